@@ -1,0 +1,198 @@
+package config_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tollwarden/tollwarden/config"
+)
+
+const login = "[asterisk]\nusername = \"tollwarden\"\nsecret = \"s3cr3t\"\n"
+
+var env = config.Env{
+	Signals: []string{"InvalidPassword", "ChallengeResponseFailed", "SuccessAfterFailures"},
+	Getenv:  func(string) string { return "" },
+}
+
+// The reference explains the defaults, so it must be the defaults.
+func TestReferenceIsTheDefault(t *testing.T) {
+	text := strings.Replace(string(config.Reference), `username    = "" `, `username    = "u"`, 1)
+	text = strings.Replace(text, `secret      = "" `, `secret      = "s"`, 1)
+	got, err := config.Parse("reference.toml", []byte(text), config.Env{Getenv: env.Getenv})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default()
+	want.Asterisk.Username, want.Asterisk.Secret = "u", "s"
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(want.Firewall.Allow[0])); diff != "" {
+		t.Errorf("reference.toml differs from the defaults (-default +reference):\n%s", diff)
+	}
+	if len(got.Thresholds) == 0 || len(got.Playbooks) == 0 || len(got.Bans.Ladder) != 4 {
+		t.Errorf("the built-in set is incomplete: %+v", got)
+	}
+}
+
+func TestMinimalFile(t *testing.T) {
+	c, err := config.Parse("t.toml", []byte("data = \"/srv/tw\"\n"+login), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Mode != config.Enforce || c.Asterisk.Address != "127.0.0.1:5038" || c.Rotate.Store != "/srv/tw/secrets" {
+		t.Errorf("defaults not filled in: %+v", c)
+	}
+	if c.Asterisk.Secret != "s3cr3t" {
+		t.Error("secret not read")
+	}
+	if c.Bans.Ladder[0] != 4*time.Hour || c.Bans.Ladder[3] != 0 {
+		t.Errorf("ladder = %v", c.Bans.Ladder)
+	}
+}
+
+// What is written is what runs: own thresholds replace the built-in set whole.
+func TestOwnRulesReplaceTheBuiltInSet(t *testing.T) {
+	c, err := config.Parse("t.toml", []byte(login+`
+[bans]
+ladder = ["10s", "1d12h", "forever"]
+[[threshold]]
+name = "mine"
+per = "network"
+signals = { InvalidPassword = 2 }
+score = 6
+within = "7d"
+playbook = "p"
+[[playbook]]
+name = "p"
+steps = ["ban", "notify"]
+`), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []config.Threshold{{Name: "mine", Per: config.PerNetwork, Signals: map[string]int{"InvalidPassword": 2}, Score: 6, Within: 7 * 24 * time.Hour, Playbook: "p"}}
+	if diff := cmp.Diff(want, c.Thresholds); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]config.Playbook{{Name: "p", Steps: []config.Step{"ban", "notify"}}}, c.Playbooks); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]time.Duration{10 * time.Second, 36 * time.Hour, 0}, c.Bans.Ladder); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Every mistake is one located line that says what is accepted.
+func TestMistakes(t *testing.T) {
+	rule := "\n[[playbook]]\nname = \"b\"\nsteps = [\"ban\"]\n[[threshold]]\nname = \"g\"\nper = \"source\"\nsignals = { InvalidPassword = 1 }\nscore = 3\nwithin = \"1h\"\nplaybook = \"b\"\n"
+	for name, tc := range map[string]struct{ text, want string }{
+		"no user":          {"mode = \"observe\"\n[asterisk]\nsecret = \"x\"\n", `t.toml: asterisk.username: missing: the name of a [user] section in Asterisk's manager.conf`},
+		"no secret":        {"[asterisk]\nusername = \"x\"\n", `t.toml: asterisk.secret: missing: set secret_file, secret, or the environment's TOLLWARDEN_AMI_SECRET`},
+		"mode":             {"mode = \"on\"\n" + login, `t.toml:1: mode: "on": want "enforce" or "observe"`},
+		"unknown key":      {login + "port = 5038\n", `t.toml:4: asterisk.port: unknown key; reference.toml lists every key`},
+		"unknown table":    {login + "[banns]\nladder = []\n", `t.toml:4: banns: unknown key`},
+		"unknown in rule":  {login + rule + "scores = 4\n", `t.toml:15: threshold.scores: unknown key`},
+		"address":          {strings.Replace(login, "[asterisk]", "[asterisk]\naddress = \"pbx\"", 1), `t.toml:2: asterisk.address: "pbx": want host:port`},
+		"wrong type":       {login + "[bans]\nforget = 30\n", `t.toml:5: bans.forget: incompatible types: TOML value has type int64; destination has type string`},
+		"syntax":           {login + "[bans\n", `expected '.' or ']' to end table name`},
+		"ladder":           {login + "[bans]\nladder = [\"1h\", \"soon\"]\n", `t.toml:5: bans.ladder: "soon": want a duration above zero such as "90s", "15m", "1h30m", "24h" or "7d", or "forever"`},
+		"empty ladder":     {login + "[bans]\nladder = []\n", `t.toml:5: bans.ladder: empty: want at least one ban time`},
+		"negative":         {login + "[bans]\nforget = \"-1h\"\n", `t.toml:5: bans.forget: "-1h": want a duration above zero`},
+		"allow":            {login + "[firewall]\nallow = [\"office\"]\n", `t.toml:5: firewall.allow: "office": want an address such as "192.0.2.1" or a prefix`},
+		"table":            {login + "[firewall]\ntable = \"my table\"\n", `t.toml:5: firewall.table: "my table": want 1 to 31 letters`},
+		"failures":         {login + "[break_in]\nfailures = 0\n", `t.toml:5: break_in.failures: 0: want 1 to 100`},
+		"method":           {login + "[rotate]\nmethod = \"magic\"\n", `t.toml:5: rotate.method: "magic": want one of auto, pjsip-file, pjsip-realtime, chan-sip, exec`},
+		"exec missing":     {login + "[rotate]\nmethod = \"exec\"\n", `t.toml: rotate.exec: missing: method "exec" needs a command`},
+		"recipient":        {login + "[rotate]\nrecipient = \"ssh-rsa\"\n", `t.toml:5: rotate.recipient: not an age recipient`},
+		"webhook":          {login + "[notify]\nwebhook = \"ops@example.org\"\n", `t.toml:5: notify.webhook: want an http:// or https:// URL`},
+		"relative data":    {"data = \"var\"\n" + login, `t.toml:1: data: "var": want an absolute path`},
+		"playbook missing": {login + strings.Replace(rule, `playbook = "b"`, `playbook = "c"`, 1), `t.toml:14: threshold[0].playbook: no [[playbook]] is called "c": there are "b"`},
+		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, hangup, notify`},
+		"signal":           {login + strings.Replace(rule, `InvalidPassword`, `WrongPassword`, 1), `t.toml:11: threshold[0].signals: there is no signal "WrongPassword": want some of InvalidPassword`},
+		"score":            {login + strings.Replace(rule, `score = 3`, `score = 0`, 1), `t.toml:12: threshold[0].score: 0: want 1 to 1000`},
+		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network" or "account"`},
+		"within missing":   {login + strings.Replace(rule, "within = \"1h\"\n", "", 1), `t.toml:8: threshold[0].within: "": want a duration`},
+		"twice":            {login + rule + rule, `is there twice`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse("t.toml", []byte(tc.text), env)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestSecretSources(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "good")
+	open := filepath.Join(dir, "open")
+	if err := os.WriteFile(good, []byte("from file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(open, []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	withFile := func(path string) []byte { return []byte(login + "secret_file = \"" + path + "\"\n") }
+	c, err := config.Parse("t", withFile(good), env)
+	if err != nil || c.Asterisk.Secret != "from file" {
+		t.Errorf("secret_file: %q, %v", string(c.Asterisk.Secret), err)
+	}
+	if _, err := config.Parse("t", withFile(open), env); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a secret that others can read was taken: %v", err)
+	}
+	fromEnv := config.Env{Getenv: func(key string) string {
+		if key == config.SecretEnv {
+			return "from env"
+		}
+		return ""
+	}}
+	c, err = config.Parse("t", withFile(good), fromEnv)
+	if err != nil || c.Asterisk.Secret != "from env" {
+		t.Errorf("the environment does not win: %v", err)
+	}
+	if s := cmp.Diff(c.Asterisk.Secret.String()+c.Asterisk.Secret.GoString(), "<secret><secret>"); s != "" {
+		t.Error(s)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "forever", 10 * time.Second: "10s", time.Minute: "1m", 90 * time.Second: "1m30s", time.Hour: "1h",
+		24 * time.Hour: "24h", 48 * time.Hour: "2d", 7 * 24 * time.Hour: "7d", 60 * time.Hour: "2d12h",
+	} {
+		if got := config.FormatDuration(d); got != want {
+			t.Errorf("FormatDuration(%s) = %q, want %q", time.Duration(d), got, want)
+		}
+	}
+}
+
+func TestParsePrefix(t *testing.T) {
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.7/32", "192.0.2.7/24": "192.0.2.0/24", "2001:db8::1": "2001:db8::1/128",
+		"::ffff:192.0.2.7": "192.0.2.7/32", "::ffff:192.0.2.7/120": "192.0.2.0/24",
+	} {
+		if got, err := config.ParsePrefix(in); err != nil || got.String() != want {
+			t.Errorf("ParsePrefix(%s) = %v, %v; want %s", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"", "host", "192.0.2.0/33", "fe80::1%eth0", "1.2.3"} {
+		if got, err := config.ParsePrefix(in); err == nil {
+			t.Errorf("ParsePrefix(%q) = %v, want an error", in, got)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(string(config.Reference))
+	f.Add(login)
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := config.Parse("f", []byte(text), env)
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v with error %v", c, err)
+		}
+	})
+}

@@ -1,0 +1,67 @@
+package config
+
+// file mirrors the TOML. Pointers tell "not written" from a zero value.
+type file struct {
+	Mode   *string `toml:"mode"`
+	Data   *string `toml:"data"`
+	Socket *string `toml:"socket"`
+
+	Asterisk struct {
+		Address    *string `toml:"address"`
+		Username   *string `toml:"username"`
+		Secret     *string `toml:"secret"`
+		SecretFile *string `toml:"secret_file"`
+		TLS        *bool   `toml:"tls"`
+		TLSCA      *string `toml:"tls_ca"`
+		TLSName    *string `toml:"tls_name"`
+		ConfigDir  *string `toml:"config_dir"`
+	} `toml:"asterisk"`
+
+	Firewall struct {
+		Table *string   `toml:"table"`
+		Allow *[]string `toml:"allow"`
+	} `toml:"firewall"`
+
+	Bans struct {
+		Ladder *[]string `toml:"ladder"`
+		Forget *string   `toml:"forget"`
+	} `toml:"bans"`
+
+	BreakIn struct {
+		Failures *int    `toml:"failures"`
+		Within   *string `toml:"within"`
+		Known    *string `toml:"known"`
+	} `toml:"break_in"`
+
+	Rotate struct {
+		Method     *string   `toml:"method"`
+		Length     *int      `toml:"length"`
+		Store      *string   `toml:"store"`
+		Recipient  *string   `toml:"recipient"`
+		Exec       *[]string `toml:"exec"`
+		ExecWithin *string   `toml:"exec_within"`
+		Realtime   *string   `toml:"realtime"`
+	} `toml:"rotate"`
+
+	Notify struct {
+		Webhook *string `toml:"webhook"`
+		Within  *string `toml:"within"`
+	} `toml:"notify"`
+
+	Threshold []fileThreshold `toml:"threshold"`
+	Playbook  []filePlaybook  `toml:"playbook"`
+}
+
+type fileThreshold struct {
+	Name     string         `toml:"name"`
+	Per      string         `toml:"per"`
+	Signals  map[string]int `toml:"signals"`
+	Score    int            `toml:"score"`
+	Within   string         `toml:"within"`
+	Playbook string         `toml:"playbook"`
+}
+
+type filePlaybook struct {
+	Name  string   `toml:"name"`
+	Steps []string `toml:"steps"`
+}

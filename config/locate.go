@@ -1,0 +1,41 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+var (
+	tableLine = regexp.MustCompile(`^\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]`)
+	keyLine   = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=`)
+	index     = regexp.MustCompile(`\[\d+\]`)
+)
+
+// locate maps each dotted key to the line it stands on, elements of arrays of
+// tables as "threshold[0].score". It serves messages only: a key it misses
+// (quoted, or inside a multi-line value) is reported without a line.
+func locate(data []byte) map[string]int {
+	lines := map[string]int{}
+	count := map[string]int{}
+	table := ""
+	for i, text := range strings.Split(string(data), "\n") {
+		if m := tableLine.FindStringSubmatch(text); m != nil {
+			table = m[2]
+			if m[1] == "[[" {
+				table += "[" + strconv.Itoa(count[m[2]]) + "]"
+				count[m[2]]++
+			}
+			lines[table] = i + 1
+			table += "."
+			continue
+		}
+		if m := keyLine.FindStringSubmatch(text); m != nil {
+			lines[table+m[1]] = i + 1
+		}
+	}
+	return lines
+}
+
+// stripIndex turns "threshold[0].score" into "threshold.score".
+func stripIndex(key string) string { return index.ReplaceAllString(key, "") }

@@ -1,0 +1,385 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+	"github.com/BurntSushi/toml"
+)
+
+// Env is what surrounds a file: everything Parse would otherwise have to ask
+// the system for.
+type Env struct {
+	// Signals are the names a threshold may count; nil allows any.
+	Signals []string
+	// Getenv reads the environment; nil is os.Getenv.
+	Getenv func(string) string
+}
+
+// Problem is one thing wrong with a file.
+type Problem struct {
+	File string
+	Line int    // 1-based; 0 when the key is not in the file
+	Key  string // dotted
+	Text string // what is wrong, and the accepted range
+}
+
+// Error is the one line an administrator needs.
+func (p Problem) Error() string {
+	where := p.File
+	if p.Line > 0 {
+		where += ":" + strconv.Itoa(p.Line)
+	}
+	if p.Key == "" {
+		return where + ": " + p.Text
+	}
+	return where + ": " + p.Key + ": " + p.Text
+}
+
+// Load reads, parses and checks the file at path.
+func Load(path string, env Env) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("config %s: no such file: write one (`tollwarden check --reference` prints every key), or name it with -c", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	return Parse(path, data, env)
+}
+
+// Default is the configuration of an empty file, without an AMI login.
+func Default() *Config {
+	c := *builtin()
+	return &c
+}
+
+// builtin is what reference.toml says, parsed once.
+var builtin = sync.OnceValue(func() *Config {
+	c, err := parse("reference.toml", Reference, Env{Getenv: func(string) string { return "" }}, nil)
+	if err != nil {
+		panic("config: reference.toml: " + err.Error())
+	}
+	return c
+})
+
+// Parse decodes and checks one file. The error joins every Problem found, so
+// that a person mends them in one go. name is used in messages only.
+func Parse(name string, data []byte, env Env) (*Config, error) {
+	c, err := parse(name, data, env, Default())
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// parse reads data over base. With a nil base it reads the reference itself:
+// nothing is inherited and no login is asked for.
+func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
+	var f file
+	md, err := toml.Decode(string(data), &f)
+	if err != nil {
+		return nil, decodeProblem(name, err)
+	}
+	p := &parser{name: name, lines: locate(data), env: env}
+	for _, key := range md.Undecoded() {
+		p.unknown(key)
+	}
+	c := &Config{}
+	if base != nil {
+		*c = *base
+	}
+	p.top(&f, c)
+	p.asterisk(&f, &c.Asterisk, base != nil)
+	p.firewall(&f, &c.Firewall)
+	p.bans(&f, &c.Bans)
+	p.breakIn(&f, &c.BreakIn)
+	p.rotate(&f, c)
+	p.notify(&f, &c.Notify)
+	p.rules(&f, c)
+	if len(p.problems) > 0 {
+		slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+		errs := make([]error, len(p.problems))
+		for i, problem := range p.problems {
+			errs[i] = problem
+		}
+		return nil, errors.Join(errs...)
+	}
+	return c, nil
+}
+
+// position is how the TOML library opens its messages; Problem says the same
+// in this program's form.
+var position = regexp.MustCompile(`^toml: (line \d+ )?(\(last key "[^"]*"\))?:? ?`)
+
+func decodeProblem(name string, err error) error {
+	problem := Problem{File: name, Text: position.ReplaceAllString(err.Error(), "")}
+	var pe toml.ParseError
+	if errors.As(err, &pe) {
+		problem.Line, problem.Key = pe.Position.Line, pe.LastKey
+		problem.Text = cmp.Or(pe.Message, problem.Text)
+	}
+	return problem
+}
+
+// parser collects the problems of one file.
+type parser struct {
+	name     string
+	lines    map[string]int
+	env      Env
+	problems []Problem
+}
+
+func (p *parser) fail(key, format string, args ...any) {
+	p.problems = append(p.problems, Problem{File: p.name, Line: p.lines[key], Key: key, Text: fmt.Sprintf(format, args...)})
+}
+
+func (p *parser) unknown(key toml.Key) {
+	dotted := key.String()
+	line := p.lines[dotted]
+	if line == 0 {
+		// Inside an array of tables: the first element that has it.
+		for k, l := range p.lines {
+			if stripIndex(k) == dotted && (line == 0 || l < line) {
+				line = l
+			}
+		}
+	}
+	p.problems = append(p.problems, Problem{File: p.name, Line: line, Key: dotted, Text: "unknown key; reference.toml lists every key"})
+}
+
+func (p *parser) top(f *file, c *Config) {
+	if f.Mode != nil {
+		c.Mode = Mode(*f.Mode)
+	}
+	if c.Mode != Enforce && c.Mode != Observe {
+		p.fail("mode", `%q: want "enforce" or "observe"`, c.Mode)
+	}
+	p.path("data", f.Data, &c.Data)
+	p.path("socket", f.Socket, &c.Socket)
+}
+
+func (p *parser) asterisk(f *file, a *Asterisk, login bool) {
+	in := &f.Asterisk
+	set(in.Address, &a.Address)
+	set(in.Username, &a.Username)
+	set(in.TLS, &a.TLS)
+	set(in.TLSCA, &a.TLSCA)
+	set(in.TLSName, &a.TLSName)
+	p.path("asterisk.config_dir", in.ConfigDir, &a.ConfigDir)
+	if _, port, err := net.SplitHostPort(a.Address); err != nil || !isPort(port) {
+		p.fail("asterisk.address", `%q: want host:port, such as "127.0.0.1:5038" or "[::1]:5038"`, a.Address)
+	}
+	if !login {
+		return
+	}
+	if strings.TrimSpace(a.Username) == "" {
+		p.fail("asterisk.username", "missing: the name of a [user] section in Asterisk's manager.conf")
+	}
+	a.Secret = p.secret(in.Secret, in.SecretFile)
+}
+
+// secret takes the AMI secret from the environment, the file or the key, in
+// this order.
+func (p *parser) secret(inline, path *string) Secret {
+	getenv := p.env.Getenv
+	if getenv == nil {
+		getenv = os.Getenv
+	}
+	if s := getenv(SecretEnv); s != "" {
+		return Secret(s)
+	}
+	if path != nil && *path != "" {
+		return p.secretFile(*path)
+	}
+	if inline != nil && *inline != "" {
+		return Secret(*inline)
+	}
+	p.fail("asterisk.secret", "missing: set secret_file, secret, or the environment's %s", SecretEnv)
+	return ""
+}
+
+func (p *parser) secretFile(path string) Secret {
+	info, err := os.Stat(path)
+	if err != nil {
+		p.fail("asterisk.secret_file", "%v", err)
+		return ""
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		p.fail("asterisk.secret_file", "%s can be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
+		return ""
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		p.fail("asterisk.secret_file", "%v", err)
+		return ""
+	}
+	s := strings.TrimRight(string(data), "\r\n")
+	if s == "" || strings.ContainsAny(s, "\r\n\x00") {
+		p.fail("asterisk.secret_file", "%s must hold the secret alone, on one line", path)
+		return ""
+	}
+	return Secret(s)
+}
+
+var tableName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,30}$`)
+
+func (p *parser) firewall(f *file, fw *Firewall) {
+	set(f.Firewall.Table, &fw.Table)
+	if !tableName.MatchString(fw.Table) {
+		p.fail("firewall.table", "%q: want 1 to 31 letters, digits, _ or -, beginning with a letter", fw.Table)
+	}
+	if f.Firewall.Allow == nil {
+		return
+	}
+	fw.Allow = nil
+	for _, s := range *f.Firewall.Allow {
+		prefix, err := ParsePrefix(s)
+		if err != nil {
+			p.fail("firewall.allow", "%v", err)
+			continue
+		}
+		fw.Allow = append(fw.Allow, prefix)
+	}
+}
+
+// ParsePrefix reads an address or a CIDR prefix, unmaps v4-in-v6 and clears
+// the host bits.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	prefix, err := netip.ParsePrefix(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf(`%q: want an address such as "192.0.2.1" or a prefix such as "192.0.2.0/24" or "2001:db8::/64"`, s)
+	}
+	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= 96 {
+		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-96)
+	}
+	return prefix.Masked(), nil
+}
+
+func (p *parser) bans(f *file, b *Bans) {
+	p.duration("bans.forget", f.Bans.Forget, &b.Forget)
+	if f.Bans.Ladder == nil {
+		return
+	}
+	b.Ladder = nil
+	for _, s := range *f.Bans.Ladder {
+		if s == forever {
+			b.Ladder = append(b.Ladder, 0)
+			continue
+		}
+		d, err := parseDuration(s)
+		if err != nil {
+			p.fail("bans.ladder", `%q: %v, or "forever"`, s, err)
+			continue
+		}
+		b.Ladder = append(b.Ladder, d)
+	}
+	if len(*f.Bans.Ladder) == 0 {
+		p.fail("bans.ladder", `empty: want at least one ban time, such as ["4h", "24h", "7d", "forever"]`)
+	}
+}
+
+func (p *parser) breakIn(f *file, b *BreakIn) {
+	p.number("break_in.failures", f.BreakIn.Failures, &b.Failures, 1, 100)
+	p.duration("break_in.within", f.BreakIn.Within, &b.Within)
+	p.duration("break_in.known", f.BreakIn.Known, &b.Known)
+}
+
+var rotateMethods = []string{"auto", "pjsip-file", "pjsip-realtime", "chan-sip", "exec"}
+
+func (p *parser) rotate(f *file, c *Config) {
+	in, r := &f.Rotate, &c.Rotate
+	set(in.Method, &r.Method)
+	if !slices.Contains(rotateMethods, r.Method) {
+		p.fail("rotate.method", "%q: want one of %s", r.Method, strings.Join(rotateMethods, ", "))
+	}
+	p.number("rotate.length", in.Length, &r.Length, 12, 64)
+	r.Store = filepath.Join(c.Data, "secrets")
+	if in.Store != nil && *in.Store != "" {
+		p.path("rotate.store", in.Store, &r.Store)
+	}
+	set(in.Recipient, &r.Recipient)
+	if r.Recipient != "" {
+		if _, err := age.ParseX25519Recipient(r.Recipient); err != nil {
+			p.fail("rotate.recipient", "not an age recipient (age1…, made by age-keygen)")
+		}
+	}
+	set(in.Exec, &r.Exec)
+	if r.Method == "exec" && len(r.Exec) == 0 {
+		p.fail("rotate.exec", `missing: method "exec" needs a command, such as ["/usr/local/bin/rotate-secret"]`)
+	}
+	if len(r.Exec) > 0 && !filepath.IsAbs(r.Exec[0]) {
+		p.fail("rotate.exec", "%q: want the absolute path of a command first", r.Exec[0])
+	}
+	p.duration("rotate.exec_within", in.ExecWithin, &r.ExecWithin)
+	set(in.Realtime, &r.Realtime)
+}
+
+func (p *parser) notify(f *file, n *Notify) {
+	set(f.Notify.Webhook, &n.Webhook)
+	p.duration("notify.within", f.Notify.Within, &n.Within)
+	if n.Webhook == "" {
+		return
+	}
+	u, err := url.Parse(n.Webhook)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		// The URL is not shown: webhooks carry tokens.
+		p.fail("notify.webhook", "want an http:// or https:// URL")
+	}
+}
+
+// set takes a written value over the default.
+func set[T any](in, out *T) {
+	if in != nil {
+		*out = *in
+	}
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
+}
+
+func (p *parser) path(key string, in, out *string) {
+	set(in, out)
+	if !filepath.IsAbs(*out) {
+		p.fail(key, "%q: want an absolute path", *out)
+	}
+}
+
+func (p *parser) duration(key string, in *string, out *time.Duration) {
+	if in == nil {
+		return
+	}
+	d, err := parseDuration(*in)
+	if err != nil {
+		p.fail(key, "%q: %v", *in, err)
+		return
+	}
+	*out = d
+}
+
+func (p *parser) number(key string, in, out *int, low, high int) {
+	set(in, out)
+	if *out < low || *out > high {
+		p.fail(key, "%d: want %d to %d", *out, low, high)
+	}
+}

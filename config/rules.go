@@ -1,0 +1,135 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Bounds of what a threshold may ask the score tables to remember.
+const (
+	maxScore  = 1000
+	maxWithin = 90 * 24 * time.Hour
+)
+
+// rules checks thresholds and playbooks. A file that has either says both
+// completely; nothing of the built-in set is mixed in.
+func (p *parser) rules(f *file, c *Config) {
+	if len(f.Threshold) == 0 && len(f.Playbook) == 0 {
+		return
+	}
+	c.Thresholds, c.Playbooks = nil, nil
+	for i, in := range f.Playbook {
+		if book, ok := p.playbook(fmt.Sprintf("playbook[%d]", i), in, c.Playbooks); ok {
+			c.Playbooks = append(c.Playbooks, book)
+		}
+	}
+	for i, in := range f.Threshold {
+		c.Thresholds = append(c.Thresholds, p.threshold(fmt.Sprintf("threshold[%d]", i), in, f.Playbook, c.Thresholds))
+	}
+	if len(f.Threshold) == 0 {
+		p.fail("playbook[0]", "there are playbooks and no [[threshold]]: nothing would ever run them; write thresholds too, or leave both out for the built-in set")
+	}
+}
+
+func (p *parser) playbook(key string, in filePlaybook, before []Playbook) (Playbook, bool) {
+	book := Playbook{Name: in.Name}
+	if in.Name == "" {
+		p.fail(key, "a playbook needs a name")
+		return book, false
+	}
+	if slices.ContainsFunc(before, func(b Playbook) bool { return b.Name == in.Name }) {
+		p.fail(key+".name", "%q is there twice", in.Name)
+	}
+	if len(in.Steps) == 0 {
+		p.fail(key, "playbook %q has no steps: want some of %s", in.Name, stepNames())
+	}
+	for _, s := range in.Steps {
+		step := Step(s)
+		switch {
+		case !slices.Contains(Steps, step):
+			p.fail(key+".steps", "%q: want some of %s", s, stepNames())
+		case slices.Contains(book.Steps, step):
+			p.fail(key+".steps", "%q is there twice", s)
+		default:
+			book.Steps = append(book.Steps, step)
+		}
+	}
+	return book, true
+}
+
+func (p *parser) threshold(key string, in fileThreshold, books []filePlaybook, before []Threshold) Threshold {
+	t := Threshold{Name: in.Name, Per: Per(in.Per), Signals: in.Signals, Score: in.Score, Playbook: in.Playbook}
+	if t.Name == "" {
+		p.fail(key, "a threshold needs a name")
+	}
+	if slices.ContainsFunc(before, func(b Threshold) bool { return b.Name == t.Name }) {
+		p.fail(key+".name", "%q is there twice", t.Name)
+	}
+	if t.Per != PerSource && t.Per != PerNetwork && t.Per != PerAccount {
+		p.failIn(key, "per", `%q: want "source", "network" or "account"`, t.Per)
+	}
+	if t.Score < 1 || t.Score > maxScore {
+		p.failIn(key, "score", "%d: want 1 to %d", t.Score, maxScore)
+	}
+	p.signals(key, t)
+	within, err := parseDuration(in.Within)
+	if err != nil || within > maxWithin {
+		p.failIn(key, "within", "%q: %v, %s at most", in.Within, errDuration, FormatDuration(maxWithin))
+	}
+	t.Within = within
+	if !slices.ContainsFunc(books, func(b filePlaybook) bool { return b.Name == t.Playbook }) {
+		p.failIn(key, "playbook", "no [[playbook]] is called %q: there are %s", t.Playbook, bookNames(books))
+	}
+	return t
+}
+
+func (p *parser) signals(key string, t Threshold) {
+	if len(t.Signals) == 0 {
+		p.failIn(key, "signals", "empty: want points by signal, such as { InvalidPassword = 1 }")
+	}
+	names := make([]string, 0, len(t.Signals))
+	for name := range t.Signals {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if p.env.Signals != nil && !slices.Contains(p.env.Signals, name) {
+			p.failIn(key, "signals", "there is no signal %q: want some of %s", name, strings.Join(p.env.Signals, ", "))
+		}
+		if points := t.Signals[name]; points < 1 || points > maxScore {
+			p.failIn(key, "signals", "%s = %d: want 1 to %d points", name, points, maxScore)
+		}
+	}
+}
+
+// failIn reports a problem of a key in an array element, at the element's own
+// line when the key is not written.
+func (p *parser) failIn(element, key, format string, args ...any) {
+	full := element + "." + key
+	line := p.lines[full]
+	if line == 0 {
+		line = p.lines[element]
+	}
+	p.problems = append(p.problems, Problem{File: p.name, Line: line, Key: full, Text: fmt.Sprintf(format, args...)})
+}
+
+func stepNames() string {
+	names := make([]string, len(Steps))
+	for i, s := range Steps {
+		names[i] = string(s)
+	}
+	return strings.Join(names, ", ")
+}
+
+func bookNames(books []filePlaybook) string {
+	if len(books) == 0 {
+		return "none"
+	}
+	names := make([]string, len(books))
+	for i, b := range books {
+		names[i] = fmt.Sprintf("%q", b.Name)
+	}
+	return strings.Join(names, ", ")
+}
