@@ -122,18 +122,21 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	return c, nil
 }
 
-// position is how the TOML library opens its messages; Problem says the same
-// in this program's form.
-var position = regexp.MustCompile(`^toml: (line \d+ )?(\(last key "[^"]*"\))?:? ?`)
+// position is how the TOML library opens the messages of its decoder; Problem
+// says the same in this program's form.
+var position = regexp.MustCompile(`^toml: (?:line (\d+) )?(?:\(last key "([^"]*)"\))?:? ?`)
 
 func decodeProblem(name string, err error) error {
-	problem := Problem{File: name, Text: position.ReplaceAllString(err.Error(), "")}
 	var pe toml.ParseError
-	if errors.As(err, &pe) {
-		problem.Line, problem.Key = pe.Position.Line, pe.LastKey
-		problem.Text = cmp.Or(pe.Message, problem.Text)
+	if errors.As(err, &pe) && pe.Message != "" {
+		return Problem{File: name, Line: pe.Position.Line, Key: pe.LastKey, Text: pe.Message}
 	}
-	return problem
+	m := position.FindStringSubmatch(err.Error())
+	if m == nil {
+		return Problem{File: name, Text: err.Error()}
+	}
+	line, _ := strconv.Atoi(m[1]) // 0, unknown, when the message has none
+	return Problem{File: name, Line: line, Key: m[2], Text: err.Error()[len(m[0]):]}
 }
 
 // parser collects the problems of one file.
