@@ -1,0 +1,466 @@
+package ami
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+// heard is a block copied out of the Reader, for comparing.
+type heard struct {
+	Lines  []string // "Name: value", or "! line" where there is no name
+	Damage Damage
+}
+
+func copied(b *Block) heard {
+	h := heard{Damage: b.Damage}
+	for _, f := range b.Headers {
+		if f.Name == nil {
+			h.Lines = append(h.Lines, "! "+string(f.Value))
+			continue
+		}
+		h.Lines = append(h.Lines, string(f.Name)+": "+string(f.Value))
+	}
+	return h
+}
+
+func readAll(r *Reader) (all []heard, err error) {
+	for {
+		b, err := r.Next()
+		if err != nil {
+			return all, err
+		}
+		all = append(all, copied(b))
+	}
+}
+
+func sameBlocks(a, b []heard) bool {
+	return slices.EqualFunc(a, b, func(a, b heard) bool {
+		return a.Damage == b.Damage && slices.Equal(a.Lines, b.Lines)
+	})
+}
+
+// naive is the Reader's second implementation: slow, whole in memory, and
+// written from the rules alone.
+func naive(stream string) (all []heard, err error) {
+	var (
+		now         heard
+		size, lines int
+		response    bool
+		bad         [damages]bool
+		done        bool // broke a cap: the rest of the block is dropped
+	)
+	parts := strings.Split(stream, "\r\n")
+	for _, line := range parts[:len(parts)-1] {
+		if line == "" {
+			if lines > 0 || done {
+				for d := LineTooLong; d < damages && now.Damage == None; d++ {
+					if bad[d] {
+						now.Damage = d
+					}
+				}
+				all = append(all, now)
+			}
+			now, size, lines, response, bad, done = heard{}, 0, 0, false, [damages]bool{}, false
+			continue
+		}
+		if lines == 0 && !done {
+			response = strings.HasPrefix(line, "Response:")
+		}
+		if done {
+			continue
+		}
+		limit := eventCaps
+		if response {
+			limit = responseCaps
+		}
+		size += len(line) + 2
+		switch {
+		case len(line) > limit.line:
+			now.Damage, done = LineTooLong, true
+			continue
+		case lines == limit.headers:
+			now.Damage, done = TooManyHeaders, true
+			continue
+		case size > limit.block:
+			now.Damage, done = BlockTooLarge, true
+			continue
+		}
+		lines++
+		name, value, found := strings.Cut(line, ":")
+		if !found || name == "" {
+			now.Lines = append(now.Lines, "! "+line)
+			bad[NoColon] = true
+		} else {
+			now.Lines = append(now.Lines, name+": "+strings.TrimPrefix(value, " "))
+		}
+		if response && name == "Output" && strings.HasPrefix(now.Lines[0], "Response: ") {
+			continue
+		}
+		bad[BareLF] = bad[BareLF] || strings.Contains(line, "\n")
+		bad[BareCR] = bad[BareCR] || strings.Contains(line, "\r")
+		bad[NUL] = bad[NUL] || strings.Contains(line, "\x00")
+	}
+	if lines > 0 || done || parts[len(parts)-1] != "" {
+		return all, io.ErrUnexpectedEOF
+	}
+	return all, io.EOF
+}
+
+const intact = "Event: Following\r\nKey: value\r\n\r\n"
+
+// Each stream is one way to damage a block; the block after it is never lost.
+var torture = []struct {
+	name   string
+	stream string
+	want   heard
+}{
+	{"line without colon", "Event: X\r\nno colon here\r\n\r\n", heard{[]string{"Event: X", "! no colon here"}, NoColon}},
+	{"line that begins with its colon", "Event: X\r\n: y\r\n\r\n", heard{[]string{"Event: X", "! : y"}, NoColon}},
+	{"headless block", "SessionID: 1\r\n\r\n", heard{[]string{"SessionID: 1"}, None}},
+	{"NUL in a value", "Event: X\r\nA: b\x00c\r\n\r\n", heard{[]string{"Event: X", "A: b\x00c"}, NUL}},
+	{"NUL in a name", "Event: X\r\nA\x00: b\r\n\r\n", heard{[]string{"Event: X", "A\x00: b"}, NUL}},
+	{"bare LF in a value", "Event: X\r\nA: b\nRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\nRemoteAddress: c"}, BareLF}},
+	{"empty line made of bare LFs", "Event: X\r\nA: b\n\nEvent: Y\r\n\r\n", heard{[]string{"Event: X", "A: b\n\nEvent: Y"}, BareLF}},
+	{"LF alone on a line", "Event: X\r\n\n\r\n\r\n", heard{[]string{"Event: X", "! \n"}, NoColon}},
+	{"bare CR in a value", "Event: X\r\nA: b\rRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\rRemoteAddress: c"}, BareCR}},
+	{"CR before CRLF", "Event: X\r\nA: b\r\r\n\r\n", heard{[]string{"Event: X", "A: b\r"}, BareCR}},
+	{"LF before CR", "Event: X\n\r\r\n\r\n", heard{[]string{"Event: X\n\r"}, BareLF}},
+	{"PJSIP's error that ends in LF", "Response: Error\r\nMessage: No Contacts found\n\r\n\r\n", heard{[]string{"Response: Error", "Message: No Contacts found\n"}, BareLF}},
+	{"several empty lines before a block", "\r\n\r\n\r\nEvent: X\r\n\r\n", heard{[]string{"Event: X"}, None}},
+	{"value without a space", "Event:X\r\n\r\n", heard{[]string{"Event: X"}, None}},
+	{"value with two spaces and colons", "Event:  X: y:z \r\n\r\n", heard{[]string{"Event:  X: y:z "}, None}},
+	{"empty value", "Event: X\r\nA:\r\nB: \r\n\r\n", heard{[]string{"Event: X", "A: ", "B: "}, None}},
+	{"output of a command holds anything", "Response: Success\r\nOutput: a\rb\x00c: d\r\nOutput: \r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb\x00c: d", "Output: "}, None}},
+	{"an event's Output may not", "Event: X\r\nOutput: a\rb\r\n\r\n", heard{[]string{"Event: X", "Output: a\rb"}, BareCR}},
+	{"a response's other lines may not", "Response: Success\r\nOutput: a\rb\r\nA: c\rd\r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb", "A: c\rd"}, BareCR}},
+	{"GetConfig's line without a colon", "Response: Success\r\nNo categories found\r\n\r\n", heard{[]string{"Response: Success", "! No categories found"}, NoColon}},
+	{"line over the cap", "Event: X\r\nA: " + strings.Repeat("b", eventCaps.line) + "\r\nC: d\r\n\r\n", heard{[]string{"Event: X"}, LineTooLong}},
+	{"endless first line", strings.Repeat("x", 3*bufferSize) + "\r\n\r\n", heard{nil, LineTooLong}},
+	{"line of exactly the cap", "A: " + strings.Repeat("b", eventCaps.line-3) + "\r\n\r\n", heard{[]string{"A: " + strings.Repeat("b", eventCaps.line-3)}, None}},
+	{"too many headers", strings.Repeat("A: b\r\n", eventCaps.headers+1) + "\r\n", heard{slices.Repeat([]string{"A: b"}, eventCaps.headers), TooManyHeaders}},
+	{"block over the cap", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 65) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), BlockTooLarge}},
+	{"block many buffers long", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 3000) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), BlockTooLarge}},
+}
+
+func TestDamagedBlockIsNamedAndTheNextOneKept(t *testing.T) {
+	for _, c := range torture {
+		t.Run(c.name, func(t *testing.T) {
+			r := NewReader(strings.NewReader(c.stream + intact))
+			all, err := readAll(r)
+			want := []heard{c.want, {[]string{"Event: Following", "Key: value"}, None}}
+			if err != io.EOF || !sameBlocks(all, want) {
+				t.Errorf("got %.300q, %v\nwant %.300q, EOF", all, err, want)
+			}
+			for _, d := range Damages() {
+				counted, expected := r.Damaged().Get(d), uint64(0)
+				if d == c.want.Damage {
+					expected = 1
+				}
+				if counted != expected {
+					t.Errorf("%v counted %d times, want %d", d, counted, expected)
+				}
+			}
+		})
+	}
+}
+
+func TestStreamThatEndsInsideABlockGivesNoBlock(t *testing.T) {
+	const block = "Event: X\r\nA: b\r\n\r\n"
+	for cut := range len(block) {
+		all, err := readAll(NewReader(strings.NewReader(intact + block[:cut])))
+		want := io.ErrUnexpectedEOF
+		if cut == 0 {
+			want = io.EOF
+		}
+		if len(all) != 1 || err != want {
+			t.Errorf("cut after %q: %d blocks, %v; want 1, %v", block[:cut], len(all), err, want)
+		}
+	}
+	// The same for a block that broke a cap.
+	all, err := readAll(NewReader(strings.NewReader(strings.Repeat("x", 2*eventCaps.line) + "\r\n")))
+	if len(all) != 0 || err != io.ErrUnexpectedEOF {
+		t.Errorf("cut in a dropped block: %d blocks, %v", len(all), err)
+	}
+}
+
+// twoReads gives a stream in two pieces.
+func twoReads(stream []byte, at int) io.Reader {
+	return io.MultiReader(bytes.NewReader(stream[:at]), bytes.NewReader(stream[at:]))
+}
+
+func TestCutBetweenTwoReadsAtEveryByteChangesNothing(t *testing.T) {
+	var stream []byte
+	for _, c := range torture {
+		if len(c.stream) < 200 {
+			stream = append(stream, c.stream+intact...)
+		}
+	}
+	stream = append(stream, capture(t, "injection-asterisk22.txt")...)
+	want, wantErr := naive(string(stream))
+	for at := range stream {
+		got, err := readAll(NewReader(twoReads(stream, at)))
+		if err != wantErr || !sameBlocks(got, want) {
+			t.Fatalf("cut at byte %d: %d blocks, %v; want %d, %v", at, len(got), err, len(want), wantErr)
+		}
+	}
+}
+
+func TestOneByteAtATimeChangesNothing(t *testing.T) {
+	for _, c := range torture {
+		got, err := readAll(NewReader(iotest.OneByteReader(strings.NewReader(c.stream + intact))))
+		if err != io.EOF || len(got) != 2 || !sameBlocks(got[:1], []heard{c.want}) {
+			t.Errorf("%s: %d blocks, %v, first %.200q", c.name, len(got), err, got)
+		}
+	}
+}
+
+// capture is a stream recorded from a real Asterisk, from its first block on.
+func capture(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, blocks, found := bytes.Cut(data, []byte("\r\n"))
+	if !found {
+		t.Fatalf("%s has no banner", name)
+	}
+	return blocks
+}
+
+func TestCapturesReadWhole(t *testing.T) {
+	for _, c := range []struct {
+		file, banner string
+	}{
+		{"fraud-asterisk16-chansip.txt", "Asterisk Call Manager/5.0.4"},
+		{"fraud-asterisk22-pjsip.txt", "Asterisk Call Manager/11.0.0"},
+	} {
+		f, err := os.Open(filepath.Join("testdata", c.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		r := NewReader(f)
+		if banner, err := r.Banner(); banner != c.banner || err != nil {
+			t.Errorf("%s: banner %q, %v", c.file, banner, err)
+		}
+		all, err := readAll(r)
+		want, wantErr := naive(string(capture(t, c.file)))
+		if err != wantErr || !sameBlocks(all, want) {
+			t.Errorf("%s: got %d blocks, %v; want %d, %v", c.file, len(all), err, len(want), wantErr)
+		}
+		for _, b := range all {
+			if b.Damage != None {
+				t.Errorf("%s: %v: %q", c.file, b.Damage, b.Lines)
+			}
+		}
+	}
+}
+
+// A stranger closed the event early and opened another; both come out as they
+// stood on the wire, and it is for the schema to refuse them.
+func TestForgedBlocksComeOutAsOnTheWire(t *testing.T) {
+	all, err := readAll(NewReader(bytes.NewReader(capture(t, "injection-asterisk22.txt"))))
+	if err != io.EOF {
+		t.Fatal(err)
+	}
+	want := []heard{
+		{[]string{
+			"Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:46:05.064+0000",
+			"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: ",
+		}, None},
+		{[]string{"Event: SuccessfulAuth"}, None},
+		{[]string{
+			"SessionID: 816577894", "LocalAddress: IPV4/UDP/192.0.2.1/5060",
+			"RemoteAddress: IPV4/UDP/192.0.2.66/43412",
+		}, None},
+	}
+	for i := range all {
+		if i+3 <= len(all) && sameBlocks(all[i:i+3], want) {
+			return
+		}
+	}
+	t.Errorf("the forged blocks are not in %q", all)
+}
+
+func TestBanner(t *testing.T) {
+	for _, c := range []struct {
+		greeting, want string
+		err            error
+	}{
+		{"Asterisk Call Manager/11.0.0\r\n", "Asterisk Call Manager/11.0.0", nil},
+		{"SSH-2.0-OpenSSH_9.2\r\n", "", ErrNotAsterisk},
+		{strings.Repeat("x", 4096), "", ErrNotAsterisk},
+		{"Asterisk Call Man", "", io.ErrUnexpectedEOF},
+		{"", "", io.EOF},
+	} {
+		r := NewReader(iotest.OneByteReader(strings.NewReader(c.greeting + intactAfter(c.err))))
+		got, err := r.Banner()
+		if got != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%.40q: %q, %v; want %q, %v", c.greeting, got, err, c.want, c.err)
+		}
+		if c.err != nil {
+			continue
+		}
+		if all, err := readAll(r); len(all) != 1 || err != io.EOF {
+			t.Errorf("%d blocks after the banner, %v", len(all), err)
+		}
+	}
+}
+
+func intactAfter(err error) string {
+	if err != nil {
+		return ""
+	}
+	return intact
+}
+
+func TestLargeResponseIsReadAndItsMemoryGivenBack(t *testing.T) {
+	const line = "Output: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n"
+	lines := responseCaps.block/len(line) - 1
+	answer := "Response: Success\r\n" + strings.Repeat(line, lines) + "\r\n"
+	r := NewReader(strings.NewReader(answer + intact + intact))
+	b, err := r.Next()
+	if err != nil || b.Damage != None || len(b.Headers) != lines+1 {
+		t.Fatalf("%d headers, %v, %v; want %d", len(b.Headers), b.Damage, err, lines+1)
+	}
+	for _, h := range b.Headers[1:] {
+		if string(h.Name)+": "+string(h.Value)+"\r\n" != line {
+			t.Fatalf("a line came out as %q: %q", h.Name, h.Value)
+		}
+	}
+	if b, err = r.Next(); err != nil || copied(b).Lines[1] != "Key: value" {
+		t.Fatalf("the block after: %v, %v", b, err)
+	}
+	if len(r.buf) != bufferSize || cap(r.block.Headers) > keptHeaders {
+		t.Errorf("still holds %d bytes and %d headers", len(r.buf), cap(r.block.Headers))
+	}
+	over := NewReader(strings.NewReader(strings.Replace(answer, line, strings.Repeat(line, 4), 1) + intact))
+	if b, err = over.Next(); err != nil || b.Damage != BlockTooLarge {
+		t.Errorf("over the cap: %v, %v", b.Damage, err)
+	}
+	if b, err = over.Next(); err != nil || copied(b).Lines[1] != "Key: value" {
+		t.Errorf("the block after: %v, %v", b, err)
+	}
+}
+
+func TestReaderThatGivesNothingIsNotReadForEver(t *testing.T) {
+	if _, err := NewReader(nothing{}).Next(); err != io.ErrNoProgress {
+		t.Errorf("got %v, want %v", err, io.ErrNoProgress)
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, nil }
+
+func TestErrorThatCameWithTheLastBytesIsNotLost(t *testing.T) {
+	broken := errors.New("broken")
+	r := NewReader(iotest.DataErrReader(io.MultiReader(strings.NewReader(intact), iotest.ErrReader(broken))))
+	all, err := readAll(r)
+	if len(all) != 1 || err != broken {
+		t.Errorf("%d blocks, %v; want 1, %v", len(all), err, broken)
+	}
+	if _, err := r.Next(); err != broken {
+		t.Errorf("asked again: %v, want %v", err, broken)
+	}
+}
+
+// FuzzReader compares the Reader with the naive one, over pieces of any size.
+func FuzzReader(f *testing.F) {
+	for _, c := range torture {
+		if len(c.stream) < 1<<12 {
+			f.Add([]byte(c.stream+intact), uint8(3))
+		}
+	}
+	f.Add(capture(f, "injection-asterisk22.txt"), uint8(250))
+	f.Add([]byte("Event: X\r\nA: "+strings.Repeat("b", eventCaps.line)+"\r\n\r\n"+intact), uint8(200))
+	f.Fuzz(func(t *testing.T, stream []byte, piece uint8) {
+		want, wantErr := naive(string(stream))
+		for _, src := range []io.Reader{
+			bytes.NewReader(stream),
+			&pieces{stream, 1 + int(piece)},
+		} {
+			got, err := readAll(NewReader(src))
+			if err != wantErr || !sameBlocks(got, want) {
+				t.Fatalf("got %q, %v\nwant %q, %v", got, err, want, wantErr)
+			}
+		}
+	})
+}
+
+// pieces gives a stream in pieces of one size.
+type pieces struct {
+	rest []byte
+	size int
+}
+
+func (p *pieces) Read(to []byte) (int, error) {
+	if len(p.rest) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(to, p.rest[:min(p.size, len(p.rest))])
+	p.rest = p.rest[n:]
+	return n, nil
+}
+
+// flood is a stream of security events without end, as PJSIP sends them.
+type flood struct {
+	stream []byte
+	at     int
+}
+
+func newFlood() *flood {
+	var b bytes.Buffer
+	for i := range 2000 {
+		fmt.Fprintf(&b, "Event: ChallengeResponseFailed\r\nPrivilege: security,all\r\n"+
+			"EventTV: 2026-11-22T00:26:26.070+0000\r\nSeverity: Error\r\nService: PJSIP\r\nEventVersion: 1\r\n"+
+			"AccountID: 1002\r\nSessionID: %d-26602@192.0.2.66\r\nLocalAddress: IPV4/UDP/192.0.2.1/5060\r\n"+
+			"RemoteAddress: IPV4/UDP/192.0.2.66/5060\r\nChallenge: 1795307186/d5860766b3641f2e83a5836c8ec17bd1\r\n"+
+			"Response: b657fffe7b6df4499c2aa9be96fde0fb\r\nExpectedResponse: \r\n\r\n", i)
+	}
+	return &flood{stream: b.Bytes()}
+}
+
+func (f *flood) Read(p []byte) (int, error) {
+	n := copy(p, f.stream[f.at:])
+	f.at = (f.at + n) % len(f.stream)
+	return n, nil
+}
+
+func TestReadingABlockAllocatesNothing(t *testing.T) {
+	r := NewReader(newFlood())
+	for range 10_000 { // past the first turns of the buffer
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := testing.AllocsPerRun(100_000, func() {
+		if b, err := r.Next(); err != nil || len(b.Headers) != 13 {
+			t.Fatal(len(b.Headers), err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a block, want none", n)
+	}
+}
+
+func BenchmarkReader(b *testing.B) {
+	f := newFlood()
+	r := NewReader(f)
+	b.SetBytes(int64(len(f.stream) / 2000))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.Next(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
