@@ -1,0 +1,43 @@
+# Tollwarden's two commands are `make demo` and `make test`; the others serve
+# whoever works on it.
+
+GO ?= go
+
+.PHONY: demo test lint build lab fmt bench clean
+
+## demo: the main job on the embedded default: an attack, and how it ends
+demo:
+	$(GO) run ./cmd/tollwarden demo
+
+## test: install what the tests need, check the code, run every test
+test: prepare lint
+	$(GO) run ./test/summary -- $(GO) test $(RACE) -timeout 20m -json ./...
+
+## lint: vet, staticcheck, gofumpt
+lint:
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	@unformatted=$$($(GO) tool gofumpt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not gofumpt'd (run make fmt):"; echo "$$unformatted"; exit 1; fi
+
+## build: one static binary in bin/
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/tollwarden ./cmd/tollwarden
+
+## lab: a real Asterisk in network namespaces, for a person to attack
+lab: prepare
+	$(GO) run ./test/lab/cmd/lab
+
+## fmt: format every file
+fmt:
+	$(GO) tool gofumpt -w $$(git ls-files '*.go')
+
+clean:
+	rm -rf bin
+
+# The race detector needs a C compiler.
+RACE = $(shell command -v gcc >/dev/null 2>&1 && echo -race)
+
+.PHONY: prepare
+prepare:
+	@sh test/prepare.sh

@@ -1,0 +1,50 @@
+package calls_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+func TestChannelsOfAnAccount(t *testing.T) {
+	tr := calls.New()
+	tr.Up(calls.Channel{Name: "PJSIP/1002-00000001", Account: "1002"})
+	tr.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"})
+	tr.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"}) // told twice
+	tr.Up(calls.Channel{Name: "PJSIP/1001-00000003", Account: "1001"})
+	want := func(account string, n int) {
+		t.Helper()
+		if got := tr.Account(account); got != n {
+			t.Errorf("%s has %d channels, want %d", account, got, n)
+		}
+	}
+	want("1002", 2)
+	want("1001", 1)
+	if c, ok := tr.Down("PJSIP/1002-00000001"); !ok || c.Account != "1002" {
+		t.Errorf("Down = %+v, %v", c, ok)
+	}
+	if _, ok := tr.Down("PJSIP/1002-00000001"); ok {
+		t.Error("a channel went down twice")
+	}
+	want("1002", 1)
+
+	// After a gap Asterisk's own list is the truth.
+	tr.Rebuild([]calls.Channel{{Name: "PJSIP/1003-00000009", Account: "1003"}})
+	want("1002", 0)
+	want("1001", 0)
+	want("1003", 1)
+	if tr.Len() != 1 {
+		t.Errorf("%d channels up, want 1", tr.Len())
+	}
+}
+
+func TestChannelsAreBounded(t *testing.T) {
+	tr := calls.New()
+	for i := range 100_010 {
+		tr.Up(calls.Channel{Name: fmt.Sprintf("PJSIP/1-%08x", i), Account: "1"})
+	}
+	if tr.Len() != 100_000 || tr.Refused() != 10 {
+		t.Errorf("%d followed, %d refused", tr.Len(), tr.Refused())
+	}
+}

@@ -1,0 +1,164 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// book is a daemon that only keeps what it is told.
+type book struct {
+	bans []control.Ban
+	uid  uint32
+}
+
+func (b *book) Status() control.Status {
+	return control.Status{Health: control.Healthy, Checks: []control.Check{{Name: "asterisk", OK: true}}}
+}
+func (b *book) Bans() []control.Ban { return b.bans }
+func (b *book) Incidents(limit int) ([]control.Incident, error) {
+	return make([]control.Incident, limit), nil
+}
+
+func (b *book) Incident(id int64) (control.Incident, error) {
+	if id != 7 {
+		return control.Incident{}, control.Refusal("no such incident")
+	}
+	return control.Incident{ID: id, Reason: "guessing"}, nil
+}
+
+func (b *book) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
+	if o.Prefix.Contains(netip.MustParseAddr("127.0.0.1")) && !o.Force {
+		return control.Changed{}, control.Refusal("127.0.0.1 is on the allow list")
+	}
+	b.uid = uid
+	ban := control.Ban{Prefix: o.Prefix, Reason: o.Reason}
+	b.bans = append(b.bans, ban)
+	return control.Changed{Bans: []control.Ban{ban}, Message: "banned"}, nil
+}
+
+func (b *book) Unban(uint32, control.UnbanOrder) (control.Changed, error) {
+	return control.Changed{}, errors.New("the kernel refuses")
+}
+
+func start(t *testing.T, d control.Daemon) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "s")
+	s, err := control.Listen(path, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return path
+}
+
+func TestCommandsReachTheDaemon(t *testing.T) {
+	d := &book{uid: 1}
+	path := start(t, d)
+	c, ctx := control.Dial(path), t.Context()
+
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("socket mode %v, %v; want 0600", info.Mode(), err)
+	}
+	if s, err := c.Status(ctx); err != nil || s.Health != control.Healthy || !s.Checks[0].OK {
+		t.Errorf("status = %+v, %v", s, err)
+	}
+	prefix := netip.MustParsePrefix("192.0.2.66/32")
+	if ch, err := c.Ban(ctx, control.BanOrder{Prefix: prefix, For: "1h", Reason: "by hand"}); err != nil || ch.Message != "banned" {
+		t.Errorf("ban = %+v, %v", ch, err)
+	}
+	if d.uid != uint32(os.Getuid()) {
+		t.Errorf("the daemon was told uid %d, want %d", d.uid, os.Getuid())
+	}
+	bans, err := c.Bans(ctx)
+	want := []control.Ban{{Prefix: prefix, Reason: "by hand"}}
+	if err != nil || !cmp.Equal(want, bans, cmpopts.EquateComparable(prefix, time.Time{})) {
+		t.Errorf("bans = %+v, %v", bans, err)
+	}
+	if list, err := c.Incidents(ctx, 3); err != nil || len(list) != 3 {
+		t.Errorf("incidents = %v, %v", list, err)
+	}
+	if i, err := c.Incident(ctx, 7); err != nil || i.Reason != "guessing" {
+		t.Errorf("incident = %+v, %v", i, err)
+	}
+}
+
+// A person gets the daemon's own words, whatever went wrong.
+func TestErrorsReachThePerson(t *testing.T) {
+	c, ctx := control.Dial(start(t, &book{})), t.Context()
+	for want, ask := range map[string]func() error{
+		"no such incident": func() error { _, err := c.Incident(ctx, 8); return err },
+		"127.0.0.1 is on the allow list": func() error {
+			_, err := c.Ban(ctx, control.BanOrder{Prefix: netip.MustParsePrefix("127.0.0.0/8")})
+			return err
+		},
+		"the kernel refuses":   func() error { _, err := c.Unban(ctx, control.UnbanOrder{All: true}); return err },
+		"limit: want a number": func() error { _, err := c.Incidents(ctx, 0); return err },
+	} {
+		if err := ask(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+func TestNobodyThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	if _, err := control.Dial(path).Status(t.Context()); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("no socket: %v", err)
+	}
+	// A socket whose daemon was killed.
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	_ = l.Close()
+	if _, err := control.Dial(path).Status(t.Context()); !errors.Is(err, control.ErrNotRunning) {
+		t.Errorf("dead socket: %v", err)
+	}
+	s, err := control.Listen(path, &book{})
+	if err != nil {
+		t.Fatalf("a dead daemon's socket stands in the way: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Serve(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSocketInUse(t *testing.T) {
+	path := start(t, &book{})
+	if _, err := control.Listen(path, &book{}); err == nil || !strings.Contains(err.Error(), "already answers") {
+		t.Errorf("a second daemon on the same socket: %v", err)
+	}
+	file := filepath.Join(t.TempDir(), "precious")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Listen(file, &book{}); err == nil || !strings.Contains(err.Error(), "no socket") {
+		t.Errorf("a file in the way: %v", err)
+	}
+	if data, err := os.ReadFile(file); err != nil || string(data) != "x" {
+		t.Error("the file in the way was touched")
+	}
+}

@@ -1,0 +1,188 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// Daemon is what the server lets the commands do.
+type Daemon interface {
+	Status() Status
+	Bans() []Ban
+	Incidents(limit int) ([]Incident, error)
+	Incident(id int64) (Incident, error)
+	// Ban and Unban act for the user with this uid; a Refusal is the
+	// caller's to mend.
+	Ban(uid uint32, o BanOrder) (Changed, error)
+	Unban(uid uint32, o UnbanOrder) (Changed, error)
+}
+
+// Refusal is an error that the person who asked can mend; it reaches them
+// word for word.
+type Refusal string
+
+// Error is the refusal's own words.
+func (r Refusal) Error() string { return string(r) }
+
+// Server answers commands on a unix socket.
+type Server struct {
+	listener net.Listener
+	http     http.Server
+}
+
+// Listen opens the socket at path with mode 0600. A socket left by a daemon
+// that is gone is replaced; one that answers, or a file that is no socket, is
+// an error.
+func Listen(path string, d Daemon) (*Server, error) {
+	if err := clear(path); err != nil {
+		return nil, err
+	}
+	// The socket is made inside the umask, so that it is never open to others,
+	// not even between its making and a chmod.
+	old := syscall.Umask(0o177)
+	l, err := net.Listen("unix", path)
+	syscall.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", path, err)
+	}
+	s := &Server{listener: l}
+	s.http = http.Server{
+		Handler: routes(d), ReadHeaderTimeout: 5 * time.Second,
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, uidKey{}, peerUID(c))
+		},
+	}
+	return s, nil
+}
+
+func clear(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	if info.Mode().Type() != os.ModeSocket {
+		return fmt.Errorf("control socket %s: there is a file that is no socket: move it away, or set another path as `socket`", path)
+	}
+	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+		_ = c.Close()
+		return fmt.Errorf("control socket %s: a daemon already answers there: stop it first, or set another path as `socket`", path)
+	}
+	if err := os.Remove(path); err != nil {
+		return fmt.Errorf("control socket: %w", err)
+	}
+	return nil
+}
+
+// Serve answers until ctx ends.
+func (s *Server) Serve(ctx context.Context) error {
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		_ = s.http.Shutdown(grace)
+	})
+	err := s.http.Serve(s.listener)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("control socket: %w", err)
+}
+
+type uidKey struct{}
+
+// peerUID is the user on the other end, as the kernel says; the largest value,
+// nobody's, when it does not.
+func peerUID(c net.Conn) uint32 {
+	const nobody = ^uint32(0)
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nobody
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return nobody
+	}
+	uid := nobody
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED); err == nil {
+			uid = cred.Uid
+		}
+	})
+	return uid
+}
+
+func routes(d Daemon) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", answer(func(*http.Request, struct{}) (Status, error) { return d.Status(), nil }))
+	mux.HandleFunc("GET /bans", answer(func(*http.Request, struct{}) ([]Ban, error) { return d.Bans(), nil }))
+	mux.HandleFunc("GET /incidents", answer(func(r *http.Request, _ struct{}) ([]Incident, error) {
+		limit, err := strconv.Atoi(r.FormValue("limit"))
+		if err != nil || limit < 1 {
+			return nil, Refusal("limit: want a number above zero")
+		}
+		return d.Incidents(limit)
+	}))
+	mux.HandleFunc("GET /incidents/{id}", answer(func(r *http.Request, _ struct{}) (Incident, error) {
+		id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+		if err != nil {
+			return Incident{}, Refusal("incident: want a number")
+		}
+		return d.Incident(id)
+	}))
+	mux.HandleFunc("POST /ban", answer(func(r *http.Request, o BanOrder) (Changed, error) { return d.Ban(uid(r), o) }))
+	mux.HandleFunc("POST /unban", answer(func(r *http.Request, o UnbanOrder) (Changed, error) { return d.Unban(uid(r), o) }))
+	return mux
+}
+
+func uid(r *http.Request) uint32 { return r.Context().Value(uidKey{}).(uint32) }
+
+// failure is the body of every answer that is not 200.
+type failure struct {
+	Error string `json:"error"`
+}
+
+// answer makes a handler of a function from a decoded request to an answer.
+func answer[Req, Resp any](f func(*http.Request, Req) (Resp, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var req Req
+		if r.Method == http.MethodPost {
+			dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
+			dec.DisallowUnknownFields()
+			if err := dec.Decode(&req); err != nil {
+				reply(w, http.StatusBadRequest, failure{"request: " + err.Error()})
+				return
+			}
+		}
+		resp, err := f(r, req)
+		var refusal Refusal
+		switch {
+		case errors.As(err, &refusal):
+			reply(w, http.StatusConflict, failure{err.Error()})
+		case err != nil:
+			reply(w, http.StatusInternalServerError, failure{err.Error()})
+		default:
+			reply(w, http.StatusOK, resp)
+		}
+	}
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body) // the peer is gone when this fails
+}

@@ -1,0 +1,138 @@
+// Command summary runs `go test -json` and prints what a person needs of it:
+// the output of what failed, a line for each package, and in the end every
+// test that could not run here, with what it says is missing.
+//
+//	go run ./test/summary -- go test -race -json ./...
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+func main() {
+	args := os.Args[1:]
+	if len(args) > 0 && args[0] == "--" {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		fmt.Fprintln(os.Stderr, "usage: summary -- go test -json …")
+		os.Exit(2)
+	}
+	os.Exit(run(args))
+}
+
+func run(args []string) int {
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "summary:", err)
+		return 1
+	}
+	s := summary{output: map[string][]string{}}
+	s.read(out, os.Stdout)
+	failed := cmd.Wait() != nil || s.failed > 0
+	s.print(os.Stdout)
+	if failed {
+		return 1
+	}
+	return 0
+}
+
+// event is one line of go test -json (see `go doc test2json`).
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string
+	Test       string
+	Output     string
+	Elapsed    float64
+}
+
+type summary struct {
+	output                  map[string][]string // by package and test, until its result is known
+	passed, failed, skipped int
+	skips                   []string
+}
+
+func (s *summary) read(r io.Reader, w io.Writer) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			fmt.Fprintln(w, lines.Text())
+			continue
+		}
+		s.add(e, w)
+	}
+}
+
+func (s *summary) add(e event, w io.Writer) {
+	key := e.Package + e.ImportPath + " " + e.Test
+	switch e.Action {
+	case "output", "build-output":
+		s.output[key] = append(s.output[key], e.Output)
+		return
+	case "pass", "fail", "skip", "build-fail":
+	default:
+		return
+	}
+	output := s.output[key]
+	delete(s.output, key)
+	if e.Action == "fail" || e.Action == "build-fail" {
+		fmt.Fprint(w, strings.Join(output, ""))
+	}
+	if e.Test == "" {
+		if e.Action != "build-fail" {
+			fmt.Fprintf(w, "%-4s %s %.1fs\n", e.Action, e.Package, e.Elapsed)
+		}
+		return
+	}
+	switch e.Action {
+	case "pass":
+		s.passed++
+	case "fail":
+		s.failed++
+	case "skip":
+		s.skipped++
+		s.skips = append(s.skips, e.Test+": "+reason(output))
+	}
+}
+
+// reason is the text that the test gave to t.Skip.
+func reason(output []string) string {
+	for _, line := range slices.Backward(output) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "---") || strings.HasPrefix(line, "===") {
+			continue
+		}
+		if _, text, ok := strings.Cut(line, ".go:"); ok {
+			if _, text, ok = strings.Cut(text, ": "); ok {
+				return text
+			}
+		}
+		return line
+	}
+	return "no reason given"
+}
+
+func (s *summary) print(w io.Writer) {
+	if len(s.skips) > 0 {
+		fmt.Fprintln(w, "\nCould not run here:")
+		for _, line := range s.skips {
+			fmt.Fprintln(w, "  "+line)
+		}
+	}
+	fmt.Fprintf(w, "\n%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
+}
