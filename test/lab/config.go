@@ -38,6 +38,20 @@ var Passwords = map[string]string{
 	"1005": "office-1005-Hd6",
 }
 
+// writeHosts names the PBX, so that what asks for its own name gets no error of a resolver that
+// is out of reach.
+func writeHosts(root string) error {
+	name, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("find host name: %w", err)
+	}
+	lines := "127.0.0.1 localhost\n" + PBXAddress + " " + name + "\n"
+	if err := os.WriteFile(filepath.Join(root, "etc/hosts"), []byte(lines), 0o644); err != nil {
+		return fmt.Errorf("write hosts: %w", err)
+	}
+	return nil
+}
+
 // writeConfig puts the lab's configuration into dir, which is /etc/asterisk, and the options'
 // on top of it. Samples of Debian's that nobody replaces stay: what reads them is not loaded.
 func writeConfig(dir string, r release, o Options) error {

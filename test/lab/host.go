@@ -28,15 +28,8 @@ func (h *Host) Source() netip.Addr {
 	return h.sources[0]
 }
 
-// Source6 is the first IPv6 address the host was given, if any.
-func (h *Host) Source6() netip.Addr {
-	for _, a := range h.sources {
-		if a.Is6() {
-			return a
-		}
-	}
-	return netip.Addr{}
-}
+// Addresses are the host's, in the order given.
+func (h *Host) Addresses() []netip.Addr { return h.sources }
 
 // Network is the first whole network the host was given, if any.
 func (h *Host) Network() netip.Prefix {
@@ -44,6 +37,15 @@ func (h *Host) Network() netip.Prefix {
 		return netip.Prefix{}
 	}
 	return h.networks[0]
+}
+
+// Range is every address the host may speak from as one prefix: its network when it has one, its
+// first address alone otherwise.
+func (h *Host) Range() netip.Prefix {
+	if n := h.Network(); n.IsValid() {
+		return n
+	}
+	return netip.PrefixFrom(h.Source(), h.Source().BitLen())
 }
 
 // FD is the file descriptor of the namespace, for netlink sockets and the like. It belongs to

@@ -95,6 +95,9 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 	if l.root, err = layer(root, l.dir); err != nil {
 		return nil, err
 	}
+	if err := writeHosts(l.root); err != nil {
+		return nil, err
+	}
 	if err := writeConfig(filepath.Join(l.root, "etc/asterisk"), l.release, o); err != nil {
 		return nil, err
 	}

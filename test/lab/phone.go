@@ -1,0 +1,383 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Phone is a SIP phone at a host: it registers, calls, and answers every call at once. It sends
+// no sound. Its methods may be called from several goroutines; its one goroutine of its own ends
+// with Close.
+type Phone struct {
+	Account string
+
+	wire     wire
+	contact  string // where the PBX is to send requests
+	instance string // Call-ID of its registrations
+	incoming chan *Call
+	done     chan struct{} // closed when the reader has ended
+
+	mu      sync.Mutex
+	login   credentials
+	seq     int                      // CSeq of the last request
+	waiting map[string]chan *message // open requests by their branch
+	calls   map[string]*Call         // by Call-ID
+}
+
+// PhoneOptions say how a phone speaks; the zero value is UDP from the host's first address.
+type PhoneOptions struct {
+	Transport string     // udp or tcp
+	From      netip.Addr // one of the host's addresses
+}
+
+// StatusError is a final answer of the PBX that is not a success.
+type StatusError struct {
+	Method string
+	Code   int
+	Reason string
+}
+
+func (e *StatusError) Error() string { return fmt.Sprintf("%s: %d %s", e.Method, e.Code, e.Reason) }
+
+// ErrNoAnswer says that the PBX gave no answer in the time there was, as when the phone's
+// address is banned.
+var ErrNoAnswer = errors.New("no answer from the PBX")
+
+// Phone puts a phone with the account's login at the host. An empty password is the one the
+// account has at the start ([Passwords]).
+func (h *Host) Phone(account, password string, o PhoneOptions) (*Phone, error) {
+	if password == "" {
+		password = Passwords[account]
+	}
+	if o.Transport == "" {
+		o.Transport = "udp"
+	}
+	if !o.From.IsValid() {
+		o.From = h.Source()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	w, err := dialWire(ctx, h, o.From, o.Transport)
+	if err != nil {
+		return nil, fmt.Errorf("phone %s: %w", account, err)
+	}
+	p := &Phone{
+		Account:  account,
+		login:    credentials{account, password},
+		wire:     w,
+		contact:  fmt.Sprintf("<sip:%s@%s:%d;transport=%s>", account, uriHost(o.From), w.local().Port(), o.Transport),
+		instance: token(),
+		incoming: make(chan *Call, 16),
+		done:     make(chan struct{}),
+		waiting:  make(map[string]chan *message),
+		calls:    make(map[string]*Call),
+	}
+	go p.read()
+	return p, nil
+}
+
+// Close takes the phone off the wire without telling the PBX, as pulling the plug does.
+func (p *Phone) Close() error {
+	err := p.wire.Close()
+	<-p.done
+	return err
+}
+
+// Source is the address and port the phone speaks from.
+func (p *Phone) Source() netip.AddrPort { return p.wire.local() }
+
+// SetPassword changes what the phone logs in with.
+func (p *Phone) SetPassword(password string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.login.password = password
+}
+
+// Incoming gives the calls the phone has answered.
+func (p *Phone) Incoming() <-chan *Call { return p.incoming }
+
+// Register registers the phone for an hour. A wrong password is a [*StatusError], silence is
+// [ErrNoAnswer] once ctx ends.
+func (p *Phone) Register(ctx context.Context) error { return p.register(ctx, time.Hour) }
+
+// Unregister takes the registration back.
+func (p *Phone) Unregister(ctx context.Context) error { return p.register(ctx, 0) }
+
+func (p *Phone) register(ctx context.Context, lifetime time.Duration) error {
+	uri := "sip:" + uriHost(pbxAt(p.Source().Addr()).Addr())
+	response, _, err := p.send(ctx, outgoing{
+		method: "REGISTER", uri: uri, callID: p.instance,
+		from: p.address() + ";tag=" + token(), to: p.address(),
+		extra: []header{{"Expires", strconv.Itoa(int(lifetime.Seconds()))}},
+	})
+	if err != nil {
+		return err
+	}
+	return p.finish(response)
+}
+
+// finish makes an error of an answer that is not a success.
+func (p *Phone) finish(response *message) error {
+	if code, reason := response.status(); code >= 300 {
+		return &StatusError{response.method(), code, reason}
+	}
+	return nil
+}
+
+// address is the phone's own as From and To want it.
+func (p *Phone) address() string { return p.addressOf(p.Account) }
+
+func (p *Phone) addressOf(user string) string {
+	return fmt.Sprintf("<sip:%s@%s>", user, uriHost(pbxAt(p.Source().Addr()).Addr()))
+}
+
+// outgoing is a request before it has its transaction.
+type outgoing struct {
+	method, uri, callID, from, to string
+	extra                         []header
+	body                          string
+}
+
+// send sends the request and answers one challenge. It returns the final response and the
+// request it is for.
+func (p *Phone) send(ctx context.Context, o outgoing) (response, sent *message, err error) {
+	var authorization string
+	for range 2 {
+		sent = p.build(o, authorization)
+		if response, err = p.transact(ctx, sent); err != nil {
+			return nil, nil, fmt.Errorf("%s of %s: %w", o.method, p.Account, err)
+		}
+		code, _ := response.status()
+		if o.method == "INVITE" && code >= 300 {
+			p.ackFailure(sent, response)
+		}
+		if code != 401 || authorization != "" {
+			break
+		}
+		p.mu.Lock()
+		login := p.login
+		p.mu.Unlock()
+		authorization = login.answer(response.get("WWW-Authenticate"), o.method, o.uri)
+	}
+	return response, sent, nil
+}
+
+// build makes the message of a request, with the next sequence number and a new branch.
+func (p *Phone) build(o outgoing, authorization string) *message {
+	p.mu.Lock()
+	p.seq++
+	seq := p.seq
+	p.mu.Unlock()
+	m := request(o.method, o.uri,
+		header{"Via", p.via("z9hG4bK" + token())},
+		header{"Max-Forwards", "70"},
+		header{"From", o.from},
+		header{"To", o.to},
+		header{"Call-ID", o.callID},
+		header{"CSeq", fmt.Sprintf("%d %s", seq, o.method)},
+		header{"Contact", p.contact},
+		header{"User-Agent", "Lab phone"})
+	m.headers = append(m.headers, o.extra...)
+	if authorization != "" {
+		m.add("Authorization", authorization)
+	}
+	if o.body != "" {
+		m.add("Content-Type", "application/sdp")
+		m.body = o.body
+	}
+	return m
+}
+
+func (p *Phone) via(branch string) string {
+	at := p.Source()
+	return fmt.Sprintf("SIP/2.0/%s %s:%d;rport;branch=%s", p.wire.name(), uriHost(at.Addr()), at.Port(), branch)
+}
+
+// transact sends the request, again and again over UDP as RFC 3261 17.1 has it, and returns the
+// final response.
+func (p *Phone) transact(ctx context.Context, m *message) (*message, error) {
+	branch := param(m.get("Via"), "branch")
+	responses := make(chan *message, 8)
+	p.mu.Lock()
+	p.waiting[branch] = responses
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		delete(p.waiting, branch)
+		p.mu.Unlock()
+	}()
+
+	raw := m.bytes()
+	if err := p.wire.send(raw); err != nil {
+		return nil, err
+	}
+	wait := 500 * time.Millisecond
+	again := time.NewTimer(wait)
+	defer again.Stop()
+	for {
+		select {
+		case response := <-responses:
+			if code, _ := response.status(); code >= 200 {
+				return response, nil
+			}
+			again.Stop()
+		case <-again.C:
+			if p.wire.name() != "UDP" {
+				continue
+			}
+			if err := p.wire.send(raw); err != nil {
+				return nil, err
+			}
+			wait = min(2*wait, 4*time.Second)
+			again.Reset(wait)
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", ErrNoAnswer, ctx.Err())
+		case <-p.done:
+			return nil, errors.New("the phone's connection has ended")
+		}
+	}
+}
+
+// ackFailure acknowledges a final response that is no success, within its transaction.
+func (p *Phone) ackFailure(sent, response *message) {
+	_, uri, _ := strings.Cut(sent.start, " ")
+	uri, _, _ = strings.Cut(uri, " ")
+	number, _, _ := strings.Cut(sent.get("CSeq"), " ")
+	ack := request("ACK", uri,
+		header{"Via", sent.get("Via")},
+		header{"Max-Forwards", "70"},
+		header{"From", sent.get("From")},
+		header{"To", response.get("To")},
+		header{"Call-ID", sent.get("Call-ID")},
+		header{"CSeq", number + " ACK"})
+	_ = p.wire.send(ack.bytes()) // lost like any packet: the PBX repeats its response
+}
+
+// read gives every message that comes in to whom it is for, until the wire ends.
+func (p *Phone) read() {
+	defer close(p.done)
+	for {
+		raw, err := p.wire.receive()
+		if err != nil {
+			return
+		}
+		m, err := parseMessage(raw)
+		if err != nil {
+			continue
+		}
+		if m.isRequest() {
+			p.serve(m)
+			continue
+		}
+		p.deliver(m)
+	}
+}
+
+// deliver hands a response to the request that waits for it. A success of an INVITE that nobody
+// waits for any more is a repetition: its ACK was lost.
+func (p *Phone) deliver(m *message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if responses, ok := p.waiting[param(m.get("Via"), "branch")]; ok {
+		select {
+		case responses <- m:
+		default: // repetitions beyond what anybody reads
+		}
+		return
+	}
+	if call := p.calls[m.get("Call-ID")]; call != nil && m.method() == "INVITE" && call.ack != nil {
+		_ = p.wire.send(call.ack)
+	}
+}
+
+// serve answers a request of the PBX.
+func (p *Phone) serve(m *message) {
+	switch m.method() {
+	case "ACK":
+	case "INVITE":
+		p.serveInvite(m)
+	case "BYE", "CANCEL":
+		p.respond(m, "200 OK", "")
+		p.mu.Lock()
+		call := p.calls[m.get("Call-ID")]
+		p.mu.Unlock()
+		if call != nil {
+			call.end()
+		}
+	default: // OPTIONS, NOTIFY and the like
+		p.respond(m, "200 OK", "")
+	}
+}
+
+// serveInvite answers a call, or the PBX's change to a call there is.
+func (p *Phone) serveInvite(m *message) {
+	callID := m.get("Call-ID")
+	p.mu.Lock()
+	call, known := p.calls[callID]
+	if !known {
+		call = &Call{
+			phone: p, id: callID, ended: make(chan struct{}),
+			local: m.get("To") + ";tag=" + token(), remote: m.get("From"),
+			target: uriOf(m.get("Contact")),
+		}
+		p.calls[callID] = call
+	}
+	p.mu.Unlock()
+	for i, h := range m.headers { // the response's To carries our tag
+		if strings.EqualFold(h.name, "To") {
+			m.headers[i].value = call.local
+		}
+	}
+	p.respond(m, "200 OK", p.sdp())
+	if !known {
+		select {
+		case p.incoming <- call:
+		default: // nobody asks for them
+		}
+	}
+}
+
+// respond sends a response to the request m.
+func (p *Phone) respond(m *message, status, body string) {
+	response := &message{start: "SIP/2.0 " + status, body: body}
+	for _, h := range m.headers {
+		switch strings.ToLower(h.name) {
+		case "via", "from", "to", "call-id", "cseq", "record-route":
+			response.headers = append(response.headers, h)
+		}
+	}
+	response.add("Contact", p.contact)
+	if body != "" {
+		response.add("Content-Type", "application/sdp")
+	}
+	_ = p.wire.send(response.bytes()) // the PBX repeats what it gets no answer to
+}
+
+// sdp offers or accepts sound at a port where nobody listens.
+func (p *Phone) sdp() string {
+	family, a := "IP4", p.Source().Addr()
+	if a.Is6() {
+		family = "IP6"
+	}
+	return strings.Join([]string{
+		"v=0", fmt.Sprintf("o=lab 1 1 IN %s %s", family, a), "s=-",
+		fmt.Sprintf("c=IN %s %s", family, a), "t=0 0",
+		"m=audio 40000 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=sendrecv", "",
+	}, "\r\n")
+}
+
+// uriOf takes the URI out of a header value such as `"Name" <sip:…>;tag=x`.
+func uriOf(value string) string {
+	if _, rest, found := strings.Cut(value, "<"); found {
+		uri, _, _ := strings.Cut(rest, ">")
+		return uri
+	}
+	uri, _, _ := strings.Cut(value, ";")
+	return uri
+}
