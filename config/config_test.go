@@ -102,7 +102,7 @@ func TestMistakes(t *testing.T) {
 		"empty ladder":     {login + "[bans]\nladder = []\n", `t.toml:5: bans.ladder: empty: want at least one ban time`},
 		"negative":         {login + "[bans]\nforget = \"-1h\"\n", `t.toml:5: bans.forget: "-1h": want a duration above zero`},
 		"allow":            {login + "[firewall]\nallow = [\"office\"]\n", `t.toml:5: firewall.allow: "office": want an address such as "192.0.2.1" or a prefix`},
-		"table":            {login + "[firewall]\ntable = \"my table\"\n", `t.toml:5: firewall.table: "my table": want 1 to 31 letters`},
+		"table":            {login + "[firewall]\ntable = \"my table\"\n", `t.toml:5: firewall.table: "my table": want a lower-case letter`},
 		"failures":         {login + "[break_in]\nfailures = 0\n", `t.toml:5: break_in.failures: 0: want 1 to 100`},
 		"method":           {login + "[rotate]\nmethod = \"magic\"\n", `t.toml:5: rotate.method: "magic": want one of auto, pjsip-file, pjsip-realtime, chan-sip, exec`},
 		"exec missing":     {login + "[rotate]\nmethod = \"exec\"\n", `t.toml: rotate.exec: missing: method "exec" needs a command`},

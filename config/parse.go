@@ -239,12 +239,12 @@ func (p *parser) secretFile(path string) Secret {
 	return Secret(s)
 }
 
-var tableName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,30}$`)
+var tableName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
 func (p *parser) firewall(f *file, fw *Firewall) {
 	set(f.Firewall.Table, &fw.Table)
 	if !tableName.MatchString(fw.Table) {
-		p.fail("firewall.table", "%q: want 1 to 31 letters, digits, _ or -, beginning with a letter", fw.Table)
+		p.fail("firewall.table", "%q: want a lower-case letter, then up to 31 of a-z, 0-9 and _", fw.Table)
 	}
 	if f.Firewall.Allow == nil {
 		return
