@@ -1,0 +1,278 @@
+package ami
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/rs/zerolog"
+)
+
+// Gap is a time during which nothing was heard from Asterisk: events of that
+// time are lost. From is the last proof of life of the connection before, To
+// the login of the present one.
+type Gap struct{ From, To time.Time }
+
+// IsZero says that there was no connection before.
+func (g Gap) IsZero() bool { return g.From.IsZero() }
+
+// Length is how long the gap lasted.
+func (g Gap) Length() time.Duration { return g.To.Sub(g.From) }
+
+// ErrUnresponsive reports a connection that is open but no longer answers, as
+// that of a stopped or deadlocked Asterisk.
+var ErrUnresponsive = errors.New("Asterisk does not answer")
+
+// Dialer keeps a logged-in connection to Asterisk. Address, Username and Secret
+// are needed; every other field has a default. Fields are not changed while Run
+// runs.
+type Dialer struct {
+	Address          string // host:port
+	Username, Secret string
+	TLS              *tls.Config // nil: no TLS. ServerName defaults to the host of Address.
+	Events           string      // event mask at login, "off" by default
+
+	// Handle gets every block that answers no action; see NewClient.
+	Handle func(now time.Time, b *Block)
+	Log    zerolog.Logger
+
+	// Dial opens the connection; net.Dialer's DialContext by default.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	// ConnectTimeout bounds dialling, the TLS handshake and Asterisk's greeting
+	// (5 s by default); LoginTimeout the login (10 s).
+	ConnectTimeout, LoginTimeout time.Duration
+	// After KeepAlive without a block Asterisk is asked for a sign of life, and
+	// given PingTimeout for it (4 s each by default). While other actions wait
+	// it is not asked, for Asterisk works on one after the other.
+	KeepAlive, PingTimeout time.Duration
+	// Healthy is how long a connection lives until the next loss is retried
+	// at once again (30 s by default).
+	Healthy time.Duration
+
+	counters Counters
+}
+
+const (
+	firstRetry, slowestRetry       = 100 * time.Millisecond, 10 * time.Second
+	firstAuthRetry, slowestAuthRetry = time.Minute, 10 * time.Minute
+	receiveBuffer                  = 4 << 20 // bytes; the kernel's rmem_max caps it
+)
+
+// Counters counts over all connections of the dialer.
+func (d *Dialer) Counters() *Counters { return &d.counters }
+
+// Run connects, logs in and calls fn with the connection, again and again. The
+// ctx given to fn ends when the connection does; Run waits for fn, backs off
+// and goes on. A refused login is retried slowly, so that it trips no ban.
+//
+// Run returns nil when ctx ends, or when fn returns nil while the connection
+// still lives. An error of fn costs the connection.
+func (d *Dialer) Run(ctx context.Context, fn func(ctx context.Context, c *Client) error) error {
+	r := retry{log: d.Log.With().Str("address", d.Address).Logger()}
+	r.reset()
+	var lastSeen time.Time
+	for ctx.Err() == nil {
+		c, err := d.Connect(ctx)
+		if err == nil {
+			if !lastSeen.IsZero() {
+				c.gap = Gap{From: lastSeen, To: time.Now()}
+			}
+			r.connected(c)
+			var finished bool
+			finished, err = d.serve(ctx, c, fn)
+			if finished {
+				return nil
+			}
+			lastSeen = c.LastSeen()
+			if time.Since(c.opened) >= or(d.Healthy, 30*time.Second) {
+				r.reset()
+			}
+		}
+		if ctx.Err() == nil {
+			r.wait(ctx, err)
+		}
+	}
+	return nil
+}
+
+// Connect opens one connection and logs in. The caller closes it.
+func (d *Dialer) Connect(ctx context.Context) (*Client, error) {
+	c, err := d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, or(d.LoginTimeout, 10*time.Second))
+	defer cancel()
+	if err := c.Login(ctx, d.Username, d.Secret, or(d.Events, "off")); err != nil {
+		_ = c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// open dials, speaks TLS where it is wanted and reads the greeting.
+func (d *Dialer) open(ctx context.Context) (*Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, or(d.ConnectTimeout, 5*time.Second))
+	defer cancel()
+	dial := d.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	conn, err := dial(ctx, "tcp", d.Address)
+	if err != nil {
+		return nil, fmt.Errorf("ami: connect: %w", err)
+	}
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		// Asterisk gives up on a reader that lets it wait for 100 ms, so a burst
+		// of events should find room here.
+		_ = tcp.SetReadBuffer(receiveBuffer)
+	}
+	if d.TLS != nil {
+		if conn, err = d.handshake(ctx, conn); err != nil {
+			return nil, err
+		}
+	}
+	return newClient(ctx, conn, d.Handle, &d.counters)
+}
+
+func (d *Dialer) handshake(ctx context.Context, conn net.Conn) (net.Conn, error) {
+	config := d.TLS.Clone()
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(d.Address)
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("ami: TLS with %s: %w", d.Address, err)
+	}
+	return secure, nil
+}
+
+// serve runs fn over the connection until either ends. It says whether fn
+// finished, and if not why the connection is of no more use.
+func (d *Dialer) serve(ctx context.Context, c *Client, fn func(context.Context, *Client) error) (finished bool, err error) {
+	live, end := context.WithCancelCause(ctx)
+	var both sync.WaitGroup
+	both.Go(func() {
+		select {
+		case <-c.Done():
+			end(c.Err())
+		case <-live.Done():
+		}
+	})
+	both.Go(func() { d.keepAlive(live, c) })
+	err = fn(live, c)
+	lost := c.Err()
+	end(nil)
+	_ = c.Close()
+	both.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return true, nil
+	case lost != nil:
+		return false, lost
+	default:
+		return err == nil, err
+	}
+}
+
+// keepAlive ends a connection on which nothing moves any more.
+func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
+	idle, patience := or(d.KeepAlive, 4*time.Second), or(d.PingTimeout, 4*time.Second)
+	for {
+		rest := idle - time.Since(c.LastSeen())
+		if rest <= 0 && c.busy() {
+			rest = idle / 4
+		}
+		if rest > 0 {
+			if !sleep(ctx, rest) {
+				return
+			}
+			continue
+		}
+		ping, cancel := context.WithTimeout(ctx, patience)
+		_, err := c.Do(ping, Ping())
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			c.abort(fmt.Errorf("%w: no sign of life for %s", ErrUnresponsive,
+				time.Since(c.LastSeen()).Round(time.Second)))
+			return
+		}
+	}
+}
+
+// retry spaces the attempts and says once what stands in the way.
+type retry struct {
+	log    zerolog.Logger
+	usual  *backoff.ExponentialBackOff
+	auth   *backoff.ExponentialBackOff
+	logged string // the trouble logged last
+}
+
+func (r *retry) reset() {
+	r.usual = spacing(firstRetry, slowestRetry)
+	r.auth = spacing(firstAuthRetry, slowestAuthRetry)
+}
+
+func spacing(first, slowest time.Duration) *backoff.ExponentialBackOff {
+	b := backoff.NewExponentialBackOff()
+	b.InitialInterval, b.MaxInterval = first, slowest
+	b.Multiplier, b.RandomizationFactor = 2, 0.3
+	b.Reset()
+	return b
+}
+
+// connected tells that all is well again.
+func (r *retry) connected(c *Client) {
+	e := r.log.Info().Str("banner", c.Banner())
+	if !c.Gap().IsZero() {
+		e = e.Dur("gap", c.Gap().Length())
+	}
+	e.Msg("logged in to Asterisk")
+	r.logged = ""
+	r.auth.Reset()
+}
+
+// wait logs a new trouble and lets the time until the next attempt pass.
+func (r *retry) wait(ctx context.Context, err error) {
+	b := r.usual
+	if errors.Is(err, ErrAuth) {
+		b = r.auth
+	}
+	pause := b.NextBackOff()
+	if trouble := err.Error(); trouble != r.logged {
+		r.log.Error().Err(err).Dur("retry_in", pause).Msg("no connection to Asterisk's manager")
+		r.logged = trouble
+	}
+	sleep(ctx, pause)
+}
+
+// sleep lets time pass and says whether ctx still lives.
+func sleep(ctx context.Context, t time.Duration) bool {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// or is the value, or the default for none.
+func or[T comparable](value, fallback T) T {
+	var none T
+	if value == none {
+		return fallback
+	}
+	return value
+}
