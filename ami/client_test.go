@@ -323,19 +323,22 @@ func TestLogin(t *testing.T) {
 			"by challenge",
 			"Response: Success\r\nActionID: %s\r\nChallenge: 123\r\n\r\n",
 			"Response: Success\r\nActionID: %s\r\nMessage: Authentication accepted\r\n\r\n",
-			[]string{"Username: warden", "AuthType: MD5", "Key: 08cad8ca3beb271481c1df17fd52c9da", "Events: security,call"}, nil,
+			[]string{"Username: warden", "AuthType: MD5", "Key: 08cad8ca3beb271481c1df17fd52c9da", "Events: security,call"},
+			nil,
 		},
 		{
 			"plain where there is no challenge",
 			"Response: Error\r\nActionID: %s\r\nMessage: Invalid/unknown command: Challenge.\r\n\r\n",
 			"Response: Success\r\nActionID: %s\r\nMessage: Authentication accepted\r\n\r\n",
-			[]string{"Username: warden", "Secret: " + secret, "Events: security,call"}, nil,
+			[]string{"Username: warden", "Secret: " + secret, "Events: security,call"},
+			nil,
 		},
 		{
 			"wrong secret is not tried again in plain",
 			"Response: Success\r\nActionID: %s\r\nChallenge: 123\r\n\r\n",
 			"Response: Error\r\nActionID: %s\r\nMessage: Authentication failed\r\n\r\n",
-			[]string{"Username: warden", "AuthType: MD5", "Key: 08cad8ca3beb271481c1df17fd52c9da", "Events: security,call"}, ErrAuth,
+			[]string{"Username: warden", "AuthType: MD5", "Key: 08cad8ca3beb271481c1df17fd52c9da", "Events: security,call"},
+			ErrAuth,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -59,9 +59,9 @@ type Dialer struct {
 }
 
 const (
-	firstRetry, slowestRetry       = 100 * time.Millisecond, 10 * time.Second
+	firstRetry, slowestRetry         = 100 * time.Millisecond, 10 * time.Second
 	firstAuthRetry, slowestAuthRetry = time.Minute, 10 * time.Minute
-	receiveBuffer                  = 4 << 20 // bytes; the kernel's rmem_max caps it
+	receiveBuffer                    = 4 << 20 // bytes; the kernel's rmem_max caps it
 )
 
 // Counters counts over all connections of the dialer.
