@@ -1,0 +1,96 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// Channel is one channel as Asterisk listed it. Everything but the names and
+// ids may have been chosen by a stranger.
+type Channel struct {
+	Name       string
+	Technology Technology // what stands before the '/' of Name: also Local and others
+	Account    string     // for PJSIP and SIP; otherwise ""
+	Uniqueid   string
+	Linkedid   string
+	State      string // ChannelStateDesc: Down, Ring, Ringing, Up …
+	Context    string
+	Exten      string // the number dialled
+	CallerID   string // CallerIDNum
+	Connected  string // ConnectedLineNum
+	BridgeID   string
+	Duration   time.Duration // since the channel was made, in whole seconds
+}
+
+// Channels lists every channel of the PBX.
+func (m *Manager) Channels(ctx context.Context) ([]Channel, error) {
+	r, err := m.do(ctx, "CoreShowChannels")
+	if err != nil {
+		return nil, fmt.Errorf("list channels: %w", err)
+	}
+	var out []Channel
+	for _, e := range r.Events {
+		if e.Get("Event") == "CoreShowChannel" && once(e, "Channel", "Uniqueid", "Linkedid") {
+			out = append(out, readChannel(e))
+		}
+	}
+	return out, nil
+}
+
+func readChannel(e ami.Message) Channel {
+	c := Channel{
+		Name: e.Get("Channel"), Uniqueid: e.Get("Uniqueid"), Linkedid: e.Get("Linkedid"),
+		State: e.Get("ChannelStateDesc"), Context: e.Get("Context"), Exten: e.Get("Exten"),
+		CallerID: e.Get("CallerIDNum"), Connected: e.Get("ConnectedLineNum"),
+		BridgeID: e.Get("BridgeId"), Duration: clock(e.Get("Duration")),
+	}
+	c.Technology, c.Account = splitChannel(c.Name)
+	return c
+}
+
+// splitChannel takes PJSIP/<account>-<8 hex> and SIP/<account>-<8 hex> apart.
+// The account may hold '-' itself.
+func splitChannel(name string) (Technology, string) {
+	tech, rest, _ := strings.Cut(name, "/")
+	t := Technology(tech)
+	i := strings.LastIndexByte(rest, '-')
+	if t != PJSIP && t != ChanSIP || i < 1 || len(rest)-i-1 != 8 || strings.Trim(rest[i+1:], "0123456789abcdef") != "" {
+		return t, ""
+	}
+	return t, rest[:i]
+}
+
+// clock reads Asterisk's HH:MM:SS, whose hours may pass 99.
+func clock(s string) time.Duration {
+	var d time.Duration
+	for part := range strings.SplitSeq(s, ":") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 || n > 1e6 {
+			return 0
+		}
+		d = d*60 + time.Duration(n)*time.Second
+	}
+	return d
+}
+
+// once reports whether each of the headers is in the message exactly once: a
+// value that breaks out of its line could bring a second one.
+func once(e ami.Message, names ...string) bool {
+	for _, name := range names {
+		n := 0
+		for _, f := range e {
+			if f.Name == name {
+				n++
+			}
+		}
+		if n != 1 {
+			return false
+		}
+	}
+	return true
+}

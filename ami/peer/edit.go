@@ -1,0 +1,250 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// swap is one variable of a section that gets a new value. It holds secrets.
+type swap struct {
+	name, old, value string // old is the value in force, "" when there is none
+}
+
+// edit is a change of one section of a root config file.
+type edit struct {
+	root    string // pjsip.conf, sip.conf …
+	section string
+	kind    string // the section's type where names repeat, or ""
+	index   int    // the section's place in before
+	before  config // what Asterisk read before
+	swaps   []swap
+}
+
+// change is an edit that stands in the files.
+type change struct {
+	m    *Manager
+	root string
+	was  []*confFile // the files as they were
+	note string      // which file and copy, for the detail
+}
+
+// ErrLeftChanged reports that a failed rotation could not be taken back: the
+// config files need a person.
+var ErrLeftChanged = errors.New("could not put the old config files back")
+
+// apply writes the edit into the files and proves through Asterisk that the new
+// values are in force and that no other section changed. When it fails, the old
+// files are back.
+func (m *Manager) apply(ctx context.Context, e edit) (*change, error) {
+	t, err := m.readTree(e.root)
+	if err != nil {
+		return nil, err
+	}
+	p, err := t.locate(e.before[e.index], e.kind)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.root, err)
+	}
+	if p.file.generated() {
+		return nil, fmt.Errorf("%s: %w", p.file.path, ErrGenerated)
+	}
+	if err := t.holds(e.swaps); err != nil {
+		return nil, fmt.Errorf("%s: %w", m.o.ConfigDir, err)
+	}
+	var failures []error
+	for _, w := range m.writers(ctx, t, p, e) {
+		c, err := m.write(ctx, t, e, w)
+		if err == nil {
+			return c, nil
+		}
+		failures = append(failures, fmt.Errorf("by %s: %w", w.name, err))
+		var denied *PermissionError
+		if errors.As(err, &denied) || errors.Is(err, ErrLeftChanged) || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("change [%s] of %s: %w", e.section, p.file.path, errors.Join(failures...))
+}
+
+// holds makes sure that the folder is the one Asterisk reads: the values in
+// force stand somewhere in its files.
+func (t *tree) holds(swaps []swap) error {
+	for _, s := range swaps {
+		if s.old == "" {
+			continue
+		}
+		if !slices.ContainsFunc(t.files, func(f *confFile) bool {
+			return slices.ContainsFunc(f.lines, func(l confLine) bool {
+				return l.kind == variable && l.value == s.old && strings.EqualFold(l.name, s.name)
+			})
+		}) {
+			return fmt.Errorf("the %s in force is in none of the files here: is this the config folder of this Asterisk?", s.name)
+		}
+	}
+	return nil
+}
+
+// writer is one way to bring an edit into the files.
+type writer struct {
+	name    string
+	touches []*confFile
+	write   func(ctx context.Context) error
+}
+
+// writers are the ways to try, best first. UpdateConfig rewrites the file it is
+// given with all its includes, and gets #tryinclude and patterns wrong, so it is
+// given the smallest file that Asterisk can load by itself, and only plain ones.
+func (m *Manager) writers(ctx context.Context, t *tree, p place, e edit) []writer {
+	direct := writer{"one-line edit", []*confFile{p.file}, func(context.Context) error {
+		return writeDirect(p, e.swaps)
+	}}
+	if m.o.DirectEdit {
+		return []writer{direct}
+	}
+	if f, files := m.source(ctx, t, p, e); f != nil {
+		return []writer{{"UpdateConfig", files, func(ctx context.Context) error {
+			return m.updateConfig(ctx, f.ref, e)
+		}}, direct}
+	}
+	return []writer{direct}
+}
+
+// source is the file to give to UpdateConfig, with all files it will rewrite.
+func (m *Manager) source(ctx context.Context, t *tree, p place, e edit) (*confFile, []*confFile) {
+	root := t.files[0]
+	if p.file != root && p.file.plain {
+		alone, err := m.getConfig(ctx, p.file.ref)
+		if i, ferr := alone.find(e.section, e.kind); err == nil && ferr == nil && i >= 0 &&
+			slices.Equal(alone[i].vars, e.before[e.index].vars) {
+			if sub, err := m.readTree(p.file.ref); err == nil {
+				return p.file, sub.files
+			}
+		}
+	}
+	if root.plain {
+		return root, t.files
+	}
+	return nil, nil
+}
+
+// updateConfig lets Asterisk write the edit.
+func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
+	fields := []ami.Field{
+		{Name: "SrcFilename", Value: ref},
+		{Name: "DstFilename", Value: ref},
+		{Name: "Reload", Value: "no"},
+		// Otherwise values of templates are copied into every section.
+		{Name: "PreserveEffectiveContext", Value: "no"},
+	}
+	for i, s := range e.swaps {
+		f := func(name, value string) {
+			fields = append(fields, ami.Field{Name: fmt.Sprintf("%s-%06d", name, i), Value: value})
+		}
+		// Without Match, Asterisk 22 and older change the first value of that
+		// name, which a template may have brought and a later one overrides.
+		if s.old == "" {
+			f("Action", "Append")
+		} else {
+			f("Action", "Update")
+			f("Match", s.old)
+		}
+		f("Cat", e.section)
+		f("Var", s.name)
+		f("Value", s.value)
+		if e.kind != "" {
+			f("Options", `catfilter="^type$=^`+quoteERE(e.kind)+`$"`)
+		}
+	}
+	_, err := m.do(ctx, "UpdateConfig", fields...)
+	return err
+}
+
+// writeDirect changes the lines of the section and renames the new file into place.
+func writeDirect(p place, swaps []swap) error {
+	text := p.file.text
+	for _, s := range swaps {
+		text = setVariable(text, p.sectionIn(text), s.name, s.old, s.value)
+	}
+	return replace(p.file.path, text)
+}
+
+// sectionIn finds the same stretch in a text that grew by some lines.
+func (p place) sectionIn(text []byte) section {
+	lines := scanConf(text)
+	s := p.section
+	for s.last = s.first; s.last+1 < len(lines) && lines[s.last+1].kind != header; s.last++ {
+	}
+	return s
+}
+
+// write copies the files, lets w write, and checks; or puts the files back.
+func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change, error) {
+	now := time.Now()
+	c := &change{m: m, root: e.root, was: w.touches}
+	for _, f := range w.touches {
+		name, err := t.keepCopy(f, now, m.o.KeepCopies)
+		if err != nil {
+			return nil, err
+		}
+		if c.note == "" {
+			c.note = fmt.Sprintf("%s (%s, copy %s)", f.path, w.name, name)
+		}
+	}
+	err := w.write(ctx)
+	if err == nil {
+		err = m.inForce(ctx, e)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.undo())
+	}
+	return c, nil
+}
+
+// inForce checks through Asterisk what the files now say.
+func (m *Manager) inForce(ctx context.Context, e edit) error {
+	after, err := m.getConfig(ctx, e.root)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, s := range e.swaps {
+		names = append(names, s.name)
+	}
+	if !e.before.unchangedBut(after, e.index, names) {
+		return errors.New("other sections came out changed")
+	}
+	target := after[e.index]
+	for _, s := range e.swaps {
+		got := target.values(s.name)
+		if s.name == "password_digest" { // several may be in force
+			if !slices.Contains(got, s.value) || slices.Contains(got, s.old) {
+				return fmt.Errorf("%s came out without its new value", s.name)
+			}
+		} else if target.last(s.name) != s.value {
+			return fmt.Errorf("the new %s is not the one in force", s.name)
+		}
+	}
+	return nil
+}
+
+// undo puts the files back as they were, each in one step. The modules must be
+// reloaded after it when they have read the change.
+func (c *change) undo() error {
+	var errs []error
+	for _, f := range c.was {
+		now, err := os.ReadFile(f.path)
+		if err == nil && string(now) == string(f.text) {
+			continue
+		}
+		if err := replace(f.path, f.text); err != nil {
+			errs = append(errs, fmt.Errorf("%w: %w; copies are beside it as %s.tollwarden-*", ErrLeftChanged, err, f.path))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,202 @@
+package peer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// Doer sends one AMI action and waits for its whole answer. *ami.Client is one.
+type Doer interface {
+	Do(ctx context.Context, a ami.Action) (*ami.Response, error)
+}
+
+// Technology is the channel driver an account belongs to, spelled as in the
+// names of its channels.
+type Technology string
+
+// The technologies that have accounts with secrets.
+const (
+	PJSIP   Technology = "PJSIP"
+	ChanSIP Technology = "SIP"
+)
+
+// Method is a way to change a secret.
+type Method string
+
+// The ways to change a secret. Auto takes the hook when there is one, otherwise
+// whatever holds the account's secret.
+const (
+	Auto          Method = ""
+	PJSIPFile     Method = "pjsip-file"
+	PJSIPRealtime Method = "pjsip-realtime"
+	ChanSIPFile   Method = "chan_sip"
+	Exec          Method = "exec"
+)
+
+// Options say how a Manager works. The zero value works beside an Asterisk that
+// keeps its files in /etc/asterisk, but cannot rotate: that needs a Vault.
+type Options struct {
+	// Technologies limits where accounts are looked for. Empty: both.
+	Technologies []Technology
+	// Method forces one way to rotate. Auto by default.
+	Method Method
+
+	// ConfigDir is Asterisk's config folder as this process sees it
+	// (default /etc/asterisk).
+	ConfigDir string
+	// PBXConfigDir is the same folder as Asterisk itself names it, for an
+	// Asterisk in a container or a chroot (default: ConfigDir).
+	PBXConfigDir string
+	// KeepCopies is how many copies FILE.tollwarden-TIME of each config file
+	// stay after a rotation (default 10).
+	KeepCopies int
+	// DirectEdit never lets Asterisk rewrite its files: this process changes the
+	// one line itself and renames the new file into place. The AMI user then
+	// needs no write class config. By default Asterisk's UpdateConfig writes,
+	// and this is the way out where UpdateConfig is known to do damage.
+	DirectEdit bool
+	// RealtimeFamily is the extconfig.conf family of PJSIP auth objects. Empty:
+	// what sorcery.conf says, or ps_auths.
+	RealtimeFamily string
+
+	// Secret says what new secrets look like.
+	Secret SecretOptions
+	// Vault keeps a new secret before Asterisk is changed. Rotate refuses to
+	// work without one.
+	Vault Vault
+	// Hook is the operator's command that changes the secret.
+	Hook Hook
+
+	// VerifyWithin bounds the wait until Asterisk shows an effect (default 10 s).
+	VerifyWithin time.Duration
+	// Rounds bounds how often an effect is repeated until nothing is left of
+	// what it ends (default 20).
+	Rounds int
+}
+
+// Validate reports what is wrong with the options, naming the way out.
+func (o Options) Validate() error {
+	var errs []error
+	for _, t := range o.Technologies {
+		if t != PJSIP && t != ChanSIP {
+			errs = append(errs, fmt.Errorf("technology %q: must be %q or %q", t, PJSIP, ChanSIP))
+		}
+	}
+	if !slices.Contains([]Method{Auto, PJSIPFile, PJSIPRealtime, ChanSIPFile, Exec}, o.Method) {
+		errs = append(errs, fmt.Errorf("rotation method %q: must be empty, %q, %q, %q or %q",
+			o.Method, PJSIPFile, PJSIPRealtime, ChanSIPFile, Exec))
+	}
+	if o.Method == Exec && len(o.Hook.Command) == 0 {
+		errs = append(errs, errors.New("rotation method exec: needs a hook command"))
+	}
+	if o.RealtimeFamily != "" && checkName(o.RealtimeFamily) != nil {
+		errs = append(errs, fmt.Errorf("realtime family %q: only letters, digits, '_' and '-'", o.RealtimeFamily))
+	}
+	return errors.Join(append(errs, o.Secret.validate())...)
+}
+
+func (o Options) withDefaults() Options {
+	o.ConfigDir = cmp.Or(o.ConfigDir, "/etc/asterisk")
+	o.PBXConfigDir = cmp.Or(o.PBXConfigDir, o.ConfigDir)
+	o.KeepCopies = cmp.Or(o.KeepCopies, 10)
+	o.VerifyWithin = cmp.Or(o.VerifyWithin, 10*time.Second)
+	o.Rounds = cmp.Or(o.Rounds, 20)
+	o.Secret = o.Secret.withDefaults()
+	if len(o.Technologies) == 0 {
+		o.Technologies = []Technology{PJSIP, ChanSIP}
+	}
+	return o
+}
+
+// Manager acts on accounts. It is safe for concurrent use; rotations run one
+// after another, since they rewrite the same files and reload the same modules.
+type Manager struct {
+	d        Doer
+	o        Options
+	invalid  error
+	rotating chan struct{} // holds one token while a rotation is under way
+}
+
+// New returns a Manager that speaks through d. Options that do not Validate
+// make Rotate fail with their error; everything else works.
+func New(d Doer, o Options) *Manager {
+	return &Manager{d: d, o: o.withDefaults(), invalid: o.Validate(), rotating: make(chan struct{}, 1)}
+}
+
+// ErrNoAccount reports a name that is neither a PJSIP endpoint nor a chan_sip
+// peer of this Asterisk.
+var ErrNoAccount = errors.New("no such account")
+
+// PermissionError reports an action that the AMI user may not do.
+type PermissionError struct {
+	Action  string   // the AMI action Asterisk refused
+	Classes []string // any one of these write classes allows it
+}
+
+// Error names the action and what to add to manager.conf.
+func (e *PermissionError) Error() string {
+	return fmt.Sprintf("AMI user may not do %s: add %q to its write= line in manager.conf and reload the manager",
+		e.Action, strings.Join(e.Classes, `" or "`))
+}
+
+// do sends one action and turns Asterisk's refusal into a PermissionError.
+func (m *Manager) do(ctx context.Context, name string, fields ...ami.Field) (*ami.Response, error) {
+	r, err := m.d.Do(ctx, ami.Action{Name: name, Fields: fields})
+	if answered(err, "Permission denied") {
+		return nil, &PermissionError{Action: name, Classes: classesOf(name)}
+	}
+	return r, err
+}
+
+// command runs one CLI command and returns its output.
+func (m *Manager) command(ctx context.Context, line string) ([]string, error) {
+	r, err := m.do(ctx, "Command", ami.Field{Name: "Command", Value: line})
+	if err != nil {
+		return nil, err
+	}
+	return r.Output(), nil
+}
+
+// answered reports whether err is Asterisk's own error that begins with text.
+func answered(err error, text string) bool {
+	var e *ami.Error
+	return errors.As(err, &e) && strings.HasPrefix(e.Message, text)
+}
+
+// unknownAction reports whether Asterisk does not have the action at all: the
+// module that brings it is not loaded.
+func unknownAction(err error) bool { return answered(err, "Invalid/unknown command") }
+
+// eventually asks ok at growing intervals until it holds, fails, or the time is
+// over; it reports whether it held.
+func eventually(ctx context.Context, within time.Duration, ok func() (bool, error)) (bool, error) {
+	deadline := time.Now().Add(within)
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 250*time.Millisecond) {
+		held, err := ok()
+		if held || err != nil || time.Now().Add(pause).After(deadline) {
+			return held, err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return false, err
+		}
+	}
+}
+
+// sleep waits for d or for the end of ctx, which is its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

@@ -1,0 +1,178 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// The steps that need privileges, by their names in playbooks; Resync is the
+// daemon's own look at channels and contacts after a login.
+const (
+	StepHangup = "hangup"
+	StepRotate = "rotate"
+	StepExpire = "expire-contacts"
+	StepResync = "resync"
+)
+
+// classes are the write classes of which any one allows an action, least
+// powerful first. From the registrations in main/manager.c, main/db.c,
+// res/res_pjsip, res/res_sorcery_memory_cache.c and channels/chan_sip.c.
+var classes = map[string][]string{
+	"Command":                        {"command"},
+	"CoreShowChannels":               {"reporting", "system"},
+	"DBDel":                          {"system"},
+	"GetConfig":                      {"system", "config"},
+	"Hangup":                         {"call", "system"},
+	"PJSIPShowContacts":              {"system"},
+	"PJSIPShowEndpoint":              {"system"},
+	"Reload":                         {"system", "config"},
+	"SIPpeers":                       {"reporting", "system"},
+	"SIPshowpeer":                    {"reporting", "system"},
+	"SorceryMemoryCacheExpireObject": {"system"},
+	"UpdateConfig":                   {"config"},
+}
+
+func classesOf(action string) []string {
+	if c, ok := classes[action]; ok {
+		return c
+	}
+	return []string{"all"}
+}
+
+// Lack is one action that a step needs and the AMI user may not do.
+type Lack struct {
+	Step, Action string
+	Classes      []string // any one of these write classes would allow it
+}
+
+// String names the way out.
+func (l Lack) String() string {
+	return fmt.Sprintf("%s needs %s: add %q to write= of the AMI user", l.Step, l.Action, strings.Join(l.Classes, `" or "`))
+}
+
+// Privileges is what the AMI user of this session may do.
+type Privileges struct {
+	Classes      []string     // write classes the user is known to have, sorted
+	Technologies []Technology // channel drivers whose actions the user may use
+	Lacks        []Lack       // by step, then action
+}
+
+// Privileges asks Asterisk which actions this session may use and compares them
+// with what the steps need. It has no side effect: ListCommands needs no
+// privilege and lists exactly the permitted actions.
+func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
+	r, err := m.do(ctx, "ListCommands")
+	if err != nil {
+		return Privileges{}, fmt.Errorf("list AMI commands: %w", err)
+	}
+	allowed, granted := map[string]bool{}, map[string]bool{}
+	for _, f := range r.Fields {
+		_, priv, found := strings.Cut(f.Value, "(Priv: ")
+		if !found {
+			continue
+		}
+		allowed[f.Name] = true
+		// An action that is listed and has one class proves that class.
+		if c := classList(priv); len(c) == 1 {
+			granted[c[0]] = true
+		}
+	}
+	p := Privileges{Classes: slices.Sorted(maps.Keys(granted))}
+	p.Technologies = m.usable(allowed)
+	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepResync} {
+		for _, action := range m.needs(step, p.Technologies) {
+			if !allowed[action] && !slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] }) {
+				p.Lacks = append(p.Lacks, Lack{Step: step, Action: action, Classes: classesOf(action)})
+			}
+		}
+	}
+	return p, nil
+}
+
+// classList reads "system,config,all)": every privilege but <none> ends in all.
+func classList(priv string) []string {
+	return slices.DeleteFunc(list(strings.TrimSuffix(strings.TrimSpace(priv), ")")), func(c string) bool {
+		return c == "all" || c == "<none>"
+	})
+}
+
+// usable are the configured technologies whose listing action is permitted; all
+// configured ones when none is, because then nothing can be told.
+func (m *Manager) usable(allowed map[string]bool) []Technology {
+	mark := map[Technology]string{PJSIP: "PJSIPShowEndpoint", ChanSIP: "SIPshowpeer"}
+	out := slices.DeleteFunc(slices.Clone(m.o.Technologies), func(t Technology) bool { return !allowed[mark[t]] })
+	if len(out) == 0 {
+		return m.o.Technologies
+	}
+	return out
+}
+
+// needs are the actions a step uses with these options.
+func (m *Manager) needs(step string, on []Technology) []string {
+	pj, sip := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP)
+	var out []string
+	add := func(when bool, actions ...string) {
+		if when {
+			out = append(out, actions...)
+		}
+	}
+	switch step {
+	case StepHangup:
+		add(true, "Hangup", "CoreShowChannels")
+	case StepRotate:
+		hook := m.o.Method == Exec || m.o.Method == Auto && len(m.o.Hook.Command) > 0
+		realtime := m.o.Method == PJSIPRealtime || m.o.Method == Auto && m.o.RealtimeFamily != ""
+		add(pj, "PJSIPShowEndpoint")
+		add(sip, "SIPshowpeer")
+		add(!hook, "GetConfig")
+		add(!hook && m.o.Method != PJSIPRealtime, "Reload")
+		add(!hook && m.o.Method != PJSIPRealtime && !m.o.DirectEdit, "UpdateConfig")
+		add(!hook && realtime, "Command")
+	case StepExpire:
+		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
+		add(sip, "SIPshowpeer", "Command")
+	case StepResync:
+		add(true, "CoreShowChannels")
+		add(pj, "PJSIPShowContacts")
+		add(sip, "SIPpeers", "SIPshowpeer")
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Stanza is the smallest section of manager.conf that allows the steps on the
+// technologies, for a person to copy. The secret is left for the person to set.
+func (m *Manager) Stanza(user string, on []Technology, steps ...string) string {
+	write := m.WriteClasses(on, steps...)
+	return strings.Join([]string{
+		"[" + user + "]",
+		"secret = <a long random secret>",
+		"deny = 0.0.0.0/0.0.0.0",
+		"permit = 127.0.0.1/255.255.255.255",
+		"read = security,call",
+		"write = " + strings.Join(write, ","),
+	}, "\n") + "\n"
+}
+
+// WriteClasses is the smallest set of write classes that allows the steps.
+func (m *Manager) WriteClasses(on []Technology, steps ...string) []string {
+	var actions []string
+	for _, s := range steps {
+		actions = append(actions, m.needs(s, on)...)
+	}
+	var need []string
+	// First what leaves no choice, then the least powerful of what is left.
+	for _, choice := range []bool{false, true} {
+		for _, a := range actions {
+			c := classesOf(a)
+			if len(c) > 1 == choice && !slices.ContainsFunc(c, func(one string) bool { return slices.Contains(need, one) }) {
+				need = append(need, c[0])
+			}
+		}
+	}
+	slices.Sort(need)
+	return need
+}
