@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,6 +31,7 @@ func launch(pbx *Host, root, console string) (*asterisk, error) {
 	// The program runs as long as the lab, not as long as the context it was started with.
 	cmd := pbx.Command(context.Background(), "chroot", root, "asterisk", "-f")
 	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for the lab, not for Asterisk
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start Asterisk: %w", err)
 	}

@@ -29,13 +29,16 @@ const (
 const Realm = "asterisk"
 
 // Passwords are the SIP passwords of the accounts as configured at the start. That of 1004
-// comes from a template, and of 1005 the PBX knows only the MD5 digest.
+// comes from a template, of 1005 the PBX knows only the MD5 digest, and [RealtimeAccount] is there
+// with Options.Realtime alone.
 var Passwords = map[string]string{
 	"1001": "office-1001-Rk7",
 	"1002": "office-1002-Wq4",
 	"1003": "office-1003-Zt9",
 	"1004": "office-shared-Mb2",
 	"1005": "office-1005-Hd6",
+
+	RealtimeAccount: "remote-1101-Pk3",
 }
 
 // writeHosts names the PBX, so that what asks for its own name gets no error of a resolver that
@@ -52,12 +55,18 @@ func writeHosts(root string) error {
 	return nil
 }
 
-// writeConfig puts the lab's configuration into dir, which is /etc/asterisk, and the options'
-// on top of it. Samples of Debian's that nobody replaces stay: what reads them is not loaded.
-func writeConfig(dir string, r release, o Options) error {
+// writeConfig puts the lab's configuration into /etc/asterisk, and the options' on top of it.
+// Samples of Debian's that nobody replaces stay: what reads them is not loaded.
+func writeConfig(root string, r release, o Options) error {
+	dir := filepath.Join(root, "etc/asterisk")
 	for _, part := range []string{"common", r.technology} {
 		if err := copyConfig(dir, path.Join("conf", part)); err != nil {
 			return fmt.Errorf("write configuration: %w", err)
+		}
+	}
+	if o.Realtime {
+		if err := addRealtime(root); err != nil {
+			return err
 		}
 	}
 	for name, content := range o.Files {

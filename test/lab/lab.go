@@ -23,6 +23,9 @@ type Options struct {
 	// file name, such as pjsip.conf.
 	Files, Append map[string]string
 
+	// Realtime adds a database with one more account, [RealtimeAccount]; PJSIP only.
+	Realtime bool
+
 	// Progress, when not nil, gets what debootstrap says while a root is built.
 	Progress io.Writer
 }
@@ -76,6 +79,9 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 	if o.Version == "" {
 		o.Version = Asterisk22
 	}
+	if o.Realtime && o.Version != Asterisk22 {
+		return nil, fmt.Errorf("start lab: Asterisk %s has no PJSIP accounts for Realtime", o.Version)
+	}
 	root, err := Root(ctx, o.Version, o.Progress)
 	if err != nil {
 		return nil, err
@@ -98,7 +104,7 @@ func Start(ctx context.Context, o Options) (_ *Lab, err error) {
 	if err := writeHosts(l.root); err != nil {
 		return nil, err
 	}
-	if err := writeConfig(filepath.Join(l.root, "etc/asterisk"), l.release, o); err != nil {
+	if err := writeConfig(l.root, l.release, o); err != nil {
 		return nil, err
 	}
 	if l.network, err = newNetwork(l.id); err != nil {

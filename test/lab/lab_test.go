@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,6 +19,9 @@ func onBoth(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
 		t.Run("Asterisk"+string(v), func(t *testing.T) { test(t, lab.New(t, lab.Options{Version: v})) })
 	}
 }
+
+// accounts are those that every lab has.
+var accounts = []string{"1001", "1002", "1003", "1004", "1005"}
 
 func host(t *testing.T, l *lab.Lab, name string, addresses ...string) *lab.Host {
 	t.Helper()
@@ -97,7 +99,7 @@ func TestStartsInTime(t *testing.T) {
 func TestEveryAccountRegisters(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		office := host(t, l, "office", "198.51.100.10", "2001:db8:10::10")
-		for account := range lab.Passwords {
+		for _, account := range accounts {
 			registered(t, office, account, lab.PhoneOptions{})
 		}
 		registered(t, office, "1001", lab.PhoneOptions{Transport: "tcp"})
@@ -109,7 +111,7 @@ func TestEveryAccountRegisters(t *testing.T) {
 func TestWrongPasswordIsLogged(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
-		for account := range lab.Passwords {
+		for _, account := range accounts {
 			var refused *lab.StatusError
 			err := phone(t, thief, account, "wrong", lab.PhoneOptions{}).Register(soon(t))
 			if !errors.As(err, &refused) || (refused.Code != 401 && refused.Code != 403) {
@@ -117,7 +119,7 @@ func TestWrongPasswordIsLogged(t *testing.T) {
 			}
 		}
 		log := securityLog(t, l).From(thief.Range())
-		for account := range lab.Passwords {
+		for _, account := range accounts {
 			if got := log.Against(account).Guesses(); got != 1 {
 				t.Errorf("%d guesses against %s are in the security log, want 1", got, account)
 			}
@@ -216,6 +218,24 @@ func TestOptionsChangeConfiguration(t *testing.T) {
 	}
 }
 
+func TestRealtimeAccount(t *testing.T) {
+	l := lab.New(t, lab.Options{Realtime: true})
+	office := host(t, l, "office", "198.51.100.10")
+	p := registered(t, office, lab.RealtimeAccount, lab.PhoneOptions{})
+	registered(t, office, "1001", lab.PhoneOptions{})
+	said, err := l.CLI(soon(t), "realtime update ps_auths id 1101 password another")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Register(soon(t)); err == nil {
+		t.Errorf("the old password works after: %s", said)
+	}
+	p.SetPassword("another")
+	if err := p.Register(soon(t)); err != nil {
+		t.Errorf("the new password: %v", err)
+	}
+}
+
 func TestGuesserFindsThePassword(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
@@ -274,7 +294,7 @@ func TestGuesserRoves(t *testing.T) {
 	}
 }
 
-func TestSipvicious(t *testing.T) {
+func TestSvcrack(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
 		said, err := l.Svcrack(t.Context(), thief, "1002", "1002", "123456", lab.Passwords["1002"])
@@ -284,29 +304,43 @@ func TestSipvicious(t *testing.T) {
 		if got := securityLog(t, l).From(thief.Range()).Against("1002").Guesses(); got < 2 {
 			t.Errorf("%d guesses of svcrack are in the security log, want 2", got)
 		}
+	})
+}
 
+func TestSvwar(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		scout := host(t, l, "scout", "203.0.113.77")
-		var names []string
-		for i := 990; i < 1010; i++ {
-			names = append(names, strconv.Itoa(i))
-		}
-		if said, err = l.Svwar(t.Context(), scout, "REGISTER", names...); err != nil {
+		if said, err := l.Svwar(t.Context(), scout, "REGISTER", numbers(900, 1010)...); err != nil {
 			t.Errorf("svwar: %v\n%s", err, said)
 		}
 		log := securityLog(t, l).From(scout.Range())
-		t.Logf("svwar raised %d events: %v", len(log), eventNames(log))
-		if len(log) < len(names) {
-			t.Errorf("svwar over %d names raised %d events", len(names), len(log))
+		raised := map[lab.Version]string{lab.Asterisk22: "InvalidAccountID", lab.Asterisk16: "ChallengeSent"}[l.Version]
+		t.Logf("svwar raised %d of %s", log.Count(raised), raised)
+		if log.Count(raised) < 2 {
+			t.Errorf("svwar raised only %v", log)
 		}
 	})
 }
 
-func eventNames(log lab.SecurityLog) []string {
+func TestSvwarFindsNames(t *testing.T) {
+	l := lab.New(t, lab.Options{
+		Version: lab.Asterisk16,
+		Append:  map[string]string{"sip.conf": "[general](+)\nalwaysauthreject = no\n"},
+	})
+	scout := host(t, l, "scout", "203.0.113.77")
+	said, err := l.Svwar(t.Context(), scout, "REGISTER", numbers(990, 1010)...)
+	if err != nil || !strings.Contains(said, "1003") {
+		t.Errorf("svwar found no 1003: %v\n%s", err, said)
+	}
+	if got := securityLog(t, l).From(scout.Range()).Count("InvalidAccountID"); got < 10 {
+		t.Errorf("svwar raised %d of InvalidAccountID", got)
+	}
+}
+
+func numbers(from, to int) []string {
 	var names []string
-	for _, e := range log {
-		if !slices.Contains(names, e.Name) {
-			names = append(names, e.Name)
-		}
+	for i := from; i <= to; i++ {
+		names = append(names, strconv.Itoa(i))
 	}
 	return names
 }

@@ -15,10 +15,14 @@ func (l *Lab) Svcrack(ctx context.Context, h *Host, account string, passwords ..
 }
 
 // Svwar runs sipvicious' extension scanner at the host over the names and returns what it
-// printed. method is REGISTER, INVITE or OPTIONS. It is forced: on its own it gives up on a PBX
-// that, as Asterisk does, treats unknown names like known ones.
+// printed. method is REGISTER, INVITE or OPTIONS.
+//
+// It is forced, because on its own it does not scan a PBX that asks unknown names for a password
+// too, and it sends without waiting, because even then it stops at the first answer it gets: a
+// dozen names or so reach the PBX. On chan_sip these raise nothing but ChallengeSent, unless
+// sip.conf says alwaysauthreject = no; then it scans them all.
 func (l *Lab) Svwar(ctx context.Context, h *Host, method string, names ...string) (string, error) {
-	return l.sipvicious(ctx, h, names, "svwar", "--force", "-m", method, "-d", "-")
+	return l.sipvicious(ctx, h, names, "svwar", "--force", "-t", "0", "-m", method, "-d", "-")
 }
 
 // sipvicious runs one of its programs with words on its standard input. It keeps sessions in
