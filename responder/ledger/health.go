@@ -1,0 +1,112 @@
+package ledger
+
+import (
+	"fmt"
+	"time"
+)
+
+// Health tells whether the ledger reaches its file.
+type Health struct {
+	// Err is nil while all is well, else what is wrong and the way out.
+	Err error
+	// Since is when the trouble began; zero while all is well.
+	Since time.Time
+	// Pending counts the rows that are not durable yet.
+	Pending int
+	// Lag is how long the oldest of them has been waiting.
+	Lag time.Duration
+	// Dropped counts, by kind, the rows that were lost because they did not fit in
+	// memory or could not be a row. Only kinds with a loss are there. A caller who
+	// sees "ban" here after recovery puts the bans in force again.
+	Dropped map[string]uint64
+	// Crowded counts the rows pruned before their time because a table was full.
+	Crowded uint64
+	// Damage tells, until the process ends, what was found damaged and where the
+	// damaged file is kept; empty: nothing.
+	Damage string
+}
+
+// OK reports whether the ledger is well.
+func (h Health) OK() bool { return h.Err == nil }
+
+// State is "ok" or "degraded".
+func (h Health) State() string {
+	if h.OK() {
+		return "ok"
+	}
+	return "degraded"
+}
+
+// trouble is the failure that lasts. The Ledger's mutex guards it.
+type trouble struct {
+	err    error
+	since  time.Time
+	damage string
+}
+
+// Health tells how the ledger is. It never waits for the disk.
+func (l *Ledger) Health() Health {
+	now := time.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h := Health{
+		Err:     l.trouble.err,
+		Since:   l.trouble.since,
+		Damage:  l.trouble.damage,
+		Pending: l.waiting(),
+		Crowded: l.crowded,
+		Dropped: make(map[string]uint64),
+	}
+	var oldest time.Time
+	if len(l.flight) > 0 {
+		oldest = l.flight[0].since
+	} else if o := l.queue.oldest(); o != nil {
+		oldest = o.first.since
+	}
+	if !oldest.IsZero() {
+		h.Lag = now.Sub(oldest)
+	}
+	for k := range kinds {
+		if n := l.queue.lanes[k].dropped + l.poisoned[k]; n > 0 {
+			h.Dropped[k.String()] = n
+		}
+	}
+	if h.Err == nil && h.Lag > stuckAfter {
+		h.Since = oldest
+		h.Err = fmt.Errorf("write ledger %s: the disk has not answered for %s: check it", l.path, h.Lag.Round(time.Second))
+	}
+	return h
+}
+
+// failed notes an error that keeps the ledger from its file.
+func (l *Ledger) failed(err error) {
+	l.mu.Lock()
+	fresh := l.trouble.err == nil || l.trouble.err.Error() != err.Error()
+	if l.trouble.err == nil {
+		l.trouble.since = time.Now()
+	}
+	l.trouble.err = err
+	l.mu.Unlock()
+	if fresh {
+		l.o.Log.Error().Err(err).Msg("ledger degraded: keeping changes in memory")
+	}
+}
+
+// recovered notes that the file is reached again.
+func (l *Ledger) recovered() {
+	l.mu.Lock()
+	was := l.trouble
+	l.trouble.err, l.trouble.since = nil, time.Time{}
+	l.mu.Unlock()
+	if was.err != nil {
+		l.o.Log.Info().Dur("after", time.Since(was.since)).Msg("ledger recovered: all changes are in the file")
+	}
+}
+
+// damaged notes a file that was put aside.
+func (l *Ledger) damaged(what string) {
+	l.mu.Lock()
+	l.trouble.damage = what
+	l.mu.Unlock()
+	l.o.Log.Error().Msg(what)
+}

@@ -1,0 +1,67 @@
+package ledger
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+)
+
+// schema is the whole of the present schema: what a fresh file gets.
+//
+//go:embed schema.sql
+var schema string
+
+// migrations[i] brings a file of version i+1 to version i+2. Nothing is ever
+// taken out of it: a file may be as old as version 1.
+var migrations = []string{}
+
+// schemaVersion is the version of schema, kept in the file as PRAGMA user_version.
+func schemaVersion() int { return 1 + len(migrations) }
+
+// ErrNewer reports a ledger that a newer version of Tollwarden has written.
+var ErrNewer = errors.New("the ledger is newer than this program")
+
+// ErrForeign reports a database that is not a ledger.
+var ErrForeign = errors.New("the file is another program's database")
+
+// version is the file's schema version; 0: it is empty. It refuses what this
+// program must not touch.
+func (w *writer) version() (int, error) {
+	var version, tables int
+	ctx := context.Background()
+	if err := w.conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return 0, err
+	}
+	if err := w.conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables); err != nil {
+		return 0, err
+	}
+	switch {
+	case version > schemaVersion():
+		return 0, fmt.Errorf("%w: its schema is version %d, known is up to %d: install the newer tollwarden again, or move the file away", ErrNewer, version, schemaVersion())
+	case version == 0 && tables > 0:
+		return 0, fmt.Errorf("%w: move it away, or set another data folder", ErrForeign)
+	}
+	return version, nil
+}
+
+// migrate brings the file to the present schema in one transaction. It asks for
+// the write lock even when there is nothing to do, to see that it can write.
+func (w *writer) migrate() error {
+	return w.transaction(func() error {
+		from, err := w.version()
+		if err != nil || from == schemaVersion() {
+			return err
+		}
+		if from == 0 {
+			err = w.direct(schema)
+		}
+		for i := from; err == nil && from > 0 && i < schemaVersion(); i++ {
+			err = w.direct(migrations[i-1])
+		}
+		if err != nil {
+			return fmt.Errorf("bring the schema from version %d to %d: %w", from, schemaVersion(), err)
+		}
+		return w.direct(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion()))
+	})
+}

@@ -1,0 +1,215 @@
+package ledger
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// run is the owner goroutine: the only one that writes to the file.
+func (l *Ledger) run() {
+	defer close(l.doneC)
+	pruneTimer := time.NewTimer(pruneFirst)
+	defer pruneTimer.Stop()
+
+	var pause time.Duration // zero while all is well
+	var retryC <-chan time.Time
+	if !l.Health().OK() {
+		pause = retryFirst
+		retryC = time.After(pause)
+	}
+	for {
+		due := false
+		select {
+		case <-l.wakeC:
+			if pause > 0 {
+				continue // retryC decides when
+			}
+			l.linger()
+		case <-l.urgeC:
+		case <-retryC:
+			due = true
+		case <-pruneTimer.C:
+			l.prune.begin(time.Now(), l.o)
+			pruneTimer.Reset(pruneEvery)
+		case <-l.stopC:
+			l.attempt()
+			l.shut()
+			return
+		}
+		if err := l.attempt(); err != nil {
+			// An attempt that someone in Flush asked for leaves the schedule alone.
+			if due || retryC == nil {
+				pause = min(max(2*pause, retryFirst), retryMost)
+				retryC = time.After(pause)
+			}
+			continue
+		}
+		pause, retryC = 0, nil
+		if l.pruneStep() {
+			signal(l.wakeC)
+		}
+	}
+}
+
+// linger lets a batch gather, unless someone waits for it.
+func (l *Ledger) linger() {
+	select {
+	case <-time.After(linger):
+	case <-l.urgeC:
+	case <-l.stopC:
+	}
+}
+
+// attempt writes all that is queued.
+func (l *Ledger) attempt() error {
+	err := l.drain()
+	if isDamage(err) {
+		// One more round: what is queued goes to the fresh file.
+		if err = l.putAside(err); err == nil {
+			err = l.drain()
+		}
+	}
+	if err != nil {
+		l.failed(err)
+		// Neither a full disk nor a lock makes the open file useless.
+		l.reopen = !isFull(err) && !isBusy(err)
+		return err
+	}
+	l.recovered()
+	return nil
+}
+
+// drain writes batch after batch until the queue is empty or something fails.
+func (l *Ledger) drain() error {
+	if err := l.suspicion(); err != nil {
+		return err
+	}
+	if err := l.ready(); err != nil {
+		return err
+	}
+	for {
+		l.mu.Lock()
+		if len(l.flight) == 0 {
+			l.flight = l.queue.take(batchRows)
+		}
+		batch := l.flight
+		l.mu.Unlock()
+		if len(batch) == 0 {
+			return nil
+		}
+		if err := l.write(batch); err != nil {
+			return explain("write", l.path, err)
+		}
+		l.mu.Lock()
+		l.flight = nil
+		l.settleLocked(0)
+		l.mu.Unlock()
+	}
+}
+
+// write commits a batch. A row the file refuses for its content, which no retry
+// can mend, is left out and counted, so that it holds up no other.
+func (l *Ledger) write(batch []*pending) error {
+	err := l.store.writer.commit(batch)
+	if err == nil || !isRefusal(err) {
+		return err
+	}
+	if len(batch) == 1 {
+		c := batch[0].change
+		l.o.Log.Error().Err(err).Str("kind", c.kind().String()).Msg("ledger refused a row")
+		l.mu.Lock()
+		l.poisoned[c.kind()] += uint64(c.rows())
+		for _, w := range l.waiters {
+			w.lost = w.lost || batch[0].seq <= w.upTo
+		}
+		l.mu.Unlock()
+		return nil
+	}
+	for i := range batch {
+		if err := l.write(batch[i : i+1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ready makes sure that the right file is open for writing. A store that can
+// only be read stays for the readers until a better one is open.
+func (l *Ledger) ready() error {
+	old := l.store
+	gone := old != nil && !old.inPlace()
+	if old != nil && old.writer != nil && !l.reopen && !gone {
+		return nil
+	}
+	fresh, err := openStore(l.path)
+	if isDamage(err) {
+		return l.putAside(err)
+	}
+	if err != nil {
+		if old == nil && !errors.Is(err, ErrNewer) && !errors.Is(err, ErrForeign) {
+			l.adopt(openForReading(l.path))
+		}
+		return err
+	}
+	if gone {
+		rows := salvage(old.read, fresh.writer)
+		l.damaged(fmt.Sprintf("ledger %s was taken away while in use: it was written anew with %d rows", l.path, rows))
+	}
+	l.adopt(fresh)
+	l.reopen = false
+	return nil
+}
+
+// adopt makes s the open store, in place of the one before. nil is fine.
+func (l *Ledger) adopt(s *store) {
+	if s == nil {
+		return
+	}
+	l.mu.Lock()
+	old := l.store
+	l.store = s
+	l.nextID = max(l.nextID, s.lastID+1)
+	l.mu.Unlock()
+	if old != nil {
+		old.close()
+	}
+}
+
+// shut closes the store.
+func (l *Ledger) shut() {
+	l.mu.Lock()
+	s := l.store
+	l.store = nil
+	l.mu.Unlock()
+	if s != nil {
+		s.close()
+	}
+}
+
+// putAside keeps the damaged file under another name and begins a fresh one with
+// all that can still be read.
+func (l *Ledger) putAside(cause error) error {
+	l.shut() // so that SQLite lets go of the file's name
+	kept, err := moveAside(l.path, time.Now())
+	if err != nil {
+		return fmt.Errorf("%w (%w)", cause, err)
+	}
+	fresh, err := openStore(l.path)
+	if err != nil {
+		return err
+	}
+	rows := 0
+	if damaged := openForReading(kept); damaged != nil {
+		rows = salvage(damaged.read, fresh.writer)
+		damaged.close()
+	}
+	if fresh.lastID, err = fresh.writer.lastID(); err != nil {
+		fresh.close()
+		return err
+	}
+	l.adopt(fresh)
+	l.reopen = false
+	l.damaged(fmt.Sprintf("ledger %s was damaged (%v): it is kept as %s, and a fresh one was begun with the %d rows that could be read", l.path, cause, kept, rows))
+	return nil
+}

@@ -1,0 +1,83 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// salvageTime bounds how long a salvage may keep the owner from writing.
+const salvageTime = 20 * time.Second
+
+// tables lists every table with its primary key, the most important first.
+var tables = []struct{ name, key string }{
+	{"bans", "prefix, since"},
+	{"offences", "prefix, at"},
+	{"incidents", "id"},
+	{"steps", "incident, n"},
+	{"places", "account, prefix"},
+	{"actions", "id"},
+	{"evidence", "incident, n"},
+}
+
+// salvage copies from a ledger whatever rows can be read into one that lacks
+// them, and returns how many. Each table is read from both ends, since a damaged
+// page stops a scan.
+func salvage(from *sql.DB, to *writer) (rows int) {
+	ctx, cancel := context.WithTimeout(context.Background(), salvageTime)
+	defer cancel()
+	for _, t := range tables {
+		for _, order := range []string{"ASC", "DESC"} {
+			n, err := salvageTable(ctx, from, to, t.name, "ORDER BY "+strings.ReplaceAll(t.key, ",", " "+order+",")+" "+order)
+			rows += n
+			if err == nil {
+				break
+			}
+		}
+	}
+	return rows
+}
+
+// salvageTable copies one table until something fails, and keeps what it has.
+func salvageTable(ctx context.Context, from *sql.DB, to *writer, table, order string) (n int, err error) {
+	rows, err := from.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s %s", table, order))
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return 0, err
+	}
+	insert := fmt.Sprintf("INSERT OR IGNORE INTO %s (%s) VALUES (?%s)", table, strings.Join(columns, ", "), strings.Repeat(", ?", len(columns)-1))
+	row, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range row {
+		into[i] = &row[i]
+	}
+	var broken error
+	err = to.transaction(func() error {
+		for rows.Next() {
+			if broken = rows.Scan(into...); broken != nil {
+				return nil
+			}
+			result, err := to.run(insert, row...)
+			if isRefusal(err) {
+				continue // a damaged value
+			}
+			if err != nil {
+				return err
+			}
+			if added, err := result.RowsAffected(); err == nil {
+				n += int(added)
+			}
+		}
+		broken = rows.Err()
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, broken
+}

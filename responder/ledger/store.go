@@ -1,0 +1,246 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+)
+
+// store is an open ledger file: one connection that writes, two that read and
+// so never wait for the writer's sync.
+type store struct {
+	path   string
+	file   os.FileInfo // the file as opened; nil: in memory
+	read   *sql.DB
+	writer *writer // nil: the file could only be opened for reading
+	lastID int64   // the highest incident number in it when it was opened
+
+	use    sync.RWMutex // held for reading by readers, for writing by close
+	closed bool
+}
+
+// memories numbers the databases in memory, so that each has a name of its own.
+var memories atomic.Int64
+
+// dsn names the file for the driver. The pragmas run for every connection.
+func dsn(path string, query url.Values) string {
+	query.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
+	return (&url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}).String()
+}
+
+// busyTimeout is how long SQLite waits for another program's lock.
+const busyTimeout = 2 * time.Second
+
+// openStore opens the file for writing and reading, creates what is missing and
+// brings an older schema up to date.
+func openStore(path string) (s *store, err error) {
+	if path == "" {
+		return openMemory()
+	}
+	defer func() {
+		if err != nil {
+			err = explain("open", path, err)
+		}
+	}()
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	if err := createFile(path); err != nil {
+		return nil, err
+	}
+	s, err = connect(path, url.Values{}, url.Values{"_query_only": {"1"}})
+	if err != nil {
+		return nil, err
+	}
+	if s.file, err = os.Stat(path); err != nil {
+		s.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func openMemory() (*store, error) {
+	name := fmt.Sprintf("/tollwarden-ledger-%d", memories.Add(1))
+	return connect(name, url.Values{"vfs": {"memdb"}}, url.Values{"vfs": {"memdb"}, "_query_only": {"1"}})
+}
+
+// connect opens both sides and prepares the schema.
+func connect(path string, write, read url.Values) (*store, error) {
+	db, err := sql.Open("sqlite", dsn(path, write))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	w, err := newWriter(db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s := &store{path: path, writer: w}
+	if s.lastID, err = w.lastID(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	if s.read, err = sql.Open("sqlite", dsn(path, read)); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	s.read.SetMaxOpenConns(2)
+	return s, nil
+}
+
+// openForReading opens a file that cannot be written, such as one on a disk that
+// the kernel remounted read-only, or returns nil where even that fails.
+func openForReading(path string) *store {
+	if path == "" {
+		return nil
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil
+	}
+	for _, query := range readingQueries(path) {
+		db, err := sql.Open("sqlite", dsn(path, query))
+		if err != nil {
+			return nil
+		}
+		db.SetMaxOpenConns(2)
+		s := &store{path: path, read: db}
+		if s.file, err = os.Stat(path); err == nil {
+			err = db.QueryRow(lastIDQuery).Scan(&s.lastID)
+		}
+		if err == nil {
+			return s
+		}
+		_ = db.Close() // nothing was written
+	}
+	return nil
+}
+
+// readingQueries lists the ways to open a file for reading. SQLite needs to
+// write beside a WAL file even to read it, except where it is told that the file
+// cannot change; that may only be said when there is no WAL whose content would
+// be missed (https://sqlite.org/wal.html#readonly).
+func readingQueries(path string) []url.Values {
+	ways := []url.Values{{"mode": {"ro"}}}
+	if wal, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) || err == nil && wal.Size() == 0 {
+		ways = append(ways, url.Values{"mode": {"ro"}, "immutable": {"1"}})
+	}
+	return ways
+}
+
+// createFile makes the directory and the file where they are missing. SQLite
+// gives its side files the mode of the file. An existing file is not opened here:
+// closing it again would drop the locks this process holds on it.
+func createFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err == nil {
+		if info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+			return os.Chmod(path, 0o600)
+		}
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// moveAside renames a damaged file and its side files. Three damaged files are
+// enough: a disk that keeps breaking them must not be filled with more.
+func moveAside(path string, now time.Time) (kept string, err error) {
+	if old, _ := filepath.Glob(path + ".damaged-*Z"); len(old) >= 3 {
+		return "", fmt.Errorf("three damaged ledgers are kept already, as %s.damaged-*: check the disk and move them away", path)
+	}
+	kept = path + ".damaged-" + now.UTC().Format("20060102T150405.000Z")
+	if err := os.Rename(path, kept); err != nil {
+		return "", err
+	}
+	for _, side := range []string{"-wal", "-shm"} {
+		if err := os.Rename(path+side, kept+side); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+	}
+	return kept, nil
+}
+
+// inPlace tells whether the name still leads to the file that is open. SQLite
+// itself would go on writing to a file that was removed.
+func (s *store) inPlace() bool {
+	if s.file == nil {
+		return true
+	}
+	now, err := os.Stat(s.path)
+	return err == nil && os.SameFile(s.file, now)
+}
+
+// close waits for the readers and closes all connections.
+func (s *store) close() {
+	s.use.Lock()
+	defer s.use.Unlock()
+	s.closed = true
+	if s.read != nil {
+		_ = s.read.Close() // it wrote nothing
+	}
+	if s.writer != nil {
+		_ = s.writer.close() // all that was promised has been committed
+	}
+}
+
+// errUnread is returned by readers while no file is open.
+var errUnread = errors.New("the file cannot be read")
+
+// reading calls fn with the open file. Where there is none, or fn fails, the
+// error says why; what the caller has from the queue is still good.
+func (l *Ledger) reading(ctx context.Context, fn func(ctx context.Context, db *sql.DB) error) error {
+	for {
+		l.mu.Lock()
+		s, why := l.store, l.trouble.err
+		l.mu.Unlock()
+		if s == nil {
+			return fmt.Errorf("read ledger %s: %w", l.path, errors.Join(errUnread, why))
+		}
+		s.use.RLock()
+		if s.closed {
+			s.use.RUnlock()
+			continue // another has taken its place
+		}
+		err := fn(ctx, s.read)
+		s.use.RUnlock()
+		if isDamage(err) {
+			l.suspect(err)
+		}
+		if err != nil {
+			return explain("read", l.path, err)
+		}
+		return nil
+	}
+}
+
+// suspect has the owner look at damage that a reader met.
+func (l *Ledger) suspect(err error) {
+	l.mu.Lock()
+	l.damage = err
+	l.mu.Unlock()
+	signal(l.urgeC)
+}
+
+// suspicion returns, once, damage that a reader met.
+func (l *Ledger) suspicion() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.damage
+	l.damage = nil
+	return err
+}

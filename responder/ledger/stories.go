@@ -1,0 +1,228 @@
+package ledger
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// IncidentFilter chooses incidents. The zero value chooses the newest hundred.
+type IncidentFilter struct {
+	Since  time.Time // at or later
+	Before int64     // numbers below this one, to page on; 0: all
+	Limit  int       // 0: 100
+}
+
+// Incidents returns incidents with their steps, without evidence, the highest
+// number first.
+func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, error) {
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	if f.Before <= 0 {
+		f.Before = 1<<63 - 1
+	}
+	changes := l.queued(kindIncident, kindStep)
+	found := make(stories)
+	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
+		rows, err := db.QueryContext(ctx, incidentQuery+`WHERE id < ? AND at >= ? ORDER BY id DESC LIMIT ?`, f.Before, f.Since.UnixMilli(), f.Limit)
+		incidents, err := collect(rows, err, scanIncident)
+		for _, i := range incidents {
+			if err != nil {
+				break
+			}
+			err = found.story(i).readSteps(ctx, db)
+		}
+		return err
+	})
+	for _, c := range changes {
+		if i, ok := c.(putIncident); ok && i.ID < f.Before && i.At.UnixMilli() >= f.Since.UnixMilli() {
+			found.story(i.Incident)
+		}
+	}
+	found.play(changes)
+	incidents := found.incidents()
+	for i := range incidents {
+		incidents[i].Evidence = nil // what is queued of it, while the file's was not read
+	}
+	slices.SortFunc(incidents, func(a, b Incident) int { return cmp.Compare(b.ID, a.ID) })
+	return first(incidents, f.Limit), err
+}
+
+// Incident returns one incident with its steps and evidence, or ErrNoIncident.
+func (l *Ledger) Incident(ctx context.Context, id int64) (Incident, error) {
+	changes := l.queued(kindIncident, kindStep, kindEvidence)
+	found := make(stories)
+	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
+		rows, err := db.QueryContext(ctx, incidentQuery+`WHERE id = ?`, id)
+		incidents, err := collect(rows, err, scanIncident)
+		if err != nil || len(incidents) == 0 {
+			return err
+		}
+		s := found.story(incidents[0])
+		if err := s.readSteps(ctx, db); err != nil {
+			return err
+		}
+		return s.readEvidence(ctx, db)
+	})
+	for _, c := range changes {
+		if i, ok := c.(putIncident); ok && i.ID == id {
+			found.story(i.Incident)
+		}
+	}
+	found.play(changes)
+	for _, i := range found.incidents() {
+		return i, err
+	}
+	return Incident{}, errors.Join(fmt.Errorf("incident %d: %w", id, ErrNoIncident), err)
+}
+
+// OpenSteps returns the steps that were intended and have no outcome: after a
+// crash, what is to be finished or reported. They are ordered by incident and N.
+func (l *Ledger) OpenSteps(ctx context.Context) ([]Step, error) {
+	changes := l.queued(kindIncident, kindStep)
+	known := make(map[stepKey]Step)
+	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
+		rows, err := db.QueryContext(ctx, stepQuery+`WHERE state = 'intended'`)
+		steps, err := collect(rows, err, scanStep)
+		for _, s := range steps {
+			known[stepKey{s.Incident, s.N}] = s
+		}
+		return err
+	})
+	for _, s := range queuedSteps(changes) {
+		known[stepKey{s.Incident, s.N}] = s
+	}
+	var open []Step
+	for _, s := range known {
+		if s.State == StepIntended {
+			open = append(open, s)
+		}
+	}
+	slices.SortFunc(open, func(a, b Step) int {
+		return cmp.Or(cmp.Compare(a.Incident, b.Incident), cmp.Compare(a.N, b.N))
+	})
+	return open, err
+}
+
+func queuedSteps(changes []change) (steps []Step) {
+	for _, c := range changes {
+		switch c := c.(type) {
+		case putIncident:
+			steps = append(steps, c.steps...)
+		case putStep:
+			steps = append(steps, c.Step)
+		}
+	}
+	return steps
+}
+
+// stories are incidents being put together from the file and the queue.
+type stories map[int64]*story
+
+type story struct {
+	Incident
+	steps    map[int]Step
+	evidence map[int64]Evidence
+}
+
+// story returns the one of this incident, begun where there is none.
+func (s stories) story(i Incident) *story {
+	if s[i.ID] == nil {
+		s[i.ID] = &story{i, make(map[int]Step), make(map[int64]Evidence)}
+	}
+	return s[i.ID]
+}
+
+// play applies queued changes to the incidents that are there.
+func (s stories) play(changes []change) {
+	for _, c := range changes {
+		switch c := c.(type) {
+		case putIncident:
+			if story := s[c.ID]; story != nil {
+				story.Incident = c.Incident
+				story.add(c.evidence)
+			}
+		case addEvidence:
+			if story := s[c.incident]; story != nil {
+				story.add(c.evidence)
+			}
+		}
+	}
+	for _, step := range queuedSteps(changes) {
+		if story := s[step.Incident]; story != nil {
+			story.steps[step.N] = step
+		}
+	}
+}
+
+func (s *story) add(rows []evidenceRow) {
+	for _, r := range rows {
+		s.evidence[r.n] = r.Evidence
+	}
+}
+
+func (s stories) incidents() []Incident {
+	var all []Incident
+	for _, story := range s {
+		i := story.Incident
+		for _, n := range sortedKeys(story.steps) {
+			i.Steps = append(i.Steps, story.steps[n])
+		}
+		for _, n := range sortedKeys(story.evidence) {
+			i.Evidence = append(i.Evidence, story.evidence[n])
+		}
+		all = append(all, i)
+	}
+	return all
+}
+
+const (
+	incidentQuery = `SELECT id, at, key_kind, key_value, threshold, playbook, reason, mode, account, source FROM incidents `
+	stepQuery     = `SELECT incident, n, step, target, state, detail, started_at, took FROM steps `
+	evidenceQuery = `SELECT n, at, signal, source, port, transport, proof, account, session FROM evidence `
+)
+
+func scanIncident(rows *sql.Rows) (i Incident, err error) {
+	var at sql.NullInt64
+	var source string
+	err = rows.Scan(&i.ID, &at, &i.KeyKind, &i.KeyValue, &i.Threshold, &i.Playbook, &i.Reason, &i.Mode, &i.Account, &source)
+	i.At, i.Source = fromMillis(at), fromAddress(source)
+	return i, err
+}
+
+func (s *story) readSteps(ctx context.Context, db *sql.DB) error {
+	rows, err := db.QueryContext(ctx, stepQuery+`WHERE incident = ?`, s.ID)
+	steps, err := collect(rows, err, scanStep)
+	for _, step := range steps {
+		s.steps[step.N] = step
+	}
+	return err
+}
+
+func scanStep(rows *sql.Rows) (s Step, err error) {
+	var started sql.NullInt64
+	var took int64
+	err = rows.Scan(&s.Incident, &s.N, &s.Step, &s.Target, &s.State, &s.Detail, &started, &took)
+	s.StartedAt, s.Took = fromMillis(started), time.Duration(took)*time.Microsecond
+	return s, err
+}
+
+func (s *story) readEvidence(ctx context.Context, db *sql.DB) error {
+	rows, err := db.QueryContext(ctx, evidenceQuery+`WHERE incident = ?`, s.ID)
+	evidence, err := collect(rows, err, scanEvidence)
+	s.add(evidence)
+	return err
+}
+
+func scanEvidence(rows *sql.Rows) (e evidenceRow, err error) {
+	var at sql.NullInt64
+	var source string
+	err = rows.Scan(&e.n, &at, &e.Signal, &source, &e.Port, &e.Transport, &e.Proof, &e.Account, &e.Session)
+	e.At, e.Source = fromMillis(at), fromAddress(source)
+	return e, err
+}
