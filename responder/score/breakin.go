@@ -1,0 +1,317 @@
+package score
+
+import (
+	"cmp"
+	"container/list"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// BreakInConfig says what counts as a break-in. Zero values mean the defaults.
+type BreakInConfig struct {
+	Failures int           // failures of strangers that make a stranger's success a break-in; default 4
+	Within   time.Duration // how long a failure counts; default 24 hours
+	Remember time.Duration // how long after its last success a place is known; default 30 days
+	Accounts int           // accounts tracked at most; default 65,536
+	Places   int           // known places of one account at most; default 64
+
+	// Learned, if set, is told of every place that becomes known, and about
+	// once a day again while it is in use, so that the caller can keep it.
+	Learned func(Place)
+}
+
+func (c BreakInConfig) withDefaults() BreakInConfig {
+	c.Failures = cmp.Or(max(c.Failures, 0), 4)
+	c.Within = cmp.Or(max(c.Within, 0), 24*time.Hour)
+	c.Remember = cmp.Or(max(c.Remember, 0), 30*24*time.Hour)
+	c.Accounts = cmp.Or(max(c.Accounts, 0), 1<<16)
+	c.Places = cmp.Or(max(c.Places, 0), 64)
+	return c
+}
+
+// Place is a source that an account has been used from.
+type Place struct {
+	Account string       // as in Key.Account
+	Source  netip.Prefix // as in Key.Prefix of a source
+	At      time.Time    // of its last success
+}
+
+// BreakIn finds the moment of the break-in: strangers have failed for an
+// account, then a stranger succeeds. A stranger is a source that has not
+// succeeded for the account for as long as places are remembered; a user at a
+// known place who mistypes is none, and neither his failures nor his successes
+// count. A success that is no break-in makes its source a known place, and
+// what it failed before is forgiven.
+//
+// A source whose success was a break-in never becomes a known place, not even
+// by Know, until Reset says that the secret was changed. It is reported once,
+// and again only when its report is as old as Within and strangers' failures
+// still are many enough.
+//
+// BreakIn has no lock: its owner calls it from one goroutine at a time.
+type BreakIn struct {
+	config   BreakInConfig
+	accounts map[string]*list.Element // of *account
+	// The accounts in the order they were last used, the oldest first:
+	// those of which only failures are known, which go first, and the others.
+	guessed, used list.List
+	refused       uint64
+	buf           accountBuffer
+}
+
+// account is what is remembered of one account.
+type account struct {
+	name     string
+	in       *list.List // guessed or used
+	failures []failure  // of strangers, the newest BreakInConfig.Failures of them, in no order
+	places   []place    // known ones and thieves', in no order
+}
+
+type failure struct {
+	source netip.Prefix
+	at     time.Time
+}
+
+type place struct {
+	source netip.Prefix
+	last   time.Time // success; of a thief: when it was last reported
+	told   time.Time // when Learned was last called
+	thief  bool
+}
+
+// NewBreakIn makes an empty BreakIn.
+func NewBreakIn(c BreakInConfig) *BreakIn {
+	return &BreakIn{config: c.withDefaults(), accounts: make(map[string]*list.Element)}
+}
+
+// Observe takes failures and successes in; other signals it ignores. When o is
+// the success of a break-in it returns the SuccessAfterFailures to be scored:
+// o's own source, account and session, Proven as o is. The accounts of
+// Asterisk's manager interface are kept apart (ManagerAccounts). A SuccessfulAuth must
+// carry the account's name, which chan_sip's for an INVITE does not: see
+// Challenges.
+func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
+	success := o.Signal == SuccessfulAuth
+	if !success && !o.Signal.Failure() {
+		return Observation{}, false
+	}
+	name, isAccount := accountName(o, &b.buf)
+	source := SourcePrefix(o.Source)
+	if !isAccount || !source.IsValid() {
+		return Observation{}, false
+	}
+	a := b.account(name, success)
+	if a == nil {
+		return Observation{}, false
+	}
+	if !success {
+		b.failed(a, source, o.At)
+		return Observation{}, false
+	}
+	if !b.succeeded(a, source, o.At) {
+		return Observation{}, false
+	}
+	derived = *o
+	derived.Signal = SuccessAfterFailures
+	return derived, true
+}
+
+// failed remembers a stranger's failure in place of the oldest one.
+func (b *BreakIn) failed(a *account, source netip.Prefix, at time.Time) {
+	if p := a.place(source); p != nil && !p.thief && b.knows(p, at) {
+		return
+	}
+	if len(a.failures) < b.config.Failures {
+		a.failures = append(a.failures, failure{source, at})
+		return
+	}
+	oldest := &a.failures[0]
+	for i := range a.failures {
+		if a.failures[i].at.Before(oldest.at) {
+			oldest = &a.failures[i]
+		}
+	}
+	if oldest.at.Before(at) {
+		*oldest = failure{source, at}
+	}
+}
+
+// succeeded says whether a success is a break-in, and remembers it.
+func (b *BreakIn) succeeded(a *account, source netip.Prefix, at time.Time) bool {
+	p := a.place(source)
+	if p != nil && !p.thief && b.knows(p, at) {
+		b.learn(a, p, at)
+		return false
+	}
+	if p != nil && p.thief && at.Sub(p.last) < b.config.Within {
+		return false // reported already
+	}
+	recent := 0
+	for i := range a.failures {
+		if at.Sub(a.failures[i].at) < b.config.Within {
+			recent++
+		}
+	}
+	breakIn := recent >= b.config.Failures
+	switch {
+	case p == nil:
+		p = a.newPlace(source, b.config.Places)
+	case p.thief && !breakIn:
+		return false // and no known place either
+	}
+	if breakIn {
+		p.thief, p.last = true, at
+		return true
+	}
+	// A success without a break-in: too few failures are recent, so that no
+	// older one was displaced and forgetting this source's own loses nothing.
+	a.failures = slices.DeleteFunc(a.failures, func(f failure) bool { return f.source == source })
+	b.learn(a, p, at)
+	return false
+}
+
+// knows says whether a place's last success still counts.
+func (b *BreakIn) knows(p *place, at time.Time) bool { return at.Sub(p.last) < b.config.Remember }
+
+func (b *BreakIn) learn(a *account, p *place, at time.Time) {
+	if at.After(p.last) {
+		p.last = at
+	}
+	if b.config.Learned != nil && (p.told.IsZero() || p.last.Sub(p.told) >= b.config.Remember/30) {
+		p.told = p.last
+		b.config.Learned(Place{Account: a.name, Source: p.source, At: p.last})
+	}
+}
+
+// Know makes a source a known place of an account, as if it had succeeded at
+// that time: from the ledger, or for a registration that Asterisk holds at
+// start. It changes nothing for a source whose success was a break-in.
+func (b *BreakIn) Know(account string, source netip.Addr, at time.Time) {
+	prefix := SourcePrefix(source)
+	if account == "" || len(account) > maxAccount || !prefix.IsValid() {
+		return
+	}
+	a := b.account([]byte(account), true)
+	p := a.place(prefix)
+	if p == nil {
+		p = a.newPlace(prefix, b.config.Places)
+		p.last, p.told = at, at
+	}
+	if !p.thief && at.After(p.last) {
+		p.last = at
+	}
+}
+
+// Knows says whether a source is a known place of an account.
+func (b *BreakIn) Knows(account string, source netip.Addr, at time.Time) bool {
+	e := b.accounts[account]
+	if e == nil {
+		return false
+	}
+	p := entryOf(e).place(SourcePrefix(source))
+	return p != nil && !p.thief && b.knows(p, at)
+}
+
+// Tracks says whether anything is known of an account: a place, or a
+// stranger's failure.
+func (b *BreakIn) Tracks(account string) bool { return b.accounts[account] != nil }
+
+// Reset forgets the failures and the break-ins of an account: its secret was
+// changed, and whoever succeeds now knows the new one.
+func (b *BreakIn) Reset(account string) {
+	e := b.accounts[account]
+	if e == nil {
+		return
+	}
+	a := entryOf(e)
+	a.failures = a.failures[:0]
+	a.places = slices.DeleteFunc(a.places, func(p place) bool { return p.thief })
+}
+
+// Places are the known places of all accounts, in no order.
+func (b *BreakIn) Places() iter.Seq[Place] {
+	return func(yield func(Place) bool) {
+		for e := b.used.Front(); e != nil; e = e.Next() {
+			a := entryOf(e)
+			for i := range a.places {
+				p := &a.places[i]
+				if !p.thief && !yield(Place{Account: a.name, Source: p.source, At: p.last}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Accounts is how many accounts are tracked, and Refused how many failures
+// found no room among them.
+func (b *BreakIn) Accounts() int { return len(b.accounts) }
+
+// Refused counts the failures that were not remembered because there were too
+// many accounts, all of them in use.
+func (b *BreakIn) Refused() uint64 { return b.refused }
+
+// account finds or makes an account and marks it as the one used last. When
+// there is no room an account goes that was only guessed at, else, for one
+// that succeeded, the one longest not used; a mere failure is refused then.
+func (b *BreakIn) account(name []byte, used bool) *account {
+	if e := b.accounts[string(name)]; e != nil {
+		a := entryOf(e)
+		if used && a.in == &b.guessed {
+			b.guessed.Remove(e)
+			a.in = &b.used
+			b.accounts[a.name] = a.in.PushBack(a)
+		} else {
+			a.in.MoveToBack(e)
+		}
+		return a
+	}
+	if len(b.accounts) >= b.config.Accounts {
+		from := &b.guessed
+		if from.Len() == 0 {
+			if !used {
+				b.refused++
+				return nil
+			}
+			from = &b.used
+		}
+		oldest := from.Front()
+		delete(b.accounts, entryOf(oldest).name)
+		from.Remove(oldest)
+	}
+	a := &account{name: string(name), in: &b.guessed}
+	if used {
+		a.in = &b.used
+	}
+	b.accounts[a.name] = a.in.PushBack(a)
+	return a
+}
+
+func entryOf(e *list.Element) *account { return e.Value.(*account) }
+
+func (a *account) place(source netip.Prefix) *place {
+	for i := range a.places {
+		if a.places[i].source == source {
+			return &a.places[i]
+		}
+	}
+	return nil
+}
+
+// newPlace makes room for a place, at the cost of the one longest not used.
+func (a *account) newPlace(source netip.Prefix, most int) *place {
+	if len(a.places) < most {
+		a.places = append(a.places, place{source: source})
+		return &a.places[len(a.places)-1]
+	}
+	oldest := &a.places[0]
+	for i := range a.places {
+		if a.places[i].last.Before(oldest.last) {
+			oldest = &a.places[i]
+		}
+	}
+	*oldest = place{source: source}
+	return oldest
+}

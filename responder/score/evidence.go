@@ -1,0 +1,234 @@
+package score
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+)
+
+const (
+	noteText = 44           // bytes of text in a note
+	noteCut  = noteText - 4 // and when the last four name the note it goes on in
+	maxText  = 16 + maxAccount + maxSession
+)
+
+// note is an observation kept as evidence, written once and threaded into the
+// lists of its source, its network and its account. Its text is the address
+// (4 or 16 bytes), the account and the session; what does not fit goes on in
+// further notes, of which only the text is used.
+type note struct {
+	at      int64                // µs since 1970, of the caller's wall clock
+	next    [perCount - 1]uint32 // the newer note, by kind of key; the newest leads to the oldest
+	port    uint16
+	signal  Signal
+	source  uint8 // bytes of the address
+	account uint8 // bytes of the account
+	session uint8 // bytes of the session
+	how     uint8 // transport<<1 | proof
+	keys    uint8 // how many lists hold it
+	text    [noteText]byte
+}
+
+// evidence is the bounded store of notes of all keys.
+//
+// Every key may keep one note, always: the store has room for one note for
+// each key the tables can hold. What goes beyond, further notes and long
+// texts, is paid from spare. When that is used up a key lets its oldest note
+// go for its newest and long texts are cut; nobody else loses anything, so
+// that a flood cannot wash away the evidence of a key that stays tracked.
+type evidence struct {
+	notes   slab[note]
+	free    uint32 // list of given-back notes, by next[0]
+	used    int
+	spare   int // notes that may still be taken beyond one per key
+	perKey  uint8
+	short   uint64 // times that spare was not enough
+	scratch [maxText]byte
+}
+
+// trail is a key's list of notes.
+type trail struct {
+	newest uint32
+	kept   uint8
+}
+
+// write keeps an observation and gives its number, 0 when no key wants it.
+// The keys' trails must have room, by makeRoom, and get it by thread.
+func (e *evidence) write(o *Observation, keys int) uint32 {
+	if keys == 0 {
+		return 0
+	}
+	text := e.pack(o)
+	first := e.take()
+	n := e.notes.at(first)
+	address, account := len(text.address), len(text.account)
+	n.at = o.At.UnixMicro()
+	n.port, n.signal = o.Port, o.Signal
+	n.source, n.account, n.session = uint8(address), uint8(account), uint8(len(text.all)-address-account)
+	n.how = uint8(o.Transport)<<1 | uint8(o.Proof&1)
+	n.keys = uint8(keys)
+	for rest := text.all; ; {
+		if len(rest) <= noteText {
+			copy(n.text[:], rest)
+			return first
+		}
+		copy(n.text[:noteCut], rest[:noteCut])
+		rest = rest[noteCut:]
+		more := e.take()
+		e.spare--
+		binary.LittleEndian.PutUint32(n.text[noteCut:], more)
+		n = e.notes.at(more)
+	}
+}
+
+type packed struct{ all, address, account []byte }
+
+// pack lays out the text of a note, cut to what spare can pay for.
+func (e *evidence) pack(o *Observation) packed {
+	b := e.scratch[:0]
+	switch a := o.Source.Unmap(); {
+	case a.Is4():
+		raw := a.As4()
+		b = append(b, raw[:]...)
+	case a.Is6():
+		raw := a.As16()
+		b = append(b, raw[:]...)
+	}
+	address := len(b)
+	b = append(b, limit(o.Account, maxAccount)...)
+	account := len(b)
+	b = append(b, limit(o.Session, maxSession)...)
+	if more := continuations(len(b)); more > e.spare {
+		e.short++
+		b = b[:noteText+e.spare*noteCut]
+		account = min(account, len(b))
+	}
+	return packed{all: b, address: b[:address], account: b[address:account]}
+}
+
+// continuations is how many notes beyond the first a text needs.
+func continuations(text int) int {
+	if text <= noteText {
+		return 0
+	}
+	return (text - noteText + noteCut - 1) / noteCut
+}
+
+// makeRoom prepares a trail for one more note.
+func (e *evidence) makeRoom(t *trail, per Per) {
+	if t.kept == 0 {
+		return
+	}
+	if e.spare == 0 {
+		e.short++
+	}
+	if t.kept >= e.perKey || e.spare == 0 {
+		e.dropOldest(t, per)
+	}
+	if t.kept > 0 {
+		e.spare--
+	}
+}
+
+// thread makes note i the newest of a trail.
+func (e *evidence) thread(t *trail, per Per, i uint32) {
+	n := e.notes.at(i)
+	if t.kept == 0 {
+		n.next[per-1] = i
+	} else {
+		last := e.notes.at(t.newest)
+		n.next[per-1] = last.next[per-1]
+		last.next[per-1] = i
+	}
+	t.newest = i
+	t.kept++
+}
+
+func (e *evidence) dropOldest(t *trail, per Per) {
+	last := e.notes.at(t.newest)
+	oldest := last.next[per-1]
+	n := e.notes.at(oldest)
+	last.next[per-1] = n.next[per-1]
+	t.kept--
+	if t.kept == 0 {
+		t.newest = 0
+	} else {
+		e.spare++
+	}
+	if n.keys--; n.keys == 0 {
+		e.give(oldest)
+	}
+}
+
+// drop lets go of a whole trail.
+func (e *evidence) drop(t *trail, per Per) {
+	for t.kept > 0 {
+		e.dropOldest(t, per)
+	}
+}
+
+func (e *evidence) take() uint32 {
+	e.used++
+	if i := e.free; i != 0 {
+		e.free = e.notes.at(i).next[0]
+		return i
+	}
+	return e.notes.grow()
+}
+
+func (e *evidence) give(i uint32) {
+	more := continuations(e.notes.at(i).length())
+	for {
+		n := e.notes.at(i)
+		after := binary.LittleEndian.Uint32(n.text[noteCut:])
+		n.next[0] = e.free
+		e.free = i
+		e.used--
+		if more == 0 {
+			return
+		}
+		more--
+		e.spare++
+		i = after
+	}
+}
+
+func (n *note) length() int { return int(n.source) + int(n.account) + int(n.session) }
+
+// records copies a trail out, the oldest first.
+func (e *evidence) records(t trail, per Per) []Record {
+	if t.kept == 0 {
+		return nil
+	}
+	all := make([]Record, 0, t.kept)
+	for i := e.notes.at(t.newest).next[per-1]; ; i = e.notes.at(i).next[per-1] {
+		all = append(all, e.read(i))
+		if i == t.newest {
+			return all
+		}
+	}
+}
+
+func (e *evidence) read(i uint32) Record {
+	n := e.notes.at(i)
+	r := Record{
+		At: time.UnixMicro(n.at).UTC(), Signal: n.signal, Port: n.port,
+		Transport: Transport(n.how >> 1), Proof: Proof(n.how & 1),
+	}
+	text := e.scratch[:0]
+	for left := n.length(); ; {
+		if left <= noteText {
+			text = append(text, n.text[:left]...)
+			break
+		}
+		more := binary.LittleEndian.Uint32(n.text[noteCut:])
+		text = append(text, n.text[:noteCut]...)
+		left -= noteCut
+		n = e.notes.at(more)
+	}
+	n = e.notes.at(i)
+	r.Source, _ = netip.AddrFromSlice(text[:n.source])
+	text = text[n.source:]
+	r.Account, r.Session = string(text[:n.account]), string(text[n.account:])
+	return r
+}

@@ -1,0 +1,206 @@
+package score
+
+import (
+	"bytes"
+	"hash/maphash"
+	"unsafe"
+)
+
+// entry is what is tracked of one key, beside its windows. A key that is not
+// tracked, or just being worked on, has rankNone.
+type entry struct {
+	word       uint64
+	prev, next uint32 // neighbours in the queue of its rank
+	chain      uint32 // the next one in its bucket, or in the list of free ones
+	due        uint32 // seconds since 1970: when its rank must be looked at again
+	evidence   uint32 // trail.newest
+	kept       uint8  // trail.kept
+	rank       rank
+	family     uint8
+	fired      bool // crossed a threshold, and counts as such until due
+}
+
+func (x *entry) trail() trail     { return trail{newest: x.evidence, kept: x.kept} }
+func (x *entry) setTrail(t trail) { x.evidence, x.kept = t.newest, t.kept }
+
+// name is an account's name, in a slab of its own, by the number of its key.
+type name struct {
+	n    uint8
+	text [maxAccount]byte
+}
+
+func (n *name) bytes() []byte { return n.text[:n.n] }
+
+// keyspace tracks the keys of one kind.
+type keyspace struct {
+	per      Per
+	rules    []rule
+	counts   [signalCount]bool // whether any rule gives points for a signal
+	capacity int
+
+	seed    maphash.Seed
+	buckets []uint32
+	entries slab[entry]
+	names   slab[name]
+	windows [][]window // chunks, each with len(rules) windows for a chunk of entries
+	free    uint32     // list of unused entries, by chain
+	tracked int
+
+	nodes  nodes
+	queues [rankCount]queue
+	hand   uint32
+
+	evicted uint64
+	late    uint64
+}
+
+func newKeyspace(per Per, rules []rule, capacity int) *keyspace {
+	k := &keyspace{per: per, rules: rules, capacity: capacity, seed: maphash.MakeSeed()}
+	most := 0
+	for i := range rules {
+		most += rules[i].cells
+		for s, p := range rules[i].points {
+			if p > 0 {
+				k.counts[s] = true
+			}
+		}
+	}
+	// A node costs 16 bytes. Two a key, on average, is plenty, since the
+	// first observation in a window needs none; and one key must always be
+	// able to fill all of its windows.
+	k.nodes.limit = max(2*capacity, most+2*len(rules))
+	size := 1
+	for size < capacity {
+		size *= 2
+	}
+	k.buckets = make([]uint32, size)
+	return k
+}
+
+func (k *keyspace) windowsOf(i uint32) []window {
+	n := len(k.rules)
+	at := int(i&chunkMask) * n
+	return k.windows[i>>chunkBits][at : at+n : at+n]
+}
+
+// accountID is the id of an account's name.
+func (k *keyspace) accountID(name []byte) id {
+	return id{word: maphash.Bytes(k.seed, name), name: name}
+}
+
+func (k *keyspace) bucket(word uint64, family uint8) *uint32 {
+	h := word
+	if family != 0 {
+		h = maphash.Comparable(k.seed, word)
+	}
+	return &k.buckets[h&uint64(len(k.buckets)-1)]
+}
+
+// find is the number of a tracked key, or 0.
+func (k *keyspace) find(s id) uint32 {
+	for i := *k.bucket(s.word, s.family); i != 0; {
+		x := k.entries.at(i)
+		if x.word == s.word && x.family == s.family && (s.family != 0 || bytes.Equal(k.names.at(i).bytes(), s.name)) {
+			return i
+		}
+		i = x.chain
+	}
+	return 0
+}
+
+// claim takes the key of an observation out of its queue to be worked on, and
+// starts to track it when the signal counts for it; 0 when it is not tracked.
+// settle ends the work.
+func (k *keyspace) claim(s id, signal Signal, e *evidence) uint32 {
+	i := k.find(s)
+	switch {
+	case i != 0:
+		k.unlink(i)
+	case k.counts[signal]:
+		i = k.admit(s, e)
+	}
+	return i
+}
+
+func (k *keyspace) admit(s id, e *evidence) uint32 {
+	if k.tracked >= k.capacity {
+		k.evict(k.victim(), e)
+	}
+	i := k.free
+	if i != 0 {
+		k.free = k.entries.at(i).chain
+	} else {
+		i = k.entries.grow()
+		if int(i>>chunkBits) >= len(k.windows) {
+			k.windows = append(k.windows, make([]window, chunkSize*len(k.rules)))
+		}
+		if k.per == PerAccount {
+			k.names.grow()
+		}
+	}
+	if s.family == 0 {
+		n := k.names.at(i)
+		n.n = uint8(copy(n.text[:], s.name))
+	}
+	b := k.bucket(s.word, s.family)
+	*k.entries.at(i) = entry{word: s.word, family: s.family, chain: *b, rank: rankNone}
+	*b = i
+	k.tracked++
+	return i
+}
+
+// settle puts a claimed key back in its queue, as the one seen last.
+func (k *keyspace) settle(i uint32, at int64, e *evidence) {
+	r, due := k.assess(i, at)
+	if r == rankNone {
+		k.erase(i, e)
+	} else {
+		k.entries.at(i).due = due
+		k.pushNewest(i, r)
+	}
+	k.sweep(at, e)
+}
+
+func (k *keyspace) evict(i uint32, e *evidence) {
+	k.evicted++
+	k.remove(i, e)
+}
+
+// remove forgets a key that is in a queue, erase one that is claimed.
+func (k *keyspace) remove(i uint32, e *evidence) {
+	k.unlink(i)
+	k.erase(i, e)
+}
+
+func (k *keyspace) erase(i uint32, e *evidence) {
+	ws := k.windowsOf(i)
+	for j := range ws {
+		ws[j] = k.nodes.clear(ws[j])
+	}
+	x := k.entries.at(i)
+	t := x.trail()
+	e.drop(&t, k.per)
+	at := k.bucket(x.word, x.family)
+	for *at != i {
+		at = &k.entries.at(*at).chain
+	}
+	*at = x.chain
+	*x = entry{chain: k.free, rank: rankNone}
+	k.free = i
+	k.tracked--
+}
+
+// key is the public form of a tracked key.
+func (k *keyspace) key(i uint32) Key {
+	x := k.entries.at(i)
+	if x.family == 0 {
+		return Key{Per: PerAccount, Account: string(k.names.at(i).bytes())}
+	}
+	return addressKey(k.per, x.word, x.family)
+}
+
+// bytes is the memory held, without the evidence.
+func (k *keyspace) bytes() int {
+	windows := len(k.windows) * chunkSize * len(k.rules) * int(unsafe.Sizeof(window(0)))
+	return len(k.buckets)*4 + k.entries.bytes() + k.names.bytes() + windows + k.nodes.slab.bytes()
+}

@@ -1,0 +1,107 @@
+package score
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Proof says whether the source address of an observation is certain.
+type Proof uint8
+
+// A lone UDP packet can forge a Claimed source; a Proven one has answered us.
+const (
+	Claimed Proof = iota
+	Proven
+)
+
+var proofNames = []string{"claimed", "proven"}
+
+// String gives "claimed" or "proven".
+func (p Proof) String() string { return nameOf(p, proofNames) }
+
+// MarshalText writes the name.
+func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// ParseProof reads what String gives.
+func ParseProof(name string) (Proof, error) {
+	for i, n := range proofNames {
+		if n == name {
+			return Proof(i), nil
+		}
+	}
+	return 0, fmt.Errorf("score: unknown proof %q", name)
+}
+
+// Transport is how the observed packet came.
+type Transport uint8
+
+// Asterisk leaves the transport out of an address when it does not know it.
+const (
+	Unknown Transport = iota
+	UDP
+	TCP
+	TLS
+	WS
+	WSS
+)
+
+var transportNames = []string{"unknown", "UDP", "TCP", "TLS", "WS", "WSS"}
+
+// String gives the name as Asterisk writes it, or "unknown".
+func (t Transport) String() string { return nameOf(t, transportNames) }
+
+// MarshalText writes the name.
+func (t Transport) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// ParseTransport reads a name as Asterisk writes it.
+func ParseTransport(name string) (Transport, error) {
+	return parse[Transport]("transport", name, transportNames)
+}
+
+// Observation is one thing seen, at one time. The byte slices are borrowed:
+// they are read during the call they are passed to and never kept.
+type Observation struct {
+	// At is when it was seen, on the caller's clock. Times are told apart to
+	// the microsecond.
+	At        time.Time
+	Signal    Signal
+	Source    netip.Addr // the zero Addr when no source is known
+	Port      uint16
+	Transport Transport
+	Proof     Proof
+	Service   []byte // Asterisk's name of the service: PJSIP, SIP, AMI
+	Account   []byte // AccountID as Asterisk wrote it
+	Session   []byte // SessionID: the SIP Call-ID with PJSIP
+}
+
+// Record is an observation that was kept as evidence. It owns its memory.
+// Account and Session are what the network sent, cut to 80 and 128 bytes:
+// quote them before they are shown.
+type Record struct {
+	At        time.Time
+	Signal    Signal
+	Source    netip.Addr
+	Port      uint16
+	Transport Transport
+	Proof     Proof
+	Account   string
+	Session   string
+}
+
+// Caps on what is kept of the strings of an observation, in bytes.
+const (
+	maxAccount = 80 // AST_CHANNEL_NAME: no account with a longer name can call
+	maxSession = 128
+)
+
+// record copies the observation as evidence is kept.
+func (o *Observation) record() Record {
+	return Record{
+		At: o.At, Signal: o.Signal, Source: o.Source.Unmap(), Port: o.Port,
+		Transport: o.Transport, Proof: o.Proof,
+		Account: string(limit(o.Account, maxAccount)), Session: string(limit(o.Session, maxSession)),
+	}
+}
+
+func limit(b []byte, n int) []byte { return b[:min(len(b), n)] }

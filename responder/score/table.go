@@ -1,0 +1,249 @@
+package score
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// Limits bound what a Table remembers. Zero values mean the defaults.
+type Limits struct {
+	Sources  int // sources tracked at most; default 524,288
+	Networks int // networks tracked at most; default 131,072
+	Accounts int // accounts tracked at most; default 65,536
+	Records  int // observations kept as evidence of one key; default 32, at most 255
+	// Spare is how many observations the evidence of all keys together may
+	// hold beyond one for each key; default half of Sources.
+	Spare int
+}
+
+func (l Limits) withDefaults() (Limits, error) {
+	l.Sources = cmp.Or(l.Sources, 1<<19)
+	l.Networks = cmp.Or(l.Networks, 1<<17)
+	l.Accounts = cmp.Or(l.Accounts, 1<<16)
+	l.Records = cmp.Or(l.Records, 32)
+	l.Spare = cmp.Or(l.Spare, l.Sources/2)
+	const most = 1 << 28 // the numbers of elements are 32 bits, of nodes 31
+	for _, n := range []struct {
+		name       string
+		value, max int
+	}{
+		{"sources", l.Sources, most},
+		{"networks", l.Networks, most},
+		{"accounts", l.Accounts, most},
+		{"records", l.Records, 255},
+		{"spare", l.Spare, most},
+	} {
+		if n.value < 1 || n.value > n.max {
+			return l, fmt.Errorf("score: limit of %s: %d, accepted are 1 to %d", n.name, n.value, n.max)
+		}
+	}
+	return l, nil
+}
+
+// Table keeps the scores of all keys. It has no lock: its owner calls it from
+// one goroutine at a time.
+type Table struct {
+	spaces   [perCount - 1]*keyspace // by kind of key; nil when no threshold is per that kind
+	evidence evidence
+	clock    clock
+	verdicts []Verdict
+	buf      accountBuffer
+}
+
+// New makes a table for these thresholds, which must have passed the config's
+// own checks; what a table could not hold is refused here.
+func New(thresholds []Threshold, limits Limits) (*Table, error) {
+	limits, err := limits.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	var rules [perCount - 1][]rule
+	for _, t := range thresholds {
+		r, err := newRule(t)
+		if err != nil {
+			return nil, fmt.Errorf("score: threshold %q: %w", t.Name, err)
+		}
+		rules[t.Per-1] = append(rules[t.Per-1], r)
+	}
+	t := &Table{evidence: evidence{perKey: uint8(limits.Records), spare: limits.Spare}}
+	for i, capacity := range []int{limits.Sources, limits.Networks, limits.Accounts} {
+		if len(rules[i]) > 0 {
+			t.spaces[i] = newKeyspace(Per(i+1), rules[i], capacity)
+		}
+	}
+	return t, nil
+}
+
+// Observe counts one observation and returns the thresholds it crossed. The
+// slice is valid until the next call; the verdicts in it own their memory.
+func (t *Table) Observe(o *Observation) []Verdict {
+	t.verdicts = t.verdicts[:0]
+	if o.Signal == NoSignal || o.Signal >= signalCount {
+		return nil
+	}
+	at := t.clock.micros(o.At)
+	var claimed [perCount - 1]uint32
+	keys := 0
+	for i, k := range t.spaces {
+		if k == nil {
+			continue
+		}
+		if s, ok := t.id(k, o); ok {
+			if claimed[i] = k.claim(s, o.Signal, &t.evidence); claimed[i] != 0 {
+				keys++
+			}
+		}
+	}
+	if keys == 0 {
+		return nil
+	}
+	if o.Signal.kept() {
+		t.remember(o, &claimed, keys)
+	}
+	for i, k := range t.spaces {
+		if claimed[i] != 0 {
+			t.judge(k, claimed[i], o, at)
+			k.settle(claimed[i], at, &t.evidence)
+		}
+	}
+	return t.verdicts
+}
+
+// id is the key of one kind that an observation speaks of.
+func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
+	if k.per != PerAccount {
+		return addressID(k.per, o.Source)
+	}
+	name, ok := accountName(o, &t.buf)
+	if !ok {
+		return id{}, false
+	}
+	return k.accountID(name), true
+}
+
+// remember keeps the observation as evidence of the claimed keys.
+func (t *Table) remember(o *Observation, claimed *[perCount - 1]uint32, keys int) {
+	e := &t.evidence
+	for i, k := range t.spaces {
+		if claimed[i] != 0 {
+			x := k.entries.at(claimed[i])
+			trail := x.trail()
+			e.makeRoom(&trail, k.per)
+			x.setTrail(trail)
+		}
+	}
+	n := e.write(o, keys)
+	for i, k := range t.spaces {
+		if claimed[i] != 0 {
+			x := k.entries.at(claimed[i])
+			trail := x.trail()
+			e.thread(&trail, k.per, n)
+			x.setTrail(trail)
+		}
+	}
+}
+
+// judge adds the observation to the windows of key i and reports the
+// thresholds crossed. The window of a threshold that fires starts empty
+// again, so that nothing counts for two verdicts of one threshold.
+func (t *Table) judge(k *keyspace, i uint32, o *Observation, at int64) {
+	ws := k.windowsOf(i)
+	c := newCell(at, o.Proof, o.Signal)
+	for j := range ws {
+		r := &k.rules[j]
+		points := r.points[o.Signal]
+		if points == 0 {
+			continue
+		}
+		w := ws[j]
+		if !w.empty() {
+			cut := max(at, k.nodes.newestAt(w)) - r.within
+			if at <= cut {
+				k.late++
+				continue
+			}
+			w = k.nodes.expire(w, r, cut)
+			ws[j] = w
+		}
+		if k.nodes.sum(w, r)+points >= r.score {
+			t.fire(k, i, r, w, c, o)
+			ws[j] = k.nodes.clear(w)
+			continue
+		}
+		if !w.empty() {
+			k.reserve(2, &t.evidence)
+		}
+		ws[j] = k.nodes.add(w, r, c)
+	}
+}
+
+// fire appends the verdict and marks the key as dangerous for as long as the
+// threshold looks back.
+func (t *Table) fire(k *keyspace, i uint32, r *rule, w window, c cell, o *Observation) {
+	x := k.entries.at(i)
+	until := seconds(c.at() + r.within)
+	if !x.fired || until > x.due {
+		x.fired, x.due = true, until
+	}
+	key := k.key(i)
+	evidence := t.evidence.records(x.trail(), k.per)
+	tally := k.nodes.tally(w, r, c)
+	t.verdicts = append(t.verdicts, Verdict{
+		At: o.At, Key: key, Threshold: &r.threshold,
+		Score: int(tally.points), Proven: o.Proof == Proven && tally.proven >= r.score,
+		Reason: reason(key, r, &tally, evidence, o),
+		Cause:  o.record(), Evidence: evidence,
+	})
+}
+
+// Forget clears a key: its windows, its evidence, its danger. It reports
+// whether the key was tracked.
+func (t *Table) Forget(key Key) bool {
+	k, i := t.lookUp(key)
+	if i == 0 {
+		return false
+	}
+	k.remove(i, &t.evidence)
+	return true
+}
+
+// Evidence is what is kept of a key, the oldest first; nil when nothing is.
+func (t *Table) Evidence(key Key) []Record {
+	k, i := t.lookUp(key)
+	if i == 0 {
+		return nil
+	}
+	return t.evidence.records(k.entries.at(i).trail(), k.per)
+}
+
+func (t *Table) lookUp(key Key) (*keyspace, uint32) {
+	if key.Per < PerSource || key.Per >= perCount || t.spaces[key.Per-1] == nil {
+		return nil, 0
+	}
+	k := t.spaces[key.Per-1]
+	if key.Per == PerAccount {
+		return k, k.find(k.accountID([]byte(key.Account)))
+	}
+	s, ok := addressID(key.Per, key.Prefix.Addr())
+	if !ok {
+		return nil, 0
+	}
+	return k, k.find(s)
+}
+
+// clock turns the caller's times into microseconds that only go forward: as
+// long as they carry Go's monotonic reading, setting the wall clock moves no
+// window.
+type clock struct {
+	base time.Time
+	zero int64 // base in ns since 1970
+}
+
+func (c *clock) micros(at time.Time) int64 {
+	if c.base.IsZero() {
+		c.base, c.zero = at, at.UnixNano()
+	}
+	ns := c.zero + int64(at.Sub(c.base))
+	return min(max(ns/1000, 0), maxTime)
+}

@@ -1,0 +1,67 @@
+package score
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Threshold is a rule of the config: when these signals reach this score for
+// one key within this time, run that playbook.
+type Threshold struct {
+	Name     string
+	Per      Per
+	Points   map[Signal]int // points of each signal that counts, all above 0
+	Score    int
+	Within   time.Duration
+	Playbook string
+}
+
+// What a threshold may ask for: a window holds one cell for every observation
+// it still counts, so that score/points bounds its memory.
+const (
+	maxScore  = 1 << 20
+	maxCells  = 1 << 16
+	maxWithin = 10 * 366 * 24 * time.Hour
+)
+
+// rule is a threshold made ready for the hot path.
+type rule struct {
+	threshold Threshold
+	points    [signalCount]uint32
+	score     uint32
+	within    int64 // µs
+	cells     int   // the most a window of it can hold
+}
+
+func newRule(t Threshold) (rule, error) {
+	r := rule{threshold: t, score: uint32(t.Score), within: t.Within.Microseconds()}
+	least := 0
+	for s, p := range t.Points {
+		if s == NoSignal || s >= signalCount {
+			return rule{}, fmt.Errorf("unknown signal %v", s)
+		}
+		if p < 1 || p > maxScore {
+			return rule{}, fmt.Errorf("points of %v: %d, accepted are 1 to %d", s, p, maxScore)
+		}
+		r.points[s] = uint32(p)
+		if least == 0 || p < least {
+			least = p
+		}
+	}
+	switch {
+	case t.Per < PerSource || t.Per >= perCount:
+		return rule{}, errors.New("per: accepted are source, network and account")
+	case least == 0:
+		return rule{}, errors.New("no signal carries points")
+	case t.Score < 1 || t.Score > maxScore:
+		return rule{}, fmt.Errorf("score: %d, accepted are 1 to %d", t.Score, maxScore)
+	case t.Within < time.Millisecond || t.Within > maxWithin:
+		return rule{}, fmt.Errorf("within: %v, accepted are 1ms to %v", t.Within, maxWithin)
+	}
+	r.cells = (t.Score + least - 1) / least
+	if r.cells > maxCells {
+		return rule{}, fmt.Errorf("score %d would have to remember %d observations of a key, accepted are %d", t.Score, r.cells, maxCells)
+	}
+	return r, nil
+}

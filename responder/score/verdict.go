@@ -1,0 +1,145 @@
+package score
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Verdict is a threshold crossed by a key. It owns its memory.
+type Verdict struct {
+	At        time.Time // of the observation that crossed it
+	Key       Key
+	Threshold *Threshold
+	Score     int // points within the threshold's time
+	// Proven says that the address in Cause is certain and that observations
+	// with a certain address alone reach the threshold: no stranger can have
+	// brought this verdict about with forged packets.
+	Proven   bool
+	Reason   string   // a sentence for people; text from the network in it is quoted and cut
+	Cause    Record   // the observation that crossed it
+	Evidence []Record // the last observations of the key, the oldest first, Cause included
+}
+
+// tally is what a window held when its threshold was crossed.
+type tally struct {
+	points, proven uint32
+	signals        [signalCount]int
+}
+
+func (n *nodes) tally(w window, r *rule, last cell) tally {
+	var t tally
+	count := func(c cell) {
+		p := r.points[c.signal()]
+		t.points += p
+		if c.proof() == Proven {
+			t.proven += p
+		}
+		t.signals[c.signal()]++
+	}
+	n.each(w, count)
+	count(last)
+	return t
+}
+
+// reason says why a threshold was crossed, like
+// "3 points within 1h: 3× ChallengeResponseFailed on 1002".
+func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) string {
+	var b strings.Builder
+	points := "points"
+	if t.points == 1 {
+		points = "point"
+	}
+	fmt.Fprintf(&b, "%d %s within %s: ", t.points, points, span(r.threshold.Within))
+	comma := ""
+	for s, n := range t.signals {
+		if n > 0 {
+			fmt.Fprintf(&b, "%s%d× %s", comma, n, Signal(s))
+			comma = ", "
+		}
+	}
+	since := o.At.Add(-r.threshold.Within)
+	var others names
+	for i := range evidence {
+		e := &evidence[i]
+		if r.points[e.Signal] == 0 || !e.At.After(since) {
+			continue
+		}
+		if key.Per == PerAccount {
+			if e.Source.IsValid() {
+				others.add(e.Source.String())
+			}
+		} else if e.Account != "" && e.Account != "<unknown>" {
+			others.add(e.Account)
+		}
+	}
+	if key.Per == PerAccount {
+		others.write(&b, " from ")
+	} else {
+		others.write(&b, " on ")
+	}
+	return b.String()
+}
+
+// names collects different names in the order they came.
+type names []string
+
+func (n *names) add(name string) {
+	for _, have := range *n {
+		if have == name {
+			return
+		}
+	}
+	*n = append(*n, name)
+}
+
+func (n names) write(b *strings.Builder, before string) {
+	const shown = 3
+	for i, name := range n {
+		if i == shown {
+			fmt.Fprintf(b, " and %d more", len(n)-shown)
+			return
+		}
+		b.WriteString(before)
+		b.WriteString(safe(name))
+		before = ", "
+	}
+}
+
+// safe shows a name from the network: as it is when that can do no harm and
+// be mistaken for nothing else, otherwise quoted; in any case cut.
+func safe(name string) string {
+	const most = 40
+	cut := ""
+	if len(name) > most {
+		name, cut = name[:most], "…"
+	}
+	for _, c := range []byte(name) {
+		if !plain(c) {
+			return strconv.QuoteToASCII(name) + cut
+		}
+	}
+	return name + cut
+}
+
+func plain(c byte) bool {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
+		return true
+	default:
+		return strings.IndexByte("._-+*#:", c) >= 0
+	}
+}
+
+// span writes a duration as the config does: 1h, 24h, 90s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
