@@ -57,7 +57,7 @@ func (m *Manager) find(ctx context.Context, name string) (*account, error) {
 
 // endpoint reads a PJSIP endpoint; nil when Asterisk has none of that name.
 func (m *Manager) endpoint(ctx context.Context, name string) (*endpoint, error) {
-	r, err := m.do(ctx, "PJSIPShowEndpoint", ami.Field{Name: "Endpoint", Value: name})
+	r, err := m.do(ctx, ami.ShowEndpoint(name))
 	if unknownAction(err) || answered(err, "Unable to retrieve endpoint") {
 		return nil, nil
 	}
@@ -108,7 +108,7 @@ func readAuth(ev ami.Message) auth {
 
 // sipPeer reads a chan_sip peer; nil when Asterisk has none of that name.
 func (m *Manager) sipPeer(ctx context.Context, name string) (ami.Message, error) {
-	r, err := m.do(ctx, "SIPshowpeer", ami.Field{Name: "Peer", Value: name})
+	r, err := m.do(ctx, action("SIPshowpeer", "Peer", name))
 	if unknownAction(err) || answered(err, "Peer "+name+" not found") {
 		return nil, nil
 	}
@@ -116,6 +116,15 @@ func (m *Manager) sipPeer(ctx context.Context, name string) (ami.Message, error)
 		return nil, err
 	}
 	return ami.Message(r.Fields), nil
+}
+
+// action is one with the given headers, names and values in turn.
+func action(name string, headers ...string) ami.Action {
+	a := ami.Action{Name: name}
+	for i := 0; i < len(headers); i += 2 {
+		a.Fields = append(a.Fields, ami.Field{Name: headers[i], Value: headers[i+1]})
+	}
+	return a
 }
 
 // list splits a comma separated list of names.

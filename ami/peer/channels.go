@@ -29,7 +29,7 @@ type Channel struct {
 
 // Channels lists every channel of the PBX.
 func (m *Manager) Channels(ctx context.Context) ([]Channel, error) {
-	r, err := m.do(ctx, "CoreShowChannels")
+	r, err := m.do(ctx, ami.ShowChannels())
 	if err != nil {
 		return nil, fmt.Errorf("list channels: %w", err)
 	}
@@ -49,20 +49,12 @@ func readChannel(e ami.Message) Channel {
 		CallerID: e.Get("CallerIDNum"), Connected: e.Get("ConnectedLineNum"),
 		BridgeID: e.Get("BridgeId"), Duration: clock(e.Get("Duration")),
 	}
-	c.Technology, c.Account = splitChannel(c.Name)
-	return c
-}
-
-// splitChannel takes PJSIP/<account>-<8 hex> and SIP/<account>-<8 hex> apart.
-// The account may hold '-' itself.
-func splitChannel(name string) (Technology, string) {
-	tech, rest, _ := strings.Cut(name, "/")
-	t := Technology(tech)
-	i := strings.LastIndexByte(rest, '-')
-	if t != PJSIP && t != ChanSIP || i < 1 || len(rest)-i-1 != 8 || strings.Trim(rest[i+1:], "0123456789abcdef") != "" {
-		return t, ""
+	tech, _, _ := strings.Cut(c.Name, "/")
+	c.Technology = Technology(tech)
+	if _, account, ok := ami.SplitChannel([]byte(c.Name)); ok {
+		c.Account = string(account)
 	}
-	return t, rest[:i]
+	return c
 }
 
 // clock reads Asterisk's HH:MM:SS, whose hours may pass 99.

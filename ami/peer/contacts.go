@@ -52,7 +52,7 @@ func (m *Manager) Contacts(ctx context.Context) ([]Contact, error) {
 }
 
 func (m *Manager) pjsipContacts(ctx context.Context) ([]Contact, error) {
-	r, err := m.do(ctx, "PJSIPShowContacts")
+	r, err := m.do(ctx, ami.ShowContacts())
 	if unknownAction(err) || answered(err, "No Contacts found") {
 		return nil, nil
 	}
@@ -86,7 +86,7 @@ func readContact(e ami.Message) Contact {
 }
 
 func (m *Manager) sipContacts(ctx context.Context) ([]Contact, error) {
-	r, err := m.do(ctx, "SIPpeers")
+	r, err := m.do(ctx, action("SIPpeers"))
 	if unknownAction(err) {
 		return nil, nil
 	}
@@ -224,7 +224,7 @@ func (m *Manager) expirePJSIP(ctx context.Context, a *account) (int, error) {
 // deleteContact removes one contact. Family and key are how sorcery's astdb
 // wizard stores a contact (res_sorcery_astdb.c).
 func (m *Manager) deleteContact(ctx context.Context, c Contact) error {
-	_, err := m.do(ctx, "DBDel", field("Family", "registrar"), field("Key", "contact/"+c.object))
+	_, err := m.do(ctx, ami.DBDel("registrar", "contact/"+c.object))
 	if err == nil || !answered(err, "Database entry could not be deleted") {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type edit struct {
 	index   int    // the section's place in before
 	before  config // what Asterisk read before
 	swaps   []swap
+	file    *confFile // where the section stands
 }
 
 // change is an edit that stands in the files.
@@ -57,6 +59,7 @@ func (m *Manager) apply(ctx context.Context, e edit) (*change, error) {
 	if err := t.holds(e.swaps); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.o.ConfigDir, err)
 	}
+	e.file = p.file
 	var failures []error
 	for _, w := range m.writers(ctx, t, p, e) {
 		c, err := m.write(ctx, t, e, w)
@@ -123,7 +126,7 @@ func (m *Manager) source(ctx context.Context, t *tree, p place, e edit) (*confFi
 		if i, ferr := alone.find(e.section, e.kind); err == nil && ferr == nil && i >= 0 &&
 			slices.Equal(alone[i].vars, e.before[e.index].vars) {
 			if sub, err := m.readTree(p.file.ref); err == nil {
-				return p.file, sub.files
+				return p.file, append([]*confFile{p.file}, sub.files[1:]...)
 			}
 		}
 	}
@@ -135,33 +138,20 @@ func (m *Manager) source(ctx context.Context, t *tree, p place, e edit) (*confFi
 
 // updateConfig lets Asterisk write the edit.
 func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
-	fields := []ami.Field{
-		{Name: "SrcFilename", Value: ref},
-		{Name: "DstFilename", Value: ref},
-		{Name: "Reload", Value: "no"},
-		// Otherwise values of templates are copied into every section.
-		{Name: "PreserveEffectiveContext", Value: "no"},
-	}
-	for i, s := range e.swaps {
-		f := func(name, value string) {
-			fields = append(fields, ami.Field{Name: fmt.Sprintf("%s-%06d", name, i), Value: value})
-		}
+	var edits []ami.Edit
+	for _, s := range e.swaps {
 		// Without Match, Asterisk 22 and older change the first value of that
 		// name, which a template may have brought and a later one overrides.
+		edit := ami.Edit{Verb: "Update", Category: e.section, Variable: s.name, Value: s.value, Match: s.old}
 		if s.old == "" {
-			f("Action", "Append")
-		} else {
-			f("Action", "Update")
-			f("Match", s.old)
+			edit.Verb = "Append"
 		}
-		f("Cat", e.section)
-		f("Var", s.name)
-		f("Value", s.value)
 		if e.kind != "" {
-			f("Options", `catfilter="^type$=^`+quoteERE(e.kind)+`$"`)
+			edit.Options = `catfilter="^type$=^` + quoteERE(e.kind) + `$"`
 		}
+		edits = append(edits, edit)
 	}
-	_, err := m.do(ctx, "UpdateConfig", fields...)
+	_, err := m.do(ctx, ami.UpdateConfig(ref, edits...))
 	return err
 }
 
@@ -192,8 +182,8 @@ func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change
 		if err != nil {
 			return nil, err
 		}
-		if c.note == "" {
-			c.note = fmt.Sprintf("%s (%s, copy %s)", f.path, w.name, name)
+		if f == e.file {
+			c.note = fmt.Sprintf("%s (%s, copy %s)", f.path, w.name, filepath.Base(name))
 		}
 	}
 	err := w.write(ctx)

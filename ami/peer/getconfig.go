@@ -43,7 +43,7 @@ type config []category
 // getConfig reads a config file through Asterisk, templates included. A file
 // that does not exist is an empty config.
 func (m *Manager) getConfig(ctx context.Context, file string) (config, error) {
-	r, err := m.do(ctx, "GetConfig", ami.Field{Name: "Filename", Value: file}, ami.Field{Name: "Filter", Value: "TEMPLATES=include"})
+	r, err := m.do(ctx, ami.GetConfig(file, "", "TEMPLATES=include"))
 	if answered(err, "Config file not found") {
 		return nil, nil
 	}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
 )
 
 // Hangup ends every channel of the account, on PJSIP and chan_sip, and repeats
@@ -46,7 +49,7 @@ func (m *Manager) Hangup(ctx context.Context, account string) (channels []string
 // hangupMatching asks for the end of every channel that the pattern matches and
 // returns their names. The end itself comes a moment later.
 func (m *Manager) hangupMatching(ctx context.Context, pattern string) ([]string, error) {
-	r, err := m.do(ctx, "Hangup", field("Channel", pattern))
+	r, err := m.do(ctx, ami.HangupChannel(pattern, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +76,7 @@ func (m *Manager) channelsOf(ctx context.Context, account string) (int, error) {
 	}
 	n := 0
 	for _, c := range all {
-		if c.Account == account {
+		if c.Account == account && !strings.Contains(c.Name, "<") { // what a masquerade left is ending already
 			n++
 		}
 	}

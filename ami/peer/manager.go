@@ -142,22 +142,22 @@ type PermissionError struct {
 
 // Error names the action and what to add to manager.conf.
 func (e *PermissionError) Error() string {
-	return fmt.Sprintf("AMI user may not do %s: add %q to its write= line in manager.conf and reload the manager",
-		e.Action, strings.Join(e.Classes, `" or "`))
+	return fmt.Sprintf("AMI user may not do %s: add %s to its write= line in manager.conf, then `manager reload`",
+		e.Action, strings.Join(e.Classes, " or "))
 }
 
 // do sends one action and turns Asterisk's refusal into a PermissionError.
-func (m *Manager) do(ctx context.Context, name string, fields ...ami.Field) (*ami.Response, error) {
-	r, err := m.d.Do(ctx, ami.Action{Name: name, Fields: fields})
+func (m *Manager) do(ctx context.Context, a ami.Action) (*ami.Response, error) {
+	r, err := m.d.Do(ctx, a)
 	if answered(err, "Permission denied") {
-		return nil, &PermissionError{Action: name, Classes: classesOf(name)}
+		return nil, &PermissionError{Action: a.Name, Classes: classesOf(a.Name)}
 	}
 	return r, err
 }
 
 // command runs one CLI command and returns its output.
 func (m *Manager) command(ctx context.Context, line string) ([]string, error) {
-	r, err := m.do(ctx, "Command", ami.Field{Name: "Command", Value: line})
+	r, err := m.do(ctx, ami.Command(line))
 	if err != nil {
 		return nil, err
 	}

@@ -7,14 +7,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"github.com/tollwarden/tollwarden/ami"
 )
 
 // pjsipModule is what makes PJSIP read its files again.
 const pjsipModule = "res_pjsip.so"
-
-func field(name, value string) ami.Field { return ami.Field{Name: name, Value: value} }
 
 // planPJSIP finds where the secrets of an endpoint are.
 func (m *Manager) planPJSIP(ctx context.Context, a *account) ([]rotation, error) {

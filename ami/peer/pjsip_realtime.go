@@ -165,6 +165,6 @@ func (m *Manager) realtimeUndo(ctx context.Context, family, id string, columns [
 // seen by the check of the live value.
 func (m *Manager) expireCaches(ctx context.Context, s sorcery, id string) {
 	for _, cache := range s.authCaches {
-		_, _ = m.do(ctx, "SorceryMemoryCacheExpireObject", field("Cache", cache), field("Object", id))
+		_, _ = m.do(ctx, action("SorceryMemoryCacheExpireObject", "Cache", cache, "Object", id))
 	}
 }

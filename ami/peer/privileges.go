@@ -50,7 +50,7 @@ type Lack struct {
 
 // String names the way out.
 func (l Lack) String() string {
-	return fmt.Sprintf("%s needs %s: add %q to write= of the AMI user", l.Step, l.Action, strings.Join(l.Classes, `" or "`))
+	return fmt.Sprintf("%s needs %s: add %s to write= of the AMI user", l.Step, l.Action, strings.Join(l.Classes, " or "))
 }
 
 // Privileges is what the AMI user of this session may do.
@@ -64,7 +64,7 @@ type Privileges struct {
 // with what the steps need. It has no side effect: ListCommands needs no
 // privilege and lists exactly the permitted actions.
 func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
-	r, err := m.do(ctx, "ListCommands")
+	r, err := m.do(ctx, action("ListCommands"))
 	if err != nil {
 		return Privileges{}, fmt.Errorf("list AMI commands: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
 )
 
 // Rotate gives the account a new secret, on every technology it exists on, and
@@ -134,16 +136,18 @@ func (m *Manager) hookRotation(a *account) rotation {
 
 // reload reloads one module, waiting for a reload that is under way.
 func (m *Manager) reload(ctx context.Context, module string) error {
-	err := error(nil)
-	ok, werr := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
-		_, err = m.do(ctx, "Reload", field("Module", module))
+	ok, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
+		_, err := m.do(ctx, ami.ReloadModule(module))
 		if answered(err, "A reload is in progress") {
 			return false, nil
 		}
 		return err == nil, err
 	})
-	if !ok {
-		return fmt.Errorf("reload %s: %w", module, errors.Join(werr, err))
+	if err == nil && !ok {
+		err = fmt.Errorf("another reload is still in progress after %v", m.o.VerifyWithin)
+	}
+	if err != nil {
+		return fmt.Errorf("reload %s: %w", module, err)
 	}
 	return nil
 }

@@ -1,0 +1,579 @@
+package peer_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// onBoth runs a test against each version of Asterisk, in a lab of its own.
+func onBoth(t *testing.T, o lab.Options, test func(t *testing.T, l *lab.Lab)) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			o := o
+			o.Version = v
+			test(t, lab.New(t, o))
+		})
+	}
+}
+
+func login(t *testing.T, l *lab.Lab, user, secret string) *ami.Client {
+	t.Helper()
+	ctx := soon(t)
+	conn, err := l.PBX.Dial(ctx, "tcp", lab.AMIAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ami.NewClient(ctx, conn, func(time.Time, *ami.Block) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.Login(ctx, user, secret, "off"); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// manager acts as the daemon would, with the secrets in the file it returns.
+func manager(t *testing.T, l *lab.Lab, change ...func(*peer.Options)) (m *peer.Manager, vault string) {
+	t.Helper()
+	vault = filepath.Join(t.TempDir(), "secrets")
+	o := peer.Options{
+		ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk",
+		Vault: peer.NewFileVault(vault),
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	return peer.New(login(t, l, lab.AMIUser, lab.AMISecret), o), vault
+}
+
+// soon is time enough for anything the PBX does at once.
+func soon(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func host(t *testing.T, l *lab.Lab, name, address string) *lab.Host {
+	t.Helper()
+	h, err := l.Host(name, address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func phone(t *testing.T, h *lab.Host, account string) *lab.Phone {
+	t.Helper()
+	p, err := h.Phone(account, "", lab.PhoneOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// registers reports whether the PBX takes the phone's password.
+func registers(t *testing.T, p *lab.Phone) bool {
+	t.Helper()
+	err := p.Register(soon(t))
+	var status *lab.StatusError
+	if err != nil && !errors.As(err, &status) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// kept is the last secret of the account in the vault.
+func kept(t *testing.T, vault, account string) string {
+	t.Helper()
+	text, err := os.ReadFile(vault)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret := ""
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Split(strings.TrimSpace(line), "\t"); len(f) == 3 && f[1] == account {
+			secret = f[2]
+		}
+	}
+	if secret == "" {
+		t.Fatalf("no secret of %s in the vault:\n%s", account, text)
+	}
+	return secret
+}
+
+// rotate rotates and proves by registering that only the new secret works.
+func rotate(t *testing.T, m *peer.Manager, vault string, p *lab.Phone) string {
+	t.Helper()
+	start := time.Now()
+	detail, err := m.Rotate(soon(t), p.Account)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("rotated %s in %v: %s", p.Account, time.Since(start).Round(time.Millisecond), detail)
+	secret := kept(t, vault, p.Account)
+	if strings.Contains(detail, secret) {
+		t.Error("the detail shows the secret")
+	}
+	if registers(t, p) {
+		t.Errorf("the old secret of %s still works", p.Account)
+	}
+	p.SetPassword(secret)
+	if !registers(t, p) {
+		t.Errorf("the new secret of %s does not work", p.Account)
+	}
+	return detail
+}
+
+// confFiles are the config files of the PBX without what the rotation adds.
+func confFiles(t *testing.T, l *lab.Lab) (files, added []string) {
+	t.Helper()
+	all, err := filepath.Glob(l.Path("/etc/asterisk/*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden, err := filepath.Glob(l.Path("/etc/asterisk/.*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(all, hidden...) {
+		if strings.Contains(filepath.Base(f), "tollwarden") {
+			added = append(added, f)
+		} else {
+			files = append(files, f)
+		}
+	}
+	return files, added
+}
+
+func TestRotateEveryKindOfSecret(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		office := host(t, l, "office", "198.51.100.10")
+		m, vault := manager(t, l)
+		bystander := phone(t, office, "1001")
+		if !registers(t, bystander) {
+			t.Fatal("1001 cannot register")
+		}
+		before, err := os.ReadFile(l.Path("/etc/asterisk/" + l.ConfFile()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, account := range []string{"1002", "1004", "1005"} { // own section, template, md5
+			p := phone(t, office, account)
+			if !registers(t, p) {
+				t.Fatalf("%s cannot register before", account)
+			}
+			rotate(t, m, vault, p)
+			rotate(t, m, vault, p) // and once more, from what the first one left
+		}
+		if !registers(t, bystander) {
+			t.Error("1001 was hit")
+		}
+		third := phone(t, office, "1003")
+		if !registers(t, third) {
+			t.Error("1003 was hit")
+		}
+		_, added := confFiles(t, l)
+		if len(added) != 6 {
+			t.Fatalf("copies: %q, want one per rotation", added)
+		}
+		slices.Sort(added)
+		first, err := os.ReadFile(added[0])
+		if err != nil || string(first) != string(before) {
+			t.Errorf("the first copy is not the file as it was (%v)", err)
+		}
+	})
+}
+
+func TestRotateTwoAccountsAtOnce(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		office := host(t, l, "office", "198.51.100.10")
+		m, vault := manager(t, l)
+		var wg sync.WaitGroup
+		for _, account := range []string{"1001", "1002", "1002"} {
+			wg.Go(func() {
+				if _, err := m.Rotate(t.Context(), account); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for _, account := range []string{"1001", "1002"} {
+			p := phone(t, office, account)
+			if registers(t, p) {
+				t.Errorf("the old secret of %s still works", account)
+			}
+			p.SetPassword(kept(t, vault, account))
+			if !registers(t, p) {
+				t.Errorf("the new secret of %s does not work", account)
+			}
+		}
+	})
+}
+
+// included puts accounts into files of their own, as larger installations do.
+var included = map[string]string{
+	"pjsip.conf": `
+#include pjsip_alone.conf
+#include pjsip_phones.conf
+`,
+	"sip.conf": `
+#include sip_alone.conf
+#include sip_phones.conf
+`,
+}
+
+var includedFiles = map[string]string{
+	"pjsip_alone.conf": `; loads by itself
+[2001]
+type = endpoint ; the office's first
+context = internal
+disallow = all
+allow = ulaw
+auth = 2001
+aors = 2001
+[2001]
+type = auth
+username = 2001
+password = alone-2001 ; keep this remark
+[2001]
+type = aor
+max_contacts = 2
+`,
+	"pjsip_phones.conf": `; needs the templates of pjsip.conf
+[2002](phone)
+auth = login-2002
+aors = 2002
+[login-2002](login)
+username = 2002
+password = phones-2002
+[2002](place)
+
+[2003](phone)
+auth = 2003
+aors = 2003
+[2003](shared-login)
+username = 2003
+[2003](place)
+`,
+	"sip_alone.conf": `; loads by itself
+[2001]
+type = friend ; the office's first
+host = dynamic
+context = internal
+secret = alone-2001 ; keep this remark
+`,
+	"sip_phones.conf": `; needs the templates of sip.conf
+[2002](phone)
+secret = phones-2002
+
+[2003](shared-phone)
+callerid = "Three" <2003>
+`,
+}
+
+func TestRotateInIncludedFiles(t *testing.T) {
+	for _, direct := range []bool{false, true} {
+		name := "UpdateConfig"
+		if direct {
+			name = "one-line edit"
+		}
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, lab.Options{Append: included, Files: includedFiles}, func(t *testing.T, l *lab.Lab) {
+				office := host(t, l, "office", "198.51.100.10")
+				m, vault := manager(t, l, func(o *peer.Options) { o.DirectEdit = direct })
+				for account, password := range map[string]string{
+					"2001": "alone-2001", "2002": "phones-2002", "2003": lab.Passwords["1004"],
+				} {
+					p := phone(t, office, account)
+					p.SetPassword(password)
+					if !registers(t, p) {
+						t.Fatalf("%s cannot register before", account)
+					}
+					detail := rotate(t, m, vault, p)
+					if direct && strings.Contains(detail, "UpdateConfig") {
+						t.Error("UpdateConfig was used")
+					}
+				}
+				for account := range lab.Passwords {
+					if account != lab.RealtimeAccount && !registers(t, phone(t, office, account)) {
+						t.Errorf("%s was hit", account)
+					}
+				}
+				var remarks int
+				for file := range includedFiles {
+					text, err := os.ReadFile(l.Path("/etc/asterisk/" + file))
+					if err != nil {
+						t.Fatal(err)
+					}
+					remarks += strings.Count(string(text), "; keep this remark")
+				}
+				if remarks != 2 {
+					t.Error("a remark was lost")
+				}
+			})
+		})
+	}
+}
+
+func TestRotateRealtime(t *testing.T) {
+	l := lab.New(t, lab.Options{Realtime: true})
+	office := host(t, l, "office", "198.51.100.10")
+	m, vault := manager(t, l)
+	p := phone(t, office, lab.RealtimeAccount)
+	if !registers(t, p) {
+		t.Fatal("the account cannot register before")
+	}
+	if detail := rotate(t, m, vault, p); !strings.Contains(detail, "realtime family ps_auths") {
+		t.Errorf("detail: %s", detail)
+	}
+	rotate(t, m, vault, phone(t, office, "1002")) // still from the file
+	if n, err := m.ExpireContacts(soon(t), lab.RealtimeAccount); err != nil || n != 1 {
+		t.Errorf("expired %d contacts, %v", n, err)
+	}
+}
+
+func TestExpireContacts(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		office, thief := host(t, l, "office", "198.51.100.10"), host(t, l, "thief", "203.0.113.66")
+		m, _ := manager(t, l)
+		owner, rogue, bystander := phone(t, office, "1002"), phone(t, thief, "1002"), phone(t, office, "1001")
+		for _, p := range []*lab.Phone{owner, rogue, bystander} {
+			if !registers(t, p) {
+				t.Fatal("cannot register before")
+			}
+		}
+		of := func(account string) (cs []peer.Contact) {
+			all, err := m.Contacts(soon(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return slices.DeleteFunc(all, func(c peer.Contact) bool { return c.Account != account })
+		}
+		want := map[string]int{"PJSIP": 2, "SIP": 1}[l.Technology()] // a chan_sip peer has one place
+		got := of("1002")
+		if len(got) != want {
+			t.Fatalf("contacts %+v, want %d", got, want)
+		}
+		for _, c := range got {
+			if c.Via != rogue.Source() && c.Via != owner.Source() {
+				t.Errorf("contact by %v, phones are at %v and %v", c.Via, rogue.Source(), owner.Source())
+			}
+			if left := time.Until(c.Expires); left < 30*time.Minute || left > 2*time.Hour {
+				t.Errorf("contact expires in %v", left)
+			}
+		}
+		start := time.Now()
+		if n, err := m.ExpireContacts(soon(t), "1002"); err != nil || n != want {
+			t.Fatalf("expired %d, %v; want %d", n, err, want)
+		}
+		t.Logf("expired in %v", time.Since(start).Round(time.Millisecond))
+		if left := of("1002"); len(left) != 0 {
+			t.Errorf("contacts left: %+v", left)
+		}
+		if len(of("1001")) != 1 {
+			t.Error("1001 was hit")
+		}
+		if n, err := m.ExpireContacts(soon(t), "1002"); err != nil || n != 0 {
+			t.Errorf("again: expired %d, %v", n, err)
+		}
+	})
+}
+
+func TestHangup(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		office, thief := host(t, l, "office", "198.51.100.10"), host(t, l, "thief", "203.0.113.66")
+		m, _ := manager(t, l)
+		owner, rogue := phone(t, office, "1001"), phone(t, thief, "1002")
+		ours, err := owner.Call(soon(t), "0044123456")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rogues []*lab.Call
+		for range 20 {
+			c, err := rogue.Call(soon(t), "0011442079460001")
+			if err != nil {
+				t.Fatal(err)
+			}
+			rogues = append(rogues, c)
+		}
+		all, err := m.Channels(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := slices.IndexFunc(all, func(c peer.Channel) bool { return c.Account == "1002" }); len(all) != 21 || i < 0 ||
+			all[i].Exten != "0011442079460001" || all[i].State != "Up" || string(all[i].Technology) != l.Technology() || all[i].Linkedid == "" {
+			t.Errorf("channels: %+v", all)
+		}
+		start := time.Now()
+		ended, err := m.Hangup(soon(t), "1002")
+		took := time.Since(start)
+		if err != nil || len(ended) != 20 {
+			t.Fatalf("ended %d channels, %v: %q", len(ended), err, ended)
+		}
+		t.Logf("ended 20 channels in %v", took.Round(time.Millisecond))
+		for _, c := range rogues {
+			select {
+			case <-c.Ended():
+			case <-time.After(10 * time.Second):
+				t.Fatal("a rogue call goes on")
+			}
+		}
+		if ok, err := ours.Alive(soon(t)); err != nil || !ok {
+			t.Errorf("the call of 1001 was hit: %v", err)
+		}
+		if ended, err := m.Hangup(soon(t), "1002"); err != nil || len(ended) != 0 {
+			t.Errorf("again: %q, %v", ended, err)
+		}
+		if ended, err := m.Hangup(soon(t), "100."); err != nil || len(ended) != 0 {
+			t.Errorf("a name with a dot matched %q, %v", ended, err)
+		}
+	})
+}
+
+func TestUserWithoutPrivileges(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		vault := filepath.Join(t.TempDir(), "secrets")
+		m := peer.New(login(t, l, lab.WatcherUser, lab.WatcherSecret), peer.Options{
+			ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", Vault: peer.NewFileVault(vault),
+		})
+		_, herr := m.Hangup(soon(t), "1002")
+		_, rerr := m.Rotate(soon(t), "1002")
+		_, eerr := m.ExpireContacts(soon(t), "1002")
+		for step, err := range map[string]error{"hangup": herr, "rotate": rerr, "expire-contacts": eerr} {
+			var denied *peer.PermissionError
+			if step == "expire-contacts" && l.Version == lab.Asterisk16 && err == nil {
+				continue // nobody is registered: nothing had to be done
+			}
+			if !errors.As(err, &denied) || len(denied.Classes) == 0 {
+				t.Errorf("%s: %v", step, err)
+			}
+			t.Logf("%s: %v", step, err)
+		}
+		if _, err := os.Stat(vault); err == nil {
+			t.Error("a secret was kept though nothing could be changed")
+		}
+		p, err := m.Privileges(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%+v", p)
+		var steps []string
+		for _, lack := range p.Lacks {
+			steps = append(steps, lack.Step)
+		}
+		if !slices.Contains(steps, peer.StepHangup) || !slices.Contains(steps, peer.StepRotate) || !slices.Contains(steps, peer.StepExpire) {
+			t.Errorf("lacks: %v", p.Lacks)
+		}
+
+		full := peer.New(login(t, l, lab.AMIUser, lab.AMISecret), peer.Options{})
+		p, err = full.Privileges(soon(t))
+		if err != nil || len(p.Lacks) != 0 {
+			t.Errorf("the daemon's user lacks %v, %v", p.Lacks, err)
+		}
+		if len(p.Technologies) != 1 || string(p.Technologies[0]) != l.Technology() {
+			t.Errorf("technologies %v", p.Technologies)
+		}
+	})
+}
+
+func TestStanzaIsEnough(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		m, _ := manager(t, l)
+		p, err := m.Privileges(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stanza := m.Stanza("smallest", p.Technologies, peer.StepHangup, peer.StepRotate, peer.StepExpire, peer.StepResync)
+		t.Logf("\n%s", stanza)
+		stanza = strings.Replace(stanza, "<a long random secret>", "lab-smallest", 1)
+		f, err := os.OpenFile(l.Path("/etc/asterisk/manager.conf"), os.O_APPEND|os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteString("\n" + stanza); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		if _, err := l.CLI(soon(t), "manager reload"); err != nil {
+			t.Fatal(err)
+		}
+		vault := filepath.Join(t.TempDir(), "secrets")
+		small := peer.New(login(t, l, "smallest", "lab-smallest"), peer.Options{
+			ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", Vault: peer.NewFileVault(vault),
+		})
+		if p, err := small.Privileges(soon(t)); err != nil || len(p.Lacks) != 0 {
+			t.Errorf("lacks %v, %v", p.Lacks, err)
+		}
+		office := host(t, l, "office", "198.51.100.10")
+		ph := phone(t, office, "1002")
+		if !registers(t, ph) {
+			t.Fatal("cannot register before")
+		}
+		rotate(t, small, vault, ph)
+		if n, err := small.ExpireContacts(soon(t), "1002"); err != nil || n != 1 {
+			t.Errorf("expired %d, %v", n, err)
+		}
+		if _, err := small.Hangup(soon(t), "1002"); err != nil {
+			t.Error(err)
+		}
+		if _, err := small.Contacts(soon(t)); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFailedRotationLeavesTheFilesAsTheyWere(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		office := host(t, l, "office", "198.51.100.10")
+		conf := l.Path("/etc/asterisk/" + l.ConfFile())
+		before, err := os.ReadFile(conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vault := filepath.Join(t.TempDir(), "secrets")
+		// The AMI connection "fails" when the modules are to read the change.
+		m := peer.New(noReload{login(t, l, lab.AMIUser, lab.AMISecret)}, peer.Options{
+			ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", Vault: peer.NewFileVault(vault),
+		})
+		_, err = m.Rotate(soon(t), "1002")
+		if err == nil {
+			t.Fatal("no error")
+		}
+		t.Log(err)
+		after, rerr := os.ReadFile(conf)
+		if rerr != nil || string(after) != string(before) {
+			t.Errorf("the file is not as it was (%v)", rerr)
+		}
+		if text, _ := os.ReadFile(vault); !strings.Contains(string(text), "not in force") || strings.Count(string(text), "\n") != 2 {
+			t.Errorf("the vault does not say so:\n%s", text)
+		}
+		if !registers(t, phone(t, office, "1002")) {
+			t.Error("the old secret does not work any more")
+		}
+	})
+}
+
+// noReload is a connection on which every Reload fails.
+type noReload struct{ peer.Doer }
+
+func (d noReload) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
+	if a.Name == "Reload" {
+		return nil, errors.New("connection lost")
+	}
+	return d.Doer.Do(ctx, a)
+}
