@@ -1,0 +1,122 @@
+package ami
+
+import (
+	"bytes"
+	"net/netip"
+	"unsafe"
+)
+
+// Transport is what a SIP or manager session runs over.
+type Transport uint8
+
+// The transports that Asterisk tells apart. It leaves the segment out of an
+// address when it does not know.
+const (
+	TransportUnknown Transport = iota
+	UDP
+	TCP
+	TLS
+	WS
+	WSS
+	transports
+)
+
+var transportNames = [transports]string{"unknown", "UDP", "TCP", "TLS", "WS", "WSS"}
+
+// String gives Asterisk's own name, or "unknown".
+func (t Transport) String() string {
+	if t < transports {
+		return transportNames[t]
+	}
+	return transportNames[TransportUnknown]
+}
+
+// Connected says that the transport begins with a handshake, which nobody can
+// finish from an address that is not his.
+func (t Transport) Connected() bool { return t >= TCP && t <= WSS }
+
+func parseTransport(v []byte) (Transport, bool) {
+	switch string(v) {
+	case "UDP":
+		return UDP, true
+	case "TCP":
+		return TCP, true
+	case "TLS":
+		return TLS, true
+	case "WS":
+		return WS, true
+	case "WSS":
+		return WSS, true
+	}
+	return TransportUnknown, false
+}
+
+// ParseAddress reads an address as Asterisk writes it in security events:
+//
+//	IPV4|IPV6 / [UDP|TCP|TLS|WS|WSS /] address / port
+//
+// It is read from both ends, because the transport may be absent. IPv6 stands
+// without brackets; a v4-mapped address comes back as IPv4. A zone is refused.
+// It allocates nothing for an address that Asterisk can have written.
+// (main/json.c ast_json_ipaddr, the same in 16 to 23.)
+func ParseAddress(v []byte) (netip.AddrPort, Transport, bool) {
+	family, rest, found := bytes.Cut(v, []byte{'/'})
+	last := bytes.LastIndexByte(rest, '/')
+	if !found || last < 0 {
+		return netip.AddrPort{}, 0, false
+	}
+	host, port := rest[:last], rest[last+1:]
+	var transport Transport
+	if name, after, found := bytes.Cut(host, []byte{'/'}); found {
+		var known bool
+		if transport, known = parseTransport(name); !known {
+			return netip.AddrPort{}, 0, false
+		}
+		host = after
+	}
+	addr, ok := parseIP(host)
+	number, isNumber := parsePort(port)
+	if !ok || !isNumber || !isFamily(family, addr) {
+		return netip.AddrPort{}, 0, false
+	}
+	return netip.AddrPortFrom(addr.Unmap(), number), transport, true
+}
+
+// isFamily says whether the address may stand after that tag. Asterisk tags a
+// v4-mapped address IPV4.
+func isFamily(tag []byte, a netip.Addr) bool {
+	switch string(tag) {
+	case "IPV4":
+		return a.Unmap().Is4()
+	case "IPV6":
+		return a.Is6()
+	}
+	return false
+}
+
+// longestIP is "ffff:…:ffff:255.255.255.255".
+const longestIP = 45
+
+func parseIP(v []byte) (netip.Addr, bool) {
+	if len(v) == 0 || len(v) > longestIP || bytes.IndexByte(v, '%') >= 0 {
+		return netip.Addr{}, false
+	}
+	// A string of its own would be an allocation per event. ParseAddr keeps no
+	// part of an address without a zone, and its error is dropped here.
+	a, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(v), len(v)))
+	return a, err == nil
+}
+
+func parsePort(v []byte) (uint16, bool) {
+	if len(v) == 0 || len(v) > 5 || (len(v) > 1 && v[0] == '0') {
+		return 0, false
+	}
+	n := 0
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return uint16(n), n <= 65535
+}

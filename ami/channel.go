@@ -1,0 +1,47 @@
+package ami
+
+import "bytes"
+
+// serial is the length of the number that ends a channel's name.
+const serial = 8
+
+// SplitChannel splits the name of a phone's channel, as in
+// "PJSIP/front-desk-0000002a", into technology and account. It cuts at the
+// last '-', for the account may hold some itself, and before that drops what a
+// masquerade appended ("<ZOMBIE>", "<MASQ>"). It says no for channels that no
+// phone has (Local/, Surrogate/, Message/ …). The results are views.
+// (chan_pjsip.c chan_pjsip_new and chan_sip.c sip_new: "%s-%08x", 16 to 23.)
+//
+// chan_sip names the channel of a caller without an account (allowguest=yes)
+// after the domain in that caller's From header, which can be any text: on such
+// a PBX "SIP/1002-…" need not be account 1002.
+func SplitChannel(name []byte) (tech, account []byte, ok bool) {
+	if i := bytes.IndexByte(name, '<'); i > 0 {
+		name = name[:i]
+	}
+	tech, rest, _ := bytes.Cut(name, []byte{'/'})
+	dash := len(rest) - serial - 1
+	if !isPhone(tech) || dash < 1 || rest[dash] != '-' {
+		return nil, nil, false
+	}
+	for _, c := range rest[dash+1:] {
+		if !isHex(c) {
+			return nil, nil, false
+		}
+	}
+	return tech, rest[:dash], true
+}
+
+// IsLocal says whether the channel is one half of a Local channel, with which
+// Asterisk connects two places of its dialplan.
+func IsLocal(name []byte) bool { return bytes.HasPrefix(name, []byte("Local/")) }
+
+func isPhone(tech []byte) bool {
+	switch string(tech) {
+	case "PJSIP", "SIP":
+		return true
+	}
+	return false
+}
+
+func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }

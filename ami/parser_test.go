@@ -1,0 +1,560 @@
+package ami
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// wired is a block as Asterisk sends it: the lines, and the empty one.
+func wired(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n\r\n" }
+
+// outcome is what became of one block.
+type outcome struct {
+	first  string // "Event: SuccessfulAuth"
+	event  Event
+	err    error
+	source string // TrueSource
+}
+
+// hear reads a stream as the daemon does. The events' views point into the
+// Reader's buffer, which is large enough not to move.
+func hear(t testing.TB, stream string) (all []outcome, p *Parser) {
+	t.Helper()
+	r := NewReader(strings.NewReader(stream))
+	p = new(Parser)
+	for {
+		b, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return all, p
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o outcome
+		if len(b.Headers) > 0 {
+			o.first = string(b.Headers[0].Name) + ": " + string(b.Headers[0].Value)
+		}
+		o.err = p.Parse(b, &o.event)
+		if errors.Is(o.err, ErrTampered) {
+			if a, tr, ok := p.TrueSource(); ok {
+				o.source = tr.String() + " " + a.String()
+			}
+		}
+		all = append(all, o)
+	}
+}
+
+// one reads a stream of one block.
+func one(t testing.TB, stream string) outcome {
+	t.Helper()
+	all, _ := hear(t, stream)
+	if len(all) != 1 {
+		t.Fatalf("%d blocks in %q", len(all), stream)
+	}
+	return all[0]
+}
+
+// TestFraudCaptures reads what two real Asterisks said during a break-in.
+func TestFraudCaptures(t *testing.T) {
+	for _, c := range []struct {
+		file  string
+		kinds map[Kind]int
+	}{
+		{"fraud-asterisk22-pjsip.txt", map[Kind]int{
+			ChallengeSent: 11, ChallengeResponseFailed: 5, SuccessfulAuth: 7, Newchannel: 5, Newstate: 5,
+		}},
+		{"fraud-asterisk16-chansip.txt", map[Kind]int{
+			ChallengeSent: 16, InvalidPassword: 5, SuccessfulAuth: 7, Newchannel: 5, Newstate: 10,
+		}},
+	} {
+		got := map[Kind]int{}
+		all, _ := hear(t, string(capture(t, c.file)))
+		for i, o := range all {
+			switch {
+			case o.err == nil:
+				got[o.event.Kind]++
+				if "Event: "+o.event.Kind.String() != o.first {
+					t.Errorf("%s: %q is read as %v", c.file, o.first, o.event.Kind)
+				}
+				if o.event.Kind.Security() && !o.event.Remote.IsValid() {
+					t.Errorf("%s: block %d has no source", c.file, i)
+				}
+			case !errors.Is(o.err, ErrUnknown):
+				t.Errorf("%s: block %d (%s): %v", c.file, i, o.first, o.err)
+			}
+		}
+		for _, k := range Kinds() {
+			if got[k] != c.kinds[k] {
+				t.Errorf("%s: %d %v, want %d", c.file, got[k], k, c.kinds[k])
+			}
+		}
+	}
+}
+
+func TestInjectionCapture(t *testing.T) {
+	all, p := hear(t, string(capture(t, "injection-asterisk22.txt")))
+	victim := netip.MustParseAddr("8.8.8.8")
+	var sources []string
+	for _, o := range all {
+		if o.err == nil && (o.event.Remote.Addr() == victim ||
+			o.event.Kind == SuccessfulAuth && string(o.event.Service) != "AMI" || o.event.Kind == InvalidAccountID) {
+			t.Errorf("believed: %v from %v", o.event.Kind, o.event.Remote)
+		}
+		if o.source != "" {
+			sources = append(sources, o.source)
+		}
+	}
+	if want := "UDP 192.0.2.66:43412"; len(sources) != 2 || sources[0] != want || sources[1] != want {
+		t.Errorf("the tampering came from %q, want twice %s", sources, want)
+	}
+	for reason, want := range map[Tampering]uint64{TamperedMissing: 3, TamperedHeadless: 1} {
+		if got := p.Count(reason); got != want {
+			t.Errorf("%d times %v, want %d", got, reason, want)
+		}
+	}
+}
+
+// TestChanSIPForgesSources keeps in mind what no schema can help: on Asterisk 16
+// with chan_sip the source of every event can be chosen by the sender.
+func TestChanSIPForgesSources(t *testing.T) {
+	all, _ := hear(t, string(capture(t, "forged-asterisk16-chansip.txt")))
+	var believed int
+	for _, o := range all {
+		if o.err != nil || string(o.event.Service) != "SIP" {
+			continue
+		}
+		believed++
+		if o.event.Remote.Addr() == netip.MustParseAddr("192.0.2.66") {
+			t.Errorf("%v names the true source; the capture is of forged ones", o.event.Kind)
+		}
+		if o.event.Proven() {
+			t.Errorf("%v from %v over %v is taken for proven", o.event.Kind, o.event.Remote, o.event.Transport)
+		}
+	}
+	if believed == 0 {
+		t.Fatal("no event in the capture")
+	}
+}
+
+func TestSecurityEvent(t *testing.T) {
+	o := one(t, wired("Event: InvalidPassword", "Privilege: security,all",
+		"Timestamp: 1795308003.505123", "SequenceNumber: 7", "File: manager.c", "Line: 12", "Func: x", "SystemName: pbx",
+		"EventTV: 2026-11-22T00:40:03.505-0330", "Severity: Error", "Service: SIP", "EventVersion: 2",
+		"AccountID: 1002", "SessionID: 0x55e78c1786c0", "LocalAddress: IPV4/UDP/192.0.2.1/5060",
+		"RemoteAddress: IPV6/TLS/2001:db8::66/5061", "Module: chan_sip", "SessionTV: 2026-11-22T00:40:03.505-0330",
+		"Challenge: 4c79d0eb", "ReceivedChallenge: 4c79d0eb", "ReceivedHash: f9d0"))
+	e := o.event
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	if want := time.Date(2026, 11, 22, 4, 10, 3, 505e6, time.UTC); !e.At.Equal(want) {
+		t.Errorf("at %v, want %v", e.At, want)
+	}
+	if e.Kind != InvalidPassword || string(e.Service) != "SIP" || string(e.AccountID) != "1002" ||
+		string(e.SessionID) != "0x55e78c1786c0" || e.Local != netip.MustParseAddrPort("192.0.2.1:5060") ||
+		e.Remote != netip.MustParseAddrPort("[2001:db8::66]:5061") || e.Transport != TLS ||
+		string(e.Challenge) != "4c79d0eb" || string(e.ReceivedChallenge) != "4c79d0eb" {
+		t.Errorf("read as %+v", e)
+	}
+}
+
+func TestChannelEvents(t *testing.T) {
+	leg := func(prefix, name string) []string {
+		return []string{
+			prefix + "Channel: " + name, prefix + "ChannelState: 6", prefix + "ChannelStateDesc: Up",
+			prefix + "CallerIDNum: 1002", prefix + "CallerIDName: <unknown>", prefix + "ConnectedLineNum: 77",
+			prefix + "ConnectedLineName: <unknown>", prefix + "Language: en", prefix + "AccountCode: acc",
+			prefix + "Context: internal", prefix + "Exten: 0011", prefix + "Priority: 2",
+			prefix + "Uniqueid: 1.1", prefix + "Linkedid: 1.0",
+		}
+	}
+	vars := []string{"Tenantid: t", "ChanVariable: a=1", "ChanVariable: b="}
+	block := func(kind string, parts ...[]string) string {
+		return wired(append([]string{"Event: " + kind, "Privilege: call,all"}, join2(parts)...)...)
+	}
+	caller, callee := leg("", "PJSIP/1002-00000001"), leg("Dest", "PJSIP/trunk-00000002")
+	bridge := []string{
+		"BridgeUniqueid: b1", "BridgeType: basic", "BridgeTechnology: simple_bridge", "BridgeCreator: <unknown>",
+		"BridgeName: <unknown>", "BridgeNumChannels: 1", "BridgeVideoSourceMode: none",
+	}
+	for _, c := range []struct {
+		name, stream string
+		kind         Kind
+		good         func(*Event) bool
+	}{
+		{"new", block("Newchannel", caller), Newchannel, func(e *Event) bool {
+			return string(e.Channel) == "PJSIP/1002-00000001" && e.ChannelState == StateUp &&
+				string(e.CallerIDNum) == "1002" && string(e.ConnectedLineNum) == "77" && string(e.AccountCode) == "acc" &&
+				string(e.Context) == "internal" && string(e.Exten) == "0011" &&
+				string(e.Uniqueid) == "1.1" && string(e.Linkedid) == "1.0"
+		}},
+		{"state, with tenant and variables (22)", block("Newstate", caller, vars), Newstate, nil},
+		{
+			"hang-up (16)", block("Hangup", caller, []string{"Cause: 16", "Cause-txt: Normal Clearing"}), Hangup,
+			func(e *Event) bool { return e.Cause == 16 },
+		},
+		{
+			"hang-up (22)", block("Hangup", caller, vars, []string{"Cause: 21", "Cause-txt: Call Rejected", "TechCause: 403"}),
+			Hangup, func(e *Event) bool { return e.Cause == 21 },
+		},
+		{"dial", block("DialBegin", caller, callee, []string{"DialString: 0011@trunk"}), DialBegin, func(e *Event) bool {
+			return string(e.Channel) == "PJSIP/1002-00000001" && string(e.DestChannel) == "PJSIP/trunk-00000002" &&
+				e.DestChannelState == StateUp && string(e.DestExten) == "0011" && string(e.DestUniqueid) == "1.1" &&
+				string(e.DestLinkedid) == "1.0" && string(e.DialString) == "0011@trunk"
+		}},
+		{"dial with variables on both sides", block("DialBegin", caller, vars, callee, []string{"DestChanVariable: a="},
+			[]string{"DialString: 1"}), DialBegin, nil},
+		{
+			"dial without a caller (Originate)", block("DialBegin", callee, []string{"DialString: 1"}), DialBegin,
+			func(e *Event) bool { return e.Channel == nil && e.DestChannel != nil },
+		},
+		{
+			"end of a dial", block("DialEnd", caller, callee, []string{"DialStatus: ANSWER"}), DialEnd,
+			func(e *Event) bool { return string(e.DialStatus) == "ANSWER" },
+		},
+		{"end of a dial, forwarded", block("DialEnd", callee, []string{"Forward: x", "DialStatus: BUSY"}), DialEnd, nil},
+		{
+			"into a bridge", block("BridgeEnter", bridge, caller, []string{"SwapUniqueid: 1.5"}), BridgeEnter,
+			func(e *Event) bool { return string(e.BridgeUniqueid) == "b1" && string(e.Uniqueid) == "1.1" },
+		},
+		{"out of a video bridge", block("BridgeLeave", bridge, []string{"BridgeVideoSource: 1.1"}, caller), BridgeLeave, nil},
+	} {
+		o := one(t, c.stream)
+		if o.err != nil || o.event.Kind != c.kind {
+			t.Errorf("%s: %v, %v", c.name, o.event.Kind, o.err)
+		} else if c.good != nil && !c.good(&o.event) {
+			t.Errorf("%s: read as %+v", c.name, o.event)
+		}
+	}
+}
+
+func join2(parts [][]string) (all []string) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+func TestTampering(t *testing.T) {
+	good := []string{
+		"Event: SuccessfulAuth", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
+		"Severity: Informational", "Service: PJSIP", "EventVersion: 1", "AccountID: 1002", "SessionID: 6@192.0.2.66",
+		"LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/5060", "UsingPassword: 1",
+	}
+	if o := one(t, wired(good...)); o.err != nil {
+		t.Fatal(o.err)
+	}
+	line := func(name string) int {
+		for i, l := range good {
+			if strings.HasPrefix(l, name+":") {
+				return i
+			}
+		}
+		t.Fatal(name)
+		return 0
+	}
+	with := func(name, replacement string) string {
+		lines := append([]string(nil), good...)
+		lines[line(name)] = replacement
+		return wired(lines...)
+	}
+	before := func(name, more string) string {
+		i := line(name)
+		return wired(append(append(append([]string(nil), good[:i]...), more), good[i:]...)...)
+	}
+	for _, c := range []struct {
+		name, stream string
+		want         Tampering
+	}{
+		{"line without colon", before("EventTV", "nonsense"), TamperedFraming},
+		{"bare CR", with("AccountID", "AccountID: a\rb"), TamperedFraming},
+		{"bare LF", with("AccountID", "AccountID: a\nb"), TamperedFraming},
+		{"NUL", with("AccountID", "AccountID: a\x00b"), TamperedFraming},
+		{"headless", wired(good[1:]...), TamperedHeadless},
+		{"other class", with("Privilege", "Privilege: system,all"), TamperedClass},
+		{"class as asked for, not as written", with("Privilege", "Privilege: security"), TamperedClass},
+		{"no class", wired(append(append([]string(nil), good[0]), good[2:]...)...), TamperedMissing},
+		{"only a name", wired(good[0]), TamperedMissing},
+		{"another severity", with("Severity", "Severity: Error"), TamperedValue},
+		{"another version", with("EventVersion", "EventVersion: 2"), TamperedValue},
+		{"no service", with("Service", "Service: "), TamperedValue},
+		{"a service that is no name", with("Service", "Service: PJ SIP"), TamperedValue},
+		{"time in UTC notation", with("EventTV", "EventTV: 2026-11-22T00:26:27.069Z"), TamperedValue},
+		{"thirteenth month", with("EventTV", "EventTV: 2026-13-22T00:26:27.069+0000"), TamperedValue},
+		{"source without port", with("RemoteAddress", "RemoteAddress: IPV4/UDP/192.0.2.66"), TamperedValue},
+		{"local address with a control byte", with("LocalAddress", "LocalAddress: IPV4/UDP/\x1b/1"), TamperedValue},
+		{"password that is no number", with("UsingPassword", "UsingPassword: yes"), TamperedValue},
+		{"double source", before("RemoteAddress", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), TamperedMissing},
+		{"double source before", before("SessionID", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), TamperedMissing},
+		{"double class", before("EventTV", "Privilege: security,all"), TamperedMissing},
+		{"unknown header", before("UsingPassword", "X-More: 1"), TamperedMissing},
+		{"unknown header at the end", wired(append(append([]string(nil), good...), "X-More: 1")...), TamperedSurplus},
+		{"header in other case", with("Service", "service: PJSIP"), TamperedMissing},
+		{"half a debug preamble", before("EventTV", "SequenceNumber: 1"), TamperedMissing},
+		{"a debug preamble without its head", before("EventTV", "File: manager.c"), TamperedSurplus},
+		{"preamble out of order", before("EventTV", "SystemName: a\r\nTimestamp: 1.1"), TamperedMissing},
+	} {
+		all, p := hear(t, c.stream)
+		if len(all) != 1 {
+			t.Fatalf("%s: %d blocks", c.name, len(all))
+		}
+		err := all[0].err
+		var reason Tampering
+		if !errors.Is(err, ErrTampered) || !errors.As(err, &reason) || reason != c.want {
+			t.Errorf("%s: %v, want %v", c.name, err, c.want)
+		}
+		if p.Count(c.want) != 1 {
+			t.Errorf("%s: not counted", c.name)
+		}
+		if e := all[0].event; e.Remote.IsValid() || e.AccountID != nil {
+			t.Errorf("%s: values are given out: %+v", c.name, e)
+		}
+	}
+}
+
+func TestOrderIsPartOfTheSchema(t *testing.T) {
+	for _, k := range Kinds() {
+		lines := shortest(k)
+		for i := range lines {
+			for j := i + 1; j < len(lines); j++ {
+				swapped := append([]string(nil), lines...)
+				swapped[i], swapped[j] = swapped[j], swapped[i]
+				for _, o := range all(t, wired(swapped...)) {
+					if o.err == nil {
+						t.Fatalf("%v with lines %d and %d swapped is believed", k, i, j)
+					}
+				}
+			}
+			for _, o := range all(t, wired(append(append([]string(nil), lines[:i]...), lines[i+1:]...)...)) {
+				if o.err == nil {
+					t.Fatalf("%v without %q is believed", k, lines[i])
+				}
+			}
+			doubled := append(append(append([]string(nil), lines[:i+1]...), lines[i]), lines[i+1:]...)
+			for _, o := range all(t, wired(doubled...)) {
+				if o.err == nil {
+					t.Fatalf("%v with double %q is believed", k, lines[i])
+				}
+			}
+		}
+	}
+}
+
+func all(t *testing.T, stream string) []outcome {
+	t.Helper()
+	outcomes, _ := hear(t, stream)
+	return outcomes
+}
+
+func TestBlocksThatAreNotOurs(t *testing.T) {
+	for _, block := range []string{
+		wired("Response: Success", "ActionID: 1", "Message: Authentication accepted"),
+		wired("Event: FullyBooted", "Privilege: system,all", "Status: Fully Booted"),
+		wired("Event: CoreShowChannel", "ActionID: 4", "Channel: PJSIP/1002-00000001"),
+		wired("Event: Shutdown", "Privilege: system,all", "Shutdown: Cleanly", "Restart: True"),
+	} {
+		if o := one(t, block); !errors.Is(o.err, ErrUnknown) {
+			t.Errorf("%s: %v, want ErrUnknown", o.first, o.err)
+		}
+	}
+}
+
+// TestTrueSource follows a torn event to its end.
+func TestTrueSource(t *testing.T) {
+	const real = "UDP 192.0.2.66:5060"
+	event := func(account string) string {
+		return wired("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
+			"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: "+account, "SessionID: 6@192.0.2.66",
+			"LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/5060")
+	}
+	channel := func(number string) string {
+		lines := shortest(Newchannel)
+		for i, l := range lines {
+			if strings.HasPrefix(l, "CallerIDNum:") {
+				lines[i] = "CallerIDNum: " + number
+			}
+		}
+		return wired(lines...)
+	}
+	for _, c := range []struct {
+		name, stream string
+		want         []string
+	}{
+		{"a source before the real one", event("x\r\nRemoteAddress: IPV4/UDP/8.8.8.8/5"), []string{real}},
+		{"a source that ends the block", event("\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
+		{"the block ended", event("\r\n\r\n"), []string{real}},
+		{"another event begun", event("\r\n\r\nEvent: SuccessfulAuth\r\n"), []string{real}},
+		{"an event begun that is not read", event("\r\n\r\nEvent: x\r\n"), []string{real}},
+		{"an event begun that is not read, ended", event("\r\n\r\nEvent: x\r\n\r\n"), []string{real}},
+		{"an answer begun", event("\r\n\r\nResponse: x\r\n"), []string{real}},
+		{"a line without colon", event("x\r\ny"), []string{real}},
+		{"bare line ends", event("\n\n\nEvent: x\n"), []string{real}},
+		{"twice", event("\r\n\r\n") + event("\r\n\r\n"), []string{real, real}},
+		{"a caller's number that names a source", channel("\r\n\r\nSessionID:\r\nLocalAddress:IPV4/\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), nil},
+		{"a torn event, whole again, then a caller's number", event("\r\n\r\n") +
+			channel("\r\n\r\nSessionID:\r\nLocalAddress:IPV4/\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
+	} {
+		var got []string
+		outcomes, _ := hear(t, c.stream)
+		for _, o := range outcomes {
+			if o.err == nil {
+				t.Errorf("%s: %s is believed", c.name, o.first)
+			}
+			if o.source != "" {
+				got = append(got, o.source)
+			}
+		}
+		if strings.Join(got, ";") != strings.Join(c.want, ";") {
+			t.Errorf("%s: from %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestParseAllocatesNothing(t *testing.T) {
+	var stream bytes.Buffer
+	for _, k := range Kinds() {
+		stream.WriteString(wired(shortest(k)...))
+	}
+	stream.WriteString(wired("Event: TestEvent", "Privilege: reporting,all"))
+	stream.WriteString(wired("Event: SuccessfulAuth", "Privilege: security,all", "AccountID: x"))
+	r := NewReader(&endless{data: stream.Bytes()})
+	var p Parser
+	var e Event
+	if n := testing.AllocsPerRun(1000, func() {
+		b, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Parse(b, &e); errors.Is(err, ErrTampered) {
+			p.TrueSource()
+		} else if err == nil {
+			e.Proven()
+			e.Account()
+			SplitChannel(e.Channel)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations per event", n)
+	}
+}
+
+// endless gives the same bytes over and over.
+type endless struct {
+	data []byte
+	at   int
+}
+
+func (s *endless) Read(p []byte) (int, error) {
+	n := copy(p, s.data[s.at:])
+	s.at = (s.at + n) % len(s.data)
+	return n, nil
+}
+
+func BenchmarkParse(b *testing.B) {
+	events := map[string]string{
+		"SuccessfulAuth": wired("Event: SuccessfulAuth", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
+			"Severity: Informational", "Service: PJSIP", "EventVersion: 1", "AccountID: 1002", "SessionID: 6-26602@192.0.2.66",
+			"LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/5060", "UsingPassword: 1"),
+		"ChallengeResponseFailed": wired("Event: ChallengeResponseFailed", "Privilege: security,all",
+			"EventTV: 2026-11-22T00:26:26.070+0000", "Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: 1002",
+			"SessionID: 1-26602@192.0.2.66", "LocalAddress: IPV4/UDP/192.0.2.1/5060",
+			"RemoteAddress: IPV4/UDP/192.0.2.66/5060", "Challenge: 1795307186/d5860766b3641f2e83a5836c8ec17bd1",
+			"Response: b657fffe7b6df4499c2aa9be96fde0fb", "ExpectedResponse: "),
+		"Newchannel": wired(shortest(Newchannel)...),
+		"unknown":    wired("Event: TestEvent", "Privilege: reporting,all", "Type: StateChange", "State: X"),
+	}
+	for name, text := range events {
+		b.Run(name+"/read and parse", func(b *testing.B) {
+			r := NewReader(&endless{data: []byte(strings.Repeat(text, 64))})
+			var p Parser
+			var e Event
+			b.SetBytes(int64(len(text)))
+			b.ReportAllocs()
+			for b.Loop() {
+				block, err := r.Next()
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := p.Parse(block, &e); errors.Is(err, ErrTampered) {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/parse", func(b *testing.B) {
+			block, err := NewReader(strings.NewReader(text)).Next()
+			if err != nil {
+				b.Fatal(err)
+			}
+			var p Parser
+			var e Event
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := p.Parse(block, &e); errors.Is(err, ErrTampered) {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// FuzzParseEvent holds the schema against any stream: what is believed has
+// exactly its headers, and its values are what they should be.
+func FuzzParseEvent(f *testing.F) {
+	for _, name := range []string{"injection-asterisk22.txt", "forged-asterisk16-chansip.txt"} {
+		f.Add(capture(f, name))
+	}
+	for _, k := range Kinds() {
+		f.Add([]byte(wired(shortest(k)...)))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		r := NewReader(bytes.NewReader(stream))
+		var p Parser
+		var e Event
+		for {
+			b, err := r.Next()
+			if err != nil {
+				return
+			}
+			err = p.Parse(b, &e)
+			source, _, found := p.TrueSource()
+			switch {
+			case err == nil:
+				mustBeExact(t, b, &e)
+				if found {
+					t.Fatal("a sound event has a true source")
+				}
+			case errors.Is(err, ErrUnknown) && found:
+				t.Fatal("a block that is none of ours has a true source")
+			case !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrTampered):
+				t.Fatal(err)
+			case found && !source.IsValid():
+				t.Fatal("a true source that is none")
+			}
+		}
+	})
+}
+
+func mustBeExact(t *testing.T, b *Block, e *Event) {
+	t.Helper()
+	if b.Damage != None || string(b.Headers[0].Name) != "Event" || string(b.Headers[0].Value) != e.Kind.String() {
+		t.Fatalf("believed: %q as %v, %v", b.Headers[0].Value, e.Kind, b.Damage)
+	}
+	seen := map[string]bool{}
+	for _, h := range b.Headers {
+		name := string(h.Name)
+		if seen[name] && !strings.HasSuffix(name, "ChanVariable") {
+			t.Fatalf("%v is believed with double %s", e.Kind, name)
+		}
+		seen[name] = true
+	}
+	if e.Kind.Security() != e.Remote.IsValid() || e.Kind.Security() != !e.At.IsZero() {
+		t.Fatalf("%v from %v at %v", e.Kind, e.Remote, e.At)
+	}
+	if !e.Kind.Security() && e.Channel == nil && e.DestChannel == nil {
+		t.Fatalf("%v of no channel", e.Kind)
+	}
+}
