@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,19 @@ func parseDuration(s string) (time.Duration, error) {
 		return 0, errDuration
 	}
 	return total, nil
+}
+
+// ParseBanTime reads a ban time as the ladder has it: a duration, or "forever",
+// which is zero.
+func ParseBanTime(s string) (time.Duration, error) {
+	if s == forever {
+		return 0, nil
+	}
+	d, err := parseDuration(s)
+	if err != nil {
+		return 0, fmt.Errorf("%w, or %q", err, forever)
+	}
+	return d, nil
 }
 
 // FormatDuration writes a duration as the configuration would: "1h", "7d",

@@ -284,13 +284,9 @@ func (p *parser) bans(f *file, b *Bans) {
 	}
 	b.Ladder = nil
 	for _, s := range *f.Bans.Ladder {
-		if s == forever {
-			b.Ladder = append(b.Ladder, 0)
-			continue
-		}
-		d, err := parseDuration(s)
+		d, err := ParseBanTime(s)
 		if err != nil {
-			p.fail("bans.ladder", `%q: %v, or "forever"`, s, err)
+			p.fail("bans.ladder", "%q: %v", s, err)
 			continue
 		}
 		b.Ladder = append(b.Ladder, d)

@@ -21,6 +21,7 @@ type Channel struct {
 type Tracker struct {
 	byName    map[string]Channel
 	byAccount map[string]int
+	asked     map[string]bool // what went up (true) or down (false) since Ask; nil when not asked
 	refused   uint64
 }
 
@@ -39,10 +40,16 @@ func (t *Tracker) Up(c Channel) {
 	}
 	t.byName[c.Name] = c
 	t.byAccount[c.Account]++
+	if t.asked != nil {
+		t.asked[c.Name] = true
+	}
 }
 
 // Down records the end of a channel and returns it; one never seen is not ok.
 func (t *Tracker) Down(name string) (c Channel, ok bool) {
+	if t.asked != nil {
+		t.asked[name] = false
+	}
 	c, ok = t.byName[name]
 	if !ok {
 		return Channel{}, false
@@ -54,13 +61,26 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 	return c, true
 }
 
-// Rebuild replaces the whole picture by what Asterisk says is up, as after a
-// gap in the events.
+// Ask is called before Asterisk is asked for its channels: what the events tell
+// from here on is newer than the answer.
+func (t *Tracker) Ask() { t.asked = map[string]bool{} }
+
+// Rebuild replaces the picture by Asterisk's answer, as after a gap in the
+// events, and keeps what the events told since Ask.
 func (t *Tracker) Rebuild(up []Channel) {
-	clear(t.byName)
-	clear(t.byAccount)
+	newer, before := t.asked, t.byName
+	t.asked = nil
+	t.byName = map[string]Channel{}
+	t.byAccount = map[string]int{}
 	for _, c := range up {
-		t.Up(c)
+		if alive, told := newer[c.Name]; !told || alive {
+			t.Up(c)
+		}
+	}
+	for name, alive := range newer {
+		if alive {
+			t.Up(before[name])
+		}
 	}
 }
 

@@ -39,6 +39,26 @@ func TestChannelsOfAnAccount(t *testing.T) {
 	}
 }
 
+// Events that come while Asterisk is being asked are newer than its answer.
+func TestEventsWinOverTheAnswer(t *testing.T) {
+	tr := calls.New()
+	tr.Up(calls.Channel{Name: "PJSIP/1001-00000001", Account: "1001"}) // its end is lost in the gap
+	tr.Ask()
+	tr.Up(calls.Channel{Name: "PJSIP/1002-00000003", Account: "1002"})
+	tr.Up(calls.Channel{Name: "PJSIP/1002-00000004", Account: "1002"})
+	tr.Down("PJSIP/1002-00000004")
+	tr.Down("PJSIP/1003-00000002")
+	tr.Rebuild([]calls.Channel{
+		{Name: "PJSIP/1003-00000002", Account: "1003"},
+		{Name: "PJSIP/1002-00000004", Account: "1002"},
+	})
+	for account, want := range map[string]int{"1001": 0, "1002": 1, "1003": 0} {
+		if got := tr.Account(account); got != want {
+			t.Errorf("%s has %d channels, want %d", account, got, want)
+		}
+	}
+}
+
 func TestChannelsAreBounded(t *testing.T) {
 	tr := calls.New()
 	for i := range 100_010 {

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+func newBans() *cobra.Command {
+	cmd := &cobra.Command{Use: "bans", Short: "List the bans in force, newest first", Args: args(cobra.NoArgs)}
+	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		bans, err := control.Dial(*socket).Bans(cmd.Context())
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), bans)
+		}
+		t := newTable(cmd.OutOrStdout(), "SOURCE", "SINCE", "UNTIL", "OFFENCE", "ORIGIN", "REASON")
+		for _, b := range bans {
+			t.row(showPrefix(b.Prefix), clock(b.Since), until(b.Until), strconv.Itoa(b.Offence), b.Origin, b.Reason)
+		}
+		t.flush()
+		return nil
+	}
+	return cmd
+}
+
+func newBan() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "ban ADDR|CIDR", Short: "Drop an address or a prefix in the kernel", Args: args(cobra.ExactArgs(1)),
+		Example: "  tollwarden ban 192.0.2.66 --for 1h\n  tollwarden ban 198.51.100.0/24 --forever --reason \"asked by the carrier\"",
+	}
+	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
+	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
+	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
+	force := cmd.Flags().Bool("force", false, "even when it covers an allowed or protected address")
+	cmd.MarkFlagsMutuallyExclusive("for", "forever")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		prefix, err := config.ParsePrefix(args[0])
+		if err != nil {
+			return usage(err)
+		}
+		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force}
+		if *forever {
+			o.For = "forever"
+		}
+		changed, err := control.Dial(*socket).Ban(cmd.Context(), o)
+		return printChanged(cmd, changed, err, *asJSON)
+	}
+	return cmd
+}
+
+func newUnban() *cobra.Command {
+	cmd := &cobra.Command{Use: "unban ADDR|CIDR | --all", Short: "Release a ban", Args: args(cobra.MaximumNArgs(1))}
+	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	all := cmd.Flags().Bool("all", false, "release every ban")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *all == (len(args) == 1) {
+			return usage(fmt.Errorf("unban: name an address or a prefix, or --all"))
+		}
+		o := control.UnbanOrder{All: *all}
+		if !*all {
+			prefix, err := config.ParsePrefix(args[0])
+			if err != nil {
+				return usage(err)
+			}
+			o.Prefix = prefix
+		}
+		changed, err := control.Dial(*socket).Unban(cmd.Context(), o)
+		return printChanged(cmd, changed, err, *asJSON)
+	}
+	return cmd
+}
+
+func printChanged(cmd *cobra.Command, changed control.Changed, err error, asJSON bool) error {
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), changed)
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), plain(changed.Message))
+	return nil
+}
+
+// showPrefix writes a prefix of one address as the address alone.
+func showPrefix(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}

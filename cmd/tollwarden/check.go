@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/firewall"
+)
+
+// checkWithin bounds the questions to Asterisk.
+const checkWithin = 15 * time.Second
+
+func newCheck() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "check", Short: "Explain the configuration and test that it can work here", Args: args(cobra.NoArgs),
+		Long: "Explain the configuration in words, log in to Asterisk and see what the user may do,\n" +
+			"and try the ruleset in the kernel without touching the one in force. Changes nothing.",
+	}
+	file := configFlag(cmd)
+	reference := cmd.Flags().Bool("reference", false, "print every key with its default, and check nothing")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		out := cmd.OutOrStdout()
+		if *reference {
+			_, err := out.Write(config.Reference)
+			return err
+		}
+		cfg, err := loadConfig(*file)
+		if err != nil {
+			return err
+		}
+		explain(out, cfg)
+		failed := 0
+		for _, c := range []struct {
+			name string
+			run  func(context.Context, io.Writer, *config.Config) error
+		}{{"kernel", checkKernel}, {"asterisk", checkAsterisk}} {
+			fmt.Fprintf(out, "\n%s: ", c.name)
+			if err := c.run(cmd.Context(), out, cfg); err != nil {
+				fmt.Fprintf(out, "FAILED: %v\n", err)
+				failed++
+			}
+		}
+		if failed > 0 {
+			return fmt.Errorf("check: %d of 2 checks failed", failed)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// explain tells what the configuration will do, in words.
+func explain(w io.Writer, cfg *config.Config) {
+	fmt.Fprintf(w, "Mode %s", cfg.Mode)
+	if cfg.Mode == config.Observe {
+		fmt.Fprint(w, ": everything is decided and recorded, nothing is changed")
+	}
+	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Records in %s, commands on %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
+	fmt.Fprintf(w, "Never banned: %s.\n\n", joinWords(allowList(cfg)))
+	for _, t := range cfg.Thresholds {
+		explainThreshold(w, cfg, t)
+	}
+	fmt.Fprintf(w, "\nA ban lasts %s by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
+	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failures of an account within %s by strangers, then a stranger's success; a source that succeeded within %s is no stranger.\n",
+		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
+	if slices.Contains(stepsInUse(cfg), config.StepRotate) {
+		fmt.Fprintf(w, "rotate: method %s, %d characters, new secrets are kept in %s%s.\n", cfg.Rotate.Method, cfg.Rotate.Length, cfg.Rotate.Store, encrypted(cfg))
+	}
+	if slices.Contains(stepsInUse(cfg), config.StepNotify) && cfg.Notify.Webhook == "" {
+		fmt.Fprintln(w, "notify: nobody is told, since notify.webhook is not set; the step will be skipped.")
+	}
+}
+
+func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
+	names := make([]string, 0, len(t.Signals))
+	for name, points := range t.Signals {
+		names = append(names, fmt.Sprintf("%s (%d)", name, points))
+	}
+	slices.Sort(names)
+	fmt.Fprintf(w, "%s: %d points of one %s within %s from %s: %s.\n", t.Name, t.Score, t.Per,
+		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
+}
+
+func playbookWords(cfg *config.Config, name string) string {
+	for _, b := range cfg.Playbooks {
+		if b.Name == name {
+			return joinWords(b.Steps)
+		}
+	}
+	return name
+}
+
+func ladderWords(times []time.Duration) string {
+	words := make([]string, len(times))
+	for i, d := range times {
+		words[i] = config.FormatDuration(d)
+	}
+	return strings.Join(words, ", then ")
+}
+
+func encrypted(cfg *config.Config) string {
+	if cfg.Rotate.Recipient == "" {
+		return ""
+	}
+	return ", encrypted to " + cfg.Rotate.Recipient
+}
+
+func joinWords[T any](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = fmt.Sprint(v)
+	}
+	return strings.Join(words, ", ")
+}
+
+func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
+	if err := firewall.Check(firewall.Config{Name: cfg.Firewall.Table, Allow: allowList(cfg)}); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "ok: the kernel takes the whole ruleset of table inet %s.\n", cfg.Firewall.Table)
+	return nil
+}
+
+// peerSteps are the steps that need privileges, by the peer manager's names.
+var peerSteps = map[config.Step]string{
+	config.StepHangup: peer.StepHangup, config.StepRotate: peer.StepRotate, config.StepExpireContacts: peer.StepExpire,
+}
+
+func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
+	ctx, cancel := context.WithTimeout(ctx, checkWithin)
+	defer cancel()
+	dialer, err := newDialer(cfg, zerolog.Nop())
+	if err != nil {
+		return err
+	}
+	client, err := dialer.Connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	options, err := peerOptions(cfg)
+	if err != nil {
+		return err
+	}
+	manager := peer.New(client, options)
+	may, err := manager.Privileges(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "logged in to %s.\n", client.Banner())
+	needed := []string{peer.StepResync}
+	for _, step := range stepsInUse(cfg) {
+		if name, ok := peerSteps[step]; ok {
+			needed = append(needed, name)
+		}
+	}
+	lacking := 0
+	for _, lack := range may.Lacks {
+		if slices.Contains(needed, lack.Step) {
+			fmt.Fprintf(w, "  missing: %s\n", lack)
+			lacking++
+		}
+	}
+	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n", indent(manager.Stanza(cfg.Asterisk.Username, may.Technologies, needed...)))
+	if lacking > 0 {
+		return errors.New("the user may not do what the playbooks ask for")
+	}
+	fmt.Fprintln(w, "  every step that the playbooks use is permitted.")
+	return nil
+}
+
+func indent(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")
+}

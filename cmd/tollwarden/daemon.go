@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// eventClasses are the classes of events that the event session asks for:
+// the security events, and those of channels.
+const eventClasses = "security,call"
+
+// resyncWithin bounds the questions to Asterisk after a new connection.
+const resyncWithin = 30 * time.Second
+
+// daemon is everything that runs together, and who closes it.
+type daemon struct {
+	cfg       *config.Config
+	log       zerolog.Logger
+	since     time.Time
+	table     firewall.Table
+	ledger    *ledger.Ledger
+	pbx       *pbx
+	responder *responder.Responder
+	server    *control.Server
+	events    *ami.Dialer // the event session
+	commands  *ami.Dialer // the command session
+
+	listening atomic.Pointer[session] // the event session there is
+	gaps      atomic.Uint64
+	closers   []func() error
+}
+
+// session is one life of the event session.
+type session struct {
+	since   time.Time
+	version string
+}
+
+// newDaemon opens everything in the order that protects soonest: the bans of
+// the ledger are in the kernel before Asterisk is even called.
+func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger) (d *daemon, err error) {
+	d = &daemon{cfg: cfg, log: log, since: now}
+	defer func() {
+		if err != nil {
+			d.close()
+		}
+	}()
+	policy, err := policyOf(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if d.table, err = openTable(cfg, policy, log); err != nil {
+		return nil, err
+	}
+	d.closing(d.table.Close)
+	if d.ledger, err = ledger.Open(filepath.Join(cfg.Data, "ledger.db"), ledger.Options{KeepPlaces: cfg.BreakIn.Known, Log: log}); err != nil {
+		return nil, err
+	}
+	d.closing(d.ledger.Close)
+	options, err := peerOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	d.pbx = newPBX(options)
+	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Ledger: d.ledger, Log: log}
+	if cfg.Notify.Webhook != "" {
+		parts.Notifier = &webhook{url: cfg.Notify.Webhook, within: cfg.Notify.Within}
+	}
+	if d.responder, err = responder.New(now, policy, parts); err != nil {
+		return nil, err
+	}
+	if d.events, err = newDialer(cfg, log.With().Str("session", "events").Logger()); err != nil {
+		return nil, err
+	}
+	d.events.Events, d.events.Handle = eventClasses, d.responder.Handle
+	if d.commands, err = newDialer(cfg, log.With().Str("session", "commands").Logger()); err != nil {
+		return nil, err
+	}
+	d.server, err = control.Listen(cfg.Socket, desk{d})
+	return d, err
+}
+
+func (d *daemon) closing(f func() error) { d.closers = append(d.closers, f) }
+
+// close lets go of everything, newest first. The drops stay in the kernel.
+func (d *daemon) close() {
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		if err := d.closers[i](); err != nil {
+			d.log.Error().Err(err).Msg("closing")
+		}
+	}
+	d.closers = nil
+}
+
+// run does the work until ctx ends.
+func (d *daemon) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.responder.Run(ctx) })
+	g.Go(func() error { return d.server.Serve(ctx) })
+	g.Go(func() error { return d.commands.Run(ctx, d.pbx.use) })
+	g.Go(func() error { return d.events.Run(ctx, d.listen) })
+	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", len(d.responder.Bans(time.Now()))).Msg("tollwarden runs")
+	return g.Wait()
+}
+
+// listen is the life of one event session: the picture is rebuilt from
+// Asterisk, then kept fresh, while the events come in beside it.
+func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
+	if addr, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		d.responder.SetOwn(addr.AddrPort().Addr().Unmap())
+	}
+	log := d.log.Info()
+	if gap := c.Gap(); !gap.IsZero() {
+		d.gaps.Add(1)
+		log = d.log.Warn().Time("blind_from", gap.From).Time("blind_to", gap.To)
+	}
+	log.Str("asterisk", c.Banner()).Msg("listening to Asterisk")
+	d.listening.Store(&session{since: time.Now(), version: c.Banner()})
+	defer d.listening.Store(nil)
+	every(ctx, keepContacts, func() {
+		ask, cancel := context.WithTimeout(ctx, resyncWithin)
+		defer cancel()
+		if err := d.responder.Resync(ask); err != nil && ctx.Err() == nil {
+			d.log.Error().Err(err).Msg("Asterisk did not tell its channels and registrations")
+		}
+	})
+	return ctx.Err()
+}
+
+// openTable takes the kernel's table over. In mode observe nothing of the
+// kernel is touched: decisions go to a table in memory.
+func openTable(cfg *config.Config, policy responder.Policy, log zerolog.Logger) (firewall.Table, error) {
+	fc := firewall.Config{Name: cfg.Firewall.Table, Allow: policy.Allow}
+	if policy.Observe {
+		return firewall.NewMemory(fc), nil
+	}
+	k, err := firewall.Open(fc)
+	if err != nil && k == nil {
+		return nil, err
+	}
+	if err != nil {
+		log.Warn().Err(err).Msg("taking the kernel's table over")
+	}
+	return k, nil
+}
+
+func newDialer(cfg *config.Config, log zerolog.Logger) (*ami.Dialer, error) {
+	d := &ami.Dialer{Address: cfg.Asterisk.Address, Username: cfg.Asterisk.Username, Secret: string(cfg.Asterisk.Secret), Log: log}
+	if !cfg.Asterisk.TLS {
+		return d, nil
+	}
+	d.TLS = &tls.Config{ServerName: cfg.Asterisk.TLSName, MinVersion: tls.VersionTLS12}
+	if cfg.Asterisk.TLSCA == "" {
+		return d, nil
+	}
+	pem, err := os.ReadFile(cfg.Asterisk.TLSCA)
+	if err != nil {
+		return nil, fmt.Errorf("asterisk.tls_ca: %w", err)
+	}
+	d.TLS.RootCAs = x509.NewCertPool()
+	if !d.TLS.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("asterisk.tls_ca: " + cfg.Asterisk.TLSCA + " holds no certificate in PEM form")
+	}
+	return d, nil
+}

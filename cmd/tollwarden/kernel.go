@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder"
+)
+
+// drops is a firewall table as the responder sees it: the table knows prefixes
+// and times, the responder's book the reasons.
+type drops struct{ table firewall.Table }
+
+// Ban drops the prefixes until their times.
+func (d drops) Ban(now time.Time, bans []responder.Ban) error {
+	return d.table.Ban(now, plainBans(bans)...)
+}
+
+// Release lets the prefixes through again.
+func (d drops) Release(prefixes ...netip.Prefix) error { return d.table.Release(prefixes...) }
+
+// Restore makes exactly these the bans in force, in a table made anew when
+// somebody else has damaged ours.
+func (d drops) Restore(now time.Time, bans []responder.Ban) error {
+	err := d.table.Restore(now, plainBans(bans))
+	if errors.Is(err, firewall.ErrLost) {
+		if err = d.table.Repair(now); err == nil {
+			err = d.table.Restore(now, plainBans(bans))
+		}
+	}
+	return err
+}
+
+// Bans are the prefixes dropped now, as the table's books have them.
+func (d drops) Bans(now time.Time) []responder.Ban {
+	list := d.table.Bans(now)
+	bans := make([]responder.Ban, len(list))
+	for i, b := range list {
+		bans[i] = responder.Ban{Prefix: b.Prefix, Until: b.Until}
+	}
+	return bans
+}
+
+func plainBans(bans []responder.Ban) []firewall.Ban {
+	list := make([]firewall.Ban, len(bans))
+	for i, b := range bans {
+		list[i] = firewall.Ban{Prefix: b.Prefix, Until: b.Until}
+	}
+	return list
+}

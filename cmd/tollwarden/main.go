@@ -1,0 +1,115 @@
+// Command tollwarden protects an Asterisk PBX against password guessing and
+// toll fraud. `tollwarden run` is the daemon, the other commands serve the
+// person who operates it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. `status` adds its own two.
+const (
+	exitFine       = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitNotRunning = 3
+	exitDegraded   = 4
+)
+
+// exitCode is an error that asks for an exit code of its own.
+type exitCode struct {
+	code int
+	err  error // nil when everything is said already
+}
+
+func (e exitCode) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
+func (e exitCode) Unwrap() error { return e.err }
+
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exitCode{exitUsage, err}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := execute(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// execute runs one command line and returns the exit code. Every error is one
+// line on standard error.
+func execute(ctx context.Context, args []string) int {
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitFine
+	}
+	code := exitFailed
+	var ec exitCode
+	if errors.As(err, &ec) {
+		code = ec.code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintln(root.ErrOrStderr(), "tollwarden: "+text)
+	}
+	return code
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "tollwarden",
+		Short:         "Stops password guessers and toll fraud on an Asterisk PBX",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage(fmt.Errorf("there is no command %q: `tollwarden help` lists them", args[0]))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.AddCommand(
+		newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(),
+		newIncidents(), newIncident(), newVersion(),
+	)
+	return root
+}
+
+// args turns a wrong number of arguments into wrong usage.
+func args(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }
+}
+
+// configFlag adds -c, the configuration file.
+func configFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().StringP("config", "c", "/etc/tollwarden/tollwarden.toml", "the configuration `FILE`")
+}
+
+// socketFlag adds --socket, where the daemon answers.
+func socketFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("socket", "/run/tollwarden.sock", "the daemon's control socket, a `PATH`")
+}
+
+// jsonFlag adds --json.
+func jsonFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("json", false, "print JSON")
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+// pbx is Asterisk as the responder sees it, through whatever command session
+// is there. Without one, calls wait for it as long as their context allows: a
+// step is not lost because the connection was.
+type pbx struct {
+	manager *peer.Manager
+
+	mu     sync.Mutex
+	client *ami.Client
+	readyC chan struct{} // closed while client is set
+}
+
+func newPBX(o peer.Options) *pbx {
+	p := &pbx{readyC: make(chan struct{})}
+	p.manager = peer.New(p, o)
+	return p
+}
+
+// use serves calls with this session until its context ends.
+func (p *pbx) use(ctx context.Context, c *ami.Client) error {
+	p.mu.Lock()
+	p.client = c
+	close(p.readyC)
+	p.mu.Unlock()
+	<-ctx.Done()
+	p.mu.Lock()
+	p.client = nil
+	p.readyC = make(chan struct{})
+	p.mu.Unlock()
+	return ctx.Err()
+}
+
+// Do sends one action over the session there is.
+func (p *pbx) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
+	for {
+		p.mu.Lock()
+		client, ready := p.client, p.readyC
+		p.mu.Unlock()
+		if client != nil {
+			return client.Do(ctx, a)
+		}
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s: no command session to Asterisk: %w", a.Name, ctx.Err())
+		}
+	}
+}
+
+// connected says whether there is a command session.
+func (p *pbx) connected() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.client != nil
+}
+
+// Hangup ends every channel of the account.
+func (p *pbx) Hangup(ctx context.Context, account string) ([]string, error) {
+	return retry(ctx, func() ([]string, error) { return p.manager.Hangup(ctx, account) })
+}
+
+// Rotate gives the account another secret. It is not tried twice: a rotation
+// that broke off is for a person to look at.
+func (p *pbx) Rotate(ctx context.Context, account string) (string, error) {
+	return p.manager.Rotate(ctx, account)
+}
+
+// ExpireContacts throws out the account's registrations.
+func (p *pbx) ExpireContacts(ctx context.Context, account string) (int, error) {
+	return retry(ctx, func() (int, error) { return p.manager.ExpireContacts(ctx, account) })
+}
+
+// retry repeats what is harmless to repeat when the session broke under it.
+func retry[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	for {
+		v, err := f()
+		if !errors.Is(err, ami.ErrClosed) || ctx.Err() != nil {
+			return v, err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// Contacts are the registrations Asterisk holds.
+func (p *pbx) Contacts(ctx context.Context) ([]responder.Contact, error) {
+	list, err := p.manager.Contacts(ctx)
+	contacts := make([]responder.Contact, 0, len(list))
+	for _, c := range list {
+		contacts = append(contacts, responder.Contact{Account: c.Account, Source: c.Via.Addr()})
+	}
+	return contacts, err
+}
+
+// Channels are the channels that are up and belong to an account.
+func (p *pbx) Channels(ctx context.Context) ([]calls.Channel, error) {
+	list, err := p.manager.Channels(ctx)
+	up := make([]calls.Channel, 0, len(list))
+	now := time.Now()
+	for _, c := range list {
+		if c.Account == "" {
+			continue
+		}
+		up = append(up, calls.Channel{Name: c.Name, Account: c.Account, Linkedid: c.Linkedid, Dialled: c.Exten, Since: now.Add(-c.Duration)})
+	}
+	return up, err
+}

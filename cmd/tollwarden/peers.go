@@ -1,0 +1,50 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/config"
+)
+
+// methods are the configuration's words for the ways to rotate.
+var methods = map[string]peer.Method{
+	"auto": peer.Auto, "pjsip-file": peer.PJSIPFile, "pjsip-realtime": peer.PJSIPRealtime,
+	"chan-sip": peer.ChanSIPFile, "exec": peer.Exec,
+}
+
+// peerOptions says in the peer manager's words what the configuration decided.
+func peerOptions(cfg *config.Config) (peer.Options, error) {
+	r := cfg.Rotate
+	o := peer.Options{
+		Method: methods[r.Method], ConfigDir: cfg.Asterisk.ConfigDir, RealtimeFamily: r.Realtime,
+		Secret: peer.SecretOptions{Length: r.Length},
+		Hook:   peer.Hook{Command: r.Exec, Timeout: r.ExecWithin},
+		Vault:  peer.NewFileVault(r.Store),
+	}
+	if r.Recipient != "" {
+		vault, err := peer.NewAgeVault(r.Store, r.Recipient)
+		if err != nil {
+			return o, err
+		}
+		o.Vault = vault
+	}
+	return o, o.Validate()
+}
+
+// stepsInUse are the steps that some threshold's playbook holds, in the
+// documentation's order.
+func stepsInUse(cfg *config.Config) []config.Step {
+	var used []config.Step
+	for _, step := range config.Steps {
+		inUse := slices.ContainsFunc(cfg.Thresholds, func(t config.Threshold) bool {
+			return slices.ContainsFunc(cfg.Playbooks, func(b config.Playbook) bool {
+				return b.Name == t.Playbook && slices.Contains(b.Steps, step)
+			})
+		})
+		if inUse {
+			used = append(used, step)
+		}
+	}
+	return used
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// policyOf says in the responder's words what the configuration decided. The
+// host that Asterisk's manager interface is on is never banned: dropping it
+// would make us deaf.
+func policyOf(cfg *config.Config) (responder.Policy, error) {
+	p := responder.Policy{
+		Observe:   cfg.Mode == config.Observe,
+		Playbooks: map[string][]responder.StepKind{},
+		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget},
+		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within, Remember: cfg.BreakIn.Known},
+		Allow:     allowList(cfg),
+		Username:  cfg.Asterisk.Username,
+	}
+	for _, book := range cfg.Playbooks {
+		steps := make([]responder.StepKind, len(book.Steps))
+		for i, s := range book.Steps {
+			steps[i] = responder.StepKind(s)
+		}
+		p.Playbooks[book.Name] = steps
+	}
+	for _, t := range cfg.Thresholds {
+		threshold, err := thresholdOf(t)
+		if err != nil {
+			return p, fmt.Errorf("threshold %q: %w", t.Name, err)
+		}
+		p.Thresholds = append(p.Thresholds, threshold)
+	}
+	return p, nil
+}
+
+func thresholdOf(t config.Threshold) (score.Threshold, error) {
+	per, err := score.ParsePer(string(t.Per))
+	if err != nil {
+		return score.Threshold{}, err
+	}
+	points := map[score.Signal]int{}
+	for name, n := range t.Signals {
+		signal, err := score.ParseSignal(name)
+		if err != nil {
+			return score.Threshold{}, err
+		}
+		points[signal] = n
+	}
+	return score.Threshold{Name: t.Name, Per: per, Points: points, Score: t.Score, Within: t.Within, Playbook: t.Playbook}, nil
+}
+
+func allowList(cfg *config.Config) []netip.Prefix {
+	allow := slices.Clone(cfg.Firewall.Allow)
+	if ap, err := netip.ParseAddrPort(cfg.Asterisk.Address); err == nil {
+		addr := ap.Addr().Unmap()
+		allow = append(allow, netip.PrefixFrom(addr, addr.BitLen()))
+	}
+	return allow
+}
+
+// signalNames are what a threshold may count: the signals that this version
+// raises.
+func signalNames() []string {
+	var names []string
+	for _, s := range score.Signals() {
+		if responder.Raises(s) {
+			names = append(names, s.String())
+		}
+	}
+	return names
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// What the commands and the webhook show of bans and incidents.
+
+func showBans(bans []responder.Ban) []control.Ban {
+	list := make([]control.Ban, len(bans))
+	for i, b := range bans {
+		list[i] = control.Ban{Prefix: b.Prefix, Since: b.Since, Reason: b.Reason, Origin: b.Origin, Offence: b.Offence}
+		if !b.Forever() {
+			list[i].Until = &b.Until
+		}
+	}
+	return list
+}
+
+func showIncident(i *responder.Incident) control.Incident {
+	shown := control.Incident{
+		ID: i.ID, At: i.At, Key: control.Key{Kind: i.Key.Per.String(), Value: i.Key.String()},
+		Account: i.Account, Threshold: i.Threshold, Playbook: i.Playbook, Reason: i.Reason, Mode: i.Mode(),
+	}
+	if i.Source.IsValid() {
+		shown.Source = i.Source.String()
+	}
+	for _, s := range i.Steps {
+		shown.Steps = append(shown.Steps, control.Step{
+			Step: string(s.Kind), Target: s.Target, State: string(s.State), Detail: s.Detail, Took: took(s.Took),
+		})
+	}
+	for _, e := range i.Evidence {
+		shown.Evidence = append(shown.Evidence, control.Observation{
+			At: e.At, Signal: e.Signal.String(), Source: e.Source.String(), Port: e.Port,
+			Transport: e.Transport.String(), Proof: e.Proof.String(), Account: e.Account, Session: e.Session,
+		})
+	}
+	return shown
+}
+
+func showRow(row *ledger.Incident) control.Incident {
+	shown := control.Incident{
+		ID: row.ID, At: row.At, Key: control.Key{Kind: row.KeyKind, Value: row.KeyValue}, Account: row.Account,
+		Threshold: row.Threshold, Playbook: row.Playbook, Reason: row.Reason, Mode: row.Mode,
+	}
+	if row.Source.IsValid() {
+		shown.Source = row.Source.String()
+	}
+	for _, s := range row.Steps {
+		shown.Steps = append(shown.Steps, control.Step{Step: s.Step, Target: s.Target, State: s.State, Detail: s.Detail, Took: took(s.Took)})
+	}
+	for _, e := range row.Evidence {
+		shown.Evidence = append(shown.Evidence, control.Observation{
+			At: e.At, Signal: e.Signal, Source: e.Source.String(), Port: e.Port,
+			Transport: e.Transport, Proof: e.Proof, Account: e.Account, Session: e.Session,
+		})
+	}
+	return shown
+}
+
+// took writes how long a step took; a step without an outcome took no time.
+func took(d time.Duration) string {
+	switch {
+	case d == 0:
+		return ""
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Millisecond).String()
+}
+
+func untilWords(t *time.Time) string {
+	if t == nil {
+		return "until it is released"
+	}
+	return "until " + clock(*t)
+}

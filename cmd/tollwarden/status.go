@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+func newStatus() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "status", Short: "Say whether the daemon would stop an attack now", Args: args(cobra.NoArgs),
+		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy, 3 not running, 4 degraded.",
+	}
+	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := control.Dial(*socket).Status(cmd.Context())
+		if errors.Is(err, control.ErrNotRunning) {
+			return exitCode{exitNotRunning, err}
+		}
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			err = printJSON(cmd.OutOrStdout(), s)
+		} else {
+			printStatus(cmd, s)
+		}
+		if err == nil && s.Health != control.Healthy {
+			return exitCode{code: exitDegraded}
+		}
+		return err
+	}
+	return cmd
+}
+
+func printStatus(cmd *cobra.Command, s control.Status) {
+	w := cmd.OutOrStdout()
+	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, plain(s.Version), clock(s.Since))
+	t := newTable(w, "CHECK", "STATE", "DETAIL")
+	for _, c := range s.Checks {
+		state := "ok"
+		if !c.OK {
+			state = "NOT OK"
+		}
+		t.row(c.Name, state, c.Detail)
+	}
+	t.flush()
+	fmt.Fprintf(w, "\n%d bans in force, %d packets dropped, %d events read, %d gaps\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	for _, name := range slices.Sorted(maps.Keys(s.Counters)) {
+		if n := s.Counters[name]; n > 0 {
+			fmt.Fprintf(w, "  %s: %d\n", name, n)
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// Time limits of the steps that wait for Asterisk, its reconnection included.
+const (
+	hangupWithin = 15 * time.Second
+	rotateWithin = 60 * time.Second
+	expireWithin = 15 * time.Second
+	// quietWithin is how long the Hangup events of channels that Asterisk
+	// says are gone may take to arrive.
+	quietWithin = 2 * time.Second
+)
+
+// crew carries out the steps that wait for Asterisk or for a receiver. Each
+// incident has one worker; what a playbook's order gives no meaning to runs
+// side by side.
+type crew struct {
+	pbx      PBX
+	notifier Notifier
+	// report records the outcome of step n.
+	report func(i *Incident, n int, state State, detail string)
+	// snapshot is the incident with its steps as they stand.
+	snapshot func(i *Incident) *Incident
+	// channels is the number of channels that the events say an account has
+	// up, and a channel that is closed when one goes down.
+	channels func(account string) (int, <-chan struct{})
+	// rotatedSince says whether the account's secret was changed after t.
+	rotatedSince func(account string, t time.Time) bool
+	// rotated is called when an account has another secret.
+	rotated func(account string)
+	// contained is called when nothing more is done for the account.
+	contained func(account string)
+
+	rotations singleflight.Group
+}
+
+// job is one incident with the steps that the crew has to carry out. The
+// incident's Steps belong to the Responder, which may change them meanwhile;
+// the crew reads only its own list.
+type job struct {
+	incident *Incident
+	account  string
+	at       time.Time
+	open     map[StepKind]int // index of each step still intended
+}
+
+func newJob(i *Incident) job {
+	j := job{incident: i, account: i.Account, at: i.At, open: map[StepKind]int{}}
+	for n, s := range i.Steps {
+		if s.State == Intended && s.Kind != StepBan {
+			j.open[s.Kind] = n
+		}
+	}
+	return j
+}
+
+// contain carries out one incident's steps. The hang-up and the rotation begin
+// at once, beside the ban in its lane. The registrations go after the
+// rotation, since a thief thrown out before it could come back with the old
+// secret; then the account is swept for calls that slipped in; notify comes
+// last and can tell of all.
+func (c *crew) contain(ctx context.Context, j job) {
+	var ended string
+	var beside sync.WaitGroup
+	beside.Go(func() { ended = c.hangup(ctx, j) })
+	c.rotate(ctx, j)
+	c.expire(ctx, j)
+	beside.Wait()
+	if ended != "" {
+		c.sweep(ctx, j, ended)
+	}
+	c.contained(j.account)
+	c.notify(ctx, j)
+}
+
+// hangup ends the account's channels and returns what it did, "" when that
+// failed or was not asked for.
+func (c *crew) hangup(ctx context.Context, j job) string {
+	n, ok := j.open[StepHangup]
+	if !ok {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
+	defer cancel()
+	ended, err := c.pbx.Hangup(ctx, j.account)
+	done := count(len(ended), "channel") + " ended"
+	if err != nil {
+		c.report(j.incident, n, Failed, failure(done, err))
+		return ""
+	}
+	if left := c.quiet(ctx, j.account); left > 0 {
+		c.report(j.incident, n, Failed, fmt.Sprintf("%s, %d still up by their events", done, left))
+		return ""
+	}
+	c.report(j.incident, n, Done, done)
+	return done
+}
+
+// quiet waits until the events, too, say that the account has no channel up,
+// and returns how many are left when they do not in time.
+func (c *crew) quiet(ctx context.Context, account string) int {
+	deadline := time.NewTimer(quietWithin)
+	defer deadline.Stop()
+	for {
+		left, changed := c.channels(account)
+		if left == 0 {
+			return 0
+		}
+		select {
+		case <-changed:
+		case <-deadline.C:
+			return left
+		case <-ctx.Done():
+			return left
+		}
+	}
+}
+
+// rotate changes the secret once, however many incidents ask for it.
+func (c *crew) rotate(ctx context.Context, j job) {
+	n, ok := j.open[StepRotate]
+	if !ok {
+		return
+	}
+	if c.rotatedSince(j.account, j.at) {
+		c.report(j.incident, n, Skipped, "the secret was already changed after this")
+		return
+	}
+	detail, err, _ := c.rotations.Do(j.account, func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+		defer cancel()
+		detail, err := c.pbx.Rotate(ctx, j.account)
+		if err == nil {
+			c.rotated(j.account)
+		}
+		return detail, err
+	})
+	if err != nil {
+		c.report(j.incident, n, Failed, err.Error())
+		return
+	}
+	c.report(j.incident, n, Done, detail.(string))
+}
+
+func (c *crew) expire(ctx context.Context, j job) {
+	n, ok := j.open[StepExpireContacts]
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, expireWithin)
+	defer cancel()
+	gone, err := c.pbx.ExpireContacts(ctx, j.account)
+	done := count(gone, "registration") + " thrown out"
+	if err != nil {
+		c.report(j.incident, n, Failed, failure(done, err))
+		return
+	}
+	c.report(j.incident, n, Done, done)
+}
+
+// sweep ends the calls that were set up while the secret was being changed.
+func (c *crew) sweep(ctx context.Context, j job, before string) {
+	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
+	defer cancel()
+	ended, err := c.pbx.Hangup(ctx, j.account)
+	switch n := j.open[StepHangup]; {
+	case err != nil:
+		c.report(j.incident, n, Failed, failure(before+"; the sweep after the rotation failed", err))
+	case len(ended) > 0:
+		c.report(j.incident, n, Done, fmt.Sprintf("%s; %d more after the rotation", before, len(ended)))
+	}
+}
+
+func (c *crew) notify(ctx context.Context, j job) {
+	n, ok := j.open[StepNotify]
+	if !ok {
+		return
+	}
+	receiver, err := c.notifier.Notify(ctx, c.snapshot(j.incident))
+	if err != nil {
+		c.report(j.incident, n, Failed, err.Error())
+		return
+	}
+	c.report(j.incident, n, Done, receiver+" told")
+}
+
+func failure(before string, err error) string { return before + ": " + err.Error() }
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -1,0 +1,197 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// recallWithin bounds the reading of the ledger at start.
+const recallWithin = 30 * time.Second
+
+// recall takes over what the ledger and the kernel remember: bans, offences and
+// known places. Bans of the ledger that the kernel lost (a reboot) come back in
+// one batch; bans of the kernel that the ledger does not know are kept.
+func (r *Responder) recall(now time.Time) error {
+	ctx, cancel := context.WithTimeout(context.Background(), recallWithin)
+	defer cancel()
+	l := r.parts.Ledger
+	bans, err := l.Bans(ctx, now)
+	r.doubt(err, "the bans")
+	for _, b := range bans {
+		r.book.put(Ban{
+			Prefix: b.Prefix, Since: b.Since, Until: b.Until,
+			Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident,
+		})
+	}
+	if !r.policy.Observe {
+		if err := r.takeOver(now); err != nil {
+			return fmt.Errorf("restore %d bans: %w", len(bans), err)
+		}
+	}
+	offences, err := l.AllOffences(ctx, now.Add(-r.policy.Ladder.Forget))
+	r.doubt(err, "the offences")
+	for _, o := range offences {
+		r.offences.set(o.Prefix, len(o.Times), o.Last())
+	}
+	places, err := l.Places(ctx, now.Add(-r.policy.BreakIn.Remember))
+	r.doubt(err, "the known places")
+	for _, p := range places {
+		r.breakIn.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
+	}
+	r.reportUnfinished(ctx)
+	return nil
+}
+
+func (r *Responder) doubt(err error, what string) {
+	if err != nil {
+		r.log.Error().Err(err).Msg("the ledger did not tell " + what + ": going on without")
+	}
+}
+
+func (r *Responder) takeOver(now time.Time) error {
+	for _, b := range r.parts.Firewall.Bans(now) {
+		if _, known := r.book.exact(now, b.Prefix); !known {
+			b.Since, b.Origin, b.Reason = now, OriginKernel, "found in the kernel at start, without a record"
+			r.book.put(b)
+			r.parts.Ledger.PutBan(ledgerBan(b))
+		}
+	}
+	return r.parts.Firewall.Restore(now, r.book.list(now))
+}
+
+// reportUnfinished closes the steps that a crash left open. The bans among
+// them are in force again by now; what was to be done to Asterisk is for a
+// person to look at, since the account may have changed since.
+func (r *Responder) reportUnfinished(ctx context.Context) {
+	steps, err := r.parts.Ledger.OpenSteps(ctx)
+	r.doubt(err, "the unfinished steps")
+	for _, s := range steps {
+		s.State, s.Detail = string(Failed), "the daemon ended before this was finished: look after it"
+		if prefix, err := parseTarget(s.Target); s.Step == string(StepBan) && err == nil {
+			if _, ok := r.book.covering(time.Now(), prefix); ok {
+				s.State, s.Detail = string(Done), "in force since the restart"
+			}
+		}
+		r.parts.Ledger.PutStep(s)
+		if s.State == string(Failed) {
+			r.log.Error().Int64("incident", s.Incident).Str("step", s.Step).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
+		}
+	}
+}
+
+func parseTarget(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		return netip.ParsePrefix(s)
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return addr.Prefix(addr.BitLen())
+}
+
+// learned keeps a place where an account is at home.
+func (r *Responder) learned(p score.Place) {
+	r.parts.Ledger.PutPlace(ledger.Place{Account: p.Account, Prefix: p.Source, LastSuccess: p.At})
+}
+
+// record gives a new incident its number and keeps it, its steps as intended.
+// The caller holds the lock.
+func (r *Responder) record(i *Incident) {
+	i.ID = r.parts.Ledger.PutIncident(ledgerIncident(i))
+	for n := range i.Steps {
+		s := &i.Steps[n]
+		if !s.ban.Prefix.IsValid() || s.ban.Observed {
+			continue
+		}
+		s.ban.Incident = i.ID
+		r.book.put(s.ban)
+		r.parts.Ledger.PutBan(ledgerBan(s.ban))
+		r.parts.Ledger.AddOffence(s.ban.Prefix, s.ban.Since)
+	}
+	r.log.Warn().Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Per.String(), i.Key.String()).
+		Str("reason", i.Reason).Bool("observed", i.Observed).Msg("threshold crossed")
+	for _, s := range i.Steps {
+		if s.State == Skipped {
+			r.logStep(i, s)
+		}
+	}
+	r.show(i)
+}
+
+// report records the outcome of a step.
+func (r *Responder) report(i *Incident, n int, state State, detail string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.settle(i, n, state, detail)
+}
+
+// settle is report for a caller that holds the lock.
+func (r *Responder) settle(i *Incident, n int, state State, detail string) {
+	s := &i.Steps[n]
+	s.State, s.Detail, s.Took = state, detail, time.Since(i.At)
+	r.parts.Ledger.PutStep(ledgerStep(i, n))
+	r.logStep(i, *s)
+	r.show(i)
+}
+
+func (r *Responder) logStep(i *Incident, s Step) {
+	event := r.log.Info()
+	if s.State == Failed {
+		event = r.log.Error()
+	}
+	event.Int64("incident", i.ID).Str("step", string(s.Kind)).Str("target", s.Target).
+		Str("state", string(s.State)).Str("detail", s.Detail).Dur("took_ms", s.Took).Msg("step")
+}
+
+func (r *Responder) show(i *Incident) {
+	if r.parts.Witness != nil {
+		r.parts.Witness(i.clone())
+	}
+}
+
+// snapshot is the incident with its steps as they stand.
+func (r *Responder) snapshot(i *Incident) *Incident {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := i.clone()
+	return &c
+}
+
+func ledgerBan(b Ban) ledger.Ban {
+	return ledger.Ban{
+		Prefix: b.Prefix, Since: b.Since, Until: b.Until,
+		Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident,
+	}
+}
+
+func ledgerIncident(i *Incident) ledger.Incident {
+	row := ledger.Incident{
+		At: i.At, KeyKind: i.Key.Per.String(), KeyValue: i.Key.String(), Threshold: i.Threshold,
+		Playbook: i.Playbook, Reason: i.Reason, Mode: i.Mode(), Account: i.Account, Source: i.Source,
+	}
+	for n := range i.Steps {
+		row.Steps = append(row.Steps, ledgerStep(i, n))
+	}
+	for _, e := range i.Evidence {
+		row.Evidence = append(row.Evidence, ledger.Evidence{
+			At: e.At, Signal: e.Signal.String(), Source: e.Source, Port: e.Port,
+			Transport: e.Transport.String(), Proof: e.Proof.String(), Account: e.Account, Session: e.Session,
+		})
+	}
+	return row
+}
+
+func ledgerStep(i *Incident, n int) ledger.Step {
+	s := i.Steps[n]
+	return ledger.Step{
+		Incident: i.ID, N: n, Step: string(s.Kind), Target: s.Target, State: string(s.State),
+		Detail: s.Detail, StartedAt: i.At, Took: s.Took,
+	}
+}

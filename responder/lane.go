@@ -1,0 +1,121 @@
+package responder
+
+import (
+	"context"
+	"time"
+)
+
+// maxDrops bounds the bans waiting for the kernel. One takes microseconds, so
+// a full lane means that the kernel refuses; then nothing is lost either: the
+// book holds every ban, and the lane restores it whole.
+const maxDrops = 1 << 16
+
+// laneBatch is the most bans given to the kernel in one go.
+const laneBatch = 4096
+
+// repairEvery is how often a kernel that refused is tried again.
+const repairEvery = time.Second
+
+// lane carries bans into the kernel: one goroutine, apart from everything that
+// waits for disks or for Asterisk, taking all that is queued in one batch.
+type lane struct {
+	firewall Firewall
+	orders   chan order
+	// inForce is the book's list, for repairs.
+	inForce func(now time.Time) []Ban
+	// trouble and mended tell the log that the kernel refuses and that it
+	// takes bans again.
+	trouble func(error)
+	mended  func()
+
+	refused []order // what the kernel refused, until a repair brings it in
+}
+
+// order is one ban on its way and what to call with its outcome.
+type order struct {
+	ban  Ban
+	done func(error)
+}
+
+// push queues a ban without waiting. False means that the lane is full.
+func (l *lane) push(o order) bool {
+	select {
+	case l.orders <- o:
+		return true
+	default:
+		return false
+	}
+}
+
+// run carries bans until ctx ends; what is queued then is still carried out.
+func (l *lane) run(ctx context.Context) {
+	retry := time.NewTicker(repairEvery)
+	defer retry.Stop()
+	broken := false
+	var batch []order
+	for {
+		select {
+		case o := <-l.orders:
+			batch = l.collect(append(batch[:0], o))
+			broken = !l.carry(batch)
+		case <-retry.C:
+			if broken {
+				broken = l.repair() != nil
+			}
+		case <-ctx.Done():
+			if batch = l.collect(batch[:0]); len(batch) > 0 {
+				l.carry(batch)
+			}
+			return
+		}
+	}
+}
+
+func (l *lane) collect(batch []order) []order {
+	for len(batch) < laneBatch {
+		select {
+		case o := <-l.orders:
+			batch = append(batch, o)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// carry puts one batch into the kernel. When the kernel refuses, the table may
+// be damaged or gone: the whole book is restored, which includes the batch.
+func (l *lane) carry(batch []order) bool {
+	now := time.Now()
+	bans := make([]Ban, len(batch))
+	for i, o := range batch {
+		bans[i] = o.ban
+	}
+	err := l.firewall.Ban(now, bans)
+	if err != nil {
+		l.trouble(err)
+		if l.repair() == nil {
+			err = nil
+		}
+	}
+	for _, o := range batch {
+		o.done(err)
+	}
+	if err != nil && len(l.refused)+len(batch) <= maxDrops {
+		l.refused = append(l.refused, batch...)
+	}
+	return err == nil
+}
+
+func (l *lane) repair() error {
+	now := time.Now()
+	if err := l.firewall.Restore(now, l.inForce(now)); err != nil {
+		return err
+	}
+	l.mended()
+	for _, o := range l.refused {
+		o.done(nil)
+	}
+	l.refused = nil
+	return nil
+}

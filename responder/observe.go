@@ -1,0 +1,229 @@
+package responder
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// grace is how long after a change of secret by us the account's own places
+// may fail with the old one: somebody has to carry the new one to the phone.
+const grace = 7 * 24 * time.Hour
+
+// judge scores one security event: a failure by itself, a success for what
+// went before it. The caller holds the lock.
+func (r *Responder) judge(now time.Time, e *ami.Event) {
+	if isOwn(e, r.policy.Username, r.own) {
+		return
+	}
+	var o score.Observation
+	if !translate(now, e, &o) {
+		return
+	}
+	r.nameAccount(e, &o)
+	counted, ok := r.attempts.Count(&o)
+	if !ok || counted.Signal == score.ChallengeSent {
+		return // the other half of an attempt already counted, or no failure at all
+	}
+	r.counters.Observations++
+	if counted.Signal.Failure() && r.graced(now, &counted) {
+		r.counters.Graced++
+		return
+	}
+	broken, brokenIn := r.breakIn.Observe(&counted)
+	r.observe(&counted)
+	if brokenIn {
+		r.observe(&broken)
+	}
+}
+
+// nameAccount finds the account where chan_sip's AccountID may be a dialled
+// number instead: the challenge of an INVITE told who it was from; without
+// such a challenge it was a REGISTER, and AccountID is its account.
+func (r *Responder) nameAccount(e *ami.Event, o *score.Observation) {
+	switch e.AccountTrust() {
+	case ami.AccountURI:
+		challenge := *o
+		challenge.Account = e.AccountID
+		r.challenges.Remember(&challenge)
+	case ami.AccountOrNumber:
+		o.Account = e.AccountID
+		if user, ok := r.challenges.From(o.Source, o.Session); ok {
+			o.Account = user
+		}
+	}
+}
+
+// graced says whether a failure is the rightful owner's phone, which still has
+// the secret that we changed.
+func (r *Responder) graced(now time.Time, o *score.Observation) bool {
+	if len(r.rotatedAt) == 0 {
+		return false
+	}
+	at, rotated := r.rotatedAt[string(o.Account)]
+	return rotated && now.Sub(at) < grace && r.breakIn.Knows(string(o.Account), o.Source, now)
+}
+
+// observe scores one observation and answers the thresholds it crosses. The
+// caller holds the lock.
+func (r *Responder) observe(o *score.Observation) {
+	for _, v := range r.table.Observe(o) {
+		r.counters.Verdicts++
+		r.answer(&v)
+	}
+}
+
+// answer plans what a verdict asks for and sends the steps on their ways: bans
+// to the lane, the rest to the crew. The caller holds the lock.
+func (r *Responder) answer(v *score.Verdict) {
+	f := r.facts(v)
+	steps := plan(v, r.policy.Playbooks[v.Threshold.Playbook], r.policy.Ladder, f)
+	if idle(steps, f) {
+		r.counters.Muted++
+		r.insist(v.At, f.banned)
+		return
+	}
+	i := &Incident{
+		At: v.At, Key: v.Key,
+		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: v.Reason,
+		Observed: r.policy.Observe, Account: accountOf(v), Source: v.Cause.Source,
+		Evidence: v.Evidence, Steps: steps,
+	}
+	for n := range i.Steps {
+		if s := &i.Steps[n]; s.ban.Prefix.IsValid() {
+			r.drop(i, n, s.ban) // first of all: everything else can wait a moment
+		}
+	}
+	r.counters.Incidents++
+	r.record(i)
+	r.employ(i)
+}
+
+func (r *Responder) facts(v *score.Verdict) facts {
+	f := facts{target: targetOf(v), observe: r.policy.Observe, deaf: r.parts.Notifier == nil}
+	if !f.target.IsValid() {
+		return f
+	}
+	f.allowed = r.trust.allowed(f.target)
+	f.protected = r.trust.why(f.target)
+	f.offences = r.offences.count(v.At, f.target)
+	if ban, ok := r.book.covering(v.At, f.target); ok {
+		f.banned = &ban
+	}
+	return f
+}
+
+// drop sends one ban to the kernel. In mode observe it is only remembered, so
+// that one source makes one incident there, too.
+func (r *Responder) drop(i *Incident, n int, ban Ban) {
+	r.book.put(ban)
+	if ban.Observed {
+		return
+	}
+	r.offences.add(ban.Since, ban.Prefix)
+	ok := r.lane.push(order{ban, func(err error) { r.dropped(i, n, err) }})
+	if !ok {
+		r.counters.LaneFull++
+	}
+}
+
+// dropped records what became of a ban in the kernel.
+func (r *Responder) dropped(i *Incident, n int, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		r.settle(i, n, Failed, err.Error()+"; tried again every second")
+		return
+	}
+	r.settle(i, n, Done, untilString(i.Steps[n].ban))
+}
+
+// holds is how long after a ban its source may still be heard: what was in
+// Asterisk's queues when the drop took effect.
+const holds = 10 * time.Second
+
+// insist drops a source again that is heard although it has long been banned:
+// somebody has taken our drop out of the kernel.
+func (r *Responder) insist(now time.Time, ban *Ban) {
+	if ban.Observed || now.Sub(ban.Since) < holds {
+		return
+	}
+	r.lane.push(order{*ban, func(err error) {
+		r.log.Error().AnErr("error", err).Stringer("source", ban.Prefix).Msg("a banned source was heard: its drop is renewed")
+	}})
+}
+
+// employ gives the steps that wait for Asterisk to the crew.
+func (r *Responder) employ(i *Incident) {
+	j := newJob(i)
+	if len(j.open) == 0 {
+		return
+	}
+	select {
+	case r.jobs <- j:
+		r.closing[j.account]++
+	default:
+		r.counters.JobsRefused++
+		for _, n := range j.open {
+			r.settle(i, n, Failed, "too many incidents at once")
+		}
+	}
+}
+
+func (r *Responder) channelUp(now time.Time, e *ami.Event) {
+	_, account, ok := ami.SplitChannel(e.Channel)
+	if !ok {
+		return
+	}
+	r.calls.Up(calls.Channel{
+		Name: string(e.Channel), Account: string(account), Linkedid: string(e.Linkedid), Dialled: string(e.Exten), Since: now,
+	})
+	if r.closing[string(account)] == 0 {
+		return
+	}
+	select {
+	case r.sweeps <- string(account):
+	default: // a sweep is queued already, and ends this call too
+	}
+}
+
+func (r *Responder) channelDown(e *ami.Event) {
+	if _, ok := r.calls.Down(string(e.Channel)); ok {
+		close(r.callsC)
+		r.callsC = make(chan struct{})
+	}
+}
+
+// channels is the number of channels an account has up by the events, and a
+// channel that is closed when any goes down.
+func (r *Responder) channels(account string) (int, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls.Account(account), r.callsC
+}
+
+func (r *Responder) rotatedSince(account string, t time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rotatedAt[account].After(t)
+}
+
+// setRotated notes that an account has another secret: what was guessed of the
+// old one no longer matters.
+func (r *Responder) setRotated(account string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rotatedAt[account] = time.Now()
+	r.breakIn.Reset(account)
+}
+
+// contained ends the watch for new calls of an account.
+func (r *Responder) contained(account string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closing[account]--; r.closing[account] <= 0 {
+		delete(r.closing, account)
+	}
+}

@@ -1,0 +1,150 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// ErrRefused begins every refusal of an operator's order; the text says why
+// and what to do.
+var ErrRefused = errors.New("refused")
+
+// SetOwn tells where our own manager sessions come from, as Asterisk sees it.
+func (r *Responder) SetOwn(addr netip.Addr) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.own = addr
+}
+
+// Resync rebuilds from Asterisk what its events tell: the channels that are up
+// and the registrations.
+func (r *Responder) Resync(ctx context.Context) error {
+	r.mu.Lock()
+	r.calls.Ask()
+	r.mu.Unlock()
+	up, err := r.parts.PBX.Channels(ctx)
+	if err != nil {
+		return fmt.Errorf("list channels: %w", err)
+	}
+	r.mu.Lock()
+	r.calls.Rebuild(up)
+	r.mu.Unlock()
+	contacts, err := r.parts.PBX.Contacts(ctx)
+	if err != nil {
+		return fmt.Errorf("list registrations: %w", err)
+	}
+	r.mu.Lock()
+	r.trust.learn(time.Now(), contacts, r.breakIn)
+	r.mu.Unlock()
+	return nil
+}
+
+// Bans are the bans in force, newest first.
+func (r *Responder) Bans(now time.Time) []Ban {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.book.list(now)
+}
+
+// Counters are what was seen since the start.
+func (r *Responder) Counters() Counters {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counters
+}
+
+// ChannelsUp is the number of channels up, by the events.
+func (r *Responder) ChannelsUp() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.calls.Len()
+}
+
+// Ban drops a prefix at an operator's word. It is refused, unless forced, when
+// an allowed or a protected source lies in it.
+func (r *Responder) Ban(prefix netip.Prefix, until time.Time, reason string, force bool, uid uint32) (Ban, error) {
+	now := time.Now()
+	prefix = prefix.Masked()
+	ban := Ban{Prefix: prefix, Since: now, Until: until, Reason: reason, Origin: OriginOperator}
+	if r.policy.Observe {
+		return ban, fmt.Errorf("%w: mode is observe, nothing is dropped", ErrRefused)
+	}
+	r.mu.Lock()
+	why := r.objection(prefix)
+	r.mu.Unlock()
+	if why != "" && !force {
+		return ban, fmt.Errorf("%w: %s; --force bans it all the same", ErrRefused, why)
+	}
+	// The book first: a repair of the kernel's table at the same time then
+	// knows the ban, too.
+	r.mu.Lock()
+	r.book.put(ban)
+	r.mu.Unlock()
+	if err := r.parts.Firewall.Ban(now, []Ban{ban}); err != nil {
+		r.mu.Lock()
+		r.book.remove(prefix)
+		r.mu.Unlock()
+		return ban, fmt.Errorf("ban %s: %w", prefixString(prefix), err)
+	}
+	r.parts.Ledger.PutBan(ledgerBan(ban))
+	r.act(now, uid, "ban", prefix, reason)
+	return ban, nil
+}
+
+// objection is why a prefix should not be banned; "" when nothing speaks
+// against it. The caller holds the lock.
+func (r *Responder) objection(prefix netip.Prefix) string {
+	if r.trust.covers(prefix) {
+		return prefixString(prefix) + " is on the allow list, or holds an address that is"
+	}
+	for protected, why := range r.trust.protected {
+		if prefix.Overlaps(protected) {
+			return prefixString(protected) + " is a " + why
+		}
+	}
+	return ""
+}
+
+// Unban releases the ban of exactly this prefix. The score of a source is
+// forgotten with its ban: the next mistake does not bring it back at once.
+func (r *Responder) Unban(prefix netip.Prefix, uid uint32) error {
+	now := time.Now()
+	prefix = prefix.Masked()
+	r.mu.Lock()
+	_, banned := r.book.exact(now, prefix)
+	around, covered := r.book.covering(now, prefix)
+	r.mu.Unlock()
+	if !banned && covered {
+		return fmt.Errorf("%w: %s is held by the ban of %s: release that one", ErrRefused, prefixString(prefix), prefixString(around.Prefix))
+	}
+	if !banned {
+		return fmt.Errorf("%w: %s is not banned", ErrRefused, prefixString(prefix))
+	}
+	if err := r.parts.Firewall.Release(prefix); err != nil {
+		return fmt.Errorf("release %s: %w", prefixString(prefix), err)
+	}
+	r.mu.Lock()
+	r.book.remove(prefix)
+	r.forgive(prefix)
+	r.mu.Unlock()
+	r.parts.Ledger.DeleteBan(prefix, now, fmt.Sprintf("uid %d", uid))
+	r.act(now, uid, "unban", prefix, "")
+	return nil
+}
+
+// forgive forgets what a released source scored. The caller holds the lock.
+func (r *Responder) forgive(prefix netip.Prefix) {
+	r.table.Forget(score.Key{Per: score.PerSource, Prefix: score.SourcePrefix(prefix.Addr())})
+	r.table.Forget(score.Key{Per: score.PerNetwork, Prefix: score.NetworkPrefix(prefix.Addr())})
+}
+
+func (r *Responder) act(now time.Time, uid uint32, what string, prefix netip.Prefix, detail string) {
+	r.parts.Ledger.PutAction(ledger.Action{At: now, UID: int(uid), Action: what, Target: prefixString(prefix), Detail: detail})
+	r.log.Info().Uint32("uid", uid).Str("source", prefixString(prefix)).Str("reason", detail).Msg("operator: " + what)
+}

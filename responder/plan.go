@@ -1,0 +1,137 @@
+package responder
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// facts is what plan must know of the world at the moment of a verdict.
+type facts struct {
+	target    netip.Prefix // what a ban would drop; the zero Prefix when no source is known
+	allowed   bool         // on the allow list
+	protected string       // why the PBX itself trusts the source; "" when it does not
+	banned    *Ban         // the ban that already covers the source
+	offences  int          // of this source, still counting
+	observe   bool
+	deaf      bool // nobody is there to be notified
+}
+
+// plan turns a verdict into the steps of its playbook. It is a pure function:
+// what cannot be done is decided, and said, here; what remains intended is
+// only to be carried out.
+func plan(v *score.Verdict, playbook []StepKind, ladder Ladder, f facts) []Step {
+	steps := make([]Step, 0, len(playbook))
+	account := accountOf(v)
+	for _, kind := range playbook {
+		s := Step{Kind: kind, State: Intended}
+		switch kind {
+		case StepBan:
+			s = planBan(v, ladder, f)
+		case StepHangup, StepRotate, StepExpireContacts:
+			s.Target = account
+			s.skipUnless(account != "", "no account is known")
+			s.skipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
+		case StepNotify:
+			s.Target = "operator"
+			s.skipUnless(!f.deaf, "no receiver is configured: set notify.webhook")
+		}
+		if f.observe && s.State == Intended {
+			s.State, s.Detail = Skipped, strings.TrimSpace("mode is observe: would "+describe(s, v.At))
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
+	s := Step{Kind: StepBan, State: Intended}
+	if !f.target.IsValid() {
+		s.skipUnless(false, "no source is known")
+		return s
+	}
+	s.Target = prefixString(f.target)
+	s.skipUnless(!f.allowed, "on the allow list")
+	s.skipUnless(f.protected == "" || v.Proven, "protected ("+f.protected+"), and the evidence can be forged")
+	if f.banned != nil {
+		s.skipUnless(false, "already banned "+untilString(*f.banned))
+	}
+	if s.State == Skipped {
+		return s
+	}
+	n := f.offences + 1
+	s.ban = Ban{
+		Prefix: f.target, Since: v.At, Until: ladder.Until(v.At, n),
+		Reason: v.Reason, Origin: v.Threshold.Name, Offence: n, Observed: f.observe,
+	}
+	return s
+}
+
+func (s *Step) skipUnless(ok bool, why string) {
+	if !ok && s.State == Intended {
+		s.State, s.Detail = Skipped, why
+	}
+}
+
+// idle says that a plan holds nothing but bans that are not needed: such a
+// verdict is a source still arriving from the queues after its ban, and makes
+// no incident of its own.
+func idle(steps []Step, f facts) bool {
+	for _, s := range steps {
+		if s.Kind != StepBan && s.Kind != StepNotify {
+			return false
+		}
+	}
+	return f.banned != nil
+}
+
+// accountOf is the account whose calls, secret and contacts a playbook acts on.
+func accountOf(v *score.Verdict) string {
+	if v.Key.Per == score.PerAccount {
+		return v.Key.Account
+	}
+	return v.Cause.Account
+}
+
+// targetOf is the prefix that a ban of this verdict drops.
+func targetOf(v *score.Verdict) netip.Prefix {
+	if v.Key.Per != score.PerAccount {
+		return v.Key.Prefix
+	}
+	if !v.Cause.Source.IsValid() {
+		return netip.Prefix{}
+	}
+	return score.SourcePrefix(v.Cause.Source)
+}
+
+func describe(s Step, now time.Time) string {
+	switch s.Kind {
+	case StepBan:
+		return fmt.Sprintf("ban %s %s", s.Target, untilString(s.ban))
+	case StepHangup:
+		return "hang up every call of " + s.Target
+	case StepRotate:
+		return "change the secret of " + s.Target
+	case StepExpireContacts:
+		return "throw out the registrations of " + s.Target
+	}
+	return "notify"
+}
+
+func untilString(b Ban) string {
+	if b.Forever() {
+		return "until released"
+	}
+	return "until " + b.Until.UTC().Format("2006-01-02 15:04:05 MST")
+}
+
+// prefixString writes a prefix of one address as the address alone.
+func prefixString(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}

@@ -1,0 +1,78 @@
+package responder
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+// Firewall is what the responder needs of the kernel. Calls may come from any
+// goroutine.
+type Firewall interface {
+	// Ban drops the prefixes until their times, all of them or none; a prefix
+	// already dropped gets the new time.
+	Ban(now time.Time, bans []Ban) error
+	// Release lets the prefixes through again; one not dropped is fine.
+	Release(prefixes ...netip.Prefix) error
+	// Restore makes exactly these the bans in force, without a gap for those
+	// that already are.
+	Restore(now time.Time, bans []Ban) error
+	// Bans are the prefixes dropped now and their times.
+	Bans(now time.Time) []Ban
+}
+
+// PBX is what the responder does to Asterisk. Calls may come from any
+// goroutine, wait for a connection as long as ctx allows, and have verified
+// with Asterisk what they report.
+type PBX interface {
+	// Hangup ends every channel of the account and names those it ended.
+	Hangup(ctx context.Context, account string) (channels []string, err error)
+	// Rotate gives the account another secret; detail says how and where it
+	// is kept, never what it is.
+	Rotate(ctx context.Context, account string) (detail string, err error)
+	// ExpireContacts throws out the account's registrations.
+	ExpireContacts(ctx context.Context, account string) (n int, err error)
+	// Contacts are the registrations Asterisk holds.
+	Contacts(ctx context.Context) ([]Contact, error)
+	// Channels are the channels that are up.
+	Channels(ctx context.Context) ([]calls.Channel, error)
+}
+
+// Contact is one registration that Asterisk holds.
+type Contact struct {
+	Account string
+	Source  netip.Addr // where the registration came from, not what it claims
+}
+
+// Notifier tells a person of an incident.
+type Notifier interface {
+	// Notify delivers one incident and reports to whom.
+	Notify(ctx context.Context, i *Incident) (receiver string, err error)
+}
+
+// Ban is one prefix dropped, and why.
+type Ban struct {
+	Prefix   netip.Prefix
+	Since    time.Time
+	Until    time.Time // zero: until a person releases it
+	Reason   string
+	Origin   string // name of the threshold, OriginOperator or OriginKernel
+	Offence  int    // which offence of the source this is; 0 when nobody counted
+	Incident int64  // 0: none
+	// Observed is a ban that mode observe decided and nobody carried out.
+	Observed bool
+}
+
+// Origins of a ban that no threshold decided.
+const (
+	OriginOperator = "operator"
+	OriginKernel   = "kernel" // found in the kernel at start, with no record of ours
+)
+
+// Forever says whether only a person ends this ban.
+func (b Ban) Forever() bool { return b.Until.IsZero() }
+
+// InForce says whether the ban still has time left.
+func (b Ban) InForce(now time.Time) bool { return b.Until.IsZero() || now.Before(b.Until) }

@@ -1,0 +1,226 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Policy is what the operator decided.
+type Policy struct {
+	Observe    bool // decide and record everything, change nothing
+	Thresholds []score.Threshold
+	Playbooks  map[string][]StepKind
+	Ladder     Ladder
+	BreakIn    score.BreakInConfig
+	Allow      []netip.Prefix // never banned
+	Username   string         // our own name on the manager interface
+}
+
+// Parts are the responder's edges. Notifier may be nil: nobody is told.
+type Parts struct {
+	Firewall Firewall
+	PBX      PBX
+	Notifier Notifier
+	Ledger   *ledger.Ledger
+	Log      zerolog.Logger
+	// Witness, when set, sees each incident as it opens and after every change
+	// of a step. It is called with the responder's lock held and must not
+	// block.
+	Witness func(i Incident)
+}
+
+// Limits of what waits for Asterisk.
+const (
+	crewSize  = 8
+	maxJobs   = 4096
+	maxSweeps = 1024
+)
+
+// Responder turns what Asterisk says into what is done about it.
+//
+// Handle runs on the reader's goroutine and never waits; everything it decides
+// is carried out by Run's goroutines: the lane for the kernel, the crew for
+// Asterisk and the receivers.
+type Responder struct {
+	policy Policy
+	parts  Parts
+	log    zerolog.Logger
+	lane   *lane
+	crew   *crew
+	jobs   chan job
+	sweeps chan string // accounts whose new calls are to be ended now
+
+	mu         sync.Mutex // guards what follows; never held over I/O
+	parser     ami.Parser
+	event      ami.Event
+	attempts   *score.Attempts
+	challenges *score.Challenges
+	breakIn    *score.BreakIn
+	table      *score.Table
+	calls      *calls.Tracker
+	callsC     chan struct{} // closed when a channel goes down
+	book       *book
+	offences   *offences
+	trust      *trust
+	own        netip.Addr           // where our own manager sessions come from
+	closing    map[string]int       // accounts with an incident under way
+	rotatedAt  map[string]time.Time // when an account got its last secret from us
+	counters   Counters
+}
+
+// Counters are what the responder has seen since it started.
+type Counters struct {
+	Events, Observations, Tampered, Verdicts, Incidents uint64
+	// Muted are verdicts on sources already banned: what was still in Asterisk's
+	// queues when the drop took effect.
+	Muted uint64
+	// LaneFull are bans that did not fit in the lane and came with a repair.
+	LaneFull uint64
+	// JobsRefused are incidents whose steps no worker had room for.
+	JobsRefused uint64
+	// Graced are failures of an account's own places after its secret was changed.
+	Graced uint64
+}
+
+// New makes a responder that knows what the ledger and the kernel remember.
+// Nothing happens before Run.
+func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
+	table, err := score.New(policy.Thresholds, score.Limits{})
+	if err != nil {
+		return nil, fmt.Errorf("thresholds: %w", err)
+	}
+	r := &Responder{
+		policy: policy, parts: parts, log: parts.Log,
+		jobs: make(chan job, maxJobs), sweeps: make(chan string, maxSweeps),
+		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
+		calls: calls.New(), callsC: make(chan struct{}),
+		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
+		closing: map[string]int{}, rotatedAt: map[string]time.Time{},
+	}
+	r.lane = &lane{
+		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.Bans,
+		trouble: func(err error) { r.log.Error().Err(err).Msg("the kernel refused bans: restoring the whole table") },
+		mended:  func() { r.log.Warn().Msg("the kernel's table is restored with every ban in force") },
+	}
+	r.crew = &crew{
+		pbx: parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
+		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, contained: r.contained,
+	}
+	policy.BreakIn.Learned = r.learned
+	r.breakIn = score.NewBreakIn(policy.BreakIn)
+	if err := r.recall(now); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Run carries out what Handle decides until ctx ends. Bans already decided
+// reach the kernel before it returns; bans in force stay there.
+func (r *Responder) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { r.lane.run(ctx); return nil })
+	for range crewSize {
+		g.Go(func() error { r.work(ctx); return nil })
+	}
+	g.Go(func() error { r.sweep(ctx); return nil })
+	g.Go(func() error { r.tidy(ctx); return nil })
+	return g.Wait()
+}
+
+func (r *Responder) work(ctx context.Context) {
+	for {
+		select {
+		case j := <-r.jobs:
+			r.crew.contain(ctx, j)
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// sweep ends the calls that an account sets up while it is being contained.
+func (r *Responder) sweep(ctx context.Context) {
+	for {
+		select {
+		case account := <-r.sweeps:
+			within, cancel := context.WithTimeout(ctx, hangupWithin)
+			ended, err := r.parts.PBX.Hangup(within, account)
+			cancel()
+			if err != nil {
+				r.log.Error().Err(err).Str("account", account).Msg("a call that slipped in could not be ended")
+			} else if len(ended) > 0 {
+				r.log.Info().Str("account", account).Int("channels", len(ended)).Msg("calls that slipped in are ended")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tidyEvery is how often what ran out is forgotten.
+const tidyEvery = time.Minute
+
+func (r *Responder) tidy(ctx context.Context) {
+	tick := time.NewTicker(tidyEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			r.mu.Lock()
+			r.book.prune(now)
+			for account, at := range r.rotatedAt {
+				if now.Sub(at) > grace {
+					delete(r.rotatedAt, account)
+				}
+			}
+			r.mu.Unlock()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Handle takes one block of the event session. It runs on the reader's
+// goroutine: it computes, queues and returns.
+func (r *Responder) Handle(now time.Time, b *ami.Block) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counters.Events++
+	err := r.parser.Parse(b, &r.event)
+	switch {
+	case err == nil:
+		r.hear(now, &r.event)
+	case errors.Is(err, ami.ErrTampered):
+		r.counters.Tampered++
+		if source, transport, ok := r.parser.TrueSource(); ok {
+			o := tampering(now, source, transport)
+			r.observe(&o)
+		}
+	}
+}
+
+// hear takes one event that is what it says.
+func (r *Responder) hear(now time.Time, e *ami.Event) {
+	switch e.Kind {
+	case ami.Newchannel:
+		r.channelUp(now, e)
+	case ami.Hangup:
+		r.channelDown(e)
+	default:
+		if e.Kind.Security() {
+			r.judge(now, e)
+		}
+	}
+}
