@@ -1,0 +1,143 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+const guesserAddress = "192.0.2.66"
+
+var guesserPrefix = netip.MustParsePrefix(guesserAddress + "/32")
+
+// A raw guesser at 2,000 guesses a second is in the kernel's set, and Asterisk
+// has answered at most five guesses more than the threshold, counted in
+// Asterisk's own security log.
+func TestGuesserIsStopped(t *testing.T) {
+	const threshold = 3
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := guard(t, l, threshold)
+		attacker := addHost(t, l, "attacker", guesserAddress)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		// chan_sip wants a nonce of its own for each guess.
+		g := lab.Guesser{Host: attacker, Account: "1002", Rate: 2000, Most: 2000, Ask: l.Version == lab.Asterisk16}
+		guesses, err := g.Run(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.stoppedAt(guesserPrefix, threshold, 5)
+		t.Logf("%d guesses sent, %d answers reached the guesser", guesses.Sent, guesses.Answered)
+	})
+}
+
+// stoppedAt checks that the source is dropped in the kernel and that Asterisk
+// answered no more guesses than the threshold and what was on the way.
+func (w *warden) stoppedAt(source netip.Prefix, threshold, more int) {
+	w.t.Helper()
+	w.wait("the source in the kernel's set", 2*time.Second, func() bool { return w.dropped(source.String()) })
+	log, err := w.lab.SecurityLog()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	answered := log.From(source).Guesses()
+	if answered < threshold || answered > threshold+more {
+		w.t.Errorf("Asterisk answered %d guesses, want %d to %d", answered, threshold, threshold+more)
+	}
+	w.t.Logf("Asterisk answered %d guesses of %s, %d more than the threshold", answered, source, answered-threshold)
+}
+
+func TestSvcrackIsStopped(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := guard(t, l, 3)
+		attacker := addHost(t, l, "attacker", guesserAddress)
+		passwords := make([]string, 200)
+		for i := range passwords {
+			passwords[i] = fmt.Sprintf("wrong-%d", i)
+		}
+		passwords[150] = lab.Passwords["1002"] // found, if nobody stopped it
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		out, err := l.Svcrack(ctx, attacker, "1002", passwords...)
+		t.Logf("svcrack: %v\n%s", err, out)
+		w.stoppedAt(guesserPrefix, 3, 5)
+	})
+}
+
+func TestScannerIsStopped(t *testing.T) {
+	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
+	w := guard(t, l, 3)
+	attacker := addHost(t, l, "attacker", guesserAddress)
+	names := make([]string, 500)
+	for i := range names {
+		names[i] = fmt.Sprint(2000 + i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	out, err := l.Svwar(ctx, attacker, "REGISTER", names...)
+	t.Logf("svwar: %v\n%s", err, out)
+	w.wait("the scanner in the kernel's set", 2*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+	if i := w.incidents(); len(i) != 1 || i[0].Threshold != "scanning" {
+		t.Errorf("incidents = %+v, want one of scanning", i)
+	}
+}
+
+// A guesser who changes its address within one /64 is one source.
+func TestRovingIPv6GuesserIsOneSource(t *testing.T) {
+	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
+	w := guard(t, l, 3)
+	attacker := addHost(t, l, "attacker", "2001:db8:66::/64")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	guesses, err := lab.Guesser{Host: attacker, Account: "1002", Rate: 200, Most: 200, Ask: true, Rove: true}.Run(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := netip.MustParsePrefix("2001:db8:66::/64")
+	w.stoppedAt(network, 3, 5)
+	t.Logf("%d guesses sent, %d answers reached the guesser", guesses.Sent, guesses.Answered)
+	if i := w.incidents(); len(i) != 1 || i[0].Key.Value != network.String() {
+		t.Errorf("incidents = %+v, want one of %s", i, network)
+	}
+}
+
+// A user who mistypes once and then succeeds is not touched.
+func TestMistypingUserIsLeftAlone(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := guard(t, l, 3)
+		office := addHost(t, l, "office", "198.51.100.10")
+		p := addPhone(t, office, "1002")
+		right := lab.Passwords["1002"]
+		p.SetPassword("mistyped")
+		if err := p.Register(soon(t)); err == nil {
+			t.Fatal("the wrong password was accepted")
+		}
+		p.SetPassword(right)
+		register(t, p)
+		call, err := p.Call(soon(t), "00442079460001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The daemon has certainly heard of the call by the time a guesser,
+		// who comes after, is banned.
+		g := lab.Guesser{Host: addHost(t, l, "attacker", guesserAddress), Account: "1003", Rate: 50, Most: 20, Ask: true}
+		if _, err := g.Run(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		w.wait("the guesser in the kernel's set", 2*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+		if up, err := call.Alive(soon(t)); err != nil || !up {
+			t.Errorf("the user's call: alive %v, %v", up, err)
+		}
+		register(t, p)
+		if w.dropped("198.51.100.10/32") {
+			t.Error("the user's address is dropped")
+		}
+		if i := w.incidents(); len(i) != 1 || i[0].Source != guesserAddress {
+			t.Errorf("incidents = %+v, want the guesser's alone", i)
+		}
+	})
+}
