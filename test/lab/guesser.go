@@ -165,7 +165,7 @@ func (r *guessing) send(ctx context.Context) error {
 		case <-tick.C:
 		}
 		due := int(time.Since(start).Seconds() * float64(r.Rate))
-		for ; i < due && (r.Most == 0 || i < r.Most); i++ {
+		for ; i < due && (r.Most == 0 || i < r.Most) && ctx.Err() == nil; i++ {
 			if err := r.guess(i); err != nil {
 				return err
 			}

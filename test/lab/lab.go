@@ -58,6 +58,9 @@ func New(t testing.TB, o Options) *Lab {
 		t.Skip("needs " + strings.Join(missing, "; "))
 	}
 	l, err := Start(t.Context(), o)
+	if errors.Is(err, ErrNoRoot) {
+		t.Skipf("needs Debian's mirror for the first time: %v", err)
+	}
 	if err != nil {
 		t.Fatalf("start lab: %v", err)
 	}

@@ -277,7 +277,7 @@ func TestGuesserRoves(t *testing.T) {
 		onBoth(t, func(t *testing.T, l *lab.Lab) {
 			const most = 200
 			thief := host(t, l, "thief", network)
-			got, err := lab.Guesser{Host: thief, Account: "1002", Rate: 100, Most: most, Rove: true}.Run(t.Context())
+			got, err := lab.Guesser{Host: thief, Account: "1002", Rate: 400, Most: most, Rove: true}.Run(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -58,10 +58,15 @@ func Cache() (string, error) {
 	return filepath.Join(dir, "tollwarden-lab"), nil
 }
 
+// ErrNoRoot says that there is no root file system of Asterisk and that debootstrap could not
+// build one, as without the network.
+var ErrNoRoot = errors.New("no root file system of Asterisk")
+
 // Root returns the root file system of version and builds it first when the cache does not have
 // it, which takes a minute or two and the network. Processes that ask at the same time wait for
 // one another; an interrupted build is done again. The caller must not write into it. What
-// debootstrap says goes to progress, when it is not nil.
+// debootstrap says goes to progress, when it is not nil. When that fails the error is an
+// [ErrNoRoot].
 func Root(ctx context.Context, version Version, progress io.Writer) (string, error) {
 	r, ok := releases[version]
 	if !ok {
@@ -115,7 +120,7 @@ func build(ctx context.Context, r release, dir string, progress io.Writer) error
 	// debootstrap has children of its own; being told politely, it ends them and unmounts.
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("debootstrap %s: %w: %s", r.suite, err, tail.lastLine())
+		return fmt.Errorf("%w: debootstrap %s %s: %w: %s", ErrNoRoot, r.suite, mirror, err, tail.lastLine())
 	}
 	if _, err := unmountBelow(part); err != nil {
 		return err
