@@ -1,0 +1,161 @@
+package firewall
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+// nfTable names the table to google/nftables.
+func nfTable(name string) *nftables.Table {
+	return &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
+}
+
+// nfSet is a set as the kernel is to make it.
+func nfSet(t *nftables.Table, id setID) *nftables.Set {
+	s := &sets[id]
+	out := &nftables.Set{
+		Table: t, Name: s.name, Size: s.size,
+		KeyType: nftables.TypeIPAddr, KeyByteOrder: binaryutil.BigEndian,
+		Interval: s.interval, HasTimeout: !s.allow,
+	}
+	if s.v6 {
+		out.KeyType = nftables.TypeIP6Addr
+	}
+	return out
+}
+
+// nfChain is a chain as the kernel is to make it.
+func nfChain(t *nftables.Table, c *chain) *nftables.Chain {
+	policy := nftables.ChainPolicyAccept
+	out := &nftables.Chain{
+		Table: t, Name: c.name, Type: nftables.ChainTypeFilter, Policy: &policy,
+		Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw,
+	}
+	if c.output {
+		out.Hooknum = nftables.ChainHookOutput
+	}
+	return out
+}
+
+// Offsets of the addresses in the network header (RFC 791 3.1, RFC 8200 3).
+func (c *chain) offset(v6 bool) uint32 {
+	switch {
+	case v6 && c.output:
+		return 24
+	case v6:
+		return 8
+	case c.output:
+		return 16
+	default:
+		return 12
+	}
+}
+
+// exprs is the rule for one set in the kernel's terms; rule says it in nft's.
+func (c *chain) exprs(s *nftables.Set, id setID) []expr.Any {
+	const register = 1 // NFT_REG_1, the first of 16 bytes
+	family, size := byte(unix.NFPROTO_IPV4), uint32(4)
+	if sets[id].v6 {
+		family, size = unix.NFPROTO_IPV6, 16
+	}
+	out := []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: register},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{family}},
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(sets[id].v6), Len: size},
+	}
+	if sets[id].half {
+		mask := netip.MustParseAddr("ffff:ffff:ffff:ffff::").As16()
+		out = append(out, &expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: mask[:], Xor: make([]byte, size)})
+	}
+	out = append(out, &expr.Lookup{SourceRegister: register, SetName: s.Name, SetID: s.ID})
+	if sets[id].allow {
+		return append(out, &expr.Verdict{Kind: expr.VerdictAccept})
+	}
+	return append(out,
+		&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: c.counter},
+		&expr.Verdict{Kind: expr.VerdictDrop})
+}
+
+// buildTable queues the whole table, with empty sets.
+func buildTable(conn *nftables.Conn, t *nftables.Table, counts map[string]Count) error {
+	conn.AddTable(t)
+	var made [setCount]*nftables.Set
+	for id := range setCount {
+		made[id] = nfSet(t, id)
+		if err := conn.AddSet(made[id], nil); err != nil {
+			return err
+		}
+	}
+	for i := range chains {
+		c := &chains[i]
+		count := counts[c.counter]
+		conn.AddObj(&nftables.NamedObj{
+			Table: t, Name: c.counter, Type: nftables.ObjTypeCounter,
+			Obj: &expr.Counter{Packets: count.Packets, Bytes: count.Bytes},
+		})
+		made4 := conn.AddChain(nfChain(t, c))
+		for id := range setCount {
+			conn.AddRule(&nftables.Rule{Table: t, Chain: made4, Exprs: c.exprs(made[id], id)})
+		}
+	}
+	return nil
+}
+
+// buildBatch queues changes of elements.
+func buildBatch(conn *nftables.Conn, t *nftables.Table, b *batch, now time.Time) error {
+	for id, c := range b {
+		if len(c.drop)+len(c.add) == 0 {
+			continue
+		}
+		s := nfSet(t, setID(id))
+		gone := elementsOf(setID(id), c.drop, nil)
+		if err := conn.SetAddElements(s, gone); err != nil {
+			return err
+		}
+		if err := conn.SetDeleteElements(s, gone); err != nil {
+			return err
+		}
+		if err := conn.SetAddElements(s, elementsOf(setID(id), c.add, &now)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// elementsOf are spans in the kernel's terms. Without now they get no timeouts:
+// an element that is only added to be deleted must not run out in between, and
+// one that is there keeps its own.
+func elementsOf(id setID, spans []span, now *time.Time) []nftables.SetElement {
+	out := make([]nftables.SetElement, 0, 2*len(spans))
+	for _, s := range spans {
+		e := nftables.SetElement{Key: s.first.AsSlice()}
+		if now != nil && s.until != forever {
+			e.Timeout = timeout(s.until, *now)
+		}
+		if !sets[id].interval {
+			out = append(out, e)
+			continue
+		}
+		// The start goes first: when it meets one that has run out, the kernel
+		// collects that one together with its end, which must not be the new end.
+		// A piece up to the last address has no end.
+		end := s.last.Next()
+		e.IntervalOpen = !end.IsValid()
+		out = append(out, e)
+		if end.IsValid() {
+			out = append(out, nftables.SetElement{Key: end.AsSlice(), IntervalEnd: true})
+		}
+	}
+	return out
+}
+
+// timeout is the time left in the kernel's unit, milliseconds, rounded up.
+func timeout(until stamp, now time.Time) time.Duration {
+	left := time.Duration(until - stamp(now.UnixNano()))
+	return max(time.Millisecond, (left + time.Millisecond - 1).Truncate(time.Millisecond))
+}

@@ -1,0 +1,312 @@
+package firewall
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// maxBatch is how many bans go into one transaction. 131,072 take the kernel
+// about 0.3 s, during which nobody else can change the ruleset.
+const maxBatch = 128 << 10
+
+// slack is how far a ban's end in the kernel may be from the wanted one for
+// Restore to leave it alone. Ends read from the kernel are that inexact.
+const slack = time.Second
+
+// sink is what the desk needs of the kernel or of its model.
+type sink interface {
+	// apply does one transaction, whole or not at all.
+	apply(b *batch) error
+	// renew makes the table anew with these elements and no others, without a
+	// gap for what is in force before and after.
+	renew(contents *batch) error
+	// compare says how the table differs from what it should be.
+	compare(now stamp) ([]string, error)
+}
+
+// desk keeps the books and turns what is asked into batches. Kernel and Memory
+// are a desk with a sink each, so that they cannot differ in what they accept.
+type desk struct {
+	mu     sync.Mutex
+	sink   sink
+	books  books
+	allow  map[netip.Prefix]stamp // the allow list; the stamps mean nothing
+	held   [setCount][]span       // what the interval sets hold
+	unread [setCount]bool         // hash sets that may hold more than is booked
+	swept  stamp                  // when the books were last swept for room
+	closed bool
+
+	limit, maxHosts int // bans in a transaction, bans of addresses in all
+}
+
+func newDesk(s sink) desk {
+	return desk{sink: s, books: newBooks(), limit: maxBatch, maxHosts: MaxHosts}
+}
+
+// Ban implements Table.
+func (d *desk) Ban(now time.Time, bans ...Ban) error {
+	orders, err := ordersOf(now, bans)
+	return d.do("ban", err, func() error { return d.changeAll(stampOf(now), orders, 0) })
+}
+
+// Release implements Table.
+func (d *desk) Release(prefixes ...netip.Prefix) error {
+	orders, err := releasesOf(prefixes)
+	// A release needs no clock: at the zero stamp no ban has ended yet.
+	return d.do("release", err, func() error { return d.changeAll(0, orders, 0) })
+}
+
+// Restore implements Table.
+func (d *desk) Restore(now time.Time, bans []Ban) error {
+	orders, err := ordersOf(now, bans)
+	return d.do("restore", err, func() error { return d.restore(stampOf(now), orders) })
+}
+
+// Repair implements Table.
+func (d *desk) Repair(now time.Time) error {
+	return d.do("repair", nil, func() error {
+		if d.unread != [setCount]bool{} {
+			return ErrUnread
+		}
+		return d.rebuild(stampOf(now), d.books, d.allow)
+	})
+}
+
+// Allow implements Table.
+func (d *desk) Allow(prefixes []netip.Prefix) error {
+	list, err := allowanceOf(prefixes)
+	return d.do("allow", err, func() error { return d.setAllow(list) })
+}
+
+// Verify implements Table.
+func (d *desk) Verify(now time.Time) (found []string, err error) {
+	err = d.do("verify", nil, func() error {
+		found, err = d.sink.compare(stampOf(now))
+		return err
+	})
+	return found, err
+}
+
+// Bans implements Table.
+func (d *desk) Bans(now time.Time) []Ban {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := stampOf(now)
+	out := make([]Ban, 0, d.books.hosts()+len(d.books.nets))
+	for p, s := range d.books.all() {
+		if !s.over(at) {
+			out = append(out, Ban{p, s.time()})
+		}
+	}
+	return out
+}
+
+// do runs one operation under the lock, unless its input was refused, and names
+// it in its error.
+func (d *desk) do(op string, refused error, f func() error) error {
+	if refused == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if refused = ErrClosed; !d.closed {
+			refused = f()
+		}
+	}
+	if refused != nil {
+		return fmt.Errorf("firewall: %s: %w", op, refused)
+	}
+	return nil
+}
+
+// changeAll applies orders, at most limit of them in a transaction.
+func (d *desk) changeAll(now stamp, orders []order, slack time.Duration) error {
+	for done := 0; done < len(orders); done += d.limit {
+		part := orders[done:min(done+d.limit, len(orders))]
+		if err := d.change(now, part, slack); err != nil {
+			if done > 0 {
+				return fmt.Errorf("after %d of %d, which are in force: %w", done, len(orders), err)
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// change applies orders in one transaction and books them when it is through.
+func (d *desk) change(now stamp, orders []order, slack time.Duration) error {
+	d.makeRoom(now, len(orders))
+	var b batch
+	nets, grown := d.books.nets, 0
+	for _, o := range orders {
+		id := setOf(o.prefix)
+		if sets[id].interval {
+			nets = nil
+			continue
+		}
+		_, booked := d.books.get(o.prefix)
+		if booked || d.unread[id] {
+			b[id].drop = append(b[id].drop, host(o.prefix.Addr(), o.until))
+		}
+		if o.release {
+			continue
+		}
+		b[id].add = append(b[id].add, host(o.prefix.Addr(), o.until))
+		if !booked {
+			grown++
+		}
+	}
+	held := d.held
+	if nets == nil {
+		nets = netsAfter(d.books.nets, orders, now)
+		for _, id := range []setID{prefixes4, prefixes6} {
+			b[id].drop, b[id].add, held[id] = diff(d.held[id], disjoint(nets, sets[id].v6), slack)
+		}
+	}
+	if d.books.hosts()+grown > d.maxHosts || len(nets) > MaxPrefixes {
+		return fmt.Errorf("%w: at most %d addresses and %d prefixes", ErrFull, d.maxHosts, MaxPrefixes)
+	}
+	if b.size() > 0 {
+		if err := d.sink.apply(&b); err != nil {
+			return err
+		}
+	}
+	d.books.nets, d.held = nets, held
+	d.book(now, orders)
+	return nil
+}
+
+// book writes orders about single addresses into the books.
+func (d *desk) book(now stamp, orders []order) {
+	for _, o := range orders {
+		id := setOf(o.prefix)
+		switch {
+		case sets[id].interval:
+		case o.release:
+			d.books.remove(o.prefix)
+		default:
+			d.books.put(o.prefix, o.until)
+			d.books.tidy(id, now)
+		}
+	}
+}
+
+// netsAfter are the prefixes banned after orders.
+func netsAfter(nets map[netip.Prefix]stamp, orders []order, now stamp) map[netip.Prefix]stamp {
+	after := maps.Clone(nets)
+	maps.DeleteFunc(after, func(_ netip.Prefix, s stamp) bool { return s.over(now) })
+	for _, o := range orders {
+		switch {
+		case !sets[setOf(o.prefix)].interval:
+		case o.release:
+			delete(after, o.prefix)
+		default:
+			after[o.prefix] = o.until
+		}
+	}
+	return after
+}
+
+// makeRoom sweeps the books when n more bans may not fit, at most once in a
+// grace: full books must not make every ban pay for a sweep.
+func (d *desk) makeRoom(now stamp, n int) {
+	if d.books.hosts()+n > d.maxHosts && now-d.swept >= grace {
+		d.books.sweep(now)
+		d.swept = now
+	}
+}
+
+// restore makes exactly these orders the bans in force.
+func (d *desk) restore(now stamp, orders []order) error {
+	if d.unread != [setCount]bool{} {
+		next := newBooks()
+		for _, o := range orders {
+			if !o.release {
+				next.put(o.prefix, o.until)
+			}
+		}
+		return d.rebuild(now, next, d.allow)
+	}
+	wanted := make(map[netip.Prefix]struct{}, len(orders))
+	var nets, hosts, ends []order
+	for _, o := range orders {
+		if o.release {
+			continue
+		}
+		wanted[o.prefix] = struct{}{}
+		if sets[setOf(o.prefix)].interval {
+			nets = append(nets, o)
+		} else if s, ok := d.books.get(o.prefix); !ok || s.over(now) || !near(s, o.until, slack) {
+			hosts = append(hosts, o)
+		}
+	}
+	for p := range d.books.all() {
+		if _, ok := wanted[p]; !ok {
+			ends = append(ends, order{prefix: p, release: true})
+		}
+	}
+	// Prefixes first, releases last: nothing is let in before all is kept out.
+	return d.changeAll(now, append(append(nets, hosts...), ends...), slack)
+}
+
+// rebuild makes the table anew from books and an allow list, and takes both
+// over.
+func (d *desk) rebuild(now stamp, next books, allow map[netip.Prefix]stamp) error {
+	if next.hosts() > d.maxHosts || len(next.nets) > MaxPrefixes {
+		return fmt.Errorf("%w: at most %d addresses and %d prefixes", ErrFull, d.maxHosts, MaxPrefixes)
+	}
+	contents := contentsOf(&next, allow, now)
+	if err := d.sink.renew(contents); err != nil {
+		return err
+	}
+	for p, s := range next.all() {
+		if s.over(now) {
+			next.remove(p)
+		}
+	}
+	d.books, d.allow, d.unread = next, allow, [setCount]bool{}
+	for id, s := range sets {
+		if s.interval {
+			d.held[id] = contents[id].add
+		}
+	}
+	return nil
+}
+
+// contentsOf is everything that belongs into the sets at that time.
+func contentsOf(b *books, allow map[netip.Prefix]stamp, now stamp) *batch {
+	nets := netsAfter(b.nets, nil, now)
+	var all batch
+	for id := range setCount {
+		switch s := sets[id]; {
+		case s.allow:
+			all[id].add = disjoint(allow, s.v6)
+		case s.interval:
+			all[id].add = disjoint(nets, s.v6)
+		default:
+			for p, until := range b.in(id) {
+				if !until.over(now) {
+					all[id].add = append(all[id].add, host(p.Addr(), until))
+				}
+			}
+		}
+	}
+	return &all
+}
+
+// setAllow makes list the allow list, changing only what differs.
+func (d *desk) setAllow(list map[netip.Prefix]stamp) error {
+	var b batch
+	held := d.held
+	for _, id := range []setID{allow4, allow6} {
+		b[id].drop, b[id].add, held[id] = diff(d.held[id], disjoint(list, sets[id].v6), 0)
+	}
+	if b.size() > 0 {
+		if err := d.sink.apply(&b); err != nil {
+			return err
+		}
+	}
+	d.held, d.allow = held, list
+	return nil
+}

@@ -1,0 +1,150 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"regexp"
+	"time"
+)
+
+// Ban is one address or prefix whose packets are dropped.
+type Ban struct {
+	// Prefix is masked to its length; 4in6 counts as IPv4.
+	Prefix netip.Prefix
+	// Until is the end; zero means forever. Ends after 2261 count as forever.
+	Until time.Time
+}
+
+// Table is a firewall table of ours: Kernel or Memory. All methods may be
+// called from any goroutine; changes are applied one at a time. For the kernel
+// now has to be the present, since the kernel counts its timeouts from the call.
+type Table interface {
+	// Ban puts bans in force or changes their end, all or nothing. The new end
+	// is exactly the given one, be it earlier or later than the one before:
+	// whether a ban may be shortened is the caller's decision. A ban whose end
+	// is not after now is taken out. Of two bans of one prefix the last counts.
+	Ban(now time.Time, bans ...Ban) error
+	// Release ends the bans of exactly these prefixes; those not banned are
+	// fine. A host inside a banned prefix stays dropped.
+	Release(prefixes ...netip.Prefix) error
+	// Restore makes exactly these the bans in force. What is banned before and
+	// after is dropped all along, and left alone in the kernel when its end
+	// differs by less than a second.
+	Restore(now time.Time, bans []Ban) error
+	// Bans are those in force, from the books, in no order.
+	Bans(now time.Time) []Ban
+	// Allow replaces the allow list.
+	Allow(prefixes []netip.Prefix) error
+	// Stats asks what was dropped and how full the sets are.
+	Stats() (Stats, error)
+	// Verify compares the table with what it should be and says what differs,
+	// one finding a line; none means that it is as it should be.
+	Verify(now time.Time) ([]string, error)
+	// Repair makes the table anew from the books, without a gap for what is
+	// still in force.
+	Repair(now time.Time) error
+	// Close lets go of the table and leaves the drops in force.
+	Close() error
+	// Remove takes everything of ours out and closes.
+	Remove() error
+}
+
+// Config says which table is ours. The zero value is a good one.
+type Config struct {
+	// Name of the table (family inet); "" is DefaultName. Name_bridge and
+	// Name_check_* belong to us too.
+	Name string
+	// Allow is never dropped, whatever is banned.
+	Allow []netip.Prefix
+	// NetNS is a file descriptor of the network namespace; 0 is the current one.
+	NetNS int
+}
+
+// DefaultName is the table's name unless the config has another.
+const DefaultName = "tollwarden"
+
+// Capacities. A refresh holds an element twice until its batch is committed, so
+// the kernel's sets are larger than the books.
+const (
+	// MaxHosts is how many single addresses and /64s can be banned at a time.
+	// The kernel needs about 90 bytes for each.
+	MaxHosts = 2 << 20
+	// MaxPrefixes is how many other prefixes can be banned at a time. Changing
+	// an interval set costs the kernel time in proportion to its size.
+	MaxPrefixes = 16 << 10
+)
+
+var (
+	// ErrInvalid: a prefix or a name that cannot be used. Nothing was changed.
+	ErrInvalid = errors.New("invalid")
+	// ErrFull: the capacity for bans is exhausted. Nothing was changed.
+	ErrFull = errors.New("no room for more bans")
+	// ErrLost: the kernel has no such table, set or rule any more: somebody
+	// else removed it. Repair makes it anew.
+	ErrLost = errors.New("the table is not as it was left; it needs a repair")
+	// ErrUnread: a set was too large to be read at Open, so the books are not
+	// complete. Restore makes them so.
+	ErrUnread = errors.New("the books are incomplete; restore the bans first")
+	// ErrPrivilege: the kernel does not let us.
+	ErrPrivilege = errors.New("not permitted: CAP_NET_ADMIN is needed (run as root, or set AmbientCapabilities=CAP_NET_ADMIN in the unit)")
+	// ErrClosed: the table was closed.
+	ErrClosed = errors.New("closed")
+)
+
+// Count is what a counter of the kernel says.
+type Count struct{ Packets, Bytes uint64 }
+
+// Stats is what the kernel says of the table.
+type Stats struct {
+	// In was dropped on its way to us, Out on its way to a banned address.
+	In, Out Count
+	Sets    []SetStats
+}
+
+// SetStats is the state of one set.
+type SetStats struct {
+	Name string
+	// Elements includes those that have run out and are not yet collected. In
+	// an interval set a piece counts one, and one up to the last address half,
+	// rounded down. -1: this kernel does not say (before 6.15).
+	Elements int
+	// Size is how many elements fit.
+	Size int
+}
+
+// nameRule is narrower than the kernel's, so that nft can read the name back.
+var nameRule = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
+
+// normal fills in the defaults and refuses what cannot be used.
+func (c Config) normal() (Config, error) {
+	if c.Name == "" {
+		c.Name = DefaultName
+	}
+	if !nameRule.MatchString(c.Name) {
+		return c, fmt.Errorf("firewall table %q: %w name: a lower-case letter, then up to 31 of a-z, 0-9 and _", c.Name, ErrInvalid)
+	}
+	allow := make([]netip.Prefix, len(c.Allow))
+	for i, p := range c.Allow {
+		var err error
+		if allow[i], err = normal(p); err != nil {
+			return c, fmt.Errorf("firewall allow list: %w", err)
+		}
+	}
+	c.Allow = allow
+	return c, nil
+}
+
+// normal masks a prefix and turns 4in6 into IPv4.
+func normal(p netip.Prefix) (netip.Prefix, error) {
+	if !p.IsValid() {
+		return p, fmt.Errorf("%w prefix %s", ErrInvalid, p)
+	}
+	if !p.Addr().Is4In6() {
+		return p.Masked(), nil
+	}
+	if p.Bits() < 96 {
+		return p, fmt.Errorf("%w prefix %s: it is wider than the IPv4-mapped addresses (/96)", ErrInvalid, p)
+	}
+	return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96).Masked(), nil
+}

@@ -1,0 +1,490 @@
+package firewall
+
+import (
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+)
+
+func openKernel(t testing.TB, l *lab, cfg Config) *Kernel {
+	t.Helper()
+	cfg.NetNS = l.pbx
+	k, err := Open(cfg)
+	must(t, err)
+	t.Cleanup(func() { k.Close() })
+	return k
+}
+
+func forHosts(d time.Duration, prefixes ...string) []Ban {
+	return (&world{}).bans(time.Now(), d, prefixes...)
+}
+
+// nft runs the nft program inside the PBX, as an administrator would.
+func (l *lab) nft(t testing.TB, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Skip("needs the nft program (apt-get install nftables)")
+	}
+	var out []byte
+	l.inside(t, l.pbx, func() (err error) {
+		out, err = exec.Command("nft", args...).CombinedOutput()
+		return err
+	})
+	return string(out)
+}
+
+// conn is a netlink connection of somebody else's.
+func (l *lab) conn(t testing.TB) *nftables.Conn {
+	t.Helper()
+	c, err := nftables.New(nftables.WithNetNSFd(l.pbx))
+	must(t, err)
+	return c
+}
+
+// A ban cuts what stands already: a registered phone's UDP flow, its RTP, and a
+// TCP connection, though conntrack knows them all.
+func TestStandingFlowsAreCut(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	// conntrack is in force and accepts what is established, as on many hosts.
+	c := l.conn(t)
+	host := c.AddTable(&nftables.Table{Name: "host", Family: nftables.TableFamilyINet})
+	in := c.AddChain(&nftables.Chain{Name: "in", Table: host, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	c.AddRule(&nftables.Rule{Table: host, Chain: in, Exprs: []expr.Any{
+		&expr.Ct{Register: 1, Key: expr.CtKeySTATE},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(expr.CtStateBitESTABLISHED), Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: make([]byte, 4)},
+		&expr.Verdict{Kind: expr.VerdictAccept},
+	}})
+	must(t, c.Flush())
+
+	rtp := l.listen(t, ":16384")
+	var tcp net.Listener
+	l.inside(t, l.pbx, func() (err error) { tcp, err = net.Listen("tcp", ":5060"); return err })
+	t.Cleanup(func() { tcp.Close() })
+	for _, c := range []struct{ ban, from, to, mate, mateTo string }{
+		{"192.0.2.2/32", "192.0.2.2", "192.0.2.1", "192.0.2.3", "192.0.2.1"},
+		{"2001:db8:1::/64", "2001:db8:1::2", "[2001:db8:1::1]", "2001:db8:2::2", "[2001:db8:2::1]"},
+	} {
+		call := func(from, to string) (outside, inside net.Conn) {
+			outside = l.dial(t, "tcp", from, to+":5060")
+			inside, err := tcp.Accept()
+			must(t, err)
+			t.Cleanup(func() { inside.Close() })
+			return outside, inside
+		}
+		thief, thiefIn := call(c.from, c.to)
+		mate, mateIn := call(c.mate, c.mateTo)
+		voice := l.dial(t, "udp", c.from, c.to+":16384")
+		if !passes(t, voice, rtp) || !passes(t, thief, thiefIn) || !passes(t, thiefIn, thief) || !passes(t, mate, mateIn) {
+			t.Fatalf("%s: traffic does not flow before the ban", c.from)
+		}
+		must(t, k.Ban(time.Now(), forHosts(time.Hour, c.ban)...))
+		if passes(t, voice, rtp) {
+			t.Errorf("%s: RTP still arrives", c.from)
+		}
+		if passes(t, thief, thiefIn) {
+			t.Errorf("%s: the TCP connection still carries", c.from)
+		}
+		if passes(t, thiefIn, thief) {
+			t.Errorf("%s: the TCP connection still answers", c.from)
+		}
+		if !passes(t, mate, mateIn) {
+			t.Errorf("%s: the TCP connection of %s is cut", c.from, c.mate)
+		}
+	}
+	st, err := k.Stats()
+	must(t, err)
+	if st.In.Packets == 0 || st.In.Bytes == 0 || st.Out.Packets == 0 {
+		t.Errorf("counters: %+v", st)
+	}
+}
+
+// passes tells whether what is written into one end comes out at the other.
+func passes(t testing.TB, from io.Writer, to net.Conn) bool {
+	t.Helper()
+	_, err := from.Write([]byte("hello"))
+	if err != nil && !errors.Is(err, unix.EPERM) {
+		return false
+	}
+	must(t, to.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
+	n, err := to.Read(make([]byte, 64))
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	return n > 0
+}
+
+// What Asterisk still has to say to a banned address does not leave.
+func TestAnswersAreDropped(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("2001:db8:c::7/128")}})
+	banned := []string{"198.51.100.7", "2001:db8:a::7", "2001:db8:a:0:ffff::1", "2001:db8:b::7", "203.0.113.9", "2001:db8:c:1::1"}
+	others := []string{"198.51.100.8", "2001:db8:a:1::7", "2001:db8:b::8", "203.0.113.7", "2001:db8:c::7", "203.0.112.255"}
+	for _, a := range append(slices.Clone(banned), others...) {
+		if !l.answer(t, netip.MustParseAddr(a)) {
+			t.Fatalf("no answer to %s before the ban", a)
+		}
+	}
+	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128", "203.0.113.0/24", "2001:db8:c::/48")...))
+	for _, a := range banned {
+		if l.answer(t, netip.MustParseAddr(a)) {
+			t.Errorf("%s is answered", a)
+		}
+	}
+	for _, a := range others {
+		if !l.answer(t, netip.MustParseAddr(a)) {
+			t.Errorf("%s is not answered", a)
+		}
+	}
+	st, err := k.Stats()
+	must(t, err)
+	if st.Out.Packets != uint64(len(banned)) || st.In.Packets != 0 {
+		t.Errorf("dropped %d out and %d in, want %d and 0", st.Out.Packets, st.In.Packets, len(banned))
+	}
+}
+
+func TestForeverHasNoTimeout(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	must(t, k.Ban(time.Now(), append(forHosts(0, "198.51.100.7/32", "203.0.113.0/24"), forHosts(time.Hour, "198.51.100.8/32")...)...))
+	for _, set := range []setID{hosts4, prefixes4} {
+		elements, err := k.reader.elements(k.name, sets[set].name)
+		must(t, err)
+		for _, e := range elements {
+			wantForever := e.key != netip.MustParseAddr("198.51.100.8")
+			if (e.until == forever) != wantForever {
+				t.Errorf("%s %s ends %v", sets[set].name, e.key, e.until.time())
+			}
+		}
+	}
+}
+
+// The table as nft prints it: also the proof that nft can read what we write.
+func TestListing(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}})
+	must(t, k.Ban(time.Now(), forHosts(0, "198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128", "203.0.113.0/24", "2001:db8:c::/48", "224.0.0.0/3")...))
+	got := l.nft(t, "list", "table", "inet", DefaultName)
+	plain := strings.ReplaceAll(got, " == @", " @") // nft 1.0 and 1.1 differ
+	want := []string{
+		"type filter hook prerouting priority raw; policy accept;", "type filter hook output priority raw; policy accept;",
+		"elements = { 127.0.0.0/8 }", "elements = { ::1 }", "elements = { 198.51.100.7 }", "elements = { 2001:db8:a:: }",
+		"elements = { 2001:db8:b::7 }", "elements = { 203.0.113.0/24, 224.0.0.0/3 }", "elements = { 2001:db8:c::/48 }",
+	}
+	for i := range chains {
+		for id := range setCount {
+			want = append(want, chains[i].rule(id))
+		}
+	}
+	for _, line := range want {
+		if strings.Count(plain, "\t"+line+"\n") != 1 {
+			t.Errorf("nft does not list %q once", line)
+		}
+	}
+	t.Log(got)
+	// What nft prints it can load again, to the same effect.
+	l.nft(t, "flush", "ruleset")
+	var out []byte
+	l.inside(t, l.pbx, func() (err error) {
+		cmd := exec.Command("nft", "-f", "-")
+		cmd.Stdin = strings.NewReader(got)
+		out, err = cmd.CombinedOutput()
+		return err
+	})
+	if again := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}}); again.Opened().Origin != Adopted {
+		t.Errorf("a saved and loaded table is %v: %q (%s)", again.Opened().Origin, again.Opened().Findings, out)
+	}
+}
+
+func TestTakeOver(t *testing.T) {
+	l := newLab(t)
+	first := openKernel(t, l, Config{})
+	if o := first.Opened(); o.Origin != Fresh || o.Bans != 0 {
+		t.Errorf("first: %+v", o)
+	}
+	bans := append(forHosts(time.Hour, "198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128", "10.0.0.0/8", "2001:db8:c::/48", "192.0.2.2/32"),
+		forHosts(0, "198.51.100.8/32", "10.1.0.0/16", "2001:db8::/63", "2001:db8:0:1:8000::/65")...)
+	flood := l.flood(t, "192.0.2.2")
+	must(t, first.Ban(time.Now(), bans...))
+	must(t, first.Close())
+	flood.start()
+	dropped := []string{"198.51.100.7", "198.51.100.8", "2001:db8:a::1", "2001:db8:b::7", "10.0.0.1", "10.1.0.1", "10.255.0.1", "2001:db8:c:1::1", "2001:db8::1", "2001:db8:0:1::1"}
+	expect := func(t *testing.T) {
+		t.Helper()
+		for _, a := range dropped {
+			if l.arrives(t, netip.MustParseAddr(a)) {
+				t.Errorf("%s arrives", a)
+			}
+		}
+		if !l.arrives(t, netip.MustParseAddr("198.51.100.9")) || !l.arrives(t, netip.MustParseAddr("2001:db8:0:2::1")) {
+			t.Error("an innocent one is dropped")
+		}
+	}
+
+	takes := func(name, wantFinding string, harm func(c *nftables.Conn, tab *nftables.Table), want Origin) {
+		t.Run(name, func(t *testing.T) {
+			if harm != nil {
+				c := l.conn(t)
+				harm(c, nfTable(DefaultName))
+				must(t, c.Flush())
+			}
+			k := openKernel(t, l, Config{})
+			defer k.Close()
+			o := k.Opened()
+			if o.Origin != want || o.Bans == 0 || !slices.ContainsFunc(append(o.Findings, ""), func(f string) bool { return strings.Contains(f, wantFinding) }) {
+				t.Errorf("%+v", o)
+			}
+			expect(t)
+			for _, b := range k.Bans(time.Now()) {
+				if !b.Until.IsZero() && (time.Until(b.Until) > time.Hour || time.Until(b.Until) < 50*time.Minute) {
+					t.Errorf("%s until %v", b.Prefix, b.Until)
+				}
+			}
+			must(t, k.Restore(time.Now(), bans))
+			if len(k.Bans(time.Now())) != len(bans) {
+				t.Errorf("after restore: %v", k.Bans(time.Now()))
+			}
+			expect(t)
+			if found, err := k.Verify(time.Now()); err != nil || len(found) > 0 {
+				t.Errorf("verify: %q %v", found, err)
+			}
+		})
+	}
+	takes("as it was left", "", nil, Adopted)
+	takes("as it was left, again", "", nil, Adopted)
+	takes("a foreign chain", "chain foreign: not ours", func(c *nftables.Conn, tab *nftables.Table) {
+		c.AddChain(&nftables.Chain{Name: "foreign", Table: tab})
+	}, Repaired)
+	takes("a foreign set", "set foreign: not ours", func(c *nftables.Conn, tab *nftables.Table) {
+		must(t, c.AddSet(&nftables.Set{Table: tab, Name: "foreign", KeyType: nftables.TypeIPAddr, KeyByteOrder: binaryutil.BigEndian}, nil))
+	}, Repaired)
+	flood.none(t)
+	// From here on the harm itself opens the gap.
+	takes("a chain without rules", "chain incoming: has 0 rules", func(c *nftables.Conn, tab *nftables.Table) {
+		c.FlushChain(&nftables.Chain{Name: "incoming", Table: tab})
+	}, Repaired)
+	takes("another chain in place of ours", "chain incoming: has another hook", func(c *nftables.Conn, tab *nftables.Table) {
+		in := &nftables.Chain{Name: "incoming", Table: tab}
+		c.FlushChain(in)
+		c.DelChain(in)
+		c.AddChain(&nftables.Chain{Name: "incoming", Table: tab, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
+	}, Repaired)
+	takes("a set of another size", "set hosts4: has flags", func(c *nftables.Conn, tab *nftables.Table) {
+		for _, name := range []string{"incoming", "outgoing"} {
+			c.FlushChain(&nftables.Chain{Name: name, Table: tab})
+		}
+		old := nfSet(tab, hosts4)
+		c.DelSet(old)
+		old.Size = 1000
+		must(t, c.AddSet(old, []nftables.SetElement{{Key: []byte{198, 51, 100, 7}, Timeout: 59 * time.Minute}, {Key: []byte{198, 51, 100, 8}}}))
+	}, Repaired)
+	takes("asleep", "dormant", func(c *nftables.Conn, tab *nftables.Table) {
+		c.AddTable(&nftables.Table{Name: tab.Name, Family: tab.Family, Flags: nftables.TableFlagDormant})
+	}, Repaired)
+}
+
+// A repair that was cut off after the old table was gone: the bridge has what
+// the table lacks.
+func TestTakeOverAfterACrash(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
+	bridge := contentsOf(&books{
+		hosts4: map[[4]byte]stamp{{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever},
+		nets:   map[netip.Prefix]stamp{netip.MustParsePrefix("203.0.113.0/24"): forever},
+	}, nil, 0)
+	must(t, k.load(DefaultName+bridgeSuffix, bridge, nil))
+	must(t, k.Close())
+	k = openKernel(t, l, Config{})
+	if n := len(k.Bans(time.Now())); k.Opened().Origin != Adopted || n != 3 {
+		t.Errorf("%+v with %d bans", k.Opened(), n)
+	}
+	tables, err := l.conn(t).ListTables()
+	must(t, err)
+	if len(tables) != 1 {
+		t.Errorf("%d tables left", len(tables))
+	}
+	for _, a := range []string{"198.51.100.7", "198.51.100.8", "203.0.113.1"} {
+		if l.arrives(t, netip.MustParseAddr(a)) {
+			t.Errorf("%s arrives", a)
+		}
+	}
+}
+
+// While the table, the bans or both are made anew, a flood from a source that
+// is banned before and after finds no gap.
+func TestNoGap(t *testing.T) {
+	for _, source := range []struct{ name, from, ban string }{
+		{"address", "192.0.2.2", "192.0.2.2/32"},
+		{"prefix", "192.0.2.2", "192.0.2.0/24"},
+		{"slash64", "2001:db8:1::2", "2001:db8:1::/64"},
+		{"prefix6", "2001:db8:1::2", "2001:db8:1::/48"},
+	} {
+		t.Run(source.name, func(t *testing.T) {
+			l := newLab(t)
+			k := openKernel(t, l, Config{})
+			now := time.Now()
+			crowd := append(manyBans(2_000, now.Add(time.Hour)), manyPrefixes(500, now.Add(time.Hour))...)
+			flood := l.flood(t, source.from)
+			must(t, k.Ban(now, append(crowd, forHosts(time.Hour, source.ban)...)...))
+			flood.start()
+			for i := range 30 {
+				now := time.Now()
+				others := crowd[:len(crowd)-i*50]
+				ours := forHosts(time.Duration(i+1)*time.Hour, source.ban)
+				must(t, k.Restore(now, append(slices.Clone(others), ours...)))
+				must(t, k.Ban(now, forHosts(time.Duration(i+2)*time.Hour, source.ban)...))
+				// Prefixes around it, within it and beside it come and go.
+				around := []string{"192.0.0.0/16", "192.0.2.0/30", "192.0.3.0/24", "192.0.1.0/24", "2001:db8::/32", "2001:db8:1::/80", "2001:db8:2::/48", "2001:db8:0::/48"}
+				must(t, k.Ban(now, forHosts(time.Duration(i%3)*time.Hour, around...)...))
+				for _, p := range around {
+					must(t, k.Release(netip.MustParsePrefix(p)))
+				}
+				if i%10 == 0 {
+					must(t, k.Repair(now))
+					again := openKernel(t, l, Config{})
+					must(t, again.Close())
+				}
+			}
+			flood.none(t)
+		})
+	}
+}
+
+// manyPrefixes are n different /24s out of 172.0.0.0/8.
+func manyPrefixes(n int, until time.Time) []Ban {
+	out := make([]Ban, n)
+	for i := range out {
+		out[i] = Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, byte(i >> 7), byte(i << 1), 0}), 24), until}
+	}
+	return out
+}
+
+func TestLostTable(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "203.0.113.0/24")...))
+	c := l.conn(t)
+	c.FlushRuleset()
+	must(t, c.Flush())
+	if !l.arrives(t, netip.MustParseAddr("198.51.100.7")) {
+		t.Fatal("dropped without a table")
+	}
+	if err := k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.8/32")...); !errors.Is(err, ErrLost) {
+		t.Errorf("ban: %v", err)
+	}
+	if _, err := k.Stats(); !errors.Is(err, ErrLost) {
+		t.Errorf("stats: %v", err)
+	}
+	if found, err := k.Verify(time.Now()); err != nil || !slices.Equal(found, []string{"table inet tollwarden: missing"}) {
+		t.Errorf("verify: %q %v", found, err)
+	}
+	must(t, k.Repair(time.Now()))
+	for _, a := range []string{"198.51.100.7", "203.0.113.1"} {
+		if l.arrives(t, netip.MustParseAddr(a)) {
+			t.Errorf("%s arrives after the repair", a)
+		}
+	}
+	// An administrator takes elements out by hand, or a whole set's.
+	c.FlushSet(nfSet(nfTable(DefaultName), hosts4))
+	must(t, c.Flush())
+	found, err := k.Verify(time.Now())
+	if err != nil || len(found) == 0 || !strings.Contains(found[0], "set hosts4: lacks 198.51.100.7") {
+		t.Errorf("verify: %q %v", found, err)
+	}
+	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...)) // is no error
+	if l.arrives(t, netip.MustParseAddr("198.51.100.7")) {
+		t.Error("arrives after the ban")
+	}
+}
+
+func TestRemove(t *testing.T) {
+	l := newLab(t)
+	c := l.conn(t)
+	c.AddTable(&nftables.Table{Name: "host", Family: nftables.TableFamilyINet})
+	c.AddTable(&nftables.Table{Name: DefaultName, Family: nftables.TableFamilyIPv4})
+	must(t, c.Flush())
+	k := openKernel(t, l, Config{})
+	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
+	must(t, Check(Config{NetNS: l.pbx}))
+	must(t, k.Remove())
+	if !l.arrives(t, netip.MustParseAddr("198.51.100.7")) {
+		t.Error("still dropped")
+	}
+	must(t, Remove(Config{NetNS: l.pbx})) // absent is fine
+	tables, err := c.ListTables()
+	must(t, err)
+	if len(tables) != 2 {
+		t.Errorf("%d tables, want the 2 of the others", len(tables))
+	}
+}
+
+// A set that is too large to be read at the start is adopted unread, stays in
+// force, and Restore brings books and kernel together.
+func TestUnread(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	must(t, k.Ban(time.Now(), forHosts(0, "198.51.100.7/32", "198.51.100.8/32")...))
+	k.books = newBooks()
+	k.unread[hosts4] = true
+	if err := k.Repair(time.Now()); !errors.Is(err, ErrUnread) {
+		t.Errorf("repair: %v", err)
+	}
+	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
+	must(t, k.Restore(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "198.51.100.9/32")))
+	for a, want := range map[string]bool{"198.51.100.7": false, "198.51.100.8": true, "198.51.100.9": false} {
+		if l.arrives(t, netip.MustParseAddr(a)) != want {
+			t.Errorf("%s arrives: %v", a, !want)
+		}
+	}
+	if found, err := k.Verify(time.Now()); err != nil || len(found) > 0 {
+		t.Errorf("verify: %q %v", found, err)
+	}
+}
+
+// Without the privilege the error says what is missing and how to get it.
+func TestNoPrivilege(t *testing.T) {
+	needRoot(t)
+	errs := make(chan [2]error)
+	go func() {
+		lockedWithout(unix.CAP_NET_ADMIN)
+		_, err := Open(Config{Name: "unprivileged"})
+		errs <- [2]error{err, Check(Config{Name: "unprivileged"})}
+	}()
+	for _, err := range <-errs {
+		if !errors.Is(err, ErrPrivilege) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestSplitTransactions(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	k.limit = 100
+	now := time.Now()
+	must(t, k.Ban(now, manyBans(1_050, now.Add(time.Hour))...))
+	must(t, k.Repair(now))
+	st, err := k.Stats()
+	must(t, err)
+	if n := st.Sets[hosts4].Elements; n != 1_050 && n != -1 {
+		t.Errorf("%d elements", n)
+	}
+	must(t, k.Restore(now, forHosts(time.Hour, "198.51.100.7/32")))
+	if got := k.Bans(now); len(got) != 1 {
+		t.Errorf("%d bans", len(got))
+	}
+}

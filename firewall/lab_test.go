@@ -1,0 +1,351 @@
+package firewall
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// lab is two network namespaces joined by a cable: the PBX, where the table is,
+// and the street, from where packets come.
+type lab struct {
+	pbx, street int // namespace descriptors
+	in          *net.UDPConn
+	raw4, raw6  int
+	serial      uint32
+}
+
+var (
+	pbx4    = netip.MustParseAddr("192.0.2.1")
+	pbx6    = netip.MustParseAddr("2001:db8:1::1")
+	street4 = []string{"192.0.2.2/24", "192.0.2.3/24"}
+	street6 = []string{"2001:db8:1::2/64", "2001:db8:1::3/64", "2001:db8:2::2/64"}
+)
+
+func newLab(t testing.TB) *lab {
+	t.Helper()
+	needRoot(t)
+	l := &lab{pbx: newNetNS(t), street: newNetNS(t)}
+	for _, ns := range []int{l.pbx, l.street} {
+		l.inside(t, ns, func() error {
+			return errors.Join( // any source address is fine, and no second is lost on finding out that ours are unique
+				os.WriteFile("/proc/sys/net/ipv4/conf/all/rp_filter", []byte("0"), 0o644),
+				os.WriteFile("/proc/sys/net/ipv4/conf/default/rp_filter", []byte("0"), 0o644),
+				os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o644))
+		})
+	}
+	at := func(ns int) *netlink.Handle {
+		h, err := netlink.NewHandleAt(netns.NsHandle(ns), unix.NETLINK_ROUTE)
+		must(t, err)
+		t.Cleanup(h.Close)
+		return h
+	}
+	pbx, street := at(l.pbx), at(l.street)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = "cable"
+	must(t, street.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: "cable", PeerNamespace: netlink.NsFd(l.pbx)}))
+	for h, addrs := range map[*netlink.Handle][]string{
+		pbx:    {pbx4.String() + "/24", pbx6.String() + "/64", "2001:db8:2::1/64"},
+		street: append(append([]string{}, street4...), street6...),
+	} {
+		for _, name := range []string{"lo", "cable"} {
+			link, err := h.LinkByName(name)
+			must(t, err)
+			must(t, h.LinkSetUp(link))
+			for _, a := range addrs {
+				if name == "lo" {
+					continue
+				}
+				addr, err := netlink.ParseAddr(a)
+				must(t, err)
+				addr.Flags = unix.IFA_F_NODAD
+				must(t, h.AddrAdd(link, addr))
+			}
+		}
+		link, err := h.LinkByName("cable")
+		must(t, err)
+		for _, dst := range []string{"0.0.0.0/0", "::/0"} {
+			_, n, _ := net.ParseCIDR(dst)
+			_ = h.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: n})
+		}
+	}
+	l.in = l.listen(t, "[::]:5060")
+	l.inside(t, l.street, func() (err error) {
+		if l.raw4, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
+			return err
+		}
+		l.raw6, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+		return err
+	})
+	t.Cleanup(func() { unix.Close(l.raw4); unix.Close(l.raw6) })
+	// The neighbours find each other before anything is measured.
+	for _, a := range []string{"198.51.100.200", "2001:db8:ffff::200"} {
+		for try := 0; !l.arrives(t, netip.MustParseAddr(a)); try++ {
+			if try == 200 {
+				t.Fatalf("a packet from %s does not arrive without a table", a)
+			}
+		}
+	}
+	return l
+}
+
+func needRoot(t testing.TB) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread dies with the namespace
+		done <- unix.Unshare(unix.CLONE_NEWNET)
+	}()
+	if err := <-done; err != nil {
+		t.Skipf("needs root (CAP_NET_ADMIN and CAP_SYS_ADMIN) for network namespaces: %v", err)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newNetNS(t testing.TB) int {
+	t.Helper()
+	type made struct {
+		fd  int
+		err error
+	}
+	c := make(chan made)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			c <- made{0, err}
+			return
+		}
+		fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		c <- made{fd, err}
+	}()
+	m := <-c
+	must(t, m.err)
+	t.Cleanup(func() { unix.Close(m.fd) })
+	return m.fd
+}
+
+// inside runs f on a thread in a namespace; sockets made there stay there.
+func (l *lab) inside(t testing.TB, ns int, f func() error) {
+	t.Helper()
+	c := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
+			c <- err
+			return
+		}
+		c <- f()
+	}()
+	must(t, <-c)
+}
+
+// listen opens a UDP port of the PBX.
+func (l *lab) listen(t testing.TB, addr string) *net.UDPConn {
+	t.Helper()
+	var conn *net.UDPConn
+	l.inside(t, l.pbx, func() error {
+		c, err := net.ListenPacket("udp", addr)
+		if err == nil {
+			conn = c.(*net.UDPConn)
+			err = conn.SetReadBuffer(8 << 20)
+		}
+		return err
+	})
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// dial connects from an address on the street.
+func (l *lab) dial(t testing.TB, network, from, to string) net.Conn {
+	t.Helper()
+	var conn net.Conn
+	l.inside(t, l.street, func() (err error) {
+		d := net.Dialer{Timeout: 5 * time.Second}
+		ap := netip.AddrPortFrom(netip.MustParseAddr(from), 0)
+		if network == "udp" {
+			d.LocalAddr = net.UDPAddrFromAddrPort(ap)
+		} else {
+			d.LocalAddr = net.TCPAddrFromAddrPort(ap)
+		}
+		conn, err = d.DialContext(context.Background(), network, to)
+		return err
+	})
+	t.Cleanup(func() { conn.Close() })
+	return conn
+}
+
+// arrives sends a packet from any address at all and tells whether the PBX
+// receives it.
+func (l *lab) arrives(t testing.TB, from netip.Addr) bool {
+	t.Helper()
+	l.serial++
+	var want [4]byte
+	binary.BigEndian.PutUint32(want[:], l.serial)
+	l.forge(t, from, 5060, want[:])
+	buf := make([]byte, 64)
+	must(t, l.in.SetReadDeadline(time.Now().Add(25*time.Millisecond)))
+	for {
+		n, _, err := l.in.ReadFromUDPAddrPort(buf)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
+		must(t, err)
+		if n == 4 && [4]byte(buf[:4]) == want {
+			return true
+		}
+	}
+}
+
+// forge sends one UDP packet with a source address of choice.
+func (l *lab) forge(t testing.TB, from netip.Addr, port uint16, payload []byte) {
+	t.Helper()
+	udp := binary.BigEndian.AppendUint16(nil, 5061)
+	udp = binary.BigEndian.AppendUint16(udp, port)
+	udp = binary.BigEndian.AppendUint16(udp, uint16(8+len(payload)))
+	udp = append(append(udp, 0, 0), payload...)
+	if from.Is4() {
+		ip := []byte{0x45, 0, 0, byte(20 + len(udp)), 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
+		ip = append(append(ip, from.AsSlice()...), pbx4.AsSlice()...)
+		must(t, unix.Sendto(l.raw4, append(ip, udp...), 0, &unix.SockaddrInet4{Addr: pbx4.As4()}))
+		return
+	}
+	binary.BigEndian.PutUint16(udp[6:], checksum(from, pbx6, udp))
+	ip := []byte{0x60, 0, 0, 0, 0, byte(len(udp)), unix.IPPROTO_UDP, 64}
+	ip = append(append(ip, from.AsSlice()...), pbx6.AsSlice()...)
+	must(t, unix.Sendto(l.raw6, append(ip, udp...), 0, &unix.SockaddrInet6{Addr: pbx6.As16()}))
+}
+
+// checksum is that of UDP over IPv6 (RFC 8200 8.1).
+func checksum(from, to netip.Addr, udp []byte) uint16 {
+	b := append(append([]byte{}, from.AsSlice()...), to.AsSlice()...)
+	b = append(b, 0, 0, byte(len(udp)>>8), byte(len(udp)), 0, 0, 0, unix.IPPROTO_UDP)
+	b = append(b, udp...)
+	if len(b)%2 == 1 {
+		b = append(b, 0)
+	}
+	var sum uint32
+	for i := 0; i < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	for sum>>16 != 0 {
+		sum = sum&0xffff + sum>>16
+	}
+	if ^uint16(sum) == 0 {
+		return 0xffff
+	}
+	return ^uint16(sum)
+}
+
+// answer sends from the PBX to an address and tells whether the kernel lets it.
+func (l *lab) answer(t testing.TB, to netip.Addr) bool {
+	t.Helper()
+	_, err := l.in.WriteToUDPAddrPort([]byte("SIP/2.0 200 OK"), netip.AddrPortFrom(to, 5061))
+	if err != nil && !errors.Is(err, unix.EPERM) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// flood is packets without pause from one address on the street.
+type flood struct {
+	sent, arrived atomic.Int64
+	quit          chan struct{}
+	ended         sync.WaitGroup
+	in            *net.UDPConn
+}
+
+// flood starts one and waits until it arrives, so that a later silence means
+// something.
+func (l *lab) flood(t testing.TB, from string) *flood {
+	t.Helper()
+	f := &flood{quit: make(chan struct{}), in: l.listen(t, ":5070")}
+	to := pbx4.String() + ":5070"
+	if strings.Contains(from, ":") {
+		to = "[" + pbx6.String() + "]:5070"
+	}
+	out := l.dial(t, "udp", from, to)
+	f.ended.Go(func() {
+		buf := make([]byte, 64)
+		for {
+			if _, _, err := f.in.ReadFromUDPAddrPort(buf); err != nil {
+				return
+			}
+			f.arrived.Add(1)
+		}
+	})
+	f.ended.Go(func() {
+		for {
+			select {
+			case <-f.quit:
+				return
+			default:
+				if _, err := out.Write([]byte("guess")); err == nil {
+					f.sent.Add(1)
+				}
+			}
+		}
+	})
+	for try := 0; f.arrived.Load() == 0; try++ {
+		if try == 500 {
+			t.Fatal("the flood does not arrive")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return f
+}
+
+// start counts from here.
+func (f *flood) start() {
+	time.Sleep(50 * time.Millisecond) // what is on its way arrives
+	f.sent.Store(0)
+	f.arrived.Store(0)
+}
+
+// none ends the flood and fails if anything has arrived since start.
+func (f *flood) none(t testing.TB) {
+	t.Helper()
+	time.Sleep(50 * time.Millisecond)
+	sent, arrived := f.sent.Load(), f.arrived.Load()
+	close(f.quit)
+	f.in.Close()
+	f.ended.Wait()
+	if sent == 0 || arrived > 0 {
+		t.Errorf("%d of %d packets arrived", arrived, sent)
+	} else {
+		t.Logf("%d packets sent, none arrived", sent)
+	}
+}
+
+// lockedWithout keeps this goroutine on a thread without one capability; the
+// thread dies with the goroutine.
+func lockedWithout(capability uint) {
+	runtime.LockOSThread()
+	hdr := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&hdr, &data[0]); err != nil {
+		panic(err)
+	}
+	data[capability/32].Effective &^= 1 << (capability % 32)
+	if err := unix.Capset(&hdr, &data[0]); err != nil {
+		panic(err)
+	}
+}

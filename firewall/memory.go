@@ -1,0 +1,295 @@
+package firewall
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Memory is a Table that drops nothing: it models the kernel's sets, as strict
+// as the kernel is, for tests, the demo and observe mode. Books, validation and
+// batches are those of Kernel.
+type Memory struct {
+	desk
+	model model
+}
+
+var _ Table = (*Memory)(nil)
+
+// NewMemory makes an empty table. A config that Open would refuse panics, since
+// it is the programmer's.
+func NewMemory(cfg Config) *Memory {
+	cfg, err := cfg.normal()
+	if err != nil {
+		panic(err)
+	}
+	m := &Memory{model: model{name: cfg.Name}}
+	m.desk = newDesk(m)
+	_ = m.renew(&batch{})
+	if err := m.Allow(cfg.Allow); err != nil {
+		panic(err)
+	}
+	return m
+}
+
+// Fail lets every change fail with err from now on, nil lets them work again.
+func (m *Memory) Fail(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.model.fail = err
+}
+
+// Lose takes the table away behind the books' back, as a foreign `nft flush
+// ruleset` would: nothing is dropped until Repair.
+func (m *Memory) Lose() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.model.lost = true
+}
+
+// Dropped tells whether a packet from addr would be dropped at that time, as
+// the rules would decide it.
+func (m *Memory) Dropped(addr netip.Addr, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.model.dropped(addr.Unmap().WithZone(""), stampOf(now))
+}
+
+// Dump is the table as `nft list table` would print it, with the ends of bans
+// in place of their timeouts and in a stable order.
+func (m *Memory) Dump() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.model.String()
+}
+
+// Stats implements Table. Nothing is ever dropped, and nothing collected.
+func (m *Memory) Stats() (Stats, error) {
+	var st Stats
+	err := m.do("stats", nil, func() error {
+		for id, s := range sets {
+			st.Sets = append(st.Sets, SetStats{Name: s.name, Elements: m.model.len(setID(id)), Size: int(s.size)})
+		}
+		return nil
+	})
+	return st, err
+}
+
+// Close implements Table: the model goes on dropping.
+func (m *Memory) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	return nil
+}
+
+// Remove implements Table.
+func (m *Memory) Remove() error {
+	return m.do("remove", m.model.fail, func() error {
+		m.model.lost, m.closed = true, true
+		return nil
+	})
+}
+
+func (m *Memory) apply(b *batch) error        { return m.model.apply(b) }
+func (m *Memory) renew(contents *batch) error { return m.model.renew(contents) }
+
+func (m *Memory) compare(stamp) ([]string, error) {
+	if m.model.lost {
+		return []string{"table inet " + m.model.name + ": missing"}, nil
+	}
+	return nil, nil
+}
+
+// model is the kernel's side of the table: hash sets and interval sets.
+type model struct {
+	name   string
+	hosts  [setCount]map[netip.Addr]stamp
+	pieces [setCount][]span // sorted, disjoint
+	lost   bool
+	fail   error
+}
+
+func (m *model) renew(contents *batch) error {
+	next := model{name: m.name}
+	for id, s := range sets {
+		if !s.interval {
+			next.hosts[id] = map[netip.Addr]stamp{}
+		}
+	}
+	if m.fail != nil {
+		return m.fail
+	}
+	if err := next.apply(contents); err != nil {
+		return err
+	}
+	*m = next
+	return nil
+}
+
+// apply checks first and changes then, so it is all or nothing. It refuses what
+// the kernel would refuse or, worse, ignore.
+func (m *model) apply(b *batch) error {
+	if m.fail != nil {
+		return m.fail
+	}
+	if m.lost {
+		return ErrLost
+	}
+	var pieces [setCount][]span
+	for id := range setCount {
+		var err error
+		if sets[id].interval {
+			pieces[id], err = m.repieced(id, b[id])
+		} else {
+			err = m.check(id, b[id])
+		}
+		if err != nil {
+			return fmt.Errorf("set %s: %w", sets[id].name, err)
+		}
+	}
+	m.pieces = pieces
+	for id := range setCount {
+		for _, s := range b[id].drop {
+			delete(m.hosts[id], s.first)
+		}
+		if !sets[id].interval {
+			for _, s := range b[id].add {
+				m.hosts[id][s.first] = s.until
+			}
+		}
+	}
+	return nil
+}
+
+// check refuses to name an element twice and to add one that is there: before
+// Linux 6.12 that leaves its timeout as it was.
+func (m *model) check(id setID, c change) error {
+	gone := make(map[netip.Addr]bool, len(c.drop))
+	for _, s := range c.drop {
+		if gone[s.first] {
+			return fmt.Errorf("%s dropped twice (ENOENT)", s.first)
+		}
+		gone[s.first] = true
+	}
+	for _, s := range c.add {
+		if _, there := m.hosts[id][s.first]; there && !gone[s.first] {
+			return fmt.Errorf("%s is there already and would not be refreshed", s.first)
+		}
+		if sets[id].key(s.first) != s.first {
+			return fmt.Errorf("%s is no key of this set", s.first)
+		}
+	}
+	return nil
+}
+
+// repieced are the pieces after a change; overlaps are refused.
+func (m *model) repieced(id setID, c change) ([]span, error) {
+	gone := make(map[netip.Addr]netip.Addr, len(c.drop))
+	for _, s := range c.drop {
+		gone[s.first] = s.last
+	}
+	var next []span
+	for _, s := range m.pieces[id] {
+		if last, ok := gone[s.first]; !ok || last != s.last {
+			next = append(next, s)
+		}
+	}
+	next = append(next, c.add...)
+	slices.SortFunc(next, bySpan)
+	for i := 1; i < len(next); i++ {
+		if !next[i-1].last.Less(next[i].first) {
+			return nil, fmt.Errorf("%v and %v overlap (EEXIST)", next[i-1], next[i])
+		}
+	}
+	return next, nil
+}
+
+func bySpan(a, b span) int { return a.first.Compare(b.first) }
+
+// has tells whether a set holds an address at that time.
+func (m *model) has(id setID, a netip.Addr, now stamp) bool {
+	if a.Is6() != sets[id].v6 {
+		return false
+	}
+	if !sets[id].interval {
+		until, ok := m.hosts[id][sets[id].key(a)]
+		return ok && !until.over(now)
+	}
+	p := m.pieces[id]
+	i, found := slices.BinarySearchFunc(p, a, func(s span, a netip.Addr) int { return s.first.Compare(a) })
+	if !found {
+		i--
+	}
+	return i >= 0 && !p[i].last.Less(a) && !p[i].until.over(now)
+}
+
+// dropped asks the sets in the order of the rules.
+func (m *model) dropped(a netip.Addr, now stamp) bool {
+	if m.lost {
+		return false
+	}
+	for id, s := range sets {
+		if m.has(setID(id), a, now) {
+			return !s.allow
+		}
+	}
+	return false
+}
+
+func (m *model) len(id setID) int {
+	if sets[id].interval {
+		return len(m.pieces[id])
+	}
+	return len(m.hosts[id])
+}
+
+// String is the table in nft's words.
+func (m *model) String() string {
+	var b strings.Builder
+	if m.lost {
+		return ""
+	}
+	fmt.Fprintf(&b, "table inet %s {\n", m.name)
+	for id := range setCount {
+		s := &sets[id]
+		fmt.Fprintf(&b, "\tset %s {\n", s.name)
+		for _, e := range m.elements(id) {
+			fmt.Fprintf(&b, "\t\t%s\n", e)
+		}
+		b.WriteString("\t}\n")
+	}
+	for _, c := range chains {
+		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority raw; policy accept;\n", c.name, c.hook)
+		for id := range setCount {
+			fmt.Fprintf(&b, "\t\t%s\n", c.rule(id))
+		}
+		b.WriteString("\t}\n")
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+// elements are the contents of a set in order, one a line.
+func (m *model) elements(id setID) []string {
+	all := slices.Clone(m.pieces[id])
+	for a, until := range m.hosts[id] {
+		all = append(all, host(a, until))
+	}
+	slices.SortFunc(all, func(a, b span) int { return cmp.Or(bySpan(a, b), a.last.Compare(b.last)) })
+	var out []string
+	for _, s := range all {
+		e := s.first.String()
+		if s.first != s.last {
+			e += "-" + s.last.String()
+		}
+		if s.until != forever {
+			e += " until " + s.until.time().Format(time.RFC3339Nano)
+		}
+		out = append(out, e)
+	}
+	return out
+}

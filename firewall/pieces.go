@@ -1,0 +1,137 @@
+package firewall
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// span is an element of a set: a key (first and last are the same), or a piece
+// of the address space from first to last inclusive.
+type span struct {
+	first, last netip.Addr
+	until       stamp
+}
+
+func host(a netip.Addr, until stamp) span { return span{a, a, until} }
+
+// lastOf is the last address of a normal prefix.
+func lastOf(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for bit := p.Bits(); bit < len(b)*8; bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// disjoint turns the prefixes of one family, which may nest as they like, into
+// the fewest pieces that do not overlap; each ends with the last of the bans that
+// cover it. Two prefixes either nest or are apart, so a stack of those that are
+// open at the cursor is enough.
+func disjoint(nets map[netip.Prefix]stamp, v6 bool) []span {
+	type net struct {
+		netip.Prefix
+		last  netip.Addr
+		until stamp
+	}
+	var sorted []net
+	for p, s := range nets {
+		if p.Addr().Is6() == v6 {
+			sorted = append(sorted, net{p, lastOf(p), s})
+		}
+	}
+	slices.SortFunc(sorted, func(a, b net) int {
+		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
+	})
+
+	var out []span
+	var open []net
+	var cursor netip.Addr // the first address not yet written; invalid: past the end
+	emit := func(last netip.Addr, until stamp) {
+		if !cursor.IsValid() || last.Less(cursor) {
+			return
+		}
+		if n := len(out); n > 0 && out[n-1].until == until && out[n-1].last.Next() == cursor {
+			out[n-1].last = last
+		} else {
+			out = append(out, span{cursor, last, until})
+		}
+		cursor = last.Next()
+	}
+	leave := func() {
+		top := open[len(open)-1]
+		open = open[:len(open)-1]
+		emit(top.last, top.until)
+	}
+	for _, n := range sorted {
+		for len(open) > 0 && open[len(open)-1].last.Less(n.Addr()) {
+			leave()
+		}
+		if len(open) > 0 {
+			around := open[len(open)-1]
+			if around.Addr() != n.Addr() {
+				emit(n.Addr().Prev(), around.until)
+			}
+			n.until = max(n.until, around.until)
+		}
+		cursor = n.Addr()
+		open = append(open, n)
+	}
+	for len(open) > 0 {
+		leave()
+	}
+	return out
+}
+
+// diff says how to get from one list of pieces to another: what to drop, what
+// to add, and what the set holds then. Pieces whose ends differ by no more than
+// slack are left as they are. Both lists are sorted and disjoint.
+func diff(from, to []span, slack time.Duration) (drop, add, held []span) {
+	i := 0
+	for _, t := range to {
+		for i < len(from) && from[i].first.Less(t.first) {
+			drop = append(drop, from[i])
+			i++
+		}
+		if i < len(from) && from[i].first == t.first {
+			f := from[i]
+			i++
+			if f.last == t.last && near(f.until, t.until, slack) {
+				held = append(held, f)
+				continue
+			}
+			drop = append(drop, f)
+		}
+		add = append(add, t)
+		held = append(held, t)
+	}
+	return append(drop, from[i:]...), add, held
+}
+
+// near tells whether two ends are the same within slack.
+func near(a, b stamp, slack time.Duration) bool {
+	if a == forever || b == forever {
+		return a == b
+	}
+	return max(a, b)-min(a, b) <= stamp(slack)
+}
+
+// prefixesOf are the fewest prefixes that make up a span.
+func prefixesOf(s span) []netip.Prefix {
+	var out []netip.Prefix
+	for a := s.first; a.IsValid() && !s.last.Less(a); {
+		p := netip.PrefixFrom(a, a.BitLen())
+		for p.Bits() > 0 {
+			wider := netip.PrefixFrom(a, p.Bits()-1)
+			if wider.Masked().Addr() != a || s.last.Less(lastOf(wider)) {
+				break
+			}
+			p = wider
+		}
+		out = append(out, p)
+		a = lastOf(p).Next()
+	}
+	return out
+}

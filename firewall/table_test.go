@@ -1,0 +1,308 @@
+package firewall
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+// world is one place to run the shared scenarios in: the kernel with real
+// packets and the real clock, or Memory with a clock that is set forward.
+type world struct {
+	Table
+	drops func(t *testing.T, addr string) bool
+	now   func() time.Time
+	wait  func(time.Duration)
+}
+
+func memoryWorld(t *testing.T, cfg Config) *world {
+	m := NewMemory(cfg)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return &world{
+		Table: m,
+		drops: func(_ *testing.T, a string) bool { return m.Dropped(netip.MustParseAddr(a), at) },
+		now:   func() time.Time { return at },
+		wait:  func(d time.Duration) { at = at.Add(d) },
+	}
+}
+
+func kernelWorld(t *testing.T, cfg Config) *world {
+	l := newLab(t)
+	cfg.NetNS = l.pbx
+	k, err := Open(cfg)
+	must(t, err)
+	t.Cleanup(func() { k.Close() })
+	return &world{
+		Table: k,
+		drops: func(t *testing.T, a string) bool { return !l.arrives(t, netip.MustParseAddr(a)) },
+		now:   time.Now,
+		wait:  time.Sleep,
+	}
+}
+
+// both runs a scenario in both worlds.
+func both(t *testing.T, cfg Config, scenario func(*testing.T, *world)) {
+	t.Helper()
+	for name, in := range map[string]func(*testing.T, Config) *world{"memory": memoryWorld, "kernel": kernelWorld} {
+		t.Run(name, func(t *testing.T) {
+			w := in(t, cfg)
+			scenario(t, w)
+			if found, err := w.Verify(w.now()); !errors.Is(err, ErrClosed) && err != nil || len(found) != 0 {
+				t.Errorf("the table differs from the books at the end: %q %v", found, err)
+			}
+		})
+	}
+}
+
+// ban bans for a time; 0 is forever.
+func (w *world) ban(t *testing.T, d time.Duration, prefixes ...string) {
+	t.Helper()
+	now := w.now()
+	must(t, w.Ban(now, w.bans(now, d, prefixes...)...))
+}
+
+func (w *world) bans(now time.Time, d time.Duration, prefixes ...string) []Ban {
+	var out []Ban
+	for _, p := range prefixes {
+		b := Ban{Prefix: netip.MustParsePrefix(p)}
+		if d != 0 {
+			b.Until = now.Add(d)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+func (w *world) release(t *testing.T, prefixes ...string) {
+	t.Helper()
+	var ps []netip.Prefix
+	for _, p := range prefixes {
+		ps = append(ps, netip.MustParsePrefix(p))
+	}
+	must(t, w.Release(ps...))
+}
+
+func (w *world) expect(t *testing.T, dropped bool, addrs ...string) {
+	t.Helper()
+	for _, a := range addrs {
+		if got := w.drops(t, a); got != dropped {
+			t.Errorf("%s: dropped %v, want %v", a, got, dropped)
+		}
+	}
+}
+
+// inForce are the booked prefixes in order.
+func (w *world) inForce() []string {
+	var out []string
+	for _, b := range w.Bans(w.now()) {
+		out = append(out, b.Prefix.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestBan(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		w.expect(t, false, "198.51.100.7", "2001:db8:a::7")
+		w.ban(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128")
+		w.expect(t, true, "198.51.100.7", "2001:db8:a::7", "2001:db8:a:0:ffff:ffff:ffff:ffff", "2001:db8:b::7")
+		w.expect(t, false, "198.51.100.8", "198.51.100.6", "2001:db8:a:1::7", "2001:db8:9:ffff::7", "2001:db8:b::8")
+		w.release(t, "198.51.100.7/32", "2001:db8:a::/64", "203.0.113.1/32", "203.0.113.0/24")
+		w.expect(t, false, "198.51.100.7", "2001:db8:a::7")
+		w.expect(t, true, "2001:db8:b::7")
+	})
+}
+
+func TestBanEnds(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		w.ban(t, 300*time.Millisecond, "198.51.100.7/32", "2001:db8:a::/64", "203.0.113.0/24")
+		w.ban(t, 0, "198.51.100.8/32")
+		w.expect(t, true, "198.51.100.7", "2001:db8:a::7", "203.0.113.9", "198.51.100.8")
+		w.wait(500 * time.Millisecond)
+		w.expect(t, false, "198.51.100.7", "2001:db8:a::7", "203.0.113.9")
+		w.expect(t, true, "198.51.100.8")
+		if got := w.inForce(); !slices.Equal(got, []string{"198.51.100.8/32"}) {
+			t.Errorf("in force: %v", got)
+		}
+		// Ended a moment ago: a ban again is a new ban.
+		w.ban(t, time.Hour, "198.51.100.7/32", "203.0.113.0/25", "2001:db8:a::/64")
+		w.expect(t, true, "198.51.100.7", "2001:db8:a::7", "203.0.113.9")
+		w.expect(t, false, "203.0.113.200")
+	})
+}
+
+func TestBanAgain(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		all := []string{"198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128", "203.0.113.0/24", "2001:db8:c::/48"}
+		one := []string{"198.51.100.7", "2001:db8:a::1", "2001:db8:b::7", "203.0.113.9", "2001:db8:c:1::1"}
+		w.ban(t, 400*time.Millisecond, all...)
+		w.ban(t, time.Hour, all...) // longer
+		w.wait(600 * time.Millisecond)
+		w.expect(t, true, one...)
+		w.ban(t, 0, all...) // forever
+		w.expect(t, true, one...)
+		w.ban(t, 300*time.Millisecond, all...) // shorter: as given
+		w.expect(t, true, one...)
+		w.wait(500 * time.Millisecond)
+		w.expect(t, false, one...)
+		w.ban(t, time.Hour, all...)
+		w.ban(t, -time.Second, all...) // over already
+		w.expect(t, false, one...)
+		if got := w.inForce(); len(got) != 0 {
+			t.Errorf("in force: %v", got)
+		}
+	})
+}
+
+func TestPrefixes(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		w.ban(t, time.Hour, "198.51.100.9/32")
+		w.ban(t, 2*time.Hour, "198.51.100.0/24") // over a banned host
+		w.ban(t, time.Hour, "198.51.100.7/32")   // a host inside
+		w.expect(t, true, "198.51.100.0", "198.51.100.7", "198.51.100.9", "198.51.100.255")
+		w.expect(t, false, "198.51.99.255", "198.51.101.0")
+		w.release(t, "198.51.100.7/32")
+		w.expect(t, true, "198.51.100.7")
+		w.release(t, "198.51.100.0/24")
+		w.expect(t, true, "198.51.100.9")
+		w.expect(t, false, "198.51.100.7", "198.51.100.1")
+
+		// Nested, with different ends; the inner one outlives the outer.
+		w.ban(t, 400*time.Millisecond, "10.0.0.0/8")
+		w.ban(t, time.Hour, "10.1.0.0/16", "10.1.2.0/24")
+		w.ban(t, 200*time.Millisecond, "10.2.0.0/16") // and one that does not
+		w.expect(t, true, "10.0.0.1", "10.1.0.1", "10.1.2.3", "10.2.0.1", "10.255.255.255")
+		w.wait(600 * time.Millisecond)
+		w.expect(t, false, "10.0.0.1", "10.2.0.1", "10.255.255.255")
+		w.expect(t, true, "10.1.0.1", "10.1.2.3")
+
+		// Adjacent, then joined, then cut.
+		w.ban(t, time.Hour, "203.0.113.0/25", "203.0.113.128/25", "203.0.112.0/24")
+		w.expect(t, true, "203.0.112.0", "203.0.113.0", "203.0.113.127", "203.0.113.128", "203.0.113.255")
+		w.release(t, "203.0.113.0/25")
+		w.expect(t, true, "203.0.112.255", "203.0.113.128")
+		w.expect(t, false, "203.0.113.0", "203.0.113.127", "203.0.114.0")
+
+		w.ban(t, time.Hour, "2001:db8:a::/48", "2001:db8:a:b0::/60", "2001:db8:a:bb::/64", "2001:db8:a:c::7/128", "2001:db8:d::/80")
+		w.release(t, "2001:db8:a::/48")
+		w.expect(t, true, "2001:db8:a:b0::1", "2001:db8:a:bb::1", "2001:db8:a:c::7", "2001:db8:d::1")
+		w.expect(t, false, "2001:db8:a:c::8", "2001:db8:a:ff::1", "2001:db8:d:0:1::1")
+	})
+}
+
+func TestEverything(t *testing.T) {
+	both(t, Config{Allow: []netip.Prefix{netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("fe80::/10")}}, func(t *testing.T, w *world) {
+		w.ban(t, time.Hour, "0.0.0.0/0", "128.0.0.0/1")
+		w.expect(t, true, "1.2.3.4", "203.0.113.1", "223.255.255.254")
+		w.expect(t, false, "198.51.100.7", "2001:db8:a::1")
+		w.release(t, "0.0.0.0/0")
+		w.expect(t, true, "203.0.113.1", "223.255.255.254")
+		w.expect(t, false, "1.2.3.4")
+		w.ban(t, 0, "0.0.0.0/0")
+		w.ban(t, 0, "0.0.0.0/0", "0.0.0.0/1")
+		w.expect(t, true, "1.2.3.4", "203.0.113.1")
+		w.release(t, "128.0.0.0/1", "0.0.0.0/1", "0.0.0.0/0")
+		w.expect(t, false, "1.2.3.4", "203.0.113.1")
+		w.ban(t, time.Hour, "8000::/1", "::/0")
+		w.expect(t, true, "2001:db8:a::1")
+		w.release(t, "::/0")
+		w.expect(t, false, "2001:db8:a::1")
+	})
+}
+
+func TestAllow(t *testing.T) {
+	office := []netip.Prefix{netip.MustParsePrefix("198.51.100.0/28"), netip.MustParsePrefix("198.51.100.3/32"), netip.MustParsePrefix("2001:db8:a:0:1::/80")}
+	both(t, Config{Allow: office}, func(t *testing.T, w *world) {
+		w.ban(t, time.Hour, "198.51.100.0/24", "198.51.100.3/32", "2001:db8:a::/64", "2001:db8:a:0:1::5/128")
+		w.expect(t, false, "198.51.100.3", "198.51.100.15", "2001:db8:a:0:1::5")
+		w.expect(t, true, "198.51.100.16", "2001:db8:a::1")
+		must(t, w.Allow([]netip.Prefix{netip.MustParsePrefix("198.51.100.16/32"), netip.MustParsePrefix("::ffff:198.51.100.18/127")}))
+		w.expect(t, true, "198.51.100.3", "2001:db8:a:0:1::5")
+		w.expect(t, false, "198.51.100.16", "198.51.100.18", "198.51.100.19")
+		must(t, w.Allow(nil))
+		w.expect(t, true, "198.51.100.16")
+	})
+}
+
+func TestRestore(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		w.ban(t, time.Hour, "198.51.100.1/32", "198.51.100.2/32", "10.0.0.0/8", "10.1.0.0/16", "2001:db8:a::/64")
+		now := w.now()
+		must(t, w.Restore(now, append(
+			w.bans(now, time.Hour, "198.51.100.2/32", "198.51.100.3/32", "10.1.0.0/16", "11.0.0.0/8", "2001:db8:b::/64"),
+			w.bans(now, -time.Second, "198.51.100.4/32")...)))
+		w.expect(t, true, "198.51.100.2", "198.51.100.3", "10.1.0.1", "11.0.0.1", "2001:db8:b::1")
+		w.expect(t, false, "198.51.100.1", "198.51.100.4", "10.0.0.1", "2001:db8:a::1")
+		want := []string{"10.1.0.0/16", "11.0.0.0/8", "198.51.100.2/32", "198.51.100.3/32", "2001:db8:b::/64"}
+		if got := w.inForce(); !slices.Equal(got, want) {
+			t.Errorf("in force: %v, want %v", got, want)
+		}
+		must(t, w.Restore(w.now(), nil))
+		w.expect(t, false, "198.51.100.2", "198.51.100.3", "10.1.0.1", "11.0.0.1", "2001:db8:b::1")
+	})
+}
+
+func TestRefused(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		good := Ban{Prefix: netip.MustParsePrefix("198.51.100.7/32")}
+		for _, bad := range []netip.Prefix{{}, netip.PrefixFrom(netip.MustParseAddr("10.0.0.1"), 33), netip.MustParsePrefix("::ffff:10.0.0.0/95")} {
+			if err := w.Ban(w.now(), good, Ban{Prefix: bad}); !errors.Is(err, ErrInvalid) {
+				t.Errorf("ban of %v: %v", bad, err)
+			}
+			if err := w.Release(bad); !errors.Is(err, ErrInvalid) {
+				t.Errorf("release of %v: %v", bad, err)
+			}
+		}
+		w.expect(t, false, "198.51.100.7")
+		// Host bits are masked, 4in6 is IPv4, and the last of two counts.
+		w.ban(t, time.Hour, "::ffff:198.51.100.7/128", "203.0.113.77/24")
+		now := w.now()
+		must(t, w.Ban(now, Ban{netip.MustParsePrefix("198.51.100.8/32"), now.Add(time.Hour)}, Ban{netip.MustParsePrefix("198.51.100.8/32"), now.Add(-time.Hour)}))
+		w.expect(t, true, "198.51.100.7", "203.0.113.1")
+		w.expect(t, false, "198.51.100.8")
+	})
+}
+
+func TestMany(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		now := w.now()
+		bans := manyBans(10_000, now.Add(time.Hour))
+		must(t, w.Ban(now, bans...))
+		must(t, w.Ban(now, bans...)) // all of them refreshed
+		if got := len(w.Bans(now)); got != len(bans) {
+			t.Fatalf("%d in the books, want %d", got, len(bans))
+		}
+		w.expect(t, true, bans[0].Prefix.Addr().String(), bans[5_000].Prefix.Addr().String(), bans[9_999].Prefix.Addr().String())
+		must(t, w.Restore(now, bans[:5_000]))
+		w.expect(t, true, bans[4_999].Prefix.Addr().String())
+		w.expect(t, false, bans[5_000].Prefix.Addr().String())
+		st, err := w.Stats()
+		must(t, err)
+		if n := st.Sets[hosts4].Elements; n != 5_000 && n != -1 {
+			t.Errorf("%d elements, want 5000", n)
+		}
+	})
+}
+
+// manyBans are n different addresses out of 10.0.0.0/8.
+func manyBans(n int, until time.Time) []Ban {
+	out := make([]Ban, n)
+	for i := range out {
+		out[i] = Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(10 + i>>24), byte(i >> 16), byte(i >> 8), byte(i)}), 32), until}
+	}
+	return out
+}
+
+func TestClosed(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		w.ban(t, time.Hour, "198.51.100.7/32")
+		must(t, w.Close())
+		must(t, w.Close())
+		w.expect(t, true, "198.51.100.7")
+		if err := w.Ban(w.now(), Ban{Prefix: netip.MustParsePrefix("198.51.100.8/32")}); !errors.Is(err, ErrClosed) {
+			t.Errorf("ban after close: %v", err)
+		}
+	})
+}

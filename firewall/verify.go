@@ -1,0 +1,93 @@
+package firewall
+
+import "time"
+
+// samples is how many bans of each set Verify asks the kernel for.
+const samples = 16
+
+// compare implements sink: the shape of the table, the number of elements where
+// the kernel says it, and samples of them. Elements are never listed.
+func (k *Kernel) compare(now stamp) ([]string, error) {
+	in, err := k.inspect(k.name)
+	if err != nil {
+		return nil, explain(err)
+	}
+	for id := range setCount {
+		f, ok := in.sets[sets[id].name]
+		if !ok || k.unread[id] {
+			continue
+		}
+		if err := k.sample(in, id, now); err != nil {
+			return nil, explain(err)
+		}
+		k.count(in, id, f.elements, now)
+	}
+	return in.findings, nil
+}
+
+// soon is when a ban is too near its end to ask the kernel for it.
+const soon = stamp(2 * time.Second)
+
+// sample asks for a few bans that are in force for some time yet.
+func (k *Kernel) sample(in *inspection, id setID, now stamp) error {
+	asked := 0
+	for s := range k.expected(id) {
+		if s.until < now+soon {
+			continue
+		}
+		if asked++; asked > samples {
+			break
+		}
+		there, err := k.reader.present(k.name, sets[id].name, s.first)
+		if err != nil {
+			return err
+		}
+		if !there {
+			in.find("set %s: lacks %s", sets[id].name, s.first)
+		}
+	}
+	return nil
+}
+
+// count compares the number of elements with what has to be there. More than
+// that is no finding: what has run out is collected some time later.
+func (k *Kernel) count(in *inspection, id setID, elements int, now stamp) {
+	if elements < 0 {
+		return
+	}
+	least := 0
+	for s := range k.expected(id) {
+		switch {
+		case s.until < now+soon:
+		case !sets[id].interval:
+			least += 2
+		case s.last.Next().IsValid():
+			least += 2 // start and end
+		default:
+			least++
+		}
+	}
+	// The kernel counts a start and an end as one, and rounds down.
+	if least /= 2; elements < least {
+		in.find("set %s: holds %d elements, wanted %d", sets[id].name, elements, least)
+	}
+}
+
+// expected yields what a set should hold.
+func (k *Kernel) expected(id setID) func(func(span) bool) {
+	return func(yield func(span) bool) {
+		for _, s := range k.held[id] {
+			if !yield(s) {
+				return
+			}
+		}
+		if sets[id].interval {
+			return
+		}
+		for p, until := range k.books.in(id) {
+			if !yield(host(p.Addr(), until)) {
+				return
+			}
+		}
+	}
+}
