@@ -1,0 +1,49 @@
+package amitest
+
+import "strings"
+
+// classes is a set of event or action classes.
+type classes uint32
+
+// classNames are Asterisk's, in its order (perms in main/manager.c).
+var classNames = []string{
+	"system", "call", "log", "verbose", "command", "agent", "user", "config", "dtmf", "reporting",
+	"cdr", "dialplan", "originate", "agi", "cc", "aoc", "test", "security", "message",
+}
+
+const all classes = 1<<19 - 1
+
+// parseClasses reads an event mask or a read= or write= of manager.conf.
+func parseClasses(text string) (set classes) {
+	for name := range strings.SplitSeq(strings.ToLower(text), ",") {
+		switch name = strings.TrimSpace(name); name {
+		case "all", "on", "yes", "true", "1":
+			return all
+		}
+		for i, known := range classNames {
+			if name == known {
+				set |= 1 << i
+			}
+		}
+	}
+	return set
+}
+
+// granted are the classes of a user; none named means all.
+func granted(text string) classes {
+	if text == "" {
+		return all
+	}
+	return parseClasses(text)
+}
+
+// String gives the classes as a Privilege line does.
+func (c classes) String() string {
+	var names []string
+	for i, name := range classNames {
+		if c&(1<<i) != 0 {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(append(names, "all"), ",")
+}
