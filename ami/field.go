@@ -10,7 +10,7 @@ import (
 type field uint8
 
 const (
-	text field = iota // anything; not kept
+	text field = iota // anything; not kept, such as the digests of passwords
 	numeric
 	moment
 	address

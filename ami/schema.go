@@ -14,8 +14,8 @@ package ami
 //     believed: he would have to write the three headers that follow and end the
 //     block himself, which takes 59; else Asterisk's own follow his and one is
 //     double. To begin an event that the real SessionID, LocalAddress and
-//     RemoteAddress complete takes that event's lines up to AccountID, thrice as
-//     much.
+//     RemoteAddress complete takes that event's lines up to AccountID, over twice
+//     as much.
 //   - CallerIDNum and ConnectedLineNum of a PJSIP channel: 79 bytes (res_pjsip.c
 //     cid_num[AST_CHANNEL_NAME]). The shortest event that the rest of the real
 //     block would complete, a Hangup from CallerIDNum on, takes 96.
@@ -41,7 +41,8 @@ package ami
 //     names the channel of a guest, have no bound. Nothing from chan_sip is
 //     Proven.
 //   - the user name of a login to the manager over HTTP (webenabled=yes in
-//     manager.conf): AccountID of InvalidAccountID at any length.
+//     manager.conf): AccountID of InvalidAccountID at any length (seen on 16.28
+//     and 22.10: a whole SuccessfulAuth of PJSIP without any login).
 //   - other classes of events quote strangers at any length (Newexten AppData,
 //     UserEvent, ContactStatus URI): only "security" and "call" are to be
 //     subscribed to.
@@ -111,8 +112,8 @@ var (
 	requestParams = slot{"RequestParams", maybe, text}
 )
 
-// leg builds the order of one channel. Tenantid came with 18.24, 20.9, 21.4 and
-// 22; ChanVariable stands once for each of manager.conf's channelvars. Channels
+// leg builds the order of one channel. Tenantid came in May 2024 (18 to 23);
+// ChanVariable stands once for each of manager.conf's channelvars. Channels
 // of internal technologies raise no events.
 // (main/manager_channels.c ast_manager_build_channel_state_string_prefix.)
 func leg(prefix string, of legFields) []slot {
@@ -210,7 +211,7 @@ var schemas = [kinds]schema{
 
 	Newchannel: callEvent("Newchannel", join(preamble, caller)),
 	Newstate:   callEvent("Newstate", join(preamble, caller)),
-	// TechCause came with 20.17, 22.7 and 23; 16, 18 and 21 have none.
+	// TechCause came in 2025 (20, 22, 23); 16, 18 and 21 have none.
 	Hangup: callEvent("Hangup", join(preamble, caller, []slot{
 		{"Cause", once, cause},
 		{"Cause-txt", once, text},
