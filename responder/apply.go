@@ -36,6 +36,9 @@ type crew struct {
 	rotatedSince func(account string, t time.Time) bool
 	// rotated is called when an account has another secret.
 	rotated func(account string)
+	// ended takes the channels that were hung up and returns how many of the
+	// account's are by now, in all.
+	ended func(account string, channels []string) int
 	// contained is called when nothing more is done for the account.
 	contained func(account string)
 
@@ -68,40 +71,43 @@ func newJob(i *Incident) job {
 // secret; then the account is swept for calls that slipped in; notify comes
 // last and can tell of all.
 func (c *crew) contain(ctx context.Context, j job) {
-	var ended string
 	var beside sync.WaitGroup
-	beside.Go(func() { ended = c.hangup(ctx, j) })
+	beside.Go(func() { c.hangup(ctx, j, "") })
 	c.rotate(ctx, j)
 	c.expire(ctx, j)
 	beside.Wait()
-	if ended != "" {
-		c.sweep(ctx, j, ended)
-	}
+	c.hangup(ctx, j, ", the last after everything else was done")
 	c.contained(j.account)
 	c.notify(ctx, j)
 }
 
-// hangup ends the account's channels and returns what it did, "" when that
-// failed or was not asked for.
-func (c *crew) hangup(ctx context.Context, j job) string {
+// hangup ends the account's channels, those in the events as well as those
+// Asterisk lists.
+func (c *crew) hangup(ctx context.Context, j job, when string) {
 	n, ok := j.open[StepHangup]
 	if !ok {
-		return ""
+		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
-	ended, err := c.pbx.Hangup(ctx, j.account)
-	done := count(len(ended), "channel") + " ended"
-	if err != nil {
+	channels, err := c.pbx.Hangup(ctx, j.account)
+	total := c.ended(j.account, channels)
+	done := count(total, "channel") + " ended"
+	if len(channels) > 0 && total > len(channels) {
+		done += when
+	}
+	left := 0
+	if err == nil {
+		left = c.quiet(ctx, j.account)
+	}
+	switch {
+	case err != nil:
 		c.report(j.incident, n, Failed, failure(done, err))
-		return ""
-	}
-	if left := c.quiet(ctx, j.account); left > 0 {
+	case left > 0:
 		c.report(j.incident, n, Failed, fmt.Sprintf("%s, %d still up by their events", done, left))
-		return ""
+	default:
+		c.report(j.incident, n, Done, done)
 	}
-	c.report(j.incident, n, Done, done)
-	return done
 }
 
 // quiet waits until the events, too, say that the account has no channel up,
@@ -164,19 +170,6 @@ func (c *crew) expire(ctx context.Context, j job) {
 		return
 	}
 	c.report(j.incident, n, Done, done)
-}
-
-// sweep ends the calls that were set up while the secret was being changed.
-func (c *crew) sweep(ctx context.Context, j job, before string) {
-	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
-	defer cancel()
-	ended, err := c.pbx.Hangup(ctx, j.account)
-	switch n := j.open[StepHangup]; {
-	case err != nil:
-		c.report(j.incident, n, Failed, failure(before+"; the sweep after the rotation failed", err))
-	case len(ended) > 0:
-		c.report(j.incident, n, Done, fmt.Sprintf("%s; %d more after the rotation", before, len(ended)))
-	}
 }
 
 func (c *crew) notify(ctx context.Context, j job) {

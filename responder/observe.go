@@ -163,7 +163,7 @@ func (r *Responder) employ(i *Incident) {
 	}
 	select {
 	case r.jobs <- j:
-		r.closing[j.account]++
+		r.close(j.account)
 	default:
 		r.counters.JobsRefused++
 		for _, n := range j.open {
@@ -180,7 +180,7 @@ func (r *Responder) channelUp(now time.Time, e *ami.Event) {
 	r.calls.Up(calls.Channel{
 		Name: string(e.Channel), Account: string(account), Linkedid: string(e.Linkedid), Dialled: string(e.Exten), Since: now,
 	})
-	if r.closing[string(account)] == 0 {
+	if r.closing[string(account)] == nil {
 		return
 	}
 	select {
@@ -219,11 +219,48 @@ func (r *Responder) setRotated(account string) {
 	r.breakIn.Reset(account)
 }
 
+// closure is an account with incidents under way: its new calls are ended as
+// they come.
+type closure struct {
+	incidents int
+	ended     map[string]struct{} // channels hung up
+}
+
+// close begins the watch for new calls of an account. The caller holds the
+// lock.
+func (r *Responder) close(account string) {
+	c := r.closing[account]
+	if c == nil {
+		c = &closure{ended: map[string]struct{}{}}
+		r.closing[account] = c
+	}
+	c.incidents++
+}
+
+// ended counts the channels of an account that were hung up while it was
+// closed, whoever did it.
+func (r *Responder) ended(account string, channels []string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.closing[account]
+	if c == nil {
+		return len(channels)
+	}
+	for _, name := range channels {
+		c.ended[name] = struct{}{}
+	}
+	return len(c.ended)
+}
+
 // contained ends the watch for new calls of an account.
 func (r *Responder) contained(account string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closing[account]--; r.closing[account] <= 0 {
+	c := r.closing[account]
+	if c == nil {
+		return
+	}
+	if c.incidents--; c.incidents == 0 {
 		delete(r.closing, account)
 	}
 }

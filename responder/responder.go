@@ -107,7 +107,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.New(), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
-		closing: map[string]int{}, rotatedAt: map[string]time.Time{},
+		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{},
 	}
 	r.lane = &lane{
 		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.Bans,
@@ -116,7 +116,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	}
 	r.crew = &crew{
 		pbx: parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
-		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, contained: r.contained,
+		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, ended: r.ended, contained: r.contained,
 	}
 	policy.BreakIn.Learned = r.learned
 	r.breakIn = score.NewBreakIn(policy.BreakIn)
@@ -158,10 +158,9 @@ func (r *Responder) sweep(ctx context.Context) {
 			within, cancel := context.WithTimeout(ctx, hangupWithin)
 			ended, err := r.parts.PBX.Hangup(within, account)
 			cancel()
+			r.ended(account, ended)
 			if err != nil {
 				r.log.Error().Err(err).Str("account", account).Msg("a call that slipped in could not be ended")
-			} else if len(ended) > 0 {
-				r.log.Info().Str("account", account).Int("channels", len(ended)).Msg("calls that slipped in are ended")
 			}
 		case <-ctx.Done():
 			return
