@@ -75,7 +75,7 @@ type Responder struct {
 	offences   *offences
 	trust      *trust
 	own        netip.Addr           // where our own manager sessions come from
-	closing    map[string]int       // accounts with an incident under way
+	closing    map[string]*closure  // accounts with an incident under way
 	rotatedAt  map[string]time.Time // when an account got its last secret from us
 	counters   Counters
 }
