@@ -191,8 +191,10 @@ func setVariable(text []byte, s section, name, old, value string) []byte {
 	var b bytes.Buffer
 	if at >= 0 {
 		l := lines[at]
-		// The blanks before the comment stay too.
-		tail := text[l.start+len(bytes.TrimRight(text[l.start:l.code], " \t\r\n")) : l.end]
+		tail := text[l.code:l.end]
+		if len(tail) > 0 && tail[0] == ';' { // the blanks before a remark stay too
+			tail = text[l.start+len(bytes.TrimRight(text[l.start:l.code], " \t")) : l.end]
+		}
 		b.Write(text[:l.start])
 		b.WriteString(name + " = " + value)
 		b.Write(tail)

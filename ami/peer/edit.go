@@ -26,13 +26,13 @@ type edit struct {
 	index   int    // the section's place in before
 	before  config // what Asterisk read before
 	swaps   []swap
-	file    *confFile // where the section stands
+
+	file   *confFile            // where the section stands
+	copies map[*confFile]string // names of the copies made so far
 }
 
 // change is an edit that stands in the files.
 type change struct {
-	m    *Manager
-	root string
 	was  []*confFile // the files as they were
 	note string      // which file and copy, for the detail
 }
@@ -59,7 +59,7 @@ func (m *Manager) apply(ctx context.Context, e edit) (*change, error) {
 	if err := t.holds(e.swaps); err != nil {
 		return nil, fmt.Errorf("%s: %w", m.o.ConfigDir, err)
 	}
-	e.file = p.file
+	e.file, e.copies = p.file, map[*confFile]string{}
 	var failures []error
 	for _, w := range m.writers(ctx, t, p, e) {
 		c, err := m.write(ctx, t, e, w)
@@ -175,17 +175,18 @@ func (p place) sectionIn(text []byte) section {
 
 // write copies the files, lets w write, and checks; or puts the files back.
 func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change, error) {
-	now := time.Now()
-	c := &change{m: m, root: e.root, was: w.touches}
+	c := &change{was: w.touches}
 	for _, f := range w.touches {
-		name, err := t.keepCopy(f, now, m.o.KeepCopies)
+		if e.copies[f] != "" {
+			continue // a writer before this one has put the file back since
+		}
+		name, err := t.keepCopy(f, time.Now(), m.o.KeepCopies)
 		if err != nil {
 			return nil, err
 		}
-		if f == e.file {
-			c.note = fmt.Sprintf("%s (%s, copy %s)", f.path, w.name, filepath.Base(name))
-		}
+		e.copies[f] = name
 	}
+	c.note = fmt.Sprintf("%s (%s, copy %s)", e.file.path, w.name, filepath.Base(e.copies[e.file]))
 	err := w.write(ctx)
 	if err == nil {
 		err = m.inForce(ctx, e)

@@ -182,13 +182,18 @@ const copyStamp = "20060102T150405.000000Z"
 // keepCopy writes FILE.tollwarden-TIME beside the file, with its mode and owner,
 // and lets go of the oldest copies beyond the bound.
 func (t *tree) keepCopy(f *confFile, now time.Time, bound int) (string, error) {
-	name := f.path + ".tollwarden-" + now.UTC().Format(copyStamp)
-	for _, p := range t.patterns {
-		if ok, _ := filepath.Match(p, name); ok {
-			return "", fmt.Errorf("copy %s: the include %s would read the copy too: make it end in .conf", f.path, p)
+	var name string
+	err := fs.ErrExist
+	for try := 0; errors.Is(err, fs.ErrExist) && try < 100; try++ { // the clock may have been set back
+		name = f.path + ".tollwarden-" + now.Add(time.Duration(try)*time.Microsecond).UTC().Format(copyStamp)
+		for _, p := range t.patterns {
+			if ok, _ := filepath.Match(p, name); ok {
+				return "", fmt.Errorf("copy %s: the include %s would read the copy too: let it end in .conf", f.path, p)
+			}
 		}
+		err = writeLike(f.path, name, f.text)
 	}
-	if err := writeLike(f.path, name, f.text); err != nil {
+	if err != nil {
 		return "", fmt.Errorf("copy %s: %w", f.path, err)
 	}
 	copies, err := filepath.Glob(globQuote(f.path) + ".tollwarden-[0-9]*Z")
