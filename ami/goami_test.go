@@ -48,7 +48,7 @@ func connect(t testing.TB, p *amitest.PBX, events string, handle func(time.Time,
 // goami's functions, many at a time on one connection that also carries a flood
 // of events: every answer must be the answer to its own question.
 func TestGoamiRunsSideBySide(t *testing.T) {
-	const workers, rounds = 300, 10
+	const workers, rounds = 300, 8
 	p := startPBX(t, amitest.Options{WriteTimeout: time.Minute})
 	for i := range workers {
 		p.AddChannel(amitest.Channel{Name: fmt.Sprintf("PJSIP/%d-00000001", i), Vars: map[string]string{"WHO": fmt.Sprint("caller ", i)}})
@@ -124,6 +124,9 @@ func ask(ctx context.Context, s *ami.Session, i, round int) error {
 			return fmt.Errorf("DBDel: %v, %w", r, err)
 		}
 	case 2:
+		if i%10 != 0 { // the lists are long
+			return goami.Ping(ctx, s, id)
+		}
 		all, err := goami.CoreShowChannels(ctx, s, id)
 		for _, r := range all {
 			if r.Get("Channel") == channel && r.Get("ActionID") == id {

@@ -1,0 +1,23 @@
+// Package ami is everything said to and heard from Asterisk over its manager
+// interface.
+//
+// The way of a byte: Reader cuts the stream into Blocks, in place and without
+// believing any of it. Client reads one connection on one goroutine; a Block
+// that carries one of its ActionIDs answers a Do, every other one goes to the
+// handler, in order, at once. There Parser turns it into an Event, or says that
+// it is no event or not Asterisk's. Dialer keeps such a connection alive, logs
+// in, backs off, and tells of the Gap in which events were lost.
+//
+// What strangers send to the PBX stands in its events, CR and LF included: they
+// can end a block early and open another. So nothing but the shape of a whole
+// block is proof that Asterisk wrote it, and nothing but an ActionID that they
+// cannot know ties an answer to its question. In the other direction no value
+// with CR, LF or NUL leaves.
+//
+// Goroutines: each Client has its reader, which Close ends and waits for; while
+// a Dialer runs it has two more for each connection, one that passes on its end
+// and one that asks a silent Asterisk for a sign of life.
+//
+// Actions are values (Action) sent by Do. goami's action functions run as well,
+// over Client.Session, any number of them side by side.
+package ami
