@@ -8,6 +8,7 @@ type rank = uint8
 
 const (
 	shares    = 8
+	rankHalf  = rank(shares)
 	rankFired = rank(2 * shares) // or one more, with observations in a window
 	rankCount = 2*shares + 2
 	rankNone  = ^rank(0) // not tracked, or just being worked on
@@ -70,29 +71,22 @@ func (k *keyspace) unlink(i uint32) {
 	x.rank = rankNone
 }
 
-// newcomers is the share of a table, one in so many, that is always left to
-// the least dangerous keys. Without it an attacker who fills the table with
-// dangerous keys would have every newcomer evicted by the next one, before its
-// second failure, and so blind us.
-const newcomers = 8
+// guaranteed is the share of a table, one in so many, that each rank may hold
+// without losing keys to more dangerous ones. Without it an attacker who fills
+// the table with dangerous keys would have every newcomer evicted by the next
+// one, before its second failure, and so blind us. It is more than rankCount,
+// so that in a full table some rank holds more than its share.
+const guaranteed = 20
 
-// victim is the key to evict for another: of the least dangerous ones, the
-// one longest not seen, but never out of the newcomers' eighth.
+// victim is the key to evict for another: of the least dangerous rank that
+// holds more than its share, the one longest not seen.
 func (k *keyspace) victim() uint32 {
-	seen, least := 0, uint32(0)
 	for r := range k.queues {
-		q := &k.queues[r]
-		if q.n == 0 {
-			continue
-		}
-		if least == 0 {
-			least = q.oldest
-		}
-		if seen += q.n; seen > k.capacity/newcomers {
+		if q := &k.queues[r]; q.n > k.capacity/guaranteed {
 			return q.oldest
 		}
 	}
-	return least
+	return 0 // not reached in a full table
 }
 
 // reserve makes sure of n nodes, at the cost of the least dangerous keys that
@@ -114,11 +108,15 @@ const sensorLag = 60 * 1_000_000 // µs
 // and when (in seconds) that has to be looked at again.
 func (k *keyspace) assess(i uint32, at int64) (r rank, due uint32) {
 	share, last, several, any := uint32(0), int64(0), false, false
-	ws := k.windowsOf(i)
-	for j := range ws {
+	x := k.entries.at(i)
+	for j := range k.rules {
 		rl := &k.rules[j]
-		w := k.nodes.expire(ws[j], rl, at-rl.within-sensorLag)
-		ws[j] = w
+		p := k.window(i, x, j)
+		if p.empty() {
+			continue
+		}
+		w := k.nodes.expire(*p, rl, at-rl.within-sensorLag)
+		*p = w
 		if w.empty() {
 			continue
 		}
@@ -133,7 +131,6 @@ func (k *keyspace) assess(i uint32, at int64) (r rank, due uint32) {
 		}
 		any = true
 	}
-	x := k.entries.at(i)
 	if x.fired && x.due > seconds(at) {
 		r = rankFired
 		if several {

@@ -33,14 +33,16 @@ type note struct {
 //
 // Every key may keep one note, always: the store has room for one note for
 // each key the tables can hold. What goes beyond, further notes and long
-// texts, is paid from spare. When that is used up a key lets its oldest note
-// go for its newest and long texts are cut; nobody else loses anything, so
-// that a flood cannot wash away the evidence of a key that stays tracked.
+// texts, is paid from spare, of which half is left to keys that have come half
+// way to a threshold. When that is used up a key lets its oldest note go for
+// its newest and long texts are cut; nobody else loses anything, so that a
+// flood cannot wash away the evidence of a key that stays tracked.
 type evidence struct {
 	notes   slab[note]
 	free    uint32 // list of given-back notes, by next[0]
 	used    int
 	spare   int // notes that may still be taken beyond one per key
+	reserve int // how many of those only a dangerous key may take
 	perKey  uint8
 	short   uint64 // times that spare was not enough
 	scratch [maxText]byte
@@ -98,9 +100,9 @@ func (e *evidence) pack(o *Observation) packed {
 	b = append(b, limit(o.Account, maxAccount)...)
 	account := len(b)
 	b = append(b, limit(o.Session, maxSession)...)
-	if more := continuations(len(b)); more > e.spare {
+	if more, left := continuations(len(b)), max(e.spare-e.reserve, 0); more > left {
 		e.short++
-		b = b[:noteText+e.spare*noteCut]
+		b = b[:noteText+left*noteCut]
 		account = min(account, len(b))
 	}
 	return packed{all: b, address: b[:address], account: b[address:account]}
@@ -114,15 +116,19 @@ func continuations(text int) int {
 	return (text - noteText + noteCut - 1) / noteCut
 }
 
-// makeRoom prepares a trail for one more note.
-func (e *evidence) makeRoom(t *trail, per Per) {
+// makeRoom prepares the trail of a key for one more note.
+func (e *evidence) makeRoom(t *trail, per Per, dangerous bool) {
 	if t.kept == 0 {
 		return
 	}
-	if e.spare == 0 {
+	left := e.spare
+	if !dangerous {
+		left -= e.reserve
+	}
+	if left <= 0 {
 		e.short++
 	}
-	if t.kept >= e.perKey || e.spare == 0 {
+	if t.kept >= e.perKey || left <= 0 {
 		e.dropOldest(t, per)
 	}
 	if t.kept > 0 {

@@ -6,8 +6,8 @@ import (
 	"unsafe"
 )
 
-// entry is what is tracked of one key, beside its windows. A key that is not
-// tracked, or just being worked on, has rankNone.
+// entry is what is tracked of one key: one line of the processor's cache. A
+// key that is not tracked, or just being worked on, has rankNone.
 type entry struct {
 	word       uint64
 	prev, next uint32 // neighbours in the queue of its rank
@@ -18,7 +18,13 @@ type entry struct {
 	rank       rank
 	family     uint8
 	fired      bool // crossed a threshold, and counts as such until due
+
+	windows [near]window
 }
+
+// near is how many windows of a key lie in its entry; those of further
+// thresholds lie in chunks of their own.
+const near = 4
 
 func (x *entry) trail() trail     { return trail{newest: x.evidence, kept: x.kept} }
 func (x *entry) setTrail(t trail) { x.evidence, x.kept = t.newest, t.kept }
@@ -42,7 +48,7 @@ type keyspace struct {
 	buckets []uint32
 	entries slab[entry]
 	names   slab[name]
-	windows [][]window // chunks, each with len(rules) windows for a chunk of entries
+	far     [][]window // chunks of the windows beyond near, for each chunk of entries
 	free    uint32     // list of unused entries, by chain
 	tracked int
 
@@ -65,22 +71,28 @@ func newKeyspace(per Per, rules []rule, capacity int) *keyspace {
 			}
 		}
 	}
-	// A node costs 16 bytes. Two a key, on average, is plenty, since the
-	// first observation in a window needs none; and one key must always be
-	// able to fill all of its windows.
-	k.nodes.limit = max(2*capacity, most+2*len(rules))
-	size := 1
-	for size < capacity {
+	// The first observation in a window needs no node. Two for each source, on
+	// average, are plenty; networks and accounts gather more. And one key must
+	// always be able to fill all of its windows.
+	perKey := 2
+	if per != PerSource {
+		perKey = 8
+	}
+	k.nodes.limit = max(perKey*capacity, most+2*len(rules))
+	size := 2
+	for size < 2*capacity { // half full at most, since following a chain costs more than 4 bytes
 		size *= 2
 	}
 	k.buckets = make([]uint32, size)
 	return k
 }
 
-func (k *keyspace) windowsOf(i uint32) []window {
-	n := len(k.rules)
-	at := int(i&chunkMask) * n
-	return k.windows[i>>chunkBits][at : at+n : at+n]
+// window is the window of key i, whose entry is x, for rule j.
+func (k *keyspace) window(i uint32, x *entry, j int) *window {
+	if j < near {
+		return &x.windows[j]
+	}
+	return &k.far[i>>chunkBits][int(i&chunkMask)*(len(k.rules)-near)+j-near]
 }
 
 // accountID is the id of an account's name.
@@ -110,16 +122,18 @@ func (k *keyspace) find(s id) uint32 {
 
 // claim takes the key of an observation out of its queue to be worked on, and
 // starts to track it when the signal counts for it; 0 when it is not tracked.
-// settle ends the work.
-func (k *keyspace) claim(s id, signal Signal, e *evidence) uint32 {
-	i := k.find(s)
+// settle ends the work. It was dangerous when it had come half way to a
+// threshold before.
+func (k *keyspace) claim(s id, signal Signal, e *evidence) (i uint32, dangerous bool) {
+	i = k.find(s)
 	switch {
 	case i != 0:
+		dangerous = k.entries.at(i).rank >= rankHalf
 		k.unlink(i)
 	case k.counts[signal]:
 		i = k.admit(s, e)
 	}
-	return i
+	return i, dangerous
 }
 
 func (k *keyspace) admit(s id, e *evidence) uint32 {
@@ -131,8 +145,8 @@ func (k *keyspace) admit(s id, e *evidence) uint32 {
 		k.free = k.entries.at(i).chain
 	} else {
 		i = k.entries.grow()
-		if int(i>>chunkBits) >= len(k.windows) {
-			k.windows = append(k.windows, make([]window, chunkSize*len(k.rules)))
+		if far := len(k.rules) - near; far > 0 && int(i>>chunkBits) >= len(k.far) {
+			k.far = append(k.far, make([]window, chunkSize*far))
 		}
 		if k.per == PerAccount {
 			k.names.grow()
@@ -173,11 +187,11 @@ func (k *keyspace) remove(i uint32, e *evidence) {
 }
 
 func (k *keyspace) erase(i uint32, e *evidence) {
-	ws := k.windowsOf(i)
-	for j := range ws {
-		ws[j] = k.nodes.clear(ws[j])
-	}
 	x := k.entries.at(i)
+	for j := range k.rules {
+		w := k.window(i, x, j)
+		*w = k.nodes.clear(*w)
+	}
 	t := x.trail()
 	e.drop(&t, k.per)
 	at := k.bucket(x.word, x.family)
@@ -201,6 +215,6 @@ func (k *keyspace) key(i uint32) Key {
 
 // bytes is the memory held, without the evidence.
 func (k *keyspace) bytes() int {
-	windows := len(k.windows) * chunkSize * len(k.rules) * int(unsafe.Sizeof(window(0)))
-	return len(k.buckets)*4 + k.entries.bytes() + k.names.bytes() + windows + k.nodes.slab.bytes()
+	far := len(k.far) * chunkSize * (len(k.rules) - near) * int(unsafe.Sizeof(window(0)))
+	return len(k.buckets)*4 + k.entries.bytes() + k.names.bytes() + far + k.nodes.slab.bytes()
 }

@@ -80,10 +80,10 @@ func (t *Table) standing(k *keyspace, i uint32, at time.Time) Standing {
 	if x.kept > 0 {
 		s.Last = time.UnixMicro(t.evidence.notes.at(x.evidence).at).UTC()
 	}
-	for j, w := range k.windowsOf(i) {
+	for j := range k.rules {
 		r := &k.rules[j]
 		points := 0
-		k.nodes.each(w, func(c cell) {
+		k.nodes.each(*k.window(i, x, j), func(c cell) {
 			if c.at() > now-r.within {
 				points += int(r.points[c.signal()])
 			}

@@ -66,7 +66,7 @@ func New(thresholds []Threshold, limits Limits) (*Table, error) {
 		}
 		rules[t.Per-1] = append(rules[t.Per-1], r)
 	}
-	t := &Table{evidence: evidence{perKey: uint8(limits.Records), spare: limits.Spare}}
+	t := &Table{evidence: evidence{perKey: uint8(limits.Records), spare: limits.Spare, reserve: limits.Spare / 2}}
 	for i, capacity := range []int{limits.Sources, limits.Networks, limits.Accounts} {
 		if len(rules[i]) > 0 {
 			t.spaces[i] = newKeyspace(Per(i+1), rules[i], capacity)
@@ -83,14 +83,15 @@ func (t *Table) Observe(o *Observation) []Verdict {
 		return nil
 	}
 	at := t.clock.micros(o.At)
-	var claimed [perCount - 1]uint32
+	var claimed claims
 	keys := 0
 	for i, k := range t.spaces {
 		if k == nil {
 			continue
 		}
 		if s, ok := t.id(k, o); ok {
-			if claimed[i] = k.claim(s, o.Signal, &t.evidence); claimed[i] != 0 {
+			c := &claimed[i]
+			if c.key, c.dangerous = k.claim(s, o.Signal, &t.evidence); c.key != 0 {
 				keys++
 			}
 		}
@@ -102,12 +103,18 @@ func (t *Table) Observe(o *Observation) []Verdict {
 		t.remember(o, &claimed, keys)
 	}
 	for i, k := range t.spaces {
-		if claimed[i] != 0 {
-			t.judge(k, claimed[i], o, at)
-			k.settle(claimed[i], at, &t.evidence)
+		if c := claimed[i]; c.key != 0 {
+			t.judge(k, c.key, o, at)
+			k.settle(c.key, at, &t.evidence)
 		}
 	}
 	return t.verdicts
+}
+
+// claims are the keys an observation is about, by kind.
+type claims [perCount - 1]struct {
+	key       uint32 // 0 when there is none
+	dangerous bool
 }
 
 // id is the key of one kind that an observation speaks of.
@@ -123,20 +130,20 @@ func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
 }
 
 // remember keeps the observation as evidence of the claimed keys.
-func (t *Table) remember(o *Observation, claimed *[perCount - 1]uint32, keys int) {
+func (t *Table) remember(o *Observation, claimed *claims, keys int) {
 	e := &t.evidence
 	for i, k := range t.spaces {
-		if claimed[i] != 0 {
-			x := k.entries.at(claimed[i])
+		if c := claimed[i]; c.key != 0 {
+			x := k.entries.at(c.key)
 			trail := x.trail()
-			e.makeRoom(&trail, k.per)
+			e.makeRoom(&trail, k.per, c.dangerous)
 			x.setTrail(trail)
 		}
 	}
 	n := e.write(o, keys)
 	for i, k := range t.spaces {
-		if claimed[i] != 0 {
-			x := k.entries.at(claimed[i])
+		if c := claimed[i]; c.key != 0 {
+			x := k.entries.at(c.key)
 			trail := x.trail()
 			e.thread(&trail, k.per, n)
 			x.setTrail(trail)
@@ -148,15 +155,16 @@ func (t *Table) remember(o *Observation, claimed *[perCount - 1]uint32, keys int
 // thresholds crossed. The window of a threshold that fires starts empty
 // again, so that nothing counts for two verdicts of one threshold.
 func (t *Table) judge(k *keyspace, i uint32, o *Observation, at int64) {
-	ws := k.windowsOf(i)
+	x := k.entries.at(i)
 	c := newCell(at, o.Proof, o.Signal)
-	for j := range ws {
+	for j := range k.rules {
 		r := &k.rules[j]
 		points := r.points[o.Signal]
 		if points == 0 {
 			continue
 		}
-		w := ws[j]
+		p := k.window(i, x, j)
+		w := *p
 		if !w.empty() {
 			cut := max(at, k.nodes.newestAt(w)) - r.within
 			if at <= cut {
@@ -164,17 +172,17 @@ func (t *Table) judge(k *keyspace, i uint32, o *Observation, at int64) {
 				continue
 			}
 			w = k.nodes.expire(w, r, cut)
-			ws[j] = w
+			*p = w
 		}
 		if k.nodes.sum(w, r)+points >= r.score {
 			t.fire(k, i, r, w, c, o)
-			ws[j] = k.nodes.clear(w)
+			*p = k.nodes.clear(w)
 			continue
 		}
 		if !w.empty() {
 			k.reserve(2, &t.evidence)
 		}
-		ws[j] = k.nodes.add(w, r, c)
+		*p = k.nodes.add(w, r, c)
 	}
 }
 

@@ -132,7 +132,7 @@ func plain(c byte) bool {
 	}
 }
 
-// span writes a duration as the config does: 1h, 24h, 90s.
+// span writes a duration without its zeros: 1h, 24h, 1m30s.
 func span(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
