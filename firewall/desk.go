@@ -18,8 +18,9 @@ const slack = time.Second
 
 // sink is what the desk needs of the kernel or of its model.
 type sink interface {
-	// apply does one transaction, whole or not at all.
-	apply(b *batch) error
+	// apply does one transaction, whole or not at all. The kernel has a clock
+	// of its own; its model goes by now, which may be 0 for "no ban has ended".
+	apply(now stamp, b *batch) error
 	// renew makes the table anew with these elements and no others, without a
 	// gap for what is in force before and after.
 	renew(contents *batch) error
@@ -168,7 +169,7 @@ func (d *desk) change(now stamp, orders []order, slack time.Duration) error {
 		return fmt.Errorf("%w: at most %d addresses and %d prefixes", ErrFull, d.maxHosts, MaxPrefixes)
 	}
 	if b.size() > 0 {
-		if err := d.sink.apply(&b); err != nil {
+		if err := d.sink.apply(now, &b); err != nil {
 			return err
 		}
 	}
@@ -303,7 +304,7 @@ func (d *desk) setAllow(list map[netip.Prefix]stamp) error {
 		b[id].drop, b[id].add, held[id] = diff(d.held[id], disjoint(list, sets[id].v6), 0)
 	}
 	if b.size() > 0 {
-		if err := d.sink.apply(&b); err != nil {
+		if err := d.sink.apply(0, &b); err != nil {
 			return err
 		}
 	}

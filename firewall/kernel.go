@@ -131,11 +131,12 @@ func (k *Kernel) hangUp() error {
 }
 
 // apply implements sink: one transaction.
-func (k *Kernel) apply(b *batch) error {
+func (k *Kernel) apply(_ stamp, b *batch) error {
 	err := k.commit(func() error { return buildBatch(k.writer, nfTable(k.name), b, time.Now()) })
 	if errors.Is(err, unix.ENOENT) {
-		// In kernels whose transactions have no time of their own (before 6.8)
-		// an element may run out between being added and deleted. Once more.
+		// In kernels whose transactions have no time of their own (before 6.8
+		// and its backports) an element may run out between being added and
+		// deleted in one batch. Once more, then.
 		err = k.commit(func() error { return buildBatch(k.writer, nfTable(k.name), b, time.Now()) })
 	}
 	return lost(err)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -364,11 +365,11 @@ func TestNoGap(t *testing.T) {
 	}
 }
 
-// manyPrefixes are n different /24s out of 172.0.0.0/8.
+// manyPrefixes are n different /24s that do not touch, out of 160.0.0.0/3.
 func manyPrefixes(n int, until time.Time) []Ban {
 	out := make([]Ban, n)
 	for i := range out {
-		out[i] = Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, byte(i >> 7), byte(i << 1), 0}), 24), until}
+		out[i] = Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{160 + byte(i>>15), byte(i >> 7), byte(i << 1), 0}), 24), until}
 	}
 	return out
 }
@@ -486,5 +487,82 @@ func TestSplitTransactions(t *testing.T) {
 	must(t, k.Restore(now, forHosts(time.Hour, "198.51.100.7/32")))
 	if got := k.Bans(now); len(got) != 1 {
 		t.Errorf("%d bans", len(got))
+	}
+}
+
+// Replacing a table with interval sets, even in one batch, lets packets through
+// now and then; the bridge must not.
+func TestRepairHasNoGap(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	now := time.Now()
+	flood := l.flood(t, "192.0.2.2")
+	must(t, k.Ban(now, append(manyPrefixes(300, now.Add(time.Hour)), forHosts(time.Hour, "192.0.2.0/24")...)...))
+	flood.start()
+	for range 100 {
+		must(t, k.Repair(now))
+	}
+	flood.none(t)
+}
+
+// As many prefixes as there may be, cut into as many pieces as can be, and all
+// of them refreshed in one transaction, fit the declared size.
+func TestFullOfPrefixes(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	now := time.Now()
+	bans := append(manyPrefixes(MaxPrefixes-1, now.Add(2*time.Hour)), forHosts(time.Hour, "128.0.0.0/1")...)
+	must(t, k.Ban(now, bans...))
+	for i := range bans {
+		bans[i].Until = bans[i].Until.Add(time.Hour)
+	}
+	began := time.Now()
+	must(t, k.Ban(now, bans...))
+	t.Logf("%d pieces refreshed in %v", len(k.held[prefixes4]), time.Since(began))
+	if found, err := k.Verify(now); err != nil || len(found) > 0 {
+		t.Errorf("verify: %q %v", found, err)
+	}
+	if l.arrives(t, netip.MustParseAddr("160.0.1.1")) || !l.arrives(t, netip.MustParseAddr("100.0.0.1")) {
+		t.Error("the wrong ones are dropped")
+	}
+}
+
+func TestManyAtATime(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for i := range 100 {
+				now := time.Now()
+				p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n), byte(i), 1}), 24+8*(i%2)).Masked()
+				err := errors.Join(k.Ban(now, Ban{p, now.Add(time.Hour)}), k.Release(netip.PrefixFrom(p.Addr(), 25)))
+				if _, statsErr := k.Stats(); statsErr != nil || err != nil {
+					t.Errorf("%v %v", err, statsErr)
+				}
+				if found, err := k.Verify(now); err != nil || len(found) > 0 {
+					t.Errorf("verify: %q %v", found, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := len(k.Bans(time.Now())); got != 800 {
+		t.Errorf("%d bans, want 800", got)
+	}
+}
+
+// The netlink library panics with high descriptors; we say so instead.
+func TestHighDescriptors(t *testing.T) {
+	l := newLab(t)
+	for range unix.FD_SETSIZE {
+		fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			t.Skipf("needs a limit of more than %d open files: %v", unix.FD_SETSIZE, err)
+		}
+		defer unix.Close(fd)
+	}
+	if _, err := Open(Config{NetNS: l.pbx}); err == nil || !strings.Contains(err.Error(), "file descriptor") {
+		t.Errorf("open: %v", err)
 	}
 }

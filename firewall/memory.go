@@ -94,8 +94,8 @@ func (m *Memory) Remove() error {
 	})
 }
 
-func (m *Memory) apply(b *batch) error        { return m.model.apply(b) }
-func (m *Memory) renew(contents *batch) error { return m.model.renew(contents) }
+func (m *Memory) apply(now stamp, b *batch) error { return m.model.apply(now, b) }
+func (m *Memory) renew(contents *batch) error     { return m.model.renew(contents) }
 
 func (m *Memory) compare(stamp) ([]string, error) {
 	if m.model.lost {
@@ -123,7 +123,7 @@ func (m *model) renew(contents *batch) error {
 	if m.fail != nil {
 		return m.fail
 	}
-	if err := next.apply(contents); err != nil {
+	if err := next.apply(0, contents); err != nil {
 		return err
 	}
 	*m = next
@@ -132,7 +132,7 @@ func (m *model) renew(contents *batch) error {
 
 // apply checks first and changes then, so it is all or nothing. It refuses what
 // the kernel would refuse or, worse, ignore.
-func (m *model) apply(b *batch) error {
+func (m *model) apply(now stamp, b *batch) error {
 	if m.fail != nil {
 		return m.fail
 	}
@@ -145,7 +145,7 @@ func (m *model) apply(b *batch) error {
 		if sets[id].interval {
 			pieces[id], err = m.repieced(id, b[id])
 		} else {
-			err = m.check(id, b[id])
+			err = m.check(id, b[id], now)
 		}
 		if err != nil {
 			return fmt.Errorf("set %s: %w", sets[id].name, err)
@@ -159,15 +159,29 @@ func (m *model) apply(b *batch) error {
 		if !sets[id].interval {
 			for _, s := range b[id].add {
 				m.hosts[id][s.first] = s.until
+				m.collect(id, now)
 			}
 		}
 	}
 	return nil
 }
 
+// collect takes out a few elements that have run out, as the kernel does.
+func (m *model) collect(id setID, now stamp) {
+	n := 0
+	for a, until := range m.hosts[id] {
+		if until.over(now) {
+			delete(m.hosts[id], a)
+		}
+		if n++; n == glances {
+			return
+		}
+	}
+}
+
 // check refuses to name an element twice and to add one that is there: before
 // Linux 6.12 that leaves its timeout as it was.
-func (m *model) check(id setID, c change) error {
+func (m *model) check(id setID, c change, now stamp) error {
 	gone := make(map[netip.Addr]bool, len(c.drop))
 	for _, s := range c.drop {
 		if gone[s.first] {
@@ -176,7 +190,7 @@ func (m *model) check(id setID, c change) error {
 		gone[s.first] = true
 	}
 	for _, s := range c.add {
-		if _, there := m.hosts[id][s.first]; there && !gone[s.first] {
+		if until, there := m.hosts[id][s.first]; there && !until.over(now) && !gone[s.first] {
 			return fmt.Errorf("%s is there already and would not be refreshed", s.first)
 		}
 		if sets[id].key(s.first) != s.first {

@@ -36,7 +36,7 @@ func disjoint(nets map[netip.Prefix]stamp, v6 bool) []span {
 		last  netip.Addr
 		until stamp
 	}
-	var sorted []net
+	sorted := make([]net, 0, len(nets))
 	for p, s := range nets {
 		if p.Addr().Is6() == v6 {
 			sorted = append(sorted, net{p, lastOf(p), s})
@@ -46,7 +46,7 @@ func disjoint(nets map[netip.Prefix]stamp, v6 bool) []span {
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 	})
 
-	var out []span
+	out := make([]span, 0, len(sorted))
 	var open []net
 	var cursor netip.Addr // the first address not yet written; invalid: past the end
 	emit := func(last netip.Addr, until stamp) {

@@ -51,41 +51,44 @@ type setInfo struct {
 }
 
 // sets lists the sets of a table.
-func (r *reader) sets(table string) ([]setInfo, error) {
-	var out []setInfo
-	err := r.ask(unix.NFT_MSG_GETSET, []netlink.Attribute{
+func (r *reader) sets(table string) (out []setInfo, err error) {
+	err = r.ask(unix.NFT_MSG_GETSET, []netlink.Attribute{
 		{Type: unix.NFTA_SET_TABLE, Data: zero(table)},
 	}, func(ad *netlink.AttributeDecoder) error {
-		info := setInfo{elements: -1}
-		for ad.Next() {
-			switch ad.Type() {
-			case unix.NFTA_SET_NAME:
-				info.name = ad.String()
-			case unix.NFTA_SET_FLAGS:
-				info.flags = ad.Uint32()
-			case unix.NFTA_SET_KEY_TYPE:
-				info.key = ad.Uint32()
-			case unix.NFTA_SET_KEY_LEN:
-				info.keyLen = ad.Uint32()
-			case unix.NFTA_SET_TIMEOUT:
-				info.timeout = ad.Uint64()
-			case unix.NFTA_SET_DESC:
-				ad.Nested(func(ad *netlink.AttributeDecoder) error {
-					for ad.Next() {
-						if ad.Type() == unix.NFTA_SET_DESC_SIZE {
-							info.size = ad.Uint32()
-						}
-					}
-					return nil
-				})
-			case setCountAttr:
-				info.elements = int(ad.Uint32())
-			}
-		}
-		out = append(out, info)
+		out = append(out, decodeSet(ad))
 		return nil
 	})
 	return out, err
+}
+
+func decodeSet(ad *netlink.AttributeDecoder) setInfo {
+	info := setInfo{elements: -1}
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_SET_NAME:
+			info.name = ad.String()
+		case unix.NFTA_SET_FLAGS:
+			info.flags = ad.Uint32()
+		case unix.NFTA_SET_KEY_TYPE:
+			info.key = ad.Uint32()
+		case unix.NFTA_SET_KEY_LEN:
+			info.keyLen = ad.Uint32()
+		case unix.NFTA_SET_TIMEOUT:
+			info.timeout = ad.Uint64()
+		case unix.NFTA_SET_DESC:
+			ad.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					if ad.Type() == unix.NFTA_SET_DESC_SIZE {
+						info.size = ad.Uint32()
+					}
+				}
+				return nil
+			})
+		case setCountAttr:
+			info.elements = int(ad.Uint32())
+		}
+	}
+	return info
 }
 
 // counters lists the named counters of a table.
@@ -95,30 +98,33 @@ func (r *reader) counters(table string) (map[string]Count, error) {
 		{Type: unix.NFTA_OBJ_TABLE, Data: zero(table)},
 		{Type: unix.NFTA_OBJ_TYPE, Data: binaryutil.BigEndian.PutUint32(unix.NFT_OBJECT_COUNTER)},
 	}, func(ad *netlink.AttributeDecoder) error {
-		var name string
-		var c Count
-		for ad.Next() {
-			switch ad.Type() {
-			case unix.NFTA_OBJ_NAME:
-				name = ad.String()
-			case unix.NFTA_OBJ_DATA:
-				ad.Nested(func(ad *netlink.AttributeDecoder) error {
-					for ad.Next() {
-						switch ad.Type() {
-						case unix.NFTA_COUNTER_BYTES:
-							c.Bytes = ad.Uint64()
-						case unix.NFTA_COUNTER_PACKETS:
-							c.Packets = ad.Uint64()
-						}
-					}
-					return nil
-				})
-			}
-		}
-		out[name] = c
+		name, count := decodeCounter(ad)
+		out[name] = count
 		return nil
 	})
 	return out, err
+}
+
+func decodeCounter(ad *netlink.AttributeDecoder) (name string, c Count) {
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_OBJ_NAME:
+			name = ad.String()
+		case unix.NFTA_OBJ_DATA:
+			ad.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					switch ad.Type() {
+					case unix.NFTA_COUNTER_BYTES:
+						c.Bytes = ad.Uint64()
+					case unix.NFTA_COUNTER_PACKETS:
+						c.Packets = ad.Uint64()
+					}
+				}
+				return nil
+			})
+		}
+	}
+	return name, c
 }
 
 // element is one element as the kernel lists it.
@@ -137,7 +143,7 @@ func (r *reader) elements(table, set string) (out []element, err error) {
 			{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: zero(table)},
 			{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: zero(set)},
 		}, func(ad *netlink.AttributeDecoder) error {
-			return elementList(ad, func(e element) { out = append(out, e) })
+			return decodeElements(ad, func(e element) { out = append(out, e) })
 		})
 		if !errors.Is(err, errInterrupted) {
 			return out, err
@@ -155,7 +161,7 @@ func (r *reader) present(table, set string, key netip.Addr) (bool, error) {
 		{Type: unix.NFTA_SET_ELEM_LIST_ELEMENTS | unix.NLA_F_NESTED, Data: nested(unix.NFTA_LIST_ELEM,
 			nested(unix.NFTA_SET_ELEM_KEY, attribute(unix.NFTA_DATA_VALUE, key.AsSlice())))},
 	}, func(ad *netlink.AttributeDecoder) error {
-		return elementList(ad, func(e element) { found = found || e.key == key })
+		return decodeElements(ad, func(e element) { found = found || e.key == key })
 	})
 	if errors.Is(err, unix.ENOENT) {
 		return false, nil
@@ -163,7 +169,7 @@ func (r *reader) present(table, set string, key netip.Addr) (bool, error) {
 	return found, err
 }
 
-func elementList(ad *netlink.AttributeDecoder, each func(element)) error {
+func decodeElements(ad *netlink.AttributeDecoder, each func(element)) error {
 	now := stampOf(time.Now()) // the remaining times in this message count from here
 	for ad.Next() {
 		if ad.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
