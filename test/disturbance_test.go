@@ -112,7 +112,7 @@ func (w *warden) always(source string) (end func()) {
 // is known is known after it.
 func TestRestartForgetsNothing(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
-	w := guardWith(t, l, "[bans]\nladder = [\"1s\", \"forever\"]\n"+fmt.Sprintf(shortThreshold, 3))
+	w := guardWith(t, l, "[bans]\nladder = [\"4s\", \"forever\"]\n"+fmt.Sprintf(shortThreshold, 3))
 	attacker := addHost(t, l, "attacker", guesserAddress)
 	guess := func() {
 		t.Helper()
@@ -128,7 +128,7 @@ func TestRestartForgetsNothing(t *testing.T) {
 	register(t, owner)
 
 	guess()
-	w.wait("the end of the first ban", 5*time.Second, func() bool { return !w.dropped(guesserAddress + "/32") })
+	w.wait("the end of the first ban", 10*time.Second, func() bool { return !w.dropped(guesserAddress + "/32") })
 	w.stop(syscall.SIGTERM)
 	w.start()
 	for i := range 4 {

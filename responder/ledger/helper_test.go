@@ -97,6 +97,7 @@ func other(t *testing.T, path string, statements ...string) *sql.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	db.SetMaxIdleConns(0) // closing conn lets go of the file
 	conn, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)

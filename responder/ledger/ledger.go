@@ -85,11 +85,15 @@ type Ledger struct {
 	places   seen
 	nextID   int64 // the next incident's
 	rowID    int64 // the last evidence or action row's
-	store    *store
 	trouble  trouble
 	damage   error  // met by a reader, not looked at yet
 	crowded  uint64 // rows pruned before their time
 	poisoned [kinds]uint64
+
+	// file is held by readers while they read, and by the owner goroutine, which
+	// alone changes store, while it changes it. Writing to it does not need it.
+	file  sync.RWMutex
+	store *store
 
 	// The owner goroutine's own.
 	reopen bool // the file should be opened anew before the next write

@@ -375,7 +375,7 @@ func TestManyAtOnce(t *testing.T) {
 						l.PutBan(guesser(w*each + n))
 						id := l.PutIncident(Incident{At: noon, Steps: []Step{{N: 1, State: StepIntended}}})
 						l.PutStep(Step{Incident: id, N: 1, State: StepDone})
-						if n%20 == 0 {
+						if n%50 == 0 {
 							if err := l.Flush(t.Context()); err != nil {
 								t.Error(err)
 							}

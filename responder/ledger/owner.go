@@ -33,8 +33,10 @@ func (l *Ledger) run() {
 			l.prune.begin(time.Now(), l.o)
 			pruneTimer.Reset(pruneEvery)
 		case <-l.stopC:
-			l.attempt()
+			_ = l.attempt() // Close tells of it
+			l.file.Lock()
 			l.shut()
+			l.file.Unlock()
 			return
 		}
 		if err := l.attempt(); err != nil {
@@ -66,7 +68,10 @@ func (l *Ledger) attempt() error {
 	err := l.drain()
 	if isDamage(err) {
 		// One more round: what is queued goes to the fresh file.
-		if err = l.putAside(err); err == nil {
+		l.file.Lock()
+		err = l.beginAfresh(err)
+		l.file.Unlock()
+		if err == nil {
 			err = l.drain()
 		}
 	}
@@ -85,10 +90,10 @@ func (l *Ledger) drain() error {
 	if err := l.suspicion(); err != nil {
 		return err
 	}
-	if err := l.ready(); err != nil {
-		return err
-	}
 	for {
+		if err := l.ready(); err != nil {
+			return err
+		}
 		l.mu.Lock()
 		if len(l.flight) == 0 {
 			l.flight = l.queue.take(batchRows)
@@ -100,6 +105,9 @@ func (l *Ledger) drain() error {
 		}
 		if err := l.write(batch); err != nil {
 			return explain("write", l.path, err)
+		}
+		if !l.store.inPlace() {
+			continue // it went to a file that has just been taken away
 		}
 		l.mu.Lock()
 		l.flight = nil
@@ -134,62 +142,61 @@ func (l *Ledger) write(batch []*pending) error {
 	return nil
 }
 
-// ready makes sure that the right file is open for writing. A store that can
-// only be read stays for the readers until a better one is open.
+// ready makes sure that the right file is open for writing.
 func (l *Ledger) ready() error {
 	old := l.store
 	gone := old != nil && !old.inPlace()
 	if old != nil && old.writer != nil && !l.reopen && !gone {
 		return nil
 	}
+	l.file.Lock()
+	defer l.file.Unlock()
+	if old != nil && old.writer == nil {
+		// SQLite would lend its read-only view of the file to the writer.
+		l.shut()
+	}
 	fresh, err := openStore(l.path)
 	if isDamage(err) {
-		return l.putAside(err)
+		return l.beginAfresh(err)
 	}
 	if err != nil {
-		if old == nil && !errors.Is(err, ErrNewer) && !errors.Is(err, ErrForeign) {
-			l.adopt(openForReading(l.path))
+		if l.store == nil && !errors.Is(err, ErrNewer) && !errors.Is(err, ErrForeign) {
+			l.adopt(openForReading(l.path, err))
 		}
 		return err
 	}
-	if gone {
-		rows := salvage(old.read, fresh.writer)
+	if gone && old.writer != nil {
+		rows := salvage(old.writer.conn, fresh.writer)
 		l.damaged(fmt.Sprintf("ledger %s was taken away while in use: it was written anew with %d rows", l.path, rows))
 	}
 	l.adopt(fresh)
-	l.reopen = false
 	return nil
 }
 
-// adopt makes s the open store, in place of the one before. nil is fine.
+// adopt makes s the open store, in place of the one before. nil is fine. The
+// caller holds l.file.
 func (l *Ledger) adopt(s *store) {
 	if s == nil {
 		return
 	}
+	l.shut()
+	l.store, l.reopen = s, false
 	l.mu.Lock()
-	old := l.store
-	l.store = s
 	l.nextID = max(l.nextID, s.lastID+1)
 	l.mu.Unlock()
-	if old != nil {
-		old.close()
-	}
 }
 
-// shut closes the store.
+// shut closes the store. The caller holds l.file.
 func (l *Ledger) shut() {
-	l.mu.Lock()
-	s := l.store
-	l.store = nil
-	l.mu.Unlock()
-	if s != nil {
-		s.close()
+	if l.store != nil {
+		l.store.close()
+		l.store = nil
 	}
 }
 
-// putAside keeps the damaged file under another name and begins a fresh one with
-// all that can still be read.
-func (l *Ledger) putAside(cause error) error {
+// beginAfresh keeps the damaged file under another name and begins a new one
+// with all that can still be read. The caller holds l.file.
+func (l *Ledger) beginAfresh(cause error) error {
 	l.shut() // so that SQLite lets go of the file's name
 	kept, err := moveAside(l.path, time.Now())
 	if err != nil {
@@ -200,7 +207,7 @@ func (l *Ledger) putAside(cause error) error {
 		return err
 	}
 	rows := 0
-	if damaged := openForReading(kept); damaged != nil {
+	if damaged := openForReading(kept, nil); damaged != nil {
 		rows = salvage(damaged.read, fresh.writer)
 		damaged.close()
 	}
@@ -209,7 +216,6 @@ func (l *Ledger) putAside(cause error) error {
 		return err
 	}
 	l.adopt(fresh)
-	l.reopen = false
 	l.damaged(fmt.Sprintf("ledger %s was damaged (%v): it is kept as %s, and a fresh one was begun with the %d rows that could be read", l.path, cause, kept, rows))
 	return nil
 }

@@ -8,6 +8,11 @@ import (
 	"time"
 )
 
+// querier is a database or one connection to it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
 // salvageTime bounds how long a salvage may keep the owner from writing.
 const salvageTime = 20 * time.Second
 
@@ -25,7 +30,7 @@ var tables = []struct{ name, key string }{
 // salvage copies from a ledger whatever rows can be read into one that lacks
 // them, and returns how many. Each table is read from both ends, since a damaged
 // page stops a scan.
-func salvage(from *sql.DB, to *writer) (rows int) {
+func salvage(from querier, to *writer) (rows int) {
 	ctx, cancel := context.WithTimeout(context.Background(), salvageTime)
 	defer cancel()
 	for _, t := range tables {
@@ -41,7 +46,7 @@ func salvage(from *sql.DB, to *writer) (rows int) {
 }
 
 // salvageTable copies one table until something fails, and keeps what it has.
-func salvageTable(ctx context.Context, from *sql.DB, to *writer, table, order string) (n int, err error) {
+func salvageTable(ctx context.Context, from querier, to *writer, table, order string) (n int, err error) {
 	rows, err := from.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s %s", table, order))
 	if err != nil {
 		return 0, err

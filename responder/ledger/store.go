@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,9 +23,6 @@ type store struct {
 	read   *sql.DB
 	writer *writer // nil: the file could only be opened for reading
 	lastID int64   // the highest incident number in it when it was opened
-
-	use    sync.RWMutex // held for reading by readers, for writing by close
-	closed bool
 }
 
 // memories numbers the databases in memory, so that each has a name of its own.
@@ -58,7 +54,7 @@ func openStore(path string) (s *store, err error) {
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
-	s, err = connect(path, url.Values{}, url.Values{"_query_only": {"1"}})
+	s, err = connect(path, url.Values{}, url.Values{"mode": {"rw"}, "_query_only": {"1"}})
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +93,9 @@ func connect(path string, write, read url.Values) (*store, error) {
 }
 
 // openForReading opens a file that cannot be written, such as one on a disk that
-// the kernel remounted read-only, or returns nil where even that fails.
-func openForReading(path string) *store {
+// the kernel remounted read-only, or returns nil where even that fails. why is
+// what kept it from being opened for writing.
+func openForReading(path string, why error) *store {
 	if path == "" {
 		return nil
 	}
@@ -106,7 +103,7 @@ func openForReading(path string) *store {
 	if err != nil {
 		return nil
 	}
-	for _, query := range readingQueries(path) {
+	for _, query := range readingQueries(path, why) {
 		db, err := sql.Open("sqlite", dsn(path, query))
 		if err != nil {
 			return nil
@@ -127,9 +124,12 @@ func openForReading(path string) *store {
 // readingQueries lists the ways to open a file for reading. SQLite needs to
 // write beside a WAL file even to read it, except where it is told that the file
 // cannot change; that may only be said when there is no WAL whose content would
-// be missed (https://sqlite.org/wal.html#readonly).
-func readingQueries(path string) []url.Values {
+// be missed (https://sqlite.org/wal.html#readonly), and nobody who holds a lock.
+func readingQueries(path string, why error) []url.Values {
 	ways := []url.Values{{"mode": {"ro"}}}
+	if isBusy(why) {
+		return ways
+	}
 	if wal, err := os.Stat(path + "-wal"); errors.Is(err, fs.ErrNotExist) || err == nil && wal.Size() == 0 {
 		ways = append(ways, url.Values{"mode": {"ro"}, "immutable": {"1"}})
 	}
@@ -185,11 +185,8 @@ func (s *store) inPlace() bool {
 	return err == nil && os.SameFile(s.file, now)
 }
 
-// close waits for the readers and closes all connections.
+// close closes all connections.
 func (s *store) close() {
-	s.use.Lock()
-	defer s.use.Unlock()
-	s.closed = true
 	if s.read != nil {
 		_ = s.read.Close() // it wrote nothing
 	}
@@ -204,28 +201,21 @@ var errUnread = errors.New("the file cannot be read")
 // reading calls fn with the open file. Where there is none, or fn fails, the
 // error says why; what the caller has from the queue is still good.
 func (l *Ledger) reading(ctx context.Context, fn func(ctx context.Context, db *sql.DB) error) error {
-	for {
+	l.file.RLock()
+	defer l.file.RUnlock()
+	if l.store == nil {
 		l.mu.Lock()
-		s, why := l.store, l.trouble.err
-		l.mu.Unlock()
-		if s == nil {
-			return fmt.Errorf("read ledger %s: %w", l.path, errors.Join(errUnread, why))
-		}
-		s.use.RLock()
-		if s.closed {
-			s.use.RUnlock()
-			continue // another has taken its place
-		}
-		err := fn(ctx, s.read)
-		s.use.RUnlock()
-		if isDamage(err) {
-			l.suspect(err)
-		}
-		if err != nil {
-			return explain("read", l.path, err)
-		}
-		return nil
+		defer l.mu.Unlock()
+		return fmt.Errorf("read ledger %s: %w", l.path, errors.Join(errUnread, l.trouble.err))
 	}
+	err := fn(ctx, l.store.read)
+	if isDamage(err) {
+		l.suspect(err)
+	}
+	if err != nil {
+		return explain("read", l.path, err)
+	}
+	return nil
 }
 
 // suspect has the owner look at damage that a reader met.

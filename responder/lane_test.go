@@ -1,0 +1,129 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// moody is a firewall that can refuse.
+type moody struct {
+	refuse   bool
+	batches  [][]Ban
+	restored []Ban
+}
+
+var errRefused = errors.New("the table is lost")
+
+func (m *moody) Ban(_ time.Time, bans []Ban) error {
+	m.batches = append(m.batches, bans)
+	if m.refuse {
+		return errRefused
+	}
+	return nil
+}
+
+func (m *moody) Restore(_ time.Time, bans []Ban) error {
+	if m.refuse {
+		return errRefused
+	}
+	m.restored = bans
+	return nil
+}
+func (m *moody) Release(...netip.Prefix) error { return nil }
+func (m *moody) Bans(time.Time) []Ban          { return nil }
+
+func startLane(t *testing.T, m *moody, inForce []Ban) (l *lane, mended *int) {
+	mended = new(int)
+	l = &lane{
+		firewall: m, orders: make(chan order, maxDrops), inForce: func(time.Time) []Ban { return inForce },
+		trouble: func(error) {}, mended: func() { *mended++ },
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { l.run(ctx); close(done) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return l, mended
+}
+
+// All that is queued goes to the kernel in one batch.
+func TestLaneBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &moody{}
+		l := &lane{firewall: m, orders: make(chan order, maxDrops)}
+		outcomes := 0
+		for range 100 {
+			l.push(order{Ban{Prefix: guesser}, func(err error) {
+				if err == nil {
+					outcomes++
+				}
+			}})
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.run(ctx)
+		synctest.Wait()
+		cancel()
+		if len(m.batches) != 1 || len(m.batches[0]) != 100 || outcomes != 100 {
+			t.Errorf("%d batches, %d outcomes; want one batch of 100", len(m.batches), outcomes)
+		}
+	})
+}
+
+// A kernel that refuses gets the whole book again, every second, and what was
+// refused is done when it takes it.
+func TestLaneRepairs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &moody{refuse: true}
+		book := []Ban{{Prefix: guesser}, {Prefix: netip.MustParsePrefix("203.0.113.0/24")}}
+		l, mended := startLane(t, m, book)
+		var outcomes []error
+		l.push(order{book[0], func(err error) { outcomes = append(outcomes, err) }})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if len(outcomes) != 1 || !errors.Is(outcomes[0], errRefused) || *mended != 0 {
+			t.Fatalf("while the kernel refuses: outcomes %v, mended %d", outcomes, *mended)
+		}
+		m.refuse = false
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if len(m.restored) != 2 || *mended != 1 {
+			t.Errorf("restored %v, mended %d times; want the whole book once", m.restored, *mended)
+		}
+		if len(outcomes) != 2 || outcomes[1] != nil {
+			t.Errorf("outcomes %v; want the refused ban done in the end", outcomes)
+		}
+	})
+}
+
+// A lost table is restored at once; the ban that met it is done.
+func TestLaneHealsALostTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &lostOnce{}
+		book := []Ban{{Prefix: guesser}}
+		mended := 0
+		l := &lane{
+			firewall: m, orders: make(chan order, 1), inForce: func(time.Time) []Ban { return book },
+			trouble: func(error) {}, mended: func() { mended++ },
+		}
+		var outcome error = errors.New("none")
+		l.push(order{book[0], func(err error) { outcome = err }})
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.run(ctx)
+		synctest.Wait()
+		cancel()
+		if outcome != nil || mended != 1 {
+			t.Errorf("outcome %v, mended %d; want done by one repair", outcome, mended)
+		}
+	})
+}
+
+type lostOnce struct{ moody }
+
+func (m *lostOnce) Ban(time.Time, []Ban) error { return errRefused }
+func (m *lostOnce) Restore(_ time.Time, bans []Ban) error {
+	m.restored = bans
+	return nil
+}

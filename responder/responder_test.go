@@ -1,0 +1,454 @@
+package responder_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// wall is a firewall that only remembers.
+type wall struct {
+	mu   sync.Mutex
+	bans map[netip.Prefix]responder.Ban
+}
+
+func (w *wall) Ban(_ time.Time, bans []responder.Ban) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range bans {
+		w.bans[b.Prefix] = b
+	}
+	return nil
+}
+
+func (w *wall) Release(prefixes ...netip.Prefix) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range prefixes {
+		delete(w.bans, p)
+	}
+	return nil
+}
+
+func (w *wall) Restore(_ time.Time, bans []responder.Ban) error {
+	w.mu.Lock()
+	w.bans = map[netip.Prefix]responder.Ban{}
+	w.mu.Unlock()
+	return w.Ban(time.Time{}, bans)
+}
+
+func (w *wall) Bans(time.Time) []responder.Ban {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []responder.Ban
+	for _, b := range w.bans {
+		list = append(list, b)
+	}
+	return list
+}
+
+func (w *wall) dropped() []string {
+	var list []string
+	for _, b := range w.Bans(time.Time{}) {
+		list = append(list, b.Prefix.String())
+	}
+	slices.Sort(list)
+	return list
+}
+
+// exchange is a PBX that writes down what it is asked to do.
+type exchange struct {
+	mu       sync.Mutex
+	asked    map[string]int
+	contacts []responder.Contact
+}
+
+func (x *exchange) note(what string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.asked[what]++
+}
+
+// times is how often it was asked.
+func (x *exchange) times(what string) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.asked[what]
+}
+
+func (x *exchange) Hangup(_ context.Context, account string) ([]string, error) {
+	x.note("hangup " + account)
+	return nil, nil
+}
+
+func (x *exchange) Rotate(_ context.Context, account string) (string, error) {
+	x.note("rotate " + account)
+	return "changed", nil
+}
+
+func (x *exchange) ExpireContacts(_ context.Context, account string) (int, error) {
+	x.note("expire " + account)
+	return 0, nil
+}
+func (x *exchange) Contacts(context.Context) ([]responder.Contact, error) { return x.contacts, nil }
+func (x *exchange) Channels(context.Context) ([]calls.Channel, error)     { return nil, nil }
+
+// house is a responder with everything around it in memory.
+type house struct {
+	*responder.Responder
+	wall   *wall
+	pbx    *exchange
+	ledger *ledger.Ledger
+}
+
+func guessing(threshold int) responder.Policy {
+	points := map[score.Signal]int{score.InvalidPassword: 1, score.ChallengeResponseFailed: 1}
+	return responder.Policy{
+		Thresholds: []score.Threshold{
+			{Name: "password guessing", Per: score.PerSource, Points: points, Score: threshold, Within: time.Hour, Playbook: "block"},
+			{Name: "scanning", Per: score.PerSource, Points: map[score.Signal]int{score.InvalidAccountID: 1, score.Tampering: 5}, Score: 5, Within: time.Hour, Playbook: "block"},
+			{Name: "break-in", Per: score.PerAccount, Points: map[score.Signal]int{score.SuccessAfterFailures: 1}, Score: 1, Within: time.Hour, Playbook: "compromise"},
+		},
+		Playbooks: map[string][]responder.StepKind{
+			"block":      {responder.StepBan},
+			"compromise": {responder.StepBan, responder.StepHangup, responder.StepRotate, responder.StepExpireContacts},
+		},
+		Ladder:   responder.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour},
+		Username: "warden",
+	}
+}
+
+func newHouse(t *testing.T, p responder.Policy) *house {
+	t.Helper()
+	l, err := ledger.Open("", ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
+	h.Responder, err = responder.New(noon, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Ledger: l, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// hear plays a transcript of AMI, a block each 100 ms.
+func (h *house) hear(t *testing.T, from time.Time, transcript []byte) {
+	t.Helper()
+	r := ami.NewReader(bytes.NewReader(transcript))
+	for {
+		b, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Handle(from, b)
+		from = from.Add(100 * time.Millisecond)
+	}
+}
+
+func (h *house) capture(t *testing.T, name string) {
+	t.Helper()
+	data, err := os.ReadFile("../ami/testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, data, _ = bytes.Cut(data, []byte("\r\n")) // the banner
+	h.hear(t, noon, data)
+}
+
+// security writes one security event as PJSIP raises it.
+func security(event, account, session, source, extra string) string {
+	severity := "Error"
+	if event == "SuccessfulAuth" || event == "ChallengeSent" {
+		severity = "Informational"
+	}
+	return "Event: " + event + "\r\nPrivilege: security,all\r\nEventTV: 2026-11-22T00:26:26.070+0000\r\nSeverity: " + severity +
+		"\r\nService: PJSIP\r\nEventVersion: 1\r\nAccountID: " + account + "\r\nSessionID: " + session +
+		"\r\nLocalAddress: IPV4/UDP/192.0.2.1/5060\r\nRemoteAddress: IPV4/UDP/" + source + "/5060\r\n" + extra + "\r\n"
+}
+
+func failure(account, source string, n int) string {
+	return security("ChallengeResponseFailed", account, fmt.Sprintf("%s-%d", source, n), source, "Challenge: 1/a\r\nResponse: b\r\nExpectedResponse: \r\n")
+}
+
+func success(account, source string) string {
+	return security("SuccessfulAuth", account, "s-"+source, source, "UsingPassword: 1\r\n")
+}
+
+func failures(account, source string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(failure(account, source, i))
+	}
+	return b.String()
+}
+
+// settled waits until nothing is intended any more and returns the incidents,
+// oldest first.
+func (h *house) settled(t *testing.T) []ledger.Incident {
+	t.Helper()
+	for range 500 {
+		open, err := h.ledger.OpenSteps(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(open) == 0 {
+			list, err := h.ledger.Incidents(t.Context(), ledger.IncidentFilter{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			slices.Reverse(list)
+			return list
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatal("steps stay open")
+	return nil
+}
+
+func thresholds(list []ledger.Incident) string {
+	var names []string
+	for _, i := range list {
+		names = append(names, i.Threshold+" "+i.KeyValue)
+	}
+	return strings.Join(names, ", ")
+}
+
+// The attacks recorded from real Asterisks: five wrong guesses, the right one,
+// and calls.
+func TestRecordedBreakIns(t *testing.T) {
+	for _, name := range []string{"fraud-asterisk22-pjsip.txt", "fraud-asterisk16-chansip.txt"} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, guessing(10))
+			h.capture(t, name)
+			list := h.settled(t)
+			if got := thresholds(list); got != "break-in 1002" {
+				t.Errorf("incidents: %s", got)
+			}
+			if got := h.wall.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
+				t.Errorf("dropped: %v", got)
+			}
+			for _, what := range []string{"hangup 1002", "rotate 1002", "expire 1002"} {
+				if h.pbx.times(what) == 0 {
+					t.Errorf("the PBX was not asked to %s", what)
+				}
+			}
+			if len(list) == 1 && len(list[0].Evidence) != 0 {
+				i, err := h.ledger.Incident(t.Context(), list[0].ID)
+				if err != nil || i.Evidence[len(i.Evidence)-1].Signal != "SuccessAfterFailures" {
+					t.Errorf("evidence: %+v, %v", i.Evidence, err)
+				}
+			}
+		})
+	}
+}
+
+// Forged lines accuse nobody but, with the address that Asterisk itself wrote,
+// their sender.
+func TestForgedEventsAreNotBelieved(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	h.capture(t, "injection-asterisk22.txt")
+	h.settled(t)
+	if got := h.wall.dropped(); slices.Contains(got, "8.8.8.8/32") || !slices.Equal(got, []string{"192.0.2.66/32"}) {
+		t.Errorf("dropped: %v, want the forger's own address alone", got)
+	}
+	if h.Counters().Tampered == 0 {
+		t.Error("no tampering was counted")
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	office, thief := "198.51.100.10", "192.0.2.66"
+	for name, tc := range map[string]struct {
+		events string
+		want   string
+	}{
+		"three guesses":                              {failures("1002", thief, 3), "password guessing 192.0.2.66"},
+		"two guesses":                                {failures("1002", thief, 2), ""},
+		"what was in the queues makes one incident":  {failures("1002", thief, 50), "password guessing 192.0.2.66"},
+		"a challenge is no failure":                  {strings.Repeat(security("ChallengeSent", "1002", "c", thief, "Challenge: \r\n"), 50), ""},
+		"a mistyping user":                           {failure("1002", office, 1) + success("1002", office), ""},
+		"a known user who mistypes":                  {success("1002", office) + failures("1002", office, 2) + success("1002", office), ""},
+		"strangers fail, a stranger succeeds":        {failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", thief), "break-in 1002"},
+		"strangers fail, the owner at home succeeds": {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
+		"our own login": {strings.ReplaceAll(success("warden", "127.0.0.1"), "PJSIP", "AMI"), ""},
+		"the manager's password is guessed": {
+			strings.ReplaceAll(strings.ReplaceAll(failures("admin", thief, 3), "PJSIP", "AMI"), "/UDP/", "/TCP/"), "password guessing 192.0.2.66",
+		},
+		"a break-in on the manager": {
+			strings.ReplaceAll(failures("admin", "203.0.113.1", 2)+failures("admin", "203.0.113.2", 2)+success("admin", thief), "PJSIP", "AMI"), "break-in AMI/admin",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, guessing(3))
+			h.SetOwn(netip.MustParseAddr("127.0.0.1"))
+			h.hear(t, noon, []byte(tc.events))
+			if got := thresholds(h.settled(t)); got != tc.want {
+				t.Errorf("incidents %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// The window of a threshold is the time it says, no more and no less.
+func TestTheWindowIsExact(t *testing.T) {
+	for _, tc := range []struct {
+		third time.Duration
+		want  int
+	}{{time.Hour - time.Millisecond, 1}, {time.Hour, 0}} {
+		h := newHouse(t, guessing(3))
+		h.hear(t, noon, []byte(failure("1002", "192.0.2.66", 1)))
+		h.hear(t, noon.Add(time.Minute), []byte(failure("1002", "192.0.2.66", 2)))
+		h.hear(t, noon.Add(tc.third), []byte(failure("1002", "192.0.2.66", 3)))
+		if got := len(h.settled(t)); got != tc.want {
+			t.Errorf("third guess after %s: %d incidents, want %d", tc.third, got, tc.want)
+		}
+	}
+}
+
+func TestTheLadder(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	now := noon
+	for _, want := range []time.Duration{time.Hour, 24 * time.Hour, 24 * time.Hour} {
+		h.hear(t, now, []byte(failures("1002", "192.0.2.66", 3)))
+		h.settled(t)
+		bans := h.Bans(now.Add(time.Second))
+		if len(bans) != 1 {
+			t.Fatalf("%d bans at %s", len(bans), now)
+		}
+		if got := bans[0].Until.Sub(bans[0].Since); got != want {
+			t.Errorf("offence %d lasts %s, want %s", bans[0].Offence, got, want)
+		}
+		now = bans[0].Until.Add(time.Minute)
+	}
+}
+
+// The rightful owner's phone fails with the secret we changed; at home that is
+// forgiven, from anywhere else it is a guess.
+func TestGraceAfterARotation(t *testing.T) {
+	office := "198.51.100.10"
+	h := newHouse(t, guessing(3))
+	h.hear(t, noon, []byte(success("1002", office)+failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
+	h.settled(t)
+	if n := h.pbx.times("rotate 1002"); n != 1 {
+		t.Fatalf("rotated %d times", n)
+	}
+	later := time.Now().Add(time.Minute)
+	h.hear(t, later, []byte(failures("1002", office, 20)))
+	h.hear(t, later, []byte(failures("1002", "203.0.113.9", 3)))
+	h.settled(t)
+	if got := h.wall.dropped(); slices.Contains(got, office+"/32") || !slices.Contains(got, "203.0.113.9/32") {
+		t.Errorf("dropped: %v; want the stranger and not the owner", got)
+	}
+	if h.Counters().Graced != 20 {
+		t.Errorf("%d failures forgiven, want 20", h.Counters().Graced)
+	}
+}
+
+// Asterisk's registrations protect their sources from evidence that can be
+// forged; the allow list protects from everything.
+func TestProtectedSources(t *testing.T) {
+	p := guessing(3)
+	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
+	h := newHouse(t, p)
+	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, noon, []byte(failures("1002", "198.51.100.10", 3)+failures("1002", "203.0.113.5", 3)))
+	list := h.settled(t)
+	if got := h.wall.dropped(); len(got) != 0 {
+		t.Errorf("dropped: %v", got)
+	}
+	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be forged", "on the allow list"} {
+		if len(list) != 2 || list[i].Steps[0].Detail != want {
+			t.Errorf("incident %d of %d does not say %q: %+v", i, len(list), want, list)
+		}
+	}
+	h.hear(t, noon.Add(time.Minute), []byte(strings.ReplaceAll(failures("1002", "198.51.100.10", 3), "/UDP/", "/TCP/")))
+	h.settled(t)
+	if got := h.wall.dropped(); !slices.Equal(got, []string{"198.51.100.10/32"}) {
+		t.Errorf("dropped: %v; want the protected source on proof", got)
+	}
+}
+
+func TestObserveChangesNothing(t *testing.T) {
+	p := guessing(3)
+	p.Observe = true
+	h := newHouse(t, p)
+	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 20)+success("1002", "192.0.2.66")))
+	if got := thresholds(h.settled(t)); got != "password guessing 192.0.2.66, break-in 1002" {
+		t.Errorf("incidents: %s", got)
+	}
+	if len(h.wall.dropped()) != 0 || len(h.pbx.asked) != 0 {
+		t.Errorf("changed something: %v, %v", h.wall.dropped(), h.pbx.asked)
+	}
+}
+
+func TestOperatorsOrders(t *testing.T) {
+	p := guessing(3)
+	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
+	h := newHouse(t, p)
+	network := netip.MustParsePrefix("192.0.2.0/24")
+	if _, err := h.Ban(network, time.Time{}, "test", false, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), 0); !errors.Is(err, responder.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
+		t.Errorf("unban inside a banned prefix: %v", err)
+	}
+	if _, err := h.Ban(netip.MustParsePrefix("203.0.113.7/32"), time.Time{}, "", false, 0); !errors.Is(err, responder.ErrRefused) {
+		t.Errorf("ban of an allowed address: %v", err)
+	}
+	if err := h.Unban(network, 0); err != nil {
+		t.Error(err)
+	}
+	if got := h.wall.dropped(); len(got) != 0 {
+		t.Errorf("dropped after the release: %v", got)
+	}
+	// Released is forgiven: two more mistakes are not the third of before.
+	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 2)))
+	if _, err := h.Ban(netip.MustParsePrefix("192.0.2.66/32"), time.Time{}, "", false, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), 0); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, noon.Add(time.Minute), []byte(failures("1002", "192.0.2.66", 2)))
+	if got := h.settled(t); len(got) != 0 {
+		t.Errorf("incidents: %s", thresholds(got))
+	}
+}
