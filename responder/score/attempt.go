@@ -44,7 +44,7 @@ import (
 // that one is answering, that is, has a count outstanding; then the newcomer
 // goes untracked, as if idle. Both lead to the state idle, where everything
 // counts. So a flood of sessions can make attempts count twice; it cannot make
-// anything count less.
+// anything count less, unless Asterisk takes answerLasts to raise a challenge.
 //
 // Attempts has no lock: its owner calls it from one goroutine at a time.
 type Attempts struct {

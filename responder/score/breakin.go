@@ -245,8 +245,7 @@ func (b *BreakIn) Places() iter.Seq[Place] {
 	}
 }
 
-// Accounts is how many accounts are tracked, and Refused how many failures
-// found no room among them.
+// Accounts is how many accounts are tracked.
 func (b *BreakIn) Accounts() int { return len(b.accounts) }
 
 // Refused counts the failures that were not remembered because there were too
