@@ -51,7 +51,7 @@ func (s *script) ExpireContacts(_ context.Context, account string) (int, error) 
 	s.tell("expire %s", account)
 	return 1, nil
 }
-func (s *script) Contacts(context.Context) ([]Contact, error)      { return nil, nil }
+func (s *script) Contacts(context.Context) ([]Contact, error)       { return nil, nil }
 func (s *script) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }
 
 // teller is a notifier that remembers what it was told.

@@ -91,5 +91,3 @@ func (o *offences) shrink() {
 		}
 	}
 }
-
-func (o *offences) clear(prefix netip.Prefix) { delete(o.by, prefix) }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +12,7 @@ import (
 
 // moody is a firewall that can refuse.
 type moody struct {
-	refuse   bool
+	refuse   atomic.Bool
 	batches  [][]Ban
 	restored []Ban
 }
@@ -20,14 +21,14 @@ var errRefused = errors.New("the table is lost")
 
 func (m *moody) Ban(_ time.Time, bans []Ban) error {
 	m.batches = append(m.batches, bans)
-	if m.refuse {
+	if m.refuse.Load() {
 		return errRefused
 	}
 	return nil
 }
 
 func (m *moody) Restore(_ time.Time, bans []Ban) error {
-	if m.refuse {
+	if m.refuse.Load() {
 		return errRefused
 	}
 	m.restored = bans
@@ -76,7 +77,8 @@ func TestLaneBatches(t *testing.T) {
 // refused is done when it takes it.
 func TestLaneRepairs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := &moody{refuse: true}
+		m := &moody{}
+		m.refuse.Store(true)
 		book := []Ban{{Prefix: guesser}, {Prefix: netip.MustParsePrefix("203.0.113.0/24")}}
 		l, mended := startLane(t, m, book)
 		var outcomes []error
@@ -86,7 +88,7 @@ func TestLaneRepairs(t *testing.T) {
 		if len(outcomes) != 1 || !errors.Is(outcomes[0], errRefused) || *mended != 0 {
 			t.Fatalf("while the kernel refuses: outcomes %v, mended %d", outcomes, *mended)
 		}
-		m.refuse = false
+		m.refuse.Store(false)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		if len(m.restored) != 2 || *mended != 1 {

@@ -45,7 +45,8 @@ func TestPlan(t *testing.T) {
 			guessing(false), []StepKind{StepBan}, facts{}, "ban 192.0.2.66 intended", "",
 		},
 		"an allowed source is never banned, the other steps run": {
-			broken("1002"), compromise, facts{allowed: true},
+			broken("1002"), compromise,
+			facts{allowed: true},
 			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; expire-contacts 1002 intended; notify operator intended", "on the allow list",
 		},
 		"a protected source is not banned on what can be forged": {
@@ -55,24 +56,29 @@ func TestPlan(t *testing.T) {
 			guessing(true), []StepKind{StepBan}, facts{protected: "registered contact of 1001"}, "ban 192.0.2.66 intended", "",
 		},
 		"a banned source's break-in is still contained": {
-			broken("1002"), compromise, facts{banned: &banned},
+			broken("1002"), compromise,
+			facts{banned: &banned},
 			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; expire-contacts 1002 intended; notify operator intended", "already banned until 2026-11-22 13:00:00 UTC",
 		},
 		"nobody to notify": {
 			guessing(false), []StepKind{StepBan, StepNotify}, facts{deaf: true}, "ban 192.0.2.66 intended; notify operator skipped", "notify.webhook",
 		},
 		"mode observe changes nothing and says what it would do": {
-			broken("1002"), compromise, facts{observe: true},
+			broken("1002"), compromise,
+			facts{observe: true},
 			"ban 192.0.2.66 skipped; hangup 1002 skipped; rotate 1002 skipped; expire-contacts 1002 skipped; notify operator skipped",
 			"mode is observe: would ban 192.0.2.66 until 2026-11-22 13:00:00 UTC",
 		},
 		"a manager account's calls and secret are not SIP's": {
-			broken("AMI/admin"), compromise, facts{},
+			broken("AMI/admin"), compromise,
+			facts{},
 			"ban 192.0.2.66 intended; hangup AMI/admin skipped; rotate AMI/admin skipped; expire-contacts AMI/admin skipped; notify operator intended", "manager.conf",
 		},
 		"a scan names no account": {
 			&score.Verdict{At: noon, Key: score.Key{Per: score.PerSource, Prefix: guesser}, Threshold: &score.Threshold{}, Cause: score.Record{Source: guesser.Addr()}},
-			[]StepKind{StepBan, StepHangup}, facts{}, "ban 192.0.2.66 intended; hangup  skipped", "no account is known",
+			[]StepKind{StepBan, StepHangup},
+			facts{},
+			"ban 192.0.2.66 intended; hangup  skipped", "no account is known",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -297,15 +297,15 @@ func TestVerdicts(t *testing.T) {
 		events string
 		want   string
 	}{
-		"three guesses":                              {failures("1002", thief, 3), "password guessing 192.0.2.66"},
-		"two guesses":                                {failures("1002", thief, 2), ""},
+		"three guesses": {failures("1002", thief, 3), "password guessing 192.0.2.66"},
+		"two guesses":   {failures("1002", thief, 2), ""},
 		"what was in the queues makes one incident":  {failures("1002", thief, 50), "password guessing 192.0.2.66"},
 		"a challenge is no failure":                  {strings.Repeat(security("ChallengeSent", "1002", "c", thief, "Challenge: \r\n"), 50), ""},
 		"a mistyping user":                           {failure("1002", office, 1) + success("1002", office), ""},
 		"a known user who mistypes":                  {success("1002", office) + failures("1002", office, 2) + success("1002", office), ""},
 		"strangers fail, a stranger succeeds":        {failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", thief), "break-in 1002"},
 		"strangers fail, the owner at home succeeds": {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
-		"our own login": {strings.ReplaceAll(success("warden", "127.0.0.1"), "PJSIP", "AMI"), ""},
+		"our own login":                              {strings.ReplaceAll(success("warden", "127.0.0.1"), "PJSIP", "AMI"), ""},
 		"the manager's password is guessed": {
 			strings.ReplaceAll(strings.ReplaceAll(failures("admin", thief, 3), "PJSIP", "AMI"), "/UDP/", "/TCP/"), "password guessing 192.0.2.66",
 		},

@@ -68,8 +68,14 @@ func TestImportsRunOneWay(t *testing.T) {
 // The rule itself must be able to refuse.
 func TestImportRuleRefuses(t *testing.T) {
 	for _, c := range [][2]string{
-		{"ami", "responder"}, {"firewall", "ami"}, {"responder/score", "ami"}, {"responder", "firewall"},
-		{"responder", "config"}, {"config", "responder/score"}, {"nowhere", "ami"}, {"ami/peer", "responder/score"},
+		{"ami", "responder"},
+		{"firewall", "ami"},
+		{"responder/score", "ami"},
+		{"responder", "firewall"},
+		{"responder", "config"},
+		{"config", "responder/score"},
+		{"nowhere", "ami"},
+		{"ami/peer", "responder/score"},
 	} {
 		if mayImport(c[0], c[1]) {
 			t.Errorf("%s may import %s", c[0], c[1])
