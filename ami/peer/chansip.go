@@ -31,7 +31,7 @@ func (m *Manager) planChanSIP(ctx context.Context, a *account) (rotation, error)
 			return "", err
 		}
 		if e.index, err = e.before.find(a.name, ""); err != nil || e.index < 0 {
-			return "", errors.Join(err, fmt.Errorf("section [%s] went out of %s", a.name, root))
+			return "", join(err, fmt.Errorf("section [%s] went out of %s", a.name, root))
 		}
 		e.swaps = sipSwaps(e.before, e.index, secret)
 		c, err := m.apply(ctx, e)

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,17 @@ type edit struct {
 // change is an edit that stands in the files.
 type change struct {
 	was  []*confFile // the files as they were
+	is   [][]byte    // the same files as this change left them
 	note string      // which file and copy, for the detail
 }
 
-// ErrLeftChanged reports that a failed rotation could not be taken back: the
-// config files need a person.
-var ErrLeftChanged = errors.New("could not put the old config files back")
+// ErrUncertain reports a failed rotation after which it is not known whether the
+// old or the new secret is in force. The new one stays in the vault.
+var ErrUncertain = errors.New("it is not certain which secret is in force")
+
+// ErrLeftChanged reports a failed rotation that could not be taken back: the
+// config files need a person. It is also an ErrUncertain.
+var ErrLeftChanged = fmt.Errorf("could not put the old config files back: %w", ErrUncertain)
 
 // apply writes the edit into the files and proves through Asterisk that the new
 // values are in force and that no other section changed. When it fails, the old
@@ -72,7 +78,7 @@ func (m *Manager) apply(ctx context.Context, e edit) (*change, error) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("change [%s] of %s: %w", e.section, p.file.path, errors.Join(failures...))
+	return nil, fmt.Errorf("change [%s] of %s: %w", e.section, p.file.path, join(failures...))
 }
 
 // holds makes sure that the folder is the one Asterisk reads: the values in
@@ -120,6 +126,9 @@ func (m *Manager) writers(ctx context.Context, t *tree, p place, e edit) []write
 
 // source is the file to give to UpdateConfig, with all files it will rewrite.
 func (m *Manager) source(ctx context.Context, t *tree, p place, e edit) (*confFile, []*confFile) {
+	if e.before.namesake(e.section, e.kind) {
+		return nil, nil
+	}
 	root := t.files[0]
 	if p.file != root && p.file.plain {
 		alone, err := m.getConfig(ctx, p.file.ref)
@@ -136,8 +145,11 @@ func (m *Manager) source(ctx context.Context, t *tree, p place, e edit) (*confFi
 	return nil, nil
 }
 
-// updateConfig lets Asterisk write the edit.
+// updateConfig lets Asterisk write the edit. Once asked it cannot be stopped, so
+// the caller's patience does not end the wait for its answer.
 func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
+	defer cancel()
 	var edits []ami.Edit
 	for _, s := range e.swaps {
 		// Without Match, Asterisk 22 and older change the first value of that
@@ -155,9 +167,13 @@ func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
 	return err
 }
 
-// writeDirect changes the lines of the section and renames the new file into place.
+// writeDirect changes the lines of the section and renames the new file into
+// place, unless somebody else has changed the file since it was read.
 func writeDirect(p place, swaps []swap) error {
 	text := p.file.text
+	if now, err := os.ReadFile(p.file.path); err != nil || !bytes.Equal(now, text) {
+		return join(err, fmt.Errorf("%s was changed by somebody else at this moment: try again", p.file.path))
+	}
 	for _, s := range swaps {
 		text = setVariable(text, p.sectionIn(text), s.name, s.old, s.value)
 	}
@@ -188,11 +204,15 @@ func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change
 	}
 	c.note = fmt.Sprintf("%s (%s, copy %s)", e.file.path, w.name, filepath.Base(e.copies[e.file]))
 	err := w.write(ctx)
+	for _, f := range c.was {
+		text, rerr := os.ReadFile(f.path)
+		c.is, err = append(c.is, text), join(err, rerr)
+	}
 	if err == nil {
 		err = m.inForce(ctx, e)
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.undo())
+		return nil, join(err, c.undo())
 	}
 	return c, nil
 }
@@ -224,18 +244,24 @@ func (m *Manager) inForce(ctx context.Context, e edit) error {
 	return nil
 }
 
-// undo puts the files back as they were, each in one step. The modules must be
-// reloaded after it when they have read the change.
+// undo puts the files back as they were, each in one step, but not over what
+// somebody else wrote since. The modules must be reloaded after it when they
+// have read the change.
 func (c *change) undo() error {
 	var errs []error
-	for _, f := range c.was {
+	for i, f := range c.was {
 		now, err := os.ReadFile(f.path)
-		if err == nil && string(now) == string(f.text) {
+		switch {
+		case err == nil && bytes.Equal(now, f.text):
 			continue
+		case err == nil && !bytes.Equal(now, c.is[i]):
+			err = errors.New("somebody else has changed it since")
+		default:
+			err = replace(f.path, f.text)
 		}
-		if err := replace(f.path, f.text); err != nil {
-			errs = append(errs, fmt.Errorf("%w: %w; copies are beside it as %s.tollwarden-*", ErrLeftChanged, err, f.path))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%w: %s: %w; the old one is beside it as %s.tollwarden-*", ErrLeftChanged, f.path, err, filepath.Base(f.path)))
 		}
 	}
-	return errors.Join(errs...)
+	return join(errs...)
 }

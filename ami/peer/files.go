@@ -224,7 +224,7 @@ func replace(path string, text []byte) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp))
+		return join(fmt.Errorf("write %s: %w", path, err), os.Remove(tmp))
 	}
 	return syncDir(filepath.Dir(path))
 }
@@ -240,7 +240,7 @@ func writeLike(model, name string, text []byte) (err error) {
 		return err
 	}
 	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
+		if err = join(err, f.Close()); err != nil {
 			os.Remove(name)
 		}
 	}()

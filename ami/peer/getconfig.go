@@ -84,9 +84,7 @@ func readConfig(fields []ami.Field) config {
 func (c config) find(name, kind string) (int, error) {
 	at := -1
 	for i, cat := range c {
-		// UpdateConfig matches names without regard to case, so a namesake that
-		// differs in case would be changed too.
-		if cat.template || !strings.EqualFold(cat.name, name) || kind != "" && !strings.EqualFold(cat.last("type"), kind) {
+		if cat.name != name || !cat.is(kind) {
 			continue
 		}
 		if at >= 0 {
@@ -94,10 +92,20 @@ func (c config) find(name, kind string) (int, error) {
 		}
 		at = i
 	}
-	if at >= 0 && c[at].name != name {
-		return -1, nil
-	}
 	return at, nil
+}
+
+// is reports whether the category is no template and of the kind, "" being any.
+func (c category) is(kind string) bool {
+	return !c.template && (kind == "" || strings.EqualFold(c.last("type"), kind))
+}
+
+// namesake reports whether another section of the kind has the same name but
+// for upper and lower case. UpdateConfig would change both.
+func (c config) namesake(name, kind string) bool {
+	return slices.ContainsFunc(c, func(cat category) bool {
+		return cat.name != name && strings.EqualFold(cat.name, name) && cat.is(kind)
+	})
 }
 
 // unchangedBut reports whether after holds the same sections with the same

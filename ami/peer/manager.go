@@ -164,6 +164,31 @@ func (m *Manager) command(ctx context.Context, line string) ([]string, error) {
 	return r.Output(), nil
 }
 
+// several is more than one error in one line.
+type several []error
+
+func (s several) Error() string {
+	var lines []string
+	for _, err := range s {
+		lines = append(lines, err.Error())
+	}
+	return strings.Join(lines, "; ")
+}
+
+func (s several) Unwrap() []error { return s }
+
+// join is errors.Join in one line.
+func join(errs ...error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return several(errs)
+}
+
 // answered reports whether err is Asterisk's own error that begins with text.
 func answered(err error, text string) bool {
 	var e *ami.Error

@@ -546,8 +546,8 @@ func TestFailedRotationLeavesTheFilesAsTheyWere(t *testing.T) {
 			t.Fatal(err)
 		}
 		vault := filepath.Join(t.TempDir(), "secrets")
-		// The AMI connection "fails" when the modules are to read the change.
-		m := peer.New(noReload{login(t, l, lab.AMIUser, lab.AMISecret)}, peer.Options{
+		// The connection fails when Asterisk is to read the change.
+		m := peer.New(noReload{login(t, l, lab.AMIUser, lab.AMISecret), new(bool)}, peer.Options{
 			ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", Vault: peer.NewFileVault(vault),
 		})
 		_, err = m.Rotate(soon(t), "1002")
@@ -568,11 +568,15 @@ func TestFailedRotationLeavesTheFilesAsTheyWere(t *testing.T) {
 	})
 }
 
-// noReload is a connection on which every Reload fails.
-type noReload struct{ peer.Doer }
+// noReload is a connection on which the first Reload fails.
+type noReload struct {
+	peer.Doer
+	failed *bool
+}
 
 func (d noReload) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
-	if a.Name == "Reload" {
+	if a.Name == "Reload" && !*d.failed {
+		*d.failed = true
 		return nil, errors.New("connection lost")
 	}
 	return d.Doer.Do(ctx, a)

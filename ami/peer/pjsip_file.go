@@ -118,7 +118,7 @@ func (m *Manager) fileRotation(a *account, au auth, e edit, prefix string) rotat
 			return "", err
 		}
 		if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
-			return "", errors.Join(err, fmt.Errorf("section [%s] went out of %s", e.section, e.root))
+			return "", join(err, fmt.Errorf("section [%s] went out of %s", e.section, e.root))
 		}
 		if e.swaps, err = au.swaps(e.before[e.index], prefix, secret); err != nil {
 			return "", err

@@ -149,10 +149,10 @@ func (m *Manager) realtimeUndo(ctx context.Context, family, id string, columns [
 	defer cancel()
 	for _, c := range columns {
 		if strings.ContainsAny(c.old, " \t\"'\\;\r\n") || c.old == "" {
-			return fmt.Errorf("%w; the old %s cannot be written back by a command: set it in the database", cause, c.name)
+			return fmt.Errorf("%w; the old %s cannot be written back by a command, set it in the database: %w", cause, c.name, ErrUncertain)
 		}
 		if err := m.realtimeUpdate(ctx, family, id, c.name, c.old); err != nil {
-			return fmt.Errorf("%w; and the old %s is not back: %w", cause, c.name, err)
+			return fmt.Errorf("%w; and the old %s is not back: %w: %w", cause, c.name, err, ErrUncertain)
 		}
 	}
 	if len(columns) == 0 {

@@ -12,8 +12,8 @@ import (
 
 // Rotate gives the account a new secret, on every technology it exists on, and
 // proves that it is in force. The secret goes to the vault before Asterisk is
-// touched. When the rotation fails the old secret is in force again, except that
-// the error says otherwise (ErrLeftChanged). detail tells in one line what was
+// touched. When the rotation fails the old secret is in force again, unless the
+// error is an ErrUncertain. detail tells in one line what was
 // changed, where, and how it was checked; never the secret.
 //
 // Registrations and calls under way survive a rotation: Hangup and
@@ -49,8 +49,8 @@ func (m *Manager) Rotate(ctx context.Context, account string) (detail string, er
 	}
 	details, err := run(ctx, rotations, secret)
 	if err != nil {
-		if len(details) == 0 {
-			err = errors.Join(err, m.o.Vault.Void(entry))
+		if len(details) == 0 && !errors.Is(err, ErrUncertain) {
+			err = join(err, m.o.Vault.Void(entry))
 		}
 		return strings.Join(details, "; "), fmt.Errorf("rotate %s: %w", account, err)
 	}
@@ -66,7 +66,7 @@ func run(ctx context.Context, rotations []rotation, secret string) (details []st
 	for _, r := range rotations {
 		detail, rerr := r(ctx, secret)
 		if rerr != nil {
-			err = errors.Join(err, rerr)
+			err = join(err, rerr)
 			continue
 		}
 		details = append(details, detail)
@@ -114,24 +114,33 @@ func (a *account) technologies() string {
 // what Asterisk has.
 func (m *Manager) hookRotation(a *account) rotation {
 	return func(ctx context.Context, secret string) (string, error) {
-		if err := m.o.Hook.run(ctx, a.name, secret); err != nil {
-			return "", err
-		}
 		detail := "hook " + m.o.Hook.Command[0]
-		if a.endpoint != nil {
-			for _, old := range a.endpoint.auths {
-				if err := m.liveAuth(ctx, a.name, old.name, secret); err != nil {
-					return "", fmt.Errorf("%s ended well, but %w", detail, err)
-				}
-			}
-			return detail + ", live value checked", nil
+		if err := m.o.Hook.run(ctx, a.name, secret); err != nil {
+			// It may have failed after its work was done.
+			return "", fmt.Errorf("%w: %w", err, ErrUncertain)
 		}
-		checked, err := m.liveSIP(ctx, a.name, secret)
+		checked, err := m.live(ctx, a, secret)
 		if err != nil {
-			return "", fmt.Errorf("%s ended well, but %w", detail, err)
+			return "", fmt.Errorf("%s ended well, but %w: %w", detail, err, ErrUncertain)
 		}
 		return detail + ", " + checked, nil
 	}
+}
+
+// live waits until everything of the account has the secret.
+func (m *Manager) live(ctx context.Context, a *account, secret string) (checked string, err error) {
+	if a.endpoint != nil {
+		for _, au := range a.endpoint.auths {
+			if err := m.liveAuth(ctx, a.name, au.name, secret); err != nil {
+				return "", err
+			}
+		}
+		checked = "live value checked"
+	}
+	if a.peer != nil {
+		return m.liveSIP(ctx, a.name, secret)
+	}
+	return checked, nil
 }
 
 // reload reloads one module, waiting for a reload that is under way.
@@ -166,10 +175,10 @@ func (m *Manager) settle(ctx context.Context, c *change, module string, check fu
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
 	defer cancel()
 	if uerr := c.undo(); uerr != nil {
-		return errors.Join(err, uerr)
+		return join(err, uerr)
 	}
 	if rerr := m.reload(ctx, module); rerr != nil {
-		return errors.Join(err, fmt.Errorf("the old config files are back, but not loaded: %w", rerr))
+		return join(err, fmt.Errorf("the old config files are back, but not loaded: %w: %w", rerr, ErrUncertain))
 	}
 	return fmt.Errorf("%w; the old config files and secret are back", err)
 }

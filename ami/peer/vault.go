@@ -64,7 +64,7 @@ func (v *FileVault) append(line string) (err error) {
 	if err != nil {
 		return fmt.Errorf("open vault: %w", err)
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
+	defer func() { err = join(err, f.Close()) }()
 	if err := private(f); err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (v *AgeVault) Keep(e Entry) (err error) {
 		return fmt.Errorf("open vault: %w", err)
 	}
 	defer func() {
-		if err = errors.Join(err, f.Close()); err != nil {
+		if err = join(err, f.Close()); err != nil {
 			os.Remove(f.Name())
 		}
 	}()
