@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,8 +161,10 @@ func TestHangupWaitsForTheEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, n := &script{channels: []string{"PJSIP/1002-00000001"}}, &teller{}
 		c, i := testCrew(s, n)
-		up, changed := 1, make(chan struct{})
-		c.channels = func(string) (int, <-chan struct{}) { return up, changed }
+		var up atomic.Int32
+		up.Store(1)
+		changed := make(chan struct{})
+		c.channels = func(string) (int, <-chan struct{}) { return int(up.Load()), changed }
 		start := time.Now()
 		c.hangup(t.Context(), newJob(i), "")
 		if i.Steps[1].State != Failed || !strings.Contains(i.Steps[1].Detail, "1 still up by their events") || time.Since(start) != quietWithin {
@@ -171,7 +174,7 @@ func TestHangupWaitsForTheEvents(t *testing.T) {
 		var events sync.WaitGroup
 		events.Go(func() {
 			time.Sleep(50 * time.Millisecond)
-			up = 0
+			up.Store(0)
 			close(changed)
 		})
 		_, i = testCrew(s, n)
