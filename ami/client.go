@@ -182,7 +182,7 @@ func (c *Client) read() {
 // end fails all that is pending.
 func (c *Client) end(err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("Asterisk closed the connection: %w", err)
+		err = fmt.Errorf("connection closed by Asterisk: %w", err)
 	} else {
 		err = fmt.Errorf("read from Asterisk: %w", err)
 	}

@@ -26,7 +26,7 @@ func (g Gap) Length() time.Duration { return g.To.Sub(g.From) }
 
 // ErrUnresponsive reports a connection that is open but no longer answers, as
 // that of a stopped or deadlocked Asterisk.
-var ErrUnresponsive = errors.New("Asterisk does not answer")
+var ErrUnresponsive = errors.New("no sign of life from Asterisk")
 
 // Dialer keeps a logged-in connection to Asterisk. Address, Username and Secret
 // are needed; every other field has a default. Fields are not changed while Run
@@ -61,7 +61,6 @@ type Dialer struct {
 const (
 	firstRetry, slowestRetry         = 100 * time.Millisecond, 10 * time.Second
 	firstAuthRetry, slowestAuthRetry = time.Minute, 10 * time.Minute
-	receiveBuffer                    = 4 << 20 // bytes; the kernel's rmem_max caps it
 )
 
 // Counters counts over all connections of the dialer.
@@ -122,16 +121,11 @@ func (d *Dialer) open(ctx context.Context) (*Client, error) {
 	defer cancel()
 	dial := d.Dial
 	if dial == nil {
-		dial = new(net.Dialer).DialContext
+		dial = (&net.Dialer{Control: enlarge}).DialContext
 	}
 	conn, err := dial(ctx, "tcp", d.Address)
 	if err != nil {
 		return nil, fmt.Errorf("ami: connect: %w", err)
-	}
-	if tcp, ok := conn.(*net.TCPConn); ok {
-		// Asterisk gives up on a reader that lets it wait for 100 ms, so a burst
-		// of events should find room here.
-		_ = tcp.SetReadBuffer(receiveBuffer)
 	}
 	if d.TLS != nil {
 		if conn, err = d.handshake(ctx, conn); err != nil {
@@ -199,14 +193,15 @@ func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
 		ping, cancel := context.WithTimeout(ctx, patience)
 		_, err := c.Do(ping, Ping())
 		cancel()
-		if ctx.Err() != nil {
-			return
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			c.abort(fmt.Errorf("%w: no sign of life for %s", ErrUnresponsive,
+		var refusal *Error // is a sign of life, too
+		switch {
+		case err == nil, errors.As(err, &refusal), errors.Is(err, ErrBusy):
+			continue
+		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+			c.abort(fmt.Errorf("%w for %s", ErrUnresponsive,
 				time.Since(c.LastSeen()).Round(time.Second)))
-			return
 		}
+		return
 	}
 }
 

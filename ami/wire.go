@@ -144,7 +144,7 @@ func (r *Reader) Next() (*Block, error) {
 }
 
 // ErrNotAsterisk reports a peer that does not greet as Asterisk's manager does.
-var ErrNotAsterisk = errors.New("ami: no Asterisk manager answers there")
+var ErrNotAsterisk = errors.New("no Asterisk manager answers there")
 
 // Banner reads the line with which Asterisk greets, such as
 // "Asterisk Call Manager/11.0.0". It is called once, before Next.

@@ -156,13 +156,13 @@ func authFields(s *section) []ami.Field {
 	return []ami.Field{
 		{Name: "ObjectType", Value: "auth"},
 		{Name: "ObjectName", Value: s.name},
-		{Name: "Username", Value: s.value("username")},
-		{Name: "Password", Value: s.value("password")},
 		{Name: "PasswordDigest", Value: s.value("password_digest")},
+		{Name: "Username", Value: s.value("username")},
 		{Name: "Md5Cred", Value: s.value("md5_cred")},
 		{Name: "Realm", Value: s.value("realm")},
-		{Name: "NonceLifetime", Value: cmp.Or(s.value("nonce_lifetime"), "32")},
 		{Name: "AuthType", Value: cmp.Or(s.value("auth_type"), "userpass")},
+		{Name: "Password", Value: s.value("password")},
+		{Name: "NonceLifetime", Value: cmp.Or(s.value("nonce_lifetime"), "32")},
 	}
 }
 
@@ -225,11 +225,11 @@ func doShowEndpoint(p *PBX, _ *session, r request, a *reply) {
 		"EndpointDetail",
 		ami.Field{Name: "ObjectType", Value: "endpoint"},
 		ami.Field{Name: "ObjectName", Value: e.name},
-		ami.Field{Name: "Context", Value: cmp.Or(e.value("context"), "default")},
 		ami.Field{Name: "Aors", Value: e.value("aors")},
+		ami.Field{Name: "Context", Value: cmp.Or(e.value("context"), "default")},
+		ami.Field{Name: "Transport", Value: e.value("transport")},
 		ami.Field{Name: "Auth", Value: e.value("auth")},
 		ami.Field{Name: "OutboundAuth", Value: e.value("outbound_auth")},
-		ami.Field{Name: "Transport", Value: e.value("transport")},
 		ami.Field{Name: "DeviceState", Value: p.deviceState("PJSIP", e.name)},
 		ami.Field{Name: "ActiveChannels", Value: fmt.Sprint(p.active("PJSIP", e.name))},
 	)

@@ -1,0 +1,278 @@
+package ami_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	goami "github.com/heltonmarx/goami/ami"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// world is a PBX to talk to, ours or a real Asterisk, with a phone for 1002.
+type world struct {
+	technology string // of its accounts: PJSIP or SIP
+	dialer     func() *ami.Dialer
+	register   func()
+	call       func(number string) // up when it returns
+}
+
+// shapes are the names of the headers of blocks, by a name for the block.
+type shapes map[string][]string
+
+func (s shapes) keep(name string, m ami.Message) {
+	s[name] = nil
+	for _, f := range m {
+		s[name] = append(s[name], f.Name)
+	}
+}
+
+// What the client relies on holds on a real Asterisk, and what amitest says is
+// what a real Asterisk says.
+func TestClientInBothWorlds(t *testing.T) {
+	for _, v := range lab.Versions() {
+		var ours, real shapes
+		t.Run("amitest as Asterisk "+string(v), func(t *testing.T) { ours = inWorld(t, imagined(t, v)) })
+		t.Run("Asterisk "+string(v), func(t *testing.T) { real = inWorld(t, genuine(t, v)) })
+		for name, headers := range ours {
+			if real == nil { // skipped, which says why
+				break
+			}
+			if !inOrder(headers, real[name]) {
+				t.Errorf("Asterisk %s: amitest's %s has\n%q\nAsterisk's has\n%q", v, name, headers, real[name])
+			}
+		}
+	}
+}
+
+// inOrder says whether all of some are among all, in the same order.
+func inOrder(some, all []string) bool {
+	for _, name := range some {
+		i := slices.Index(all, name)
+		if i < 0 {
+			return false
+		}
+		all = all[i+1:]
+	}
+	return true
+}
+
+func imagined(t *testing.T, v lab.Version) world {
+	o := amitest.Options{AuthDelay: time.Millisecond}
+	technology := "PJSIP"
+	if v != lab.Asterisk22 {
+		technology, o.Version, o.Banner = "SIP", "16.28.0", "Asterisk Call Manager/5.0.4"
+	}
+	p := startPBX(t, o)
+	if err := p.AddAccount(amitest.Account{Technology: technology, Name: "1002", Secret: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	return world{
+		technology: technology,
+		dialer: func() *ami.Dialer {
+			return &ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret}
+		},
+		register: func() {
+			p.Register(amitest.Contact{Technology: technology, Account: "1002", Via: netip.MustParseAddrPort("203.0.113.66:5060")})
+		},
+		call: func(number string) {
+			p.AddChannel(amitest.Channel{Technology: technology, Account: "1002", Exten: number, State: 6})
+		},
+	}
+}
+
+func genuine(t *testing.T, v lab.Version) world {
+	l := lab.New(t, lab.Options{Version: v})
+	h, err := l.Host("phone", "203.0.113.66")
+	if err != nil {
+		t.Fatal(err)
+	}
+	phone, err := h.Phone("1002", "", lab.PhoneOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = phone.Close() })
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return world{
+		technology: l.Technology(),
+		dialer: func() *ami.Dialer {
+			return &ami.Dialer{Address: lab.AMIAddress, Username: lab.AMIUser, Secret: lab.AMISecret, Dial: l.PBX.Dial}
+		},
+		register: func() { must(phone.Register(t.Context())) },
+		call:     func(number string) { _, err := phone.Call(t.Context(), number); must(err) },
+	}
+}
+
+// inWorld is the test's body.
+func inWorld(t *testing.T, w world) shapes {
+	found := make(shapes)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+
+	wrong := w.dialer()
+	wrong.Secret = "wrong"
+	if _, err := wrong.Connect(ctx); !errors.Is(err, ami.ErrAuth) {
+		t.Errorf("wrong secret: %v, want %v", err, ami.ErrAuth)
+	}
+
+	events := make(chan ami.Message, 1000)
+	d := w.dialer()
+	d.Events = "security,call,system"
+	d.Handle = func(_ time.Time, b *ami.Block) {
+		var m ami.Message
+		for _, h := range b.Headers {
+			m = append(m, ami.Field{Name: string(h.Name), Value: string(h.Value)})
+		}
+		events <- m
+	}
+	hear := func(event, header, value string) ami.Message {
+		t.Helper()
+		for {
+			select {
+			case m := <-events:
+				if m.Get("Event") == event && m.Get(header) == value {
+					return m
+				}
+			case <-ctx.Done():
+				t.Fatalf("%s with %s: %s is not heard", event, header, value)
+			}
+		}
+	}
+	c, err := d.Connect(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	do := func(a ami.Action) *ami.Response {
+		t.Helper()
+		r, err := c.Do(ctx, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	refused := func(a ami.Action, message string) *ami.Response {
+		t.Helper()
+		r, err := c.Do(ctx, a)
+		var refusal *ami.Error
+		if !errors.As(err, &refusal) || !strings.HasPrefix(refusal.Message, message) {
+			t.Errorf("%s: %v, want refusal %q", a.Name, err, message)
+		}
+		return r
+	}
+
+	own := netip.MustParseAddrPort(c.LocalAddr().String())
+	found.keep("SuccessfulAuth", hear("SuccessfulAuth", "RemoteAddress", amitest.Address("TCP", own)))
+	if v, err := c.Version(ctx); err != nil || !strings.Contains(v, ".") {
+		t.Errorf("version %q, %v", v, err)
+	}
+	if r := do(ami.Ping()); r.Get("Ping") != "Pong" {
+		t.Errorf("ping: %v", r.Fields)
+	}
+	refused(ami.Action{Name: "NoSuchThing"}, "Invalid/unknown command")
+
+	conf := map[string]string{"PJSIP": "pjsip.conf", "SIP": "sip.conf"}[w.technology]
+	refused(ami.GetConfig("none.conf", "", ""), "Config file not found")
+	if r := do(ami.GetConfig(conf, "nobody", "")); r.Fields[len(r.Fields)-1] != (ami.Field{Value: "No categories found"}) {
+		t.Errorf("no such section: %q", r.Fields)
+	}
+	if r := do(ami.GetConfig(conf, "1002", "")); r.Get("Category-000000") != "1002" {
+		t.Errorf("section 1002: %q", r.Fields[:min(3, len(r.Fields))])
+	}
+	if r := refused(ami.Command("no such thing"), "Command output follows"); r != nil && !strings.HasPrefix(r.Output()[0], "No such command") {
+		t.Errorf("output %q", r.Output())
+	}
+
+	do(ami.Action{Name: "DBPut", Fields: []ami.Field{{Name: "Family", Value: "test"}, {Name: "Key", Value: "a/b"}, {Name: "Val", Value: "1"}}})
+	if r := do(ami.DBGetTree("test", "a")); len(r.Events) != 1 || r.Events[0].Get("Key") != "/test/a/b" || r.Events[0].Get("Val") != "1" {
+		t.Errorf("database: %v", r.Events)
+	}
+	do(ami.DBDel("test", "a/b"))
+	refused(ami.DBDel("test", "a/b"), "Database entry could not be deleted")
+
+	contacts(t, w, refused, do, found)
+	channels(t, w, c, refused, do, hear, found)
+	return found
+}
+
+// contacts looks at a registration before and after it is there.
+func contacts(t *testing.T, w world, refused func(ami.Action, string) *ami.Response, do func(ami.Action) *ami.Response, found shapes) {
+	show := ami.Action{Name: "SIPshowpeer", Fields: []ami.Field{{Name: "Peer", Value: "1002"}}}
+	if w.technology == "SIP" {
+		w.register()
+		r := do(show)
+		if r.Get("Address-IP") != "203.0.113.66" {
+			t.Errorf("registered at %q", r.Get("Address-IP"))
+		}
+		found.keep("SIPshowpeer", r.Fields)
+		for _, peer := range do(ami.Action{Name: "SIPpeers"}).Events {
+			found.keep("PeerEntry", peer)
+		}
+		if r := do(ami.Command("sip unregister 1002")); r.Output()[0] != "Unregistered peer '1002'" {
+			t.Errorf("unregister: %q", r.Output())
+		}
+		if r := do(show); r.Get("Address-IP") != "(null)" {
+			t.Errorf("still registered at %q", r.Get("Address-IP"))
+		}
+		show.Fields[0].Value = "nobody"
+		refused(show, "Peer nobody not found.")
+		return
+	}
+	refused(ami.ShowContacts(), "No Contacts found")
+	refused(ami.ShowEndpoint("nobody"), "Unable to retrieve endpoint nobody")
+	w.register()
+	r := do(ami.ShowContacts())
+	if len(r.Events) != 1 || r.Events[0].Get("Endpoint") != "1002" {
+		t.Fatalf("contacts: %v", r.Events)
+	}
+	contact := r.Events[0]
+	found.keep("ContactList", contact)
+	for _, e := range do(ami.ShowEndpoint("1002")).Events {
+		found.keep(e.Get("Event"), e)
+	}
+	do(ami.DBDel("registrar", "contact/"+contact.Get("ObjectName")))
+	refused(ami.ShowContacts(), "No Contacts found")
+}
+
+// channels looks at calls and ends them.
+func channels(t *testing.T, w world, c *ami.Client, refused func(ami.Action, string) *ami.Response, do func(ami.Action) *ami.Response, hear func(event, header, value string) ami.Message, found shapes) {
+	const number = "0011442079460001"
+	if r := do(ami.HangupChannel("/^nothing$/", 21)); len(r.Events) != 0 {
+		t.Errorf("hung up without a call: %v", r.Events)
+	}
+	refused(ami.HangupChannel(w.technology+"/none-00000001", 21), "No such channel")
+	w.call(number)
+	w.call(number)
+	found.keep("Newchannel", hear("Newchannel", "Exten", number))
+	all, err := goami.CoreShowChannels(t.Context(), c.Session(), "mine")
+	if err != nil || !slices.ContainsFunc(all, func(r goami.Response) bool {
+		return r.Get("Exten") == number && r.Get("ActionID") == "mine"
+	}) {
+		t.Errorf("goami lists %d channels, %v", len(all), err)
+	}
+	r := do(ami.ShowChannels())
+	found.keep("CoreShowChannel", r.Events[0])
+	name := r.Events[0].Get("Channel")
+	do(ami.HangupChannel(name, 21))
+	found.keep("Hangup", hear("Hangup", "Channel", name))
+	r = do(ami.HangupChannel(fmt.Sprintf("/^%s/1002-[0-9a-f]{8}$/", w.technology), 21))
+	if len(r.Events) == 0 || !strings.HasPrefix(r.Events[0].Get("Channel"), w.technology+"/1002-") {
+		t.Fatalf("hung up by name: %v", r.Events)
+	}
+	for _, e := range r.Events {
+		found.keep("ChannelHungup", e)
+	}
+	hear("Hangup", "Channel", r.Events[len(r.Events)-1].Get("Channel"))
+}
