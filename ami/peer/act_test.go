@@ -373,7 +373,8 @@ func TestPrivileges(t *testing.T) {
 		lacks   []string // step and action
 	}{
 		"call alone": {
-			commands("Hangup system,call", "Redirect call"), Options{Technologies: []Technology{PJSIP}},
+			commands("Hangup system,call", "Redirect call"),
+			Options{Technologies: []Technology{PJSIP}},
 			[]string{
 				"hangup CoreShowChannels", "rotate GetConfig", "rotate PJSIPShowEndpoint", "rotate Reload", "rotate UpdateConfig",
 				"expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "resync CoreShowChannels", "resync PJSIPShowContacts",
@@ -381,7 +382,8 @@ func TestPrivileges(t *testing.T) {
 		},
 		"system without config": {
 			commands("Hangup system,call", "DBDel system", "PJSIPShowEndpoint system", "PJSIPShowContacts system", "CoreShowChannels system,reporting", "GetConfig system,config", "Reload system,config"),
-			Options{}, []string{"rotate UpdateConfig"},
+			Options{},
+			[]string{"rotate UpdateConfig"},
 		},
 		"system without config, files edited directly": {
 			commands("DBDel system", "PJSIPShowEndpoint system"), Options{DirectEdit: true}, nil,
@@ -474,5 +476,47 @@ func TestOptionsRefused(t *testing.T) {
 	}
 	if err := (Options{}).Validate(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestHowSureALiveChanSIPSecretIs(t *testing.T) {
+	const secret = "k7Qm2pXw9RtZ4vNb8cDf6hGj"
+	users := func(row string) []string {
+		return []string{"Username                   Secret           Accountcode      Def.Context      ACL  Forcerport", row}
+	}
+	for name, c := range map[string]struct {
+		md5   string
+		lines []string
+		deny  bool
+		says  string
+		fails bool
+	}{
+		"friend with the new secret": {"N", users("1002                       k7Qm2pXw9RtZ4vN                  default          No   No"), false, "live value checked", false},
+		"friend with the old secret": {"N", users("1002                       old-1002                         default          No   No"), false, "", true},
+		"peer that is no user":       {"N", users(""), false, "cannot be read", false},
+		"no class command":           {"N", nil, true, "cannot be read", false},
+		"md5secret":                  {"Y", nil, true, "never shows an md5secret", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := New(script(func(a ami.Action) (*ami.Response, error) {
+					if a.Name == "SIPshowpeer" {
+						return &ami.Response{Fields: event("MD5SecretExist", c.md5)}, nil
+					}
+					if c.deny {
+						return nil, refusal(a, "Permission denied")
+					}
+					r := &ami.Response{}
+					for _, l := range c.lines {
+						r.Fields = append(r.Fields, ami.Field{Name: "Output", Value: l})
+					}
+					return r, nil
+				}), Options{})
+				checked, err := m.liveSIP(t.Context(), "1002", secret)
+				if (err != nil) != c.fails || !strings.Contains(checked, c.says) {
+					t.Errorf("%q, %v", checked, err)
+				}
+			})
+		})
 	}
 }

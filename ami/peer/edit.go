@@ -167,13 +167,9 @@ func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
 	return err
 }
 
-// writeDirect changes the lines of the section and renames the new file into
-// place, unless somebody else has changed the file since it was read.
+// writeDirect changes the lines of the section and renames the new file into place.
 func writeDirect(p place, swaps []swap) error {
 	text := p.file.text
-	if now, err := os.ReadFile(p.file.path); err != nil || !bytes.Equal(now, text) {
-		return join(err, fmt.Errorf("%s was changed by somebody else at this moment: try again", p.file.path))
-	}
 	for _, s := range swaps {
 		text = setVariable(text, p.sectionIn(text), s.name, s.old, s.value)
 	}
@@ -201,6 +197,15 @@ func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change
 			return nil, err
 		}
 		e.copies[f] = name
+	}
+	for _, f := range w.touches {
+		now, err := os.ReadFile(f.path)
+		if err != nil {
+			return nil, err
+		}
+		if !bytes.Equal(now, f.text) {
+			return nil, fmt.Errorf("%s was changed by somebody else at this moment: try again", f.path)
+		}
 	}
 	c.note = fmt.Sprintf("%s (%s, copy %s)", e.file.path, w.name, filepath.Base(e.copies[e.file]))
 	err := w.write(ctx)

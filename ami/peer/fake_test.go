@@ -133,15 +133,21 @@ func (f *fakePBX) endpoint(name string) (*ami.Response, error) {
 		return nil, &ami.Error{Action: "PJSIPShowEndpoint", Message: "Unable to retrieve endpoint " + name}
 	}
 	r := &ami.Response{Events: []ami.Message{{
-		{Name: "Event", Value: "EndpointDetail"}, {Name: "ObjectName", Value: name},
-		{Name: "Auth", Value: e.last("auth")}, {Name: "OutboundAuth", Value: e.last("outbound_auth")},
+		{Name: "Event", Value: "EndpointDetail"},
+		{Name: "ObjectName", Value: name},
+		{Name: "Auth", Value: e.last("auth")},
+		{Name: "OutboundAuth", Value: e.last("outbound_auth")},
 	}}}
 	for _, n := range append(list(e.last("auth")), list(e.last("outbound_auth"))...) {
 		if au, ok := section(n, "auth"); ok {
 			r.Events = append(r.Events, ami.Message{
-				{Name: "Event", Value: "AuthDetail"}, {Name: "ObjectName", Value: n}, {Name: "AuthType", Value: au.last("auth_type")},
-				{Name: "Username", Value: au.last("username")}, {Name: "Realm", Value: au.last("realm")},
-				{Name: "Password", Value: au.last("password")}, {Name: "Md5Cred", Value: au.last("md5_cred")},
+				{Name: "Event", Value: "AuthDetail"},
+				{Name: "ObjectName", Value: n},
+				{Name: "AuthType", Value: au.last("auth_type")},
+				{Name: "Username", Value: au.last("username")},
+				{Name: "Realm", Value: au.last("realm")},
+				{Name: "Password", Value: au.last("password")},
+				{Name: "Md5Cred", Value: au.last("md5_cred")},
 				{Name: "PasswordDigest", Value: strings.Join(au.values("password_digest"), ",")},
 			})
 		}

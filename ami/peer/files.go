@@ -65,7 +65,11 @@ func (t *tree) add(o Options, ref string, depth int) (*confFile, error) {
 	}
 	t.files = append(t.files, f)
 	for _, l := range f.lines {
-		if l.kind != include || l.name == "exec" {
+		if l.kind != include {
+			continue
+		}
+		if l.name == "exec" {
+			f.plain = false
 			continue
 		}
 		if depth == maxDepth {

@@ -73,7 +73,7 @@ func (m *Manager) planAuthFile(ctx context.Context, a *account, au auth, root st
 		return nil, err
 	}
 	au.realm = cmp.Or(au.realm, conf.defaultRealm())
-	return m.fileRotation(a, au, edit{root: root, section: au.name, kind: "auth", index: i, before: conf}, ""), nil
+	return m.fileRotation(a, au, edit{root: root, section: au.name, kind: "auth"}, ""), nil
 }
 
 // planWizard prepares the rotation of a section of pjsip_wizard.conf, which
@@ -97,7 +97,7 @@ func (m *Manager) planWizard(ctx context.Context, a *account, au auth) (rotation
 		return nil, err
 	}
 	au.realm = cmp.Or(au.realm, main.defaultRealm())
-	return m.fileRotation(a, au, edit{root: root, section: name, kind: "wizard", index: i, before: conf}, "inbound_auth/"), nil
+	return m.fileRotation(a, au, edit{root: root, section: name, kind: "wizard"}, "inbound_auth/"), nil
 }
 
 // defaultRealm is the realm of auth objects that name none.

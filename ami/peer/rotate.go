@@ -13,8 +13,8 @@ import (
 // Rotate gives the account a new secret, on every technology it exists on, and
 // proves that it is in force. The secret goes to the vault before Asterisk is
 // touched. When the rotation fails the old secret is in force again, unless the
-// error is an ErrUncertain. detail tells in one line what was
-// changed, where, and how it was checked; never the secret.
+// error is an ErrUncertain. detail tells in one line what was changed, where, and
+// how it was checked; never the secret.
 //
 // Registrations and calls under way survive a rotation: Hangup and
 // ExpireContacts end them.

@@ -199,23 +199,32 @@ func TestTakingBackDoesNotOverwriteSomebodyElse(t *testing.T) {
 	}
 }
 
-func TestOneLineEditDoesNotOverwriteSomebodyElse(t *testing.T) {
-	f, v := newFakePBX(t, nil), &memoryVault{}
-	const theirs = pjsipConf + "[9]\ntype = aor\n"
-	m := rotator(f, v, func(o *Options) { o.DirectEdit = true })
-	tree, err := m.readTree("pjsip.conf")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := tree.locate(category{name: "1002"}, "auth")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(p.file.path, []byte(theirs), 0o640); err != nil {
-		t.Fatal(err)
-	}
-	if err := writeDirect(p, []swap{{"password", "old-1002", "new"}}); err == nil || f.file("pjsip.conf") != theirs {
-		t.Errorf("%v\n%s", err, f.file("pjsip.conf"))
+func TestRotationDoesNotOverwriteSomebodyElse(t *testing.T) {
+	for _, direct := range []bool{false, true} {
+		f, v := newFakePBX(t, nil), &memoryVault{}
+		const theirs = pjsipConf + "[9]\ntype = aor\n"
+		m := rotator(f, v, func(o *Options) { o.DirectEdit = direct })
+		tree, err := m.readTree("pjsip.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := edit{root: "pjsip.conf", section: "1002", kind: "auth", before: f.live, swaps: []swap{{"password", "old-1002", "new"}}, copies: map[*confFile]string{}}
+		if e.index, err = e.before.find(e.section, e.kind); err != nil {
+			t.Fatal(err)
+		}
+		p, err := tree.locate(e.before[e.index], e.kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.file = p.file
+		if err := os.WriteFile(p.file.path, []byte(theirs), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range m.writers(t.Context(), tree, p, e) {
+			if _, err := m.write(t.Context(), tree, e, w); err == nil || f.file("pjsip.conf") != theirs {
+				t.Errorf("%s: %v\n%s", w.name, err, f.file("pjsip.conf"))
+			}
+		}
 	}
 }
 
