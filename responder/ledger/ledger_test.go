@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -413,4 +414,26 @@ func TestFlushEndsWithItsContext(t *testing.T) {
 	}
 	unlock()
 	flush(t, l)
+}
+
+// Tests of the daemon run in virtual time, with a ledger in memory.
+func TestInVirtualTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, err := Open("", Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now()
+		b := guesser(1)
+		b.Since, b.Until = at, at.Add(time.Hour)
+		l.PutBan(b)
+		time.Sleep(time.Second)
+		same(t, "pending", l.Health().Pending, 0)
+		same(t, "bans", must[[]Ban](t)(l.Bans(t.Context(), time.Now())), []Ban{b})
+		time.Sleep(48 * time.Hour) // pruned many times meanwhile
+		same(t, "bans", must[[]Ban](t)(l.Bans(t.Context(), time.Now())), nil)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
 }

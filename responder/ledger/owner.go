@@ -85,21 +85,21 @@ func (l *Ledger) attempt() error {
 	return nil
 }
 
-// drain writes batch after batch until the queue is empty or something fails.
+// drain writes all that is queued when it begins, or until something fails. What
+// comes meanwhile has to wait for the next round, so that a steady stream neither
+// makes each row its own batch nor keeps the owner from its other work.
 func (l *Ledger) drain() error {
 	if err := l.suspicion(); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	upTo := l.queue.seq
+	l.mu.Unlock()
 	for {
 		if err := l.ready(); err != nil {
 			return err
 		}
-		l.mu.Lock()
-		if len(l.flight) == 0 {
-			l.flight = l.queue.take(batchRows)
-		}
-		batch := l.flight
-		l.mu.Unlock()
+		batch := l.board(upTo)
 		if len(batch) == 0 {
 			return nil
 		}
@@ -114,6 +114,17 @@ func (l *Ledger) drain() error {
 		l.settleLocked(0)
 		l.mu.Unlock()
 	}
+}
+
+// board returns the next batch, if any of it was queued up to that number. One
+// that could not be written comes again.
+func (l *Ledger) board(upTo uint64) []*pending {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.low() <= upTo && len(l.flight) == 0 {
+		l.flight = l.queue.take(batchRows)
+	}
+	return l.flight
 }
 
 // write commits a batch. A row the file refuses for its content, which no retry

@@ -206,7 +206,10 @@ func (l *Ledger) reading(ctx context.Context, fn func(ctx context.Context, db *s
 	if l.store == nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		return fmt.Errorf("read ledger %s: %w", l.path, errors.Join(errUnread, l.trouble.err))
+		if l.trouble.err == nil {
+			return fmt.Errorf("read ledger %s: %w", l.path, errUnread)
+		}
+		return fmt.Errorf("read ledger %s: %w: %w", l.path, errUnread, l.trouble.err)
 	}
 	err := fn(ctx, l.store.read)
 	if isDamage(err) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -53,7 +52,8 @@ func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, e
 	return first(incidents, f.Limit), err
 }
 
-// Incident returns one incident with its steps and evidence, or ErrNoIncident.
+// Incident returns one incident with its steps and evidence. ErrNoIncident:
+// there is none; another error: it cannot be told.
 func (l *Ledger) Incident(ctx context.Context, id int64) (Incident, error) {
 	changes := l.queued(kindIncident, kindStep, kindEvidence)
 	found := make(stories)
@@ -78,7 +78,10 @@ func (l *Ledger) Incident(ctx context.Context, id int64) (Incident, error) {
 	for _, i := range found.incidents() {
 		return i, err
 	}
-	return Incident{}, errors.Join(fmt.Errorf("incident %d: %w", id, ErrNoIncident), err)
+	if err != nil {
+		return Incident{}, err
+	}
+	return Incident{}, fmt.Errorf("incident %d: %w", id, ErrNoIncident)
 }
 
 // OpenSteps returns the steps that were intended and have no outcome: after a
