@@ -81,10 +81,18 @@ func testCrew(s *script, n *teller) (*crew, *Incident) {
 			defer mu.Unlock()
 			i.Steps[n].State, i.Steps[n].Detail = state, detail
 		},
-		snapshot:     func(i *Incident) *Incident { c := i.clone(); return &c },
-		channels:     func(string) (int, <-chan struct{}) { return 0, nil },
-		rotatedSince: func(_ string, t time.Time) bool { return rotated.After(t) },
-		rotated:      func(string) { rotated = time.Now() },
+		snapshot: func(i *Incident) *Incident { c := i.clone(); return &c },
+		channels: func(string) (int, <-chan struct{}) { return 0, nil },
+		rotatedSince: func(_ string, t time.Time) bool {
+			mu.Lock()
+			defer mu.Unlock()
+			return rotated.After(t)
+		},
+		rotated: func(string) {
+			mu.Lock()
+			defer mu.Unlock()
+			rotated = time.Now()
+		},
 		ended: func(_ string, channels []string) int {
 			for _, c := range channels {
 				seen[c] = true

@@ -55,8 +55,9 @@ type session struct {
 }
 
 // newDaemon opens everything in the order that protects soonest: the bans of
-// the ledger are in the kernel before Asterisk is even called.
-func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger) (d *daemon, err error) {
+// the ledger are in the kernel before Asterisk is even called. open makes the
+// firewall table; witness may be nil.
+func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(responder.Incident)) (d *daemon, err error) {
 	d = &daemon{cfg: cfg, log: log, since: now}
 	defer func() {
 		if err != nil {
@@ -67,7 +68,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger) (d *daemon
 	if err != nil {
 		return nil, err
 	}
-	if d.table, err = openTable(cfg, policy, log); err != nil {
+	if d.table, err = open(firewall.Config{Name: cfg.Firewall.Table, Allow: policy.Allow}, log); err != nil {
 		return nil, err
 	}
 	d.closing(d.table.Close)
@@ -80,7 +81,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger) (d *daemon
 		return nil, err
 	}
 	d.pbx = newPBX(options)
-	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Ledger: d.ledger, Log: log}
+	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Ledger: d.ledger, Log: log, Witness: witness}
 	if cfg.Notify.Webhook != "" {
 		parts.Notifier = &webhook{url: cfg.Notify.Webhook, within: cfg.Notify.Within}
 	}
@@ -145,20 +146,30 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	return ctx.Err()
 }
 
-// openTable takes the kernel's table over. In mode observe nothing of the
-// kernel is touched: decisions go to a table in memory.
-func openTable(cfg *config.Config, policy responder.Policy, log zerolog.Logger) (firewall.Table, error) {
-	fc := firewall.Config{Name: cfg.Firewall.Table, Allow: policy.Allow}
-	if policy.Observe {
-		return firewall.NewMemory(fc), nil
+// openTable makes the table that bans go to.
+type openTable func(firewall.Config, zerolog.Logger) (firewall.Table, error)
+
+// tableFor is the kernel, except in mode observe, which touches nothing of it:
+// there decisions go to a table in memory.
+func tableFor(m config.Mode) openTable {
+	if m == config.Observe {
+		return inMemory
 	}
-	k, err := firewall.Open(fc)
-	if err != nil && k == nil {
+	return inKernel
+}
+
+func inMemory(c firewall.Config, _ zerolog.Logger) (firewall.Table, error) {
+	return firewall.NewMemory(c), nil
+}
+
+// inKernel takes the kernel's table over, bans and all.
+func inKernel(c firewall.Config, log zerolog.Logger) (firewall.Table, error) {
+	k, err := firewall.Open(c)
+	if err != nil {
 		return nil, err
 	}
-	if err != nil {
-		log.Warn().Err(err).Msg("taking the kernel's table over")
-	}
+	opened := k.Opened()
+	log.Info().Stringer("table", opened.Origin).Int("bans", opened.Bans).Strs("findings", opened.Findings).Msg("the kernel's table is ours")
 	return k, nil
 }
 

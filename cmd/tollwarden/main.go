@@ -89,7 +89,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
 		newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(),
-		newIncidents(), newIncident(), newVersion(),
+		newIncidents(), newIncident(), newDemo(), newVersion(),
 	)
 	return root
 }

@@ -25,7 +25,7 @@ func newRun() *cobra.Command {
 			return err
 		}
 		log := newLog(cmd)
-		d, err := newDaemon(time.Now(), cfg, log)
+		d, err := newDaemon(time.Now(), cfg, log, tableFor(cfg.Mode), nil)
 		if err != nil {
 			return err
 		}
