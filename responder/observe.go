@@ -89,7 +89,7 @@ func (r *Responder) answer(v *score.Verdict) {
 		At: v.At, Key: v.Key,
 		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: v.Reason,
 		Observed: r.policy.Observe, Account: accountOf(v), Source: v.Cause.Source,
-		Evidence: v.Evidence, Steps: steps,
+		Evidence: r.evidence(v), Steps: steps,
 	}
 	for n := range i.Steps {
 		if s := &i.Steps[n]; s.ban.Prefix.IsValid() {
@@ -99,6 +99,15 @@ func (r *Responder) answer(v *score.Verdict) {
 	r.counters.Incidents++
 	r.record(i)
 	r.employ(i)
+}
+
+// evidence is what a verdict rests on; that of a break-in begins with the
+// failures that made its success one.
+func (r *Responder) evidence(v *score.Verdict) []score.Record {
+	if v.Cause.Signal != score.SuccessAfterFailures {
+		return v.Evidence
+	}
+	return append(r.breakIn.Failures(v.Key.Account), v.Evidence...)
 }
 
 func (r *Responder) facts(v *score.Verdict) facts {

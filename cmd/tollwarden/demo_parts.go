@@ -66,8 +66,10 @@ func (w memoryWire) reaches(from netip.Addr) bool {
 	memory, ok := w.table.(*firewall.Memory)
 	return ok && !memory.Dropped(from, time.Now())
 }
-func (memoryWire) Close() error   { return nil }
-func (memoryWire) String() string { return "drops are made by a firewall in memory, since this is not root" }
+func (memoryWire) Close() error { return nil }
+func (memoryWire) String() string {
+	return "drops are made by a firewall in memory, since this is not root"
+}
 
 // kernelWire sends real packets through the kernel's own ruleset.
 type kernelWire struct {

@@ -70,8 +70,13 @@ type account struct {
 }
 
 type failure struct {
-	source netip.Prefix
-	at     time.Time
+	source    netip.Prefix
+	at        time.Time
+	addr      netip.Addr
+	port      uint16
+	signal    Signal
+	transport Transport
+	proof     Proof
 }
 
 type place struct {
@@ -107,7 +112,7 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 		return Observation{}, false
 	}
 	if !success {
-		b.failed(a, source, o.At)
+		b.failed(a, failure{source, o.At, o.Source.Unmap(), o.Port, o.Signal, o.Transport, o.Proof})
 		return Observation{}, false
 	}
 	if !b.succeeded(a, source, o.At) {
@@ -119,12 +124,12 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 }
 
 // failed remembers a stranger's failure in place of the oldest one.
-func (b *BreakIn) failed(a *account, source netip.Prefix, at time.Time) {
-	if p := a.place(source); p != nil && !p.thief && b.knows(p, at) {
+func (b *BreakIn) failed(a *account, f failure) {
+	if p := a.place(f.source); p != nil && !p.thief && b.knows(p, f.at) {
 		return
 	}
 	if len(a.failures) < b.config.Failures {
-		a.failures = append(a.failures, failure{source, at})
+		a.failures = append(a.failures, f)
 		return
 	}
 	oldest := &a.failures[0]
@@ -133,9 +138,27 @@ func (b *BreakIn) failed(a *account, source netip.Prefix, at time.Time) {
 			oldest = &a.failures[i]
 		}
 	}
-	if oldest.at.Before(at) {
-		*oldest = failure{source, at}
+	if oldest.at.Before(f.at) {
+		*oldest = f
 	}
+}
+
+// Failures are the strangers' failures that are remembered of an account, the
+// oldest first: the evidence of its SuccessAfterFailures.
+func (b *BreakIn) Failures(account string) []Record {
+	e := b.accounts[account]
+	if e == nil {
+		return nil
+	}
+	var records []Record
+	for _, f := range entryOf(e).failures {
+		records = append(records, Record{
+			At: f.at, Signal: f.signal, Source: f.addr, Port: f.port,
+			Transport: f.transport, Proof: f.proof, Account: account,
+		})
+	}
+	slices.SortStableFunc(records, func(x, y Record) int { return x.At.Compare(y.At) })
+	return records
 }
 
 // succeeded says whether a success is a break-in, and remembers it.

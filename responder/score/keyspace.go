@@ -71,10 +71,6 @@ func newKeyspace(per Per, rules []rule, capacity int) *keyspace {
 			}
 		}
 	}
-	if k.counts[SuccessAfterFailures] {
-		// It is made of failures, which are its evidence.
-		k.counts[InvalidPassword], k.counts[ChallengeResponseFailed] = true, true
-	}
 	// The first observation in a window needs no node. Two for each source, on
 	// average, are plenty; networks and accounts gather more. And one key must
 	// always be able to fill all of its windows.
