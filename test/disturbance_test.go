@@ -112,7 +112,7 @@ func (w *warden) always(source string) (end func()) {
 // is known is known after it.
 func TestRestartForgetsNothing(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
-	w := guardWith(t, l, "[bans]\nladder = [\"4s\", \"forever\"]\n"+fmt.Sprintf(shortThreshold, 3))
+	w := guardWith(t, l, "[bans]\nladder = [\"4s\", \"forever\"]\n"+shortRules(3))
 	attacker := addHost(t, l, "attacker", guesserAddress)
 	guess := func() {
 		t.Helper()

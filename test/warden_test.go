@@ -71,8 +71,11 @@ func (j *journal) String() string {
 	return j.b.String()
 }
 
-// settings of a warden's configuration, beside its login and folders.
-const shortThreshold = `
+// shortRules are thresholds and playbooks with a score of wrong passwords from
+// one source.
+func shortRules(score int) string { return fmt.Sprintf(rules, score) }
+
+const rules = `
 [[threshold]]
 name = "password guessing"
 per = "source"
@@ -110,13 +113,13 @@ steps = ["ban", "hangup", "rotate", "expire-contacts", "notify"]
 // wrong passwords from one source, and waits until it would stop an attack.
 func guard(t *testing.T, l *lab.Lab, score int) *warden {
 	t.Helper()
-	return guardWith(t, l, fmt.Sprintf(shortThreshold, score))
+	return guardWith(t, l, shortRules(score))
 }
 
 func guardWith(t *testing.T, l *lab.Lab, settings string) *warden {
 	t.Helper()
 	w := &warden{t: t, lab: l, dir: t.TempDir()}
-	w.write(settings)
+	w.write("", lab.AMIUser, lab.AMISecret, settings)
 	w.start()
 	t.Cleanup(func() {
 		w.stop(syscall.SIGTERM)
@@ -128,11 +131,13 @@ func guardWith(t *testing.T, l *lab.Lab, settings string) *warden {
 	return w
 }
 
-func (w *warden) write(settings string) {
+// write makes the configuration: keys of the top level, the login, and further
+// sections.
+func (w *warden) write(top, user, secret, sections string) {
 	w.t.Helper()
-	text := fmt.Sprintf("data = %q\nsocket = %q\n[asterisk]\naddress = %q\nusername = %q\nsecret = %q\nconfig_dir = %q\n",
-		filepath.Join(w.dir, "data"), w.socket(), lab.AMIAddress, lab.AMIUser, lab.AMISecret, w.lab.Path("/etc/asterisk"))
-	if err := os.WriteFile(w.config(), []byte(text+settings), 0o600); err != nil {
+	text := fmt.Sprintf("%s\ndata = %q\nsocket = %q\n[asterisk]\naddress = %q\nusername = %q\nsecret = %q\nconfig_dir = %q\n",
+		top, filepath.Join(w.dir, "data"), w.socket(), lab.AMIAddress, user, secret, w.lab.Path("/etc/asterisk"))
+	if err := os.WriteFile(w.config(), []byte(text+sections), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
 }

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/tollwarden/tollwarden/ami/peer"
 	"github.com/tollwarden/tollwarden/config"
@@ -43,7 +47,7 @@ func newCheck() *cobra.Command {
 		for _, c := range []struct {
 			name string
 			run  func(context.Context, io.Writer, *config.Config) error
-		}{{"kernel", checkKernel}, {"asterisk", checkAsterisk}} {
+		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}} {
 			fmt.Fprintf(out, "\n%s: ", c.name)
 			if err := c.run(cmd.Context(), out, cfg); err != nil {
 				fmt.Fprintf(out, "FAILED: %v\n", err)
@@ -51,7 +55,7 @@ func newCheck() *cobra.Command {
 			}
 		}
 		if failed > 0 {
-			return fmt.Errorf("check: %d of 2 checks failed", failed)
+			return fmt.Errorf("check: %d of 3 checks failed", failed)
 		}
 		return nil
 	}
@@ -86,8 +90,15 @@ func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
 		names = append(names, fmt.Sprintf("%s (%d)", name, points))
 	}
 	slices.Sort(names)
-	fmt.Fprintf(w, "%s: %d points of one %s within %s from %s: %s.\n", t.Name, t.Score, t.Per,
+	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, points(t.Score), t.Per,
 		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
+}
+
+func points(n int) string {
+	if n == 1 {
+		return "1 point"
+	}
+	return strconv.Itoa(n) + " points"
 }
 
 func playbookWords(cfg *config.Config, name string) string {
@@ -128,6 +139,43 @@ func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 	}
 	fmt.Fprintf(w, "ok: the kernel takes the whole ruleset of table inet %s.\n", cfg.Firewall.Table)
 	return nil
+}
+
+// checkFiles sees whether what is written can be written: the ledger, the new
+// secrets and, beside Asterisk's own files, their copies.
+func checkFiles(_ context.Context, w io.Writer, cfg *config.Config) error {
+	folders := []string{cfg.Data}
+	if slices.Contains(stepsInUse(cfg), config.StepRotate) {
+		folders = append(folders, filepath.Dir(cfg.Rotate.Store))
+		if cfg.Rotate.Method != "exec" && len(cfg.Rotate.Exec) == 0 {
+			folders = append(folders, cfg.Asterisk.ConfigDir)
+		}
+	}
+	var errs []error
+	for _, dir := range folders {
+		errs = append(errs, writable(dir))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	fmt.Fprintln(w, "ok: records, secrets and copies can be written.")
+	return nil
+}
+
+// writable says whether files can be made in dir, or dir itself where there is
+// none yet. It makes nothing.
+func writable(dir string) error {
+	for {
+		err := unix.Access(dir, unix.W_OK|unix.X_OK)
+		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
+			dir = filepath.Dir(dir)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: not writable for this user: %w", dir, err)
+		}
+		return nil
+	}
 }
 
 // peerSteps are the steps that need privileges, by the peer manager's names.

@@ -57,11 +57,15 @@ func thresholdOf(t config.Threshold) (score.Threshold, error) {
 
 func allowList(cfg *config.Config) []netip.Prefix {
 	allow := slices.Clone(cfg.Firewall.Allow)
-	if ap, err := netip.ParseAddrPort(cfg.Asterisk.Address); err == nil {
-		addr := ap.Addr().Unmap()
-		allow = append(allow, netip.PrefixFrom(addr, addr.BitLen()))
+	ap, err := netip.ParseAddrPort(cfg.Asterisk.Address)
+	if err != nil {
+		return allow // a name; the operator allows its address where it is remote
 	}
-	return allow
+	addr := ap.Addr().Unmap()
+	if slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(addr) }) {
+		return allow
+	}
+	return append(allow, netip.PrefixFrom(addr, addr.BitLen()))
 }
 
 // signalNames are what a threshold may count: the signals that this version

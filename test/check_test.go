@@ -1,0 +1,77 @@
+package test
+
+import (
+	"errors"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// check runs `tollwarden check` beside the lab's Asterisk as this AMI user.
+func check(t *testing.T, l *lab.Lab, user, secret, settings string) (string, int) {
+	t.Helper()
+	w := &warden{t: t, lab: l, dir: t.TempDir()}
+	w.write("", user, secret, settings)
+	out, err := w.tollwarden("check", "-c", w.config())
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return out, exit.ExitCode()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out, 0
+}
+
+func TestCheck(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		stanza := "write = config,system"
+		if l.Version == lab.Asterisk16 {
+			stanza = "write = call,command,config,reporting"
+		}
+		for name, tc := range map[string]struct {
+			user, secret, settings string
+			code                   int
+			says                   []string
+		}{
+			"all is well": {lab.AMIUser, lab.AMISecret, "", 0, []string{
+				"password guessing: 3 points of one source within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
+				"A ban lasts 4h, then 24h, then 7d, then forever by offence",
+				"the kernel takes the whole ruleset of table inet tollwarden", "logged in to Asterisk Call Manager",
+				"every step that the playbooks use is permitted", "read = security,call", stanza,
+			}},
+			"a user who may do nothing": {lab.WatcherUser, lab.WatcherSecret, "", 1, []string{
+				"missing: hangup needs Hangup: add call or system to write=", "missing: rotate needs UpdateConfig: add config to write=",
+			}},
+			"a wrong secret": {lab.AMIUser, "wrong", "", 1, []string{"asterisk: FAILED:", "wrong secret, unknown user"}},
+			"a playbook that does not exist": {lab.AMIUser, lab.AMISecret, strings.Replace(shortRules(3), `playbook = "block"`, `playbook = "blok"`, 1), 1, []string{
+				`threshold[0].playbook: no [[playbook]] is called "blok": there are "block", "compromise"`,
+			}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				out, code := check(t, l, tc.user, tc.secret, tc.settings)
+				if code != tc.code {
+					t.Errorf("exit code %d, want %d", code, tc.code)
+				}
+				for _, want := range tc.says {
+					if !strings.Contains(out, want) {
+						t.Errorf("does not say %q", want)
+					}
+				}
+				if strings.Contains(out, tc.secret) && tc.secret != "wrong" {
+					t.Error("the secret is printed")
+				}
+				if t.Failed() {
+					t.Log(out)
+				}
+			})
+		}
+		// Nothing of the check is left in the kernel.
+		out, err := l.PBX.Command(t.Context(), "nft", "list", "ruleset").CombinedOutput()
+		if err != nil || strings.Contains(string(out), "tollwarden") {
+			t.Errorf("the check left behind: %v\n%s", err, out)
+		}
+	})
+}
