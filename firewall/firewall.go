@@ -71,7 +71,8 @@ const (
 	// The kernel needs about 90 bytes for each.
 	MaxHosts = 2 << 20
 	// MaxPrefixes is how many other prefixes can be banned at a time. Changing
-	// an interval set costs the kernel time in proportion to its size.
+	// one costs time in proportion to them all: about 1 ms at 1,000 and 20 ms
+	// at this number. Single addresses and /64s cost 10 µs at any number.
 	MaxPrefixes = 16 << 10
 )
 

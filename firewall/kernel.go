@@ -166,7 +166,10 @@ func (k *Kernel) renew(contents *batch) error {
 		return fmt.Errorf("table inet %s: %w", bridge, err)
 	}
 	if err := k.load(k.name, contents, in.counts); err != nil {
-		return err
+		if contents.size() <= k.limit { // one transaction: the table is as it was
+			err = errors.Join(err, k.drop(bridge))
+		}
+		return err // else it may be half made, and the bridge stays
 	}
 	return k.drop(bridge)
 }
