@@ -311,3 +311,9 @@ func register(t *testing.T, p *lab.Phone) {
 		t.Fatalf("register: %v", err)
 	}
 }
+
+func command(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), name, args...).CombinedOutput()
+	return string(out), err
+}

@@ -50,7 +50,7 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		t.row(c.Name, state, c.Detail)
 	}
 	t.flush()
-	fmt.Fprintf(w, "\n%d bans in force, %d packets dropped, %d events read, %d gaps\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	for _, name := range slices.Sorted(maps.Keys(s.Counters)) {
 		if n := s.Counters[name]; n > 0 {
 			fmt.Fprintf(w, "  %s: %d\n", name, n)
