@@ -56,7 +56,9 @@ func (r *Responder) doubt(err error, what string) {
 
 func (r *Responder) takeOver(now time.Time) error {
 	for _, b := range r.parts.Firewall.Bans(now) {
-		if _, known := r.book.exact(now, b.Prefix); !known {
+		// The kernel holds overlapping prefixes in pieces, so that a piece of a
+		// known ban is not a ban of its own.
+		if _, known := r.book.covering(now, b.Prefix); !known {
 			b.Since, b.Origin, b.Reason = now, OriginKernel, "found in the kernel at start, without a record"
 			r.book.put(b)
 			r.parts.Ledger.PutBan(ledgerBan(b))

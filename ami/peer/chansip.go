@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
 )
 
 const chanSIPModule = "chan_sip.so"
@@ -79,14 +81,21 @@ const shownSecret = 15
 // the command `sip show users` prints the beginning of it, for accounts of
 // type=friend or user, which needs the write class command.
 func (m *Manager) liveSIP(ctx context.Context, name, secret string) (checked string, err error) {
-	exists, err := m.sipPeer(ctx, name)
+	// A reload of chan_sip goes on behind its answer, and takes the peers away
+	// for a moment before it reads them anew.
+	var peer ami.Message
+	there, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
+		var err error
+		peer, err = m.sipPeer(ctx, name)
+		return peer != nil, err
+	})
 	if err != nil {
 		return "", fmt.Errorf("check the live secret: %w", err)
 	}
-	if exists == nil {
+	if !there {
 		return "", fmt.Errorf("the live chan_sip peer %s is gone", name)
 	}
-	if exists.Get("MD5SecretExist") == "Y" {
+	if peer.Get("MD5SecretExist") == "Y" {
 		return "in force by the config file (chan_sip never shows an md5secret)", nil
 	}
 	const unread = "in force by the config file (the live value cannot be read"
