@@ -125,13 +125,13 @@ func (r *Responder) facts(v *score.Verdict) facts {
 }
 
 // drop sends one ban to the kernel. In mode observe it is only remembered, so
-// that one source makes one incident there, too.
+// that one source makes one incident and climbs the ladder there, too.
 func (r *Responder) drop(i *Incident, n int, ban Ban) {
 	r.book.put(ban)
+	r.offences.add(ban.Since, ban.Prefix)
 	if ban.Observed {
 		return
 	}
-	r.offences.add(ban.Since, ban.Prefix)
 	ok := r.lane.push(order{ban, func(err error) { r.dropped(i, n, err) }})
 	if !ok {
 		r.counters.LaneFull++

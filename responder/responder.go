@@ -26,6 +26,7 @@ type Policy struct {
 	BreakIn    score.BreakInConfig
 	Allow      []netip.Prefix // never banned
 	Username   string         // our own name on the manager interface
+	Log        bool           // a second sensor reads Asterisk's log
 }
 
 // Parts are the responder's edges. Notifier may be nil: nobody is told.
@@ -65,6 +66,8 @@ type Responder struct {
 	mu         sync.Mutex // guards what follows; never held over I/O
 	parser     ami.Parser
 	event      ami.Event
+	sightings  *sightings // nil when there is only the event session
+	blindedAt  time.Time
 	attempts   *score.Attempts
 	challenges *score.Challenges
 	breakIn    *score.BreakIn
@@ -92,6 +95,8 @@ type Counters struct {
 	JobsRefused uint64
 	// Graced are failures of an account's own places after its secret was changed.
 	Graced uint64
+	// Blinded are the security events that Asterisk says it could not issue.
+	Blinded uint64
 }
 
 // New makes a responder that knows what the ledger and the kernel remember.
@@ -117,6 +122,9 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	r.crew = &crew{
 		pbx: parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
 		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, ended: r.ended, contained: r.contained,
+	}
+	if policy.Log {
+		r.sightings = newSightings()
 	}
 	policy.BreakIn.Learned = r.learned
 	r.breakIn = score.NewBreakIn(policy.BreakIn)
@@ -177,16 +185,22 @@ func (r *Responder) tidy(ctx context.Context) {
 	for {
 		select {
 		case now := <-tick.C:
-			r.mu.Lock()
-			r.book.prune(now)
-			for account, at := range r.rotatedAt {
-				if now.Sub(at) > grace {
-					delete(r.rotatedAt, account)
-				}
-			}
-			r.mu.Unlock()
+			r.Tidy(now)
 		case <-ctx.Done():
 			return
+		}
+	}
+}
+
+// Tidy forgets what ran out. Run does it every minute; where time is not that
+// of a clock its master does.
+func (r *Responder) Tidy(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.book.prune(now)
+	for account, at := range r.rotatedAt {
+		if now.Sub(at) > grace {
+			delete(r.rotatedAt, account)
 		}
 	}
 }
@@ -200,25 +214,23 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 	err := r.parser.Parse(b, &r.event)
 	switch {
 	case err == nil:
-		r.hear(now, &r.event)
+		r.hear(now, SensorAMI, &r.event)
 	case errors.Is(err, ami.ErrTampered):
-		r.counters.Tampered++
-		if source, transport, ok := r.parser.TrueSource(); ok {
-			o := tampering(now, source, transport)
-			r.observe(&o)
-		}
+		source, transport, _ := r.parser.TrueSource()
+		r.tampered(now, SensorAMI, source, transport)
 	}
 }
 
 // hear takes one event that is what it says.
-func (r *Responder) hear(now time.Time, e *ami.Event) {
+func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) {
 	switch e.Kind {
 	case ami.Newchannel:
 		r.channelUp(now, e)
 	case ami.Hangup:
 		r.channelDown(e)
 	default:
-		if e.Kind.Security() {
+		if e.Kind.Security() && r.sightings.first(now, s, e) {
+			r.complete(now, s, e)
 			r.judge(now, e)
 		}
 	}

@@ -120,6 +120,29 @@ func (a *Attempts) Count(o *Observation) (counted Observation, ok bool) {
 	return counted, counts
 }
 
+// Expect is called before Count by a sensor that shows no challenges. A
+// request after a counted one tells that there was a challenge to that one,
+// unless it was outstanding already: then Count may leave out every other
+// request, but no more. unknown says that a failed response belongs to the
+// request before it, and so to an account that does not exist, which such a
+// sensor does not tell either.
+func (a *Attempts) Expect(o *Observation) (unknown bool) {
+	if o.Signal != InvalidAccountID && o.Signal != ChallengeResponseFailed {
+		return false
+	}
+	s := a.slot(o.Source, o.Session, uint32(a.clock.micros(o.At)/1_000_000))
+	if s == nil {
+		return false
+	}
+	if o.Signal == ChallengeResponseFailed {
+		return s.stage == probed || s.stage == answering
+	}
+	if s.stage == probed {
+		s.stage = challenged
+	}
+	return false
+}
+
 // after is the table above.
 func (s stage) after(e Signal) (next stage, counts bool) {
 	switch e {

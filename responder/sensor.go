@@ -1,0 +1,178 @@
+package responder
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Sensor says whose eyes saw something.
+type Sensor uint8
+
+// The sensors. Asterisk writes one failed attempt to each of them that is
+// switched on; what it cannot put into an event, it still puts into its log.
+const (
+	SensorAMI         Sensor = iota // the event session
+	SensorSecurityLog               // SECURITY lines of Asterisk's log
+	SensorLog                       // the other lines of it
+	sensors
+)
+
+// String names the sensor.
+func (s Sensor) String() string {
+	return [sensors]string{"ami", "security log", "log"}[s]
+}
+
+// Report takes one event that a sensor saw; e is the responder's until Report
+// returns. Like Handle it computes, queues and returns.
+func (r *Responder) Report(now time.Time, s Sensor, e *ami.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counters.Events++
+	r.hear(now, s, e)
+}
+
+// ReportTampering takes the source of something that Asterisk did not write
+// as it stands.
+func (r *Responder) ReportTampering(now time.Time, s Sensor, source netip.AddrPort, transport ami.Transport) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counters.Events++
+	r.tampered(now, s, source, transport)
+}
+
+// tampered is ReportTampering for a caller that holds the lock.
+func (r *Responder) tampered(now time.Time, s Sensor, source netip.AddrPort, transport ami.Transport) {
+	r.counters.Tampered++
+	if !source.IsValid() || !r.sightings.first(now, s, &ami.Event{Remote: source}) {
+		return
+	}
+	o := tampering(now, source, transport)
+	r.observe(&o)
+}
+
+// ReportBlinding takes Asterisk's own word that it could not issue a security
+// event: somebody is hiding, and only the log sees him.
+func (r *Responder) ReportBlinding(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.counters.Blinded++
+	r.blindedAt = now
+}
+
+// Blinded is when Asterisk last said so; the zero time when it never did.
+func (r *Responder) Blinded() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.blindedAt
+}
+
+// Banned is the ban in force that drops a source.
+func (r *Responder) Banned(now time.Time, source netip.Addr) (Ban, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !source.IsValid() {
+		return Ban{}, false
+	}
+	source = source.Unmap()
+	return r.book.covering(now, netip.PrefixFrom(source, source.BitLen()))
+}
+
+const (
+	// sightingSlots is how many sessions are told apart at once, in 2 MB.
+	sightingSlots = 1 << 16
+	// sensorsLag is how far the sensors may be apart for the same thing: a log
+	// on a slow disk comes seconds later. It is also how long a sensor that
+	// missed something may count too little when the one that saw it falls
+	// silent.
+	sensorsLag = 30 * time.Second
+	// sessionHead is how much of a session tells it apart: Asterisk's log cuts
+	// a Call-ID off at 255 bytes.
+	sessionHead = 128
+)
+
+// sightings makes what several sensors see of one session count once. A
+// session may hold any number of attempts, so that "seen already" would hide
+// all but the first: each sensor's sightings of one kind are counted, and news
+// is what brings a sensor's count above that of every other. So the sum is
+// that of the sensor that saw the most, and no sensor's blindness takes
+// anything away.
+//
+// It is of fixed size. A session takes the place of another, which then begins
+// anew: at worst what was counted counts again.
+type sightings struct {
+	seed  maphash.Seed
+	slots []sighting
+}
+
+type sighting struct {
+	session uint64
+	counts  [sensors]uint32
+	most    uint32
+	at      int64 // milliseconds since 1970, of the last news
+}
+
+func newSightings() *sightings {
+	return &sightings{seed: maphash.MakeSeed(), slots: make([]sighting, sightingSlots)}
+}
+
+// first says whether what a sensor saw is news; with a single sensor, a nil t,
+// everything is.
+func (t *sightings) first(now time.Time, s Sensor, e *ami.Event) bool {
+	if t == nil {
+		return true
+	}
+	key, ms := t.key(e), now.UnixMilli()
+	slot := &t.slots[key%sightingSlots]
+	if age := ms - slot.at; slot.session != key || age > sensorsLag.Milliseconds() || age < -sensorsLag.Milliseconds() {
+		*slot = sighting{session: key}
+	}
+	slot.counts[s]++
+	if slot.counts[s] <= slot.most {
+		return false
+	}
+	slot.most, slot.at = slot.counts[s], ms
+	return true
+}
+
+// key is the session that a sighting belongs to, with its kind. Only PJSIP has
+// sessions that every sensor knows, and kinds that all of them call the same;
+// with the others one source's failures are one session.
+func (t *sightings) key(e *ami.Event) uint64 {
+	var h maphash.Hash
+	h.SetSeed(t.seed)
+	addr := e.Remote.Addr().As16()
+	h.Write(addr[:])
+	h.Write(e.Service)
+	h.WriteByte(0)
+	if string(e.Service) == "PJSIP" {
+		h.WriteByte(byte(e.Kind))
+		h.Write(e.SessionID[:min(len(e.SessionID), sessionHead)])
+		return h.Sum64()
+	}
+	switch e.Kind {
+	case ami.InvalidPassword, ami.ChallengeResponseFailed, ami.InvalidAccountID, ami.FailedACL:
+		h.WriteByte(byte(ami.InvalidPassword))
+	default:
+		h.WriteByte(byte(e.Kind))
+	}
+	return h.Sum64()
+}
+
+var unknownAccount = []byte("<unknown>")
+
+// complete adds what the log leaves out of a PJSIP attempt and the events
+// tell: the challenges, and that an account does not exist, for which the log
+// gives the name that was tried. The caller holds the lock.
+func (r *Responder) complete(now time.Time, s Sensor, e *ami.Event) {
+	if s != SensorLog || string(e.Service) != "PJSIP" {
+		return
+	}
+	o := score.Observation{At: now, Signal: signals[e.Kind], Source: e.Remote.Addr(), Session: e.SessionID}
+	if r.attempts.Expect(&o) {
+		e.AccountID = unknownAccount
+	}
+}
