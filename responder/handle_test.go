@@ -29,12 +29,11 @@ func ordinary() []byte {
 // player hands the same blocks to a responder over and over, each round a
 // second later.
 type player struct {
-	h     *responder.Responder
-	text  []byte
-	src   *bytes.Reader
-	r     *ami.Reader
-	now   time.Time
-	round int
+	h    *responder.Responder
+	text []byte
+	src  *bytes.Reader
+	r    *ami.Reader
+	now  time.Time
 }
 
 func newPlayer(tb testing.TB, text []byte) *player {
