@@ -57,6 +57,8 @@ type Asterisk struct {
 type Firewall struct {
 	Table string
 	Allow []netip.Prefix
+	// SIPPorts are the UDP ports that are closed to a source that may be forged.
+	SIPPorts []uint16
 }
 
 // Bans is the ladder of ban times.
@@ -66,6 +68,8 @@ type Bans struct {
 	Ladder []time.Duration
 	// Forget is the age at which an offence no longer counts.
 	Forget time.Duration
+	// Claimed is the ban time of a source that forged packets can have named.
+	Claimed time.Duration
 }
 
 // BreakIn tunes the signal SuccessAfterFailures.

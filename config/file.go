@@ -20,11 +20,13 @@ type file struct {
 	Firewall struct {
 		Table *string   `toml:"table"`
 		Allow *[]string `toml:"allow"`
+		Ports *[]int    `toml:"sip_ports"`
 	} `toml:"firewall"`
 
 	Bans struct {
-		Ladder *[]string `toml:"ladder"`
-		Forget *string   `toml:"forget"`
+		Ladder  *[]string `toml:"ladder"`
+		Forget  *string   `toml:"forget"`
+		Claimed *string   `toml:"claimed"`
 	} `toml:"bans"`
 
 	BreakIn struct {

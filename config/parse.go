@@ -246,6 +246,7 @@ func (p *parser) firewall(f *file, fw *Firewall) {
 	if !tableName.MatchString(fw.Table) {
 		p.fail("firewall.table", "%q: want a lower-case letter, then up to 31 of a-z, 0-9 and _", fw.Table)
 	}
+	p.sipPorts(f.Firewall.Ports, fw)
 	if f.Firewall.Allow == nil {
 		return
 	}
@@ -257,6 +258,26 @@ func (p *parser) firewall(f *file, fw *Firewall) {
 			continue
 		}
 		fw.Allow = append(fw.Allow, prefix)
+	}
+}
+
+// maxSIPPorts bounds the ports a packet may be asked for, one after the other.
+const maxSIPPorts = 16
+
+func (p *parser) sipPorts(ports *[]int, fw *Firewall) {
+	if ports == nil {
+		return
+	}
+	fw.SIPPorts = nil
+	for _, n := range *ports {
+		if n < 1 || n > 65535 {
+			p.fail("firewall.sip_ports", "%d: want 1 to 65535", n)
+			continue
+		}
+		fw.SIPPorts = append(fw.SIPPorts, uint16(n))
+	}
+	if len(*ports) == 0 || len(*ports) > maxSIPPorts {
+		p.fail("firewall.sip_ports", "%d ports: want 1 to %d, such as [5060]", len(*ports), maxSIPPorts)
 	}
 }
 
@@ -277,8 +298,15 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
+// maxClaimed bounds the harm that forged packets can do.
+const maxClaimed = time.Hour
+
 func (p *parser) bans(f *file, b *Bans) {
 	p.duration("bans.forget", f.Bans.Forget, &b.Forget)
+	p.duration("bans.claimed", f.Bans.Claimed, &b.Claimed)
+	if b.Claimed > maxClaimed {
+		p.fail("bans.claimed", "%s: want %s at most, since it may hit somebody innocent", FormatDuration(b.Claimed), FormatDuration(maxClaimed))
+	}
 	if f.Bans.Ladder == nil {
 		return
 	}

@@ -71,14 +71,14 @@ func (k *Kernel) takeOver(cfg Config) error {
 		err = k.complete(now, allow, more)
 	} else {
 		for _, o := range more {
-			k.books.put(o.prefix, max(o.until, k.books.until(o.prefix)))
+			k.books.put(o.place(), max(o.until, k.books.until(o.place())))
 		}
 		err = k.rebuild(now, k.books, allow)
 	}
 	if err == nil && bridge.exists {
 		err = k.drop(k.name + bridgeSuffix)
 	}
-	k.opened.Bans = k.books.hosts() + len(k.books.nets)
+	k.opened.Bans = k.books.len()
 	switch {
 	case exact:
 		k.opened.Origin = Adopted
@@ -96,7 +96,7 @@ func (k *Kernel) complete(now stamp, allow map[netip.Prefix]stamp, more []order)
 	}
 	var missing []order
 	for _, o := range latest(more) {
-		if k.books.until(o.prefix) < o.until {
+		if k.books.until(o.place()) < o.until {
 			missing = append(missing, o)
 		}
 	}
@@ -133,10 +133,11 @@ func (k *Kernel) read(table string, in *inspection, exact bool) (more []order, e
 			for _, p := range s.prefixes(piece) {
 				// Between nested bans a piece may come out as a /64, which
 				// belongs into another set.
-				if exact && setOf(p) == id {
-					k.books.put(p, piece.until)
+				o := order{prefix: p, scope: s.scope, until: piece.until}
+				if exact && setOf(p, s.scope) == id {
+					k.books.put(o.place(), o.until)
 				} else {
-					more = append(more, order{prefix: p, until: piece.until})
+					more = append(more, o)
 				}
 			}
 		}

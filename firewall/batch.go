@@ -55,9 +55,18 @@ func (b *batch) split(n int) []batch {
 // order is one thing asked of the desk: a ban with its end, or a release.
 type order struct {
 	prefix  netip.Prefix
+	scope   Scope
 	until   stamp
 	release bool
 }
+
+// place is where a ban is booked: a prefix in a set.
+type place struct {
+	set    setID
+	prefix netip.Prefix
+}
+
+func (o order) place() place { return place{setOf(o.prefix, o.scope), o.prefix} }
 
 // ordersOf checks bans. One whose end has come is an order to release.
 func ordersOf(now time.Time, bans []Ban) ([]order, error) {
@@ -67,7 +76,10 @@ func ordersOf(now time.Time, bans []Ban) ([]order, error) {
 		if err != nil {
 			return nil, err
 		}
-		orders = append(orders, order{p, stampOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})
+		if b.Scope > SIP || b.Scope == SIP && setOf(p, All) != hosts4 && setOf(p, All) != slash64 {
+			return nil, fmt.Errorf("%w scope %d of %s: it is for single IPv4 addresses and IPv6 /64s", ErrInvalid, b.Scope, p)
+		}
+		orders = append(orders, order{p, b.Scope, stampOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})
 	}
 	return latest(orders), nil
 }

@@ -20,7 +20,7 @@ func BenchmarkBan(b *testing.B) {
 			for b.Loop() {
 				n++
 				a := netip.AddrFrom4([4]byte{200, byte(n >> 16), byte(n >> 8), byte(n)})
-				must(b, k.Ban(now, Ban{netip.PrefixFrom(a, 32), now.Add(time.Hour)}))
+				must(b, k.Ban(now, Ban{Prefix: netip.PrefixFrom(a, 32), Until: now.Add(time.Hour)}))
 			}
 		})
 	}
@@ -50,7 +50,7 @@ func BenchmarkBanPrefix(b *testing.B) {
 			must(b, k.Ban(now, manyPrefixes(held, now.Add(time.Hour))...))
 			p := netip.MustParsePrefix("203.0.113.0/24")
 			for b.Loop() {
-				must(b, k.Ban(now, Ban{p, now.Add(time.Hour)}))
+				must(b, k.Ban(now, Ban{Prefix: p, Until: now.Add(time.Hour)}))
 				must(b, k.Release(p))
 			}
 		})
@@ -101,7 +101,7 @@ func BenchmarkMemoryBan(b *testing.B) {
 	for b.Loop() {
 		n++
 		a := netip.AddrFrom4([4]byte{200, byte(n >> 16), byte(n >> 8), byte(n)})
-		must(b, m.Ban(now, Ban{netip.PrefixFrom(a, 32), now.Add(time.Hour)}))
+		must(b, m.Ban(now, Ban{Prefix: netip.PrefixFrom(a, 32), Until: now.Add(time.Hour)}))
 	}
 }
 

@@ -46,6 +46,9 @@ type books struct {
 	slash64 map[[8]byte]stamp
 	hosts6  map[[16]byte]stamp
 	nets    map[netip.Prefix]stamp
+	// Those of scope SIP.
+	sip4  map[[4]byte]stamp
+	sip64 map[[8]byte]stamp
 }
 
 func newBooks() books {
@@ -54,6 +57,8 @@ func newBooks() books {
 		slash64: map[[8]byte]stamp{},
 		hosts6:  map[[16]byte]stamp{},
 		nets:    map[netip.Prefix]stamp{},
+		sip4:    map[[4]byte]stamp{},
+		sip64:   map[[8]byte]stamp{},
 	}
 }
 
@@ -62,14 +67,19 @@ func half(a netip.Addr) [8]byte {
 	return [8]byte(b[:8])
 }
 
-func (b *books) get(p netip.Prefix) (s stamp, ok bool) {
-	switch setOf(p) {
+func (b *books) get(at place) (s stamp, ok bool) {
+	p := at.prefix
+	switch at.set {
 	case hosts4:
 		s, ok = b.hosts4[p.Addr().As4()]
 	case slash64:
 		s, ok = b.slash64[half(p.Addr())]
 	case hosts6:
 		s, ok = b.hosts6[p.Addr().As16()]
+	case sip4:
+		s, ok = b.sip4[p.Addr().As4()]
+	case sip64:
+		s, ok = b.sip64[half(p.Addr())]
 	default:
 		s, ok = b.nets[p]
 	}
@@ -77,67 +87,76 @@ func (b *books) get(p netip.Prefix) (s stamp, ok bool) {
 }
 
 // until is the end of a ban, or 0 when there is none booked.
-func (b *books) until(p netip.Prefix) stamp {
-	s, _ := b.get(p)
+func (b *books) until(at place) stamp {
+	s, _ := b.get(at)
 	return s
 }
 
-func (b *books) put(p netip.Prefix, s stamp) {
-	switch setOf(p) {
+func (b *books) put(at place, s stamp) {
+	p := at.prefix
+	switch at.set {
 	case hosts4:
 		b.hosts4[p.Addr().As4()] = s
 	case slash64:
 		b.slash64[half(p.Addr())] = s
 	case hosts6:
 		b.hosts6[p.Addr().As16()] = s
+	case sip4:
+		b.sip4[p.Addr().As4()] = s
+	case sip64:
+		b.sip64[half(p.Addr())] = s
 	default:
 		b.nets[p] = s
 	}
 }
 
-func (b *books) remove(p netip.Prefix) {
-	switch setOf(p) {
+func (b *books) remove(at place) {
+	p := at.prefix
+	switch at.set {
 	case hosts4:
 		delete(b.hosts4, p.Addr().As4())
 	case slash64:
 		delete(b.slash64, half(p.Addr()))
 	case hosts6:
 		delete(b.hosts6, p.Addr().As16())
+	case sip4:
+		delete(b.sip4, p.Addr().As4())
+	case sip64:
+		delete(b.sip64, half(p.Addr()))
 	default:
 		delete(b.nets, p)
 	}
 }
 
-// hosts is how many single addresses and /64s are booked, ended ones included.
-func (b *books) hosts() int { return len(b.hosts4) + len(b.slash64) + len(b.hosts6) }
+// hosts is how many single addresses and /64s are booked in a scope, ended ones
+// included.
+func (b *books) hosts(scope Scope) int {
+	if scope == SIP {
+		return len(b.sip4) + len(b.sip64)
+	}
+	return len(b.hosts4) + len(b.slash64) + len(b.hosts6)
+}
+
+// len is how much is booked in all.
+func (b *books) len() int { return b.hosts(All) + b.hosts(SIP) + len(b.nets) }
 
 // in yields what is booked for one set, ended bans included.
 func (b *books) in(id setID) iter.Seq2[netip.Prefix, stamp] {
 	return func(yield func(netip.Prefix, stamp) bool) {
 		switch id {
 		case hosts4:
-			for k, s := range b.hosts4 {
-				if !yield(netip.PrefixFrom(netip.AddrFrom4(k), 32), s) {
-					return
-				}
-			}
+			each(b.hosts4, slash32, yield)
 		case slash64:
-			for k, s := range b.slash64 {
-				var a [16]byte
-				copy(a[:], k[:])
-				if !yield(netip.PrefixFrom(netip.AddrFrom16(a), 64), s) {
-					return
-				}
-			}
+			each(b.slash64, slash64Of, yield)
 		case hosts6:
-			for k, s := range b.hosts6 {
-				if !yield(netip.PrefixFrom(netip.AddrFrom16(k), 128), s) {
-					return
-				}
-			}
+			each(b.hosts6, slash128, yield)
+		case sip4:
+			each(b.sip4, slash32, yield)
+		case sip64:
+			each(b.sip64, slash64Of, yield)
 		case prefixes4, prefixes6:
 			for p, s := range b.nets {
-				if setOf(p) == id && !yield(p, s) {
+				if setOf(p, All) == id && !yield(p, s) {
 					return
 				}
 			}
@@ -145,12 +164,29 @@ func (b *books) in(id setID) iter.Seq2[netip.Prefix, stamp] {
 	}
 }
 
+func each[K comparable](m map[K]stamp, prefix func(K) netip.Prefix, yield func(netip.Prefix, stamp) bool) {
+	for k, s := range m {
+		if !yield(prefix(k), s) {
+			return
+		}
+	}
+}
+
+func slash32(k [4]byte) netip.Prefix   { return netip.PrefixFrom(netip.AddrFrom4(k), 32) }
+func slash128(k [16]byte) netip.Prefix { return netip.PrefixFrom(netip.AddrFrom16(k), 128) }
+
+func slash64Of(k [8]byte) netip.Prefix {
+	var a [16]byte
+	copy(a[:], k[:])
+	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
+}
+
 // all yields everything booked.
-func (b *books) all() iter.Seq2[netip.Prefix, stamp] {
-	return func(yield func(netip.Prefix, stamp) bool) {
+func (b *books) all() iter.Seq2[place, stamp] {
+	return func(yield func(place, stamp) bool) {
 		for id := range setCount {
 			for p, s := range b.in(id) {
-				if !yield(p, s) {
+				if !yield(place{id, p}, s) {
 					return
 				}
 			}
@@ -160,9 +196,9 @@ func (b *books) all() iter.Seq2[netip.Prefix, stamp] {
 
 // sweep forgets everything that ended more than the grace ago.
 func (b *books) sweep(now stamp) {
-	for p, s := range b.all() {
+	for at, s := range b.all() {
 		if s.forgotten(now) {
-			b.remove(p)
+			b.remove(at)
 		}
 	}
 }
@@ -177,7 +213,7 @@ func (b *books) tidy(id setID, now stamp) {
 	n := 0
 	for p, s := range b.in(id) {
 		if s.forgotten(now) {
-			b.remove(p)
+			b.remove(place{id, p})
 		}
 		if n++; n == glances {
 			return

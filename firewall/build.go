@@ -56,18 +56,23 @@ func (c *chain) offset(v6 bool) uint32 {
 	}
 }
 
-// exprs is the rule for one set in the kernel's terms; rule says it in nft's.
-func (c *chain) exprs(s *nftables.Set, id setID) []expr.Any {
+// exprs is a rule in the kernel's terms; words says it in nft's.
+func (c *chain) exprs(s *nftables.Set, r rule) []expr.Any {
 	const register = 1 // NFT_REG_1, the first of 16 bytes
+	id := r.set
 	family, size := byte(unix.NFPROTO_IPV4), uint32(4)
 	if sets[id].v6 {
 		family, size = unix.NFPROTO_IPV6, 16
 	}
-	out := []expr.Any{
+	var out []expr.Any
+	if r.port != 0 {
+		out = c.udp(r.port)
+	}
+	out = append(out,
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: register},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{family}},
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(sets[id].v6), Len: size},
-	}
+	)
 	if sets[id].half {
 		mask := netip.MustParseAddr("ffff:ffff:ffff:ffff::").As16()
 		out = append(out, &expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: mask[:], Xor: make([]byte, size)})
@@ -81,8 +86,24 @@ func (c *chain) exprs(s *nftables.Set, id setID) []expr.Any {
 		&expr.Verdict{Kind: expr.VerdictDrop})
 }
 
+// udp matches the UDP packets of one of our ports (RFC 768). Of a fragmented
+// packet only the first fragment has a port; without it the rest is nothing.
+func (c *chain) udp(port uint16) []expr.Any {
+	const register = 1
+	offset := uint32(2) // destination
+	if c.output {
+		offset = 0 // source
+	}
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: register},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{unix.IPPROTO_UDP}},
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: binaryutil.BigEndian.PutUint16(port)},
+	}
+}
+
 // buildTable queues the whole table, with empty sets.
-func buildTable(conn *nftables.Conn, t *nftables.Table, counts map[string]Count) error {
+func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counts map[string]Count) error {
 	conn.AddTable(t)
 	var made [setCount]*nftables.Set
 	for id := range setCount {
@@ -99,8 +120,8 @@ func buildTable(conn *nftables.Conn, t *nftables.Table, counts map[string]Count)
 			Obj: &expr.Counter{Packets: count.Packets, Bytes: count.Bytes},
 		})
 		made4 := conn.AddChain(nfChain(t, c))
-		for id := range setCount {
-			conn.AddRule(&nftables.Rule{Table: t, Chain: made4, Exprs: c.exprs(made[id], id)})
+		for _, r := range rulesFor(ports) {
+			conn.AddRule(&nftables.Rule{Table: t, Chain: made4, Exprs: c.exprs(made[r.set], r)})
 		}
 	}
 	return nil

@@ -54,7 +54,7 @@ func (k *Kernel) rehearse(cfg Config) error {
 	t := nfTable(fmt.Sprintf("%s_check_%d", cfg.Name, os.Getpid()))
 	contents := contentsOf(&books{}, allow, 0)
 	whole := k.rehearsal(t, func() error {
-		if err := buildTable(k.writer, t, nil); err != nil {
+		if err := buildTable(k.writer, t, k.ports, nil); err != nil {
 			return err
 		}
 		return buildBatch(k.writer, t, contents, time.Now())
@@ -104,12 +104,12 @@ var features = []struct {
 		if err := c.AddSet(s, nil); err != nil {
 			return err
 		}
-		exprs := chains[0].exprs(s, slash64)
+		exprs := chains[0].exprs(s, rule{set: slash64})
 		exprs = append(exprs[:len(exprs)-2], exprs[len(exprs)-1]) // without its counter
 		c.AddRule(&nftables.Rule{Table: t, Chain: c.AddChain(nfChain(t, &chains[0])), Exprs: exprs})
 		return nil
 	}},
 	{"named counters (CONFIG_NFT_OBJREF, nft_objref and nft_counter)", func(c *nftables.Conn, t *nftables.Table) error {
-		return buildTable(c, t, nil)
+		return buildTable(c, t, DefaultSIPPorts, nil)
 	}},
 }

@@ -40,11 +40,12 @@ type desk struct {
 	swept  stamp                  // when the books were last swept for room
 	closed bool
 
-	limit, maxHosts int // bans in a transaction, bans of addresses in all
+	limit    int          // bans in a transaction
+	maxHosts [SIP + 1]int // bans of addresses in all, by scope
 }
 
 func newDesk(s sink) desk {
-	return desk{sink: s, books: newBooks(), limit: maxBatch, maxHosts: MaxHosts}
+	return desk{sink: s, books: newBooks(), limit: maxBatch, maxHosts: [...]int{All: MaxHosts, SIP: MaxSIP}}
 }
 
 // Ban implements Table.
@@ -95,11 +96,10 @@ func (d *desk) Verify(now time.Time) (found []string, err error) {
 func (d *desk) Bans(now time.Time) []Ban {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	at := stampOf(now)
-	out := make([]Ban, 0, d.books.hosts()+len(d.books.nets))
-	for p, s := range d.books.all() {
-		if !s.over(at) {
-			out = append(out, Ban{p, s.time()})
+	out := make([]Ban, 0, d.books.len())
+	for at, s := range d.books.all() {
+		if !s.over(stampOf(now)) {
+			out = append(out, Ban{at.prefix, s.time(), sets[at.set].scope})
 		}
 	}
 	return out
@@ -139,23 +139,26 @@ func (d *desk) changeAll(now stamp, orders []order, slack time.Duration) error {
 func (d *desk) change(now stamp, orders []order, slack time.Duration) error {
 	d.makeRoom(now, len(orders))
 	var b batch
-	nets, grown := d.books.nets, 0
+	nets := d.books.nets
+	hosts := [...]int{All: d.books.hosts(All), SIP: d.books.hosts(SIP)}
 	for _, o := range orders {
-		id := setOf(o.prefix)
-		if sets[id].interval {
+		at := o.place()
+		if sets[at.set].interval {
 			nets = nil
 			continue
 		}
-		_, booked := d.books.get(o.prefix)
-		if booked || d.unread[id] {
-			b[id].drop = append(b[id].drop, host(o.prefix.Addr(), o.until))
+		for _, id := range twins(at.set) {
+			_, booked := d.books.get(place{id, o.prefix})
+			if booked {
+				hosts[sets[id].scope]--
+			}
+			if booked || d.unread[id] {
+				b[id].drop = append(b[id].drop, host(o.prefix.Addr(), o.until))
+			}
 		}
-		if o.release {
-			continue
-		}
-		b[id].add = append(b[id].add, host(o.prefix.Addr(), o.until))
-		if !booked {
-			grown++
+		if !o.release {
+			b[at.set].add = append(b[at.set].add, host(o.prefix.Addr(), o.until))
+			hosts[o.scope]++
 		}
 	}
 	held := d.held
@@ -165,8 +168,8 @@ func (d *desk) change(now stamp, orders []order, slack time.Duration) error {
 			b[id].drop, b[id].add, held[id] = diff(d.held[id], disjoint(nets, sets[id].v6), slack)
 		}
 	}
-	if d.books.hosts()+grown > d.maxHosts || len(nets) > MaxPrefixes {
-		return fmt.Errorf("%w: at most %d addresses and %d prefixes", ErrFull, d.maxHosts, MaxPrefixes)
+	if err := d.fits(hosts, len(nets)); err != nil {
+		return err
 	}
 	if b.size() > 0 {
 		if err := d.sink.apply(now, &b); err != nil {
@@ -178,17 +181,27 @@ func (d *desk) change(now stamp, orders []order, slack time.Duration) error {
 	return nil
 }
 
+// fits refuses more bans than there is room for.
+func (d *desk) fits(hosts [SIP + 1]int, nets int) error {
+	if hosts[All] > d.maxHosts[All] || hosts[SIP] > d.maxHosts[SIP] || nets > MaxPrefixes {
+		return fmt.Errorf("%w: at most %d addresses, %d addresses with scope SIP and %d prefixes", ErrFull, d.maxHosts[All], d.maxHosts[SIP], MaxPrefixes)
+	}
+	return nil
+}
+
 // book writes orders about single addresses into the books.
 func (d *desk) book(now stamp, orders []order) {
 	for _, o := range orders {
-		id := setOf(o.prefix)
-		switch {
-		case sets[id].interval:
-		case o.release:
-			d.books.remove(o.prefix)
-		default:
-			d.books.put(o.prefix, o.until)
-			d.books.tidy(id, now)
+		at := o.place()
+		if sets[at.set].interval {
+			continue
+		}
+		for _, id := range twins(at.set) {
+			d.books.remove(place{id, o.prefix})
+		}
+		if !o.release {
+			d.books.put(at, o.until)
+			d.books.tidy(at.set, now)
 		}
 	}
 }
@@ -199,7 +212,7 @@ func netsAfter(nets map[netip.Prefix]stamp, orders []order, now stamp) map[netip
 	maps.DeleteFunc(after, func(_ netip.Prefix, s stamp) bool { return s.over(now) })
 	for _, o := range orders {
 		switch {
-		case !sets[setOf(o.prefix)].interval:
+		case !sets[o.place().set].interval:
 		case o.release:
 			delete(after, o.prefix)
 		default:
@@ -212,7 +225,8 @@ func netsAfter(nets map[netip.Prefix]stamp, orders []order, now stamp) map[netip
 // makeRoom sweeps the books when n more bans may not fit, at most once in a
 // grace: full books must not make every ban pay for a sweep.
 func (d *desk) makeRoom(now stamp, n int) {
-	if d.books.hosts()+n > d.maxHosts && now-d.swept >= grace {
+	full := d.books.hosts(All)+n > d.maxHosts[All] || d.books.hosts(SIP)+n > d.maxHosts[SIP]
+	if full && now-d.swept >= grace {
 		d.books.sweep(now)
 		d.swept = now
 	}
@@ -224,7 +238,7 @@ func (d *desk) restore(now stamp, orders []order) error {
 		next := newBooks()
 		for _, o := range orders {
 			if !o.release {
-				next.put(o.prefix, o.until)
+				next.put(o.place(), o.until)
 			}
 		}
 		return d.rebuild(now, next, d.allow)
@@ -236,34 +250,45 @@ func (d *desk) restore(now stamp, orders []order) error {
 			continue
 		}
 		wanted[o.prefix] = struct{}{}
-		if sets[setOf(o.prefix)].interval {
+		if sets[o.place().set].interval {
 			nets = append(nets, o)
-		} else if s, ok := d.books.get(o.prefix); !ok || s.over(now) || !near(s, o.until, slack) {
+		} else if s, ok := d.books.get(o.place()); !ok || s.over(now) || !near(s, o.until, slack) || d.elsewhere(o) {
 			hosts = append(hosts, o)
 		}
 	}
-	for p := range d.books.all() {
-		if _, ok := wanted[p]; !ok {
-			ends = append(ends, order{prefix: p, release: true})
+	for at := range d.books.all() {
+		if _, ok := wanted[at.prefix]; !ok {
+			ends = append(ends, order{prefix: at.prefix, release: true})
 		}
 	}
 	// Prefixes first, releases last: nothing is let in before all is kept out.
-	return d.changeAll(now, append(append(nets, hosts...), ends...), slack)
+	return d.changeAll(now, append(append(nets, hosts...), latest(ends)...), slack)
+}
+
+// elsewhere tells whether the prefix is booked in the other scope, too, as may
+// have been found in the kernel.
+func (d *desk) elsewhere(o order) bool {
+	for _, id := range twins(o.place().set)[1:] {
+		if _, booked := d.books.get(place{id, o.prefix}); booked {
+			return true
+		}
+	}
+	return false
 }
 
 // rebuild makes the table anew from books and an allow list, and takes both
 // over.
 func (d *desk) rebuild(now stamp, next books, allow map[netip.Prefix]stamp) error {
-	if next.hosts() > d.maxHosts || len(next.nets) > MaxPrefixes {
-		return fmt.Errorf("%w: at most %d addresses and %d prefixes", ErrFull, d.maxHosts, MaxPrefixes)
+	if err := d.fits([...]int{All: next.hosts(All), SIP: next.hosts(SIP)}, len(next.nets)); err != nil {
+		return err
 	}
 	contents := contentsOf(&next, allow, now)
 	if err := d.sink.renew(contents); err != nil {
 		return err
 	}
-	for p, s := range next.all() {
+	for at, s := range next.all() {
 		if s.over(now) {
-			next.remove(p)
+			next.remove(at)
 		}
 	}
 	d.books, d.allow, d.unread = next, allow, [setCount]bool{}

@@ -18,7 +18,7 @@
 //     answer, which it logs and forgets.
 //
 // Each chain accepts the allow list first and then drops what is found in one
-// of five sets. The two chains use the same sets, so an address is banned in
+// of the other sets. The two chains use the same sets, so an address is banned in
 // both directions at once; what each dropped is counted apart, in the named
 // counters `dropped_in` and `dropped_out`, which outlive a repair of the
 // rules. Accept ends our chain only: the host's other rules still apply.
@@ -28,6 +28,8 @@
 //	slash64                hash set, IPv6 /64, looked up with the address masked
 //	hosts6                 hash set, IPv6 /128: one host, an operator's ban
 //	prefixes4, prefixes6   interval sets, every other prefix length
+//	sip4, sip64            hash sets like hosts4 and slash64, for UDP to (and
+//	                       from) the SIP ports only: Scope SIP
 //
 // Answers routed through this host for an Asterisk in a container of its own
 // pass neither chain on their way out; their requests are still dropped.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"time"
 )
 
@@ -14,7 +15,23 @@ type Ban struct {
 	Prefix netip.Prefix
 	// Until is the end; zero means forever. Ends after 2261 count as forever.
 	Until time.Time
+	// Scope is what of the address is dropped. A prefix has one ban: one of
+	// another scope takes the place of the one before.
+	Scope Scope
 }
+
+// Scope is the part of an address's traffic that a ban is about.
+type Scope uint8
+
+const (
+	// All is every packet from and to the address.
+	All Scope = iota
+	// SIP is UDP to the SIP ports, and from them: for an address that a forged
+	// packet may have named. Single addresses and IPv6 /64s only.
+	SIP
+)
+
+func (s Scope) String() string { return [...]string{"all", "sip"}[s] }
 
 // Table is a firewall table of ours: Kernel or Memory. All methods may be
 // called from any goroutine; changes are applied one at a time. For the kernel
@@ -57,6 +74,8 @@ type Config struct {
 	Name string
 	// Allow is never dropped, whatever is banned.
 	Allow []netip.Prefix
+	// SIPPorts are what Scope SIP closes; nil is DefaultSIPPorts.
+	SIPPorts []uint16
 	// NetNS is a file descriptor of the network namespace; 0 is the current one.
 	NetNS int
 }
@@ -64,12 +83,22 @@ type Config struct {
 // DefaultName is the table's name unless the config has another.
 const DefaultName = "tollwarden"
 
+// DefaultSIPPorts are the ports of SIP (RFC 3261 18).
+var DefaultSIPPorts = []uint16{5060, 5061}
+
+// MaxSIPPorts is how many SIP ports there can be: each costs two rules a packet
+// may have to pass.
+const MaxSIPPorts = 16
+
 // Capacities. A refresh holds an element twice until its batch is committed, so
 // the kernel's sets are larger than the books.
 const (
 	// MaxHosts is how many single addresses and /64s can be banned at a time.
 	// The kernel needs about 90 bytes for each.
 	MaxHosts = 2 << 20
+	// MaxSIP is how many single addresses and /64s can be banned with Scope SIP,
+	// beside those: strangers who forge addresses fill no more than this.
+	MaxSIP = 256 << 10
 	// MaxPrefixes is how many other prefixes can be banned at a time. Changing
 	// one costs time in proportion to them all: about 1 ms at 1,000 and 20 ms
 	// at this number. Single addresses and /64s cost 10 µs at any number.
@@ -133,6 +162,13 @@ func (c Config) normal() (Config, error) {
 		}
 	}
 	c.Allow = allow
+	if c.SIPPorts == nil {
+		c.SIPPorts = DefaultSIPPorts
+	}
+	if len(c.SIPPorts) == 0 || len(c.SIPPorts) > MaxSIPPorts || slices.Contains(c.SIPPorts, 0) {
+		return c, fmt.Errorf("firewall SIP ports %v: %w: want 1 to %d ports", c.SIPPorts, ErrInvalid, MaxSIPPorts)
+	}
+	c.SIPPorts = slices.Compact(slices.Sorted(slices.Values(c.SIPPorts)))
 	return c, nil
 }
 

@@ -124,7 +124,7 @@ func (k *Kernel) inspectChains(in *inspection, name string) error {
 		if err != nil {
 			return err
 		}
-		in.inspectRules(&chains[i], rules)
+		in.inspectRules(&chains[i], rulesFor(k.ports), rules)
 	}
 	return nil
 }
@@ -136,15 +136,14 @@ func sameChain(a, b *nftables.Chain) bool {
 		a.Policy != nil && *a.Policy == *b.Policy
 }
 
-func (in *inspection) inspectRules(c *chain, rules []*nftables.Rule) {
-	if len(rules) != int(setCount) {
-		in.find("chain %s: has %d rules, wanted %d", c.name, len(rules), setCount)
+func (in *inspection) inspectRules(c *chain, want []rule, rules []*nftables.Rule) {
+	if len(rules) != len(want) {
+		in.find("chain %s: has %d rules, wanted %d", c.name, len(rules), len(want))
 		return
 	}
 	for i, r := range rules {
-		id := setID(i)
-		if !sameExprs(r.Exprs, c.exprs(nfSet(nfTable(""), id), id)) {
-			in.find("chain %s: rule %d is not %q", c.name, i+1, c.rule(id))
+		if !sameExprs(r.Exprs, c.exprs(nfSet(nfTable(""), want[i].set), want[i])) {
+			in.find("chain %s: rule %d is not %q", c.name, i+1, c.words(want[i]))
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 type Kernel struct {
 	desk
 	name   string
+	ports  []uint16 // of Scope SIP
 	opened Opened
 
 	writer *nftables.Conn // every change
@@ -53,7 +54,7 @@ func (k *Kernel) Opened() Opened { return k.opened }
 
 // dial opens the connections and reads and writes nothing.
 func dial(cfg Config) (*Kernel, error) {
-	k := &Kernel{name: cfg.Name}
+	k := &Kernel{name: cfg.Name, ports: cfg.SIPPorts}
 	k.desk = newDesk(k)
 	var err error
 	if k.writer, err = newConn(cfg.NetNS, &k.limit); err == nil {
@@ -185,7 +186,7 @@ func (k *Kernel) load(name string, contents *batch, counts map[string]Count) err
 			if i == 0 {
 				k.writer.AddTable(t) // so that there is one to delete
 				k.writer.DelTable(t)
-				if err := buildTable(k.writer, t, counts); err != nil {
+				if err := buildTable(k.writer, t, k.ports, counts); err != nil {
 					return err
 				}
 			}

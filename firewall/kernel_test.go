@@ -132,7 +132,7 @@ func passes(t testing.TB, from io.Writer, to net.Conn) bool {
 func TestAnswersAreDropped(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("2001:db8:c::7/128")}})
-	banned := []string{"198.51.100.7", "2001:db8:a::7", "2001:db8:a:0:ffff::1", "2001:db8:b::7", "203.0.113.9", "2001:db8:c:1::1"}
+	banned := []string{"198.51.100.9", "2001:db8:d::9", "198.51.100.7", "2001:db8:a::7", "2001:db8:a:0:ffff::1", "2001:db8:b::7", "203.0.113.9", "2001:db8:c:1::1"}
 	others := []string{"198.51.100.8", "2001:db8:a:1::7", "2001:db8:b::8", "203.0.113.7", "2001:db8:c::7", "203.0.112.255"}
 	for _, a := range append(slices.Clone(banned), others...) {
 		if !l.answer(t, netip.MustParseAddr(a)) {
@@ -140,6 +140,14 @@ func TestAnswersAreDropped(t *testing.T) {
 		}
 	}
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128", "203.0.113.0/24", "2001:db8:c::/48")...))
+	suspects := forHosts(time.Hour, "198.51.100.9/32", "2001:db8:d::/64")
+	for i := range suspects {
+		suspects[i].Scope = SIP
+	}
+	must(t, k.Ban(time.Now(), suspects...))
+	if _, err := l.other.WriteToUDPAddrPort([]byte("RTP"), netip.MustParseAddrPort("198.51.100.9:5060")); err != nil {
+		t.Errorf("what is no SIP is dropped in a suspect's answers: %v", err)
+	}
 	for _, a := range banned {
 		if l.answer(t, netip.MustParseAddr(a)) {
 			t.Errorf("%s is answered", a)
@@ -186,8 +194,8 @@ func TestListing(t *testing.T) {
 		"elements = { 2001:db8:b::7 }", "elements = { 203.0.113.0/24, 224.0.0.0/3 }", "elements = { 2001:db8:c::/48 }",
 	}
 	for i := range chains {
-		for id := range setCount {
-			want = append(want, chains[i].rule(id))
+		for _, r := range rulesFor(DefaultSIPPorts) {
+			want = append(want, chains[i].words(r))
 		}
 	}
 	for _, line := range want {
@@ -369,7 +377,7 @@ func TestNoGap(t *testing.T) {
 func manyPrefixes(n int, until time.Time) []Ban {
 	out := make([]Ban, n)
 	for i := range out {
-		out[i] = Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{160 + byte(i>>15), byte(i >> 7), byte(i << 1), 0}), 24), until}
+		out[i] = Ban{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{160 + byte(i>>15), byte(i >> 7), byte(i << 1), 0}), 24), Until: until}
 	}
 	return out
 }
@@ -536,7 +544,7 @@ func TestManyAtATime(t *testing.T) {
 			for i := range 100 {
 				now := time.Now()
 				p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n), byte(i), 1}), 24+8*(i%2)).Masked()
-				err := errors.Join(k.Ban(now, Ban{p, now.Add(time.Hour)}), k.Release(netip.PrefixFrom(p.Addr(), 25)))
+				err := errors.Join(k.Ban(now, Ban{Prefix: p, Until: now.Add(time.Hour)}), k.Release(netip.PrefixFrom(p.Addr(), 25)))
 				if _, statsErr := k.Stats(); statsErr != nil || err != nil {
 					t.Errorf("%v %v", err, statsErr)
 				}

@@ -22,8 +22,8 @@ import (
 // lab is two network namespaces joined by a cable: the PBX, where the table is,
 // and the street, from where packets come.
 type lab struct {
-	pbx, street int // namespace descriptors
-	in          *net.UDPConn
+	pbx, street int          // namespace descriptors
+	in, other   *net.UDPConn // the port of SIP, and another
 	raw4, raw6  int
 	serial      uint32
 }
@@ -81,7 +81,7 @@ func buildLab(t testing.TB) *lab {
 	plug(t, street, streetAddrs)
 	introduce(t, pbx, street, streetAddrs)
 	introduce(t, street, pbx, pbxAddrs)
-	l.in = l.listen(t, "[::]:5060")
+	l.in, l.other = l.listen(t, "[::]:5060"), l.listen(t, "[::]:9999")
 	l.inside(t, l.street, func() (err error) {
 		if l.raw4, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
 			return err
@@ -238,14 +238,21 @@ var bystander = netip.MustParseAddr("198.18.0.1")
 // left for the first.
 func (l *lab) arrives(t testing.TB, from netip.Addr) bool {
 	t.Helper()
+	return l.arrivesAt(t, l.in, from)
+}
+
+// arrivesAt is arrives for one of the PBX's sockets.
+func (l *lab) arrivesAt(t testing.TB, at *net.UDPConn, from netip.Addr) bool {
+	t.Helper()
+	port := uint16(at.LocalAddr().(*net.UDPAddr).Port)
 	l.serial += 2
 	want, after := l.serial, l.serial+1
-	l.forge(t, from, 5060, binary.BigEndian.AppendUint32(nil, want))
-	l.forge(t, bystander, 5060, binary.BigEndian.AppendUint32(nil, after))
+	l.forge(t, from, port, binary.BigEndian.AppendUint32(nil, want))
+	l.forge(t, bystander, port, binary.BigEndian.AppendUint32(nil, after))
 	buf := make([]byte, 64)
-	must(t, l.in.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+	must(t, at.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
 	for {
-		n, _, err := l.in.ReadFromUDPAddrPort(buf)
+		n, _, err := at.ReadFromUDPAddrPort(buf)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return false
 		}
@@ -257,7 +264,7 @@ func (l *lab) arrives(t testing.TB, from netip.Addr) bool {
 		case want:
 			return true
 		case after:
-			must(t, l.in.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+			must(t, at.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
 		}
 	}
 }

@@ -26,7 +26,7 @@ func NewMemory(cfg Config) *Memory {
 	if err != nil {
 		panic(err)
 	}
-	m := &Memory{model: model{name: cfg.Name}}
+	m := &Memory{model: model{name: cfg.Name, ports: cfg.SIPPorts}}
 	m.desk = newDesk(m)
 	_ = m.renew(&batch{})
 	if err := m.Allow(cfg.Allow); err != nil {
@@ -50,12 +50,19 @@ func (m *Memory) Lose() {
 	m.model.lost = true
 }
 
-// Dropped tells whether a packet from addr would be dropped at that time, as
-// the rules would decide it.
+// Dropped tells whether a packet of SIP over UDP from addr would be dropped at
+// that time, as the rules would decide it.
 func (m *Memory) Dropped(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.dropped(addr.Unmap().WithZone(""), stampOf(now))
+	return m.model.dropped(addr.Unmap().WithZone(""), SIP, stampOf(now))
+}
+
+// CutOff is Dropped for any other packet.
+func (m *Memory) CutOff(addr netip.Addr, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.model.dropped(addr.Unmap().WithZone(""), All, stampOf(now))
 }
 
 // Dump is the table as `nft list table` would print it, with the ends of bans
@@ -107,6 +114,7 @@ func (m *Memory) compare(stamp) ([]string, error) {
 // model is the kernel's side of the table: hash sets and interval sets.
 type model struct {
 	name   string
+	ports  []uint16
 	hosts  [setCount]map[netip.Addr]stamp
 	pieces [setCount][]span // sorted, disjoint
 	lost   bool
@@ -114,7 +122,7 @@ type model struct {
 }
 
 func (m *model) renew(contents *batch) error {
-	next := model{name: m.name}
+	next := model{name: m.name, ports: m.ports}
 	for id, s := range sets {
 		if !s.interval {
 			next.hosts[id] = map[netip.Addr]stamp{}
@@ -241,13 +249,13 @@ func (m *model) has(id setID, a netip.Addr, now stamp) bool {
 	return i >= 0 && !p[i].last.Less(a) && !p[i].until.over(now)
 }
 
-// dropped asks the sets in the order of the rules.
-func (m *model) dropped(a netip.Addr, now stamp) bool {
+// dropped asks the sets in the order of the rules, about a packet of that kind.
+func (m *model) dropped(a netip.Addr, kind Scope, now stamp) bool {
 	if m.lost {
 		return false
 	}
 	for id, s := range sets {
-		if m.has(setID(id), a, now) {
+		if s.scope <= kind && m.has(setID(id), a, now) {
 			return !s.allow
 		}
 	}
@@ -278,8 +286,8 @@ func (m *model) String() string {
 	}
 	for _, c := range chains {
 		fmt.Fprintf(&b, "\tchain %s {\n\t\ttype filter hook %s priority raw; policy accept;\n", c.name, c.hook)
-		for id := range setCount {
-			fmt.Fprintf(&b, "\t\t%s\n", c.rule(id))
+		for _, r := range rulesFor(m.ports) {
+			fmt.Fprintf(&b, "\t\t%s\n", c.words(r))
 		}
 		b.WriteString("\t}\n")
 	}

@@ -12,7 +12,7 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func ban(p string, until time.Time) Ban { return Ban{netip.MustParsePrefix(p), until} }
+func ban(p string, until time.Time) Ban { return Ban{Prefix: netip.MustParsePrefix(p), Until: until} }
 
 // When the kernel refuses a change nothing of it happened, in the books either.
 func TestFailureChangesNothing(t *testing.T) {
@@ -73,6 +73,10 @@ func TestDump(t *testing.T) {
 	}
 	set prefixes6 {
 	}
+	set sip4 {
+	}
+	set sip64 {
+	}
 `
 	if got, _, _ := strings.Cut(m.Dump(), "\tchain"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -102,7 +106,7 @@ func TestLoseAndRepair(t *testing.T) {
 // The table has a capacity. Ended bans make room; a ban again needs none.
 func TestCapacity(t *testing.T) {
 	m := NewMemory(Config{})
-	m.maxHosts = 10
+	m.maxHosts = [...]int{All: 10, SIP: 2}
 	must(t, m.Ban(noon, manyBans(10, noon.Add(time.Hour))...))
 	extra := ban("198.51.100.7/32", time.Time{})
 	if err := m.Ban(noon, extra); !errors.Is(err, ErrFull) {
@@ -116,6 +120,18 @@ func TestCapacity(t *testing.T) {
 	if err := m.Restore(noon.Add(3*time.Hour), manyBans(11, time.Time{})); !errors.Is(err, ErrFull) {
 		t.Errorf("restore: %v", err)
 	}
+	// Scope SIP has room of its own, and none of the others'.
+	sip := func(p string) Ban { b := ban(p, noon.Add(time.Hour)); b.Scope = SIP; return b }
+	m = NewMemory(Config{})
+	m.maxHosts = [...]int{All: 10, SIP: 2}
+	must(t, m.Ban(noon, manyBans(9, noon.Add(time.Hour))...))
+	must(t, m.Ban(noon, sip("198.51.100.1/32"), sip("2001:db8:a::/64")))
+	if err := m.Ban(noon, sip("198.51.100.2/32")); !errors.Is(err, ErrFull) {
+		t.Errorf("scope SIP: %v", err)
+	}
+	must(t, m.Ban(noon, sip("198.51.100.1/32")))
+	must(t, m.Ban(noon, ban("198.51.100.1/32", time.Time{}))) // moves from one to the other
+	must(t, m.Ban(noon, sip("198.51.100.2/32")))
 	if err := m.Ban(noon, manyPrefixes(MaxPrefixes+1, time.Time{})...); !errors.Is(err, ErrFull) {
 		t.Errorf("prefixes: %v", err)
 	}
@@ -128,9 +144,9 @@ func TestBooksStaySmall(t *testing.T) {
 	for i := range 100_000 {
 		now = now.Add(time.Second)
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		must(t, m.Ban(now, Ban{netip.PrefixFrom(a, 32), now.Add(time.Hour)}))
+		must(t, m.Ban(now, Ban{Prefix: netip.PrefixFrom(a, 32), Until: now.Add(time.Hour)}))
 	}
-	if got := m.books.hosts(); got > 2*3_660 {
+	if got := m.books.hosts(All); got > 2*3_660 {
 		t.Errorf("%d booked for 3600 in force", got)
 	}
 	if got := m.model.len(hosts4); got > 2*3_660 {
@@ -155,11 +171,15 @@ func TestAnyHistory(t *testing.T) {
 		m := NewMemory(Config{})
 		m.limit = 1 + r.IntN(5)
 		now := noon
-		want := map[netip.Prefix]time.Time{}
+		want := map[netip.Prefix]Ban{}
 		for range 60 {
 			var bans []Ban
 			for range r.IntN(6) {
-				bans = append(bans, Ban{prefix(), now.Add(time.Duration(r.IntN(8)-1) * time.Minute)})
+				b := Ban{Prefix: prefix(), Until: now.Add(time.Duration(r.IntN(8)-1) * time.Minute)}
+				if id := setOf(b.Prefix, All); id == hosts4 || id == slash64 {
+					b.Scope = Scope(r.IntN(2))
+				}
+				bans = append(bans, b)
 			}
 			switch r.IntN(5) {
 			case 0:
@@ -173,17 +193,20 @@ func TestAnyHistory(t *testing.T) {
 			default:
 				must(t, m.Ban(now, bans...))
 				for _, b := range bans {
-					want[b.Prefix] = b.Until
+					want[b.Prefix] = b
 				}
 			}
 			now = now.Add(time.Duration(r.IntN(60)) * time.Second)
 			for range 60 {
 				a := prefix().Addr()
-				inForce := false
-				for p, until := range want {
-					inForce = inForce || p.Contains(a) && until.After(now)
+				var inForce [2]bool // by what the packet is
+				for p, b := range want {
+					if p.Contains(a) && b.Until.After(now) {
+						inForce[SIP] = true
+						inForce[All] = inForce[All] || b.Scope == All
+					}
 				}
-				if got := m.Dropped(a, now); got != inForce {
+				if got := [...]bool{All: m.CutOff(a, now), SIP: m.Dropped(a, now)}; got != inForce {
 					t.Fatalf("%s dropped %v, want %v; bans %v\n%s", a, got, inForce, want, m.Dump())
 				}
 			}
@@ -195,6 +218,11 @@ func TestConfig(t *testing.T) {
 	for name, ok := range map[string]bool{"": true, "tollwarden": true, "pbx_2": true, "Pbx": false, "2pbx": false, "a b": false, "a-b": false, "abcdefghijklmnopqrstuvwxyz0123456": false} {
 		if _, err := (Config{Name: name}).normal(); (err == nil) != ok || err != nil && !errors.Is(err, ErrInvalid) {
 			t.Errorf("%q: %v", name, err)
+		}
+	}
+	for _, ports := range [][]uint16{{}, {0}, make([]uint16, MaxSIPPorts+1)} {
+		if _, err := (Config{SIPPorts: ports}).normal(); !errors.Is(err, ErrInvalid) {
+			t.Errorf("SIP ports %v: %v", ports, err)
 		}
 	}
 	if _, err := Open(Config{Allow: []netip.Prefix{{}}}); !errors.Is(err, ErrInvalid) {

@@ -20,6 +20,8 @@ const (
 	hosts6
 	prefixes4
 	prefixes6
+	sip4
+	sip64
 	setCount
 )
 
@@ -30,6 +32,7 @@ type set struct {
 	interval bool // holds pieces of the address space, not single keys
 	allow    bool // its addresses are accepted, not dropped; no timeouts
 	half     bool // keys are IPv6 addresses masked to /64
+	scope    Scope
 	// size is declared to the kernel. Without one, a set that ever gets the
 	// flag dynamic is capped at 65,535 in silence (nft_dynset.c).
 	size uint32
@@ -38,6 +41,7 @@ type set struct {
 const (
 	// hostSize leaves room for every element twice.
 	hostSize = 2 * MaxHosts
+	sipSize  = 2 * MaxSIP
 	// intervalSize: n prefixes make at most 2n-1 pieces, a piece is two
 	// elements, and each may be there twice.
 	intervalSize = 8 * MaxPrefixes
@@ -51,11 +55,17 @@ var sets = [setCount]set{
 	hosts6:    {name: "hosts6", v6: true, size: hostSize},
 	prefixes4: {name: "prefixes4", interval: true, size: intervalSize},
 	prefixes6: {name: "prefixes6", v6: true, interval: true, size: intervalSize},
+	sip4:      {name: "sip4", scope: SIP, size: sipSize},
+	sip64:     {name: "sip64", v6: true, half: true, scope: SIP, size: sipSize},
 }
 
 // setOf says which set bans a normal prefix.
-func setOf(p netip.Prefix) setID {
+func setOf(p netip.Prefix, scope Scope) setID {
 	switch {
+	case scope == SIP && p.Addr().Is4():
+		return sip4
+	case scope == SIP:
+		return sip64
 	case p.Addr().Is4() && p.Bits() == 32:
 		return hosts4
 	case p.Addr().Is4():
@@ -69,6 +79,19 @@ func setOf(p netip.Prefix) setID {
 	}
 }
 
+// twins are the set that bans a prefix and the one that bans it in the other
+// scope, where there is such a set.
+func twins(id setID) []setID {
+	switch id {
+	case hosts4, sip4:
+		return []setID{id, hosts4 + sip4 - id}
+	case slash64, sip64:
+		return []setID{id, slash64 + sip64 - id}
+	default:
+		return []setID{id}
+	}
+}
+
 // key is the address that a set is asked for.
 func (s *set) key(a netip.Addr) netip.Addr {
 	if s.half {
@@ -77,21 +100,46 @@ func (s *set) key(a netip.Addr) netip.Addr {
 	return a
 }
 
-// chain is one base chain; it has one rule for each set.
+// chain is one base chain; it has one rule for each set, and for a set of
+// scope SIP one for each SIP port.
 type chain struct {
-	name, hook, field, counter string
-	output                     bool
+	name, hook, field, port, counter string
+	output                           bool
+}
+
+// rule is one rule of a chain.
+type rule struct {
+	set  setID
+	port uint16 // 0: any packet
+}
+
+// rulesFor lists the rules of every chain, in order.
+func rulesFor(ports []uint16) []rule {
+	var out []rule
+	for id := range setCount {
+		if sets[id].scope != SIP {
+			out = append(out, rule{set: id})
+			continue
+		}
+		for _, port := range ports {
+			out = append(out, rule{id, port})
+		}
+	}
+	return out
 }
 
 var chains = [...]chain{
-	{name: "incoming", hook: "prerouting", field: "saddr", counter: "dropped_in"},
-	{name: "outgoing", hook: "output", field: "daddr", counter: "dropped_out", output: true},
+	{name: "incoming", hook: "prerouting", field: "saddr", port: "dport", counter: "dropped_in"},
+	{name: "outgoing", hook: "output", field: "daddr", port: "sport", counter: "dropped_out", output: true},
 }
 
-// rule is the rule for one set in nft's words.
-func (c *chain) rule(id setID) string {
-	s := &sets[id]
+// words is a rule in nft's words.
+func (c *chain) words(r rule) string {
+	s := &sets[r.set]
 	var b strings.Builder
+	if r.port != 0 {
+		fmt.Fprintf(&b, "udp %s %d ", c.port, r.port)
+	}
 	if s.v6 {
 		b.WriteString("ip6 ")
 	} else {

@@ -12,7 +12,8 @@ import (
 // packets and the real clock, or Memory with a clock that is set forward.
 type world struct {
 	Table
-	drops func(t *testing.T, addr string) bool
+	drops func(t *testing.T, addr string) bool // SIP over UDP
+	cuts  func(t *testing.T, addr string) bool // anything else
 	now   func() time.Time
 	wait  func(time.Duration)
 }
@@ -23,6 +24,7 @@ func memoryWorld(t *testing.T, cfg Config) *world {
 	return &world{
 		Table: m,
 		drops: func(_ *testing.T, a string) bool { return m.Dropped(netip.MustParseAddr(a), at) },
+		cuts:  func(_ *testing.T, a string) bool { return m.CutOff(netip.MustParseAddr(a), at) },
 		now:   func() time.Time { return at },
 		wait:  func(d time.Duration) { at = at.Add(d) },
 	}
@@ -37,6 +39,7 @@ func kernelWorld(t *testing.T, cfg Config) *world {
 	return &world{
 		Table: k,
 		drops: func(t *testing.T, a string) bool { return !l.arrives(t, netip.MustParseAddr(a)) },
+		cuts:  func(t *testing.T, a string) bool { return !l.arrivesAt(t, l.other, netip.MustParseAddr(a)) },
 		now:   time.Now,
 		wait:  time.Sleep,
 	}
@@ -73,6 +76,17 @@ func (w *world) bans(now time.Time, d time.Duration, prefixes ...string) []Ban {
 		out = append(out, b)
 	}
 	return out
+}
+
+// suspect bans with scope SIP.
+func (w *world) suspect(t *testing.T, d time.Duration, prefixes ...string) {
+	t.Helper()
+	now := w.now()
+	bans := w.bans(now, d, prefixes...)
+	for i := range bans {
+		bans[i].Scope = SIP
+	}
+	must(t, w.Ban(now, bans...))
 }
 
 func (w *world) release(t *testing.T, prefixes ...string) {
@@ -112,6 +126,48 @@ func TestBan(t *testing.T) {
 		w.release(t, "198.51.100.7/32", "2001:db8:a::/64", "203.0.113.1/32", "203.0.113.0/24")
 		w.expect(t, false, "198.51.100.7", "2001:db8:a::7")
 		w.expect(t, true, "2001:db8:b::7")
+	})
+}
+
+// A ban with scope SIP closes the SIP ports over UDP and nothing else.
+func TestScope(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		both := []string{"198.51.100.7", "2001:db8:a::7"}
+		is := func(sip, rest bool) {
+			t.Helper()
+			for _, a := range both {
+				if d, c := w.drops(t, a), w.cuts(t, a); d != sip || c != rest {
+					t.Errorf("%s: SIP dropped %v, the rest %v; want %v and %v", a, d, c, sip, rest)
+				}
+			}
+		}
+		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
+		is(true, false)
+		w.expect(t, false, "198.51.100.8", "2001:db8:a:1::7")
+		w.suspect(t, 300*time.Millisecond, "198.51.100.7/32", "2001:db8:a::/64")
+		w.wait(500 * time.Millisecond)
+		is(false, false)
+		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
+		w.ban(t, 2*time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // a whole ban takes its place
+		is(true, true)
+		if got := w.inForce(); !slices.Equal(got, []string{"198.51.100.7/32", "2001:db8:a::/64"}) {
+			t.Errorf("in force: %v", got)
+		}
+		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // and back
+		is(true, false)
+		now := w.now()
+		must(t, w.Restore(now, w.bans(now, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")))
+		is(true, true)
+		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
+		must(t, w.Repair(w.now()))
+		is(true, false)
+		w.release(t, "198.51.100.7/32", "2001:db8:a::/64")
+		is(false, false)
+		for _, wide := range []string{"198.51.100.0/24", "2001:db8:b::7/128", "2001:db8::/48"} {
+			if err := w.Ban(w.now(), Ban{Prefix: netip.MustParsePrefix(wide), Scope: SIP}); !errors.Is(err, ErrInvalid) {
+				t.Errorf("%s: %v", wide, err)
+			}
+		}
 	})
 }
 
@@ -259,7 +315,7 @@ func TestRefused(t *testing.T) {
 		// Host bits are masked, 4in6 is IPv4, and the last of two counts.
 		w.ban(t, time.Hour, "::ffff:198.51.100.7/128", "203.0.113.77/24")
 		now := w.now()
-		must(t, w.Ban(now, Ban{netip.MustParsePrefix("198.51.100.8/32"), now.Add(time.Hour)}, Ban{netip.MustParsePrefix("198.51.100.8/32"), now.Add(-time.Hour)}))
+		must(t, w.Ban(now, Ban{Prefix: netip.MustParsePrefix("198.51.100.8/32"), Until: now.Add(time.Hour)}, Ban{Prefix: netip.MustParsePrefix("198.51.100.8/32"), Until: now.Add(-time.Hour)}))
 		w.expect(t, true, "198.51.100.7", "203.0.113.1")
 		w.expect(t, false, "198.51.100.8")
 	})
@@ -290,7 +346,7 @@ func TestMany(t *testing.T) {
 func manyBans(n int, until time.Time) []Ban {
 	out := make([]Ban, n)
 	for i := range out {
-		out[i] = Ban{netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(10 + i>>24), byte(i >> 16), byte(i >> 8), byte(i)}), 32), until}
+		out[i] = Ban{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(10 + i>>24), byte(i >> 16), byte(i >> 8), byte(i)}), 32), Until: until}
 	}
 	return out
 }

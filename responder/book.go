@@ -11,19 +11,42 @@ import (
 // book holds the bans in force with their reasons. It is the daemon's truth:
 // the kernel holds the same prefixes and knows no reasons.
 type book struct {
-	bans bart.Table[Ban]
+	bans    bart.Table[Ban]
+	claimed int // of them, ended ones included
 }
 
-// covering is the ban that already drops all of prefix: its own, or that of a
-// prefix around it.
+// maxClaimed bounds the claimed bans: who forges addresses fills no more of the
+// book, and never the kernel's sets, which hold twice as many of this scope.
+const maxClaimed = 1 << 17
+
+// full says that no more claimed bans are accepted.
+func (b *book) full() bool { return b.claimed >= maxClaimed }
+
+// covering is the ban that already drops prefix: its own, or that of a prefix
+// around it; one that drops all of it before one that closes its SIP ports.
 func (b *book) covering(now time.Time, prefix netip.Prefix) (Ban, bool) {
+	var claimed Ban
 	for _, ban := range b.bans.Supernets(prefix) {
-		if ban.InForce(now) {
+		switch {
+		case !ban.InForce(now):
+		case ban.Claimed():
+			claimed = ban
+		default:
 			return ban, true
 		}
 	}
-	return Ban{}, false
+	return claimed, claimed.Prefix.IsValid()
 }
+
+// paroled is the claimed ban of just this prefix that ended a short time ago.
+func (b *book) paroled(now time.Time, prefix netip.Prefix) (Ban, bool) {
+	ban, ok := b.bans.Get(prefix)
+	return ban, ok && ban.Claimed() && !ban.InForce(now) && now.Sub(ban.Until) < parole
+}
+
+// parole is how long after a claimed ban one more failure brings it back: its
+// source never proved to be one, and a guesser is to be kept out all the same.
+const parole = time.Hour
 
 // exact is the ban of just this prefix.
 func (b *book) exact(now time.Time, prefix netip.Prefix) (Ban, bool) {
@@ -31,9 +54,22 @@ func (b *book) exact(now time.Time, prefix netip.Prefix) (Ban, bool) {
 	return ban, ok && ban.InForce(now)
 }
 
-func (b *book) put(ban Ban) { b.bans.Insert(ban.Prefix, ban) }
+func (b *book) put(ban Ban) {
+	b.remove(ban.Prefix)
+	b.bans.Insert(ban.Prefix, ban)
+	if ban.Claimed() {
+		b.claimed++
+	}
+}
 
-func (b *book) remove(prefix netip.Prefix) { b.bans.Delete(prefix) }
+func (b *book) remove(prefix netip.Prefix) {
+	if was, ok := b.bans.Get(prefix); ok {
+		b.bans.Delete(prefix)
+		if was.Claimed() {
+			b.claimed--
+		}
+	}
+}
 
 // list is every ban with time left, newest first.
 func (b *book) list(now time.Time) []Ban {
@@ -52,11 +88,13 @@ func (b *book) list(now time.Time) []Ban {
 	return list
 }
 
-// prune forgets the bans that ran out.
+// prune forgets the bans that ran out; claimed ones only after their parole, as
+// long as there is room.
 func (b *book) prune(now time.Time) {
 	var over []netip.Prefix
+	crowded := b.claimed > maxClaimed/2
 	for prefix, ban := range b.bans.All() {
-		if !ban.InForce(now) {
+		if _, paroled := b.paroled(now, prefix); !ban.InForce(now) && (crowded || !paroled) {
 			over = append(over, prefix)
 		}
 	}

@@ -26,7 +26,7 @@ func (r *Responder) recall(now time.Time) error {
 	for _, b := range bans {
 		r.book.put(Ban{
 			Prefix: b.Prefix, Since: b.Since, Until: b.Until,
-			Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident,
+			Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident, Scope: Scope(b.Scope),
 		})
 	}
 	if !r.policy.Observe {
@@ -112,10 +112,12 @@ func (r *Responder) record(i *Incident) {
 		if !s.ban.Prefix.IsValid() || s.ban.Observed {
 			continue
 		}
-		s.ban.Incident = i.ID
+		s.ban.Incident, s.ban.step = i.ID, n
 		r.book.put(s.ban)
 		r.parts.Ledger.PutBan(ledgerBan(s.ban))
-		r.parts.Ledger.AddOffence(s.ban.Prefix, s.ban.Since)
+		if s.ban.Offence > 0 {
+			r.parts.Ledger.AddOffence(s.ban.Prefix, s.ban.Since)
+		}
 	}
 	r.log.Warn().Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Per.String(), i.Key.String()).
 		Str("reason", i.Reason).Bool("observed", i.Observed).Msg("threshold crossed")
@@ -169,7 +171,7 @@ func (r *Responder) snapshot(i *Incident) *Incident {
 func ledgerBan(b Ban) ledger.Ban {
 	return ledger.Ban{
 		Prefix: b.Prefix, Since: b.Since, Until: b.Until,
-		Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident,
+		Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident, Scope: string(b.Scope),
 	}
 }
 

@@ -11,6 +11,9 @@ type Ladder struct {
 	Times []time.Duration
 	// Forget is the age at which an offence no longer counts.
 	Forget time.Duration
+	// Claimed is the ban time where forged packets can have brought the verdict
+	// about: always the same, and no offence.
+	Claimed time.Duration
 }
 
 // Until is the end of the ban for the offence with this number, counted from

@@ -37,6 +37,7 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 	if brokenIn {
 		r.observe(&broken)
 	}
+	r.weigh(&counted)
 }
 
 // nameAccount finds the account where chan_sip's AccountID may be a dialled
@@ -79,10 +80,18 @@ func (r *Responder) observe(o *score.Observation) {
 // to the lane, the rest to the crew. The caller holds the lock.
 func (r *Responder) answer(v *score.Verdict) {
 	f := r.facts(v)
+	if sameOffence(v, f) {
+		r.promote(v, *f.banned)
+		return
+	}
 	steps := plan(v, r.policy.Playbooks[v.Threshold.Playbook], r.policy.Ladder, f)
 	if idle(steps, f) {
 		r.counters.Muted++
-		r.insist(v.At, f.banned)
+		r.insist(v, f.banned)
+		return
+	}
+	if harmless(steps) && !r.tell(v) {
+		r.counters.Muted++
 		return
 	}
 	i := &Incident{
@@ -111,10 +120,11 @@ func (r *Responder) evidence(v *score.Verdict) []score.Record {
 }
 
 func (r *Responder) facts(v *score.Verdict) facts {
-	f := facts{target: targetOf(v), observe: r.policy.Observe, deaf: r.parts.Notifier == nil}
+	f := facts{target: r.trust.narrow(targetOf(v), v), observe: r.policy.Observe, deaf: r.parts.Notifier == nil}
 	if !f.target.IsValid() {
 		return f
 	}
+	f.full = r.book.full()
 	f.allowed = r.trust.allowed(f.target)
 	f.protected = r.trust.why(f.target)
 	f.offences = r.offences.count(v.At, f.target)
@@ -128,7 +138,9 @@ func (r *Responder) facts(v *score.Verdict) facts {
 // that one source makes one incident and climbs the ladder there, too.
 func (r *Responder) drop(i *Incident, n int, ban Ban) {
 	r.book.put(ban)
-	r.offences.add(ban.Since, ban.Prefix)
+	if ban.Offence > 0 {
+		r.offences.add(ban.Since, ban.Prefix)
+	}
 	if ban.Observed {
 		return
 	}
@@ -155,8 +167,8 @@ const holds = 10 * time.Second
 
 // insist drops a source again that is heard although it has long been banned:
 // somebody has taken our drop out of the kernel.
-func (r *Responder) insist(now time.Time, ban *Ban) {
-	if ban.Observed || now.Sub(ban.Since) < holds {
+func (r *Responder) insist(v *score.Verdict, ban *Ban) {
+	if ban.Observed || v.At.Sub(ban.Since) < holds || ban.Claimed() && v.Cause.Transport != score.UDP {
 		return
 	}
 	r.lane.push(order{*ban, func(err error) {

@@ -12,6 +12,7 @@ import (
 // facts is what plan must know of the world at the moment of a verdict.
 type facts struct {
 	target    netip.Prefix // what a ban would drop; the zero Prefix when no source is known
+	full      bool         // no more claimed bans are accepted
 	allowed   bool         // on the allow list
 	protected string       // why the PBX itself trusts the source; "" when it does not
 	banned    *Ban         // the ban that already covers the source
@@ -56,18 +57,29 @@ func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
 	s.Target = prefixString(f.target)
 	s.skipUnless(!f.allowed, "on the allow list")
 	s.skipUnless(f.protected == "" || v.Proven, "protected ("+f.protected+"), and the evidence can be forged")
-	if f.banned != nil {
+	if f.banned != nil && !(v.Proven && f.banned.Claimed()) {
 		s.skipUnless(false, "already banned "+untilString(*f.banned))
 	}
+	s.skipUnless(v.Proven || !f.full, "too many sources that may be forged are banned already")
 	if s.State == Skipped {
 		return s
 	}
-	n := f.offences + 1
-	s.ban = Ban{
-		Prefix: f.target, Since: v.At, Until: ladder.Until(v.At, n),
-		Reason: v.Reason, Origin: v.Threshold.Name, Offence: n, Observed: f.observe,
-	}
+	s.ban = banFor(v, ladder, f)
 	return s
+}
+
+// banFor is the ban that a verdict brings. Proof decides: what forged packets
+// can have brought about closes the SIP ports for a short time and is no
+// offence; else the ladder says for how long nothing of the source gets through.
+func banFor(v *score.Verdict, ladder Ladder, f facts) Ban {
+	b := Ban{Prefix: f.target, Since: v.At, Reason: v.Reason, Origin: v.Threshold.Name, Observed: f.observe}
+	if v.Proven {
+		b.Offence = f.offences + 1
+		b.Until, b.Scope = ladder.Until(v.At, b.Offence), ScopeAll
+	} else {
+		b.Until, b.Scope = v.At.Add(ladder.Claimed), ScopeSIP
+	}
+	return b
 }
 
 func (s *Step) skipUnless(ok bool, why string) {
@@ -81,7 +93,7 @@ func (s *Step) skipUnless(ok bool, why string) {
 // no incident of its own.
 func idle(steps []Step, f facts) bool {
 	for _, s := range steps {
-		if s.Kind != StepBan && s.Kind != StepNotify {
+		if s.Kind != StepBan && s.Kind != StepNotify || s.ban.Prefix.IsValid() {
 			return false
 		}
 	}
@@ -96,9 +108,10 @@ func accountOf(v *score.Verdict) string {
 	return v.Cause.Account
 }
 
-// targetOf is the prefix that a ban of this verdict drops.
+// targetOf is the prefix that a ban of this verdict drops. A network is not
+// dropped for what forged packets can have said of it: its last source is.
 func targetOf(v *score.Verdict) netip.Prefix {
-	if v.Key.Per != score.PerAccount {
+	if v.Key.Per == score.PerSource || v.Key.Per == score.PerNetwork && v.Proven {
 		return v.Key.Prefix
 	}
 	if !v.Cause.Source.IsValid() {
@@ -122,10 +135,14 @@ func describe(s Step, now time.Time) string {
 }
 
 func untilString(b Ban) string {
-	if b.Forever() {
-		return "until released"
+	scope := ""
+	if b.Claimed() {
+		scope = " (SIP over UDP only: the source may be forged)"
 	}
-	return "until " + b.Until.UTC().Format("2006-01-02 15:04:05 MST")
+	if b.Forever() {
+		return "until released" + scope
+	}
+	return "until " + b.Until.UTC().Format("2006-01-02 15:04:05 MST") + scope
 }
 
 // prefixString writes a prefix of one address as the address alone.

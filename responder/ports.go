@@ -61,9 +61,26 @@ type Ban struct {
 	Origin   string // name of the threshold, OriginOperator or OriginKernel
 	Offence  int    // which offence of the source this is; 0 when nobody counted
 	Incident int64  // 0: none
+	Scope    Scope  // what is dropped; "" is ScopeAll
 	// Observed is a ban that mode observe decided and nobody carried out.
 	Observed bool
+
+	step int // its number in the incident
 }
+
+// Scope is the part of a source's traffic that a ban is about.
+type Scope string
+
+// ScopeAll drops everything. ScopeSIP closes only the SIP ports, over UDP: the
+// source is one that forged packets may have named.
+const (
+	ScopeAll Scope = "all"
+	ScopeSIP Scope = "sip"
+)
+
+// Claimed says whether the ban rests on what forged packets can have brought
+// about.
+func (b Ban) Claimed() bool { return b.Scope == ScopeSIP }
 
 // Origins of a ban that no threshold decided.
 const (

@@ -80,6 +80,7 @@ type Responder struct {
 	own        netip.Addr           // where our own manager sessions come from
 	closing    map[string]*closure  // accounts with an incident under way
 	rotatedAt  map[string]time.Time // when an account got its last secret from us
+	told       told
 	counters   Counters
 }
 
@@ -93,6 +94,8 @@ type Counters struct {
 	LaneFull uint64
 	// JobsRefused are incidents whose steps no worker had room for.
 	JobsRefused uint64
+	// Proved are claimed bans that became proven ones.
+	Proved uint64
 	// Graced are failures of an account's own places after its secret was changed.
 	Graced uint64
 	// Blinded are the security events that Asterisk says it could not issue.
@@ -112,7 +115,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.New(), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
-		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{},
+		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{},
 	}
 	r.lane = &lane{
 		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.Bans,
@@ -198,6 +201,7 @@ func (r *Responder) Tidy(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.book.prune(now)
+	r.told.prune(now)
 	for account, at := range r.rotatedAt {
 		if now.Sub(at) > grace {
 			delete(r.rotatedAt, account)

@@ -37,6 +37,20 @@ func (t *trust) covers(prefix netip.Prefix) bool { return t.allow.OverlapsPrefix
 
 func (t *trust) why(prefix netip.Prefix) string { return t.protected[prefix] }
 
+// narrow is what of a target may be banned: of a network that holds a protected
+// source, the source of the verdict alone.
+func (t *trust) narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
+	if v.Key.Per != score.PerNetwork {
+		return target
+	}
+	for protected := range t.protected {
+		if target.Overlaps(protected) {
+			return score.SourcePrefix(v.Cause.Source)
+		}
+	}
+	return target
+}
+
 // learn takes the registrations that Asterisk holds. One protects its source
 // where the account is at home there; of an account nothing is known of, as at
 // the very first start, it tells where home is. A thief's own registration

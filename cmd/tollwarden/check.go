@@ -74,6 +74,8 @@ func explain(w io.Writer, cfg *config.Config) {
 		explainThreshold(w, cfg, t)
 	}
 	fmt.Fprintf(w, "\nA ban lasts %s by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
+	fmt.Fprintf(w, "A source that forged packets can have named is banned for %s, and only from UDP port %s; that is no offence.\n",
+		config.FormatDuration(cfg.Bans.Claimed), joinWords(cfg.Firewall.SIPPorts))
 	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failures of an account within %s by strangers, then a stranger's success; a source that succeeded within %s is no stranger.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
 	if slices.Contains(stepsInUse(cfg), config.StepRotate) {
@@ -134,7 +136,7 @@ func joinWords[T any](list []T) string {
 }
 
 func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
-	if err := firewall.Check(firewall.Config{Name: cfg.Firewall.Table, Allow: allowList(cfg)}); err != nil {
+	if err := firewall.Check(tableConfig(cfg)); err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "ok: the kernel takes the whole ruleset of table inet %s.\n", cfg.Firewall.Table)

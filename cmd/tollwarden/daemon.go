@@ -68,7 +68,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if err != nil {
 		return nil, err
 	}
-	if d.table, err = open(firewall.Config{Name: cfg.Firewall.Table, Allow: policy.Allow}, log); err != nil {
+	if d.table, err = open(tableConfig(cfg), log); err != nil {
 		return nil, err
 	}
 	d.closing(d.table.Close)

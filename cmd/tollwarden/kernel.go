@@ -38,7 +38,10 @@ func (d drops) Bans(now time.Time) []responder.Ban {
 	list := d.table.Bans(now)
 	bans := make([]responder.Ban, len(list))
 	for i, b := range list {
-		bans[i] = responder.Ban{Prefix: b.Prefix, Until: b.Until}
+		bans[i] = responder.Ban{Prefix: b.Prefix, Until: b.Until, Scope: responder.ScopeAll}
+		if b.Scope == firewall.SIP {
+			bans[i].Scope = responder.ScopeSIP
+		}
 	}
 	return bans
 }
@@ -47,6 +50,9 @@ func plainBans(bans []responder.Ban) []firewall.Ban {
 	list := make([]firewall.Ban, len(bans))
 	for i, b := range bans {
 		list[i] = firewall.Ban{Prefix: b.Prefix, Until: b.Until}
+		if b.Claimed() {
+			list[i].Scope = firewall.SIP
+		}
 	}
 	return list
 }

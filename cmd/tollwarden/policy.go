@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -17,7 +18,7 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 	p := responder.Policy{
 		Observe:   cfg.Mode == config.Observe,
 		Playbooks: map[string][]responder.StepKind{},
-		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget},
+		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Claimed: cfg.Bans.Claimed},
 		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within, Remember: cfg.BreakIn.Known},
 		Allow:     allowList(cfg),
 		Username:  cfg.Asterisk.Username,
@@ -53,6 +54,11 @@ func thresholdOf(t config.Threshold) (score.Threshold, error) {
 		points[signal] = n
 	}
 	return score.Threshold{Name: t.Name, Per: per, Points: points, Score: t.Score, Within: t.Within, Playbook: t.Playbook}, nil
+}
+
+// tableConfig says in the firewall's words what the configuration decided.
+func tableConfig(cfg *config.Config) firewall.Config {
+	return firewall.Config{Name: cfg.Firewall.Table, Allow: allowList(cfg), SIPPorts: cfg.Firewall.SIPPorts}
 }
 
 func allowList(cfg *config.Config) []netip.Prefix {

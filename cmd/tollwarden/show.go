@@ -13,7 +13,10 @@ import (
 func showBans(bans []responder.Ban) []control.Ban {
 	list := make([]control.Ban, len(bans))
 	for i, b := range bans {
-		list[i] = control.Ban{Prefix: b.Prefix, Since: b.Since, Reason: b.Reason, Origin: b.Origin, Offence: b.Offence}
+		list[i] = control.Ban{Prefix: b.Prefix, Since: b.Since, Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Scope: string(responder.ScopeAll)}
+		if b.Claimed() {
+			list[i].Scope = string(responder.ScopeSIP)
+		}
 		if !b.Forever() {
 			list[i].Until = &b.Until
 		}

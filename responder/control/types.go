@@ -54,6 +54,7 @@ type Ban struct {
 	Reason  string       `json:"reason"`
 	Origin  string       `json:"origin"`
 	Offence int          `json:"offence"`
+	Scope   string       `json:"scope"` // "all", or "sip": the SIP ports over UDP only
 }
 
 // Key is what a threshold counted by.

@@ -1,0 +1,144 @@
+package responder_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// scopes are the bans in force with their scopes, in order.
+func (h *house) scopes(now time.Time) string {
+	var list []string
+	for _, b := range h.Bans(now) {
+		list = append(list, fmt.Sprintf("%s %s #%d", b.Prefix, b.Scope, b.Offence))
+	}
+	slices.Sort(list)
+	return strings.Join(list, ", ")
+}
+
+// What a lone packet can forge closes the SIP ports for the claimed time, again
+// and again while it goes on, and never climbs the ladder.
+func TestClaimedEvidence(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	now := noon
+	for round := range 5 {
+		n := 3
+		if round > 0 {
+			n = 1 // on parole: one more failure is enough
+		}
+		h.hear(t, now, []byte(failures("1002", "192.0.2.66", n)))
+		h.settled(t)
+		if got := h.scopes(now.Add(time.Second)); got != "192.0.2.66/32 sip #0" {
+			t.Fatalf("round %d: %s", round, got)
+		}
+		b := h.Bans(now.Add(time.Second))[0]
+		if d := b.Until.Sub(b.Since); d != 10*time.Minute {
+			t.Errorf("round %d lasts %s", round, d)
+		}
+		now = b.Until.Add(time.Minute)
+	}
+	now = now.Add(2 * time.Hour)
+	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 1)))
+	h.settled(t)
+	if got := h.scopes(now.Add(time.Second)); got != "" {
+		t.Errorf("banned for one failure long after: %s", got)
+	}
+}
+
+// A claimed ban becomes a proven one, in the same incident, as soon as proven
+// failures alone reach its threshold; not before.
+func TestProofComes(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	thief := "192.0.2.66"
+	h.hear(t, noon, []byte(failures("1002", thief, 3)))
+	h.settled(t)
+	h.hear(t, noon.Add(time.Second), []byte(proven(failures("1002", thief, 2))))
+	h.settled(t)
+	if got := h.scopes(noon.Add(2 * time.Second)); got != "192.0.2.66/32 sip #0" {
+		t.Fatalf("after two proven failures: %s", got)
+	}
+	h.hear(t, noon.Add(2*time.Second), []byte(proven(failures("1002", thief, 1))))
+	list := h.settled(t)
+	if got := h.scopes(noon.Add(3 * time.Second)); got != "192.0.2.66/32 all #1" {
+		t.Errorf("after three: %s", got)
+	}
+	if len(list) != 1 {
+		t.Errorf("%d incidents, want one", len(list))
+	}
+	for range 500 { // the lane's work
+		if list, _ := h.ledger.Incidents(t.Context(), ledger.IncidentFilter{}); strings.Contains(list[0].Steps[0].Detail, "has proved to be one") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("the incident does not tell: %+v", list[0].Steps)
+}
+
+// A network is dropped for what its sources have proven, and never for what
+// packets claim; then its last source is suspected like any other.
+func TestNetworksNeedProof(t *testing.T) {
+	p := guessing(100)
+	p.Thresholds = append(p.Thresholds, score.Threshold{
+		Name: "a network takes turns", Per: score.PerNetwork, Points: p.Thresholds[0].Points, Score: 6, Within: time.Hour, Playbook: "block",
+	})
+	turns := func() string {
+		var b strings.Builder
+		for i := range 6 {
+			b.WriteString(failures("1002", fmt.Sprintf("203.0.113.%d", 10+i), 1))
+		}
+		return b.String()
+	}
+	h := newHouse(t, p)
+	h.hear(t, noon, []byte(turns()))
+	h.settled(t)
+	if got := h.scopes(noon.Add(time.Second)); got != "203.0.113.15/32 sip #0" {
+		t.Errorf("claimed: %s", got)
+	}
+	h.hear(t, noon.Add(time.Minute), []byte(proven(turns())))
+	h.settled(t)
+	if got := h.scopes(noon.Add(2 * time.Minute)); !strings.HasPrefix(got, "203.0.113.0/24 all #1") {
+		t.Errorf("proven: %s", got)
+	}
+}
+
+// A network that holds a protected source is not dropped at all.
+func TestNetworksOfProtectedSources(t *testing.T) {
+	p := guessing(100)
+	p.Thresholds = append(p.Thresholds, score.Threshold{
+		Name: "a network takes turns", Per: score.PerNetwork, Points: p.Thresholds[0].Points, Score: 3, Within: time.Hour, Playbook: "block",
+	})
+	h := newHouse(t, p)
+	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("203.0.113.200")}}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, noon, []byte(proven(failures("1002", "203.0.113.5", 3))))
+	h.settled(t)
+	if got := h.scopes(noon.Add(time.Second)); got != "203.0.113.5/32 all #1" {
+		t.Errorf("bans: %s; want the source alone", got)
+	}
+}
+
+// A protected source's address forged a thousand times makes one incident.
+func TestForgedProtectedSource(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, noon, []byte(failures("1002", "198.51.100.10", 1000)))
+	list := h.settled(t)
+	if len(list) != 1 || h.scopes(noon) != "" {
+		t.Errorf("%d incidents, bans %q; want one, and none", len(list), h.scopes(noon))
+	}
+	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "can be forged") {
+		t.Errorf("the incident does not say so: %s", detail)
+	}
+}
