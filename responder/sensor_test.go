@@ -112,8 +112,13 @@ func TestLogOnlyAttemptsOnUnknownAccountsCountOnce(t *testing.T) {
 // In mode observe the ladder is climbed as it would be.
 func TestObservedBansClimbTheLadder(t *testing.T) {
 	r := twoEyed(t, 3)
+	connected := func(session string) *ami.Event {
+		e := guess(session)
+		e.Transport = ami.TCP // no offence without proof
+		return e
+	}
 	for i := range 3 {
-		r.Report(noon, responder.SensorAMI, guess(fmt.Sprint(i)))
+		r.Report(noon, responder.SensorAMI, connected(fmt.Sprint(i)))
 	}
 	first, ok := r.Banned(noon, netip.MustParseAddr("203.0.113.7"))
 	if !ok || first.Offence != 1 {
@@ -125,7 +130,7 @@ func TestObservedBansClimbTheLadder(t *testing.T) {
 		t.Fatal("still banned after its time")
 	}
 	for i := range 3 {
-		r.Report(later, responder.SensorAMI, guess(fmt.Sprint("later", i)))
+		r.Report(later, responder.SensorAMI, connected(fmt.Sprint("later", i)))
 	}
 	if second, _ := r.Banned(later, netip.MustParseAddr("203.0.113.7")); second.Offence != 2 {
 		t.Errorf("offence %d, want 2", second.Offence)
