@@ -1,0 +1,133 @@
+package logfile
+
+import "bytes"
+
+// entry is one line without what stands before its message.
+type entry struct {
+	date    []byte // of Asterisk or, without one, of syslog; nil when there is none
+	level   []byte // NOTICE, SECURITY …
+	file    []byte // res_pjsip/pjsip_distributor.c
+	message []byte
+}
+
+// parseEntry takes a line apart. It says no to what does not begin as a line of
+// Asterisk's logger does (main/logger.c format_log_default, format_log_plain),
+// in a file, behind syslog's prefix or out of the journal:
+//
+//	[Nov 22 00:26:26] NOTICE[55][C-0000001a] chan_sip.c: …
+//	[2026-11-22 00:26:26.070] NOTICE[55]: chan_sip.c:123 handle_request: …
+//	Nov 22 00:26:26 pbx asterisk[9]: NOTICE[55]: chan_sip.c:123 in handle_request: …
+//	2026-11-22T00:26:26.070+00:00 pbx asterisk[9]: NOTICE[55]: …
+func parseEntry(line []byte) (e entry, ok bool) {
+	rest := cutSyslog(line, &e)
+	if date, after, found := cutBracketed(rest); found {
+		e.date, rest = date, bytes.TrimPrefix(after, space)
+	}
+	n := 0
+	for n < len(rest) && rest[n] >= 'A' && rest[n] <= 'Z' {
+		n++
+	}
+	if n < 3 || n > 16 {
+		return e, false
+	}
+	e.level, rest = rest[:n], bytes.TrimPrefix(rest[n:], space)
+	thread, rest, found := cutBracketed(rest)
+	if !found || !isDigits(thread) {
+		return e, false
+	}
+	if call, after, found := cutBracketed(rest); found && bytes.HasPrefix(call, []byte("C-")) {
+		rest = after
+	}
+	rest = bytes.TrimLeft(bytes.TrimPrefix(rest, []byte{':'}), " ")
+	if e.file, rest, found = bytes.Cut(rest, []byte{':'}); !found || len(e.file) == 0 {
+		return e, false
+	}
+	if len(rest) > 0 && isDigit(rest[0]) { // the number of a line and the name of a function
+		if _, rest, found = bytes.Cut(rest, []byte(": ")); !found {
+			return e, false
+		}
+	}
+	e.message = bytes.TrimLeft(rest, " ")
+	return e, true
+}
+
+var space = []byte{' '}
+
+// cutSyslog takes away what syslog and journalctl put before a line and keeps
+// their date.
+func cutSyslog(line []byte, e *entry) (rest []byte) {
+	rest = line
+	if date, after, found := cutDate(line); found {
+		rest = after
+		e.date = date
+	}
+	host, after, found := bytes.Cut(rest, space)
+	if !found || bytes.ContainsAny(host, "[]:") {
+		return rest
+	}
+	tag, message, found := bytes.Cut(after, []byte(": "))
+	if !found || !bytes.HasPrefix(tag, []byte("asterisk")) || bytes.IndexByte(tag, ' ') >= 0 {
+		return rest
+	}
+	return message
+}
+
+// cutDate cuts syslog's date off, "Nov  4 18:30:40 " or an ISO one. It looks
+// at the form alone.
+func cutDate(line []byte) (date, rest []byte, ok bool) {
+	if len(line) < 16 {
+		return nil, line, false
+	}
+	if line[0] >= 'A' && line[0] <= 'Z' && line[3] == ' ' {
+		_, clock, found := bytes.Cut(bytes.TrimLeft(line[4:], " "), space)
+		at := len(line) - len(clock)
+		if found && len(clock) > 9 && clock[2] == ':' && clock[8] == ' ' {
+			return line[:at+8], line[at+9:], true
+		}
+		return nil, line, false
+	}
+	if isDigit(line[0]) && line[4] == '-' && line[10] == 'T' {
+		return bytes.Cut(line, space)
+	}
+	return nil, line, false
+}
+
+// cutBracketed cuts "[text]" off.
+func cutBracketed(v []byte) (text, rest []byte, ok bool) {
+	if len(v) == 0 || v[0] != '[' {
+		return nil, v, false
+	}
+	return bytes.Cut(v[1:], []byte{']'})
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isDigits(v []byte) bool {
+	for _, c := range v {
+		if !isDigit(c) {
+			return false
+		}
+	}
+	return len(v) > 0
+}
+
+// uncolour takes out the colours of a console (main/term.c): ESC [ … m. The
+// line is changed in place.
+func uncolour(line []byte) []byte {
+	const esc = 0x1b
+	at := bytes.IndexByte(line, esc)
+	if at < 0 {
+		return line
+	}
+	out := line[:at]
+	for i := at; i < len(line); i++ {
+		if line[i] == esc && i+1 < len(line) && line[i+1] == '[' {
+			if end := bytes.IndexByte(line[i:], 'm'); end >= 0 {
+				i += end
+				continue
+			}
+		}
+		out = append(out, line[i])
+	}
+	return out
+}
