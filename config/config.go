@@ -51,6 +51,7 @@ type Asterisk struct {
 	TLSCA     string // file with the certificate authority to trust; "" is the system's
 	TLSName   string // name the certificate must hold; "" is the host of Address
 	ConfigDir string // where Asterisk's own configuration files are
+	Log       string // Asterisk's log, the second pair of eyes; "" is none
 }
 
 // Firewall says which nftables table is ours and what it must never drop.

@@ -111,6 +111,7 @@ func TestMistakes(t *testing.T) {
 		"exec missing":     {login + "[rotate]\nmethod = \"exec\"\n", `t.toml: rotate.exec: missing: method "exec" needs a command`},
 		"recipient":        {login + "[rotate]\nrecipient = \"ssh-rsa\"\n", `t.toml:5: rotate.recipient: not an age recipient`},
 		"webhook":          {login + "[notify]\nwebhook = \"ops@example.org\"\n", `t.toml:5: notify.webhook: want an http:// or https:// URL`},
+		"relative log":     {login + "log = \"messages\"\n", `t.toml:4: asterisk.log: "messages": want an absolute path`},
 		"relative data":    {"data = \"var\"\n" + login, `t.toml:1: data: "var": want an absolute path`},
 		"playbook missing": {login + strings.Replace(rule, `playbook = "b"`, `playbook = "c"`, 1), `t.toml:14: threshold[0].playbook: no [[playbook]] is called "c": there are "b"`},
 		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, hangup, notify`},

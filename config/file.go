@@ -15,6 +15,7 @@ type file struct {
 		TLSCA      *string `toml:"tls_ca"`
 		TLSName    *string `toml:"tls_name"`
 		ConfigDir  *string `toml:"config_dir"`
+		Log        *string `toml:"log"`
 	} `toml:"asterisk"`
 
 	Firewall struct {

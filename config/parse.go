@@ -184,6 +184,9 @@ func (p *parser) asterisk(f *file, a *Asterisk, login bool) {
 	set(in.TLSCA, &a.TLSCA)
 	set(in.TLSName, &a.TLSName)
 	p.path("asterisk.config_dir", in.ConfigDir, &a.ConfigDir)
+	if in.Log != nil && *in.Log != "" {
+		p.path("asterisk.log", in.Log, &a.Log)
+	}
 	if _, port, err := net.SplitHostPort(a.Address); err != nil || !isPort(port) {
 		p.fail("asterisk.address", `%q: want host:port, such as "127.0.0.1:5038" or "[::1]:5038"`, a.Address)
 	}

@@ -68,6 +68,7 @@ type Responder struct {
 	event      ami.Event
 	sightings  *sightings // nil when there is only the event session
 	blindedAt  time.Time
+	failures   [sensors]time.Time // when each sensor last told of one
 	attempts   *score.Attempts
 	challenges *score.Challenges
 	breakIn    *score.BreakIn
@@ -98,6 +99,8 @@ type Counters struct {
 	Proved uint64
 	// Graced are failures of an account's own places after its secret was changed.
 	Graced uint64
+	// Logged are the events that Asterisk's log told, seen by other sensors or not.
+	Logged uint64
 	// Blinded are the security events that Asterisk says it could not issue.
 	Blinded uint64
 }
@@ -233,6 +236,9 @@ func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) {
 	case ami.Hangup:
 		r.channelDown(e)
 	default:
+		if e.Kind == ami.ChallengeResponseFailed || e.Kind == ami.InvalidPassword || e.Kind == ami.InvalidAccountID {
+			r.failures[s] = now
+		}
 		if e.Kind.Security() && r.sightings.first(now, s, e) {
 			r.complete(now, s, e)
 			r.judge(now, e)

@@ -31,8 +31,21 @@ func (s Sensor) String() string {
 func (r *Responder) Report(now time.Time, s Sensor, e *ami.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if s == SensorLog && misdialled(e) {
+		return
+	}
 	r.counters.Events++
+	if s != SensorAMI {
+		r.counters.Logged++
+	}
 	r.hear(now, s, e)
+}
+
+// misdialled says whether an event is an account's own call to a number that
+// does not exist: Asterisk raises no event of it, and every user does it.
+func misdialled(e *ami.Event) bool {
+	return e.Kind == ami.FailedACL && string(e.ACLName) == "no_extension_match" &&
+		len(e.AccountID) > 0 && string(e.AccountID) != "anonymous"
 }
 
 // ReportTampering takes the source of something that Asterisk did not write
@@ -60,7 +73,22 @@ func (r *Responder) ReportBlinding(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counters.Blinded++
+	if now.Sub(r.blindedAt) > time.Minute {
+		r.log.Warn().Msg("somebody hides from the manager interface: Asterisk could not issue a security event")
+	}
 	r.blindedAt = now
+}
+
+// LastFailures is when the events, and when Asterisk's log, last told of a
+// failed attempt: a log that stays behind does not hold them.
+func (r *Responder) LastFailures() (events, log time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	log = r.failures[SensorLog]
+	if s := r.failures[SensorSecurityLog]; s.After(log) {
+		log = s
+	}
+	return r.failures[SensorAMI], log
 }
 
 // Blinded is when Asterisk last said so; the zero time when it never did.

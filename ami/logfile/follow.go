@@ -210,3 +210,27 @@ func (f *Follower) tooLong() {
 	}
 	f.partial, f.skip = f.partial[:0], true
 }
+
+// Sample reads the end of a log and says what its lines are like.
+func Sample(now time.Time, path string) (Counts, error) {
+	f := Follower{Path: path, Emit: func(*Record) {}}
+	defer f.close()
+	if err := f.open(); err != nil {
+		return Counts{}, err
+	}
+	f.offset = max(0, f.offset-readAtOnce)
+	cut := f.offset > 0
+	buf := make([]byte, readAtOnce)
+	n, err := f.file.ReadAt(buf, f.offset)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Counts{}, fmt.Errorf("read log: %w", err)
+	}
+	text := buf[:n]
+	if cut {
+		_, text, _ = bytes.Cut(text, []byte{'\n'})
+	}
+	f.parser.Clock = Clock{Location: time.Local, Latest: now}
+	f.parse(text)
+	f.parser.Flush(f.Emit)
+	return f.parser.Counts, nil
+}

