@@ -35,6 +35,7 @@ type Config struct {
 	Asterisk   Asterisk
 	Firewall   Firewall
 	Bans       Bans
+	Ledger     Ledger
 	BreakIn    BreakIn
 	Rotate     Rotate
 	Notify     Notify
@@ -71,6 +72,13 @@ type Bans struct {
 	Forget time.Duration
 	// Claimed is the ban time of a source that forged packets can have named.
 	Claimed time.Duration
+}
+
+// Ledger says what is remembered, and for how long.
+type Ledger struct {
+	// Keep is how long ended bans, offences, incidents and operators' actions
+	// are kept. It is no shorter than Bans.Forget.
+	Keep time.Duration
 }
 
 // BreakIn tunes the signal SuccessAfterFailures.

@@ -106,6 +106,7 @@ func TestMistakes(t *testing.T) {
 		"no port":          {login + "[firewall]\nsip_ports = []\n", `t.toml:5: firewall.sip_ports: 0 ports: want 1 to 16`},
 		"bad port":         {login + "[firewall]\nsip_ports = [5060, 70000]\n", `t.toml:5: firewall.sip_ports: 70000: want 1 to 65535`},
 		"claimed too long": {login + "[bans]\nclaimed = \"4h\"\n", `t.toml:5: bans.claimed: 4h: want 1h at most`},
+		"keep":             {login + "[ledger]\nkeep = \"29d\"\n", `t.toml:5: ledger.keep: 29d: want 30d at least, which is bans.forget`},
 		"failures":         {login + "[break_in]\nfailures = 0\n", `t.toml:5: break_in.failures: 0: want 1 to 100`},
 		"method":           {login + "[rotate]\nmethod = \"magic\"\n", `t.toml:5: rotate.method: "magic": want one of auto, pjsip-file, pjsip-realtime, chan-sip, exec`},
 		"exec missing":     {login + "[rotate]\nmethod = \"exec\"\n", `t.toml: rotate.exec: missing: method "exec" needs a command`},

@@ -30,6 +30,10 @@ type file struct {
 		Claimed *string   `toml:"claimed"`
 	} `toml:"bans"`
 
+	Ledger struct {
+		Keep *string `toml:"keep"`
+	} `toml:"ledger"`
+
 	BreakIn struct {
 		Failures *int    `toml:"failures"`
 		Within   *string `toml:"within"`

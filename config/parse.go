@@ -107,6 +107,7 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	p.asterisk(&f, &c.Asterisk, base != nil)
 	p.firewall(&f, &c.Firewall)
 	p.bans(&f, &c.Bans)
+	p.ledger(&f, c)
 	p.breakIn(&f, &c.BreakIn)
 	p.rotate(&f, c)
 	p.notify(&f, &c.Notify)
@@ -324,6 +325,13 @@ func (p *parser) bans(f *file, b *Bans) {
 	}
 	if len(*f.Bans.Ladder) == 0 {
 		p.fail("bans.ladder", `empty: want at least one ban time, such as ["4h", "24h", "7d", "forever"]`)
+	}
+}
+
+func (p *parser) ledger(f *file, c *Config) {
+	p.duration("ledger.keep", f.Ledger.Keep, &c.Ledger.Keep)
+	if c.Ledger.Keep < c.Bans.Forget {
+		p.fail("ledger.keep", "%s: want %s at least, which is bans.forget: the ladder needs the offences that long", FormatDuration(c.Ledger.Keep), FormatDuration(c.Bans.Forget))
 	}
 }
 

@@ -140,20 +140,27 @@ func (c *crew) rotate(ctx context.Context, j job) {
 		c.report(j.incident, n, Skipped, "the secret was already changed after this")
 		return
 	}
-	detail, err, _ := c.rotations.Do(j.account, func() (any, error) {
-		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
-		defer cancel()
-		detail, err := c.pbx.Rotate(ctx, j.account)
-		if err == nil {
-			c.rotated(j.account)
-		}
-		return detail, err
-	})
+	detail, err := c.rotateOnce(ctx, j.account)
 	if err != nil {
 		c.report(j.incident, n, Failed, err.Error())
 		return
 	}
-	c.report(j.incident, n, Done, detail.(string))
+	c.report(j.incident, n, Done, detail)
+}
+
+// rotateOnce changes an account's secret; who asks for it meanwhile gets the
+// same answer.
+func (c *crew) rotateOnce(ctx context.Context, account string) (string, error) {
+	detail, err, _ := c.rotations.Do(account, func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+		defer cancel()
+		detail, err := c.pbx.Rotate(ctx, account)
+		if err == nil {
+			c.rotated(account)
+		}
+		return detail, err
+	})
+	return detail.(string), err
 }
 
 func (c *crew) expire(ctx context.Context, j job) {

@@ -13,6 +13,7 @@ import (
 type book struct {
 	bans    bart.Table[Ban]
 	claimed int // of them, ended ones included
+	pruned  time.Time
 }
 
 // maxClaimed bounds the claimed bans: who forges addresses fills no more of the
@@ -88,19 +89,27 @@ func (b *book) list(now time.Time) []Ban {
 	return list
 }
 
-// prune forgets the bans that ran out; claimed ones only after their parole, as
-// long as there is room.
-func (b *book) prune(now time.Time) {
+// prune forgets the bans that ran out, claimed ones only after their parole, as
+// long as there is room. It says which ran out since it was last called.
+func (b *book) prune(now time.Time) (ended []Ban) {
 	var over []netip.Prefix
 	crowded := b.claimed > maxClaimed/2
 	for prefix, ban := range b.bans.All() {
-		if _, paroled := b.paroled(now, prefix); !ban.InForce(now) && (crowded || !paroled) {
+		if ban.InForce(now) {
+			continue
+		}
+		if ban.Until.After(b.pruned) {
+			ended = append(ended, ban)
+		}
+		if _, paroled := b.paroled(now, prefix); crowded || !paroled {
 			over = append(over, prefix)
 		}
 	}
 	for _, prefix := range over {
 		b.remove(prefix)
 	}
+	b.pruned = now
+	return ended
 }
 
 func (b *book) len() int { return b.bans.Size() }

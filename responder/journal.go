@@ -3,8 +3,6 @@ package responder
 import (
 	"context"
 	"fmt"
-	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -14,8 +12,8 @@ import (
 // recallWithin bounds the reading of the ledger at start.
 const recallWithin = 30 * time.Second
 
-// recall takes over what the ledger and the kernel remember: bans, offences and
-// known places. Bans of the ledger that the kernel lost (a reboot) come back in
+// recall takes over what the ledger and the kernel remember: bans, offences,
+// known places and changed secrets. Bans of the ledger that the kernel lost (a reboot) come back in
 // one batch; bans of the kernel that the ledger does not know are kept.
 func (r *Responder) recall(now time.Time) error {
 	ctx, cancel := context.WithTimeout(context.Background(), recallWithin)
@@ -44,7 +42,12 @@ func (r *Responder) recall(now time.Time) error {
 	for _, p := range places {
 		r.breakIn.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
 	}
-	r.reportUnfinished(ctx)
+	rotations, err := l.Rotations(ctx, now.Add(-grace))
+	r.doubt(err, "the changed secrets")
+	for account, at := range rotations {
+		r.rotatedAt[account] = at
+	}
+	r.unfinished(ctx, now)
 	return nil
 }
 
@@ -65,37 +68,6 @@ func (r *Responder) takeOver(now time.Time) error {
 		}
 	}
 	return r.parts.Firewall.Restore(now, r.book.list(now))
-}
-
-// reportUnfinished closes the steps that a crash left open. The bans among
-// them are in force again by now; what was to be done to Asterisk is for a
-// person to look at, since the account may have changed since.
-func (r *Responder) reportUnfinished(ctx context.Context) {
-	steps, err := r.parts.Ledger.OpenSteps(ctx)
-	r.doubt(err, "the unfinished steps")
-	for _, s := range steps {
-		s.State, s.Detail = string(Failed), "the daemon ended before this was finished: look after it"
-		if prefix, err := parseTarget(s.Target); s.Step == string(StepBan) && err == nil {
-			if _, ok := r.book.covering(time.Now(), prefix); ok {
-				s.State, s.Detail = string(Done), "in force since the restart"
-			}
-		}
-		r.parts.Ledger.PutStep(s)
-		if s.State == string(Failed) {
-			r.log.Error().Int64("incident", s.Incident).Str("step", s.Step).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
-		}
-	}
-}
-
-func parseTarget(s string) (netip.Prefix, error) {
-	if strings.Contains(s, "/") {
-		return netip.ParsePrefix(s)
-	}
-	addr, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, err
-	}
-	return addr.Prefix(addr.BitLen())
 }
 
 // learned keeps a place where an account is at home.
@@ -119,6 +91,7 @@ func (r *Responder) record(i *Incident) {
 			r.parts.Ledger.AddOffence(s.ban.Prefix, s.ban.Since)
 		}
 	}
+	r.noteCalls(i)
 	r.log.Warn().Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Per.String(), i.Key.String()).
 		Str("reason", i.Reason).Bool("observed", i.Observed).Msg("threshold crossed")
 	for _, s := range i.Steps {
@@ -157,6 +130,13 @@ func (r *Responder) logStep(i *Incident, s Step) {
 func (r *Responder) show(i *Incident) {
 	if r.parts.Witness != nil {
 		r.parts.Witness(i.clone())
+	}
+}
+
+// herald tells the witness of a ban.
+func (r *Responder) herald(b Ban, change BanChange) {
+	if r.parts.BanWitness != nil {
+		r.parts.BanWitness(b, change)
 	}
 }
 

@@ -75,6 +75,18 @@ func (o *offences) set(prefix netip.Prefix, count int, last time.Time) {
 	o.by[prefix] = offence{count, last}
 }
 
+// pardon forgets the offences of all sources in prefix, and says which.
+func (o *offences) pardon(prefix netip.Prefix) map[netip.Prefix]int {
+	gone := map[netip.Prefix]int{}
+	for source, was := range o.by {
+		if prefix.Bits() <= source.Bits() && prefix.Contains(source.Addr()) {
+			gone[source] = was.count
+			delete(o.by, source)
+		}
+	}
+	return gone
+}
+
 // shrink makes room by a sixteenth: the oldest of a sample, since the map's
 // own order is random and an exact order would cost every offence.
 func (o *offences) shrink() {

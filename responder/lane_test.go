@@ -36,6 +36,7 @@ func (m *moody) Restore(_ time.Time, bans []Ban) error {
 }
 func (m *moody) Release(...netip.Prefix) error { return nil }
 func (m *moody) Bans(time.Time) []Ban          { return nil }
+func (m *moody) Allow([]netip.Prefix) error    { return nil }
 
 func startLane(t *testing.T, m *moody, inForce []Ban) (l *lane, mended *int) {
 	mended = new(int)

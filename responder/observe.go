@@ -159,6 +159,7 @@ func (r *Responder) dropped(i *Incident, n int, err error) {
 		return
 	}
 	r.settle(i, n, Done, untilString(i.Steps[n].ban))
+	r.herald(i.Steps[n].ban, Banned)
 }
 
 // holds is how long after a ban its source may still be heard: what was in
@@ -184,7 +185,7 @@ func (r *Responder) employ(i *Incident) {
 	}
 	select {
 	case r.jobs <- j:
-		r.close(j.account)
+		r.close(j)
 	default:
 		r.counters.JobsRefused++
 		for _, n := range j.open {
@@ -198,22 +199,31 @@ func (r *Responder) channelUp(now time.Time, e *ami.Event) {
 	if !ok {
 		return
 	}
-	r.calls.Up(calls.Channel{
+	up := calls.Channel{
 		Name: string(e.Channel), Account: string(account), Linkedid: string(e.Linkedid), Dialled: string(e.Exten), Since: now,
-	})
-	if r.closing[string(account)] == nil {
+	}
+	r.calls.Up(up)
+	c := r.closing[up.Account]
+	if c == nil {
 		return
 	}
+	r.noteCall(c.numbers, up, time.Time{})
 	select {
-	case r.sweeps <- string(account):
+	case r.sweeps <- up.Account:
 	default: // a sweep is queued already, and ends this call too
 	}
 }
 
-func (r *Responder) channelDown(e *ami.Event) {
-	if _, ok := r.calls.Down(string(e.Channel)); ok {
-		close(r.callsC)
-		r.callsC = make(chan struct{})
+func (r *Responder) channelDown(now time.Time, e *ami.Event) {
+	down, ok := r.calls.Down(string(e.Channel))
+	if !ok {
+		return
+	}
+	close(r.callsC)
+	r.callsC = make(chan struct{})
+	r.recent.Add(down, now)
+	if c := r.closing[down.Account]; c != nil {
+		r.noteCall(c.numbers, down, now)
 	}
 }
 
@@ -244,18 +254,20 @@ func (r *Responder) setRotated(account string) {
 // they come.
 type closure struct {
 	incidents int
+	numbers   []int64             // of these incidents
 	ended     map[string]struct{} // channels hung up
 }
 
 // close begins the watch for new calls of an account. The caller holds the
 // lock.
-func (r *Responder) close(account string) {
-	c := r.closing[account]
+func (r *Responder) close(j job) {
+	c := r.closing[j.account]
 	if c == nil {
 		c = &closure{ended: map[string]struct{}{}}
-		r.closing[account] = c
+		r.closing[j.account] = c
 	}
 	c.incidents++
+	c.numbers = append(c.numbers, j.incident.ID)
 }
 
 // ended counts the channels of an account that were hung up while it was

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/ledger"
-	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // ErrRefused begins every refusal of an operator's order; the text says why
@@ -41,6 +40,13 @@ func (r *Responder) Resync(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	r.trust.learn(time.Now(), contacts, r.breakIn)
+	r.registered = r.registered[:0]
+	for _, c := range contacts {
+		r.registered = append(r.registered, c.Account)
+	}
+	for _, c := range up {
+		r.registered = append(r.registered, c.Account)
+	}
 	r.mu.Unlock()
 	return nil
 }
@@ -93,7 +99,8 @@ func (r *Responder) Ban(prefix netip.Prefix, until time.Time, reason string, for
 		return ban, fmt.Errorf("ban %s: %w", prefixString(prefix), err)
 	}
 	r.parts.Ledger.PutBan(ledgerBan(ban))
-	r.act(now, uid, "ban", prefix, reason)
+	r.act(now, uid, "ban", prefixString(prefix), reason)
+	r.herald(ban, Banned)
 	return ban, nil
 }
 
@@ -111,40 +118,8 @@ func (r *Responder) objection(prefix netip.Prefix) string {
 	return ""
 }
 
-// Unban releases the ban of exactly this prefix. The score of a source is
-// forgotten with its ban: the next mistake does not bring it back at once.
-func (r *Responder) Unban(prefix netip.Prefix, uid uint32) error {
-	now := time.Now()
-	prefix = prefix.Masked()
-	r.mu.Lock()
-	_, banned := r.book.exact(now, prefix)
-	around, covered := r.book.covering(now, prefix)
-	r.mu.Unlock()
-	if !banned && covered {
-		return fmt.Errorf("%w: %s is held by the ban of %s: release that one", ErrRefused, prefixString(prefix), prefixString(around.Prefix))
-	}
-	if !banned {
-		return fmt.Errorf("%w: %s is not banned", ErrRefused, prefixString(prefix))
-	}
-	if err := r.parts.Firewall.Release(prefix); err != nil {
-		return fmt.Errorf("release %s: %w", prefixString(prefix), err)
-	}
-	r.mu.Lock()
-	r.book.remove(prefix)
-	r.forgive(prefix)
-	r.mu.Unlock()
-	r.parts.Ledger.DeleteBan(prefix, now, fmt.Sprintf("uid %d", uid))
-	r.act(now, uid, "unban", prefix, "")
-	return nil
-}
-
-// forgive forgets what a released source scored. The caller holds the lock.
-func (r *Responder) forgive(prefix netip.Prefix) {
-	r.table.Forget(score.Key{Per: score.PerSource, Prefix: score.SourcePrefix(prefix.Addr())})
-	r.table.Forget(score.Key{Per: score.PerNetwork, Prefix: score.NetworkPrefix(prefix.Addr())})
-}
-
-func (r *Responder) act(now time.Time, uid uint32, what string, prefix netip.Prefix, detail string) {
-	r.parts.Ledger.PutAction(ledger.Action{At: now, UID: int(uid), Action: what, Target: prefixString(prefix), Detail: detail})
-	r.log.Info().Uint32("uid", uid).Str("source", prefixString(prefix)).Str("reason", detail).Msg("operator: " + what)
+// act records what a person had the daemon do.
+func (r *Responder) act(now time.Time, uid uint32, what, target, detail string) {
+	r.parts.Ledger.PutAction(ledger.Action{At: now, UID: int(uid), Action: what, Target: target, Detail: detail})
+	r.log.Info().Uint32("uid", uid).Str("target", target).Str("detail", detail).Msg("operator: " + what)
 }

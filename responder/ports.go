@@ -21,6 +21,8 @@ type Firewall interface {
 	Restore(now time.Time, bans []Ban) error
 	// Bans are the prefixes dropped now and their times.
 	Bans(now time.Time) []Ban
+	// Allow replaces the list of what is let through whatever is banned.
+	Allow(prefixes []netip.Prefix) error
 }
 
 // PBX is what the responder does to Asterisk. Calls may come from any
@@ -93,3 +95,14 @@ func (b Ban) Forever() bool { return b.Until.IsZero() }
 
 // InForce says whether the ban still has time left.
 func (b Ban) InForce(now time.Time) bool { return b.Until.IsZero() || now.Before(b.Until) }
+
+// BanChange is what became of a ban.
+type BanChange string
+
+// A ban comes into force, is released before its time, or runs out; the last
+// is noticed within a minute.
+const (
+	Banned   BanChange = "banned"
+	Released BanChange = "released"
+	Ended    BanChange = "ended"
+)

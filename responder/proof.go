@@ -62,6 +62,9 @@ func (r *Responder) promoted(ban Ban, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.logStep(i, s)
+	if err == nil {
+		r.herald(ban, Banned)
+	}
 }
 
 // renew brings back a claimed ban that ended a short time ago. It is an

@@ -40,6 +40,9 @@ type Parts struct {
 	// of a step. It is called with the responder's lock held and must not
 	// block.
 	Witness func(i Incident)
+	// BanWitness, when set, sees each ban as it comes into force and as it
+	// ends. It must not block.
+	BanWitness func(b Ban, change BanChange)
 }
 
 // Limits of what waits for Asterisk.
@@ -74,10 +77,12 @@ type Responder struct {
 	breakIn    *score.BreakIn
 	table      *score.Table
 	calls      *calls.Tracker
+	recent     calls.Recent
 	callsC     chan struct{} // closed when a channel goes down
 	book       *book
 	offences   *offences
 	trust      *trust
+	registered []string             // accounts that Asterisk named at the last resync
 	own        netip.Addr           // where our own manager sessions come from
 	closing    map[string]*closure  // accounts with an incident under way
 	rotatedAt  map[string]time.Time // when an account got its last secret from us
@@ -203,7 +208,9 @@ func (r *Responder) tidy(ctx context.Context) {
 func (r *Responder) Tidy(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.book.prune(now)
+	for _, ended := range r.book.prune(now) {
+		r.herald(ended, Ended)
+	}
 	r.told.prune(now)
 	for account, at := range r.rotatedAt {
 		if now.Sub(at) > grace {
@@ -234,7 +241,7 @@ func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) {
 	case ami.Newchannel:
 		r.channelUp(now, e)
 	case ami.Hangup:
-		r.channelDown(e)
+		r.channelDown(now, e)
 	default:
 		if e.Kind == ami.ChallengeResponseFailed || e.Kind == ami.InvalidPassword || e.Kind == ami.InvalidAccountID {
 			r.failures[s] = now

@@ -66,6 +66,8 @@ func (w *wall) Bans(time.Time) []responder.Ban {
 	return list
 }
 
+func (w *wall) Allow([]netip.Prefix) error { return nil }
+
 func (w *wall) dropped() []string {
 	var list []string
 	for _, b := range w.Bans(time.Time{}) {
@@ -428,13 +430,13 @@ func TestOperatorsOrders(t *testing.T) {
 	if _, err := h.Ban(network, time.Time{}, "test", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), 0); !errors.Is(err, responder.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
+	if _, _, err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); !errors.Is(err, responder.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
 		t.Errorf("unban inside a banned prefix: %v", err)
 	}
 	if _, err := h.Ban(netip.MustParsePrefix("203.0.113.7/32"), time.Time{}, "", false, 0); !errors.Is(err, responder.ErrRefused) {
 		t.Errorf("ban of an allowed address: %v", err)
 	}
-	if err := h.Unban(network, 0); err != nil {
+	if _, _, err := h.Unban(network, false, 0); err != nil {
 		t.Error(err)
 	}
 	if got := h.wall.dropped(); len(got) != 0 {
@@ -445,7 +447,7 @@ func TestOperatorsOrders(t *testing.T) {
 	if _, err := h.Ban(netip.MustParsePrefix("192.0.2.66/32"), time.Time{}, "", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), 0); err != nil {
+	if _, _, err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon.Add(time.Minute), []byte(failures("1002", "192.0.2.66", 2)))

@@ -13,16 +13,22 @@ import (
 // list, never banned at all, and the protected ones, which the PBX itself
 // trusts and which only proven evidence can ban.
 type trust struct {
-	allow     bart.Lite
+	allow     *bart.Lite
 	protected map[netip.Prefix]string // by source key: why
 }
 
 func newTrust(allow []netip.Prefix) *trust {
 	t := &trust{protected: map[netip.Prefix]string{}}
+	t.setAllow(allow)
+	return t
+}
+
+// setAllow replaces the allow list.
+func (t *trust) setAllow(allow []netip.Prefix) {
+	t.allow = &bart.Lite{}
 	for _, prefix := range allow {
 		t.allow.Insert(prefix.Masked())
 	}
-	return t
 }
 
 // allowed says whether the allow list covers all of prefix. An allowed address

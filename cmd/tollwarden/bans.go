@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net/netip"
 	"strconv"
 
@@ -14,7 +15,11 @@ import (
 func newBans() *cobra.Command {
 	cmd := &cobra.Command{Use: "bans", Short: "List the bans in force, newest first", Args: args(cobra.NoArgs)}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	watch := cmd.Flags().Bool("watch", false, "then follow what changes; with --json one object a line, the changes alone")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *watch {
+			return watchBans(cmd, *socket, *asJSON)
+		}
 		bans, err := control.Dial(*socket).Bans(cmd.Context())
 		if err != nil {
 			return err
@@ -22,14 +27,18 @@ func newBans() *cobra.Command {
 		if *asJSON {
 			return printJSON(cmd.OutOrStdout(), bans)
 		}
-		t := newTable(cmd.OutOrStdout(), "SOURCE", "SINCE", "UNTIL", "OFFENCE", "ORIGIN", "REASON")
-		for _, b := range bans {
-			t.row(showPrefix(b.Prefix), clock(b.Since), until(b.Until), strconv.Itoa(b.Offence), b.Origin, b.Reason)
-		}
-		t.flush()
+		printBans(cmd.OutOrStdout(), bans)
 		return nil
 	}
 	return cmd
+}
+
+func printBans(w io.Writer, bans []control.Ban) {
+	t := newTable(w, "SOURCE", "SINCE", "UNTIL", "OFFENCE", "ORIGIN", "REASON")
+	for _, b := range bans {
+		t.row(showPrefix(b.Prefix), clock(b.Since), until(b.Until), strconv.Itoa(b.Offence), b.Origin, b.Reason)
+	}
+	t.flush()
 }
 
 func newBan() *cobra.Command {
@@ -41,14 +50,14 @@ func newBan() *cobra.Command {
 	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
 	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
 	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
-	force := cmd.Flags().Bool("force", false, "even when it covers an allowed or protected address")
+	force := cmd.Flags().Bool("force", false, "even when it covers an allowed or protected address, or your own")
 	cmd.MarkFlagsMutuallyExclusive("for", "forever")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		prefix, err := config.ParsePrefix(args[0])
 		if err != nil {
 			return usage(err)
 		}
-		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force}
+		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force, Operator: operatorAddress()}
 		if *forever {
 			o.For = "forever"
 		}
@@ -62,11 +71,13 @@ func newUnban() *cobra.Command {
 	cmd := &cobra.Command{Use: "unban ADDR|CIDR | --all", Short: "Release a ban", Args: args(cobra.MaximumNArgs(1))}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	all := cmd.Flags().Bool("all", false, "release every ban")
+	forgive := cmd.Flags().Bool("forgive", false, "forget the score and the offences, too: the next ban is a first one again")
+	cmd.ValidArgsFunction = completeBans(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *all == (len(args) == 1) {
 			return usage(fmt.Errorf("unban: name an address or a prefix, or --all"))
 		}
-		o := control.UnbanOrder{All: *all}
+		o := control.UnbanOrder{All: *all, Forgive: *forgive}
 		if !*all {
 			prefix, err := config.ParsePrefix(args[0])
 			if err != nil {

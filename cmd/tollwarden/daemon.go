@@ -41,6 +41,9 @@ type daemon struct {
 	pbx       *pbx
 	responder *responder.Responder
 	server    *control.Server
+	allow     *allowance
+	bans      feed[control.BanChange]
+	incidents feed[control.Incident]
 	second    *logfile.Follower // of Asterisk's log; nil without one
 	events    *ami.Dialer       // the event session
 	commands  *ami.Dialer       // the command session
@@ -70,11 +73,17 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if err != nil {
 		return nil, err
 	}
-	if d.table, err = open(tableConfig(cfg), log); err != nil {
+	if d.allow, err = openAllowance(cfg, log); err != nil {
+		return nil, err
+	}
+	policy.Allow = d.allow.prefixes()
+	fw := tableConfig(cfg)
+	fw.Allow = policy.Allow
+	if d.table, err = open(fw, log); err != nil {
 		return nil, err
 	}
 	d.closing(d.table.Close)
-	if d.ledger, err = ledger.Open(filepath.Join(cfg.Data, "ledger.db"), ledger.Options{KeepPlaces: cfg.BreakIn.Known, Log: log}); err != nil {
+	if d.ledger, err = ledger.Open(filepath.Join(cfg.Data, "ledger.db"), ledger.Options{Retention: cfg.Ledger.Keep, KeepPlaces: cfg.BreakIn.Known, Log: log}); err != nil {
 		return nil, err
 	}
 	d.closing(d.ledger.Close)
@@ -83,11 +92,15 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 		return nil, err
 	}
 	d.pbx = newPBX(options)
-	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Ledger: d.ledger, Log: log, Witness: witness}
+	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
 	if cfg.Notify.Webhook != "" {
 		parts.Notifier = &webhook{url: cfg.Notify.Webhook, within: cfg.Notify.Within}
 	}
 	if d.responder, err = responder.New(now, policy, parts); err != nil {
+		return nil, err
+	}
+	// What was allowed while the daemon was down is released.
+	if _, err := d.responder.Allow(policy.Allow); err != nil {
 		return nil, err
 	}
 	if cfg.Asterisk.Log != "" {
@@ -102,6 +115,28 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	}
 	d.server, err = control.Listen(cfg.Socket, desk{d})
 	return d, err
+}
+
+// witness tells those who watch of every change of an incident, and also the
+// other one, when there is one.
+func (d *daemon) witness(also func(responder.Incident)) func(responder.Incident) {
+	return func(i responder.Incident) {
+		if also != nil {
+			also(i)
+		}
+		if d.incidents.watched() {
+			shown := showIncident(&i)
+			shown.Evidence = nil
+			d.incidents.publish(shown)
+		}
+	}
+}
+
+// tellBan tells those who watch of a change of a ban.
+func (d *daemon) tellBan(b responder.Ban, change responder.BanChange) {
+	if d.bans.watched() {
+		d.bans.publish(control.BanChange{At: time.Now(), Change: string(change), Ban: showBan(b)})
+	}
 }
 
 func (d *daemon) closing(f func() error) { d.closers = append(d.closers, f) }

@@ -126,6 +126,9 @@ func (k desk) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 	if d > 0 {
 		until = now.Add(d)
 	}
+	if why := k.harm(o); why != "" && !o.Force {
+		return control.Changed{}, control.Refusal("refused: " + why + "; --force bans it all the same")
+	}
 	ban, err := k.d.responder.Ban(o.Prefix, until, o.Reason, o.Force, uid)
 	if err != nil {
 		return control.Changed{}, refusal(err)
@@ -134,25 +137,36 @@ func (k desk) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 	return k.kept(control.Changed{Bans: shown, Message: fmt.Sprintf("banned %s, %s", showPrefix(ban.Prefix), untilWords(shown[0].Until))})
 }
 
+// harm is what a ban would do to the person who asks for it, or to us.
+func (k desk) harm(o control.BanOrder) string {
+	if host, ok := managerHost(k.d.cfg); ok && o.Prefix.Overlaps(host) {
+		return showPrefix(host) + " is the manager interface that the daemon listens to: without it nothing would be seen"
+	}
+	if o.Operator.IsValid() && o.Prefix.Contains(o.Operator) {
+		return o.Operator.String() + " is where you are logged in from: the ban would cut your own session"
+	}
+	return ""
+}
+
 // Unban releases one ban, or all of them.
 func (k desk) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
-	var bans []responder.Ban
-	for _, b := range k.d.responder.Bans(time.Now()) {
-		if o.All || b.Prefix == o.Prefix.Masked() {
-			bans = append(bans, b)
-		}
+	unban := func() ([]responder.Ban, int, error) { return k.d.responder.Unban(o.Prefix, o.Forgive, uid) }
+	if o.All {
+		unban = func() ([]responder.Ban, int, error) { return k.d.responder.UnbanAll(o.Forgive, uid) }
 	}
-	if !o.All && len(bans) == 0 {
-		return control.Changed{}, refusal(k.d.responder.Unban(o.Prefix, uid))
-	}
-	for i, b := range bans {
-		if err := k.d.responder.Unban(b.Prefix, uid); err != nil {
-			return control.Changed{Bans: showBans(bans[:i])}, refusal(err)
-		}
+	bans, forgiven, err := unban()
+	if err != nil {
+		return control.Changed{Bans: showBans(bans)}, refusal(err)
 	}
 	message := fmt.Sprintf("released %d bans", len(bans))
-	if len(bans) == 1 {
+	switch {
+	case len(bans) == 1:
 		message = "released " + showPrefix(bans[0].Prefix)
+	case !o.All && len(bans) == 0:
+		message = showPrefix(o.Prefix) + " was not banned"
+	}
+	if o.Forgive {
+		message += fmt.Sprintf("; the score and %d offences are forgotten", forgiven)
 	}
 	return k.kept(control.Changed{Bans: showBans(bans), Message: message})
 }

@@ -15,7 +15,11 @@ func newIncidents() *cobra.Command {
 	cmd := &cobra.Command{Use: "incidents", Short: "List what happened and what was done, newest first", Args: args(cobra.NoArgs)}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	limit := cmd.Flags().Int("limit", 50, "how many")
+	watch := cmd.Flags().Bool("watch", false, "follow new incidents and their steps as they come; with --json one object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *watch {
+			return watchIncidents(cmd.Context(), cmd.OutOrStdout(), *socket, *asJSON)
+		}
 		list, err := control.Dial(*socket).Incidents(cmd.Context(), *limit)
 		if err != nil {
 			return err
@@ -25,13 +29,15 @@ func newIncidents() *cobra.Command {
 		}
 		t := newTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "STEPS")
 		for _, i := range list {
-			t.row(strconv.FormatInt(i.ID, 10), clock(i.At), i.Key.Kind+" "+i.Key.Value, i.Threshold, stepSummary(i.Steps))
+			t.row(fmtID(i.ID), clock(i.At), i.Key.Kind+" "+i.Key.Value, i.Threshold, stepSummary(i.Steps))
 		}
 		t.flush()
 		return nil
 	}
 	return cmd
 }
+
+func fmtID(id int64) string { return strconv.FormatInt(id, 10) }
 
 func stepSummary(steps []control.Step) string {
 	words := make([]string, len(steps))
@@ -44,6 +50,7 @@ func stepSummary(steps []control.Step) string {
 func newIncident() *cobra.Command {
 	cmd := &cobra.Command{Use: "incident ID", Short: "Tell one incident with its steps and its evidence", Args: args(cobra.ExactArgs(1))}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	cmd.ValidArgsFunction = completeIncidents(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := strconv.ParseInt(args[0], 10, 64)
 		if err != nil || id < 1 {

@@ -46,6 +46,9 @@ func (d drops) Bans(now time.Time) []responder.Ban {
 	return bans
 }
 
+// Allow replaces the list of what is let through whatever is banned.
+func (d drops) Allow(prefixes []netip.Prefix) error { return d.table.Allow(prefixes) }
+
 func plainBans(bans []responder.Ban) []firewall.Ban {
 	list := make([]firewall.Ban, len(bans))
 	for i, b := range bans {

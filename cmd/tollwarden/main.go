@@ -88,8 +88,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
-		newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(),
-		newIncidents(), newIncident(), newDemo(), newVersion(),
+		newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(),
+		newIncidents(), newIncident(), newRotate(), newHangup(), newMan(), newDemo(), newVersion(),
 	)
 	return root
 }

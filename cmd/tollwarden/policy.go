@@ -62,17 +62,13 @@ func tableConfig(cfg *config.Config) firewall.Config {
 	return firewall.Config{Name: cfg.Firewall.Table, Allow: allowList(cfg), SIPPorts: cfg.Firewall.SIPPorts}
 }
 
+// allowList is what the configuration itself allows.
 func allowList(cfg *config.Config) []netip.Prefix {
 	allow := slices.Clone(cfg.Firewall.Allow)
-	ap, err := netip.ParseAddrPort(cfg.Asterisk.Address)
-	if err != nil {
-		return allow // a name; the operator allows its address where it is remote
+	if host, ok := managerHost(cfg); ok && !slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(host.Addr()) }) {
+		allow = append(allow, host)
 	}
-	addr := ap.Addr().Unmap()
-	if slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(addr) }) {
-		return allow
-	}
-	return append(allow, netip.PrefixFrom(addr, addr.BitLen()))
+	return allow
 }
 
 // signalNames are what a threshold may count: the signals that this version

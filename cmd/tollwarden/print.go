@@ -2,13 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // printJSON writes v with indentation. encoding/json escapes what would upset
@@ -19,23 +18,54 @@ func printJSON(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// table prints aligned columns under a heading.
-type table struct{ w *tabwriter.Writer }
+// table prints aligned columns under a heading, in colour on a terminal.
+type table struct {
+	w    io.Writer
+	ink  ink
+	rows [][]string
+}
 
 func newTable(w io.Writer, heading ...string) *table {
-	t := &table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	t.row(heading...)
-	return t
+	return &table{w: w, ink: inkFor(w), rows: [][]string{heading}}
 }
 
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = plain(c)
 	}
-	fmt.Fprintln(t.w, strings.Join(cells, "\t"))
+	t.rows = append(t.rows, cells)
 }
 
-func (t *table) flush() { _ = t.w.Flush() }
+// flush prints the rows. The last column is not padded.
+func (t *table) flush() {
+	var width []int
+	for _, row := range t.rows {
+		for i, c := range row {
+			if i == len(width) {
+				width = append(width, 0)
+			}
+			width[i] = max(width[i], utf8.RuneCountInString(c))
+		}
+	}
+	var text strings.Builder
+	for n, row := range t.rows {
+		for i, c := range row {
+			pad := ""
+			if i < len(row)-1 {
+				pad = strings.Repeat(" ", width[i]-utf8.RuneCountInString(c)+2)
+			}
+			if n == 0 {
+				c = t.ink.bold(c)
+			} else {
+				c = t.ink.state(c)
+			}
+			text.WriteString(c + pad)
+		}
+		text.WriteByte('\n')
+	}
+	_, _ = io.WriteString(t.w, text.String()) // a terminal that is gone needs nothing
+	t.rows = nil
+}
 
 // plain makes text from the network safe for a terminal: what does not print,
 // and what changes the direction of text, is escaped.
@@ -47,6 +77,15 @@ func plain(s string) string {
 	quoted := strconv.QuoteToGraphic(s)
 	quoted = quoted[1 : len(quoted)-1]
 	return strings.ReplaceAll(quoted, `\"`, `"`)
+}
+
+// plainLines is plain for a text of ours that has several lines.
+func plainLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = plain(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }

@@ -13,21 +13,26 @@ import (
 func showBans(bans []responder.Ban) []control.Ban {
 	list := make([]control.Ban, len(bans))
 	for i, b := range bans {
-		list[i] = control.Ban{Prefix: b.Prefix, Since: b.Since, Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Scope: string(responder.ScopeAll)}
-		if b.Claimed() {
-			list[i].Scope = string(responder.ScopeSIP)
-		}
-		if !b.Forever() {
-			list[i].Until = &b.Until
-		}
+		list[i] = showBan(b)
 	}
 	return list
+}
+
+func showBan(b responder.Ban) control.Ban {
+	shown := control.Ban{Prefix: b.Prefix, Since: b.Since, Scope: string(responder.ScopeAll), Reason: b.Reason, Origin: b.Origin, Offence: b.Offence}
+	if b.Claimed() {
+		shown.Scope = string(responder.ScopeSIP)
+	}
+	if !b.Forever() {
+		shown.Until = &b.Until
+	}
+	return shown
 }
 
 func showIncident(i *responder.Incident) control.Incident {
 	shown := control.Incident{
 		ID: i.ID, At: i.At, Key: control.Key{Kind: i.Key.Per.String(), Value: i.Key.String()},
-		Account: i.Account, Threshold: i.Threshold, Playbook: i.Playbook, Reason: i.Reason, Mode: i.Mode(),
+		Account: i.Account, Threshold: i.Threshold, Playbook: i.Playbook, Reason: i.Reason, Mode: i.Mode(), Steps: []control.Step{},
 	}
 	if i.Source.IsValid() {
 		shown.Source = i.Source.String()
@@ -49,7 +54,7 @@ func showIncident(i *responder.Incident) control.Incident {
 func showRow(row *ledger.Incident) control.Incident {
 	shown := control.Incident{
 		ID: row.ID, At: row.At, Key: control.Key{Kind: row.KeyKind, Value: row.KeyValue}, Account: row.Account,
-		Threshold: row.Threshold, Playbook: row.Playbook, Reason: row.Reason, Mode: row.Mode,
+		Threshold: row.Threshold, Playbook: row.Playbook, Reason: row.Reason, Mode: row.Mode, Steps: []control.Step{},
 	}
 	if row.Source.IsValid() {
 		shown.Source = row.Source.String()
@@ -63,7 +68,20 @@ func showRow(row *ledger.Incident) control.Incident {
 			Transport: e.Transport, Proof: e.Proof, Account: e.Account, Session: e.Session,
 		})
 	}
+	for _, c := range row.Calls {
+		shown.Calls = append(shown.Calls, control.Call{
+			Channel: c.Channel, Account: c.Account, Dialled: c.Dialled, Country: c.Country, Began: c.Began, Ended: someTime(c.Ended),
+		})
+	}
 	return shown
+}
+
+// someTime is t, or nothing for the zero time.
+func someTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }
 
 // took writes how long a step took; a step without an outcome took no time.

@@ -87,6 +87,20 @@ func (t *Tracker) Rebuild(up []Channel) {
 // Account is the number of channels that an account has up.
 func (t *Tracker) Account(account string) int { return t.byAccount[account] }
 
+// Of are the channels that an account has up, in no order.
+func (t *Tracker) Of(account string) []Channel {
+	var up []Channel
+	if t.byAccount[account] == 0 {
+		return nil
+	}
+	for _, c := range t.byName {
+		if c.Account == account {
+			up = append(up, c)
+		}
+	}
+	return up
+}
+
 // Len is the number of channels up.
 func (t *Tracker) Len() int { return len(t.byName) }
 

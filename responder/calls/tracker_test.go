@@ -21,6 +21,9 @@ func TestChannelsOfAnAccount(t *testing.T) {
 	}
 	want("1002", 2)
 	want("1001", 1)
+	if up := tr.Of("1002"); len(up) != 2 || len(tr.Of("1009")) != 0 {
+		t.Errorf("1002 has %+v up", up)
+	}
 	if c, ok := tr.Down("PJSIP/1002-00000001"); !ok || c.Account != "1002" {
 		t.Errorf("Down = %+v, %v", c, ok)
 	}

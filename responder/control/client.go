@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"syscall"
 	"time"
@@ -31,9 +32,16 @@ func Dial(path string) *Client {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
 	}
 	return &Client{path: path, http: http.Client{
-		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: 30 * time.Second,
+		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
 	}}
 }
+
+// An order is answered within the time that Asterisk may take for it; anything
+// else within half a minute.
+const (
+	askWithin   = 30 * time.Second
+	orderWithin = 90 * time.Second
+)
 
 // Status asks for the daemon's health.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
@@ -65,35 +73,119 @@ func (c *Client) Unban(ctx context.Context, o UnbanOrder) (ch Changed, err error
 	return ch, c.do(ctx, http.MethodPost, "/unban", o, &ch)
 }
 
+// Allow changes the allow list.
+func (c *Client) Allow(ctx context.Context, o AllowOrder) (ch Changed, err error) {
+	return ch, c.do(ctx, http.MethodPost, "/allow", o, &ch)
+}
+
+// AllowList asks for everything that is not banned, or not lightly.
+func (c *Client) AllowList(ctx context.Context) (a []Allowed, err error) {
+	return a, c.do(ctx, http.MethodGet, "/allow", nil, &a)
+}
+
+// Standings asks for the keys of a kind (source, network, account) nearest to a
+// threshold.
+func (c *Client) Standings(ctx context.Context, kind string, limit int) (s []Standing, err error) {
+	return s, c.do(ctx, http.MethodGet, "/standings/"+url.PathEscape(kind)+"?limit="+strconv.Itoa(limit), nil, &s)
+}
+
+// Accounts asks for the names of the accounts that the daemon has heard of.
+func (c *Client) Accounts(ctx context.Context) (names []string, err error) {
+	return names, c.do(ctx, http.MethodGet, "/accounts", nil, &names)
+}
+
+// Rotate orders another secret for an account.
+func (c *Client) Rotate(ctx context.Context, account string) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/rotate", AccountOrder{account}, &d)
+}
+
+// Hangup orders the end of every call of an account.
+func (c *Client) Hangup(ctx context.Context, account string) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/hangup", AccountOrder{account}, &d)
+}
+
+// WatchBans calls see for every change of a ban from now on, until ctx ends or
+// the daemon ends the stream.
+func (c *Client) WatchBans(ctx context.Context, see func(BanChange) error) error {
+	return watch(ctx, c, "/watch/bans", see)
+}
+
+// WatchIncidents calls see for every new incident and every change of its steps
+// from now on.
+func (c *Client) WatchIncidents(ctx context.Context, see func(Incident) error) error {
+	return watch(ctx, c, "/watch/incidents", see)
+}
+
+// ErrEnded means that the daemon ended a watch.
+var ErrEnded = errors.New("the daemon ended the watch: it was stopped, or this end did not keep up")
+
+func watch[T any](ctx context.Context, c *Client, path string, see func(T) error) error {
+	resp, err := c.ask(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	lines := json.NewDecoder(resp.Body)
+	for {
+		var change T
+		if err := lines.Decode(&change); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return ErrEnded
+		}
+		if err := see(change); err != nil {
+			return err
+		}
+	}
+}
+
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	within := askWithin
+	if method == http.MethodPost {
+		within = orderWithin
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	resp, err := c.ask(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// ask sends one question and returns the answer when it is 200; the caller
+// closes its body.
+func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		data, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(data)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, "http://tollwarden"+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return c.unreachable(err)
+		return nil, c.unreachable(err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp, nil
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		var f failure
-		if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&f); err != nil || f.Error == "" {
-			return fmt.Errorf("%s: %s", path, resp.Status)
-		}
-		return errors.New(f.Error)
+	var f failure
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&f); err != nil || f.Error == "" {
+		return nil, fmt.Errorf("%s: %s", path, resp.Status)
 	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return nil, errors.New(f.Error)
 }
 
 // unreachable says in one line what to do about a socket that does not answer.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +20,9 @@ import (
 
 // book is a daemon that only keeps what it is told.
 type book struct {
-	bans []control.Ban
-	uid  uint32
+	bans  []control.Ban
+	uid   uint32
+	ended atomic.Int32 // watches
 }
 
 func (b *book) Status() control.Status {
@@ -50,6 +52,43 @@ func (b *book) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 
 func (b *book) Unban(uint32, control.UnbanOrder) (control.Changed, error) {
 	return control.Changed{}, errors.New("the kernel refuses")
+}
+
+func (b *book) Allow(_ uint32, o control.AllowOrder) (control.Changed, error) {
+	return control.Changed{Allowed: []control.Allowed{{Prefix: o.Prefix, Reason: o.Comment}}}, nil
+}
+
+func (b *book) AllowList() []control.Allowed {
+	return []control.Allowed{{Origin: control.FromConfig}, {Origin: control.Learned}}
+}
+
+func (b *book) Standings(kind string, limit int) ([]control.Standing, error) {
+	return []control.Standing{{Key: control.Key{Kind: kind}, Share: float64(limit)}}, nil
+}
+
+func (b *book) Accounts() []string { return []string{"1001", "1002"} }
+
+func (b *book) Rotate(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	b.uid = uid
+	return control.AccountDone{Account: o.Account, Message: "changed"}, nil
+}
+
+func (b *book) Hangup(_ context.Context, _ uint32, o control.AccountOrder) (control.AccountDone, error) {
+	return control.AccountDone{Account: o.Account, Channels: []string{"PJSIP/1002-00000001"}}, nil
+}
+
+func (b *book) WatchBans() (<-chan control.BanChange, func()) {
+	c := make(chan control.BanChange, 2)
+	c <- control.BanChange{Change: "banned"}
+	c <- control.BanChange{Change: "released"}
+	return c, func() { b.ended.Add(1) }
+}
+
+func (b *book) WatchIncidents() (<-chan control.Incident, func()) {
+	c := make(chan control.Incident, 1)
+	c <- control.Incident{ID: 7}
+	close(c) // this watcher fell behind
+	return c, func() { b.ended.Add(1) }
 }
 
 func start(t *testing.T, d control.Daemon) (path string) {
@@ -99,6 +138,78 @@ func TestCommandsReachTheDaemon(t *testing.T) {
 	}
 	if i, err := c.Incident(ctx, 7); err != nil || i.Reason != "guessing" {
 		t.Errorf("incident = %+v, %v", i, err)
+	}
+}
+
+func TestOrdersReachTheDaemon(t *testing.T) {
+	d := &book{uid: 1}
+	c, ctx := control.Dial(start(t, d)), t.Context()
+	prefix := netip.MustParsePrefix("192.0.2.0/24")
+	if ch, err := c.Allow(ctx, control.AllowOrder{Prefix: prefix, Comment: "office"}); err != nil || ch.Allowed[0].Prefix != prefix || ch.Allowed[0].Reason != "office" {
+		t.Errorf("allow = %+v, %v", ch, err)
+	}
+	if list, err := c.AllowList(ctx); err != nil || len(list) != 2 {
+		t.Errorf("allow list = %+v, %v", list, err)
+	}
+	if list, err := c.Standings(ctx, "account", 5); err != nil || list[0].Key.Kind != "account" || list[0].Share != 5 {
+		t.Errorf("standings = %+v, %v", list, err)
+	}
+	if names, err := c.Accounts(ctx); err != nil || len(names) != 2 {
+		t.Errorf("accounts = %v, %v", names, err)
+	}
+	if done, err := c.Rotate(ctx, "1002"); err != nil || done.Account != "1002" || d.uid != uint32(os.Getuid()) {
+		t.Errorf("rotate = %+v, %v, by uid %d", done, err, d.uid)
+	}
+	if done, err := c.Hangup(ctx, "1002"); err != nil || len(done.Channels) != 1 {
+		t.Errorf("hangup = %+v, %v", done, err)
+	}
+}
+
+// A watch brings each change, and ends when the person, the daemon or the
+// watcher's own slowness ends it.
+func TestWatches(t *testing.T) {
+	d := &book{}
+	c := control.Dial(start(t, d))
+	ctx, stop := context.WithCancel(t.Context())
+	var seen []string
+	err := c.WatchBans(ctx, func(change control.BanChange) error {
+		if seen = append(seen, change.Change); len(seen) == 2 {
+			stop()
+		}
+		return nil
+	})
+	if err != nil || strings.Join(seen, " ") != "banned released" {
+		t.Errorf("saw %v, %v", seen, err)
+	}
+	err = c.WatchIncidents(t.Context(), func(control.Incident) error { return nil })
+	if !errors.Is(err, control.ErrEnded) {
+		t.Errorf("a watcher that fell behind is told %v", err)
+	}
+	for end := time.Now().Add(10 * time.Second); d.ended.Load() < 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the daemon keeps watches that nobody follows")
+		}
+	}
+}
+
+// The daemon's end is not held up by those who watch.
+func TestWatchersDoNotHoldUpTheEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s, err := control.Listen(path, &book{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served, watched := make(chan error, 1), make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	go func() {
+		watched <- control.Dial(path).WatchBans(t.Context(), func(control.BanChange) error { stop(); return nil })
+	}()
+	if err := <-watched; !errors.Is(err, control.ErrEnded) {
+		t.Errorf("the watcher is told %v", err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }
 

@@ -23,6 +23,17 @@ type Daemon interface {
 	// caller's to mend.
 	Ban(uid uint32, o BanOrder) (Changed, error)
 	Unban(uid uint32, o UnbanOrder) (Changed, error)
+	Allow(uid uint32, o AllowOrder) (Changed, error)
+	AllowList() []Allowed
+	// Standings are the keys of one kind nearest to a threshold.
+	Standings(kind string, limit int) ([]Standing, error)
+	Accounts() []string
+	Rotate(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
+	Hangup(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
+	// WatchBans and WatchIncidents tell what changes from now on, until end is
+	// called. A watcher that falls behind finds its channel closed.
+	WatchBans() (changes <-chan BanChange, end func())
+	WatchIncidents() (changes <-chan Incident, end func())
 }
 
 // Refusal is an error that the person who asked can mend; it reaches them
@@ -36,6 +47,7 @@ func (r Refusal) Error() string { return string(r) }
 type Server struct {
 	listener net.Listener
 	http     http.Server
+	stopC    chan struct{} // closed when Serve ends: watches never end by themselves
 }
 
 // Listen opens the socket at path with mode 0600. A socket left by a daemon
@@ -53,9 +65,9 @@ func Listen(path string, d Daemon) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
-	s := &Server{listener: l}
+	s := &Server{listener: l, stopC: make(chan struct{})}
 	s.http = http.Server{
-		Handler: routes(d), ReadHeaderTimeout: 5 * time.Second,
+		Handler: routes(d, s.stopC), ReadHeaderTimeout: 5 * time.Second,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, uidKey{}, peerUID(c))
 		},
@@ -89,6 +101,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
+		close(s.stopC)
 		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		_ = s.http.Shutdown(grace)
@@ -126,7 +139,7 @@ func peerUID(c net.Conn) uint32 {
 	return uid
 }
 
-func routes(d Daemon) http.Handler {
+func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", answer(func(*http.Request, struct{}) (Status, error) { return d.Status(), nil }))
 	mux.HandleFunc("GET /bans", answer(func(*http.Request, struct{}) ([]Ban, error) { return d.Bans(), nil }))
@@ -146,7 +159,57 @@ func routes(d Daemon) http.Handler {
 	}))
 	mux.HandleFunc("POST /ban", answer(func(r *http.Request, o BanOrder) (Changed, error) { return d.Ban(uid(r), o) }))
 	mux.HandleFunc("POST /unban", answer(func(r *http.Request, o UnbanOrder) (Changed, error) { return d.Unban(uid(r), o) }))
+	mux.HandleFunc("GET /allow", answer(func(*http.Request, struct{}) ([]Allowed, error) { return d.AllowList(), nil }))
+	mux.HandleFunc("POST /allow", answer(func(r *http.Request, o AllowOrder) (Changed, error) { return d.Allow(uid(r), o) }))
+	mux.HandleFunc("GET /standings/{kind}", answer(func(r *http.Request, _ struct{}) ([]Standing, error) {
+		limit, err := strconv.Atoi(r.FormValue("limit"))
+		if err != nil || limit < 1 {
+			return nil, Refusal("limit: want a number above zero")
+		}
+		return d.Standings(r.PathValue("kind"), limit)
+	}))
+	mux.HandleFunc("GET /accounts", answer(func(*http.Request, struct{}) ([]string, error) { return d.Accounts(), nil }))
+	mux.HandleFunc("POST /rotate", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
+		return d.Rotate(r.Context(), uid(r), o)
+	}))
+	mux.HandleFunc("POST /hangup", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
+		return d.Hangup(r.Context(), uid(r), o)
+	}))
+	mux.HandleFunc("GET /watch/bans", func(w http.ResponseWriter, r *http.Request) {
+		changes, end := d.WatchBans()
+		defer end()
+		stream(w, r, stop, changes)
+	})
+	mux.HandleFunc("GET /watch/incidents", func(w http.ResponseWriter, r *http.Request) {
+		changes, end := d.WatchIncidents()
+		defer end()
+		stream(w, r, stop, changes)
+	})
 	return mux
+}
+
+// stream writes each change as one line of JSON until the watcher or the daemon
+// goes away.
+func stream[T any](w http.ResponseWriter, r *http.Request, stop <-chan struct{}, changes <-chan T) {
+	flush := http.NewResponseController(w)
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.WriteHeader(http.StatusOK)
+	enc := json.NewEncoder(w)
+	for {
+		if flush.Flush() != nil {
+			return
+		}
+		select {
+		case change, ok := <-changes:
+			if !ok || enc.Encode(change) != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-stop:
+			return
+		}
+	}
 }
 
 func uid(r *http.Request) uint32 { return r.Context().Value(uidKey{}).(uint32) }

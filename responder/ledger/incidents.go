@@ -22,6 +22,7 @@ type Incident struct {
 
 	Steps    []Step     // ordered by N
 	Evidence []Evidence // in the order written
+	Calls    []Call     // ordered by their beginning; put by PutCall, told by Incident alone
 }
 
 // The states of a step.
@@ -84,7 +85,7 @@ func (l *Ledger) PutIncident(i Incident) int64 {
 		steps[n] = storable(s)
 	}
 	evidence := l.numbered(i.Evidence)
-	i.Steps, i.Evidence = nil, nil
+	i.Steps, i.Evidence, i.Calls = nil, nil, nil
 	l.put(putIncident{i, steps, evidence})
 	return i.ID
 }

@@ -75,6 +75,42 @@ func TestBans(t *testing.T) {
 	})
 }
 
+// Who changed which secret last is what a phone's failures are judged by.
+func TestRotations(t *testing.T) {
+	at := func(m int) time.Time { return noon.Add(time.Duration(m) * time.Minute) }
+	step := func(n int, account, state string, begun int) Step {
+		return Step{N: n, Step: "rotate", Target: account, State: state, StartedAt: at(begun), Took: time.Second}
+	}
+	inEachMoment(t, func(_ *testing.T, l *Ledger) {
+		l.PutIncident(Incident{At: at(-90), Steps: []Step{step(0, "1009", StepDone, -90)}})
+		l.PutIncident(Incident{At: at(0), Steps: []Step{step(0, "1001", StepDone, 0), step(1, "1002", StepFailed, 0), step(2, "1003", StepDone, 0)}})
+		l.PutIncident(Incident{At: at(1), Steps: []Step{step(0, "1003", StepDone, 1), {N: 1, Step: "hangup", Target: "1004", State: StepDone, StartedAt: at(1)}}})
+		l.PutAction(Action{At: at(2), Action: "rotate", Target: "1005"})
+		l.PutAction(Action{At: at(2), Action: "rotate failed", Target: "1006"})
+	}, func(t *testing.T, l *Ledger) {
+		same(t, "rotations", must[map[string]time.Time](t)(l.Rotations(t.Context(), at(-60))), map[string]time.Time{
+			"1001": at(0).Add(time.Second), "1003": at(1).Add(time.Second), "1005": at(2),
+		})
+	})
+}
+
+// A call is written when it is heard of and again when it ends.
+func TestCallsOfAnIncident(t *testing.T) {
+	call := func(n int, ended time.Time) Call {
+		return Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: "00881234567", Country: "GB", Began: noon.Add(time.Duration(n) * time.Second), Ended: ended}
+	}
+	inEachMoment(t, func(_ *testing.T, l *Ledger) {
+		id := l.PutIncident(Incident{At: noon})
+		other := l.PutIncident(Incident{At: noon})
+		l.PutCall(id, call(2, time.Time{}))
+		l.PutCall(id, call(1, time.Time{}))
+		l.PutCall(other, call(3, time.Time{}))
+		l.PutCall(id, call(1, noon.Add(time.Minute)))
+	}, func(t *testing.T, l *Ledger) {
+		same(t, "calls", must[Incident](t)(l.Incident(t.Context(), 1)).Calls, []Call{call(1, noon.Add(time.Minute)), call(2, time.Time{})})
+	})
+}
+
 func TestBanEpisodes(t *testing.T) {
 	at := func(m int) time.Time { return noon.Add(time.Duration(m) * time.Minute) }
 	ban := func(since, until int) Ban {

@@ -14,7 +14,18 @@ var schema string
 
 // migrations[i] brings a file of version i+1 to version i+2. Nothing is ever
 // taken out of it: a file may be as old as version 1.
-var migrations = []string{}
+var migrations = []string{
+	`CREATE TABLE calls (
+	  incident INTEGER NOT NULL, -- incidents.id
+	  channel  TEXT    NOT NULL, -- as Asterisk named it
+	  account  TEXT    NOT NULL,
+	  dialled  TEXT    NOT NULL, -- as the caller dialled it
+	  country  TEXT    NOT NULL, -- ISO 3166 code of where that is; empty: unknown
+	  began    INTEGER NOT NULL, -- when the channel came up
+	  ended    INTEGER,          -- NULL: it was up when last heard of
+	  PRIMARY KEY (incident, channel)
+	) STRICT, WITHOUT ROWID;`,
+}
 
 // schemaVersion is the version of schema, kept in the file as PRAGMA user_version.
 func schemaVersion() int { return 1 + len(migrations) }

@@ -59,6 +59,8 @@ func (p *pruner) begin(now time.Time, o Options) {
 			WHERE incident < (SELECT coalesce(min(id), 1 << 62) FROM incidents) LIMIT ?1)`, all, false},
 		{`DELETE FROM evidence WHERE (incident, n) IN (SELECT incident, n FROM evidence
 			WHERE incident < (SELECT coalesce(min(id), 1 << 62) FROM incidents) LIMIT ?1)`, all, false},
+		{`DELETE FROM calls WHERE (incident, channel) IN (SELECT incident, channel FROM calls
+			WHERE incident < (SELECT coalesce(min(id), 1 << 62) FROM incidents) LIMIT ?1)`, all, false},
 	}
 	p.compact = false
 }

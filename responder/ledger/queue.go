@@ -14,12 +14,13 @@ const (
 	kindIncident
 	kindStep
 	kindEvidence
+	kindCall
 	kindPlace
 	kindAction
 	kinds
 )
 
-var kindNames = [kinds]string{"ban", "offence", "incident", "step", "evidence", "place", "action"}
+var kindNames = [kinds]string{"ban", "offence", "incident", "step", "evidence", "call", "place", "action"}
 
 func (k kind) String() string { return kindNames[k] }
 

@@ -22,6 +22,7 @@ var tables = []struct{ name, key string }{
 	{"offences", "prefix, at"},
 	{"incidents", "id"},
 	{"steps", "incident, n"},
+	{"calls", "incident, channel"},
 	{"places", "account, prefix"},
 	{"actions", "id"},
 	{"evidence", "incident, n"},

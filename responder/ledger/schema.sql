@@ -1,4 +1,4 @@
--- The ledger's schema, version 1. Times are integer milliseconds since the
+-- The ledger's schema, version 2. Times are integer milliseconds since the
 -- Unix epoch, UTC. Prefixes are text in canonical form, "192.0.2.7/32". There
 -- is no column for a secret, and there must never be one.
 
@@ -70,6 +70,18 @@ CREATE TABLE evidence (
   account   TEXT    NOT NULL, -- the account named, as the stranger spelt it
   session   TEXT    NOT NULL, -- Asterisk's session id
   PRIMARY KEY (incident, n)
+) STRICT, WITHOUT ROWID;
+
+-- The calls of the account that an incident is about.
+CREATE TABLE calls (
+  incident INTEGER NOT NULL, -- incidents.id
+  channel  TEXT    NOT NULL, -- as Asterisk named it
+  account  TEXT    NOT NULL,
+  dialled  TEXT    NOT NULL, -- as the caller dialled it
+  country  TEXT    NOT NULL, -- ISO 3166 code of where that is; empty: unknown
+  began    INTEGER NOT NULL, -- when the channel came up
+  ended    INTEGER,          -- NULL: it was up when last heard of
+  PRIMARY KEY (incident, channel)
 ) STRICT, WITHOUT ROWID;
 
 -- From where an account has signed in: a source with a row is no stranger to it.

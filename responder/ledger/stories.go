@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -52,11 +53,12 @@ func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, e
 	return first(incidents, f.Limit), err
 }
 
-// Incident returns one incident with its steps and evidence. ErrNoIncident:
+// Incident returns one incident with its steps, evidence and calls. ErrNoIncident:
 // there is none; another error: it cannot be told.
 func (l *Ledger) Incident(ctx context.Context, id int64) (Incident, error) {
-	changes := l.queued(kindIncident, kindStep, kindEvidence)
+	changes := l.queued(kindIncident, kindStep, kindEvidence, kindCall)
 	found := make(stories)
+	var calls []Call
 	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
 		rows, err := db.QueryContext(ctx, incidentQuery+`WHERE id = ?`, id)
 		incidents, err := collect(rows, err, scanIncident)
@@ -65,6 +67,9 @@ func (l *Ledger) Incident(ctx context.Context, id int64) (Incident, error) {
 		}
 		s := found.story(incidents[0])
 		if err := s.readSteps(ctx, db); err != nil {
+			return err
+		}
+		if calls, err = readCalls(ctx, db, id); err != nil {
 			return err
 		}
 		return s.readEvidence(ctx, db)
@@ -76,6 +81,7 @@ func (l *Ledger) Incident(ctx context.Context, id int64) (Incident, error) {
 	}
 	found.play(changes)
 	for _, i := range found.incidents() {
+		i.addCalls(calls, changes)
 		return i, err
 	}
 	if err != nil {
@@ -110,6 +116,40 @@ func (l *Ledger) OpenSteps(ctx context.Context) ([]Step, error) {
 		return cmp.Or(cmp.Compare(a.Incident, b.Incident), cmp.Compare(a.N, b.N))
 	})
 	return open, err
+}
+
+// Rotations returns when each account last got another secret from us, at since
+// or later: by a playbook's step that is done or by an operator's order that was
+// not a failure.
+func (l *Ledger) Rotations(ctx context.Context, since time.Time) (map[string]time.Time, error) {
+	last := make(map[string]time.Time)
+	note := func(account string, at time.Time) {
+		if !at.Before(since) && at.After(last[account]) {
+			last[account] = at
+		}
+	}
+	changes := l.queued(kindIncident, kindStep)
+	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
+		rows, err := db.QueryContext(ctx, stepQuery+`WHERE step = 'rotate' AND state = 'done'
+			AND incident >= (SELECT coalesce(min(id), 1 << 62) FROM incidents WHERE at >= ?)`, since.UnixMilli())
+		steps, err := collect(rows, err, scanStep)
+		for _, s := range steps {
+			note(s.Target, s.StartedAt.Add(s.Took))
+		}
+		return err
+	})
+	for _, s := range queuedSteps(changes) {
+		if s.Step == "rotate" && s.State == StepDone {
+			note(s.Target, s.StartedAt.Add(s.Took))
+		}
+	}
+	actions, errActions := l.Actions(ctx, since, 0)
+	for _, a := range actions {
+		if a.Action == "rotate" {
+			note(a.Target, a.At)
+		}
+	}
+	return last, errors.Join(err, errActions)
 }
 
 func queuedSteps(changes []change) (steps []Step) {

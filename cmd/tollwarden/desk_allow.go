@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// AllowList is everything that is not banned, or not lightly.
+func (k desk) AllowList() []control.Allowed {
+	list := k.d.allow.list()
+	protected := k.d.responder.Protected()
+	slices.SortFunc(protected, func(a, b responder.Protected) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
+	for _, p := range protected {
+		list = append(list, control.Allowed{Prefix: p.Prefix, Origin: control.Learned, Reason: p.Why})
+	}
+	return list
+}
+
+// Allow changes the allow list: in the kernel at once, then in the allow file.
+func (k desk) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
+	if !o.Prefix.IsValid() {
+		return control.Changed{}, control.Refusal("name an address or a prefix")
+	}
+	o.Prefix = o.Prefix.Masked()
+	what, message := "allow", "allowed "+showPrefix(o.Prefix)
+	if o.Remove {
+		what, message = "disallow", showPrefix(o.Prefix)+" is no longer allowed"
+	}
+	var released []responder.Ban
+	err := k.d.allow.change(o, uid, time.Now(), func(list []netip.Prefix) (err error) {
+		if released, err = k.d.responder.Allow(list); err == nil {
+			k.d.responder.Acted(uid, what, showPrefix(o.Prefix), o.Comment)
+		}
+		return err
+	})
+	if err != nil {
+		return control.Changed{}, err
+	}
+	if len(released) > 0 {
+		message += fmt.Sprintf(", released %d of its bans", len(released))
+	}
+	return k.kept(control.Changed{
+		Bans: showBans(released), Message: message,
+		Allowed: []control.Allowed{{Prefix: o.Prefix, Origin: control.FromFile, Reason: o.Comment}},
+	})
+}

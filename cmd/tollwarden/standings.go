@@ -1,0 +1,90 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+func newSources() *cobra.Command {
+	cmd := &cobra.Command{Use: "sources", Short: "List the sources that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
+	networks := cmd.Flags().Bool("networks", false, "whole networks instead, where a threshold is per network")
+	kind := func() string {
+		if *networks {
+			return "network"
+		}
+		return "source"
+	}
+	return listStandings(cmd, kind)
+}
+
+func newAccounts() *cobra.Command {
+	cmd := &cobra.Command{Use: "accounts", Short: "List the accounts that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
+	return listStandings(cmd, func() string { return "account" })
+}
+
+func listStandings(cmd *cobra.Command, kind func() string) *cobra.Command {
+	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	limit := cmd.Flags().Int("limit", 50, "how many")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		list, err := control.Dial(*socket).Standings(cmd.Context(), kind(), *limit)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return printJSON(cmd.OutOrStdout(), list)
+		}
+		printStandings(cmd.OutOrStdout(), kind(), list)
+		return nil
+	}
+	return cmd
+}
+
+func printStandings(w io.Writer, kind string, list []control.Standing) {
+	t := newTable(w, strings.ToUpper(kind), "SHARE", "NEAREST THRESHOLD", "POINTS", "LAST", "STATE")
+	for _, s := range list {
+		nearest := nearestOf(s.Scores)
+		last := ""
+		if s.Last != nil {
+			last = clock(*s.Last)
+		}
+		t.row(s.Key.Value, strconv.Itoa(int(100*s.Share))+"%", nearest.Threshold,
+			fmt.Sprintf("%d of %d within %s", nearest.Points, nearest.Score, nearest.Within), last, standingState(&s))
+	}
+	t.flush()
+}
+
+func nearestOf(scores []control.Score) (nearest control.Score) {
+	share := -1.0
+	for _, s := range scores {
+		if now := float64(s.Points) / float64(s.Score); now > share {
+			nearest, share = s, now
+		}
+	}
+	return nearest
+}
+
+func standingState(s *control.Standing) string {
+	var words []string
+	if s.Ban != nil {
+		words = append(words, "banned "+untilWords(s.Ban.Until))
+	}
+	if s.Crossed {
+		words = append(words, "crossed")
+	}
+	if s.Trust != "" {
+		words = append(words, s.Trust)
+	}
+	if s.Channels > 0 {
+		words = append(words, fmt.Sprintf("%d calls up", s.Channels))
+	}
+	if s.Rotated != nil {
+		words = append(words, "secret changed "+clock(*s.Rotated))
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,97 @@
+package config_test
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tollwarden/tollwarden/config"
+)
+
+func allowFile(t *testing.T, text string) *config.AllowFile {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "allow")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := config.LoadAllowFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// What a person wrote between the lines stays as it is.
+func TestAllowFileKeepsWhatAPersonWrote(t *testing.T) {
+	f := allowFile(t, "# the offices\n\n198.51.100.7   # Bristol\n  2001:db8::/48\n# the carrier follows\n203.0.113.0/24\n")
+	office, carrier := netip.MustParsePrefix("192.0.2.9/32"), netip.MustParsePrefix("203.0.113.0/24")
+	f = f.With(office, "new\noffice").Without(carrier)
+	if err := f.Write(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "# the offices\n\n198.51.100.7   # Bristol\n  2001:db8::/48\n# the carrier follows\n192.0.2.9               # new office\n"
+	if string(got) != want {
+		t.Errorf("the file is\n%swant\n%s", got, want)
+	}
+	again, err := config.LoadAllowFile(f.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := again.Entries(); len(list) != 3 || list[0].Comment != "Bristol" || list[1].Prefix.String() != "2001:db8::/48" || !again.Has(office) || again.Has(carrier) {
+		t.Errorf("entries %+v", list)
+	}
+	if info, err := os.Stat(f.Path()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+// A new file explains itself.
+func TestNewAllowFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data", "allow")
+	f, err := config.LoadAllowFile(path)
+	if err != nil || len(f.Entries()) != 0 {
+		t.Fatalf("a file that is not there: %v, %v", f, err)
+	}
+	if err := f.With(netip.MustParsePrefix("192.0.2.9/32"), "").Write(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(got), "never bans") || !strings.HasSuffix(string(got), "\n192.0.2.9\n") {
+		t.Errorf("the new file is %q, %v", got, err)
+	}
+}
+
+func TestMistakesInTheAllowFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "allow")
+	if err := os.WriteFile(path, []byte("198.51.100.7\noffice # ours\n192.0.2.0/33\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := config.LoadAllowFile(path)
+	for _, want := range []string{path + `:2: "office": want an address`, path + ":3: "} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// What cannot be written leaves nothing behind.
+func TestAllowFileThatCannotBeWritten(t *testing.T) {
+	f := allowFile(t, "")
+	if err := errors.Join(os.Remove(f.Path()), os.MkdirAll(filepath.Join(f.Path(), "x"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	err := f.With(netip.MustParsePrefix("192.0.2.9/32"), "").Write()
+	if err == nil || !strings.Contains(err.Error(), "write allow file") {
+		t.Errorf("got %v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(f.Path()), ".allow-*")); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}

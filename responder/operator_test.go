@@ -1,0 +1,281 @@
+package responder_test
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+var (
+	villain  = netip.MustParsePrefix("192.0.2.66/32")
+	villains = netip.MustParsePrefix("192.0.2.0/24")
+)
+
+// actions are what the ledger says that people did, oldest first.
+func (h *house) actions(t *testing.T) []string {
+	t.Helper()
+	list, err := h.ledger.Actions(t.Context(), time.Time{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, a := range list {
+		words = append(words, strings.TrimSpace(a.Action+" "+a.Target+" "+a.Detail))
+	}
+	slices.Reverse(words)
+	return words
+}
+
+// Whoever is allowed is let through at once, whatever banned them, and nothing
+// bans them from then on.
+func TestAllowTakesEffectAtOnce(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	h.hear(t, noon, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
+	h.settled(t)
+	if got := h.wall.dropped(); len(got) != 2 {
+		t.Fatalf("dropped: %v", got)
+	}
+	released, err := h.Allow([]netip.Prefix{villains})
+	if err != nil || len(released) != 1 || released[0].Prefix != villain {
+		t.Errorf("released %+v, %v", released, err)
+	}
+	if got := h.wall.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
+		t.Errorf("dropped: %v", got)
+	}
+	h.hear(t, noon.Add(time.Minute), []byte(proven(failures("1002", "192.0.2.66", 9))))
+	h.settled(t)
+	if got := h.wall.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
+		t.Errorf("dropped after it was allowed: %v", got)
+	}
+	if bans, err := h.ledger.Bans(t.Context(), noon); err != nil || len(bans) != 1 {
+		t.Errorf("the ledger keeps %+v, %v", bans, err)
+	}
+	if _, err := h.Allow(nil); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, noon.Add(2*time.Hour), []byte(proven(failures("1002", "192.0.2.66", 3))))
+	h.settled(t)
+	if got := h.wall.dropped(); len(got) != 2 {
+		t.Errorf("dropped once it was no longer allowed: %v", got)
+	}
+}
+
+// A release keeps the rung of the ladder; forgiveness begins it anew.
+func TestForgiveness(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	offend := func(at time.Time) int {
+		h.hear(t, at, []byte(proven(failures("1002", "192.0.2.66", 3))))
+		h.settled(t)
+		for _, b := range h.Bans(at) {
+			if b.Prefix == villain {
+				return b.Offence
+			}
+		}
+		return 0
+	}
+	if n := offend(noon); n != 1 {
+		t.Fatalf("offence %d", n)
+	}
+	if _, n, err := h.Unban(villain, false, 7); err != nil || n != 0 {
+		t.Fatalf("forgiven %d, %v", n, err)
+	}
+	if n := offend(noon.Add(time.Minute)); n != 2 {
+		t.Errorf("after a release it was offence %d, want 2", n)
+	}
+	if released, n, err := h.Unban(villain, true, 7); err != nil || n != 2 || len(released) != 1 {
+		t.Errorf("released %v, forgiven %d, %v", released, n, err)
+	}
+	if n := offend(noon.Add(2 * time.Minute)); n != 1 {
+		t.Errorf("after forgiveness it was offence %d, want 1", n)
+	}
+	if all, err := h.ledger.AllOffences(t.Context(), time.Time{}); err != nil || len(all) != 1 || len(all[0].Times) != 1 {
+		t.Errorf("the ledger counts %+v, %v", all, err)
+	}
+	// A network forgives all in it, banned or not.
+	if _, _, err := h.Unban(villain, false, 7); err != nil {
+		t.Fatal(err)
+	}
+	if _, n, err := h.Unban(villains, true, 7); err != nil || n != 1 {
+		t.Errorf("forgiven %d, %v", n, err)
+	}
+	if _, _, err := h.Unban(villains, false, 7); !errors.Is(err, responder.ErrRefused) {
+		t.Errorf("what is not banned is released: %v", err)
+	}
+	want := []string{"unban 192.0.2.66", "unban 192.0.2.66 2 offences forgotten", "unban 192.0.2.66", "unban 192.0.2.0/24 1 offence forgotten"}
+	if got := h.actions(t); !slices.Equal(got, want) {
+		t.Errorf("recorded %q, want %q", got, want)
+	}
+}
+
+// Release of all is one order.
+func TestUnbanAll(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	h.hear(t, noon, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
+	h.settled(t)
+	released, n, err := h.UnbanAll(true, 0)
+	if err != nil || len(released) != 2 || n != 2 || len(h.wall.dropped()) != 0 || len(h.Bans(noon)) != 0 {
+		t.Errorf("released %v, forgiven %d, %v; dropped %v", released, n, err, h.wall.dropped())
+	}
+	if got := h.actions(t); !slices.Equal(got, []string{"unban all 2 bans"}) {
+		t.Errorf("recorded %q", got)
+	}
+}
+
+func TestOrdersOnAccounts(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	ctx := t.Context()
+	if detail, err := h.Rotate(ctx, "1002", 7); err != nil || detail != "changed" {
+		t.Errorf("rotate: %q, %v", detail, err)
+	}
+	if _, err := h.Hangup(ctx, "1002", 7); err != nil {
+		t.Error(err)
+	}
+	if _, err := h.ExpireContacts(ctx, "1002", 7); err != nil {
+		t.Error(err)
+	}
+	for _, account := range []string{"", "AMI/admin"} {
+		if _, err := h.Rotate(ctx, account, 7); !errors.Is(err, responder.ErrRefused) {
+			t.Errorf("rotate %q: %v", account, err)
+		}
+	}
+	want := []string{"rotate 1002 changed", "hangup 1002", "expire-contacts 1002 0 registrations"}
+	if got := h.actions(t); !slices.Equal(got, want) {
+		t.Errorf("recorded %q, want %q", got, want)
+	}
+	p := guessing(3)
+	p.Observe = true
+	if _, err := newHouse(t, p).Hangup(ctx, "1002", 7); !errors.Is(err, responder.ErrRefused) {
+		t.Errorf("mode observe hangs up: %v", err)
+	}
+}
+
+func TestStandings(t *testing.T) {
+	h := newHouse(t, guessing(10))
+	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 7)+failures("1003", "203.0.113.9", 2)))
+	list := h.Standings(noon.Add(time.Second), score.PerSource, 10)
+	if len(list) != 2 || list[0].Key.String() != "192.0.2.66" || list[0].Share() != 0.7 || list[0].Ban != nil {
+		t.Fatalf("standings: %+v", list)
+	}
+	if _, err := h.Ban(villains, time.Time{}, "", false, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Allow([]netip.Prefix{netip.MustParsePrefix("203.0.113.9/32")}); err != nil {
+		t.Fatal(err)
+	}
+	list = h.Standings(noon.Add(time.Second), score.PerSource, 10)
+	if len(list) != 2 || list[0].Ban == nil || list[0].Ban.Prefix != villains || list[1].Why != "on the allow list" {
+		t.Errorf("standings: %+v", list)
+	}
+	if n := len(h.Standings(noon.Add(time.Second), score.PerSource, 1)); n != 1 {
+		t.Errorf("asked for one, got %d", n)
+	}
+	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.Accounts(noon); !slices.Equal(got, []string{"1001"}) && !slices.Equal(got, []string{"1001", "1002", "1003"}) {
+		t.Errorf("accounts: %v", got)
+	}
+	if got := h.Protected(); len(got) != 1 || got[0].Why != "registered contact of 1001" {
+		t.Errorf("protected: %v", got)
+	}
+}
+
+// again is a responder over the same ledger, kernel and PBX, as after a crash.
+func (h *house) again(t *testing.T, now time.Time, p responder.Policy) *responder.Responder {
+	t.Helper()
+	r, err := responder.New(now, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Ledger: h.ledger, Log: zerolog.Nop()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// What a crash left open of a fresh incident is carried out; of an old one it is
+// reported, and of a ban that is in force it is done.
+func TestUnfinishedStepsAfterACrash(t *testing.T) {
+	for name, tc := range map[string]struct {
+		after time.Duration
+		mode  bool
+		want  string
+		asked int
+	}{
+		"a moment later":  {time.Minute, false, "ban done, hangup done, rotate done, expire-contacts done", 1},
+		"the next day":    {24 * time.Hour, false, "ban done, hangup failed, rotate failed, expire-contacts failed", 0},
+		"in mode observe": {time.Minute, true, "ban done, hangup failed, rotate failed, expire-contacts failed", 0},
+		"within the hour": {59 * time.Minute, false, "ban done, hangup done, rotate done, expire-contacts done", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, guessing(3))
+			now := time.Now()
+			h.ledger.PutBan(ledger.Ban{Prefix: villain, Since: now})
+			steps := []ledger.Step{{N: 0, Step: "ban", Target: "192.0.2.66", State: "intended"}}
+			for n, kind := range []string{"hangup", "rotate", "expire-contacts"} {
+				steps = append(steps, ledger.Step{N: n + 1, Step: kind, Target: "1002", State: "intended"})
+			}
+			id := h.ledger.PutIncident(ledger.Incident{
+				At: now.Add(-tc.after), KeyKind: "account", KeyValue: "1002", Account: "1002",
+				Source: villain.Addr(), Threshold: "break-in", Steps: steps,
+				Evidence: []ledger.Evidence{{At: now, Signal: "InvalidPassword", Transport: "UDP", Proof: "claimed"}},
+			})
+			p := guessing(3)
+			p.Observe = tc.mode
+			h.again(t, now, p)
+			h.settled(t)
+			i, err := h.ledger.Incident(t.Context(), id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range i.Steps {
+				got = append(got, s.Step+" "+s.State)
+			}
+			if g := strings.Join(got, ", "); g != tc.want {
+				t.Errorf("steps: %s, want %s", g, tc.want)
+			}
+			if n := h.pbx.times("rotate 1002"); n != tc.asked {
+				t.Errorf("rotated %d times, want %d", n, tc.asked)
+			}
+		})
+	}
+}
+
+// The owner's phone has the old secret still, after a restart of the daemon as
+// before it.
+func TestGraceOutlivesARestart(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	now := time.Now()
+	h.ledger.PutPlace(ledger.Place{Account: "1002", Prefix: netip.MustParsePrefix("198.51.100.10/32"), LastSuccess: now})
+	h.ledger.PutIncident(ledger.Incident{At: now, Steps: []ledger.Step{{Step: "rotate", Target: "1002", State: "done", StartedAt: now}}})
+	p := guessing(3)
+	p.BreakIn.Remember = 30 * 24 * time.Hour
+	r := h.again(t, now, p)
+	h.Responder = r
+	h.hear(t, now.Add(time.Minute), []byte(failures("1002", "198.51.100.10", 5)+failures("1002", "192.0.2.66", 3)))
+	h.settled(t)
+	if got := h.wall.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
+		t.Errorf("dropped: %v", got)
+	}
+	if n := r.Counters().Graced; n != 5 {
+		t.Errorf("graced %d failures, want 5", n)
+	}
+}

@@ -1,0 +1,122 @@
+package responder
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Unban releases the ban of exactly this prefix, at the word of the user uid.
+// The score of a source is forgotten with its ban: the next mistake does not
+// bring it back at once. With forgive its offences are forgotten as well, so
+// that its next ban is a first one again; then it need not be banned now.
+func (r *Responder) Unban(prefix netip.Prefix, forgive bool, uid uint32) (released []Ban, forgiven int, err error) {
+	now := time.Now()
+	prefix = prefix.Masked()
+	r.mu.Lock()
+	ban, banned := r.book.exact(now, prefix)
+	around, covered := r.book.covering(now, prefix)
+	if forgive {
+		forgiven = r.pardon(prefix)
+	}
+	if forgive && !banned {
+		r.book.remove(prefix) // its parole, too
+	}
+	r.mu.Unlock()
+	if banned {
+		released = []Ban{ban}
+		err = r.release(now, released, fmt.Sprintf("uid %d", uid))
+	}
+	if err == nil && (banned || forgive) {
+		r.act(now, uid, "unban", prefixString(prefix), words(forgive, fmt.Sprintf("%s forgotten", count(forgiven, "offence"))))
+	}
+	switch {
+	case err != nil:
+		return nil, forgiven, err
+	case !banned && covered:
+		return nil, forgiven, fmt.Errorf("%w: %s is held by the ban of %s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
+			ErrRefused, prefixString(prefix), prefixString(around.Prefix), prefixString(around.Prefix), prefixString(prefix))
+	case !banned && !forgive:
+		return nil, 0, fmt.Errorf("%w: %s is not banned", ErrRefused, prefixString(prefix))
+	}
+	return released, forgiven, nil
+}
+
+// UnbanAll releases every ban.
+func (r *Responder) UnbanAll(forgive bool, uid uint32) (released []Ban, forgiven int, err error) {
+	now := time.Now()
+	r.mu.Lock()
+	released = r.book.list(now)
+	if forgive {
+		for _, b := range released {
+			forgiven += r.pardon(b.Prefix)
+		}
+	}
+	r.mu.Unlock()
+	if err := r.release(now, released, fmt.Sprintf("uid %d", uid)); err != nil {
+		return nil, forgiven, err
+	}
+	r.act(now, uid, "unban", "all", count(len(released), "ban"))
+	return released, forgiven, nil
+}
+
+// release lets banned prefixes through again and records by whom.
+func (r *Responder) release(now time.Time, bans []Ban, by string) error {
+	if len(bans) == 0 {
+		return nil
+	}
+	prefixes := make([]netip.Prefix, len(bans))
+	for i, b := range bans {
+		prefixes[i] = b.Prefix
+	}
+	// The book first: a repair of the kernel's table at the same time then
+	// does not bring them back.
+	r.mu.Lock()
+	for _, p := range prefixes {
+		r.book.remove(p)
+		r.acquit(p)
+	}
+	r.mu.Unlock()
+	if err := r.parts.Firewall.Release(prefixes...); err != nil {
+		r.mu.Lock()
+		for _, b := range bans {
+			r.book.put(b)
+		}
+		r.mu.Unlock()
+		return fmt.Errorf("release %s: %w", words(len(bans) == 1, prefixString(prefixes[0])), err)
+	}
+	for _, b := range bans {
+		if !b.Observed {
+			r.parts.Ledger.DeleteBan(b.Prefix, now, by)
+		}
+		r.herald(b, Released)
+	}
+	return nil
+}
+
+// acquit forgets what a released source scored. The caller holds the lock.
+func (r *Responder) acquit(prefix netip.Prefix) {
+	r.table.Forget(score.Key{Per: score.PerSource, Prefix: score.SourcePrefix(prefix.Addr())})
+	r.table.Forget(score.Key{Per: score.PerNetwork, Prefix: score.NetworkPrefix(prefix.Addr())})
+}
+
+// pardon forgets the offences of every source in prefix, and says how many
+// there were. The caller holds the lock.
+func (r *Responder) pardon(prefix netip.Prefix) (forgiven int) {
+	for source, n := range r.offences.pardon(prefix) {
+		forgiven += n
+		r.acquit(source)
+		r.parts.Ledger.ForgetOffences(source)
+	}
+	r.acquit(prefix)
+	return forgiven
+}
+
+func words(say bool, what string) string {
+	if say {
+		return what
+	}
+	return ""
+}

@@ -1,0 +1,115 @@
+package responder
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// finishWithin is how old an incident may be whose steps are still carried out
+// after a restart. What was decided longer ago is for a person to look at,
+// since the account may have changed hands since.
+const finishWithin = time.Hour
+
+// unfinished deals with the steps that a crash left open: the bans among them
+// are in force again by now; of a fresh incident the rest is carried out once
+// there is a connection; what remains is reported.
+func (r *Responder) unfinished(ctx context.Context, now time.Time) {
+	steps, err := r.parts.Ledger.OpenSteps(ctx)
+	r.doubt(err, "the unfinished steps")
+	var fresh []int64
+	for _, s := range steps {
+		row, err := r.parts.Ledger.Incident(ctx, s.Incident)
+		switch {
+		case s.Step == string(StepBan) && r.drops(now, s.Target):
+			s.State, s.Detail = string(Done), "in force since the restart"
+		case err == nil && !r.policy.Observe && row.At.After(now.Add(-finishWithin)) && r.canFinish(StepKind(s.Step)):
+			if !slices.Contains(fresh, s.Incident) {
+				fresh = append(fresh, s.Incident)
+			}
+			continue
+		default:
+			s.State, s.Detail = string(Failed), "the daemon ended before this was finished: look after it"
+			r.log.Error().Int64("incident", s.Incident).Str("step", s.Step).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
+		}
+		r.parts.Ledger.PutStep(s)
+	}
+	for _, id := range fresh {
+		r.finish(ctx, id)
+	}
+}
+
+// canFinish names the steps that do no harm when they are done twice.
+func (r *Responder) canFinish(kind StepKind) bool {
+	switch kind {
+	case StepHangup, StepRotate, StepExpireContacts:
+		return true
+	case StepNotify:
+		return r.parts.Notifier != nil
+	}
+	return false
+}
+
+func (r *Responder) drops(now time.Time, target string) bool {
+	prefix, err := parseTarget(target)
+	if err != nil {
+		return false
+	}
+	_, ok := r.book.covering(now, prefix)
+	return ok
+}
+
+// finish gives what is left of an incident to the crew.
+func (r *Responder) finish(ctx context.Context, id int64) {
+	row, err := r.parts.Ledger.Incident(ctx, id)
+	if err != nil {
+		r.doubt(err, "an unfinished incident")
+		return
+	}
+	r.log.Warn().Int64("incident", id).Str("account", row.Account).Msg("an incident was not finished before the daemon ended: going on with it")
+	r.employ(remembered(&row))
+}
+
+// remembered is an incident as the ledger has it.
+func remembered(row *ledger.Incident) *Incident {
+	i := &Incident{
+		ID: row.ID, At: row.At, Threshold: row.Threshold, Playbook: row.Playbook, Reason: row.Reason,
+		Account: row.Account, Source: row.Source, Key: score.Key{Account: row.KeyValue},
+	}
+	i.Key.Per, _ = score.ParsePer(row.KeyKind) // ours was valid when it was written
+	if i.Key.Per != score.PerAccount {
+		i.Key.Account = ""
+		i.Key.Prefix, _ = parseTarget(row.KeyValue)
+	}
+	for _, s := range row.Steps {
+		i.Steps = append(i.Steps, Step{Kind: StepKind(s.Step), Target: s.Target, State: State(s.State), Detail: s.Detail, Took: s.Took})
+	}
+	for _, e := range row.Evidence {
+		i.Evidence = append(i.Evidence, rememberedRecord(e))
+	}
+	return i
+}
+
+func rememberedRecord(e ledger.Evidence) score.Record {
+	record := score.Record{At: e.At, Source: e.Source, Port: e.Port, Account: e.Account, Session: e.Session}
+	record.Signal, _ = score.ParseSignal(e.Signal)
+	record.Transport, _ = score.ParseTransport(e.Transport)
+	record.Proof, _ = score.ParseProof(e.Proof)
+	return record
+}
+
+func parseTarget(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		return netip.ParsePrefix(s)
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	return addr.Prefix(addr.BitLen())
+}
