@@ -1,6 +1,6 @@
 // Package firewall owns one nftables table, `inet tollwarden`, and keeps the
-// bans in it. It speaks netlink; it starts no child process and touches no
-// other table.
+// bans in it, and a small one beside it, `inet tollwarden_watch` (see Watch). It
+// speaks netlink; it starts no child process and touches no other table.
 //
 // # What the table does
 //

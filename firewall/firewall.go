@@ -69,8 +69,8 @@ type Table interface {
 
 // Config says which table is ours. The zero value is a good one.
 type Config struct {
-	// Name of the table (family inet); "" is DefaultName. Name_bridge and
-	// Name_check_* belong to us too.
+	// Name of the table (family inet); "" is DefaultName. Name_bridge,
+	// Name_watch and Name_check_* belong to us too.
 	Name string
 	// Allow is never dropped, whatever is banned.
 	Allow []netip.Prefix

@@ -22,6 +22,9 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 	if !translate(now, e, &o) {
 		return
 	}
+	if o.Proof == score.Claimed && r.nonces.answered(now, o.Source, nonceOf(e)) {
+		o.Proof = score.Proven
+	}
 	r.nameAccount(e, &o)
 	counted, ok := r.attempts.Count(&o)
 	if !ok || counted.Signal == score.ChallengeSent {
@@ -38,6 +41,7 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 		r.observe(&broken)
 	}
 	r.weigh(&counted)
+	r.suspect(&counted)
 }
 
 // nameAccount finds the account where chan_sip's AccountID may be a dialled

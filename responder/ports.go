@@ -25,6 +25,13 @@ type Firewall interface {
 	Allow(prefixes []netip.Prefix) error
 }
 
+// Watch is what the responder needs of the kernel about single conversations.
+// Calls may come from any goroutine.
+type Watch interface {
+	// Suspect has the challenges to these sources told, for that time.
+	Suspect(within time.Duration, sources ...netip.Prefix) error
+}
+
 // PBX is what the responder does to Asterisk. Calls may come from any
 // goroutine, wait for a connection as long as ctx allows, and have verified
 // with Asterisk what they report.

@@ -34,8 +34,11 @@ type Parts struct {
 	Firewall Firewall
 	PBX      PBX
 	Notifier Notifier
-	Ledger   *ledger.Ledger
-	Log      zerolog.Logger
+	// Watch tells of challenges, which come in by Challenged. It may be nil:
+	// then nothing over UDP is ever proven but a success.
+	Watch  Watch
+	Ledger *ledger.Ledger
+	Log    zerolog.Logger
 	// Witness, when set, sees each incident as it opens and after every change
 	// of a step. It is called with the responder's lock held and must not
 	// block.
@@ -87,6 +90,8 @@ type Responder struct {
 	closing    map[string]*closure  // accounts with an incident under way
 	rotatedAt  map[string]time.Time // when an account got its last secret from us
 	told       told
+	nonces     *nonces
+	suspects   suspects
 	counters   Counters
 }
 
@@ -100,6 +105,9 @@ type Counters struct {
 	LaneFull uint64
 	// JobsRefused are incidents whose steps no worker had room for.
 	JobsRefused uint64
+	// Challenges are the nonces seen on their way to suspects; SuspectsRefused
+	// the sources that there was no room to watch.
+	Challenges, SuspectsRefused uint64
 	// Proved are claimed bans that became proven ones.
 	Proved uint64
 	// Graced are failures of an account's own places after its secret was changed.
@@ -123,7 +131,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.New(), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
-		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{},
+		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(),
 	}
 	r.lane = &lane{
 		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.Bans,
@@ -154,6 +162,9 @@ func (r *Responder) Run(ctx context.Context) error {
 		g.Go(func() error { r.work(ctx); return nil })
 	}
 	g.Go(func() error { r.sweep(ctx); return nil })
+	if r.parts.Watch != nil {
+		g.Go(func() error { r.watch(ctx); return nil })
+	}
 	g.Go(func() error { r.tidy(ctx); return nil })
 	return g.Wait()
 }
@@ -212,6 +223,7 @@ func (r *Responder) Tidy(now time.Time) {
 		r.herald(ended, Ended)
 	}
 	r.told.prune(now)
+	r.suspects.prune(now)
 	for account, at := range r.rotatedAt {
 		if now.Sub(at) > grace {
 			delete(r.rotatedAt, account)

@@ -140,6 +140,9 @@ func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 		return err
 	}
 	fmt.Fprintf(w, "ok: the kernel takes the whole ruleset of table inet %s.\n", cfg.Firewall.Table)
+	if err := firewall.CheckWatch(tableConfig(cfg)); err != nil {
+		fmt.Fprintf(w, "  warning: %v: %s.\n", err, withoutProof)
+	}
 	return nil
 }
 

@@ -37,6 +37,8 @@ type daemon struct {
 	log       zerolog.Logger
 	since     time.Time
 	table     firewall.Table
+	watch     *firewall.Watch // nil in mode observe
+	blindSpot error           // why challenges are not seen; nil when they are
 	ledger    *ledger.Ledger
 	pbx       *pbx
 	responder *responder.Responder
@@ -92,7 +94,13 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 		return nil, err
 	}
 	d.pbx = newPBX(options)
+	if err := d.openWatch(); err != nil {
+		return nil, err
+	}
 	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
+	if d.watch != nil {
+		parts.Watch = d.watch
+	}
 	if cfg.Notify.Webhook != "" {
 		parts.Notifier = &webhook{url: cfg.Notify.Webhook, within: cfg.Notify.Within}
 	}
@@ -155,6 +163,9 @@ func (d *daemon) close() {
 func (d *daemon) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.responder.Run(ctx) })
+	if d.watch != nil {
+		g.Go(func() error { return d.watch.Run(ctx, d.challenged) })
+	}
 	g.Go(func() error { return d.server.Serve(ctx) })
 	g.Go(func() error { return d.commands.Run(ctx, d.pbx.use) })
 	g.Go(func() error { return d.events.Run(ctx, d.listen) })

@@ -32,10 +32,11 @@ func (k desk) Status() control.Status {
 			"tampered_blocks": counters.Tampered, "muted_verdicts": counters.Muted, "graced_failures": counters.Graced,
 			"log_events": counters.Logged, "events_not_issued": counters.Blinded,
 			"bans_over_capacity": counters.LaneFull, "incidents_over_capacity": counters.JobsRefused,
+			"challenges_seen": counters.Challenges, "suspects_over_capacity": counters.SuspectsRefused, "bans_proved": counters.Proved,
 			"channels_up": uint64(d.responder.ChannelsUp()),
 		},
 	}
-	s.Checks = []control.Check{k.events(&s.Asterisk), k.commands(), k.kernel(&s.Firewall), k.records(), k.eyes(time.Now())}
+	s.Checks = []control.Check{k.events(&s.Asterisk), k.commands(), k.kernel(&s.Firewall), k.proof(), k.records(), k.eyes(time.Now())}
 	if slices.ContainsFunc(s.Checks, func(c control.Check) bool { return !c.OK }) {
 		s.Health = control.Degraded
 	}

@@ -1,0 +1,375 @@
+package firewall
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Watch is what the daemon knows of single conversations, in a second table,
+// `<name>_watch`, beside the one with the bans. It lives as long as its process
+// and holds nothing worth keeping:
+//
+//   - suspects4, suspects64: to these the kernel copies Asterisk's 401 and 407
+//     over UDP into an NFLOG group, after the other table has let them pass. A
+//     guess with a nonce that was really sent to its source proves that source.
+//   - flows4, flows6: address and port of one phone behind an address that
+//     others use, too; its SIP over UDP is dropped for a while.
+//
+// All methods but Run may be called from any goroutine.
+type Watch struct {
+	name  string
+	ports []uint16
+	netns int
+
+	mu     sync.Mutex
+	writer *nftables.Conn
+	log    *netlink.Conn // nil: challenges are not seen
+}
+
+// LogGroup is the NFLOG group that challenges are copied to. Whoever else reads
+// it keeps us from it, and is told in Challenges.
+const LogGroup = 0x7457
+
+// maxWatched is how many elements each set holds at most; all time out.
+const maxWatched = 128 << 10
+
+const watchSuffix = "_watch"
+
+// ErrNoLog: the kernel or another program does not let us see challenges. All
+// else works.
+var ErrNoLog = errors.New("challenges cannot be watched")
+
+// OpenWatch makes the table anew. An error that is ErrNoLog comes with a Watch
+// that does all but see challenges.
+func OpenWatch(cfg Config) (*Watch, error) {
+	cfg, err := cfg.normal()
+	if err != nil {
+		return nil, err
+	}
+	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS}
+	limit := maxBatch
+	if w.writer, err = newConn(cfg.NetNS, &limit); err != nil {
+		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
+	}
+	logErr := w.listen(LogGroup)
+	if logErr == nil {
+		if logErr = w.build(); logErr == nil {
+			return w, nil
+		}
+		_ = w.log.Close()
+		w.log = nil
+	}
+	if err := w.build(); err != nil {
+		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", w.name, explain(err)), w.writer.CloseLasting())
+	}
+	return w, fmt.Errorf("%w: %w", ErrNoLog, logErr)
+}
+
+// CheckWatch is a dry run: it has the kernel build the table under another name
+// and take it away in the same batch, and reads a log group that nobody uses.
+// An error is why challenges will not be seen.
+func CheckWatch(cfg Config) error {
+	cfg, err := cfg.normal()
+	if err != nil {
+		return err
+	}
+	w := &Watch{ports: cfg.SIPPorts, netns: cfg.NetNS}
+	limit := maxBatch
+	if w.writer, err = newConn(cfg.NetNS, &limit); err != nil {
+		return fmt.Errorf("firewall: watch: %w", explain(err))
+	}
+	defer w.writer.CloseLasting()
+	if err := w.listen(LogGroup + 1); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoLog, err)
+	}
+	defer w.log.Close()
+	t := nfTable(fmt.Sprintf("%s_check_%d", cfg.Name, os.Getpid()))
+	w.writer.CreateTable(t)
+	err = w.queue(t)
+	w.writer.DelTable(t)
+	if flushErr := w.writer.Flush(); err == nil {
+		err = flushErr
+	}
+	if err != nil {
+		return fmt.Errorf("%w: the kernel refuses the rules (nft_log): %w", ErrNoLog, explain(err))
+	}
+	return nil
+}
+
+// Suspect has the kernel tell of the challenges that go to these sources, for
+// that time. One that is watched already stays so until its first time ends.
+func (w *Watch) Suspect(within time.Duration, sources ...netip.Prefix) error {
+	var v4, v6 []nftables.SetElement
+	for _, p := range sources {
+		e := nftables.SetElement{Key: p.Masked().Addr().AsSlice(), Timeout: within}
+		if p.Addr().Is4() {
+			v4 = append(v4, e)
+		} else {
+			v6 = append(v6, e)
+		}
+	}
+	return w.add(suspects4, v4, suspects64, v6)
+}
+
+// DropFlow drops SIP over UDP from and to one address and port, for that time.
+func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
+	addr := flow.Addr().Unmap()
+	key := binary.BigEndian.AppendUint16(addr.AsSlice(), flow.Port())
+	e := []nftables.SetElement{{Key: append(key, 0, 0), Timeout: within}} // padded to registers
+	if addr.Is4() {
+		return w.add(flows4, e, flows6, nil)
+	}
+	return w.add(flows4, nil, flows6, e)
+}
+
+// add adds to two sets in one transaction, in a table made anew when somebody
+// else has taken ours.
+func (w *Watch) add(a watchSet, forA []nftables.SetElement, b watchSet, forB []nftables.SetElement) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	put := func() error {
+		t := nfTable(w.name)
+		if err := w.writer.SetAddElements(a.nf(t), forA); err != nil {
+			return err
+		}
+		if err := w.writer.SetAddElements(b.nf(t), forB); err != nil {
+			return err
+		}
+		return w.writer.Flush()
+	}
+	err := put()
+	if errors.Is(err, unix.ENOENT) {
+		if err = w.build(); err == nil {
+			err = put()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("firewall: table inet %s: %w", w.name, explain(err))
+	}
+	return nil
+}
+
+// Watching says whether challenges are seen.
+func (w *Watch) Watching() bool { return w.log != nil }
+
+// Close lets go of the table and takes it out: nothing in it is worth keeping,
+// and nobody would read the log.
+func (w *Watch) Close() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.writer.AddTable(nfTable(w.name))
+	w.writer.DelTable(nfTable(w.name))
+	errs := []error{w.writer.Flush(), w.writer.CloseLasting()}
+	if w.log != nil {
+		errs = append(errs, w.log.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// watchSet is one set of the table. Its keys are addresses, or addresses with
+// ports.
+type watchSet struct {
+	name     string
+	v6, half bool
+	flow     bool
+}
+
+// The flows come first: what they drop was never sent.
+var (
+	flows4     = watchSet{name: "flows4", flow: true}
+	flows6     = watchSet{name: "flows6", v6: true, flow: true}
+	suspects4  = watchSet{name: "suspects4"}
+	suspects64 = watchSet{name: "suspects64", v6: true, half: true}
+	watchSets  = [...]watchSet{flows4, flows6, suspects4, suspects64}
+)
+
+func (s watchSet) nf(t *nftables.Table) *nftables.Set {
+	key := nftables.TypeIPAddr
+	if s.v6 {
+		key = nftables.TypeIP6Addr
+	}
+	out := &nftables.Set{Table: t, Name: s.name, KeyType: key, KeyByteOrder: binaryutil.BigEndian, HasTimeout: true, Size: maxWatched}
+	if s.flow {
+		out.KeyType, out.Concatenation = nftables.MustConcatSetType(key, nftables.TypeInetService), true
+	}
+	return out
+}
+
+// build makes the table anew.
+func (w *Watch) build() error {
+	t := nfTable(w.name)
+	w.writer.AddTable(t)
+	w.writer.DelTable(t)
+	w.writer.AddTable(t)
+	err := w.queue(t)
+	if flushErr := w.writer.Flush(); err == nil {
+		err = flushErr
+	}
+	return err
+}
+
+// queue queues what is in the table, with rules that log if challenges are
+// seen.
+func (w *Watch) queue(t *nftables.Table) error {
+	var in, out *nftables.Chain
+	for i := range chains {
+		c := nfChain(t, &chains[i])
+		if chains[i].output {
+			// After the bans: what they drop was never sent.
+			c.Priority = nftables.ChainPriorityRef(*nftables.ChainPriorityRaw + 1)
+			out = w.writer.AddChain(c)
+		} else {
+			in = w.writer.AddChain(c)
+		}
+	}
+	for _, s := range watchSets {
+		set := s.nf(t)
+		if err := w.writer.AddSet(set, nil); err != nil {
+			return err
+		}
+		for _, port := range w.ports {
+			switch {
+			case s.flow:
+				w.writer.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: append(s.match(&chains[0], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
+				w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(s.match(&chains[1], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
+			case w.log != nil:
+				w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(append(s.match(&chains[1], set, port), refusal...), copyToLog)})
+			}
+		}
+	}
+	return nil
+}
+
+// match is the rule for one of our ports, up to what is done then.
+func (s watchSet) match(c *chain, set *nftables.Set, port uint16) []expr.Any {
+	const register = 1
+	family, size := byte(unix.NFPROTO_IPV4), uint32(4)
+	second := uint32(unix.NFT_REG32_01) // behind an IPv4 address
+	if s.v6 {
+		family, size, second = unix.NFPROTO_IPV6, 16, unix.NFT_REG_2
+	}
+	out := append(c.udp(port),
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: register},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{family}},
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(s.v6), Len: size})
+	if s.half {
+		mask := netip.MustParseAddr("ffff:ffff:ffff:ffff::").As16()
+		out = append(out, &expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: mask[:], Xor: make([]byte, size)})
+	}
+	if s.flow {
+		offset := uint32(0) // the other side's port: of packets to us the source
+		if c.output {
+			offset = 2
+		}
+		out = append(out, &expr.Payload{DestRegister: second, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2})
+	}
+	return append(out, &expr.Lookup{SourceRegister: register, SetName: set.Name, SetID: set.ID})
+}
+
+// refusal matches the SIP status 40x behind the 8 bytes of the UDP header.
+var refusal = []expr.Any{
+	&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 8, Len: 10},
+	&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte("SIP/2.0 40")},
+}
+
+// snapLen is how much of a packet is copied: challenges stand in the first
+// fragment's worth of headers.
+const snapLen = 2048
+
+var copyToLog = &expr.Log{
+	Key:   1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN | 1<<unix.NFTA_LOG_QTHRESHOLD,
+	Group: LogGroup, Snaplen: snapLen, QThreshold: 1, // at once: the guess that uses the nonce follows soon
+}
+
+// The messages of the log and their parts (linux/netfilter/nfnetlink_log.h).
+const (
+	logPacket, logConfig                        = 0, 1    // NFULNL_MSG_PACKET, NFULNL_MSG_CONFIG
+	logAttrCommand, logAttrMode, logAttrPayload = 1, 2, 9 // NFULA_CFG_CMD, NFULA_CFG_MODE, NFULA_PAYLOAD
+	logBind, logCopyPacket                      = 1, 2    // NFULNL_CFG_CMD_BIND, NFULNL_COPY_PACKET
+)
+
+// listen binds to the log group.
+func (w *Watch) listen(group uint16) error {
+	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: w.netns})
+	if err != nil {
+		return err
+	}
+	mode := binary.BigEndian.AppendUint32(nil, snapLen)
+	mode = append(mode, logCopyPacket, 0)
+	for _, attrs := range [][]netlink.Attribute{
+		{{Type: logAttrCommand, Data: []byte{logBind}}},
+		{{Type: logAttrMode, Data: mode}},
+	} {
+		data, err := netlink.MarshalAttributes(attrs)
+		if err == nil {
+			_, err = conn.Execute(netlink.Message{
+				Header: netlink.Header{Type: unix.NFNL_SUBSYS_ULOG<<8 | logConfig, Flags: netlink.Request | netlink.Acknowledge},
+				Data:   append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(group >> 8), byte(group)}, data...),
+			})
+		}
+		if err != nil {
+			err = errors.Join(err, conn.Close())
+			if errors.Is(err, unix.EPERM) { // nfulnl_recv_config: both are the same to it
+				return fmt.Errorf("another program reads NFLOG group %d, or CAP_NET_ADMIN is missing: %w", group, err)
+			}
+			return fmt.Errorf("NFLOG (CONFIG_NETFILTER_NETLINK_LOG): %w", err)
+		}
+	}
+	// A flood costs us copies, and no error for each that did not fit.
+	_ = conn.SetOption(netlink.NoENOBUFS, true)
+	_ = conn.SetReadBuffer(1 << 20)
+	w.log = conn
+	return nil
+}
+
+// Run hands over the challenges that the kernel tells of until ctx ends.
+func (w *Watch) Run(ctx context.Context, fn func(Challenge)) error {
+	if w.log == nil {
+		<-ctx.Done()
+		return nil
+	}
+	stop := context.AfterFunc(ctx, func() { _ = w.log.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	for {
+		messages, err := w.log.Receive()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil && !errors.Is(err, unix.ENOBUFS) {
+			return fmt.Errorf("firewall: NFLOG: %w", err)
+		}
+		for _, m := range messages {
+			if uint16(m.Header.Type) == unix.NFNL_SUBSYS_ULOG<<8|logPacket {
+				readLogged(m.Data, fn)
+			}
+		}
+	}
+}
+
+// readLogged reads one message of the log.
+func readLogged(data []byte, fn func(Challenge)) {
+	if len(data) < 4 {
+		return
+	}
+	ad, err := netlink.NewAttributeDecoder(data[4:])
+	if err != nil {
+		return
+	}
+	for ad.Next() {
+		if ad.Type() == logAttrPayload {
+			challengesIn(ad.Bytes(), fn)
+		}
+	}
+}

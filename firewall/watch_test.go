@@ -1,0 +1,168 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// refusalTo is a 401 as PJSIP and chan_sip write it.
+func refusalTo(nonce string) string {
+	return "SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP 198.51.100.7:5061;rport=5061;received=198.51.100.7;branch=z9hG4bK1\r\n" +
+		"Call-ID: a\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"a \\\"nonce=\\\"lie\\\"\", algorithm=MD5,nonce=\"" + nonce +
+		"\",opaque=\"0\",qop=\"auth\"\r\nContent-Length: 0\r\n\r\n"
+}
+
+// seen collects the challenges that a Watch tells of.
+type seen struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (s *seen) add(c Challenge) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.list = append(s.list, c.To.String()+" "+string(c.Nonce))
+}
+
+func (s *seen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.list, ", ")
+}
+
+func openWatch(t *testing.T, l *lab) (*Watch, *seen) {
+	t.Helper()
+	w, err := OpenWatch(Config{NetNS: l.pbx})
+	if errors.Is(err, ErrNoLog) {
+		t.Skipf("needs NFLOG in the kernel: %v", err)
+	}
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	s := &seen{}
+	go func() { done <- w.Run(ctx, s.add) }()
+	t.Cleanup(func() {
+		cancel()
+		must(t, <-done)
+		must(t, w.Close())
+	})
+	return w, s
+}
+
+// The nonces sent to suspects are learnt from the wire, nobody else's, and not
+// those that a ban kept from being sent.
+func TestChallengesAreSeen(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	w, got := openWatch(t, l)
+	must(t, w.Suspect(time.Hour, netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("2001:db8:a::/64"), netip.MustParsePrefix("198.51.100.9/32")))
+	must(t, w.Suspect(time.Hour, netip.MustParsePrefix("198.51.100.7/32"))) // again is fine
+	must(t, k.Ban(time.Now(), Ban{Prefix: netip.MustParsePrefix("198.51.100.9/32"), Scope: SIP}))
+	for i, to := range []string{"198.51.100.8:5061", "198.51.100.9:5061", "198.51.100.7:5061", "[2001:db8:a::7]:5071", "[2001:db8:b::7]:5061"} {
+		_, _ = l.in.WriteToUDPAddrPort([]byte(refusalTo(fmt.Sprintf("nonce%d", i))), netip.MustParseAddrPort(to)) // to the banned one it fails
+	}
+	_, _ = l.in.WriteToUDPAddrPort([]byte("SIP/2.0 200 OK\r\nWWW-Authenticate: Digest nonce=\"n\"\r\n\r\n"), netip.MustParseAddrPort("198.51.100.7:5061"))
+	const want = "198.51.100.7:5061 nonce2, [2001:db8:a::7]:5071 nonce3"
+	for deadline := time.Now().Add(2 * time.Second); got.String() != want && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond)
+	if got.String() != want {
+		t.Errorf("seen: %s\nwant: %s", got, want)
+	}
+	must(t, CheckWatch(Config{NetNS: l.pbx})) // beside it
+	if _, err := OpenWatch(Config{NetNS: l.pbx, Name: "other"}); !errors.Is(err, ErrNoLog) || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("a second reader: %v", err)
+	}
+}
+
+// A flow that is dropped is one port of one address, in both directions.
+func TestFlowsAreDropped(t *testing.T) {
+	l := newLab(t)
+	w, _ := openWatch(t, l)
+	for _, a := range []string{"198.51.100.7", "2001:db8:a::7"} {
+		addr := netip.MustParseAddr(a)
+		if !l.arrives(t, addr) || !l.answer(t, addr) {
+			t.Fatalf("%s: dropped before", a)
+		}
+		must(t, w.DropFlow(time.Hour, netip.AddrPortFrom(addr, 5062))) // a neighbour's
+		if !l.arrives(t, addr) || !l.answer(t, addr) {
+			t.Errorf("%s: dropped for another port", a)
+		}
+		must(t, w.DropFlow(300*time.Millisecond, netip.AddrPortFrom(addr, 5061))) // the port that the lab forges
+		if l.arrives(t, addr) || l.answer(t, addr) {
+			t.Errorf("%s: not dropped", a)
+		}
+		if !l.arrivesAt(t, l.other, addr) || !l.arrives(t, addr.Next()) {
+			t.Errorf("%s: more is dropped than SIP of one flow", a)
+		}
+		time.Sleep(400 * time.Millisecond)
+		if !l.arrives(t, addr) {
+			t.Errorf("%s: dropped after its time", a)
+		}
+	}
+	// Somebody flushes the ruleset: the next order makes the table anew.
+	l.nft(t, "flush", "ruleset")
+	must(t, w.DropFlow(time.Hour, netip.MustParseAddrPort("198.51.100.7:5061")))
+	if l.arrives(t, netip.MustParseAddr("198.51.100.7")) {
+		t.Error("not dropped after a flush of the ruleset")
+	}
+}
+
+func TestChallengesIn(t *testing.T) {
+	ip4 := func(payload string) []byte {
+		b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, 0x13, 0xc4, 0x13, 0xc5, 0, 0, 0, 0}
+		return append(b, payload...)
+	}
+	for name, tc := range map[string]struct {
+		packet []byte
+		want   string
+	}{
+		"a challenge":        {ip4(refusalTo("abc")), "198.51.100.7:5061 abc"},
+		"of a proxy":         {ip4("SIP/2.0 407 x\r\nproxy-authenticate : Digest nonce = \"abc\"\r\n\r\n"), "198.51.100.7:5061 abc"},
+		"two algorithms":     {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"a\",algorithm=SHA-256\r\nWWW-Authenticate: Digest algorithm=MD5,nonce=b\r\n\r\n"), "198.51.100.7:5061 a, 198.51.100.7:5061 b"},
+		"in the body":        {ip4("SIP/2.0 401 x\r\n\r\nWWW-Authenticate: Digest nonce=\"a\"\r\n"), ""},
+		"cut":                {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"a"), ""},
+		"another status":     {ip4("SIP/2.0 403 x\r\nWWW-Authenticate: Digest nonce=\"a\"\r\n\r\n"), ""},
+		"another parameter":  {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest cnonce=\"a\"\r\n\r\n"), ""},
+		"inside a parameter": {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest realm=\"nonce=\\\"a\\\"\"\r\n\r\n"), ""},
+		"too long":           {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"" + strings.Repeat("a", 200) + "\"\r\n\r\n"), ""},
+		"no packet":          {nil, ""},
+		"a fragment":         {func() []byte { b := ip4(refusalTo("abc")); b[6] = 0x20; return b }(), ""},
+		"TCP":                {func() []byte { b := ip4(refusalTo("abc")); b[9] = 6; return b }(), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got seen
+			challengesIn(tc.packet, got.add)
+			if got.String() != tc.want {
+				t.Errorf("got %q, want %q", got.String(), tc.want)
+			}
+		})
+	}
+}
+
+// Whatever the kernel hands over, nothing breaks, and no nonce is longer than
+// the packet or than any of Asterisk's.
+func FuzzChallenge(f *testing.F) {
+	head := []byte{0, 0, 0, 0, 0, 0, 9, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, 0x13, 0xc4, 0x13, 0xc5, 0, 0, 0, 0}
+	for _, s := range []string{refusalTo("abc"), "SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"\\", "SIP/2.0 407 \r\nProxy-Authenticate:\r\n\r\n"} {
+		b := append(append([]byte{}, head...), s...)
+		n := len(b) - 4
+		b[4], b[5] = byte(n), byte(n>>8)
+		f.Add(b)
+	}
+	f.Add(append([]byte{0, 0, 0, 0, 4, 0, 9, 0}, head...))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		readLogged(data, func(c Challenge) {
+			if len(c.Nonce) == 0 || len(c.Nonce) > min(maxNonce, len(data)) || !c.To.Addr().IsValid() {
+				t.Errorf("challenge to %s of %d bytes in %d", c.To, len(c.Nonce), len(data))
+			}
+		})
+	})
+}
