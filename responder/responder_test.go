@@ -152,7 +152,7 @@ func newHouse(t *testing.T, p responder.Policy) *house {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.Run(ctx) }()
+	go func(r *responder.Responder) { done <- r.Run(ctx) }(h.Responder)
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
