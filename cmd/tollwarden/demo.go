@@ -22,6 +22,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/amitest"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // demoWithin is the most time a demo takes.
@@ -196,8 +197,11 @@ func (s *stage) verdict(ctx context.Context) error {
 		return errors.New("demo: the incident was not recorded")
 	}
 	fmt.Fprintln(s.out)
-	printIncident(s.out, showIncident(&incident))
-	return nil
+	row, err := s.daemon.ledger.Incident(ctx, incident.ID)
+	if err != nil {
+		return err
+	}
+	return report.Of(showRow(&row), time.Local).Text(s.out)
 }
 
 func (s *stage) contained(thief netip.Addr) bool {

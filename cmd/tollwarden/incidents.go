@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 func newIncidents() *cobra.Command {
@@ -48,8 +49,16 @@ func stepSummary(steps []control.Step) string {
 }
 
 func newIncident() *cobra.Command {
-	cmd := &cobra.Command{Use: "incident ID", Short: "Tell one incident with its steps and its evidence", Args: args(cobra.ExactArgs(1))}
+	cmd := &cobra.Command{
+		Use: "incident ID", Short: "Tell one incident: what happened, what was lost, what was done, what to do", Args: args(cobra.ExactArgs(1)),
+		Long: "Tell one incident in plain words: what happened in order, who was affected, what was\n" +
+			"lost at most, what was changed, and what to do next, with the evidence as an annex.",
+		Example: "  tollwarden incident 41\n  tollwarden incident 41 --html > incident-41.html\n  tollwarden incident 41 --annex | sha256sum",
+	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to hand on")
+	annex := cmd.Flags().Bool("annex", false, "print the evidence alone, the lines that the SHA-256 is of")
+	cmd.MarkFlagsMutuallyExclusive("json", "html", "annex")
 	cmd.ValidArgsFunction = completeIncidents(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := strconv.ParseInt(args[0], 10, 64)
@@ -60,34 +69,17 @@ func newIncident() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), i)
+		out, told := cmd.OutOrStdout(), report.Of(i, time.Local)
+		switch {
+		case *asJSON:
+			return printJSON(out, i)
+		case *asHTML:
+			return told.HTML(out)
+		case *annex:
+			_, err := out.Write(told.Annex.Data)
+			return err
 		}
-		printIncident(cmd.OutOrStdout(), i)
-		return nil
+		return told.Text(out)
 	}
 	return cmd
-}
-
-func printIncident(w io.Writer, i control.Incident) {
-	fmt.Fprintf(w, "Incident %d, %s\n", i.ID, clock(i.At))
-	fmt.Fprintf(w, "%s %s crossed %q: %s\n", i.Key.Kind, plain(i.Key.Value), plain(i.Threshold), plain(i.Reason))
-	if i.Mode == "observe" {
-		fmt.Fprintln(w, "Mode observe: nothing was changed.")
-	}
-	fmt.Fprintf(w, "\nPlaybook %s\n", plain(i.Playbook))
-	t := newTable(w, "STEP", "TARGET", "STATE", "AFTER", "DETAIL")
-	for _, s := range i.Steps {
-		t.row(s.Step, s.Target, s.State, s.Took, s.Detail)
-	}
-	t.flush()
-	if len(i.Evidence) == 0 {
-		return
-	}
-	fmt.Fprintln(w, "\nEvidence")
-	t = newTable(w, "AT", "SIGNAL", "SOURCE", "TRANSPORT", "PROOF", "ACCOUNT", "SESSION")
-	for _, o := range i.Evidence {
-		t.row(o.At.Local().Format("15:04:05.000"), o.Signal, o.Source+":"+strconv.Itoa(int(o.Port)), o.Transport, o.Proof, o.Account, o.Session)
-	}
-	t.flush()
 }

@@ -3,11 +3,11 @@ package main
 import (
 	"encoding/json"
 	"io"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // printJSON writes v with indentation. encoding/json escapes what would upset
@@ -67,17 +67,8 @@ func (t *table) flush() {
 	t.rows = nil
 }
 
-// plain makes text from the network safe for a terminal: what does not print,
-// and what changes the direction of text, is escaped.
-func plain(s string) string {
-	safe := func(r rune) bool { return unicode.IsPrint(r) && r != unicode.ReplacementChar }
-	if strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
-		return s
-	}
-	quoted := strconv.QuoteToGraphic(s)
-	quoted = quoted[1 : len(quoted)-1]
-	return strings.ReplaceAll(quoted, `\"`, `"`)
-}
+// plain makes text from the network safe for a terminal.
+func plain(s string) string { return report.Plain(s) }
 
 // plainLines is plain for a text of ours that has several lines.
 func plainLines(s string) string {

@@ -14,11 +14,11 @@ import (
 
 // newLogSensor follows Asterisk's log for the responder.
 func newLogSensor(path string, r *responder.Responder) *logfile.Follower {
-	return &logfile.Follower{Path: path, Emit: func(rec *logfile.Record) { report(r, time.Now(), rec) }}
+	return &logfile.Follower{Path: path, Emit: func(rec *logfile.Record) { passOn(r, time.Now(), rec) }}
 }
 
-// report passes on what a line of the log told.
-func report(r *responder.Responder, now time.Time, rec *logfile.Record) {
+// passOn passes on what a line of the log told.
+func passOn(r *responder.Responder, now time.Time, rec *logfile.Record) {
 	sensor := responder.SensorLog
 	if rec.Security {
 		sensor = responder.SensorSecurityLog
