@@ -134,7 +134,7 @@ func TestStories(t *testing.T) {
 
 // Nothing that a stranger wrote does more than stand there.
 func TestHostileWords(t *testing.T) {
-	for _, c := range []rune(text(t, hostile())) {
+	for _, c := range text(t, hostile()) {
 		if c != '\n' && (c < ' ' || c == 0x7f || c == '\u202e') {
 			t.Fatalf("the text holds %U", c)
 		}
