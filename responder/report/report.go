@@ -1,0 +1,374 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// Report is one incident, told. Everything in it is safe to print; HTML still
+// has to escape it.
+type Report struct {
+	Number              int64
+	Title               string
+	Outcome             string // the whole in one sentence
+	Contained, Observed bool
+	Story               []Moment
+	Affected            []string
+	Lost                []string
+	Changed             []string
+	Next                []string
+	Calls               []Call
+	Steps               []Step
+	Annex               Annex
+	Zone                string // of the times in the story
+}
+
+// Moment is one thing that happened.
+type Moment struct {
+	At   time.Time
+	What string
+}
+
+// Call is one call of the account, as a line of a bill.
+type Call struct {
+	Began    time.Time
+	Dialled  string
+	Country  string
+	Lasted   string
+	Channel  string
+	duration time.Duration
+	known    bool // its end was seen
+}
+
+// Step is one effect, with when it took effect.
+type Step struct {
+	What, Target, State, Detail string
+	At                          time.Time // zero: it has no outcome, or took no effect
+}
+
+// Of tells an incident; times are in loc.
+func Of(i control.Incident, loc *time.Location) *Report {
+	t := teller{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == "observe", Annex: annexOf(&i)}, loc: loc}
+	t.r.Zone = i.At.In(loc).Format("MST (-07:00)")
+	t.account = Plain(i.Account)
+	t.source = i.Source
+	t.steps()
+	t.calls()
+	t.title()
+	t.story()
+	t.affected()
+	t.lost()
+	t.changed()
+	t.next()
+	t.outcome()
+	return t.r
+}
+
+// teller puts a Report together.
+type teller struct {
+	i               *control.Incident
+	r               *Report
+	loc             *time.Location
+	account, source string
+}
+
+// failures are the signals that are a wrong guess.
+var failures = []string{"InvalidPassword", "ChallengeResponseFailed", "InvalidAccountID"}
+
+// breakIn says that the incident is a guessed password put to use.
+func (t *teller) breakIn() bool {
+	return slices.ContainsFunc(t.i.Evidence, func(o control.Observation) bool { return o.Signal == "SuccessAfterFailures" })
+}
+
+func (t *teller) guesses() []control.Observation {
+	var list []control.Observation
+	for _, o := range t.i.Evidence {
+		if slices.Contains(failures, o.Signal) {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func (t *teller) title() {
+	switch {
+	case t.breakIn():
+		t.r.Title = "Break-in on account " + t.account
+	case t.i.Key.Kind == "account":
+		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(t.i.Key.Value), Plain(t.i.Threshold))
+	default:
+		t.r.Title = fmt.Sprintf("Attack from %s: %s", Plain(t.i.Key.Value), Plain(t.i.Threshold))
+	}
+}
+
+func (t *teller) steps() {
+	for _, s := range t.i.Steps {
+		step := Step{What: stepWords(s.Step), Target: Plain(s.Target), State: s.State, Detail: Plain(s.Detail)}
+		if took, err := time.ParseDuration(s.Took); err == nil && s.State != "skipped" {
+			step.At = t.i.At.Add(took).In(t.loc)
+		}
+		t.r.Steps = append(t.r.Steps, step)
+	}
+}
+
+// stepWords says what a step does, to someone who does not know its name.
+func stepWords(step string) string {
+	switch step {
+	case "ban":
+		return "block the address"
+	case "hangup":
+		return "end the account's calls"
+	case "hangup-call":
+		return "end the call"
+	case "rotate":
+		return "change the account's password"
+	case "expire-contacts":
+		return "throw out the account's registrations"
+	case "lock":
+		return "lock the account"
+	case "notify":
+		return "tell the operator"
+	}
+	return step
+}
+
+func (t *teller) calls() {
+	for _, c := range t.i.Calls {
+		call := Call{Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Lasted: "end not seen"}
+		if c.Ended != nil {
+			call.duration, call.known = max(0, c.Ended.Sub(c.Began)), true
+			call.Lasted = seconds(call.duration)
+		}
+		t.r.Calls = append(t.r.Calls, call)
+	}
+}
+
+func (t *teller) add(at time.Time, format string, args ...any) {
+	t.r.Story = append(t.r.Story, Moment{at.In(t.loc), fmt.Sprintf(format, args...)})
+}
+
+// story puts what happened in order.
+func (t *teller) story() {
+	t.tellGuesses()
+	for _, o := range t.i.Evidence {
+		switch {
+		case o.Signal == "SuccessAfterFailures":
+			t.add(o.At, "The right password for account %s was given from %s. This is the break-in.", Plain(o.Account), where(o))
+		case !slices.Contains(failures, o.Signal):
+			t.add(o.At, "%s, from %s%s.", signalWords(o.Signal), where(o), about(o))
+		}
+	}
+	t.add(t.i.At, "Tollwarden decided: %q, since %s.", Plain(t.i.Threshold), Plain(t.i.Reason))
+	for _, c := range t.r.Calls {
+		to := c.Dialled
+		if c.Country != "" {
+			to += " (" + c.Country + ")"
+		}
+		t.add(c.Began, "Call to %s.", to)
+		if c.known {
+			t.add(c.Began.Add(c.duration), "Call to %s is over after %s.", to, c.Lasted)
+		}
+	}
+	for _, s := range t.r.Steps {
+		if s.At.IsZero() || s.State == "intended" {
+			continue
+		}
+		if s.State == "failed" {
+			t.add(s.At, "It failed to %s (%s): %s.", s.What, s.Target, strings.TrimSuffix(s.Detail, "."))
+			continue
+		}
+		t.add(s.At, "%s (%s) is done: %s.", upper(s.What), s.Target, strings.TrimSuffix(s.Detail, "."))
+	}
+	slices.SortStableFunc(t.r.Story, func(a, b Moment) int { return a.At.Compare(b.At) })
+}
+
+// tellGuesses tells many guesses in two lines: the first and the last.
+func (t *teller) tellGuesses() {
+	guesses := t.guesses()
+	if len(guesses) == 0 {
+		return
+	}
+	first, last := guesses[0], guesses[len(guesses)-1]
+	for _, g := range guesses {
+		if g.At.Before(first.At) {
+			first = g
+		}
+		if g.At.After(last.At) {
+			last = g
+		}
+	}
+	t.add(first.At, "First wrong guess on record, from %s%s.", where(first), about(first))
+	if len(guesses) > 1 {
+		t.add(last.At, "Wrong guess number %d on record, from %s%s.", len(guesses), where(last), about(last))
+	}
+}
+
+func about(o control.Observation) string {
+	if o.Account == "" {
+		return ""
+	}
+	return ", for account " + Plain(o.Account)
+}
+
+// where says from where, and whether that is certain.
+func where(o control.Observation) string {
+	if o.Proof == "proven" {
+		return Plain(o.Source)
+	}
+	return Plain(o.Source) + " (which packets can forge)"
+}
+
+// signalWords says what a signal means; one that is not known is named.
+func signalWords(signal string) string {
+	words := map[string]string{
+		"SuccessfulAuth": "Somebody logged in", "FailedACL": "A request was refused by an access list",
+		"AuthMethodNotAllowed": "A login method was tried that is not allowed", "RequestBadFormat": "A malformed request came",
+		"RequestNotAllowed": "A request came that is not allowed", "UnexpectedAddress": "An account was used from an address that is not its own",
+		"InvalidTransport": "A transport was used that is not allowed", "Tampering": "Forged lines were smuggled into an event",
+		"CallRate": "More calls a minute than allowed", "ConcurrentCalls": "More calls at once than allowed",
+		"Cadence": "Calls were set up faster than a person dials", "DialProbing": "One number was tried behind different prefixes",
+		"ForbiddenDestination": "A destination was called that is forbidden", "NewCountry": "A country was called for the first time",
+		"OffHours": "A call was made outside the hours", "Dormant": "An account called that had long been silent",
+		"NewNetwork": "An account was used from a network never seen before", "TwoNetworks": "An account was used from two networks at once",
+		"ScannerAgent": "A known attack program was used", "AnonymousCall": "A call was made without a login",
+		"UnseenLogin": "An account was used without the login that it needs",
+	}
+	if w, ok := words[signal]; ok {
+		return w
+	}
+	return Plain(signal)
+}
+
+func (t *teller) affected() {
+	if t.account != "" {
+		t.r.Affected = append(t.r.Affected, "Account "+t.account+" and the person or the phones that use it.")
+	}
+	var accounts, sources []string
+	for _, o := range t.i.Evidence {
+		if a := Plain(o.Account); a != "" && a != t.account && !slices.Contains(accounts, a) {
+			accounts = append(accounts, a)
+		}
+		if s := Plain(o.Source); s != "" && !slices.Contains(sources, s) {
+			sources = append(sources, s)
+		}
+	}
+	if len(accounts) > 0 {
+		also := " as well"
+		if t.account == "" {
+			also = ""
+		}
+		t.r.Affected = append(t.r.Affected, "Accounts that were tried"+also+": "+list(accounts)+".")
+	}
+	if len(sources) > 0 {
+		t.r.Affected = append(t.r.Affected, "The attack came from "+list(sources)+".")
+	}
+}
+
+// lost is the most that can have been lost: a bill counts from the answer, and
+// this counts from the beginning of each call.
+func (t *teller) lost() {
+	if len(t.r.Calls) == 0 {
+		t.r.Lost = []string{"No call is known to have been made."}
+		if t.account == "" || !t.breakIn() && t.i.Key.Kind != "account" {
+			t.r.Lost = []string{"Nothing: no password was found, no call was made."}
+		}
+		return
+	}
+	var total time.Duration
+	minutes, open := 0, 0
+	for _, c := range t.r.Calls {
+		if !c.known {
+			open++
+			continue
+		}
+		total += c.duration
+		minutes += max(1, int((c.duration+time.Minute-1)/time.Minute))
+	}
+	t.r.Lost = append(t.r.Lost, fmt.Sprintf("At most %s, %s of calls in all: %s when each minute begun is charged.", count(len(t.r.Calls), "call"), seconds(total), count(minutes, "minute")))
+	if open > 0 {
+		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: ask Asterisk's call records or your carrier.", count(open, "call")))
+	}
+	t.r.Lost = append(t.r.Lost, "Each is counted from its beginning; whether it was answered, and what it cost, your carrier knows.")
+}
+
+func (t *teller) changed() {
+	for _, s := range t.r.Steps {
+		if s.State == "done" {
+			t.r.Changed = append(t.r.Changed, fmt.Sprintf("%s (%s): %s.", upper(s.What), s.Target, strings.TrimSuffix(s.Detail, ".")))
+		}
+	}
+	if len(t.r.Changed) == 0 {
+		t.r.Changed = []string{"Nothing."}
+	}
+}
+
+// next says what a person should do now.
+func (t *teller) next() {
+	next := func(format string, args ...any) { t.r.Next = append(t.r.Next, fmt.Sprintf(format, args...)) }
+	if t.r.Observed {
+		next("Tollwarden runs in mode observe and changed nothing. Set mode = \"enforce\" when you trust it.")
+	}
+	for n, s := range t.i.Steps {
+		told := t.r.Steps[n]
+		switch s.Step + " " + s.State {
+		case "rotate done":
+			next("Give the phones of %s their new password (%s). Until then they cannot register.", told.Target, told.Detail)
+		case "rotate failed", "rotate intended":
+			next("Change the password of %s now: `tollwarden rotate %s`.", told.Target, told.Target)
+		case "hangup failed", "hangup intended":
+			next("See that %s has no call: `tollwarden hangup %s`.", told.Target, told.Target)
+		case "expire-contacts failed", "expire-contacts intended":
+			next("See that no stranger is registered as %s: restart Asterisk, or remove the contact there.", told.Target)
+		case "ban done":
+			next("If %s is one of yours: `tollwarden unban %s --forgive`, and `tollwarden allow add %s` so that it does not happen again.", told.Target, told.Target, told.Target)
+		case "ban failed":
+			next("The kernel does not block %s: `tollwarden status` says why.", told.Target)
+		case "notify failed":
+			next("Nobody was told by the webhook: %s.", told.Detail)
+		}
+	}
+	if len(t.r.Calls) > 0 {
+		next("Tell your carrier of the calls listed here, with their times and numbers, and ask that they are not charged and that these destinations are closed. Soon: carriers set short limits.")
+	}
+	if t.breakIn() {
+		next("Find out how the password was known: was it short, the number itself, in a provisioning file, or used twice? Look at call forwarding and voicemail of %s.", t.account)
+	}
+	next("Keep this report with its annex, and note the SHA-256 elsewhere: it shows later that the annex is as it was.")
+}
+
+func (t *teller) outcome() {
+	done, failed, told := 0, 0, ""
+	var last time.Time
+	for _, s := range t.r.Steps {
+		switch notify := s.What == stepWords("notify"); {
+		case notify && s.State == "failed":
+			told = " The operator could not be told."
+		case notify:
+		case s.State == "done":
+			done++
+			if s.At.After(last) {
+				last = s.At
+			}
+		case s.State != "skipped":
+			failed++
+		}
+	}
+	t.r.Contained = failed == 0 && !t.r.Observed
+	switch {
+	case t.r.Observed:
+		t.r.Outcome = "Seen and recorded; nothing was changed, since Tollwarden runs in mode observe."
+	case failed > 0:
+		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", count(failed, "step"))
+	case done == 0:
+		t.r.Outcome = "Nothing was done: the steps say why."
+	case last.IsZero():
+		t.r.Outcome = "Stopped."
+	default:
+		t.r.Outcome = fmt.Sprintf("Stopped within %s of the decision.", roundly(last.Sub(t.i.At)))
+	}
+	t.r.Outcome += told
+}

@@ -1,0 +1,199 @@
+package report_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/net/html"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/report"
+)
+
+var update = flag.Bool("update", false, "write the expected texts anew")
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// breakIn is a theft as it happens: guesses, the right password, calls, and what
+// was done.
+func breakIn() control.Incident {
+	i := control.Incident{
+		ID: 41, At: noon.Add(5 * time.Second), Key: control.Key{Kind: "account", Value: "1002"}, Account: "1002", Source: "203.0.113.9",
+		Threshold: "break-in", Playbook: "compromise", Reason: "6 failures from 3 sources, then a success from 203.0.113.9", Mode: "enforce",
+		Steps: []control.Step{
+			{Step: "ban", Target: "203.0.113.9", State: "done", Detail: "until 2026-11-22 16:00:05 UTC", Took: "210µs"},
+			{Step: "hangup", Target: "1002", State: "done", Detail: "2 channels ended", Took: "42ms"},
+			{Step: "rotate", Target: "1002", State: "done", Detail: "in pjsip.conf, the new secret is in /var/lib/tollwarden/secrets", Took: "180ms"},
+			{Step: "expire-contacts", Target: "1002", State: "done", Detail: "1 registration thrown out", Took: "190ms"},
+			{Step: "notify", Target: "operator", State: "failed", Detail: "webhook example.org: answered 503", Took: "3s"},
+		},
+	}
+	for n, source := range []string{"203.0.113.7", "203.0.113.7", "203.0.113.8", "203.0.113.8", "203.0.113.9", "203.0.113.9"} {
+		i.Evidence = append(i.Evidence, control.Observation{
+			At: noon.Add(time.Duration(n) * 500 * time.Millisecond), Signal: "ChallengeResponseFailed", Source: source, Port: 5060,
+			Transport: "UDP", Proof: "claimed", Account: "1002", Session: fmt.Sprintf("session-%d", n),
+		})
+	}
+	i.Evidence = append(i.Evidence, control.Observation{
+		At: noon.Add(5 * time.Second), Signal: "SuccessAfterFailures", Source: "203.0.113.9", Port: 5060, Transport: "UDP", Proof: "proven", Account: "1002", Session: "session-9",
+	})
+	for n, number := range []string{"00881234567", "900881234567"} {
+		began := noon.Add(time.Duration(4900+n*20) * time.Millisecond)
+		ended := began.Add(150*time.Millisecond + time.Duration(n)*61*time.Second)
+		i.Calls = append(i.Calls, control.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: number, Country: "GB", Began: began, Ended: &ended})
+	}
+	return i
+}
+
+// hostile is an incident whose every word of a stranger is meant to do harm.
+func hostile() control.Incident {
+	i := breakIn()
+	const evil = "<script>alert(1)</script>\"'&\x1b[31m\n\u202egnp.exe"
+	i.Account, i.Reason, i.Threshold = evil, evil, evil
+	i.Key.Value = evil
+	for n := range i.Evidence {
+		i.Evidence[n].Account, i.Evidence[n].Session = evil, evil
+	}
+	for n := range i.Steps {
+		i.Steps[n].Detail, i.Steps[n].Target = evil, evil
+	}
+	for n := range i.Calls {
+		i.Calls[n].Dialled, i.Calls[n].Channel = evil, "javascript:alert(1)"+evil
+	}
+	return i
+}
+
+func guesser() control.Incident {
+	i := breakIn()
+	i.Key, i.Threshold, i.Playbook, i.Calls = control.Key{Kind: "source", Value: "192.0.2.66"}, "password guessing", "block", nil
+	i.Reason, i.Account = "3 points within 1h: 3× ChallengeResponseFailed on 1002", ""
+	i.Evidence, i.Steps = i.Evidence[:3], i.Steps[:1]
+	return i
+}
+
+func observed() control.Incident {
+	i := breakIn()
+	i.Mode = "observe"
+	for n := range i.Steps {
+		i.Steps[n].State, i.Steps[n].Detail, i.Steps[n].Took = "skipped", "mode is observe: would do it", ""
+	}
+	i.Calls[1].Ended = nil
+	return i
+}
+
+func text(t *testing.T, i control.Incident) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.Of(i, time.UTC).Text(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func page(t *testing.T, i control.Incident) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := report.Of(i, time.UTC).HTML(&b); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// The stories are read by people: they are kept whole, to be read here too.
+func TestStories(t *testing.T) {
+	for name, i := range map[string]control.Incident{"break-in": breakIn(), "guesser": guesser(), "observed": observed()} {
+		t.Run(name, func(t *testing.T) {
+			path, got := filepath.Join("testdata", name+".txt"), text(t, i)
+			if *update {
+				if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("the story (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Nothing that a stranger wrote does more than stand there.
+func TestHostileWords(t *testing.T) {
+	for _, c := range text(t, hostile()) {
+		if c != '\n' && (c < ' ' || c == 0x7f || c == '\u202e') {
+			t.Fatalf("the text holds %U", c)
+		}
+	}
+	doc, err := html.Parse(strings.NewReader(page(t, hostile())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := map[string]bool{
+		"html": true, "head": true, "meta": true, "title": true, "style": true, "body": true, "header": true, "main": true, "link": true,
+		"h1": true, "h2": true, "p": true, "ul": true, "ol": true, "li": true, "time": true, "br": true, "span": true,
+		"table": true, "thead": true, "tbody": true, "tr": true, "th": true, "td": true, "pre": true, "code": true, "a": true,
+	}
+	for n := range doc.Descendants() {
+		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "\u202e\x1b") {
+			t.Errorf("a text holds what does not print: %q", n.Data)
+		}
+		if n.Type != html.ElementNode {
+			continue
+		}
+		if !allowed[n.Data] {
+			t.Errorf("the page holds <%s>", n.Data)
+		}
+		for _, a := range n.Attr {
+			if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "href" && !strings.HasPrefix(a.Val, "data:") {
+				t.Errorf("<%s %s=%q>", n.Data, a.Key, a.Val)
+			}
+		}
+	}
+}
+
+// Whoever gets the annex can check it: it is whole, one object a line, and its
+// sum is the one that is named.
+func TestAnnex(t *testing.T) {
+	for name, i := range map[string]control.Incident{"break-in": breakIn(), "hostile": hostile()} {
+		r := report.Of(i, time.UTC)
+		sum := sha256.Sum256(r.Annex.Data)
+		if r.Annex.SHA256 != hex.EncodeToString(sum[:]) {
+			t.Errorf("%s: the sum does not fit", name)
+		}
+		lines := strings.Split(strings.TrimSuffix(r.Annex.Text(), "\n"), "\n")
+		if len(lines) != len(i.Evidence)+len(i.Calls) {
+			t.Fatalf("%s: %d lines", name, len(lines))
+		}
+		var o control.Observation
+		if err := json.Unmarshal([]byte(lines[0]), &o); err != nil || o.Session != i.Evidence[0].Session || !o.At.Equal(i.Evidence[0].At) {
+			t.Errorf("%s: the first line reads %+v, %v", name, o, err)
+		}
+		p := page(t, i)
+		saved := regexp.MustCompile(`href="data:application/jsonl;base64,([^"]*)"`).FindStringSubmatch(p)
+		if saved == nil {
+			t.Fatalf("%s: nothing to save", name)
+		}
+		data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(saved[1], "&#43;", "+"))
+		if err != nil || !bytes.Equal(data, r.Annex.Data) {
+			t.Errorf("%s: what is saved is not the annex: %v", name, err)
+		}
+		if !strings.Contains(p, r.Annex.SHA256) || !strings.Contains(text(t, i), r.Annex.SHA256) {
+			t.Errorf("%s: the sum is not told", name)
+		}
+	}
+}
