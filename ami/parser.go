@@ -65,7 +65,6 @@ type Parser struct {
 	// Asterisk wrote at its end have come.
 	torn bool
 	tail tail
-	memo memo
 }
 
 // tail is the end of a torn security event.
@@ -88,7 +87,7 @@ func (p *Parser) Count(t Tampering) uint64 {
 // nothing.
 func (p *Parser) Parse(b *Block, e *Event) error {
 	*e = Event{}
-	sound, refused, known := e.read(b, &p.memo)
+	sound, refused, known := e.read(b)
 	if known && refused == 0 {
 		p.torn, p.tail = false, tail{}
 		return nil
@@ -144,7 +143,7 @@ func (p *Parser) follow(b *Block) {
 // read says whether the block is known to be an event that is read, or one that
 // should be, and why it is refused. It is sound when it is a security event that
 // keeps its schema up to SessionID, whatever follows.
-func (e *Event) read(b *Block, m *memo) (sound bool, refused Tampering, known bool) {
+func (e *Event) read(b *Block) (sound bool, refused Tampering, known bool) {
 	if len(b.Headers) == 0 {
 		return false, TamperedHeadless, true
 	}
@@ -157,7 +156,7 @@ func (e *Event) read(b *Block, m *memo) (sound bool, refused Tampering, known bo
 	}
 	if e.Kind != NoEvent {
 		known = true
-		sound, refused = e.match(b.Headers, m)
+		sound, refused = e.match(b.Headers)
 	}
 	if b.Damage != None {
 		return sound, TamperedFraming, true
@@ -166,7 +165,7 @@ func (e *Event) read(b *Block, m *memo) (sound bool, refused Tampering, known bo
 }
 
 // match walks the event's schema and the headers side by side.
-func (e *Event) match(headers []Header, m *memo) (sound bool, refused Tampering) {
+func (e *Event) match(headers []Header) (sound bool, refused Tampering) {
 	s := &schemas[e.Kind]
 	if len(headers) < 2 || string(headers[1].Name) != "Privilege" {
 		return false, TamperedMissing
@@ -188,7 +187,7 @@ func (e *Event) match(headers []Header, m *memo) (sound bool, refused Tampering)
 			return sound, TamperedMissing
 		}
 		for here {
-			if !e.set(slot.field, headers[at].Value, m) {
+			if !e.set(slot.field, headers[at].Value) {
 				return sound, TamperedValue
 			}
 			at++

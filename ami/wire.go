@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -228,23 +227,17 @@ func (r *Reader) scan() bool {
 
 // add parses one line into a header.
 func (r *Reader) add(line []byte) {
-	n := len(r.block.Headers)
-	if n == cap(r.block.Headers) {
-		r.block.Headers = slices.Grow(r.block.Headers, 1)
-	}
-	r.block.Headers = r.block.Headers[:n+1]
-	h := &r.block.Headers[n] // filled in its place: a copy is what costs here
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
 		r.noColon = true
-		h.Name, h.Value = nil, line
+		r.block.Headers = append(r.block.Headers, Header{Value: line})
 		return
 	}
 	value := line[colon+1:]
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
 	}
-	h.Name, h.Value = line[:colon], value
+	r.block.Headers = append(r.block.Headers, Header{Name: line[:colon], Value: value})
 }
 
 // over names the cap that a line of that length would break. r.seen is at its

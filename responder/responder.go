@@ -224,11 +224,6 @@ func (r *Responder) Tidy(now time.Time) {
 	}
 	r.told.prune(now)
 	r.suspects.prune(now)
-	for account, c := range r.closing {
-		if c.over(now) {
-			delete(r.closing, account)
-		}
-	}
 	for account, at := range r.rotatedAt {
 		if now.Sub(at) > grace {
 			delete(r.rotatedAt, account)
@@ -252,8 +247,9 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 	}
 }
 
-// hear takes one event that is what it says.
-func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) {
+// hear takes one event that is what it says. news is false when another sensor
+// has told it.
+func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
 	switch e.Kind {
 	case ami.Newchannel:
 		r.channelUp(now, e)
@@ -263,9 +259,14 @@ func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) {
 		if e.Kind == ami.ChallengeResponseFailed || e.Kind == ami.InvalidPassword || e.Kind == ami.InvalidAccountID {
 			r.failures[s] = now
 		}
-		if e.Kind.Security() && r.sightings.first(now, s, e) {
-			r.complete(now, s, e)
-			r.judge(now, e)
+		if !e.Kind.Security() {
+			return true
 		}
+		if !r.sightings.first(now, s, e) {
+			return false
+		}
+		r.complete(now, s, e)
+		r.judge(now, e)
 	}
+	return true
 }

@@ -18,27 +18,46 @@ const (
 	SensorAMI         Sensor = iota // the event session
 	SensorSecurityLog               // SECURITY lines of Asterisk's log
 	SensorLog                       // the other lines of it
-	sensors
+
+	maxLogs = 3 // logs that are told apart
+	sensors = 1 + 2*maxLogs
 )
+
+// LogSensors are the sensors of the log number n, counted from 0. Asterisk may
+// write the same into several logs, messages and full for instance.
+func LogSensors(n int) (security, plain Sensor) {
+	first := SensorSecurityLog + Sensor(2*min(n, maxLogs-1))
+	return first, first + 1
+}
+
+// plain says whether it reads the lines of a log that are no security events.
+func (s Sensor) plain() bool { return s > SensorAMI && s%2 == 0 }
 
 // String names the sensor.
 func (s Sensor) String() string {
-	return [sensors]string{"ami", "security log", "log"}[s]
+	switch {
+	case s == SensorAMI:
+		return "ami"
+	case s.plain():
+		return "log"
+	}
+	return "security log"
 }
 
 // Report takes one event that a sensor saw; e is the responder's until Report
-// returns. Like Handle it computes, queues and returns.
-func (r *Responder) Report(now time.Time, s Sensor, e *ami.Event) {
+// returns. Like Handle it computes, queues and returns. news is false for what
+// another sensor has told before.
+func (r *Responder) Report(now time.Time, s Sensor, e *ami.Event) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s == SensorLog && misdialled(e) {
-		return
+	if s.plain() && misdialled(e) {
+		return false
 	}
 	r.counters.Events++
 	if s != SensorAMI {
 		r.counters.Logged++
 	}
-	r.hear(now, s, e)
+	return r.hear(now, s, e)
 }
 
 // misdialled says whether an event is an account's own call to a number that
@@ -84,9 +103,10 @@ func (r *Responder) ReportBlinding(now time.Time) {
 func (r *Responder) LastFailures() (events, log time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	log = r.failures[SensorLog]
-	if s := r.failures[SensorSecurityLog]; s.After(log) {
-		log = s
+	for _, at := range r.failures[SensorSecurityLog:] {
+		if at.After(log) {
+			log = at
+		}
 	}
 	return r.failures[SensorAMI], log
 }
@@ -110,7 +130,7 @@ func (r *Responder) Banned(now time.Time, source netip.Addr) (Ban, bool) {
 }
 
 const (
-	// sightingSlots is how many sessions are told apart at once, in 2 MB.
+	// sightingSlots is how many sessions are told apart at once, in 3.5 MB.
 	sightingSlots = 1 << 16
 	// sensorsLag is how far the sensors may be apart for the same thing: a log
 	// on a slow disk comes seconds later. It is also how long a sensor that
@@ -196,7 +216,7 @@ var unknownAccount = []byte("<unknown>")
 // tell: the challenges, and that an account does not exist, for which the log
 // gives the name that was tried. The caller holds the lock.
 func (r *Responder) complete(now time.Time, s Sensor, e *ami.Event) {
-	if s != SensorLog || string(e.Service) != "PJSIP" {
+	if !s.plain() || string(e.Service) != "PJSIP" {
 		return
 	}
 	o := score.Observation{At: now, Signal: signals[e.Kind], Source: e.Remote.Addr(), Session: e.SessionID}

@@ -48,6 +48,9 @@ const tornRoom = 1024
 type Parser struct {
 	Clock  Clock
 	Counts Counts
+	// Comments passes over lines that begin with '#', which a person has put
+	// into a collection. Asterisk writes none.
+	Comments bool
 
 	line   []byte // the held record's own memory
 	record Record
@@ -68,6 +71,9 @@ type tear struct {
 // emit when the line behind it shows that it is whole.
 func (p *Parser) Line(line []byte, emit func(*Record)) {
 	p.Counts.Lines++
+	if p.Comments && len(line) > 0 && line[0] == '#' {
+		return
+	}
 	line = uncolour(line)
 	e, ok := parseEntry(line)
 	if ok && len(e.date) > 0 {

@@ -51,6 +51,12 @@ func parseEntry(line []byte) (e entry, ok bool) {
 	return e, true
 }
 
+// Entry says whether a line begins as one of Asterisk's logger does.
+func Entry(line []byte) bool {
+	_, ok := parseEntry(line)
+	return ok
+}
+
 var space = []byte{' '}
 
 // cutSyslog takes away what syslog and journalctl put before a line and keeps

@@ -1,0 +1,131 @@
+package replay
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/responder"
+)
+
+// logStream gives what a log of Asterisk's tells.
+type logStream struct {
+	in     *bufio.Reader
+	file   *File
+	parser logfile.Parser
+	plain  responder.Sensor
+	secure responder.Sensor
+
+	last time.Time // of the items so far: a line without a date is as old as the one before it
+	over bool
+	tail []byte // the last line, when the file ends within it
+	item *item  // where the parser's finding goes
+	got  bool
+	text []byte
+}
+
+func newLog(in *bufio.Reader, file *File, zone *time.Location, latest time.Time) *logStream {
+	return &logStream{
+		in: in, file: file, parser: logfile.Parser{Clock: logfile.Clock{Location: zone, Latest: latest}, Comments: true},
+		plain: responder.SensorLog, secure: responder.SensorSecurityLog,
+	}
+}
+
+func (s *logStream) next(it *item) error {
+	s.item, s.got = it, false
+	for !s.over {
+		line, long, err := readLine(s.in)
+		if err != nil {
+			s.end(line, err)
+			break
+		}
+		s.file.Lines++
+		if long {
+			s.file.damaged("too long", nil)
+			continue
+		}
+		before := s.parser.Counts
+		s.parser.Line(line, s.take)
+		switch {
+		case s.parser.Counts.Undated > before.Undated:
+			s.file.damaged("its date is not understood", line)
+		case s.parser.Counts.Foreign > before.Foreign && len(bytes.TrimSpace(line)) > 0:
+			s.file.damaged("no line of Asterisk's logger", line)
+		}
+		if s.got {
+			return nil
+		}
+	}
+	if !s.got && s.tail != nil {
+		s.parser.Line(s.tail, s.take)
+		s.parser.Flush(s.take)
+		s.tail = nil
+	}
+	if s.got {
+		return nil
+	}
+	return io.EOF
+}
+
+// end passes on what waits for another line. A line that the file ends within
+// breaks nothing of a stranger's: it is one that was being written.
+func (s *logStream) end(line []byte, err error) {
+	s.over = true
+	switch {
+	case errors.Is(err, errCut):
+		s.file.Lines++
+		if logfile.Entry(line) {
+			s.tail = line
+		} else {
+			s.file.damaged(err.Error(), line)
+		}
+	case !errors.Is(err, io.EOF):
+		s.file.damaged(err.Error(), nil)
+	}
+	s.parser.Flush(s.take)
+}
+
+// take copies what the parser found.
+func (s *logStream) take(r *logfile.Record) {
+	if !r.At.IsZero() && !r.At.After(s.parser.Clock.Latest.AddDate(0, 0, 1)) {
+		s.last = r.At
+	}
+	if s.last.IsZero() {
+		s.file.damaged("nothing tells its time", nil)
+		return
+	}
+	s.got = true
+	s.file.Read++
+	*s.item = item{at: s.last, sensor: s.plain}
+	if r.Security {
+		s.item.sensor = s.secure
+	}
+	switch r.Finding {
+	case logfile.Tampered:
+		s.item.what = aTampering
+	case logfile.Blinded:
+		s.item.what = aBlinding
+	}
+	s.item.event = s.keep(&r.Event)
+}
+
+// keep copies an event's text into memory of the stream's own.
+func (s *logStream) keep(e *ami.Event) ami.Event {
+	kept := *e
+	s.text = s.text[:0]
+	views := []*[]byte{&kept.Service, &kept.AccountID, &kept.SessionID, &kept.ACLName, &kept.RequestType, &kept.Challenge, &kept.ReceivedChallenge}
+	for _, v := range views {
+		s.text = append(s.text, *v...)
+	}
+	at := 0
+	for _, v := range views {
+		n := len(*v)
+		*v = s.text[at : at+n : at+n]
+		at += n
+	}
+	return kept
+}

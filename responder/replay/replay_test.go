@@ -1,0 +1,268 @@
+package replay_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/replay"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func policy() responder.Policy {
+	return responder.Policy{
+		Thresholds: []score.Threshold{
+			{Name: "guessing", Per: score.PerSource, Score: 3, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.InvalidPassword: 1, score.ChallengeResponseFailed: 1}},
+			{Name: "break-in", Per: score.PerAccount, Score: 1, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.SuccessAfterFailures: 1}},
+		},
+		Playbooks: map[string][]responder.StepKind{"block": {responder.StepBan}},
+		Ladder:    responder.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Claimed: 10 * time.Minute},
+	}
+}
+
+// notice is the log's line of a wrong password for 1002 under PJSIP.
+func notice(at time.Time, source string, call int) string {
+	return fmt.Sprintf("[%s] NOTICE[55] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:1002@pbx>' failed for '%s:5060' (callid: %d) - Failed to authenticate\n",
+		at.Format("2006-01-02 15:04:05.000"), source, call)
+}
+
+// entry is the security log's entry of the same; with kind SuccessfulAuth of
+// the right password.
+func entry(at time.Time, kind, transport, source string, call int) string {
+	return fmt.Sprintf("[%s] SECURITY[55] res_security_log.c: SecurityEvent=%q,EventTV=%q,Severity=\"Error\",Service=\"PJSIP\",EventVersion=\"1\",AccountID=\"1002\",SessionID=\"%d\","+
+		"LocalAddress=\"IPV4/%s/192.0.2.1/5060\",RemoteAddress=\"IPV4/%s/%s/5060\",UsingPassword=\"1\"\n",
+		at.Format("2006-01-02 15:04:05.000"), kind, at.Format("2006-01-02T15:04:05.000-0700"), call, transport, transport, source)
+}
+
+// write makes a file, compressed when its name says so.
+func write(t *testing.T, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	var w io.WriteCloser = file
+	if strings.HasSuffix(name, ".gz") {
+		w = gzip.NewWriter(file)
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chtimes(path, noon, noon.Add(365*24*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func run(t *testing.T, paths ...string) *replay.Result {
+	t.Helper()
+	r, err := replay.Run(t.Context(), paths, replay.Options{Policy: policy(), Zone: time.UTC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// bans says in a line each what was banned.
+func bans(r *replay.Result) []string {
+	list := []string{}
+	for _, b := range r.Bans {
+		list = append(list, fmt.Sprintf("%s %d times, offence %d, %s, %d stopped, %d logins", b.Prefix.Addr(), b.Times, b.Offence, b.Scope, b.Stopped, b.Logins))
+	}
+	return list
+}
+
+func wantBans(t *testing.T, r *replay.Result, want ...string) {
+	t.Helper()
+	if got := bans(r); !slices.Equal(got, want) {
+		t.Errorf("bans\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A guesser over TCP is banned for an hour, comes back, and is banned for a
+// day; what the bans would have kept away is not judged.
+func TestBansActInVirtualTime(t *testing.T) {
+	var text strings.Builder
+	guess := func(after time.Duration, n int) {
+		for i := range n {
+			text.WriteString(entry(noon.Add(after+time.Duration(i)*time.Second), "ChallengeResponseFailed", "TCP", "203.0.113.7", i))
+		}
+	}
+	guess(0, 10)
+	text.WriteString(entry(noon.Add(time.Minute), "SuccessfulAuth", "TCP", "203.0.113.7", 99))
+	guess(2*time.Hour, 5)
+	guess(4*time.Hour, 5)
+	r := run(t, write(t, "security", text.String()))
+	wantBans(t, r, "203.0.113.7 2 times, offence 2, all, 15 stopped, 1 logins")
+	if len(r.Incidents) != 2 || r.Incidents[0].At != noon.Add(2*time.Second) || r.Counters.Observations != 6 {
+		t.Errorf("%d observations, incidents %+v", r.Counters.Observations, r.Incidents)
+	}
+}
+
+// One attack, told by a transcript, two logs and a rotated, compressed one, is
+// one attack; the files are read in the order of their times.
+func TestFilesAreOneStory(t *testing.T) {
+	transcript, err := os.ReadFile("../../ami/testdata/fraud-asterisk22-pjsip.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var old, messages, full, security strings.Builder
+	for i := range 8 {
+		at := noon.Add(time.Duration(i) * time.Minute)
+		line := notice(at, "203.0.113.7", i)
+		if i < 2 {
+			old.WriteString(line)
+		} else {
+			messages.WriteString(line)
+		}
+		full.WriteString(line)
+		full.WriteString(entry(at, "ChallengeResponseFailed", "UDP", "203.0.113.7", i))
+		security.WriteString(entry(at, "ChallengeResponseFailed", "UDP", "203.0.113.7", i))
+	}
+	folder := t.TempDir()
+	for name, text := range map[string]string{"messages": messages.String(), "messages.1.gz": old.String()} {
+		if err := os.Rename(write(t, name, text), filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := run(t,
+		filepath.Join(folder, "messages"), write(t, "security", security.String()), write(t, "manager.txt", string(transcript)),
+		write(t, "full", full.String()), filepath.Join(folder, "messages.1.gz"))
+	wantBans(t, r, "192.0.2.66 1 times, offence 0, sip, 16 stopped, 6 logins", "203.0.113.7 1 times, offence 0, sip, 23 stopped, 0 logins")
+	if len(r.Incidents) != 2 || r.Incidents[1].At != noon.Add(2*time.Minute) {
+		t.Errorf("incidents %+v", r.Incidents)
+	}
+	if len(r.Accounts) != 1 || r.Accounts[0].Name != "1002" || r.Accounts[0].Failures != 6 {
+		t.Errorf("accounts %+v", r.Accounts)
+	}
+}
+
+// Every observation is told, whoever it accuses and whatever a ban would have
+// kept away.
+func TestObservations(t *testing.T) {
+	text := notice(noon, "203.0.113.7", 1) + entry(noon.Add(time.Second), "InvalidAccountID", "TLS", "203.0.113.8", 2) +
+		strings.Replace(entry(noon.Add(2*time.Second), "InvalidAccountID", "UDP", "203.0.113.9", 3), `AccountID="1002`, "AccountID=\"x\nRemoteAddress: IPV4/UDP/8.8.8.8/5", 1)
+	var got []string
+	_, err := replay.Run(t.Context(), []string{write(t, "messages", text)}, replay.Options{Policy: policy(), Zone: time.UTC, Saw: func(o *replay.Observation) {
+		got = append(got, fmt.Sprintf("%s %s %s %s %s %s %s", o.At.Format(time.TimeOnly), o.Sensor, o.Kind, o.Source, o.Account, o.Session, o.Proof))
+	}})
+	want := []string{
+		"12:00:00 log ChallengeResponseFailed 203.0.113.7 1002 1 claimed",
+		"12:00:01 security log InvalidAccountID 203.0.113.8 1002 2 proven",
+		"12:00:02 security log Tampering 203.0.113.9   claimed",
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, observations\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// What is damaged is counted and shown, and hides nothing else.
+func TestDamage(t *testing.T) {
+	text := notice(noon, "203.0.113.6", 1) + "[2026-11-22 12:" + "\n" + strings.Repeat("x", 200_000) + "\n" + "[2026-99-22 12:00:00] NOTICE[1] manager.c: x\n" +
+		"\x00\xff\n" + notice(noon, "203.0.113.7", 2) + notice(noon, "203.0.113.7", 3) + notice(noon, "203.0.113.7", 4) + "[2026-11-22 12:00:01] NOT"
+	r := run(t, write(t, "messages", text))
+	f := r.Files[0]
+	if f.Lines != 9 || f.Damaged != 5 || len(f.Samples) != 3 || f.Samples[0].Line != 2 {
+		t.Errorf("file %+v", f)
+	}
+	// The line before the damage is not believed: it may have been broken by a stranger.
+	wantBans(t, r, "203.0.113.7 1 times, offence 0, sip, 0 stopped, 0 logins")
+	for _, text := range []string{"", "\n", "x", "Event: ", "Asterisk Call Manager/5\r\n\r\n\x00", `"",""`, strings.Repeat(`"",`, 20)} {
+		if r := run(t, write(t, "messages", text)); len(r.Bans) != 0 {
+			t.Errorf("%q: bans %v", text, bans(r))
+		}
+	}
+	if _, err := replay.Run(t.Context(), []string{"/nowhere"}, replay.Options{Policy: policy()}); err == nil {
+		t.Error("a missing file was replayed")
+	}
+}
+
+// Call records are taken in the order of their events, though they are written
+// as calls end; damaged ones are counted.
+func TestCallRecords(t *testing.T) {
+	record := func(from, to time.Duration) string {
+		return fmt.Sprintf(`"","1002","00442079460001","in","""x"" <1002>","PJSIP/1002-%08x","PJSIP/carrier-%08x","Dial","PJSIP/00442079460001@carrier,30","%s","%s","%s",1,1,"ANSWERED","DOCUMENTATION","%d.1",""`+"\n",
+			int(from.Seconds()), int(from.Seconds()), noon.Add(from).Format(time.DateTime), noon.Add(from).Format(time.DateTime), noon.Add(to).Format(time.DateTime), int(from.Seconds()))
+	}
+	text := record(time.Minute, 2*time.Minute) + record(0, time.Hour) + "\"no record\n" + strings.Repeat(`"",`, 20) + "\n"
+	r := run(t, write(t, "Master.csv", text))
+	f := r.Files[0]
+	if f.Format != replay.FormatCDR || f.Read != 2 || f.Damaged != 2 || r.From != noon || r.To != noon.Add(time.Hour) {
+		t.Errorf("from %s to %s, file %+v", r.From, r.To, f)
+	}
+	if r.Counters.Events != 10 {
+		t.Errorf("%d events, want 5 for each call", r.Counters.Events)
+	}
+}
+
+// Memory does not grow with the lines. TOLLWARDEN_REPLAY_LINES asks for more
+// of them.
+func TestMemoryIsFlat(t *testing.T) {
+	lines := 200_000
+	if n, err := strconv.Atoi(os.Getenv("TOLLWARDEN_REPLAY_LINES")); err == nil {
+		lines = n
+	}
+	path := filepath.Join(t.TempDir(), "messages")
+	file, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := bufio.NewWriter(file)
+	for i := range lines {
+		at := noon.Add(time.Duration(i) * 250 * time.Millisecond)
+		if i%10 != 0 {
+			fmt.Fprintf(w, "[%s] VERBOSE[55][C-%08x] pbx.c: Executing [s@in:%d] NoOp(\"PJSIP/1001-%08x\", \"\") in new stack\n", at.Format("2006-01-02 15:04:05.000"), i, i%9, i)
+			continue
+		}
+		source := netip.AddrFrom4([4]byte{203, byte(i / 700 >> 16), byte(i / 700 >> 8), byte(i / 700)})
+		if _, err := w.WriteString(notice(at, source.String(), i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var early, most uint64
+	began := time.Now()
+	n := 0
+	r, err := replay.Run(t.Context(), []string{path}, replay.Options{Policy: policy(), Zone: time.UTC, Progress: func(p replay.Progress) {
+		if n++; n%32 != 0 {
+			return
+		}
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		if early == 0 && p.Read*4 > p.Size {
+			early = m.HeapAlloc
+		}
+		most = max(most, m.HeapAlloc)
+	}})
+	if err != nil || r.Files[0].Lines != uint64(lines) || r.Files[0].Read != uint64(lines/10) {
+		t.Fatalf("%v, %+v", err, r)
+	}
+	t.Logf("%d lines in %s, %d incidents; heap %d MB at a quarter, %d MB at most", lines, time.Since(began).Round(time.Millisecond), r.Counters.Incidents, early>>20, most>>20)
+	if most > early+128<<20 {
+		t.Errorf("the heap grew from %d to %d MB", early>>20, most>>20)
+	}
+}
