@@ -96,6 +96,7 @@ func (r *Responder) record(i *Incident) {
 		Str("reason", i.Reason).Bool("observed", i.Observed).Msg("threshold crossed")
 	for _, s := range i.Steps {
 		if s.State == Skipped {
+			r.meters.step(&s)
 			r.logStep(i, s)
 		}
 	}
@@ -113,6 +114,7 @@ func (r *Responder) report(i *Incident, n int, state State, detail string) {
 func (r *Responder) settle(i *Incident, n int, state State, detail string) {
 	s := &i.Steps[n]
 	s.State, s.Detail, s.Took = state, detail, time.Since(i.At)
+	r.meters.step(s)
 	r.parts.Ledger.PutStep(ledgerStep(i, n))
 	r.logStep(i, *s)
 	r.show(i)

@@ -31,6 +31,7 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 		return // the other half of an attempt already counted, or no failure at all
 	}
 	r.counters.Observations++
+	r.meters.observed(counted.Proof)
 	if counted.Signal.Failure() && r.graced(now, &counted) {
 		r.counters.Graced++
 		return
@@ -76,6 +77,7 @@ func (r *Responder) graced(now time.Time, o *score.Observation) bool {
 func (r *Responder) observe(o *score.Observation) {
 	for _, v := range r.table.Observe(o) {
 		r.counters.Verdicts++
+		r.meters.verdict(v.Threshold.Name)
 		r.answer(&v)
 	}
 }
@@ -124,7 +126,7 @@ func (r *Responder) evidence(v *score.Verdict) []score.Record {
 }
 
 func (r *Responder) facts(v *score.Verdict) facts {
-	f := facts{target: r.trust.narrow(targetOf(v), v), observe: r.policy.Observe, deaf: r.parts.Notifier == nil}
+	f := facts{target: r.trust.narrow(targetOf(v), v), observe: r.policy.Observe, deaf: r.policy.Deaf || r.parts.Notifier == nil}
 	if !f.target.IsValid() {
 		return f
 	}
@@ -162,6 +164,7 @@ func (r *Responder) dropped(i *Incident, n int, err error) {
 		r.settle(i, n, Failed, err.Error()+"; tried again every second")
 		return
 	}
+	r.meters.dropped(time.Since(i.At))
 	r.settle(i, n, Done, untilString(i.Steps[n].ban))
 	r.herald(i.Steps[n].ban, Banned)
 }

@@ -27,6 +27,7 @@ type Policy struct {
 	Allow      []netip.Prefix // never banned
 	Username   string         // our own name on the manager interface
 	Log        bool           // a second sensor reads Asterisk's log
+	Deaf       bool           // the Notifier has nobody to tell
 }
 
 // Parts are the responder's edges. Notifier may be nil: nobody is told.
@@ -92,7 +93,9 @@ type Responder struct {
 	told       told
 	nonces     *nonces
 	suspects   suspects
+	canaries   canaries
 	counters   Counters
+	meters     meters
 }
 
 // Counters are what the responder has seen since it started.
@@ -132,6 +135,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		calls: calls.New(), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
 		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(),
+		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
 		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.Bans,
@@ -250,6 +254,7 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 // hear takes one event that is what it says. news is false when another sensor
 // has told it.
 func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
+	r.meters.event(e.Kind)
 	switch e.Kind {
 	case ami.Newchannel:
 		r.channelUp(now, e)
@@ -259,7 +264,7 @@ func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
 		if e.Kind == ami.ChallengeResponseFailed || e.Kind == ami.InvalidPassword || e.Kind == ami.InvalidAccountID {
 			r.failures[s] = now
 		}
-		if !e.Kind.Security() {
+		if !e.Kind.Security() || r.canaries.heard(now, s, e) {
 			return true
 		}
 		if !r.sightings.first(now, s, e) {

@@ -337,3 +337,10 @@ func (a *account) newPlace(source netip.Prefix, most int) *place {
 	*oldest = place{source: source}
 	return oldest
 }
+
+// Configure changes what counts as a break-in, and forgets nothing. Learned
+// and the capacities stay as they were.
+func (b *BreakIn) Configure(c BreakInConfig) {
+	c.Accounts, c.Places, c.Learned = b.config.Accounts, b.config.Places, b.config.Learned
+	b.config = c.withDefaults()
+}

@@ -1,8 +1,10 @@
 package score
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -237,4 +239,45 @@ func (e *evidence) read(i uint32) Record {
 	text = text[n.source:]
 	r.Account, r.Session = string(text[:n.account]), string(text[n.account:])
 	return r
+}
+
+// Notes are all observations kept as evidence of any key, the oldest first,
+// each once: what a table with other thresholds can be made from.
+func (t *Table) Notes() []Observation {
+	seen := make(map[uint32]struct{}, t.evidence.used)
+	all := make([]Observation, 0, t.evidence.used)
+	for _, k := range slices.Backward(t.spaces[:]) { // the accounts first: they tell the service
+		if k == nil {
+			continue
+		}
+		for r := range k.queues {
+			for i := k.queues[r].newest; i != 0; i = k.entries.at(i).prev {
+				var service []byte
+				if k.per == PerAccount && bytes.HasPrefix(k.names.at(i).bytes(), []byte(ManagerAccounts)) {
+					service = []byte("AMI")
+				}
+				trail := k.entries.at(i).trail()
+				n := trail.newest
+				for range trail.kept {
+					n = t.evidence.notes.at(n).next[k.per-1]
+					if _, ok := seen[n]; ok {
+						continue
+					}
+					seen[n] = struct{}{}
+					o := t.evidence.read(n).observation()
+					o.Service = service
+					all = append(all, o)
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Observation) int { return a.At.Compare(b.At) })
+	return all
+}
+
+func (r Record) observation() Observation {
+	return Observation{
+		At: r.At, Signal: r.Signal, Source: r.Source, Port: r.Port, Transport: r.Transport, Proof: r.Proof,
+		Account: []byte(r.Account), Session: []byte(r.Session),
+	}
 }

@@ -1,0 +1,42 @@
+package responder
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Reconfigure puts another policy in force without a pause: scores, bans,
+// offences, known places and everything under way stay, and every event is
+// judged by the one policy or by the other. The mode, our own name and the
+// sensors cannot change while the responder runs, and stay as they were.
+//
+// Where the thresholds differ the scores are counted anew from the
+// observations kept as evidence, of each key the newest 32. What those cross
+// by the new thresholds is no verdict: only what is observed from now on is.
+// An error leaves everything as it was.
+func (r *Responder) Reconfigure(p Policy) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !reflect.DeepEqual(p.Thresholds, r.policy.Thresholds) {
+		table, err := score.New(p.Thresholds, score.Limits{})
+		if err != nil {
+			return fmt.Errorf("thresholds: %w", err)
+		}
+		for _, o := range r.table.Notes() {
+			table.Observe(&o)
+		}
+		r.table = table
+	}
+	r.breakIn.Configure(p.BreakIn)
+	r.offences.forget = p.Ladder.Forget
+	protected := r.trust.protected
+	r.trust = newTrust(p.Allow)
+	maps.Copy(r.trust.protected, protected)
+	r.policy.Thresholds, r.policy.Playbooks = p.Thresholds, p.Playbooks
+	r.policy.Ladder, r.policy.BreakIn = p.Ladder, p.BreakIn
+	r.policy.Allow, r.policy.Deaf = p.Allow, p.Deaf
+	return nil
+}

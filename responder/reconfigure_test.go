@@ -1,0 +1,78 @@
+package responder_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Two wrong guesses before a reload and one after it are three, whether the
+// thresholds stay or change.
+func TestScoresSurviveAnotherPolicy(t *testing.T) {
+	for name, change := range map[string]func(p *responder.Policy){
+		"the same":       func(*responder.Policy) {},
+		"another ladder": func(p *responder.Policy) { p.Ladder.Times = []time.Duration{time.Minute} },
+		"another name":   func(p *responder.Policy) { p.Thresholds[0].Name = "guessing" },
+		"a lower score":  func(p *responder.Policy) { p.Thresholds[0].Score = 3 },
+		"one threshold on": func(p *responder.Policy) {
+			p.Thresholds = append(p.Thresholds, p.Thresholds[0])
+			p.Thresholds[3].Name = "twin"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := 3
+			if name == "a lower score" {
+				before = 10
+			}
+			h := newHouse(t, guessing(before))
+			h.hear(t, noon, []byte(failures("1002", "203.0.113.5", 2)))
+			p := guessing(before)
+			change(&p)
+			if err := h.Reconfigure(p); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(h.settled(t)); n != 0 {
+				t.Fatalf("the reload itself made %d incidents", n)
+			}
+			h.hear(t, noon.Add(time.Second), []byte(failure("1002", "203.0.113.5", 7)))
+			list := h.settled(t)
+			if len(list) == 0 || list[0].Source != netip.MustParseAddr("203.0.113.5") {
+				t.Errorf("incidents: %s; want the guesser's", thresholds(list))
+			}
+		})
+	}
+}
+
+// What a new allow list holds is not banned, and the old one's no longer kept.
+func TestAllowListOfAnotherPolicy(t *testing.T) {
+	p := guessing(3)
+	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.5/32")}
+	h := newHouse(t, p)
+	p = guessing(3)
+	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.6/32")}
+	if err := h.Reconfigure(p); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, noon, []byte(failures("1002", "203.0.113.5", 3)+failures("1003", "203.0.113.6", 3)))
+	h.settled(t)
+	if got := h.wall.dropped(); len(got) != 1 || got[0] != "203.0.113.5/32" {
+		t.Errorf("dropped %v", got)
+	}
+}
+
+// A policy that no table can hold is refused, and the old one goes on.
+func TestImpossiblePolicyIsRefused(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	p := guessing(3)
+	p.Thresholds = append(p.Thresholds, score.Threshold{Name: "none"})
+	if err := h.Reconfigure(p); err == nil {
+		t.Fatal("taken")
+	}
+	h.hear(t, noon, []byte(failures("1002", "203.0.113.5", 3)))
+	if list := h.settled(t); thresholds(list) != "password guessing 203.0.113.5" {
+		t.Errorf("incidents: %s", thresholds(list))
+	}
+}
