@@ -39,6 +39,7 @@ type Config struct {
 	BreakIn    BreakIn
 	Rotate     Rotate
 	Notify     Notify
+	Health     Health
 	Thresholds []Threshold
 	Playbooks  []Playbook
 }
@@ -103,6 +104,13 @@ type Rotate struct {
 type Notify struct {
 	Webhook string        // URL that gets each incident as JSON; "" is nobody
 	Within  time.Duration // time limit of one delivery
+}
+
+// Health says how the daemon proves that it would stop an attack now.
+type Health struct {
+	Canary time.Duration // how often an event of our own has to come through Asterisk
+	Kernel time.Duration // how often the kernel's table is compared and probed
+	Listen string        // host:port of /healthz and /metrics; "" is nowhere
 }
 
 // Per is what a threshold counts by.

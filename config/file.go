@@ -55,6 +55,12 @@ type file struct {
 		Within  *string `toml:"within"`
 	} `toml:"notify"`
 
+	Health struct {
+		Canary *string `toml:"canary"`
+		Kernel *string `toml:"kernel"`
+		Listen *string `toml:"listen"`
+	} `toml:"health"`
+
 	Threshold []fileThreshold `toml:"threshold"`
 	Playbook  []filePlaybook  `toml:"playbook"`
 }

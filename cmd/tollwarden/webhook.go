@@ -11,22 +11,20 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-
-	"github.com/tollwarden/tollwarden/responder"
 )
 
-// webhook tells one receiver of incidents: the same JSON as
-// `tollwarden incident ID --json`, by POST.
+// webhook tells one receiver by POST: of incidents, in the same JSON as
+// `tollwarden incident ID --json`, and of alarms about the daemon itself.
 type webhook struct {
 	url    string
 	within time.Duration // of one try
 	client http.Client
 }
 
-// Notify posts the incident, again a few times when the receiver fails. The
-// URL stays out of errors and records: webhooks carry tokens.
-func (h *webhook) Notify(ctx context.Context, i *responder.Incident) (string, error) {
-	body, err := json.Marshal(showIncident(i))
+// deliver posts, again a few times when the receiver fails. The URL stays out
+// of errors and records: webhooks carry tokens.
+func (h *webhook) deliver(ctx context.Context, what any) (string, error) {
+	body, err := json.Marshal(what)
 	if err != nil {
 		return "", err
 	}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"os"
+	"reflect"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// configFile is the configuration on the disk, and what of it is in force.
+type configFile struct {
+	path   string
+	secret string // the environment's, which is taken out of it at the start
+
+	mu      sync.Mutex
+	sum     [sha256.Size]byte // of what is in force
+	loaded  time.Time
+	refused error // why the last reload was refused; nil when it was not
+
+	size    int64 // of the file when it was last looked at
+	written time.Time
+	changed bool // the file was another than what is in force then
+}
+
+// openConfig reads the file for the first time. It takes the secret out of the
+// environment so that no child process and no /proc reader gets it from there.
+func openConfig(path string) (*configFile, *config.Config, error) {
+	f := &configFile{path: path, secret: os.Getenv(config.SecretEnv)}
+	_ = os.Unsetenv(config.SecretEnv)
+	cfg, sum, err := f.read()
+	if err != nil {
+		return nil, nil, err
+	}
+	f.inForce(sum)
+	return f, cfg, nil
+}
+
+// read parses the file as it is now.
+func (f *configFile) read() (*config.Config, [sha256.Size]byte, error) {
+	env := config.Env{Signals: signalNames(), Getenv: func(key string) string {
+		if key == config.SecretEnv {
+			return f.secret
+		}
+		return os.Getenv(key)
+	}}
+	data, err := os.ReadFile(f.path)
+	if err != nil {
+		cfg, err := config.Load(f.path, env) // says what to do about it
+		return cfg, sha256.Sum256(data), err
+	}
+	cfg, err := config.Parse(f.path, data, env)
+	return cfg, sha256.Sum256(data), err
+}
+
+func (f *configFile) inForce(sum [sha256.Size]byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sum, f.loaded, f.refused = sum, time.Now(), nil
+	f.size, f.written = -1, time.Time{} // look again
+}
+
+func (f *configFile) refuse(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused = err
+}
+
+// state is what status says of the file. It is read only when it looks touched.
+func (f *configFile) state() control.Config {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := os.Stat(f.path)
+	switch {
+	case err != nil:
+		f.changed = true
+	case info.Size() != f.size || !info.ModTime().Equal(f.written):
+		data, err := os.ReadFile(f.path)
+		sum := sha256.Sum256(data)
+		f.changed = err != nil || !bytes.Equal(sum[:], f.sum[:])
+		f.size, f.written = info.Size(), info.ModTime()
+	}
+	c := control.Config{File: f.path, Loaded: f.loaded, Changed: f.changed}
+	if f.refused != nil {
+		c.Refused = f.refused.Error()
+	}
+	return c
+}
+
+// reloadable makes everything zero that a reload can change. What is not named
+// here needs a restart, new keys included.
+func reloadable(c config.Config) config.Config {
+	c.Thresholds, c.Playbooks = nil, nil
+	c.Bans, c.BreakIn, c.Notify = config.Bans{}, config.BreakIn{}, config.Notify{}
+	c.Firewall.Allow = nil
+	c.Health.Canary, c.Health.Kernel = 0, 0
+	return c
+}
+
+// fixed are the keys that differ and that a reload cannot change.
+func fixed(was, is *config.Config) []string {
+	return differing("", reflect.ValueOf(reloadable(*was)), reflect.ValueOf(reloadable(*is)))
+}
+
+func differing(prefix string, a, b reflect.Value) (keys []string) {
+	for i := range a.NumField() {
+		name := prefix + snake(a.Type().Field(i).Name)
+		switch x, y := a.Field(i), b.Field(i); {
+		case reflect.DeepEqual(x.Interface(), y.Interface()):
+		case x.Kind() == reflect.Struct:
+			keys = append(keys, differing(name+".", x, y)...)
+		default:
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
+// snake is a field's name as the file writes it: ConfigDir is config_dir.
+func snake(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		if i > 0 && unicode.IsUpper(r) && unicode.IsLower(runes[i-1]) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+func newReload() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "reload", Short: "Have the daemon read its configuration again", Args: args(cobra.NoArgs),
+		Long: "Have the daemon read its configuration again, as SIGHUP does.\n" +
+			"Scores, bans and everything under way stay, and no event is lost. A configuration\n" +
+			"with a mistake, or one that changes what only a restart can, is refused whole:\n" +
+			"the old one goes on.",
+	}
+	socket := socketFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := control.Dial(*socket).Reload(cmd.Context())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), c.Message)
+		return nil
+	}
+	return cmd
+}
+
+// obey reloads at SIGHUP, until ctx ends.
+func (d *daemon) obey(ctx context.Context) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			_, _ = d.reload() // told by the log and by status
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reload puts the configuration of the file in force, whole or not at all, and
+// says what it did.
+func (d *daemon) reload() (string, error) {
+	if d.file == nil {
+		return "", errors.New("there is no configuration file to read again")
+	}
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	err := d.readAgain()
+	if err != nil {
+		d.file.refuse(err)
+		d.log.Error().Err(err).Msg("the configuration is refused, the old one goes on")
+		return "", fmt.Errorf("refused, the old configuration goes on: %w", err)
+	}
+	d.log.Info().Str("file", d.file.path).Msg("the configuration is in force")
+	return d.file.path + " is in force", nil
+}
+
+func (d *daemon) readAgain() error {
+	cfg, sum, err := d.file.read()
+	if err != nil {
+		return err
+	}
+	if keys := fixed(d.cfg, cfg); len(keys) > 0 {
+		return fmt.Errorf("%s: only a restart can change %s", d.file.path, strings.Join(keys, ", "))
+	}
+	policy, err := policyOf(cfg)
+	if err != nil {
+		return err
+	}
+	before, err := policyOf(d.loaded.Load())
+	if err != nil {
+		return err
+	}
+	// The kernel first: it is what can fail for reasons of its own.
+	if err := d.table.Allow(policy.Allow); err != nil {
+		return err
+	}
+	if err := d.responder.Reconfigure(policy); err != nil {
+		return errors.Join(err, d.table.Allow(before.Allow))
+	}
+	d.receiver.set(cfg.Notify)
+	d.canary.set(cfg.Health.Canary)
+	if d.sentry != nil {
+		d.sentry.set(cfg.Health.Kernel)
+	}
+	d.loaded.Store(cfg)
+	d.file.inForce(sum)
+	return nil
+}
