@@ -45,6 +45,7 @@ type Counters struct {
 	Blocks  atomic.Uint64 // read
 	Late    atomic.Uint64 // answers that came when nobody waited any more
 	Refused atomic.Uint64 // actions not sent because too many were pending
+	Logins  atomic.Uint64 // of a Dialer; all but the first are reconnects
 	Damaged DamageCounts
 }
 

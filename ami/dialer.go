@@ -112,6 +112,7 @@ func (d *Dialer) Connect(ctx context.Context) (*Client, error) {
 		_ = c.Close()
 		return nil, err
 	}
+	d.counters.Logins.Add(1)
 	return c, nil
 }
 

@@ -73,6 +73,14 @@ type DamageCounts [damages]atomic.Uint64
 // Get returns how many blocks had the damage.
 func (c *DamageCounts) Get(d Damage) uint64 { return c[d].Load() }
 
+// Total returns how many blocks were damaged.
+func (c *DamageCounts) Total() (n uint64) {
+	for i := range c {
+		n += c[i].Load()
+	}
+	return n
+}
+
 // caps bound what one block may hold. Sizes are in bytes; a line is counted
 // without its CRLF, a block with all of them.
 type caps struct{ line, headers, block int }

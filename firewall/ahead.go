@@ -21,7 +21,7 @@ func (k *Kernel) Ahead() (found []string, err error) {
 			return explain(err)
 		}
 		for _, c := range chains {
-			if c.Hooknum == nil || c.Priority == nil || c.Table == nil || c.Table.Name == k.name && c.Table.Family == nftables.TableFamilyINet {
+			if c.Hooknum == nil || c.Priority == nil || c.Table == nil || k.owns(c.Table) {
 				continue
 			}
 			if hook := hookAhead(c); hook != "" {
@@ -32,6 +32,11 @@ func (k *Kernel) Ahead() (found []string, err error) {
 		return nil
 	})
 	return found, err
+}
+
+// owns says whether a table is one of ours.
+func (k *Kernel) owns(t *nftables.Table) bool {
+	return t.Family == nftables.TableFamilyINet && (t.Name == k.name || t.Name == k.name+bridgeSuffix || t.Name == k.name+watchSuffix)
 }
 
 // hookAhead is the name of a base chain's hook where it is ahead of ours; ""

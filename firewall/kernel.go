@@ -250,7 +250,7 @@ func (k *Kernel) Close() error {
 // Remove implements Table.
 func (k *Kernel) Remove() error {
 	err := k.do("remove", nil, func() error {
-		return errors.Join(k.drop(k.name), k.drop(k.name+bridgeSuffix))
+		return errors.Join(k.drop(k.name), k.drop(k.name+bridgeSuffix), k.drop(k.name+watchSuffix))
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,18 @@ import (
 // IPv6, which never are on any wire (RFC 7600 section 4.8, RFC 9780).
 var Canaries = []netip.Addr{netip.MustParseAddr("192.0.0.8"), netip.MustParseAddr("100:0:0:1::1")}
 
+// IsCanary says whether a ban is the probe's own.
+func IsCanary(p netip.Prefix) bool {
+	return p == canaryPrefix(Canaries[0]) || p == canaryPrefix(Canaries[1])
+}
+
+func canaryPrefix(a netip.Addr) netip.Prefix {
+	if a.Is6() {
+		return netip.PrefixFrom(a, 64).Masked()
+	}
+	return netip.PrefixFrom(a, 32)
+}
+
 var (
 	// ErrPassed: the packets of a banned address arrive. The kernel does not
 	// drop, whatever its table says.
@@ -99,10 +111,7 @@ func (p *prober) close() error { return errors.Join(p.ear.Close(), p.mouth.Close
 // keeps the order, no time has to pass to know that the first did not arrive.
 func (p *prober) run(t Table) error {
 	now := time.Now()
-	ban := Ban{Prefix: netip.PrefixFrom(p.canary, p.canary.BitLen()), Until: now.Add(canaryBan)}
-	if p.canary.Is6() {
-		ban.Prefix = netip.PrefixFrom(p.canary, 64).Masked()
-	}
+	ban := Ban{Prefix: canaryPrefix(p.canary), Until: now.Add(canaryBan)}
 	if err := t.Ban(now, ban); err != nil {
 		return err
 	}

@@ -207,6 +207,16 @@ func (s watchSet) nf(t *nftables.Table) *nftables.Set {
 	return out
 }
 
+// Restore makes the table anew, empty: somebody may have damaged it.
+func (w *Watch) Restore() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.build(); err != nil {
+		return fmt.Errorf("firewall: table inet %s: %w", w.name, explain(err))
+	}
+	return nil
+}
+
 // build makes the table anew.
 func (w *Watch) build() error {
 	t := nfTable(w.name)

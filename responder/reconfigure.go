@@ -2,7 +2,6 @@ package responder
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -11,7 +10,8 @@ import (
 // Reconfigure puts another policy in force without a pause: scores, bans,
 // offences, known places and everything under way stay, and every event is
 // judged by the one policy or by the other. The mode, our own name and the
-// sensors cannot change while the responder runs, and stay as they were.
+// sensors cannot change while the responder runs, and stay as they were; so
+// does the allow list, which Allow changes.
 //
 // Where the thresholds differ the scores are counted anew from the
 // observations kept as evidence, of each key the newest 32. What those cross
@@ -32,11 +32,7 @@ func (r *Responder) Reconfigure(p Policy) error {
 	}
 	r.breakIn.Configure(p.BreakIn)
 	r.offences.forget = p.Ladder.Forget
-	protected := r.trust.protected
-	r.trust = newTrust(p.Allow)
-	maps.Copy(r.trust.protected, protected)
 	r.policy.Thresholds, r.policy.Playbooks = p.Thresholds, p.Playbooks
-	r.policy.Ladder, r.policy.BreakIn = p.Ladder, p.BreakIn
-	r.policy.Allow, r.policy.Deaf = p.Allow, p.Deaf
+	r.policy.Ladder, r.policy.BreakIn, r.policy.Deaf = p.Ladder, p.BreakIn, p.Deaf
 	return nil
 }

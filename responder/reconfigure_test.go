@@ -46,23 +46,6 @@ func TestScoresSurviveAnotherPolicy(t *testing.T) {
 	}
 }
 
-// What a new allow list holds is not banned, and the old one's no longer kept.
-func TestAllowListOfAnotherPolicy(t *testing.T) {
-	p := guessing(3)
-	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.5/32")}
-	h := newHouse(t, p)
-	p = guessing(3)
-	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.6/32")}
-	if err := h.Reconfigure(p); err != nil {
-		t.Fatal(err)
-	}
-	h.hear(t, noon, []byte(failures("1002", "203.0.113.5", 3)+failures("1003", "203.0.113.6", 3)))
-	h.settled(t)
-	if got := h.wall.dropped(); len(got) != 1 || got[0] != "203.0.113.5/32" {
-		t.Errorf("dropped %v", got)
-	}
-}
-
 // A policy that no table can hold is refused, and the old one goes on.
 func TestImpossiblePolicyIsRefused(t *testing.T) {
 	h := newHouse(t, guessing(3))

@@ -38,6 +38,15 @@ func openAllowance(cfg *config.Config, log zerolog.Logger) (*allowance, error) {
 
 func allowPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "allow") }
 
+// reload takes the list of another configuration and returns the one before,
+// for taking that back.
+func (a *allowance) reload(cfg *config.Config) (before *config.Config) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before, a.cfg = a.cfg, cfg
+	return before
+}
+
 // list is everything on it, by origin.
 func (a *allowance) list() []control.Allowed {
 	a.mu.Lock()

@@ -40,7 +40,7 @@ var errDeaf = errors.New("the canary was not heard: Asterisk's security events d
 type canary struct {
 	every     time.Duration
 	responder *responder.Responder
-	dialer    ami.Dialer // how we log in
+	us        *ami.Dialer // how we log in
 	log       zerolog.Logger
 
 	mu       sync.Mutex
@@ -52,11 +52,7 @@ type canary struct {
 }
 
 func newCanary(every time.Duration, r *responder.Responder, dialer *ami.Dialer, log zerolog.Logger) *canary {
-	c := &canary{every: every, responder: r, log: log}
-	c.dialer.Address, c.dialer.TLS = dialer.Address, dialer.TLS
-	c.dialer.Username, c.dialer.Secret = dialer.Username, dialer.Secret
-	c.dialer.LoginTimeout = canaryWithin
-	return c
+	return &canary{every: every, responder: r, us: dialer, log: log}
 }
 
 // watch sends canaries as long as the event session of ctx lives. It returns
@@ -88,7 +84,7 @@ func (c *canary) send(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, canaryWithin)
 	defer cancel()
 	sent := make(chan error, 1)
-	dialer := c.dialer
+	dialer := ami.Dialer{Address: c.us.Address, TLS: c.us.TLS, Username: c.us.Username, Secret: c.us.Secret}
 	var heard <-chan struct{}
 	if c.strangersTurn(time.Now()) {
 		dialer.Username, heard = c.responder.Canary()

@@ -122,10 +122,10 @@ func differing(prefix string, a, b reflect.Value) (keys []string) {
 	return keys
 }
 
-// snake is a field's name as the file writes it: ConfigDir is config_dir.
+// snake is a field's name as the file writes it: TLSName is tls_name.
 func snake(name string) string {
 	var b strings.Builder
-	runes := []rune(name)
+	runes := []rune(strings.Replace(name, "TLS", "Tls", 1))
 	for i, r := range runes {
 		if i > 0 && unicode.IsUpper(r) && unicode.IsLower(runes[i-1]) {
 			b.WriteByte('_')

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/web"
 )
 
 // eventClasses are the classes of events that the event session asks for:
@@ -33,7 +35,9 @@ const resyncWithin = 30 * time.Second
 
 // daemon is everything that runs together, and who closes it.
 type daemon struct {
-	cfg       *config.Config
+	cfg       *config.Config // as at the start; reloads change what reloadable names
+	file      *configFile    // nil: the configuration is of no file
+	reloading sync.Mutex
 	log       zerolog.Logger
 	since     time.Time
 	table     firewall.Table
@@ -49,9 +53,16 @@ type daemon struct {
 	second    *logfile.Follower // of Asterisk's log; nil without one
 	events    *ami.Dialer       // the event session
 	commands  *ami.Dialer       // the command session
+	canary    *canary
+	sentry    *sentry // nil where the drops are not in the kernel
+	herald    *herald
+	receiver  *receiver
+	web       *web.Server // nil: nowhere
 
 	listening atomic.Pointer[session] // the event session there is
 	gaps      atomic.Uint64
+	blind     atomic.Int64 // nanoseconds in them
+	lastGap   atomic.Pointer[control.Gap]
 	closers   []func() error
 }
 
@@ -97,12 +108,12 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if err := d.openWatch(); err != nil {
 		return nil, err
 	}
-	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
+	d.receiver = &receiver{}
+	d.receiver.set(cfg.Notify)
+	d.herald = newHerald(d.receiver.deliver, log)
+	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Notifier: d.receiver, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
 	if d.watch != nil {
 		parts.Watch = d.watch
-	}
-	if cfg.Notify.Webhook != "" {
-		parts.Notifier = &webhook{url: cfg.Notify.Webhook, within: cfg.Notify.Within}
 	}
 	if d.responder, err = responder.New(now, policy, parts); err != nil {
 		return nil, err
@@ -120,6 +131,14 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	d.events.Events, d.events.Handle = eventClasses, d.responder.Handle
 	if d.commands, err = newDialer(cfg, log.With().Str("session", "commands").Logger()); err != nil {
 		return nil, err
+	}
+	d.canary = newCanary(cfg.Health.Canary, d.responder, d.commands, log)
+	d.guard(cfg)
+	if cfg.Health.Listen != "" {
+		if d.web, err = web.Listen(cfg.Health.Listen, reading{d}); err != nil {
+			return nil, err
+		}
+		d.closing(d.web.Close)
 	}
 	d.server, err = control.Listen(cfg.Socket, desk{d})
 	return d, err
@@ -172,6 +191,17 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.second != nil {
 		g.Go(func() error { return d.second.Run(ctx) })
 	}
+	g.Go(func() error { return d.watchHealth(ctx) })
+	g.Go(func() error { return d.herald.run(ctx) })
+	if d.sentry != nil {
+		g.Go(func() error { return d.sentry.run(ctx) })
+	}
+	if d.web != nil {
+		g.Go(func() error { return d.web.Serve(ctx) })
+	}
+	if d.file != nil {
+		g.Go(func() error { return d.obey(ctx) })
+	}
 	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", len(d.responder.Bans(time.Now()))).Msg("tollwarden runs")
 	return g.Wait()
 }
@@ -184,12 +214,21 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	}
 	log := d.log.Info()
 	if gap := c.Gap(); !gap.IsZero() {
-		d.gaps.Add(1)
+		d.gap(gap.From, gap.To)
 		log = d.log.Warn().Time("blind_from", gap.From).Time("blind_to", gap.To)
 	}
 	log.Str("asterisk", c.Banner()).Msg("listening to Asterisk")
 	d.listening.Store(&session{since: time.Now(), version: c.Banner()})
 	defer d.listening.Store(nil)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.canary.watch(ctx) })
+	g.Go(func() error { d.keepPicture(ctx); return ctx.Err() })
+	return g.Wait()
+}
+
+// keepPicture asks Asterisk for its channels and registrations, at once and
+// then from time to time.
+func (d *daemon) keepPicture(ctx context.Context) {
 	every(ctx, keepContacts, func() {
 		ask, cancel := context.WithTimeout(ctx, resyncWithin)
 		defer cancel()
@@ -197,7 +236,6 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 			d.log.Error().Err(err).Msg("Asterisk did not tell its channels and registrations")
 		}
 	})
-	return ctx.Err()
 }
 
 // openTable makes the table that bans go to.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
@@ -36,56 +35,39 @@ func (k desk) Status() control.Status {
 			"channels_up": uint64(d.responder.ChannelsUp()),
 		},
 	}
-	s.Checks = []control.Check{k.events(&s.Asterisk), k.commands(), k.kernel(&s.Firewall), k.proof(), k.records(), k.eyes(time.Now())}
-	if slices.ContainsFunc(s.Checks, func(c control.Check) bool { return !c.OK }) {
+	now := time.Now()
+	s.Checks = d.checks(now)
+	if len(failing(s.Checks)) > 0 {
 		s.Health = control.Degraded
+	}
+	if session := d.listening.Load(); session != nil {
+		s.Asterisk.ConnectedSince, s.Asterisk.Version = &session.since, session.version
+	}
+	s.Asterisk.LastGap = d.lastGap.Load()
+	if song := d.canary.song(now); !song.heard.IsZero() {
+		s.Asterisk.CanaryHeard = &song.heard
+	}
+	if stats, err := d.table.Stats(); err == nil { // else the checks say it
+		s.Firewall.PacketsDropped, s.Firewall.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
+	}
+	if d.sentry != nil {
+		state, _ := d.sentry.watched()
+		s.Firewall.Repairs = state.repairs
+	}
+	if d.file != nil {
+		c := d.file.state()
+		s.Config = &c
 	}
 	return s
 }
 
-func (k desk) events(a *control.Asterisk) control.Check {
-	c := control.Check{Name: "events", Detail: "no event session: attacks are not seen"}
-	if session := k.d.listening.Load(); session != nil {
-		a.ConnectedSince, a.Version = &session.since, session.version
-		c.OK, c.Detail = true, "listening to "+session.version
+// Reload reads the configuration again.
+func (k desk) Reload(uint32) (control.Changed, error) {
+	message, err := k.d.reload()
+	if err != nil {
+		return control.Changed{}, control.Refusal(err.Error())
 	}
-	return c
-}
-
-func (k desk) commands() control.Check {
-	if k.d.pbx.connected() {
-		return control.Check{Name: "commands", OK: true, Detail: "connected"}
-	}
-	return control.Check{Name: "commands", Detail: "no command session: calls cannot be hung up, secrets not changed"}
-}
-
-func (k desk) kernel(f *control.Firewall) control.Check {
-	c := control.Check{Name: "kernel"}
-	stats, err := k.d.table.Stats()
-	if err == nil {
-		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
-		var wrong []string
-		if wrong, err = k.d.table.Verify(time.Now()); err == nil && len(wrong) > 0 {
-			err = errors.New(wrong[0])
-		}
-	}
-	switch {
-	case err != nil:
-		c.Detail = err.Error()
-	case k.d.cfg.Mode == config.Observe:
-		c.OK, c.Detail = true, "mode observe: nothing is dropped"
-	default:
-		c.OK, c.Detail = true, "the table is as it should be"
-	}
-	return c
-}
-
-func (k desk) records() control.Check {
-	h := k.d.ledger.Health()
-	if h.OK() {
-		return control.Check{Name: "ledger", OK: true, Detail: "up to date"}
-	}
-	return control.Check{Name: "ledger", Detail: fmt.Sprintf("%v (%d rows wait, the oldest for %s)", h.Err, h.Pending, h.Lag.Round(time.Second))}
+	return control.Changed{Message: message}, nil
 }
 
 // Bans are the bans in force, newest first.

@@ -9,7 +9,6 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
@@ -25,7 +24,7 @@ const (
 // checks are what must hold for the daemon to stop an attack now. They are
 // what status, /healthz, the metrics, systemd and the alarms all say.
 func (d *daemon) checks(now time.Time) []control.Check {
-	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), d.checkLedger()}
+	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), desk{d}.proof(), d.checkLedger(), desk{d}.eyes(now)}
 }
 
 func failing(checks []control.Check) []control.Check {
@@ -71,8 +70,8 @@ func (d *daemon) checkCanary(now time.Time) control.Check {
 
 func (d *daemon) checkKernel(now time.Time) control.Check {
 	c := control.Check{Name: "kernel"}
-	if d.cfg().Mode == config.Observe {
-		c.OK, c.Detail = true, "mode observe: nothing is dropped"
+	if d.sentry == nil {
+		c.OK, c.Detail = true, "not concerned: mode "+string(d.cfg.Mode)+", with drops in memory alone"
 		return c
 	}
 	state, every := d.sentry.watched()
@@ -191,7 +190,7 @@ func (d *daemon) announce(v *vigil, now time.Time, checks []control.Check) {
 func (d *daemon) summary(now time.Time, checks []control.Check) string {
 	bad := failing(checks)
 	if len(bad) == 0 {
-		return fmt.Sprintf("healthy, mode %s, %d bans in force", d.cfg().Mode, len(d.responder.Bans(now)))
+		return fmt.Sprintf("healthy, mode %s, %d bans in force", d.cfg.Mode, len(d.responder.Bans(now)))
 	}
 	parts := make([]string, len(bad))
 	for i, c := range bad {

@@ -36,12 +36,16 @@ func (d drops) Restore(now time.Time, bans []responder.Ban) error {
 // Bans are the prefixes dropped now, as the table's books have them.
 func (d drops) Bans(now time.Time) []responder.Ban {
 	list := d.table.Bans(now)
-	bans := make([]responder.Ban, len(list))
-	for i, b := range list {
-		bans[i] = responder.Ban{Prefix: b.Prefix, Until: b.Until, Scope: responder.ScopeAll}
-		if b.Scope == firewall.SIP {
-			bans[i].Scope = responder.ScopeSIP
+	bans := make([]responder.Ban, 0, len(list))
+	for _, b := range list {
+		if firewall.IsCanary(b.Prefix) { // of a probe that a crash cut off
+			continue
 		}
+		scope := responder.ScopeAll
+		if b.Scope == firewall.SIP {
+			scope = responder.ScopeSIP
+		}
+		bans = append(bans, responder.Ban{Prefix: b.Prefix, Until: b.Until, Scope: scope})
 	}
 	return bans
 }

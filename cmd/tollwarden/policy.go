@@ -23,6 +23,7 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 		Allow:     allowList(cfg),
 		Username:  cfg.Asterisk.Username,
 		Log:       cfg.Asterisk.Log != "",
+		Deaf:      cfg.Notify.Webhook == "",
 	}
 	for _, book := range cfg.Playbooks {
 		steps := make([]responder.StepKind, len(book.Steps))

@@ -79,23 +79,22 @@ func (d *daemon) readAgain() error {
 	if err != nil {
 		return err
 	}
-	before, err := policyOf(d.loaded.Load())
-	if err != nil {
-		return err
-	}
 	// The kernel first: it is what can fail for reasons of its own.
-	if err := d.table.Allow(policy.Allow); err != nil {
-		return err
+	before := d.allow.reload(cfg)
+	_, err = d.responder.Allow(d.allow.prefixes())
+	if err == nil {
+		err = d.responder.Reconfigure(policy)
 	}
-	if err := d.responder.Reconfigure(policy); err != nil {
-		return errors.Join(err, d.table.Allow(before.Allow))
+	if err != nil {
+		d.allow.reload(before)
+		_, back := d.responder.Allow(d.allow.prefixes())
+		return errors.Join(err, back)
 	}
 	d.receiver.set(cfg.Notify)
 	d.canary.set(cfg.Health.Canary)
 	if d.sentry != nil {
 		d.sentry.set(cfg.Health.Kernel)
 	}
-	d.loaded.Store(cfg)
 	d.file.inForce(sum)
 	return nil
 }

@@ -20,7 +20,7 @@ func newRun() *cobra.Command {
 	}
 	file := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*file)
+		source, cfg, err := openConfig(*file)
 		if err != nil {
 			return err
 		}
@@ -30,6 +30,7 @@ func newRun() *cobra.Command {
 			return err
 		}
 		defer d.close()
+		d.file = source
 		_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // no systemd is fine
 		return d.run(cmd.Context())
 	}
@@ -47,11 +48,9 @@ func newLog(cmd *cobra.Command) zerolog.Logger {
 	return zerolog.New(out).With().Timestamp().Logger()
 }
 
-// loadConfig reads the file, then takes the secret out of the environment so
-// that no child process and no /proc reader gets it from there.
+// loadConfig reads the file once, for a command.
 func loadConfig(path string) (*config.Config, error) {
-	cfg, err := config.Load(path, config.Env{Signals: signalNames()})
-	_ = os.Unsetenv(config.SecretEnv)
+	_, cfg, err := openConfig(path)
 	return cfg, err
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 )
 
@@ -18,7 +19,6 @@ import (
 // restores with every ban in one batch, and proves by a probe that a ban drops.
 type sentry struct {
 	table   firewall.Table
-	config  firewall.Config
 	restore func(now time.Time) error // makes the table anew with every ban in force
 	tell    func(alarm)
 	log     zerolog.Logger
@@ -42,8 +42,8 @@ type watchState struct {
 	probes  uint64    // drops proven
 }
 
-func newSentry(every time.Duration, table firewall.Table, config firewall.Config, log zerolog.Logger) *sentry {
-	return &sentry{every: every, table: table, config: config, log: log, wakeC: make(chan struct{}, 1)}
+func newSentry(every time.Duration, table firewall.Table, log zerolog.Logger) *sentry {
+	return &sentry{every: every, table: table, log: log, wakeC: make(chan struct{}, 1)}
 }
 
 // run watches until ctx ends.
@@ -70,7 +70,7 @@ func (s *sentry) run(ctx context.Context) error {
 // and it is tried again.
 func (s *sentry) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		err := firewall.Watch(ctx, s.config, s.changed)
+		err := firewall.Monitor(ctx, firewall.Config{}, s.changed)
 		if err == nil {
 			return
 		}
@@ -197,4 +197,24 @@ func (s *sentry) watched() (st watchState, every time.Duration) {
 	st = s.state
 	st.ahead = slices.Clone(st.ahead)
 	return st, s.every
+}
+
+// guard posts a sentry where the drops are in the kernel.
+func (d *daemon) guard(cfg *config.Config) {
+	kernel, ok := d.table.(*firewall.Kernel)
+	if !ok {
+		return
+	}
+	d.sentry = newSentry(cfg.Health.Kernel, kernel, d.log)
+	d.sentry.tell = d.herald.tell
+	d.sentry.restore = func(now time.Time) error {
+		err := kernel.Repair(now)
+		if errors.Is(err, firewall.ErrUnread) {
+			err = kernel.Restore(now, plainBans(d.responder.Bans(now)))
+		}
+		if d.watch != nil {
+			err = errors.Join(err, d.watch.Restore()) // who does this to one table seldom spares the other
+		}
+		return err
+	}
 }

@@ -51,6 +51,15 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	}
 	t.flush()
 	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	if g := s.Asterisk.LastGap; g != nil {
+		fmt.Fprintf(w, "the last gap: nothing was heard from %s to %s\n", clock(g.From), clock(g.To))
+	}
+	if c := s.Config; c != nil && c.Changed {
+		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` puts it in force\n", plain(c.File))
+	}
+	if c := s.Config; c != nil && c.Refused != "" {
+		fmt.Fprintf(w, "the last reload was refused: %s\n", plain(c.Refused))
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Counters)) {
 		if n := s.Counters[name]; n > 0 {
 			fmt.Fprintf(w, "  %s: %d\n", name, n)

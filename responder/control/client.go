@@ -140,6 +140,11 @@ func watch[T any](ctx context.Context, c *Client, path string, see func(T) error
 	}
 }
 
+// Reload has the daemon read its configuration again.
+func (c *Client) Reload(ctx context.Context) (ch Changed, err error) {
+	return ch, c.do(ctx, http.MethodPost, "/reload", struct{}{}, &ch)
+}
+
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
 	within := askWithin
 	if method == http.MethodPost {

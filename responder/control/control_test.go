@@ -91,6 +91,11 @@ func (b *book) WatchIncidents() (<-chan control.Incident, func()) {
 	return c, func() { b.ended.Add(1) }
 }
 
+func (b *book) Reload(uid uint32) (control.Changed, error) {
+	b.uid = uid
+	return control.Changed{Message: "in force"}, nil
+}
+
 func start(t *testing.T, d control.Daemon) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "s")
@@ -127,6 +132,10 @@ func TestCommandsReachTheDaemon(t *testing.T) {
 	}
 	if d.uid != uint32(os.Getuid()) {
 		t.Errorf("the daemon was told uid %d, want %d", d.uid, os.Getuid())
+	}
+	d.uid = 1
+	if ch, err := c.Reload(ctx); err != nil || ch.Message != "in force" || d.uid != uint32(os.Getuid()) {
+		t.Errorf("reload = %+v, %v", ch, err)
 	}
 	bans, err := c.Bans(ctx)
 	want := []control.Ban{{Prefix: prefix, Reason: "by hand"}}

@@ -34,6 +34,8 @@ type Daemon interface {
 	// called. A watcher that falls behind finds its channel closed.
 	WatchBans() (changes <-chan BanChange, end func())
 	WatchIncidents() (changes <-chan Incident, end func())
+	// Reload reads the configuration again.
+	Reload(uid uint32) (Changed, error)
 }
 
 // Refusal is an error that the person who asked can mend; it reaches them
@@ -185,6 +187,7 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 		defer end()
 		stream(w, r, stop, changes)
 	})
+	mux.HandleFunc("POST /reload", answer(func(r *http.Request, _ struct{}) (Changed, error) { return d.Reload(uid(r)) }))
 	return mux
 }
 

@@ -14,7 +14,16 @@ type Status struct {
 	Checks   []Check           `json:"checks"`
 	Asterisk Asterisk          `json:"asterisk"`
 	Firewall Firewall          `json:"firewall"`
+	Config   *Config           `json:"config"` // null when it is of no file
 	Counters map[string]uint64 `json:"counters"`
+}
+
+// Config is the state of the configuration file.
+type Config struct {
+	File    string    `json:"file"`
+	Loaded  time.Time `json:"loaded"`
+	Changed bool      `json:"changed"`           // the file is not what is in force
+	Refused string    `json:"refused,omitempty"` // why the last reload was refused
 }
 
 // Values of Status.Health.
@@ -36,6 +45,14 @@ type Asterisk struct {
 	ConnectedSince *time.Time `json:"connected_since"` // null while there is no event session
 	Events         uint64     `json:"events"`
 	Gaps           uint64     `json:"gaps"` // losses of the event session
+	LastGap        *Gap       `json:"last_gap"`
+	CanaryHeard    *time.Time `json:"canary_heard"` // when an event of our own last came through
+}
+
+// Gap is a time during which nothing was heard from Asterisk.
+type Gap struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
 }
 
 // Firewall is what the kernel says of the table.
@@ -44,6 +61,7 @@ type Firewall struct {
 	Bans           int    `json:"bans"`
 	PacketsDropped uint64 `json:"packets_dropped"`
 	BytesDropped   uint64 `json:"bytes_dropped"`
+	Repairs        uint64 `json:"repairs"` // times the table was damaged by others and restored
 }
 
 // Ban is one prefix dropped, and why.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +18,9 @@ const (
 	PBXAddress  = "192.0.2.1"
 	PBXAddress6 = "2001:db8::1"
 )
+
+// Loopback is any free port that only programs at the same host reach.
+var Loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
 
 // onLink are the ranges every host of the lab reaches without a router (RFC 5737, RFC 3849).
 var onLink = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/config"
+)
+
+const configText = "data = \"/srv/tw\"\n[asterisk]\nusername = \"u\"\n"
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The secret of the environment is gone from it after the start, and serves
+// every reload.
+func TestSecretOfTheEnvironmentServesReloads(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.toml")
+	writeFile(t, path, configText)
+	t.Setenv(config.SecretEnv, "from env")
+	f, cfg, err := openConfig(path)
+	if err != nil || cfg.Asterisk.Secret != "from env" {
+		t.Fatalf("first: %v", err)
+	}
+	if os.Getenv(config.SecretEnv) != "" {
+		t.Error("the secret is still in the environment")
+	}
+	if cfg, _, err = f.read(); err != nil || cfg.Asterisk.Secret != "from env" {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// A file that was written anew with the same text is no change.
+func TestChangedFileShows(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "t.toml")
+	writeFile(t, path, configText+"secret = \"s\"\n")
+	f, _, err := openConfig(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := time.Now()
+	for _, step := range []struct {
+		text    string
+		changed bool
+	}{{configText + "secret = \"s\"\n", false}, {configText + "secret = \"x\"\n", true}, {configText + "secret = \"s\"\n", false}} {
+		writeFile(t, path, step.text)
+		later = later.Add(time.Second)
+		if err := os.Chtimes(path, later, later); err != nil {
+			t.Fatal(err)
+		}
+		if got := f.state().Changed; got != step.changed {
+			t.Errorf("changed %v, want %v with\n%s", got, step.changed, step.text)
+		}
+	}
+	if err := os.Remove(path); err != nil || !f.state().Changed {
+		t.Error("a file that is gone does not show")
+	}
+}
+
+// What a reload cannot change is named as the file writes it, and what it can
+// is not.
+func TestFixedKeys(t *testing.T) {
+	was := config.Default()
+	is := config.Default()
+	if keys := fixed(was, is); len(keys) > 0 {
+		t.Errorf("nothing differs: %v", keys)
+	}
+	is.Thresholds, is.Playbooks = nil, nil
+	is.Bans.Forget, is.BreakIn.Failures = 1, 99
+	is.Notify.Webhook, is.Health.Canary = "https://example.org/", 7
+	is.Firewall.Allow = nil
+	if keys := fixed(was, is); len(keys) > 0 {
+		t.Errorf("a reload can change %v", keys)
+	}
+	is.Mode, is.Asterisk.TLSCA, is.Asterisk.ConfigDir, is.Health.Listen = config.Observe, "x", "y", "z"
+	is.Firewall.Table, is.Rotate.ExecWithin = "other", 3
+	want := []string{"mode", "asterisk.tls_ca", "asterisk.config_dir", "firewall.table", "rotate.exec_within", "health.listen"}
+	got := fixed(was, is)
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}

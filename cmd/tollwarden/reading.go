@@ -1,0 +1,50 @@
+package main
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/web"
+)
+
+// reading is the daemon as /healthz and /metrics read it.
+type reading struct{ d *daemon }
+
+// Checks are those of status.
+func (r reading) Checks() []control.Check { return r.d.checks(time.Now()) }
+
+// Reading gathers what the metrics tell.
+func (r reading) Reading() web.Reading {
+	d, now := r.d, time.Now()
+	song, ledger := d.canary.song(now), d.ledger.Health()
+	out := web.Reading{
+		Version: version(), Mode: string(d.cfg.Mode), Checks: d.checks(now), Meters: d.responder.Meters(),
+		Bans: len(d.responder.Bans(now)), Channels: d.responder.ChannelsUp(),
+		Gaps: d.gaps.Load(), Blind: time.Duration(d.blind.Load()),
+		Sessions:  map[string]web.Session{"events": d.session(d.events), "commands": d.session(d.commands)},
+		CanaryAge: -1, Lost: song.lost, Unsent: song.unsent,
+		LedgerLag: ledger.Lag, LedgerPending: ledger.Pending, LedgerDropped: ledger.Dropped,
+		AlarmsTold: d.herald.told.Load(), AlarmsFailed: d.herald.failed.Load(),
+	}
+	if !song.heard.IsZero() {
+		out.CanaryAge = now.Sub(song.heard)
+	}
+	if stats, err := d.table.Stats(); err == nil { // else check_ok tells
+		out.Dropped = map[string]web.Traffic{"in": web.Traffic(stats.In), "out": web.Traffic(stats.Out)}
+	}
+	if d.sentry != nil {
+		state, _ := d.sentry.watched()
+		out.Repairs, out.Probes = state.repairs, state.probes
+	}
+	if d.file != nil {
+		c := d.file.state()
+		out.ConfigLoaded, out.ConfigChanged, out.ConfigRefused = c.Loaded, c.Changed, c.Refused != ""
+	}
+	return out
+}
+
+func (d *daemon) session(s *ami.Dialer) web.Session {
+	c := s.Counters()
+	return web.Session{Blocks: c.Blocks.Load(), Damaged: c.Damaged.Total(), Logins: c.Logins.Load()}
+}

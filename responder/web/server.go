@@ -1,0 +1,96 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// Source is the daemon as it is read. Its methods are called for each request
+// and from any goroutine.
+type Source interface {
+	// Checks are those of status.
+	Checks() []control.Check
+	// Reading is what the metrics are made of.
+	Reading() Reading
+}
+
+// Server answers /healthz and /metrics.
+type Server struct {
+	listener net.Listener
+	http     http.Server
+}
+
+// Listen opens the address, host:port. Nothing is answered before Serve.
+func Listen(address string, s Source) (*Server, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("health.listen: %w", err)
+	}
+	return &Server{listener: l, http: http.Server{
+		Handler: Handler(s), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second,
+		MaxHeaderBytes: 16 << 10,
+	}}, nil
+}
+
+// Handler answers for a source.
+func Handler(s Source) http.Handler {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { healthz(w, s.Checks()) })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	return mux
+}
+
+// healthz says ok or which checks fail. It names them and no more: the reasons
+// are for those who may ask the control socket.
+func healthz(w http.ResponseWriter, checks []control.Check) {
+	answer := struct {
+		Health  string   `json:"health"`
+		Failing []string `json:"failing,omitempty"`
+	}{Health: control.Healthy}
+	for _, c := range checks {
+		if !c.OK {
+			answer.Health, answer.Failing = control.Degraded, append(answer.Failing, c.Name)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	if answer.Health != control.Healthy {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(answer) // the peer is gone when this fails
+}
+
+// Address is where the server listens.
+func (s *Server) Address() net.Addr { return s.listener.Addr() }
+
+// Close gives the address back when Serve was never called.
+func (s *Server) Close() error {
+	err := s.http.Close()
+	if closed := s.listener.Close(); !errors.Is(closed, net.ErrClosed) {
+		err = errors.Join(err, closed)
+	}
+	return err
+}
+
+// Serve answers until ctx ends.
+func (s *Server) Serve(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = s.http.Close() })
+	defer stop()
+	if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("health.listen: %w", err)
+	}
+	return nil
+}

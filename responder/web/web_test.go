@@ -1,0 +1,125 @@
+package web_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/web"
+)
+
+// still is a daemon that stands still, with something in every metric.
+type still struct{ failing string }
+
+func (s still) Checks() []control.Check {
+	checks := []control.Check{{Name: "events", OK: true, Detail: "fine"}, {Name: "canary", OK: true, Detail: "sang"}}
+	for i := range checks {
+		if checks[i].Name == s.failing {
+			checks[i].OK, checks[i].Detail = false, "198.51.100.7 did it"
+		}
+	}
+	return checks
+}
+
+func (s still) Reading() web.Reading {
+	drops := make([]uint64, len(responder.DropBounds)+1)
+	drops[2], drops[len(drops)-1] = 3, 1
+	return web.Reading{
+		Version: "v1", Mode: "enforce", Checks: s.Checks(),
+		Meters: responder.Meters{
+			Events: map[string]uint64{"InvalidPassword": 7}, Observations: map[string]uint64{"proven": 5, "claimed": 2},
+			Verdicts: map[string]uint64{"password guessing": 2}, Steps: map[responder.Outcome]uint64{{Step: "ban", State: "done"}: 2},
+			Drops: drops, DropTime: 9 * time.Second,
+			Scores: score.Stats{Keys: map[score.Per]score.KeyStats{score.PerSource: {Tracked: 3, Capacity: 9}}},
+		},
+		Bans: 2, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
+		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, CanaryAge: 3 * time.Second,
+		LedgerDropped: map[string]uint64{"evidence": 1}, ConfigLoaded: time.Unix(1_000_000, 0),
+	}
+}
+
+func get(t *testing.T, s web.Source, path string) (int, string) {
+	t.Helper()
+	server := httptest.NewServer(web.Handler(s))
+	defer server.Close()
+	resp, err := http.Get(server.URL + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+func TestHealthz(t *testing.T) {
+	if code, body := get(t, still{}, "/healthz"); code != http.StatusOK || body != "{\"health\":\"ok\"}\n" {
+		t.Errorf("healthy: %d %s", code, body)
+	}
+	code, body := get(t, still{failing: "canary"}, "/healthz")
+	if code != http.StatusServiceUnavailable || body != "{\"health\":\"degraded\",\"failing\":[\"canary\"]}\n" {
+		t.Errorf("degraded: %d %s", code, body)
+	}
+}
+
+// Every name and help text passes Prometheus's own linter.
+func TestMetricsPassPromlint(t *testing.T) {
+	code, body := get(t, still{failing: "canary"}, "/metrics")
+	if code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	for _, want := range []string{
+		`tollwarden_healthy 0`, `tollwarden_check_ok{check="canary"} 0`, `tollwarden_check_ok{check="events"} 1`,
+		`tollwarden_events_total{event="InvalidPassword"} 7`, `tollwarden_observations_total{proof="proven"} 5`,
+		`tollwarden_verdicts_total{threshold="password guessing"} 2`, `tollwarden_steps_total{outcome="done",step="ban"} 2`,
+		`tollwarden_event_to_drop_seconds_bucket{le="0.0001"} 0`, `tollwarden_event_to_drop_seconds_bucket{le="0.00025"} 3`,
+		`tollwarden_event_to_drop_seconds_bucket{le="+Inf"} 4`, `tollwarden_event_to_drop_seconds_sum 9`,
+		`tollwarden_dropped_packets_total{direction="in"} 10`, `tollwarden_canary_age_seconds 3`,
+		`tollwarden_scores_tracked{per="source"} 3`, `tollwarden_bans 2`,
+	} {
+		if !strings.Contains(body, "\n"+want+"\n") {
+			t.Errorf("lacks %s", want)
+		}
+	}
+	if strings.Contains(body, "198.51.100.7") {
+		t.Error("a reason shows an address to whoever may read metrics")
+	}
+}
+
+// Nothing else is answered, and nothing can be changed.
+func TestNothingElseIsAnswered(t *testing.T) {
+	for _, path := range []string{"/", "/bans", "/debug/pprof/", "/status"} {
+		if code, _ := get(t, still{}, path); code != http.StatusNotFound {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+}
+
+func TestAddressInUse(t *testing.T) {
+	s, err := web.Listen("127.0.0.1:0", still{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if second, err := web.Listen(s.Address().String(), still{}); err == nil || !strings.HasPrefix(err.Error(), "health.listen: ") {
+		_ = second.Close()
+		t.Errorf("a second server on the address: %v", err)
+	}
+}
