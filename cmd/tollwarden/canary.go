@@ -19,10 +19,10 @@ const (
 	// canaryRetry is when one that could not even be sent is tried again.
 	canaryRetry = 5 * time.Second
 	// strangerEvery is how often at most a canary has a made-up name. That is a
-	// failed login of localhost in Asterisk's log: at most two in fail2ban's ten
-	// minutes (findtime), which bans at five (maxretry) and spares the host's
-	// own addresses anyway (ignoreself).
-	strangerEvery = 5 * time.Minute
+	// failed login of localhost, which Asterisk writes into its logs as two or
+	// three lines. fail2ban's jail bans at five (maxretry) in ten minutes
+	// (findtime), and spares the host's own addresses anyway (ignoreself).
+	strangerEvery = 15 * time.Minute
 )
 
 // errDeaf: Asterisk did what raises a security event, and the event session
@@ -35,7 +35,7 @@ var errDeaf = errors.New("the canary was not heard: Asterisk's security events d
 // classes, manager.conf's filters, the parser and the responder's own lock.
 //
 // Most canaries log in as we do, which succeeds and harms nobody's statistics.
-// At most every five minutes one has a made-up name, to see that events of
+// At most every quarter of an hour one has a made-up name, to see that events of
 // failures come, too. No score counts either.
 type canary struct {
 	every     time.Duration
