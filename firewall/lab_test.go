@@ -367,9 +367,16 @@ func (l *lab) flood(t testing.TB, from string) *flood {
 	return f
 }
 
-// start counts from here.
+// start counts from here. What is on its way arrives before: on a busy machine
+// the receiver may take a while to read what its socket holds.
 func (f *flood) start() {
-	time.Sleep(50 * time.Millisecond) // what is on its way arrives
+	for quiet := 0; quiet < 5; {
+		before := f.arrived.Load()
+		time.Sleep(50 * time.Millisecond)
+		if quiet++; f.arrived.Load() != before {
+			quiet = 0
+		}
+	}
 	f.sent.Store(0)
 	f.arrived.Store(0)
 }
