@@ -36,8 +36,8 @@ type Protected struct {
 func (r *Responder) Protected() []Protected {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	list := make([]Protected, 0, len(r.trust.protected))
-	for prefix, why := range r.trust.protected {
+	var list []Protected
+	for prefix, why := range r.trust.protected() {
 		list = append(list, Protected{prefix, why})
 	}
 	return list

@@ -52,6 +52,7 @@ func (s *script) ExpireContacts(_ context.Context, account string) (int, error) 
 	s.tell("expire %s", account)
 	return 1, nil
 }
+func (s *script) Trusted(context.Context) ([]Protected, error)      { return nil, nil }
 func (s *script) Contacts(context.Context) ([]Contact, error)       { return nil, nil }
 func (s *script) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }
 

@@ -41,6 +41,9 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 	if brokenIn {
 		r.observe(&broken)
 	}
+	if !brokenIn && counted.Signal == score.SuccessfulAuth && counted.Proof == score.Proven && r.breakIn.Knows(string(counted.Account), counted.Source, now) {
+		r.trust.succeeded(&counted)
+	}
 	r.weigh(&counted)
 	r.suspect(&counted)
 }
@@ -110,6 +113,9 @@ func (r *Responder) answer(v *score.Verdict) {
 		if s := &i.Steps[n]; s.ban.Prefix.IsValid() {
 			r.drop(i, n, s.ban) // first of all: everything else can wait a moment
 		}
+	}
+	if compromised(steps) {
+		r.trust.betrayed(i.Account)
 	}
 	r.counters.Incidents++
 	r.record(i)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // ErrRefused begins every refusal of an operator's order; the text says why
@@ -22,7 +23,7 @@ func (r *Responder) SetOwn(addr netip.Addr) {
 }
 
 // Resync rebuilds from Asterisk what its events tell: the channels that are up
-// and the registrations.
+// and the registrations; then whom its configuration trusts.
 func (r *Responder) Resync(ctx context.Context) error {
 	r.mu.Lock()
 	r.calls.Ask()
@@ -39,7 +40,7 @@ func (r *Responder) Resync(ctx context.Context) error {
 		return fmt.Errorf("list registrations: %w", err)
 	}
 	r.mu.Lock()
-	r.trust.learn(time.Now(), contacts, r.breakIn)
+	r.trust.learn(time.Now(), contacts, r.breakIn, r.failedAt)
 	r.registered = r.registered[:0]
 	for _, c := range contacts {
 		r.registered = append(r.registered, c.Account)
@@ -48,7 +49,25 @@ func (r *Responder) Resync(ctx context.Context) error {
 		r.registered = append(r.registered, c.Account)
 	}
 	r.mu.Unlock()
+	trusted, err := r.parts.PBX.Trusted(ctx)
+	if err != nil {
+		return fmt.Errorf("list carriers: %w", err)
+	}
+	r.mu.Lock()
+	r.trust.configure(trusted)
+	r.mu.Unlock()
 	return nil
+}
+
+// failedAt says whether the source of a registration has provenly failed for
+// its account. The caller holds the lock.
+func (r *Responder) failedAt(c Contact) bool {
+	for _, e := range r.table.Evidence(score.Key{Per: score.PerSource, Prefix: score.SourcePrefix(c.Source)}) {
+		if e.Signal.Failure() && e.Proof == score.Proven && e.Account == c.Account {
+			return true
+		}
+	}
+	return false
 }
 
 // Bans are the bans in force, newest first.
@@ -110,10 +129,8 @@ func (r *Responder) objection(prefix netip.Prefix) string {
 	if r.trust.covers(prefix) {
 		return prefixString(prefix) + " is on the allow list, or holds an address that is"
 	}
-	for protected, why := range r.trust.protected {
-		if prefix.Overlaps(protected) {
-			return prefixString(protected) + " is a " + why
-		}
+	if protected, why := r.trust.holds(prefix); why != "" {
+		return prefixString(protected) + " is protected: " + why
 	}
 	return ""
 }

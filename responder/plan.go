@@ -3,6 +3,7 @@ package responder
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +99,11 @@ func idle(steps []Step, f facts) bool {
 		}
 	}
 	return f.banned != nil
+}
+
+// compromised says that a plan treats its account as a thief's.
+func compromised(steps []Step) bool {
+	return slices.ContainsFunc(steps, func(s Step) bool { return s.Kind == StepRotate || s.Kind == StepExpireContacts })
 }
 
 // accountOf is the account whose calls, secret and contacts a playbook acts on.

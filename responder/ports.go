@@ -45,6 +45,9 @@ type PBX interface {
 	ExpireContacts(ctx context.Context, account string) (n int, err error)
 	// Contacts are the registrations Asterisk holds.
 	Contacts(ctx context.Context) ([]Contact, error)
+	// Trusted are whom Asterisk's configuration speaks to: carriers, other
+	// PBXs.
+	Trusted(ctx context.Context) ([]Protected, error)
 	// Channels are the channels that are up.
 	Channels(ctx context.Context) ([]calls.Channel, error)
 }
@@ -53,6 +56,8 @@ type PBX interface {
 type Contact struct {
 	Account string
 	Source  netip.Addr // where the registration came from, not what it claims
+	Port    uint16     // of the source
+	Agent   string     // what the phone calls itself
 }
 
 // Notifier tells a person of an incident.

@@ -142,3 +142,57 @@ func TestForgedProtectedSource(t *testing.T) {
 		t.Errorf("the incident does not say so: %s", detail)
 	}
 }
+
+// Whom Asterisk's configuration speaks to is protected, whole prefixes too; the
+// claimed bans of everybody else go on.
+func TestCarriersAreProtected(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	h.pbx.trusted = []responder.Protected{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, noon, []byte(failures("1002", "203.0.113.100", 3)+failures("1002", "203.0.113.112", 3)))
+	list := h.settled(t)
+	if got := h.scopes(noon.Add(time.Second)); got != "203.0.113.112/32 sip #0" {
+		t.Errorf("bans: %s", got)
+	}
+	if detail := list[0].Steps[0].Detail; detail != "protected (identify of carrier), and the evidence can be forged" {
+		t.Errorf("the incident says: %s", detail)
+	}
+	if got := h.Protected(); len(got) != 1 || got[0] != h.pbx.trusted[0] {
+		t.Errorf("protected: %+v", got)
+	}
+}
+
+// A phone is protected from its login on, a thief's registration never: not
+// when it failed first, and not once its account counts as broken into.
+func TestWhoseRegistrationProtects(t *testing.T) {
+	home, thief := "198.51.100.10", "192.0.2.66"
+	protects := func(h *house) string {
+		var list []string
+		for _, p := range h.Protected() {
+			list = append(list, p.Prefix.Addr().String())
+		}
+		return strings.Join(list, ", ")
+	}
+	h := newHouse(t, guessing(100))
+	h.hear(t, noon, []byte(success("1002", home)))
+	if got := protects(h); got != home {
+		t.Errorf("after a login: %q", got)
+	}
+	h.hear(t, noon, []byte(proven(failures("1002", thief, 3))+success("1002", thief)))
+	h.pbx.contacts = []responder.Contact{
+		{Account: "1002", Source: netip.MustParseAddr(home)}, {Account: "1002", Source: netip.MustParseAddr(thief)},
+	}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := protects(h); got != home {
+		t.Errorf("protected: %q, want the home alone", got)
+	}
+	h.hear(t, noon.Add(time.Minute), []byte(failures("1002", "203.0.113.1", 4)+success("1002", "203.0.113.2")))
+	h.settled(t)
+	if got := protects(h); got != "" {
+		t.Errorf("protected after the break-in: %q", got)
+	}
+}

@@ -82,6 +82,7 @@ type exchange struct {
 	mu       sync.Mutex
 	asked    map[string]int
 	contacts []responder.Contact
+	trusted  []responder.Protected
 }
 
 func (x *exchange) note(what string) {
@@ -111,8 +112,9 @@ func (x *exchange) ExpireContacts(_ context.Context, account string) (int, error
 	x.note("expire " + account)
 	return 0, nil
 }
-func (x *exchange) Contacts(context.Context) ([]responder.Contact, error) { return x.contacts, nil }
-func (x *exchange) Channels(context.Context) ([]calls.Channel, error)     { return nil, nil }
+func (x *exchange) Contacts(context.Context) ([]responder.Contact, error)  { return x.contacts, nil }
+func (x *exchange) Trusted(context.Context) ([]responder.Protected, error) { return x.trusted, nil }
+func (x *exchange) Channels(context.Context) ([]calls.Channel, error)      { return nil, nil }
 
 // house is a responder with everything around it in memory.
 type house struct {

@@ -1,7 +1,10 @@
 package responder
 
 import (
+	"fmt"
+	"iter"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -13,12 +16,26 @@ import (
 // list, never banned at all, and the protected ones, which the PBX itself
 // trusts and which only proven evidence can ban.
 type trust struct {
-	allow     *bart.Lite
-	protected map[netip.Prefix]string // by source key: why
+	allow *bart.Lite
+	// configured are whom Asterisk's configuration speaks to, and why.
+	configured *bart.Table[string]
+	// phones are the accounts at home at a source, by source key.
+	phones map[netip.Prefix][]phone
 }
 
+// phone is one account in use at a source.
+type phone struct {
+	account string
+	port    uint16
+	agent   string // what it calls itself; "" when Asterisk does not say
+}
+
+// maxPhones bounds the sources that phones protect: each has an account's
+// secret, so that there are as many as there are places in use.
+const maxPhones = 1 << 16
+
 func newTrust(allow []netip.Prefix) *trust {
-	t := &trust{protected: map[netip.Prefix]string{}}
+	t := &trust{configured: &bart.Table[string]{}, phones: map[netip.Prefix][]phone{}}
 	t.setAllow(allow)
 	return t
 }
@@ -41,33 +58,84 @@ func (t *trust) allowed(prefix netip.Prefix) bool {
 // covers says whether any allowed address lies in prefix.
 func (t *trust) covers(prefix netip.Prefix) bool { return t.allow.OverlapsPrefix(prefix) }
 
-func (t *trust) why(prefix netip.Prefix) string { return t.protected[prefix] }
+// why is why the PBX itself trusts all of prefix; "" when it does not.
+func (t *trust) why(prefix netip.Prefix) string {
+	if why, ok := t.configured.LookupPrefix(prefix); prefix.IsValid() && ok {
+		return why
+	}
+	return whyPhones(t.phones[prefix])
+}
+
+func whyPhones(phones []phone) string {
+	switch len(phones) {
+	case 0:
+		return ""
+	case 1:
+		return "registered contact of " + phones[0].account
+	}
+	return fmt.Sprintf("registered contact of %s and %d more", phones[0].account, len(phones)-1)
+}
+
+// protected yields every protected source, and why it is one.
+func (t *trust) protected() iter.Seq2[netip.Prefix, string] {
+	return func(yield func(netip.Prefix, string) bool) {
+		for prefix, why := range t.configured.All() {
+			if !yield(prefix, why) {
+				return
+			}
+		}
+		for prefix, phones := range t.phones {
+			if !yield(prefix, whyPhones(phones)) {
+				return
+			}
+		}
+	}
+}
+
+// holds is a protected source in prefix, and why it is one; "" when there is
+// none.
+func (t *trust) holds(prefix netip.Prefix) (netip.Prefix, string) {
+	for protected, why := range t.protected() {
+		if prefix.Overlaps(protected) {
+			return protected, why
+		}
+	}
+	return netip.Prefix{}, ""
+}
 
 // narrow is what of a target may be banned: of a network that holds a protected
 // source, the source of the verdict alone.
 func (t *trust) narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
-	if v.Key.Per != score.PerNetwork {
-		return target
-	}
-	for protected := range t.protected {
-		if target.Overlaps(protected) {
+	if v.Key.Per == score.PerNetwork {
+		if _, why := t.holds(target); why != "" {
 			return score.SourcePrefix(v.Cause.Source)
 		}
 	}
 	return target
 }
 
+// configure takes whom Asterisk's configuration trusts.
+func (t *trust) configure(list []Protected) {
+	t.configured = &bart.Table[string]{}
+	for _, p := range list {
+		if p.Prefix.IsValid() && p.Prefix.Bits() > 0 {
+			t.configured.Insert(p.Prefix.Masked(), p.Why)
+		}
+	}
+}
+
 // learn takes the registrations that Asterisk holds. One protects its source
 // where the account is at home there; of an account nothing is known of, as at
 // the very first start, it tells where home is. A thief's own registration
-// does neither: what strangers did to the account is known by then.
+// does neither: what strangers did to the account is known by then, and failed
+// says whether the source itself has failed for it.
 //
 // The address of a registration is the one its Via names (res_pjsip_registrar.c,
 // via_addr), which its sender can make up. It must have the account's secret
 // for that, and gains no more than that claimed evidence does not ban the
 // address.
-func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn) {
-	clear(t.protected)
+func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, failed func(Contact) bool) {
+	clear(t.phones)
 	for _, c := range contacts {
 		if !c.Source.IsValid() {
 			continue
@@ -75,8 +143,37 @@ func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn) {
 		if !home.Tracks(c.Account) {
 			home.Know(c.Account, c.Source, now)
 		}
-		if home.Knows(c.Account, c.Source, now) {
-			t.protected[score.SourcePrefix(c.Source)] = "registered contact of " + c.Account
+		if home.Knows(c.Account, c.Source, now) && !failed(c) {
+			t.settle(phone{c.Account, c.Port, c.Agent}, c.Source)
+		}
+	}
+}
+
+// succeeded protects the source of a proven success until the registrations
+// are asked for again, when it was no stranger's. It allocates nothing for one
+// that is known.
+func (t *trust) succeeded(o *score.Observation) {
+	for _, p := range t.phones[score.SourcePrefix(o.Source)] {
+		if p.account == string(o.Account) {
+			return
+		}
+	}
+	t.settle(phone{account: string(o.Account), port: o.Port}, o.Source)
+}
+
+func (t *trust) settle(p phone, source netip.Addr) {
+	prefix := score.SourcePrefix(source)
+	if at := t.phones[prefix]; at != nil || len(t.phones) < maxPhones {
+		t.phones[prefix] = append(at, p)
+	}
+}
+
+// betrayed ends the protection that an account gave: it is a thief's, too.
+func (t *trust) betrayed(account string) {
+	for prefix, phones := range t.phones {
+		left := slices.DeleteFunc(phones, func(p phone) bool { return p.account == account })
+		if t.phones[prefix] = left; len(left) == 0 {
+			delete(t.phones, prefix)
 		}
 	}
 }

@@ -28,9 +28,11 @@ var classes = map[string][]string{
 	"Hangup":                         {"call", "system"},
 	"PJSIPShowContacts":              {"system"},
 	"PJSIPShowEndpoint":              {"system"},
+	"PJSIPShowRegistrationsOutbound": {"system"},
 	"Reload":                         {"system", "config"},
 	"SIPpeers":                       {"reporting", "system"},
 	"SIPshowpeer":                    {"reporting", "system"},
+	"SIPshowregistry":                {"reporting", "system"},
 	"SorceryMemoryCacheExpireObject": {"system"},
 	"UpdateConfig":                   {"config"},
 }
@@ -136,8 +138,8 @@ func (m *Manager) needs(step string, on []Technology) []string {
 		add(sip, "SIPshowpeer", "Command")
 	case StepResync:
 		add(true, "CoreShowChannels")
-		add(pj, "PJSIPShowContacts")
-		add(sip, "SIPpeers", "SIPshowpeer")
+		add(pj, "PJSIPShowContacts", "PJSIPShowRegistrationsOutbound", "GetConfig")
+		add(sip, "SIPpeers", "SIPshowpeer", "SIPshowregistry")
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

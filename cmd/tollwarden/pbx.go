@@ -18,6 +18,7 @@ import (
 // step is not lost because the connection was.
 type pbx struct {
 	manager *peer.Manager
+	names   names
 
 	mu     sync.Mutex
 	client *ami.Client
@@ -100,7 +101,7 @@ func (p *pbx) Contacts(ctx context.Context) ([]responder.Contact, error) {
 	list, err := p.manager.Contacts(ctx)
 	contacts := make([]responder.Contact, 0, len(list))
 	for _, c := range list {
-		contacts = append(contacts, responder.Contact{Account: c.Account, Source: c.Via.Addr()})
+		contacts = append(contacts, responder.Contact{Account: c.Account, Source: c.Via.Addr(), Port: c.Via.Port(), Agent: c.UserAgent})
 	}
 	return contacts, err
 }

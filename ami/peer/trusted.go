@@ -1,0 +1,166 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// Trusted is somebody whom Asterisk's own configuration speaks to: a carrier or
+// another PBX.
+type Trusted struct {
+	Host string // an address, a prefix or a name
+	Why  string // for people, such as `identify of carrier`
+}
+
+// Trusted lists whom Asterisk's configuration trusts, of both technologies:
+// PJSIP's identify sections and outbound registrations, chan_sip's peers at a
+// fixed address and its registrations. Identify sections in realtime are not
+// listed by any action and are left out.
+func (m *Manager) Trusted(ctx context.Context) ([]Trusted, error) {
+	var out []Trusted
+	var ways []func(context.Context) ([]Trusted, error)
+	if slices.Contains(m.o.Technologies, PJSIP) {
+		ways = append(ways, m.identifies, m.pjsipRegistrations)
+	}
+	if slices.Contains(m.o.Technologies, ChanSIP) {
+		ways = append(ways, m.fixedPeers, m.sipRegistrations)
+	}
+	for _, ask := range ways {
+		list, err := ask(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+// identifies reads `match` of the identify sections: addresses, prefixes (with
+// a mask in either form) and names, separated by commas.
+func (m *Manager) identifies(ctx context.Context) ([]Trusted, error) {
+	r, err := m.do(ctx, ami.GetConfig("pjsip.conf", "", "type=identify"))
+	if answered(err, "Config file not found") || answered(err, "No category") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the identify sections of pjsip.conf: %w", err)
+	}
+	var out []Trusted
+	for _, c := range readConfig(r.Fields) {
+		if c.template || c.last("type") != "identify" {
+			continue
+		}
+		why := "identify of " + c.last("endpoint")
+		for _, line := range c.values("match") {
+			for _, host := range list(line) {
+				out = append(out, Trusted{hostOfMatch(host), why})
+			}
+		}
+	}
+	return out, nil
+}
+
+// hostOfMatch writes a match in the form of a prefix: Asterisk takes
+// 192.0.2.0/255.255.255.0, too.
+func hostOfMatch(s string) string {
+	addr, mask, found := strings.Cut(s, "/")
+	if !found {
+		return s
+	}
+	if m, err := netip.ParseAddr(mask); err == nil && m.Is4() {
+		bits := 0
+		for _, b := range m.As4() {
+			for ; b&0x80 != 0; b <<= 1 {
+				bits++
+			}
+		}
+		return fmt.Sprintf("%s/%d", addr, bits)
+	}
+	return s
+}
+
+// pjsipRegistrations are the servers that PJSIP registers with, and the
+// proxies it goes through.
+func (m *Manager) pjsipRegistrations(ctx context.Context) ([]Trusted, error) {
+	r, err := m.do(ctx, action("PJSIPShowRegistrationsOutbound"))
+	if unknownAction(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list PJSIP's outbound registrations: %w", err)
+	}
+	var out []Trusted
+	for _, e := range r.Events {
+		if e.Get("Event") != "OutboundRegistrationDetail" || !once(e, "ObjectName", "ServerUri") {
+			continue
+		}
+		why := "outbound registration " + e.Get("ObjectName")
+		for _, uri := range []string{e.Get("ServerUri"), e.Get("OutboundProxy")} {
+			if host := hostOfURI(uri); host != "" {
+				out = append(out, Trusted{host, why})
+			}
+		}
+	}
+	return out, nil
+}
+
+// fixedPeers are chan_sip's peers that do not register: host=… in sip.conf.
+func (m *Manager) fixedPeers(ctx context.Context) ([]Trusted, error) {
+	r, err := m.do(ctx, action("SIPpeers"))
+	if unknownAction(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list chan_sip's peers: %w", err)
+	}
+	var out []Trusted
+	for _, e := range r.Events {
+		at := addrPort(e.Get("IPaddress"), e.Get("IPport"))
+		if e.Get("Event") == "PeerEntry" && e.Get("Dynamic") == "no" && at.IsValid() && once(e, "ObjectName", "IPaddress", "IPport") {
+			out = append(out, Trusted{at.Addr().String(), "peer " + e.Get("ObjectName")})
+		}
+	}
+	return out, nil
+}
+
+// sipRegistrations are the servers that chan_sip registers with.
+func (m *Manager) sipRegistrations(ctx context.Context) ([]Trusted, error) {
+	r, err := m.do(ctx, action("SIPshowregistry"))
+	if unknownAction(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list chan_sip's registrations: %w", err)
+	}
+	var out []Trusted
+	for _, e := range r.Events {
+		if e.Get("Event") == "RegistryEntry" && e.Get("Host") != "" && once(e, "Host", "Username") {
+			out = append(out, Trusted{strings.Trim(e.Get("Host"), "[]"), "registration as " + e.Get("Username")})
+		}
+	}
+	return out, nil
+}
+
+// hostOfURI is the host of a SIP URI, without brackets.
+func hostOfURI(uri string) string {
+	_, rest, found := strings.Cut(uri, ":")
+	if !found {
+		return ""
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		rest = rest[at+1:]
+	}
+	if strings.HasPrefix(rest, "[") {
+		host, _, _ := strings.Cut(rest[1:], "]")
+		return host
+	}
+	if end := strings.IndexAny(rest, ":;?>"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
+}

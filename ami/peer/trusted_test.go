@@ -1,0 +1,50 @@
+package peer_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// Whom two real Asterisks' configurations trust.
+func TestTrusted(t *testing.T) {
+	o := lab.Options{Append: map[string]string{}}
+	for version, tc := range map[lab.Version]struct {
+		file, text string
+		want       []peer.Trusted
+	}{
+		lab.Asterisk22: {
+			"pjsip.conf",
+			"[carrier]\ntype = endpoint\ncontext = internal\n" +
+				"[carrier-id]\ntype = identify\nendpoint = carrier\nmatch = 203.0.113.80,203.0.113.96/28\nmatch = 198.51.100.64/255.255.255.192\n" +
+				"[trunk]\ntype = registration\nserver_uri = sip:203.0.113.90:5070\nclient_uri = sip:us@203.0.113.90\noutbound_proxy = sip:203.0.113.91\\;lr\n",
+			[]peer.Trusted{
+				{Host: "203.0.113.80", Why: "identify of carrier"},
+				{Host: "203.0.113.96/28", Why: "identify of carrier"},
+				{Host: "198.51.100.64/26", Why: "identify of carrier"},
+				{Host: "203.0.113.90", Why: "outbound registration trunk"},
+				{Host: "203.0.113.91", Why: "outbound registration trunk"},
+			},
+		},
+		lab.Asterisk16: {
+			"sip.conf",
+			"[general](+)\nregister => us:secret@203.0.113.90\n[carrier]\ntype = peer\nhost = 203.0.113.80\n",
+			[]peer.Trusted{
+				{Host: "203.0.113.80", Why: "peer carrier"},
+				{Host: "203.0.113.90", Why: "registration as us"},
+			},
+		},
+	} {
+		t.Run("Asterisk"+string(version), func(t *testing.T) {
+			o.Version, o.Append = version, map[string]string{tc.file: tc.text}
+			l := lab.New(t, o)
+			m, _ := manager(t, l)
+			got, err := m.Trusted(soon(t))
+			if err != nil || !slices.Equal(got, tc.want) {
+				t.Errorf("trusted: %v, %+v\nwant %+v", err, got, tc.want)
+			}
+		})
+	}
+}
