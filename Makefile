@@ -9,9 +9,10 @@ GO ?= go
 demo:
 	$(GO) run ./cmd/tollwarden demo
 
-## test: install what the tests need, check the code, run every test
+## test: install what the tests need, check the code, run every test; one
+## package at a time, since some measure how soon a real guesser is stopped
 test: prepare lint
-	$(GO) run ./test/summary -- $(GO) test $(RACE) -timeout 20m -json ./...
+	$(GO) run ./test/summary -- $(GO) test $(RACE) -p 1 -count 1 -timeout 20m -json ./...
 
 ## lint: vet, staticcheck, gofumpt
 lint:
