@@ -38,7 +38,8 @@ type Step struct {
 	Detail string        // what was done, why it failed or why it was skipped
 	Took   time.Duration // from the verdict to the outcome
 
-	ban Ban // what StepBan carries out
+	ban  Ban  // what StepBan carries out
+	flow flow // what it carries out instead, where others use the address
 }
 
 // Incident is a verdict with its steps and its evidence.

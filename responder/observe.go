@@ -99,7 +99,12 @@ func (r *Responder) answer(v *score.Verdict) {
 		r.insist(v, f.banned)
 		return
 	}
-	if harmless(steps) && !r.tell(v) {
+	if f.stale != nil && !r.tellFlow(v) {
+		r.counters.Muted++
+		r.dropFlows(v, steps, func(int) func(error) { return func(error) {} })
+		return
+	}
+	if f.stale == nil && harmless(steps) && !r.tell(v) {
 		r.counters.Muted++
 		return
 	}
@@ -119,6 +124,7 @@ func (r *Responder) answer(v *score.Verdict) {
 	}
 	r.counters.Incidents++
 	r.record(i)
+	r.dropFlows(v, i.Steps, func(n int) func(error) { return func(err error) { r.flowDropped(i, n, err) } })
 	r.employ(i)
 }
 
@@ -135,6 +141,9 @@ func (r *Responder) facts(v *score.Verdict) facts {
 	f := facts{target: r.trust.narrow(targetOf(v), v), observe: r.policy.Observe, deaf: r.policy.Deaf || r.parts.Notifier == nil}
 	if !f.target.IsValid() {
 		return f
+	}
+	if stale, ok := r.stale(v); ok {
+		f.stale, f.flows = &stale, r.parts.Watch != nil
 	}
 	f.full = r.book.full()
 	f.allowed = r.trust.allowed(f.target)

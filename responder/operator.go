@@ -41,6 +41,7 @@ func (r *Responder) Resync(ctx context.Context) error {
 	}
 	r.mu.Lock()
 	r.trust.learn(time.Now(), contacts, r.breakIn, r.failedAt)
+	r.agents.learn(contacts)
 	r.registered = r.registered[:0]
 	for _, c := range contacts {
 		r.registered = append(r.registered, c.Account)

@@ -19,7 +19,9 @@ type facts struct {
 	banned    *Ban         // the ban that already covers the source
 	offences  int          // of this source, still counting
 	observe   bool
-	deaf      bool // nobody is there to be notified
+	deaf      bool  // nobody is there to be notified
+	stale     *flow // the one phone of an office that the verdict is about
+	flows     bool  // single flows can be dropped
 }
 
 // plan turns a verdict into the steps of its playbook. It is a pure function:
@@ -56,6 +58,9 @@ func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
 		return s
 	}
 	s.Target = prefixString(f.target)
+	if f.stale != nil {
+		return planFlow(v.At, f, ladder)
+	}
 	s.skipUnless(!f.allowed, "on the allow list")
 	s.skipUnless(f.protected == "" || v.Proven, "protected ("+f.protected+"), and the evidence can be forged")
 	if f.banned != nil && !(v.Proven && f.banned.Claimed()) {
@@ -129,6 +134,9 @@ func targetOf(v *score.Verdict) netip.Prefix {
 func describe(s Step, now time.Time) string {
 	switch s.Kind {
 	case StepBan:
+		if s.flow.at.IsValid() {
+			return fmt.Sprintf("drop the flow of %s %s, whose password is wrong", s.flow.phone, s.Target)
+		}
 		return fmt.Sprintf("ban %s %s", s.Target, untilString(s.ban))
 	case StepHangup:
 		return "hang up every call of " + s.Target

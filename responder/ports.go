@@ -30,6 +30,8 @@ type Firewall interface {
 type Watch interface {
 	// Suspect has the challenges to these sources told, for that time.
 	Suspect(within time.Duration, sources ...netip.Prefix) error
+	// DropFlow drops SIP over UDP of one address and port, for that time.
+	DropFlow(within time.Duration, flow netip.AddrPort) error
 }
 
 // PBX is what the responder does to Asterisk. Calls may come from any

@@ -93,6 +93,8 @@ type Responder struct {
 	told       told
 	nonces     *nonces
 	suspects   suspects
+	offices    offices
+	agents     agents
 	canaries   canaries
 	counters   Counters
 	meters     meters
@@ -111,6 +113,8 @@ type Counters struct {
 	// Challenges are the nonces seen on their way to suspects; SuspectsRefused
 	// the sources that there was no room to watch.
 	Challenges, SuspectsRefused uint64
+	// Flows are single phones' flows dropped, renewals included.
+	Flows uint64
 	// Proved are claimed bans that became proven ones.
 	Proved uint64
 	// Graced are failures of an account's own places after its secret was changed.
@@ -134,7 +138,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.New(), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
-		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(),
+		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
@@ -228,6 +232,7 @@ func (r *Responder) Tidy(now time.Time) {
 	}
 	r.told.prune(now)
 	r.suspects.prune(now)
+	r.offices.prune(now)
 	for account, at := range r.rotatedAt {
 		if now.Sub(at) > grace {
 			delete(r.rotatedAt, account)

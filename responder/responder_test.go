@@ -112,9 +112,33 @@ func (x *exchange) ExpireContacts(_ context.Context, account string) (int, error
 	x.note("expire " + account)
 	return 0, nil
 }
+
 func (x *exchange) Contacts(context.Context) ([]responder.Contact, error)  { return x.contacts, nil }
 func (x *exchange) Trusted(context.Context) ([]responder.Protected, error) { return x.trusted, nil }
 func (x *exchange) Channels(context.Context) ([]calls.Channel, error)      { return nil, nil }
+
+// lookout writes down what it is asked to watch and to drop.
+type lookout struct {
+	mu       sync.Mutex
+	suspects map[netip.Prefix]bool
+	flows    []netip.AddrPort
+}
+
+func (l *lookout) Suspect(_ time.Duration, sources ...netip.Prefix) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range sources {
+		l.suspects[s] = true
+	}
+	return nil
+}
+
+func (l *lookout) DropFlow(_ time.Duration, flow netip.AddrPort) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.flows = append(l.flows, flow)
+	return nil
+}
 
 // house is a responder with everything around it in memory.
 type house struct {
@@ -122,6 +146,7 @@ type house struct {
 	wall   *wall
 	pbx    *exchange
 	ledger *ledger.Ledger
+	watch  *lookout
 }
 
 func guessing(threshold int) responder.Policy {
@@ -147,8 +172,8 @@ func newHouse(t *testing.T, p responder.Policy) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
-	h.Responder, err = responder.New(noon, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Ledger: l, Log: zerolog.Nop()})
+	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &lookout{suspects: map[netip.Prefix]bool{}}}
+	h.Responder, err = responder.New(noon, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

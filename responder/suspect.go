@@ -23,11 +23,19 @@ const (
 // suspects are the sources whose challenges the kernel is asked to tell.
 type suspects struct {
 	until  map[netip.Prefix]time.Time
-	orders chan netip.Prefix
+	orders chan watchOrder
+}
+
+// watchOrder is one source to suspect, or one flow to drop and what to call
+// with the outcome.
+type watchOrder struct {
+	suspect netip.Prefix
+	flow    netip.AddrPort
+	done    func(error)
 }
 
 func newSuspects() suspects {
-	return suspects{until: map[netip.Prefix]time.Time{}, orders: make(chan netip.Prefix, maxWatchOrders)}
+	return suspects{until: map[netip.Prefix]time.Time{}, orders: make(chan watchOrder, maxWatchOrders)}
 }
 
 // prune forgets those whose time is over.
@@ -63,29 +71,41 @@ func (r *Responder) suspect(o *score.Observation) {
 		return
 	}
 	select {
-	case r.suspects.orders <- prefix:
+	case r.suspects.orders <- watchOrder{suspect: prefix}:
 		r.suspects.until[prefix] = o.At.Add(suspectFor)
 	default:
 		r.counters.SuspectsRefused++
 	}
 }
 
-// watch carries suspects into the kernel until ctx ends, all that are queued in
-// one go.
+// watch carries suspects and flows into the kernel until ctx ends, all suspects
+// that are queued in one go.
 func (r *Responder) watch(ctx context.Context) {
 	var batch []netip.Prefix
 	for {
 		select {
-		case p := <-r.suspects.orders:
-			batch = append(batch[:0], p)
+		case o := <-r.suspects.orders:
+			batch = r.carryOut(batch[:0], o)
 		case <-ctx.Done():
 			return
 		}
 		for len(batch) < maxWatchOrders && len(r.suspects.orders) > 0 {
-			batch = append(batch, <-r.suspects.orders)
+			batch = r.carryOut(batch, <-r.suspects.orders)
+		}
+		if len(batch) == 0 {
+			continue
 		}
 		if err := r.parts.Watch.Suspect(suspectFor, batch...); err != nil {
 			r.log.Error().Err(err).Msg("suspects cannot be watched: their guesses stay without proof")
 		}
 	}
+}
+
+// carryOut drops a flow at once, and puts a suspect into the batch.
+func (r *Responder) carryOut(batch []netip.Prefix, o watchOrder) []netip.Prefix {
+	if o.done == nil {
+		return append(batch, o.suspect)
+	}
+	o.done(r.parts.Watch.DropFlow(r.policy.Ladder.Claimed, o.flow))
+	return batch
 }

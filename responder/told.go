@@ -32,6 +32,19 @@ func (r *Responder) tell(v *score.Verdict) bool {
 	return true
 }
 
+// tellFlow is tell for a phone with a stale password, once a day: it goes on
+// until somebody walks there.
+func (r *Responder) tellFlow(v *score.Verdict) bool {
+	of := toldOf{score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: v.Key.Prefix}, v.Threshold.Name}
+	if until, known := r.told[of]; known && v.At.Before(until) {
+		return false
+	}
+	if len(r.told) < maxTold {
+		r.told[of] = v.At.Add(24 * time.Hour)
+	}
+	return true
+}
+
 func (t told) prune(now time.Time) {
 	for of, until := range t {
 		if !now.Before(until) {

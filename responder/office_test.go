@@ -1,0 +1,151 @@
+package responder_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder"
+)
+
+const office = "198.51.100.10"
+
+// sharedOffice is a house with phones of these accounts at one address.
+func sharedOffice(t *testing.T, accounts ...string) *house {
+	t.Helper()
+	h := newHouse(t, guessing(3))
+	for i, a := range accounts {
+		h.pbx.contacts = append(h.pbx.contacts, responder.Contact{
+			Account: a, Source: netip.MustParseAddr(office), Port: uint16(5070 + i), Agent: "Snom " + a,
+		})
+	}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.Challenged(noon, netip.MustParseAddr(office), []byte("1/a")) // the nonce of failure
+	return h
+}
+
+// from moves events to another port.
+func from(port int, events string) string {
+	return strings.ReplaceAll(events, office+"/5060", fmt.Sprintf("%s/%d", office, port))
+}
+
+func (h *house) flows() string {
+	h.watch.mu.Lock()
+	defer h.watch.mu.Unlock()
+	return fmt.Sprint(h.watch.flows)
+}
+
+// One phone's stale password costs its own flow, again and again, and makes one
+// incident that says which phone it is.
+func TestStalePasswordInAnOffice(t *testing.T) {
+	h := sharedOffice(t, "1001", "1002", "1003", "1004")
+	for i := range 5 {
+		h.hear(t, noon.Add(time.Duration(i)*10*time.Second), []byte(from(5073, failures("1004", office, 3))))
+	}
+	list := h.settled(t)
+	if got := h.scopes(noon.Add(time.Minute)); got != "" {
+		t.Errorf("banned: %s", got)
+	}
+	want := fmt.Sprint(slices.Repeat([]netip.AddrPort{netip.MustParseAddrPort(office + ":5073")}, 5))
+	for range 500 {
+		if h.flows() == want {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // renewals are no steps to wait for
+	}
+	if got := h.flows(); got != want {
+		t.Errorf("flows: %s, want %s", got, want)
+	}
+	if len(list) != 1 {
+		t.Fatalf("%d incidents: %s", len(list), thresholds(list))
+	}
+	if s := list[0].Steps[0]; s.State != "done" || s.Target != office+":5073" || !strings.Contains(s.Detail, `the phone of account "1004" (User-Agent "Snom 1004") has a wrong password`) {
+		t.Errorf("step: %+v", s)
+	}
+}
+
+// Who really attacks from an office's address is stopped like anybody else.
+func TestAttackFromAnOffice(t *testing.T) {
+	for name, tc := range map[string]struct {
+		phones []string
+		events string
+	}{
+		"many accounts":              {[]string{"1001", "1002", "1003"}, from(6000, failures("1001", office, 1)+failures("1002", office, 1)+failures("1003", office, 1))},
+		"no office: one other phone": {[]string{"1001", "1002"}, from(6000, failures("1002", office, 3))},
+		"many ports": {[]string{"1001", "1002", "1003"}, func() string {
+			var b strings.Builder
+			for port := range 4 {
+				b.WriteString(from(6000+port, failures("1003", office, 3)))
+			}
+			return b.String()
+		}()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := sharedOffice(t, tc.phones...)
+			h.hear(t, noon, []byte(tc.events))
+			h.settled(t)
+			if got := h.scopes(noon.Add(time.Minute)); got != office+"/32 all #1" {
+				t.Errorf("bans: %q", got)
+			}
+		})
+	}
+}
+
+// Forged packets drop nobody's flow.
+func TestForgedFlow(t *testing.T) {
+	h := sharedOffice(t, "1001", "1002", "1003")
+	forged := strings.ReplaceAll(failures("1003", office, 30), "Challenge: 1/a", "Challenge: invented")
+	h.hear(t, noon, []byte(from(5070, forged)))
+	list := h.settled(t)
+	if got := h.scopes(noon.Add(time.Second)) + h.flows(); got != "[]" || len(list) != 1 {
+		t.Errorf("dropped: %s, %d incidents", got, len(list))
+	}
+}
+
+// Failures that nobody proved make suspects, and only those over UDP.
+func TestSuspects(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 1)+proven(failures("1002", "192.0.2.67", 1))+success("1002", "192.0.2.68")))
+	for range 500 {
+		h.watch.mu.Lock()
+		n := len(h.watch.suspects)
+		known := h.watch.suspects[netip.MustParsePrefix("192.0.2.66/32")]
+		h.watch.mu.Unlock()
+		if known && n == 1 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("suspects: %v", h.watch.suspects)
+}
+
+// A nonce proves the source it was sent to, for a while, and no other.
+func TestNonces(t *testing.T) {
+	thief := netip.MustParseAddr("192.0.2.66")
+	for name, tc := range map[string]struct {
+		to    netip.Addr
+		nonce string
+		at    time.Duration
+		want  string
+	}{
+		"it answers what it got":        {thief, "1/a", -time.Second, "192.0.2.66/32 all #1"},
+		"it answers what another got":   {thief.Next(), "1/a", -time.Second, "192.0.2.66/32 sip #0"},
+		"it answers something invented": {thief, "1/b", -time.Second, "192.0.2.66/32 sip #0"},
+		"it answers what it got before": {thief, "1/a", -10 * time.Minute, "192.0.2.66/32 sip #0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, guessing(3))
+			h.Challenged(noon.Add(tc.at), tc.to, []byte(tc.nonce))
+			h.hear(t, noon, []byte(failures("1002", thief.String(), 3)))
+			h.settled(t)
+			if got := h.scopes(noon.Add(time.Second)); got != tc.want {
+				t.Errorf("bans: %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
