@@ -48,7 +48,7 @@ const (
 )
 
 // set keeps the value of a header, or says that Asterisk cannot have written it.
-func (e *Event) set(f field, v []byte) (ok bool) {
+func (e *Event) set(f field, v []byte, m *memo) (ok bool) {
 	switch f {
 	case text:
 		return true
@@ -60,7 +60,7 @@ func (e *Event) set(f field, v []byte) (ok bool) {
 	case address:
 		return isAddress(v)
 	case eventTV:
-		e.At, ok = parseTime(v)
+		e.At, ok = m.second.parse(v)
 		return ok
 	case severity:
 		return string(v) == schemas[e.Kind].severity
@@ -72,10 +72,10 @@ func (e *Event) set(f field, v []byte) (ok bool) {
 	case localAddress:
 		// PJSIP leaves it undefined when the transport's published name is no
 		// address (res_pjsip/security_events.c security_event_populate).
-		e.Local, _, ok = ParseAddress(v)
+		e.Local, _, ok = m.local.parse(v)
 		return ok || isAddress(v)
 	case remoteAddress:
-		e.Remote, e.Transport, ok = ParseAddress(v)
+		e.Remote, e.Transport, ok = m.remote.parse(v)
 		return ok
 	case usingPassword:
 		e.UsingPassword = string(v) != "0"

@@ -65,6 +65,7 @@ type Parser struct {
 	// Asterisk wrote at its end have come.
 	torn bool
 	tail tail
+	memo memo
 }
 
 // tail is the end of a torn security event.
@@ -87,7 +88,7 @@ func (p *Parser) Count(t Tampering) uint64 {
 // nothing.
 func (p *Parser) Parse(b *Block, e *Event) error {
 	*e = Event{}
-	sound, refused, known := e.read(b)
+	sound, refused, known := e.read(b, &p.memo)
 	if known && refused == 0 {
 		p.torn, p.tail = false, tail{}
 		return nil
@@ -143,7 +144,7 @@ func (p *Parser) follow(b *Block) {
 // read says whether the block is known to be an event that is read, or one that
 // should be, and why it is refused. It is sound when it is a security event that
 // keeps its schema up to SessionID, whatever follows.
-func (e *Event) read(b *Block) (sound bool, refused Tampering, known bool) {
+func (e *Event) read(b *Block, m *memo) (sound bool, refused Tampering, known bool) {
 	if len(b.Headers) == 0 {
 		return false, TamperedHeadless, true
 	}
@@ -156,7 +157,7 @@ func (e *Event) read(b *Block) (sound bool, refused Tampering, known bool) {
 	}
 	if e.Kind != NoEvent {
 		known = true
-		sound, refused = e.match(b.Headers)
+		sound, refused = e.match(b.Headers, m)
 	}
 	if b.Damage != None {
 		return sound, TamperedFraming, true
@@ -165,7 +166,7 @@ func (e *Event) read(b *Block) (sound bool, refused Tampering, known bool) {
 }
 
 // match walks the event's schema and the headers side by side.
-func (e *Event) match(headers []Header) (sound bool, refused Tampering) {
+func (e *Event) match(headers []Header, m *memo) (sound bool, refused Tampering) {
 	s := &schemas[e.Kind]
 	if len(headers) < 2 || string(headers[1].Name) != "Privilege" {
 		return false, TamperedMissing
@@ -187,7 +188,7 @@ func (e *Event) match(headers []Header) (sound bool, refused Tampering) {
 			return sound, TamperedMissing
 		}
 		for here {
-			if !e.set(slot.field, headers[at].Value) {
+			if !e.set(slot.field, headers[at].Value, m) {
 				return sound, TamperedValue
 			}
 			at++

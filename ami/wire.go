@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -235,17 +236,23 @@ func (r *Reader) scan() bool {
 
 // add parses one line into a header.
 func (r *Reader) add(line []byte) {
+	n := len(r.block.Headers)
+	if n == cap(r.block.Headers) {
+		r.block.Headers = slices.Grow(r.block.Headers, 1)
+	}
+	r.block.Headers = r.block.Headers[:n+1]
+	h := &r.block.Headers[n] // filled in its place: a copy is what costs here
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
 		r.noColon = true
-		r.block.Headers = append(r.block.Headers, Header{Value: line})
+		h.Name, h.Value = nil, line
 		return
 	}
 	value := line[colon+1:]
 	if len(value) > 0 && value[0] == ' ' {
 		value = value[1:]
 	}
-	r.block.Headers = append(r.block.Headers, Header{Name: line[:colon], Value: value})
+	h.Name, h.Value = line[:colon], value
 }
 
 // over names the cap that a line of that length would break. r.seen is at its

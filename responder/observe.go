@@ -226,7 +226,7 @@ func (r *Responder) channelUp(now time.Time, e *ami.Event) {
 	}
 	r.calls.Up(up)
 	c := r.closing[up.Account]
-	if c == nil {
+	if c == nil || c.over(now) {
 		return
 	}
 	r.noteCall(c.numbers, up, time.Time{})
@@ -272,19 +272,28 @@ func (r *Responder) setRotated(account string) {
 	r.breakIn.Reset(account)
 }
 
+// lingers is how long after containment an account's new calls are still ended
+// as they come. The INVITE whose password gave the thief away is a channel only
+// a moment after its SuccessfulAuth, and a hang-up alone can be done by then.
+const lingers = 5 * time.Second
+
 // closure is an account with incidents under way: its new calls are ended as
 // they come.
 type closure struct {
 	incidents int
+	until     time.Time           // when incidents is 0: how long it lingers
 	numbers   []int64             // of these incidents
 	ended     map[string]struct{} // channels hung up
 }
+
+// over says that nothing is under way any more, and has not been for a while.
+func (c *closure) over(now time.Time) bool { return c.incidents == 0 && now.After(c.until) }
 
 // close begins the watch for new calls of an account. The caller holds the
 // lock.
 func (r *Responder) close(j job) {
 	c := r.closing[j.account]
-	if c == nil {
+	if c == nil || c.incidents == 0 {
 		c = &closure{ended: map[string]struct{}{}}
 		r.closing[j.account] = c
 	}
@@ -307,7 +316,7 @@ func (r *Responder) ended(account string, channels []string) int {
 	return len(c.ended)
 }
 
-// contained ends the watch for new calls of an account.
+// contained ends the watch for new calls of an account, in a while.
 func (r *Responder) contained(account string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -316,6 +325,6 @@ func (r *Responder) contained(account string) {
 		return
 	}
 	if c.incidents--; c.incidents == 0 {
-		delete(r.closing, account)
+		c.until = time.Now().Add(lingers)
 	}
 }

@@ -233,6 +233,11 @@ func (r *Responder) Tidy(now time.Time) {
 	r.told.prune(now)
 	r.suspects.prune(now)
 	r.offices.prune(now)
+	for account, c := range r.closing {
+		if c.over(now) {
+			delete(r.closing, account)
+		}
+	}
 	for account, at := range r.rotatedAt {
 		if now.Sub(at) > grace {
 			delete(r.rotatedAt, account)

@@ -482,3 +482,31 @@ func TestOperatorsOrders(t *testing.T) {
 		t.Errorf("incidents: %s", thresholds(got))
 	}
 }
+
+// The INVITE that gave the thief away is a channel only after all is done: it
+// is ended all the same, and what comes much later is not.
+func TestTheCallOfTheBreakInItself(t *testing.T) {
+	p := guessing(3)
+	p.Playbooks["compromise"] = []responder.StepKind{responder.StepBan, responder.StepHangup}
+	h := newHouse(t, p)
+	now := time.Now()
+	h.hear(t, now, []byte(failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
+	h.settled(t)
+	before := h.pbx.times("hangup 1002")
+	rings := func(at time.Time, name string) {
+		h.Report(at, responder.SensorAMI, &ami.Event{Kind: ami.Newchannel, Channel: []byte(name), Exten: []byte("0044")})
+	}
+	rings(now.Add(time.Second), "PJSIP/1002-00000001")
+	for deadline := time.Now().Add(10 * time.Second); h.pbx.times("hangup 1002") == before; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the call is left alone")
+		}
+	}
+	late := now.Add(time.Hour)
+	h.Tidy(late)
+	rings(late, "PJSIP/1002-00000002")
+	time.Sleep(20 * time.Millisecond)
+	if got := h.pbx.times("hangup 1002"); got != before+1 {
+		t.Errorf("%d hang-ups after the break-in, want 1", got-before)
+	}
+}
