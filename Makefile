@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build lab fmt bench clean
+.PHONY: demo test lint build lab fmt bench clean chaos
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -28,6 +28,10 @@ build:
 ## lab: a real Asterisk in network namespaces, for a person to attack
 lab: prepare
 	$(GO) run ./test/lab/cmd/lab
+
+## chaos: everything breaks, again and again, while attackers guess (seeded; some minutes)
+chaos: prepare
+	TOLLWARDEN_CHAOS=$(or $(FOR),5m) $(GO) test $(RACE) -count=1 -timeout 2h -v -run '^TestChaos$$' ./test
 
 ## fmt: format every file
 fmt:

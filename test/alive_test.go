@@ -265,7 +265,7 @@ func TestReload(t *testing.T) {
 	}
 
 	// The right one: the two guesses of before count towards the new score.
-	w.configure(health + shortRules(3) + "[bans]\nladder = [\"2h\"]\nclaimed = \"2h\"\n")
+	w.configure(health + shortRules(3) + "[bans]\nladder = [\"40m\"]\nclaimed = \"40m\"\n")
 	if out, err := w.tollwarden("reload", "--socket", w.socket()); err != nil {
 		t.Fatalf("reload: %v: %s", err, out)
 	}
@@ -279,7 +279,7 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, b := range bans {
-		if b.Prefix == guesserPrefix && b.Until.Sub(b.Since).Round(time.Minute) != 2*time.Hour {
+		if b.Prefix == guesserPrefix && b.Until.Sub(b.Since).Round(time.Minute) != 40*time.Minute {
 			t.Errorf("the new ban times are not in force: %+v", b)
 		}
 	}

@@ -161,3 +161,9 @@ func (l *Lab) Messages() string {
 }
 
 func (l *Lab) console() string { return filepath.Join(l.dir, "console") }
+
+// Freeze stops Asterisk as it stands, as a deadlock would, until [Lab.Thaw].
+func (l *Lab) Freeze() error { return l.asterisk.cmd.Process.Signal(unix.SIGSTOP) }
+
+// Thaw lets a frozen Asterisk go on.
+func (l *Lab) Thaw() error { return l.asterisk.cmd.Process.Signal(unix.SIGCONT) }
