@@ -40,6 +40,7 @@ type Config struct {
 	Rotate     Rotate
 	Notify     Notify
 	Health     Health
+	Calls      Calls
 	Thresholds []Threshold
 	Playbooks  []Playbook
 }
@@ -142,12 +143,13 @@ const (
 	StepBan            Step = "ban"
 	StepRotate         Step = "rotate"
 	StepExpireContacts Step = "expire-contacts"
+	StepHangupCall     Step = "hangup-call"
 	StepHangup         Step = "hangup"
 	StepNotify         Step = "notify"
 )
 
 // Steps lists every step, in the order of the documentation.
-var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepHangup, StepNotify}
+var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepHangupCall, StepHangup, StepNotify}
 
 // Playbook is an ordered list of steps under a name.
 type Playbook struct {

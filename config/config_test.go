@@ -20,6 +20,8 @@ var env = config.Env{
 	Getenv:  func(string) string { return "" },
 }
 
+var sameZone = cmp.Comparer(func(a, b *time.Location) bool { return a == b })
+
 // The reference explains the defaults, so it must be the defaults.
 func TestReferenceIsTheDefault(t *testing.T) {
 	text := strings.Replace(string(config.Reference), `username    = "" `, `username    = "u"`, 1)
@@ -30,7 +32,7 @@ func TestReferenceIsTheDefault(t *testing.T) {
 	}
 	want := config.Default()
 	want.Asterisk.Username, want.Asterisk.Secret = "u", "s"
-	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(want.Firewall.Allow[0])); diff != "" {
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(want.Firewall.Allow[0]), sameZone); diff != "" {
 		t.Errorf("reference.toml differs from the defaults (-default +reference):\n%s", diff)
 	}
 	if len(got.Thresholds) == 0 || len(got.Playbooks) == 0 || len(got.Bans.Ladder) != 4 {
@@ -118,11 +120,22 @@ func TestMistakes(t *testing.T) {
 		"listen":           {login + "[health]\nlisten = \"9465\"\n", `t.toml:5: health.listen: "9465": want host:port`},
 		"relative data":    {"data = \"var\"\n" + login, `t.toml:1: data: "var": want an absolute path`},
 		"playbook missing": {login + strings.Replace(rule, `playbook = "b"`, `playbook = "c"`, 1), `t.toml:14: threshold[0].playbook: no [[playbook]] is called "c": there are "b"`},
-		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, hangup, notify`},
+		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, hangup-call, hangup, notify`},
 		"signal":           {login + strings.Replace(rule, `InvalidPassword`, `WrongPassword`, 1), `t.toml:11: threshold[0].signals: there is no signal "WrongPassword": want some of InvalidPassword`},
 		"score":            {login + strings.Replace(rule, `score = 3`, `score = 0`, 1), `t.toml:12: threshold[0].score: 0: want 1 to 1000`},
 		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network" or "account"`},
 		"within missing":   {login + strings.Replace(rule, "within = \"1h\"\n", "", 1), `t.toml:8: threshold[0].within: "": want a duration`},
+		"country":          {login + "[calls]\ncountry = \"England\"\n", `t.toml:5: calls.country: "England": want a country as ISO 3166 has it`},
+		"outside line":     {login + "[calls]\noutside_line = [\"nine\"]\n", `t.toml:5: calls.outside_line: "nine": want 1 to 8 digits`},
+		"timezone":         {login + "[calls]\ntimezone = \"London\"\n", `t.toml:5: calls.timezone: "London": want a time zone such as "Europe/London"`},
+		"hours":            {login + "[calls]\nhours = [\"Mon-Fri 22:00-06:00\"]\n", `t.toml:5: calls.hours: "Mon-Fri 22:00-06:00": want days and times`},
+		"holiday":          {login + "[calls]\nholidays = [\"02-30\"]\n", `t.toml:5: calls.holidays: "02-30": there is no such day`},
+		"rate":             {login + "[calls]\nrate = -1\n", `t.toml:5: calls.rate: -1: want 0 to 1000000`},
+		"variants":         {login + "[calls]\nvariants = 1\n", `t.toml:5: calls.variants: 1: want 0 (off) or 2 to 32`},
+		"destination":      {login + "[calls]\ndeny = [\"Cuba\"]\n", `t.toml:5: calls.deny: "Cuba": want a country such as "FR", the beginning of a number`},
+		"carriers":         {login + "[calls]\ncarriers = [\"[a\"]\n", `t.toml:5: calls.carriers: "[a": want an account's name, or a pattern`},
+		"group":            {login + "[[calls.group]]\nname = \"x\"\n", `t.toml:4: calls.group[0]: group "x" has no accounts`},
+		"group's key":      {login + "[[calls.group]]\nname = \"x\"\naccounts = [\"1\"]\ngap = \"x\"\n", `t.toml:7: calls.group[0].gap: "x": want a duration`},
 		"twice":            {login + rule + rule, `is there twice`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,6 +144,37 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("got  %v\nwant %s", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestCalls(t *testing.T) {
+	c, err := config.Parse("t.toml", []byte(login+`
+[calls]
+country = "GB"
+timezone = "Europe/London"
+hours = ["Fri-Mon 08:00-18:30"]
+holidays = ["2026-04-03", "12-25"]
+rate = 20
+deny = ["premium", "CU", "+4490", "118"]
+[[calls.group]]
+name = "call centre"
+accounts = ["21*"]
+gap = "off"
+concurrent = 50
+`), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := c.Calls.Groups[0].Limits
+	if g.Rate != 20 || g.Gap != 0 || g.Concurrent != 50 || g.Dormant != 30*24*time.Hour {
+		t.Errorf("the group's limits: %+v", g)
+	}
+	want := config.Hours{Days: [7]bool{true, true, false, false, false, true, true}, From: 480, To: 1110}
+	if c.Calls.Hours[0] != want || c.Calls.Timezone.String() != "Europe/London" || len(c.Calls.Holidays) != 2 {
+		t.Errorf("%+v", c.Calls)
+	}
+	if c.Calls.Limits.Gap != time.Second || c.Calls.Limits.Concurrent != 5 {
+		t.Errorf("the group changed the limits of all: %+v", c.Calls.Limits)
 	}
 }
 

@@ -60,6 +60,7 @@ type file struct {
 		Kernel *string `toml:"kernel"`
 		Listen *string `toml:"listen"`
 	} `toml:"health"`
+	Calls fileCalls `toml:"calls"`
 
 	Threshold []fileThreshold `toml:"threshold"`
 	Playbook  []filePlaybook  `toml:"playbook"`

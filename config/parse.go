@@ -112,6 +112,7 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	p.rotate(&f, c)
 	p.notify(&f, &c.Notify)
 	p.health(&f, &c.Health)
+	p.calls(&f, &c.Calls)
 	p.rules(&f, c)
 	if len(p.problems) > 0 {
 		slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })

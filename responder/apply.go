@@ -58,11 +58,22 @@ type job struct {
 func newJob(i *Incident) job {
 	j := job{incident: i, account: i.Account, at: i.At, open: map[StepKind]int{}}
 	for n, s := range i.Steps {
-		if s.State == Intended && s.Kind != StepBan {
+		if s.State == Intended && s.Kind != StepBan && s.Kind != StepHangupCall {
 			j.open[s.Kind] = n
 		}
 	}
 	return j
+}
+
+// closes says whether the account's calls are ended by the job, so that a new
+// one has to be, too. Who is only told of something goes on calling.
+func (j *job) closes() bool {
+	for _, kind := range []StepKind{StepHangup, StepRotate, StepExpireContacts} {
+		if _, ok := j.open[kind]; ok {
+			return true
+		}
+	}
+	return false
 }
 
 // contain carries out one incident's steps. The hang-up and the rotation begin
@@ -77,7 +88,9 @@ func (c *crew) contain(ctx context.Context, j job) {
 	c.expire(ctx, j)
 	beside.Wait()
 	c.hangup(ctx, j, ", the last after everything else was done")
-	c.contained(j.account)
+	if j.closes() {
+		c.contained(j.account)
+	}
 	c.notify(ctx, j)
 }
 
@@ -91,14 +104,15 @@ func (c *crew) hangup(ctx context.Context, j job, when string) {
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
 	channels, err := c.pbx.Hangup(ctx, j.account)
-	total := c.ended(j.account, channels)
-	done := count(total, "channel") + " ended"
-	if len(channels) > 0 && total > len(channels) {
-		done += when
-	}
+	c.ended(j.account, channels)
 	left := 0
 	if err == nil {
 		left = c.quiet(ctx, j.account)
+	}
+	total := c.ended(j.account, nil) // with those that a sweep ended meanwhile
+	done := count(total, "channel") + " ended"
+	if len(channels) > 0 && total > len(channels) {
+		done += when
 	}
 	switch {
 	case err != nil:

@@ -16,6 +16,7 @@ import (
 
 // script is a PBX whose actions take time and are written down in order.
 type script struct {
+	PBX       // what is not in the script is not asked
 	mu        sync.Mutex
 	story     []string
 	channels  []string // up now

@@ -13,6 +13,7 @@ type StepKind string
 // The steps a playbook can hold.
 const (
 	StepBan            StepKind = "ban"
+	StepHangupCall     StepKind = "hangup-call" // the one call that the verdict is about
 	StepHangup         StepKind = "hangup"
 	StepRotate         StepKind = "rotate"
 	StepExpireContacts StepKind = "expire-contacts"

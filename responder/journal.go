@@ -47,6 +47,7 @@ func (r *Responder) recall(now time.Time) error {
 	for account, at := range rotations {
 		r.rotatedAt[account] = at
 	}
+	r.recallHabits(ctx, now)
 	r.unfinished(ctx, now)
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
-	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -19,13 +18,15 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 		return
 	}
 	var o score.Observation
-	if !translate(now, e, &o) {
+	failed := translate(now, e, &o)
+	r.nameAccount(e, &o)
+	r.loggedIn(now, e, &o)
+	if !failed {
 		return
 	}
 	if o.Proof == score.Claimed && r.nonces.answered(now, o.Source, nonceOf(e)) {
 		o.Proof = score.Proven
 	}
-	r.nameAccount(e, &o)
 	counted, ok := r.attempts.Count(&o)
 	if !ok || counted.Signal == score.ChallengeSent {
 		return // the other half of an attempt already counted, or no failure at all
@@ -93,6 +94,9 @@ func (r *Responder) answer(v *score.Verdict) {
 		r.promote(v, *f.banned)
 		return
 	}
+	if r.sign != nil {
+		f.channel, f.home = r.sign.Channel, r.home(v.At, r.sign.Account, v.Cause.Source)
+	}
 	steps := plan(v, r.policy.Playbooks[v.Threshold.Playbook], r.policy.Ladder, f)
 	if idle(steps, f) {
 		r.counters.Muted++
@@ -114,9 +118,13 @@ func (r *Responder) answer(v *score.Verdict) {
 		Observed: r.policy.Observe, Account: accountOf(v), Source: v.Cause.Source,
 		Evidence: r.evidence(v), Steps: steps,
 	}
+	if r.sign != nil {
+		i.Reason += "; " + r.sign.Detail
+	}
+	r.cut(i) // first of all: everything else can wait a moment
 	for n := range i.Steps {
 		if s := &i.Steps[n]; s.ban.Prefix.IsValid() {
-			r.drop(i, n, s.ban) // first of all: everything else can wait a moment
+			r.drop(i, n, s.ban)
 		}
 	}
 	if compromised(steps) {
@@ -207,45 +215,14 @@ func (r *Responder) employ(i *Incident) {
 	}
 	select {
 	case r.jobs <- j:
-		r.close(j)
+		if j.closes() {
+			r.close(j)
+		}
 	default:
 		r.counters.JobsRefused++
 		for _, n := range j.open {
 			r.settle(i, n, Failed, "too many incidents at once")
 		}
-	}
-}
-
-func (r *Responder) channelUp(now time.Time, e *ami.Event) {
-	_, account, ok := ami.SplitChannel(e.Channel)
-	if !ok {
-		return
-	}
-	up := calls.Channel{
-		Name: string(e.Channel), Account: string(account), Linkedid: string(e.Linkedid), Dialled: string(e.Exten), Since: now,
-	}
-	r.calls.Up(up)
-	c := r.closing[up.Account]
-	if c == nil || c.over(now) {
-		return
-	}
-	r.noteCall(c.numbers, up, time.Time{})
-	select {
-	case r.sweeps <- up.Account:
-	default: // a sweep is queued already, and ends this call too
-	}
-}
-
-func (r *Responder) channelDown(now time.Time, e *ami.Event) {
-	down, ok := r.calls.Down(string(e.Channel))
-	if !ok {
-		return
-	}
-	close(r.callsC)
-	r.callsC = make(chan struct{})
-	r.recent.Add(down, now)
-	if c := r.closing[down.Account]; c != nil {
-		r.noteCall(c.numbers, down, now)
 	}
 }
 
@@ -284,6 +261,7 @@ type closure struct {
 	until     time.Time           // when incidents is 0: how long it lingers
 	numbers   []int64             // of these incidents
 	ended     map[string]struct{} // channels hung up
+	swept     map[string]struct{} // channels that came meanwhile, to be hung up
 }
 
 // over says that nothing is under way any more, and has not been for a while.
@@ -294,7 +272,7 @@ func (c *closure) over(now time.Time) bool { return c.incidents == 0 && now.Afte
 func (r *Responder) close(j job) {
 	c := r.closing[j.account]
 	if c == nil || c.incidents == 0 {
-		c = &closure{ended: map[string]struct{}{}}
+		c = &closure{ended: map[string]struct{}{}, swept: map[string]struct{}{}}
 		r.closing[j.account] = c
 	}
 	c.incidents++

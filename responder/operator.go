@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -22,10 +23,18 @@ func (r *Responder) SetOwn(addr netip.Addr) {
 	r.own = addr
 }
 
-// Resync rebuilds from Asterisk what its events tell: the channels that are up
-// and the registrations; then whom its configuration trusts.
-func (r *Responder) Resync(ctx context.Context) error {
+// Resync rebuilds from Asterisk what its events tell: the accounts, the
+// channels that are up and the registrations; then whom its configuration trusts.
+func (r *Responder) Resync(ctx context.Context) error { return r.ResyncAt(ctx, time.Now()) }
+
+// ResyncAt is Resync where time is not that of a clock.
+func (r *Responder) ResyncAt(ctx context.Context, now time.Time) error {
+	accounts, err := r.parts.PBX.Accounts(ctx)
+	if err != nil {
+		return fmt.Errorf("list accounts: %w", err)
+	}
 	r.mu.Lock()
+	r.calls.List(accounts)
 	r.calls.Ask()
 	r.mu.Unlock()
 	up, err := r.parts.PBX.Channels(ctx)
@@ -33,14 +42,19 @@ func (r *Responder) Resync(ctx context.Context) error {
 		return fmt.Errorf("list channels: %w", err)
 	}
 	r.mu.Lock()
-	r.calls.Rebuild(up)
+	r.calls.Rebuild(now, up)
 	r.mu.Unlock()
 	contacts, err := r.parts.PBX.Contacts(ctx)
 	if err != nil {
 		return fmt.Errorf("list registrations: %w", err)
 	}
+	registered := make([]calls.Contact, len(contacts))
+	for i, c := range contacts {
+		registered[i] = calls.Contact{Account: c.Account, Source: c.Source, Agent: c.Agent}
+	}
 	r.mu.Lock()
-	r.trust.learn(time.Now(), contacts, r.breakIn, r.failedAt)
+	r.trust.learn(now, contacts, r.breakIn, r.failedAt)
+	r.raise(now, r.calls.Contacts(now, registered))
 	r.agents.learn(contacts)
 	r.registered = r.registered[:0]
 	for _, c := range contacts {

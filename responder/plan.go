@@ -19,9 +19,11 @@ type facts struct {
 	banned    *Ban         // the ban that already covers the source
 	offences  int          // of this source, still counting
 	observe   bool
-	deaf      bool  // nobody is there to be notified
-	stale     *flow // the one phone of an office that the verdict is about
-	flows     bool  // single flows can be dropped
+	deaf      bool   // nobody is there to be notified
+	stale     *flow  // the one phone of an office that the verdict is about
+	flows     bool   // single flows can be dropped
+	channel   string // the call that the verdict is about; "" when it is about none
+	home      string // why the account's own people are at the target; "" when they are not
 }
 
 // plan turns a verdict into the steps of its playbook. It is a pure function:
@@ -35,6 +37,9 @@ func plan(v *score.Verdict, playbook []StepKind, ladder Ladder, f facts) []Step 
 		switch kind {
 		case StepBan:
 			s = planBan(v, ladder, f)
+		case StepHangupCall:
+			s.Target = f.channel
+			s.skipUnless(f.channel != "", "it is not about a call")
 		case StepHangup, StepRotate, StepExpireContacts:
 			s.Target = account
 			s.skipUnless(account != "", "no account is known")
@@ -62,6 +67,7 @@ func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
 		return planFlow(v.At, f, ladder)
 	}
 	s.skipUnless(!f.allowed, "on the allow list")
+	s.skipUnless(f.home == "", f.home)
 	s.skipUnless(f.protected == "" || v.Proven, "protected ("+f.protected+"), and the evidence can be forged")
 	if f.banned != nil && !(v.Proven && f.banned.Claimed()) {
 		s.skipUnless(false, "already banned "+untilString(*f.banned))
@@ -138,6 +144,8 @@ func describe(s Step, now time.Time) string {
 			return fmt.Sprintf("drop the flow of %s %s, whose password is wrong", s.flow.phone, s.Target)
 		}
 		return fmt.Sprintf("ban %s %s", s.Target, untilString(s.ban))
+	case StepHangupCall:
+		return "hang up " + s.Target
 	case StepHangup:
 		return "hang up every call of " + s.Target
 	case StepRotate:

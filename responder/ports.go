@@ -40,6 +40,11 @@ type Watch interface {
 type PBX interface {
 	// Hangup ends every channel of the account and names those it ended.
 	Hangup(ctx context.Context, account string) (channels []string, err error)
+	// HangupChannel ends one channel; ended is false when there was none of that
+	// name any more.
+	HangupChannel(ctx context.Context, channel string) (ended bool, err error)
+	// Whence is where the call of a channel comes from.
+	Whence(ctx context.Context, channel string) (netip.AddrPort, error)
 	// Rotate gives the account another secret; detail says how and where it
 	// is kept, never what it is.
 	Rotate(ctx context.Context, account string) (detail string, err error)
@@ -50,6 +55,8 @@ type PBX interface {
 	// Trusted are whom Asterisk's configuration speaks to: carriers, other
 	// PBXs.
 	Trusted(ctx context.Context) ([]Protected, error)
+	// Accounts are those that Asterisk knows.
+	Accounts(ctx context.Context) ([]calls.Account, error)
 	// Channels are the channels that are up.
 	Channels(ctx context.Context) ([]calls.Channel, error)
 }

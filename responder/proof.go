@@ -29,7 +29,7 @@ func (r *Responder) weigh(o *score.Observation) {
 
 // sameOffence says whether a verdict is the proof of what a claimed ban was for.
 func sameOffence(v *score.Verdict, f facts) bool {
-	return v.Proven && f.banned != nil && f.banned.Claimed() && f.banned.Prefix == f.target && f.banned.Origin == v.Threshold.Name
+	return v.Key.Per != score.PerAccount && v.Proven && f.banned != nil && f.banned.Claimed() && f.banned.Prefix == f.target && f.banned.Origin == v.Threshold.Name
 }
 
 // promote makes a claimed ban a proven one: of the same incident.

@@ -24,6 +24,7 @@ type Policy struct {
 	Playbooks  map[string][]StepKind
 	Ladder     Ladder
 	BreakIn    score.BreakInConfig
+	Calls      calls.Rules
 	Allow      []netip.Prefix // never banned
 	Username   string         // our own name on the manager interface
 	Log        bool           // a second sensor reads Asterisk's log
@@ -70,6 +71,9 @@ type Responder struct {
 	jobs   chan job
 	sweeps chan string // accounts whose new calls are to be ended now
 
+	endings   chan ending     // single calls to be ended now
+	strangers chan calls.Sign // calls to be asked about
+
 	mu         sync.Mutex // guards what follows; never held over I/O
 	parser     ami.Parser
 	event      ami.Event
@@ -80,8 +84,10 @@ type Responder struct {
 	challenges *score.Challenges
 	breakIn    *score.BreakIn
 	table      *score.Table
-	calls      *calls.Tracker
+	calls      *calls.Detector
+	sign       *calls.Sign // what is being scored, when it is about calls
 	recent     calls.Recent
+	asking     bool          // somebody finds out where strangers' calls come from
 	callsC     chan struct{} // closed when a channel goes down
 	book       *book
 	offences   *offences
@@ -103,9 +109,12 @@ type Responder struct {
 // Counters are what the responder has seen since it started.
 type Counters struct {
 	Events, Observations, Tampered, Verdicts, Incidents uint64
-	// Muted are verdicts on sources already banned: what was still in Asterisk's
-	// queues when the drop took effect.
+	// Muted are verdicts on sources already banned, and signs about the calls of
+	// an account that is being contained: what was still in Asterisk's queues
+	// when the drop and the hang-up took effect.
 	Muted uint64
+	// Signs are what was unusual about calls.
+	Signs uint64
 	// LaneFull are bans that did not fit in the lane and came with a repair.
 	LaneFull uint64
 	// JobsRefused are incidents whose steps no worker had room for.
@@ -135,8 +144,9 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	r := &Responder{
 		policy: policy, parts: parts, log: parts.Log,
 		jobs: make(chan job, maxJobs), sweeps: make(chan string, maxSweeps),
+		endings: make(chan ending, maxEndings), strangers: make(chan calls.Sign, maxStrangers),
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
-		calls: calls.New(), callsC: make(chan struct{}),
+		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
 		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
@@ -155,6 +165,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	}
 	policy.BreakIn.Learned = r.learned
 	r.breakIn = score.NewBreakIn(policy.BreakIn)
+	r.calls.Learned = r.learnedHabit
 	if err := r.recall(now); err != nil {
 		return nil, err
 	}
@@ -169,6 +180,14 @@ func (r *Responder) Run(ctx context.Context) error {
 	for range crewSize {
 		g.Go(func() error { r.work(ctx); return nil })
 	}
+	for range enders {
+		g.Go(func() error { r.end(ctx); return nil })
+	}
+	r.mu.Lock()
+	r.asking = true
+	r.mu.Unlock()
+	g.Go(func() error { r.ask(ctx); return nil })
+	g.Go(func() error { r.await(ctx); return nil })
 	g.Go(func() error { r.sweep(ctx); return nil })
 	if r.parts.Watch != nil {
 		g.Go(func() error { r.watch(ctx); return nil })
@@ -265,9 +284,12 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 // has told it.
 func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
 	r.meters.event(e.Kind)
+	r.raise(now, r.calls.Due(now))
 	switch e.Kind {
 	case ami.Newchannel:
 		r.channelUp(now, e)
+	case ami.Newstate:
+		r.channelState(now, e)
 	case ami.Hangup:
 		r.channelDown(now, e)
 	default:

@@ -83,6 +83,8 @@ type exchange struct {
 	asked    map[string]int
 	contacts []responder.Contact
 	trusted  []responder.Protected
+	accounts []calls.Account
+	whence   netip.AddrPort // where every call comes from
 }
 
 func (x *exchange) note(what string) {
@@ -102,6 +104,18 @@ func (x *exchange) Hangup(_ context.Context, account string) ([]string, error) {
 	x.note("hangup " + account)
 	return nil, nil
 }
+
+func (x *exchange) HangupChannel(_ context.Context, channel string) (bool, error) {
+	x.note("hangup-call " + channel)
+	return true, nil
+}
+
+func (x *exchange) Whence(_ context.Context, channel string) (netip.AddrPort, error) {
+	x.note("whence " + channel)
+	return x.whence, nil
+}
+
+func (x *exchange) Accounts(context.Context) ([]calls.Account, error) { return x.accounts, nil }
 
 func (x *exchange) Rotate(_ context.Context, account string) (string, error) {
 	x.note("rotate " + account)

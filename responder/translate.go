@@ -43,6 +43,11 @@ var derived = []score.Signal{score.SuccessAfterFailures, score.Tampering}
 // Raises says whether this version ever raises a signal, so that a threshold
 // may count it.
 func Raises(s score.Signal) bool {
+	for _, sign := range signOf {
+		if s == sign {
+			return true
+		}
+	}
 	for _, raised := range append(signals[:], derived...) {
 		if s == raised && s != score.ChallengeSent {
 			return true

@@ -25,10 +25,12 @@ var classes = map[string][]string{
 	"CoreShowChannels":               {"reporting", "system"},
 	"DBDel":                          {"system"},
 	"GetConfig":                      {"system", "config"},
+	"Getvar":                         {"call", "reporting"},
 	"Hangup":                         {"call", "system"},
 	"PJSIPShowContacts":              {"system"},
 	"PJSIPShowEndpoint":              {"system"},
 	"PJSIPShowRegistrationsOutbound": {"system"},
+	"PJSIPShowEndpoints":             {"system"},
 	"Reload":                         {"system", "config"},
 	"SIPpeers":                       {"reporting", "system"},
 	"SIPshowpeer":                    {"reporting", "system"},
@@ -138,7 +140,7 @@ func (m *Manager) needs(step string, on []Technology) []string {
 		add(sip, "SIPshowpeer", "Command")
 	case StepResync:
 		add(true, "CoreShowChannels")
-		add(pj, "PJSIPShowContacts", "PJSIPShowRegistrationsOutbound", "GetConfig")
+		add(pj, "PJSIPShowContacts", "PJSIPShowEndpoints", "PJSIPShowRegistrationsOutbound", "GetConfig")
 		add(sip, "SIPpeers", "SIPshowpeer", "SIPshowregistry")
 	}
 	slices.Sort(out)

@@ -212,6 +212,7 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	if addr, ok := c.LocalAddr().(*net.TCPAddr); ok {
 		d.responder.SetOwn(addr.AddrPort().Addr().Unmap())
 	}
+	d.responder.Listening(time.Now())
 	log := d.log.Info()
 	if gap := c.Gap(); !gap.IsZero() {
 		d.gap(gap.From, gap.To)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -74,6 +75,27 @@ func (p *pbx) Hangup(ctx context.Context, account string) ([]string, error) {
 	return retry(ctx, func() ([]string, error) { return p.manager.Hangup(ctx, account) })
 }
 
+// HangupChannel ends one channel.
+func (p *pbx) HangupChannel(ctx context.Context, channel string) (bool, error) {
+	return retry(ctx, func() (bool, error) { return p.manager.HangupChannel(ctx, channel) })
+}
+
+// Whence is where the call of a channel comes from.
+func (p *pbx) Whence(ctx context.Context, channel string) (netip.AddrPort, error) {
+	return p.manager.Whence(ctx, channel)
+}
+
+// Accounts are those that Asterisk knows. Only PJSIP raises a SuccessfulAuth
+// for every call.
+func (p *pbx) Accounts(ctx context.Context) ([]calls.Account, error) {
+	list, err := p.manager.Accounts(ctx)
+	accounts := make([]calls.Account, 0, len(list))
+	for _, a := range list {
+		accounts = append(accounts, calls.Account{Name: a.Name, Login: a.Login, Sure: a.Technology == peer.PJSIP})
+	}
+	return accounts, err
+}
+
 // Rotate gives the account another secret. It is not tried twice: a rotation
 // that broke off is for a person to look at.
 func (p *pbx) Rotate(ctx context.Context, account string) (string, error) {
@@ -115,7 +137,10 @@ func (p *pbx) Channels(ctx context.Context) ([]calls.Channel, error) {
 		if c.Account == "" {
 			continue
 		}
-		up = append(up, calls.Channel{Name: c.Name, Account: c.Account, Linkedid: c.Linkedid, Dialled: c.Exten, Since: now.Add(-c.Duration)})
+		up = append(up, calls.Channel{
+			Name: c.Name, Account: c.Account, Linkedid: c.Linkedid, Dialled: c.Exten, Since: now.Add(-c.Duration),
+			Calling: c.State == "Ring" || c.Linkedid == c.Uniqueid, // the first channel of a call is the caller's
+		})
 	}
 	return up, err
 }

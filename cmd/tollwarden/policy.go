@@ -20,6 +20,7 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 		Playbooks: map[string][]responder.StepKind{},
 		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Claimed: cfg.Bans.Claimed},
 		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within, Remember: cfg.BreakIn.Known},
+		Calls:     callRules(&cfg.Calls),
 		Allow:     allowList(cfg),
 		Username:  cfg.Asterisk.Username,
 		Log:       cfg.Asterisk.Log != "",

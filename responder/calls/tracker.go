@@ -14,6 +14,8 @@ type Channel struct {
 	Linkedid string // the same for all legs of one call
 	Dialled  string
 	Since    time.Time
+	Calling  bool // the account set it up; otherwise it was called
+	Outgoing bool // it leaves the house
 }
 
 // Tracker knows the channels that are up. The zero Tracker is not ready; use
@@ -21,13 +23,14 @@ type Channel struct {
 type Tracker struct {
 	byName    map[string]Channel
 	byAccount map[string]int
+	outgoing  map[string]int  // of the account's channels, those Outgoing
 	asked     map[string]bool // what went up (true) or down (false) since Ask; nil when not asked
 	refused   uint64
 }
 
 // New returns an empty Tracker.
 func New() *Tracker {
-	return &Tracker{byName: map[string]Channel{}, byAccount: map[string]int{}}
+	return &Tracker{byName: map[string]Channel{}, byAccount: map[string]int{}, outgoing: map[string]int{}}
 }
 
 // Up records a new channel; one already known is replaced.
@@ -40,6 +43,9 @@ func (t *Tracker) Up(c Channel) {
 	}
 	t.byName[c.Name] = c
 	t.byAccount[c.Account]++
+	if c.Outgoing {
+		t.outgoing[c.Account]++
+	}
 	if t.asked != nil {
 		t.asked[c.Name] = true
 	}
@@ -58,6 +64,11 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 	if t.byAccount[c.Account]--; t.byAccount[c.Account] == 0 {
 		delete(t.byAccount, c.Account)
 	}
+	if c.Outgoing {
+		if t.outgoing[c.Account]--; t.outgoing[c.Account] == 0 {
+			delete(t.outgoing, c.Account)
+		}
+	}
 	return c, true
 }
 
@@ -72,6 +83,7 @@ func (t *Tracker) Rebuild(up []Channel) {
 	t.asked = nil
 	t.byName = map[string]Channel{}
 	t.byAccount = map[string]int{}
+	t.outgoing = map[string]int{}
 	for _, c := range up {
 		if alive, told := newer[c.Name]; !told || alive {
 			t.Up(c)
@@ -99,6 +111,15 @@ func (t *Tracker) Of(account string) []Channel {
 		}
 	}
 	return up
+}
+
+// Outgoing is the number of calls that an account has up that leave the house.
+func (t *Tracker) Outgoing(account string) int { return t.outgoing[account] }
+
+// Channel is the channel of that name; one never seen is not ok.
+func (t *Tracker) Channel(name string) (c Channel, ok bool) {
+	c, ok = t.byName[name]
+	return c, ok
 }
 
 // Len is the number of channels up.

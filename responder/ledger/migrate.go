@@ -25,6 +25,16 @@ var migrations = []string{
 	  ended    INTEGER,          -- NULL: it was up when last heard of
 	  PRIMARY KEY (incident, channel)
 	) STRICT, WITHOUT ROWID;`,
+	// What is usual for an account.
+	`CREATE TABLE habits (
+  account TEXT    NOT NULL,
+  kind    TEXT    NOT NULL,
+  value   TEXT    NOT NULL,
+  first   INTEGER NOT NULL,
+  last    INTEGER NOT NULL,
+  PRIMARY KEY (account, kind, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX habits_last ON habits (last);`,
 }
 
 // schemaVersion is the version of schema, kept in the file as PRAGMA user_version.

@@ -16,11 +16,12 @@ const (
 	kindEvidence
 	kindCall
 	kindPlace
+	kindHabit
 	kindAction
 	kinds
 )
 
-var kindNames = [kinds]string{"ban", "offence", "incident", "step", "evidence", "call", "place", "action"}
+var kindNames = [kinds]string{"ban", "offence", "incident", "step", "evidence", "call", "place", "habit", "action"}
 
 func (k kind) String() string { return kindNames[k] }
 

@@ -24,6 +24,7 @@ var tables = []struct{ name, key string }{
 	{"steps", "incident, n"},
 	{"calls", "incident, channel"},
 	{"places", "account, prefix"},
+	{"habits", "account, kind, value"},
 	{"actions", "id"},
 	{"evidence", "incident, n"},
 }

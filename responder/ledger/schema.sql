@@ -1,4 +1,4 @@
--- The ledger's schema, version 2. Times are integer milliseconds since the
+-- The ledger's schema, version 3. Times are integer milliseconds since the
 -- Unix epoch, UTC. Prefixes are text in canonical form, "192.0.2.7/32". There
 -- is no column for a secret, and there must never be one.
 
@@ -92,6 +92,17 @@ CREATE TABLE places (
   PRIMARY KEY (account, prefix)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX places_last_success ON places (last_success);
+
+-- What is usual for an account; without an account, for the daemon itself.
+CREATE TABLE habits (
+  account TEXT    NOT NULL,
+  kind    TEXT    NOT NULL, -- country | network | call | watch
+  value   TEXT    NOT NULL, -- the country or the network; empty for the other kinds
+  first   INTEGER NOT NULL,
+  last    INTEGER NOT NULL, -- to about a day
+  PRIMARY KEY (account, kind, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX habits_last ON habits (last);
 
 -- What people did through the control socket.
 CREATE TABLE actions (

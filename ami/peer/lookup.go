@@ -1,0 +1,93 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// Account is one account of Asterisk.
+type Account struct {
+	Technology Technology
+	Name       string
+	// Login says that it must log in: a PJSIP endpoint with an auth object, or a
+	// chan_sip peer that registers. What need not is told by its address: a trunk.
+	Login bool
+}
+
+// Accounts lists the accounts of both technologies.
+func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
+	var out []Account
+	if slices.Contains(m.o.Technologies, PJSIP) {
+		r, err := m.do(ctx, action("PJSIPShowEndpoints"))
+		if err != nil && !unknownAction(err) && !answered(err, "No endpoints found") && !answered(err, "No Endpoints found") {
+			return nil, fmt.Errorf("list PJSIP endpoints: %w", err)
+		}
+		if err == nil {
+			for _, e := range r.Events {
+				if e.Get("Event") == "EndpointList" && once(e, "ObjectName") {
+					out = append(out, Account{PJSIP, e.Get("ObjectName"), len(list(e.Get("Auths"))) > 0})
+				}
+			}
+		}
+	}
+	if slices.Contains(m.o.Technologies, ChanSIP) {
+		r, err := m.do(ctx, action("SIPpeers"))
+		if err != nil && !unknownAction(err) {
+			return nil, fmt.Errorf("list chan_sip peers: %w", err)
+		}
+		if err == nil {
+			for _, e := range r.Events {
+				if e.Get("Event") == "PeerEntry" && once(e, "ObjectName") {
+					out = append(out, Account{ChanSIP, e.Get("ObjectName"), e.Get("Dynamic") == "yes"})
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// HangupChannel ends the one channel of that name; ended is false when there is
+// none any more.
+func (m *Manager) HangupChannel(ctx context.Context, channel string) (ended bool, err error) {
+	if _, _, ok := ami.SplitChannel([]byte(channel)); !ok {
+		return false, fmt.Errorf("hang up %q: that is no phone's channel", channel)
+	}
+	_, err = m.do(ctx, ami.HangupChannel(channel, 0))
+	if answered(err, "No such channel") {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("hang up %s: %w", channel, err)
+	}
+	return true, nil
+}
+
+// Whence is the address that the call of a channel comes from, as Asterisk saw
+// it: a lone UDP packet can forge it.
+func (m *Manager) Whence(ctx context.Context, channel string) (netip.AddrPort, error) {
+	tech, _, ok := ami.SplitChannel([]byte(channel))
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("look up %q: that is no phone's channel", channel)
+	}
+	variable := "CHANNEL(pjsip,remote_addr)"
+	if Technology(tech) == ChanSIP {
+		variable = "CHANNEL(recvip)"
+	}
+	r, err := m.do(ctx, ami.Getvar(channel, variable))
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("look up %s: %w", channel, err)
+	}
+	value := r.Get("Value")
+	if ap, err := netip.ParseAddrPort(value); err == nil {
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
+	}
+	addr, err := netip.ParseAddr(value)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("look up %s: Asterisk tells no address", channel)
+	}
+	return netip.AddrPortFrom(addr.Unmap(), 0), nil
+}

@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// site is an office's PBX in virtual time, with a daemon on its defaults that
+// hears all its events. What the daemon orders is recorded, not carried out.
+type site struct {
+	responder.PBX
+	t        *testing.T
+	daemon   *responder.Responder
+	ledger   *ledger.Ledger
+	now      time.Time
+	serial   int
+	accounts []calls.Account
+	contacts []responder.Contact
+	calls    int
+}
+
+// The office has one public address; people at home have theirs.
+const officeAddress = "198.51.100.10"
+
+func newSite(t *testing.T, now time.Time, settings string) *site {
+	t.Helper()
+	cfg, err := config.Parse("office.toml", []byte("[asterisk]\nusername = \"u\"\nsecret = \"s\"\n"+settings), config.Env{Signals: signalNames(), Getenv: func(string) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := policyOf(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ledger.Open("", ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	s := &site{t: t, ledger: l, now: now}
+	s.daemon, err = responder.New(now, policy, responder.Parts{
+		Firewall: drops{firewall.NewMemory(firewall.Config{})}, PBX: s, Ledger: l, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.accounts = append(s.accounts, calls.Account{Name: "carrier"}, calls.Account{Name: "anonymous"})
+	for i := range 40 {
+		account := fmt.Sprint(1001 + i)
+		s.accounts = append(s.accounts, calls.Account{Name: account, Login: true, Sure: true})
+		s.contacts = append(s.contacts, responder.Contact{Account: account, Source: netip.MustParseAddr(s.at(account)), Agent: "Yealink SIP-T46S 66.86.0.15"})
+	}
+	s.daemon.Listening(now)
+	s.resync()
+	return s
+}
+
+// at is where the account's phone is: thirty in the office, ten at home.
+func (s *site) at(account string) string {
+	if account > "1030" {
+		return "203.0.113." + account[2:]
+	}
+	return officeAddress
+}
+
+func (s *site) Accounts(context.Context) ([]calls.Account, error)      { return s.accounts, nil }
+func (s *site) Contacts(context.Context) ([]responder.Contact, error)  { return s.contacts, nil }
+func (s *site) Trusted(context.Context) ([]responder.Protected, error) { return nil, nil }
+func (s *site) Channels(context.Context) ([]calls.Channel, error)      { return nil, nil }
+func (s *site) Whence(context.Context, string) (netip.AddrPort, error) { return netip.AddrPort{}, nil }
+
+func (s *site) resync() {
+	s.t.Helper()
+	if err := s.daemon.ResyncAt(s.t.Context(), s.now); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) say(text string) {
+	s.t.Helper()
+	b, err := ami.NewReader(bytes.NewReader([]byte(strings.ReplaceAll(text, "\n", "\r\n")))).Next()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.daemon.Handle(s.now, b)
+}
+
+func (s *site) security(event, severity, account, session, source, extra string) {
+	s.t.Helper()
+	s.say(fmt.Sprintf(`Event: %s
+Privilege: security,all
+EventTV: %s
+Severity: %s
+Service: PJSIP
+EventVersion: 1
+AccountID: %s
+SessionID: %s
+LocalAddress: IPV4/UDP/192.0.2.1/5060
+RemoteAddress: IPV4/UDP/%s/5060
+%s
+
+`, event, s.now.Format("2006-01-02T15:04:05.000-0700"), severity, account, session, source, extra))
+}
+
+// login is a request with the right password: a REGISTER, an INVITE.
+func (s *site) login(account, source string) {
+	s.serial++
+	session := fmt.Sprintf("call-%d", s.serial)
+	s.security("ChallengeSent", "Informational", account, session, source, "Challenge: ")
+	s.security("SuccessfulAuth", "Informational", account, session, source, "UsingPassword: 1")
+}
+
+// fail is a request with a wrong one.
+func (s *site) fail(account, source string) {
+	s.serial++
+	session := fmt.Sprintf("call-%d", s.serial)
+	s.security("ChallengeSent", "Informational", account, session, source, "Challenge: ")
+	s.security("ChallengeResponseFailed", "Error", account, session, source, "Challenge: 1/a\nResponse: b\nExpectedResponse: ")
+}
+
+func (s *site) channel(event, name string, state int, exten, extra string) {
+	s.say(fmt.Sprintf(`Event: %s
+Privilege: call,all
+Channel: %s
+ChannelState: %d
+ChannelStateDesc: Ring
+CallerIDNum: 1
+CallerIDName: 1
+ConnectedLineNum: <unknown>
+ConnectedLineName: <unknown>
+Language: en
+AccountCode: 
+Context: internal
+Exten: %s
+Priority: 1
+Uniqueid: %[6]d.%[6]d
+Linkedid: %[6]d.%[6]d
+%[7]s
+`, event, name, state, exten, "", s.serial, extra))
+}
+
+// call logs in and sets up a call; it returns what ends it.
+func (s *site) call(account, number, source string) (hangUp func()) {
+	s.login(account, source)
+	return s.ring("PJSIP/"+account, number, "PJSIP/carrier")
+}
+
+// ring is a call that comes in on one channel and goes out on another.
+func (s *site) ring(from, number, to string) (hangUp func()) {
+	s.calls++
+	s.serial++
+	in, out := fmt.Sprintf("%s-%08x", from, s.serial), fmt.Sprintf("%s-%08x", to, s.serial+1)
+	s.channel("Newchannel", in, 4, number, "")
+	s.serial++
+	s.channel("Newchannel", out, 0, "", "")
+	s.channel("Newstate", out, 6, "", "")
+	s.channel("Newstate", in, 6, number, "")
+	return func() {
+		s.channel("Hangup", out, 6, "", "Cause: 16\nCause-txt: Normal Clearing\n")
+		s.channel("Hangup", in, 6, number, "Cause: 16\nCause-txt: Normal Clearing\n")
+	}
+}
+
+// ordered are the steps that the daemon decided on and does not skip, by kind.
+func (s *site) ordered() (steps map[string]int, stories []string) {
+	s.t.Helper()
+	rows, err := s.ledger.Incidents(s.t.Context(), ledger.IncidentFilter{Limit: 10000})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	steps = map[string]int{}
+	for _, row := range rows {
+		for _, step := range row.Steps {
+			if step.State != "skipped" {
+				steps[step.Step]++
+			}
+		}
+		stories = append(stories, fmt.Sprintf("%s %s %s: %s", row.At.Format("02 15:04:05"), row.Threshold, row.KeyValue, row.Reason))
+	}
+	slices.Reverse(stories)
+	return steps, stories
+}
+
+// appointment is something that happens at a time of the day.
+type appointment struct {
+	at time.Duration
+	do func()
+}
+
+// day plays one working day, drawn by chance: n calls of forty phones with all
+// that an office does. Phones register, and the daemon asks for their
+// registrations, as often as every says.
+func (s *site) day(r *rand.Rand, n int, every time.Duration) {
+	morning := s.now
+	var book []appointment
+	at := func(d time.Duration, do func()) { book = append(book, appointment{d, do}) }
+	talks := map[string][][2]time.Duration{}
+	talking := func(account string, at time.Duration) (n int) {
+		for _, talk := range talks[account] {
+			if talk[0] <= at && at < talk[1] {
+				n++
+			}
+		}
+		return n
+	}
+	hold := func(d, length time.Duration, start func() func()) {
+		var end func()
+		at(d, func() { end = start() })
+		at(d+length, func() { end() })
+	}
+	talk := func() time.Duration {
+		return 2*time.Second + min(time.Duration(r.ExpFloat64()*float64(150*time.Second)), time.Hour)
+	}
+	begun := map[string][]time.Duration{}
+	dial := func(d, length time.Duration, account, number string) {
+		// Nobody has two hands on one phone.
+		for slices.ContainsFunc(begun[account], func(other time.Duration) bool { return (d - other).Abs() < 3*time.Second }) {
+			d += time.Second
+		}
+		begun[account] = append(begun[account], d)
+		talks[account] = append(talks[account], [2]time.Duration{d, d + length})
+		hold(d, length, func() func() { return s.call(account, number, s.at(account)) })
+	}
+	for _, a := range s.accounts[2:] {
+		for d := time.Duration(r.Int64N(int64(every))); d < 11*time.Hour; d += every {
+			at(d, func() { s.login(a.Name, s.at(a.Name)) })
+		}
+	}
+	// A phone in a drawer has last year's password and goes on trying.
+	for d := 30 * time.Second; d < 11*time.Hour; d += every / 5 {
+		at(d, func() { s.fail("1012", officeAddress) })
+	}
+	for range 8 { // typing mistakes at a softphone: wrong, wrong, right
+		d, account := time.Duration(r.Int64N(int64(10*time.Hour))), fmt.Sprint(1031+r.IntN(10))
+		for i := range 1 + r.IntN(2) {
+			at(d+time.Duration(i)*10*time.Second, func() { s.fail(account, s.at(account)) })
+		}
+		at(d+40*time.Second, func() { s.login(account, s.at(account)) })
+	}
+	foreign := []string{"0033142685300", "00498912345678", "0012125550123", "0035312345678", "0034912345678", "+4420794600", "0041442345678", "0061291234567", "00390612345678", "0031201234567"}
+	for made := 0; made < n; {
+		d := time.Duration(r.Int64N(int64(10 * time.Hour)))
+		account := fmt.Sprint(1001 + min(int(r.ExpFloat64()*9), 39)) // some call much, some hardly ever
+		if n := talking(account, d); n > 1 || n == 1 && r.IntN(10) > 0 {
+			continue // one in ten keeps a caller waiting for another
+		}
+		national := fmt.Sprintf("0%d79460%03d", 20+r.IntN(3), r.IntN(1000))
+		switch p := r.IntN(1000); {
+		case p < 350: // from outside, in
+			hold(d, talk(), func() func() {
+				return s.ring("PJSIP/carrier", fmt.Sprintf("+44207946%04d", r.IntN(40)), "PJSIP/"+account)
+			})
+			made++
+		case p < 600:
+			dial(d, talk(), account, fmt.Sprint(1001+r.IntN(40)))
+			made++
+		case p < 900:
+			dial(d, talk(), account, national)
+			made++
+		case p < 960:
+			dial(d, talk(), account, foreign[min(int(r.ExpFloat64()*2), len(foreign)-1)])
+			made++
+		case p < 970: // voicemail, a feature code
+			dial(d, talk(), account, "*97")
+			made++
+		case p < 980: // engaged: again and again
+			for i := range 4 {
+				dial(d+time.Duration(i)*(8*time.Second), 3*time.Second, account, national)
+			}
+			made += 4
+		case p < 985: // the outside line forgotten, or one too many
+			dial(d, 3*time.Second, account, "9"+foreign[0])
+			dial(d+12*time.Second, talk(), account, foreign[0])
+			made += 2
+		case p < 993: // a transfer: the second call beside the first
+			dial(d, talk(), account, national)
+			dial(d+15*time.Second, talk(), account, national[:len(national)-1]+"7")
+			made += 2
+		default: // a conference of four
+			for i := range 3 {
+				dial(d+time.Duration(i)*20*time.Second, talk(), account, fmt.Sprintf("0207946%04d", r.IntN(10000)))
+			}
+			made += 3
+		}
+	}
+	for d := time.Duration(0); d < 11*time.Hour; d += every {
+		at(d, s.resync)
+	}
+	slices.SortStableFunc(book, func(a, b appointment) int { return int(a.at - b.at) })
+	for _, a := range book {
+		s.now = morning.Add(a.at)
+		a.do()
+	}
+	s.now = morning.Add(24 * time.Hour)
+}
+
+// A busy day disturbs nobody: neither the first one, when nothing is known yet,
+// nor one weeks later, when everything unusual is told apart.
+func TestQuietOffice(t *testing.T) {
+	const seed = 20261118
+	r := rand.New(rand.NewPCG(seed, 1))
+	s := newSite(t, time.Date(2026, 11, 2, 7, 30, 0, 0, time.UTC), "")
+	check := func(which string) {
+		t.Helper()
+		steps, stories := s.ordered()
+		c := s.daemon.Counters()
+		t.Logf("%s (seed %d): %d accounts, %d calls, %d events; signs about calls: %d; bans: %d, hang-ups: %d, rotations: %d, registrations thrown out: %d",
+			which, seed, len(s.accounts)-2, s.calls, c.Events, c.Signs, len(s.daemon.Bans(s.now)), steps["hangup"]+steps["hangup-call"], steps["rotate"], steps["expire-contacts"])
+		if len(steps) > 0 || len(s.daemon.Bans(s.now)) > 0 {
+			t.Errorf("the office was disturbed: %v\n%s", steps, strings.Join(stories, "\n"))
+		}
+		if c.Tampered > 0 {
+			t.Errorf("%d events of this test are not Asterisk's", c.Tampered)
+		}
+	}
+	s.day(r, 3000, 5*time.Minute)
+	check("the first day")
+	if s.calls < 3000 {
+		t.Errorf("%d calls, want 3000", s.calls)
+	}
+	for range 16 {
+		s.day(r, 100, 2*time.Hour)
+	}
+	s.calls = 0
+	s.day(r, 3000, 5*time.Minute)
+	check("a day weeks later")
+}

@@ -1,0 +1,401 @@
+package calls_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+var noon = time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC) // a Wednesday
+
+func usual() calls.Rules {
+	return calls.Rules{
+		Dialling: calls.Dialling{Country: "GB", Internal: 6},
+		Hours: calls.Hours{Zone: time.UTC, Open: []calls.Span{
+			{Days: [7]bool{time.Monday: true, time.Wednesday: true}, From: 8 * 60, To: 18 * 60},
+		}, Holidays: []calls.Day{{Month: time.December, Day: 25}}},
+		Learn: 14 * 24 * time.Hour,
+		Limits: calls.Limits{
+			Rate: 10, Concurrent: 5, Gap: time.Second, Variants: 3, OffHours: 6, OffHoursConcurrent: 2,
+			Dormant: 30 * 24 * time.Hour, Destinations: calls.Destinations{Deny: []string{"premium", "satellite", "CU", "+23221", "118"}},
+		},
+	}
+}
+
+// site is a detector with phones 1001 to 1003 and a trunk, watched for a year.
+type site struct {
+	*calls.Detector
+	serial int
+	habits []calls.Habit
+}
+
+func newSite(r calls.Rules) *site {
+	s := &site{Detector: calls.NewDetector(noon.Add(-365*24*time.Hour), r)}
+	s.Learned = func(h calls.Habit) { s.habits = append(s.habits, h) }
+	s.List([]calls.Account{
+		{Name: "1001", Login: true, Sure: true},
+		{Name: "1002", Login: true, Sure: true},
+		{Name: "1003", Login: true, Sure: true},
+		{Name: "carrier"},
+		{Name: "anonymous"},
+	})
+	return s
+}
+
+var (
+	desk  = calls.Login{Source: netip.MustParseAddr("198.51.100.10"), Proven: true}
+	thief = calls.Login{Source: netip.MustParseAddr("192.0.2.66"), Proven: true}
+)
+
+// awake makes calls of the account usual a day ago, from the desk.
+func (s *site) awake(account string) {
+	s.Login(noon.Add(-30*24*time.Hour), []byte(account), desk)
+	s.call(noon.Add(-24*time.Hour-time.Minute), account, "02079460001", desk)
+	s.hangUp(noon.Add(-24*time.Hour), account)
+}
+
+// call logs in and sets up one call.
+func (s *site) call(now time.Time, account, number string, from calls.Login) []calls.Sign {
+	signs := s.Login(now, []byte(account), from)
+	s.serial++
+	return append(signs, s.Call(now, calls.Channel{
+		Name: fmt.Sprintf("PJSIP/%s-%08x", account, s.serial), Account: account, Dialled: number, Since: now, Calling: true,
+	})...)
+}
+
+// hangUp ends the newest call of the account.
+func (s *site) hangUp(now time.Time, account string) []calls.Sign {
+	_, signs, _ := s.End(now, fmt.Sprintf("PJSIP/%s-%08x", account, s.serial))
+	return signs
+}
+
+func names(signs []calls.Sign) string {
+	var list []string
+	for _, s := range signs {
+		list = append(list, s.Kind.String())
+	}
+	slices.Sort(list)
+	return strings.Join(list, " ")
+}
+
+// Each kind of sign, at exactly the call that brings it.
+func TestSigns(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		run  func(s *site, say func([]calls.Sign))
+		want []string // of each call in turn
+	}{
+		{"ten calls in a minute, five seconds apart", func(s *site, say func([]calls.Sign)) {
+			for i := range 11 {
+				say(s.call(noon.Add(time.Duration(i)*5*time.Second), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				s.hangUp(noon.Add(time.Duration(i)*5*time.Second+2*time.Second), "1002")
+			}
+		}, []string{"", "", "", "", "", "", "", "", "", "CallRate", "CallRate"}},
+		{"nine calls a minute, for a while", func(s *site, say func([]calls.Sign)) {
+			for i := range 30 {
+				say(s.call(noon.Add(time.Duration(i)*7*time.Second), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				s.hangUp(noon.Add(time.Duration(i)*7*time.Second+3*time.Second), "1002")
+			}
+		}, make([]string, 30)},
+		{"six calls at once", func(s *site, say func([]calls.Sign)) {
+			for i := range 6 {
+				say(s.call(noon.Add(time.Duration(i)*20*time.Second), "1002", fmt.Sprintf("0207946%04d", i), desk))
+			}
+		}, []string{"", "", "", "", "", "ConcurrentCalls"}},
+		{"half a second apart", func(s *site, say func([]calls.Sign)) {
+			for i := range 3 {
+				say(s.call(noon.Add(time.Duration(i)*500*time.Millisecond), "1002", fmt.Sprintf("0207946%04d", i), desk))
+			}
+		}, []string{"", "Cadence", "Cadence"}},
+		{"the prefixes of the recorded attack", func(s *site, say func([]calls.Sign)) {
+			for i, n := range []string{"0011442079460001", "00442079460001", "00442079460001", "011442079460001", "900442079460001", "1144207946001"} {
+				say(s.call(noon.Add(time.Duration(i)*15*time.Second), "1002", n, desk))
+				s.hangUp(noon.Add(time.Duration(i)*15*time.Second+time.Second), "1002")
+			}
+		}, []string{"NewCountry", "", "", "DialProbing", "DialProbing", ""}},
+		{"one number again and again", func(s *site, say func([]calls.Sign)) {
+			for i := range 5 {
+				say(s.call(noon.Add(time.Duration(i)*30*time.Second), "1002", "02079460001", desk))
+				s.hangUp(noon.Add(time.Duration(i)*30*time.Second+time.Second), "1002")
+			}
+		}, make([]string, 5)},
+		{"forbidden: premium, satellite, a country, a range, a short number", func(s *site, say func([]calls.Sign)) {
+			for i, n := range []string{"09098790000", "00881612345678", "005371234567", "0023221123456", "118118118", "0033142685300"} {
+				say(s.call(noon.Add(time.Duration(i)*time.Minute), "1002", n, desk))
+				s.hangUp(noon.Add(time.Duration(i)*time.Minute+time.Second), "1002")
+			}
+		}, []string{
+			"ForbiddenDestination", "ForbiddenDestination NewCountry", "ForbiddenDestination NewCountry",
+			"ForbiddenDestination NewCountry", "ForbiddenDestination", "NewCountry",
+		}},
+		{"a new country once", func(s *site, say func([]calls.Sign)) {
+			for i, n := range []string{"0033142685300", "0033142685301", "02079460001"} {
+				say(s.call(noon.Add(time.Duration(i)*time.Minute), "1002", n, desk))
+			}
+		}, []string{"NewCountry", "", ""}},
+		{"the seventh call in a night's hour, and the third at once", func(s *site, say func([]calls.Sign)) {
+			night := noon.Add(11 * time.Hour)
+			for i := range 7 {
+				say(s.call(night.Add(time.Duration(i)*5*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				s.hangUp(night.Add(time.Duration(i)*5*time.Minute+time.Minute), "1002")
+			}
+			for i := range 3 {
+				say(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), desk))
+			}
+		}, []string{"", "", "", "", "", "", "OffHours", "", "", "OffHours"}},
+		{"a new network, and two by turns", func(s *site, say func([]calls.Sign)) {
+			for i, from := range []calls.Login{desk, thief, desk, thief, desk} {
+				say(s.Login(noon.Add(time.Duration(i)*time.Minute), []byte("1002"), from))
+			}
+		}, []string{"", "NewNetwork", "", "TwoNetworks", ""}},
+		{"one phone that changes its network", func(s *site, say func([]calls.Sign)) {
+			for i, from := range []calls.Login{desk, thief, thief, thief} {
+				say(s.Login(noon.Add(time.Duration(i)*time.Minute), []byte("1002"), from))
+			}
+		}, []string{"", "NewNetwork", "", ""}},
+		{"calls inside the house", func(s *site, say func([]calls.Sign)) {
+			for i := range 30 {
+				say(s.call(noon.Add(time.Duration(i)*100*time.Millisecond), "1002", "1001", desk))
+			}
+		}, make([]string, 30)},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := newSite(usual())
+			s.awake("1002")
+			var got []string
+			tc.run(s, func(signs []calls.Sign) { got = append(got, names(signs)) })
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("got  %q\nwant %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestASleepingAccountWakes(t *testing.T) {
+	s := newSite(usual())
+	if got := names(s.call(noon, "1003", "02079460001", desk)); got != "Dormant NewNetwork" {
+		t.Errorf("an account never used: %q", got)
+	}
+	if got := names(s.call(noon.Add(time.Hour), "1003", "02079460002", desk)); got != "" {
+		t.Errorf("its second call: %q", got)
+	}
+	if got := names(s.call(noon.Add(29*24*time.Hour), "1003", "02079460002", desk)); strings.Contains(got, "Dormant") {
+		t.Errorf("after 29 days: %q", got)
+	}
+}
+
+// A carrier's calls are nobody's: whatever they dial, they come in.
+func TestCarriersAreNoPhones(t *testing.T) {
+	r := usual()
+	r.Carriers = []string{"branch-*"}
+	s := newSite(r)
+	for i := range 40 {
+		at := noon.Add(time.Duration(i) * 100 * time.Millisecond)
+		if got := s.call(at, "branch-2", "00881612345678", thief); len(got) > 0 {
+			t.Fatalf("a carrier that logs in: %v", got)
+		}
+		s.serial++
+		if got := s.Call(at, calls.Channel{Name: fmt.Sprintf("PJSIP/carrier-%08x", s.serial), Account: "carrier", Dialled: "005371234567", Calling: true}); len(got) > 0 {
+			t.Fatalf("a carrier without a login: %v", got)
+		}
+	}
+	if got := s.Due(noon.Add(time.Hour)); len(got) > 0 {
+		t.Errorf("carriers are expected to log in: %v", got)
+	}
+}
+
+func TestAnonymousCalls(t *testing.T) {
+	s := newSite(usual())
+	at := noon
+	dial := func(account, number string) string {
+		s.serial++
+		return names(s.Call(at, calls.Channel{Name: fmt.Sprintf("SIP/%s-%08x", account, s.serial), Account: account, Dialled: number, Calling: true, Since: at}))
+	}
+	if got := dial("anonymous", "0033142685300"); got != "AnonymousCall" {
+		t.Errorf("abroad: %q", got)
+	}
+	if got := dial("guest.example", "900442079460001"); got != "" {
+		t.Errorf("a national number, which may be the site's own: %q", got)
+	}
+	if got := dial("guest.example", "0033142685300"); got != "AnonymousCall" {
+		t.Errorf("a guest of chan_sip, abroad: %q", got)
+	}
+	var got []string
+	for range 3 {
+		dial("anonymous", "02079460001")
+		at = at.Add(13 * time.Second)
+		got = append(got, names(s.hangUpAs(at, "SIP/anonymous")))
+	}
+	if !slices.Equal(got, []string{"", "", "AnonymousCall"}) {
+		t.Errorf("three short calls: %q", got)
+	}
+}
+
+func (s *site) hangUpAs(now time.Time, prefix string) []calls.Sign {
+	_, signs, _ := s.End(now, fmt.Sprintf("%s-%08x", prefix, s.serial))
+	return signs
+}
+
+// A call whose login nobody saw: somebody hides from the event stream.
+func TestUnseenLogin(t *testing.T) {
+	bare := func(s *site, now time.Time, account string) {
+		s.serial++
+		s.Call(now, calls.Channel{Name: fmt.Sprintf("PJSIP/%s-%08x", account, s.serial), Account: account, Dialled: "02079460001", Calling: true})
+	}
+	s := newSite(usual())
+	s.Listening(noon.Add(-time.Hour))
+	s.Login(noon.Add(-time.Minute), []byte("1001"), desk)
+	bare(s, noon, "1002")
+	if got := s.Due(noon.Add(time.Second)); len(got) > 0 {
+		t.Errorf("a second later: %v", got)
+	}
+	if got := names(s.Due(noon.Add(3 * time.Second))); got != "UnseenLogin" {
+		t.Errorf("three seconds later: %q", got)
+	}
+	// chan_sip tells of the login after the call.
+	bare(s, noon.Add(time.Minute), "1002")
+	s.Login(noon.Add(time.Minute+time.Millisecond), []byte("1002"), desk)
+	if got := s.Due(noon.Add(2 * time.Minute)); len(got) > 0 {
+		t.Errorf("a login just after the call: %v", got)
+	}
+	// A stream without any login is another trouble.
+	s.Listening(noon.Add(time.Hour))
+	bare(s, noon.Add(2*time.Hour), "1002")
+	if got := s.Due(noon.Add(3 * time.Hour)); len(got) > 0 {
+		t.Errorf("no login of anybody was seen: %v", got)
+	}
+}
+
+func TestContacts(t *testing.T) {
+	s := newSite(usual())
+	s.awake("1002")
+	at := func(source, agent string) calls.Contact {
+		return calls.Contact{Account: "1002", Source: netip.MustParseAddr(source), Agent: agent}
+	}
+	if got := names(s.Contacts(noon, []calls.Contact{at("198.51.100.11", "Yealink SIP-T46S")})); got != "" {
+		t.Errorf("the desk: %q", got)
+	}
+	two := []calls.Contact{at("198.51.100.11", "Yealink SIP-T46S"), at("192.0.2.66", "friendly-scanner")}
+	if got := names(s.Contacts(noon.Add(time.Minute), two)); got != "NewNetwork ScannerAgent TwoNetworks" {
+		t.Errorf("a second one: %q", got)
+	}
+	if got := names(s.Contacts(noon.Add(2*time.Minute), two)); got != "" {
+		t.Errorf("the same again: %q", got)
+	}
+	if got := names(s.Crowded(noon.Add(2*time.Hour), []byte("1002"), thief)); got != "TwoNetworks" {
+		t.Errorf("a registration too many: %q", got)
+	}
+}
+
+// Where an account is at home is not where it was first used a minute ago.
+func TestHome(t *testing.T) {
+	s := newSite(usual())
+	s.awake("1002")
+	s.Login(noon, []byte("1002"), thief)
+	if !s.Home(noon, "1002", desk.Source) || s.Home(noon.Add(time.Hour), "1002", thief.Source) {
+		t.Error("home is not told from elsewhere")
+	}
+	// At the very first start the registrations tell.
+	fresh := calls.NewDetector(noon, usual())
+	fresh.Contacts(noon, []calls.Contact{{Account: "1001", Source: desk.Source}})
+	if !fresh.Home(noon, "1001", desk.Source) {
+		t.Error("the registration found at the first start is not home")
+	}
+}
+
+// What is usual survives a restart; a long absence does not make sleepers.
+func TestHabitsSurvive(t *testing.T) {
+	s := newSite(usual())
+	s.Watching(noon.Add(-time.Hour))
+	s.awake("1002")
+	s.call(noon, "1002", "0033142685300", desk)
+	again := &site{Detector: calls.NewDetector(noon.Add(time.Hour), usual())}
+	again.Recall(noon.Add(time.Hour), s.habits)
+	again.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
+	if got := names(again.call(noon.Add(2*time.Hour), "1002", "0033142685301", desk)); got != "" {
+		t.Errorf("the usual after a restart: %q", got)
+	}
+	if got := names(again.call(noon.Add(3*time.Hour), "1002", "004930123456", thief)); got != "NewCountry NewNetwork" {
+		t.Errorf("the unusual after a restart: %q", got)
+	}
+	late := noon.Add(60 * 24 * time.Hour)
+	gone := &site{Detector: calls.NewDetector(late, usual())}
+	gone.Recall(late, s.habits)
+	gone.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
+	if got := names(gone.call(late, "1002", "02079460001", desk)); got != "" {
+		t.Errorf("the first call after two months without a daemon: %q", got)
+	}
+}
+
+// In the two weeks after the first start nothing is new.
+func TestLearning(t *testing.T) {
+	s := &site{Detector: calls.NewDetector(noon, usual())}
+	s.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
+	if got := names(s.call(noon.Add(time.Hour), "1002", "0033142685300", desk)); got != "" {
+		t.Errorf("on the first day: %q", got)
+	}
+}
+
+func TestGroups(t *testing.T) {
+	r := usual()
+	busy, quiet := r.Limits, r.Limits
+	busy.Gap, quiet.Rate = 0, 1
+	r.Groups = []calls.Group{{Name: "by pattern", Accounts: []string{"10*"}, Limits: busy}, {Name: "in full", Accounts: []string{"1003"}, Limits: quiet}}
+	s := newSite(r)
+	s.awake("1002")
+	s.awake("1003")
+	s.call(noon, "1002", "02079460001", desk)
+	if got := names(s.call(noon.Add(time.Millisecond), "1002", "02079460002", desk)); got != "" {
+		t.Errorf("the pattern's limits: %q", got)
+	}
+	if got := names(s.call(noon, "1003", "02079460001", desk)); got != "CallRate" {
+		t.Errorf("the named account's limits: %q", got)
+	}
+}
+
+// A caller who writes another call's Linkedid into his events is counted as
+// often as he calls.
+func TestLinkedidIsNotTrusted(t *testing.T) {
+	s := newSite(usual())
+	s.awake("1002")
+	for i := range 6 {
+		s.serial++
+		c := calls.Channel{Name: fmt.Sprintf("PJSIP/1002-%08x", s.serial), Account: "1002", Linkedid: "1.1", Dialled: "02079460001", Calling: true}
+		s.Call(noon.Add(time.Duration(i)*10*time.Second), c)
+	}
+	if n := s.Outgoing("1002"); n != 6 {
+		t.Errorf("%d calls, want 6", n)
+	}
+}
+
+// Strangers who may call as guests cannot fill the memory.
+func TestGuestsAreBounded(t *testing.T) {
+	s := newSite(usual())
+	for i := range 1<<16 + 100 {
+		name := fmt.Sprintf("guest-%d", i)
+		c := calls.Channel{Name: "SIP/" + name + "-00000001", Account: name, Dialled: "100", Calling: true}
+		s.Call(noon.Add(time.Duration(i)*time.Millisecond), c)
+		s.End(noon.Add(time.Duration(i)*time.Millisecond), c.Name)
+	}
+	if n := s.Followed(); n > 1<<16 {
+		t.Errorf("%d accounts followed", n)
+	}
+}
+
+func TestAKnownPhonesLoginAllocatesNothing(t *testing.T) {
+	s := newSite(usual())
+	s.awake("1002")
+	account, now := []byte("1002"), noon
+	s.Login(now, account, desk)
+	if n := testing.AllocsPerRun(1000, func() {
+		now = now.Add(time.Second)
+		s.Login(now, account, desk)
+	}); n > 0 {
+		t.Errorf("%.1f allocations", n)
+	}
+}

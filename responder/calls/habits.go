@@ -1,0 +1,73 @@
+package calls
+
+import (
+	"net/netip"
+	"time"
+)
+
+// HabitKind says what a Habit is about.
+type HabitKind string
+
+// The kinds of habits.
+const (
+	HabitCountry HabitKind = "country" // the account has called it
+	HabitNetwork HabitKind = "network" // the account has been used from it
+	HabitCall    HabitKind = "call"    // the account has called at all; no value
+	HabitWatch   HabitKind = "watch"   // the daemon itself was watching; no account, no value
+)
+
+// Habit is something usual for an account.
+type Habit struct {
+	Account     string
+	Kind        HabitKind
+	Value       string
+	First, Last time.Time
+}
+
+// Bounds of what is kept of one account: nobody calls more countries than
+// there are, and a phone that moves through more networks than this within a
+// quarter is no office's.
+const (
+	maxCountries = 256
+	maxNetworks  = 128
+	// settled is how long a network must have been an account's before it is
+	// its home: a thief who comes from one is found out before that, or the
+	// owner has seen the notification.
+	settled = 24 * time.Hour
+	// remember is how long a network stays an account's after its last use.
+	remember = 90 * 24 * time.Hour
+	// renew is how often a habit in use is told again.
+	renew = 24 * time.Hour
+	// pause is how long the daemon may have been down without the time before
+	// it losing its meaning.
+	pause = 72 * time.Hour
+)
+
+// span is when a habit was first and last seen, and last told to the ledger.
+type span struct{ first, last, told time.Time }
+
+// see notes one more time and says whether the ledger should know.
+func (s *span) see(now time.Time) (tell bool) {
+	if s.first.IsZero() {
+		s.first = now
+	}
+	if now.After(s.last) {
+		s.last = now
+	}
+	if s.told.IsZero() || s.last.Sub(s.told) >= renew {
+		s.told = s.last
+		return true
+	}
+	return false
+}
+
+// network is what a network of accounts is: an IPv4 /24 or an IPv6 /48.
+func network(a netip.Addr) netip.Prefix {
+	a = a.Unmap().WithZone("")
+	bits := 48
+	if a.Is4() {
+		bits = 24
+	}
+	p, _ := a.Prefix(bits) // the zero Prefix for the zero Addr
+	return p
+}

@@ -1,0 +1,280 @@
+package responder
+
+import (
+	"bytes"
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Limits of what is asked and ended about single calls.
+const (
+	enders       = 4 // goroutines that hang up single calls
+	maxEndings   = 1024
+	maxStrangers = 1024
+	// askWithin bounds the question where a call comes from.
+	askWithin = 2 * time.Second
+	// watchEvery is how often what should have happened by now is looked at.
+	watchEvery = time.Second
+)
+
+// signOf gives the signal of each kind of sign: the one of its name.
+var signOf = func() (of map[calls.Kind]score.Signal) {
+	of = map[calls.Kind]score.Signal{}
+	for _, k := range calls.Kinds() {
+		s, err := score.ParseSignal(k.String())
+		if err != nil {
+			panic("responder: " + err.Error())
+		}
+		of[k] = s
+	}
+	return of
+}()
+
+// tooManyContacts is the ACLName of a login that was right and came to one
+// registration too many (res_pjsip_registrar.c).
+var tooManyContacts = []byte("registrar_attempt_exceeds_maximum_configured_contacts")
+
+// ending is one call to be hung up. incident is nil when the call is of a
+// locked account.
+type ending struct {
+	incident *Incident
+	n        int
+	channel  string
+}
+
+// Listening tells that the event session has begun anew.
+func (r *Responder) Listening(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls.Listening(now)
+}
+
+func (r *Responder) channelUp(now time.Time, e *ami.Event) {
+	_, account, ok := ami.SplitChannel(e.Channel)
+	if !ok {
+		return
+	}
+	c := calls.Channel{
+		Name: string(e.Channel), Account: string(account), Linkedid: string(e.Linkedid), Dialled: string(e.Exten), Since: now,
+	}
+	if e.ChannelState != ami.StateRing {
+		r.calls.Up(c)
+		r.sweepNew(c)
+		return
+	}
+	r.called(now, c)
+}
+
+// channelState takes the state of a channel: chan_sip's tells only now that it
+// is the phone that calls.
+func (r *Responder) channelState(now time.Time, e *ami.Event) {
+	if e.ChannelState != ami.StateRing {
+		return
+	}
+	c, ok := r.calls.Channel(string(e.Channel))
+	if !ok || c.Calling {
+		return
+	}
+	c.Dialled = string(e.Exten)
+	r.called(now, c)
+}
+
+// called takes a call that an account sets up.
+func (r *Responder) called(now time.Time, c calls.Channel) {
+	c.Calling = true
+	signs := r.calls.Call(now, c)
+	r.sweepNew(c)
+	if closed := r.closing[c.Account]; closed != nil && !closed.over(now) {
+		r.counters.Muted += uint64(len(signs))
+		return // all its calls are being ended, whatever they are
+	}
+	r.raise(now, signs)
+}
+
+// sweepNew ends a new call of an account that is being contained.
+func (r *Responder) sweepNew(up calls.Channel) {
+	c := r.closing[up.Account]
+	if c == nil || c.over(up.Since) {
+		return
+	}
+	r.noteCall(c.numbers, up, time.Time{})
+	c.swept[up.Name] = struct{}{}
+	select {
+	case r.sweeps <- up.Account:
+	default: // a sweep is queued already, and ends this call too
+	}
+}
+
+func (r *Responder) channelDown(now time.Time, e *ami.Event) {
+	down, signs, ok := r.calls.End(now, string(e.Channel))
+	if !ok {
+		return
+	}
+	close(r.callsC)
+	r.callsC = make(chan struct{})
+	r.recent.Add(down, now)
+	if c := r.closing[down.Account]; c != nil {
+		r.noteCall(c.numbers, down, now)
+		if _, ours := c.swept[down.Name]; ours {
+			c.ended[down.Name] = struct{}{}
+		}
+	}
+	r.raise(now, signs)
+}
+
+// loggedIn takes what a security event tells of an account in use.
+func (r *Responder) loggedIn(now time.Time, e *ami.Event, o *score.Observation) {
+	if len(o.Account) == 0 || bytes.Equal(e.Service, serviceAMI) {
+		return
+	}
+	switch {
+	case e.Kind == ami.SuccessfulAuth:
+		r.raise(now, r.calls.Login(now, o.Account, loginOf(o)))
+	case e.Kind == ami.FailedACL && bytes.Equal(e.ACLName, tooManyContacts):
+		r.raise(now, r.calls.Crowded(now, o.Account, loginOf(o)))
+	}
+}
+
+func loginOf(o *score.Observation) calls.Login {
+	return calls.Login{Source: o.Source, Port: o.Port, Transport: uint8(o.Transport), Proven: o.Proof == score.Proven}
+}
+
+// raise scores signs. A call whose caller did not log in, as far as was seen,
+// is asked about first: no event tells where it comes from.
+func (r *Responder) raise(now time.Time, signs []calls.Sign) {
+	for i := range signs {
+		s := signs[i]
+		if r.asking && s.Channel != "" && (s.Kind == calls.AnonymousCall || s.Kind == calls.UnseenLogin) {
+			select {
+			case r.strangers <- s:
+				continue
+			default:
+			}
+		}
+		r.score(now, s)
+	}
+}
+
+// score makes an observation of a sign. The caller holds the lock.
+func (r *Responder) score(now time.Time, s calls.Sign) {
+	o := score.Observation{
+		At: now, Signal: signOf[s.Kind], Source: s.From.Source, Port: s.From.Port,
+		Transport: score.Transport(s.From.Transport), Account: []byte(s.Account), Session: []byte(s.Detail),
+	}
+	if s.Channel != "" {
+		o.Session = []byte(s.Channel + " " + s.Detail)
+	}
+	if s.From.Proven {
+		o.Proof = score.Proven
+	}
+	r.counters.Signs++
+	r.sign = &s
+	r.observe(&o)
+	r.sign = nil
+}
+
+// await looks every second at what should have happened by now.
+func (r *Responder) await(ctx context.Context) {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			r.mu.Lock()
+			r.calls.Watching(now)
+			r.raise(now, r.calls.Due(now))
+			r.mu.Unlock()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// ask finds out where strangers' calls come from, then scores them.
+func (r *Responder) ask(ctx context.Context) {
+	for {
+		select {
+		case s := <-r.strangers:
+			within, cancel := context.WithTimeout(ctx, askWithin)
+			source, err := r.parts.PBX.Whence(within, s.Channel)
+			cancel()
+			if err == nil {
+				s.From = calls.Login{Source: source.Addr(), Port: source.Port()}
+			}
+			r.mu.Lock()
+			r.score(time.Now(), s)
+			r.mu.Unlock()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// end hangs up single calls as soon as they are to be.
+func (r *Responder) end(ctx context.Context) {
+	for {
+		select {
+		case e := <-r.endings:
+			within, cancel := context.WithTimeout(ctx, hangupWithin)
+			ended, err := r.parts.PBX.HangupChannel(within, e.channel)
+			cancel()
+			switch {
+			case err != nil:
+				r.report(e.incident, e.n, Failed, err.Error())
+			case ended:
+				r.report(e.incident, e.n, Done, "ended")
+			default:
+				r.report(e.incident, e.n, Done, "it had ended by itself")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// cut sends the hang-up of an incident's own call on its way. The caller holds
+// the lock.
+func (r *Responder) cut(i *Incident) {
+	for n := range i.Steps {
+		s := &i.Steps[n]
+		if s.Kind != StepHangupCall || s.State != Intended {
+			continue
+		}
+		select {
+		case r.endings <- ending{i, n, s.Target}:
+		default:
+			r.counters.JobsRefused++
+			r.settle(i, n, Failed, "too many calls to end at once")
+		}
+	}
+}
+
+// home is why a source is not banned for the calls of an account: its own
+// people are there.
+func (r *Responder) home(now time.Time, account string, source netip.Addr) string {
+	if r.sign == nil || !r.calls.Home(now, account, source) {
+		return ""
+	}
+	return "where " + account + " is at home: its calls are dealt with, its people not cut off"
+}
+
+// recallHabits takes over what is usual for each account.
+func (r *Responder) recallHabits(ctx context.Context, now time.Time) {
+	rows, err := r.parts.Ledger.Habits(ctx)
+	r.doubt(err, "the habits")
+	habits := make([]calls.Habit, 0, len(rows))
+	for _, h := range rows {
+		habits = append(habits, calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
+	}
+	r.calls.Recall(now, habits)
+}
+
+func (r *Responder) learnedHabit(h calls.Habit) {
+	r.parts.Ledger.PutHabit(ledger.Habit{Account: h.Account, Kind: string(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
+}
