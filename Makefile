@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build lab fmt bench clean chaos
+.PHONY: demo test lint build lab fmt bench bench-peers bench-check clean chaos
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -32,6 +32,18 @@ lab: prepare
 ## chaos: everything breaks, again and again, while attackers guess (seeded; some minutes)
 chaos: prepare
 	TOLLWARDEN_CHAOS=$(or $(FOR),5m) $(GO) test $(RACE) -count=1 -timeout 2h -v -run '^TestChaos$$' ./test
+
+## bench: how fast and how small it is; wants root, prints a table into bin/
+bench: prepare
+	$(GO) run ./test/bench $(BENCH)
+
+## bench-peers: the same beside fail2ban and CrowdSec, from Debian, on the same attacks
+bench-peers: prepare
+	$(GO) run ./test/bench -peers $(BENCH)
+
+## bench-check: fail when the code costs a third more than test/bench/baseline.json says
+bench-check:
+	$(GO) run ./test/bench -check $(BENCH)
 
 ## fmt: format every file
 fmt:

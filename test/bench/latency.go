@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"time"
+)
+
+// latency is the time from the last byte of a guess too many to the kernel's
+// drop, of the daemon as it is installed.
+func (b *bench) latency() error {
+	b.table.heading("from the event's last byte to the kernel's drop")
+	for _, c := range []struct {
+		what    string
+		bans    int
+		traffic int
+		goal    string
+	}{
+		{"idle daemon", 0, 0, "median ≤ 100 µs, p99 ≤ 1 ms"},
+		{"50,000 other events/s", 0, 50_000, ""},
+		{"50,000 other events/s, 100,000 bans in force", 100_000, 50_000, "p99 ≤ 5 ms"},
+	} {
+		s, err := b.latencyWith(c.bans, c.traffic)
+		b.table.add(c.what, duration, s, c.goal)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.what, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) latencyWith(bans, traffic int) (s sample, err error) {
+	p, err := b.postWith(bans)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	d, err := b.atSite(p.site, p.board, p.dir, rules)
+	if err != nil {
+		return nil, err
+	}
+	defer d.stop()
+	time.Sleep(time.Second) // the daemon has asked Asterisk all it wants to know
+	ctx, cancel := context.WithCancel(b.ctx)
+	var other sync.WaitGroup
+	other.Go(func() { p.board.babble(ctx, traffic) })
+	defer other.Wait()
+	defer cancel()
+	chance := rand.New(rand.NewPCG(1, uint64(bans)))
+	for i := range b.few(500, 60) {
+		thief := stranger(i)
+		p.drops.expect(thief)
+		if _, err := p.board.say(failure("1002", thief, i) + failure("1002", thief, i)); err != nil {
+			return s, fmt.Errorf("%w: %s", err, d.log.tail())
+		}
+		time.Sleep(5*time.Millisecond + time.Duration(chance.IntN(2000))*time.Microsecond)
+		at, err := p.board.say(failure("1002", thief, i))
+		if err != nil {
+			return s, err
+		}
+		dropped, err := p.drops.await(b.ctx, 10*time.Second)
+		if err != nil {
+			return s, fmt.Errorf("%w: %s", err, d.log.tail())
+		}
+		s.took(dropped.Sub(at))
+	}
+	return s, nil
+}
+
+// babble is a PBX with that many ordinary events a second, a millisecond's
+// worth at a time.
+func (b *switchboard) babble(ctx context.Context, rate int) {
+	if rate == 0 {
+		return
+	}
+	events := ordinary()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	start, sent := time.Now(), 0
+	for ctx.Err() == nil {
+		<-tick.C
+		var chunk strings.Builder
+		for due := int(time.Since(start).Seconds() * float64(rate)); sent < due; sent++ {
+			chunk.WriteString(events[sent%len(events)])
+		}
+		if _, err := b.say(chunk.String()); err != nil {
+			return
+		}
+	}
+}
