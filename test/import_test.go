@@ -163,13 +163,17 @@ func TestReplayOnTheCommandLine(t *testing.T) {
 	if uerr := json.Unmarshal([]byte(out), &result); err != nil || uerr != nil || len(result.Bans) != 1 || len(result.Incidents) == 0 || len(result.Accounts) != 1 || len(result.Files) != 1 {
 		t.Errorf("%v, %v: %s", err, uerr, out)
 	}
+	out, err = command(t, path, "replay", "--html", transcript, damaged)
+	if err != nil || !strings.HasPrefix(out, "<!doctype html>") || !strings.Contains(out, "password guessing") || strings.ContainsAny(out, "\x07\x1b") {
+		t.Errorf("%v: %s", err, out)
+	}
 	out, err = command(t, path, "replay", "--observations", transcript)
 	lines := strings.Split(strings.TrimSpace(out), "\n")
 	var first map[string]any
 	if uerr := json.Unmarshal([]byte(lines[0]), &first); err != nil || uerr != nil || keysOf(t, first) != "account at kind proof sensor session source" || len(lines) != 23 {
 		t.Errorf("%v, %v: %d observations, %s", err, uerr, len(lines), lines[0])
 	}
-	for _, wrong := range [][]string{{"replay"}, {"replay", "--zone", "Nowhere/At", transcript}} {
+	for _, wrong := range [][]string{{"replay"}, {"replay", "--json", "--html", transcript}, {"replay", "--zone", "Nowhere/At", transcript}} {
 		if out, err := command(t, path, wrong...); err == nil {
 			t.Errorf("%v: %s", wrong, out)
 		}

@@ -1,9 +1,11 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"io/fs"
 	"os"
@@ -29,6 +31,8 @@ func newReplay() *cobra.Command {
 	file := configFlag(cmd)
 	asJSON := jsonFlag(cmd)
 	observations := cmd.Flags().Bool("observations", false, "print every observation instead, one JSON object a line")
+	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to hand on")
+	cmd.MarkFlagsMutuallyExclusive("json", "html", "observations")
 	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that name none, such as Europe/London")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		location, err := time.LoadLocation(*zone)
@@ -61,7 +65,10 @@ func newReplay() *cobra.Command {
 		case *asJSON:
 			return printJSON(out, replayJSON(result))
 		}
-		printReplay(out, result)
+		if *asHTML {
+			return retell(result).page(out)
+		}
+		retell(result).print(out)
 		return nil
 	}
 	return cmd
@@ -169,42 +176,62 @@ func showReplayedFile(f replay.File) replayedFile {
 	return shown
 }
 
-// printReplay tells a replay to a person.
-func printReplay(w io.Writer, r *replay.Result) {
-	for _, f := range r.Files {
-		fmt.Fprintf(w, "%s: %s, %d lines, %d tell of something, %d damaged\n", plain(f.Path), f.Format, f.Lines, f.Read, f.Damaged)
-		for _, d := range f.Samples {
-			fmt.Fprintf(w, "  line %d: %s: %s\n", d.Line, d.Why, plain(d.Text))
-		}
-	}
-	if r.From.IsZero() {
-		fmt.Fprintln(w, "\nNothing in these files has a time and a meaning.")
-		return
-	}
-	fmt.Fprintf(w, "\nFrom %s to %s: %d observations, %d incidents, %d sources banned.\n",
-		clock(r.From), clock(r.To), r.Counters.Observations, r.Counters.Incidents, len(r.Bans))
-	if r.Counters.Blinded > 0 {
-		fmt.Fprintf(w, "%d times somebody hid from the manager interface: set asterisk.log.\n", r.Counters.Blinded)
-	}
-	printTimeline(w, r)
-	printReplayedBans(w, r)
-	printReplayedAccounts(w, r)
+// retelling is a replay as a person reads it, on paper or on a terminal.
+type retelling struct {
+	Summary string
+	Tables  []retoldTable
 }
 
-func printTimeline(w io.Writer, r *replay.Result) {
-	if len(r.Incidents) == 0 {
-		return
+// retoldTable is one of its tables; one without rows is left out.
+type retoldTable struct {
+	Title, Note string
+	Heading     []string
+	Rows        [][]string
+	More        string // what no longer fitted
+}
+
+// accountsShown is how many accounts a person reads.
+const accountsShown = 50
+
+func retell(r *replay.Result) retelling {
+	if r.From.IsZero() {
+		return retelling{Summary: "Nothing in these files has a time and a meaning.", Tables: []retoldTable{filesTable(r)}}
 	}
-	fmt.Fprintln(w, "\nTimeline")
-	t := newTable(w, "TIME", "THRESHOLD", "KEY", "REASON", "WOULD")
+	told := retelling{Summary: fmt.Sprintf("From %s to %s: %d observations, %d incidents, %d sources banned.",
+		clock(r.From), clock(r.To), r.Counters.Observations, r.Counters.Incidents, len(r.Bans))}
+	if r.Counters.Blinded > 0 {
+		told.Summary += fmt.Sprintf(" %d times somebody hid from the manager interface: set asterisk.log.", r.Counters.Blinded)
+	}
+	for _, t := range []retoldTable{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
+		if len(t.Rows) > 0 {
+			told.Tables = append(told.Tables, t)
+		}
+	}
+	return told
+}
+
+func filesTable(r *replay.Result) retoldTable {
+	t := retoldTable{Title: "Files", Heading: []string{"File", "Format", "Lines", "Tell of something", "Damaged", "For instance"}}
+	for _, f := range r.Files {
+		var samples []string
+		for _, d := range f.Samples {
+			samples = append(samples, fmt.Sprintf("line %d: %s: %s", d.Line, d.Why, d.Text))
+		}
+		t.Rows = append(t.Rows, []string{f.Path, string(f.Format), fmt.Sprint(f.Lines), fmt.Sprint(f.Read), fmt.Sprint(f.Damaged), strings.Join(samples, "; ")})
+	}
+	return t
+}
+
+func timeline(r *replay.Result) retoldTable {
+	t := retoldTable{Title: "Timeline", Heading: []string{"Time", "Threshold", "Who", "Reason", "Would"}}
 	for i := range r.Incidents {
 		in := &r.Incidents[i]
-		t.row(clock(in.At), in.Threshold, in.Key.String(), in.Reason, would(in))
+		t.Rows = append(t.Rows, []string{clock(in.At), in.Threshold, in.Key.String(), in.Reason, would(in)})
 	}
-	t.flush()
 	if r.Dropped > 0 {
-		fmt.Fprintf(w, "and %d incidents more\n", r.Dropped)
+		t.More = fmt.Sprintf("and %d incidents more", r.Dropped)
 	}
+	return t
 }
 
 // would says what an incident's steps would have done.
@@ -212,49 +239,79 @@ func would(i *responder.Incident) string {
 	words := make([]string, len(i.Steps))
 	for n, s := range i.Steps {
 		done, ok := strings.CutPrefix(s.Detail, "mode is observe: would ")
-		switch {
-		case ok:
-			words[n] = done
-		default:
-			words[n] = fmt.Sprintf("not %s (%s)", s.Kind, s.Detail)
+		if !ok {
+			done = fmt.Sprintf("not %s (%s)", s.Kind, s.Detail)
 		}
+		words[n] = done
 	}
 	return strings.Join(words, "; ")
 }
 
-func printReplayedBans(w io.Writer, r *replay.Result) {
-	if len(r.Bans) == 0 {
-		return
+func bansTable(r *replay.Result) retoldTable {
+	t := retoldTable{
+		Title: "Bans", Note: "Right passwords that a ban would have stopped may be somebody who belongs there.",
+		Heading: []string{"Source", "Times", "Last", "Until", "Scope", "Stopped", "Right passwords", "Reason"},
 	}
-	fmt.Fprintln(w, "\nBans. Right passwords that a ban would have stopped may be somebody who belongs there.")
-	t := newTable(w, "SOURCE", "TIMES", "LAST", "UNTIL", "SCOPE", "STOPPED", "RIGHT PASSWORDS", "REASON")
 	for i := range r.Bans {
 		b := &r.Bans[i]
 		shown := showBans([]responder.Ban{b.Ban})[0]
-		t.row(showPrefix(b.Prefix), fmt.Sprint(b.Times), clock(b.Since), until(shown.Until), shown.Scope, fmt.Sprint(b.Stopped), fmt.Sprint(b.Logins), b.Reason)
+		t.Rows = append(t.Rows, []string{
+			showPrefix(b.Prefix), fmt.Sprint(b.Times), clock(b.Since), until(shown.Until), shown.Scope, fmt.Sprint(b.Stopped), fmt.Sprint(b.Logins), b.Reason,
+		})
 	}
-	t.flush()
+	return t
 }
 
-// accountsShown is how many accounts a person reads.
-const accountsShown = 50
-
-func printReplayedAccounts(w io.Writer, r *replay.Result) {
-	if len(r.Accounts) == 0 {
-		return
-	}
-	fmt.Fprintln(w, "\nAccounts")
-	t := newTable(w, "ACCOUNT", "INCIDENTS", "WRONG PASSWORDS", "RIGHT ONES")
+func accountsTable(r *replay.Result) retoldTable {
+	t := retoldTable{Title: "Accounts", Heading: []string{"Account", "Incidents", "Wrong passwords", "Right ones"}}
 	for i, a := range r.Accounts {
 		if i == accountsShown {
+			t.More = fmt.Sprintf("and %d more: --json has them all", len(r.Accounts)-i)
 			break
 		}
-		t.row(a.Name, fmt.Sprint(a.Incidents), fmt.Sprint(a.Failures), fmt.Sprint(a.Logins))
+		t.Rows = append(t.Rows, []string{a.Name, fmt.Sprint(a.Incidents), fmt.Sprint(a.Failures), fmt.Sprint(a.Logins)})
 	}
-	t.flush()
-	if more := len(r.Accounts) - accountsShown; more > 0 {
-		fmt.Fprintf(w, "and %d more: --json has them all\n", more)
+	return t
+}
+
+// print writes the retelling to a terminal.
+func (s retelling) print(w io.Writer) {
+	fmt.Fprintln(w, s.Summary)
+	for _, t := range s.Tables {
+		fmt.Fprintf(w, "\n%s\n", t.Title)
+		if t.Note != "" {
+			fmt.Fprintln(w, t.Note)
+		}
+		heading := make([]string, len(t.Heading))
+		for i, h := range t.Heading {
+			heading[i] = strings.ToUpper(h)
+		}
+		out := newTable(w, heading...)
+		for _, row := range t.Rows {
+			out.row(row...)
+		}
+		out.flush()
+		if t.More != "" {
+			fmt.Fprintln(w, t.More)
+		}
 	}
+}
+
+//go:embed replay.html
+var replayPage string
+
+var replayTemplate = template.Must(template.New("replay").Parse(replayPage))
+
+// page writes the retelling as one page that needs nothing else.
+func (s retelling) page(w io.Writer) error {
+	for _, t := range s.Tables {
+		for _, row := range t.Rows {
+			for i, cell := range row {
+				row[i] = plain(cell)
+			}
+		}
+	}
+	return replayTemplate.Execute(w, s)
 }
 
 // bar is the progress of a replay on a terminal.
