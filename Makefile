@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build lab fmt bench bench-peers bench-check clean chaos
+.PHONY: demo test lint build lab fmt bench bench-peers bench-check clean chaos packages
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -23,7 +23,7 @@ lint:
 
 ## build: one static binary in bin/
 build:
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w' -o bin/tollwarden ./cmd/tollwarden
+	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -trimpath -ldflags '-s -w' -o bin/tollwarden ./cmd/tollwarden
 
 ## lab: a real Asterisk in network namespaces, for a person to attack
 lab: prepare
@@ -44,6 +44,19 @@ bench-peers: prepare
 ## bench-check: fail when the code costs a third more than test/bench/baseline.json says
 bench-check:
 	$(GO) run ./test/bench -check $(BENCH)
+
+## packages: a deb and an rpm in bin/, for this machine's architecture or ARCH=
+packages: build
+	rm -rf bin/man bin/completion && mkdir -p bin/completion
+	$(GO) run ./cmd/tollwarden man bin/man
+	$(GO) run ./cmd/tollwarden completion bash >bin/completion/tollwarden.bash
+	$(GO) run ./cmd/tollwarden completion zsh >bin/completion/_tollwarden
+	$(GO) run ./cmd/tollwarden completion fish >bin/completion/tollwarden.fish
+	for kind in deb rpm; do ARCH=$(or $(ARCH),$(shell $(GO) env GOARCH)) VERSION=$(VERSION) $(NFPM) package -f packaging/nfpm.yaml -p $$kind -t bin/ || exit 1; done
+
+NFPM = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
+# The newest tag, or 0.0.0 and the commit before the first one.
+VERSION = $(shell git describe --tags --match 'v*' 2>/dev/null || echo 0.0.0-$$(git rev-parse --short HEAD))
 
 ## fmt: format every file
 fmt:

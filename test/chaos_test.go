@@ -167,11 +167,9 @@ func (c *chaos) live(ctx context.Context, p *lab.Phone) {
 // drops it.
 func (c *chaos) attack(ctx context.Context, rng *rand.Rand) {
 	for n := 1; ctx.Err() == nil && n < 250; n++ {
-		address := fmt.Sprintf("203.0.113.%d", n)
-		network := address
+		network := fmt.Sprintf("203.0.113.%d", n)
 		rove := rng.IntN(4) == 0
 		if rove {
-			address = fmt.Sprintf("2001:db8:bad:%x::1", n)
 			network = fmt.Sprintf("2001:db8:bad:%x::/64", n)
 		}
 		account := "1002"

@@ -18,6 +18,7 @@ need nft nftables "tests that compare the kernel's ruleset as nft prints it"
 need debootstrap debootstrap "the lab's real Asterisk"
 need svcrack sipvicious "the lab's password guesser and scanner"
 need sipp sip-tester "the lab's phones"
+need promtool prometheus "the check of the alert rules"
 if [ "$(id -u)" != 0 ]; then
 	echo "prepare: not root: tests of the kernel and of a real Asterisk will be skipped"
 fi

@@ -4,6 +4,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -40,7 +43,7 @@ func (s still) Reading() web.Reading {
 			Drops: drops, DropTime: 9 * time.Second,
 			Scores: score.Stats{Keys: map[score.Per]score.KeyStats{score.PerSource: {Tracked: 3, Capacity: 9}}},
 		},
-		Bans: 2, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
+		Bans: 2, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
 		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, CanaryAge: 3 * time.Second,
 		LedgerDropped: map[string]uint64{"evidence": 1}, ConfigLoaded: time.Unix(1_000_000, 0),
 	}
@@ -121,5 +124,37 @@ func TestAddressInUse(t *testing.T) {
 	if second, err := web.Listen(s.Address().String(), still{}); err == nil || !strings.HasPrefix(err.Error(), "health.listen: ") {
 		_ = second.Close()
 		t.Errorf("a second server on the address: %v", err)
+	}
+}
+
+var metricName = regexp.MustCompile(`tollwarden_[a-z_]+`)
+
+// What the alert rules and the dashboard ask for is told under that name.
+func TestPackagedRulesAskForWhatIsTold(t *testing.T) {
+	_, body := get(t, still{}, "/metrics")
+	for _, file := range []string{"prometheus-alerts.yml", "grafana-dashboard.json"} {
+		text, err := os.ReadFile("../../packaging/" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := metricName.FindAllString(string(text), -1)
+		if len(names) == 0 {
+			t.Errorf("%s asks for nothing", file)
+		}
+		for _, name := range names {
+			if !strings.Contains(body, "\n"+name+" ") && !strings.Contains(body, "\n"+name+"{") {
+				t.Errorf("%s: there is no %s", file, name)
+			}
+		}
+	}
+}
+
+func TestAlertRulesPassPromtool(t *testing.T) {
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("needs promtool (apt-get install prometheus)")
+	}
+	if out, err := exec.Command(promtool, "check", "rules", "../../packaging/prometheus-alerts.yml").CombinedOutput(); err != nil {
+		t.Errorf("promtool: %v\n%s", err, out)
 	}
 }

@@ -1,0 +1,18 @@
+#!/bin/sh
+# Makes the daemon's own user, which may read Asterisk's files, and starts what
+# was configured before. A first start is a person's: tollwarden setup.
+set -e
+if ! getent passwd tollwarden >/dev/null; then
+	useradd --system --user-group --home-dir /var/lib/tollwarden --no-create-home --shell /usr/sbin/nologin tollwarden
+fi
+if getent group asterisk >/dev/null; then
+	usermod -a -G asterisk tollwarden
+fi
+[ -d /run/systemd/system ] || exit 0
+systemd-tmpfiles --create tollwarden.conf || true
+systemctl daemon-reload
+if systemctl is-enabled --quiet tollwarden.service; then
+	systemctl restart tollwarden.service
+elif [ ! -e /etc/tollwarden/tollwarden.toml ]; then
+	echo "Tollwarden is installed and not configured: run 'tollwarden setup'."
+fi
