@@ -96,6 +96,9 @@ func (d *daemon) checkKernel(now time.Time) control.Check {
 
 func (d *daemon) checkLedger() control.Check {
 	h := d.ledger.Health()
+	if h.OK() && h.Damage != "" {
+		return control.Check{Name: "ledger", Detail: h.Damage}
+	}
 	if h.OK() {
 		return control.Check{Name: "ledger", OK: true, Detail: "up to date"}
 	}

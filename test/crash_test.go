@@ -1,0 +1,442 @@
+package test
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// promises are what the daemon has said is done, and so must outlive its death.
+type promises struct {
+	mu       sync.Mutex
+	banned   map[netip.Prefix]string // by whom
+	released map[netip.Prefix]bool
+	next     int
+}
+
+// address is one that nobody had before.
+func (p *promises) address() netip.Addr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.next++
+	return netip.AddrFrom4([4]byte{203, 0, byte(p.next >> 8), byte(p.next)})
+}
+
+func (p *promises) ban(prefix netip.Prefix, by string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.banned[prefix] = by
+}
+
+// order bans, and releases every third of its bans, until the daemon dies.
+func (p *promises) order(ctx context.Context, c *control.Client) {
+	for n := 0; ; n++ {
+		prefix := netip.PrefixFrom(p.address(), 32)
+		long := []string{"1h", "forever"}[n%2]
+		if _, err := c.Ban(ctx, control.BanOrder{Prefix: prefix, For: long, Reason: "crash"}); err != nil {
+			return
+		}
+		if n%3 > 0 {
+			p.ban(prefix, "operator")
+			continue
+		}
+		if _, err := c.Unban(ctx, control.UnbanOrder{Prefix: prefix}); err != nil {
+			return // done or not: nobody was told
+		}
+		p.mu.Lock()
+		p.released[prefix] = true
+		p.mu.Unlock()
+	}
+}
+
+// hear notes the bans that thresholds brought about.
+func (p *promises) hear(ctx context.Context, c *control.Client) {
+	_ = c.WatchIncidents(ctx, func(i control.Incident) error {
+		for _, s := range i.Steps {
+			if s.Step == "ban" && s.State == "done" {
+				p.ban(netip.MustParsePrefix(s.Target+"/32"), i.Threshold)
+			}
+		}
+		return nil
+	})
+}
+
+// kept checks the book and the kernel against what was promised.
+func (p *promises) kept(b *booth, round int) {
+	b.t.Helper()
+	bans, err := b.client().Bans(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	book := map[netip.Prefix]control.Ban{}
+	for _, ban := range bans {
+		book[ban.Prefix] = ban
+	}
+	kernel := b.hosts()
+	for prefix, by := range p.banned {
+		if _, ok := book[prefix]; !ok || !kernel[prefix] {
+			b.t.Fatalf("round %d: %s, banned by %s, is lost (book: %t, kernel: %t)", round, prefix, by, ok, kernel[prefix])
+		}
+	}
+	for prefix := range p.released {
+		if _, ok := book[prefix]; ok || kernel[prefix] {
+			b.t.Fatalf("round %d: %s, released, is back (book: %t, kernel: %t)", round, prefix, ok, kernel[prefix])
+		}
+	}
+}
+
+// hosts are the single IPv4 addresses that the kernel drops.
+func (b *booth) hosts() map[netip.Prefix]bool {
+	b.t.Helper()
+	var listing struct {
+		Nftables []struct {
+			Set *struct {
+				Elem []json.RawMessage `json:"elem"`
+			} `json:"set"`
+		} `json:"nftables"`
+	}
+	if err := json.Unmarshal([]byte(b.nft("-j", "list", "set", "inet", "tollwarden", "hosts4")), &listing); err != nil {
+		b.t.Fatal(err)
+	}
+	hosts := map[netip.Prefix]bool{}
+	for _, object := range listing.Nftables {
+		if object.Set == nil {
+			continue
+		}
+		for _, raw := range object.Set.Elem {
+			var timed struct {
+				Elem struct{ Val string } `json:"elem"`
+			}
+			var plain string
+			if json.Unmarshal(raw, &plain) != nil {
+				if err := json.Unmarshal(raw, &timed); err != nil {
+					b.t.Fatal(err)
+				}
+				plain = timed.Elem.Val
+			}
+			hosts[netip.PrefixFrom(netip.MustParseAddr(plain), 32)] = true
+		}
+	}
+	return hosts
+}
+
+// answering waits until the daemon answers commands.
+func (b *booth) answering() {
+	b.t.Helper()
+	b.wait("an answer", func() bool { _, err := b.client().Accounts(b.t.Context()); return err == nil })
+}
+
+// The daemon is killed a hundred times at random moments, every tenth time the
+// machine with it: what it had said is done stays done.
+func TestKilledAHundredTimes(t *testing.T) {
+	rounds := 100
+	if testing.Short() {
+		rounds = 10
+	}
+	b := newBooth(t, "")
+	p := &promises{banned: map[netip.Prefix]string{}, released: map[netip.Prefix]bool{}}
+	began := time.Now()
+	for round := range rounds {
+		b.launch()
+		b.answering()
+		p.kept(b, round)
+		ctx, cancel := context.WithCancel(t.Context())
+		var workers sync.WaitGroup
+		for range 2 {
+			workers.Go(func() { p.order(ctx, b.client()) })
+		}
+		workers.Go(func() { p.hear(ctx, b.client()) })
+		workers.Go(func() {
+			for range 20 {
+				b.pbx.Raw("security", guesses("1002", p.address().String(), 3))
+				time.Sleep(10 * time.Millisecond)
+			}
+		})
+		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond)
+		reboot := round%10 == 9
+		if reboot {
+			cancel() // what was queued in the last hundredth of a second is not on the disk yet
+			time.Sleep(100 * time.Millisecond)
+		}
+		b.stop(syscall.SIGKILL)
+		cancel()
+		workers.Wait()
+		if reboot {
+			b.nft("delete", "table", "inet", "tollwarden")
+		}
+	}
+	b.launch()
+	b.answering()
+	p.kept(b, rounds)
+	by := map[string]int{}
+	for _, who := range p.banned {
+		by[who]++
+	}
+	t.Logf("%d deaths in %s: kept %v bans and %d releases", rounds, time.Since(began).Round(time.Second), by, len(p.released))
+	if by["operator"] < rounds || by["password guessing"] < rounds/4 || len(p.released) < rounds/2 {
+		t.Errorf("too little was promised to say much: %v, %d released", by, len(p.released))
+	}
+}
+
+// After a reboot every ban with time left is in the kernel before the PBX is even
+// reached; a plain restart touches nothing in the kernel.
+func TestBansOutliveTheMachine(t *testing.T) {
+	b := newBooth(t, "")
+	at := []string{"--socket", b.socket()}
+	b.start()
+	b.pbx.Raw("security", guesses("1002", "203.0.113.5", 3))
+	b.wait("the ban of the guesser", func() bool { return b.dropped("203.0.113.5/32") })
+	b.must(append([]string{"ban", "203.0.113.6", "--forever"}, at...)...)
+	b.must(append([]string{"ban", "192.0.2.0/24", "--for", "7d"}, at...)...)
+	b.must(append([]string{"ban", "2001:db8:7::/64", "--for", "7d"}, at...)...)
+	b.must(append([]string{"ban", "203.0.113.7", "--for", "1s"}, at...)...)
+	before, err := b.client().Bans(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := b.nft("-a", "list", "table", "inet", "tollwarden")
+	time.Sleep(1100 * time.Millisecond) // the last one runs out
+
+	b.stop(syscall.SIGTERM)
+	b.start()
+	handle := func(listing string) string { return strings.SplitN(listing, "\n", 2)[0] }
+	if again := b.nft("-a", "list", "table", "inet", "tollwarden"); handle(again) != handle(table) || !strings.Contains(table, "# handle ") {
+		t.Errorf("a plain restart made the table anew:\n%s\n%s", handle(table), handle(again))
+	}
+	if !strings.Contains(b.log.String(), `"table":"adopted"`) {
+		t.Error("the log does not say that the table was taken over")
+	}
+
+	// The machine comes up without Asterisk: nothing answers the daemon's login.
+	b.stop(syscall.SIGKILL)
+	b.nft("flush", "ruleset")
+	b.pbx.Hang(true)
+	b.launch()
+	b.answering()
+	for _, prefix := range []string{"203.0.113.5/32", "203.0.113.6/32", "192.0.2.0/24", "2001:db8:7::/64"} {
+		if !b.dropped(prefix) {
+			t.Errorf("%s is not dropped after the reboot", prefix)
+		}
+	}
+	after, err := b.client().Bans(t.Context())
+	if err != nil || len(after) != 4 || b.dropped("203.0.113.7/32") {
+		t.Errorf("bans after the reboot: %+v, %v", after, err)
+	}
+	for _, a := range after {
+		for _, was := range before {
+			if a.Prefix == was.Prefix && (a.Reason != was.Reason || a.Origin != was.Origin || a.Offence != was.Offence || (a.Until == nil) != (was.Until == nil)) {
+				t.Errorf("%+v became %+v", was, a)
+			}
+		}
+	}
+	if s, err := b.client().Status(t.Context()); err != nil || s.Asterisk.ConnectedSince != nil || s.Health != control.Degraded {
+		t.Errorf("without a PBX the status is %+v, %v", s, err)
+	}
+	b.pbx.Hang(false)
+	b.wait("the session after all", func() bool {
+		s, err := b.client().Status(t.Context())
+		return err == nil && s.Health == control.Healthy
+	})
+}
+
+// A rotation that the crash broke off is carried out after it.
+func TestABrokenOffBreakInIsFinished(t *testing.T) {
+	b := newBooth(t, "")
+	b.start()
+	b.pbx.Delay(2 * time.Second) // every answer to an action
+	b.pbx.Raw("security", guesses("1002", "203.0.113.6", 2)+guesses("1002", "203.0.113.7", 2)+rightGuess("1002", "203.0.113.7"))
+	b.wait("the break-in to be noticed", func() bool {
+		list, err := b.client().Incidents(t.Context(), 10)
+		return err == nil && len(list) == 1
+	})
+	time.Sleep(200 * time.Millisecond) // it is on the disk
+	b.stop(syscall.SIGKILL)
+	b.pbx.Delay(0)
+	if b.pbx.Secret("1002") != "easy-1002" {
+		t.Fatal("the rotation was over before the crash")
+	}
+	b.start()
+	b.wait("the rotation", func() bool { return b.pbx.Secret("1002") != "easy-1002" })
+	b.wait("the outcome of every step", func() bool {
+		i, err := b.client().Incident(t.Context(), 1)
+		for _, s := range i.Steps {
+			if s.State == "intended" {
+				return false
+			}
+		}
+		return err == nil
+	})
+	i, err := b.client().Incident(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range i.Steps {
+		if s.State != "done" && s.Step != "notify" {
+			t.Errorf("%s is %s: %s", s.Step, s.State, s.Detail)
+		}
+	}
+}
+
+// Whatever is wrong with the disk, a guesser is banned in the kernel, the status
+// says what is wrong, and what happened meanwhile is written when it can be.
+func TestGoesOnWithoutItsDisk(t *testing.T) {
+	for name, trouble := range map[string]func(b *booth) (mend func()){
+		"full":      fullDisk,
+		"read-only": readOnlyDisk,
+		"locked":    lockedLedger,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBooth(t, "")
+			if err := os.Mkdir(b.data(), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := syscall.Mount("tmpfs", b.data(), "tmpfs", 0, "size=2m"); err != nil {
+				t.Skipf("needs to mount a tmpfs: %v", err)
+			}
+			t.Cleanup(func() { b.stop(syscall.SIGTERM); _ = syscall.Unmount(b.data(), syscall.MNT_DETACH) })
+			b.start()
+			b.must("ban", "192.0.2.1", "--for", "1h", "--socket", b.socket())
+			mend := trouble(b)
+			for n := range 5 { // until the ledger has noticed
+				b.pbx.Raw("security", guesses("1002", fmt.Sprintf("203.0.113.%d", n), 3))
+			}
+			for n := range 5 {
+				b.wait("a ban in the kernel", func() bool { return b.dropped(fmt.Sprintf("203.0.113.%d/32", n)) })
+			}
+			b.wait("a degraded ledger", func() bool {
+				s := b.run("status", "--socket", b.socket())
+				return s.code == 4 && strings.Contains(s.out, "ledger") && strings.Contains(s.out, "rows wait")
+			})
+			b.run("ban", "192.0.2.2", "--for", "1h", "--socket", b.socket()).wants(t, "a ban by hand", 0, "in force, but not yet on the disk")
+			mend()
+			b.wait("a healthy ledger", func() bool {
+				s, err := b.client().Status(t.Context())
+				return err == nil && s.Health == control.Healthy
+			})
+			b.stop(syscall.SIGKILL)
+			b.nft("flush", "ruleset") // what comes back comes from the disk
+			b.start()
+			if bans, err := b.client().Bans(t.Context()); err != nil || len(bans) != 7 {
+				t.Errorf("%d bans came back from the disk, %v; want 7", len(bans), err)
+			}
+			for _, prefix := range []string{"192.0.2.1/32", "192.0.2.2/32", "203.0.113.4/32"} {
+				if !b.dropped(prefix) {
+					t.Errorf("%s is not dropped", prefix)
+				}
+			}
+		})
+	}
+}
+
+func fullDisk(b *booth) (mend func()) {
+	path := filepath.Join(b.data(), "ballast")
+	f, err := os.Create(path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer f.Close()
+	block := make([]byte, 4096)
+	for err == nil {
+		_, err = f.Write(block)
+	}
+	return func() { _ = os.Remove(path) }
+}
+
+// readOnlyDisk puts an empty folder that cannot be written in the place of the
+// data. (A disk that the kernel makes read-only under open files cannot be had
+// without a faulty one.)
+func readOnlyDisk(b *booth) (mend func()) {
+	hidden := b.data() + ".ro"
+	if err := os.Mkdir(hidden, 0o500); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := syscall.Mount(hidden, b.data(), "", syscall.MS_BIND, ""); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := syscall.Mount("", b.data(), "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		b.t.Fatal(err)
+	}
+	return func() {
+		if err := syscall.Unmount(b.data(), syscall.MNT_DETACH); err != nil {
+			b.t.Error(err)
+		}
+	}
+}
+
+func lockedLedger(b *booth) (mend func()) {
+	db, err := sql.Open("sqlite", filepath.Join(b.data(), "ledger.db"))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	conn, err := db.Conn(b.t.Context())
+	if err == nil {
+		_, err = conn.ExecContext(b.t.Context(), "BEGIN EXCLUSIVE")
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return func() {
+		if err := errors.Join(conn.Close(), db.Close()); err != nil {
+			b.t.Error(err)
+		}
+	}
+}
+
+// A ledger that is broken, or whose folder cannot be written, at the start: the
+// kernel's bans stay, new guessers are stopped, and the status says it.
+func TestStartsWithoutItsLedger(t *testing.T) {
+	for name, tc := range map[string]struct {
+		trouble func(b *booth)
+		says    string
+	}{
+		"broken": {func(b *booth) {
+			path := filepath.Join(b.data(), "ledger.db")
+			_ = os.Remove(path + "-wal") // SQLite would mend the file from it
+			if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}, "damaged"},
+		"no folder": {func(b *booth) {
+			if err := os.RemoveAll(b.data()); err != nil {
+				b.t.Fatal(err)
+			}
+			if err := os.WriteFile(b.data(), []byte("a file in its place"), 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}, "not a directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBooth(t, "")
+			b.start()
+			b.must("ban", "192.0.2.1", "--for", "1h", "--socket", b.socket())
+			b.stop(syscall.SIGKILL)
+			tc.trouble(b)
+			b.start()
+			b.pbx.Raw("security", guesses("1002", "203.0.113.5", 3))
+			b.wait("a ban in the kernel", func() bool { return b.dropped("203.0.113.5/32") })
+			if !b.dropped("192.0.2.1/32") {
+				t.Error("the ban of before is gone")
+			}
+			bans, err := b.client().Bans(t.Context())
+			if err != nil || len(bans) != 2 || bans[1].Origin != "kernel" {
+				t.Errorf("bans: %+v, %v", bans, err)
+			}
+			b.run("status", "--socket", b.socket()).wants(t, "status", 4, "ledger", tc.says)
+		})
+	}
+}
