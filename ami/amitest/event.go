@@ -72,6 +72,13 @@ func (e SecurityEvent) text() string {
 		return value
 	}
 	a := &reply{}
+	account := []ami.Field{{Name: "AccountID", Value: e.Account}}
+	if e.Event == "RequestBadFormat" { // it knows its account last, if at all (security_events.c)
+		if e.Account != "" {
+			e.Extra = append(e.Extra, account...)
+		}
+		account = nil
+	}
 	return a.fields(
 		ami.Field{Name: "Event", Value: e.Event},
 		ami.Field{Name: "Privilege", Value: "security,all"},
@@ -79,7 +86,7 @@ func (e SecurityEvent) text() string {
 		ami.Field{Name: "Severity", Value: or(e.Severity, "Error")},
 		ami.Field{Name: "Service", Value: or(e.Service, "PJSIP")},
 		ami.Field{Name: "EventVersion", Value: or(e.Version, "1")},
-		ami.Field{Name: "AccountID", Value: e.Account},
+	).fields(account...).fields(
 		ami.Field{Name: "SessionID", Value: e.Session},
 		ami.Field{Name: "LocalAddress", Value: or(e.Local, "IPV4/UDP/192.0.2.1/5060")},
 		ami.Field{Name: "RemoteAddress", Value: e.Remote},
