@@ -42,6 +42,7 @@ type crew struct {
 	// contained is called when nothing more is done for the account.
 	contained func(account string)
 
+	notices   chan job // waiting to be told
 	rotations singleflight.Group
 }
 
@@ -91,7 +92,27 @@ func (c *crew) contain(ctx context.Context, j job) {
 	if j.closes() {
 		c.contained(j.account)
 	}
-	c.notify(ctx, j)
+	if _, ok := j.open[StepNotify]; !ok {
+		return
+	}
+	select {
+	case c.notices <- j:
+	default:
+		c.report(j.incident, j.open[StepNotify], Failed, "too many incidents wait to be told")
+	}
+}
+
+// tell delivers notifications, apart from containment: a receiver that does not
+// answer holds up nothing but other notifications.
+func (c *crew) tell(ctx context.Context) {
+	for {
+		select {
+		case j := <-c.notices:
+			c.notify(ctx, j)
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // hangup ends the account's channels, those in the events as well as those

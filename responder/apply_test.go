@@ -67,6 +67,43 @@ func (n *teller) Notify(_ context.Context, i *Incident) (string, error) {
 	return "pager", nil
 }
 
+// carryOut does what an incident asks for, then tells of it.
+func carryOut(t *testing.T, c *crew, i *Incident) {
+	t.Helper()
+	c.contain(t.Context(), newJob(i))
+	for len(c.notices) > 0 {
+		c.notify(t.Context(), <-c.notices)
+	}
+}
+
+// A receiver that never answers holds up no containment.
+func TestADeadReceiverDelaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{channels: []string{"PJSIP/1002-00000001"}}
+		c, i := testCrew(s, &teller{})
+		c.notifier = deadReceiver{}
+		ctx, cancel := context.WithCancel(t.Context())
+		var told sync.WaitGroup
+		told.Go(func() { c.tell(ctx) })
+		start := time.Now()
+		for range 5 {
+			c.contain(t.Context(), newJob(i))
+		}
+		if took := time.Since(start); took > time.Minute {
+			t.Errorf("five containments took %s", took)
+		}
+		cancel()
+		told.Wait()
+	})
+}
+
+type deadReceiver struct{}
+
+func (deadReceiver) Notify(ctx context.Context, _ *Incident) (string, error) {
+	<-ctx.Done()
+	return "", ctx.Err()
+}
+
 func testCrew(s *script, n *teller) (*crew, *Incident) {
 	i := &Incident{Account: "1002", At: time.Now()}
 	for _, kind := range []StepKind{StepBan, StepHangup, StepRotate, StepExpireContacts, StepNotify} {
@@ -77,7 +114,7 @@ func testCrew(s *script, n *teller) (*crew, *Incident) {
 	var rotated time.Time
 	seen := map[string]bool{}
 	return &crew{
-		pbx: s, notifier: n,
+		pbx: s, notifier: n, notices: make(chan job, 8),
 		report: func(i *Incident, n int, state State, detail string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -111,7 +148,7 @@ func TestContainmentInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, n := &script{channels: []string{"PJSIP/1002-00000001", "PJSIP/1002-00000002"}}, &teller{}
 		c, i := testCrew(s, n)
-		c.contain(t.Context(), newJob(i))
+		carryOut(t, c, i)
 
 		story := strings.Join(s.story, ", ")
 		if story != "hangup 1002, rotate 1002, rotated 1002, expire 1002, hangup 1002" &&
@@ -132,7 +169,7 @@ func TestAFailedStepStopsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, n := &script{rotateErr: errors.New("no privilege config")}, &teller{}
 		c, i := testCrew(s, n)
-		c.contain(t.Context(), newJob(i))
+		carryOut(t, c, i)
 		want := []State{Done, Done, Failed, Done, Done}
 		for k, state := range want {
 			if i.Steps[k].State != state {

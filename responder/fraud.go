@@ -90,7 +90,7 @@ func (r *Responder) called(now time.Time, c calls.Channel) {
 	c.Calling = true
 	signs := r.calls.Call(now, c)
 	r.sweepNew(c)
-	if closed := r.closing[c.Account]; closed != nil && !closed.over(now) {
+	if r.contains(c.Account, now) {
 		r.counters.Muted += uint64(len(signs))
 		return // all its calls are being ended, whatever they are
 	}
@@ -145,12 +145,12 @@ func loginOf(o *score.Observation) calls.Login {
 	return calls.Login{Source: o.Source, Port: o.Port, Transport: uint8(o.Transport), Proven: o.Proof == score.Proven}
 }
 
-// raise scores signs. A call whose caller did not log in, as far as was seen,
-// is asked about first: no event tells where it comes from.
+// raise scores signs. A call of which no event tells where it comes from is
+// asked about first, unless it is to be ended before anything else.
 func (r *Responder) raise(now time.Time, signs []calls.Sign) {
 	for i := range signs {
 		s := signs[i]
-		if r.asking && s.Channel != "" && (s.Kind == calls.AnonymousCall || s.Kind == calls.UnseenLogin) {
+		if r.asking && s.Channel != "" && !s.From.Source.IsValid() && s.Kind != calls.ForbiddenDestination {
 			select {
 			case r.strangers <- s:
 				continue
@@ -196,6 +196,13 @@ func (r *Responder) await(ctx context.Context) {
 	}
 }
 
+// contains says whether an account's calls are all being ended. The caller
+// holds the lock.
+func (r *Responder) contains(account string, now time.Time) bool {
+	c := r.closing[account]
+	return c != nil && !c.over(now)
+}
+
 // ask finds out where strangers' calls come from, then scores them.
 func (r *Responder) ask(ctx context.Context) {
 	for {
@@ -208,7 +215,11 @@ func (r *Responder) ask(ctx context.Context) {
 				s.From = calls.Login{Source: source.Addr(), Port: source.Port()}
 			}
 			r.mu.Lock()
-			r.score(time.Now(), s)
+			if now := time.Now(); r.contains(s.Account, now) {
+				r.counters.Muted++
+			} else {
+				r.score(now, s)
+			}
 			r.mu.Unlock()
 		case <-ctx.Done():
 			return

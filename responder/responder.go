@@ -157,7 +157,8 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		mended:  func() { r.log.Warn().Msg("the kernel's table is restored with every ban in force") },
 	}
 	r.crew = &crew{
-		pbx: parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
+		notices: make(chan job, maxJobs),
+		pbx:     parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
 		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, ended: r.ended, contained: r.contained,
 	}
 	if policy.Log {
@@ -180,6 +181,7 @@ func (r *Responder) Run(ctx context.Context) error {
 	for range crewSize {
 		g.Go(func() error { r.work(ctx); return nil })
 	}
+	g.Go(func() error { r.crew.tell(ctx); return nil })
 	for range enders {
 		g.Go(func() error { r.end(ctx); return nil })
 	}

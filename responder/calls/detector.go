@@ -26,8 +26,6 @@ const (
 	// together is how far apart a login and its call are at most: the events
 	// take different ways through Asterisk.
 	together = 2 * time.Second
-	// lately is how long a login says where an account is used from.
-	lately = 2 * time.Hour
 	// shortCall is a call that was only to see whether it goes through, and
 	// shortCalls of them within ProbeWithin are a burst.
 	shortCall  = 20 * time.Second
@@ -85,7 +83,7 @@ type account struct {
 	starts    []time.Time // of calls within an hour, the newest maxStarts
 	dialed    []dialed    // the newest maxDialed
 	ended     []time.Time // of short calls without a login
-	logins    []login     // one for each source, within lately
+	logins    []login     // the newest of each source
 	networks  map[netip.Prefix]*span
 	countries map[string]*span
 	last      span      // of calls

@@ -111,28 +111,19 @@ func (a *account) alternates(now time.Time, from Login) bool {
 	return false
 }
 
-// where is where a call comes from, by the logins of its account: the one that
-// has just come, or the only one there is. Nothing is said when two sources
-// could both be meant.
+// where is where a call comes from, by the login that has just come. Nothing is
+// said when there is none, as with chan_sip, or when two sources could be meant.
 func (a *account) where(now time.Time) Login {
-	var just, any, late int
-	var found, only Login
+	var found Login
+	just := 0
 	for i := range a.logins {
-		switch l := &a.logins[i]; {
-		case now.Sub(l.at) < together:
+		if now.Sub(a.logins[i].at) < together {
 			just++
-			found = l.Login
-		case now.Sub(l.at) < lately:
-			late++
-			only = l.Login
+			found = a.logins[i].Login
 		}
 	}
-	any = just + late
-	switch {
-	case just == 1:
+	if just == 1 {
 		return found
-	case any == 1:
-		return only
 	}
 	return Login{}
 }

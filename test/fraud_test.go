@@ -1,0 +1,183 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// trunk sends forbidden numbers to a phone, as a dialplan sends them to a
+// carrier, and answers like the carrier of the dreams of a thief: at once. The
+// slower one looks something up first, as most dialplans do.
+const trunk = `[internal](+)
+exten => _00881X.,1,Dial(${TECHNOLOGY}/1003,30)
+ same => n,Hangup()
+exten => _00882X.,1,Wait(0.1)
+ same => n,Dial(${TECHNOLOGY}/1003,30)
+ same => n,Hangup()
+`
+
+// onlyForbidden lets a thief go on trying, so that there is something to count.
+const onlyForbidden = `
+[[threshold]]
+name = "forbidden destination"
+per = "account"
+signals = { ForbiddenDestination = 1 }
+score = 1
+within = "1m"
+playbook = "end call"
+[[playbook]]
+name = "end call"
+steps = ["hangup-call"]
+`
+
+// A forbidden call is ended on its Newchannel. How often that is before the
+// trunk is dialled, and before it answers, is counted at the trunk itself.
+func TestForbiddenCallsAreEnded(t *testing.T) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			l := lab.New(t, lab.Options{Version: v, Append: map[string]string{"extensions.conf": trunk}})
+			w := guardWith(t, l, onlyForbidden)
+			carrier := addPhone(t, addHost(t, l, "carrier", "203.0.113.200"), "1003")
+			register(t, carrier)
+			var dialled atomic.Int64
+			go func() {
+				for range carrier.Incoming() {
+					dialled.Add(1)
+				}
+			}()
+			p := addPhone(t, addHost(t, l, "office", "198.51.100.10"), "1002")
+			register(t, p)
+			const calls = 30
+			for _, number := range []string{"00881612345678", "00882612345678"} {
+				dialled.Store(0)
+				answered := 0
+				for range calls {
+					if _, err := p.Call(soon(t), number); err == nil {
+						answered++
+					}
+				}
+				w.wait("the end of every forbidden call", 5*time.Second, func() bool { return w.channels("1002") == 0 && w.channels("1003") == 0 })
+				t.Logf("%s: of %d calls the trunk was dialled for %d, and %d were answered before they were ended", number, calls, dialled.Load(), answered)
+				if number == "00882612345678" && answered > calls/10 {
+					t.Errorf("%d of %d calls were answered although the dialplan took its time", answered, calls)
+				}
+			}
+			if call, err := p.Call(soon(t), "00442079460001"); err != nil {
+				t.Errorf("an ordinary call of the same phone: %v", err)
+			} else if up, err := call.Alive(soon(t)); err != nil || !up {
+				t.Errorf("an ordinary call of the same phone: alive %v, %v", up, err)
+			}
+		})
+	}
+}
+
+// A thief with the right password makes calls as fast as Asterisk takes them.
+// With nothing tuned, all is over within seconds.
+func TestLeakedPassword(t *testing.T) {
+	for _, rogue := range []int{1, 20, 100} {
+		t.Run(fmt.Sprint(rogue, " calls"), func(t *testing.T) {
+			onBoth(t, func(t *testing.T, l *lab.Lab) {
+				colleague := officeInACall(t, l)
+				owner := addPhone(t, addHost(t, l, "desk", "198.51.100.11"), "1002")
+				register(t, owner)
+				w := guardWith(t, l, "")
+				thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				defer cancel()
+				var all sync.WaitGroup
+				var answered atomic.Int64
+				start := time.Now()
+				for i := range rogue {
+					number := fmt.Sprintf("0044207946%04d", i)
+					if rogue == 1 {
+						number = "00881612345678"
+					}
+					all.Go(func() {
+						if _, err := thief.Call(ctx, number); err == nil {
+							answered.Add(1)
+						}
+					})
+				}
+				name := "forbidden destination"
+				if rogue > 1 {
+					name = "machine-dialled"
+				}
+				var over time.Duration
+				w.wait("the incident's end", 20*time.Second, func() bool { return w.settled(name) })
+				w.wait("no channel of 1002", 10*time.Second, func() bool { return w.channels("1002") == 0 })
+				over = time.Since(start)
+				cancel()
+				all.Wait()
+				w.wait("no channel of 1002", 5*time.Second, func() bool { return w.channels("1002") == 0 })
+				t.Logf("%d rogue calls: %d answered; from the first INVITE to the last rogue channel down %s at most", rogue, answered.Load(), over.Round(time.Millisecond))
+				if rogue > 1 {
+					// chan_sip tells where a call came from only as long as it is up.
+					if v := l.Version; v != lab.Asterisk16 && !w.dropped(guesserAddress+"/32") {
+						t.Error("the thief is not dropped")
+					}
+					w.contained(t, thief)
+				}
+				colleague.untouched(t, w)
+				if t.Failed() {
+					w.logSteps(t)
+				}
+			})
+		})
+	}
+}
+
+// An account that was asleep wakes in a new network and calls a new country:
+// one call is enough.
+func TestDormantAccountWakes(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		owner := addPhone(t, addHost(t, l, "desk", "198.51.100.11"), "1002")
+		register(t, owner)
+		w := guardWith(t, l, "[calls]\ndormant = \"2s\"\nlearn = \"1s\"\n")
+		time.Sleep(2500 * time.Millisecond)
+		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
+		register(t, thief)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, _ = thief.Call(ctx, "0037160000000") // ended, answered or dropped: all is fine
+		cancel()
+		w.wait("the incident's end", 15*time.Second, func() bool { return w.settled("toll fraud") })
+		w.wait("no channel of 1002", 5*time.Second, func() bool { return w.channels("1002") == 0 })
+		w.contained(t, thief)
+	})
+}
+
+// Calls that nobody logs in for, abroad: each is ended, and their source is
+// dropped.
+func TestAnonymousCalls(t *testing.T) {
+	open := map[lab.Version]map[string]string{
+		lab.Asterisk22: {"pjsip.conf": "[anonymous](phone)\n"},
+		lab.Asterisk16: {"sip.conf": "[general](+)\nallowguest = yes\ncontext = internal\n"},
+	}
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			l := lab.New(t, lab.Options{Version: v, Append: open[v]})
+			w := guardWith(t, l, "")
+			stranger, err := addHost(t, l, "stranger", guesserAddress).Phone("stranger", "none", lab.PhoneOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = stranger.Close() })
+			for i := range 4 {
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				_, _ = stranger.Call(ctx, fmt.Sprintf("003314268530%d", i))
+				cancel()
+			}
+			w.wait("the stranger dropped", 5*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+			w.wait("the end of every call", 5*time.Second, func() bool {
+				out, err := l.CLI(t.Context(), "core show channels count")
+				return err == nil && len(out) > 0 && out[0] == '0'
+			})
+			w.logSteps(t)
+		})
+	}
+}
