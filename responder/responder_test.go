@@ -68,6 +68,13 @@ func (w *wall) Bans(time.Time) []responder.Ban {
 
 func (w *wall) Allow([]netip.Prefix) error { return nil }
 
+func (w *wall) ban(source netip.Addr) (responder.Ban, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b, ok := w.bans[netip.PrefixFrom(source, source.BitLen())]
+	return b, ok
+}
+
 func (w *wall) dropped() []string {
 	var list []string
 	for _, b := range w.Bans(time.Time{}) {

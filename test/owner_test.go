@@ -237,3 +237,56 @@ func TestInjection(t *testing.T) {
 		})
 	}
 }
+
+// One account is guessed at from 300 sources, two guesses each: a person is
+// told, once, and nobody tries to ban the internet; the account's own phone
+// stays in service.
+func TestOneAccountFromEverywhere(t *testing.T) {
+	l := lab.New(t, lab.Options{})
+	owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
+	register(t, owner)
+	w := guardWith(t, l, "") // the built-in set
+	f := newForger(t, addHost(t, l, "botnet", "192.0.2.77"))
+	for range 2 {
+		for i := range 300 {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 5060)
+			if i >= 150 {
+				from = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, byte(100 + i - 150)}), 5060)
+			}
+			f.send(from, f.guess(from, "1002"))
+			if i%10 == 9 {
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+		register(t, owner)
+	}
+	told := 0
+	w.wait("a word about the account", 10*time.Second, func() bool {
+		told = 0
+		for _, i := range w.incidents() {
+			if i.Threshold == "account under attack" && i.Account == "1002" {
+				told++
+			}
+		}
+		return told > 0
+	})
+	if told != 1 {
+		t.Errorf("told %d times, want once", told)
+	}
+	list, err := w.client().Bans(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range list {
+		if b.Scope != "sip" || !b.Prefix.IsSingleIP() {
+			t.Errorf("banned %s, scope %s: more than one source's SIP", b.Prefix, b.Scope)
+		}
+	}
+	if len(list) > 300/5 {
+		t.Errorf("%d sources banned of 300", len(list))
+	}
+	if w.dropped("198.51.100.10/32") {
+		t.Error("the owner is dropped")
+	}
+	t.Logf("600 guesses from 300 sources: one incident, %d short bans", len(list))
+}
