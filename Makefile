@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build lab fmt bench bench-peers bench-check clean chaos packages
+.PHONY: demo test lint build lab fmt bench bench-peers bench-check clean chaos packages flood
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -57,6 +57,10 @@ packages: build
 NFPM = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 # The newest tag, or 0.0.0 and the commit before the first one.
 VERSION = $(shell git describe --tags --match 'v*' 2>/dev/null || echo 0.0.0-$$(git rev-parse --short HEAD))
+
+## flood: a million events of forged sources, and the bounds they keep within
+flood:
+	$(GO) test ./responder -count=1 -run FloodOfForgedSources -v
 
 ## fmt: format every file
 fmt:

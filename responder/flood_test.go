@@ -19,7 +19,7 @@ import (
 func TestFloodOfForgedSources(t *testing.T) {
 	events := 1_000_000
 	if testing.Short() || raceDetector {
-		events = 150_000
+		events = 40_000
 	}
 	h := newHouse(t, guessing(3))
 	h.pbx.trusted = []responder.Protected{{Prefix: netip.MustParsePrefix("198.18.0.0/15"), Why: "identify of carrier"}}
