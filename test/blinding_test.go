@@ -101,3 +101,52 @@ func TestEachGuessCountsOnceWithTwoSensors(t *testing.T) {
 		}
 	})
 }
+
+// What a stranger forges into the log, on a real Asterisk, accuses nobody but
+// himself: neither while the daemon reads it nor in a replay.
+func TestForgedLogLines(t *testing.T) {
+	for name, g := range map[string]lab.Guesser{
+		"an account that ends the line": {Account: "x%0d%0aRemoteAddress%3a%20IPV4/UDP/8.8.8.8/5", Rate: 50, Most: 30},
+		"an account that begins one":    {Account: "%0a%5b1%5d%20NOTICE%5b1%5d%20manager.c%3a%208.8.8.8", Rate: 50, Most: 30, CallIDTail: " failed to authenticate as 'a'"},
+		"a Call-ID with a source": {
+			Account: "1002", Rate: 50, Most: 30, CallIDTail: "' failed for '8.8.8.8:5' (callid: x",
+		},
+		"a Call-ID with addresses": {
+			Account: "1002", Rate: 50, Most: 30, CallIDTail: `",LocalAddress="IPV4/TCP/192.0.2.1/1",RemoteAddress="IPV4/TCP/8.8.8.8/1"`,
+		},
+		"a Call-ID with a source that blinds": {
+			Account: "1002", Rate: 50, Most: 30, CallIDTail: "\xff' failed for '8.8.8.8:5' (callid: x",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := lab.New(t, lab.Options{Version: lab.Asterisk22})
+			w := withLog(t, l, 3)
+			g.Host = addHost(t, l, "attacker", guesserAddress)
+			if _, err := g.Run(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+			w.wait("the forger in the kernel's set", 3*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+			for _, i := range w.incidents() {
+				if i.Source != guesserAddress {
+					t.Errorf("incident of %s: %+v", i.Source, i)
+				}
+			}
+			out, err := w.tollwarden("replay", "--observations", l.Path("var/log/asterisk/messages"), l.Path("var/log/asterisk/security"))
+			if err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			named := 0
+			for line := range strings.SplitSeq(strings.TrimSpace(out), "\n") {
+				if strings.Contains(line, `"source":"8.8.8.8"`) {
+					t.Errorf("laid at another's door: %s", line)
+				}
+				if strings.Contains(line, `"source":"`+guesserAddress+`"`) {
+					named++
+				}
+			}
+			if named < 3 {
+				t.Errorf("the forger is named %d times:\n%s", named, out)
+			}
+		})
+	}
+}

@@ -57,6 +57,10 @@ type Parser struct {
 	held   bool // record waits for the next line
 
 	torn tear
+
+	// manager.c writes two lines of a login whose name or address it refuses:
+	// the reason, and that it failed. refused is who has had the first.
+	refused []byte
 }
 
 // tear is an entry that a stranger's line feed has broken.
@@ -158,6 +162,7 @@ func (p *Parser) read(line []byte, e *entry) {
 	}
 	switch notice, sound := parseNotice(own.file, own.message, &r.Event); {
 	case !notice:
+	case sound && p.again(&r.Event):
 	case sound:
 		p.hold(r)
 	case bytes.Equal(r.Event.ACLName, aclExtension):
@@ -165,6 +170,21 @@ func (p *Parser) read(line []byte, e *entry) {
 	default:
 		p.hold(Record{Finding: Tampered, At: at})
 	}
+}
+
+// again says whether a login that failed is one whose reason was told before.
+func (p *Parser) again(e *ami.Event) bool {
+	if !bytes.Equal(e.Service, serviceAMI) {
+		return false
+	}
+	who := append(e.Remote.Addr().AppendTo(nil), e.AccountID...)
+	if e.Kind != ami.InvalidPassword {
+		p.refused = who
+		return false
+	}
+	told := bytes.Equal(p.refused, who)
+	p.refused = nil
+	return told
 }
 
 // promising says whether a message can be one that is read, cheaply.

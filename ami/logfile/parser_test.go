@@ -203,6 +203,16 @@ func TestABrokenEntryEnds(t *testing.T) {
 	}
 }
 
+// A login of a name that does not exist is two lines of the manager, and one
+// attempt.
+func TestRefusedLoginsCountOnce(t *testing.T) {
+	line := func(rest string) string { return stamp + "NOTICE[55] manager.c: 198.51.100.7 " + rest + "\n" }
+	tried, failed := line("tried to authenticate with nonexistent user 'a'"), line("failed to authenticate as 'a'")
+	wantFound(t, strings.Repeat(tried+failed, 2)+failed+line("failed to pass IP ACL as 'b'")+line("failed to authenticate as 'b'")+tried+line("failed to authenticate as 'b'"),
+		`AMI InvalidAccountID "a" from 198.51.100.7:0`, `AMI InvalidAccountID "a" from 198.51.100.7:0`, `AMI InvalidPassword "a" from 198.51.100.7:0`,
+		`AMI FailedACL "b" from 198.51.100.7:0`, `AMI InvalidAccountID "a" from 198.51.100.7:0`, `AMI InvalidPassword "b" from 198.51.100.7:0`)
+}
+
 func TestBlinding(t *testing.T) {
 	wantFound(t, stamp+"ERROR[55] security_events.c: Failed to issue security event of type ChallengeResponseFailed.", "blinded")
 }
