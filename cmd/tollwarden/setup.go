@@ -1,0 +1,303 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func newSetup() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "setup", Short: "Set Tollwarden up beside the Asterisk on this machine", Args: args(cobra.NoArgs),
+		Long: "Set Tollwarden up beside the Asterisk on this machine: find manager.conf, propose a user\n" +
+			"in it and a configuration in mode observe, and test both. Nothing is written before you\n" +
+			"have agreed, and nothing that is there is written over.",
+	}
+	asterisk := cmd.Flags().String("asterisk", "/etc/asterisk", "Asterisk's configuration `FOLDER`")
+	folder := cmd.Flags().String("folder", "/etc/tollwarden", "the `FOLDER` for our own configuration")
+	agreed := cmd.Flags().Bool("yes", false, "agree to everything")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s := setup{
+			out: cmd.OutOrStdout(), in: bufio.NewReader(cmd.InOrStdin()), agreed: *agreed,
+			asterisk: *asterisk, folder: *folder, secret: rand.Text(),
+		}
+		return s.run(cmd.Context())
+	}
+	return cmd
+}
+
+// managerUser is the section of manager.conf that setup makes.
+const managerUser = "tollwarden"
+
+// setup is one guided first start.
+type setup struct {
+	out              io.Writer
+	in               *bufio.Reader
+	agreed           bool
+	asterisk, folder string
+	secret           string
+	manager          managerConf
+}
+
+func (s *setup) run(ctx context.Context) error {
+	if err := s.find(); err != nil {
+		return err
+	}
+	stanza, where := s.stanza()
+	fmt.Fprintf(s.out, "Asterisk's manager interface: %s, in %s\n\n", s.manager.address, s.manager.path)
+	fmt.Fprintf(s.out, "1. A user for Tollwarden, in %s:\n\n%s\n", where, indent(hideSecret(stanza, s.secret)))
+	fmt.Fprintf(s.out, "2. A configuration, %s, with the secret in a file of its own:\n\n%s\n", s.config(), indent(s.text()))
+	if !s.agree("Write both, and have Asterisk read its manager.conf again?") {
+		fmt.Fprintln(s.out, "Nothing was written.")
+		return nil
+	}
+	if err := s.write(stanza, where); err != nil {
+		return err
+	}
+	if out, err := exec.CommandContext(ctx, "asterisk", "-rx", "manager reload").CombinedOutput(); err != nil {
+		fmt.Fprintf(s.out, "Asterisk could not be told (%v %s): run asterisk -rx \"manager reload\", then tollwarden check -c %s\n", err, strings.TrimSpace(string(out)), s.config())
+		return nil
+	}
+	return s.test(ctx)
+}
+
+// find reads manager.conf and refuses what setup must not touch.
+func (s *setup) find() (err error) {
+	if s.manager, err = readManager(filepath.Join(s.asterisk, "manager.conf")); err != nil {
+		return err
+	}
+	switch {
+	case s.manager.users[managerUser]:
+		return fmt.Errorf("%s has a section [%s] already: write %s by hand (`tollwarden check --reference` prints every key)", s.manager.path, managerUser, s.config())
+	case exists(s.config()):
+		return fmt.Errorf("%s is there already: `tollwarden check` tests it", s.config())
+	case exists(s.secretFile()):
+		return fmt.Errorf("%s is there already: move it away first", s.secretFile())
+	case !s.manager.enabled:
+		return fmt.Errorf("%s: the manager interface is switched off: set enabled = yes and bindaddr = 127.0.0.1 in [general], run asterisk -rx \"manager reload\", and this again", s.manager.path)
+	}
+	return nil
+}
+
+func (s *setup) config() string     { return filepath.Join(s.folder, "tollwarden.toml") }
+func (s *setup) secretFile() string { return filepath.Join(s.folder, "secret") }
+
+// stanza is the user's section and the file it goes to.
+func (s *setup) stanza() (text, file string) {
+	text = "[" + managerUser + "]\nsecret = " + s.secret + "\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n" +
+		"read = security,call\nwrite = " + s.writes() + "\n"
+	if s.manager.folder {
+		return text, filepath.Join(s.asterisk, "manager.d", "tollwarden.conf")
+	}
+	return text, s.manager.path
+}
+
+// writes are the classes that the built-in playbooks need. chan_sip throws out
+// a registration by a command; a check afterwards says when less would do.
+func (s *setup) writes() string {
+	if exists(filepath.Join(s.asterisk, "sip.conf")) {
+		return "config,system,command"
+	}
+	return "config,system"
+}
+
+// text is the configuration: what differs from the defaults.
+func (s *setup) text() string {
+	return "mode = \"observe\"   # decides and records everything, and changes nothing; \"enforce\" when you have seen that it decides well\n" +
+		"socket = \"/run/tollwarden/tollwarden.sock\"\n\n[asterisk]\n" +
+		fmt.Sprintf("address = %q\nusername = %q\nsecret_file = %q\nconfig_dir = %q\n", s.manager.address, managerUser, s.secretFile(), s.asterisk)
+}
+
+func hideSecret(text, secret string) string { return strings.ReplaceAll(text, secret, "<made up>") }
+
+// agree asks. Nothing but a yes is one.
+func (s *setup) agree(question string) bool {
+	if s.agreed {
+		return true
+	}
+	fmt.Fprintf(s.out, "%s [y/N] ", question)
+	answer, _ := s.in.ReadString('\n')
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
+// write makes the files, none over another. Our own go to the daemon's user,
+// where the package has made one.
+func (s *setup) write(stanza, where string) error {
+	if err := os.MkdirAll(s.folder, 0o755); err != nil {
+		return err
+	}
+	for _, f := range []struct{ path, text string }{{s.secretFile(), s.secret + "\n"}, {s.config(), s.text()}} {
+		if err := create(f.path, f.text); err != nil {
+			return err
+		}
+		if err := give(f.path, managerUser); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.out, "wrote %s\n", f.path)
+	}
+	if where != s.manager.path {
+		if err := create(where, stanza); err != nil {
+			return err
+		}
+		if err := copyOwner(s.manager.path, where); err != nil {
+			return err
+		}
+	} else if err := appendTo(where, "\n"+stanza); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.out, "wrote [%s] into %s\n", managerUser, where)
+	return nil
+}
+
+// test logs in with what was written.
+func (s *setup) test(ctx context.Context) error {
+	cfg, err := loadConfig(s.config())
+	if err != nil {
+		return err
+	}
+	var said strings.Builder
+	for try := 0; ; try++ { // the reload takes a moment
+		said.Reset()
+		if err = checkAsterisk(ctx, &said, cfg); err == nil || try == 2 {
+			break
+		}
+		time.Sleep(2 * time.Second) // not faster: a wrong login is one more line in Asterisk's log
+	}
+	fmt.Fprintf(s.out, "\nAsterisk: %s", said.String())
+	if err != nil {
+		return fmt.Errorf("the test failed: %w", err)
+	}
+	fmt.Fprintf(s.out, "\nReady. Start it with: systemctl enable --now tollwarden; see what it decides with: tollwarden status, tollwarden incidents.\nSet mode = \"enforce\" in %s when you agree with it, and restart it.\n", s.config())
+	return nil
+}
+
+// managerConf is what setup needs to know of manager.conf.
+type managerConf struct {
+	path    string
+	enabled bool
+	address string
+	users   map[string]bool
+	folder  bool // it includes manager.d/*.conf
+}
+
+// readManager reads manager.conf as far as setup needs it. A file in manager.d
+// counts, too.
+func readManager(path string) (managerConf, error) {
+	m := managerConf{path: path, users: map[string]bool{}}
+	host, port := "127.0.0.1", "5038"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return m, fmt.Errorf("no Asterisk is found here: %w (--asterisk names its configuration folder)", err)
+	}
+	section := ""
+	read := func(text string) {
+		for line := range strings.Lines(text) {
+			line, _, _ = strings.Cut(strings.TrimSpace(line), ";")
+			if strings.HasPrefix(line, "[") {
+				name, _, _ := strings.Cut(line[1:], "]")
+				section = strings.TrimSpace(name)
+				m.users[section] = true
+				continue
+			}
+			if strings.HasPrefix(line, "#include") && strings.Contains(line, "manager.d/") {
+				m.folder = true
+			}
+			key, value, _ := strings.Cut(line, "=")
+			key, value = strings.TrimSpace(key), strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(value), ">"))
+			switch {
+			case section != "general":
+			case key == "enabled":
+				m.enabled = value == "yes" || value == "true" || value == "1" || value == "on"
+			case key == "port":
+				port = value
+			case key == "bindaddr" && value != "0.0.0.0" && value != "::":
+				host = value
+			}
+		}
+	}
+	read(string(text))
+	if m.folder {
+		files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "manager.d", "*.conf"))
+		for _, f := range files {
+			if text, err := os.ReadFile(f); err == nil {
+				read(string(text))
+			}
+		}
+	}
+	delete(m.users, "general")
+	m.address = net.JoinHostPort(host, port)
+	return m, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+// create writes a new file that only its owner reads.
+func create(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// give makes the daemon's user the owner, where there is such a user.
+func give(path, name string) error {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return nil // no package has made one: the daemon will run as whoever runs this
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return err
+	}
+	return os.Chown(path, uid, gid)
+}
+
+// copyOwner gives a file the owner and the mode of another: Asterisk has to
+// read what setup writes beside its own files.
+func copyOwner(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("%s: its owner is not known", from)
+	}
+	if err := os.Chown(to, int(owner.Uid), int(owner.Gid)); err != nil {
+		return err
+	}
+	return os.Chmod(to, info.Mode().Perm())
+}
