@@ -119,8 +119,8 @@ func (r *Responder) channelDown(now time.Time, e *ami.Event) {
 	close(r.callsC)
 	r.callsC = make(chan struct{})
 	r.recent.Add(down, now)
+	r.noteEnd(down, now)
 	if c := r.closing[down.Account]; c != nil {
-		r.noteCall(c.numbers, down, now)
 		if _, ours := c.swept[down.Name]; ours {
 			c.ended[down.Name] = struct{}{}
 		}

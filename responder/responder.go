@@ -94,6 +94,7 @@ type Responder struct {
 	trust      *trust
 	registered []string             // accounts that Asterisk named at the last resync
 	own        netip.Addr           // where our own manager sessions come from
+	noted      map[string][]int64   // incidents by the channel whose end they wait for
 	closing    map[string]*closure  // accounts with an incident under way
 	rotatedAt  map[string]time.Time // when an account got its last secret from us
 	told       told
@@ -148,7 +149,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
-		closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
+		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{

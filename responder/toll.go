@@ -10,9 +10,12 @@ import (
 // lookBack is how far before its first evidence an incident's calls begin.
 const lookBack = time.Hour
 
+// maxNoted bounds the calls of incidents whose end is waited for.
+const maxNoted = 8192
+
 // noteCalls records the calls that an incident is about: those of its account
-// that ended lately and those that are up. What comes and ends while the account
-// is closed is added by channelUp and channelDown. The caller holds the lock.
+// that ended lately and those that are up. What comes while the account is closed
+// is added by sweepNew; noteEnd adds the ends. The caller holds the lock.
 func (r *Responder) noteCalls(i *Incident) {
 	if !i.aboutCalls() {
 		return
@@ -33,7 +36,7 @@ func (r *Responder) noteCalls(i *Incident) {
 // aboutCalls says whether what was done, or would have been, ends calls.
 func (i *Incident) aboutCalls() bool {
 	for _, s := range i.Steps {
-		if s.Kind == StepHangup && i.Account != "" {
+		if (s.Kind == StepHangup || s.Kind == StepHangupCall) && i.Account != "" {
 			return true
 		}
 	}
@@ -46,10 +49,23 @@ func (r *Responder) noteCall(incidents []int64, c calls.Channel, ended time.Time
 	if c.Dialled == "" || c.Dialled == "s" {
 		return
 	}
+	if ended.IsZero() && len(r.noted) < maxNoted {
+		r.noted[c.Name] = append(r.noted[c.Name], incidents...)
+	}
 	for _, id := range incidents {
 		r.parts.Ledger.PutCall(id, ledger.Call{
 			Channel: c.Name, Account: c.Account, Dialled: c.Dialled, Country: r.policy.Calls.Dialling.Read(c.Dialled).Country,
 			Began: c.Since, Ended: ended,
 		})
 	}
+}
+
+// noteEnd records the end of a call with the incidents that it was noted for.
+func (r *Responder) noteEnd(c calls.Channel, now time.Time) {
+	incidents, noted := r.noted[c.Name]
+	if !noted {
+		return
+	}
+	delete(r.noted, c.Name)
+	r.noteCall(incidents, c, now)
 }

@@ -1,0 +1,47 @@
+package responder_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder"
+)
+
+// A recorded break-in knows its calls: what was dialled, when each began and
+// ended. Calls to an account, and those of others, are none of it.
+func TestCallsOfABreakIn(t *testing.T) {
+	h := newHouse(t, guessing(10))
+	ring := func(at time.Time, kind ami.Kind, channel, dialled string) {
+		h.Report(at, responder.SensorAMI, &ami.Event{Kind: kind, Channel: []byte(channel), Exten: []byte(dialled), ChannelState: ami.StateRing})
+	}
+	early := noon.Add(-time.Minute)
+	ring(early, ami.Newchannel, "PJSIP/1002-000000f0", "0044123")
+	ring(early.Add(30*time.Second), ami.Hangup, "PJSIP/1002-000000f0", "")
+	ring(early, ami.Newchannel, "PJSIP/1002-000000f1", "s")
+	ring(early, ami.Newchannel, "PJSIP/1001-000000f2", "0044456")
+	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66")))
+	list := h.settled(t)
+	if got := thresholds(list); !strings.Contains(got, "break-in 1002") {
+		t.Fatalf("incidents: %s", got)
+	}
+	id := list[len(list)-1].ID
+	now := time.Now() // within what the account is closed for
+	ring(now, ami.Newchannel, "PJSIP/1002-000000f3", "00881234567")
+	ring(now.Add(2*time.Second), ami.Hangup, "PJSIP/1002-000000f3", "")
+
+	i, err := h.ledger.Incident(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range i.Calls {
+		got = append(got, c.Account+" "+c.Dialled+" "+c.Ended.Sub(c.Began).String())
+	}
+	slices.Sort(got)
+	if g := strings.Join(got, ", "); g != "1002 0044123 30s, 1002 00881234567 2s" {
+		t.Errorf("calls: %s", g)
+	}
+}
