@@ -193,7 +193,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	if b.pbx.Secret("1002") == "easy-1002" || !b.dropped("203.0.113.5/32") || !b.dropped("203.0.113.6/32") {
 		t.Error("the attack was not stopped")
 	}
-	b.run(with("accounts")...).wants(t, "accounts", 0, "1002", "break-in", "secret changed")
+	b.run(with("accounts")...).wants(t, "accounts", 0, "1002", "crossed", "secret changed")
 	if got := bans.line(); !strings.Contains(got, `"change":"banned"`) || !strings.Contains(got, "203.0.113.5/32") {
 		t.Errorf("bans --watch: %q", got)
 	}
