@@ -93,7 +93,7 @@ func (w *warden) readme(t *testing.T, command string) {
 			t.Fatal(err)
 		}
 		w.wait("the guesser in the kernel's set", 2*time.Second, func() bool { return w.dropped(guesserPrefix.String()) })
-	case strings.HasPrefix(command, "nft "):
+	case command == "tollwarden down":
 		w.stop(syscall.SIGTERM)
 		w.shell(t, command)
 		if out, _ := w.lab.PBX.Command(t.Context(), "nft", "list", "tables").CombinedOutput(); strings.Contains(string(out), "tollwarden") {
@@ -112,13 +112,21 @@ func (w *warden) shell(t *testing.T, line string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.HasPrefix(line, "tollwarden ") {
-		line += " --socket " + w.socket()
-		if strings.HasPrefix(line, "tollwarden check") {
-			line = strings.Replace(line, "--socket "+w.socket(), "-c "+w.config(), 1)
+	line = strings.ReplaceAll(line, "/var/log/asterisk", w.lab.Path("/var/log/asterisk"))
+	before, after, ok := strings.Cut(line, " >")
+	for _, offline := range []string{"tollwarden check", "tollwarden replay", "tollwarden down"} {
+		if strings.HasPrefix(before, offline) {
+			before += " -c " + w.config()
 		}
 	}
+	if !strings.Contains(before, " -c ") {
+		before += " --socket " + w.socket()
+	}
+	if line = before; ok {
+		line += " >" + after
+	}
 	cmd := w.lab.PBX.Command(t.Context(), "sh", "-c", line)
+	cmd.Dir = w.dir
 	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(path)+":"+os.Getenv("PATH")+":/usr/sbin")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
