@@ -75,3 +75,14 @@ RACE = $(shell command -v gcc >/dev/null 2>&1 && echo -race)
 .PHONY: prepare
 prepare:
 	@sh test/prepare.sh
+
+## fuzz: every fuzz target for FUZZTIME each, from the corpora that are kept
+FUZZTIME ?= 10s
+.PHONY: fuzz
+fuzz:
+	@for dir in $$(grep -rl '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u); do \
+		for target in $$(grep -ho '^func Fuzz[A-Za-z0-9_]*' $$dir/*_test.go | cut -c6-); do \
+			echo "$$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
+		done; \
+	done
