@@ -23,6 +23,7 @@ func (r *Responder) Allow(list []netip.Prefix) (released []Ban, err error) {
 		}
 	}
 	r.mu.Unlock()
+	newestFirst(released)
 	return released, r.release(now, released, "the allow list")
 }
 

@@ -13,8 +13,13 @@ import (
 type book struct {
 	bans    bart.Table[Ban]
 	claimed int // of them, ended ones included
+	over    int // of them, those no longer in force at pruned
 	pruned  time.Time
 }
+
+// count is how many bans are in force, those included that ended since the last
+// prune. It is asked for all the time, and costs nothing.
+func (b *book) count() int { return b.bans.Size() - b.over }
 
 // maxClaimed bounds the claimed bans: who forges addresses fills no more of the
 // book, and never the kernel's sets, which hold twice as many of this scope.
@@ -61,6 +66,9 @@ func (b *book) put(ban Ban) {
 	if ban.Claimed() {
 		b.claimed++
 	}
+	if !ban.InForce(b.pruned) {
+		b.over++
+	}
 }
 
 func (b *book) remove(prefix netip.Prefix) {
@@ -69,24 +77,31 @@ func (b *book) remove(prefix netip.Prefix) {
 		if was.Claimed() {
 			b.claimed--
 		}
+		if !was.InForce(b.pruned) {
+			b.over--
+		}
 	}
 }
 
-// list is every ban with time left, newest first.
+// list is every ban with time left, in no order of use to anybody.
 func (b *book) list(now time.Time) []Ban {
-	var list []Ban
+	list := make([]Ban, 0, b.bans.Size())
 	for _, ban := range b.bans.All() {
 		if ban.InForce(now) {
 			list = append(list, ban)
 		}
 	}
+	return list
+}
+
+// newestFirst brings bans into the order in which people read them.
+func newestFirst(list []Ban) {
 	slices.SortFunc(list, func(x, y Ban) int {
 		if c := y.Since.Compare(x.Since); c != 0 {
 			return c
 		}
 		return x.Prefix.Addr().Compare(y.Prefix.Addr())
 	})
-	return list
 }
 
 // prune forgets the bans that ran out, claimed ones only after their parole, as
@@ -94,6 +109,7 @@ func (b *book) list(now time.Time) []Ban {
 func (b *book) prune(now time.Time) (ended []Ban) {
 	var over []netip.Prefix
 	crowded := b.claimed > maxClaimed/2
+	kept := 0
 	for prefix, ban := range b.bans.All() {
 		if ban.InForce(now) {
 			continue
@@ -103,12 +119,14 @@ func (b *book) prune(now time.Time) (ended []Ban) {
 		}
 		if _, paroled := b.paroled(now, prefix); crowded || !paroled {
 			over = append(over, prefix)
+		} else {
+			kept++
 		}
 	}
 	for _, prefix := range over {
 		b.remove(prefix)
 	}
-	b.pruned = now
+	b.over, b.pruned = kept, now
 	return ended
 }
 

@@ -87,9 +87,24 @@ func (r *Responder) failedAt(c Contact) bool {
 
 // Bans are the bans in force, newest first.
 func (r *Responder) Bans(now time.Time) []Ban {
+	list := r.inForce(now)
+	newestFirst(list)
+	return list
+}
+
+// inForce is the same in no order. To sort very many would hold up the events.
+func (r *Responder) inForce(now time.Time) []Ban {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.book.list(now)
+}
+
+// BanCount is how many bans are in force; one that ended may count for up to a
+// minute more.
+func (r *Responder) BanCount() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.book.count()
 }
 
 // Counters are what was seen since the start.

@@ -55,6 +55,7 @@ func (r *Responder) UnbanAll(forgive bool, uid uint32) (released []Ban, forgiven
 		}
 	}
 	r.mu.Unlock()
+	newestFirst(released)
 	if err := r.release(now, released, fmt.Sprintf("uid %d", uid)); err != nil {
 		return nil, forgiven, err
 	}

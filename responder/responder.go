@@ -153,7 +153,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
-		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.Bans,
+		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.inForce,
 		trouble: func(err error) { r.log.Error().Err(err).Msg("the kernel refused bans: restoring the whole table") },
 		mended:  func() { r.log.Warn().Msg("the kernel's table is restored with every ban in force") },
 	}

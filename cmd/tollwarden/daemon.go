@@ -202,7 +202,7 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.file != nil {
 		g.Go(func() error { return d.obey(ctx) })
 	}
-	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", len(d.responder.Bans(time.Now()))).Msg("tollwarden runs")
+	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", d.responder.BanCount()).Msg("tollwarden runs")
 	return g.Wait()
 }
 

@@ -24,7 +24,7 @@ func (k desk) Status() control.Status {
 	counters := d.responder.Counters()
 	s := control.Status{
 		Health: control.Healthy, Version: version(), Mode: string(d.cfg.Mode), Since: d.since,
-		Firewall: control.Firewall{Table: d.cfg.Firewall.Table, Bans: len(d.responder.Bans(time.Now()))},
+		Firewall: control.Firewall{Table: d.cfg.Firewall.Table, Bans: d.responder.BanCount()},
 		Asterisk: control.Asterisk{Events: counters.Events, Gaps: d.gaps.Load()},
 		Counters: map[string]uint64{
 			"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,

@@ -193,7 +193,7 @@ func (d *daemon) announce(v *vigil, now time.Time, checks []control.Check) {
 func (d *daemon) summary(now time.Time, checks []control.Check) string {
 	bad := failing(checks)
 	if len(bad) == 0 {
-		return fmt.Sprintf("healthy, mode %s, %d bans in force", d.cfg.Mode, len(d.responder.Bans(now)))
+		return fmt.Sprintf("healthy, mode %s, %d bans in force", d.cfg.Mode, d.responder.BanCount())
 	}
 	parts := make([]string, len(bad))
 	for i, c := range bad {

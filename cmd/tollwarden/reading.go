@@ -20,7 +20,7 @@ func (r reading) Reading() web.Reading {
 	song, ledger := d.canary.song(now), d.ledger.Health()
 	out := web.Reading{
 		Version: version(), Mode: string(d.cfg.Mode), Checks: d.checks(now), Meters: d.responder.Meters(),
-		Bans: len(d.responder.Bans(now)), Channels: d.responder.ChannelsUp(),
+		Bans: d.responder.BanCount(), Channels: d.responder.ChannelsUp(),
 		Gaps: d.gaps.Load(), Blind: time.Duration(d.blind.Load()),
 		Sessions:  map[string]web.Session{"events": d.session(d.events), "commands": d.session(d.commands)},
 		CanaryAge: -1, Lost: song.lost, Unsent: song.unsent,
