@@ -91,14 +91,16 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 	p := &player{options: o, bans: map[netip.Prefix]*Ban{}, accounts: map[string]*Account{}}
 	defer p.close()
 	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			p.done.Size += info.Size()
+		}
+	}
+	for _, path := range paths {
 		s, err := open(path, o.Zone, p.progress)
 		if err != nil {
 			return nil, err
 		}
 		p.sources = append(p.sources, s)
-		if info, err := os.Stat(path); err == nil {
-			p.done.Size += info.Size()
-		}
 	}
 	p.tellLogsApart()
 	if err := p.start(); err != nil {
