@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build lab fmt bench bench-peers bench-check clean chaos packages flood
+.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos packages flood
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -24,6 +24,10 @@ lint:
 ## build: one static binary in bin/
 build:
 	CGO_ENABLED=0 GOARCH=$(ARCH) $(GO) build -trimpath -ldflags '-s -w' -o bin/tollwarden ./cmd/tollwarden
+
+## man: the manual pages in bin/man/
+man:
+	$(GO) run ./cmd/tollwarden man bin/man
 
 ## lab: a real Asterisk in network namespaces, for a person to attack
 lab: prepare

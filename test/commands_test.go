@@ -252,6 +252,13 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if b.pbx.Secret("1001") == "easy-1001" {
 		t.Error("the secret is the old one")
 	}
+	if n := len(b.pbx.Contacts("1001")); n != 1 {
+		t.Errorf("%d registrations after the rotation, want 1", n)
+	}
+	b.run(with("rotate", "1001", "--expire")...).wants(t, "rotate --expire", 0, "registrations thrown out: 1")
+	if n := len(b.pbx.Contacts("1001")); n != 0 {
+		t.Errorf("%d registrations after --expire", n)
+	}
 	if out := b.must(with("rotate", "1002")...); strings.Contains(out, b.pbx.Secret("1002")) {
 		t.Error("the secret is printed")
 	}
@@ -285,7 +292,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 		}
 	}
 	b.stop(syscall.SIGTERM)
-	b.acted("hangup 1001 PJSIP/1001-", "rotate 1001", "rotate failed 1009")
+	b.acted("hangup 1001 PJSIP/1001-", "rotate 1001", "expire-contacts 1001 1 registration", "rotate failed 1009")
 }
 
 // follower reads what a command goes on printing.

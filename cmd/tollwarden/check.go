@@ -42,7 +42,11 @@ func newCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		explain(out, cfg)
+		allowed, err := config.LoadAllowFile(allowPath(cfg))
+		if err != nil {
+			return err
+		}
+		explain(out, cfg, allowed)
 		failed := 0
 		for _, c := range []struct {
 			name string
@@ -63,13 +67,13 @@ func newCheck() *cobra.Command {
 }
 
 // explain tells what the configuration will do, in words.
-func explain(w io.Writer, cfg *config.Config) {
+func explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	fmt.Fprintf(w, "Mode %s", cfg.Mode)
 	if cfg.Mode == config.Observe {
 		fmt.Fprint(w, ": everything is decided and recorded, nothing is changed")
 	}
 	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Records in %s, commands on %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
-	fmt.Fprintf(w, "Never banned: %s.\n\n", joinWords(allowList(cfg)))
+	fmt.Fprintf(w, "Never banned: %s%s.\n\n", joinWords(allowList(cfg)), allowFileWords(allowed))
 	for _, t := range cfg.Thresholds {
 		explainThreshold(w, cfg, t)
 	}
@@ -84,6 +88,14 @@ func explain(w io.Writer, cfg *config.Config) {
 	if slices.Contains(stepsInUse(cfg), config.StepNotify) && cfg.Notify.Webhook == "" {
 		fmt.Fprintln(w, "notify: nobody is told, since notify.webhook is not set; the step will be skipped.")
 	}
+}
+
+// allowFileWords tells of the allow file, when there is something in it.
+func allowFileWords(file *config.AllowFile) string {
+	if n := len(file.Entries()); n > 0 {
+		return fmt.Sprintf(", and %d more in %s", n, file.Path())
+	}
+	return ""
 }
 
 func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {

@@ -52,10 +52,17 @@ func (k desk) Rotate(ctx context.Context, uid uint32, o control.AccountOrder) (c
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	return control.AccountDone{
-		Account: o.Account,
-		Message: "changed the secret of " + o.Account + ": " + detail + "\nits phones need the new one; a registration made with the old one lasts until it runs out",
-	}, nil
+	done := control.AccountDone{Account: o.Account, Message: "changed the secret of " + o.Account + ": " + detail + "\nits phones need the new one"}
+	if !o.Expire {
+		done.Message += "; a registration made with the old one lasts until it runs out (--expire throws it out)"
+		return done, nil
+	}
+	n, err := k.d.responder.ExpireContacts(ctx, o.Account, uid)
+	if err != nil {
+		return done, fmt.Errorf("changed the secret of %s, but its registrations are still there: %w", o.Account, err)
+	}
+	done.Message += fmt.Sprintf("; registrations thrown out: %d", n)
+	return done, nil
 }
 
 // Hangup ends every call of an account at an operator's word.

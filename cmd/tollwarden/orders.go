@@ -10,25 +10,30 @@ import (
 )
 
 func newRotate() *cobra.Command {
-	return orderAccount(&cobra.Command{
+	cmd := &cobra.Command{
 		Use: "rotate ACCOUNT", Short: "Give an account another secret", Args: args(cobra.ExactArgs(1)),
 		Long: "Give an account another secret, in the way that [rotate] in the configuration says.\n" +
-			"It says where the new secret is kept; the phones need it. Registrations made with the\n" +
-			"old one last until they run out.",
-	}, (*control.Client).Rotate)
+			"It says where the new secret is kept; the phones need it. A registration made with the\n" +
+			"old one lasts until it runs out, unless --expire throws it out.",
+	}
+	expire := cmd.Flags().Bool("expire", false, "throw out the account's registrations, too")
+	return orderAccount(cmd, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
+		return c.Rotate(ctx, control.AccountOrder{Account: account, Expire: *expire})
+	})
 }
 
 func newHangup() *cobra.Command {
-	return orderAccount(&cobra.Command{
-		Use: "hangup ACCOUNT", Short: "End every call of an account", Args: args(cobra.ExactArgs(1)),
-	}, (*control.Client).Hangup)
+	cmd := &cobra.Command{Use: "hangup ACCOUNT", Short: "End every call of an account", Args: args(cobra.ExactArgs(1))}
+	return orderAccount(cmd, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
+		return c.Hangup(ctx, control.AccountOrder{Account: account})
+	})
 }
 
-func orderAccount(cmd *cobra.Command, order func(*control.Client, context.Context, string) (control.AccountDone, error)) *cobra.Command {
+func orderAccount(cmd *cobra.Command, order func(context.Context, *control.Client, string) (control.AccountDone, error)) *cobra.Command {
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completeAccounts(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		done, err := order(control.Dial(*socket), cmd.Context(), args[0])
+		done, err := order(cmd.Context(), control.Dial(*socket), args[0])
 		if err != nil {
 			return err
 		}

@@ -95,13 +95,13 @@ func (c *Client) Accounts(ctx context.Context) (names []string, err error) {
 }
 
 // Rotate orders another secret for an account.
-func (c *Client) Rotate(ctx context.Context, account string) (d AccountDone, err error) {
-	return d, c.do(ctx, http.MethodPost, "/rotate", AccountOrder{account}, &d)
+func (c *Client) Rotate(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/rotate", o, &d)
 }
 
 // Hangup orders the end of every call of an account.
-func (c *Client) Hangup(ctx context.Context, account string) (d AccountDone, err error) {
-	return d, c.do(ctx, http.MethodPost, "/hangup", AccountOrder{account}, &d)
+func (c *Client) Hangup(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/hangup", o, &d)
 }
 
 // WatchBans calls see for every change of a ban from now on, until ctx ends or

@@ -166,10 +166,10 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	if names, err := c.Accounts(ctx); err != nil || len(names) != 2 {
 		t.Errorf("accounts = %v, %v", names, err)
 	}
-	if done, err := c.Rotate(ctx, "1002"); err != nil || done.Account != "1002" || d.uid != uint32(os.Getuid()) {
+	if done, err := c.Rotate(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Account != "1002" || d.uid != uint32(os.Getuid()) {
 		t.Errorf("rotate = %+v, %v, by uid %d", done, err, d.uid)
 	}
-	if done, err := c.Hangup(ctx, "1002"); err != nil || len(done.Channels) != 1 {
+	if done, err := c.Hangup(ctx, control.AccountOrder{Account: "1002"}); err != nil || len(done.Channels) != 1 {
 		t.Errorf("hangup = %+v, %v", done, err)
 	}
 }

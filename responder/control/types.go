@@ -198,6 +198,7 @@ type Score struct {
 // AccountOrder names the account that something is done to.
 type AccountOrder struct {
 	Account string `json:"account"`
+	Expire  bool   `json:"expire"` // after a rotation, throw out its registrations, too
 }
 
 // AccountDone says what was done to an account.
