@@ -19,6 +19,29 @@
 // lock that is never held over I/O, with one time for the whole way. Nothing
 // there waits; what has to wait is queued, in queues with bounds and counters.
 //
+// # Where the time goes
+//
+// An ordinary event takes half a microsecond of one core from the socket's
+// bytes to the score: a third of it to find the lines and their colons, nearly
+// half to hold them against the event's schema, a fifth to judge and to score.
+// On this way nothing is allocated (TestAnOrdinaryEventAllocatesNothing), the
+// only lock is the responder's own, which nobody else holds for longer than a
+// few microseconds, and the only system call is the read, which brings as many
+// events as have come. What one event has in common with the one before it,
+// such as our own address and the second, is compared and not read again.
+// Events of one session have an order, so that one core is the limit of one
+// session; a second core carries the kernel's side of the socket, the bans and
+// the ledger. Profile-guided builds won 3 % and are not used.
+//
+// A verdict allocates its evidence and its incident. From the last byte of the
+// guess too many to the kernel's drop, most of the time is that of waking two
+// threads, the reader's and the lane's; the netlink transaction is some 10 µs
+// of it, at any number of bans. What grows with the number of bans is kept off
+// this lock: they are counted as they change, and sorted by whoever wants them
+// listed. Tidy walks over all of them once a minute, about 50 ns each.
+//
+// test/bench measures all of it (make bench).
+//
 // # Who owns what
 //
 // Run owns every goroutine and waits for them: the lane (one), the crew (a few,

@@ -69,6 +69,7 @@ func consume(args []string) {
 var readers = map[string]func(address string) (uint64, error){
 	"tollwarden": readAsTheDaemon,
 	"goami":      readAsGoami,
+	"echo":       echo,
 }
 
 // readAsTheDaemon is the daemon's whole way from the socket to the score.
@@ -106,6 +107,16 @@ func readAsGoami(address string) (uint64, error) {
 		}
 		events.Add(1)
 	}
+}
+
+// echo sends back what it gets.
+func echo(address string) (uint64, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return 0, err
+	}
+	n, _ := io.Copy(struct{ io.Writer }{conn}, struct{ io.Reader }{conn}) // until the other end closes
+	return uint64(n), nil
 }
 
 // newResponder is one with the daemon's rules, with nothing at its ends.

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -29,7 +33,44 @@ func (b *bench) latency() error {
 			return fmt.Errorf("%s: %w", c.what, err)
 		}
 	}
-	return nil
+	s, err := b.wakeUp()
+	b.table.add("for comparison: one byte to an idle program and back, over TCP", duration, s, "")
+	return err
+}
+
+// wakeUp is what this machine takes to wake a sleeping program and to be woken
+// by it, which no daemon can undercut.
+func (b *bench) wakeUp() (s sample, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(b.ctx, self, consumeCommand, "echo", l.Addr().String())
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		return nil, err
+	}
+	one := make([]byte, 1)
+	for range b.few(500, 60) {
+		time.Sleep(5 * time.Millisecond)
+		start := time.Now()
+		if _, err = conn.Write(one); err == nil {
+			_, err = conn.Read(one)
+		}
+		if err != nil {
+			break
+		}
+		s.since(start)
+	}
+	return s, errors.Join(err, conn.Close(), cmd.Wait())
 }
 
 func (b *bench) latencyWith(bans, traffic int) (s sample, err error) {
