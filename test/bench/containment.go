@@ -47,7 +47,7 @@ func (b *bench) containment() error {
 			return fmt.Errorf("%w: %s %s", err, d.log.tail(), out)
 		}
 	}
-	for range b.few(5, 1) {
+	for range b.few(3, 1) {
 		if err := t.manyCalls(&alone, func() error { return t.hangupAll() }); err != nil {
 			return err
 		}

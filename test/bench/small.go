@@ -18,7 +18,7 @@ func (b *bench) small() error {
 	}
 	defer w.close()
 	var memory, processor sample
-	lasts := time.Duration(b.few(20, 5)) * time.Second
+	lasts := time.Duration(b.few(10, 5)) * time.Second
 	for range b.few(3, 1) {
 		dir, err := b.folder()
 		if err != nil {
