@@ -199,7 +199,7 @@ const holds = 10 * time.Second
 // insist drops a source again that is heard although it has long been banned:
 // somebody has taken our drop out of the kernel.
 func (r *Responder) insist(v *score.Verdict, ban *Ban) {
-	if ban.Observed || v.At.Sub(ban.Since) < holds || ban.Claimed() && v.Cause.Transport != score.UDP {
+	if ban.Observed || v.At.Sub(ban.Since) < holds || ban.Scope == ScopeSIP && v.Cause.Transport != score.UDP {
 		return
 	}
 	r.lane.push(order{*ban, func(err error) {

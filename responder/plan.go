@@ -69,7 +69,7 @@ func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
 	s.skipUnless(!f.allowed, "on the allow list")
 	s.skipUnless(f.home == "", f.home)
 	s.skipUnless(f.protected == "" || v.Proven, "protected ("+f.protected+"), and the evidence can be forged")
-	if f.banned != nil && !(v.Proven && f.banned.Claimed()) {
+	if f.banned != nil && !wider(v, f.banned) {
 		s.skipUnless(false, "already banned "+untilString(*f.banned))
 	}
 	s.skipUnless(v.Proven || !f.full, "too many sources that may be forged are banned already")
@@ -78,6 +78,11 @@ func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
 	}
 	s.ban = banFor(v, ladder, f)
 	return s
+}
+
+// wider says whether the ban for a verdict drops more than the one in force.
+func wider(v *score.Verdict, than *Ban) bool {
+	return than.Claimed() && v.Proven || than.Scope == ScopeSIP && v.Cause.Transport > score.UDP
 }
 
 // banFor is the ban that a verdict brings. Proof decides: what forged packets
@@ -90,6 +95,9 @@ func banFor(v *score.Verdict, ladder Ladder, f facts) Ban {
 		b.Until, b.Scope = ladder.Until(v.At, b.Offence), ScopeAll
 	} else {
 		b.Until, b.Scope = v.At.Add(ladder.Claimed), ScopeSIP
+		if v.Cause.Transport > score.UDP {
+			b.Scope = ScopeBrief
+		}
 	}
 	return b
 }
@@ -158,8 +166,11 @@ func describe(s Step, now time.Time) string {
 
 func untilString(b Ban) string {
 	scope := ""
-	if b.Claimed() {
+	switch b.Scope {
+	case ScopeSIP:
 		scope = " (SIP over UDP only: the source may be forged)"
+	case ScopeBrief:
+		scope = " (a short time: the source may be made up)"
 	}
 	if b.Forever() {
 		return "until released" + scope

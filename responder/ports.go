@@ -95,15 +95,19 @@ type Ban struct {
 type Scope string
 
 // ScopeAll drops everything. ScopeSIP closes only the SIP ports, over UDP: the
-// source is one that forged packets may have named.
+// source is one that forged packets may have named. ScopeBrief drops everything
+// for as short a time: the source was named over a connection, whose other end
+// can make it up with chan_sip (see ami.Event.Proven), and which the SIP ports
+// over UDP would not end.
 const (
-	ScopeAll Scope = "all"
-	ScopeSIP Scope = "sip"
+	ScopeAll   Scope = "all"
+	ScopeSIP   Scope = "sip"
+	ScopeBrief Scope = "brief"
 )
 
 // Claimed says whether the ban rests on what forged packets can have brought
 // about.
-func (b Ban) Claimed() bool { return b.Scope == ScopeSIP }
+func (b Ban) Claimed() bool { return b.Scope == ScopeSIP || b.Scope == ScopeBrief }
 
 // Origins of a ban that no threshold decided.
 const (

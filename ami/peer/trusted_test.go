@@ -2,6 +2,7 @@ package peer_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tollwarden/tollwarden/ami/peer"
@@ -44,6 +45,31 @@ func TestTrusted(t *testing.T) {
 			got, err := m.Trusted(soon(t))
 			if err != nil || !slices.Equal(got, tc.want) {
 				t.Errorf("trusted: %v, %+v\nwant %+v", err, got, tc.want)
+			}
+		})
+	}
+}
+
+// Two real Asterisks with and without doors that stand open.
+func TestRisks(t *testing.T) {
+	for version, tc := range map[lab.Version]struct {
+		open map[string]string
+		want []string
+	}{
+		lab.Asterisk22: {map[string]string{"manager.conf": "[general](+)\nwebenabled = yes\n"}, []string{"webenabled"}},
+		lab.Asterisk16: {map[string]string{"sip.conf": "[general](+)\nallowguest = yes\n"}, []string{"allowguest"}},
+	} {
+		t.Run("Asterisk"+string(version), func(t *testing.T) {
+			l := lab.New(t, lab.Options{Version: version, Append: tc.open})
+			m, _ := manager(t, l)
+			got, err := m.Risks(soon(t), []peer.Technology{peer.PJSIP, peer.ChanSIP})
+			if err != nil || len(got) != len(tc.want) {
+				t.Fatalf("risks: %q, %v; want those of %q", got, err, tc.want)
+			}
+			for i, want := range tc.want {
+				if !strings.HasPrefix(got[i], want) {
+					t.Errorf("risk %q, want %s", got[i], want)
+				}
 			}
 		})
 	}

@@ -235,6 +235,13 @@ func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 			lacking++
 		}
 	}
+	risks, err := manager.Risks(ctx, may.Technologies)
+	if err != nil {
+		fmt.Fprintf(w, "  warning: Asterisk's own settings could not be looked at: %v\n", err)
+	}
+	for _, risk := range risks {
+		fmt.Fprintf(w, "  warning: %s.\n", risk)
+	}
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n", indent(manager.Stanza(cfg.Asterisk.Username, may.Technologies, needed...)))
 	if lacking > 0 {
 		return errors.New("the user may not do what the playbooks ask for")

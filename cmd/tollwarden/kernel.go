@@ -57,7 +57,7 @@ func plainBans(bans []responder.Ban) []firewall.Ban {
 	list := make([]firewall.Ban, len(bans))
 	for i, b := range bans {
 		list[i] = firewall.Ban{Prefix: b.Prefix, Until: b.Until}
-		if b.Claimed() {
+		if b.Scope == responder.ScopeSIP {
 			list[i].Scope = firewall.SIP
 		}
 	}

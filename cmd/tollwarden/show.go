@@ -21,7 +21,7 @@ func showBans(bans []responder.Ban) []control.Ban {
 func showBan(b responder.Ban) control.Ban {
 	shown := control.Ban{Prefix: b.Prefix, Since: b.Since, Scope: string(responder.ScopeAll), Reason: b.Reason, Origin: b.Origin, Offence: b.Offence}
 	if b.Claimed() {
-		shown.Scope = string(responder.ScopeSIP)
+		shown.Scope = string(b.Scope)
 	}
 	if !b.Forever() {
 		shown.Until = &b.Until

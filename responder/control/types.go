@@ -69,7 +69,7 @@ type Ban struct {
 	Prefix  netip.Prefix `json:"prefix"`
 	Since   time.Time    `json:"since"`
 	Until   *time.Time   `json:"until"` // null: until a person releases it
-	Scope   string       `json:"scope"` // "all", or "sip": the SIP ports over UDP only
+	Scope   string       `json:"scope"` // "all"; "sip": the SIP ports over UDP only; "brief": all, for the claimed time
 	Reason  string       `json:"reason"`
 	Origin  string       `json:"origin"` // a threshold's name, "operator" or "kernel"
 	Offence int          `json:"offence"`

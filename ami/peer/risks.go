@@ -1,0 +1,46 @@
+package peer
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// Risks are settings of Asterisk that let a stranger without any login write
+// into what this daemon reads, each with its way out.
+func (m *Manager) Risks(ctx context.Context, on []Technology) ([]string, error) {
+	var out []string
+	manager, err := m.getConfig(ctx, "manager.conf")
+	if err != nil {
+		return nil, err
+	}
+	if yes(manager.general("webenabled")) {
+		out = append(out, "webenabled=yes in manager.conf: a login over HTTP, which may fail, forges whole events (its user name is written undecoded, at any length); set webenabled=no")
+	}
+	if !slices.Contains(on, ChanSIP) {
+		return out, nil
+	}
+	sip, err := m.getConfig(ctx, "sip.conf")
+	if err != nil {
+		return nil, err
+	}
+	if guests := sip.general("allowguest"); len(sip) > 0 && (guests == "" || yes(guests)) {
+		out = append(out, "allowguest is not \"no\" in sip.conf: who has no account at all may call, and names his channel as he likes; set allowguest=no")
+	}
+	return out, nil
+}
+
+// general is a value of the section [general].
+func (c config) general(name string) string {
+	for _, cat := range slices.Backward(c) {
+		if cat.name == "general" && cat.last(name) != "" {
+			return cat.last(name)
+		}
+	}
+	return ""
+}
+
+// yes is what Asterisk takes for true (main/utils.c ast_true).
+func yes(v string) bool {
+	return slices.Contains([]string{"yes", "true", "y", "t", "1", "on"}, strings.ToLower(v))
+}
