@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos packages flood
+.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages flood
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -48,6 +48,11 @@ bench-peers: prepare
 ## bench-check: fail when the code costs a third more than test/bench/baseline.json says
 bench-check:
 	$(GO) run ./test/bench -check $(BENCH)
+
+## soak: 20,000 events a second for FOR=1h; memory and descriptors plotted into bin/soak.svg
+soak:
+	mkdir -p bin
+	TOLLWARDEN_SOAK=$(or $(FOR),1h) TOLLWARDEN_SOAK_PICTURE=$(CURDIR)/bin/soak.svg $(GO) test -count=1 -timeout 3h -v -run '^TestSoak$$' ./test
 
 ## packages: a deb and an rpm in bin/, for this machine's architecture or ARCH=
 packages: build
