@@ -141,6 +141,21 @@ func (b *booth) answering() {
 	b.wait("an answer", func() bool { _, err := b.client().Accounts(b.t.Context()); return err == nil })
 }
 
+// onlyGuessing is a configuration with one rule.
+const onlyGuessing = `
+[[threshold]]
+name = "password guessing"
+per = "source"
+signals = { ChallengeResponseFailed = 1 }
+score = 3
+within = "1h"
+playbook = "block"
+
+[[playbook]]
+name = "block"
+steps = ["ban"]
+`
+
 // The daemon is killed a hundred times at random moments, every tenth time the
 // machine with it: what it had said is done stays done.
 func TestKilledAHundredTimes(t *testing.T) {
@@ -148,7 +163,7 @@ func TestKilledAHundredTimes(t *testing.T) {
 	if testing.Short() {
 		rounds = 10
 	}
-	b := newBooth(t, "")
+	b := newBooth(t, onlyGuessing) // no rule for networks: each guesser has its own ban
 	p := &promises{banned: map[netip.Prefix]string{}, released: map[netip.Prefix]bool{}}
 	began := time.Now()
 	for round := range rounds {
