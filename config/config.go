@@ -143,13 +143,14 @@ const (
 	StepBan            Step = "ban"
 	StepRotate         Step = "rotate"
 	StepExpireContacts Step = "expire-contacts"
+	StepLock           Step = "lock"
 	StepHangupCall     Step = "hangup-call"
 	StepHangup         Step = "hangup"
 	StepNotify         Step = "notify"
 )
 
 // Steps lists every step, in the order of the documentation.
-var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepHangupCall, StepHangup, StepNotify}
+var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepLock, StepHangupCall, StepHangup, StepNotify}
 
 // Playbook is an ordered list of steps under a name.
 type Playbook struct {

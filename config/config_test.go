@@ -120,7 +120,7 @@ func TestMistakes(t *testing.T) {
 		"listen":           {login + "[health]\nlisten = \"9465\"\n", `t.toml:5: health.listen: "9465": want host:port`},
 		"relative data":    {"data = \"var\"\n" + login, `t.toml:1: data: "var": want an absolute path`},
 		"playbook missing": {login + strings.Replace(rule, `playbook = "b"`, `playbook = "c"`, 1), `t.toml:14: threshold[0].playbook: no [[playbook]] is called "c": there are "b"`},
-		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, hangup-call, hangup, notify`},
+		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, lock, hangup-call, hangup, notify`},
 		"signal":           {login + strings.Replace(rule, `InvalidPassword`, `WrongPassword`, 1), `t.toml:11: threshold[0].signals: there is no signal "WrongPassword": want some of InvalidPassword`},
 		"score":            {login + strings.Replace(rule, `score = 3`, `score = 0`, 1), `t.toml:12: threshold[0].score: 0: want 1 to 1000`},
 		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network" or "account"`},

@@ -42,6 +42,8 @@ type crew struct {
 	// contained is called when nothing more is done for the account.
 	contained func(account string)
 
+	// lockUp locks an account and keeps how to unlock it.
+	lockUp    func(ctx context.Context, account string) (detail string, err error)
 	notices   chan job // waiting to be told
 	rotations singleflight.Group
 }
@@ -69,7 +71,7 @@ func newJob(i *Incident) job {
 // closes says whether the account's calls are ended by the job, so that a new
 // one has to be, too. Who is only told of something goes on calling.
 func (j *job) closes() bool {
-	for _, kind := range []StepKind{StepHangup, StepRotate, StepExpireContacts} {
+	for _, kind := range []StepKind{StepHangup, StepRotate, StepExpireContacts, StepLock} {
 		if _, ok := j.open[kind]; ok {
 			return true
 		}
@@ -85,6 +87,7 @@ func (j *job) closes() bool {
 func (c *crew) contain(ctx context.Context, j job) {
 	var beside sync.WaitGroup
 	beside.Go(func() { c.hangup(ctx, j, "") })
+	c.lock(ctx, j)
 	c.rotate(ctx, j)
 	c.expire(ctx, j)
 	beside.Wait()
@@ -163,6 +166,20 @@ func (c *crew) quiet(ctx context.Context, account string) int {
 			return left
 		}
 	}
+}
+
+// lock takes the account's calls away until a person gives them back.
+func (c *crew) lock(ctx context.Context, j job) {
+	n, ok := j.open[StepLock]
+	if !ok {
+		return
+	}
+	detail, err := c.lockUp(ctx, j.account)
+	if err != nil {
+		c.report(j.incident, n, Failed, err.Error())
+		return
+	}
+	c.report(j.incident, n, Done, detail)
 }
 
 // rotate changes the secret once, however many incidents ask for it.

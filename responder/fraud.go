@@ -90,6 +90,7 @@ func (r *Responder) called(now time.Time, c calls.Channel) {
 	c.Calling = true
 	signs := r.calls.Call(now, c)
 	r.sweepNew(c)
+	r.endLocked(c)
 	if r.contains(c.Account, now) {
 		r.counters.Muted += uint64(len(signs))
 		return // all its calls are being ended, whatever they are
@@ -236,6 +237,8 @@ func (r *Responder) end(ctx context.Context) {
 			ended, err := r.parts.PBX.HangupChannel(within, e.channel)
 			cancel()
 			switch {
+			case e.incident == nil:
+				r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("a call of a locked account")
 			case err != nil:
 				r.report(e.incident, e.n, Failed, err.Error())
 			case ended:
@@ -281,6 +284,10 @@ func (r *Responder) recallHabits(ctx context.Context, now time.Time) {
 	r.doubt(err, "the habits")
 	habits := make([]calls.Habit, 0, len(rows))
 	for _, h := range rows {
+		if h.Kind == habitLocked {
+			r.locked[h.Account] = h.Value
+			continue
+		}
 		habits = append(habits, calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
 	}
 	r.calls.Recall(now, habits)

@@ -16,6 +16,7 @@ const (
 	StepHangupCall     StepKind = "hangup-call" // the one call that the verdict is about
 	StepHangup         StepKind = "hangup"
 	StepRotate         StepKind = "rotate"
+	StepLock           StepKind = "lock"
 	StepExpireContacts StepKind = "expire-contacts"
 	StepNotify         StepKind = "notify"
 )

@@ -40,7 +40,7 @@ func plan(v *score.Verdict, playbook []StepKind, ladder Ladder, f facts) []Step 
 		case StepHangupCall:
 			s.Target = f.channel
 			s.skipUnless(f.channel != "", "it is not about a call")
-		case StepHangup, StepRotate, StepExpireContacts:
+		case StepHangup, StepRotate, StepExpireContacts, StepLock:
 			s.Target = account
 			s.skipUnless(account != "", "no account is known")
 			s.skipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
@@ -152,6 +152,8 @@ func describe(s Step, now time.Time) string {
 			return fmt.Sprintf("drop the flow of %s %s, whose password is wrong", s.flow.phone, s.Target)
 		}
 		return fmt.Sprintf("ban %s %s", s.Target, untilString(s.ban))
+	case StepLock:
+		return "lock " + s.Target
 	case StepHangupCall:
 		return "hang up " + s.Target
 	case StepHangup:

@@ -48,6 +48,10 @@ type PBX interface {
 	// Rotate gives the account another secret; detail says how and where it
 	// is kept, never what it is.
 	Rotate(ctx context.Context, account string) (detail string, err error)
+	// Lock takes the account's calls away until Unlock; was is what Unlock needs
+	// to know, "" when it was locked before.
+	Lock(ctx context.Context, account string) (was, detail string, err error)
+	Unlock(ctx context.Context, account, was string) (detail string, err error)
 	// ExpireContacts throws out the account's registrations.
 	ExpireContacts(ctx context.Context, account string) (n int, err error)
 	// Contacts are the registrations Asterisk holds.

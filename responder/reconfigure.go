@@ -32,6 +32,8 @@ func (r *Responder) Reconfigure(p Policy) error {
 	}
 	r.breakIn.Configure(p.BreakIn)
 	r.offences.forget = p.Ladder.Forget
+	r.calls.Configure(p.Calls)
+	r.policy.Calls = p.Calls
 	r.policy.Thresholds, r.policy.Playbooks = p.Thresholds, p.Playbooks
 	r.policy.Ladder, r.policy.BreakIn, r.policy.Deaf = p.Ladder, p.BreakIn, p.Deaf
 	return nil

@@ -87,8 +87,9 @@ type Responder struct {
 	calls      *calls.Detector
 	sign       *calls.Sign // what is being scored, when it is about calls
 	recent     calls.Recent
-	asking     bool          // somebody finds out where strangers' calls come from
-	callsC     chan struct{} // closed when a channel goes down
+	locked     map[string]string // accounts locked, and what unlocks them
+	asking     bool              // somebody finds out where strangers' calls come from
+	callsC     chan struct{}     // closed when a channel goes down
 	book       *book
 	offences   *offences
 	trust      *trust
@@ -149,7 +150,8 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
-		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
+		locked: map[string]string{},
+		noted:  map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
@@ -158,8 +160,8 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		mended:  func() { r.log.Warn().Msg("the kernel's table is restored with every ban in force") },
 	}
 	r.crew = &crew{
-		notices: make(chan job, maxJobs),
-		pbx:     parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
+		notices: make(chan job, maxJobs), lockUp: r.lockUp,
+		pbx: parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
 		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, ended: r.ended, contained: r.contained,
 	}
 	if policy.Log {

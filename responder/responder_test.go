@@ -124,6 +124,16 @@ func (x *exchange) Whence(_ context.Context, channel string) (netip.AddrPort, er
 
 func (x *exchange) Accounts(context.Context) ([]calls.Account, error) { return x.accounts, nil }
 
+func (x *exchange) Lock(_ context.Context, account string) (string, string, error) {
+	x.note("lock " + account)
+	return "PJSIP=internal", "locked", nil
+}
+
+func (x *exchange) Unlock(_ context.Context, account, was string) (string, error) {
+	x.note("unlock " + account + " " + was)
+	return "unlocked", nil
+}
+
 func (x *exchange) Rotate(_ context.Context, account string) (string, error) {
 	x.note("rotate " + account)
 	return "changed", nil

@@ -23,6 +23,7 @@ type endpoint struct {
 	outbound  []string // names of the auth objects Asterisk itself uses
 	auths     []auth   // the inbound ones, as live in Asterisk
 	aors      []string
+	context   string   // of its calls
 	permanent []string // URIs of contacts that stand in the configuration
 }
 
@@ -71,7 +72,7 @@ func readEndpoint(events []ami.Message) (*endpoint, error) {
 	e := &endpoint{}
 	for _, ev := range events {
 		if ev.Get("Event") == "EndpointDetail" {
-			e.inbound, e.outbound = list(ev.Get("Auth")), list(ev.Get("OutboundAuth"))
+			e.inbound, e.outbound, e.context = list(ev.Get("Auth")), list(ev.Get("OutboundAuth")), ev.Get("Context")
 		}
 	}
 	for _, ev := range events {

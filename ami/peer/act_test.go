@@ -377,13 +377,13 @@ func TestPrivileges(t *testing.T) {
 			Options{Technologies: []Technology{PJSIP}},
 			[]string{
 				"hangup CoreShowChannels", "rotate GetConfig", "rotate PJSIPShowEndpoint", "rotate Reload", "rotate UpdateConfig",
-				"expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound",
+				"expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock UpdateConfig", "resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound",
 			},
 		},
 		"system without config": {
 			commands("Hangup system,call", "DBDel system", "PJSIPShowEndpoint system", "PJSIPShowContacts system", "CoreShowChannels system,reporting", "GetConfig system,config", "Reload system,config"),
 			Options{},
-			[]string{"rotate UpdateConfig"},
+			[]string{"rotate UpdateConfig", "lock UpdateConfig"},
 		},
 		"system without config, files edited directly": {
 			commands("DBDel system", "PJSIPShowEndpoint system"), Options{DirectEdit: true}, nil,
@@ -392,10 +392,10 @@ func TestPrivileges(t *testing.T) {
 			commands("SIPshowpeer system,reporting", "DBDel system", "UpdateConfig config"), Options{}, []string{"expire-contacts Command"},
 		},
 		"hook": {
-			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Hook: Hook{Command: []string{"/x"}}}, nil,
+			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Hook: Hook{Command: []string{"/x"}}}, []string{"lock UpdateConfig"},
 		},
 		"realtime": {
-			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Method: PJSIPRealtime}, []string{"rotate Command"},
+			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Method: PJSIPRealtime}, []string{"rotate Command", "lock UpdateConfig"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -451,11 +451,11 @@ func TestReadSorcery(t *testing.T) {
 		conf config
 		want sorcery
 	}{
-		"nothing":  {conf(), sorcery{authFiles: []string{"pjsip.conf"}}},
-		"realtime": {conf("auth=realtime,ps_auths", "contact=realtime,ps_contacts"), sorcery{authFamily: "ps_auths", contactFamily: "ps_contacts"}},
-		"both":     {conf("auth=config,pjsip.conf,criteria=type=auth", "auth=realtime,ps_auths"), sorcery{authFiles: []string{"pjsip.conf"}, authFamily: "ps_auths"}},
-		"cached":   {conf("auth/cache=memory_cache,maximum_objects=5,name=mine", "auth=memory_cache", "auth=realtime,a"), sorcery{authFamily: "a", authCaches: []string{"mine", "res_pjsip/auth"}}},
-		"others":   {conf("endpoint=realtime,ps_endpoints"), sorcery{authFiles: []string{"pjsip.conf"}}},
+		"nothing":  {conf(), sorcery{authFiles: []string{"pjsip.conf"}, endpointFiles: []string{"pjsip.conf"}}},
+		"realtime": {conf("auth=realtime,ps_auths", "contact=realtime,ps_contacts"), sorcery{authFamily: "ps_auths", contactFamily: "ps_contacts", endpointFiles: []string{"pjsip.conf"}}},
+		"both":     {conf("auth=config,pjsip.conf,criteria=type=auth", "auth=realtime,ps_auths"), sorcery{authFiles: []string{"pjsip.conf"}, authFamily: "ps_auths", endpointFiles: []string{"pjsip.conf"}}},
+		"cached":   {conf("auth/cache=memory_cache,maximum_objects=5,name=mine", "auth=memory_cache", "auth=realtime,a"), sorcery{authFamily: "a", authCaches: []string{"mine", "res_pjsip/auth"}, endpointFiles: []string{"pjsip.conf"}}},
+		"others":   {conf("endpoint=realtime,ps_endpoints", "endpoint/cache=memory_cache"), sorcery{authFiles: []string{"pjsip.conf"}, endpointFamily: "ps_endpoints", endpointCaches: []string{"res_pjsip/endpoint"}}},
 	} {
 		if got := readSorcery(c.conf); !cmp.Equal(c.want, got, cmp.AllowUnexported(sorcery{})) {
 			t.Errorf("%s: %+v", name, got)

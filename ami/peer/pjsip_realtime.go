@@ -10,10 +10,13 @@ import (
 
 // sorcery is where res_pjsip keeps its objects, from sorcery.conf.
 type sorcery struct {
-	authFiles     []string // config files with auth objects
-	authFamily    string   // realtime family of auth objects, or ""
-	authCaches    []string // names of memory caches in front of them
-	contactFamily string   // realtime family of registered contacts, or ""
+	authFiles      []string // config files with auth objects
+	authFamily     string   // realtime family of auth objects, or ""
+	authCaches     []string // names of memory caches in front of them
+	endpointFiles  []string // the same of endpoints
+	endpointFamily string
+	endpointCaches []string
+	contactFamily  string // realtime family of registered contacts, or ""
 }
 
 // stores reads sorcery.conf through Asterisk. Without a mapping, auth objects
@@ -43,11 +46,20 @@ func readSorcery(conf config) sorcery {
 			case "auth realtime":
 				s.authFamily = cmp.Or(s.authFamily, first)
 			case "auth memory_cache":
-				s.authCaches = append(s.authCaches, cacheName(first+","+options))
+				s.authCaches = append(s.authCaches, cacheName(first+","+options, object))
+			case "endpoint config":
+				s.endpointFiles = append(s.endpointFiles, first)
+			case "endpoint realtime":
+				s.endpointFamily = cmp.Or(s.endpointFamily, first)
+			case "endpoint memory_cache":
+				s.endpointCaches = append(s.endpointCaches, cacheName(first+","+options, object))
 			case "contact realtime":
 				s.contactFamily = cmp.Or(s.contactFamily, first)
 			}
 		}
+	}
+	if !slices.Contains(s.endpointFiles, "pjsip.conf") && s.endpointFamily == "" {
+		s.endpointFiles = append(s.endpointFiles, "pjsip.conf")
 	}
 	if !slices.Contains(s.authFiles, "pjsip.conf") && s.authFamily == "" {
 		s.authFiles = append(s.authFiles, "pjsip.conf")
@@ -57,13 +69,13 @@ func readSorcery(conf config) sorcery {
 
 // cacheName is the option name= of a memory cache, or what Asterisk calls a
 // nameless one: module/object type.
-func cacheName(options string) string {
+func cacheName(options, object string) string {
 	for _, o := range list(options) {
 		if name, ok := strings.CutPrefix(o, "name="); ok {
 			return name
 		}
 	}
-	return "res_pjsip/auth"
+	return "res_pjsip/" + object
 }
 
 // realtimeRotation writes the database row of an auth object through Asterisk's

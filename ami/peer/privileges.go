@@ -14,6 +14,7 @@ const (
 	StepHangup = "hangup"
 	StepRotate = "rotate"
 	StepExpire = "expire-contacts"
+	StepLock   = "lock"
 	StepResync = "resync"
 )
 
@@ -86,7 +87,7 @@ func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 	}
 	p := Privileges{Classes: slices.Sorted(maps.Keys(granted))}
 	p.Technologies = m.usable(allowed)
-	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepResync} {
+	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepLock, StepResync} {
 		for _, action := range m.needs(step, p.Technologies) {
 			if !allowed[action] && !slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] }) {
 				p.Lacks = append(p.Lacks, Lack{Step: step, Action: action, Classes: classesOf(action)})
@@ -135,6 +136,11 @@ func (m *Manager) needs(step string, on []Technology) []string {
 		add(!hook && m.o.Method != PJSIPRealtime, "Reload")
 		add(!hook && m.o.Method != PJSIPRealtime && !m.o.DirectEdit, "UpdateConfig")
 		add(!hook && realtime, "Command")
+	case StepLock:
+		add(pj, "PJSIPShowEndpoint")
+		add(sip, "SIPshowpeer")
+		add(true, "GetConfig", "Reload")
+		add(!m.o.DirectEdit, "UpdateConfig")
 	case StepExpire:
 		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
 		add(sip, "SIPshowpeer", "Command")

@@ -197,7 +197,7 @@ func writable(dir string) error {
 
 // peerSteps are the steps that need privileges, by the peer manager's names.
 var peerSteps = map[config.Step]string{
-	config.StepHangup: peer.StepHangup, config.StepHangupCall: peer.StepHangup, config.StepRotate: peer.StepRotate, config.StepExpireContacts: peer.StepExpire,
+	config.StepHangup: peer.StepHangup, config.StepHangupCall: peer.StepHangup, config.StepLock: peer.StepLock, config.StepRotate: peer.StepRotate, config.StepExpireContacts: peer.StepExpire,
 }
 
 func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {

@@ -30,14 +30,11 @@ func theft(t *testing.T, number func(i int) string, every, length time.Duration,
 		if steps, _ := s.ordered(); steps["rotate"] > 0 {
 			return s, i + 1
 		}
-		end := s.now.Add(length)
-		defer hangUp()
 		if length < every {
-			next := s.now
-			s.now = end
+			begun := s.now
+			s.now = begun.Add(length)
 			hangUp()
-			hangUp = func() {}
-			s.now = next
+			s.now = begun
 		}
 	}
 	return s, 0

@@ -102,6 +102,16 @@ func (p *pbx) Rotate(ctx context.Context, account string) (string, error) {
 	return p.manager.Rotate(ctx, account)
 }
 
+// Lock takes an account's calls away. Like a rotation it is not tried twice.
+func (p *pbx) Lock(ctx context.Context, account string) (was, detail string, err error) {
+	return p.manager.Lock(ctx, account)
+}
+
+// Unlock gives an account's calls back.
+func (p *pbx) Unlock(ctx context.Context, account, was string) (string, error) {
+	return p.manager.Unlock(ctx, account, was)
+}
+
 // ExpireContacts throws out the account's registrations.
 func (p *pbx) ExpireContacts(ctx context.Context, account string) (int, error) {
 	return retry(ctx, func() (int, error) { return p.manager.ExpireContacts(ctx, account) })

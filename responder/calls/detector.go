@@ -456,3 +456,11 @@ func (d *Detector) Refused() uint64 { return d.refused + d.Tracker.Refused() }
 
 // Followed is the number of accounts that something is known of.
 func (d *Detector) Followed() int { return len(d.accounts) }
+
+// Configure puts other rules in force; what is known stays.
+func (d *Detector) Configure(rules Rules) {
+	d.rules = rules
+	for _, a := range d.accounts {
+		a.limits, a.carrier = d.rules.limits(a.name), d.rules.carrier(a.name)
+	}
+}

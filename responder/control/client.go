@@ -203,3 +203,13 @@ func (c *Client) unreachable(err error) error {
 	}
 	return fmt.Errorf("control socket %s: %w", c.path, err)
 }
+
+// Lock orders that an account can call no more.
+func (c *Client) Lock(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/lock", o, &d)
+}
+
+// Unlock orders that a locked account can call again.
+func (c *Client) Unlock(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/unlock", o, &d)
+}

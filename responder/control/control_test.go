@@ -73,6 +73,16 @@ func (b *book) Rotate(_ context.Context, uid uint32, o control.AccountOrder) (co
 	return control.AccountDone{Account: o.Account, Message: "changed"}, nil
 }
 
+func (b *book) Lock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	b.uid = uid
+	return control.AccountDone{Account: o.Account, Message: "locked"}, nil
+}
+
+func (b *book) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	b.uid = uid
+	return control.AccountDone{Account: o.Account, Message: "unlocked"}, nil
+}
+
 func (b *book) Hangup(_ context.Context, _ uint32, o control.AccountOrder) (control.AccountDone, error) {
 	return control.AccountDone{Account: o.Account, Channels: []string{"PJSIP/1002-00000001"}}, nil
 }
@@ -168,6 +178,12 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	}
 	if done, err := c.Rotate(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Account != "1002" || d.uid != uint32(os.Getuid()) {
 		t.Errorf("rotate = %+v, %v, by uid %d", done, err, d.uid)
+	}
+	if done, err := c.Lock(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "locked" {
+		t.Errorf("lock = %+v, %v", done, err)
+	}
+	if done, err := c.Unlock(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "unlocked" {
+		t.Errorf("unlock = %+v, %v", done, err)
 	}
 	if done, err := c.Hangup(ctx, control.AccountOrder{Account: "1002"}); err != nil || len(done.Channels) != 1 {
 		t.Errorf("hangup = %+v, %v", done, err)

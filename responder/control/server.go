@@ -29,6 +29,8 @@ type Daemon interface {
 	Standings(kind string, limit int) ([]Standing, error)
 	Accounts() []string
 	Rotate(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
+	Lock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
+	Unlock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Hangup(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	// WatchBans and WatchIncidents tell what changes from now on, until end is
 	// called. A watcher that falls behind finds its channel closed.
@@ -173,6 +175,12 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux.HandleFunc("GET /accounts", answer(func(*http.Request, struct{}) ([]string, error) { return d.Accounts(), nil }))
 	mux.HandleFunc("POST /rotate", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
 		return d.Rotate(r.Context(), uid(r), o)
+	}))
+	mux.HandleFunc("POST /lock", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
+		return d.Lock(r.Context(), uid(r), o)
+	}))
+	mux.HandleFunc("POST /unlock", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
+		return d.Unlock(r.Context(), uid(r), o)
 	}))
 	mux.HandleFunc("POST /hangup", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
 		return d.Hangup(r.Context(), uid(r), o)

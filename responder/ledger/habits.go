@@ -24,6 +24,9 @@ func (l *Ledger) PutHabit(h Habit) {
 	l.put(putHabit{h})
 }
 
+// DropHabit forgets all habits of an account and a kind. It does not wait.
+func (l *Ledger) DropHabit(h Habit) { l.put(dropHabit{text(h.Account), text(h.Kind)}) }
+
 // Habits returns all habits, ordered by account, kind and value.
 func (l *Ledger) Habits(ctx context.Context) ([]Habit, error) {
 	changes := l.queued(kindHabit)
@@ -37,6 +40,14 @@ func (l *Ledger) Habits(ctx context.Context) ([]Habit, error) {
 		return err
 	})
 	for _, c := range changes {
+		if gone, ok := c.(dropHabit); ok {
+			for key := range known {
+				if key.account == gone.account && key.habit == gone.habit {
+					delete(known, key)
+				}
+			}
+			continue
+		}
 		h := c.(putHabit).Habit
 		if old, ok := known[h.key()]; ok {
 			h = old.with(h)
@@ -60,7 +71,7 @@ func scanHabit(rows *sql.Rows) (h Habit, err error) {
 	return h, err
 }
 
-type habitKey struct{ account, kind, value string }
+type habitKey struct{ account, habit, value string }
 
 func (h Habit) key() habitKey { return habitKey{h.Account, h.Kind, h.Value} }
 
@@ -89,4 +100,14 @@ func (c putHabit) write(w *writer) error {
 	return w.exec(`INSERT INTO habits (account, kind, value, first, last) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (account, kind, value) DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)`,
 		c.Account, c.Kind, c.Value, c.First.UnixMilli(), c.Last.UnixMilli())
+}
+
+type dropHabit struct{ account, habit string }
+
+func (dropHabit) kind() kind                  { return kindHabit }
+func (c dropHabit) key() any                  { return c }
+func (dropHabit) rows() int                   { return 1 }
+func (dropHabit) merge(change) (change, bool) { return nil, false }
+func (c dropHabit) write(w *writer) error {
+	return w.exec(`DELETE FROM habits WHERE account = ? AND kind = ?`, c.account, c.habit)
 }

@@ -41,7 +41,7 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM places WHERE (account, prefix) IN (SELECT account, prefix FROM places
 			WHERE last_success < ?2 LIMIT ?1)`, gone, false},
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
-			WHERE last < ?2 LIMIT ?1)`, old, false},
+			WHERE last < ?2 AND kind <> 'locked' LIMIT ?1)`, old, false},
 
 		// A ban without an end or with time left stays, however crowded the table.
 		{`DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans

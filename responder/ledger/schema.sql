@@ -96,7 +96,7 @@ CREATE INDEX places_last_success ON places (last_success);
 -- What is usual for an account; without an account, for the daemon itself.
 CREATE TABLE habits (
   account TEXT    NOT NULL,
-  kind    TEXT    NOT NULL, -- country | network | call | watch
+  kind    TEXT    NOT NULL, -- country | network | call | locked | watch
   value   TEXT    NOT NULL, -- the country or the network; empty for the other kinds
   first   INTEGER NOT NULL,
   last    INTEGER NOT NULL, -- to about a day

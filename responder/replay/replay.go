@@ -411,15 +411,17 @@ func (q *queue) Pop() any {
 // nothing is the firewall and the PBX of a replay.
 type nothing struct{}
 
-func (nothing) Ban(time.Time, []responder.Ban) error                { return nil }
-func (nothing) Release(...netip.Prefix) error                       { return nil }
-func (nothing) Restore(time.Time, []responder.Ban) error            { return nil }
-func (nothing) Allow([]netip.Prefix) error                          { return nil }
-func (nothing) Bans(time.Time) []responder.Ban                      { return nil }
-func (nothing) Hangup(context.Context, string) ([]string, error)    { return nil, nil }
-func (nothing) Rotate(context.Context, string) (string, error)      { return "", nil }
-func (nothing) ExpireContacts(context.Context, string) (int, error) { return 0, nil }
-func (nothing) HangupChannel(context.Context, string) (bool, error) { return false, nil }
+func (nothing) Ban(time.Time, []responder.Ban) error                   { return nil }
+func (nothing) Release(...netip.Prefix) error                          { return nil }
+func (nothing) Restore(time.Time, []responder.Ban) error               { return nil }
+func (nothing) Allow([]netip.Prefix) error                             { return nil }
+func (nothing) Bans(time.Time) []responder.Ban                         { return nil }
+func (nothing) Hangup(context.Context, string) ([]string, error)       { return nil, nil }
+func (nothing) Rotate(context.Context, string) (string, error)         { return "", nil }
+func (nothing) ExpireContacts(context.Context, string) (int, error)    { return 0, nil }
+func (nothing) Lock(context.Context, string) (string, string, error)   { return "", "", nil }
+func (nothing) Unlock(context.Context, string, string) (string, error) { return "", nil }
+func (nothing) HangupChannel(context.Context, string) (bool, error)    { return false, nil }
 func (nothing) Whence(context.Context, string) (netip.AddrPort, error) {
 	return netip.AddrPort{}, nil
 }

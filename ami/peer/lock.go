@@ -1,0 +1,172 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// LockedContext is the dialplan context of a locked account. It need not exist:
+// then every call is refused as a call to nowhere. A dialplan that has it says
+// what a locked account may still dial, such as emergency numbers.
+const LockedContext = "tollwarden-locked"
+
+// Lock takes an account's calls away: its dialplan context becomes
+// LockedContext, in Asterisk's own configuration, so that it outlives reloads
+// and restarts of Asterisk and of this program. It goes on being registered and
+// called. was names the contexts before, for Unlock; by hand the undoing is to
+// write them back and to reload. A locked account is no error, and was is "".
+func (m *Manager) Lock(ctx context.Context, account string) (was, detail string, err error) {
+	return m.moveTo(ctx, account, func(Technology) string { return LockedContext })
+}
+
+// Unlock gives an account back what Lock took; was is what Lock returned.
+func (m *Manager) Unlock(ctx context.Context, account, was string) (detail string, err error) {
+	contexts := map[Technology]string{}
+	for item := range strings.FieldsSeq(was) {
+		tech, name, found := strings.Cut(item, "=")
+		if !found || checkName(name) != nil {
+			return "", fmt.Errorf("unlock %s: %q is no context", account, item)
+		}
+		contexts[Technology(tech)] = name
+	}
+	_, detail, err = m.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
+	return detail, err
+}
+
+// moveTo changes the context of an account on every technology; "" leaves it.
+func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) string) (was, detail string, err error) {
+	select {
+	case m.rotating <- struct{}{}:
+		defer func() { <-m.rotating }()
+	case <-ctx.Done():
+		return "", "", fmt.Errorf("change the context of %s: wait for the rotation under way: %w", name, ctx.Err())
+	}
+	a, err := m.find(ctx, name)
+	if err != nil {
+		return "", "", fmt.Errorf("change the context: %w", err)
+	}
+	var before, details []string
+	move := func(t Technology, now string, change func(context.Context, string, string) (string, error)) {
+		target := to(t)
+		if target == "" || target == now {
+			return
+		}
+		d, cerr := change(ctx, name, target)
+		if cerr != nil {
+			err = join(err, cerr)
+			return
+		}
+		before, details = append(before, string(t)+"="+now), append(details, d)
+	}
+	if a.endpoint != nil {
+		move(PJSIP, a.endpoint.context, m.movePJSIP)
+	}
+	if a.peer != nil {
+		move(ChanSIP, a.peer.Get("Context"), m.moveSIP)
+	}
+	if err != nil {
+		err = fmt.Errorf("change the context of %s: %w", name, err)
+	}
+	if len(details) == 0 && err == nil {
+		details = []string{"its context is that already"}
+	}
+	return strings.Join(before, " "), strings.Join(details, "; "), err
+}
+
+// movePJSIP changes the context of an endpoint where it stands: a file,
+// realtime, or the wizard.
+func (m *Manager) movePJSIP(ctx context.Context, name, to string) (string, error) {
+	s, err := m.stores(ctx)
+	if err != nil {
+		return "", err
+	}
+	live := func(ctx context.Context) error { return m.liveContext(ctx, name, to) }
+	for _, root := range s.endpointFiles {
+		if detail, found, err := m.moveIn(ctx, edit{root: root, section: name, kind: "endpoint"}, "context", to, pjsipModule, live); found || err != nil {
+			return detail, err
+		}
+	}
+	if s.endpointFamily != "" {
+		if err := m.realtimeUpdate(ctx, s.endpointFamily, name, "context", to); err != nil {
+			return "", err
+		}
+		for _, cache := range s.endpointCaches {
+			_, _ = m.do(ctx, action("SorceryMemoryCacheExpireObject", "Cache", cache, "Object", name)) // live tells
+		}
+		return fmt.Sprintf("PJSIP endpoint in realtime family %s, live value checked", s.endpointFamily), live(ctx)
+	}
+	detail, found, err := m.moveIn(ctx, edit{root: "pjsip_wizard.conf", section: name, kind: "wizard"}, "endpoint/context", to, pjsipModule, live)
+	if !found && err == nil {
+		err = fmt.Errorf("endpoint %s is in none of %s", name, strings.Join(s.endpointFiles, ", "))
+	}
+	return detail, err
+}
+
+func (m *Manager) moveSIP(ctx context.Context, name, to string) (string, error) {
+	detail, found, err := m.moveIn(ctx, edit{root: "sip.conf", section: name}, "context", to, chanSIPModule, func(ctx context.Context) error {
+		return m.liveContext(ctx, name, to)
+	})
+	if !found && err == nil {
+		err = errors.New("the peer has no section in sip.conf (realtime or users.conf): set its context there")
+	}
+	return detail, err
+}
+
+// moveIn changes one variable of a section and checks it; found is false when
+// the file has no such section.
+func (m *Manager) moveIn(ctx context.Context, e edit, variable, to, module string, live func(context.Context) error) (detail string, found bool, err error) {
+	if e.before, err = m.getConfig(ctx, e.root); err != nil {
+		return "", false, err
+	}
+	if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
+		return "", false, err
+	}
+	e.swaps = []swap{{variable, e.before[e.index].last(variable), to}}
+	c, err := m.apply(ctx, e)
+	if err != nil {
+		return "", true, err
+	}
+	if err := m.settle(ctx, c, module, live); err != nil {
+		return "", true, err
+	}
+	return fmt.Sprintf("%s = %s in [%s] of %s, live value checked", variable, to, e.section, c.note), true, nil
+}
+
+// liveContext waits until Asterisk itself shows the context.
+func (m *Manager) liveContext(ctx context.Context, name, want string) error {
+	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
+		if e, err := m.endpointIf(ctx, name); err != nil || e != nil && e.context == want {
+			return err == nil, err
+		}
+		p, err := m.peerIf(ctx, name)
+		return p != nil && p.Get("Context") == want, err
+	})
+	if err == nil && !held {
+		err = fmt.Errorf("after %v the account does not have it", m.o.VerifyWithin)
+	}
+	if err != nil {
+		return fmt.Errorf("check the live context: %w", err)
+	}
+	return nil
+}
+
+// endpointIf is endpoint where PJSIP is looked at at all.
+func (m *Manager) endpointIf(ctx context.Context, name string) (*endpoint, error) {
+	if !slices.Contains(m.o.Technologies, PJSIP) {
+		return nil, nil
+	}
+	return m.endpoint(ctx, name)
+}
+
+// peerIf is sipPeer where chan_sip is looked at at all.
+func (m *Manager) peerIf(ctx context.Context, name string) (ami.Message, error) {
+	if !slices.Contains(m.o.Technologies, ChanSIP) {
+		return nil, nil
+	}
+	return m.sipPeer(ctx, name)
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+func newLock() *cobra.Command {
+	return orderAccount(&cobra.Command{
+		Use: "lock ACCOUNT", Short: "Take an account's calls away until it is unlocked", Args: args(cobra.ExactArgs(1)),
+		Long: "Take an account's calls away: its dialplan context becomes tollwarden-locked, in Asterisk's own\n" +
+			"configuration, which outlives reloads and restarts. It stays registered and can be called. A context\n" +
+			"of that name in the dialplan says what a locked account may still dial, such as emergency numbers;\n" +
+			"without one it can dial nothing. It says what the context was: to undo it by hand, write that back\n" +
+			"and reload.",
+	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
+		return c.Lock(ctx, control.AccountOrder{Account: account})
+	})
+}
+
+func newUnlock() *cobra.Command {
+	return orderAccount(&cobra.Command{
+		Use: "unlock ACCOUNT", Short: "Give a locked account its calls back", Args: args(cobra.ExactArgs(1)),
+	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
+		return c.Unlock(ctx, control.AccountOrder{Account: account})
+	})
+}
+
+// Lock takes an account's calls away at an operator's word.
+func (k desk) Lock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	detail, err := k.d.responder.Lock(ctx, o.Account, uid)
+	if err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	return control.AccountDone{Account: o.Account, Message: "locked " + o.Account + ": " + detail}, nil
+}
+
+// Unlock gives them back.
+func (k desk) Unlock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	detail, err := k.d.responder.Unlock(ctx, o.Account, uid)
+	if err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	return control.AccountDone{Account: o.Account, Message: "unlocked " + o.Account + ": " + detail}, nil
+}

@@ -1,0 +1,104 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// habitLocked is the ledger's kind of habit for a locked account; its value is
+// what Unlock needs.
+const habitLocked = "locked"
+
+// unknownContext is kept of an account that was found locked in Asterisk: no
+// context that Unlock could write back.
+const unknownContext = "unknown"
+
+// Lock takes an account's calls away at an operator's word, until Unlock.
+func (r *Responder) Lock(ctx context.Context, account string, uid uint32) (detail string, err error) {
+	if err := r.mayOrder(account); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	detail, err = r.lockUp(context.WithoutCancel(ctx), account)
+	r.acted(now, uid, "lock", account, detail, err)
+	return detail, err
+}
+
+// lockUp locks an account and keeps what unlocks it. What Asterisk could not be
+// told, the responder does itself as long as it runs: it ends the account's
+// calls as they come.
+func (r *Responder) lockUp(ctx context.Context, account string) (detail string, err error) {
+	r.keepLocked(account, "")
+	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+	defer cancel()
+	was, detail, err := r.parts.PBX.Lock(ctx, account)
+	if was == "" && err == nil {
+		was = unknownContext // locked before, and nobody here knows from where
+	}
+	if was != "" {
+		r.keepLocked(account, was)
+	}
+	if err != nil {
+		return detail, fmt.Errorf("%w; as long as the daemon runs it ends the calls of %s as they come", err, account)
+	}
+	return detail + "; before: " + was, nil
+}
+
+// Unlock gives a locked account its calls back.
+func (r *Responder) Unlock(ctx context.Context, account string, uid uint32) (detail string, err error) {
+	if err := r.mayOrder(account); err != nil {
+		return "", err
+	}
+	r.mu.Lock()
+	was, locked := r.locked[account]
+	r.mu.Unlock()
+	if !locked {
+		return "", fmt.Errorf("%w: %s is not locked by this daemon", ErrRefused, account)
+	}
+	now := time.Now()
+	if was != "" {
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateWithin)
+		defer cancel()
+		detail, err = r.parts.PBX.Unlock(within, account, was)
+	} else {
+		detail = "Asterisk had not been told"
+	}
+	if err == nil {
+		r.mu.Lock()
+		delete(r.locked, account)
+		r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
+		r.mu.Unlock()
+	}
+	r.acted(now, uid, "unlock", account, detail, err)
+	return detail, err
+}
+
+// keepLocked remembers a lock; one known already keeps what unlocks it.
+func (r *Responder) keepLocked(account, was string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if known := r.locked[account]; known != "" {
+		return
+	}
+	r.locked[account] = was
+	now := time.Now()
+	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
+	r.parts.Ledger.PutHabit(ledger.Habit{Account: account, Kind: habitLocked, Value: was, First: now, Last: now})
+}
+
+// endLocked ends a call of an account that Asterisk could not be told to lock. The caller holds
+// the lock.
+func (r *Responder) endLocked(c calls.Channel) {
+	if was, locked := r.locked[c.Account]; !locked || was != "" {
+		return // Asterisk itself says what a locked account may still dial
+	}
+	select {
+	case r.endings <- ending{channel: c.Name}:
+	default:
+		r.counters.JobsRefused++
+	}
+}
