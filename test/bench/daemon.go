@@ -172,9 +172,12 @@ func (d *daemon) stop() {
 }
 
 // rss is the memory that the process holds, in bytes.
-func rss(pid int) float64 {
+func rss(pid int) float64 { return memoryOf(pid, "VmRSS:") }
+
+// memoryOf is one of the figures of a process' memory.
+func memoryOf(pid int, kind string) float64 {
 	for line := range strings.Lines(readFile(fmt.Sprintf("/proc/%d/status", pid))) {
-		if value, found := strings.CutPrefix(line, "VmRSS:"); found {
+		if value, found := strings.CutPrefix(line, kind); found {
 			kilobytes, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 64)
 			return kilobytes * 1024
 		}

@@ -17,7 +17,7 @@ func (b *bench) small() error {
 		return err
 	}
 	defer w.close()
-	var memory, processor sample
+	var memory, private, processor sample
 	lasts := time.Duration(b.few(10, 5)) * time.Second
 	for range b.few(3, 1) {
 		dir, err := b.folder()
@@ -34,6 +34,7 @@ func (b *bench) small() error {
 		used = cpuTime(d.cmd.Process.Pid) - used
 		processor.add(100 * used.Seconds() / time.Since(start).Seconds())
 		memory.add(rss(d.cmd.Process.Pid))
+		private.add(memoryOf(d.cmd.Process.Pid, "RssAnon:"))
 		d.stop()
 	}
 	info, err := os.Stat(b.binary)
@@ -42,6 +43,7 @@ func (b *bench) small() error {
 	}
 	b.table.heading("small")
 	b.table.add("resident memory, idle, default rules", megabytes, memory, "< 25 MB")
+	b.table.add("of it the daemon's own, the rest being pages of the program's file", megabytes, private, "")
 	b.table.add("processor, idle, of one core", percent, processor, "< 0.1 %")
 	b.table.add("binary, static and stripped", megabytes, sample{float64(info.Size())}, "< 30 MB")
 	return nil
