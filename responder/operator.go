@@ -145,10 +145,10 @@ func (r *Responder) Ban(prefix netip.Prefix, until time.Time, reason string, for
 		r.mu.Lock()
 		r.book.remove(prefix)
 		r.mu.Unlock()
-		return ban, fmt.Errorf("ban %s: %w", prefixString(prefix), err)
+		return ban, fmt.Errorf("ban %s: %w", PrefixString(prefix), err)
 	}
 	r.parts.Ledger.PutBan(ledgerBan(ban))
-	r.act(now, uid, "ban", prefixString(prefix), reason)
+	r.act(now, uid, "ban", PrefixString(prefix), reason)
 	r.herald(ban, Banned)
 	return ban, nil
 }
@@ -157,10 +157,10 @@ func (r *Responder) Ban(prefix netip.Prefix, until time.Time, reason string, for
 // against it. The caller holds the lock.
 func (r *Responder) objection(prefix netip.Prefix) string {
 	if r.trust.covers(prefix) {
-		return prefixString(prefix) + " is on the allow list, or holds an address that is"
+		return PrefixString(prefix) + " is on the allow list, or holds an address that is"
 	}
 	if protected, why := r.trust.holds(prefix); why != "" {
-		return prefixString(protected) + " is protected: " + why
+		return PrefixString(protected) + " is protected: " + why
 	}
 	return ""
 }

@@ -62,7 +62,7 @@ func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
 		s.skipUnless(false, "no source is known")
 		return s
 	}
-	s.Target = prefixString(f.target)
+	s.Target = PrefixString(f.target)
 	if f.stale != nil {
 		return planFlow(v.At, f, ladder)
 	}
@@ -180,8 +180,9 @@ func untilString(b Ban) string {
 	return "until " + b.Until.UTC().Format("2006-01-02 15:04:05 MST") + scope
 }
 
-// prefixString writes a prefix of one address as the address alone.
-func prefixString(p netip.Prefix) string {
+// PrefixString writes a prefix of one address as the address alone, as people
+// know it.
+func PrefixString(p netip.Prefix) string {
 	if p.IsSingleIP() {
 		return p.Addr().String()
 	}

@@ -51,7 +51,7 @@ func (r *Responder) promote(v *score.Verdict, was Ban) {
 
 // promoted records what became of the ban in the kernel.
 func (r *Responder) promoted(ban Ban, err error) {
-	s := Step{Kind: StepBan, Target: prefixString(ban.Prefix), State: Done, Detail: untilString(ban) + ": the source has proved to be one", ban: ban}
+	s := Step{Kind: StepBan, Target: PrefixString(ban.Prefix), State: Done, Detail: untilString(ban) + ": the source has proved to be one", ban: ban}
 	if err != nil {
 		s.State, s.Detail = Failed, err.Error()+"; tried again every second"
 	}

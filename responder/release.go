@@ -30,16 +30,16 @@ func (r *Responder) Unban(prefix netip.Prefix, forgive bool, uid uint32) (releas
 		err = r.release(now, released, fmt.Sprintf("uid %d", uid))
 	}
 	if err == nil && (banned || forgive) {
-		r.act(now, uid, "unban", prefixString(prefix), words(forgive, fmt.Sprintf("%s forgotten", count(forgiven, "offence"))))
+		r.act(now, uid, "unban", PrefixString(prefix), words(forgive, fmt.Sprintf("%s forgotten", count(forgiven, "offence"))))
 	}
 	switch {
 	case err != nil:
 		return nil, forgiven, err
 	case !banned && covered:
 		return nil, forgiven, fmt.Errorf("%w: %s is held by the ban of %s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
-			ErrRefused, prefixString(prefix), prefixString(around.Prefix), prefixString(around.Prefix), prefixString(prefix))
+			ErrRefused, PrefixString(prefix), PrefixString(around.Prefix), PrefixString(around.Prefix), PrefixString(prefix))
 	case !banned && !forgive:
-		return nil, 0, fmt.Errorf("%w: %s is not banned", ErrRefused, prefixString(prefix))
+		return nil, 0, fmt.Errorf("%w: %s is not banned", ErrRefused, PrefixString(prefix))
 	}
 	return released, forgiven, nil
 }
@@ -86,7 +86,7 @@ func (r *Responder) release(now time.Time, bans []Ban, by string) error {
 			r.book.put(b)
 		}
 		r.mu.Unlock()
-		return fmt.Errorf("release %s: %w", words(len(bans) == 1, prefixString(prefixes[0])), err)
+		return fmt.Errorf("release %s: %w", words(len(bans) == 1, PrefixString(prefixes[0])), err)
 	}
 	for _, b := range bans {
 		if !b.Observed {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/amitest"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/test/lab"
 )
 
 // booth is a daemon in a network namespace of its own, beside a small PBX that
@@ -29,7 +30,7 @@ type booth struct {
 	dir string
 	pbx *amitest.PBX
 	cmd *exec.Cmd
-	log *journal
+	log *lab.Journal
 	end chan error
 }
 
@@ -58,7 +59,7 @@ func newBooth(t *testing.T, settings string) *booth {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &booth{t: t, dir: t.TempDir(), log: &journal{}}
+	b := &booth{t: t, dir: t.TempDir(), log: &lab.Journal{}}
 	if b.pbx, err = amitest.Start(amitest.Options{
 		ConfigDir: b.dir, Users: []amitest.User{{Name: "tollwarden", Secret: "s", Read: "security,call", Write: "system,config,command,call,reporting"}},
 	}); err != nil {

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,26 +48,8 @@ type warden struct {
 	lab  *lab.Lab
 	dir  string // its configuration, ledger, secrets and socket
 	cmd  *exec.Cmd
-	log  *journal
+	log  *lab.Journal
 	done chan error
-}
-
-// journal is what the daemon wrote, readable while it writes.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
 }
 
 // shortRules are thresholds and playbooks with a score of wrong passwords from
@@ -153,7 +134,7 @@ func (w *warden) start() {
 		w.t.Fatal(err)
 	}
 	if w.log == nil {
-		w.log = &journal{}
+		w.log = &lab.Journal{}
 	}
 	// As the unit in packaging has it: under attack the machine is busy, and
 	// the daemon goes first.

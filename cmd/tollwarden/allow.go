@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -67,7 +68,7 @@ func newAllowList() *cobra.Command {
 		}
 		t := newTable(cmd.OutOrStdout(), "PREFIX", "ORIGIN", "REASON")
 		for _, a := range list {
-			t.row(showPrefix(a.Prefix), a.Origin, a.Reason)
+			t.row(responder.PrefixString(a.Prefix), a.Origin, a.Reason)
 		}
 		t.flush()
 		return nil

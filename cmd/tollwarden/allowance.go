@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -91,7 +92,7 @@ func (a *allowance) change(o control.AllowOrder, uid uint32, now time.Time, appl
 		a.file = before.Without(o.Prefix)
 	case before.Has(o.Prefix):
 		a.mu.Unlock()
-		return control.Refusal(fmt.Sprintf("%s is in %s already", showPrefix(o.Prefix), before.Path()))
+		return control.Refusal(fmt.Sprintf("%s is in %s already", responder.PrefixString(o.Prefix), before.Path()))
 	default:
 		a.file = before.With(o.Prefix, fmt.Sprintf("%s, uid %d: %s", now.Format(time.DateOnly), uid, o.Comment))
 	}
@@ -116,15 +117,15 @@ func (a *allowance) notRemovable(prefix netip.Prefix) error {
 		return e.Prefix.Bits() <= prefix.Bits() && e.Prefix.Contains(prefix.Addr())
 	})
 	if i < 0 {
-		return control.Refusal(showPrefix(prefix) + " is not on the allow list")
+		return control.Refusal(responder.PrefixString(prefix) + " is not on the allow list")
 	}
 	switch e := list[i]; e.Origin {
 	case control.FromFile:
-		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that one", showPrefix(prefix), showPrefix(e.Prefix)))
+		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that one", responder.PrefixString(prefix), responder.PrefixString(e.Prefix)))
 	case control.FromConfig:
-		return control.Refusal(fmt.Sprintf("%s is allowed by %s in the configuration's firewall.allow: change it there", showPrefix(prefix), showPrefix(e.Prefix)))
+		return control.Refusal(fmt.Sprintf("%s is allowed by %s in the configuration's firewall.allow: change it there", responder.PrefixString(prefix), responder.PrefixString(e.Prefix)))
 	default:
-		return control.Refusal(showPrefix(prefix) + " is " + e.Reason + ": without it nothing would be seen")
+		return control.Refusal(responder.PrefixString(prefix) + " is " + e.Reason + ": without it nothing would be seen")
 	}
 }
 

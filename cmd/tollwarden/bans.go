@@ -3,12 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"net/netip"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -36,7 +36,7 @@ func newBans() *cobra.Command {
 func printBans(w io.Writer, bans []control.Ban) {
 	t := newTable(w, "SOURCE", "SINCE", "UNTIL", "OFFENCE", "ORIGIN", "REASON")
 	for _, b := range bans {
-		t.row(showPrefix(b.Prefix), clock(b.Since), until(b.Until), strconv.Itoa(b.Offence), b.Origin, b.Reason)
+		t.row(responder.PrefixString(b.Prefix), clock(b.Since), until(b.Until), strconv.Itoa(b.Offence), b.Origin, b.Reason)
 	}
 	t.flush()
 }
@@ -100,12 +100,4 @@ func printChanged(cmd *cobra.Command, changed control.Changed, err error, asJSON
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), plain(changed.Message))
 	return nil
-}
-
-// showPrefix writes a prefix of one address as the address alone.
-func showPrefix(p netip.Prefix) string {
-	if p.IsSingleIP() {
-		return p.Addr().String()
-	}
-	return p.String()
 }

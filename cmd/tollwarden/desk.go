@@ -117,13 +117,13 @@ func (k desk) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 		return control.Changed{}, refusal(err)
 	}
 	shown := showBans([]responder.Ban{ban})
-	return k.kept(control.Changed{Bans: shown, Message: fmt.Sprintf("banned %s, %s", showPrefix(ban.Prefix), untilWords(shown[0].Until))})
+	return k.kept(control.Changed{Bans: shown, Message: fmt.Sprintf("banned %s, %s", responder.PrefixString(ban.Prefix), untilWords(shown[0].Until))})
 }
 
 // harm is what a ban would do to the person who asks for it, or to us.
 func (k desk) harm(o control.BanOrder) string {
 	if host, ok := managerHost(k.d.cfg); ok && o.Prefix.Overlaps(host) {
-		return showPrefix(host) + " is the manager interface that the daemon listens to: without it nothing would be seen"
+		return responder.PrefixString(host) + " is the manager interface that the daemon listens to: without it nothing would be seen"
 	}
 	if o.Operator.IsValid() && o.Prefix.Contains(o.Operator) {
 		return o.Operator.String() + " is where you are logged in from: the ban would cut your own session"
@@ -144,9 +144,9 @@ func (k desk) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
 	message := fmt.Sprintf("released %d bans", len(bans))
 	switch {
 	case len(bans) == 1:
-		message = "released " + showPrefix(bans[0].Prefix)
+		message = "released " + responder.PrefixString(bans[0].Prefix)
 	case !o.All && len(bans) == 0:
-		message = showPrefix(o.Prefix) + " was not banned"
+		message = responder.PrefixString(o.Prefix) + " was not banned"
 	}
 	if o.Forgive {
 		message += fmt.Sprintf("; the score and %d offences are forgotten", forgiven)

@@ -27,14 +27,14 @@ func (k desk) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 		return control.Changed{}, control.Refusal("name an address or a prefix")
 	}
 	o.Prefix = o.Prefix.Masked()
-	what, message := "allow", "allowed "+showPrefix(o.Prefix)
+	what, message := "allow", "allowed "+responder.PrefixString(o.Prefix)
 	if o.Remove {
-		what, message = "disallow", showPrefix(o.Prefix)+" is no longer allowed"
+		what, message = "disallow", responder.PrefixString(o.Prefix)+" is no longer allowed"
 	}
 	var released []responder.Ban
 	err := k.d.allow.change(o, uid, time.Now(), func(list []netip.Prefix) (err error) {
 		if released, err = k.d.responder.Allow(list); err == nil {
-			k.d.responder.Acted(uid, what, showPrefix(o.Prefix), o.Comment)
+			k.d.responder.Acted(uid, what, responder.PrefixString(o.Prefix), o.Comment)
 		}
 		return err
 	})

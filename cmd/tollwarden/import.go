@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
@@ -165,7 +166,7 @@ func (im *importing) carryOut(ctx context.Context, socket, file string) error {
 			return err
 		}
 		if err != nil {
-			im.skip(showPrefix(b.Prefix), err.Error())
+			im.skip(responder.PrefixString(b.Prefix), err.Error())
 			continue
 		}
 		im.done.Bans = append(im.done.Bans, b)
@@ -190,7 +191,7 @@ func (im *importing) allow(have []netip.Prefix, add func(netip.Prefix) error) {
 			continue
 		}
 		if err := add(p); err != nil {
-			im.skip(showPrefix(p), err.Error())
+			im.skip(responder.PrefixString(p), err.Error())
 			continue
 		}
 		have = append(have, p)
@@ -228,7 +229,7 @@ func (im *importing) store(ctx context.Context, file string) error {
 	im.done.Bans = im.done.Bans[:0]
 	for _, b := range bans {
 		if slices.ContainsFunc(never, b.Prefix.Overlaps) {
-			im.skip(showPrefix(b.Prefix), "on the allow list, or holds an address that is")
+			im.skip(responder.PrefixString(b.Prefix), "on the allow list, or holds an address that is")
 			continue
 		}
 		row := ledger.Ban{Prefix: b.Prefix, Since: b.Since, Reason: "taken over from fail2ban, jail " + b.Jail, Origin: "operator"}
@@ -248,7 +249,7 @@ func (im *importing) store(ctx context.Context, file string) error {
 func (d *imported) print(w io.Writer, dry bool) {
 	t := newTable(w, "SOURCE", "JAIL", "SINCE", "UNTIL")
 	for _, b := range d.Bans {
-		t.row(showPrefix(b.Prefix), b.Jail, clock(b.Since), until(b.Until))
+		t.row(responder.PrefixString(b.Prefix), b.Jail, clock(b.Since), until(b.Until))
 	}
 	t.flush()
 	if len(d.Allowed) > 0 {

@@ -256,7 +256,7 @@ func bansTable(r *replay.Result) retoldTable {
 		b := &r.Bans[i]
 		shown := showBans([]responder.Ban{b.Ban})[0]
 		t.Rows = append(t.Rows, []string{
-			showPrefix(b.Prefix), fmt.Sprint(b.Times), clock(b.Since), until(shown.Until), shown.Scope, fmt.Sprint(b.Stopped), fmt.Sprint(b.Logins), b.Reason,
+			responder.PrefixString(b.Prefix), fmt.Sprint(b.Times), clock(b.Since), until(shown.Until), shown.Scope, fmt.Sprint(b.Stopped), fmt.Sprint(b.Logins), b.Reason,
 		})
 	}
 	return t

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -24,7 +25,7 @@ func watchBans(cmd *cobra.Command, socket string, asJSON bool) error {
 	printBans(out, bans)
 	ink := inkFor(out)
 	return client.WatchBans(cmd.Context(), func(c control.BanChange) error {
-		_, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", clock(c.At), ink.state(c.Change), showPrefix(c.Ban.Prefix), untilWords(c.Ban.Until), plain(c.Ban.Reason))
+		_, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", clock(c.At), ink.state(c.Change), responder.PrefixString(c.Ban.Prefix), untilWords(c.Ban.Until), plain(c.Ban.Reason))
 		return err
 	})
 }

@@ -44,7 +44,7 @@ func (b *bench) containment() error {
 	for range b.few(20, 3) {
 		if err := t.rogueCall(&invite, &heard); err != nil {
 			out, _ := l.CLI(b.ctx, "core show channels concise")
-			return fmt.Errorf("%w: %s %s", err, d.log.tail(), out)
+			return fmt.Errorf("%w: %s %s", err, d.log.Tail(), out)
 		}
 	}
 	for range b.few(3, 1) {

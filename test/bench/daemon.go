@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,11 +9,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/test/lab"
 )
 
 // build makes the daemon as it is installed.
@@ -45,32 +44,8 @@ type daemon struct {
 	dir     string // configuration, ledger and socket
 	cmd     *exec.Cmd
 	started time.Time
-	log     *journal
+	log     *lab.Journal
 	done    chan error
-}
-
-// journal is what a process wrote.
-type journal struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
-// tail is the end of it, for errors.
-func (j *journal) tail() string {
-	text := j.String()
-	return text[max(0, len(text)-2000):]
 }
 
 // rules are thresholds of three guesses, and of a break-in whose account keeps
@@ -114,7 +89,7 @@ func configure(dir, address, user, secret, asterisk, settings string) error {
 // launch starts the daemon that was configured in a folder; start starts a
 // prepared command where it belongs.
 func launch(dir string, cmd *exec.Cmd, start func(*exec.Cmd) error) (*daemon, error) {
-	d := &daemon{dir: dir, cmd: cmd, log: &journal{}, done: make(chan error, 1)}
+	d := &daemon{dir: dir, cmd: cmd, log: &lab.Journal{}, done: make(chan error, 1)}
 	cmd.Stdout, cmd.Stderr = d.log, d.log
 	d.started = time.Now()
 	if err := start(cmd); err != nil {
@@ -136,7 +111,7 @@ func (b *bench) atSite(s *site, w *switchboard, dir, settings string) (*daemon, 
 	}
 	if err := w.connected(b.ctx); err != nil {
 		d.stop()
-		return nil, fmt.Errorf("%w: %s", err, d.log.tail())
+		return nil, fmt.Errorf("%w: %s", err, d.log.Tail())
 	}
 	return d, nil
 }
@@ -152,7 +127,7 @@ func (d *daemon) healthy(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the daemon is not healthy: %+v: %s", s.Checks, d.log.tail())
+			return fmt.Errorf("the daemon is not healthy: %+v: %s", s.Checks, d.log.Tail())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

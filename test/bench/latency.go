@@ -95,7 +95,7 @@ func (b *bench) latencyWith(bans, traffic int) (s sample, err error) {
 		thief := stranger(i)
 		p.drops.expect(thief)
 		if _, err := p.board.say(failure("1002", thief, i) + failure("1002", thief, i)); err != nil {
-			return s, fmt.Errorf("%w: %s", err, d.log.tail())
+			return s, fmt.Errorf("%w: %s", err, d.log.Tail())
 		}
 		time.Sleep(5*time.Millisecond + time.Duration(chance.IntN(2000))*time.Microsecond)
 		at, err := p.board.say(failure("1002", thief, i))
@@ -104,7 +104,7 @@ func (b *bench) latencyWith(bans, traffic int) (s sample, err error) {
 		}
 		dropped, err := p.drops.await(b.ctx, 10*time.Second)
 		if err != nil {
-			return s, fmt.Errorf("%w: %s", err, d.log.tail())
+			return s, fmt.Errorf("%w: %s", err, d.log.Tail())
 		}
 		s.took(dropped.Sub(at))
 	}

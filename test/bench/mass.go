@@ -131,7 +131,7 @@ func (b *bench) startWith(n int) (guarded, whole, memory sample, err error) {
 		memory.add(rss(d.cmd.Process.Pid))
 		d.stop()
 		if err != nil {
-			return guarded, whole, memory, fmt.Errorf("%w: %s", err, d.log.tail())
+			return guarded, whole, memory, fmt.Errorf("%w: %s", err, d.log.Tail())
 		}
 	}
 	return guarded, whole, memory, nil

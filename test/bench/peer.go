@@ -81,7 +81,7 @@ func (c contestant) start(b *bench, l *lab.Lab) (*guard, error) {
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(d.log.String(), c.ready); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) || b.ctx.Err() != nil {
 			g.stop()
-			return nil, fmt.Errorf("%s does not start: %s", c.name, d.log.tail())
+			return nil, fmt.Errorf("%s does not start: %s", c.name, d.log.Tail())
 		}
 	}
 	return g, nil
