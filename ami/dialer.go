@@ -59,7 +59,7 @@ type Dialer struct {
 }
 
 const (
-	firstRetry, slowestRetry         = 100 * time.Millisecond, 10 * time.Second
+	firstRetry, slowestRetry         = 100 * time.Millisecond, 2 * time.Second
 	firstAuthRetry, slowestAuthRetry = time.Minute, 10 * time.Minute
 )
 

@@ -35,7 +35,9 @@ type Watch struct {
 
 	mu     sync.Mutex
 	writer *nftables.Conn
-	log    *netlink.Conn // nil: challenges are not seen
+	reader *reader
+	built  map[string]string // the table's shape as it was made
+	log    *netlink.Conn     // nil: challenges are not seen
 }
 
 // LogGroup is the NFLOG group that challenges are copied to. Whoever else reads
@@ -63,6 +65,9 @@ func OpenWatch(cfg Config) (*Watch, error) {
 	if w.writer, err = newConn(cfg.NetNS, &limit); err != nil {
 		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
 	}
+	if w.reader, err = newReader(cfg.NetNS); err != nil {
+		return nil, errors.Join(fmt.Errorf("firewall: watch: %w", explain(err)), w.writer.CloseLasting())
+	}
 	logErr := w.listen(LogGroup)
 	if logErr == nil {
 		if logErr = w.build(); logErr == nil {
@@ -72,7 +77,7 @@ func OpenWatch(cfg Config) (*Watch, error) {
 		w.log = nil
 	}
 	if err := w.build(); err != nil {
-		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", w.name, explain(err)), w.writer.CloseLasting())
+		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", w.name, explain(err)), w.writer.CloseLasting(), w.reader.close())
 	}
 	return w, fmt.Errorf("%w: %w", ErrNoLog, logErr)
 }
@@ -171,7 +176,7 @@ func (w *Watch) Close() error {
 	defer w.mu.Unlock()
 	w.writer.AddTable(nfTable(w.name))
 	w.writer.DelTable(nfTable(w.name))
-	errs := []error{w.writer.Flush(), w.writer.CloseLasting()}
+	errs := []error{w.writer.Flush(), w.writer.CloseLasting(), w.reader.close()}
 	if w.log != nil {
 		errs = append(errs, w.log.Close())
 	}
@@ -226,6 +231,9 @@ func (w *Watch) build() error {
 	err := w.queue(t)
 	if flushErr := w.writer.Flush(); err == nil {
 		err = flushErr
+	}
+	if err == nil {
+		w.built, err = w.shape()
 	}
 	return err
 }

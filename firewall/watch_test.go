@@ -166,3 +166,37 @@ func FuzzChallenge(f *testing.F) {
 		})
 	})
 }
+
+// Whatever others do to the table shows, and a restored one is as it was made.
+func TestWatchIsVerified(t *testing.T) {
+	l := newLab(t)
+	w, _ := openWatch(t, l)
+	intact := func(when string) {
+		t.Helper()
+		found, err := w.Verify()
+		must(t, err)
+		if len(found) > 0 {
+			t.Errorf("%s: %s", when, strings.Join(found, "; "))
+		}
+	}
+	must(t, w.Suspect(time.Hour, netip.MustParsePrefix("198.51.100.7/32")))
+	intact("with an element")
+	for command, want := range map[string]string{
+		"flush ruleset":                                             "table inet tollwarden_watch: missing",
+		"delete table inet tollwarden_watch":                        "set suspects4: missing",
+		"flush chain inet tollwarden_watch outgoing":                "chain outgoing: is not as it was made",
+		"insert rule inet tollwarden_watch incoming accept":         "chain incoming: is not as it was made",
+		"add chain inet tollwarden_watch mine":                      "chain mine: not ours",
+		"add chain inet tollwarden_watch incoming { policy drop; }": "chain incoming: is not as it was made",
+		"add table inet tollwarden_watch { flags dormant; }":        "table inet tollwarden_watch: is not as it was made",
+	} {
+		l.nft(t, command)
+		found, err := w.Verify()
+		must(t, err)
+		if !strings.Contains(strings.Join(found, "; "), want) {
+			t.Errorf("after %s found %q, want %q", command, found, want)
+		}
+		must(t, w.Restore())
+		intact("restored after " + command)
+	}
+}

@@ -19,7 +19,8 @@ import (
 // restores with every ban in one batch, and proves by a probe that a ban drops.
 type sentry struct {
 	table   firewall.Table
-	restore func(now time.Time) error // makes the table anew with every ban in force
+	watch   *firewall.Watch           // the second table; nil: there is none
+	restore func(now time.Time) error // makes both anew, with every ban in force
 	tell    func(alarm)
 	log     zerolog.Logger
 	wakeC   chan struct{} // somebody has changed the ruleset
@@ -95,7 +96,7 @@ func (s *sentry) changed(c firewall.Change) {
 
 // check compares, restores and probes once.
 func (s *sentry) check(now time.Time) {
-	found, err := s.table.Verify(now)
+	found, err := s.verify(now)
 	if err == nil && len(found) > 0 {
 		err = s.repair(now, found)
 	}
@@ -118,6 +119,16 @@ func (s *sentry) check(now time.Time) {
 		}
 	}
 	s.state.trouble, s.state.ahead = err, ahead
+}
+
+// verify says what is wrong with the tables.
+func (s *sentry) verify(now time.Time) ([]string, error) {
+	found, err := s.table.Verify(now)
+	if s.watch == nil || err != nil {
+		return found, err
+	}
+	more, err := s.watch.Verify()
+	return append(found, more...), err
 }
 
 // repair restores the table and reports what was found.
@@ -206,7 +217,7 @@ func (d *daemon) guard(cfg *config.Config) {
 		return
 	}
 	d.sentry = newSentry(cfg.Health.Kernel, kernel, d.log)
-	d.sentry.tell = d.herald.tell
+	d.sentry.watch, d.sentry.tell = d.watch, d.herald.tell
 	d.sentry.restore = func(now time.Time) error {
 		err := kernel.Repair(now)
 		if errors.Is(err, firewall.ErrUnread) {
