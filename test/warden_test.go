@@ -1,6 +1,7 @@
 package test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,6 +48,7 @@ type warden struct {
 	t    *testing.T
 	lab  *lab.Lab
 	dir  string // its configuration, ledger, secrets and socket
+	ami  string // where it finds Asterisk; "": lab.AMIAddress
 	cmd  *exec.Cmd
 	log  *lab.Journal
 	done chan error
@@ -117,7 +119,7 @@ func guardWith(t *testing.T, l *lab.Lab, settings string) *warden {
 func (w *warden) write(top, user, secret, sections string) {
 	w.t.Helper()
 	text := fmt.Sprintf("%s\ndata = %q\nsocket = %q\n[asterisk]\naddress = %q\nusername = %q\nsecret = %q\nconfig_dir = %q\n",
-		top, filepath.Join(w.dir, "data"), w.socket(), lab.AMIAddress, user, secret, w.lab.Path("/etc/asterisk"))
+		top, filepath.Join(w.dir, "data"), w.socket(), cmp.Or(w.ami, lab.AMIAddress), user, secret, w.lab.Path("/etc/asterisk"))
 	if err := os.WriteFile(w.config(), []byte(text+sections), 0o600); err != nil {
 		w.t.Fatal(err)
 	}

@@ -41,6 +41,9 @@ type Guesser struct {
 	// CallIDTail ends every Call-ID. Bytes that are no UTF-8 hide the guesser from Asterisk's
 	// events and from its security log.
 	CallIDTail string
+
+	// Heard, when it is set, is told of each answer to a guess, on a goroutine of the run.
+	Heard func()
 }
 
 // Guesses is how guessing went, as the guesser saw it.
@@ -296,6 +299,9 @@ func (r *guessing) heard(m *message, at netip.Addr) {
 	r.seen.Answered++
 	r.seen.Status[code]++
 	r.seen.Last = time.Now()
+	if r.Heard != nil {
+		r.Heard()
+	}
 	if code == 200 && r.seen.Found == "" {
 		r.seen.Found = r.password(i)
 		close(r.over)
