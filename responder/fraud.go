@@ -40,6 +40,14 @@ var signOf = func() (of map[calls.Kind]score.Signal) {
 // registration too many (res_pjsip_registrar.c).
 var tooManyContacts = []byte("registrar_attempt_exceeds_maximum_configured_contacts")
 
+// question is what Asterisk is asked about one call: where it comes from, or
+// with which User-Agent it was set up.
+type question struct {
+	sign  calls.Sign // about the call; waits for the source
+	agent bool
+	call  calls.Channel // whose User-Agent is asked for
+}
+
 // ending is one call to be hung up. incident is nil when the call is of a
 // locked account.
 type ending struct {
@@ -89,6 +97,12 @@ func (r *Responder) channelState(now time.Time, e *ami.Event) {
 func (r *Responder) called(now time.Time, c calls.Channel) {
 	c.Calling = true
 	signs := r.calls.Call(now, c)
+	if r.asking && r.calls.Unfamiliar(now, c) && !r.contains(c.Account, now) {
+		select {
+		case r.strangers <- question{agent: true, call: c}:
+		default:
+		}
+	}
 	r.sweepNew(c)
 	r.endLocked(c)
 	if r.contains(c.Account, now) {
@@ -153,7 +167,7 @@ func (r *Responder) raise(now time.Time, signs []calls.Sign) {
 		s := signs[i]
 		if r.asking && s.Channel != "" && !s.From.Source.IsValid() && s.Kind != calls.ForbiddenDestination {
 			select {
-			case r.strangers <- s:
+			case r.strangers <- question{sign: s}:
 				continue
 			default:
 			}
@@ -208,23 +222,44 @@ func (r *Responder) contains(account string, now time.Time) bool {
 func (r *Responder) ask(ctx context.Context) {
 	for {
 		select {
-		case s := <-r.strangers:
+		case q := <-r.strangers:
 			within, cancel := context.WithTimeout(ctx, askWithin)
-			source, err := r.parts.PBX.Whence(within, s.Channel)
-			cancel()
-			if err == nil {
-				s.From = calls.Login{Source: source.Addr(), Port: source.Port()}
-			}
-			r.mu.Lock()
-			if now := time.Now(); r.contains(s.Account, now) {
-				r.counters.Muted++
+			if q.agent {
+				r.askAgent(within, q.call)
 			} else {
-				r.score(now, s)
+				r.askSource(within, q.sign)
 			}
-			r.mu.Unlock()
+			cancel()
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+func (r *Responder) askSource(ctx context.Context, s calls.Sign) {
+	source, err := r.parts.PBX.Whence(ctx, s.Channel)
+	if err == nil {
+		s.From = calls.Login{Source: source.Addr(), Port: source.Port()}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if r.contains(s.Account, now) {
+		r.counters.Muted++
+		return
+	}
+	r.score(now, s)
+}
+
+func (r *Responder) askAgent(ctx context.Context, c calls.Channel) {
+	agent, err := r.parts.PBX.Agent(ctx, c.Name)
+	if err != nil {
+		return // the call is over
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := time.Now(); !r.contains(c.Account, now) {
+		r.raise(now, r.calls.CallAgent(now, c, agent))
 	}
 }
 

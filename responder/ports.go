@@ -45,6 +45,9 @@ type PBX interface {
 	HangupChannel(ctx context.Context, channel string) (ended bool, err error)
 	// Whence is where the call of a channel comes from.
 	Whence(ctx context.Context, channel string) (netip.AddrPort, error)
+	// Agent is the User-Agent that the call of a channel was set up with; "" when
+	// it named none.
+	Agent(ctx context.Context, channel string) (string, error)
 	// Rotate gives the account another secret; detail says how and where it
 	// is kept, never what it is.
 	Rotate(ctx context.Context, account string) (detail string, err error)

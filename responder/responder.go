@@ -71,8 +71,8 @@ type Responder struct {
 	jobs   chan job
 	sweeps chan string // accounts whose new calls are to be ended now
 
-	endings   chan ending     // single calls to be ended now
-	strangers chan calls.Sign // calls to be asked about
+	endings   chan ending   // single calls to be ended now
+	strangers chan question // about calls
 
 	mu         sync.Mutex // guards what follows; never held over I/O
 	parser     ami.Parser
@@ -146,7 +146,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	r := &Responder{
 		policy: policy, parts: parts, log: parts.Log,
 		jobs: make(chan job, maxJobs), sweeps: make(chan string, maxSweeps),
-		endings: make(chan ending, maxEndings), strangers: make(chan calls.Sign, maxStrangers),
+		endings: make(chan ending, maxEndings), strangers: make(chan question, maxStrangers),
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),

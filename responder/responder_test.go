@@ -122,6 +122,11 @@ func (x *exchange) Whence(_ context.Context, channel string) (netip.AddrPort, er
 	return x.whence, nil
 }
 
+func (x *exchange) Agent(_ context.Context, channel string) (string, error) {
+	x.note("agent " + channel)
+	return "", nil
+}
+
 func (x *exchange) Accounts(context.Context) ([]calls.Account, error) { return x.accounts, nil }
 
 func (x *exchange) Lock(_ context.Context, account string) (string, string, error) {

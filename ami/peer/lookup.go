@@ -69,19 +69,10 @@ func (m *Manager) HangupChannel(ctx context.Context, channel string) (ended bool
 // Whence is the address that the call of a channel comes from, as Asterisk saw
 // it: a lone UDP packet can forge it.
 func (m *Manager) Whence(ctx context.Context, channel string) (netip.AddrPort, error) {
-	tech, _, ok := ami.SplitChannel([]byte(channel))
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("look up %q: that is no phone's channel", channel)
-	}
-	variable := "CHANNEL(pjsip,remote_addr)"
-	if Technology(tech) == ChanSIP {
-		variable = "CHANNEL(recvip)"
-	}
-	r, err := m.do(ctx, ami.Getvar(channel, variable))
+	value, err := m.variable(ctx, channel, "CHANNEL(pjsip,remote_addr)", "CHANNEL(recvip)")
 	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("look up %s: %w", channel, err)
+		return netip.AddrPort{}, err
 	}
-	value := r.Get("Value")
 	if ap, err := netip.ParseAddrPort(value); err == nil {
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
 	}
@@ -90,4 +81,27 @@ func (m *Manager) Whence(ctx context.Context, channel string) (netip.AddrPort, e
 		return netip.AddrPort{}, fmt.Errorf("look up %s: Asterisk tells no address", channel)
 	}
 	return netip.AddrPortFrom(addr.Unmap(), 0), nil
+}
+
+// Agent is the User-Agent that the call of a channel was set up with, in the
+// caller's own words; "" when it named none.
+func (m *Manager) Agent(ctx context.Context, channel string) (string, error) {
+	return m.variable(ctx, channel, "PJSIP_HEADER(read,User-Agent)", "CHANNEL(useragent)")
+}
+
+// variable reads a variable of a channel, which each technology names its way.
+func (m *Manager) variable(ctx context.Context, channel, pjsip, chanSIP string) (string, error) {
+	tech, _, ok := ami.SplitChannel([]byte(channel))
+	if !ok {
+		return "", fmt.Errorf("look up %q: that is no phone's channel", channel)
+	}
+	name := pjsip
+	if Technology(tech) == ChanSIP {
+		name = chanSIP
+	}
+	r, err := m.do(ctx, ami.Getvar(channel, name))
+	if err != nil {
+		return "", fmt.Errorf("look up %s: %w", channel, err)
+	}
+	return r.Get("Value"), nil
 }

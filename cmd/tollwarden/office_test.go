@@ -83,6 +83,7 @@ func (s *site) Accounts(context.Context) ([]calls.Account, error)      { return 
 func (s *site) Contacts(context.Context) ([]responder.Contact, error)  { return s.contacts, nil }
 func (s *site) Trusted(context.Context) ([]responder.Protected, error) { return nil, nil }
 func (s *site) Channels(context.Context) ([]calls.Channel, error)      { return nil, nil }
+func (s *site) Agent(context.Context, string) (string, error)          { return "", nil }
 func (s *site) Whence(context.Context, string) (netip.AddrPort, error) { return netip.AddrPort{}, nil }
 
 func (s *site) resync() {

@@ -85,6 +85,11 @@ func (p *pbx) Whence(ctx context.Context, channel string) (netip.AddrPort, error
 	return p.manager.Whence(ctx, channel)
 }
 
+// Agent is the User-Agent of the call of a channel.
+func (p *pbx) Agent(ctx context.Context, channel string) (string, error) {
+	return p.manager.Agent(ctx, channel)
+}
+
 // Accounts are those that Asterisk knows. Only PJSIP raises a SuccessfulAuth
 // for every call.
 func (p *pbx) Accounts(ctx context.Context) ([]calls.Account, error) {

@@ -274,6 +274,7 @@ func TestUnseenLogin(t *testing.T) {
 func TestContacts(t *testing.T) {
 	s := newSite(usual())
 	s.awake("1002")
+	s.Listening(noon.Add(-time.Hour))
 	at := func(source, agent string) calls.Contact {
 		return calls.Contact{Account: "1002", Source: netip.MustParseAddr(source), Agent: agent}
 	}
@@ -284,11 +285,57 @@ func TestContacts(t *testing.T) {
 	if got := names(s.Contacts(noon.Add(time.Minute), two)); got != "NewNetwork ScannerAgent TwoNetworks" {
 		t.Errorf("a second one: %q", got)
 	}
+	if got := names(s.CallAgent(noon, calls.Channel{Name: "PJSIP/1002-0000000a", Account: "1002"}, "Friendly-Scanner")); got != "" {
+		t.Errorf("a scanner known by its registration: %q", got)
+	}
+	if got := names(s.CallAgent(noon, calls.Channel{Name: "PJSIP/1003-0000000b", Account: "1003"}, "pplsip")); got != "ScannerAgent" {
+		t.Errorf("a call of a scanner: %q", got)
+	}
 	if got := names(s.Contacts(noon.Add(2*time.Minute), two)); got != "" {
 		t.Errorf("the same again: %q", got)
 	}
 	if got := names(s.Crowded(noon.Add(2*time.Hour), []byte("1002"), thief)); got != "TwoNetworks" {
 		t.Errorf("a registration too many: %q", got)
+	}
+}
+
+// A registration that appears without its login being seen was made by somebody
+// who blinds the event stream.
+func TestUnseenRegistration(t *testing.T) {
+	at := func(source string) calls.Contact {
+		return calls.Contact{Account: "1002", Source: netip.MustParseAddr(source)}
+	}
+	for name, c := range map[string]struct {
+		loggedIn []time.Duration // before the second list
+		want     string
+	}{
+		"its login was seen, and then it was not": {[]time.Duration{-time.Hour}, "UnseenLogin"},
+		"its login was seen":                      {[]time.Duration{-time.Hour, -time.Minute}, ""},
+		"just before the first list":              {[]time.Duration{-5*time.Minute - time.Second}, ""},
+		"another PBX takes its registrations":     {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(usual())
+			s.awake("1002")
+			s.Listening(noon.Add(-2 * time.Hour))
+			for _, before := range c.loggedIn {
+				s.Login(noon.Add(before), []byte("1002"), desk)
+			}
+			s.Contacts(noon.Add(-5*time.Minute), []calls.Contact{at("198.51.100.11")})
+			if got := names(s.Contacts(noon, []calls.Contact{at("198.51.100.11"), at("198.51.100.12")})); got != c.want {
+				t.Errorf("signs: %q, want %q", got, c.want)
+			}
+			if got := names(s.Contacts(noon.Add(time.Minute), []calls.Contact{at("198.51.100.11"), at("198.51.100.12")})); got != "" {
+				t.Errorf("the same again: %q", got)
+			}
+		})
+	}
+	s := newSite(usual())
+	s.awake("1002")
+	s.Listening(noon.Add(-time.Hour))
+	s.Login(noon.Add(-30*time.Minute), []byte("1002"), desk)
+	if got := names(s.Contacts(noon, []calls.Contact{at("198.51.100.12")})); got != "" {
+		t.Errorf("what stood before the first list: %q", got)
 	}
 }
 

@@ -425,6 +425,7 @@ func (nothing) HangupChannel(context.Context, string) (bool, error)    { return 
 func (nothing) Whence(context.Context, string) (netip.AddrPort, error) {
 	return netip.AddrPort{}, nil
 }
+func (nothing) Agent(context.Context, string) (string, error)          { return "", nil }
 func (nothing) Accounts(context.Context) ([]calls.Account, error)      { return nil, nil }
 func (nothing) Trusted(context.Context) ([]responder.Protected, error) { return nil, nil }
 func (nothing) Contacts(context.Context) ([]responder.Contact, error) {

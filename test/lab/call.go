@@ -24,7 +24,7 @@ type Call struct {
 // [ErrNoAnswer] once ctx ends.
 func (p *Phone) Call(ctx context.Context, number string) (*Call, error) {
 	call := &Call{
-		phone: p, id: token(), ended: make(chan struct{}),
+		phone: p, id: token() + p.tail, ended: make(chan struct{}),
 		local: p.address() + ";tag=" + token(), remote: p.addressOf(number),
 		target: uriOf(p.addressOf(number)),
 	}

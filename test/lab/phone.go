@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ type Phone struct {
 	Account string
 
 	wire     wire
+	agent    string
+	tail     string // of its Call-IDs
 	contact  string // where the PBX is to send requests
 	instance string // Call-ID of its registrations
 	incoming chan *Call
@@ -34,6 +37,10 @@ type Phone struct {
 type PhoneOptions struct {
 	Transport string     // udp or tcp
 	From      netip.Addr // one of the host's addresses
+	UserAgent string     // "Lab phone"
+
+	// CallIDTail ends every Call-ID, as that of a Guesser.
+	CallIDTail string
 }
 
 // StatusError is a final answer of the PBX that is not a success.
@@ -71,8 +78,10 @@ func (h *Host) Phone(account, password string, o PhoneOptions) (*Phone, error) {
 		Account:  account,
 		login:    credentials{account, password},
 		wire:     w,
+		agent:    cmp.Or(o.UserAgent, "Lab phone"),
+		tail:     o.CallIDTail,
 		contact:  fmt.Sprintf("<sip:%s@%s:%d;transport=%s>", account, uriHost(o.From), w.local().Port(), o.Transport),
-		instance: token(),
+		instance: token() + o.CallIDTail,
 		incoming: make(chan *Call, 16),
 		done:     make(chan struct{}),
 		waiting:  make(map[string]chan *message),
@@ -182,7 +191,7 @@ func (p *Phone) build(o outgoing, authorization string) *message {
 		header{"Call-ID", o.callID},
 		header{"CSeq", fmt.Sprintf("%d %s", seq, o.method)},
 		header{"Contact", p.contact},
-		header{"User-Agent", "Lab phone"})
+		header{"User-Agent", p.agent})
 	m.headers = append(m.headers, o.extra...)
 	if authorization != "" {
 		m.add("Authorization", authorization)

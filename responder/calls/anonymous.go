@@ -1,0 +1,51 @@
+package calls
+
+import (
+	"strings"
+	"time"
+)
+
+// anonymous says whether calls of this name are nobody's: PJSIP's endpoint for
+// them, or a chan_sip guest, whose channel has a name that Asterisk does not
+// list.
+func (d *Detector) anonymous(a *account) bool {
+	if a.carrier || d.listed == nil {
+		return false
+	}
+	if a.name == "anonymous" || strings.HasPrefix(a.name, "anonymous@") {
+		return true
+	}
+	_, listed := d.listed[a.name]
+	return !listed && len(a.logins) == 0
+}
+
+// anonymousCall looks at a call that nobody logged in for.
+func (a *account) anonymousCall(s *signs) {
+	if s.number.External && (s.number.Foreign || s.number.Country == "") {
+		s.add(AnonymousCall, "dialled like an outgoing call, without a login")
+	}
+}
+
+// End takes the end of a channel and returns the channel; one never seen is not
+// ok.
+func (d *Detector) End(now time.Time, name string) (c Channel, s []Sign, ok bool) {
+	c, ok = d.Down(name)
+	if !ok {
+		return c, nil, false
+	}
+	a := d.accounts[c.Account]
+	if a == nil || !c.Calling || now.Sub(c.Since) > shortCall || !d.anonymous(a) {
+		return c, nil, true
+	}
+	for len(a.ended) > 0 && now.Sub(a.ended[0]) >= ProbeWithin {
+		a.ended = a.ended[1:]
+	}
+	if a.ended = append(a.ended, now); len(a.ended) < shortCalls {
+		return c, nil, true
+	}
+	a.ended = a.ended[len(a.ended)-shortCalls:]
+	return c, []Sign{{
+		Kind: AnonymousCall, Account: a.name, Channel: name,
+		Detail: c.Dialled + ": short calls one after another, without a login",
+	}}, true
+}

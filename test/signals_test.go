@@ -1,0 +1,173 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// The signals that calls and registrations raise, each with a threshold of its
+// own that tells and does nothing: a real Asterisk raises each of them, and
+// none before somebody gives a reason.
+var callSignals = []string{
+	"CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination", "NewCountry", "OffHours",
+	"NewNetwork", "TwoNetworks", "ScannerAgent", "UnseenLogin",
+}
+
+func eachSignal() string {
+	var s strings.Builder
+	for _, name := range callSignals {
+		fmt.Fprintf(&s, "[[threshold]]\nname = %q\nper = \"account\"\nsignals = { %s = 1 }\nscore = 1\nwithin = \"1m\"\nplaybook = \"tell\"\n", name, name)
+	}
+	return s.String() + "[[playbook]]\nname = \"tell\"\nsteps = [\"notify\"]\n"
+}
+
+// closed is a configuration of hours that are over today.
+func closed() string {
+	day := time.Now().UTC().AddDate(0, 0, 3).Format("Mon")
+	return fmt.Sprintf("timezone = \"UTC\"\nhours = [\"%s 10:00-11:00\"]\noff_hours = 1\n", day)
+}
+
+func TestSignals(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		t.Parallel() // it waits more than it does
+		for i, account := range []string{"1001", "1002", "1003", "1004", "1005"} {
+			register(t, addPhone(t, addHost(t, l, "desk-"+account, fmt.Sprintf("198.51.100.%d", 10+i)), account))
+		}
+		w := guardWith(t, l, "[calls]\nlearn = \"1s\"\ngap = \"200ms\"\nrate = 4\nconcurrent = 2\n"+closed()+eachSignal())
+		told := func() map[string]string {
+			said := map[string]string{}
+			for _, i := range w.incidents() {
+				said[i.Threshold+" of "+i.Account] = i.Reason
+			}
+			return said
+		}
+		var known []string
+		// raises checks that what was just done raised these signals and no other.
+		raises := func(account string, want ...string) {
+			t.Helper()
+			var said map[string]string
+			w.wait(fmt.Sprintf("%v of %s", want, account), 5*time.Second, func() bool {
+				said = told()
+				return !slices.ContainsFunc(want, func(s string) bool { return said[s+" of "+account] == "" })
+			})
+			for _, s := range want {
+				t.Logf("%-14s of %s: %s", s, account, said[s+" of "+account])
+				known = append(known, s+" of "+account)
+			}
+			for s, why := range said {
+				if !slices.Contains(known, s) {
+					t.Errorf("nobody gave a reason for %s: %s", s, why)
+					known = append(known, s)
+				}
+			}
+		}
+		call := func(p *lab.Phone, number string) *lab.Call {
+			t.Helper()
+			c, err := p.Call(soon(t), number)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		short := func(p *lab.Phone, number string) {
+			t.Helper()
+			if err := call(p, number).Hangup(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(250 * time.Millisecond) // a person's pace, by the configuration above
+		}
+		time.Sleep(time.Second) // while it learns, nothing is new
+		host := addHost(t, l, "elsewhere", guesserAddress)
+		from := func(account string, o lab.PhoneOptions) *lab.Phone {
+			t.Helper()
+			p, err := host.Phone(account, "", o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = p.Close() })
+			return p
+		}
+		desk := addPhone(t, addHost(t, l, "desk", "198.51.100.20"), "1001")
+		register(t, desk)
+		raises("1001")
+
+		short(desk, "00442079460001")
+		raises("1001", "NewCountry")
+		short(desk, "00442079460001")
+		raises("1001", "OffHours")
+		short(desk, "00881612345678")
+		raises("1001", "ForbiddenDestination")
+
+		quick := []*lab.Call{call(desk, "00442079460001"), call(desk, "00442079460002"), call(desk, "00442079460003")}
+		raises("1001", "Cadence", "CallRate", "ConcurrentCalls")
+		for _, c := range quick {
+			_ = c.Hangup(soon(t))
+		}
+
+		prober := addPhone(t, addHost(t, l, "prober", "198.51.100.21"), "1003")
+		register(t, prober)
+		for _, number := range []string{"0011442079460001", "011442079460001", "900442079460001"} {
+			short(prober, number)
+		}
+		raises("1003", "DialProbing", "NewCountry", "OffHours")
+
+		// The owner and a thief by turns.
+		thief, owner := from("1002", lab.PhoneOptions{}), addPhone(t, addHost(t, l, "owner", "198.51.100.22"), "1002")
+		register(t, thief)
+		raises("1002", "NewNetwork")
+		register(t, owner)
+		register(t, thief)
+		raises("1002", "TwoNetworks")
+
+		scanner := from("1004", lab.PhoneOptions{UserAgent: "friendly-scanner"})
+		register(t, scanner)
+		short(scanner, "00442079460001")
+		raises("1004", "ScannerAgent", "NewNetwork", "NewCountry")
+
+		blinding(t, l, w)
+		raises("1005", "UnseenLogin", "NewCountry", "OffHours")
+	})
+}
+
+// blinding makes a call of 1005 whose login no event tells of, because a text in
+// it is no UTF-8: with PJSIP the Call-ID, with chan_sip the dialled number.
+func blinding(t *testing.T, l *lab.Lab, w *warden) {
+	t.Helper()
+	host := addHost(t, l, "blinding", "198.51.100.23")
+	number, o := "00442079460001", lab.PhoneOptions{CallIDTail: "\xff\xfe"}
+	if l.Version == lab.Asterisk16 {
+		number, o = number+"\xff", lab.PhoneOptions{}
+	}
+	p, err := host.Phone("1005", "", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	register(t, p)
+	if l.Version == lab.Asterisk16 {
+		// chan_sip's logins are told under conditions only: that this account's are
+		// has to be seen first.
+		c, err := p.Call(soon(t), "00442079460001")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Hangup(soon(t))
+	}
+	time.Sleep(2100 * time.Millisecond) // after the login of the registration
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		c, err := p.Call(ctx, number)
+		cancel()
+		if err != nil {
+			t.Fatalf("a blinding call: %v", err)
+		}
+		_ = c.Hangup(soon(t))
+		time.Sleep(250 * time.Millisecond)
+	}
+}
