@@ -63,6 +63,8 @@ type Firewall struct {
 	Allow []netip.Prefix
 	// SIPPorts are the UDP ports that are closed to a source that may be forged.
 	SIPPorts []uint16
+	// Counters says whether the kernel counts the packets of each ban.
+	Counters bool
 }
 
 // Bans is the ladder of ban times.

@@ -106,6 +106,7 @@ func TestMistakes(t *testing.T) {
 		"allow":            {login + "[firewall]\nallow = [\"office\"]\n", `t.toml:5: firewall.allow: "office": want an address such as "192.0.2.1" or a prefix`},
 		"table":            {login + "[firewall]\ntable = \"my table\"\n", `t.toml:5: firewall.table: "my table": want a lower-case letter`},
 		"no port":          {login + "[firewall]\nsip_ports = []\n", `t.toml:5: firewall.sip_ports: 0 ports: want 1 to 16`},
+		"counters":         {login + "[firewall]\ncounters = \"yes\"\n", `t.toml:5: firewall.counters: incompatible types`},
 		"bad port":         {login + "[firewall]\nsip_ports = [5060, 70000]\n", `t.toml:5: firewall.sip_ports: 70000: want 1 to 65535`},
 		"claimed too long": {login + "[bans]\nclaimed = \"4h\"\n", `t.toml:5: bans.claimed: 4h: want 1h at most`},
 		"keep":             {login + "[ledger]\nkeep = \"29d\"\n", `t.toml:5: ledger.keep: 29d: want 30d at least, which is bans.forget`},

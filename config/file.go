@@ -19,9 +19,10 @@ type file struct {
 	} `toml:"asterisk"`
 
 	Firewall struct {
-		Table *string   `toml:"table"`
-		Allow *[]string `toml:"allow"`
-		Ports *[]int    `toml:"sip_ports"`
+		Table    *string   `toml:"table"`
+		Allow    *[]string `toml:"allow"`
+		Ports    *[]int    `toml:"sip_ports"`
+		Counters *bool     `toml:"counters"`
 	} `toml:"firewall"`
 
 	Bans struct {

@@ -253,6 +253,7 @@ func (p *parser) firewall(f *file, fw *Firewall) {
 		p.fail("firewall.table", "%q: want a lower-case letter, then up to 31 of a-z, 0-9 and _", fw.Table)
 	}
 	p.sipPorts(f.Firewall.Ports, fw)
+	set(f.Firewall.Counters, &fw.Counters)
 	if f.Firewall.Allow == nil {
 		return
 	}

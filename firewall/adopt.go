@@ -110,7 +110,7 @@ func (k *Kernel) read(table string, in *inspection, exact bool) (more []order, e
 	for id := range setCount {
 		s := &sets[id]
 		f, ok := in.sets[s.name]
-		if !ok || !f.alike(wantedSet(id)) || s.allow && !exact {
+		if !ok || !f.alike(wantedSet(id, k.counted)) || s.allow && !exact {
 			continue
 		}
 		if exact && !s.interval && f.elements > MaxRead {

@@ -72,6 +72,7 @@ func BenchmarkMany(b *testing.B) {
 			{"again", func() error { return k.Ban(now, later...) }},
 			{"restore same", func() error { return k.Restore(now, later) }},
 			{"verify", func() error { _, err := k.Verify(now); return err }},
+			{"hits of 65536", func() error { _, err := k.Hits(bans[:64<<10]); return err }},
 			{"stats", func() error { _, err := k.Stats(); return err }},
 			{"repair", func() error { return k.Repair(now) }},
 			{"open again", func() error {

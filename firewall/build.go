@@ -15,13 +15,15 @@ func nfTable(name string) *nftables.Table {
 	return &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
 }
 
-// nfSet is a set as the kernel is to make it.
-func nfSet(t *nftables.Table, id setID) *nftables.Set {
+// nfSet is a set as the kernel is to make it. In one that is counted each
+// element that bans has a counter: it is declared for the whole set, since nft
+// loads no listing in which only elements have it.
+func nfSet(t *nftables.Table, id setID, counted bool) *nftables.Set {
 	s := &sets[id]
 	out := &nftables.Set{
 		Table: t, Name: s.name, Size: s.size,
 		KeyType: nftables.TypeIPAddr, KeyByteOrder: binaryutil.BigEndian,
-		Interval: s.interval, HasTimeout: !s.allow,
+		Interval: s.interval, HasTimeout: !s.allow, Counter: counted && !s.allow,
 	}
 	if s.v6 {
 		out.KeyType = nftables.TypeIP6Addr
@@ -103,11 +105,11 @@ func (c *chain) udp(port uint16) []expr.Any {
 }
 
 // buildTable queues the whole table, with empty sets.
-func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counts map[string]Count) error {
+func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counted bool, counts map[string]Count) error {
 	conn.AddTable(t)
 	var made [setCount]*nftables.Set
 	for id := range setCount {
-		made[id] = nfSet(t, id)
+		made[id] = nfSet(t, id, counted)
 		if err := conn.AddSet(made[id], nil); err != nil {
 			return err
 		}
@@ -133,7 +135,7 @@ func buildBatch(conn *nftables.Conn, t *nftables.Table, b *batch, now time.Time)
 		if len(c.drop)+len(c.add) == 0 {
 			continue
 		}
-		s := nfSet(t, setID(id))
+		s := nfSet(t, setID(id), false) // only its name and kind matter here
 		gone := elementsOf(setID(id), c.drop, nil)
 		if err := conn.SetAddElements(s, gone); err != nil {
 			return err

@@ -54,7 +54,7 @@ func (k *Kernel) rehearse(cfg Config) error {
 	t := nfTable(fmt.Sprintf("%s_check_%d", cfg.Name, os.Getpid()))
 	contents := contentsOf(&books{}, allow, 0)
 	whole := k.rehearsal(t, func() error {
-		if err := buildTable(k.writer, t, k.ports, nil); err != nil {
+		if err := buildTable(k.writer, t, k.ports, k.counted, nil); err != nil {
 			return err
 		}
 		return buildBatch(k.writer, t, contents, time.Now())
@@ -88,10 +88,10 @@ var features = []struct {
 }{
 	{"nftables with inet tables (CONFIG_NF_TABLES_INET)", func(*nftables.Conn, *nftables.Table) error { return nil }},
 	{"hash sets with timeouts (nf_tables)", func(c *nftables.Conn, t *nftables.Table) error {
-		return c.AddSet(nfSet(t, hosts4), nil)
+		return c.AddSet(nfSet(t, hosts4, false), nil)
 	}},
 	{"interval sets with timeouts (nf_tables)", func(c *nftables.Conn, t *nftables.Table) error {
-		return c.AddSet(nfSet(t, prefixes6), nil)
+		return c.AddSet(nfSet(t, prefixes6, false), nil)
 	}},
 	{"base chains before conntrack (nf_tables_inet)", func(c *nftables.Conn, t *nftables.Table) error {
 		for i := range chains {
@@ -100,7 +100,7 @@ var features = []struct {
 		return nil
 	}},
 	{"masked set lookups (nf_tables: payload, bitwise, lookup)", func(c *nftables.Conn, t *nftables.Table) error {
-		s := nfSet(t, slash64)
+		s := nfSet(t, slash64, false)
 		if err := c.AddSet(s, nil); err != nil {
 			return err
 		}
@@ -110,6 +110,6 @@ var features = []struct {
 		return nil
 	}},
 	{"named counters (CONFIG_NFT_OBJREF, nft_objref and nft_counter)", func(c *nftables.Conn, t *nftables.Table) error {
-		return buildTable(c, t, DefaultSIPPorts, nil)
+		return buildTable(c, t, DefaultSIPPorts, false, nil)
 	}},
 }

@@ -26,6 +26,9 @@ type sink interface {
 	renew(contents *batch) error
 	// compare says how the table differs from what it should be.
 	compare(now stamp) ([]string, error)
+	// hits tells the packets that matched the elements of these keys; those
+	// without a counter are passed over.
+	hits(id setID, keys []netip.Addr, each func(key netip.Addr, packets uint64)) error
 }
 
 // desk keeps the books and turns what is asked into batches. Kernel and Memory

@@ -51,6 +51,11 @@ type Table interface {
 	Restore(now time.Time, bans []Ban) error
 	// Bans are those in force, from the books, in no order.
 	Bans(now time.Time) []Ban
+	// Hits are the packets dropped of each prefix since it was last given to the
+	// kernel; one that is not counted is not in it. Where bans of prefixes nest
+	// or touch they share pieces of the address space, and what was dropped of
+	// those counts for each.
+	Hits(bans []Ban) (map[netip.Prefix]uint64, error)
 	// Allow replaces the allow list.
 	Allow(prefixes []netip.Prefix) error
 	// Stats asks what was dropped and how full the sets are.
@@ -76,6 +81,11 @@ type Config struct {
 	Allow []netip.Prefix
 	// SIPPorts are what Scope SIP closes; nil is DefaultSIPPorts.
 	SIPPorts []uint16
+	// Uncounted leaves out what Hits tells, as kernels before 5.7 do. A counter
+	// costs the kernel 35 bytes and 16 for each processor, beside the 70 of a
+	// single address, and very many bans at once half the time more: 1,000,000
+	// take 3.9 s instead of 2.6 s, one takes 8 µs more (Linux 6.18).
+	Uncounted bool
 	// NetNS is a file descriptor of the network namespace; 0 is the current one.
 	NetNS int
 }

@@ -68,9 +68,13 @@ func (k *Kernel) inspectSets(in *inspection, name string) error {
 	}
 	for id := range setCount {
 		f, ok := in.sets[sets[id].name]
-		if !ok {
+		want := wantedSet(id, k.counted)
+		switch {
+		case !ok:
 			in.find("set %s: missing", sets[id].name)
-		} else if want := wantedSet(id); !f.same(want) {
+		case f.counted != want.counted:
+			in.find("set %s: has counters: %v, wanted %v", f.name, f.counted, want.counted)
+		case !f.same(want):
 			in.find("set %s: has flags %#x, key type %d of %d bytes, size %d; wanted %#x, %d of %d, %d",
 				f.name, f.flags, f.key, f.keyLen, f.size, want.flags, want.key, want.keyLen, want.size)
 		}
@@ -79,9 +83,9 @@ func (k *Kernel) inspectSets(in *inspection, name string) error {
 }
 
 // wantedSet is what the kernel is to say of a set of ours.
-func wantedSet(id setID) setInfo {
-	s := nfSet(nfTable(""), id)
-	w := setInfo{name: s.Name, key: s.KeyType.GetNFTMagic(), keyLen: s.KeyType.Bytes, size: s.Size}
+func wantedSet(id setID, counted bool) setInfo {
+	s := nfSet(nfTable(""), id, counted)
+	w := setInfo{name: s.Name, key: s.KeyType.GetNFTMagic(), keyLen: s.KeyType.Bytes, size: s.Size, counted: s.Counter}
 	if s.Interval {
 		w.flags |= unix.NFT_SET_INTERVAL
 	}
@@ -142,7 +146,7 @@ func (in *inspection) inspectRules(c *chain, want []rule, rules []*nftables.Rule
 		return
 	}
 	for i, r := range rules {
-		if !sameExprs(r.Exprs, c.exprs(nfSet(nfTable(""), want[i].set), want[i])) {
+		if !sameExprs(r.Exprs, c.exprs(nfSet(nfTable(""), want[i].set, false), want[i])) {
 			in.find("chain %s: rule %d is not %q", c.name, i+1, c.words(want[i]))
 		}
 	}

@@ -16,9 +16,10 @@ import (
 // all three.
 type Kernel struct {
 	desk
-	name   string
-	ports  []uint16 // of Scope SIP
-	opened Opened
+	name    string
+	ports   []uint16 // of Scope SIP
+	counted bool     // each ban counts its packets
+	opened  Opened
 
 	writer *nftables.Conn // every change
 	lookup *nftables.Conn // tables, chains, rules
@@ -54,7 +55,7 @@ func (k *Kernel) Opened() Opened { return k.opened }
 
 // dial opens the connections and reads and writes nothing.
 func dial(cfg Config) (*Kernel, error) {
-	k := &Kernel{name: cfg.Name, ports: cfg.SIPPorts}
+	k := &Kernel{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted && canCount()}
 	k.desk = newDesk(k)
 	var err error
 	if k.writer, err = newConn(cfg.NetNS, &k.limit); err == nil {
@@ -186,7 +187,7 @@ func (k *Kernel) load(name string, contents *batch, counts map[string]Count) err
 			if i == 0 {
 				k.writer.AddTable(t) // so that there is one to delete
 				k.writer.DelTable(t)
-				if err := buildTable(k.writer, t, k.ports, counts); err != nil {
+				if err := buildTable(k.writer, t, k.ports, k.counted, counts); err != nil {
 					return err
 				}
 			}

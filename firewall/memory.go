@@ -26,7 +26,7 @@ func NewMemory(cfg Config) *Memory {
 	if err != nil {
 		panic(err)
 	}
-	m := &Memory{model: model{name: cfg.Name, ports: cfg.SIPPorts}}
+	m := &Memory{model: model{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted}}
 	m.desk = newDesk(m)
 	_ = m.renew(&batch{})
 	if err := m.Allow(cfg.Allow); err != nil {
@@ -51,18 +51,18 @@ func (m *Memory) Lose() {
 }
 
 // Dropped tells whether a packet of SIP over UDP from addr would be dropped at
-// that time, as the rules would decide it.
+// that time, as the rules would decide it; it counts as one that was.
 func (m *Memory) Dropped(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.dropped(addr.Unmap().WithZone(""), SIP, stampOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), SIP, stampOf(now))
 }
 
 // CutOff is Dropped for any other packet.
 func (m *Memory) CutOff(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.dropped(addr.Unmap().WithZone(""), All, stampOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), All, stampOf(now))
 }
 
 // Dump is the table as `nft list table` would print it, with the ends of bans
@@ -104,6 +104,15 @@ func (m *Memory) Remove() error {
 func (m *Memory) apply(now stamp, b *batch) error { return m.model.apply(now, b) }
 func (m *Memory) renew(contents *batch) error     { return m.model.renew(contents) }
 
+func (m *Memory) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
+	for _, key := range keys {
+		if packets, ok := m.model.hits[id][key]; ok {
+			each(key, packets)
+		}
+	}
+	return nil
+}
+
 func (m *Memory) compare(stamp) ([]string, error) {
 	if m.model.lost {
 		return []string{"table inet " + m.model.name + ": missing"}, nil
@@ -113,17 +122,20 @@ func (m *Memory) compare(stamp) ([]string, error) {
 
 // model is the kernel's side of the table: hash sets and interval sets.
 type model struct {
-	name   string
-	ports  []uint16
-	hosts  [setCount]map[netip.Addr]stamp
-	pieces [setCount][]span // sorted, disjoint
-	lost   bool
-	fail   error
+	name    string
+	ports   []uint16
+	counted bool
+	hosts   [setCount]map[netip.Addr]stamp
+	pieces  [setCount][]span                // sorted, disjoint
+	hits    [setCount]map[netip.Addr]uint64 // by the first address, of those that count
+	lost    bool
+	fail    error
 }
 
 func (m *model) renew(contents *batch) error {
-	next := model{name: m.name, ports: m.ports}
+	next := model{name: m.name, ports: m.ports, counted: m.counted}
 	for id, s := range sets {
+		next.hits[id] = map[netip.Addr]uint64{}
 		if !s.interval {
 			next.hosts[id] = map[netip.Addr]stamp{}
 		}
@@ -163,6 +175,12 @@ func (m *model) apply(now stamp, b *batch) error {
 	for id := range setCount {
 		for _, s := range b[id].drop {
 			delete(m.hosts[id], s.first)
+			delete(m.hits[id], s.first)
+		}
+		for _, s := range b[id].add {
+			if m.counted && !sets[id].allow {
+				m.hits[id][s.first] = 0
+			}
 		}
 		if !sets[id].interval {
 			for _, s := range b[id].add {
@@ -180,6 +198,7 @@ func (m *model) collect(id setID, now stamp) {
 	for a, until := range m.hosts[id] {
 		if until.over(now) {
 			delete(m.hosts[id], a)
+			delete(m.hits[id], a)
 		}
 		if n++; n == glances {
 			return
@@ -232,32 +251,44 @@ func (m *model) repieced(id setID, c change) ([]span, error) {
 
 func bySpan(a, b span) int { return a.first.Compare(b.first) }
 
-// has tells whether a set holds an address at that time.
-func (m *model) has(id setID, a netip.Addr, now stamp) bool {
+// find is the first address of the element that holds an address at that time.
+func (m *model) find(id setID, a netip.Addr, now stamp) (key netip.Addr, ok bool) {
 	if a.Is6() != sets[id].v6 {
-		return false
+		return key, false
 	}
 	if !sets[id].interval {
-		until, ok := m.hosts[id][sets[id].key(a)]
-		return ok && !until.over(now)
+		key = sets[id].key(a)
+		until, ok := m.hosts[id][key]
+		return key, ok && !until.over(now)
 	}
 	p := m.pieces[id]
 	i, found := slices.BinarySearchFunc(p, a, func(s span, a netip.Addr) int { return s.first.Compare(a) })
 	if !found {
 		i--
 	}
-	return i >= 0 && !p[i].last.Less(a) && !p[i].until.over(now)
+	if i < 0 || p[i].last.Less(a) || p[i].until.over(now) {
+		return key, false
+	}
+	return p[i].first, true
 }
 
-// dropped asks the sets in the order of the rules, about a packet of that kind.
-func (m *model) dropped(a netip.Addr, kind Scope, now stamp) bool {
+// drop asks the sets in the order of the rules, about a packet of that kind.
+func (m *model) drop(a netip.Addr, kind Scope, now stamp) bool {
 	if m.lost {
 		return false
 	}
 	for id, s := range sets {
-		if s.scope <= kind && m.has(setID(id), a, now) {
-			return !s.allow
+		if s.scope > kind {
+			continue
 		}
+		key, ok := m.find(setID(id), a, now)
+		if !ok {
+			continue
+		}
+		if n, counted := m.hits[id][key]; counted {
+			m.hits[id][key] = n + 1
+		}
+		return !s.allow
 	}
 	return false
 }

@@ -28,6 +28,9 @@ const readSize = 64 << 10
 // setCountAttr is NFTA_SET_COUNT, since Linux 6.15 (uapi/linux/netfilter/nf_tables.h).
 const setCountAttr = 20
 
+// setExprAttr is NFTA_SET_EXPR, since Linux 5.7.
+const setExprAttr = 17
+
 // errInterrupted: the ruleset changed while it was being listed.
 var errInterrupted = errors.New("listing interrupted by a change of the ruleset")
 
@@ -47,6 +50,7 @@ type setInfo struct {
 	flags, key   uint32
 	keyLen, size uint32
 	timeout      uint64 // of elements without one of their own
+	counted      bool   // elements have something that counts
 	elements     int    // -1: not said
 }
 
@@ -84,6 +88,8 @@ func decodeSet(ad *netlink.AttributeDecoder) setInfo {
 				}
 				return nil
 			})
+		case setExprAttr:
+			info.counted = true
 		case setCountAttr:
 			info.elements = int(ad.Uint32())
 		}
@@ -111,20 +117,22 @@ func decodeCounter(ad *netlink.AttributeDecoder) (name string, c Count) {
 		case unix.NFTA_OBJ_NAME:
 			name = ad.String()
 		case unix.NFTA_OBJ_DATA:
-			ad.Nested(func(ad *netlink.AttributeDecoder) error {
-				for ad.Next() {
-					switch ad.Type() {
-					case unix.NFTA_COUNTER_BYTES:
-						c.Bytes = ad.Uint64()
-					case unix.NFTA_COUNTER_PACKETS:
-						c.Packets = ad.Uint64()
-					}
-				}
-				return nil
-			})
+			ad.Nested(c.decode)
 		}
 	}
 	return name, c
+}
+
+func (c *Count) decode(ad *netlink.AttributeDecoder) error {
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_COUNTER_BYTES:
+			c.Bytes = ad.Uint64()
+		case unix.NFTA_COUNTER_PACKETS:
+			c.Packets = ad.Uint64()
+		}
+	}
+	return nil
 }
 
 // element is one element as the kernel lists it.
@@ -132,6 +140,9 @@ type element struct {
 	key   netip.Addr
 	end   bool // the first address behind a piece
 	until stamp
+
+	counted bool
+	packets uint64 // that matched it; 0 unless counted
 }
 
 // elements lists a set. It takes the kernel 0.2 s for 100,000 elements of a hash
@@ -152,21 +163,41 @@ func (r *reader) elements(table, set string) (out []element, err error) {
 	return out, err
 }
 
-// present asks for single keys of a hash set and tells which of them are there.
-func (r *reader) present(table, set string, key netip.Addr) (bool, error) {
-	found := false
-	err := r.send(unix.NFT_MSG_GETSETELEM, netlink.Request, []netlink.Attribute{
-		{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: zero(table)},
-		{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: zero(set)},
-		{Type: unix.NFTA_SET_ELEM_LIST_ELEMENTS | unix.NLA_F_NESTED, Data: nested(unix.NFTA_LIST_ELEM,
-			nested(unix.NFTA_SET_ELEM_KEY, attribute(unix.NFTA_DATA_VALUE, key.AsSlice())))},
-	}, func(ad *netlink.AttributeDecoder) error {
-		return decodeElements(ad, func(e element) { found = found || e.key == key })
-	})
-	if errors.Is(err, unix.ENOENT) {
-		return false, nil
+// get asks for single elements by their keys; those that are not there are
+// passed over. In an interval set the key is the first address of a piece.
+func (r *reader) get(table, set string, keys []netip.Addr, each func(element)) error {
+	for len(keys) > 0 {
+		some := keys[:min(len(keys), asked)]
+		var list []netlink.Attribute
+		for _, key := range some {
+			list = append(list, netlink.Attribute{
+				Type: unix.NFTA_LIST_ELEM | unix.NLA_F_NESTED,
+				Data: nested(unix.NFTA_SET_ELEM_KEY, attribute(unix.NFTA_DATA_VALUE, key.AsSlice())),
+			})
+		}
+		data, err := netlink.MarshalAttributes(list)
+		if err != nil {
+			return err
+		}
+		answered := 0
+		err = r.send(unix.NFT_MSG_GETSETELEM, netlink.Request, []netlink.Attribute{
+			{Type: unix.NFTA_SET_ELEM_LIST_TABLE, Data: zero(table)},
+			{Type: unix.NFTA_SET_ELEM_LIST_SET, Data: zero(set)},
+			{Type: unix.NFTA_SET_ELEM_LIST_ELEMENTS | unix.NLA_F_NESTED, Data: data},
+		}, func(ad *netlink.AttributeDecoder) error {
+			return decodeElements(ad, func(e element) { answered++; each(e) })
+		})
+		switch {
+		case err == nil:
+			keys = keys[len(some):]
+		case errors.Is(err, unix.ENOENT):
+			// It answers in the order of the keys, up to the first that it lacks.
+			keys = keys[min(answered+1, len(some)):]
+		default:
+			return err
+		}
 	}
-	return found, err
+	return nil
 }
 
 func decodeElements(ad *netlink.AttributeDecoder, each func(element)) error {
@@ -203,6 +234,17 @@ func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
 			e.end = ad.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
 		case unix.NFTA_SET_ELEM_EXPIRATION:
 			e.until = now + stamp(time.Duration(ad.Uint64())*time.Millisecond)
+		case unix.NFTA_SET_ELEM_EXPR:
+			ad.Nested(func(ad *netlink.AttributeDecoder) error {
+				for ad.Next() {
+					if ad.Type() == unix.NFTA_EXPR_DATA {
+						var c Count
+						ad.Nested(c.decode)
+						e.counted, e.packets = true, c.Packets
+					}
+				}
+				return nil
+			})
 		}
 	}
 	return nil

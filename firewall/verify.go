@@ -1,6 +1,9 @@
 package firewall
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // samples is how many bans of each set Verify asks the kernel for.
 const samples = 16
@@ -30,20 +33,22 @@ const soon = stamp(2 * time.Second)
 
 // sample asks for a few bans that are in force for some time yet.
 func (k *Kernel) sample(in *inspection, id setID, now stamp) error {
-	asked := 0
+	var wanted []netip.Addr
 	for s := range k.expected(id) {
 		if s.until < now+soon {
 			continue
 		}
-		if asked++; asked > samples {
+		if wanted = append(wanted, s.first); len(wanted) == samples {
 			break
 		}
-		there, err := k.reader.present(k.name, sets[id].name, s.first)
-		if err != nil {
-			return err
-		}
-		if !there {
-			in.find("set %s: lacks %s", sets[id].name, s.first)
+	}
+	found := make(map[netip.Addr]bool, len(wanted))
+	if err := k.reader.get(k.name, sets[id].name, wanted, func(e element) { found[e.key] = true }); err != nil {
+		return err
+	}
+	for _, key := range wanted {
+		if !found[key] {
+			in.find("set %s: lacks %s", sets[id].name, key)
 		}
 	}
 	return nil

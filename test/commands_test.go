@@ -69,7 +69,7 @@ func TestBanningByHand(t *testing.T) {
 	if len(bans) != 2 || keysOf(t, bans[0]) != "offence origin packets prefix reason scope since until" {
 		t.Fatalf("bans --json: %v", bans)
 	}
-	if newest := bans[0]; newest["prefix"] != "192.0.2.66/32" || newest["until"] != nil || newest["scope"] != "all" || newest["origin"] != "operator" || bans[1]["until"] == nil {
+	if newest := bans[0]; newest["prefix"] != "192.0.2.66/32" || newest["until"] != nil || newest["scope"] != "all" || newest["origin"] != "operator" || bans[1]["until"] == nil || newest["packets"] != 0.0 {
 		t.Errorf("bans --json: %v", bans)
 	}
 	table := b.must(with("bans")...)

@@ -38,13 +38,32 @@ func TestGuesserIsStopped(t *testing.T) {
 			source := netip.MustParsePrefix(address + "/32")
 			n := w.answered(source)
 			answered = append(answered, n)
-			t.Logf("%s: Asterisk answered %d guesses of %d; %d answers reached the guesser", address, n, guesses.Sent, guesses.Answered)
+			hits := w.hits(source)
+			t.Logf("%s: Asterisk answered %d guesses of %d; %d answers reached the guesser; %d packets were dropped", address, n, guesses.Sent, guesses.Answered, hits)
+			if hits == 0 {
+				t.Errorf("%s: the ban counts no packet", address)
+			}
 		}
 		slices.Sort(answered)
 		if n := answered[1]; n < threshold || n > threshold+5 {
 			t.Errorf("Asterisk answered %v guesses, want %d to %d in the middle", answered, threshold, threshold+5)
 		}
 	})
+}
+
+// hits is what the list of the bans says of the packets of a source.
+func (w *warden) hits(source netip.Prefix) uint64 {
+	w.t.Helper()
+	bans, err := w.client().Bans(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, ban := range bans {
+		if ban.Prefix == source && ban.Packets != nil {
+			return *ban.Packets
+		}
+	}
+	return 0
 }
 
 // answered waits until the source is dropped in the kernel and counts the

@@ -34,11 +34,19 @@ func newBans() *cobra.Command {
 }
 
 func printBans(w io.Writer, bans []control.Ban) {
-	t := newTable(w, "SOURCE", "SINCE", "UNTIL", "OFFENCE", "ORIGIN", "REASON")
+	t := newTable(w, "SOURCE", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
 	for _, b := range bans {
-		t.row(responder.PrefixString(b.Prefix), clock(b.Since), until(b.Until), strconv.Itoa(b.Offence), b.Origin, b.Reason)
+		t.row(responder.PrefixString(b.Prefix), clock(b.Since), until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
 	}
 	t.flush()
+}
+
+// packets are those that a ban has dropped, as far as they are counted.
+func packets(b control.Ban) string {
+	if b.Packets == nil {
+		return "-"
+	}
+	return strconv.FormatUint(*b.Packets, 10)
 }
 
 func newBan() *cobra.Command {

@@ -61,7 +61,7 @@ func thresholdOf(t config.Threshold) (score.Threshold, error) {
 
 // tableConfig says in the firewall's words what the configuration decided.
 func tableConfig(cfg *config.Config) firewall.Config {
-	return firewall.Config{Name: cfg.Firewall.Table, Allow: allowList(cfg), SIPPorts: cfg.Firewall.SIPPorts}
+	return firewall.Config{Name: cfg.Firewall.Table, Allow: allowList(cfg), SIPPorts: cfg.Firewall.SIPPorts, Uncounted: !cfg.Firewall.Counters}
 }
 
 // allowList is what the configuration itself allows.

@@ -73,10 +73,10 @@ type Ban struct {
 	Reason  string       `json:"reason"`
 	Origin  string       `json:"origin"` // a threshold's name, "operator" or "kernel"
 	Offence int          `json:"offence"`
-	// Packets is always null: the kernel counts drops for the table as a whole
-	// (status tells them), not for each ban. A counter in each element would
-	// cost it 19 bytes and 16 more for each processor, where the element itself
-	// takes 75: measured on Linux 6.18 with 500,000 elements.
+	// Packets were dropped since the kernel was last given this ban: a change of
+	// its time or a repair of the table begins anew. Null where nobody counts:
+	// with firewall.counters off, in mode observe, in anything but the list of
+	// the bans, and there beyond the newest 100,000.
 	Packets *uint64 `json:"packets"`
 }
 

@@ -1,0 +1,101 @@
+package firewall
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// asked is how many elements are asked for in one go: the answers have to fit
+// into the socket's buffer, and nobody else can ban meanwhile.
+const asked = 32
+
+// Hits implements Table.
+func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
+	out := make(map[netip.Prefix]uint64, len(bans))
+	var keys [setCount][]netip.Addr
+	var nets []netip.Prefix
+	for _, ban := range bans {
+		p, err := normal(ban.Prefix)
+		if err != nil {
+			continue // such a one is never banned
+		}
+		if id := setOf(p, ban.Scope); sets[id].interval {
+			nets = append(nets, p)
+		} else {
+			keys[id] = append(keys[id], p.Addr())
+		}
+	}
+	for id := range setCount {
+		bits := keyBits(id)
+		for some := range slices.Chunk(keys[id], asked) {
+			err := d.do("count", nil, func() error {
+				return d.sink.hits(id, some, func(key netip.Addr, packets uint64) {
+					out[netip.PrefixFrom(key, bits)] = packets
+				})
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, d.do("count", nil, func() error { return d.netHits(nets, out) })
+}
+
+// keyBits is the length of the prefix that a key of a hash set stands for.
+func keyBits(id setID) int {
+	switch {
+	case sets[id].half:
+		return 64
+	case sets[id].v6:
+		return 128
+	default:
+		return 32
+	}
+}
+
+// netHits adds up the pieces that each prefix is held in.
+func (d *desk) netHits(nets []netip.Prefix, out map[netip.Prefix]uint64) error {
+	for _, p := range nets {
+		id := setOf(p, All)
+		err := d.sink.hits(id, within(d.held[id], p), func(_ netip.Addr, packets uint64) { out[p] += packets })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// within are the first addresses of the pieces that lie in a prefix or around it.
+func within(pieces []span, p netip.Prefix) (keys []netip.Addr) {
+	i, _ := slices.BinarySearchFunc(pieces, p.Addr(), func(s span, a netip.Addr) int { return s.last.Compare(a) })
+	for last := lastOf(p); i < len(pieces) && !last.Less(pieces[i].first); i++ {
+		keys = append(keys, pieces[i].first)
+	}
+	return keys
+}
+
+// hits implements sink.
+func (k *Kernel) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
+	err := k.reader.get(k.name, sets[id].name, keys, func(e element) {
+		if e.counted {
+			each(e.key, e.packets)
+		}
+	})
+	return lost(err)
+}
+
+// canCount says whether the kernel can count by element: in a set that declares
+// it, looked up by a rule (Linux 5.7, nft_lookup_eval). Older ones ignore what
+// they do not know, and a table would never be as it should be.
+func canCount() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	var major, minor int
+	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	return err == nil && (major > 5 || major == 5 && minor >= 7)
+}
