@@ -187,7 +187,9 @@ func (r *Responder) dropped(i *Incident, n int, err error) {
 		r.settle(i, n, Failed, err.Error()+"; tried again every second")
 		return
 	}
-	r.meters.dropped(time.Since(i.At))
+	if !i.At.Before(r.born) {
+		r.meters.dropped(time.Since(i.At))
+	}
 	r.settle(i, n, Done, untilString(i.Steps[n].ban))
 	r.herald(i.Steps[n].ban, Banned)
 }

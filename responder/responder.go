@@ -74,6 +74,8 @@ type Responder struct {
 	endings   chan ending   // single calls to be ended now
 	strangers chan question // about calls
 
+	born time.Time // what happened before was learnt from the log
+
 	mu         sync.Mutex // guards what follows; never held over I/O
 	parser     ami.Parser
 	event      ami.Event
@@ -144,7 +146,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		return nil, fmt.Errorf("thresholds: %w", err)
 	}
 	r := &Responder{
-		policy: policy, parts: parts, log: parts.Log,
+		policy: policy, parts: parts, log: parts.Log, born: now,
 		jobs: make(chan job, maxJobs), sweeps: make(chan string, maxSweeps),
 		endings: make(chan ending, maxEndings), strangers: make(chan question, maxStrangers),
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,

@@ -230,7 +230,7 @@ func (c *chaos) verdict() {
 // each flood and of each torn event was waited for when it happened.
 func (c *chaos) reports() {
 	c.t.Helper()
-	gaps := c.times("AMI cut", "AMI torn", "Asterisk restarted", "Asterisk frozen")
+	gaps := c.times("AMI cut", "AMI torn", "Asterisk restarted", "Asterisk frozen", daemonKilled)
 	for _, r := range []struct {
 		what        string
 		told, least int

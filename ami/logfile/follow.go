@@ -31,10 +31,19 @@ type Follower struct {
 	Path string
 	// Emit takes each finding, on Run's goroutine.
 	Emit func(*Record)
+	// From is where another life left off: what was written since is read, too.
+	// Without it a file that is there at the start is read from its end on.
+	From *Place
 
 	parser  Parser
 	file    *os.File
-	offset  int64
+	here    Place  // which file that is
+	offset  int64  // in the file, of what is read next
+	parsed  int64  // of what is parsed next
+	line    int64  // of the line that this is in
+	kept    int64  // of the first line whose finding is not told yet
+	missed  int64  // up to here the file was written while nobody read it
+	behind  bool   // what was missed is not all read
 	started bool   // the first look is over: files that appear are read from their beginning
 	unread  []byte // read, not yet parsed
 	partial []byte // the beginning of a line whose end is not written yet
@@ -42,6 +51,7 @@ type Follower struct {
 
 	mu     sync.Mutex
 	health Health
+	place  *Place // nil: nothing was read yet
 }
 
 // Health is how a Follower fares.
@@ -60,10 +70,10 @@ func (f *Follower) Health() Health {
 	return f.health
 }
 
-// Run follows the log until ctx ends. A file that is there at the start is
-// read from its end on.
+// Run follows the log until ctx ends.
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.close()
+	f.resume()
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	buf := make([]byte, readAtOnce)
@@ -88,10 +98,12 @@ func (f *Follower) look(now time.Time, buf []byte) int {
 	f.unread = append(f.unread, buf[:n]...)
 	if n == 0 && len(f.partial) == 0 {
 		f.parser.Flush(f.Emit)
+		f.kept = f.line
 	}
 	f.started = true
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.remember()
 	f.health.Err, f.health.Counts = err, f.parser.Counts
 	if n > 0 {
 		f.health.LastLine = now
@@ -132,10 +144,11 @@ func (f *Follower) open() error {
 		_ = file.Close()
 		return fmt.Errorf("open log: %w", err)
 	}
-	f.file, f.offset = file, 0
-	if !f.started {
-		f.offset = info.Size()
+	offset := int64(0)
+	if !f.started && !f.behind {
+		offset = info.Size()
 	}
+	f.begin(file, info, offset)
 	return nil
 }
 
@@ -149,7 +162,7 @@ func (f *Follower) replaced() error {
 	}
 	if mine.Size() < f.offset {
 		f.anew()
-		f.offset = 0
+		f.begin(f.file, mine, 0)
 		return nil
 	}
 	there, err := os.Stat(f.Path)
@@ -161,6 +174,8 @@ func (f *Follower) replaced() error {
 	case !os.SameFile(mine, there):
 		f.anew()
 		f.close()
+	default:
+		f.behind = false
 	}
 	return nil
 }
@@ -185,6 +200,7 @@ func (f *Follower) parse(text []byte) {
 	for len(text) > 0 {
 		line, rest, whole := bytes.Cut(text, []byte{'\n'})
 		text = rest
+		f.parsed += int64(len(line))
 		if len(f.partial)+len(line) > longestLine {
 			f.tooLong()
 		}
@@ -195,10 +211,13 @@ func (f *Follower) parse(text []byte) {
 		if !whole {
 			return
 		}
+		f.parsed++
 		if !f.skip {
+			f.parser.Missed = f.line < f.missed
 			f.parser.Line(line, f.Emit)
+			f.keep()
 		}
-		f.partial, f.skip = f.partial[:0], false
+		f.partial, f.skip, f.line = f.partial[:0], false, f.parsed
 	}
 }
 

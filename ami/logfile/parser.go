@@ -27,6 +27,7 @@ type Record struct {
 	Finding  Finding
 	At       time.Time // of the line; the zero time when it has none
 	Security bool      // it stands in a SECURITY line
+	Missed   bool      // it was written while nobody read the log
 	Event    ami.Event
 }
 
@@ -51,6 +52,8 @@ type Parser struct {
 	// Comments passes over lines that begin with '#', which a person has put
 	// into a collection. Asterisk writes none.
 	Comments bool
+	// Missed is what Record.Missed is to be of the lines that come.
+	Missed bool
 
 	line   []byte // the held record's own memory
 	record Record
@@ -196,6 +199,7 @@ func promising(e *entry) bool {
 }
 
 func (p *Parser) hold(r Record) {
+	r.Missed = p.Missed
 	p.record, p.held = r, true
 }
 

@@ -258,17 +258,7 @@ func TestFollowing(t *testing.T) {
 	line := func(n int) string {
 		return fmt.Sprintf(stamp+"NOTICE[55] manager.c: 198.51.100.%d failed to authenticate as 'a'\n", n)
 	}
-	write := func(text string) {
-		t.Helper()
-		file, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer file.Close()
-		if _, err := file.WriteString(text); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write := func(text string) { t.Helper(); write(t, path, text) }
 	var got []string
 	f := &Follower{Path: path, Emit: func(r *Record) { got = append(got, r.Event.Remote.Addr().String()) }}
 	buf := make([]byte, 100)

@@ -59,15 +59,19 @@ type daemon struct {
 	receiver  *receiver
 	web       *web.Server // nil: nowhere
 
-	listening atomic.Pointer[session] // the event session there is
-	gaps      atomic.Uint64
-	blind     atomic.Int64 // nanoseconds in them
-	lastGap   atomic.Pointer[control.Gap]
-	closers   []func() error
+	memory     *memory
+	blindSince time.Time                 // when the life of the daemon before last saw; zero: there was none
+	listening  atomic.Pointer[session]   // the event session there is
+	heard      atomic.Pointer[time.Time] // when the last one that ended gave its last sign of life
+	gaps       atomic.Uint64
+	blind      atomic.Int64 // nanoseconds in them
+	lastGap    atomic.Pointer[control.Gap]
+	closers    []func() error
 }
 
 // session is one life of the event session.
 type session struct {
+	client  *ami.Client
 	since   time.Time
 	version string
 }
@@ -100,6 +104,9 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 		return nil, err
 	}
 	d.closing(d.ledger.Close)
+	d.memory = openMemory(cfg.Data)
+	d.closing(d.memory.close)
+	d.blindSince = d.memory.seen.Events
 	options, err := peerOptions(cfg)
 	if err != nil {
 		return nil, err
@@ -123,7 +130,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 		return nil, err
 	}
 	if cfg.Asterisk.Log != "" {
-		d.second = newLogSensor(cfg.Asterisk.Log, d.responder)
+		d.second = newLogSensor(cfg.Asterisk.Log, d.memory.seen.Log, d.responder)
 	}
 	if d.events, err = newDialer(cfg, log.With().Str("session", "events").Logger()); err != nil {
 		return nil, err
@@ -192,6 +199,7 @@ func (d *daemon) run(ctx context.Context) error {
 		g.Go(func() error { return d.second.Run(ctx) })
 	}
 	g.Go(func() error { return d.watchHealth(ctx) })
+	g.Go(func() error { return d.remember(ctx) })
 	g.Go(func() error { return d.herald.run(ctx) })
 	if d.sentry != nil {
 		g.Go(func() error { return d.sentry.run(ctx) })
@@ -214,13 +222,17 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	}
 	d.responder.Listening(time.Now())
 	log := d.log.Info()
-	if gap := c.Gap(); !gap.IsZero() {
+	if gap := d.gapBefore(c); !gap.IsZero() {
 		d.gap(gap.From, gap.To)
 		log = d.log.Warn().Time("blind_from", gap.From).Time("blind_to", gap.To)
 	}
 	log.Str("asterisk", c.Banner()).Msg("listening to Asterisk")
-	d.listening.Store(&session{since: time.Now(), version: c.Banner()})
-	defer d.listening.Store(nil)
+	d.listening.Store(&session{client: c, since: time.Now(), version: c.Banner()})
+	defer func() {
+		at := c.LastSeen()
+		d.heard.Store(&at)
+		d.listening.Store(nil)
+	}()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.canary.watch(ctx) })
 	g.Go(func() error { d.keepPicture(ctx); return ctx.Err() })

@@ -207,7 +207,11 @@ func (d *daemon) gap(from, to time.Time) {
 	d.gaps.Add(1)
 	d.blind.Add(int64(to.Sub(from)))
 	d.lastGap.Store(&control.Gap{From: from, To: to})
-	d.responder.Gap(from, to)
+	log := ""
+	if d.second != nil && d.second.Health().Err == nil {
+		log = "Asterisk's log was read for that time"
+	}
+	d.responder.Gap(from, to, log)
 	if to.Sub(from) >= alarmAfter {
 		d.herald.tell(alarm{Event: alarmGap, At: to, Text: fmt.Sprintf("no events were heard from %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))})
 	}

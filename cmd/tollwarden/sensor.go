@@ -12,13 +12,27 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
-// newLogSensor follows Asterisk's log for the responder.
-func newLogSensor(path string, r *responder.Responder) *logfile.Follower {
-	return &logfile.Follower{Path: path, Emit: func(rec *logfile.Record) { passOn(r, time.Now(), rec) }}
+// maxMissed is how long ago something may have been written into the log that
+// nobody read then.
+const maxMissed = 24 * time.Hour
+
+// newLogSensor follows Asterisk's log for the responder, from where the life of
+// the daemon before left off; from is nil when there was none.
+func newLogSensor(path string, from *logfile.Place, r *responder.Responder) *logfile.Follower {
+	return &logfile.Follower{Path: path, From: from, Emit: func(rec *logfile.Record) { passOn(r, time.Now(), rec) }}
 }
 
-// passOn passes on what a line of the log told.
+// passOn passes on what a line of the log told. What was missed is scored as of
+// when it happened.
 func passOn(r *responder.Responder, now time.Time, rec *logfile.Record) {
+	if rec.Missed {
+		if now.Sub(rec.At) > maxMissed {
+			return
+		}
+		if rec.At.Before(now) {
+			now = rec.At
+		}
+	}
 	sensor := responder.SensorLog
 	if rec.Security {
 		sensor = responder.SensorSecurityLog
