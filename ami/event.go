@@ -41,6 +41,7 @@ const (
 	BridgeEnter
 	BridgeLeave
 	Hangup
+	BlindTransfer
 	kinds
 )
 
@@ -110,6 +111,8 @@ func kindOf(name []byte) Kind {
 		return BridgeLeave
 	case "Hangup":
 		return Hangup
+	case "BlindTransfer":
+		return BlindTransfer
 	}
 	return NoEvent
 }
@@ -157,6 +160,11 @@ type Event struct {
 	DestExten                  []byte
 	DestUniqueid, DestLinkedid []byte
 	DialString, DialStatus     []byte
+	Forward                    []byte // DialEnd: where the side that was called sends its caller
+
+	// BlindTransfer: Channel is who transfers, DestChannel is who is transferred
+	// (none when it is several), Exten is where to.
+	Result []byte // "Success", or why not
 
 	BridgeUniqueid []byte // BridgeEnter, BridgeLeave
 	Cause          int    // Hangup: Q.850

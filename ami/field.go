@@ -43,6 +43,8 @@ const (
 	destLinkedid
 	dialString
 	dialStatus
+	forward
+	result
 	bridgeUniqueid
 	cause
 )
@@ -141,6 +143,10 @@ func (e *Event) setText(f field, v []byte) {
 		e.DialString = v
 	case dialStatus:
 		e.DialStatus = v
+	case forward:
+		e.Forward = v
+	case result:
+		e.Result = v
 	case bridgeUniqueid:
 		e.BridgeUniqueid = v
 	}

@@ -1,5 +1,7 @@
 package ami
 
+import "slices"
+
 // The strict schema. Asterisk writes the values of its events as they are
 // (main/security_events.c append_event_str_single, main/manager_channels.c
 // ast_manager_build_channel_state_string_prefix: "%s: %s\r\n"), so a stranger
@@ -153,6 +155,12 @@ var (
 	callee = leg("Dest", legFields{
 		destChannel, destChannelState, text, text, text, text, destExten, destUniqueid, destLinkedid,
 	})
+	transferer = leg("Transferer", legFields{
+		channel, channelState, callerIDNum, connectedLineNum, accountCode, text, text, uniqueid, linkedid,
+	})
+	transferee = leg("Transferee", legFields{
+		destChannel, destChannelState, text, text, text, text, destExten, destUniqueid, destLinkedid,
+	})
 	// bridge is main/manager_bridges.c ast_manager_build_bridge_state_string_prefix.
 	bridge = []slot{
 		{"BridgeUniqueid", once, bridgeUniqueid},
@@ -218,10 +226,18 @@ var schemas = [kinds]schema{
 		{"TechCause", maybe, numeric},
 	})),
 	DialBegin: dialEvent("DialBegin", slot{"DialString", once, dialString}),
-	DialEnd: dialEvent("DialEnd", slot{"Forward", maybe, text},
+	DialEnd: dialEvent("DialEnd", slot{"Forward", maybe, forward},
 		slot{"DialStatus", once, dialStatus}),
 	BridgeEnter: callEvent("BridgeEnter", join(preamble, bridge, caller, []slot{{"SwapUniqueid", maybe, text}})),
 	BridgeLeave: callEvent("BridgeLeave", join(preamble, bridge, caller)),
+	// main/stasis_bridges.c blind_transfer_to_ami: without a bridge when there was
+	// none, without a transferee when there were several.
+	BlindTransfer: callEvent("BlindTransfer", join(preamble, []slot{{"Result", once, result}},
+		transferer, group(transferee), group(bridge), []slot{
+			{"IsExternal", once, text},
+			{"Context", once, dialplanContext},
+			{"Extension", once, exten},
+		})),
 }
 
 func securityEvent(name, severity, version string, slots []slot) schema {
@@ -237,6 +253,20 @@ func dialEvent(name string, rest ...slot) schema {
 	s := callEvent(name, join(preamble, caller, callee, rest))
 	s.callerless = join(preamble, callee, rest)
 	return s
+}
+
+// group makes headers stand all or none.
+func group(slots []slot) []slot {
+	all := slices.Clone(slots)
+	for i := range all {
+		switch {
+		case i == 0:
+			all[i].rule = opens
+		case all[i].rule == once:
+			all[i].rule = within
+		}
+	}
+	return all
 }
 
 // requestBadFormat alone has its AccountID among the optional headers.

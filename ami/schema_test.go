@@ -88,6 +88,9 @@ func doors() []door {
 			}
 		}
 	}
+	for _, header := range []string{"TransfererCallerIDNum", "TransfererConnectedLineNum", "TransfererExten", "Extension"} {
+		all = append(all, door{BlindTransfer, header, numberBytes, ear})
+	}
 	return append(all, door{DialBegin, "DialString", numberBytes, ear})
 }
 

@@ -17,6 +17,9 @@ const (
 	// quietWithin is how long the Hangup events of channels that Asterisk
 	// says are gone may take to arrive.
 	quietWithin = 2 * time.Second
+	// fallWithin is how soon what an account had dialled falls with the account;
+	// what is up by then was transferred away just before, and is ended, too.
+	fallWithin = 300 * time.Millisecond
 )
 
 // crew carries out the steps that wait for Asterisk or for a receiver. Each
@@ -25,12 +28,15 @@ const (
 type crew struct {
 	pbx      PBX
 	notifier Notifier
+	// hangUp ends all calls of an account and names the channels it ended.
+	hangUp func(ctx context.Context, account string) (channels []string, err error)
 	// report records the outcome of step n.
 	report func(i *Incident, n int, state State, detail string)
 	// snapshot is the incident with its steps as they stand.
 	snapshot func(i *Incident) *Incident
 	// channels is the number of channels that the events say an account has
-	// up, and a channel that is closed when one goes down.
+	// up, those of calls it has left included, and a channel that is closed when
+	// one goes down.
 	channels func(account string) (int, <-chan struct{})
 	// rotatedSince says whether the account's secret was changed after t.
 	rotatedSince func(account string, t time.Time) bool
@@ -127,11 +133,17 @@ func (c *crew) hangup(ctx context.Context, j job, when string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
-	channels, err := c.pbx.Hangup(ctx, j.account)
+	channels, err := c.hangUp(ctx, j.account)
 	c.ended(j.account, channels)
 	left := 0
 	if err == nil {
-		left = c.quiet(ctx, j.account)
+		left = c.quiet(ctx, j.account, fallWithin)
+	}
+	if left > 0 {
+		var more []string
+		more, err = c.hangUp(ctx, j.account)
+		c.ended(j.account, more)
+		left = c.quiet(ctx, j.account, quietWithin)
 	}
 	total := c.ended(j.account, nil) // with those that a sweep ended meanwhile
 	done := count(total, "channel") + " ended"
@@ -150,8 +162,8 @@ func (c *crew) hangup(ctx context.Context, j job, when string) {
 
 // quiet waits until the events, too, say that the account has no channel up,
 // and returns how many are left when they do not in time.
-func (c *crew) quiet(ctx context.Context, account string) int {
-	deadline := time.NewTimer(quietWithin)
+func (c *crew) quiet(ctx context.Context, account string, within time.Duration) int {
+	deadline := time.NewTimer(within)
 	defer deadline.Stop()
 	for {
 		left, changed := c.channels(account)

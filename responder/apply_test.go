@@ -114,7 +114,7 @@ func testCrew(s *script, n *teller) (*crew, *Incident) {
 	var rotated time.Time
 	seen := map[string]bool{}
 	return &crew{
-		pbx: s, notifier: n, notices: make(chan job, 8),
+		pbx: s, hangUp: s.Hangup, notifier: n, notices: make(chan job, 8),
 		report: func(i *Incident, n int, state State, detail string) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -214,7 +214,7 @@ func TestHangupWaitsForTheEvents(t *testing.T) {
 		c.channels = func(string) (int, <-chan struct{}) { return int(up.Load()), changed }
 		start := time.Now()
 		c.hangup(t.Context(), newJob(i), "")
-		if i.Steps[1].State != Failed || !strings.Contains(i.Steps[1].Detail, "1 still up by their events") || time.Since(start) != quietWithin {
+		if i.Steps[1].State != Failed || !strings.Contains(i.Steps[1].Detail, "1 still up by their events") || time.Since(start) != fallWithin+quietWithin {
 			t.Errorf("after %s: %s, %q", time.Since(start), i.Steps[1].State, i.Steps[1].Detail)
 		}
 

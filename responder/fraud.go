@@ -128,11 +128,11 @@ func (r *Responder) sweepNew(up calls.Channel) {
 
 func (r *Responder) channelDown(now time.Time, e *ami.Event) {
 	down, signs, ok := r.calls.End(now, string(e.Channel))
+	close(r.callsC)
+	r.callsC = make(chan struct{})
 	if !ok {
 		return
 	}
-	close(r.callsC)
-	r.callsC = make(chan struct{})
 	r.recent.Add(down, now)
 	r.noteEnd(down, now)
 	if c := r.closing[down.Account]; c != nil {
@@ -165,7 +165,7 @@ func loginOf(o *score.Observation) calls.Login {
 func (r *Responder) raise(now time.Time, signs []calls.Sign) {
 	for i := range signs {
 		s := signs[i]
-		if r.asking && s.Channel != "" && !s.From.Source.IsValid() && s.Kind != calls.ForbiddenDestination {
+		if r.asking && ownChannel(s) && !s.From.Source.IsValid() && s.Kind != calls.ForbiddenDestination {
 			select {
 			case r.strangers <- question{sign: s}:
 				continue
@@ -174,6 +174,13 @@ func (r *Responder) raise(now time.Time, signs []calls.Sign) {
 		}
 		r.score(now, s)
 	}
+}
+
+// ownChannel says whether a sign is about a channel of its account: what the
+// account transferred comes from where somebody else is.
+func ownChannel(s calls.Sign) bool {
+	_, account, ok := ami.SplitChannel([]byte(s.Channel))
+	return ok && string(account) == s.Account
 }
 
 // score makes an observation of a sign. The caller holds the lock.

@@ -228,12 +228,12 @@ func (r *Responder) employ(i *Incident) {
 	}
 }
 
-// channels is the number of channels an account has up by the events, and a
-// channel that is closed when any goes down.
+// channels is the number of channels an account has up by the events, those of
+// calls it has left included, and a channel that is closed when any goes down.
 func (r *Responder) channels(account string) (int, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.calls.Account(account), r.callsC
+	return r.calls.Account(account) + len(r.calls.Strays(account)), r.callsC
 }
 
 func (r *Responder) rotatedSince(account string, t time.Time) bool {

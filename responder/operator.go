@@ -61,7 +61,9 @@ func (r *Responder) ResyncAt(ctx context.Context, now time.Time) error {
 		r.registered = append(r.registered, c.Account)
 	}
 	for _, c := range up {
-		r.registered = append(r.registered, c.Account)
+		if c.Account != "" {
+			r.registered = append(r.registered, c.Account)
+		}
 	}
 	r.mu.Unlock()
 	trusted, err := r.parts.PBX.Trusted(ctx)

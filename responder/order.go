@@ -33,7 +33,7 @@ func (r *Responder) Hangup(ctx context.Context, account string, uid uint32) ([]s
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
-	channels, err := r.parts.PBX.Hangup(ctx, account)
+	channels, err := r.hangUp(ctx, account)
 	r.acted(now, uid, "hangup", account, strings.Join(channels, ", "), err)
 	return channels, err
 }

@@ -163,7 +163,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	}
 	r.crew = &crew{
 		notices: make(chan job, maxJobs), lockUp: r.lockUp,
-		pbx: parts.PBX, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
+		pbx: parts.PBX, hangUp: r.hangUp, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
 		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, ended: r.ended, contained: r.contained,
 	}
 	if policy.Log {
@@ -220,7 +220,7 @@ func (r *Responder) sweep(ctx context.Context) {
 		select {
 		case account := <-r.sweeps:
 			within, cancel := context.WithTimeout(ctx, hangupWithin)
-			ended, err := r.parts.PBX.Hangup(within, account)
+			ended, err := r.hangUp(within, account)
 			cancel()
 			r.ended(account, ended)
 			if err != nil {
@@ -299,6 +299,12 @@ func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
 		r.channelState(now, e)
 	case ami.Hangup:
 		r.channelDown(now, e)
+	case ami.DialBegin:
+		r.dialled(now, e)
+	case ami.DialEnd:
+		r.forwarded(e)
+	case ami.BlindTransfer:
+		r.transferred(now, e)
 	default:
 		if e.Kind == ami.ChallengeResponseFailed || e.Kind == ami.InvalidPassword || e.Kind == ami.InvalidAccountID {
 			r.failures[s] = now

@@ -24,7 +24,10 @@ type Channel struct {
 	CallerID   string // CallerIDNum
 	Connected  string // ConnectedLineNum
 	BridgeID   string
-	Duration   time.Duration // since the channel was made, in whole seconds
+	// Application is what the dialplan does with it now; "AppDial" is a channel
+	// that another one dialled.
+	Application string
+	Duration    time.Duration // since the channel was made, in whole seconds
 }
 
 // Channels lists every channel of the PBX.
@@ -47,7 +50,7 @@ func readChannel(e ami.Message) Channel {
 		Name: e.Get("Channel"), Uniqueid: e.Get("Uniqueid"), Linkedid: e.Get("Linkedid"),
 		State: e.Get("ChannelStateDesc"), Context: e.Get("Context"), Exten: e.Get("Exten"),
 		CallerID: e.Get("CallerIDNum"), Connected: e.Get("ConnectedLineNum"),
-		BridgeID: e.Get("BridgeId"), Duration: clock(e.Get("Duration")),
+		BridgeID: e.Get("BridgeId"), Application: e.Get("Application"), Duration: clock(e.Get("Duration")),
 	}
 	tech, _, _ := strings.Cut(c.Name, "/")
 	c.Technology = Technology(tech)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/ami"
 )
@@ -53,8 +54,8 @@ func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
 // HangupChannel ends the one channel of that name; ended is false when there is
 // none any more.
 func (m *Manager) HangupChannel(ctx context.Context, channel string) (ended bool, err error) {
-	if _, _, ok := ami.SplitChannel([]byte(channel)); !ok {
-		return false, fmt.Errorf("hang up %q: that is no phone's channel", channel)
+	if tech, _, ok := strings.Cut(channel, "/"); !ok || tech == "" { // "/…/" is a pattern
+		return false, fmt.Errorf("hang up %q: that is no channel", channel)
 	}
 	_, err = m.do(ctx, ami.HangupChannel(channel, 0))
 	if answered(err, "No such channel") {

@@ -143,18 +143,16 @@ func (p *pbx) Contacts(ctx context.Context) ([]responder.Contact, error) {
 	return contacts, err
 }
 
-// Channels are the channels that are up and belong to an account.
+// Channels are the channels that are up.
 func (p *pbx) Channels(ctx context.Context) ([]calls.Channel, error) {
 	list, err := p.manager.Channels(ctx)
 	up := make([]calls.Channel, 0, len(list))
 	now := time.Now()
 	for _, c := range list {
-		if c.Account == "" {
-			continue
-		}
 		up = append(up, calls.Channel{
 			Name: c.Name, Account: c.Account, Linkedid: c.Linkedid, Dialled: c.Exten, Since: now.Add(-c.Duration),
 			Calling: c.State == "Ring" || c.Linkedid == c.Uniqueid, // the first channel of a call is the caller's
+			Called:  c.Application == "AppDial",
 		})
 	}
 	return up, err

@@ -203,6 +203,14 @@ func (d *Detector) phone(a *account) bool {
 	return !a.carrier && (d.listed[a.name].Login || len(a.logins) > 0)
 }
 
+// isPhone is phone by the account's name.
+func (d *Detector) isPhone(name string) bool {
+	if a := d.accounts[name]; a != nil {
+		return d.phone(a)
+	}
+	return d.listed[name].Login && !d.rules.carrier(name)
+}
+
 // Call takes a call that a phone sets up and returns what is unusual about it.
 func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	a := d.account(now, c.Account)
@@ -226,15 +234,14 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	return s.list
 }
 
-// Rebuild replaces the picture of channels by Asterisk's, as after a gap.
+// Rebuild makes the picture of channels Asterisk's, as after a gap.
 func (d *Detector) Rebuild(now time.Time, up []Channel) {
 	for i := range up {
 		c := &up[i]
-		if known, ok := d.Channel(c.Name); ok {
-			c.Calling, c.Outgoing = known.Calling, known.Outgoing
+		if _, known := d.Channel(c.Name); known || !c.Calling || c.Account == "" {
 			continue
 		}
-		if a := d.account(now, c.Account); c.Calling && a != nil && d.phone(a) {
+		if a := d.account(now, c.Account); a != nil && d.phone(a) {
 			c.Outgoing = d.rules.Dialling.Read(c.Dialled).External
 		}
 	}

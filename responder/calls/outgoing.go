@@ -24,9 +24,7 @@ func (s *signs) add(k Kind, format string, args ...any) {
 
 // judge looks at one call that leaves the house.
 func (d *Detector) judge(now time.Time, a *account, s *signs) {
-	if why, forbidden := a.limits.Destinations.forbids(s.number); forbidden {
-		s.add(ForbiddenDestination, "%s %s", s.number.where(), why)
-	}
+	a.forbidden(s)
 	a.rate(now, s)
 	if live := d.Outgoing(a.name); live > a.limits.Concurrent && a.limits.Concurrent > 0 {
 		s.add(ConcurrentCalls, "%d calls at once", live)
@@ -37,6 +35,12 @@ func (d *Detector) judge(now time.Time, a *account, s *signs) {
 	}
 	d.dormant(now, a, s)
 	d.country(now, a, s)
+}
+
+func (a *account) forbidden(s *signs) {
+	if why, forbidden := a.limits.Destinations.forbids(s.number); forbidden {
+		s.add(ForbiddenDestination, "%s %s", s.number.where(), why)
+	}
 }
 
 func (n *Number) where() string {

@@ -7,15 +7,16 @@ import "time"
 // still found and hung up, since hang-up asks Asterisk itself.
 const maxChannels = 100_000
 
-// Channel is one leg of a call that belongs to an account.
+// Channel is one leg of a call.
 type Channel struct {
 	Name     string // as Asterisk names it: PJSIP/1002-0000001a
-	Account  string // endpoint or peer
+	Account  string // endpoint or peer; "" for what is none's, such as Local
 	Linkedid string // the same for all legs of one call
 	Dialled  string
 	Since    time.Time
 	Calling  bool // the account set it up; otherwise it was called
 	Outgoing bool // it leaves the house
+	Called   bool // in Asterisk's own list: another channel dialled it
 }
 
 // Tracker knows the channels that are up. The zero Tracker is not ready; use
@@ -23,14 +24,19 @@ type Channel struct {
 type Tracker struct {
 	byName    map[string]Channel
 	byAccount map[string]int
-	outgoing  map[string]int  // of the account's channels, those Outgoing
-	asked     map[string]bool // what went up (true) or down (false) since Ask; nil when not asked
+	outgoing  map[string]int     // of the account's channels, those Outgoing
+	legs      map[string]leg     // channels that are part of a call that an account set up, by name
+	forwards  map[string]forward // what a channel dials next, by its name
+	asked     map[string]bool    // what went up (true) or down (false) since Ask; nil when not asked
 	refused   uint64
 }
 
 // New returns an empty Tracker.
 func New() *Tracker {
-	return &Tracker{byName: map[string]Channel{}, byAccount: map[string]int{}, outgoing: map[string]int{}}
+	return &Tracker{
+		byName: map[string]Channel{}, byAccount: map[string]int{}, outgoing: map[string]int{},
+		legs: map[string]leg{}, forwards: map[string]forward{},
+	}
 }
 
 // Up records a new channel; one already known is replaced.
@@ -46,6 +52,9 @@ func (t *Tracker) Up(c Channel) {
 	if c.Outgoing {
 		t.outgoing[c.Account]++
 	}
+	if c.Calling {
+		t.legs[c.Name] = leg{call: &call{account: c.Account, outgoing: c.Outgoing, own: c.Name}}
+	}
 	if t.asked != nil {
 		t.asked[c.Name] = true
 	}
@@ -56,6 +65,8 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 	if t.asked != nil {
 		t.asked[name] = false
 	}
+	delete(t.legs, name)
+	delete(t.forwards, name)
 	c, ok = t.byName[name]
 	if !ok {
 		return Channel{}, false
@@ -76,24 +87,37 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 // from here on is newer than the answer.
 func (t *Tracker) Ask() { t.asked = map[string]bool{} }
 
-// Rebuild replaces the picture by Asterisk's answer, as after a gap in the
-// events, and keeps what the events told since Ask.
+// Rebuild makes the picture Asterisk's answer, as after a gap in the events, and
+// keeps what the events told since Ask.
 func (t *Tracker) Rebuild(up []Channel) {
-	newer, before := t.asked, t.byName
+	newer := t.asked
 	t.asked = nil
-	t.byName = map[string]Channel{}
-	t.byAccount = map[string]int{}
-	t.outgoing = map[string]int{}
+	listed := make(map[string]bool, len(up))
 	for _, c := range up {
-		if alive, told := newer[c.Name]; !told || alive {
+		listed[c.Name] = true
+	}
+	gone := func(name string) bool {
+		if alive, told := newer[name]; told {
+			return !alive
+		}
+		return !listed[name]
+	}
+	for name := range t.byName {
+		if gone(name) {
+			t.Down(name)
+		}
+	}
+	for name := range t.legs {
+		if gone(name) {
+			t.Down(name)
+		}
+	}
+	for _, c := range up {
+		if _, known := t.byName[c.Name]; !known && c.Account != "" && !gone(c.Name) {
 			t.Up(c)
 		}
 	}
-	for name, alive := range newer {
-		if alive {
-			t.Up(before[name])
-		}
-	}
+	t.adopt(up)
 }
 
 // Account is the number of channels that an account has up.

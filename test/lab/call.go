@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 )
 
@@ -52,6 +53,27 @@ func (c *Call) invite(ctx context.Context) error {
 	c.remote = response.get("To")
 	c.target = uriOf(response.get("Contact"))
 	return c.acknowledge(response)
+}
+
+// Transfer asks the PBX to connect the other side of the call with a number (RFC 3515), and leaves.
+func (c *Call) Transfer(ctx context.Context, number string) error {
+	return c.refer(ctx, c.phone.addressOf(number))
+}
+
+// Connect asks the PBX to connect the other sides of two calls (RFC 3891), and leaves both.
+func (c *Call) Connect(ctx context.Context, with *Call) error {
+	replaces := fmt.Sprintf("%s;to-tag=%s;from-tag=%s", with.id, param(with.remote, "tag"), param(with.local, "tag"))
+	return c.refer(ctx, "<"+uriOf(with.remote)+"?Replaces="+url.QueryEscape(replaces)+">")
+}
+
+func (c *Call) refer(ctx context.Context, to string) error {
+	refer := c.request("REFER", "")
+	refer.extra = []header{{"Refer-To", to}, {"Referred-By", c.phone.address()}}
+	response, _, err := c.phone.send(ctx, refer)
+	if err != nil {
+		return err
+	}
+	return c.phone.finish(response)
 }
 
 func (c *Call) request(method, body string) outgoing {

@@ -28,6 +28,7 @@ type Phone struct {
 
 	mu      sync.Mutex
 	login   credentials
+	forward string                   // where it sends its callers; "" answers them
 	seq     int                      // CSeq of the last request
 	waiting map[string]chan *message // open requests by their branch
 	calls   map[string]*Call         // by Call-ID
@@ -37,6 +38,7 @@ type Phone struct {
 type PhoneOptions struct {
 	Transport string     // udp or tcp
 	From      netip.Addr // one of the host's addresses
+	Port      uint16     // any by default
 	UserAgent string     // "Lab phone"
 
 	// CallIDTail ends every Call-ID, as that of a Guesser.
@@ -70,7 +72,7 @@ func (h *Host) Phone(account, password string, o PhoneOptions) (*Phone, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	w, err := dialWire(ctx, h, o.From, o.Transport)
+	w, err := dialWire(ctx, h, netip.AddrPortFrom(o.From, o.Port), o.Transport)
 	if err != nil {
 		return nil, fmt.Errorf("phone %s: %w", account, err)
 	}
@@ -106,6 +108,13 @@ func (p *Phone) SetPassword(password string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.login.password = password
+}
+
+// Forward has the phone send whoever calls it on to a number, as phones with a diversion do.
+func (p *Phone) Forward(number string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forward = number
 }
 
 // Incoming gives the calls the phone has answered.
@@ -328,6 +337,12 @@ func (p *Phone) serve(m *message) {
 func (p *Phone) serveInvite(m *message) {
 	callID := m.get("Call-ID")
 	p.mu.Lock()
+	forward := p.forward
+	if forward != "" {
+		p.mu.Unlock()
+		p.redirect(m, forward)
+		return
+	}
 	call, known := p.calls[callID]
 	if !known {
 		call = &Call{
@@ -352,20 +367,39 @@ func (p *Phone) serveInvite(m *message) {
 	}
 }
 
+// redirect sends a caller to another number.
+func (p *Phone) redirect(m *message, number string) {
+	for i, h := range m.headers {
+		if strings.EqualFold(h.name, "To") {
+			m.headers[i].value += ";tag=" + token()
+		}
+	}
+	response := p.response(m, "302 Moved Temporarily")
+	response.add("Contact", p.addressOf(number))
+	_ = p.wire.send(response.bytes())
+}
+
 // respond sends a response to the request m.
 func (p *Phone) respond(m *message, status, body string) {
-	response := &message{start: "SIP/2.0 " + status, body: body}
+	response := p.response(m, status)
+	response.body = body
+	response.add("Contact", p.contact)
+	if body != "" {
+		response.add("Content-Type", "application/sdp")
+	}
+	_ = p.wire.send(response.bytes()) // the PBX repeats what it gets no answer to
+}
+
+// response begins the response to a request.
+func (p *Phone) response(m *message, status string) *message {
+	response := &message{start: "SIP/2.0 " + status}
 	for _, h := range m.headers {
 		switch strings.ToLower(h.name) {
 		case "via", "from", "to", "call-id", "cseq", "record-route":
 			response.headers = append(response.headers, h)
 		}
 	}
-	response.add("Contact", p.contact)
-	if body != "" {
-		response.add("Content-Type", "application/sdp")
-	}
-	_ = p.wire.send(response.bytes()) // the PBX repeats what it gets no answer to
+	return response
 }
 
 // sdp offers or accepts sound at a port where nobody listens.

@@ -22,19 +22,20 @@ type wire interface {
 }
 
 // dialWire opens a wire from the address from of h to the PBX; transport is udp or tcp.
-func dialWire(ctx context.Context, h *Host, from netip.Addr, transport string) (wire, error) {
+func dialWire(ctx context.Context, h *Host, from netip.AddrPort, transport string) (wire, error) {
+	pbx := pbxAt(from.Addr())
 	switch transport {
 	case "udp":
-		conn, err := h.ListenUDP(netip.AddrPortFrom(from, 0))
+		conn, err := h.ListenUDP(from)
 		if err != nil {
 			return nil, err
 		}
-		return &udpWire{conn: conn, pbx: pbxAt(from), buf: make([]byte, 64<<10)}, nil
+		return &udpWire{conn: conn, pbx: pbx, buf: make([]byte, 64<<10)}, nil
 	case "tcp":
 		var conn net.Conn
 		err := h.Do(func() (err error) {
-			d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
-			conn, err = d.DialContext(ctx, "tcp", pbxAt(from).String())
+			d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from)}
+			conn, err = d.DialContext(ctx, "tcp", pbx.String())
 			return err
 		})
 		if err != nil {

@@ -1,0 +1,190 @@
+package test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// ways lead out through a carrier, directly and through a Local channel, and
+// into a conference.
+const ways = `[internal](+)
+exten => _0044X.,1,Dial(${TECHNOLOGY}/${EXTEN}@carrier,30)
+ same => n,Hangup()
+exten => _00881X.,1,Dial(${TECHNOLOGY}/${EXTEN}@carrier,30)
+ same => n,Hangup()
+exten => _0033X.,1,Dial(Local/${EXTEN}@away,30)
+ same => n,Hangup()
+exten => 700,1,Set(CONFBRIDGE(user,quiet)=yes)
+ same => n,ConfBridge(700)
+[away]
+exten => _0033X.,1,Dial(${TECHNOLOGY}/${EXTEN}@carrier,30)
+ same => n,Hangup()
+`
+
+const trunkAddress = "203.0.113.200"
+
+// carriers say how each technology reaches the carrier.
+var carriers = map[lab.Version]map[string]string{
+	lab.Asterisk22: {"extensions.conf": ways, "pjsip.conf": "[carrier](phone)\naors = carrier\n" +
+		"[carrier]\ntype = aor\ncontact = sip:" + trunkAddress + ":5060\n"},
+	lab.Asterisk16: {"extensions.conf": ways, "sip.conf": "[carrier](phone)\ntype = peer\nhost = " + trunkAddress + "\ninsecure = port,invite\n"},
+}
+
+// exchange is a lab with a carrier, a thief who has the password of 1002, and
+// two colleagues.
+type exchange struct {
+	t                    *testing.T
+	warden               *warden
+	carrier              *lab.Phone
+	thief, anna, bernard *lab.Phone
+}
+
+func newExchange(t *testing.T, v lab.Version, settings string) *exchange {
+	l := lab.New(t, lab.Options{Version: v, Append: carriers[v]})
+	x := &exchange{t: t}
+	var err error
+	if x.carrier, err = addHost(t, l, "carrier", trunkAddress).Phone("carrier", "none", lab.PhoneOptions{Port: 5060}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = x.carrier.Close() })
+	office := addHost(t, l, "office", "198.51.100.10")
+	x.thief = addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
+	x.anna, x.bernard = addPhone(t, office, "1001"), addPhone(t, office, "1003")
+	for _, p := range []*lab.Phone{x.thief, x.anna, x.bernard} {
+		register(t, p)
+	}
+	x.warden = guardWith(t, l, settings)
+	return x
+}
+
+// call is a call that stands: bridged, where it goes to somebody.
+func (x *exchange) call(p *lab.Phone, number string) *lab.Call {
+	x.t.Helper()
+	c, err := p.Call(soon(x.t), number)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	return c
+}
+
+func (x *exchange) must(err error) {
+	x.t.Helper()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+}
+
+// channels are those that are up, by Asterisk.
+func (x *exchange) channels() string {
+	x.t.Helper()
+	out, err := x.warden.lab.CLI(x.t.Context(), "core show channels concise")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.SplitSeq(out, "\n") {
+		if name, _, found := strings.Cut(line, "!"); found {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+func (x *exchange) alive(who string, c *lab.Call) {
+	x.t.Helper()
+	if up, err := c.Alive(soon(x.t)); err != nil || !up {
+		x.t.Errorf("%s was cut off: alive %v, %v", who, up, err)
+	}
+}
+
+// What a thief has transferred away goes down with the account, without a
+// channel of its name; a conference that the thief is in, and colleagues who met
+// a call of the account, go on.
+func TestTransferredCallsGoDown(t *testing.T) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel() // it waits more than it does
+			x := newExchange(t, v, "")
+			gone := func(what string) {
+				t.Helper()
+				if up := x.channels(); strings.Contains(up, "/1002-") || !strings.Contains(up, "/carrier-") {
+					t.Fatalf("%s: up are %s", what, up)
+				}
+				start := time.Now()
+				if out, err := x.warden.tollwarden("hangup", "1002", "--socket", x.warden.socket()); err != nil {
+					t.Fatalf("%s: %v: %s", what, err, out)
+				}
+				x.warden.wait(what+": no channel", 3*time.Second, func() bool { return x.channels() == "" })
+				t.Logf("%-40s down after %s", what, time.Since(start).Round(time.Millisecond))
+			}
+
+			x.must(x.call(x.thief, "00442079460001").Connect(soon(t), x.call(x.thief, "00442079460002")))
+			gone("two calls connected")
+
+			x.must(x.call(x.thief, "00442079460001").Transfer(soon(t), "00442079460002"))
+			gone("a call transferred to a number")
+
+			x.must(x.call(x.thief, "00331612345678").Transfer(soon(t), "00331612345679"))
+			gone("transferred through Local channels")
+
+			x.call(x.carrier, "1002")
+			x.must((<-x.thief.Incoming()).Transfer(soon(t), "00442079460002"))
+			gone("a caller from outside sent out again")
+
+			x.thief.Forward("00442079460003")
+			x.call(x.carrier, "1002")
+			gone("callers forwarded to a number")
+			x.thief.Forward("")
+
+			// A conference of colleagues and the thief, into which he brings an outside
+			// call; a customer whom the account connected with a colleague.
+			anna, bernard := x.call(x.anna, "700"), x.call(x.bernard, "700")
+			x.call(x.thief, "700")
+			x.must(x.call(x.thief, "00442079460001").Connect(soon(t), x.call(x.thief, "700")))
+			customer := x.call(x.carrier, "1002")
+			x.must((<-x.thief.Incoming()).Transfer(soon(t), "1003"))
+			if up := x.channels(); strings.Count(up, "/carrier-") != 2 || strings.Count(up, "/1002-") != 1 {
+				t.Fatalf("before: up are %s", up)
+			}
+			if out, err := x.warden.tollwarden("hangup", "1002", "--socket", x.warden.socket()); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			x.warden.wait("the thief and his call out of the conference", 3*time.Second, func() bool {
+				up := x.channels()
+				return strings.Count(up, "/carrier-") == 1 && strings.Count(up, "/1002-") == 0
+			})
+			x.alive("a colleague in the conference", anna)
+			x.alive("another one", bernard)
+			x.alive("a customer with a colleague", customer)
+		})
+	}
+}
+
+// A number that a thief sends a call on to is judged like one that he dials: the
+// call is ended, and who was sent there by forwarding goes on where he was.
+func TestForbiddenTransfersAreEnded(t *testing.T) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			x := newExchange(t, v, onlyForbidden)
+			ended := func(what string, incidents int) {
+				t.Helper()
+				x.warden.wait(what+": the incident", 3*time.Second, func() bool { return len(x.warden.incidents()) == incidents })
+				x.warden.wait(what+": no channel of the carrier", 3*time.Second, func() bool { return !strings.Contains(x.channels(), "/carrier-") })
+				t.Logf("%s: %s", what, x.warden.incidents()[0].Reason)
+			}
+			x.must(x.call(x.thief, "00442079460001").Transfer(soon(t), "00881612345678"))
+			ended("transferred", 1)
+			x.thief.Forward("00881612345678")
+			if c, err := x.anna.Call(soon(t), "1002"); err == nil {
+				_ = c.Hangup(soon(t))
+			}
+			ended("forwarded", 2)
+			x.warden.logSteps(t)
+		})
+	}
+}
