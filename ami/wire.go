@@ -125,6 +125,10 @@ type Reader struct {
 	cut     Damage // the cap the block broke; the rest of it is being dropped
 
 	counts *DamageCounts
+
+	load   *load // nil: nothing is ever passed over
+	degree int   // of overload
+	shed   *Shed
 }
 
 // NewReader returns a Reader of src. It reads ahead.
@@ -144,6 +148,9 @@ func (r *Reader) Damaged() *DamageCounts { return r.counts }
 // io.ErrUnexpectedEOF when the stream ended inside a block, which is dropped.
 func (r *Reader) Next() (*Block, error) {
 	r.release()
+	for r.degree > shedNothing && r.passOver() {
+		r.release()
+	}
 	for !r.scan() {
 		if err := r.fill(); err != nil {
 			return nil, err
@@ -354,6 +361,9 @@ func (r *Reader) fill() error {
 		r.end += n
 		if n > 0 {
 			r.err = err
+			if r.load != nil {
+				r.degree = r.load.degree(n)
+			}
 			return nil
 		}
 		if err != nil {

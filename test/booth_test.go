@@ -227,7 +227,7 @@ func rightGuess(account, source string) string {
 // security writes one security event as PJSIP raises it.
 func security(event, account, session, source, extra string) string {
 	severity := "Error"
-	if event == "SuccessfulAuth" {
+	if event == "SuccessfulAuth" || event == "ChallengeSent" {
 		severity = "Informational"
 	}
 	return "Event: " + event + "\r\nPrivilege: security,all\r\nEventTV: 2026-11-22T00:26:26.070+0000\r\nSeverity: " + severity +

@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -143,7 +144,15 @@ func (c *chaos) fillDisk() {
 		}
 	}
 	_ = f.Close()
+	order := control.BanOrder{Prefix: netip.MustParsePrefix("192.0.2.200/32"), For: "1h", Reason: strings.Repeat("the disk is full ", 100)}
 	c.w.wait("the report of the full disk", 15*time.Second, func() bool {
+		// What the ledger has of the disk already takes some writing to fill.
+		if _, err := c.w.client().Ban(c.t.Context(), order); err != nil || !c.w.dropped(order.Prefix.String()) {
+			c.t.Errorf("no ban with a full disk: %v", err)
+		}
+		if _, err := c.w.client().Unban(c.t.Context(), control.UnbanOrder{Prefix: order.Prefix}); err != nil {
+			c.t.Errorf("no release with a full disk: %v", err)
+		}
 		s, err := c.w.client().Status(c.t.Context())
 		return err == nil && s.Health == control.Degraded && c.w.metric(`tollwarden_check_ok{check="ledger"}`) == 0
 	})

@@ -29,7 +29,7 @@ func (k desk) Status() control.Status {
 		Counters: map[string]uint64{
 			"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,
 			"tampered_blocks": counters.Tampered, "muted_verdicts": counters.Muted, "graced_failures": counters.Graced,
-			"log_events": counters.Logged, "events_not_issued": counters.Blinded,
+			"log_events": counters.Logged, "events_passed_over": d.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
 			"bans_over_capacity": counters.LaneFull, "incidents_over_capacity": counters.JobsRefused,
 			"challenges_seen": counters.Challenges, "suspects_over_capacity": counters.SuspectsRefused, "bans_proved": counters.Proved, "flows_dropped": counters.Flows,
 			"channels_up": uint64(d.responder.ChannelsUp()),

@@ -40,7 +40,7 @@ func failing(checks []control.Check) []control.Check {
 func (d *daemon) checkEvents() control.Check {
 	c := control.Check{Name: "events", Detail: "no event session: attacks are not seen"}
 	if session := d.listening.Load(); session != nil {
-		c.OK, c.Detail = true, "listening to "+session.version
+		c.OK, c.Detail = true, "listening to "+session.version+d.passedOver()
 	}
 	return c
 }
@@ -115,7 +115,7 @@ func (d *daemon) watchHealth(ctx context.Context) error {
 	if err != nil {
 		d.log.Error().Err(err).Msg("systemd's watchdog")
 	}
-	v := vigil{}
+	v, o := vigil{}, overload{}
 	status := ""
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -124,6 +124,7 @@ func (d *daemon) watchHealth(ctx context.Context) error {
 		case now := <-tick.C:
 			checks := d.checks(now)
 			d.announce(&v, now, checks)
+			o.look(now, d)
 			if limit > 0 && alive(checks) {
 				_, _ = systemd.SdNotify(false, systemd.SdNotifyWatchdog)
 			}

@@ -27,6 +27,8 @@ func (r reading) Reading() web.Reading {
 		LedgerLag: ledger.Lag, LedgerPending: ledger.Pending, LedgerDropped: ledger.Dropped,
 		AlarmsTold: d.herald.told.Load(), AlarmsFailed: d.herald.failed.Load(),
 	}
+	shed := &d.events.Counters().Shed
+	out.Shed = map[string]uint64{ami.ChallengeSent.String(): shed.ChallengeSent.Load(), ami.InvalidAccountID.String(): shed.InvalidAccountID.Load()}
 	if !song.heard.IsZero() {
 		out.CanaryAge = now.Sub(song.heard)
 	}

@@ -25,6 +25,7 @@ type Reading struct {
 	Gaps      uint64
 	Blind     time.Duration // in gaps
 	Sessions  map[string]Session
+	Shed      map[string]uint64 // events passed over under overload, by name
 	CanaryAge time.Duration // negative: none was heard yet
 	Lost      uint64        // canaries not heard
 	Unsent    uint64        // canaries that could not be sent
@@ -96,6 +97,9 @@ func (t teller) sight(r *Reading) {
 		t.counter("blocks_total", "Blocks read on a manager session.", s.Blocks, "session", session)
 		t.counter("damaged_blocks_total", "Blocks whose framing cannot be believed.", s.Damaged, "session", session)
 		t.counter("logins_total", "Logins of a manager session; all but the first are reconnects.", s.Logins, "session", session)
+	}
+	for name, n := range r.Shed {
+		t.counter("events_shed_total", "Events passed over because they came faster than they were handled.", n, "event", name)
 	}
 	c := &r.Meters.Counters
 	t.counter("tampered_blocks_total", "Events that strangers have written lines into.", c.Tampered)

@@ -44,7 +44,7 @@ func (s still) Reading() web.Reading {
 			Scores: score.Stats{Keys: map[score.Per]score.KeyStats{score.PerSource: {Tracked: 3, Capacity: 9}}},
 		},
 		Bans: 2, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
-		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, CanaryAge: 3 * time.Second,
+		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, Shed: map[string]uint64{"ChallengeSent": 4}, CanaryAge: 3 * time.Second,
 		LedgerDropped: map[string]uint64{"evidence": 1}, ConfigLoaded: time.Unix(1_000_000, 0),
 	}
 }
