@@ -38,6 +38,7 @@ type Config struct {
 	Ledger     Ledger
 	BreakIn    BreakIn
 	Rotate     Rotate
+	Restrict   Restrict
 	Notify     Notify
 	Health     Health
 	Calls      Calls
@@ -103,6 +104,13 @@ type Rotate struct {
 	ExecWithin time.Duration
 }
 
+// Restrict says when an account under attack can be used from its known
+// networks alone, and for how long.
+type Restrict struct {
+	Networks int           // strangers of so many networks must have proved to be guessing
+	Quiet    time.Duration // the storm is over when for so long there were fewer
+}
+
 // Notify says who is told.
 type Notify struct {
 	Webhook string        // URL that gets each incident as JSON; "" is nobody
@@ -146,13 +154,14 @@ const (
 	StepRotate         Step = "rotate"
 	StepExpireContacts Step = "expire-contacts"
 	StepLock           Step = "lock"
+	StepRestrict       Step = "restrict"
 	StepHangupCall     Step = "hangup-call"
 	StepHangup         Step = "hangup"
 	StepNotify         Step = "notify"
 )
 
 // Steps lists every step, in the order of the documentation.
-var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepLock, StepHangupCall, StepHangup, StepNotify}
+var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepLock, StepRestrict, StepHangupCall, StepHangup, StepNotify}
 
 // Playbook is an ordered list of steps under a name.
 type Playbook struct {

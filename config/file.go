@@ -51,6 +51,11 @@ type file struct {
 		Realtime   *string   `toml:"realtime"`
 	} `toml:"rotate"`
 
+	Restrict struct {
+		Networks *int    `toml:"networks"`
+		Quiet    *string `toml:"quiet"`
+	} `toml:"restrict"`
+
 	Notify struct {
 		Webhook *string `toml:"webhook"`
 		Within  *string `toml:"within"`

@@ -110,6 +110,7 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	p.ledger(&f, c)
 	p.breakIn(&f, &c.BreakIn)
 	p.rotate(&f, c)
+	p.restrict(&f, &c.Restrict)
 	p.notify(&f, &c.Notify)
 	p.health(&f, &c.Health)
 	p.calls(&f, &c.Calls)
@@ -372,6 +373,11 @@ func (p *parser) rotate(f *file, c *Config) {
 	}
 	p.duration("rotate.exec_within", in.ExecWithin, &r.ExecWithin)
 	set(in.Realtime, &r.Realtime)
+}
+
+func (p *parser) restrict(f *file, r *Restrict) {
+	p.number("restrict.networks", f.Restrict.Networks, &r.Networks, 2, 30)
+	p.duration("restrict.quiet", f.Restrict.Quiet, &r.Quiet)
 }
 
 func (p *parser) notify(f *file, n *Notify) {

@@ -3,6 +3,7 @@ package responder
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -49,7 +50,9 @@ type crew struct {
 	contained func(account string)
 
 	// lockUp locks an account and keeps how to unlock it.
-	lockUp    func(ctx context.Context, account string) (detail string, err error)
+	lockUp func(ctx context.Context, account string) (detail string, err error)
+	// fence restricts an account to its known networks, and keeps how to lift it.
+	fence     func(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
 	notices   chan job // waiting to be told
 	rotations singleflight.Group
 }
@@ -62,6 +65,7 @@ type job struct {
 	account  string
 	at       time.Time
 	open     map[StepKind]int // index of each step still intended
+	to       []netip.Prefix   // of its restriction
 }
 
 func newJob(i *Incident) job {
@@ -69,6 +73,7 @@ func newJob(i *Incident) job {
 	for n, s := range i.Steps {
 		if s.State == Intended && s.Kind != StepBan && s.Kind != StepHangupCall {
 			j.open[s.Kind] = n
+			j.to = append(j.to, s.to...)
 		}
 	}
 	return j
@@ -94,6 +99,7 @@ func (c *crew) contain(ctx context.Context, j job) {
 	var beside sync.WaitGroup
 	beside.Go(func() { c.hangup(ctx, j, "") })
 	c.lock(ctx, j)
+	c.restrict(ctx, j)
 	c.rotate(ctx, j)
 	c.expire(ctx, j)
 	beside.Wait()
@@ -192,6 +198,20 @@ func (c *crew) lock(ctx context.Context, j job) {
 		return
 	}
 	c.report(j.incident, n, Done, detail)
+}
+
+// restrict lets the account be used from its known networks alone.
+func (c *crew) restrict(ctx context.Context, j job) {
+	n, ok := j.open[StepRestrict]
+	if !ok {
+		return
+	}
+	detail, err := c.fence(ctx, j.account, j.to)
+	if err != nil {
+		c.report(j.incident, n, Failed, err.Error())
+		return
+	}
+	c.report(j.incident, n, Done, detail+"; until the storm is over")
 }
 
 // rotate changes the secret once, however many incidents ask for it.

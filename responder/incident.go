@@ -17,6 +17,7 @@ const (
 	StepHangup         StepKind = "hangup"
 	StepRotate         StepKind = "rotate"
 	StepLock           StepKind = "lock"
+	StepRestrict       StepKind = "restrict"
 	StepExpireContacts StepKind = "expire-contacts"
 	StepNotify         StepKind = "notify"
 )
@@ -40,8 +41,9 @@ type Step struct {
 	Detail string        // what was done, why it failed or why it was skipped
 	Took   time.Duration // from the verdict to the outcome
 
-	ban  Ban  // what StepBan carries out
-	flow flow // what it carries out instead, where others use the address
+	ban  Ban            // what StepBan carries out
+	flow flow           // what it carries out instead, where others use the address
+	to   []netip.Prefix // what StepRestrict restricts the account to
 }
 
 // Incident is a verdict with its steps and its evidence.

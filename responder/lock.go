@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -48,18 +49,37 @@ func (r *Responder) lockUp(ctx context.Context, account string) (detail string, 
 	return detail + "; before: " + was, nil
 }
 
-// Unlock gives a locked account its calls back.
+// Unlock gives a locked account its calls back, and lifts the restriction of
+// one that can be used from its known networks alone.
 func (r *Responder) Unlock(ctx context.Context, account string, uid uint32) (detail string, err error) {
 	if err := r.mayOrder(account); err != nil {
 		return "", err
 	}
+	now := time.Now()
 	r.mu.Lock()
 	was, locked := r.locked[account]
-	r.mu.Unlock()
-	if !locked {
-		return "", fmt.Errorf("%w: %s is not locked by this daemon", ErrRefused, account)
+	restricted := r.restricted[account] != nil
+	if restricted {
+		r.spared[account] = spared{now.Add(spareFor), "a person lifted its restriction"}
 	}
-	now := time.Now()
+	r.mu.Unlock()
+	switch {
+	case restricted && locked:
+		opened, lerr := r.lift(context.WithoutCancel(ctx), account)
+		detail, err = r.unlock(ctx, account, was)
+		detail, err = opened+"; "+detail, errors.Join(lerr, err)
+	case restricted:
+		detail, err = r.lift(context.WithoutCancel(ctx), account)
+	case locked:
+		detail, err = r.unlock(ctx, account, was)
+	default:
+		return "", fmt.Errorf("%w: %s is neither locked nor restricted by this daemon", ErrRefused, account)
+	}
+	r.acted(now, uid, "unlock", account, detail, err)
+	return detail, err
+}
+
+func (r *Responder) unlock(ctx context.Context, account, was string) (detail string, err error) {
 	if was != "" {
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateWithin)
 		defer cancel()
@@ -73,7 +93,6 @@ func (r *Responder) Unlock(ctx context.Context, account string, uid uint32) (det
 		r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
 		r.mu.Unlock()
 	}
-	r.acted(now, uid, "unlock", account, detail, err)
 	return detail, err
 }
 

@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
@@ -30,6 +31,9 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 	counted, ok := r.attempts.Count(&o)
 	if !ok || counted.Signal == score.ChallengeSent {
 		return // the other half of an attempt already counted, or no failure at all
+	}
+	if r.besieged(&counted) {
+		return
 	}
 	r.counters.Observations++
 	r.meters.observed(counted.Proof)
@@ -147,6 +151,9 @@ func (r *Responder) evidence(v *score.Verdict) []score.Record {
 
 func (r *Responder) facts(v *score.Verdict) facts {
 	f := facts{target: r.trust.narrow(targetOf(v), v), observe: r.policy.Observe, deaf: r.policy.Deaf || r.parts.Notifier == nil}
+	if slices.Contains(r.policy.Playbooks[v.Threshold.Playbook], StepRestrict) {
+		f.refuge, f.exposed = r.refuge(v)
+	}
 	if !f.target.IsValid() {
 		return f
 	}

@@ -19,11 +19,13 @@ type facts struct {
 	banned    *Ban         // the ban that already covers the source
 	offences  int          // of this source, still counting
 	observe   bool
-	deaf      bool   // nobody is there to be notified
-	stale     *flow  // the one phone of an office that the verdict is about
-	flows     bool   // single flows can be dropped
-	channel   string // the call that the verdict is about; "" when it is about none
-	home      string // why the account's own people are at the target; "" when they are not
+	deaf      bool           // nobody is there to be notified
+	stale     *flow          // the one phone of an office that the verdict is about
+	flows     bool           // single flows can be dropped
+	channel   string         // the call that the verdict is about; "" when it is about none
+	home      string         // why the account's own people are at the target; "" when they are not
+	refuge    []netip.Prefix // what the account can be restricted to
+	exposed   string         // why it is not; "" when it can be
 }
 
 // plan turns a verdict into the steps of its playbook. It is a pure function:
@@ -40,10 +42,14 @@ func plan(v *score.Verdict, playbook []StepKind, ladder Ladder, f facts) []Step 
 		case StepHangupCall:
 			s.Target = f.channel
 			s.skipUnless(f.channel != "", "it is not about a call")
-		case StepHangup, StepRotate, StepExpireContacts, StepLock:
+		case StepHangup, StepRotate, StepExpireContacts, StepLock, StepRestrict:
 			s.Target = account
 			s.skipUnless(account != "", "no account is known")
 			s.skipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
+			if kind == StepRestrict {
+				s.to = f.refuge
+				s.skipUnless(f.exposed == "", f.exposed)
+			}
 		case StepNotify:
 			s.Target = "operator"
 			s.skipUnless(!f.deaf, "no receiver is configured: set notify.webhook")
@@ -154,6 +160,8 @@ func describe(s Step, now time.Time) string {
 		return fmt.Sprintf("ban %s %s", s.Target, untilString(s.ban))
 	case StepLock:
 		return "lock " + s.Target
+	case StepRestrict:
+		return "restrict " + s.Target + " to " + prefixWords(s.to)
 	case StepHangupCall:
 		return "hang up " + s.Target
 	case StepHangup:

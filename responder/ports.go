@@ -55,6 +55,11 @@ type PBX interface {
 	// to know, "" when it was locked before.
 	Lock(ctx context.Context, account string) (was, detail string, err error)
 	Unlock(ctx context.Context, account, was string) (detail string, err error)
+	// Restrict lets the account be used from these networks alone, until Lift;
+	// restricted to them already is fine.
+	Restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
+	// Lift takes away what Restrict added, and nothing else.
+	Lift(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
 	// ExpireContacts throws out the account's registrations.
 	ExpireContacts(ctx context.Context, account string) (n int, err error)
 	// Contacts are the registrations Asterisk holds.

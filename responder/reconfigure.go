@@ -36,5 +36,6 @@ func (r *Responder) Reconfigure(p Policy) error {
 	r.policy.Calls = p.Calls
 	r.policy.Thresholds, r.policy.Playbooks = p.Thresholds, p.Playbooks
 	r.policy.Ladder, r.policy.BreakIn, r.policy.Deaf = p.Ladder, p.BreakIn, p.Deaf
+	r.policy.Restrict = p.Restrict
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"sync"
 	"time"
@@ -24,6 +25,7 @@ type Policy struct {
 	Playbooks  map[string][]StepKind
 	Ladder     Ladder
 	BreakIn    score.BreakInConfig
+	Restrict   Restrict
 	Calls      calls.Rules
 	Allow      []netip.Prefix // never banned
 	Username   string         // our own name on the manager interface
@@ -90,6 +92,9 @@ type Responder struct {
 	sign       *calls.Sign // what is being scored, when it is about calls
 	recent     calls.Recent
 	locked     map[string]string // accounts locked, and what unlocks them
+	restricted map[string]*restriction
+	spared     map[string]spared // accounts that are not restricted now
+	refusals   map[refusal]struct{}
 	asking     bool              // somebody finds out where strangers' calls come from
 	callsC     chan struct{}     // closed when a channel goes down
 	book       *book
@@ -152,8 +157,8 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
-		locked: map[string]string{},
-		noted:  map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
+		locked: map[string]string{}, restricted: map[string]*restriction{}, spared: map[string]spared{}, refusals: map[refusal]struct{}{},
+		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
@@ -162,7 +167,7 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		mended:  func() { r.log.Warn().Msg("the kernel's table is restored with every ban in force") },
 	}
 	r.crew = &crew{
-		notices: make(chan job, maxJobs), lockUp: r.lockUp,
+		notices: make(chan job, maxJobs), lockUp: r.lockUp, fence: r.restrict,
 		pbx: parts.PBX, hangUp: r.hangUp, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
 		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, ended: r.ended, contained: r.contained,
 	}
@@ -196,6 +201,7 @@ func (r *Responder) Run(ctx context.Context) error {
 	g.Go(func() error { r.ask(ctx); return nil })
 	g.Go(func() error { r.await(ctx); return nil })
 	g.Go(func() error { r.sweep(ctx); return nil })
+	g.Go(func() error { r.ease(ctx); return nil })
 	if r.parts.Watch != nil {
 		g.Go(func() error { r.watch(ctx); return nil })
 	}
@@ -264,6 +270,7 @@ func (r *Responder) Tidy(now time.Time) {
 			delete(r.closing, account)
 		}
 	}
+	maps.DeleteFunc(r.spared, func(_ string, s spared) bool { return !now.Before(s.until) })
 	for account, at := range r.rotatedAt {
 		if now.Sub(at) > grace {
 			delete(r.rotatedAt, account)

@@ -92,6 +92,7 @@ type exchange struct {
 	trusted  []responder.Protected
 	accounts []calls.Account
 	whence   netip.AddrPort // where every call comes from
+	refusal  error          // of a restriction
 }
 
 func (x *exchange) note(what string) {
@@ -137,6 +138,16 @@ func (x *exchange) Lock(_ context.Context, account string) (string, string, erro
 func (x *exchange) Unlock(_ context.Context, account, was string) (string, error) {
 	x.note("unlock " + account + " " + was)
 	return "unlocked", nil
+}
+
+func (x *exchange) Restrict(_ context.Context, account string, to []netip.Prefix) (string, error) {
+	x.note(fmt.Sprintf("restrict %s %v", account, to))
+	return "restricted", x.refusal
+}
+
+func (x *exchange) Lift(_ context.Context, account string, to []netip.Prefix) (string, error) {
+	x.note(fmt.Sprintf("lift %s %v", account, to))
+	return "lifted", nil
 }
 
 func (x *exchange) Rotate(_ context.Context, account string) (string, error) {
@@ -213,6 +224,17 @@ func newHouse(t *testing.T, p responder.Policy) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	h.run(t)
+	return h
+}
+
+// run has the responder work until the test ends.
+func (h *house) run(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func(r *responder.Responder) { done <- r.Run(ctx) }(h.Responder)
@@ -221,11 +243,19 @@ func newHouse(t *testing.T, p responder.Policy) *house {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
 	})
-	return h
+}
+
+// wait polls until a condition holds.
+func (h *house) wait(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for range 1000 {
+		if holds() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("waited for %s", what)
 }
 
 // hear plays a transcript of AMI, a block each 100 ms.

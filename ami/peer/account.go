@@ -24,6 +24,7 @@ type endpoint struct {
 	auths     []auth   // the inbound ones, as live in Asterisk
 	aors      []string
 	context   string   // of its calls
+	acl       string   // what it says of its address rules
 	permanent []string // URIs of contacts that stand in the configuration
 }
 
@@ -72,7 +73,8 @@ func readEndpoint(events []ami.Message) (*endpoint, error) {
 	e := &endpoint{}
 	for _, ev := range events {
 		if ev.Get("Event") == "EndpointDetail" {
-			e.inbound, e.outbound, e.context = list(ev.Get("Auth")), list(ev.Get("OutboundAuth")), ev.Get("Context")
+			e.inbound, e.outbound = list(ev.Get("Auth")), list(ev.Get("OutboundAuth"))
+			e.context, e.acl = ev.Get("Context"), ev.Get("Acl")
 		}
 	}
 	for _, ev := range events {

@@ -377,7 +377,7 @@ func TestPrivileges(t *testing.T) {
 			Options{Technologies: []Technology{PJSIP}},
 			[]string{
 				"hangup CoreShowChannels", "rotate GetConfig", "rotate PJSIPShowEndpoint", "rotate Reload", "rotate UpdateConfig",
-				"expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock UpdateConfig", "resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound",
+				"expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock UpdateConfig", "restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound",
 			},
 		},
 		"system without config": {

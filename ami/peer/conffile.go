@@ -210,3 +210,18 @@ func setVariable(text []byte, s section, name, old, value string) []byte {
 	b.Write(text[l.end:])
 	return b.Bytes()
 }
+
+// dropVariable returns the text without the section's own lines that give the
+// variable that value.
+func dropVariable(text []byte, s section, name, value string) []byte {
+	lines := scanConf(text)
+	var b bytes.Buffer
+	b.Write(text[:lines[s.first].end])
+	for _, l := range lines[s.first+1 : s.last+1] {
+		if l.kind != variable || l.value != value || !strings.EqualFold(l.name, name) {
+			b.Write(text[l.start:l.end])
+		}
+	}
+	b.Write(text[lines[s.last].end:])
+	return b.Bytes()
+}

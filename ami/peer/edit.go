@@ -16,7 +16,9 @@ import (
 
 // swap is one variable of a section that gets a new value. It holds secrets.
 type swap struct {
-	name, old, value string // old is the value in force, "" when there is none
+	// old is the value in force, "" when there is none; a value of "" takes the
+	// line away, for a direct edit.
+	name, old, value string
 }
 
 // edit is a change of one section of a root config file.
@@ -27,6 +29,7 @@ type edit struct {
 	index   int    // the section's place in before
 	before  config // what Asterisk read before
 	swaps   []swap
+	direct  bool // this process writes, never Asterisk
 
 	file   *confFile            // where the section stands
 	copies map[*confFile]string // names of the copies made so far
@@ -113,7 +116,7 @@ func (m *Manager) writers(ctx context.Context, t *tree, p place, e edit) []write
 	direct := writer{"one-line edit", []*confFile{p.file}, func(context.Context) error {
 		return writeDirect(p, e.swaps)
 	}}
-	if m.o.DirectEdit {
+	if m.o.DirectEdit || e.direct {
 		return []writer{direct}
 	}
 	if f, files := m.source(ctx, t, p, e); f != nil {
@@ -171,7 +174,11 @@ func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
 func writeDirect(p place, swaps []swap) error {
 	text := p.file.text
 	for _, s := range swaps {
-		text = setVariable(text, p.sectionIn(text), s.name, s.old, s.value)
+		if s.value == "" {
+			text = dropVariable(text, p.sectionIn(text), s.name, s.old)
+		} else {
+			text = setVariable(text, p.sectionIn(text), s.name, s.old, s.value)
+		}
 	}
 	return replace(p.file.path, text)
 }

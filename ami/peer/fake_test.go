@@ -132,11 +132,16 @@ func (f *fakePBX) endpoint(name string) (*ami.Response, error) {
 	if !ok {
 		return nil, &ami.Error{Action: "PJSIPShowEndpoint", Message: "Unable to retrieve endpoint " + name}
 	}
+	acl := ""
+	if e.last("deny") != "" {
+		acl = "deny/permit"
+	}
 	r := &ami.Response{Events: []ami.Message{{
 		{Name: "Event", Value: "EndpointDetail"},
 		{Name: "ObjectName", Value: name},
 		{Name: "Auth", Value: e.last("auth")},
 		{Name: "OutboundAuth", Value: e.last("outbound_auth")},
+		{Name: "Acl", Value: acl},
 	}}}
 	for _, n := range append(list(e.last("auth")), list(e.last("outbound_auth"))...) {
 		if au, ok := section(n, "auth"); ok {

@@ -40,12 +40,11 @@ func (m *Manager) Unlock(ctx context.Context, account, was string) (detail strin
 
 // moveTo changes the context of an account on every technology; "" leaves it.
 func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) string) (was, detail string, err error) {
-	select {
-	case m.rotating <- struct{}{}:
-		defer func() { <-m.rotating }()
-	case <-ctx.Done():
-		return "", "", fmt.Errorf("change the context of %s: wait for the rotation under way: %w", name, ctx.Err())
+	done, err := m.alone(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("change the context of %s: %w", name, err)
 	}
+	defer done()
 	a, err := m.find(ctx, name)
 	if err != nil {
 		return "", "", fmt.Errorf("change the context: %w", err)

@@ -15,6 +15,7 @@ const (
 	StepRotate = "rotate"
 	StepExpire = "expire-contacts"
 	StepLock   = "lock"
+	StepFence  = "restrict"
 	StepResync = "resync"
 )
 
@@ -87,7 +88,7 @@ func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 	}
 	p := Privileges{Classes: slices.Sorted(maps.Keys(granted))}
 	p.Technologies = m.usable(allowed)
-	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepLock, StepResync} {
+	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepLock, StepFence, StepResync} {
 		for _, action := range m.needs(step, p.Technologies) {
 			if !allowed[action] && !slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] }) {
 				p.Lacks = append(p.Lacks, Lack{Step: step, Action: action, Classes: classesOf(action)})
@@ -141,6 +142,10 @@ func (m *Manager) needs(step string, on []Technology) []string {
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
 		add(!m.o.DirectEdit, "UpdateConfig")
+	case StepFence:
+		add(pj, "PJSIPShowEndpoint")
+		add(sip, "SIPshowpeer")
+		add(true, "GetConfig", "Reload")
 	case StepExpire:
 		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
 		add(sip, "SIPshowpeer", "Command")

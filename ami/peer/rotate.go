@@ -25,12 +25,11 @@ func (m *Manager) Rotate(ctx context.Context, account string) (detail string, er
 	if m.o.Vault == nil {
 		return "", errors.New("rotate: nowhere to keep the new secret: set a vault")
 	}
-	select {
-	case m.rotating <- struct{}{}:
-		defer func() { <-m.rotating }()
-	case <-ctx.Done():
-		return "", fmt.Errorf("rotate %s: wait for the rotation under way: %w", account, ctx.Err())
+	done, err := m.alone(ctx)
+	if err != nil {
+		return "", fmt.Errorf("rotate %s: %w", account, err)
 	}
+	defer done()
 	a, err := m.find(ctx, account)
 	if err != nil {
 		return "", fmt.Errorf("rotate: %w", err)

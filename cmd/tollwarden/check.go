@@ -162,11 +162,14 @@ func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 // secrets and, beside Asterisk's own files, their copies.
 func checkFiles(_ context.Context, w io.Writer, cfg *config.Config) error {
 	folders := []string{cfg.Data}
-	if slices.Contains(stepsInUse(cfg), config.StepRotate) {
+	used := stepsInUse(cfg)
+	ours := slices.Contains(used, config.StepLock) || slices.Contains(used, config.StepRestrict)
+	if slices.Contains(used, config.StepRotate) {
 		folders = append(folders, filepath.Dir(cfg.Rotate.Store))
-		if cfg.Rotate.Method != "exec" && len(cfg.Rotate.Exec) == 0 {
-			folders = append(folders, cfg.Asterisk.ConfigDir)
-		}
+		ours = ours || cfg.Rotate.Method != "exec" && len(cfg.Rotate.Exec) == 0
+	}
+	if ours {
+		folders = append(folders, cfg.Asterisk.ConfigDir)
 	}
 	var errs []error
 	for _, dir := range folders {
@@ -197,7 +200,7 @@ func writable(dir string) error {
 
 // peerSteps are the steps that need privileges, by the peer manager's names.
 var peerSteps = map[config.Step]string{
-	config.StepHangup: peer.StepHangup, config.StepHangupCall: peer.StepHangup, config.StepLock: peer.StepLock, config.StepRotate: peer.StepRotate, config.StepExpireContacts: peer.StepExpire,
+	config.StepHangup: peer.StepHangup, config.StepHangupCall: peer.StepHangup, config.StepLock: peer.StepLock, config.StepRestrict: peer.StepFence, config.StepRotate: peer.StepRotate, config.StepExpireContacts: peer.StepExpire,
 }
 
 func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {

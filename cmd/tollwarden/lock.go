@@ -23,7 +23,7 @@ func newLock() *cobra.Command {
 
 func newUnlock() *cobra.Command {
 	return orderAccount(&cobra.Command{
-		Use: "unlock ACCOUNT", Short: "Give a locked account its calls back", Args: args(cobra.ExactArgs(1)),
+		Use: "unlock ACCOUNT", Short: "Give a locked or restricted account back what was taken from it", Args: args(cobra.ExactArgs(1)),
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Unlock(ctx, control.AccountOrder{Account: account})
 	})
@@ -38,7 +38,7 @@ func (k desk) Lock(ctx context.Context, uid uint32, o control.AccountOrder) (con
 	return control.AccountDone{Account: o.Account, Message: "locked " + o.Account + ": " + detail}, nil
 }
 
-// Unlock gives them back.
+// Unlock gives them back, or ends a restriction.
 func (k desk) Unlock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	detail, err := k.d.responder.Unlock(ctx, o.Account, uid)
 	if err != nil {

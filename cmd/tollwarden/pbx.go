@@ -117,6 +117,16 @@ func (p *pbx) Unlock(ctx context.Context, account, was string) (string, error) {
 	return p.manager.Unlock(ctx, account, was)
 }
 
+// Restrict lets an account be used from these networks alone.
+func (p *pbx) Restrict(ctx context.Context, account string, to []netip.Prefix) (string, error) {
+	return p.manager.Restrict(ctx, account, to)
+}
+
+// Lift takes such a restriction away.
+func (p *pbx) Lift(ctx context.Context, account string, to []netip.Prefix) (string, error) {
+	return p.manager.Lift(ctx, account, to)
+}
+
 // ExpireContacts throws out the account's registrations.
 func (p *pbx) ExpireContacts(ctx context.Context, account string) (int, error) {
 	return retry(ctx, func() (int, error) { return p.manager.ExpireContacts(ctx, account) })

@@ -137,3 +137,15 @@ func (d *Detector) Home(now time.Time, name string, source netip.Addr) bool {
 	s := a.networks[network(source)]
 	return s != nil && now.Sub(s.first) >= settled && now.Sub(s.last) < remember
 }
+
+// Homes are the networks that an account has long been used from.
+func (d *Detector) Homes(now time.Time, name string) (list []netip.Prefix) {
+	if a := d.accounts[name]; a != nil {
+		for p := range a.networks {
+			if d.Home(now, name, p.Addr()) {
+				list = append(list, p)
+			}
+		}
+	}
+	return list
+}

@@ -209,7 +209,8 @@ func (c *Client) Lock(ctx context.Context, o AccountOrder) (d AccountDone, err e
 	return d, c.do(ctx, http.MethodPost, "/lock", o, &d)
 }
 
-// Unlock orders that a locked account can call again.
+// Unlock orders that a locked account can call again, and a restricted one be
+// used from anywhere.
 func (c *Client) Unlock(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/unlock", o, &d)
 }

@@ -421,7 +421,14 @@ func (nothing) Rotate(context.Context, string) (string, error)         { return 
 func (nothing) ExpireContacts(context.Context, string) (int, error)    { return 0, nil }
 func (nothing) Lock(context.Context, string) (string, string, error)   { return "", "", nil }
 func (nothing) Unlock(context.Context, string, string) (string, error) { return "", nil }
-func (nothing) HangupChannel(context.Context, string) (bool, error)    { return false, nil }
+func (nothing) Restrict(context.Context, string, []netip.Prefix) (string, error) {
+	return "", nil
+}
+
+func (nothing) Lift(context.Context, string, []netip.Prefix) (string, error) {
+	return "", nil
+}
+func (nothing) HangupChannel(context.Context, string) (bool, error) { return false, nil }
 func (nothing) Whence(context.Context, string) (netip.AddrPort, error) {
 	return netip.AddrPort{}, nil
 }

@@ -130,6 +130,8 @@ func stepWords(step string) string {
 		return "throw out the account's registrations"
 	case "lock":
 		return "lock the account"
+	case "restrict":
+		return "restrict the account to its known networks"
 	case "notify":
 		return "tell the operator"
 	}

@@ -22,8 +22,9 @@ const (
 // Loopback is any free port that only programs at the same host reach.
 var Loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
 
-// onLink are the ranges every host of the lab reaches without a router (RFC 5737, RFC 3849).
-var onLink = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32"}
+// onLink are the ranges every host of the lab reaches without a router (RFC 5737, RFC 3849, and
+// the many networks of RFC 2544).
+var onLink = []string{"192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "198.18.0.0/15", "2001:db8::/32"}
 
 // network is the switch of a lab and the hosts at it. Every one of them is a network namespace
 // named after the lab.

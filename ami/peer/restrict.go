@@ -1,0 +1,196 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// everybody is what a restricted account's deny holds. A rule of one address
+// family says nothing of the other (main/acl.c), so both are there.
+const everybody = "0.0.0.0/0,::/0"
+
+// Restrict lets an account be used from these networks alone: two lines, deny
+// and permit, at the end of its section, in Asterisk's own configuration.
+// Whoever else asks is refused whatever password he has. Calls and
+// registrations under way are not touched. The lines are added to the file by
+// this process and never by UpdateConfig, so that Lift can take exactly them
+// away again. An account that says by a deny or permit of its own who may use
+// it is left alone, which is an error; one restricted to the same networks
+// already is none.
+func (m *Manager) Restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
+	if len(to) == 0 {
+		return "", fmt.Errorf("restrict %s: to no network at all: lock it instead", account)
+	}
+	detail, err = m.fence(ctx, account, rules{to, true})
+	if err != nil {
+		return detail, fmt.Errorf("restrict %s: %w", account, err)
+	}
+	return detail, nil
+}
+
+// Lift takes away what Restrict added. What a person has changed of it since is
+// his, and stays; so does an account that has gone.
+func (m *Manager) Lift(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
+	detail, err = m.fence(ctx, account, rules{to, false})
+	if errors.Is(err, ErrNoAccount) {
+		return "the account is no more", nil
+	}
+	if err != nil {
+		return detail, fmt.Errorf("lift the restriction of %s: %w", account, err)
+	}
+	return detail, nil
+}
+
+// rules are the networks of a restriction, and whether it is to be there.
+type rules struct {
+	to []netip.Prefix
+	up bool
+}
+
+func (r rules) permit() string {
+	words := make([]string, len(r.to))
+	for i, p := range r.to {
+		words[i] = p.String()
+	}
+	return strings.Join(words, ",")
+}
+
+// fence puts the rules up, or takes them down, on every technology.
+func (m *Manager) fence(ctx context.Context, name string, r rules) (string, error) {
+	done, err := m.alone(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	a, err := m.find(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	var details []string
+	var errs []error
+	add := func(detail string, err error) {
+		if errs = append(errs, err); err == nil {
+			details = append(details, detail)
+		}
+	}
+	if a.endpoint != nil {
+		add(m.fencePJSIP(ctx, name, r))
+	}
+	if a.peer != nil {
+		add(m.fenceSIP(ctx, name, r))
+	}
+	return strings.Join(details, "; "), join(errs...)
+}
+
+func (m *Manager) fencePJSIP(ctx context.Context, name string, r rules) (string, error) {
+	s, err := m.stores(ctx)
+	if err != nil {
+		return "", err
+	}
+	live := func(ctx context.Context, want bool) error {
+		return m.liveFence(ctx, want, func() (bool, bool, error) {
+			e, err := m.endpoint(ctx, name)
+			return e != nil, e != nil && strings.Contains(e.acl, "deny/permit"), err
+		})
+	}
+	for _, root := range s.endpointFiles {
+		e := edit{root: root, section: name, kind: "endpoint", direct: true}
+		if detail, found, err := m.fenceIn(ctx, e, "", r, pjsipModule, live); found || err != nil {
+			return detail, err
+		}
+	}
+	e := edit{root: "pjsip_wizard.conf", section: name, kind: "wizard", direct: true}
+	detail, found, err := m.fenceIn(ctx, e, "endpoint/", r, pjsipModule, live)
+	if !found && err == nil {
+		err = fmt.Errorf("endpoint %s is in no config file (realtime): set deny and permit of its row there", name)
+	}
+	return detail, err
+}
+
+func (m *Manager) fenceSIP(ctx context.Context, name string, r rules) (string, error) {
+	live := func(ctx context.Context, want bool) error {
+		return m.liveFence(ctx, want, func() (bool, bool, error) {
+			p, err := m.sipPeer(ctx, name)
+			return p != nil, p.Get("ACL") == "Y", err
+		})
+	}
+	e := edit{root: "sip.conf", section: name, direct: true}
+	detail, found, err := m.fenceIn(ctx, e, "", r, chanSIPModule, live)
+	if !found && err == nil {
+		err = errors.New("the peer has no section in sip.conf (realtime or users.conf): set its deny and permit there")
+	}
+	return detail, err
+}
+
+// fenceIn changes one section and checks it; found is false when the file has
+// no such section.
+func (m *Manager) fenceIn(ctx context.Context, e edit, prefix string, r rules, module string, live func(ctx context.Context, want bool) error) (detail string, found bool, err error) {
+	if e.before, err = m.getConfig(ctx, e.root); err != nil {
+		return "", false, err
+	}
+	if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
+		return "", false, err
+	}
+	c := e.before[e.index]
+	denied, permitted := c.values(prefix+"deny"), c.values(prefix+"permit")
+	ours := slices.Equal(denied, []string{everybody}) && slices.Equal(permitted, []string{r.permit()})
+	none := len(denied)+len(permitted) == 0
+	switch {
+	case r.up && ours:
+		return "restricted already", true, nil
+	case r.up && !none:
+		return "", true, errors.New("it has deny or permit of its own, which say from where it may be used: that is for a person")
+	case !r.up && none:
+		return "it was lifted already", true, nil
+	case !r.up && !ours:
+		return "its deny and permit were changed by somebody else, and stay", true, nil
+	case r.up:
+		e.swaps = []swap{{prefix + "deny", "", everybody}, {prefix + "permit", "", r.permit()}}
+	default:
+		e.swaps = []swap{{prefix + "deny", everybody, ""}, {prefix + "permit", r.permit(), ""}}
+	}
+	change, err := m.apply(ctx, e)
+	if err != nil {
+		return "", true, err
+	}
+	// An ACL of acl.conf shows alike, and stays.
+	want := r.up || e.kind == "" && c.last("acl") != ""
+	if err := m.settle(ctx, change, module, func(ctx context.Context) error { return live(ctx, want) }); err != nil {
+		return "", true, err
+	}
+	what := "lifted: deny and permit are out of"
+	if r.up {
+		what = "restricted to " + strings.ReplaceAll(r.permit(), ",", ", ") + ": deny and permit in"
+	}
+	return fmt.Sprintf("%s [%s] of %s, live value checked", what, e.section, change.note), true, nil
+}
+
+// liveFence waits until Asterisk itself shows that the account has rules, or
+// that it has none.
+func (m *Manager) liveFence(ctx context.Context, want bool, look func() (there, fenced bool, err error)) error {
+	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
+		there, fenced, err := look()
+		return there && fenced == want, err
+	})
+	if err == nil && !held {
+		err = fmt.Errorf("after %v the account does not show it", m.o.VerifyWithin)
+	}
+	if err != nil {
+		return fmt.Errorf("check the live rules: %w", err)
+	}
+	return nil
+}
+
+// alone waits for what else changes Asterisk's files; done ends the turn.
+func (m *Manager) alone(ctx context.Context) (done func(), err error) {
+	select {
+	case m.rotating <- struct{}{}:
+		return func() { <-m.rotating }, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("wait for the change under way: %w", ctx.Err())
+	}
+}

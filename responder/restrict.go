@@ -1,0 +1,267 @@
+package responder
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// An account guessed at from everywhere: nobody can ban the internet, but the
+// account's own people are in few places. While the storm lasts it can be used
+// from there alone, and the right password helps nobody elsewhere.
+
+// Restrict says when an account is restricted to its known networks, and for
+// how long.
+type Restrict struct {
+	// Networks is of how many networks (/24, /48) strangers must have proved to
+	// be guessing at the account. Forged packets restrict nobody.
+	Networks int
+	// Quiet is how long strangers of fewer networks have to have tried for the
+	// storm to be over.
+	Quiet time.Duration
+}
+
+const (
+	// habitRestricted is the ledger's kind of habit for a restricted account;
+	// its value are the networks.
+	habitRestricted = "restricted"
+	// longestStorm bounds a restriction. It cannot be proved any more that the
+	// storm goes on, since who is refused for his address is sent no challenge.
+	longestStorm = 24 * time.Hour
+	// maxRestricted bounds the accounts restricted at once: each costs two
+	// reloads of Asterisk's configuration.
+	maxRestricted = 16
+	// restrictedNets bounds the networks of one account.
+	restrictedNets = 64
+	// retryLift is how long after a restriction could not be taken away it is
+	// tried again.
+	retryLift = time.Minute
+	// spareFor is how long an account is left alone after a person ended its
+	// restriction, or after Asterisk did not take it.
+	spareFor = 24 * time.Hour
+)
+
+// restriction is one restricted account.
+type restriction struct {
+	to    []netip.Prefix
+	since time.Time                  // of the storm
+	from  time.Time                  // that this process has been looking on
+	tried map[netip.Prefix]time.Time // the newest networks of strangers, as many as make a storm
+	lift  time.Time                  // set: due to be lifted from then on, whatever comes
+}
+
+// spared is an account that is not restricted for a while, and why.
+type spared struct {
+	until time.Time
+	why   string
+}
+
+// tries notes that a stranger tried.
+func (x *restriction) tries(now time.Time, source netip.Addr, most int) {
+	network := score.NetworkPrefix(source)
+	if _, known := x.tried[network]; !known && len(x.tried) >= most {
+		oldest := network
+		for n, at := range x.tried {
+			if oldest == network || at.Before(x.tried[oldest]) {
+				oldest = n
+			}
+		}
+		delete(x.tried, oldest)
+	}
+	x.tried[network] = now
+}
+
+// over says whether the restriction is to end.
+func (x *restriction) over(now time.Time, rule Restrict) bool {
+	if !x.lift.IsZero() {
+		return !now.Before(x.lift)
+	}
+	if now.Sub(x.since) >= longestStorm {
+		return true
+	}
+	recent := 0
+	for _, at := range x.tried {
+		if now.Sub(at) < rule.Quiet {
+			recent++
+		}
+	}
+	return recent < rule.Networks && now.Sub(x.from) >= rule.Quiet
+}
+
+// refusal is a request that a restriction refused. PJSIP gives nothing away and
+// challenges its sender as somebody it does not know; the answer to that fails
+// with no account, in the same session.
+type refusal struct {
+	source  netip.Addr
+	session string
+}
+
+// maxRefusals bounds those whose answer is waited for.
+const maxRefusals = 1024
+
+// besieged says whether an event is our own restriction at work, which is
+// scored against nobody: it may be the owner on his travels. The caller holds
+// the lock.
+func (r *Responder) besieged(o *score.Observation) bool {
+	if len(r.restricted) == 0 || o.Signal != score.FailedACL && !o.Signal.Failure() {
+		return false
+	}
+	of := refusal{o.Source, string(o.Session)}
+	if len(o.Account) == 0 {
+		_, ours := r.refusals[of]
+		delete(r.refusals, of)
+		return ours
+	}
+	x := r.restricted[string(o.Account)]
+	if x == nil || containsAddr(x.to, o.Source) {
+		return false
+	}
+	x.tries(o.At, o.Source, r.policy.Restrict.Networks)
+	if len(r.refusals) >= maxRefusals {
+		clear(r.refusals)
+	}
+	r.refusals[of] = struct{}{}
+	return true
+}
+
+func containsAddr(list []netip.Prefix, a netip.Addr) bool {
+	return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a.Unmap()) })
+}
+
+// refuge is where a restricted account can be used, or why it is not
+// restricted. The caller holds the lock.
+func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
+	account := accountOf(v)
+	if x := r.restricted[account]; x != nil {
+		return nil, "restricted already"
+	}
+	if s, ok := r.spared[account]; ok && v.At.Before(s.until) {
+		return nil, s.why
+	}
+	if len(r.restricted) >= maxRestricted {
+		return nil, fmt.Sprintf("%d accounts are restricted already", maxRestricted)
+	}
+	to = r.calls.Homes(v.At, account)
+	if len(to) == 0 {
+		return nil, "nothing has long been known of where it is used"
+	}
+	for _, p := range r.breakIn.PlacesOf(account, v.At) {
+		to = append(to, score.NetworkPrefix(p.Addr()))
+	}
+	slices.SortFunc(to, netip.Prefix.Compare)
+	to = slices.Compact(to)
+	if len(to) > restrictedNets {
+		return nil, fmt.Sprintf("it is used from %d networks", len(to))
+	}
+	proved := map[netip.Prefix]bool{}
+	for _, e := range v.Evidence {
+		if e.Signal.Failure() && e.Proof == score.Proven && !containsAddr(to, e.Source) {
+			proved[score.NetworkPrefix(e.Source)] = true
+		}
+	}
+	if n := r.policy.Restrict.Networks; len(proved) < n {
+		return nil, fmt.Sprintf("strangers of %s have proved to be there, of %d it takes: the rest can be forged", count(len(proved), "network"), n)
+	}
+	return to, ""
+}
+
+// restrict restricts an account and keeps what lifts it: first of all, so that
+// it is lifted whatever becomes of this process.
+func (r *Responder) restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
+	now := time.Now()
+	r.mu.Lock()
+	r.restricted[account] = &restriction{to: to, since: now, from: now, tried: map[netip.Prefix]time.Time{}}
+	r.parts.Ledger.PutHabit(ledger.Habit{Account: account, Kind: habitRestricted, Value: prefixWords(to), First: now, Last: now})
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+	defer cancel()
+	if detail, err = r.parts.PBX.Restrict(ctx, account, to); err != nil {
+		r.mu.Lock()
+		if x := r.restricted[account]; x != nil {
+			x.lift = now // what may stand there all the same
+		}
+		r.spared[account] = spared{now.Add(spareFor), "it could not be done before: " + err.Error()}
+		r.mu.Unlock()
+	}
+	return detail, err
+}
+
+// lift takes a restriction away.
+func (r *Responder) lift(ctx context.Context, account string) (detail string, err error) {
+	r.mu.Lock()
+	x := r.restricted[account]
+	r.mu.Unlock()
+	if x == nil {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+	defer cancel()
+	detail, err = r.parts.PBX.Lift(ctx, account, x.to)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err != nil {
+		x.lift = time.Now().Add(retryLift)
+		return detail, err
+	}
+	delete(r.restricted, account)
+	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitRestricted})
+	return detail, nil
+}
+
+// ease lifts restrictions whose storm is over until ctx ends.
+func (r *Responder) ease(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			for _, account := range r.eased(now) {
+				detail, err := r.lift(ctx, account)
+				if err != nil {
+					r.log.Error().Err(err).Str("account", account).Msg("a restriction could not be lifted: tried again")
+					continue
+				}
+				r.log.Info().Str("account", account).Str("detail", detail).Msg("the storm is over: the restriction is lifted")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// eased are the accounts whose restriction is to end.
+func (r *Responder) eased(now time.Time) (list []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for account, x := range r.restricted {
+		if x.over(now, r.policy.Restrict) {
+			list = append(list, account)
+		}
+	}
+	return list
+}
+
+// recallRestricted takes over a restriction of a former run.
+func (r *Responder) recallRestricted(now time.Time, h ledger.Habit) {
+	x := &restriction{since: h.First, from: now, tried: map[netip.Prefix]time.Time{}}
+	for word := range strings.FieldsSeq(h.Value) {
+		if p, err := netip.ParsePrefix(word); err == nil {
+			x.to = append(x.to, p)
+		}
+	}
+	r.restricted[h.Account] = x
+}
+
+func prefixWords(list []netip.Prefix) string {
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = p.String()
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,177 @@
+package responder_test
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// sheltering restricts an account at ten guesses, when strangers of three
+// networks have proved to be there.
+func sheltering() responder.Policy {
+	p := guessing(1000)
+	p.Restrict = responder.Restrict{Networks: 3, Quiet: time.Hour}
+	p.Thresholds = append(p.Thresholds, score.Threshold{
+		Name: "account under attack", Per: score.PerAccount, Points: p.Thresholds[0].Points, Score: 10, Within: 24 * time.Hour, Playbook: "shelter",
+	})
+	p.Playbooks["shelter"] = []responder.StepKind{responder.StepRestrict}
+	return p
+}
+
+// storm is n guesses at 1002 from each of these networks.
+func storm(networks, n int) string {
+	var b strings.Builder
+	for i := range networks * n {
+		b.WriteString(failure("1002", fmt.Sprintf("203.0.%d.66", i%networks), i))
+	}
+	return b.String()
+}
+
+// owned is a house where 1002 has a phone.
+func owned(t *testing.T) *house {
+	t.Helper()
+	h := newHouse(t, sheltering())
+	h.pbx.contacts = []responder.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
+	if err := h.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+const (
+	restricts = "restrict 1002 [198.51.100.0/24]"
+	lifts     = "lift 1002 [198.51.100.0/24]"
+)
+
+func TestAccountIsRestrictedInAStorm(t *testing.T) {
+	for name, c := range map[string]struct {
+		events string
+		want   string // of the step, in its detail
+		asked  int
+	}{
+		"proven, from everywhere":     {proven(storm(5, 2)), "restricted", 1},
+		"forged packets":              {storm(5, 2), "of 0 networks have proved to be there", 0},
+		"proven, from two networks":   {proven(storm(2, 5)), "of 2 networks have proved", 0},
+		"forged, and one who is real": {storm(9, 1) + proven(storm(1, 1)), "of 1 network have", 0},
+		"nobody knows the account":    {strings.ReplaceAll(proven(storm(5, 2)), "1002", "1009"), "nothing has long been known", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := owned(t)
+			h.hear(t, time.Now(), []byte(c.events))
+			list := h.settled(t)
+			if len(list) != 1 || !strings.Contains(list[0].Steps[0].Detail, c.want) {
+				t.Fatalf("incidents %+v, want one that says %q", list, c.want)
+			}
+			if n := h.pbx.times(restricts); n != c.asked {
+				t.Errorf("asked %d times: %v", n, h.pbx.asked)
+			}
+		})
+	}
+}
+
+// While it is restricted its refusals are nobody's offence, and it is not
+// restricted twice.
+func TestRefusalsOfARestrictedAccountCountForNobody(t *testing.T) {
+	h := owned(t)
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.settled(t)
+	before := h.Counters().Observations
+	const refused = "ACLName: not_match_endpoint_acl\r\n"
+	for range 20 { // as PJSIP raises them for one attempt
+		for _, event := range []string{
+			security("FailedACL", "1002", "travels", "192.0.2.80", refused),
+			security("ChallengeSent", "<unknown>", "travels", "192.0.2.80", "Challenge: \r\n"),
+			security("FailedACL", "1002", "travels", "192.0.2.80", refused),
+			security("ChallengeResponseFailed", "<unknown>", "travels", "192.0.2.80", "Challenge: 1/a\r\nResponse: b\r\nExpectedResponse: \r\n"),
+		} {
+			h.hear(t, time.Now(), []byte(proven(event)))
+		}
+	}
+	if n := h.Counters().Observations; n != before {
+		t.Errorf("%d refusals were scored", n-before)
+	}
+	h.hear(t, time.Now(), []byte(proven(security("FailedACL", "1003", "probe", "192.0.2.80", refused))))
+	if n := h.Counters().Observations; n != before+1 {
+		t.Errorf("a refusal of another account was scored %d times", n-before)
+	}
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	if n := h.pbx.times(restricts); n != 1 {
+		t.Errorf("restricted %d times", n)
+	}
+}
+
+// A restriction outlives the daemon, ends with the storm, and not before.
+func TestRestrictionEndsWithTheStorm(t *testing.T) {
+	h := owned(t)
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.settled(t)
+	policy := sheltering()
+	policy.Restrict.Quiet = 2 * time.Second
+	next, err := responder.New(time.Now(), policy, responder.Parts{Firewall: h.wall, PBX: h.pbx, Ledger: h.ledger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Responder = next
+	h.run(t)
+	for range 25 {
+		h.hear(t, time.Now(), []byte(storm(5, 1)))
+		time.Sleep(100 * time.Millisecond)
+	}
+	if n := h.pbx.times(lifts); n != 0 {
+		t.Errorf("lifted in the storm, %d times", n)
+	}
+	h.wait(t, "the end of the restriction", func() bool { return h.pbx.times(lifts) == 1 })
+	h.wait(t, "the ledger to forget it", func() bool {
+		habits, err := h.ledger.Habits(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range habits {
+			if x.Kind == "restricted" {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// A person ends a restriction, and it does not come back the next moment.
+func TestAPersonEndsARestriction(t *testing.T) {
+	h := owned(t)
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.settled(t)
+	if detail, err := h.Unlock(t.Context(), "1002", 0); err != nil || detail != "lifted" || h.pbx.times(lifts) != 1 {
+		t.Fatalf("%q, %v: %v", detail, err, h.pbx.asked)
+	}
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.settled(t)
+	if n := h.pbx.times(restricts); n != 1 {
+		t.Errorf("restricted %d times", n)
+	}
+	if _, err := h.Unlock(t.Context(), "1002", 0); !errors.Is(err, responder.ErrRefused) {
+		t.Errorf("unlocked twice: %v", err)
+	}
+}
+
+// What Asterisk did not take is cleared away, said, and not tried at every turn.
+func TestRestrictionThatFails(t *testing.T) {
+	h := owned(t)
+	h.pbx.refusal = errors.New("read-only file system")
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	list := h.settled(t)
+	if s := list[0].Steps[0]; s.State != "failed" || s.Detail != "read-only file system" {
+		t.Errorf("step %+v", s)
+	}
+	h.wait(t, "it to be cleared away", func() bool { return h.pbx.times(lifts) == 1 })
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.settled(t)
+	if n := h.pbx.times(restricts); n != 1 {
+		t.Errorf("tried %d times", n)
+	}
+}

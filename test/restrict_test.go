@@ -1,0 +1,146 @@
+package test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// One account is guessed at from forty networks, two real guesses from each.
+// While the storm lasts the account works where it is known to be used, calls
+// included, and a stranger who has the right password is refused; after it, or
+// at a person's word, everything is as it was, byte for byte. The restriction
+// outlives the daemon.
+func TestAccountIsShelteredInAStorm(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		const quiet = 6 * time.Second
+		owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
+		other := addPhone(t, addHost(t, l, "neighbour", "198.51.100.11"), "1001")
+		register(t, owner)
+		register(t, other)
+		traveller := addPhone(t, addHost(t, l, "hotel", "192.0.2.90"), "1002")
+		conf := l.Path("etc/asterisk/" + l.ConfFile())
+		before, err := os.ReadFile(conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bots := addHost(t, l, "bots", "198.18.0.0/16")
+		w := guardWith(t, l, fmt.Sprintf("[restrict]\nquiet = %q\n", quiet)) // else the built-in set
+
+		storm := func() {
+			t.Helper()
+			guessFromEverywhere(t, bots)
+		}
+		restricted := func() bool {
+			now, err := os.ReadFile(conf)
+			return err == nil && strings.Contains(string(now), "permit = 198.51.100.0/24\n")
+		}
+		storm()
+		w.wait("the restriction", 10*time.Second, w.sheltered)
+		works := func(when string) {
+			t.Helper()
+			register(t, owner)
+			call, err := owner.Call(soon(t), "00442079460001")
+			if err != nil {
+				t.Errorf("%s: the owner calls: %v", when, err)
+				return
+			}
+			_ = call.Hangup(soon(t))
+			register(t, other)
+		}
+		works("in the storm")
+		refused := func(when string) {
+			t.Helper()
+			var status *lab.StatusError
+			if err := traveller.Register(soon(t)); !errors.As(err, &status) {
+				t.Errorf("%s: the right password elsewhere: %v, want a refusal", when, err)
+			}
+		}
+		refused("in the storm")
+
+		w.stop(syscall.SIGKILL)
+		w.start()
+		storm() // the restarted daemon sees it go on
+		if !restricted() {
+			t.Error("the restriction did not outlive the daemon")
+		}
+		refused("after a restart")
+		works("after a restart")
+		w.wait("the end of the storm", 3*quiet, func() bool { return !restricted() })
+		if after, err := os.ReadFile(conf); err != nil || string(after) != string(before) {
+			t.Errorf("the configuration is not what it was: %v\n%s", err, after)
+		}
+		works("after the storm")
+		list, err := w.client().Bans(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range list {
+			if b.Prefix.Contains(traveller.Source().Addr()) || b.Prefix.Contains(owner.Source().Addr()) {
+				t.Errorf("banned: %+v", b)
+			}
+		}
+		w.wait("everybody to be let in", 5*time.Second, func() bool { return traveller.Register(soon(t)) == nil })
+	})
+}
+
+// A person ends a restriction before its time.
+func TestUnlockEndsARestriction(t *testing.T) {
+	l := lab.New(t, lab.Options{})
+	owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
+	register(t, owner)
+	traveller := addPhone(t, addHost(t, l, "hotel", "192.0.2.90"), "1002")
+	w := guardWith(t, l, "")
+	bots := addHost(t, l, "bots", "198.18.0.0/16")
+	guessFromEverywhere(t, bots)
+	w.wait("the restriction", 10*time.Second, w.sheltered)
+	if err := traveller.Register(soon(t)); err == nil {
+		t.Error("a stranger is let in")
+	}
+	out, err := w.tollwarden("unlock", "1002", "--socket", w.socket())
+	if err != nil || !strings.Contains(out, "lifted") {
+		t.Fatalf("%v: %s", err, out)
+	}
+	register(t, traveller)
+}
+
+// sheltered says whether Asterisk itself has shown the rules of a restriction.
+func (w *warden) sheltered() bool {
+	w.t.Helper()
+	for _, i := range w.incidents() {
+		for _, s := range i.Steps {
+			if i.Threshold == "account under attack" && s.Step == "restrict" && s.State == "done" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// guessFromEverywhere makes two guesses at 1002 from each of forty networks, as
+// softphones make them.
+func guessFromEverywhere(t *testing.T, bots *lab.Host) {
+	t.Helper()
+	for i := range 40 {
+		p, err := bots.Phone("1002", "wrong", lab.PhoneOptions{From: netip.AddrFrom4([4]byte{198, 18, byte(i), 66})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			_ = p.Register(ctx) // refused, one way or another
+			cancel()
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
