@@ -95,8 +95,8 @@ type Responder struct {
 	restricted map[string]*restriction
 	spared     map[string]spared // accounts that are not restricted now
 	refusals   map[refusal]struct{}
-	asking     bool              // somebody finds out where strangers' calls come from
-	callsC     chan struct{}     // closed when a channel goes down
+	asking     bool          // somebody finds out where strangers' calls come from
+	callsC     chan struct{} // closed when a channel goes down
 	book       *book
 	offences   *offences
 	trust      *trust
