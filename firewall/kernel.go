@@ -86,6 +86,9 @@ func newConn(netns int, limit *int) (*nftables.Conn, error) {
 		if limit == nil {
 			return nil
 		}
+		if err := isWriter(c); err != nil {
+			return err
+		}
 		if err := c.SetWriteBuffer(sendBuffer); err != nil {
 			return err
 		}

@@ -5,8 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"strconv"
+	"sync"
 
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -62,7 +61,7 @@ func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
 			return fmt.Errorf("firewall: monitor: %w", err)
 		}
 		for _, m := range messages {
-			if c, ok := author(m); ok && !c.ours() {
+			if c, ok := author(m); ok && !own(m) {
 				changed(c)
 			}
 		}
@@ -90,10 +89,29 @@ func author(m netlink.Message) (c Change, ok bool) {
 	return c, ad.Err() == nil
 }
 
-// ours says whether one of this process's own threads did it: the kernel names
-// the thread. In a PID namespace the numbers differ, and our own changes pass
-// for another's; the caller then compares the table once too often.
-func (c Change) ours() bool {
-	_, err := os.Stat("/proc/self/task/" + strconv.Itoa(c.PID))
-	return c.PID != 0 && err == nil
+// writers are the netlink ports from which this process changes rulesets. The
+// kernel says from which one a transaction came; the process number that it says
+// too is another one inside a container.
+var writers sync.Map
+
+// isWriter makes a connection one of them.
+func isWriter(c *netlink.Conn) error {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var address unix.Sockaddr
+	if control := raw.Control(func(fd uintptr) { address, err = unix.Getsockname(int(fd)) }); control != nil || err != nil {
+		return errors.Join(control, err)
+	}
+	if port, ok := address.(*unix.SockaddrNetlink); ok {
+		writers.Store(port.Pid, nil)
+	}
+	return nil
+}
+
+// own says whether this process made the change that a message ends.
+func own(m netlink.Message) bool {
+	_, own := writers.Load(m.Header.PID)
+	return own
 }

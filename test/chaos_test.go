@@ -173,7 +173,7 @@ func (c *chaos) round(names []string) {
 		}
 		time.Sleep(time.Duration(200+c.rng.IntN(500)) * time.Millisecond)
 	}
-	time.Sleep(quietBound) // some attackers have an undisturbed daemon
+	time.Sleep(2 * quietBound) // some attackers have an undisturbed daemon
 }
 
 // settle waits until every attacker is dropped, now that nothing is disturbed.

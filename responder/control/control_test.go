@@ -287,6 +287,22 @@ func TestSocketInUse(t *testing.T) {
 	if _, err := control.Listen(path, &book{}); err == nil || !strings.Contains(err.Error(), "already answers") {
 		t.Errorf("a second daemon on the same socket: %v", err)
 	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("socket", link); err != nil {
+		t.Fatal(err)
+	}
+	s, err := control.Listen(link, &book{})
+	if err != nil {
+		t.Fatalf("a link to where no socket is yet: %v", err)
+	}
+	if info, err := os.Lstat(filepath.Join(filepath.Dir(link), "socket")); err != nil || info.Mode().Type() != os.ModeSocket {
+		t.Errorf("the socket is not where the link points: %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Serve(ctx); err != nil {
+		t.Error(err)
+	}
 	file := filepath.Join(t.TempDir(), "precious")
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -54,10 +55,17 @@ type Server struct {
 	stopC    chan struct{} // closed when Serve ends: watches never end by themselves
 }
 
-// Listen opens the socket at path with mode 0600. A socket left by a daemon
-// that is gone is replaced; one that answers, or a file that is no socket, is
-// an error.
+// Listen opens the socket at path with mode 0600, or where path is a link to: a
+// daemon that is not root makes it in a folder of its own, and is found at the
+// usual place. A socket left by a daemon that is gone is replaced; one that
+// answers, or a file that is no socket, is an error.
 func Listen(path string, d Daemon) (*Server, error) {
+	if target, err := os.Readlink(path); err == nil {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
 	if err := clear(path); err != nil {
 		return nil, err
 	}
