@@ -141,6 +141,40 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
+// A failure over any transport, by any of the events that other tools read,
+// in a file, in syslog and in the journal: always the right source.
+func TestSecurityEntriesInEveryDress(t *testing.T) {
+	dresses := []string{
+		"[Nov 22 00:26:26] SECURITY[55]: res_security_log.c:114 security_event_stasis_cb: ",
+		"[Nov  2 00:26:26] SECURITY[55] res_security_log.c: ",
+		"[2026-11-22 00:26:26.070] SECURITY[55] res_security_log.c: ",
+		"Nov 22 00:26:26 pbx asterisk[9]: SECURITY[55]: res_security_log.c:114 in security_event_stasis_cb: ",
+		"Nov 02 00:26:26 pbx asterisk[9]: SECURITY[55]: res_security_log.c:114 in security_event_stasis_cb: ",
+		"2026-11-22T00:26:26.070123+01:00 pbx asterisk[9]: SECURITY[55]: res_security_log.c:114 in security_event_stasis_cb: ",
+		"pbx asterisk[9]: SECURITY[55]: res_security_log.c:114 in security_event_stasis_cb: ",
+		"SECURITY[55]: res_security_log.c:114 in security_event_stasis_cb: ",
+	}
+	events := []struct{ event, service, account, version, session, tail string }{
+		{"InvalidAccountID", "PJSIP", "kiwi", "1", "2kOig-_HiNhyip", ""},
+		{"InvalidAccountID", "SIP", "00442079460500", "1", "0x7f8ecc0421f8", ""},
+		{"ChallengeResponseFailed", "PJSIP", "<unknown>", "1", "9860f048-8b50", `,Challenge="1640091420/ab",Response="cd",ExpectedResponse=""`},
+		{"ChallengeResponseFailed", "PJSIP", "1002", "1", "9860f048-8b50", `,Challenge="1640091420/ab",Response="cd",ExpectedResponse=""`},
+		{"InvalidPassword", "SIP", "1002", "2", "0x7fa52803a000", `,Challenge="62790d2c",ReceivedChallenge="62790d2c",ReceivedHash="c3b9"`},
+		{"FailedACL", "SIP", "", "1", "0x7ff408103b18", `,ACLName="domain_must_match"`},
+	}
+	for _, dress := range dresses {
+		for _, e := range events {
+			for _, way := range []string{"UDP", "TCP", "TLS", "WS", "WSS"} {
+				for from, want := range map[string]string{"IPV4/" + way + "/198.51.100.7/55287": "198.51.100.7:55287", "IPV6/" + way + "/2001:db8::7/55287": "[2001:db8::7]:55287"} {
+					line := dress + `SecurityEvent="` + e.event + `",EventTV="2026-11-22T00:26:26.070+0000",Severity="Error",Service="` + e.service + `",EventVersion="` + e.version +
+						`",AccountID="` + e.account + `",SessionID="` + e.session + `",LocalAddress="IPV4/` + way + `/192.0.2.1/5060",RemoteAddress="` + from + `"` + e.tail
+					wantFound(t, line, fmt.Sprintf("%s %s %q from %s", e.service, e.event, e.account, want))
+				}
+			}
+		}
+	}
+}
+
 // The year that a date does not tell is the last one it can be.
 func TestDatesWithoutAYear(t *testing.T) {
 	for text, want := range map[string]string{"Nov 22 11:00:00": "2026-11-22", "Dec  1 11:00:00": "2025-12-01", "Feb 29 11:00:00": "2026-03-01"} {
