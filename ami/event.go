@@ -133,6 +133,9 @@ const (
 // wrote it and can hold whatever a stranger sent.
 type Event struct {
 	Kind Kind
+	// Raw is what it was read from: the lines of a block, or of a log. Nil when
+	// that is not at hand.
+	Raw []byte
 
 	// Security events only. At is Asterisk's own time, to the millisecond.
 	At                           time.Time

@@ -91,6 +91,7 @@ func (p *Parser) Parse(b *Block, e *Event) error {
 	sound, refused, known := e.read(b, &p.memo)
 	if known && refused == 0 {
 		p.torn, p.tail = false, tail{}
+		e.Raw = b.Raw
 		return nil
 	}
 	p.torn = p.torn || sound

@@ -19,6 +19,9 @@ type Header struct{ Name, Value []byte }
 // valid until the Reader's next Next.
 type Block struct {
 	Headers []Header
+	// Raw are the block's lines as they came, without the empty one that ends it;
+	// of one cut short those that were kept.
+	Raw []byte
 	// Damage is None when the framing of the block can be believed.
 	Damage Damage
 }
@@ -123,6 +126,7 @@ type Reader struct {
 	noColon bool
 	bareLF  bool
 	cut     Damage // the cap the block broke; the rest of it is being dropped
+	kept    int    // bytes before that
 
 	counts *DamageCounts
 
@@ -224,11 +228,13 @@ func (r *Reader) scan() bool {
 		}
 		line := r.buf[r.line : lf-1]
 		if len(line) == 0 {
-			r.line = r.seen
 			if r.lines == 0 { // nothing between two empty lines
+				r.line = r.seen
 				r.start = r.line
 				continue
 			}
+			r.block.Raw = r.buf[r.start:r.line]
+			r.line = r.seen
 			r.finish(r.judge())
 			return true
 		}
@@ -289,7 +295,7 @@ func (r *Reader) caps() caps {
 
 // breakOff keeps what the block has so far and drops the rest of it.
 func (r *Reader) breakOff(broken Damage) bool {
-	r.cut, r.seen = broken, r.line
+	r.cut, r.seen, r.kept = broken, r.line, r.line-r.start
 	return r.skip()
 }
 
@@ -302,6 +308,7 @@ func (r *Reader) skip() bool {
 		return false
 	}
 	r.line = r.seen + i + len(end)
+	r.block.Raw = r.buf[r.start : r.start+r.kept]
 	r.finish(r.cut)
 	return true
 }

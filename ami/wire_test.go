@@ -464,3 +464,18 @@ func BenchmarkReader(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
+
+// A block carries its lines as they came; one that is cut short what was kept.
+func TestRaw(t *testing.T) {
+	long := strings.Repeat("x", eventCaps.line+1)
+	r := NewReader(iotest.OneByteReader(strings.NewReader("\r\nEvent: A\r\nX:  b\nc\r\n\r\nEvent: B\r\nY: " + long + "\r\nZ: d\r\n\r\nEvent: C\r\n\r\n")))
+	for _, want := range []string{"Event: A\r\nX:  b\nc\r\n", "Event: B\r\n", "Event: C\r\n"} {
+		b, err := r.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(b.Raw) != want {
+			t.Errorf("a block came as %q, want %q", b.Raw, want)
+		}
+	}
+}

@@ -46,6 +46,7 @@ type question struct {
 	sign  calls.Sign // about the call; waits for the source
 	agent bool
 	call  calls.Channel // whose User-Agent is asked for
+	text  []byte        // of the event that raised the sign
 }
 
 // ending is one call to be hung up. incident is nil when the call is of a
@@ -79,9 +80,12 @@ func (r *Responder) channelUp(now time.Time, e *ami.Event) {
 	r.called(now, c)
 }
 
-// channelState takes the state of a channel: chan_sip's tells only now that it
-// is the phone that calls.
+// channelState takes the state of a channel: that it was answered; and chan_sip's
+// tells only now that it is the phone that calls.
 func (r *Responder) channelState(now time.Time, e *ami.Event) {
+	if e.ChannelState == ami.StateUp {
+		r.calls.Answer(now, string(e.Channel))
+	}
 	if e.ChannelState != ami.StateRing {
 		return
 	}
@@ -99,7 +103,7 @@ func (r *Responder) called(now time.Time, c calls.Channel) {
 	signs := r.calls.Call(now, c)
 	if r.asking && r.calls.Unfamiliar(now, c) && !r.contains(c.Account, now) {
 		select {
-		case r.strangers <- question{agent: true, call: c}:
+		case r.strangers <- question{agent: true, call: c, text: bytes.Clone(r.text)}:
 		default:
 		}
 	}
@@ -167,7 +171,7 @@ func (r *Responder) raise(now time.Time, signs []calls.Sign) {
 		s := signs[i]
 		if r.asking && ownChannel(s) && !s.From.Source.IsValid() && s.Kind != calls.ForbiddenDestination {
 			select {
-			case r.strangers <- question{sign: s}:
+			case r.strangers <- question{sign: s, text: bytes.Clone(r.text)}:
 				continue
 			default:
 			}
@@ -187,7 +191,7 @@ func ownChannel(s calls.Sign) bool {
 func (r *Responder) score(now time.Time, s calls.Sign) {
 	o := score.Observation{
 		At: now, Signal: signOf[s.Kind], Source: s.From.Source, Port: s.From.Port,
-		Transport: score.Transport(s.From.Transport), Account: []byte(s.Account), Session: []byte(s.Detail),
+		Transport: score.Transport(s.From.Transport), Account: []byte(s.Account), Session: []byte(s.Detail), Raw: r.text,
 	}
 	if s.Channel != "" {
 		o.Session = []byte(s.Channel + " " + s.Detail)
@@ -232,9 +236,9 @@ func (r *Responder) ask(ctx context.Context) {
 		case q := <-r.strangers:
 			within, cancel := context.WithTimeout(ctx, askWithin)
 			if q.agent {
-				r.askAgent(within, q.call)
+				r.askAgent(within, q)
 			} else {
-				r.askSource(within, q.sign)
+				r.askSource(within, q)
 			}
 			cancel()
 		case <-ctx.Done():
@@ -243,7 +247,8 @@ func (r *Responder) ask(ctx context.Context) {
 	}
 }
 
-func (r *Responder) askSource(ctx context.Context, s calls.Sign) {
+func (r *Responder) askSource(ctx context.Context, q question) {
+	s := q.sign
 	source, err := r.parts.PBX.Whence(ctx, s.Channel)
 	if err == nil {
 		s.From = calls.Login{Source: source.Addr(), Port: source.Port()}
@@ -255,10 +260,13 @@ func (r *Responder) askSource(ctx context.Context, s calls.Sign) {
 		r.counters.Muted++
 		return
 	}
+	r.text = q.text
 	r.score(now, s)
+	r.text = nil
 }
 
-func (r *Responder) askAgent(ctx context.Context, c calls.Channel) {
+func (r *Responder) askAgent(ctx context.Context, q question) {
+	c := q.call
 	agent, err := r.parts.PBX.Agent(ctx, c.Name)
 	if err != nil {
 		return // the call is over
@@ -266,7 +274,9 @@ func (r *Responder) askAgent(ctx context.Context, c calls.Channel) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := time.Now(); !r.contains(c.Account, now) {
+		r.text = q.text
 		r.raise(now, r.calls.CallAgent(now, c, agent))
+		r.text = nil
 	}
 }
 

@@ -79,7 +79,14 @@ func (r *Responder) learned(p score.Place) {
 // record gives a new incident its number and keeps it, its steps as intended.
 // The caller holds the lock.
 func (r *Responder) record(i *Incident) {
-	i.ID = r.parts.Ledger.PutIncident(ledgerIncident(i))
+	row := ledgerIncident(i)
+	for n, text := range r.table.Raws(i.Evidence) {
+		row.Evidence[n].Raw = masked(text)
+		if len(text) == score.MaxRaw {
+			row.Evidence[n].Raw += "\r\n(cut off here)"
+		}
+	}
+	i.ID = r.parts.Ledger.PutIncident(row)
 	for n := range i.Steps {
 		s := &i.Steps[n]
 		if !s.ban.Prefix.IsValid() || s.ban.Observed {

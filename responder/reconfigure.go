@@ -28,6 +28,7 @@ func (r *Responder) Reconfigure(p Policy) error {
 		for _, o := range r.table.Notes() {
 			table.Observe(&o)
 		}
+		table.KeepRaws(r.table)
 		r.table = table
 	}
 	r.breakIn.Configure(p.BreakIn)

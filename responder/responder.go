@@ -90,6 +90,7 @@ type Responder struct {
 	table      *score.Table
 	calls      *calls.Detector
 	sign       *calls.Sign // what is being scored, when it is about calls
+	text       []byte      // of the event being heard
 	recent     calls.Recent
 	locked     map[string]string // accounts locked, and what unlocks them
 	restricted map[string]*restriction
@@ -289,8 +290,9 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 	case err == nil:
 		r.hear(now, SensorAMI, &r.event)
 	case errors.Is(err, ami.ErrTampered):
-		source, transport, _ := r.parser.TrueSource()
-		r.tampered(now, SensorAMI, source, transport)
+		e := ami.Event{Raw: b.Raw}
+		e.Remote, e.Transport, _ = r.parser.TrueSource()
+		r.tampered(now, SensorAMI, &e)
 	}
 }
 
@@ -299,6 +301,13 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
 	r.meters.event(e.Kind)
 	r.raise(now, r.calls.Due(now))
+	r.text = e.Raw
+	news = r.take(now, s, e)
+	r.text = nil
+	return news
+}
+
+func (r *Responder) take(now time.Time, s Sensor, e *ami.Event) (news bool) {
 	switch e.Kind {
 	case ami.Newchannel:
 		r.channelUp(now, e)

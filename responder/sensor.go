@@ -67,22 +67,22 @@ func misdialled(e *ami.Event) bool {
 		len(e.AccountID) > 0 && string(e.AccountID) != "anonymous"
 }
 
-// ReportTampering takes the source of something that Asterisk did not write
-// as it stands.
-func (r *Responder) ReportTampering(now time.Time, s Sensor, source netip.AddrPort, transport ami.Transport) {
+// ReportTampering takes something that Asterisk did not write as it stands: of
+// e the true source with its transport, and the text.
+func (r *Responder) ReportTampering(now time.Time, s Sensor, e *ami.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counters.Events++
-	r.tampered(now, s, source, transport)
+	r.tampered(now, s, e)
 }
 
 // tampered is ReportTampering for a caller that holds the lock.
-func (r *Responder) tampered(now time.Time, s Sensor, source netip.AddrPort, transport ami.Transport) {
+func (r *Responder) tampered(now time.Time, s Sensor, e *ami.Event) {
 	r.counters.Tampered++
-	if !source.IsValid() || !r.sightings.first(now, s, &ami.Event{Remote: source}) {
+	if !e.Remote.IsValid() || !r.sightings.first(now, s, &ami.Event{Remote: e.Remote}) {
 		return
 	}
-	o := tampering(now, source, transport)
+	o := tampering(now, e)
 	r.observe(&o)
 }
 

@@ -55,7 +55,7 @@ func (r *Responder) noteCall(incidents []int64, c calls.Channel, ended time.Time
 	for _, id := range incidents {
 		r.parts.Ledger.PutCall(id, ledger.Call{
 			Channel: c.Name, Account: c.Account, Dialled: c.Dialled, Country: r.policy.Calls.Dialling.Read(c.Dialled).Country,
-			Began: c.Since, Ended: ended,
+			Began: c.Since, Ended: ended, Answered: c.Answered,
 		})
 	}
 }

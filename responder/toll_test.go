@@ -19,6 +19,8 @@ func TestCallsOfABreakIn(t *testing.T) {
 	}
 	early := noon.Add(-time.Minute)
 	ring(early, ami.Newchannel, "PJSIP/1002-000000f0", "0044123")
+	h.Report(early.Add(9*time.Second), responder.SensorAMI, &ami.Event{Kind: ami.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: ami.StateUp})
+	h.Report(early.Add(19*time.Second), responder.SensorAMI, &ami.Event{Kind: ami.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: ami.StateUp})
 	ring(early.Add(30*time.Second), ami.Hangup, "PJSIP/1002-000000f0", "")
 	ring(early, ami.Newchannel, "PJSIP/1002-000000f1", "s")
 	ring(early, ami.Newchannel, "PJSIP/1001-000000f2", "0044456")
@@ -38,10 +40,32 @@ func TestCallsOfABreakIn(t *testing.T) {
 	}
 	var got []string
 	for _, c := range i.Calls {
-		got = append(got, c.Account+" "+c.Dialled+" "+c.Ended.Sub(c.Began).String())
+		billed := "unanswered"
+		if !c.Answered.IsZero() {
+			billed = c.Ended.Sub(c.Answered).String()
+		}
+		got = append(got, c.Account+" "+c.Dialled+" "+c.Ended.Sub(c.Began).String()+" "+billed)
 	}
 	slices.Sort(got)
-	if g := strings.Join(got, ", "); g != "1002 0044123 30s, 1002 00881234567 2s" {
+	if g := strings.Join(got, ", "); g != "1002 0044123 30s 21s, 1002 00881234567 2s unanswered" {
 		t.Errorf("calls: %s", g)
+	}
+	// Each observation carries Asterisk's own lines, without what a secret could
+	// be tried out on.
+	for _, e := range i.Evidence {
+		lines := strings.Split(e.Raw, "\r\n")
+		name := e.Signal
+		if name == "SuccessAfterFailures" {
+			name = "SuccessfulAuth"
+		}
+		if lines[0] != "Event: "+name || !slices.Contains(lines, "RemoteAddress: IPV4/UDP/192.0.2.66/5060") || lines[len(lines)-1] != "" {
+			t.Errorf("%s was read from %q", e.Signal, e.Raw)
+		}
+		if name == "ChallengeResponseFailed" && (!slices.Contains(lines, "Response: (left out)") || !slices.Contains(lines, "ExpectedResponse: (left out)")) {
+			t.Errorf("%s shows a digest: %q", e.Signal, e.Raw)
+		}
+	}
+	if len(i.Evidence) != 5 {
+		t.Errorf("%d observations", len(i.Evidence))
 	}
 }

@@ -62,7 +62,7 @@ func translate(now time.Time, e *ami.Event, o *score.Observation) bool {
 	*o = score.Observation{
 		At: now, Signal: signals[e.Kind],
 		Source: e.Remote.Addr(), Port: e.Remote.Port(), Transport: transports[e.Transport],
-		Service: e.Service, Account: e.Account(), Session: e.SessionID,
+		Service: e.Service, Account: e.Account(), Session: e.SessionID, Raw: e.Raw,
 	}
 	if e.Proven() {
 		o.Proof = score.Proven
@@ -76,12 +76,12 @@ var transports = [...]score.Transport{
 }
 
 // tampering makes an observation of the forged lines that the parser has just
-// refused; source is the one that Asterisk itself wrote.
-func tampering(now time.Time, source netip.AddrPort, transport ami.Transport) score.Observation {
+// refused; e tells the source that Asterisk itself wrote.
+func tampering(now time.Time, e *ami.Event) score.Observation {
 	o := score.Observation{
-		At: now, Signal: score.Tampering, Source: source.Addr(), Port: source.Port(), Transport: transports[transport],
+		At: now, Signal: score.Tampering, Source: e.Remote.Addr(), Port: e.Remote.Port(), Transport: transports[e.Transport], Raw: e.Raw,
 	}
-	if transport.Connected() {
+	if e.Transport.Connected() {
 		o.Proof = score.Proven
 	}
 	return o

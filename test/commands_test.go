@@ -217,6 +217,11 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	if sum := sha256.Sum256([]byte(annex)); !strings.Contains(b.must(with("incident", "2")...), hex.EncodeToString(sum[:])) {
 		t.Error("the annex has not the sum that the report tells")
 	}
+	for _, line := range []string{`"Event: ChallengeResponseFailed"`, `"RemoteAddress: IPV4/TCP/203.0.113.6/5060"`, `"Event: SuccessfulAuth"`, `"ExpectedResponse: (left out)"`} {
+		if !strings.Contains(annex, line) {
+			t.Errorf("the annex lacks %s of what Asterisk said: %s", line, annex)
+		}
+	}
 	var one map[string]any
 	if err := json.Unmarshal([]byte(b.must(with("incident", "2", "--json")...)), &one); err != nil || one["evidence"] == nil {
 		t.Errorf("incident --json: %v, %v", one, err)

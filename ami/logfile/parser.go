@@ -108,6 +108,7 @@ func (p *Parser) Flush(emit func(*Record)) {
 		return
 	}
 	p.held = false
+	p.record.Event.Raw = p.line
 	switch p.record.Finding {
 	case Seen:
 		p.Counts.Seen++
@@ -126,6 +127,7 @@ func (p *Parser) doubt(line []byte, emit func(*Record)) {
 		return
 	}
 	p.record.Finding, p.record.Event = Tampered, ami.Event{Kind: p.record.Event.Kind}
+	p.more(line)
 	p.Flush(emit)
 }
 
@@ -145,6 +147,7 @@ func (p *Parser) read(line []byte, e *entry) {
 			return
 		}
 		at, _ := p.Clock.Parse(e.date)
+		p.line = append(p.line[:0], line...)
 		p.hold(Record{Finding: Blinded, At: at})
 		return
 	default:
@@ -198,6 +201,12 @@ func promising(e *entry) bool {
 	return bytes.HasSuffix(e.file, []byte(".c")) || bytes.HasPrefix(e.file, []byte("Ext. "))
 }
 
+// more adds a line to the text of what is held or torn. Views of its event end
+// here.
+func (p *Parser) more(line []byte) {
+	p.line = append(append(p.line, '\n'), line...)
+}
+
 func (p *Parser) hold(r Record) {
 	r.Missed = p.Missed
 	p.record, p.held = r, true
@@ -207,6 +216,7 @@ func (p *Parser) hold(r Record) {
 // its end.
 func (p *Parser) mend(line []byte, emit func(*Record)) {
 	p.Flush(emit)
+	p.more(line)
 	r := Record{Finding: Tampered, At: p.torn.at, Security: p.torn.security}
 	over := false
 	if p.torn.security {

@@ -159,11 +159,15 @@ func (p *pbx) Channels(ctx context.Context) ([]calls.Channel, error) {
 	up := make([]calls.Channel, 0, len(list))
 	now := time.Now()
 	for _, c := range list {
-		up = append(up, calls.Channel{
+		channel := calls.Channel{
 			Name: c.Name, Account: c.Account, Linkedid: c.Linkedid, Dialled: c.Exten, Since: now.Add(-c.Duration),
 			Calling: c.State == "Ring" || c.Linkedid == c.Uniqueid, // the first channel of a call is the caller's
 			Called:  c.Application == "AppDial",
-		})
+		}
+		if c.State == "Up" {
+			channel.Answered = channel.Since // at the earliest
+		}
+		up = append(up, channel)
 	}
 	return up, err
 }

@@ -41,7 +41,7 @@ func passOn(r *responder.Responder, now time.Time, rec *logfile.Record) {
 	case logfile.Seen:
 		r.Report(now, sensor, &rec.Event)
 	case logfile.Tampered:
-		r.ReportTampering(now, sensor, rec.Event.Remote, rec.Event.Transport)
+		r.ReportTampering(now, sensor, &rec.Event)
 	case logfile.Blinded:
 		r.ReportBlinding(now)
 	}

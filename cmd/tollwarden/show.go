@@ -6,6 +6,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // What the commands and the webhook show of bans and incidents.
@@ -65,12 +66,12 @@ func showRow(row *ledger.Incident) control.Incident {
 	for _, e := range row.Evidence {
 		shown.Evidence = append(shown.Evidence, control.Observation{
 			At: e.At, Signal: e.Signal, Source: e.Source.String(), Port: e.Port,
-			Transport: e.Transport, Proof: e.Proof, Account: e.Account, Session: e.Session,
+			Transport: e.Transport, Proof: e.Proof, Account: e.Account, Session: e.Session, Raw: report.RawLines(e.Raw),
 		})
 	}
 	for _, c := range row.Calls {
 		shown.Calls = append(shown.Calls, control.Call{
-			Channel: c.Channel, Account: c.Account, Dialled: c.Dialled, Country: c.Country, Began: c.Began, Ended: someTime(c.Ended),
+			Channel: c.Channel, Account: c.Account, Dialled: c.Dialled, Country: c.Country, Began: c.Began, Ended: someTime(c.Ended), Answered: someTime(c.Answered),
 		})
 	}
 	return shown

@@ -17,6 +17,9 @@ type Channel struct {
 	Calling  bool // the account set it up; otherwise it was called
 	Outgoing bool // it leaves the house
 	Called   bool // in Asterisk's own list: another channel dialled it
+	// Answered is when it was first up, and so began to cost; the zero time when
+	// it was not. Where that was not seen it is Since.
+	Answered time.Time
 }
 
 // Tracker knows the channels that are up. The zero Tracker is not ready; use
@@ -83,6 +86,15 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 	return c, true
 }
 
+// Answer records that a channel was answered. What comes after the first answer
+// changes nothing.
+func (t *Tracker) Answer(at time.Time, name string) {
+	if c, ok := t.byName[name]; ok && c.Answered.IsZero() {
+		c.Answered = at
+		t.byName[name] = c
+	}
+}
+
 // Ask is called before Asterisk is asked for its channels: what the events tell
 // from here on is newer than the answer.
 func (t *Tracker) Ask() { t.asked = map[string]bool{} }
@@ -113,7 +125,11 @@ func (t *Tracker) Rebuild(up []Channel) {
 		}
 	}
 	for _, c := range up {
-		if _, known := t.byName[c.Name]; !known && c.Account != "" && !gone(c.Name) {
+		known, ok := t.byName[c.Name]
+		switch {
+		case ok && !c.Answered.IsZero():
+			t.Answer(known.Since, c.Name)
+		case !ok && c.Account != "" && !gone(c.Name):
 			t.Up(c)
 		}
 	}

@@ -3,6 +3,7 @@ package calls_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
@@ -58,6 +59,28 @@ func TestEventsWinOverTheAnswer(t *testing.T) {
 	for account, want := range map[string]int{"1001": 0, "1002": 1, "1003": 0} {
 		if got := tr.Account(account); got != want {
 			t.Errorf("%s has %d channels, want %d", account, got, want)
+		}
+	}
+}
+
+// A call costs from its first answer on; where that was not seen, from its
+// beginning.
+func TestAnswers(t *testing.T) {
+	d := calls.NewDetector(noon, calls.Rules{})
+	for _, name := range []string{"PJSIP/1001-00000001", "PJSIP/1001-00000002"} {
+		d.Up(calls.Channel{Name: name, Account: "1001", Since: noon})
+	}
+	d.Answer(noon.Add(3*time.Second), "PJSIP/1001-00000001")
+	d.Answer(noon.Add(9*time.Second), "PJSIP/1001-00000001")
+	d.Answer(noon, "PJSIP/1001-00000009") // never seen
+	d.Rebuild(noon, []calls.Channel{
+		{Name: "PJSIP/1001-00000001", Account: "1001", Since: noon, Answered: noon},
+		{Name: "PJSIP/1001-00000002", Account: "1001", Since: noon.Add(time.Second), Answered: noon.Add(time.Second)},
+		{Name: "PJSIP/1001-00000003", Account: "1001", Since: noon, Answered: noon},
+	})
+	for name, want := range map[string]time.Time{"PJSIP/1001-00000001": noon.Add(3 * time.Second), "PJSIP/1001-00000002": noon, "PJSIP/1001-00000003": noon} {
+		if c, ok := d.Down(name); !ok || !c.Answered.Equal(want) {
+			t.Errorf("%s was answered at %v, want %v", name, c.Answered, want)
 		}
 	}
 }

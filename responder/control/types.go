@@ -120,6 +120,9 @@ type Call struct {
 	Country string     `json:"country,omitempty"` // ISO 3166 code
 	Began   time.Time  `json:"began"`
 	Ended   *time.Time `json:"ended"` // null: it was up when last heard of
+	// Answered is when it began to cost, at the earliest; null: it was not
+	// answered, as far as is known.
+	Answered *time.Time `json:"answered"`
 }
 
 // Observation is one piece of evidence.
@@ -132,6 +135,10 @@ type Observation struct {
 	Proof     string    `json:"proof"`
 	Account   string    `json:"account"`
 	Session   string    `json:"session"`
+	// Raw are the lines it was read from, as Asterisk wrote them, with \xNN for
+	// each byte that is no printing ASCII and for the backslash; of digests only
+	// that they were there. Empty when they are no longer known.
+	Raw []string `json:"raw,omitempty"`
 }
 
 // BanOrder asks for a ban.

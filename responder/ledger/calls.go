@@ -16,6 +16,9 @@ type Call struct {
 	Country string // ISO 3166 code; empty: unknown
 	Began   time.Time
 	Ended   time.Time // zero: it was up when last heard of
+	// Answered is when it began to cost; zero: it was not answered, as far as
+	// is known.
+	Answered time.Time
 }
 
 // maxCalls bounds the calls one incident shows.
@@ -27,7 +30,7 @@ func (l *Ledger) PutCall(incident int64, c Call) {
 	for _, s := range []*string{&c.Channel, &c.Account, &c.Dialled, &c.Country} {
 		*s = text(*s)
 	}
-	c.Began, c.Ended = moment(c.Began), moment(c.Ended)
+	c.Began, c.Ended, c.Answered = moment(c.Began), moment(c.Ended), moment(c.Answered)
 	l.put(putCall{incident, c})
 }
 
@@ -48,8 +51,8 @@ func (putCall) rows() int  { return 1 }
 func (putCall) merge(newer change) (change, bool) { return newer, true }
 
 func (c putCall) write(w *writer) error {
-	return w.exec(`INSERT OR REPLACE INTO calls (incident, channel, account, dialled, country, began, ended) VALUES (?, ?, ?, ?, ?, ?, ?)`,
-		c.incident, c.Channel, c.Account, c.Dialled, c.Country, c.Began.UnixMilli(), millis(c.Ended))
+	return w.exec(`INSERT OR REPLACE INTO calls (incident, channel, account, dialled, country, began, ended, answered) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.incident, c.Channel, c.Account, c.Dialled, c.Country, c.Began.UnixMilli(), millis(c.Ended), millis(c.Answered))
 }
 
 // addCalls gives an incident its calls, the first one first: those in the file,
@@ -73,12 +76,12 @@ func (i *Incident) addCalls(filed []Call, changes []change) {
 }
 
 func readCalls(ctx context.Context, db *sql.DB, incident int64) ([]Call, error) {
-	rows, err := db.QueryContext(ctx, `SELECT channel, account, dialled, country, began, ended FROM calls
+	rows, err := db.QueryContext(ctx, `SELECT channel, account, dialled, country, began, ended, answered FROM calls
 		WHERE incident = ? ORDER BY began LIMIT ?`, incident, maxCalls)
 	return collect(rows, err, func(rows *sql.Rows) (c Call, err error) {
-		var began, ended sql.NullInt64
-		err = rows.Scan(&c.Channel, &c.Account, &c.Dialled, &c.Country, &began, &ended)
-		c.Began, c.Ended = fromMillis(began), fromMillis(ended)
+		var began, ended, answered sql.NullInt64
+		err = rows.Scan(&c.Channel, &c.Account, &c.Dialled, &c.Country, &began, &ended, &answered)
+		c.Began, c.Ended, c.Answered = fromMillis(began), fromMillis(ended), fromMillis(answered)
 		return c, err
 	})
 }

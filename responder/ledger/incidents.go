@@ -55,10 +55,14 @@ type Evidence struct {
 	Proof     string
 	Account   string
 	Session   string
+	Raw       string // what it was read from, any bytes; "": that is not known
 }
 
-// maxEvidence bounds the evidence one call may add: the newest stays.
-const maxEvidence = 100
+// Bounds of the evidence one call may add: the newest stays.
+const (
+	maxEvidence = 100
+	maxRaw      = 32 << 10 // bytes of Raw
+)
 
 // ErrNoIncident reports an incident that is not in the ledger.
 var ErrNoIncident = errors.New("there is no such incident")
@@ -111,6 +115,16 @@ func storable(s Step) Step {
 func (l *Ledger) numbered(rows []Evidence) []evidenceRow {
 	rows = rows[max(0, len(rows)-maxEvidence):]
 	out := make([]evidenceRow, len(rows))
+	room := maxRaw
+	for i := range slices.Backward(rows) {
+		if room -= len(rows[i].Raw); room < 0 {
+			rows = slices.Clone(rows)
+			for j := range rows[:i+1] {
+				rows[j].Raw = ""
+			}
+			break
+		}
+	}
 	for i, e := range rows {
 		e.At = moment(e.At)
 		for _, s := range []*string{&e.Signal, &e.Transport, &e.Proof, &e.Account, &e.Session} {
@@ -200,9 +214,9 @@ func (addEvidence) merge(change) (change, bool) { return nil, false }
 
 func (c addEvidence) write(w *writer) error {
 	for _, e := range c.evidence {
-		err := w.exec(`INSERT OR REPLACE INTO evidence (incident, n, at, signal, source, port, transport, proof, account, session)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			c.incident, e.n, e.At.UnixMilli(), e.Signal, address(e.Source), e.Port, e.Transport, e.Proof, e.Account, e.Session)
+		err := w.exec(`INSERT OR REPLACE INTO evidence (incident, n, at, signal, source, port, transport, proof, account, session, raw)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			c.incident, e.n, e.At.UnixMilli(), e.Signal, address(e.Source), e.Port, e.Transport, e.Proof, e.Account, e.Session, []byte(e.Raw))
 		if err != nil {
 			return err
 		}

@@ -473,3 +473,27 @@ func TestInVirtualTime(t *testing.T) {
 		}
 	})
 }
+
+// What an observation was read from comes back byte by byte; of very long
+// evidence the newest does.
+func TestRawEvidence(t *testing.T) {
+	l := open(t, file(t))
+	raw := "Event: X\r\n\x00\xff\x1b[31m\r\n"
+	i := Incident{At: noon, Evidence: []Evidence{{At: noon, Raw: strings.Repeat("a", maxRaw)}, {At: noon, Raw: raw}, {At: noon}}}
+	id := l.PutIncident(i)
+	check := func() {
+		t.Helper()
+		got := must[Incident](t)(l.Incident(t.Context(), id)).Evidence
+		if len(got) != 3 || got[0].Raw != "" || got[1].Raw != raw || got[2].Raw != "" {
+			t.Errorf("%.300v", got)
+		}
+	}
+	check() // queued, perhaps
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	check()
+	if i.Evidence[0].Raw == "" {
+		t.Error("the caller's evidence was changed")
+	}
+}

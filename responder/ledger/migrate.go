@@ -35,6 +35,9 @@ var migrations = []string{
   PRIMARY KEY (account, kind, value)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX habits_last ON habits (last);`,
+	`ALTER TABLE evidence ADD COLUMN raw BLOB NOT NULL DEFAULT x''; -- what it was read from
+ALTER TABLE calls ADD COLUMN answered INTEGER; -- NULL: not that is known
+UPDATE calls SET answered = began; -- at the earliest`,
 }
 
 // schemaVersion is the version of schema, kept in the file as PRAGMA user_version.

@@ -1,4 +1,4 @@
--- The ledger's schema, version 3. Times are integer milliseconds since the
+-- The ledger's schema, version 4. Times are integer milliseconds since the
 -- Unix epoch, UTC. Prefixes are text in canonical form, "192.0.2.7/32". There
 -- is no column for a secret, and there must never be one.
 
@@ -69,6 +69,7 @@ CREATE TABLE evidence (
   proof     TEXT    NOT NULL, -- claimed | proven
   account   TEXT    NOT NULL, -- the account named, as the stranger spelt it
   session   TEXT    NOT NULL, -- Asterisk's session id
+  raw       BLOB    NOT NULL DEFAULT x'', -- what it was read from, digests masked; empty: that is not known
   PRIMARY KEY (incident, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -81,6 +82,7 @@ CREATE TABLE calls (
   country  TEXT    NOT NULL, -- ISO 3166 code of where that is; empty: unknown
   began    INTEGER NOT NULL, -- when the channel came up
   ended    INTEGER,          -- NULL: it was up when last heard of
+  answered INTEGER,          -- NULL: not that is known
   PRIMARY KEY (incident, channel)
 ) STRICT, WITHOUT ROWID;
 

@@ -227,7 +227,7 @@ func (s stories) incidents() []Incident {
 const (
 	incidentQuery = `SELECT id, at, key_kind, key_value, threshold, playbook, reason, mode, account, source FROM incidents `
 	stepQuery     = `SELECT incident, n, step, target, state, detail, started_at, took FROM steps `
-	evidenceQuery = `SELECT n, at, signal, source, port, transport, proof, account, session FROM evidence `
+	evidenceQuery = `SELECT n, at, signal, source, port, transport, proof, account, session, raw FROM evidence `
 )
 
 func scanIncident(rows *sql.Rows) (i Incident, err error) {
@@ -265,7 +265,7 @@ func (s *story) readEvidence(ctx context.Context, db *sql.DB) error {
 func scanEvidence(rows *sql.Rows) (e evidenceRow, err error) {
 	var at sql.NullInt64
 	var source string
-	err = rows.Scan(&e.n, &at, &e.Signal, &source, &e.Port, &e.Transport, &e.Proof, &e.Account, &e.Session)
+	err = rows.Scan(&e.n, &at, &e.Signal, &source, &e.Port, &e.Transport, &e.Proof, &e.Account, &e.Session, &e.Raw)
 	e.At, e.Source = fromMillis(at), fromAddress(source)
 	return e, err
 }

@@ -116,6 +116,7 @@ func (s *logStream) take(r *logfile.Record) {
 // keep copies an event's text into memory of the stream's own.
 func (s *logStream) keep(e *ami.Event) ami.Event {
 	kept := *e
+	kept.Raw = nil // nobody asks a replay for it
 	s.text = s.text[:0]
 	views := []*[]byte{&kept.Service, &kept.AccountID, &kept.SessionID, &kept.ACLName, &kept.RequestType, &kept.Challenge, &kept.ReceivedChallenge}
 	for _, v := range views {

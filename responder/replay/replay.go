@@ -229,7 +229,7 @@ func (p *player) play(it *item) {
 			p.count(it.event.Kind, account)
 		}
 	case aTampering:
-		p.responder.ReportTampering(p.now, it.sensor, it.event.Remote, it.event.Transport)
+		p.responder.ReportTampering(p.now, it.sensor, &it.event)
 	case aBlinding:
 		p.responder.ReportBlinding(p.now)
 	}

@@ -9,37 +9,82 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
+	"time"
 	"unicode/utf16"
 
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
 // Annex is the evidence as it was recorded: one JSON object a line, first every
-// observation, then every call; times are UTC.
+// observation with the lines of Asterisk's that it was read from, then every
+// call; times are UTC.
 type Annex struct {
 	Data   []byte
 	SHA256 string // of Data, in hex
 	Name   string // a file name for it
+	Note   string // of what it lacks; "": nothing
 }
 
 func annexOf(i *control.Incident) Annex {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false) // the page escapes it by its place
+	bare := 0
 	for _, o := range i.Evidence {
+		if len(o.Raw) == 0 {
+			bare++
+		}
 		o.At = o.At.UTC()
 		_ = enc.Encode(o) // plain fields into memory: it cannot fail
 	}
 	for _, c := range i.Calls {
 		c.Began = c.Began.UTC()
-		if c.Ended != nil {
-			ended := c.Ended.UTC()
-			c.Ended = &ended
-		}
+		c.Ended, c.Answered = inUTC(c.Ended), inUTC(c.Answered)
 		_ = enc.Encode(c)
 	}
-	data := ascii(b.String())
-	sum := sha256.Sum256(data)
-	return Annex{data, hex.EncodeToString(sum[:]), "incident-" + strconv.FormatInt(i.ID, 10) + "-evidence.jsonl"}
+	a := Annex{Data: ascii(b.String()), Name: "incident-" + strconv.FormatInt(i.ID, 10) + "-evidence.jsonl"}
+	sum := sha256.Sum256(a.Data)
+	a.SHA256 = hex.EncodeToString(sum[:])
+	if bare > 0 {
+		a.Note = fmt.Sprintf("Asterisk's own lines of %d of the %s were no longer known when the threshold was crossed.", bare, count(len(i.Evidence), "observation"))
+	}
+	return a
+}
+
+func inUTC(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	utc := t.UTC()
+	return &utc
+}
+
+// RawLines are the lines of what an observation was read from, with \xNN for
+// each byte that is no printing ASCII and for the backslash, so that nothing is
+// lost. Lines that end as those of the manager interface do are told apart there
+// alone: a bare line feed is a stranger's.
+func RawLines(raw string) []string {
+	if raw == "" {
+		return nil
+	}
+	end := "\n"
+	if strings.Contains(raw, "\r\n") {
+		end = "\r\n"
+	}
+	lines := strings.Split(strings.TrimSuffix(raw, end), end)
+	for i, line := range lines {
+		var b strings.Builder
+		for _, c := range []byte(line) {
+			if c < ' ' || c > '~' || c == '\\' {
+				fmt.Fprintf(&b, `\x%02x`, c)
+			} else {
+				b.WriteByte(c)
+			}
+		}
+		lines[i] = b.String()
+	}
+	return lines
 }
 
 // ascii escapes what is not ASCII as JSON does, so that no character of a

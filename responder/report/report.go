@@ -38,9 +38,12 @@ type Call struct {
 	Began    time.Time
 	Dialled  string
 	Country  string
+	Answered string
 	Lasted   string
 	Channel  string
 	duration time.Duration
+	billed   time.Duration // at most, from the answer on
+	answered bool
 	known    bool // its end was seen
 }
 
@@ -140,10 +143,17 @@ func stepWords(step string) string {
 
 func (t *teller) calls() {
 	for _, c := range t.i.Calls {
-		call := Call{Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Lasted: "end not seen"}
+		call := Call{Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Answered: "not that is known", Lasted: "end not seen"}
 		if c.Ended != nil {
 			call.duration, call.known = max(0, c.Ended.Sub(c.Began)), true
 			call.Lasted = seconds(call.duration)
+			call.Answered = "no"
+		}
+		if c.Answered != nil {
+			call.answered, call.Answered = true, c.Answered.In(t.loc).Format("15:04:05")
+			if c.Ended != nil {
+				call.billed = max(0, c.Ended.Sub(*c.Answered))
+			}
 		}
 		t.r.Calls = append(t.r.Calls, call)
 	}
@@ -171,8 +181,11 @@ func (t *teller) story() {
 			to += " (" + c.Country + ")"
 		}
 		t.add(c.Began, "Call to %s.", to)
-		if c.known {
-			t.add(c.Began.Add(c.duration), "Call to %s is over after %s.", to, c.Lasted)
+		switch {
+		case c.known && c.answered:
+			t.add(c.Began.Add(c.duration), "Call to %s is over, %s after its answer.", to, seconds(c.billed))
+		case c.known:
+			t.add(c.Began.Add(c.duration), "Call to %s is over after %s. It was not answered.", to, c.Lasted)
 		}
 	}
 	for _, s := range t.r.Steps {
@@ -188,7 +201,8 @@ func (t *teller) story() {
 	slices.SortStableFunc(t.r.Story, func(a, b Moment) int { return a.At.Compare(b.At) })
 }
 
-// tellGuesses tells many guesses in two lines: the first and the last.
+// tellGuesses tells many guesses in two lines: the first and the last. How many
+// there were is more than is told: evidence is bounded.
 func (t *teller) tellGuesses() {
 	guesses := t.guesses()
 	if len(guesses) == 0 {
@@ -205,7 +219,7 @@ func (t *teller) tellGuesses() {
 	}
 	t.add(first.At, "First wrong guess on record, from %s%s.", where(first), about(first))
 	if len(guesses) > 1 {
-		t.add(last.At, "Wrong guess number %d on record, from %s%s.", len(guesses), where(last), about(last))
+		t.add(last.At, "At least %d wrong guesses by now, the last one from %s%s.", len(guesses), where(last), about(last))
 	}
 }
 
@@ -270,8 +284,7 @@ func (t *teller) affected() {
 	}
 }
 
-// lost is the most that can have been lost: a bill counts from the answer, and
-// this counts from the beginning of each call.
+// lost is the most that can have been lost: a bill counts from the answer.
 func (t *teller) lost() {
 	if len(t.r.Calls) == 0 {
 		t.r.Lost = []string{"No call is known to have been made."}
@@ -281,20 +294,29 @@ func (t *teller) lost() {
 		return
 	}
 	var total time.Duration
-	minutes, open := 0, 0
+	minutes, answered, open := 0, 0, 0
 	for _, c := range t.r.Calls {
-		if !c.known {
+		switch {
+		case !c.known:
 			open++
-			continue
+		case c.answered:
+			answered++
+			total += c.billed
+			minutes += max(1, int((c.billed+time.Minute-1)/time.Minute))
 		}
-		total += c.duration
-		minutes += max(1, int((c.duration+time.Minute-1)/time.Minute))
 	}
-	t.r.Lost = append(t.r.Lost, fmt.Sprintf("At most %s, %s of calls in all: %s when each minute begun is charged.", count(len(t.r.Calls), "call"), seconds(total), count(minutes, "minute")))
+	lost := fmt.Sprintf("Of %s none was answered.", count(len(t.r.Calls), "call"))
+	if answered > 0 {
+		lost = fmt.Sprintf("At most %s of calls, each from its answer to its end: %s when each minute begun is charged. Answered were %d of %s.",
+			seconds(total), count(minutes, "minute"), answered, count(len(t.r.Calls), "call"))
+	} else if open > 0 {
+		lost = fmt.Sprintf("Of %s none is known to have been answered.", count(len(t.r.Calls), "call"))
+	}
+	t.r.Lost = append(t.r.Lost, lost)
 	if open > 0 {
 		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: ask Asterisk's call records or your carrier.", count(open, "call")))
 	}
-	t.r.Lost = append(t.r.Lost, "Each is counted from its beginning; whether it was answered, and what it cost, your carrier knows.")
+	t.r.Lost = append(t.r.Lost, "An answer is what Asterisk took for one, at the earliest; what it cost, your carrier knows.")
 }
 
 func (t *teller) changed() {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,7 @@ func breakIn() control.Incident {
 		i.Evidence = append(i.Evidence, control.Observation{
 			At: noon.Add(time.Duration(n) * 500 * time.Millisecond), Signal: "ChallengeResponseFailed", Source: source, Port: 5060,
 			Transport: "UDP", Proof: "claimed", Account: "1002", Session: fmt.Sprintf("session-%d", n),
+			Raw: report.RawLines("Event: ChallengeResponseFailed\r\nAccountID: 1002\r\nRemoteAddress: IPV4/UDP/" + source + "/5060\r\nResponse: (left out)\r\n"),
 		})
 	}
 	i.Evidence = append(i.Evidence, control.Observation{
@@ -52,7 +54,12 @@ func breakIn() control.Incident {
 	for n, number := range []string{"00881234567", "900881234567"} {
 		began := noon.Add(time.Duration(4900+n*20) * time.Millisecond)
 		ended := began.Add(150*time.Millisecond + time.Duration(n)*61*time.Second)
-		i.Calls = append(i.Calls, control.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: number, Country: "GB", Began: began, Ended: &ended})
+		call := control.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: number, Country: "GB", Began: began, Ended: &ended}
+		if n == 1 {
+			answered := began.Add(4 * time.Second)
+			call.Answered = &answered
+		}
+		i.Calls = append(i.Calls, call)
 	}
 	return i
 }
@@ -64,7 +71,7 @@ func hostile() control.Incident {
 	i.Account, i.Reason, i.Threshold = evil, evil, evil
 	i.Key.Value = evil
 	for n := range i.Evidence {
-		i.Evidence[n].Account, i.Evidence[n].Session = evil, evil
+		i.Evidence[n].Account, i.Evidence[n].Session, i.Evidence[n].Raw = evil, evil, report.RawLines(evil+"\r\n\xff\\x")
 	}
 	for n := range i.Steps {
 		i.Steps[n].Detail, i.Steps[n].Target = evil, evil
@@ -179,8 +186,13 @@ func TestAnnex(t *testing.T) {
 		if len(lines) != len(i.Evidence)+len(i.Calls) {
 			t.Fatalf("%s: %d lines", name, len(lines))
 		}
+		for _, line := range lines {
+			if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
+				t.Errorf("%s: a line holds what does not print: %q", name, line)
+			}
+		}
 		var o control.Observation
-		if err := json.Unmarshal([]byte(lines[0]), &o); err != nil || o.Session != i.Evidence[0].Session || !o.At.Equal(i.Evidence[0].At) {
+		if err := json.Unmarshal([]byte(lines[0]), &o); err != nil || o.Session != i.Evidence[0].Session || !o.At.Equal(i.Evidence[0].At) || !slices.Equal(o.Raw, i.Evidence[0].Raw) {
 			t.Errorf("%s: the first line reads %+v, %v", name, o, err)
 		}
 		p := page(t, i)
@@ -194,6 +206,21 @@ func TestAnnex(t *testing.T) {
 		}
 		if !strings.Contains(p, r.Annex.SHA256) || !strings.Contains(text(t, i), r.Annex.SHA256) {
 			t.Errorf("%s: the sum is not told", name)
+		}
+	}
+}
+
+// No byte of what Asterisk wrote is lost, and none does anything.
+func TestRawLines(t *testing.T) {
+	for raw, want := range map[string][]string{
+		"":                               nil,
+		"Event: A\r\nX: b\r\n":           {"Event: A", "X: b"},
+		"Event: A\r\nX: b\nY: c\r\nZ: d": {"Event: A", `X: b\x0aY: c`, "Z: d"},
+		"a line\nand what follows it":    {"a line", "and what follows it"},
+		"\x1b[31m \xff ü \\x41":          {`\x1b[31m \xff \xc3\xbc \x5cx41`},
+	} {
+		if got := report.RawLines(raw); !slices.Equal(got, want) {
+			t.Errorf("%q is told as %q, want %q", raw, got, want)
 		}
 	}
 }

@@ -40,7 +40,10 @@ func (r *Report) Text(w io.Writer) error {
 	for _, s := range r.Steps {
 		fmt.Fprintf(&b, "  %-8s %s (%s): %s\n", s.State, s.What, s.Target, s.Detail)
 	}
-	fmt.Fprintf(&b, "\nAnnex: the evidence as it was recorded, SHA-256 %s\n", r.Annex.SHA256)
+	fmt.Fprintf(&b, "\nAnnex: the evidence with Asterisk's own lines, SHA-256 %s\n", r.Annex.SHA256)
+	if r.Annex.Note != "" {
+		fmt.Fprintf(&b, "  %s\n", r.Annex.Note)
+	}
 	for line := range strings.Lines(r.Annex.Text()) {
 		fmt.Fprintf(&b, "  %s\n", Plain(strings.TrimSuffix(line, "\n")))
 	}

@@ -73,6 +73,7 @@ type Observation struct {
 	Service   []byte // Asterisk's name of the service: PJSIP, SIP, AMI
 	Account   []byte // AccountID as Asterisk wrote it
 	Session   []byte // SessionID: the SIP Call-ID with PJSIP
+	Raw       []byte // what it was read from; nil when that is not at hand
 }
 
 // Record is an observation that was kept as evidence. It owns its memory.

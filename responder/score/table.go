@@ -46,6 +46,7 @@ func (l Limits) withDefaults() (Limits, error) {
 type Table struct {
 	spaces   [perCount - 1]*keyspace // by kind of key; nil when no threshold is per that kind
 	evidence evidence
+	raws     raws
 	clock    clock
 	verdicts []Verdict
 	buf      accountBuffer
@@ -141,6 +142,7 @@ func (t *Table) remember(o *Observation, claimed *claims, keys int) {
 		}
 	}
 	n := e.write(o, keys)
+	t.raws.keep(o)
 	for i, k := range t.spaces {
 		if c := claimed[i]; c.key != 0 {
 			x := k.entries.at(c.key)
