@@ -9,3 +9,4 @@ if [ -d /run/systemd/system ]; then
 	systemctl disable --now tollwarden.service || true
 fi
 /usr/sbin/tollwarden down || /usr/sbin/tollwarden down --table tollwarden || true
+rm -f /run/tollwarden.sock
