@@ -30,14 +30,15 @@ type Opened struct {
 	// Bans is how many bans were taken over into the books.
 	Bans int
 	// Unread are sets that were adopted without being read, being larger than
-	// MaxRead. Their bans are in force but not in the books until Restore.
+	// MaxRead. Their bans are in force but not in the books until Complete or
+	// Restore.
 	Unread []string
 }
 
 // MaxRead is how many elements of a hash set Open reads, at most; the kernel
 // takes 0.2 s to list 100,000 and half a minute for 1,000,000. Larger sets of a
-// table that is exactly ours are adopted unread, and the next Restore replaces
-// them. Sets of a table that is not are read whatever it takes, once.
+// table that is exactly ours are adopted unread, and stay in force as they are
+// until Complete or Restore. Sets of a table that is not are read whatever it takes, once.
 const MaxRead = 200_000
 
 // takeOver adopts, repairs or makes the table.

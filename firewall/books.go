@@ -137,6 +137,23 @@ func (b *books) hosts(scope Scope) int {
 	return len(b.hosts4) + len(b.slash64) + len(b.hosts6)
 }
 
+// size is how much is booked in one hash set, ended bans included.
+func (b *books) size(id setID) int {
+	switch id {
+	case hosts4:
+		return len(b.hosts4)
+	case slash64:
+		return len(b.slash64)
+	case hosts6:
+		return len(b.hosts6)
+	case sip4:
+		return len(b.sip4)
+	case sip64:
+		return len(b.sip64)
+	}
+	return 0
+}
+
 // len is how much is booked in all.
 func (b *books) len() int { return b.hosts(All) + b.hosts(SIP) + len(b.nets) }
 

@@ -1,9 +1,11 @@
 package firewall
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -24,6 +26,9 @@ type sink interface {
 	// renew makes the table anew with these elements and no others, without a
 	// gap for what is in force before and after.
 	renew(contents *batch) error
+	// population is how many elements a set has; negative: it is not known.
+	// ErrLost: there is no such set.
+	population(id setID) (int, error)
 	// compare says how the table differs from what it should be.
 	compare(now stamp) ([]string, error)
 	// hits tells the packets that matched the elements of these keys; those
@@ -70,12 +75,49 @@ func (d *desk) Restore(now time.Time, bans []Ban) error {
 	return d.do("restore", err, func() error { return d.restore(stampOf(now), orders) })
 }
 
+// Include implements Table.
+func (d *desk) Include(now time.Time, bans []Ban) error {
+	orders, err := ordersOf(now, bans)
+	return d.do("include", err, func() error {
+		orders = slices.DeleteFunc(orders, func(o order) bool { return o.release || d.holds(stampOf(now), o) })
+		return d.changeAll(stampOf(now), orders, slack)
+	})
+}
+
+// Complete implements Table.
+func (d *desk) Complete(now time.Time) error {
+	return d.do("complete", nil, func() error {
+		for id := range setCount {
+			if !d.unread[id] {
+				continue
+			}
+			n, err := d.sink.population(id)
+			if err != nil {
+				return err
+			}
+			// A few may be running out just now.
+			if booked := d.books.size(id); n < 0 || n > booked+booked/1000 {
+				return d.rebuild(stampOf(now), d.books, d.allow)
+			}
+		}
+		d.unread = [setCount]bool{}
+		return nil
+	})
+}
+
 // Repair implements Table.
 func (d *desk) Repair(now time.Time) error {
 	return d.do("repair", nil, func() error {
-		if d.unread != [setCount]bool{} {
-			return ErrUnread
+		for id := range setCount {
+			if !d.unread[id] {
+				continue
+			}
+			// What the kernel has lost needs no reading.
+			if _, err := d.sink.population(id); !errors.Is(err, ErrLost) {
+				return ErrUnread
+			}
 		}
+		d.unread = [setCount]bool{}
 		return d.rebuild(stampOf(now), d.books, d.allow)
 	})
 }
@@ -255,7 +297,7 @@ func (d *desk) restore(now stamp, orders []order) error {
 		wanted[o.prefix] = struct{}{}
 		if sets[o.place().set].interval {
 			nets = append(nets, o)
-		} else if s, ok := d.books.get(o.place()); !ok || s.over(now) || !near(s, o.until, slack) || d.elsewhere(o) {
+		} else if !d.holds(now, o) {
 			hosts = append(hosts, o)
 		}
 	}
@@ -266,6 +308,12 @@ func (d *desk) restore(now stamp, orders []order) error {
 	}
 	// Prefixes first, releases last: nothing is let in before all is kept out.
 	return d.changeAll(now, append(append(nets, hosts...), latest(ends)...), slack)
+}
+
+// holds tells whether a ban is in force as ordered, or nearly so.
+func (d *desk) holds(now stamp, o order) bool {
+	s, ok := d.books.get(o.place())
+	return ok && !s.over(now) && near(s, o.until, slack) && !d.elsewhere(o)
 }
 
 // elsewhere tells whether the prefix is booked in the other scope, too, as may

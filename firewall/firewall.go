@@ -49,6 +49,13 @@ type Table interface {
 	// after is dropped all along, and left alone in the kernel when its end
 	// differs by less than a second.
 	Restore(now time.Time, bans []Ban) error
+	// Include puts bans in force beside those that are. What is banned before
+	// and after is dropped all along, and left alone in the kernel when its end
+	// differs by less than a second.
+	Include(now time.Time, bans []Ban) error
+	// Complete says that all bans were included, after an Open that could not
+	// read every set: what those hold beside them goes.
+	Complete(now time.Time) error
 	// Bans are those in force, from the books, in no order.
 	Bans(now time.Time) []Ban
 	// Hits are the packets dropped of each prefix since it was last given to the
@@ -124,8 +131,8 @@ var (
 	// else removed it. Repair makes it anew.
 	ErrLost = errors.New("the table is not as it was left; it needs a repair")
 	// ErrUnread: a set was too large to be read at Open, so the books are not
-	// complete. Restore makes them so.
-	ErrUnread = errors.New("the books are incomplete; restore the bans first")
+	// complete. Restore makes them so, and so do Include and Complete.
+	ErrUnread = errors.New("the books are incomplete; include or restore the bans first")
 	// ErrPrivilege: the kernel does not let us.
 	ErrPrivilege = errors.New("not permitted: CAP_NET_ADMIN is needed (run as root, or set AmbientCapabilities=CAP_NET_ADMIN in the unit)")
 	// ErrClosed: the table was closed.

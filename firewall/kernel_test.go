@@ -445,11 +445,7 @@ func TestRemove(t *testing.T) {
 // A set that is too large to be read at the start is adopted unread, stays in
 // force, and Restore brings books and kernel together.
 func TestUnread(t *testing.T) {
-	l := newLab(t)
-	k := openKernel(t, l, Config{})
-	must(t, k.Ban(time.Now(), forHosts(0, "198.51.100.7/32", "198.51.100.8/32")...))
-	k.books = newBooks()
-	k.unread[hosts4] = true
+	l, k := unreadLab(t)
 	if err := k.Repair(time.Now()); !errors.Is(err, ErrUnread) {
 		t.Errorf("repair: %v", err)
 	}
@@ -462,6 +458,57 @@ func TestUnread(t *testing.T) {
 	}
 	if found, err := k.Verify(time.Now()); err != nil || len(found) > 0 {
 		t.Errorf("verify: %q %v", found, err)
+	}
+}
+
+// unreadLab has a table whose hosts4 holds two bans that were not read.
+func unreadLab(t *testing.T) (*lab, *Kernel) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	must(t, k.Ban(time.Now(), forHosts(0, "198.51.100.7/32", "198.51.100.8/32")...))
+	k.books = newBooks()
+	k.unread[hosts4] = true
+	return l, k
+}
+
+// An unread set stays in force until all that belongs there is included; what it
+// held beside that then goes.
+func TestUnreadIsCompleted(t *testing.T) {
+	for name, tc := range map[string]struct {
+		include []string
+		arrives bool // 198.51.100.8
+	}{
+		"with all that it held":  {[]string{"198.51.100.7/32", "198.51.100.8/32", "198.51.100.9/32"}, false},
+		"with less than it held": {[]string{"198.51.100.7/32"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, k := unreadLab(t)
+			must(t, k.Include(time.Now(), forHosts(time.Hour, tc.include...)))
+			if l.arrives(t, netip.MustParseAddr("198.51.100.8")) {
+				t.Error("an unread ban ended before all were included")
+			}
+			must(t, k.Complete(time.Now()))
+			if l.arrives(t, netip.MustParseAddr("198.51.100.8")) != tc.arrives {
+				t.Errorf("198.51.100.8 arrives: %t", !tc.arrives)
+			}
+			if got := len(k.Bans(time.Now())); got != len(tc.include) {
+				t.Errorf("%d bans, want %d", got, len(tc.include))
+			}
+			must(t, k.Repair(time.Now()))
+		})
+	}
+}
+
+// A lost table needs no reading any more: what is booked is all there is.
+func TestUnreadIsLost(t *testing.T) {
+	l, k := unreadLab(t)
+	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.9/32")...))
+	must(t, k.drop(k.name))
+	must(t, k.Repair(time.Now()))
+	for a, want := range map[string]bool{"198.51.100.7": true, "198.51.100.9": false} {
+		if l.arrives(t, netip.MustParseAddr(a)) != want {
+			t.Errorf("%s arrives: %v", a, !want)
+		}
 	}
 }
 

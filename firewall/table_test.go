@@ -300,6 +300,25 @@ func TestRestore(t *testing.T) {
 	})
 }
 
+// What is included joins what is in force, and takes nothing out.
+func TestInclude(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		w.ban(t, time.Hour, "198.51.100.1/32", "10.0.0.0/8")
+		now := w.now()
+		must(t, w.Include(now, append(
+			w.bans(now, 2*time.Hour, "198.51.100.1/32", "198.51.100.2/32", "10.1.0.0/16", "2001:db8:a::/64"),
+			w.bans(now, -time.Second, "198.51.100.4/32")...)))
+		must(t, w.Complete(now))
+		w.expect(t, true, "198.51.100.1", "198.51.100.2", "10.0.0.1", "10.1.0.1", "2001:db8:a::1")
+		w.expect(t, false, "198.51.100.4")
+		for _, b := range w.Bans(now) {
+			if b.Prefix.String() == "198.51.100.1/32" && !b.Until.Equal(now.Add(2*time.Hour).UTC()) {
+				t.Errorf("the ban with another end ends at %s", b.Until)
+			}
+		}
+	})
+}
+
 func TestRefused(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
 		good := Ban{Prefix: netip.MustParsePrefix("198.51.100.7/32")}

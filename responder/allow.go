@@ -24,8 +24,11 @@ func (r *Responder) Allow(list []netip.Prefix) (released []Ban, err error) {
 	}
 	r.mu.Unlock()
 	newestFirst(released)
-	return released, r.release(now, released, "the allow list")
+	return released, r.release(now, released, byAllowList)
 }
+
+// byAllowList is who released what the allow list covers.
+const byAllowList = "the allow list"
 
 // Protected is a source that only proven evidence bans, and why.
 type Protected struct {

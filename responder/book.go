@@ -15,6 +15,10 @@ type book struct {
 	claimed int // of them, ended ones included
 	over    int // of them, those no longer in force at pruned
 	pruned  time.Time
+	// decided are, while the ledger is read, the prefixes that were decided on
+	// since the start, with the ban that the ledger had of them, once it was
+	// come upon. Else it is nil.
+	decided map[netip.Prefix]*Ban
 }
 
 // count is how many bans are in force, those included that ended since the last
@@ -60,8 +64,42 @@ func (b *book) exact(now time.Time, prefix netip.Prefix) (Ban, bool) {
 	return ban, ok && ban.InForce(now)
 }
 
+// put brings a ban into force.
 func (b *book) put(ban Ban) {
-	b.remove(ban.Prefix)
+	b.decide(ban.Prefix)
+	b.insert(ban)
+}
+
+// remove ends a ban.
+func (b *book) remove(prefix netip.Prefix) {
+	b.decide(prefix)
+	b.forget(prefix)
+}
+
+func (b *book) decide(prefix netip.Prefix) {
+	if b.decided != nil && !b.isDecided(prefix) {
+		b.decided[prefix] = nil
+	}
+}
+
+func (b *book) isDecided(prefix netip.Prefix) bool {
+	_, decided := b.decided[prefix]
+	return decided
+}
+
+// recall takes a ban from before the start, unless its prefix was decided on
+// since then.
+func (b *book) recall(ban Ban) (taken bool) {
+	if b.isDecided(ban.Prefix) {
+		b.decided[ban.Prefix] = &ban
+		return false
+	}
+	b.insert(ban)
+	return true
+}
+
+func (b *book) insert(ban Ban) {
+	b.forget(ban.Prefix)
 	b.bans.Insert(ban.Prefix, ban)
 	if ban.Claimed() {
 		b.claimed++
@@ -71,7 +109,7 @@ func (b *book) put(ban Ban) {
 	}
 }
 
-func (b *book) remove(prefix netip.Prefix) {
+func (b *book) forget(prefix netip.Prefix) {
 	if was, ok := b.bans.Get(prefix); ok {
 		b.bans.Delete(prefix)
 		if was.Claimed() {
@@ -124,7 +162,7 @@ func (b *book) prune(now time.Time) (ended []Ban) {
 		}
 	}
 	for _, prefix := range over {
-		b.remove(prefix)
+		b.forget(prefix)
 	}
 	b.over, b.pruned = kept, now
 	return ended

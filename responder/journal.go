@@ -1,75 +1,11 @@
 package responder
 
 import (
-	"context"
-	"fmt"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
-
-// recallWithin bounds the reading of the ledger at start.
-const recallWithin = 30 * time.Second
-
-// recall takes over what the ledger and the kernel remember: bans, offences,
-// known places and changed secrets. Bans of the ledger that the kernel lost (a reboot) come back in
-// one batch; bans of the kernel that the ledger does not know are kept.
-func (r *Responder) recall(now time.Time) error {
-	ctx, cancel := context.WithTimeout(context.Background(), recallWithin)
-	defer cancel()
-	l := r.parts.Ledger
-	bans, err := l.Bans(ctx, now)
-	r.doubt(err, "the bans")
-	for _, b := range bans {
-		r.book.put(Ban{
-			Prefix: b.Prefix, Since: b.Since, Until: b.Until,
-			Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident, Scope: Scope(b.Scope),
-		})
-	}
-	if !r.policy.Observe {
-		if err := r.takeOver(now); err != nil {
-			return fmt.Errorf("restore %d bans: %w", len(bans), err)
-		}
-	}
-	offences, err := l.AllOffences(ctx, now.Add(-r.policy.Ladder.Forget))
-	r.doubt(err, "the offences")
-	for _, o := range offences {
-		r.offences.set(o.Prefix, len(o.Times), o.Last())
-	}
-	places, err := l.Places(ctx, now.Add(-r.policy.BreakIn.Remember))
-	r.doubt(err, "the known places")
-	for _, p := range places {
-		r.breakIn.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
-	}
-	rotations, err := l.Rotations(ctx, now.Add(-grace))
-	r.doubt(err, "the changed secrets")
-	for account, at := range rotations {
-		r.rotatedAt[account] = at
-	}
-	r.recallHabits(ctx, now)
-	r.unfinished(ctx, now)
-	return nil
-}
-
-func (r *Responder) doubt(err error, what string) {
-	if err != nil {
-		r.log.Error().Err(err).Msg("the ledger did not tell " + what + ": going on without")
-	}
-}
-
-func (r *Responder) takeOver(now time.Time) error {
-	for _, b := range r.parts.Firewall.Bans(now) {
-		// The kernel holds overlapping prefixes in pieces, so that a piece of a
-		// known ban is not a ban of its own.
-		if _, known := r.book.covering(now, b.Prefix); !known {
-			b.Since, b.Origin, b.Reason = now, OriginKernel, "found in the kernel at start, without a record"
-			r.book.put(b)
-			r.parts.Ledger.PutBan(ledgerBan(b))
-		}
-	}
-	return r.parts.Firewall.Restore(now, r.book.list(now))
-}
 
 // learned keeps a place where an account is at home.
 func (r *Responder) learned(p score.Place) {

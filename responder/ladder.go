@@ -75,6 +75,15 @@ func (o *offences) set(prefix netip.Prefix, count int, last time.Time) {
 	o.by[prefix] = offence{count, last}
 }
 
+// recall adds what a source did before the start to what it did since.
+func (o *offences) recall(prefix netip.Prefix, count int, last time.Time) {
+	if was, known := o.by[prefix]; known {
+		count += was.count
+		last = was.last
+	}
+	o.set(prefix, count, last)
+}
+
 // pardon forgets the offences of all sources in prefix, and says which.
 func (o *offences) pardon(prefix netip.Prefix) map[netip.Prefix]int {
 	gone := map[netip.Prefix]int{}

@@ -19,10 +19,11 @@ const repairEvery = time.Second
 // lane carries bans into the kernel: one goroutine, apart from everything that
 // waits for disks or for Asterisk, taking all that is queued in one batch.
 type lane struct {
-	firewall Firewall
-	orders   chan order
-	// inForce is the book's list, for repairs.
-	inForce func(now time.Time) []Ban
+	orders chan order
+	// drop has the kernel drop what is banned, and restore brings back all that
+	// the book holds.
+	drop    func(now time.Time, bans []Ban) error
+	restore func(now time.Time) error
 	// trouble and mended tell the log that the kernel refuses and that it
 	// takes bans again.
 	trouble func(error)
@@ -91,7 +92,7 @@ func (l *lane) carry(batch []order) bool {
 	for i, o := range batch {
 		bans[i] = o.ban
 	}
-	err := l.firewall.Ban(now, bans)
+	err := l.drop(now, bans)
 	if err != nil {
 		l.trouble(err)
 		if l.repair() == nil {
@@ -109,7 +110,7 @@ func (l *lane) carry(batch []order) bool {
 
 func (l *lane) repair() error {
 	now := time.Now()
-	if err := l.firewall.Restore(now, l.inForce(now)); err != nil {
+	if err := l.restore(now); err != nil {
 		return err
 	}
 	l.mended()

@@ -34,14 +34,11 @@ func (m *moody) Restore(_ time.Time, bans []Ban) error {
 	m.restored = bans
 	return nil
 }
-func (m *moody) Release(...netip.Prefix) error { return nil }
-func (m *moody) Bans(time.Time) []Ban          { return nil }
-func (m *moody) Allow([]netip.Prefix) error    { return nil }
 
 func startLane(t *testing.T, m *moody, inForce []Ban) (l *lane, mended *int) {
 	mended = new(int)
 	l = &lane{
-		firewall: m, orders: make(chan order, maxDrops), inForce: func(time.Time) []Ban { return inForce },
+		orders: make(chan order, maxDrops), drop: m.Ban, restore: func(now time.Time) error { return m.Restore(now, inForce) },
 		trouble: func(error) {}, mended: func() { *mended++ },
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -55,7 +52,7 @@ func startLane(t *testing.T, m *moody, inForce []Ban) (l *lane, mended *int) {
 func TestLaneBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &moody{}
-		l := &lane{firewall: m, orders: make(chan order, maxDrops)}
+		l := &lane{orders: make(chan order, maxDrops), drop: m.Ban}
 		outcomes := 0
 		for range 100 {
 			l.push(order{Ban{Prefix: guesser}, func(err error) {
@@ -108,7 +105,7 @@ func TestLaneHealsALostTable(t *testing.T) {
 		book := []Ban{{Prefix: guesser}}
 		mended := 0
 		l := &lane{
-			firewall: m, orders: make(chan order, 1), inForce: func(time.Time) []Ban { return book },
+			orders: make(chan order, 1), drop: m.Ban, restore: func(now time.Time) error { return m.Restore(now, book) },
 			trouble: func(error) {}, mended: func() { mended++ },
 		}
 		var outcome error = errors.New("none")

@@ -186,6 +186,13 @@ func (r *Responder) drop(i *Incident, n int, ban Ban) {
 	}
 }
 
+// dropAll has the kernel drop bans that are in the book.
+func (r *Responder) dropAll(now time.Time, bans []Ban) error {
+	r.hand.Lock()
+	defer r.hand.Unlock()
+	return r.parts.Firewall.Ban(now, bans)
+}
+
 // dropped records what became of a ban in the kernel.
 func (r *Responder) dropped(i *Incident, n int, err error) {
 	r.mu.Lock()

@@ -138,21 +138,34 @@ func (r *Responder) Ban(prefix netip.Prefix, until time.Time, reason string, for
 	if why != "" && !force {
 		return ban, fmt.Errorf("%w: %s; --force bans it all the same", ErrRefused, why)
 	}
-	// The book first: a repair of the kernel's table at the same time then
-	// knows the ban, too.
-	r.mu.Lock()
-	r.book.put(ban)
-	r.mu.Unlock()
-	if err := r.parts.Firewall.Ban(now, []Ban{ban}); err != nil {
-		r.mu.Lock()
-		r.book.remove(prefix)
-		r.mu.Unlock()
+	r.fetch(now, prefix)
+	if err := r.putInForce(now, ban); err != nil {
 		return ban, fmt.Errorf("ban %s: %w", PrefixString(prefix), err)
 	}
 	r.parts.Ledger.PutBan(ledgerBan(ban))
 	r.act(now, uid, "ban", PrefixString(prefix), reason)
 	r.herald(ban, Banned)
 	return ban, nil
+}
+
+// putInForce brings a ban into the book and the kernel, or leaves both as they
+// were.
+func (r *Responder) putInForce(now time.Time, ban Ban) error {
+	r.hand.Lock()
+	defer r.hand.Unlock()
+	r.mu.Lock()
+	was, banned := r.book.exact(now, ban.Prefix)
+	r.book.put(ban)
+	r.mu.Unlock()
+	err := r.parts.Firewall.Ban(now, []Ban{ban})
+	if err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.book.remove(ban.Prefix); banned {
+			r.book.put(was)
+		}
+	}
+	return err
 }
 
 // objection is why a prefix should not be banned; "" when nothing speaks

@@ -16,6 +16,12 @@ type Firewall interface {
 	Ban(now time.Time, bans []Ban) error
 	// Release lets the prefixes through again; one not dropped is fine.
 	Release(prefixes ...netip.Prefix) error
+	// Include drops the prefixes until their times beside those already dropped,
+	// without a gap, in batches when they are many.
+	Include(now time.Time, bans []Ban) error
+	// Complete says that every ban there is was included: what else is dropped
+	// and not listed by Bans need not be.
+	Complete(now time.Time) error
 	// Restore makes exactly these the bans in force, without a gap for those
 	// that already are.
 	Restore(now time.Time, bans []Ban) error

@@ -15,6 +15,12 @@ import (
 func (r *Responder) Unban(prefix netip.Prefix, forgive bool, uid uint32) (released []Ban, forgiven int, err error) {
 	now := time.Now()
 	prefix = prefix.Masked()
+	if forgive {
+		if err := r.whole(); err != nil { // the offences are loaded last
+			return nil, 0, err
+		}
+	}
+	r.fetch(now, prefix)
 	r.mu.Lock()
 	ban, banned := r.book.exact(now, prefix)
 	around, covered := r.book.covering(now, prefix)
@@ -46,6 +52,9 @@ func (r *Responder) Unban(prefix netip.Prefix, forgive bool, uid uint32) (releas
 
 // UnbanAll releases every ban.
 func (r *Responder) UnbanAll(forgive bool, uid uint32) (released []Ban, forgiven int, err error) {
+	if err := r.whole(); err != nil {
+		return nil, 0, err
+	}
 	now := time.Now()
 	r.mu.Lock()
 	released = r.book.list(now)
@@ -72,8 +81,8 @@ func (r *Responder) release(now time.Time, bans []Ban, by string) error {
 	for i, b := range bans {
 		prefixes[i] = b.Prefix
 	}
-	// The book first: a repair of the kernel's table at the same time then
-	// does not bring them back.
+	r.hand.Lock()
+	defer r.hand.Unlock()
 	r.mu.Lock()
 	for _, p := range prefixes {
 		r.book.remove(p)

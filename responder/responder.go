@@ -78,6 +78,12 @@ type Responder struct {
 
 	born time.Time // what happened before was learnt from the log
 
+	// hand is held over what changes the book and the kernel together, or the
+	// kernel by the book. It is taken before mu, and never by Handle.
+	hand    sync.Mutex
+	loading *loading      // the loader's own, but for its numbers
+	loadedC chan struct{} // closed when every ban of the ledger is in force
+
 	mu         sync.Mutex // guards what follows; never held over I/O
 	parser     ami.Parser
 	event      ami.Event
@@ -157,13 +163,13 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		endings: make(chan ending, maxEndings), strangers: make(chan question, maxStrangers),
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
-		book: &book{}, offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
+		book: &book{decided: map[netip.Prefix]*Ban{}}, loadedC: make(chan struct{}), offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
 		locked: map[string]string{}, restricted: map[string]*restriction{}, spared: map[string]spared{}, refusals: map[refusal]struct{}{},
 		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
-		firewall: parts.Firewall, orders: make(chan order, maxDrops), inForce: r.inForce,
+		orders: make(chan order, maxDrops), drop: r.dropAll, restore: r.Restore,
 		trouble: func(err error) { r.log.Error().Err(err).Msg("the kernel refused bans: restoring the whole table") },
 		mended:  func() { r.log.Warn().Msg("the kernel's table is restored with every ban in force") },
 	}
@@ -189,6 +195,9 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 func (r *Responder) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { r.lane.run(ctx); return nil })
+	if !r.isLoaded() {
+		g.Go(func() error { r.load(ctx); return nil })
+	}
 	for range crewSize {
 		g.Go(func() error { r.work(ctx); return nil })
 	}

@@ -56,6 +56,9 @@ func (w *wall) Restore(_ time.Time, bans []responder.Ban) error {
 	return w.Ban(time.Time{}, bans)
 }
 
+func (w *wall) Include(now time.Time, bans []responder.Ban) error { return w.Ban(now, bans) }
+func (w *wall) Complete(time.Time) error                          { return nil }
+
 func (w *wall) Bans(time.Time) []responder.Ban {
 	w.mu.Lock()
 	defer w.mu.Unlock()

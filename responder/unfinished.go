@@ -26,7 +26,7 @@ func (r *Responder) unfinished(ctx context.Context, now time.Time) {
 	for _, s := range steps {
 		row, err := r.parts.Ledger.Incident(ctx, s.Incident)
 		switch {
-		case s.Step == string(StepBan) && r.drops(now, s.Target):
+		case s.Step == string(StepBan) && r.drops(ctx, now, s.Target):
 			s.State, s.Detail = string(Done), "in force since the restart"
 		case err == nil && !r.policy.Observe && row.At.After(now.Add(-finishWithin)) && r.canFinish(StepKind(s.Step)):
 			if !slices.Contains(fresh, s.Incident) {
@@ -55,12 +55,17 @@ func (r *Responder) canFinish(kind StepKind) bool {
 	return false
 }
 
-func (r *Responder) drops(now time.Time, target string) bool {
+// drops says whether a target is banned, or will be once its ban is loaded.
+func (r *Responder) drops(ctx context.Context, now time.Time, target string) bool {
 	prefix, err := parseTarget(target)
 	if err != nil {
 		return false
 	}
-	_, ok := r.book.covering(now, prefix)
+	if _, ok := r.book.covering(now, prefix); ok || r.isLoaded() {
+		return ok
+	}
+	_, ok, err := r.parts.Ledger.Ban(ctx, now, prefix)
+	r.doubt(err, "a ban")
 	return ok
 }
 

@@ -77,7 +77,8 @@ type session struct {
 }
 
 // newDaemon opens everything in the order that protects soonest: the bans of
-// the ledger are in the kernel before Asterisk is even called. open makes the
+// the ledger are in the kernel before Asterisk is even called, or the first
+// thousands of them where they are very many. open makes the
 // firewall table; witness may be nil.
 func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(responder.Incident)) (d *daemon, err error) {
 	d = &daemon{cfg: cfg, log: log, since: now}
@@ -123,10 +124,6 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 		parts.Watch = d.watch
 	}
 	if d.responder, err = responder.New(now, policy, parts); err != nil {
-		return nil, err
-	}
-	// What was allowed while the daemon was down is released.
-	if _, err := d.responder.Allow(policy.Allow); err != nil {
 		return nil, err
 	}
 	if cfg.Asterisk.Log != "" {

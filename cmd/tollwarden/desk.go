@@ -35,6 +35,9 @@ func (k desk) Status() control.Status {
 			"channels_up": uint64(d.responder.ChannelsUp()),
 		},
 	}
+	if done, of := d.responder.Loading(); of > 0 {
+		s.Firewall.Loading = &control.Loading{Done: done, Of: of}
+	}
 	now := time.Now()
 	s.Checks = d.checks(now)
 	if len(failing(s.Checks)) > 0 {

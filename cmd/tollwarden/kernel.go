@@ -21,13 +21,30 @@ func (d drops) Ban(now time.Time, bans []responder.Ban) error {
 // Release lets the prefixes through again.
 func (d drops) Release(prefixes ...netip.Prefix) error { return d.table.Release(prefixes...) }
 
+// Include drops the prefixes beside those already dropped, in a table made anew
+// when somebody else has damaged ours.
+func (d drops) Include(now time.Time, bans []responder.Ban) error {
+	return d.mending(now, func() error { return d.table.Include(now, plainBans(bans)) })
+}
+
+// Complete says that every ban was included.
+func (d drops) Complete(now time.Time) error {
+	return d.mending(now, func() error { return d.table.Complete(now) })
+}
+
 // Restore makes exactly these the bans in force, in a table made anew when
 // somebody else has damaged ours.
 func (d drops) Restore(now time.Time, bans []responder.Ban) error {
-	err := d.table.Restore(now, plainBans(bans))
+	return d.mending(now, func() error { return d.table.Restore(now, plainBans(bans)) })
+}
+
+// mending does something to the table, once more after a repair when it was
+// lost.
+func (d drops) mending(now time.Time, do func() error) error {
+	err := do()
 	if errors.Is(err, firewall.ErrLost) {
 		if err = d.table.Repair(now); err == nil {
-			err = d.table.Restore(now, plainBans(bans))
+			err = do()
 		}
 	}
 	return err

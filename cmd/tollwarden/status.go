@@ -38,6 +38,11 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
+// loadingWords say how far the bans of before a start are back.
+func loadingWords(l *control.Loading) string {
+	return fmt.Sprintf("loading %d of %d bans after the start; new attackers are stopped meanwhile", l.Done, l.Of)
+}
+
 func printStatus(cmd *cobra.Command, s control.Status) {
 	w := cmd.OutOrStdout()
 	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, plain(s.Version), clock(s.Since))
@@ -51,6 +56,9 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	}
 	t.flush()
 	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	if l := s.Firewall.Loading; l != nil {
+		fmt.Fprintln(w, loadingWords(l))
+	}
 	if g := s.Asterisk.LastGap; g != nil {
 		fmt.Fprintf(w, "the last gap: nothing was heard from %s to %s\n", clock(g.From), clock(g.To))
 	}

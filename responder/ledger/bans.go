@@ -59,20 +59,6 @@ func (l *Ledger) DeleteBan(prefix netip.Prefix, at time.Time, by string) {
 	l.put(release{prefix.Masked(), moment(at), text(by)})
 }
 
-// Bans returns the bans that have time left at now, ordered by prefix. With an
-// error, those are all that are known without the file.
-func (l *Ledger) Bans(ctx context.Context, now time.Time) ([]Ban, error) {
-	known, err := l.episodes(ctx, `released_at IS NULL AND (until IS NULL OR until > ?)`, now.UnixMilli())
-	var bans []Ban
-	for _, b := range known.all() {
-		if b.inForce(now) {
-			bans = append(bans, b)
-		}
-	}
-	slices.SortFunc(bans, func(a, b Ban) int { return comparePrefix(a.Prefix, b.Prefix) })
-	return bans, err
-}
-
 // BanHistory returns the bans, current ones too, that began at since or later,
 // newest first; at most limit, or all for 0.
 func (l *Ledger) BanHistory(ctx context.Context, since time.Time, limit int) ([]Ban, error) {

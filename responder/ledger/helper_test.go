@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -141,4 +142,24 @@ func perm(t *testing.T, path string) os.FileMode {
 		t.Fatal(err)
 	}
 	return info.Mode().Perm()
+}
+
+// Bans returns the bans that have time left at now, ordered by prefix. With an
+// error, those are all that are known without the file.
+func (l *Ledger) Bans(ctx context.Context, now time.Time) ([]Ban, error) {
+	known, err := l.episodes(ctx, `released_at IS NULL AND (until IS NULL OR until > ?)`, now.UnixMilli())
+	var bans []Ban
+	for _, b := range known.all() {
+		if b.inForce(now) {
+			bans = append(bans, b)
+		}
+	}
+	slices.SortFunc(bans, func(a, b Ban) int { return comparePrefix(a.Prefix, b.Prefix) })
+	return bans, err
+}
+
+// AllOffences returns the offences of all sources at since or later, ordered by
+// prefix: what the ladder starts with.
+func (l *Ledger) AllOffences(ctx context.Context, since time.Time) ([]Offences, error) {
+	return l.offences(ctx, since, `SELECT prefix, at FROM offences WHERE at >= ? ORDER BY at`)
 }

@@ -60,12 +60,6 @@ func (l *Ledger) Offences(ctx context.Context, prefix netip.Prefix, since time.T
 	return Offences{Prefix: prefix}, err
 }
 
-// AllOffences returns the offences of all sources at since or later, ordered by
-// prefix: what the ladder starts with.
-func (l *Ledger) AllOffences(ctx context.Context, since time.Time) ([]Offences, error) {
-	return l.offences(ctx, since, `SELECT prefix, at FROM offences WHERE at >= ? ORDER BY at`)
-}
-
 func (l *Ledger) offences(ctx context.Context, since time.Time, query string, args ...any) ([]Offences, error) {
 	changes := l.queued(kindOffence)
 	known := make(map[netip.Prefix][]time.Time)

@@ -413,6 +413,8 @@ type nothing struct{}
 
 func (nothing) Ban(time.Time, []responder.Ban) error                   { return nil }
 func (nothing) Release(...netip.Prefix) error                          { return nil }
+func (nothing) Include(time.Time, []responder.Ban) error               { return nil }
+func (nothing) Complete(time.Time) error                               { return nil }
 func (nothing) Restore(time.Time, []responder.Ban) error               { return nil }
 func (nothing) Allow([]netip.Prefix) error                             { return nil }
 func (nothing) Bans(time.Time) []responder.Ban                         { return nil }
