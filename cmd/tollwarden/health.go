@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -125,7 +126,7 @@ func (d *daemon) watchHealth(ctx context.Context) error {
 			checks := d.checks(now)
 			d.announce(&v, now, checks)
 			o.look(now, d)
-			if limit > 0 && alive(checks) {
+			if limit > 0 && alive(checks, d.canary.song(now).trouble) {
 				_, _ = systemd.SdNotify(false, systemd.SdNotifyWatchdog)
 			}
 			if s := d.summary(now, checks); s != status {
@@ -141,13 +142,14 @@ func (d *daemon) watchHealth(ctx context.Context) error {
 // alive says whether systemd's watchdog is to be fed: the responder answers, as
 // checks were made at all, the kernel's table drops, and the canary sings.
 // Where Asterisk itself cannot be reached no canary can; a restart would only
-// lose the scores, so that this alone does not starve the watchdog.
-func alive(checks []control.Check) bool {
+// lose the scores, so that this alone does not starve the watchdog. But a
+// session that is given up because it is deaf does not feed it in between.
+func alive(checks []control.Check, canary error) bool {
 	ok := map[string]bool{}
 	for _, c := range checks {
 		ok[c.Name] = c.OK
 	}
-	return ok["kernel"] && (ok["canary"] || !ok["events"])
+	return ok["kernel"] && (ok["canary"] || !ok["events"] && !errors.Is(canary, errDeaf))
 }
 
 // vigil is what has been said of the health so far.
