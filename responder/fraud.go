@@ -153,6 +153,8 @@ func (r *Responder) loggedIn(now time.Time, e *ami.Event, o *score.Observation) 
 		return
 	}
 	switch {
+	case e.Kind == ami.ChallengeSent && e.AccountTrust() == ami.AccountURI:
+		r.calls.Invited(now, o.Account, loginOf(o))
 	case e.Kind == ami.SuccessfulAuth:
 		r.raise(now, r.calls.Login(now, o.Account, loginOf(o)))
 	case e.Kind == ami.FailedACL && bytes.Equal(e.ACLName, tooManyContacts):
@@ -189,6 +191,9 @@ func ownChannel(s calls.Sign) bool {
 
 // score makes an observation of a sign. The caller holds the lock.
 func (r *Responder) score(now time.Time, s calls.Sign) {
+	if !s.From.Source.IsValid() {
+		s.From = s.Hint
+	}
 	o := score.Observation{
 		At: now, Signal: signOf[s.Kind], Source: s.From.Source, Port: s.From.Port,
 		Transport: score.Transport(s.From.Transport), Account: []byte(s.Account), Session: []byte(s.Detail), Raw: r.text,

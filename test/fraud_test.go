@@ -117,8 +117,7 @@ func TestLeakedPassword(t *testing.T) {
 				w.wait("no channel of 1002", 5*time.Second, func() bool { return w.channels("1002") == 0 })
 				t.Logf("%d rogue calls: %d answered; from the first INVITE to the last rogue channel down %s at most", rogue, answered.Load(), over.Round(time.Millisecond))
 				if rogue > 1 {
-					// chan_sip tells where a call came from only as long as it is up.
-					if v := l.Version; v != lab.Asterisk16 && !w.dropped(guesserAddress+"/32") {
+					if !w.dropped(guesserAddress + "/32") {
 						t.Error("the thief is not dropped")
 					}
 					w.contained(t, thief)
@@ -130,6 +129,28 @@ func TestLeakedPassword(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A thief whose every call is ended before anybody can ask where it comes from
+// is dropped all the same: chan_sip tells only in its challenge.
+func TestEndedCallsGiveTheThiefAway(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		colleague := officeInACall(t, l)
+		w := guardWith(t, l, "")
+		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			_, _ = thief.Call(ctx, "00881612345678") // ended, answered or dropped: all is fine
+			cancel()
+		}
+		w.wait("the incident's end", 10*time.Second, func() bool { return w.settled("toll fraud") })
+		if !w.dropped(guesserAddress + "/32") {
+			t.Error("the thief is not dropped")
+		}
+		w.contained(t, thief)
+		colleague.untouched(t, w)
+		w.logSteps(t)
+	})
 }
 
 // An account that was asleep wakes in a new network and calls a new country:

@@ -78,6 +78,7 @@ type account struct {
 	ended     []time.Time // of short calls without a login
 	login     time.Time   // the last one seen
 	logins    []login     // the newest of each source
+	invites   []login     // sources that a call of the account was last announced from; chan_sip
 	networks  map[netip.Prefix]*span
 	countries map[string]*span
 	last      span      // of calls
@@ -221,7 +222,7 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	n := d.rules.Dialling.Read(c.Dialled)
 	c.Outgoing = n.External
 	d.Up(c)
-	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now)}
+	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now), hint: a.hint(now)}
 	switch {
 	case d.anonymous(a):
 		a.anonymousCall(&s)

@@ -299,6 +299,36 @@ func TestContacts(t *testing.T) {
 	}
 }
 
+// chan_sip tells of a caller only in the challenge: that is a hint, and none when
+// two sources could be meant.
+func TestHints(t *testing.T) {
+	s := newSite(usual())
+	s.List([]calls.Account{{Name: "1002", Login: true}})
+	call := func(at time.Time) calls.Login {
+		s.serial++
+		signs := s.Call(at, calls.Channel{Name: fmt.Sprintf("SIP/1002-%08x", s.serial), Account: "1002", Dialled: "00881612345678", Calling: true, Since: at})
+		if len(signs) == 0 || signs[0].From.Source.IsValid() {
+			t.Fatalf("signs: %+v", signs)
+		}
+		return signs[0].Hint
+	}
+	s.Invited(noon, []byte("1002"), thief)
+	if got := call(noon.Add(time.Millisecond)); got != thief {
+		t.Errorf("a hint at %+v", got)
+	}
+	s.Invited(noon.Add(time.Second), []byte("1002"), desk)
+	if got := call(noon.Add(time.Second)); got != (calls.Login{}) {
+		t.Errorf("of two a hint at %+v", got)
+	}
+	if got := call(noon.Add(time.Minute)); got != (calls.Login{}) {
+		t.Errorf("a minute later a hint at %+v", got)
+	}
+	s.Invited(noon, []byte("a name that nobody has"), thief)
+	if n := s.Followed(); n != 1 {
+		t.Errorf("%d accounts followed, want 1", n)
+	}
+}
+
 // A registration that appears without its login being seen was made by somebody
 // who blinds the event stream.
 func TestUnseenRegistration(t *testing.T) {

@@ -25,7 +25,7 @@ func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 	}
 	s := signs{account: a, from: from}
 	young := d.network(now, a, from.Source, &s)
-	a.keep(now, from)
+	a.logins = keep(a.logins, now, from)
 	if young && a.alternates(now, from) && now.Sub(a.alternate) >= hour {
 		a.alternate = now
 		s.add(TwoNetworks, "used from two networks by turns")
@@ -65,27 +65,27 @@ func (a *account) forgetNetwork() {
 }
 
 // keep remembers a login in the place of its source, or of the oldest one.
-func (a *account) keep(now time.Time, from Login) {
+func keep(logins []login, now time.Time, from Login) []login {
 	at := -1
-	for i := range a.logins {
-		if a.logins[i].Source == from.Source {
+	for i := range logins {
+		if logins[i].Source == from.Source {
 			at = i
 			break
 		}
-		if at < 0 || a.logins[i].at.Before(a.logins[at].at) {
+		if at < 0 || logins[i].at.Before(logins[at].at) {
 			at = i
 		}
 	}
-	if at < 0 || a.logins[at].Source != from.Source && len(a.logins) < maxLogins {
-		a.logins = append(a.logins, login{Login: from, at: now})
-		return
+	if at < 0 || logins[at].Source != from.Source && len(logins) < maxLogins {
+		return append(logins, login{Login: from, at: now})
 	}
-	l := &a.logins[at]
+	l := &logins[at]
 	if l.Source != from.Source {
 		*l = login{Login: from, at: now}
-		return
+		return logins
 	}
 	l.Login, l.prev, l.at = from, l.at, now
+	return logins
 }
 
 // alternates says whether the account is used from this network and from
@@ -110,21 +110,43 @@ func (a *account) alternates(now time.Time, from Login) bool {
 	return false
 }
 
-// where is where a call comes from, by the login that has just come. Nothing is
-// said when there is none, as with chan_sip, or when two sources could be meant.
-func (a *account) where(now time.Time) Login {
-	var found Login
-	just := 0
-	for i := range a.logins {
-		if now.Sub(a.logins[i].at) < together {
-			just++
-			found = a.logins[i].Login
+// Invited takes that somebody was challenged who wants to call as an account:
+// all that chan_sip tells of a call before it is a channel.
+func (d *Detector) Invited(now time.Time, name []byte, from Login) {
+	a := d.accounts[string(name)]
+	if a == nil {
+		if _, listed := d.listed[string(name)]; !listed {
+			return
+		}
+		if a = d.account(now, string(name)); a == nil {
+			return
 		}
 	}
-	if just == 1 {
-		return found
+	a.invites = keep(a.invites, now, from)
+}
+
+// where is where a call comes from, by the login that has just come. Nothing is
+// said when there is none, as with chan_sip, or when two sources could be meant.
+func (a *account) where(now time.Time) Login { return only(a.logins, now) }
+
+// hint is where a call claims to come from, by the challenge that it has just
+// been sent: the caller chooses that (ami.Event.Proven).
+func (a *account) hint(now time.Time) Login { return only(a.invites, now) }
+
+// only is the one source of the last moment; nothing when there are two.
+func only(logins []login, now time.Time) Login {
+	var found Login
+	just := 0
+	for i := range logins {
+		if now.Sub(logins[i].at) < together {
+			just++
+			found = logins[i].Login
+		}
 	}
-	return Login{}
+	if just != 1 {
+		return Login{}
+	}
+	return found
 }
 
 // Home says whether an account has long been used from the network of a source:

@@ -12,6 +12,7 @@ type signs struct {
 	channel string
 	number  *Number
 	from    Login
+	hint    Login
 }
 
 func (s *signs) add(k Kind, format string, args ...any) {
@@ -19,7 +20,7 @@ func (s *signs) add(k Kind, format string, args ...any) {
 	if s.number != nil {
 		detail = s.number.Digits + ": " + detail
 	}
-	s.list = append(s.list, Sign{Kind: k, Account: s.account.name, Channel: s.channel, From: s.from, Detail: detail})
+	s.list = append(s.list, Sign{Kind: k, Account: s.account.name, Channel: s.channel, From: s.from, Hint: s.hint, Detail: detail})
 }
 
 // judge looks at one call that leaves the house.

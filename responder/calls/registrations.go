@@ -58,7 +58,7 @@ func (d *Detector) CallAgent(now time.Time, c Channel, agent string) []Sign {
 	if a == nil {
 		return nil
 	}
-	s := signs{account: a, channel: c.Name, from: a.where(now)}
+	s := signs{account: a, channel: c.Name, from: a.where(now), hint: a.hint(now)}
 	a.agent(agent, &s)
 	return s.list
 }

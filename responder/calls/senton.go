@@ -35,7 +35,7 @@ func (d *Detector) SentOn(now time.Time, account, number, channel string) []Sign
 		return nil
 	}
 	n := d.rules.Dialling.Read(number)
-	s := signs{account: a, channel: channel, number: &n, from: a.where(now)}
+	s := signs{account: a, channel: channel, number: &n, from: a.where(now), hint: a.hint(now)}
 	a.forbidden(&s)
 	d.country(now, a, &s)
 	return s.list

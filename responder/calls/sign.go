@@ -47,6 +47,7 @@ type Sign struct {
 	Channel string // the call's; "" when it is about a login or a registration
 	Detail  string // in words, with what was dialled
 	From    Login  // where it came from, as far as that is certain
+	Hint    Login  // where it claims to come from, when nothing better is known
 }
 
 // Login is where an account was used from. The zero Login is unknown.

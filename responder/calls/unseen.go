@@ -7,6 +7,7 @@ type waiting struct {
 	at      time.Time
 	account string
 	channel string
+	hint    Login
 }
 
 // expectLogin waits for the login of a call.
@@ -22,7 +23,7 @@ func (d *Detector) expectLogin(now time.Time, a *account, channel string) {
 		return
 	}
 	if len(d.unseen) < maxChannels {
-		d.unseen = append(d.unseen, waiting{now, a.name, channel})
+		d.unseen = append(d.unseen, waiting{now, a.name, channel, a.hint(now)})
 	}
 }
 
@@ -52,7 +53,7 @@ func (d *Detector) Due(now time.Time) []Sign {
 		w := d.unseen[0]
 		d.unseen = d.unseen[1:]
 		if d.logins {
-			list = append(list, Sign{Kind: UnseenLogin, Account: w.account, Channel: w.channel, Detail: "a call whose login was not seen"})
+			list = append(list, Sign{Kind: UnseenLogin, Account: w.account, Channel: w.channel, Hint: w.hint, Detail: "a call whose login was not seen"})
 		}
 	}
 	return list
