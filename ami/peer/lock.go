@@ -111,7 +111,7 @@ func (m *Manager) moveSIP(ctx context.Context, name, to string) (string, error) 
 		return m.liveContext(ctx, name, to)
 	})
 	if !found && err == nil {
-		err = errors.New("the peer has no section in sip.conf (realtime or users.conf): set its context there")
+		err = fmt.Errorf("the peer has no section in sip.conf (realtime or users.conf): set context = %s there and reload chan_sip", to)
 	}
 	return detail, err
 }
@@ -127,6 +127,9 @@ func (m *Manager) moveIn(ctx context.Context, e edit, variable, to, module strin
 	}
 	e.swaps = []swap{{variable, e.before[e.index].last(variable), to}}
 	c, err := m.apply(ctx, e)
+	if errors.Is(err, ErrGenerated) {
+		c, err = m.override(ctx, e, LockedContext)
+	}
 	if err != nil {
 		return "", true, err
 	}

@@ -14,8 +14,11 @@ func newLock() *cobra.Command {
 		Long: "Take an account's calls away: its dialplan context becomes tollwarden-locked, in Asterisk's own\n" +
 			"configuration, which outlives reloads and restarts. It stays registered and can be called. A context\n" +
 			"of that name in the dialplan says what a locked account may still dial, such as emergency numbers;\n" +
-			"without one it can dial nothing. It says what the context was: to undo it by hand, write that back\n" +
-			"and reload.",
+			"without one it can dial nothing. Where FreePBX generates the files, the change stands in the\n" +
+			"…_custom_post.conf beside them. It says what the context was and where it stands now: to undo it by\n" +
+			"hand, write that back, or take the added lines out, and reload. What Asterisk cannot be told (peers\n" +
+			"of chan_sip's realtime or users.conf) is refused; then the daemon ends the account's calls as they\n" +
+			"come, emergency calls too, until it is unlocked.",
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Lock(ctx, control.AccountOrder{Account: account})
 	})
