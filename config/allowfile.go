@@ -17,7 +17,7 @@ import (
 const allowHeading = `# Addresses that Tollwarden never bans, beside firewall.allow in its configuration.
 # One address or prefix a line; what follows a # is a comment. ` + "`tollwarden allow add`" + `
 # and ` + "`allow remove`" + ` change this file and keep the rest of it, comments too; what is
-# changed here by hand counts from the daemon's next start.
+# changed here by hand counts after ` + "`tollwarden reload`" + ` or a restart.
 `
 
 // AllowFile is the list of addresses that a person allowed while the daemon ran.

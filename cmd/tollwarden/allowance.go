@@ -20,9 +20,10 @@ import (
 // manager interface, and the allow file, which people change while the daemon
 // runs.
 type allowance struct {
-	mu   sync.Mutex
-	cfg  *config.Config
-	file *config.AllowFile
+	mu     sync.Mutex
+	cfg    *config.Config
+	file   *config.AllowFile
+	loaded time.Time // when the file was last read or written
 }
 
 // openAllowance reads the allow file in the data folder. Its mistakes are told
@@ -32,20 +33,39 @@ func openAllowance(cfg *config.Config, log zerolog.Logger) (*allowance, error) {
 	file, err := config.LoadAllowFile(allowPath(cfg))
 	if err != nil && !isProblem(err) {
 		log.Error().Err(err).Msg("going on without the allow file")
-		return &allowance{cfg: cfg, file: &config.AllowFile{}}, nil
+		file, err = &config.AllowFile{}, nil
 	}
-	return &allowance{cfg: cfg, file: file}, err
+	return &allowance{cfg: cfg, file: file, loaded: time.Now()}, err
 }
 
 func allowPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "allow") }
 
-// reload takes the list of another configuration and returns the one before,
-// for taking that back.
-func (a *allowance) reload(cfg *config.Config) (before *config.Config) {
+// put takes the lists of another configuration and of another file, and returns
+// what takes that back.
+func (a *allowance) put(cfg *config.Config, file *config.AllowFile) (back func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	before, a.cfg = a.cfg, cfg
-	return before
+	before, fileBefore, loaded := a.cfg, a.file, a.loaded
+	a.cfg, a.file, a.loaded = cfg, file, time.Now()
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.cfg, a.file, a.loaded = before, fileBefore, loaded
+	}
+}
+
+// state compares the allow file with what of it is in force.
+func (a *allowance) state() control.File {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := control.File{File: allowPath(a.cfg), Loaded: a.loaded}
+	file, err := config.LoadAllowFile(s.File)
+	if err != nil {
+		s.Changed, s.Refused = true, err.Error()
+		return s
+	}
+	s.Changed = !slices.Equal(file.Entries(), a.file.Entries())
+	return s
 }
 
 // list is everything on it, by origin.
@@ -77,35 +97,37 @@ func (a *allowance) prefixes() []netip.Prefix {
 
 // change adds a prefix to the file or takes it out, and calls apply with the
 // list as it is then, before the file is written: what a person allows under
-// stress must not wait for a disk.
+// stress must not wait for a disk. What somebody else has written into the file
+// meanwhile comes into force with it; where that cannot be read, the file stays
+// as it is.
 func (a *allowance) change(o control.AllowOrder, uid uint32, now time.Time, apply func([]netip.Prefix) error) error {
-	a.mu.Lock()
-	before := a.file
+	file, unread := config.LoadAllowFile(allowPath(a.cfg))
+	if unread != nil {
+		file = a.file
+	}
+	after := file.Without(o.Prefix)
 	switch {
-	case before.Path() == "":
-		a.mu.Unlock()
-		return control.Refusal("the allow file could not be read when the daemon started (see its log): mend that and restart it, or use firewall.allow")
-	case o.Remove && !before.Has(o.Prefix):
-		a.mu.Unlock()
+	case o.Remove && !file.Has(o.Prefix):
 		return a.notRemovable(o.Prefix)
 	case o.Remove:
-		a.file = before.Without(o.Prefix)
-	case before.Has(o.Prefix):
-		a.mu.Unlock()
-		return control.Refusal(fmt.Sprintf("%s is in %s already", responder.PrefixString(o.Prefix), before.Path()))
+	case file.Has(o.Prefix) && a.file.Has(o.Prefix):
+		return control.Refusal(fmt.Sprintf("%s is in %s already", responder.PrefixString(o.Prefix), file.Path()))
+	case !file.Has(o.Prefix):
+		after = file.With(o.Prefix, fmt.Sprintf("%s, uid %d: %s", now.Format(time.DateOnly), uid, o.Comment))
 	default:
-		a.file = before.With(o.Prefix, fmt.Sprintf("%s, uid %d: %s", now.Format(time.DateOnly), uid, o.Comment))
+		after = file
 	}
-	after := a.file
-	a.mu.Unlock()
+	back := a.put(a.cfg, after)
 	if err := apply(a.prefixes()); err != nil {
-		a.mu.Lock()
-		a.file = before
-		a.mu.Unlock()
+		back()
 		return err
 	}
-	if err := after.Write(); err != nil {
-		return fmt.Errorf("in force, but only until the daemon's next start: %w: write it into firewall.allow", err)
+	err := unread
+	if err == nil {
+		err = after.Write()
+	}
+	if err != nil {
+		return fmt.Errorf("in force, but only until the daemon's next start: %w: mend that, or write it into firewall.allow", err)
 	}
 	return nil
 }

@@ -73,7 +73,7 @@ func (f *configFile) refuse(err error) {
 }
 
 // state is what status says of the file. It is read only when it looks touched.
-func (f *configFile) state() control.Config {
+func (f *configFile) state() control.File {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	info, err := os.Stat(f.path)
@@ -86,7 +86,7 @@ func (f *configFile) state() control.Config {
 		f.changed = err != nil || !bytes.Equal(sum[:], f.sum[:])
 		f.size, f.written = info.Size(), info.ModTime()
 	}
-	c := control.Config{File: f.path, Loaded: f.loaded, Changed: f.changed}
+	c := control.File{File: f.path, Loaded: f.loaded, Changed: f.changed}
 	if f.refused != nil {
 		c.Refused = f.refused.Error()
 	}

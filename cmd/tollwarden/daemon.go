@@ -37,7 +37,7 @@ const resyncWithin = 30 * time.Second
 type daemon struct {
 	cfg       *config.Config // as at the start; reloads change what reloadable names
 	file      *configFile    // nil: the configuration is of no file
-	reloading sync.Mutex
+	reloading sync.Mutex     // held while the configuration or the allow list changes
 	log       zerolog.Logger
 	since     time.Time
 	table     firewall.Table

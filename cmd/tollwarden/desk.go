@@ -61,6 +61,7 @@ func (k desk) Status() control.Status {
 		c := d.file.state()
 		s.Config = &c
 	}
+	s.Allow = d.allow.state()
 	return s
 }
 

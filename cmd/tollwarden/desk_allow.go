@@ -32,6 +32,8 @@ func (k desk) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 		what, message = "disallow", responder.PrefixString(o.Prefix)+" is no longer allowed"
 	}
 	var released []responder.Ban
+	k.d.reloading.Lock() // one change of the list at a time
+	defer k.d.reloading.Unlock()
 	err := k.d.allow.change(o, uid, time.Now(), func(list []netip.Prefix) (err error) {
 		if released, err = k.d.responder.Allow(list); err == nil {
 			k.d.responder.Acted(uid, what, responder.PrefixString(o.Prefix), o.Comment)

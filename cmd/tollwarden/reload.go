@@ -11,16 +11,17 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
 func newReload() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "reload", Short: "Have the daemon read its configuration again", Args: args(cobra.NoArgs),
-		Long: "Have the daemon read its configuration again, as SIGHUP does.\n" +
-			"Scores, bans and everything under way stay, and no event is lost. A configuration\n" +
-			"with a mistake, or one that changes what only a restart can, is refused whole:\n" +
-			"the old one goes on.",
+		Use: "reload", Short: "Have the daemon read its configuration and its allow file again", Args: args(cobra.NoArgs),
+		Long: "Have the daemon read its configuration and its allow file again, as SIGHUP does.\n" +
+			"Scores, bans and everything under way stay, and no event is lost. A mistake in\n" +
+			"either, or a change that only a restart can make, has both refused: the old ones\n" +
+			"go on.",
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -79,16 +80,20 @@ func (d *daemon) readAgain() error {
 	if err != nil {
 		return err
 	}
+	allowed, err := config.LoadAllowFile(allowPath(cfg))
+	if err != nil {
+		return err
+	}
 	// The kernel first: it is what can fail for reasons of its own.
-	before := d.allow.reload(cfg)
+	back := d.allow.put(cfg, allowed)
 	_, err = d.responder.Allow(d.allow.prefixes())
 	if err == nil {
 		err = d.responder.Reconfigure(policy)
 	}
 	if err != nil {
-		d.allow.reload(before)
-		_, back := d.responder.Allow(d.allow.prefixes())
-		return errors.Join(err, back)
+		back()
+		_, failed := d.responder.Allow(d.allow.prefixes())
+		return errors.Join(err, failed)
 	}
 	d.receiver.set(cfg.Notify)
 	d.canary.set(cfg.Health.Canary)

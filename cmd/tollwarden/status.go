@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
@@ -62,15 +63,23 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	if g := s.Asterisk.LastGap; g != nil {
 		fmt.Fprintf(w, "the last gap: nothing was heard from %s to %s\n", clock(g.From), clock(g.To))
 	}
-	if c := s.Config; c != nil && c.Changed {
-		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` puts it in force\n", plain(c.File))
+	if c := s.Config; c != nil {
+		printFile(w, *c)
 	}
-	if c := s.Config; c != nil && c.Refused != "" {
-		fmt.Fprintf(w, "the last reload was refused: %s\n", plain(c.Refused))
-	}
+	printFile(w, s.Allow)
 	for _, name := range slices.Sorted(maps.Keys(s.Counters)) {
 		if n := s.Counters[name]; n > 0 {
 			fmt.Fprintf(w, "  %s: %d\n", name, n)
 		}
+	}
+}
+
+// printFile tells of a file that is not what is in force.
+func printFile(w io.Writer, f control.File) {
+	switch {
+	case f.Refused != "":
+		fmt.Fprintf(w, "%s is refused, what was loaded before goes on: %s\n", plain(f.File), plain(f.Refused))
+	case f.Changed:
+		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` puts it in force\n", plain(f.File))
 	}
 }

@@ -14,16 +14,17 @@ type Status struct {
 	Checks   []Check           `json:"checks"`
 	Asterisk Asterisk          `json:"asterisk"`
 	Firewall Firewall          `json:"firewall"`
-	Config   *Config           `json:"config"` // null when it is of no file
+	Config   *File             `json:"config"` // null when it is of no file
+	Allow    File              `json:"allow"`  // the allow file
 	Counters map[string]uint64 `json:"counters"`
 }
 
-// Config is the state of the configuration file.
-type Config struct {
+// File is the state of a file that a person writes.
+type File struct {
 	File    string    `json:"file"`
 	Loaded  time.Time `json:"loaded"`
 	Changed bool      `json:"changed"`           // the file is not what is in force
-	Refused string    `json:"refused,omitempty"` // why the last reload was refused
+	Refused string    `json:"refused,omitempty"` // why the last reload was refused, or the next one would be
 }
 
 // Values of Status.Health.

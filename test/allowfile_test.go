@@ -1,0 +1,70 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// What a person writes into the allow file counts after a reload, releases what
+// it covers, and is never lost to a command; a mistake in it is refused and told.
+func TestAllowFileIsReadAgain(t *testing.T) {
+	b := newBooth(t, "")
+	at := []string{"--socket", b.socket()}
+	with := func(args ...string) []string { return append(args, at...) }
+	file := filepath.Join(b.data(), "allow")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	allowed := func(address string) bool {
+		return strings.Contains(b.nft("list", "set", "inet", "tollwarden", "allow4"), address)
+	}
+	b.start()
+	if out := b.run(with("status")...); strings.Contains(out.out, "has changed") {
+		t.Errorf("status without a file: %s", out.out)
+	}
+
+	b.must(with("ban", "192.0.2.66")...)
+	write("192.0.2.66 # our office\n198.51.100.7\n")
+	b.run(with("status")...).wants(t, "status after a change by hand", 0, file+" has changed since it was loaded")
+	if allowed("192.0.2.66") {
+		t.Error("in force before the reload")
+	}
+	b.run(with("reload")...).wants(t, "reload", 0, "in force")
+	if !allowed("192.0.2.66") || !allowed("198.51.100.7") || b.dropped("192.0.2.66/32") {
+		t.Errorf("after the reload: %s", b.nft("list", "table", "inet", "tollwarden"))
+	}
+	if out := b.run(with("status")...); strings.Contains(out.out, "has changed") {
+		t.Errorf("status after the reload: %s", out.out)
+	}
+
+	write("192.0.2.66 # our office\n198.51.100.700\n")
+	b.run(with("reload")...).wants(t, "reload with a mistake", 1, "refused, the old configuration goes on", file+":2:", "198.51.100.700")
+	b.run(with("status")...).wants(t, "status with a mistake", 0, file+" is refused, what was loaded before goes on", file+":2:")
+	if !allowed("198.51.100.7") {
+		t.Error("the old list is gone")
+	}
+	// Under stress an address is allowed all the same, and the mistake stays for
+	// its author to mend.
+	b.run(with("allow", "add", "203.0.113.9")...).wants(t, "allow add beside a mistake", 1, "in force, but only until the daemon's next start", file+":2:")
+	if text, err := os.ReadFile(file); err != nil || !allowed("203.0.113.9") || !strings.Contains(string(text), "198.51.100.700") {
+		t.Errorf("allow file: %q, %v", text, err)
+	}
+
+	// By the signal; and what is written by hand survives a command.
+	write("198.51.100.8\n")
+	if err := b.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	b.wait("the list of the file", func() bool { return allowed("198.51.100.8") && !allowed("192.0.2.66") && !allowed("203.0.113.9") })
+	write("198.51.100.8\n# a new office\n198.51.100.77\n")
+	b.run(with("allow", "add", "203.0.113.10", "--comment", "x")...).wants(t, "allow add after a change by hand", 0, "allowed 203.0.113.10")
+	if text, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(text), "198.51.100.8\n# a new office\n198.51.100.77\n203.0.113.10 ") || !allowed("198.51.100.77") || !allowed("203.0.113.10") {
+		t.Errorf("allow file: %q, %v", text, err)
+	}
+}
