@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/test/lab"
@@ -35,7 +36,10 @@ type attack struct {
 }
 
 // spell is a time of trouble, up to the daemon's word that it is healthy.
-type spell struct{ from, to time.Time }
+type spell struct {
+	name     string
+	from, to time.Time
+}
 
 // attackAll brings one attacker after the other. Each goes on until the kernel
 // drops it.
@@ -126,10 +130,10 @@ func (c *chaos) excuse(until time.Time) {
 	c.excused = until
 }
 
-func (c *chaos) disturbing(from time.Time) {
+func (c *chaos) disturbing(name string, from time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.disturbed = append(c.disturbed, spell{from: from})
+	c.disturbed = append(c.disturbed, spell{name: name, from: from})
 }
 
 func (c *chaos) calm(now time.Time) {
@@ -138,9 +142,14 @@ func (c *chaos) calm(now time.Time) {
 	c.disturbed[len(c.disturbed)-1].to = now
 }
 
-// undisturbed says whether nothing went on between two times.
-func (c *chaos) undisturbed(from, to time.Time) bool {
-	return !slices.ContainsFunc(c.disturbed, func(s spell) bool { return s.from.Before(to) && s.to.After(from) })
+// troubles are what went on between two times.
+func (c *chaos) troubles(from, to time.Time) (names []string) {
+	for _, s := range c.disturbed {
+		if s.from.Before(to) && s.to.After(from) {
+			names = append(names, s.name)
+		}
+	}
+	return names
 }
 
 // vitals are vital signs of the daemon's process.
@@ -183,7 +192,7 @@ func (c *chaos) verdict() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var quiet, disturbed, hole time.Duration
-	calm, dropped := 0, 0
+	calm, dropped, worst := 0, 0, ""
 	for a, k := range c.attackers {
 		if k.dropped.IsZero() {
 			continue // came too late to cross a threshold: settle has seen to that
@@ -194,18 +203,19 @@ func (c *chaos) verdict() {
 		if k.over.Before(k.dropped) && !k.over.IsZero() {
 			late = k.dropped.Sub(k.over)
 		}
-		if c.undisturbed(k.over, k.dropped) {
+		switch troubles := c.troubles(k.over, k.dropped); {
+		case len(troubles) == 0:
 			calm++
 			quiet = max(quiet, late)
-		} else {
-			disturbed = max(disturbed, late)
+		case late > disturbed:
+			disturbed, worst = late, strings.Join(troubles, ", ")
 		}
 		if !booked[a] || !c.w.dropped(netip.PrefixFrom(a, a.BitLen()).String()) {
 			c.t.Errorf("the ban of %s is lost: booked %v", a, booked[a])
 		}
 	}
-	c.t.Logf("%d attackers dropped, %d of them while nothing was disturbed; undropped over the threshold for %.2f s at most, with disturbances %.2f s; the longest hole in a ban %s; %d looks at the kernel",
-		dropped, calm, quiet.Seconds(), disturbed.Seconds(), hole.Round(time.Millisecond), c.looks)
+	c.t.Logf("%d attackers dropped, %d of them while nothing was disturbed; undropped over the threshold for %.2f s at most, with disturbances %.2f s (%s); the longest hole in a ban %s; %d looks at the kernel",
+		dropped, calm, quiet.Seconds(), disturbed.Seconds(), worst, hole.Round(time.Millisecond), c.looks)
 	if dropped < 5 {
 		c.t.Errorf("only %d attackers were dropped: this proves little", dropped)
 	}

@@ -156,7 +156,7 @@ func (c *chaos) round(names []string) {
 			c.checkVitals()
 		}
 		began := time.Now()
-		c.disturbing(began)
+		c.disturbing(name, began)
 		c.disturbances()[name]()
 		c.done[name]++
 		if slices.Contains(handsOnRuleset, name) {

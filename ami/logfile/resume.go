@@ -1,6 +1,7 @@
 package logfile
 
 import (
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,11 +13,21 @@ import (
 const maxMissed = 64 << 20
 
 // Place is how far a log was read. It outlives the process, and the file's name:
-// a log that was rotated is known by its inode.
+// a log that was rotated is known by its inode, and another one that got the
+// inode, or what was truncated and written anew, by what stands before Offset.
 type Place struct {
 	Path          string
 	Device, Inode uint64
 	Offset        int64
+	Before        uint32 // the CRC-32 of the last bytes before Offset
+}
+
+// before is Place.Before of an offset in a file.
+func before(file *os.File, offset int64) uint32 {
+	const most = 256
+	text := make([]byte, min(offset, most))
+	n, _ := file.ReadAt(text, offset-int64(len(text)))
+	return crc32.ChecksumIEEE(text[:n])
 }
 
 // Place is how far the log was read, and told; nil before the first look. It may
@@ -43,7 +54,11 @@ func (f *Follower) keep() {
 func (f *Follower) remember() {
 	p := f.here
 	p.Offset = f.kept
+	if f.place != nil {
+		p.Before = f.place.Before
+	}
 	if f.file != nil && (f.place == nil || *f.place != p) {
+		p.Before = before(f.file, p.Offset)
 		f.place = &p
 	}
 }
@@ -78,10 +93,15 @@ func (f *Follower) resume() {
 		if device, inode := identity(info); device != f.From.Device || inode != f.From.Inode {
 			continue
 		}
-		if file, err := os.Open(path); err == nil {
+		file, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		if before(file, f.From.Offset) == f.From.Before {
 			f.begin(file, info, f.From.Offset)
 			return
 		}
+		_ = file.Close()
 	}
 }
 

@@ -40,6 +40,12 @@ func TestResuming(t *testing.T) {
 			}
 			write(t, path, line(3))
 		}, "missed 3, 9"},
+		"truncated and written anew": {func(t *testing.T, path string) {
+			if err := os.Truncate(path, 0); err != nil {
+				t.Fatal(err)
+			}
+			write(t, path, line(3)+line(4)+line(5))
+		}, "missed 3, missed 4, missed 5, 9"},
 		"too much": {func(t *testing.T, path string) {
 			write(t, path, line(3)+line(4))
 			write(t, path, strings.Repeat(strings.Repeat("x", 1023)+"\n", maxMissed>>10)+line(5))
