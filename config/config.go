@@ -40,6 +40,7 @@ type Config struct {
 	Rotate     Rotate
 	Restrict   Restrict
 	Notify     Notify
+	Exec       Exec
 	Health     Health
 	Calls      Calls
 	Thresholds []Threshold
@@ -111,12 +112,6 @@ type Restrict struct {
 	Quiet    time.Duration // the storm is over when for so long there were fewer
 }
 
-// Notify says who is told.
-type Notify struct {
-	Webhook string        // URL that gets each incident as JSON; "" is nobody
-	Within  time.Duration // time limit of one delivery
-}
-
 // Health says how the daemon proves that it would stop an attack now.
 type Health struct {
 	Canary time.Duration // how often an event of our own has to come through Asterisk
@@ -158,10 +153,11 @@ const (
 	StepHangupCall     Step = "hangup-call"
 	StepHangup         Step = "hangup"
 	StepNotify         Step = "notify"
+	StepExec           Step = "exec"
 )
 
 // Steps lists every step, in the order of the documentation.
-var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepLock, StepRestrict, StepHangupCall, StepHangup, StepNotify}
+var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepLock, StepRestrict, StepHangupCall, StepHangup, StepNotify, StepExec}
 
 // Playbook is an ordered list of steps under a name.
 type Playbook struct {

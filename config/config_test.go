@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,14 @@ steps = ["ban", "notify"]
 // Every mistake is one located line that says what is accepted.
 func TestMistakes(t *testing.T) {
 	rule := "\n[[playbook]]\nname = \"b\"\nsteps = [\"ban\"]\n[[threshold]]\nname = \"g\"\nper = \"source\"\nsignals = { InvalidPassword = 1 }\nscore = 3\nwithin = \"1h\"\nplaybook = \"b\"\n"
+	mail := "[notify.mail]\nserver = \"mail.example.org:587\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n"
+	env := env
+	env.Template = func(text string) error {
+		if strings.Contains(text, "Acount") {
+			return errors.New("no such field")
+		}
+		return nil
+	}
 	for name, tc := range map[string]struct{ text, want string }{
 		"no user":          {"mode = \"observe\"\n[asterisk]\nsecret = \"x\"\n", `t.toml: asterisk.username: missing: the name of a [user] section in Asterisk's manager.conf`},
 		"no secret":        {"[asterisk]\nusername = \"x\"\n", `t.toml: asterisk.secret: missing: set secret_file, secret, or the environment's TOLLWARDEN_AMI_SECRET`},
@@ -117,13 +126,30 @@ func TestMistakes(t *testing.T) {
 		"quiet":            {login + "[restrict]\nquiet = \"soon\"\n", `t.toml:5: restrict.quiet: "soon": `},
 		"recipient":        {login + "[rotate]\nrecipient = \"ssh-rsa\"\n", `t.toml:5: rotate.recipient: not an age recipient`},
 		"webhook":          {login + "[notify]\nwebhook = \"ops@example.org\"\n", `t.toml:5: notify.webhook: want an http:// or https:// URL`},
+		"relative socket":  {login + "[notify]\nsyslog = \"log\"\n", `t.toml:5: notify.syslog: "log": want an absolute path`},
+		"at once":          {login + "[notify]\nat_once = 0\n", `t.toml:5: notify.at_once: 0: want 1 to 1000`},
+		"digest":           {login + "[notify]\ndigest = \"1d\"\n", `t.toml:5: notify.digest: 24h: want 1s to 6h`},
+		"template":         {login + "[notify]\nsubject = \"{{.Acount}}\"\n", `t.toml:5: notify.subject: not a template of an incident: no such field`},
+		"mail server":      {login + strings.Replace(mail, ":587", "", 1), `t.toml:5: notify.mail.server: "mail.example.org": want host:port, such as "mail.example.org:587"`},
+		"no mail server":   {login + strings.Replace(mail, "mail.example.org:587", "", 1), `t.toml:5: notify.mail.server: missing: the mail server`},
+		"no recipient":     {login + strings.Replace(mail, `"b@example.org"`, "", 1), `t.toml:7: notify.mail.to: missing: who gets the mail`},
+		"mail recipient":   {login + strings.Replace(mail, "b@example.org", `b@example.org\r\nBcc: c@example.org`, 1), `t.toml:7: notify.mail.to: "b@example.org\r\nBcc: c@example.org": want addresses`},
+		"sender":           {login + strings.Replace(mail, "a@example.org", "Ops <a@example.org>", 1), `t.toml:6: notify.mail.from: "Ops <a@example.org>": want one address`},
+		"mail security":    {login + mail + "security = \"ssl\"\n", `t.toml:8: notify.mail.security: "ssl": want one of starttls, tls, none`},
+		"open password":    {login + mail + "security = \"none\"\nusername = \"u\"\npassword = \"p\"\n", `t.toml:9: notify.mail.username: the password would go over the network in the clear`},
+		"no password":      {login + mail + "username = \"u\"\n", `t.toml: notify.mail.password: missing: set password_file, or password`},
+		"password file":    {login + mail + "username = \"u\"\npassword_file = \"/nonexistent\"\n", `t.toml:9: notify.mail.password_file: stat /nonexistent: no such file`},
+		"mail ca":          {login + mail + "ca = \"ca.pem\"\n", `t.toml:8: notify.mail.ca: "ca.pem": want an absolute path`},
+		"no command":       {login + strings.Replace(rule, `["ban"]`, `["ban", "exec"]`, 1), `t.toml: exec.command: missing: playbook "b" runs it: want a command`},
+		"command":          {login + "[exec]\ncommand = [\"on-incident\"]\n", `t.toml:5: exec.command: "on-incident": want the absolute path of a command first`},
+		"exec within":      {login + "[exec]\nwithin = \"0s\"\n", `t.toml:5: exec.within: "0s": want a duration above zero`},
 		"relative log":     {login + "log = \"messages\"\n", `t.toml:4: asterisk.log: "messages": want an absolute path`},
 		"canary":           {login + "[health]\ncanary = \"500ms\"\n", `t.toml:5: health.canary: 500ms: want 1s to 1h`},
 		"kernel":           {login + "[health]\nkernel = \"1d\"\n", `t.toml:5: health.kernel: 24h: want 1s to 1h`},
 		"listen":           {login + "[health]\nlisten = \"9465\"\n", `t.toml:5: health.listen: "9465": want host:port`},
 		"relative data":    {"data = \"var\"\n" + login, `t.toml:1: data: "var": want an absolute path`},
 		"playbook missing": {login + strings.Replace(rule, `playbook = "b"`, `playbook = "c"`, 1), `t.toml:14: threshold[0].playbook: no [[playbook]] is called "c": there are "b"`},
-		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, lock, restrict, hangup-call, hangup, notify`},
+		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, expire-contacts, lock, restrict, hangup-call, hangup, notify, exec`},
 		"signal":           {login + strings.Replace(rule, `InvalidPassword`, `WrongPassword`, 1), `t.toml:11: threshold[0].signals: there is no signal "WrongPassword": want some of InvalidPassword`},
 		"score":            {login + strings.Replace(rule, `score = 3`, `score = 0`, 1), `t.toml:12: threshold[0].score: 0: want 1 to 1000`},
 		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network" or "account"`},
@@ -178,6 +204,42 @@ concurrent = 50
 	}
 	if c.Calls.Limits.Gap != time.Second || c.Calls.Limits.Concurrent != 5 {
 		t.Errorf("the group changed the limits of all: %+v", c.Calls.Limits)
+	}
+}
+
+func TestNotify(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("s3cr3t\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse("t.toml", []byte(login+`
+[notify]
+syslog = "/dev/log"
+digest = "1h"
+[notify.mail]
+server = "[2001:db8::25]:465"
+security = "tls"
+username = "u"
+password_file = "`+file+`"
+from = "a@example.org"
+to = ["b@example.org", "c@example.org"]
+[exec]
+command = ["/bin/true", "x"]
+`), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Default().Notify
+	want.Syslog, want.Digest = "/dev/log", time.Hour
+	want.Mail = config.Mail{Server: "[2001:db8::25]:465", Security: "tls", Username: "u", Password: "s3cr3t", From: "a@example.org", To: []string{"b@example.org", "c@example.org"}}
+	if diff := cmp.Diff(want, c.Notify); diff != "" {
+		t.Error(diff)
+	}
+	if !c.Notify.Anybody() || config.Default().Notify.Anybody() {
+		t.Error("who is told, and who not")
+	}
+	if diff := cmp.Diff(config.Exec{Command: []string{"/bin/true", "x"}, Within: 30 * time.Second}, c.Exec); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -56,10 +56,8 @@ type file struct {
 		Quiet    *string `toml:"quiet"`
 	} `toml:"restrict"`
 
-	Notify struct {
-		Webhook *string `toml:"webhook"`
-		Within  *string `toml:"within"`
-	} `toml:"notify"`
+	Notify fileNotify `toml:"notify"`
+	Exec   fileExec   `toml:"exec"`
 
 	Health struct {
 		Canary *string `toml:"canary"`

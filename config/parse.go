@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"net/netip"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -26,6 +25,8 @@ import (
 type Env struct {
 	// Signals are the names a threshold may count; nil allows any.
 	Signals []string
+	// Template says what is wrong with a template of notify; nil allows any.
+	Template func(text string) error
 	// Getenv reads the environment; nil is os.Getenv.
 	Getenv func(string) string
 }
@@ -111,10 +112,11 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	p.breakIn(&f, &c.BreakIn)
 	p.rotate(&f, c)
 	p.restrict(&f, &c.Restrict)
-	p.notify(&f, &c.Notify)
+	p.notify(&f.Notify, &c.Notify)
 	p.health(&f, &c.Health)
 	p.calls(&f, &c.Calls)
 	p.rules(&f, c)
+	p.exec(&f.Exec, c)
 	if len(p.problems) > 0 {
 		slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 		errs := make([]error, len(p.problems))
@@ -214,7 +216,7 @@ func (p *parser) secret(inline, path *string) Secret {
 		return Secret(s)
 	}
 	if path != nil && *path != "" {
-		return p.secretFile(*path)
+		return p.secretFile("asterisk.secret_file", *path)
 	}
 	if inline != nil && *inline != "" {
 		return Secret(*inline)
@@ -223,24 +225,24 @@ func (p *parser) secret(inline, path *string) Secret {
 	return ""
 }
 
-func (p *parser) secretFile(path string) Secret {
+func (p *parser) secretFile(key, path string) Secret {
 	info, err := os.Stat(path)
 	if err != nil {
-		p.fail("asterisk.secret_file", "%v", err)
+		p.fail(key, "%v", err)
 		return ""
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		p.fail("asterisk.secret_file", "%s can be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
+		p.fail(key, "%s can be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
 		return ""
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
-		p.fail("asterisk.secret_file", "%v", err)
+		p.fail(key, "%v", err)
 		return ""
 	}
 	s := strings.TrimRight(string(data), "\r\n")
 	if s == "" || strings.ContainsAny(s, "\r\n\x00") {
-		p.fail("asterisk.secret_file", "%s must hold the secret alone, on one line", path)
+		p.fail(key, "%s must hold the secret alone, on one line", path)
 		return ""
 	}
 	return Secret(s)
@@ -378,19 +380,6 @@ func (p *parser) rotate(f *file, c *Config) {
 func (p *parser) restrict(f *file, r *Restrict) {
 	p.number("restrict.networks", f.Restrict.Networks, &r.Networks, 2, 30)
 	p.duration("restrict.quiet", f.Restrict.Quiet, &r.Quiet)
-}
-
-func (p *parser) notify(f *file, n *Notify) {
-	set(f.Notify.Webhook, &n.Webhook)
-	p.duration("notify.within", f.Notify.Within, &n.Within)
-	if n.Webhook == "" {
-		return
-	}
-	u, err := url.Parse(n.Webhook)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		// The URL is not shown: webhooks carry tokens.
-		p.fail("notify.webhook", "want an http:// or https:// URL")
-	}
 }
 
 // set takes a written value over the default.

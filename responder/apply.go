@@ -23,29 +23,28 @@ const (
 	fallWithin = 300 * time.Millisecond
 )
 
-// crew carries out the steps that wait for Asterisk or for a receiver. Each
-// incident has one worker; what a playbook's order gives no meaning to runs
-// side by side.
+// crew carries out the steps that wait for Asterisk. Each incident has one
+// worker; what a playbook's order gives no meaning to runs side by side.
 type crew struct {
-	pbx      PBX
-	notifier Notifier
+	pbx PBX
 	// hangUp ends all calls of an account and names the channels it ended.
 	hangUp func(ctx context.Context, account string) (channels []string, err error)
 	// report records the outcome of step n.
 	report func(i *Incident, n int, state State, detail string)
-	// snapshot is the incident with its steps as they stand.
-	snapshot func(i *Incident) *Incident
 	// channels is the number of channels that the events say an account has
 	// up, those of calls it has left included, and a channel that is closed when
 	// one goes down.
 	channels func(account string) (int, <-chan struct{})
 	// rotatedSince says whether the account's secret was changed after t.
 	rotatedSince func(account string, t time.Time) bool
-	// rotated is called when an account has another secret.
-	rotated func(account string)
+	// rotated is called when an account has another secret, and says whose phones
+	// need it.
+	rotated func(account string) (homes string)
 	// ended takes the channels that were hung up and returns how many of the
 	// account's are by now, in all.
 	ended func(account string, channels []string) int
+	// finished is called when the crew is done with an incident.
+	finished func(i *Incident)
 	// contained is called when nothing more is done for the account.
 	contained func(account string)
 
@@ -53,7 +52,6 @@ type crew struct {
 	lockUp func(ctx context.Context, account string) (detail string, err error)
 	// fence restricts an account to its known networks, and keeps how to lift it.
 	fence     func(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
-	notices   chan job // waiting to be told
 	rotations singleflight.Group
 }
 
@@ -71,7 +69,7 @@ type job struct {
 func newJob(i *Incident) job {
 	j := job{incident: i, account: i.Account, at: i.At, open: map[StepKind]int{}}
 	for n, s := range i.Steps {
-		if s.State == Intended && s.Kind != StepBan && s.Kind != StepHangupCall {
+		if s.State == Intended && s.Kind != StepBan && s.Kind != StepHangupCall && !s.tells() {
 			j.open[s.Kind] = n
 			j.to = append(j.to, s.to...)
 		}
@@ -93,8 +91,7 @@ func (j *job) closes() bool {
 // contain carries out one incident's steps. The hang-up and the rotation begin
 // at once, beside the ban in its lane. The registrations go after the
 // rotation, since a thief thrown out before it could come back with the old
-// secret; then the account is swept for calls that slipped in; notify comes
-// last and can tell of all.
+// secret; then the account is swept for calls that slipped in.
 func (c *crew) contain(ctx context.Context, j job) {
 	var beside sync.WaitGroup
 	beside.Go(func() { c.hangup(ctx, j, "") })
@@ -107,27 +104,7 @@ func (c *crew) contain(ctx context.Context, j job) {
 	if j.closes() {
 		c.contained(j.account)
 	}
-	if _, ok := j.open[StepNotify]; !ok {
-		return
-	}
-	select {
-	case c.notices <- j:
-	default:
-		c.report(j.incident, j.open[StepNotify], Failed, "too many incidents wait to be told")
-	}
-}
-
-// tell delivers notifications, apart from containment: a receiver that does not
-// answer holds up nothing but other notifications.
-func (c *crew) tell(ctx context.Context) {
-	for {
-		select {
-		case j := <-c.notices:
-			c.notify(ctx, j)
-		case <-ctx.Done():
-			return
-		}
-	}
+	c.finished(j.incident)
 }
 
 // hangup ends the account's channels, those in the events as well as those
@@ -240,7 +217,7 @@ func (c *crew) rotateOnce(ctx context.Context, account string) (string, error) {
 		defer cancel()
 		detail, err := c.pbx.Rotate(ctx, account)
 		if err == nil {
-			c.rotated(account)
+			detail += "; " + c.rotated(account)
 		}
 		return detail, err
 	})
@@ -261,19 +238,6 @@ func (c *crew) expire(ctx context.Context, j job) {
 		return
 	}
 	c.report(j.incident, n, Done, done)
-}
-
-func (c *crew) notify(ctx context.Context, j job) {
-	n, ok := j.open[StepNotify]
-	if !ok {
-		return
-	}
-	receiver, err := c.notifier.Notify(ctx, c.snapshot(j.incident))
-	if err != nil {
-		c.report(j.incident, n, Failed, err.Error())
-		return
-	}
-	c.report(j.incident, n, Done, receiver+" told")
 }
 
 func failure(before string, err error) string { return before + ": " + err.Error() }

@@ -20,6 +20,7 @@ const (
 	StepRestrict       StepKind = "restrict"
 	StepExpireContacts StepKind = "expire-contacts"
 	StepNotify         StepKind = "notify"
+	StepExec           StepKind = "exec"
 )
 
 // State is how far a step has come.

@@ -58,10 +58,13 @@ func (r *Responder) report(i *Incident, n int, state State, detail string) {
 func (r *Responder) settle(i *Incident, n int, state State, detail string) {
 	s := &i.Steps[n]
 	s.State, s.Detail, s.Took = state, detail, time.Since(i.At)
-	r.meters.step(s)
+	if state != Intended {
+		r.meters.step(s)
+	}
 	r.parts.Ledger.PutStep(ledgerStep(i, n))
 	r.logStep(i, *s)
 	r.show(i)
+	r.tellIfRipe(i)
 }
 
 func (r *Responder) logStep(i *Incident, s Step) {
@@ -84,14 +87,6 @@ func (r *Responder) herald(b Ban, change BanChange) {
 	if r.parts.BanWitness != nil {
 		r.parts.BanWitness(b, change)
 	}
-}
-
-// snapshot is the incident with its steps as they stand.
-func (r *Responder) snapshot(i *Incident) *Incident {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	c := i.clone()
-	return &c
 }
 
 func ledgerBan(b Ban) ledger.Ban {

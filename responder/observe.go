@@ -151,6 +151,9 @@ func (r *Responder) evidence(v *score.Verdict) []score.Record {
 
 func (r *Responder) facts(v *score.Verdict) facts {
 	f := facts{target: r.trust.narrow(targetOf(v), v), observe: r.policy.Observe, deaf: r.policy.Deaf || r.parts.Notifier == nil}
+	if r.parts.Exec != nil || r.policy.Observe {
+		f.command = r.policy.Command
+	}
 	if slices.Contains(r.policy.Playbooks[v.Threshold.Playbook], StepRestrict) {
 		f.refuge, f.exposed = r.refuge(v)
 	}
@@ -226,6 +229,7 @@ func (r *Responder) insist(v *score.Verdict, ban *Ban) {
 // employ gives the steps that wait for Asterisk to the crew.
 func (r *Responder) employ(i *Incident) {
 	j := newJob(i)
+	r.toTell(i, len(j.open) > 0)
 	if len(j.open) == 0 {
 		return
 	}
@@ -239,6 +243,7 @@ func (r *Responder) employ(i *Incident) {
 		for _, n := range j.open {
 			r.settle(i, n, Failed, "too many incidents at once")
 		}
+		r.crewDone(i)
 	}
 }
 
@@ -256,13 +261,16 @@ func (r *Responder) rotatedSince(account string, t time.Time) bool {
 	return r.rotatedAt[account].After(t)
 }
 
-// setRotated notes that an account has another secret: what was guessed of the
-// old one no longer matters.
-func (r *Responder) setRotated(account string) {
+// setRotated notes that an account has another secret, since when what was
+// guessed of the old one no longer matters, and says whose phones need it.
+func (r *Responder) setRotated(account string) (homes string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.rotatedAt[account] = time.Now()
+	now := time.Now()
+	homes = r.homes(now, account)
+	r.rotatedAt[account] = now
 	r.breakIn.Reset(account)
+	return homes
 }
 
 // lingers is how long after containment an account's new calls are still ended

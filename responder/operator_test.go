@@ -136,7 +136,7 @@ func TestUnbanAll(t *testing.T) {
 func TestOrdersOnAccounts(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	ctx := t.Context()
-	if detail, err := h.Rotate(ctx, "1002", 7); err != nil || detail != "changed" {
+	if detail, err := h.Rotate(ctx, "1002", 7); err != nil || detail != "changed; where its phones are is not known" {
 		t.Errorf("rotate: %q, %v", detail, err)
 	}
 	if _, err := h.Hangup(ctx, "1002", 7); err != nil {
@@ -150,7 +150,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 			t.Errorf("rotate %q: %v", account, err)
 		}
 	}
-	want := []string{"rotate 1002 changed", "hangup 1002", "expire-contacts 1002 0 registrations"}
+	want := []string{"rotate 1002 changed; where its phones are is not known", "hangup 1002", "expire-contacts 1002 0 registrations"}
 	if got := h.actions(t); !slices.Equal(got, want) {
 		t.Errorf("recorded %q, want %q", got, want)
 	}

@@ -20,6 +20,7 @@ type facts struct {
 	offences  int          // of this source, still counting
 	observe   bool
 	deaf      bool           // nobody is there to be notified
+	command   string         // what exec runs; "" when it can run nothing
 	stale     *flow          // the one phone of an office that the verdict is about
 	flows     bool           // single flows can be dropped
 	channel   string         // the call that the verdict is about; "" when it is about none
@@ -52,7 +53,10 @@ func plan(v *score.Verdict, playbook []StepKind, ladder Ladder, f facts) []Step 
 			}
 		case StepNotify:
 			s.Target = "operator"
-			s.skipUnless(!f.deaf, "no receiver is configured: set notify.webhook")
+			s.skipUnless(!f.deaf, "no receiver is configured: set notify.webhook, notify.mail or notify.syslog")
+		case StepExec:
+			s.Target = f.command
+			s.skipUnless(f.command != "", "no command is configured: set exec.command")
 		}
 		if f.observe && s.State == Intended {
 			s.State, s.Detail = Skipped, strings.TrimSpace("mode is observe: would "+describe(s, v.At))
@@ -119,12 +123,15 @@ func (s *Step) skipUnless(ok bool, why string) {
 // no incident of its own.
 func idle(steps []Step, f facts) bool {
 	for _, s := range steps {
-		if s.Kind != StepBan && s.Kind != StepNotify || s.ban.Prefix.IsValid() {
+		if s.Kind != StepBan && !s.tells() || s.ban.Prefix.IsValid() {
 			return false
 		}
 	}
 	return f.banned != nil
 }
+
+// tells says that a step changes nothing itself, and is for somebody outside.
+func (s *Step) tells() bool { return s.Kind == StepNotify || s.Kind == StepExec }
 
 // compromised says that a plan treats its account as a thief's.
 func compromised(steps []Step) bool {
@@ -170,6 +177,8 @@ func describe(s Step, now time.Time) string {
 		return "change the secret of " + s.Target
 	case StepExpireContacts:
 		return "throw out the registrations of " + s.Target
+	case StepExec:
+		return "run " + s.Target
 	}
 	return "notify"
 }

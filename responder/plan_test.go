@@ -44,6 +44,9 @@ func TestPlan(t *testing.T) {
 		"a guesser is banned": {
 			guessing(false), []StepKind{StepBan}, facts{}, "ban 192.0.2.66 intended", "",
 		},
+		"in mode observe nobody is told and nothing is run": {
+			guessing(false), []StepKind{StepNotify, StepExec}, facts{observe: true, command: "/bin/x"}, "notify operator skipped; exec /bin/x skipped", "would run /bin/x",
+		},
 		"an allowed source is never banned, the other steps run": {
 			broken("1002"), compromise,
 			facts{allowed: true},

@@ -87,10 +87,13 @@ type Contact struct {
 	Agent   string     // what the phone calls itself
 }
 
-// Notifier tells a person of an incident.
-type Notifier interface {
-	// Notify delivers one incident and reports to whom.
-	Notify(ctx context.Context, i *Incident) (receiver string, err error)
+// Teller passes incidents on to somebody outside.
+type Teller interface {
+	// Tell queues one incident, which is the Teller's from then on, and does not
+	// wait. report is called from any goroutine with what came of it: Intended
+	// any number of times, then Done or Failed once, unless the Teller ends
+	// before.
+	Tell(i *Incident, report func(state State, detail string))
 }
 
 // Ban is one prefix dropped, and why.

@@ -36,7 +36,7 @@ func (r *Responder) Reconfigure(p Policy) error {
 	r.calls.Configure(p.Calls)
 	r.policy.Calls = p.Calls
 	r.policy.Thresholds, r.policy.Playbooks = p.Thresholds, p.Playbooks
-	r.policy.Ladder, r.policy.BreakIn, r.policy.Deaf = p.Ladder, p.BreakIn, p.Deaf
+	r.policy.Ladder, r.policy.BreakIn, r.policy.Deaf, r.policy.Command = p.Ladder, p.BreakIn, p.Deaf, p.Command
 	r.policy.Restrict = p.Restrict
 	return nil
 }

@@ -31,13 +31,16 @@ type Policy struct {
 	Username   string         // our own name on the manager interface
 	Log        bool           // a second sensor reads Asterisk's log
 	Deaf       bool           // the Notifier has nobody to tell
+	Command    string         // what the step exec runs, in words; "" is nothing
 }
 
-// Parts are the responder's edges. Notifier may be nil: nobody is told.
+// Parts are the responder's edges. Notifier and Exec may be nil: nobody is told,
+// nothing is run.
 type Parts struct {
 	Firewall Firewall
 	PBX      PBX
-	Notifier Notifier
+	Notifier Teller
+	Exec     Teller
 	// Watch tells of challenges, which come in by Challenged. It may be nil:
 	// then nothing over UDP is ever proven but a success.
 	Watch  Watch
@@ -71,6 +74,7 @@ type Responder struct {
 	lane   *lane
 	crew   *crew
 	jobs   chan job
+	wordsC chan word   // for those outside
 	sweeps chan string // accounts whose new calls are to be ended now
 
 	endings   chan ending   // single calls to be ended now
@@ -113,6 +117,7 @@ type Responder struct {
 	closing    map[string]*closure  // accounts with an incident under way
 	rotatedAt  map[string]time.Time // when an account got its last secret from us
 	told       told
+	untold     untold
 	nonces     *nonces
 	suspects   suspects
 	offices    offices
@@ -159,13 +164,13 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	}
 	r := &Responder{
 		policy: policy, parts: parts, log: parts.Log, born: now,
-		jobs: make(chan job, maxJobs), sweeps: make(chan string, maxSweeps),
+		jobs: make(chan job, maxJobs), wordsC: make(chan word, maxJobs), sweeps: make(chan string, maxSweeps),
 		endings: make(chan ending, maxEndings), strangers: make(chan question, maxStrangers),
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{decided: map[netip.Prefix]*Ban{}}, loadedC: make(chan struct{}), offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
 		locked: map[string]string{}, restricted: map[string]*restriction{}, spared: map[string]spared{}, refusals: map[refusal]struct{}{},
-		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
+		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, untold: untold{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
@@ -174,8 +179,8 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 		mended:  func() { r.log.Warn().Msg("the kernel's table is restored with every ban in force") },
 	}
 	r.crew = &crew{
-		notices: make(chan job, maxJobs), lockUp: r.lockUp, fence: r.restrict,
-		pbx: parts.PBX, hangUp: r.hangUp, notifier: parts.Notifier, report: r.report, snapshot: r.snapshot,
+		lockUp: r.lockUp, fence: r.restrict, hangUp: r.hangUp, finished: r.finished,
+		pbx: parts.PBX, report: r.report,
 		channels: r.channels, rotatedSince: r.rotatedSince, rotated: r.setRotated, ended: r.ended, contained: r.contained,
 	}
 	if policy.Log {
@@ -201,7 +206,7 @@ func (r *Responder) Run(ctx context.Context) error {
 	for range crewSize {
 		g.Go(func() error { r.work(ctx); return nil })
 	}
-	g.Go(func() error { r.crew.tell(ctx); return nil })
+	g.Go(func() error { r.speak(ctx); return nil })
 	for range enders {
 		g.Go(func() error { r.end(ctx); return nil })
 	}
@@ -273,6 +278,7 @@ func (r *Responder) Tidy(now time.Time) {
 		r.herald(ended, Ended)
 	}
 	r.told.prune(now)
+	r.tellAnyway(now)
 	r.suspects.prune(now)
 	r.offices.prune(now)
 	for account, c := range r.closing {

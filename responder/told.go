@@ -56,7 +56,7 @@ func (t told) prune(now time.Time) {
 // harmless says that a plan changes nothing: all that is left of it is to tell.
 func harmless(steps []Step) bool {
 	for _, s := range steps {
-		if s.Kind != StepNotify && (s.State == Intended || s.ban.Prefix.IsValid()) {
+		if !s.tells() && (s.State == Intended || s.ban.Prefix.IsValid()) {
 			return false
 		}
 	}

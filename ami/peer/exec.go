@@ -9,15 +9,18 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// Hook is the operator's own way to change a secret, for systems that generate
-// Asterisk's files or keep accounts in their own database. The command runs
-// without a shell and with PATH as its only environment. Its standard input is
-// one line of JSON:
+// Hook is a command of the operator's. It runs without a shell, in a process
+// group of its own and with PATH as its only environment.
+//
+// As Options.Hook it is the operator's own way to change a secret, for systems
+// that generate Asterisk's files or keep accounts in their own database. Its
+// standard input is one line of JSON:
 //
 //	{"account":"1002","secret":"…"}
 //
@@ -29,9 +32,6 @@ type Hook struct {
 
 // run gives the secret to the command and waits for its end.
 func (h Hook) run(ctx context.Context, account, secret string) error {
-	timeout := cmp.Or(h.Timeout, time.Minute)
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	input, err := json.Marshal(struct {
 		Account string `json:"account"`
 		Secret  string `json:"secret"`
@@ -39,6 +39,17 @@ func (h Hook) run(ctx context.Context, account, secret string) error {
 	if err != nil {
 		return fmt.Errorf("prepare hook input: %w", err)
 	}
+	_, err = h.Run(ctx, input, secret)
+	return err
+}
+
+// Run gives the command one line on its standard input and waits for its end.
+// said is the last of what it printed, quoted, and "" for nothing; an error has
+// it in its words. Neither holds the secret, when there is one.
+func (h Hook) Run(ctx context.Context, input []byte, secret string) (said string, err error) {
+	timeout := cmp.Or(h.Timeout, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	var out tail
 	cmd := exec.CommandContext(ctx, h.Command[0], h.Command[1:]...)
 	cmd.Env = []string{"PATH=" + cmp.Or(os.Getenv("PATH"), "/usr/sbin:/usr/bin:/sbin:/bin")}
@@ -49,13 +60,16 @@ func (h Hook) run(ctx context.Context, account, secret string) error {
 	cmd.WaitDelay = time.Second
 
 	err = cmd.Run()
+	said = out.quote(secret)
 	switch {
 	case err == nil:
-		return nil
+		return said, nil
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return fmt.Errorf("hook %s: not finished after %v, killed", h.Command[0], timeout)
+		return said, fmt.Errorf("hook %s: not finished after %v, killed", h.Command[0], timeout)
+	case said != "":
+		return said, fmt.Errorf("hook %s: %w: it said %s", h.Command[0], err, said)
 	default:
-		return fmt.Errorf("hook %s: %w%s", h.Command[0], err, out.quote(secret))
+		return "", fmt.Errorf("hook %s: %w", h.Command[0], err)
 	}
 }
 
@@ -72,14 +86,18 @@ func (t *tail) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// quote returns the text for an error line, without the secret.
+// quote returns the text for one line, without the secret.
 func (t *tail) quote(secret string) string {
-	s := strings.TrimSpace(strings.ReplaceAll(string(t.b), secret, "<secret>"))
+	s := string(t.b)
+	if secret != "" {
+		s = strings.ReplaceAll(s, secret, "<secret>")
+	}
+	s = strings.TrimSpace(s)
 	if len(s) > maxTail {
 		s = "…" + s[len(s)-maxTail:]
 	}
 	if s == "" {
 		return ""
 	}
-	return fmt.Sprintf(": it said %q", s)
+	return strconv.Quote(s)
 }

@@ -1,13 +1,13 @@
 package main
 
 import (
-	"context"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
 // What an alarm is about. The words are part of what receivers get.
@@ -16,6 +16,7 @@ const (
 	alarmHealthy  = "healthy"  // it would be, again
 	alarmRepaired = "repaired" // the kernel's table was damaged and is restored
 	alarmGap      = "gap"      // events of some time are lost
+	alarmTest     = "test"     // somebody wants to see that messages arrive
 )
 
 // alarm is something a person should know of the daemon itself.
@@ -26,47 +27,38 @@ type alarm struct {
 	Checks []control.Check `json:"checks,omitempty"` // those that fail
 }
 
-// maxAlarms bounds the alarms that wait for a slow receiver.
-const maxAlarms = 64
-
-// herald tells a receiver of alarms, one after the other, in order.
-type herald struct {
-	deliver func(ctx context.Context, body any) (receiver string, err error)
-	log     zerolog.Logger
-	alarms  chan alarm
-	told    atomic.Uint64
-	failed  atomic.Uint64 // not delivered, or no room to wait
+// messageOf is an alarm as the receivers get it.
+func messageOf(host string, a alarm) *notify.Message {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\nHost: %s\nTime: %s\n", a.Text, host, a.At.Format(time.RFC1123Z))
+	for _, c := range a.Checks {
+		fmt.Fprintf(&text, "%s: %s\n", c.Name, c.Detail)
+	}
+	return &notify.Message{
+		Kind: a.Event, At: a.At, Subject: fmt.Sprintf("[tollwarden] %s (%s)", a.Event, host), Text: text.String(),
+		Line: a.Event + ": " + a.Text, JSON: a, Brief: a,
+	}
 }
 
-func newHerald(deliver func(context.Context, any) (string, error), log zerolog.Logger) *herald {
-	return &herald{deliver: deliver, log: log, alarms: make(chan alarm, maxAlarms)}
+// herald tells the receivers of alarms.
+type herald struct {
+	notifier *notifier
+	told     atomic.Uint64 // by a receiver at least
+	failed   atomic.Uint64 // by none
 }
 
 // tell queues an alarm without waiting.
 func (h *herald) tell(a alarm) {
-	select {
-	case h.alarms <- a:
-	default:
-		h.failed.Add(1)
-	}
-}
-
-// run delivers until ctx ends.
-func (h *herald) run(ctx context.Context) error {
-	for {
-		select {
-		case a := <-h.alarms:
-			receiver, err := h.deliver(ctx, a)
-			switch {
-			case err != nil && ctx.Err() == nil:
-				h.failed.Add(1)
-				h.log.Error().Err(err).Str("alarm", a.Event).Msg("nobody could be told")
-			case err == nil && receiver != "":
-				h.told.Add(1)
-				h.log.Info().Str("alarm", a.Event).Str("told", receiver).Msg("alarm")
-			}
-		case <-ctx.Done():
-			return nil
+	n := h.notifier
+	n.post.Tell(messageOf(n.host, a), func(o notify.Outcome) {
+		switch {
+		case !o.Over:
+		case o.Told > 0:
+			h.told.Add(1)
+		case o.Deaf:
+			// Whoever set no receiver up reads the log.
+		default:
+			h.failed.Add(1)
 		}
-	}
+	})
 }

@@ -28,10 +28,12 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "check", Short: "Explain the configuration and test that it can work here", Args: args(cobra.NoArgs),
 		Long: "Explain the configuration in words, log in to Asterisk and see what the user may do,\n" +
-			"and try the ruleset in the kernel without touching the one in force. Changes nothing.",
+			"try the ruleset in the kernel without touching the one in force, and see whether those\n" +
+			"who are to be told can be reached. Changes nothing, and tells nobody without --notify.",
 	}
 	file := configFlag(cmd)
 	reference := cmd.Flags().Bool("reference", false, "print every key with its default, and check nothing")
+	tell := cmd.Flags().Bool("notify", false, "send every receiver a test message")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		out := cmd.OutOrStdout()
 		if *reference {
@@ -47,11 +49,12 @@ func newCheck() *cobra.Command {
 			return err
 		}
 		explain(out, cfg, allowed)
-		failed := 0
-		for _, c := range []struct {
+		checks := []struct {
 			name string
 			run  func(context.Context, io.Writer, *config.Config) error
-		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}, {"log", checkLog}} {
+		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}, {"log", checkLog}, {"receivers", receiversCheck(*tell)}}
+		failed := 0
+		for _, c := range checks {
 			fmt.Fprintf(out, "\n%s: ", c.name)
 			if err := c.run(cmd.Context(), out, cfg); err != nil {
 				fmt.Fprintf(out, "FAILED: %v\n", err)
@@ -59,7 +62,7 @@ func newCheck() *cobra.Command {
 			}
 		}
 		if failed > 0 {
-			return fmt.Errorf("check: %d of 4 checks failed", failed)
+			return fmt.Errorf("check: %d of %d checks failed", failed, len(checks))
 		}
 		return nil
 	}
@@ -85,9 +88,7 @@ func explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	if slices.Contains(stepsInUse(cfg), config.StepRotate) {
 		fmt.Fprintf(w, "rotate: method %s, %d characters, new secrets are kept in %s%s.\n", cfg.Rotate.Method, cfg.Rotate.Length, cfg.Rotate.Store, encrypted(cfg))
 	}
-	if slices.Contains(stepsInUse(cfg), config.StepNotify) && cfg.Notify.Webhook == "" {
-		fmt.Fprintln(w, "notify: nobody is told, since notify.webhook is not set; the step will be skipped.")
-	}
+	explainTelling(w, cfg)
 }
 
 // allowFileWords tells of the allow file, when there is something in it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
 // configFile is the configuration on the disk, and what of it is in force.
@@ -44,7 +45,7 @@ func openConfig(path string) (*configFile, *config.Config, error) {
 
 // read parses the file as it is now.
 func (f *configFile) read() (*config.Config, [sha256.Size]byte, error) {
-	env := config.Env{Signals: signalNames(), Getenv: func(key string) string {
+	env := config.Env{Signals: signalNames(), Template: notify.CheckTemplate, Getenv: func(key string) string {
 		if key == config.SecretEnv {
 			return f.secret
 		}
@@ -98,6 +99,7 @@ func (f *configFile) state() control.File {
 func reloadable(c config.Config) config.Config {
 	c.Thresholds, c.Playbooks = nil, nil
 	c.Bans, c.BreakIn, c.Notify = config.Bans{}, config.BreakIn{}, config.Notify{}
+	c.Exec = config.Exec{}
 	c.Firewall.Allow = nil
 	c.Health.Canary, c.Health.Kernel = 0, 0
 	return c

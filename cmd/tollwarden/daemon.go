@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -55,8 +54,9 @@ type daemon struct {
 	commands  *ami.Dialer       // the command session
 	canary    *canary
 	sentry    *sentry // nil where the drops are not in the kernel
+	notifier  *notifier
 	herald    *herald
-	receiver  *receiver
+	runner    *runner
 	web       *web.Server // nil: nowhere
 
 	memory     *memory
@@ -116,10 +116,13 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if err := d.openWatch(); err != nil {
 		return nil, err
 	}
-	d.receiver = &receiver{}
-	d.receiver.set(cfg.Notify)
-	d.herald = newHerald(d.receiver.deliver, log)
-	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Notifier: d.receiver, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
+	told, err := tellingOf(&cfg.Notify)
+	if err != nil {
+		return nil, err
+	}
+	d.notifier, d.runner = newNotifier(told, log), newRunner(cfg.Exec)
+	d.herald = &herald{notifier: d.notifier}
+	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Notifier: d.notifier, Exec: d.runner, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
 	if d.watch != nil {
 		parts.Watch = d.watch
 	}
@@ -197,7 +200,8 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	g.Go(func() error { return d.watchHealth(ctx) })
 	g.Go(func() error { return d.remember(ctx) })
-	g.Go(func() error { return d.herald.run(ctx) })
+	g.Go(func() error { return d.notifier.post.Run(ctx) })
+	g.Go(func() error { return d.runner.run(ctx) })
 	if d.sentry != nil {
 		g.Go(func() error { return d.sentry.run(ctx) })
 	}
@@ -284,13 +288,20 @@ func newDialer(cfg *config.Config, log zerolog.Logger) (*ami.Dialer, error) {
 	if cfg.Asterisk.TLSCA == "" {
 		return d, nil
 	}
-	pem, err := os.ReadFile(cfg.Asterisk.TLSCA)
+	var err error
+	d.TLS.RootCAs, err = authority("asterisk.tls_ca", cfg.Asterisk.TLSCA)
+	return d, err
+}
+
+// authority reads the certificates that a key of the configuration names.
+func authority(key, path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("asterisk.tls_ca: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
-	d.TLS.RootCAs = x509.NewCertPool()
-	if !d.TLS.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, errors.New("asterisk.tls_ca: " + cfg.Asterisk.TLSCA + " holds no certificate in PEM form")
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s: %s holds no certificate in PEM form", key, path)
 	}
-	return d, nil
+	return pool, nil
 }

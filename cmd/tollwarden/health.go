@@ -10,7 +10,6 @@ import (
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -219,5 +218,3 @@ func (d *daemon) gap(from, to time.Time) {
 		d.herald.tell(alarm{Event: alarmGap, At: to, Text: fmt.Sprintf("no events were heard from %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))})
 	}
 }
-
-var _ responder.Notifier = (*receiver)(nil)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
@@ -25,7 +26,8 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 		Allow:     allowList(cfg),
 		Username:  cfg.Asterisk.Username,
 		Log:       cfg.Asterisk.Log != "",
-		Deaf:      cfg.Notify.Webhook == "",
+		Deaf:      !cfg.Notify.Anybody(),
+		Command:   strings.Join(cfg.Exec.Command, " "),
 	}
 	for _, book := range cfg.Playbooks {
 		steps := make([]responder.StepKind, len(book.Steps))

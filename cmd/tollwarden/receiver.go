@@ -1,34 +1,105 @@
 package main
 
 import (
-	"context"
+	"crypto/tls"
+	"os"
 	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
-// receiver is whoever notify tells at the moment: a reload may change it.
-type receiver struct{ hook atomic.Pointer[webhook] }
-
-func (r *receiver) set(n config.Notify) {
-	if n.Webhook == "" {
-		r.hook.Store(nil)
-		return
+// hostName is what this machine is called where people are told.
+func hostName() string {
+	if name, err := os.Hostname(); err == nil {
+		return name
 	}
-	r.hook.Store(&webhook{url: n.Webhook, within: n.Within})
+	return "this machine"
 }
 
-// Notify tells of an incident.
-func (r *receiver) Notify(ctx context.Context, i *responder.Incident) (string, error) {
-	return r.deliver(ctx, showIncident(i))
-}
-
-// deliver posts anything; "" when there is nobody.
-func (r *receiver) deliver(ctx context.Context, body any) (string, error) {
-	h := r.hook.Load()
-	if h == nil {
-		return "", nil
+// receiversOf are those whom the configuration wants to be told.
+func receiversOf(n *config.Notify) (notify.Receivers, error) {
+	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{AtOnce: n.AtOnce, Digest: n.Digest}}
+	if n.Webhook != "" {
+		r.Webhook = &notify.Webhook{URL: n.Webhook}
 	}
-	return h.deliver(ctx, body)
+	if n.Syslog != "" {
+		r.Syslog = &notify.Syslog{Socket: n.Syslog}
+	}
+	m := &n.Mail
+	if m.Server == "" {
+		return r, nil
+	}
+	to := &notify.Mail{
+		Server: m.Server, Security: notify.Security(m.Security), Username: m.Username, Password: string(m.Password),
+		From: m.From, To: m.To, TLS: &tls.Config{MinVersion: tls.VersionTLS12},
+	}
+	if m.CA != "" {
+		var err error
+		if to.TLS.RootCAs, err = authority("notify.mail.ca", m.CA); err != nil {
+			return r, err
+		}
+	}
+	r.Mail = to
+	return r, nil
 }
+
+// telling is who is told at the moment, and in which words: a reload may change
+// both.
+type telling struct {
+	receivers notify.Receivers
+	words     *notify.Words
+}
+
+// tellingOf prepares what the configuration wants.
+func tellingOf(n *config.Notify) (*telling, error) {
+	receivers, err := receiversOf(n)
+	if err != nil {
+		return nil, err
+	}
+	words, err := notify.ParseWords(n.Subject, n.Text)
+	if err != nil {
+		return nil, err
+	}
+	return &telling{receivers, words}, nil
+}
+
+// notifier tells the receivers of incidents and alarms.
+type notifier struct {
+	host  string
+	post  *notify.Post
+	words atomic.Pointer[notify.Words]
+}
+
+func newNotifier(t *telling, log zerolog.Logger) *notifier {
+	host := hostName()
+	n := &notifier{host: host, post: notify.NewPost(host, log)}
+	n.set(t)
+	return n
+}
+
+func (n *notifier) set(t *telling) {
+	n.words.Store(t.words)
+	n.post.Set(t.receivers)
+}
+
+// Tell tells of an incident.
+func (n *notifier) Tell(i *responder.Incident, report func(responder.State, string)) {
+	m := n.words.Load().Of(n.host, showIncident(i), time.Local)
+	n.post.Tell(m, func(o notify.Outcome) {
+		switch {
+		case !o.Over:
+			report(responder.Intended, o.Detail)
+		case o.Told == 0:
+			report(responder.Failed, o.Detail)
+		default:
+			report(responder.Done, o.Detail)
+		}
+	})
+}
+
+var _ responder.Teller = (*notifier)(nil)

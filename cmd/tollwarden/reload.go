@@ -84,6 +84,10 @@ func (d *daemon) readAgain() error {
 	if err != nil {
 		return err
 	}
+	told, err := tellingOf(&cfg.Notify)
+	if err != nil {
+		return err
+	}
 	// The kernel first: it is what can fail for reasons of its own.
 	back := d.allow.put(cfg, allowed)
 	_, err = d.responder.Allow(d.allow.prefixes())
@@ -95,7 +99,8 @@ func (d *daemon) readAgain() error {
 		_, failed := d.responder.Allow(d.allow.prefixes())
 		return errors.Join(err, failed)
 	}
-	d.receiver.set(cfg.Notify)
+	d.notifier.set(told)
+	d.runner.set(cfg.Exec)
 	d.canary.set(cfg.Health.Canary)
 	if d.sentry != nil {
 		d.sentry.set(cfg.Health.Kernel)

@@ -137,6 +137,8 @@ func stepWords(step string) string {
 		return "restrict the account to its known networks"
 	case "notify":
 		return "tell the operator"
+	case "exec":
+		return "run the operator's command"
 	}
 	return step
 }
@@ -352,7 +354,9 @@ func (t *teller) next() {
 		case "ban failed":
 			next("The kernel does not block %s: `tollwarden status` says why.", told.Target)
 		case "notify failed":
-			next("Nobody was told by the webhook: %s.", told.Detail)
+			next("Nobody was told: %s.", told.Detail)
+		case "exec failed":
+			next("The command did not end well: %s.", told.Detail)
 		}
 	}
 	if len(t.r.Calls) > 0 {
@@ -371,7 +375,7 @@ func (t *teller) outcome() {
 		switch notify := s.What == stepWords("notify"); {
 		case notify && s.State == "failed":
 			told = " The operator could not be told."
-		case notify:
+		case notify, s.What == stepWords("exec"): // contains nothing
 		case s.State == "done":
 			done++
 			if s.At.After(last) {

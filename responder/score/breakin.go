@@ -237,6 +237,22 @@ func (b *BreakIn) Knows(account string, source netip.Addr, at time.Time) bool {
 	return p != nil && !p.thief && b.knows(p, at)
 }
 
+// Homes are the known places of an account, the one used last first.
+func (b *BreakIn) Homes(account string, at time.Time) []Place {
+	e := b.accounts[account]
+	if e == nil {
+		return nil
+	}
+	var homes []Place
+	for _, p := range entryOf(e).places {
+		if !p.thief && b.knows(&p, at) {
+			homes = append(homes, Place{Account: account, Source: p.source, At: p.last})
+		}
+	}
+	slices.SortStableFunc(homes, func(x, y Place) int { return y.At.Compare(x.At) })
+	return homes
+}
+
 // Tracks says whether anything is known of an account: a place, or a
 // stranger's failure.
 func (b *BreakIn) Tracks(account string) bool { return b.accounts[account] != nil }

@@ -1,0 +1,190 @@
+package config
+
+import (
+	"net"
+	"net/mail"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Notify says who is told, of what and how often.
+type Notify struct {
+	Webhook string        // URL that gets each incident as JSON; "" is nobody
+	Syslog  string        // socket that gets a line for each incident; "" is nobody
+	Mail    Mail          // e-mail
+	Within  time.Duration // time limit of one delivery
+	AtOnce  int           // messages of one kind sent singly within Digest
+	Digest  time.Duration // then the others come in one
+	Subject string        // template of a message's subject
+	Text    string        // template of its text
+}
+
+// Anybody says whether there is a receiver at all.
+func (n *Notify) Anybody() bool { return n.Webhook != "" || n.Syslog != "" || n.Mail.Server != "" }
+
+// Mail says how e-mail is sent.
+type Mail struct {
+	Server   string // host:port; "" is no e-mail
+	Security string // starttls | tls | none
+	CA       string // file with the certificate authority to trust; "" is the system's
+	Username string // "" is no login
+	Password Secret
+	From     string
+	To       []string
+}
+
+// Exec says what the step exec runs.
+type Exec struct {
+	Command []string      // program and arguments; empty: nothing
+	Within  time.Duration // time limit of one run
+}
+
+type fileNotify struct {
+	Webhook *string  `toml:"webhook"`
+	Syslog  *string  `toml:"syslog"`
+	Within  *string  `toml:"within"`
+	AtOnce  *int     `toml:"at_once"`
+	Digest  *string  `toml:"digest"`
+	Subject *string  `toml:"subject"`
+	Text    *string  `toml:"text"`
+	Mail    fileMail `toml:"mail"`
+}
+
+type fileMail struct {
+	Server       *string   `toml:"server"`
+	Security     *string   `toml:"security"`
+	CA           *string   `toml:"ca"`
+	Username     *string   `toml:"username"`
+	Password     *string   `toml:"password"`
+	PasswordFile *string   `toml:"password_file"`
+	From         *string   `toml:"from"`
+	To           *[]string `toml:"to"`
+}
+
+type fileExec struct {
+	Command *[]string `toml:"command"`
+	Within  *string   `toml:"within"`
+}
+
+// Bounds of the time that messages are gathered for. They are given up after a
+// day, which has to hold a few digests.
+const (
+	minDigest = time.Second
+	maxDigest = 6 * time.Hour
+)
+
+func (p *parser) notify(in *fileNotify, n *Notify) {
+	set(in.Webhook, &n.Webhook)
+	if u, err := url.Parse(n.Webhook); n.Webhook != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+		// The URL is not shown: webhooks carry tokens.
+		p.fail("notify.webhook", "want an http:// or https:// URL")
+	}
+	if in.Syslog != nil && *in.Syslog != "" {
+		p.path("notify.syslog", in.Syslog, &n.Syslog)
+	}
+	p.duration("notify.within", in.Within, &n.Within)
+	p.number("notify.at_once", in.AtOnce, &n.AtOnce, 1, 1000)
+	p.duration("notify.digest", in.Digest, &n.Digest)
+	if n.Digest < minDigest || n.Digest > maxDigest {
+		p.fail("notify.digest", "%s: want %s to %s", FormatDuration(n.Digest), FormatDuration(minDigest), FormatDuration(maxDigest))
+	}
+	p.template("notify.subject", in.Subject, &n.Subject)
+	p.template("notify.text", in.Text, &n.Text)
+	p.mail(&in.Mail, &n.Mail)
+}
+
+func (p *parser) template(key string, in, out *string) {
+	set(in, out)
+	if p.env.Template == nil {
+		return
+	}
+	if err := p.env.Template(*out); err != nil {
+		p.fail(key, "not a template of an incident: %v", err)
+	}
+}
+
+var mailSecurity = []string{"starttls", "tls", "none"}
+
+func (p *parser) mail(in *fileMail, m *Mail) {
+	set(in.Server, &m.Server)
+	set(in.Security, &m.Security)
+	set(in.CA, &m.CA)
+	set(in.Username, &m.Username)
+	set(in.From, &m.From)
+	set(in.To, &m.To)
+	if !slices.Contains(mailSecurity, m.Security) {
+		p.fail("notify.mail.security", "%q: want one of %s", m.Security, strings.Join(mailSecurity, ", "))
+	}
+	if m.Server == "" {
+		if in.From != nil && *in.From != "" || len(m.To) > 0 {
+			p.fail("notify.mail.server", `missing: the mail server, such as "mail.example.org:587"`)
+		}
+		return
+	}
+	if host, port, err := net.SplitHostPort(m.Server); err != nil || host == "" || !isPort(port) {
+		p.fail("notify.mail.server", `%q: want host:port, such as "mail.example.org:587"`, m.Server)
+	}
+	if m.CA != "" {
+		p.path("notify.mail.ca", in.CA, &m.CA)
+	}
+	p.mailAddresses(m)
+	p.mailLogin(in, m)
+}
+
+func (p *parser) mailAddresses(m *Mail) {
+	if !isMailAddress(m.From) {
+		p.fail("notify.mail.from", `%q: want one address, such as "tollwarden@example.org"`, m.From)
+	}
+	if len(m.To) == 0 {
+		p.fail("notify.mail.to", `missing: who gets the mail, such as ["ops@example.org"]`)
+	}
+	for _, to := range m.To {
+		if !isMailAddress(to) {
+			p.fail("notify.mail.to", `%q: want addresses, such as ["ops@example.org"]`, to)
+		}
+	}
+}
+
+// isMailAddress takes an address alone, without a name.
+func isMailAddress(s string) bool {
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Name == "" && a.Address == s
+}
+
+func (p *parser) mailLogin(in *fileMail, m *Mail) {
+	if m.Username == "" {
+		return
+	}
+	if m.Security == "none" {
+		p.fail("notify.mail.username", `the password would go over the network in the clear: want security = "starttls" or "tls", or no username`)
+	}
+	switch {
+	case in.PasswordFile != nil && *in.PasswordFile != "":
+		m.Password = p.secretFile("notify.mail.password_file", *in.PasswordFile)
+	case in.Password != nil && *in.Password != "":
+		m.Password = Secret(*in.Password)
+	default:
+		p.fail("notify.mail.password", "missing: set password_file, or password")
+	}
+}
+
+// exec reads what the step of that name runs, which has to be there when a
+// playbook uses it.
+func (p *parser) exec(in *fileExec, c *Config) {
+	set(in.Command, &c.Exec.Command)
+	p.duration("exec.within", in.Within, &c.Exec.Within)
+	if len(c.Exec.Command) > 0 {
+		if !filepath.IsAbs(c.Exec.Command[0]) {
+			p.fail("exec.command", "%q: want the absolute path of a command first", c.Exec.Command[0])
+		}
+		return
+	}
+	for _, book := range c.Playbooks {
+		if slices.Contains(book.Steps, StepExec) {
+			p.fail("exec.command", `missing: playbook %q runs it: want a command, such as ["/usr/local/bin/on-incident"]`, book.Name)
+		}
+	}
+}

@@ -1,0 +1,12 @@
+package notify
+
+import "io"
+
+// WriteLetter writes the mail that a message becomes.
+func (m *Mail) WriteLetter(w io.Writer, what *Message) error {
+	letter, err := m.letter(what)
+	if err == nil {
+		_, err = letter.WriteTo(w)
+	}
+	return err
+}

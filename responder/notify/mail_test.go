@@ -1,0 +1,305 @@
+package notify_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"errors"
+	"io"
+	"math/big"
+	"mime"
+	"net"
+	"net/mail"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/tollwarden/tollwarden/responder/notify"
+)
+
+// exchange is a mail server that keeps what it gets.
+type exchange struct {
+	address string
+	roots   *x509.CertPool
+	server  *smtp.Server
+	refuse  *smtp.SMTPError // what it says to every sender
+
+	mu      sync.Mutex
+	letters []string
+	to      []string
+	login   string // "user password" of the last one
+	secure  bool   // the last letter came encrypted
+}
+
+// newExchange starts one; secure says how it speaks.
+func newExchange(t *testing.T, secure notify.Security) *exchange {
+	t.Helper()
+	x := &exchange{}
+	x.server = smtp.NewServer(x)
+	x.server.Domain, x.server.AllowInsecureAuth = "mail.example.org", true // that is ours to prevent
+	certificate, roots := authority(t)
+	x.roots = roots
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.address = listener.Addr().String()
+	switch secure {
+	case notify.STARTTLS:
+		x.server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	case notify.TLS:
+		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	}
+	done := make(chan error, 1)
+	go func() { done <- x.server.Serve(listener) }()
+	t.Cleanup(func() { _ = x.server.Close(); <-done })
+	return x
+}
+
+// authority makes the certificate of 127.0.0.1.
+func authority(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "mail"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(parsed)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
+}
+
+// NewSession, and what follows, is the server's side of one conversation.
+func (x *exchange) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	_, secure := c.TLSConnectionState()
+	return &session{x: x, secure: secure}, nil
+}
+
+type session struct {
+	x      *exchange
+	secure bool
+	to     []string
+}
+
+func (*session) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (s *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		s.x.mu.Lock()
+		defer s.x.mu.Unlock()
+		s.x.login = user + " " + password
+		if password != "right" {
+			return smtp.ErrAuthFailed
+		}
+		return nil
+	}), nil
+}
+
+func (s *session) Mail(string, *smtp.MailOptions) error {
+	if s.x.refuse != nil {
+		return s.x.refuse
+	}
+	return nil
+}
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = append(s.to, to); return nil }
+func (s *session) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	s.x.mu.Lock()
+	defer s.x.mu.Unlock()
+	s.x.letters, s.x.to, s.x.secure = append(s.x.letters, string(b)), s.to, s.secure
+	return err
+}
+func (*session) Reset()        {}
+func (*session) Logout() error { return nil }
+
+func (x *exchange) mail(security notify.Security) *notify.Mail {
+	return &notify.Mail{
+		Server: x.address, Security: security, TLS: &tls.Config{RootCAs: x.roots},
+		From: "tollwarden@example.org", To: []string{"ops@example.org", "boss@example.org"},
+	}
+}
+
+// within is time enough for a server on this machine.
+func within(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Mail arrives over each kind of connection, with a login where there is one;
+// a check logs in and sends nothing.
+func TestMail(t *testing.T) {
+	for _, security := range []notify.Security{notify.STARTTLS, notify.TLS, notify.Unencrypted} {
+		t.Run(string(security), func(t *testing.T) {
+			x := newExchange(t, security)
+			m := x.mail(security)
+			if security != notify.Unencrypted {
+				m.Username, m.Password = "tollwarden", "right"
+			}
+			if err := m.Check(within(t)); err != nil || len(x.letters) != 0 {
+				t.Fatalf("check: %v, %d letters", err, len(x.letters))
+			}
+			if err := m.Deliver(within(t), &notify.Message{Subject: "Break-in on account 1002 – pbx", Text: "one\ntwo\n"}); err != nil {
+				t.Fatal(err)
+			}
+			letter, err := mail.ReadMessage(strings.NewReader(x.letters[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			subject, err := new(mime.WordDecoder).DecodeHeader(letter.Header.Get("Subject"))
+			if err != nil || subject != "Break-in on account 1002 – pbx" {
+				t.Errorf("subject %q, %v", subject, err)
+			}
+			body, _ := io.ReadAll(letter.Body)
+			if string(body) != "one\r\ntwo\r\n" || !strings.HasPrefix(letter.Header.Get("Content-Type"), "text/plain") {
+				t.Errorf("body %q, %s", body, letter.Header.Get("Content-Type"))
+			}
+			for key, want := range map[string]string{"From": "<tollwarden@example.org>", "To": "<ops@example.org>, <boss@example.org>", "Auto-Submitted": "auto-generated"} {
+				if got := letter.Header.Get(key); got != want {
+					t.Errorf("%s: %q, want %q", key, got, want)
+				}
+			}
+			if !slices.Equal(x.to, m.To) || x.secure != (security == notify.STARTTLS) && security != notify.TLS {
+				t.Errorf("to %q, encrypted %v", x.to, x.secure)
+			}
+			if security != notify.Unencrypted && x.login != "tollwarden right" {
+				t.Errorf("login %q", x.login)
+			}
+		})
+	}
+}
+
+// No password leaves this machine in the clear, and no server that cannot prove
+// who it is gets one.
+func TestMailPasswordIsSafe(t *testing.T) {
+	plain, tlsOnly := newExchange(t, notify.Unencrypted), newExchange(t, notify.STARTTLS)
+	stranger := tlsOnly.mail(notify.STARTTLS)
+	stranger.TLS = nil
+	for name, c := range map[string]struct {
+		x *exchange
+		m *notify.Mail
+	}{
+		"STARTTLS that is not offered":    {plain, plain.mail(notify.STARTTLS)},
+		"TLS that is not spoken":          {plain, plain.mail(notify.TLS)},
+		"a certificate of somebody's own": {tlsOnly, stranger},
+	} {
+		c.m.Username, c.m.Password = "tollwarden", "right"
+		err := c.m.Deliver(within(t), &notify.Message{Subject: "x"})
+		if err == nil || c.x.login != "" || len(c.x.letters) > 0 {
+			t.Errorf("%s: %v, login %q, %d letters", name, err, c.x.login, len(c.x.letters))
+		}
+	}
+	unencrypted := plain.mail(notify.Unencrypted)
+	unencrypted.Username, unencrypted.Password = "tollwarden", "right"
+	if err := unencrypted.Deliver(within(t), &notify.Message{Subject: "x"}); err != nil || plain.login != "" {
+		t.Errorf("without encryption: %v, login %q", err, plain.login)
+	}
+}
+
+// What a server answers decides whether it is asked again.
+func TestMailRefusals(t *testing.T) {
+	x := newExchange(t, notify.STARTTLS)
+	m := x.mail(notify.STARTTLS)
+	for code, want := range map[int]bool{451: false, 550: true} {
+		x.refuse = &smtp.SMTPError{Code: code, Message: "not\x1b[2J now"}
+		err := m.Deliver(within(t), &notify.Message{Subject: "x"})
+		if err == nil || errors.As(err, new(notify.Refusal)) != want || strings.Contains(err.Error(), "\x1b") {
+			t.Errorf("%d: %q", code, err)
+		}
+	}
+	x.refuse = nil
+	m.Username, m.Password = "tollwarden", "wrong"
+	if err := m.Check(within(t)); !errors.As(err, new(notify.Refusal)) || strings.Contains(err.Error(), "wrong") {
+		t.Errorf("a wrong password: %v", err)
+	}
+}
+
+// A server that accepts and says nothing, at any point, is waited for no longer
+// than it may take.
+func TestMailServerThatHangs(t *testing.T) {
+	for name, says := range map[string]string{"at once": "", "after the greeting": "220 mail.example.org\r\n"} {
+		for _, security := range []notify.Security{notify.STARTTLS, notify.TLS} {
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				for {
+					conn, err := listener.Accept()
+					if err != nil {
+						return
+					}
+					_, _ = io.WriteString(conn, says)
+				}
+			}()
+			m := &notify.Mail{Server: listener.Addr().String(), Security: security, From: "a@example.org", To: []string{"b@example.org"}}
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			start := time.Now()
+			err = m.Deliver(ctx, &notify.Message{Subject: "x"})
+			if err == nil || time.Since(start) > 3*time.Second {
+				t.Errorf("%s, %s: %v after %s", name, security, err, time.Since(start))
+			}
+			cancel()
+			_ = listener.Close()
+		}
+	}
+}
+
+// nasties are what strangers might write to be more than a value.
+var nasties = []string{
+	"a\r\nBcc: thief@example.net", "a\nX: y\n\nbody", "a\r\n\r\n.\r\nMAIL FROM:<x>", "\x00\x1b]0;title\a", "=?utf-8?q?a=0D=0ABcc:_thief?=",
+	"\u2028\u202e\u0085x", "\xff\xfe", "{{.Report}}", "<0>", `"`, strings.Repeat("long \r\n", 1000),
+}
+
+// Whatever is in a subject is in the subject alone.
+func TestMailHeadersCannotBeInjected(t *testing.T) {
+	x := newExchange(t, notify.STARTTLS)
+	m := x.mail(notify.STARTTLS)
+	for _, nasty := range nasties {
+		if err := m.Deliver(within(t), &notify.Message{Subject: nasty, Text: "." + nasty}); err != nil {
+			t.Fatal(err)
+		}
+		letter, err := mail.ReadMessage(strings.NewReader(x.letters[len(x.letters)-1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkHeaders(t, letter.Header)
+		if len(x.to) != 2 {
+			t.Errorf("%q went to %q", nasty, x.to)
+		}
+	}
+}
+
+// checkHeaders sees that a letter has the headers it should, and no others.
+func checkHeaders(t *testing.T, h mail.Header) {
+	t.Helper()
+	for key, values := range h {
+		if !slices.Contains([]string{"Auto-Submitted", "Content-Transfer-Encoding", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Subject", "To"}, key) || len(values) != 1 {
+			t.Errorf("header %s: %q", key, values)
+		}
+	}
+	subject, err := new(mime.WordDecoder).DecodeHeader(h.Get("Subject"))
+	if err != nil || strings.ContainsFunc(subject, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		t.Errorf("subject %q, %v", subject, err)
+	}
+}

@@ -1,0 +1,90 @@
+package notify
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+)
+
+// Receivers are those who are told; nil is nobody.
+type Receivers struct {
+	Webhook, Mail, Syslog Receiver
+	Within                time.Duration // of one try
+	// Limit spares the people behind Webhook and Mail. Syslog is a record and
+	// gets everything.
+	Limit Limit
+}
+
+// Each yields the receivers there are.
+func (r *Receivers) Each(yield func(Receiver) bool) {
+	for _, to := range []Receiver{r.Webhook, r.Mail, r.Syslog} {
+		if to != nil && !yield(to) {
+			return
+		}
+	}
+}
+
+// Post tells every receiver of every message, each through an outbox of its own.
+type Post struct{ webhook, mail, syslog *outbox }
+
+// NewPost makes a Post without receivers; host is what digests call this machine.
+func NewPost(host string, log zerolog.Logger) *Post {
+	return &Post{newOutbox("webhook", host, log), newOutbox("e-mail", host, log), newOutbox("syslog", host, log)}
+}
+
+func (p *Post) boxes() []*outbox { return []*outbox{p.webhook, p.mail, p.syslog} }
+
+// Set changes the receivers, while the Post runs or before. What waits for one
+// goes to the one in its place.
+func (p *Post) Set(r Receivers) {
+	set := func(o *outbox, to Receiver, limit Limit) {
+		if to == nil {
+			o.set(nil)
+			return
+		}
+		o.set(&address{Receiver: to, limit: limit, within: r.Within})
+	}
+	set(p.webhook, r.Webhook, r.Limit)
+	set(p.mail, r.Mail, r.Limit)
+	set(p.syslog, r.Syslog, Limit{Digest: r.Limit.Digest})
+}
+
+// Tell queues a message for every receiver and does not wait. report is called
+// when something is known of it, from any goroutine and the last time with an
+// Outcome that is Over; never again when Run has ended before.
+func (p *Post) Tell(m *Message, report func(Outcome)) {
+	r := &receipt{report: report}
+	for _, o := range p.boxes() {
+		if o.to.Load() != nil {
+			r.boxes, r.words = append(r.boxes, o), append(r.words, "")
+		}
+	}
+	if r.open = len(r.boxes); r.open == 0 {
+		report(Outcome{Over: true, Deaf: true, Detail: "no receiver is configured"})
+		return
+	}
+	for _, o := range r.boxes {
+		o.push(letter{m, r})
+	}
+}
+
+// Run delivers until ctx ends.
+func (p *Post) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, o := range p.boxes() {
+		g.Go(func() error { o.run(ctx); return nil })
+	}
+	return g.Wait()
+}
+
+// Counts are how many deliveries were made, singly or in digests, and how many
+// were given up, since the start.
+func (p *Post) Counts() (told, lost uint64) {
+	for _, o := range p.boxes() {
+		told += o.told.Load()
+		lost += o.lost.Load()
+	}
+	return told, lost
+}

@@ -1,0 +1,136 @@
+package notify_test
+
+import (
+	"encoding/json"
+	"net/mail"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/notify"
+)
+
+func TestTemplates(t *testing.T) {
+	at := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC)
+	i := control.Incident{
+		ID: 41, At: at, Key: control.Key{Kind: "account", Value: "1002"}, Account: "1002", Source: "192.0.2.66", Threshold: "break-in",
+		Mode: "enforce", Steps: []control.Step{{Step: "rotate", Target: "1002", State: "done", Detail: "kept in secrets"}},
+		Evidence: []control.Observation{{At: at, Signal: "SuccessAfterFailures", Source: "192.0.2.66", Account: "1002", Proof: "proven"}},
+	}
+	for text, want := range map[string]string{
+		"{{.Title}} ({{.Host}}, incident {{.ID}})":                                   "Break-in on account 1002 (pbx, incident 41)\n",
+		`{{.At.Format "15:04"}} {{.Key.Kind}} {{.Key.Value}} {{.Source}} {{.Mode}}`:  "03:04 account 1002 192.0.2.66 enforce\n",
+		"{{range .Steps}}{{.Step}} of {{.Target}}: {{.State}}, {{.Detail}}\n{{end}}": "rotate of 1002: done, kept in secrets\n",
+		"{{range .Evidence}}{{.Signal}} {{.Proof}}{{end}}":                           "SuccessAfterFailures proven\n",
+		"{{if .Calls}}calls{{else}}no calls{{end}}\n\n{{.Outcome}}":                  "no calls\n\nStopped.\n",
+		"{{index .Next 0}}": "Give the phones of 1002 their new password (kept in secrets). Until then they cannot register.\n",
+	} {
+		w, err := notify.ParseWords("{{.Title}}", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := w.Of("pbx", i, time.UTC)
+		if m.Text != want {
+			t.Errorf("%s makes %q, want %q", text, m.Text, want)
+		}
+		if m.Subject != "Break-in on account 1002" || m.Kind != "break-in" {
+			t.Errorf("subject %q, kind %q", m.Subject, m.Kind)
+		}
+	}
+	w, err := notify.ParseWords("{{.Title}}", "{{.Report}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := w.Of("pbx", i, time.UTC)
+	if !strings.Contains(m.Text, "Incident 41: Break-in on account 1002\n") || !strings.Contains(m.Text, "What to do next\n") {
+		t.Errorf("the report is %q", m.Text)
+	}
+	if want := `incident=41 threshold="break-in" key="account 1002" account="1002" source="192.0.2.66" mode=enforce steps="rotate done" reason=""`; m.Line != want {
+		t.Errorf("line %s", m.Line)
+	}
+	body, _ := json.Marshal(m.JSON)
+	want, _ := json.Marshal(i)
+	if string(body) != string(want) {
+		t.Errorf("JSON %s, want the incident's %s", body, want)
+	}
+}
+
+// A wrong template is found before it is needed.
+func TestWrongTemplates(t *testing.T) {
+	for text, want := range map[string]string{
+		"{{.Acount}}":               "can't evaluate field Acount",
+		"{{.Account":                "unclosed action",
+		"line\n{{nonsense}}":        "line 2: function \"nonsense\" not defined",
+		"{{(index .Steps 0).Step}}": "index out of range",
+		"{{template \"x\"}}":        "not defined",
+		"{{define \"x\"}}{{template \"x\"}}{{end}}{{template \"x\"}}": "exceeded maximum template depth",
+		" ": "it makes an empty text",
+	} {
+		err := notify.CheckTemplate(text)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// A template that fails on one incident loses nothing of it.
+func TestTemplateThatFailsLater(t *testing.T) {
+	text := "{{if gt (len .Steps) 1}}{{index .Steps 9}}{{end}}ok"
+	if err := notify.CheckTemplate(text); err != nil {
+		t.Fatal(err)
+	}
+	w, err := notify.ParseWords(text, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := w.Of("pbx", control.Incident{ID: 7, Account: "1002", Key: control.Key{Kind: "account", Value: "1002"}, Steps: make([]control.Step, 2)}, time.UTC)
+	if !strings.HasPrefix(m.Text, "notify.text cannot be made: ") || !strings.Contains(m.Text, "Incident 7") || m.Subject != "Account 1002: " && m.Subject != "Account 1002:" {
+		t.Errorf("%q, %q", m.Subject, m.Text)
+	}
+}
+
+// What strangers wrote is a value and no more: no line, no header, no control
+// character, no template of its own.
+func FuzzMessage(f *testing.F) {
+	for _, nasty := range nasties {
+		f.Add(nasty, nasty, nasty)
+	}
+	w, err := notify.ParseWords("{{.Title}}: {{.Account}} {{.Reason}}", "{{.Account}}\n{{.Reason}}\n{{range .Steps}}{{.Detail}}{{end}}\n{{range .Evidence}}{{.Session}}{{end}}\nend")
+	if err != nil {
+		f.Fatal(err)
+	}
+	whole, err := notify.ParseWords("{{.Title}}", "{{.Report}}")
+	if err != nil {
+		f.Fatal(err)
+	}
+	to := &notify.Mail{From: "a@example.org", To: []string{"b@example.org"}}
+	f.Fuzz(func(t *testing.T, account, detail, session string) {
+		i := control.Incident{
+			Key: control.Key{Kind: "account", Value: account}, Account: account, Reason: detail, Threshold: detail,
+			Steps: []control.Step{{Step: "rotate", Target: account, State: "done", Detail: detail}}, Evidence: []control.Observation{{Account: account, Session: session, Signal: detail}},
+		}
+		m := w.Of("pbx", i, time.UTC)
+		if n := strings.Count(m.Text, "\n"); n != 5 {
+			t.Errorf("%d lines: %q", n, m.Text)
+		}
+		for _, s := range append(strings.Split(m.Text+whole.Of("pbx", i, time.UTC).Text, "\n"), m.Subject, m.Line) {
+			if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q does not print", s)
+			}
+		}
+		var b strings.Builder
+		if err := to.WriteLetter(&b, m); err != nil {
+			t.Fatal(err)
+		}
+		letter, err := mail.ReadMessage(strings.NewReader(b.String()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkHeaders(t, letter.Header)
+		if i.Account != account || i.Steps[0].Detail != detail || i.Evidence[0].Session != session {
+			t.Error("the incident itself was changed")
+		}
+	})
+}

@@ -1,0 +1,80 @@
+package notify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+)
+
+// Webhook tells by POST, as JSON. The URL stays out of names and errors:
+// webhooks carry tokens in theirs.
+type Webhook struct{ URL string }
+
+// poster does not follow: a POST that is sent elsewhere arrives there as a GET
+// and tells nobody.
+var poster = http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+// Name is the webhook's host.
+func (h *Webhook) Name() string {
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		return "webhook"
+	}
+	return "webhook " + u.Host
+}
+
+// Deliver posts a message.
+func (h *Webhook) Deliver(ctx context.Context, m *Message) error {
+	body, err := json.Marshal(m.JSON)
+	if err != nil {
+		return Refusal{err}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("bad URL")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := poster.Do(req)
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err // without the URL
+	}
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can serve again
+	if resp.StatusCode < 300 {
+		return nil
+	}
+	err = fmt.Errorf("answered %s", OneLine(resp.Status, maxSubject))
+	switch {
+	case resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode == http.StatusTooManyRequests:
+	case resp.StatusCode < 500:
+		return Refusal{err}
+	}
+	return err
+}
+
+// Check connects to the webhook's host, and posts nothing.
+func (h *Webhook) Check(ctx context.Context) error {
+	u, err := url.Parse(h.URL)
+	if err != nil {
+		return errors.New("bad URL")
+	}
+	port := u.Port()
+	if port == "" {
+		port = u.Scheme // the system knows http and https by name
+	}
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
