@@ -26,9 +26,9 @@ type Reading struct {
 	Blind     time.Duration // in gaps
 	Sessions  map[string]Session
 	Shed      map[string]uint64 // events passed over under overload, by name
-	CanaryAge time.Duration // negative: none was heard yet
-	Lost      uint64        // canaries not heard
-	Unsent    uint64        // canaries that could not be sent
+	CanaryAge time.Duration     // negative: none was heard yet
+	Lost      uint64            // canaries not heard
+	Unsent    uint64            // canaries that could not be sent
 
 	LedgerLag     time.Duration
 	LedgerPending int
