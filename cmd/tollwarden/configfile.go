@@ -98,8 +98,8 @@ func (f *configFile) state() control.File {
 // here needs a restart, new keys included.
 func reloadable(c config.Config) config.Config {
 	c.Thresholds, c.Playbooks = nil, nil
-	c.Bans, c.BreakIn, c.Notify = config.Bans{}, config.BreakIn{}, config.Notify{}
-	c.Exec = config.Exec{}
+	c.Bans, c.BreakIn, c.Calls = config.Bans{}, config.BreakIn{}, config.Calls{}
+	c.Notify, c.Exec = config.Notify{}, config.Exec{}
 	c.Firewall.Allow = nil
 	c.Health.Canary, c.Health.Kernel = 0, 0
 	return c

@@ -73,7 +73,7 @@ func TestFixedKeys(t *testing.T) {
 		t.Errorf("nothing differs: %v", keys)
 	}
 	is.Thresholds, is.Playbooks = nil, nil
-	is.Bans.Forget, is.BreakIn.Failures = 1, 99
+	is.Bans.Forget, is.BreakIn.Failures, is.Calls.Country = 1, 99, "FR"
 	is.Notify.Webhook, is.Health.Canary = "https://example.org/", 7
 	is.Firewall.Allow = nil
 	if keys := fixed(was, is); len(keys) > 0 {
