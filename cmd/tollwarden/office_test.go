@@ -33,6 +33,7 @@ type site struct {
 	accounts []calls.Account
 	contacts []responder.Contact
 	calls    int
+	sent     int // of them, sent on to a number outside
 }
 
 // The office has one public address; people at home have theirs.
@@ -162,6 +163,62 @@ func (s *site) call(account, number, source string) (hangUp func()) {
 	return s.ring("PJSIP/"+account, number, "PJSIP/carrier")
 }
 
+// leg is one channel as events tell of it.
+func leg(prefix, name, exten string, serial int) string {
+	return strings.ReplaceAll(fmt.Sprintf(`_Channel: %s
+_ChannelState: 6
+_ChannelStateDesc: Up
+_CallerIDNum: 1
+_CallerIDName: 1
+_ConnectedLineNum: <unknown>
+_ConnectedLineName: <unknown>
+_Language: en
+_AccountCode: 
+_Context: internal
+_Exten: %s
+_Priority: 1
+_Uniqueid: %[3]d.%[3]d
+_Linkedid: %[3]d.%[3]d
+`, name, exten, serial), "_", prefix)
+}
+
+func (s *site) dials(from, to string) {
+	s.say("Event: DialBegin\nPrivilege: call,all\n" + leg("", from, "s", s.serial) + leg("Dest", to, "s", s.serial) + "DialString: x\n\n")
+}
+
+// sendOn is a caller whom the one called sends on: by a transfer of the call, or
+// unanswered, by a diversion. What the caller is connected with then is the end.
+func (s *site) sendOn(caller, called, number string, diverted bool) (hangUp func()) {
+	s.sent++
+	if diverted {
+		s.say("Event: DialEnd\nPrivilege: call,all\n" + leg("", caller, "s", s.serial) + leg("Dest", called, "s", s.serial) + "Forward: " + number + "\nDialStatus: CANCEL\n\n")
+	} else {
+		s.say("Event: BlindTransfer\nPrivilege: call,all\nResult: Success\n" + leg("Transferer", called, "s", s.serial) + leg("Transferee", caller, "s", s.serial) +
+			"IsExternal: Yes\nContext: internal\nExtension: " + number + "\n\n")
+	}
+	s.channel("Hangup", called, 6, "", "Cause: 16\nCause-txt: Normal Clearing\n")
+	s.serial++
+	out := fmt.Sprintf("PJSIP/carrier-%08x", s.serial)
+	s.channel("Newchannel", out, 0, "", "")
+	s.dials(caller, out)
+	return func() {
+		s.channel("Hangup", out, 6, "", "Cause: 16\nCause-txt: Normal Clearing\n")
+		s.channel("Hangup", caller, 6, "", "Cause: 16\nCause-txt: Normal Clearing\n")
+	}
+}
+
+// sentOn is a call from outside that a colleague sends out again.
+func (s *site) sentOn(account, number string, diverted bool) (hangUp func()) {
+	s.calls++
+	s.serial++
+	in, out := fmt.Sprintf("PJSIP/carrier-%08x", s.serial), fmt.Sprintf("PJSIP/%s-%08x", account, s.serial+1)
+	s.channel("Newchannel", in, 4, "+442079460000", "")
+	s.serial++
+	s.channel("Newchannel", out, 0, "", "")
+	s.dials(in, out)
+	return s.sendOn(in, out, number, diverted)
+}
+
 // ring is a call that comes in on one channel and goes out on another.
 func (s *site) ring(from, number, to string) (hangUp func()) {
 	s.calls++
@@ -170,6 +227,7 @@ func (s *site) ring(from, number, to string) (hangUp func()) {
 	s.channel("Newchannel", in, 4, number, "")
 	s.serial++
 	s.channel("Newchannel", out, 0, "", "")
+	s.dials(in, out)
 	s.channel("Newstate", out, 6, "", "")
 	s.channel("Newstate", in, 6, number, "")
 	return func() {
@@ -263,6 +321,9 @@ func (s *site) day(r *rand.Rand, n int, every time.Duration) {
 		}
 		national := fmt.Sprintf("0%d79460%03d", 20+r.IntN(3), r.IntN(1000))
 		switch p := r.IntN(1000); {
+		case p < 20: // from outside, and out again: transferred to a mobile, or diverted there
+			hold(d, talk(), func() func() { return s.sentOn(account, fmt.Sprintf("0770090%04d", r.IntN(20)), p < 8) })
+			made++
 		case p < 350: // from outside, in
 			hold(d, talk(), func() func() {
 				return s.ring("PJSIP/carrier", fmt.Sprintf("+44207946%04d", r.IntN(40)), "PJSIP/"+account)
@@ -321,8 +382,8 @@ func TestQuietOffice(t *testing.T) {
 		t.Helper()
 		steps, stories := s.ordered()
 		c := s.daemon.Counters()
-		t.Logf("%s (seed %d): %d accounts, %d calls, %d events; signs about calls: %d; bans: %d, hang-ups: %d, rotations: %d, registrations thrown out: %d",
-			which, seed, len(s.accounts)-2, s.calls, c.Events, c.Signs, len(s.daemon.Bans(s.now)), steps["hangup"]+steps["hangup-call"], steps["rotate"], steps["expire-contacts"])
+		t.Logf("%s (seed %d): %d accounts, %d calls (%d of them sent on to mobiles), %d events; signs about calls: %d; bans: %d, hang-ups: %d, rotations: %d, registrations thrown out: %d",
+			which, seed, len(s.accounts)-2, s.calls, s.sent, c.Events, c.Signs, len(s.daemon.Bans(s.now)), steps["hangup"]+steps["hangup-call"], steps["rotate"], steps["expire-contacts"])
 		if len(steps) > 0 || len(s.daemon.Bans(s.now)) > 0 {
 			t.Errorf("the office was disturbed: %v\n%s", steps, strings.Join(stories, "\n"))
 		}
