@@ -67,7 +67,7 @@ func execute(ctx context.Context, args []string) int {
 		code = ec.code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(root.ErrOrStderr(), "tollwarden: "+text)
+		fmt.Fprintln(root.ErrOrStderr(), plainLines("tollwarden: "+text)) // it may quote an account
 	}
 	return code
 }

@@ -10,10 +10,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
-// printJSON writes v with indentation. encoding/json escapes what would upset
-// a terminal.
+// printJSON writes v with indentation.
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	enc := json.NewEncoder(report.JSON(w))
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }

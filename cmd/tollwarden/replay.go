@@ -18,6 +18,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/replay"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 func newReplay() *cobra.Command {
@@ -50,7 +51,7 @@ func newReplay() *cobra.Command {
 			o.Progress = bar.show
 		}
 		if *observations {
-			enc := json.NewEncoder(out)
+			enc := json.NewEncoder(report.JSON(out))
 			o.Saw = func(seen *replay.Observation) { _ = enc.Encode((*observed)(seen)) }
 		}
 		result, err := replay.Run(cmd.Context(), paths, o)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 func newRun() *cobra.Command {
@@ -45,7 +46,7 @@ func newLog(cmd *cobra.Command) zerolog.Logger {
 			return zerolog.New(zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime}).With().Timestamp().Logger()
 		}
 	}
-	return zerolog.New(out).With().Timestamp().Logger()
+	return zerolog.New(report.JSON(out)).With().Timestamp().Logger()
 }
 
 // loadConfig reads the file once, for a command.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // watchBans lists the bans in force and then a line for every change.
@@ -60,6 +61,6 @@ func watchIncidents(ctx context.Context, out io.Writer, socket string, asJSON bo
 
 // jsonLines prints each value as one line.
 func jsonLines[T any](out io.Writer) func(T) error {
-	enc := json.NewEncoder(out)
+	enc := json.NewEncoder(report.JSON(out))
 	return func(v T) error { return enc.Encode(v) }
 }

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // Webhook tells by POST, as JSON. The URL stays out of names and errors:
@@ -31,11 +33,11 @@ func (h *Webhook) Name() string {
 
 // Deliver posts a message.
 func (h *Webhook) Deliver(ctx context.Context, m *Message) error {
-	body, err := json.Marshal(m.JSON)
-	if err != nil {
+	var body bytes.Buffer
+	if err := json.NewEncoder(report.JSON(&body)).Encode(m.JSON); err != nil {
 		return Refusal{err}
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.URL, &body)
 	if err != nil {
 		return errors.New("bad URL")
 	}

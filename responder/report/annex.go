@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
 
 	"github.com/tollwarden/tollwarden/responder/control"
 )
@@ -43,7 +42,7 @@ func annexOf(i *control.Incident) Annex {
 		c.Ended, c.Answered = inUTC(c.Ended), inUTC(c.Answered)
 		_ = enc.Encode(c)
 	}
-	a := Annex{Data: ascii(b.String()), Name: "incident-" + strconv.FormatInt(i.ID, 10) + "-evidence.jsonl"}
+	a := Annex{Data: escape(b.String(), ascii), Name: "incident-" + strconv.FormatInt(i.ID, 10) + "-evidence.jsonl"}
 	sum := sha256.Sum256(a.Data)
 	a.SHA256 = hex.EncodeToString(sum[:])
 	if bare > 0 {
@@ -87,21 +86,9 @@ func RawLines(raw string) []string {
 	return lines
 }
 
-// ascii escapes what is not ASCII as JSON does, so that no character of a
-// stranger's changes how the lines look.
-func ascii(lines string) []byte {
-	var out []byte
-	for _, r := range lines {
-		if r < 0x7f {
-			out = append(out, byte(r))
-			continue
-		}
-		for _, unit := range utf16.Encode([]rune{r}) {
-			out = fmt.Appendf(out, `\u%04x`, unit)
-		}
-	}
-	return out
-}
+// ascii keeps of a text what no character of a stranger's can change the looks
+// of.
+func ascii(r rune) bool { return r < 0x7f }
 
 // Text is the annex for the page.
 func (a Annex) Text() string { return string(a.Data) }

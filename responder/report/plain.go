@@ -1,9 +1,14 @@
 package report
 
 import (
+	"bytes"
+	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Plain makes text from the network safe to look at: what does not print, and
@@ -16,4 +21,39 @@ func Plain(s string) string {
 	quoted := strconv.QuoteToGraphic(s)
 	quoted = quoted[1 : len(quoted)-1]
 	return strings.ReplaceAll(quoted, `\"`, `"`)
+}
+
+// JSON is a writer of JSON to w that escapes in its strings what encoders leave:
+// the control characters beyond ASCII, which are terminal sequences as much as
+// ESC, and the marks that turn the direction of text. Each Write has to be whole
+// values.
+func JSON(w io.Writer) io.Writer { return jsonWriter{w} }
+
+type jsonWriter struct{ w io.Writer }
+
+func (j jsonWriter) Write(p []byte) (int, error) {
+	if bytes.IndexFunc(p, unsafeInJSON) < 0 {
+		return j.w.Write(p)
+	}
+	if _, err := j.w.Write(escape(string(p), func(r rune) bool { return !unsafeInJSON(r) })); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+func unsafeInJSON(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
+
+// escape writes what is not safe as JSON's strings do.
+func escape(text string, safe func(rune) bool) []byte {
+	var out []byte
+	for _, r := range text {
+		if safe(r) {
+			out = utf8.AppendRune(out, r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			out = fmt.Appendf(out, `\u%04x`, unit)
+		}
+	}
+	return out
 }
