@@ -30,10 +30,10 @@ func (r *Responder) record(i *Incident) {
 		}
 		s.ban.Incident, s.ban.step = i.ID, n
 		r.book.put(s.ban)
-		r.parts.Ledger.PutBan(ledgerBan(s.ban))
 		if s.ban.Offence > 0 {
 			r.parts.Ledger.AddOffence(s.ban.Prefix, s.ban.Since)
 		}
+		r.parts.Ledger.PutBan(ledgerBan(s.ban))
 	}
 	r.noteCalls(i)
 	r.log.Warn().Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Per.String(), i.Key.String()).

@@ -41,8 +41,8 @@ func (r *Responder) promote(v *score.Verdict, was Ban) {
 	if ban.Observed {
 		return
 	}
-	r.parts.Ledger.PutBan(ledgerBan(ban))
 	r.parts.Ledger.AddOffence(ban.Prefix, ban.Since)
+	r.parts.Ledger.PutBan(ledgerBan(ban))
 	r.counters.Proved++
 	if !r.lane.push(order{ban, func(err error) { r.promoted(ban, err) }}) {
 		r.counters.LaneFull++

@@ -36,7 +36,8 @@ func (b Ban) inForce(now time.Time) bool {
 
 // PutBan records a ban in force. One with the prefix and Since of a ban that is
 // there already changes that one; with another Since it begins a new episode and
-// ends the one before. It does not wait.
+// ends the one before. It does not wait, and has the disk written to at once: put
+// what belongs to the ban before it.
 func (l *Ledger) PutBan(b Ban) {
 	if !b.Prefix.IsValid() {
 		l.refuse(kindBan)
@@ -47,6 +48,7 @@ func (l *Ledger) PutBan(b Ban) {
 	b.Reason, b.Origin, b.Scope = text(b.Reason), text(b.Origin), text(b.Scope)
 	b.ReleasedAt, b.ReleasedBy = time.Time{}, ""
 	l.put(putBan{b})
+	signal(l.hurryC)
 }
 
 // DeleteBan records that a person or a rule ended the ban of prefix before its

@@ -18,9 +18,11 @@
 // power cut could still take the last commits, since WAL is then only synced at
 // checkpoints; FULL syncs each batch, and as a batch carries everything that
 // queued up during the sync before it, that price does not grow with the load.
-// So what Flush confirmed survives both. What was queued and not confirmed, some
-// hundredths of a second of work, is lost, an incident's number with it: the next
-// run may give the same number again. Tell people numbers after Flush.
+// So what Flush confirmed survives both. What was queued and not confirmed is
+// lost, an incident's number with it: the next run may give the same number
+// again. Tell people numbers after Flush. With a ban in it that is what came
+// since the last sync began, a few milliseconds: a ban is written at once, with
+// its incident and its offence. The rest waits for up to 10 ms for company.
 //
 // # When the disk fails
 //

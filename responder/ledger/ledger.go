@@ -28,6 +28,11 @@ type Options struct {
 	Queue int
 	// Log hears of trouble with the file and of its end. The zero Logger discards.
 	Log zerolog.Logger
+
+	// linger is how long the first change of a batch waits for company when
+	// nobody waits in Flush and no ban is among them; 10 ms but for tests. It
+	// bounds the syncs of such batches to a hundred a second.
+	linger time.Duration
 }
 
 func (o Options) withDefaults() Options {
@@ -43,6 +48,9 @@ func (o Options) withDefaults() Options {
 	if o.Queue <= 0 {
 		o.Queue = 32_768
 	}
+	if o.linger <= 0 {
+		o.linger = 10 * time.Millisecond
+	}
 	return o
 }
 
@@ -50,9 +58,6 @@ const (
 	// batchRows is about how many rows one transaction takes: enough to share one
 	// sync among many, few enough to fit on a nearly full disk.
 	batchRows = 1024
-	// linger is how long the first change of a batch waits for company when nobody
-	// waits in Flush. It bounds the syncs to a hundred a second.
-	linger = 10 * time.Millisecond
 	// retryFirst and retryMost are the pauses between attempts after a failure.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 30 * time.Second
@@ -72,10 +77,11 @@ type Ledger struct {
 	path string // empty: in memory only
 	o    Options
 
-	wakeC chan struct{} // rows are waiting
-	urgeC chan struct{} // and someone waits for them
-	stopC chan struct{} // Close was called
-	doneC chan struct{} // the owner goroutine has ended
+	wakeC  chan struct{} // rows are waiting
+	hurryC chan struct{} // and among them a ban, which a power cut must not take
+	urgeC  chan struct{} // and someone waits for them
+	stopC  chan struct{} // Close was called
+	doneC  chan struct{} // the owner goroutine has ended
 
 	mu       sync.Mutex
 	closed   bool
@@ -117,13 +123,14 @@ type waiter struct {
 // and catches up when it can.
 func Open(path string, o Options) (*Ledger, error) {
 	l := &Ledger{
-		path:  path,
-		o:     o.withDefaults(),
-		wakeC: make(chan struct{}, 1),
-		urgeC: make(chan struct{}, 1),
-		stopC: make(chan struct{}),
-		doneC: make(chan struct{}),
-		rowID: time.Now().UnixMicro(),
+		path:   path,
+		o:      o.withDefaults(),
+		wakeC:  make(chan struct{}, 1),
+		hurryC: make(chan struct{}, 1),
+		urgeC:  make(chan struct{}, 1),
+		stopC:  make(chan struct{}),
+		doneC:  make(chan struct{}),
+		rowID:  time.Now().UnixMicro(),
 	}
 	l.queue.limit = l.o.Queue
 	if err := l.ready(); err != nil {

@@ -54,10 +54,11 @@ func (l *Ledger) run() {
 	}
 }
 
-// linger lets a batch gather, unless someone waits for it.
+// linger lets a batch gather, unless there is a ban in it or someone waits for it.
 func (l *Ledger) linger() {
 	select {
-	case <-time.After(linger):
+	case <-time.After(l.o.linger):
+	case <-l.hurryC:
 	case <-l.urgeC:
 	case <-l.stopC:
 	}
