@@ -1,6 +1,8 @@
 package test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +172,7 @@ func TestTransferredCallsGoDown(t *testing.T) {
 func TestForbiddenTransfersAreEnded(t *testing.T) {
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel() // it waits more than it does
 			x := newExchange(t, v, onlyForbidden)
 			ended := func(what string, incidents int) {
 				t.Helper()
@@ -184,6 +187,38 @@ func TestForbiddenTransfersAreEnded(t *testing.T) {
 				_ = c.Hangup(soon(t))
 			}
 			ended("forwarded", 2)
+			x.warden.logSteps(t)
+		})
+	}
+}
+
+// A thief who connects his calls with one another as fast as he can, so that
+// they go on without him: with nothing tuned, all of them go down.
+func TestThiefWhoTransfers(t *testing.T) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel() // it waits more than it does
+			x := newExchange(t, v, "")
+			start, most, connected := time.Now(), 0, 0
+			for i := 0; time.Since(start) < 10*time.Second && !x.warden.settled("machine-dialled"); i++ {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				one, err := x.thief.Call(ctx, fmt.Sprintf("0044207946%04d", 2*i))
+				var other *lab.Call
+				if err == nil {
+					other, err = x.thief.Call(ctx, fmt.Sprintf("0044207946%04d", 2*i+1))
+				}
+				if err == nil && one.Connect(ctx, other) == nil {
+					connected++
+				}
+				cancel()
+				most = max(most, strings.Count(x.channels(), "/carrier-"))
+			}
+			x.warden.wait("the incident's end", 10*time.Second, func() bool { return x.warden.settled("machine-dialled") })
+			x.warden.wait("no channel", 5*time.Second, func() bool { return x.channels() == "" })
+			t.Logf("%d pairs of calls connected, %d trunk channels up at most, all down %s after the first INVITE", connected, most, time.Since(start).Round(time.Millisecond))
+			if connected == 0 {
+				t.Error("no call was transferred")
+			}
 			x.warden.logSteps(t)
 		})
 	}
