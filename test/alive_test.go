@@ -338,3 +338,26 @@ func (w *warden) configure(sections string) {
 	w.t.Helper()
 	w.write("", lab.AMIUser, lab.AMISecret, sections)
 }
+
+// incident is the one of a threshold that was posted.
+func (m *mailbox) incident(t *testing.T, threshold string) (i control.Incident) {
+	t.Helper()
+	for range 500 {
+		m.mu.Lock()
+		for _, letter := range m.mail {
+			if letter["threshold"] == threshold {
+				data, err := json.Marshal(letter)
+				if err != nil || json.Unmarshal(data, &i) != nil {
+					t.Errorf("posted %v", letter)
+				}
+			}
+		}
+		m.mu.Unlock()
+		if i.ID != 0 {
+			return i
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("nothing was posted of %q", threshold)
+	return i
+}

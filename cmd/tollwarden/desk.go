@@ -22,7 +22,7 @@ const askLedger = 10 * time.Second
 func (k desk) Status() control.Status {
 	d := k.d
 	counters := d.responder.Counters()
-	told, lost := d.notifier.post.Counts()
+	messages := d.notifier.post.Counts()
 	s := control.Status{
 		Health: control.Healthy, Version: version(), Mode: string(d.cfg.Mode), Since: d.since,
 		Firewall: control.Firewall{Table: d.cfg.Firewall.Table, Bans: d.responder.BanCount()},
@@ -33,7 +33,7 @@ func (k desk) Status() control.Status {
 			"log_events": counters.Logged, "events_passed_over": d.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
 			"bans_over_capacity": counters.LaneFull, "incidents_over_capacity": counters.JobsRefused,
 			"challenges_seen": counters.Challenges, "suspects_over_capacity": counters.SuspectsRefused, "bans_proved": counters.Proved, "flows_dropped": counters.Flows,
-			"channels_up": uint64(d.responder.ChannelsUp()), "messages_told": told, "messages_given_up": lost,
+			"channels_up": uint64(d.responder.ChannelsUp()), "messages_told": messages.Told, "messages_waiting": messages.Waiting, "messages_given_up": messages.Lost,
 		},
 	}
 	if done, of := d.responder.Loading(); of > 0 {

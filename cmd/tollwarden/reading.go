@@ -29,7 +29,7 @@ func (r reading) Reading() web.Reading {
 	}
 	shed := &d.events.Counters().Shed
 	out.Shed = map[string]uint64{ami.ChallengeSent.String(): shed.ChallengeSent.Load(), ami.InvalidAccountID.String(): shed.InvalidAccountID.Load()}
-	out.MessagesTold, out.MessagesLost = d.notifier.post.Counts()
+	out.Messages = d.notifier.post.Counts()
 	if !song.heard.IsZero() {
 		out.CanaryAge = now.Sub(song.heard)
 	}

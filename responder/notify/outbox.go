@@ -46,17 +46,18 @@ type letter struct {
 // outbox is what waits for one receiver. Its fields without a lock belong to
 // run.
 type outbox struct {
-	kind  string // of receiver
-	host  string // this machine
-	log   zerolog.Logger
-	to    atomic.Pointer[address] // nil: nobody
-	setC  chan struct{}           // to has changed
-	inC   chan letter
-	full  atomic.Uint64 // letters that did not fit and that no digest has counted
-	told  atomic.Uint64
-	lost  atomic.Uint64 // given up
-	queue []letter      // to be told singly, in order
-	held  []letter      // to be named in a digest
+	kind string // of receiver
+	host string // this machine
+	log  zerolog.Logger
+	to   atomic.Pointer[address] // nil: nobody
+	setC chan struct{}           // to has changed
+	inC  chan letter
+	full atomic.Uint64 // letters that did not fit and that no digest has counted
+	// pushed are all letters, told and lost those that are over.
+	pushed, told, lost atomic.Uint64
+
+	queue []letter // to be told singly, in order
+	held  []letter // to be named in a digest
 	sent  map[string]int
 	ends  time.Time // of the period that sent counts; zero: none has begun
 	retry time.Time // when the receiver failed: of the next try
@@ -83,6 +84,7 @@ func (o *outbox) set(to *address) {
 
 // push queues a letter without waiting.
 func (o *outbox) push(l letter) {
+	o.pushed.Add(1)
 	select {
 	case o.inC <- l:
 	default:

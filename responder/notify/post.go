@@ -79,12 +79,19 @@ func (p *Post) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Counts are how many deliveries were made, singly or in digests, and how many
-// were given up, since the start.
-func (p *Post) Counts() (told, lost uint64) {
+// Counts are deliveries to single receivers since the start.
+type Counts struct {
+	Told, Lost uint64 // made, singly or in digests, and given up
+	Waiting    uint64 // for a receiver that does not answer, or for a digest
+}
+
+// Counts are the deliveries of all receivers.
+func (p *Post) Counts() (c Counts) {
 	for _, o := range p.boxes() {
-		told += o.told.Load()
-		lost += o.lost.Load()
+		told, lost := o.told.Load(), o.lost.Load()
+		c.Told += told
+		c.Lost += lost
+		c.Waiting += o.pushed.Load() - told - lost // in this order never below zero
 	}
-	return told, lost
+	return c
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/notify"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -35,12 +36,10 @@ type Reading struct {
 	LedgerDropped map[string]uint64 // rows, by kind
 
 	AlarmsTold, AlarmsFailed uint64
-	// MessagesTold and MessagesLost are deliveries to single receivers, made and
-	// given up.
-	MessagesTold, MessagesLost uint64
-	ConfigLoaded               time.Time // zero: of no file
-	ConfigChanged              bool
-	ConfigRefused              bool
+	Messages                 notify.Counts
+	ConfigLoaded             time.Time // zero: of no file
+	ConfigChanged            bool
+	ConfigRefused            bool
 }
 
 // Traffic is what the kernel has dropped.
@@ -84,8 +83,9 @@ func (t teller) health(r *Reading) {
 	t.counter("canaries_unsent_total", "Canaries that could not be sent.", r.Unsent)
 	t.counter("alarms_told_total", "Alarms about the daemon itself that were delivered.", r.AlarmsTold)
 	t.counter("alarms_failed_total", "Alarms about the daemon itself that could not be delivered.", r.AlarmsFailed)
-	t.counter("messages_told_total", "Messages that a receiver got, singly or in a digest.", r.MessagesTold)
-	t.counter("messages_lost_total", "Messages that a receiver did not get, after all tries.", r.MessagesLost)
+	t.counter("messages_told_total", "Messages that a receiver got, singly or in a digest.", r.Messages.Told)
+	t.counter("messages_lost_total", "Messages that a receiver did not get, after all tries.", r.Messages.Lost)
+	t.gauge("messages_waiting", "Messages that wait for a receiver that does not answer, or for a digest.", float64(r.Messages.Waiting))
 	if !r.ConfigLoaded.IsZero() {
 		t.gauge("config_loaded_timestamp_seconds", "When the configuration in force was read.", float64(r.ConfigLoaded.UnixMilli())/1000)
 		t.gauge("config_changed", "Whether the file is another than what is in force.", number(r.ConfigChanged))

@@ -1,0 +1,387 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// postbox is a mail server that keeps what it gets.
+type postbox struct {
+	address string
+
+	mu      sync.Mutex
+	letters []string
+}
+
+func newPostbox(t *testing.T) *postbox {
+	t.Helper()
+	p := &postbox{}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.address = listener.Addr().String()
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return letterbox{p}, nil }))
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close(); <-done })
+	return p
+}
+
+// got are the letters so far, their soft line ends taken out.
+func (p *postbox) got() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.letters)
+}
+
+// letterbox is one conversation.
+type letterbox struct{ p *postbox }
+
+func (letterbox) Mail(string, *smtp.MailOptions) error { return nil }
+func (letterbox) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (letterbox) Reset()                               {}
+func (letterbox) Logout() error                        { return nil }
+func (l letterbox) Data(r io.Reader) error {
+	b, err := io.ReadAll(r)
+	l.p.mu.Lock()
+	defer l.p.mu.Unlock()
+	l.p.letters = append(l.p.letters, strings.ReplaceAll(string(b), "=\r\n", ""))
+	return err
+}
+
+// deadEnd takes every connection and never says a word.
+func deadEnd(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns []net.Conn
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conns = append(conns, conn)
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+		for _, c := range conns {
+			_ = c.Close()
+		}
+	})
+	return listener.Addr().String()
+}
+
+// program writes a shell script for the step exec.
+func program(t *testing.T, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "on-incident")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// loud are the thresholds of this file: a break-in is contained, told and
+// handed to a program, guesses on a name that is none are told one by one.
+const loud = `
+[[threshold]]
+name = "break-in"
+per = "account"
+signals = { SuccessAfterFailures = 1 }
+score = 1
+within = "1h"
+playbook = "compromise"
+
+[[threshold]]
+name = "nobody"
+per = "source"
+signals = { InvalidAccountID = 1 }
+score = 1
+within = "1h"
+playbook = "tell"
+
+[[playbook]]
+name = "compromise"
+steps = ["ban", "hangup", "rotate", "expire-contacts", "notify", "exec"]
+
+[[playbook]]
+name = "tell"
+steps = ["notify"]
+`
+
+// theft is a break-in on 1002 with a call up; how long until nothing is left of
+// it, by the kernel and the PBX.
+func (b *booth) theft() time.Duration {
+	b.t.Helper()
+	const thief = "192.0.2.66"
+	before := b.pbx.Secret("1002")
+	b.pbx.Raw("security", guesses("1002", "192.0.2.70", 3)+guesses("1002", "192.0.2.71", 3))
+	b.pbx.AddChannel(amitest.Channel{Account: "1002", State: 6, CallerNum: "1002", Exten: "00442079460001"})
+	start := time.Now()
+	b.pbx.Raw("security", rightGuess("1002", thief))
+	b.wait("the containment", func() bool {
+		return len(b.pbx.Channels()) == 0 && b.pbx.Secret("1002") != before && b.dropped(thief+"/32")
+	})
+	return time.Since(start)
+}
+
+// Receivers that take the call and say nothing, and a program that never ends,
+// delay containment by nothing: the same theft takes as long as without them.
+func TestDeadReceiversDelayNothing(t *testing.T) {
+	tell := fmt.Sprintf("[notify]\nwebhook = \"http://%%s/\"\n[notify.mail]\nserver = %%q\nsecurity = \"none\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n[exec]\ncommand = [%q]\n", program(t, "sleep 60"))
+	var took [2]time.Duration
+	for i, name := range []string{"nobody to tell", "everybody is dead"} {
+		t.Run(name, func(t *testing.T) {
+			settings := strings.Replace(loud, `, "notify", "exec"`, "", 1)
+			if i == 1 {
+				settings = loud
+			}
+			b := newBooth(t, "")
+			if i == 1 {
+				b.append(fmt.Sprintf(tell, deadEnd(t), deadEnd(t)))
+			}
+			b.append(settings)
+			b.start()
+			for n := range 20 * i { // the queues are full of them already
+				b.pbx.Raw("security", security("InvalidAccountID", "x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
+			}
+			took[i] = b.theft()
+		})
+	}
+	t.Logf("contained after %s without receivers, after %s with dead ones", took[0].Round(time.Millisecond), took[1].Round(time.Millisecond))
+	if took[1] > 10*took[0]+time.Second {
+		t.Errorf("contained after %s without receivers, after %s with dead ones", took[0], took[1])
+	}
+}
+
+// append adds to the configuration.
+func (b *booth) append(text string) {
+	b.t.Helper()
+	f, err := os.OpenFile(b.config(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// A break-in is told by mail and to syslog in the words of the templates, and
+// handed to a program as JSON; many of a kind come in one digest; what a
+// stranger writes is no line of its own anywhere; a reload changes who is told.
+func TestEverybodyIsTold(t *testing.T) {
+	b := newBooth(t, "")
+	mail, next := newPostbox(t), newPostbox(t)
+	socket := filepath.Join(b.dir, "log")
+	syslog, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syslog.Close()
+	script := program(t, `cat > "$1"; env > "$1.env"; printf 'done\033[2J\n'`)
+	notify := fmt.Sprintf(`
+[notify]
+syslog = %q
+at_once = 2
+digest = "4s"
+subject = "{{.Title}} at {{.Host}}"
+text = "{{.Account}} from {{.Source}}\n{{range .Steps}}{{.Step}} {{.State}}: {{.Detail}}\n{{end}}"
+[notify.mail]
+server = %%q
+security = "none"
+from = "a@example.org"
+to = ["b@example.org"]
+[exec]
+command = [%q, %q]
+`, socket, script, filepath.Join(b.dir, "seen"))
+	plain, err := os.ReadFile(b.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.append(fmt.Sprintf(notify, mail.address) + loud)
+
+	// Seen before anything happens, and heard when asked for.
+	said := b.run("check", "-c", b.config())
+	if !strings.Contains(said.out, "e-mail b@example.org: ok") || !strings.Contains(said.out, "syslog "+socket+": ok") || len(mail.got()) > 0 {
+		t.Errorf("check: %s; %d letters", said.out, len(mail.got()))
+	}
+	if said := b.run("check", "--notify", "-c", b.config()); !strings.Contains(said.out, "a test message goes to each") || len(mail.got()) != 1 || !strings.Contains(mail.got()[0], "Subject: [tollwarden] test (") {
+		t.Errorf("check --notify: %s; letters %q", said.out, mail.got())
+	}
+	if line := readLine(t, syslog); !strings.Contains(line, "test: This is a test of `tollwarden check --notify`") {
+		t.Errorf("syslog got %q", line)
+	}
+
+	b.start()
+	// The owner is at home in the office: its place is known.
+	b.pbx.Raw("security", rightGuess("1002", "198.51.100.12"))
+	b.theft()
+	b.wait("the letter", func() bool { return len(mail.got()) == 2 })
+	letter := mail.got()[1]
+	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new secret were last seen at 198.51.100.12"} {
+		if !strings.Contains(letter, want) {
+			t.Errorf("the letter lacks %q:\n%s", want, letter)
+		}
+	}
+	line := readLine(t, syslog)
+	if !regexp.MustCompile(`^<84>.{15} tollwarden\[\d+\]: incident=1 threshold="break-in" key="account 1002" account="1002" source="192.0.2.66" mode=enforce steps="ban done, hangup done, rotate done`).MatchString(line) {
+		t.Errorf("syslog got %q", line)
+	}
+	b.handedOver(filepath.Join(b.dir, "seen"))
+
+	// Ten of a kind: two at once, the others in one digest, with nasty names.
+	for n := range 10 {
+		b.pbx.Raw("security", security("InvalidAccountID", "evil\x1b]0;x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
+	}
+	b.wait("the digest", func() bool { return len(mail.got()) == 5 })
+	if digest := mail.got()[4]; !strings.Contains(digest, "Subject: [tollwarden] 8 more messages from ") || strings.Count(digest, "Attack from 203.0.113.") != 8 {
+		t.Errorf("the digest is\n%s", digest)
+	}
+	if all := strings.Join(mail.got(), ""); strings.ContainsAny(all, "\x1b\x00") {
+		t.Error("a letter holds control characters")
+	}
+
+	// Another mail server, without a restart.
+	if err := os.WriteFile(b.config(), append(plain, fmt.Sprintf(notify, next.address)+loud...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.must("reload", "--socket", b.socket())
+	b.pbx.Raw("security", security("InvalidAccountID", "y", "n99", "203.0.113.99", ""))
+	b.wait("the other server's letter", func() bool { return len(next.got()) == 1 })
+	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_told"] == 0 || s.Counters["messages_given_up"] != 0 {
+		t.Errorf("counters %v, %v", s.Counters, err)
+	}
+}
+
+func readLine(t *testing.T, conn *net.UnixConn) string {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 8192)
+	n, err := conn.Read(line)
+	if err != nil {
+		t.Fatalf("syslog: %v", err)
+	}
+	return string(line[:n])
+}
+
+// handedOver checks what the program of the step exec got: the incident, and
+// nothing else of ours.
+func (b *booth) handedOver(file string) {
+	b.t.Helper()
+	step := func() control.Step {
+		i, err := b.client().Incident(b.t.Context(), 1)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return i.Steps[len(i.Steps)-1]
+	}
+	b.wait("the program's end", func() bool { return step().State == "done" })
+	if s := step(); s.Step != "exec" || s.Detail != `ended well and said "done\x1b[2J"` {
+		b.t.Errorf("exec is %+v", s)
+	}
+	var got, want map[string]any
+	data, err := os.ReadFile(file)
+	if err != nil || json.Unmarshal(data, &got) != nil {
+		b.t.Fatalf("the program got %q, %v", data, err)
+	}
+	if err := json.Unmarshal([]byte(b.must("incident", "1", "--json", "--socket", b.socket())), &want); err != nil {
+		b.t.Fatal(err)
+	}
+	for key := range got {
+		if _, known := want[key]; !known || key == "id" && got[key] != want[key] {
+			b.t.Errorf("the program got %s = %v, the command prints %v", key, got[key], want[key])
+		}
+	}
+	if len(got) < 10 {
+		b.t.Errorf("the program got %s", data)
+	}
+	env, err := os.ReadFile(file + ".env")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(env)) {
+		if name, _, _ := strings.Cut(line, "="); !slices.Contains([]string{"PATH", "PWD", "SHLVL", "_"}, name) {
+			b.t.Errorf("the program's environment holds %s", line)
+		}
+	}
+}
+
+// The rightful owner's phone has the old secret, and fails with it for as long
+// as nobody comes by: it is told whose phone to mend, and the office is not cut
+// off; who fails the same way from anywhere else is.
+func TestRightfulOwnerAfterARotation(t *testing.T) {
+	const home = "198.51.100.11"
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		owner := addPhone(t, addHost(t, l, "desk", home), "1002")
+		register(t, owner)
+		m := newMailbox(t, l)
+		w := guardWith(t, l, fmt.Sprintf("[notify]\nwebhook = %q\n", m.url)+shortRules(10))
+		register(t, owner)
+		breakIn(t, addPhone(t, addHost(t, l, "thief", guesserAddress), "1002"))
+		w.wait("the incident's end", 15*time.Second, func() bool { return w.settled("break-in") })
+
+		told := m.incident(t, "break-in")
+		rotate := told.Steps[slices.IndexFunc(told.Steps, func(s control.Step) bool { return s.Step == "rotate" })]
+		if want := "its phones that need the new secret were last seen at " + home; rotate.Target != "1002" || rotate.State != "done" || !strings.Contains(rotate.Detail, want) || strings.Contains(rotate.Detail, guesserAddress) {
+			t.Errorf("the message says of the rotation: %+v", rotate)
+		}
+		if !strings.Contains(rotate.Detail, `(User-Agent "Lab phone")`) {
+			t.Errorf("the message does not name the phone: %s", rotate.Detail)
+		}
+
+		const tries = 30
+		for range tries {
+			if err := owner.Register(soon(t)); err == nil {
+				t.Fatal("the old secret still works")
+			}
+		}
+		stranger := addPhone(t, addHost(t, l, "stranger", "203.0.113.50"), "1002")
+		for range tries {
+			if stranger.Register(soon(t)) == nil {
+				t.Fatal("the old secret still works")
+			}
+			if w.dropped("203.0.113.50/32") {
+				break
+			}
+		}
+		w.wait("the stranger dropped", 5*time.Second, func() bool { return w.dropped("203.0.113.50/32") })
+		if w.dropped(home + "/32") {
+			t.Error("the owner is dropped")
+		}
+		s, err := w.client().Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := s.Counters["graced_failures"]; n < tries {
+			t.Errorf("%d failures of the owner's were forgiven, want %d", n, tries)
+		}
+		t.Logf("%d failures of the owner's scored nothing; the message said: %s", s.Counters["graced_failures"], rotate.Detail)
+	})
+}
