@@ -179,7 +179,7 @@ func deafen(t *testing.T, l *lab.Lab, on bool) {
 func TestTableIsRestored(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	m := newMailbox(t, l)
-	w := guardWith(t, l, fmt.Sprintf("[notify]\nwebhook = %q\n", m.url)+health+shortRules(3))
+	w := guardWith(t, l, fmt.Sprintf("[notify]\nwebhook = %q\nat_once = 6\n", m.url)+health+shortRules(3))
 	banned := []string{"203.0.113.1", "203.0.113.2", "203.0.113.128/25", "2001:db8:9::/64"}
 	for _, b := range banned {
 		if out, err := w.tollwarden("ban", b, "--for", "1h", "--socket", w.socket()); err != nil {
