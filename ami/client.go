@@ -122,6 +122,9 @@ func (c *Client) Banner() string { return c.banner }
 // in the security events that our own login raises.
 func (c *Client) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
+// RemoteAddr is Asterisk's end of it.
+func (c *Client) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
+
 // Gap tells for how long nothing was heard before this connection. It is zero
 // on a Dialer's first.
 func (c *Client) Gap() Gap { return c.gap }

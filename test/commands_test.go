@@ -139,6 +139,36 @@ func TestBanningByHand(t *testing.T) {
 	b.acted("ban 203.0.113.0/24 by the carrier", "allow 192.0.2.66 our office", "disallow 203.0.113.7", "unban all 2 bans")
 }
 
+// A manager interface that is configured by its name is spared like one by its
+// address: by a person's ban, and by every other.
+func TestManagerByName(t *testing.T) {
+	b := newBooth(t, "[firewall]\nallow = []\n")
+	text, err := os.ReadFile(b.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := strings.Replace(string(text), "127.0.0.1:", "localhost:", 1)
+	if err := os.WriteFile(b.config(), []byte(named), 0o600); err != nil || named == string(text) {
+		t.Fatal(err)
+	}
+	b.start()
+	at := []string{"--socket", b.socket()}
+	with := func(args ...string) []string { return append(args, at...) }
+	b.wait("the manager on the allow list", func() bool {
+		return strings.Contains(b.nft("list", "set", "inet", "tollwarden", "allow4"), "127.0.0.1")
+	})
+	b.run(with("ban", "127.0.0.1")...).wants(t, "ban of the manager interface", 1, "refused", "127.0.0.1 is the manager interface")
+	b.run(with("ban", "127.0.0.0/24")...).wants(t, "ban around the manager interface", 1, "refused", "127.0.0.1 is the manager interface")
+	b.run(with("allow", "list")...).wants(t, "allow list", 0, "127.0.0.1", "asterisk")
+	b.run(with("allow", "remove", "127.0.0.1")...).wants(t, "removing it", 1, "without it nothing would be seen")
+	b.pbx.Raw("security", guesses("1002", "127.0.0.1", 5))
+	b.pbx.Raw("security", guesses("1002", "203.0.113.5", 3))
+	b.wait("another's ban", func() bool { return b.dropped("203.0.113.5/32") })
+	if b.dropped("127.0.0.1/32") {
+		t.Error("the manager interface is dropped")
+	}
+}
+
 // acted checks that the ledger knows what a person did, and who.
 func (b *booth) acted(want ...string) {
 	b.t.Helper()

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -24,6 +26,8 @@ type allowance struct {
 	cfg    *config.Config
 	file   *config.AllowFile
 	loaded time.Time // when the file was last read or written
+	// manager is where a name of Asterisk's manager interface has led to.
+	manager netip.Addr
 }
 
 // openAllowance reads the allow file in the data folder. Its mistakes are told
@@ -76,7 +80,7 @@ func (a *allowance) list() []control.Allowed {
 	for _, p := range a.cfg.Firewall.Allow {
 		list = append(list, control.Allowed{Prefix: p, Origin: control.FromConfig, Reason: "firewall.allow"})
 	}
-	if p, ok := managerHost(a.cfg); ok {
+	if p, ok := a.managerHost(); ok {
 		list = append(list, control.Allowed{Prefix: p, Origin: control.FromAsterisk, Reason: "the manager interface that the daemon listens to"})
 	}
 	for _, e := range a.file.Entries() {
@@ -149,6 +153,47 @@ func (a *allowance) notRemovable(prefix netip.Prefix) error {
 	default:
 		return control.Refusal(responder.PrefixString(prefix) + " is " + e.Reason + ": without it nothing would be seen")
 	}
+}
+
+// reached tells which address a connection to Asterisk's manager interface has
+// led to. It says whether that is news.
+func (a *allowance) reached(manager netip.Addr) (news bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, literal := managerHost(a.cfg); literal || manager == a.manager {
+		return false
+	}
+	a.manager = manager
+	return true
+}
+
+// managerHost is the address of Asterisk's manager interface: that of the
+// configuration, or the one that its name has led to. The caller holds the lock.
+func (a *allowance) managerHost() (netip.Prefix, bool) {
+	if p, ok := managerHost(a.cfg); ok || !a.manager.IsValid() {
+		return p, ok
+	}
+	return netip.PrefixFrom(a.manager, a.manager.BitLen()), true
+}
+
+// managerHosts are the addresses of Asterisk's manager interface. A name that
+// has led nowhere yet is asked for.
+func (a *allowance) managerHosts(ctx context.Context) []netip.Prefix {
+	a.mu.Lock()
+	p, ok := a.managerHost()
+	a.mu.Unlock()
+	if ok {
+		return []netip.Prefix{p}
+	}
+	host, _, _ := net.SplitHostPort(a.cfg.Asterisk.Address) // the configuration's own check
+	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
+	defer cancel()
+	addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // unknown: nothing to be cut off
+	hosts := make([]netip.Prefix, len(addrs))
+	for i, addr := range addrs {
+		hosts[i] = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen())
+	}
+	return hosts
 }
 
 // managerHost is the address of Asterisk's manager interface, where the

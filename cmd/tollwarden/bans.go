@@ -68,7 +68,7 @@ func newBan() *cobra.Command {
 		if err != nil {
 			return usage(err)
 		}
-		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force, Operator: operatorAddress()}
+		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force, Operator: operatorAddress(), Sessions: sshSessions("/proc")}
 		if *forever {
 			o.For = "forever"
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -221,6 +222,9 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	if addr, ok := c.LocalAddr().(*net.TCPAddr); ok {
 		d.responder.SetOwn(addr.AddrPort().Addr().Unmap())
 	}
+	if addr, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		d.spareManager(addr.AddrPort().Addr().Unmap().WithZone(""))
+	}
 	d.responder.Listening(time.Now())
 	log := d.log.Info()
 	if gap := d.gapBefore(c); !gap.IsZero() {
@@ -238,6 +242,19 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	g.Go(func() error { return d.canary.watch(ctx) })
 	g.Go(func() error { d.keepPicture(ctx); return ctx.Err() })
 	return g.Wait()
+}
+
+// spareManager has the host that the manager interface's name led to never
+// banned, as one that is configured by its address is.
+func (d *daemon) spareManager(addr netip.Addr) {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	if !d.allow.reached(addr) {
+		return
+	}
+	if _, err := d.responder.Allow(d.allow.prefixes()); err != nil {
+		d.log.Error().Err(err).Stringer("address", addr).Msg("the manager interface's host is not on the allow list")
+	}
 }
 
 // keepPicture asks Asterisk for its channels and registrations, at once and

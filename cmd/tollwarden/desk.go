@@ -141,11 +141,18 @@ func (k desk) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 
 // harm is what a ban would do to the person who asks for it, or to us.
 func (k desk) harm(o control.BanOrder) string {
-	if host, ok := managerHost(k.d.cfg); ok && o.Prefix.Overlaps(host) {
-		return responder.PrefixString(host) + " is the manager interface that the daemon listens to: without it nothing would be seen"
+	for _, host := range k.d.allow.managerHosts(context.Background()) {
+		if o.Prefix.Overlaps(host) {
+			return responder.PrefixString(host) + " is the manager interface that the daemon listens to: without it nothing would be seen"
+		}
 	}
 	if o.Operator.IsValid() && o.Prefix.Contains(o.Operator) {
 		return o.Operator.String() + " is where you are logged in from: the ban would cut your own session"
+	}
+	for _, session := range o.Sessions {
+		if o.Prefix.Contains(session) {
+			return "somebody is logged in by SSH from " + session.String() + ": the ban would cut that session"
+		}
 	}
 	return ""
 }

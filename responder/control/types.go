@@ -159,6 +159,9 @@ type BanOrder struct {
 	// Operator is where the person who asks is logged in from; the zero Addr
 	// when it is this machine.
 	Operator netip.Addr `json:"operator,omitzero"`
+	// Sessions are from where anybody is logged in by SSH: the person who asks
+	// may be one of them, though nothing in the environment says so.
+	Sessions []netip.Addr `json:"sessions,omitempty"`
 }
 
 // UnbanOrder asks for the release of a ban, or of all of them.
