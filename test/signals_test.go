@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -104,11 +105,16 @@ func TestSignals(t *testing.T) {
 		short(desk, "00881612345678")
 		raises("1001", "ForbiddenDestination")
 
-		quick := []*lab.Call{call(desk, "00442079460001"), call(desk, "00442079460002"), call(desk, "00442079460003")}
-		raises("1001", "Cadence", "CallRate", "ConcurrentCalls")
-		for _, c := range quick {
-			_ = c.Hangup(soon(t))
+		var quick sync.WaitGroup
+		for _, number := range []string{"00442079460001", "00442079460002", "00442079460003"} {
+			quick.Go(func() {
+				if _, err := desk.Call(soon(t), number); err != nil {
+					t.Error(err)
+				}
+			})
 		}
+		quick.Wait()
+		raises("1001", "Cadence", "CallRate", "ConcurrentCalls")
 
 		prober := addPhone(t, addHost(t, l, "prober", "198.51.100.21"), "1003")
 		register(t, prober)
@@ -127,7 +133,7 @@ func TestSignals(t *testing.T) {
 
 		scanner := from("1004", lab.PhoneOptions{UserAgent: "friendly-scanner"})
 		register(t, scanner)
-		short(scanner, "00442079460001")
+		call(scanner, "00442079460001") // asked about while it is up
 		raises("1004", "ScannerAgent", "NewNetwork", "NewCountry")
 
 		blinding(t, l, w)

@@ -99,8 +99,8 @@ func (t *Tracker) Stray(name string) bool {
 
 // Strays are the channels that go down with an account although it has left
 // their calls: those made for its calls that leave the house, and of its calls to
-// inside those that are no phone's. What was made for a call that the account is
-// in ends with that.
+// inside those of trunks, accounts that do not log in. What was made for a call
+// that the account is in ends with that.
 func (d *Detector) Strays(account string) (names []string) {
 	for name, l := range d.legs {
 		if l.call.account != account || !d.Stray(name) {
