@@ -149,3 +149,53 @@ func TestNonces(t *testing.T) {
 		})
 	}
 }
+
+// Six phones behind one address, one of them with last year's password, for
+// ten minutes: it tries every second and again when its flow is let through,
+// the five log in every five. Nothing but its flow is ever dropped, and one
+// incident names it.
+func TestSixPhonesForTenMinutes(t *testing.T) {
+	accounts := []string{"1001", "1002", "1003", "1004", "1005", "1006"}
+	h := sharedOffice(t, accounts...)
+	sixth := netip.MustParseAddrPort(office + ":5075")
+	tries, logins, dropped := 0, 0, time.Time{}
+	for second := range 600 {
+		at := noon.Add(time.Duration(second) * time.Second)
+		if second%5 == 0 {
+			for i, a := range accounts[:5] {
+				h.hear(t, at, []byte(from(5070+i, success(a, office))))
+				logins++
+			}
+		}
+		if at.Before(dropped) {
+			continue // the kernel's work
+		}
+		h.Challenged(at, netip.MustParseAddr(office), []byte("1/a"))
+		before := h.Counters().Flows
+		h.hear(t, at, []byte(from(5075, failure("1006", office, tries))))
+		if tries++; h.Counters().Flows > before {
+			dropped = at.Add(2 * time.Minute)
+		}
+		if second%60 == 0 {
+			h.Tidy(at)
+		}
+		if bans := h.scopes(at); bans != "" {
+			t.Fatalf("after %d s: banned %s", second, bans)
+		}
+	}
+	list := h.settled(t)
+	if len(list) != 1 || !strings.Contains(list[0].Steps[0].Detail, `the phone of account "1006" (User-Agent "Snom 1006") has a wrong password`) {
+		t.Fatalf("incidents %s: %+v, want one that names the sixth", thresholds(list), list)
+	}
+	if n := h.Counters().Flows; n < 4 {
+		t.Errorf("its flow was dropped %d times", n)
+	}
+	h.watch.mu.Lock()
+	defer h.watch.mu.Unlock()
+	for _, f := range h.watch.flows {
+		if f != sixth {
+			t.Errorf("the flow %s was dropped", f)
+		}
+	}
+	t.Logf("%d tries, %d logins of the five, its flow dropped %d times", tries, logins, len(h.watch.flows))
+}

@@ -151,8 +151,8 @@ func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 	if len(to) == 0 {
 		return nil, "nothing has long been known of where it is used"
 	}
-	for _, p := range r.breakIn.PlacesOf(account, v.At) {
-		to = append(to, score.NetworkPrefix(p.Addr()))
+	for _, p := range r.breakIn.Homes(account, v.At) {
+		to = append(to, score.NetworkPrefix(p.Source.Addr()))
 	}
 	slices.SortFunc(to, netip.Prefix.Compare)
 	to = slices.Compact(to)

@@ -284,18 +284,6 @@ func (b *BreakIn) Places() iter.Seq[Place] {
 	}
 }
 
-// PlacesOf are the known places of an account.
-func (b *BreakIn) PlacesOf(account string, at time.Time) (list []netip.Prefix) {
-	if e := b.accounts[account]; e != nil {
-		for _, p := range entryOf(e).places {
-			if !p.thief && b.knows(&p, at) {
-				list = append(list, p.source)
-			}
-		}
-	}
-	return list
-}
-
 // Accounts is how many accounts are tracked.
 func (b *BreakIn) Accounts() int { return len(b.accounts) }
 
