@@ -112,6 +112,7 @@ func TestBreakInIsContained(t *testing.T) {
 		contained := time.Since(start)
 		w.contained(t, thief)
 		colleague.untouched(t, w)
+		w.told(t, "break-in", guesserAddress)
 		t.Logf("contained %s after the daemon went on", contained.Round(time.Millisecond))
 		if contained > 10*time.Second {
 			t.Errorf("containment took %s", contained)

@@ -310,7 +310,7 @@ func (t *teller) lost() {
 	lost := fmt.Sprintf("Of %s none was answered.", count(len(t.r.Calls), "call"))
 	if answered > 0 {
 		lost = fmt.Sprintf("At most %s of calls, each from its answer to its end: %s when each minute begun is charged. Answered were %d of %s.",
-			seconds(total), count(minutes, "minute"), answered, count(len(t.r.Calls), "call"))
+			seconds(total+time.Second-1), count(minutes, "minute"), answered, count(len(t.r.Calls), "call"))
 	} else if open > 0 {
 		lost = fmt.Sprintf("Of %s none is known to have been answered.", count(len(t.r.Calls), "call"))
 	}

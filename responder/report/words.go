@@ -35,7 +35,7 @@ func seconds(d time.Duration) string {
 	if d < time.Second {
 		return "less than 1 s"
 	}
-	d = d.Round(time.Second)
+	d = d.Truncate(time.Second)
 	if d < time.Minute {
 		return fmt.Sprintf("%d s", int(d.Seconds()))
 	}
