@@ -61,6 +61,7 @@ type daemon struct {
 	web       *web.Server // nil: nowhere
 
 	memory     *memory
+	begunC     chan struct{}             // a session has begun
 	blindSince time.Time                 // when the life of the daemon before last saw; zero: there was none
 	listening  atomic.Pointer[session]   // the event session there is
 	heard      atomic.Pointer[time.Time] // when the last one that ended gave its last sign of life
@@ -82,7 +83,7 @@ type session struct {
 // thousands of them where they are very many. open makes the
 // firewall table; witness may be nil.
 func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(responder.Incident)) (d *daemon, err error) {
-	d = &daemon{cfg: cfg, log: log, since: now}
+	d = &daemon{cfg: cfg, log: log, since: now, begunC: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -233,6 +234,10 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	}
 	log.Str("asterisk", c.Banner()).Msg("listening to Asterisk")
 	d.listening.Store(&session{client: c, since: time.Now(), version: c.Banner()})
+	select {
+	case d.begunC <- struct{}{}:
+	default: // it is about to be remembered
+	}
 	defer func() {
 		at := c.LastSeen()
 		d.heard.Store(&at)

@@ -68,7 +68,8 @@ func (m *memory) close() error {
 	return m.file.Close()
 }
 
-// remember writes until when was seen, until ctx ends and once more.
+// remember writes until when was seen: from time to time, when a session begins,
+// and when ctx ends.
 func (d *daemon) remember(ctx context.Context) error {
 	tick := time.NewTicker(rememberEvery)
 	defer tick.Stop()
@@ -77,6 +78,7 @@ func (d *daemon) remember(ctx context.Context) error {
 		over := false
 		select {
 		case <-tick.C:
+		case <-d.begunC:
 		case <-ctx.Done():
 			over = true
 		}
