@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"runtime"
 	"time"
 )
 
@@ -39,9 +40,14 @@ type order struct {
 }
 
 // push queues a ban without waiting. False means that the lane is full.
+//
+// An idle lane goes to the kernel at once, on the caller's own thread, which is
+// awake; another thread then carries on with the caller. To wake one for the
+// lane instead would take longer than all the rest.
 func (l *lane) push(o order) bool {
 	select {
 	case l.orders <- o:
+		runtime.Gosched()
 		return true
 	default:
 		return false
