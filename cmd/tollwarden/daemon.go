@@ -33,6 +33,9 @@ const eventClasses = "security,call"
 // resyncWithin bounds the questions to Asterisk after a new connection.
 const resyncWithin = 30 * time.Second
 
+// startWithin is when what only a start needs is surely done with.
+const startWithin = 2 * time.Second
+
 // daemon is everything that runs together, and who closes it.
 type daemon struct {
 	cfg       *config.Config // as at the start; reloads change what reloadable names
@@ -213,6 +216,12 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.file != nil {
 		g.Go(func() error { return d.obey(ctx) })
 	}
+	started := time.AfterFunc(startWithin, func() {
+		if err := letGoOfPages(); err != nil {
+			d.log.Debug().Err(err).Msg("the program's pages stay in memory")
+		}
+	})
+	defer started.Stop()
 	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", d.responder.BanCount()).Msg("tollwarden runs")
 	return g.Wait()
 }
