@@ -39,7 +39,7 @@ lab: prepare
 chaos: prepare
 	TOLLWARDEN_CHAOS=$(or $(FOR),5m) $(GO) test $(RACE) -count=1 -timeout 2h -v -run '^TestChaos$$' ./test
 
-## bench: how fast and how small it is; wants root, prints a table into bin/
+## bench: how fast and how small it is; wants root; a table into bin/, and every value for benchstat
 bench: prepare
 	$(GO) run ./test/bench $(BENCH)
 

@@ -106,7 +106,7 @@ func run(ctx context.Context, quick bool, only string, peers, check, update bool
 	return errors.Join(failed...)
 }
 
-// publish prints the table and writes it to a file.
+// publish prints the table and writes it to a file, and every value to another.
 func (b *bench) publish(title, folder string) error {
 	var text strings.Builder
 	now := time.Now().UTC()
@@ -115,11 +115,14 @@ func (b *bench) publish(title, folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
 	}
-	file := filepath.Join(folder, title+"-"+now.Format("2006-01-02-1504")+".txt")
-	if err := os.WriteFile(file, []byte(text.String()), 0o644); err != nil {
+	file := filepath.Join(folder, title+"-"+now.Format("2006-01-02-1504"))
+	if err := os.WriteFile(file+".txt", []byte(text.String()), 0o644); err != nil {
 		return err
 	}
-	fmt.Println("written to", file)
+	if err := os.WriteFile(file+".bench", []byte(b.table.benchmarks()), 0o644); err != nil {
+		return err
+	}
+	fmt.Printf("written to %s.txt, and to %s.bench for benchstat\n", file, file)
 	return nil
 }
 
