@@ -12,7 +12,8 @@
 //	    plan               which steps, and which not      answer
 //	        │
 //	        ├─ bans ─▶ lane ─▶ Firewall                            lane's goroutine
-//	        ├─ calls, secrets, registrations, notify ─▶ crew ─▶ PBX   crew's goroutines
+//	        ├─ calls, secrets, registrations ─▶ crew ─▶ PBX        crew's goroutines
+//	        ├─ notify, exec, when the others are over ─▶ Teller    the Teller's own
 //	        └─ what was decided and what came of it ─▶ ledger      ledger's goroutine
 //
 // Everything down to plan is computed on the reader's goroutine, under one

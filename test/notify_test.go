@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -238,30 +239,33 @@ command = [%q, %q]
 	}
 
 	b.start()
+	// Ten of a kind: two at once, the others in one digest, with nasty names.
+	for n := range 10 {
+		b.pbx.Raw("security", security("InvalidAccountID", "evil\x1b]0;x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
+	}
+	b.wait("the digest", func() bool { return len(mail.got()) == 4 })
+	if digest := mail.got()[3]; !strings.Contains(digest, "Subject: [tollwarden] 8 more messages from ") || strings.Count(digest, "Attack from 203.0.113.") != 8 {
+		t.Errorf("the digest is\n%s", digest)
+	}
 	// The owner is at home in the office: its place is known.
 	b.pbx.Raw("security", rightGuess("1002", "198.51.100.12"))
 	b.theft()
-	b.wait("the letter", func() bool { return len(mail.got()) == 2 })
-	letter := mail.got()[1]
+	b.wait("the letter", func() bool { return len(mail.got()) == 5 })
+	letter := mail.got()[4]
 	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new secret were last seen at 198.51.100.12"} {
 		if !strings.Contains(letter, want) {
 			t.Errorf("the letter lacks %q:\n%s", want, letter)
 		}
 	}
-	line := readLine(t, syslog)
-	if !regexp.MustCompile(`^<84>.{15} tollwarden\[\d+\]: incident=1 threshold="break-in" key="account 1002" account="1002" source="192.0.2.66" mode=enforce steps="ban done, hangup done, rotate done`).MatchString(line) {
+	var line string
+	for range 11 {
+		line = readLine(t, syslog)
+	}
+	if !regexp.MustCompile(`^<84>.{15} tollwarden\[\d+\]: incident=11 threshold="break-in" key="account 1002" account="1002" source="192.0.2.66" mode=enforce steps="ban done, hangup done, rotate done`).MatchString(line) {
 		t.Errorf("syslog got %q", line)
 	}
 	b.handedOver(filepath.Join(b.dir, "seen"))
 
-	// Ten of a kind: two at once, the others in one digest, with nasty names.
-	for n := range 10 {
-		b.pbx.Raw("security", security("InvalidAccountID", "evil\x1b]0;x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
-	}
-	b.wait("the digest", func() bool { return len(mail.got()) == 5 })
-	if digest := mail.got()[4]; !strings.Contains(digest, "Subject: [tollwarden] 8 more messages from ") || strings.Count(digest, "Attack from 203.0.113.") != 8 {
-		t.Errorf("the digest is\n%s", digest)
-	}
 	if all := strings.Join(mail.got(), ""); strings.ContainsAny(all, "\x1b\x00") {
 		t.Error("a letter holds control characters")
 	}
@@ -275,6 +279,51 @@ command = [%q, %q]
 	b.wait("the other server's letter", func() bool { return len(next.got()) == 1 })
 	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_told"] == 0 || s.Counters["messages_given_up"] != 0 {
 		t.Errorf("counters %v, %v", s.Counters, err)
+	}
+}
+
+// What had not been told when the daemon ended is told after its next start: of
+// a receiver that was dead as well as of a digest that was not due.
+func TestToldAfterARestart(t *testing.T) {
+	b := newBooth(t, "")
+	plain, err := os.ReadFile(b.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := func(server string) {
+		text := fmt.Sprintf("%s[notify]\nwithin = \"300ms\"\nat_once = 1\n[notify.mail]\nserver = %q\nsecurity = \"none\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n[exec]\ncommand = [\"/bin/true\"]\n%s", plain, server, loud)
+		if err := os.WriteFile(b.config(), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config(deadEnd(t))
+	if said := b.run("check", "-c", b.config()); said.code != 1 || !strings.Contains(said.out, "e-mail b@example.org: FAILED") || !strings.Contains(said.out, "no answer within 300ms") {
+		t.Errorf("check with a dead mail server: exit %d, %s", said.code, said.out)
+	}
+	b.start()
+	for n := range 2 {
+		b.pbx.Raw("security", security("InvalidAccountID", "x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
+	}
+	incident := func(id int64) string {
+		i, err := b.client().Incident(t.Context(), id)
+		if err != nil {
+			return ""
+		}
+		return i.Steps[0].State + " " + i.Steps[0].Detail
+	}
+	b.wait("the receiver's failure", func() bool {
+		return strings.HasPrefix(incident(1), "intended e-mail b@example.org: not yet: no answer within 300ms") && strings.HasPrefix(incident(2), "intended e-mail b@example.org: ")
+	})
+	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_waiting"] != 2 {
+		t.Errorf("counters %v, %v", s.Counters, err)
+	}
+	b.stop(syscall.SIGTERM)
+	mail := newPostbox(t)
+	config(mail.address)
+	b.start()
+	b.wait("the letter", func() bool { return len(mail.got()) == 1 && incident(1) == "done e-mail b@example.org told" })
+	if got := incident(2); got != "intended e-mail b@example.org: comes with a digest" {
+		t.Errorf("incident 2 is %q", got)
 	}
 }
 
@@ -296,7 +345,7 @@ func readLine(t *testing.T, conn *net.UnixConn) string {
 func (b *booth) handedOver(file string) {
 	b.t.Helper()
 	step := func() control.Step {
-		i, err := b.client().Incident(b.t.Context(), 1)
+		i, err := b.client().Incident(b.t.Context(), 11)
 		if err != nil {
 			b.t.Fatal(err)
 		}
@@ -311,7 +360,7 @@ func (b *booth) handedOver(file string) {
 	if err != nil || json.Unmarshal(data, &got) != nil {
 		b.t.Fatalf("the program got %q, %v", data, err)
 	}
-	if err := json.Unmarshal([]byte(b.must("incident", "1", "--json", "--socket", b.socket())), &want); err != nil {
+	if err := json.Unmarshal([]byte(b.must("incident", "11", "--json", "--socket", b.socket())), &want); err != nil {
 		b.t.Fatal(err)
 	}
 	for key := range got {

@@ -12,7 +12,7 @@ import (
 
 // Limits of what waits for one receiver.
 const (
-	maxArriving = 1 << 12 // messages that nobody has looked at
+	maxArriving = 1 << 10 // messages that nobody has looked at
 	maxQueue    = 256     // to be told singly once the receiver answers
 	maxHeld     = 1000    // to be named in a digest
 	// giveUp is how long a message is tried for.

@@ -355,6 +355,10 @@ func (t *teller) next() {
 			next("The kernel does not block %s: `tollwarden status` says why.", told.Target)
 		case "notify failed":
 			next("Nobody was told: %s.", told.Detail)
+		case "notify intended":
+			if told.Detail != "" {
+				next("Not everybody was told yet: %s.", told.Detail)
+			}
 		case "exec failed":
 			next("The command did not end well: %s.", told.Detail)
 		}
