@@ -26,7 +26,9 @@
 // the processor, and allocates nothing unless it crosses a threshold. A key is
 // 64 bytes and 8 in the index, its first observation in a window is part of
 // that, each further one 16 bytes, and each observation kept as evidence 72
-// bytes for all its keys together. All of it lies in chunks without pointers,
+// bytes for all its keys together. Its text, which is ten times that, goes into
+// a ring of 4 MB for all (raws), from which a verdict's evidence is told word for
+// word as long as it is there. All of it lies in chunks without pointers,
 // which the garbage collector skips, and is bounded by Limits; what is given
 // back is used again but not returned to the system.
 //
