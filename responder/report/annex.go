@@ -46,7 +46,7 @@ func annexOf(i *control.Incident) Annex {
 	sum := sha256.Sum256(a.Data)
 	a.SHA256 = hex.EncodeToString(sum[:])
 	if bare > 0 {
-		a.Note = fmt.Sprintf("Asterisk's own lines of %d of the %s were no longer known when the threshold was crossed.", bare, count(len(i.Evidence), "observation"))
+		a.Note = fmt.Sprintf("Of the %s %d stand here without Asterisk's own lines: messages leave them out, and what came long before the decision has lost them.", count(len(i.Evidence), "observation"), bare)
 	}
 	return a
 }
