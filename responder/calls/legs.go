@@ -39,10 +39,6 @@ func (t *Tracker) Dial(by, name string) (account, number string) {
 	if c == nil {
 		return "", ""
 	}
-	if len(t.legs) >= 2*maxChannels {
-		t.refused++
-		return "", ""
-	}
 	t.join(c, by, name)
 	return c.account, f.number
 }
@@ -50,6 +46,10 @@ func (t *Tracker) Dial(by, name string) (account, number string) {
 // join makes a channel part of a call, the other half of a Local channel with
 // it.
 func (t *Tracker) join(c *call, by, name string) {
+	if len(t.legs) >= 2*maxChannels {
+		t.refused++
+		return
+	}
 	t.legs[name] = leg{c, by}
 	if half := otherHalf(name); half != name {
 		t.legs[half] = leg{c, by}

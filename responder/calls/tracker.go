@@ -124,6 +124,11 @@ func (t *Tracker) Rebuild(up []Channel) {
 			t.Down(name)
 		}
 	}
+	for name := range t.forwards {
+		if gone(name) {
+			t.Down(name)
+		}
+	}
 	for _, c := range up {
 		known, ok := t.byName[c.Name]
 		switch {

@@ -85,6 +85,21 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+func TestLegsAreBounded(t *testing.T) {
+	tr := calls.New()
+	tr.Up(calls.Channel{Name: "PJSIP/1002-00000001", Account: "1002", Calling: true})
+	for i := range 200_010 {
+		tr.Dial("PJSIP/1002-00000001", fmt.Sprintf("DAHDI/%d-1", i))
+	}
+	if tr.Refused() != 11 {
+		t.Errorf("%d refused", tr.Refused())
+	}
+	tr.Rebuild(nil)
+	if tr.Stray("DAHDI/1-1") {
+		t.Error("a leg outlived Asterisk's answer")
+	}
+}
+
 func TestChannelsAreBounded(t *testing.T) {
 	tr := calls.New()
 	for i := range 100_010 {
