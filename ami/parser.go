@@ -66,6 +66,11 @@ type Parser struct {
 	torn bool
 	tail tail
 	memo memo
+
+	// What severed reads into.
+	next  Event
+	lines []Header
+	ahead memo
 }
 
 // tail is the end of a torn security event.
@@ -89,6 +94,10 @@ func (p *Parser) Count(t Tampering) uint64 {
 func (p *Parser) Parse(b *Block, e *Event) error {
 	*e = Event{}
 	sound, refused, known := e.read(b, &p.memo)
+	if e.chanSIP() && p.severed(b.Rest) {
+		known, refused, sound = true, TamperedFraming, true
+		b = &Block{} // its addresses are the stranger's, too
+	}
 	if known && refused == 0 {
 		p.torn, p.tail = false, tail{}
 		e.Raw = b.Raw

@@ -39,7 +39,7 @@ import "slices"
 //
 //   - chan_sip (up to Asterisk 20): the To user of a REGISTER is decoded from
 //     256 bytes, which is enough to choose the RemoteAddress of the event (seen
-//     on 16.28); the From user, which is CallerIDNum, and the From domain, which
+//     on 16.28), but not to hide the rest of it (severed); the From user, which is CallerIDNum, and the From domain, which
 //     names the channel of a guest, have no bound. Nothing from chan_sip is
 //     Proven.
 //   - the user name of a login to the manager over HTTP (webenabled=yes in

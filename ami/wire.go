@@ -22,6 +22,9 @@ type Block struct {
 	// Raw are the block's lines as they came, without the empty one that ends it;
 	// of one cut short those that were kept.
 	Raw []byte
+	// Rest is what came with the block and follows it; empty where nothing is at
+	// hand yet.
+	Rest []byte
 	// Damage is None when the framing of the block can be believed.
 	Damage Damage
 }
@@ -352,6 +355,7 @@ func (r *Reader) judgeAnswer() (nul, bareCR, bareLF bool) {
 
 func (r *Reader) finish(d Damage) {
 	r.block.Damage = d
+	r.block.Rest = r.buf[r.line:r.end]
 	if d != None {
 		r.counts[d].Add(1)
 	}

@@ -76,15 +76,12 @@ var transports = [...]score.Transport{
 }
 
 // tampering makes an observation of the forged lines that the parser has just
-// refused; e tells the source that Asterisk itself wrote.
+// refused; e tells the source that Asterisk itself wrote. It is never proven:
+// who forges lines may have forged the one that names the source, too.
 func tampering(now time.Time, e *ami.Event) score.Observation {
-	o := score.Observation{
+	return score.Observation{
 		At: now, Signal: score.Tampering, Source: e.Remote.Addr(), Port: e.Remote.Port(), Transport: transports[e.Transport], Raw: e.Raw,
 	}
-	if e.Transport.Connected() {
-		o.Proof = score.Proven
-	}
-	return o
 }
 
 // isOwn says whether the event comes from our own manager sessions: their

@@ -232,3 +232,36 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 		}
 	}
 }
+
+// chan_sip reads a name from 256 bytes, which is enough to end an event with
+// another's address over TCP, from anywhere. What follows gives it away.
+func TestWhoEndsAnEventIsFoundByItsRest(t *testing.T) {
+	const accused = "203.0.113.99"
+	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
+	w := guardWith(t, l, "") // the built-in set
+	attacker := addHost(t, l, "attacker", guesserAddress)
+	conn, err := attacker.ListenUDP(netip.AddrPortFrom(attacker.Source(), 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	at := netip.MustParseAddrPort(conn.LocalAddr().String())
+	user := "x%0d%0aSessionID%3a%201%0d%0aLocalAddress%3a%20IPV4/TCP/192.0.2.1/1%0d%0aRemoteAddress%3a%20IPV4/TCP/" + accused + "/5%0d%0a"
+	for i := range 8 {
+		for _, headers := range []string{"", fmt.Sprintf(login, "x", "1", "1")} {
+			a := attempt{from: "x", to: user, headers: headers}
+			if _, err := conn.WriteToUDPAddrPort([]byte(a.text(at, fmt.Sprint("rest-", i))), netip.MustParseAddrPort(lab.PBXAddress+":5060")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	w.wait("a ban", 5*time.Second, func() bool { return w.bans() != "" })
+	if got := w.bans(); !strings.HasPrefix(got, guesserAddress+"/32") || w.dropped(accused+"/32") {
+		t.Errorf("banned: %s; want the attacker alone", got)
+	}
+	s, err := w.client().Status(t.Context())
+	if err != nil || s.Counters["tampered_blocks"] == 0 {
+		t.Errorf("no tampering was counted, %v", err)
+	}
+}
