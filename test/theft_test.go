@@ -156,12 +156,13 @@ func listen(t *testing.T, l *lab.Lab) *ear {
 				}
 				text.Reset()
 				text.WriteString(rest)
-				if strings.HasPrefix(block, "Event: ") {
+				if strings.HasPrefix(block, "Event: ") || strings.Contains(block, "Response: Success") {
 					e.heard <- block + "\r\n\r\n"
 				}
 			}
 		}
 	}()
+	e.until(t, "Response: Success")
 	return e
 }
 
@@ -182,7 +183,7 @@ func (e *ear) until(t *testing.T, holds ...string) string {
 			if missing == 0 {
 				return all.String()
 			}
-		case <-time.After(5 * time.Second):
+		case <-time.After(15 * time.Second):
 			t.Fatalf("Asterisk did not say %q:\n%s", holds, all.String())
 		}
 	}
