@@ -254,14 +254,15 @@ func (b Ban) outlasts(other Ban) bool {
 }
 
 // Loading is how many of the ledger's bans are in force again after a start,
-// and of how many; both are 0 when all are.
-func (r *Responder) Loading() (done, total int) {
+// and of how many, 0 while they are being counted; loading is false when all
+// are.
+func (r *Responder) Loading() (done, total int, loading bool) {
 	if r.isLoaded() {
-		return 0, 0
+		return 0, 0, false
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.loading.done, max(r.loading.total, r.loading.done)
+	return r.loading.done, r.loading.total, true
 }
 
 // wholeWithin is how long an order about every ban waits until all are loaded.
@@ -273,8 +274,7 @@ func (r *Responder) whole() error {
 	case <-r.loadedC:
 		return nil
 	case <-time.After(wholeWithin):
-		done, total := r.Loading()
-		return fmt.Errorf("%w: %d of %d bans are loaded: try again when all are", ErrRefused, done, total)
+		return fmt.Errorf("%w: the bans are still being loaded: try again when all are", ErrRefused)
 	}
 }
 

@@ -36,7 +36,7 @@ func (k desk) Status() control.Status {
 			"channels_up": uint64(d.responder.ChannelsUp()), "messages_told": messages.Told, "messages_waiting": messages.Waiting, "messages_given_up": messages.Lost,
 		},
 	}
-	if done, of := d.responder.Loading(); of > 0 {
+	if done, of, loading := d.responder.Loading(); loading {
 		s.Firewall.Loading = &control.Loading{Done: done, Of: of}
 	}
 	now := time.Now()

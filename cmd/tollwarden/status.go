@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,11 @@ func newStatus() *cobra.Command {
 
 // loadingWords say how far the bans of before a start are back.
 func loadingWords(l *control.Loading) string {
-	return fmt.Sprintf("loading %d of %d bans after the start; new attackers are stopped meanwhile", l.Done, l.Of)
+	of := "many"
+	if l.Of > 0 {
+		of = strconv.Itoa(l.Of)
+	}
+	return fmt.Sprintf("loading %d of %s bans after the start; new attackers are stopped meanwhile", l.Done, of)
 }
 
 func printStatus(cmd *cobra.Command, s control.Status) {

@@ -70,7 +70,7 @@ type Firewall struct {
 // Loading is how many bans of the ledger are in force again after a start.
 type Loading struct {
 	Done int `json:"done"`
-	Of   int `json:"of"`
+	Of   int `json:"of"` // 0: they are being counted
 }
 
 // Ban is one prefix dropped, and why.
