@@ -581,3 +581,16 @@ func (d noReload) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
 	}
 	return d.Doer.Do(ctx, a)
 }
+
+// An identify object in a database is trusted as one in a file is.
+func TestRealtimeIdentifyIsTrusted(t *testing.T) {
+	l := lab.New(t, lab.Options{Realtime: true})
+	m, _ := manager(t, l)
+	list, err := m.Trusted(soon(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := (peer.Trusted{Host: "203.0.113.96/28", Why: "identify of branch"}); !slices.Contains(list, want) {
+		t.Errorf("trusted: %+v, want %+v", list, want)
+	}
+}

@@ -19,13 +19,12 @@ type Trusted struct {
 
 // Trusted lists whom Asterisk's configuration trusts, of both technologies:
 // PJSIP's identify sections and outbound registrations, chan_sip's peers at a
-// fixed address and its registrations. Identify sections in realtime are not
-// listed by any action and are left out.
+// fixed address and its registrations.
 func (m *Manager) Trusted(ctx context.Context) ([]Trusted, error) {
 	var out []Trusted
 	var ways []func(context.Context) ([]Trusted, error)
 	if slices.Contains(m.o.Technologies, PJSIP) {
-		ways = append(ways, m.identifies, m.pjsipRegistrations)
+		ways = append(ways, m.identifies, m.storedIdentifies, m.pjsipRegistrations)
 	}
 	if slices.Contains(m.o.Technologies, ChanSIP) {
 		ways = append(ways, m.fixedPeers, m.sipRegistrations)
@@ -59,6 +58,58 @@ func (m *Manager) identifies(ctx context.Context) ([]Trusted, error) {
 		for _, line := range c.values("match") {
 			for _, host := range list(line) {
 				out = append(out, Trusted{hostOfMatch(host), why})
+			}
+		}
+	}
+	return out, nil
+}
+
+// maxTrunks bounds the endpoints that are asked about one by one.
+const maxTrunks = 256
+
+// storedIdentifies reads the identify objects that stand in a database. No action
+// lists them, but each endpoint shows its own; those matter that need no login.
+func (m *Manager) storedIdentifies(ctx context.Context) ([]Trusted, error) {
+	conf, err := m.getConfig(ctx, "sorcery.conf")
+	if err != nil {
+		return nil, err
+	}
+	stored := slices.ContainsFunc(conf, func(c category) bool {
+		return c.name == "res_pjsip_endpoint_identifier_ip" && slices.ContainsFunc(c.values("identify"), func(v string) bool {
+			return strings.HasPrefix(v, "realtime")
+		})
+	})
+	if !stored {
+		return nil, nil
+	}
+	r, err := m.do(ctx, action("PJSIPShowEndpoints"))
+	if unknownAction(err) || answered(err, "No endpoints found") || answered(err, "No Endpoints found") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list PJSIP endpoints: %w", err)
+	}
+	var out []Trusted
+	asked := 0
+	for _, e := range r.Events {
+		name := e.Get("ObjectName")
+		if e.Get("Event") != "EndpointList" || !once(e, "ObjectName") || len(list(e.Get("Auths"))) > 0 || checkName(name) != nil || asked == maxTrunks {
+			continue
+		}
+		asked++
+		shown, err := m.do(ctx, ami.ShowEndpoint(name))
+		if answered(err, "Unable to retrieve endpoint") {
+			continue // it went meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look up PJSIP endpoint %s: %w", name, err)
+		}
+		for _, i := range shown.Events {
+			if i.Get("Event") != "IdentifyDetail" || !once(i, "Match") {
+				continue
+			}
+			for _, host := range list(i.Get("Match")) {
+				out = append(out, Trusted{hostOfMatch(host), "identify of " + name})
 			}
 		}
 	}

@@ -20,6 +20,9 @@ create table ps_aors (id text primary key, max_contacts text);
 insert into ps_endpoints values (:id, :id, :id, 'internal', 'all', 'ulaw', 'no');
 insert into ps_auths values (:id, 'userpass', :id, :password);
 insert into ps_aors values (:id, '5');
+create table ps_endpoint_id_ips (id text primary key, endpoint text, match text);
+insert into ps_endpoints (id, context, disallow, allow, direct_media) values ('branch', 'internal', 'all', 'ulaw', 'no');
+insert into ps_endpoint_id_ips values ('branch', 'branch', '203.0.113.96/28');
 `
 
 // addRealtime makes the PBX look for accounts in a database too.
