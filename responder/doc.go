@@ -35,16 +35,17 @@
 // the ledger. Profile-guided builds won 3 % and are not used.
 //
 // A verdict allocates its evidence and its incident. From the last byte of the
-// guess too many to the kernel's drop it is some 150 to 200 µs on a sleeping
+// guess too many to the kernel's drop it is some 200 µs on a sleeping
 // daemon: to wake the reader takes 40, to judge and plan out of cold caches 35,
 // the call into the kernel 40 to 60 at any number of bans, and the rest is the
 // listener's waking. An idle lane costs nothing, since it runs on the reader's
 // own thread while another takes over the reader: to wake a thread for it took
-// a third of the whole. The reader does not make the call itself, because
+// a quarter of the whole. The reader does not make the call itself, because
 // somebody else's large transaction can hold up the kernel's firewall for
-// seconds, and Asterisk hangs up on who does not read. What grows with the number of bans is kept off
-// the lock: they are counted as they change, and sorted by whoever wants them
-// listed. Tidy walks over all of them once a minute, about 50 ns each.
+// seconds, and Asterisk hangs up on who does not read. What grows with the
+// number of bans is kept off the lock: they are counted as they change, and
+// sorted by whoever wants them listed. Tidy walks over all of them once a
+// minute, about 50 ns each.
 //
 // A start reads the bans in pages of 4,096: the first before Asterisk is called,
 // the others beside its events. A page holds the lock for about a millisecond
