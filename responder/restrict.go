@@ -265,3 +265,15 @@ func prefixWords(list []netip.Prefix) string {
 	}
 	return strings.Join(words, " ")
 }
+
+// held says what is taken from an account for now. The caller holds the lock.
+func (r *Responder) held(account string) string {
+	var words []string
+	if _, locked := r.locked[account]; locked {
+		words = append(words, "locked")
+	}
+	if x := r.restricted[account]; x != nil {
+		words = append(words, "restricted to "+prefixWords(x.to))
+	}
+	return strings.Join(words, ", ")
+}

@@ -14,6 +14,7 @@ type Standing struct {
 	Ban      *Ban   // that covers a source or a network
 	Why      string // it is not banned lightly, when it is not
 	Channels int    // that an account has up
+	Held     string // what is taken from an account for now; "" when nothing is
 	Rotated  time.Time
 }
 
@@ -27,6 +28,7 @@ func (r *Responder) Standings(now time.Time, per score.Per, n int) []Standing {
 		st := Standing{Standing: s}
 		if per == score.PerAccount {
 			st.Channels = r.calls.Account(s.Key.Account)
+			st.Held = r.held(s.Key.Account)
 			st.Rotated = r.rotatedAt[s.Key.Account]
 		} else {
 			if ban, ok := r.book.covering(now, s.Key.Prefix); ok {

@@ -21,7 +21,7 @@ import (
 // outlives the daemon.
 func TestAccountIsShelteredInAStorm(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		const quiet = 6 * time.Second
+		const quiet = 5 * time.Second
 		owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
 		other := addPhone(t, addHost(t, l, "neighbour", "198.51.100.11"), "1001")
 		register(t, owner)
@@ -104,6 +104,9 @@ func TestUnlockEndsARestriction(t *testing.T) {
 	w.wait("the restriction", 10*time.Second, w.sheltered)
 	if err := traveller.Register(soon(t)); err == nil {
 		t.Error("a stranger is let in")
+	}
+	if out, err := w.tollwarden("accounts", "--socket", w.socket()); err != nil || !strings.Contains(out, "restricted to 198.51.100.0/24") {
+		t.Errorf("accounts says %s, %v", out, err)
 	}
 	out, err := w.tollwarden("unlock", "1002", "--socket", w.socket())
 	if err != nil || !strings.Contains(out, "lifted") {

@@ -29,7 +29,7 @@ func (k desk) Standings(kind string, limit int) ([]control.Standing, error) {
 func showStanding(s *responder.Standing) control.Standing {
 	shown := control.Standing{
 		Key: control.Key{Kind: s.Key.Per.String(), Value: s.Key.String()}, Share: s.Share(), Scores: []control.Score{},
-		Last: someTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Rotated: someTime(s.Rotated),
+		Last: someTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Held: s.Held, Rotated: someTime(s.Rotated),
 	}
 	for _, p := range s.Scores {
 		shown.Scores = append(shown.Scores, control.Score{

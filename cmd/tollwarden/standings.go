@@ -80,6 +80,9 @@ func standingState(s *control.Standing) string {
 	if s.Trust != "" {
 		words = append(words, s.Trust)
 	}
+	if s.Held != "" {
+		words = append(words, s.Held)
+	}
 	if s.Channels > 0 {
 		words = append(words, fmt.Sprintf("%d calls up", s.Channels))
 	}

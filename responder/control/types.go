@@ -203,6 +203,7 @@ type Standing struct {
 	Ban      *Ban       `json:"ban"`              // that covers it
 	Trust    string     `json:"trust,omitempty"`  // why it is not banned lightly
 	Channels int        `json:"channels"`         // calls of an account that are up
+	Held     string     `json:"held,omitempty"`   // what is taken from an account for now: locked, restricted to networks
 	Rotated  *time.Time `json:"rotated,omitzero"` // when the account got its secret from us
 }
 
