@@ -51,10 +51,10 @@ bench-peers: prepare
 bench-check:
 	$(GO) run ./test/bench -check $(BENCH)
 
-## soak: 20,000 events a second for FOR=1h; memory and descriptors plotted into bin/soak.svg
+## soak: RATE=20000 events a second for FOR=1h; memory and descriptors plotted into bin/soak.svg
 soak:
 	mkdir -p bin
-	TOLLWARDEN_SOAK=$(or $(FOR),1h) TOLLWARDEN_SOAK_PICTURE=$(CURDIR)/bin/soak.svg $(GO) test -count=1 -timeout 3h -v -run '^TestSoak$$' ./test
+	TOLLWARDEN_SOAK=$(or $(FOR),1h) TOLLWARDEN_SOAK_RATE=$(or $(RATE),20000) TOLLWARDEN_SOAK_PICTURE=$(CURDIR)/bin/soak.svg $(GO) test -count=1 -timeout 3h -v -run '^TestSoak$$' ./test
 
 ## packages: a deb and an rpm in bin/, for this machine's architecture or ARCH=
 packages: build

@@ -1,9 +1,11 @@
 package test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,11 +14,12 @@ import (
 // Environment of the soak.
 const (
 	soakTime    = "TOLLWARDEN_SOAK"         // how long, such as 1h; not at all without it
+	soakPace    = "TOLLWARDEN_SOAK_RATE"    // events a second, 20,000 without it
 	soakPicture = "TOLLWARDEN_SOAK_PICTURE" // where the plot goes, an SVG
 )
 
 const (
-	soakRate    = 20_000 // events a second
+	soakRate    = 20_000
 	soakSources = 50_000 // of which each succeeds, asks, and fails below every threshold
 )
 
@@ -50,6 +53,12 @@ func TestSoak(t *testing.T) {
 	if err != nil {
 		t.Skipf("needs time: set %s=1h, or run make soak", soakTime)
 	}
+	rate := float64(soakRate)
+	if text := os.Getenv(soakPace); text != "" {
+		if rate, err = strconv.ParseFloat(text, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
 	b := newBooth(t, soakRules)
 	b.start()
 	const perTick = soakRate / 100
@@ -67,7 +76,7 @@ func TestSoak(t *testing.T) {
 	defer tick.Stop()
 	scanners := 0
 	for next := start; time.Since(start) < length; <-tick.C {
-		for due := int(time.Since(start).Seconds() * soakRate); sent < due; sent += perTick {
+		for due := int(time.Since(start).Seconds() * rate); sent < due; sent += perTick {
 			b.pbx.Raw("security", texts[sent/perTick%len(texts)])
 		}
 		for ; scanners < int(time.Since(start).Seconds()); scanners++ {
@@ -174,14 +183,14 @@ func plotSoak(samples []soakSample, sent int, passed uint64) string {
 	}
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">
 <rect width="100%%" height="100%%" fill="white"/>
-<text x="%d" y="20">%d events in %s, %.0f a second, %d of them passed over; make soak FOR=%s on %s</text>
+<text x="%d" y="20">%d events in %s, %.0f a second, %d of them passed over; make soak FOR=%s RATE=%s on %s</text>
 <path d="M%d,%dV%dH%d" fill="none" stroke="black"/>
 %s<polyline points="%s" fill="none" stroke="#1f77b4" stroke-width="2"/>
 <polyline points="%s" fill="none" stroke="#ff7f0e" stroke-width="2"/>
 <text x="%d" y="%d" fill="#1f77b4">resident memory, from 0 to %.0f MiB at most, %.0f MiB at the end</text>
 <text x="%d" y="%d" fill="#ff7f0e">open descriptors, from 0 to %d at most, %d at the end</text>
 </svg>
-`, width+left+40, height+top+50, left, sent, end.Round(time.Second), float64(sent)/end.Seconds(), passed, os.Getenv(soakTime), time.Now().Format(time.DateOnly),
+`, width+left+40, height+top+50, left, sent, end.Round(time.Second), float64(sent)/end.Seconds(), passed, os.Getenv(soakTime), cmp.Or(os.Getenv(soakPace), strconv.Itoa(soakRate)), time.Now().Format(time.DateOnly),
 		left, top, top+height, left+width, axis.String(), memory.String(), descriptors.String(),
 		left, top+height+38, most, samples[len(samples)-1].memory, left+340, top+height+38, many, samples[len(samples)-1].descriptors)
 }
