@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,8 @@ type drops struct {
 	last    time.Time // when the last one was
 	wanted  netip.Addr
 	arrived chan time.Time // when wanted was
+
+	awake atomic.Bool // hear does not sleep, and takes a processor for it
 }
 
 const (
@@ -62,14 +65,19 @@ func (d *drops) close() {
 }
 
 // hear reads announcements on a thread of its own, which the kernel wakes
-// without Go's scheduler in between.
+// without Go's scheduler in between. It does not sleep when
+// it has to be awake, so that its own waking is not counted.
 func (d *drops) hear() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	defer close(d.done)
 	buf := make([]byte, 1<<20)
 	for {
-		n, _, err := unix.Recvfrom(d.fd, buf, 0)
+		flags := 0
+		if d.awake.Load() {
+			flags = unix.MSG_DONTWAIT
+		}
+		n, _, err := unix.Recvfrom(d.fd, buf, flags)
 		at := time.Now()
 		select {
 		case <-d.quit:
