@@ -1,7 +1,6 @@
 package score
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -44,19 +43,22 @@ func (n *nodes) tally(w window, r *rule, last cell) tally {
 }
 
 // reason says why a threshold was crossed, like
-// "3 points within 1h: 3× ChallengeResponseFailed on 1002".
+// "3 points within 1h: 3× ChallengeResponseFailed on 1002". A ban waits for it,
+// and fmt takes longer to wake from cold caches than all the rest of a verdict.
 func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) string {
-	var b strings.Builder
-	points := "points"
+	points := " points within "
 	if t.points == 1 {
-		points = "point"
+		points = " point within "
 	}
-	fmt.Fprintf(&b, "%d %s within %s: ", t.points, points, span(r.threshold.Within))
-	comma := ""
+	b := make([]byte, 0, 128)
+	b = append(strconv.AppendUint(b, uint64(t.points), 10), points...)
+	b = append(b, span(r.threshold.Within)...)
+	before := ": "
 	for s, n := range t.signals {
 		if n > 0 {
-			fmt.Fprintf(&b, "%s%d× %s", comma, n, Signal(s))
-			comma = ", "
+			b = strconv.AppendInt(append(b, before...), int64(n), 10)
+			b = append(append(b, "× "...), Signal(s).String()...)
+			before = ", "
 		}
 	}
 	since := o.At.Add(-r.threshold.Within)
@@ -75,11 +77,11 @@ func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) strin
 		}
 	}
 	if key.Per == PerAccount {
-		others.write(&b, " from ")
+		b = others.append(b, " from ")
 	} else {
-		others.write(&b, " on ")
+		b = others.append(b, " on ")
 	}
-	return b.String()
+	return string(b)
 }
 
 // names collects different names in the order they came.
@@ -94,17 +96,17 @@ func (n *names) add(name string) {
 	*n = append(*n, name)
 }
 
-func (n names) write(b *strings.Builder, before string) {
+func (n names) append(b []byte, before string) []byte {
 	const shown = 3
 	for i, name := range n {
 		if i == shown {
-			fmt.Fprintf(b, " and %d more", len(n)-shown)
-			return
+			b = strconv.AppendInt(append(b, " and "...), int64(len(n)-shown), 10)
+			return append(b, " more"...)
 		}
-		b.WriteString(before)
-		b.WriteString(safe(name))
+		b = append(append(b, before...), safe(name)...)
 		before = ", "
 	}
+	return b
 }
 
 // safe shows a name from the network: as it is when that can do no harm and
