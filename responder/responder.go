@@ -31,7 +31,7 @@ type Policy struct {
 	Username   string         // our own name on the manager interface
 	Log        bool           // a second sensor reads Asterisk's log
 	Deaf       bool           // the Notifier has nobody to tell
-	Command    string         // what the step exec runs, in words; "" is nothing
+	Command    string         // the program that the step exec runs; "" is none
 }
 
 // Parts are the responder's edges. Notifier and Exec may be nil: nobody is told,

@@ -117,10 +117,10 @@ func TestExecThatIsNotRun(t *testing.T) {
 	if s := h.settled(t)[0].Steps[1]; s.State != "skipped" || s.Detail != "no command is configured: set exec.command" {
 		t.Errorf("exec is %+v", s)
 	}
-	p.Observe, p.Command = true, "/usr/local/bin/on-incident --x"
+	p.Observe, p.Command = true, "/usr/local/bin/on-incident"
 	h = newHouse(t, p)
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 3)))
-	if s := h.settled(t)[0].Steps[1]; s.State != "skipped" || !strings.Contains(s.Detail, "would run /usr/local/bin/on-incident --x") {
+	if s := h.settled(t)[0].Steps[1]; s.State != "skipped" || !strings.Contains(s.Detail, "would run /usr/local/bin/on-incident") {
 		t.Errorf("exec is %+v", s)
 	}
 }

@@ -94,7 +94,7 @@ func TestMissedTimeIsReadFromTheLog(t *testing.T) {
 	}
 	gaps := 0
 	for _, a := range actions {
-		if a.Action == "gap" && strings.Contains(a.Detail, "log was read") {
+		if a.Action == "gap" && strings.Contains(a.Detail, "log is read") {
 			gaps++
 			t.Log(a.Detail)
 		}

@@ -181,11 +181,11 @@ func (a *allowance) managerHost() (netip.Prefix, bool) {
 func (a *allowance) managerHosts(ctx context.Context) []netip.Prefix {
 	a.mu.Lock()
 	p, ok := a.managerHost()
+	host, _, _ := net.SplitHostPort(a.cfg.Asterisk.Address) // the configuration's own check
 	a.mu.Unlock()
 	if ok {
 		return []netip.Prefix{p}
 	}
-	host, _, _ := net.SplitHostPort(a.cfg.Asterisk.Address) // the configuration's own check
 	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
 	defer cancel()
 	addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // unknown: nothing to be cut off

@@ -30,7 +30,7 @@ func explainTelling(w io.Writer, cfg *config.Config) {
 		fmt.Fprintf(w, "notify: %s; of each kind %d within %s one by one, the others in a digest (syslog: all).\n", strings.Join(names, "; "), n.AtOnce, config.FormatDuration(n.Digest))
 	}
 	if slices.Contains(used, config.StepExec) {
-		fmt.Fprintf(w, "exec: %s, for %s at most.\n", strings.Join(cfg.Exec.Command, " "), config.FormatDuration(cfg.Exec.Within))
+		fmt.Fprintf(w, "exec: %s, for %s at most.\n", program(cfg.Exec.Command), config.FormatDuration(cfg.Exec.Within))
 	}
 }
 

@@ -211,7 +211,7 @@ func (d *daemon) gap(from, to time.Time) {
 	d.lastGap.Store(&control.Gap{From: from, To: to})
 	log := ""
 	if d.second != nil && d.second.Health().Err == nil {
-		log = "Asterisk's log was read for that time"
+		log = "Asterisk's log is read for that time, as far as it goes back"
 	}
 	d.responder.Gap(from, to, log)
 	if to.Sub(from) >= alarmAfter {

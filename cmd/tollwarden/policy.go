@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
@@ -27,7 +26,7 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 		Username:  cfg.Asterisk.Username,
 		Log:       cfg.Asterisk.Log != "",
 		Deaf:      !cfg.Notify.Anybody(),
-		Command:   strings.Join(cfg.Exec.Command, " "),
+		Command:   program(cfg.Exec.Command),
 	}
 	for _, book := range cfg.Playbooks {
 		steps := make([]responder.StepKind, len(book.Steps))
@@ -86,4 +85,13 @@ func signalNames() []string {
 		}
 	}
 	return names
+}
+
+// program is what a command runs; its arguments, which may hold a secret, are
+// nobody else's business.
+func program(command []string) string {
+	if len(command) == 0 {
+		return ""
+	}
+	return command[0]
 }
