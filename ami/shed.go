@@ -94,11 +94,9 @@ var (
 	challengeSent    = []byte("Event: ChallengeSent\r\n")
 	invalidAccountID = []byte("Event: InvalidAccountID\r\n")
 	ofPJSIP          = []byte("\r\nService: PJSIP\r\n")
+	names            = []byte("\r\nAccountID: ") // from here on there are strangers' words
 	blockEnd         = []byte("\r\n\r\n")
 )
-
-// beforeNames is how far into an event no stranger's words stand, at least.
-const beforeNames = 200
 
 // passOver drops the block at hand, as far as it has been read, when it may be
 // shed: up to the empty line where its framing ends.
@@ -106,7 +104,7 @@ func (r *Reader) passOver() bool {
 	block := r.buf[r.start:r.end]
 	var count *atomic.Uint64
 	switch {
-	case bytes.HasPrefix(block, challengeSent) && bytes.Contains(block[:min(len(block), beforeNames)], ofPJSIP):
+	case bytes.HasPrefix(block, challengeSent) && bytes.Contains(block[:max(0, bytes.Index(block, names))], ofPJSIP):
 		count = &r.shed.ChallengeSent
 	case r.degree == shedStrangers && bytes.HasPrefix(block, invalidAccountID):
 		count = &r.shed.InvalidAccountID

@@ -97,11 +97,13 @@ func TestOverload(t *testing.T) {
 func TestNothingIsPassedOver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		service string
+		name    string // before the account's
 		work    time.Duration
 		events  int
 	}{
-		"a burst":  {"PJSIP", 0, 1_000},
-		"chan_sip": {"SIP", 50 * time.Microsecond, 10_000},
+		"a burst":                          {"PJSIP", "", 0, 1_000},
+		"chan_sip":                         {"SIP", "", 50 * time.Microsecond, 10_000},
+		"chan_sip, and somebody forges it": {"SIP", "x\r\nService: PJSIP\r\nX: ", 50 * time.Microsecond, 10_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startPBX(t, amitest.Options{WriteTimeout: time.Minute})
@@ -123,7 +125,7 @@ func TestNothingIsPassedOver(t *testing.T) {
 			defer c.Close()
 			var text strings.Builder
 			for i := range tt.events {
-				text.WriteString(event("ChallengeSent", tt.service, i))
+				text.WriteString(strings.Replace(event("ChallengeSent", tt.service, i), "AccountID: ", "AccountID: "+tt.name, 1))
 			}
 			p.Raw("security", text.String())
 			select {

@@ -41,7 +41,12 @@ func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 			}
 		}
 	}
-	return out, d.do("count", nil, func() error { return d.netHits(nets, out) })
+	for _, p := range nets {
+		if err := d.netHits(p, out); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
 }
 
 // keyBits is the length of the prefix that a key of a hash set stands for.
@@ -56,11 +61,15 @@ func keyBits(id setID) int {
 	}
 }
 
-// netHits adds up the pieces that each prefix is held in.
-func (d *desk) netHits(nets []netip.Prefix, out map[netip.Prefix]uint64) error {
-	for _, p := range nets {
-		id := setOf(p, All)
-		err := d.sink.hits(id, within(d.held[id], p), func(_ netip.Addr, packets uint64) { out[p] += packets })
+// netHits adds up the pieces that a prefix is held in.
+func (d *desk) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
+	id := setOf(p, All)
+	var keys []netip.Addr
+	_ = d.do("count", nil, func() error { keys = within(d.held[id], p); return nil })
+	for some := range slices.Chunk(keys, asked) {
+		err := d.do("count", nil, func() error {
+			return d.sink.hits(id, some, func(_ netip.Addr, packets uint64) { out[p] += packets })
+		})
 		if err != nil {
 			return err
 		}

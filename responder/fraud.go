@@ -40,13 +40,17 @@ var signOf = func() (of map[calls.Kind]score.Signal) {
 // registration too many (res_pjsip_registrar.c).
 var tooManyContacts = []byte("registrar_attempt_exceeds_maximum_configured_contacts")
 
-// question is what Asterisk is asked about one call: where it comes from, or
-// with which User-Agent it was set up.
+// question is about one call: where it comes from.
 type question struct {
-	sign  calls.Sign // about the call; waits for the source
-	agent bool
-	call  calls.Channel // whose User-Agent is asked for
-	text  []byte        // of the event that raised the sign
+	sign calls.Sign // about the call; waits for the source
+	text []byte     // of the event that raised the sign
+}
+
+// handset is one call whose User-Agent is asked for. It waits in a queue of its
+// own: nothing that is known of a call waits for that.
+type handset struct {
+	call calls.Channel
+	text []byte // of the event that set the call up
 }
 
 // ending is one call to be hung up. incident is nil when the call is of a
@@ -103,7 +107,7 @@ func (r *Responder) called(now time.Time, c calls.Channel) {
 	signs := r.calls.Call(now, c)
 	if r.asking && r.calls.Unfamiliar(now, c) && !r.contains(c.Account, now) {
 		select {
-		case r.strangers <- question{agent: true, call: c, text: bytes.Clone(r.text)}:
+		case r.handsets <- handset{call: c, text: bytes.Clone(r.text)}:
 		default:
 		}
 	}
@@ -240,11 +244,21 @@ func (r *Responder) ask(ctx context.Context) {
 		select {
 		case q := <-r.strangers:
 			within, cancel := context.WithTimeout(ctx, askWithin)
-			if q.agent {
-				r.askAgent(within, q)
-			} else {
-				r.askSource(within, q)
-			}
+			r.askSource(within, q)
+			cancel()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// askAgents finds out with which User-Agent calls are set up.
+func (r *Responder) askAgents(ctx context.Context) {
+	for {
+		select {
+		case h := <-r.handsets:
+			within, cancel := context.WithTimeout(ctx, askWithin)
+			r.askAgent(within, h)
 			cancel()
 		case <-ctx.Done():
 			return
@@ -270,8 +284,8 @@ func (r *Responder) askSource(ctx context.Context, q question) {
 	r.text = nil
 }
 
-func (r *Responder) askAgent(ctx context.Context, q question) {
-	c := q.call
+func (r *Responder) askAgent(ctx context.Context, h handset) {
+	c := h.call
 	agent, err := r.parts.PBX.Agent(ctx, c.Name)
 	if err != nil {
 		return // the call is over
@@ -279,7 +293,7 @@ func (r *Responder) askAgent(ctx context.Context, q question) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := time.Now(); !r.contains(c.Account, now) {
-		r.text = q.text
+		r.text = h.text
 		r.raise(now, r.calls.CallAgent(now, c, agent))
 		r.text = nil
 	}

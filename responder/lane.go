@@ -3,12 +3,13 @@ package responder
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
 // maxDrops bounds the bans waiting for the kernel. One takes microseconds, so
-// a full lane means that the kernel refuses; then nothing is lost either: the
-// book holds every ban, and the lane restores it whole.
+// a full lane means that the kernel refuses or is held up; then nothing is lost
+// either: the book holds every ban, and the lane restores it whole.
 const maxDrops = 1 << 16
 
 // laneBatch is the most bans given to the kernel in one go.
@@ -23,33 +24,41 @@ type lane struct {
 	orders chan order
 	// drop has the kernel drop what is banned, and restore brings back all that
 	// the book holds.
-	drop    func(now time.Time, bans []Ban) error
+	drop    func(now time.Time, orders []order) error
 	restore func(now time.Time) error
 	// trouble and mended tell the log that the kernel refuses and that it
 	// takes bans again.
 	trouble func(error)
 	mended  func()
 
+	pushed uint64      // how many orders there were; its owner's lock guards it
+	missed atomic.Bool // an order did not fit since the last repair
+
 	refused []order // what the kernel refused, until a repair brings it in
 }
 
 // order is one ban on its way and what to call with its outcome.
 type order struct {
-	ban  Ban
-	done func(error)
+	ban    Ban
+	done   func(error)
+	number uint64 // of all orders so far, from 1
 }
 
-// push queues a ban without waiting. False means that the lane is full.
+// push queues a ban without waiting, for a caller at a time. False means that
+// the lane is full, and that a repair will bring the ban in.
 //
 // An idle lane goes to the kernel at once, on the caller's own thread, which is
 // awake; another thread then carries on with the caller. To wake one for the
 // lane instead would take longer than all the rest.
 func (l *lane) push(o order) bool {
+	l.pushed++
+	o.number = l.pushed
 	select {
 	case l.orders <- o:
 		runtime.Gosched()
 		return true
 	default:
+		l.missed.Store(true)
 		return false
 	}
 }
@@ -66,7 +75,7 @@ func (l *lane) run(ctx context.Context) {
 			batch = l.collect(append(batch[:0], o))
 			broken = !l.carry(batch)
 		case <-retry.C:
-			if broken {
+			if broken || l.missed.Swap(false) {
 				broken = l.repair() != nil
 			}
 		case <-ctx.Done():
@@ -94,11 +103,7 @@ func (l *lane) collect(batch []order) []order {
 // be damaged or gone: the whole book is restored, which includes the batch.
 func (l *lane) carry(batch []order) bool {
 	now := time.Now()
-	bans := make([]Ban, len(batch))
-	for i, o := range batch {
-		bans[i] = o.ban
-	}
-	err := l.drop(now, bans)
+	err := l.drop(now, batch)
 	if err != nil {
 		l.trouble(err)
 		if l.repair() == nil {

@@ -27,6 +27,14 @@ func (m *moody) Ban(_ time.Time, bans []Ban) error {
 	return nil
 }
 
+func (m *moody) drop(now time.Time, orders []order) error {
+	bans := make([]Ban, len(orders))
+	for i, o := range orders {
+		bans[i] = o.ban
+	}
+	return m.Ban(now, bans)
+}
+
 func (m *moody) Restore(_ time.Time, bans []Ban) error {
 	if m.refuse.Load() {
 		return errRefused
@@ -38,7 +46,7 @@ func (m *moody) Restore(_ time.Time, bans []Ban) error {
 func startLane(t *testing.T, m *moody, inForce []Ban) (l *lane, mended *int) {
 	mended = new(int)
 	l = &lane{
-		orders: make(chan order, maxDrops), drop: m.Ban, restore: func(now time.Time) error { return m.Restore(now, inForce) },
+		orders: make(chan order, maxDrops), drop: m.drop, restore: func(now time.Time) error { return m.Restore(now, inForce) },
 		trouble: func(error) {}, mended: func() { *mended++ },
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -52,10 +60,10 @@ func startLane(t *testing.T, m *moody, inForce []Ban) (l *lane, mended *int) {
 func TestLaneBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &moody{}
-		l := &lane{orders: make(chan order, maxDrops), drop: m.Ban}
+		l := &lane{orders: make(chan order, maxDrops), drop: m.drop}
 		outcomes := 0
 		for range 100 {
-			l.push(order{Ban{Prefix: guesser}, func(err error) {
+			l.push(order{ban: Ban{Prefix: guesser}, done: func(err error) {
 				if err == nil {
 					outcomes++
 				}
@@ -80,7 +88,7 @@ func TestLaneRepairs(t *testing.T) {
 		book := []Ban{{Prefix: guesser}, {Prefix: netip.MustParsePrefix("203.0.113.0/24")}}
 		l, mended := startLane(t, m, book)
 		var outcomes []error
-		l.push(order{book[0], func(err error) { outcomes = append(outcomes, err) }})
+		l.push(order{ban: book[0], done: func(err error) { outcomes = append(outcomes, err) }})
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
 		if len(outcomes) != 1 || !errors.Is(outcomes[0], errRefused) || *mended != 0 {
@@ -105,11 +113,11 @@ func TestLaneHealsALostTable(t *testing.T) {
 		book := []Ban{{Prefix: guesser}}
 		mended := 0
 		l := &lane{
-			orders: make(chan order, 1), drop: m.Ban, restore: func(now time.Time) error { return m.Restore(now, book) },
+			orders: make(chan order, 1), drop: m.drop, restore: func(now time.Time) error { return m.Restore(now, book) },
 			trouble: func(error) {}, mended: func() { mended++ },
 		}
 		var outcome error = errors.New("none")
-		l.push(order{book[0], func(err error) { outcome = err }})
+		l.push(order{ban: book[0], done: func(err error) { outcome = err }})
 		ctx, cancel := context.WithCancel(t.Context())
 		go l.run(ctx)
 		synctest.Wait()
@@ -122,8 +130,63 @@ func TestLaneHealsALostTable(t *testing.T) {
 
 type lostOnce struct{ moody }
 
-func (m *lostOnce) Ban(time.Time, []Ban) error { return errRefused }
+func (m *lostOnce) drop(time.Time, []order) error { return errRefused }
 func (m *lostOnce) Restore(_ time.Time, bans []Ban) error {
 	m.restored = bans
 	return nil
+}
+
+// A ban that found the lane full comes with a repair, though the kernel never
+// refused anything.
+func TestFullLaneLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &moody{}
+		book := []Ban{{Prefix: guesser}, {Prefix: netip.MustParsePrefix("203.0.113.0/24")}}
+		l := &lane{
+			orders: make(chan order, 1), drop: m.drop, restore: func(now time.Time) error { return m.Restore(now, book) },
+			mended: func() {},
+		}
+		for i, want := range []bool{true, false} {
+			if fits := l.push(order{ban: book[i], done: func(error) {}}); fits != want {
+				t.Fatalf("order %d: %v", i, fits)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go l.run(ctx)
+		time.Sleep(2 * repairEvery)
+		synctest.Wait()
+		cancel()
+		if len(m.restored) != 2 {
+			t.Errorf("restored %v, want the whole book", m.restored)
+		}
+	})
+}
+
+// walled is a firewall of which only Ban is asked.
+type walled struct {
+	Firewall
+	moody *moody
+}
+
+func (w walled) Ban(now time.Time, bans []Ban) error { return w.moody.Ban(now, bans) }
+
+// An order that was waiting when a person decided about its source changes
+// nothing any more; one that came after it does.
+func TestOverruledOrders(t *testing.T) {
+	m := &moody{}
+	r := &Responder{parts: Parts{Firewall: walled{moody: m}}, lane: &lane{pushed: 2}, overruled: map[netip.Prefix]uint64{}}
+	other := netip.MustParsePrefix("203.0.113.0/24")
+	waiting := []order{{ban: Ban{Prefix: guesser}, number: 1}, {ban: Ban{Prefix: other}, number: 2}}
+	r.overrule(guesser)
+	for _, batch := range [][]order{waiting, {{ban: Ban{Prefix: guesser}, number: 3}}} {
+		if err := r.dropAll(time.Now(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(m.batches) != 2 || len(m.batches[0]) != 1 || m.batches[0][0].Prefix != other || len(m.batches[1]) != 1 {
+		t.Errorf("dropped %v, want the other one, then the guesser", m.batches)
+	}
+	if len(r.overruled) > 0 {
+		t.Errorf("still overruled: %v", r.overruled)
+	}
 }

@@ -1,6 +1,8 @@
 package responder
 
 import (
+	"maps"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -183,18 +185,35 @@ func (r *Responder) drop(i *Incident, n int, ban Ban) {
 	if ban.Observed {
 		return
 	}
-	ok := r.lane.push(order{ban, func(err error) { r.dropped(i, n, err) }})
+	ok := r.lane.push(order{ban: ban, done: func(err error) { r.dropped(i, n, err) }})
 	if !ok {
 		r.counters.LaneFull++
 	}
 }
 
-// dropAll has the kernel drop bans that are in the book.
-func (r *Responder) dropAll(now time.Time, bans []Ban) error {
+// dropAll has the kernel drop what was banned, but for what a person decided
+// otherwise about while the order was waiting.
+func (r *Responder) dropAll(now time.Time, orders []order) error {
 	r.hand.Lock()
 	defer r.hand.Unlock()
-	return r.parts.Firewall.Ban(now, bans)
+	bans := make([]Ban, 0, len(orders))
+	for _, o := range orders {
+		if o.number > r.overruled[o.ban.Prefix] {
+			bans = append(bans, o.ban)
+		}
+	}
+	if err := r.parts.Firewall.Ban(now, bans); err != nil {
+		return err
+	}
+	if last := orders[len(orders)-1].number; len(r.overruled) > 0 {
+		maps.DeleteFunc(r.overruled, func(_ netip.Prefix, n uint64) bool { return n <= last })
+	}
+	return nil
 }
+
+// overrule has the orders that wait for the kernel leave a prefix alone. The
+// caller holds hand and the lock.
+func (r *Responder) overrule(prefix netip.Prefix) { r.overruled[prefix] = r.lane.pushed }
 
 // dropped records what became of a ban in the kernel.
 func (r *Responder) dropped(i *Incident, n int, err error) {
@@ -221,7 +240,7 @@ func (r *Responder) insist(v *score.Verdict, ban *Ban) {
 	if ban.Observed || v.At.Sub(ban.Since) < holds || ban.Scope == ScopeSIP && v.Cause.Transport != score.UDP {
 		return
 	}
-	r.lane.push(order{*ban, func(err error) {
+	r.lane.push(order{ban: *ban, done: func(err error) {
 		r.log.Error().AnErr("error", err).Stringer("source", ban.Prefix).Msg("a banned source was heard: its drop is renewed")
 	}})
 }

@@ -156,11 +156,13 @@ func (r *Responder) putInForce(now time.Time, ban Ban) error {
 	r.mu.Lock()
 	was, banned := r.book.exact(now, ban.Prefix)
 	r.book.put(ban)
+	r.overrule(ban.Prefix)
 	r.mu.Unlock()
 	err := r.parts.Firewall.Ban(now, []Ban{ban})
 	if err != nil {
 		r.mu.Lock()
 		defer r.mu.Unlock()
+		delete(r.overruled, ban.Prefix)
 		if r.book.remove(ban.Prefix); banned {
 			r.book.put(was)
 		}

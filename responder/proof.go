@@ -44,7 +44,7 @@ func (r *Responder) promote(v *score.Verdict, was Ban) {
 	r.parts.Ledger.AddOffence(ban.Prefix, ban.Since)
 	r.parts.Ledger.PutBan(ledgerBan(ban))
 	r.counters.Proved++
-	if !r.lane.push(order{ban, func(err error) { r.promoted(ban, err) }}) {
+	if !r.lane.push(order{ban: ban, done: func(err error) { r.promoted(ban, err) }}) {
 		r.counters.LaneFull++
 	}
 }

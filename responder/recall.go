@@ -19,9 +19,11 @@ var recallPage = 4096
 
 // loading is what a start still has to take over.
 type loading struct {
-	memory      *ledger.Recollection // nil: the ledger does not tell
-	began       time.Time
-	done, total int // bans; the responder's lock guards them
+	memory *ledger.Recollection // nil: the ledger does not tell
+	began  time.Time
+	// The responder's lock guards what follows.
+	done, total int  // bans
+	partial     bool // the ledger did not tell all of them
 }
 
 // recall takes over what the ledger and the kernel remember: known places,
@@ -44,6 +46,7 @@ func (r *Responder) recall(now time.Time) error {
 	r.recallHabits(ctx, now)
 	r.loading = &loading{began: time.Now()}
 	r.loading.memory, err = l.Recall(ctx, now)
+	r.loading.partial = err != nil
 	r.doubt(err, "the bans and the offences")
 	page, more := r.readPage(now)
 	err = r.include(now, page)
@@ -135,6 +138,7 @@ func (r *Responder) readPage(now time.Time) (page []Ban, more bool) {
 		}
 	}
 	r.loading.done += len(rows)
+	r.loading.partial = r.loading.partial || err != nil
 	return page, err == nil && len(rows) == recallPage
 }
 
@@ -158,8 +162,12 @@ func (r *Responder) loaded(now time.Time) error {
 		if err := r.adopt(now); err != nil {
 			return err
 		}
-		if err := r.parts.Firewall.Complete(now); err != nil {
-			return err
+		// What the kernel has beside the book goes, but where the ledger may have
+		// known of it.
+		if r.isWhole() {
+			if err := r.parts.Firewall.Complete(now); err != nil {
+				return err
+			}
 		}
 	}
 	r.recallOffences(now)
@@ -242,7 +250,7 @@ func (r *Responder) reconsider(ban Ban, was *Ban) {
 		return
 	}
 	r.parts.Ledger.PutBan(ledgerBan(better))
-	if !r.lane.push(order{better, func(err error) {
+	if !r.lane.push(order{ban: better, done: func(err error) {
 		r.log.Info().AnErr("error", err).Stringer("source", better.Prefix).Str("until", untilString(better)).Msg("a source banned while the bans were loaded had been banned before")
 	}}) {
 		r.counters.LaneFull++
@@ -296,15 +304,31 @@ func (r *Responder) fetch(now time.Time, prefix netip.Prefix) {
 	r.book.recall(rememberedBan(row))
 }
 
-// Restore brings every ban into the kernel again. While the ledger is read it
-// takes none out: the kernel may hold what the book does not know yet.
+// Restore brings every ban into the kernel again. While the ledger is read, and
+// where it did not tell all, it takes none out: the kernel may hold what the
+// book does not know.
 func (r *Responder) Restore(now time.Time) error {
 	r.hand.Lock()
 	defer r.hand.Unlock()
-	if r.isLoaded() { // asked first: the list may be shorter
+	if r.isLoaded() && r.isWhole() { // asked first: the list may be shorter
 		return r.parts.Firewall.Restore(now, r.inForce(now))
 	}
 	return r.parts.Firewall.Include(now, r.inForce(now))
+}
+
+// Rebuild makes the kernel's table anew from what the book has, for a table that
+// drops nothing any more.
+func (r *Responder) Rebuild(now time.Time) error {
+	r.hand.Lock()
+	defer r.hand.Unlock()
+	return r.parts.Firewall.Restore(now, r.inForce(now))
+}
+
+// isWhole says whether the ledger has told all that it was asked so far.
+func (r *Responder) isWhole() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.loading.partial
 }
 
 func (r *Responder) isLoaded() bool {

@@ -86,6 +86,7 @@ func (r *Responder) release(now time.Time, bans []Ban, by string) error {
 	r.mu.Lock()
 	for _, p := range prefixes {
 		r.book.remove(p)
+		r.overrule(p)
 		r.acquit(p)
 	}
 	r.mu.Unlock()
@@ -93,6 +94,7 @@ func (r *Responder) release(now time.Time, bans []Ban, by string) error {
 		r.mu.Lock()
 		for _, b := range bans {
 			r.book.put(b)
+			delete(r.overruled, b.Prefix)
 		}
 		r.mu.Unlock()
 		return fmt.Errorf("release %s: %w", words(len(bans) == 1, PrefixString(prefixes[0])), err)

@@ -78,15 +78,19 @@ type Responder struct {
 	sweeps chan string // accounts whose new calls are to be ended now
 
 	endings   chan ending   // single calls to be ended now
-	strangers chan question // about calls
+	strangers chan question // where calls come from
+	handsets  chan handset  // with which User-Agent calls are set up
 
 	born time.Time // what happened before was learnt from the log
 
 	// hand is held over what changes the book and the kernel together, or the
 	// kernel by the book. It is taken before mu, and never by Handle.
-	hand    sync.Mutex
-	loading *loading      // the loader's own, but for its numbers
-	loadedC chan struct{} // closed when every ban of the ledger is in force
+	hand sync.Mutex
+	// overruled are prefixes that a person decided about, with the number of the
+	// last order of before. hand guards it.
+	overruled map[netip.Prefix]uint64
+	loading   *loading      // the loader's own, but for its numbers
+	loadedC   chan struct{} // closed when every ban of the ledger is in force
 
 	mu         sync.Mutex // guards what follows; never held over I/O
 	parser     ami.Parser
@@ -165,12 +169,12 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	r := &Responder{
 		policy: policy, parts: parts, log: parts.Log, born: now,
 		jobs: make(chan job, maxJobs), wordsC: make(chan word, maxJobs), sweeps: make(chan string, maxSweeps),
-		endings: make(chan ending, maxEndings), strangers: make(chan question, maxStrangers),
+		endings: make(chan ending, maxEndings), strangers: make(chan question, maxStrangers), handsets: make(chan handset, maxStrangers),
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{decided: map[netip.Prefix]*Ban{}}, loadedC: make(chan struct{}), offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
 		locked: map[string]string{}, restricted: map[string]*restriction{}, spared: map[string]spared{}, refusals: map[refusal]struct{}{},
-		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, untold: untold{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
+		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, untold: untold{}, overruled: map[netip.Prefix]uint64{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
@@ -214,6 +218,7 @@ func (r *Responder) Run(ctx context.Context) error {
 	r.asking = true
 	r.mu.Unlock()
 	g.Go(func() error { r.ask(ctx); return nil })
+	g.Go(func() error { r.askAgents(ctx); return nil })
 	g.Go(func() error { r.await(ctx); return nil })
 	g.Go(func() error { r.sweep(ctx); return nil })
 	g.Go(func() error { r.ease(ctx); return nil })

@@ -150,7 +150,7 @@ func (x *exchange) Restrict(_ context.Context, account string, to []netip.Prefix
 
 func (x *exchange) Lift(_ context.Context, account string, to []netip.Prefix) (string, error) {
 	x.note(fmt.Sprintf("lift %s %v", account, to))
-	return "lifted", nil
+	return "lifted", x.refusal
 }
 
 func (x *exchange) Rotate(_ context.Context, account string) (string, error) {

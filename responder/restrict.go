@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -35,8 +36,9 @@ const (
 	// storm goes on, since who is refused for his address is sent no challenge.
 	longestStorm = 24 * time.Hour
 	// maxRestricted bounds the accounts restricted at once: each costs two
-	// reloads of Asterisk's configuration.
-	maxRestricted = 16
+	// reloads of Asterisk's configuration. Few of them at a time, so that hands
+	// are left for a break-in.
+	maxRestricted, maxRestricting = 16, 3
 	// restrictedNets bounds the networks of one account.
 	restrictedNets = 64
 	// retryLift is how long after a restriction could not be taken away it is
@@ -54,6 +56,7 @@ type restriction struct {
 	from  time.Time                  // that this process has been looking on
 	tried map[netip.Prefix]time.Time // the newest networks of strangers, as many as make a storm
 	lift  time.Time                  // set: due to be lifted from then on, whatever comes
+	up    bool                       // Asterisk has taken it
 }
 
 // spared is an account that is not restricted for a while, and why.
@@ -119,7 +122,7 @@ func (r *Responder) besieged(o *score.Observation) bool {
 		return ours
 	}
 	x := r.restricted[string(o.Account)]
-	if x == nil || containsAddr(x.to, o.Source) {
+	if x == nil || !x.up || containsAddr(x.to, o.Source) {
 		return false
 	}
 	x.tries(o.At, o.Source, r.policy.Restrict.Networks)
@@ -138,14 +141,11 @@ func containsAddr(list []netip.Prefix, a netip.Addr) bool {
 // restricted. The caller holds the lock.
 func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 	account := accountOf(v)
-	if x := r.restricted[account]; x != nil {
-		return nil, "restricted already"
+	if why := r.crowded(account); why != "" {
+		return nil, why
 	}
 	if s, ok := r.spared[account]; ok && v.At.Before(s.until) {
 		return nil, s.why
-	}
-	if len(r.restricted) >= maxRestricted {
-		return nil, fmt.Sprintf("%d accounts are restricted already", maxRestricted)
 	}
 	to = r.calls.Homes(v.At, account)
 	if len(to) == 0 {
@@ -176,20 +176,44 @@ func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 func (r *Responder) restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
 	now := time.Now()
 	r.mu.Lock()
-	r.restricted[account] = &restriction{to: to, since: now, from: now, tried: map[netip.Prefix]time.Time{}}
+	if why := r.crowded(account); why != "" {
+		r.mu.Unlock()
+		return "", errors.New(why)
+	}
+	x := &restriction{to: to, since: now, from: now, tried: map[netip.Prefix]time.Time{}}
+	r.restricted[account] = x
 	r.parts.Ledger.PutHabit(ledger.Habit{Account: account, Kind: habitRestricted, Value: prefixWords(to), First: now, Last: now})
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 	defer cancel()
-	if detail, err = r.parts.PBX.Restrict(ctx, account, to); err != nil {
-		r.mu.Lock()
-		if x := r.restricted[account]; x != nil {
-			x.lift = now // what may stand there all the same
-		}
+	detail, err = r.parts.PBX.Restrict(ctx, account, to)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if x.up = err == nil; !x.up {
+		x.lift = now // what may stand there all the same
 		r.spared[account] = spared{now.Add(spareFor), "it could not be done before: " + err.Error()}
-		r.mu.Unlock()
 	}
 	return detail, err
+}
+
+// crowded is why an account cannot be restricted at this moment; "" when it can
+// be. The caller holds the lock.
+func (r *Responder) crowded(account string) string {
+	under := 0
+	for _, x := range r.restricted {
+		if !x.up && x.lift.IsZero() {
+			under++
+		}
+	}
+	switch {
+	case r.restricted[account] != nil:
+		return "restricted already"
+	case len(r.restricted) >= maxRestricted:
+		return fmt.Sprintf("%d accounts are restricted already", maxRestricted)
+	case under >= maxRestricting:
+		return fmt.Sprintf("%d accounts are just being restricted", under)
+	}
+	return ""
 }
 
 // lift takes a restriction away.
@@ -205,8 +229,8 @@ func (r *Responder) lift(ctx context.Context, account string) (detail string, er
 	detail, err = r.parts.PBX.Lift(ctx, account, x.to)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if err != nil {
-		x.lift = time.Now().Add(retryLift)
+	if now := time.Now(); err != nil && (x.up || now.Sub(x.since) < longestStorm) {
+		x.lift = now.Add(retryLift)
 		return detail, err
 	}
 	delete(r.restricted, account)
@@ -249,7 +273,7 @@ func (r *Responder) eased(now time.Time) (list []string) {
 
 // recallRestricted takes over a restriction of a former run.
 func (r *Responder) recallRestricted(now time.Time, h ledger.Habit) {
-	x := &restriction{since: h.First, from: now, tried: map[netip.Prefix]time.Time{}}
+	x := &restriction{up: true, since: h.First, from: now, tried: map[netip.Prefix]time.Time{}}
 	for word := range strings.FieldsSeq(h.Value) {
 		if p, err := netip.ParsePrefix(word); err == nil {
 			x.to = append(x.to, p)

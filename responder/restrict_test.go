@@ -174,4 +174,10 @@ func TestRestrictionThatFails(t *testing.T) {
 	if n := h.pbx.times(restricts); n != 1 {
 		t.Errorf("tried %d times", n)
 	}
+	// What is not in force excuses nobody, even if it cannot be cleared away.
+	before := h.Counters().Observations
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	if n := h.Counters().Observations - before; n != 10 {
+		t.Errorf("%d of 10 guesses counted", n)
+	}
 }

@@ -105,6 +105,9 @@ func (m *Manager) fencePJSIP(ctx context.Context, name string, r rules) (string,
 	}
 	e := edit{root: "pjsip_wizard.conf", section: name, kind: "wizard", direct: true}
 	detail, found, err := m.fenceIn(ctx, e, "endpoint/", r, pjsipModule, live)
+	if !found && err == nil && !r.up {
+		return "the endpoint is in no config file, which is where a restriction stands", nil
+	}
 	if !found && err == nil {
 		err = fmt.Errorf("endpoint %s is in no config file (realtime): set deny and permit of its row there", name)
 	}
@@ -120,6 +123,9 @@ func (m *Manager) fenceSIP(ctx context.Context, name string, r rules) (string, e
 	}
 	e := edit{root: "sip.conf", section: name, direct: true}
 	detail, found, err := m.fenceIn(ctx, e, "", r, chanSIPModule, live)
+	if !found && err == nil && !r.up {
+		return "the peer has no section in sip.conf, which is where a restriction stands", nil
+	}
 	if !found && err == nil {
 		err = errors.New("the peer has no section in sip.conf (realtime or users.conf): set its deny and permit there")
 	}

@@ -221,7 +221,7 @@ func (d *daemon) guard(cfg *config.Config) {
 	d.sentry.restore = func(now time.Time) error {
 		err := kernel.Repair(now)
 		if errors.Is(err, firewall.ErrUnread) {
-			err = d.responder.Restore(now)
+			err = d.responder.Rebuild(now)
 		}
 		if d.watch != nil {
 			err = errors.Join(err, d.watch.Restore()) // who does this to one table seldom spares the other

@@ -3,7 +3,6 @@ package ledger
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"net/netip"
 	"time"
 )
@@ -68,12 +67,12 @@ func (r *Recollection) Bans(n int) (bans []Ban, err error) {
 			b.Prefix, err = netip.ParsePrefix(prefix)
 		}
 		if err != nil {
-			break
+			return bans, r.failed(err)
 		}
 		b.Since, b.Until = fromMillis(since), fromMillis(until)
 		bans = append(bans, b)
 	}
-	if err = errors.Join(err, r.bans.Err()); err != nil {
+	if err = r.bans.Err(); err != nil {
 		return bans, r.failed(err)
 	}
 	return bans, nil
