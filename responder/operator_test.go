@@ -267,6 +267,37 @@ func TestUnfinishedStepsAfterACrash(t *testing.T) {
 	}
 }
 
+// Somebody is told of what a restart found untold for as long as that is tried
+// without one; nothing else is done so late.
+func TestToldAfterARestart(t *testing.T) {
+	for after, want := range map[time.Duration]string{
+		59 * time.Minute: "rotate done, notify intended", 23 * time.Hour: "rotate failed, notify intended", 25 * time.Hour: "rotate failed, notify failed",
+	} {
+		h := newHouse(t, guessing(3))
+		now, pager := time.Now(), &outside{}
+		id := h.ledger.PutIncident(ledger.Incident{
+			At: now.Add(-after), KeyKind: "account", KeyValue: "1002", Account: "1002", Threshold: "break-in",
+			Steps: []ledger.Step{{N: 0, Step: "rotate", Target: "1002", State: "intended"}, {N: 1, Step: "notify", Target: "operator", State: "intended"}},
+		})
+		r, err := responder.New(now, guessing(3), responder.Parts{Firewall: h.wall, PBX: h.pbx, Notifier: pager, Ledger: h.ledger, Log: zerolog.Nop()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		again := &house{Responder: r, wall: h.wall, pbx: h.pbx, ledger: h.ledger}
+		again.run(t)
+		if after < 24*time.Hour {
+			pager.answer(t, responder.Intended, "mail: not yet")
+		}
+		row, err := h.ledger.Incident(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := row.Steps[0].Step + " " + row.Steps[0].State + ", " + row.Steps[1].Step + " " + row.Steps[1].State; got != want {
+			t.Errorf("after %s: %s, want %s", after, got, want)
+		}
+	}
+}
+
 // The owner's phone has the old secret still, after a restart of the daemon as
 // before it.
 func TestGraceOutlivesARestart(t *testing.T) {

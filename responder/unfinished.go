@@ -16,6 +16,10 @@ import (
 // since the account may have changed hands since.
 const finishWithin = time.Hour
 
+// tellWithin is the same for telling somebody, which is tried for a day while
+// the daemon runs.
+const tellWithin = 24 * time.Hour
+
 // unfinished deals with the steps that a crash left open: the bans among them
 // are in force again by now; of a fresh incident the rest is carried out once
 // there is a connection; what remains is reported.
@@ -28,7 +32,7 @@ func (r *Responder) unfinished(ctx context.Context, now time.Time) {
 		switch {
 		case s.Step == string(StepBan) && r.drops(ctx, now, s.Target):
 			s.State, s.Detail = string(Done), "in force since the restart"
-		case err == nil && !r.policy.Observe && row.At.After(now.Add(-finishWithin)) && r.canFinish(StepKind(s.Step)):
+		case err == nil && !r.policy.Observe && r.canFinish(StepKind(s.Step), now.Sub(row.At)):
 			if !slices.Contains(fresh, s.Incident) {
 				fresh = append(fresh, s.Incident)
 			}
@@ -44,13 +48,14 @@ func (r *Responder) unfinished(ctx context.Context, now time.Time) {
 	}
 }
 
-// canFinish names the steps that do no harm when they are done twice.
-func (r *Responder) canFinish(kind StepKind) bool {
+// canFinish names the steps that do no harm when they are done twice, of an
+// incident that is not too old for them.
+func (r *Responder) canFinish(kind StepKind, age time.Duration) bool {
 	switch kind {
 	case StepHangup, StepRotate, StepExpireContacts:
-		return true
+		return age < finishWithin
 	case StepNotify:
-		return r.parts.Notifier != nil
+		return age < tellWithin && r.parts.Notifier != nil
 	}
 	return false
 }

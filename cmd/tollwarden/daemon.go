@@ -125,7 +125,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if err != nil {
 		return nil, err
 	}
-	d.notifier, d.runner = newNotifier(told, log), newRunner(cfg.Exec)
+	d.notifier, d.runner = newNotifier(told, d.ledger, log), newRunner(cfg.Exec, d.ledger)
 	d.herald = &herald{notifier: d.notifier}
 	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Notifier: d.notifier, Exec: d.runner, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
 	if d.watch != nil {

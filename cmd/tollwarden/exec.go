@@ -11,6 +11,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/peer"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
 // Limits of what the step exec runs.
@@ -23,6 +24,7 @@ const (
 type runner struct {
 	command atomic.Pointer[config.Exec]
 	toRunC  chan toRun
+	ledger  *ledger.Ledger
 }
 
 // toRun is one incident that the command is to be told.
@@ -31,8 +33,8 @@ type toRun struct {
 	report   func(responder.State, string)
 }
 
-func newRunner(e config.Exec) *runner {
-	r := &runner{toRunC: make(chan toRun, maxToRun)}
+func newRunner(e config.Exec, l *ledger.Ledger) *runner {
+	r := &runner{toRunC: make(chan toRun, maxToRun), ledger: l}
 	r.set(e)
 	return r
 }
@@ -75,7 +77,7 @@ func (r *runner) once(ctx context.Context, i *responder.Incident) (responder.Sta
 	if len(e.Command) == 0 {
 		return responder.Failed, "exec.command is set no more"
 	}
-	input, err := json.Marshal(showIncident(i))
+	input, err := json.Marshal(onRecord(r.ledger, i))
 	if err != nil {
 		return responder.Failed, err.Error()
 	}

@@ -49,7 +49,7 @@ func script(t *testing.T, text string) config.Exec {
 // A storm of incidents runs a few commands at once and loses none.
 func TestExecRunsAFewAtOnce(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
-	r := newRunner(script(t, "echo + >> "+log+"; sleep 0.1; echo - >> "+log))
+	r := newRunner(script(t, "echo + >> "+log+"; sleep 0.1; echo - >> "+log), newLedger(t))
 	for i, got := range runs(t, r, 20) {
 		if got != "done: ended well" {
 			t.Errorf("run %d %s", i, got)
@@ -86,18 +86,18 @@ func TestExecOutcomes(t *testing.T) {
 		"none":   {config.Exec{}, "failed: exec.command is set no more"},
 		"absent": {config.Exec{Command: []string{"/nonexistent/hook"}}, "no such file or directory"},
 	} {
-		if got := runs(t, newRunner(c.exec), 1)[0]; !strings.Contains(got, c.want) {
+		if got := runs(t, newRunner(c.exec, newLedger(t)), 1)[0]; !strings.Contains(got, c.want) {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
-	if got := runs(t, newRunner(script(t, "yes | head -c 100000")), 1)[0]; len(got) > 1000 {
+	if got := runs(t, newRunner(script(t, "yes | head -c 100000"), newLedger(t)), 1)[0]; len(got) > 1000 {
 		t.Errorf("an outcome of %d bytes", len(got))
 	}
 }
 
 // When the queue is full the rest is refused, and says so; nobody waits.
 func TestExecQueueIsBounded(t *testing.T) {
-	r := newRunner(config.Exec{})
+	r := newRunner(config.Exec{}, newLedger(t))
 	refused := 0
 	for range maxToRun + 5 {
 		r.Tell(&responder.Incident{}, func(responder.State, string) { refused++ })

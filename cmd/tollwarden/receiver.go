@@ -10,6 +10,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
@@ -70,14 +71,15 @@ func tellingOf(n *config.Notify) (*telling, error) {
 
 // notifier tells the receivers of incidents and alarms.
 type notifier struct {
-	host  string
-	post  *notify.Post
-	words atomic.Pointer[notify.Words]
+	host   string
+	post   *notify.Post
+	words  atomic.Pointer[notify.Words]
+	ledger *ledger.Ledger
 }
 
-func newNotifier(t *telling, log zerolog.Logger) *notifier {
+func newNotifier(t *telling, l *ledger.Ledger, log zerolog.Logger) *notifier {
 	host := hostName()
-	n := &notifier{host: host, post: notify.NewPost(host, log)}
+	n := &notifier{host: host, post: notify.NewPost(host, log), ledger: l}
 	n.set(t)
 	return n
 }
@@ -89,7 +91,7 @@ func (n *notifier) set(t *telling) {
 
 // Tell tells of an incident.
 func (n *notifier) Tell(i *responder.Incident, report func(responder.State, string)) {
-	m := n.words.Load().Of(n.host, showIncident(i), time.Local)
+	m := n.words.Load().Of(n.host, onRecord(n.ledger, i), time.Local)
 	n.post.Tell(m, func(o notify.Outcome) {
 		switch {
 		case !o.Over:

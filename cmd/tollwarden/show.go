@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder"
@@ -50,6 +51,24 @@ func showIncident(i *responder.Incident) control.Incident {
 		})
 	}
 	return shown
+}
+
+// recordWithin bounds the question for an incident that somebody is told of: they
+// hear less then, and not later.
+const recordWithin = 2 * time.Second
+
+// onRecord is an incident as it is on record, with its calls and with Asterisk's
+// own lines, or without where the ledger cannot tell.
+func onRecord(l *ledger.Ledger, i *responder.Incident) control.Incident {
+	ctx, cancel := context.WithTimeout(context.Background(), recordWithin)
+	defer cancel()
+	row, err := l.Incident(ctx, i.ID)
+	if err != nil {
+		shown := showIncident(i)
+		shown.Bare = true
+		return shown
+	}
+	return showRow(&row)
 }
 
 func showRow(row *ledger.Incident) control.Incident {

@@ -119,6 +119,9 @@ type Incident struct {
 	Steps     []Step        `json:"steps"`
 	Evidence  []Observation `json:"evidence,omitempty"`
 	Calls     []Call        `json:"calls,omitempty"`
+	// Bare says that the ledger could not be asked: Calls and what Evidence was
+	// read from are missing.
+	Bare bool `json:"bare,omitempty"`
 }
 
 // Call is one call of the account that an incident is about.

@@ -4,7 +4,7 @@ import "io"
 
 // WriteLetter writes the mail that a message becomes.
 func (m *Mail) WriteLetter(w io.Writer, what *Message) error {
-	letter, err := m.letter(what)
+	letter, err := m.letter(what, m.To...)
 	if err == nil {
 		_, err = letter.WriteTo(w)
 	}

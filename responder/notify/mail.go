@@ -38,25 +38,58 @@ type Mail struct {
 // Name is who gets the mail.
 func (m *Mail) Name() string { return "e-mail " + strings.Join(m.To, ", ") }
 
-// Deliver sends one message to every recipient.
+// Deliver sends one message to every recipient. Where the server does not take
+// one of them, the others get it all the same.
 func (m *Mail) Deliver(ctx context.Context, what *Message) error {
-	letter, err := m.letter(what)
+	letter, err := m.letter(what, m.To...)
 	if err != nil {
 		return err
 	}
 	client, session, err := m.login(ctx)
 	if err != nil {
-		return err
+		return plainError(err) // a login that fails says nothing of this message
 	}
-	err = ofServer(client.SendWithSMTPClient(session, letter))
+	err = client.SendWithSMTPClient(session, letter)
+	if sent := (*mail.SendError)(nil); len(m.To) > 1 && errors.As(err, &sent) && sent.Reason == mail.ErrSMTPRcptTo {
+		err = m.deliverEach(client, session, what)
+	} else {
+		err = ofServer(err)
+	}
 	_ = client.CloseWithSMTPClient(session) // the server has the letter, or has said why not
 	return err
 }
 
+// deliverEach sends a message to one recipient after the other: a letter to all
+// is sent to none when one address is refused.
+func (m *Mail) deliverEach(client *mail.Client, session *smtp.Client, what *Message) error {
+	var failures []string
+	again := false // is of use
+	for _, to := range m.To {
+		letter, err := m.letter(what, to)
+		if err == nil {
+			err = ofServer(client.SendWithSMTPClient(session, letter))
+		}
+		if err != nil {
+			failures = append(failures, to+": "+err.Error())
+			again = again || !refused(err)
+		}
+	}
+	err := errors.New(strings.Join(failures, "; "))
+	switch {
+	case len(failures) == 0:
+		return nil
+	case len(failures) < len(m.To):
+		return Partly{err}
+	case again:
+		return err
+	}
+	return Refusal{err}
+}
+
 // letter is a message as a mail: text alone, no markup.
-func (m *Mail) letter(what *Message) (*mail.Msg, error) {
+func (m *Mail) letter(what *Message, to ...string) (*mail.Msg, error) {
 	letter := mail.NewMsg(mail.WithNoDefaultUserAgent())
-	if err := errors.Join(letter.From(m.From), letter.To(m.To...)); err != nil {
+	if err := errors.Join(letter.From(m.From), letter.To(to...)); err != nil {
 		return nil, err
 	}
 	// What looks like an encoded word would be decoded by who reads it (RFC 2047).

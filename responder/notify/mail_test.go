@@ -33,6 +33,7 @@ type exchange struct {
 	roots   *x509.CertPool
 	server  *smtp.Server
 	refuse  *smtp.SMTPError // what it says to every sender
+	closed  map[string]int  // to whom it takes no mail, and with which code
 
 	mu      sync.Mutex
 	letters []string
@@ -121,7 +122,15 @@ func (s *session) Mail(string, *smtp.MailOptions) error {
 	}
 	return nil
 }
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = append(s.to, to); return nil }
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if code := s.x.closed[to]; code != 0 {
+		return &smtp.SMTPError{Code: code, Message: "no mailbox"}
+	}
+	s.to = append(s.to, to)
+	return nil
+}
+
 func (s *session) Data(r io.Reader) error {
 	b, err := io.ReadAll(r)
 	s.x.mu.Lock()
@@ -129,7 +138,7 @@ func (s *session) Data(r io.Reader) error {
 	s.x.letters, s.x.to, s.x.secure = append(s.x.letters, string(b)), s.to, s.secure
 	return err
 }
-func (*session) Reset()        {}
+func (s *session) Reset()      { s.to = nil }
 func (*session) Logout() error { return nil }
 
 func (x *exchange) mail(security notify.Security) *notify.Mail {
@@ -229,8 +238,39 @@ func TestMailRefusals(t *testing.T) {
 	}
 	x.refuse = nil
 	m.Username, m.Password = "tollwarden", "wrong"
+	if err := m.Deliver(within(t), &notify.Message{Subject: "x"}); err == nil || errors.As(err, new(notify.Refusal)) {
+		t.Errorf("a wrong password is no fault of the message: %v", err)
+	}
 	if err := m.Check(within(t)); !errors.As(err, new(notify.Refusal)) || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("a wrong password: %v", err)
+	}
+}
+
+// An address that the server does not take silences no other.
+func TestMailBadAddress(t *testing.T) {
+	ops, boss := "ops@example.org", "boss@example.org"
+	for name, c := range map[string]struct {
+		closed  map[string]int
+		arrives bool
+		final   bool
+	}{
+		"one is gone":              {map[string]int{boss: 550}, true, false},
+		"one is full":              {map[string]int{boss: 452}, true, false},
+		"both are gone":            {map[string]int{ops: 550, boss: 550}, false, true},
+		"one is gone, one is full": {map[string]int{ops: 452, boss: 550}, false, false},
+	} {
+		x := newExchange(t, notify.STARTTLS)
+		x.closed = c.closed
+		err := x.mail(notify.STARTTLS).Deliver(within(t), &notify.Message{Subject: "x", Text: "y"})
+		if errors.As(err, new(notify.Partly)) != c.arrives || errors.As(err, new(notify.Refusal)) != c.final {
+			t.Errorf("%s: %#v", name, err)
+		}
+		if arrived := len(x.letters) == 1 && slices.Equal(x.to, []string{ops}); arrived != c.arrives {
+			t.Errorf("%s: %d letters, to %q", name, len(x.letters), x.to)
+		}
+		if err == nil || !strings.Contains(err.Error(), boss+": ") || strings.Contains(err.Error(), ops+": ") == c.arrives {
+			t.Errorf("%s: it does not say who is missing: %v", name, err)
+		}
 	}
 }
 

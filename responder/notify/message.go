@@ -27,7 +27,8 @@ type Receiver interface {
 	// Name is the receiver for people to read. It holds no secret.
 	Name() string
 	// Deliver tries once, until ctx ends. An error that is a Refusal says that
-	// trying again with the same message is of no use.
+	// trying again with the same message is of no use; one that is Partly, that
+	// the message has arrived all the same.
 	Deliver(ctx context.Context, m *Message) error
 	// Check says whether the receiver could be told now, and tells it nothing.
 	Check(ctx context.Context) error
@@ -41,6 +42,18 @@ func (r Refusal) Error() string { return r.Err.Error() }
 
 // Unwrap gives the cause.
 func (r Refusal) Unwrap() error { return r.Err }
+
+// Partly is the error of a receiver that is several people of whom some have the
+// message. It is not tried again for the others: it would come to the first anew.
+type Partly struct{ Err error }
+
+// Error is what was said of those who do not have it.
+func (p Partly) Error() string { return p.Err.Error() }
+
+// Unwrap gives the cause.
+func (p Partly) Unwrap() error { return p.Err }
+
+func partly(err error) bool { return errors.As(err, new(Partly)) }
 
 func refused(err error) bool { return errors.As(err, new(Refusal)) }
 
@@ -79,7 +92,7 @@ type digest struct {
 	Event    string    `json:"event"` // "digest"
 	At       time.Time `json:"at"`
 	Text     string    `json:"text"`
-	Messages []any     `json:"messages"` // incidents without their evidence, and alarms
+	Messages []any     `json:"messages"` // incidents without their evidence and calls, and alarms
 	Unnamed  uint64    `json:"unnamed"`  // there was no room for
 }
 

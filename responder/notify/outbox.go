@@ -55,6 +55,7 @@ type outbox struct {
 	full atomic.Uint64 // letters that did not fit and that no digest has counted
 	// pushed are all letters, told and lost those that are over.
 	pushed, told, lost atomic.Uint64
+	failing            atomic.Bool // the receiver did not answer
 
 	queue []letter // to be told singly, in order
 	held  []letter // to be named in a digest
@@ -114,6 +115,7 @@ func (o *outbox) run(ctx context.Context) {
 		if ctx.Err() == nil {
 			o.work(ctx)
 		}
+		o.failing.Store(!o.retry.IsZero())
 	}
 }
 
@@ -173,11 +175,11 @@ func (o *outbox) work(ctx context.Context) {
 		case refused(err):
 			o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", l.Subject).Msg("a message was refused: it is named in the next digest")
 			o.hold(l)
-		case err != nil:
+		case err != nil && !partly(err):
 			o.failed(to, err)
 			return
 		default:
-			o.deliver(to, l)
+			o.deliver(to, l, err)
 		}
 		o.queue = o.queue[1:]
 	}
@@ -188,6 +190,8 @@ func (o *outbox) work(ctx context.Context) {
 }
 
 // close ends a period, with its digest; ok is false when that could not be told.
+// Of a digest that is refused the next one tells the number alone: a receiver
+// that answers is not dead, and what comes singly must not wait for it.
 func (o *outbox) close(ctx context.Context, now time.Time, to *address) (ok bool) {
 	unnamed := o.full.Load()
 	if len(o.held) > 0 || unnamed > 0 {
@@ -196,15 +200,23 @@ func (o *outbox) close(ctx context.Context, now time.Time, to *address) (ok bool
 			named[i] = line{l.At, l.Subject, l.Brief}
 		}
 		err := o.try(ctx, to, digestOf(o.host, now, named, unnamed))
-		if err != nil {
-			if ctx.Err() == nil {
-				o.failed(to, err)
-			}
+		switch {
+		case err != nil && ctx.Err() != nil:
 			return false
-		}
-		o.full.Add(-unnamed)
-		for _, l := range o.held {
-			o.deliver(to, l)
+		case refused(err):
+			o.log.Error().Err(err).Str("receiver", to.Name()).Int("messages", len(o.held)).Msg("a digest was refused: its messages are given up")
+			o.full.Add(uint64(len(o.held)))
+			for _, l := range o.held {
+				o.drop(l, err)
+			}
+		case err != nil && !partly(err):
+			o.failed(to, err)
+			return false
+		default:
+			o.full.Add(-unnamed)
+			for _, l := range o.held {
+				o.deliver(to, l, err)
+			}
 		}
 		o.held = nil
 	}
@@ -218,10 +230,13 @@ func (o *outbox) try(ctx context.Context, to *address, m *Message) error {
 	within, cancel := context.WithTimeoutCause(ctx, to.within, errors.New("no answer within "+to.within.String()))
 	defer cancel()
 	err := to.Deliver(within, m)
-	if err != nil && within.Err() != nil {
+	if err != nil && !partly(err) && within.Err() != nil {
 		err = context.Cause(within)
 	}
-	if err == nil && !o.retry.IsZero() {
+	if partly(err) {
+		o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", m.Subject).Msg("not everybody was told")
+	}
+	if (err == nil || partly(err)) && !o.retry.IsZero() {
 		o.log.Info().Str("receiver", to.Name()).Msg("the receiver answers again")
 		o.retry = time.Time{}
 	}
@@ -250,9 +265,14 @@ func (o *outbox) failed(to *address, err error) {
 	}
 }
 
-func (o *outbox) deliver(to *address, l letter) {
+// deliver counts a letter as told; but is who of several did not take it, or nil.
+func (o *outbox) deliver(to *address, l letter, but error) {
 	o.told.Add(1)
-	l.receipt.told(o, to.Name())
+	words := to.Name() + " told"
+	if but != nil {
+		words += ", but not all: " + but.Error()
+	}
+	l.receipt.told(o, words)
 }
 
 func (o *outbox) drop(l letter, err error) {

@@ -195,6 +195,9 @@ func TestDeadReceiver(t *testing.T) {
 		}
 		time.Sleep(10 * time.Hour)
 		synctest.Wait()
+		if c := p.Counts(); c != (notify.Counts{Told: 5, Waiting: 5, Unanswered: 5}) {
+			t.Errorf("counted %+v", c)
+		}
 		if o := l.of("storm 0"); o.Over || o.Told != 1 || o.Detail != "hook told; mail: not yet: no answer within 10s" {
 			t.Errorf("storm 0 is %+v", o)
 		}
@@ -235,6 +238,61 @@ func TestRefusedMessage(t *testing.T) {
 		}
 		if o := l.of("large 0"); !o.Over || o.Told != 1 {
 			t.Errorf("large 0 is %+v", o)
+		}
+	})
+}
+
+// A digest that is refused is given up, and the next one counts it; what comes
+// meanwhile is told at once.
+func TestRefusedDigest(t *testing.T) {
+	hook := &pager{name: "hook"}
+	bubble(t, notify.Receivers{Webhook: hook, Limit: limit}, func(p *notify.Post, l *ledger) {
+		for i := range 5 {
+			l.tell(p, "storm", i)
+		}
+		synctest.Wait()
+		if c := p.Counts(); c != (notify.Counts{Told: 3, Waiting: 2}) {
+			t.Errorf("a digest that is not due counts as %+v", c)
+		}
+		hook.answers(notify.Refusal{Err: errors.New("413 too large")})
+		time.Sleep(limit.Digest)
+		synctest.Wait()
+		hook.answers(nil)
+		l.tell(p, "break-in", 0)
+		synctest.Wait()
+		if got := hook.has(); len(got) != 4 || got[3] != "break-in 0" {
+			t.Errorf("after a refused digest: %q", got)
+		}
+		if o := l.of("storm 4"); !o.Over || o.Told != 0 || o.Detail != "hook: 413 too large" {
+			t.Errorf("storm 4 is %+v", o)
+		}
+		if c := p.Counts(); c != (notify.Counts{Told: 4, Lost: 2}) {
+			t.Errorf("counted %+v", c)
+		}
+		time.Sleep(limit.Digest)
+		synctest.Wait()
+		if got := hook.has(); len(got) != 5 || got[4] != "[tollwarden] 2 more messages from pbx" {
+			t.Errorf("the next digest: %q", got)
+		}
+	})
+}
+
+// Whoever reaches some of several people has told, and says who is missing.
+func TestPartlyTold(t *testing.T) {
+	mail := &pager{name: "mail", err: notify.Partly{Err: errors.New("boss@example.org: no such user")}}
+	bubble(t, notify.Receivers{Mail: mail, Limit: limit}, func(p *notify.Post, l *ledger) {
+		for i := range 4 {
+			l.tell(p, "storm", i)
+		}
+		time.Sleep(limit.Digest)
+		synctest.Wait()
+		for name, o := range l.all() {
+			if !o.Over || o.Told != 1 || o.Detail != "mail told, but not all: boss@example.org: no such user" {
+				t.Errorf("%s is %+v", name, o)
+			}
+		}
+		if n := mail.wakes(); n != 4 {
+			t.Errorf("tried %d times, want 3 letters and a digest", n)
 		}
 	})
 }

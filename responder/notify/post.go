@@ -83,6 +83,7 @@ func (p *Post) Run(ctx context.Context) error {
 type Counts struct {
 	Told, Lost uint64 // made, singly or in digests, and given up
 	Waiting    uint64 // for a receiver that does not answer, or for a digest
+	Unanswered uint64 // of those Waiting: for a receiver that does not answer
 }
 
 // Counts are the deliveries of all receivers.
@@ -91,7 +92,11 @@ func (p *Post) Counts() (c Counts) {
 		told, lost := o.told.Load(), o.lost.Load()
 		c.Told += told
 		c.Lost += lost
-		c.Waiting += o.pushed.Load() - told - lost // in this order never below zero
+		waiting := o.pushed.Load() - told - lost // in this order never below zero
+		c.Waiting += waiting
+		if o.failing.Load() {
+			c.Unanswered += waiting
+		}
 	}
 	return c
 }

@@ -24,7 +24,7 @@ type receipt struct {
 	done  int      // receivers told
 }
 
-func (r *receipt) told(o *outbox, name string)  { r.say(o, name+" told", 1, 1) }
+func (r *receipt) told(o *outbox, words string) { r.say(o, words, 1, 1) }
 func (r *receipt) lost(o *outbox, words string) { r.say(o, words, 1, 0) }
 
 // later tells of no outcome yet.

@@ -124,7 +124,7 @@ func (w *Words) Of(host string, i control.Incident, loc *time.Location) *Message
 	s := sheetOf(host, i, loc)
 	m := &Message{Kind: i.Threshold, At: i.At, JSON: i}
 	brief := i
-	brief.Evidence = nil
+	brief.Evidence, brief.Calls = nil, nil
 	m.Brief = brief
 	text, err := execute(w.text, s)
 	if err != nil {

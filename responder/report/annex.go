@@ -20,7 +20,7 @@ import (
 // call; times are UTC.
 type Annex struct {
 	Data   []byte
-	SHA256 string // of Data, in hex
+	SHA256 string // of Data, in hex; "": this is not what is on record
 	Name   string // a file name for it
 	Note   string // of what it lacks; "": nothing
 }
@@ -43,10 +43,14 @@ func annexOf(i *control.Incident) Annex {
 		_ = enc.Encode(c)
 	}
 	a := Annex{Data: escape(b.String(), ascii), Name: "incident-" + strconv.FormatInt(i.ID, 10) + "-evidence.jsonl"}
+	if i.Bare {
+		a.Note = fmt.Sprintf("Neither calls nor Asterisk's own lines are here, since the ledger could not be read: `tollwarden incident %d --annex` prints what is on record.", i.ID)
+		return a
+	}
 	sum := sha256.Sum256(a.Data)
 	a.SHA256 = hex.EncodeToString(sum[:])
 	if bare > 0 {
-		a.Note = fmt.Sprintf("Of the %s %d stand here without Asterisk's own lines: messages leave them out, and what came long before the decision has lost them.", count(len(i.Evidence), "observation"), bare)
+		a.Note = fmt.Sprintf("Of the %s %d stand here without Asterisk's own lines: what came long before the decision has lost them.", count(len(i.Evidence), "observation"), bare)
 	}
 	return a
 }

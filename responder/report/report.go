@@ -288,6 +288,10 @@ func (t *teller) affected() {
 
 // lost is the most that can have been lost: a bill counts from the answer.
 func (t *teller) lost() {
+	if t.i.Bare {
+		t.r.Lost = []string{fmt.Sprintf("That is not known here, since the ledger could not be read: `tollwarden incident %d` tells it.", t.i.ID)}
+		return
+	}
 	if len(t.r.Calls) == 0 {
 		t.r.Lost = []string{"No call is known to have been made."}
 		if t.account == "" || !t.breakIn() && t.i.Key.Kind != "account" {
@@ -368,6 +372,10 @@ func (t *teller) next() {
 	}
 	if t.breakIn() {
 		next("Find out how the password was known: was it short, the number itself, in a provisioning file, or used twice? Look at call forwarding and voicemail of %s.", t.account)
+	}
+	if t.i.Bare {
+		next("See what calls there were: `tollwarden incident %d`. Your carrier should hear of them soon: carriers set short limits.", t.i.ID)
+		return
 	}
 	next("Keep this report with its annex, and note the SHA-256 elsewhere: it shows later that the annex is as it was.")
 }

@@ -40,7 +40,11 @@ func (r *Report) Text(w io.Writer) error {
 	for _, s := range r.Steps {
 		fmt.Fprintf(&b, "  %-8s %s (%s): %s\n", s.State, s.What, s.Target, s.Detail)
 	}
-	fmt.Fprintf(&b, "\nAnnex: the evidence with Asterisk's own lines, SHA-256 %s\n", r.Annex.SHA256)
+	heading := "Annex: the evidence"
+	if r.Annex.SHA256 != "" {
+		heading += " with Asterisk's own lines, SHA-256 " + r.Annex.SHA256
+	}
+	fmt.Fprintf(&b, "\n%s\n", heading)
 	if r.Annex.Note != "" {
 		fmt.Fprintf(&b, "  %s\n", r.Annex.Note)
 	}

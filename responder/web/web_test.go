@@ -149,6 +149,17 @@ func TestPackagedRulesAskForWhatIsTold(t *testing.T) {
 	}
 }
 
+// A digest that is not due yet is no receiver that does not answer.
+func TestAlertOfWhoDoesNotAnswer(t *testing.T) {
+	text, err := os.ReadFile("../../packaging/prometheus-alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "expr: tollwarden_messages_unanswered > 0\n") || strings.Contains(string(text), "messages_waiting") {
+		t.Error("TollwardenCannotTell counts what waits for a digest")
+	}
+}
+
 func TestAlertRulesPassPromtool(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/report"
+)
+
+func newLedger(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open("", ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// inbox is a receiver that keeps what it gets.
+type inbox struct{ got chan *notify.Message }
+
+func (inbox) Name() string                                         { return "inbox" }
+func (inbox) Check(context.Context) error                          { return nil }
+func (b inbox) Deliver(_ context.Context, m *notify.Message) error { b.got <- m; return nil }
+
+// tollFraud puts an incident with a call on record, and gives it as the
+// responder knows it.
+func tollFraud(l *ledger.Ledger) *responder.Incident {
+	at := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC)
+	thief := netip.MustParseAddr("192.0.2.66")
+	id := l.PutIncident(ledger.Incident{
+		At: at, KeyKind: "account", KeyValue: "1002", Account: "1002", Source: thief, Threshold: "toll-fraud", Mode: "enforce",
+		Evidence: []ledger.Evidence{{At: at, Signal: "ForbiddenDestination", Source: thief, Transport: "UDP", Proof: "proven", Account: "1002", Raw: "Event: Newchannel\r\n"}},
+	})
+	l.PutCall(id, ledger.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00882612345678", Began: at, Answered: at, Ended: at.Add(time.Minute)})
+	return &responder.Incident{ID: id, At: at, Account: "1002", Source: thief, Threshold: "toll-fraud"}
+}
+
+// Whoever is told of toll fraud is told of the calls, and of the sum of the very
+// evidence that `tollwarden incident` prints; when the ledger cannot tell, of
+// neither.
+func TestToldOfTheCalls(t *testing.T) {
+	words, err := notify.ParseWords("{{.Title}}", "{{.Report}}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, to := newLedger(t), inbox{make(chan *notify.Message, 1)}
+	n := newNotifier(&telling{notify.Receivers{Mail: to, Within: time.Second, Limit: notify.Limit{Digest: time.Minute}}, words}, l, zerolog.Nop())
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- n.post.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+
+	i := tollFraud(l)
+	n.Tell(i, func(responder.State, string) {})
+	m := <-to.got
+	row, err := l.Incident(t.Context(), i.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(report.Of(showRow(&row), time.UTC).Annex.Data)
+	for _, want := range []string{"Call to 00882612345678", "At most 1 min 0 s of calls", "Tell your carrier of the calls", "SHA-256 " + hex.EncodeToString(sum[:]), "Event: Newchannel"} {
+		if !strings.Contains(m.Text, want) {
+			t.Errorf("the mail lacks %q:\n%s", want, m.Text)
+		}
+	}
+	if len(m.JSON.(control.Incident).Calls) != 1 || len(m.Brief.(control.Incident).Calls) != 0 {
+		t.Errorf("JSON %+v, brief %+v", m.JSON, m.Brief)
+	}
+
+	i.ID = 99 // of which there is no record
+	n.Tell(i, func(responder.State, string) {})
+	m = <-to.got
+	if !strings.Contains(m.Text, "`tollwarden incident 99`") || strings.Contains(m.Text, "No call is known") || strings.Contains(m.Text, "SHA-256") {
+		t.Errorf("without the ledger the mail is\n%s", m.Text)
+	}
+}
+
+// The command gets what `tollwarden incident ID --json` prints.
+func TestExecGetsTheCalls(t *testing.T) {
+	l, out := newLedger(t), filepath.Join(t.TempDir(), "out")
+	r := newRunner(script(t, "cat > "+out), l)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.run(ctx) }()
+	i := tollFraud(l)
+	var ran sync.WaitGroup
+	ran.Add(1)
+	r.Tell(i, func(responder.State, string) { ran.Done() })
+	ran.Wait()
+	cancel()
+	<-done
+	row, err := l.Incident(t.Context(), i.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := json.Marshal(showRow(&row))
+	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(bytes.TrimSpace(got), want) || !bytes.Contains(got, []byte(`"calls":[{`)) {
+		t.Errorf("it got %s, %v, want %s", got, err, want)
+	}
+}
