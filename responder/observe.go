@@ -202,18 +202,18 @@ func (r *Responder) dropAll(now time.Time, orders []order) error {
 			bans = append(bans, o.ban)
 		}
 	}
-	if err := r.parts.Firewall.Ban(now, bans); err != nil {
-		return err
-	}
-	if last := orders[len(orders)-1].number; len(r.overruled) > 0 {
-		maps.DeleteFunc(r.overruled, func(_ netip.Prefix, n uint64) bool { return n <= last })
-	}
-	return nil
+	r.carried = orders[len(orders)-1].number
+	maps.DeleteFunc(r.overruled, func(_ netip.Prefix, n uint64) bool { return n <= r.carried })
+	return r.parts.Firewall.Ban(now, bans)
 }
 
 // overrule has the orders that wait for the kernel leave a prefix alone. The
 // caller holds hand and the lock.
-func (r *Responder) overrule(prefix netip.Prefix) { r.overruled[prefix] = r.lane.pushed }
+func (r *Responder) overrule(prefix netip.Prefix) {
+	if r.lane.pushed > r.carried {
+		r.overruled[prefix] = r.lane.pushed
+	}
+}
 
 // dropped records what became of a ban in the kernel.
 func (r *Responder) dropped(i *Incident, n int, err error) {

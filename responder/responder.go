@@ -87,10 +87,13 @@ type Responder struct {
 	// kernel by the book. It is taken before mu, and never by Handle.
 	hand sync.Mutex
 	// overruled are prefixes that a person decided about, with the number of the
-	// last order of before. hand guards it.
+	// last order of before; carried is the last order of which the kernel was
+	// told. hand guards both.
 	overruled map[netip.Prefix]uint64
-	loading   *loading      // the loader's own, but for its numbers
-	loadedC   chan struct{} // closed when every ban of the ledger is in force
+	carried   uint64
+
+	loading *loading      // the loader's own, but for its numbers
+	loadedC chan struct{} // closed when every ban of the ledger is in force
 
 	mu         sync.Mutex // guards what follows; never held over I/O
 	parser     ami.Parser
