@@ -1,6 +1,7 @@
 #!/bin/sh
-# A removal stops the daemon and takes its drops out of the kernel. An upgrade
-# (deb: "upgrade", rpm: 1) leaves both: the new version takes over.
+# A removal stops the daemon, takes its drops out of the kernel and its right to
+# write from Asterisk's folder. An upgrade (deb: "upgrade", rpm: 1) leaves all:
+# the new version takes over.
 set -e
 case "$1" in
 upgrade | 1) exit 0 ;;
@@ -10,3 +11,6 @@ if [ -d /run/systemd/system ]; then
 fi
 /usr/sbin/tollwarden down || /usr/sbin/tollwarden down --table tollwarden || true
 rm -f /run/tollwarden.sock
+if command -v setfacl >/dev/null && [ -d /etc/asterisk ]; then
+	setfacl -x user:tollwarden /etc/asterisk || true
+fi

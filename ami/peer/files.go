@@ -251,13 +251,14 @@ func writeLike(model, name string, text []byte) (err error) {
 	if _, err := f.Write(text); err != nil {
 		return err
 	}
+	// The mode first: a file that is somebody else's takes CAP_FOWNER.
+	if err := f.Chmod(st.Mode().Perm()); err != nil {
+		return err
+	}
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
 		if err := f.Chown(int(sys.Uid), int(sys.Gid)); err != nil {
 			return fmt.Errorf("keep the owner: %w", err)
 		}
-	}
-	if err := f.Chmod(st.Mode().Perm()); err != nil {
-		return err
 	}
 	return f.Sync()
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +12,6 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/tollwarden/tollwarden/ami/peer"
 	"github.com/tollwarden/tollwarden/config"
@@ -157,46 +154,6 @@ func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 		fmt.Fprintf(w, "  warning: %v: %s.\n", err, withoutProof)
 	}
 	return nil
-}
-
-// checkFiles sees whether what is written can be written: the ledger, the new
-// secrets and, beside Asterisk's own files, their copies.
-func checkFiles(_ context.Context, w io.Writer, cfg *config.Config) error {
-	folders := []string{cfg.Data}
-	used := stepsInUse(cfg)
-	ours := slices.Contains(used, config.StepLock) || slices.Contains(used, config.StepRestrict)
-	if slices.Contains(used, config.StepRotate) {
-		folders = append(folders, filepath.Dir(cfg.Rotate.Store))
-		ours = ours || cfg.Rotate.Method != "exec" && len(cfg.Rotate.Exec) == 0
-	}
-	if ours {
-		folders = append(folders, cfg.Asterisk.ConfigDir)
-	}
-	var errs []error
-	for _, dir := range folders {
-		errs = append(errs, writable(dir))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	fmt.Fprintln(w, "ok: records, secrets and copies can be written.")
-	return nil
-}
-
-// writable says whether files can be made in dir, or dir itself where there is
-// none yet. It makes nothing.
-func writable(dir string) error {
-	for {
-		err := unix.Access(dir, unix.W_OK|unix.X_OK)
-		if errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir) {
-			dir = filepath.Dir(dir)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("%s: not writable for this user: %w", dir, err)
-		}
-		return nil
-	}
 }
 
 // peerSteps are the steps that need privileges, by the peer manager's names.

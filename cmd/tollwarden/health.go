@@ -24,7 +24,7 @@ const (
 // checks are what must hold for the daemon to stop an attack now. They are
 // what status, /healthz, the metrics, systemd and the alarms all say.
 func (d *daemon) checks(now time.Time) []control.Check {
-	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), desk{d}.proof(), d.checkLedger(), desk{d}.eyes(now)}
+	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), d.checkFiles(), desk{d}.proof(), d.checkLedger(), desk{d}.eyes(now)}
 }
 
 func failing(checks []control.Check) []control.Check {
