@@ -65,18 +65,19 @@ func (l *lane) push(o order) bool {
 
 // run carries bans until ctx ends; what is queued then is still carried out.
 func (l *lane) run(ctx context.Context) {
-	retry := time.NewTicker(repairEvery)
-	defer retry.Stop()
-	broken := false
+	var retry <-chan time.Time // nil while all is well
 	var batch []order
 	for {
 		select {
 		case o := <-l.orders:
 			batch = l.collect(append(batch[:0], o))
-			broken = !l.carry(batch)
-		case <-retry.C:
-			if broken || l.missed.Swap(false) {
-				broken = l.repair() != nil
+			l.carry(batch)
+			if (l.missed.Swap(false) || len(l.refused) > 0) && retry == nil {
+				retry = time.After(repairEvery)
+			}
+		case <-retry:
+			if retry = nil; l.repair() != nil {
+				retry = time.After(repairEvery)
 			}
 		case <-ctx.Done():
 			if batch = l.collect(batch[:0]); len(batch) > 0 {
@@ -101,7 +102,7 @@ func (l *lane) collect(batch []order) []order {
 
 // carry puts one batch into the kernel. When the kernel refuses, the table may
 // be damaged or gone: the whole book is restored, which includes the batch.
-func (l *lane) carry(batch []order) bool {
+func (l *lane) carry(batch []order) {
 	now := time.Now()
 	err := l.drop(now, batch)
 	if err != nil {
@@ -116,7 +117,6 @@ func (l *lane) carry(batch []order) bool {
 	if err != nil && len(l.refused)+len(batch) <= maxDrops {
 		l.refused = append(l.refused, batch...)
 	}
-	return err == nil
 }
 
 func (l *lane) repair() error {

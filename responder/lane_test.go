@@ -190,3 +190,23 @@ func TestOverruledOrders(t *testing.T) {
 		t.Errorf("still overruled: %v", r.overruled)
 	}
 }
+
+// A ban that the kernel refused comes with a repair, also when it has taken
+// another one since.
+func TestRefusedBanIsNotForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &moody{}
+		m.refuse.Store(true)
+		book := []Ban{{Prefix: guesser}, {Prefix: netip.MustParsePrefix("203.0.113.0/24")}}
+		l, _ := startLane(t, m, book)
+		l.push(order{ban: book[0], done: func(error) {}})
+		synctest.Wait()
+		m.refuse.Store(false)
+		l.push(order{ban: book[1], done: func(error) {}})
+		time.Sleep(2 * repairEvery)
+		synctest.Wait()
+		if len(m.restored) != 2 {
+			t.Errorf("restored %v, want the whole book", m.restored)
+		}
+	})
+}

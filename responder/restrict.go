@@ -44,6 +44,8 @@ const (
 	// retryLift is how long after a restriction could not be taken away it is
 	// tried again.
 	retryLift = time.Minute
+	// easeEvery is how often it is looked whether a storm is over.
+	easeEvery = 5 * time.Second
 	// spareFor is how long an account is left alone after a person ended its
 	// restriction, or after Asterisk did not take it.
 	spareFor = 24 * time.Hour
@@ -240,7 +242,7 @@ func (r *Responder) lift(ctx context.Context, account string) (detail string, er
 
 // ease lifts restrictions whose storm is over until ctx ends.
 func (r *Responder) ease(ctx context.Context) {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(easeEvery)
 	defer tick.Stop()
 	for {
 		select {

@@ -20,7 +20,7 @@ type lastSeen struct {
 
 // rememberEvery is how much of the log is read twice at most after the daemon
 // was killed.
-const rememberEvery = 500 * time.Millisecond
+const rememberEvery = time.Second
 
 // memory is the file that holds it. It is written in its place: a full disk
 // does not keep it from being up to date.

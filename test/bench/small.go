@@ -28,7 +28,7 @@ func (b *bench) small() error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(3 * time.Second)
+		time.Sleep(15 * time.Second) // the start is done with, and the first look at the kernel
 		start, used := time.Now(), cpuTime(d.cmd.Process.Pid)
 		time.Sleep(lasts)
 		used = cpuTime(d.cmd.Process.Pid) - used
