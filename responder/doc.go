@@ -35,10 +35,10 @@
 // the ledger. Profile-guided builds won 3 % and are not used.
 //
 // A verdict allocates its evidence and its incident. From the last byte of the
-// guess too many to the kernel's drop it is some 200 µs on a sleeping
-// daemon: to wake the reader takes 40, to judge and plan out of cold caches 35,
-// the call into the kernel 40 to 60 at any number of bans, and the rest is the
-// listener's waking. An idle lane costs nothing, since it runs on the reader's
+// guess too many to the kernel's drop it is 140 µs and more on a sleeping daemon:
+// to wake the reader takes 45 to 60, to judge and plan out of cold caches 25,
+// the call into the kernel 50 at any number of bans; a listener that has to be
+// woken, too, sees it 60 later. An idle lane costs 6, since it runs on the reader's
 // own thread while another takes over the reader: to wake a thread for it took
 // a quarter of the whole. The reader does not make the call itself, because
 // somebody else's large transaction can hold up the kernel's firewall for
@@ -55,7 +55,7 @@
 // which (firewall.MaxRead), since each is then put there again.
 //
 // What does not get cheaper: a failure of one of a million sources costs some
-// 1.6 times that of one of a thousand, for the cache lines of its entry, its
+// 1.5 times that of one of a thousand, for the cache lines of its entry, its
 // bucket and its two neighbours by age. A packet pays for its way through the
 // hook and for one lookup in each set of its family, in all 0.2 to 0.4 µs of
 // about 2; rules gathered in chains that only one family enters cost as much.
