@@ -84,6 +84,7 @@ func TestMessages(t *testing.T) {
 		`chan_sip.c: Peer '1002' is now UNREACHABLE!`:                                                                                                                           ``,
 		`res_pjsip_registrar.c: Endpoint '1002' has no configured AORs`:                                                                                                         ``,
 		`chan_iax2.c: Auto-congesting call due to slow response`:                                                                                                                ``,
+
 		`manager.c: Manager 'x' logged on`: ``,
 	} {
 		for _, line := range []string{stamp + "NOTICE[55] " + message, stamp + "WARNING[55][C-0000001a] " + message} {

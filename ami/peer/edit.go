@@ -50,17 +50,26 @@ var ErrUncertain = errors.New("it is not certain which secret is in force")
 // config files need a person. It is also an ErrUncertain.
 var ErrLeftChanged = fmt.Errorf("could not put the old config files back: %w", ErrUncertain)
 
+// placeOf reads the files of an edit and finds where its section stands in them.
+func (m *Manager) placeOf(e edit) (*tree, place, error) {
+	t, err := m.readTree(e.root)
+	if err != nil {
+		return nil, place{}, err
+	}
+	p, err := t.locate(e.before[e.index], e.kind)
+	if err != nil {
+		return nil, place{}, fmt.Errorf("%s: %w", e.root, err)
+	}
+	return t, p, nil
+}
+
 // apply writes the edit into the files and proves through Asterisk that the new
 // values are in force and that no other section changed. When it fails, the old
 // files are back.
 func (m *Manager) apply(ctx context.Context, e edit) (*change, error) {
-	t, err := m.readTree(e.root)
+	t, p, err := m.placeOf(e)
 	if err != nil {
 		return nil, err
-	}
-	p, err := t.locate(e.before[e.index], e.kind)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.root, err)
 	}
 	if p.file.generated() {
 		return nil, fmt.Errorf("%s: %w", p.file.path, ErrGenerated)

@@ -20,13 +20,9 @@ var overrides = map[string]string{
 // file: value is added to the section in the file that is a person's, and taken
 // out of it again when another value is asked for.
 func (m *Manager) override(ctx context.Context, e edit, value string) (*change, error) {
-	t, err := m.readTree(e.root)
+	t, p, err := m.placeOf(e)
 	if err != nil {
 		return nil, err
-	}
-	p, err := t.locate(e.before[e.index], e.kind)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", e.root, err)
 	}
 	name := overrides[filepath.Base(p.file.path)]
 	i := slices.IndexFunc(t.files, func(f *confFile) bool { return filepath.Base(f.path) == name })
