@@ -50,7 +50,9 @@ func (r *Responder) lockUp(ctx context.Context, account string) (detail string, 
 }
 
 // Unlock gives a locked account its calls back, and lifts the restriction of
-// one that can be used from its known networks alone.
+// one that can be used from its known networks alone. What strangers failed
+// during its storm is forgiven then: whoever the person lets in comes from a
+// new place, and is no thief for that alone.
 func (r *Responder) Unlock(ctx context.Context, account string, uid uint32) (detail string, err error) {
 	if err := r.mayOrder(account); err != nil {
 		return "", err
@@ -74,6 +76,11 @@ func (r *Responder) Unlock(ctx context.Context, account string, uid uint32) (det
 		detail, err = r.unlock(ctx, account, was)
 	default:
 		return "", fmt.Errorf("%w: %s is neither locked nor restricted by this daemon", ErrRefused, account)
+	}
+	if restricted && err == nil {
+		r.mu.Lock()
+		r.breakIn.Forgive(account)
+		r.mu.Unlock()
 	}
 	r.acted(now, uid, "unlock", account, detail, err)
 	return detail, err

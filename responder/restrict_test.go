@@ -159,6 +159,25 @@ func TestAPersonEndsARestriction(t *testing.T) {
 	}
 }
 
+// Whom a person lets in by ending a restriction is no thief for coming from a
+// new place after so many failures; who comes after new ones is.
+func TestWhomAPersonLetsIn(t *testing.T) {
+	h := owned(t)
+	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.settled(t)
+	if _, err := h.Unlock(t.Context(), "1002", 0); err != nil {
+		t.Fatal(err)
+	}
+	h.hear(t, time.Now(), []byte(proven(success("1002", "192.0.2.90"))))
+	if got := thresholds(h.settled(t)); got != "account under attack 1002" {
+		t.Errorf("incidents: %s", got)
+	}
+	h.hear(t, time.Now(), []byte(proven(storm(4, 1)+success("1002", "203.0.113.9"))))
+	if got := thresholds(h.settled(t)); got != "account under attack 1002, break-in 1002" {
+		t.Errorf("incidents after new guesses: %s", got)
+	}
+}
+
 // What Asterisk did not take is cleared away, said, and not tried at every turn.
 func TestRestrictionThatFails(t *testing.T) {
 	h := owned(t)

@@ -269,6 +269,15 @@ func (b *BreakIn) Reset(account string) {
 	a.places = slices.DeleteFunc(a.places, func(p place) bool { return p.thief })
 }
 
+// Forgive forgets the strangers' failures of an account: a person has looked at
+// them. Who broke in before remains a thief.
+func (b *BreakIn) Forgive(account string) {
+	if e := b.accounts[account]; e != nil {
+		a := entryOf(e)
+		a.failures = a.failures[:0]
+	}
+}
+
 // Places are the known places of all accounts, in no order.
 func (b *BreakIn) Places() iter.Seq[Place] {
 	return func(yield func(Place) bool) {

@@ -98,6 +98,36 @@ func TestBreakInAndReset(t *testing.T) {
 	b.Reset("nobody")
 }
 
+func TestBreakInAndForgive(t *testing.T) {
+	b := NewBreakIn(BreakInConfig{})
+	login := func(source string) bool {
+		_, fires := b.Observe(seen(start, SuccessfulAuth, source, "1002"))
+		return fires
+	}
+	guess := func() {
+		for range 4 {
+			b.Observe(seen(start, ChallengeResponseFailed, "198.51.100.7", "1002"))
+		}
+	}
+	guess()
+	if !login("198.51.100.7") {
+		t.Fatal("a break-in is none")
+	}
+	b.Forgive("1002")
+	if login("192.0.2.90") {
+		t.Error("what was forgiven still counts")
+	}
+	b.Know("1002", netip.MustParseAddr("198.51.100.7"), start)
+	if b.Knows("1002", netip.MustParseAddr("198.51.100.7"), start) {
+		t.Error("the thief is forgiven, too")
+	}
+	guess()
+	if !login("203.0.113.9") {
+		t.Error("what comes afterwards does not count")
+	}
+	b.Forgive("nobody")
+}
+
 func TestBreakInKeepsManagerUsersApart(t *testing.T) {
 	b := NewBreakIn(BreakInConfig{})
 	for range 4 {
