@@ -138,7 +138,8 @@ func (c *Count) decode(ad *netlink.AttributeDecoder) error {
 // element is one element as the kernel lists it.
 type element struct {
 	key   netip.Addr
-	end   bool // the first address behind a piece
+	port  uint16 // behind the address, in a set of flows
+	end   bool   // the first address behind a piece
 	until stamp
 
 	counted bool
@@ -226,7 +227,7 @@ func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
 		case unix.NFTA_SET_ELEM_KEY:
 			ad.Nested(func(ad *netlink.AttributeDecoder) error {
 				for ad.Next() {
-					e.key, _ = netip.AddrFromSlice(ad.Bytes())
+					e.decodeKey(ad.Bytes())
 				}
 				return nil
 			})
@@ -248,6 +249,14 @@ func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
 		}
 	}
 	return nil
+}
+
+// decodeKey reads an address, or one with a port that is padded to registers.
+func (e *element) decodeKey(key []byte) {
+	if n := len(key) - 4; n == 4 || n == 16 {
+		key, e.port = key[:n], binary.BigEndian.Uint16(key[n:])
+	}
+	e.key, _ = netip.AddrFromSlice(key)
 }
 
 // pair turns the elements of an interval set into sorted pieces. An end whose

@@ -18,14 +18,17 @@ import (
 )
 
 // Watch is what the daemon knows of single conversations, in a second table,
-// `<name>_watch`, beside the one with the bans. It lives as long as its process
-// and holds nothing worth keeping:
+// `<name>_watch`, beside the one with the bans:
 //
 //   - suspects4, suspects64: to these the kernel copies Asterisk's 401 and 407
 //     over UDP into an NFLOG group, after the other table has let them pass. A
 //     guess with a nonce that was really sent to its source proves that source.
 //   - flows4, flows6: address and port of one phone behind an address that
 //     others use, too; its SIP over UDP is dropped for a while.
+//
+// Each life of the daemon makes the table anew, with the flows that have time
+// left. A life that is over leaves it in the kernel; its suspects are copied to
+// a log that nobody reads then.
 //
 // All methods but Run may be called from any goroutine.
 type Watch struct {
@@ -36,6 +39,7 @@ type Watch struct {
 	mu     sync.Mutex
 	writer *nftables.Conn
 	reader *reader
+	flows  flows             // that are to be dropped
 	built  map[string]string // the table's shape as it was made
 	log    *netlink.Conn     // nil: challenges are not seen
 }
@@ -53,14 +57,14 @@ const watchSuffix = "_watch"
 // else works.
 var ErrNoLog = errors.New("challenges cannot be watched")
 
-// OpenWatch makes the table anew. An error that is ErrNoLog comes with a Watch
-// that does all but see challenges.
+// OpenWatch makes the table anew, with the flows of the one there is. An error
+// that is ErrNoLog comes with a Watch that does all but see challenges.
 func OpenWatch(cfg Config) (*Watch, error) {
 	cfg, err := cfg.normal()
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS}
+	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}}
 	limit := maxBatch
 	if w.writer, err = newConn(cfg.NetNS, &limit); err != nil {
 		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
@@ -68,6 +72,7 @@ func OpenWatch(cfg Config) (*Watch, error) {
 	if w.reader, err = newReader(cfg.NetNS); err != nil {
 		return nil, errors.Join(fmt.Errorf("firewall: watch: %w", explain(err)), w.writer.CloseLasting())
 	}
+	w.adopt()
 	logErr := w.listen(LogGroup)
 	if logErr == nil {
 		if logErr = w.build(); logErr == nil {
@@ -125,25 +130,14 @@ func (w *Watch) Suspect(within time.Duration, sources ...netip.Prefix) error {
 			v6 = append(v6, e)
 		}
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return w.add(suspects4, v4, suspects64, v6)
 }
 
-// DropFlow drops SIP over UDP from and to one address and port, for that time.
-func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
-	addr := flow.Addr().Unmap()
-	key := binary.BigEndian.AppendUint16(addr.AsSlice(), flow.Port())
-	e := []nftables.SetElement{{Key: append(key, 0, 0), Timeout: within}} // padded to registers
-	if addr.Is4() {
-		return w.add(flows4, e, flows6, nil)
-	}
-	return w.add(flows4, nil, flows6, e)
-}
-
 // add adds to two sets in one transaction, in a table made anew when somebody
-// else has taken ours.
+// else has taken ours. The caller holds the lock.
 func (w *Watch) add(a watchSet, forA []nftables.SetElement, b watchSet, forB []nftables.SetElement) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	put := func() error {
 		t := nfTable(w.name)
 		if err := w.writer.SetAddElements(a.nf(t), forA); err != nil {
@@ -169,14 +163,11 @@ func (w *Watch) add(a watchSet, forA []nftables.SetElement, b watchSet, forB []n
 // Watching says whether challenges are seen.
 func (w *Watch) Watching() bool { return w.log != nil }
 
-// Close lets go of the table and takes it out: nothing in it is worth keeping,
-// and nobody would read the log.
+// Close lets go of the table and leaves the dropped flows in force.
 func (w *Watch) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.writer.AddTable(nfTable(w.name))
-	w.writer.DelTable(nfTable(w.name))
-	errs := []error{w.writer.Flush(), w.writer.CloseLasting(), w.reader.close()}
+	errs := []error{w.writer.CloseLasting(), w.reader.close()}
 	if w.log != nil {
 		errs = append(errs, w.log.Close())
 	}
@@ -212,7 +203,7 @@ func (s watchSet) nf(t *nftables.Table) *nftables.Set {
 	return out
 }
 
-// Restore makes the table anew, empty: somebody may have damaged it.
+// Restore makes the table anew, with the flows: somebody may have damaged it.
 func (w *Watch) Restore() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -222,7 +213,7 @@ func (w *Watch) Restore() error {
 	return nil
 }
 
-// build makes the table anew.
+// build makes the table anew, with the flows that have time left.
 func (w *Watch) build() error {
 	t := nfTable(w.name)
 	w.writer.AddTable(t)
@@ -256,6 +247,11 @@ func (w *Watch) queue(t *nftables.Table) error {
 		set := s.nf(t)
 		if err := w.writer.AddSet(set, nil); err != nil {
 			return err
+		}
+		if s.flow {
+			if err := w.writer.SetAddElements(set, w.flows.elements(s.v6, time.Now())); err != nil {
+				return err
+			}
 		}
 		for _, port := range w.ports {
 			switch {

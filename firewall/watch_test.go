@@ -115,6 +115,65 @@ func TestFlowsAreDropped(t *testing.T) {
 	}
 }
 
+// A flow is dropped until its time is over, whatever becomes of the daemon and
+// of the table.
+func TestFlowsOutliveTheDaemon(t *testing.T) {
+	l := newLab(t)
+	stale := []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:a::7")}
+	dropped := func(when string) {
+		t.Helper()
+		for _, addr := range stale {
+			if l.arrives(t, addr) || l.answer(t, addr) {
+				t.Errorf("%s: %s is let through", when, addr)
+			}
+			if !l.arrives(t, addr.Next()) {
+				t.Errorf("%s: its neighbour is dropped", when)
+			}
+		}
+	}
+	open := func() *Watch {
+		t.Helper()
+		w, err := OpenWatch(Config{NetNS: l.pbx})
+		if err != nil && !errors.Is(err, ErrNoLog) {
+			t.Fatal(err)
+		}
+		return w
+	}
+	w := open()
+	for _, addr := range stale {
+		must(t, w.DropFlow(time.Hour, netip.AddrPortFrom(addr, 5061)))
+		must(t, w.DropFlow(10*time.Millisecond, netip.AddrPortFrom(addr, 5062)))
+	}
+	must(t, w.Close())
+	dropped("without a daemon")
+	w = open()
+	dropped("after a restart")
+	if found, err := w.Verify(); err != nil || len(found) > 0 {
+		t.Errorf("after a restart: %s, %v", found, err)
+	}
+	l.nft(t, "flush", "ruleset")
+	must(t, w.Restore())
+	dropped("after a flush")
+	must(t, w.Close())
+
+	w = open()
+	defer func() { must(t, w.Close()) }()
+	if len(w.flows) != len(stale) {
+		t.Errorf("%d flows are known, want those with time left: %v", len(w.flows), w.flows)
+	}
+	for flow, until := range w.flows {
+		if left := time.Until(until.time()); left > time.Hour || left < 50*time.Minute {
+			t.Errorf("%s has %s left of an hour", flow, left)
+		}
+	}
+	must(t, Remove(Config{NetNS: l.pbx}))
+	for _, addr := range stale {
+		if !l.arrives(t, addr) {
+			t.Errorf("%s is dropped after everything was removed", addr)
+		}
+	}
+}
+
 func TestChallengesIn(t *testing.T) {
 	ip4 := func(payload string) []byte {
 		b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, 0x13, 0xc4, 0x13, 0xc5, 0, 0, 0, 0}

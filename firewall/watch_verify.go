@@ -10,7 +10,7 @@ import (
 
 // Verify says how the table differs from what was built; nothing: not at all.
 // The elements of its sets are not compared: they come and go by themselves,
-// and what is missing of them comes with the next guess.
+// and what is missing of them comes with the next guesses.
 func (w *Watch) Verify() ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -189,6 +190,39 @@ func TestSixPhonesBehindOneAddress(t *testing.T) {
 		t.Errorf("the flow was dropped %d times", s.Counters["flows_dropped"])
 	}
 	t.Logf("the sixth tried %d times, was dropped %d times; the five registered %d times each, without a failure", tries, s.Counters["flows_dropped"], rounds)
+
+	// With a time that is longer, the flow stays dropped while the daemon is
+	// killed and started again, and its phone raises not one event more.
+	w.stop(syscall.SIGTERM)
+	w.write("", lab.AMIUser, lab.AMISecret, shortRules(3))
+	w.start()
+	dropped := func() bool {
+		out, err := l.PBX.Command(t.Context(), "nft", "list", "table", "inet", "tollwarden_watch").Output()
+		return err == nil && strings.Contains(string(out), fmt.Sprintf("%s . %d ", office, sixth.Source().Port()))
+	}
+	try := func() {
+		try, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		_ = sixth.Register(try)
+	}
+	w.wait("its flow to be dropped for long", 10*time.Second, func() bool { try(); return dropped() })
+	w.stop(syscall.SIGKILL)
+	if !dropped() {
+		t.Error("its flow is let through without a daemon")
+	}
+	w.start()
+	if !dropped() {
+		t.Error("its flow is let through after a restart")
+	}
+	for range 4 {
+		try()
+	}
+	for _, p := range phones {
+		register(t, p)
+	}
+	if s, err := w.client().Status(t.Context()); err != nil || s.Counters["flows_dropped"] != 0 || w.bans() != "" {
+		t.Errorf("after the restart its flow was dropped again %d times, bans %q, %v", s.Counters["flows_dropped"], w.bans(), err)
+	}
 }
 
 // Injection of both kinds: a second RemoteAddress, and a forged event that
