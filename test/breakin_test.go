@@ -178,11 +178,13 @@ func TestBreakInByAQuickThief(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 		defer cancel()
 		var all sync.WaitGroup
+		in := make(chan string, 1+len(friends)) // who got in before the secret was another
 		for _, p := range append(friends, thief) {
 			all.Go(func() {
 				if p.Register(ctx) != nil {
 					return
 				}
+				in <- p.Source().Addr().String()
 				for i := range 7 {
 					if _, err := p.Call(ctx, fmt.Sprintf("0011442079460%03d", i)); err != nil {
 						return
@@ -191,7 +193,10 @@ func TestBreakInByAQuickThief(t *testing.T) {
 			})
 		}
 		all.Wait()
-		w.wait("the guesser dropped", 2*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+		close(in)
+		for address := range in {
+			w.wait("the drop of "+address, 2*time.Second, func() bool { return w.dropped(address + "/32") })
+		}
 		w.wait("the incident's end", 10*time.Second, func() bool { return w.settled("break-in") })
 		w.wait("no channel of 1002", 5*time.Second, func() bool { return w.channels("1002") == 0 })
 		w.contained(t, thief)
