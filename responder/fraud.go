@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
@@ -323,6 +324,20 @@ func (r *Responder) end(ctx context.Context) {
 	}
 }
 
+// endSoon queues the end of a call. It is asked for on the caller's own thread,
+// which is awake, as a ban is by the lane: while another one woke up for it, a
+// trunk could answer. The caller holds the lock.
+func (r *Responder) endSoon(e ending) bool {
+	select {
+	case r.endings <- e:
+		runtime.Gosched()
+		return true
+	default:
+		r.counters.JobsRefused++
+		return false
+	}
+}
+
 // cut sends the hang-up of an incident's own call on its way. The caller holds
 // the lock.
 func (r *Responder) cut(i *Incident) {
@@ -331,10 +346,7 @@ func (r *Responder) cut(i *Incident) {
 		if s.Kind != StepHangupCall || s.State != Intended {
 			continue
 		}
-		select {
-		case r.endings <- ending{i, n, s.Target}:
-		default:
-			r.counters.JobsRefused++
+		if !r.endSoon(ending{i, n, s.Target}) {
 			r.settle(i, n, Failed, "too many calls to end at once")
 		}
 	}

@@ -122,9 +122,5 @@ func (r *Responder) endLocked(c calls.Channel) {
 	if was, locked := r.locked[c.Account]; !locked || was != "" {
 		return // Asterisk itself says what a locked account may still dial
 	}
-	select {
-	case r.endings <- ending{channel: c.Name}:
-	default:
-		r.counters.JobsRefused++
-	}
+	r.endSoon(ending{channel: c.Name})
 }

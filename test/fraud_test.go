@@ -12,8 +12,8 @@ import (
 )
 
 // trunk sends forbidden numbers to a phone, as a dialplan sends them to a
-// carrier, and answers like the carrier of the dreams of a thief: at once. The
-// slower one looks something up first, as most dialplans do.
+// carrier. Where numbers begin with 00882 it waits a moment first, as
+// reference.toml advises.
 const trunk = `[internal](+)
 exten => _00881X.,1,Dial(${TECHNOLOGY}/1003,30)
  same => n,Hangup()
@@ -36,8 +36,11 @@ name = "end call"
 steps = ["hangup-call"]
 `
 
-// A forbidden call is ended on its Newchannel. How often that is before the
-// trunk is dialled, and before it answers, is counted at the trunk itself.
+// A forbidden call is ended on its Newchannel: before a trunk answers that
+// takes a tenth of a second to, as all do that have to reach another country,
+// and before it is even dialled where the dialplan waits as long. A trunk that
+// answers at once, as only one on the same machine can, races with the end: how
+// often it wins is counted, not asserted.
 func TestForbiddenCallsAreEnded(t *testing.T) {
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
@@ -45,27 +48,36 @@ func TestForbiddenCallsAreEnded(t *testing.T) {
 			w := guardWith(t, l, onlyForbidden)
 			carrier := addPhone(t, addHost(t, l, "carrier", "203.0.113.200"), "1003")
 			register(t, carrier)
-			var dialled atomic.Int64
+			var billed atomic.Int64
 			go func() {
 				for range carrier.Incoming() {
-					dialled.Add(1)
+					billed.Add(1)
 				}
 			}()
 			p := addPhone(t, addHost(t, l, "office", "198.51.100.10"), "1002")
 			register(t, p)
-			const calls = 30
-			for _, number := range []string{"00881612345678", "00882612345678"} {
-				dialled.Store(0)
-				answered := 0
+			for _, way := range []struct {
+				name, number string
+				ring         time.Duration
+				certain      bool
+			}{
+				{"a trunk that answers at once", "00881612345678", 0, false},
+				{"a trunk that answers after 100 ms", "00881612345678", 100 * time.Millisecond, true},
+				{"a dialplan that waits 100 ms, a trunk that answers at once", "00882612345678", 0, true},
+			} {
+				carrier.Ring(way.ring)
+				billed.Store(0)
+				const calls = 30
+				connected := 0
 				for range calls {
-					if _, err := p.Call(soon(t), number); err == nil {
-						answered++
+					if _, err := p.Call(soon(t), way.number); err == nil {
+						connected++
 					}
 				}
 				w.wait("the end of every forbidden call", 5*time.Second, func() bool { return w.channels("1002") == 0 && w.channels("1003") == 0 })
-				t.Logf("%s: of %d calls the trunk was dialled for %d, and %d were answered before they were ended", number, calls, dialled.Load(), answered)
-				if number == "00882612345678" && answered > calls/10 {
-					t.Errorf("%d of %d calls were answered although the dialplan took its time", answered, calls)
+				t.Logf("%s: of %d calls it answered %d, and %d reached the caller", way.name, calls, billed.Load(), connected)
+				if way.certain && billed.Load() > 0 {
+					t.Errorf("%s: %d of %d forbidden calls were answered", way.name, billed.Load(), calls)
 				}
 			}
 			if call, err := p.Call(soon(t), "00442079460001"); err != nil {

@@ -29,6 +29,7 @@ type Phone struct {
 	mu      sync.Mutex
 	login   credentials
 	forward string                   // where it sends its callers; "" answers them
+	ring    time.Duration            // before it answers
 	seq     int                      // CSeq of the last request
 	waiting map[string]chan *message // open requests by their branch
 	calls   map[string]*Call         // by Call-ID
@@ -115,6 +116,13 @@ func (p *Phone) Forward(number string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forward = number
+}
+
+// Ring has the phone ring for that long before it answers a call.
+func (p *Phone) Ring(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ring = d
 }
 
 // Incoming gives the calls the phone has answered.
@@ -352,18 +360,41 @@ func (p *Phone) serveInvite(m *message) {
 		}
 		p.calls[callID] = call
 	}
+	ring := p.ring
 	p.mu.Unlock()
 	for i, h := range m.headers { // the response's To carries our tag
 		if strings.EqualFold(h.name, "To") {
 			m.headers[i].value = call.local
 		}
 	}
-	p.respond(m, "200 OK", p.sdp())
-	if !known {
-		select {
-		case p.incoming <- call:
-		default: // nobody asks for them
-		}
+	switch {
+	case known: // a change to it, or the INVITE once more
+		p.respond(m, "200 OK", p.sdp())
+	case ring == 0:
+		p.answer(call, m)
+	default:
+		p.respond(m, "180 Ringing", "")
+		go p.ringing(call, m, ring)
+	}
+}
+
+// answer takes a call that has come in.
+func (p *Phone) answer(call *Call, invite *message) {
+	p.respond(invite, "200 OK", p.sdp())
+	select {
+	case p.incoming <- call:
+	default: // nobody asks for them
+	}
+}
+
+// ringing answers a call after some time, unless the PBX takes it back before.
+func (p *Phone) ringing(call *Call, invite *message, d time.Duration) {
+	select {
+	case <-time.After(d):
+		p.answer(call, invite)
+	case <-call.ended:
+		p.respond(invite, "487 Request Terminated", "")
+	case <-p.done:
 	}
 }
 
