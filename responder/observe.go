@@ -49,7 +49,7 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 		r.observe(&broken)
 	}
 	if !brokenIn && counted.Signal == score.SuccessfulAuth && counted.Proof == score.Proven && r.breakIn.Knows(string(counted.Account), counted.Source, now) {
-		r.trust.succeeded(&counted)
+		r.trust.succeeded(&counted, r.failedAt)
 	}
 	r.weigh(&counted)
 	r.suspect(&counted)

@@ -73,7 +73,24 @@ func (r *Responder) ResyncAt(ctx context.Context, now time.Time) error {
 	r.mu.Lock()
 	r.trust.configure(trusted)
 	r.mu.Unlock()
-	return nil
+	return r.exonerate(now)
+}
+
+// exonerate releases the claimed bans of protected sources: of those that were
+// forged while it was not known, as before a start's first questions, whom the
+// PBX trusts.
+func (r *Responder) exonerate(now time.Time) error {
+	var bans []Ban
+	r.mu.Lock()
+	for protected := range r.trust.protected() {
+		for _, ban := range r.book.bans.Subnets(protected) {
+			if ban.Claimed() && ban.InForce(now) {
+				bans = append(bans, ban)
+			}
+		}
+	}
+	r.mu.Unlock()
+	return r.release(now, bans, "protected, and the evidence can be forged")
 }
 
 // failedAt says whether the source of a registration has provenly failed for

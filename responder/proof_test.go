@@ -182,6 +182,9 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 		t.Errorf("after a login: %q", got)
 	}
 	h.hear(t, noon, []byte(proven(failures("1002", thief, 3))+success("1002", thief)))
+	if got := protects(h); got != home {
+		t.Errorf("after the success of one who had failed: %q, want the home alone", got)
+	}
 	h.pbx.contacts = []responder.Contact{
 		{Account: "1002", Source: netip.MustParseAddr(home)}, {Account: "1002", Source: netip.MustParseAddr(thief)},
 	}
@@ -195,6 +198,49 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 	h.settled(t)
 	if got := protects(h); got != "" {
 		t.Errorf("protected after the break-in: %q", got)
+	}
+}
+
+// A phone that is switched off is not kept from coming back: where its account
+// has been at home is protected without a registration, for a while.
+func TestHomesAreProtected(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	home := "198.51.100.10"
+	h.hear(t, noon, []byte(success("1002", home)))
+	for _, visit := range []struct {
+		after time.Duration
+		want  string
+	}{{29 * 24 * time.Hour, ""}, {31 * 24 * time.Hour, home + "/32 sip #0"}} {
+		at := noon.Add(visit.after)
+		if err := h.ResyncAt(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+		h.hear(t, at, []byte(failures("1003", home, 3)))
+		h.settled(t)
+		if got := h.scopes(at.Add(time.Second)); got != visit.want {
+			t.Errorf("forged %s after its last login: bans %q, want %q", visit.after, got, visit.want)
+		}
+	}
+}
+
+// What was forged before it was known whom the PBX trusts is undone when it is;
+// who has proved to attack stays out, and so do strangers.
+func TestForgedBeforeAnythingIsKnown(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	h.pbx.trusted = []responder.Protected{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
+	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	h.hear(t, noon, []byte(failures("1002", "203.0.113.100", 3)+failures("1002", "198.51.100.10", 3)+
+		failures("1002", "192.0.2.66", 3)+proven(failures("1002", "203.0.113.101", 3))))
+	h.settled(t)
+	if err := h.ResyncAt(t.Context(), noon.Add(2*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	const want = "192.0.2.66/32 sip #0, 203.0.113.101/32 all #1"
+	if got := h.scopes(noon.Add(3 * time.Second)); got != want {
+		t.Errorf("bans: %s, want %s", got, want)
+	}
+	if got := strings.Join(h.wall.dropped(), ", "); got != "192.0.2.66/32, 203.0.113.101/32" {
+		t.Errorf("the kernel drops %s", got)
 	}
 }
 

@@ -3,6 +3,7 @@ package responder
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -21,6 +22,9 @@ type trust struct {
 	configured *bart.Table[string]
 	// phones are the accounts at home at a source, by source key.
 	phones map[netip.Prefix][]phone
+	// homes are where accounts have proved to be in use, by source key, with one
+	// of them: who switches his phone off must be able to switch it on again.
+	homes map[netip.Prefix]string
 }
 
 // phone is one account in use at a source.
@@ -30,12 +34,12 @@ type phone struct {
 	agent   string // what it calls itself; "" when Asterisk does not say
 }
 
-// maxPhones bounds the sources that phones protect: each has an account's
-// secret, so that there are as many as there are places in use.
+// maxPhones bounds the sources that phones protect, and the homes: each has an
+// account's secret, so that there are as many as there are places in use.
 const maxPhones = 1 << 16
 
 func newTrust(allow []netip.Prefix) *trust {
-	t := &trust{configured: &bart.Table[string]{}, phones: map[netip.Prefix][]phone{}}
+	t := &trust{configured: &bart.Table[string]{}, phones: map[netip.Prefix][]phone{}, homes: map[netip.Prefix]string{}}
 	t.setAllow(allow)
 	return t
 }
@@ -63,14 +67,19 @@ func (t *trust) why(prefix netip.Prefix) string {
 	if why, ok := t.configured.LookupPrefix(prefix); prefix.IsValid() && ok {
 		return why
 	}
-	return whyPhones(t.phones[prefix])
+	if phones := t.phones[prefix]; len(phones) > 0 {
+		return whyPhones(phones)
+	}
+	if account, ok := t.homes[prefix]; ok {
+		return whyHome(account)
+	}
+	return ""
 }
 
+func whyHome(account string) string { return "home of " + account }
+
 func whyPhones(phones []phone) string {
-	switch len(phones) {
-	case 0:
-		return ""
-	case 1:
+	if len(phones) == 1 {
 		return "registered contact of " + phones[0].account
 	}
 	return fmt.Sprintf("registered contact of %s and %d more", phones[0].account, len(phones)-1)
@@ -86,6 +95,11 @@ func (t *trust) protected() iter.Seq2[netip.Prefix, string] {
 		}
 		for prefix, phones := range t.phones {
 			if !yield(prefix, whyPhones(phones)) {
+				return
+			}
+		}
+		for prefix, account := range t.homes {
+			if _, registered := t.phones[prefix]; !registered && !yield(prefix, whyHome(account)) {
 				return
 			}
 		}
@@ -147,18 +161,32 @@ func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, fa
 			t.settle(phone{c.Account, c.Port, c.Agent}, c.Source)
 		}
 	}
+	maps.DeleteFunc(t.homes, func(at netip.Prefix, account string) bool {
+		return !home.Knows(account, at.Addr(), now) || failed(Contact{Account: account, Source: at.Addr()})
+	})
 }
 
-// succeeded protects the source of a proven success until the registrations
-// are asked for again, when it was no stranger's. It allocates nothing for one
-// that is known.
-func (t *trust) succeeded(o *score.Observation) {
-	for _, p := range t.phones[score.SourcePrefix(o.Source)] {
-		if p.account == string(o.Account) {
-			return
-		}
+// succeeded protects the source of a proven success that was no stranger's: as
+// that of a phone until the registrations are asked for again, as a home for as
+// long as the account is at home there. It allocates nothing for one that is
+// known.
+func (t *trust) succeeded(o *score.Observation, failed func(Contact) bool) {
+	prefix := score.SourcePrefix(o.Source)
+	_, home := t.homes[prefix]
+	settled := slices.ContainsFunc(t.phones[prefix], func(p phone) bool { return p.account == string(o.Account) })
+	if home && settled {
+		return
 	}
-	t.settle(phone{account: string(o.Account), port: o.Port}, o.Source)
+	account := string(o.Account)
+	if failed(Contact{Account: account, Source: o.Source}) {
+		return
+	}
+	if !home && len(t.homes) < maxPhones {
+		t.homes[prefix] = account
+	}
+	if !settled {
+		t.settle(phone{account: account, port: o.Port}, o.Source)
+	}
 }
 
 func (t *trust) settle(p phone, source netip.Addr) {
@@ -176,4 +204,5 @@ func (t *trust) betrayed(account string) {
 			delete(t.phones, prefix)
 		}
 	}
+	maps.DeleteFunc(t.homes, func(_ netip.Prefix, of string) bool { return of == account })
 }
