@@ -70,15 +70,15 @@ func generated(v lab.Version) lab.Options {
 	o := lab.Options{Version: v, Files: map[string]string{}, Append: map[string]string{}}
 	if v == lab.Asterisk16 {
 		o.Append["sip.conf"] = "#include sip_additional.conf\n#include sip_custom_post.conf\n"
-		o.Files["sip_additional.conf"] = mark + "[3001]\ntype=friend\nhost=dynamic\nsecret=generated-3001\ncontext=internal\ndisallow=all\nallow=ulaw\n"
+		o.Files["sip_additional.conf"] = mark + "[3001]\ndeny=0.0.0.0/0.0.0.0\ntype=friend\nhost=dynamic\nsecret=generated-3001\ncontext=internal\npermit=0.0.0.0/0.0.0.0\ndisallow=all\nallow=ulaw\n"
 		o.Files["sip_custom_post.conf"] = "[1001](+)\ncallerid = \"a person wrote this\"\n"
 		return o
 	}
 	o.Append["pjsip.conf"] = "#include pjsip.endpoint.conf\n#include pjsip.endpoint_custom_post.conf\n#include pjsip.auth.conf\n#include pjsip.aor.conf\n"
 	o.Files["pjsip.endpoint.conf"] = mark + "[3001]\ntype=endpoint\naors=3001\nauth=3001-auth\ndisallow=all\nallow=ulaw\ncontext=internal\n"
-	o.Files["pjsip.endpoint_custom_post.conf"] = "[1001](+type=endpoint)\ncallerid = \"a person wrote this\" <1001>\n"
+	o.Files["pjsip.endpoint_custom_post.conf"] = "[1001](+type=endpoint)\ncallerid = \"a person wrote this\" <1001>" // without an end of line
 	o.Files["pjsip.auth.conf"] = mark + "[3001-auth]\ntype=auth\nauth_type=userpass\nusername=3001\npassword=generated-3001\n"
-	o.Files["pjsip.aor.conf"] = mark + "[3001]\ntype=aor\nmax_contacts=1\n"
+	o.Files["pjsip.aor.conf"] = mark + "[3001]\ntype=aor\nmax_contacts=2\n"
 	return o
 }
 
@@ -104,29 +104,41 @@ func TestLockInGeneratedFiles(t *testing.T) {
 			}
 			t.Log(strings.TrimSpace(out))
 			calls(t, "locked", p, false)
-			for name, text := range o.Files { // Apply Config
-				if !strings.Contains(name, "custom") {
-					if err := os.WriteFile(l.Path("/etc/asterisk/"+name), []byte(text), 0o640); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			if _, err := l.CLI(t.Context(), "core reload"); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
+			applyConfig(t, l, o)
 			calls(t, "after Apply Config", p, false)
 			if out, err := w.tollwarden("unlock", "3001", "--socket", w.socket()); err != nil {
 				t.Fatalf("unlock: %v: %s", err, out)
 			}
 			calls(t, "unlocked", p, true)
-			for name, text := range o.Files {
-				now, err := os.ReadFile(l.Path("/etc/asterisk/" + name))
-				if err != nil || string(now) != text {
-					t.Errorf("%s is now %q, %v", name, now, err)
-				}
-			}
+			asGenerated(t, l, o)
 		})
+	}
+}
+
+// applyConfig has FreePBX write its files anew.
+func applyConfig(t *testing.T, l *lab.Lab, o lab.Options) {
+	t.Helper()
+	for name, text := range o.Files {
+		if !strings.Contains(name, "custom") {
+			if err := os.WriteFile(l.Path("/etc/asterisk/"+name), []byte(text), 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if _, err := l.CLI(t.Context(), "core reload"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(time.Second)
+}
+
+// asGenerated makes sure that all files are as they were at first.
+func asGenerated(t *testing.T, l *lab.Lab, o lab.Options) {
+	t.Helper()
+	for name, text := range o.Files {
+		now, err := os.ReadFile(l.Path("/etc/asterisk/" + name))
+		if err != nil || string(now) != text {
+			t.Errorf("%s is now %q, %v", name, now, err)
+		}
 	}
 }
 

@@ -37,7 +37,7 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 
 		storm := func() {
 			t.Helper()
-			guessFromEverywhere(t, bots)
+			guessFromEverywhere(t, bots, "1002")
 		}
 		restricted := func() bool {
 			now, err := os.ReadFile(conf)
@@ -100,7 +100,7 @@ func TestUnlockEndsARestriction(t *testing.T) {
 	traveller := addPhone(t, addHost(t, l, "hotel", "192.0.2.90"), "1002")
 	w := guardWith(t, l, "")
 	bots := addHost(t, l, "bots", "198.18.0.0/16")
-	w.shelter(func() { guessFromEverywhere(t, bots) })
+	w.shelter(func() { guessFromEverywhere(t, bots, "1002") })
 	if err := traveller.Register(soon(t)); err == nil {
 		t.Error("a stranger is let in")
 	}
@@ -122,6 +122,51 @@ func TestUnlockEndsARestriction(t *testing.T) {
 		}
 	}
 	register(t, traveller)
+}
+
+// Where FreePBX writes the files, the restriction stands where it leaves room
+// for a person, beside a lock: it outlives Apply Config, and ends without a trace.
+func TestShelterInGeneratedFiles(t *testing.T) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			o := generated(v)
+			l := lab.New(t, o)
+			at := func(name, address string) *lab.Phone {
+				p, err := addHost(t, l, name, address).Phone("3001", "generated-3001", lab.PhoneOptions{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = p.Close() })
+				return p
+			}
+			owner, traveller := at("owner", "198.51.100.10"), at("hotel", "192.0.2.90")
+			register(t, owner)
+			w := guardWith(t, l, "")
+			bots := addHost(t, l, "bots", "198.18.0.0/16")
+			w.shelter(func() { guessFromEverywhere(t, bots, "3001") })
+			sheltered := func(when string) {
+				t.Helper()
+				register(t, owner)
+				if err := traveller.Register(soon(t)); err == nil {
+					t.Errorf("%s: a stranger is let in", when)
+				}
+			}
+			sheltered("in the storm")
+			calls(t, "in the storm", owner, true)
+			if out, err := w.tollwarden("lock", "3001", "--socket", w.socket()); err != nil {
+				t.Fatalf("lock: %v: %s", err, out)
+			}
+			applyConfig(t, l, o)
+			sheltered("after Apply Config")
+			calls(t, "locked", owner, false)
+			if out, err := w.tollwarden("unlock", "3001", "--socket", w.socket()); err != nil || !strings.Contains(out, "lifted") {
+				t.Fatalf("unlock: %v: %s", err, out)
+			}
+			asGenerated(t, l, o)
+			register(t, traveller)
+			calls(t, "unlocked", traveller, true)
+		})
+	}
 }
 
 // shelter has a storm go on until the account is restricted. How much of it the
@@ -149,12 +194,12 @@ func (w *warden) sheltered() bool {
 	return false
 }
 
-// guessFromEverywhere makes two guesses at 1002 from each of forty networks, as
-// softphones make them.
-func guessFromEverywhere(t *testing.T, bots *lab.Host) {
+// guessFromEverywhere makes two guesses at an account from each of forty
+// networks, as softphones make them.
+func guessFromEverywhere(t *testing.T, bots *lab.Host, account string) {
 	t.Helper()
 	for i := range 40 {
-		p, err := bots.Phone("1002", "wrong", lab.PhoneOptions{From: netip.AddrFrom4([4]byte{198, 18, byte(i), 66})})
+		p, err := bots.Phone(account, "wrong", lab.PhoneOptions{From: netip.AddrFrom4([4]byte{198, 18, byte(i), 66})})
 		if err != nil {
 			t.Fatal(err)
 		}

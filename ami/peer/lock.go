@@ -2,7 +2,6 @@ package peer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,10 +125,7 @@ func (m *Manager) moveIn(ctx context.Context, e edit, variable, to, module strin
 		return "", false, err
 	}
 	e.swaps = []swap{{variable, e.before[e.index].last(variable), to}}
-	c, err := m.apply(ctx, e)
-	if errors.Is(err, ErrGenerated) {
-		c, err = m.override(ctx, e, LockedContext)
-	}
+	c, err := m.amend(ctx, e, to != LockedContext, fmt.Sprintf("set %s = %s in that program", variable, to))
 	if err != nil {
 		return "", true, err
 	}

@@ -52,22 +52,25 @@ func TestRestrictAndLift(t *testing.T) {
 	}
 }
 
-// What a person says of an account's addresses stays, before and after.
+// What a person says of an account's addresses stays, before and after; even
+// that anybody may come is a person's word where no generator wrote it.
 func TestRestrictLeavesAPersonsRulesAlone(t *testing.T) {
-	conf := strings.Replace(pjsipConf, "aors = 1001\n", "aors = 1001\ndeny = 192.0.2.0/24\n", 1)
-	f := newFakePBX(t, map[string]string{"pjsip.conf": conf})
-	m := New(f, Options{Technologies: []Technology{PJSIP}, ConfigDir: f.dir, VerifyWithin: time.Second})
-	if _, err := m.Restrict(t.Context(), "1001", office); err == nil || !strings.Contains(err.Error(), "of its own") {
-		t.Errorf("got %v", err)
-	}
-	if detail, err := m.Lift(t.Context(), "1001", office); err != nil || !strings.Contains(detail, "stay") {
-		t.Errorf("%q, %v", detail, err)
-	}
-	if got := f.file("pjsip.conf"); got != conf {
-		t.Errorf("the file is\n%s", got)
-	}
-	if _, err := m.Restrict(t.Context(), "1002", nil); err == nil {
-		t.Error("restricted to no network")
+	for _, rules := range []string{"deny = 192.0.2.0/24\n", "deny = 0.0.0.0/0.0.0.0\npermit = 0.0.0.0/0.0.0.0\n"} {
+		conf := strings.Replace(pjsipConf, "aors = 1001\n", "aors = 1001\n"+rules, 1)
+		f := newFakePBX(t, map[string]string{"pjsip.conf": conf})
+		m := New(f, Options{Technologies: []Technology{PJSIP}, ConfigDir: f.dir, VerifyWithin: time.Second})
+		if _, err := m.Restrict(t.Context(), "1001", office); err == nil || !strings.Contains(err.Error(), "of its own") {
+			t.Errorf("got %v", err)
+		}
+		if detail, err := m.Lift(t.Context(), "1001", office); err != nil || !strings.Contains(detail, "stay") {
+			t.Errorf("%q, %v", detail, err)
+		}
+		if got := f.file("pjsip.conf"); got != conf {
+			t.Errorf("the file is\n%s", got)
+		}
+		if _, err := m.Restrict(t.Context(), "1002", nil); err == nil {
+			t.Error("restricted to no network")
+		}
 	}
 }
 
