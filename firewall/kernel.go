@@ -21,9 +21,11 @@ type Kernel struct {
 	counted bool     // each ban counts its packets
 	opened  Opened
 
-	writer *nftables.Conn // every change
-	lookup *nftables.Conn // tables, chains, rules
-	reader *reader        // sets, elements, counters
+	writer  *nftables.Conn // every change
+	fd      int            // the writer's socket
+	changes transaction    // of elements, by the same socket
+	lookup  *nftables.Conn // tables, chains, rules
+	reader  *reader        // sets, elements, counters
 }
 
 var _ Table = (*Kernel)(nil)
@@ -58,8 +60,8 @@ func dial(cfg Config) (*Kernel, error) {
 	k := &Kernel{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted && canCount()}
 	k.desk = newDesk(k)
 	var err error
-	if k.writer, err = newConn(cfg.NetNS, &k.limit); err == nil {
-		if k.lookup, err = newConn(cfg.NetNS, nil); err == nil {
+	if k.writer, k.fd, err = newConn(cfg.NetNS, &k.limit); err == nil {
+		if k.lookup, _, err = newConn(cfg.NetNS, nil); err == nil {
 			if k.reader, err = newReader(cfg.NetNS); err == nil {
 				return k, nil
 			}
@@ -68,12 +70,13 @@ func dial(cfg Config) (*Kernel, error) {
 	return nil, errors.Join(err, k.hangUp())
 }
 
-// newConn opens a connection with buffers of a fixed size. Left to itself the
-// library enlarges them too late: a batch within 72 bytes of the buffer's size
-// fails with EMSGSIZE. limit is lowered when the kernel grants less.
-func newConn(netns int, limit *int) (*nftables.Conn, error) {
-	return nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(netns), nftables.WithSockOptions(func(c *netlink.Conn) error {
-		if err := selectable(c); err != nil {
+// newConn opens a connection, whose socket is fd, with buffers of a fixed size.
+// Left to itself the library enlarges them too late: a batch within 72 bytes of
+// the buffer's size fails with EMSGSIZE. limit is lowered when the kernel grants
+// less.
+func newConn(netns int, limit *int) (conn *nftables.Conn, fd int, err error) {
+	conn, err = nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(netns), nftables.WithSockOptions(func(c *netlink.Conn) (err error) {
+		if fd, err = selectable(c); err != nil {
 			return err
 		}
 		// Errors come back without the message they are about: a failed batch
@@ -102,23 +105,23 @@ func newConn(netns int, limit *int) (*nftables.Conn, error) {
 		}
 		return nil
 	}))
+	return conn, fd, err
 }
 
-// selectable refuses descriptors that pselect cannot take: the library would
-// panic at the first flush.
-func selectable(c *netlink.Conn) error {
+// selectable is the descriptor of a connection; those that pselect cannot take
+// are refused: the library would panic at the first flush.
+func selectable(c *netlink.Conn) (fd int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var fd uintptr
-	if err := raw.Control(func(f uintptr) { fd = f }); err != nil {
-		return err
+	if err := raw.Control(func(f uintptr) { fd = int(f) }); err != nil {
+		return 0, err
 	}
 	if fd >= unix.FD_SETSIZE {
-		return fmt.Errorf("file descriptor %d: the firewall has to be opened while fewer than %d are in use", fd, unix.FD_SETSIZE)
+		return 0, fmt.Errorf("file descriptor %d: the firewall has to be opened while fewer than %d are in use", fd, unix.FD_SETSIZE)
 	}
-	return nil
+	return fd, nil
 }
 
 func (k *Kernel) hangUp() error {
@@ -137,12 +140,13 @@ func (k *Kernel) hangUp() error {
 
 // apply implements sink: one transaction.
 func (k *Kernel) apply(_ stamp, b *batch) error {
-	err := k.commit(func() error { return buildBatch(k.writer, nfTable(k.name), b, time.Now()) })
+	k.changes.encode(k.name, b, time.Now())
+	err := k.changes.commit(k.fd)
 	if errors.Is(err, unix.ENOENT) {
 		// In kernels whose transactions have no time of their own (before 6.8
 		// and its backports) an element may run out between being added and
 		// deleted in one batch. Once more, then.
-		err = k.commit(func() error { return buildBatch(k.writer, nfTable(k.name), b, time.Now()) })
+		err = k.changes.commit(k.fd)
 	}
 	return lost(err)
 }

@@ -66,7 +66,7 @@ func OpenWatch(cfg Config) (*Watch, error) {
 	}
 	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}}
 	limit := maxBatch
-	if w.writer, err = newConn(cfg.NetNS, &limit); err != nil {
+	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
 		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
 	}
 	if w.reader, err = newReader(cfg.NetNS); err != nil {
@@ -97,7 +97,7 @@ func CheckWatch(cfg Config) error {
 	}
 	w := &Watch{ports: cfg.SIPPorts, netns: cfg.NetNS}
 	limit := maxBatch
-	if w.writer, err = newConn(cfg.NetNS, &limit); err != nil {
+	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
 		return fmt.Errorf("firewall: watch: %w", explain(err))
 	}
 	defer w.writer.CloseLasting()

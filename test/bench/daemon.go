@@ -86,6 +86,12 @@ func configure(dir, address, user, secret, asterisk, settings string) error {
 	return os.WriteFile(filepath.Join(dir, "tollwarden.toml"), []byte(text+settings), 0o600)
 }
 
+// asInstalled are nice's arguments to run the daemon that was configured in a
+// folder as packaging/tollwarden.service runs it.
+func (b *bench) asInstalled(dir string) []string {
+	return []string{"-n", "-10", b.binary, "run", "-c", filepath.Join(dir, "tollwarden.toml")}
+}
+
 // launch starts the daemon that was configured in a folder; start starts a
 // prepared command where it belongs.
 func launch(dir string, cmd *exec.Cmd, start func(*exec.Cmd) error) (*daemon, error) {
@@ -105,7 +111,7 @@ func (b *bench) atSite(s *site, w *switchboard, dir, settings string) (*daemon, 
 	if err := configure(dir, w.address(), amiUser, amiSecret, dir, settings); err != nil {
 		return nil, err
 	}
-	d, err := launch(dir, exec.Command(b.binary, "run", "-c", filepath.Join(dir, "tollwarden.toml")), s.start)
+	d, err := launch(dir, exec.Command("nice", b.asInstalled(dir)...), s.start)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -44,7 +43,7 @@ func (b *bench) guard(l *lab.Lab, settings string) (*daemon, error) {
 	if err := configure(dir, lab.AMIAddress, lab.AMIUser, lab.AMISecret, l.Path("/etc/asterisk"), settings); err != nil {
 		return nil, err
 	}
-	cmd := l.PBX.Command(context.Background(), b.binary, "run", "-c", filepath.Join(dir, "tollwarden.toml"))
+	cmd := l.PBX.Command(context.Background(), "nice", b.asInstalled(dir)...)
 	d, err := launch(dir, cmd, (*exec.Cmd).Start)
 	if err != nil {
 		return nil, err
