@@ -33,7 +33,7 @@ func (r *Responder) Lock(ctx context.Context, account string, uid uint32) (detai
 // told, the responder does itself as long as it runs: it ends the account's
 // calls as they come.
 func (r *Responder) lockUp(ctx context.Context, account string) (detail string, err error) {
-	r.keepLocked(account, "")
+	news := r.keepLocked(account, "")
 	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 	defer cancel()
 	was, detail, err := r.parts.PBX.Lock(ctx, account)
@@ -42,6 +42,12 @@ func (r *Responder) lockUp(ctx context.Context, account string) (detail string, 
 	}
 	if was != "" {
 		r.keepLocked(account, was)
+	}
+	if errors.Is(err, ErrRefused) {
+		if news {
+			r.forgetLocked(account)
+		}
+		return "", err
 	}
 	if err != nil {
 		return detail, fmt.Errorf("%w; as long as the daemon runs it ends the calls of %s as they come", err, account)
@@ -95,25 +101,32 @@ func (r *Responder) unlock(ctx context.Context, account, was string) (detail str
 		detail = "Asterisk had not been told"
 	}
 	if err == nil {
-		r.mu.Lock()
-		delete(r.locked, account)
-		r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
-		r.mu.Unlock()
+		r.forgetLocked(account)
 	}
 	return detail, err
 }
 
-// keepLocked remembers a lock; one known already keeps what unlocks it.
-func (r *Responder) keepLocked(account, was string) {
+func (r *Responder) forgetLocked(account string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if known := r.locked[account]; known != "" {
-		return
+	delete(r.locked, account)
+	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
+}
+
+// keepLocked remembers a lock, and says whether there was none; one known
+// already keeps what unlocks it.
+func (r *Responder) keepLocked(account, was string) (news bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	known, locked := r.locked[account]
+	if known != "" {
+		return false
 	}
 	r.locked[account] = was
 	now := time.Now()
 	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
 	r.parts.Ledger.PutHabit(ledger.Habit{Account: account, Kind: habitLocked, Value: was, First: now, Last: now})
+	return !locked
 }
 
 // endLocked ends a call of an account that Asterisk could not be told to lock. The caller holds

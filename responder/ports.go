@@ -58,7 +58,7 @@ type PBX interface {
 	// is kept, never what it is.
 	Rotate(ctx context.Context, account string) (detail string, err error)
 	// Lock takes the account's calls away until Unlock; was is what Unlock needs
-	// to know, "" when it was locked before.
+	// to know, "" when it was locked before. No such account is an ErrRefused.
 	Lock(ctx context.Context, account string) (was, detail string, err error)
 	Unlock(ctx context.Context, account, was string) (detail string, err error)
 	// Restrict lets the account be used from these networks alone, until Lift;

@@ -42,12 +42,37 @@ func (r *Responder) Unban(prefix netip.Prefix, forgive bool, uid uint32) (releas
 	case err != nil:
 		return nil, forgiven, err
 	case !banned && covered:
-		return nil, forgiven, fmt.Errorf("%w: %s is held by the ban of %s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
-			ErrRefused, PrefixString(prefix), PrefixString(around.Prefix), PrefixString(around.Prefix), PrefixString(prefix))
+		return nil, forgiven, fmt.Errorf("%w: %s is %s", ErrRefused, PrefixString(prefix), heldBy(prefix, around.Prefix))
 	case !banned && !forgive:
 		return nil, 0, fmt.Errorf("%w: %s is not banned", ErrRefused, PrefixString(prefix))
 	}
 	return released, forgiven, nil
+}
+
+func heldBy(prefix, around netip.Prefix) string {
+	return fmt.Sprintf("held by the ban of %s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
+		PrefixString(around), PrefixString(around), PrefixString(prefix))
+}
+
+// Held is what still holds a prefix whose own ban was released, in whole or in
+// part, and what to do; "" when nothing does.
+func (r *Responder) Held(prefix netip.Prefix) string {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if around, covered := r.book.covering(now, prefix); covered {
+		return "it is still " + heldBy(prefix, around.Prefix)
+	}
+	inside := 0
+	for _, ban := range r.book.bans.Subnets(prefix) {
+		if ban.InForce(now) {
+			inside++
+		}
+	}
+	if inside > 0 {
+		return fmt.Sprintf("%s within it hold on: `tollwarden bans` lists them", count(inside, "ban"))
+	}
+	return ""
 }
 
 // UnbanAll releases every ban.

@@ -56,6 +56,7 @@ func TestBanningByHand(t *testing.T) {
 	b.run(with("status")...).wants(t, "status without a daemon", 3, "no daemon answers")
 	b.start()
 	b.run(with("status")...).wants(t, "status", 0, "the table is as it should be")
+	b.wait("Asterisk's own version", func() bool { return strings.Contains(b.must(with("status")...), "listening to Asterisk 22.") })
 	if got := b.must(with("bans", "--json")...); got != "[]\n" {
 		t.Errorf("no bans are %q", got)
 	}
@@ -83,7 +84,10 @@ func TestBanningByHand(t *testing.T) {
 	b.runWith([]string{"SSH_CONNECTION=192.0.2.200 50000 192.0.2.1 22"}, with("ban", "192.0.2.0/24")...).wants(t, "ban of one's own session", 1, "192.0.2.200 is where you are logged in from")
 	b.runWith([]string{"SSH_CONNECTION=192.0.2.200 50000 192.0.2.1 22"}, with("ban", "192.0.2.0/24", "--force")...).wants(t, "forced", 0, "banned 192.0.2.0/24")
 	b.run(with("ban", "nonsense")...).wants(t, "ban of nonsense", 2, "want an address")
-	b.run(with("ban", "192.0.2.1", "--for", "soon")...).wants(t, "ban for soon", 1, "want a duration")
+	b.run(with("ban", "192.0.2.1", "--for", "soon")...).wants(t, "ban for soon", 2, "want a duration")
+	b.run(with("ban", "192.0.2.1", "--for", "1h", "--forever")...).wants(t, "ban for an hour, forever", 2, "[for forever]")
+	b.must(with("ban", "203.0.113.8")...)
+	b.run(with("unban", "203.0.113.8")...).wants(t, "unban of one that a wider ban holds", 0, "released 203.0.113.8; it is still held by the ban of 203.0.113.0/24", "tollwarden unban 203.0.113.0/24")
 	b.run(with("unban")...).wants(t, "unban of nothing", 2, "name an address")
 	b.run(with("unban", "192.0.2.7", "--forgive")...).wants(t, "forgiven inside a prefix", 1, "held by the ban of 192.0.2.0/24")
 
@@ -131,6 +135,8 @@ func TestBanningByHand(t *testing.T) {
 	if got := b.nft("list", "set", "inet", "tollwarden", "allow4"); strings.Contains(got, "203.0.113.7") || !strings.Contains(got, "192.0.2.66") {
 		t.Errorf("the kernel allows %s", got)
 	}
+	b.must(with("ban", "192.0.2.9")...)
+	b.run(with("unban", "192.0.2.0/24")...).wants(t, "unban around a ban", 0, "released 192.0.2.0/24; 1 ban within it hold")
 	b.run(with("unban", "--all")...).wants(t, "unban --all", 0, "released 2 bans")
 	if b.dropped("203.0.113.0/24") {
 		t.Error("released, and still dropped")
@@ -262,7 +268,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	b.run(with("incident", "77")...).wants(t, "no incident", 1, "there is no incident 77")
 	b.run(with("incident", "seven")...).wants(t, "no number", 2, "want the number")
 
-	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; the score and 1 offences are forgotten")
+	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; forgotten are the score and 1 offence")
 	if got := bans.until("released"); !strings.Contains(got, `"change":"released"`) {
 		t.Errorf("bans --watch: %q", got)
 	}
@@ -281,7 +287,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	with := func(args ...string) []string { return append(args, at...) }
 	b.start()
 	b.pbx.AddChannel(amitest.Channel{Account: "1001", State: 6, CallerNum: "1001", Exten: "00442079460500"})
-	b.run(with("hangup", "1001")...).wants(t, "hangup", 0, "ended 1 channels of 1001: PJSIP/1001-")
+	b.run(with("hangup", "1001")...).wants(t, "hangup", 0, "ended 1 channel of 1001: PJSIP/1001-")
 	b.run(with("hangup", "1001")...).wants(t, "hangup again", 0, "1001 has no call")
 	if n := len(b.pbx.Channels()); n != 0 {
 		t.Errorf("%d channels are up", n)
@@ -301,6 +307,8 @@ func TestOrdersOnAccounts(t *testing.T) {
 		t.Error("the secret is printed")
 	}
 	b.run(with("rotate", "1009")...).wants(t, "rotate of nobody", 1, "1009")
+	b.run(with("lock", "1009")...).wants(t, "lock of nobody", 1, "no such account")
+	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "neither locked nor restricted")
 	b.run(with("rotate", "AMI/admin")...).wants(t, "rotate of a manager account", 1, "manager.conf")
 
 	// A shell completes what there is.

@@ -130,7 +130,7 @@ func TestImportFail2ban(t *testing.T) {
 			if list := b.must("allow", "list", "--socket", b.socket()); !strings.Contains(list, "192.0.2.41") || !strings.Contains(list, "fail2ban ignoreip") || strings.Contains(list, "8.8.8.8") {
 				t.Errorf("allow list:\n%s", list)
 			}
-			b.run(order...).wants(t, "once more", 0, "3 bans and 0 allowed addresses taken over")
+			b.run(order...).wants(t, "once more", 0, "3 bans and 0 allowed ranges taken over")
 			b.run("import", "fail2ban", "--db", "/nowhere", "--socket", b.socket()).wants(t, "no database", 1, "no such file")
 			b.run("import", "fail2ban", "--db", jails, "--socket", b.socket()).wants(t, "another file", 1, "not a database")
 			b.stop(syscall.SIGTERM)

@@ -68,6 +68,9 @@ func newBan() *cobra.Command {
 		if err != nil {
 			return usage(err)
 		}
+		if _, err := config.ParseBanTime(*duration); err != nil {
+			return usage(fmt.Errorf("--for %q: %w", *duration, err))
+		}
 		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force, Operator: operatorAddress(), Sessions: sshSessions("/proc")}
 		if *forever {
 			o.For = "forever"

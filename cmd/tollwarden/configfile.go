@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"os"
 	"reflect"
@@ -23,7 +22,7 @@ type configFile struct {
 	mu      sync.Mutex
 	sum     [sha256.Size]byte // of what is in force
 	loaded  time.Time
-	refused error // why the last reload was refused; nil when it was not
+	refused error // why the last reload was refused, or the next one would be
 
 	size    int64 // of the file when it was last looked at
 	written time.Time
@@ -71,6 +70,9 @@ func (f *configFile) refuse(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.refused = err
+	if info, err := os.Stat(f.path); err == nil {
+		f.size, f.written, f.changed = info.Size(), info.ModTime(), true
+	}
 }
 
 // state is what status says of the file. It is read only when it looks touched.
@@ -82,9 +84,11 @@ func (f *configFile) state() control.File {
 	case err != nil:
 		f.changed = true
 	case info.Size() != f.size || !info.ModTime().Equal(f.written):
-		data, err := os.ReadFile(f.path)
-		sum := sha256.Sum256(data)
-		f.changed = err != nil || !bytes.Equal(sum[:], f.sum[:])
+		_, sum, err := f.read()
+		f.changed, f.refused = sum != f.sum, nil
+		if f.changed {
+			f.refused = err
+		}
 		f.size, f.written = info.Size(), info.ModTime()
 	}
 	c := control.File{File: f.path, Loaded: f.loaded, Changed: f.changed}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,14 +50,21 @@ func TestChangedFileShows(t *testing.T) {
 	for _, step := range []struct {
 		text    string
 		changed bool
-	}{{configText + "secret = \"s\"\n", false}, {configText + "secret = \"x\"\n", true}, {configText + "secret = \"s\"\n", false}} {
+		refused string
+	}{
+		{configText + "secret = \"s\"\n", false, ""},
+		{configText + "secret = \"x\"\n", true, ""},
+		{configText + "secret = \"s\"\nsecrte = 1\n", true, "unknown key"}, // before anybody has tried
+		{configText + "secret = \"s\"\n", false, ""},
+	} {
 		writeFile(t, path, step.text)
 		later = later.Add(time.Second)
 		if err := os.Chtimes(path, later, later); err != nil {
 			t.Fatal(err)
 		}
-		if got := f.state().Changed; got != step.changed {
-			t.Errorf("changed %v, want %v with\n%s", got, step.changed, step.text)
+		got := f.state()
+		if got.Changed != step.changed || (got.Refused == "") != (step.refused == "") || !strings.Contains(got.Refused, step.refused) {
+			t.Errorf("%+v, want changed %v, refused %q with\n%s", got, step.changed, step.refused, step.text)
 		}
 	}
 	if err := os.Remove(path); err != nil || !f.state().Changed {

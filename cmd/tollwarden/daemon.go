@@ -78,7 +78,7 @@ type daemon struct {
 type session struct {
 	client  *ami.Client
 	since   time.Time
-	version string
+	version string // of Asterisk; its manager's greeting until it has told
 }
 
 // newDaemon opens everything in the order that protects soonest: the bans of
@@ -253,9 +253,19 @@ func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 		d.listening.Store(nil)
 	}()
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { d.askVersion(ctx); return nil })
 	g.Go(func() error { return d.canary.watch(ctx) })
 	g.Go(func() error { d.keepPicture(ctx); return ctx.Err() })
 	return g.Wait()
+}
+
+// askVersion learns Asterisk's own version: the greeting's number is another.
+func (d *daemon) askVersion(ctx context.Context) {
+	known := *d.listening.Load()
+	if version, err := known.client.Version(ctx); err == nil && version != "" {
+		known.version = "Asterisk " + version
+		d.listening.Store(&known)
+	}
 }
 
 // spareManager has the host that the manager interface's name led to never

@@ -10,6 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // desk answers the commands for the daemon.
@@ -167,15 +168,18 @@ func (k desk) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
 	if err != nil {
 		return control.Changed{Bans: showBans(bans)}, refusal(err)
 	}
-	message := fmt.Sprintf("released %d bans", len(bans))
+	message := "released " + report.Count(len(bans), "ban")
 	switch {
 	case len(bans) == 1:
 		message = "released " + responder.PrefixString(bans[0].Prefix)
 	case !o.All && len(bans) == 0:
 		message = responder.PrefixString(o.Prefix) + " was not banned"
 	}
+	if held := k.d.responder.Held(o.Prefix); !o.All && held != "" {
+		message += "; " + held
+	}
 	if o.Forgive {
-		message += fmt.Sprintf("; the score and %d offences are forgotten", forgiven)
+		message += "; forgotten are the score and " + report.Count(forgiven, "offence")
 	}
 	return k.kept(control.Changed{Bans: showBans(bans), Message: message})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/report"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -73,7 +74,7 @@ func (k desk) Hangup(ctx context.Context, uid uint32, o control.AccountOrder) (c
 	}
 	done := control.AccountDone{Account: o.Account, Channels: channels, Message: o.Account + " has no call"}
 	if len(channels) > 0 {
-		done.Message = fmt.Sprintf("ended %d channels of %s: %s", len(channels), o.Account, strings.Join(channels, ", "))
+		done.Message = fmt.Sprintf("ended %s of %s: %s", report.Count(len(channels), "channel"), o.Account, strings.Join(channels, ", "))
 	}
 	return done, nil
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 func newImport() *cobra.Command {
@@ -265,5 +266,5 @@ func (d *imported) print(w io.Writer, dry bool) {
 	case d.Offline:
 		words = "written for the next start of the daemon"
 	}
-	fmt.Fprintf(w, "%d bans and %d allowed addresses %s, %d skipped.\n", len(d.Bans), len(d.Allowed), words, len(d.Skipped))
+	fmt.Fprintf(w, "%s and %s %s, %d skipped.\n", report.Count(len(d.Bans), "ban"), report.Count(len(d.Allowed), "allowed range"), words, len(d.Skipped))
 }

@@ -109,7 +109,11 @@ func (p *pbx) Rotate(ctx context.Context, account string) (string, error) {
 
 // Lock takes an account's calls away. Like a rotation it is not tried twice.
 func (p *pbx) Lock(ctx context.Context, account string) (was, detail string, err error) {
-	return p.manager.Lock(ctx, account)
+	was, detail, err = p.manager.Lock(ctx, account)
+	if errors.Is(err, peer.ErrNoAccount) {
+		err = fmt.Errorf("%w: %w", responder.ErrRefused, err)
+	}
+	return was, detail, err
 }
 
 // Unlock gives an account's calls back.

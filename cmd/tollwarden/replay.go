@@ -198,10 +198,10 @@ func retell(r *replay.Result) retelling {
 	if r.From.IsZero() {
 		return retelling{Summary: "Nothing in these files has a time and a meaning.", Tables: []retoldTable{filesTable(r)}}
 	}
-	told := retelling{Summary: fmt.Sprintf("From %s to %s: %d observations, %d incidents, %d sources banned.",
-		clock(r.From), clock(r.To), r.Counters.Observations, r.Counters.Incidents, len(r.Bans))}
+	told := retelling{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s banned.",
+		clock(r.From), clock(r.To), report.Count(int(r.Counters.Observations), "observation"), report.Count(int(r.Counters.Incidents), "incident"), report.Count(len(r.Bans), "source"))}
 	if r.Counters.Blinded > 0 {
-		told.Summary += fmt.Sprintf(" %d times somebody hid from the manager interface: set asterisk.log.", r.Counters.Blinded)
+		told.Summary += " " + report.Count(int(r.Counters.Blinded), "time") + " somebody hid from the manager interface: set asterisk.log."
 	}
 	for _, t := range []retoldTable{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
 		if len(t.Rows) > 0 {
@@ -230,7 +230,7 @@ func timeline(r *replay.Result) retoldTable {
 		t.Rows = append(t.Rows, []string{clock(in.At), in.Threshold, in.Key.String(), in.Reason, would(in)})
 	}
 	if r.Dropped > 0 {
-		t.More = fmt.Sprintf("and %d incidents more", r.Dropped)
+		t.More = "and " + report.Count(int(r.Dropped), "incident") + " more"
 	}
 	return t
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 func newSources() *cobra.Command {
@@ -84,7 +85,7 @@ func standingState(s *control.Standing) string {
 		words = append(words, s.Held)
 	}
 	if s.Channels > 0 {
-		words = append(words, fmt.Sprintf("%d calls up", s.Channels))
+		words = append(words, report.Count(s.Channels, "call")+" up")
 	}
 	if s.Rotated != nil {
 		words = append(words, "secret changed "+clock(*s.Rotated))

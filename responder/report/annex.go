@@ -50,7 +50,7 @@ func annexOf(i *control.Incident) Annex {
 	sum := sha256.Sum256(a.Data)
 	a.SHA256 = hex.EncodeToString(sum[:])
 	if bare > 0 {
-		a.Note = fmt.Sprintf("Of the %s %d stand here without Asterisk's own lines: what came long before the decision has lost them.", count(len(i.Evidence), "observation"), bare)
+		a.Note = fmt.Sprintf("Of the %s %d stand here without Asterisk's own lines: what came long before the decision has lost them.", Count(len(i.Evidence), "observation"), bare)
 	}
 	return a
 }

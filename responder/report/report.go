@@ -311,16 +311,16 @@ func (t *teller) lost() {
 			minutes += max(1, int((c.billed+time.Minute-1)/time.Minute))
 		}
 	}
-	lost := fmt.Sprintf("Of %s none was answered.", count(len(t.r.Calls), "call"))
+	lost := fmt.Sprintf("Of %s none was answered.", Count(len(t.r.Calls), "call"))
 	if answered > 0 {
 		lost = fmt.Sprintf("At most %s of calls, each from its answer to its end: %s when each minute begun is charged. Answered were %d of %s.",
-			seconds(total+time.Second-1), count(minutes, "minute"), answered, count(len(t.r.Calls), "call"))
+			seconds(total+time.Second-1), Count(minutes, "minute"), answered, Count(len(t.r.Calls), "call"))
 	} else if open > 0 {
-		lost = fmt.Sprintf("Of %s none is known to have been answered.", count(len(t.r.Calls), "call"))
+		lost = fmt.Sprintf("Of %s none is known to have been answered.", Count(len(t.r.Calls), "call"))
 	}
 	t.r.Lost = append(t.r.Lost, lost)
 	if open > 0 {
-		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: ask Asterisk's call records or your carrier.", count(open, "call")))
+		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: ask Asterisk's call records or your carrier.", Count(open, "call")))
 	}
 	t.r.Lost = append(t.r.Lost, "An answer is what Asterisk took for one, at the earliest; what it cost, your carrier knows.")
 }
@@ -402,7 +402,7 @@ func (t *teller) outcome() {
 	case t.r.Observed:
 		t.r.Outcome = "Seen and recorded; nothing was changed, since Tollwarden runs in mode observe."
 	case failed > 0:
-		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", count(failed, "step"))
+		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", Count(failed, "step"))
 	case done == 0:
 		t.r.Outcome = "Nothing was done: the steps say why."
 	case last.IsZero():

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-func count(n int, noun string) string {
+// Count writes so many of something: 1 call, 2 calls.
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
