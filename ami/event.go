@@ -180,7 +180,8 @@ func (e *Event) chanSIP() bool { return string(e.Service) == "SIP" }
 //
 // Certain are the connected transports, and a SuccessfulAuth whose digest
 // answered a nonce that only its addressee knew (res_pjsip_authenticator_digest.c
-// check_nonce binds it to the address).
+// check_nonce binds it to the address), unless a Via with maddr had the challenge
+// sent to somebody else, which the wire alone shows.
 //
 // Nothing from chan_sip is certain. It takes RemoteAddress from the topmost
 // Via: maddr replaces the address and the sent-by the port, while the answers

@@ -9,9 +9,14 @@ import (
 )
 
 // Challenge is one nonce that left this host for an address: 401 or 407 over
-// UDP, as the kernel saw it go.
+// UDP, as the kernel saw it go. The zero Challenge stands for some that were not
+// seen.
 type Challenge struct {
-	To    netip.AddrPort
+	To netip.AddrPort
+	// For is whose request it answers, as Asterisk had it. It is not where it
+	// goes when the request asked for that: RFC 3261 18.2.2, maddr. Invalid when
+	// the answer does not tell, which PJSIP's always do.
+	For   netip.Addr
 	Nonce []byte // borrowed
 }
 
@@ -30,6 +35,7 @@ func challengesIn(packet []byte, fn func(Challenge)) {
 	if !ok || !bytes.HasPrefix(status, []byte("SIP/2.0 401 ")) && !bytes.HasPrefix(status, []byte("SIP/2.0 407 ")) {
 		return
 	}
+	of := receivedFrom(rest)
 	for len(rest) > 0 {
 		var line []byte
 		line, rest, ok = bytes.Cut(rest, []byte("\r\n"))
@@ -42,9 +48,20 @@ func challengesIn(packet []byte, fn func(Challenge)) {
 			continue
 		}
 		if nonce := parameter(value, "nonce"); len(nonce) > 0 && len(nonce) <= maxNonce {
-			fn(Challenge{to, nonce})
+			fn(Challenge{to, of, nonce})
 		}
 	}
+}
+
+// receivedFrom is where Asterisk had the request from, as the first Via says,
+// which is the first header. What a stranger writes into it comes behind
+// (pjsip_via_hdr_print), but for a host and a maddr without semicolons.
+func receivedFrom(headers []byte) netip.Addr {
+	via, _, _ := bytes.Cut(headers, []byte("\r\n"))
+	_, v, _ := bytes.Cut(via, []byte(";received="))
+	v, _, _ = bytes.Cut(v, []byte(";"))
+	addr, _ := netip.ParseAddr(string(bytes.Trim(v, "[]")))
+	return addr.Unmap()
 }
 
 // udpOf is where a whole UDP packet goes, and what it carries.

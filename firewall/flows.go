@@ -20,7 +20,7 @@ func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	now := time.Now()
 	flow = netip.AddrPortFrom(flow.Addr().Unmap(), flow.Port())
 	one := flows{flow: stampOf(now.Add(within))}
-	if err := w.add(flows4, one.elements(false, now), flows6, one.elements(true, now)); err != nil {
+	if err := w.add(one, now); err != nil {
 		return err
 	}
 	maps.DeleteFunc(w.flows, func(_ netip.AddrPort, until stamp) bool { return until.over(stampOf(now)) })
@@ -32,9 +32,6 @@ func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 // What cannot be read comes back with its next failures.
 func (w *Watch) adopt() {
 	for _, s := range watchSets {
-		if !s.flow {
-			continue
-		}
 		found, _ := w.reader.elements(w.name, s.name)
 		for _, e := range found {
 			if e.port != 0 && e.until != forever {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"sync"
 	"time"
@@ -20,15 +19,15 @@ import (
 // Watch is what the daemon knows of single conversations, in a second table,
 // `<name>_watch`, beside the one with the bans:
 //
-//   - suspects4, suspects64: to these the kernel copies Asterisk's 401 and 407
-//     over UDP into an NFLOG group, after the other table has let them pass. A
-//     guess with a nonce that was really sent to its source proves that source.
+//   - Asterisk's 401 and 407 over UDP are copied into an NFLOG group, after the
+//     other table has let them pass. A guess with a nonce that was really sent
+//     to its source proves that source; but whose answers go elsewhere (see
+//     Challenge) shows only where they go, so that all of them are copied.
 //   - flows4, flows6: address and port of one phone behind an address that
 //     others use, too; its SIP over UDP is dropped for a while.
 //
 // Each life of the daemon makes the table anew, with the flows that have time
-// left. A life that is over leaves it in the kernel; its suspects are copied to
-// a log that nobody reads then.
+// left. A life that is over leaves it in the kernel, which then copies to nobody.
 //
 // All methods but Run may be called from any goroutine.
 type Watch struct {
@@ -48,7 +47,7 @@ type Watch struct {
 // it keeps us from it, and is told in Challenges.
 const LogGroup = 0x7457
 
-// maxWatched is how many elements each set holds at most; all time out.
+// maxWatched is how many flows each set holds at most; all time out.
 const maxWatched = 128 << 10
 
 const watchSuffix = "_watch"
@@ -118,33 +117,15 @@ func CheckWatch(cfg Config) error {
 	return nil
 }
 
-// Suspect has the kernel tell of the challenges that go to these sources, for
-// that time. One that is watched already stays so until its first time ends.
-func (w *Watch) Suspect(within time.Duration, sources ...netip.Prefix) error {
-	var v4, v6 []nftables.SetElement
-	for _, p := range sources {
-		e := nftables.SetElement{Key: p.Masked().Addr().AsSlice(), Timeout: within}
-		if p.Addr().Is4() {
-			v4 = append(v4, e)
-		} else {
-			v6 = append(v6, e)
-		}
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.add(suspects4, v4, suspects64, v6)
-}
-
-// add adds to two sets in one transaction, in a table made anew when somebody
-// else has taken ours. The caller holds the lock.
-func (w *Watch) add(a watchSet, forA []nftables.SetElement, b watchSet, forB []nftables.SetElement) error {
+// add adds flows in one transaction, in a table made anew when somebody else has
+// taken ours. The caller holds the lock.
+func (w *Watch) add(some flows, now time.Time) error {
 	put := func() error {
 		t := nfTable(w.name)
-		if err := w.writer.SetAddElements(a.nf(t), forA); err != nil {
-			return err
-		}
-		if err := w.writer.SetAddElements(b.nf(t), forB); err != nil {
-			return err
+		for _, s := range watchSets {
+			if err := w.writer.SetAddElements(s.nf(t), some.elements(s.v6, now)); err != nil {
+				return err
+			}
 		}
 		return w.writer.Flush()
 	}
@@ -174,33 +155,23 @@ func (w *Watch) Close() error {
 	return errors.Join(errs...)
 }
 
-// watchSet is one set of the table. Its keys are addresses, or addresses with
-// ports.
+// watchSet is one set of the table. Its keys are addresses with ports.
 type watchSet struct {
-	name     string
-	v6, half bool
-	flow     bool
+	name string
+	v6   bool
 }
 
-// The flows come first: what they drop was never sent.
-var (
-	flows4     = watchSet{name: "flows4", flow: true}
-	flows6     = watchSet{name: "flows6", v6: true, flow: true}
-	suspects4  = watchSet{name: "suspects4"}
-	suspects64 = watchSet{name: "suspects64", v6: true, half: true}
-	watchSets  = [...]watchSet{flows4, flows6, suspects4, suspects64}
-)
+var watchSets = [...]watchSet{{name: "flows4"}, {name: "flows6", v6: true}}
 
 func (s watchSet) nf(t *nftables.Table) *nftables.Set {
 	key := nftables.TypeIPAddr
 	if s.v6 {
 		key = nftables.TypeIP6Addr
 	}
-	out := &nftables.Set{Table: t, Name: s.name, KeyType: key, KeyByteOrder: binaryutil.BigEndian, HasTimeout: true, Size: maxWatched}
-	if s.flow {
-		out.KeyType, out.Concatenation = nftables.MustConcatSetType(key, nftables.TypeInetService), true
+	return &nftables.Set{
+		Table: t, Name: s.name, KeyType: nftables.MustConcatSetType(key, nftables.TypeInetService), Concatenation: true,
+		KeyByteOrder: binaryutil.BigEndian, HasTimeout: true, Size: maxWatched,
 	}
-	return out
 }
 
 // Restore makes the table anew, with the flows: somebody may have damaged it.
@@ -248,20 +219,19 @@ func (w *Watch) queue(t *nftables.Table) error {
 		if err := w.writer.AddSet(set, nil); err != nil {
 			return err
 		}
-		if s.flow {
-			if err := w.writer.SetAddElements(set, w.flows.elements(s.v6, time.Now())); err != nil {
-				return err
-			}
+		if err := w.writer.SetAddElements(set, w.flows.elements(s.v6, time.Now())); err != nil {
+			return err
 		}
 		for _, port := range w.ports {
-			switch {
-			case s.flow:
-				w.writer.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: append(s.match(&chains[0], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
-				w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(s.match(&chains[1], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
-			case w.log != nil:
-				w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(append(s.match(&chains[1], set, port), refusal...), copyToLog)})
-			}
+			w.writer.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: append(s.match(&chains[0], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
+			w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(s.match(&chains[1], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
 		}
+	}
+	if w.log == nil {
+		return nil
+	}
+	for _, port := range w.ports { // last: what a flow's rule drops was never sent
+		w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(append(chains[1].udp(port), refusal...), copyToLog)})
 	}
 	return nil
 }
@@ -278,18 +248,13 @@ func (s watchSet) match(c *chain, set *nftables.Set, port uint16) []expr.Any {
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: register},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{family}},
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(s.v6), Len: size})
-	if s.half {
-		mask := netip.MustParseAddr("ffff:ffff:ffff:ffff::").As16()
-		out = append(out, &expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: mask[:], Xor: make([]byte, size)})
+	offset := uint32(0) // the other side's port: of packets to us the source
+	if c.output {
+		offset = 2
 	}
-	if s.flow {
-		offset := uint32(0) // the other side's port: of packets to us the source
-		if c.output {
-			offset = 2
-		}
-		out = append(out, &expr.Payload{DestRegister: second, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2})
-	}
-	return append(out, &expr.Lookup{SourceRegister: register, SetName: set.Name, SetID: set.ID})
+	return append(out,
+		&expr.Payload{DestRegister: second, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
+		&expr.Lookup{SourceRegister: register, SetName: set.Name, SetID: set.ID})
 }
 
 // refusal matches the SIP status 40x behind the 8 bytes of the UDP header.
@@ -298,14 +263,19 @@ var refusal = []expr.Any{
 	&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte("SIP/2.0 40")},
 }
 
-// snapLen is how much of a packet is copied: challenges stand in the first
-// fragment's worth of headers.
-const snapLen = 2048
-
 var copyToLog = &expr.Log{
-	Key:   1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_SNAPLEN | 1<<unix.NFTA_LOG_QTHRESHOLD,
-	Group: LogGroup, Snaplen: snapLen, QThreshold: 1, // at once: the guess that uses the nonce follows soon
+	Key:   1<<unix.NFTA_LOG_GROUP | 1<<unix.NFTA_LOG_QTHRESHOLD,
+	Group: LogGroup, QThreshold: 1, // at once: the guess that uses the nonce follows soon
 }
+
+const (
+	// wholePacket is how much of a packet is copied: a stranger must not push
+	// what tells of him out of it.
+	wholePacket = 0xffff
+	// logBuffer holds the challenges of a tenth of a second and more, at the
+	// rate at which Asterisk makes them.
+	logBuffer = 8 << 20
+)
 
 // The messages of the log and their parts (linux/netfilter/nfnetlink_log.h).
 const (
@@ -320,7 +290,7 @@ func (w *Watch) listen(group uint16) error {
 	if err != nil {
 		return err
 	}
-	mode := binary.BigEndian.AppendUint32(nil, snapLen)
+	mode := binary.BigEndian.AppendUint32(nil, wholePacket)
 	mode = append(mode, logCopyPacket, 0)
 	for _, attrs := range [][]netlink.Attribute{
 		{{Type: logAttrCommand, Data: []byte{logBind}}},
@@ -341,9 +311,7 @@ func (w *Watch) listen(group uint16) error {
 			return fmt.Errorf("NFLOG (CONFIG_NETFILTER_NETLINK_LOG): %w", err)
 		}
 	}
-	// A flood costs us copies, and no error for each that did not fit.
-	_ = conn.SetOption(netlink.NoENOBUFS, true)
-	_ = conn.SetReadBuffer(1 << 20)
+	_ = conn.SetReadBuffer(logBuffer)
 	w.log = conn
 	return nil
 }
@@ -361,7 +329,11 @@ func (w *Watch) Run(ctx context.Context, fn func(Challenge)) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil && !errors.Is(err, unix.ENOBUFS) {
+		if errors.Is(err, unix.ENOBUFS) {
+			fn(Challenge{})
+			continue
+		}
+		if err != nil {
 			return fmt.Errorf("firewall: NFLOG: %w", err)
 		}
 		for _, m := range messages {

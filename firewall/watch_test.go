@@ -55,16 +55,15 @@ func openWatch(t *testing.T, l *lab) (*Watch, *seen) {
 	return w, s
 }
 
-// The nonces sent to suspects are learnt from the wire, nobody else's, and not
-// those that a ban kept from being sent.
+// The nonces are learnt from the wire, and not those that a ban kept from being
+// sent.
 func TestChallengesAreSeen(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	w, got := openWatch(t, l)
-	must(t, w.Suspect(time.Hour, netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("2001:db8:a::/64"), netip.MustParsePrefix("198.51.100.9/32")))
-	must(t, w.Suspect(time.Hour, netip.MustParsePrefix("198.51.100.7/32"))) // again is fine
+	must(t, w.DropFlow(time.Hour, netip.MustParseAddrPort("198.51.100.8:5061"))) // nor those
 	must(t, k.Ban(time.Now(), Ban{Prefix: netip.MustParsePrefix("198.51.100.9/32"), Scope: SIP}))
-	for i, to := range []string{"198.51.100.8:5061", "198.51.100.9:5061", "198.51.100.7:5061", "[2001:db8:a::7]:5071", "[2001:db8:b::7]:5061"} {
+	for i, to := range []string{"198.51.100.8:5061", "198.51.100.9:5061", "198.51.100.7:5061", "[2001:db8:a::7]:5071"} {
 		_, _ = l.in.WriteToUDPAddrPort([]byte(refusalTo(fmt.Sprintf("nonce%d", i))), netip.MustParseAddrPort(to)) // to the banned one it fails
 	}
 	_, _ = l.in.WriteToUDPAddrPort([]byte("SIP/2.0 200 OK\r\nWWW-Authenticate: Digest nonce=\"n\"\r\n\r\n"), netip.MustParseAddrPort("198.51.100.7:5061"))
@@ -174,6 +173,23 @@ func TestFlowsOutliveTheDaemon(t *testing.T) {
 	}
 }
 
+// An answer tells whose request it answers, wherever it goes and whatever a
+// stranger has written into his Via.
+func TestWhoseRequestIsAnswered(t *testing.T) {
+	for via, want := range map[string]string{
+		"Via: SIP/2.0/UDP 192.0.2.66:5099;rport=5060;maddr=192.0.2.66;received=198.51.100.44;branch=z9hG4bKa": "198.51.100.44",
+		"v: SIP/2.0/UDP host;rport=5060;received=198.51.100.44":                                               "198.51.100.44",
+		"Via: SIP/2.0/UDP [::1]:5060;received=2001:db8::1;branch=a;foo=\";received=192.0.2.1\"":               "2001:db8::1",
+		"Via: SIP/2.0/UDP [::1]:5060;received=[2001:db8::1];branch=a":                                         "2001:db8::1",
+		"Via: SIP/2.0/UDP " + strings.Repeat("a", 30000) + ";received=198.51.100.44":                          "198.51.100.44",
+		"Via: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKa":                                                         "invalid IP",
+	} {
+		if got := receivedFrom([]byte(via + "\r\nVia: SIP/2.0/UDP x;received=192.0.2.9\r\n")).String(); got != want {
+			t.Errorf("%.80s: for %s, want %s", via, got, want)
+		}
+	}
+}
+
 func TestChallengesIn(t *testing.T) {
 	ip4 := func(payload string) []byte {
 		b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, 0x13, 0xc4, 0x13, 0xc5, 0, 0, 0, 0}
@@ -238,11 +254,11 @@ func TestWatchIsVerified(t *testing.T) {
 			t.Errorf("%s: %s", when, strings.Join(found, "; "))
 		}
 	}
-	must(t, w.Suspect(time.Hour, netip.MustParsePrefix("198.51.100.7/32")))
+	must(t, w.DropFlow(time.Hour, netip.MustParseAddrPort("198.51.100.7:5061")))
 	intact("with an element")
 	for command, want := range map[string]string{
 		"flush ruleset":                                             "table inet tollwarden_watch: missing",
-		"delete table inet tollwarden_watch":                        "set suspects4: missing",
+		"delete table inet tollwarden_watch":                        "set flows4: missing",
 		"flush chain inet tollwarden_watch outgoing":                "chain outgoing: is not as it was made",
 		"insert rule inet tollwarden_watch incoming accept":         "chain incoming: is not as it was made",
 		"add chain inet tollwarden_watch mine":                      "chain mine: not ours",

@@ -85,19 +85,13 @@ func TestFloodOfForgedSources(t *testing.T) {
 	if n := len(h.wall.dropped()); n > most+1 {
 		t.Errorf("%d bans went to the kernel", n)
 	}
-	h.watch.mu.Lock()
-	suspects := len(h.watch.suspects)
-	h.watch.mu.Unlock()
-	if suspects > 1<<16 {
-		t.Errorf("%d suspects in the kernel's sets", suspects)
-	}
 	grown := heap() - before
 	const bound = 600 << 20
 	if grown > bound {
 		t.Errorf("memory grew by %d MB, bound %d MB", grown>>20, bound>>20)
 	}
-	t.Logf("%d forged guesses, %s each, the slowest %s: %d claimed bans of at most %d, %d suspects of at most %d, memory grew by %d MB (bound %d MB); the real attacker is banned whole",
-		events, perEvent, worst, claimed, most, suspects, 1<<16, grown>>20, bound>>20)
+	t.Logf("%d forged guesses, %s each, the slowest %s: %d claimed bans of at most %d, memory grew by %d MB (bound %d MB); the real attacker is banned whole",
+		events, perEvent, worst, claimed, most, grown>>20, bound>>20)
 }
 
 func heap() uint64 {

@@ -22,13 +22,11 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 	}
 	var o score.Observation
 	failed := translate(now, e, &o)
+	r.prove(now, e, &o)
 	r.nameAccount(e, &o)
 	r.loggedIn(now, e, &o)
 	if !failed {
 		return
-	}
-	if o.Proof == score.Claimed && r.nonces.answered(now, o.Source, nonceOf(e)) {
-		o.Proof = score.Proven
 	}
 	counted, ok := r.attempts.Count(&o)
 	if !ok || counted.Signal == score.ChallengeSent {
@@ -52,7 +50,6 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 		r.trust.succeeded(&counted, r.failedAt)
 	}
 	r.weigh(&counted)
-	r.suspect(&counted)
 }
 
 // nameAccount finds the account where chan_sip's AccountID may be a dialled

@@ -1,6 +1,7 @@
 package responder
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -119,10 +120,31 @@ func (r *Responder) dropFlow(v *score.Verdict, f flow, done func(error)) {
 	r.offices.add(v.Key.Prefix, v.Cause.Port, v.At)
 	r.counters.Flows++
 	select {
-	case r.suspects.orders <- watchOrder{flow: f.at, done: done}:
+	case r.flowsC <- flowOrder{f.at, done}:
 	default:
 		r.counters.LaneFull++
 		go done(errBusy)
+	}
+}
+
+// flowOrder is one flow to drop, and what to call with the outcome.
+type flowOrder struct {
+	flow netip.AddrPort
+	done func(error)
+}
+
+// maxFlowOrders bounds what waits for the kernel.
+const maxFlowOrders = 4096
+
+// cutFlows has the kernel drop flows until ctx ends.
+func (r *Responder) cutFlows(ctx context.Context) {
+	for {
+		select {
+		case o := <-r.flowsC:
+			o.done(r.parts.Watch.DropFlow(r.policy.Ladder.Claimed, o.flow))
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

@@ -34,8 +34,6 @@ type Firewall interface {
 // Watch is what the responder needs of the kernel about single conversations.
 // Calls may come from any goroutine.
 type Watch interface {
-	// Suspect has the challenges to these sources told, for that time.
-	Suspect(within time.Duration, sources ...netip.Prefix) error
 	// DropFlow drops SIP over UDP of one address and port, for that time.
 	DropFlow(within time.Duration, flow netip.AddrPort) error
 }

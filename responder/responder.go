@@ -77,7 +77,8 @@ type Responder struct {
 	wordsC chan word   // for those outside
 	sweeps chan string // accounts whose new calls are to be ended now
 
-	endings   chan ending   // single calls to be ended now
+	endings   chan ending // single calls to be ended now
+	flowsC    chan flowOrder
 	strangers chan question // where calls come from
 	handsets  chan handset  // with which User-Agent calls are set up
 
@@ -126,7 +127,6 @@ type Responder struct {
 	told       told
 	untold     untold
 	nonces     *nonces
-	suspects   suspects
 	offices    offices
 	agents     agents
 	canaries   canaries
@@ -147,9 +147,9 @@ type Counters struct {
 	LaneFull uint64
 	// JobsRefused are incidents whose steps no worker had room for.
 	JobsRefused uint64
-	// Challenges are the nonces seen on their way to suspects; SuspectsRefused
-	// the sources that there was no room to watch.
-	Challenges, SuspectsRefused uint64
+	// Challenges are the nonces seen on their way; Astray those that went
+	// elsewhere than to whom they were for.
+	Challenges, Astray uint64
 	// Flows are single phones' flows dropped, renewals included.
 	Flows uint64
 	// Proved are claimed bans that became proven ones.
@@ -172,12 +172,12 @@ func New(now time.Time, policy Policy, parts Parts) (*Responder, error) {
 	r := &Responder{
 		policy: policy, parts: parts, log: parts.Log, born: now,
 		jobs: make(chan job, maxJobs), wordsC: make(chan word, maxJobs), sweeps: make(chan string, maxSweeps),
-		endings: make(chan ending, maxEndings), strangers: make(chan question, maxStrangers), handsets: make(chan handset, maxStrangers),
+		endings: make(chan ending, maxEndings), flowsC: make(chan flowOrder, maxFlowOrders), strangers: make(chan question, maxStrangers), handsets: make(chan handset, maxStrangers),
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), table: table,
 		calls: calls.NewDetector(now, policy.Calls), callsC: make(chan struct{}),
 		book: &book{decided: map[netip.Prefix]*Ban{}}, loadedC: make(chan struct{}), offences: newOffences(policy.Ladder.Forget), trust: newTrust(policy.Allow),
 		locked: map[string]string{}, restricted: map[string]*restriction{}, spared: map[string]spared{}, refusals: map[refusal]struct{}{},
-		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, untold: untold{}, overruled: map[netip.Prefix]uint64{}, nonces: newNonces(), suspects: newSuspects(), offices: offices{}, agents: agents{},
+		noted: map[string][]int64{}, closing: map[string]*closure{}, rotatedAt: map[string]time.Time{}, told: told{}, untold: untold{}, overruled: map[netip.Prefix]uint64{}, nonces: newNonces(), offices: offices{}, agents: agents{},
 		canaries: canaries{username: policy.Username}, meters: newMeters(),
 	}
 	r.lane = &lane{
@@ -226,7 +226,7 @@ func (r *Responder) Run(ctx context.Context) error {
 	g.Go(func() error { r.sweep(ctx); return nil })
 	g.Go(func() error { r.ease(ctx); return nil })
 	if r.parts.Watch != nil {
-		g.Go(func() error { r.watch(ctx); return nil })
+		g.Go(func() error { r.cutFlows(ctx); return nil })
 	}
 	g.Go(func() error { r.tidy(ctx); return nil })
 	return g.Wait()
@@ -287,7 +287,6 @@ func (r *Responder) Tidy(now time.Time) {
 	}
 	r.told.prune(now)
 	r.tellAnyway(now)
-	r.suspects.prune(now)
 	r.offices.prune(now)
 	for account, c := range r.closing {
 		if c.over(now) {

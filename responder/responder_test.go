@@ -167,20 +167,10 @@ func (x *exchange) Contacts(context.Context) ([]responder.Contact, error)  { ret
 func (x *exchange) Trusted(context.Context) ([]responder.Protected, error) { return x.trusted, nil }
 func (x *exchange) Channels(context.Context) ([]calls.Channel, error)      { return nil, nil }
 
-// lookout writes down what it is asked to watch and to drop.
+// lookout writes down what it is asked to drop.
 type lookout struct {
-	mu       sync.Mutex
-	suspects map[netip.Prefix]bool
-	flows    []netip.AddrPort
-}
-
-func (l *lookout) Suspect(_ time.Duration, sources ...netip.Prefix) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range sources {
-		l.suspects[s] = true
-	}
-	return nil
+	mu    sync.Mutex
+	flows []netip.AddrPort
 }
 
 func (l *lookout) DropFlow(_ time.Duration, flow netip.AddrPort) error {
@@ -222,7 +212,7 @@ func newHouse(t *testing.T, p responder.Policy) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &lookout{suspects: map[netip.Prefix]bool{}}}
+	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &lookout{}}
 	h.Responder, err = responder.New(noon, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ func isKernel(t firewall.Table) bool {
 }
 
 func (d *daemon) challenged(c firewall.Challenge) {
-	d.responder.Challenged(time.Now(), c.To.Addr(), c.Nonce)
+	d.responder.Challenged(time.Now(), c.To.Addr(), c.For, c.Nonce)
 }
 
 // proof is no reason to be degraded: every guesser is still stopped.
@@ -45,5 +45,5 @@ func (k desk) proof() control.Check {
 	if err := k.d.blindSpot; err != nil {
 		return control.Check{Name: "proof", OK: true, Detail: "off, " + withoutProof + ": " + err.Error()}
 	}
-	return control.Check{Name: "proof", OK: true, Detail: "challenges to suspects are seen"}
+	return control.Check{Name: "proof", OK: true, Detail: "challenges are seen"}
 }

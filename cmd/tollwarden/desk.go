@@ -33,7 +33,7 @@ func (k desk) Status() control.Status {
 			"tampered_blocks": counters.Tampered, "muted_verdicts": counters.Muted, "graced_failures": counters.Graced,
 			"log_events": counters.Logged, "events_passed_over": d.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
 			"bans_over_capacity": counters.LaneFull, "incidents_over_capacity": counters.JobsRefused,
-			"challenges_seen": counters.Challenges, "suspects_over_capacity": counters.SuspectsRefused, "bans_proved": counters.Proved, "flows_dropped": counters.Flows,
+			"challenges_seen": counters.Challenges, "challenges_astray": counters.Astray, "bans_proved": counters.Proved, "flows_dropped": counters.Flows,
 			"channels_up": uint64(d.responder.ChannelsUp()), "messages_told": messages.Told, "messages_waiting": messages.Waiting, "messages_given_up": messages.Lost,
 		},
 	}

@@ -122,7 +122,7 @@ func elements(b []byte, fn func(key []byte)) {
 	drops := true
 	attributes(b, func(kind uint16, list []byte) {
 		if kind == unix.NFTA_SET_ELEM_LIST_SET {
-			drops = !bytes.Contains(list, []byte("suspect")) && !bytes.Contains(list, []byte("allow"))
+			drops = !bytes.Contains(list, []byte("allow"))
 		}
 		if kind != unix.NFTA_SET_ELEM_LIST_ELEMENTS || !drops {
 			return
