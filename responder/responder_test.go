@@ -395,6 +395,9 @@ func TestVerdicts(t *testing.T) {
 		"strangers fail, a stranger succeeds":        {failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", thief), "break-in 1002"},
 		"strangers fail, the owner at home succeeds": {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
 		"our own login":                              {strings.ReplaceAll(success("warden", "127.0.0.1"), "PJSIP", "AMI"), ""},
+		"canaries of a process before this one": {
+			strings.Repeat(strings.ReplaceAll(failure(responder.CanaryName+"X", "127.0.0.1", 1), "PJSIP", "AMI"), 9), "",
+		},
 		"the manager's password is guessed": {
 			strings.ReplaceAll(strings.ReplaceAll(failures("admin", thief, 3), "PJSIP", "AMI"), "/UDP/", "/TCP/"), "password guessing 192.0.2.66",
 		},

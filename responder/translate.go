@@ -85,7 +85,9 @@ func tampering(now time.Time, e *ami.Event) score.Observation {
 }
 
 // isOwn says whether the event comes from our own manager sessions: their
-// logins are Asterisk's only AMI events that no stranger raises.
+// logins are Asterisk's only AMI events that no stranger raises. A canary of
+// theirs may be of a process before this one.
 func isOwn(e *ami.Event, username string, own netip.Addr) bool {
-	return bytes.Equal(e.Service, serviceAMI) && string(e.AccountID) == username && e.Remote.Addr() == own
+	return bytes.Equal(e.Service, serviceAMI) && e.Remote.Addr() == own &&
+		(string(e.AccountID) == username || bytes.HasPrefix(e.AccountID, canaryPrefix))
 }

@@ -8,6 +8,8 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -40,12 +42,12 @@ func newReplay() *cobra.Command {
 		if err != nil {
 			return usage(fmt.Errorf("--zone: %w", err))
 		}
-		policy, err := replayPolicy(cmd, *file)
+		o, err := replayOptions(cmd, *file)
 		if err != nil {
 			return err
 		}
+		o.Zone = location
 		out := cmd.OutOrStdout()
-		o := replay.Options{Policy: policy, Zone: location}
 		bar := newBar(cmd.ErrOrStderr())
 		if bar != nil {
 			o.Progress = bar.show
@@ -75,17 +77,22 @@ func newReplay() *cobra.Command {
 	return cmd
 }
 
-// replayPolicy is that of the configuration, or the built-in one where none
-// was named and none is installed.
-func replayPolicy(cmd *cobra.Command, path string) (responder.Policy, error) {
+// replayOptions are those of the configuration, or of the built-in one where
+// none was named and none is installed.
+func replayOptions(cmd *cobra.Command, path string) (o replay.Options, err error) {
 	cfg := config.Default()
-	_, err := os.Stat(path)
+	_, err = os.Stat(path)
 	if named := cmd.Flags().Changed("config"); named || !errors.Is(err, fs.ErrNotExist) {
 		if cfg, err = loadConfig(path); err != nil {
-			return responder.Policy{}, err
+			return o, err
 		}
 	}
-	return policyOf(cfg)
+	host, _, _ := net.SplitHostPort(cfg.Asterisk.Address)
+	if own, err := netip.ParseAddr(host); err == nil && own.IsLoopback() {
+		o.Own = own // beside Asterisk; elsewhere it is not known from where it is called
+	}
+	o.Policy, err = policyOf(cfg)
+	return o, err
 }
 
 // observed writes an observation as --observations promises.

@@ -23,6 +23,7 @@ import (
 // Options say what to replay and how.
 type Options struct {
 	Policy responder.Policy // its mode does not matter: nothing is there to be changed
+	Own    netip.Addr       // where the daemon's own manager sessions come from, if known
 	Zone   *time.Location   // of times that name none; nil is the local one
 	// Saw, when set, is called with every observation, before it is judged.
 	Saw func(*Observation)
@@ -186,7 +187,11 @@ func (p *player) start() error {
 	p.responder, err = responder.New(p.now, policy, responder.Parts{
 		Firewall: nothing{}, PBX: nothing{}, Ledger: p.ledger, Log: zerolog.Nop(), Witness: p.witness,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	p.responder.SetOwn(p.options.Own)
+	return nil
 }
 
 // advance takes the next item of the source whose item was played.

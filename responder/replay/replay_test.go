@@ -155,6 +155,27 @@ func TestFilesAreOneStory(t *testing.T) {
 	}
 }
 
+// What the daemon's own sessions to the manager interface leave in the logs is
+// laid at nobody's door.
+func TestOwnSessionsAreNobodys(t *testing.T) {
+	var text strings.Builder
+	for i := range 9 {
+		line := entry(noon.Add(time.Duration(i)*time.Minute), "InvalidPassword", "TCP", "127.0.0.1", i)
+		line = strings.ReplaceAll(line, "PJSIP", "AMI")
+		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="warden"`, 1))
+		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="`+responder.CanaryName+`X"`, 1))
+	}
+	path := write(t, "security", text.String())
+	o := replay.Options{Policy: policy(), Zone: time.UTC}
+	o.Policy.Username = "warden"
+	for own, want := range map[netip.Addr]int{{}: 1, netip.MustParseAddr("127.0.0.1"): 0} {
+		o.Own = own
+		if r, err := replay.Run(t.Context(), []string{path}, o); err != nil || len(r.Bans) != want {
+			t.Errorf("own %s: banned %v, %v; want %d", own, bans(r), err, want)
+		}
+	}
+}
+
 // Every observation is told, whoever it accuses and whatever a ban would have
 // kept away.
 func TestObservations(t *testing.T) {
