@@ -34,14 +34,15 @@ type Contact struct {
 // stand in the configuration are not registrations and are left out.
 func (m *Manager) Contacts(ctx context.Context) ([]Contact, error) {
 	var out []Contact
-	if slices.Contains(m.o.Technologies, PJSIP) {
+	on := m.loaded(ctx)
+	if slices.Contains(on, PJSIP) {
 		cs, err := m.pjsipContacts(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list PJSIP contacts: %w", err)
 		}
 		out = append(out, cs...)
 	}
-	if slices.Contains(m.o.Technologies, ChanSIP) {
+	if slices.Contains(on, ChanSIP) {
 		cs, err := m.sipContacts(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list chan_sip registrations: %w", err)

@@ -22,7 +22,8 @@ type Account struct {
 // Accounts lists the accounts of both technologies.
 func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
 	var out []Account
-	if slices.Contains(m.o.Technologies, PJSIP) {
+	on := m.loaded(ctx)
+	if slices.Contains(on, PJSIP) {
 		r, err := m.do(ctx, action("PJSIPShowEndpoints"))
 		if err != nil && !unknownAction(err) && !answered(err, "No endpoints found") && !answered(err, "No Endpoints found") {
 			return nil, fmt.Errorf("list PJSIP endpoints: %w", err)
@@ -35,7 +36,7 @@ func (m *Manager) Accounts(ctx context.Context) ([]Account, error) {
 			}
 		}
 	}
-	if slices.Contains(m.o.Technologies, ChanSIP) {
+	if slices.Contains(on, ChanSIP) {
 		r, err := m.do(ctx, action("SIPpeers"))
 		if err != nil && !unknownAction(err) {
 			return nil, fmt.Errorf("list chan_sip peers: %w", err)

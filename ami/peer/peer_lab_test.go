@@ -594,3 +594,36 @@ func TestRealtimeIdentifyIsTrusted(t *testing.T) {
 		t.Errorf("trusted: %+v, want %+v", list, want)
 	}
 }
+
+// What is asked every few minutes leaves no error in Asterisk's security log,
+// whichever channel driver is not there.
+func TestLookingRoundIsNoError(t *testing.T) {
+	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
+		m, _ := manager(t, l)
+		accounts, err := m.Accounts(soon(t))
+		if err != nil || len(accounts) == 0 {
+			t.Fatalf("accounts: %v, %v", accounts, err)
+		}
+		if _, err := m.Contacts(soon(t)); err != nil {
+			t.Error(err)
+		}
+		if _, err := m.Trusted(soon(t)); err != nil {
+			t.Error(err)
+		}
+		_, _ = m.Rotate(soon(t), "nobody") // this one is an error, and comes after what might have been
+		var text []byte
+		for end := time.Now().Add(5 * time.Second); !strings.Contains(string(text), "RequestBadFormat") && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if text, err = os.ReadFile(l.Path("/var/log/asterisk/security")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, action := range []string{"SIPpeers", "SIPshowregistry", "PJSIPShowEndpoints", "PJSIPShowContacts", "PJSIPShowRegistrationsOutbound"} {
+			if strings.Contains(string(text), "Action: "+action+`"`) {
+				t.Errorf("asked in vain: %s", action)
+			}
+		}
+		if !strings.Contains(string(text), "RequestBadFormat") {
+			t.Error("the security log is not read")
+		}
+	})
+}

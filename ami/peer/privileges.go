@@ -116,6 +116,21 @@ func (m *Manager) usable(allowed map[string]bool) []Technology {
 	return out
 }
 
+// loaded are the configured technologies whose module is there, as far as the
+// user may know. To ask again and again for what is not there is an error each
+// time in Asterisk's security log.
+func (m *Manager) loaded(ctx context.Context) []Technology {
+	r, err := m.do(ctx, action("ListCommands"))
+	if err != nil {
+		return m.o.Technologies
+	}
+	listed := map[string]bool{}
+	for _, f := range r.Fields {
+		listed[f.Name] = true
+	}
+	return m.usable(listed)
+}
+
 // needs are the actions a step uses with these options.
 func (m *Manager) needs(step string, on []Technology) []string {
 	pj, sip := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP)

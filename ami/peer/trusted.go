@@ -23,10 +23,11 @@ type Trusted struct {
 func (m *Manager) Trusted(ctx context.Context) ([]Trusted, error) {
 	var out []Trusted
 	var ways []func(context.Context) ([]Trusted, error)
-	if slices.Contains(m.o.Technologies, PJSIP) {
+	on := m.loaded(ctx)
+	if slices.Contains(on, PJSIP) {
 		ways = append(ways, m.identifies, m.storedIdentifies, m.pjsipRegistrations)
 	}
-	if slices.Contains(m.o.Technologies, ChanSIP) {
+	if slices.Contains(on, ChanSIP) {
 		ways = append(ways, m.fixedPeers, m.sipRegistrations)
 	}
 	for _, ask := range ways {
