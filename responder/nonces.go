@@ -120,14 +120,12 @@ func (n *nonces) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 	return max(h.Sum64(), 1), true
 }
 
-// nonceOf is the nonce that a failed attempt says it answers; nil when the
-// event does not tell.
+// nonceOf is the nonce that a failed attempt says it answers; nil when that
+// proves nothing. With chan_sip it does not: that sends a challenge it has made
+// once to whoever repeats the request, from another address, too (check_auth).
 func nonceOf(e *ami.Event) []byte {
-	switch {
-	case e.Kind == ami.ChallengeResponseFailed && string(e.Service) == "PJSIP":
+	if e.Kind == ami.ChallengeResponseFailed && string(e.Service) == "PJSIP" {
 		return e.Challenge // what the client sent
-	case e.Kind == ami.InvalidPassword:
-		return e.ReceivedChallenge
 	}
 	return nil
 }

@@ -30,10 +30,15 @@ func (w *warden) bans() string {
 	return strings.Join(words, ", ")
 }
 
-// A guesser over UDP is stopped at once for what it claims to be; by going on
-// it proves to be what it is, and gets the ladder.
+// A guesser over UDP is stopped at once. With PJSIP he has proved to be where he
+// is, and gets the ladder; with chan_sip nobody can, and he is kept out all the
+// same.
 func TestGuesserProvesItself(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		ban := guesserAddress + "/32 all #1"
+		if l.Version == lab.Asterisk16 {
+			ban = guesserAddress + "/32 sip #0"
+		}
 		w := guardWith(t, l, briefly+shortRules(3))
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -45,9 +50,7 @@ func TestGuesserProvesItself(t *testing.T) {
 			}
 		}()
 		first := w.wait("the first ban", 5*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
-		full := w.wait("the whole ban", 30*time.Second, func() bool {
-			return strings.Contains(w.bans(), guesserAddress+"/32 all #1")
-		})
+		full := w.wait("its ban", 30*time.Second, func() bool { return w.bans() == ban })
 		cancel()
 		<-done
 		log, err := l.SecurityLog()
