@@ -194,11 +194,7 @@ func (t *teller) story() {
 		if s.At.IsZero() || s.State == "intended" {
 			continue
 		}
-		if s.State == "failed" {
-			t.add(s.At, "It failed to %s (%s): %s.", s.What, s.Target, strings.TrimSuffix(s.Detail, "."))
-			continue
-		}
-		t.add(s.At, "%s (%s) is done: %s.", upper(s.What), s.Target, strings.TrimSuffix(s.Detail, "."))
+		t.add(s.At, "%s: %s (%s), %s.", upper(s.State), s.What, s.Target, strings.TrimSuffix(s.Detail, "."))
 	}
 	slices.SortStableFunc(t.r.Story, func(a, b Moment) int { return a.At.Compare(b.At) })
 }
