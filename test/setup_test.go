@@ -26,7 +26,8 @@ func TestSetup(t *testing.T) {
 			t.Fatal(err)
 		}
 		setup := func(answer string, more ...string) (string, error) {
-			cmd := l.PBX.Command(context.Background(), path, append([]string{"setup", "--asterisk", etc, "--folder", folder}, more...)...)
+			cmd := l.PBX.Command(context.Background(), path, append([]string{"setup", "--asterisk", etc, "--folder", filepath.Base(folder)}, more...)...)
+			cmd.Dir = filepath.Dir(folder)
 			cmd.Env = append(os.Environ(), "PATH="+tools+":"+os.Getenv("PATH"))
 			cmd.Stdin = strings.NewReader(answer)
 			out, err := cmd.CombinedOutput()
@@ -64,8 +65,12 @@ func TestSetup(t *testing.T) {
 		if info, err := os.Stat(filepath.Join(folder, "secret")); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("the secret's mode: %v, %v", info.Mode(), err)
 		}
-		if text, err := os.ReadFile(filepath.Join(folder, "tollwarden.toml")); err != nil || !strings.HasPrefix(string(text), "mode = \"observe\"") {
+		text, err := os.ReadFile(filepath.Join(folder, "tollwarden.toml"))
+		if err != nil || !strings.HasPrefix(string(text), "mode = \"observe\"") || !strings.Contains(string(text), "secret_file = \""+folder+"/secret\"") {
 			t.Errorf("the configuration: %v\n%s", err, text)
+		}
+		if strings.Contains(string(text), "socket") {
+			t.Errorf("the commands do not look for the daemon where the configuration has it:\n%s", text)
 		}
 		if out, err := setup("", "--yes"); err == nil || !strings.Contains(out, "already") {
 			t.Errorf("a second time: %v\n%s", err, out)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -31,9 +32,12 @@ func newSetup() *cobra.Command {
 	folder := cmd.Flags().String("folder", "/etc/tollwarden", "the `FOLDER` for our own configuration")
 	agreed := cmd.Flags().Bool("yes", false, "agree to everything")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s := setup{
-			out: cmd.OutOrStdout(), in: bufio.NewReader(cmd.InOrStdin()), agreed: *agreed,
-			asterisk: *asterisk, folder: *folder, secret: rand.Text(),
+		s := setup{out: cmd.OutOrStdout(), in: bufio.NewReader(cmd.InOrStdin()), agreed: *agreed, secret: rand.Text()}
+		var err, ferr error // the daemon runs in another folder than this one
+		s.asterisk, err = filepath.Abs(*asterisk)
+		s.folder, ferr = filepath.Abs(*folder)
+		if err := errors.Join(err, ferr); err != nil {
+			return err
 		}
 		return s.run(cmd.Context())
 	}
@@ -59,7 +63,7 @@ func (s *setup) run(ctx context.Context) error {
 	}
 	stanza, where := s.stanza()
 	fmt.Fprintf(s.out, "Asterisk's manager interface: %s, in %s\n\n", s.manager.address, s.manager.path)
-	fmt.Fprintf(s.out, "1. A user for Tollwarden, in %s:\n\n%s\n", where, indent(hideSecret(stanza, s.secret)))
+	fmt.Fprintf(s.out, "1. A user for Tollwarden, in %s:\n\n%s\n\n", where, indent(hideSecret(stanza, s.secret)))
 	fmt.Fprintf(s.out, "2. A configuration, %s, with the secret in a file of its own:\n\n%s\n", s.config(), indent(s.text()))
 	if !s.agree("Write both, and have Asterisk read its manager.conf again?") {
 		fmt.Fprintln(s.out, "Nothing was written.")
@@ -69,8 +73,8 @@ func (s *setup) run(ctx context.Context) error {
 		return err
 	}
 	if out, err := exec.CommandContext(ctx, "asterisk", "-rx", "manager reload").CombinedOutput(); err != nil {
-		fmt.Fprintf(s.out, "Asterisk could not be told (%v %s): run asterisk -rx \"manager reload\", then tollwarden check -c %s\n", err, strings.TrimSpace(string(out)), s.config())
-		return nil
+		return fmt.Errorf("all is written, but Asterisk was not told: %s: run asterisk -rx \"manager reload\", then tollwarden check -c %s",
+			cmp.Or(strings.TrimSpace(string(out)), err.Error()), s.config())
 	}
 	return s.test(ctx)
 }
@@ -118,7 +122,7 @@ func (s *setup) writes() string {
 // text is the configuration: what differs from the defaults.
 func (s *setup) text() string {
 	return "mode = \"observe\"   # decides and records everything, and changes nothing; \"enforce\" when you have seen that it decides well\n" +
-		"socket = \"/run/tollwarden/tollwarden.sock\"\n\n[asterisk]\n" +
+		"\n[asterisk]\n" +
 		fmt.Sprintf("address = %q\nusername = %q\nsecret_file = %q\nconfig_dir = %q\n", s.manager.address, managerUser, s.secretFile(), s.asterisk)
 }
 
@@ -182,7 +186,7 @@ func (s *setup) test(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the test failed: %w", err)
 	}
-	fmt.Fprintf(s.out, "\nReady. Start it with: systemctl enable --now tollwarden; see what it decides with: tollwarden status, tollwarden incidents.\nSet mode = \"enforce\" in %s when you agree with it, and restart it.\n", s.config())
+	fmt.Fprintf(s.out, "\nReady. Start it with: systemctl enable --now tollwarden (without the package: tollwarden run -c %s);\nsee what it decides with: tollwarden status, tollwarden incidents.\nSet mode = \"enforce\" in the configuration when you agree with it, and restart it.\n", s.config())
 	return nil
 }
 
