@@ -93,7 +93,8 @@ func NewBreakIn(c BreakInConfig) *BreakIn {
 
 // Observe takes failures and successes in; other signals it ignores. When o is
 // the success of a break-in it returns the SuccessAfterFailures to be scored:
-// o's own source, account and session, Proven as o is. The accounts of
+// o's own source, account and session, Proven as o is when the failures are: a
+// forger could make a break-in of everybody's first login somewhere. The accounts of
 // Asterisk's manager interface are kept apart (ManagerAccounts). A SuccessfulAuth must
 // carry the account's name, which chan_sip's for an INVITE does not: see
 // Challenges.
@@ -120,10 +121,14 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	}
 	derived = *o
 	derived.Signal = SuccessAfterFailures
+	for i := range a.failures {
+		derived.Proof = min(derived.Proof, a.failures[i].proof)
+	}
 	return derived, true
 }
 
-// failed remembers a stranger's failure in place of the oldest one.
+// failed remembers a stranger's failure in place of the oldest one, but what is
+// proven in place of what is not.
 func (b *BreakIn) failed(a *account, f failure) {
 	if p := a.place(f.source); p != nil && !p.thief && b.knows(p, f.at) {
 		return
@@ -132,15 +137,28 @@ func (b *BreakIn) failed(a *account, f failure) {
 		a.failures = append(a.failures, f)
 		return
 	}
-	oldest := &a.failures[0]
+	least := &a.failures[0]
 	for i := range a.failures {
-		if a.failures[i].at.Before(oldest.at) {
-			oldest = &a.failures[i]
+		if b.weigh(&a.failures[i], least, f.at) < 0 {
+			least = &a.failures[i]
 		}
 	}
-	if oldest.at.Before(f.at) {
-		*oldest = f
+	if b.weigh(least, &f, f.at) < 0 {
+		*least = f
 	}
+}
+
+// weigh compares what two failures are worth at a time: one that still counts
+// more than one that does not, a proven one more than a claimed one, and the
+// newer one more.
+func (b *BreakIn) weigh(x, y *failure, now time.Time) int {
+	rank := func(f *failure) int {
+		if now.Sub(f.at) >= b.config.Within {
+			return 0
+		}
+		return 1 + int(f.proof)
+	}
+	return cmp.Or(cmp.Compare(rank(x), rank(y)), x.at.Compare(y.at))
 }
 
 // Failures are the strangers' failures that are remembered of an account, the

@@ -68,6 +68,47 @@ func TestBreakIn(t *testing.T) {
 	}
 }
 
+// A break-in is as certain as the failures before it, and a flood of forged ones
+// takes nothing from those that are.
+func TestBreakInIsProvenByItsFailures(t *testing.T) {
+	for name, tc := range map[string]struct {
+		proven, forged, again int // failures one after the other
+		pause                 time.Duration
+		success, want         Proof
+	}{
+		"forged failures, and somebody travels": {forged: 4, success: Proven, want: Claimed},
+		"a guesser":                             {proven: 4, success: Proven, want: Proven},
+		"who hides among forged failures":       {forged: 10, proven: 4, again: 100, success: Proven, want: Proven},
+		"who nearly proved":                     {proven: 3, forged: 100, success: Proven, want: Claimed},
+		"who proved long ago":                   {proven: 4, pause: 25 * time.Hour, forged: 4, success: Proven, want: Claimed},
+		"a success that can be forged":          {proven: 4, success: Claimed, want: Claimed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := NewBreakIn(BreakInConfig{})
+			now := start
+			observe := func(n int, signal Signal, source string, proof Proof) (d Observation, fires bool) {
+				for range n {
+					now = now.Add(time.Second)
+					o := seen(now, signal, source, "1002")
+					o.Proof = proof
+					d, fires = b.Observe(o)
+				}
+				return d, fires
+			}
+			if tc.again > 0 {
+				observe(tc.forged, ChallengeResponseFailed, "203.0.113.1", Claimed)
+				tc.forged = tc.again
+			}
+			observe(tc.proven, ChallengeResponseFailed, "198.51.100.7", Proven)
+			now = now.Add(tc.pause)
+			observe(tc.forged, ChallengeResponseFailed, "203.0.113.1", Claimed)
+			if d, fires := observe(1, SuccessfulAuth, "192.0.2.10", tc.success); !fires || d.Proof != tc.want {
+				t.Errorf("fires %v, proof %d, want %d", fires, d.Proof, tc.want)
+			}
+		})
+	}
+}
+
 func TestBreakInAndReset(t *testing.T) {
 	b := NewBreakIn(BreakInConfig{})
 	guess := func() bool {
