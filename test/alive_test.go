@@ -3,8 +3,10 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -360,4 +362,37 @@ func (m *mailbox) incident(t *testing.T, threshold string) (i control.Incident) 
 	}
 	t.Fatalf("nothing was posted of %q", threshold)
 	return i
+}
+
+// What keeps a daemon from starting is said in a line, and nothing is touched:
+// a second one leaves the first one's drops alone.
+func TestStartThatFails(t *testing.T) {
+	b := newBooth(t, "")
+	b.start()
+	b.must("ban", "192.0.2.66", "--socket", b.socket())
+	was := b.nft("-a", "list", "tables") + b.nft("-s", "-a", "list", "table", "inet", "tollwarden")
+	b.run("run", "-c", b.config()).wants(t, "a second daemon", 1, "a daemon already answers there")
+	if is := b.nft("-a", "list", "tables") + b.nft("-s", "-a", "list", "table", "inet", "tollwarden"); is != was {
+		t.Errorf("a second daemon made of\n%s\nthis:\n%s", was, is)
+	}
+	b.run("status", "--socket", b.socket()).wants(t, "the first daemon", 0, "ok · mode enforce")
+	b.stop(syscall.SIGTERM)
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	text, err := os.ReadFile(b.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := fmt.Sprintf("[health]\nlisten = %q\n", taken.Addr())
+	if err := os.WriteFile(b.config(), append(text, listen...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.run("run", "-c", b.config()).wants(t, "a port in use", 1, "address already in use")
+	if _, err := os.Stat(b.socket()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its socket is left: %v", err)
+	}
 }

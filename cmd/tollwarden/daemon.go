@@ -83,10 +83,11 @@ type session struct {
 
 // newDaemon opens everything in the order that protects soonest: the bans of
 // the ledger are in the kernel before Asterisk is even called, or the first
-// thousands of them where they are very many. open makes the
-// firewall table; witness may be nil.
-func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(responder.Incident)) (d *daemon, err error) {
-	d = &daemon{cfg: cfg, log: log, since: now, begunC: make(chan struct{}, 1)}
+// thousands of them where they are very many. Before anything, its socket: where
+// another daemon answers, nothing is touched. open makes the firewall table;
+// witness may be nil.
+func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(responder.Incident)) (_ *daemon, err error) {
+	d := &daemon{cfg: cfg, log: log, since: now, begunC: make(chan struct{}, 1)}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -96,6 +97,10 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if err != nil {
 		return nil, err
 	}
+	if d.server, err = control.Listen(cfg.Socket, desk{d}); err != nil {
+		return nil, err
+	}
+	d.closing(d.server.Close)
 	if d.allow, err = openAllowance(cfg, log); err != nil {
 		return nil, err
 	}
@@ -152,8 +157,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 		}
 		d.closing(d.web.Close)
 	}
-	d.server, err = control.Listen(cfg.Socket, desk{d})
-	return d, err
+	return d, nil
 }
 
 // witness tells those who watch of every change of an incident, and also the

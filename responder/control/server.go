@@ -128,6 +128,14 @@ func (s *Server) Serve(ctx context.Context) error {
 	return fmt.Errorf("control socket: %w", err)
 }
 
+// Close lets go of the socket, whether it was served or not.
+func (s *Server) Close() error {
+	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 type uidKey struct{}
 
 // peerUID is the user on the other end, as the kernel says; the largest value,
