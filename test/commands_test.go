@@ -266,6 +266,8 @@ func TestLookingIntoAnAttack(t *testing.T) {
 		t.Errorf("incident --json: %v, %v", one, err)
 	}
 	b.run(with("incident", "77")...).wants(t, "no incident", 1, "there is no incident 77")
+	b.run("incident").wants(t, "no incident named", 2, "want tollwarden incident ID")
+	b.run("allow", "everybody").wants(t, "no such command", 2, `unknown command "everybody"`)
 	b.run(with("incident", "seven")...).wants(t, "no number", 2, "want the number")
 
 	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; forgotten are the score and 1 offence")

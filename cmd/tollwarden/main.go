@@ -75,6 +75,7 @@ func execute(ctx context.Context, args []string) int {
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "tollwarden",
+		Version:       version(),
 		Short:         "Stops password guessers and toll fraud on an Asterisk PBX",
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -89,6 +90,7 @@ func newRoot() *cobra.Command {
 			return usage(cmd.ValidateFlagGroups()) // cobra itself would call it a failure
 		},
 	}
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as the command says it
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
 		newSetup(), newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(),
@@ -97,9 +99,15 @@ func newRoot() *cobra.Command {
 	return root
 }
 
-// args turns a wrong number of arguments into wrong usage.
+// args turns a wrong number of arguments into wrong usage, and says what is right.
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error { return usage(check(cmd, args)) }
+	return func(cmd *cobra.Command, args []string) error {
+		err := check(cmd, args)
+		if err != nil && !cmd.HasSubCommands() {
+			err = fmt.Errorf("want %s", cmd.UseLine())
+		}
+		return usage(err)
+	}
 }
 
 // configFlag adds -c, the configuration file.
