@@ -93,11 +93,11 @@ func (r *Responder) exonerate(now time.Time) error {
 	return r.release(now, bans, "protected, and the evidence can be forged")
 }
 
-// failedAt says whether the source of a registration has provenly failed for
-// its account. The caller holds the lock.
-func (r *Responder) failedAt(c Contact) bool {
+// failedAt says whether the source of a registration has failed for its account,
+// by evidence as good as least at least. The caller holds the lock.
+func (r *Responder) failedAt(c Contact, least score.Proof) bool {
 	for _, e := range r.table.Evidence(score.Key{Per: score.PerSource, Prefix: score.SourcePrefix(c.Source)}) {
-		if e.Signal.Failure() && e.Proof == score.Proven && e.Account == c.Account {
+		if e.Signal.Failure() && e.Proof >= least && e.Account == c.Account {
 			return true
 		}
 	}

@@ -178,6 +178,33 @@ func TestWhomAPersonLetsIn(t *testing.T) {
 	}
 }
 
+// A daemon is started into a storm: the guesses are there before Asterisk has
+// said who is registered. The owner is at home all the same, and no thief when
+// his phone registers again; who guessed himself is not at home.
+func TestStartIntoAStorm(t *testing.T) {
+	for name, c := range map[string]struct {
+		before string
+		want   string
+	}{
+		"strangers guess":                 {storm(5, 1), ""},
+		"who is registered guessed, too":  {storm(5, 1) + failure("1002", office, 1), "break-in 1002"},
+		"a stranger has got in meanwhile": {storm(5, 1) + success("1002", "203.0.113.9"), "break-in 1002, break-in 1002"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, sheltering())
+			h.pbx.contacts = []responder.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
+			h.hear(t, time.Now(), []byte(c.before))
+			if err := h.Resync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			h.hear(t, time.Now(), []byte(success("1002", office)))
+			if got := thresholds(h.settled(t)); got != c.want {
+				t.Errorf("incidents: %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 // What Asterisk did not take is cleared away, said, and not tried at every turn.
 func TestRestrictionThatFails(t *testing.T) {
 	h := owned(t)

@@ -25,6 +25,7 @@ type trust struct {
 	// homes are where accounts have proved to be in use, by source key, with one
 	// of them: who switches his phone off must be able to switch it on again.
 	homes map[netip.Prefix]string
+	met   bool // Asterisk's registrations have been taken in before
 }
 
 // phone is one account in use at a source.
@@ -142,35 +143,38 @@ func (t *trust) configure(list []Protected) {
 // where the account is at home there; of an account nothing is known of, as at
 // the very first start, it tells where home is. A thief's own registration
 // does neither: what strangers did to the account is known by then, and failed
-// says whether the source itself has failed for it.
+// says whether the source itself has failed for it, for certain or perhaps.
+// Only of the first registrations that a daemon is told of it is no matter that
+// strangers are guessing: they may well be older than the daemon.
 //
 // The address of a registration is the one its Via names (res_pjsip_registrar.c,
 // via_addr), which its sender can make up. It must have the account's secret
 // for that, and gains no more than that claimed evidence does not ban the
 // address.
-func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, failed func(Contact) bool) {
+func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, failed func(Contact, score.Proof) bool) {
 	clear(t.phones)
 	for _, c := range contacts {
 		if !c.Source.IsValid() {
 			continue
 		}
-		if !home.Tracks(c.Account) {
+		if !home.Tracks(c.Account) || !t.met && !home.Used(c.Account) && !failed(c, score.Claimed) {
 			home.Know(c.Account, c.Source, now)
 		}
-		if home.Knows(c.Account, c.Source, now) && !failed(c) {
+		if home.Knows(c.Account, c.Source, now) && !failed(c, score.Proven) {
 			t.settle(phone{c.Account, c.Port, c.Agent}, c.Source)
 		}
 	}
 	maps.DeleteFunc(t.homes, func(at netip.Prefix, account string) bool {
-		return !home.Knows(account, at.Addr(), now) || failed(Contact{Account: account, Source: at.Addr()})
+		return !home.Knows(account, at.Addr(), now) || failed(Contact{Account: account, Source: at.Addr()}, score.Proven)
 	})
+	t.met = true
 }
 
 // succeeded protects the source of a proven success that was no stranger's: as
 // that of a phone until the registrations are asked for again, as a home for as
 // long as the account is at home there. It allocates nothing for one that is
 // known.
-func (t *trust) succeeded(o *score.Observation, failed func(Contact) bool) {
+func (t *trust) succeeded(o *score.Observation, failed func(Contact, score.Proof) bool) {
 	prefix := score.SourcePrefix(o.Source)
 	_, home := t.homes[prefix]
 	settled := slices.ContainsFunc(t.phones[prefix], func(p phone) bool { return p.account == string(o.Account) })
@@ -178,7 +182,7 @@ func (t *trust) succeeded(o *score.Observation, failed func(Contact) bool) {
 		return
 	}
 	account := string(o.Account)
-	if failed(Contact{Account: account, Source: o.Source}) {
+	if failed(Contact{Account: account, Source: o.Source}, score.Proven) {
 		return
 	}
 	if !home && len(t.homes) < maxPhones {

@@ -275,6 +275,13 @@ func (b *BreakIn) Homes(account string, at time.Time) []Place {
 // stranger's failure.
 func (b *BreakIn) Tracks(account string) bool { return b.accounts[account] != nil }
 
+// Used says whether anybody is known to have succeeded for an account, a thief
+// included.
+func (b *BreakIn) Used(account string) bool {
+	e := b.accounts[account]
+	return e != nil && len(entryOf(e).places) > 0
+}
+
 // Reset forgets the failures and the break-ins of an account: its secret was
 // changed, and whoever succeeds now knows the new one.
 func (b *BreakIn) Reset(account string) {
