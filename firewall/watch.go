@@ -272,8 +272,7 @@ const (
 	// wholePacket is how much of a packet is copied: a stranger must not push
 	// what tells of him out of it.
 	wholePacket = 0xffff
-	// logBuffer holds the challenges of a tenth of a second and more, at the
-	// rate at which Asterisk makes them.
+	// logBuffer holds some 13,000 challenges: a second of Asterisk's and more.
 	logBuffer = 8 << 20
 )
 

@@ -81,6 +81,48 @@ func TestChallengesAreSeen(t *testing.T) {
 	}
 }
 
+// When challenges come faster than they are read, it is told that some were not
+// seen, and the others go on coming.
+func TestLostChallengesAreTold(t *testing.T) {
+	l := newLab(t)
+	w, err := OpenWatch(Config{NetNS: l.pbx})
+	if errors.Is(err, ErrNoLog) {
+		t.Skipf("needs NFLOG in the kernel: %v", err)
+	}
+	must(t, err)
+	defer func() { must(t, w.Close()) }()
+	send := func(nonce string) {
+		_, _ = l.in.WriteToUDPAddrPort([]byte(refusalTo(nonce)), netip.MustParseAddrPort("198.51.100.7:5061"))
+	}
+	for range 40_000 {
+		send("early")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	var late sync.WaitGroup
+	late.Go(func() {
+		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			send("late")
+		}
+	})
+	lost, seen := 0, 0
+	must(t, w.Run(ctx, func(c Challenge) {
+		switch {
+		case !c.To.IsValid():
+			lost++
+		case string(c.Nonce) == "late":
+			cancel()
+		default:
+			seen++
+		}
+	}))
+	late.Wait()
+	if !errors.Is(ctx.Err(), context.Canceled) || lost == 0 || seen == 0 {
+		t.Errorf("told %d times of losses, saw %d challenges before, and then %v", lost, seen, ctx.Err())
+	}
+	t.Logf("%d of 40000 seen, told %d times that some were lost", seen, lost)
+}
+
 // A flow that is dropped is one port of one address, in both directions.
 func TestFlowsAreDropped(t *testing.T) {
 	l := newLab(t)
