@@ -206,7 +206,7 @@ func retell(r *replay.Result) retelling {
 		return retelling{Summary: "Nothing in these files has a time and a meaning.", Tables: []retoldTable{filesTable(r)}}
 	}
 	told := retelling{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s banned.",
-		clock(r.From), clock(r.To), report.Count(int(r.Counters.Observations), "observation"), report.Count(int(r.Counters.Incidents), "incident"), report.Count(len(r.Bans), "source"))}
+		clock(r.From), clock(r.To), report.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), report.Count(int(r.Counters.Incidents), "incident"), report.Count(len(r.Bans), "source"))}
 	if r.Counters.Blinded > 0 {
 		told.Summary += " " + report.Count(int(r.Counters.Blinded), "time") + " somebody hid from the manager interface: set asterisk.log."
 	}

@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
@@ -52,6 +53,7 @@ type records struct {
 	newest  time.Time // end of the newest record read
 	over    bool
 	n       uint64
+	calls   [64]string // the newest: further legs of one have records of their own
 }
 
 func newRecords(in *bufio.Reader, file *File, zone *time.Location, latest time.Time) *records {
@@ -106,7 +108,6 @@ func (s *records) read(line []byte) string {
 	if !ok || end.Before(start) {
 		return "its end is no time"
 	}
-	s.n++
 	call := ami.Event{
 		Channel: s.text(cdrChannel), CallerIDNum: s.text(cdrSource), Context: s.text(cdrContext),
 		Exten: s.text(cdrDialled), AccountCode: s.text(0),
@@ -116,6 +117,11 @@ func (s *records) read(line []byte) string {
 		call.Uniqueid = s.text(cdrUniqueid)
 	}
 	call.Linkedid = call.Uniqueid
+	if slices.Contains(s.calls[:], string(call.Uniqueid)) {
+		return ""
+	}
+	s.n++
+	s.calls[s.n%uint64(len(s.calls))] = string(call.Uniqueid)
 	s.put(start, 0, ami.Newchannel, ami.StateRing, call)
 	if len(s.fields[cdrOutChannel]) > 0 {
 		out := call

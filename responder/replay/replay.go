@@ -104,7 +104,11 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 		p.sources = append(p.sources, s)
 	}
 	p.tellLogsApart()
-	if err := p.start(); err != nil {
+	accounts, err := accountsOf(paths, o.Zone)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.start(ctx, accounts); err != nil {
 		return nil, err
 	}
 	for len(p.queue) > 0 {
@@ -165,7 +169,7 @@ func (p *player) tellLogsApart() {
 }
 
 // start makes the responder at the time of the first item.
-func (p *player) start() error {
+func (p *player) start(ctx context.Context, accounts []calls.Account) error {
 	for _, s := range p.sources {
 		if s.stream.next(&s.item) == nil {
 			p.queue = append(p.queue, s)
@@ -185,13 +189,16 @@ func (p *player) start() error {
 	policy := p.options.Policy
 	policy.Observe, policy.Log = true, true
 	p.responder, err = responder.New(p.now, policy, responder.Parts{
-		Firewall: nothing{}, PBX: nothing{}, Ledger: p.ledger, Log: zerolog.Nop(), Witness: p.witness,
+		Firewall: nothing{}, PBX: switchboard{accounts: accounts}, Ledger: p.ledger, Log: zerolog.Nop(), Witness: p.witness,
 	})
 	if err != nil {
 		return err
 	}
 	p.responder.SetOwn(p.options.Own)
-	return nil
+	if len(accounts) == 0 {
+		return nil
+	}
+	return p.responder.ResyncAt(ctx, p.now)
 }
 
 // advance takes the next item of the source whose item was played.
@@ -413,7 +420,7 @@ func (q *queue) Pop() any {
 	return last
 }
 
-// nothing is the firewall and the PBX of a replay.
+// nothing is the firewall of a replay, and a PBX that has nothing.
 type nothing struct{}
 
 func (nothing) Ban(time.Time, []responder.Ban) error                   { return nil }

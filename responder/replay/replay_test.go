@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/replay"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -231,6 +232,33 @@ func TestCallRecords(t *testing.T) {
 	}
 	if r.Counters.Events != 10 {
 		t.Errorf("%d events, want 5 for each call", r.Counters.Events)
+	}
+}
+
+// Call records alone tell of fraud: who calls out through a carrier is a phone,
+// who comes in through one is none, and a second attempt is no second call.
+func TestCallRecordsTellOfFraud(t *testing.T) {
+	record := func(minute int, caller, number, out, data string) string {
+		at := noon.Add(time.Duration(minute) * time.Minute).Format(time.DateTime)
+		return fmt.Sprintf(`"","x","%s","in","""x"" <x>","PJSIP/%s-%08x","PJSIP/%s-%08x","Dial","%s","%s","","%s",9,0,"NO ANSWER","DOCUMENTATION"`+"\n", number, caller, minute, out, minute, data, at, at)
+	}
+	var text strings.Builder
+	for i := range 5 { // a failing carrier, and another one
+		text.WriteString(record(i, "1001", "0044207946000"+strconv.Itoa(i), "carrier", "PJSIP/44@carrier,30"))
+		text.WriteString(record(i, "1001", "0044207946000"+strconv.Itoa(i), "second", "PJSIP/44@second,30"))
+		text.WriteString(record(10+i, "carrier", "0079460001"+strconv.Itoa(i), "1002", "PJSIP/1002/sip:1002@198.51.100.10:5060,30"))
+	}
+	text.WriteString(record(30, "1002", "00881612345678", "carrier", "PJSIP/00881612345678@carrier"))
+	o := replay.Options{Policy: policy(), Zone: time.UTC}
+	o.Policy.Calls.Dialling.Country = "GB"
+	o.Policy.Calls.Limits = calls.Limits{Gap: time.Second, Destinations: calls.Destinations{Deny: []string{"satellite"}}}
+	o.Policy.Thresholds = append(o.Policy.Thresholds, score.Threshold{
+		Name: "fraud", Per: score.PerAccount, Score: 1, Within: time.Hour, Playbook: "block",
+		Points: map[score.Signal]int{score.ForbiddenDestination: 1, score.Cadence: 1, score.AnonymousCall: 1},
+	})
+	r, err := replay.Run(t.Context(), []string{write(t, "Master.csv.gz", text.String())}, o)
+	if err != nil || len(r.Incidents) != 1 || r.Incidents[0].Account != "1002" || !strings.Contains(r.Incidents[0].Reason, "satellite") {
+		t.Errorf("%+v, %v", r.Incidents, err)
 	}
 }
 

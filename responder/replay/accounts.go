@@ -1,0 +1,72 @@
+package replay
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+// Call records do not tell a phone from a carrier, whose calls come in; nor is
+// there an Asterisk to ask. But a carrier is dialled by a number, and who calls
+// out through one is a phone.
+
+// switchboard is a PBX that has the accounts of call records.
+type switchboard struct {
+	nothing
+	accounts []calls.Account
+}
+
+func (s switchboard) Accounts(context.Context) ([]calls.Account, error) { return s.accounts, nil }
+
+// accountsOf reads call records once before they are played.
+func accountsOf(paths []string, zone *time.Location) ([]calls.Account, error) {
+	phone := map[string]bool{} // false: a carrier
+	for _, path := range paths {
+		s, err := open(path, zone, func(int) {})
+		if err != nil {
+			return nil, err
+		}
+		if r, ok := s.stream.(*records); ok {
+			r.tellAccounts(phone)
+		}
+		if err := s.closer(); err != nil {
+			return nil, err
+		}
+	}
+	var list []calls.Account
+	for name, login := range phone {
+		list = append(list, calls.Account{Name: name, Login: login})
+	}
+	return list, nil
+}
+
+// tellAccounts finds who calls out, and through whom.
+func (s *records) tellAccounts(phone map[string]bool) {
+	for {
+		line, _, err := readLine(s.in)
+		if err != nil && len(line) == 0 {
+			return
+		}
+		fields, ok := splitCSV(line, s.fields[:0])
+		if s.fields = fields; !ok || len(fields) < cdrFields || !byNumber(dialled(fields[cdrData])) || len(phone) >= MaxAccounts {
+			continue
+		}
+		if _, carrier, ok := ami.SplitChannel(fields[cdrOutChannel]); ok {
+			phone[string(carrier)] = false
+		}
+		if _, caller, ok := ami.SplitChannel(fields[cdrChannel]); ok {
+			if _, known := phone[string(caller)]; !known {
+				phone[string(caller)] = true
+			}
+		}
+	}
+}
+
+// byNumber says whether a destination of Dial is a number and whom to send it
+// through, in either order; a phone's own contact is none.
+func byNumber(destination []byte) bool {
+	return bytes.ContainsAny(destination, "@/") && !bytes.Contains(destination, []byte("sip:"))
+}
