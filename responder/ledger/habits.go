@@ -25,7 +25,7 @@ func (l *Ledger) PutHabit(h Habit) {
 }
 
 // DropHabit forgets all habits of an account and a kind. It does not wait.
-func (l *Ledger) DropHabit(h Habit) { l.put(dropHabit{text(h.Account), text(h.Kind)}) }
+func (l *Ledger) DropHabit(h Habit) { l.put(dropHabit{habitsKey{text(h.Account), text(h.Kind)}}) }
 
 // Habits returns all habits, ordered by account, kind and value.
 func (l *Ledger) Habits(ctx context.Context) ([]Habit, error) {
@@ -89,11 +89,14 @@ func (h Habit) with(newer Habit) Habit {
 type putHabit struct{ Habit }
 
 func (putHabit) kind() kind { return kindHabit }
-func (c putHabit) key() any { return c.Habit.key() }
+func (c putHabit) key() any { return habitsKey{c.Account, c.Kind} }
 func (putHabit) rows() int  { return 1 }
 
 func (c putHabit) merge(newer change) (change, bool) {
-	return putHabit{c.with(newer.(putHabit).Habit)}, true
+	if h, ok := newer.(putHabit); ok && h.Value == c.Value {
+		return putHabit{c.with(h.Habit)}, true
+	}
+	return nil, false
 }
 
 func (c putHabit) write(w *writer) error {
@@ -102,10 +105,14 @@ func (c putHabit) write(w *writer) error {
 		c.Account, c.Kind, c.Value, c.First.UnixMilli(), c.Last.UnixMilli())
 }
 
-type dropHabit struct{ account, habit string }
+// habitsKey names all habits of an account and a kind: they go together, so
+// what concerns one of them must not overtake that.
+type habitsKey struct{ account, habit string }
+
+type dropHabit struct{ habitsKey }
 
 func (dropHabit) kind() kind                  { return kindHabit }
-func (c dropHabit) key() any                  { return c }
+func (c dropHabit) key() any                  { return c.habitsKey }
 func (dropHabit) rows() int                   { return 1 }
 func (dropHabit) merge(change) (change, bool) { return nil, false }
 func (c dropHabit) write(w *writer) error {
