@@ -40,8 +40,9 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM actions WHERE id IN (SELECT id FROM actions WHERE at < ?2 LIMIT ?1)`, old, false},
 		{`DELETE FROM places WHERE (account, prefix) IN (SELECT account, prefix FROM places
 			WHERE last_success < ?2 LIMIT ?1)`, gone, false},
+		// A lock or a restriction is no habit that fades: without its row nothing takes it away.
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
-			WHERE last < ?2 AND kind <> 'locked' LIMIT ?1)`, old, false},
+			WHERE last < ?2 AND kind NOT IN ('locked', 'restricted') LIMIT ?1)`, old, false},
 
 		// A ban without an end or with time left stays, however crowded the table.
 		{`DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
@@ -56,7 +57,8 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM places WHERE (account, prefix) IN (SELECT account, prefix FROM places
 			WHERE last_success <= (SELECT last_success FROM places ORDER BY last_success DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
-			WHERE last <= (SELECT last FROM habits ORDER BY last DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
+			WHERE last <= (SELECT last FROM habits ORDER BY last DESC LIMIT 1 OFFSET ?2)
+			AND kind NOT IN ('locked', 'restricted') LIMIT ?1)`, most, true},
 
 		// What belonged to incidents that are gone.
 		{`DELETE FROM steps WHERE (incident, n) IN (SELECT incident, n FROM steps

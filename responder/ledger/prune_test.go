@@ -92,3 +92,27 @@ func TestPruneByCapacity(t *testing.T) {
 	same(t, "the newest", incidents[0].ID, 30)
 	same(t, "crowded", l.Health().Crowded, 10+4*20)
 }
+
+// A lock and a restriction outlive every other habit: without their rows
+// nothing would take them away.
+func TestPruneKeepsLocks(t *testing.T) {
+	l, err := Open(file(t), Options{MaxRows: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	old := noon.Add(-401 * 24 * time.Hour)
+	held := []Habit{{"1002", "locked", "PJSIP=internal", old, old}, {"1002", "restricted", "192.0.2.0/24", old, old}}
+	for _, h := range held {
+		l.PutHabit(h)
+	}
+	l.PutHabit(Habit{"1002", "network", "192.0.2.0/24", old, old})
+	for n := range 30 {
+		at := noon.Add(time.Duration(n-100) * time.Second)
+		l.PutHabit(Habit{"1001", "network", source(n).String(), at, at})
+	}
+	pruneAll(t, l, noon)
+	habits := must[[]Habit](t)(l.Habits(t.Context()))
+	same(t, "habits", len(habits), 10+len(held))
+	same(t, "held", habits[10:], held)
+}
