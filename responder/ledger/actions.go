@@ -11,7 +11,7 @@ import (
 // Action is something a person had the daemon do.
 type Action struct {
 	At     time.Time
-	UID    int    // the caller's user id; -1: unknown
+	UID    int    // the caller's user id; -1: the daemon itself, 4294967295: unknown
 	Action string // ban, unban, allow, rotate, …
 	Target string
 	Detail string // never a secret

@@ -98,8 +98,8 @@ CREATE INDEX places_last_success ON places (last_success);
 -- What is usual for an account; without an account, for the daemon itself.
 CREATE TABLE habits (
   account TEXT    NOT NULL,
-  kind    TEXT    NOT NULL, -- country | network | call | locked | watch
-  value   TEXT    NOT NULL, -- the country or the network; empty for the other kinds
+  kind    TEXT    NOT NULL, -- country | network | call | locked | restricted | watch
+  value   TEXT    NOT NULL, -- the country, the network, what unlocks, or the networks restricted to; empty for the other kinds
   first   INTEGER NOT NULL,
   last    INTEGER NOT NULL, -- to about a day
   PRIMARY KEY (account, kind, value)
@@ -110,7 +110,7 @@ CREATE INDEX habits_last ON habits (last);
 CREATE TABLE actions (
   id     INTEGER PRIMARY KEY, -- rises in the order written; says nothing else
   at     INTEGER NOT NULL,
-  uid    INTEGER NOT NULL, -- the caller's user id; -1: unknown
+  uid    INTEGER NOT NULL, -- the caller's user id; -1: the daemon itself, 4294967295: unknown
   action TEXT    NOT NULL, -- ban, unban, allow, rotate, …
   target TEXT    NOT NULL, -- what it was done to
   detail TEXT    NOT NULL  -- duration, reason, what changed
