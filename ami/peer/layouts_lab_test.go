@@ -66,7 +66,7 @@ func TestRotateInUnusualLayouts(t *testing.T) {
 			realtime := c.account == lab.RealtimeAccount
 			l := lab.New(t, lab.Options{Append: c.append, Files: c.files, Realtime: realtime})
 			if realtime { // the cache has to come before what it caches
-				moveCacheFirst(t, l)
+				moveCacheFirst(t, l, "auth")
 			}
 			office := host(t, l, "office", "198.51.100.10")
 			m, vault := manager(t, l)
@@ -94,14 +94,16 @@ func TestRotateInUnusualLayouts(t *testing.T) {
 	}
 }
 
-func moveCacheFirst(t *testing.T, l *lab.Lab) {
+// moveCacheFirst puts the cache that was appended for a type of object before
+// what it caches.
+func moveCacheFirst(t *testing.T, l *lab.Lab, object string) {
 	t.Helper()
 	path := l.Path("/etc/asterisk/sorcery.conf")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	const cache = "auth/cache = memory_cache,object_lifetime_maximum=3600\n"
+	cache := object + "/cache = memory_cache,object_lifetime_maximum=3600\n"
 	moved := strings.Replace(string(text), cache, "", 1)
 	moved = strings.Replace(moved, "[res_pjsip]\n", "[res_pjsip]\n"+cache, 1)
 	if err := os.WriteFile(path, []byte(moved), 0o644); err != nil {

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,8 +18,9 @@ const LockedContext = "tollwarden-locked"
 // Lock takes an account's calls away: its dialplan context becomes
 // LockedContext, in Asterisk's own configuration, so that it outlives reloads
 // and restarts of Asterisk and of this program. It goes on being registered and
-// called. was names the contexts before, for Unlock; by hand the undoing is to
-// write them back and to reload. A locked account is no error, and was is "".
+// called. was names the contexts before, for Unlock, also beside an error of
+// which that part may have taken effect; by hand the undoing is to write them
+// back and to reload. A locked account is no error, and was is "".
 func (m *Manager) Lock(ctx context.Context, account string) (was, detail string, err error) {
 	return m.moveTo(ctx, account, func(Technology) string { return LockedContext })
 }
@@ -49,17 +51,20 @@ func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) s
 		return "", "", fmt.Errorf("change the context: %w", err)
 	}
 	var before, details []string
-	move := func(t Technology, now string, change func(context.Context, string, string) (string, error)) {
+	move := func(t Technology, now string, change func(ctx context.Context, name, now, to string) (string, error)) {
 		target := to(t)
 		if target == "" || target == now {
 			return
 		}
-		d, cerr := change(ctx, name, target)
+		d, cerr := change(ctx, name, now, target)
+		if cerr == nil || errors.Is(cerr, ErrUncertain) {
+			before = append(before, string(t)+"="+now)
+		}
 		if cerr != nil {
 			err = join(err, cerr)
 			return
 		}
-		before, details = append(before, string(t)+"="+now), append(details, d)
+		details = append(details, d)
 	}
 	if a.endpoint != nil {
 		move(PJSIP, a.endpoint.context, m.movePJSIP)
@@ -78,7 +83,7 @@ func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) s
 
 // movePJSIP changes the context of an endpoint where it stands: a file,
 // realtime, or the wizard.
-func (m *Manager) movePJSIP(ctx context.Context, name, to string) (string, error) {
+func (m *Manager) movePJSIP(ctx context.Context, name, now, to string) (string, error) {
 	s, err := m.stores(ctx)
 	if err != nil {
 		return "", err
@@ -90,13 +95,7 @@ func (m *Manager) movePJSIP(ctx context.Context, name, to string) (string, error
 		}
 	}
 	if s.endpointFamily != "" {
-		if err := m.realtimeUpdate(ctx, s.endpointFamily, name, "context", to); err != nil {
-			return "", err
-		}
-		for _, cache := range s.endpointCaches {
-			_, _ = m.do(ctx, action("SorceryMemoryCacheExpireObject", "Cache", cache, "Object", name)) // live tells
-		}
-		return fmt.Sprintf("PJSIP endpoint in realtime family %s, live value checked", s.endpointFamily), live(ctx)
+		return m.moveStored(ctx, s, name, swap{"context", now, to}, live)
 	}
 	detail, found, err := m.moveIn(ctx, edit{root: "pjsip_wizard.conf", section: name, kind: "wizard"}, "endpoint/context", to, pjsipModule, live)
 	if !found && err == nil {
@@ -105,7 +104,22 @@ func (m *Manager) movePJSIP(ctx context.Context, name, to string) (string, error
 	return detail, err
 }
 
-func (m *Manager) moveSIP(ctx context.Context, name, to string) (string, error) {
+// moveStored changes the context in the database. What Asterisk does not show
+// then is taken back: a cache would let it take effect later, unknown to anybody.
+func (m *Manager) moveStored(ctx context.Context, s sorcery, name string, c swap, live func(context.Context) error) (string, error) {
+	if err := m.realtimeUpdate(ctx, s.endpointFamily, name, c.name, c.value); err != nil {
+		return "", err
+	}
+	m.expireCaches(ctx, s.endpointCaches, name)
+	if err := live(ctx); err != nil {
+		err = m.realtimeUndo(ctx, s.endpointFamily, name, []swap{c}, err)
+		m.expireCaches(context.WithoutCancel(ctx), s.endpointCaches, name)
+		return "", err
+	}
+	return fmt.Sprintf("PJSIP endpoint in realtime family %s, live value checked", s.endpointFamily), nil
+}
+
+func (m *Manager) moveSIP(ctx context.Context, name, _, to string) (string, error) {
 	detail, found, err := m.moveIn(ctx, edit{root: "sip.conf", section: name}, "context", to, chanSIPModule, func(ctx context.Context) error {
 		return m.liveContext(ctx, name, to)
 	})

@@ -104,10 +104,10 @@ func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
 				return "", m.realtimeUndo(ctx, family, au.name, columns[:i], err)
 			}
 		}
-		m.expireCaches(ctx, s, au.name)
+		m.expireCaches(ctx, s.authCaches, au.name)
 		if err := m.liveAuth(ctx, a.name, au.name, secret); err != nil {
 			err = m.realtimeUndo(ctx, family, au.name, columns, err)
-			m.expireCaches(context.WithoutCancel(ctx), s, au.name)
+			m.expireCaches(context.WithoutCancel(ctx), s.authCaches, au.name)
 			return "", err
 		}
 		return fmt.Sprintf("PJSIP auth %s in realtime family %s, live value checked", au.name, family), nil
@@ -175,8 +175,8 @@ func (m *Manager) realtimeUndo(ctx context.Context, family, id string, columns [
 
 // expireCaches drops the object from memory caches; what cannot be dropped is
 // seen by the check of the live value.
-func (m *Manager) expireCaches(ctx context.Context, s sorcery, id string) {
-	for _, cache := range s.authCaches {
+func (m *Manager) expireCaches(ctx context.Context, caches []string, id string) {
+	for _, cache := range caches {
 		_, _ = m.do(ctx, action("SorceryMemoryCacheExpireObject", "Cache", cache, "Object", id))
 	}
 }
