@@ -42,11 +42,11 @@ type change struct {
 	note string      // which file and copy, for the detail
 }
 
-// ErrUncertain reports a failed rotation after which it is not known whether the
-// old or the new secret is in force. The new one stays in the vault.
-var ErrUncertain = errors.New("it is not certain which secret is in force")
+// ErrUncertain reports a failed change after which it is not known whether the
+// old or the new value is in force. A new secret stays in the vault.
+var ErrUncertain = errors.New("it is not certain whether the old or the new value is in force")
 
-// ErrLeftChanged reports a failed rotation that could not be taken back: the
+// ErrLeftChanged reports a failed change that could not be taken back: the
 // config files need a person. It is also an ErrUncertain.
 var ErrLeftChanged = fmt.Errorf("could not put the old config files back: %w", ErrUncertain)
 

@@ -179,5 +179,5 @@ func (m *Manager) settle(ctx context.Context, c *change, module string, check fu
 	if rerr := m.reload(ctx, module); rerr != nil {
 		return join(err, fmt.Errorf("the old config files are back, but not loaded: %w: %w", rerr, ErrUncertain))
 	}
-	return fmt.Errorf("%w; the old config files and secret are back", err)
+	return fmt.Errorf("%w; the old config files are back", err)
 }
