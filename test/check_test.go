@@ -39,6 +39,7 @@ func TestCheck(t *testing.T) {
 			"all is well": {lab.AMIUser, lab.AMISecret, "", 0, []string{
 				"password guessing: 3 points of one source within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
 				"A ban lasts 4h, then 24h, then 7d, then forever by offence",
+				"only from UDP port 5060, 5061, or altogether when it was named over a connection",
 				"the kernel takes the whole ruleset of table inet tollwarden", "logged in to Asterisk Call Manager",
 				"every step that the playbooks use is permitted", "read = security,call", stanza,
 			}},

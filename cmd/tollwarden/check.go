@@ -78,7 +78,7 @@ func explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 		explainThreshold(w, cfg, t)
 	}
 	fmt.Fprintf(w, "\nA ban lasts %s by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
-	fmt.Fprintf(w, "A source that forged packets can have named is banned for %s, and only from UDP port %s; that is no offence.\n",
+	fmt.Fprintf(w, "A source that forged packets can have named is banned for %s, and only from UDP port %s, or altogether when it was named over a connection; that is no offence.\n",
 		config.FormatDuration(cfg.Bans.Claimed), joinWords(cfg.Firewall.SIPPorts))
 	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failures of an account within %s by strangers, then a stranger's success; a source that succeeded within %s is no stranger.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
