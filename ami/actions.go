@@ -33,7 +33,7 @@ func HangupChannel(channel string, cause int) Action {
 func ShowChannels() Action { return Action{Name: "CoreShowChannels"} }
 
 // ShowContacts lists PJSIP's contacts as ContactList items. Asterisk answers
-// with the *Error "No Contacts found" where there are none: see IsEmpty.
+// with the *Error "No Contacts found" where there are none.
 func ShowContacts() Action { return Action{Name: "PJSIPShowContacts"} }
 
 // ShowEndpoint tells all about one PJSIP endpoint as EndpointDetail, AuthDetail,

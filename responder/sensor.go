@@ -130,7 +130,7 @@ func (r *Responder) Banned(now time.Time, source netip.Addr) (Ban, bool) {
 }
 
 const (
-	// sightingSlots is how many sessions are told apart at once, in 3.5 MB.
+	// sightingSlots is how many sessions are told apart at once, in 3 MB.
 	sightingSlots = 1 << 16
 	// sensorsLag is how far the sensors may be apart for the same thing: a log
 	// on a slow disk comes seconds later. It is also how long a sensor that
