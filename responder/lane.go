@@ -80,7 +80,7 @@ func (l *lane) run(ctx context.Context) {
 				retry = time.After(repairEvery)
 			}
 		case <-ctx.Done():
-			if batch = l.collect(batch[:0]); len(batch) > 0 {
+			for batch = l.collect(batch[:0]); len(batch) > 0; batch = l.collect(batch[:0]) {
 				l.carry(batch)
 			}
 			return

@@ -210,3 +210,20 @@ func TestRefusedBanIsNotForgotten(t *testing.T) {
 		}
 	})
 }
+
+// Who is stopped with a lane full of bans carries all of them, in as many
+// batches as it takes.
+func TestLaneEmptiesAtTheEnd(t *testing.T) {
+	m := &moody{}
+	l := &lane{orders: make(chan order, maxDrops), drop: m.drop}
+	carried := 0
+	for range maxDrops {
+		l.push(order{ban: Ban{Prefix: guesser}, done: func(error) { carried++ }})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l.run(ctx)
+	if carried != maxDrops {
+		t.Errorf("%d of %d bans carried", carried, maxDrops)
+	}
+}
