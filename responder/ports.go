@@ -107,8 +107,11 @@ type Ban struct {
 	// Observed is a ban that mode observe decided and nobody carried out.
 	Observed bool
 
-	step int // its number in the incident
+	step int // its number in the incident, or stepUnknown
 }
+
+// stepUnknown is of a ban that the ledger remembers: it knows the incident alone.
+const stepUnknown = -1
 
 // Scope is the part of a source's traffic that a ban is about.
 type Scope string

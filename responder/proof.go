@@ -2,6 +2,7 @@ package responder
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -36,6 +37,9 @@ func sameOffence(v *score.Verdict, f facts) bool {
 func (r *Responder) promote(v *score.Verdict, was Ban) {
 	ban := banFor(v, r.policy.Ladder, r.facts(v))
 	ban.Incident, ban.step = was.Incident, was.step
+	if ban.step == stepUnknown {
+		ban.step = slices.Index(r.policy.Playbooks[v.Threshold.Playbook], StepBan)
+	}
 	r.book.put(ban)
 	r.offences.add(ban.Since, ban.Prefix)
 	if ban.Observed {
@@ -56,9 +60,11 @@ func (r *Responder) promoted(ban Ban, err error) {
 		s.State, s.Detail = Failed, err.Error()+"; tried again every second"
 	}
 	i := &Incident{ID: ban.Incident, At: ban.Since}
-	i.Steps = make([]Step, ban.step+1)
-	i.Steps[ban.step] = s
-	r.parts.Ledger.PutStep(ledgerStep(i, ban.step))
+	if ban.step != stepUnknown {
+		i.Steps = make([]Step, ban.step+1)
+		i.Steps[ban.step] = s
+		r.parts.Ledger.PutStep(ledgerStep(i, ban.step))
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.logStep(i, s)

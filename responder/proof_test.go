@@ -267,3 +267,25 @@ func TestChanSIPOverAConnection(t *testing.T) {
 		t.Errorf("over TCP: %s", got)
 	}
 }
+
+// A claimed ban of before a restart is proven in the step that is the ban, which
+// need not be its playbook's first.
+func TestProofComesAfterARestart(t *testing.T) {
+	p := guessing(3)
+	p.Playbooks["block"] = []responder.StepKind{responder.StepNotify, responder.StepBan}
+	now := time.Now()
+	h := newHouse(t, p)
+	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 3)))
+	h.settled(t)
+	h.Responder = h.over(t, now, p, h.wall)
+	h.hear(t, now.Add(time.Second), []byte(proven(failures("1002", "192.0.2.66", 3))))
+	var steps []ledger.Step
+	h.wait(t, "the proof", func() bool {
+		list := h.settled(t)
+		steps = list[0].Steps
+		return slices.ContainsFunc(steps, func(s ledger.Step) bool { return strings.Contains(s.Detail, "has proved to be one") })
+	})
+	if len(steps) != 2 || steps[0].Step != "notify" || steps[1].Step != "ban" {
+		t.Errorf("steps: %+v", steps)
+	}
+}

@@ -344,5 +344,6 @@ func rememberedBan(b ledger.Ban) Ban {
 	return Ban{
 		Prefix: b.Prefix, Since: b.Since, Until: b.Until,
 		Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident, Scope: Scope(b.Scope),
+		step: stepUnknown,
 	}
 }
