@@ -120,16 +120,18 @@ func (r *Responder) dropFlow(v *score.Verdict, f flow, done func(error)) {
 	r.offices.add(v.Key.Prefix, v.Cause.Port, v.At)
 	r.counters.Flows++
 	select {
-	case r.flowsC <- flowOrder{f.at, done}:
+	case r.flowsC <- flowOrder{f.at, r.policy.Ladder.Claimed, done}:
 	default:
 		r.counters.LaneFull++
 		go done(errBusy)
 	}
 }
 
-// flowOrder is one flow to drop, and what to call with the outcome.
+// flowOrder is one flow to drop, for how long, and what to call with the
+// outcome.
 type flowOrder struct {
 	flow netip.AddrPort
+	long time.Duration
 	done func(error)
 }
 
@@ -141,7 +143,7 @@ func (r *Responder) cutFlows(ctx context.Context) {
 	for {
 		select {
 		case o := <-r.flowsC:
-			o.done(r.parts.Watch.DropFlow(r.policy.Ladder.Claimed, o.flow))
+			o.done(r.parts.Watch.DropFlow(o.long, o.flow))
 		case <-ctx.Done():
 			return
 		}

@@ -213,7 +213,10 @@ func (r *Responder) recallOffences(now time.Time) {
 	if r.loading.memory == nil {
 		return
 	}
-	records, err := r.loading.memory.Offences(now.Add(-r.policy.Ladder.Forget))
+	r.mu.Lock()
+	forget := r.policy.Ladder.Forget
+	r.mu.Unlock()
+	records, err := r.loading.memory.Offences(now.Add(-forget))
 	r.doubt(err, "the offences")
 	r.loading.close()
 	for some := range slices.Chunk(records, recallPage) {

@@ -59,3 +59,17 @@ func TestImpossiblePolicyIsRefused(t *testing.T) {
 		t.Errorf("incidents: %s", thresholds(list))
 	}
 }
+
+// A reload while the ledger's offences are being read: the race detector looks on.
+func TestAnotherPolicyWhileBansAreLoaded(t *testing.T) {
+	now := time.Now()
+	h, gate := halfLoaded(t, now)
+	gate.open.Store(true)
+	h.wait(t, "the bans to be loaded", func() bool {
+		if err := h.Reconfigure(guessing(3)); err != nil {
+			t.Fatal(err)
+		}
+		_, _, loading := h.Loading()
+		return !loading
+	})
+}
