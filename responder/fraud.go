@@ -338,18 +338,17 @@ func (r *Responder) endSoon(e ending) bool {
 	}
 }
 
-// cut sends the hang-up of an incident's own call on its way. The caller holds
-// the lock.
-func (r *Responder) cut(i *Incident) {
+// cut sends the hang-up of an incident's own call on its way. refused are the
+// steps for which there was no room: only an incident with a number can be told
+// of them. The caller holds the lock.
+func (r *Responder) cut(i *Incident) (refused []int) {
 	for n := range i.Steps {
 		s := &i.Steps[n]
-		if s.Kind != StepHangupCall || s.State != Intended {
-			continue
-		}
-		if !r.endSoon(ending{i, n, s.Target}) {
-			r.settle(i, n, Failed, "too many calls to end at once")
+		if s.Kind == StepHangupCall && s.State == Intended && !r.endSoon(ending{i, n, s.Target}) {
+			refused = append(refused, n)
 		}
 	}
+	return refused
 }
 
 // home is why a source is not banned for the calls of an account: its own

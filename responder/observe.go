@@ -124,7 +124,7 @@ func (r *Responder) answer(v *score.Verdict) {
 	if r.sign != nil {
 		i.Reason += "; " + r.sign.Detail
 	}
-	r.cut(i) // first of all: everything else can wait a moment
+	refused := r.cut(i) // first of all: everything else can wait a moment
 	for n := range i.Steps {
 		if s := &i.Steps[n]; s.ban.Prefix.IsValid() {
 			r.drop(i, n, s.ban)
@@ -135,6 +135,9 @@ func (r *Responder) answer(v *score.Verdict) {
 	}
 	r.counters.Incidents++
 	r.record(i)
+	for _, n := range refused {
+		r.settle(i, n, Failed, "too many calls to end at once")
+	}
 	r.dropFlows(v, i.Steps, func(n int) func(error) { return func(err error) { r.flowDropped(i, n, err) } })
 	r.employ(i)
 }
