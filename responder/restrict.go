@@ -233,11 +233,14 @@ func (r *Responder) lift(ctx context.Context, account string) (detail string, er
 	defer r.mu.Unlock()
 	if now := time.Now(); err != nil && (x.up || now.Sub(x.since) < longestStorm) {
 		x.lift = now.Add(retryLift)
-		return detail, err
+		return detail, fmt.Errorf("tried again every minute: %w", err)
 	}
 	delete(r.restricted, account)
 	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitRestricted})
-	return detail, nil
+	if err != nil {
+		err = fmt.Errorf("given up, since Asterisk has never confirmed the restriction: %w", err)
+	}
+	return detail, err
 }
 
 // ease lifts restrictions whose storm is over until ctx ends.
@@ -250,7 +253,7 @@ func (r *Responder) ease(ctx context.Context) {
 			for _, account := range r.eased(now) {
 				detail, err := r.lift(ctx, account)
 				if err != nil {
-					r.log.Error().Err(err).Str("account", account).Msg("a restriction could not be lifted: tried again")
+					r.log.Error().Err(err).Str("account", account).Msg("a restriction could not be lifted")
 					continue
 				}
 				r.log.Info().Str("account", account).Str("detail", detail).Msg("the storm is over: the restriction is lifted")
