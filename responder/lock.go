@@ -58,9 +58,11 @@ func (r *Responder) lockUp(ctx context.Context, account string) (detail string, 
 // Unlock gives a locked account its calls back, and lifts the restriction of
 // one that can be used from its known networks alone. What strangers failed
 // during its storm is forgiven then: whoever the person lets in comes from a
-// new place, and is no thief for that alone.
+// new place, and is no thief for that alone. It is heard in mode observe, too:
+// there the daemon takes nothing away, and a person can still give back what it
+// took before.
 func (r *Responder) Unlock(ctx context.Context, account string, uid uint32) (detail string, err error) {
-	if err := r.mayOrder(account); err != nil {
+	if err := ordinary(account); err != nil {
 		return "", err
 	}
 	now := time.Now()
@@ -132,7 +134,7 @@ func (r *Responder) keepLocked(account, was string) (news bool) {
 // endLocked ends a call of an account that Asterisk could not be told to lock. The caller holds
 // the lock.
 func (r *Responder) endLocked(c calls.Channel) {
-	if was, locked := r.locked[c.Account]; !locked || was != "" {
+	if was, locked := r.locked[c.Account]; r.policy.Observe || !locked || was != "" {
 		return // Asterisk itself says what a locked account may still dial
 	}
 	r.endSoon(ending{channel: c.Name})

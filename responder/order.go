@@ -54,9 +54,15 @@ func (r *Responder) ExpireContacts(ctx context.Context, account string, uid uint
 
 // mayOrder refuses what must not be done to an account.
 func (r *Responder) mayOrder(account string) error {
-	switch {
-	case r.policy.Observe:
+	if r.policy.Observe {
 		return fmt.Errorf("%w: mode is observe, nothing is changed in Asterisk", ErrRefused)
+	}
+	return ordinary(account)
+}
+
+// ordinary refuses what is no account of a phone.
+func ordinary(account string) error {
+	switch {
 	case account == "":
 		return fmt.Errorf("%w: no account is named", ErrRefused)
 	case strings.HasPrefix(account, score.ManagerAccounts):
