@@ -77,8 +77,8 @@ func newReplay() *cobra.Command {
 	return cmd
 }
 
-// replayOptions are those of the configuration, or of the built-in one where
-// none was named and none is installed.
+// replayOptions are those of the configuration and its allow file, or of the
+// built-in one where none was named and none is installed.
 func replayOptions(cmd *cobra.Command, path string) (o replay.Options, err error) {
 	cfg := config.Default()
 	_, err = os.Stat(path)
@@ -91,8 +91,17 @@ func replayOptions(cmd *cobra.Command, path string) (o replay.Options, err error
 	if own, err := netip.ParseAddr(host); err == nil && own.IsLoopback() {
 		o.Own = own // beside Asterisk; elsewhere it is not known from where it is called
 	}
-	o.Policy, err = policyOf(cfg)
-	return o, err
+	if o.Policy, err = policyOf(cfg); err != nil {
+		return o, err
+	}
+	allowed, err := config.LoadAllowFile(allowPath(cfg))
+	if err != nil {
+		return o, err
+	}
+	for _, e := range allowed.Entries() {
+		o.Policy.Allow = append(o.Policy.Allow, e.Prefix)
+	}
+	return o, nil
 }
 
 // observed writes an observation as --observations promises.

@@ -254,7 +254,7 @@ func (p *player) play(it *item) {
 // stopped says whether a ban would have kept the item away.
 func (p *player) stopped(it *item) bool {
 	ban, banned := p.responder.Banned(p.now, it.event.Remote.Addr())
-	if !banned || ban.Claimed() && it.event.Transport.Connected() {
+	if !banned || ban.Scope == responder.ScopeSIP && it.event.Transport.Connected() {
 		return false
 	}
 	b := p.bans[ban.Prefix]
@@ -354,7 +354,7 @@ func observation(it *item) Observation {
 	if it.event.Remote.IsValid() {
 		o.Source = it.event.Remote.Addr().String()
 	}
-	if it.event.Proven() || it.what == aTampering && it.event.Transport.Connected() {
+	if it.event.Proven() {
 		o.Proof = score.Proven.String()
 	}
 	return o

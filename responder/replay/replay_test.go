@@ -118,6 +118,27 @@ func TestBansActInVirtualTime(t *testing.T) {
 	}
 }
 
+// A guesser whose address proves nothing loses the SIP ports over UDP alone,
+// and what he then tries over TCP is heard, until it has him dropped whole.
+func TestWhatAClaimedBanKeepsAway(t *testing.T) {
+	for _, tc := range []struct{ first, then, want string }{
+		{"UDP", "UDP", "203.0.113.7 1 times, offence 0, sip, 7 stopped, 0 logins"},
+		{"TCP", "TCP", "203.0.113.7 1 times, offence 0, brief, 7 stopped, 0 logins"},
+		{"UDP", "TCP", "203.0.113.7 2 times, offence 0, brief, 4 stopped, 0 logins"},
+	} {
+		var text strings.Builder
+		for i := range 10 {
+			transport := tc.first
+			if i >= 5 {
+				transport = tc.then
+			}
+			guess := entry(noon.Add(time.Duration(i)*time.Second), "InvalidPassword", transport, "203.0.113.7", i)
+			text.WriteString(strings.ReplaceAll(guess, "PJSIP", "SIP")) // chan_sip
+		}
+		wantBans(t, run(t, write(t, "security", text.String())), tc.want)
+	}
+}
+
 // One attack, told by a transcript, two logs and a rotated, compressed one, is
 // one attack; the files are read in the order of their times.
 func TestFilesAreOneStory(t *testing.T) {
@@ -178,10 +199,10 @@ func TestOwnSessionsAreNobodys(t *testing.T) {
 }
 
 // Every observation is told, whoever it accuses and whatever a ban would have
-// kept away.
+// kept away. Forged lines prove nothing, over a connection neither.
 func TestObservations(t *testing.T) {
 	text := notice(noon, "203.0.113.7", 1) + entry(noon.Add(time.Second), "InvalidAccountID", "TLS", "203.0.113.8", 2) +
-		strings.Replace(entry(noon.Add(2*time.Second), "InvalidAccountID", "UDP", "203.0.113.9", 3), `AccountID="1002`, "AccountID=\"x\nRemoteAddress: IPV4/UDP/8.8.8.8/5", 1)
+		strings.Replace(entry(noon.Add(2*time.Second), "InvalidAccountID", "TCP", "203.0.113.9", 3), `AccountID="1002`, "AccountID=\"x\nRemoteAddress: IPV4/UDP/8.8.8.8/5", 1)
 	var got []string
 	_, err := replay.Run(t.Context(), []string{write(t, "messages", text)}, replay.Options{Policy: policy(), Zone: time.UTC, Saw: func(o *replay.Observation) {
 		got = append(got, fmt.Sprintf("%s %s %s %s %s %s %s", o.At.Format(time.TimeOnly), o.Sensor, o.Kind, o.Source, o.Account, o.Session, o.Proof))
