@@ -43,7 +43,6 @@ const (
 // at any time.
 type Counters struct {
 	Blocks  atomic.Uint64 // read
-	Late    atomic.Uint64 // answers that came when nobody waited any more
 	Refused atomic.Uint64 // actions not sent because too many were pending
 	Logins  atomic.Uint64 // of a Dialer; all but the first are reconnects
 	Damaged DamageCounts
@@ -222,8 +221,7 @@ func (c *Client) answer(id uint64, b *Block) {
 	k := c.pending[id]
 	c.mu.Unlock()
 	if k == nil {
-		c.counters.Late.Add(1)
-		return
+		return // nobody waits for it any more
 	}
 	finished, err := k.add(b)
 	if !finished {

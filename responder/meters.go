@@ -34,7 +34,8 @@ type Meters struct {
 	Drops    []uint64
 	DropTime time.Duration
 	Scores   score.Stats
-	Accounts int // whose known places are remembered
+	Accounts int               // whose known places are remembered
+	Refused  map[string]uint64 // what did not fit in a full table, by table
 	Counters Counters
 }
 
@@ -77,6 +78,7 @@ func (r *Responder) Meters() Meters {
 		Drops: append([]uint64(nil), r.meters.drops...), DropTime: r.meters.dropTime,
 		Scores: r.table.Stats(), Accounts: r.breakIn.Accounts(), Counters: r.counters,
 	}
+	m.Refused = map[string]uint64{"calls": r.calls.Refused(), "failures": r.breakIn.Refused(), "evidence": m.Scores.Short}
 	for _, k := range ami.Kinds() {
 		m.Events[k.String()] = r.meters.events[k]
 	}

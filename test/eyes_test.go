@@ -8,25 +8,39 @@ import (
 )
 
 // A log that is missing is told, in status and in check; one that comes back
-// is read again.
+// is read again, and what of it is too long to be a line of Asterisk's is
+// counted. So is what a full table had no room for.
 func TestStatusTellsOfTheLog(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "messages")
-	b := newBooth(t, "log = \""+path+"\"\n")
+	const health = "127.0.0.1:9465"
+	b := newBooth(t, "log = \""+path+"\"\n[health]\nlisten = \""+health+"\"\n")
 	b.start()
 	at := []string{"--socket", b.socket()}
 	b.run(append([]string{"status"}, at...)...).wants(t, "status without the log", 4, "open log", "no such file")
 	b.run("check", "-c", b.config()).wants(t, "check without the log", 1, "log: FAILED", "no such file")
-	if err := os.WriteFile(path, []byte("[2026-11-22 12:00:00] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("[2026-11-22 12:00:00] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n"+strings.Repeat("x", 100<<10)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.wait("the log to be read", func() bool {
 		s, err := b.client().Status(t.Context())
 		return err == nil && s.Counters["log_events"] == 1
 	})
+	s, err := b.client().Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range []string{"calls", "failures", "evidence", "ledger_rows"} {
+		if _, told := s.Counters[table+"_over_capacity"]; !told {
+			t.Errorf("status does not tell what %s had no room for", table)
+		}
+	}
 	if out := b.run(append([]string{"status"}, at...)...); !strings.Contains(out.out, "read, last line") {
 		t.Errorf("status: %s", out.out)
 	}
+	b.wait("the long line to be counted", func() bool {
+		return strings.Contains(get(t, health, "/metrics"), "\ntollwarden_log_long_lines_total 1\n")
+	})
 	if out := b.run("check", "-c", b.config()); !strings.Contains(out.out, "of its last 1 lines 1 tell of attempts") {
 		t.Errorf("check: %s", out.out)
 	}

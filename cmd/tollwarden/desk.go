@@ -22,7 +22,8 @@ const askLedger = 10 * time.Second
 // Status is the daemon's health in one place.
 func (k desk) Status() control.Status {
 	d := k.d
-	counters := d.responder.Counters()
+	meters := d.responder.Meters()
+	counters := &meters.Counters
 	messages := d.notifier.post.Counts()
 	s := control.Status{
 		Health: control.Healthy, Version: version(), Mode: string(d.cfg.Mode), Since: d.since,
@@ -37,6 +38,10 @@ func (k desk) Status() control.Status {
 			"channels_up": uint64(d.responder.ChannelsUp()), "messages_told": messages.Told, "messages_waiting": messages.Waiting, "messages_given_up": messages.Lost,
 		},
 	}
+	for table, n := range meters.Refused {
+		s.Counters[table+"_over_capacity"] = n
+	}
+	s.Counters["ledger_rows_over_capacity"] = d.ledger.Health().Crowded
 	if done, of, loading := d.responder.Loading(); loading {
 		s.Firewall.Loading = &control.Loading{Done: done, Of: of}
 	}

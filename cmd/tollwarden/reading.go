@@ -23,8 +23,9 @@ func (r reading) Reading() web.Reading {
 		Bans: d.responder.BanCount(), Channels: d.responder.ChannelsUp(),
 		Gaps: d.gaps.Load(), Blind: time.Duration(d.blind.Load()),
 		Sessions:  map[string]web.Session{"events": d.session(d.events), "commands": d.session(d.commands)},
+		Refused:   d.events.Counters().Refused.Load() + d.commands.Counters().Refused.Load(),
 		CanaryAge: -1, Lost: song.lost, Unsent: song.unsent,
-		LedgerLag: ledger.Lag, LedgerPending: ledger.Pending, LedgerDropped: ledger.Dropped,
+		LedgerLag: ledger.Lag, LedgerPending: ledger.Pending, LedgerDropped: ledger.Dropped, LedgerCrowded: ledger.Crowded,
 		AlarmsTold: d.herald.told.Load(), AlarmsFailed: d.herald.failed.Load(),
 	}
 	shed := &d.events.Counters().Shed
@@ -35,6 +36,9 @@ func (r reading) Reading() web.Reading {
 	}
 	if stats, err := d.table.Stats(); err == nil { // else check_ok tells
 		out.Dropped = map[string]web.Traffic{"in": web.Traffic(stats.In), "out": web.Traffic(stats.Out)}
+	}
+	if d.second != nil {
+		out.LongLines = d.second.Health().TooLong
 	}
 	if d.sentry != nil {
 		state, _ := d.sentry.watched()

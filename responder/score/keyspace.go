@@ -57,7 +57,6 @@ type keyspace struct {
 	hand   uint32
 
 	evicted uint64
-	late    uint64
 }
 
 func newKeyspace(per Per, rules []rule, capacity int) *keyspace {

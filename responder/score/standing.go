@@ -106,7 +106,6 @@ type KeyStats struct {
 	Tracked  int
 	Capacity int
 	Evicted  uint64 // keys that had to go for others before their time
-	Late     uint64 // observations that came too late to count for a threshold
 }
 
 // Stats counts; it costs nothing to ask.
@@ -117,7 +116,7 @@ func (t *Table) Stats() Stats {
 	}
 	for _, k := range t.spaces {
 		if k != nil {
-			s.Keys[k.per] = KeyStats{Tracked: k.tracked, Capacity: k.capacity, Evicted: k.evicted, Late: k.late}
+			s.Keys[k.per] = KeyStats{Tracked: k.tracked, Capacity: k.capacity, Evicted: k.evicted}
 			s.Bytes += k.bytes()
 		}
 	}

@@ -170,7 +170,6 @@ func (t *Table) judge(k *keyspace, i uint32, o *Observation, at int64) {
 		if !w.empty() {
 			cut := max(at, k.nodes.newestAt(w)) - r.within
 			if at <= cut {
-				k.late++
 				continue
 			}
 			w = k.nodes.expire(w, r, cut)

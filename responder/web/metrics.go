@@ -28,12 +28,15 @@ type Reading struct {
 	Sessions  map[string]Session
 	Shed      map[string]uint64 // events passed over under overload, by name
 	CanaryAge time.Duration     // negative: none was heard yet
+	Refused   uint64            // actions for Asterisk that too many others were under way for
+	LongLines uint64            // of Asterisk's log, passed over
 	Lost      uint64            // canaries not heard
 	Unsent    uint64            // canaries that could not be sent
 
 	LedgerLag     time.Duration
 	LedgerPending int
 	LedgerDropped map[string]uint64 // rows, by kind
+	LedgerCrowded uint64            // rows pruned before their time
 
 	AlarmsTold, AlarmsFailed uint64
 	Messages                 notify.Counts
@@ -107,6 +110,7 @@ func (t teller) sight(r *Reading) {
 	for name, n := range r.Shed {
 		t.counter("events_shed_total", "Events passed over because they came faster than they were handled.", n, "event", name)
 	}
+	t.counter("log_long_lines_total", "Lines of Asterisk's log that were passed over for their length.", r.LongLines)
 	c := &r.Meters.Counters
 	t.counter("tampered_blocks_total", "Events that strangers have written lines into.", c.Tampered)
 	t.counter("blinded_events_total", "Security events that Asterisk says it could not issue.", c.Blinded)
@@ -127,6 +131,9 @@ func (t teller) decisions(r *Reading) {
 		t.gauge("scores_capacity", "Keys that fit.", float64(k.Capacity), "per", per.String())
 		t.counter("scores_evicted_total", "Keys that had to go for others before their time.", k.Evicted, "per", per.String())
 	}
+	for table, n := range m.Refused {
+		t.counter("table_refusals_total", "What was not remembered because a table was full.", n, "table", table)
+	}
 	t.gauge("accounts_tracked", "Accounts of which places or failures are remembered.", float64(m.Accounts))
 	for threshold, n := range m.Verdicts {
 		t.counter("verdicts_total", "Thresholds crossed.", n, "threshold", threshold)
@@ -139,6 +146,7 @@ func (t teller) decisions(r *Reading) {
 	}
 	t.counter("refusals_total", "What was refused because a queue was full.", m.Counters.LaneFull, "queue", "bans")
 	t.counter("refusals_total", "What was refused because a queue was full.", m.Counters.JobsRefused, "queue", "incidents")
+	t.counter("refusals_total", "What was refused because a queue was full.", r.Refused, "queue", "actions")
 	t.times("event_to_drop_seconds", "Time from an event's arrival to its source's drop in the kernel.", m.Drops, m.DropTime)
 }
 
@@ -158,6 +166,7 @@ func (t teller) records(r *Reading) {
 	for kind, n := range r.LedgerDropped {
 		t.counter("ledger_dropped_rows_total", "Rows lost because they did not fit in memory.", n, "kind", kind)
 	}
+	t.counter("ledger_crowded_rows_total", "Rows pruned before their time because a table was full.", r.LedgerCrowded)
 }
 
 // teller writes metrics under the program's name.
