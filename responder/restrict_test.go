@@ -191,7 +191,9 @@ func TestStartIntoAStorm(t *testing.T) {
 		"a stranger has got in meanwhile": {storm(5, 1) + success("1002", "203.0.113.9"), "break-in 1002, break-in 1002"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, sheltering())
+			policy := sheltering()
+			policy.Playbooks["compromise"] = []responder.StepKind{responder.StepBan} // a new secret would forgive all
+			h := newHouse(t, policy)
 			h.pbx.contacts = []responder.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
 			h.hear(t, time.Now(), []byte(c.before))
 			if err := h.Resync(t.Context()); err != nil {
