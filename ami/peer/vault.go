@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"filippo.io/age"
+	"golang.org/x/sys/unix"
 )
 
 // Entry is one new secret on its way to the operator.
@@ -31,6 +32,9 @@ func (e Entry) line() string {
 type Vault interface {
 	// Keep stores the entry durably. When it fails, Asterisk is not touched.
 	Keep(Entry) error
+	// Check says why user uid, or this process, could not keep a secret now, by
+	// what stands there; fs.ErrNotExist when nothing does yet. It makes nothing.
+	Check(uid int) error
 	// Void notes that the secret of a kept entry is not in force.
 	Void(Entry) error
 	// String says where the secrets are.
@@ -41,7 +45,8 @@ type Vault interface {
 // It is made with mode 0600 and refused when others could read it.
 type FileVault struct{ path string }
 
-// NewFileVault returns the vault in the file at path. Its folder must exist.
+// NewFileVault returns the vault in the file at path. Its folder is made with
+// mode 0700 when absent.
 func NewFileVault(path string) *FileVault { return &FileVault{path} }
 
 // String says where the secrets are.
@@ -50,6 +55,18 @@ func (v *FileVault) String() string { return v.path }
 // Keep appends the entry's line.
 func (v *FileVault) Keep(e Entry) error { return v.append(e.line()) }
 
+// Check looks at the file.
+func (v *FileVault) Check(uid int) error {
+	info, err := os.Lstat(v.path)
+	if err != nil {
+		return fmt.Errorf("look at vault: %w", err)
+	}
+	if err := private(v.path, info, uid); err != nil {
+		return err
+	}
+	return writable(v.path, unix.W_OK)
+}
+
 // Void appends a line that says so, without the secret.
 func (v *FileVault) Void(e Entry) error {
 	e.Secret = "(the rotation failed: the secret above is not in force)"
@@ -57,6 +74,9 @@ func (v *FileVault) Void(e Entry) error {
 }
 
 func (v *FileVault) append(line string) (err error) {
+	if err := os.MkdirAll(filepath.Dir(v.path), 0o700); err != nil {
+		return fmt.Errorf("make vault: %w", err)
+	}
 	f, err := os.OpenFile(v.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
 		return fmt.Errorf("open vault %s: it is a symbolic link: name the file itself", v.path)
@@ -65,26 +85,38 @@ func (v *FileVault) append(line string) (err error) {
 		return fmt.Errorf("open vault: %w", err)
 	}
 	defer func() { err = join(err, f.Close()) }()
-	if err := private(f); err != nil {
+	info, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("look at vault: %w", err)
+	}
+	if err := private(v.path, info, os.Geteuid()); err != nil {
 		return err
 	}
 	return write(f, line)
 }
 
-// private refuses a file that is not a regular one or that others can read.
-func private(f *os.File) error {
-	st, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("look at vault: %w", err)
+// private refuses a file that is not a regular one of user uid, or that others
+// can read.
+func private(path string, info os.FileInfo, uid int) error {
+	if info.IsDir() {
+		return fmt.Errorf("vault %s: a folder, as for encrypted secrets: move it away, or name a file", path)
 	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("vault %s: not a regular file", f.Name())
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("vault %s: not a regular file", path)
 	}
-	if st.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("vault %s: mode %04o lets others in: chmod 600 it", f.Name(), st.Mode().Perm())
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("vault %s: mode %04o lets others in: chmod 600 it", path, info.Mode().Perm())
 	}
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != os.Geteuid() {
-		return fmt.Errorf("vault %s: belongs to uid %d, not to this process: chown it", f.Name(), sys.Uid)
+	if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != uid {
+		return fmt.Errorf("vault %s: belongs to uid %d: give it to uid %d (chown), as which the daemon writes it", path, sys.Uid, uid)
+	}
+	return nil
+}
+
+// writable says whether this process may write to what stands at path.
+func writable(path string, mode uint32) error {
+	if err := unix.Access(path, mode); err != nil {
+		return fmt.Errorf("vault %s: not writable for this user: %w", path, err)
 	}
 	return nil
 }
@@ -154,6 +186,18 @@ func (v *AgeVault) Keep(e Entry) (err error) {
 		return fmt.Errorf("write vault: %w", err)
 	}
 	return syncDir(v.dir)
+}
+
+// Check looks at the folder.
+func (v *AgeVault) Check(int) error {
+	info, err := os.Stat(v.dir)
+	if err != nil {
+		return fmt.Errorf("look at vault: %w", err)
+	}
+	if !info.IsDir() {
+		return fmt.Errorf("vault %s: a file, as for secrets that are not encrypted: move it away, or name a folder", v.dir)
+	}
+	return writable(v.dir, unix.W_OK|unix.X_OK)
 }
 
 // Void renames the entry's file so that its name says so.

@@ -1,7 +1,9 @@
 package peer
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,11 +53,11 @@ func TestFileVaultRefusesWhatOthersCanRead(t *testing.T) {
 			}
 			return os.Symlink(real, p)
 		},
-		"folder":    func(p string) error { return os.Mkdir(p, 0o700) },
-		"no folder": func(string) error { return nil },
+		"folder":            func(p string) error { return os.Mkdir(p, 0o700) },
+		"a file for folder": func(string) error { return os.WriteFile(filepath.Join(dir, "absent"), nil, 0o600) },
 	} {
 		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
-		if name == "no folder" {
+		if name == "a file for folder" {
 			path = filepath.Join(dir, "absent", "secrets")
 		}
 		if err := prepare(path); err != nil {
@@ -119,5 +121,57 @@ func TestAgeVaultNeedsRecipients(t *testing.T) {
 		if _, err := NewAgeVault(t.TempDir(), recipients...); err == nil {
 			t.Errorf("accepted %q", recipients)
 		}
+	}
+}
+
+// What the vault says before a break-in is what happens after it.
+func TestVaultCheckForetells(t *testing.T) {
+	id, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := func(path string) Vault { return NewFileVault(path) }
+	sealed := func(path string) Vault {
+		v, err := NewAgeVault(path, id.Recipient().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for name, tc := range map[string]struct {
+		vault   func(string) Vault
+		prepare func(path string) error
+		says    string
+	}{
+		"a file":                    {plain, func(p string) error { return os.WriteFile(p, nil, 0o600) }, ""},
+		"no file yet":               {plain, func(string) error { return nil }, "no such file"},
+		"no folder yet":             {func(p string) Vault { return plain(filepath.Join(p, "secrets")) }, func(string) error { return nil }, "no such file"},
+		"the recipient is gone":     {plain, func(p string) error { return sealed(p).Keep(entry) }, "a folder, as for encrypted secrets"},
+		"others can read it":        {plain, func(p string) error { return os.WriteFile(p, nil, 0o640) }, "chmod 600"},
+		"a link":                    {plain, func(p string) error { return os.Symlink("/dev/null", p) }, "not a regular file"},
+		"a folder":                  {sealed, func(p string) error { return os.Mkdir(p, 0o700) }, ""},
+		"no sealed one yet":         {sealed, func(string) error { return nil }, "no such file"},
+		"a recipient for the first": {sealed, func(p string) error { return plain(p).Keep(entry) }, "a file, as for secrets that are not encrypted"},
+	} {
+		path := filepath.Join(t.TempDir(), "secrets")
+		if err := tc.prepare(path); err != nil {
+			t.Fatal(err)
+		}
+		v := tc.vault(path)
+		foretold := v.Check(os.Geteuid())
+		if (foretold == nil) != (tc.says == "") || foretold != nil && !strings.Contains(foretold.Error(), tc.says) {
+			t.Errorf("%s: %v, want %q", name, foretold, tc.says)
+		}
+		usable := foretold == nil || errors.Is(foretold, fs.ErrNotExist)
+		if err := v.Keep(entry); (err == nil) != usable {
+			t.Errorf("%s: foretold %v, but keeping says %v", name, foretold, err)
+		}
+	}
+	theirs := filepath.Join(t.TempDir(), "secrets")
+	if err := os.WriteFile(theirs, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := NewFileVault(theirs).Check(os.Geteuid() + 1); err == nil || !strings.Contains(err.Error(), "chown") {
+		t.Errorf("another user's: %v", err)
 	}
 }

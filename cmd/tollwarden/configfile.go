@@ -102,7 +102,8 @@ func (f *configFile) state() control.File {
 // here needs a restart, new keys included.
 func reloadable(c config.Config) config.Config {
 	c.Thresholds, c.Playbooks = nil, nil
-	c.Bans, c.BreakIn, c.Calls = config.Bans{}, config.BreakIn{}, config.Calls{}
+	c.Bans, c.Restrict, c.Calls = config.Bans{}, config.Restrict{}, config.Calls{}
+	c.BreakIn = config.BreakIn{Known: c.BreakIn.Known} // the ledger, too, keeps places so long
 	c.Notify, c.Exec = config.Notify{}, config.Exec{}
 	c.Firewall.Allow = nil
 	c.Health.Canary, c.Health.Kernel = 0, 0

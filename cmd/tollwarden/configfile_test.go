@@ -82,14 +82,15 @@ func TestFixedKeys(t *testing.T) {
 	}
 	is.Thresholds, is.Playbooks = nil, nil
 	is.Bans.Forget, is.BreakIn.Failures, is.Calls.Country = 1, 99, "FR"
+	is.Restrict.Networks, is.Restrict.Quiet = 9, 1
 	is.Notify.Webhook, is.Health.Canary = "https://example.org/", 7
 	is.Firewall.Allow = nil
 	if keys := fixed(was, is); len(keys) > 0 {
 		t.Errorf("a reload can change %v", keys)
 	}
 	is.Mode, is.Asterisk.TLSCA, is.Asterisk.ConfigDir, is.Health.Listen = config.Observe, "x", "y", "z"
-	is.Firewall.Table, is.Rotate.ExecWithin = "other", 3
-	want := []string{"mode", "asterisk.tls_ca", "asterisk.config_dir", "firewall.table", "rotate.exec_within", "health.listen"}
+	is.Firewall.Table, is.Rotate.ExecWithin, is.BreakIn.Known = "other", 3, 1
+	want := []string{"break_in.known", "mode", "asterisk.tls_ca", "asterisk.config_dir", "firewall.table", "rotate.exec_within", "health.listen"}
 	got := fixed(was, is)
 	slices.Sort(want)
 	slices.Sort(got)

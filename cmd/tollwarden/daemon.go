@@ -38,9 +38,10 @@ const startWithin = 2 * time.Second
 
 // daemon is everything that runs together, and who closes it.
 type daemon struct {
-	cfg       *config.Config // as at the start; reloads change what reloadable names
-	file      *configFile    // nil: the configuration is of no file
-	reloading sync.Mutex     // held while the configuration or the allow list changes
+	cfg       *config.Config                // as at the start; reloads change what reloadable names
+	inForce   atomic.Pointer[config.Config] // cfg, or what was read since
+	file      *configFile                   // nil: the configuration is of no file
+	reloading sync.Mutex                    // held while the configuration or the allow list changes
 	log       zerolog.Logger
 	since     time.Time
 	table     firewall.Table
@@ -88,6 +89,7 @@ type session struct {
 // witness may be nil.
 func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(responder.Incident)) (_ *daemon, err error) {
 	d := &daemon{cfg: cfg, log: log, since: now, begunC: make(chan struct{}, 1)}
+	d.inForce.Store(cfg)
 	defer func() {
 		if err != nil {
 			d.close()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -17,7 +18,7 @@ import (
 
 // checkFiles sees whether what is written can be written, by who runs it.
 func checkFiles(_ context.Context, w io.Writer, cfg *config.Config) error {
-	if err := errors.Join(writable(cfg.Data), stepsCanWrite(cfg)); err != nil {
+	if err := errors.Join(writable(cfg.Data), stepsCanWrite(cfg, daemonUser(cfg))); err != nil {
 		return err
 	}
 	fmt.Fprintln(w, "ok: records, secrets and copies can be written by this user; for the daemon's, see `tollwarden status`.")
@@ -27,7 +28,7 @@ func checkFiles(_ context.Context, w io.Writer, cfg *config.Config) error {
 // checkFiles sees whether the steps that change files could do so now: after a
 // break-in it is too late to learn that they cannot.
 func (d *daemon) checkFiles() control.Check {
-	err := stepsCanWrite(d.cfg)
+	err := stepsCanWrite(d.inForce.Load(), os.Geteuid())
 	switch {
 	case err == nil:
 		return control.Check{Name: "files", OK: true, Detail: "what the steps change can be written"}
@@ -37,14 +38,24 @@ func (d *daemon) checkFiles() control.Check {
 	return control.Check{Name: "files", Detail: err.Error()}
 }
 
+// daemonUser is who the daemon runs as: where root asks, the data folder's owner.
+func daemonUser(cfg *config.Config) int {
+	var st unix.Stat_t
+	if uid := os.Geteuid(); uid != 0 || unix.Stat(cfg.Data, &st) != nil {
+		return uid
+	}
+	return int(st.Uid)
+}
+
 // stepsCanWrite sees whether the steps in use can write what they change: the
-// new secrets and, in Asterisk's folder, its files and their copies.
-func stepsCanWrite(cfg *config.Config) error {
+// new secrets, which are the user uid's, and in Asterisk's folder its files and
+// their copies.
+func stepsCanWrite(cfg *config.Config, uid int) error {
 	used := stepsInUse(cfg)
 	rotates := slices.Contains(used, config.StepRotate)
 	if rotates {
-		if err := writable(filepath.Dir(cfg.Rotate.Store)); err != nil {
-			return err
+		if err := canKeep(cfg, uid); err != nil {
+			return fmt.Errorf("rotate will fail: %w", err)
 		}
 	}
 	hook := cfg.Rotate.Method == "exec" || len(cfg.Rotate.Exec) > 0
@@ -62,6 +73,19 @@ func stepsCanWrite(cfg *config.Config) error {
 		}
 	}
 	return nil
+}
+
+// canKeep sees whether a new secret could be kept.
+func canKeep(cfg *config.Config, uid int) error {
+	vault, err := vaultOf(cfg)
+	if err != nil {
+		return err
+	}
+	err = vault.Check(uid)
+	if errors.Is(err, fs.ErrNotExist) {
+		return writable(filepath.Dir(cfg.Rotate.Store))
+	}
+	return err
 }
 
 // writable says whether files can be made in dir, or dir itself where there is

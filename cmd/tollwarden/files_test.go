@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -60,9 +61,69 @@ func TestStepsThatCannotWrite(t *testing.T) {
 		cfg.Rotate.Store = filepath.Join(ours, "secrets")
 		cfg.Rotate.Exec = tt.hook
 		d := &daemon{cfg: cfg}
+		d.inForce.Store(cfg)
 		if got := unprivileged(d.checkFiles); got.OK != tt.ok || !strings.Contains(got.Detail, tt.says) {
 			t.Errorf("%s: %+v", name, got)
 		}
+	}
+}
+
+// What a rotation would find of the secrets' file is told before it, and so is
+// what a reload adds to the playbooks.
+func TestSecretsThatCannotBeKept(t *testing.T) {
+	book := func(cfg *config.Config, step config.Step) *config.Config {
+		cfg.Playbooks, cfg.Thresholds = []config.Playbook{{Name: "p", Steps: []config.Step{step}}}, []config.Threshold{{Playbook: "p"}}
+		return cfg
+	}
+	at := func(store string) *config.Config {
+		cfg := &config.Config{Mode: config.Enforce, Data: filepath.Dir(store)}
+		cfg.Asterisk.ConfigDir, cfg.Rotate.Store = t.TempDir(), store
+		return book(cfg, config.StepRotate)
+	}
+	file, folder, open := filepath.Join(t.TempDir(), "secrets"), t.TempDir(), filepath.Join(t.TempDir(), "secrets")
+	writeFile(t, file, "")
+	writeFile(t, open, "")
+	if err := os.Chmod(open, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sealed := at(file)
+	sealed.Rotate.Recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+	for name, tt := range map[string]struct {
+		cfg  *config.Config
+		says string
+	}{
+		"a file":                {at(file), ""},
+		"none yet":              {at(filepath.Join(folder, "secrets")), ""},
+		"none, and no folder":   {at(filepath.Join(folder, "a", "b", "secrets")), ""},
+		"the recipient is gone": {at(folder), "a folder"},
+		"there is now one":      {sealed, "a file"},
+		"others can read it":    {at(open), "chmod 600"},
+		"a file for its folder": {at(filepath.Join(file, "secrets")), "not a directory"},
+	} {
+		d := &daemon{cfg: book(&config.Config{Mode: config.Enforce}, config.StepHangup)}
+		d.inForce.Store(tt.cfg) // by a reload
+		if got := d.checkFiles(); got.OK != (tt.says == "") || !strings.Contains(got.Detail, tt.says) {
+			t.Errorf("%s: status says %+v", name, got)
+		}
+		err := checkFiles(t.Context(), io.Discard, tt.cfg)
+		if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: check says %v", name, err)
+		}
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	// Root looks with the eyes of whom the data folder belongs to.
+	for _, path := range []string{filepath.Dir(file), file} {
+		if err := checkFiles(t.Context(), io.Discard, at(file)); (err == nil) != (path != file) {
+			t.Errorf("before %s is another's: %v", path, err)
+		}
+		if err := os.Chown(path, 12345, 12345); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := checkFiles(t.Context(), io.Discard, at(file)); err != nil {
+		t.Errorf("all is the daemon's: %v", err)
 	}
 }
 

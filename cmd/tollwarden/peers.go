@@ -20,16 +20,20 @@ func peerOptions(cfg *config.Config) (peer.Options, error) {
 		Method: methods[r.Method], ConfigDir: cfg.Asterisk.ConfigDir, RealtimeFamily: r.Realtime,
 		Secret: peer.SecretOptions{Length: r.Length},
 		Hook:   peer.Hook{Command: r.Exec, Timeout: r.ExecWithin},
-		Vault:  peer.NewFileVault(r.Store),
 	}
-	if r.Recipient != "" {
-		vault, err := peer.NewAgeVault(r.Store, r.Recipient)
-		if err != nil {
-			return o, err
-		}
-		o.Vault = vault
+	var err error
+	if o.Vault, err = vaultOf(cfg); err != nil {
+		return o, err
 	}
 	return o, o.Validate()
+}
+
+// vaultOf is where new secrets are kept.
+func vaultOf(cfg *config.Config) (peer.Vault, error) {
+	if r := cfg.Rotate; r.Recipient != "" {
+		return peer.NewAgeVault(r.Store, r.Recipient)
+	}
+	return peer.NewFileVault(cfg.Rotate.Store), nil
 }
 
 // stepsInUse are the steps that some threshold's playbook holds, in the

@@ -105,6 +105,7 @@ func (d *daemon) readAgain() error {
 	if d.sentry != nil {
 		d.sentry.set(cfg.Health.Kernel)
 	}
+	d.inForce.Store(cfg)
 	d.file.inForce(sum)
 	return nil
 }
