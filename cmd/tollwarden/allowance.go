@@ -121,9 +121,7 @@ func (a *allowance) change(o control.AllowOrder, uid uint32, now time.Time, appl
 	default:
 		after = file
 	}
-	back := a.put(a.cfg, after)
-	if err := apply(a.prefixes()); err != nil {
-		back()
+	if err := a.enforce(apply, a.put(a.cfg, after)); err != nil {
 		return err
 	}
 	err := unread
@@ -131,9 +129,23 @@ func (a *allowance) change(o control.AllowOrder, uid uint32, now time.Time, appl
 		err = after.Write()
 	}
 	if err != nil {
-		return fmt.Errorf("in force, but only until the daemon's next start: %w: mend that, or write it into firewall.allow", err)
+		return fmt.Errorf("%w: %w: mend that, or write it into firewall.allow", errUnwritten, err)
 	}
 	return nil
+}
+
+// errUnwritten is of a change that no disk has taken.
+var errUnwritten = errors.New("in force, but only until the daemon's next start")
+
+// enforce has the list applied. Where that fails it may be half done: back is
+// called, and the list of before applied again.
+func (a *allowance) enforce(apply func([]netip.Prefix) error, back func()) error {
+	err := apply(a.prefixes())
+	if err == nil {
+		return nil
+	}
+	back()
+	return errors.Join(err, apply(a.prefixes()))
 }
 
 // notRemovable says why a prefix cannot be taken out of the file.
@@ -156,15 +168,20 @@ func (a *allowance) notRemovable(prefix netip.Prefix) error {
 }
 
 // reached tells which address a connection to Asterisk's manager interface has
-// led to. It says whether that is news.
-func (a *allowance) reached(manager netip.Addr) (news bool) {
+// led to. It says whether that is news, and returns what takes it back.
+func (a *allowance) reached(manager netip.Addr) (back func(), news bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, literal := managerHost(a.cfg); literal || manager == a.manager {
-		return false
+		return nil, false
 	}
+	before := a.manager
 	a.manager = manager
-	return true
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.manager = before
+	}, true
 }
 
 // managerHost is the address of Asterisk's manager interface: that of the

@@ -279,12 +279,19 @@ func (d *daemon) askVersion(ctx context.Context) {
 func (d *daemon) spareManager(addr netip.Addr) {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
-	if !d.allow.reached(addr) {
+	back, news := d.allow.reached(addr)
+	if !news {
 		return
 	}
-	if _, err := d.responder.Allow(d.allow.prefixes()); err != nil {
+	if err := d.allow.enforce(d.applyAllowed, back); err != nil {
 		d.log.Error().Err(err).Stringer("address", addr).Msg("the manager interface's host is not on the allow list")
 	}
+}
+
+// applyAllowed has kernel and responder take an allow list.
+func (d *daemon) applyAllowed(list []netip.Prefix) error {
+	_, err := d.responder.Allow(list)
+	return err
 }
 
 // keepPicture asks Asterisk for its channels and registrations, at once and

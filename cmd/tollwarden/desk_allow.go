@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -35,11 +36,12 @@ func (k desk) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	k.d.reloading.Lock() // one change of the list at a time
 	defer k.d.reloading.Unlock()
 	err := k.d.allow.change(o, uid, time.Now(), func(list []netip.Prefix) (err error) {
-		if released, err = k.d.responder.Allow(list); err == nil {
-			k.d.responder.Acted(uid, what, responder.PrefixString(o.Prefix), o.Comment)
-		}
+		released, err = k.d.responder.Allow(list)
 		return err
 	})
+	if err == nil || errors.Is(err, errUnwritten) {
+		k.d.responder.Acted(uid, what, responder.PrefixString(o.Prefix), o.Comment)
+	}
 	if err != nil {
 		return control.Changed{}, err
 	}

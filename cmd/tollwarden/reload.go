@@ -90,14 +90,12 @@ func (d *daemon) readAgain() error {
 	}
 	// The kernel first: it is what can fail for reasons of its own.
 	back := d.allow.put(cfg, allowed)
-	_, err = d.responder.Allow(d.allow.prefixes())
-	if err == nil {
-		err = d.responder.Reconfigure(policy)
+	if err := d.allow.enforce(d.applyAllowed, back); err != nil {
+		return err
 	}
-	if err != nil {
+	if err := d.responder.Reconfigure(policy); err != nil {
 		back()
-		_, failed := d.responder.Allow(d.allow.prefixes())
-		return errors.Join(err, failed)
+		return errors.Join(err, d.applyAllowed(d.allow.prefixes()))
 	}
 	d.notifier.set(told)
 	d.runner.set(cfg.Exec)
