@@ -131,7 +131,7 @@ func (s *sentry) verify(now time.Time) ([]string, error) {
 	return append(found, more...), err
 }
 
-// repair restores the table and reports what was found.
+// repair restores the table and reports what was found, and whether that helped.
 func (s *sentry) repair(now time.Time, found []string) error {
 	s.mu.Lock()
 	author := s.author
@@ -139,21 +139,19 @@ func (s *sentry) repair(now time.Time, found []string) error {
 	s.mu.Unlock()
 	err := s.restore(now)
 	what := strings.Join(found, "; ")
-	event := s.log.Warn()
 	if err != nil {
-		event = s.log.Error().Err(err)
+		s.log.Error().Err(err).Strs("found", found).Stringer("by", author).Msg("the kernel's table is damaged and could not be restored")
+		return err
 	}
 	bans := len(s.table.Bans(now))
-	event.Strs("found", found).Stringer("by", author).Int("bans", bans).Dur("took_ms", time.Since(now)).
+	s.log.Warn().Strs("found", found).Stringer("by", author).Int("bans", bans).Dur("took_ms", time.Since(now)).
 		Msg("the kernel's table was damaged: restored with every ban")
 	s.mu.Lock()
 	s.state.repairs++
 	s.state.found, s.state.at = what+", by "+author.String(), now
 	s.mu.Unlock()
-	if err == nil {
-		s.tell(alarm{Event: alarmRepaired, At: now, Text: "the kernel's table was damaged by " + author.String() + " and is restored with every ban: " + what})
-	}
-	return err
+	s.tell(alarm{Event: alarmRepaired, At: now, Text: "the kernel's table was damaged by " + author.String() + " and is restored with every ban: " + what})
+	return nil
 }
 
 // probe proves that a ban drops. Once more when it fails: a repair of the
