@@ -26,9 +26,12 @@
 // it to find the lines and their colons, nearly half to hold them against the
 // event's schema, a fifth to judge and to score.
 // On this way nothing is allocated (TestAnOrdinaryEventAllocatesNothing), the
-// only lock is the responder's own, which nobody else holds for longer than a
-// few microseconds, and the only system call is the read, which brings as many
-// events as have come. What one event has in common with the one before it,
+// only lock is the responder's own, and the only system call is the read, which
+// brings as many events as have come. Others hold the lock for microseconds, and
+// longer only where they walk over much, which is seldom: a page of the bans at
+// a start takes a millisecond, Tidy once a minute 50 ns a ban; a list of the bans
+// and another allow list copy the book, and a reload of other thresholds counts
+// all kept evidence anew. What one event has in common with the one before it,
 // such as our own address and the second, is compared and not read again.
 // Events of one session have an order, so that one core is the limit of one
 // session; a second core carries the kernel's side of the socket, the bans and
@@ -42,10 +45,8 @@
 // own thread while another takes over the reader: to wake a thread for it took
 // a quarter of the whole. The reader does not make the call itself, because
 // somebody else's large transaction can hold up the kernel's firewall for
-// seconds, and Asterisk hangs up on who does not read. What grows with the
-// number of bans is kept off the lock: they are counted as they change, and
-// sorted by whoever wants them listed. Tidy walks over all of them once a
-// minute, about 50 ns each.
+// seconds, and Asterisk hangs up on who does not read. The bans are counted as
+// they change, and sorted, off the lock, by whoever wants them listed.
 //
 // A start reads the bans in pages of 4,096: the first before Asterisk is called,
 // the others beside its events. A page holds the lock for about a millisecond
@@ -64,9 +65,12 @@
 //
 // # Who owns what
 //
-// Run owns every goroutine and waits for them: the lane (one), the crew (a few,
-// so that one slow rotation does not delay another account's), the sweeper of
-// calls that slip in, and the one that forgets what ran out. The book of bans,
+// Run owns every goroutine that lasts and waits for them: the lane; the crew
+// (several, so that one slow rotation does not delay another account's); several
+// who end single calls, and one each who ends calls that slip in, drops single
+// flows, asks where calls come from, asks with which phones, and hands on what
+// others are told; one each who loads the bans at a start, looks for what should
+// have happened, lifts restrictions, and forgets what ran out. The book of bans,
 // not the kernel, is the truth about what should be dropped: when the kernel
 // refuses or has lost its table, the lane restores it from the book.
 //

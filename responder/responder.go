@@ -66,7 +66,7 @@ const (
 //
 // Handle runs on the reader's goroutine and never waits; everything it decides
 // is carried out by Run's goroutines: the lane for the kernel, the crew for
-// Asterisk and the receivers.
+// Asterisk, and others for single calls and flows and for those who are told.
 type Responder struct {
 	policy Policy
 	parts  Parts
