@@ -109,6 +109,7 @@ type Rotate struct {
 // networks alone, and for how long.
 type Restrict struct {
 	Networks int           // strangers of so many networks must have proved to be guessing
+	Claimed  bool          // they need not have proved it
 	Quiet    time.Duration // the storm is over when for so long there were fewer
 }
 

@@ -53,6 +53,7 @@ type file struct {
 
 	Restrict struct {
 		Networks *int    `toml:"networks"`
+		Claimed  *bool   `toml:"claimed"`
 		Quiet    *string `toml:"quiet"`
 	} `toml:"restrict"`
 

@@ -379,6 +379,7 @@ func (p *parser) rotate(f *file, c *Config) {
 
 func (p *parser) restrict(f *file, r *Restrict) {
 	p.number("restrict.networks", f.Restrict.Networks, &r.Networks, 2, 30)
+	set(f.Restrict.Claimed, &r.Claimed)
 	p.duration("restrict.quiet", f.Restrict.Quiet, &r.Quiet)
 }
 

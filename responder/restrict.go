@@ -23,6 +23,8 @@ type Restrict struct {
 	// Networks is of how many networks (/24, /48) strangers must have proved to
 	// be guessing at the account. Forged packets restrict nobody.
 	Networks int
+	// Claimed says that they need not have proved it.
+	Claimed bool
 	// Quiet is how long strangers of fewer networks have to have tried for the
 	// storm to be over.
 	Quiet time.Duration
@@ -161,16 +163,20 @@ func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 	if len(to) > restrictedNets {
 		return nil, fmt.Sprintf("it is used from %d networks", len(to))
 	}
-	proved := map[netip.Prefix]bool{}
+	strangers := map[netip.Prefix]bool{}
 	for _, e := range v.Evidence {
-		if e.Signal.Failure() && e.Proof == score.Proven && !containsAddr(to, e.Source) {
-			proved[score.NetworkPrefix(e.Source)] = true
+		if e.Signal.Failure() && (e.Proof == score.Proven || r.policy.Restrict.Claimed) && !containsAddr(to, e.Source) {
+			strangers[score.NetworkPrefix(e.Source)] = true
 		}
 	}
-	if n := r.policy.Restrict.Networks; len(proved) < n {
-		return nil, fmt.Sprintf("strangers of %s have proved to be there, of %d it takes: the rest can be forged", count(len(proved), "network"), n)
+	switch n, rule := len(strangers), r.policy.Restrict; {
+	case n >= rule.Networks:
+		return to, ""
+	case rule.Claimed:
+		return nil, fmt.Sprintf("strangers of %s were seen, of %d it takes", count(n, "network"), rule.Networks)
+	default:
+		return nil, fmt.Sprintf("strangers of %s have proved to be there, of %d it takes: the rest can be forged", count(n, "network"), rule.Networks)
 	}
-	return to, ""
 }
 
 // restrict restricts an account and keeps what lifts it: first of all, so that

@@ -36,7 +36,12 @@ func storm(networks, n int) string {
 // owned is a house where 1002 has a phone.
 func owned(t *testing.T) *house {
 	t.Helper()
-	h := newHouse(t, sheltering())
+	return ownedUnder(t, sheltering())
+}
+
+func ownedUnder(t *testing.T, p responder.Policy) *house {
+	t.Helper()
+	h := newHouse(t, p)
 	h.pbx.contacts = []responder.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
 	if err := h.Resync(t.Context()); err != nil {
 		t.Fatal(err)
@@ -70,6 +75,27 @@ func TestAccountIsRestrictedInAStorm(t *testing.T) {
 			}
 			if n := h.pbx.times(restricts); n != c.asked {
 				t.Errorf("asked %d times: %v", n, h.pbx.asked)
+			}
+		})
+	}
+}
+
+// Where nothing can be proved, an administrator may have what is claimed count.
+func TestAccountIsRestrictedByClaims(t *testing.T) {
+	for name, c := range map[string]struct {
+		networks int
+		want     string
+	}{
+		"from everywhere":   {5, "restricted"},
+		"from two networks": {2, "of 2 networks were seen"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy := sheltering()
+			policy.Restrict.Claimed = true
+			h := ownedUnder(t, policy)
+			h.hear(t, time.Now(), []byte(storm(c.networks, 10/c.networks)))
+			if list := h.settled(t); len(list) != 1 || !strings.Contains(list[0].Steps[0].Detail, c.want) {
+				t.Errorf("incidents %+v, want one that says %q", list, c.want)
 			}
 		})
 	}

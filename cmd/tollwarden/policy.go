@@ -20,7 +20,7 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 		Playbooks: map[string][]responder.StepKind{},
 		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Claimed: cfg.Bans.Claimed},
 		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within, Remember: cfg.BreakIn.Known},
-		Restrict:  responder.Restrict{Networks: cfg.Restrict.Networks, Quiet: cfg.Restrict.Quiet},
+		Restrict:  responder.Restrict{Networks: cfg.Restrict.Networks, Claimed: cfg.Restrict.Claimed, Quiet: cfg.Restrict.Quiet},
 		Calls:     callRules(&cfg.Calls),
 		Allow:     allowList(cfg),
 		Username:  cfg.Asterisk.Username,
