@@ -252,9 +252,6 @@ func (d *Detector) Rebuild(now time.Time, up []Channel) {
 // Refused counts what was not followed because of the bounds.
 func (d *Detector) Refused() uint64 { return d.refused + d.Tracker.Refused() }
 
-// Followed is the number of accounts that something is known of.
-func (d *Detector) Followed() int { return len(d.accounts) }
-
 // Configure puts other rules in force; what is known stays.
 func (d *Detector) Configure(rules Rules) {
 	d.rules = rules

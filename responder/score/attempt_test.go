@@ -70,7 +70,7 @@ func TestHeldBackProbeIsReturned(t *testing.T) {
 	if !ok || got.Signal != InvalidAccountID || got.Source != event('S', "").Source {
 		t.Errorf("the held back probe: %+v, %v", got, ok)
 	}
-	if _, named := AccountKey(&got); named {
+	if _, named := accountName(&got, new(accountBuffer)); named {
 		t.Error("it names an account")
 	}
 }

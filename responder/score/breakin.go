@@ -3,7 +3,6 @@ package score
 import (
 	"cmp"
 	"container/list"
-	"iter"
 	"net/netip"
 	"slices"
 	"time"
@@ -300,21 +299,6 @@ func (b *BreakIn) Forgive(account string) {
 	if e := b.accounts[account]; e != nil {
 		a := entryOf(e)
 		a.failures = a.failures[:0]
-	}
-}
-
-// Places are the known places of all accounts, in no order.
-func (b *BreakIn) Places() iter.Seq[Place] {
-	return func(yield func(Place) bool) {
-		for e := b.used.Front(); e != nil; e = e.Next() {
-			a := entryOf(e)
-			for i := range a.places {
-				p := &a.places[i]
-				if !p.thief && !yield(Place{Account: a.name, Source: p.source, At: p.last}) {
-					return
-				}
-			}
-		}
 	}
 }
 

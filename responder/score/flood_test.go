@@ -92,8 +92,8 @@ func TestEvictionOrder(t *testing.T) {
 		}
 	}
 	tracked := func(source string) bool {
-		_, ok := table.Standing(at, Key{Per: PerSource, Prefix: SourcePrefix(netip.MustParseAddr(source))})
-		return ok
+		_, i := table.lookUp(Key{Per: PerSource, Prefix: SourcePrefix(netip.MustParseAddr(source))})
+		return i != 0
 	}
 	fail("192.0.2.1", 3) // fired
 	fail("192.0.2.2", 2)

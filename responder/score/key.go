@@ -76,20 +76,13 @@ func prefix(a netip.Addr, v4, v6 int) netip.Prefix {
 	return p
 }
 
-// AccountKey is the account an observation speaks of, as keys name it; ok is
-// false when it speaks of none: no name, "<unknown>", a name longer than any
-// account's, or the name of an InvalidAccountID, which Asterisk does not know.
-func AccountKey(o *Observation) (name string, ok bool) {
-	var buf accountBuffer
-	b, ok := accountName(o, &buf)
-	return string(b), ok
-}
-
 // accountBuffer is room for a manager account's name.
 type accountBuffer [maxAccount]byte
 
-// accountName is AccountKey without an allocation: the name lies in the
-// observation or in buf.
+// accountName is the account an observation speaks of, as keys name it; ok is
+// false when it speaks of none: no name, "<unknown>", a name longer than any
+// account's, or the name of an InvalidAccountID, which Asterisk does not know.
+// The name lies in the observation or in buf.
 func accountName(o *Observation, buf *accountBuffer) (name []byte, ok bool) {
 	name = o.Account
 	if len(name) == 0 || o.Signal == InvalidAccountID || string(name) == "<unknown>" {

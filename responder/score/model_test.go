@@ -29,11 +29,11 @@ func (m *model) observe(o Observation) []string {
 		case PerNetwork:
 			key = NetworkPrefix(o.Source).String()
 		case PerAccount:
-			name, ok := AccountKey(&o)
+			name, ok := accountName(&o, new(accountBuffer))
 			if !ok {
 				continue
 			}
-			key = name
+			key = string(name)
 		}
 		if t.Points[o.Signal] == 0 {
 			continue

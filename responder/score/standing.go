@@ -60,15 +60,6 @@ func (t *Table) Standings(at time.Time, per Per, n int) []Standing {
 	return all[:min(n, len(all))]
 }
 
-// Standing is how one key stands; ok is false when it is not tracked.
-func (t *Table) Standing(at time.Time, key Key) (s Standing, ok bool) {
-	k, i := t.lookUp(key)
-	if i == 0 {
-		return Standing{}, false
-	}
-	return t.standing(k, i, at), true
-}
-
 func (t *Table) standing(k *keyspace, i uint32, at time.Time) Standing {
 	now := t.clock.micros(at)
 	x := k.entries.at(i)

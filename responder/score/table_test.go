@@ -341,9 +341,10 @@ func TestStandings(t *testing.T) {
 	if want := "192.0.2.2 192.0.2.4 192.0.2.1"; strings.Join(got, " ") != want {
 		t.Errorf("standings %v, want %s", got, want)
 	}
-	s, ok := table.Standing(start.Add(time.Minute), Key{Per: PerSource, Prefix: netip.MustParsePrefix("192.0.2.3/32")})
-	if !ok || !s.Fired || s.Scores[0].Points != 0 || s.Scores[1].Points != 3 || !s.Last.Equal(start.Add(5*time.Second)) {
-		t.Errorf("standing of the one that fired: %+v, %v", s, ok)
+	k, i := table.lookUp(Key{Per: PerSource, Prefix: netip.MustParsePrefix("192.0.2.3/32")})
+	s := table.standing(k, i, start.Add(time.Minute))
+	if !s.Fired || s.Scores[0].Points != 0 || s.Scores[1].Points != 3 || !s.Last.Equal(start.Add(5*time.Second)) {
+		t.Errorf("standing of the one that fired: %+v", s)
 	}
 	if s := table.Standings(start.Add(2*time.Hour), PerSource, 9); s[0].Scores[0].Points != 0 || s[0].Fired {
 		t.Errorf("two hours later: %+v", s[0])
