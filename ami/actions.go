@@ -13,11 +13,6 @@ import (
 // Ping asks for a sign of life.
 func Ping() Action { return Action{Name: "Ping"} }
 
-// EventMask sets the event mask of the session, such as "security,call" or "off".
-func EventMask(mask string) Action {
-	return Action{Name: "Events", Fields: []Field{{"EventMask", mask}}}
-}
-
 // HangupChannel ends the channel of that name, or all that match a POSIX extended
 // regular expression between slashes; then the answer is a list of
 // ChannelHungup. The cause is a Q.850 code; 0 leaves it to Asterisk.
@@ -114,15 +109,9 @@ func UpdateConfig(file string, edits ...Edit) Action {
 	return a
 }
 
-// DBGetTree lists the rows of a family of Asterisk's database below a key ("" for
-// all) as DBGetTreeResponse items with Key and Val.
-func DBGetTree(family, key string) Action { return database("DBGetTree", family, key) }
-
 // DBDel deletes one row of Asterisk's database.
-func DBDel(family, key string) Action { return database("DBDel", family, key) }
-
-func database(action, family, key string) Action {
-	return Action{Name: action, Fields: []Field{{"Family", family}, {"Key", key}}}
+func DBDel(family, key string) Action {
+	return Action{Name: "DBDel", Fields: []Field{{"Family", family}, {"Key", key}}}
 }
 
 // Version asks for Asterisk's own version, such as "22.10.1". The user needs

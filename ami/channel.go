@@ -32,10 +32,6 @@ func SplitChannel(name []byte) (tech, account []byte, ok bool) {
 	return tech, rest[:dash], true
 }
 
-// IsLocal says whether the channel is one half of a Local channel, with which
-// Asterisk connects two places of its dialplan.
-func IsLocal(name []byte) bool { return bytes.HasPrefix(name, []byte("Local/")) }
-
 func isPhone(tech []byte) bool {
 	switch string(tech) {
 	case "PJSIP", "SIP":

@@ -30,9 +30,3 @@ func TestSplitChannel(t *testing.T) {
 		}
 	}
 }
-
-func TestIsLocal(t *testing.T) {
-	if !IsLocal([]byte("Local/100@internal-0000002a;1")) || IsLocal([]byte("PJSIP/Local/1-0000002a")) {
-		t.Error("Local channels are those whose technology is Local")
-	}
-}

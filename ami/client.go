@@ -45,8 +45,8 @@ type Counters struct {
 	Blocks  atomic.Uint64 // read
 	Refused atomic.Uint64 // actions not sent because too many were pending
 	Logins  atomic.Uint64 // of a Dialer; all but the first are reconnects
-	Damaged DamageCounts
-	Shed    Shed // events passed over under overload
+	Damaged atomic.Uint64 // of the blocks: their framing cannot be believed
+	Shed    Shed          // events passed over under overload
 }
 
 // Client is one connection to Asterisk's manager. It owns the connection and
@@ -95,7 +95,7 @@ func newClient(ctx context.Context, conn net.Conn, handle func(time.Time, *Block
 		done:     make(chan struct{}),
 		pending:  make(map[uint64]*call),
 	}
-	c.reader.counts, c.reader.load, c.reader.shed = &counters.Damaged, newLoad(conn), &counters.Shed
+	c.reader.damaged, c.reader.load, c.reader.shed = &counters.Damaged, newLoad(conn), &counters.Shed
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Unix(1, 0)) })
 	banner, err := c.reader.Banner()
 	if !stop() && err == nil {

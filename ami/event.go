@@ -138,17 +138,17 @@ type Event struct {
 	Raw []byte
 
 	// Security events only. At is Asterisk's own time, to the millisecond.
-	At                           time.Time
-	Service                      []byte // "PJSIP", "SIP" (chan_sip), "AMI"
-	AccountID                    []byte // whose name it is: AccountTrust
-	SessionID                    []byte // PJSIP: the Call-ID
-	Local                        netip.AddrPort
-	Remote                       netip.AddrPort // how certain: Proven
-	Transport                    Transport      // of Remote
-	ACLName                      []byte         // FailedACL
-	RequestType                  []byte         // RequestNotSupported, RequestNotAllowed, RequestBadFormat
-	Challenge, ReceivedChallenge []byte
-	UsingPassword                bool // SuccessfulAuth
+	At            time.Time
+	Service       []byte // "PJSIP", "SIP" (chan_sip), "AMI"
+	AccountID     []byte // whose name it is: AccountTrust
+	SessionID     []byte // PJSIP: the Call-ID
+	Local         netip.AddrPort
+	Remote        netip.AddrPort // how certain: Proven
+	Transport     Transport      // of Remote
+	ACLName       []byte         // FailedACL
+	RequestType   []byte         // RequestNotSupported, RequestNotAllowed, RequestBadFormat
+	Challenge     []byte
+	UsingPassword bool // SuccessfulAuth
 
 	// Channel events only: the caller's side, absent from a dial without one.
 	Channel                       []byte
@@ -188,26 +188,12 @@ func (e *Event) chanSIP() bool { return string(e.Service) == "SIP" }
 // still go to where the packet came from when the Via asks for rport
 // (chan_sip.c check_via, sip_real_dst, the same in 16, 18 and 20). Seen on 16.28
 // over UDP and over TCP: ";rport;maddr=198.51.100.7" gives InvalidPassword and
-// SuccessfulAuth from 198.51.100.7. See Answered.
+// SuccessfulAuth from 198.51.100.7.
 func (e *Event) Proven() bool {
 	if !e.Kind.Security() || e.chanSIP() {
 		return false
 	}
 	return e.Transport.Connected() || (e.Kind == SuccessfulAuth && e.UsingPassword)
-}
-
-// Answered says that the sender has received what Asterisk sent to it, so that
-// the event is no work of one blind packet. With chan_sip that is a digest over
-// the nonce of this very dialogue; it still says nothing about RemoteAddress,
-// which the sender chooses there.
-func (e *Event) Answered() bool {
-	switch {
-	case !e.Kind.Security():
-		return false
-	case e.Kind == SuccessfulAuth && e.UsingPassword, e.Transport.Connected():
-		return true
-	}
-	return e.chanSIP() && len(e.Challenge) > 0 && bytes.Equal(e.Challenge, e.ReceivedChallenge)
 }
 
 // AccountTrust says what AccountID is.

@@ -25,7 +25,6 @@ const (
 	aclName
 	requestTypeText
 	challenge
-	receivedChallenge
 	usingPassword
 	channel
 	channelState
@@ -125,8 +124,6 @@ func (e *Event) setText(f field, v []byte) {
 		e.RequestType = v
 	case challenge:
 		e.Challenge = v
-	case receivedChallenge:
-		e.ReceivedChallenge = v
 	case callerIDNum:
 		e.CallerIDNum = v
 	case connectedLineNum:

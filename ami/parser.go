@@ -3,7 +3,6 @@ package ami
 import (
 	"errors"
 	"net/netip"
-	"sync/atomic"
 )
 
 var (
@@ -34,13 +33,6 @@ var tamperingNames = [tamperings]string{
 	"", "framing", "headless", "class", "missing header", "surplus header", "value",
 }
 
-// Tamperings lists every reason, for counters.
-func Tamperings() []Tampering {
-	return []Tampering{
-		TamperedFraming, TamperedHeadless, TamperedClass, TamperedMissing, TamperedSurplus, TamperedValue,
-	}
-}
-
 // String names the reason.
 func (t Tampering) String() string {
 	if t < tamperings {
@@ -55,11 +47,9 @@ func (t Tampering) Error() string { return "ami: tampered block: " + t.String() 
 // Is makes every Tampering an ErrTampered.
 func (t Tampering) Is(target error) bool { return target == ErrTampered }
 
-// Parser reads the blocks of one connection as events. Parse and TrueSource are
-// for one goroutine; Count may be called from any. The zero value is ready.
+// Parser reads the blocks of one connection as events. It is for one goroutine.
+// The zero value is ready.
 type Parser struct {
-	counts [tamperings]atomic.Uint64
-
 	// torn is set from a security event that was refused after a sound
 	// beginning until the SessionID, LocalAddress and RemoteAddress that
 	// Asterisk wrote at its end have come.
@@ -78,14 +68,6 @@ type tail struct {
 	remote    netip.AddrPort
 	transport Transport
 	found     bool
-}
-
-// Count returns how many blocks were refused for that reason.
-func (p *Parser) Count(t Tampering) uint64 {
-	if t >= tamperings {
-		return 0
-	}
-	return p.counts[t].Load()
 }
 
 // Parse reads a block into e, which it empties first. The error is ErrUnknown,
@@ -112,7 +94,6 @@ func (p *Parser) Parse(b *Block, e *Event) error {
 	*e = Event{}
 	if refused != 0 {
 		e.Kind = kind
-		p.counts[refused].Add(1)
 		return refused
 	}
 	return ErrUnknown

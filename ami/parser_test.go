@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -23,14 +24,14 @@ type outcome struct {
 
 // hear reads a stream as the daemon does. The events' views point into the
 // Reader's buffer, which is large enough not to move.
-func hear(t testing.TB, stream string) (all []outcome, p *Parser) {
+func hear(t testing.TB, stream string) (all []outcome) {
 	t.Helper()
 	r := NewReader(strings.NewReader(stream))
-	p = new(Parser)
+	p := new(Parser)
 	for {
 		b, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			return all, p
+			return all
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -52,7 +53,7 @@ func hear(t testing.TB, stream string) (all []outcome, p *Parser) {
 // one reads a stream of one block.
 func one(t testing.TB, stream string) outcome {
 	t.Helper()
-	all, _ := hear(t, stream)
+	all := hear(t, stream)
 	if len(all) != 1 {
 		t.Fatalf("%d blocks in %q", len(all), stream)
 	}
@@ -73,7 +74,7 @@ func TestFraudCaptures(t *testing.T) {
 		}},
 	} {
 		got := map[Kind]int{}
-		all, _ := hear(t, string(capture(t, c.file)))
+		all := hear(t, string(capture(t, c.file)))
 		for i, o := range all {
 			switch {
 			case o.err == nil:
@@ -97,10 +98,15 @@ func TestFraudCaptures(t *testing.T) {
 }
 
 func TestInjectionCapture(t *testing.T) {
-	all, p := hear(t, string(capture(t, "injection-asterisk22.txt")))
+	all := hear(t, string(capture(t, "injection-asterisk22.txt")))
 	victim := netip.MustParseAddr("8.8.8.8")
 	var sources []string
+	reasons := map[Tampering]int{}
 	for _, o := range all {
+		var reason Tampering
+		if errors.As(o.err, &reason) {
+			reasons[reason]++
+		}
 		if o.err == nil && (o.event.Remote.Addr() == victim ||
 			o.event.Kind == SuccessfulAuth && string(o.event.Service) != "AMI" || o.event.Kind == InvalidAccountID) {
 			t.Errorf("believed: %v from %v", o.event.Kind, o.event.Remote)
@@ -112,17 +118,15 @@ func TestInjectionCapture(t *testing.T) {
 	if want := "UDP 192.0.2.66:43412"; len(sources) != 2 || sources[0] != want || sources[1] != want {
 		t.Errorf("the tampering came from %q, want twice %s", sources, want)
 	}
-	for reason, want := range map[Tampering]uint64{TamperedMissing: 3, TamperedHeadless: 1} {
-		if got := p.Count(reason); got != want {
-			t.Errorf("%d times %v, want %d", got, reason, want)
-		}
+	if want := map[Tampering]int{TamperedMissing: 3, TamperedHeadless: 1}; !maps.Equal(reasons, want) {
+		t.Errorf("refused for %v, want %v", reasons, want)
 	}
 }
 
 // TestChanSIPForgesSources keeps in mind what no schema can help: on Asterisk 16
 // with chan_sip the source of every event can be chosen by the sender.
 func TestChanSIPForgesSources(t *testing.T) {
-	all, _ := hear(t, string(capture(t, "forged-asterisk16-chansip.txt")))
+	all := hear(t, string(capture(t, "forged-asterisk16-chansip.txt")))
 	var believed int
 	for _, o := range all {
 		if o.err != nil || string(o.event.Service) != "SIP" {
@@ -158,7 +162,7 @@ func TestSecurityEvent(t *testing.T) {
 	if e.Kind != InvalidPassword || string(e.Service) != "SIP" || string(e.AccountID) != "1002" ||
 		string(e.SessionID) != "0x55e78c1786c0" || e.Local != netip.MustParseAddrPort("192.0.2.1:5060") ||
 		e.Remote != netip.MustParseAddrPort("[2001:db8::66]:5061") || e.Transport != TLS ||
-		string(e.Challenge) != "4c79d0eb" || string(e.ReceivedChallenge) != "4c79d0eb" {
+		string(e.Challenge) != "4c79d0eb" {
 		t.Errorf("read as %+v", e)
 	}
 }
@@ -299,7 +303,7 @@ func TestTampering(t *testing.T) {
 		{"a debug preamble without its head", before("EventTV", "File: manager.c"), TamperedSurplus},
 		{"preamble out of order", before("EventTV", "SystemName: a\r\nTimestamp: 1.1"), TamperedMissing},
 	} {
-		all, p := hear(t, c.stream)
+		all := hear(t, c.stream)
 		if len(all) != 1 {
 			t.Fatalf("%s: %d blocks", c.name, len(all))
 		}
@@ -307,9 +311,6 @@ func TestTampering(t *testing.T) {
 		var reason Tampering
 		if !errors.Is(err, ErrTampered) || !errors.As(err, &reason) || reason != c.want {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
-		}
-		if p.Count(c.want) != 1 {
-			t.Errorf("%s: not counted", c.name)
 		}
 		if e := all[0].event; e.Remote.IsValid() || e.AccountID != nil {
 			t.Errorf("%s: values are given out: %+v", c.name, e)
@@ -347,7 +348,7 @@ func TestOrderIsPartOfTheSchema(t *testing.T) {
 
 func all(t *testing.T, stream string) []outcome {
 	t.Helper()
-	outcomes, _ := hear(t, stream)
+	outcomes := hear(t, stream)
 	return outcomes
 }
 
@@ -400,7 +401,7 @@ func TestTrueSource(t *testing.T) {
 			channel("\r\n\r\nSessionID:\r\nLocalAddress:IPV4/\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
 	} {
 		var got []string
-		outcomes, _ := hear(t, c.stream)
+		outcomes := hear(t, c.stream)
 		for _, o := range outcomes {
 			if o.err == nil {
 				t.Errorf("%s: %s is believed", c.name, o.first)

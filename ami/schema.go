@@ -210,7 +210,7 @@ var schemas = [kinds]schema{
 	InvalidPassword: securityEvent("InvalidPassword", errorSeverity, "2",
 		security(nil, module, sessionTV,
 			slot{"Challenge", maybe, challenge},
-			slot{"ReceivedChallenge", maybe, receivedChallenge},
+			slot{"ReceivedChallenge", maybe, text},
 			slot{"ReceivedHash", maybe, text})),
 	ChallengeSent: securityEvent("ChallengeSent", information, "1",
 		security([]slot{{"Challenge", once, challenge}}, module, sessionTV)),

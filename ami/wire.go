@@ -66,27 +66,8 @@ func (d Damage) String() string {
 	return fmt.Sprintf("Damage(%d)", uint8(d))
 }
 
-// Damages lists every kind of damage, for counters.
-func Damages() []Damage {
-	return []Damage{LineTooLong, TooManyHeaders, BlockTooLarge, NoColon, BareLF, NUL, BareCR}
-}
-
 // cut says that the block was cut short at a cap.
 func (d Damage) cut() bool { return d >= LineTooLong && d <= BlockTooLarge }
-
-// DamageCounts counts damaged blocks by kind. It may be read at any time.
-type DamageCounts [damages]atomic.Uint64
-
-// Get returns how many blocks had the damage.
-func (c *DamageCounts) Get(d Damage) uint64 { return c[d].Load() }
-
-// Total returns how many blocks were damaged.
-func (c *DamageCounts) Total() (n uint64) {
-	for i := range c {
-		n += c[i].Load()
-	}
-	return n
-}
 
 // caps bound what one block may hold. Sizes are in bytes; a line is counted
 // without its CRLF, a block with all of them.
@@ -131,7 +112,7 @@ type Reader struct {
 	cut     Damage // the cap the block broke; the rest of it is being dropped
 	kept    int    // bytes before that
 
-	counts *DamageCounts
+	damaged *atomic.Uint64 // counts damaged blocks
 
 	load   *load // nil: nothing is ever passed over
 	degree int   // of overload
@@ -141,15 +122,12 @@ type Reader struct {
 // NewReader returns a Reader of src. It reads ahead.
 func NewReader(src io.Reader) *Reader {
 	return &Reader{
-		src:    src,
-		buf:    make([]byte, bufferSize),
-		block:  Block{Headers: make([]Header, 0, keptHeaders)},
-		counts: new(DamageCounts),
+		src:     src,
+		buf:     make([]byte, bufferSize),
+		block:   Block{Headers: make([]Header, 0, keptHeaders)},
+		damaged: new(atomic.Uint64),
 	}
 }
-
-// Damaged counts the damaged blocks read so far.
-func (r *Reader) Damaged() *DamageCounts { return r.counts }
 
 // Next returns the next block. At the end of the stream it returns io.EOF, or
 // io.ErrUnexpectedEOF when the stream ended inside a block, which is dropped.
@@ -357,7 +335,7 @@ func (r *Reader) finish(d Damage) {
 	r.block.Damage = d
 	r.block.Rest = r.buf[r.line:r.end]
 	if d != None {
-		r.counts[d].Add(1)
+		r.damaged.Add(1)
 	}
 }
 

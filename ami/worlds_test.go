@@ -196,7 +196,7 @@ func inWorld(t *testing.T, w world) shapes {
 	}
 
 	do(ami.Action{Name: "DBPut", Fields: []ami.Field{{Name: "Family", Value: "test"}, {Name: "Key", Value: "a/b"}, {Name: "Val", Value: "1"}}})
-	if r := do(ami.DBGetTree("test", "a")); len(r.Events) != 1 || r.Events[0].Get("Key") != "/test/a/b" || r.Events[0].Get("Val") != "1" {
+	if r := do(ami.Action{Name: "DBGetTree", Fields: []ami.Field{{Name: "Family", Value: "test"}, {Name: "Key", Value: "a"}}}); len(r.Events) != 1 || r.Events[0].Get("Key") != "/test/a/b" || r.Events[0].Get("Val") != "1" {
 		t.Errorf("database: %v", r.Events)
 	}
 	do(ami.DBDel("test", "a/b"))

@@ -141,9 +141,6 @@ func (w *Watch) add(some flows, now time.Time) error {
 	return nil
 }
 
-// Watching says whether challenges are seen.
-func (w *Watch) Watching() bool { return w.log != nil }
-
 // Close lets go of the table and leaves the dropped flows in force.
 func (w *Watch) Close() error {
 	w.mu.Lock()

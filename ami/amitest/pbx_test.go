@@ -164,7 +164,7 @@ func TestRightsAndMasks(t *testing.T) {
 	if r.Get("CoreShowChannels") == "" || r.Get("Command") != "" {
 		t.Errorf("ListCommands: %q", r.Fields)
 	}
-	do(t, c, ami.EventMask("off"))
+	do(t, c, ami.Action{Name: "Events", Fields: []ami.Field{{Name: "EventMask", Value: "off"}}})
 	p.Security(amitest.SecurityEvent{Event: "ChallengeSent"})
 	if got := e.after(t, c); len(got) != 0 {
 		t.Errorf("heard with events off: %q", got)
@@ -241,7 +241,7 @@ func TestContactsAreRowsOfTheDatabase(t *testing.T) {
 	}
 	refused(t, c, ami.ShowEndpoint("nobody"), "Unable to retrieve endpoint nobody")
 	refused(t, c, ami.Action{Name: "DBDelTree", Fields: []ami.Field{{Name: "Family", Value: "registrar"}, {Name: "Key", Value: "contact/1002"}}}, "Database entry not found")
-	if r := do(t, c, ami.DBGetTree("registrar", "contact")); len(r.Events) != 1 || r.Events[0].Get("Key") != "/registrar/contact/"+id {
+	if r := do(t, c, ami.Action{Name: "DBGetTree", Fields: []ami.Field{{Name: "Family", Value: "registrar"}, {Name: "Key", Value: "contact"}}}); len(r.Events) != 1 || r.Events[0].Get("Key") != "/registrar/contact/"+id {
 		t.Errorf("rows: %v", r.Events)
 	}
 	do(t, c, ami.DBDel("registrar", "contact/"+id))

@@ -93,8 +93,6 @@ func readExtras(tail []byte, e *ami.Event) bool {
 			e.RequestType = value
 		case "Challenge":
 			e.Challenge = value
-		case "ReceivedChallenge":
-			e.ReceivedChallenge = value
 		case "UsingPassword":
 			e.UsingPassword = string(value) == "1"
 		case "AccountID":

@@ -53,5 +53,5 @@ func (r reading) Reading() web.Reading {
 
 func (d *daemon) session(s *ami.Dialer) web.Session {
 	c := s.Counters()
-	return web.Session{Blocks: c.Blocks.Load(), Damaged: c.Damaged.Total(), Logins: c.Logins.Load()}
+	return web.Session{Blocks: c.Blocks.Load(), Damaged: c.Damaged.Load(), Logins: c.Logins.Load()}
 }

@@ -118,7 +118,7 @@ func (s *logStream) keep(e *ami.Event) ami.Event {
 	kept := *e
 	kept.Raw = nil // nobody asks a replay for it
 	s.text = s.text[:0]
-	views := []*[]byte{&kept.Service, &kept.AccountID, &kept.SessionID, &kept.ACLName, &kept.RequestType, &kept.Challenge, &kept.ReceivedChallenge}
+	views := []*[]byte{&kept.Service, &kept.AccountID, &kept.SessionID, &kept.ACLName, &kept.RequestType, &kept.Challenge}
 	for _, v := range views {
 		s.text = append(s.text, *v...)
 	}
