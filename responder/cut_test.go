@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -27,7 +26,7 @@ func TestCallThatNobodyHasRoomToEnd(t *testing.T) {
 			t.Errorf("told without a number: %+v", i)
 		}
 	}
-	rows, err := r.parts.Ledger.Incidents(t.Context(), ledger.IncidentFilter{})
+	rows, err := r.parts.Ledger.Incidents(t.Context(), 0)
 	if err != nil || len(rows) != 1 || len(rows[0].Steps) != 1 || rows[0].Steps[0].State != "failed" {
 		t.Errorf("recorded %+v, %v; want one incident whose one step failed", rows, err)
 	}

@@ -100,9 +100,14 @@ func TestForgiveness(t *testing.T) {
 	if n := offend(noon.Add(2 * time.Minute)); n != 1 {
 		t.Errorf("after forgiveness it was offence %d, want 1", n)
 	}
-	if kept, err := h.ledger.Offences(t.Context(), villain, time.Time{}); err != nil || len(kept.Times) != 1 {
+	memory, err := h.ledger.Recall(t.Context(), noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := memory.Offences(time.Time{}); err != nil || len(kept) != 1 || kept[0].Prefix != villain || kept[0].Number != 1 {
 		t.Errorf("the ledger counts %+v, %v", kept, err)
 	}
+	memory.Close()
 	// A network forgives all in it, banned or not.
 	if _, _, err := h.Unban(villain, false, 7); err != nil {
 		t.Fatal(err)

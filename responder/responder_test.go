@@ -318,7 +318,7 @@ func (h *house) settled(t *testing.T) []ledger.Incident {
 			t.Fatal(err)
 		}
 		if len(open) == 0 {
-			list, err := h.ledger.Incidents(t.Context(), ledger.IncidentFilter{})
+			list, err := h.ledger.Incidents(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -104,7 +104,7 @@ func (k desk) Bans() []control.Ban {
 func (k desk) Incidents(limit int) ([]control.Incident, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askLedger)
 	defer cancel()
-	rows, err := k.d.ledger.Incidents(ctx, ledger.IncidentFilter{Limit: limit})
+	rows, err := k.d.ledger.Incidents(ctx, limit)
 	list := make([]control.Incident, len(rows))
 	for i := range rows {
 		list[i] = showRow(&rows[i])

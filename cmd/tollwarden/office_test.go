@@ -239,7 +239,7 @@ func (s *site) ring(from, number, to string) (hangUp func()) {
 // ordered are the steps that the daemon decided on and does not skip, by kind.
 func (s *site) ordered() (steps map[string]int, stories []string) {
 	s.t.Helper()
-	rows, err := s.ledger.Incidents(s.t.Context(), ledger.IncidentFilter{Limit: 10000})
+	rows, err := s.ledger.Incidents(s.t.Context(), 10000)
 	if err != nil {
 		s.t.Fatal(err)
 	}

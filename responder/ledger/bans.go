@@ -61,17 +61,6 @@ func (l *Ledger) DeleteBan(prefix netip.Prefix, at time.Time, by string) {
 	l.put(release{prefix.Masked(), moment(at), text(by)})
 }
 
-// BanHistory returns the bans, current ones too, that began at since or later,
-// newest first; at most limit, or all for 0.
-func (l *Ledger) BanHistory(ctx context.Context, since time.Time, limit int) ([]Ban, error) {
-	known, err := l.episodes(ctx, `since >= ? ORDER BY since DESC, prefix LIMIT ?`, since.UnixMilli(), sqlLimit(limit))
-	bans := slices.DeleteFunc(known.all(), func(b Ban) bool { return b.Since.Before(since.Truncate(time.Millisecond)) })
-	slices.SortFunc(bans, func(a, b Ban) int {
-		return cmp.Or(b.Since.Compare(a.Since), cmp.Compare(a.Prefix.String(), b.Prefix.String())) // as the file orders them
-	})
-	return first(bans, limit), err
-}
-
 // episodes reads bans from the file and plays the queued changes over them.
 func (l *Ledger) episodes(ctx context.Context, where string, args ...any) (episodes, error) {
 	changes := l.queued(kindBan)
@@ -110,13 +99,6 @@ func scanBan(rows *sql.Rows) (b Ban, err error) {
 
 // episodes does in memory what the statements below do in the file.
 type episodes map[netip.Prefix][]Ban
-
-func (e episodes) all() (bans []Ban) {
-	for _, of := range e {
-		bans = append(bans, of...)
-	}
-	return bans
-}
 
 func (e episodes) put(b Ban) {
 	of := e[b.Prefix]

@@ -129,8 +129,10 @@ func whole(t *testing.T, l *Ledger, from, confirmed, next int64, cut map[int64]b
 		bans[b.Incident] = true
 	}
 	incidents := make(map[int64]Incident)
-	for _, i := range must[[]Incident](t)(l.Incidents(t.Context(), IncidentFilter{Before: next, Limit: int(next - from + 1)})) {
-		incidents[i.ID] = i
+	for _, i := range must[[]Incident](t)(l.Incidents(t.Context(), int(next-from+1))) {
+		if i.ID < next {
+			incidents[i.ID] = i
+		}
 	}
 	for id := from; id <= confirmed; id++ {
 		i, ok := incidents[id]

@@ -29,14 +29,6 @@ type Health struct {
 // OK reports whether the ledger is well.
 func (h Health) OK() bool { return h.Err == nil }
 
-// State is "ok" or "degraded".
-func (h Health) State() string {
-	if h.OK() {
-		return "ok"
-	}
-	return "degraded"
-}
-
 // trouble is the failure that lasts. The Ledger's mutex guards it.
 type trouble struct {
 	err    error

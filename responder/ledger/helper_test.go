@@ -158,8 +158,33 @@ func (l *Ledger) Bans(ctx context.Context, now time.Time) ([]Ban, error) {
 	return bans, err
 }
 
-// AllOffences returns the offences of all sources at since or later, ordered by
-// prefix: what the ladder starts with.
-func (l *Ledger) AllOffences(ctx context.Context, since time.Time) ([]Offences, error) {
-	return l.offences(ctx, since, `SELECT prefix, at FROM offences WHERE at >= ? ORDER BY at`)
+func (e episodes) all() (bans []Ban) {
+	for _, of := range e {
+		bans = append(bans, of...)
+	}
+	return bans
+}
+
+// history is every ban, newest first.
+func history(t *testing.T, l *Ledger) []Ban {
+	t.Helper()
+	bans := must[episodes](t)(l.episodes(t.Context(), `true`)).all()
+	slices.SortFunc(bans, func(a, b Ban) int {
+		if c := b.Since.Compare(a.Since); c != 0 {
+			return c
+		}
+		return comparePrefix(a.Prefix, b.Prefix)
+	})
+	return bans
+}
+
+// records returns how often each source has offended at since or later, ordered
+// by prefix.
+func records(t *testing.T, l *Ledger, since time.Time) []Record {
+	t.Helper()
+	r := must[*Recollection](t)(l.Recall(t.Context(), noon))
+	defer r.Close()
+	list := must[[]Record](t)(r.Offences(since))
+	slices.SortFunc(list, func(a, b Record) int { return comparePrefix(a.Prefix, b.Prefix) })
+	return list
 }

@@ -58,7 +58,7 @@ type Evidence struct {
 	Raw       string // what it was read from, any bytes; "": that is not known
 }
 
-// Bounds of the evidence one call may add: the newest stays.
+// Bounds of the evidence one PutIncident may add: the newest stays.
 const (
 	maxEvidence = 100
 	maxRaw      = 32 << 10 // bytes of Raw
@@ -96,13 +96,6 @@ func (l *Ledger) PutIncident(i Incident) int64 {
 
 // PutStep records the present state of a step. It does not wait.
 func (l *Ledger) PutStep(s Step) { l.put(putStep{storable(s)}) }
-
-// AddEvidence adds evidence to an incident. It does not wait.
-func (l *Ledger) AddEvidence(incident int64, rows ...Evidence) {
-	if len(rows) > 0 {
-		l.put(addEvidence{incident, l.numbered(rows)})
-	}
-}
 
 // storable returns s as the file will hold it.
 func storable(s Step) Step {
@@ -176,7 +169,7 @@ func (c putIncident) write(w *writer) error {
 		}
 	}
 	if err == nil {
-		err = addEvidence{c.ID, c.evidence}.write(w)
+		err = writeEvidence(w, c.ID, c.evidence)
 	}
 	return err
 }
@@ -200,23 +193,11 @@ func (c putStep) write(w *writer) error {
 		c.Incident, c.N, c.Step.Step, c.Target, c.State, c.Detail, millis(c.StartedAt), c.Took.Microseconds())
 }
 
-type addEvidence struct {
-	incident int64
-	evidence []evidenceRow
-}
-
-func (addEvidence) kind() kind  { return kindEvidence }
-func (c addEvidence) key() any  { return c.incident }
-func (c addEvidence) rows() int { return len(c.evidence) }
-
-// merge keeps the changes apart: each stays small, and the oldest can give way.
-func (addEvidence) merge(change) (change, bool) { return nil, false }
-
-func (c addEvidence) write(w *writer) error {
-	for _, e := range c.evidence {
+func writeEvidence(w *writer, incident int64, rows []evidenceRow) error {
+	for _, e := range rows {
 		err := w.exec(`INSERT OR REPLACE INTO evidence (incident, n, at, signal, source, port, transport, proof, account, session, raw)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			c.incident, e.n, e.At.UnixMilli(), e.Signal, address(e.Source), e.Port, e.Transport, e.Proof, e.Account, e.Session, []byte(e.Raw))
+			incident, e.n, e.At.UnixMilli(), e.Signal, address(e.Source), e.Port, e.Transport, e.Proof, e.Account, e.Session, []byte(e.Raw))
 		if err != nil {
 			return err
 		}

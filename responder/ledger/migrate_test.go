@@ -44,8 +44,8 @@ func holdsTheFirstLedger(t *testing.T, l *Ledger) {
 	hand := Ban{Prefix: prefix("2001:db8:7::/64"), Since: at, Reason: "by hand", Origin: "operator", Scope: "all"}
 	past := Ban{Prefix: prefix("192.0.2.7/32"), Since: at, Until: at.Add(time.Hour), Reason: "password guessing", Origin: "password guessing", Offence: 1, Incident: 1, Scope: "all", ReleasedAt: at.Add(time.Minute), ReleasedBy: "operator"}
 	same(t, "bans", must[[]Ban](t)(l.Bans(ctx, at)), []Ban{hand})
-	same(t, "history", must[[]Ban](t)(l.BanHistory(ctx, at, 0)), []Ban{past, hand})
-	same(t, "offences", must[[]Offences](t)(l.AllOffences(ctx, at)), []Offences{{prefix("192.0.2.7/32"), []time.Time{at}}})
+	same(t, "history", history(t, l), []Ban{past, hand})
+	same(t, "offences", records(t, l, at), []Record{{prefix("192.0.2.7/32"), 1, at}})
 	incident := must[Incident](t)(l.Incident(ctx, 41))
 	incident.Calls = nil // later than the first version
 	same(t, "incident", incident, Incident{

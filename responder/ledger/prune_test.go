@@ -36,7 +36,7 @@ func TestPruneByAge(t *testing.T) {
 		l.AddOffence(source(1), at)
 		id := l.PutIncident(Incident{At: at, Steps: []Step{{N: 1, State: StepIntended}}})
 		for range 11 {
-			l.AddEvidence(id, make([]Evidence, maxEvidence)...) // more than one step of pruning
+			l.PutIncident(Incident{ID: id, At: at, Evidence: make([]Evidence, maxEvidence)}) // more than one step of pruning
 		}
 		l.PutAction(Action{At: at})
 	}
@@ -45,9 +45,9 @@ func TestPruneByAge(t *testing.T) {
 	pruneAll(t, l, noon)
 
 	ctx := t.Context()
-	same(t, "bans", must[[]Ban](t)(l.BanHistory(ctx, time.Time{}, 0)), []Ban{recent, forever})
-	same(t, "offences", must[Offences](t)(l.Offences(ctx, source(1), time.Time{})).Number(time.Time{}), 1)
-	same(t, "incidents", len(must[[]Incident](t)(l.Incidents(ctx, IncidentFilter{}))), 1)
+	same(t, "bans", history(t, l), []Ban{recent, forever})
+	same(t, "offences", records(t, l, time.Time{}), []Record{{source(1), 1, young}})
+	same(t, "incidents", len(must[[]Incident](t)(l.Incidents(ctx, 0))), 1)
 	same(t, "open steps", must[[]Step](t)(l.OpenSteps(ctx)), []Step{{Incident: 2, N: 1, State: StepIntended}})
 	same(t, "evidence", len(must[Incident](t)(l.Incident(ctx, 2)).Evidence), 11*maxEvidence)
 	same(t, "actions", len(must[[]Action](t)(l.Actions(ctx, time.Time{}, 0))), 1)
@@ -83,11 +83,11 @@ func TestPruneByCapacity(t *testing.T) {
 
 	ctx := t.Context()
 	same(t, "bans in force", len(must[[]Ban](t)(l.Bans(ctx, noon))), 15)
-	same(t, "bans", len(must[[]Ban](t)(l.BanHistory(ctx, time.Time{}, 0))), 15+5)
-	same(t, "sources", len(must[[]Offences](t)(l.AllOffences(ctx, time.Time{}))), 10)
+	same(t, "bans", len(history(t, l)), 15+5)
+	same(t, "sources", len(records(t, l, time.Time{})), 10)
 	same(t, "places", len(must[[]Place](t)(l.Places(ctx, time.Time{}))), 10)
 	same(t, "actions", len(must[[]Action](t)(l.Actions(ctx, time.Time{}, 0))), 10)
-	incidents := must[[]Incident](t)(l.Incidents(ctx, IncidentFilter{}))
+	incidents := must[[]Incident](t)(l.Incidents(ctx, 0))
 	same(t, "incidents", len(incidents), 10)
 	same(t, "the newest", incidents[0].ID, 30)
 	same(t, "crowded", l.Health().Crowded, 10+4*20)

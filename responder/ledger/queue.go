@@ -13,7 +13,6 @@ const (
 	kindOffence
 	kindIncident
 	kindStep
-	kindEvidence
 	kindCall
 	kindPlace
 	kindHabit
@@ -21,7 +20,7 @@ const (
 	kinds
 )
 
-var kindNames = [kinds]string{"ban", "offence", "incident", "step", "evidence", "call", "place", "habit", "action"}
+var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "action"}
 
 func (k kind) String() string { return kindNames[k] }
 

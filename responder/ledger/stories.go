@@ -10,26 +10,16 @@ import (
 	"time"
 )
 
-// IncidentFilter chooses incidents. The zero value chooses the newest hundred.
-type IncidentFilter struct {
-	Since  time.Time // at or later
-	Before int64     // numbers below this one, to page on; 0: all
-	Limit  int       // 0: 100
-}
-
-// Incidents returns incidents with their steps, without evidence, the highest
-// number first.
-func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, error) {
-	if f.Limit <= 0 {
-		f.Limit = 100
-	}
-	if f.Before <= 0 {
-		f.Before = 1<<63 - 1
+// Incidents returns the newest incidents with their steps, without evidence, the
+// highest number first; at most limit, or 100 for 0.
+func (l *Ledger) Incidents(ctx context.Context, limit int) ([]Incident, error) {
+	if limit <= 0 {
+		limit = 100
 	}
 	changes := l.queued(kindIncident, kindStep)
 	found := make(stories)
 	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, incidentQuery+`WHERE id < ? AND at >= ? ORDER BY id DESC LIMIT ?`, f.Before, f.Since.UnixMilli(), f.Limit)
+		rows, err := db.QueryContext(ctx, incidentQuery+`ORDER BY id DESC LIMIT ?`, limit)
 		incidents, err := collect(rows, err, scanIncident)
 		for _, i := range incidents {
 			if err != nil {
@@ -40,7 +30,7 @@ func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, e
 		return err
 	})
 	for _, c := range changes {
-		if i, ok := c.(putIncident); ok && i.ID < f.Before && i.At.UnixMilli() >= f.Since.UnixMilli() {
+		if i, ok := c.(putIncident); ok {
 			found.story(i.Incident)
 		}
 	}
@@ -50,13 +40,13 @@ func (l *Ledger) Incidents(ctx context.Context, f IncidentFilter) ([]Incident, e
 		incidents[i].Evidence = nil // what is queued of it, while the file's was not read
 	}
 	slices.SortFunc(incidents, func(a, b Incident) int { return cmp.Compare(b.ID, a.ID) })
-	return first(incidents, f.Limit), err
+	return first(incidents, limit), err
 }
 
 // Incident returns one incident with its steps, evidence and calls. ErrNoIncident:
 // there is none; another error: it cannot be told.
 func (l *Ledger) Incident(ctx context.Context, id int64) (Incident, error) {
-	changes := l.queued(kindIncident, kindStep, kindEvidence, kindCall)
+	changes := l.queued(kindIncident, kindStep, kindCall)
 	found := make(stories)
 	var calls []Call
 	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
@@ -184,16 +174,9 @@ func (s stories) story(i Incident) *story {
 // play applies queued changes to the incidents that are there.
 func (s stories) play(changes []change) {
 	for _, c := range changes {
-		switch c := c.(type) {
-		case putIncident:
-			if story := s[c.ID]; story != nil {
-				story.Incident = c.Incident
-				story.add(c.evidence)
-			}
-		case addEvidence:
-			if story := s[c.incident]; story != nil {
-				story.add(c.evidence)
-			}
+		if c, ok := c.(putIncident); ok && s[c.ID] != nil {
+			s[c.ID].Incident = c.Incident
+			s[c.ID].add(c.evidence)
 		}
 	}
 	for _, step := range queuedSteps(changes) {

@@ -46,7 +46,7 @@ func (s still) Reading() web.Reading {
 		},
 		Bans: 2, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
 		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, Shed: map[string]uint64{"ChallengeSent": 4}, CanaryAge: 3 * time.Second,
-		LedgerDropped: map[string]uint64{"evidence": 1}, LedgerCrowded: 11, Refused: 12, LongLines: 13, ConfigLoaded: time.Unix(1_000_000, 0),
+		LedgerDropped: map[string]uint64{"incident": 1}, LedgerCrowded: 11, Refused: 12, LongLines: 13, ConfigLoaded: time.Unix(1_000_000, 0),
 	}
 }
 
