@@ -76,3 +76,29 @@ func TestCheck(t *testing.T) {
 		}
 	})
 }
+
+// Where Asterisk's sorcery.conf leads to a database, the steps that write it
+// need more, and check says so.
+func TestCheckOfADatabase(t *testing.T) {
+	l := lab.New(t, lab.Options{Realtime: true, Append: map[string]string{
+		"manager.conf": "[small]\nsecret = lab-small\nread = security,call\nwrite = config,system\n",
+	}})
+	playbook := `
+[[playbook]]
+name  = "shut"
+steps = ["lock"]
+[[threshold]]
+name     = "locked at once"
+per      = "account"
+score    = 3
+within   = "1h"
+playbook = "shut"
+signals  = { InvalidPassword = 1 }
+`
+	out, code := check(t, l, "small", "lab-small", playbook)
+	for _, want := range []string{"missing: lock needs Command: add command to write=", "write = command,config,system"} {
+		if code != 1 || !strings.Contains(out, want) {
+			t.Errorf("exit code %d, does not say %q:\n%s", code, want, out)
+		}
+	}
+}

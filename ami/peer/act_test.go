@@ -366,6 +366,17 @@ func commands(lines ...string) script {
 	}
 }
 
+// stored is the same of an Asterisk with its accounts in a database.
+func stored(of script) script {
+	return func(a ami.Action) (*ami.Response, error) {
+		if a.Name == "GetConfig" {
+			return &ami.Response{Fields: event("Category-000000", "res_pjsip", "Line-000000-000000", "endpoint=realtime,ps_endpoints",
+				"Line-000000-000001", "auth=realtime,ps_auths", "Line-000000-000002", "contact=realtime,ps_contacts")}, nil
+		}
+		return of(a)
+	}
+}
+
 func TestPrivileges(t *testing.T) {
 	for name, c := range map[string]struct {
 		user    script
@@ -397,6 +408,11 @@ func TestPrivileges(t *testing.T) {
 		"realtime": {
 			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Method: PJSIPRealtime}, []string{"rotate Command", "lock UpdateConfig"},
 		},
+		"realtime that sorcery.conf tells of": {
+			stored(commands("DBDel system", "PJSIPShowEndpoint system", "UpdateConfig config")),
+			Options{},
+			[]string{"rotate Command", "expire-contacts Command", "lock Command"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := New(c.user, c.options)
@@ -419,7 +435,6 @@ func TestPrivileges(t *testing.T) {
 }
 
 func TestStanza(t *testing.T) {
-	m := New(commands(), Options{})
 	for _, c := range []struct {
 		on    []Technology
 		steps []string
@@ -432,8 +447,18 @@ func TestStanza(t *testing.T) {
 		{[]Technology{ChanSIP}, []string{StepExpire}, "command,reporting"},
 		{[]Technology{PJSIP, ChanSIP}, []string{StepHangup, StepRotate, StepExpire, StepResync}, "command,config,system"},
 	} {
-		if got := m.Stanza("tollwarden", c.on, c.steps...); !strings.Contains(got, "\nwrite = "+c.want+"\n") {
-			t.Errorf("%v %v: want write = %s in\n%s", c.on, c.steps, c.want, got)
+		p, err := New(commands(), Options{Technologies: c.on}).Privileges(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(p.Write(c.steps...), ","); got != c.want {
+			t.Errorf("%v %v: write = %s, want %s", c.on, c.steps, got, c.want)
+		}
+	}
+	for from, want := range map[string]string{"127.0.0.1": "127.0.0.1/32", "::ffff:10.0.0.5": "10.0.0.5/32", "2001:db8::5": "2001:db8::5/128", "fe80::5%eth0": "fe80::5/128"} {
+		got := Stanza("tollwarden", "x", netip.MustParseAddr(from), []string{"config", "system"})
+		if !strings.Contains(got, "\npermit = "+want+"\n") || !strings.Contains(got, "\nwrite = config,system\n") {
+			t.Errorf("from %s:\n%s", from, got)
 		}
 	}
 }

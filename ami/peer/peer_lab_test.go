@@ -499,9 +499,8 @@ func TestStanzaIsEnough(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stanza := m.Stanza("smallest", p.Technologies, peer.StepHangup, peer.StepRotate, peer.StepExpire, peer.StepResync)
+		stanza := peer.Stanza("smallest", "lab-smallest", netip.MustParseAddr("127.0.0.1"), p.Write(peer.StepHangup, peer.StepRotate, peer.StepExpire, peer.StepResync))
 		t.Logf("\n%s", stanza)
-		stanza = strings.Replace(stanza, "<a long random secret>", "lab-smallest", 1)
 		f, err := os.OpenFile(l.Path("/etc/asterisk/manager.conf"), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -64,11 +65,14 @@ type Privileges struct {
 	Classes      []string     // write classes the user is known to have, sorted
 	Technologies []Technology // channel drivers whose actions the user may use
 	Lacks        []Lack       // by step, then action
+
+	needs map[string][]string // the actions of each step
 }
 
 // Privileges asks Asterisk which actions this session may use and compares them
 // with what the steps need. It has no side effect: ListCommands needs no
-// privilege and lists exactly the permitted actions.
+// privilege and lists exactly the permitted actions. What stands in a database
+// needs more, so that it looks for that where the user may.
 func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 	r, err := m.do(ctx, action("ListCommands"))
 	if err != nil {
@@ -86,11 +90,20 @@ func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 			granted[c[0]] = true
 		}
 	}
-	p := Privileges{Classes: slices.Sorted(maps.Keys(granted))}
-	p.Technologies = m.usable(allowed)
+	may := func(action string) bool {
+		return allowed[action] || slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] })
+	}
+	p := Privileges{Classes: slices.Sorted(maps.Keys(granted)), Technologies: m.usable(allowed), needs: map[string][]string{}}
+	var stored sorcery
+	if slices.Contains(p.Technologies, PJSIP) && may("GetConfig") {
+		if stored, err = m.stores(ctx); err != nil {
+			return Privileges{}, err
+		}
+	}
 	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepLock, StepFence, StepResync} {
-		for _, action := range m.needs(step, p.Technologies) {
-			if !allowed[action] && !slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] }) {
+		p.needs[step] = m.needs(step, p.Technologies, stored)
+		for _, action := range p.needs[step] {
+			if !may(action) {
 				p.Lacks = append(p.Lacks, Lack{Step: step, Action: action, Classes: classesOf(action)})
 			}
 		}
@@ -131,8 +144,9 @@ func (m *Manager) loaded(ctx context.Context) []Technology {
 	return m.usable(listed)
 }
 
-// needs are the actions a step uses with these options.
-func (m *Manager) needs(step string, on []Technology) []string {
+// needs are the actions a step uses with these options, and with what PJSIP
+// keeps in databases.
+func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
 	pj, sip := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP)
 	var out []string
 	add := func(when bool, actions ...string) {
@@ -145,7 +159,7 @@ func (m *Manager) needs(step string, on []Technology) []string {
 		add(true, "Hangup", "CoreShowChannels")
 	case StepRotate:
 		hook := m.o.Method == Exec || m.o.Method == Auto && len(m.o.Hook.Command) > 0
-		realtime := m.o.Method == PJSIPRealtime || m.o.Method == Auto && m.o.RealtimeFamily != ""
+		realtime := m.o.Method == PJSIPRealtime || m.o.Method == Auto && (m.o.RealtimeFamily != "" || stored.authFamily != "")
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(!hook, "GetConfig")
@@ -157,12 +171,14 @@ func (m *Manager) needs(step string, on []Technology) []string {
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
 		add(!m.o.DirectEdit, "UpdateConfig")
+		add(stored.endpointFamily != "", "Command")
 	case StepFence:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
 	case StepExpire:
 		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
+		add(stored.contactFamily != "", "Command")
 		add(sip, "SIPshowpeer", "Command")
 	case StepResync:
 		add(true, "CoreShowChannels")
@@ -173,25 +189,25 @@ func (m *Manager) needs(step string, on []Technology) []string {
 	return slices.Compact(out)
 }
 
-// Stanza is the smallest section of manager.conf that allows the steps on the
-// technologies, for a person to copy. The secret is left for the person to set.
-func (m *Manager) Stanza(user string, on []Technology, steps ...string) string {
-	write := m.WriteClasses(on, steps...)
+// Stanza is a section of manager.conf for a user who logs in from this address
+// alone.
+func Stanza(user, secret string, from netip.Addr, write []string) string {
+	from = from.Unmap().WithZone("")
 	return strings.Join([]string{
 		"[" + user + "]",
-		"secret = <a long random secret>",
-		"deny = 0.0.0.0/0.0.0.0",
-		"permit = 127.0.0.1/255.255.255.255",
+		"secret = " + secret,
+		"deny = " + everybody,
+		"permit = " + netip.PrefixFrom(from, from.BitLen()).String(),
 		"read = security,call",
 		"write = " + strings.Join(write, ","),
 	}, "\n") + "\n"
 }
 
-// WriteClasses is the smallest set of write classes that allows the steps.
-func (m *Manager) WriteClasses(on []Technology, steps ...string) []string {
+// Write is the smallest set of write classes that allows the steps.
+func (p Privileges) Write(steps ...string) []string {
 	var actions []string
 	for _, s := range steps {
-		actions = append(actions, m.needs(s, on)...)
+		actions = append(actions, p.needs[s]...)
 	}
 	var need []string
 	// First what leaves no choice, then the least powerful of what is left.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/peer"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
@@ -203,13 +206,16 @@ func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	for _, risk := range risks {
 		fmt.Fprintf(w, "  warning: %s.\n", risk)
 	}
-	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n", indent(manager.Stanza(cfg.Asterisk.Username, may.Technologies, needed...)))
+	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n", indent(peer.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
 	if lacking > 0 {
 		return errors.New("the user may not do what the playbooks ask for")
 	}
 	fmt.Fprintln(w, "  every step that the playbooks use is permitted.")
 	return nil
 }
+
+// own is our end of a connection, which is what manager.conf has to permit.
+func own(c *ami.Client) netip.Addr { return c.LocalAddr().(*net.TCPAddr).AddrPort().Addr() }
 
 func indent(text string) string {
 	return "  " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n  ")

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/ami/peer"
 )
 
 func newSetup() *cobra.Command {
@@ -102,8 +104,7 @@ func (s *setup) secretFile() string { return filepath.Join(s.folder, "secret") }
 
 // stanza is the user's section and the file it goes to.
 func (s *setup) stanza() (text, file string) {
-	text = "[" + managerUser + "]\nsecret = " + s.secret + "\ndeny = 0.0.0.0/0.0.0.0\npermit = 127.0.0.1/255.255.255.255\n" +
-		"read = security,call\nwrite = " + s.writes() + "\n"
+	text = peer.Stanza(managerUser, s.secret, s.manager.address.Addr(), s.writes())
 	if s.manager.folder {
 		return text, filepath.Join(s.asterisk, "manager.d", "tollwarden.conf")
 	}
@@ -112,11 +113,11 @@ func (s *setup) stanza() (text, file string) {
 
 // writes are the classes that the built-in playbooks need. chan_sip throws out
 // a registration by a command; a check afterwards says when less would do.
-func (s *setup) writes() string {
+func (s *setup) writes() []string {
 	if exists(filepath.Join(s.asterisk, "sip.conf")) {
-		return "config,system,command"
+		return []string{"config", "system", "command"}
 	}
-	return "config,system"
+	return []string{"config", "system"}
 }
 
 // text is the configuration: what differs from the defaults.
@@ -194,7 +195,7 @@ func (s *setup) test(ctx context.Context) error {
 type managerConf struct {
 	path    string
 	enabled bool
-	address string
+	address netip.AddrPort // on this machine, so that we come from there, too
 	users   map[string]bool
 	folder  bool // it includes manager.d/*.conf
 }
@@ -203,7 +204,7 @@ type managerConf struct {
 // counts, too.
 func readManager(path string) (managerConf, error) {
 	m := managerConf{path: path, users: map[string]bool{}}
-	host, port := "127.0.0.1", "5038"
+	host, port := netip.MustParseAddr("127.0.0.1"), uint64(5038)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return m, fmt.Errorf("no Asterisk is found here: %w (--asterisk names its configuration folder)", err)
@@ -228,9 +229,13 @@ func readManager(path string) (managerConf, error) {
 			case key == "enabled":
 				m.enabled = value == "yes" || value == "true" || value == "1" || value == "on"
 			case key == "port":
-				port = value
-			case key == "bindaddr" && value != "0.0.0.0" && value != "::":
-				host = value
+				if p, err := strconv.ParseUint(value, 10, 16); err == nil {
+					port = p
+				}
+			case key == "bindaddr":
+				if a, err := netip.ParseAddr(strings.Trim(value, "[]")); err == nil && !a.IsUnspecified() {
+					host = a
+				}
 			}
 		}
 	}
@@ -244,7 +249,7 @@ func readManager(path string) (managerConf, error) {
 		}
 	}
 	delete(m.users, "general")
-	m.address = net.JoinHostPort(host, port)
+	m.address = netip.AddrPortFrom(host, uint16(port))
 	return m, nil
 }
 
