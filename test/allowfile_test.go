@@ -67,4 +67,34 @@ func TestAllowFileIsReadAgain(t *testing.T) {
 	if text, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(text), "198.51.100.8\n# a new office\n198.51.100.77\n203.0.113.10 ") || !allowed("198.51.100.77") || !allowed("203.0.113.10") {
 		t.Errorf("allow file: %q, %v", text, err)
 	}
+	// What somebody took out by hand can be removed all the same.
+	write("198.51.100.8\n")
+	b.run(with("allow", "remove", "203.0.113.10")...).wants(t, "allow remove after the line is gone", 0, "no longer allowed")
+	if text, err := os.ReadFile(file); err != nil || string(text) != "198.51.100.8\n" || allowed("203.0.113.10") {
+		t.Errorf("allow file: %q, %v", text, err)
+	}
+}
+
+// A daemon that could not read its allow file protects all the same, and says
+// that nobody of it is spared until it can.
+func TestAllowFileThatCannotBeRead(t *testing.T) {
+	b := newBooth(t, "")
+	file := filepath.Join(b.data(), "allow")
+	if err := os.MkdirAll(file, 0o700); err != nil { // to read it is an error, for root, too
+		t.Fatal(err)
+	}
+	b.start()
+	b.run("status", "--socket", b.socket()).wants(t, "status", 4, file+" could not be read, nothing of it is in force", "whom the allow file names can be banned")
+	b.run("allow", "add", "203.0.113.9", "--socket", b.socket()).wants(t, "allow add", 1, "in force, but only until the daemon's next start")
+	b.run("status", "--socket", b.socket()).wants(t, "status after it", 4, "whom the allow file names can be banned")
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte("192.0.2.66\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.must("reload", "--socket", b.socket())
+	if out := b.run("status", "--socket", b.socket()); strings.Contains(out.out, "can be banned") || strings.Contains(out.out, "could not be read") {
+		t.Errorf("status after the reload: %s", out.out)
+	}
 }

@@ -25,7 +25,8 @@ type allowance struct {
 	mu     sync.Mutex
 	cfg    *config.Config
 	file   *config.AllowFile
-	loaded time.Time // when the file was last read or written
+	loaded time.Time // when the file was last read or written; zero: never
+	unread error     // why it never was
 	// manager is where a name of Asterisk's manager interface has led to.
 	manager netip.Addr
 }
@@ -37,25 +38,35 @@ func openAllowance(cfg *config.Config, log zerolog.Logger) (*allowance, error) {
 	file, err := config.LoadAllowFile(allowPath(cfg))
 	if err != nil && !isProblem(err) {
 		log.Error().Err(err).Msg("going on without the allow file")
-		file, err = &config.AllowFile{}, nil
+		return &allowance{cfg: cfg, file: &config.AllowFile{}, unread: err}, nil
 	}
 	return &allowance{cfg: cfg, file: file, loaded: time.Now()}, err
 }
 
 func allowPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "allow") }
 
-// put takes the lists of another configuration and of another file, and returns
-// what takes that back.
-func (a *allowance) put(cfg *config.Config, file *config.AllowFile) (back func()) {
+// put takes the lists of another configuration and of another file, which was
+// read unless that is an error, and returns what takes that back.
+func (a *allowance) put(cfg *config.Config, file *config.AllowFile, unread error) (back func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	before, fileBefore, loaded := a.cfg, a.file, a.loaded
-	a.cfg, a.file, a.loaded = cfg, file, time.Now()
+	before, fileBefore, loaded, unreadBefore := a.cfg, a.file, a.loaded, a.unread
+	a.cfg, a.file = cfg, file
+	if unread == nil {
+		a.loaded, a.unread = time.Now(), nil
+	}
 	return func() {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.cfg, a.file, a.loaded = before, fileBefore, loaded
+		a.cfg, a.file, a.loaded, a.unread = before, fileBefore, loaded, unreadBefore
 	}
+}
+
+// missing is why nothing of the allow file is in force; nil when that is.
+func (a *allowance) missing() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.unread
 }
 
 // state compares the allow file with what of it is in force.
@@ -111,7 +122,7 @@ func (a *allowance) change(o control.AllowOrder, uid uint32, now time.Time, appl
 	}
 	after := file.Without(o.Prefix)
 	switch {
-	case o.Remove && !file.Has(o.Prefix):
+	case o.Remove && !file.Has(o.Prefix) && !a.file.Has(o.Prefix):
 		return a.notRemovable(o.Prefix)
 	case o.Remove:
 	case file.Has(o.Prefix) && a.file.Has(o.Prefix):
@@ -121,7 +132,7 @@ func (a *allowance) change(o control.AllowOrder, uid uint32, now time.Time, appl
 	default:
 		after = file
 	}
-	if err := a.enforce(apply, a.put(a.cfg, after)); err != nil {
+	if err := a.enforce(apply, a.put(a.cfg, after, unread)); err != nil {
 		return err
 	}
 	err := unread

@@ -25,9 +25,13 @@ func checkFiles(_ context.Context, w io.Writer, cfg *config.Config) error {
 	return nil
 }
 
-// checkFiles sees whether the steps that change files could do so now: after a
-// break-in it is too late to learn that they cannot.
+// checkFiles sees whether those are spared whom the allow file names, and whether
+// the steps that change files could do so now: after a break-in it is too late to
+// learn that they cannot.
 func (d *daemon) checkFiles() control.Check {
+	if err := d.allow.missing(); err != nil {
+		return control.Check{Name: "files", Detail: fmt.Sprintf("whom the allow file names can be banned: %v: mend that, then `tollwarden reload`", err)}
+	}
 	err := stepsCanWrite(d.inForce.Load(), os.Geteuid())
 	switch {
 	case err == nil:

@@ -60,7 +60,7 @@ func TestStepsThatCannotWrite(t *testing.T) {
 		cfg.Asterisk.ConfigDir = tt.dir
 		cfg.Rotate.Store = filepath.Join(ours, "secrets")
 		cfg.Rotate.Exec = tt.hook
-		d := &daemon{cfg: cfg}
+		d := &daemon{cfg: cfg, allow: &allowance{}}
 		d.inForce.Store(cfg)
 		if got := unprivileged(d.checkFiles); got.OK != tt.ok || !strings.Contains(got.Detail, tt.says) {
 			t.Errorf("%s: %+v", name, got)
@@ -100,7 +100,7 @@ func TestSecretsThatCannotBeKept(t *testing.T) {
 		"others can read it":    {at(open), "chmod 600"},
 		"a file for its folder": {at(filepath.Join(file, "secrets")), "not a directory"},
 	} {
-		d := &daemon{cfg: book(&config.Config{Mode: config.Enforce}, config.StepHangup)}
+		d := &daemon{allow: &allowance{}, cfg: book(&config.Config{Mode: config.Enforce}, config.StepHangup)}
 		d.inForce.Store(tt.cfg) // by a reload
 		if got := d.checkFiles(); got.OK != (tt.says == "") || !strings.Contains(got.Detail, tt.says) {
 			t.Errorf("%s: status says %+v", name, got)

@@ -89,7 +89,7 @@ func (d *daemon) readAgain() error {
 		return err
 	}
 	// The kernel first: it is what can fail for reasons of its own.
-	back := d.allow.put(cfg, allowed)
+	back := d.allow.put(cfg, allowed, nil)
 	if err := d.allow.enforce(d.applyAllowed, back); err != nil {
 		return err
 	}

@@ -82,6 +82,8 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 // printFile tells of a file that is not what is in force.
 func printFile(w io.Writer, f control.File) {
 	switch {
+	case f.Refused != "" && f.Loaded.IsZero():
+		fmt.Fprintf(w, "%s could not be read, nothing of it is in force: %s\n", plain(f.File), plain(f.Refused))
 	case f.Refused != "":
 		fmt.Fprintf(w, "%s is refused, what was loaded before goes on: %s\n", plain(f.File), plain(f.Refused))
 	case f.Changed:
