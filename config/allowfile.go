@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // allowHeading begins a new allow file.
@@ -143,7 +144,7 @@ func replaceFile(path, text string) error {
 		return err
 	}
 	_, err = temp.WriteString(text)
-	err = errors.Join(err, temp.Sync(), temp.Close())
+	err = errors.Join(err, keepOwner(temp, path), temp.Sync(), temp.Close())
 	if err == nil {
 		err = os.Rename(temp.Name(), path)
 	}
@@ -156,4 +157,21 @@ func replaceFile(path, text string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// keepOwner gives what replaces a file the owner of it, or of its folder: what
+// root writes beside a daemon that is not root, the daemon has to read.
+func keepOwner(f *os.File, path string) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Stat(filepath.Dir(path))
+	}
+	if err != nil {
+		return err
+	}
+	owner := info.Sys().(*syscall.Stat_t)
+	if os.Geteuid() != 0 || owner.Uid == 0 { // nobody else may give a file away
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }

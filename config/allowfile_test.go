@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/tollwarden/tollwarden/config"
@@ -93,5 +94,39 @@ func TestAllowFileThatCannotBeWritten(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(filepath.Dir(f.Path()), ".allow-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// Root's command must not take the file away from the daemon's user.
+func TestAllowFileKeepsItsOwner(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("gives files to another user: needs root")
+	}
+	path := filepath.Join(t.TempDir(), "data", "allow")
+	owner := func(of string) uint32 {
+		t.Helper()
+		info, err := os.Stat(of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Sys().(*syscall.Stat_t).Uid
+	}
+	if err := errors.Join(os.Mkdir(filepath.Dir(path), 0o700), os.Chown(filepath.Dir(path), 12345, 12345)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []uint32{12345, 23456} { // the folder's, then the file's
+		file, err := config.LoadAllowFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := file.With(netip.MustParsePrefix("192.0.2.0/24"), "").Write(); err != nil {
+			t.Fatal(err)
+		}
+		if got := owner(path); got != want {
+			t.Errorf("the file is of user %d, want %d", got, want)
+		}
+		if err := os.Chown(path, 23456, 23456); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

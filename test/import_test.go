@@ -3,6 +3,7 @@ package test
 import (
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -77,6 +78,12 @@ func TestImportFail2ban(t *testing.T) {
 			if running {
 				b.start()
 			}
+			const daemons = 12345 // the user of a packaged daemon, who owns its folder
+			if !running {
+				if err := errors.Join(os.Mkdir(b.data(), 0o700), os.Chown(b.data(), daemons, daemons)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			order := []string{"import", "fail2ban", "--db", db, "--ignoreip", jails, "--socket", b.socket(), "-c", b.config(), "--jail", "asterisk,recidive"}
 			b.run(append(order, "--dry-run")...).wants(t, "dry run", 0, "would be taken over")
 			if running && b.dropped("203.0.113.7/32") {
@@ -95,6 +102,15 @@ func TestImportFail2ban(t *testing.T) {
 				t.Errorf("took over %+v", did)
 			}
 			if !running {
+				for _, name := range []string{"allow", "ledger.db"} {
+					info, err := os.Stat(filepath.Join(b.data(), name))
+					if err != nil {
+						t.Fatal(err)
+					}
+					if uid := info.Sys().(*syscall.Stat_t).Uid; uid != daemons {
+						t.Errorf("%s is of user %d: the daemon cannot read it", name, uid)
+					}
+				}
 				b.start()
 			}
 			for prefix, want := range map[string]bool{

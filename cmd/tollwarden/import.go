@@ -162,7 +162,7 @@ func (im *importing) carryOut(ctx context.Context, socket, file string) error {
 	bans := im.done.Bans
 	im.done.Bans = im.done.Bans[:0]
 	for _, b := range bans {
-		_, err := client.Ban(ctx, control.BanOrder{Prefix: b.Prefix, For: im.left(b), Reason: "taken over from fail2ban, jail " + b.Jail, Operator: operatorAddress()})
+		_, err := client.Ban(ctx, control.BanOrder{Prefix: b.Prefix, For: im.left(b), Reason: "taken over from fail2ban, jail " + b.Jail, Operator: operatorAddress(), Sessions: sshSessions("/proc")})
 		if errors.Is(err, control.ErrNotRunning) || ctx.Err() != nil {
 			return err
 		}
@@ -209,6 +209,9 @@ func (im *importing) store(ctx context.Context, file string) error {
 	im.done.Offline = true
 	allowance, err := openAllowance(cfg, zerolog.Nop())
 	if err != nil {
+		return err
+	}
+	if err := allowance.missing(); err != nil {
 		return err
 	}
 	list := allowance.file

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"net"
 	"net/netip"
 	"os"
@@ -10,6 +11,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/control"
 )
 
 func TestWhereTheOperatorIsLoggedIn(t *testing.T) {
@@ -96,4 +100,35 @@ func TestWhoIsLoggedInBySSH(t *testing.T) {
 	if got := sshSessions("/proc"); !slices.Contains(got, netip.MustParseAddr("127.0.0.77")) {
 		t.Errorf("logged in are %v", got)
 	}
+
+	// A ban that is taken over must not drop who is logged in either.
+	socket, book := filepath.Join(t.TempDir(), "socket"), &orderBook{}
+	s, err := control.Listen(socket, book)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	im := &importing{now: time.Now(), done: imported{Bans: []importedBan{{Prefix: netip.MustParsePrefix("127.0.0.77/32")}}}}
+	if err := im.carryOut(ctx, socket, ""); err != nil || len(book.bans) != 1 || !slices.Contains(book.bans[0].Sessions, netip.MustParseAddr("127.0.0.77")) {
+		t.Errorf("taken over with %+v, %v", book.bans, err)
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// orderBook is a daemon that writes down which bans it is ordered.
+type orderBook struct {
+	control.Daemon
+	bans []control.BanOrder
+}
+
+func (b *orderBook) AllowList() []control.Allowed { return nil }
+
+func (b *orderBook) Ban(_ uint32, o control.BanOrder) (control.Changed, error) {
+	b.bans = append(b.bans, o)
+	return control.Changed{}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
@@ -138,9 +139,14 @@ func readingQueries(path string, why error) []url.Values {
 
 // createFile makes the directory and the file where they are missing. SQLite
 // gives its side files the mode of the file. An existing file is not opened here:
-// closing it again would drop the locks this process holds on it.
+// closing it again would drop the locks this process holds on it. What root makes
+// in the folder of a daemon that is not root belongs to that daemon's user.
 func createFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	folder, err := os.Stat(filepath.Dir(path))
+	if err != nil {
 		return err
 	}
 	info, err := os.Stat(path)
@@ -154,7 +160,10 @@ func createFile(path string) error {
 	if err != nil {
 		return err
 	}
-	return f.Close()
+	if owner := folder.Sys().(*syscall.Stat_t); os.Geteuid() == 0 && owner.Uid != 0 {
+		err = f.Chown(int(owner.Uid), int(owner.Gid))
+	}
+	return errors.Join(err, f.Close())
 }
 
 // moveAside renames a damaged file and its side files. Three damaged files are
