@@ -68,12 +68,14 @@ func (r *Responder) ResyncAt(ctx context.Context, now time.Time) error {
 	r.mu.Unlock()
 	trusted, err := r.parts.PBX.Trusted(ctx)
 	if err != nil {
-		return fmt.Errorf("list carriers: %w", err)
+		err = fmt.Errorf("list carriers: %w", err)
 	}
-	r.mu.Lock()
-	r.trust.configure(trusted)
-	r.mu.Unlock()
-	return r.exonerate(now)
+	if err == nil || len(trusted) > 0 {
+		r.mu.Lock()
+		r.trust.configure(trusted)
+		r.mu.Unlock()
+	}
+	return errors.Join(err, r.exonerate(now))
 }
 
 // exonerate releases the claimed bans of protected sources: of those that were

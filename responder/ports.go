@@ -69,7 +69,7 @@ type PBX interface {
 	// Contacts are the registrations Asterisk holds.
 	Contacts(ctx context.Context) ([]Contact, error)
 	// Trusted are whom Asterisk's configuration speaks to: carriers, other
-	// PBXs.
+	// PBXs. An error beside a list tells why it is not complete.
 	Trusted(ctx context.Context) ([]Protected, error)
 	// Accounts are those that Asterisk knows.
 	Accounts(ctx context.Context) ([]calls.Account, error)

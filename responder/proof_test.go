@@ -1,6 +1,7 @@
 package responder_test
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -162,6 +163,12 @@ func TestCarriersAreProtected(t *testing.T) {
 	}
 	if got := h.Protected(); len(got) != 1 || got[0] != h.pbx.trusted[0] {
 		t.Errorf("protected: %+v", got)
+	}
+	// A list that is not complete counts, and its reason is told.
+	h.pbx.trusted = append(h.pbx.trusted, responder.Protected{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "identify of another"})
+	h.pbx.untold = errors.New("there are more")
+	if err := h.Resync(t.Context()); !errors.Is(err, h.pbx.untold) || len(h.Protected()) != 2 {
+		t.Errorf("protected by a part: %+v, %v", h.Protected(), err)
 	}
 }
 

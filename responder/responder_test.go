@@ -93,6 +93,7 @@ type exchange struct {
 	asked    map[string]int
 	contacts []responder.Contact
 	trusted  []responder.Protected
+	untold   error // beside trusted
 	accounts []calls.Account
 	whence   netip.AddrPort // where every call comes from
 	refusal  error          // of a restriction
@@ -163,9 +164,11 @@ func (x *exchange) ExpireContacts(_ context.Context, account string) (int, error
 	return 0, nil
 }
 
-func (x *exchange) Contacts(context.Context) ([]responder.Contact, error)  { return x.contacts, nil }
-func (x *exchange) Trusted(context.Context) ([]responder.Protected, error) { return x.trusted, nil }
-func (x *exchange) Channels(context.Context) ([]calls.Channel, error)      { return nil, nil }
+func (x *exchange) Contacts(context.Context) ([]responder.Contact, error) { return x.contacts, nil }
+func (x *exchange) Trusted(context.Context) ([]responder.Protected, error) {
+	return x.trusted, x.untold
+}
+func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }
 
 // lookout writes down what it is asked to drop.
 type lookout struct {

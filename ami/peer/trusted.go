@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,9 +20,9 @@ type Trusted struct {
 
 // Trusted lists whom Asterisk's configuration trusts, of both technologies:
 // PJSIP's identify sections and outbound registrations, chan_sip's peers at a
-// fixed address and its registrations.
-func (m *Manager) Trusted(ctx context.Context) ([]Trusted, error) {
-	var out []Trusted
+// fixed address and its registrations. ErrManyTrunks comes with a list that is
+// not complete.
+func (m *Manager) Trusted(ctx context.Context) (out []Trusted, err error) {
 	var ways []func(context.Context) ([]Trusted, error)
 	on := m.loaded(ctx)
 	if slices.Contains(on, PJSIP) {
@@ -31,13 +32,13 @@ func (m *Manager) Trusted(ctx context.Context) ([]Trusted, error) {
 		ways = append(ways, m.fixedPeers, m.sipRegistrations)
 	}
 	for _, ask := range ways {
-		list, err := ask(ctx)
-		if err != nil {
-			return nil, err
+		list, aerr := ask(ctx)
+		if aerr != nil && !errors.Is(aerr, ErrManyTrunks) {
+			return nil, aerr
 		}
-		out = append(out, list...)
+		out, err = append(out, list...), join(err, aerr)
 	}
-	return out, nil
+	return out, err
 }
 
 // identifies reads `match` of the identify sections: addresses, prefixes (with
@@ -68,6 +69,9 @@ func (m *Manager) identifies(ctx context.Context) ([]Trusted, error) {
 // maxTrunks bounds the endpoints that are asked about one by one.
 const maxTrunks = 256
 
+// ErrManyTrunks reports endpoints beyond those that are asked about.
+var ErrManyTrunks = fmt.Errorf("more than %d PJSIP endpoints need no login: the addresses of the others, in a database, are not known: put them into firewall.allow", maxTrunks)
+
 // storedIdentifies reads the identify objects that stand in a database. No action
 // lists them, but each endpoint shows its own; those matter that need no login.
 func (m *Manager) storedIdentifies(ctx context.Context) ([]Trusted, error) {
@@ -94,10 +98,12 @@ func (m *Manager) storedIdentifies(ctx context.Context) ([]Trusted, error) {
 	asked := 0
 	for _, e := range r.Events {
 		name := e.Get("ObjectName")
-		if e.Get("Event") != "EndpointList" || !once(e, "ObjectName") || len(list(e.Get("Auths"))) > 0 || checkName(name) != nil || asked == maxTrunks {
+		if e.Get("Event") != "EndpointList" || !once(e, "ObjectName") || len(list(e.Get("Auths"))) > 0 || checkName(name) != nil {
 			continue
 		}
-		asked++
+		if asked++; asked > maxTrunks {
+			return out, ErrManyTrunks
+		}
 		shown, err := m.do(ctx, ami.ShowEndpoint(name))
 		if answered(err, "Unable to retrieve endpoint") {
 			continue // it went meanwhile

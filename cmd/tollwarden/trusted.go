@@ -14,9 +14,6 @@ import (
 // Trusted are whom Asterisk's configuration speaks to, names resolved.
 func (p *pbx) Trusted(ctx context.Context) ([]responder.Protected, error) {
 	list, err := p.manager.Trusted(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var out []responder.Protected
 	for _, t := range list {
 		if prefix, err := config.ParsePrefix(t.Host); err == nil {
@@ -27,7 +24,7 @@ func (p *pbx) Trusted(ctx context.Context) ([]responder.Protected, error) {
 			out = append(out, responder.Protected{Prefix: netip.PrefixFrom(addr, addr.BitLen()), Why: t.Why + " (" + t.Host + ")"})
 		}
 	}
-	return out, nil
+	return out, err
 }
 
 // names resolves the carriers' names. A name server that does not answer must

@@ -1,0 +1,38 @@
+package peer
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// More trunks than are asked about one by one are told of, beside those that
+// were.
+func TestTrustedSaysWhenThereAreMore(t *testing.T) {
+	for trunks, complete := range map[int]bool{maxTrunks: true, maxTrunks + 1: false} {
+		m := New(script(func(a ami.Action) (*ami.Response, error) {
+			r := &ami.Response{}
+			switch a.Name {
+			case "ListCommands":
+				r.Fields = event("PJSIPShowEndpoint", "Shows.  (Priv: system,all)")
+			case "GetConfig":
+				if ami.Message(a.Fields).Get("Filename") == "sorcery.conf" {
+					r.Fields = event("Category-000000", "res_pjsip_endpoint_identifier_ip", "Line-000000-000000", "identify=realtime,ps_endpoint_id_ips")
+				}
+			case "PJSIPShowEndpoints":
+				for n := range trunks {
+					r.Events = append(r.Events, event("Event", "EndpointList", "ObjectName", fmt.Sprintf("trunk%d", n), "Auths", ""))
+				}
+			case "PJSIPShowEndpoint":
+				r.Events = append(r.Events, event("Event", "IdentifyDetail", "Match", "203.0.113.80/32"))
+			}
+			return r, nil
+		}), Options{Technologies: []Technology{PJSIP}})
+		list, err := m.Trusted(t.Context())
+		if len(list) != maxTrunks || (err == nil) != complete || !complete && !errors.Is(err, ErrManyTrunks) {
+			t.Errorf("of %d: %d, %v", trunks, len(list), err)
+		}
+	}
+}
