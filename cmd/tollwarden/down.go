@@ -26,9 +26,11 @@ func newDown() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%w\n(--table NAME does without the configuration)", err)
 			}
-			_, err = control.Dial(cfg.Socket).Status(cmd.Context())
-			if !errors.Is(err, control.ErrNotRunning) {
-				return fmt.Errorf("the daemon runs, or something is wrong with its socket %s: stop it first, it would put everything back", cfg.Socket)
+			switch _, err = control.Dial(cfg.Socket).Status(cmd.Context()); {
+			case err == nil:
+				return errors.New("the daemon runs: stop it first, it would put everything back")
+			case !errors.Is(err, control.ErrNotRunning):
+				return fmt.Errorf("it is not certain that the daemon is stopped, which would put everything back: %w", err)
 			}
 			name = cfg.Firewall.Table
 		}
