@@ -347,11 +347,17 @@ func (t *teller) next() {
 			next("Change the password of %s now: `tollwarden rotate %s`.", told.Target, told.Target)
 		case "hangup failed", "hangup intended":
 			next("See that %s has no call: `tollwarden hangup %s`.", told.Target, told.Target)
+		case "hangup-call failed", "hangup-call intended":
+			next("See that the call %s is over: `tollwarden hangup %s` ends it, and the others of its account.", told.Target, t.account)
+		case "lock failed", "lock intended":
+			next("See that %s can call nobody: `tollwarden lock %s`, which says what is in the way.", told.Target, told.Target)
+		case "restrict failed", "restrict intended":
+			next("%s can still be guessed at from everywhere: see that its password is a long one, or change it: `tollwarden rotate %s`.", told.Target, told.Target)
 		case "expire-contacts failed", "expire-contacts intended":
 			next("See that no stranger is registered as %s: restart Asterisk, or remove the contact there.", told.Target)
 		case "ban done":
 			next("If %s is one of yours: `tollwarden unban %s --forgive`, and `tollwarden allow add %s` so that it does not happen again.", told.Target, told.Target, told.Target)
-		case "ban failed":
+		case "ban failed", "ban intended":
 			next("The kernel does not block %s: `tollwarden status` says why.", told.Target)
 		case "notify failed":
 			next("Nobody was told: %s.", told.Detail)

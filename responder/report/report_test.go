@@ -139,6 +139,21 @@ func TestStories(t *testing.T) {
 	}
 }
 
+// Whatever step did not succeed, the report says what to do about it.
+func TestEveryStepThatFailedHasANextOne(t *testing.T) {
+	for _, step := range []string{"ban", "hangup", "hangup-call", "rotate", "expire-contacts", "lock", "restrict"} {
+		for _, state := range []string{"failed", "intended"} {
+			i := guesser()
+			i.Account = "1002"
+			i.Steps = []control.Step{{Step: step, Target: "a-target", State: state, Detail: "the disk is full"}}
+			r := report.Of(i, time.UTC)
+			if !strings.Contains(r.Outcome, "See what to do next") || !slices.ContainsFunc(r.Next, func(s string) bool { return strings.Contains(s, "a-target") }) {
+				t.Errorf("%s %s: %q, next %q", step, state, r.Outcome, r.Next)
+			}
+		}
+	}
+}
+
 // Nothing that a stranger wrote does more than stand there.
 func TestHostileWords(t *testing.T) {
 	for _, c := range text(t, hostile()) {
