@@ -103,6 +103,7 @@ type Rotate struct {
 	Exec       []string // command and arguments for method exec
 	Realtime   string   // realtime family of PJSIP auth objects
 	ExecWithin time.Duration
+	DirectEdit bool // Asterisk never rewrites its own files
 }
 
 // Restrict says when an account under attack can be used from its known

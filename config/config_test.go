@@ -124,6 +124,7 @@ func TestMistakes(t *testing.T) {
 		"exec missing":     {login + "[rotate]\nmethod = \"exec\"\n", `t.toml: rotate.exec: missing: method "exec" needs a command`},
 		"restrict":         {login + "[restrict]\nnetworks = 1\nquiet = \"soon\"\n", "t.toml:5: restrict.networks: 1: want 2 to 30"},
 		"quiet":            {login + "[restrict]\nquiet = \"soon\"\n", `t.toml:5: restrict.quiet: "soon": `},
+		"direct edit":      {login + "[rotate]\ndirect_edit = \"yes\"\n", `t.toml:5: rotate.direct_edit: incompatible types`},
 		"recipient":        {login + "[rotate]\nrecipient = \"ssh-rsa\"\n", `t.toml:5: rotate.recipient: not an age recipient`},
 		"webhook":          {login + "[notify]\nwebhook = \"ops@example.org\"\n", `t.toml:5: notify.webhook: want an http:// or https:// URL`},
 		"relative socket":  {login + "[notify]\nsyslog = \"log\"\n", `t.toml:5: notify.syslog: "log": want an absolute path`},

@@ -49,6 +49,7 @@ type file struct {
 		Exec       *[]string `toml:"exec"`
 		ExecWithin *string   `toml:"exec_within"`
 		Realtime   *string   `toml:"realtime"`
+		DirectEdit *bool     `toml:"direct_edit"`
 	} `toml:"rotate"`
 
 	Restrict struct {

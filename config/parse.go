@@ -375,6 +375,7 @@ func (p *parser) rotate(f *file, c *Config) {
 	}
 	p.duration("rotate.exec_within", in.ExecWithin, &r.ExecWithin)
 	set(in.Realtime, &r.Realtime)
+	set(in.DirectEdit, &r.DirectEdit)
 }
 
 func (p *parser) restrict(f *file, r *Restrict) {

@@ -231,8 +231,7 @@ func (c *crew) expire(ctx context.Context, j job) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, expireWithin)
 	defer cancel()
-	gone, err := c.pbx.ExpireContacts(ctx, j.account)
-	done := count(gone, "registration") + " thrown out"
+	done, err := c.pbx.ExpireContacts(ctx, j.account)
 	if err != nil {
 		c.report(j.incident, n, Failed, failure(done, err))
 		return

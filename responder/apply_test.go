@@ -49,9 +49,9 @@ func (s *script) Rotate(_ context.Context, account string) (string, error) {
 	return "in pjsip.conf", s.rotateErr
 }
 
-func (s *script) ExpireContacts(_ context.Context, account string) (int, error) {
+func (s *script) ExpireContacts(_ context.Context, account string) (string, error) {
 	s.tell("expire %s", account)
-	return 1, nil
+	return "one thrown out, one stays", nil
 }
 func (s *script) Trusted(context.Context) ([]Protected, error)      { return nil, nil }
 func (s *script) Contacts(context.Context) ([]Contact, error)       { return nil, nil }
@@ -119,6 +119,9 @@ func TestContainmentInOrder(t *testing.T) {
 		}
 		if d := i.Steps[1].Detail; !strings.HasPrefix(d, "3 channels ended") {
 			t.Errorf("the hang-up says %q, want the channel that slipped in counted", d)
+		}
+		if d := i.Steps[3].Detail; d != "one thrown out, one stays" {
+			t.Errorf("the registrations: %q, want what Asterisk's side says", d)
 		}
 		if told := strings.Join(n.steps, ", "); told != "ban done, hangup done, rotate done, expire-contacts done, notify intended" {
 			t.Errorf("in the end: %s", told)

@@ -147,15 +147,15 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if _, err := h.Hangup(ctx, "1002", 7); err != nil {
 		t.Error(err)
 	}
-	if _, err := h.ExpireContacts(ctx, "1002", 7); err != nil {
-		t.Error(err)
+	if detail, err := h.ExpireContacts(ctx, "1002", 7); err != nil || detail != "none thrown out" {
+		t.Errorf("expire: %q, %v", detail, err)
 	}
 	for _, account := range []string{"", "AMI/admin"} {
 		if _, err := h.Rotate(ctx, account, 7); !errors.Is(err, responder.ErrRefused) {
 			t.Errorf("rotate %q: %v", account, err)
 		}
 	}
-	want := []string{"rotate 1002 changed; where its phones are is not known", "hangup 1002", "expire-contacts 1002 0 registrations"}
+	want := []string{"rotate 1002 changed; where its phones are is not known", "hangup 1002", "expire-contacts 1002 none thrown out"}
 	if got := h.actions(t); !slices.Equal(got, want) {
 		t.Errorf("recorded %q, want %q", got, want)
 	}

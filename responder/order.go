@@ -39,17 +39,17 @@ func (r *Responder) Hangup(ctx context.Context, account string, uid uint32) ([]s
 }
 
 // ExpireContacts throws out the registrations of an account at an operator's
-// word.
-func (r *Responder) ExpireContacts(ctx context.Context, account string, uid uint32) (n int, err error) {
+// word; detail is what was done.
+func (r *Responder) ExpireContacts(ctx context.Context, account string, uid uint32) (detail string, err error) {
 	if err := r.mayOrder(account); err != nil {
-		return 0, err
+		return "", err
 	}
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, expireWithin)
 	defer cancel()
-	n, err = r.parts.PBX.ExpireContacts(ctx, account)
-	r.acted(now, uid, "expire-contacts", account, count(n, "registration"), err)
-	return n, err
+	detail, err = r.parts.PBX.ExpireContacts(ctx, account)
+	r.acted(now, uid, "expire-contacts", account, detail, err)
+	return detail, err
 }
 
 // mayOrder refuses what must not be done to an account.

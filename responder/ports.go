@@ -64,8 +64,9 @@ type PBX interface {
 	Restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
 	// Lift takes away what Restrict added, and nothing else.
 	Lift(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
-	// ExpireContacts throws out the account's registrations.
-	ExpireContacts(ctx context.Context, account string) (n int, err error)
+	// ExpireContacts throws out the account's registrations; detail is what was
+	// done, also beside an error, and which contacts cannot be thrown out.
+	ExpireContacts(ctx context.Context, account string) (detail string, err error)
 	// Contacts are the registrations Asterisk holds.
 	Contacts(ctx context.Context) ([]Contact, error)
 	// Trusted are whom Asterisk's configuration speaks to: carriers, other

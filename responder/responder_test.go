@@ -159,9 +159,9 @@ func (x *exchange) Rotate(_ context.Context, account string) (string, error) {
 	return "changed", nil
 }
 
-func (x *exchange) ExpireContacts(_ context.Context, account string) (int, error) {
+func (x *exchange) ExpireContacts(_ context.Context, account string) (string, error) {
 	x.note("expire " + account)
-	return 0, nil
+	return "none thrown out", nil
 }
 
 func (x *exchange) Contacts(context.Context) ([]responder.Contact, error) { return x.contacts, nil }

@@ -41,15 +41,11 @@ func (m *Manager) find(ctx context.Context, name string) (*account, error) {
 	}
 	a := &account{name: name}
 	var err error
-	if slices.Contains(m.o.Technologies, PJSIP) {
-		if a.endpoint, err = m.endpoint(ctx, name); err != nil {
-			return nil, fmt.Errorf("look up PJSIP endpoint %s: %w", name, err)
-		}
+	if a.endpoint, err = m.endpoint(ctx, name); err != nil {
+		return nil, fmt.Errorf("look up PJSIP endpoint %s: %w", name, err)
 	}
-	if slices.Contains(m.o.Technologies, ChanSIP) {
-		if a.peer, err = m.sipPeer(ctx, name); err != nil {
-			return nil, fmt.Errorf("look up chan_sip peer %s: %w", name, err)
-		}
+	if a.peer, err = m.sipPeer(ctx, name); err != nil {
+		return nil, fmt.Errorf("look up chan_sip peer %s: %w", name, err)
 	}
 	if a.endpoint == nil && a.peer == nil {
 		return nil, fmt.Errorf("%w: %s is neither a PJSIP endpoint nor a chan_sip peer", ErrNoAccount, name)

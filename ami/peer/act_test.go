@@ -240,8 +240,11 @@ func TestExpireDeletesTheAccountsContactsAlone(t *testing.T) {
 		if !slices.Equal(s.contacts, []string{"1001;@c"}) {
 			t.Errorf("left: %q", s.contacts)
 		}
-		if n, err := New(s, Options{}).ExpireContacts(t.Context(), "1002"); n != 0 || err != nil {
-			t.Errorf("again: %d, %v", n, err)
+		if want := "4 registrations thrown out; in Asterisk's configuration, and still there: sip:door@192.0.2.7"; got.String() != want {
+			t.Errorf("told as %q, want %q", got, want)
+		}
+		if got, err := New(s, Options{}).Expire(t.Context(), "1002"); got.Removed != 0 || err != nil {
+			t.Errorf("again: %+v, %v", got, err)
 		}
 	})
 }
@@ -249,9 +252,9 @@ func TestExpireDeletesTheAccountsContactsAlone(t *testing.T) {
 func TestExpireGivesUpOnAPhoneThatKeepsComingBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &registrar{contacts: []string{"desk;@a"}, comeBack: 1 << 30}
-		n, err := New(s, Options{Rounds: 6}).ExpireContacts(t.Context(), "1002")
-		if !errors.Is(err, errComingBack) || n != 6 {
-			t.Errorf("%d, %v", n, err)
+		got, err := New(s, Options{Rounds: 6}).Expire(t.Context(), "1002")
+		if !errors.Is(err, errComingBack) || got.Removed != 6 {
+			t.Errorf("%+v, %v", got, err)
 		}
 	})
 }
@@ -259,8 +262,8 @@ func TestExpireGivesUpOnAPhoneThatKeepsComingBack(t *testing.T) {
 func TestExpireRealtimeContacts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &registrar{contacts: []string{"desk;@a", "1001;@c"}, refuses: true}
-		if n, err := New(s, Options{}).ExpireContacts(t.Context(), "1002"); n != 1 || err != nil {
-			t.Errorf("%d, %v", n, err)
+		if got, err := New(s, Options{}).Expire(t.Context(), "1002"); got.Removed != 1 || err != nil {
+			t.Errorf("%+v, %v", got, err)
 		}
 		if want := []string{"realtime destroy ps_contacts id desk^3B@a"}; !slices.Equal(s.destroyed, want) {
 			t.Errorf("commands %q", s.destroyed)
@@ -385,10 +388,14 @@ func TestPrivileges(t *testing.T) {
 	}{
 		"call alone": {
 			commands("Hangup system,call", "Redirect call"),
-			Options{Technologies: []Technology{PJSIP}},
+			Options{},
 			[]string{
-				"hangup CoreShowChannels", "rotate GetConfig", "rotate PJSIPShowEndpoint", "rotate Reload", "rotate UpdateConfig",
-				"expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock UpdateConfig", "restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound",
+				"hangup CoreShowChannels",
+				"rotate GetConfig", "rotate PJSIPShowEndpoint", "rotate Reload", "rotate SIPshowpeer", "rotate UpdateConfig",
+				"expire-contacts Command", "expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "expire-contacts SIPshowpeer",
+				"lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock SIPshowpeer", "lock UpdateConfig",
+				"restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "restrict SIPshowpeer",
+				"resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
 			},
 		},
 		"system without config": {
@@ -447,7 +454,11 @@ func TestStanza(t *testing.T) {
 		{[]Technology{ChanSIP}, []string{StepExpire}, "command,reporting"},
 		{[]Technology{PJSIP, ChanSIP}, []string{StepHangup, StepRotate, StepExpire, StepResync}, "command,config,system"},
 	} {
-		p, err := New(commands(), Options{Technologies: c.on}).Privileges(t.Context())
+		var listed []string // what tells that the driver is there
+		for _, on := range c.on {
+			listed = append(listed, map[Technology]string{PJSIP: "PJSIPShowEndpoint system", ChanSIP: "SIPshowpeer system"}[on])
+		}
+		p, err := New(commands(listed...), Options{}).Privileges(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -490,7 +501,8 @@ func TestReadSorcery(t *testing.T) {
 
 func TestOptionsRefused(t *testing.T) {
 	for says, o := range map[string]Options{
-		`technology "IAX2"`:         {Technologies: []Technology{"IAX2"}},
+		"secret length 11":          {SecretLength: 11},
+		"secret length 81":          {SecretLength: 81},
 		`rotation method "by hand"`: {Method: "by hand"},
 		"needs a hook command":      {Method: Exec},
 		"realtime family":           {RealtimeFamily: "a b"},

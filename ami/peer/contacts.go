@@ -151,11 +151,16 @@ type Expired struct {
 	Permanent []string // contacts of the configuration, which stay: URIs, or "host" for a chan_sip peer with a fixed address
 }
 
-// ExpireContacts throws out every registration of the account, as Expire does,
-// and returns how many there were.
-func (m *Manager) ExpireContacts(ctx context.Context, account string) (n int, err error) {
-	e, err := m.Expire(ctx, account)
-	return e.Removed, err
+// String is what was done, in words.
+func (e Expired) String() string {
+	words := fmt.Sprintf("%d registrations thrown out", e.Removed)
+	if e.Removed == 1 {
+		words = "1 registration thrown out"
+	}
+	if len(e.Permanent) > 0 {
+		words += "; in Asterisk's configuration, and still there: " + strings.Join(e.Permanent, ", ")
+	}
+	return words
 }
 
 // Expire throws out every registration of the account on both technologies and

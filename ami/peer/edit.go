@@ -208,7 +208,7 @@ func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change
 		if e.copies[f] != "" {
 			continue // a writer before this one has put the file back since
 		}
-		name, err := t.keepCopy(f, time.Now(), m.o.KeepCopies)
+		name, err := t.keepCopy(f, time.Now())
 		if err != nil {
 			return nil, err
 		}

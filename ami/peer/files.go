@@ -111,10 +111,13 @@ func (t *tree) includes(o Options, l confLine, pattern string, depth int) (bool,
 	return plain, nil
 }
 
-// local turns Asterisk's name of a config file into a path of this process.
+// local turns Asterisk's name of a config file into a path of this process. An
+// Asterisk in a container has its folder where every Asterisk has it.
 func (o Options) local(ref string) string {
-	if rel, ok := strings.CutPrefix(ref, strings.TrimRight(o.PBXConfigDir, "/")+"/"); ok {
-		ref = rel
+	for _, dir := range []string{o.ConfigDir, usualConfigDir} {
+		if rel, ok := strings.CutPrefix(ref, strings.TrimRight(dir, "/")+"/"); ok {
+			return filepath.Join(o.ConfigDir, rel)
+		}
 	}
 	if filepath.IsAbs(ref) {
 		return filepath.Clean(ref)
@@ -180,12 +183,15 @@ func (f *confFile) generated() bool {
 	})
 }
 
+// keptCopies is how many copies of each config file stay.
+const keptCopies = 10
+
 // copyStamp orders the copies of a file by name as by time.
 const copyStamp = "20060102T150405.000000Z"
 
 // keepCopy writes FILE.tollwarden-TIME beside the file, with its mode and owner,
-// and lets go of the oldest copies beyond the bound.
-func (t *tree) keepCopy(f *confFile, now time.Time, bound int) (string, error) {
+// and lets go of the oldest copies beyond keptCopies.
+func (t *tree) keepCopy(f *confFile, now time.Time) (string, error) {
 	var name string
 	err := fs.ErrExist
 	for try := 0; errors.Is(err, fs.ErrExist) && try < 100; try++ { // the clock may have been set back
@@ -205,7 +211,7 @@ func (t *tree) keepCopy(f *confFile, now time.Time, bound int) (string, error) {
 		return name, nil
 	}
 	slices.Sort(copies)
-	for len(copies) > bound {
+	for len(copies) > keptCopies {
 		os.Remove(copies[0]) // the bound is kept next time when this fails
 		copies = copies[1:]
 	}

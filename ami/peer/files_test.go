@@ -35,7 +35,7 @@ func TestChownIsPrivilegeEnough(t *testing.T) {
 		if err := unix.Capset(&hdr, &data[0]); err != nil {
 			panic(err)
 		}
-		name, err := files.keepCopy(was, time.Now(), 3)
+		name, err := files.keepCopy(was, time.Now())
 		if err != nil {
 			t.Error(err)
 		}
@@ -55,6 +55,21 @@ func TestChownIsPrivilegeEnough(t *testing.T) {
 		sys := st.Sys().(*syscall.Stat_t)
 		if sys.Uid != 12345 || sys.Gid != 12346 || st.Mode().Perm() != 0o640 {
 			t.Errorf("%s: %d:%d %o, want the owner and mode of the file it replaces", name, sys.Uid, sys.Gid, st.Mode().Perm())
+		}
+	}
+}
+
+// An Asterisk in a container names its folder otherwise than this process.
+func TestConfigFilesOfAnAsteriskInAContainer(t *testing.T) {
+	o := Options{ConfigDir: "/srv/pbx/etc"}.withDefaults()
+	for ref, want := range map[string]string{
+		"pjsip.conf":                "/srv/pbx/etc/pjsip.conf",
+		"/etc/asterisk/phones.conf": "/srv/pbx/etc/phones.conf",
+		"/srv/pbx/etc/phones.conf":  "/srv/pbx/etc/phones.conf",
+		"/opt/phones.conf":          "/opt/phones.conf",
+	} {
+		if got := o.local(ref); got != want {
+			t.Errorf("%s is read from %s, want %s", ref, got, want)
 		}
 	}
 }

@@ -189,8 +189,8 @@ func TestContainmentOfAThiefWhoRedials(t *testing.T) {
 		if _, err := m.Rotate(soon(t), "1002"); err != nil {
 			t.Error(err)
 		}
-		if n, err := m.ExpireContacts(soon(t), "1002"); err != nil || n == 0 {
-			t.Errorf("expired %d, %v", n, err)
+		if e, err := m.Expire(soon(t), "1002"); err != nil || e.Removed == 0 {
+			t.Errorf("expired %d, %v", e.Removed, err)
 		}
 		ended, err := m.Hangup(soon(t), "1002")
 		if err != nil {

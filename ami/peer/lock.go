@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-
-	"github.com/tollwarden/tollwarden/ami"
 )
 
 // LockedContext is the dialplan context of a locked account. It need not exist:
@@ -152,10 +149,10 @@ func (m *Manager) moveIn(ctx context.Context, e edit, variable, to, module strin
 // liveContext waits until Asterisk itself shows the context.
 func (m *Manager) liveContext(ctx context.Context, name, want string) error {
 	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
-		if e, err := m.endpointIf(ctx, name); err != nil || e != nil && e.context == want {
+		if e, err := m.endpoint(ctx, name); err != nil || e != nil && e.context == want {
 			return err == nil, err
 		}
-		p, err := m.peerIf(ctx, name)
+		p, err := m.sipPeer(ctx, name)
 		return p != nil && p.Get("Context") == want, err
 	})
 	if err == nil && !held {
@@ -165,20 +162,4 @@ func (m *Manager) liveContext(ctx context.Context, name, want string) error {
 		return fmt.Errorf("check the live context: %w", err)
 	}
 	return nil
-}
-
-// endpointIf is endpoint where PJSIP is looked at at all.
-func (m *Manager) endpointIf(ctx context.Context, name string) (*endpoint, error) {
-	if !slices.Contains(m.o.Technologies, PJSIP) {
-		return nil, nil
-	}
-	return m.endpoint(ctx, name)
-}
-
-// peerIf is sipPeer where chan_sip is looked at at all.
-func (m *Manager) peerIf(ctx context.Context, name string) (ami.Message, error) {
-	if !slices.Contains(m.o.Technologies, ChanSIP) {
-		return nil, nil
-	}
-	return m.sipPeer(ctx, name)
 }

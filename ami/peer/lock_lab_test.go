@@ -57,7 +57,7 @@ func TestLockThatACacheHides(t *testing.T) {
 		{"taken back", nil, "", "internal"},
 		{"and it cannot be taken back", []string{" internal"}, "PJSIP=internal", peer.LockedContext},
 	} {
-		m := peer.New(stale{client, c.deny}, peer.Options{ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", VerifyWithin: time.Second})
+		m := peer.New(stale{client, c.deny}, peer.Options{ConfigDir: l.Path("/etc/asterisk"), VerifyWithin: time.Second})
 		was, _, err := m.Lock(soon(t), lab.RealtimeAccount)
 		if err == nil || was != c.was || errors.Is(err, peer.ErrUncertain) != (c.was != "") {
 			t.Errorf("%s: before %q, %v", c.name, was, err)
@@ -66,7 +66,7 @@ func TestLockThatACacheHides(t *testing.T) {
 			t.Errorf("%s: the row says %q", c.name, got)
 		}
 	}
-	m := peer.New(client, peer.Options{ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk"})
+	m := peer.New(client, peer.Options{ConfigDir: l.Path("/etc/asterisk")})
 	if _, _, err := m.Lock(soon(t), lab.RealtimeAccount); err != nil {
 		t.Errorf("with a cache that can be emptied: %v", err)
 	}

@@ -27,6 +27,8 @@ const (
 	ChanSIP Technology = "SIP"
 )
 
+var technologies = []Technology{PJSIP, ChanSIP}
+
 // Method is a way to change a secret.
 type Method string
 
@@ -43,20 +45,12 @@ const (
 // Options say how a Manager works. The zero value works beside an Asterisk that
 // keeps its files in /etc/asterisk, but cannot rotate: that needs a Vault.
 type Options struct {
-	// Technologies limits where accounts are looked for. Empty: both.
-	Technologies []Technology
 	// Method forces one way to rotate. Auto by default.
 	Method Method
 
 	// ConfigDir is Asterisk's config folder as this process sees it
 	// (default /etc/asterisk).
 	ConfigDir string
-	// PBXConfigDir is the same folder as Asterisk itself names it, for an
-	// Asterisk in a container or a chroot (default: ConfigDir).
-	PBXConfigDir string
-	// KeepCopies is how many copies FILE.tollwarden-TIME of each config file
-	// stay after a rotation (default 10).
-	KeepCopies int
 	// DirectEdit never lets Asterisk rewrite its files: this process changes the
 	// one line itself and renames the new file into place. The AMI user then
 	// needs no write class config. By default Asterisk's UpdateConfig writes,
@@ -66,8 +60,8 @@ type Options struct {
 	// what sorcery.conf says, or ps_auths.
 	RealtimeFamily string
 
-	// Secret says what new secrets look like.
-	Secret SecretOptions
+	// SecretLength is how many characters a new secret has, 12 to 80 (default 24).
+	SecretLength int
 	// Vault keeps a new secret before Asterisk is changed. Rotate refuses to
 	// work without one.
 	Vault Vault
@@ -84,11 +78,6 @@ type Options struct {
 // Validate reports what is wrong with the options, naming the way out.
 func (o Options) Validate() error {
 	var errs []error
-	for _, t := range o.Technologies {
-		if t != PJSIP && t != ChanSIP {
-			errs = append(errs, fmt.Errorf("technology %q: must be %q or %q", t, PJSIP, ChanSIP))
-		}
-	}
 	if !slices.Contains([]Method{Auto, PJSIPFile, PJSIPRealtime, ChanSIPFile, Exec}, o.Method) {
 		errs = append(errs, fmt.Errorf("rotation method %q: must be empty, %q, %q, %q or %q",
 			o.Method, PJSIPFile, PJSIPRealtime, ChanSIPFile, Exec))
@@ -99,19 +88,21 @@ func (o Options) Validate() error {
 	if o.RealtimeFamily != "" && checkName(o.RealtimeFamily) != nil {
 		errs = append(errs, fmt.Errorf("realtime family %q: only letters, digits, '_' and '-'", o.RealtimeFamily))
 	}
-	return errors.Join(append(errs, o.Secret.validate())...)
+	// chan_sip keeps 80 characters of a secret.
+	if n := o.withDefaults().SecretLength; n < 12 || n > 80 {
+		errs = append(errs, fmt.Errorf("secret length %d: must be 12 to 80", n))
+	}
+	return errors.Join(errs...)
 }
 
+// usualConfigDir is Asterisk's config folder unless somebody has moved it.
+const usualConfigDir = "/etc/asterisk"
+
 func (o Options) withDefaults() Options {
-	o.ConfigDir = cmp.Or(o.ConfigDir, "/etc/asterisk")
-	o.PBXConfigDir = cmp.Or(o.PBXConfigDir, o.ConfigDir)
-	o.KeepCopies = cmp.Or(o.KeepCopies, 10)
+	o.ConfigDir = cmp.Or(o.ConfigDir, usualConfigDir)
 	o.VerifyWithin = cmp.Or(o.VerifyWithin, 10*time.Second)
 	o.Rounds = cmp.Or(o.Rounds, 20)
-	o.Secret = o.Secret.withDefaults()
-	if len(o.Technologies) == 0 {
-		o.Technologies = []Technology{PJSIP, ChanSIP}
-	}
+	o.SecretLength = cmp.Or(o.SecretLength, 24)
 	return o
 }
 

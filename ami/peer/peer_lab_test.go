@@ -51,8 +51,8 @@ func manager(t *testing.T, l *lab.Lab, change ...func(*peer.Options)) (m *peer.M
 	t.Helper()
 	vault = filepath.Join(t.TempDir(), "secrets")
 	o := peer.Options{
-		ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk",
-		Vault: peer.NewFileVault(vault),
+		ConfigDir: l.Path("/etc/asterisk"),
+		Vault:     peer.NewFileVault(vault),
 	}
 	for _, c := range change {
 		c(&o)
@@ -343,8 +343,8 @@ func TestRotateRealtime(t *testing.T) {
 		t.Errorf("detail: %s", detail)
 	}
 	rotate(t, m, vault, phone(t, office, "1002")) // still from the file
-	if n, err := m.ExpireContacts(soon(t), lab.RealtimeAccount); err != nil || n != 1 {
-		t.Errorf("expired %d contacts, %v", n, err)
+	if e, err := m.Expire(soon(t), lab.RealtimeAccount); err != nil || e.Removed != 1 {
+		t.Errorf("expired %d contacts, %v", e.Removed, err)
 	}
 }
 
@@ -379,8 +379,8 @@ func TestExpireContacts(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		if n, err := m.ExpireContacts(soon(t), "1002"); err != nil || n != want {
-			t.Fatalf("expired %d, %v; want %d", n, err, want)
+		if e, err := m.Expire(soon(t), "1002"); err != nil || e.Removed != want {
+			t.Fatalf("expired %d, %v; want %d", e.Removed, err, want)
 		}
 		t.Logf("expired in %v", time.Since(start).Round(time.Millisecond))
 		if left := of("1002"); len(left) != 0 {
@@ -389,8 +389,8 @@ func TestExpireContacts(t *testing.T) {
 		if len(of("1001")) != 1 {
 			t.Error("1001 was hit")
 		}
-		if n, err := m.ExpireContacts(soon(t), "1002"); err != nil || n != 0 {
-			t.Errorf("again: expired %d, %v", n, err)
+		if e, err := m.Expire(soon(t), "1002"); err != nil || e.Removed != 0 {
+			t.Errorf("again: expired %d, %v", e.Removed, err)
 		}
 	})
 }
@@ -450,11 +450,11 @@ func TestUserWithoutPrivileges(t *testing.T) {
 	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		vault := filepath.Join(t.TempDir(), "secrets")
 		m := peer.New(login(t, l, lab.WatcherUser, lab.WatcherSecret), peer.Options{
-			ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", Vault: peer.NewFileVault(vault),
+			ConfigDir: l.Path("/etc/asterisk"), Vault: peer.NewFileVault(vault),
 		})
 		_, herr := m.Hangup(soon(t), "1002")
 		_, rerr := m.Rotate(soon(t), "1002")
-		_, eerr := m.ExpireContacts(soon(t), "1002")
+		_, eerr := m.Expire(soon(t), "1002")
 		for step, err := range map[string]error{"hangup": herr, "rotate": rerr, "expire-contacts": eerr} {
 			var denied *peer.PermissionError
 			if step == "expire-contacts" && l.Version == lab.Asterisk16 && err == nil {
@@ -514,7 +514,7 @@ func TestStanzaIsEnough(t *testing.T) {
 		}
 		vault := filepath.Join(t.TempDir(), "secrets")
 		small := peer.New(login(t, l, "smallest", "lab-smallest"), peer.Options{
-			ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", Vault: peer.NewFileVault(vault),
+			ConfigDir: l.Path("/etc/asterisk"), Vault: peer.NewFileVault(vault),
 		})
 		if p, err := small.Privileges(soon(t)); err != nil || len(p.Lacks) != 0 {
 			t.Errorf("lacks %v, %v", p.Lacks, err)
@@ -525,8 +525,8 @@ func TestStanzaIsEnough(t *testing.T) {
 			t.Fatal("cannot register before")
 		}
 		rotate(t, small, vault, ph)
-		if n, err := small.ExpireContacts(soon(t), "1002"); err != nil || n != 1 {
-			t.Errorf("expired %d, %v", n, err)
+		if e, err := small.Expire(soon(t), "1002"); err != nil || e.Removed != 1 {
+			t.Errorf("expired %d, %v", e.Removed, err)
 		}
 		if _, err := small.Hangup(soon(t), "1002"); err != nil {
 			t.Error(err)
@@ -548,7 +548,7 @@ func TestFailedRotationLeavesTheFilesAsTheyWere(t *testing.T) {
 		vault := filepath.Join(t.TempDir(), "secrets")
 		// The connection fails when Asterisk is to read the change.
 		m := peer.New(noReload{login(t, l, lab.AMIUser, lab.AMISecret), new(bool)}, peer.Options{
-			ConfigDir: l.Path("/etc/asterisk"), PBXConfigDir: "/etc/asterisk", Vault: peer.NewFileVault(vault),
+			ConfigDir: l.Path("/etc/asterisk"), Vault: peer.NewFileVault(vault),
 		})
 		_, err = m.Rotate(soon(t), "1002")
 		if err == nil {

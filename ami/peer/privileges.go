@@ -118,24 +118,24 @@ func classList(priv string) []string {
 	})
 }
 
-// usable are the configured technologies whose listing action is permitted; all
-// configured ones when none is, because then nothing can be told.
+// usable are the technologies whose listing action is permitted; both when none
+// is, because then nothing can be told.
 func (m *Manager) usable(allowed map[string]bool) []Technology {
 	mark := map[Technology]string{PJSIP: "PJSIPShowEndpoint", ChanSIP: "SIPshowpeer"}
-	out := slices.DeleteFunc(slices.Clone(m.o.Technologies), func(t Technology) bool { return !allowed[mark[t]] })
+	out := slices.DeleteFunc(slices.Clone(technologies), func(t Technology) bool { return !allowed[mark[t]] })
 	if len(out) == 0 {
-		return m.o.Technologies
+		return technologies
 	}
 	return out
 }
 
-// loaded are the configured technologies whose module is there, as far as the
+// loaded are the technologies whose module is there, as far as the
 // user may know. To ask again and again for what is not there is an error each
 // time in Asterisk's security log.
 func (m *Manager) loaded(ctx context.Context) []Technology {
 	r, err := m.do(ctx, action("ListCommands"))
 	if err != nil {
-		return m.o.Technologies
+		return technologies
 	}
 	listed := map[string]bool{}
 	for _, f := range r.Fields {

@@ -17,7 +17,7 @@ import (
 // how it was checked; never the secret.
 //
 // Registrations and calls under way survive a rotation: Hangup and
-// ExpireContacts end them.
+// Expire end them.
 func (m *Manager) Rotate(ctx context.Context, account string) (detail string, err error) {
 	if m.invalid != nil {
 		return "", m.invalid
@@ -38,7 +38,7 @@ func (m *Manager) Rotate(ctx context.Context, account string) (detail string, er
 	if err != nil {
 		return "", fmt.Errorf("rotate %s: %w", account, err)
 	}
-	secret, err := m.o.Secret.generate()
+	secret, err := newSecret(m.o.SecretLength)
 	if err != nil {
 		return "", fmt.Errorf("rotate %s: %w", account, err)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 func rotator(f *fakePBX, v *memoryVault, change ...func(*Options)) *Manager {
-	o := Options{ConfigDir: f.dir, PBXConfigDir: "/etc/asterisk", VerifyWithin: time.Second}
+	o := Options{ConfigDir: f.dir, VerifyWithin: time.Second}
 	if v != nil {
 		o.Vault = v
 	}
@@ -242,7 +242,7 @@ func TestRotationsRefusedBeforeAnythingChanges(t *testing.T) {
 		"unsafe name":                     {account: "10;02", is: ErrUnsafeName},
 		"no such account":                 {account: "1999", is: ErrNoAccount},
 		"no vault":                        {account: "1002", options: func(o *Options) { o.Vault = nil }, says: "set a vault"},
-		"bad options":                     {account: "1002", options: func(o *Options) { o.Secret.Length = 4 }, says: "secret length 4"},
+		"bad options":                     {account: "1002", options: func(o *Options) { o.SecretLength = 4 }, says: "secret length 4"},
 		"endpoint told by its address":    {account: "trunk", files: map[string]string{"pjsip.conf": "[trunk]\ntype=endpoint\naors=trunk\n"}, says: "no auth object"},
 		"auth object missing":             {account: "1", files: map[string]string{"pjsip.conf": "[1]\ntype=endpoint\nauth=gone\n"}, says: "does not exist"},
 		"auth also for calls out":         {account: "1", files: map[string]string{"pjsip.conf": "[1]\ntype=endpoint\nauth=1\noutbound_auth=1\n[1]\ntype=auth\nusername=1\npassword=old-1001\n"}, says: "outbound_auth"},
@@ -288,17 +288,17 @@ func TestVaultThatFailsStopsTheRotation(t *testing.T) {
 
 func TestCopiesAreBounded(t *testing.T) {
 	f, v := newFakePBX(t, nil), &memoryVault{}
-	m := rotator(f, v, func(o *Options) { o.KeepCopies = 3 })
-	for range 6 {
+	m := rotator(f, v)
+	for range keptCopies + 3 {
 		if _, err := m.Rotate(t.Context(), "1002"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	copies, _ := filepath.Glob(filepath.Join(f.dir, "*.tollwarden-*"))
-	if len(copies) != 3 {
+	if len(copies) != keptCopies {
 		t.Fatalf("%d copies", len(copies))
 	}
-	if newest := f.file(filepath.Base(copies[2])); !strings.Contains(newest, v.kept[4].Secret) {
+	if newest := f.file(filepath.Base(copies[keptCopies-1])); !strings.Contains(newest, v.kept[keptCopies+1].Secret) {
 		t.Error("the newest copy is not the file before the last rotation")
 	}
 }

@@ -29,7 +29,7 @@ func TestTrustedSaysWhenThereAreMore(t *testing.T) {
 				r.Events = append(r.Events, event("Event", "IdentifyDetail", "Match", "203.0.113.80/32"))
 			}
 			return r, nil
-		}), Options{Technologies: []Technology{PJSIP}})
+		}), Options{})
 		list, err := m.Trusted(t.Context())
 		if len(list) != maxTrunks || (err == nil) != complete || !complete && !errors.Is(err, ErrManyTrunks) {
 			t.Errorf("of %d: %d, %v", trunks, len(list), err)

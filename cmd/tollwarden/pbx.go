@@ -132,8 +132,9 @@ func (p *pbx) Lift(ctx context.Context, account string, to []netip.Prefix) (stri
 }
 
 // ExpireContacts throws out the account's registrations.
-func (p *pbx) ExpireContacts(ctx context.Context, account string) (int, error) {
-	return retry(ctx, func() (int, error) { return p.manager.ExpireContacts(ctx, account) })
+func (p *pbx) ExpireContacts(ctx context.Context, account string) (string, error) {
+	done, err := retry(ctx, func() (peer.Expired, error) { return p.manager.Expire(ctx, account) })
+	return done.String(), err
 }
 
 // retry repeats what is harmless to repeat when the session broke under it.

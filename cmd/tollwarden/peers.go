@@ -17,9 +17,9 @@ var methods = map[string]peer.Method{
 func peerOptions(cfg *config.Config) (peer.Options, error) {
 	r := cfg.Rotate
 	o := peer.Options{
-		Method: methods[r.Method], ConfigDir: cfg.Asterisk.ConfigDir, RealtimeFamily: r.Realtime,
-		Secret: peer.SecretOptions{Length: r.Length},
-		Hook:   peer.Hook{Command: r.Exec, Timeout: r.ExecWithin},
+		Method: methods[r.Method], ConfigDir: cfg.Asterisk.ConfigDir, RealtimeFamily: r.Realtime, DirectEdit: r.DirectEdit,
+		SecretLength: r.Length,
+		Hook:         peer.Hook{Command: r.Exec, Timeout: r.ExecWithin},
 	}
 	var err error
 	if o.Vault, err = vaultOf(cfg); err != nil {

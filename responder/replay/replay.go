@@ -432,7 +432,7 @@ func (nothing) Allow([]netip.Prefix) error                             { return 
 func (nothing) Bans(time.Time) []responder.Ban                         { return nil }
 func (nothing) Hangup(context.Context, string) ([]string, error)       { return nil, nil }
 func (nothing) Rotate(context.Context, string) (string, error)         { return "", nil }
-func (nothing) ExpireContacts(context.Context, string) (int, error)    { return 0, nil }
+func (nothing) ExpireContacts(context.Context, string) (string, error) { return "", nil }
 func (nothing) Lock(context.Context, string) (string, string, error)   { return "", "", nil }
 func (nothing) Unlock(context.Context, string, string) (string, error) { return "", nil }
 func (nothing) Restrict(context.Context, string, []netip.Prefix) (string, error) {
