@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
@@ -17,6 +19,10 @@ const habitLocked = "locked"
 // unknownContext is kept of an account that was found locked in Asterisk: no
 // context that Unlock could write back.
 const unknownContext = "unknown"
+
+// inPart ends what is kept of an account whose lock failed, and may have taken
+// effect in part: its calls are ended as if Asterisk had not been told.
+const inPart = "in-part"
 
 // Lock takes an account's calls away at an operator's word, until Unlock.
 func (r *Responder) Lock(ctx context.Context, account string, uid uint32) (detail string, err error) {
@@ -40,7 +46,10 @@ func (r *Responder) lockUp(ctx context.Context, account string) (detail string, 
 	if was == "" && err == nil {
 		was = unknownContext // locked before, and nobody here knows from where
 	}
-	if was != "" {
+	switch {
+	case was != "" && err != nil:
+		r.keepLocked(account, was+" "+inPart)
+	case was != "":
 		r.keepLocked(account, was)
 	}
 	if errors.Is(err, ErrRefused) {
@@ -98,7 +107,7 @@ func (r *Responder) unlock(ctx context.Context, account, was string) (detail str
 	if was != "" {
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), rotateWithin)
 		defer cancel()
-		detail, err = r.parts.PBX.Unlock(within, account, was)
+		detail, err = r.parts.PBX.Unlock(within, account, strings.TrimSuffix(was, " "+inPart))
 	} else {
 		detail = "Asterisk had not been told"
 	}
@@ -116,14 +125,15 @@ func (r *Responder) forgetLocked(account string) {
 }
 
 // keepLocked remembers a lock, and says whether there was none; one known
-// already keeps what unlocks it.
+// already keeps what unlocks it, and one in part takes the rest.
 func (r *Responder) keepLocked(account, was string) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	known, locked := r.locked[account]
-	if known != "" {
+	if known != "" && (was == "" || !strings.HasSuffix(known, inPart)) {
 		return false
 	}
+	was = joined(known, was)
 	r.locked[account] = was
 	now := time.Now()
 	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
@@ -131,10 +141,21 @@ func (r *Responder) keepLocked(account, was string) (news bool) {
 	return !locked
 }
 
+// joined is what unlocks an account locked in part before, and then again.
+func joined(known, was string) string {
+	words := slices.DeleteFunc(strings.Fields(known), func(word string) bool { return word == inPart })
+	for word := range strings.FieldsSeq(was) {
+		if !slices.Contains(words, word) && (word != unknownContext || len(words) == 0) {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
 // endLocked ends a call of an account that Asterisk could not be told to lock. The caller holds
 // the lock.
 func (r *Responder) endLocked(c calls.Channel) {
-	if was, locked := r.locked[c.Account]; r.policy.Observe || !locked || was != "" {
+	if was, locked := r.locked[c.Account]; r.policy.Observe || !locked || was != "" && !strings.HasSuffix(was, inPart) {
 		return // Asterisk itself says what a locked account may still dial
 	}
 	r.endSoon(ending{channel: c.Name})
