@@ -104,11 +104,15 @@ func (m *Manager) movePJSIP(ctx context.Context, name, now, to string) (string, 
 // moveStored changes the context in the database. What Asterisk does not show
 // then is taken back: a cache would let it take effect later, unknown to anybody.
 func (m *Manager) moveStored(ctx context.Context, s sorcery, name string, c swap, live func(context.Context) error) (string, error) {
-	if err := m.realtimeUpdate(ctx, s.endpointFamily, name, c.name, c.value); err != nil {
-		return "", err
+	err := m.realtimeUpdate(ctx, s.endpointFamily, name, c.name, c.value)
+	if denied := (*PermissionError)(nil); errors.As(err, &denied) {
+		return "", err // nothing was written; a lost connection does not say so
 	}
-	m.expireCaches(ctx, s.endpointCaches, name)
-	if err := live(ctx); err != nil {
+	if err == nil {
+		m.expireCaches(ctx, s.endpointCaches, name)
+		err = live(ctx)
+	}
+	if err != nil {
 		err = m.realtimeUndo(ctx, s.endpointFamily, name, []swap{c}, err)
 		m.expireCaches(context.WithoutCancel(ctx), s.endpointCaches, name)
 		return "", err

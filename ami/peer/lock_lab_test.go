@@ -56,6 +56,7 @@ func TestLockThatACacheHides(t *testing.T) {
 	}{
 		{"taken back", nil, "", "internal"},
 		{"and it cannot be taken back", []string{" internal"}, "PJSIP=internal", peer.LockedContext},
+		{"and nothing can be written", []string{" internal", " " + peer.LockedContext}, "PJSIP=internal", peer.LockedContext},
 	} {
 		m := peer.New(stale{client, c.deny}, peer.Options{ConfigDir: l.Path("/etc/asterisk"), VerifyWithin: time.Second})
 		was, _, err := m.Lock(soon(t), lab.RealtimeAccount)
