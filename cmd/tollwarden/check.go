@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/peer"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // checkWithin bounds the questions to Asterisk.
@@ -105,15 +105,8 @@ func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
 		names = append(names, fmt.Sprintf("%s (%d)", name, points))
 	}
 	slices.Sort(names)
-	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, points(t.Score), t.Per,
+	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, report.Count(t.Score, "point"), t.Per,
 		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
-}
-
-func points(n int) string {
-	if n == 1 {
-		return "1 point"
-	}
-	return strconv.Itoa(n) + " points"
 }
 
 func playbookWords(cfg *config.Config, name string) string {
