@@ -17,6 +17,9 @@ import (
 const (
 	// lookEvery is how often the daemon looks at its own health.
 	lookEvery = time.Second
+	// filesEvery is how often it looks at the files of others among that: they
+	// change by a person's hand.
+	filesEvery = 10 * time.Second
 	// alarmAfter is how long it has to be degraded before somebody is told: a
 	// connection that is back at once is no alarm.
 	alarmAfter = 10 * time.Second
@@ -24,8 +27,11 @@ const (
 
 // checks are what must hold for the daemon to stop an attack now. They are
 // what status, /healthz, the metrics, systemd and the alarms all say.
-func (d *daemon) checks(now time.Time) []control.Check {
-	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), d.checkFiles(), desk{d}.proof(), d.checkLedger(), desk{d}.eyes(now)}
+func (d *daemon) checks(now time.Time) []control.Check { return d.checksBeside(d.checkFiles(), now) }
+
+// checksBeside are the checks beside that of the files.
+func (d *daemon) checksBeside(files control.Check, now time.Time) []control.Check {
+	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), files, desk{d}.proof(), d.checkLedger(), desk{d}.eyes(now)}
 }
 
 func failing(checks []control.Check) []control.Check {
@@ -118,12 +124,16 @@ func (d *daemon) watchHealth(ctx context.Context) error {
 	}
 	v, o := vigil{}, overload{}
 	status := ""
+	files, looked := d.checkFiles(), time.Now()
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
 		select {
 		case now := <-tick.C:
-			checks := d.checks(now)
+			if now.Sub(looked) >= filesEvery {
+				files, looked = d.checkFiles(), now
+			}
+			checks := d.checksBeside(files, now)
 			d.announce(&v, now, checks)
 			o.look(now, d)
 			if limit > 0 && alive(checks, d.canary.song(now).trouble) {

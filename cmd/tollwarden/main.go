@@ -1,3 +1,7 @@
+// The runtime need not ask each second how many processors there are: an idle
+// daemon sleeps.
+//go:debug updatemaxprocs=0
+
 // Command tollwarden protects an Asterisk PBX against password guessing and
 // toll fraud. `tollwarden run` is the daemon, the other commands serve the
 // person who operates it.
