@@ -8,34 +8,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Challenge is one nonce that left this host for an address: 401 or 407 over
-// UDP, as the kernel saw it go. The zero Challenge stands for some that were not
-// seen.
+// Challenge is one nonce of PJSIP's that left this host for an address: 401 or
+// 407 over UDP, as the kernel saw it go. The zero Challenge stands for some that
+// were not seen.
 type Challenge struct {
 	To netip.AddrPort
 	// For is whose request it answers, as Asterisk had it. It is not where it
-	// goes when the request asked for that: RFC 3261 18.2.2, maddr. Invalid when
-	// the answer does not tell, which PJSIP's always do.
-	For   netip.Addr
+	// goes when the request asked for that: RFC 3261 18.2.2, maddr. It is more
+	// than one where a stranger has written into the answer: any of them, then.
+	For   []netip.Addr
 	Nonce []byte // borrowed
 }
 
-// maxNonce is longer than any of Asterisk's (PJSIP: 43 bytes, chan_sip: 8).
+// maxNonce is longer than any of PJSIP's, of 43 bytes.
 const maxNonce = 128
 
 // challengesIn reads the challenges in an IP packet (RFC 791, 8200, 768, 3261)
 // and calls fn for each: the same answer may challenge by several algorithms.
 // What is no such packet, or is cut, holds none.
+//
+// A stranger writes into it: he gets his Via, Record-Route, Call-ID, From and To
+// back, and PJSIP takes all between [ and ] for a host, line ends, too
+// (int_parse_host). But these stand before CSeq, of which he writes a number and
+// one word (pjsip_endpt_create_response). So what is behind the last line that
+// begins with CSeq is Asterisk's own.
+//
+// The nonces of chan_sip, which has no slash in them, are left out: it sends the
+// same one to whoever repeats a request (see ami.Event.Proven).
 func challengesIn(packet []byte, fn func(Challenge)) {
 	to, payload, ok := udpOf(packet)
-	if !ok {
+	if !ok || !bytes.HasPrefix(payload, []byte("SIP/2.0 401 ")) && !bytes.HasPrefix(payload, []byte("SIP/2.0 407 ")) {
 		return
 	}
-	status, rest, ok := bytes.Cut(payload, []byte("\r\n"))
-	if !ok || !bytes.HasPrefix(status, []byte("SIP/2.0 401 ")) && !bytes.HasPrefix(status, []byte("SIP/2.0 407 ")) {
+	own := bytes.LastIndex(payload, []byte("\r\nCSeq:"))
+	if own < 0 {
 		return
 	}
-	of := receivedFrom(rest)
+	of, rest := receivedFrom(payload[:own]), payload[own+2:]
 	for len(rest) > 0 {
 		var line []byte
 		line, rest, ok = bytes.Cut(rest, []byte("\r\n"))
@@ -47,21 +56,27 @@ func challengesIn(packet []byte, fn func(Challenge)) {
 		if !bytes.EqualFold(name, []byte("WWW-Authenticate")) && !bytes.EqualFold(name, []byte("Proxy-Authenticate")) {
 			continue
 		}
-		if nonce := parameter(value, "nonce"); len(nonce) > 0 && len(nonce) <= maxNonce {
+		if nonce := parameter(value, "nonce"); bytes.Contains(nonce, []byte("/")) && len(nonce) <= maxNonce {
 			fn(Challenge{to, of, nonce})
 		}
 	}
 }
 
-// receivedFrom is where Asterisk had the request from, as the first Via says,
-// which is the first header. What a stranger writes into it comes behind
-// (pjsip_via_hdr_print), but for a host and a maddr without semicolons.
-func receivedFrom(headers []byte) netip.Addr {
-	via, _, _ := bytes.Cut(headers, []byte("\r\n"))
-	_, v, _ := bytes.Cut(via, []byte(";received="))
-	v, _, _ = bytes.Cut(v, []byte(";"))
-	addr, _ := netip.ParseAddr(string(bytes.Trim(v, "[]")))
-	return addr.Unmap()
+// receivedFrom is where Asterisk can have had a request from: what it writes
+// into the first Via of every answer (pjsip_via_hdr_print), among all that a
+// stranger may have written like it, before and behind.
+func receivedFrom(headers []byte) (of []netip.Addr) {
+	for {
+		_, rest, found := bytes.Cut(headers, []byte(";received="))
+		if !found {
+			return of
+		}
+		v, _, _ := bytes.Cut(rest, []byte(";"))
+		v, _, _ = bytes.Cut(v, []byte("\r\n"))
+		addr, _ := netip.ParseAddr(string(bytes.Trim(v, "[]")))
+		of = append(of, addr.Unmap())
+		headers = rest
+	}
 }
 
 // udpOf is where a whole UDP packet goes, and what it carries.

@@ -1,10 +1,12 @@
 package firewall
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +29,11 @@ type seen struct {
 func (s *seen) add(c Challenge) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = append(s.list, c.To.String()+" "+string(c.Nonce))
+	word := c.To.String() + " " + string(c.Nonce)
+	if len(c.For) != 1 || c.For[0] != c.To.Addr() {
+		word += fmt.Sprint(" of ", c.For)
+	}
+	s.list = append(s.list, word)
 }
 
 func (s *seen) String() string {
@@ -64,10 +70,10 @@ func TestChallengesAreSeen(t *testing.T) {
 	must(t, w.DropFlow(time.Hour, netip.MustParseAddrPort("198.51.100.8:5061"))) // nor those
 	must(t, k.Ban(time.Now(), Ban{Prefix: netip.MustParsePrefix("198.51.100.9/32"), Scope: SIP}))
 	for i, to := range []string{"198.51.100.8:5061", "198.51.100.9:5061", "198.51.100.7:5061", "[2001:db8:a::7]:5071"} {
-		_, _ = l.in.WriteToUDPAddrPort([]byte(refusalTo(fmt.Sprintf("nonce%d", i))), netip.MustParseAddrPort(to)) // to the banned one it fails
+		_, _ = l.in.WriteToUDPAddrPort([]byte(refusalTo(fmt.Sprintf("1/nonce%d", i))), netip.MustParseAddrPort(to)) // to the banned one it fails
 	}
-	_, _ = l.in.WriteToUDPAddrPort([]byte("SIP/2.0 200 OK\r\nWWW-Authenticate: Digest nonce=\"n\"\r\n\r\n"), netip.MustParseAddrPort("198.51.100.7:5061"))
-	const want = "198.51.100.7:5061 nonce2, [2001:db8:a::7]:5071 nonce3"
+	_, _ = l.in.WriteToUDPAddrPort([]byte(strings.Replace(refusalTo("1/n"), "401", "200", 1)), netip.MustParseAddrPort("198.51.100.7:5061"))
+	const want = "198.51.100.7:5061 1/nonce2, [2001:db8:a::7]:5071 1/nonce3 of [198.51.100.7]"
 	for deadline := time.Now().Add(2 * time.Second); got.String() != want && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
@@ -95,14 +101,14 @@ func TestLostChallengesAreTold(t *testing.T) {
 		_, _ = l.in.WriteToUDPAddrPort([]byte(refusalTo(nonce)), netip.MustParseAddrPort("198.51.100.7:5061"))
 	}
 	for range 40_000 {
-		send("early")
+		send("1/early")
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	var late sync.WaitGroup
 	late.Go(func() {
 		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-			send("late")
+			send("1/late")
 		}
 	})
 	lost, seen := 0, 0
@@ -110,7 +116,7 @@ func TestLostChallengesAreTold(t *testing.T) {
 		switch {
 		case !c.To.IsValid():
 			lost++
-		case string(c.Nonce) == "late":
+		case string(c.Nonce) == "1/late":
 			cancel()
 		default:
 			seen++
@@ -215,44 +221,68 @@ func TestFlowsOutliveTheDaemon(t *testing.T) {
 	}
 }
 
-// An answer tells whose request it answers, wherever it goes and whatever a
-// stranger has written into his Via.
+// An answer tells whose request it answers, wherever it goes; where a stranger
+// has written the like, whose it may be.
 func TestWhoseRequestIsAnswered(t *testing.T) {
 	for via, want := range map[string]string{
-		"Via: SIP/2.0/UDP 192.0.2.66:5099;rport=5060;maddr=192.0.2.66;received=198.51.100.44;branch=z9hG4bKa": "198.51.100.44",
-		"v: SIP/2.0/UDP host;rport=5060;received=198.51.100.44":                                               "198.51.100.44",
-		"Via: SIP/2.0/UDP [::1]:5060;received=2001:db8::1;branch=a;foo=\";received=192.0.2.1\"":               "2001:db8::1",
-		"Via: SIP/2.0/UDP [::1]:5060;received=[2001:db8::1];branch=a":                                         "2001:db8::1",
-		"Via: SIP/2.0/UDP " + strings.Repeat("a", 30000) + ";received=198.51.100.44":                          "198.51.100.44",
-		"Via: SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKa":                                                         "invalid IP",
+		"SIP/2.0/UDP 192.0.2.66:5099;rport=5060;maddr=192.0.2.66;received=198.51.100.44;branch=z9hG4bKa":    "[198.51.100.44]",
+		"SIP/2.0/UDP host;rport=5060;received=198.51.100.44":                                                "[198.51.100.44]",
+		"SIP/2.0/UDP host;received=::ffff:198.51.100.44":                                                    "[198.51.100.44]",
+		"SIP/2.0/UDP [::1]:5060;received=2001:db8::1;branch=a;foo=\";Received=192.0.2.1\"":                  "[2001:db8::1]",
+		"SIP/2.0/UDP [::1]:5060;received=[2001:db8::1];branch=a":                                            "[2001:db8::1]",
+		"SIP/2.0/UDP " + strings.Repeat("a", 30000) + ";received=198.51.100.44":                             "[198.51.100.44]",
+		"SIP/2.0/UDP 192.0.2.66;branch=z9hG4bKa":                                                            "[]",
+		"SIP/2.0/UDP x;received=z:5099;maddr=192.0.2.66;received=198.51.100.44;branch=a":                    "[invalid IP 198.51.100.44]",
+		"SIP/2.0/UDP x;received=;received=198.51.100.44":                                                    "[invalid IP 198.51.100.44]",
+		"SIP/2.0/UDP x\r\nA: ;received=192.0.2.9\r\nB: ;received=198.51.100.44;foo=\";received=192.0.2.8\"": "[192.0.2.9 198.51.100.44 invalid IP]",
 	} {
-		if got := receivedFrom([]byte(via + "\r\nVia: SIP/2.0/UDP x;received=192.0.2.9\r\n")).String(); got != want {
+		if got := fmt.Sprint(receivedFrom([]byte("SIP/2.0 401 x\r\nVia: " + via + "\r\nFrom: a"))); got != want {
 			t.Errorf("%.80s: for %s, want %s", via, got, want)
 		}
 	}
 }
 
+// ip4 is a packet to 198.51.100.7:5061.
+func ip4(payload string) []byte {
+	b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, 0x13, 0xc4, 0x13, 0xc5, 0, 0, 0, 0}
+	return append(b, payload...)
+}
+
 func TestChallengesIn(t *testing.T) {
-	ip4 := func(payload string) []byte {
-		b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, 0x13, 0xc4, 0x13, 0xc5, 0, 0, 0, 0}
-		return append(b, payload...)
+	with := func(headers string) []byte {
+		return ip4("SIP/2.0 401 x\r\nVia: SIP/2.0/UDP h;received=198.51.100.7\r\nCSeq: 1 REGISTER\r\n" + headers)
+	}
+	// written is an answer whose Via a stranger has filled (RFC 3261 25.1, IPv6reference).
+	written := func(host string) []byte {
+		return ip4(strings.Replace(refusalTo("1/abc"), "198.51.100.7:5061;", host+";", 1))
 	}
 	for name, tc := range map[string]struct {
 		packet []byte
 		want   string
 	}{
-		"a challenge":        {ip4(refusalTo("abc")), "198.51.100.7:5061 abc"},
-		"of a proxy":         {ip4("SIP/2.0 407 x\r\nproxy-authenticate : Digest nonce = \"abc\"\r\n\r\n"), "198.51.100.7:5061 abc"},
-		"two algorithms":     {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"a\",algorithm=SHA-256\r\nWWW-Authenticate: Digest algorithm=MD5,nonce=b\r\n\r\n"), "198.51.100.7:5061 a, 198.51.100.7:5061 b"},
-		"in the body":        {ip4("SIP/2.0 401 x\r\n\r\nWWW-Authenticate: Digest nonce=\"a\"\r\n"), ""},
-		"cut":                {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"a"), ""},
-		"another status":     {ip4("SIP/2.0 403 x\r\nWWW-Authenticate: Digest nonce=\"a\"\r\n\r\n"), ""},
-		"another parameter":  {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest cnonce=\"a\"\r\n\r\n"), ""},
-		"inside a parameter": {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest realm=\"nonce=\\\"a\\\"\"\r\n\r\n"), ""},
-		"too long":           {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"" + strings.Repeat("a", 200) + "\"\r\n\r\n"), ""},
-		"no packet":          {nil, ""},
-		"a fragment":         {func() []byte { b := ip4(refusalTo("abc")); b[6] = 0x20; return b }(), ""},
-		"TCP":                {func() []byte { b := ip4(refusalTo("abc")); b[9] = 6; return b }(), ""},
+		"a challenge":         {ip4(refusalTo("1/abc")), "198.51.100.7:5061 1/abc"},
+		"of a proxy":          {with("proxy-authenticate : Digest nonce = \"1/abc\"\r\n\r\n"), "198.51.100.7:5061 1/abc"},
+		"two algorithms":      {with("WWW-Authenticate: Digest nonce=\"1/a\",algorithm=SHA-256\r\nWWW-Authenticate: Digest algorithm=MD5,nonce=1/b\r\n\r\n"), "198.51.100.7:5061 1/a, 198.51.100.7:5061 1/b"},
+		"of chan_sip":         {with("WWW-Authenticate: Digest algorithm=MD5, realm=\"asterisk\", nonce=\"4c79d0eb\"\r\n\r\n"), ""},
+		"in the body":         {with("\r\nWWW-Authenticate: Digest nonce=\"1/a\"\r\n"), ""},
+		"cut":                 {with("WWW-Authenticate: Digest nonce=\"1/a"), ""},
+		"another status":      {ip4(strings.Replace(refusalTo("1/abc"), "401", "403", 1)), ""},
+		"another parameter":   {with("WWW-Authenticate: Digest cnonce=\"1/a\"\r\n\r\n"), ""},
+		"inside a parameter":  {with("WWW-Authenticate: Digest realm=\"nonce=\\\"1/a\\\"\"\r\n\r\n"), ""},
+		"too long":            {with("WWW-Authenticate: Digest nonce=\"1/" + strings.Repeat("a", 200) + "\"\r\n\r\n"), ""},
+		"no packet":           {nil, ""},
+		"a fragment":          {func() []byte { b := ip4(refusalTo("1/abc")); b[6] = 0x20; return b }(), ""},
+		"TCP":                 {func() []byte { b := ip4(refusalTo("1/abc")); b[9] = 6; return b }(), ""},
+		"before CSeq":         {ip4("SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"1/a\"\r\nCSeq: 1 REGISTER\r\n\r\n"), ""},
+		"a header of his own": {written("x;received=198.51.100.7\r\nWWW-Authenticate: Digest nonce=\"1/his\"\r\nX: y"), "198.51.100.7:5061 1/abc of [198.51.100.7 198.51.100.7]"},
+		"an answer of his own": {
+			written("x;received=198.51.100.7\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest nonce=\"1/his\"\r\n\r\n"),
+			"198.51.100.7:5061 1/abc of [198.51.100.7 198.51.100.7]",
+		},
+		"a header alone":    {written("x\r\nWWW-Authenticate: Digest nonce=\"1/his\"\r\nX: y"), "198.51.100.7:5061 1/abc"},
+		"no address":        {written("x;received=z:5099;maddr=192.0.2.66"), "198.51.100.7:5061 1/abc of [invalid IP 198.51.100.7]"},
+		"another's address": {written("x;received=203.0.113.1"), "198.51.100.7:5061 1/abc of [203.0.113.1 198.51.100.7]"},
+		"in other letters":  {written("x;RECEIVED=203.0.113.1\r\ncseq: 1 A\r\nWWW-Authenticate: Digest nonce=\"1/his\"\r\nX: y"), "198.51.100.7:5061 1/abc"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got seen
@@ -264,23 +294,41 @@ func TestChallengesIn(t *testing.T) {
 	}
 }
 
-// Whatever the kernel hands over, nothing breaks, and no nonce is longer than
-// the packet or than any of Asterisk's.
+// Whatever the kernel hands over, nothing breaks, and a nonce stands behind the
+// last CSeq. Whatever a stranger writes in front of it, and around what PJSIP
+// writes into his Via, the nonce is PJSIP's, and who asked among those it is for.
 func FuzzChallenge(f *testing.F) {
-	head := []byte{0, 0, 0, 0, 0, 0, 9, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7, 0x13, 0xc4, 0x13, 0xc5, 0, 0, 0, 0}
-	for _, s := range []string{refusalTo("abc"), "SIP/2.0 401 x\r\nWWW-Authenticate: Digest nonce=\"\\", "SIP/2.0 407 \r\nProxy-Authenticate:\r\n\r\n"} {
+	head := append([]byte{0, 0, 0, 0, 0, 0, 9, 0}, ip4("")...)
+	for _, s := range []string{refusalTo("1/abc"), "SIP/2.0 401 x\r\nCSeq: 1\r\nWWW-Authenticate: Digest nonce=\"\\", "SIP/2.0 407 \r\nCSeq:\r\nProxy-Authenticate:\r\n\r\n"} {
 		b := append(append([]byte{}, head...), s...)
 		n := len(b) - 4
 		b[4], b[5] = byte(n), byte(n>>8)
 		f.Add(b)
 	}
-	f.Add(append([]byte{0, 0, 0, 0, 4, 0, 9, 0}, head...))
+	f.Add(append([]byte{0, 0, 0, 0, 4, 0, 9, 0}, ip4("")...))
+	f.Add([]byte("x;received=198.51.100.7\r\nCSeq: 1 A\r\nWWW-Authenticate: Digest nonce=\"1/his\"\r\n\r\n"))
+	f.Add([]byte(";received=z;received="))
+	asked := netip.MustParseAddr("198.51.100.44")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		readLogged(data, func(c Challenge) {
 			if len(c.Nonce) == 0 || len(c.Nonce) > min(maxNonce, len(data)) || !c.To.Addr().IsValid() {
 				t.Errorf("challenge to %s of %d bytes in %d", c.To, len(c.Nonce), len(data))
 			}
+			if own := bytes.LastIndex(data, []byte("\r\nCSeq:")); own < 0 || !bytes.Contains(data[own:], c.Nonce) {
+				t.Errorf("the nonce %q is not behind CSeq in %q", c.Nonce, data)
+			}
 		})
+		n, stranger := 0, string(data)
+		challengesIn(ip4("SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP "+stranger+":5099;rport=5060;received="+asked.String()+";branch=a;"+stranger+
+			"\r\nCall-ID: "+stranger+"\r\nFrom: "+stranger+"\r\nTo: "+stranger+"\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/abc\"\r\n\r\n"), func(c Challenge) {
+			n++
+			if string(c.Nonce) != "1/abc" || !slices.Contains(c.For, asked) {
+				t.Errorf("nonce %q for %s", c.Nonce, c.For)
+			}
+		})
+		if n != 1 {
+			t.Errorf("%d challenges in one answer", n)
+		}
 	})
 }
 

@@ -10,59 +10,68 @@ import (
 )
 
 // nonces remembers which nonce was sent to which source. A guess that carries
-// one of them has received it: its source is no forged one, unless answers to it
+// one of them has received it: its source is no forged one, unless the nonce
 // went astray. A Via with maddr has Asterisk send the answer to a forged request
 // to the forger, and PJSIP gives a source the same nonce all through a second,
-// so that the forger also sees what the source itself is sent.
+// so that the forger also sees what the source itself is sent. A nonce that went
+// elsewhere once is no proof for anybody.
 //
-// It is of fixed size, with one place for a nonce, by a hash that nobody
-// outside can compute; a nonce takes the place of another one. What is lost
-// that way costs proof, never a wrong one. Sources that share a place for what
-// went astray share the doubt.
+// A login tells no nonce: it is no proof where an answer to its source may have
+// gone astray. Strangers can bring that about for others, by forged requests or
+// by addresses written into their own.
+//
+// It is of fixed size, with one place for a nonce and one for a source, by a hash
+// that nobody outside can compute. What shares a place costs proof, never gives a
+// wrong one: a nonce takes the place of another, but not of one that went astray,
+// and sources that went astray at one place make all of that place doubtful.
 type nonces struct {
 	seed   maphash.Seed
-	slots  []sentNonce
-	astray []uint32 // when an answer to a source of that place last was, in seconds since 1970
-	unseen uint32   // when challenges last went unseen, of whom one may have been
+	slots  []mark // by nonce: whom it was sent to
+	astray []mark // by source: an answer to it went elsewhere
+	unseen uint32 // when challenges last went unseen, of which one may have
 }
 
-type sentNonce struct {
-	hash uint64 // of the source and the nonce; 0: none
+// mark is what a place holds.
+type mark struct {
+	hash uint64 // of the source, and of the nonce; 0: any of this place went astray
 	at   uint32 // seconds since 1970
 }
 
 const (
 	// nonceSlots is room for the challenges of a flood, in 1 MB.
 	nonceSlots = 1 << 16
-	// nonceLasts is how long a nonce counts after it was sent. Asterisk's own
-	// live for 32 s by default; an answer with one that has just run out proves
-	// as much.
+	// nonceLasts is how long a nonce counts after it was sent, or went astray:
+	// longer than PJSIP sends an answer again, 32 s. Asterisk's own live for 32 s
+	// by default; an answer with one that has just run out proves as much.
 	nonceLasts = 120
-	// astrayLasts is how long a source proves nothing over UDP: longer than the
-	// nonces of anybody's Asterisk live (nonce_lifetime).
+	// astrayLasts is how long a source's logins over UDP prove nothing: longer
+	// than the nonces of anybody's Asterisk live (nonce_lifetime).
 	astrayLasts = 600
 )
 
 func newNonces() *nonces {
-	return &nonces{seed: maphash.MakeSeed(), slots: make([]sentNonce, nonceSlots), astray: make([]uint32, nonceSlots)}
+	return &nonces{seed: maphash.MakeSeed(), slots: make([]mark, nonceSlots), astray: make([]mark, nonceSlots)}
 }
 
 // Challenged takes a nonce that left for an address, in the answer to a request
-// that Asterisk had from another, or from the same. Without an address it says
-// that some were not seen. It may be called from any goroutine; nonce is
-// borrowed.
-func (r *Responder) Challenged(now time.Time, to, of netip.Addr, nonce []byte) {
+// that Asterisk had from another, or from the same, or from one of these. Without
+// an address it says that some were not seen. It may be called from any
+// goroutine; of and nonce are borrowed.
+func (r *Responder) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case !to.IsValid():
 		r.nonces.unseen = uint32(now.Unix())
-	case to != of:
-		r.nonces.stray(now, of)
-		r.counters.Astray++
-	default:
+	case len(of) == 1 && of[0] == to:
 		r.nonces.sent(now, to, nonce)
 		r.counters.Challenges++
+	default:
+		r.nonces.leaked(now, nonce)
+		for _, source := range of {
+			r.nonces.stray(now, source)
+		}
+		r.counters.Astray++
 	}
 }
 
@@ -71,7 +80,7 @@ func (r *Responder) Challenged(now time.Time, to, of netip.Addr, nonce []byte) {
 func (r *Responder) prove(now time.Time, e *ami.Event, o *score.Observation) {
 	switch {
 	case o.Transport > score.UDP:
-	case r.nonces.doubtful(now, o.Source):
+	case younger(now, r.nonces.unseen, astrayLasts), o.Proof == score.Proven && r.nonces.doubtful(now, o.Source):
 		o.Proof = score.Claimed
 	case r.nonces.answered(now, o.Source, nonceOf(e)):
 		o.Proof = score.Proven
@@ -79,33 +88,49 @@ func (r *Responder) prove(now time.Time, e *ami.Event, o *score.Observation) {
 }
 
 func (n *nonces) sent(now time.Time, to netip.Addr, nonce []byte) {
-	if h, ok := n.hash(to, nonce); ok {
-		n.slots[h%nonceSlots] = sentNonce{h, uint32(now.Unix())}
+	m := n.slot(nonce)
+	if h, ok := n.hash(to, nonce); ok && (m.hash != 0 || !younger(now, m.at, nonceLasts)) {
+		*m = mark{h, uint32(now.Unix())}
 	}
 }
 
+func (n *nonces) leaked(now time.Time, nonce []byte) { *n.slot(nonce) = mark{at: uint32(now.Unix())} }
+
 func (n *nonces) stray(now time.Time, source netip.Addr) {
-	if h, ok := n.hash(source, nil); ok {
-		n.astray[h%nonceSlots] = uint32(now.Unix())
+	h, ok := n.hash(source, nil)
+	if !ok {
+		return
 	}
+	m := &n.astray[h%nonceSlots]
+	if m.hash != h && younger(now, m.at, astrayLasts) {
+		h = 0
+	}
+	*m = mark{h, uint32(now.Unix())}
 }
 
 // doubtful says whether answers to a source may have gone astray.
 func (n *nonces) doubtful(now time.Time, source netip.Addr) bool {
 	h, ok := n.hash(source, nil)
-	return !ok || now.Unix()-int64(max(n.astray[h%nonceSlots], n.unseen)) < astrayLasts
+	if !ok {
+		return true
+	}
+	m := n.astray[h%nonceSlots]
+	return (m.hash == h || m.hash == 0) && younger(now, m.at, astrayLasts)
 }
 
-// answered says whether this nonce was sent to this source a short time ago.
+// answered says whether this nonce was sent to this source a short time ago,
+// and to nobody else.
 func (n *nonces) answered(now time.Time, by netip.Addr, nonce []byte) bool {
-	h, ok := n.hash(by, nonce)
-	if !ok || len(nonce) == 0 {
+	if len(nonce) == 0 {
 		return false
 	}
-	s := n.slots[h%nonceSlots]
-	age := now.Unix() - int64(s.at)
-	return s.hash == h && age <= nonceLasts && age >= -1
+	h, ok := n.hash(by, nonce)
+	m := n.slot(nonce)
+	return ok && m.hash == h && younger(now, m.at, nonceLasts) && now.Unix() >= int64(m.at)-1
 }
+
+// slot is the place of a nonce.
+func (n *nonces) slot(nonce []byte) *mark { return &n.slots[maphash.Bytes(n.seed, nonce)%nonceSlots] }
 
 func (n *nonces) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 	prefix := score.SourcePrefix(source)
@@ -119,6 +144,9 @@ func (n *nonces) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 	h.Write(nonce)
 	return max(h.Sum64(), 1), true
 }
+
+// younger says whether at, in seconds since 1970, is less than so many ago.
+func younger(now time.Time, at uint32, seconds int64) bool { return now.Unix()-int64(at) < seconds }
 
 // nonceOf is the nonce that a failed attempt says it answers; nil when that
 // proves nothing. With chan_sip it does not: that sends a challenge it has made

@@ -36,7 +36,12 @@ func from(port int, events string) string {
 
 // challenged has a nonce leave for whom it is for.
 func (h *house) challenged(at time.Time, to, nonce string) {
-	h.Challenged(at, netip.MustParseAddr(to), netip.MustParseAddr(to), []byte(nonce))
+	h.answered(at, netip.MustParseAddr(to), nonce, netip.MustParseAddr(to))
+}
+
+// answered has a nonce leave for an address, in the answer to one of these.
+func (h *house) answered(at time.Time, to netip.Addr, nonce string, of ...netip.Addr) {
+	h.Challenged(at, to, of, []byte(nonce))
 }
 
 func (h *house) flows() string {
@@ -138,29 +143,35 @@ func TestNonces(t *testing.T) {
 	}
 }
 
-// Where an answer went elsewhere, nothing over UDP is proof for a while: no
-// nonce that its source was sent, and no login either. The same goes for
-// everybody when challenges were missed. Who is connected proves as much as ever.
+// A nonce that went elsewhere is no proof for whom it was for, and a login of
+// his proves nothing for a while. That somebody wrote his address into another
+// answer costs him no more than the latter. When challenges were missed, nothing
+// over UDP is proof. Who is connected proves as much as ever.
 func TestAnswersAstray(t *testing.T) {
 	victim, forger := netip.MustParseAddr("198.51.100.44"), netip.MustParseAddr("192.0.2.66")
 	guesses := failures("1002", victim.String(), 3)
+	login := failures("1003", "203.0.113.1", 2) + failures("1003", "203.0.113.2", 2) + success("1003", victim.String())
+	leaked := func(h *house) { h.answered(noon, forger, "1/a", victim) }
+	const claimed, proved = "198.51.100.44/32 sip #0", "198.51.100.44/32 all #1"
 	for name, tc := range map[string]struct {
 		astray func(h *house)
 		after  time.Duration
 		events string
 		want   string
 	}{
-		"its nonce":       {func(h *house) { h.Challenged(noon, forger, victim, []byte("1/a")) }, time.Second, guesses, victim.String() + "/32 sip #0"},
-		"another's nonce": {func(h *house) { h.Challenged(noon, forger, victim.Next(), []byte("1/a")) }, time.Second, guesses, victim.String() + "/32 all #1"},
-		"some were missed": {
-			func(h *house) { h.Challenged(noon, netip.Addr{}, netip.Addr{}, nil) }, time.Second, guesses, victim.String() + "/32 sip #0",
-		},
-		"long after":   {func(h *house) { h.Challenged(noon, forger, victim, []byte("1/a")) }, 11 * time.Minute, guesses, victim.String() + "/32 all #1"},
-		"a connection": {func(h *house) { h.Challenged(noon, forger, victim, []byte("1/a")) }, time.Second, proven(guesses), victim.String() + "/32 all #1"},
-		"a login": {
-			func(h *house) { h.Challenged(noon, forger, victim, []byte("1/a")) }, time.Second,
-			failures("1003", "203.0.113.1", 2) + failures("1003", "203.0.113.2", 2) + success("1003", victim.String()), victim.String() + "/32 sip #0",
-		},
+		"its nonce":             {leaked, time.Second, guesses, claimed},
+		"another's nonce":       {func(h *house) { h.answered(noon, forger, "1/b", victim.Next()) }, time.Second, guesses, proved},
+		"its nonce before":      {func(h *house) { h.answered(noon, forger, "1/b", victim) }, time.Second, guesses, proved},
+		"its nonce, disguised":  {func(h *house) { h.answered(noon, forger, "1/a", netip.Addr{}, victim) }, time.Second, guesses, claimed},
+		"its nonce, of nobody":  {func(h *house) { h.answered(noon, forger, "1/a") }, time.Second, guesses, claimed},
+		"of one or another":     {func(h *house) { h.answered(noon, victim, "1/a", victim, victim) }, time.Second, guesses, claimed},
+		"written by a stranger": {func(h *house) { h.answered(noon, forger, "1/b", victim, forger) }, time.Second, guesses, proved},
+		"some were missed":      {func(h *house) { h.answered(noon, netip.Addr{}, "") }, time.Second, guesses, claimed},
+		"long after":            {leaked, 11 * time.Minute, guesses, proved},
+		"a connection":          {leaked, time.Second, proven(guesses), proved},
+		"a login":               {leaked, time.Second, login, claimed},
+		"a login, disguised":    {func(h *house) { h.answered(noon, forger, "1/b", netip.Addr{}, forger, victim) }, time.Second, login, claimed},
+		"some missed, a login":  {func(h *house) { h.answered(noon, netip.Addr{}, "") }, time.Second, login, claimed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, guessing(3))

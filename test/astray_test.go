@@ -2,8 +2,10 @@ package test
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,51 +16,96 @@ var nonceSent = regexp.MustCompile(`nonce="([^"]+)"`)
 
 // A forger has Asterisk send the answers to forged requests to himself, by a
 // Via with maddr. So he learns nonces of somebody else's address, which Asterisk
-// sends to that address, too, when it is asked within the same second: what he
-// then forges with them is not taken for proof.
+// sends to that address, too, when it is asked within the same second. Or he has
+// it send a nonce of his own there, in a header that he writes into his Via, as
+// PJSIP takes all between [ and ] for a host. What he then forges with them is
+// not taken for proof.
 func TestAnswersSentElsewhereProveNothing(t *testing.T) {
-	const victim = "198.51.100.44"
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
-	addHost(t, l, "victim", victim)
+	victims := addHost(t, l, "victim", "198.51.100.44", "198.51.100.45", "198.51.100.46")
 	attacker := addHost(t, l, "attacker", guesserAddress)
 	w := guardWith(t, l, shortRules(3))
-	conn, err := attacker.ListenUDP(netip.MustParseAddrPort(guesserAddress + ":5099"))
+	f := newForger(t, attacker)
+	serial := 0
+	forge := func(from netip.AddrPort, via, headers string) {
+		serial++
+		f.send(from, request(via, fmt.Sprint("astray-", serial), 1, headers))
+	}
+	// accuse forges guesses with a nonce, of which Asterisk has sent such an answer.
+	accuse := func(t *testing.T, from netip.AddrPort, nonce []byte, answers uint64) {
+		t.Helper()
+		w.wait("the answers to be seen", 5*time.Second, func() bool { return w.counter("challenges_astray") >= answers })
+		for range 6 {
+			forge(from, from.String(), wrong(nonce))
+		}
+		victim := netip.PrefixFrom(from.Addr(), 32)
+		w.wait("the forger's victim to be suspected", 5*time.Second, func() bool { return w.dropped(victim.String()) })
+		w.wait("all guesses to be judged", 5*time.Second, func() bool {
+			log, err := l.SecurityLog()
+			return err == nil && w.counter("observations") >= uint64(log.From(netip.MustParsePrefix("198.51.100.0/24")).Guesses())
+		})
+		if got := w.bans(); !strings.Contains(got, victim.String()+" sip #0") {
+			t.Errorf("bans: %s; want what packets claim", got)
+		}
+	}
+	for i, via := range []string{guesserAddress + ":%d;maddr=" + guesserAddress, "[x;received=z]:%d;maddr=" + guesserAddress} {
+		t.Run(via, func(t *testing.T) {
+			from := netip.AddrPortFrom(victims.Addresses()[i], 5060)
+			conn := listenUDP(t, attacker, fmt.Sprintf("%s:%d", guesserAddress, 5099+i))
+			before, seen := w.counter("challenges_astray"), w.counter("challenges_seen")
+			for range 6 { // within one second, so that the nonces are the same
+				forge(from, from.String(), "")
+				forge(from, fmt.Sprintf(via, 5099+i), "")
+			}
+			nonces := nonceSent.FindSubmatch(receive(t, conn))
+			if nonces == nil {
+				t.Fatal("no nonce in an answer")
+			}
+			w.wait("the victim to be answered", 5*time.Second, func() bool { return w.counter("challenges_seen") >= seen+6 })
+			accuse(t, from, nonces[1], before+6)
+		})
+	}
+	t.Run("a header of his own", func(t *testing.T) {
+		from := netip.AddrPortFrom(victims.Addresses()[2], 5060)
+		conn := listenUDP(t, victims, from.String())
+		before := w.counter("challenges_astray")
+		header := "\r\n" + `WWW-Authenticate: Digest realm="asterisk",nonce="1/his"` + "\r\n"
+		forge(from, "[x;received="+from.Addr().String()+header+"X: y]", "")
+		if answer := string(receive(t, conn)); !strings.Contains(answer, header) {
+			t.Fatalf("Asterisk sends it back no more: %q", answer)
+		}
+		accuse(t, from, []byte("1/his"), before+1)
+	})
+}
+
+func (w *warden) counter(name string) uint64 {
+	w.t.Helper()
+	s, err := w.client().Status(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s.Counters[name]
+}
+
+func listenUDP(t *testing.T, h *lab.Host, address string) *net.UDPConn {
+	t.Helper()
+	conn, err := h.ListenUDP(netip.MustParseAddrPort(address))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	f := newForger(t, attacker)
-	from := netip.MustParseAddrPort(victim + ":5060")
-	serial := 0
-	forge := func(via, headers string) {
-		serial++
-		f.send(from, request(via, fmt.Sprint("astray-", serial), 1, headers))
-	}
+	return conn
+}
+
+func receive(t *testing.T, conn *net.UDPConn) []byte {
+	t.Helper()
 	buf := make([]byte, 4096)
-	for range 3 {
-		for range 6 { // within one second, so that the nonces are the same
-			forge(from.String(), "")
-			forge(conn.LocalAddr().String()+";maddr="+guesserAddress, "")
-		}
-		_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-		n, _, err := conn.ReadFrom(buf)
-		if err != nil {
-			t.Fatalf("Asterisk sends no answer elsewhere any more: %v", err)
-		}
-		nonce := nonceSent.FindSubmatch(buf[:n])
-		if nonce == nil {
-			t.Fatalf("no nonce in %q", buf[:n])
-		}
-		for range 4 {
-			forge(from.String(), wrong(nonce[1]))
-		}
-		time.Sleep(200 * time.Millisecond)
+	_ = conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	n, err := conn.Read(buf)
+	if err != nil {
+		t.Fatalf("Asterisk sends no answer: %v", err)
 	}
-	w.wait("the forger's victim to be suspected", 5*time.Second, func() bool { return w.dropped(victim + "/32") })
-	time.Sleep(500 * time.Millisecond) // what comes later would be proof
-	if got := w.bans(); got != victim+"/32 sip #0" {
-		t.Errorf("bans: %s; want what packets claim", got)
-	}
+	return buf[:n]
 }
 
 // chan_sip sends a challenge once more to whoever repeats the request. So a
@@ -69,27 +116,18 @@ func TestRepeatedChallengesProveNothing(t *testing.T) {
 	addHost(t, l, "victim", victim)
 	attacker := addHost(t, l, "attacker", guesserAddress)
 	w := guardWith(t, l, shortRules(3))
-	conn, err := attacker.ListenUDP(netip.MustParseAddrPort(guesserAddress + ":5099"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := listenUDP(t, attacker, guesserAddress+":5099")
 	f := newForger(t, attacker)
 	from := netip.MustParseAddrPort(victim + ":5060")
-	buf := make([]byte, 4096)
 	for i := range 3 {
 		call := fmt.Sprint("repeated-", i)
 		if _, err := conn.WriteToUDPAddrPort([]byte(request(conn.LocalAddr().String()+";rport", call, 1, "")), netip.MustParseAddrPort(lab.PBXAddress+":5060")); err != nil {
 			t.Fatal(err)
 		}
-		_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-		n, _, err := conn.ReadFrom(buf)
-		if err != nil {
-			t.Fatal(err)
-		}
-		nonce := nonceSent.FindSubmatch(buf[:n])
+		answer := receive(t, conn)
+		nonce := nonceSent.FindSubmatch(answer)
 		if nonce == nil {
-			t.Fatalf("no nonce in %q", buf[:n])
+			t.Fatalf("no nonce in %q", answer)
 		}
 		f.send(from, request(from.String()+";rport", call, 1, "")) // the challenge once more, to the victim
 		time.Sleep(100 * time.Millisecond)

@@ -65,8 +65,8 @@ func TestGuesserProvesItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Counters["challenges_seen"] == 0 {
-			t.Error("no challenge was seen")
+		if n := s.Counters["challenges_seen"]; (n == 0) != (l.Version == lab.Asterisk16) { // chan_sip's prove nothing
+			t.Errorf("%d challenges were seen", n)
 		}
 		for _, c := range s.Checks {
 			if c.Name == "proof" && (!c.OK || !strings.Contains(c.Detail, "are seen")) {
