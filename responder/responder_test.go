@@ -211,12 +211,17 @@ func guessing(threshold int) responder.Policy {
 
 func newHouse(t *testing.T, p responder.Policy) *house {
 	t.Helper()
+	return newHouseAt(t, noon, p)
+}
+
+func newHouseAt(t *testing.T, now time.Time, p responder.Policy) *house {
+	t.Helper()
 	l, err := ledger.Open("", ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &lookout{}}
-	h.Responder, err = responder.New(noon, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
+	h.Responder, err = responder.New(now, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,8 @@ func owned(t *testing.T) *house {
 
 func ownedUnder(t *testing.T, p responder.Policy) *house {
 	t.Helper()
-	h := newHouse(t, p)
+	p.Calls.Learn = time.Hour
+	h := newHouseAt(t, time.Now(), p)
 	h.pbx.contacts = []responder.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
 	if err := h.Resync(t.Context()); err != nil {
 		t.Fatal(err)
