@@ -159,10 +159,11 @@ func (im *importing) carryOut(ctx context.Context, socket, file string) error {
 		_, err := client.Allow(ctx, control.AllowOrder{Prefix: p, Comment: "fail2ban ignoreip"})
 		return err
 	})
+	operator, sessions := operatorAddress(), sshSessions("/proc")
 	bans := im.done.Bans
 	im.done.Bans = im.done.Bans[:0]
 	for _, b := range bans {
-		_, err := client.Ban(ctx, control.BanOrder{Prefix: b.Prefix, For: im.left(b), Reason: "taken over from fail2ban, jail " + b.Jail, Operator: operatorAddress(), Sessions: sshSessions("/proc")})
+		_, err := client.Ban(ctx, control.BanOrder{Prefix: b.Prefix, For: im.left(b), Reason: "taken over from fail2ban, jail " + b.Jail, Operator: operator, Sessions: sessions})
 		if errors.Is(err, control.ErrNotRunning) || ctx.Err() != nil {
 			return err
 		}
