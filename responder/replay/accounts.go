@@ -22,10 +22,13 @@ type switchboard struct {
 func (s switchboard) Accounts(context.Context) ([]calls.Account, error) { return s.accounts, nil }
 
 // accountsOf reads call records once before they are played.
-func accountsOf(paths []string, zone *time.Location) ([]calls.Account, error) {
+func accountsOf(sources []*source, zone *time.Location) ([]calls.Account, error) {
 	phone := map[string]bool{} // false: a carrier
-	for _, path := range paths {
-		s, err := open(path, zone, func(int) {})
+	for _, played := range sources {
+		if played.Format != FormatCDR {
+			continue
+		}
+		s, err := open(played.Path, zone, func(int) {})
 		if err != nil {
 			return nil, err
 		}

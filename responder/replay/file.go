@@ -90,7 +90,8 @@ type source struct {
 const bufferSize = 64 << 10
 
 // open opens a file, a compressed one too, and sees what it holds. read is told
-// the bytes taken from the disk.
+// the bytes taken from the disk. What is no regular file, such as a pipe, can be
+// anything but call records: those are read twice (accountsOf).
 func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 	raw, err := os.Open(path)
 	if err != nil {
@@ -120,6 +121,10 @@ func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 	case FormatAMI:
 		s.stream = newTranscript(in, &s.File)
 	case FormatCDR:
+		if !info.Mode().IsRegular() {
+			_ = raw.Close()
+			return nil, fmt.Errorf("replay: %s: call records are read twice, and this is no regular file: write them to one and name that", path)
+		}
 		s.stream = newRecords(in, &s.File, zone, latest)
 	default:
 		s.stream = newLog(in, &s.File, zone, latest)

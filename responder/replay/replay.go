@@ -104,7 +104,7 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 		p.sources = append(p.sources, s)
 	}
 	p.tellLogsApart()
-	accounts, err := accountsOf(paths, o.Zone)
+	accounts, err := accountsOf(p.sources, o.Zone)
 	if err != nil {
 		return nil, err
 	}

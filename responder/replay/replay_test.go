@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -253,6 +254,38 @@ func TestCallRecords(t *testing.T) {
 	}
 	if r.Counters.Events != 10 {
 		t.Errorf("%d events, want 5 for each call", r.Counters.Events)
+	}
+}
+
+// piped gives a text as another program does.
+func piped(t *testing.T, text string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if w, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
+			_, _ = io.WriteString(w, text) // until nobody reads any more
+			_ = w.Close()
+		}
+	}()
+	return path
+}
+
+// A pipe is read once, and whole; call records, which are read twice, are refused.
+func TestPipes(t *testing.T) {
+	var log strings.Builder
+	for i := range 5000 {
+		log.WriteString(notice(noon.Add(time.Duration(i)*time.Second), "203.0.113.7", i))
+	}
+	if f := run(t, piped(t, log.String())).Files[0]; f.Read != 5000 || f.Damaged > 0 {
+		t.Errorf("of 5000 lines of a log: %+v", f)
+	}
+	record := strings.Repeat(`"",`, 17) + "\"\"\n"
+	_, err := replay.Run(t.Context(), []string{piped(t, record)}, replay.Options{Policy: policy()})
+	if err == nil || !strings.Contains(err.Error(), "no regular file: write them to one") {
+		t.Errorf("call records: %v", err)
 	}
 }
 
