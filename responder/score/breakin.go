@@ -92,7 +92,7 @@ func NewBreakIn(c BreakInConfig) *BreakIn {
 
 // Observe takes failures and successes in; other signals it ignores. When o is
 // the success of a break-in it returns the SuccessAfterFailures to be scored:
-// o's own source, account and session, Proven as o is when the failures are: a
+// o's own source, account and session, Proven as o is when as many failures are as make a break-in: a
 // forger could make a break-in of everybody's first login somewhere. The accounts of
 // Asterisk's manager interface are kept apart (ManagerAccounts). A SuccessfulAuth must
 // carry the account's name, which chan_sip's for an INVITE does not: see
@@ -120,8 +120,8 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	}
 	derived = *o
 	derived.Signal = SuccessAfterFailures
-	for i := range a.failures {
-		derived.Proof = min(derived.Proof, a.failures[i].proof)
+	if b.recent(a, Proven, o.At) < b.config.Failures {
+		derived.Proof = Claimed
 	}
 	return derived, true
 }
@@ -188,13 +188,7 @@ func (b *BreakIn) succeeded(a *account, source netip.Prefix, at time.Time) bool 
 	if p != nil && p.thief && at.Sub(p.last) < b.config.Within {
 		return false // reported already
 	}
-	recent := 0
-	for i := range a.failures {
-		if at.Sub(a.failures[i].at) < b.config.Within {
-			recent++
-		}
-	}
-	breakIn := recent >= b.config.Failures
+	breakIn := b.recent(a, Claimed, at) >= b.config.Failures
 	switch {
 	case p == nil:
 		p = a.newPlace(source, b.config.Places)
@@ -210,6 +204,17 @@ func (b *BreakIn) succeeded(a *account, source netip.Prefix, at time.Time) bool 
 	a.failures = slices.DeleteFunc(a.failures, func(f failure) bool { return f.source == source })
 	b.learn(a, p, at)
 	return false
+}
+
+// recent is how many failures count at a time, of those that are proven as well
+// as least at least.
+func (b *BreakIn) recent(a *account, least Proof, at time.Time) (n int) {
+	for i := range a.failures {
+		if f := &a.failures[i]; f.proof >= least && at.Sub(f.at) < b.config.Within {
+			n++
+		}
+	}
+	return n
 }
 
 // knows says whether a place's last success still counts.

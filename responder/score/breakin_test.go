@@ -109,6 +109,40 @@ func TestBreakInIsProvenByItsFailures(t *testing.T) {
 	}
 }
 
+// When a reload asks for fewer failures than are kept, those beyond take nothing
+// from the proof of those that count.
+func TestBreakInIsProvenByWhatCounts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		old, forged, proven int
+		want                Proof
+	}{
+		"forged ones beyond":     {forged: 6, proven: 4, want: Proven},
+		"old and forged beyond":  {old: 3, forged: 3, proven: 4, want: Proven},
+		"too few of them proven": {old: 6, forged: 1, proven: 3, want: Claimed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := NewBreakIn(BreakInConfig{Failures: 10})
+			fail := func(n int, at time.Time, proof Proof) {
+				for range n {
+					o := seen(at, ChallengeResponseFailed, "198.51.100.7", "1002")
+					o.Proof = proof
+					b.Observe(o)
+				}
+			}
+			now := start.Add(25 * time.Hour)
+			fail(tc.old, start, Proven)
+			fail(tc.forged, now, Claimed)
+			fail(tc.proven, now, Proven)
+			b.Configure(BreakInConfig{Failures: 4})
+			o := seen(now, SuccessfulAuth, "192.0.2.10", "1002")
+			o.Proof = Proven
+			if d, fires := b.Observe(o); !fires || d.Proof != tc.want {
+				t.Errorf("fires %v, %s, want %s", fires, d.Proof, tc.want)
+			}
+		})
+	}
+}
+
 func TestBreakInAndReset(t *testing.T) {
 	b := NewBreakIn(BreakInConfig{})
 	guess := func() bool {
