@@ -148,6 +148,7 @@ func (k *Kernel) apply(_ stamp, b *batch) error {
 		// deleted in one batch. Once more, then.
 		err = k.changes.commit(k.fd)
 	}
+	k.changes.letGo()
 	return lost(err)
 }
 

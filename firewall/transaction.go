@@ -36,9 +36,6 @@ const (
 // encode writes the transaction for a batch on the sets of a table. What is
 // dropped is added first: it may have run out meanwhile.
 func (t *transaction) encode(table string, b *batch, now time.Time) {
-	if cap(t.buf) > keepBuffer {
-		t.buf = nil
-	}
 	t.buf = t.buf[:0]
 	t.close(t.open(unix.NFNL_MSG_BATCH_BEGIN, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES))
 	for i := range b {
@@ -48,6 +45,13 @@ func (t *transaction) encode(table string, b *batch, now time.Time) {
 		t.elements(unix.NFT_MSG_NEWSETELEM, table, id, c.add, &now)
 	}
 	t.close(t.open(unix.NFNL_MSG_BATCH_END, unix.AF_UNSPEC, unix.NFNL_SUBSYS_NFTABLES))
+}
+
+// letGo gives up a buffer that a large transaction has made large.
+func (t *transaction) letGo() {
+	if cap(t.buf) > keepBuffer {
+		t.buf = nil
+	}
 }
 
 // elements writes as many messages as the spans need. Without now they get no

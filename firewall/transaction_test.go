@@ -21,3 +21,21 @@ func TestABanAllocatesLittle(t *testing.T) {
 		t.Errorf("%v allocations for a ban", allocs)
 	}
 }
+
+// What many bans at once took is not kept until the next one.
+func TestALargeBufferIsLetGo(t *testing.T) {
+	k := openKernel(t, newLab(t), Config{})
+	now := time.Now()
+	bans := make([]Ban, 4096)
+	for n := range bans {
+		bans[n] = Ban{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{200, 0, byte(n >> 8), byte(n)}), 32), Until: now.Add(time.Hour)}
+	}
+	must(t, k.Ban(now, bans...))
+	if kept := cap(k.changes.buf); kept > keepBuffer {
+		t.Errorf("%d bytes are kept", kept)
+	}
+	must(t, k.Ban(now, bans[0]))
+	if cap(k.changes.buf) == 0 {
+		t.Error("a small buffer is not kept")
+	}
+}
