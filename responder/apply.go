@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // Time limits of the steps that wait for Asterisk, its reconnection included.
@@ -129,7 +131,7 @@ func (c *crew) hangup(ctx context.Context, j job, when string) {
 		left = c.quiet(ctx, j.account, quietWithin)
 	}
 	total := c.ended(j.account, nil) // with those that a sweep ended meanwhile
-	done := count(total, "channel") + " ended"
+	done := report.Count(total, "channel") + " ended"
 	if len(channels) > 0 && total > len(channels) {
 		done += when
 	}
@@ -240,10 +242,3 @@ func (c *crew) expire(ctx context.Context, j job) {
 }
 
 func failure(before string, err error) string { return before + ": " + err.Error() }
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}

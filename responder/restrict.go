@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/report"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -173,9 +174,9 @@ func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 	case n >= rule.Networks:
 		return to, ""
 	case rule.Claimed:
-		return nil, fmt.Sprintf("strangers of %s were seen, of %d it takes", count(n, "network"), rule.Networks)
+		return nil, fmt.Sprintf("strangers of %s were seen, of %d it takes", report.Count(n, "network"), rule.Networks)
 	default:
-		return nil, fmt.Sprintf("strangers of %s have proved to be there, of %d it takes: the rest can be forged", count(n, "network"), rule.Networks)
+		return nil, fmt.Sprintf("strangers of %s have proved to be there, of %d it takes: the rest can be forged", report.Count(n, "network"), rule.Networks)
 	}
 }
 
