@@ -30,9 +30,10 @@
 // brings as many events as have come. Others hold the lock for microseconds, and
 // longer only where they walk over much, which is seldom: a page of the bans at
 // a start takes a millisecond, Tidy once a minute 50 ns a ban; a list of the bans
-// and another allow list copy the book, and a reload of other thresholds counts
-// all kept evidence anew. What one event has in common with the one before it,
-// such as our own address and the second, is compared and not read again.
+// and another allow list copy the book, a reload of other thresholds counts
+// all kept evidence anew, and Resync asks for the evidence of every home. What one
+// event has in common with the one before it, such as our own address and the
+// second, is compared and not read again.
 // Events of one session have an order, so that one core is the limit of one
 // session; a second core carries the kernel's side of the socket, the bans and
 // the ledger. Profile-guided builds won 3 % and are not used.

@@ -3,6 +3,7 @@ package responder
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,4 +37,17 @@ func TestFlowIsDroppedAsPlanned(t *testing.T) {
 	}
 	cancel()
 	<-done
+}
+
+// What became of a flow is told as it was ordered, too.
+func TestFlowIsToldAsPlanned(t *testing.T) {
+	r := still(t, Policy{Ladder: Ladder{Claimed: 10 * time.Minute}}, Parts{})
+	i := &Incident{At: noon, Steps: []Step{planFlow(noon, facts{stale: &flow{phone: "the phone"}, flows: true}, r.policy.Ladder)}}
+	if err := r.Reconfigure(Policy{Ladder: Ladder{Claimed: time.Minute}}); err != nil {
+		t.Fatal(err)
+	}
+	r.flowDropped(i, 0, nil)
+	if d := i.Steps[0].Detail; !strings.Contains(d, "dropped for 10m0s,") {
+		t.Error(d)
+	}
 }

@@ -52,8 +52,9 @@ const maxAgent = 80
 // the lock.
 func (r *Responder) agent(account string, source netip.Prefix) string {
 	agent := r.agents.of(account, source)
-	if i := slices.IndexFunc(r.trust.phones[source], func(p phone) bool { return p.account == account && p.agent != "" }); i >= 0 {
-		agent = r.trust.phones[source][i].agent
+	phones, _ := r.trust.phones.Get(source)
+	if i := slices.IndexFunc(phones, func(p phone) bool { return p.account == account && p.agent != "" }); i >= 0 {
+		agent = phones[i].agent
 	}
 	return agent[:min(len(agent), maxAgent)]
 }

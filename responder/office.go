@@ -52,7 +52,8 @@ func (r *Responder) stale(v *score.Verdict) (flow, bool) {
 		}
 	}
 	healthy, agent := 0, ""
-	for _, p := range r.trust.phones[v.Key.Prefix] {
+	phones, _ := r.trust.phones.Get(v.Key.Prefix)
+	for _, p := range phones {
 		if p.account != v.Cause.Account {
 			healthy++
 		} else if p.agent != "" && (agent == "" || p.port == v.Cause.Port) {
@@ -169,7 +170,7 @@ func (r *Responder) flowDropped(i *Incident, n int, err error) {
 		return
 	}
 	r.settle(i, n, Done, fmt.Sprintf("SIP of this one flow dropped for %s, and again while it goes on: %s has a wrong password, mend it; the others at this address are in service",
-		r.policy.Ladder.Claimed, s.flow.phone))
+		s.ban.Until.Sub(i.At), s.flow.phone))
 }
 
 // agents remembers what the phones of an account called themselves at a source,

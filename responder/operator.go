@@ -84,10 +84,12 @@ func (r *Responder) ResyncAt(ctx context.Context, now time.Time) error {
 func (r *Responder) exonerate(now time.Time) error {
 	var bans []Ban
 	r.mu.Lock()
-	for protected := range r.trust.protected() {
-		for _, ban := range r.book.bans.Subnets(protected) {
-			if ban.Claimed() && ban.InForce(now) {
-				bans = append(bans, ban)
+	if r.book.claimed > 0 { // else there is no need to look at every home
+		for protected := range r.trust.protected() {
+			for _, ban := range r.book.bans.Subnets(protected) {
+				if ban.Claimed() && ban.InForce(now) {
+					bans = append(bans, ban)
+				}
 			}
 		}
 	}

@@ -3,7 +3,6 @@ package responder
 import (
 	"fmt"
 	"iter"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -21,10 +20,10 @@ type trust struct {
 	// configured are whom Asterisk's configuration speaks to, and why.
 	configured *bart.Table[string]
 	// phones are the accounts at home at a source, by source key.
-	phones map[netip.Prefix][]phone
+	phones *bart.Table[[]phone]
 	// homes are where accounts have proved to be in use, by source key, with one
 	// of them: who switches his phone off must be able to switch it on again.
-	homes map[netip.Prefix]string
+	homes *bart.Table[string]
 	met   bool // Asterisk's registrations have been taken in before
 }
 
@@ -40,7 +39,7 @@ type phone struct {
 const maxPhones = 1 << 16
 
 func newTrust(allow []netip.Prefix) *trust {
-	t := &trust{configured: &bart.Table[string]{}, phones: map[netip.Prefix][]phone{}, homes: map[netip.Prefix]string{}}
+	t := &trust{configured: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, homes: &bart.Table[string]{}}
 	t.setAllow(allow)
 	return t
 }
@@ -68,10 +67,10 @@ func (t *trust) why(prefix netip.Prefix) string {
 	if why, ok := t.configured.LookupPrefix(prefix); prefix.IsValid() && ok {
 		return why
 	}
-	if phones := t.phones[prefix]; len(phones) > 0 {
+	if phones, ok := t.phones.Get(prefix); ok {
 		return whyPhones(phones)
 	}
-	if account, ok := t.homes[prefix]; ok {
+	if account, ok := t.homes.Get(prefix); ok {
 		return whyHome(account)
 	}
 	return ""
@@ -94,22 +93,31 @@ func (t *trust) protected() iter.Seq2[netip.Prefix, string] {
 				return
 			}
 		}
-		for prefix, phones := range t.phones {
+		for prefix, phones := range t.phones.All() {
 			if !yield(prefix, whyPhones(phones)) {
 				return
 			}
 		}
-		for prefix, account := range t.homes {
-			if _, registered := t.phones[prefix]; !registered && !yield(prefix, whyHome(account)) {
+		for prefix, account := range t.homes.All() {
+			if _, registered := t.phones.Get(prefix); !registered && !yield(prefix, whyHome(account)) {
 				return
 			}
 		}
 	}
 }
 
-// holds is a protected source in prefix, and why it is one; "" when there is
-// none.
+// overlaps says whether a protected source lies in prefix, or prefix in one.
+func (t *trust) overlaps(prefix netip.Prefix) bool {
+	return t.configured.OverlapsPrefix(prefix) || t.phones.OverlapsPrefix(prefix) || t.homes.OverlapsPrefix(prefix)
+}
+
+// holds is a protected source that overlaps prefix, and why it is one; "" when
+// there is none. It looks for it among all of them: what only has to know
+// whether there is one asks overlaps.
 func (t *trust) holds(prefix netip.Prefix) (netip.Prefix, string) {
+	if !t.overlaps(prefix) {
+		return netip.Prefix{}, ""
+	}
 	for protected, why := range t.protected() {
 		if prefix.Overlaps(protected) {
 			return protected, why
@@ -121,10 +129,8 @@ func (t *trust) holds(prefix netip.Prefix) (netip.Prefix, string) {
 // narrow is what of a target may be banned: of a network that holds a protected
 // source, the source of the verdict alone.
 func (t *trust) narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
-	if v.Key.Per == score.PerNetwork {
-		if _, why := t.holds(target); why != "" {
-			return score.SourcePrefix(v.Cause.Source)
-		}
+	if v.Key.Per == score.PerNetwork && t.overlaps(target) {
+		return score.SourcePrefix(v.Cause.Source)
 	}
 	return target
 }
@@ -152,7 +158,7 @@ func (t *trust) configure(list []Protected) {
 // for that, and gains no more than that claimed evidence does not ban the
 // address.
 func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, failed func(Contact, score.Proof) bool) {
-	clear(t.phones)
+	t.phones = &bart.Table[[]phone]{}
 	for _, c := range contacts {
 		if !c.Source.IsValid() {
 			continue
@@ -164,7 +170,7 @@ func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, fa
 			t.settle(phone{c.Account, c.Port, c.Agent}, c.Source)
 		}
 	}
-	maps.DeleteFunc(t.homes, func(at netip.Prefix, account string) bool {
+	t.leave(func(at netip.Prefix, account string) bool {
 		return !home.Knows(account, at.Addr(), now) || failed(Contact{Account: account, Source: at.Addr()}, score.Proven)
 	})
 	t.met = true
@@ -176,8 +182,9 @@ func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, fa
 // known.
 func (t *trust) succeeded(o *score.Observation, failed func(Contact, score.Proof) bool) {
 	prefix := score.SourcePrefix(o.Source)
-	_, home := t.homes[prefix]
-	settled := slices.ContainsFunc(t.phones[prefix], func(p phone) bool { return p.account == string(o.Account) })
+	_, home := t.homes.Get(prefix)
+	phones, _ := t.phones.Get(prefix)
+	settled := slices.ContainsFunc(phones, func(p phone) bool { return p.account == string(o.Account) })
 	if home && settled {
 		return
 	}
@@ -185,8 +192,8 @@ func (t *trust) succeeded(o *score.Observation, failed func(Contact, score.Proof
 	if failed(Contact{Account: account, Source: o.Source}, score.Proven) {
 		return
 	}
-	if !home && len(t.homes) < maxPhones {
-		t.homes[prefix] = account
+	if !home && t.homes.Size() < maxPhones {
+		t.homes.Insert(prefix, account)
 	}
 	if !settled {
 		t.settle(phone{account: account, port: o.Port}, o.Source)
@@ -195,18 +202,39 @@ func (t *trust) succeeded(o *score.Observation, failed func(Contact, score.Proof
 
 func (t *trust) settle(p phone, source netip.Addr) {
 	prefix := score.SourcePrefix(source)
-	if at := t.phones[prefix]; at != nil || len(t.phones) < maxPhones {
-		t.phones[prefix] = append(at, p)
+	if at, known := t.phones.Get(prefix); known || t.phones.Size() < maxPhones {
+		t.phones.Insert(prefix, append(at, p))
 	}
 }
 
 // betrayed ends the protection that an account gave: it is a thief's, too.
 func (t *trust) betrayed(account string) {
-	for prefix, phones := range t.phones {
-		left := slices.DeleteFunc(phones, func(p phone) bool { return p.account == account })
-		if t.phones[prefix] = left; len(left) == 0 {
-			delete(t.phones, prefix)
+	its := func(p phone) bool { return p.account == account }
+	left := map[netip.Prefix][]phone{}
+	for at, phones := range t.phones.All() {
+		if slices.ContainsFunc(phones, its) {
+			left[at] = slices.DeleteFunc(phones, its)
 		}
 	}
-	maps.DeleteFunc(t.homes, func(_ netip.Prefix, of string) bool { return of == account })
+	for at, phones := range left {
+		if len(phones) == 0 {
+			t.phones.Delete(at)
+		} else {
+			t.phones.Insert(at, phones)
+		}
+	}
+	t.leave(func(_ netip.Prefix, of string) bool { return of == account })
+}
+
+// leave forgets the homes that are none any more.
+func (t *trust) leave(gone func(at netip.Prefix, account string) bool) {
+	var left []netip.Prefix
+	for at, account := range t.homes.All() {
+		if gone(at, account) {
+			left = append(left, at)
+		}
+	}
+	for _, at := range left {
+		t.homes.Delete(at)
+	}
 }
