@@ -2,6 +2,7 @@ package test
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,10 +43,7 @@ func TestLock(t *testing.T) {
 			order("lock")
 			calls(t, "locked", p, false)
 			calls(t, "locked", other, true)
-			if _, err := l.CLI(t.Context(), "core reload"); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
+			w.reload()
 			calls(t, "after a reload", p, false)
 			w.stop(syscall.SIGTERM)
 			if err := l.Restart(t.Context()); err != nil {
@@ -104,7 +102,7 @@ func TestLockInGeneratedFiles(t *testing.T) {
 			}
 			t.Log(strings.TrimSpace(out))
 			calls(t, "locked", p, false)
-			applyConfig(t, l, o)
+			w.applyConfig(o)
 			calls(t, "after Apply Config", p, false)
 			if out, err := w.tollwarden("unlock", "3001", "--socket", w.socket()); err != nil {
 				t.Fatalf("unlock: %v: %s", err, out)
@@ -116,19 +114,42 @@ func TestLockInGeneratedFiles(t *testing.T) {
 }
 
 // applyConfig has FreePBX write its files anew.
-func applyConfig(t *testing.T, l *lab.Lab, o lab.Options) {
-	t.Helper()
+func (w *warden) applyConfig(o lab.Options) {
+	w.t.Helper()
 	for name, text := range o.Files {
 		if !strings.Contains(name, "custom") {
-			if err := os.WriteFile(l.Path("/etc/asterisk/"+name), []byte(text), 0o640); err != nil {
-				t.Fatal(err)
+			if err := os.WriteFile(w.lab.Path("/etc/asterisk/"+name), []byte(text), 0o640); err != nil {
+				w.t.Fatal(err)
 			}
 		}
 	}
-	if _, err := l.CLI(t.Context(), "core reload"); err != nil {
-		t.Fatal(err)
+	w.reload()
+}
+
+// reload has Asterisk read its configuration again, and waits until it has:
+// chan_sip answers first (chan_sip.c, do_monitor). A new peer says so, since it stands
+// behind everything else.
+func (w *warden) reload() {
+	w.t.Helper()
+	path, list, peer := w.lab.Path("/etc/asterisk/"+w.lab.ConfFile()), "pjsip show endpoints", "type = endpoint\n"
+	if w.lab.Technology() == "SIP" {
+		list, peer = "sip show peers", "type = peer\nhost = 127.0.0.1\n"
 	}
-	time.Sleep(time.Second)
+	conf, err := os.ReadFile(path)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	name := fmt.Sprintf("reloaded-%d", len(conf))
+	if err := os.WriteFile(path, fmt.Appendf(conf, "\n[%s]\n%s", name, peer), 0o640); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := w.lab.CLI(w.t.Context(), "core reload"); err != nil {
+		w.t.Fatal(err)
+	}
+	w.wait("Asterisk to reload", 10*time.Second, func() bool {
+		out, err := w.lab.CLI(w.t.Context(), list)
+		return err == nil && strings.Contains(out, name)
+	})
 }
 
 // asGenerated makes sure that all files are as they were at first.

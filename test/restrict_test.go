@@ -155,7 +155,7 @@ func TestShelterInGeneratedFiles(t *testing.T) {
 	if out, err := w.tollwarden("lock", "3001", "--socket", w.socket()); err != nil {
 		t.Fatalf("lock: %v: %s", err, out)
 	}
-	applyConfig(t, l, o)
+	w.applyConfig(o)
 	sheltered("after Apply Config")
 	calls(t, "locked", owner, false)
 	if out, err := w.tollwarden("unlock", "3001", "--socket", w.socket()); err != nil || !strings.Contains(out, "lifted") {
@@ -201,7 +201,7 @@ func guessFromEverywhere(t *testing.T, bots *lab.Host, account string) {
 			t.Fatal(err)
 		}
 		for range 2 {
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), 250*time.Millisecond)
 			_ = p.Register(ctx) // refused, one way or another
 			cancel()
 		}
