@@ -39,12 +39,13 @@
 // the ledger. Profile-guided builds won 3 % and are not used.
 //
 // A verdict allocates its evidence and its incident. From the last byte of the
-// guess too many to the kernel's drop it is 140 µs and more on a sleeping daemon:
-// to wake the reader takes 45 to 60, to judge and plan out of cold caches 25,
-// the call into the kernel 50 at any number of bans; a listener that has to be
-// woken, too, sees it 60 later. An idle lane costs 6, since it runs on the reader's
-// own thread while another takes over the reader: to wake a thread for it took
-// a quarter of the whole. The reader does not make the call itself, because
+// guess too many to the kernel's drop it is 110 µs on a sleeping daemon, as long
+// as one byte to a sleeping program and back: to wake the reader takes 45, to
+// judge and plan out of cold caches 25, to hand the ban to the lane 15, to write
+// it and to have the kernel carry it out 20 at any number of bans; a listener
+// that has to be woken, too, sees it 80 later. The lane runs on the reader's own
+// thread while another takes over the reader: to wake a thread for it took as
+// long again. The reader does not make the call itself, because
 // somebody else's large transaction can hold up the kernel's firewall for
 // seconds, and Asterisk hangs up on who does not read. The bans are counted as
 // they change, and sorted, off the lock, by whoever wants them listed.
