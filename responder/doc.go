@@ -58,9 +58,9 @@
 // which (firewall.MaxRead), since each is then put there again.
 //
 // What does not get cheaper: a failure of one of a million sources costs some
-// 1.5 times that of one of a thousand, for the cache lines of its entry, its
+// 1.2 to 1.5 times that of one of a thousand, for the cache lines of its entry, its
 // bucket and its two neighbours by age. A packet pays for its way through the
-// hook and for one lookup in each set of its family, in all 0.2 to 0.4 µs of
+// hook and for one lookup in each set of its family, in all 0.3 to 0.7 µs of
 // about 2; rules gathered in chains that only one family enters cost as much.
 //
 // test/bench measures all of it (make bench).
