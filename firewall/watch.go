@@ -312,7 +312,8 @@ func (w *Watch) listen(group uint16) error {
 	return nil
 }
 
-// Run hands over the challenges that the kernel tells of until ctx ends.
+// Run hands over the challenges that the kernel tells of until ctx ends. After an
+// error no more are seen; some were not before it, either.
 func (w *Watch) Run(ctx context.Context, fn func(Challenge)) error {
 	if w.log == nil {
 		<-ctx.Done()
@@ -330,6 +331,7 @@ func (w *Watch) Run(ctx context.Context, fn func(Challenge)) error {
 			continue
 		}
 		if err != nil {
+			fn(Challenge{})
 			return fmt.Errorf("firewall: NFLOG: %w", err)
 		}
 		for _, m := range messages {

@@ -129,6 +129,28 @@ func TestLostChallengesAreTold(t *testing.T) {
 	t.Logf("%d of 40000 seen, told %d times that some were lost", seen, lost)
 }
 
+// An error of the log is told, and that challenges are missed from then on.
+func TestLogFails(t *testing.T) {
+	l := newLab(t)
+	w, err := OpenWatch(Config{NetNS: l.pbx})
+	if errors.Is(err, ErrNoLog) {
+		t.Skipf("needs NFLOG in the kernel: %v", err)
+	}
+	must(t, err)
+	must(t, w.log.Close())
+	lost := 0
+	err = w.Run(t.Context(), func(c Challenge) {
+		if !c.To.IsValid() {
+			lost++
+		}
+	})
+	if err == nil || lost != 1 {
+		t.Errorf("%v, told %d times of losses", err, lost)
+	}
+	w.log = nil
+	must(t, w.Close())
+}
+
 // A flow that is dropped is one port of one address, in both directions.
 func TestFlowsAreDropped(t *testing.T) {
 	l := newLab(t)

@@ -9,8 +9,8 @@ import (
 )
 
 // Verify says how the table differs from what was built; nothing: not at all.
-// The elements of its sets are not compared: they come and go by themselves,
-// and what is missing of them comes with the next guesses.
+// The flows in its sets are not compared: they time out by themselves, and a
+// missing one is dropped again when its phone goes on.
 func (w *Watch) Verify() ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -75,6 +75,14 @@ func (r *Responder) Challenged(now time.Time, to netip.Addr, of []netip.Addr, no
 	}
 }
 
+// Unproven is for how long nothing over UDP proves anything yet, because some
+// challenges were not seen.
+func (r *Responder) Unproven(now time.Time) time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(0, time.Unix(int64(r.nonces.unseen)+astrayLasts, 0).Sub(now))
+}
+
 // prove weighs what an attempt over UDP proves of its source. The caller holds
 // the lock.
 func (r *Responder) prove(now time.Time, e *ami.Event, o *score.Observation) {

@@ -187,6 +187,20 @@ func TestAnswersAstray(t *testing.T) {
 	}
 }
 
+// While nothing over UDP is proof, it is said, and for how long.
+func TestUnprovenIsTold(t *testing.T) {
+	h := newHouse(t, guessing(3))
+	if left := h.Unproven(noon); left != 0 {
+		t.Errorf("for %s before anything was missed", left)
+	}
+	h.answered(noon, netip.Addr{}, "")
+	for after, want := range map[time.Duration]time.Duration{0: 10 * time.Minute, 9 * time.Minute: time.Minute, 10 * time.Minute: 0, time.Hour: 0} {
+		if left := h.Unproven(noon.Add(after)); left != want {
+			t.Errorf("%s after: for %s, want %s", after, left, want)
+		}
+	}
+}
+
 // Six phones behind one address, one of them with last year's password, for
 // ten minutes: it tries every second and again when its flow is let through,
 // the five log in every five. Nothing but its flow is ever dropped, and one

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
@@ -10,14 +12,15 @@ import (
 )
 
 // withoutProof is what it means that challenges are not seen.
-const withoutProof = "a guesser over UDP does not prove itself, and is banned again and again for the time of bans.claimed"
+const withoutProof = "who guesses or breaks in over UDP does not prove himself, and is banned for the time of bans.claimed only, a guesser again and again"
 
 // openWatch makes the table that tells of challenges. Without them the daemon
-// goes on: everything works, but a guesser over UDP never gets the ladder. In
+// goes on: everything works, but nobody gets the ladder for what he does over UDP. In
 // mode observe nothing of the kernel is touched.
 func (d *daemon) openWatch() error {
 	if d.cfg.Mode == config.Observe || !isKernel(d.table) {
-		d.blindSpot = errors.New("nothing of the kernel is touched")
+		err := errors.New("nothing of the kernel is touched")
+		d.blindSpot.Store(&err)
 		return nil
 	}
 	var err error
@@ -25,10 +28,24 @@ func (d *daemon) openWatch() error {
 		return err
 	}
 	d.closing(d.watch.Close)
-	if d.blindSpot = err; err != nil {
-		d.log.Warn().Err(err).Msg("going on without proof: " + withoutProof)
+	if err != nil {
+		d.goBlind(err)
 	}
 	return nil
+}
+
+// seeChallenges takes challenges in until ctx ends. What keeps it from that ends
+// nothing else.
+func (d *daemon) seeChallenges(ctx context.Context, run func(context.Context, func(firewall.Challenge)) error) error {
+	if err := run(ctx, d.challenged); err != nil {
+		d.goBlind(err)
+	}
+	return nil
+}
+
+func (d *daemon) goBlind(err error) {
+	d.blindSpot.Store(&err)
+	d.log.Warn().Err(err).Msg("going on without proof: " + withoutProof)
 }
 
 func isKernel(t firewall.Table) bool {
@@ -41,9 +58,12 @@ func (d *daemon) challenged(c firewall.Challenge) {
 }
 
 // proof is no reason to be degraded: every guesser is still stopped.
-func (k desk) proof() control.Check {
-	if err := k.d.blindSpot; err != nil {
-		return control.Check{Name: "proof", OK: true, Detail: "off, " + withoutProof + ": " + err.Error()}
+func (k desk) proof(now time.Time) control.Check {
+	c := control.Check{Name: "proof", OK: true, Detail: "challenges are seen"}
+	if err := k.d.blindSpot.Load(); err != nil {
+		c.Detail = "off, " + withoutProof + ": " + (*err).Error()
+	} else if left := k.d.responder.Unproven(now); left > 0 {
+		c.Detail = fmt.Sprintf("off for %s, as challenges came faster than they were read: %s", left.Round(time.Second), withoutProof)
 	}
-	return control.Check{Name: "proof", OK: true, Detail: "challenges are seen"}
+	return c
 }

@@ -45,8 +45,8 @@ type daemon struct {
 	log       zerolog.Logger
 	since     time.Time
 	table     firewall.Table
-	watch     *firewall.Watch // nil in mode observe
-	blindSpot error           // why challenges are not seen; nil when they are
+	watch     *firewall.Watch       // nil in mode observe
+	blindSpot atomic.Pointer[error] // why challenges are not seen; nil when they are
 	ledger    *ledger.Ledger
 	pbx       *pbx
 	responder *responder.Responder
@@ -201,7 +201,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.responder.Run(ctx) })
 	if d.watch != nil {
-		g.Go(func() error { return d.watch.Run(ctx, d.challenged) })
+		g.Go(func() error { return d.seeChallenges(ctx, d.watch.Run) })
 	}
 	g.Go(func() error { return d.server.Serve(ctx) })
 	g.Go(func() error { return d.commands.Run(ctx, d.pbx.use) })

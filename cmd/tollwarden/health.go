@@ -31,7 +31,7 @@ func (d *daemon) checks(now time.Time) []control.Check { return d.checksBeside(d
 
 // checksBeside are the checks beside that of the files.
 func (d *daemon) checksBeside(files control.Check, now time.Time) []control.Check {
-	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), files, desk{d}.proof(), d.checkLedger(), desk{d}.eyes(now)}
+	return []control.Check{d.checkEvents(), d.checkCommands(), d.checkCanary(now), d.checkKernel(now), files, desk{d}.proof(now), d.checkLedger(), desk{d}.eyes(now)}
 }
 
 func failing(checks []control.Check) []control.Check {
