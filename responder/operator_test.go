@@ -39,8 +39,9 @@ func (h *house) actions(t *testing.T) []string {
 // Whoever is allowed is let through at once, whatever banned them, and nothing
 // bans them from then on.
 func TestAllowTakesEffectAtOnce(t *testing.T) {
-	h := newHouse(t, guessing(3))
-	h.hear(t, noon, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
+	now := time.Now()
+	h := newHouseAt(t, now, guessing(3))
+	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
 	h.settled(t)
 	if got := h.wall.dropped(); len(got) != 2 {
 		t.Fatalf("dropped: %v", got)
@@ -52,20 +53,20 @@ func TestAllowTakesEffectAtOnce(t *testing.T) {
 	if got := h.wall.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
 		t.Errorf("dropped: %v", got)
 	}
-	h.hear(t, noon.Add(time.Minute), []byte(proven(failures("1002", "192.0.2.66", 9))))
+	h.hear(t, now.Add(time.Minute), []byte(proven(failures("1002", "192.0.2.66", 9))))
 	h.settled(t)
 	if got := h.wall.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
 		t.Errorf("dropped after it was allowed: %v", got)
 	}
 	for prefix, want := range map[netip.Prefix]bool{villain: false, netip.MustParsePrefix("203.0.113.9/32"): true} {
-		if _, kept, err := h.ledger.Ban(t.Context(), noon, prefix); err != nil || kept != want {
+		if _, kept, err := h.ledger.Ban(t.Context(), now, prefix); err != nil || kept != want {
 			t.Errorf("the ledger keeps %s: %t, %v", prefix, kept, err)
 		}
 	}
 	if _, err := h.Allow(nil); err != nil {
 		t.Fatal(err)
 	}
-	h.hear(t, noon.Add(2*time.Hour), []byte(proven(failures("1002", "192.0.2.66", 3))))
+	h.hear(t, now.Add(2*time.Hour), []byte(proven(failures("1002", "192.0.2.66", 3))))
 	h.settled(t)
 	if got := h.wall.dropped(); len(got) != 2 {
 		t.Errorf("dropped once it was no longer allowed: %v", got)
@@ -74,7 +75,8 @@ func TestAllowTakesEffectAtOnce(t *testing.T) {
 
 // A release keeps the rung of the ladder; forgiveness begins it anew.
 func TestForgiveness(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	now := time.Now()
+	h := newHouseAt(t, now, guessing(3))
 	offend := func(at time.Time) int {
 		h.hear(t, at, []byte(proven(failures("1002", "192.0.2.66", 3))))
 		h.settled(t)
@@ -85,22 +87,22 @@ func TestForgiveness(t *testing.T) {
 		}
 		return 0
 	}
-	if n := offend(noon); n != 1 {
+	if n := offend(now); n != 1 {
 		t.Fatalf("offence %d", n)
 	}
 	if _, n, err := h.Unban(villain, false, 7); err != nil || n != 0 {
 		t.Fatalf("forgiven %d, %v", n, err)
 	}
-	if n := offend(noon.Add(time.Minute)); n != 2 {
+	if n := offend(now.Add(time.Minute)); n != 2 {
 		t.Errorf("after a release it was offence %d, want 2", n)
 	}
 	if released, n, err := h.Unban(villain, true, 7); err != nil || n != 2 || len(released) != 1 {
 		t.Errorf("released %v, forgiven %d, %v", released, n, err)
 	}
-	if n := offend(noon.Add(2 * time.Minute)); n != 1 {
+	if n := offend(now.Add(2 * time.Minute)); n != 1 {
 		t.Errorf("after forgiveness it was offence %d, want 1", n)
 	}
-	memory, err := h.ledger.Recall(t.Context(), noon)
+	memory, err := h.ledger.Recall(t.Context(), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,11 +128,12 @@ func TestForgiveness(t *testing.T) {
 
 // Release of all is one order.
 func TestUnbanAll(t *testing.T) {
-	h := newHouse(t, guessing(3))
-	h.hear(t, noon, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
+	now := time.Now()
+	h := newHouseAt(t, now, guessing(3))
+	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
 	h.settled(t)
 	released, n, err := h.UnbanAll(true, 0)
-	if err != nil || len(released) != 2 || n != 2 || len(h.wall.dropped()) != 0 || len(h.Bans(noon)) != 0 {
+	if err != nil || len(released) != 2 || n != 2 || len(h.wall.dropped()) != 0 || len(h.Bans(now)) != 0 {
 		t.Errorf("released %v, forgiven %d, %v; dropped %v", released, n, err, h.wall.dropped())
 	}
 	if got := h.actions(t); !slices.Equal(got, []string{"unban all 2 bans"}) {

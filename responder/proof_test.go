@@ -183,12 +183,13 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 		}
 		return strings.Join(list, ", ")
 	}
-	h := newHouse(t, guessing(100))
-	h.hear(t, noon, []byte(success("1002", home)))
+	now := time.Now()
+	h := newHouseAt(t, now, guessing(100))
+	h.hear(t, now, []byte(success("1002", home)))
 	if got := protects(h); got != home {
 		t.Errorf("after a login: %q", got)
 	}
-	h.hear(t, noon, []byte(proven(failures("1002", thief, 3))+success("1002", thief)))
+	h.hear(t, now, []byte(proven(failures("1002", thief, 3))+success("1002", thief)))
 	if got := protects(h); got != home {
 		t.Errorf("after the success of one who had failed: %q, want the home alone", got)
 	}
@@ -201,7 +202,7 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 	if got := protects(h); got != home {
 		t.Errorf("protected: %q, want the home alone", got)
 	}
-	h.hear(t, noon.Add(time.Minute), []byte(failures("1002", "203.0.113.1", 4)+success("1002", "203.0.113.2")))
+	h.hear(t, now.Add(time.Minute), []byte(failures("1002", "203.0.113.1", 4)+success("1002", "203.0.113.2")))
 	h.settled(t)
 	if got := protects(h); got != "" {
 		t.Errorf("protected after the break-in: %q", got)

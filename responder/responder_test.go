@@ -461,13 +461,14 @@ func TestTheLadder(t *testing.T) {
 // forgiven, from anywhere else it is a guess.
 func TestGraceAfterARotation(t *testing.T) {
 	office := "198.51.100.10"
-	h := newHouse(t, guessing(3))
-	h.hear(t, noon, []byte(success("1002", office)+failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
+	now := time.Now()
+	h := newHouseAt(t, now, guessing(3))
+	h.hear(t, now, []byte(success("1002", office)+failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
 	h.settled(t)
 	if n := h.pbx.times("rotate 1002"); n != 1 {
 		t.Fatalf("rotated %d times", n)
 	}
-	later := time.Now().Add(time.Minute)
+	later := now.Add(time.Minute)
 	h.hear(t, later, []byte(failures("1002", office, 20)))
 	h.hear(t, later, []byte(failures("1002", "203.0.113.9", 3)))
 	h.settled(t)
