@@ -239,34 +239,22 @@ func (r *Responder) contains(account string, now time.Time) bool {
 	return c != nil && !c.over(now)
 }
 
-// ask finds out where strangers' calls come from, then scores them.
-func (r *Responder) ask(ctx context.Context) {
+// askEach asks Asterisk about what comes through a queue, one after the other,
+// until ctx ends.
+func askEach[T any](ctx context.Context, queue <-chan T, ask func(context.Context, T)) error {
 	for {
 		select {
-		case q := <-r.strangers:
+		case about := <-queue:
 			within, cancel := context.WithTimeout(ctx, askWithin)
-			r.askSource(within, q)
+			ask(within, about)
 			cancel()
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }
 
-// askAgents finds out with which User-Agent calls are set up.
-func (r *Responder) askAgents(ctx context.Context) {
-	for {
-		select {
-		case h := <-r.handsets:
-			within, cancel := context.WithTimeout(ctx, askWithin)
-			r.askAgent(within, h)
-			cancel()
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
+// askSource finds out where a stranger's call comes from, then scores it.
 func (r *Responder) askSource(ctx context.Context, q question) {
 	s := q.sign
 	source, err := r.parts.PBX.Whence(ctx, s.Channel)
@@ -285,6 +273,7 @@ func (r *Responder) askSource(ctx context.Context, q question) {
 	r.text = nil
 }
 
+// askAgent finds out with which User-Agent a call is set up.
 func (r *Responder) askAgent(ctx context.Context, h handset) {
 	c := h.call
 	agent, err := r.parts.PBX.Agent(ctx, c.Name)

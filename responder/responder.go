@@ -220,8 +220,8 @@ func (r *Responder) Run(ctx context.Context) error {
 	r.mu.Lock()
 	r.asking = true
 	r.mu.Unlock()
-	g.Go(func() error { r.ask(ctx); return nil })
-	g.Go(func() error { r.askAgents(ctx); return nil })
+	g.Go(func() error { return askEach(ctx, r.strangers, r.askSource) })
+	g.Go(func() error { return askEach(ctx, r.handsets, r.askAgent) })
 	g.Go(func() error { r.await(ctx); return nil })
 	g.Go(func() error { r.sweep(ctx); return nil })
 	g.Go(func() error { r.ease(ctx); return nil })
