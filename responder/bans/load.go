@@ -1,0 +1,62 @@
+package bans
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// ByAllowList is who released what the allow list covers.
+const ByAllowList = "the allow list"
+
+// Ledger is what bans need of the daemon's memory on disk. None of the calls
+// waits.
+type Ledger interface {
+	PutBan(b incident.Ban)
+	DeleteBan(prefix netip.Prefix, at time.Time, by string)
+	ForgetOffences(prefix netip.Prefix)
+}
+
+// Remembered is what the ledger knows of bans at a start.
+type Remembered struct {
+	Bans []incident.Ban
+	// Partial says that the ledger could not tell all of them: the kernel may
+	// hold more, which then stay.
+	Partial bool
+}
+
+// Load takes over what the ledger and the kernel remember: afterwards registry
+// and kernel hold the same bans, without a gap for any of them. What the allow
+// list covers by now is released. The kernel's bans without a record are kept,
+// and recorded.
+func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) error {
+	for _, ban := range was.Bans {
+		if allowed(ban.Prefix) {
+			ledger.DeleteBan(ban.Prefix, now, ByAllowList)
+			continue
+		}
+		r.Put(ban)
+	}
+	for _, ban := range firewall.Bans(now) {
+		// The kernel holds overlapping prefixes in pieces, so that a piece of a
+		// known ban is not a ban of its own.
+		if _, known := r.Covering(now, ban.Prefix); known || allowed(ban.Prefix) {
+			continue
+		}
+		ban.Since, ban.Origin, ban.Reason = now, incident.OriginKernel, "found in the kernel at start, without a record"
+		ban.Step = incident.StepUnknown
+		r.Put(ban)
+		ledger.PutBan(ban)
+	}
+	list := r.List(now)
+	put := firewall.Reconcile
+	if was.Partial {
+		put = firewall.Ban
+	}
+	if err := put(now, list); err != nil {
+		return fmt.Errorf("restore %d bans: %w", len(list), err)
+	}
+	return nil
+}

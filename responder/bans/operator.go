@@ -1,0 +1,241 @@
+package bans
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// Operator carries out what a person asks about bans.
+type Operator struct {
+	Registry *Registry
+	Offences *Offences
+	Queue    *KernelQueue
+	Ledger   Ledger
+	Observe  bool // nothing is dropped
+	// With runs a function under the lock that guards the registry. The functions
+	// below that say so are called from within one.
+	With func(func())
+	// Objection is why a prefix should not be banned, "" when nothing speaks
+	// against it. Called under the lock.
+	Objection func(netip.Prefix) string
+	// Allowed says whether the allow list covers all of a prefix. Called under
+	// the lock.
+	Allowed func(netip.Prefix) bool
+	// ClearScore forgets what a released address scored. Called under the lock.
+	ClearScore func(netip.Prefix)
+	// Acted records what a person did.
+	Acted func(now time.Time, uid uint32, what, target, detail string)
+	// Changed is told of each ban that came into force or was released.
+	Changed func(incident.Ban, incident.BanChange)
+}
+
+// Ban drops a prefix. It is refused, unless forced, when an allowed or a
+// protected address lies in it.
+func (o *Operator) Ban(prefix netip.Prefix, until time.Time, reason string, force bool, uid uint32) (incident.Ban, error) {
+	now := time.Now()
+	prefix = prefix.Masked()
+	ban := incident.Ban{Prefix: prefix, Since: now, Until: until, Reason: reason, Origin: incident.OriginOperator, Step: incident.StepUnknown}
+	if o.Observe {
+		return ban, fmt.Errorf("%w: mode is observe, nothing is dropped", incident.ErrRefused)
+	}
+	var why string
+	o.With(func() { why = o.Objection(prefix) })
+	if why != "" && !force {
+		return ban, fmt.Errorf("%w: %s; --force bans it all the same", incident.ErrRefused, why)
+	}
+	if err := o.put(now, ban); err != nil {
+		return ban, fmt.Errorf("ban %s: %w", incident.PrefixText(prefix), err)
+	}
+	o.Ledger.PutBan(ban)
+	o.Acted(now, uid, "ban", incident.PrefixText(prefix), reason)
+	o.Changed(ban, incident.Banned)
+	return ban, nil
+}
+
+// put brings a ban into the registry and the kernel, or leaves both as they
+// were.
+func (o *Operator) put(now time.Time, ban incident.Ban) error {
+	doneC := make(chan error, 1)
+	var was incident.Ban
+	var banned, room bool
+	o.With(func() {
+		was, banned = o.Registry.Exact(now, ban.Prefix)
+		o.Registry.Put(ban)
+		room = o.Queue.Ban(ban, answer(doneC))
+	})
+	err := ErrBusy
+	if room {
+		err = <-doneC
+	}
+	if err != nil {
+		o.With(func() {
+			if is, ok := o.Registry.Exact(now, ban.Prefix); !ok || is != ban {
+				return // decided otherwise meanwhile
+			}
+			if o.Registry.Remove(ban.Prefix); banned {
+				o.Registry.Put(was)
+			}
+		})
+	}
+	return err
+}
+
+// Unban releases the ban of exactly this prefix. The score of an address is
+// cleared with its ban: the next mistake does not bring it back at once. With
+// forgive its offences are cleared as well, so that its next ban is a first one
+// again; then it need not be banned now.
+func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (released []incident.Ban, forgiven int, err error) {
+	now := time.Now()
+	prefix = prefix.Masked()
+	var ban, around incident.Ban
+	var banned, covered bool
+	o.With(func() {
+		ban, banned = o.Registry.Exact(now, prefix)
+		around, covered = o.Registry.Covering(now, prefix)
+		if forgive {
+			forgiven = o.clearOffences(prefix)
+		}
+		if forgive && !banned {
+			o.Registry.Remove(prefix) // so that it is not renewed either
+		}
+	})
+	if banned {
+		released = []incident.Ban{ban}
+		err = o.release(now, released, byUser(uid))
+	}
+	if err == nil && (banned || forgive) {
+		detail := ""
+		if forgive {
+			detail = incident.Count(forgiven, "offence") + " forgotten"
+		}
+		o.Acted(now, uid, "unban", incident.PrefixText(prefix), detail)
+	}
+	switch {
+	case err != nil:
+		return nil, forgiven, err
+	case !banned && covered:
+		return nil, forgiven, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around.Prefix))
+	case !banned && !forgive:
+		return nil, 0, fmt.Errorf("%w: %s is not banned", incident.ErrRefused, incident.PrefixText(prefix))
+	}
+	return released, forgiven, nil
+}
+
+// UnbanAll releases every ban.
+func (o *Operator) UnbanAll(forgive bool, uid uint32) (released []incident.Ban, forgiven int, err error) {
+	now := time.Now()
+	o.With(func() {
+		released = o.Registry.List(now)
+		if forgive {
+			for _, b := range released {
+				forgiven += o.clearOffences(b.Prefix)
+			}
+		}
+	})
+	NewestFirst(released)
+	if err := o.release(now, released, byUser(uid)); err != nil {
+		return nil, forgiven, err
+	}
+	o.Acted(now, uid, "unban", "all", incident.Count(len(released), "ban"))
+	return released, forgiven, nil
+}
+
+// ReleaseAllowed releases the bans that the allow list covers whole. An allowed
+// address inside a wider ban needs no release: the kernel asks the allow list
+// first.
+func (o *Operator) ReleaseAllowed(now time.Time) (released []incident.Ban, err error) {
+	o.With(func() {
+		for _, ban := range o.Registry.List(now) {
+			if o.Allowed(ban.Prefix) {
+				released = append(released, ban)
+			}
+		}
+	})
+	NewestFirst(released)
+	return released, o.release(now, released, ByAllowList)
+}
+
+// Release lets banned prefixes through again and records by whom.
+func (o *Operator) Release(now time.Time, list []incident.Ban, by string) error {
+	return o.release(now, list, by)
+}
+
+func (o *Operator) release(now time.Time, list []incident.Ban, by string) error {
+	if len(list) == 0 {
+		return nil
+	}
+	prefixes := make([]netip.Prefix, len(list))
+	for i, b := range list {
+		prefixes[i] = b.Prefix
+	}
+	doneC := make(chan error, 1)
+	var room bool
+	o.With(func() {
+		for _, p := range prefixes {
+			o.Registry.Remove(p)
+			o.ClearScore(p)
+		}
+		room = o.Queue.Release(prefixes, answer(doneC))
+	})
+	err := ErrBusy
+	if room {
+		err = <-doneC
+	}
+	if err != nil {
+		o.With(func() {
+			for _, b := range list {
+				if _, again := o.Registry.Exact(now, b.Prefix); !again {
+					o.Registry.Put(b)
+				}
+			}
+		})
+		what := "all bans"
+		if len(list) == 1 {
+			what = incident.PrefixText(list[0].Prefix)
+		}
+		return fmt.Errorf("release %s: %w", what, err)
+	}
+	for _, b := range list {
+		if !b.Observed {
+			o.Ledger.DeleteBan(b.Prefix, now, by)
+		}
+		o.Changed(b, incident.Released)
+	}
+	return nil
+}
+
+// clearOffences forgets the offences of every address in prefix, and says how
+// many there were. Called under the lock.
+func (o *Operator) clearOffences(prefix netip.Prefix) (forgiven int) {
+	for source, n := range o.Offences.Clear(prefix) {
+		forgiven += n
+		o.ClearScore(source)
+		o.Ledger.ForgetOffences(source)
+	}
+	o.ClearScore(prefix)
+	return forgiven
+}
+
+// StillHeld is what still holds a prefix whose own ban was released, in whole or
+// in part, and what to do; "" when nothing does.
+func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
+	now := time.Now()
+	o.With(func() {
+		if around, covered := o.Registry.Covering(now, prefix); covered {
+			why = "it is still " + heldBy(prefix, around.Prefix)
+		} else if inside := len(o.Registry.Within(now, prefix)); inside > 0 {
+			why = incident.Count(inside, "ban") + " within it remain: `tollwarden bans` lists them"
+		}
+	})
+	return why
+}
+
+func heldBy(prefix, around netip.Prefix) string {
+	return fmt.Sprintf("held by the ban of %s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
+		incident.PrefixText(around), incident.PrefixText(around), incident.PrefixText(prefix))
+}
+
+func byUser(uid uint32) string { return fmt.Sprintf("uid %d", uid) }

@@ -1,0 +1,160 @@
+// Package bans keeps the bans: the registry of those in force, which is the
+// daemon's truth, the count of each address's offences, and the queue that
+// brings changes into the kernel. Loading at start, reconciling and a person's
+// orders about bans are here, too.
+//
+// Registry and Offences have no lock and no clock: their owner calls them from
+// one goroutine at a time.
+package bans
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gaissmai/bart"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// MaxSpoofable bounds the bans on spoofable evidence: whoever spoofs addresses
+// fills no more of the registry, and never the kernel's sets, which hold twice as
+// many of this scope.
+const MaxSpoofable = 1 << 17
+
+// renewWithin is how long after a ban on spoofable evidence one more failure
+// brings it back: its address was never proven, and a guesser is to be kept out
+// all the same.
+const renewWithin = time.Hour
+
+// Registry holds the bans in force with their reasons. The kernel holds the same
+// prefixes and knows no reasons.
+type Registry struct {
+	bans      bart.Table[incident.Ban]
+	spoofable int // of them, ended ones included
+	ended     int // of them, those no longer in force at pruned
+	pruned    time.Time
+}
+
+// Count is how many bans are in force, those included that ended since the last
+// Prune. It costs nothing.
+func (r *Registry) Count() int { return r.bans.Size() - r.ended }
+
+// Spoofable is how many bans rest on spoofable evidence, ended ones included.
+func (r *Registry) Spoofable() int { return r.spoofable }
+
+// Full says that no more bans on spoofable evidence are accepted.
+func (r *Registry) Full() bool { return r.spoofable >= MaxSpoofable }
+
+// Covering is the ban that already drops prefix: its own, or that of a prefix
+// around it; one that drops all of it before one that closes its SIP ports.
+func (r *Registry) Covering(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
+	var spoofable incident.Ban
+	for _, ban := range r.bans.Supernets(prefix) {
+		switch {
+		case !ban.InForce(now):
+		case ban.Spoofable():
+			spoofable = ban
+		default:
+			return ban, true
+		}
+	}
+	return spoofable, spoofable.Prefix.IsValid()
+}
+
+// Exact is the ban of just this prefix.
+func (r *Registry) Exact(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
+	ban, ok := r.bans.Get(prefix)
+	return ban, ok && ban.InForce(now)
+}
+
+// Renewable is the ban on spoofable evidence of just this prefix that ended a
+// short time ago, so that one more failure brings it back.
+func (r *Registry) Renewable(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
+	ban, ok := r.bans.Get(prefix)
+	return ban, ok && ban.Spoofable() && !ban.InForce(now) && now.Sub(ban.Until) < renewWithin
+}
+
+// Within are the bans in force of prefixes inside prefix, its own included.
+func (r *Registry) Within(now time.Time, prefix netip.Prefix) (list []incident.Ban) {
+	for _, ban := range r.bans.Subnets(prefix) {
+		if ban.InForce(now) {
+			list = append(list, ban)
+		}
+	}
+	return list
+}
+
+// Put brings a ban into force, in the place of an earlier one of its prefix.
+func (r *Registry) Put(ban incident.Ban) {
+	r.Remove(ban.Prefix)
+	r.bans.Insert(ban.Prefix, ban)
+	if ban.Spoofable() {
+		r.spoofable++
+	}
+	if !ban.InForce(r.pruned) {
+		r.ended++
+	}
+}
+
+// Remove ends the ban of just this prefix, if there is one.
+func (r *Registry) Remove(prefix netip.Prefix) {
+	was, ok := r.bans.Get(prefix)
+	if !ok {
+		return
+	}
+	r.bans.Delete(prefix)
+	if was.Spoofable() {
+		r.spoofable--
+	}
+	if !was.InForce(r.pruned) {
+		r.ended--
+	}
+}
+
+// List is every ban in force, in no order of use to anybody.
+func (r *Registry) List(now time.Time) []incident.Ban {
+	list := make([]incident.Ban, 0, r.bans.Size())
+	for _, ban := range r.bans.All() {
+		if ban.InForce(now) {
+			list = append(list, ban)
+		}
+	}
+	return list
+}
+
+// NewestFirst brings bans into the order in which people read them.
+func NewestFirst(list []incident.Ban) {
+	slices.SortFunc(list, func(x, y incident.Ban) int {
+		if c := y.Since.Compare(x.Since); c != 0 {
+			return c
+		}
+		return x.Prefix.Addr().Compare(y.Prefix.Addr())
+	})
+}
+
+// Prune forgets the bans that ran out, renewable ones only when they no longer
+// are or room is short. It returns those that ran out since it was last called.
+func (r *Registry) Prune(now time.Time) (ended []incident.Ban) {
+	var gone []netip.Prefix
+	crowded := r.spoofable > MaxSpoofable/2
+	kept := 0
+	for prefix, ban := range r.bans.All() {
+		if ban.InForce(now) {
+			continue
+		}
+		if ban.Until.After(r.pruned) {
+			ended = append(ended, ban)
+		}
+		if _, renewable := r.Renewable(now, prefix); crowded || !renewable {
+			gone = append(gone, prefix)
+		} else {
+			kept++
+		}
+	}
+	for _, prefix := range gone {
+		r.Remove(prefix)
+	}
+	r.ended, r.pruned = kept, now
+	return ended
+}

@@ -1,0 +1,93 @@
+package contain
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// lookBack is how far before its first evidence an incident's calls begin.
+const lookBack = time.Hour
+
+// maxOpenCalls bounds the calls of incidents whose end is waited for.
+const maxOpenCalls = 8192
+
+// CallLog knows which calls belong to which incidents, until they end. The zero
+// value is ready to use.
+type CallLog struct {
+	open map[string][]int64 // incidents by the channel whose end they wait for
+}
+
+// IncidentCall is one call, and the incidents that it belongs to.
+type IncidentCall struct {
+	Incidents []int64
+	Call      incident.Call
+}
+
+// Begin gives the calls that an incident is about: those of its account that
+// ended lately and those that are up. country reads the country of a dialled
+// number.
+func (l *CallLog) Begin(i *incident.Incident, ended []calls.Ended, up []calls.Channel, country func(dialled string) string) (list []IncidentCall) {
+	number := []int64{i.ID}
+	for _, c := range ended {
+		if call, ok := l.Add(number, c.Channel, c.At, country); ok {
+			list = append(list, call)
+		}
+	}
+	for _, c := range up {
+		if call, ok := l.Add(number, c, time.Time{}, country); ok {
+			list = append(list, call)
+		}
+	}
+	return list
+}
+
+// Since is from when on an incident's calls count.
+func Since(i *incident.Incident) time.Time {
+	since := i.At
+	if len(i.Evidence) > 0 && i.Evidence[0].At.Before(since) {
+		since = i.Evidence[0].At
+	}
+	return since.Add(-lookBack)
+}
+
+// AboutCalls says whether what was done for an incident, or would have been,
+// ends calls.
+func AboutCalls(i *incident.Incident) bool {
+	for _, s := range i.Steps {
+		if (s.Step == incident.StepHangup || s.Step == incident.StepHangupCall) && i.Account != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// Add takes one call of incidents; ended is zero for one that is up. ok is false
+// for a channel without a number, which is a call to the account and costs
+// nothing; "s" is Asterisk's word for none.
+func (l *CallLog) Add(incidents []int64, c calls.Channel, ended time.Time, country func(string) string) (_ IncidentCall, ok bool) {
+	if c.Dialled == "" || c.Dialled == "s" {
+		return IncidentCall{}, false
+	}
+	if ended.IsZero() && len(l.open) < maxOpenCalls {
+		if l.open == nil {
+			l.open = map[string][]int64{}
+		}
+		l.open[c.Name] = append(l.open[c.Name], incidents...)
+	}
+	return IncidentCall{incidents, incident.Call{
+		Channel: c.Name, Account: c.Account, Dialled: c.Dialled, Country: country(c.Dialled),
+		Began: c.Since, Ended: ended, Answered: c.Answered,
+	}}, true
+}
+
+// End takes the end of a call; ok is false when no incident waits for it.
+func (l *CallLog) End(c calls.Channel, now time.Time, country func(string) string) (_ IncidentCall, ok bool) {
+	incidents, open := l.open[c.Name]
+	if !open {
+		return IncidentCall{}, false
+	}
+	delete(l.open, c.Name)
+	return l.Add(incidents, c, now, country)
+}

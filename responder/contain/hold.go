@@ -1,0 +1,119 @@
+package contain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// lock locks an account and keeps what unlocks it. What Asterisk could not be
+// told, the daemon does itself as long as it runs: it ends the account's calls
+// as they come.
+func (r *Runner) lock(ctx context.Context, account string) (detail string, err error) {
+	first := r.keepLock(account, "")
+	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+	defer cancel()
+	was, detail, err := r.accounts.Lock(ctx, account)
+	if was == "" && err == nil {
+		was = unknownContext // locked before, and it is not known from where
+	}
+	switch {
+	case was != "" && err != nil:
+		r.keepLock(account, was+" "+partly)
+	case was != "":
+		r.keepLock(account, was)
+	}
+	if errors.Is(err, incident.ErrRefused) {
+		if first {
+			r.forgetLock(account)
+		}
+		return "", err
+	}
+	if err != nil {
+		return detail, fmt.Errorf("%w; as long as the daemon runs it ends the calls of %s as they come", err, account)
+	}
+	return detail + "; before: " + was, nil
+}
+
+func (r *Runner) unlock(ctx context.Context, account, was string) (detail string, err error) {
+	detail = "Asterisk had not been reached"
+	if was != "" {
+		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+		defer cancel()
+		detail, err = r.accounts.Unlock(ctx, account, contexts(was))
+	}
+	if err == nil {
+		r.forgetLock(account)
+	}
+	return detail, err
+}
+
+// keepLock remembers a lock, and says whether there was none.
+func (r *Runner) keepLock(account, was string) (first bool) {
+	r.owner.With(func() {
+		var keep string
+		var changed bool
+		if keep, first, changed = r.state.Locks.Keep(account, was); changed {
+			r.ledger.PutHold(incident.Hold{Account: account, Kind: incident.HoldLock, Value: keep, Since: time.Now()})
+		}
+	})
+	return first
+}
+
+func (r *Runner) forgetLock(account string) {
+	r.owner.With(func() {
+		r.state.Locks.Forget(account)
+		r.ledger.DropHold(account, incident.HoldLock)
+	})
+}
+
+// restrict restricts an account to networks and keeps what ends that: first of
+// all, so that it ends whatever becomes of this process.
+func (r *Runner) restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
+	var why string
+	r.owner.With(func() {
+		now := time.Now()
+		if why = r.state.Restrictions.Begin(now, account, to); why == "" {
+			r.ledger.PutHold(incident.Hold{Account: account, Kind: incident.HoldRestriction, Value: incident.PrefixesText(to), Since: now})
+		}
+	})
+	if why != "" {
+		return "", errors.New(why)
+	}
+	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+	defer cancel()
+	detail, err = r.accounts.Restrict(ctx, account, to)
+	r.owner.With(func() { r.state.Restrictions.Began(time.Now(), account, err) })
+	return detail, err
+}
+
+// unrestrict ends a restriction.
+func (r *Runner) unrestrict(ctx context.Context, account string) (detail string, err error) {
+	var to []netip.Prefix
+	var restricted bool
+	r.owner.With(func() { to, restricted = r.state.Restrictions.Networks(account) })
+	if !restricted {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
+	defer cancel()
+	detail, err = r.accounts.Unrestrict(ctx, account, to)
+	var gone bool
+	r.owner.With(func() {
+		if gone = r.state.Restrictions.Ended(time.Now(), account, err); gone {
+			r.ledger.DropHold(account, incident.HoldRestriction)
+		}
+	})
+	switch {
+	case err == nil:
+		return detail, nil
+	case gone:
+		return detail, fmt.Errorf("given up, since Asterisk has never confirmed the restriction: %w", err)
+	default:
+		return detail, fmt.Errorf("will retry every minute: %w", err)
+	}
+}

@@ -1,0 +1,140 @@
+package contain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Operator carries out what a person asks about accounts. A change of Asterisk's
+// configuration is not broken off because the person who asked went away.
+type Operator struct {
+	Runner  *Runner
+	Observe bool // nothing is changed in Asterisk
+	// Acted records what a person did.
+	Acted func(now time.Time, uid uint32, what, target, detail string)
+	// Forgive forgets the failures of others for an account. Called under the
+	// lock.
+	Forgive func(account string)
+}
+
+// Rotate gives an account another password; detail says where it is kept. Its
+// registrations stay until they run out or are removed.
+func (o *Operator) Rotate(ctx context.Context, account string, uid uint32) (detail string, err error) {
+	if err := o.may(account); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	detail, err = o.Runner.rotateOnce(context.WithoutCancel(ctx), account)
+	o.acted(now, uid, "rotate", account, detail, err)
+	return detail, err
+}
+
+// Hangup ends every call of an account and names the channels.
+func (o *Operator) Hangup(ctx context.Context, account string, uid uint32) ([]string, error) {
+	if err := o.may(account); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
+	defer cancel()
+	channels, err := o.Runner.hangUp(ctx, account)
+	o.acted(now, uid, "hangup", account, strings.Join(channels, ", "), err)
+	return channels, err
+}
+
+// ExpireContacts removes the registrations of an account; detail is what was
+// done.
+func (o *Operator) ExpireContacts(ctx context.Context, account string, uid uint32) (detail string, err error) {
+	if err := o.may(account); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, expireWithin)
+	defer cancel()
+	detail, err = o.Runner.accounts.ExpireContacts(ctx, account)
+	o.acted(now, uid, "expire-contacts", account, detail, err)
+	return detail, err
+}
+
+// Lock takes an account's calls away until Unlock.
+func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail string, err error) {
+	if err := o.may(account); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	detail, err = o.Runner.lock(context.WithoutCancel(ctx), account)
+	o.acted(now, uid, "lock", account, detail, err)
+	return detail, err
+}
+
+// Unlock gives a locked account its calls back, and ends the restriction of one
+// that can be used from its known networks alone. The failures of others during
+// the attack are forgiven then: whoever the person lets in comes from a new
+// place, and is no thief for that alone. It works in mode observe, too: there the
+// daemon takes nothing away, and a person can still give back what it took before.
+func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (detail string, err error) {
+	if err := ordinary(account); err != nil {
+		return "", err
+	}
+	now := time.Now()
+	ctx = context.WithoutCancel(ctx)
+	r := o.Runner
+	var was string
+	var locked, restricted bool
+	r.owner.With(func() {
+		was, locked = r.state.Locks.Get(account)
+		if _, restricted = r.state.Restrictions.Networks(account); restricted {
+			r.state.Restrictions.LeaveAlone(now, account)
+		}
+	})
+	switch {
+	case restricted && locked:
+		opened, rerr := r.unrestrict(ctx, account)
+		detail, err = r.unlock(ctx, account, was)
+		detail, err = opened+"; "+detail, errors.Join(rerr, err)
+	case restricted:
+		detail, err = r.unrestrict(ctx, account)
+	case locked:
+		detail, err = r.unlock(ctx, account, was)
+	default:
+		return "", fmt.Errorf("%w: %s is neither locked nor restricted by this daemon", incident.ErrRefused, account)
+	}
+	if restricted && err == nil {
+		r.owner.With(func() { o.Forgive(account) })
+	}
+	o.acted(now, uid, "unlock", account, detail, err)
+	return detail, err
+}
+
+// may refuses what must not be done to an account.
+func (o *Operator) may(account string) error {
+	if o.Observe {
+		return fmt.Errorf("%w: mode is observe, nothing is changed in Asterisk", incident.ErrRefused)
+	}
+	return ordinary(account)
+}
+
+// ordinary refuses what is no account of a phone.
+func ordinary(account string) error {
+	switch {
+	case account == "":
+		return fmt.Errorf("%w: no account is named", incident.ErrRefused)
+	case strings.HasPrefix(account, score.ManagerAccounts):
+		return fmt.Errorf("%w: %s is an account of the manager interface: change it in manager.conf", incident.ErrRefused, account)
+	}
+	return nil
+}
+
+// acted records an order that Asterisk was asked to carry out.
+func (o *Operator) acted(now time.Time, uid uint32, what, account, detail string, err error) {
+	if err != nil {
+		what, detail = what+" failed", strings.TrimPrefix(detail+": "+err.Error(), ": ")
+	}
+	o.Acted(now, uid, what, account, detail)
+}

@@ -1,0 +1,231 @@
+package contain
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// State is what has to be known to contain accounts.
+type State struct {
+	Sessions     Sessions
+	Rotations    Rotations
+	Locks        Locks
+	Restrictions *Restrictions
+	Log          CallLog
+}
+
+// Held says in words what is taken from an account for now; "" when nothing is.
+func (s *State) Held(account string) string {
+	words := ""
+	if _, locked := s.Locks.Get(account); locked {
+		words = "locked"
+	}
+	if to, restricted := s.Restrictions.Networks(account); restricted {
+		if words != "" {
+			words += ", "
+		}
+		words += "restricted to " + incident.PrefixesText(to)
+	}
+	return words
+}
+
+// Prune forgets what no longer matters.
+func (s *State) Prune(now time.Time) {
+	s.Sessions.Prune(now)
+	s.Rotations.Prune(now)
+	s.Restrictions.Prune(now)
+}
+
+// Channels is what a Runner asks about the channels that the events say are up.
+type Channels interface {
+	// Account is how many an account has.
+	Account(account string) int
+	// Strays are those of calls that the account set up and has left.
+	Strays(account string) []string
+}
+
+// Ledger keeps what is taken from accounts. Neither call waits.
+type Ledger interface {
+	PutHold(h incident.Hold)
+	DropHold(account string, kind incident.HoldKind)
+}
+
+// Owner is who owns the State, its lock included.
+type Owner interface {
+	// With runs f under the lock that guards the State and the Channels.
+	With(f func())
+	// Report records the outcome of step n of an incident.
+	Report(i *incident.Incident, n int, state incident.State, detail string)
+	// Finished is called when nothing more is done about an incident.
+	Finished(i *incident.Incident)
+	// PasswordChanged is called when an account has another password, and says
+	// whose phones need it.
+	PasswordChanged(account string) (phones string)
+}
+
+// Limits of what waits for Asterisk.
+const (
+	workers   = 8 // several, so that one slow rotation does not delay another account's
+	maxJobs   = 4096
+	maxSweeps = 1024
+	enders    = 4 // goroutines that hang up single calls
+	maxEnds   = 1024
+	// unrestrictEvery is how often restrictions are looked at whose attack may be
+	// over.
+	unrestrictEvery = 5 * time.Second
+)
+
+// Runner has the goroutines that wait for Asterisk: workers, each of which
+// contains one account after a verdict; those that end single calls, and one each
+// that ends calls of accounts being contained and that ends restrictions.
+type Runner struct {
+	calls    Calls
+	accounts Accounts
+	state    *State
+	channels Channels
+	ledger   Ledger
+	owner    Owner
+	log      zerolog.Logger
+
+	jobsC     chan job
+	sweepsC   chan string // accounts whose new calls are to be ended now
+	endsC     chan end    // single calls to be ended now
+	downC     chan struct{}
+	rotations singleflight.Group
+}
+
+// end is one call to be hung up. incident is nil when the call is of a locked
+// account.
+type end struct {
+	incident *incident.Incident
+	step     int
+	channel  string
+}
+
+// NewRunner makes a Runner. Nothing happens before Run.
+func NewRunner(calls Calls, accounts Accounts, state *State, channels Channels, ledger Ledger, owner Owner, log zerolog.Logger) *Runner {
+	return &Runner{
+		calls: calls, accounts: accounts, state: state, channels: channels, ledger: ledger, owner: owner, log: log,
+		jobsC: make(chan job, maxJobs), sweepsC: make(chan string, maxSweeps), endsC: make(chan end, maxEnds), downC: make(chan struct{}),
+	}
+}
+
+// Run carries out what is queued until ctx ends.
+func (r *Runner) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for range workers {
+		g.Go(func() error { return consume(ctx, r.jobsC, r.contain) })
+	}
+	for range enders {
+		g.Go(func() error { return consume(ctx, r.endsC, r.endCall) })
+	}
+	g.Go(func() error { return consume(ctx, r.sweepsC, r.sweep) })
+	g.Go(func() error { r.unrestrictDue(ctx); return nil })
+	return g.Wait()
+}
+
+// consume carries out what comes through a queue until ctx ends.
+func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context, T)) error {
+	for {
+		select {
+		case x := <-queue:
+			do(ctx, x)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// EndCall queues the end of one call, for a step of an incident or, with a nil
+// incident, because its account is locked. False means that there is no room. It
+// does not wait.
+func (r *Runner) EndCall(i *incident.Incident, step int, channel string) bool {
+	select {
+	case r.endsC <- end{i, step, channel}:
+		return true
+	default:
+		return false
+	}
+}
+
+// Sweep queues the end of the calls that an account sets up while it is being
+// contained. It does not wait.
+func (r *Runner) Sweep(account string) {
+	select {
+	case r.sweepsC <- account:
+	default: // a sweep is queued already, and ends this call too
+	}
+}
+
+// ChannelDown says that a channel went down, for those who wait for it. The
+// caller holds the lock.
+func (r *Runner) ChannelDown() {
+	close(r.downC)
+	r.downC = make(chan struct{})
+}
+
+func (r *Runner) sweep(ctx context.Context, account string) {
+	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
+	defer cancel()
+	ended, err := r.hangUp(ctx, account)
+	r.ended(account, ended)
+	if err != nil {
+		r.log.Error().Err(err).Str("account", account).Msg("could not end a call that the account set up while it was being contained")
+	}
+}
+
+func (r *Runner) endCall(ctx context.Context, e end) {
+	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
+	defer cancel()
+	ended, err := r.calls.HangupChannel(ctx, e.channel)
+	switch {
+	case e.incident == nil:
+		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of a locked account")
+	case err != nil:
+		r.owner.Report(e.incident, e.step, incident.Failed, err.Error())
+	case ended:
+		r.owner.Report(e.incident, e.step, incident.Done, "ended")
+	default:
+		r.owner.Report(e.incident, e.step, incident.Done, "it had ended by itself")
+	}
+}
+
+// unrestrictDue ends restrictions whose attack is over until ctx ends.
+func (r *Runner) unrestrictDue(ctx context.Context) {
+	tick := time.NewTicker(unrestrictEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			var due []string
+			r.owner.With(func() { due = r.state.Restrictions.Due(now) })
+			for _, account := range due {
+				detail, err := r.unrestrict(ctx, account)
+				if err != nil {
+					r.log.Error().Err(err).Str("account", account).Msg("could not end a restriction")
+					continue
+				}
+				r.log.Info().Str("account", account).Str("detail", detail).Msg("the attack is over: the restriction has ended")
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// networks of a job's restriction, of all its steps.
+func networks(i *incident.Incident) (to []netip.Prefix) {
+	for _, s := range i.Steps {
+		if s.State == incident.Intended {
+			to = append(to, s.Networks...)
+		}
+	}
+	return to
+}

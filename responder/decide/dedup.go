@@ -1,0 +1,61 @@
+package decide
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Dedup remembers which verdicts only somebody was informed of, so that an
+// attack that cannot be banned (a carrier's address spoofed, an account guessed
+// at from everywhere) makes one incident and not one for every few packets. The
+// zero value is ready to use.
+type Dedup struct {
+	until map[dedupKey]time.Time // until when it is not repeated
+}
+
+type dedupKey struct {
+	key       score.Key
+	threshold string
+}
+
+// maxDedup bounds what is remembered. What does not fit is repeated.
+const maxDedup = 1 << 14
+
+// staleFlowPause is how long a phone with a wrong password is not reported
+// again: it goes on until somebody walks there.
+const staleFlowPause = 24 * time.Hour
+
+// First says whether to inform of a verdict now: not again within the time that
+// its threshold looks back.
+func (d *Dedup) First(v *score.Verdict) bool {
+	return d.first(dedupKey{v.Key, v.Threshold.Name}, v.At, v.Threshold.Within)
+}
+
+// FirstStaleFlow is First for a phone with a wrong password, once a day.
+func (d *Dedup) FirstStaleFlow(v *score.Verdict) bool {
+	key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: v.Key.Prefix}
+	return d.first(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
+}
+
+func (d *Dedup) first(k dedupKey, now time.Time, pause time.Duration) bool {
+	if until, known := d.until[k]; known && now.Before(until) {
+		return false
+	}
+	if d.until == nil {
+		d.until = map[dedupKey]time.Time{}
+	}
+	if len(d.until) < maxDedup {
+		d.until[k] = now.Add(pause)
+	}
+	return true
+}
+
+// Prune forgets what may be repeated.
+func (d *Dedup) Prune(now time.Time) {
+	for k, until := range d.until {
+		if !now.Before(until) {
+			delete(d.until, k)
+		}
+	}
+}

@@ -1,0 +1,216 @@
+// Package decide turns a verdict into steps. It is pure: what it must know of
+// the world comes in as Facts, and what cannot be done is decided, and said,
+// here. What remains intended only has to be carried out.
+package decide
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Facts is what Plan must know of the world at the moment of a verdict.
+type Facts struct {
+	Target     netip.Prefix   // what a ban would drop; the zero Prefix when no address is known
+	Full       bool           // no more bans on spoofable evidence are accepted
+	Allowed    bool           // on the allow list
+	Protected  string         // why the PBX itself trusts the target; "" when it does not
+	Banned     *incident.Ban  // the ban that already covers the target
+	Offences   int            // of the target, still counting
+	Observe    bool           // decide and record, change nothing
+	NoReceiver bool           // nobody is there to be notified
+	Command    string         // what exec runs; "" when it can run nothing
+	StaleFlow  *incident.Flow // of the one phone, behind a shared address, that the verdict is about
+	DropsFlows bool           // single flows can be dropped
+	Channel    string         // the call that the verdict is about; "" when it is about none
+	Home       string         // why the account's own users are at the target; "" when they are not
+	Networks   []netip.Prefix // that the account can be limited to
+	Unlimited  string         // why it cannot be; "" when it can
+}
+
+// Plan gives the steps of a playbook for a verdict.
+func Plan(v *score.Verdict, playbook []incident.StepKind, ladder Ladder, f Facts) []incident.Step {
+	steps := make([]incident.Step, 0, len(playbook))
+	for _, kind := range playbook {
+		s := planStep(v, kind, ladder, f)
+		if f.Observe && s.State == incident.Intended {
+			s.State, s.Detail = incident.Skipped, strings.TrimSpace("mode is observe: would "+describe(s, v.At))
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) incident.Step {
+	s := incident.Step{Step: kind, State: incident.Intended}
+	switch kind {
+	case incident.StepBan:
+		return planBan(v, ladder, f)
+	case incident.StepHangupCall:
+		s.Target = f.Channel
+		s.SkipUnless(f.Channel != "", "it is not about a call")
+	case incident.StepHangup, incident.StepRotate, incident.StepExpireContacts, incident.StepLock, incident.StepRestrict:
+		account := AccountOf(v)
+		s.Target = account
+		s.SkipUnless(account != "", "no account is known")
+		s.SkipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
+		if kind == incident.StepRestrict {
+			s.Networks = f.Networks
+			s.SkipUnless(f.Unlimited == "", f.Unlimited)
+		}
+	case incident.StepNotify:
+		s.Target = "operator"
+		s.SkipUnless(!f.NoReceiver, "no receiver is configured: set notify.webhook, notify.mail or notify.syslog")
+	case incident.StepExec:
+		s.Target = f.Command
+		s.SkipUnless(f.Command != "", "no command is configured: set exec.command")
+	}
+	return s
+}
+
+func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
+	s := incident.Step{Step: incident.StepBan, State: incident.Intended}
+	if !f.Target.IsValid() {
+		s.SkipUnless(false, "no address is known")
+		return s
+	}
+	if f.StaleFlow != nil {
+		return planFlow(v.At, f, ladder)
+	}
+	s.Target = incident.PrefixText(f.Target)
+	s.SkipUnless(!f.Allowed, "on the allow list")
+	s.SkipUnless(f.Home == "", f.Home)
+	s.SkipUnless(f.Protected == "" || v.Proven, "protected ("+f.Protected+"), and the evidence can be spoofed")
+	if f.Banned != nil && !wider(v, f.Banned) {
+		s.SkipUnless(false, "already banned "+f.Banned.UntilText())
+	}
+	s.SkipUnless(v.Proven || !f.Full, "too many addresses that may be spoofed are banned already")
+	if s.State == incident.Skipped {
+		return s
+	}
+	s.Ban = BanFor(v, ladder, f)
+	return s
+}
+
+// planFlow takes the place of a ban where one phone behind a shared address has
+// a wrong password.
+func planFlow(now time.Time, f Facts, ladder Ladder) incident.Step {
+	s := incident.Step{
+		Step: incident.StepBan, Target: f.StaleFlow.At.String(), State: incident.Intended,
+		Flow: *f.StaleFlow, Ban: incident.Ban{Until: now.Add(ladder.Spoofable)},
+	}
+	s.SkipUnless(!f.Allowed, "on the allow list")
+	s.SkipUnless(f.DropsFlows || f.Observe, f.StaleFlow.Phone+" has a wrong password: correct it; nothing is dropped, since others use this address and the kernel cannot drop single flows for us")
+	return s
+}
+
+// wider says whether the ban for a verdict drops more than the one in force.
+func wider(v *score.Verdict, than *incident.Ban) bool {
+	return than.Spoofable() && v.Proven || than.Scope == incident.ScopeSIP && v.Cause.Transport.Connected()
+}
+
+// BanFor is the ban that a verdict brings. Proof decides: what spoofed packets
+// can have brought about closes the SIP ports for a short time and is no
+// offence; otherwise the ladder says for how long everything is dropped.
+func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
+	b := incident.Ban{Prefix: f.Target, Since: v.At, Reason: v.Reason, Origin: v.Threshold.Name, Observed: f.Observe}
+	if v.Proven {
+		b.Offence = f.Offences + 1
+		b.Until, b.Scope = ladder.Until(v.At, b.Offence), incident.ScopeAll
+	} else {
+		b.Until, b.Scope = v.At.Add(ladder.Spoofable), incident.ScopeSIP
+		if v.Cause.Transport.Connected() {
+			b.Scope = incident.ScopeBrief
+		}
+	}
+	return b
+}
+
+// NothingNew says that a plan holds nothing but bans that are in force already:
+// such a verdict comes from packets that were in Asterisk's queues when the drop
+// took effect, and makes no incident of its own.
+func NothingNew(steps []incident.Step, f Facts) bool {
+	for _, s := range steps {
+		if s.Step != incident.StepBan && !s.Informs() || s.Ban.Prefix.IsValid() {
+			return false
+		}
+	}
+	return f.Banned != nil
+}
+
+// OnlyInforms says that a plan changes nothing: all that is left of it is to
+// inform somebody.
+func OnlyInforms(steps []incident.Step) bool {
+	for _, s := range steps {
+		if !s.Informs() && (s.State == incident.Intended || s.Ban.Prefix.IsValid()) {
+			return false
+		}
+	}
+	return true
+}
+
+// Compromised says that a plan treats its account as a thief's.
+func Compromised(steps []incident.Step) bool {
+	return slices.ContainsFunc(steps, func(s incident.Step) bool {
+		return s.Step == incident.StepRotate || s.Step == incident.StepExpireContacts
+	})
+}
+
+// SameOffence says whether a verdict is the proof of what a ban on spoofable
+// evidence was for.
+func SameOffence(v *score.Verdict, f Facts) bool {
+	return v.Key.Per != score.PerAccount && v.Proven && f.Banned != nil && f.Banned.Spoofable() &&
+		f.Banned.Prefix == f.Target && f.Banned.Origin == v.Threshold.Name
+}
+
+// AccountOf is the account whose calls, secret and registrations a playbook acts
+// on.
+func AccountOf(v *score.Verdict) string {
+	if v.Key.Per == score.PerAccount {
+		return v.Key.Account
+	}
+	return v.Cause.Account
+}
+
+// TargetOf is the prefix that a ban of this verdict drops. A network is not
+// dropped on evidence that spoofed packets can have made: its last address is.
+func TargetOf(v *score.Verdict) netip.Prefix {
+	if v.Key.Per == score.PerSource || v.Key.Per == score.PerNetwork && v.Proven {
+		return v.Key.Prefix
+	}
+	if !v.Cause.Source.IsValid() {
+		return netip.Prefix{}
+	}
+	return score.SourcePrefix(v.Cause.Source)
+}
+
+// describe says what a step would do.
+func describe(s incident.Step, now time.Time) string {
+	switch s.Step {
+	case incident.StepBan:
+		if s.Flow.At.IsValid() {
+			return fmt.Sprintf("drop the flow of %s %s, whose password is wrong", s.Flow.Phone, s.Target)
+		}
+		return fmt.Sprintf("ban %s %s", s.Target, s.Ban.UntilText())
+	case incident.StepLock:
+		return "lock " + s.Target
+	case incident.StepRestrict:
+		return "restrict " + s.Target + " to " + incident.PrefixesText(s.Networks)
+	case incident.StepHangupCall:
+		return "hang up " + s.Target
+	case incident.StepHangup:
+		return "hang up every call of " + s.Target
+	case incident.StepRotate:
+		return "change the secret of " + s.Target
+	case incident.StepExpireContacts:
+		return "remove the registrations of " + s.Target
+	case incident.StepExec:
+		return "run " + s.Target
+	}
+	return "notify"
+}

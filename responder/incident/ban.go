@@ -1,0 +1,140 @@
+package incident
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Ban is one prefix that is dropped, and why.
+type Ban struct {
+	Prefix  netip.Prefix `json:"prefix"`
+	Since   time.Time    `json:"since"`
+	Until   time.Time    `json:"until"`   // zero, and null in JSON: until a person releases it
+	Scope   Scope        `json:"scope"`   // what is dropped; "" is ScopeAll
+	Reason  string       `json:"reason"`  // in words
+	Origin  string       `json:"origin"`  // name of the threshold, OriginOperator or OriginKernel
+	Offence int          `json:"offence"` // which offence of the address this answers, from 1; 0 when none was counted
+	// Packets were dropped since the kernel was last given this ban: a change of
+	// its time or a repair of the table begins anew. It is nil where nobody
+	// counts: with firewall.counters off, in mode observe, in anything but the
+	// list of the bans, and there beyond the newest 100,000.
+	Packets *uint64 `json:"packets"`
+
+	Incident int64 `json:"-"` // 0: none
+	Step     int   `json:"-"` // its number in the incident, or StepUnknown
+	// Observed is a ban that mode observe decided and that was not carried out.
+	Observed bool `json:"-"`
+}
+
+// StepUnknown is the Step of a ban that the ledger remembers: it knows only the
+// incident.
+const StepUnknown = -1
+
+// Scope is the part of an address's traffic that a ban drops.
+type Scope string
+
+// ScopeAll drops everything. ScopeSIP closes only the SIP ports, over UDP: the
+// address may be spoofed. ScopeBrief drops everything for as short a time: the
+// address was named over a connection, whose other end can make it up with
+// chan_sip (see event.Event.Proven), and which closing the SIP ports over UDP
+// would not end.
+const (
+	ScopeAll   Scope = "all"
+	ScopeSIP   Scope = "sip"
+	ScopeBrief Scope = "brief"
+)
+
+// Origins of a ban that no threshold decided.
+const (
+	OriginOperator = "operator"
+	OriginKernel   = "kernel" // found in the kernel at start, without a record of ours
+)
+
+// Spoofable says whether spoofed packets can have brought the ban about.
+func (b Ban) Spoofable() bool { return b.Scope == ScopeSIP || b.Scope == ScopeBrief }
+
+// Forever says whether only a person ends this ban.
+func (b Ban) Forever() bool { return b.Until.IsZero() }
+
+// InForce says whether the ban has time left.
+func (b Ban) InForce(now time.Time) bool { return b.Until.IsZero() || now.Before(b.Until) }
+
+// Outlasts says whether the ban ends after another one.
+func (b Ban) Outlasts(other Ban) bool {
+	return !other.Forever() && (b.Forever() || b.Until.After(other.Until))
+}
+
+// UntilText says in words until when the ban lasts, and what it leaves open.
+func (b Ban) UntilText() string {
+	scope := ""
+	switch b.Scope {
+	case ScopeSIP:
+		scope = " (SIP over UDP only: the address may be spoofed)"
+	case ScopeBrief:
+		scope = " (for a short time: the address may be made up)"
+	}
+	if b.Forever() {
+		return "until released" + scope
+	}
+	return "until " + b.Until.UTC().Format("2006-01-02 15:04:05 MST") + scope
+}
+
+// MarshalJSON writes the end of a ban without one as null, and always a scope.
+func (b Ban) MarshalJSON() ([]byte, error) {
+	type plain Ban
+	if b.Scope == "" {
+		b.Scope = ScopeAll
+	}
+	return json.Marshal(struct {
+		plain
+		Until *time.Time `json:"until"`
+	}{plain(b), SomeTime(b.Until)})
+}
+
+// BanChange is what became of a ban.
+type BanChange string
+
+// A ban comes into force, is released before its time, or runs out; the last
+// is noticed within a minute.
+const (
+	Banned   BanChange = "banned"
+	Released BanChange = "released"
+	Ended    BanChange = "ended"
+)
+
+// PrefixText writes a prefix of one address as the address alone, as people
+// know it.
+func PrefixText(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
+	}
+	return p.String()
+}
+
+// PrefixesText writes prefixes with spaces between them.
+func PrefixesText(list []netip.Prefix) string {
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = p.String()
+	}
+	return strings.Join(words, " ")
+}
+
+// ParsePrefix reads what PrefixText writes.
+func ParsePrefix(s string) (netip.Prefix, error) {
+	if strings.Contains(s, "/") {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			return p, fmt.Errorf("prefix %q: %w", s, err)
+		}
+		return p, nil
+	}
+	addr, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Prefix{}, fmt.Errorf("address %q: %w", s, err)
+	}
+	return addr.Prefix(addr.BitLen())
+}

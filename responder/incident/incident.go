@@ -1,0 +1,104 @@
+// Package incident holds the types that every part of the daemon speaks of:
+// incidents with their steps, evidence and calls, and bans. The ledger stores
+// them, the control API and the webhook send them as JSON, and the commands and
+// reports show them.
+package incident
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Mode is the mode that an incident was decided in.
+type Mode string
+
+// The modes. In Observe nothing was changed.
+const (
+	Enforce Mode = "enforce"
+	Observe Mode = "observe"
+)
+
+// ModeOf is Observe or Enforce.
+func ModeOf(observe bool) Mode {
+	if observe {
+		return Observe
+	}
+	return Enforce
+}
+
+// Incident is a verdict with its steps and its evidence.
+type Incident struct {
+	ID        int64      `json:"id"` // 1, 2, 3, …; given by the ledger
+	At        time.Time  `json:"at"`
+	Key       score.Key  `json:"key"`
+	Account   string     `json:"account,omitempty"` // "" when none is concerned
+	Source    netip.Addr `json:"source,omitzero"`   // the zero Addr when none is concerned
+	Threshold string     `json:"threshold"`
+	Playbook  string     `json:"playbook"`
+	Reason    string     `json:"reason"` // a sentence for people
+	Mode      Mode       `json:"mode"`
+	Steps     []Step     `json:"steps"`
+	// Evidence and Calls are filled in only where one incident is asked for.
+	Evidence []Evidence `json:"evidence,omitempty"` // the oldest first
+	Calls    []Call     `json:"calls,omitempty"`    // by their beginning
+	// Bare says that the ledger could not be read: Calls and what Evidence was
+	// read from are missing.
+	Bare bool `json:"bare,omitempty"`
+}
+
+// Clone is a copy whose steps the caller may keep.
+func (i *Incident) Clone() Incident {
+	c := *i
+	c.Steps = append([]Step(nil), i.Steps...)
+	return c
+}
+
+// MarshalJSON writes an incident without steps with an empty list of them.
+func (i Incident) MarshalJSON() ([]byte, error) {
+	type plain Incident
+	if i.Steps == nil {
+		i.Steps = []Step{}
+	}
+	return json.Marshal(plain(i))
+}
+
+// Evidence is one observation that an incident rests on.
+type Evidence struct {
+	score.Record
+	// Raw is what it was read from, any bytes; "" when that is not known.
+	Raw Raw `json:"raw,omitempty"`
+}
+
+// Call is one call of the account that an incident is about.
+type Call struct {
+	Channel string    `json:"channel"` // as Asterisk named it
+	Account string    `json:"account"`
+	Dialled string    `json:"dialled"`
+	Country string    `json:"country,omitempty"` // ISO 3166 code; "" when unknown
+	Began   time.Time `json:"began"`
+	Ended   time.Time `json:"ended"` // zero, and null in JSON: it was up when last heard of
+	// Answered is when it began to cost, at the earliest; zero, and null in JSON:
+	// it was not answered, as far as is known.
+	Answered time.Time `json:"answered"`
+}
+
+// MarshalJSON writes a time that has not come as null.
+func (c Call) MarshalJSON() ([]byte, error) {
+	type plain Call
+	return json.Marshal(struct {
+		plain
+		Ended    *time.Time `json:"ended"`
+		Answered *time.Time `json:"answered"`
+	}{plain(c), SomeTime(c.Ended), SomeTime(c.Answered)})
+}
+
+// SomeTime is t, or nil for the zero time, which JSON then writes as null.
+func SomeTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

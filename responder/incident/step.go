@@ -1,0 +1,98 @@
+package incident
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// StepKind is what a step does.
+type StepKind string
+
+// The steps that a playbook can hold.
+const (
+	StepBan            StepKind = "ban"
+	StepHangupCall     StepKind = "hangup-call" // the one call that the verdict is about
+	StepHangup         StepKind = "hangup"
+	StepRotate         StepKind = "rotate"
+	StepLock           StepKind = "lock"
+	StepRestrict       StepKind = "restrict"
+	StepExpireContacts StepKind = "expire-contacts"
+	StepNotify         StepKind = "notify"
+	StepExec           StepKind = "exec"
+)
+
+// State is how far a step has come.
+type State string
+
+// The states of a step. Done means checked with the kernel or with Asterisk.
+const (
+	Intended State = "intended"
+	Done     State = "done"
+	Failed   State = "failed"
+	Skipped  State = "skipped"
+)
+
+// Step is one effect on one target, with its outcome.
+type Step struct {
+	Step   StepKind `json:"step"`
+	Target string   `json:"target"` // an address, a prefix, a channel or an account
+	State  State    `json:"state"`
+	Detail string   `json:"detail"` // what was done, why it failed or why it was skipped; never a secret
+	Took   Elapsed  `json:"took"`   // from the verdict to the outcome
+
+	// What the step carries out; nothing of it is stored or shown.
+	Ban      Ban            `json:"-"` // by StepBan
+	Flow     Flow           `json:"-"` // by StepBan instead, where others share the address
+	Networks []netip.Prefix `json:"-"` // that StepRestrict limits the account to
+}
+
+// SkipUnless skips an intended step unless ok, and says why.
+func (s *Step) SkipUnless(ok bool, why string) {
+	if !ok && s.State == Intended {
+		s.State, s.Detail = Skipped, why
+	}
+}
+
+// Informs says that the step changes nothing itself and only informs somebody
+// outside.
+func (s *Step) Informs() bool { return s.Step == StepNotify || s.Step == StepExec }
+
+// Flow is the traffic of one phone behind an address that it shares with others.
+type Flow struct {
+	At    netip.AddrPort
+	Phone string // whose it is, in words
+}
+
+// Elapsed is a duration that people read: rounded, and "" where there is none
+// yet.
+type Elapsed time.Duration
+
+// String writes the duration, rounded to what matters to a reader.
+func (e Elapsed) String() string {
+	switch d := time.Duration(e); {
+	case d == 0:
+		return ""
+	case d < 10*time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	default:
+		return d.Round(time.Millisecond).String()
+	}
+}
+
+// MarshalText writes what String gives.
+func (e Elapsed) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (e *Elapsed) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*e = 0
+		return nil
+	}
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("incident: time that a step took: %w", err)
+	}
+	*e = Elapsed(d)
+	return nil
+}

@@ -1,0 +1,18 @@
+package incident
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrRefused begins every refusal of an operator's order; the text says why and
+// what to do.
+var ErrRefused = errors.New("refused")
+
+// Count writes a number with its noun, like "1 ban" and "3 bans".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
