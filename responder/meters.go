@@ -42,7 +42,7 @@ type Meters struct {
 // meters count while the lock is held. Nothing is allocated for an event that
 // crosses no threshold.
 type meters struct {
-	events   [256]uint64 // by ami.Kind
+	events   [256]uint64 // by event.Kind
 	proofs   [2]uint64   // by score.Proof
 	verdicts map[string]uint64
 	steps    map[Outcome]uint64

@@ -132,7 +132,7 @@ func (d *Detector) Invited(now time.Time, name []byte, from Login) {
 func (a *account) where(now time.Time) Login { return only(a.logins, now) }
 
 // hint is where a call claims to come from, by the challenge that it has just
-// been sent: the caller chooses that (ami.Event.Proven).
+// been sent: the caller chooses that (event.Event.Proven).
 func (a *account) hint(now time.Time) Login { return only(a.invites, now) }
 
 // only is the one source of the last moment; nothing when there are two.
