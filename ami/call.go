@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // call is one action under way. Until done is closed only the reader touches
@@ -64,8 +66,8 @@ func (k *call) wait(ctx context.Context) (*Response, error) {
 // a list begins and ends is read only where Asterisk puts it, in the lines
 // after the ActionID (astman_send_list_complete_start in main/manager.c), for a
 // caller's name can put lines into a list item.
-func (k *call) add(b *Block) (finished bool, err error) {
-	if b.Damage.cut() {
+func (k *call) add(b *event.Block) (finished bool, err error) {
+	if b.Damage.Cut() {
 		return true, fmt.Errorf("%w: %v", ErrTooLarge, b.Damage)
 	}
 	m := k.keep(b)
@@ -89,7 +91,7 @@ func (k *call) add(b *Block) (finished bool, err error) {
 }
 
 // keep copies a block.
-func (k *call) keep(b *Block) Message {
+func (k *call) keep(b *event.Block) Message {
 	m := make(Message, len(b.Headers))
 	for i, h := range b.Headers {
 		m[i] = Field{Name: string(h.Name), Value: string(h.Value)}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Errors of a Client. All others wrap these, *Error, the context's or the
@@ -55,7 +57,7 @@ type Counters struct {
 type Client struct {
 	conn     net.Conn
 	reader   *Reader
-	handle   func(now time.Time, b *Block)
+	handle   func(now time.Time, b *event.Block)
 	banner   string
 	gap      Gap
 	counters *Counters
@@ -76,13 +78,13 @@ type Client struct {
 // read. Every block that answers no action of this client is given to handle,
 // in order, on the reader's goroutine with the time it was read; handle must
 // not block, nor keep the block, nor call the client. On error conn is closed.
-func NewClient(ctx context.Context, conn net.Conn, handle func(now time.Time, b *Block)) (*Client, error) {
+func NewClient(ctx context.Context, conn net.Conn, handle func(now time.Time, b *event.Block)) (*Client, error) {
 	return newClient(ctx, conn, handle, new(Counters))
 }
 
-func newClient(ctx context.Context, conn net.Conn, handle func(time.Time, *Block), counters *Counters) (*Client, error) {
+func newClient(ctx context.Context, conn net.Conn, handle func(time.Time, *event.Block), counters *Counters) (*Client, error) {
 	if handle == nil {
-		handle = func(time.Time, *Block) {}
+		handle = func(time.Time, *event.Block) {}
 	}
 	c := &Client{
 		conn:     conn,
@@ -202,7 +204,7 @@ func (c *Client) end(err error) {
 // ours finds the number of the action that a block answers. Any ActionID that
 // begins with our prefix tells: strangers who slip a line into a block cannot
 // know it, and cannot hide the true one behind a false one.
-func (c *Client) ours(b *Block) (id uint64, ours bool) {
+func (c *Client) ours(b *event.Block) (id uint64, ours bool) {
 	for i := range b.Headers {
 		h := &b.Headers[i]
 		if string(h.Name) != "ActionID" || len(h.Value) <= len(c.prefix) || string(h.Value[:len(c.prefix)]) != c.prefix {
@@ -216,7 +218,7 @@ func (c *Client) ours(b *Block) (id uint64, ours bool) {
 }
 
 // answer gives a block to the action that asked for it.
-func (c *Client) answer(id uint64, b *Block) {
+func (c *Client) answer(id uint64, b *event.Block) {
 	c.mu.Lock()
 	k := c.pending[id]
 	c.mu.Unlock()

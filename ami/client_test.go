@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // asterisk is the far end of a pipe: a script says what it sends.
@@ -24,7 +26,7 @@ type asterisk struct {
 const greeting = "Asterisk Call Manager/11.0.0\r\n"
 
 // connected gives a client and the Asterisk it talks to, in a bubble.
-func connected(t *testing.T, handle func(time.Time, *Block)) (*Client, *asterisk) {
+func connected(t *testing.T, handle func(time.Time, *event.Block)) (*Client, *asterisk) {
 	t.Helper()
 	near, far := net.Pipe()
 	a := &asterisk{t: t, conn: far, in: bufio.NewReader(far)}
@@ -66,7 +68,7 @@ func (a *asterisk) answer(text string) {
 func TestDoAnswersByActionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var others []string
-		c, a := connected(t, func(_ time.Time, b *Block) {
+		c, a := connected(t, func(_ time.Time, b *event.Block) {
 			others = append(others, string(b.Headers[0].Value))
 		})
 		go func() {
@@ -190,7 +192,7 @@ func TestActionsThatAreNeverSent(t *testing.T) {
 func TestLateAnswerIsDropped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handled := 0
-		c, a := connected(t, func(time.Time, *Block) { handled++ })
+		c, a := connected(t, func(time.Time, *event.Block) { handled++ })
 		ids := make(chan string, 1)
 		go func() {
 			_, id := a.action()
@@ -378,7 +380,7 @@ func TestHandlingABlockAllocatesNothing(t *testing.T) {
 		_, _ = io.Copy(far, newFlood())
 	}()
 	const batch = 10_000
-	c, err := NewClient(t.Context(), near, func(time.Time, *Block) {
+	c, err := NewClient(t.Context(), near, func(time.Time, *event.Block) {
 		if n++; n%batch == 0 {
 			blocks <- struct{}{}
 		}
@@ -411,7 +413,7 @@ func BenchmarkClient(b *testing.B) {
 	n := 0
 	done := make(chan struct{})
 	b.ReportAllocs()
-	c, err := NewClient(b.Context(), near, func(time.Time, *Block) {
+	c, err := NewClient(b.Context(), near, func(time.Time, *event.Block) {
 		if n++; n == b.N {
 			close(done)
 		}

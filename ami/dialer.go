@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Gap is a time during which nothing was heard from Asterisk: events of that
@@ -38,7 +39,7 @@ type Dialer struct {
 	Events           string      // event mask at login, "off" by default
 
 	// Handle gets every block that answers no action; see NewClient.
-	Handle func(now time.Time, b *Block)
+	Handle func(now time.Time, b *event.Block)
 	Log    zerolog.Logger
 
 	// Dial opens the connection; net.Dialer's DialContext by default.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 func TestTLS(t *testing.T) {
@@ -40,7 +41,7 @@ func TestTLS(t *testing.T) {
 func TestOwnLoginIsKnownByItsAddress(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
 	remote := make(chan string, 1)
-	c := connect(t, p, "security", func(_ time.Time, b *ami.Block) {
+	c := connect(t, p, "security", func(_ time.Time, b *event.Block) {
 		for _, h := range b.Headers {
 			if string(h.Name) == "RemoteAddress" {
 				remote <- string(h.Value)

@@ -1,12 +1,12 @@
-// Package ami is everything said to and heard from Asterisk over its manager
-// interface.
+// Package ami connects to Asterisk's manager interface, sends actions and
+// receives events.
 //
-// The way of a byte: Reader cuts the stream into Blocks, in place and without
-// believing any of it. Client reads one connection on one goroutine; a Block
-// that carries one of its ActionIDs answers a Do, every other one goes to the
-// handler, in order, at once. There Parser turns it into an Event, or says that
-// it is no event or not Asterisk's. Dialer keeps such a connection alive, logs
-// in, backs off, and tells of the Gap in which events were lost.
+// The way of a byte: Reader cuts the stream into event.Blocks, in place and
+// without believing any of it. Client reads one connection on one goroutine; a
+// block that carries one of its ActionIDs answers a Do, every other one goes to
+// the handler, in order, at once. There an event.Parser turns it into an Event,
+// or says that it is no event or not Asterisk's. Dialer keeps such a connection
+// alive, logs in, backs off, and reports the Gap in which events were lost.
 //
 // What strangers send to the PBX stands in its events, CR and LF included: they
 // can end a block early and open another. So nothing but the shape of a whole

@@ -17,6 +17,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 var warden = amitest.User{Name: "tollwarden", Secret: "s3cr3t"}
@@ -34,7 +35,7 @@ func startPBX(t testing.TB, o amitest.Options) *amitest.PBX {
 	return p
 }
 
-func connect(t testing.TB, p *amitest.PBX, events string, handle func(time.Time, *ami.Block)) *ami.Client {
+func connect(t testing.TB, p *amitest.PBX, events string, handle func(time.Time, *event.Block)) *ami.Client {
 	t.Helper()
 	d := ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret, Events: events, Handle: handle}
 	c, err := d.Connect(t.Context())
@@ -54,8 +55,8 @@ func TestGoamiRunsSideBySide(t *testing.T) {
 		p.AddChannel(amitest.Channel{Name: fmt.Sprintf("PJSIP/%d-00000001", i), Vars: map[string]string{"WHO": fmt.Sprint("caller ", i)}})
 	}
 	var seen atomic.Uint64
-	c := connect(t, p, "security", func(_ time.Time, b *ami.Block) {
-		if b.Damage != ami.None || string(b.Headers[0].Name) != "Event" {
+	c := connect(t, p, "security", func(_ time.Time, b *event.Block) {
+		if b.Damage != event.Undamaged || string(b.Headers[0].Name) != "Event" {
 			t.Errorf("handled %q", b.Headers)
 		}
 		seen.Add(1)
@@ -255,8 +256,8 @@ func TestCapturePlayedArrivesWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got, want []string
-		collect := func(to *[]string) func(*ami.Block) {
-			return func(b *ami.Block) {
+		collect := func(to *[]string) func(*event.Block) {
+			return func(b *event.Block) {
 				var s strings.Builder
 				for _, h := range b.Headers {
 					fmt.Fprintf(&s, "%s: %s\n", h.Name, h.Value)
@@ -273,7 +274,7 @@ func TestCapturePlayedArrivesWhole(t *testing.T) {
 		}
 		p := startPBX(t, amitest.Options{})
 		keep := collect(&got)
-		c := connect(t, p, "all", func(_ time.Time, b *ami.Block) { keep(b) })
+		c := connect(t, p, "all", func(_ time.Time, b *event.Block) { keep(b) })
 		if _, err := p.Play(t.Context(), data, amitest.AtOnce); err != nil {
 			t.Fatal(err)
 		}

@@ -9,10 +9,11 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// event is a security event as Asterisk writes it.
-func event(name, service string, n int) string {
+// rawEvent is a security event as Asterisk writes it.
+func rawEvent(name, service string, n int) string {
 	severity, extra := "Error", ""
 	switch name {
 	case "ChallengeSent":
@@ -43,7 +44,7 @@ func TestOverload(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := startPBX(t, amitest.Options{})
 			var handled, told atomic.Int64 // events; of them those that tell of a break-in
-			d := ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret, Events: "security", Handle: func(now time.Time, b *ami.Block) {
+			d := ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret, Events: "security", Handle: func(now time.Time, b *event.Block) {
 				for time.Since(now) < work {
 				}
 				if e := string(b.Headers[0].Value); e == "ChallengeResponseFailed" || e == "SuccessfulAuth" {
@@ -76,7 +77,7 @@ func TestOverload(t *testing.T) {
 						e = [...]string{"ChallengeResponseFailed", "SuccessfulAuth"}[n%2]
 						evidence++
 					}
-					text.WriteString(event(e, "PJSIP", raised))
+					text.WriteString(rawEvent(e, "PJSIP", raised))
 				}
 				p.Raw("security", text.String())
 			}
@@ -108,7 +109,7 @@ func TestNothingIsPassedOver(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := startPBX(t, amitest.Options{WriteTimeout: time.Minute})
 			done, n := make(chan struct{}), 0
-			d := ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret, Events: "security", Handle: func(now time.Time, b *ami.Block) {
+			d := ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret, Events: "security", Handle: func(now time.Time, b *event.Block) {
 				for time.Since(now) < tt.work {
 				}
 				if string(b.Headers[0].Value) != "ChallengeSent" {
@@ -125,7 +126,7 @@ func TestNothingIsPassedOver(t *testing.T) {
 			defer c.Close()
 			var text strings.Builder
 			for i := range tt.events {
-				text.WriteString(strings.Replace(event("ChallengeSent", tt.service, i), "AccountID: ", "AccountID: "+tt.name, 1))
+				text.WriteString(strings.Replace(rawEvent("ChallengeSent", tt.service, i), "AccountID: ", "AccountID: "+tt.name, 1))
 			}
 			p.Raw("security", text.String())
 			select {

@@ -8,66 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
-
-// Header is one "Name: value" line of a block. Both are views into the
-// Reader's buffer. A line that is no header has an empty Name and stands whole
-// in Value.
-type Header struct{ Name, Value []byte }
-
-// Block is one AMI block as it stood on the wire. It and all it points to are
-// valid until the Reader's next Next.
-type Block struct {
-	Headers []Header
-	// Raw are the block's lines as they came, without the empty one that ends it;
-	// of one cut short those that were kept.
-	Raw []byte
-	// Rest is what came with the block and follows it; empty where nothing is at
-	// hand yet.
-	Rest []byte
-	// Damage is None when the framing of the block can be believed.
-	Damage Damage
-}
-
-// IsResponse says whether the block answers an action. Only the first header
-// tells: security events hold a "Response" further down.
-func (b *Block) IsResponse() bool {
-	return len(b.Headers) > 0 && string(b.Headers[0].Name) == "Response"
-}
-
-// Damage names why the framing of a block cannot be believed. Where several
-// reasons hold the first in the order below is given.
-type Damage uint8
-
-// The damages. The first three cut the block short: what came before the cap
-// was kept, the rest up to the next empty line was dropped.
-const (
-	None           Damage = iota
-	LineTooLong           // a line over the cap
-	TooManyHeaders        // more lines than the cap
-	BlockTooLarge         // more bytes than the cap
-	NoColon               // a line that is not "Name: value"
-	BareLF                // LF without CR inside a line
-	NUL                   // NUL inside a line
-	BareCR                // CR without LF inside a line
-	damages
-)
-
-var damageNames = [damages]string{
-	"none", "line too long", "too many headers", "block too large",
-	"line without colon", "bare LF", "NUL", "bare CR",
-}
-
-// String gives the damage in words.
-func (d Damage) String() string {
-	if d < damages {
-		return damageNames[d]
-	}
-	return fmt.Sprintf("Damage(%d)", uint8(d))
-}
-
-// cut says that the block was cut short at a cap.
-func (d Damage) cut() bool { return d >= LineTooLong && d <= BlockTooLarge }
 
 // caps bound what one block may hold. Sizes are in bytes; a line is counted
 // without its CRLF, a block with all of them.
@@ -105,12 +48,12 @@ type Reader struct {
 	seen  int // the end of the line was not found before here
 	end   int // of the bytes read
 
-	block   Block
+	block   event.Block
 	lines   int
 	noColon bool
 	bareLF  bool
-	cut     Damage // the cap the block broke; the rest of it is being dropped
-	kept    int    // bytes before that
+	cut     event.Damage // the cap the block broke; the rest of it is being dropped
+	kept    int          // bytes before that
 
 	damaged *atomic.Uint64 // counts damaged blocks
 
@@ -124,14 +67,14 @@ func NewReader(src io.Reader) *Reader {
 	return &Reader{
 		src:     src,
 		buf:     make([]byte, bufferSize),
-		block:   Block{Headers: make([]Header, 0, keptHeaders)},
+		block:   event.Block{Headers: make([]event.Header, 0, keptHeaders)},
 		damaged: new(atomic.Uint64),
 	}
 }
 
 // Next returns the next block. At the end of the stream it returns io.EOF, or
 // io.ErrUnexpectedEOF when the stream ended inside a block, which is dropped.
-func (r *Reader) Next() (*Block, error) {
+func (r *Reader) Next() (*event.Block, error) {
 	r.release()
 	for r.degree > shedNothing && r.passOver() {
 		r.release()
@@ -173,10 +116,10 @@ func (r *Reader) Banner() (string, error) {
 // release lets go of the last block and of the memory a large one took.
 func (r *Reader) release() {
 	r.start, r.seen = r.line, r.line
-	r.lines, r.noColon, r.bareLF, r.cut = 0, false, false, None
+	r.lines, r.noColon, r.bareLF, r.cut = 0, false, false, event.Undamaged
 	r.block.Headers = r.block.Headers[:0]
 	if cap(r.block.Headers) > 16*keptHeaders {
-		r.block.Headers = make([]Header, 0, keptHeaders)
+		r.block.Headers = make([]event.Header, 0, keptHeaders)
 	}
 	switch left := r.end - r.start; {
 	case len(r.buf) > bufferSize && left <= bufferSize/2:
@@ -188,7 +131,7 @@ func (r *Reader) release() {
 
 // scan goes on through the bytes at hand and says whether the block is whole.
 func (r *Reader) scan() bool {
-	if r.cut != None {
+	if r.cut != event.Undamaged {
 		return r.skip()
 	}
 	for {
@@ -197,7 +140,7 @@ func (r *Reader) scan() bool {
 			r.seen = r.end
 			// A CR at the end may be half of the line's end.
 			if r.end-r.line > eventCaps.line+1 && r.end-r.line > r.caps().line+1 {
-				return r.breakOff(LineTooLong)
+				return r.breakOff(event.LineTooLong)
 			}
 			return false
 		}
@@ -219,7 +162,7 @@ func (r *Reader) scan() bool {
 			r.finish(r.judge())
 			return true
 		}
-		if broken := r.over(len(line)); broken != None {
+		if broken := r.over(len(line)); broken != event.Undamaged {
 			return r.breakOff(broken)
 		}
 		r.line = r.seen
@@ -251,19 +194,19 @@ func (r *Reader) add(line []byte) {
 
 // over names the cap that a line of that length would break. r.seen is at its
 // end.
-func (r *Reader) over(line int) Damage {
+func (r *Reader) over(line int) event.Damage {
 	if line <= eventCaps.line && r.lines < eventCaps.headers && r.seen-r.start <= eventCaps.block {
-		return None
+		return event.Undamaged
 	}
 	switch c := r.caps(); {
 	case line > c.line:
-		return LineTooLong
+		return event.LineTooLong
 	case r.lines >= c.headers:
-		return TooManyHeaders
+		return event.TooManyHeaders
 	case r.seen-r.start > c.block:
-		return BlockTooLarge
+		return event.BlockTooLarge
 	}
-	return None
+	return event.Undamaged
 }
 
 // caps are those of the kind of block at hand.
@@ -275,7 +218,7 @@ func (r *Reader) caps() caps {
 }
 
 // breakOff keeps what the block has so far and drops the rest of it.
-func (r *Reader) breakOff(broken Damage) bool {
+func (r *Reader) breakOff(broken event.Damage) bool {
 	r.cut, r.seen, r.kept = broken, r.line, r.line-r.start
 	return r.skip()
 }
@@ -295,7 +238,7 @@ func (r *Reader) skip() bool {
 }
 
 // judge names the damage of a block that kept to the caps.
-func (r *Reader) judge() Damage {
+func (r *Reader) judge() event.Damage {
 	whole := r.buf[r.start:r.line]
 	nul := bytes.IndexByte(whole, 0) >= 0
 	bareCR := bytes.Count(whole, []byte{'\r'}) != r.lines+1
@@ -304,15 +247,15 @@ func (r *Reader) judge() Damage {
 	}
 	switch {
 	case r.noColon:
-		return NoColon
+		return event.NoColon
 	case r.bareLF:
-		return BareLF
+		return event.BareLF
 	case nul:
-		return NUL
+		return event.NUL
 	case bareCR:
-		return BareCR
+		return event.BareCR
 	}
-	return None
+	return event.Undamaged
 }
 
 // judgeAnswer looks at the lines of a response again: since Asterisk 14 each
@@ -331,10 +274,10 @@ func (r *Reader) judgeAnswer() (nul, bareCR, bareLF bool) {
 	return nul, bareCR, bareLF
 }
 
-func (r *Reader) finish(d Damage) {
+func (r *Reader) finish(d event.Damage) {
 	r.block.Damage = d
 	r.block.Rest = r.buf[r.line:r.end]
-	if d != None {
+	if d != event.Undamaged {
 		r.damaged.Add(1)
 	}
 }
@@ -374,7 +317,7 @@ func (r *Reader) ending(err error) error {
 // room makes room for a read. Whenever bytes are moved at least as many places
 // are won, so that all moves together cost less than the reads.
 func (r *Reader) room() {
-	if r.cut != None { // all but the last bytes of what is dropped can go
+	if r.cut != event.Undamaged { // all but the last bytes of what is dropped can go
 		r.end = r.line + copy(r.buf[r.line:], r.buf[r.seen:r.end])
 		r.seen = r.line
 	}

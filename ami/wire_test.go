@@ -11,15 +11,17 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // heard is a block copied out of the Reader, for comparing.
 type heard struct {
 	Lines  []string // "Name: value", or "! line" where there is no name
-	Damage Damage
+	Damage event.Damage
 }
 
-func copied(b *Block) heard {
+func copied(b *event.Block) heard {
 	h := heard{Damage: b.Damage}
 	for _, f := range b.Headers {
 		if f.Name == nil {
@@ -54,21 +56,21 @@ func naive(stream string) (all []heard, err error) {
 		now         heard
 		size, lines int
 		response    bool
-		bad         [damages]bool
+		bad         [event.BareCR + 1]bool
 		done        bool // broke a cap: the rest of the block is dropped
 	)
 	parts := strings.Split(stream, "\r\n")
 	for _, line := range parts[:len(parts)-1] {
 		if line == "" {
 			if lines > 0 || done {
-				for d := LineTooLong; d < damages && now.Damage == None; d++ {
+				for d := event.LineTooLong; d <= event.BareCR && now.Damage == event.Undamaged; d++ {
 					if bad[d] {
 						now.Damage = d
 					}
 				}
 				all = append(all, now)
 			}
-			now, size, lines, response, bad, done = heard{}, 0, 0, false, [damages]bool{}, false
+			now, size, lines, response, bad, done = heard{}, 0, 0, false, [event.BareCR + 1]bool{}, false
 			continue
 		}
 		if lines == 0 && !done {
@@ -84,29 +86,29 @@ func naive(stream string) (all []heard, err error) {
 		size += len(line) + 2
 		switch {
 		case len(line) > limit.line:
-			now.Damage, done = LineTooLong, true
+			now.Damage, done = event.LineTooLong, true
 			continue
 		case lines == limit.headers:
-			now.Damage, done = TooManyHeaders, true
+			now.Damage, done = event.TooManyHeaders, true
 			continue
 		case size > limit.block:
-			now.Damage, done = BlockTooLarge, true
+			now.Damage, done = event.BlockTooLarge, true
 			continue
 		}
 		lines++
 		name, value, found := strings.Cut(line, ":")
 		if !found || name == "" {
 			now.Lines = append(now.Lines, "! "+line)
-			bad[NoColon] = true
+			bad[event.NoColon] = true
 		} else {
 			now.Lines = append(now.Lines, name+": "+strings.TrimPrefix(value, " "))
 		}
 		if response && name == "Output" && strings.HasPrefix(now.Lines[0], "Response: ") {
 			continue
 		}
-		bad[BareLF] = bad[BareLF] || strings.Contains(line, "\n")
-		bad[BareCR] = bad[BareCR] || strings.Contains(line, "\r")
-		bad[NUL] = bad[NUL] || strings.Contains(line, "\x00")
+		bad[event.BareLF] = bad[event.BareLF] || strings.Contains(line, "\n")
+		bad[event.BareCR] = bad[event.BareCR] || strings.Contains(line, "\r")
+		bad[event.NUL] = bad[event.NUL] || strings.Contains(line, "\x00")
 	}
 	if lines > 0 || done || parts[len(parts)-1] != "" {
 		return all, io.ErrUnexpectedEOF
@@ -122,32 +124,32 @@ var torture = []struct {
 	stream string
 	want   heard
 }{
-	{"line without colon", "Event: X\r\nno colon here\r\n\r\n", heard{[]string{"Event: X", "! no colon here"}, NoColon}},
-	{"line that begins with its colon", "Event: X\r\n: y\r\n\r\n", heard{[]string{"Event: X", "! : y"}, NoColon}},
-	{"headless block", "SessionID: 1\r\n\r\n", heard{[]string{"SessionID: 1"}, None}},
-	{"NUL in a value", "Event: X\r\nA: b\x00c\r\n\r\n", heard{[]string{"Event: X", "A: b\x00c"}, NUL}},
-	{"NUL in a name", "Event: X\r\nA\x00: b\r\n\r\n", heard{[]string{"Event: X", "A\x00: b"}, NUL}},
-	{"bare LF in a value", "Event: X\r\nA: b\nRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\nRemoteAddress: c"}, BareLF}},
-	{"empty line made of bare LFs", "Event: X\r\nA: b\n\nEvent: Y\r\n\r\n", heard{[]string{"Event: X", "A: b\n\nEvent: Y"}, BareLF}},
-	{"LF alone on a line", "Event: X\r\n\n\r\n\r\n", heard{[]string{"Event: X", "! \n"}, NoColon}},
-	{"bare CR in a value", "Event: X\r\nA: b\rRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\rRemoteAddress: c"}, BareCR}},
-	{"CR before CRLF", "Event: X\r\nA: b\r\r\n\r\n", heard{[]string{"Event: X", "A: b\r"}, BareCR}},
-	{"LF before CR", "Event: X\n\r\r\n\r\n", heard{[]string{"Event: X\n\r"}, BareLF}},
-	{"PJSIP's error that ends in LF", "Response: Error\r\nMessage: No Contacts found\n\r\n\r\n", heard{[]string{"Response: Error", "Message: No Contacts found\n"}, BareLF}},
-	{"several empty lines before a block", "\r\n\r\n\r\nEvent: X\r\n\r\n", heard{[]string{"Event: X"}, None}},
-	{"value without a space", "Event:X\r\n\r\n", heard{[]string{"Event: X"}, None}},
-	{"value with two spaces and colons", "Event:  X: y:z \r\n\r\n", heard{[]string{"Event:  X: y:z "}, None}},
-	{"empty value", "Event: X\r\nA:\r\nB: \r\n\r\n", heard{[]string{"Event: X", "A: ", "B: "}, None}},
-	{"output of a command holds anything", "Response: Success\r\nOutput: a\rb\x00c: d\r\nOutput: \r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb\x00c: d", "Output: "}, None}},
-	{"an event's Output may not", "Event: X\r\nOutput: a\rb\r\n\r\n", heard{[]string{"Event: X", "Output: a\rb"}, BareCR}},
-	{"a response's other lines may not", "Response: Success\r\nOutput: a\rb\r\nA: c\rd\r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb", "A: c\rd"}, BareCR}},
-	{"GetConfig's line without a colon", "Response: Success\r\nNo categories found\r\n\r\n", heard{[]string{"Response: Success", "! No categories found"}, NoColon}},
-	{"line over the cap", "Event: X\r\nA: " + strings.Repeat("b", eventCaps.line) + "\r\nC: d\r\n\r\n", heard{[]string{"Event: X"}, LineTooLong}},
-	{"endless first line", strings.Repeat("x", 3*bufferSize) + "\r\n\r\n", heard{nil, LineTooLong}},
-	{"line of exactly the cap", "A: " + strings.Repeat("b", eventCaps.line-3) + "\r\n\r\n", heard{[]string{"A: " + strings.Repeat("b", eventCaps.line-3)}, None}},
-	{"too many headers", strings.Repeat("A: b\r\n", eventCaps.headers+1) + "\r\n", heard{slices.Repeat([]string{"A: b"}, eventCaps.headers), TooManyHeaders}},
-	{"block over the cap", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 65) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), BlockTooLarge}},
-	{"block many buffers long", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 3000) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), BlockTooLarge}},
+	{"line without colon", "Event: X\r\nno colon here\r\n\r\n", heard{[]string{"Event: X", "! no colon here"}, event.NoColon}},
+	{"line that begins with its colon", "Event: X\r\n: y\r\n\r\n", heard{[]string{"Event: X", "! : y"}, event.NoColon}},
+	{"headless block", "SessionID: 1\r\n\r\n", heard{[]string{"SessionID: 1"}, event.Undamaged}},
+	{"NUL in a value", "Event: X\r\nA: b\x00c\r\n\r\n", heard{[]string{"Event: X", "A: b\x00c"}, event.NUL}},
+	{"NUL in a name", "Event: X\r\nA\x00: b\r\n\r\n", heard{[]string{"Event: X", "A\x00: b"}, event.NUL}},
+	{"bare LF in a value", "Event: X\r\nA: b\nRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\nRemoteAddress: c"}, event.BareLF}},
+	{"empty line made of bare LFs", "Event: X\r\nA: b\n\nEvent: Y\r\n\r\n", heard{[]string{"Event: X", "A: b\n\nEvent: Y"}, event.BareLF}},
+	{"LF alone on a line", "Event: X\r\n\n\r\n\r\n", heard{[]string{"Event: X", "! \n"}, event.NoColon}},
+	{"bare CR in a value", "Event: X\r\nA: b\rRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\rRemoteAddress: c"}, event.BareCR}},
+	{"CR before CRLF", "Event: X\r\nA: b\r\r\n\r\n", heard{[]string{"Event: X", "A: b\r"}, event.BareCR}},
+	{"LF before CR", "Event: X\n\r\r\n\r\n", heard{[]string{"Event: X\n\r"}, event.BareLF}},
+	{"PJSIP's error that ends in LF", "Response: Error\r\nMessage: No Contacts found\n\r\n\r\n", heard{[]string{"Response: Error", "Message: No Contacts found\n"}, event.BareLF}},
+	{"several empty lines before a block", "\r\n\r\n\r\nEvent: X\r\n\r\n", heard{[]string{"Event: X"}, event.Undamaged}},
+	{"value without a space", "Event:X\r\n\r\n", heard{[]string{"Event: X"}, event.Undamaged}},
+	{"value with two spaces and colons", "Event:  X: y:z \r\n\r\n", heard{[]string{"Event:  X: y:z "}, event.Undamaged}},
+	{"empty value", "Event: X\r\nA:\r\nB: \r\n\r\n", heard{[]string{"Event: X", "A: ", "B: "}, event.Undamaged}},
+	{"output of a command holds anything", "Response: Success\r\nOutput: a\rb\x00c: d\r\nOutput: \r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb\x00c: d", "Output: "}, event.Undamaged}},
+	{"an event's Output may not", "Event: X\r\nOutput: a\rb\r\n\r\n", heard{[]string{"Event: X", "Output: a\rb"}, event.BareCR}},
+	{"a response's other lines may not", "Response: Success\r\nOutput: a\rb\r\nA: c\rd\r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb", "A: c\rd"}, event.BareCR}},
+	{"GetConfig's line without a colon", "Response: Success\r\nNo categories found\r\n\r\n", heard{[]string{"Response: Success", "! No categories found"}, event.NoColon}},
+	{"line over the cap", "Event: X\r\nA: " + strings.Repeat("b", eventCaps.line) + "\r\nC: d\r\n\r\n", heard{[]string{"Event: X"}, event.LineTooLong}},
+	{"endless first line", strings.Repeat("x", 3*bufferSize) + "\r\n\r\n", heard{nil, event.LineTooLong}},
+	{"line of exactly the cap", "A: " + strings.Repeat("b", eventCaps.line-3) + "\r\n\r\n", heard{[]string{"A: " + strings.Repeat("b", eventCaps.line-3)}, event.Undamaged}},
+	{"too many headers", strings.Repeat("A: b\r\n", eventCaps.headers+1) + "\r\n", heard{slices.Repeat([]string{"A: b"}, eventCaps.headers), event.TooManyHeaders}},
+	{"block over the cap", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 65) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), event.BlockTooLarge}},
+	{"block many buffers long", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 3000) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), event.BlockTooLarge}},
 }
 
 func TestDamagedBlockIsNamedAndTheNextOneKept(t *testing.T) {
@@ -155,12 +157,12 @@ func TestDamagedBlockIsNamedAndTheNextOneKept(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := NewReader(strings.NewReader(c.stream + intact))
 			all, err := readAll(r)
-			want := []heard{c.want, {[]string{"Event: Following", "Key: value"}, None}}
+			want := []heard{c.want, {[]string{"Event: Following", "Key: value"}, event.Undamaged}}
 			if err != io.EOF || !sameBlocks(all, want) {
 				t.Errorf("got %.300q, %v\nwant %.300q, EOF", all, err, want)
 			}
 			counted, expected := r.damaged.Load(), uint64(0)
-			if c.want.Damage != None {
+			if c.want.Damage != event.Undamaged {
 				expected = 1
 			}
 			if counted != expected {
@@ -256,7 +258,7 @@ func TestCapturesReadWhole(t *testing.T) {
 			t.Errorf("%s: got %d blocks, %v; want %d, %v", c.file, len(all), err, len(want), wantErr)
 		}
 		for _, b := range all {
-			if b.Damage != None {
+			if b.Damage != event.Undamaged {
 				t.Errorf("%s: %v: %q", c.file, b.Damage, b.Lines)
 			}
 		}
@@ -274,12 +276,12 @@ func TestForgedBlocksComeOutAsOnTheWire(t *testing.T) {
 		{[]string{
 			"Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:46:05.064+0000",
 			"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: ",
-		}, None},
-		{[]string{"Event: SuccessfulAuth"}, None},
+		}, event.Undamaged},
+		{[]string{"Event: SuccessfulAuth"}, event.Undamaged},
 		{[]string{
 			"SessionID: 816577894", "LocalAddress: IPV4/UDP/192.0.2.1/5060",
 			"RemoteAddress: IPV4/UDP/192.0.2.66/43412",
-		}, None},
+		}, event.Undamaged},
 	}
 	for i := range all {
 		if i+3 <= len(all) && sameBlocks(all[i:i+3], want) {
@@ -327,7 +329,7 @@ func TestLargeResponseIsReadAndItsMemoryGivenBack(t *testing.T) {
 	answer := "Response: Success\r\n" + strings.Repeat(line, lines) + "\r\n"
 	r := NewReader(strings.NewReader(answer + intact + intact))
 	b, err := r.Next()
-	if err != nil || b.Damage != None || len(b.Headers) != lines+1 {
+	if err != nil || b.Damage != event.Undamaged || len(b.Headers) != lines+1 {
 		t.Fatalf("%d headers, %v, %v; want %d", len(b.Headers), b.Damage, err, lines+1)
 	}
 	for _, h := range b.Headers[1:] {
@@ -342,7 +344,7 @@ func TestLargeResponseIsReadAndItsMemoryGivenBack(t *testing.T) {
 		t.Errorf("still holds %d bytes and %d headers", len(r.buf), cap(r.block.Headers))
 	}
 	over := NewReader(strings.NewReader(strings.Replace(answer, line, strings.Repeat(line, 4), 1) + intact))
-	if b, err = over.Next(); err != nil || b.Damage != BlockTooLarge {
+	if b, err = over.Next(); err != nil || b.Damage != event.BlockTooLarge {
 		t.Errorf("over the cap: %v, %v", b.Damage, err)
 	}
 	if b, err = over.Next(); err != nil || copied(b).Lines[1] != "Key: value" {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -130,7 +131,7 @@ func inWorld(t *testing.T, w world) shapes {
 	events := make(chan ami.Message, 1000)
 	d := w.dialer()
 	d.Events = "security,call,system"
-	d.Handle = func(_ time.Time, b *ami.Block) {
+	d.Handle = func(_ time.Time, b *event.Block) {
 		var m ami.Message
 		for _, h := range b.Headers {
 			m = append(m, ami.Field{Name: string(h.Name), Value: string(h.Value)})

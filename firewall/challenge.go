@@ -34,7 +34,7 @@ const maxNonce = 128
 // begins with CSeq is Asterisk's own.
 //
 // The nonces of chan_sip, which has no slash in them, are left out: it sends the
-// same one to whoever repeats a request (see ami.Event.Proven).
+// same one to whoever repeats a request (see Proven in ami/event).
 func challengesIn(packet []byte, fn func(Challenge)) {
 	to, payload, ok := udpOf(packet)
 	if !ok || !bytes.HasPrefix(payload, []byte("SIP/2.0 401 ")) && !bytes.HasPrefix(payload, []byte("SIP/2.0 407 ")) {

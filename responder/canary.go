@@ -5,7 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // CanaryName begins the made-up names of canaries, so that a person who reads
@@ -61,16 +61,16 @@ func (c *canaries) await(name string) <-chan struct{} {
 
 // heard takes note of a canary and says whether the event is one that nobody
 // must score: one with a made-up name.
-func (c *canaries) heard(now time.Time, s Sensor, e *ami.Event) (made bool) {
+func (c *canaries) heard(now time.Time, s Sensor, e *event.Event) (made bool) {
 	if !bytes.Equal(e.Service, serviceAMI) {
 		return false
 	}
 	switch e.Kind {
-	case ami.SuccessfulAuth:
+	case event.SuccessfulAuth:
 		if string(e.AccountID) == c.username {
 			c.arrived(now, s, "")
 		}
-	case ami.InvalidAccountID:
+	case event.InvalidAccountID:
 		if !bytes.HasPrefix(e.AccountID, canaryPrefix) {
 			return false
 		}

@@ -4,7 +4,7 @@
 // # The way of an event
 //
 //	ami.Client ── block ──▶ Responder.Handle                       reader's goroutine
-//	    ami.Parser         is it what it says?             hear
+//	    event.Parser       is it what it says?             hear
 //	    translate          what was seen, by whom          judge
 //	    score.Attempts     the other half of an attempt?
 //	    score.BreakIn      a stranger's success?

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
@@ -29,12 +29,12 @@ func TestFloodOfForgedSources(t *testing.T) {
 	before := heap()
 	real := netip.MustParseAddr("192.0.2.66")
 	guess := func(now time.Time, from netip.Addr, n int, connected bool) {
-		e := &ami.Event{
-			Kind: ami.ChallengeResponseFailed, Service: []byte("PJSIP"), AccountID: []byte("1002"),
-			SessionID: fmt.Appendf(nil, "flood-%d", n), Remote: netip.AddrPortFrom(from, 5060), Transport: ami.UDP, Challenge: []byte("invented"),
+		e := &event.Event{
+			Kind: event.ChallengeResponseFailed, Service: []byte("PJSIP"), AccountID: []byte("1002"),
+			SessionID: fmt.Appendf(nil, "flood-%d", n), Remote: netip.AddrPortFrom(from, 5060), Transport: event.UDP, Challenge: []byte("invented"),
 		}
 		if connected {
-			e.Transport = ami.TCP
+			e.Transport = event.TCP
 		}
 		h.Report(now, responder.SensorAMI, e)
 	}

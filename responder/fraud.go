@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -69,15 +69,15 @@ func (r *Responder) Listening(now time.Time) {
 	r.calls.Listening(now)
 }
 
-func (r *Responder) channelUp(now time.Time, e *ami.Event) {
-	_, account, ok := ami.SplitChannel(e.Channel)
+func (r *Responder) channelUp(now time.Time, e *event.Event) {
+	_, account, ok := event.SplitChannel(e.Channel)
 	if !ok {
 		return
 	}
 	c := calls.Channel{
 		Name: string(e.Channel), Account: string(account), Linkedid: string(e.Linkedid), Dialled: string(e.Exten), Since: now,
 	}
-	if e.ChannelState != ami.StateRing {
+	if e.ChannelState != event.StateRing {
 		r.calls.Up(c)
 		r.sweepNew(c)
 		return
@@ -87,11 +87,11 @@ func (r *Responder) channelUp(now time.Time, e *ami.Event) {
 
 // channelState takes the state of a channel: that it was answered; and chan_sip's
 // tells only now that it is the phone that calls.
-func (r *Responder) channelState(now time.Time, e *ami.Event) {
-	if e.ChannelState == ami.StateUp {
+func (r *Responder) channelState(now time.Time, e *event.Event) {
+	if e.ChannelState == event.StateUp {
 		r.calls.Answer(now, string(e.Channel))
 	}
-	if e.ChannelState != ami.StateRing {
+	if e.ChannelState != event.StateRing {
 		return
 	}
 	c, ok := r.calls.Channel(string(e.Channel))
@@ -135,7 +135,7 @@ func (r *Responder) sweepNew(up calls.Channel) {
 	}
 }
 
-func (r *Responder) channelDown(now time.Time, e *ami.Event) {
+func (r *Responder) channelDown(now time.Time, e *event.Event) {
 	down, signs, ok := r.calls.End(now, string(e.Channel))
 	close(r.callsC)
 	r.callsC = make(chan struct{})
@@ -153,22 +153,22 @@ func (r *Responder) channelDown(now time.Time, e *ami.Event) {
 }
 
 // loggedIn takes what a security event tells of an account in use.
-func (r *Responder) loggedIn(now time.Time, e *ami.Event, o *score.Observation) {
+func (r *Responder) loggedIn(now time.Time, e *event.Event, o *score.Observation) {
 	if len(o.Account) == 0 || bytes.Equal(e.Service, serviceAMI) {
 		return
 	}
 	switch {
-	case e.Kind == ami.ChallengeSent && e.AccountTrust() == ami.AccountURI:
+	case e.Kind == event.ChallengeSent && e.AccountTrust() == event.AccountURI:
 		r.calls.Invited(now, o.Account, loginOf(o))
-	case e.Kind == ami.SuccessfulAuth:
+	case e.Kind == event.SuccessfulAuth:
 		r.raise(now, r.calls.Login(now, o.Account, loginOf(o)))
-	case e.Kind == ami.FailedACL && bytes.Equal(e.ACLName, tooManyContacts):
+	case e.Kind == event.FailedACL && bytes.Equal(e.ACLName, tooManyContacts):
 		r.raise(now, r.calls.Crowded(now, o.Account, loginOf(o)))
 	}
 }
 
 func loginOf(o *score.Observation) calls.Login {
-	return calls.Login{Source: o.Source, Port: o.Port, Transport: uint8(o.Transport), Proven: o.Proof == score.Proven}
+	return calls.Login{Source: o.Source, Port: o.Port, Transport: o.Transport, Proven: o.Proof == score.Proven}
 }
 
 // raise scores signs. A call of which no event tells where it comes from is
@@ -190,7 +190,7 @@ func (r *Responder) raise(now time.Time, signs []calls.Sign) {
 // ownChannel says whether a sign is about a channel of its account: what the
 // account transferred comes from where somebody else is.
 func ownChannel(s calls.Sign) bool {
-	_, account, ok := ami.SplitChannel([]byte(s.Channel))
+	_, account, ok := event.SplitChannel([]byte(s.Channel))
 	return ok && string(account) == s.Account
 }
 
@@ -201,7 +201,7 @@ func (r *Responder) score(now time.Time, s calls.Sign) {
 	}
 	o := score.Observation{
 		At: now, Signal: signOf[s.Kind], Source: s.From.Source, Port: s.From.Port,
-		Transport: score.Transport(s.From.Transport), Account: []byte(s.Account), Session: []byte(s.Detail), Raw: r.text,
+		Transport: s.From.Transport, Account: []byte(s.Account), Session: []byte(s.Detail), Raw: r.text,
 	}
 	if s.Channel != "" {
 		o.Session = []byte(s.Channel + " " + s.Detail)

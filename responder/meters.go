@@ -4,7 +4,7 @@ import (
 	"maps"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -42,7 +42,7 @@ type Meters struct {
 // meters count while the lock is held. Nothing is allocated for an event that
 // crosses no threshold.
 type meters struct {
-	events   [256]uint64 // by ami.Kind
+	events   [256]uint64 // by event.Kind
 	proofs   [2]uint64   // by score.Proof
 	verdicts map[string]uint64
 	steps    map[Outcome]uint64
@@ -54,7 +54,7 @@ func newMeters() meters {
 	return meters{verdicts: map[string]uint64{}, steps: map[Outcome]uint64{}, drops: make([]uint64, len(DropBounds)+1)}
 }
 
-func (m *meters) event(k ami.Kind)       { m.events[k]++ }
+func (m *meters) event(k event.Kind)     { m.events[k]++ }
 func (m *meters) observed(p score.Proof) { m.proofs[p&1]++ }
 func (m *meters) verdict(t string)       { m.verdicts[t]++ }
 func (m *meters) step(s *Step)           { m.steps[Outcome{s.Kind, s.State}]++ }
@@ -79,7 +79,7 @@ func (r *Responder) Meters() Meters {
 		Scores: r.table.Stats(), Accounts: r.breakIn.Accounts(), Counters: r.counters,
 	}
 	m.Refused = map[string]uint64{"calls": r.calls.Refused(), "failures": r.breakIn.Refused(), "evidence": m.Scores.Short}
-	for _, k := range ami.Kinds() {
+	for _, k := range event.Kinds() {
 		m.Events[k.String()] = r.meters.events[k]
 	}
 	for _, p := range []score.Proof{score.Claimed, score.Proven} {

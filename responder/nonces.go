@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -85,9 +85,9 @@ func (r *Responder) Unproven(now time.Time) time.Duration {
 
 // prove weighs what an attempt over UDP proves of its source. The caller holds
 // the lock.
-func (r *Responder) prove(now time.Time, e *ami.Event, o *score.Observation) {
+func (r *Responder) prove(now time.Time, e *event.Event, o *score.Observation) {
 	switch {
-	case o.Transport > score.UDP:
+	case o.Transport > event.UDP:
 	case younger(now, r.nonces.unseen, astrayLasts), o.Proof == score.Proven && r.nonces.doubtful(now, o.Source):
 		o.Proof = score.Claimed
 	case r.nonces.answered(now, o.Source, nonceOf(e)):
@@ -141,7 +141,7 @@ func (n *nonces) answered(now time.Time, by netip.Addr, nonce []byte) bool {
 func (n *nonces) slot(nonce []byte) *mark { return &n.slots[maphash.Bytes(n.seed, nonce)%nonceSlots] }
 
 func (n *nonces) hash(source netip.Addr, nonce []byte) (uint64, bool) {
-	prefix := score.SourcePrefix(source)
+	prefix := event.SourcePrefix(source)
 	if !prefix.IsValid() {
 		return 0, false
 	}
@@ -159,8 +159,8 @@ func younger(now time.Time, at uint32, seconds int64) bool { return now.Unix()-i
 // nonceOf is the nonce that a failed attempt says it answers; nil when that
 // proves nothing. With chan_sip it does not: that sends a challenge it has made
 // once to whoever repeats the request, from another address, too (check_auth).
-func nonceOf(e *ami.Event) []byte {
-	if e.Kind == ami.ChallengeResponseFailed && string(e.Service) == "PJSIP" {
+func nonceOf(e *event.Event) []byte {
+	if e.Kind == event.ChallengeResponseFailed && string(e.Service) == "PJSIP" {
 		return e.Challenge // what the client sent
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -16,7 +16,7 @@ const grace = 7 * 24 * time.Hour
 
 // judge scores one security event: a failure by itself, a success for what
 // went before it. The caller holds the lock.
-func (r *Responder) judge(now time.Time, e *ami.Event) {
+func (r *Responder) judge(now time.Time, e *event.Event) {
 	if isOwn(e, r.policy.Username, r.own) {
 		return
 	}
@@ -55,13 +55,13 @@ func (r *Responder) judge(now time.Time, e *ami.Event) {
 // nameAccount finds the account where chan_sip's AccountID may be a dialled
 // number instead: the challenge of an INVITE told who it was from; without
 // such a challenge it was a REGISTER, and AccountID is its account.
-func (r *Responder) nameAccount(e *ami.Event, o *score.Observation) {
+func (r *Responder) nameAccount(e *event.Event, o *score.Observation) {
 	switch e.AccountTrust() {
-	case ami.AccountURI:
+	case event.AccountURI:
 		challenge := *o
 		challenge.Account = e.AccountID
 		r.challenges.Remember(&challenge)
-	case ami.AccountOrNumber:
+	case event.AccountOrNumber:
 		o.Account = e.AccountID
 		if user, ok := r.challenges.From(o.Source, o.Session); ok {
 			o.Account = user
@@ -237,7 +237,7 @@ const holds = 10 * time.Second
 // insist drops a source again that is heard although it has long been banned:
 // somebody has taken our drop out of the kernel.
 func (r *Responder) insist(v *score.Verdict, ban *Ban) {
-	if ban.Observed || v.At.Sub(ban.Since) < holds || ban.Scope == ScopeSIP && v.Cause.Transport != score.UDP {
+	if ban.Observed || v.At.Sub(ban.Since) < holds || ban.Scope == ScopeSIP && v.Cause.Transport != event.UDP {
 		return
 	}
 	r.lane.push(order{ban: *ban, done: func(err error) {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -42,7 +43,7 @@ type offices map[netip.Prefix]map[uint16]time.Time
 // false when it was anything else: a guesser tries several accounts, or comes
 // from several ports. The caller holds the lock.
 func (r *Responder) stale(v *score.Verdict) (flow, bool) {
-	if v.Key.Per != score.PerSource || !v.Proven || v.Cause.Transport != score.UDP || v.Cause.Account == "" || !v.Cause.Signal.Failure() {
+	if v.Key.Per != score.PerSource || !v.Proven || v.Cause.Transport != event.UDP || v.Cause.Account == "" || !v.Cause.Signal.Failure() {
 		return flow{}, false
 	}
 	for _, e := range v.Evidence {
@@ -188,7 +189,7 @@ func (a agents) of(account string, source netip.Prefix) string { return a[agentO
 
 func (a agents) learn(contacts []Contact) {
 	for _, c := range contacts {
-		of := agentOf{c.Account, score.SourcePrefix(c.Source)}
+		of := agentOf{c.Account, event.SourcePrefix(c.Source)}
 		if _, known := a[of]; c.Agent != "" && (known || len(a) < maxAgents) {
 			a[of] = c.Agent
 		}

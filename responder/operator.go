@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -100,7 +101,7 @@ func (r *Responder) exonerate(now time.Time) error {
 // failedAt says whether the source of a registration has failed for its account,
 // by evidence as good as least at least. The caller holds the lock.
 func (r *Responder) failedAt(c Contact, least score.Proof) bool {
-	for _, e := range r.table.Evidence(score.Key{Per: score.PerSource, Prefix: score.SourcePrefix(c.Source)}) {
+	for _, e := range r.table.Evidence(score.Key{Per: score.PerSource, Prefix: event.SourcePrefix(c.Source)}) {
 		if e.Signal.Failure() && e.Proof >= least && e.Account == c.Account {
 			return true
 		}

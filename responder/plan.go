@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -92,7 +93,7 @@ func planBan(v *score.Verdict, ladder Ladder, f facts) Step {
 
 // wider says whether the ban for a verdict drops more than the one in force.
 func wider(v *score.Verdict, than *Ban) bool {
-	return than.Claimed() && v.Proven || than.Scope == ScopeSIP && v.Cause.Transport > score.UDP
+	return than.Claimed() && v.Proven || than.Scope == ScopeSIP && v.Cause.Transport > event.UDP
 }
 
 // banFor is the ban that a verdict brings. Proof decides: what forged packets
@@ -105,7 +106,7 @@ func banFor(v *score.Verdict, ladder Ladder, f facts) Ban {
 		b.Until, b.Scope = ladder.Until(v.At, b.Offence), ScopeAll
 	} else {
 		b.Until, b.Scope = v.At.Add(ladder.Claimed), ScopeSIP
-		if v.Cause.Transport > score.UDP {
+		if v.Cause.Transport > event.UDP {
 			b.Scope = ScopeBrief
 		}
 	}
@@ -155,7 +156,7 @@ func targetOf(v *score.Verdict) netip.Prefix {
 	if !v.Cause.Source.IsValid() {
 		return netip.Prefix{}
 	}
-	return score.SourcePrefix(v.Cause.Source)
+	return event.SourcePrefix(v.Cause.Source)
 }
 
 func describe(s Step, now time.Time) string {

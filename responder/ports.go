@@ -120,7 +120,7 @@ type Scope string
 // ScopeAll drops everything. ScopeSIP closes only the SIP ports, over UDP: the
 // source is one that forged packets may have named. ScopeBrief drops everything
 // for as short a time: the source was named over a connection, whose other end
-// can make it up with chan_sip (see ami.Event.Proven), and which the SIP ports
+// can make it up with chan_sip (see event.Event.Proven), and which the SIP ports
 // over UDP would not end.
 const (
 	ScopeAll   Scope = "all"

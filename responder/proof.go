@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -14,7 +15,7 @@ func (r *Responder) weigh(o *score.Observation) {
 	if o.Signal == score.SuccessfulAuth {
 		return
 	}
-	prefix := score.SourcePrefix(o.Source)
+	prefix := event.SourcePrefix(o.Source)
 	if ban, ok := r.book.exact(o.At, prefix); ok {
 		if ban.Claimed() && o.Proof == score.Proven {
 			if v := r.again(o, ban); v != nil && v.Proven {

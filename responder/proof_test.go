@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -256,20 +256,20 @@ func TestForgedBeforeAnythingIsKnown(t *testing.T) {
 // the short time, and a claimed ban over UDP does not stand in the way.
 func TestChanSIPOverAConnection(t *testing.T) {
 	h := newHouse(t, guessing(3))
-	guess := func(transport ami.Transport, n int) {
+	guess := func(transport event.Transport, n int) {
 		for i := range 3 {
-			h.Report(noon.Add(time.Duration(n+i)*time.Second), responder.SensorAMI, &ami.Event{
-				Kind: ami.InvalidPassword, Service: []byte("SIP"), AccountID: []byte("1002"), SessionID: fmt.Appendf(nil, "0x%d", n+i),
+			h.Report(noon.Add(time.Duration(n+i)*time.Second), responder.SensorAMI, &event.Event{
+				Kind: event.InvalidPassword, Service: []byte("SIP"), AccountID: []byte("1002"), SessionID: fmt.Appendf(nil, "0x%d", n+i),
 				Remote: netip.MustParseAddrPort("192.0.2.66:5060"), Transport: transport,
 			})
 		}
 	}
-	guess(ami.UDP, 0)
+	guess(event.UDP, 0)
 	h.settled(t)
 	if got := h.scopes(noon.Add(5 * time.Second)); got != "192.0.2.66/32 sip #0" {
 		t.Errorf("over UDP: %s", got)
 	}
-	guess(ami.TCP, 10)
+	guess(event.TCP, 10)
 	h.settled(t)
 	if got := h.scopes(noon.Add(20 * time.Second)); got != "192.0.2.66/32 brief #0" {
 		t.Errorf("over TCP: %s", got)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/report"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -136,8 +137,8 @@ func (r *Responder) release(now time.Time, bans []Ban, by string) error {
 
 // acquit forgets what a released source scored. The caller holds the lock.
 func (r *Responder) acquit(prefix netip.Prefix) {
-	r.table.Forget(score.Key{Per: score.PerSource, Prefix: score.SourcePrefix(prefix.Addr())})
-	r.table.Forget(score.Key{Per: score.PerNetwork, Prefix: score.NetworkPrefix(prefix.Addr())})
+	r.table.Forget(score.Key{Per: score.PerSource, Prefix: event.SourcePrefix(prefix.Addr())})
+	r.table.Forget(score.Key{Per: score.PerNetwork, Prefix: event.NetworkPrefix(prefix.Addr())})
 }
 
 // pardon forgets the offences of every source in prefix, and says how many

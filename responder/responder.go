@@ -12,7 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -97,8 +97,8 @@ type Responder struct {
 	loadedC chan struct{} // closed when every ban of the ledger is in force
 
 	mu         sync.Mutex // guards what follows; never held over I/O
-	parser     ami.Parser
-	event      ami.Event
+	parser     event.Parser
+	event      event.Event
 	sightings  *sightings // nil when there is only the event session
 	blindedAt  time.Time
 	failures   [sensors]time.Time // when each sensor last told of one
@@ -303,7 +303,7 @@ func (r *Responder) Tidy(now time.Time) {
 
 // Handle takes one block of the event session. It runs on the reader's
 // goroutine: it computes, queues and returns.
-func (r *Responder) Handle(now time.Time, b *ami.Block) {
+func (r *Responder) Handle(now time.Time, b *event.Block) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counters.Events++
@@ -311,8 +311,8 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 	switch {
 	case err == nil:
 		r.hear(now, SensorAMI, &r.event)
-	case errors.Is(err, ami.ErrTampered):
-		e := ami.Event{Raw: b.Raw}
+	case errors.Is(err, event.ErrTampered):
+		e := event.Event{Raw: b.Raw}
 		e.Remote, e.Transport, _ = r.parser.TrueSource()
 		r.tampered(now, SensorAMI, &e)
 	}
@@ -320,7 +320,7 @@ func (r *Responder) Handle(now time.Time, b *ami.Block) {
 
 // hear takes one event that is what it says. news is false when another sensor
 // has told it.
-func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
+func (r *Responder) hear(now time.Time, s Sensor, e *event.Event) (news bool) {
 	r.meters.event(e.Kind)
 	r.raise(now, r.calls.Due(now))
 	r.text = e.Raw
@@ -329,22 +329,22 @@ func (r *Responder) hear(now time.Time, s Sensor, e *ami.Event) (news bool) {
 	return news
 }
 
-func (r *Responder) take(now time.Time, s Sensor, e *ami.Event) (news bool) {
+func (r *Responder) take(now time.Time, s Sensor, e *event.Event) (news bool) {
 	switch e.Kind {
-	case ami.Newchannel:
+	case event.Newchannel:
 		r.channelUp(now, e)
-	case ami.Newstate:
+	case event.Newstate:
 		r.channelState(now, e)
-	case ami.Hangup:
+	case event.Hangup:
 		r.channelDown(now, e)
-	case ami.DialBegin:
+	case event.DialBegin:
 		r.dialled(now, e)
-	case ami.DialEnd:
+	case event.DialEnd:
 		r.forwarded(e)
-	case ami.BlindTransfer:
+	case event.BlindTransfer:
 		r.transferred(now, e)
 	default:
-		if e.Kind == ami.ChallengeResponseFailed || e.Kind == ami.InvalidPassword || e.Kind == ami.InvalidAccountID {
+		if e.Kind == event.ChallengeResponseFailed || e.Kind == event.InvalidPassword || e.Kind == event.InvalidAccountID {
 			r.failures[s] = now
 		}
 		if !e.Kind.Security() || r.canaries.heard(now, s, e) {

@@ -17,6 +17,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -565,7 +566,7 @@ func TestTheCallOfTheBreakInItself(t *testing.T) {
 	h.settled(t)
 	before := h.pbx.times("hangup 1002")
 	rings := func(at time.Time, name string) {
-		h.Report(at, responder.SensorAMI, &ami.Event{Kind: ami.Newchannel, Channel: []byte(name), Exten: []byte("0044")})
+		h.Report(at, responder.SensorAMI, &event.Event{Kind: event.Newchannel, Channel: []byte(name), Exten: []byte("0044")})
 	}
 	rings(now.Add(time.Second), "PJSIP/1002-00000001")
 	for deadline := time.Now().Add(10 * time.Second); h.pbx.times("hangup 1002") == before; time.Sleep(time.Millisecond) {

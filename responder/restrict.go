@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/report"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -72,7 +73,7 @@ type spared struct {
 
 // tries notes that a stranger tried.
 func (x *restriction) tries(now time.Time, source netip.Addr, most int) {
-	network := score.NetworkPrefix(source)
+	network := event.NetworkPrefix(source)
 	if _, known := x.tried[network]; !known && len(x.tried) >= most {
 		oldest := network
 		for n, at := range x.tried {
@@ -157,7 +158,7 @@ func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 		return nil, "nothing has long been known of where it is used"
 	}
 	for _, p := range r.breakIn.Homes(account, v.At) {
-		to = append(to, score.NetworkPrefix(p.Source.Addr()))
+		to = append(to, event.NetworkPrefix(p.Source.Addr()))
 	}
 	slices.SortFunc(to, netip.Prefix.Compare)
 	to = slices.Compact(to)
@@ -167,7 +168,7 @@ func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 	strangers := map[netip.Prefix]bool{}
 	for _, e := range v.Evidence {
 		if e.Signal.Failure() && (e.Proof == score.Proven || r.policy.Restrict.Claimed) && !containsAddr(to, e.Source) {
-			strangers[score.NetworkPrefix(e.Source)] = true
+			strangers[event.NetworkPrefix(e.Source)] = true
 		}
 	}
 	switch n, rule := len(strangers), r.policy.Restrict; {

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -47,7 +47,7 @@ func (s Sensor) String() string {
 // Report takes one event that a sensor saw; e is the responder's until Report
 // returns. Like Handle it computes, queues and returns. news is false for what
 // another sensor has told before.
-func (r *Responder) Report(now time.Time, s Sensor, e *ami.Event) (news bool) {
+func (r *Responder) Report(now time.Time, s Sensor, e *event.Event) (news bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.plain() && misdialled(e) {
@@ -62,14 +62,14 @@ func (r *Responder) Report(now time.Time, s Sensor, e *ami.Event) (news bool) {
 
 // misdialled says whether an event is an account's own call to a number that
 // does not exist: Asterisk raises no event of it, and every user does it.
-func misdialled(e *ami.Event) bool {
-	return e.Kind == ami.FailedACL && string(e.ACLName) == "no_extension_match" &&
+func misdialled(e *event.Event) bool {
+	return e.Kind == event.FailedACL && string(e.ACLName) == "no_extension_match" &&
 		len(e.AccountID) > 0 && string(e.AccountID) != "anonymous"
 }
 
 // ReportTampering takes something that Asterisk did not write as it stands: of
 // e the true source with its transport, and the text.
-func (r *Responder) ReportTampering(now time.Time, s Sensor, e *ami.Event) {
+func (r *Responder) ReportTampering(now time.Time, s Sensor, e *event.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.counters.Events++
@@ -77,9 +77,9 @@ func (r *Responder) ReportTampering(now time.Time, s Sensor, e *ami.Event) {
 }
 
 // tampered is ReportTampering for a caller that holds the lock.
-func (r *Responder) tampered(now time.Time, s Sensor, e *ami.Event) {
+func (r *Responder) tampered(now time.Time, s Sensor, e *event.Event) {
 	r.counters.Tampered++
-	if !e.Remote.IsValid() || !r.sightings.first(now, s, &ami.Event{Remote: e.Remote}) {
+	if !e.Remote.IsValid() || !r.sightings.first(now, s, &event.Event{Remote: e.Remote}) {
 		return
 	}
 	o := tampering(now, e)
@@ -169,7 +169,7 @@ func newSightings() *sightings {
 
 // first says whether what a sensor saw is news; with a single sensor, a nil t,
 // everything is.
-func (t *sightings) first(now time.Time, s Sensor, e *ami.Event) bool {
+func (t *sightings) first(now time.Time, s Sensor, e *event.Event) bool {
 	if t == nil {
 		return true
 	}
@@ -189,7 +189,7 @@ func (t *sightings) first(now time.Time, s Sensor, e *ami.Event) bool {
 // key is the session that a sighting belongs to, with its kind. Only PJSIP has
 // sessions that every sensor knows, and kinds that all of them call the same;
 // with the others one source's failures are one session.
-func (t *sightings) key(e *ami.Event) uint64 {
+func (t *sightings) key(e *event.Event) uint64 {
 	var h maphash.Hash
 	h.SetSeed(t.seed)
 	addr := e.Remote.Addr().As16()
@@ -202,20 +202,20 @@ func (t *sightings) key(e *ami.Event) uint64 {
 		return h.Sum64()
 	}
 	switch e.Kind {
-	case ami.InvalidPassword, ami.ChallengeResponseFailed, ami.InvalidAccountID, ami.FailedACL:
-		h.WriteByte(byte(ami.InvalidPassword))
+	case event.InvalidPassword, event.ChallengeResponseFailed, event.InvalidAccountID, event.FailedACL:
+		h.WriteByte(byte(event.InvalidPassword))
 	default:
 		h.WriteByte(byte(e.Kind))
 	}
 	return h.Sum64()
 }
 
-var unknownAccount = []byte("<unknown>")
+var unknownAccount = []byte(event.Unknown)
 
 // complete adds what the log leaves out of a PJSIP attempt and the events
 // tell: the challenges, and that an account does not exist, for which the log
 // gives the name that was tried. The caller holds the lock.
-func (r *Responder) complete(now time.Time, s Sensor, e *ami.Event) {
+func (r *Responder) complete(now time.Time, s Sensor, e *event.Event) {
 	if !s.plain() || string(e.Service) != "PJSIP" {
 		return
 	}

@@ -6,14 +6,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
 // guess is one wrong password for 1002 under PJSIP.
-func guess(session string) *ami.Event {
-	return &ami.Event{
-		Kind: ami.ChallengeResponseFailed, Service: []byte("PJSIP"), AccountID: []byte("1002"), SessionID: []byte(session),
+func guess(session string) *event.Event {
+	return &event.Event{
+		Kind: event.ChallengeResponseFailed, Service: []byte("PJSIP"), AccountID: []byte("1002"), SessionID: []byte(session),
 		Remote: netip.MustParseAddrPort("203.0.113.7:5060"),
 	}
 }
@@ -93,9 +93,9 @@ func TestLogOnlyAttemptsOnUnknownAccountsCountOnce(t *testing.T) {
 	r := twoEyed(t, 1000)
 	for i := range 8 {
 		at := noon.Add(time.Duration(i) * time.Second)
-		probe := func() *ami.Event {
+		probe := func() *event.Event {
 			e := guess("one")
-			e.Kind, e.AccountID = ami.InvalidAccountID, []byte("nobody")
+			e.Kind, e.AccountID = event.InvalidAccountID, []byte("nobody")
 			return e
 		}
 		r.Report(at, responder.SensorLog, probe())
@@ -112,9 +112,9 @@ func TestLogOnlyAttemptsOnUnknownAccountsCountOnce(t *testing.T) {
 // In mode observe the ladder is climbed as it would be.
 func TestObservedBansClimbTheLadder(t *testing.T) {
 	r := twoEyed(t, 3)
-	connected := func(session string) *ami.Event {
+	connected := func(session string) *event.Event {
 		e := guess(session)
-		e.Transport = ami.TCP // no offence without proof
+		e.Transport = event.TCP // no offence without proof
 		return e
 	}
 	for i := range 3 {

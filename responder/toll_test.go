@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
@@ -14,16 +14,16 @@ import (
 // ended. Calls to an account, and those of others, are none of it.
 func TestCallsOfABreakIn(t *testing.T) {
 	h := newHouse(t, guessing(10))
-	ring := func(at time.Time, kind ami.Kind, channel, dialled string) {
-		h.Report(at, responder.SensorAMI, &ami.Event{Kind: kind, Channel: []byte(channel), Exten: []byte(dialled), ChannelState: ami.StateRing})
+	ring := func(at time.Time, kind event.Kind, channel, dialled string) {
+		h.Report(at, responder.SensorAMI, &event.Event{Kind: kind, Channel: []byte(channel), Exten: []byte(dialled), ChannelState: event.StateRing})
 	}
 	early := noon.Add(-time.Minute)
-	ring(early, ami.Newchannel, "PJSIP/1002-000000f0", "0044123")
-	h.Report(early.Add(9*time.Second), responder.SensorAMI, &ami.Event{Kind: ami.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: ami.StateUp})
-	h.Report(early.Add(19*time.Second), responder.SensorAMI, &ami.Event{Kind: ami.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: ami.StateUp})
-	ring(early.Add(30*time.Second), ami.Hangup, "PJSIP/1002-000000f0", "")
-	ring(early, ami.Newchannel, "PJSIP/1002-000000f1", "s")
-	ring(early, ami.Newchannel, "PJSIP/1001-000000f2", "0044456")
+	ring(early, event.Newchannel, "PJSIP/1002-000000f0", "0044123")
+	h.Report(early.Add(9*time.Second), responder.SensorAMI, &event.Event{Kind: event.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: event.StateUp})
+	h.Report(early.Add(19*time.Second), responder.SensorAMI, &event.Event{Kind: event.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: event.StateUp})
+	ring(early.Add(30*time.Second), event.Hangup, "PJSIP/1002-000000f0", "")
+	ring(early, event.Newchannel, "PJSIP/1002-000000f1", "s")
+	ring(early, event.Newchannel, "PJSIP/1001-000000f2", "0044456")
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66")))
 	list := h.settled(t)
 	if got := thresholds(list); !strings.Contains(got, "break-in 1002") {
@@ -31,8 +31,8 @@ func TestCallsOfABreakIn(t *testing.T) {
 	}
 	id := list[len(list)-1].ID
 	now := time.Now() // within what the account is closed for
-	ring(now, ami.Newchannel, "PJSIP/1002-000000f3", "00881234567")
-	ring(now.Add(2*time.Second), ami.Hangup, "PJSIP/1002-000000f3", "")
+	ring(now, event.Newchannel, "PJSIP/1002-000000f3", "00881234567")
+	ring(now.Add(2*time.Second), event.Hangup, "PJSIP/1002-000000f3", "")
 
 	i, err := h.ledger.Incident(t.Context(), id)
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // A call can go on without the account that set it up: transferred from one
@@ -13,7 +13,7 @@ import (
 // the account all the same (calls.Strays).
 
 // dialled takes that a channel dials another one.
-func (r *Responder) dialled(now time.Time, e *ami.Event) {
+func (r *Responder) dialled(now time.Time, e *event.Event) {
 	name := string(e.DestChannel)
 	account, number := r.calls.Dial(string(e.Channel), name)
 	if number != "" && !r.contains(account, now) {
@@ -23,19 +23,19 @@ func (r *Responder) dialled(now time.Time, e *ami.Event) {
 }
 
 // forwarded takes that a phone that is called sends its caller elsewhere.
-func (r *Responder) forwarded(e *ami.Event) {
+func (r *Responder) forwarded(e *event.Event) {
 	if len(e.Forward) == 0 || len(e.Channel) == 0 {
 		return
 	}
-	if _, account, ok := ami.SplitChannel(e.DestChannel); ok {
+	if _, account, ok := event.SplitChannel(e.DestChannel); ok {
 		r.calls.Forward(string(account), string(e.Channel), string(e.Forward))
 	}
 }
 
 // transferred takes that an account connects the other side of its call with a
 // number.
-func (r *Responder) transferred(now time.Time, e *ami.Event) {
-	_, transferer, ok := ami.SplitChannel(e.Channel)
+func (r *Responder) transferred(now time.Time, e *event.Event) {
+	_, transferer, ok := event.SplitChannel(e.Channel)
 	if !ok || string(e.Result) != "Success" || len(e.DestChannel) == 0 {
 		return
 	}

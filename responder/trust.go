@@ -9,6 +9,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -130,7 +131,7 @@ func (t *trust) holds(prefix netip.Prefix) (netip.Prefix, string) {
 // source, the source of the verdict alone.
 func (t *trust) narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
 	if v.Key.Per == score.PerNetwork && t.overlaps(target) {
-		return score.SourcePrefix(v.Cause.Source)
+		return event.SourcePrefix(v.Cause.Source)
 	}
 	return target
 }
@@ -181,7 +182,7 @@ func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, fa
 // long as the account is at home there. It allocates nothing for one that is
 // known.
 func (t *trust) succeeded(o *score.Observation, failed func(Contact, score.Proof) bool) {
-	prefix := score.SourcePrefix(o.Source)
+	prefix := event.SourcePrefix(o.Source)
 	_, home := t.homes.Get(prefix)
 	phones, _ := t.phones.Get(prefix)
 	settled := slices.ContainsFunc(phones, func(p phone) bool { return p.account == string(o.Account) })
@@ -201,7 +202,7 @@ func (t *trust) succeeded(o *score.Observation, failed func(Contact, score.Proof
 }
 
 func (t *trust) settle(p phone, source netip.Addr) {
-	prefix := score.SourcePrefix(source)
+	prefix := event.SourcePrefix(source)
 	if at, known := t.phones.Get(prefix); known || t.phones.Size() < maxPhones {
 		t.phones.Insert(prefix, append(at, p))
 	}

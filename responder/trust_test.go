@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -19,7 +20,7 @@ func TestBetrayed(t *testing.T) {
 	}
 	says := func(when string, source netip.Addr, want string) {
 		t.Helper()
-		if got := trust.why(score.SourcePrefix(source)); got != want {
+		if got := trust.why(event.SourcePrefix(source)); got != want {
 			t.Errorf("%s: %s is protected: %q, want %q", when, source, got, want)
 		}
 		network := netip.PrefixFrom(source, 24)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -108,7 +109,7 @@ func remembered(row *ledger.Incident) *Incident {
 func rememberedRecord(e ledger.Evidence) score.Record {
 	record := score.Record{At: e.At, Source: e.Source, Port: e.Port, Account: e.Account, Session: e.Session}
 	record.Signal, _ = score.ParseSignal(e.Signal)
-	record.Transport, _ = score.ParseTransport(e.Transport)
+	record.Transport, _ = event.ParseTransport(e.Transport)
 	record.Proof, _ = score.ParseProof(e.Proof)
 	return record
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Channel is one leg of a call. Empty fields get plausible values.
@@ -127,10 +128,10 @@ func (c *Channel) snapshot() []ami.Field {
 		{Name: "Channel", Value: c.Name},
 		{Name: "ChannelState", Value: fmt.Sprint(c.State)},
 		{Name: "ChannelStateDesc", Value: cmp.Or(stateNames[c.State], "Unknown")},
-		{Name: "CallerIDNum", Value: cmp.Or(c.CallerNum, "<unknown>")},
-		{Name: "CallerIDName", Value: cmp.Or(c.CallerName, "<unknown>")},
-		{Name: "ConnectedLineNum", Value: cmp.Or(c.Connected, "<unknown>")},
-		{Name: "ConnectedLineName", Value: "<unknown>"},
+		{Name: "CallerIDNum", Value: cmp.Or(c.CallerNum, event.Unknown)},
+		{Name: "CallerIDName", Value: cmp.Or(c.CallerName, event.Unknown)},
+		{Name: "ConnectedLineNum", Value: cmp.Or(c.Connected, event.Unknown)},
+		{Name: "ConnectedLineName", Value: event.Unknown},
 		{Name: "Language", Value: "en"},
 		{Name: "AccountCode", Value: ""},
 		{Name: "Context", Value: c.Context},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 var (
@@ -41,7 +42,7 @@ type ear struct {
 	heard []string
 }
 
-func (e *ear) handle(_ time.Time, b *ami.Block) {
+func (e *ear) handle(_ time.Time, b *event.Block) {
 	words := ""
 	for _, h := range b.Headers {
 		switch string(h.Name) {

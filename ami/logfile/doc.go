@@ -1,7 +1,7 @@
 // Package logfile reads Asterisk's own logs as the second pair of eyes beside
 // the manager interface: the security log, and the NOTICE and WARNING lines of
 // messages and full, which tell of attempts that raise no event at all. What it
-// finds is an ami.Event, so that the same judgement serves both.
+// finds is an event.Event, so that the same judgement serves both.
 //
 // Nothing in a log is escaped. A stranger writes the From and the Call-ID of a
 // line, and can end it: an account name that Asterisk decodes may hold a line

@@ -3,7 +3,7 @@ package logfile
 import (
 	"bytes"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 var (
@@ -19,46 +19,46 @@ var (
 // verdict is what a reason at the end of a message stands for.
 type verdict struct {
 	reason string
-	kind   ami.Kind
+	kind   event.Kind
 }
 
 // The reasons of res_pjsip_distributor.c log_failed_request.
 var pjsipReasons = []verdict{
-	{"Failed to authenticate", ami.ChallengeResponseFailed},
-	{"No matching endpoint found", ami.InvalidAccountID},
-	{"Not match Endpoint ACL", ami.FailedACL},
-	{"Not match Endpoint Contact ACL", ami.FailedACL},
-	{"Error to authenticate", ami.ChallengeResponseFailed},
+	{"Failed to authenticate", event.ChallengeResponseFailed},
+	{"No matching endpoint found", event.InvalidAccountID},
+	{"Not match Endpoint ACL", event.FailedACL},
+	{"Not match Endpoint Contact ACL", event.FailedACL},
+	{"Error to authenticate", event.ChallengeResponseFailed},
 }
 
 // The reasons of chan_sip.c handle_request_register, as the security events of
 // the same moment name them (channels/sip/security_events.c).
 var sipReasons = []verdict{
-	{"Wrong password", ami.InvalidPassword},
-	{"No matching peer found", ami.InvalidAccountID},
-	{"Username/auth name mismatch", ami.ChallengeResponseFailed},
-	{"Not a local domain", ami.FailedACL},
-	{"Device does not match ACL", ami.FailedACL},
-	{"Peer is not supposed to register", ami.FailedACL},
-	{"ACL error (permit/deny)", ami.FailedACL},
-	{"Bad contact ACL", ami.FailedACL},
-	{"No registration for peer", ami.InvalidAccountID},
+	{"Wrong password", event.InvalidPassword},
+	{"No matching peer found", event.InvalidAccountID},
+	{"Username/auth name mismatch", event.ChallengeResponseFailed},
+	{"Not a local domain", event.FailedACL},
+	{"Device does not match ACL", event.FailedACL},
+	{"Peer is not supposed to register", event.FailedACL},
+	{"ACL error (permit/deny)", event.FailedACL},
+	{"Bad contact ACL", event.FailedACL},
+	{"No registration for peer", event.InvalidAccountID},
 }
 
-func kindOf(reasons []verdict, reason []byte) ami.Kind {
+func kindOf(reasons []verdict, reason []byte) event.Kind {
 	for _, v := range reasons {
 		if string(reason) == v.reason {
 			return v.kind
 		}
 	}
-	return ami.NoEvent
+	return event.NoEvent
 }
 
 // parseNotice reads the message of a NOTICE or WARNING line. notice says that
 // it is one that tells of a stranger; when sound is false then it is not as
 // Asterisk writes it.
-func parseNotice(file, m []byte, e *ami.Event) (notice, sound bool) {
-	*e = ami.Event{}
+func parseNotice(file, m []byte, e *event.Event) (notice, sound bool) {
+	*e = event.Event{}
 	switch name := base(file); {
 	case string(name) == "pjsip_distributor.c":
 		return parseRequest(m, e)
@@ -92,7 +92,7 @@ func base(file []byte) []byte {
 // behind it. What ends the From is told by pjsip's own writing of it
 // (sip_uri.c): the display stands in quotes and keeps its backslashes, the URI
 // in brackets, with quotes around what is not escaped.
-func parseRequest(m []byte, e *ami.Event) (notice, sound bool) {
+func parseRequest(m []byte, e *event.Event) (notice, sound bool) {
 	rest, found := bytes.CutPrefix(m, []byte("Request "))
 	if !found {
 		return false, true
@@ -118,7 +118,7 @@ func parseRequest(m []byte, e *ami.Event) (notice, sound bool) {
 	reason, _, _ := bytes.Cut(rest[end+len(") - "):], []byte(" after "))
 	e.Kind, e.Service, e.SessionID, e.AccountID = kindOf(pjsipReasons, reason), servicePJSIP, rest[:end], userOf(uri)
 	e.Remote, ok = parseSource(source)
-	return true, ok && e.Kind != ami.NoEvent
+	return true, ok && e.Kind != event.NoEvent
 }
 
 // cutFrom cuts a From off as pjsip prints one and gives its URI.
@@ -168,20 +168,13 @@ func userOf(uri []byte) []byte {
 		uri = uri[at+1:]
 	}
 	at := bytes.Index(uri, []byte("sip:"))
-	skip := len("sip:")
 	if at < 0 {
-		at, skip = bytes.Index(uri, []byte("sips:")), len("sips:")
+		at = bytes.Index(uri, []byte("sips:"))
 	}
 	if at < 0 {
 		return nil
 	}
-	user, _, found := bytes.Cut(uri[at+skip:], []byte{'@'})
-	if !found {
-		return nil
-	}
-	if end := bytes.IndexAny(user, ":;"); end >= 0 {
-		user = user[:end]
-	}
+	user, _, _ := event.SplitURI(uri[at:])
 	return user
 }
 
@@ -191,9 +184,9 @@ func userOf(uri []byte) []byte {
 //	hacking attempt detected 'source'
 //
 // and those of parseCall. Here nothing of the stranger stands behind the source.
-func parseSIP(m []byte, e *ami.Event) (notice, sound bool) {
+func parseSIP(m []byte, e *event.Event) (notice, sound bool) {
 	if source, found := bytes.CutPrefix(m, []byte("hacking attempt detected '")); found {
-		e.Kind, e.Service = ami.RequestBadFormat, serviceSIP
+		e.Kind, e.Service = event.RequestBadFormat, serviceSIP
 		source, found = bytes.CutSuffix(source, []byte{'\''})
 		e.Remote, sound = parseSource(source)
 		return true, sound && found
@@ -210,7 +203,7 @@ func parseSIP(m []byte, e *ami.Event) (notice, sound bool) {
 	source, reason, found := bytes.Cut(rest[at+len(middle):], []byte("' - "))
 	e.Kind, e.Service, e.AccountID = kindOf(sipReasons, reason), serviceSIP, userOf(rest[:at])
 	e.Remote, sound = parseSource(source)
-	return true, sound && found && e.Kind != ami.NoEvent
+	return true, sound && found && e.Kind != event.NoEvent
 }
 
 // parseCall reads a call to a number that does not exist:
@@ -220,7 +213,7 @@ func parseSIP(m []byte, e *ami.Event) (notice, sound bool) {
 //
 // The name is the PBX's own; the number is the stranger's, and may break the
 // line.
-func parseCall(m, service []byte, e *ami.Event) (notice, sound bool) {
+func parseCall(m, service []byte, e *event.Event) (notice, sound bool) {
 	name, rest, found := bytes.Cut(m, []byte("' ("))
 	if name, found = cutBoth(name, "Call from '", found); !found {
 		if name, rest, found = bytes.Cut(m, []byte(": Call (")); !found {
@@ -234,7 +227,7 @@ func parseCall(m, service []byte, e *ami.Event) (notice, sound bool) {
 	if _, host, typed := bytes.Cut(source, []byte{':'}); typed && isTransport(source[:len(source)-len(host)-1]) {
 		source = host
 	}
-	e.Kind, e.Service, e.ACLName, e.AccountID = ami.FailedACL, service, aclExtension, name
+	e.Kind, e.Service, e.ACLName, e.AccountID = event.FailedACL, service, aclExtension, name
 	var ok bool
 	if e.Remote, ok = parseSource(source); !ok || !found {
 		return true, false
@@ -271,11 +264,11 @@ func isTransport(v []byte) bool {
 
 // parseIAX reads the messages of chan_iax2. The source stands before the name,
 // or behind it at the very end.
-func parseIAX(m []byte, e *ami.Event) (notice, sound bool) {
+func parseIAX(m []byte, e *event.Event) (notice, sound bool) {
 	e.Service = serviceIAX
 	if rest, found := bytes.CutPrefix(m, []byte("Host ")); found {
 		source, rest, _ := bytes.Cut(rest, space)
-		e.Kind = ami.InvalidPassword
+		e.Kind = event.InvalidPassword
 		if name, found := bytes.CutPrefix(rest, []byte("failed to authenticate as ")); found {
 			e.AccountID = bytes.Trim(name, "'")
 		} else if name, found := bytes.CutPrefix(rest, []byte("failed MD5 authentication for '")); found {
@@ -296,19 +289,19 @@ func parseIAX(m []byte, e *ami.Event) (notice, sound bool) {
 		return true, false
 	}
 	source, whole := bytes.CutSuffix(rest[at+len(middle):], []byte{')'})
-	e.Kind, e.AccountID = ami.InvalidAccountID, rest[:at]
+	e.Kind, e.AccountID = event.InvalidAccountID, rest[:at]
 	e.Remote, sound = parseSource(source)
 	return true, sound && whole
 }
 
 // parseManager reads the messages of the manager interface, which begin with
 // the source.
-func parseManager(m []byte, e *ami.Event) (notice, sound bool) {
+func parseManager(m []byte, e *event.Event) (notice, sound bool) {
 	source, rest, _ := bytes.Cut(m, space)
 	for _, v := range []verdict{
-		{"tried to authenticate with nonexistent user '", ami.InvalidAccountID},
-		{"failed to authenticate as '", ami.InvalidPassword},
-		{"failed to pass IP ACL as '", ami.FailedACL},
+		{"tried to authenticate with nonexistent user '", event.InvalidAccountID},
+		{"failed to authenticate as '", event.InvalidPassword},
+		{"failed to pass IP ACL as '", event.FailedACL},
 	} {
 		name, found := bytes.CutPrefix(rest, []byte(v.reason))
 		if !found {
@@ -324,13 +317,13 @@ func parseManager(m []byte, e *ami.Event) (notice, sound bool) {
 
 // parseDialplan reads the one message that the dialplan of a widespread
 // distribution writes: "Rejecting unknown SIP connection from source".
-func parseDialplan(m []byte, e *ami.Event) (notice, sound bool) {
+func parseDialplan(m []byte, e *event.Event) (notice, sound bool) {
 	source, found := bytes.CutPrefix(m, []byte(`"Rejecting unknown SIP connection from `))
 	if !found {
 		return false, true
 	}
 	source, whole := bytes.CutSuffix(source, []byte{'"'})
-	e.Kind, e.Service, e.ACLName = ami.FailedACL, serviceSIP, aclDialplan
+	e.Kind, e.Service, e.ACLName = event.FailedACL, serviceSIP, aclDialplan
 	e.Remote, sound = parseSource(source)
 	return true, sound && whole
 }

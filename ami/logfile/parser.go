@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Finding is what a line tells.
@@ -28,7 +28,7 @@ type Record struct {
 	At       time.Time // of the line; the zero time when it has none
 	Security bool      // it stands in a SECURITY line
 	Missed   bool      // it was written while nobody read the log
-	Event    ami.Event
+	Event    event.Event
 }
 
 // Counts is what a Parser has read.
@@ -126,7 +126,7 @@ func (p *Parser) doubt(line []byte, emit func(*Record)) {
 	if !p.held || len(bytes.TrimSpace(line)) == 0 {
 		return
 	}
-	p.record.Finding, p.record.Event = Tampered, ami.Event{Kind: p.record.Event.Kind}
+	p.record.Finding, p.record.Event = Tampered, event.Event{Kind: p.record.Event.Kind}
 	p.more(line)
 	p.Flush(emit)
 }
@@ -179,12 +179,12 @@ func (p *Parser) read(line []byte, e *entry) {
 }
 
 // again says whether a login that failed is one whose reason was told before.
-func (p *Parser) again(e *ami.Event) bool {
+func (p *Parser) again(e *event.Event) bool {
 	if !bytes.Equal(e.Service, serviceAMI) {
 		return false
 	}
 	who := append(e.Remote.Addr().AppendTo(nil), e.AccountID...)
-	if e.Kind != ami.InvalidPassword {
+	if e.Kind != event.InvalidPassword {
 		p.refused = who
 		return false
 	}
@@ -229,7 +229,7 @@ func (p *Parser) mend(line []byte, emit func(*Record)) {
 		return
 	}
 	if !over || !p.torn.told {
-		r.Event = ami.Event{}
+		r.Event = event.Event{}
 	}
 	p.torn = tear{}
 	p.hold(r)

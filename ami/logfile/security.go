@@ -3,15 +3,15 @@ package logfile
 import (
 	"bytes"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 const securityOpening = `SecurityEvent="`
 
 // securityKinds are the security events by name.
-var securityKinds = func() map[string]ami.Kind {
-	kinds := map[string]ami.Kind{}
-	for _, k := range ami.Kinds() {
+var securityKinds = func() map[string]event.Kind {
+	kinds := map[string]event.Kind{}
+	for _, k := range event.Kinds() {
 		if k.Security() {
 			kinds[k.String()] = k
 		}
@@ -31,8 +31,8 @@ var securityKinds = func() map[string]ami.Kind {
 // addresses that stand side by side are Asterisk's.
 //
 // whole is false when the entry breaks off.
-func parseSecurity(m []byte, e *ami.Event) (whole bool) {
-	*e = ami.Event{}
+func parseSecurity(m []byte, e *event.Event) (whole bool) {
+	*e = event.Event{}
 	rest := m
 	var name, value []byte
 	for _, want := range []string{"SecurityEvent", "EventTV", "Severity", "Service", "EventVersion"} {
@@ -47,14 +47,14 @@ func parseSecurity(m []byte, e *ami.Event) (whole bool) {
 		}
 	}
 	local, remote, tail, before := lastAddresses(rest)
-	if before == nil || e.Kind == ami.NoEvent {
+	if before == nil || e.Kind == event.NoEvent {
 		return false
 	}
 	var ok bool
-	if e.Local, _, ok = ami.ParseAddress(local); !ok {
+	if e.Local, _, ok = event.ParseAddress(local); !ok {
 		return false
 	}
-	if e.Remote, e.Transport, ok = ami.ParseAddress(remote); !ok {
+	if e.Remote, e.Transport, ok = event.ParseAddress(remote); !ok {
 		return false
 	}
 	return readNames(before, e) && readExtras(tail, e)
@@ -63,7 +63,7 @@ func parseSecurity(m []byte, e *ami.Event) (whole bool) {
 // readNames reads AccountID, which RequestBadFormat has not, and SessionID.
 // Which of them a stranger's quotes belong to cannot be told, and does not
 // matter: both are his.
-func readNames(v []byte, e *ami.Event) bool {
+func readNames(v []byte, e *event.Event) bool {
 	if account, found := bytes.CutPrefix(v, []byte(`AccountID="`)); found {
 		if e.AccountID, e.SessionID, found = bytes.Cut(account, []byte(`",SessionID="`)); !found {
 			return false
@@ -76,7 +76,7 @@ func readNames(v []byte, e *ami.Event) bool {
 }
 
 // readExtras reads what follows the addresses.
-func readExtras(tail []byte, e *ami.Event) bool {
+func readExtras(tail []byte, e *event.Event) bool {
 	if len(tail) == 0 {
 		return true
 	}
@@ -156,16 +156,16 @@ func lastAddresses(v []byte) (local, remote, tail, before []byte) {
 // broken within its AccountID: SessionID, LocalAddress and RemoteAddress in a
 // row, up to the end. With chan_sip there is none, since its account names
 // have room for a row of their own.
-func tornSource(line []byte, e *ami.Event) bool {
+func tornSource(line []byte, e *event.Event) bool {
 	local, remote, tail, before := lastAddresses(line)
 	if before == nil || !bytes.Contains(before, []byte(`",SessionID="`)) {
 		return false
 	}
-	if _, _, ok := ami.ParseAddress(local); !ok {
+	if _, _, ok := event.ParseAddress(local); !ok {
 		return false
 	}
-	source, transport, ok := ami.ParseAddress(remote)
-	if !ok || !readExtras(tail, &ami.Event{}) {
+	source, transport, ok := event.ParseAddress(remote)
+	if !ok || !readExtras(tail, &event.Event{}) {
 		return false
 	}
 	e.Remote, e.Transport = source, transport

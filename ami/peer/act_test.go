@@ -26,8 +26,8 @@ func (s script) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
 	return s(a)
 }
 
-// event makes a list item from names and values in turn.
-func event(headers ...string) ami.Message {
+// message makes a list item from names and values in turn.
+func message(headers ...string) ami.Message {
 	var m ami.Message
 	for i := 0; i < len(headers); i += 2 {
 		m = append(m, ami.Field{Name: headers[i], Value: headers[i+1]})
@@ -57,7 +57,7 @@ func (s *switchboard) Do(_ context.Context, a ami.Action) (*ami.Response, error)
 		s.patterns = append(s.patterns, pattern)
 		for name := range s.channels {
 			if strings.HasPrefix(name, "PJSIP/1002-") || strings.HasPrefix(name, "SIP/1002-") {
-				r.Events = append(r.Events, event("Event", "ChannelHungup", "Channel", name))
+				r.Events = append(r.Events, message("Event", "ChannelHungup", "Channel", name))
 				s.dying[name] = true
 			}
 		}
@@ -70,7 +70,7 @@ func (s *switchboard) Do(_ context.Context, a ami.Action) (*ami.Response, error)
 			return nil, refusal(a, "Permission denied")
 		}
 		for name := range s.channels {
-			r.Events = append(r.Events, event("Event", "CoreShowChannel", "Channel", name, "Uniqueid", "1.1", "Linkedid", "1.1"))
+			r.Events = append(r.Events, message("Event", "CoreShowChannel", "Channel", name, "Uniqueid", "1.1", "Linkedid", "1.1"))
 		}
 	}
 	for name := range s.dying {
@@ -134,7 +134,7 @@ func TestHangupGivesUpAndTellsWhatItEnded(t *testing.T) {
 	lost := errors.New("connection lost")
 	got, err := New(script(func(a ami.Action) (*ami.Response, error) {
 		if a.Name == "Hangup" {
-			return &ami.Response{Events: []ami.Message{event("Event", "ChannelHungup", "Channel", "SIP/1002-00000001")}}, nil
+			return &ami.Response{Events: []ami.Message{message("Event", "ChannelHungup", "Channel", "SIP/1002-00000001")}}, nil
 		}
 		return nil, lost
 	}), Options{}).Hangup(t.Context(), "1002")
@@ -149,14 +149,14 @@ func TestHangupGivesUpAndTellsWhatItEnded(t *testing.T) {
 
 func TestChannels(t *testing.T) {
 	item := func(name string, more ...string) ami.Message {
-		return event(append([]string{"Event", "CoreShowChannel", "Channel", name, "Uniqueid", "7.1", "Linkedid", "7.0"}, more...)...)
+		return message(append([]string{"Event", "CoreShowChannel", "Channel", name, "Uniqueid", "7.1", "Linkedid", "7.0"}, more...)...)
 	}
 	m := New(script(func(ami.Action) (*ami.Response, error) {
 		return &ami.Response{Events: []ami.Message{
 			item("PJSIP/front-desk-0000002a", "ChannelStateDesc", "Up", "Exten", "0044", "CallerIDNum", "12", "Context", "c", "BridgeId", "b", "Duration", "101:01:02", "ConnectedLineNum", "9"),
 			item("Local/5@x-00000001;1"), item("SIP/short-01"), item("SIP/1002-0000000g"),
 			item("SIP/1002-00000001", "Channel", "SIP/1001-00000001"), // a forged second name
-			event("Event", "Other"),
+			message("Event", "Other"),
 		}}, nil
 	}), Options{})
 	got, err := m.Channels(t.Context())
@@ -191,9 +191,9 @@ func (s *registrar) Do(_ context.Context, a ami.Action) (*ami.Response, error) {
 	switch a.Name {
 	case "PJSIPShowEndpoint":
 		return &ami.Response{Events: []ami.Message{
-			event("Event", "EndpointDetail", "Auth", ""),
-			event("Event", "AorDetail", "ObjectName", "desk"),
-			event("Event", "ContactStatusDetail", "ID", "desk@@77", "URI", "sip:door@192.0.2.7"),
+			message("Event", "EndpointDetail", "Auth", ""),
+			message("Event", "AorDetail", "ObjectName", "desk"),
+			message("Event", "ContactStatusDetail", "ID", "desk@@77", "URI", "sip:door@192.0.2.7"),
 		}}, nil
 	case "PJSIPShowContacts":
 		if len(s.contacts) == 0 {
@@ -202,7 +202,7 @@ func (s *registrar) Do(_ context.Context, a ami.Action) (*ami.Response, error) {
 		r := &ami.Response{}
 		for _, c := range s.contacts {
 			owner, _, _ := strings.Cut(c, ";")
-			r.Events = append(r.Events, event("Event", "ContactList", "ObjectName", c, "Endpoint", owner, "ViaAddr", "192.0.2.9", "ViaPort", "5060"))
+			r.Events = append(r.Events, message("Event", "ContactList", "ObjectName", c, "Endpoint", owner, "ViaAddr", "192.0.2.9", "ViaPort", "5060"))
 		}
 		return r, nil
 	case "DBDel":
@@ -220,7 +220,7 @@ func (s *registrar) Do(_ context.Context, a ami.Action) (*ami.Response, error) {
 		s.contacts = slices.Delete(s.contacts, i, i+1)
 		return &ami.Response{}, nil
 	case "GetConfig":
-		return &ami.Response{Fields: event("Response", "Success", "Category-000000", "res_pjsip", "Line-000000-000000", "contact=realtime,ps_contacts")}, nil
+		return &ami.Response{Fields: message("Response", "Success", "Category-000000", "res_pjsip", "Line-000000-000000", "contact=realtime,ps_contacts")}, nil
 	case "Command":
 		s.destroyed = append(s.destroyed, get("Command"))
 		s.contacts = slices.DeleteFunc(s.contacts, func(c string) bool { return strings.HasPrefix(c, "desk;") })
@@ -276,7 +276,7 @@ func TestContactsReadTheAddressTheRegisterCameFrom(t *testing.T) {
 		switch a.Name {
 		case "PJSIPShowContacts":
 			item := func(object, addr, port string, more ...string) ami.Message {
-				return event(append([]string{"Event", "ContactList", "ObjectName", object, "Endpoint", "1002", "ViaAddr", addr, "ViaPort", port}, more...)...)
+				return message(append([]string{"Event", "ContactList", "ObjectName", object, "Endpoint", "1002", "ViaAddr", addr, "ViaPort", port}, more...)...)
 			}
 			return &ami.Response{Events: []ami.Message{
 				item("desk;@a", "203.0.113.66", "40000", "Uri", "sip:123@1.1.1.1", "UserAgent", "friendly-scanner", "CallId", "x@y", "ExpirationTime", "1795321863"),
@@ -286,11 +286,11 @@ func TestContactsReadTheAddressTheRegisterCameFrom(t *testing.T) {
 			}}, nil
 		case "SIPpeers":
 			peer := func(name, dynamic, ip string) ami.Message {
-				return event("Event", "PeerEntry", "ObjectName", name, "Dynamic", dynamic, "IPaddress", ip, "IPport", "5061")
+				return message("Event", "PeerEntry", "ObjectName", name, "Dynamic", dynamic, "IPaddress", ip, "IPport", "5061")
 			}
 			return &ami.Response{Events: []ami.Message{peer("1003", "yes", "192.0.2.3"), peer("1004", "yes", "-none-"), peer("trunk", "no", "192.0.2.99")}}, nil
 		case "SIPshowpeer":
-			return &ami.Response{Fields: event("Dynamic", "Y", "Address-IP", "192.0.2.3", "Address-Port", "5061", "SIP-Useragent", "desk phone", "Reg-Contact", "sip:1003@192.0.2.3", "RegExpire", "299 seconds")}, nil
+			return &ami.Response{Fields: message("Dynamic", "Y", "Address-IP", "192.0.2.3", "Address-Port", "5061", "SIP-Useragent", "desk phone", "Reg-Contact", "sip:1003@192.0.2.3", "RegExpire", "299 seconds")}, nil
 		}
 		return nil, refusal(a, "Invalid/unknown command: "+a.Name)
 	}), Options{})
@@ -313,7 +313,7 @@ func TestContactsReadTheAddressTheRegisterCameFrom(t *testing.T) {
 
 func TestUnregisterAChanSIPPeer(t *testing.T) {
 	sipPeer := func(dynamic, ip string) *ami.Response {
-		return &ami.Response{Fields: event("Dynamic", dynamic, "Address-IP", ip, "Address-Port", "5060")}
+		return &ami.Response{Fields: message("Dynamic", dynamic, "Address-IP", ip, "Address-Port", "5060")}
 	}
 	for name, c := range map[string]struct {
 		dynamic string
@@ -360,7 +360,7 @@ func TestUnregisterAChanSIPPeer(t *testing.T) {
 // An action's answer in ListCommands, as Asterisk 16 and 22 print it.
 func commands(lines ...string) script {
 	return func(ami.Action) (*ami.Response, error) {
-		r := &ami.Response{Fields: event("Response", "Success", "Ping", "Keepalive command.  (Priv: <none>)")}
+		r := &ami.Response{Fields: message("Response", "Success", "Ping", "Keepalive command.  (Priv: <none>)")}
 		for _, l := range lines {
 			name, priv, _ := strings.Cut(l, " ")
 			r.Fields = append(r.Fields, ami.Field{Name: name, Value: "Does something.  (Priv: " + priv + ",all)"})
@@ -373,7 +373,7 @@ func commands(lines ...string) script {
 func stored(of script) script {
 	return func(a ami.Action) (*ami.Response, error) {
 		if a.Name == "GetConfig" {
-			return &ami.Response{Fields: event("Category-000000", "res_pjsip", "Line-000000-000000", "endpoint=realtime,ps_endpoints",
+			return &ami.Response{Fields: message("Category-000000", "res_pjsip", "Line-000000-000000", "endpoint=realtime,ps_endpoints",
 				"Line-000000-000001", "auth=realtime,ps_auths", "Line-000000-000002", "contact=realtime,ps_contacts")}, nil
 		}
 		return of(a)
@@ -538,7 +538,7 @@ func TestHowSureALiveChanSIPSecretIs(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := New(script(func(a ami.Action) (*ami.Response, error) {
 					if a.Name == "SIPshowpeer" {
-						return &ami.Response{Fields: event("MD5SecretExist", c.md5)}, nil
+						return &ami.Response{Fields: message("MD5SecretExist", c.md5)}, nil
 					}
 					if c.deny {
 						return nil, refusal(a, "Permission denied")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Channel is one channel as Asterisk listed it. Everything but the names and
@@ -54,7 +55,7 @@ func readChannel(e ami.Message) Channel {
 	}
 	tech, _, _ := strings.Cut(c.Name, "/")
 	c.Technology = Technology(tech)
-	if _, account, ok := ami.SplitChannel([]byte(c.Name)); ok {
+	if _, account, ok := event.SplitChannel([]byte(c.Name)); ok {
 		c.Account = string(account)
 	}
 	return c

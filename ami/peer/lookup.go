@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Account is one account of Asterisk.
@@ -93,7 +94,7 @@ func (m *Manager) Agent(ctx context.Context, channel string) (string, error) {
 
 // variable reads a variable of a channel, which each technology names its way.
 func (m *Manager) variable(ctx context.Context, channel, pjsip, chanSIP string) (string, error) {
-	tech, _, ok := ami.SplitChannel([]byte(channel))
+	tech, _, ok := event.SplitChannel([]byte(channel))
 	if !ok {
 		return "", fmt.Errorf("look up %q: that is no phone's channel", channel)
 	}

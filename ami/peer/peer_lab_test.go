@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/ami/peer"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
@@ -35,7 +36,7 @@ func login(t *testing.T, l *lab.Lab, user, secret string) *ami.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := ami.NewClient(ctx, conn, func(time.Time, *ami.Block) {})
+	c, err := ami.NewClient(ctx, conn, func(time.Time, *event.Block) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,17 +16,17 @@ func TestTrustedSaysWhenThereAreMore(t *testing.T) {
 			r := &ami.Response{}
 			switch a.Name {
 			case "ListCommands":
-				r.Fields = event("PJSIPShowEndpoint", "Shows.  (Priv: system,all)")
+				r.Fields = message("PJSIPShowEndpoint", "Shows.  (Priv: system,all)")
 			case "GetConfig":
 				if ami.Message(a.Fields).Get("Filename") == "sorcery.conf" {
-					r.Fields = event("Category-000000", "res_pjsip_endpoint_identifier_ip", "Line-000000-000000", "identify=realtime,ps_endpoint_id_ips")
+					r.Fields = message("Category-000000", "res_pjsip_endpoint_identifier_ip", "Line-000000-000000", "identify=realtime,ps_endpoint_id_ips")
 				}
 			case "PJSIPShowEndpoints":
 				for n := range trunks {
-					r.Events = append(r.Events, event("Event", "EndpointList", "ObjectName", fmt.Sprintf("trunk%d", n), "Auths", ""))
+					r.Events = append(r.Events, message("Event", "EndpointList", "ObjectName", fmt.Sprintf("trunk%d", n), "Auths", ""))
 				}
 			case "PJSIPShowEndpoint":
-				r.Events = append(r.Events, event("Event", "IdentifyDetail", "Match", "203.0.113.80/32"))
+				r.Events = append(r.Events, message("Event", "IdentifyDetail", "Match", "203.0.113.80/32"))
 			}
 			return r, nil
 		}), Options{})

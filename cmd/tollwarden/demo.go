@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/report"
@@ -122,14 +122,14 @@ func (s *stage) singleThief(ctx context.Context) error {
 	s.say("1. A guesser at %s tries passwords on 1002.", demoThief)
 	guesses := 0
 	for _, e := range s.attack {
-		if e.kind == ami.SuccessfulAuth {
+		if e.kind == event.SuccessfulAuth {
 			return errors.New("demo: the guesser got in: nobody stopped it")
 		}
 		if !s.wire.reaches(demoThief) {
 			break
 		}
 		s.pbx.Raw("security", e.text)
-		if e.kind == ami.ChallengeResponseFailed {
+		if e.kind == event.ChallengeResponseFailed {
 			guesses++
 			s.say("   wrong password, guess %d", guesses)
 			s.pause(ctx)
@@ -145,18 +145,18 @@ func (s *stage) threeThieves(ctx context.Context) error {
 	s.say("2. Another thief goes about it with three addresses, two guesses each.")
 	guesses, last := 0, demoFriends[0]
 	for _, e := range s.attack {
-		if e.kind == ami.ChallengeResponseFailed {
+		if e.kind == event.ChallengeResponseFailed {
 			last = demoFriends[guesses/2]
 			guesses++
 		}
-		if e.kind == ami.SuccessfulAuth {
+		if e.kind == event.SuccessfulAuth {
 			break
 		}
 		if !s.wire.reaches(last) {
 			return fmt.Errorf("demo: %s was dropped for two guesses", last)
 		}
 		s.pbx.Raw("security", e.from(last))
-		if e.kind == ami.ChallengeResponseFailed {
+		if e.kind == event.ChallengeResponseFailed {
 			s.say("   wrong password from %s", last)
 			s.pause(ctx)
 		}
@@ -166,9 +166,9 @@ func (s *stage) threeThieves(ctx context.Context) error {
 	s.pbx.Register(amitest.Contact{Account: "1002", Via: netip.AddrPortFrom(last, 5060), UserAgent: "friendly-scanner"})
 	for _, e := range s.attack {
 		switch e.kind {
-		case ami.SuccessfulAuth:
+		case event.SuccessfulAuth:
 			s.pbx.Raw("security", e.from(last))
-		case ami.Newchannel:
+		case event.Newchannel:
 			s.pbx.AddChannel(amitest.Channel{Account: "1002", State: 6, CallerNum: "1002", Exten: e.dialled})
 			s.say("   call to %s is up", e.dialled)
 		}

@@ -14,13 +14,14 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
 // deed is one event of the recorded attack.
 type deed struct {
-	kind    ami.Kind
+	kind    event.Kind
 	text    string // the event as Asterisk wrote it
 	dialled string
 }
@@ -32,9 +33,9 @@ func (d deed) from(a netip.Addr) string {
 
 // readAttack parses the recording by the same code that reads from Asterisk.
 func readAttack(transcript []byte) ([]deed, error) {
-	var parser ami.Parser
+	var parser event.Parser
 	var attack []deed
-	var e ami.Event
+	var e event.Event
 	for _, text := range bytes.SplitAfter(transcript, []byte("\r\n\r\n")) {
 		b, err := ami.NewReader(bytes.NewReader(text)).Next()
 		if errors.Is(err, io.EOF) {

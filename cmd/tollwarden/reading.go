@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/web"
 )
@@ -29,7 +30,7 @@ func (r reading) Reading() web.Reading {
 		AlarmsTold: d.herald.told.Load(), AlarmsFailed: d.herald.failed.Load(),
 	}
 	shed := &d.events.Counters().Shed
-	out.Shed = map[string]uint64{ami.ChallengeSent.String(): shed.ChallengeSent.Load(), ami.InvalidAccountID.String(): shed.InvalidAccountID.Load()}
+	out.Shed = map[string]uint64{event.ChallengeSent.String(): shed.ChallengeSent.Load(), event.InvalidAccountID.String(): shed.InvalidAccountID.Load()}
 	out.Messages = d.notifier.post.Counts()
 	if !song.heard.IsZero() {
 		out.CanaryAge = now.Sub(song.heard)

@@ -7,5 +7,5 @@
 // us"), and it belongs to the account in the channel's name. Local and other
 // internal channels, the called side and the trunk's leg are thereby left out,
 // and a call counts once. Linkedid would say the same, but a caller can write it
-// into its own events (ami/schema.go), so that nothing rests on it.
+// into its own events (ami/event/schema.go), so that nothing rests on it.
 package calls

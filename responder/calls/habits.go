@@ -1,7 +1,6 @@
 package calls
 
 import (
-	"net/netip"
 	"time"
 )
 
@@ -59,15 +58,4 @@ func (s *span) see(now time.Time) (tell bool) {
 		return true
 	}
 	return false
-}
-
-// network is what a network of accounts is: an IPv4 /24 or an IPv6 /48.
-func network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 48
-	if a.Is4() {
-		bits = 24
-	}
-	p, _ := a.Prefix(bits) // the zero Prefix for the zero Addr
-	return p
 }

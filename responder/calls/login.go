@@ -3,6 +3,8 @@ package calls
 import (
 	"net/netip"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // maxLogins bounds the sources of one account that are told apart at once.
@@ -36,7 +38,7 @@ func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 // network keeps from where an account is used, and says whether it is not yet
 // at home there.
 func (d *Detector) network(now time.Time, a *account, source netip.Addr, s *signs) (young bool) {
-	p := network(source)
+	p := event.NetworkPrefix(source)
 	known := a.networks[p]
 	if known == nil || now.Sub(known.last) >= remember {
 		if len(a.networks) >= maxNetworks {
@@ -92,7 +94,7 @@ func keep(logins []login, now time.Time, from Login) []login {
 // another one by turns: here, there, and here again. One phone that changes its
 // network does not come back at once.
 func (a *account) alternates(now time.Time, from Login) bool {
-	here := network(from.Source)
+	here := event.NetworkPrefix(from.Source)
 	var before time.Time
 	for i := range a.logins {
 		if a.logins[i].Source == from.Source {
@@ -103,7 +105,7 @@ func (a *account) alternates(now time.Time, from Login) bool {
 		return false
 	}
 	for i := range a.logins {
-		if l := &a.logins[i]; network(l.Source) != here && l.at.After(before) {
+		if l := &a.logins[i]; event.NetworkPrefix(l.Source) != here && l.at.After(before) {
 			return true
 		}
 	}
@@ -130,7 +132,7 @@ func (d *Detector) Invited(now time.Time, name []byte, from Login) {
 func (a *account) where(now time.Time) Login { return only(a.logins, now) }
 
 // hint is where a call claims to come from, by the challenge that it has just
-// been sent: the caller chooses that (ami.Event.Proven).
+// been sent: the caller chooses that (event.Event.Proven).
 func (a *account) hint(now time.Time) Login { return only(a.invites, now) }
 
 // only is the one source of the last moment; nothing when there are two.
@@ -156,7 +158,7 @@ func (d *Detector) Home(now time.Time, name string, source netip.Addr) bool {
 	if a == nil || !source.IsValid() {
 		return false
 	}
-	s := a.networks[network(source)]
+	s := a.networks[event.NetworkPrefix(source)]
 	return s != nil && now.Sub(s.first) >= settled && now.Sub(s.last) < remember
 }
 

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // agents are words in the User-Agent of tools that no phone sends, in lower
@@ -25,14 +27,14 @@ func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 		s := signs{account: a, from: Login{Source: c.Source}}
 		if len(a.networks) == 0 && !d.learned(now) {
 			// Nothing is known of the account: this is where its phone is.
-			a.networks[network(c.Source)] = &span{first: now.Add(-settled), last: now}
+			a.networks[event.NetworkPrefix(c.Source)] = &span{first: now.Add(-settled), last: now}
 		}
 		d.network(now, a, c.Source, &s)
 		a.agent(c.Agent, &s)
 		if places[c.Account] == nil {
 			places[c.Account] = map[netip.Prefix]netip.Addr{}
 		}
-		places[c.Account][network(c.Source)] = c.Source
+		places[c.Account][event.NetworkPrefix(c.Source)] = c.Source
 		found = append(found, s.list...)
 	}
 	for name, at := range places {

@@ -1,6 +1,10 @@
 package calls
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+)
 
 // Kind is what a Sign says.
 type Kind uint8
@@ -54,6 +58,6 @@ type Sign struct {
 type Login struct {
 	Source    netip.Addr
 	Port      uint16
-	Transport uint8 // of the caller's own counting
+	Transport event.Transport
 	Proven    bool
 }

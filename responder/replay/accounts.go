@@ -5,7 +5,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
 
@@ -57,10 +57,10 @@ func (s *records) tellAccounts(phone map[string]bool) {
 		if s.fields = fields; !ok || len(fields) < cdrFields || !byNumber(dialled(fields[cdrData])) || len(phone) >= MaxAccounts {
 			continue
 		}
-		if _, carrier, ok := ami.SplitChannel(fields[cdrOutChannel]); ok {
+		if _, carrier, ok := event.SplitChannel(fields[cdrOutChannel]); ok {
 			phone[string(carrier)] = false
 		}
-		if _, caller, ok := ami.SplitChannel(fields[cdrChannel]); ok {
+		if _, caller, ok := event.SplitChannel(fields[cdrChannel]); ok {
 			if _, known := phone[string(caller)]; !known {
 				phone[string(caller)] = true
 			}

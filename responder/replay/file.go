@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
@@ -71,7 +71,7 @@ type item struct {
 	what   what
 	at     time.Time
 	sensor responder.Sensor
-	event  ami.Event
+	event  event.Event
 }
 
 // stream gives the items of one file.

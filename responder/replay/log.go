@@ -7,7 +7,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/responder"
 )
@@ -114,7 +114,7 @@ func (s *logStream) take(r *logfile.Record) {
 }
 
 // keep copies an event's text into memory of the stream's own.
-func (s *logStream) keep(e *ami.Event) ami.Event {
+func (s *logStream) keep(e *event.Event) event.Event {
 	kept := *e
 	kept.Raw = nil // nobody asks a replay for it
 	s.text = s.text[:0]

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
@@ -108,7 +108,7 @@ func (s *records) read(line []byte) string {
 	if !ok || end.Before(start) {
 		return "its end is no time"
 	}
-	call := ami.Event{
+	call := event.Event{
 		Channel: s.text(cdrChannel), CallerIDNum: s.text(cdrSource), Context: s.text(cdrContext),
 		Exten: s.text(cdrDialled), AccountCode: s.text(0),
 	}
@@ -122,19 +122,19 @@ func (s *records) read(line []byte) string {
 	}
 	s.n++
 	s.calls[s.n%uint64(len(s.calls))] = string(call.Uniqueid)
-	s.put(start, 0, ami.Newchannel, ami.StateRing, call)
+	s.put(start, 0, event.Newchannel, event.StateRing, call)
 	if len(s.fields[cdrOutChannel]) > 0 {
 		out := call
 		out.DestChannel, out.DestExten, out.DialString = s.text(cdrOutChannel), call.Exten, dialled(s.text(cdrData))
 		out.DestUniqueid, out.DestLinkedid = out.DestChannel, call.Linkedid
-		s.put(start, 1, ami.DialBegin, ami.StateRing, out)
+		s.put(start, 1, event.DialBegin, event.StateRing, out)
 		if answer, ok := s.time(cdrAnswer); ok && !answer.Before(start) && !answer.After(end) {
 			out.DialStatus = []byte("ANSWER")
-			s.put(answer, 2, ami.DialEnd, ami.StateUp, out)
-			s.put(answer, 3, ami.BridgeEnter, ami.StateUp, call)
+			s.put(answer, 2, event.DialEnd, event.StateUp, out)
+			s.put(answer, 3, event.BridgeEnter, event.StateUp, call)
 		}
 	}
-	s.put(end, 4, ami.Hangup, ami.StateUp, call)
+	s.put(end, 4, event.Hangup, event.StateUp, call)
 	if end.After(s.newest) {
 		s.newest = end
 	}
@@ -158,7 +158,7 @@ func dialled(data []byte) []byte {
 	return data
 }
 
-func (s *records) put(at time.Time, order int, kind ami.Kind, state ami.ChannelState, e ami.Event) {
+func (s *records) put(at time.Time, order int, kind event.Kind, state event.ChannelState, e event.Event) {
 	e.Kind, e.ChannelState = kind, state
 	heap.Push(&s.waiting, callEvent{at, s.n, order, e})
 }
@@ -174,7 +174,7 @@ type callEvent struct {
 	at    time.Time
 	call  uint64
 	order int
-	event ami.Event
+	event event.Event
 }
 
 // callHeap has the earliest event first.

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -262,15 +262,15 @@ func (p *player) stopped(it *item) bool {
 		return false
 	}
 	b.Stopped++
-	if it.event.Kind == ami.SuccessfulAuth {
+	if it.event.Kind == event.SuccessfulAuth {
 		b.Logins++
 	}
 	return true
 }
 
 // count keeps the accounts' books.
-func (p *player) count(kind ami.Kind, account []byte) {
-	right, wrong := kind == ami.SuccessfulAuth, kind == ami.ChallengeResponseFailed || kind == ami.InvalidPassword
+func (p *player) count(kind event.Kind, account []byte) {
+	right, wrong := kind == event.SuccessfulAuth, kind == event.ChallengeResponseFailed || kind == event.InvalidPassword
 	if !right && !wrong {
 		return
 	}
@@ -315,7 +315,7 @@ func (p *player) happened(i *responder.Incident) {
 }
 
 func (p *player) account(name []byte) *Account {
-	if len(name) == 0 || string(name) == "<unknown>" {
+	if len(name) == 0 || string(name) == event.Unknown {
 		return nil
 	}
 	a := p.accounts[string(name)]
@@ -330,11 +330,11 @@ func (p *player) account(name []byte) *Account {
 }
 
 // accountOf is the account that an event names, with chan_sip's guess at it.
-func accountOf(e *ami.Event) []byte {
+func accountOf(e *event.Event) []byte {
 	if account := e.Account(); account != nil {
 		return account
 	}
-	if e.AccountTrust() == ami.AccountOrNumber {
+	if e.AccountTrust() == event.AccountOrNumber {
 		return e.AccountID
 	}
 	return nil

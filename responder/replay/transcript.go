@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
@@ -16,7 +17,7 @@ import (
 type transcript struct {
 	in     *ami.Reader
 	file   *File
-	parser ami.Parser
+	parser event.Parser
 	last   time.Time
 }
 
@@ -40,10 +41,10 @@ func (s *transcript) next(it *item) error {
 		*it = item{sensor: responder.SensorAMI}
 		err = s.parser.Parse(b, &it.event)
 		switch {
-		case errors.Is(err, ami.ErrTampered):
+		case errors.Is(err, event.ErrTampered):
 			source, transport, _ := s.parser.TrueSource()
 			s.file.damaged(err.Error(), headline(b))
-			it.what, it.event = aTampering, ami.Event{Remote: source, Transport: transport}
+			it.what, it.event = aTampering, event.Event{Remote: source, Transport: transport}
 		case err != nil:
 			continue
 		}
@@ -59,7 +60,7 @@ func (s *transcript) next(it *item) error {
 	}
 }
 
-func headline(b *ami.Block) []byte {
+func headline(b *event.Block) []byte {
 	if len(b.Headers) == 0 {
 		return nil
 	}

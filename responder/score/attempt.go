@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"hash/maphash"
 	"net/netip"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Attempts pairs the security events of one SIP attempt on an account that
@@ -182,4 +184,4 @@ func (a *Attempts) slot(source netip.Addr, session []byte, now uint32) *slot {
 	return s
 }
 
-func unknownAccount(name []byte) bool { return len(name) == 0 || string(name) == "<unknown>" }
+func unknownAccount(name []byte) bool { return len(name) == 0 || string(name) == event.Unknown }

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// event makes one of an attempt: I InvalidAccountID, S ChallengeSent, F
+// attempted makes one of an attempt: I InvalidAccountID, S ChallengeSent, F
 // ChallengeResponseFailed; s and f are those of a known account.
-func event(c byte, session string) *Observation {
+func attempted(c byte, session string) *Observation {
 	signal := map[byte]Signal{'I': InvalidAccountID, 'S': ChallengeSent, 's': ChallengeSent, 'F': ChallengeResponseFailed, 'f': ChallengeResponseFailed}[c]
 	account := map[byte]string{'I': "9999", 'S': "<unknown>", 's': "1002", 'F': "<unknown>", 'f': "1002"}[c]
 	o := seen(start, signal, "198.51.100.7", account)
@@ -52,7 +52,7 @@ func TestAttempts(t *testing.T) {
 			a := NewAttempts(0)
 			n := 0
 			for _, c := range []byte(strings.ReplaceAll(tt.events, " ", "")) {
-				n += counted(a, event(c, "call-id"))
+				n += counted(a, attempted(c, "call-id"))
 			}
 			if n != tt.want {
 				t.Errorf("%s counts %d, want %d", tt.events, n, tt.want)
@@ -64,10 +64,10 @@ func TestAttempts(t *testing.T) {
 func TestHeldBackProbeIsReturned(t *testing.T) {
 	a := NewAttempts(0)
 	for _, c := range []byte("ISI") {
-		a.Count(event(c, "call-id"))
+		a.Count(attempted(c, "call-id"))
 	}
-	got, ok := a.Count(event('S', "call-id"))
-	if !ok || got.Signal != InvalidAccountID || got.Source != event('S', "").Source {
+	got, ok := a.Count(attempted('S', "call-id"))
+	if !ok || got.Signal != InvalidAccountID || got.Source != attempted('S', "").Source {
 		t.Errorf("the held back probe: %+v, %v", got, ok)
 	}
 	if _, named := accountName(&got, new(accountBuffer)); named {
@@ -88,7 +88,7 @@ func TestAttemptsEnd(t *testing.T) {
 	a := NewAttempts(0)
 	n := 0
 	for i, c := range []byte("ISISIS") {
-		o := event(c, "call-id")
+		o := attempted(c, "call-id")
 		o.At = start.Add(time.Duration(i/2) * time.Minute)
 		n += counted(a, o)
 	}
@@ -123,7 +123,7 @@ func TestAttemptsInterleaved(t *testing.T) {
 			}
 			c := sessions[i][0]
 			sessions[i] = sessions[i][1:]
-			got += counted(a, event(c, fmt.Sprint("call-", i)))
+			got += counted(a, attempted(c, fmt.Sprint("call-", i)))
 		}
 		// What is under way at the end may have its count outstanding.
 		if got < want-len(sessions) {
@@ -131,7 +131,7 @@ func TestAttemptsInterleaved(t *testing.T) {
 		}
 		taken := make(map[*slot]bool)
 		for i := range sessions {
-			o := event('I', fmt.Sprint("call-", i))
+			o := attempted('I', fmt.Sprint("call-", i))
 			taken[a.slot(o.Source, o.Session, 0)] = true
 		}
 		if roomy := len(taken) == len(sessions); roomy && got > want+len(sessions) {
@@ -155,7 +155,7 @@ func TestAttemptsWithLostEvents(t *testing.T) {
 			case 'f':
 				named++
 			}
-			got += counted(a, event(c, fmt.Sprint("call-", r.IntN(sessions))))
+			got += counted(a, attempted(c, fmt.Sprint("call-", r.IntN(sessions))))
 		}
 		if got < named+requests/2 {
 			t.Errorf("seed %d: %d counted of %d requests and %d guesses", seed, got, requests, named)
@@ -165,7 +165,7 @@ func TestAttemptsWithLostEvents(t *testing.T) {
 
 func TestAttemptsDoNotAllocate(t *testing.T) {
 	a := NewAttempts(1 << 10)
-	o := event('I', "call-id-0000")
+	o := attempted('I', "call-id-0000")
 	i := 0
 	if n := testing.AllocsPerRun(1000, func() {
 		i++

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // BreakInConfig says what counts as a break-in. Zero values mean the defaults.
@@ -74,7 +76,7 @@ type failure struct {
 	addr      netip.Addr
 	port      uint16
 	signal    Signal
-	transport Transport
+	transport event.Transport
 	proof     Proof
 }
 
@@ -103,7 +105,7 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 		return Observation{}, false
 	}
 	name, isAccount := accountName(o, &b.buf)
-	source := SourcePrefix(o.Source)
+	source := event.SourcePrefix(o.Source)
 	if !isAccount || !source.IsValid() {
 		return Observation{}, false
 	}
@@ -234,7 +236,7 @@ func (b *BreakIn) learn(a *account, p *place, at time.Time) {
 // that time: from the ledger, or for a registration that Asterisk holds at
 // start. It changes nothing for a source whose success was a break-in.
 func (b *BreakIn) Know(account string, source netip.Addr, at time.Time) {
-	prefix := SourcePrefix(source)
+	prefix := event.SourcePrefix(source)
 	if account == "" || len(account) > maxAccount || !prefix.IsValid() {
 		return
 	}
@@ -255,7 +257,7 @@ func (b *BreakIn) Knows(account string, source netip.Addr, at time.Time) bool {
 	if e == nil {
 		return false
 	}
-	p := entryOf(e).place(SourcePrefix(source))
+	p := entryOf(e).place(event.SourcePrefix(source))
 	return p != nil && !p.thief && b.knows(p, at)
 }
 

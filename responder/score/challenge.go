@@ -1,9 +1,10 @@
 package score
 
 import (
-	"bytes"
 	"hash/maphash"
 	"net/netip"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Challenges remembers who a chan_sip INVITE said it was from. chan_sip names
@@ -34,7 +35,7 @@ func (c *Challenges) Remember(o *Observation) {
 	if o.Signal != ChallengeSent {
 		return
 	}
-	user := fromUser(o.Account)
+	user, _, _ := event.SplitURI(o.Account)
 	if len(user) == 0 || len(user) > maxAccount {
 		return
 	}
@@ -73,19 +74,4 @@ func hashSession(seed maphash.Seed, source netip.Addr, session []byte) uint64 {
 	h.Write(raw[:])
 	h.Write(session)
 	return h.Sum64()
-}
-
-// fromUser is the user part of a SIP URI, nil when it is none.
-func fromUser(uri []byte) []byte {
-	for _, scheme := range []string{"sip:", "sips:"} {
-		if rest, ok := bytes.CutPrefix(uri, []byte(scheme)); ok {
-			user, _, ok := bytes.Cut(rest, []byte("@"))
-			if !ok {
-				return nil
-			}
-			user, _, _ = bytes.Cut(user, []byte(";"))
-			return user
-		}
-	}
-	return nil
 }

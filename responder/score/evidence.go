@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 const (
@@ -221,7 +223,7 @@ func (e *evidence) read(i uint32) Record {
 	n := e.notes.at(i)
 	r := Record{
 		At: time.UnixMicro(n.at).UTC(), Signal: n.signal, Port: n.port,
-		Transport: Transport(n.how >> 1), Proof: Proof(n.how & 1),
+		Transport: event.Transport(n.how >> 1), Proof: Proof(n.how & 1),
 	}
 	text := e.scratch[:0]
 	for left := n.length(); ; {

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // stranger is made-up source n.
@@ -42,7 +44,7 @@ func TestFloodPushesOutNobodyDangerous(t *testing.T) {
 	if grown > int64(s.Bytes)+4<<20 || s.Bytes > 1<<16*200+1<<14*200+8<<20 {
 		t.Errorf("%d bytes held, heap grew by %d", s.Bytes, grown)
 	}
-	if got := len(table.Evidence(Key{Per: PerSource, Prefix: SourcePrefix(banned.Source)})); got != 3 {
+	if got := len(table.Evidence(Key{Per: PerSource, Prefix: event.SourcePrefix(banned.Source)})); got != 3 {
 		t.Errorf("the banned source has %d records left, want 3", got)
 	}
 	near.At = start.Add(time.Minute)
@@ -92,7 +94,7 @@ func TestEvictionOrder(t *testing.T) {
 		}
 	}
 	tracked := func(source string) bool {
-		_, i := table.lookUp(Key{Per: PerSource, Prefix: SourcePrefix(netip.MustParseAddr(source))})
+		_, i := table.lookUp(Key{Per: PerSource, Prefix: event.SourcePrefix(netip.MustParseAddr(source))})
 		return i != 0
 	}
 	fail("192.0.2.1", 3) // fired

@@ -3,6 +3,8 @@ package score
 import (
 	"encoding/binary"
 	"net/netip"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Per is what a threshold counts for.
@@ -54,28 +56,6 @@ func (k Key) String() string {
 // own dial strings (PJSIP/name) leave no SIP peer a slash in its name.
 const ManagerAccounts = "AMI/"
 
-// SourcePrefix is the source that an address belongs to: an IPv4 /32 or an
-// IPv6 /64, since one subscriber holds at least a /64 (RFC 6177). It is the
-// zero Prefix for the zero Addr.
-func SourcePrefix(a netip.Addr) netip.Prefix { return prefix(a, 32, 64) }
-
-// NetworkPrefix is the network that an address belongs to: an IPv4 /24 or an
-// IPv6 /48. It is the zero Prefix for the zero Addr.
-func NetworkPrefix(a netip.Addr) netip.Prefix { return prefix(a, 24, 48) }
-
-func prefix(a netip.Addr, v4, v6 int) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := v6
-	if a.Is4() {
-		bits = v4
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
 // accountBuffer is room for a manager account's name.
 type accountBuffer [maxAccount]byte
 
@@ -85,7 +65,7 @@ type accountBuffer [maxAccount]byte
 // The name lies in the observation or in buf.
 func accountName(o *Observation, buf *accountBuffer) (name []byte, ok bool) {
 	name = o.Account
-	if len(name) == 0 || o.Signal == InvalidAccountID || string(name) == "<unknown>" {
+	if len(name) == 0 || o.Signal == InvalidAccountID || string(name) == event.Unknown {
 		return nil, false
 	}
 	if string(o.Service) == "AMI" {
@@ -137,7 +117,7 @@ func addressKey(per Per, word uint64, family uint8) Key {
 		a = netip.AddrFrom16(b)
 	}
 	if per == PerNetwork {
-		return Key{Per: per, Prefix: NetworkPrefix(a)}
+		return Key{Per: per, Prefix: event.NetworkPrefix(a)}
 	}
-	return Key{Per: per, Prefix: SourcePrefix(a)}
+	return Key{Per: per, Prefix: event.SourcePrefix(a)}
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // model is the definition of a Table's verdicts, without any bound or speed:
@@ -25,9 +27,9 @@ func (m *model) observe(o Observation) []string {
 		var key string
 		switch t.Per {
 		case PerSource:
-			key = SourcePrefix(o.Source).String()
+			key = event.SourcePrefix(o.Source).String()
 		case PerNetwork:
-			key = NetworkPrefix(o.Source).String()
+			key = event.NetworkPrefix(o.Source).String()
 		case PerAccount:
 			name, ok := accountName(&o, new(accountBuffer))
 			if !ok {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Proof says whether the source address of an observation is certain.
@@ -33,32 +35,6 @@ func ParseProof(name string) (Proof, error) {
 	return 0, fmt.Errorf("score: unknown proof %q", name)
 }
 
-// Transport is how the observed packet came.
-type Transport uint8
-
-// Asterisk leaves the transport out of an address when it does not know it.
-const (
-	Unknown Transport = iota
-	UDP
-	TCP
-	TLS
-	WS
-	WSS
-)
-
-var transportNames = []string{"unknown", "UDP", "TCP", "TLS", "WS", "WSS"}
-
-// String gives the name as Asterisk writes it, or "unknown".
-func (t Transport) String() string { return nameOf(t, transportNames) }
-
-// MarshalText writes the name.
-func (t Transport) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
-
-// ParseTransport reads a name as Asterisk writes it.
-func ParseTransport(name string) (Transport, error) {
-	return parse[Transport]("transport", name, transportNames)
-}
-
 // Observation is one thing seen, at one time. The byte slices are borrowed:
 // they are read during the call they are passed to and never kept.
 type Observation struct {
@@ -68,7 +44,7 @@ type Observation struct {
 	Signal    Signal
 	Source    netip.Addr // the zero Addr when no source is known
 	Port      uint16
-	Transport Transport
+	Transport event.Transport
 	Proof     Proof
 	Service   []byte // Asterisk's name of the service: PJSIP, SIP, AMI
 	Account   []byte // AccountID as Asterisk wrote it
@@ -84,7 +60,7 @@ type Record struct {
 	Signal    Signal
 	Source    netip.Addr
 	Port      uint16
-	Transport Transport
+	Transport event.Transport
 	Proof     Proof
 	Account   string
 	Session   string

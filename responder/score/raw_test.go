@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // The text of an observation is told with its evidence, each one's own, as long
@@ -19,7 +21,7 @@ func TestRaws(t *testing.T) {
 		o.Raw = []byte(text)
 		table.Observe(o)
 	}
-	key := Key{Per: PerSource, Prefix: SourcePrefix(o.Source)}
+	key := Key{Per: PerSource, Prefix: event.SourcePrefix(o.Source)}
 	check := func(want ...string) {
 		t.Helper()
 		for i, got := range table.Raws(table.Evidence(key)) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // guessing is what the daemon runs with by default for a source, and more.
@@ -29,7 +31,7 @@ func newTable(t testing.TB, limits Limits, thresholds ...Threshold) *Table {
 // seen makes an observation of a SIP peer.
 func seen(at time.Time, s Signal, source, account string) *Observation {
 	o := &Observation{
-		At: at, Signal: s, Port: 5060, Transport: UDP, Proof: Claimed,
+		At: at, Signal: s, Port: 5060, Transport: event.UDP, Proof: Claimed,
 		Service: []byte("PJSIP"), Account: []byte(account), Session: []byte("8e2f1c5a@" + source),
 	}
 	if source != "" {
@@ -205,7 +207,7 @@ func TestVerdict(t *testing.T) {
 		t.Errorf("the last evidence %+v is not the cause %+v", last, v.Cause)
 	}
 	if v.Cause.Account != "1002" || v.Cause.Session != "8e2f1c5a@192.0.2.66" || v.Cause.Port != 5060 ||
-		v.Cause.Transport != UDP || v.Cause.Source != netip.MustParseAddr("192.0.2.66") {
+		v.Cause.Transport != event.UDP || v.Cause.Source != netip.MustParseAddr("192.0.2.66") {
 		t.Errorf("cause %+v", v.Cause)
 	}
 }
@@ -364,9 +366,6 @@ func TestNames(t *testing.T) {
 	}
 	if p, err := ParsePer("network"); err != nil || p != PerNetwork {
 		t.Error("network is a kind of key")
-	}
-	if x, err := ParseTransport("WSS"); err != nil || x != WSS {
-		t.Error("WSS is a transport")
 	}
 	if p, err := ParseProof("claimed"); err != nil || p != Claimed {
 		t.Error("claimed is a proof")

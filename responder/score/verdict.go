@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Verdict is a threshold crossed by a key. It owns its memory.
@@ -72,7 +74,7 @@ func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) strin
 			if e.Source.IsValid() {
 				others.add(e.Source.String())
 			}
-		} else if e.Account != "" && e.Account != "<unknown>" {
+		} else if e.Account != "" && e.Account != event.Unknown {
 			others.add(e.Account)
 		}
 	}

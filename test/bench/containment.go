@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -168,7 +169,7 @@ func (t *theft) hangupAll() error {
 // watcher is a manager session of the bench's own: when it heard what.
 type watcher struct {
 	client *ami.Client
-	parser ami.Parser
+	parser event.Parser
 
 	mu      sync.Mutex
 	thief   netip.Addr // whose success begins a measurement
@@ -191,17 +192,17 @@ func watch(ctx context.Context, l *lab.Lab) (*watcher, error) {
 	return w, err
 }
 
-func (w *watcher) handle(now time.Time, b *ami.Block) {
-	var e ami.Event
+func (w *watcher) handle(now time.Time, b *event.Block) {
+	var e event.Event
 	if w.parser.Parse(b, &e) != nil {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
-	case e.Kind == ami.SuccessfulAuth && e.Remote.Addr() == w.thief && w.began.IsZero():
+	case e.Kind == event.SuccessfulAuth && e.Remote.Addr() == w.thief && w.began.IsZero():
 		w.began = now
-	case e.Kind == ami.Hangup && !w.began.IsZero() && strings.HasPrefix(string(e.Channel), "PJSIP/1002-"):
+	case e.Kind == event.Hangup && !w.began.IsZero() && strings.HasPrefix(string(e.Channel), "PJSIP/1002-"):
 		w.ended++
 		w.last = now
 		select {

@@ -1,72 +1,26 @@
-package ami
+package event_test
 
 import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// shortest gives the lines of the shortest block that is believed as that event.
-func shortest(k Kind) []string {
-	s := &schemas[k]
-	slots := s.slots
-	if s.callerless != nil {
-		slots = s.callerless
-	}
-	lines := []string{"Event:" + s.name, "Privilege:" + s.privilege}
-	for _, slot := range slots {
-		if slot.rule == once {
-			lines = append(lines, slot.name+":"+shortestValue(s, slot.field))
-		}
-	}
-	return lines
-}
-
-func shortestValue(s *schema, f field) string {
-	switch f {
-	case numeric, channelState, destChannelState, cause, usingPassword:
-		return "0"
-	case eventTV, moment:
-		return "2026-11-22T00:26:27.069+0000"
-	case severity:
-		return s.severity
-	case version:
-		return s.version
-	case channel, destChannel:
-		return "2" // a real one, in frame, is "1"
-	case service, uniqueid, linkedid, destUniqueid, destLinkedid:
-		return "1"
-	case localAddress, address:
-		return "IPV4/"
-	case remoteAddress:
-		return "IPV6/::/1"
-	}
-	return ""
-}
-
 func TestShortestIsBelieved(t *testing.T) {
-	for _, k := range Kinds() {
-		if o := one(t, wired(shortest(k)...)); o.err != nil || o.event.Kind != k {
+	for _, k := range event.Kinds() {
+		if o := one(t, wired(event.Shortest(k)...)); o.err != nil || o.event.Kind != k {
 			t.Errorf("%v: %v", k, o.err)
 		}
-	}
-}
-
-func TestKindNames(t *testing.T) {
-	for _, k := range Kinds() {
-		if kindOf([]byte(k.String())) != k {
-			t.Errorf("%v is not read under its own name", k)
-		}
-	}
-	if NoEvent.String() != "NoEvent" || kinds.String() != "NoEvent" {
-		t.Error("no event has no name")
 	}
 }
 
 // door is a value of a real event through which a stranger writes, and the
 // number of bytes that Asterisk lets through.
 type door struct {
-	event  Kind
+	event  event.Kind
 	header string
 	bytes  int
 	ear    *ear
@@ -79,31 +33,25 @@ const (
 
 func doors() []door {
 	ear := new(ear)
-	all := []door{{InvalidAccountID, "AccountID", accountBytes, ear}}
-	for _, k := range []Kind{Newchannel, Newstate, Hangup, DialBegin, DialEnd, BridgeEnter, BridgeLeave} {
+	all := []door{{event.InvalidAccountID, "AccountID", accountBytes, ear}}
+	for _, k := range []event.Kind{event.Newchannel, event.Newstate, event.Hangup, event.DialBegin, event.DialEnd, event.BridgeEnter, event.BridgeLeave} {
 		for _, header := range []string{"CallerIDNum", "ConnectedLineNum", "Exten"} {
 			all = append(all, door{k, header, numberBytes, ear})
-			if k == DialBegin || k == DialEnd {
+			if k == event.DialBegin || k == event.DialEnd {
 				all = append(all, door{k, "Dest" + header, numberBytes, ear})
 			}
 		}
 	}
 	for _, header := range []string{"TransfererCallerIDNum", "TransfererConnectedLineNum", "TransfererExten", "Extension"} {
-		all = append(all, door{BlindTransfer, header, numberBytes, ear})
+		all = append(all, door{event.BlindTransfer, header, numberBytes, ear})
 	}
-	return append(all, door{DialBegin, "DialString", numberBytes, ear})
+	return append(all, door{event.DialBegin, "DialString", numberBytes, ear})
 }
 
 // frame gives what Asterisk writes before and after the stranger's value.
 func (d door) frame(t *testing.T) (before, after string) {
 	t.Helper()
-	s := &schemas[d.event]
-	lines := []string{"Event: " + s.name, "Privilege: " + s.privilege}
-	for _, slot := range s.slots {
-		if slot.rule == once {
-			lines = append(lines, slot.name+": "+realValue(s, slot.field))
-		}
-	}
+	lines := event.Written(d.event)
 	for i, l := range lines {
 		if strings.HasPrefix(l, d.header+":") {
 			before = strings.Join(lines[:i], "\r\n") + "\r\n" + d.header + ": "
@@ -114,26 +62,19 @@ func (d door) frame(t *testing.T) (before, after string) {
 	return "", ""
 }
 
-func realValue(s *schema, f field) string {
-	if f == channel || f == destChannel {
-		return "1"
-	}
-	return shortestValue(s, f)
-}
-
 // forgeries are the texts that a stranger would send through the door: the rest
 // of the real event so that it ends with his values, and every event begun or
 // whole, for the rest of the real one to complete.
 func (d door) forgeries(t *testing.T) (texts []string) {
 	t.Helper()
-	own := shortestOf(d.event)
+	own := event.ShortestWithCaller(d.event)
 	for i, l := range own {
 		if strings.HasPrefix(l, d.header+":") {
 			texts = append(texts, "\r\n"+strings.Join(own[i+1:], "\r\n")+"\r\n")
 		}
 	}
-	for _, k := range Kinds() {
-		for _, lines := range [][]string{shortest(k), shortestOf(k)} {
+	for _, k := range event.Kinds() {
+		for _, lines := range [][]string{event.Shortest(k), event.ShortestWithCaller(k)} {
 			for n := 1; n <= len(lines); n++ {
 				begun := "\r\n\r\n" + strings.Join(lines[:n], "\r\n")
 				texts = append(texts, begun, begun+"\r\n")
@@ -143,18 +84,6 @@ func (d door) forgeries(t *testing.T) (texts []string) {
 	return texts
 }
 
-// shortestOf is shortest with the caller's side.
-func shortestOf(k Kind) []string {
-	s := schemas[k]
-	lines := []string{"Event:" + s.name, "Privilege:" + s.privilege}
-	for _, slot := range s.slots {
-		if slot.rule == once {
-			lines = append(lines, slot.name+":"+shortestValue(&s, slot.field))
-		}
-	}
-	return lines
-}
-
 // forged says whether anything is believed of a real event with that text in it
 // that is not the real event's own: another event, another channel, another
 // source.
@@ -162,7 +91,7 @@ func (d door) forged(t *testing.T, text string) bool {
 	t.Helper()
 	before, after := d.frame(t)
 	believed, strange := 0, false
-	d.ear.hear(t, before+text+after, func(e *Event) {
+	d.ear.hear(t, before+text+after, func(e *event.Event) {
 		believed++
 		strange = strange || e.Kind != d.event || e.Kind.Security() ||
 			string(e.Channel) != "1" || (e.DestChannel != nil && string(e.DestChannel) != "1")
@@ -173,17 +102,17 @@ func (d door) forged(t *testing.T, text string) bool {
 // ear hears one stream after another without a Reader for each.
 type ear struct {
 	in bytes.Buffer
-	r  *Reader
-	p  Parser
+	r  *ami.Reader
+	p  event.Parser
 }
 
-func (x *ear) hear(t *testing.T, stream string, believed func(*Event)) {
+func (x *ear) hear(t *testing.T, stream string, believed func(*event.Event)) {
 	t.Helper()
 	if x.r == nil {
-		x.r = NewReader(&x.in)
+		x.r = ami.NewReader(&x.in)
 	}
 	x.in.WriteString(stream + wired("Event: end of the stream"))
-	var e Event
+	var e event.Event
 	for {
 		b, err := x.r.Next()
 		if err != nil {
@@ -225,11 +154,11 @@ func TestNoForgeryFits(t *testing.T) {
 // TestWhatExtenCanForge holds what the schema's comment says of a number dialled
 // that ends its block: the serial numbers of the caller's own channel.
 func TestWhatExtenCanForge(t *testing.T) {
-	d := door{event: Newchannel, header: "Exten", bytes: numberBytes}
+	d := door{event: event.Newchannel, header: "Exten", bytes: numberBytes}
 	before, after := d.frame(t)
 	text := "0011\r\nPriority:0\r\nUniqueid:7.7\r\nLinkedid:7.0\r\n"
 	got := all(t, before+text+after)
-	if len(text) > d.bytes || len(got) != 2 || got[0].err != nil || got[1].err != error(TamperedHeadless) {
+	if len(text) > d.bytes || len(got) != 2 || got[0].err != nil || got[1].err != error(event.TamperedHeadless) {
 		t.Fatalf("%d bytes give %+v", len(text), got)
 	}
 	if e := got[0].event; string(e.Uniqueid) != "7.7" || string(e.Channel) != "1" {

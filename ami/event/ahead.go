@@ -1,6 +1,9 @@
-package ami
+package event
 
 import "bytes"
+
+// maxAhead bounds the lines that are read ahead.
+const maxAhead = 256
 
 // severed says whether what follows a security event of chan_sip is the rest of
 // it: a stranger has ended it in the middle, with addresses of his own. The rest
@@ -19,7 +22,7 @@ func (p *Parser) severed(rest []byte) bool {
 	}
 	p.lines = p.lines[:0]
 	signed := false
-	for len(next) > 0 && len(p.lines) < keptHeaders {
+	for len(next) > 0 && len(p.lines) < maxAhead {
 		var line []byte
 		line, next, _ = bytes.Cut(next, []byte("\r\n"))
 		name, value, _ := bytes.Cut(line, []byte{':'})

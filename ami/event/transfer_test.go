@@ -1,9 +1,11 @@
-package ami
+package event_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // What two real Asterisks said of transfers.
@@ -126,7 +128,7 @@ func TestTransfers(t *testing.T) {
 			wire := strings.ReplaceAll(c.text, "\n", "\r\n") + "\r\n"
 			o := one(t, wire)
 			e := o.event
-			if o.err != nil || e.Kind != BlindTransfer {
+			if o.err != nil || e.Kind != event.BlindTransfer {
 				t.Fatalf("%v: %v", e.Kind, o.err)
 			}
 			if string(e.Channel) != c.who || string(e.DestChannel) != c.whom || string(e.Exten) != c.to || string(e.Result) != c.result {
@@ -134,7 +136,7 @@ func TestTransfers(t *testing.T) {
 			}
 			for _, line := range strings.SplitAfter(strings.TrimSuffix(wire, "\r\n"), "\r\n") {
 				if name, _, found := strings.Cut(line, ": "); found && name != "Event" {
-					if o := one(t, strings.Replace(wire, line, line+line, 1)); !errors.Is(o.err, ErrTampered) {
+					if o := one(t, strings.Replace(wire, line, line+line, 1)); !errors.Is(o.err, event.ErrTampered) {
 						t.Errorf("with %s twice: %v", name, o.err)
 					}
 				}

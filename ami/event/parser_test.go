@@ -1,4 +1,4 @@
-package ami
+package event_test
 
 import (
 	"bytes"
@@ -6,9 +6,14 @@ import (
 	"io"
 	"maps"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // wired is a block as Asterisk sends it: the lines, and the empty one.
@@ -17,7 +22,7 @@ func wired(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n\
 // outcome is what became of one block.
 type outcome struct {
 	first  string // "Event: SuccessfulAuth"
-	event  Event
+	event  event.Event
 	err    error
 	source string // TrueSource
 }
@@ -26,8 +31,8 @@ type outcome struct {
 // Reader's buffer, which is large enough not to move.
 func hear(t testing.TB, stream string) (all []outcome) {
 	t.Helper()
-	r := NewReader(strings.NewReader(stream))
-	p := new(Parser)
+	r := ami.NewReader(strings.NewReader(stream))
+	p := new(event.Parser)
 	for {
 		b, err := r.Next()
 		if errors.Is(err, io.EOF) {
@@ -41,7 +46,7 @@ func hear(t testing.TB, stream string) (all []outcome) {
 			o.first = string(b.Headers[0].Name) + ": " + string(b.Headers[0].Value)
 		}
 		o.err = p.Parse(b, &o.event)
-		if errors.Is(o.err, ErrTampered) {
+		if errors.Is(o.err, event.ErrTampered) {
 			if a, tr, ok := p.TrueSource(); ok {
 				o.source = tr.String() + " " + a.String()
 			}
@@ -64,17 +69,17 @@ func one(t testing.TB, stream string) outcome {
 func TestFraudCaptures(t *testing.T) {
 	for _, c := range []struct {
 		file  string
-		kinds map[Kind]int
+		kinds map[event.Kind]int
 	}{
-		{"fraud-asterisk22-pjsip.txt", map[Kind]int{
-			ChallengeSent: 11, ChallengeResponseFailed: 5, SuccessfulAuth: 7, Newchannel: 5, Newstate: 5,
+		{"fraud-asterisk22-pjsip.txt", map[event.Kind]int{
+			event.ChallengeSent: 11, event.ChallengeResponseFailed: 5, event.SuccessfulAuth: 7, event.Newchannel: 5, event.Newstate: 5,
 		}},
-		{"fraud-asterisk16-chansip.txt", map[Kind]int{
-			ChallengeSent: 16, InvalidPassword: 5, SuccessfulAuth: 7, Newchannel: 5, Newstate: 10,
+		{"fraud-asterisk16-chansip.txt", map[event.Kind]int{
+			event.ChallengeSent: 16, event.InvalidPassword: 5, event.SuccessfulAuth: 7, event.Newchannel: 5, event.Newstate: 10,
 		}},
 	} {
-		got := map[Kind]int{}
-		all := hear(t, string(capture(t, c.file)))
+		got := map[event.Kind]int{}
+		all := hear(t, string(recorded(t, c.file)))
 		for i, o := range all {
 			switch {
 			case o.err == nil:
@@ -85,11 +90,11 @@ func TestFraudCaptures(t *testing.T) {
 				if o.event.Kind.Security() && !o.event.Remote.IsValid() {
 					t.Errorf("%s: block %d has no source", c.file, i)
 				}
-			case !errors.Is(o.err, ErrUnknown):
+			case !errors.Is(o.err, event.ErrUnknown):
 				t.Errorf("%s: block %d (%s): %v", c.file, i, o.first, o.err)
 			}
 		}
-		for _, k := range Kinds() {
+		for _, k := range event.Kinds() {
 			if got[k] != c.kinds[k] {
 				t.Errorf("%s: %d %v, want %d", c.file, got[k], k, c.kinds[k])
 			}
@@ -98,17 +103,17 @@ func TestFraudCaptures(t *testing.T) {
 }
 
 func TestInjectionCapture(t *testing.T) {
-	all := hear(t, string(capture(t, "injection-asterisk22.txt")))
+	all := hear(t, string(recorded(t, "injection-asterisk22.txt")))
 	victim := netip.MustParseAddr("8.8.8.8")
 	var sources []string
-	reasons := map[Tampering]int{}
+	reasons := map[event.Tampering]int{}
 	for _, o := range all {
-		var reason Tampering
+		var reason event.Tampering
 		if errors.As(o.err, &reason) {
 			reasons[reason]++
 		}
 		if o.err == nil && (o.event.Remote.Addr() == victim ||
-			o.event.Kind == SuccessfulAuth && string(o.event.Service) != "AMI" || o.event.Kind == InvalidAccountID) {
+			o.event.Kind == event.SuccessfulAuth && string(o.event.Service) != "AMI" || o.event.Kind == event.InvalidAccountID) {
 			t.Errorf("believed: %v from %v", o.event.Kind, o.event.Remote)
 		}
 		if o.source != "" {
@@ -118,7 +123,7 @@ func TestInjectionCapture(t *testing.T) {
 	if want := "UDP 192.0.2.66:43412"; len(sources) != 2 || sources[0] != want || sources[1] != want {
 		t.Errorf("the tampering came from %q, want twice %s", sources, want)
 	}
-	if want := map[Tampering]int{TamperedMissing: 3, TamperedHeadless: 1}; !maps.Equal(reasons, want) {
+	if want := map[event.Tampering]int{event.TamperedMissing: 3, event.TamperedHeadless: 1}; !maps.Equal(reasons, want) {
 		t.Errorf("refused for %v, want %v", reasons, want)
 	}
 }
@@ -126,7 +131,7 @@ func TestInjectionCapture(t *testing.T) {
 // TestChanSIPForgesSources keeps in mind what no schema can help: on Asterisk 16
 // with chan_sip the source of every event can be chosen by the sender.
 func TestChanSIPForgesSources(t *testing.T) {
-	all := hear(t, string(capture(t, "forged-asterisk16-chansip.txt")))
+	all := hear(t, string(recorded(t, "forged-asterisk16-chansip.txt")))
 	var believed int
 	for _, o := range all {
 		if o.err != nil || string(o.event.Service) != "SIP" {
@@ -159,9 +164,9 @@ func TestSecurityEvent(t *testing.T) {
 	if want := time.Date(2026, 11, 22, 4, 10, 3, 505e6, time.UTC); !e.At.Equal(want) {
 		t.Errorf("at %v, want %v", e.At, want)
 	}
-	if e.Kind != InvalidPassword || string(e.Service) != "SIP" || string(e.AccountID) != "1002" ||
+	if e.Kind != event.InvalidPassword || string(e.Service) != "SIP" || string(e.AccountID) != "1002" ||
 		string(e.SessionID) != "0x55e78c1786c0" || e.Local != netip.MustParseAddrPort("192.0.2.1:5060") ||
-		e.Remote != netip.MustParseAddrPort("[2001:db8::66]:5061") || e.Transport != TLS ||
+		e.Remote != netip.MustParseAddrPort("[2001:db8::66]:5061") || e.Transport != event.TLS ||
 		string(e.Challenge) != "4c79d0eb" {
 		t.Errorf("read as %+v", e)
 	}
@@ -188,45 +193,45 @@ func TestChannelEvents(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, stream string
-		kind         Kind
-		good         func(*Event) bool
+		kind         event.Kind
+		good         func(*event.Event) bool
 	}{
-		{"new", block("Newchannel", caller), Newchannel, func(e *Event) bool {
-			return string(e.Channel) == "PJSIP/1002-00000001" && e.ChannelState == StateUp &&
+		{"new", block("Newchannel", caller), event.Newchannel, func(e *event.Event) bool {
+			return string(e.Channel) == "PJSIP/1002-00000001" && e.ChannelState == event.StateUp &&
 				string(e.CallerIDNum) == "1002" && string(e.ConnectedLineNum) == "77" && string(e.AccountCode) == "acc" &&
 				string(e.Context) == "internal" && string(e.Exten) == "0011" &&
 				string(e.Uniqueid) == "1.1" && string(e.Linkedid) == "1.0"
 		}},
-		{"state, with tenant and variables (22)", block("Newstate", caller, vars), Newstate, nil},
+		{"state, with tenant and variables (22)", block("Newstate", caller, vars), event.Newstate, nil},
 		{
-			"hang-up (16)", block("Hangup", caller, []string{"Cause: 16", "Cause-txt: Normal Clearing"}), Hangup,
-			func(e *Event) bool { return e.Cause == 16 },
+			"hang-up (16)", block("Hangup", caller, []string{"Cause: 16", "Cause-txt: Normal Clearing"}), event.Hangup,
+			func(e *event.Event) bool { return e.Cause == 16 },
 		},
 		{
 			"hang-up (22)", block("Hangup", caller, vars, []string{"Cause: 21", "Cause-txt: Call Rejected", "TechCause: 403"}),
-			Hangup, func(e *Event) bool { return e.Cause == 21 },
+			event.Hangup, func(e *event.Event) bool { return e.Cause == 21 },
 		},
-		{"dial", block("DialBegin", caller, callee, []string{"DialString: 0011@trunk"}), DialBegin, func(e *Event) bool {
+		{"dial", block("DialBegin", caller, callee, []string{"DialString: 0011@trunk"}), event.DialBegin, func(e *event.Event) bool {
 			return string(e.Channel) == "PJSIP/1002-00000001" && string(e.DestChannel) == "PJSIP/trunk-00000002" &&
-				e.DestChannelState == StateUp && string(e.DestExten) == "0011" && string(e.DestUniqueid) == "1.1" &&
+				e.DestChannelState == event.StateUp && string(e.DestExten) == "0011" && string(e.DestUniqueid) == "1.1" &&
 				string(e.DestLinkedid) == "1.0" && string(e.DialString) == "0011@trunk"
 		}},
 		{"dial with variables on both sides", block("DialBegin", caller, vars, callee, []string{"DestChanVariable: a="},
-			[]string{"DialString: 1"}), DialBegin, nil},
+			[]string{"DialString: 1"}), event.DialBegin, nil},
 		{
-			"dial without a caller (Originate)", block("DialBegin", callee, []string{"DialString: 1"}), DialBegin,
-			func(e *Event) bool { return e.Channel == nil && e.DestChannel != nil },
+			"dial without a caller (Originate)", block("DialBegin", callee, []string{"DialString: 1"}), event.DialBegin,
+			func(e *event.Event) bool { return e.Channel == nil && e.DestChannel != nil },
 		},
 		{
-			"end of a dial", block("DialEnd", caller, callee, []string{"DialStatus: ANSWER"}), DialEnd,
-			func(e *Event) bool { return string(e.DialStatus) == "ANSWER" },
+			"end of a dial", block("DialEnd", caller, callee, []string{"DialStatus: ANSWER"}), event.DialEnd,
+			func(e *event.Event) bool { return string(e.DialStatus) == "ANSWER" },
 		},
-		{"end of a dial, forwarded", block("DialEnd", callee, []string{"Forward: x", "DialStatus: BUSY"}), DialEnd, nil},
+		{"end of a dial, forwarded", block("DialEnd", callee, []string{"Forward: x", "DialStatus: BUSY"}), event.DialEnd, nil},
 		{
-			"into a bridge", block("BridgeEnter", bridge, caller, []string{"SwapUniqueid: 1.5"}), BridgeEnter,
-			func(e *Event) bool { return string(e.BridgeUniqueid) == "b1" && string(e.Uniqueid) == "1.1" },
+			"into a bridge", block("BridgeEnter", bridge, caller, []string{"SwapUniqueid: 1.5"}), event.BridgeEnter,
+			func(e *event.Event) bool { return string(e.BridgeUniqueid) == "b1" && string(e.Uniqueid) == "1.1" },
 		},
-		{"out of a video bridge", block("BridgeLeave", bridge, []string{"BridgeVideoSource: 1.1"}, caller), BridgeLeave, nil},
+		{"out of a video bridge", block("BridgeLeave", bridge, []string{"BridgeVideoSource: 1.1"}, caller), event.BridgeLeave, nil},
 	} {
 		o := one(t, c.stream)
 		if o.err != nil || o.event.Kind != c.kind {
@@ -273,43 +278,43 @@ func TestTampering(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, stream string
-		want         Tampering
+		want         event.Tampering
 	}{
-		{"line without colon", before("EventTV", "nonsense"), TamperedFraming},
-		{"bare CR", with("AccountID", "AccountID: a\rb"), TamperedFraming},
-		{"bare LF", with("AccountID", "AccountID: a\nb"), TamperedFraming},
-		{"NUL", with("AccountID", "AccountID: a\x00b"), TamperedFraming},
-		{"headless", wired(good[1:]...), TamperedHeadless},
-		{"other class", with("Privilege", "Privilege: system,all"), TamperedClass},
-		{"class as asked for, not as written", with("Privilege", "Privilege: security"), TamperedClass},
-		{"no class", wired(append(append([]string(nil), good[0]), good[2:]...)...), TamperedMissing},
-		{"only a name", wired(good[0]), TamperedMissing},
-		{"another severity", with("Severity", "Severity: Error"), TamperedValue},
-		{"another version", with("EventVersion", "EventVersion: 2"), TamperedValue},
-		{"no service", with("Service", "Service: "), TamperedValue},
-		{"a service that is no name", with("Service", "Service: PJ SIP"), TamperedValue},
-		{"time in UTC notation", with("EventTV", "EventTV: 2026-11-22T00:26:27.069Z"), TamperedValue},
-		{"thirteenth month", with("EventTV", "EventTV: 2026-13-22T00:26:27.069+0000"), TamperedValue},
-		{"source without port", with("RemoteAddress", "RemoteAddress: IPV4/UDP/192.0.2.66"), TamperedValue},
-		{"local address with a control byte", with("LocalAddress", "LocalAddress: IPV4/UDP/\x1b/1"), TamperedValue},
-		{"password that is no number", with("UsingPassword", "UsingPassword: yes"), TamperedValue},
-		{"double source", before("RemoteAddress", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), TamperedMissing},
-		{"double source before", before("SessionID", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), TamperedMissing},
-		{"double class", before("EventTV", "Privilege: security,all"), TamperedMissing},
-		{"unknown header", before("UsingPassword", "X-More: 1"), TamperedMissing},
-		{"unknown header at the end", wired(append(append([]string(nil), good...), "X-More: 1")...), TamperedSurplus},
-		{"header in other case", with("Service", "service: PJSIP"), TamperedMissing},
-		{"half a debug preamble", before("EventTV", "SequenceNumber: 1"), TamperedMissing},
-		{"a debug preamble without its head", before("EventTV", "File: manager.c"), TamperedSurplus},
-		{"preamble out of order", before("EventTV", "SystemName: a\r\nTimestamp: 1.1"), TamperedMissing},
+		{"line without colon", before("EventTV", "nonsense"), event.TamperedFraming},
+		{"bare CR", with("AccountID", "AccountID: a\rb"), event.TamperedFraming},
+		{"bare LF", with("AccountID", "AccountID: a\nb"), event.TamperedFraming},
+		{"NUL", with("AccountID", "AccountID: a\x00b"), event.TamperedFraming},
+		{"headless", wired(good[1:]...), event.TamperedHeadless},
+		{"other class", with("Privilege", "Privilege: system,all"), event.TamperedClass},
+		{"class as asked for, not as written", with("Privilege", "Privilege: security"), event.TamperedClass},
+		{"no class", wired(append(append([]string(nil), good[0]), good[2:]...)...), event.TamperedMissing},
+		{"only a name", wired(good[0]), event.TamperedMissing},
+		{"another severity", with("Severity", "Severity: Error"), event.TamperedValue},
+		{"another version", with("EventVersion", "EventVersion: 2"), event.TamperedValue},
+		{"no service", with("Service", "Service: "), event.TamperedValue},
+		{"a service that is no name", with("Service", "Service: PJ SIP"), event.TamperedValue},
+		{"time in UTC notation", with("EventTV", "EventTV: 2026-11-22T00:26:27.069Z"), event.TamperedValue},
+		{"thirteenth month", with("EventTV", "EventTV: 2026-13-22T00:26:27.069+0000"), event.TamperedValue},
+		{"source without port", with("RemoteAddress", "RemoteAddress: IPV4/UDP/192.0.2.66"), event.TamperedValue},
+		{"local address with a control byte", with("LocalAddress", "LocalAddress: IPV4/UDP/\x1b/1"), event.TamperedValue},
+		{"password that is no number", with("UsingPassword", "UsingPassword: yes"), event.TamperedValue},
+		{"double source", before("RemoteAddress", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), event.TamperedMissing},
+		{"double source before", before("SessionID", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), event.TamperedMissing},
+		{"double class", before("EventTV", "Privilege: security,all"), event.TamperedMissing},
+		{"unknown header", before("UsingPassword", "X-More: 1"), event.TamperedMissing},
+		{"unknown header at the end", wired(append(append([]string(nil), good...), "X-More: 1")...), event.TamperedSurplus},
+		{"header in other case", with("Service", "service: PJSIP"), event.TamperedMissing},
+		{"half a debug preamble", before("EventTV", "SequenceNumber: 1"), event.TamperedMissing},
+		{"a debug preamble without its head", before("EventTV", "File: manager.c"), event.TamperedSurplus},
+		{"preamble out of order", before("EventTV", "SystemName: a\r\nTimestamp: 1.1"), event.TamperedMissing},
 	} {
 		all := hear(t, c.stream)
 		if len(all) != 1 {
 			t.Fatalf("%s: %d blocks", c.name, len(all))
 		}
 		err := all[0].err
-		var reason Tampering
-		if !errors.Is(err, ErrTampered) || !errors.As(err, &reason) || reason != c.want {
+		var reason event.Tampering
+		if !errors.Is(err, event.ErrTampered) || !errors.As(err, &reason) || reason != c.want {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 		if e := all[0].event; e.Remote.IsValid() || e.AccountID != nil {
@@ -319,8 +324,8 @@ func TestTampering(t *testing.T) {
 }
 
 func TestOrderIsPartOfTheSchema(t *testing.T) {
-	for _, k := range Kinds() {
-		lines := shortest(k)
+	for _, k := range event.Kinds() {
+		lines := event.Shortest(k)
 		for i := range lines {
 			for j := i + 1; j < len(lines); j++ {
 				swapped := append([]string(nil), lines...)
@@ -359,7 +364,7 @@ func TestBlocksThatAreNotOurs(t *testing.T) {
 		wired("Event: CoreShowChannel", "ActionID: 4", "Channel: PJSIP/1002-00000001"),
 		wired("Event: Shutdown", "Privilege: system,all", "Shutdown: Cleanly", "Restart: True"),
 	} {
-		if o := one(t, block); !errors.Is(o.err, ErrUnknown) {
+		if o := one(t, block); !errors.Is(o.err, event.ErrUnknown) {
 			t.Errorf("%s: %v, want ErrUnknown", o.first, o.err)
 		}
 	}
@@ -368,13 +373,13 @@ func TestBlocksThatAreNotOurs(t *testing.T) {
 // TestTrueSource follows a torn event to its end.
 func TestTrueSource(t *testing.T) {
 	const real = "UDP 192.0.2.66:5060"
-	event := func(account string) string {
+	torn := func(account string) string {
 		return wired("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
 			"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: "+account, "SessionID: 6@192.0.2.66",
 			"LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/5060")
 	}
 	channel := func(number string) string {
-		lines := shortest(Newchannel)
+		lines := event.Shortest(event.Newchannel)
 		for i, l := range lines {
 			if strings.HasPrefix(l, "CallerIDNum:") {
 				lines[i] = "CallerIDNum: " + number
@@ -386,18 +391,18 @@ func TestTrueSource(t *testing.T) {
 		name, stream string
 		want         []string
 	}{
-		{"a source before the real one", event("x\r\nRemoteAddress: IPV4/UDP/8.8.8.8/5"), []string{real}},
-		{"a source that ends the block", event("\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
-		{"the block ended", event("\r\n\r\n"), []string{real}},
-		{"another event begun", event("\r\n\r\nEvent: SuccessfulAuth\r\n"), []string{real}},
-		{"an event begun that is not read", event("\r\n\r\nEvent: x\r\n"), []string{real}},
-		{"an event begun that is not read, ended", event("\r\n\r\nEvent: x\r\n\r\n"), []string{real}},
-		{"an answer begun", event("\r\n\r\nResponse: x\r\n"), []string{real}},
-		{"a line without colon", event("x\r\ny"), []string{real}},
-		{"bare line ends", event("\n\n\nEvent: x\n"), []string{real}},
-		{"twice", event("\r\n\r\n") + event("\r\n\r\n"), []string{real, real}},
+		{"a source before the real one", torn("x\r\nRemoteAddress: IPV4/UDP/8.8.8.8/5"), []string{real}},
+		{"a source that ends the block", torn("\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
+		{"the block ended", torn("\r\n\r\n"), []string{real}},
+		{"another event begun", torn("\r\n\r\nEvent: SuccessfulAuth\r\n"), []string{real}},
+		{"an event begun that is not read", torn("\r\n\r\nEvent: x\r\n"), []string{real}},
+		{"an event begun that is not read, ended", torn("\r\n\r\nEvent: x\r\n\r\n"), []string{real}},
+		{"an answer begun", torn("\r\n\r\nResponse: x\r\n"), []string{real}},
+		{"a line without colon", torn("x\r\ny"), []string{real}},
+		{"bare line ends", torn("\n\n\nEvent: x\n"), []string{real}},
+		{"twice", torn("\r\n\r\n") + torn("\r\n\r\n"), []string{real, real}},
 		{"a caller's number that names a source", channel("\r\n\r\nSessionID:\r\nLocalAddress:IPV4/\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), nil},
-		{"a torn event, whole again, then a caller's number", event("\r\n\r\n") +
+		{"a torn event, whole again, then a caller's number", torn("\r\n\r\n") +
 			channel("\r\n\r\nSessionID:\r\nLocalAddress:IPV4/\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
 	} {
 		var got []string
@@ -418,25 +423,25 @@ func TestTrueSource(t *testing.T) {
 
 func TestParseAllocatesNothing(t *testing.T) {
 	var stream bytes.Buffer
-	for _, k := range Kinds() {
-		stream.WriteString(wired(shortest(k)...))
+	for _, k := range event.Kinds() {
+		stream.WriteString(wired(event.Shortest(k)...))
 	}
 	stream.WriteString(wired("Event: TestEvent", "Privilege: reporting,all"))
 	stream.WriteString(wired("Event: SuccessfulAuth", "Privilege: security,all", "AccountID: x"))
-	r := NewReader(&endless{data: stream.Bytes()})
-	var p Parser
-	var e Event
+	r := ami.NewReader(&endless{data: stream.Bytes()})
+	var p event.Parser
+	var e event.Event
 	if n := testing.AllocsPerRun(1000, func() {
 		b, err := r.Next()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Parse(b, &e); errors.Is(err, ErrTampered) {
+		if err := p.Parse(b, &e); errors.Is(err, event.ErrTampered) {
 			p.TrueSource()
 		} else if err == nil {
 			e.Proven()
 			e.Account()
-			SplitChannel(e.Channel)
+			event.SplitChannel(e.Channel)
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations per event", n)
@@ -465,14 +470,14 @@ func BenchmarkParse(b *testing.B) {
 			"SessionID: 1-26602@192.0.2.66", "LocalAddress: IPV4/UDP/192.0.2.1/5060",
 			"RemoteAddress: IPV4/UDP/192.0.2.66/5060", "Challenge: 1795307186/d5860766b3641f2e83a5836c8ec17bd1",
 			"Response: b657fffe7b6df4499c2aa9be96fde0fb", "ExpectedResponse: "),
-		"Newchannel": wired(shortest(Newchannel)...),
+		"Newchannel": wired(event.Shortest(event.Newchannel)...),
 		"unknown":    wired("Event: TestEvent", "Privilege: reporting,all", "Type: StateChange", "State: X"),
 	}
 	for name, text := range events {
 		b.Run(name+"/read and parse", func(b *testing.B) {
-			r := NewReader(&endless{data: []byte(strings.Repeat(text, 64))})
-			var p Parser
-			var e Event
+			r := ami.NewReader(&endless{data: []byte(strings.Repeat(text, 64))})
+			var p event.Parser
+			var e event.Event
 			b.SetBytes(int64(len(text)))
 			b.ReportAllocs()
 			for b.Loop() {
@@ -480,21 +485,21 @@ func BenchmarkParse(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				if err := p.Parse(block, &e); errors.Is(err, ErrTampered) {
+				if err := p.Parse(block, &e); errors.Is(err, event.ErrTampered) {
 					b.Fatal(err)
 				}
 			}
 		})
 		b.Run(name+"/parse", func(b *testing.B) {
-			block, err := NewReader(strings.NewReader(text)).Next()
+			block, err := ami.NewReader(strings.NewReader(text)).Next()
 			if err != nil {
 				b.Fatal(err)
 			}
-			var p Parser
-			var e Event
+			var p event.Parser
+			var e event.Event
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := p.Parse(block, &e); errors.Is(err, ErrTampered) {
+				if err := p.Parse(block, &e); errors.Is(err, event.ErrTampered) {
 					b.Fatal(err)
 				}
 			}
@@ -509,13 +514,13 @@ func FuzzParseEvent(f *testing.F) {
 	f.Add([]byte(wired("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:46:05.064+0000",
 		"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: ", "", "Event: SuccessfulAuth", "",
 		"SessionID: 1", "LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/43412")))
-	for _, k := range Kinds() {
-		f.Add([]byte(wired(shortest(k)...)))
+	for _, k := range event.Kinds() {
+		f.Add([]byte(wired(event.Shortest(k)...)))
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
-		r := NewReader(bytes.NewReader(stream))
-		var p Parser
-		var e Event
+		r := ami.NewReader(bytes.NewReader(stream))
+		var p event.Parser
+		var e event.Event
 		for {
 			b, err := r.Next()
 			if err != nil {
@@ -529,9 +534,9 @@ func FuzzParseEvent(f *testing.F) {
 				if found {
 					t.Fatal("a sound event has a true source")
 				}
-			case errors.Is(err, ErrUnknown) && found:
+			case errors.Is(err, event.ErrUnknown) && found:
 				t.Fatal("a block that is none of ours has a true source")
-			case !errors.Is(err, ErrUnknown) && !errors.Is(err, ErrTampered):
+			case !errors.Is(err, event.ErrUnknown) && !errors.Is(err, event.ErrTampered):
 				t.Fatal(err)
 			case found && !source.IsValid():
 				t.Fatal("a true source that is none")
@@ -540,9 +545,9 @@ func FuzzParseEvent(f *testing.F) {
 	})
 }
 
-func mustBeExact(t *testing.T, b *Block, e *Event) {
+func mustBeExact(t *testing.T, b *event.Block, e *event.Event) {
 	t.Helper()
-	if b.Damage != None || string(b.Headers[0].Name) != "Event" || string(b.Headers[0].Value) != e.Kind.String() {
+	if b.Damage != event.Undamaged || string(b.Headers[0].Name) != "Event" || string(b.Headers[0].Value) != e.Kind.String() {
 		t.Fatalf("believed: %q as %v, %v", b.Headers[0].Value, e.Kind, b.Damage)
 	}
 	seen := map[string]bool{}
@@ -559,4 +564,18 @@ func mustBeExact(t *testing.T, b *Block, e *Event) {
 	if !e.Kind.Security() && e.Channel == nil && e.DestChannel == nil {
 		t.Fatalf("%v of no channel", e.Kind)
 	}
+}
+
+// recorded is what a real Asterisk said, without its greeting.
+func recorded(t testing.TB, name string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, blocks, found := bytes.Cut(data, []byte("\r\n"))
+	if !found {
+		t.Fatalf("%s has no greeting", name)
+	}
+	return blocks
 }

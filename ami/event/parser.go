@@ -1,4 +1,4 @@
-package ami
+package event
 
 import (
 	"errors"
@@ -20,7 +20,7 @@ type Tampering uint8
 
 // The reasons, each of which stands for one defect found first.
 const (
-	TamperedFraming  Tampering = iota + 1 // Block.Damage is not None
+	TamperedFraming  Tampering = iota + 1 // Block.Damage is not Undamaged
 	TamperedHeadless                      // it begins with neither Event nor Response
 	TamperedClass                         // Privilege is not the event's
 	TamperedMissing                       // a required header is not in its place, or another one is
@@ -150,7 +150,7 @@ func (e *Event) read(b *Block, m *memo) (sound bool, refused Tampering, known bo
 		known = true
 		sound, refused = e.match(b.Headers, m)
 	}
-	if b.Damage != None {
+	if b.Damage != Undamaged {
 		return sound, TamperedFraming, true
 	}
 	return sound, refused, known

@@ -1,8 +1,11 @@
-package ami
+package event_test
 
 import (
 	"strings"
 	"testing"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // sipEvent is an event of chan_sip whose account is a stranger's.
@@ -33,7 +36,7 @@ func TestSeveredEvents(t *testing.T) {
 			if len(got) < 3 || got[0].err != nil || got[1].err == nil || got[len(got)-1].err != nil {
 				t.Fatalf("read as %+v", got)
 			}
-			r, p, e := NewReader(strings.NewReader(sipEvent(account))), Parser{}, Event{}
+			r, p, e := ami.NewReader(strings.NewReader(sipEvent(account))), event.Parser{}, event.Event{}
 			found := false
 			for {
 				b, err := r.Next()

@@ -1,7 +1,6 @@
-package ami
+package event
 
 import (
-	"bytes"
 	"net/netip"
 	"time"
 )
@@ -196,6 +195,9 @@ func (e *Event) Proven() bool {
 	return e.Transport.Connected() || (e.Kind == SuccessfulAuth && e.UsingPassword)
 }
 
+// Unknown is what Asterisk writes for a name or number that it does not know.
+const Unknown = "<unknown>"
+
 // AccountTrust says what AccountID is.
 type AccountTrust uint8
 
@@ -244,7 +246,7 @@ const (
 // is also in its channel's name (SplitChannel).
 func (e *Event) AccountTrust() AccountTrust {
 	switch {
-	case len(e.AccountID) == 0 || string(e.AccountID) == "<unknown>":
+	case len(e.AccountID) == 0 || string(e.AccountID) == Unknown:
 		return AccountNone
 	case e.chanSIP():
 		return e.chanSIPTrust()
@@ -257,7 +259,7 @@ func (e *Event) AccountTrust() AccountTrust {
 func (e *Event) chanSIPTrust() AccountTrust {
 	switch e.Kind {
 	case ChallengeSent, ChallengeResponseFailed:
-		if _, isURI := userOf(e.AccountID); isURI {
+		if _, _, isURI := SplitURI(e.AccountID); isURI {
 			return AccountURI
 		}
 		return AccountClaimed
@@ -275,28 +277,11 @@ func (e *Event) Account() []byte {
 	case AccountConfigured, AccountClaimed:
 		return e.AccountID
 	case AccountURI:
-		user, _ := userOf(e.AccountID)
+		user, host, _ := SplitURI(e.AccountID)
+		if user == nil {
+			return host // as chan_sip takes it
+		}
 		return user
 	}
 	return nil
-}
-
-// userOf gives the user part of a URI as chan_sip stores it: without brackets,
-// perhaps with a password and parameters.
-func userOf(uri []byte) (user []byte, isURI bool) {
-	scheme, rest, found := bytes.Cut(uri, []byte{':'})
-	if !found || !isScheme(scheme) {
-		return nil, false
-	}
-	if user, _, found = bytes.Cut(rest, []byte{'@'}); !found {
-		user = rest // chan_sip takes the host for the user, too
-	}
-	if end := bytes.IndexAny(user, ":;"); end >= 0 {
-		user = user[:end]
-	}
-	return user, true
-}
-
-func isScheme(v []byte) bool {
-	return bytes.EqualFold(v, []byte("sip")) || bytes.EqualFold(v, []byte("sips")) || bytes.EqualFold(v, []byte("tel"))
 }

@@ -1,55 +1,10 @@
-package ami
+package event
 
 import (
 	"bytes"
 	"net/netip"
 	"unsafe"
 )
-
-// Transport is what a SIP or manager session runs over.
-type Transport uint8
-
-// The transports that Asterisk tells apart. It leaves the segment out of an
-// address when it does not know.
-const (
-	TransportUnknown Transport = iota
-	UDP
-	TCP
-	TLS
-	WS
-	WSS
-	transports
-)
-
-var transportNames = [transports]string{"unknown", "UDP", "TCP", "TLS", "WS", "WSS"}
-
-// String gives Asterisk's own name, or "unknown".
-func (t Transport) String() string {
-	if t < transports {
-		return transportNames[t]
-	}
-	return transportNames[TransportUnknown]
-}
-
-// Connected says that the transport begins with a handshake, which nobody can
-// finish from an address that is not his.
-func (t Transport) Connected() bool { return t >= TCP && t <= WSS }
-
-func parseTransport(v []byte) (Transport, bool) {
-	switch string(v) {
-	case "UDP":
-		return UDP, true
-	case "TCP":
-		return TCP, true
-	case "TLS":
-		return TLS, true
-	case "WS":
-		return WS, true
-	case "WSS":
-		return WSS, true
-	}
-	return TransportUnknown, false
-}
 
 // ParseAddress reads an address as Asterisk writes it in security events:
 //

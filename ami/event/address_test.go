@@ -1,4 +1,4 @@
-package ami
+package event
 
 import (
 	"net/netip"
@@ -72,20 +72,6 @@ func TestParseAddressAllocatesNothing(t *testing.T) {
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", text, n)
 		}
-	}
-}
-
-func TestTransport(t *testing.T) {
-	for _, tr := range []Transport{UDP, TCP, TLS, WS, WSS} {
-		if back, ok := parseTransport([]byte(tr.String())); !ok || back != tr {
-			t.Errorf("%v comes back as %v", tr, back)
-		}
-		if tr.Connected() != (tr != UDP) {
-			t.Errorf("%v.Connected() = %v", tr, tr.Connected())
-		}
-	}
-	if TransportUnknown.Connected() || Transport(200).String() != "unknown" {
-		t.Error("an unknown transport proves nothing")
 	}
 }
 
