@@ -82,7 +82,7 @@ func (r *Responder) Meters() Meters {
 	for _, k := range event.Kinds() {
 		m.Events[k.String()] = r.meters.events[k]
 	}
-	for _, p := range []score.Proof{score.Claimed, score.Proven} {
+	for _, p := range []score.Proof{score.Spoofable, score.Proven} {
 		m.Observations[p.String()] = r.meters.proofs[p]
 	}
 	for _, t := range r.policy.Thresholds {

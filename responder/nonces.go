@@ -89,7 +89,7 @@ func (r *Responder) prove(now time.Time, e *event.Event, o *score.Observation) {
 	switch {
 	case o.Transport > event.UDP:
 	case younger(now, r.nonces.unseen, astrayLasts), o.Proof == score.Proven && r.nonces.doubtful(now, o.Source):
-		o.Proof = score.Claimed
+		o.Proof = score.Spoofable
 	case r.nonces.answered(now, o.Source, nonceOf(e)):
 		o.Proof = score.Proven
 	}

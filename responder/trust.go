@@ -164,7 +164,7 @@ func (t *trust) learn(now time.Time, contacts []Contact, home *score.BreakIn, fa
 		if !c.Source.IsValid() {
 			continue
 		}
-		if !home.Tracks(c.Account) || !t.met && !home.Used(c.Account) && !failed(c, score.Claimed) {
+		if !home.Tracks(c.Account) || !t.met && !home.Used(c.Account) && !failed(c, score.Spoofable) {
 			home.Know(c.Account, c.Source, now)
 		}
 		if home.Knows(c.Account, c.Source, now) && !failed(c, score.Proven) {

@@ -30,6 +30,16 @@ func (t Transport) String() string {
 // MarshalText writes the name.
 func (t Transport) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
+// UnmarshalText reads what MarshalText wrote.
+func (t *Transport) UnmarshalText(text []byte) (err error) {
+	if string(text) == transportNames[TransportUnknown] {
+		*t = TransportUnknown
+		return nil
+	}
+	*t, err = ParseTransport(string(text))
+	return err
+}
+
 // ParseTransport reads a name as Asterisk writes it.
 func ParseTransport(name string) (Transport, error) {
 	if t, ok := parseTransport([]byte(name)); ok {

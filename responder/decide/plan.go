@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -186,7 +187,7 @@ func TargetOf(v *score.Verdict) netip.Prefix {
 	if !v.Cause.Source.IsValid() {
 		return netip.Prefix{}
 	}
-	return score.SourcePrefix(v.Cause.Source)
+	return event.SourcePrefix(v.Cause.Source)
 }
 
 // describe says what a step would do.

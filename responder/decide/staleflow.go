@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -53,7 +54,7 @@ func (f *Flows) Stale(v *score.Verdict, healthy int, agent string) (incident.Flo
 // onePhone says whether a verdict rests on the wrong passwords of one account
 // alone, from an address that is proven.
 func onePhone(v *score.Verdict) bool {
-	if v.Key.Per != score.PerSource || !v.Proven || v.Cause.Transport != score.UDP || v.Cause.Account == "" || !v.Cause.Signal.Failure() {
+	if v.Key.Per != score.PerSource || !v.Proven || v.Cause.Transport != event.UDP || v.Cause.Account == "" || !v.Cause.Signal.Failure() {
 		return false
 	}
 	for _, e := range v.Evidence {

@@ -343,7 +343,7 @@ func accountOf(e *event.Event) []byte {
 func observation(it *item) Observation {
 	o := Observation{
 		At: it.at, Sensor: it.sensor.String(), Kind: it.event.Kind.String(),
-		Account: string(accountOf(&it.event)), Session: string(it.event.SessionID), Proof: score.Claimed.String(),
+		Account: string(accountOf(&it.event)), Session: string(it.event.SessionID), Proof: score.Spoofable.String(),
 	}
 	switch it.what {
 	case aTampering:

@@ -123,7 +123,7 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	derived = *o
 	derived.Signal = SuccessAfterFailures
 	if b.recent(a, Proven, o.At) < b.config.Failures {
-		derived.Proof = Claimed
+		derived.Proof = Spoofable
 	}
 	return derived, true
 }
@@ -190,7 +190,7 @@ func (b *BreakIn) succeeded(a *account, source netip.Prefix, at time.Time) bool 
 	if p != nil && p.thief && at.Sub(p.last) < b.config.Within {
 		return false // reported already
 	}
-	breakIn := b.recent(a, Claimed, at) >= b.config.Failures
+	breakIn := b.recent(a, Spoofable, at) >= b.config.Failures
 	switch {
 	case p == nil:
 		p = a.newPlace(source, b.config.Places)

@@ -76,12 +76,12 @@ func TestBreakInIsProvenByItsFailures(t *testing.T) {
 		pause                 time.Duration
 		success, want         Proof
 	}{
-		"forged failures, and somebody travels": {forged: 4, success: Proven, want: Claimed},
+		"forged failures, and somebody travels": {forged: 4, success: Proven, want: Spoofable},
 		"a guesser":                             {proven: 4, success: Proven, want: Proven},
 		"who hides among forged failures":       {forged: 10, proven: 4, again: 100, success: Proven, want: Proven},
-		"who nearly proved":                     {proven: 3, forged: 100, success: Proven, want: Claimed},
-		"who proved long ago":                   {proven: 4, pause: 25 * time.Hour, forged: 4, success: Proven, want: Claimed},
-		"a success that can be forged":          {proven: 4, success: Claimed, want: Claimed},
+		"who nearly proved":                     {proven: 3, forged: 100, success: Proven, want: Spoofable},
+		"who proved long ago":                   {proven: 4, pause: 25 * time.Hour, forged: 4, success: Proven, want: Spoofable},
+		"a success that can be forged":          {proven: 4, success: Spoofable, want: Spoofable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := NewBreakIn(BreakInConfig{})
@@ -96,12 +96,12 @@ func TestBreakInIsProvenByItsFailures(t *testing.T) {
 				return d, fires
 			}
 			if tc.again > 0 {
-				observe(tc.forged, ChallengeResponseFailed, "203.0.113.1", Claimed)
+				observe(tc.forged, ChallengeResponseFailed, "203.0.113.1", Spoofable)
 				tc.forged = tc.again
 			}
 			observe(tc.proven, ChallengeResponseFailed, "198.51.100.7", Proven)
 			now = now.Add(tc.pause)
-			observe(tc.forged, ChallengeResponseFailed, "203.0.113.1", Claimed)
+			observe(tc.forged, ChallengeResponseFailed, "203.0.113.1", Spoofable)
 			if d, fires := observe(1, SuccessfulAuth, "192.0.2.10", tc.success); !fires || d.Proof != tc.want {
 				t.Errorf("fires %v, proof %d, want %d", fires, d.Proof, tc.want)
 			}
@@ -118,7 +118,7 @@ func TestBreakInIsProvenByWhatCounts(t *testing.T) {
 	}{
 		"forged ones beyond":     {forged: 6, proven: 4, want: Proven},
 		"old and forged beyond":  {old: 3, forged: 3, proven: 4, want: Proven},
-		"too few of them proven": {old: 6, forged: 1, proven: 3, want: Claimed},
+		"too few of them proven": {old: 6, forged: 1, proven: 3, want: Spoofable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := NewBreakIn(BreakInConfig{Failures: 10})
@@ -131,7 +131,7 @@ func TestBreakInIsProvenByWhatCounts(t *testing.T) {
 			}
 			now := start.Add(25 * time.Hour)
 			fail(tc.old, start, Proven)
-			fail(tc.forged, now, Claimed)
+			fail(tc.forged, now, Spoofable)
 			fail(tc.proven, now, Proven)
 			b.Configure(BreakInConfig{Failures: 4})
 			o := seen(now, SuccessfulAuth, "192.0.2.10", "1002")

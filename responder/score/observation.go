@@ -11,22 +11,26 @@ import (
 // Proof says whether the source address of an observation is certain.
 type Proof uint8
 
-// A lone UDP packet can forge a Claimed source; a Proven one has answered us.
+// A lone UDP packet can carry a Spoofable address; a Proven one has answered us.
 const (
-	Claimed Proof = iota
+	Spoofable Proof = iota
 	Proven
 )
 
-var proofNames = []string{"claimed", "proven"}
+var proofNames = []string{"spoofable", "proven"}
 
-// String gives "claimed" or "proven".
+// String gives "spoofable" or "proven".
 func (p Proof) String() string { return nameOf(p, proofNames) }
 
 // MarshalText writes the name.
 func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// ParseProof reads what String gives.
+// ParseProof reads what String gives, and "claimed", the word of older ledgers for
+// spoofable.
 func ParseProof(name string) (Proof, error) {
+	if name == "claimed" {
+		return Spoofable, nil
+	}
 	for i, n := range proofNames {
 		if n == name {
 			return Proof(i), nil
@@ -56,14 +60,14 @@ type Observation struct {
 // Account and Session are what the network sent, cut to 80 and 128 bytes:
 // quote them before they are shown.
 type Record struct {
-	At        time.Time
-	Signal    Signal
-	Source    netip.Addr
-	Port      uint16
-	Transport event.Transport
-	Proof     Proof
-	Account   string
-	Session   string
+	At        time.Time       `json:"at"`
+	Signal    Signal          `json:"signal"`
+	Source    netip.Addr      `json:"source"`
+	Port      uint16          `json:"port"`
+	Transport event.Transport `json:"transport"`
+	Proof     Proof           `json:"proof"`
+	Account   string          `json:"account"`
+	Session   string          `json:"session"`
 }
 
 // Caps on what is kept of the strings of an observation, in bytes.

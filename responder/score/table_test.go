@@ -31,7 +31,7 @@ func newTable(t testing.TB, limits Limits, thresholds ...Threshold) *Table {
 // seen makes an observation of a SIP peer.
 func seen(at time.Time, s Signal, source, account string) *Observation {
 	o := &Observation{
-		At: at, Signal: s, Port: 5060, Transport: event.UDP, Proof: Claimed,
+		At: at, Signal: s, Port: 5060, Transport: event.UDP, Proof: Spoofable,
 		Service: []byte("PJSIP"), Account: []byte(account), Session: []byte("8e2f1c5a@" + source),
 	}
 	if source != "" {
@@ -238,8 +238,8 @@ func TestProvenVerdict(t *testing.T) {
 		want   bool
 	}{
 		{"all proven", []Proof{Proven, Proven, Proven}, true},
-		{"one claimed", []Proof{Proven, Claimed, Proven}, false},
-		{"the last claimed", []Proof{Proven, Proven, Claimed}, false},
+		{"one claimed", []Proof{Proven, Spoofable, Proven}, false},
+		{"the last claimed", []Proof{Proven, Proven, Spoofable}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			table := newTable(t, Limits{}, guessing[0])
@@ -367,7 +367,7 @@ func TestNames(t *testing.T) {
 	if p, err := ParsePer("network"); err != nil || p != PerNetwork {
 		t.Error("network is a kind of key")
 	}
-	if p, err := ParseProof("claimed"); err != nil || p != Claimed {
+	if p, err := ParseProof("claimed"); err != nil || p != Spoofable {
 		t.Error("claimed is a proof")
 	}
 	if _, err := ParseProof("sure"); err == nil || Signal(99).String() != "score.Signal(99)" {

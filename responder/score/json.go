@@ -1,0 +1,65 @@
+package score
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+)
+
+// UnmarshalText reads the name.
+func (s *Signal) UnmarshalText(text []byte) (err error) {
+	*s, err = ParseSignal(string(text))
+	return err
+}
+
+// UnmarshalText reads the name.
+func (p *Proof) UnmarshalText(text []byte) (err error) {
+	*p, err = ParseProof(string(text))
+	return err
+}
+
+// keyJSON is a key as JSON has it.
+type keyJSON struct {
+	Kind  string `json:"kind"`  // source, network or account
+	Value string `json:"value"` // an address, a prefix or an account name
+}
+
+// Kind names what the key is for: source, network or account.
+func (k Key) Kind() string { return k.Per.String() }
+
+// Value is what String gives.
+func (k Key) Value() string { return k.String() }
+
+// MarshalJSON writes the kind and the value.
+func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(keyJSON{k.Kind(), k.Value()}) }
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (k *Key) UnmarshalJSON(text []byte) error {
+	var raw keyJSON
+	if err := json.Unmarshal(text, &raw); err != nil {
+		return fmt.Errorf("score key: %w", err)
+	}
+	var err error
+	*k, err = ParseKey(raw.Kind, raw.Value)
+	return err
+}
+
+// ParseKey reads a key from its Kind and its Value.
+func ParseKey(kind, value string) (Key, error) {
+	per, err := ParsePer(kind)
+	if err != nil {
+		return Key{}, err
+	}
+	if per == PerAccount {
+		return Key{Per: per, Account: value}, nil
+	}
+	prefix, err := netip.ParsePrefix(value)
+	if err != nil {
+		addr, err := netip.ParseAddr(value)
+		if err != nil {
+			return Key{}, fmt.Errorf("score key %q: neither an address nor a prefix", value)
+		}
+		prefix = netip.PrefixFrom(addr, addr.BitLen())
+	}
+	return Key{Per: per, Prefix: prefix}, nil
+}
