@@ -27,11 +27,9 @@ type Remembered struct {
 	Partial bool
 }
 
-// Load takes over what the ledger and the kernel remember: afterwards registry
-// and kernel hold the same bans, without a gap for any of them. What the allow
-// list covers by now is released. The kernel's bans without a record are kept,
-// and recorded.
-func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) error {
+// Restore brings the bans of the ledger into the registry alone. What the allow
+// list covers by now is released.
+func Restore(now time.Time, r *Registry, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) {
 	for _, ban := range was.Bans {
 		if allowed(ban.Prefix) {
 			ledger.DeleteBan(ban.Prefix, now, ByAllowList)
@@ -39,6 +37,14 @@ func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Reme
 		}
 		r.Put(ban)
 	}
+}
+
+// Load takes over what the ledger and the kernel remember: afterwards registry
+// and kernel hold the same bans, without a gap for any of them. What the allow
+// list covers by now is released. The kernel's bans without a record are kept,
+// and recorded.
+func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) error {
+	Restore(now, r, ledger, was, allowed)
 	for _, ban := range firewall.Bans(now) {
 		// The kernel holds overlapping prefixes in pieces, so that a piece of a
 		// known ban is not a ban of its own.

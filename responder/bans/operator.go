@@ -1,6 +1,7 @@
 package bans
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -66,11 +67,8 @@ func (o *Operator) put(now time.Time, ban incident.Ban) error {
 		o.Registry.Put(ban)
 		room = o.Queue.Ban(ban, answer(doneC))
 	})
-	err := ErrBusy
-	if room {
-		err = <-doneC
-	}
-	if err != nil {
+	err := await(room, doneC)
+	if err != nil && !errors.Is(err, errUnconfirmed) {
 		o.With(func() {
 			if is, ok := o.Registry.Exact(now, ban.Prefix); !ok || is != ban {
 				return // decided otherwise meanwhile
@@ -104,7 +102,7 @@ func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (release
 	})
 	if banned {
 		released = []incident.Ban{ban}
-		err = o.release(now, released, byUser(uid))
+		err = o.Release(now, released, byUser(uid))
 	}
 	if err == nil && (banned || forgive) {
 		detail := ""
@@ -136,7 +134,7 @@ func (o *Operator) UnbanAll(forgive bool, uid uint32) (released []incident.Ban, 
 		}
 	})
 	NewestFirst(released)
-	if err := o.release(now, released, byUser(uid)); err != nil {
+	if err := o.Release(now, released, byUser(uid)); err != nil {
 		return nil, forgiven, err
 	}
 	o.Acted(now, uid, "unban", "all", incident.Count(len(released), "ban"))
@@ -155,15 +153,11 @@ func (o *Operator) ReleaseAllowed(now time.Time) (released []incident.Ban, err e
 		}
 	})
 	NewestFirst(released)
-	return released, o.release(now, released, ByAllowList)
+	return released, o.Release(now, released, ByAllowList)
 }
 
 // Release lets banned prefixes through again and records by whom.
 func (o *Operator) Release(now time.Time, list []incident.Ban, by string) error {
-	return o.release(now, list, by)
-}
-
-func (o *Operator) release(now time.Time, list []incident.Ban, by string) error {
 	if len(list) == 0 {
 		return nil
 	}
@@ -180,11 +174,8 @@ func (o *Operator) release(now time.Time, list []incident.Ban, by string) error 
 		}
 		room = o.Queue.Release(prefixes, answer(doneC))
 	})
-	err := ErrBusy
-	if room {
-		err = <-doneC
-	}
-	if err != nil {
+	err := await(room, doneC)
+	if err != nil && !errors.Is(err, errUnconfirmed) {
 		o.With(func() {
 			for _, b := range list {
 				if _, again := o.Registry.Exact(now, b.Prefix); !again {
@@ -192,6 +183,8 @@ func (o *Operator) release(now time.Time, list []incident.Ban, by string) error 
 				}
 			}
 		})
+	}
+	if err != nil {
 		what := "all bans"
 		if len(list) == 1 {
 			what = incident.PrefixText(list[0].Prefix)
@@ -217,6 +210,38 @@ func (o *Operator) clearOffences(prefix netip.Prefix) (forgiven int) {
 	}
 	o.ClearScore(prefix)
 	return forgiven
+}
+
+// confirmWithin bounds the wait for the kernel.
+const confirmWithin = 30 * time.Second
+
+var errUnconfirmed = fmt.Errorf("the kernel has not confirmed it within %s: `tollwarden status` says why", confirmWithin)
+
+// await waits for the outcome of a change that was queued if there was room.
+func await(room bool, doneC <-chan error) error {
+	if !room {
+		return ErrBusy
+	}
+	select {
+	case err := <-doneC:
+		return err
+	case <-time.After(confirmWithin):
+		return errUnconfirmed
+	}
+}
+
+// List is every ban in force, the newest first.
+func (o *Operator) List(now time.Time) (list []incident.Ban) {
+	o.With(func() { list = o.Registry.List(now) })
+	NewestFirst(list) // off the lock: to sort very many would hold up the events
+	return list
+}
+
+// Count is how many bans are in force; one that ended may count for up to a
+// minute more.
+func (o *Operator) Count() (n int) {
+	o.With(func() { n = o.Registry.Count() })
+	return n
 }
 
 // StillHeld is what still holds a prefix whose own ban was released, in whole or

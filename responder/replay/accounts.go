@@ -2,7 +2,6 @@ package replay
 
 import (
 	"bytes"
-	"context"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -12,14 +11,6 @@ import (
 // Call records do not tell a phone from a carrier, whose calls come in; nor is
 // there an Asterisk to ask. But a carrier is dialled by a number, and who calls
 // out through one is a phone.
-
-// switchboard is a PBX that has the accounts of call records.
-type switchboard struct {
-	nothing
-	accounts []calls.Account
-}
-
-func (s switchboard) Accounts(context.Context) ([]calls.Account, error) { return s.accounts, nil }
 
 // accountsOf reads call records once before they are played.
 func accountsOf(sources []*source, zone *time.Location) ([]calls.Account, error) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // Format is what a file holds.
@@ -70,7 +70,7 @@ const (
 type item struct {
 	what   what
 	at     time.Time
-	sensor responder.Sensor
+	sensor intake.Sensor
 	event  event.Event
 }
 

@@ -9,7 +9,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/ami/logfile"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // logStream gives what a log of Asterisk's tells.
@@ -17,8 +17,8 @@ type logStream struct {
 	in     *bufio.Reader
 	file   *File
 	parser logfile.Parser
-	plain  responder.Sensor
-	secure responder.Sensor
+	plain  intake.Sensor
+	secure intake.Sensor
 
 	last time.Time // of the items so far: a line without a date is as old as the one before it
 	over bool
@@ -31,7 +31,7 @@ type logStream struct {
 func newLog(in *bufio.Reader, file *File, zone *time.Location, latest time.Time) *logStream {
 	return &logStream{
 		in: in, file: file, parser: logfile.Parser{Clock: logfile.Clock{Location: zone, Latest: latest}, Comments: true},
-		plain: responder.SensorLog, secure: responder.SensorSecurityLog,
+		plain: intake.SensorLog, secure: intake.SensorSecurityLog,
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // The fields of cdr_csv's records (cdr/cdr_csv.c build_csv_record); uniqueid
@@ -87,7 +87,7 @@ func (s *records) next(it *item) error {
 		return io.EOF
 	}
 	e := heap.Pop(&s.waiting).(callEvent)
-	*it = item{at: e.at, sensor: responder.SensorAMI, event: e.event}
+	*it = item{at: e.at, sensor: intake.SensorAMI, event: e.event}
 	return nil
 }
 

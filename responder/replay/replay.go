@@ -3,28 +3,25 @@ package replay
 import (
 	"container/heap"
 	"context"
-	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // Options say what to replay and how.
 type Options struct {
-	Policy responder.Policy // its mode does not matter: nothing is there to be changed
-	Own    netip.Addr       // where the daemon's own manager sessions come from, if known
-	Zone   *time.Location   // of times that name none; nil is the local one
+	Policy judge.Policy   // its mode does not matter: nothing is there to be changed
+	Own    netip.Addr     // where the daemon's own manager sessions come from, if known
+	Zone   *time.Location // of times that name none; nil is the local one
 	// Saw, when set, is called with every observation, before it is judged.
 	Saw func(*Observation)
 	// Progress, when set, is called now and then.
@@ -54,9 +51,9 @@ type Observation struct {
 type Result struct {
 	Files     []File
 	From, To  time.Time
-	Counters  responder.Counters
-	Incidents []responder.Incident // in order; at most MaxIncidents
-	Dropped   uint64               // incidents beyond that
+	Counters  judge.Counters
+	Incidents []incident.Incident // in order; at most MaxIncidents
+	Dropped   uint64              // incidents beyond that
 	Bans      []Ban
 	Accounts  []Account // with a failure or an incident, worst first; at most MaxAccounts
 }
@@ -70,10 +67,10 @@ const (
 
 // Ban is one source that would have been banned, perhaps more than once.
 type Ban struct {
-	responder.Ban        // the last one
-	Times         int    // how often
-	Stopped       uint64 // events that it would have kept away
-	Logins        uint64 // right passwords among them: somebody who belongs there?
+	incident.Ban        // the last one
+	Times        int    // how often
+	Stopped      uint64 // events that it would have kept away
+	Logins       uint64 // right passwords among them: somebody who belongs there?
 }
 
 // Account is what befell one account.
@@ -108,7 +105,7 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.start(ctx, accounts); err != nil {
+	if err := p.start(accounts); err != nil {
 		return nil, err
 	}
 	for len(p.queue) > 0 {
@@ -127,16 +124,14 @@ type player struct {
 	options   Options
 	sources   []*source
 	queue     queue
-	responder *responder.Responder
-	ledger    *ledger.Ledger
-	folder    string // of the ledger, gone with the replay
-
+	judge     *judge.Judge
 	done      Progress
 	from, now time.Time
 	tidied    time.Time
-	incidents []responder.Incident
-	fresh     []responder.Incident // since the last item
+	incidents []incident.Incident
+	fresh     []incident.Incident // since the last item
 	dropped   uint64
+	opened    int64
 	bans      map[netip.Prefix]*Ban
 	accounts  map[string]*Account
 }
@@ -164,12 +159,12 @@ func (p *player) tellLogsApart() {
 			n = len(families)
 			families = append(families, name)
 		}
-		log.secure, log.plain = responder.LogSensors(n)
+		log.secure, log.plain = intake.LogSensors(n)
 	}
 }
 
-// start makes the responder at the time of the first item.
-func (p *player) start(ctx context.Context, accounts []calls.Account) error {
+// start makes the judge at the time of the first item.
+func (p *player) start(accounts []calls.Account) error {
 	for _, s := range p.sources {
 		if s.stream.next(&s.item) == nil {
 			p.queue = append(p.queue, s)
@@ -179,26 +174,18 @@ func (p *player) start(ctx context.Context, accounts []calls.Account) error {
 	if len(p.queue) > 0 {
 		p.from, p.now = p.queue[0].item.at, p.queue[0].item.at
 	}
-	var err error
-	if p.folder, err = os.MkdirTemp("", "tollwarden-replay-"); err != nil {
-		return fmt.Errorf("replay: %w", err)
-	}
-	if p.ledger, err = ledger.Open(filepath.Join(p.folder, "ledger.db"), ledger.Options{}); err != nil {
-		return fmt.Errorf("replay: %w", err)
-	}
 	policy := p.options.Policy
 	policy.Observe, policy.Log = true, true
-	p.responder, err = responder.New(p.now, policy, responder.Parts{
-		Firewall: nothing{}, PBX: switchboard{accounts: accounts}, Ledger: p.ledger, Log: zerolog.Nop(), Witness: p.witness,
-	})
-	if err != nil {
+	var err error
+	if p.judge, err = judge.New(p.now, policy, recorder{player: p}); err != nil {
 		return err
 	}
-	p.responder.SetOwn(p.options.Own)
-	if len(accounts) == 0 {
-		return nil
+	p.judge.Intake.SetOwn(p.options.Own)
+	if len(accounts) > 0 {
+		p.judge.Calls.List(accounts)
+		p.judge.SetContacts(p.now, nil, nil)
 	}
-	return p.responder.ResyncAt(ctx, p.now)
+	return nil
 }
 
 // advance takes the next item of the source whose item was played.
@@ -211,11 +198,20 @@ func (p *player) advance() {
 	heap.Fix(&p.queue, 0)
 }
 
-// witness is called as an incident opens; nothing changes it afterwards, for
-// nothing is carried out.
-func (p *player) witness(i responder.Incident) {
-	i.Evidence = nil // a month of it would not fit
-	p.fresh = append(p.fresh, i)
+// recorder takes the incidents that the judge opens; nothing is carried out.
+type recorder struct {
+	judge.Discard
+	player *player
+}
+
+// Record numbers an incident and keeps it for play.
+func (r recorder) Record(i *incident.Incident) {
+	p := r.player
+	p.opened++
+	i.ID = p.opened
+	kept := i.Clone()
+	kept.Evidence = nil // a month of it would not fit
+	p.fresh = append(p.fresh, kept)
 }
 
 // play judges one item, unless a ban would have kept it away.
@@ -224,7 +220,7 @@ func (p *player) play(it *item) {
 		p.now = it.at
 	}
 	if p.now.Sub(p.tidied) >= time.Minute {
-		p.responder.Tidy(p.now)
+		p.judge.Prune(p.now)
 		p.tidied = p.now
 	}
 	if p.options.Saw != nil && (it.what != anEvent || it.event.Kind.Security()) {
@@ -237,13 +233,13 @@ func (p *player) play(it *item) {
 	switch it.what {
 	case anEvent:
 		account := accountOf(&it.event)
-		if p.responder.Report(p.now, it.sensor, &it.event) {
+		if p.judge.Event(p.now, it.sensor, &it.event) {
 			p.count(it.event.Kind, account)
 		}
 	case aTampering:
-		p.responder.ReportTampering(p.now, it.sensor, &it.event)
+		p.judge.Tampered(p.now, it.sensor, &it.event)
 	case aBlinding:
-		p.responder.ReportBlinding(p.now)
+		p.judge.Blinded(p.now)
 	}
 	for i := range p.fresh {
 		p.happened(&p.fresh[i])
@@ -253,8 +249,8 @@ func (p *player) play(it *item) {
 
 // stopped says whether a ban would have kept the item away.
 func (p *player) stopped(it *item) bool {
-	ban, banned := p.responder.Banned(p.now, it.event.Remote.Addr())
-	if !banned || ban.Scope == responder.ScopeSIP && it.event.Transport.Connected() {
+	ban, banned := p.banned(p.now, it.event.Remote.Addr())
+	if !banned || ban.Scope == incident.ScopeSIP && it.event.Transport.Connected() {
 		return false
 	}
 	b := p.bans[ban.Prefix]
@@ -268,7 +264,16 @@ func (p *player) stopped(it *item) bool {
 	return true
 }
 
-// count keeps the accounts' books.
+// banned is the ban in force that drops an address.
+func (p *player) banned(now time.Time, source netip.Addr) (incident.Ban, bool) {
+	if !source.IsValid() {
+		return incident.Ban{}, false
+	}
+	source = source.Unmap()
+	return p.judge.Bans.Covering(now, netip.PrefixFrom(source, source.BitLen()))
+}
+
+// count counts the logins and failures of each account.
 func (p *player) count(kind event.Kind, account []byte) {
 	right, wrong := kind == event.SuccessfulAuth, kind == event.ChallengeResponseFailed || kind == event.InvalidPassword
 	if !right && !wrong {
@@ -285,7 +290,7 @@ func (p *player) count(kind event.Kind, account []byte) {
 }
 
 // happened takes an incident into the result.
-func (p *player) happened(i *responder.Incident) {
+func (p *player) happened(i *incident.Incident) {
 	if len(p.incidents) < MaxIncidents {
 		p.incidents = append(p.incidents, *i)
 	} else {
@@ -298,7 +303,7 @@ func (p *player) happened(i *responder.Incident) {
 	if i.Key.Prefix.IsValid() {
 		source = i.Key.Prefix.Addr()
 	}
-	ban, banned := p.responder.Banned(p.now, source)
+	ban, banned := p.banned(p.now, source)
 	if !banned || !ban.Since.Equal(i.At) {
 		return
 	}
@@ -361,7 +366,7 @@ func observation(it *item) Observation {
 }
 
 func (p *player) result() *Result {
-	r := &Result{From: p.from, To: p.now, Counters: p.responder.Counters(), Incidents: p.incidents, Dropped: p.dropped}
+	r := &Result{From: p.from, To: p.now, Counters: p.judge.Counters(), Incidents: p.incidents, Dropped: p.dropped}
 	for _, s := range p.sources {
 		r.Files = append(r.Files, s.File)
 	}
@@ -397,12 +402,6 @@ func (p *player) close() {
 	for _, s := range p.sources {
 		_ = s.closer()
 	}
-	if p.ledger != nil {
-		_ = p.ledger.Close()
-	}
-	if p.folder != "" {
-		_ = os.RemoveAll(p.folder)
-	}
 }
 
 // queue has the source with the earliest item first.
@@ -419,37 +418,3 @@ func (q *queue) Pop() any {
 	*q = old[:len(old)-1]
 	return last
 }
-
-// nothing is the firewall of a replay, and a PBX that has nothing.
-type nothing struct{}
-
-func (nothing) Ban(time.Time, []responder.Ban) error                   { return nil }
-func (nothing) Release(...netip.Prefix) error                          { return nil }
-func (nothing) Include(time.Time, []responder.Ban) error               { return nil }
-func (nothing) Complete(time.Time) error                               { return nil }
-func (nothing) Restore(time.Time, []responder.Ban) error               { return nil }
-func (nothing) Allow([]netip.Prefix) error                             { return nil }
-func (nothing) Bans(time.Time) []responder.Ban                         { return nil }
-func (nothing) Hangup(context.Context, string) ([]string, error)       { return nil, nil }
-func (nothing) Rotate(context.Context, string) (string, error)         { return "", nil }
-func (nothing) ExpireContacts(context.Context, string) (string, error) { return "", nil }
-func (nothing) Lock(context.Context, string) (string, string, error)   { return "", "", nil }
-func (nothing) Unlock(context.Context, string, string) (string, error) { return "", nil }
-func (nothing) Restrict(context.Context, string, []netip.Prefix) (string, error) {
-	return "", nil
-}
-
-func (nothing) Lift(context.Context, string, []netip.Prefix) (string, error) {
-	return "", nil
-}
-func (nothing) HangupChannel(context.Context, string) (bool, error) { return false, nil }
-func (nothing) Whence(context.Context, string) (netip.AddrPort, error) {
-	return netip.AddrPort{}, nil
-}
-func (nothing) Agent(context.Context, string) (string, error)          { return "", nil }
-func (nothing) Accounts(context.Context) ([]calls.Account, error)      { return nil, nil }
-func (nothing) Trusted(context.Context) ([]responder.Protected, error) { return nil, nil }
-func (nothing) Contacts(context.Context) ([]responder.Contact, error) {
-	return nil, nil
-}
-func (nothing) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }

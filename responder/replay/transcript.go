@@ -9,7 +9,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // transcript gives the events of a recording of the manager interface. Only
@@ -38,7 +38,7 @@ func (s *transcript) next(it *item) error {
 			return io.EOF
 		}
 		s.file.Lines++
-		*it = item{sensor: responder.SensorAMI}
+		*it = item{sensor: intake.SensorAMI}
 		err = s.parser.Parse(b, &it.event)
 		switch {
 		case errors.Is(err, event.ErrTampered):

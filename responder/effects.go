@@ -1,0 +1,252 @@
+package responder
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// effects carries out what the judge decides: by queues, since the judge runs
+// under the lock.
+type effects struct{ *Engine }
+
+var _ judge.Effects = effects{}
+
+// Begin hangs up and drops before anything else.
+func (e effects) Begin(i *incident.Incident) {
+	for n, s := range i.Steps {
+		if s.Step == incident.StepHangupCall && s.State == incident.Intended && !e.runner.EndCall(i, n, s.Target) {
+			i.Steps[n].State, i.Steps[n].Detail = incident.Failed, "too many calls to end at once"
+			e.refused.Steps++
+		}
+	}
+	for n, s := range i.Steps {
+		if s.Ban.Prefix.IsValid() && !s.Ban.Observed {
+			e.drop(s.Ban, func(err error) { e.dropped(i, n, err) })
+		}
+	}
+}
+
+// drop sends one ban to the kernel. done is called from the queue's goroutine.
+func (e *Engine) drop(ban incident.Ban, done func(error)) {
+	if !e.queue.Ban(ban, done) {
+		e.refused.Bans++
+	}
+}
+
+// dropped records what became of a ban in the kernel.
+func (e *Engine) dropped(i *incident.Incident, n int, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.journal.Dropped(time.Now(), i, n, err)
+	if err == nil {
+		e.banChanged(i.Steps[n].Ban, incident.Banned)
+	}
+}
+
+func (e *Engine) banChanged(b incident.Ban, change incident.BanChange) {
+	if e.parts.OnBan != nil {
+		e.parts.OnBan(b, change)
+	}
+}
+
+// Record keeps the incident, and gives the rest of its steps to the workers.
+func (e effects) Record(i *incident.Incident) {
+	e.journal.Record(i)
+	for n := range i.Steps {
+		ban := &i.Steps[n].Ban
+		if !ban.Prefix.IsValid() || ban.Observed {
+			continue
+		}
+		ban.Incident, ban.Step = i.ID, n
+		if ban.Offence > 0 {
+			e.parts.Ledger.AddOffence(ban.Prefix, ban.Since)
+		}
+		e.parts.Ledger.PutBan(*ban)
+	}
+	for n, s := range i.Steps {
+		if s.Flow.At.IsValid() && s.State == incident.Intended {
+			within := s.Ban.Until.Sub(i.At)
+			e.queueFlow(flowDrop{s.Flow.At, within, func(err error) { e.flowDropped(i, n, s.Flow, within, err) }})
+		}
+	}
+	e.employ(time.Now(), i)
+}
+
+// employ gives the steps that wait for Asterisk to the workers, and what is for
+// receivers to the journal.
+func (e *Engine) employ(now time.Time, i *incident.Incident) {
+	e.journal.Expect(now, i, contain.HasWork(i))
+	refused := e.runner.Enqueue(i)
+	for _, n := range refused {
+		e.refused.Steps++
+		e.journal.Settle(now, i, n, incident.Failed, "too many incidents at once")
+	}
+	if len(refused) > 0 {
+		e.journal.Finished(now, i)
+	}
+}
+
+// report records the outcome of a step.
+func (e *Engine) report(i *incident.Incident, n int, state incident.State, detail string) {
+	e.with(func() { e.journal.Settle(time.Now(), i, n, state, detail) })
+}
+
+// Promote records and drops a ban that is proven now.
+func (e effects) Promote(ban incident.Ban) {
+	e.parts.Ledger.AddOffence(ban.Prefix, ban.Since)
+	e.parts.Ledger.PutBan(ban)
+	e.drop(ban, func(err error) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.journal.Promoted(time.Now(), ban, err)
+		if err == nil {
+			e.banChanged(ban, incident.Banned)
+		}
+	})
+}
+
+// Redrop renews a drop that somebody has taken out of the kernel.
+func (e effects) Redrop(ban incident.Ban) {
+	e.drop(ban, func(err error) {
+		e.parts.Log.Error().AnErr("error", err).Stringer("source", ban.Prefix).Msg("a banned address was heard: its drop is renewed")
+	})
+}
+
+// DropFlow drops a flow again.
+func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
+	e.queueFlow(flowDrop{flow.At, within, func(error) {}})
+}
+
+// BanChanged passes on that a ban ran out.
+func (e effects) BanChanged(ban incident.Ban, change incident.BanChange) { e.banChanged(ban, change) }
+
+// EndCall ends a call of a locked account.
+func (e effects) EndCall(channel string) {
+	if !e.runner.EndCall(nil, 0, channel) {
+		e.refused.Steps++
+	}
+}
+
+// Sweep ends the new calls of an account.
+func (e effects) Sweep(account string) { e.runner.Sweep(account) }
+
+// ChannelDown wakes who waits for channels to go down.
+func (e effects) ChannelDown() { e.runner.ChannelDown() }
+
+// Call records a call with its incidents.
+func (e effects) Call(c contain.IncidentCall) {
+	for _, id := range c.Incidents {
+		e.parts.Ledger.PutCall(id, c.Call)
+	}
+}
+
+// AskSource queues a question.
+func (e effects) AskSource(s calls.Sign, raw []byte) bool {
+	if !e.running {
+		return false
+	}
+	select {
+	case e.sourcesC <- sourceQuestion{s, bytes.Clone(raw)}:
+		return true
+	default:
+		return false
+	}
+}
+
+// AskUserAgent queues a question.
+func (e effects) AskUserAgent(c calls.Channel, raw []byte) bool {
+	if !e.running {
+		return false
+	}
+	select {
+	case e.agentsC <- userAgentQuestion{c, bytes.Clone(raw)}:
+		return true
+	default:
+		return false
+	}
+}
+
+// PlaceLearned keeps a place where an account is at home.
+func (e effects) PlaceLearned(p score.Place) {
+	e.parts.Ledger.PutPlace(ledger.Place{Account: p.Account, Prefix: p.Source, LastSuccess: p.At})
+}
+
+// HabitLearned keeps what is usual for an account.
+func (e effects) HabitLearned(h calls.Habit) {
+	e.parts.Ledger.PutHabit(ledger.Habit{Account: h.Account, Kind: string(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
+}
+
+// owner is what the runner needs of the engine.
+type owner struct{ *Engine }
+
+var _ contain.Owner = owner{}
+
+// With runs f under the lock.
+func (o owner) With(f func()) { o.with(f) }
+
+// Report records the outcome of a step.
+func (o owner) Report(i *incident.Incident, n int, state incident.State, detail string) {
+	o.report(i, n, state, detail)
+}
+
+// Finished says that workers are done with an incident.
+func (o owner) Finished(i *incident.Incident) {
+	o.with(func() { o.journal.Finished(time.Now(), i) })
+}
+
+// PasswordChanged resets what was guessed of the old password.
+func (o owner) PasswordChanged(account string) (phones string) {
+	o.with(func() {
+		now := time.Now()
+		phones = o.judge.PhonesOf(now, account)
+		o.judge.PasswordChanged(now, account)
+	})
+	return phones
+}
+
+// maxFlowDrops bounds the flows that wait for the kernel.
+const maxFlowDrops = 4096
+
+var errBusy = errors.New("too many flows at once")
+
+// flowDrop is one flow to drop, for how long, and what to call with the outcome.
+type flowDrop struct {
+	flow   netip.AddrPort
+	within time.Duration
+	done   func(error)
+}
+
+// queueFlow has the kernel drop a flow.
+func (e *Engine) queueFlow(f flowDrop) {
+	select {
+	case e.flowsC <- f:
+	default:
+		e.refused.Bans++
+		go f.done(errBusy) // the lock is held, and done takes it
+	}
+}
+
+func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
+	f.done(e.parts.Watch.DropFlow(f.within, f.flow))
+}
+
+// flowDropped records what became of a flow in the kernel.
+func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, within time.Duration, err error) {
+	if err != nil {
+		e.report(i, n, incident.Failed, err.Error())
+		return
+	}
+	e.report(i, n, incident.Done, fmt.Sprintf("SIP of this one flow dropped for %s, and again while it goes on: %s has a wrong password, correct it; the others at this address are in service",
+		within, flow.Phone))
+}

@@ -1,0 +1,182 @@
+package responder
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/journal"
+	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// Parts are the engine's edges.
+type Parts struct {
+	Firewall  bans.Firewall
+	Calls     contain.Calls
+	Accounts  contain.Accounts
+	Inventory Inventory
+	Ledger    *ledger.Ledger
+	Log       zerolog.Logger
+	// Notifier and Exec may be nil: nobody is informed, nothing is run.
+	Notifier, Exec journal.Receiver
+	// Watch reports challenges, which come in by Challenged. It may be nil:
+	// then nothing over UDP is ever proven but a success.
+	Watch Watch
+	// OnIncident, when set, gets each incident as it opens and after every change
+	// of a step. It is called with the engine's lock held and must not block.
+	OnIncident func(i incident.Incident)
+	// OnBan, when set, gets each ban as it comes into force and as it ends. It
+	// must not block.
+	OnBan func(b incident.Ban, change incident.BanChange)
+}
+
+// Engine holds the one lock. Handle and Report run on the readers' goroutines and
+// never wait; what the judge decides is carried out by Run's goroutines.
+type Engine struct {
+	// Bans and Accounts carry out what a person asks.
+	Bans     *bans.Operator
+	Accounts *contain.Operator
+
+	parts    Parts
+	observe  bool
+	queue    *bans.KernelQueue
+	runner   *contain.Runner
+	flowsC   chan flowDrop
+	sourcesC chan sourceQuestion    // where calls come from
+	agentsC  chan userAgentQuestion // with which User-Agent calls are set up
+
+	mu      sync.Mutex // guards what follows; never held over I/O
+	judge   *judge.Judge
+	journal *journal.Journal
+	parser  event.Parser
+	event   event.Event // the one being handled
+	running bool        // somebody answers questions
+	refused Refused
+}
+
+// Refused counts what did not fit in a queue.
+type Refused struct {
+	Bans  uint64 // came with a reconcile instead
+	Steps uint64 // no worker had room for them
+}
+
+// New makes an engine that knows what the ledger and the kernel remember.
+// Nothing happens before Run. What the policy says about the edges (NoReceiver,
+// Command, DropsFlows) is corrected by which parts there are.
+func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (*Engine, error) {
+	e := &Engine{
+		parts: parts, observe: policy.Observe,
+		flowsC: make(chan flowDrop, maxFlowDrops), sourcesC: make(chan sourceQuestion, maxQuestions), agentsC: make(chan userAgentQuestion, maxQuestions),
+	}
+	var err error
+	if e.judge, err = judge.New(now, e.edges(policy), effects{e}); err != nil {
+		return nil, err
+	}
+	e.journal = journal.New(journal.Options{
+		Ledger: parts.Ledger, Log: parts.Log, Since: now, Notifier: parts.Notifier, Exec: parts.Exec, Report: e.report, OnIncident: parts.OnIncident,
+	})
+	e.queue = bans.NewKernelQueue(parts.Firewall, e.inForce, parts.Log)
+	e.runner = contain.NewRunner(parts.Calls, parts.Accounts, e.judge.Contain, e.judge.Calls, parts.Ledger, owner{e}, parts.Log)
+	e.Bans = &bans.Operator{
+		Registry: e.judge.Bans, Offences: e.judge.Offences, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
+		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
+		Acted: e.Acted, Changed: e.banChanged,
+	}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Forgive: e.judge.Forgive}
+	if err := e.start(ctx, now, policy); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// edges corrects what a policy says about the edges.
+func (e *Engine) edges(p judge.Policy) judge.Policy {
+	p.NoReceiver = p.NoReceiver || e.parts.Notifier == nil
+	if e.parts.Exec == nil && !p.Observe {
+		p.Command = ""
+	}
+	p.DropsFlows = e.parts.Watch != nil
+	return p
+}
+
+// with runs a function under the lock.
+func (e *Engine) with(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f()
+}
+
+// Run carries out what is decided until ctx ends. Bans already decided reach the
+// kernel before it returns; bans in force stay there.
+func (e *Engine) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	e.with(func() { e.running = true })
+	g.Go(func() error { e.queue.Run(ctx); return nil })
+	g.Go(func() error { return e.runner.Run(ctx) })
+	g.Go(func() error { e.journal.Deliver(ctx); return nil })
+	g.Go(func() error { return consume(ctx, e.sourcesC, e.askSource) })
+	g.Go(func() error { return consume(ctx, e.agentsC, e.askUserAgent) })
+	g.Go(func() error { return every(ctx, watchEvery, e.watch) })
+	g.Go(func() error { return every(ctx, pruneEvery, e.Prune) })
+	if e.parts.Watch != nil {
+		g.Go(func() error { return consume(ctx, e.flowsC, e.dropFlow) })
+	}
+	return g.Wait()
+}
+
+const (
+	// watchEvery is how often the judge looks at what should have happened by now.
+	watchEvery = time.Second
+	// pruneEvery is how often what ran out is forgotten.
+	pruneEvery = time.Minute
+)
+
+// every calls f at every tick until ctx ends.
+func every(ctx context.Context, pause time.Duration, f func(now time.Time)) error {
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case now := <-tick.C:
+			f(now)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// consume carries out what comes through a queue until ctx ends.
+func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context, T)) error {
+	for {
+		select {
+		case x := <-queue:
+			do(ctx, x)
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (e *Engine) watch(now time.Time) { e.with(func() { e.judge.Watch(now) }) }
+
+// Prune forgets what ran out. Run does it every minute.
+func (e *Engine) Prune(now time.Time) {
+	e.with(func() {
+		e.judge.Prune(now)
+		e.journal.DeliverOverdue(now)
+	})
+}
+
+// Configure puts another policy in force without a pause; see judge.Configure.
+func (e *Engine) Configure(p judge.Policy) (err error) {
+	e.with(func() { err = e.judge.Configure(e.edges(p)) })
+	return err
+}

@@ -1,0 +1,88 @@
+package responder
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/intake"
+)
+
+// Handle takes one block of the event session. It runs on the reader's
+// goroutine: it computes, queues and returns.
+func (e *Engine) Handle(now time.Time, b *event.Block) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.parser.Parse(b, &e.event)
+	switch {
+	case err == nil:
+		e.judge.Event(now, intake.SensorAMI, &e.event)
+	case errors.Is(err, event.ErrTampered):
+		forged := event.Event{Raw: b.Raw}
+		forged.Remote, forged.Transport, _ = e.parser.TrueSource()
+		e.judge.Tampered(now, intake.SensorAMI, &forged)
+	default:
+		e.judge.Ignored()
+	}
+}
+
+// Report takes one event that a sensor saw; ev is the engine's until Report
+// returns. Like Handle it computes, queues and returns. news is false for what
+// another sensor has reported before.
+func (e *Engine) Report(now time.Time, s intake.Sensor, ev *event.Event) (news bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.judge.Event(now, s, ev)
+}
+
+// ReportTampering takes something that Asterisk did not write as it stands: of
+// ev the true source with its transport, and the text.
+func (e *Engine) ReportTampering(now time.Time, s intake.Sensor, ev *event.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.judge.Tampered(now, s, ev)
+}
+
+// ReportBlinding takes Asterisk's own word that it could not issue a security
+// event: somebody hides from the event session, and only the log shows it.
+func (e *Engine) ReportBlinding(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.judge.Blinded(now) {
+		e.parts.Log.Warn().Msg("somebody hides from the manager interface: Asterisk could not issue a security event")
+	}
+}
+
+// Challenged takes a nonce that left for an address, in the answer to a request
+// that Asterisk had from another, or from the same, or from one of these. Without
+// an address it says that some were not seen. It may be called from any
+// goroutine; of and nonce are borrowed.
+func (e *Engine) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !to.IsValid() {
+		e.judge.Intake.Proof.Unseen(now)
+		return
+	}
+	e.judge.Challenged(now, to, of, nonce)
+}
+
+// Listening says that the event session has begun anew.
+func (e *Engine) Listening(now time.Time) { e.with(func() { e.judge.Calls.Listening(now) }) }
+
+// SetOwn sets where our own manager sessions come from, as Asterisk sees it.
+func (e *Engine) SetOwn(addr netip.Addr) { e.with(func() { e.judge.Intake.SetOwn(addr) }) }
+
+// Canary makes up a name for one canary and returns a channel that is closed when
+// the event session has heard it.
+func (e *Engine) Canary() (name string, heard <-chan struct{}) {
+	e.with(func() { name, heard = e.judge.Intake.Canaries.New() })
+	return name, heard
+}
+
+// OwnCanary is Canary for a login with our own name.
+func (e *Engine) OwnCanary() (heard <-chan struct{}) {
+	e.with(func() { heard = e.judge.Intake.Canaries.NewOwn() })
+	return heard
+}

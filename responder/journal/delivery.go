@@ -1,0 +1,108 @@
+package journal
+
+import (
+	"context"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// outcomeWithin is how long receivers wait for the outcome of what is done about
+// an incident. A ban that the kernel does not take has none for as long.
+const outcomeWithin = time.Minute
+
+// maxPending bounds the incidents that wait for their outcome, and the messages
+// that wait for their receiver.
+const maxPending = 4096
+
+// Receiver passes incidents on to somebody outside.
+type Receiver interface {
+	// Deliver queues one incident, which is the Receiver's from then on, and does
+	// not wait. report is called from any goroutine with what came of it: Intended
+	// any number of times, then Done or Failed once, unless the Receiver ends
+	// before.
+	Deliver(i *incident.Incident, report func(state incident.State, detail string))
+}
+
+// message is one incident for a receiver.
+type message struct {
+	to       Receiver
+	incident *incident.Incident // as it stood
+	report   func(state incident.State, detail string)
+}
+
+// Expect has an incident delivered by its steps notify and exec, as soon as
+// everything else about it has its outcome. working says that workers deal with
+// it until Finished.
+func (j *Journal) Expect(now time.Time, i *incident.Incident, working bool) {
+	for n := range i.Steps {
+		if s := &i.Steps[n]; s.Informs() && s.State == incident.Intended {
+			j.pending[i] = working
+			j.deliverIfReady(now, i)
+			return
+		}
+	}
+}
+
+// Finished says that workers are done with an incident.
+func (j *Journal) Finished(now time.Time, i *incident.Incident) {
+	if _, pending := j.pending[i]; pending {
+		j.pending[i] = false
+		j.deliverIfReady(now, i)
+	}
+}
+
+// deliverIfReady delivers an incident when nothing but that is left to do.
+func (j *Journal) deliverIfReady(now time.Time, i *incident.Incident) {
+	if working, pending := j.pending[i]; !pending || working {
+		return
+	}
+	for n := range i.Steps {
+		if s := &i.Steps[n]; s.State == incident.Intended && !s.Informs() && len(j.pending) <= maxPending {
+			return
+		}
+	}
+	j.deliver(now, i)
+}
+
+// DeliverOverdue delivers incidents that have waited for their outcomes too long.
+func (j *Journal) DeliverOverdue(now time.Time) {
+	for i := range j.pending {
+		if now.Sub(i.At) >= outcomeWithin {
+			j.deliver(now, i)
+		}
+	}
+}
+
+// deliver queues an incident as it stands for its receivers.
+func (j *Journal) deliver(now time.Time, i *incident.Incident) {
+	delete(j.pending, i)
+	for n, s := range i.Steps {
+		if !s.Informs() || s.State != incident.Intended {
+			continue
+		}
+		as := i.Clone()
+		m := message{to: j.o.Notifier, incident: &as, report: func(state incident.State, detail string) { j.o.Report(i, n, state, detail) }}
+		if s.Step == incident.StepExec {
+			m.to = j.o.Exec
+		}
+		select {
+		case j.messagesC <- m:
+		default:
+			j.Settle(now, i, n, incident.Failed, "too many incidents wait for their receiver")
+		}
+	}
+}
+
+// Deliver hands queued incidents to their receivers until ctx ends. Unlike the
+// other methods it has a goroutine of its own.
+func (j *Journal) Deliver(ctx context.Context) {
+	for {
+		select {
+		case m := <-j.messagesC:
+			m.to.Deliver(m.incident, m.report)
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package judge
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// channelUp takes a new channel.
+func (j *Judge) channelUp(now time.Time, e *event.Event) {
+	_, account, ok := event.SplitChannel(e.Channel)
+	if !ok {
+		return
+	}
+	c := calls.Channel{
+		Name: string(e.Channel), Account: string(account), Linkedid: string(e.Linkedid), Dialled: string(e.Exten), Since: now,
+	}
+	if e.ChannelState != event.StateRing {
+		j.Calls.Up(c)
+		j.sweepNew(c)
+		return
+	}
+	j.called(now, c, e.Raw)
+}
+
+// channelState takes the state of a channel: that it was answered; and chan_sip's
+// says only now that it is the phone that calls.
+func (j *Judge) channelState(now time.Time, e *event.Event) {
+	if e.ChannelState == event.StateUp {
+		j.Calls.Answer(now, string(e.Channel))
+	}
+	if e.ChannelState != event.StateRing {
+		return
+	}
+	c, ok := j.Calls.Channel(string(e.Channel))
+	if !ok || c.Calling {
+		return
+	}
+	c.Dialled = string(e.Exten)
+	j.called(now, c, e.Raw)
+}
+
+// called takes a call that an account sets up.
+func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
+	c.Calling = true
+	signs := j.Calls.Call(now, c)
+	contained := j.contains(now, c.Account)
+	if !contained && j.Calls.Unfamiliar(now, c) {
+		j.effects.AskUserAgent(c, raw)
+	}
+	j.sweepNew(c)
+	if !j.policy.Observe && j.Contain.Locks.Enforced(c.Account) {
+		j.effects.EndCall(c.Name) // else Asterisk itself says what the account may still dial
+	}
+	if contained {
+		j.counters.Muted += uint64(len(signs))
+		return // all its calls are being ended, whatever they are
+	}
+	j.raise(now, signs, raw)
+}
+
+// contains says whether an account's calls are all being ended.
+func (j *Judge) contains(now time.Time, account string) bool {
+	return j.Contain.Sessions.Active(now, account)
+}
+
+// sweepNew ends a new call of an account that is being contained.
+func (j *Judge) sweepNew(c calls.Channel) {
+	incidents, active := j.Contain.Sessions.NewChannel(c.Since, c.Account, c.Name)
+	if !active {
+		return
+	}
+	if call, ok := j.Contain.Log.Add(incidents, c, time.Time{}, j.country); ok {
+		j.effects.Call(call)
+	}
+	j.effects.Sweep(c.Account)
+}
+
+// country reads the country of a dialled number.
+func (j *Judge) country(dialled string) string { return j.policy.Calls.Dialling.Read(dialled).Country }
+
+func (j *Judge) channelDown(now time.Time, e *event.Event) {
+	down, signs, ok := j.Calls.End(now, string(e.Channel))
+	j.effects.ChannelDown()
+	if !ok {
+		return
+	}
+	j.recent.Add(down, now)
+	if call, ok := j.Contain.Log.End(down, now, j.country); ok {
+		j.effects.Call(call)
+	}
+	j.Contain.Sessions.ChannelDown(down.Account, down.Name)
+	j.raise(now, signs, e.Raw)
+}
+
+// A call can go on without the account that set it up: transferred from one
+// trunk to another it has no channel of the account's name. It goes down with
+// the account all the same (calls.Strays).
+
+// dialled takes that a channel dials another one.
+func (j *Judge) dialled(now time.Time, e *event.Event) {
+	name := string(e.DestChannel)
+	account, number := j.Calls.Dial(string(e.Channel), name)
+	if number != "" && !j.contains(now, account) {
+		j.raise(now, j.Calls.SentOn(now, account, number, name), e.Raw)
+	}
+	j.sweepStray(now, account, name)
+}
+
+// forwarded takes that a phone that is called sends its caller elsewhere.
+func (j *Judge) forwarded(e *event.Event) {
+	if len(e.Forward) == 0 || len(e.Channel) == 0 {
+		return
+	}
+	if _, account, ok := event.SplitChannel(e.DestChannel); ok {
+		j.Calls.Forward(string(account), string(e.Channel), string(e.Forward))
+	}
+}
+
+// transferred takes that an account connects the other side of its call with a
+// number.
+func (j *Judge) transferred(now time.Time, e *event.Event) {
+	_, transferer, ok := event.SplitChannel(e.Channel)
+	if !ok || string(e.Result) != "Success" || len(e.DestChannel) == 0 {
+		return
+	}
+	account, name := string(transferer), string(e.DestChannel)
+	signs := j.Calls.Transfer(now, account, string(e.Exten), name)
+	if !j.contains(now, account) {
+		j.raise(now, signs, e.Raw)
+	}
+	j.sweepStray(now, account, name)
+}
+
+// sweepStray ends a call that an account which is being contained is no longer
+// in.
+func (j *Judge) sweepStray(now time.Time, account, channel string) {
+	if j.contains(now, account) && j.Calls.Stray(channel) {
+		j.effects.Sweep(account)
+	}
+}
+
+// Watch looks at what should have happened by now. It is to be called every
+// second.
+func (j *Judge) Watch(now time.Time) {
+	j.Calls.Watching(now)
+	j.raise(now, j.Calls.Due(now), nil)
+}
+
+// raise scores signs. A call of which no event says where it comes from is asked
+// about first, unless it is to be ended before anything else. raw is what the
+// signs were read from.
+func (j *Judge) raise(now time.Time, signs []calls.Sign, raw []byte) {
+	for i := range signs {
+		s := signs[i]
+		if ownChannel(s) && !s.From.Source.IsValid() && s.Kind != calls.ForbiddenDestination && j.effects.AskSource(s, raw) {
+			continue
+		}
+		j.scoreSign(now, s, raw)
+	}
+}
+
+// ownChannel says whether a sign is about a channel of its account: what the
+// account transferred comes from where somebody else is.
+func ownChannel(s calls.Sign) bool {
+	_, account, ok := event.SplitChannel([]byte(s.Channel))
+	return ok && string(account) == s.Account
+}
+
+// scoreSign makes an observation of a sign.
+func (j *Judge) scoreSign(now time.Time, s calls.Sign, raw []byte) {
+	if !s.From.Source.IsValid() {
+		s.From = s.Hint
+	}
+	o := score.Observation{
+		At: now, Signal: signalOf[s.Kind], Source: s.From.Source, Port: s.From.Port,
+		Transport: s.From.Transport, Account: []byte(s.Account), Session: []byte(s.Detail), Raw: raw,
+	}
+	if s.Channel != "" {
+		o.Session = []byte(s.Channel + " " + s.Detail)
+	}
+	if s.From.Proven {
+		o.Proof = score.Proven
+	}
+	j.counters.Signs++
+	j.observe(&o, &s)
+}
+
+// signalOf gives the signal of each kind of sign: the one of its name.
+var signalOf = func() (of map[calls.Kind]score.Signal) {
+	of = map[calls.Kind]score.Signal{}
+	for _, k := range calls.Kinds() {
+		s, err := score.ParseSignal(k.String())
+		if err != nil {
+			panic("judge: " + err.Error())
+		}
+		of[k] = s
+	}
+	return of
+}()
+
+// Located scores a sign whose call was asked about; from is the zero AddrPort
+// when nobody knows.
+func (j *Judge) Located(now time.Time, s calls.Sign, from netip.AddrPort, raw []byte) {
+	if j.contains(now, s.Account) {
+		j.counters.Muted++
+		return
+	}
+	if from.IsValid() {
+		s.From = calls.Login{Source: from.Addr(), Port: from.Port()}
+	}
+	j.scoreSign(now, s, raw)
+}
+
+// UserAgent takes the User-Agent that a call is set up with.
+func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []byte) {
+	if !j.contains(now, c.Account) {
+		j.raise(now, j.Calls.CallAgent(now, c, agent), raw)
+	}
+}
+
+// recordCalls records the calls that a new incident is about.
+func (j *Judge) recordCalls(i *incident.Incident, since time.Time) {
+	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), j.Calls.Of(i.Account), j.country) {
+		j.effects.Call(c)
+	}
+}

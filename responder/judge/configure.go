@@ -1,0 +1,50 @@
+package judge
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Configure puts another policy in force without a pause: scores, bans,
+// offences, known places and everything under way stay. The mode, our own name
+// and the sensors cannot change while a Judge is used, and stay as they were; so
+// does the allow list.
+//
+// Where the thresholds differ the scores are counted anew from the
+// observations kept as evidence, of each key the newest 32. What those cross
+// by the new thresholds is no verdict: only what is observed from now on is.
+// An error leaves everything as it was.
+func (j *Judge) Configure(p Policy) error {
+	if !reflect.DeepEqual(p.Thresholds, j.policy.Thresholds) {
+		table, err := score.New(p.Thresholds, score.Limits{})
+		if err != nil {
+			return fmt.Errorf("thresholds: %w", err)
+		}
+		for _, o := range j.table.Notes() {
+			table.Observe(&o)
+		}
+		table.KeepRaws(j.table)
+		j.table = table
+	}
+	j.breakIn.Configure(p.BreakIn)
+	j.Offences.Configure(p.Ladder.Forget)
+	j.Calls.Configure(p.Calls)
+	j.Contain.Restrictions.Configure(p.Restrict)
+	p.Observe, p.Username, p.Log, p.Allow, p.DropsFlows = j.policy.Observe, j.policy.Username, j.policy.Log, j.policy.Allow, j.policy.DropsFlows
+	j.policy = p
+	return nil
+}
+
+// Raises says whether this version ever raises a signal, so that a threshold
+// may count it.
+func Raises(s score.Signal) bool {
+	for _, sign := range signalOf {
+		if s == sign {
+			return true
+		}
+	}
+	return intake.Raises(s)
+}

@@ -1,0 +1,95 @@
+package judge
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Effects carries out what a Judge decides. A Judge calls it while it handles an
+// event, so that none of the calls may wait or call the Judge.
+type Effects interface {
+	// Begin carries out at once what cannot wait about a new incident: it ends the
+	// incident's own call and drops its address.
+	Begin(i *incident.Incident)
+	// Record gives a new incident its number, records it, and carries out the
+	// rest. Evidence is filled in by then.
+	Record(i *incident.Incident)
+	// Promote puts a ban on spoofable evidence in force as a proven one.
+	Promote(ban incident.Ban)
+	// Redrop has the kernel drop a banned address again that is still heard.
+	Redrop(ban incident.Ban)
+	// DropFlow drops a flow again about which an incident was made before.
+	DropFlow(flow incident.Flow, within time.Duration)
+	// BanChanged is told of a ban that ran out.
+	BanChanged(ban incident.Ban, change incident.BanChange)
+
+	// EndCall ends a call of a locked account.
+	EndCall(channel string)
+	// Sweep ends the new calls of an account that is being contained.
+	Sweep(account string)
+	// ChannelDown is told that a channel went down.
+	ChannelDown()
+	// Call records a call with the incidents that it belongs to.
+	Call(c contain.IncidentCall)
+
+	// AskSource asks where the call of a sign comes from; the answer comes back
+	// by Judge.Located. AskUserAgent asks for the User-Agent that a call is set up
+	// with, for Judge.UserAgent. False: nobody asks; raw is borrowed.
+	AskSource(s calls.Sign, raw []byte) bool
+	AskUserAgent(c calls.Channel, raw []byte) bool
+
+	// PlaceLearned and HabitLearned keep what is usual for an account.
+	PlaceLearned(p score.Place)
+	HabitLearned(h calls.Habit)
+}
+
+// Discard carries out nothing. Embed it where only some effects matter.
+type Discard struct{}
+
+var _ Effects = Discard{}
+
+// Begin does nothing.
+func (Discard) Begin(*incident.Incident) {}
+
+// Record does nothing.
+func (Discard) Record(*incident.Incident) {}
+
+// Promote does nothing.
+func (Discard) Promote(incident.Ban) {}
+
+// Redrop does nothing.
+func (Discard) Redrop(incident.Ban) {}
+
+// DropFlow does nothing.
+func (Discard) DropFlow(incident.Flow, time.Duration) {}
+
+// BanChanged does nothing.
+func (Discard) BanChanged(incident.Ban, incident.BanChange) {}
+
+// EndCall does nothing.
+func (Discard) EndCall(string) {}
+
+// Sweep does nothing.
+func (Discard) Sweep(string) {}
+
+// ChannelDown does nothing.
+func (Discard) ChannelDown() {}
+
+// Call does nothing.
+func (Discard) Call(contain.IncidentCall) {}
+
+// AskSource asks nobody.
+func (Discard) AskSource(calls.Sign, []byte) bool { return false }
+
+// AskUserAgent asks nobody.
+func (Discard) AskUserAgent(calls.Channel, []byte) bool { return false }
+
+// PlaceLearned does nothing.
+func (Discard) PlaceLearned(score.Place) {}
+
+// HabitLearned does nothing.
+func (Discard) HabitLearned(calls.Habit) {}

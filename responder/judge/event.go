@@ -1,0 +1,154 @@
+package judge
+
+import (
+	"bytes"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Event takes one event that is what it says. It borrows the event's memory. news
+// is false when another sensor has reported it before.
+func (j *Judge) Event(now time.Time, s intake.Sensor, e *event.Event) (news bool) {
+	if s.Plain() && intake.Misdialled(e) {
+		return false
+	}
+	j.counters.Events++
+	if s != intake.SensorAMI {
+		j.counters.Logged++
+	}
+	j.meters.event(e.Kind)
+	j.raise(now, j.Calls.Due(now), nil)
+	switch e.Kind {
+	case event.Newchannel:
+		j.channelUp(now, e)
+	case event.Newstate:
+		j.channelState(now, e)
+	case event.Hangup:
+		j.channelDown(now, e)
+	case event.DialBegin:
+		j.dialled(now, e)
+	case event.DialEnd:
+		j.forwarded(e)
+	case event.BlindTransfer:
+		j.transferred(now, e)
+	default:
+		return j.security(now, s, e)
+	}
+	return true
+}
+
+// security judges one security event: a failure by itself, a success for what
+// went before it.
+func (j *Judge) security(now time.Time, s intake.Sensor, e *event.Event) (news bool) {
+	if !e.Kind.Security() {
+		return true
+	}
+	o, news, ok := j.Intake.Take(now, s, e)
+	if !ok {
+		return news
+	}
+	j.loggedIn(now, e, &o)
+	counted, ok := j.Intake.Count(e, &o)
+	if !ok || j.Contain.Restrictions.Refused(&counted) {
+		return true
+	}
+	j.counters.Observations++
+	j.meters.observed(counted.Proof)
+	if counted.Signal.Failure() && j.graced(now, &counted) {
+		j.counters.Graced++
+		return true
+	}
+	broken, brokenIn := j.breakIn.Observe(&counted)
+	j.observe(&counted, nil)
+	if brokenIn {
+		j.observe(&broken, nil)
+	}
+	if !brokenIn && counted.Signal == score.SuccessfulAuth && counted.Proof == score.Proven && j.breakIn.Knows(string(counted.Account), counted.Source, now) {
+		j.Places.Succeeded(&counted, j.failed)
+	}
+	j.weigh(&counted)
+	return true
+}
+
+// graced says whether a failure is the rightful owner's phone, which still has
+// the password that we changed.
+func (j *Judge) graced(now time.Time, o *score.Observation) bool {
+	return j.Contain.Rotations.InGrace(now, o.Account) && j.breakIn.Knows(string(o.Account), o.Source, now)
+}
+
+// loggedIn takes what a security event says about an account in use.
+func (j *Judge) loggedIn(now time.Time, e *event.Event, o *score.Observation) {
+	if len(o.Account) == 0 || intake.Manager(e) {
+		return
+	}
+	switch {
+	case e.Kind == event.ChallengeSent && e.AccountTrust() == event.AccountURI:
+		j.Calls.Invited(now, o.Account, loginOf(o))
+	case e.Kind == event.SuccessfulAuth:
+		j.raise(now, j.Calls.Login(now, o.Account, loginOf(o)), e.Raw)
+	case e.Kind == event.FailedACL && bytes.Equal(e.ACLName, tooManyContacts):
+		j.raise(now, j.Calls.Crowded(now, o.Account, loginOf(o)), e.Raw)
+	}
+}
+
+// tooManyContacts is the ACLName of a login that was right and came to one
+// registration too many (res_pjsip_registrar.c).
+var tooManyContacts = []byte("registrar_attempt_exceeds_maximum_configured_contacts")
+
+func loginOf(o *score.Observation) calls.Login {
+	return calls.Login{Source: o.Source, Port: o.Port, Transport: o.Transport, Proven: o.Proof == score.Proven}
+}
+
+// Ignored counts an event that is none of those a Judge knows.
+func (j *Judge) Ignored() { j.counters.Events++ }
+
+// Tampered takes something that Asterisk did not write as it stands: of e the
+// true source with its transport, and the text.
+func (j *Judge) Tampered(now time.Time, s intake.Sensor, e *event.Event) {
+	j.counters.Events++
+	j.counters.Tampered++
+	if o, ok := j.Intake.Tampering(now, s, e); ok {
+		j.observe(&o, nil)
+	}
+}
+
+// Blinded takes Asterisk's own word that it could not issue a security event.
+// news is false within a minute of the last time.
+func (j *Judge) Blinded(now time.Time) (news bool) {
+	j.counters.Blinded++
+	return j.Intake.Blinded(now)
+}
+
+// Challenged takes a nonce that left for an address, in the answer to a request
+// that Asterisk had from one of these. It borrows of and nonce.
+func (j *Judge) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce []byte) {
+	if j.Intake.Proof.Challenged(now, to, of, nonce) {
+		j.counters.Challenges++
+	} else {
+		j.counters.Misdirected++
+	}
+}
+
+// failed says whether an account failed at an address, by evidence as good as
+// least at least.
+func (j *Judge) failed(account string, source netip.Addr, least score.Proof) bool {
+	for _, e := range j.table.Evidence(sourceKey(source)) {
+		if e.Signal.Failure() && e.Proof >= least && e.Account == account {
+			return true
+		}
+	}
+	return false
+}
+
+func sourceKey(a netip.Addr) score.Key {
+	return score.Key{Per: score.PerSource, Prefix: event.SourcePrefix(a)}
+}
+
+func networkKey(a netip.Addr) score.Key {
+	return score.Key{Per: score.PerNetwork, Prefix: event.NetworkPrefix(a)}
+}

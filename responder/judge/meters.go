@@ -1,0 +1,80 @@
+package judge
+
+import (
+	"maps"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Counters are what a Judge has seen since it was made.
+type Counters struct {
+	Events, Observations, Tampered, Verdicts, Incidents uint64
+	// Muted are verdicts on addresses already banned, and signs about the calls
+	// of an account that is being contained: what was still in Asterisk's queues
+	// when the drop and the hang-up took effect.
+	Muted uint64
+	// Signs are what was unusual about calls.
+	Signs uint64
+	// Challenges are the nonces seen on their way; Misdirected those that went
+	// elsewhere than to whom they were for.
+	Challenges, Misdirected uint64
+	// Flows are single phones' flows dropped, renewals included.
+	Flows uint64
+	// Proved are bans on spoofable evidence that became proven ones.
+	Proved uint64
+	// Graced are failures of an account's own places after its password was
+	// changed.
+	Graced uint64
+	// Logged are the events that Asterisk's log reported, seen by other sensors or
+	// not.
+	Logged uint64
+	// Blinded are the security events that Asterisk says it could not issue.
+	Blinded uint64
+}
+
+// Meters are counts for monitoring, since the Judge was made.
+type Meters struct {
+	Events       map[string]uint64 // by Asterisk's name of the event
+	Observations map[string]uint64 // by proof
+	Verdicts     map[string]uint64 // by threshold
+	Scores       score.Stats
+	Accounts     int               // whose known places are remembered
+	Refused      map[string]uint64 // what did not fit in a full table, by table
+	Counters     Counters
+}
+
+// meters count. Nothing is allocated for an event that crosses no threshold.
+type meters struct {
+	events   [256]uint64 // by event.Kind
+	proofs   [2]uint64   // by score.Proof
+	verdicts map[string]uint64
+}
+
+func newMeters() meters { return meters{verdicts: map[string]uint64{}} }
+
+func (m *meters) event(k event.Kind)     { m.events[k]++ }
+func (m *meters) observed(p score.Proof) { m.proofs[p&1]++ }
+func (m *meters) verdict(t string)       { m.verdicts[t]++ }
+
+// Counters are what was seen so far.
+func (j *Judge) Counters() Counters { return j.counters }
+
+// Meters are the counts now.
+func (j *Judge) Meters() Meters {
+	m := Meters{
+		Events: map[string]uint64{}, Observations: map[string]uint64{}, Verdicts: maps.Clone(j.meters.verdicts),
+		Scores: j.table.Stats(), Accounts: j.breakIn.Accounts(), Counters: j.counters,
+	}
+	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "failures": j.breakIn.Refused(), "evidence": m.Scores.Short}
+	for _, k := range event.Kinds() {
+		m.Events[k.String()] = j.meters.events[k]
+	}
+	for _, p := range []score.Proof{score.Spoofable, score.Proven} {
+		m.Observations[p.String()] = j.meters.proofs[p]
+	}
+	for _, t := range j.policy.Thresholds {
+		m.Verdicts[t.Name] += 0
+	}
+	return m
+}

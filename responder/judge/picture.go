@@ -1,0 +1,46 @@
+package judge
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/places"
+)
+
+// SetContacts takes the registrations that Asterisk holds; up are the channels
+// that were up a moment before.
+func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls.Channel) {
+	registered := make([]calls.Contact, len(contacts))
+	for i, c := range contacts {
+		registered[i] = calls.Contact{Account: c.Account, Source: c.Source, Agent: c.Agent}
+	}
+	j.Places.SetContacts(now, contacts, j.breakIn, j.failed)
+	j.raise(now, j.Calls.Contacts(now, registered), nil)
+	j.registered = j.registered[:0]
+	for _, c := range contacts {
+		j.registered = append(j.registered, c.Account)
+	}
+	for _, c := range up {
+		if c.Account != "" {
+			j.registered = append(j.registered, c.Account)
+		}
+	}
+}
+
+// Misbanned are the bans on spoofable evidence of protected addresses: of those
+// that were spoofed while it was not known, as before a start's first questions,
+// whom the PBX trusts.
+func (j *Judge) Misbanned(now time.Time) (list []incident.Ban) {
+	if j.Bans.Spoofable() == 0 {
+		return nil // no need to look at every home
+	}
+	for protected := range j.Places.Protected() {
+		for _, ban := range j.Bans.Within(now, protected) {
+			if ban.Spoofable() {
+				list = append(list, ban)
+			}
+		}
+	}
+	return list
+}

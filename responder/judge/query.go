@@ -1,0 +1,93 @@
+package judge
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// ScoreStatus is how an address, a network or an account stands now.
+type ScoreStatus struct {
+	score.Standing
+	Ban      *incident.Ban // that covers an address or a network
+	Why      string        // it is not banned lightly, when it is not
+	Channels int           // that an account has up
+	Held     string        // what is taken from an account for now; "" when nothing is
+	Rotated  time.Time     // when an account got its password from us
+}
+
+// Scores are the n keys of one kind nearest to a threshold, the nearest first.
+func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus) {
+	for _, s := range j.table.Standings(now, per, n) {
+		st := ScoreStatus{Standing: s}
+		if per == score.PerAccount {
+			st.Channels = j.Calls.Account(s.Key.Account)
+			st.Held = j.Contain.Held(s.Key.Account)
+			st.Rotated = j.Contain.Rotations.At(s.Key.Account)
+		} else {
+			if ban, ok := j.Bans.Covering(now, s.Key.Prefix); ok {
+				st.Ban = &ban
+			}
+			if st.Why = j.Places.Why(s.Key.Prefix); j.Places.Allowed(s.Key.Prefix) {
+				st.Why = "on the allow list"
+			}
+		}
+		list = append(list, st)
+	}
+	return list
+}
+
+// Accounts are the accounts that Asterisk has lately named: those with a
+// registration or a call, and those that score. It is what a person may want to
+// complete a name from.
+func (j *Judge) Accounts(now time.Time) []string {
+	names := slices.Clone(j.registered)
+	for _, s := range j.table.Standings(now, score.PerAccount, 1000) {
+		if !strings.HasPrefix(s.Key.Account, score.ManagerAccounts) {
+			names = append(names, s.Key.Account)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// maxPhones is how many of an account's phones are named.
+const maxPhones = 5
+
+// PhonesOf says, after a change of password, who still has the old one: where the
+// account's own phones are, the newest first, and what they call themselves.
+// Where the account has long been at home goes before where it merely succeeded,
+// which with a password that leaked is the thief's place, too; and a banned
+// address is no phone's.
+func (j *Judge) PhonesOf(now time.Time, account string) string {
+	var long, known []string
+	for _, p := range j.breakIn.Homes(account, now) {
+		if _, banned := j.Bans.Covering(now, p.Source); banned {
+			continue
+		}
+		phone := incident.PrefixText(p.Source)
+		if agent := j.Places.Agent(account, p.Source); agent != "" {
+			phone += fmt.Sprintf(" (User-Agent %s)", strconv.QuoteToGraphic(agent))
+		}
+		known = append(known, phone)
+		if j.Calls.Home(now, account, p.Source.Addr()) {
+			long = append(long, phone)
+		}
+	}
+	if len(long) > 0 {
+		known = long
+	}
+	if len(known) == 0 {
+		return "where its phones are is not known"
+	}
+	more := ""
+	if n := len(known) - maxPhones; n > 0 {
+		known, more = known[:maxPhones], fmt.Sprintf(" and %d more", n)
+	}
+	return "its phones that need the new password were last seen at " + strings.Join(known, ", ") + more
+}

@@ -1,0 +1,251 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// observe scores one observation and answers the thresholds it crosses. sign is
+// what the observation was made of, when it is about calls.
+func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
+	for _, v := range j.table.Observe(o) {
+		j.counters.Verdicts++
+		j.meters.verdict(v.Threshold.Name)
+		j.answer(&v, sign)
+	}
+}
+
+// answer plans what a verdict asks for and has it carried out.
+func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
+	f := j.facts(v, sign)
+	if decide.SameOffence(v, f) {
+		j.promote(v, *f.Banned)
+		return
+	}
+	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
+	switch {
+	case decide.NothingNew(steps, f):
+		j.counters.Muted++
+		j.redrop(v, *f.Banned)
+	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
+		j.counters.Muted++
+		for _, flow := range j.dropFlows(v, steps) {
+			j.effects.DropFlow(flow, j.policy.Ladder.Spoofable)
+		}
+	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
+		j.counters.Muted++
+	default:
+		j.open(v, sign, steps)
+	}
+}
+
+// open opens an incident. What cannot wait is carried out before anything is
+// recorded.
+func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
+	i := &incident.Incident{
+		At: v.At, Key: v.Key,
+		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: v.Reason,
+		Mode: incident.ModeOf(j.policy.Observe), Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
+	}
+	if sign != nil {
+		i.Reason += "; " + sign.Detail
+	}
+	for _, s := range steps {
+		if s.Ban.Prefix.IsValid() {
+			j.Bans.Put(s.Ban)
+			if s.Ban.Offence > 0 {
+				j.Offences.Add(s.Ban.Since, s.Ban.Prefix)
+			}
+		}
+	}
+	j.effects.Begin(i)
+	if decide.Compromised(steps) {
+		j.Places.Betrayed(i.Account)
+	}
+	j.dropFlows(v, steps)
+	j.counters.Incidents++
+	i.Evidence = j.evidence(v)
+	j.effects.Record(i)
+	for _, s := range i.Steps {
+		if s.Ban.Prefix.IsValid() && !s.Ban.Observed {
+			j.Bans.Put(s.Ban) // with the incident's number
+		}
+	}
+	if contain.AboutCalls(i) {
+		j.recordCalls(i, contain.Since(i))
+	}
+}
+
+// dropFlows are the flows that a plan drops.
+func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []incident.Flow) {
+	for _, s := range steps {
+		if s.State == incident.Intended && s.Flow.At.IsValid() {
+			j.flows.Add(v)
+			j.counters.Flows++
+			flows = append(flows, s.Flow)
+		}
+	}
+	return flows
+}
+
+// evidence is what a verdict rests on, with what it was read from as far as that
+// is still known; that of a break-in begins with the failures that made its
+// success one.
+func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
+	records := v.Evidence
+	if v.Cause.Signal == score.SuccessAfterFailures {
+		records = append(j.breakIn.Failures(v.Key.Account), records...)
+	}
+	list := make([]incident.Evidence, len(records))
+	for n, r := range records {
+		list[n].Record = r
+	}
+	for n, text := range j.table.Raws(records) {
+		raw := incident.Redact(text)
+		if len(text) == score.MaxRaw {
+			raw += "\r\n(cut off here)"
+		}
+		list[n].Raw = incident.Raw(raw)
+	}
+	return list
+}
+
+// facts is what a plan must know.
+func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
+	f := decide.Facts{
+		Target: j.Places.Narrow(decide.TargetOf(v), v), Observe: j.policy.Observe,
+		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows,
+	}
+	if sign != nil {
+		f.Channel = sign.Channel
+		if j.Calls.Home(v.At, sign.Account, v.Cause.Source) {
+			f.Home = "where " + sign.Account + " is at home: its calls are dealt with, its users not cut off"
+		}
+	}
+	if slices.Contains(j.policy.Playbooks[v.Threshold.Playbook], incident.StepRestrict) {
+		f.Networks, f.Unlimited = j.restriction(v)
+	}
+	if !f.Target.IsValid() {
+		return f
+	}
+	others, agent := j.Places.Phones(v.Cause.Account, v.Key.Prefix, v.Cause.Port)
+	if flow, ok := j.flows.Stale(v, others, agent); ok {
+		f.StaleFlow = &flow
+	}
+	f.Full = j.Bans.Full()
+	f.Allowed = j.Places.Allowed(f.Target)
+	f.Protected = j.Places.Why(f.Target)
+	f.Offences = j.Offences.Count(v.At, f.Target)
+	if ban, ok := j.Bans.Covering(v.At, f.Target); ok {
+		f.Banned = &ban
+	}
+	return f
+}
+
+// restriction is what the account of a verdict can be restricted to, or why it
+// is not.
+func (j *Judge) restriction(v *score.Verdict) (to []netip.Prefix, why string) {
+	account := decide.AccountOf(v)
+	longKnown := j.Calls.Homes(v.At, account)
+	to = slices.Clone(longKnown)
+	for _, p := range j.breakIn.Homes(account, v.At) {
+		to = append(to, event.NetworkPrefix(p.Source.Addr()))
+	}
+	slices.SortFunc(to, netip.Prefix.Compare)
+	to = slices.Compact(to)
+	if why = j.Contain.Restrictions.Objection(v, account, longKnown, to); why != "" {
+		return nil, why
+	}
+	return to, ""
+}
+
+// queued is how long after a ban its address may still be heard: what was in
+// Asterisk's queues when the drop took effect.
+const queued = 10 * time.Second
+
+// redrop drops an address again that is heard although it has long been banned:
+// somebody has taken our drop out of the kernel.
+func (j *Judge) redrop(v *score.Verdict, ban incident.Ban) {
+	if ban.Observed || v.At.Sub(ban.Since) < queued || ban.Scope == incident.ScopeSIP && v.Cause.Transport != event.UDP {
+		return
+	}
+	j.effects.Redrop(ban)
+}
+
+// weigh looks again at an address whose ban rests on spoofable evidence: proof
+// makes it a ban like any other, and one more failure after its end brings it
+// back.
+func (j *Judge) weigh(o *score.Observation) {
+	if o.Signal == score.SuccessfulAuth {
+		return
+	}
+	prefix := event.SourcePrefix(o.Source)
+	if ban, ok := j.Bans.Exact(o.At, prefix); ok {
+		if ban.Spoofable() && o.Proof == score.Proven {
+			if v := j.again(o, ban); v != nil && v.Proven {
+				j.promote(v, ban)
+			}
+		}
+		return
+	}
+	if ban, ok := j.Bans.Renewable(o.At, prefix); ok {
+		if v := j.again(o, ban); v != nil {
+			v.Reason = fmt.Sprintf("goes on after its ban: %s", ban.Reason)
+			j.answer(v, nil)
+		}
+	}
+}
+
+// promote makes a ban on spoofable evidence a proven one: of the same incident.
+func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
+	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil))
+	ban.Incident, ban.Step = was.Incident, was.Step
+	if ban.Step == incident.StepUnknown {
+		ban.Step = slices.Index(j.policy.Playbooks[v.Threshold.Playbook], incident.StepBan)
+	}
+	j.Bans.Put(ban)
+	j.Offences.Add(ban.Since, ban.Prefix)
+	if !ban.Observed {
+		j.counters.Proved++
+		j.effects.Promote(ban)
+	}
+}
+
+// again is a verdict like the one that brought a ban about, on the evidence as
+// it stands; nil when the observation counts nothing for its threshold.
+func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
+	t := j.thresholdOf(was.Origin)
+	if t == nil || t.Per != score.PerSource || t.Points[o.Signal] == 0 {
+		return nil
+	}
+	key := score.Key{Per: score.PerSource, Prefix: was.Prefix}
+	evidence := j.table.Evidence(key)
+	if len(evidence) == 0 {
+		return nil
+	}
+	v := &score.Verdict{
+		At: o.At, Key: key, Threshold: t, Reason: was.Reason,
+		Cause: evidence[len(evidence)-1], Evidence: evidence,
+	}
+	proven := 0
+	for _, e := range evidence {
+		if o.At.Sub(e.At) >= t.Within {
+			continue
+		}
+		v.Score += t.Points[e.Signal]
+		if e.Proof == score.Proven {
+			proven += t.Points[e.Signal]
+		}
+	}
+	v.Proven = o.Proof == score.Proven && proven >= t.Score
+	return v
+}

@@ -1,0 +1,253 @@
+// Package places knows which addresses are not banned lightly: the operator's
+// allow list, never banned at all, and the protected ones, which the PBX itself
+// trusts and which only proven evidence can ban.
+//
+// It is pure and has no lock: its owner calls it from one goroutine at a time.
+package places
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/gaissmai/bart"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// maxSources bounds the addresses that phones protect, and the homes: each has an
+// account's password, so that there are as many as there are places in use.
+const maxSources = 1 << 16
+
+// Places is where phones are at home and whom the PBX speaks to.
+type Places struct {
+	allow *bart.Lite
+	// carriers are whom Asterisk's configuration speaks to, and why.
+	carriers *bart.Table[string]
+	// phones are the accounts in use at an address, by source key.
+	phones *bart.Table[[]phone]
+	// homes are where accounts have proved to be in use, by source key, with one
+	// of them: whoever switches a phone off must be able to switch it on again.
+	homes *bart.Table[string]
+	// agents is what the phones of an account called themselves at an address,
+	// also after their registration ran out: a phone with a wrong password has
+	// none.
+	agents map[agentKey]string
+	met    bool // Asterisk's registrations have been taken in before
+}
+
+// phone is one account in use at an address.
+type phone struct {
+	account string
+	port    uint16
+	agent   string // what it calls itself; "" when Asterisk does not say
+}
+
+// New makes Places with an allow list.
+func New(allow []netip.Prefix) *Places {
+	p := &Places{carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, homes: &bart.Table[string]{}, agents: map[agentKey]string{}}
+	p.SetAllow(allow)
+	return p
+}
+
+// SetAllow replaces the allow list.
+func (p *Places) SetAllow(allow []netip.Prefix) {
+	p.allow = &bart.Lite{}
+	for _, prefix := range allow {
+		p.allow.Insert(prefix.Masked())
+	}
+}
+
+// Allowed says whether the allow list covers all of prefix. An allowed address
+// inside a banned prefix is let through by the kernel, which asks the allow
+// list first.
+func (p *Places) Allowed(prefix netip.Prefix) bool {
+	return prefix.IsValid() && p.allow.LookupPrefix(prefix)
+}
+
+// Why is why the PBX itself trusts all of prefix; "" when it does not.
+func (p *Places) Why(prefix netip.Prefix) string {
+	if why, ok := p.carriers.LookupPrefix(prefix); prefix.IsValid() && ok {
+		return why
+	}
+	if phones, ok := p.phones.Get(prefix); ok {
+		return whyPhones(phones)
+	}
+	if account, ok := p.homes.Get(prefix); ok {
+		return whyHome(account)
+	}
+	return ""
+}
+
+func whyHome(account string) string { return "home of " + account }
+
+func whyPhones(phones []phone) string {
+	if len(phones) == 1 {
+		return "registered contact of " + phones[0].account
+	}
+	return fmt.Sprintf("registered contact of %s and %d more", phones[0].account, len(phones)-1)
+}
+
+// Protected yields every protected address, and why it is one.
+func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
+	return func(yield func(netip.Prefix, string) bool) {
+		for prefix, why := range p.carriers.All() {
+			if !yield(prefix, why) {
+				return
+			}
+		}
+		for prefix, phones := range p.phones.All() {
+			if !yield(prefix, whyPhones(phones)) {
+				return
+			}
+		}
+		for prefix, account := range p.homes.All() {
+			if _, registered := p.phones.Get(prefix); !registered && !yield(prefix, whyHome(account)) {
+				return
+			}
+		}
+	}
+}
+
+// overlaps says whether a protected address lies in prefix, or prefix in one.
+func (p *Places) overlaps(prefix netip.Prefix) bool {
+	return p.carriers.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.homes.OverlapsPrefix(prefix)
+}
+
+// Objection is why a person should not ban a prefix: an allowed or a protected
+// address lies in it; "" when nothing speaks against it.
+func (p *Places) Objection(prefix netip.Prefix) string {
+	if p.allow.OverlapsPrefix(prefix) {
+		return incident.PrefixText(prefix) + " is on the allow list, or holds an address that is"
+	}
+	if !p.overlaps(prefix) {
+		return ""
+	}
+	for protected, why := range p.Protected() {
+		if prefix.Overlaps(protected) {
+			return incident.PrefixText(protected) + " is protected: " + why
+		}
+	}
+	return ""
+}
+
+// Narrow is what of a verdict's target may be banned: of a network that holds a
+// protected address, the verdict's own address alone.
+func (p *Places) Narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
+	if v.Key.Per == score.PerNetwork && p.overlaps(target) {
+		return event.SourcePrefix(v.Cause.Source)
+	}
+	return target
+}
+
+// SetCarriers takes whom Asterisk's configuration speaks to.
+func (p *Places) SetCarriers(list []Carrier) {
+	p.carriers = &bart.Table[string]{}
+	for _, c := range list {
+		if c.Prefix.IsValid() && c.Prefix.Bits() > 0 {
+			p.carriers.Insert(c.Prefix.Masked(), c.Why)
+		}
+	}
+}
+
+// Failed says whether an account failed at an address, by evidence as good as
+// least at least.
+type Failed func(account string, source netip.Addr, least score.Proof) bool
+
+// SetContacts takes the registrations that Asterisk holds. One protects its
+// address where the account is at home there; of an account nothing is known of,
+// as at the very first start, it shows where home is. A thief's own registration
+// does neither: what others did to the account is known by then, and failed says
+// whether the address itself has failed for it, for certain or perhaps. Only of
+// the first registrations that a daemon is given it does not matter that others
+// are guessing: they may well be older than the daemon.
+//
+// The address of a registration is the one its Via names (res_pjsip_registrar.c,
+// via_addr), which its sender can make up. It must have the account's password
+// for that, and gains no more than that spoofable evidence does not ban the
+// address.
+func (p *Places) SetContacts(now time.Time, contacts []Contact, known *score.BreakIn, failed Failed) {
+	p.phones = &bart.Table[[]phone]{}
+	for _, c := range contacts {
+		if !c.Source.IsValid() {
+			continue
+		}
+		if !known.Tracks(c.Account) || !p.met && !known.Used(c.Account) && !failed(c.Account, c.Source, score.Spoofable) {
+			known.Know(c.Account, c.Source, now)
+		}
+		if known.Knows(c.Account, c.Source, now) && !failed(c.Account, c.Source, score.Proven) {
+			p.addPhone(phone{c.Account, c.Port, c.Agent}, c.Source)
+		}
+	}
+	p.forgetHomes(func(at netip.Prefix, account string) bool {
+		return !known.Knows(account, at.Addr(), now) || failed(account, at.Addr(), score.Proven)
+	})
+	p.met = true
+	p.learnAgents(contacts)
+}
+
+// Succeeded protects the address of a proven success at a known place: as that
+// of a phone until the registrations are taken again, as a home for as long as
+// the account is known there. It allocates nothing for one that is known.
+func (p *Places) Succeeded(o *score.Observation, failed Failed) {
+	prefix := event.SourcePrefix(o.Source)
+	_, home := p.homes.Get(prefix)
+	phones, _ := p.phones.Get(prefix)
+	settled := slices.ContainsFunc(phones, func(p phone) bool { return p.account == string(o.Account) })
+	if home && settled {
+		return
+	}
+	account := string(o.Account)
+	if failed(account, o.Source, score.Proven) {
+		return
+	}
+	if !home && p.homes.Size() < maxSources {
+		p.homes.Insert(prefix, account)
+	}
+	if !settled {
+		p.addPhone(phone{account: account, port: o.Port}, o.Source)
+	}
+}
+
+func (p *Places) addPhone(is phone, source netip.Addr) {
+	prefix := event.SourcePrefix(source)
+	if at, known := p.phones.Get(prefix); known || p.phones.Size() < maxSources {
+		p.phones.Insert(prefix, append(at, is))
+	}
+}
+
+// Betrayed ends the protection that an account gave: a thief has it, too.
+func (p *Places) Betrayed(account string) {
+	its := func(p phone) bool { return p.account == account }
+	left := map[netip.Prefix][]phone{}
+	for at, phones := range p.phones.All() {
+		if slices.ContainsFunc(phones, its) {
+			left[at] = slices.DeleteFunc(phones, its)
+		}
+	}
+	for at, phones := range left {
+		if len(phones) == 0 {
+			p.phones.Delete(at)
+		} else {
+			p.phones.Insert(at, phones)
+		}
+	}
+	p.forgetHomes(func(_ netip.Prefix, of string) bool { return of == account })
+}
+
+// forgetHomes removes the homes that are none any more.
+func (p *Places) forgetHomes(gone func(at netip.Prefix, account string) bool) {
+	var left []netip.Prefix
+	for at, account := range p.homes.All() {
+		if gone(at, account) {
+			left = append(left, at)
+		}
+	}
+	for _, at := range left {
+		p.homes.Delete(at)
+	}
+}

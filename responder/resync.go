@@ -1,0 +1,51 @@
+package responder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// Resync rebuilds from Asterisk what its events report: the accounts, the
+// channels that are up and the registrations; then whom its configuration speaks
+// to.
+func (e *Engine) Resync(ctx context.Context) error {
+	now := time.Now()
+	accounts, err := e.parts.Inventory.Accounts(ctx)
+	if err != nil {
+		return fmt.Errorf("list accounts: %w", err)
+	}
+	e.with(func() {
+		e.judge.Calls.List(accounts)
+		e.judge.Calls.Ask()
+	})
+	up, err := e.parts.Inventory.Channels(ctx)
+	if err != nil {
+		return fmt.Errorf("list channels: %w", err)
+	}
+	e.with(func() { e.judge.Calls.Rebuild(now, up) })
+	contacts, err := e.parts.Inventory.Contacts(ctx)
+	if err != nil {
+		return fmt.Errorf("list registrations: %w", err)
+	}
+	e.with(func() { e.judge.SetContacts(now, contacts, up) })
+	carriers, err := e.parts.Inventory.Carriers(ctx)
+	if err != nil {
+		err = fmt.Errorf("list carriers: %w", err)
+	}
+	if err == nil || len(carriers) > 0 {
+		e.with(func() { e.judge.Places.SetCarriers(carriers) })
+	}
+	return errors.Join(err, e.releaseProtected(now))
+}
+
+// releaseProtected releases the bans on spoofable evidence of protected
+// addresses.
+func (e *Engine) releaseProtected(now time.Time) error {
+	var list []incident.Ban
+	e.with(func() { list = e.judge.Misbanned(now) })
+	return e.Bans.Release(now, list, "protected, and the evidence can be spoofed")
+}

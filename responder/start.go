@@ -1,0 +1,155 @@
+package responder
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
+)
+
+// start takes over what the ledger and the kernel remember. The kernel keeps
+// dropping meanwhile. Whatever the ledger cannot tell is logged, and the start
+// goes on without it.
+func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) error {
+	l := e.parts.Ledger
+	places, err := l.Places(ctx, now.Add(-policy.BreakIn.Remember))
+	e.doubt(err, "the known places")
+	for _, p := range places {
+		e.judge.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
+	}
+	rotations, err := l.Rotations(ctx, now.Add(-contain.Grace))
+	e.doubt(err, "the changed passwords")
+	for account, at := range rotations {
+		e.judge.Contain.Rotations.Set(account, at)
+	}
+	e.restoreHabits(ctx, now)
+	e.restoreHolds(ctx, now)
+	offences, err := l.Offences(ctx, now.Add(-policy.Ladder.Forget))
+	e.doubt(err, "the offences")
+	for _, o := range offences {
+		e.judge.Offences.Set(o.Prefix, o.Number, o.Last)
+	}
+	if err := e.restoreBans(ctx, now); err != nil {
+		return err
+	}
+	e.resume(ctx, now)
+	return nil
+}
+
+func (e *Engine) doubt(err error, what string) {
+	if err != nil {
+		e.parts.Log.Error().Err(err).Msg("the ledger did not give " + what + ": going on without")
+	}
+}
+
+func (e *Engine) restoreHabits(ctx context.Context, now time.Time) {
+	rows, err := e.parts.Ledger.Habits(ctx)
+	e.doubt(err, "the habits")
+	habits := make([]calls.Habit, len(rows))
+	for i, h := range rows {
+		habits[i] = calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last}
+	}
+	e.judge.Calls.Recall(now, habits)
+}
+
+func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
+	holds, err := e.parts.Ledger.Holds(ctx)
+	e.doubt(err, "the locks and restrictions")
+	for _, h := range holds {
+		switch h.Kind {
+		case incident.HoldLock:
+			e.judge.Contain.Locks.Restore(h.Account, h.Value)
+		case incident.HoldRestriction:
+			e.judge.Contain.Restrictions.Restore(now, h.Account, contain.ParseNetworks(h.Value), h.Since)
+		}
+	}
+}
+
+// restoreBans brings the bans of the ledger and those of the kernel together. In
+// mode observe nothing is dropped.
+func (e *Engine) restoreBans(ctx context.Context, now time.Time) error {
+	list, err := e.parts.Ledger.Bans(ctx, now)
+	e.doubt(err, "all of the bans")
+	was := bans.Remembered{Bans: list, Partial: err != nil}
+	if e.observe {
+		bans.Restore(now, e.judge.Bans, e.parts.Ledger, was, e.judge.Places.Allowed)
+		return nil
+	}
+	return bans.Load(now, e.judge.Bans, e.parts.Firewall, e.parts.Ledger, was, e.judge.Places.Allowed)
+}
+
+const (
+	// finishWithin is how old an incident may be whose steps are still carried out
+	// after a restart. What was decided longer ago is for a person to look at,
+	// since the account may have changed hands since.
+	finishWithin = time.Hour
+	// deliverWithin is the same for informing somebody, which is retried for a day
+	// while the daemon runs.
+	deliverWithin = 24 * time.Hour
+)
+
+// resume deals with the steps that a crash left open: the bans among them are in
+// force again by now; of a recent incident the rest is carried out once there is
+// a connection; what remains is reported.
+func (e *Engine) resume(ctx context.Context, now time.Time) {
+	steps, err := e.parts.Ledger.OpenSteps(ctx)
+	e.doubt(err, "the unfinished steps")
+	var recent []int64
+	for _, s := range steps {
+		row, err := e.parts.Ledger.Incident(ctx, s.Incident)
+		switch {
+		case s.Step.Step == incident.StepBan && e.drops(now, s.Target):
+			s.State, s.Detail = incident.Done, "in force since the restart"
+		case err == nil && !e.observe && e.canFinish(s.Step.Step, now.Sub(row.At)):
+			if !slices.Contains(recent, s.Incident) {
+				recent = append(recent, s.Incident)
+			}
+			continue
+		default:
+			s.State, s.Detail = incident.Failed, "the daemon ended before this was finished: check it"
+			e.parts.Log.Error().Int64("incident", s.Incident).Str("step", string(s.Step.Step)).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
+		}
+		e.parts.Ledger.PutStep(s.Incident, s.N, s.StartedAt, s.Step)
+	}
+	for _, id := range recent {
+		e.finish(ctx, now, id)
+	}
+}
+
+// canFinish names the steps that do no harm when they are done twice, of an
+// incident that is not too old for them.
+func (e *Engine) canFinish(kind incident.StepKind, age time.Duration) bool {
+	switch kind {
+	case incident.StepHangup, incident.StepRotate, incident.StepExpireContacts:
+		return age < finishWithin
+	case incident.StepNotify:
+		return age < deliverWithin && e.parts.Notifier != nil
+	}
+	return false
+}
+
+// drops says whether a target is banned.
+func (e *Engine) drops(now time.Time, target string) bool {
+	prefix, err := incident.ParsePrefix(target)
+	if err != nil {
+		return false
+	}
+	_, ok := e.judge.Bans.Covering(now, prefix)
+	return ok
+}
+
+// finish gives what is left of an incident to the workers.
+func (e *Engine) finish(ctx context.Context, now time.Time, id int64) {
+	i, err := e.parts.Ledger.Incident(ctx, id)
+	if err != nil {
+		e.doubt(err, "an unfinished incident")
+		return
+	}
+	e.parts.Log.Warn().Int64("incident", id).Str("account", i.Account).Msg("an incident was not finished before the daemon ended: going on with it")
+	e.with(func() { e.employ(now, &i) })
+}
