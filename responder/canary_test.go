@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // manager is a security event of a login to the manager interface.
@@ -25,7 +25,7 @@ func TestCanaryIsHeardAndNotScored(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	late, _ := h.Canary()
 	name, heard := h.Canary()
-	if !strings.HasPrefix(late, responder.CanaryName) || late == name {
+	if !strings.HasPrefix(late, intake.CanaryName) || late == name {
 		t.Fatalf("names %q, %q", late, name)
 	}
 	for range 100 {
@@ -45,7 +45,7 @@ func TestCanaryIsHeardAndNotScored(t *testing.T) {
 	if c := h.Counters(); c.Observations != 0 || c.Incidents != 0 {
 		t.Errorf("canaries were scored: %+v", c)
 	}
-	if h.CanaryHeard(responder.SensorAMI).IsZero() || !h.CanaryHeard(responder.SensorLog).IsZero() {
+	if h.CanaryHeard(intake.SensorAMI).IsZero() || !h.CanaryHeard(intake.SensorLog).IsZero() {
 		t.Error("the wrong sensor heard it")
 	}
 }
@@ -55,7 +55,7 @@ func TestFalseCanaryIsScored(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	_, heard := h.Canary()
 	for i := range 5 {
-		h.hear(t, noon, manager("InvalidAccountID", fmt.Sprintf("%sGUESS%d", responder.CanaryName, i)))
+		h.hear(t, noon, manager("InvalidAccountID", fmt.Sprintf("%sGUESS%d", intake.CanaryName, i)))
 	}
 	select {
 	case <-heard:

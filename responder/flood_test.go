@@ -10,7 +10,8 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // A million events of forged sources, most of which cross a threshold: memory
@@ -22,8 +23,8 @@ func TestFloodOfForgedSources(t *testing.T) {
 		events = 40_000
 	}
 	h := newHouse(t, guessing(3))
-	h.pbx.trusted = []responder.Protected{{Prefix: netip.MustParsePrefix("198.18.0.0/15"), Why: "identify of carrier"}}
-	if err := h.Resync(t.Context()); err != nil {
+	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("198.18.0.0/15"), Why: "identify of carrier"}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	before := heap()
@@ -36,7 +37,7 @@ func TestFloodOfForgedSources(t *testing.T) {
 		if connected {
 			e.Transport = event.TCP
 		}
-		h.Report(now, responder.SensorAMI, e)
+		h.Report(now, intake.SensorAMI, e)
 	}
 	start, worst := time.Now(), time.Duration(0)
 	for n := range events {
@@ -58,18 +59,18 @@ func TestFloodOfForgedSources(t *testing.T) {
 	}
 	perEvent := time.Since(start) / time.Duration(events)
 	for range 3000 { // the lane's work
-		if b, ok := h.wall.ban(real); ok && !b.Claimed() {
+		if b, ok := h.wall.ban(real); ok && !b.Spoofable() {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
 	end := noon.Add(time.Duration(events) * 60 * time.Microsecond)
 	claimed, full := 0, ""
-	for _, b := range h.Bans(end) {
+	for _, b := range h.Bans.List(end) {
 		if strings.HasPrefix(b.Prefix.String(), "198.18.") {
 			t.Errorf("the carrier is banned: %s", b.Prefix)
 		}
-		if b.Claimed() {
+		if b.Spoofable() {
 			claimed++
 		} else {
 			full += b.Prefix.String()

@@ -29,7 +29,7 @@ func ordinary() []byte {
 // player hands the same blocks to a responder over and over, each round a
 // second later.
 type player struct {
-	h    *responder.Responder
+	h    *responder.Engine
 	text []byte
 	src  *bytes.Reader
 	r    *ami.Reader
@@ -43,7 +43,7 @@ func newPlayer(tb testing.TB, text []byte) *player {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = l.Close() })
-	h, err := responder.New(noon, guessing(3), responder.Parts{Firewall: &wall{}, PBX: &exchange{}, Ledger: l, Log: zerolog.Nop()})
+	h, err := responder.New(tb.Context(), noon, guessing(3), responder.Parts{Firewall: &wall{}, Calls: &exchange{}, Accounts: &exchange{}, Inventory: &exchange{}, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		tb.Fatal(err)
 	}

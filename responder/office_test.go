@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 const office = "198.51.100.10"
@@ -18,11 +18,11 @@ func sharedOffice(t *testing.T, accounts ...string) *house {
 	t.Helper()
 	h := newHouse(t, guessing(3))
 	for i, a := range accounts {
-		h.pbx.contacts = append(h.pbx.contacts, responder.Contact{
+		h.pbx.contacts = append(h.pbx.contacts, places.Contact{
 			Account: a, Source: netip.MustParseAddr(office), Port: uint16(5070 + i), Agent: "Snom " + a,
 		})
 	}
-	if err := h.Resync(t.Context()); err != nil {
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	h.challenged(noon, office, "1/a") // the nonce of failure
@@ -190,12 +190,12 @@ func TestAnswersAstray(t *testing.T) {
 // While nothing over UDP is proof, it is said, and for how long.
 func TestUnprovenIsTold(t *testing.T) {
 	h := newHouse(t, guessing(3))
-	if left := h.Unproven(noon); left != 0 {
+	if left := h.Senses(noon).ProofSuspended; left != 0 {
 		t.Errorf("for %s before anything was missed", left)
 	}
 	h.answered(noon, netip.Addr{}, "")
 	for after, want := range map[time.Duration]time.Duration{0: 10 * time.Minute, 9 * time.Minute: time.Minute, 10 * time.Minute: 0, time.Hour: 0} {
-		if left := h.Unproven(noon.Add(after)); left != want {
+		if left := h.Senses(noon.Add(after)).ProofSuspended; left != want {
 			t.Errorf("%s after: for %s, want %s", after, left, want)
 		}
 	}
@@ -228,7 +228,7 @@ func TestSixPhonesForTenMinutes(t *testing.T) {
 			dropped = at.Add(2 * time.Minute)
 		}
 		if second%60 == 0 {
-			h.Tidy(at)
+			h.Prune(at)
 		}
 		if bans := h.scopes(at); bans != "" {
 			t.Fatalf("after %d s: banned %s", second, bans)

@@ -11,8 +11,13 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -80,7 +85,7 @@ func TestForgiveness(t *testing.T) {
 	offend := func(at time.Time) int {
 		h.hear(t, at, []byte(proven(failures("1002", "192.0.2.66", 3))))
 		h.settled(t)
-		for _, b := range h.Bans(at) {
+		for _, b := range h.Bans.List(at) {
 			if b.Prefix == villain {
 				return b.Offence
 			}
@@ -90,13 +95,13 @@ func TestForgiveness(t *testing.T) {
 	if n := offend(now); n != 1 {
 		t.Fatalf("offence %d", n)
 	}
-	if _, n, err := h.Unban(villain, false, 7); err != nil || n != 0 {
+	if _, n, err := h.Bans.Unban(villain, false, 7); err != nil || n != 0 {
 		t.Fatalf("forgiven %d, %v", n, err)
 	}
 	if n := offend(now.Add(time.Minute)); n != 2 {
 		t.Errorf("after a release it was offence %d, want 2", n)
 	}
-	if released, n, err := h.Unban(villain, true, 7); err != nil || n != 2 || len(released) != 1 {
+	if released, n, err := h.Bans.Unban(villain, true, 7); err != nil || n != 2 || len(released) != 1 {
 		t.Errorf("released %v, forgiven %d, %v", released, n, err)
 	}
 	if n := offend(now.Add(2 * time.Minute)); n != 1 {
@@ -111,13 +116,13 @@ func TestForgiveness(t *testing.T) {
 	}
 	memory.Close()
 	// A network forgives all in it, banned or not.
-	if _, _, err := h.Unban(villain, false, 7); err != nil {
+	if _, _, err := h.Bans.Unban(villain, false, 7); err != nil {
 		t.Fatal(err)
 	}
-	if _, n, err := h.Unban(villains, true, 7); err != nil || n != 1 {
+	if _, n, err := h.Bans.Unban(villains, true, 7); err != nil || n != 1 {
 		t.Errorf("forgiven %d, %v", n, err)
 	}
-	if _, _, err := h.Unban(villains, false, 7); !errors.Is(err, responder.ErrRefused) {
+	if _, _, err := h.Bans.Unban(villains, false, 7); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("what is not banned is released: %v", err)
 	}
 	want := []string{"unban 192.0.2.66", "unban 192.0.2.66 2 offences forgotten", "unban 192.0.2.66", "unban 192.0.2.0/24 1 offence forgotten"}
@@ -132,8 +137,8 @@ func TestUnbanAll(t *testing.T) {
 	h := newHouseAt(t, now, guessing(3))
 	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
 	h.settled(t)
-	released, n, err := h.UnbanAll(true, 0)
-	if err != nil || len(released) != 2 || n != 2 || len(h.wall.dropped()) != 0 || len(h.Bans(now)) != 0 {
+	released, n, err := h.Bans.UnbanAll(true, 0)
+	if err != nil || len(released) != 2 || n != 2 || len(h.wall.dropped()) != 0 || len(h.Bans.List(now)) != 0 {
 		t.Errorf("released %v, forgiven %d, %v; dropped %v", released, n, err, h.wall.dropped())
 	}
 	if got := h.actions(t); !slices.Equal(got, []string{"unban all 2 bans"}) {
@@ -144,17 +149,17 @@ func TestUnbanAll(t *testing.T) {
 func TestOrdersOnAccounts(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	ctx := t.Context()
-	if detail, err := h.Rotate(ctx, "1002", 7); err != nil || detail != "changed; where its phones are is not known" {
+	if detail, err := h.Accounts.Rotate(ctx, "1002", 7); err != nil || detail != "changed; where its phones are is not known" {
 		t.Errorf("rotate: %q, %v", detail, err)
 	}
-	if _, err := h.Hangup(ctx, "1002", 7); err != nil {
+	if _, err := h.Accounts.Hangup(ctx, "1002", 7); err != nil {
 		t.Error(err)
 	}
-	if detail, err := h.ExpireContacts(ctx, "1002", 7); err != nil || detail != "none thrown out" {
+	if detail, err := h.Accounts.ExpireContacts(ctx, "1002", 7); err != nil || detail != "none thrown out" {
 		t.Errorf("expire: %q, %v", detail, err)
 	}
 	for _, account := range []string{"", "AMI/admin"} {
-		if _, err := h.Rotate(ctx, account, 7); !errors.Is(err, responder.ErrRefused) {
+		if _, err := h.Accounts.Rotate(ctx, account, 7); !errors.Is(err, incident.ErrRefused) {
 			t.Errorf("rotate %q: %v", account, err)
 		}
 	}
@@ -164,7 +169,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	}
 	p := guessing(3)
 	p.Observe = true
-	if _, err := newHouse(t, p).Hangup(ctx, "1002", 7); !errors.Is(err, responder.ErrRefused) {
+	if _, err := newHouse(t, p).Accounts.Hangup(ctx, "1002", 7); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("mode observe hangs up: %v", err)
 	}
 }
@@ -172,28 +177,28 @@ func TestOrdersOnAccounts(t *testing.T) {
 func TestStandings(t *testing.T) {
 	h := newHouse(t, guessing(10))
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 7)+failures("1003", "203.0.113.9", 2)))
-	list := h.Standings(noon.Add(time.Second), score.PerSource, 10)
+	list := h.Scores(noon.Add(time.Second), score.PerSource, 10)
 	if len(list) != 2 || list[0].Key.String() != "192.0.2.66" || list[0].Share() != 0.7 || list[0].Ban != nil {
 		t.Fatalf("standings: %+v", list)
 	}
-	if _, err := h.Ban(villains, time.Time{}, "", false, 0); err != nil {
+	if _, err := h.Bans.Ban(villains, time.Time{}, "", false, 0); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := h.Allow([]netip.Prefix{netip.MustParsePrefix("203.0.113.9/32")}); err != nil {
 		t.Fatal(err)
 	}
-	list = h.Standings(noon.Add(time.Second), score.PerSource, 10)
+	list = h.Scores(noon.Add(time.Second), score.PerSource, 10)
 	if len(list) != 2 || list[0].Ban == nil || list[0].Ban.Prefix != villains || list[1].Why != "on the allow list" {
 		t.Errorf("standings: %+v", list)
 	}
-	if n := len(h.Standings(noon.Add(time.Second), score.PerSource, 1)); n != 1 {
+	if n := len(h.Scores(noon.Add(time.Second), score.PerSource, 1)); n != 1 {
 		t.Errorf("asked for one, got %d", n)
 	}
-	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
-	if err := h.Resync(t.Context()); err != nil {
+	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	if got := h.Accounts(noon); !slices.Equal(got, []string{"1001"}) && !slices.Equal(got, []string{"1001", "1002", "1003"}) {
+	if got := h.AccountNames(noon); !slices.Equal(got, []string{"1001"}) && !slices.Equal(got, []string{"1001", "1002", "1003"}) {
 		t.Errorf("accounts: %v", got)
 	}
 	if got := h.Protected(); len(got) != 1 || got[0].Why != "registered contact of 1001" {
@@ -202,15 +207,15 @@ func TestStandings(t *testing.T) {
 }
 
 // again is a responder over the same ledger, kernel and PBX, as after a crash.
-func (h *house) again(t *testing.T, now time.Time, p responder.Policy) *responder.Responder {
+func (h *house) again(t *testing.T, now time.Time, p judge.Policy) *responder.Engine {
 	t.Helper()
 	return h.over(t, now, p, h.wall)
 }
 
 // over is again with another kernel.
-func (h *house) over(t *testing.T, now time.Time, p responder.Policy, kernel responder.Firewall) *responder.Responder {
+func (h *house) over(t *testing.T, now time.Time, p judge.Policy, kernel bans.Firewall) *responder.Engine {
 	t.Helper()
-	r, err := responder.New(now, p, responder.Parts{Firewall: kernel, PBX: h.pbx, Ledger: h.ledger, Log: zerolog.Nop()})
+	r, err := responder.New(t.Context(), now, p, responder.Parts{Firewall: kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Ledger: h.ledger, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,15 +248,15 @@ func TestUnfinishedStepsAfterACrash(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, guessing(3))
 			now := time.Now()
-			h.ledger.PutBan(ledger.Ban{Prefix: villain, Since: now})
-			steps := []ledger.Step{{N: 0, Step: "ban", Target: "192.0.2.66", State: "intended"}}
-			for n, kind := range []string{"hangup", "rotate", "expire-contacts"} {
-				steps = append(steps, ledger.Step{N: n + 1, Step: kind, Target: "1002", State: "intended"})
+			h.ledger.PutBan(incident.Ban{Prefix: villain, Since: now})
+			steps := []incident.Step{{Step: "ban", Target: "192.0.2.66", State: "intended"}}
+			for _, kind := range []incident.StepKind{"hangup", "rotate", "expire-contacts"} {
+				steps = append(steps, incident.Step{Step: kind, Target: "1002", State: "intended"})
 			}
-			id := h.ledger.PutIncident(ledger.Incident{
-				At: now.Add(-tc.after), KeyKind: "account", KeyValue: "1002", Account: "1002",
+			id := h.ledger.PutIncident(&incident.Incident{
+				At: now.Add(-tc.after), Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002",
 				Source: villain.Addr(), Threshold: "break-in", Steps: steps,
-				Evidence: []ledger.Evidence{{At: now, Signal: "InvalidPassword", Transport: "UDP", Proof: "claimed"}},
+				Evidence: []incident.Evidence{{Record: score.Record{At: now, Signal: score.InvalidPassword, Transport: event.UDP}}},
 			})
 			p := guessing(3)
 			p.Observe = tc.mode
@@ -263,7 +268,7 @@ func TestUnfinishedStepsAfterACrash(t *testing.T) {
 			}
 			var got []string
 			for _, s := range i.Steps {
-				got = append(got, s.Step+" "+s.State)
+				got = append(got, string(s.Step)+" "+string(s.State))
 			}
 			if g := strings.Join(got, ", "); g != tc.want {
 				t.Errorf("steps: %s, want %s", g, tc.want)
@@ -283,28 +288,31 @@ func TestToldAfterARestart(t *testing.T) {
 	} {
 		h := newHouse(t, guessing(3))
 		now, pager := time.Now(), &outside{}
-		id := h.ledger.PutIncident(ledger.Incident{
-			At: now.Add(-after), KeyKind: "account", KeyValue: "1002", Account: "1002", Threshold: "break-in",
-			Steps: []ledger.Step{{N: 0, Step: "rotate", Target: "1002", State: "intended"}, {N: 1, Step: "notify", Target: "operator", State: "intended"}},
+		id := h.ledger.PutIncident(&incident.Incident{
+			At: now.Add(-after), Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Threshold: "break-in",
+			Steps: []incident.Step{{Step: "rotate", Target: "1002", State: "intended"}, {Step: "notify", Target: "operator", State: "intended"}},
 		})
-		r, err := responder.New(now, guessing(3), responder.Parts{Firewall: h.wall, PBX: h.pbx, Notifier: pager, Ledger: h.ledger, Log: zerolog.Nop()})
+		r, err := responder.New(t.Context(), now, guessing(3), responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Notifier: pager, Ledger: h.ledger, Log: zerolog.Nop()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := &house{Responder: r, wall: h.wall, pbx: h.pbx, ledger: h.ledger}
+		again := &house{Engine: r, wall: h.wall, pbx: h.pbx, ledger: h.ledger}
 		again.run(t)
 		if after < 24*time.Hour {
-			pager.answer(t, responder.Intended, "mail: not yet")
+			pager.answer(t, incident.Intended, "mail: not yet")
 		}
 		row, err := h.ledger.Incident(t.Context(), id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := row.Steps[0].Step + " " + row.Steps[0].State + ", " + row.Steps[1].Step + " " + row.Steps[1].State; got != want {
+		if got := text(row.Steps[0]) + ", " + text(row.Steps[1]); got != want {
 			t.Errorf("after %s: %s, want %s", after, got, want)
 		}
 	}
 }
+
+// text is a step with its state.
+func text(s incident.Step) string { return string(s.Step) + " " + string(s.State) }
 
 // The owner's phone has the old secret still, after a restart of the daemon as
 // before it.
@@ -312,11 +320,11 @@ func TestGraceOutlivesARestart(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	now := time.Now()
 	h.ledger.PutPlace(ledger.Place{Account: "1002", Prefix: netip.MustParsePrefix("198.51.100.10/32"), LastSuccess: now})
-	h.ledger.PutIncident(ledger.Incident{At: now, Steps: []ledger.Step{{Step: "rotate", Target: "1002", State: "done", StartedAt: now}}})
+	h.ledger.PutIncident(&incident.Incident{At: now, Steps: []incident.Step{{Step: "rotate", Target: "1002", State: "done"}}})
 	p := guessing(3)
 	p.BreakIn.Remember = 30 * 24 * time.Hour
 	r := h.again(t, now, p)
-	h.Responder = r
+	h.Engine = r
 	h.hear(t, now.Add(time.Minute), []byte(failures("1002", "198.51.100.10", 5)+failures("1002", "192.0.2.66", 3)))
 	h.settled(t)
 	if got := h.wall.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {

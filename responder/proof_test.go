@@ -10,15 +10,16 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
-	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // scopes are the bans in force with their scopes, in order.
 func (h *house) scopes(now time.Time) string {
 	var list []string
-	for _, b := range h.Bans(now) {
+	for _, b := range h.Bans.List(now) {
 		list = append(list, fmt.Sprintf("%s %s #%d", b.Prefix, b.Scope, b.Offence))
 	}
 	slices.Sort(list)
@@ -40,7 +41,7 @@ func TestClaimedEvidence(t *testing.T) {
 		if got := h.scopes(now.Add(time.Second)); got != "192.0.2.66/32 sip #0" {
 			t.Fatalf("round %d: %s", round, got)
 		}
-		b := h.Bans(now.Add(time.Second))[0]
+		b := h.Bans.List(now.Add(time.Second))[0]
 		if d := b.Until.Sub(b.Since); d != 10*time.Minute {
 			t.Errorf("round %d lasts %s", round, d)
 		}
@@ -75,7 +76,7 @@ func TestProofComes(t *testing.T) {
 		t.Errorf("%d incidents, want one", len(list))
 	}
 	for range 500 { // the lane's work
-		if list, _ := h.ledger.Incidents(t.Context(), 0); strings.Contains(list[0].Steps[0].Detail, "has proved to be one") {
+		if list, _ := h.ledger.Incidents(t.Context(), 0); strings.Contains(list[0].Steps[0].Detail, "the address is proven") {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -117,8 +118,8 @@ func TestNetworksOfProtectedSources(t *testing.T) {
 		Name: "a network takes turns", Per: score.PerNetwork, Points: p.Thresholds[0].Points, Score: 3, Within: time.Hour, Playbook: "block",
 	})
 	h := newHouse(t, p)
-	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("203.0.113.200")}}
-	if err := h.Resync(t.Context()); err != nil {
+	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("203.0.113.200")}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon, []byte(proven(failures("1002", "203.0.113.5", 3))))
@@ -131,8 +132,8 @@ func TestNetworksOfProtectedSources(t *testing.T) {
 // A protected source's address forged a thousand times makes one incident.
 func TestForgedProtectedSource(t *testing.T) {
 	h := newHouse(t, guessing(3))
-	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
-	if err := h.Resync(t.Context()); err != nil {
+	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon, []byte(failures("1002", "198.51.100.10", 1000)))
@@ -140,7 +141,7 @@ func TestForgedProtectedSource(t *testing.T) {
 	if len(list) != 1 || h.scopes(noon) != "" {
 		t.Errorf("%d incidents, bans %q; want one, and none", len(list), h.scopes(noon))
 	}
-	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "can be forged") {
+	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "can be spoofed") {
 		t.Errorf("the incident does not say so: %s", detail)
 	}
 }
@@ -149,8 +150,8 @@ func TestForgedProtectedSource(t *testing.T) {
 // claimed bans of everybody else go on.
 func TestCarriersAreProtected(t *testing.T) {
 	h := newHouse(t, guessing(3))
-	h.pbx.trusted = []responder.Protected{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
-	if err := h.Resync(t.Context()); err != nil {
+	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon, []byte(failures("1002", "203.0.113.100", 3)+failures("1002", "203.0.113.112", 3)))
@@ -158,16 +159,16 @@ func TestCarriersAreProtected(t *testing.T) {
 	if got := h.scopes(noon.Add(time.Second)); got != "203.0.113.112/32 sip #0" {
 		t.Errorf("bans: %s", got)
 	}
-	if detail := list[0].Steps[0].Detail; detail != "protected (identify of carrier), and the evidence can be forged" {
+	if detail := list[0].Steps[0].Detail; detail != "protected (identify of carrier), and the evidence can be spoofed" {
 		t.Errorf("the incident says: %s", detail)
 	}
 	if got := h.Protected(); len(got) != 1 || got[0] != h.pbx.trusted[0] {
 		t.Errorf("protected: %+v", got)
 	}
 	// A list that is not complete counts, and its reason is told.
-	h.pbx.trusted = append(h.pbx.trusted, responder.Protected{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "identify of another"})
+	h.pbx.trusted = append(h.pbx.trusted, places.Carrier{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "identify of another"})
 	h.pbx.untold = errors.New("there are more")
-	if err := h.Resync(t.Context()); !errors.Is(err, h.pbx.untold) || len(h.Protected()) != 2 {
+	if err := h.Resync(t.Context(), time.Now()); !errors.Is(err, h.pbx.untold) || len(h.Protected()) != 2 {
 		t.Errorf("protected by a part: %+v, %v", h.Protected(), err)
 	}
 }
@@ -193,10 +194,10 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 	if got := protects(h); got != home {
 		t.Errorf("after the success of one who had failed: %q, want the home alone", got)
 	}
-	h.pbx.contacts = []responder.Contact{
+	h.pbx.contacts = []places.Contact{
 		{Account: "1002", Source: netip.MustParseAddr(home)}, {Account: "1002", Source: netip.MustParseAddr(thief)},
 	}
-	if err := h.Resync(t.Context()); err != nil {
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	if got := protects(h); got != home {
@@ -220,7 +221,7 @@ func TestHomesAreProtected(t *testing.T) {
 		want  string
 	}{{29 * 24 * time.Hour, ""}, {31 * 24 * time.Hour, home + "/32 sip #0"}} {
 		at := noon.Add(visit.after)
-		if err := h.ResyncAt(t.Context(), at); err != nil {
+		if err := h.Resync(t.Context(), at); err != nil {
 			t.Fatal(err)
 		}
 		h.hear(t, at, []byte(failures("1003", home, 3)))
@@ -235,12 +236,12 @@ func TestHomesAreProtected(t *testing.T) {
 // who has proved to attack stays out, and so do strangers.
 func TestForgedBeforeAnythingIsKnown(t *testing.T) {
 	h := newHouse(t, guessing(3))
-	h.pbx.trusted = []responder.Protected{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
-	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
+	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
 	h.hear(t, noon, []byte(failures("1002", "203.0.113.100", 3)+failures("1002", "198.51.100.10", 3)+
 		failures("1002", "192.0.2.66", 3)+proven(failures("1002", "203.0.113.101", 3))))
 	h.settled(t)
-	if err := h.ResyncAt(t.Context(), noon.Add(2*time.Second)); err != nil {
+	if err := h.Resync(t.Context(), noon.Add(2*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	const want = "192.0.2.66/32 sip #0, 203.0.113.101/32 all #1"
@@ -258,7 +259,7 @@ func TestChanSIPOverAConnection(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	guess := func(transport event.Transport, n int) {
 		for i := range 3 {
-			h.Report(noon.Add(time.Duration(n+i)*time.Second), responder.SensorAMI, &event.Event{
+			h.Report(noon.Add(time.Duration(n+i)*time.Second), intake.SensorAMI, &event.Event{
 				Kind: event.InvalidPassword, Service: []byte("SIP"), AccountID: []byte("1002"), SessionID: fmt.Appendf(nil, "0x%d", n+i),
 				Remote: netip.MustParseAddrPort("192.0.2.66:5060"), Transport: transport,
 			})
@@ -280,18 +281,18 @@ func TestChanSIPOverAConnection(t *testing.T) {
 // need not be its playbook's first.
 func TestProofComesAfterARestart(t *testing.T) {
 	p := guessing(3)
-	p.Playbooks["block"] = []responder.StepKind{responder.StepNotify, responder.StepBan}
+	p.Playbooks["block"] = []incident.StepKind{incident.StepNotify, incident.StepBan}
 	now := time.Now()
 	h := newHouse(t, p)
 	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 3)))
 	h.settled(t)
-	h.Responder = h.over(t, now, p, h.wall)
+	h.Engine = h.over(t, now, p, h.wall)
 	h.hear(t, now.Add(time.Second), []byte(proven(failures("1002", "192.0.2.66", 3))))
-	var steps []ledger.Step
+	var steps []incident.Step
 	h.wait(t, "the proof", func() bool {
 		list := h.settled(t)
 		steps = list[0].Steps
-		return slices.ContainsFunc(steps, func(s ledger.Step) bool { return strings.Contains(s.Detail, "has proved to be one") })
+		return slices.ContainsFunc(steps, func(s incident.Step) bool { return strings.Contains(s.Detail, "the address is proven") })
 	})
 	if len(steps) != 2 || steps[0].Step != "notify" || steps[1].Step != "ban" {
 		t.Errorf("steps: %+v", steps)

@@ -5,19 +5,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // Two wrong guesses before a reload and one after it are three, whether the
 // thresholds stay or change.
 func TestScoresSurviveAnotherPolicy(t *testing.T) {
-	for name, change := range map[string]func(p *responder.Policy){
-		"the same":       func(*responder.Policy) {},
-		"another ladder": func(p *responder.Policy) { p.Ladder.Times = []time.Duration{time.Minute} },
-		"another name":   func(p *responder.Policy) { p.Thresholds[0].Name = "guessing" },
-		"a lower score":  func(p *responder.Policy) { p.Thresholds[0].Score = 3 },
-		"one threshold on": func(p *responder.Policy) {
+	for name, change := range map[string]func(p *judge.Policy){
+		"the same":       func(*judge.Policy) {},
+		"another ladder": func(p *judge.Policy) { p.Ladder.Times = []time.Duration{time.Minute} },
+		"another name":   func(p *judge.Policy) { p.Thresholds[0].Name = "guessing" },
+		"a lower score":  func(p *judge.Policy) { p.Thresholds[0].Score = 3 },
+		"one threshold on": func(p *judge.Policy) {
 			p.Thresholds = append(p.Thresholds, p.Thresholds[0])
 			p.Thresholds[3].Name = "twin"
 		},
@@ -31,7 +31,7 @@ func TestScoresSurviveAnotherPolicy(t *testing.T) {
 			h.hear(t, noon, []byte(failures("1002", "203.0.113.5", 2)))
 			p := guessing(before)
 			change(&p)
-			if err := h.Reconfigure(p); err != nil {
+			if err := h.Configure(p); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(h.settled(t)); n != 0 {
@@ -51,25 +51,11 @@ func TestImpossiblePolicyIsRefused(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	p := guessing(3)
 	p.Thresholds = append(p.Thresholds, score.Threshold{Name: "none"})
-	if err := h.Reconfigure(p); err == nil {
+	if err := h.Configure(p); err == nil {
 		t.Fatal("taken")
 	}
 	h.hear(t, noon, []byte(failures("1002", "203.0.113.5", 3)))
 	if list := h.settled(t); thresholds(list) != "password guessing 203.0.113.5" {
 		t.Errorf("incidents: %s", thresholds(list))
 	}
-}
-
-// A reload while the ledger's offences are being read: the race detector looks on.
-func TestAnotherPolicyWhileBansAreLoaded(t *testing.T) {
-	now := time.Now()
-	h, gate := halfLoaded(t, now)
-	gate.open.Store(true)
-	h.wait(t, "the bans to be loaded", func() bool {
-		if err := h.Reconfigure(guessing(3)); err != nil {
-			t.Fatal(err)
-		}
-		_, _, loading := h.Loading()
-		return !loading
-	})
 }

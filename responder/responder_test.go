@@ -20,7 +20,12 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -29,10 +34,10 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // wall is a firewall that only remembers.
 type wall struct {
 	mu   sync.Mutex
-	bans map[netip.Prefix]responder.Ban
+	bans map[netip.Prefix]incident.Ban
 }
 
-func (w *wall) Ban(_ time.Time, bans []responder.Ban) error {
+func (w *wall) Ban(_ time.Time, bans []incident.Ban) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, b := range bans {
@@ -50,20 +55,17 @@ func (w *wall) Release(prefixes ...netip.Prefix) error {
 	return nil
 }
 
-func (w *wall) Restore(_ time.Time, bans []responder.Ban) error {
+func (w *wall) Reconcile(_ time.Time, bans []incident.Ban) error {
 	w.mu.Lock()
-	w.bans = map[netip.Prefix]responder.Ban{}
+	w.bans = map[netip.Prefix]incident.Ban{}
 	w.mu.Unlock()
 	return w.Ban(time.Time{}, bans)
 }
 
-func (w *wall) Include(now time.Time, bans []responder.Ban) error { return w.Ban(now, bans) }
-func (w *wall) Complete(time.Time) error                          { return nil }
-
-func (w *wall) Bans(time.Time) []responder.Ban {
+func (w *wall) Bans(time.Time) []incident.Ban {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var list []responder.Ban
+	var list []incident.Ban
 	for _, b := range w.bans {
 		list = append(list, b)
 	}
@@ -72,7 +74,7 @@ func (w *wall) Bans(time.Time) []responder.Ban {
 
 func (w *wall) Allow([]netip.Prefix) error { return nil }
 
-func (w *wall) ban(source netip.Addr) (responder.Ban, bool) {
+func (w *wall) ban(source netip.Addr) (incident.Ban, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b, ok := w.bans[netip.PrefixFrom(source, source.BitLen())]
@@ -92,8 +94,8 @@ func (w *wall) dropped() []string {
 type exchange struct {
 	mu       sync.Mutex
 	asked    map[string]int
-	contacts []responder.Contact
-	trusted  []responder.Protected
+	contacts []places.Contact
+	trusted  []places.Carrier
 	untold   error // beside trusted
 	accounts []calls.Account
 	whence   netip.AddrPort // where every call comes from
@@ -123,12 +125,12 @@ func (x *exchange) HangupChannel(_ context.Context, channel string) (bool, error
 	return true, nil
 }
 
-func (x *exchange) Whence(_ context.Context, channel string) (netip.AddrPort, error) {
+func (x *exchange) CallSource(_ context.Context, channel string) (netip.AddrPort, error) {
 	x.note("whence " + channel)
 	return x.whence, nil
 }
 
-func (x *exchange) Agent(_ context.Context, channel string) (string, error) {
+func (x *exchange) CallUserAgent(_ context.Context, channel string) (string, error) {
 	x.note("agent " + channel)
 	return "", nil
 }
@@ -150,7 +152,7 @@ func (x *exchange) Restrict(_ context.Context, account string, to []netip.Prefix
 	return "restricted", x.refusal
 }
 
-func (x *exchange) Lift(_ context.Context, account string, to []netip.Prefix) (string, error) {
+func (x *exchange) Unrestrict(_ context.Context, account string, to []netip.Prefix) (string, error) {
 	x.note(fmt.Sprintf("lift %s %v", account, to))
 	return "lifted", x.refusal
 }
@@ -165,8 +167,8 @@ func (x *exchange) ExpireContacts(_ context.Context, account string) (string, er
 	return "none thrown out", nil
 }
 
-func (x *exchange) Contacts(context.Context) ([]responder.Contact, error) { return x.contacts, nil }
-func (x *exchange) Trusted(context.Context) ([]responder.Protected, error) {
+func (x *exchange) Contacts(context.Context) ([]places.Contact, error) { return x.contacts, nil }
+func (x *exchange) Carriers(context.Context) ([]places.Carrier, error) {
 	return x.trusted, x.untold
 }
 func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }
@@ -186,43 +188,43 @@ func (l *lookout) DropFlow(_ time.Duration, flow netip.AddrPort) error {
 
 // house is a responder with everything around it in memory.
 type house struct {
-	*responder.Responder
+	*responder.Engine
 	wall   *wall
 	pbx    *exchange
 	ledger *ledger.Ledger
 	watch  *lookout
 }
 
-func guessing(threshold int) responder.Policy {
+func guessing(threshold int) judge.Policy {
 	points := map[score.Signal]int{score.InvalidPassword: 1, score.ChallengeResponseFailed: 1}
-	return responder.Policy{
+	return judge.Policy{
 		Thresholds: []score.Threshold{
 			{Name: "password guessing", Per: score.PerSource, Points: points, Score: threshold, Within: time.Hour, Playbook: "block"},
 			{Name: "scanning", Per: score.PerSource, Points: map[score.Signal]int{score.InvalidAccountID: 1, score.Tampering: 5}, Score: 5, Within: time.Hour, Playbook: "block"},
 			{Name: "break-in", Per: score.PerAccount, Points: map[score.Signal]int{score.SuccessAfterFailures: 1}, Score: 1, Within: time.Hour, Playbook: "compromise"},
 		},
-		Playbooks: map[string][]responder.StepKind{
-			"block":      {responder.StepBan},
-			"compromise": {responder.StepBan, responder.StepHangup, responder.StepRotate, responder.StepExpireContacts},
+		Playbooks: map[string][]incident.StepKind{
+			"block":      {incident.StepBan},
+			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepExpireContacts},
 		},
-		Ladder:   responder.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Claimed: 10 * time.Minute},
+		Ladder:   decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
 		Username: "warden",
 	}
 }
 
-func newHouse(t *testing.T, p responder.Policy) *house {
+func newHouse(t *testing.T, p judge.Policy) *house {
 	t.Helper()
 	return newHouseAt(t, noon, p)
 }
 
-func newHouseAt(t *testing.T, now time.Time, p responder.Policy) *house {
+func newHouseAt(t *testing.T, now time.Time, p judge.Policy) *house {
 	t.Helper()
 	l, err := ledger.Open("", ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &lookout{}}
-	h.Responder, err = responder.New(now, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
+	h := &house{wall: &wall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &lookout{}}
+	h.Engine, err = responder.New(t.Context(), now, p, responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +241,7 @@ func newHouseAt(t *testing.T, now time.Time, p responder.Policy) *house {
 func (h *house) run(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func(r *responder.Responder) { done <- r.Run(ctx) }(h.Responder)
+	go func(r *responder.Engine) { done <- r.Run(ctx) }(h.Engine)
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -319,7 +321,7 @@ func proven(events string) string { return strings.ReplaceAll(events, "/UDP/", "
 
 // settled waits until nothing is intended any more and returns the incidents,
 // oldest first.
-func (h *house) settled(t *testing.T) []ledger.Incident {
+func (h *house) settled(t *testing.T) []incident.Incident {
 	t.Helper()
 	for range 500 {
 		open, err := h.ledger.OpenSteps(t.Context())
@@ -340,10 +342,10 @@ func (h *house) settled(t *testing.T) []ledger.Incident {
 	return nil
 }
 
-func thresholds(list []ledger.Incident) string {
+func thresholds(list []incident.Incident) string {
 	var names []string
 	for _, i := range list {
-		names = append(names, i.Threshold+" "+i.KeyValue)
+		names = append(names, i.Threshold+" "+i.Key.Value())
 	}
 	return strings.Join(names, ", ")
 }
@@ -368,7 +370,7 @@ func TestRecordedBreakIns(t *testing.T) {
 				}
 			}
 			i, err := h.ledger.Incident(t.Context(), list[0].ID)
-			if err != nil || len(i.Evidence) != 5 || i.Evidence[4].Signal != "SuccessAfterFailures" {
+			if err != nil || len(i.Evidence) != 5 || i.Evidence[4].Signal != score.SuccessAfterFailures {
 				t.Errorf("evidence: %+v, %v; want four failures and the success", i.Evidence, err)
 			}
 		})
@@ -405,7 +407,7 @@ func TestVerdicts(t *testing.T) {
 		"strangers fail, the owner at home succeeds": {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
 		"our own login":                              {strings.ReplaceAll(success("warden", "127.0.0.1"), "PJSIP", "AMI"), ""},
 		"canaries of a process before this one": {
-			strings.Repeat(strings.ReplaceAll(failure(responder.CanaryName+"X", "127.0.0.1", 1), "PJSIP", "AMI"), 9), "",
+			strings.Repeat(strings.ReplaceAll(failure(intake.CanaryName+"X", "127.0.0.1", 1), "PJSIP", "AMI"), 9), "",
 		},
 		"the manager's password is guessed": {
 			strings.ReplaceAll(strings.ReplaceAll(failures("admin", thief, 3), "PJSIP", "AMI"), "/UDP/", "/TCP/"), "password guessing 192.0.2.66",
@@ -447,7 +449,7 @@ func TestTheLadder(t *testing.T) {
 	for _, want := range []time.Duration{time.Hour, 24 * time.Hour, 24 * time.Hour} {
 		h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3))))
 		h.settled(t)
-		bans := h.Bans(now.Add(time.Second))
+		bans := h.Bans.List(now.Add(time.Second))
 		if len(bans) != 1 {
 			t.Fatalf("%d bans at %s", len(bans), now)
 		}
@@ -487,8 +489,8 @@ func TestProtectedSources(t *testing.T) {
 	p := guessing(3)
 	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	h := newHouse(t, p)
-	h.pbx.contacts = []responder.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
-	if err := h.Resync(t.Context()); err != nil {
+	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon, []byte(failures("1002", "198.51.100.10", 3)+failures("1002", "203.0.113.5", 3)))
@@ -496,7 +498,7 @@ func TestProtectedSources(t *testing.T) {
 	if got := h.wall.dropped(); len(got) != 0 {
 		t.Errorf("dropped: %v", got)
 	}
-	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be forged", "on the allow list"} {
+	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed", "on the allow list"} {
 		if len(list) != 2 || list[i].Steps[0].Detail != want {
 			t.Errorf("incident %d of %d does not say %q: %+v", i, len(list), want, list)
 		}
@@ -526,16 +528,16 @@ func TestOperatorsOrders(t *testing.T) {
 	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
 	h := newHouse(t, p)
 	network := netip.MustParsePrefix("192.0.2.0/24")
-	if _, err := h.Ban(network, time.Time{}, "test", false, 0); err != nil {
+	if _, err := h.Bans.Ban(network, time.Time{}, "test", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); !errors.Is(err, responder.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
+	if _, _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
 		t.Errorf("unban inside a banned prefix: %v", err)
 	}
-	if _, err := h.Ban(netip.MustParsePrefix("203.0.113.7/32"), time.Time{}, "", false, 0); !errors.Is(err, responder.ErrRefused) {
+	if _, err := h.Bans.Ban(netip.MustParsePrefix("203.0.113.7/32"), time.Time{}, "", false, 0); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("ban of an allowed address: %v", err)
 	}
-	if _, _, err := h.Unban(network, false, 0); err != nil {
+	if _, _, err := h.Bans.Unban(network, false, 0); err != nil {
 		t.Error(err)
 	}
 	if got := h.wall.dropped(); len(got) != 0 {
@@ -543,10 +545,10 @@ func TestOperatorsOrders(t *testing.T) {
 	}
 	// Released is forgiven: two more mistakes are not the third of before.
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 2)))
-	if _, err := h.Ban(netip.MustParsePrefix("192.0.2.66/32"), time.Time{}, "", false, 0); err != nil {
+	if _, err := h.Bans.Ban(netip.MustParsePrefix("192.0.2.66/32"), time.Time{}, "", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := h.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); err != nil {
+	if _, _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon.Add(time.Minute), []byte(failures("1002", "192.0.2.66", 2)))
@@ -559,14 +561,14 @@ func TestOperatorsOrders(t *testing.T) {
 // is ended all the same, and what comes much later is not.
 func TestTheCallOfTheBreakInItself(t *testing.T) {
 	p := guessing(3)
-	p.Playbooks["compromise"] = []responder.StepKind{responder.StepBan, responder.StepHangup}
+	p.Playbooks["compromise"] = []incident.StepKind{incident.StepBan, incident.StepHangup}
 	h := newHouse(t, p)
 	now := time.Now()
 	h.hear(t, now, []byte(failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
 	h.settled(t)
 	before := h.pbx.times("hangup 1002")
 	rings := func(at time.Time, name string) {
-		h.Report(at, responder.SensorAMI, &event.Event{Kind: event.Newchannel, Channel: []byte(name), Exten: []byte("0044")})
+		h.Report(at, intake.SensorAMI, &event.Event{Kind: event.Newchannel, Channel: []byte(name), Exten: []byte("0044")})
 	}
 	rings(now.Add(time.Second), "PJSIP/1002-00000001")
 	for deadline := time.Now().Add(10 * time.Second); h.pbx.times("hangup 1002") == before; time.Sleep(time.Millisecond) {
@@ -575,7 +577,7 @@ func TestTheCallOfTheBreakInItself(t *testing.T) {
 		}
 	}
 	late := now.Add(time.Hour)
-	h.Tidy(late)
+	h.Prune(late)
 	rings(late, "PJSIP/1002-00000002")
 	time.Sleep(20 * time.Millisecond)
 	if got := h.pbx.times("hangup 1002"); got != before+1 {

@@ -9,18 +9,22 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // sheltering restricts an account at ten guesses, when strangers of three
 // networks have proved to be there.
-func sheltering() responder.Policy {
+func sheltering() judge.Policy {
 	p := guessing(1000)
-	p.Restrict = responder.Restrict{Networks: 3, Quiet: time.Hour}
+	p.Restrict = contain.RestrictRule{Networks: 3, Quiet: time.Hour}
 	p.Thresholds = append(p.Thresholds, score.Threshold{
 		Name: "account under attack", Per: score.PerAccount, Points: p.Thresholds[0].Points, Score: 10, Within: 24 * time.Hour, Playbook: "shelter",
 	})
-	p.Playbooks["shelter"] = []responder.StepKind{responder.StepRestrict}
+	p.Playbooks["shelter"] = []incident.StepKind{incident.StepRestrict}
 	return p
 }
 
@@ -39,12 +43,12 @@ func owned(t *testing.T) *house {
 	return ownedUnder(t, sheltering())
 }
 
-func ownedUnder(t *testing.T, p responder.Policy) *house {
+func ownedUnder(t *testing.T, p judge.Policy) *house {
 	t.Helper()
 	p.Calls.Learn = time.Hour
 	h := newHouseAt(t, time.Now(), p)
-	h.pbx.contacts = []responder.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
-	if err := h.Resync(t.Context()); err != nil {
+	h.pbx.contacts = []places.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -62,10 +66,10 @@ func TestAccountIsRestrictedInAStorm(t *testing.T) {
 		asked  int
 	}{
 		"proven, from everywhere":     {proven(storm(5, 2)), "restricted", 1},
-		"forged packets":              {storm(5, 2), "of 0 networks have proved to be there", 0},
-		"proven, from two networks":   {proven(storm(2, 5)), "of 2 networks have proved", 0},
-		"forged, and one who is real": {storm(9, 1) + proven(storm(1, 1)), "of 1 network have", 0},
-		"nobody knows the account":    {strings.ReplaceAll(proven(storm(5, 2)), "1002", "1009"), "nothing has long been known", 0},
+		"forged packets":              {storm(5, 2), "0 unknown networks guessed with proof", 0},
+		"proven, from two networks":   {proven(storm(2, 5)), "2 unknown networks guessed with proof", 0},
+		"forged, and one who is real": {storm(9, 1) + proven(storm(1, 1)), "1 unknown network guessed with proof", 0},
+		"nobody knows the account":    {strings.ReplaceAll(proven(storm(5, 2)), "1002", "1009"), "not known for long", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := owned(t)
@@ -88,11 +92,11 @@ func TestAccountIsRestrictedByClaims(t *testing.T) {
 		want     string
 	}{
 		"from everywhere":   {5, "restricted"},
-		"from two networks": {2, "of 2 networks were seen"},
+		"from two networks": {2, "2 unknown networks guessed, of 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy := sheltering()
-			policy.Restrict.Claimed = true
+			policy.Restrict.Spoofable = true
 			h := ownedUnder(t, policy)
 			h.hear(t, time.Now(), []byte(storm(c.networks, 10/c.networks)))
 			if list := h.settled(t); len(list) != 1 || !strings.Contains(list[0].Steps[0].Detail, c.want) {
@@ -140,11 +144,11 @@ func TestRestrictionEndsWithTheStorm(t *testing.T) {
 	h.settled(t)
 	policy := sheltering()
 	policy.Restrict.Quiet = 2 * time.Second
-	next, err := responder.New(time.Now(), policy, responder.Parts{Firewall: h.wall, PBX: h.pbx, Ledger: h.ledger})
+	next, err := responder.New(t.Context(), time.Now(), policy, responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Ledger: h.ledger})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.Responder = next
+	h.Engine = next
 	h.run(t)
 	for range 25 {
 		h.hear(t, time.Now(), []byte(storm(5, 1)))
@@ -173,7 +177,7 @@ func TestAPersonEndsARestriction(t *testing.T) {
 	h := owned(t)
 	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
 	h.settled(t)
-	if detail, err := h.Unlock(t.Context(), "1002", 0); err != nil || detail != "lifted" || h.pbx.times(lifts) != 1 {
+	if detail, err := h.Accounts.Unlock(t.Context(), "1002", 0); err != nil || detail != "lifted" || h.pbx.times(lifts) != 1 {
 		t.Fatalf("%q, %v: %v", detail, err, h.pbx.asked)
 	}
 	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
@@ -181,7 +185,7 @@ func TestAPersonEndsARestriction(t *testing.T) {
 	if n := h.pbx.times(restricts); n != 1 {
 		t.Errorf("restricted %d times", n)
 	}
-	if _, err := h.Unlock(t.Context(), "1002", 0); !errors.Is(err, responder.ErrRefused) {
+	if _, err := h.Accounts.Unlock(t.Context(), "1002", 0); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("unlocked twice: %v", err)
 	}
 }
@@ -192,7 +196,7 @@ func TestWhomAPersonLetsIn(t *testing.T) {
 	h := owned(t)
 	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
 	h.settled(t)
-	if _, err := h.Unlock(t.Context(), "1002", 0); err != nil {
+	if _, err := h.Accounts.Unlock(t.Context(), "1002", 0); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, time.Now(), []byte(proven(success("1002", "192.0.2.90"))))
@@ -219,11 +223,11 @@ func TestStartIntoAStorm(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy := sheltering()
-			policy.Playbooks["compromise"] = []responder.StepKind{responder.StepBan} // a new secret would forgive all
+			policy.Playbooks["compromise"] = []incident.StepKind{incident.StepBan} // a new secret would forgive all
 			h := newHouse(t, policy)
-			h.pbx.contacts = []responder.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
+			h.pbx.contacts = []places.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
 			h.hear(t, time.Now(), []byte(c.before))
-			if err := h.Resync(t.Context()); err != nil {
+			if err := h.Resync(t.Context(), time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			h.hear(t, time.Now(), []byte(success("1002", office)))

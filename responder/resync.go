@@ -12,8 +12,7 @@ import (
 // Resync rebuilds from Asterisk what its events report: the accounts, the
 // channels that are up and the registrations; then whom its configuration speaks
 // to.
-func (e *Engine) Resync(ctx context.Context) error {
-	now := time.Now()
+func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	accounts, err := e.parts.Inventory.Accounts(ctx)
 	if err != nil {
 		return fmt.Errorf("list accounts: %w", err)

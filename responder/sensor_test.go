@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // guess is one wrong password for 1002 under PJSIP.
@@ -45,10 +45,10 @@ func TestTwoSensorsCountOnce(t *testing.T) {
 			for i := range max(c.ami, c.log) {
 				at := noon.Add(time.Duration(i) * 100 * time.Millisecond)
 				if i < c.ami {
-					r.Report(at, responder.SensorAMI, guess("one"))
+					r.Report(at, intake.SensorAMI, guess("one"))
 				}
 				if i < c.log {
-					r.Report(at.Add(250*time.Millisecond), responder.SensorLog, guess("one"))
+					r.Report(at.Add(250*time.Millisecond), intake.SensorLog, guess("one"))
 				}
 			}
 			if got := r.Counters().Observations; got != uint64(c.to) {
@@ -63,9 +63,9 @@ func TestThreeSensorsCountOnce(t *testing.T) {
 	r := twoEyed(t, 1000)
 	for i := range 50 {
 		session := fmt.Sprint("call-", i%5)
-		r.Report(noon, responder.SensorLog, guess(session))
-		r.Report(noon, responder.SensorSecurityLog, guess(session))
-		r.Report(noon, responder.SensorAMI, guess(session))
+		r.Report(noon, intake.SensorLog, guess(session))
+		r.Report(noon, intake.SensorSecurityLog, guess(session))
+		r.Report(noon, intake.SensorAMI, guess(session))
 	}
 	if got := r.Counters().Observations; got != 50 {
 		t.Errorf("%d observations, want 50", got)
@@ -77,10 +77,10 @@ func TestThreeSensorsCountOnce(t *testing.T) {
 func TestADebtOfSightingsIsForgotten(t *testing.T) {
 	r := twoEyed(t, 1000)
 	for range 100 {
-		r.Report(noon, responder.SensorLog, guess("one"))
+		r.Report(noon, intake.SensorLog, guess("one"))
 	}
 	for i := range 10 {
-		r.Report(noon.Add(time.Minute+time.Duration(i)*time.Second), responder.SensorAMI, guess("one"))
+		r.Report(noon.Add(time.Minute+time.Duration(i)*time.Second), intake.SensorAMI, guess("one"))
 	}
 	if got := r.Counters().Observations; got != 110 {
 		t.Errorf("%d observations, want 110", got)
@@ -98,11 +98,11 @@ func TestLogOnlyAttemptsOnUnknownAccountsCountOnce(t *testing.T) {
 			e.Kind, e.AccountID = event.InvalidAccountID, []byte("nobody")
 			return e
 		}
-		r.Report(at, responder.SensorLog, probe())
-		r.Report(at, responder.SensorLog, probe())
+		r.Report(at, intake.SensorLog, probe())
+		r.Report(at, intake.SensorLog, probe())
 		failed := guess("one")
 		failed.AccountID = []byte("nobody")
-		r.Report(at, responder.SensorLog, failed)
+		r.Report(at, intake.SensorLog, failed)
 	}
 	if got := r.Counters().Observations; got != 8 {
 		t.Errorf("%d observations, want 8", got)
@@ -118,21 +118,21 @@ func TestObservedBansClimbTheLadder(t *testing.T) {
 		return e
 	}
 	for i := range 3 {
-		r.Report(noon, responder.SensorAMI, connected(fmt.Sprint(i)))
+		r.Report(noon, intake.SensorAMI, connected(fmt.Sprint(i)))
 	}
-	first, ok := r.Banned(noon, netip.MustParseAddr("203.0.113.7"))
+	first, ok := r.Bans.Covering(noon, netip.MustParseAddr("203.0.113.7"))
 	if !ok || first.Offence != 1 {
 		t.Fatalf("banned %v, offence %d; want the first", ok, first.Offence)
 	}
 	later := first.Until.Add(time.Minute)
-	r.Tidy(later)
-	if _, ok := r.Banned(later, netip.MustParseAddr("203.0.113.7")); ok {
+	r.Prune(later)
+	if _, ok := r.Bans.Covering(later, netip.MustParseAddr("203.0.113.7")); ok {
 		t.Fatal("still banned after its time")
 	}
 	for i := range 3 {
-		r.Report(later, responder.SensorAMI, connected(fmt.Sprint("later", i)))
+		r.Report(later, intake.SensorAMI, connected(fmt.Sprint("later", i)))
 	}
-	if second, _ := r.Banned(later, netip.MustParseAddr("203.0.113.7")); second.Offence != 2 {
+	if second, _ := r.Bans.Covering(later, netip.MustParseAddr("203.0.113.7")); second.Offence != 2 {
 		t.Errorf("offence %d, want 2", second.Offence)
 	}
 }

@@ -114,7 +114,7 @@ func (e *Engine) resume(ctx context.Context, now time.Time) {
 			s.State, s.Detail = incident.Failed, "the daemon ended before this was finished: check it"
 			e.parts.Log.Error().Int64("incident", s.Incident).Str("step", string(s.Step.Step)).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
 		}
-		e.parts.Ledger.PutStep(s.Incident, s.N, s.StartedAt, s.Step)
+		e.parts.Ledger.PutStep(s.Incident, s.N, s.Started, s.Step)
 	}
 	for _, id := range recent {
 		e.finish(ctx, now, id)

@@ -11,24 +11,26 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/journal"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
 // outside is somebody who is told of incidents and reports when asked to.
 type outside struct {
 	mu      sync.Mutex
-	heard   []*responder.Incident
-	reports []func(responder.State, string)
+	heard   []*incident.Incident
+	reports []func(incident.State, string)
 }
 
-func (o *outside) Tell(i *responder.Incident, report func(responder.State, string)) {
+func (o *outside) Deliver(i *incident.Incident, report func(incident.State, string)) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.heard, o.reports = append(o.heard, i), append(o.reports, report)
 }
 
 // answer reports of the first incident, once it is there.
-func (o *outside) answer(t *testing.T, state responder.State, detail string) *responder.Incident {
+func (o *outside) answer(t *testing.T, state incident.State, detail string) *incident.Incident {
 	t.Helper()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -51,16 +53,16 @@ func (o *outside) answer(t *testing.T, state responder.State, detail string) *re
 // is on record, the last word as the outcome.
 func TestNotifyAndExec(t *testing.T) {
 	p := guessing(3)
-	p.Playbooks["compromise"] = append(p.Playbooks["compromise"], responder.StepNotify, responder.StepExec)
+	p.Playbooks["compromise"] = append(p.Playbooks["compromise"], incident.StepNotify, incident.StepExec)
 	p.Command = "/usr/local/bin/on-incident"
 	l, err := ledger.Open("", ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	h := &house{wall: &wall{bans: map[netip.Prefix]responder.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
+	h := &house{wall: &wall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
 	pager, command := &outside{}, &outside{}
-	h.Responder, err = responder.New(noon, p, responder.Parts{Firewall: h.wall, PBX: h.pbx, Notifier: pager, Exec: command, Ledger: l, Log: zerolog.Nop()})
+	h.Engine, err = responder.New(t.Context(), noon, p, responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Notifier: pager, Exec: command, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,16 +71,16 @@ func TestNotifyAndExec(t *testing.T) {
 	go func() { done <- h.Run(ctx) }()
 	h.hear(t, noon, []byte(failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
 
-	heard := pager.answer(t, responder.Intended, "mail: not yet: connection refused")
+	heard := pager.answer(t, incident.Intended, "mail: not yet: connection refused")
 	for _, s := range heard.Steps[:4] {
-		if s.State != responder.Done {
-			t.Errorf("told while %s is %s", s.Kind, s.State)
+		if s.State != incident.Done {
+			t.Errorf("told while %s is %s", s.Step, s.State)
 		}
 	}
 	if d := heard.Steps[2].Detail; d != "changed; where its phones are is not known" {
 		t.Errorf("rotate: %q", d)
 	}
-	command.answer(t, responder.Failed, "exit status 1")
+	command.answer(t, incident.Failed, "exit status 1")
 	row, err := l.Incident(t.Context(), heard.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +88,7 @@ func TestNotifyAndExec(t *testing.T) {
 	if s := row.Steps[4]; s.State != "intended" || s.Detail != "mail: not yet: connection refused" {
 		t.Errorf("notify is %+v", s)
 	}
-	pager.answer(t, responder.Done, "mail told")
+	pager.answer(t, incident.Done, "mail told")
 	h.settled(t)
 	row, err = l.Incident(t.Context(), heard.ID)
 	if err != nil {
@@ -98,8 +100,8 @@ func TestNotifyAndExec(t *testing.T) {
 	if s := row.Steps[5]; s.State != "failed" || s.Target != "/usr/local/bin/on-incident" || s.Detail != "exit status 1" {
 		t.Errorf("exec is %+v", s)
 	}
-	steps := h.Meters().Steps
-	if steps[responder.Outcome{Step: responder.StepNotify, State: responder.Done}] != 1 || steps[responder.Outcome{Step: responder.StepNotify, State: responder.Intended}] != 0 {
+	steps := h.Meters().Journal.Steps
+	if steps[journal.Outcome{Step: incident.StepNotify, State: incident.Done}] != 1 || steps[journal.Outcome{Step: incident.StepNotify, State: incident.Intended}] != 0 {
 		t.Errorf("counted: %v", steps)
 	}
 	cancel()
@@ -111,7 +113,7 @@ func TestNotifyAndExec(t *testing.T) {
 // In mode observe nothing is run; without a command the step says so.
 func TestExecThatIsNotRun(t *testing.T) {
 	p := guessing(3)
-	p.Playbooks["block"] = []responder.StepKind{responder.StepBan, responder.StepExec}
+	p.Playbooks["block"] = []incident.StepKind{incident.StepBan, incident.StepExec}
 	h := newHouse(t, p)
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 3)))
 	if s := h.settled(t)[0].Steps[1]; s.State != "skipped" || s.Detail != "no command is configured: set exec.command" {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // A recorded break-in knows its calls: what was dialled, when each began and
@@ -15,12 +15,12 @@ import (
 func TestCallsOfABreakIn(t *testing.T) {
 	h := newHouse(t, guessing(10))
 	ring := func(at time.Time, kind event.Kind, channel, dialled string) {
-		h.Report(at, responder.SensorAMI, &event.Event{Kind: kind, Channel: []byte(channel), Exten: []byte(dialled), ChannelState: event.StateRing})
+		h.Report(at, intake.SensorAMI, &event.Event{Kind: kind, Channel: []byte(channel), Exten: []byte(dialled), ChannelState: event.StateRing})
 	}
 	early := noon.Add(-time.Minute)
 	ring(early, event.Newchannel, "PJSIP/1002-000000f0", "0044123")
-	h.Report(early.Add(9*time.Second), responder.SensorAMI, &event.Event{Kind: event.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: event.StateUp})
-	h.Report(early.Add(19*time.Second), responder.SensorAMI, &event.Event{Kind: event.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: event.StateUp})
+	h.Report(early.Add(9*time.Second), intake.SensorAMI, &event.Event{Kind: event.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: event.StateUp})
+	h.Report(early.Add(19*time.Second), intake.SensorAMI, &event.Event{Kind: event.Newstate, Channel: []byte("PJSIP/1002-000000f0"), ChannelState: event.StateUp})
 	ring(early.Add(30*time.Second), event.Hangup, "PJSIP/1002-000000f0", "")
 	ring(early, event.Newchannel, "PJSIP/1002-000000f1", "s")
 	ring(early, event.Newchannel, "PJSIP/1001-000000f2", "0044456")
@@ -53,8 +53,8 @@ func TestCallsOfABreakIn(t *testing.T) {
 	// Each observation carries Asterisk's own lines, without what a secret could
 	// be tried out on.
 	for _, e := range i.Evidence {
-		lines := strings.Split(e.Raw, "\r\n")
-		name := e.Signal
+		lines := strings.Split(string(e.Raw), "\r\n")
+		name := e.Signal.String()
 		if name == "SuccessAfterFailures" {
 			name = "SuccessfulAuth"
 		}

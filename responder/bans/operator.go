@@ -237,6 +237,16 @@ func (o *Operator) List(now time.Time) (list []incident.Ban) {
 	return list
 }
 
+// Covering is the ban in force that drops an address.
+func (o *Operator) Covering(now time.Time, addr netip.Addr) (ban incident.Ban, ok bool) {
+	if !addr.IsValid() {
+		return ban, false
+	}
+	addr = addr.Unmap()
+	o.With(func() { ban, ok = o.Registry.Covering(now, netip.PrefixFrom(addr, addr.BitLen())) })
+	return ban, ok
+}
+
 // Count is how many bans are in force; one that ended may count for up to a
 // minute more.
 func (o *Operator) Count() (n int) {

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // What a Put costs the caller while the owner writes.
@@ -44,7 +46,7 @@ func BenchmarkWrite(b *testing.B) {
 	}{
 		{"bans", func(l *Ledger, n int) { l.PutBan(guesser(n)) }},
 		{"incidents of three steps and ten pieces of evidence", func(l *Ledger, _ int) {
-			l.PutIncident(Incident{At: noon, Steps: []Step{{N: 1}, {N: 2}, {N: 3}}, Evidence: make([]Evidence, 10)})
+			l.PutIncident(&incident.Incident{At: noon, Steps: []incident.Step{{}, {}, {}}, Evidence: make([]incident.Evidence, 10)})
 		}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {

@@ -16,7 +16,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/replay"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -24,14 +27,14 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func policy() responder.Policy {
-	return responder.Policy{
+func policy() judge.Policy {
+	return judge.Policy{
 		Thresholds: []score.Threshold{
 			{Name: "guessing", Per: score.PerSource, Score: 3, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.InvalidPassword: 1, score.ChallengeResponseFailed: 1}},
 			{Name: "break-in", Per: score.PerAccount, Score: 1, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.SuccessAfterFailures: 1}},
 		},
-		Playbooks: map[string][]responder.StepKind{"block": {responder.StepBan}},
-		Ladder:    responder.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Claimed: 10 * time.Minute},
+		Playbooks: map[string][]incident.StepKind{"block": {incident.StepBan}},
+		Ladder:    decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
 	}
 }
 
@@ -186,7 +189,7 @@ func TestOwnSessionsAreNobodys(t *testing.T) {
 		line := entry(noon.Add(time.Duration(i)*time.Minute), "InvalidPassword", "TCP", "127.0.0.1", i)
 		line = strings.ReplaceAll(line, "PJSIP", "AMI")
 		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="warden"`, 1))
-		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="`+responder.CanaryName+`X"`, 1))
+		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="`+intake.CanaryName+`X"`, 1))
 	}
 	path := write(t, "security", text.String())
 	o := replay.Options{Policy: policy(), Zone: time.UTC}

@@ -1,0 +1,98 @@
+package responder_test
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// restarted is a site whose engine starts over a ledger with these bans, and so
+// many offences of the villain's before.
+func restarted(t *testing.T, now time.Time, offences int, list ...incident.Ban) *house {
+	t.Helper()
+	h := newHouse(t, guessing(3))
+	for _, b := range list {
+		b.Since = now.Add(-time.Hour)
+		h.ledger.PutBan(b)
+	}
+	for n := range offences {
+		h.ledger.AddOffence(villain, now.Add(-time.Duration(n+1)*time.Hour))
+	}
+	h.Engine = h.again(t, now, guessing(3))
+	return h
+}
+
+func (h *house) banOf(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
+	bans := h.Bans.List(now)
+	i := slices.IndexFunc(bans, func(b incident.Ban) bool { return b.Prefix == prefix })
+	if i < 0 {
+		return incident.Ban{}, false
+	}
+	return bans[i], true
+}
+
+// Every ban of the ledger is in force when the engine has started, and orders
+// about them hold.
+func TestStartRestoresTheBans(t *testing.T) {
+	now := time.Now()
+	listed := netip.MustParsePrefix("203.0.113.5/32")
+	var list []incident.Ban
+	for i := range 5000 {
+		addr := netip.AddrFrom4([4]byte{100, 64, byte(i >> 8), byte(i)})
+		list = append(list, incident.Ban{Prefix: netip.PrefixFrom(addr, 32), Until: now.Add(24 * time.Hour)})
+	}
+	h := restarted(t, now, 0, append(list, incident.Ban{Prefix: villain}, incident.Ban{Prefix: listed})...)
+	if n := len(h.wall.dropped()); n != 5002 || h.Bans.Count() != 5002 {
+		t.Fatalf("%d dropped, %d in the registry; want 5002", n, h.Bans.Count())
+	}
+	if released, _, err := h.Bans.Unban(villain, false, 0); err != nil || len(released) != 1 {
+		t.Errorf("released %v, %v", released, err)
+	}
+	if _, dropped := h.wall.ban(villain.Addr()); dropped {
+		t.Error("a released address is still dropped")
+	}
+	if released, _, err := h.Bans.UnbanAll(false, 0); err != nil || len(released) != 5001 || len(h.wall.dropped()) != 0 {
+		t.Errorf("released %d, %v; %d still dropped", len(released), err, len(h.wall.dropped()))
+	}
+}
+
+// A guesser whose ban or offences are from before the start gets what they are
+// worth.
+func TestVerdictsAfterAStart(t *testing.T) {
+	now := time.Now()
+	for name, tc := range map[string]struct {
+		was      *incident.Ban
+		offences int
+		heard    func(string) string
+		forever  bool
+		want     time.Duration
+		offence  int
+	}{
+		"a new one":                 {nil, 0, proven, false, time.Hour, 1},
+		"one that offended before":  {nil, 1, proven, false, 24 * time.Hour, 2},
+		"banned already":            {&incident.Ban{Until: now.Add(7 * 24 * time.Hour), Offence: 1}, 1, proven, false, 7 * 24 * time.Hour, 1},
+		"banned by an operator":     {&incident.Ban{Origin: incident.OriginOperator}, 0, proven, true, 0, 0},
+		"banned whole, now spoofed": {&incident.Ban{Until: now.Add(2 * time.Hour), Offence: 1}, 1, func(s string) string { return s }, false, 2 * time.Hour, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var list []incident.Ban
+			if tc.was != nil {
+				tc.was.Prefix = villain
+				list = append(list, *tc.was)
+			}
+			h := restarted(t, now, tc.offences, list...)
+			h.hear(t, now, []byte(tc.heard(failures("1002", villain.Addr().String(), 3))))
+			h.settled(t)
+			ban, _ := h.banOf(now, villain)
+			if ban.Forever() != tc.forever || !tc.forever && ban.Until.Sub(now).Round(time.Minute) != tc.want || ban.Offence != tc.offence || ban.Spoofable() {
+				t.Errorf("banned: %+v, for %s", ban, ban.Until.Sub(now))
+			}
+			if b, dropped := h.wall.ban(villain.Addr()); !dropped || !b.Until.Equal(ban.Until) || b.Spoofable() {
+				t.Errorf("the kernel has %+v, %t", b, dropped)
+			}
+		})
+	}
+}
