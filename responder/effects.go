@@ -13,7 +13,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
-	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // effects carries out what the judge decides: by queues, since the judge runs
@@ -177,10 +177,18 @@ func (e effects) AskUserAgent(c calls.Channel, raw []byte) bool {
 	}
 }
 
-// PlaceLearned keeps a place where an account is at home.
-func (e effects) PlaceLearned(p score.Place) {
-	e.parts.Ledger.PutPlace(ledger.Place{Account: p.Account, Prefix: p.Source, LastSuccess: p.At})
+// AddressLearned keeps an address that an account is known at.
+func (e effects) AddressLearned(a places.Address) {
+	e.parts.Ledger.PutPlace(ledger.Place{Account: a.Account, Prefix: a.Source, LastSuccess: a.At})
 }
+
+// NetworkLearned keeps a network that an account is used from.
+func (e effects) NetworkLearned(n places.Network) {
+	e.parts.Ledger.PutHabit(ledger.Habit{Account: n.Account, Kind: habitNetwork, Value: n.Prefix.String(), First: n.First, Last: n.Last})
+}
+
+// habitNetwork is the ledger's kind of habit for a network.
+const habitNetwork = "network"
 
 // HabitLearned keeps what is usual for an account.
 func (e effects) HabitLearned(h calls.Habit) {

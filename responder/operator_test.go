@@ -322,7 +322,7 @@ func TestGraceOutlivesARestart(t *testing.T) {
 	h.ledger.PutPlace(ledger.Place{Account: "1002", Prefix: netip.MustParsePrefix("198.51.100.10/32"), LastSuccess: now})
 	h.ledger.PutIncident(&incident.Incident{At: now, Steps: []incident.Step{{Step: "rotate", Target: "1002", State: "done"}}})
 	p := guessing(3)
-	p.BreakIn.Remember = 30 * 24 * time.Hour
+	p.Known = 30 * 24 * time.Hour
 	r := h.again(t, now, p)
 	h.Engine = r
 	h.hear(t, now.Add(time.Minute), []byte(failures("1002", "198.51.100.10", 5)+failures("1002", "192.0.2.66", 3)))

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // start takes over what the ledger and the kernel remember. The kernel keeps
@@ -17,10 +19,10 @@ import (
 // goes on without it.
 func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) error {
 	l := e.parts.Ledger
-	places, err := l.Places(ctx, now.Add(-policy.BreakIn.Remember))
+	known, err := l.Places(ctx, now.Add(-policy.Known))
 	e.doubt(err, "the known places")
-	for _, p := range places {
-		e.judge.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
+	for _, p := range known {
+		e.judge.Places.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
 	}
 	rotations, err := l.Rotations(ctx, now.Add(-contain.Grace))
 	e.doubt(err, "the changed passwords")
@@ -50,9 +52,13 @@ func (e *Engine) doubt(err error, what string) {
 func (e *Engine) restoreHabits(ctx context.Context, now time.Time) {
 	rows, err := e.parts.Ledger.Habits(ctx)
 	e.doubt(err, "the habits")
-	habits := make([]calls.Habit, len(rows))
-	for i, h := range rows {
-		habits[i] = calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last}
+	var habits []calls.Habit
+	for _, h := range rows {
+		if h.Kind != habitNetwork {
+			habits = append(habits, calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
+		} else if prefix, err := netip.ParsePrefix(h.Value); err == nil {
+			e.judge.Places.RestoreNetwork(now, places.Network{Account: h.Account, Prefix: prefix, First: h.First, Last: h.Last})
+		}
 	}
 	e.judge.Calls.Recall(now, habits)
 }

@@ -51,6 +51,7 @@ type Contact struct {
 // lock and no clock: its owner calls it from one goroutine at a time.
 type Detector struct {
 	*Tracker
+	places   Places
 	rules    Rules
 	accounts map[string]*account
 	listed   map[string]Account // by Asterisk; nil before it told
@@ -79,7 +80,6 @@ type account struct {
 	login     time.Time   // the last one seen
 	logins    []login     // the newest of each source
 	invites   []login     // sources that a call of the account was last announced from; chan_sip
-	networks  map[netip.Prefix]*span
 	countries map[string]*span
 	last      span      // of calls
 	callLogin bool      // the login of one of its calls was seen once
@@ -99,10 +99,25 @@ type login struct {
 	prev time.Time // the time before
 }
 
+// Places knows where accounts are at home.
+type Places interface {
+	// UseNetwork records that an account is used from the network of an address;
+	// first says that it was not known there, and young that it is not at home
+	// there yet.
+	UseNetwork(now time.Time, account string, source netip.Addr) (first, young bool)
+	// AssumeHome makes the network of an address an account's home if nothing is
+	// known of the account's networks.
+	AssumeHome(now time.Time, account string, source netip.Addr)
+	// Home says whether an account has long been used from the network of an
+	// address, and Young whether it is known in a network, but not at home yet.
+	Home(now time.Time, account string, source netip.Addr) bool
+	Young(now time.Time, account string, network netip.Prefix) bool
+}
+
 // NewDetector follows calls from now on.
-func NewDetector(now time.Time, rules Rules) *Detector {
+func NewDetector(now time.Time, rules Rules, places Places) *Detector {
 	rules.Dialling.Read("+442079460001") // the library loads its tables now, not in the first call
-	return &Detector{Tracker: New(), rules: rules, accounts: map[string]*account{}, since: now, from: now}
+	return &Detector{Tracker: New(), places: places, rules: rules, accounts: map[string]*account{}, since: now, from: now}
 }
 
 // Recall takes over the habits of former runs.
@@ -127,10 +142,6 @@ func (d *Detector) Recall(now time.Time, habits []Habit) {
 			a.last = s
 		case HabitCountry:
 			a.countries[h.Value] = &s
-		case HabitNetwork:
-			if p, err := netip.ParsePrefix(h.Value); err == nil && now.Sub(h.Last) < remember {
-				a.networks[p] = &s
-			}
 		}
 	}
 }
@@ -169,7 +180,7 @@ func (d *Detector) account(now time.Time, name string) *account {
 		}
 		a = &account{
 			name: name, limits: d.rules.limits(name), carrier: d.rules.carrier(name),
-			networks: map[netip.Prefix]*span{}, countries: map[string]*span{},
+			countries: map[string]*span{},
 		}
 		d.accounts[name] = a
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 var noon = time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC) // a Wednesday
@@ -30,13 +31,31 @@ func usual() calls.Rules {
 // site is a detector with phones 1001 to 1003 and a trunk, watched for a year.
 type site struct {
 	*calls.Detector
-	serial int
-	habits []calls.Habit
+	places   *places.Places
+	serial   int
+	habits   []calls.Habit
+	networks []places.Network
+}
+
+// siteAt is a site without accounts, watched from then on.
+func siteAt(from time.Time, r calls.Rules) *site {
+	s := &site{}
+	s.places = places.New(places.Config{NetworkLearned: func(n places.Network) { s.networks = append(s.networks, n) }}, nil)
+	s.Detector = calls.NewDetector(from, r, s.places)
+	s.Learned = func(h calls.Habit) { s.habits = append(s.habits, h) }
+	return s
+}
+
+// restore takes over what a former site learned.
+func (s *site) restore(now time.Time, from *site) {
+	s.Recall(now, from.habits)
+	for _, n := range from.networks {
+		s.places.RestoreNetwork(now, n)
+	}
 }
 
 func newSite(r calls.Rules) *site {
-	s := &site{Detector: calls.NewDetector(noon.Add(-365*24*time.Hour), r)}
-	s.Learned = func(h calls.Habit) { s.habits = append(s.habits, h) }
+	s := siteAt(noon.Add(-365*24*time.Hour), r)
 	s.List([]calls.Account{
 		{Name: "1001", Login: true, Sure: true},
 		{Name: "1002", Login: true, Sure: true},
@@ -374,13 +393,13 @@ func TestHome(t *testing.T) {
 	s := newSite(usual())
 	s.awake("1002")
 	s.Login(noon, []byte("1002"), thief)
-	if !s.Home(noon, "1002", desk.Source) || s.Home(noon.Add(time.Hour), "1002", thief.Source) {
+	if !s.places.Home(noon, "1002", desk.Source) || s.places.Home(noon.Add(time.Hour), "1002", thief.Source) {
 		t.Error("home is not told from elsewhere")
 	}
 	// At the very first start the registrations tell.
-	fresh := calls.NewDetector(noon, usual())
+	fresh := siteAt(noon, usual())
 	fresh.Contacts(noon, []calls.Contact{{Account: "1001", Source: desk.Source}})
-	if !fresh.Home(noon, "1001", desk.Source) {
+	if !fresh.places.Home(noon, "1001", desk.Source) {
 		t.Error("the registration found at the first start is not home")
 	}
 }
@@ -391,8 +410,8 @@ func TestHabitsSurvive(t *testing.T) {
 	s.Watching(noon.Add(-time.Hour))
 	s.awake("1002")
 	s.call(noon, "1002", "0033142685300", desk)
-	again := &site{Detector: calls.NewDetector(noon.Add(time.Hour), usual())}
-	again.Recall(noon.Add(time.Hour), s.habits)
+	again := siteAt(noon.Add(time.Hour), usual())
+	again.restore(noon.Add(time.Hour), s)
 	again.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
 	if got := names(again.call(noon.Add(2*time.Hour), "1002", "0033142685301", desk)); got != "" {
 		t.Errorf("the usual after a restart: %q", got)
@@ -401,8 +420,8 @@ func TestHabitsSurvive(t *testing.T) {
 		t.Errorf("the unusual after a restart: %q", got)
 	}
 	late := noon.Add(60 * 24 * time.Hour)
-	gone := &site{Detector: calls.NewDetector(late, usual())}
-	gone.Recall(late, s.habits)
+	gone := siteAt(late, usual())
+	gone.restore(late, s)
 	gone.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
 	if got := names(gone.call(late, "1002", "02079460001", desk)); got != "" {
 		t.Errorf("the first call after two months without a daemon: %q", got)
@@ -411,7 +430,7 @@ func TestHabitsSurvive(t *testing.T) {
 
 // In the two weeks after the first start nothing is new.
 func TestLearning(t *testing.T) {
-	s := &site{Detector: calls.NewDetector(noon, usual())}
+	s := siteAt(noon, usual())
 	s.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
 	if got := names(s.call(noon.Add(time.Hour), "1002", "0033142685300", desk)); got != "" {
 		t.Errorf("on the first day: %q", got)

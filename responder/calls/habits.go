@@ -10,7 +10,6 @@ type HabitKind string
 // The kinds of habits.
 const (
 	HabitCountry HabitKind = "country" // the account has called it
-	HabitNetwork HabitKind = "network" // the account has been used from it
 	HabitCall    HabitKind = "call"    // the account has called at all; no value
 	HabitWatch   HabitKind = "watch"   // the daemon itself was watching; no account, no value
 )
@@ -23,19 +22,10 @@ type Habit struct {
 	First, Last time.Time
 }
 
-// Bounds of what is kept of one account: nobody calls more countries than
-// there are, and a phone that moves through more networks than this within a
-// quarter is no office's.
 const (
+	// maxCountries bounds what is kept of one account: there are no more.
 	maxCountries = 256
-	maxNetworks  = 128
-	// settled is how long a network must have been an account's before it is
-	// its home: a thief who comes from one is found out before that, or the
-	// owner has seen the notification.
-	settled = 24 * time.Hour
-	// remember is how long a network stays an account's after its last use.
-	remember = 90 * 24 * time.Hour
-	// renew is how often a habit in use is told again.
+	// renew is how often a habit in use is reported again.
 	renew = 24 * time.Hour
 	// pause is how long the daemon may have been down without the time before
 	// it losing its meaning.

@@ -35,35 +35,14 @@ func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 	return s.list
 }
 
-// network keeps from where an account is used, and says whether it is not yet
+// network records from where an account is used, and says whether it is not yet
 // at home there.
 func (d *Detector) network(now time.Time, a *account, source netip.Addr, s *signs) (young bool) {
-	p := event.NetworkPrefix(source)
-	known := a.networks[p]
-	if known == nil || now.Sub(known.last) >= remember {
-		if len(a.networks) >= maxNetworks {
-			a.forgetNetwork()
-		}
-		known = &span{}
-		a.networks[p] = known
-		if d.learned(now) {
-			s.add(NewNetwork, "used from %s for the first time", p)
-		}
+	first, young := d.places.UseNetwork(now, a.name, source)
+	if first && d.learned(now) {
+		s.add(NewNetwork, "used from %s for the first time", event.NetworkPrefix(source))
 	}
-	if known.see(now) {
-		d.tell(Habit{a.name, HabitNetwork, p.String(), known.first, known.last})
-	}
-	return now.Sub(known.first) < settled
-}
-
-func (a *account) forgetNetwork() {
-	var oldest netip.Prefix
-	for p, s := range a.networks {
-		if !oldest.IsValid() || s.last.Before(a.networks[oldest].last) {
-			oldest = p
-		}
-	}
-	delete(a.networks, oldest)
+	return young
 }
 
 // keep remembers a login in the place of its source, or of the oldest one.
@@ -149,27 +128,4 @@ func only(logins []login, now time.Time) Login {
 		return Login{}
 	}
 	return found
-}
-
-// Home says whether an account has long been used from the network of a source:
-// its own people are there.
-func (d *Detector) Home(now time.Time, name string, source netip.Addr) bool {
-	a := d.accounts[name]
-	if a == nil || !source.IsValid() {
-		return false
-	}
-	s := a.networks[event.NetworkPrefix(source)]
-	return s != nil && now.Sub(s.first) >= settled && now.Sub(s.last) < remember
-}
-
-// Homes are the networks that an account has long been used from.
-func (d *Detector) Homes(now time.Time, name string) (list []netip.Prefix) {
-	if a := d.accounts[name]; a != nil {
-		for p := range a.networks {
-			if d.Home(now, name, p.Addr()) {
-				list = append(list, p)
-			}
-		}
-	}
-	return list
 }

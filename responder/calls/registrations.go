@@ -18,27 +18,26 @@ var agents = []string{
 // Contacts takes the registrations that Asterisk holds.
 func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 	var found []Sign
-	places := map[string]map[netip.Prefix]netip.Addr{}
+	from := map[string]map[netip.Prefix]netip.Addr{}
 	for _, c := range list {
 		a := d.account(now, c.Account)
 		if a == nil || a.carrier || !c.Source.IsValid() {
 			continue
 		}
 		s := signs{account: a, from: Login{Source: c.Source}}
-		if len(a.networks) == 0 && !d.learned(now) {
-			// Nothing is known of the account: this is where its phone is.
-			a.networks[event.NetworkPrefix(c.Source)] = &span{first: now.Add(-settled), last: now}
+		if !d.learned(now) {
+			d.places.AssumeHome(now, a.name, c.Source)
 		}
 		d.network(now, a, c.Source, &s)
 		a.agent(c.Agent, &s)
-		if places[c.Account] == nil {
-			places[c.Account] = map[netip.Prefix]netip.Addr{}
+		if from[c.Account] == nil {
+			from[c.Account] = map[netip.Prefix]netip.Addr{}
 		}
-		places[c.Account][event.NetworkPrefix(c.Source)] = c.Source
+		from[c.Account][event.NetworkPrefix(c.Source)] = c.Source
 		found = append(found, s.list...)
 	}
-	for name, at := range places {
-		found = append(found, d.places(now, d.accounts[name], at)...)
+	for name, at := range from {
+		found = append(found, d.twoNetworks(now, d.accounts[name], at)...)
 	}
 	return append(found, d.newcomers(now, list)...)
 }
@@ -51,7 +50,7 @@ func (d *Detector) Unfamiliar(now time.Time, c Channel) bool {
 	if a == nil || !d.phone(a) && !d.anonymous(a) || !d.rules.Dialling.Read(c.Dialled).External {
 		return false
 	}
-	return !d.Home(now, a.name, a.where(now).Source)
+	return !d.places.Home(now, a.name, a.where(now).Source)
 }
 
 // CallAgent takes the User-Agent that a call was set up with.
@@ -79,14 +78,14 @@ func (a *account) agent(agent string, s *signs) {
 	}
 }
 
-// places says that an account is registered from two networks of which it does
+// twoNetworks says that an account is registered from two networks of which it does
 // not know one yet.
-func (d *Detector) places(now time.Time, a *account, at map[netip.Prefix]netip.Addr) []Sign {
+func (d *Detector) twoNetworks(now time.Time, a *account, at map[netip.Prefix]netip.Addr) []Sign {
 	if len(at) < 2 || now.Sub(a.alternate) < hour || !d.learned(now) {
 		return nil
 	}
 	for p, source := range at {
-		if s := a.networks[p]; s != nil && now.Sub(s.first) < settled {
+		if d.places.Young(now, a.name, p) {
 			a.alternate = now
 			return []Sign{{
 				Kind: TwoNetworks, Account: a.name, From: Login{Source: source},
@@ -100,7 +99,7 @@ func (d *Detector) places(now time.Time, a *account, at map[netip.Prefix]netip.A
 // Crowded takes a login that was right and came to one registration too many.
 func (d *Detector) Crowded(now time.Time, name []byte, from Login) []Sign {
 	a := d.account(now, string(name))
-	if a == nil || a.carrier || now.Sub(a.alternate) < hour || d.Home(now, a.name, from.Source) {
+	if a == nil || a.carrier || now.Sub(a.alternate) < hour || d.places.Home(now, a.name, from.Source) {
 		return nil
 	}
 	a.alternate = now

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 func TestChannelsOfAnAccount(t *testing.T) {
@@ -66,7 +67,7 @@ func TestEventsWinOverTheAnswer(t *testing.T) {
 // A call costs from its first answer on; where that was not seen, from its
 // beginning.
 func TestAnswers(t *testing.T) {
-	d := calls.NewDetector(noon, calls.Rules{})
+	d := calls.NewDetector(noon, calls.Rules{}, places.New(places.Config{}, nil))
 	for _, name := range []string{"PJSIP/1001-00000001", "PJSIP/1001-00000002"} {
 		d.Up(calls.Channel{Name: name, Account: "1001", Since: noon})
 	}

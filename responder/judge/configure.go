@@ -30,6 +30,7 @@ func (j *Judge) Configure(p Policy) error {
 		j.table = table
 	}
 	j.breakIn.Configure(p.BreakIn)
+	j.Places.Configure(p.Known)
 	j.Offences.Configure(p.Ladder.Forget)
 	j.Calls.Configure(p.Calls)
 	j.Contain.Restrictions.Configure(p.Restrict)

@@ -6,7 +6,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
-	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // Effects carries out what a Judge decides. A Judge calls it while it handles an
@@ -42,8 +42,10 @@ type Effects interface {
 	AskSource(s calls.Sign, raw []byte) bool
 	AskUserAgent(c calls.Channel, raw []byte) bool
 
-	// PlaceLearned and HabitLearned keep what is usual for an account.
-	PlaceLearned(p score.Place)
+	// AddressLearned, NetworkLearned and HabitLearned keep what is usual for an
+	// account.
+	AddressLearned(a places.Address)
+	NetworkLearned(n places.Network)
 	HabitLearned(h calls.Habit)
 }
 
@@ -88,8 +90,11 @@ func (Discard) AskSource(calls.Sign, []byte) bool { return false }
 // AskUserAgent asks nobody.
 func (Discard) AskUserAgent(calls.Channel, []byte) bool { return false }
 
-// PlaceLearned does nothing.
-func (Discard) PlaceLearned(score.Place) {}
+// AddressLearned does nothing.
+func (Discard) AddressLearned(places.Address) {}
+
+// NetworkLearned does nothing.
+func (Discard) NetworkLearned(places.Network) {}
 
 // HabitLearned does nothing.
 func (Discard) HabitLearned(calls.Habit) {}

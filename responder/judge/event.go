@@ -68,8 +68,8 @@ func (j *Judge) security(now time.Time, s intake.Sensor, e *event.Event) (news b
 	if brokenIn {
 		j.observe(&broken, nil)
 	}
-	if !brokenIn && counted.Signal == score.SuccessfulAuth && counted.Proof == score.Proven && j.breakIn.Knows(string(counted.Account), counted.Source, now) {
-		j.Places.Succeeded(&counted, j.failed)
+	if !brokenIn && counted.Signal == score.SuccessfulAuth && counted.Proof == score.Proven && j.Places.Known(string(counted.Account), counted.Source, now) {
+		j.Places.Protect(&counted, evidence{j})
 	}
 	j.weigh(&counted)
 	return true
@@ -78,7 +78,7 @@ func (j *Judge) security(now time.Time, s intake.Sensor, e *event.Event) (news b
 // graced says whether a failure is the rightful owner's phone, which still has
 // the password that we changed.
 func (j *Judge) graced(now time.Time, o *score.Observation) bool {
-	return j.Contain.Rotations.InGrace(now, o.Account) && j.breakIn.Knows(string(o.Account), o.Source, now)
+	return j.Contain.Rotations.InGrace(now, o.Account) && j.Places.Known(string(o.Account), o.Source, now)
 }
 
 // loggedIn takes what a security event says about an account in use.
@@ -134,9 +134,15 @@ func (j *Judge) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce 
 	}
 }
 
-// failed says whether an account failed at an address, by evidence as good as
+// evidence is what is known against accounts and addresses.
+type evidence struct{ *Judge }
+
+// Guessed says whether others failed for an account.
+func (j evidence) Guessed(account string) bool { return j.breakIn.Guessed(account) }
+
+// Failed says whether an account failed at an address, by evidence as good as
 // least at least.
-func (j *Judge) failed(account string, source netip.Addr, least score.Proof) bool {
+func (j evidence) Failed(account string, source netip.Addr, least score.Proof) bool {
 	for _, e := range j.table.Evidence(sourceKey(source)) {
 		if e.Signal.Failure() && e.Proof >= least && e.Account == account {
 			return true

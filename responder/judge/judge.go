@@ -32,6 +32,7 @@ type Policy struct {
 	Playbooks  map[string][]incident.StepKind
 	Ladder     decide.Ladder
 	BreakIn    score.BreakInConfig
+	Known      time.Duration // how long after its last success an address is known
 	Restrict   contain.RestrictRule
 	Calls      calls.Rules
 	Allow      []netip.Prefix // never banned
@@ -70,27 +71,26 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		return nil, fmt.Errorf("thresholds: %w", err)
 	}
 	j := &Judge{
-		Intake: intake.New(policy.Username, policy.Log), Places: places.New(policy.Allow),
-		Bans: &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Calls: calls.NewDetector(now, policy.Calls),
+		Intake: intake.New(policy.Username, policy.Log),
+		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
 		policy:  policy, effects: effects, table: table, meters: newMeters(),
 	}
-	policy.BreakIn.Learned = effects.PlaceLearned
-	j.breakIn = score.NewBreakIn(policy.BreakIn)
+	j.Places = places.New(places.Config{
+		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
+	}, policy.Allow)
+	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
+	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
 	return j, nil
-}
-
-// Know makes an address a known place of an account, as the ledger remembers it.
-func (j *Judge) Know(account string, source netip.Addr, at time.Time) {
-	j.breakIn.Know(account, source, at)
 }
 
 // PasswordChanged records that an account has another password: what was guessed
 // of the old one no longer matters.
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
-	j.breakIn.Reset(account)
+	j.breakIn.Forgive(account)
+	j.Places.ForgetThieves(account)
 }
 
 // Forgive forgets the failures of others for an account: a person has looked at

@@ -64,9 +64,9 @@ func (j *Judge) Counters() Counters { return j.counters }
 func (j *Judge) Meters() Meters {
 	m := Meters{
 		Events: map[string]uint64{}, Observations: map[string]uint64{}, Verdicts: maps.Clone(j.meters.verdicts),
-		Scores: j.table.Stats(), Accounts: j.breakIn.Accounts(), Counters: j.counters,
+		Scores: j.table.Stats(), Accounts: j.Places.Accounts(), Counters: j.counters,
 	}
-	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "failures": j.breakIn.Refused(), "evidence": m.Scores.Short}
+	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "evidence": m.Scores.Short}
 	for _, k := range event.Kinds() {
 		m.Events[k.String()] = j.meters.events[k]
 	}

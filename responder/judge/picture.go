@@ -15,7 +15,7 @@ func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls
 	for i, c := range contacts {
 		registered[i] = calls.Contact{Account: c.Account, Source: c.Source, Agent: c.Agent}
 	}
-	j.Places.SetContacts(now, contacts, j.breakIn, j.failed)
+	j.Places.SetContacts(now, contacts, evidence{j})
 	j.raise(now, j.Calls.Contacts(now, registered), nil)
 	j.registered = j.registered[:0]
 	for _, c := range contacts {

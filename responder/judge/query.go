@@ -66,7 +66,7 @@ const maxPhones = 5
 // address is no phone's.
 func (j *Judge) PhonesOf(now time.Time, account string) string {
 	var long, known []string
-	for _, p := range j.breakIn.Homes(account, now) {
+	for _, p := range j.Places.Addresses(account, now) {
 		if _, banned := j.Bans.Covering(now, p.Source); banned {
 			continue
 		}
@@ -75,7 +75,7 @@ func (j *Judge) PhonesOf(now time.Time, account string) string {
 			phone += fmt.Sprintf(" (User-Agent %s)", strconv.QuoteToGraphic(agent))
 		}
 		known = append(known, phone)
-		if j.Calls.Home(now, account, p.Source.Addr()) {
+		if j.Places.Home(now, account, p.Source.Addr()) {
 			long = append(long, phone)
 		}
 	}

@@ -127,7 +127,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
 	}
 	if sign != nil {
 		f.Channel = sign.Channel
-		if j.Calls.Home(v.At, sign.Account, v.Cause.Source) {
+		if j.Places.Home(v.At, sign.Account, v.Cause.Source) {
 			f.Home = "where " + sign.Account + " is at home: its calls are dealt with, its users not cut off"
 		}
 	}
@@ -155,9 +155,9 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
 // is not.
 func (j *Judge) restriction(v *score.Verdict) (to []netip.Prefix, why string) {
 	account := decide.AccountOf(v)
-	longKnown := j.Calls.Homes(v.At, account)
+	longKnown := j.Places.Homes(v.At, account)
 	to = slices.Clone(longKnown)
-	for _, p := range j.breakIn.Homes(account, v.At) {
+	for _, p := range j.Places.Addresses(account, v.At) {
 		to = append(to, event.NetworkPrefix(p.Source.Addr()))
 	}
 	slices.SortFunc(to, netip.Prefix.Compare)

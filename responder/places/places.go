@@ -1,11 +1,14 @@
-// Package places knows which addresses are not banned lightly: the operator's
-// allow list, never banned at all, and the protected ones, which the PBX itself
-// trusts and which only proven evidence can ban.
+// Package places knows where accounts are used: the addresses they succeeded from,
+// the networks where they are at home, and the phones that are registered. From
+// that it says which addresses are not banned lightly: beside the operator's allow
+// list, never banned at all, the protected ones, which the PBX itself trusts and
+// which only proven evidence can ban.
 //
 // It is pure and has no lock: its owner calls it from one goroutine at a time.
 package places
 
 import (
+	"container/list"
 	"fmt"
 	"iter"
 	"net/netip"
@@ -25,6 +28,10 @@ const maxSources = 1 << 16
 
 // Places is where phones are at home and whom the PBX speaks to.
 type Places struct {
+	config   Config
+	accounts map[string]*list.Element // of *account
+	order    list.List                // of the accounts, the one used last at the back
+
 	allow *bart.Lite
 	// carriers are whom Asterisk's configuration speaks to, and why.
 	carriers *bart.Table[string]
@@ -48,10 +55,18 @@ type phone struct {
 }
 
 // New makes Places with an allow list.
-func New(allow []netip.Prefix) *Places {
-	p := &Places{carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, homes: &bart.Table[string]{}, agents: map[agentKey]string{}}
+func New(c Config, allow []netip.Prefix) *Places {
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, homes: &bart.Table[string]{}, agents: map[agentKey]string{}}
 	p.SetAllow(allow)
 	return p
+}
+
+// Configure changes how long an address is known, and forgets nothing. The
+// capacities and the functions stay as they were.
+func (p *Places) Configure(remember time.Duration) {
+	c := p.config
+	c.Remember = remember
+	p.config = c.withDefaults()
 }
 
 // SetAllow replaces the allow list.
@@ -154,15 +169,20 @@ func (p *Places) SetCarriers(list []Carrier) {
 	}
 }
 
-// Failed says whether an account failed at an address, by evidence as good as
-// least at least.
-type Failed func(account string, source netip.Addr, least score.Proof) bool
+// Evidence is what is known against accounts and addresses.
+type Evidence interface {
+	// Guessed says whether others failed for an account.
+	Guessed(account string) bool
+	// Failed says whether an account failed at an address, by evidence as good as
+	// least at least.
+	Failed(account string, source netip.Addr, least score.Proof) bool
+}
 
 // SetContacts takes the registrations that Asterisk holds. One protects its
 // address where the account is at home there; of an account nothing is known of,
 // as at the very first start, it shows where home is. A thief's own registration
-// does neither: what others did to the account is known by then, and failed says
-// whether the address itself has failed for it, for certain or perhaps. Only of
+// does neither: what others did to the account is known by then, and whether the
+// address itself has failed for it, for certain or perhaps. Only of
 // the first registrations that a daemon is given it does not matter that others
 // are guessing: they may well be older than the daemon.
 //
@@ -170,30 +190,30 @@ type Failed func(account string, source netip.Addr, least score.Proof) bool
 // via_addr), which its sender can make up. It must have the account's password
 // for that, and gains no more than that spoofable evidence does not ban the
 // address.
-func (p *Places) SetContacts(now time.Time, contacts []Contact, known *score.BreakIn, failed Failed) {
+func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence) {
 	p.phones = &bart.Table[[]phone]{}
 	for _, c := range contacts {
 		if !c.Source.IsValid() {
 			continue
 		}
-		if !known.Tracks(c.Account) || !p.met && !known.Used(c.Account) && !failed(c.Account, c.Source, score.Spoofable) {
-			known.Know(c.Account, c.Source, now)
+		if !p.Used(c.Account) && (!against.Guessed(c.Account) || !p.met && !against.Failed(c.Account, c.Source, score.Spoofable)) {
+			p.Know(c.Account, c.Source, now)
 		}
-		if known.Knows(c.Account, c.Source, now) && !failed(c.Account, c.Source, score.Proven) {
+		if p.Known(c.Account, c.Source, now) && !against.Failed(c.Account, c.Source, score.Proven) {
 			p.addPhone(phone{c.Account, c.Port, c.Agent}, c.Source)
 		}
 	}
 	p.forgetHomes(func(at netip.Prefix, account string) bool {
-		return !known.Knows(account, at.Addr(), now) || failed(account, at.Addr(), score.Proven)
+		return !p.Known(account, at.Addr(), now) || against.Failed(account, at.Addr(), score.Proven)
 	})
 	p.met = true
 	p.learnAgents(contacts)
 }
 
-// Succeeded protects the address of a proven success at a known place: as that
+// Protect protects the address of a proven success at a known place: as that
 // of a phone until the registrations are taken again, as a home for as long as
 // the account is known there. It allocates nothing for one that is known.
-func (p *Places) Succeeded(o *score.Observation, failed Failed) {
+func (p *Places) Protect(o *score.Observation, against Evidence) {
 	prefix := event.SourcePrefix(o.Source)
 	_, home := p.homes.Get(prefix)
 	phones, _ := p.phones.Get(prefix)
@@ -202,7 +222,7 @@ func (p *Places) Succeeded(o *score.Observation, failed Failed) {
 		return
 	}
 	account := string(o.Account)
-	if failed(account, o.Source, score.Proven) {
+	if against.Failed(account, o.Source, score.Proven) {
 		return
 	}
 	if !home && p.homes.Size() < maxSources {

@@ -44,7 +44,7 @@ type Observation struct {
 	Source  string // "" when none is known
 	Account string
 	Session string
-	Proof   string // claimed or proven
+	Proof   string // spoofable or proven
 }
 
 // Result is what would have happened.

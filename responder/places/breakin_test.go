@@ -1,0 +1,350 @@
+package places_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+var start = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// seen is an observation of an account, over UDP and spoofable.
+func seen(at time.Time, s score.Signal, source, account string) *score.Observation {
+	o := &score.Observation{
+		At: at, Signal: s, Port: 5060, Transport: event.UDP,
+		Service: []byte("PJSIP"), Account: []byte(account), Session: []byte("8e2f1c5a@" + source),
+	}
+	if source != "" {
+		o.Source = netip.MustParseAddr(source)
+	}
+	return o
+}
+
+// watched is a BreakIn with the Places that it asks.
+type watched struct {
+	*score.BreakIn
+	*places.Places
+}
+
+func watch(b score.BreakInConfig, c places.Config) watched {
+	p := places.New(c, nil)
+	return watched{score.NewBreakIn(b, p), p}
+}
+
+// passwordChanged forgets what was guessed of the old password.
+func (w watched) passwordChanged(account string) {
+	w.Forgive(account)
+	w.ForgetThieves(account)
+}
+
+func TestBreakIn(t *testing.T) {
+	const (
+		home   = "192.0.2.10"
+		thief  = "198.51.100.7"
+		second = "203.0.113.9"
+	)
+	type step struct {
+		after  time.Duration
+		signal score.Signal
+		source string
+		fires  bool
+	}
+	fail := func(after time.Duration, source string) step {
+		return step{after, score.InvalidPassword, source, false}
+	}
+	login := func(after time.Duration, source string, fires bool) step {
+		return step{after, score.SuccessfulAuth, source, fires}
+	}
+	guess := func(n int, source string) []step { return slices.Repeat([]step{fail(time.Second, source)}, n) }
+	steps := func(parts ...[]step) []step { return slices.Concat(parts...) }
+	one := func(s step) []step { return []step{s} }
+
+	for _, tt := range []struct {
+		name  string
+		steps []step
+	}{
+		{"four guesses, then the right one", steps(guess(4, thief), one(login(0, thief, true)))},
+		{"three guesses are a person who mistypes", steps(guess(3, thief), one(login(0, thief, false)))},
+		{"a known place mistypes ten times", steps(one(login(0, home, false)), guess(10, home), one(login(0, home, false)))},
+		{"others guess, a known place logs in", steps(one(login(0, home, false)), guess(9, thief), one(login(0, home, false)))},
+		{"others guess, another stranger logs in", steps(guess(4, thief), one(login(0, second, true)))},
+		{"guesses from many sources", steps(guess(1, "198.51.100.1"), guess(1, "198.51.100.2"), guess(1, "198.51.100.3"), guess(1, "198.51.100.4"), one(login(0, second, true)))},
+		{"guesses a day ago", steps(guess(4, thief), one(login(24*time.Hour, thief, false)))},
+		{"guesses nearly a day ago", steps(guess(4, thief), one(login(24*time.Hour-4*time.Second, thief, true)))},
+		{"the thief registers again and again", steps(guess(4, thief), one(login(0, thief, true)), slices.Repeat(one(login(time.Hour, thief, false)), 30))},
+		{"and never becomes a known place", steps(guess(4, thief), slices.Concat(one(login(0, thief, true)), one(login(30*time.Hour, thief, false)), guess(4, thief), one(login(0, thief, true))))},
+		{"a second stranger after the first", steps(guess(4, thief), one(login(0, thief, true)), one(login(time.Hour, second, true)), one(login(time.Hour, second, false)))},
+		{"the home of the account after the break-in", steps(one(login(0, home, false)), guess(4, thief), one(login(0, thief, true)), one(login(time.Hour, home, false)))},
+		{"a known place is forgotten after 30 days", steps(one(login(0, home, false)), guess(4, thief), one(login(30*24*time.Hour, thief, false)), guess(4, home), one(login(0, home, true)))},
+		{"what a traveller mistyped is forgiven with the success", steps(guess(3, second), one(login(0, second, false)), guess(2, thief), one(login(0, thief, false)))},
+		{"but not what others guessed before", steps(guess(2, thief), guess(1, second), one(login(0, second, false)), guess(2, thief), one(login(0, thief, true)))},
+		{"one /64 is one source", steps(one(login(0, "2001:db8::1", false)), guess(4, thief), one(login(0, "2001:db8::2", false)))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := watch(score.BreakInConfig{}, places.Config{})
+			now := start
+			for i, s := range tt.steps {
+				now = now.Add(s.after)
+				o := seen(now, s.signal, s.source, "1002")
+				d, fires := b.Observe(o)
+				if fires != s.fires {
+					t.Fatalf("step %d, %v from %s: fires %v, want %v", i, s.signal, s.source, fires, s.fires)
+				}
+				if fires && (d.Signal != score.SuccessAfterFailures || d.Source != o.Source || string(d.Account) != "1002" || string(d.Session) != string(o.Session)) {
+					t.Fatalf("derived %+v", d)
+				}
+			}
+		})
+	}
+}
+
+// A break-in is as certain as the failures before it, and a flood of forged ones
+// takes nothing from those that are.
+func TestBreakInIsProvenByItsFailures(t *testing.T) {
+	for name, tc := range map[string]struct {
+		proven, forged, again int // failures one after the other
+		pause                 time.Duration
+		success, want         score.Proof
+	}{
+		"forged failures, and somebody travels": {forged: 4, success: score.Proven, want: score.Spoofable},
+		"a guesser":                             {proven: 4, success: score.Proven, want: score.Proven},
+		"who hides among forged failures":       {forged: 10, proven: 4, again: 100, success: score.Proven, want: score.Proven},
+		"who nearly proved":                     {proven: 3, forged: 100, success: score.Proven, want: score.Spoofable},
+		"who proved long ago":                   {proven: 4, pause: 25 * time.Hour, forged: 4, success: score.Proven, want: score.Spoofable},
+		"a success that can be forged":          {proven: 4, success: score.Spoofable, want: score.Spoofable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := watch(score.BreakInConfig{}, places.Config{})
+			now := start
+			observe := func(n int, signal score.Signal, source string, proof score.Proof) (d score.Observation, fires bool) {
+				for range n {
+					now = now.Add(time.Second)
+					o := seen(now, signal, source, "1002")
+					o.Proof = proof
+					d, fires = b.Observe(o)
+				}
+				return d, fires
+			}
+			if tc.again > 0 {
+				observe(tc.forged, score.ChallengeResponseFailed, "203.0.113.1", score.Spoofable)
+				tc.forged = tc.again
+			}
+			observe(tc.proven, score.ChallengeResponseFailed, "198.51.100.7", score.Proven)
+			now = now.Add(tc.pause)
+			observe(tc.forged, score.ChallengeResponseFailed, "203.0.113.1", score.Spoofable)
+			if d, fires := observe(1, score.SuccessfulAuth, "192.0.2.10", tc.success); !fires || d.Proof != tc.want {
+				t.Errorf("fires %v, proof %d, want %d", fires, d.Proof, tc.want)
+			}
+		})
+	}
+}
+
+// When a reload asks for fewer failures than are kept, those beyond take nothing
+// from the proof of those that count.
+func TestBreakInIsProvenByWhatCounts(t *testing.T) {
+	for name, tc := range map[string]struct {
+		old, forged, proven int
+		want                score.Proof
+	}{
+		"forged ones beyond":     {forged: 6, proven: 4, want: score.Proven},
+		"old and forged beyond":  {old: 3, forged: 3, proven: 4, want: score.Proven},
+		"too few of them proven": {old: 6, forged: 1, proven: 3, want: score.Spoofable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := watch(score.BreakInConfig{Failures: 10}, places.Config{})
+			fail := func(n int, at time.Time, proof score.Proof) {
+				for range n {
+					o := seen(at, score.ChallengeResponseFailed, "198.51.100.7", "1002")
+					o.Proof = proof
+					b.Observe(o)
+				}
+			}
+			now := start.Add(25 * time.Hour)
+			fail(tc.old, start, score.Proven)
+			fail(tc.forged, now, score.Spoofable)
+			fail(tc.proven, now, score.Proven)
+			b.BreakIn.Configure(score.BreakInConfig{Failures: 4})
+			o := seen(now, score.SuccessfulAuth, "192.0.2.10", "1002")
+			o.Proof = score.Proven
+			if d, fires := b.Observe(o); !fires || d.Proof != tc.want {
+				t.Errorf("fires %v, %s, want %s", fires, d.Proof, tc.want)
+			}
+		})
+	}
+}
+
+func TestBreakInAndReset(t *testing.T) {
+	b := watch(score.BreakInConfig{}, places.Config{})
+	guess := func() bool {
+		for range 4 {
+			b.Observe(seen(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
+		}
+		_, fires := b.Observe(seen(start, score.SuccessfulAuth, "198.51.100.7", "1002"))
+		return fires
+	}
+	if !guess() || guess() {
+		t.Error("one break-in of one source is reported once")
+	}
+	b.Know("1002", netip.MustParseAddr("198.51.100.7"), start)
+	if b.Known("1002", netip.MustParseAddr("198.51.100.7"), start) {
+		t.Error("a thief's registration makes the thief known")
+	}
+	b.passwordChanged("1002")
+	if !guess() {
+		t.Error("after the secret was changed the same source breaks in again, unreported")
+	}
+	b.passwordChanged("1002")
+	if _, fires := b.Observe(seen(start, score.SuccessfulAuth, "198.51.100.7", "1002")); fires {
+		t.Error("failures before the reset still count")
+	}
+	if !b.Known("1002", netip.MustParseAddr("198.51.100.7"), start) {
+		t.Error("who knows the new secret is known")
+	}
+	b.passwordChanged("nobody")
+}
+
+func TestBreakInAndForgive(t *testing.T) {
+	b := watch(score.BreakInConfig{}, places.Config{})
+	login := func(source string) bool {
+		_, fires := b.Observe(seen(start, score.SuccessfulAuth, source, "1002"))
+		return fires
+	}
+	guess := func() {
+		for range 4 {
+			b.Observe(seen(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
+		}
+	}
+	guess()
+	if !login("198.51.100.7") {
+		t.Fatal("a break-in is none")
+	}
+	b.Forgive("1002")
+	if login("192.0.2.90") {
+		t.Error("what was forgiven still counts")
+	}
+	b.Know("1002", netip.MustParseAddr("198.51.100.7"), start)
+	if b.Known("1002", netip.MustParseAddr("198.51.100.7"), start) {
+		t.Error("the thief is forgiven, too")
+	}
+	guess()
+	if !login("203.0.113.9") {
+		t.Error("what comes afterwards does not count")
+	}
+	b.Forgive("nobody")
+}
+
+func TestBreakInKeepsManagerUsersApart(t *testing.T) {
+	b := watch(score.BreakInConfig{}, places.Config{})
+	for range 4 {
+		o := seen(start, score.InvalidPassword, "198.51.100.7", "admin")
+		o.Service = []byte("AMI")
+		b.Observe(o)
+	}
+	if _, fires := b.Observe(seen(start, score.SuccessfulAuth, "198.51.100.7", "admin")); fires {
+		t.Error("guesses at the AMI user count for the SIP peer")
+	}
+	o := seen(start, score.SuccessfulAuth, "198.51.100.8", "admin")
+	o.Service = []byte("AMI")
+	d, fires := b.Observe(o)
+	if !fires || string(d.Service) != "AMI" || len(b.Failures("AMI/admin")) != 4 || len(b.Failures("admin")) != 0 {
+		t.Errorf("the AMI user's break-in: %v, service %q", fires, d.Service)
+	}
+}
+
+func TestBreakInIgnores(t *testing.T) {
+	b := watch(score.BreakInConfig{}, places.Config{})
+	for _, o := range []*score.Observation{
+		seen(start, score.InvalidAccountID, "198.51.100.7", "1002"),
+		seen(start, score.ChallengeSent, "198.51.100.7", "1002"),
+		seen(start, score.ChallengeResponseFailed, "198.51.100.7", "<unknown>"),
+		seen(start, score.InvalidPassword, "", "1002"),
+	} {
+		b.Observe(o)
+	}
+	if b.BreakIn.Accounts() != 0 {
+		t.Errorf("%d accounts from what names none", b.BreakIn.Accounts())
+	}
+}
+
+func TestKnownAddresses(t *testing.T) {
+	var learned []string
+	b := watch(score.BreakInConfig{}, places.Config{AddressLearned: func(a places.Address) {
+		learned = append(learned, fmt.Sprint(a.Account, " ", a.Source, " ", a.At.Sub(start)))
+	}})
+	b.Know("1001", netip.MustParseAddr("192.0.2.1"), start)
+	for h := range 50 { // a phone registers every hour
+		b.Observe(seen(start.Add(time.Duration(h)*time.Hour), score.SuccessfulAuth, "192.0.2.2", "1002"))
+	}
+	for range 4 {
+		b.Observe(seen(start.Add(50*time.Hour), score.InvalidPassword, "198.51.100.7", "1002"))
+	}
+	b.Observe(seen(start.Add(50*time.Hour), score.SuccessfulAuth, "198.51.100.7", "1002"))
+	if got, want := strings.Join(learned, ", "), "1002 192.0.2.2/32 0s, 1002 192.0.2.2/32 24h0m0s, 1002 192.0.2.2/32 48h0m0s"; got != want {
+		t.Errorf("learned %s, want %s", got, want)
+	}
+	var list []string
+	for _, account := range []string{"1001", "1002"} {
+		for _, a := range b.Addresses(account, start.Add(50*time.Hour)) {
+			list = append(list, fmt.Sprint(a.Account, " ", a.Source, " ", a.At.Sub(start)))
+		}
+	}
+	if got, want := strings.Join(list, ", "), "1001 192.0.2.1/32 0s, 1002 192.0.2.2/32 49h0m0s"; got != want {
+		t.Errorf("addresses %s, want %s", got, want)
+	}
+}
+
+// Made-up names push out neither the known addresses nor more failures than
+// there is room for.
+func TestBreakInIsBounded(t *testing.T) {
+	b := watch(score.BreakInConfig{Accounts: 10}, places.Config{Accounts: 10, Addresses: 3})
+	phone := netip.MustParseAddr("192.0.2.1")
+	for i := range 10 {
+		b.Know(fmt.Sprint("phone-", i), phone, start)
+	}
+	for i := range 1000 {
+		b.Observe(seen(start, score.InvalidPassword, "198.51.100.7", fmt.Sprint("made-up-", i)))
+	}
+	for i := range 10 {
+		if !b.Known(fmt.Sprint("phone-", i), phone, start) {
+			t.Errorf("phone-%d was pushed out by made-up names", i)
+		}
+	}
+	if b.BreakIn.Accounts() != 10 || b.Places.Accounts() != 10 {
+		t.Errorf("%d accounts with failures, %d with places, want 10 of each", b.BreakIn.Accounts(), b.Places.Accounts())
+	}
+	b.Know("one-more", phone, start)
+	if b.Known("phone-0", phone, start) || b.Places.Accounts() != 10 {
+		t.Error("the account longest not used stays")
+	}
+	for i := range 5 {
+		b.Know("one-more", netip.AddrFrom4([4]byte{192, 0, 2, byte(10 + i)}), start.Add(time.Duration(i)*time.Hour))
+	}
+	if n := len(b.Addresses("one-more", start)); n != 3 || b.Known("one-more", netip.MustParseAddr("192.0.2.11"), start) {
+		t.Errorf("%d addresses, want the newest 3", n)
+	}
+}
+
+func TestBreakInDoesNotAllocate(t *testing.T) {
+	b := watch(score.BreakInConfig{}, places.Config{})
+	o := seen(start, score.SuccessfulAuth, "192.0.2.1", "1002")
+	bad := seen(start, score.InvalidPassword, "198.51.100.7", "1002")
+	run := func() {
+		o.At = o.At.Add(time.Minute)
+		bad.At = o.At
+		b.Observe(o)
+		b.Observe(bad)
+	}
+	for range 10 {
+		run()
+	}
+	if a := testing.AllocsPerRun(1000, run); a != 0 {
+		t.Errorf("%v allocations", a)
+	}
+}

@@ -1,0 +1,249 @@
+package places
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+)
+
+// Config says how long and how much is remembered. Zero values mean the
+// defaults.
+type Config struct {
+	Remember  time.Duration // how long after its last success an address is known; default 30 days
+	Accounts  int           // accounts remembered at most; default 65,536
+	Addresses int           // addresses of one account at most; default 64
+
+	// AddressLearned and NetworkLearned, if set, are told of every address and
+	// network that becomes known, and about once a day again while it is in use, so
+	// that the caller can keep it.
+	AddressLearned func(Address)
+	NetworkLearned func(Network)
+}
+
+func (c Config) withDefaults() Config {
+	c.Remember = cmp.Or(max(c.Remember, 0), 30*24*time.Hour)
+	c.Accounts = cmp.Or(max(c.Accounts, 0), 1<<16)
+	c.Addresses = cmp.Or(max(c.Addresses, 0), 64)
+	return c
+}
+
+const (
+	// settled is how long a network must have been an account's before it is
+	// its home: a thief who comes from one is found out before that, or the
+	// owner has seen the notification.
+	settled = 24 * time.Hour
+	// rememberNetwork is how long a network stays an account's after its last use.
+	rememberNetwork = 90 * 24 * time.Hour
+	// maxNetworks bounds the networks of one account: a phone that moves through
+	// more within rememberNetwork is no office's.
+	maxNetworks = 128
+	// maxName bounds an account's name: none with a longer one can call
+	// (AST_CHANNEL_NAME).
+	maxName = 80
+)
+
+// Address is an address that an account has been used from.
+type Address struct {
+	Account string
+	Source  netip.Prefix // an IPv4 /32 or an IPv6 /64
+	At      time.Time    // of its last success
+}
+
+// Network is a network that an account has been used from.
+type Network struct {
+	Account     string
+	Prefix      netip.Prefix // an IPv4 /24 or an IPv6 /48
+	First, Last time.Time
+}
+
+// account is what is known of one account.
+type account struct {
+	name      string
+	addresses []address // known ones and thieves', in no order
+	networks  map[netip.Prefix]*span
+}
+
+type address struct {
+	source netip.Prefix
+	last   time.Time // success; of a thief: when it was last reported
+	told   time.Time // when AddressLearned was last called
+	thief  bool
+}
+
+// span is when a network was first and last used, and last told.
+type span struct{ first, last, told time.Time }
+
+// find is an account that is known; nil when nothing is.
+func (p *Places) find(name string) *account {
+	e := p.accounts[name]
+	if e == nil {
+		return nil
+	}
+	return e.Value.(*account)
+}
+
+// use finds or makes an account and marks it as the one used last. When there is
+// no room, the one longest not used goes.
+func (p *Places) use(name string) *account {
+	if e := p.accounts[name]; e != nil {
+		p.order.MoveToBack(e)
+		return e.Value.(*account)
+	}
+	if len(p.accounts) >= p.config.Accounts {
+		oldest := p.order.Front()
+		delete(p.accounts, oldest.Value.(*account).name)
+		p.order.Remove(oldest)
+	}
+	a := &account{name: name}
+	p.accounts[name] = p.order.PushBack(a)
+	return a
+}
+
+// Accounts is how many accounts are remembered.
+func (p *Places) Accounts() int { return len(p.accounts) }
+
+// Used says whether anybody is known to have succeeded for an account, a thief
+// included.
+func (p *Places) Used(name string) bool {
+	a := p.find(name)
+	return a != nil && len(a.addresses) > 0
+}
+
+// Known says whether an account is known at an address: it succeeded there a
+// short enough time ago, and that was no break-in. This is the one answer to "is
+// this address known for this account?".
+func (p *Places) Known(name string, source netip.Addr, now time.Time) bool {
+	return p.known(p.find(name), event.SourcePrefix(source), now)
+}
+
+func (p *Places) known(a *account, source netip.Prefix, now time.Time) bool {
+	if a == nil {
+		return false
+	}
+	is := a.address(source)
+	return is != nil && !is.thief && now.Sub(is.last) < p.config.Remember
+}
+
+// KnownSource is Known for a name as it was read and a source key.
+func (p *Places) KnownSource(name []byte, source netip.Prefix, now time.Time) bool {
+	e := p.accounts[string(name)]
+	return e != nil && p.known(e.Value.(*account), source, now)
+}
+
+// Succeed records a success that was no break-in: its address becomes known. It
+// changes nothing for an address whose success was a break-in.
+func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
+	var a *account
+	if e := p.accounts[string(name)]; e != nil {
+		p.order.MoveToBack(e)
+		a = e.Value.(*account)
+	} else {
+		a = p.use(string(name))
+	}
+	is := a.addressOrNew(source, p.config.Addresses)
+	if is.thief {
+		return
+	}
+	if at.After(is.last) {
+		is.last = at
+	}
+	if p.config.AddressLearned != nil && (is.told.IsZero() || is.last.Sub(is.told) >= p.config.Remember/30) {
+		is.told = is.last
+		p.config.AddressLearned(Address{Account: a.name, Source: source, At: is.last})
+	}
+}
+
+// Know makes an address known as if it had succeeded at that time: from the
+// ledger, or for a registration that Asterisk holds at start. It changes nothing
+// for an address whose success was a break-in.
+func (p *Places) Know(name string, source netip.Addr, at time.Time) {
+	prefix := event.SourcePrefix(source)
+	if name == "" || len(name) > maxName || !prefix.IsValid() {
+		return
+	}
+	a := p.use(name)
+	is := a.address(prefix)
+	if is == nil {
+		is = a.addressOrNew(prefix, p.config.Addresses)
+		is.last, is.told = at, at
+	}
+	if !is.thief && at.After(is.last) {
+		is.last = at
+	}
+}
+
+// Thief says whether the last success of an account at an address was a
+// break-in, and when it was reported.
+func (p *Places) Thief(name []byte, source netip.Prefix) (reported time.Time, thief bool) {
+	e := p.accounts[string(name)]
+	if e == nil {
+		return time.Time{}, false
+	}
+	is := e.Value.(*account).address(source)
+	if is == nil || !is.thief {
+		return time.Time{}, false
+	}
+	return is.last, true
+}
+
+// MarkThief records that a success was a break-in: its address never becomes
+// known, until ForgetThieves.
+func (p *Places) MarkThief(name []byte, source netip.Prefix, at time.Time) {
+	is := p.use(string(name)).addressOrNew(source, p.config.Addresses)
+	is.thief, is.last = true, at
+}
+
+// ForgetThieves forgets the break-ins of an account: its password was changed,
+// and whoever succeeds now knows the new one.
+func (p *Places) ForgetThieves(name string) {
+	if a := p.find(name); a != nil {
+		a.addresses = slices.DeleteFunc(a.addresses, func(is address) bool { return is.thief })
+	}
+}
+
+// Addresses are the known addresses of an account, the one used last first.
+func (p *Places) Addresses(name string, now time.Time) (list []Address) {
+	a := p.find(name)
+	if a == nil {
+		return nil
+	}
+	for _, is := range a.addresses {
+		if p.known(a, is.source, now) {
+			list = append(list, Address{Account: name, Source: is.source, At: is.last})
+		}
+	}
+	slices.SortStableFunc(list, func(x, y Address) int { return y.At.Compare(x.At) })
+	return list
+}
+
+func (a *account) address(source netip.Prefix) *address {
+	for i := range a.addresses {
+		if a.addresses[i].source == source {
+			return &a.addresses[i]
+		}
+	}
+	return nil
+}
+
+// addressOrNew finds an address or makes room for it, at the cost of the one
+// longest not used.
+func (a *account) addressOrNew(source netip.Prefix, most int) *address {
+	if is := a.address(source); is != nil {
+		return is
+	}
+	if len(a.addresses) < most {
+		a.addresses = append(a.addresses, address{source: source})
+		return &a.addresses[len(a.addresses)-1]
+	}
+	oldest := &a.addresses[0]
+	for i := range a.addresses {
+		if a.addresses[i].last.Before(oldest.last) {
+			oldest = &a.addresses[i]
+		}
+	}
+	*oldest = address{source: source}
+	return oldest
+}
