@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/journal"
 	"github.com/tollwarden/tollwarden/responder/notify"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -99,7 +100,7 @@ func (t teller) health(r *Reading) {
 
 // sight is what is seen of Asterisk.
 func (t teller) sight(r *Reading) {
-	for name, n := range r.Meters.Events {
+	for name, n := range r.Meters.Judge.Events {
 		t.counter("events_total", "Events of Asterisk that were understood.", n, "event", name)
 	}
 	for session, s := range r.Sessions {
@@ -111,7 +112,7 @@ func (t teller) sight(r *Reading) {
 		t.counter("events_shed_total", "Events passed over because they came faster than they were handled.", n, "event", name)
 	}
 	t.counter("log_long_lines_total", "Lines of Asterisk's log that were passed over for their length.", r.LongLines)
-	c := &r.Meters.Counters
+	c := &r.Meters.Judge.Counters
 	t.counter("tampered_blocks_total", "Events that strangers have written lines into.", c.Tampered)
 	t.counter("blinded_events_total", "Security events that Asterisk says it could not issue.", c.Blinded)
 	t.counter("gaps_total", "Losses of the event session.", r.Gaps)
@@ -121,7 +122,7 @@ func (t teller) sight(r *Reading) {
 
 // decisions is what became of it.
 func (t teller) decisions(r *Reading) {
-	m := &r.Meters
+	m := &r.Meters.Judge
 	for proof, n := range m.Observations {
 		t.counter("observations_total", "Observations, by whether their source is certain.", n, "proof", proof)
 	}
@@ -141,13 +142,13 @@ func (t teller) decisions(r *Reading) {
 	t.counter("incidents_total", "Incidents.", m.Counters.Incidents)
 	t.counter("muted_verdicts_total", "Verdicts on sources already banned.", m.Counters.Muted)
 	t.counter("graced_failures_total", "Failures of an account's own places after its secret was changed.", m.Counters.Graced)
-	for o, n := range m.Steps {
+	for o, n := range r.Meters.Journal.Steps {
 		t.counter("steps_total", "Steps of playbooks, by outcome.", n, "step", string(o.Step), "outcome", string(o.State))
 	}
-	t.counter("refusals_total", "What was refused because a queue was full.", m.Counters.LaneFull, "queue", "bans")
-	t.counter("refusals_total", "What was refused because a queue was full.", m.Counters.JobsRefused, "queue", "incidents")
+	t.counter("refusals_total", "What was refused because a queue was full.", r.Meters.NoRoom.Bans, "queue", "bans")
+	t.counter("refusals_total", "What was refused because a queue was full.", r.Meters.NoRoom.Steps, "queue", "incidents")
 	t.counter("refusals_total", "What was refused because a queue was full.", r.Refused, "queue", "actions")
-	t.times("event_to_drop_seconds", "Time from an event's arrival to its source's drop in the kernel.", m.Drops, m.DropTime)
+	t.times("event_to_drop_seconds", "Time from an event's arrival to its source's drop in the kernel.", r.Meters.Journal.Drops, r.Meters.Journal.DropTime)
 }
 
 func (t teller) kernel(r *Reading) {
@@ -195,14 +196,14 @@ func (t teller) tell(name, help string, kind prometheus.ValueType, v float64, pa
 	t.out <- prometheus.MustNewConstMetric(prometheus.NewDesc(namespace+name, help, names, nil), kind, v, values...)
 }
 
-// times tells a histogram over responder.DropBounds.
+// times tells a histogram over journal.DropBounds.
 func (t teller) times(name, help string, counts []uint64, sum time.Duration) {
 	var total uint64
 	buckets := map[float64]uint64{}
 	for i, n := range counts {
 		total += n
-		if i < len(responder.DropBounds) {
-			buckets[responder.DropBounds[i].Seconds()] = total
+		if i < len(journal.DropBounds) {
+			buckets[journal.DropBounds[i].Seconds()] = total
 		}
 	}
 	t.out <- prometheus.MustNewConstHistogram(prometheus.NewDesc(namespace+name, help, nil, nil), total, sum.Seconds(), buckets)

@@ -15,6 +15,8 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/journal"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/web"
 )
@@ -33,16 +35,17 @@ func (s still) Checks() []control.Check {
 }
 
 func (s still) Reading() web.Reading {
-	drops := make([]uint64, len(responder.DropBounds)+1)
+	drops := make([]uint64, len(journal.DropBounds)+1)
 	drops[2], drops[len(drops)-1] = 3, 1
 	return web.Reading{
 		Version: "v1", Mode: "enforce", Checks: s.Checks(),
 		Meters: responder.Meters{
-			Events: map[string]uint64{"InvalidPassword": 7}, Observations: map[string]uint64{"proven": 5, "claimed": 2},
-			Verdicts: map[string]uint64{"password guessing": 2}, Steps: map[responder.Outcome]uint64{{Step: "ban", State: "done"}: 2},
-			Drops: drops, DropTime: 9 * time.Second,
-			Refused: map[string]uint64{"calls": 6},
-			Scores:  score.Stats{Keys: map[score.Per]score.KeyStats{score.PerSource: {Tracked: 3, Capacity: 9}}},
+			Judge: judge.Meters{
+				Events: map[string]uint64{"InvalidPassword": 7}, Observations: map[string]uint64{"proven": 5, "spoofable": 2},
+				Verdicts: map[string]uint64{"password guessing": 2}, Refused: map[string]uint64{"calls": 6},
+				Scores: score.Stats{Keys: map[score.Per]score.KeyStats{score.PerSource: {Tracked: 3, Capacity: 9}}},
+			},
+			Journal: journal.Meters{Steps: map[journal.Outcome]uint64{{Step: "ban", State: "done"}: 2}, Drops: drops, DropTime: 9 * time.Second},
 		},
 		Bans: 2, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
 		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, Shed: map[string]uint64{"ChallengeSent": 4}, CanaryAge: 3 * time.Second,
