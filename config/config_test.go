@@ -235,7 +235,7 @@ command = ["/bin/true", "x"]
 		t.Error(diff)
 	}
 	if !c.Notify.Anybody() || config.Default().Notify.Anybody() {
-		t.Error("who is told, and who not")
+		t.Error("Anybody is wrong about who gets messages")
 	}
 	if diff := cmp.Diff(config.Exec{Command: []string{"/bin/true", "x"}, Within: 30 * time.Second}, c.Exec); diff != "" {
 		t.Error(diff)
@@ -258,7 +258,7 @@ func TestSecretSources(t *testing.T) {
 		t.Errorf("secret_file: %q, %v", string(c.Asterisk.Secret), err)
 	}
 	if _, err := config.Parse("t", withFile(open), env); err == nil || !strings.Contains(err.Error(), "chmod 600") {
-		t.Errorf("a secret that others can read was taken: %v", err)
+		t.Errorf("a secret that others can read was accepted: %v", err)
 	}
 	fromEnv := config.Env{Getenv: func(key string) string {
 		if key == config.SecretEnv {

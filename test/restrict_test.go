@@ -33,7 +33,7 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 			t.Fatal(err)
 		}
 		bots := addHost(t, l, "bots", "198.18.0.0/16")
-		claimed := l.Technology() == "SIP"                                                          // with chan_sip nothing proves a guesser
+		claimed := l.Technology() == "SIP"                                                                  // with chan_sip nothing proves a guesser
 		w := guardWith(t, l, fmt.Sprintf("[restrict]\nquiet = %q\ntrust_spoofable = %t\n", quiet, claimed)) // else the built-in set
 
 		storm := func() {

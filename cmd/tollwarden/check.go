@@ -33,7 +33,7 @@ func newCheck() *cobra.Command {
 	}
 	file := configFlag(cmd)
 	reference := cmd.Flags().Bool("reference", false, "print every key with its default, and check nothing")
-	tell := cmd.Flags().Bool("notify", false, "send every receiver a test message")
+	send := cmd.Flags().Bool("notify", false, "send every receiver a test message")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		out := cmd.OutOrStdout()
 		if *reference {
@@ -53,7 +53,7 @@ func newCheck() *cobra.Command {
 		checks := []struct {
 			name string
 			run  func(context.Context, io.Writer, *config.Config) error
-		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}, {"log", checkLog}, {"receivers", receiversCheck(*tell)}}
+		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}, {"log", checkLog}, {"receivers", receiversCheck(*send)}}
 		failed := 0
 		for _, c := range checks {
 			fmt.Fprintf(out, "\n%s: ", c.name)

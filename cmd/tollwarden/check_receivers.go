@@ -34,9 +34,9 @@ func explainTelling(w io.Writer, cfg *config.Config) {
 	}
 }
 
-// receiversCheck tests whether the receivers can be reached; with tell it sends
+// receiversCheck tests whether the receivers can be reached; with send it sends
 // them a message.
-func receiversCheck(tell bool) func(context.Context, io.Writer, *config.Config) error {
+func receiversCheck(send bool) func(context.Context, io.Writer, *config.Config) error {
 	return func(ctx context.Context, w io.Writer, cfg *config.Config) error {
 		receivers, err := receiversOf(&cfg.Notify)
 		if err != nil {
@@ -47,10 +47,10 @@ func receiversCheck(tell bool) func(context.Context, io.Writer, *config.Config) 
 				return fmt.Errorf("exec.command %s: this user cannot run it: %w", cfg.Exec.Command[0], err)
 			}
 		}
-		fmt.Fprintln(w, receiversWords(&cfg.Notify, tell))
+		fmt.Fprintln(w, receiversWords(&cfg.Notify, send))
 		var errs []error
 		for to := range receivers.Each {
-			if err := reach(ctx, to, cfg.Notify.Within, tell); err != nil {
+			if err := reach(ctx, to, cfg.Notify.Within, send); err != nil {
 				fmt.Fprintf(w, "  %s: FAILED\n", to.Name())
 				errs = append(errs, fmt.Errorf("%s: %w", to.Name(), err))
 				continue
@@ -61,22 +61,22 @@ func receiversCheck(tell bool) func(context.Context, io.Writer, *config.Config) 
 	}
 }
 
-func receiversWords(n *config.Notify, tell bool) string {
+func receiversWords(n *config.Notify, send bool) string {
 	switch {
 	case !n.Anybody():
 		return "none is set."
-	case tell:
+	case send:
 		return "each gets a test message."
 	}
 	return "tried without sending anything (--notify sends a test message)."
 }
 
 // reach tries to reach one receiver.
-func reach(ctx context.Context, to notify.Receiver, within time.Duration, tell bool) error {
+func reach(ctx context.Context, to notify.Receiver, within time.Duration, send bool) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, errors.New("no answer within "+config.FormatDuration(within)))
 	defer cancel()
 	err := error(nil)
-	if tell {
+	if send {
 		err = to.Deliver(ctx, messageOf(hostName(), alarm{Event: alarmTest, At: time.Now(), Text: "This is a test by `tollwarden check --notify`: messages from here arrive."}))
 	} else {
 		err = to.Check(ctx)
