@@ -14,23 +14,23 @@ import (
 	"syscall"
 )
 
-// allowHeading begins a new allow file.
-const allowHeading = `# Addresses that Tollwarden never bans, beside firewall.allow in its configuration.
-# One address or prefix a line; what follows a # is a comment. ` + "`tollwarden allow add`" + `
-# and ` + "`allow remove`" + ` change this file and keep the rest of it, comments too; what is
-# changed here by hand counts after ` + "`tollwarden reload`" + ` or a restart.
+// allowHeading is the top of a new allow file.
+const allowHeading = `# IP addresses that Tollwarden never bans, in addition to firewall.allow in its
+# configuration. One address or prefix per line; # begins a comment.
+# ` + "`tollwarden allow add` and `tollwarden allow remove`" + ` change this file and keep
+# your comments. After editing it, run ` + "`tollwarden reload`" + `.
 `
 
-// AllowFile is the list of addresses that a person allowed while the daemon ran.
-// It is kept as lines, so that whatever somebody wrote between them stays.
+// AllowFile is the list of addresses allowed while the daemon runs. It holds the
+// file's lines, so that comments survive a change.
 type AllowFile struct {
 	path  string
 	lines []allowLine
 }
 
 type allowLine struct {
-	text   string       // as it stands in the file
-	prefix netip.Prefix // the zero Prefix where the line names none
+	text   string       // as written
+	prefix netip.Prefix // the zero Prefix for a line without one
 }
 
 // AllowEntry is one prefix of the file and its comment.
@@ -42,8 +42,8 @@ type AllowEntry struct {
 // maxAllowFile bounds the file, in bytes.
 const maxAllowFile = 4 << 20
 
-// LoadAllowFile reads the file at path; one that is not there is empty. The
-// error joins every Problem found, each with its line.
+// LoadAllowFile reads the file at path; a missing file is empty. The error joins
+// every Problem found, each with its line.
 func LoadAllowFile(path string) (*AllowFile, error) {
 	f := &AllowFile{path: path}
 	info, err := os.Stat(path)
@@ -51,7 +51,7 @@ func LoadAllowFile(path string) (*AllowFile, error) {
 		return f, nil
 	}
 	if err == nil && info.Size() > maxAllowFile {
-		return nil, Problem{File: path, Text: fmt.Sprintf("larger than %d bytes: that is no list a person keeps", maxAllowFile)}
+		return nil, Problem{File: path, Text: fmt.Sprintf("larger than %d bytes, the limit of an allow file", maxAllowFile)}
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -80,7 +80,7 @@ func cutComment(line string) (word, comment string) {
 	return strings.TrimSpace(word), strings.TrimSpace(comment)
 }
 
-// Path is where the file is.
+// Path is the path of the file.
 func (f *AllowFile) Path() string { return f.path }
 
 // Entries are the prefixes of the file, in its order.
@@ -95,12 +95,12 @@ func (f *AllowFile) Entries() []AllowEntry {
 	return list
 }
 
-// Has says whether just this prefix stands in the file.
+// Has reports whether the file has exactly this prefix.
 func (f *AllowFile) Has(prefix netip.Prefix) bool {
 	return slices.ContainsFunc(f.lines, func(l allowLine) bool { return l.prefix == prefix })
 }
 
-// With is the file with one more prefix at its end.
+// With returns a copy of the file with one more prefix at its end.
 func (f *AllowFile) With(prefix netip.Prefix, comment string) *AllowFile {
 	word := prefix.String()
 	if prefix.IsSingleIP() {
@@ -118,12 +118,12 @@ func (f *AllowFile) With(prefix netip.Prefix, comment string) *AllowFile {
 	return &AllowFile{f.path, append(lines, allowLine{word, prefix})}
 }
 
-// Without is the file without a prefix; its comment goes with it.
+// Without returns a copy of the file without a prefix and its comment.
 func (f *AllowFile) Without(prefix netip.Prefix) *AllowFile {
 	return &AllowFile{f.path, slices.DeleteFunc(slices.Clone(f.lines), func(l allowLine) bool { return l.prefix == prefix })}
 }
 
-// Write puts the file in its place whole, or leaves the old one there.
+// Write replaces the file atomically.
 func (f *AllowFile) Write() error {
 	var text strings.Builder
 	for _, l := range f.lines {
@@ -159,8 +159,8 @@ func replaceFile(path, text string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// keepOwner gives what replaces a file the owner of it, or of its folder: what
-// root writes beside a daemon that is not root, the daemon has to read.
+// keepOwner gives a new file the owner of the file it replaces, or of its folder:
+// root writes it, and the daemon, which may not be root, must read it.
 func keepOwner(f *os.File, path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -170,7 +170,7 @@ func keepOwner(f *os.File, path string) error {
 		return err
 	}
 	owner := info.Sys().(*syscall.Stat_t)
-	if os.Geteuid() != 0 || owner.Uid == 0 { // nobody else may give a file away
+	if os.Geteuid() != 0 || owner.Uid == 0 { // only root can change the owner
 		return nil
 	}
 	return f.Chown(int(owner.Uid), int(owner.Gid))

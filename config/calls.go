@@ -8,19 +8,19 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // a static binary brings its time zones
+	_ "time/tzdata" // the binary does not depend on the system's time zones
 
 	"github.com/nyaruka/phonenumbers"
 )
 
-// Calls says what is usual about calls.
+// Calls describes the calls that are normal at this site.
 type Calls struct {
 	Country        string // ISO 3166; "" is unknown
 	OutsideLine    []string
-	International  []string // prefixes; empty: those usual in Country
+	International  []string // prefixes; empty: those of Country
 	InternalDigits int
 	Timezone       *time.Location
-	Hours          []Hours // empty: always at work
+	Hours          []Hours // working hours; empty: around the clock
 	Holidays       []Holiday
 	Learn          time.Duration
 	Carriers       []string
@@ -28,8 +28,8 @@ type Calls struct {
 	Groups         []CallGroup
 }
 
-// CallLimits are what is usual for one account; zero switches Rate, Concurrent,
-// Gap, Variants and Dormant off.
+// CallLimits are the limits of one account. Zero switches Rate, Concurrent, Gap,
+// Variants and Dormant off.
 type CallLimits struct {
 	Rate, Concurrent             int
 	Gap                          time.Duration
@@ -39,15 +39,14 @@ type CallLimits struct {
 	Allow, Deny                  []string
 }
 
-// CallGroup are accounts with limits of their own.
+// CallGroup is a group of accounts with their own limits.
 type CallGroup struct {
 	Name     string
 	Accounts []string
 	Limits   CallLimits
 }
 
-// Hours is a stretch of time on some days of the week, in minutes since
-// midnight.
+// Hours is a period on some days of the week, in minutes since midnight.
 type Hours struct {
 	Days     [7]bool // by time.Weekday
 	From, To int
@@ -60,7 +59,7 @@ type Holiday struct {
 	Day   int
 }
 
-// destinationTypes are the types of numbers that allow and deny can name.
+// destinationTypes are the types of numbers that allow and deny accept.
 var destinationTypes = []string{"premium", "shared-cost", "satellite", "personal"}
 
 // fileCalls mirrors [calls].
@@ -102,7 +101,7 @@ func (p *parser) calls(f *file, c *Calls) {
 	in := &f.Calls
 	set(in.Country, &c.Country)
 	if c.Country != "" && phonenumbers.GetCountryCodeForRegion(c.Country) == 0 {
-		p.fail("calls.country", `%q: want a country as ISO 3166 has it, such as "GB" or "US"`, c.Country)
+		p.fail("calls.country", `%q: want a two-letter country code (ISO 3166), such as "GB" or "US"`, c.Country)
 	}
 	p.prefixes("calls.outside_line", in.OutsideLine, &c.OutsideLine)
 	p.prefixes("calls.international", in.International, &c.International)
@@ -142,7 +141,7 @@ func (p *parser) limits(key string, in *fileCallLimits, l *CallLimits) {
 	p.number(key+".off_hours_concurrent", in.OffHoursConcurrent, &l.OffHoursConcurrent, 0, many)
 	p.orOff(key+".dormant", in.Dormant, &l.Dormant)
 	if l.Variants == 1 {
-		p.fail(key+".variants", "1: want 0 (off) or 2 to 32: one way to dial a number is what everybody does")
+		p.fail(key+".variants", "1: want 0 (off) or 2 to 32, because everybody dials a number one way")
 	}
 	set(in.Allow, &l.Allow)
 	set(in.Deny, &l.Deny)
@@ -150,7 +149,7 @@ func (p *parser) limits(key string, in *fileCallLimits, l *CallLimits) {
 	p.destinations(key+".deny", l.Deny)
 }
 
-// orOff reads a duration that "off" makes zero.
+// orOff reads a duration, or "off", which is zero.
 func (p *parser) orOff(key string, in *string, out *time.Duration) {
 	if in != nil && *in == "off" {
 		*out = 0
@@ -167,7 +166,7 @@ func (p *parser) destinations(key string, items []string) {
 		case slices.Contains(destinationTypes, item), numberStart.MatchString(item):
 		case len(item) == 2 && phonenumbers.GetCountryCodeForRegion(item) > 0:
 		default:
-			p.fail(key, `%q: want a country such as "FR", the beginning of a number such as "+4490" or "118", or one of %s`,
+			p.fail(key, `%q: want a country such as "FR", the first digits of a number such as "+4490" or "118", or one of %s`,
 				item, strings.Join(destinationTypes, ", "))
 		}
 	}
@@ -185,7 +184,7 @@ func (p *parser) prefixes(key string, in, out *[]string) {
 func (p *parser) patterns(key string, list []string) {
 	for _, s := range list {
 		if _, err := path.Match(s, ""); err != nil || s == "" {
-			p.fail(key, `%q: want an account's name, or a pattern with * and ?`, s)
+			p.fail(key, `%q: want the name of an account, or a pattern with * and ?`, s)
 		}
 	}
 }
@@ -201,7 +200,7 @@ func (p *parser) timezone(in *string, c *Calls) {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		p.fail("calls.timezone", `%q: want a time zone such as "Europe/London", or "" for that of this machine`, name)
+		p.fail("calls.timezone", `%q: want a time zone such as "Europe/London", or "" for this machine's`, name)
 		return
 	}
 	c.Timezone = zone
@@ -271,7 +270,7 @@ func (p *parser) holidays(in *[]string, c *Calls) {
 		day, _ := strconv.Atoi(m[3])
 		in2000 := time.Date(max(year, 2000), time.Month(month), day, 0, 0, 0, 0, time.UTC)
 		if month < 1 || month > 12 || in2000.Day() != day {
-			p.fail("calls.holidays", "%q: there is no such day", s)
+			p.fail("calls.holidays", "%q: no such date", s)
 			continue
 		}
 		c.Holidays = append(c.Holidays, Holiday{year, time.Month(month), day})

@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// Reference is reference.toml: every key, its meaning and its default. Parsing
-// it gives exactly the defaults.
+// Reference is reference.toml: every key with its meaning and default. Parsing it
+// gives exactly the defaults.
 //
 //go:embed reference.toml
 var Reference []byte
 
-// SecretEnv is the environment variable whose value wins over
-// asterisk.secret and asterisk.secret_file.
+// SecretEnv is the environment variable that overrides asterisk.secret and
+// asterisk.secret_file.
 const SecretEnv = "TOLLWARDEN_AMI_SECRET"
 
-// Mode says whether verdicts have effects.
+// Mode says whether the daemon acts on its verdicts.
 type Mode string
 
 const (
-	// Enforce carries playbooks out.
+	// Enforce runs playbooks.
 	Enforce Mode = "enforce"
-	// Observe decides and records everything and changes nothing.
+	// Observe decides and records everything but changes nothing.
 	Observe Mode = "observe"
 )
 
@@ -45,6 +45,9 @@ type Config struct {
 	Calls      Calls
 	Thresholds []Threshold
 	Playbooks  []Playbook
+
+	// Warnings are the old names that the file still uses. They change nothing.
+	Warnings []Warning
 }
 
 // Asterisk says how to reach the manager interface.
@@ -54,77 +57,77 @@ type Asterisk struct {
 	Secret    Secret
 	TLS       bool
 	TLSCA     string // file with the certificate authority to trust; "" is the system's
-	TLSName   string // name the certificate must hold; "" is the host of Address
-	ConfigDir string // where Asterisk's own configuration files are
-	Log       string // Asterisk's log, the second pair of eyes; "" is none
+	TLSName   string // name the certificate must have; "" is the host of Address
+	ConfigDir string // folder of Asterisk's own configuration files
+	Log       string // Asterisk's log, a second source of events; "" is none
 }
 
-// Firewall says which nftables table is ours and what it must never drop.
+// Firewall names our nftables table and what it must never drop.
 type Firewall struct {
 	Table string
 	Allow []netip.Prefix
-	// SIPPorts are the UDP ports that are closed to a source that may be forged.
+	// SIPPorts are the UDP ports closed to a source that may be spoofed.
 	SIPPorts []uint16
-	// Counters says whether the kernel counts the packets of each ban.
+	// Counters makes the kernel count the packets of each ban.
 	Counters bool
 }
 
 // Bans is the ladder of ban times.
 type Bans struct {
-	// Ladder holds the ban time of the first, second, … offence; the last one
-	// serves all that follow. Zero is forever.
+	// Ladder holds the ban times of the first, second, … offence; the last one
+	// applies to all further offences. Zero is forever.
 	Ladder []time.Duration
 	// Forget is the age at which an offence no longer counts.
 	Forget time.Duration
-	// Claimed is the ban time of a source that forged packets can have named.
-	Claimed time.Duration
+	// Spoofable is the ban time of a source that may be spoofed.
+	Spoofable time.Duration
 }
 
-// Ledger says what is remembered, and for how long.
+// Ledger says how long the ledger keeps its records.
 type Ledger struct {
-	// Keep is how long ended bans, offences, incidents and operators' actions
-	// are kept. It is no shorter than Bans.Forget.
+	// Keep is the age at which ended bans, offences, incidents and operators'
+	// actions are deleted. It is at least Bans.Forget.
 	Keep time.Duration
 }
 
 // BreakIn tunes the signal SuccessAfterFailures.
 type BreakIn struct {
-	Failures int           // failures of an account by strangers …
-	Within   time.Duration // … within this time, before a stranger's success
-	Known    time.Duration // a source that succeeded this recently is no stranger
+	Failures int           // failed logins to an account from unknown sources …
+	Within   time.Duration // … within this time, before one from an unknown source succeeds
+	Known    time.Duration // a source that logged in this recently is known
 }
 
-// Rotate says how a stolen secret is replaced and where the new one is kept.
+// Rotate says how a stolen secret is replaced and where the new one is stored.
 type Rotate struct {
 	Method     string   // auto | pjsip-file | pjsip-realtime | chan-sip | exec
 	Length     int      // characters
-	Store      string   // file, mode 0600, that new secrets are appended to
-	Recipient  string   // age recipient; when set, new secrets are stored encrypted to it
+	Store      string   // file, mode 0600, to which new secrets are appended
+	Recipient  string   // age recipient to encrypt new secrets to; "" stores them in plain text
 	Exec       []string // command and arguments for method exec
 	Realtime   string   // realtime family of PJSIP auth objects
 	ExecWithin time.Duration
-	DirectEdit bool // Asterisk never rewrites its own files
+	DirectEdit bool // edit Asterisk's files in place instead of asking Asterisk to
 }
 
-// Restrict says when an account under attack can be used from its known
-// networks alone, and for how long.
+// Restrict says when an account under a distributed attack is limited to its
+// known networks, and for how long.
 type Restrict struct {
-	Networks int           // strangers of so many networks must have proved to be guessing
-	Claimed  bool          // they need not have proved it
-	Quiet    time.Duration // the storm is over when for so long there were fewer
+	Networks       int           // networks that must be guessing, from confirmed addresses
+	TrustSpoofable bool          // addresses that may be spoofed count, too
+	Quiet          time.Duration // the attack is over after so long with fewer networks
 }
 
-// Health says how the daemon proves that it would stop an attack now.
+// Health says how often the daemon tests that it would stop an attack now.
 type Health struct {
-	Canary time.Duration // how often an event of our own has to come through Asterisk
-	Kernel time.Duration // how often the kernel's table is compared and probed
-	Listen string        // host:port of /healthz and /metrics; "" is nowhere
+	Canary   time.Duration // how often an event of our own must come through Asterisk
+	Firewall time.Duration // how often the kernel's table is verified and probed
+	Listen   string        // host:port of /healthz and /metrics; "" is off
 }
 
-// Per is what a threshold counts by.
+// Per is what a threshold keeps its scores by.
 type Per string
 
-// The three kinds of key.
+// The kinds of key.
 const (
 	PerSource  Per = "source"
 	PerNetwork Per = "network"
@@ -145,21 +148,21 @@ type Threshold struct {
 // Step is one effect of a playbook.
 type Step string
 
-// The steps a playbook may hold.
+// The steps of playbooks.
 const (
-	StepBan            Step = "ban"
-	StepRotate         Step = "rotate"
-	StepExpireContacts Step = "expire-contacts"
-	StepLock           Step = "lock"
-	StepRestrict       Step = "restrict"
-	StepHangupCall     Step = "hangup-call"
-	StepHangup         Step = "hangup"
-	StepNotify         Step = "notify"
-	StepExec           Step = "exec"
+	StepBan                 Step = "ban"
+	StepRotate              Step = "rotate"
+	StepRemoveRegistrations Step = "remove-registrations"
+	StepLock                Step = "lock"
+	StepRestrict            Step = "restrict"
+	StepHangupCall          Step = "hangup-call"
+	StepHangup              Step = "hangup"
+	StepNotify              Step = "notify"
+	StepExec                Step = "exec"
 )
 
 // Steps lists every step, in the order of the documentation.
-var Steps = []Step{StepBan, StepRotate, StepExpireContacts, StepLock, StepRestrict, StepHangupCall, StepHangup, StepNotify, StepExec}
+var Steps = []Step{StepBan, StepRotate, StepRemoveRegistrations, StepLock, StepRestrict, StepHangupCall, StepHangup, StepNotify, StepExec}
 
 // Playbook is an ordered list of steps under a name.
 type Playbook struct {

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// forever is how an unlimited ban is written.
+// forever is a ban without an end.
 const forever = "forever"
 
-var errDuration = errors.New(`want a duration above zero such as "90s", "15m", "1h30m", "24h" or "7d"`)
+var errDuration = errors.New(`want a duration above zero, such as "90s", "15m", "1h30m", "24h" or "7d"`)
 
-// parseDuration reads Go's durations, and whole days written as "7d" alone or
-// in front: "1d12h".
+// parseDuration reads Go's durations, optionally with days in front: "7d",
+// "1d12h".
 func parseDuration(s string) (time.Duration, error) {
 	days, rest, hasDays := strings.Cut(s, "d")
 	if !hasDays {
@@ -41,8 +41,7 @@ func parseDuration(s string) (time.Duration, error) {
 	return total, nil
 }
 
-// ParseBanTime reads a ban time as the ladder has it: a duration, or "forever",
-// which is zero.
+// ParseBanTime reads a ban time: a duration, or "forever", which is zero.
 func ParseBanTime(s string) (time.Duration, error) {
 	if s == forever {
 		return 0, nil
@@ -54,8 +53,8 @@ func ParseBanTime(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// FormatDuration writes a duration as the configuration would: "1h", "7d",
-// "1d12h", and "forever" for zero.
+// FormatDuration writes a duration as the configuration does: "1h", "7d",
+// "1d12h". Zero is "forever".
 func FormatDuration(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

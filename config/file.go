@@ -1,6 +1,7 @@
 package config
 
-// file mirrors the TOML. Pointers tell "not written" from a zero value.
+// file mirrors the TOML. A nil pointer is a key that the file does not have. The
+// tag `now` marks an old key and names the new one beside it.
 type file struct {
 	Mode   *string `toml:"mode"`
 	Data   *string `toml:"data"`
@@ -26,9 +27,10 @@ type file struct {
 	} `toml:"firewall"`
 
 	Bans struct {
-		Ladder  *[]string `toml:"ladder"`
-		Forget  *string   `toml:"forget"`
-		Claimed *string   `toml:"claimed"`
+		Ladder    *[]string `toml:"ladder"`
+		Forget    *string   `toml:"forget"`
+		Spoofable *string   `toml:"spoofable"`
+		Claimed   *string   `toml:"claimed" now:"spoofable"`
 	} `toml:"bans"`
 
 	Ledger struct {
@@ -53,19 +55,22 @@ type file struct {
 	} `toml:"rotate"`
 
 	Restrict struct {
-		Networks *int    `toml:"networks"`
-		Claimed  *bool   `toml:"claimed"`
-		Quiet    *string `toml:"quiet"`
+		Networks       *int    `toml:"networks"`
+		TrustSpoofable *bool   `toml:"trust_spoofable"`
+		Claimed        *bool   `toml:"claimed" now:"trust_spoofable"`
+		Quiet          *string `toml:"quiet"`
 	} `toml:"restrict"`
 
 	Notify fileNotify `toml:"notify"`
 	Exec   fileExec   `toml:"exec"`
 
 	Health struct {
-		Canary *string `toml:"canary"`
-		Kernel *string `toml:"kernel"`
-		Listen *string `toml:"listen"`
+		Canary   *string `toml:"canary"`
+		Firewall *string `toml:"firewall"`
+		Kernel   *string `toml:"kernel" now:"firewall"`
+		Listen   *string `toml:"listen"`
 	} `toml:"health"`
+
 	Calls fileCalls `toml:"calls"`
 
 	Threshold []fileThreshold `toml:"threshold"`

@@ -8,13 +8,13 @@ import (
 
 var (
 	tableLine = regexp.MustCompile(`^\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]`)
-	keyLine   = regexp.MustCompile(`^\s*([A-Za-z0-9_-]+)\s*=`)
+	keyLine   = regexp.MustCompile(`^\s*([A-Za-z0-9_.-]+)\s*=`)
 	index     = regexp.MustCompile(`\[\d+\]`)
 )
 
-// locate maps each dotted key to the line it stands on, elements of arrays of
-// tables as "threshold[0].score". It serves messages only: a key it misses
-// (quoted, or inside a multi-line value) is reported without a line.
+// locate maps each dotted key to its line; elements of arrays of tables are
+// "threshold[0].score". It is only good enough for messages: keys in quotes or
+// inline tables are missing.
 func locate(data []byte) map[string]int {
 	lines := map[string]int{}
 	count := map[string]int{}
@@ -39,3 +39,18 @@ func locate(data []byte) map[string]int {
 
 // stripIndex turns "threshold[0].score" into "threshold.score".
 func stripIndex(key string) string { return index.ReplaceAllString(key, "") }
+
+// nearestLine is the line of a key or, when that is unknown, of the table around
+// it; 0 when neither is known.
+func (p *parser) nearestLine(key string) int {
+	for {
+		if line := p.lines[key]; line > 0 {
+			return line
+		}
+		dot := strings.LastIndexByte(key, '.')
+		if dot < 0 {
+			return 0
+		}
+		key = key[:dot]
+	}
+}

@@ -10,19 +10,19 @@ import (
 	"time"
 )
 
-// Notify says who is told, of what and how often.
+// Notify says where messages go, and how many.
 type Notify struct {
-	Webhook string        // URL that gets each incident as JSON; "" is nobody
-	Syslog  string        // socket that gets a line for each incident; "" is nobody
-	Mail    Mail          // e-mail
+	Webhook string // URL that gets each incident as JSON; "" is off
+	Syslog  string // socket that gets a line for each incident; "" is off
+	Mail    Mail
 	Within  time.Duration // time limit of one delivery
-	AtOnce  int           // messages of one kind sent singly within Digest
-	Digest  time.Duration // then the others come in one
+	Burst   int           // messages of one kind sent one by one within Digest
+	Digest  time.Duration // how long the messages after them are collected
 	Subject string        // template of a message's subject
 	Text    string        // template of its text
 }
 
-// Anybody says whether there is a receiver at all.
+// Anybody reports whether there is a receiver.
 func (n *Notify) Anybody() bool { return n.Webhook != "" || n.Syslog != "" || n.Mail.Server != "" }
 
 // Mail says how e-mail is sent.
@@ -36,9 +36,9 @@ type Mail struct {
 	To       []string
 }
 
-// Exec says what the step exec runs.
+// Exec is the command that the step exec runs.
 type Exec struct {
-	Command []string      // program and arguments; empty: nothing
+	Command []string      // program and arguments; empty is off
 	Within  time.Duration // time limit of one run
 }
 
@@ -46,7 +46,8 @@ type fileNotify struct {
 	Webhook *string  `toml:"webhook"`
 	Syslog  *string  `toml:"syslog"`
 	Within  *string  `toml:"within"`
-	AtOnce  *int     `toml:"at_once"`
+	Burst   *int     `toml:"burst"`
+	AtOnce  *int     `toml:"at_once" now:"burst"`
 	Digest  *string  `toml:"digest"`
 	Subject *string  `toml:"subject"`
 	Text    *string  `toml:"text"`
@@ -69,8 +70,8 @@ type fileExec struct {
 	Within  *string   `toml:"within"`
 }
 
-// Bounds of the time that messages are gathered for. They are given up after a
-// day, which has to hold a few digests.
+// Bounds of notify.digest. Undelivered messages are given up after a day, which
+// must hold a few digests.
 const (
 	minDigest = time.Second
 	maxDigest = 6 * time.Hour
@@ -86,7 +87,7 @@ func (p *parser) notify(in *fileNotify, n *Notify) {
 		p.path("notify.syslog", in.Syslog, &n.Syslog)
 	}
 	p.duration("notify.within", in.Within, &n.Within)
-	p.number("notify.at_once", in.AtOnce, &n.AtOnce, 1, 1000)
+	p.number("notify.burst", in.Burst, &n.Burst, 1, 1000)
 	p.duration("notify.digest", in.Digest, &n.Digest)
 	if n.Digest < minDigest || n.Digest > maxDigest {
 		p.fail("notify.digest", "%s: want %s to %s", FormatDuration(n.Digest), FormatDuration(minDigest), FormatDuration(maxDigest))
@@ -102,7 +103,7 @@ func (p *parser) template(key string, in, out *string) {
 		return
 	}
 	if err := p.env.Template(*out); err != nil {
-		p.fail(key, "not a template of an incident: %v", err)
+		p.fail(key, "not a valid template: %v", err)
 	}
 }
 
@@ -139,7 +140,7 @@ func (p *parser) mailAddresses(m *Mail) {
 		p.fail("notify.mail.from", `%q: want one address, such as "tollwarden@example.org"`, m.From)
 	}
 	if len(m.To) == 0 {
-		p.fail("notify.mail.to", `missing: who gets the mail, such as ["ops@example.org"]`)
+		p.fail("notify.mail.to", `missing: want the addresses that get the mail, such as ["ops@example.org"]`)
 	}
 	for _, to := range m.To {
 		if !isMailAddress(to) {
@@ -148,7 +149,7 @@ func (p *parser) mailAddresses(m *Mail) {
 	}
 }
 
-// isMailAddress takes an address alone, without a name.
+// isMailAddress accepts a bare address, without a display name.
 func isMailAddress(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Name == "" && a.Address == s
@@ -159,7 +160,7 @@ func (p *parser) mailLogin(in *fileMail, m *Mail) {
 		return
 	}
 	if m.Security == "none" {
-		p.fail("notify.mail.username", `the password would go over the network in the clear: want security = "starttls" or "tls", or no username`)
+		p.fail("notify.mail.username", `the password would cross the network unencrypted: want security = "starttls" or "tls", or no username`)
 	}
 	switch {
 	case in.PasswordFile != nil && *in.PasswordFile != "":
@@ -171,8 +172,8 @@ func (p *parser) mailLogin(in *fileMail, m *Mail) {
 	}
 }
 
-// exec reads what the step of that name runs, which has to be there when a
-// playbook uses it.
+// exec reads the command of the step exec, which is required when a playbook has
+// that step.
 func (p *parser) exec(in *fileExec, c *Config) {
 	set(in.Command, &c.Exec.Command)
 	p.duration("exec.within", in.Within, &c.Exec.Within)
@@ -184,7 +185,7 @@ func (p *parser) exec(in *fileExec, c *Config) {
 	}
 	for _, book := range c.Playbooks {
 		if slices.Contains(book.Steps, StepExec) {
-			p.fail("exec.command", `missing: playbook %q runs it: want a command, such as ["/usr/local/bin/on-incident"]`, book.Name)
+			p.fail("exec.command", `missing: playbook %q has the step exec: want a command, such as ["/usr/local/bin/on-incident"]`, book.Name)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,42 +21,21 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Env is what surrounds a file: everything Parse would otherwise have to ask
-// the system for.
+// Env is what Parse would otherwise have to ask the system or other packages for.
 type Env struct {
 	// Signals are the names a threshold may count; nil allows any.
 	Signals []string
-	// Template says what is wrong with a template of notify; nil allows any.
+	// Template checks a template of notify; nil allows any.
 	Template func(text string) error
 	// Getenv reads the environment; nil is os.Getenv.
 	Getenv func(string) string
-}
-
-// Problem is one thing wrong with a file.
-type Problem struct {
-	File string
-	Line int    // 1-based; 0 when the key is not in the file
-	Key  string // dotted
-	Text string // what is wrong, and the accepted range
-}
-
-// Error is the one line an administrator needs.
-func (p Problem) Error() string {
-	where := p.File
-	if p.Line > 0 {
-		where += ":" + strconv.Itoa(p.Line)
-	}
-	if p.Key == "" {
-		return where + ": " + p.Text
-	}
-	return where + ": " + p.Key + ": " + p.Text
 }
 
 // Load reads, parses and checks the file at path.
 func Load(path string, env Env) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("config %s: no such file: write one (`tollwarden check --reference` prints every key), or name it with -c", path)
+		return nil, fmt.Errorf("config %s: no such file: create it (`tollwarden setup` does, `tollwarden check --reference` prints every key) or name another with -c", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
@@ -69,7 +49,7 @@ func Default() *Config {
 	return &c
 }
 
-// builtin is what reference.toml says, parsed once.
+// builtin is reference.toml, parsed once.
 var builtin = sync.OnceValue(func() *Config {
 	c, err := parse("reference.toml", Reference, Env{Getenv: func(string) string { return "" }}, nil)
 	if err != nil {
@@ -79,7 +59,7 @@ var builtin = sync.OnceValue(func() *Config {
 })
 
 // Parse decodes and checks one file. The error joins every Problem found, so
-// that a person mends them in one go. name is used in messages only.
+// that a person can fix all of them at once. name appears only in messages.
 func Parse(name string, data []byte, env Env) (*Config, error) {
 	c, err := parse(name, data, env, Default())
 	if err != nil {
@@ -96,10 +76,11 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	if err != nil {
 		return nil, decodeProblem(name, err)
 	}
-	p := &parser{name: name, lines: locate(data), env: env}
+	p := &parser{name: name, lines: locate(data), written: map[string]string{}, env: env}
 	for _, key := range md.Undecoded() {
 		p.unknown(key)
 	}
+	p.renamedKeys("", reflect.ValueOf(&f).Elem())
 	c := &Config{}
 	if base != nil {
 		*c = *base
@@ -117,6 +98,8 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	p.calls(&f, &c.Calls)
 	p.rules(&f, c)
 	p.exec(&f.Exec, c)
+	slices.SortStableFunc(p.warnings, func(a, b Warning) int { return cmp.Compare(a.Line, b.Line) })
+	c.Warnings = p.warnings
 	if len(p.problems) > 0 {
 		slices.SortStableFunc(p.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 		errs := make([]error, len(p.problems))
@@ -128,32 +111,21 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	return c, nil
 }
 
-// position is how the TOML library opens the messages of its decoder; Problem
-// says the same in this program's form.
-var position = regexp.MustCompile(`^toml: (?:line (\d+) )?(?:\(last key "([^"]*)"\))?:? ?`)
-
-func decodeProblem(name string, err error) error {
-	var pe toml.ParseError
-	if errors.As(err, &pe) && pe.Message != "" {
-		return Problem{File: name, Line: pe.Position.Line, Key: pe.LastKey, Text: pe.Message}
-	}
-	m := position.FindStringSubmatch(err.Error())
-	if m == nil {
-		return Problem{File: name, Text: err.Error()}
-	}
-	line, _ := strconv.Atoi(m[1]) // 0, unknown, when the message has none
-	return Problem{File: name, Line: line, Key: m[2], Text: err.Error()[len(m[0]):]}
-}
-
-// parser collects the problems of one file.
+// parser collects the problems and warnings of one file.
 type parser struct {
 	name     string
 	lines    map[string]int
+	written  map[string]string // old names in the file, by new name
 	env      Env
 	problems []Problem
+	warnings []Warning
 }
 
+// fail reports a problem of a key, under the name that the file has for it.
 func (p *parser) fail(key, format string, args ...any) {
+	if old, ok := p.written[key]; ok {
+		key = old
+	}
 	p.problems = append(p.problems, Problem{File: p.name, Line: p.lines[key], Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -168,7 +140,11 @@ func (p *parser) unknown(key toml.Key) {
 			}
 		}
 	}
-	p.problems = append(p.problems, Problem{File: p.name, Line: line, Key: dotted, Text: "unknown key; reference.toml lists every key"})
+	text := "unknown key: `tollwarden check --reference` prints every key"
+	if key := suggest(dotted); key != "" {
+		text = "unknown key: did you mean " + key + "?"
+	}
+	p.problems = append(p.problems, Problem{File: p.name, Line: line, Key: dotted, Text: text})
 }
 
 func (p *parser) top(f *file, c *Config) {
@@ -221,7 +197,7 @@ func (p *parser) secret(inline, path *string) Secret {
 	if inline != nil && *inline != "" {
 		return Secret(*inline)
 	}
-	p.fail("asterisk.secret", "missing: set secret_file, secret, or the environment's %s", SecretEnv)
+	p.fail("asterisk.secret", "missing: set secret_file, secret or the environment variable %s", SecretEnv)
 	return ""
 }
 
@@ -232,7 +208,7 @@ func (p *parser) secretFile(key, path string) Secret {
 		return ""
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		p.fail(key, "%s can be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
+		p.fail(key, "other users can read %s (mode %04o): chmod 600 it", path, info.Mode().Perm())
 		return ""
 	}
 	data, err := os.ReadFile(path)
@@ -242,7 +218,7 @@ func (p *parser) secretFile(key, path string) Secret {
 	}
 	s := strings.TrimRight(string(data), "\r\n")
 	if s == "" || strings.ContainsAny(s, "\r\n\x00") {
-		p.fail(key, "%s must hold the secret alone, on one line", path)
+		p.fail(key, "%s must hold only the secret, on one line", path)
 		return ""
 	}
 	return Secret(s)
@@ -271,7 +247,7 @@ func (p *parser) firewall(f *file, fw *Firewall) {
 	}
 }
 
-// maxSIPPorts bounds the ports a packet may be asked for, one after the other.
+// maxSIPPorts is how many ports the kernel's ruleset may compare each packet with.
 const maxSIPPorts = 16
 
 func (p *parser) sipPorts(ports *[]int, fw *Firewall) {
@@ -308,14 +284,14 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 	return prefix.Masked(), nil
 }
 
-// maxClaimed bounds the harm that forged packets can do.
-const maxClaimed = time.Hour
+// maxSpoofable bounds the harm that spoofed packets can do.
+const maxSpoofable = time.Hour
 
 func (p *parser) bans(f *file, b *Bans) {
 	p.duration("bans.forget", f.Bans.Forget, &b.Forget)
-	p.duration("bans.claimed", f.Bans.Claimed, &b.Claimed)
-	if b.Claimed > maxClaimed {
-		p.fail("bans.claimed", "%s: want %s at most, since it may hit somebody innocent", FormatDuration(b.Claimed), FormatDuration(maxClaimed))
+	p.duration("bans.spoofable", f.Bans.Spoofable, &b.Spoofable)
+	if b.Spoofable > maxSpoofable {
+		p.fail("bans.spoofable", "%s: want at most %s, because spoofed packets can ban an innocent address", FormatDuration(b.Spoofable), FormatDuration(maxSpoofable))
 	}
 	if f.Bans.Ladder == nil {
 		return
@@ -337,7 +313,7 @@ func (p *parser) bans(f *file, b *Bans) {
 func (p *parser) ledger(f *file, c *Config) {
 	p.duration("ledger.keep", f.Ledger.Keep, &c.Ledger.Keep)
 	if c.Ledger.Keep < c.Bans.Forget {
-		p.fail("ledger.keep", "%s: want %s at least, which is bans.forget: the ladder needs the offences that long", FormatDuration(c.Ledger.Keep), FormatDuration(c.Bans.Forget))
+		p.fail("ledger.keep", "%s: want at least %s (bans.forget): the ladder needs offences that long", FormatDuration(c.Ledger.Keep), FormatDuration(c.Bans.Forget))
 	}
 }
 
@@ -363,7 +339,7 @@ func (p *parser) rotate(f *file, c *Config) {
 	set(in.Recipient, &r.Recipient)
 	if r.Recipient != "" {
 		if _, err := age.ParseX25519Recipient(r.Recipient); err != nil {
-			p.fail("rotate.recipient", "not an age recipient (age1…, made by age-keygen)")
+			p.fail("rotate.recipient", "not an age recipient: want the age1… line that age-keygen prints")
 		}
 	}
 	set(in.Exec, &r.Exec)
@@ -380,11 +356,11 @@ func (p *parser) rotate(f *file, c *Config) {
 
 func (p *parser) restrict(f *file, r *Restrict) {
 	p.number("restrict.networks", f.Restrict.Networks, &r.Networks, 2, 30)
-	set(f.Restrict.Claimed, &r.Claimed)
+	set(f.Restrict.TrustSpoofable, &r.TrustSpoofable)
 	p.duration("restrict.quiet", f.Restrict.Quiet, &r.Quiet)
 }
 
-// set takes a written value over the default.
+// set overrides the default with a value that the file has.
 func set[T any](in, out *T) {
 	if in != nil {
 		*out = *in

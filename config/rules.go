@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Bounds of what a threshold may ask the score tables to remember.
+// Bounds of what the score tables must remember for a threshold.
 const (
 	maxScore  = 1000
 	maxWithin = 90 * 24 * time.Hour
 )
 
-// rules checks thresholds and playbooks. A file that has either says both
-// completely; nothing of the built-in set is mixed in.
+// rules reads thresholds and playbooks. A file that has any of them replaces the
+// whole built-in set.
 func (p *parser) rules(f *file, c *Config) {
 	if len(f.Threshold) == 0 && len(f.Playbook) == 0 {
 		return
@@ -29,7 +29,7 @@ func (p *parser) rules(f *file, c *Config) {
 		c.Thresholds = append(c.Thresholds, p.threshold(fmt.Sprintf("threshold[%d]", i), in, f.Playbook, c.Thresholds))
 	}
 	if len(f.Threshold) == 0 {
-		p.fail("playbook[0]", "there are playbooks and no [[threshold]]: nothing would ever run them; write thresholds too, or leave both out for the built-in set")
+		p.fail("playbook[0]", "no [[threshold]] runs the playbooks: add thresholds, or leave both out to use the built-in set")
 	}
 }
 
@@ -40,18 +40,17 @@ func (p *parser) playbook(key string, in filePlaybook, before []Playbook) (Playb
 		return book, false
 	}
 	if slices.ContainsFunc(before, func(b Playbook) bool { return b.Name == in.Name }) {
-		p.fail(key+".name", "%q is there twice", in.Name)
+		p.fail(key+".name", "two playbooks are called %q", in.Name)
 	}
 	if len(in.Steps) == 0 {
 		p.fail(key, "playbook %q has no steps: want some of %s", in.Name, stepNames())
 	}
 	for _, s := range in.Steps {
-		step := Step(s)
-		switch {
+		switch step := p.step(key+".steps", s); {
 		case !slices.Contains(Steps, step):
 			p.fail(key+".steps", "%q: want some of %s", s, stepNames())
 		case slices.Contains(book.Steps, step):
-			p.fail(key+".steps", "%q is there twice", s)
+			p.fail(key+".steps", "%s", twice(step, in.Steps))
 		default:
 			book.Steps = append(book.Steps, step)
 		}
@@ -65,7 +64,7 @@ func (p *parser) threshold(key string, in fileThreshold, books []filePlaybook, b
 		p.fail(key, "a threshold needs a name")
 	}
 	if slices.ContainsFunc(before, func(b Threshold) bool { return b.Name == t.Name }) {
-		p.fail(key+".name", "%q is there twice", t.Name)
+		p.fail(key+".name", "two thresholds are called %q", t.Name)
 	}
 	if t.Per != PerSource && t.Per != PerNetwork && t.Per != PerAccount {
 		p.failIn(key, "per", `%q: want "source", "network" or "account"`, t.Per)
@@ -76,11 +75,11 @@ func (p *parser) threshold(key string, in fileThreshold, books []filePlaybook, b
 	p.signals(key, t)
 	within, err := parseDuration(in.Within)
 	if err != nil || within > maxWithin {
-		p.failIn(key, "within", "%q: %v, %s at most", in.Within, errDuration, FormatDuration(maxWithin))
+		p.failIn(key, "within", "%q: %v, at most %s", in.Within, errDuration, FormatDuration(maxWithin))
 	}
 	t.Within = within
 	if !slices.ContainsFunc(books, func(b filePlaybook) bool { return b.Name == t.Playbook }) {
-		p.failIn(key, "playbook", "no [[playbook]] is called %q: there are %s", t.Playbook, bookNames(books))
+		p.failIn(key, "playbook", "there is no [[playbook]] %q: want one of %s", t.Playbook, bookNames(books))
 	}
 	return t
 }
@@ -104,8 +103,8 @@ func (p *parser) signals(key string, t Threshold) {
 	}
 }
 
-// failIn reports a problem of a key in an array element, at the element's own
-// line when the key is not written.
+// failIn reports a problem of a key in an element of an array, on the element's
+// line when the key is missing.
 func (p *parser) failIn(element, key, format string, args ...any) {
 	full := element + "." + key
 	line := p.lines[full]

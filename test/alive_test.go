@@ -95,7 +95,7 @@ func (w *warden) metric(series string) (value float64) {
 
 const (
 	metricsAddress = "127.0.0.1:9465"
-	health         = "\n[health]\ncanary = \"1s\"\nkernel = \"2s\"\nlisten = \"" + metricsAddress + "\"\n"
+	health         = "\n[health]\ncanary = \"1s\"\nfirewall = \"2s\"\nlisten = \"" + metricsAddress + "\"\n"
 )
 
 func (w *warden) check(name string) control.Check {
@@ -181,7 +181,7 @@ func deafen(t *testing.T, l *lab.Lab, on bool) {
 func TestTableIsRestored(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	m := newMailbox(t, l)
-	w := guardWith(t, l, fmt.Sprintf("[notify]\nwebhook = %q\nat_once = 6\n", m.url)+health+shortRules(3))
+	w := guardWith(t, l, fmt.Sprintf("[notify]\nwebhook = %q\nburst = 6\n", m.url)+health+shortRules(3))
 	banned := []string{"203.0.113.1", "203.0.113.2", "203.0.113.128/25", "2001:db8:9::/64"}
 	for _, b := range banned {
 		if out, err := w.tollwarden("ban", b, "--for", "1h", "--socket", w.socket()); err != nil {
@@ -267,7 +267,7 @@ func TestReload(t *testing.T) {
 	}
 
 	// The right one: the two guesses of before count towards the new score.
-	w.configure(health + shortRules(3) + "[bans]\nladder = [\"40m\"]\nclaimed = \"40m\"\n")
+	w.configure(health + shortRules(3) + "[bans]\nladder = [\"40m\"]\nspoofable = \"40m\"\n")
 	if out, err := w.tollwarden("reload", "--socket", w.socket()); err != nil {
 		t.Fatalf("reload: %v: %s", err, out)
 	}

@@ -44,8 +44,8 @@ func TestAllowFileIsReadAgain(t *testing.T) {
 	}
 
 	write("192.0.2.66 # our office\n198.51.100.700\n")
-	b.run(with("reload")...).wants(t, "reload with a mistake", 1, "refused, the old configuration goes on", file+":2:", "198.51.100.700")
-	b.run(with("status")...).wants(t, "status with a mistake", 0, file+" is refused, what was loaded before goes on", file+":2:")
+	b.run(with("reload")...).wants(t, "reload with a mistake", 1, "refused, the old configuration stays in force", file+":2:", "198.51.100.700")
+	b.run(with("status")...).wants(t, "status with a mistake", 0, file+" is refused, what was loaded before stays in force", file+":2:")
 	if !allowed("198.51.100.7") {
 		t.Error("the old list is gone")
 	}

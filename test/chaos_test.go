@@ -88,7 +88,7 @@ type chaos struct {
 	excused   time.Time // holes until then are those of a daemon that is not there
 }
 
-const chaosSettings = "claimed = \"1h\"\n[firewall]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\n"
+const chaosSettings = "spoofable = \"1h\"\n[firewall]\nallow = [\"127.0.0.0/8\", \"::1/128\"]\n"
 
 func newChaos(t *testing.T, seed uint64) *chaos {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})

@@ -38,17 +38,17 @@ func TestCheck(t *testing.T) {
 		}{
 			"all is well": {lab.AMIUser, lab.AMISecret, "", 0, []string{
 				"password guessing: 3 points of one source within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
-				"A ban lasts 4h, then 24h, then 7d, then forever by offence",
-				"only from UDP port 5060, 5061, or altogether when it was named over a connection",
-				"the kernel takes the whole ruleset of table inet tollwarden", "logged in to Asterisk Call Manager",
-				"every step that the playbooks use is permitted", "read = security,call", stanza,
+				"A ban lasts 4h, then 24h, then 7d, then forever, by offence",
+				"only from UDP port 5060, 5061, or from everything if its event came over TCP or TLS",
+				"the kernel accepts the whole ruleset of table inet tollwarden", "logged in to Asterisk Call Manager",
+				"the user may carry out every step of the playbooks", "read = security,call", stanza,
 			}},
 			"a user who may do nothing": {lab.WatcherUser, lab.WatcherSecret, "", 1, []string{
 				"missing: hangup needs Hangup: add call or system to write=", "missing: rotate needs UpdateConfig: add config to write=",
 			}},
 			"a wrong secret": {lab.AMIUser, "wrong", "", 1, []string{"asterisk: FAILED:", "wrong secret, unknown user"}},
 			"a playbook that does not exist": {lab.AMIUser, lab.AMISecret, strings.Replace(shortRules(3), `playbook = "block"`, `playbook = "blok"`, 1), 1, []string{
-				`threshold[0].playbook: no [[playbook]] is called "blok": there are "block", "compromise"`,
+				`threshold[0].playbook: there is no [[playbook]] "blok": want one of "block", "compromise"`,
 			}},
 		} {
 			t.Run(name, func(t *testing.T) {

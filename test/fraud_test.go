@@ -124,7 +124,7 @@ func TestLeakedPassword(t *testing.T) {
 				}
 				name := "forbidden destination"
 				if rogue > 1 {
-					name = "machine-dialled"
+					name = "faster than a person dials"
 				}
 				var over time.Duration
 				w.wait("the incident's end", 20*time.Second, func() bool { return w.settled(name) })

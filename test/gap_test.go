@@ -19,7 +19,7 @@ import (
 func TestMissedTimeIsReadFromTheLog(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := &warden{t: t, lab: l, dir: t.TempDir()}
-	settings := "[bans]\nclaimed = \"1h\"\n" + health + shortRules(3)
+	settings := "[bans]\nspoofable = \"1h\"\n" + health + shortRules(3)
 	messages := fmt.Sprintf("log = %q\n", l.Path("/var/log/asterisk/messages"))
 	w.configure(messages + settings)
 	w.start()

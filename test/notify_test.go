@@ -133,7 +133,7 @@ playbook = "tell"
 
 [[playbook]]
 name = "compromise"
-steps = ["ban", "hangup", "rotate", "expire-contacts", "notify", "exec"]
+steps = ["ban", "hangup", "rotate", "remove-registrations", "notify", "exec"]
 
 [[playbook]]
 name = "tell"
@@ -214,7 +214,7 @@ func TestEverybodyIsTold(t *testing.T) {
 	notify := fmt.Sprintf(`
 [notify]
 syslog = %q
-at_once = 2
+burst = 2
 digest = "4s"
 subject = "{{.Title}} at {{.Host}}"
 text = "{{.Account}} from {{.Source}}\n{{range .Steps}}{{.Step}} {{.State}}: {{.Detail}}\n{{end}}"
@@ -297,7 +297,7 @@ func TestToldAfterARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := func(server string) {
-		text := fmt.Sprintf("%s[notify]\nwithin = \"300ms\"\nat_once = 1\n[notify.mail]\nserver = %q\nsecurity = \"none\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n[exec]\ncommand = [\"/bin/true\"]\n%s", plain, server, loud)
+		text := fmt.Sprintf("%s[notify]\nwithin = \"300ms\"\nburst = 1\n[notify.mail]\nserver = %q\nsecurity = \"none\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n[exec]\ncommand = [\"/bin/true\"]\n%s", plain, server, loud)
 		if err := os.WriteFile(b.config(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

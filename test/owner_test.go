@@ -14,7 +14,7 @@ import (
 
 // briefly makes the bans of what can be forged short, so that a test sees what
 // comes after one.
-const briefly = "[bans]\nclaimed = \"2s\"\n"
+const briefly = "[bans]\nspoofable = \"2s\"\n"
 
 // bans are those in force with their scopes.
 func (w *warden) bans() string {

@@ -33,8 +33,8 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 			t.Fatal(err)
 		}
 		bots := addHost(t, l, "bots", "198.18.0.0/16")
-		claimed := l.Technology() == "SIP"                                                          // with chan_sip nothing proves a guesser
-		w := guardWith(t, l, fmt.Sprintf("[restrict]\nquiet = %q\nclaimed = %t\n", quiet, claimed)) // else the built-in set
+		claimed := l.Technology() == "SIP"                                                                  // with chan_sip nothing proves a guesser
+		w := guardWith(t, l, fmt.Sprintf("[restrict]\nquiet = %q\ntrust_spoofable = %t\n", quiet, claimed)) // else the built-in set
 
 		storm := func() {
 			t.Helper()

@@ -56,7 +56,7 @@ func TestSetup(t *testing.T) {
 			}
 		}
 		out, err := setup("", "--yes")
-		if err != nil || !strings.Contains(out, "logged in to") || !strings.Contains(out, "every step that the playbooks use is permitted") || !strings.Contains(out, "Ready.") {
+		if err != nil || !strings.Contains(out, "logged in to") || !strings.Contains(out, "the user may carry out every step of the playbooks") || !strings.Contains(out, "Ready.") {
 			t.Fatalf("setup: %v\n%s", err, out)
 		}
 		secret, err := os.ReadFile(filepath.Join(folder, "secret"))

@@ -12,7 +12,7 @@ import (
 // systemd is told that the daemon is ready, how it is, and that it lives; no
 // longer when the kernel does not drop.
 func TestSystemdIsTold(t *testing.T) {
-	b := newBooth(t, "[health]\nkernel = \"1s\"\n")
+	b := newBooth(t, "[health]\nfirewall = \"1s\"\n")
 	path := filepath.Join(t.TempDir(), "notify")
 	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {

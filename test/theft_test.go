@@ -26,7 +26,7 @@ func TestPrefixProbing(t *testing.T) {
 		register(t, thief)
 		tried := 0
 		for _, prefix := range []string{"0011", "00", "011", "900", "9011", "000", "+", "9"} {
-			if w.settled("toll fraud") || w.settled("machine-dialled") {
+			if w.settled("toll fraud") || w.settled("faster than a person dials") {
 				break
 			}
 			tried++

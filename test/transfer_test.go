@@ -200,7 +200,7 @@ func TestThiefWhoTransfers(t *testing.T) {
 			t.Parallel() // it waits more than it does
 			x := newExchange(t, v, "")
 			start, most, connected := time.Now(), 0, 0
-			for i := 0; time.Since(start) < 10*time.Second && !x.warden.settled("machine-dialled"); i++ {
+			for i := 0; time.Since(start) < 10*time.Second && !x.warden.settled("faster than a person dials"); i++ {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				one, err := x.thief.Call(ctx, fmt.Sprintf("0044207946%04d", 2*i))
 				var other *lab.Call
@@ -213,7 +213,7 @@ func TestThiefWhoTransfers(t *testing.T) {
 				cancel()
 				most = max(most, strings.Count(x.channels(), "/carrier-"))
 			}
-			x.warden.wait("the incident's end", 10*time.Second, func() bool { return x.warden.settled("machine-dialled") })
+			x.warden.wait("the incident's end", 10*time.Second, func() bool { return x.warden.settled("faster than a person dials") })
 			x.warden.wait("no channel", 5*time.Second, func() bool { return x.channels() == "" })
 			t.Logf("%d pairs of calls connected, %d trunk channels up at most, all down %s after the first INVITE", connected, most, time.Since(start).Round(time.Millisecond))
 			if connected == 0 {

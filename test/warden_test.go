@@ -89,7 +89,7 @@ steps = ["ban"]
 
 [[playbook]]
 name = "compromise"
-steps = ["ban", "hangup", "rotate", "expire-contacts", "notify"]
+steps = ["ban", "hangup", "rotate", "remove-registrations", "notify"]
 `
 
 // guard starts a daemon beside the lab's Asterisk, with a threshold of score

@@ -11,8 +11,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
-// withoutProof is what it means that challenges are not seen.
-const withoutProof = "who guesses or breaks in over UDP does not prove himself, and is banned for the time of bans.claimed only, a guesser again and again"
+// withoutProof says what follows when challenges are not seen.
+const withoutProof = "attackers over UDP cannot be confirmed, so each is banned only for bans.spoofable, again and again while it guesses"
 
 // openWatch makes the table that tells of challenges. Without them the daemon
 // goes on: everything works, but nobody gets the ladder for what he does over UDP. In

@@ -26,14 +26,14 @@ const checkWithin = 15 * time.Second
 
 func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check", Short: "Explain the configuration and test that it can work here", Args: args(cobra.NoArgs),
-		Long: "Explain the configuration in words, log in to Asterisk and see what the user may do,\n" +
-			"try the ruleset in the kernel without touching the one in force, and see whether those\n" +
-			"who are to be told can be reached. Changes nothing, and tells nobody without --notify.",
+		Use: "check", Short: "Explain the configuration and test that it works here", Args: args(cobra.NoArgs),
+		Long: "Explain the configuration in words, log in to Asterisk and list what the user may do,\n" +
+			"try the ruleset in the kernel without touching the one in force, and see whether the\n" +
+			"receivers of messages can be reached. Changes nothing; sends messages only with --notify.",
 	}
 	file := configFlag(cmd)
 	reference := cmd.Flags().Bool("reference", false, "print every key with its default, and check nothing")
-	tell := cmd.Flags().Bool("notify", false, "send every receiver a test message")
+	send := cmd.Flags().Bool("notify", false, "send every receiver a test message")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		out := cmd.OutOrStdout()
 		if *reference {
@@ -48,11 +48,12 @@ func newCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		printWarnings(out, cfg)
 		explain(out, cfg, allowed)
 		checks := []struct {
 			name string
 			run  func(context.Context, io.Writer, *config.Config) error
-		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}, {"log", checkLog}, {"receivers", receiversCheck(*tell)}}
+		}{{"kernel", checkKernel}, {"files", checkFiles}, {"asterisk", checkAsterisk}, {"log", checkLog}, {"receivers", receiversCheck(*send)}}
 		failed := 0
 		for _, c := range checks {
 			fmt.Fprintf(out, "\n%s: ", c.name)
@@ -69,29 +70,40 @@ func newCheck() *cobra.Command {
 	return cmd
 }
 
-// explain tells what the configuration will do, in words.
+// printWarnings lists the old names in the file. They still work, so they are no
+// failures.
+func printWarnings(w io.Writer, cfg *config.Config) {
+	for _, warning := range cfg.Warnings {
+		fmt.Fprintf(w, "warning: %s: %s\n", warning.File, warning)
+	}
+	if len(cfg.Warnings) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+// explain says in words what the configuration will do.
 func explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	fmt.Fprintf(w, "Mode %s", cfg.Mode)
 	if cfg.Mode == config.Observe {
-		fmt.Fprint(w, ": everything is decided and recorded, nothing is changed")
+		fmt.Fprint(w, ": decide and record everything, change nothing")
 	}
 	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Records in %s, commands on %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
 	fmt.Fprintf(w, "Never banned: %s%s.\n\n", joinWords(allowList(cfg)), allowFileWords(allowed))
 	for _, t := range cfg.Thresholds {
 		explainThreshold(w, cfg, t)
 	}
-	fmt.Fprintf(w, "\nA ban lasts %s by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
-	fmt.Fprintf(w, "A source that forged packets can have named is banned for %s, and only from UDP port %s, or altogether when it was named over a connection; that is no offence.\n",
-		config.FormatDuration(cfg.Bans.Claimed), joinWords(cfg.Firewall.SIPPorts))
-	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failures of an account within %s by strangers, then a stranger's success; a source that succeeded within %s is no stranger.\n",
+	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
+	fmt.Fprintf(w, "A source that may be spoofed is banned for %s, and only from UDP port %s, or from everything if its event came over TCP or TLS; that is not an offence.\n",
+		config.FormatDuration(cfg.Bans.Spoofable), joinWords(cfg.Firewall.SIPPorts))
+	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown sources, then a successful one from an unknown source; a source that logged in within %s is known.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
 	if slices.Contains(stepsInUse(cfg), config.StepRotate) {
-		fmt.Fprintf(w, "rotate: method %s, %d characters, new secrets are kept in %s%s.\n", cfg.Rotate.Method, cfg.Rotate.Length, cfg.Rotate.Store, encrypted(cfg))
+		fmt.Fprintf(w, "rotate: method %s, %d characters, new secrets are stored in %s%s.\n", cfg.Rotate.Method, cfg.Rotate.Length, cfg.Rotate.Store, encrypted(cfg))
 	}
 	explainTelling(w, cfg)
 }
 
-// allowFileWords tells of the allow file, when there is something in it.
+// allowFileWords counts the entries of the allow file, if it has any.
 func allowFileWords(file *config.AllowFile) string {
 	if n := len(file.Entries()); n > 0 {
 		return fmt.Sprintf(", and %d more in %s", n, file.Path())
@@ -145,16 +157,17 @@ func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 	if err := firewall.Check(tableConfig(cfg)); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "ok: the kernel takes the whole ruleset of table inet %s.\n", cfg.Firewall.Table)
+	fmt.Fprintf(w, "ok: the kernel accepts the whole ruleset of table inet %s.\n", cfg.Firewall.Table)
 	if err := firewall.CheckWatch(tableConfig(cfg)); err != nil {
 		fmt.Fprintf(w, "  warning: %v: %s.\n", err, withoutProof)
 	}
 	return nil
 }
 
-// peerSteps are the steps that need privileges, by the peer manager's names.
+// peerSteps are the steps that need privileges in Asterisk, with the peer
+// manager's names.
 var peerSteps = map[config.Step]string{
-	config.StepHangup: peer.StepHangup, config.StepHangupCall: peer.StepHangup, config.StepLock: peer.StepLock, config.StepRestrict: peer.StepFence, config.StepRotate: peer.StepRotate, config.StepExpireContacts: peer.StepExpire,
+	config.StepHangup: peer.StepHangup, config.StepHangupCall: peer.StepHangup, config.StepLock: peer.StepLock, config.StepRestrict: peer.StepFence, config.StepRotate: peer.StepRotate, config.StepRemoveRegistrations: peer.StepExpire,
 }
 
 func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
@@ -194,20 +207,20 @@ func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	}
 	risks, err := manager.Risks(ctx, may.Technologies)
 	if err != nil {
-		fmt.Fprintf(w, "  warning: Asterisk's own settings could not be looked at: %v\n", err)
+		fmt.Fprintf(w, "  warning: could not read Asterisk's own settings: %v\n", err)
 	}
 	for _, risk := range risks {
 		fmt.Fprintf(w, "  warning: %s.\n", risk)
 	}
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n", indent(peer.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
 	if lacking > 0 {
-		return errors.New("the user may not do what the playbooks ask for")
+		return errors.New("the user lacks privileges that the playbooks need")
 	}
-	fmt.Fprintln(w, "  every step that the playbooks use is permitted.")
+	fmt.Fprintln(w, "  the user may carry out every step of the playbooks.")
 	return nil
 }
 
-// own is our end of a connection, which is what manager.conf has to permit.
+// own is our end of a connection, which manager.conf must permit.
 func own(c *ami.Client) netip.Addr { return c.LocalAddr().(*net.TCPAddr).AddrPort().Addr() }
 
 func indent(text string) string {

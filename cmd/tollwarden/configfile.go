@@ -9,24 +9,28 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/rs/zerolog"
+
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
-// configFile is the configuration on the disk, and what of it is in force.
+// configFile is the configuration file, and whether it is what is in force.
 type configFile struct {
 	path   string
-	secret string // the environment's, which is taken out of it at the start
+	secret string // from the environment, which loses it at the start
 
 	mu      sync.Mutex
 	sum     [sha256.Size]byte // of what is in force
 	loaded  time.Time
 	refused error // why the last reload was refused, or the next one would be
 
-	size    int64 // of the file when it was last looked at
-	written time.Time
-	changed bool // the file was another than what is in force then
+	// As of the last look at the file:
+	size     int64
+	written  time.Time
+	changed  bool             // it differed from what is in force
+	warnings []config.Warning // while it could be read
 }
 
 // openConfig reads the file for the first time. It takes the secret out of the
@@ -38,7 +42,7 @@ func openConfig(path string) (*configFile, *config.Config, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	f.inForce(sum)
+	f.inForce(cfg, sum)
 	return f, cfg, nil
 }
 
@@ -52,17 +56,18 @@ func (f *configFile) read() (*config.Config, [sha256.Size]byte, error) {
 	}}
 	data, err := os.ReadFile(f.path)
 	if err != nil {
-		cfg, err := config.Load(f.path, env) // says what to do about it
+		cfg, err := config.Load(f.path, env) // for its error, which says what to do
 		return cfg, sha256.Sum256(data), err
 	}
 	cfg, err := config.Parse(f.path, data, env)
 	return cfg, sha256.Sum256(data), err
 }
 
-func (f *configFile) inForce(sum [sha256.Size]byte) {
+// inForce notes that cfg, read from a file with this sum, is in force now.
+func (f *configFile) inForce(cfg *config.Config, sum [sha256.Size]byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.sum, f.loaded, f.refused = sum, time.Now(), nil
+	f.sum, f.loaded, f.refused, f.warnings = sum, time.Now(), nil, cfg.Warnings
 	f.size, f.written = -1, time.Time{} // look again
 }
 
@@ -75,7 +80,8 @@ func (f *configFile) refuse(err error) {
 	}
 }
 
-// state is what status says of the file. It is read only when it looks touched.
+// state describes the file for status. The file is read only if its size or time
+// has changed.
 func (f *configFile) state() control.File {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -84,10 +90,13 @@ func (f *configFile) state() control.File {
 	case err != nil:
 		f.changed = true
 	case info.Size() != f.size || !info.ModTime().Equal(f.written):
-		_, sum, err := f.read()
+		cfg, sum, err := f.read()
 		f.changed, f.refused = sum != f.sum, nil
 		if f.changed {
 			f.refused = err
+		}
+		if err == nil {
+			f.warnings = cfg.Warnings
 		}
 		f.size, f.written = info.Size(), info.ModTime()
 	}
@@ -95,22 +104,33 @@ func (f *configFile) state() control.File {
 	if f.refused != nil {
 		c.Refused = f.refused.Error()
 	}
+	for _, w := range f.warnings {
+		c.Warnings = append(c.Warnings, w.String())
+	}
 	return c
 }
 
-// reloadable makes everything zero that a reload can change. What is not named
-// here needs a restart, new keys included.
+// logWarnings logs the old names that a configuration uses.
+func logWarnings(log zerolog.Logger, cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		log.Warn().Str("file", w.File).Msg(w.String())
+	}
+}
+
+// reloadable zeroes everything that a reload can change. What is not named here
+// needs a restart, new keys included.
 func reloadable(c config.Config) config.Config {
 	c.Thresholds, c.Playbooks = nil, nil
 	c.Bans, c.Restrict, c.Calls = config.Bans{}, config.Restrict{}, config.Calls{}
-	c.BreakIn = config.BreakIn{Known: c.BreakIn.Known} // the ledger, too, keeps places so long
+	c.BreakIn = config.BreakIn{Known: c.BreakIn.Known} // the ledger keeps places that long, too
 	c.Notify, c.Exec = config.Notify{}, config.Exec{}
 	c.Firewall.Allow = nil
-	c.Health.Canary, c.Health.Kernel = 0, 0
+	c.Health.Canary, c.Health.Firewall = 0, 0
+	c.Warnings = nil // they change nothing
 	return c
 }
 
-// fixed are the keys that differ and that a reload cannot change.
+// fixed lists the keys that differ and that a reload cannot change.
 func fixed(was, is *config.Config) []string {
 	return differing("", reflect.ValueOf(reloadable(*was)), reflect.ValueOf(reloadable(*is)))
 }
@@ -129,7 +149,7 @@ func differing(prefix string, a, b reflect.Value) (keys []string) {
 	return keys
 }
 
-// snake is a field's name as the file writes it: TLSName is tls_name.
+// snake is the key of a field: TLSName is tls_name.
 func snake(name string) string {
 	var b strings.Builder
 	runes := []rune(strings.Replace(name, "TLS", "Tls", 1))

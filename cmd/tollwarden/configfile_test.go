@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/config"
 )
@@ -96,5 +100,43 @@ func TestFixedKeys(t *testing.T) {
 	slices.Sort(got)
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// An old name of a key keeps the daemon running: the log, status and check name
+// it, and status forgets it once it is renamed.
+func TestOldNamesAreWarnings(t *testing.T) {
+	d, _ := daemonOn(t, "[bans]\nclaimed = \"5m\"\n")
+	old, err := os.ReadFile(d.file.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, _, _ := strings.Cut(string(old), "claimed")
+	want := "bans.claimed is now bans.spoofable (line " + strconv.Itoa(1+strings.Count(before, "\n")) + "): rename it"
+	var log bytes.Buffer
+	d.log = zerolog.New(&log)
+	if d.cfg.Bans.Spoofable != 5*time.Minute {
+		t.Errorf("the old key was not read: %s", d.cfg.Bans.Spoofable)
+	}
+	logWarnings(d.log, d.cfg)
+	if got := d.file.state().Warnings; !slices.Equal(got, []string{want}) {
+		t.Errorf("status has %q, want %q", got, want)
+	}
+	var checked, status bytes.Buffer
+	printWarnings(&checked, d.cfg)
+	printFile(&status, d.file.state())
+	if _, err := d.reload(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), want); n != 2 {
+		t.Errorf("the log of a start and a reload has %d warnings:\n%s", n, &log)
+	}
+	for name, text := range map[string]string{"check": checked.String(), "status": status.String()} {
+		if !strings.Contains(text, d.file.path+": "+want) {
+			t.Errorf("%s prints %q", name, text)
+		}
+	}
+	if err := reloads(t, d, "[bans]\nspoofable = \"6m\"\n"); err != nil || d.file.state().Warnings != nil {
+		t.Errorf("after the rename: %v, %v", d.file.state().Warnings, err)
 	}
 }

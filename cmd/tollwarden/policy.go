@@ -18,9 +18,9 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 	p := responder.Policy{
 		Observe:   cfg.Mode == config.Observe,
 		Playbooks: map[string][]responder.StepKind{},
-		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Claimed: cfg.Bans.Claimed},
+		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Claimed: cfg.Bans.Spoofable},
 		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within, Remember: cfg.BreakIn.Known},
-		Restrict:  responder.Restrict{Networks: cfg.Restrict.Networks, Claimed: cfg.Restrict.Claimed, Quiet: cfg.Restrict.Quiet},
+		Restrict:  responder.Restrict{Networks: cfg.Restrict.Networks, Claimed: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet},
 		Calls:     callRules(&cfg.Calls),
 		Allow:     allowList(cfg),
 		Username:  cfg.Asterisk.Username,
@@ -31,7 +31,7 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 	for _, book := range cfg.Playbooks {
 		steps := make([]responder.StepKind, len(book.Steps))
 		for i, s := range book.Steps {
-			steps[i] = responder.StepKind(s)
+			steps[i] = stepKind(s)
 		}
 		p.Playbooks[book.Name] = steps
 	}
@@ -43,6 +43,14 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 		p.Thresholds = append(p.Thresholds, threshold)
 	}
 	return p, nil
+}
+
+// stepKind is the responder's name of a step.
+func stepKind(s config.Step) responder.StepKind {
+	if s == config.StepRemoveRegistrations {
+		return responder.StepExpireContacts
+	}
+	return responder.StepKind(s)
 }
 
 func thresholdOf(t config.Threshold) (score.Threshold, error) {

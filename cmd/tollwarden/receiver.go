@@ -24,7 +24,7 @@ func hostName() string {
 
 // receiversOf are those whom the configuration wants to be told.
 func receiversOf(n *config.Notify) (notify.Receivers, error) {
-	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{AtOnce: n.AtOnce, Digest: n.Digest}}
+	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{AtOnce: n.Burst, Digest: n.Digest}}
 	if n.Webhook != "" {
 		r.Webhook = &notify.Webhook{URL: n.Webhook}
 	}

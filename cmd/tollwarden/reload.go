@@ -17,11 +17,10 @@ import (
 
 func newReload() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "reload", Short: "Have the daemon read its configuration and its allow file again", Args: args(cobra.NoArgs),
-		Long: "Have the daemon read its configuration and its allow file again, as SIGHUP does.\n" +
-			"Scores, bans and everything under way stay, and no event is lost. A mistake in\n" +
-			"either, or a change that only a restart can make, has both refused: the old ones\n" +
-			"go on.",
+		Use: "reload", Short: "Reload the daemon's configuration and allow file", Args: args(cobra.NoArgs),
+		Long: "Reload the daemon's configuration and allow file, as SIGHUP does. Scores, bans and\n" +
+			"running steps stay, and no event is lost. If either file has a mistake, or a change\n" +
+			"needs a restart, both are refused and the old ones stay in force.",
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -35,7 +34,7 @@ func newReload() *cobra.Command {
 	return cmd
 }
 
-// obey reloads at SIGHUP, until ctx ends.
+// obey reloads on SIGHUP until ctx ends.
 func (d *daemon) obey(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -43,26 +42,26 @@ func (d *daemon) obey(ctx context.Context) error {
 	for {
 		select {
 		case <-hangup:
-			_, _ = d.reload() // told by the log and by status
+			_, _ = d.reload() // the log and status have the result
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// reload puts the configuration of the file in force, whole or not at all, and
-// says what it did.
+// reload puts the whole configuration file in force, or nothing of it. It returns
+// what to tell the operator.
 func (d *daemon) reload() (string, error) {
 	if d.file == nil {
-		return "", errors.New("there is no configuration file to read again")
+		return "", errors.New("the daemon runs without a configuration file")
 	}
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	err := d.readAgain()
 	if err != nil {
 		d.file.refuse(err)
-		d.log.Error().Err(err).Msg("the configuration is refused, the old one goes on")
-		return "", fmt.Errorf("refused, the old configuration goes on: %w", err)
+		d.log.Error().Err(err).Msg("the configuration is refused, the old one stays in force")
+		return "", fmt.Errorf("refused, the old configuration stays in force: %w", err)
 	}
 	d.log.Info().Str("file", d.file.path).Msg("the configuration is in force")
 	return d.file.path + " is in force", nil
@@ -88,7 +87,7 @@ func (d *daemon) readAgain() error {
 	if err != nil {
 		return err
 	}
-	// The kernel first: it is what can fail for reasons of its own.
+	// The kernel first: only it can fail for reasons that are not in the files.
 	back := d.allow.put(cfg, allowed, nil)
 	if err := d.allow.enforce(d.applyAllowed, back); err != nil {
 		return err
@@ -101,9 +100,10 @@ func (d *daemon) readAgain() error {
 	d.runner.set(cfg.Exec)
 	d.canary.set(cfg.Health.Canary)
 	if d.sentry != nil {
-		d.sentry.set(cfg.Health.Kernel)
+		d.sentry.set(cfg.Health.Firewall)
 	}
 	d.inForce.Store(cfg)
-	d.file.inForce(sum)
+	d.file.inForce(cfg, sum)
+	logWarnings(d.log, cfg)
 	return nil
 }

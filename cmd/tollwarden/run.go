@@ -26,6 +26,7 @@ func newRun() *cobra.Command {
 			return err
 		}
 		log := newLog(cmd)
+		logWarnings(log, cfg)
 		d, err := newDaemon(time.Now(), cfg, log, tableFor(cfg.Mode), nil)
 		if err != nil {
 			return err

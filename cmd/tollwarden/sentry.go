@@ -214,7 +214,7 @@ func (d *daemon) guard(cfg *config.Config) {
 	if !ok {
 		return
 	}
-	d.sentry = newSentry(cfg.Health.Kernel, kernel, d.log)
+	d.sentry = newSentry(cfg.Health.Firewall, kernel, d.log)
 	d.sentry.watch, d.sentry.tell = d.watch, d.herald.tell
 	d.sentry.restore = func(now time.Time) error {
 		err := kernel.Repair(now)

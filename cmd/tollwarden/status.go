@@ -79,14 +79,18 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	}
 }
 
-// printFile tells of a file that is not what is in force.
+// printFile says whether a file differs from what is in force, and lists the old
+// names in it.
 func printFile(w io.Writer, f control.File) {
 	switch {
 	case f.Refused != "" && f.Loaded.IsZero():
 		fmt.Fprintf(w, "%s could not be read, nothing of it is in force: %s\n", plain(f.File), plain(f.Refused))
 	case f.Refused != "":
-		fmt.Fprintf(w, "%s is refused, what was loaded before goes on: %s\n", plain(f.File), plain(f.Refused))
+		fmt.Fprintf(w, "%s is refused, what was loaded before stays in force: %s\n", plain(f.File), plain(f.Refused))
 	case f.Changed:
 		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` puts it in force\n", plain(f.File))
+	}
+	for _, warning := range f.Warnings {
+		fmt.Fprintf(w, "%s: %s\n", plain(f.File), plain(warning))
 	}
 }

@@ -21,10 +21,11 @@ type Status struct {
 
 // File is the state of a file that a person writes.
 type File struct {
-	File    string    `json:"file"`
-	Loaded  time.Time `json:"loaded"`            // the zero time: it never was
-	Changed bool      `json:"changed"`           // the file is not what is in force
-	Refused string    `json:"refused,omitempty"` // why the last reload was refused, or the next one would be
+	File     string    `json:"file"`
+	Loaded   time.Time `json:"loaded"`             // the zero time: it never was
+	Changed  bool      `json:"changed"`            // the file is not what is in force
+	Refused  string    `json:"refused,omitempty"`  // why the last reload was refused, or the next one would be
+	Warnings []string  `json:"warnings,omitempty"` // old names in the file, which still work
 }
 
 // Values of Status.Health.
