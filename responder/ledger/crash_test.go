@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // victim names, in the environment, the ledger that a child process writes to
@@ -29,19 +31,19 @@ func TestMain(m *testing.M) {
 // parent marks the incidents that this process puts between the rounds.
 const parent = "parent"
 
-// writeUntilKilled says the number of each incident that Flush confirmed. Its
-// ban, its step and its place were confirmed with it.
+// writeUntilKilled prints the number of each incident that Flush confirmed. Its
+// ban and its step were confirmed with it.
 func writeUntilKilled(path string) error {
 	l, err := Open(path, Options{})
 	if err != nil {
 		return err
 	}
 	for {
-		id := l.PutIncident(Incident{At: noon, Steps: []Step{{N: 1, State: StepIntended}}, Evidence: []Evidence{{At: noon}}})
+		id := l.PutIncident(&incident.Incident{At: noon, Steps: []incident.Step{{State: incident.Intended}}, Evidence: make([]incident.Evidence, 1)})
 		b := guesser(int(id))
 		b.Incident = id
 		l.PutBan(b)
-		l.PutStep(Step{Incident: id, N: 1, State: StepDone})
+		l.PutStep(id, 0, noon, incident.Step{State: incident.Done})
 		if rand.IntN(4) > 0 {
 			continue // others share the transaction
 		}
@@ -70,7 +72,7 @@ func TestKill(t *testing.T) {
 		if h := l.Health(); !h.OK() || h.Damage != "" {
 			t.Fatalf("round %d: health: %+v", round, h)
 		}
-		next := l.PutIncident(Incident{At: noon, Threshold: parent})
+		next := l.PutIncident(&incident.Incident{At: noon, Threshold: parent})
 		if last > 0 && last <= confirmed || next <= max(last, confirmed) {
 			t.Fatalf("round %d: confirmed up to %d before and %d now, but the next number is %d", round, confirmed, last, next)
 		}
@@ -125,11 +127,11 @@ func killed(t *testing.T, path string) (last int64) {
 func whole(t *testing.T, l *Ledger, from, confirmed, next int64, cut map[int64]bool) {
 	t.Helper()
 	bans := make(map[int64]bool)
-	for _, b := range must[[]Ban](t)(l.Bans(t.Context(), noon)) {
+	for _, b := range must[[]incident.Ban](t)(l.Bans(t.Context(), noon)) {
 		bans[b.Incident] = true
 	}
-	incidents := make(map[int64]Incident)
-	for _, i := range must[[]Incident](t)(l.Incidents(t.Context(), int(next-from+1))) {
+	incidents := make(map[int64]incident.Incident)
+	for _, i := range must[[]incident.Incident](t)(l.Incidents(t.Context(), int(next-from+1))) {
 		if i.ID < next {
 			incidents[i.ID] = i
 		}
@@ -139,7 +141,7 @@ func whole(t *testing.T, l *Ledger, from, confirmed, next int64, cut map[int64]b
 		if i.Threshold == parent || cut[id] {
 			continue
 		}
-		if !ok || !bans[id] || len(i.Steps) != 1 || i.Steps[0].State != StepDone {
+		if !ok || !bans[id] || len(i.Steps) != 1 || i.Steps[0].State != incident.Done {
 			t.Fatalf("incident %d was confirmed; there: %t, its ban: %t, steps: %+v", id, ok, bans[id], i.Steps)
 		}
 	}

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Health tells whether the ledger reaches its file.
+// Health says whether the ledger reaches its file.
 type Health struct {
-	// Err is nil while all is well, else what is wrong and the way out.
+	// Err is nil while all is well; else it says what is wrong and what to do.
 	Err error
 	// Since is when the trouble began; zero while all is well.
 	Since time.Time
@@ -16,27 +16,27 @@ type Health struct {
 	// Lag is how long the oldest of them has been waiting.
 	Lag time.Duration
 	// Dropped counts, by kind, the rows that were lost because they did not fit in
-	// memory or could not be a row. Only kinds with a loss are there. A caller who
-	// sees "ban" here after recovery puts the bans in force again.
+	// memory or were invalid. Kinds without a loss are left out. A caller that sees
+	// "ban" here after a recovery puts the bans in force again.
 	Dropped map[string]uint64
-	// Crowded counts the rows pruned before their time because a table was full.
+	// Crowded counts the rows pruned early because a table was full.
 	Crowded uint64
-	// Damage tells, until the process ends, what was found damaged and where the
-	// damaged file is kept; empty: nothing.
+	// Damage says, until the process ends, what was found damaged and where the
+	// damaged file is kept; "" when nothing was.
 	Damage string
 }
 
 // OK reports whether the ledger is well.
 func (h Health) OK() bool { return h.Err == nil }
 
-// trouble is the failure that lasts. The Ledger's mutex guards it.
+// trouble is a failure that lasts. The Ledger's mutex guards it.
 type trouble struct {
 	err    error
 	since  time.Time
 	damage string
 }
 
-// Health tells how the ledger is. It never waits for the disk.
+// Health reports on the ledger. It never waits for the disk.
 func (l *Ledger) Health() Health {
 	now := time.Now()
 	l.mu.Lock()
@@ -59,7 +59,7 @@ func (l *Ledger) Health() Health {
 		h.Lag = now.Sub(oldest)
 	}
 	for k := range kinds {
-		if n := l.queue.lanes[k].dropped + l.poisoned[k]; n > 0 {
+		if n := l.queue.of[k].dropped + l.poisoned[k]; n > 0 {
 			h.Dropped[k.String()] = n
 		}
 	}
@@ -70,7 +70,8 @@ func (l *Ledger) Health() Health {
 	return h
 }
 
-// failed notes an error that keeps the ledger from its file.
+// failed notes an error that keeps the ledger from its file, and lets go of who
+// does not wait for its end.
 func (l *Ledger) failed(err error) {
 	l.mu.Lock()
 	fresh := l.trouble.err == nil || l.trouble.err.Error() != err.Error()
@@ -78,6 +79,7 @@ func (l *Ledger) failed(err error) {
 		l.trouble.since = time.Now()
 	}
 	l.trouble.err = err
+	l.giveUpLocked()
 	l.mu.Unlock()
 	if fresh {
 		l.o.Log.Error().Err(err).Msg("ledger degraded: keeping changes in memory")
@@ -95,7 +97,7 @@ func (l *Ledger) recovered() {
 	}
 }
 
-// damaged notes a file that was put aside.
+// damaged notes a file that was moved aside.
 func (l *Ledger) damaged(what string) {
 	l.mu.Lock()
 	l.trouble.damage = what

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	gocmp "cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -14,13 +15,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // noon is when tests take place: now, so that nothing is old enough to prune.
 var noon = time.Now().UTC().Truncate(time.Millisecond)
 
 var equal = cmp.Options{
-	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 	cmp.Comparer(func(a, b time.Time) bool { return a.Equal(b) }),
 	cmpopts.EquateEmpty(),
@@ -50,8 +53,11 @@ func source(n int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)}), 32)
 }
 
-func guesser(n int) Ban {
-	return Ban{Prefix: source(n), Since: noon, Until: noon.Add(time.Hour), Reason: "three wrong passwords", Origin: "password guessing", Offence: 1, Scope: "all"}
+func guesser(n int) incident.Ban {
+	return incident.Ban{
+		Prefix: source(n), Since: noon, Until: noon.Add(time.Hour), Reason: "three wrong passwords", Origin: "password guessing", Offence: 1,
+		Scope: incident.ScopeAll, Step: incident.StepUnknown,
+	}
 }
 
 func open(t *testing.T, path string) *Ledger {
@@ -118,10 +124,23 @@ func say(t *testing.T, conn *sql.Conn, statements ...string) {
 }
 
 // missing lists those of want that are not among the bans in force.
-func missing(t *testing.T, l *Ledger, want ...Ban) (gone []Ban) {
+func missing(t *testing.T, l *Ledger, want ...incident.Ban) (gone []incident.Ban) {
 	t.Helper()
-	bans := must[[]Ban](t)(l.Bans(t.Context(), noon))
-	in := make(map[netip.Prefix]Ban)
+	return lacking(inForce(t, l, noon), want)
+}
+
+// missingBehind is missing while the disk cannot take all changes.
+func missingBehind(t *testing.T, l *Ledger, want ...incident.Ban) (gone []incident.Ban) {
+	t.Helper()
+	bans, err := l.Bans(t.Context(), noon)
+	if !errors.Is(err, ErrBehind) {
+		t.Errorf("bans while the disk fails: %v", err)
+	}
+	return lacking(bans, want)
+}
+
+func lacking(bans, want []incident.Ban) (gone []incident.Ban) {
+	in := make(map[netip.Prefix]incident.Ban)
 	for _, b := range bans {
 		in[b.Prefix] = b
 	}
@@ -144,47 +163,59 @@ func perm(t *testing.T, path string) os.FileMode {
 	return info.Mode().Perm()
 }
 
-// Bans returns the bans that have time left at now, ordered by prefix. With an
-// error, those are all that are known without the file.
-func (l *Ledger) Bans(ctx context.Context, now time.Time) ([]Ban, error) {
-	known, err := l.episodes(ctx, `released_at IS NULL AND (until IS NULL OR until > ?)`, now.UnixMilli())
-	var bans []Ban
-	for _, b := range known.all() {
-		if b.inForce(now) {
-			bans = append(bans, b)
-		}
-	}
-	slices.SortFunc(bans, func(a, b Ban) int { return comparePrefix(a.Prefix, b.Prefix) })
-	return bans, err
+// inForce is every ban in force, ordered by prefix.
+func inForce(t *testing.T, l *Ledger, now time.Time) []incident.Ban {
+	t.Helper()
+	bans := must[[]incident.Ban](t)(l.Bans(t.Context(), now))
+	slices.SortFunc(bans, func(a, b incident.Ban) int { return comparePrefix(a.Prefix, b.Prefix) })
+	return bans
 }
 
-func (e episodes) all() (bans []Ban) {
-	for _, of := range e {
-		bans = append(bans, of...)
-	}
-	return bans
+// episode is a ban as the file has it, with its end before its time.
+type episode struct {
+	incident.Ban
+	ReleasedAt time.Time
+	ReleasedBy string
 }
 
 // history is every ban, newest first.
-func history(t *testing.T, l *Ledger) []Ban {
+func history(t *testing.T, l *Ledger) []episode {
 	t.Helper()
-	bans := must[episodes](t)(l.episodes(t.Context(), `true`)).all()
-	slices.SortFunc(bans, func(a, b Ban) int {
-		if c := b.Since.Compare(a.Since); c != 0 {
-			return c
-		}
-		return comparePrefix(a.Prefix, b.Prefix)
+	list := must[[]episode](t)(read(t.Context(), l, func(ctx context.Context, db *sql.DB) ([]episode, error) {
+		rows, err := db.QueryContext(ctx, `SELECT prefix, since, until, reason, origin, offence, incident, scope, released_at, released_by FROM bans`)
+		return collect(rows, err, func(rows *sql.Rows) (e episode, err error) {
+			var prefix string
+			var since, until, at sql.NullInt64
+			var by sql.NullString
+			err = rows.Scan(&prefix, &since, &until, &e.Reason, &e.Origin, &e.Offence, &e.Incident, &e.Scope, &at, &by)
+			e.Prefix, e.Step = netip.MustParsePrefix(prefix), incident.StepUnknown
+			e.Since, e.Until, e.ReleasedAt, e.ReleasedBy = fromMillis(since), fromMillis(until), fromMillis(at), by.String
+			return e, err
+		})
+	}))
+	slices.SortFunc(list, func(a, b episode) int {
+		return gocmp.Or(b.Since.Compare(a.Since), comparePrefix(a.Prefix, b.Prefix))
 	})
-	return bans
+	return list
+}
+
+// episodes are bans that nobody ended before their time.
+func episodes(bans ...incident.Ban) (list []episode) {
+	for _, b := range bans {
+		list = append(list, episode{Ban: b})
+	}
+	return list
 }
 
 // records returns how often each source has offended at since or later, ordered
 // by prefix.
 func records(t *testing.T, l *Ledger, since time.Time) []Record {
 	t.Helper()
-	r := must[*Recollection](t)(l.Recall(t.Context(), noon))
-	defer r.Close()
-	list := must[[]Record](t)(r.Offences(since))
+	list := must[[]Record](t)(l.Offences(t.Context(), since))
 	slices.SortFunc(list, func(a, b Record) int { return comparePrefix(a.Prefix, b.Prefix) })
 	return list
+}
+
+func comparePrefix(a, b netip.Prefix) int {
+	return gocmp.Or(a.Addr().Compare(b.Addr()), gocmp.Compare(a.Bits(), b.Bits()))
 }

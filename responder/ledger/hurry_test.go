@@ -3,6 +3,8 @@ package ledger
 import (
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // A ban is on the disk as soon as the disk can take it, with what was put before
@@ -18,7 +20,7 @@ func TestABanIsWrittenAtOnce(t *testing.T) {
 	if l.Health().Pending == 0 {
 		t.Error("a place was written at once")
 	}
-	l.PutIncident(Incident{At: noon})
+	l.PutIncident(&incident.Incident{At: noon})
 	l.AddOffence(prefix("192.0.2.7/32"), noon)
 	l.PutBan(guesser(1))
 	for start := time.Now(); l.Health().Pending > 0; time.Sleep(time.Millisecond) {
@@ -38,7 +40,7 @@ func BenchmarkBanDurable(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		n++
-		l.PutIncident(Incident{At: noon, Steps: []Step{{N: 1}}, Evidence: make([]Evidence, 3)})
+		l.PutIncident(&incident.Incident{At: noon, Steps: []incident.Step{{}}, Evidence: make([]incident.Evidence, 3)})
 		l.PutBan(guesser(n))
 		for l.Health().Pending > 0 {
 			time.Sleep(20 * time.Microsecond)

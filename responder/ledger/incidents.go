@@ -1,77 +1,25 @@
 package ledger
 
 import (
+	"context"
+	"database/sql"
 	"errors"
-	"net/netip"
+	"fmt"
 	"slices"
-	"time"
-)
 
-// Incident is a verdict with what was done and what it rests on.
-type Incident struct {
-	ID        int64 // 1, 2, 3, …; given by PutIncident
-	At        time.Time
-	KeyKind   string // source, network or account
-	KeyValue  string
-	Threshold string
-	Playbook  string
-	Reason    string // in words
-	Mode      string // enforce or observe
-	Account   string
-	Source    netip.Addr // invalid: none
-
-	Steps    []Step     // ordered by N
-	Evidence []Evidence // in the order written
-	Calls    []Call     // ordered by their beginning; put by PutCall, told by Incident alone
-}
-
-// The states of a step.
-const (
-	StepIntended = "intended"
-	StepDone     = "done"
-	StepFailed   = "failed"
-	StepSkipped  = "skipped"
-)
-
-// Step is one effect of an incident's playbook. (Incident, N) names it.
-type Step struct {
-	Incident  int64
-	N         int
-	Step      string // ban, rotate, expire-contacts, hangup, …
-	Target    string
-	State     string // StepIntended, StepDone, StepFailed or StepSkipped
-	Detail    string // never a secret
-	StartedAt time.Time
-	Took      time.Duration // to the microsecond
-}
-
-// Evidence is one observation an incident rests on.
-type Evidence struct {
-	At        time.Time
-	Signal    string
-	Source    netip.Addr
-	Port      uint16
-	Transport string
-	Proof     string
-	Account   string
-	Session   string
-	Raw       string // what it was read from, any bytes; "": that is not known
-}
-
-// Bounds of the evidence one PutIncident may add: the newest stays.
-const (
-	maxEvidence = 100
-	maxRaw      = 32 << 10 // bytes of Raw
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // ErrNoIncident reports an incident that is not in the ledger.
 var ErrNoIncident = errors.New("there is no such incident")
 
-// PutIncident records an incident with the steps and the evidence it holds and
-// returns its number: i.ID, or the next one where that is 0. Put again, the
-// incident's own fields are replaced, its steps updated by N, its evidence added
-// to. The Incident field of its steps is set here. It does not wait.
-func (l *Ledger) PutIncident(i Incident) int64 {
+// PutIncident records an incident with the steps and the evidence that it holds,
+// its steps as begun at i.At. It returns the incident's number, which it sets in
+// i.ID where that is 0. Put again, the incident's own fields are replaced, its
+// steps are replaced by their number, and its evidence is added. Calls are put by
+// PutCall alone. It does not wait, and keeps nothing of i.
+func (l *Ledger) PutIncident(i *incident.Incident) (id int64) {
 	l.mu.Lock()
 	if i.ID == 0 {
 		i.ID = l.nextID
@@ -79,73 +27,91 @@ func (l *Ledger) PutIncident(i Incident) int64 {
 	l.nextID = max(l.nextID, i.ID+1)
 	l.mu.Unlock()
 
-	i.At = moment(i.At)
-	for _, s := range []*string{&i.KeyKind, &i.KeyValue, &i.Threshold, &i.Playbook, &i.Reason, &i.Mode, &i.Account} {
+	c := putIncident{row: *i, evidence: l.evidenceRows(i.Evidence)}
+	for n, s := range i.Steps {
+		c.steps = append(c.steps, newPutStep(i.ID, n, i.At, s))
+	}
+	row := &c.row
+	row.Steps, row.Evidence, row.Calls = nil, nil, nil
+	row.At = moment(row.At)
+	for _, s := range []*string{&row.Threshold, &row.Playbook, &row.Reason, &row.Account} {
 		*s = text(*s)
 	}
-	steps := make([]Step, len(i.Steps))
-	for n, s := range i.Steps {
-		s.Incident = i.ID
-		steps[n] = storable(s)
-	}
-	evidence := l.numbered(i.Evidence)
-	i.Steps, i.Evidence, i.Calls = nil, nil, nil
-	l.put(putIncident{i, steps, evidence})
+	l.put(c)
 	return i.ID
 }
 
-// PutStep records the present state of a step. It does not wait.
-func (l *Ledger) PutStep(s Step) { l.put(putStep{storable(s)}) }
-
-// storable returns s as the file will hold it.
-func storable(s Step) Step {
-	s.Step, s.Target, s.State, s.Detail = text(s.Step), text(s.Target), text(s.State), text(s.Detail)
-	s.StartedAt, s.Took = moment(s.StartedAt), s.Took.Truncate(time.Microsecond)
-	return s
-}
-
-// numbered returns the rows as the file will hold them.
-func (l *Ledger) numbered(rows []Evidence) []evidenceRow {
-	rows = rows[max(0, len(rows)-maxEvidence):]
-	out := make([]evidenceRow, len(rows))
-	room := maxRaw
-	for i := range slices.Backward(rows) {
-		if room -= len(rows[i].Raw); room < 0 {
-			rows = slices.Clone(rows)
-			for j := range rows[:i+1] {
-				rows[j].Raw = ""
+// Incidents returns the newest incidents with their steps, without evidence and
+// calls, the highest number first; at most limit, or 100 for 0.
+func (l *Ledger) Incidents(ctx context.Context, limit int) ([]incident.Incident, error) {
+	if limit <= 0 {
+		limit = 100
+	}
+	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]incident.Incident, error) {
+		rows, err := db.QueryContext(ctx, incidentQuery+`ORDER BY id DESC LIMIT ?`, limit)
+		list, err := collect(rows, err, scanIncident)
+		for n := range list {
+			if err == nil {
+				list[n].Steps, err = readSteps(ctx, db, list[n].ID)
 			}
-			break
 		}
-	}
-	for i, e := range rows {
-		e.At = moment(e.At)
-		for _, s := range []*string{&e.Signal, &e.Transport, &e.Proof, &e.Account, &e.Session} {
-			*s = text(*s)
-		}
-		out[i] = evidenceRow{l.nextRow(), e}
-	}
-	return out
+		return list, err
+	})
 }
 
-// evidenceRow is evidence with its number.
-type evidenceRow struct {
-	n int64
-	Evidence
+// Incident returns one incident with its steps, evidence and calls. ErrNoIncident:
+// there is none. Any other error: that is not known.
+func (l *Ledger) Incident(ctx context.Context, id int64) (incident.Incident, error) {
+	found, err := read(ctx, l, func(ctx context.Context, db *sql.DB) ([]incident.Incident, error) {
+		rows, err := db.QueryContext(ctx, incidentQuery+`WHERE id = ?`, id)
+		list, err := collect(rows, err, scanIncident)
+		if err != nil || len(list) == 0 {
+			return nil, err
+		}
+		i := &list[0]
+		if i.Steps, err = readSteps(ctx, db, id); err != nil {
+			return nil, err
+		}
+		if i.Calls, err = readCalls(ctx, db, id); err != nil {
+			return nil, err
+		}
+		i.Evidence, err = readEvidence(ctx, db, id)
+		return list, err
+	})
+	switch {
+	case len(found) > 0:
+		return found[0], err
+	case err != nil:
+		return incident.Incident{}, err
+	default:
+		return incident.Incident{}, fmt.Errorf("incident %d: %w", id, ErrNoIncident)
+	}
 }
 
-// putIncident is one change, so that an incident is there whole or not at all.
+const incidentQuery = `SELECT id, at, key_kind, key_value, threshold, playbook, reason, mode, account, source FROM incidents `
+
+func scanIncident(rows *sql.Rows) (i incident.Incident, err error) {
+	var at sql.NullInt64
+	var kind, value, source string
+	err = rows.Scan(&i.ID, &at, &kind, &value, &i.Threshold, &i.Playbook, &i.Reason, &i.Mode, &i.Account, &source)
+	i.At, i.Source = fromMillis(at), fromAddress(source)
+	i.Key, _ = score.ParseKey(kind, value) // what cannot be read is the zero Key
+	return i, err
+}
+
+// putIncident is one change, so that an incident is in the file whole or not at
+// all.
 type putIncident struct {
-	Incident
-	steps    []Step
+	row      incident.Incident // without steps, evidence and calls
+	steps    []putStep
 	evidence []evidenceRow
 }
 
 func (putIncident) kind() kind  { return kindIncident }
-func (c putIncident) key() any  { return c.ID }
+func (c putIncident) key() any  { return c.row.ID }
 func (c putIncident) rows() int { return 1 + len(c.steps) + len(c.evidence) }
 
-// merge stops where one change would grow too large to give way as a whole.
+// merge stops where one change would become too large to be dropped as a whole.
 func (c putIncident) merge(newer change) (change, bool) {
 	n := newer.(putIncident)
 	if c.rows()+n.rows() > 2*maxEvidence {
@@ -157,50 +123,21 @@ func (c putIncident) merge(newer change) (change, bool) {
 }
 
 func (c putIncident) write(w *writer) error {
+	i := &c.row
+	kind, value := i.Key.Kind(), text(i.Key.Value())
 	err := w.exec(`INSERT INTO incidents (id, at, key_kind, key_value, threshold, playbook, reason, mode, account, source)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET at = excluded.at, key_kind = excluded.key_kind, key_value = excluded.key_value,
 		threshold = excluded.threshold, playbook = excluded.playbook, reason = excluded.reason, mode = excluded.mode,
 		account = excluded.account, source = excluded.source`,
-		c.ID, c.At.UnixMilli(), c.KeyKind, c.KeyValue, c.Threshold, c.Playbook, c.Reason, c.Mode, c.Account, address(c.Source))
+		i.ID, i.At.UnixMilli(), kind, value, i.Threshold, i.Playbook, i.Reason, i.Mode, i.Account, address(i.Source))
 	for _, s := range c.steps {
 		if err == nil {
-			err = putStep{s}.write(w)
+			err = s.write(w)
 		}
 	}
 	if err == nil {
-		err = writeEvidence(w, c.ID, c.evidence)
+		err = writeEvidence(w, i.ID, c.evidence)
 	}
 	return err
-}
-
-type stepKey struct {
-	incident int64
-	n        int
-}
-
-type putStep struct{ Step }
-
-func (putStep) kind() kind { return kindStep }
-func (c putStep) key() any { return stepKey{c.Incident, c.N} }
-func (putStep) rows() int  { return 1 }
-
-func (putStep) merge(newer change) (change, bool) { return newer, true }
-
-func (c putStep) write(w *writer) error {
-	return w.exec(`INSERT OR REPLACE INTO steps (incident, n, step, target, state, detail, started_at, took)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.Incident, c.N, c.Step.Step, c.Target, c.State, c.Detail, millis(c.StartedAt), c.Took.Microseconds())
-}
-
-func writeEvidence(w *writer, incident int64, rows []evidenceRow) error {
-	for _, e := range rows {
-		err := w.exec(`INSERT OR REPLACE INTO evidence (incident, n, at, signal, source, port, transport, proof, account, session, raw)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-			incident, e.n, e.At.UnixMilli(), e.Signal, address(e.Source), e.Port, e.Transport, e.Proof, e.Account, e.Session, []byte(e.Raw))
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

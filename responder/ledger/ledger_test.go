@@ -10,22 +10,25 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// moments are the states a change can be found in. What is read back must not
-// depend on it.
+// moments are the states that a change can be found in. What is read back must
+// not depend on them.
 var moments = []struct {
 	name string
 	path func(t *testing.T) string
 	// settle brings the ledger that has just been written to into the state.
 	settle func(t *testing.T, l *Ledger) *Ledger
-	// hold, if any, keeps the file from being written; it returns the release.
-	hold func(t *testing.T, l *Ledger) func()
 }{
-	{"queued", file, keep, lock},
-	{"flushed", file, flushed, nil},
-	{"reopened", file, reopen, nil},
-	{"in memory", func(*testing.T) string { return "" }, flushed, nil},
+	{"queued", file, keep},
+	{"flushed", file, flushed},
+	{"reopened", file, reopen},
+	{"queued in memory", func(*testing.T) string { return "" }, keep},
+	{"in memory", func(*testing.T) string { return "" }, flushed},
 }
 
 func keep(_ *testing.T, l *Ledger) *Ledger { return l }
@@ -48,9 +51,6 @@ func inEachMoment(t *testing.T, write, read func(t *testing.T, l *Ledger)) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			l := open(t, m.path(t))
-			if m.hold != nil {
-				defer m.hold(t, l)()
-			}
 			write(t, l)
 			read(t, m.settle(t, l))
 		})
@@ -58,8 +58,11 @@ func inEachMoment(t *testing.T, write, read func(t *testing.T, l *Ledger)) {
 }
 
 func TestBans(t *testing.T) {
-	hand := Ban{Prefix: prefix("2001:db8:7::/64"), Since: noon, Reason: "by hand", Origin: "operator", Scope: "sip"}
-	over := Ban{Prefix: prefix("203.0.113.0/24"), Since: noon.Add(-time.Hour), Until: noon.Add(-time.Minute), Reason: "scan", Origin: "scan", Offence: 2, Incident: 7, Scope: "all"}
+	hand := incident.Ban{Prefix: prefix("2001:db8:7::/64"), Since: noon, Reason: "by hand", Origin: incident.OriginOperator, Scope: incident.ScopeSIP, Step: incident.StepUnknown}
+	over := incident.Ban{
+		Prefix: prefix("203.0.113.0/24"), Since: noon.Add(-time.Hour), Until: noon.Add(-time.Minute), Reason: "scan", Origin: "scan",
+		Offence: 2, Incident: 7, Scope: incident.ScopeAll, Step: incident.StepUnknown,
+	}
 	inEachMoment(t, func(_ *testing.T, l *Ledger) {
 		unmasked := hand
 		unmasked.Prefix = netip.PrefixFrom(hand.Prefix.Addr().Next(), 64)
@@ -67,22 +70,23 @@ func TestBans(t *testing.T) {
 		l.PutBan(over)
 		l.PutBan(guesser(1))
 	}, func(t *testing.T, l *Ledger) {
-		same(t, "in force", must[[]Ban](t)(l.Bans(t.Context(), noon)), []Ban{guesser(1), hand})
-		same(t, "in force when all but forever ran out", must[[]Ban](t)(l.Bans(t.Context(), noon.Add(time.Hour))), []Ban{hand})
-		same(t, "history", history(t, l), []Ban{guesser(1), hand, over})
+		same(t, "in force", inForce(t, l, noon), []incident.Ban{guesser(1), hand})
+		same(t, "in force when all but forever ran out", inForce(t, l, noon.Add(time.Hour)), []incident.Ban{hand})
+		same(t, "history", history(t, l), episodes(guesser(1), hand, over))
 	})
 }
 
-// Who changed which secret last is what a phone's failures are judged by.
+// Failures of a phone are judged by when its password was changed.
 func TestRotations(t *testing.T) {
 	at := func(m int) time.Time { return noon.Add(time.Duration(m) * time.Minute) }
-	step := func(n int, account, state string, begun int) Step {
-		return Step{N: n, Step: "rotate", Target: account, State: state, StartedAt: at(begun), Took: time.Second}
+	rotate := func(account string, state incident.State) incident.Step {
+		return incident.Step{Step: incident.StepRotate, Target: account, State: state, Took: incident.Elapsed(time.Second)}
 	}
 	inEachMoment(t, func(_ *testing.T, l *Ledger) {
-		l.PutIncident(Incident{At: at(-90), Steps: []Step{step(0, "1009", StepDone, -90)}})
-		l.PutIncident(Incident{At: at(0), Steps: []Step{step(0, "1001", StepDone, 0), step(1, "1002", StepFailed, 0), step(2, "1003", StepDone, 0)}})
-		l.PutIncident(Incident{At: at(1), Steps: []Step{step(0, "1003", StepDone, 1), {N: 1, Step: "hangup", Target: "1004", State: StepDone, StartedAt: at(1)}}})
+		l.PutIncident(&incident.Incident{At: at(-90), Steps: []incident.Step{rotate("1009", incident.Done)}})
+		l.PutIncident(&incident.Incident{At: at(0), Steps: []incident.Step{rotate("1001", incident.Done), rotate("1002", incident.Failed), rotate("1003", incident.Done)}})
+		hangup := incident.Step{Step: incident.StepHangup, Target: "1004", State: incident.Done}
+		l.PutIncident(&incident.Incident{At: at(1), Steps: []incident.Step{rotate("1003", incident.Done), hangup}})
 		l.PutAction(Action{At: at(2), Action: "rotate", Target: "1005"})
 		l.PutAction(Action{At: at(2), Action: "rotate failed", Target: "1006"})
 	}, func(t *testing.T, l *Ledger) {
@@ -94,52 +98,49 @@ func TestRotations(t *testing.T) {
 
 // A call is written when it is heard of and again when it ends.
 func TestCallsOfAnIncident(t *testing.T) {
-	call := func(n int, ended time.Time) Call {
-		return Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: "00881234567", Country: "GB", Began: noon.Add(time.Duration(n) * time.Second), Ended: ended}
+	call := func(n int, ended time.Time) incident.Call {
+		return incident.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: "00881234567", Country: "GB", Began: noon.Add(time.Duration(n) * time.Second), Ended: ended}
 	}
 	inEachMoment(t, func(_ *testing.T, l *Ledger) {
-		id := l.PutIncident(Incident{At: noon})
-		other := l.PutIncident(Incident{At: noon})
+		id := l.PutIncident(&incident.Incident{At: noon})
+		other := l.PutIncident(&incident.Incident{At: noon})
 		l.PutCall(id, call(2, time.Time{}))
 		l.PutCall(id, call(1, time.Time{}))
 		l.PutCall(other, call(3, time.Time{}))
 		l.PutCall(id, call(1, noon.Add(time.Minute)))
 	}, func(t *testing.T, l *Ledger) {
-		same(t, "calls", must[Incident](t)(l.Incident(t.Context(), 1)).Calls, []Call{call(1, noon.Add(time.Minute)), call(2, time.Time{})})
+		same(t, "calls", must[incident.Incident](t)(l.Incident(t.Context(), 1)).Calls, []incident.Call{call(1, noon.Add(time.Minute)), call(2, time.Time{})})
 	})
 }
 
 func TestBanEpisodes(t *testing.T) {
 	at := func(m int) time.Time { return noon.Add(time.Duration(m) * time.Minute) }
-	ban := func(since, until int) Ban {
+	ban := func(since, until int) incident.Ban {
 		b := guesser(1)
 		b.Since, b.Until = at(since), at(until)
 		return b
 	}
-	ended := func(b Ban, m int, by string) Ban {
-		b.ReleasedAt, b.ReleasedBy = at(m), by
-		return b
-	}
-	put := func(b Ban) func(*Ledger) { return func(l *Ledger) { l.PutBan(b) } }
+	ended := func(b incident.Ban, m int, by string) episode { return episode{b, at(m), by} }
+	put := func(b incident.Ban) func(*Ledger) { return func(l *Ledger) { l.PutBan(b) } }
 	del := func(m int, by string) func(*Ledger) {
 		return func(l *Ledger) { l.DeleteBan(source(1), at(m), by) }
 	}
 	for _, tt := range []struct {
 		name    string
 		do      []func(*Ledger)
-		inForce []Ban // after five minutes
-		history []Ban
+		inForce []incident.Ban // after five minutes
+		history []episode
 	}{
-		{"refreshed", []func(*Ledger){put(ban(0, 60)), put(ban(0, 90))}, []Ban{ban(0, 90)}, []Ban{ban(0, 90)}},
-		{"released", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0")}, nil, []Ban{ended(ban(0, 60), 2, "uid 0")}},
-		{"released twice", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0"), del(3, "uid 7")}, nil, []Ban{ended(ban(0, 60), 2, "uid 0")}},
-		{"released and banned again", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0"), put(ban(3, 60))}, []Ban{ban(3, 60)}, []Ban{ban(3, 60), ended(ban(0, 60), 2, "uid 0")}},
-		{"the same put again after its release", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0"), put(ban(0, 60))}, []Ban{ban(0, 60)}, []Ban{ban(0, 60)}},
-		{"banned again before it ran out", []func(*Ledger){put(ban(0, 60)), put(ban(4, 90))}, []Ban{ban(4, 90)}, []Ban{ban(4, 90), ended(ban(0, 60), 4, "replaced")}},
-		{"banned again after it ran out", []func(*Ledger){put(ban(0, 2)), put(ban(4, 90))}, []Ban{ban(4, 90)}, []Ban{ban(4, 90), ban(0, 2)}},
-		{"released after it ran out", []func(*Ledger){put(ban(0, 2)), del(3, "uid 0")}, nil, []Ban{ban(0, 2)}},
+		{"refreshed", []func(*Ledger){put(ban(0, 60)), put(ban(0, 90))}, []incident.Ban{ban(0, 90)}, []episode{{Ban: ban(0, 90)}}},
+		{"released", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0")}, nil, []episode{ended(ban(0, 60), 2, "uid 0")}},
+		{"released twice", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0"), del(3, "uid 7")}, nil, []episode{ended(ban(0, 60), 2, "uid 0")}},
+		{"released and banned again", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0"), put(ban(3, 60))}, []incident.Ban{ban(3, 60)}, []episode{{Ban: ban(3, 60)}, ended(ban(0, 60), 2, "uid 0")}},
+		{"the same put again after its release", []func(*Ledger){put(ban(0, 60)), del(2, "uid 0"), put(ban(0, 60))}, []incident.Ban{ban(0, 60)}, []episode{{Ban: ban(0, 60)}}},
+		{"banned again before it ran out", []func(*Ledger){put(ban(0, 60)), put(ban(4, 90))}, []incident.Ban{ban(4, 90)}, []episode{{Ban: ban(4, 90)}, ended(ban(0, 60), 4, "replaced")}},
+		{"banned again after it ran out", []func(*Ledger){put(ban(0, 2)), put(ban(4, 90))}, []incident.Ban{ban(4, 90)}, []episode{{Ban: ban(4, 90)}, {Ban: ban(0, 2)}}},
+		{"released after it ran out", []func(*Ledger){put(ban(0, 2)), del(3, "uid 0")}, nil, []episode{{Ban: ban(0, 2)}}},
 		{"released though never banned", []func(*Ledger){del(3, "uid 0")}, nil, nil},
-		{"the clock was set back", []func(*Ledger){put(ban(4, 60)), put(ban(1, 30))}, []Ban{ban(1, 30)}, []Ban{ended(ban(4, 60), 1, "replaced"), ban(1, 30)}},
+		{"the clock was set back", []func(*Ledger){put(ban(4, 60)), put(ban(1, 30))}, []incident.Ban{ban(1, 30)}, []episode{ended(ban(4, 60), 1, "replaced"), {Ban: ban(1, 30)}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inEachMoment(t, func(_ *testing.T, l *Ledger) {
@@ -147,30 +148,30 @@ func TestBanEpisodes(t *testing.T) {
 					do(l)
 				}
 			}, func(t *testing.T, l *Ledger) {
-				same(t, "in force", must[[]Ban](t)(l.Bans(t.Context(), at(5))), tt.inForce)
+				same(t, "in force", inForce(t, l, at(5)), tt.inForce)
 				same(t, "history", history(t, l), tt.history)
 			})
 		})
 	}
 }
 
-// What is in the file and what is queued make one picture.
-func TestQueuedOverFile(t *testing.T) {
-	l := open(t, file(t))
+// A read sees every change made before it, without anybody flushing.
+func TestReadsSeeWhatIsQueued(t *testing.T) {
+	l, err := Open(file(t), Options{linger: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	intended := []incident.Step{{State: incident.Intended}}
+	evidence := func(signal score.Signal) []incident.Evidence {
+		return []incident.Evidence{{Record: score.Record{At: noon, Signal: signal}}}
+	}
 	for n := range 3 {
 		l.PutBan(guesser(n))
-		l.AddOffence(source(n), noon)
 		l.PutPlace(Place{"1001", source(n), noon})
-		l.PutIncident(Incident{At: noon, Steps: []Step{{N: 1, State: StepIntended}}, Evidence: []Evidence{{At: noon, Signal: "A"}}})
+		l.PutIncident(&incident.Incident{At: noon, Steps: intended, Evidence: evidence(score.InvalidPassword)})
 	}
 	flush(t, l)
-	defer lock(t, l)()
-
-	l.DeleteBan(source(0), noon, "uid 0")
-	longer := guesser(1)
-	longer.Until = noon.Add(24 * time.Hour)
-	l.PutBan(longer)
-	same(t, "bans", must[[]Ban](t)(l.Bans(t.Context(), noon)), []Ban{longer, guesser(2)})
 
 	l.PutPlace(Place{"1001", source(2), noon.Add(time.Hour)})
 	same(t, "places", must[[]Place](t)(l.Places(t.Context(), noon)), []Place{
@@ -179,16 +180,22 @@ func TestQueuedOverFile(t *testing.T) {
 		{"1001", source(2), noon.Add(time.Hour)},
 	})
 
-	l.PutStep(Step{Incident: 1, N: 1, State: StepDone})
-	l.PutIncident(Incident{ID: 2, At: noon, Evidence: []Evidence{{At: noon, Signal: "B"}}})
-	l.PutIncident(Incident{ID: 3, At: noon, Reason: "known better now"})
-	same(t, "open steps", must[[]Step](t)(l.OpenSteps(t.Context())), []Step{{Incident: 2, N: 1, State: StepIntended}, {Incident: 3, N: 1, State: StepIntended}})
-	same(t, "incidents", must[[]Incident](t)(l.Incidents(t.Context(), 0)), []Incident{
-		{ID: 3, At: noon, Reason: "known better now", Steps: []Step{{Incident: 3, N: 1, State: StepIntended}}},
-		{ID: 2, At: noon, Steps: []Step{{Incident: 2, N: 1, State: StepIntended}}},
-		{ID: 1, At: noon, Steps: []Step{{Incident: 1, N: 1, State: StepDone}}},
+	l.PutStep(1, 0, noon, incident.Step{State: incident.Done})
+	l.PutIncident(&incident.Incident{ID: 2, At: noon, Evidence: evidence(score.SuccessfulAuth)})
+	l.PutIncident(&incident.Incident{ID: 3, At: noon, Reason: "known better now"})
+	same(t, "open steps", must[[]OpenStep](t)(l.OpenSteps(t.Context())), []OpenStep{{2, 0, noon, intended[0]}, {3, 0, noon, intended[0]}})
+	same(t, "incidents", must[[]incident.Incident](t)(l.Incidents(t.Context(), 0)), []incident.Incident{
+		{ID: 3, At: noon, Reason: "known better now", Steps: intended},
+		{ID: 2, At: noon, Steps: intended},
+		{ID: 1, At: noon, Steps: []incident.Step{{State: incident.Done}}},
 	})
-	same(t, "evidence", must[Incident](t)(l.Incident(t.Context(), 2)).Evidence, []Evidence{{At: noon, Signal: "A"}, {At: noon, Signal: "B"}})
+	same(t, "evidence", must[incident.Incident](t)(l.Incident(t.Context(), 2)).Evidence, append(evidence(score.InvalidPassword), evidence(score.SuccessfulAuth)...))
+
+	l.DeleteBan(source(0), noon, "uid 0")
+	longer := guesser(1)
+	longer.Until = noon.Add(24 * time.Hour)
+	l.PutBan(longer)
+	same(t, "bans", inForce(t, l, noon), []incident.Ban{longer, guesser(2)})
 }
 
 func TestOffences(t *testing.T) {
@@ -206,55 +213,70 @@ func TestOffences(t *testing.T) {
 }
 
 func TestIncidents(t *testing.T) {
-	ban := Step{N: 1, Step: "ban", Target: "192.0.2.7/32", State: StepIntended, StartedAt: noon}
-	rotate := Step{N: 2, Step: "rotate", Target: "1002", State: StepIntended}
-	guess := Evidence{At: noon.Add(-time.Second), Signal: "InvalidPassword", Source: netip.MustParseAddr("192.0.2.7"), Port: 65535, Transport: "UDP", Proof: "claimed", Account: "1002", Session: "0x7f"}
-	success := Evidence{At: noon, Signal: "SuccessfulAuth", Source: netip.MustParseAddr("2001:db8::7"), Transport: "TLS", Proof: "proven"}
-	breakIn := Incident{At: noon, KeyKind: "account", KeyValue: "1002", Threshold: "break-in", Playbook: "compromise", Reason: "guessed", Mode: "enforce", Account: "1002", Source: netip.MustParseAddr("192.0.2.7")}
+	ban := incident.Step{Step: incident.StepBan, Target: "192.0.2.7", State: incident.Intended}
+	rotate := incident.Step{Step: incident.StepRotate, Target: "1002", State: incident.Intended}
+	done := ban
+	done.State, done.Took, done.Detail = incident.Done, incident.Elapsed(1500*time.Microsecond), "in the kernel"
+	guess := incident.Evidence{Record: score.Record{
+		At: noon.Add(-time.Second), Signal: score.InvalidPassword, Source: netip.MustParseAddr("192.0.2.7"), Port: 65535, Transport: event.UDP, Account: "1002", Session: "0x7f",
+	}}
+	success := incident.Evidence{Record: score.Record{At: noon, Signal: score.SuccessfulAuth, Source: netip.MustParseAddr("2001:db8::7"), Transport: event.TLS, Proof: score.Proven}}
+	breakIn := incident.Incident{
+		At: noon, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Threshold: "break-in", Playbook: "compromise", Reason: "guessed",
+		Mode: incident.Enforce, Account: "1002", Source: netip.MustParseAddr("192.0.2.7"),
+	}
+	second := incident.Incident{ID: 2, At: noon.Add(time.Minute), Key: score.Key{Per: score.PerSource, Prefix: prefix("192.0.2.7/32")}, Mode: incident.Observe}
+	third := incident.Incident{ID: 3, At: noon.Add(2 * time.Minute), Key: score.Key{Per: score.PerNetwork, Prefix: prefix("2001:db8::/48")}}
 
 	inEachMoment(t, func(t *testing.T, l *Ledger) {
 		i := breakIn
-		i.Steps, i.Evidence = []Step{ban, rotate}, []Evidence{guess}
-		same(t, "first number", l.PutIncident(i), int64(1))
-		same(t, "second number", l.PutIncident(Incident{At: noon.Add(time.Minute), Mode: "observe"}), int64(2))
-		same(t, "third number", l.PutIncident(Incident{At: noon.Add(2 * time.Minute)}), int64(3))
-		done := ban
-		done.Incident, done.State, done.Took, done.Detail = 1, StepDone, 1500*time.Microsecond, "in the kernel"
-		l.PutStep(done)
-		i.ID, i.Steps, i.Evidence = 1, nil, []Evidence{success}
-		l.PutIncident(i)
+		i.Steps, i.Evidence = []incident.Step{ban, rotate}, []incident.Evidence{guess}
+		same(t, "first number", l.PutIncident(&i), int64(1))
+		same(t, "number given", i.ID, int64(1))
+		for n, given := range []incident.Incident{second, third} {
+			given.ID = 0
+			same(t, "number", l.PutIncident(&given), int64(n+2))
+		}
+		l.PutStep(1, 0, noon, done)
+		i.Steps, i.Evidence = nil, []incident.Evidence{success}
+		l.PutIncident(&i)
 	}, func(t *testing.T, l *Ledger) {
 		want := breakIn
-		want.ID = 1
-		done, open := ban, rotate
-		done.Incident, done.State, done.Took, done.Detail = 1, StepDone, 1500*time.Microsecond, "in the kernel"
-		open.Incident = 1
-		want.Steps = []Step{done, open}
-		second, third := Incident{ID: 2, At: noon.Add(time.Minute), Mode: "observe"}, Incident{ID: 3, At: noon.Add(2 * time.Minute)}
-
-		list := must[[]Incident](t)
+		want.ID, want.Steps = 1, []incident.Step{done, rotate}
+		list := must[[]incident.Incident](t)
 		ctx := t.Context()
-		same(t, "all", list(l.Incidents(ctx, 0)), []Incident{third, second, want})
-		same(t, "limit", list(l.Incidents(ctx, 1)), []Incident{third})
-		same(t, "open steps", must[[]Step](t)(l.OpenSteps(ctx)), []Step{open})
+		same(t, "all", list(l.Incidents(ctx, 0)), []incident.Incident{third, second, want})
+		same(t, "limit", list(l.Incidents(ctx, 1)), []incident.Incident{third})
+		same(t, "open steps", must[[]OpenStep](t)(l.OpenSteps(ctx)), []OpenStep{{1, 1, noon, rotate}})
 
-		want.Evidence = []Evidence{guess, success}
-		same(t, "one", must[Incident](t)(l.Incident(ctx, 1)), want)
+		want.Evidence = []incident.Evidence{guess, success}
+		same(t, "one", must[incident.Incident](t)(l.Incident(ctx, 1)), want)
 		if _, err := l.Incident(ctx, 99); !errors.Is(err, ErrNoIncident) {
 			t.Errorf("incident 99: %v", err)
 		}
-		same(t, "next number", l.PutIncident(Incident{At: noon}), int64(4))
+		same(t, "next number", l.PutIncident(&incident.Incident{At: noon}), int64(4))
 	})
+}
+
+// What the caller does with its incident afterwards does not reach the file.
+func TestPutIncidentKeepsNothing(t *testing.T) {
+	l := open(t, "")
+	i := incident.Incident{At: noon, Steps: []incident.Step{{State: incident.Intended}}, Evidence: []incident.Evidence{{Raw: "as it was"}}}
+	l.PutIncident(&i)
+	i.Steps[0].State, i.Evidence[0].Raw = incident.Failed, "changed"
+	got := must[incident.Incident](t)(l.Incident(t.Context(), 1))
+	same(t, "step", got.Steps[0].State, incident.Intended)
+	same(t, "evidence", got.Evidence[0].Raw, "as it was")
 }
 
 func TestEvidenceIsBounded(t *testing.T) {
 	l := open(t, "")
-	var rows []Evidence
+	var rows []incident.Evidence
 	for n := range 3 * maxEvidence {
-		rows = append(rows, Evidence{At: noon, Port: uint16(n)})
+		rows = append(rows, incident.Evidence{Record: score.Record{At: noon, Port: uint16(n)}})
 	}
-	id := l.PutIncident(Incident{At: noon, Evidence: rows})
-	same(t, "the newest", must[Incident](t)(l.Incident(t.Context(), id)).Evidence, rows[2*maxEvidence:])
+	id := l.PutIncident(&incident.Incident{At: noon, Evidence: rows})
+	same(t, "the newest", must[incident.Incident](t)(l.Incident(t.Context(), id)).Evidence, rows[2*maxEvidence:])
 }
 
 func TestPlaces(t *testing.T) {
@@ -287,7 +309,7 @@ func TestActions(t *testing.T) {
 	})
 }
 
-// Strangers choose the names that are written.
+// The network chooses many of the names that are written.
 func TestHostileText(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"quotes", `'); DROP TABLE bans; --`, `'); DROP TABLE bans; --`},
@@ -300,9 +322,9 @@ func TestHostileText(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inEachMoment(t, func(_ *testing.T, l *Ledger) {
-				l.PutIncident(Incident{At: noon, Account: tt.in, Steps: []Step{{N: 1, Detail: tt.in}}, Evidence: []Evidence{{At: noon, Session: tt.in}}})
+				l.PutIncident(&incident.Incident{At: noon, Account: tt.in, Steps: []incident.Step{{Detail: tt.in}}, Evidence: []incident.Evidence{{Record: score.Record{At: noon, Session: tt.in}}}})
 			}, func(t *testing.T, l *Ledger) {
-				i := must[Incident](t)(l.Incident(t.Context(), 1))
+				i := must[incident.Incident](t)(l.Incident(t.Context(), 1))
 				same(t, "account", i.Account, tt.want)
 				same(t, "detail", i.Steps[0].Detail, tt.want)
 				same(t, "session", i.Evidence[0].Session, tt.want)
@@ -313,28 +335,28 @@ func TestHostileText(t *testing.T) {
 
 func TestWhatIsNoRowIsRefused(t *testing.T) {
 	l := open(t, "")
-	l.PutBan(Ban{Since: noon})
+	l.PutBan(incident.Ban{Since: noon})
 	l.DeleteBan(netip.Prefix{}, noon, "")
 	l.AddOffence(netip.Prefix{}, noon)
 	l.ForgetOffences(netip.Prefix{})
 	l.PutPlace(Place{Account: "1001", LastSuccess: noon})
 	same(t, "dropped", l.Health().Dropped, map[string]uint64{"ban": 2, "offence": 2, "place": 1})
-	same(t, "bans", must[[]Ban](t)(l.Bans(t.Context(), noon)), nil)
+	same(t, "bans", inForce(t, l, noon), nil)
 }
 
 func TestNumbersGoOn(t *testing.T) {
 	l := open(t, file(t))
 	for range 3 {
-		l.PutIncident(Incident{At: noon})
+		l.PutIncident(&incident.Incident{At: noon})
 	}
 	l = reopen(t, l)
-	same(t, "after a restart", l.PutIncident(Incident{At: noon}), int64(4))
-	l.PutIncident(Incident{ID: 10, At: noon})
-	same(t, "after one given by hand", l.PutIncident(Incident{At: noon}), int64(11))
+	same(t, "after a restart", l.PutIncident(&incident.Incident{At: noon}), int64(4))
+	l.PutIncident(&incident.Incident{ID: 10, At: noon})
+	same(t, "after one given by hand", l.PutIncident(&incident.Incident{At: noon}), int64(11))
 	flush(t, l)
 	say(t, other(t, l.path), "DELETE FROM incidents")
 	l = reopen(t, l)
-	same(t, "after all were pruned", l.PutIncident(Incident{At: noon}), int64(12))
+	same(t, "after all were pruned", l.PutIncident(&incident.Incident{At: noon}), int64(12))
 }
 
 func TestClose(t *testing.T) {
@@ -389,8 +411,8 @@ func TestManyAtOnce(t *testing.T) {
 				all.Go(func() {
 					for n := range each {
 						l.PutBan(guesser(w*each + n))
-						id := l.PutIncident(Incident{At: noon, Steps: []Step{{N: 1, State: StepIntended}}})
-						l.PutStep(Step{Incident: id, N: 1, State: StepDone})
+						id := l.PutIncident(&incident.Incident{At: noon, Steps: []incident.Step{{State: incident.Intended}}})
+						l.PutStep(id, 0, noon, incident.Step{State: incident.Done})
 						if n%50 == 0 {
 							if err := l.Flush(t.Context()); err != nil {
 								t.Error(err)
@@ -407,9 +429,9 @@ func TestManyAtOnce(t *testing.T) {
 			}
 			all.Wait()
 			flush(t, l)
-			same(t, "bans", len(must[[]Ban](t)(l.Bans(t.Context(), noon))), writers*each)
-			same(t, "open steps", must[[]Step](t)(l.OpenSteps(t.Context())), nil)
-			same(t, "next number", l.PutIncident(Incident{At: noon}), int64(writers*each+1))
+			same(t, "bans", len(inForce(t, l, noon)), writers*each)
+			same(t, "open steps", must[[]OpenStep](t)(l.OpenSteps(t.Context())), nil)
+			same(t, "next number", l.PutIncident(&incident.Incident{At: noon}), int64(writers*each+1))
 			if h := l.Health(); !h.OK() || len(h.Dropped) > 0 {
 				t.Errorf("health: %+v", h)
 			}
@@ -444,9 +466,9 @@ func TestInVirtualTime(t *testing.T) {
 		l.PutBan(b)
 		time.Sleep(time.Second)
 		same(t, "pending", l.Health().Pending, 0)
-		same(t, "bans", must[[]Ban](t)(l.Bans(t.Context(), time.Now())), []Ban{b})
+		same(t, "bans", inForce(t, l, time.Now()), []incident.Ban{b})
 		time.Sleep(48 * time.Hour) // pruned many times meanwhile
-		same(t, "bans", must[[]Ban](t)(l.Bans(t.Context(), time.Now())), nil)
+		same(t, "bans", inForce(t, l, time.Now()), nil)
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -457,12 +479,12 @@ func TestInVirtualTime(t *testing.T) {
 // evidence the newest does.
 func TestRawEvidence(t *testing.T) {
 	l := open(t, file(t))
-	raw := "Event: X\r\n\x00\xff\x1b[31m\r\n"
-	i := Incident{At: noon, Evidence: []Evidence{{At: noon, Raw: strings.Repeat("a", maxRaw)}, {At: noon, Raw: raw}, {At: noon}}}
-	id := l.PutIncident(i)
+	const raw = "Event: X\r\n\x00\xff\x1b[31m\r\n"
+	i := incident.Incident{At: noon, Evidence: []incident.Evidence{{Raw: incident.Raw(strings.Repeat("a", maxRaw))}, {Raw: raw}, {}}}
+	id := l.PutIncident(&i)
 	check := func() {
 		t.Helper()
-		got := must[Incident](t)(l.Incident(t.Context(), id)).Evidence
+		got := must[incident.Incident](t)(l.Incident(t.Context(), id)).Evidence
 		if len(got) != 3 || got[0].Raw != "" || got[1].Raw != raw || got[2].Raw != "" {
 			t.Errorf("%.300v", got)
 		}

@@ -7,13 +7,13 @@ import (
 	"fmt"
 )
 
-// schema is the whole of the present schema: what a fresh file gets.
+// schema is the whole present schema, for a fresh file.
 //
 //go:embed schema.sql
 var schema string
 
-// migrations[i] brings a file of version i+1 to version i+2. Nothing is ever
-// taken out of it: a file may be as old as version 1.
+// migrations[i] brings a file of version i+1 to version i+2. All of them stay: a
+// file may be as old as version 1.
 var migrations = []string{
 	`CREATE TABLE calls (
 	  incident INTEGER NOT NULL, -- incidents.id
@@ -38,7 +38,23 @@ CREATE INDEX habits_last ON habits (last);`,
 	`ALTER TABLE evidence ADD COLUMN raw BLOB NOT NULL DEFAULT x''; -- what it was read from
 ALTER TABLE calls ADD COLUMN answered INTEGER; -- NULL: not that is known
 UPDATE calls SET answered = began; -- at the earliest`,
+	`CREATE TABLE holds (
+  account TEXT    NOT NULL,
+  kind    TEXT    NOT NULL, -- lock | restriction
+  value   TEXT    NOT NULL, -- what gives it back: the contexts of before, or the networks
+  since   INTEGER NOT NULL,
+  PRIMARY KEY (account, kind)
+) STRICT, WITHOUT ROWID;
+` + moveHolds,
 }
+
+// moveHolds moves locks and restrictions to their table from that of the habits,
+// where they were up to version 4. Of several the newest counts; a hold that is
+// there already is newer than all of them.
+const moveHolds = `INSERT OR IGNORE INTO holds (account, kind, value, since)
+  SELECT account, CASE kind WHEN 'locked' THEN 'lock' ELSE 'restriction' END, value, first
+  FROM habits WHERE kind IN ('locked', 'restricted') ORDER BY last DESC;
+DELETE FROM habits WHERE kind IN ('locked', 'restricted');`
 
 // schemaVersion is the version of schema, kept in the file as PRAGMA user_version.
 func schemaVersion() int { return 1 + len(migrations) }
@@ -69,8 +85,8 @@ func (w *writer) version() (int, error) {
 	return version, nil
 }
 
-// migrate brings the file to the present schema in one transaction. It asks for
-// the write lock even when there is nothing to do, to see that it can write.
+// migrate brings the file to the present schema in one transaction. It takes the
+// write lock even when there is nothing to do, to see that it can write.
 func (w *writer) migrate() error {
 	return w.transaction(func() error {
 		from, err := w.version()

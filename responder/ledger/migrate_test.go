@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // Every version ever released must still be readable, with all that is in it.
@@ -23,12 +27,19 @@ func TestOldLedgersStayReadable(t *testing.T) {
 			if h := l.Health(); !h.OK() || h.Damage != "" {
 				t.Fatalf("health: %+v", h)
 			}
+			if version >= 3 {
+				habit := Habit{"1002", "country", "FR", time.UnixMilli(1767225600000), time.UnixMilli(1767229200000)}
+				same(t, "habits", must[[]Habit](t)(l.Habits(t.Context())), []Habit{habit})
+			}
+			if version >= 5 {
+				same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), []incident.Hold{{Account: "1003", Kind: incident.HoldLock, Value: "PJSIP=internal", Since: time.UnixMilli(1767225600000)}})
+			}
 			if version >= 2 {
-				call := Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00881234567", Began: time.UnixMilli(1767225601000)}
+				call := incident.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00881234567", Began: time.UnixMilli(1767225601000)}
 				if version < 4 { // when it was answered was not kept
 					call.Answered = call.Began
 				}
-				same(t, "calls", must[Incident](t)(l.Incident(t.Context(), 41)).Calls, []Call{call})
+				same(t, "calls", must[incident.Incident](t)(l.Incident(t.Context(), 41)).Calls, []incident.Call{call})
 			}
 			holdsTheFirstLedger(t, l)
 			same(t, "schema", schemaOf(t, l), schemaOf(t, open(t, file(t))))
@@ -41,22 +52,53 @@ func holdsTheFirstLedger(t *testing.T, l *Ledger) {
 	t.Helper()
 	at := time.UnixMilli(1767225600000)
 	ctx := t.Context()
-	hand := Ban{Prefix: prefix("2001:db8:7::/64"), Since: at, Reason: "by hand", Origin: "operator", Scope: "all"}
-	past := Ban{Prefix: prefix("192.0.2.7/32"), Since: at, Until: at.Add(time.Hour), Reason: "password guessing", Origin: "password guessing", Offence: 1, Incident: 1, Scope: "all", ReleasedAt: at.Add(time.Minute), ReleasedBy: "operator"}
-	same(t, "bans", must[[]Ban](t)(l.Bans(ctx, at)), []Ban{hand})
-	same(t, "history", history(t, l), []Ban{past, hand})
+	hand := incident.Ban{Prefix: prefix("2001:db8:7::/64"), Since: at, Reason: "by hand", Origin: "operator", Scope: "all", Step: incident.StepUnknown}
+	past := incident.Ban{Prefix: prefix("192.0.2.7/32"), Since: at, Until: at.Add(time.Hour), Reason: "password guessing", Origin: "password guessing", Offence: 1, Incident: 1, Scope: "all", Step: incident.StepUnknown}
+	same(t, "bans", inForce(t, l, at), []incident.Ban{hand})
+	same(t, "history", history(t, l), []episode{{past, at.Add(time.Minute), "operator"}, {Ban: hand}})
 	same(t, "offences", records(t, l, at), []Record{{prefix("192.0.2.7/32"), 1, at}})
-	incident := must[Incident](t)(l.Incident(ctx, 41))
-	incident.Calls = nil // later than the first version
-	same(t, "incident", incident, Incident{
-		ID: 41, At: at, KeyKind: "source", KeyValue: "192.0.2.7/32", Threshold: "password guessing", Playbook: "block",
-		Reason: "three wrong passwords", Mode: "enforce", Account: "1002", Source: netip.MustParseAddr("192.0.2.7"),
-		Steps:    []Step{{Incident: 41, N: 1, Step: "ban", Target: "192.0.2.7/32", State: StepIntended, StartedAt: at, Took: 1500 * time.Microsecond}},
-		Evidence: []Evidence{{At: at.Add(-time.Second), Signal: "InvalidPassword", Source: netip.MustParseAddr("192.0.2.7"), Port: 5061, Transport: "UDP", Proof: "claimed", Account: "1002", Session: "0x7f"}},
+	found := must[incident.Incident](t)(l.Incident(ctx, 41))
+	found.Calls = nil // later than the first version
+	step := incident.Step{Step: incident.StepBan, Target: "192.0.2.7/32", State: incident.Intended, Took: incident.Elapsed(1500 * time.Microsecond)}
+	same(t, "incident", found, incident.Incident{
+		ID: 41, At: at, Key: score.Key{Per: score.PerSource, Prefix: prefix("192.0.2.7/32")}, Threshold: "password guessing", Playbook: "block",
+		Reason: "three wrong passwords", Mode: incident.Enforce, Account: "1002", Source: netip.MustParseAddr("192.0.2.7"),
+		Steps: []incident.Step{step},
+		Evidence: []incident.Evidence{{Record: score.Record{
+			At: at.Add(-time.Second), Signal: score.InvalidPassword, Source: netip.MustParseAddr("192.0.2.7"), Port: 5061, Transport: event.UDP,
+			Proof: score.Spoofable, Account: "1002", Session: "0x7f",
+		}}},
 	})
+	open := must[[]OpenStep](t)(l.OpenSteps(ctx))
+	same(t, "open steps", open, []OpenStep{{41, open[0].N, at, step}})
 	same(t, "places", must[[]Place](t)(l.Places(ctx, at)), []Place{{"1002", prefix("198.51.100.9/32"), at}})
 	same(t, "actions", must[[]Action](t)(l.Actions(ctx, at, 0)), []Action{{at, 0, "unban", "192.0.2.7/32", ""}})
-	same(t, "next number", l.PutIncident(Incident{At: noon}), int64(42))
+	same(t, "next number", l.PutIncident(&incident.Incident{At: noon}), int64(42))
+}
+
+// Locks and restrictions were habits up to version 4; of several of one kind the
+// newest counts.
+func TestLocksAndRestrictionsMove(t *testing.T) {
+	for version := 3; version <= 4; version++ {
+		t.Run(fmt.Sprintf("version %d", version), func(t *testing.T) {
+			dump := must[[]byte](t)(os.ReadFile(fmt.Sprintf("testdata/v%d.sql", version)))
+			path := filepath.Join(t.TempDir(), "ledger.db")
+			conn := other(t, path, string(dump), `INSERT INTO habits VALUES
+				('1002', 'locked', 'PJSIP=internal', 1000, 1000), ('1002', 'locked', 'PJSIP=office', 2000, 2000),
+				('1002', 'restricted', '192.0.2.0/24 2001:db8::/48', 3000, 3000), ('1004', 'locked', 'unknown', 4000, 4000)`)
+			conn.Close()
+
+			l := open(t, path)
+			same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), []incident.Hold{
+				{Account: "1002", Kind: incident.HoldLock, Value: "PJSIP=office", Since: time.UnixMilli(2000)},
+				{Account: "1002", Kind: incident.HoldRestriction, Value: "192.0.2.0/24 2001:db8::/48", Since: time.UnixMilli(3000)},
+				{Account: "1004", Kind: incident.HoldLock, Value: "unknown", Since: time.UnixMilli(4000)},
+			})
+			for _, h := range must[[]Habit](t)(l.Habits(t.Context())) {
+				same(t, "kind of a habit", h.Kind, "country")
+			}
+		})
+	}
 }
 
 // schemaOf lists what a file is made of: a migrated one must equal a fresh one.

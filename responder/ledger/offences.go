@@ -1,11 +1,13 @@
 package ledger
 
 import (
+	"context"
+	"database/sql"
 	"net/netip"
 	"time"
 )
 
-// AddOffence records that a source offended. Two at the same millisecond are
+// AddOffence records an offence of an address. Two in the same millisecond are
 // one. It does not wait.
 func (l *Ledger) AddOffence(prefix netip.Prefix, at time.Time) {
 	if !prefix.IsValid() {
@@ -15,14 +17,43 @@ func (l *Ledger) AddOffence(prefix netip.Prefix, at time.Time) {
 	l.put(addOffence{prefix.Masked(), moment(at)})
 }
 
-// ForgetOffences removes all offences of a source, for an operator who forgives.
-// It does not wait.
+// ForgetOffences removes all offences of an address, for an operator who forgives
+// them. It does not wait.
 func (l *Ledger) ForgetOffences(prefix netip.Prefix) {
 	if !prefix.IsValid() {
 		l.refuse(kindOffence)
 		return
 	}
-	l.put(forget{prefix.Masked()})
+	l.put(forgetOffences{prefix.Masked()})
+}
+
+// Record is how often an address has offended, and when it last did.
+type Record struct {
+	Prefix netip.Prefix // the source: /32 or /64
+	Number int
+	Last   time.Time
+}
+
+const offenceQuery = `SELECT prefix, count(*), max(at) FROM offences WHERE at >= ? GROUP BY prefix`
+
+// Offences returns the records of the addresses that offended at since or later,
+// counted from then on.
+func (l *Ledger) Offences(ctx context.Context, since time.Time) ([]Record, error) {
+	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]Record, error) {
+		rows, err := db.QueryContext(ctx, offenceQuery, since.UnixMilli())
+		return collect(rows, err, scanRecord)
+	})
+}
+
+func scanRecord(rows *sql.Rows) (r Record, err error) {
+	var prefix string
+	var last sql.NullInt64
+	if err := rows.Scan(&prefix, &r.Number, &last); err != nil {
+		return r, err
+	}
+	r.Last = fromMillis(last)
+	r.Prefix, err = netip.ParsePrefix(prefix)
+	return r, err
 }
 
 type addOffence struct {
@@ -34,24 +65,20 @@ func (addOffence) kind() kind { return kindOffence }
 func (c addOffence) key() any { return c.prefix }
 func (addOffence) rows() int  { return 1 }
 
-func (c addOffence) merge(newer change) (change, bool) {
-	return c, newer == change(c)
-}
+func (c addOffence) merge(newer change) (change, bool) { return c, newer == change(c) }
 
 func (c addOffence) write(w *writer) error {
 	return w.exec(`INSERT OR IGNORE INTO offences (prefix, at) VALUES (?, ?)`, c.prefix.String(), c.at.UnixMilli())
 }
 
-type forget struct{ prefix netip.Prefix }
+type forgetOffences struct{ prefix netip.Prefix }
 
-func (forget) kind() kind { return kindOffence }
-func (c forget) key() any { return c.prefix }
-func (forget) rows() int  { return 1 }
+func (forgetOffences) kind() kind { return kindOffence }
+func (c forgetOffences) key() any { return c.prefix }
+func (forgetOffences) rows() int  { return 1 }
 
-func (c forget) merge(newer change) (change, bool) {
-	return c, newer == change(c)
-}
+func (c forgetOffences) merge(newer change) (change, bool) { return c, newer == change(c) }
 
-func (c forget) write(w *writer) error {
+func (c forgetOffences) write(w *writer) error {
 	return w.exec(`DELETE FROM offences WHERE prefix = ?`, c.prefix.String())
 }

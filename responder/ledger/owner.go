@@ -33,14 +33,14 @@ func (l *Ledger) run() {
 			l.prune.begin(time.Now(), l.o)
 			pruneTimer.Reset(pruneEvery)
 		case <-l.stopC:
-			_ = l.attempt() // Close tells of it
+			_ = l.attempt() // Close reports it
 			l.file.Lock()
 			l.shut()
 			l.file.Unlock()
 			return
 		}
 		if err := l.attempt(); err != nil {
-			// An attempt that someone in Flush asked for leaves the schedule alone.
+			// An attempt that a flush asked for leaves the schedule alone.
 			if due || retryC == nil {
 				pause = min(max(2*pause, retryFirst), retryMost)
 				retryC = time.After(pause)
@@ -54,7 +54,7 @@ func (l *Ledger) run() {
 	}
 }
 
-// linger lets a batch gather, unless there is a ban in it or someone waits for it.
+// linger lets a batch gather, unless a ban is in it or someone waits for it.
 func (l *Ledger) linger() {
 	select {
 	case <-time.After(l.o.linger):
@@ -68,7 +68,7 @@ func (l *Ledger) linger() {
 func (l *Ledger) attempt() error {
 	err := l.drain()
 	if isDamage(err) {
-		// One more round: what is queued goes to the fresh file.
+		// Once more: what is queued goes to the fresh file.
 		l.file.Lock()
 		err = l.beginAfresh(err)
 		l.file.Unlock()
@@ -86,8 +86,8 @@ func (l *Ledger) attempt() error {
 	return nil
 }
 
-// drain writes all that is queued when it begins, or until something fails. What
-// comes meanwhile has to wait for the next round, so that a steady stream neither
+// drain writes all that is queued when it begins, or stops at the first failure.
+// What arrives meanwhile waits for the next round, so that a steady stream neither
 // makes each row its own batch nor keeps the owner from its other work.
 func (l *Ledger) drain() error {
 	if err := l.suspicion(); err != nil {
@@ -100,7 +100,7 @@ func (l *Ledger) drain() error {
 		if err := l.ready(); err != nil {
 			return err
 		}
-		batch := l.board(upTo)
+		batch := l.nextBatch(upTo)
 		if len(batch) == 0 {
 			return nil
 		}
@@ -117,9 +117,9 @@ func (l *Ledger) drain() error {
 	}
 }
 
-// board returns the next batch, if any of it was queued up to that number. One
-// that could not be written comes again.
-func (l *Ledger) board(upTo uint64) []*pending {
+// nextBatch returns the next batch, if any of it was queued up to that number. A
+// batch that could not be written is returned again.
+func (l *Ledger) nextBatch(upTo uint64) []*pending {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.low() <= upTo && len(l.flight) == 0 {
@@ -128,8 +128,8 @@ func (l *Ledger) board(upTo uint64) []*pending {
 	return l.flight
 }
 
-// write commits a batch. A row the file refuses for its content, which no retry
-// can mend, is left out and counted, so that it holds up no other.
+// write commits a batch. A row that the file refuses for its content, which no
+// retry can mend, is left out and counted, so that it blocks no other.
 func (l *Ledger) write(batch []*pending) error {
 	err := l.store.writer.commit(batch)
 	if err == nil || !isRefusal(err) {
@@ -185,7 +185,7 @@ func (l *Ledger) ready() error {
 	return nil
 }
 
-// adopt makes s the open store, in place of the one before. nil is fine. The
+// adopt makes s, unless it is nil, the open store in place of the one before. The
 // caller holds l.file.
 func (l *Ledger) adopt(s *store) {
 	if s == nil {
@@ -206,8 +206,8 @@ func (l *Ledger) shut() {
 	}
 }
 
-// beginAfresh keeps the damaged file under another name and begins a new one
-// with all that can still be read. The caller holds l.file.
+// beginAfresh keeps the damaged file under another name and begins a new one with
+// all rows that can still be read. The caller holds l.file.
 func (l *Ledger) beginAfresh(cause error) error {
 	l.shut() // so that SQLite lets go of the file's name
 	kept, err := moveAside(l.path, time.Now())

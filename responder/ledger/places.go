@@ -1,11 +1,9 @@
 package ledger
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -40,44 +38,22 @@ func (l *Ledger) PutPlace(p Place) {
 }
 
 // Places returns the places with a success at since or later, ordered by account
-// and prefix.
+// and the text of the prefix.
 func (l *Ledger) Places(ctx context.Context, since time.Time) ([]Place, error) {
-	changes := l.queued(kindPlace)
-	known := make(map[placeKey]Place)
-	err := l.reading(ctx, func(ctx context.Context, db *sql.DB) error {
-		rows, err := db.QueryContext(ctx, `SELECT account, prefix, last_success FROM places WHERE last_success >= ?`, since.UnixMilli())
-		places, err := collect(rows, err, scanPlace)
-		for _, p := range places {
-			known[placeKey{p.Account, p.Prefix}] = p
-		}
-		return err
+	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]Place, error) {
+		rows, err := db.QueryContext(ctx, `SELECT account, prefix, last_success FROM places
+			WHERE last_success >= ? ORDER BY account, prefix`, since.UnixMilli())
+		return collect(rows, err, func(rows *sql.Rows) (p Place, err error) {
+			var prefix string
+			var last sql.NullInt64
+			if err := rows.Scan(&p.Account, &prefix, &last); err != nil {
+				return p, err
+			}
+			p.LastSuccess = fromMillis(last)
+			p.Prefix, err = netip.ParsePrefix(prefix)
+			return p, err
+		})
 	})
-	for _, c := range changes {
-		p := c.(putPlace).Place
-		key := placeKey{p.Account, p.Prefix}
-		if p.LastSuccess.After(known[key].LastSuccess) && !p.LastSuccess.Before(since.Truncate(time.Millisecond)) {
-			known[key] = p
-		}
-	}
-	places := make([]Place, 0, len(known))
-	for _, p := range known {
-		places = append(places, p)
-	}
-	slices.SortFunc(places, func(a, b Place) int {
-		return cmp.Or(cmp.Compare(a.Account, b.Account), comparePrefix(a.Prefix, b.Prefix))
-	})
-	return places, err
-}
-
-func scanPlace(rows *sql.Rows) (p Place, err error) {
-	var prefix string
-	var last sql.NullInt64
-	if err := rows.Scan(&p.Account, &prefix, &last); err != nil {
-		return p, err
-	}
-	p.LastSuccess = fromMillis(last)
-	p.Prefix, err = netip.ParsePrefix(prefix)
-	return p, err
 }
 
 type placeKey struct {
@@ -93,8 +69,8 @@ type seen struct {
 	begun        time.Time
 }
 
-// mark tells whether a success at this time is worth writing, and remembers it
-// if so.
+// mark says whether a success at this time is worth writing, and remembers it if
+// so.
 func (s *seen) mark(key placeKey, at time.Time) bool {
 	last, known := s.newer[key]
 	if !known {

@@ -3,17 +3,18 @@ package ledger
 import "time"
 
 const (
-	// pruneFirst lets a start be over, and a clock that was wrong at boot be set,
-	// before anything is judged old.
+	// pruneFirst leaves time for the start, and for a clock that was wrong at boot
+	// to be set, before any row is judged old.
 	pruneFirst = time.Minute
 	// pruneEvery bounds how far a table can grow beyond its capacity.
 	pruneEvery = time.Hour
-	// pruneRows is how many rows go in one transaction, so that no batch waits long.
+	// pruneRows is how many rows one transaction deletes, so that no batch waits long.
 	pruneRows = 500
 )
 
-// pruner works through the tables in small steps, between batches. The owner
-// goroutine's own.
+// pruner works through the tables in small steps, between batches. It belongs to
+// the owner goroutine. Holds are never pruned: without its row, nothing would give
+// back what was taken.
 type pruner struct {
 	left    []pruning
 	compact bool // give the freed pages back when done
@@ -23,7 +24,7 @@ type pruner struct {
 type pruning struct {
 	query  string
 	args   []any
-	crowds bool // it removes rows before their time
+	crowds bool // it deletes rows early
 }
 
 // begin plans a round.
@@ -40,9 +41,8 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM actions WHERE id IN (SELECT id FROM actions WHERE at < ?2 LIMIT ?1)`, old, false},
 		{`DELETE FROM places WHERE (account, prefix) IN (SELECT account, prefix FROM places
 			WHERE last_success < ?2 LIMIT ?1)`, gone, false},
-		// A lock or a restriction is no habit that fades: without its row nothing takes it away.
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
-			WHERE last < ?2 AND kind NOT IN ('locked', 'restricted') LIMIT ?1)`, old, false},
+			WHERE last < ?2 LIMIT ?1)`, old, false},
 
 		// A ban without an end or with time left stays, however crowded the table.
 		{`DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
@@ -57,8 +57,7 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM places WHERE (account, prefix) IN (SELECT account, prefix FROM places
 			WHERE last_success <= (SELECT last_success FROM places ORDER BY last_success DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
-			WHERE last <= (SELECT last FROM habits ORDER BY last DESC LIMIT 1 OFFSET ?2)
-			AND kind NOT IN ('locked', 'restricted') LIMIT ?1)`, most, true},
+			WHERE last <= (SELECT last FROM habits ORDER BY last DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
 
 		// What belonged to incidents that are gone.
 		{`DELETE FROM steps WHERE (incident, n) IN (SELECT incident, n FROM steps
@@ -71,8 +70,8 @@ func (p *pruner) begin(now time.Time, o Options) {
 	p.compact = false
 }
 
-// pruneStep does one small part of a round and tells whether there is more. What
-// fails is left to the next round: writing rows finds and reports the trouble.
+// pruneStep does one small part of a round and says whether there is more. What
+// fails is left to the next round: the next write finds and reports the trouble.
 func (l *Ledger) pruneStep() (more bool) {
 	p := &l.prune
 	if len(p.left) == 0 {

@@ -3,6 +3,8 @@ package ledger
 import (
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // pruneAll stops the owner and prunes as it would at now.
@@ -30,13 +32,13 @@ func TestPruneByAge(t *testing.T) {
 	ranOut.Since, ranOut.Until = old, old.Add(time.Hour)
 	released.Since, released.Until = old.Add(-time.Hour), time.Time{}
 	recent.Since, recent.Until = young, young.Add(time.Hour)
-	putAll(l, []Ban{forever, ranOut, released, recent})
+	putAll(l, []incident.Ban{forever, ranOut, released, recent})
 	l.DeleteBan(source(3), old, "uid 0")
 	for _, at := range []time.Time{old, young} {
 		l.AddOffence(source(1), at)
-		id := l.PutIncident(Incident{At: at, Steps: []Step{{N: 1, State: StepIntended}}})
+		id := l.PutIncident(&incident.Incident{At: at, Steps: []incident.Step{{State: incident.Intended}}})
 		for range 11 {
-			l.PutIncident(Incident{ID: id, At: at, Evidence: make([]Evidence, maxEvidence)}) // more than one step of pruning
+			l.PutIncident(&incident.Incident{ID: id, At: at, Evidence: make([]incident.Evidence, maxEvidence)}) // more than one step of pruning
 		}
 		l.PutAction(Action{At: at})
 	}
@@ -45,11 +47,11 @@ func TestPruneByAge(t *testing.T) {
 	pruneAll(t, l, noon)
 
 	ctx := t.Context()
-	same(t, "bans", history(t, l), []Ban{recent, forever})
+	same(t, "bans", history(t, l), episodes(recent, forever))
 	same(t, "offences", records(t, l, time.Time{}), []Record{{source(1), 1, young}})
-	same(t, "incidents", len(must[[]Incident](t)(l.Incidents(ctx, 0))), 1)
-	same(t, "open steps", must[[]Step](t)(l.OpenSteps(ctx)), []Step{{Incident: 2, N: 1, State: StepIntended}})
-	same(t, "evidence", len(must[Incident](t)(l.Incident(ctx, 2)).Evidence), 11*maxEvidence)
+	same(t, "incidents", len(must[[]incident.Incident](t)(l.Incidents(ctx, 0))), 1)
+	same(t, "open steps", must[[]OpenStep](t)(l.OpenSteps(ctx)), []OpenStep{{2, 0, young, incident.Step{State: incident.Intended}}})
+	same(t, "evidence", len(must[incident.Incident](t)(l.Incident(ctx, 2)).Evidence), 11*maxEvidence)
 	same(t, "actions", len(must[[]Action](t)(l.Actions(ctx, time.Time{}, 0))), 1)
 	same(t, "places", len(must[[]Place](t)(l.Places(ctx, time.Time{}))), 1)
 	var rows int
@@ -75,44 +77,40 @@ func TestPruneByCapacity(t *testing.T) {
 		}
 		l.PutBan(b)
 		l.AddOffence(source(n), at)
-		l.PutIncident(Incident{At: at, Steps: []Step{{N: 1}}})
+		l.PutIncident(&incident.Incident{At: at, Steps: []incident.Step{{}}})
 		l.PutPlace(Place{"1001", source(n), at})
 		l.PutAction(Action{At: at})
 	}
 	pruneAll(t, l, noon)
 
 	ctx := t.Context()
-	same(t, "bans in force", len(must[[]Ban](t)(l.Bans(ctx, noon))), 15)
+	same(t, "bans in force", len(inForce(t, l, noon)), 15)
 	same(t, "bans", len(history(t, l)), 15+5)
 	same(t, "sources", len(records(t, l, time.Time{})), 10)
 	same(t, "places", len(must[[]Place](t)(l.Places(ctx, time.Time{}))), 10)
 	same(t, "actions", len(must[[]Action](t)(l.Actions(ctx, time.Time{}, 0))), 10)
-	incidents := must[[]Incident](t)(l.Incidents(ctx, 0))
+	incidents := must[[]incident.Incident](t)(l.Incidents(ctx, 0))
 	same(t, "incidents", len(incidents), 10)
 	same(t, "the newest", incidents[0].ID, 30)
 	same(t, "crowded", l.Health().Crowded, 10+4*20)
 }
 
-// A lock and a restriction outlive every other habit: without their rows
-// nothing would take them away.
-func TestPruneKeepsLocks(t *testing.T) {
+// Holds outlive every habit: without their rows nothing would give back what was
+// taken.
+func TestPruneKeepsHolds(t *testing.T) {
 	l, err := Open(file(t), Options{MaxRows: 10})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
 	old := noon.Add(-401 * 24 * time.Hour)
-	held := []Habit{{"1002", "locked", "PJSIP=internal", old, old}, {"1002", "restricted", "192.0.2.0/24", old, old}}
-	for _, h := range held {
-		l.PutHabit(h)
-	}
-	l.PutHabit(Habit{"1002", "network", "192.0.2.0/24", old, old})
 	for n := range 30 {
 		at := noon.Add(time.Duration(n-100) * time.Second)
 		l.PutHabit(Habit{"1001", "network", source(n).String(), at, at})
+		l.PutHold(incident.Hold{Account: source(n).String(), Kind: incident.HoldLock, Since: old})
 	}
+	l.PutHabit(Habit{"1002", "network", "192.0.2.0/24", old, old})
 	pruneAll(t, l, noon)
-	habits := must[[]Habit](t)(l.Habits(t.Context()))
-	same(t, "habits", len(habits), 10+len(held))
-	same(t, "held", habits[10:], held)
+	same(t, "habits", len(must[[]Habit](t)(l.Habits(t.Context()))), 10)
+	same(t, "holds", len(must[[]incident.Hold](t)(l.Holds(t.Context()))), 30)
 }

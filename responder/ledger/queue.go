@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// kind sorts changes for the queue's capacity and for the counters.
+// kind sorts changes: each kind has a queue and counters of its own.
 type kind uint8
 
 const (
@@ -16,24 +16,25 @@ const (
 	kindCall
 	kindPlace
 	kindHabit
+	kindHold
 	kindAction
 	kinds
 )
 
-var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "action"}
+var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "hold", "action"}
 
 func (k kind) String() string { return kindNames[k] }
 
 // change is one thing to be written. It is a value: once queued it is replaced,
-// never altered, since readers look at it without the lock.
+// never altered, since the owner goroutine writes it without the lock.
 type change interface {
 	kind() kind
 	// key names the row; changes with equal keys are written in their order.
 	key() any
-	// rows is what the change counts for in the queue's capacity.
+	// rows is how much of the queue's capacity the change takes.
 	rows() int
-	// merge returns the one change that does what this one and then newer would
-	// do, or false when it takes both.
+	// merge returns one change with the effect of this one and then newer, or
+	// false when there is none.
 	merge(newer change) (change, bool)
 	write(w *writer) error
 }
@@ -46,109 +47,111 @@ type pending struct {
 	next   *pending
 }
 
-// queue holds changes in the order of their arrival until they are durable.
-// Each kind has a lane of its own, so that a flood of one pushes out none of
+// queue holds changes in the order of their arrival until they are written.
+// Each kind has a queue of its own, so that a flood of one kind drops nothing of
 // another. The Ledger's mutex guards it.
 type queue struct {
-	lanes [kinds]lane
+	of    [kinds]kindQueue
 	seq   uint64 // of the newest arrival
-	limit int    // rows in one lane
+	limit int    // rows of one kind
 }
 
-type lane struct {
+// kindQueue holds the changes of one kind.
+type kindQueue struct {
 	first, last *pending
 	newest      map[any]*pending // by key: the only one that may still merge
 	rows        int
 	dropped     uint64 // rows that did not fit
 }
 
-// put queues c, or merges it into the newest change of its key. Where the lane
-// is full its oldest changes give way: they say least about the present. The
-// answer is the sequence number of the last one that did, or 0.
+// put queues c, or merges it into the newest change of its key. When the queue
+// of its kind is full, the oldest changes are dropped: they say least about the
+// present. lost is the sequence number of the last one dropped, or 0.
 func (q *queue) put(c change, now time.Time) (lost uint64) {
-	l := &q.lanes[c.kind()]
+	k := &q.of[c.kind()]
 	key := c.key()
-	if old := l.newest[key]; old != nil {
+	if old := k.newest[key]; old != nil {
 		if merged, ok := old.change.merge(c); ok {
-			l.rows += merged.rows() - old.change.rows()
+			k.rows += merged.rows() - old.change.rows()
 			old.change = merged
-			return l.shrink(q.limit)
+			return k.shrink(q.limit)
 		}
 	}
 	q.seq++
 	p := &pending{change: c, seq: q.seq, since: now}
-	if l.newest == nil {
-		l.newest = make(map[any]*pending)
+	if k.newest == nil {
+		k.newest = make(map[any]*pending)
 	}
-	l.newest[key] = p
-	if l.last == nil {
-		l.first = p
+	k.newest[key] = p
+	if k.last == nil {
+		k.first = p
 	} else {
-		l.last.next = p
+		k.last.next = p
 	}
-	l.last = p
-	l.rows += c.rows()
-	return l.shrink(q.limit)
+	k.last = p
+	k.rows += c.rows()
+	return k.shrink(q.limit)
 }
 
-// shrink drops the oldest changes until the lane is within its limit. One
-// change alone always fits.
-func (l *lane) shrink(limit int) (lost uint64) {
-	for l.rows > limit && l.first != l.last {
-		p := l.pop()
-		l.dropped += uint64(p.change.rows())
+// shrink drops the oldest changes until the queue is within its limit. A single
+// change always fits.
+func (k *kindQueue) shrink(limit int) (lost uint64) {
+	for k.rows > limit && k.first != k.last {
+		p := k.pop()
+		k.dropped += uint64(p.change.rows())
 		lost = p.seq
 	}
 	return lost
 }
 
-func (l *lane) pop() *pending {
-	p := l.first
-	l.first = p.next
-	if l.first == nil {
-		l.last = nil
+// pop removes the oldest change.
+func (k *kindQueue) pop() *pending {
+	p := k.first
+	k.first = p.next
+	if k.first == nil {
+		k.last = nil
 	}
 	p.next = nil
-	l.rows -= p.change.rows()
-	if key := p.change.key(); l.newest[key] == p {
-		delete(l.newest, key)
+	k.rows -= p.change.rows()
+	if key := p.change.key(); k.newest[key] == p {
+		delete(k.newest, key)
 	}
 	return p
 }
 
-// take removes the oldest changes of all lanes, in order of arrival, about n
-// rows of them.
+// take removes the oldest changes of all kinds, about n rows, in order of
+// arrival.
 func (q *queue) take(n int) []*pending {
 	var batch []*pending
 	for rows := 0; rows < n; {
-		l := q.oldest()
-		if l == nil {
+		k := q.oldest()
+		if k == nil {
 			break
 		}
-		p := l.pop()
+		p := k.pop()
 		rows += p.change.rows()
 		batch = append(batch, p)
 	}
 	return batch
 }
 
-// oldest is the lane with the oldest change, or nil when all are empty.
-func (q *queue) oldest() *lane {
-	var found *lane
+// oldest is the queue with the oldest change, or nil when all are empty.
+func (q *queue) oldest() *kindQueue {
+	var found *kindQueue
 	low := uint64(math.MaxUint64)
-	for i := range q.lanes {
-		if l := &q.lanes[i]; l.first != nil && l.first.seq < low {
-			found, low = l, l.first.seq
+	for i := range q.of {
+		if k := &q.of[i]; k.first != nil && k.first.seq < low {
+			found, low = k, k.first.seq
 		}
 	}
 	return found
 }
 
-// rows counts all lanes.
+// rows counts the rows of all kinds.
 func (q *queue) rows() int {
 	n := 0
-	for i := range q.lanes {
-		n += q.lanes[i].rows
+	for i := range q.of {
+		n += q.of[i].rows
 	}
 	return n
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // fits is a queue with room for three rows of a kind.
 func fits() *queue { return &queue{limit: 3} }
 
-func bansOf(batch []*pending) (bans []Ban) {
+func bansOf(batch []*pending) (bans []incident.Ban) {
 	for _, p := range batch {
 		if c, ok := p.change.(putBan); ok {
 			bans = append(bans, c.Ban)
@@ -23,13 +25,13 @@ func TestQueueKeepsTheNewestStateOfARow(t *testing.T) {
 	q := fits()
 	longer := guesser(1)
 	longer.Until = noon.Add(24 * time.Hour)
-	for _, b := range []Ban{guesser(1), guesser(2), longer} {
+	for _, b := range []incident.Ban{guesser(1), guesser(2), longer} {
 		if lost := q.put(putBan{b}, noon); lost != 0 {
 			t.Errorf("%v pushed %d out", b.Prefix, lost)
 		}
 	}
 	same(t, "rows", q.rows(), 2)
-	same(t, "bans", bansOf(q.take(100)), []Ban{longer, guesser(2)})
+	same(t, "bans", bansOf(q.take(100)), []incident.Ban{longer, guesser(2)})
 	same(t, "rows left", q.rows(), 0)
 }
 
@@ -39,10 +41,10 @@ func TestFullQueueDropsTheOldestOfItsKind(t *testing.T) {
 	for n := range 5 {
 		q.put(putBan{guesser(n)}, noon)
 	}
-	same(t, "dropped bans", q.lanes[kindBan].dropped, 2)
-	same(t, "dropped offences", q.lanes[kindOffence].dropped, 0)
+	same(t, "dropped bans", q.of[kindBan].dropped, 2)
+	same(t, "dropped offences", q.of[kindOffence].dropped, 0)
 	batch := q.take(100)
-	same(t, "bans", bansOf(batch), []Ban{guesser(2), guesser(3), guesser(4)})
+	same(t, "bans", bansOf(batch), []incident.Ban{guesser(2), guesser(3), guesser(4)})
 	same(t, "all", len(batch), 4)
 }
 
@@ -51,7 +53,7 @@ func TestQueueGivesInOrderOfArrival(t *testing.T) {
 	q.put(putBan{guesser(1)}, noon)
 	q.put(addOffence{source(1), noon}, noon)
 	q.put(putBan{guesser(2)}, noon)
-	q.put(putStep{Step{Incident: 1, N: 1}}, noon)
+	q.put(newPutStep(1, 0, noon, incident.Step{}), noon)
 	var kinds []kind
 	for q.rows() > 0 {
 		for _, p := range q.take(1) {
@@ -70,21 +72,21 @@ func TestTakenChangesMergeNoMore(t *testing.T) {
 	longer := guesser(1)
 	longer.Until = noon.Add(24 * time.Hour)
 	q.put(putBan{longer}, noon)
-	same(t, "taken", bansOf(taken), []Ban{guesser(1)})
-	same(t, "queued", bansOf(q.take(1)), []Ban{longer})
+	same(t, "taken", bansOf(taken), []incident.Ban{guesser(1)})
+	same(t, "queued", bansOf(q.take(1)), []incident.Ban{longer})
 }
 
 func TestLargeIncidentCountsByItsRows(t *testing.T) {
 	q := fits()
-	q.put(putIncident{Incident: Incident{ID: 1}, steps: make([]Step, 9)}, noon)
+	q.put(putIncident{row: incident.Incident{ID: 1}, steps: make([]putStep, 9)}, noon)
 	same(t, "alone it fits", q.rows(), 10)
-	q.put(putIncident{Incident: Incident{ID: 2}}, noon)
-	same(t, "it gives way", q.rows(), 1)
-	same(t, "dropped", q.lanes[kindIncident].dropped, 10)
+	q.put(putIncident{row: incident.Incident{ID: 2}}, noon)
+	same(t, "it is dropped", q.rows(), 1)
+	same(t, "dropped", q.of[kindIncident].dropped, 10)
 }
 
-// Who waits for a change must hear that it was dropped.
-func TestFlushTellsOfDroppedChanges(t *testing.T) {
+// A flush reports changes that it waited for and that were dropped.
+func TestFlushReportsDroppedChanges(t *testing.T) {
 	l, err := Open(file(t), Options{Queue: 3})
 	if err != nil {
 		t.Fatal(err)

@@ -24,14 +24,15 @@ var tables = []struct{ name, key string }{
 	{"steps", "incident, n"},
 	{"calls", "incident, channel"},
 	{"places", "account, prefix"},
+	{"holds", "account, kind"},
 	{"habits", "account, kind, value"},
 	{"actions", "id"},
 	{"evidence", "incident, n"},
 }
 
-// salvage copies from a ledger whatever rows can be read into one that lacks
-// them, and returns how many. Each table is read from both ends, since a damaged
-// page stops a scan.
+// salvage copies whatever rows can be read from a ledger into one that lacks
+// them, and returns how many. It reads each table from both ends, since a damaged
+// page stops a scan. The ledger may be of an older version.
 func salvage(from querier, to *writer) (rows int) {
 	ctx, cancel := context.WithTimeout(context.Background(), salvageTime)
 	defer cancel()
@@ -44,6 +45,7 @@ func salvage(from querier, to *writer) (rows int) {
 			}
 		}
 	}
+	_ = to.transaction(func() error { return to.direct(moveHolds) }) // if it fails, so do the writes to come
 	return rows
 }
 

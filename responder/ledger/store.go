@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -16,8 +15,8 @@ import (
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
 
-// store is an open ledger file: one connection that writes, two that read and
-// so never wait for the writer's sync.
+// store is an open ledger file: one connection that writes, and two that read
+// and so never wait for the writer's sync.
 type store struct {
 	path   string
 	file   os.FileInfo // the file as opened; nil: in memory
@@ -26,7 +25,7 @@ type store struct {
 	lastID int64   // the highest incident number in it when it was opened
 }
 
-// memories numbers the databases in memory, so that each has a name of its own.
+// memories numbers the databases in memory: each needs a name of its own.
 var memories atomic.Int64
 
 // dsn names the file for the driver. The pragmas run for every connection.
@@ -202,47 +201,4 @@ func (s *store) close() {
 	if s.writer != nil {
 		_ = s.writer.close() // all that was promised has been committed
 	}
-}
-
-// errUnread is returned by readers while no file is open.
-var errUnread = errors.New("the file cannot be read")
-
-// reading calls fn with the open file. Where there is none, or fn fails, the
-// error says why; what the caller has from the queue is still good.
-func (l *Ledger) reading(ctx context.Context, fn func(ctx context.Context, db *sql.DB) error) error {
-	l.file.RLock()
-	defer l.file.RUnlock()
-	if l.store == nil {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.trouble.err == nil {
-			return fmt.Errorf("read ledger %s: %w", l.path, errUnread)
-		}
-		return fmt.Errorf("read ledger %s: %w: %w", l.path, errUnread, l.trouble.err)
-	}
-	err := fn(ctx, l.store.read)
-	if isDamage(err) {
-		l.suspect(err)
-	}
-	if err != nil {
-		return explain("read", l.path, err)
-	}
-	return nil
-}
-
-// suspect has the owner look at damage that a reader met.
-func (l *Ledger) suspect(err error) {
-	l.mu.Lock()
-	l.damage = err
-	l.mu.Unlock()
-	signal(l.urgeC)
-}
-
-// suspicion returns, once, damage that a reader met.
-func (l *Ledger) suspicion() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	err := l.damage
-	l.damage = nil
-	return err
 }

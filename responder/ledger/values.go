@@ -1,34 +1,33 @@
 package ledger
 
 import (
-	"cmp"
 	"database/sql"
-	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// maxText bounds every text in the ledger, in bytes: much of it was written by
-// strangers.
+// maxText bounds the texts in the ledger, in bytes: most come from the network.
 const maxText = 1024
 
-// text makes s fit to be stored: valid UTF-8 within the bound.
-func text(s string) string {
-	if len(s) > maxText {
-		end := maxText
-		for end > maxText-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-			end-- // do not cut within a rune
+// text makes s fit to be stored: valid UTF-8 within maxText.
+func text[S ~string](s S) S { return bounded(s, maxText) }
+
+// bounded makes s valid UTF-8 of at most so many bytes, and cuts no character in
+// half.
+func bounded[S ~string](s S, most int) S {
+	if len(s) > most {
+		end := most
+		for end > most-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+			end--
 		}
 		s = s[:end]
 	}
-	return strings.ToValidUTF8(s, "\uFFFD")
+	return S(strings.ToValidUTF8(string(s), "\uFFFD"))
 }
 
-// moment cuts t to what a column holds, so that a row reads the same before and
-// after it is written.
+// moment cuts t to the millisecond that a column holds.
 func moment(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}
@@ -36,7 +35,7 @@ func moment(t time.Time) time.Time {
 	return time.UnixMilli(t.UnixMilli()).UTC()
 }
 
-// millis is t as a column that may be NULL: the zero time is.
+// millis is t as a column that is NULL for the zero time.
 func millis(t time.Time) any {
 	if t.IsZero() {
 		return nil
@@ -44,7 +43,7 @@ func millis(t time.Time) any {
 	return t.UnixMilli()
 }
 
-// fromMillis is the reverse.
+// fromMillis reads a column that millis wrote.
 func fromMillis(ms sql.NullInt64) time.Time {
 	if !ms.Valid {
 		return time.Time{}
@@ -52,7 +51,7 @@ func fromMillis(ms sql.NullInt64) time.Time {
 	return time.UnixMilli(ms.Int64).UTC()
 }
 
-// address is a as a column; the invalid one is empty.
+// address is a as a column, empty for the zero Addr.
 func address(a netip.Addr) string {
 	if !a.IsValid() {
 		return ""
@@ -60,7 +59,7 @@ func address(a netip.Addr) string {
 	return a.String()
 }
 
-// fromAddress is the reverse; what is no address becomes the invalid one.
+// fromAddress reads a column that address wrote; anything else is the zero Addr.
 func fromAddress(s string) netip.Addr {
 	a, _ := netip.ParseAddr(s)
 	return a
@@ -83,7 +82,10 @@ func collect[T any](rows *sql.Rows, err error, scan func(*sql.Rows) (T, error)) 
 	return all, rows.Err()
 }
 
-// sortedKeys returns m's keys in order.
-func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
-	return slices.Sorted(maps.Keys(m))
+// sqlLimit is a LIMIT; 0 means none.
+func sqlLimit(limit int) int {
+	if limit <= 0 {
+		return -1
+	}
+	return limit
 }

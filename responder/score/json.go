@@ -8,6 +8,10 @@ import (
 
 // UnmarshalText reads the name.
 func (s *Signal) UnmarshalText(text []byte) (err error) {
+	if string(text) == NoSignal.String() {
+		*s = NoSignal
+		return nil
+	}
 	*s, err = ParseSignal(string(text))
 	return err
 }
@@ -27,8 +31,13 @@ type keyJSON struct {
 // Kind names what the key is for: source, network or account.
 func (k Key) Kind() string { return k.Per.String() }
 
-// Value is what String gives.
-func (k Key) Value() string { return k.String() }
+// Value is what String gives, and "" for the zero Key.
+func (k Key) Value() string {
+	if k.Per == 0 {
+		return ""
+	}
+	return k.String()
+}
 
 // MarshalJSON writes the kind and the value.
 func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(keyJSON{k.Kind(), k.Value()}) }
@@ -38,6 +47,10 @@ func (k *Key) UnmarshalJSON(text []byte) error {
 	var raw keyJSON
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return fmt.Errorf("score key: %w", err)
+	}
+	if raw == (keyJSON{}) {
+		*k = Key{}
+		return nil
 	}
 	var err error
 	*k, err = ParseKey(raw.Kind, raw.Value)

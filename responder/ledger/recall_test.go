@@ -5,15 +5,17 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // A start reads everything as it was, a part at a time, while it changes.
 func TestRecollection(t *testing.T) {
 	l := must[*Ledger](t)(Open(filepath.Join(t.TempDir(), "ledger.db"), Options{}))
 	for i := range 10 {
-		l.PutBan(Ban{Prefix: source(i), Since: noon, Until: noon.Add(time.Hour), Reason: fmt.Sprint(i), Scope: "all"})
+		l.PutBan(incident.Ban{Prefix: source(i), Since: noon, Until: noon.Add(time.Hour), Reason: fmt.Sprint(i), Scope: "all"})
 	}
-	l.PutBan(Ban{Prefix: source(10), Since: noon.Add(-time.Hour), Until: noon})
+	l.PutBan(incident.Ban{Prefix: source(10), Since: noon.Add(-time.Hour), Until: noon})
 	l.DeleteBan(source(9), noon, "a person")
 	for i := range 3 {
 		l.AddOffence(source(0), noon.Add(-time.Duration(i)*time.Hour))
@@ -21,20 +23,20 @@ func TestRecollection(t *testing.T) {
 	r := must[*Recollection](t)(l.Recall(t.Context(), noon))
 
 	l.DeleteBan(source(8), noon, "a person")
-	l.PutBan(Ban{Prefix: source(7), Since: noon.Add(time.Minute), Reason: "another"})
+	l.PutBan(incident.Ban{Prefix: source(7), Since: noon.Add(time.Minute), Reason: "another"})
 	l.AddOffence(source(0), noon.Add(time.Minute))
 	if err := l.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var all []Ban
+	var all []incident.Ban
 	for more := true; more; {
-		page := must[[]Ban](t)(r.Bans(4))
+		page := must[[]incident.Ban](t)(r.Bans(4))
 		all, more = append(all, page...), len(page) == 4
 	}
 	same(t, "bans", len(all), 9)
 	same(t, "count", must[int](t)(r.Count()), 9)
 	for _, b := range all {
-		same(t, "ban", b, Ban{Prefix: b.Prefix, Since: noon, Until: noon.Add(time.Hour), Reason: b.Reason, Scope: "all"})
+		same(t, "ban", b, incident.Ban{Prefix: b.Prefix, Since: noon, Until: noon.Add(time.Hour), Reason: b.Reason, Scope: "all", Step: incident.StepUnknown})
 		same(t, "prefix", source(int(b.Reason[0]-'0')), b.Prefix)
 	}
 	same(t, "offences", must[[]Record](t)(r.Offences(noon.Add(-time.Hour))), []Record{{source(0), 2, noon}})

@@ -1,0 +1,102 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// PutStep records the present state of step n of an incident, counted from 0,
+// which began at started. It does not wait.
+func (l *Ledger) PutStep(incidentID int64, n int, started time.Time, s incident.Step) {
+	l.put(newPutStep(incidentID, n, started, s))
+}
+
+// OpenStep is a step without an outcome.
+type OpenStep struct {
+	Incident int64
+	N        int // its number in the incident, from 0
+	Started  time.Time
+	incident.Step
+}
+
+// OpenSteps returns the steps that were intended and have no outcome: after a
+// crash, what is to be finished or reported. They are ordered by incident and N.
+func (l *Ledger) OpenSteps(ctx context.Context) ([]OpenStep, error) {
+	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]OpenStep, error) {
+		rows, err := db.QueryContext(ctx, stepQuery+`WHERE state = 'intended' ORDER BY incident, n`)
+		return collect(rows, err, scanStep)
+	})
+}
+
+// Rotations returns when each account last got another password from us, at since
+// or later: by a playbook's step that is done, or by an operator's order that did
+// not fail.
+func (l *Ledger) Rotations(ctx context.Context, since time.Time) (map[string]time.Time, error) {
+	return read(ctx, l, func(ctx context.Context, db *sql.DB) (map[string]time.Time, error) {
+		rows, err := db.QueryContext(ctx, `SELECT account, max(at) FROM (
+			SELECT target AS account, started_at * 1000 + took AS at FROM steps WHERE step = 'rotate' AND state = 'done'
+				AND incident >= (SELECT coalesce(min(id), 1 << 62) FROM incidents WHERE at >= ?1)
+			UNION ALL SELECT target, at * 1000 FROM actions WHERE action = 'rotate' AND at >= ?1
+			) WHERE at >= ?1 * 1000 GROUP BY account`, since.UnixMilli())
+		last := make(map[string]time.Time)
+		_, err = collect(rows, err, func(rows *sql.Rows) (_ struct{}, err error) {
+			var account string
+			var micros int64
+			err = rows.Scan(&account, &micros)
+			last[account] = time.UnixMicro(micros).UTC()
+			return struct{}{}, err
+		})
+		return last, err
+	})
+}
+
+const stepQuery = `SELECT incident, n, step, target, state, detail, started_at, took FROM steps `
+
+func readSteps(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.Step, error) {
+	rows, err := db.QueryContext(ctx, stepQuery+`WHERE incident = ? ORDER BY n`, incidentID)
+	return collect(rows, err, func(rows *sql.Rows) (incident.Step, error) {
+		s, err := scanStep(rows)
+		return s.Step, err
+	})
+}
+
+func scanStep(rows *sql.Rows) (s OpenStep, err error) {
+	var started sql.NullInt64
+	var took int64
+	err = rows.Scan(&s.Incident, &s.N, &s.Step.Step, &s.Target, &s.State, &s.Detail, &started, &took)
+	s.Started, s.Took = fromMillis(started), incident.Elapsed(time.Duration(took)*time.Microsecond)
+	return s, err
+}
+
+type stepKey struct {
+	incident int64
+	n        int
+}
+
+type putStep struct {
+	stepKey
+	started time.Time
+	step    incident.Step
+}
+
+// newPutStep holds the step as the file will.
+func newPutStep(incidentID int64, n int, started time.Time, s incident.Step) putStep {
+	return putStep{stepKey{incidentID, n}, moment(started), incident.Step{
+		Step: text(s.Step), Target: text(s.Target), State: text(s.State), Detail: text(s.Detail), Took: s.Took,
+	}}
+}
+
+func (putStep) kind() kind { return kindStep }
+func (c putStep) key() any { return c.stepKey }
+func (putStep) rows() int  { return 1 }
+
+func (putStep) merge(newer change) (change, bool) { return newer, true }
+
+func (c putStep) write(w *writer) error {
+	return w.exec(`INSERT OR REPLACE INTO steps (incident, n, step, target, state, detail, started_at, took)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.incident, c.n, c.step.Step, c.step.Target, c.step.State, c.step.Detail, millis(c.started), time.Duration(c.step.Took).Microseconds())
+}
