@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // Time limits of the steps that wait for Asterisk, its reconnection included.
@@ -131,7 +131,7 @@ func (c *crew) hangup(ctx context.Context, j job, when string) {
 		left = c.quiet(ctx, j.account, quietWithin)
 	}
 	total := c.ended(j.account, nil) // with those that a sweep ended meanwhile
-	done := report.Count(total, "channel") + " ended"
+	done := incident.Count(total, "channel") + " ended"
 	if len(channels) > 0 && total > len(channels) {
 		done += when
 	}

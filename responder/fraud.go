@@ -355,14 +355,6 @@ func (r *Responder) recallHabits(ctx context.Context, now time.Time) {
 	r.doubt(err, "the habits")
 	habits := make([]calls.Habit, 0, len(rows))
 	for _, h := range rows {
-		if h.Kind == habitLocked {
-			r.locked[h.Account] = h.Value
-			continue
-		}
-		if h.Kind == habitRestricted {
-			r.recallRestricted(now, h)
-			continue
-		}
 		habits = append(habits, calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
 	}
 	r.calls.Recall(now, habits)

@@ -15,14 +15,7 @@ func (r *Responder) learned(p score.Place) {
 // record gives a new incident its number and keeps it, its steps as intended.
 // The caller holds the lock.
 func (r *Responder) record(i *Incident) {
-	row := ledgerIncident(i)
-	for n, text := range r.table.Raws(i.Evidence) {
-		row.Evidence[n].Raw = masked(text)
-		if len(text) == score.MaxRaw {
-			row.Evidence[n].Raw += "\r\n(cut off here)"
-		}
-	}
-	i.ID = r.parts.Ledger.PutIncident(row)
+	i.ID = r.parts.Ledger.PutIncident(r.ledgerIncident(i))
 	for n := range i.Steps {
 		s := &i.Steps[n]
 		if !s.ban.Prefix.IsValid() || s.ban.Observed {
@@ -61,7 +54,7 @@ func (r *Responder) settle(i *Incident, n int, state State, detail string) {
 	if state != Intended {
 		r.meters.step(s)
 	}
-	r.parts.Ledger.PutStep(ledgerStep(i, n))
+	r.parts.Ledger.PutStep(i.ID, n, i.At, ledgerStep(*s))
 	r.logStep(i, *s)
 	r.show(i)
 	r.tellIfRipe(i)
@@ -86,37 +79,5 @@ func (r *Responder) show(i *Incident) {
 func (r *Responder) herald(b Ban, change BanChange) {
 	if r.parts.BanWitness != nil {
 		r.parts.BanWitness(b, change)
-	}
-}
-
-func ledgerBan(b Ban) ledger.Ban {
-	return ledger.Ban{
-		Prefix: b.Prefix, Since: b.Since, Until: b.Until,
-		Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident, Scope: string(b.Scope),
-	}
-}
-
-func ledgerIncident(i *Incident) ledger.Incident {
-	row := ledger.Incident{
-		At: i.At, KeyKind: i.Key.Per.String(), KeyValue: i.Key.String(), Threshold: i.Threshold,
-		Playbook: i.Playbook, Reason: i.Reason, Mode: i.Mode(), Account: i.Account, Source: i.Source,
-	}
-	for n := range i.Steps {
-		row.Steps = append(row.Steps, ledgerStep(i, n))
-	}
-	for _, e := range i.Evidence {
-		row.Evidence = append(row.Evidence, ledger.Evidence{
-			At: e.At, Signal: e.Signal.String(), Source: e.Source, Port: e.Port,
-			Transport: e.Transport.String(), Proof: e.Proof.String(), Account: e.Account, Session: e.Session,
-		})
-	}
-	return row
-}
-
-func ledgerStep(i *Incident, n int) ledger.Step {
-	s := i.Steps[n]
-	return ledger.Step{
-		Incident: i.ID, N: n, Step: string(s.Kind), Target: s.Target, State: string(s.State),
-		Detail: s.Detail, StartedAt: i.At, Took: s.Took,
 	}
 }

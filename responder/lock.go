@@ -9,12 +9,8 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
-
-// habitLocked is the ledger's kind of habit for a locked account; its value is
-// what Unlock needs.
-const habitLocked = "locked"
 
 // unknownContext is kept of an account that was found locked in Asterisk: no
 // context that Unlock could write back.
@@ -121,7 +117,7 @@ func (r *Responder) forgetLocked(account string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.locked, account)
-	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
+	r.parts.Ledger.DropHold(account, incident.HoldLock)
 }
 
 // keepLocked remembers a lock, and says whether there was none; one known
@@ -136,8 +132,7 @@ func (r *Responder) keepLocked(account, was string) (news bool) {
 	was = joined(known, was)
 	r.locked[account] = was
 	now := time.Now()
-	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitLocked})
-	r.parts.Ledger.PutHabit(ledger.Habit{Account: account, Kind: habitLocked, Value: was, First: now, Last: now})
+	r.parts.Ledger.PutHold(incident.Hold{Account: account, Kind: incident.HoldLock, Value: was, Since: now})
 	return !locked
 }
 

@@ -3,6 +3,7 @@ package responder_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,7 +12,9 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -102,14 +105,9 @@ func TestForgiveness(t *testing.T) {
 	if n := offend(now.Add(2 * time.Minute)); n != 1 {
 		t.Errorf("after forgiveness it was offence %d, want 1", n)
 	}
-	memory, err := h.ledger.Recall(t.Context(), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if kept, err := memory.Offences(time.Time{}); err != nil || len(kept) != 1 || kept[0].Prefix != villain || kept[0].Number != 1 {
+	if kept, err := h.ledger.Offences(t.Context(), time.Time{}); err != nil || len(kept) != 1 || kept[0].Prefix != villain || kept[0].Number != 1 {
 		t.Errorf("the ledger counts %+v, %v", kept, err)
 	}
-	memory.Close()
 	// A network forgives all in it, banned or not.
 	if _, _, err := h.Unban(villain, false, 7); err != nil {
 		t.Fatal(err)
@@ -243,15 +241,15 @@ func TestUnfinishedStepsAfterACrash(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, guessing(3))
 			now := time.Now()
-			h.ledger.PutBan(ledger.Ban{Prefix: villain, Since: now})
-			steps := []ledger.Step{{N: 0, Step: "ban", Target: "192.0.2.66", State: "intended"}}
-			for n, kind := range []string{"hangup", "rotate", "expire-contacts"} {
-				steps = append(steps, ledger.Step{N: n + 1, Step: kind, Target: "1002", State: "intended"})
+			h.ledger.PutBan(incident.Ban{Prefix: villain, Since: now})
+			steps := []incident.Step{{Step: incident.StepBan, Target: "192.0.2.66", State: incident.Intended}}
+			for _, kind := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepExpireContacts} {
+				steps = append(steps, incident.Step{Step: kind, Target: "1002", State: incident.Intended})
 			}
-			id := h.ledger.PutIncident(ledger.Incident{
-				At: now.Add(-tc.after), KeyKind: "account", KeyValue: "1002", Account: "1002",
+			id := h.ledger.PutIncident(&incident.Incident{
+				At: now.Add(-tc.after), Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002",
 				Source: villain.Addr(), Threshold: "break-in", Steps: steps,
-				Evidence: []ledger.Evidence{{At: now, Signal: "InvalidPassword", Transport: "UDP", Proof: "claimed"}},
+				Evidence: []incident.Evidence{{Record: score.Record{At: now, Signal: score.InvalidPassword, Transport: event.UDP}}},
 			})
 			p := guessing(3)
 			p.Observe = tc.mode
@@ -263,7 +261,7 @@ func TestUnfinishedStepsAfterACrash(t *testing.T) {
 			}
 			var got []string
 			for _, s := range i.Steps {
-				got = append(got, s.Step+" "+s.State)
+				got = append(got, string(s.Step)+" "+string(s.State))
 			}
 			if g := strings.Join(got, ", "); g != tc.want {
 				t.Errorf("steps: %s, want %s", g, tc.want)
@@ -283,9 +281,9 @@ func TestToldAfterARestart(t *testing.T) {
 	} {
 		h := newHouse(t, guessing(3))
 		now, pager := time.Now(), &outside{}
-		id := h.ledger.PutIncident(ledger.Incident{
-			At: now.Add(-after), KeyKind: "account", KeyValue: "1002", Account: "1002", Threshold: "break-in",
-			Steps: []ledger.Step{{N: 0, Step: "rotate", Target: "1002", State: "intended"}, {N: 1, Step: "notify", Target: "operator", State: "intended"}},
+		id := h.ledger.PutIncident(&incident.Incident{
+			At: now.Add(-after), Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Threshold: "break-in",
+			Steps: []incident.Step{{Step: incident.StepRotate, Target: "1002", State: incident.Intended}, {Step: incident.StepNotify, Target: "operator", State: incident.Intended}},
 		})
 		r, err := responder.New(now, guessing(3), responder.Parts{Firewall: h.wall, PBX: h.pbx, Notifier: pager, Ledger: h.ledger, Log: zerolog.Nop()})
 		if err != nil {
@@ -300,7 +298,7 @@ func TestToldAfterARestart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := row.Steps[0].Step + " " + row.Steps[0].State + ", " + row.Steps[1].Step + " " + row.Steps[1].State; got != want {
+		if got := fmt.Sprintf("%s %s, %s %s", row.Steps[0].Step, row.Steps[0].State, row.Steps[1].Step, row.Steps[1].State); got != want {
 			t.Errorf("after %s: %s, want %s", after, got, want)
 		}
 	}
@@ -312,7 +310,7 @@ func TestGraceOutlivesARestart(t *testing.T) {
 	h := newHouse(t, guessing(3))
 	now := time.Now()
 	h.ledger.PutPlace(ledger.Place{Account: "1002", Prefix: netip.MustParsePrefix("198.51.100.10/32"), LastSuccess: now})
-	h.ledger.PutIncident(ledger.Incident{At: now, Steps: []ledger.Step{{Step: "rotate", Target: "1002", State: "done", StartedAt: now}}})
+	h.ledger.PutIncident(&incident.Incident{At: now, Steps: []incident.Step{{Step: incident.StepRotate, Target: "1002", State: incident.Done}}})
 	p := guessing(3)
 	p.BreakIn.Remember = 30 * 24 * time.Hour
 	r := h.again(t, now, p)

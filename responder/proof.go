@@ -64,7 +64,7 @@ func (r *Responder) promoted(ban Ban, err error) {
 	if ban.step != stepUnknown {
 		i.Steps = make([]Step, ban.step+1)
 		i.Steps[ban.step] = s
-		r.parts.Ledger.PutStep(ledgerStep(i, ban.step))
+		r.parts.Ledger.PutStep(i.ID, ban.step, i.At, ledgerStep(i.Steps[ban.step]))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
-	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -287,11 +287,11 @@ func TestProofComesAfterARestart(t *testing.T) {
 	h.settled(t)
 	h.Responder = h.over(t, now, p, h.wall)
 	h.hear(t, now.Add(time.Second), []byte(proven(failures("1002", "192.0.2.66", 3))))
-	var steps []ledger.Step
+	var steps []incident.Step
 	h.wait(t, "the proof", func() bool {
 		list := h.settled(t)
 		steps = list[0].Steps
-		return slices.ContainsFunc(steps, func(s ledger.Step) bool { return strings.Contains(s.Detail, "has proved to be one") })
+		return slices.ContainsFunc(steps, func(s incident.Step) bool { return strings.Contains(s.Detail, "has proved to be one") })
 	})
 	if len(steps) != 2 || steps[0].Step != "notify" || steps[1].Step != "ban" {
 		t.Errorf("steps: %+v", steps)

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -44,6 +45,7 @@ func (r *Responder) recall(now time.Time) error {
 		r.rotatedAt[account] = at
 	}
 	r.recallHabits(ctx, now)
+	r.recallHolds(ctx, now)
 	r.loading = &loading{began: time.Now()}
 	r.loading.memory, err = l.Recall(ctx, now)
 	r.loading.partial = err != nil
@@ -69,8 +71,11 @@ func (l *loading) close() {
 }
 
 func (r *Responder) doubt(err error, what string) {
-	if err != nil {
-		r.log.Error().Err(err).Msg("the ledger did not tell " + what + ": going on without")
+	switch {
+	case errors.Is(err, ledger.ErrBehind):
+		r.log.Error().Err(err).Msg("the ledger's file may lack changes to " + what + ": going on with what is in it")
+	case err != nil:
+		r.log.Error().Err(err).Msg("the ledger could not read " + what + ": going on without")
 	}
 }
 
@@ -340,13 +345,5 @@ func (r *Responder) isLoaded() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-func rememberedBan(b ledger.Ban) Ban {
-	return Ban{
-		Prefix: b.Prefix, Since: b.Since, Until: b.Until,
-		Reason: b.Reason, Origin: b.Origin, Offence: b.Offence, Incident: b.Incident, Scope: Scope(b.Scope),
-		step: stepUnknown,
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
@@ -41,13 +42,13 @@ func (h *halfway) Restore(now time.Time, bans []responder.Ban) error {
 const page, fillers = 16, 40
 
 // halfLoaded is a house whose responder has begun to load many bans, these last.
-func halfLoaded(t *testing.T, now time.Time, last ...ledger.Ban) (h *house, gate *halfway) {
+func halfLoaded(t *testing.T, now time.Time, last ...incident.Ban) (h *house, gate *halfway) {
 	t.Helper()
 	return halfLoadedAfter(t, now, 0, last...)
 }
 
 // halfLoadedAfter is halfLoaded with so many offences of the villain's before.
-func halfLoadedAfter(t *testing.T, now time.Time, offences int, last ...ledger.Ban) (h *house, gate *halfway) {
+func halfLoadedAfter(t *testing.T, now time.Time, offences int, last ...incident.Ban) (h *house, gate *halfway) {
 	t.Helper()
 	responder.SmallPages(t, page)
 	h = newHouse(t, guessing(3))
@@ -59,7 +60,7 @@ func halfLoadedAfter(t *testing.T, now time.Time, offences int, last ...ledger.B
 	h.ledger = l
 	for i := range fillers {
 		addr := netip.AddrFrom4([4]byte{100, 64, byte(i >> 8), byte(i)})
-		l.PutBan(ledger.Ban{Prefix: netip.PrefixFrom(addr, 32), Since: now.Add(-time.Hour), Until: now.Add(24 * time.Hour)})
+		l.PutBan(incident.Ban{Prefix: netip.PrefixFrom(addr, 32), Since: now.Add(-time.Hour), Until: now.Add(24 * time.Hour)})
 	}
 	for _, b := range last {
 		b.Since = now.Add(-time.Hour)
@@ -103,7 +104,7 @@ func TestOrdersWhileBansAreLoaded(t *testing.T) {
 	now := time.Now()
 	listed, allowed := netip.MustParsePrefix("203.0.113.5/32"), netip.MustParsePrefix("203.0.113.6/32")
 	until := now.Add(time.Hour)
-	h, gate := halfLoaded(t, now, ledger.Ban{Prefix: villain}, ledger.Ban{Prefix: listed}, ledger.Ban{Prefix: allowed})
+	h, gate := halfLoaded(t, now, incident.Ban{Prefix: villain}, incident.Ban{Prefix: listed}, incident.Ban{Prefix: allowed})
 	if released, _, err := h.Unban(villain, false, 0); err != nil || len(released) != 1 {
 		t.Fatalf("released %v, %v", released, err)
 	}
@@ -159,7 +160,7 @@ func TestUnbanAllWaitsForTheBans(t *testing.T) {
 func TestVerdictsWhileBansAreLoaded(t *testing.T) {
 	now := time.Now()
 	for name, tc := range map[string]struct {
-		was      *ledger.Ban
+		was      *incident.Ban
 		offences int
 		heard    func(string) string
 		forever  bool
@@ -168,13 +169,13 @@ func TestVerdictsWhileBansAreLoaded(t *testing.T) {
 	}{
 		"a stranger":                        {nil, 0, proven, false, time.Hour, 1},
 		"one that offended before":          {nil, 1, proven, false, 24 * time.Hour, 2},
-		"banned for longer":                 {&ledger.Ban{Until: now.Add(7 * 24 * time.Hour), Offence: 1}, 1, proven, false, 7 * 24 * time.Hour, 2},
-		"banned for a shorter time":         {&ledger.Ban{Until: now.Add(time.Minute), Offence: 1}, 1, proven, false, 24 * time.Hour, 2},
-		"banned by an operator for ever":    {&ledger.Ban{Origin: responder.OriginOperator}, 0, proven, true, 0, 1},
-		"banned whole, heard of by forgery": {&ledger.Ban{Until: now.Add(2 * time.Hour), Offence: 1}, 1, func(s string) string { return s }, false, 2 * time.Hour, 1},
+		"banned for longer":                 {&incident.Ban{Until: now.Add(7 * 24 * time.Hour), Offence: 1}, 1, proven, false, 7 * 24 * time.Hour, 2},
+		"banned for a shorter time":         {&incident.Ban{Until: now.Add(time.Minute), Offence: 1}, 1, proven, false, 24 * time.Hour, 2},
+		"banned by an operator for ever":    {&incident.Ban{Origin: incident.OriginOperator}, 0, proven, true, 0, 1},
+		"banned whole, heard of by forgery": {&incident.Ban{Until: now.Add(2 * time.Hour), Offence: 1}, 1, func(s string) string { return s }, false, 2 * time.Hour, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var last []ledger.Ban
+			var last []incident.Ban
 			if tc.was != nil {
 				tc.was.Prefix = villain
 				last = append(last, *tc.was)
@@ -205,7 +206,7 @@ func TestVerdictsWhileBansAreLoaded(t *testing.T) {
 // A kernel that loses the table meanwhile gets what is known, and then the rest.
 func TestTheTableIsLostWhileBansAreLoaded(t *testing.T) {
 	now := time.Now()
-	h, gate := halfLoaded(t, now, ledger.Ban{Prefix: villain})
+	h, gate := halfLoaded(t, now, incident.Ban{Prefix: villain})
 	clear(h.wall.bans)
 	gate.pages.Store(0)
 	if err := h.Restore(now); err != nil { // what the sentry does

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -38,7 +38,7 @@ func (r *Responder) Unban(prefix netip.Prefix, forgive bool, uid uint32) (releas
 		err = r.release(now, released, fmt.Sprintf("uid %d", uid))
 	}
 	if err == nil && (banned || forgive) {
-		r.act(now, uid, "unban", PrefixString(prefix), words(forgive, fmt.Sprintf("%s forgotten", report.Count(forgiven, "offence"))))
+		r.act(now, uid, "unban", PrefixString(prefix), words(forgive, fmt.Sprintf("%s forgotten", incident.Count(forgiven, "offence"))))
 	}
 	switch {
 	case err != nil:
@@ -72,7 +72,7 @@ func (r *Responder) Held(prefix netip.Prefix) string {
 		}
 	}
 	if inside > 0 {
-		return fmt.Sprintf("%s within it hold on: `tollwarden bans` lists them", report.Count(inside, "ban"))
+		return fmt.Sprintf("%s within it hold on: `tollwarden bans` lists them", incident.Count(inside, "ban"))
 	}
 	return ""
 }
@@ -95,7 +95,7 @@ func (r *Responder) UnbanAll(forgive bool, uid uint32) (released []Ban, forgiven
 	if err := r.release(now, released, fmt.Sprintf("uid %d", uid)); err != nil {
 		return nil, forgiven, err
 	}
-	r.act(now, uid, "unban", "all", report.Count(len(released), "ban"))
+	r.act(now, uid, "unban", "all", incident.Count(len(released), "ban"))
 	return released, forgiven, nil
 }
 

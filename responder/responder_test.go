@@ -20,6 +20,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -319,7 +320,7 @@ func proven(events string) string { return strings.ReplaceAll(events, "/UDP/", "
 
 // settled waits until nothing is intended any more and returns the incidents,
 // oldest first.
-func (h *house) settled(t *testing.T) []ledger.Incident {
+func (h *house) settled(t *testing.T) []incident.Incident {
 	t.Helper()
 	for range 500 {
 		open, err := h.ledger.OpenSteps(t.Context())
@@ -340,10 +341,10 @@ func (h *house) settled(t *testing.T) []ledger.Incident {
 	return nil
 }
 
-func thresholds(list []ledger.Incident) string {
+func thresholds(list []incident.Incident) string {
 	var names []string
 	for _, i := range list {
-		names = append(names, i.Threshold+" "+i.KeyValue)
+		names = append(names, i.Threshold+" "+i.Key.Value())
 	}
 	return strings.Join(names, ", ")
 }
@@ -368,7 +369,7 @@ func TestRecordedBreakIns(t *testing.T) {
 				}
 			}
 			i, err := h.ledger.Incident(t.Context(), list[0].ID)
-			if err != nil || len(i.Evidence) != 5 || i.Evidence[4].Signal != "SuccessAfterFailures" {
+			if err != nil || len(i.Evidence) != 5 || i.Evidence[4].Signal != score.SuccessAfterFailures {
 				t.Errorf("evidence: %+v, %v; want four failures and the success", i.Evidence, err)
 			}
 		})

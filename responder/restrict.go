@@ -10,8 +10,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder/ledger"
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -33,9 +32,6 @@ type Restrict struct {
 }
 
 const (
-	// habitRestricted is the ledger's kind of habit for a restricted account;
-	// its value are the networks.
-	habitRestricted = "restricted"
 	// longestStorm bounds a restriction. It cannot be proved any more that the
 	// storm goes on, since who is refused for his address is sent no challenge.
 	longestStorm = 24 * time.Hour
@@ -175,9 +171,9 @@ func (r *Responder) refuge(v *score.Verdict) (to []netip.Prefix, why string) {
 	case n >= rule.Networks:
 		return to, ""
 	case rule.Claimed:
-		return nil, fmt.Sprintf("strangers of %s were seen, of %d it takes", report.Count(n, "network"), rule.Networks)
+		return nil, fmt.Sprintf("strangers of %s were seen, of %d it takes", incident.Count(n, "network"), rule.Networks)
 	default:
-		return nil, fmt.Sprintf("strangers of %s have proved to be there, of %d it takes: the rest can be forged", report.Count(n, "network"), rule.Networks)
+		return nil, fmt.Sprintf("strangers of %s have proved to be there, of %d it takes: the rest can be forged", incident.Count(n, "network"), rule.Networks)
 	}
 }
 
@@ -192,7 +188,7 @@ func (r *Responder) restrict(ctx context.Context, account string, to []netip.Pre
 	}
 	x := &restriction{to: to, since: now, from: now, tried: map[netip.Prefix]time.Time{}}
 	r.restricted[account] = x
-	r.parts.Ledger.PutHabit(ledger.Habit{Account: account, Kind: habitRestricted, Value: prefixWords(to), First: now, Last: now})
+	r.parts.Ledger.PutHold(incident.Hold{Account: account, Kind: incident.HoldRestriction, Value: prefixWords(to), Since: now})
 	r.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 	defer cancel()
@@ -244,7 +240,7 @@ func (r *Responder) lift(ctx context.Context, account string) (detail string, er
 		return detail, fmt.Errorf("tried again every minute: %w", err)
 	}
 	delete(r.restricted, account)
-	r.parts.Ledger.DropHabit(ledger.Habit{Account: account, Kind: habitRestricted})
+	r.parts.Ledger.DropHold(account, incident.HoldRestriction)
 	if err != nil {
 		err = fmt.Errorf("given up, since Asterisk has never confirmed the restriction: %w", err)
 	}
@@ -285,8 +281,8 @@ func (r *Responder) eased(now time.Time) (list []string) {
 }
 
 // recallRestricted takes over a restriction of a former run.
-func (r *Responder) recallRestricted(now time.Time, h ledger.Habit) {
-	x := &restriction{up: true, since: h.First, from: now, tried: map[netip.Prefix]time.Time{}}
+func (r *Responder) recallRestricted(now time.Time, h incident.Hold) {
+	x := &restriction{up: true, since: h.Since, from: now, tried: map[netip.Prefix]time.Time{}}
 	for word := range strings.FieldsSeq(h.Value) {
 		if p, err := netip.ParsePrefix(word); err == nil {
 			x.to = append(x.to, p)

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // lookBack is how far before its first evidence an incident's calls begin.
@@ -53,7 +53,7 @@ func (r *Responder) noteCall(incidents []int64, c calls.Channel, ended time.Time
 		r.noted[c.Name] = append(r.noted[c.Name], incidents...)
 	}
 	for _, id := range incidents {
-		r.parts.Ledger.PutCall(id, ledger.Call{
+		r.parts.Ledger.PutCall(id, incident.Call{
 			Channel: c.Name, Account: c.Account, Dialled: c.Dialled, Country: r.policy.Calls.Dialling.Read(c.Dialled).Country,
 			Began: c.Since, Ended: ended, Answered: c.Answered,
 		})

@@ -53,8 +53,8 @@ func TestCallsOfABreakIn(t *testing.T) {
 	// Each observation carries Asterisk's own lines, without what a secret could
 	// be tried out on.
 	for _, e := range i.Evidence {
-		lines := strings.Split(e.Raw, "\r\n")
-		name := e.Signal
+		lines := strings.Split(string(e.Raw), "\r\n")
+		name := e.Signal.String()
 		if name == "SuccessAfterFailures" {
 			name = "SuccessfulAuth"
 		}

@@ -7,9 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder/ledger"
-	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // finishWithin is how old an incident may be whose steps are still carried out
@@ -31,18 +29,18 @@ func (r *Responder) unfinished(ctx context.Context, now time.Time) {
 	for _, s := range steps {
 		row, err := r.parts.Ledger.Incident(ctx, s.Incident)
 		switch {
-		case s.Step == string(StepBan) && r.drops(ctx, now, s.Target):
-			s.State, s.Detail = string(Done), "in force since the restart"
-		case err == nil && !r.policy.Observe && r.canFinish(StepKind(s.Step), now.Sub(row.At)):
+		case s.Step.Step == incident.StepBan && r.drops(ctx, now, s.Target):
+			s.State, s.Detail = incident.Done, "in force since the restart"
+		case err == nil && !r.policy.Observe && r.canFinish(StepKind(s.Step.Step), now.Sub(row.At)):
 			if !slices.Contains(fresh, s.Incident) {
 				fresh = append(fresh, s.Incident)
 			}
 			continue
 		default:
-			s.State, s.Detail = string(Failed), "the daemon ended before this was finished: look after it"
-			r.log.Error().Int64("incident", s.Incident).Str("step", s.Step).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
+			s.State, s.Detail = incident.Failed, "the daemon ended before this was finished: look after it"
+			r.log.Error().Int64("incident", s.Incident).Str("step", string(s.Step.Step)).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
 		}
-		r.parts.Ledger.PutStep(s)
+		r.parts.Ledger.PutStep(s.Incident, s.N, s.Started, s.Step)
 	}
 	for _, id := range fresh {
 		r.finish(ctx, id)
@@ -84,34 +82,6 @@ func (r *Responder) finish(ctx context.Context, id int64) {
 	}
 	r.log.Warn().Int64("incident", id).Str("account", row.Account).Msg("an incident was not finished before the daemon ended: going on with it")
 	r.employ(remembered(&row))
-}
-
-// remembered is an incident as the ledger has it.
-func remembered(row *ledger.Incident) *Incident {
-	i := &Incident{
-		ID: row.ID, At: row.At, Threshold: row.Threshold, Playbook: row.Playbook, Reason: row.Reason,
-		Account: row.Account, Source: row.Source, Key: score.Key{Account: row.KeyValue},
-	}
-	i.Key.Per, _ = score.ParsePer(row.KeyKind) // ours was valid when it was written
-	if i.Key.Per != score.PerAccount {
-		i.Key.Account = ""
-		i.Key.Prefix, _ = parseTarget(row.KeyValue)
-	}
-	for _, s := range row.Steps {
-		i.Steps = append(i.Steps, Step{Kind: StepKind(s.Step), Target: s.Target, State: State(s.State), Detail: s.Detail, Took: s.Took})
-	}
-	for _, e := range row.Evidence {
-		i.Evidence = append(i.Evidence, rememberedRecord(e))
-	}
-	return i
-}
-
-func rememberedRecord(e ledger.Evidence) score.Record {
-	record := score.Record{At: e.At, Source: e.Source, Port: e.Port, Account: e.Account, Session: e.Session}
-	record.Signal, _ = score.ParseSignal(e.Signal)
-	record.Transport, _ = event.ParseTransport(e.Transport)
-	record.Proof, _ = score.ParseProof(e.Proof)
-	return record
 }
 
 func parseTarget(s string) (netip.Prefix, error) {

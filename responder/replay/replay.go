@@ -16,6 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -47,7 +48,7 @@ type Observation struct {
 	Source  string // "" when none is known
 	Account string
 	Session string
-	Proof   string // claimed or proven
+	Proof   string // spoofable or proven
 }
 
 // Result is what would have happened.
@@ -55,8 +56,8 @@ type Result struct {
 	Files     []File
 	From, To  time.Time
 	Counters  responder.Counters
-	Incidents []responder.Incident // in order; at most MaxIncidents
-	Dropped   uint64               // incidents beyond that
+	Incidents []incident.Incident // in order, without evidence; at most MaxIncidents
+	Dropped   uint64              // incidents beyond that
 	Bans      []Ban
 	Accounts  []Account // with a failure or an incident, worst first; at most MaxAccounts
 }
@@ -70,10 +71,10 @@ const (
 
 // Ban is one source that would have been banned, perhaps more than once.
 type Ban struct {
-	responder.Ban        // the last one
-	Times         int    // how often
-	Stopped       uint64 // events that it would have kept away
-	Logins        uint64 // right passwords among them: somebody who belongs there?
+	incident.Ban        // the last one
+	Times        int    // how often
+	Stopped      uint64 // events that it would have kept away
+	Logins       uint64 // right passwords among them: somebody who belongs there?
 }
 
 // Account is what befell one account.
@@ -134,8 +135,8 @@ type player struct {
 	done      Progress
 	from, now time.Time
 	tidied    time.Time
-	incidents []responder.Incident
-	fresh     []responder.Incident // since the last item
+	incidents []incident.Incident
+	fresh     []incident.Incident // since the last item
 	dropped   uint64
 	bans      map[netip.Prefix]*Ban
 	accounts  map[string]*Account
@@ -215,7 +216,7 @@ func (p *player) advance() {
 // nothing is carried out.
 func (p *player) witness(i responder.Incident) {
 	i.Evidence = nil // a month of it would not fit
-	p.fresh = append(p.fresh, i)
+	p.fresh = append(p.fresh, i.Shared())
 }
 
 // play judges one item, unless a ban would have kept it away.
@@ -285,7 +286,7 @@ func (p *player) count(kind event.Kind, account []byte) {
 }
 
 // happened takes an incident into the result.
-func (p *player) happened(i *responder.Incident) {
+func (p *player) happened(i *incident.Incident) {
 	if len(p.incidents) < MaxIncidents {
 		p.incidents = append(p.incidents, *i)
 	} else {
@@ -310,7 +311,7 @@ func (p *player) happened(i *responder.Incident) {
 		b = &Ban{}
 		p.bans[ban.Prefix] = b
 	}
-	b.Ban = ban
+	b.Ban = ban.Shared()
 	b.Times++
 }
 
