@@ -209,9 +209,9 @@ func TestObservations(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s %s %s %s %s", o.At.Format(time.TimeOnly), o.Sensor, o.Kind, o.Source, o.Account, o.Session, o.Proof))
 	}})
 	want := []string{
-		"12:00:00 log ChallengeResponseFailed 203.0.113.7 1002 1 claimed",
+		"12:00:00 log ChallengeResponseFailed 203.0.113.7 1002 1 spoofable",
 		"12:00:01 security log InvalidAccountID 203.0.113.8 1002 2 proven",
-		"12:00:02 security log Tampering 203.0.113.9   claimed",
+		"12:00:02 security log Tampering 203.0.113.9   spoofable",
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, observations\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
