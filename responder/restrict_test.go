@@ -159,16 +159,11 @@ func TestRestrictionEndsWithTheStorm(t *testing.T) {
 	}
 	h.wait(t, "the end of the restriction", func() bool { return h.pbx.times(lifts) == 1 })
 	h.wait(t, "the ledger to forget it", func() bool {
-		habits, err := h.ledger.Habits(t.Context())
+		holds, err := h.ledger.Holds(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, x := range habits {
-			if x.Kind == "restricted" {
-				return false
-			}
-		}
-		return true
+		return len(holds) == 0
 	})
 }
 

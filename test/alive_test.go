@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -342,7 +343,7 @@ func (w *warden) configure(sections string) {
 }
 
 // incident is the one of a threshold that was posted.
-func (m *mailbox) incident(t *testing.T, threshold string) (i control.Incident) {
+func (m *mailbox) incident(t *testing.T, threshold string) (i incident.Incident) {
 	t.Helper()
 	for range 2000 {
 		m.mu.Lock()

@@ -127,7 +127,7 @@ func TestForgedLogLines(t *testing.T) {
 			}
 			w.wait("the forger in the kernel's set", 3*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
 			for _, i := range w.incidents() {
-				if i.Source != guesserAddress {
+				if i.Source.String() != guesserAddress {
 					t.Errorf("incident of %s: %+v", i.Source, i)
 				}
 			}

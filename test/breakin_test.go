@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -207,7 +207,7 @@ func TestBreakInByAQuickThief(t *testing.T) {
 
 func (w *warden) logSteps(t *testing.T) {
 	for _, i := range w.incidents() {
-		t.Logf("incident %d: %s %s: %s", i.ID, i.Key.Kind, i.Key.Value, i.Reason)
+		t.Logf("incident %d: %s %s: %s", i.ID, i.Key.Kind(), i.Key.Value(), i.Reason)
 		for _, s := range i.Steps {
 			t.Logf("  %-16s %-10s %-10s %s (%s)", s.Step, s.Target, s.State, s.Detail, s.Took)
 			checkStep(t, i, s)
@@ -215,7 +215,7 @@ func (w *warden) logSteps(t *testing.T) {
 	}
 }
 
-func checkStep(t *testing.T, i control.Incident, s control.Step) {
+func checkStep(t *testing.T, i incident.Incident, s incident.Step) {
 	t.Helper()
 	if s.State != "done" && s.State != "skipped" {
 		t.Errorf("incident %d: step %s is %s: %s", i.ID, s.Step, s.State, s.Detail)

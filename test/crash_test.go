@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // promises are what the daemon has said is done, and so must outlive its death.
@@ -66,7 +67,7 @@ func (p *promises) order(ctx context.Context, c *control.Client) {
 
 // hear notes the bans that thresholds brought about.
 func (p *promises) hear(ctx context.Context, c *control.Client) {
-	_ = c.WatchIncidents(ctx, func(i control.Incident) error {
+	_ = c.WatchIncidents(ctx, func(i incident.Incident) error {
 		for _, s := range i.Steps {
 			if s.Step == "ban" && s.State == "done" {
 				p.ban(netip.MustParsePrefix(s.Target+"/32"), i.Threshold)
@@ -87,7 +88,7 @@ func (p *promises) kept(b *booth, round int) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	book := map[netip.Prefix]control.Ban{}
+	book := map[netip.Prefix]incident.Ban{}
 	for _, ban := range bans {
 		book[ban.Prefix] = ban
 	}
@@ -258,7 +259,7 @@ func TestBansOutliveTheMachine(t *testing.T) {
 	}
 	for _, a := range after {
 		for _, was := range before {
-			if a.Prefix == was.Prefix && (a.Reason != was.Reason || a.Origin != was.Origin || a.Offence != was.Offence || (a.Until == nil) != (was.Until == nil)) {
+			if a.Prefix == was.Prefix && (a.Reason != was.Reason || a.Origin != was.Origin || a.Offence != was.Offence || a.Forever() != was.Forever()) {
 				t.Errorf("%+v became %+v", was, a)
 			}
 		}

@@ -148,7 +148,7 @@ func TestRestartForgetsNothing(t *testing.T) {
 	register(t, owner)
 	guess()
 	bans, err := w.client().Bans(t.Context())
-	if err != nil || len(bans) != 1 || bans[0].Until != nil || bans[0].Offence != 2 {
+	if err != nil || len(bans) != 1 || !bans[0].Forever() || bans[0].Offence != 2 {
 		t.Errorf("bans = %+v, %v; want one, forever, for the second offence", bans, err)
 	}
 	for _, i := range w.incidents() {

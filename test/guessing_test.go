@@ -138,7 +138,7 @@ func TestRovingIPv6GuesserIsOneSource(t *testing.T) {
 	network := netip.MustParsePrefix("2001:db8:66::/64")
 	w.stoppedAt(network, 3, 5)
 	t.Logf("%d guesses sent, %d answers reached the guesser", guesses.Sent, guesses.Answered)
-	if i := w.incidents(); len(i) != 1 || i[0].Key.Value != network.String() {
+	if i := w.incidents(); len(i) != 1 || i[0].Key.Value() != network.String() {
 		t.Errorf("incidents = %+v, want one of %s", i, network)
 	}
 	s, err := w.client().Status(t.Context())
@@ -178,7 +178,7 @@ func TestMistypingUserIsLeftAlone(t *testing.T) {
 		if w.dropped("198.51.100.10/32") {
 			t.Error("the user's address is dropped")
 		}
-		if i := w.incidents(); len(i) != 1 || i[0].Source != guesserAddress {
+		if i := w.incidents(); len(i) != 1 || i[0].Source.String() != guesserAddress {
 			t.Errorf("incidents = %+v, want the guesser's alone", i)
 		}
 	})

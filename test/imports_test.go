@@ -14,17 +14,18 @@ const module = "github.com/tollwarden/tollwarden"
 // allowed says which of the project's own packages each folder may import.
 // A folder speaks for those below it, the longest match wins.
 var allowed = map[string][]string{
-	"cmd":               {"ami", "config", "firewall", "responder"},
-	"ami":               {"ami"},
-	"ami/event":         {},
-	"config":            {},
-	"firewall":          {},
-	"responder":         {"ami", "responder"},
-	"responder/score":   {"ami/event"},
-	"responder/calls":   {"ami/event"},
-	"responder/ledger":  {},
-	"responder/control": {},
-	"test":              {"ami", "config", "firewall", "responder", "test"},
+	"cmd":                {"ami", "config", "firewall", "responder"},
+	"ami":                {"ami"},
+	"ami/event":          {},
+	"config":             {},
+	"firewall":           {},
+	"responder":          {"ami", "responder"},
+	"responder/score":    {"ami/event"},
+	"responder/calls":    {"ami/event"},
+	"responder/incident": {"responder/score"},
+	"responder/ledger":   {"ami/event", "responder/incident", "responder/score"},
+	"responder/control":  {"responder/incident", "responder/score"},
+	"test":               {"ami", "config", "firewall", "responder", "test"},
 }
 
 // Imports run one way: the leaves know nothing of the program, cmd knows
@@ -74,6 +75,8 @@ func TestImportRuleRefuses(t *testing.T) {
 		{"ami/event", "ami"},
 		{"responder/score", "ami"},
 		{"responder/calls", "ami"},
+		{"responder/incident", "responder/ledger"},
+		{"responder/ledger", "responder"},
 		{"responder", "firewall"},
 		{"responder", "config"},
 		{"config", "responder/score"},

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -147,17 +148,14 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 	if n > 256 {
 		t.Fatalf("%d forgeries: more than there are networks", n)
 	}
-	ours := func(s string) bool {
-		a, err := netip.ParseAddr(s)
-		return err == nil && netip.MustParsePrefix("198.18.0.0/15").Contains(a)
-	}
+	ours := func(a netip.Addr) bool { return netip.MustParsePrefix("198.18.0.0/15").Contains(a) }
 	w.wait("every marker to be heard", 20*time.Second, func() bool {
 		list, err := w.client().Standings(t.Context(), "source", 2000)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range list {
-			delete(markers, s.Key.Value)
+			delete(markers, s.Key.Value())
 		}
 		return len(markers) == 0
 	})
@@ -166,8 +164,8 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, s := range list {
-		if !ours(s.Key.Value) {
-			t.Errorf("accused: %s: %+v", s.Key.Value, s.Scores)
+		if !ours(s.Key.Prefix.Addr()) {
+			t.Errorf("accused: %s: %+v", s.Key.Value(), s.Scores)
 		}
 	}
 	tampering := 0
@@ -176,14 +174,14 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if i.Source != "" && !ours(i.Source) {
+		if i.Source.IsValid() && !ours(i.Source) {
 			t.Errorf("incident %d is of %s", i.ID, i.Source)
 		}
 		for _, e := range i.Evidence {
-			if e.Source != "" && !ours(e.Source) || e.Signal == "SuccessfulAuth" || e.Signal == "SuccessAfterFailures" {
+			if e.Source.IsValid() && !ours(e.Source) || e.Signal == score.SuccessfulAuth || e.Signal == score.SuccessAfterFailures {
 				t.Errorf("evidence of incident %d: %+v", i.ID, e)
 			}
-			if e.Signal == "Tampering" {
+			if e.Signal == score.Tampering {
 				tampering++
 			}
 		}
@@ -227,7 +225,7 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 		if err := json.Unmarshal([]byte(line), &o); err != nil {
 			continue // a summary for people
 		}
-		if o.Source != "" && o.Source != "127.0.0.1" && !ours(o.Source) {
+		if a, err := netip.ParseAddr(o.Source); o.Source != "" && o.Source != "127.0.0.1" && (err != nil || !ours(a)) {
 			t.Errorf("replayed: %s", line)
 		}
 	}

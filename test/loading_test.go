@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
@@ -28,7 +29,7 @@ func TestCutOffWhileBansAreLoaded(t *testing.T) {
 	}
 	now, wanted := time.Now(), map[netip.Prefix]bool{}
 	put := func(p netip.Prefix) {
-		l.PutBan(ledger.Ban{Prefix: p, Since: now, Until: now.Add(24 * time.Hour), Origin: "password guessing", Offence: 1})
+		l.PutBan(incident.Ban{Prefix: p, Since: now, Until: now.Add(24 * time.Hour), Origin: "password guessing", Offence: 1})
 		wanted[p] = true
 	}
 	for i := range many {
@@ -57,7 +58,7 @@ func TestCutOffWhileBansAreLoaded(t *testing.T) {
 		b.pbx.Raw("security", guesses("1002", stranger, 3))
 		b.wait("a new guesser's ban", func() bool {
 			list, err := b.client().Incidents(t.Context(), 1)
-			return err == nil && len(list) == 1 && list[0].Source == stranger && list[0].Steps[0].State == "done"
+			return err == nil && len(list) == 1 && list[0].Source.String() == stranger && list[0].Steps[0].State == "done"
 		})
 		wanted[netip.MustParsePrefix(stranger+"/32")] = true
 		if _, err := b.client().Unban(t.Context(), control.UnbanOrder{Prefix: last(round)}); err != nil {

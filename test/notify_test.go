@@ -19,7 +19,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/tollwarden/tollwarden/ami/amitest"
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -315,7 +315,7 @@ func TestToldAfterARestart(t *testing.T) {
 		if err != nil {
 			return ""
 		}
-		return i.Steps[0].State + " " + i.Steps[0].Detail
+		return string(i.Steps[0].State) + " " + i.Steps[0].Detail
 	}
 	b.wait("the receiver's failure", func() bool {
 		return strings.HasPrefix(incident(1), "intended e-mail b@example.org: not yet: no answer within 300ms") && strings.HasPrefix(incident(2), "intended e-mail b@example.org: ")
@@ -350,7 +350,7 @@ func readLine(t *testing.T, conn *net.UnixConn) string {
 // nothing else of ours.
 func (b *booth) handedOver(file string) {
 	b.t.Helper()
-	step := func() control.Step {
+	step := func() incident.Step {
 		i, err := b.client().Incident(b.t.Context(), 11)
 		if err != nil {
 			b.t.Fatal(err)
@@ -422,7 +422,7 @@ func TestRightfulOwnerAfterARotation(t *testing.T) {
 			t.Errorf("told %s after the break-in", heard)
 		}
 		w.contained(t, thief)
-		rotate := told.Steps[slices.IndexFunc(told.Steps, func(s control.Step) bool { return s.Step == "rotate" })]
+		rotate := told.Steps[slices.IndexFunc(told.Steps, func(s incident.Step) bool { return s.Step == "rotate" })]
 		if want := "its phones that need the new secret were last seen at " + home; rotate.Target != "1002" || rotate.State != "done" || !strings.Contains(rotate.Detail, want) || strings.Contains(rotate.Detail, guesserAddress) {
 			t.Errorf("the message says of the rotation: %+v", rotate)
 		}

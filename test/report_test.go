@@ -8,7 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -35,12 +36,12 @@ func (w *warden) told(t *testing.T, threshold, source string) {
 	annex := say("--annex")
 	observations := 0
 	for line := range strings.Lines(annex) {
-		var o control.Observation
-		if err := json.Unmarshal([]byte(line), &o); err != nil || o.Signal == "" {
+		var o incident.Evidence
+		if err := json.Unmarshal([]byte(line), &o); err != nil || o.Signal == score.NoSignal {
 			continue // a call
 		}
 		observations++
-		text := strings.Join(o.Raw, "\n")
+		text := strings.Join(o.Raw.Lines(), "\n")
 		if !strings.HasPrefix(text, "Event: ") || !strings.Contains(text, "/"+source+"/") || !strings.Contains(text, "SessionID: ") {
 			t.Errorf("%s rests on %q", o.Signal, text)
 		}

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -86,7 +86,7 @@ func TestSlowTheft(t *testing.T) {
 			t.Fatalf("replay: %v: %s", err, out)
 		}
 		var told struct {
-			Incidents []control.Incident `json:"incidents"`
+			Incidents []incident.Incident `json:"incidents"`
 		}
 		if err := json.Unmarshal([]byte(out), &told); err != nil {
 			t.Fatalf("%v: %s", err, out)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -248,7 +249,7 @@ func kernelHolds(t *testing.T, listing []byte, want netip.Prefix) bool {
 	return false
 }
 
-func (w *warden) incidents() []control.Incident {
+func (w *warden) incidents() []incident.Incident {
 	w.t.Helper()
 	list, err := w.client().Incidents(w.t.Context(), 1000)
 	if err != nil {

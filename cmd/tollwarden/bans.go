@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func newBans() *cobra.Command {
@@ -36,16 +36,16 @@ func newBans() *cobra.Command {
 	return cmd
 }
 
-func printBans(w io.Writer, bans []control.Ban) {
+func printBans(w io.Writer, bans []incident.Ban) {
 	t := newTable(w, "SOURCE", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
 	for _, b := range bans {
-		t.row(responder.PrefixString(b.Prefix), clock(b.Since), until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
+		t.row(incident.PrefixText(b.Prefix), clock(b.Since), until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
 	}
 	t.flush()
 }
 
 // packets are those that a ban has dropped, as far as they are counted.
-func packets(b control.Ban) string {
+func packets(b incident.Ban) string {
 	if b.Packets == nil {
 		return "-"
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/peer"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // checkWithin bounds the questions to Asterisk.
@@ -117,7 +117,7 @@ func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
 		names = append(names, fmt.Sprintf("%s (%d)", name, points))
 	}
 	slices.Sort(names)
-	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, report.Count(t.Score, "point"), t.Per,
+	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, incident.Count(t.Score, "point"), t.Per,
 		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
 }
 

@@ -88,7 +88,7 @@ func completeIncidents(socket *string) cobra.CompletionFunc {
 	return completer(socket, func(ctx context.Context, c *control.Client) (list []cobra.Completion, err error) {
 		incidents, err := c.Incidents(ctx, 20)
 		for _, i := range incidents {
-			list = append(list, cobra.CompletionWithDesc(fmtID(i.ID), plain(i.Threshold+", "+i.Key.Value)))
+			list = append(list, cobra.CompletionWithDesc(fmtID(i.ID), plain(i.Threshold+", "+i.Key.Value())))
 		}
 		return list, err
 	})

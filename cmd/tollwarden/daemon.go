@@ -22,6 +22,7 @@ import (
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/web"
 )
@@ -53,7 +54,7 @@ type daemon struct {
 	server    *control.Server
 	allow     *allowance
 	bans      feed[control.BanChange]
-	incidents feed[control.Incident]
+	incidents feed[incident.Incident]
 	second    *logfile.Follower // of Asterisk's log; nil without one
 	events    *ami.Dialer       // the event session
 	commands  *ami.Dialer       // the command session
@@ -170,7 +171,7 @@ func (d *daemon) witness(also func(responder.Incident)) func(responder.Incident)
 			also(i)
 		}
 		if d.incidents.watched() {
-			shown := showIncident(&i)
+			shown := i.Shared()
 			shown.Evidence = nil
 			d.incidents.publish(shown)
 		}
@@ -180,7 +181,7 @@ func (d *daemon) witness(also func(responder.Incident)) func(responder.Incident)
 // tellBan tells those who watch of a change of a ban.
 func (d *daemon) tellBan(b responder.Ban, change responder.BanChange) {
 	if d.bans.watched() {
-		d.bans.publish(control.BanChange{At: time.Now(), Change: string(change), Ban: showBan(b)})
+		d.bans.publish(control.BanChange{At: time.Now(), Change: incident.BanChange(change), Ban: b.Shared()})
 	}
 }
 

@@ -192,16 +192,16 @@ func (s *stage) verdict(ctx context.Context) error {
 		return errors.New("demo: the office was harmed")
 	}
 	s.say("   1001 at %s is still registered and in its call.", demoOffice)
-	incident, ok := s.wait(ctx, "break-in")
+	found, ok := s.wait(ctx, "break-in")
 	if !ok {
 		return errors.New("demo: the incident was not recorded")
 	}
 	fmt.Fprintln(s.out)
-	row, err := s.daemon.ledger.Incident(ctx, incident.ID)
+	recorded, err := s.daemon.ledger.Incident(ctx, found.ID)
 	if err != nil {
 		return err
 	}
-	return report.Of(showRow(&row), time.Local).Text(s.out)
+	return report.Of(recorded, time.Local).Text(s.out)
 }
 
 func (s *stage) contained(thief netip.Addr) bool {

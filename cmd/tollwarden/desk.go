@@ -9,8 +9,8 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
-	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // desk answers the commands for the daemon.
@@ -85,9 +85,9 @@ func (k desk) Reload(uint32) (control.Changed, error) {
 const maxHits = 100_000
 
 // Bans are the bans in force, newest first, and what each has dropped.
-func (k desk) Bans() []control.Ban {
+func (k desk) Bans() []incident.Ban {
 	bans := k.d.responder.Bans(time.Now())
-	shown := showBans(bans)
+	shown := responder.SharedBans(bans)
 	hits, err := k.d.table.Hits(plainBans(bans[:min(len(bans), maxHits)]))
 	if err != nil {
 		return shown // the checks say what is wrong with the table
@@ -101,26 +101,38 @@ func (k desk) Bans() []control.Ban {
 }
 
 // Incidents are the newest incidents.
-func (k desk) Incidents(limit int) ([]control.Incident, error) {
+func (k desk) Incidents(limit int) ([]incident.Incident, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askLedger)
 	defer cancel()
-	rows, err := k.d.ledger.Incidents(ctx, limit)
-	list := make([]control.Incident, len(rows))
-	for i := range rows {
-		list[i] = showRow(&rows[i])
+	list, err := k.d.ledger.Incidents(ctx, limit)
+	if list == nil {
+		list = []incident.Incident{}
 	}
-	return list, err
+	return list, incomplete(err)
 }
 
 // Incident is one incident with its evidence.
-func (k desk) Incident(id int64) (control.Incident, error) {
+func (k desk) Incident(id int64) (incident.Incident, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), askLedger)
 	defer cancel()
-	row, err := k.d.ledger.Incident(ctx, id)
-	if errors.Is(err, ledger.ErrNoIncident) {
-		return control.Incident{}, control.Refusal(fmt.Sprintf("there is no incident %d: `tollwarden incidents` lists them", id))
+	i, err := k.d.ledger.Incident(ctx, id)
+	switch {
+	case errors.Is(err, ledger.ErrNoIncident):
+		return i, control.Refusal(fmt.Sprintf("there is no incident %d: `tollwarden incidents` lists them", id))
+	case i.ID == 0:
+		return i, err
+	default:
+		return i, incomplete(err)
 	}
-	return showRow(&row), err
+}
+
+// incomplete makes an error of the ledger that came with an answer one that the
+// commands show beside it.
+func incomplete(err error) error {
+	if errors.Is(err, ledger.ErrBehind) {
+		return control.Incomplete(err.Error())
+	}
+	return err
 }
 
 // Ban drops a prefix at an operator's word.
@@ -141,8 +153,9 @@ func (k desk) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 	if err != nil {
 		return control.Changed{}, refusal(err)
 	}
-	shown := showBans([]responder.Ban{ban})
-	return k.kept(control.Changed{Bans: shown, Message: fmt.Sprintf("banned %s, %s", responder.PrefixString(ban.Prefix), untilWords(shown[0].Until))})
+	return k.kept(control.Changed{
+		Bans: []incident.Ban{ban.Shared()}, Message: fmt.Sprintf("banned %s, %s", incident.PrefixText(ban.Prefix), untilWords(ban.Until)),
+	})
 }
 
 // harm is what a ban would do to the person who asks for it, or to us.
@@ -171,9 +184,9 @@ func (k desk) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
 	}
 	bans, forgiven, err := unban()
 	if err != nil {
-		return control.Changed{Bans: showBans(bans)}, refusal(err)
+		return control.Changed{Bans: responder.SharedBans(bans)}, refusal(err)
 	}
-	message := "released " + report.Count(len(bans), "ban")
+	message := "released " + incident.Count(len(bans), "ban")
 	switch {
 	case len(bans) == 1:
 		message = "released " + responder.PrefixString(bans[0].Prefix)
@@ -184,9 +197,9 @@ func (k desk) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
 		message += "; " + held
 	}
 	if o.Forgive {
-		message += "; forgotten are the score and " + report.Count(forgiven, "offence")
+		message += "; forgotten are the score and " + incident.Count(forgiven, "offence")
 	}
-	return k.kept(control.Changed{Bans: showBans(bans), Message: message})
+	return k.kept(control.Changed{Bans: responder.SharedBans(bans), Message: message})
 }
 
 // kept waits until the change is in the ledger. The change itself holds

@@ -9,7 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -29,8 +29,8 @@ func (k desk) Standings(kind string, limit int) ([]control.Standing, error) {
 
 func showStanding(s *responder.Standing) control.Standing {
 	shown := control.Standing{
-		Key: control.Key{Kind: s.Key.Per.String(), Value: s.Key.String()}, Share: s.Share(), Scores: []control.Score{},
-		Last: someTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Held: s.Held, Rotated: someTime(s.Rotated),
+		Key: s.Key, Share: s.Share(), Scores: []control.Score{},
+		Last: incident.SomeTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Held: s.Held, Rotated: incident.SomeTime(s.Rotated),
 	}
 	for _, p := range s.Scores {
 		shown.Scores = append(shown.Scores, control.Score{
@@ -38,7 +38,7 @@ func showStanding(s *responder.Standing) control.Standing {
 		})
 	}
 	if s.Ban != nil {
-		ban := showBan(*s.Ban)
+		ban := s.Ban.Shared()
 		shown.Ban = &ban
 	}
 	return shown
@@ -74,7 +74,7 @@ func (k desk) Hangup(ctx context.Context, uid uint32, o control.AccountOrder) (c
 	}
 	done := control.AccountDone{Account: o.Account, Channels: channels, Message: o.Account + " has no call"}
 	if len(channels) > 0 {
-		done.Message = fmt.Sprintf("ended %s of %s: %s", report.Count(len(channels), "channel"), o.Account, strings.Join(channels, ", "))
+		done.Message = fmt.Sprintf("ended %s of %s: %s", incident.Count(len(channels), "channel"), o.Account, strings.Join(channels, ", "))
 	}
 	return done, nil
 }
@@ -83,4 +83,4 @@ func (k desk) Hangup(ctx context.Context, uid uint32, o control.AccountOrder) (c
 func (k desk) WatchBans() (<-chan control.BanChange, func()) { return k.d.bans.watch() }
 
 // WatchIncidents tells of every change of an incident from now on.
-func (k desk) WatchIncidents() (<-chan control.Incident, func()) { return k.d.incidents.watch() }
+func (k desk) WatchIncidents() (<-chan incident.Incident, func()) { return k.d.incidents.watch() }

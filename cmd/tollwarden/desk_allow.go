@@ -49,7 +49,7 @@ func (k desk) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 		message += fmt.Sprintf(", released %d of its bans", len(released))
 	}
 	return k.kept(control.Changed{
-		Bans: showBans(released), Message: message,
+		Bans: responder.SharedBans(released), Message: message,
 		Allowed: []control.Allowed{{Prefix: o.Prefix, Origin: control.FromFile, Reason: o.Comment}},
 	})
 }

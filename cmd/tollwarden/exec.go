@@ -77,7 +77,7 @@ func (r *runner) once(ctx context.Context, i *responder.Incident) (responder.Sta
 	if len(e.Command) == 0 {
 		return responder.Failed, "exec.command is set no more"
 	}
-	input, err := json.Marshal(onRecord(r.ledger, i))
+	input, err := json.Marshal(onRecord(r.ledger, i.Shared()))
 	if err != nil {
 		return responder.Failed, err.Error()
 	}

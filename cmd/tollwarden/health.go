@@ -11,7 +11,7 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/tollwarden/tollwarden/responder/control"
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 const (
@@ -93,7 +93,7 @@ func (d *daemon) checkKernel(now time.Time) control.Check {
 		c.OK, c.Detail = true, "the table is as it should be, and a banned address was dropped "+ago(now, state.checked)
 	}
 	if state.repairs > 0 {
-		c.Detail += fmt.Sprintf("; restored %s, last %s: %s", report.Count(int(state.repairs), "time"), ago(now, state.at), state.found)
+		c.Detail += fmt.Sprintf("; restored %s, last %s: %s", incident.Count(int(state.repairs), "time"), ago(now, state.at), state.found)
 	}
 	if len(state.ahead) > 0 {
 		c.Detail += "; others see packets before us: " + strings.Join(state.ahead, ", ")

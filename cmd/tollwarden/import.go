@@ -16,8 +16,8 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
-	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 func newImport() *cobra.Command {
@@ -237,11 +237,11 @@ func (im *importing) store(ctx context.Context, file string) error {
 			im.skip(responder.PrefixString(b.Prefix), "on the allow list, or holds an address that is")
 			continue
 		}
-		row := ledger.Ban{Prefix: b.Prefix, Since: b.Since, Reason: "taken over from fail2ban, jail " + b.Jail, Origin: "operator"}
+		ban := incident.Ban{Prefix: b.Prefix, Since: b.Since, Reason: "taken over from fail2ban, jail " + b.Jail, Origin: incident.OriginOperator}
 		if b.Until != nil {
-			row.Until = *b.Until
+			ban.Until = *b.Until
 		}
-		l.PutBan(row)
+		l.PutBan(ban)
 		im.done.Bans = append(im.done.Bans, b)
 	}
 	if err := l.Flush(ctx); err != nil {
@@ -254,7 +254,11 @@ func (im *importing) store(ctx context.Context, file string) error {
 func (d *imported) print(w io.Writer, dry bool) {
 	t := newTable(w, "SOURCE", "JAIL", "SINCE", "UNTIL")
 	for _, b := range d.Bans {
-		t.row(responder.PrefixString(b.Prefix), b.Jail, clock(b.Since), until(b.Until))
+		var end time.Time
+		if b.Until != nil {
+			end = *b.Until
+		}
+		t.row(incident.PrefixText(b.Prefix), b.Jail, clock(b.Since), until(end))
 	}
 	t.flush()
 	if len(d.Allowed) > 0 {
@@ -270,5 +274,5 @@ func (d *imported) print(w io.Writer, dry bool) {
 	case d.Offline:
 		words = "written for the next start of the daemon"
 	}
-	fmt.Fprintf(w, "%s and %s %s, %d skipped.\n", report.Count(len(d.Bans), "ban"), report.Count(len(d.Allowed), "allowed range"), words, len(d.Skipped))
+	fmt.Fprintf(w, "%s and %s %s, %d skipped.\n", incident.Count(len(d.Bans), "ban"), incident.Count(len(d.Allowed), "allowed range"), words, len(d.Skipped))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
@@ -22,7 +24,7 @@ func newIncidents() *cobra.Command {
 			return watchIncidents(cmd.Context(), cmd.OutOrStdout(), *socket, *asJSON)
 		}
 		list, err := control.Dial(*socket).Incidents(cmd.Context(), *limit)
-		if err != nil {
+		if err := showIncomplete(cmd, err); err != nil {
 			return err
 		}
 		if *asJSON {
@@ -30,7 +32,7 @@ func newIncidents() *cobra.Command {
 		}
 		t := newTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "STEPS")
 		for _, i := range list {
-			t.row(fmtID(i.ID), clock(i.At), i.Key.Kind+" "+i.Key.Value, i.Threshold, stepSummary(i.Steps))
+			t.row(fmtID(i.ID), clock(i.At), i.Key.Kind()+" "+i.Key.Value(), i.Threshold, stepSummary(i.Steps))
 		}
 		t.flush()
 		return nil
@@ -38,12 +40,23 @@ func newIncidents() *cobra.Command {
 	return cmd
 }
 
+// showIncomplete prints what an answer lacks, in one line beside it; any other
+// error is given back.
+func showIncomplete(cmd *cobra.Command, err error) error {
+	var incomplete control.Incomplete
+	if !errors.As(err, &incomplete) {
+		return err
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), plain("tollwarden: the answer is incomplete: "+incomplete.Error()))
+	return nil
+}
+
 func fmtID(id int64) string { return strconv.FormatInt(id, 10) }
 
-func stepSummary(steps []control.Step) string {
+func stepSummary(steps []incident.Step) string {
 	words := make([]string, len(steps))
 	for i, s := range steps {
-		words[i] = s.Step + " " + s.State
+		words[i] = string(s.Step) + " " + string(s.State)
 	}
 	return strings.Join(words, ", ")
 }
@@ -66,7 +79,7 @@ func newIncident() *cobra.Command {
 			return usage(fmt.Errorf("incident %q: want the number that `tollwarden incidents` shows", args[0]))
 		}
 		i, err := control.Dial(*socket).Incident(cmd.Context(), id)
-		if err != nil {
+		if err := showIncomplete(cmd, err); err != nil {
 			return err
 		}
 		out, told := cmd.OutOrStdout(), report.Of(i, time.Local)

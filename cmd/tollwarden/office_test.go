@@ -247,10 +247,10 @@ func (s *site) ordered() (steps map[string]int, stories []string) {
 	for _, row := range rows {
 		for _, step := range row.Steps {
 			if step.State != "skipped" {
-				steps[step.Step]++
+				steps[string(step.Step)]++
 			}
 		}
-		stories = append(stories, fmt.Sprintf("%s %s %s: %s", row.At.Format("02 15:04:05"), row.Threshold, row.KeyValue, row.Reason))
+		stories = append(stories, fmt.Sprintf("%s %s %s: %s", row.At.Format("02 15:04:05"), row.Threshold, row.Key.Value(), row.Reason))
 	}
 	slices.Reverse(stories)
 	return steps, stories

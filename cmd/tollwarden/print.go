@@ -80,9 +80,18 @@ func plainLines(s string) string {
 
 func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
-func until(t *time.Time) string {
-	if t == nil {
+// until is the end of a ban in a table; the zero time is none.
+func until(t time.Time) string {
+	if t.IsZero() {
 		return "released by hand"
 	}
-	return clock(*t)
+	return clock(t)
+}
+
+// untilWords is the end of a ban in a sentence; the zero time is none.
+func untilWords(t time.Time) string {
+	if t.IsZero() {
+		return "until it is released"
+	}
+	return "until " + clock(t)
 }

@@ -91,7 +91,7 @@ func (n *notifier) set(t *telling) {
 
 // Tell tells of an incident.
 func (n *notifier) Tell(i *responder.Incident, report func(responder.State, string)) {
-	m := n.words.Load().Of(n.host, onRecord(n.ledger, i), time.Local)
+	m := n.words.Load().Of(n.host, onRecord(n.ledger, i.Shared()), time.Local)
 	n.post.Tell(m, func(o notify.Outcome) {
 		switch {
 		case !o.Over:

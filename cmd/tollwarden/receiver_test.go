@@ -16,11 +16,13 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/notify"
 	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 func newLedger(t *testing.T) *ledger.Ledger {
@@ -45,11 +47,14 @@ func (b inbox) Deliver(_ context.Context, m *notify.Message) error { b.got <- m;
 func tollFraud(l *ledger.Ledger) *responder.Incident {
 	at := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC)
 	thief := netip.MustParseAddr("192.0.2.66")
-	id := l.PutIncident(ledger.Incident{
-		At: at, KeyKind: "account", KeyValue: "1002", Account: "1002", Source: thief, Threshold: "toll-fraud", Mode: "enforce",
-		Evidence: []ledger.Evidence{{At: at, Signal: "ForbiddenDestination", Source: thief, Transport: "UDP", Proof: "proven", Account: "1002", Raw: "Event: Newchannel\r\n"}},
+	id := l.PutIncident(&incident.Incident{
+		At: at, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Source: thief, Threshold: "toll-fraud", Mode: incident.Enforce,
+		Evidence: []incident.Evidence{{
+			Record: score.Record{At: at, Signal: score.ForbiddenDestination, Source: thief, Transport: event.UDP, Proof: score.Proven, Account: "1002"},
+			Raw:    "Event: Newchannel\r\n",
+		}},
 	})
-	l.PutCall(id, ledger.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00882612345678", Began: at, Answered: at, Ended: at.Add(time.Minute)})
+	l.PutCall(id, incident.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00882612345678", Began: at, Answered: at, Ended: at.Add(time.Minute)})
 	return &responder.Incident{ID: id, At: at, Account: "1002", Source: thief, Threshold: "toll-fraud"}
 }
 
@@ -71,17 +76,17 @@ func TestToldOfTheCalls(t *testing.T) {
 	i := tollFraud(l)
 	n.Tell(i, func(responder.State, string) {})
 	m := <-to.got
-	row, err := l.Incident(t.Context(), i.ID)
+	recorded, err := l.Incident(t.Context(), i.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha256.Sum256(report.Of(showRow(&row), time.UTC).Annex.Data)
+	sum := sha256.Sum256(report.Of(recorded, time.UTC).Annex.Data)
 	for _, want := range []string{"Call to 00882612345678", "At most 1 min 0 s of calls", "Tell your carrier of the calls", "SHA-256 " + hex.EncodeToString(sum[:]), "Event: Newchannel"} {
 		if !strings.Contains(m.Text, want) {
 			t.Errorf("the mail lacks %q:\n%s", want, m.Text)
 		}
 	}
-	if len(m.JSON.(control.Incident).Calls) != 1 || len(m.Brief.(control.Incident).Calls) != 0 {
+	if len(m.JSON.(incident.Incident).Calls) != 1 || len(m.Brief.(incident.Incident).Calls) != 0 {
 		t.Errorf("JSON %+v, brief %+v", m.JSON, m.Brief)
 	}
 
@@ -107,11 +112,11 @@ func TestExecGetsTheCalls(t *testing.T) {
 	ran.Wait()
 	cancel()
 	<-done
-	row, err := l.Incident(t.Context(), i.ID)
+	recorded, err := l.Incident(t.Context(), i.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, _ := json.Marshal(showRow(&row))
+	want, _ := json.Marshal(recorded)
 	if got, err := os.ReadFile(out); err != nil || !bytes.Equal(bytes.TrimSpace(got), want) || !bytes.Contains(got, []byte(`"calls":[{`)) {
 		t.Errorf("it got %s, %v, want %s", got, err, want)
 	}

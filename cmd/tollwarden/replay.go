@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -17,8 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/replay"
 	"github.com/tollwarden/tollwarden/responder/report"
 )
@@ -122,13 +123,13 @@ func (o *observed) MarshalJSON() ([]byte, error) {
 
 // replayed is the JSON of a replay.
 type replayed struct {
-	From      time.Time          `json:"from"`
-	To        time.Time          `json:"to"`
-	Files     []replayedFile     `json:"files"`
-	Bans      []replayedBan      `json:"bans"`
-	Incidents []control.Incident `json:"incidents"`
-	Accounts  []replayedAccount  `json:"accounts"`
-	Counters  map[string]uint64  `json:"counters"`
+	From      time.Time           `json:"from"`
+	To        time.Time           `json:"to"`
+	Files     []replayedFile      `json:"files"`
+	Bans      []replayedBan       `json:"bans"`
+	Incidents []incident.Incident `json:"incidents"`
+	Accounts  []replayedAccount   `json:"accounts"`
+	Counters  map[string]uint64   `json:"counters"`
 }
 
 type replayedFile struct {
@@ -147,10 +148,21 @@ type replayedDamage struct {
 }
 
 type replayedBan struct {
-	control.Ban
+	incident.Ban
 	Times   int    `json:"times"`
 	Stopped uint64 `json:"stopped"`
 	Logins  uint64 `json:"logins"`
+}
+
+// MarshalJSON writes the keys of the ban, which has a MarshalJSON of its own, and
+// then the others.
+func (b replayedBan) MarshalJSON() ([]byte, error) {
+	ban, err := json.Marshal(b.Ban)
+	if err != nil {
+		return nil, err
+	}
+	rest := fmt.Appendf(nil, `,"times":%d,"stopped":%d,"logins":%d}`, b.Times, b.Stopped, b.Logins)
+	return append(bytes.TrimSuffix(ban, []byte("}")), rest...), nil
 }
 
 type replayedAccount struct {
@@ -162,7 +174,7 @@ type replayedAccount struct {
 
 func replayJSON(r *replay.Result) replayed {
 	shown := replayed{
-		From: r.From, To: r.To, Files: []replayedFile{}, Bans: []replayedBan{}, Incidents: []control.Incident{}, Accounts: []replayedAccount{},
+		From: r.From, To: r.To, Files: []replayedFile{}, Bans: []replayedBan{}, Incidents: []incident.Incident{}, Accounts: []replayedAccount{},
 		Counters: map[string]uint64{
 			"events": r.Counters.Events, "observations": r.Counters.Observations, "verdicts": r.Counters.Verdicts,
 			"incidents": r.Counters.Incidents, "incidents_not_shown": r.Dropped,
@@ -174,11 +186,9 @@ func replayJSON(r *replay.Result) replayed {
 	}
 	for i := range r.Bans {
 		b := &r.Bans[i]
-		shown.Bans = append(shown.Bans, replayedBan{showBans([]responder.Ban{b.Ban})[0], b.Times, b.Stopped, b.Logins})
+		shown.Bans = append(shown.Bans, replayedBan{b.Ban, b.Times, b.Stopped, b.Logins})
 	}
-	for i := range r.Incidents {
-		shown.Incidents = append(shown.Incidents, showIncident(&r.Incidents[i]))
-	}
+	shown.Incidents = append(shown.Incidents, r.Incidents...)
 	for _, a := range r.Accounts {
 		shown.Accounts = append(shown.Accounts, replayedAccount{a.Name, a.Failures, a.Logins, a.Incidents})
 	}
@@ -215,9 +225,9 @@ func retell(r *replay.Result) retelling {
 		return retelling{Summary: "Nothing in these files has a time and a meaning.", Tables: []retoldTable{filesTable(r)}}
 	}
 	told := retelling{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s banned.",
-		clock(r.From), clock(r.To), report.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), report.Count(int(r.Counters.Incidents), "incident"), report.Count(len(r.Bans), "source"))}
+		clock(r.From), clock(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "source"))}
 	if r.Counters.Blinded > 0 {
-		told.Summary += " " + report.Count(int(r.Counters.Blinded), "time") + " somebody hid from the manager interface: set asterisk.log."
+		told.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " somebody hid from the manager interface: set asterisk.log."
 	}
 	for _, t := range []retoldTable{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
 		if len(t.Rows) > 0 {
@@ -246,18 +256,18 @@ func timeline(r *replay.Result) retoldTable {
 		t.Rows = append(t.Rows, []string{clock(in.At), in.Threshold, in.Key.String(), in.Reason, would(in)})
 	}
 	if r.Dropped > 0 {
-		t.More = "and " + report.Count(int(r.Dropped), "incident") + " more"
+		t.More = "and " + incident.Count(int(r.Dropped), "incident") + " more"
 	}
 	return t
 }
 
 // would says what an incident's steps would have done.
-func would(i *responder.Incident) string {
+func would(i *incident.Incident) string {
 	words := make([]string, len(i.Steps))
 	for n, s := range i.Steps {
 		done, ok := strings.CutPrefix(s.Detail, "mode is observe: would ")
 		if !ok {
-			done = fmt.Sprintf("not %s (%s)", s.Kind, s.Detail)
+			done = fmt.Sprintf("not %s (%s)", s.Step, s.Detail)
 		}
 		words[n] = done
 	}
@@ -271,9 +281,8 @@ func bansTable(r *replay.Result) retoldTable {
 	}
 	for i := range r.Bans {
 		b := &r.Bans[i]
-		shown := showBans([]responder.Ban{b.Ban})[0]
 		t.Rows = append(t.Rows, []string{
-			responder.PrefixString(b.Prefix), fmt.Sprint(b.Times), clock(b.Since), until(shown.Until), shown.Scope, fmt.Sprint(b.Stopped), fmt.Sprint(b.Logins), b.Reason,
+			incident.PrefixText(b.Prefix), fmt.Sprint(b.Times), clock(b.Since), until(b.Until), string(cmp.Or(b.Scope, incident.ScopeAll)), fmt.Sprint(b.Stopped), fmt.Sprint(b.Logins), b.Reason,
 		})
 	}
 	return t

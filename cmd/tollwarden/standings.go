@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/responder/control"
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func newSources() *cobra.Command {
@@ -54,7 +54,7 @@ func printStandings(w io.Writer, kind string, list []control.Standing) {
 		if s.Last != nil {
 			last = clock(*s.Last)
 		}
-		t.row(s.Key.Value, strconv.Itoa(int(100*s.Share))+"%", nearest.Threshold,
+		t.row(s.Key.Value(), strconv.Itoa(int(100*s.Share))+"%", nearest.Threshold,
 			fmt.Sprintf("%d of %d within %s", nearest.Points, nearest.Score, nearest.Within), last, standingState(&s))
 	}
 	t.flush()
@@ -85,7 +85,7 @@ func standingState(s *control.Standing) string {
 		words = append(words, s.Held)
 	}
 	if s.Channels > 0 {
-		words = append(words, report.Count(s.Channels, "call")+" up")
+		words = append(words, incident.Count(s.Channels, "call")+" up")
 	}
 	if s.Rotated != nil {
 		words = append(words, "secret changed "+clock(*s.Rotated))

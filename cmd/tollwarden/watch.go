@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
@@ -26,7 +26,7 @@ func watchBans(cmd *cobra.Command, socket string, asJSON bool) error {
 	printBans(out, bans)
 	ink := inkFor(out)
 	return client.WatchBans(cmd.Context(), func(c control.BanChange) error {
-		_, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", clock(c.At), ink.state(c.Change), responder.PrefixString(c.Ban.Prefix), untilWords(c.Ban.Until), plain(c.Ban.Reason))
+		_, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", clock(c.At), ink.state(string(c.Change)), incident.PrefixText(c.Ban.Prefix), untilWords(c.Ban.Until), plain(c.Ban.Reason))
 		return err
 	})
 }
@@ -35,28 +35,33 @@ func watchBans(cmd *cobra.Command, socket string, asJSON bool) error {
 func watchIncidents(ctx context.Context, out io.Writer, socket string, asJSON bool) error {
 	client := control.Dial(socket)
 	if asJSON {
-		return client.WatchIncidents(ctx, jsonLines[control.Incident](out))
+		return client.WatchIncidents(ctx, jsonLines[incident.Incident](out))
 	}
-	told := map[int64][]control.Step{}
+	told := map[int64][]incident.Step{}
 	ink := inkFor(out)
-	return client.WatchIncidents(ctx, func(i control.Incident) error {
+	return client.WatchIncidents(ctx, func(i incident.Incident) error {
 		before, known := told[i.ID]
 		if !known {
-			fmt.Fprintf(out, "%s  incident %d  %s %s  %s: %s\n", clock(i.At), i.ID, i.Key.Kind, plain(i.Key.Value), plain(i.Threshold), plain(i.Reason))
+			fmt.Fprintf(out, "%s  incident %d  %s %s  %s: %s\n", clock(i.At), i.ID, i.Key.Kind(), plain(i.Key.Value()), plain(i.Threshold), plain(i.Reason))
 		}
 		open := false
 		for n, s := range i.Steps {
-			open = open || s.State == "intended"
-			if n < len(before) && before[n] == s {
+			open = open || s.State == incident.Intended
+			if n < len(before) && sameStep(before[n], s) {
 				continue
 			}
-			fmt.Fprintf(out, "%19s  incident %d  %s %s  %s  %s %s\n", "", i.ID, s.Step, plain(s.Target), ink.state(s.State), s.Took, plain(s.Detail))
+			fmt.Fprintf(out, "%19s  incident %d  %s %s  %s  %s %s\n", "", i.ID, s.Step, plain(s.Target), ink.state(string(s.State)), s.Took, plain(s.Detail))
 		}
 		if told[i.ID] = i.Steps; !open {
 			told[i.ID] = nil // nothing more is to come of it
 		}
 		return nil
 	})
+}
+
+// sameStep says whether two states of a step show the same.
+func sameStep(a, b incident.Step) bool {
+	return a.Step == b.Step && a.Target == b.Target && a.State == b.State && a.Detail == b.Detail && a.Took == b.Took
 }
 
 // jsonLines prints each value as one line.

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // ErrNotRunning means that no daemon answers on the socket.
@@ -49,17 +51,19 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 }
 
 // Bans asks for the bans in force, newest first.
-func (c *Client) Bans(ctx context.Context) (b []Ban, err error) {
+func (c *Client) Bans(ctx context.Context) (b []incident.Ban, err error) {
 	return b, c.do(ctx, http.MethodGet, "/bans", nil, &b)
 }
 
-// Incidents asks for the newest incidents.
-func (c *Client) Incidents(ctx context.Context, limit int) (i []Incident, err error) {
+// Incidents asks for the newest incidents. They may come with an error that is
+// Incomplete.
+func (c *Client) Incidents(ctx context.Context, limit int) (i []incident.Incident, err error) {
 	return i, c.do(ctx, http.MethodGet, "/incidents?limit="+strconv.Itoa(limit), nil, &i)
 }
 
-// Incident asks for one incident with its evidence.
-func (c *Client) Incident(ctx context.Context, id int64) (i Incident, err error) {
+// Incident asks for one incident with its evidence. It may come with an error
+// that is Incomplete.
+func (c *Client) Incident(ctx context.Context, id int64) (i incident.Incident, err error) {
 	return i, c.do(ctx, http.MethodGet, "/incidents/"+strconv.FormatInt(id, 10), nil, &i)
 }
 
@@ -112,7 +116,7 @@ func (c *Client) WatchBans(ctx context.Context, see func(BanChange) error) error
 
 // WatchIncidents calls see for every new incident and every change of its steps
 // from now on.
-func (c *Client) WatchIncidents(ctx context.Context, see func(Incident) error) error {
+func (c *Client) WatchIncidents(ctx context.Context, see func(incident.Incident) error) error {
 	return watch(ctx, c, "/watch/incidents", see)
 }
 
@@ -159,6 +163,9 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	defer resp.Body.Close()
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	if why := resp.Header.Get(incompleteHeader); why != "" {
+		return Incomplete(why)
 	}
 	return nil
 }

@@ -16,11 +16,13 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // book is a daemon that only keeps what it is told.
 type book struct {
-	bans  []control.Ban
+	bans  []incident.Ban
 	uid   uint32
 	ended atomic.Int32 // watches
 }
@@ -28,16 +30,19 @@ type book struct {
 func (b *book) Status() control.Status {
 	return control.Status{Health: control.Healthy, Checks: []control.Check{{Name: "asterisk", OK: true}}}
 }
-func (b *book) Bans() []control.Ban { return b.bans }
-func (b *book) Incidents(limit int) ([]control.Incident, error) {
-	return make([]control.Incident, limit), nil
+func (b *book) Bans() []incident.Ban { return b.bans }
+func (b *book) Incidents(limit int) ([]incident.Incident, error) {
+	return make([]incident.Incident, limit), nil
 }
 
-func (b *book) Incident(id int64) (control.Incident, error) {
-	if id != 7 {
-		return control.Incident{}, control.Refusal("no such incident")
+func (b *book) Incident(id int64) (incident.Incident, error) {
+	if id == 6 {
+		return incident.Incident{ID: id, Reason: "guessing"}, control.Incomplete("3 rows are\nmissing: the disk is full")
 	}
-	return control.Incident{ID: id, Reason: "guessing"}, nil
+	if id != 7 {
+		return incident.Incident{}, control.Refusal("no such incident")
+	}
+	return incident.Incident{ID: id, Reason: "guessing"}, nil
 }
 
 func (b *book) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
@@ -45,9 +50,9 @@ func (b *book) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 		return control.Changed{}, control.Refusal("127.0.0.1 is on the allow list")
 	}
 	b.uid = uid
-	ban := control.Ban{Prefix: o.Prefix, Reason: o.Reason}
+	ban := incident.Ban{Prefix: o.Prefix, Reason: o.Reason}
 	b.bans = append(b.bans, ban)
-	return control.Changed{Bans: []control.Ban{ban}, Message: "banned"}, nil
+	return control.Changed{Bans: []incident.Ban{ban}, Message: "banned"}, nil
 }
 
 func (b *book) Unban(uint32, control.UnbanOrder) (control.Changed, error) {
@@ -63,7 +68,7 @@ func (b *book) AllowList() []control.Allowed {
 }
 
 func (b *book) Standings(kind string, limit int) ([]control.Standing, error) {
-	return []control.Standing{{Key: control.Key{Kind: kind}, Share: float64(limit)}}, nil
+	return []control.Standing{{Key: score.Key{Per: score.PerAccount, Account: kind}, Share: float64(limit)}}, nil
 }
 
 func (b *book) Accounts() []string { return []string{"1001", "1002"} }
@@ -94,9 +99,9 @@ func (b *book) WatchBans() (<-chan control.BanChange, func()) {
 	return c, func() { b.ended.Add(1) }
 }
 
-func (b *book) WatchIncidents() (<-chan control.Incident, func()) {
-	c := make(chan control.Incident, 1)
-	c <- control.Incident{ID: 7}
+func (b *book) WatchIncidents() (<-chan incident.Incident, func()) {
+	c := make(chan incident.Incident, 1)
+	c <- incident.Incident{ID: 7}
 	close(c) // this watcher fell behind
 	return c, func() { b.ended.Add(1) }
 }
@@ -148,8 +153,8 @@ func TestCommandsReachTheDaemon(t *testing.T) {
 		t.Errorf("reload = %+v, %v", ch, err)
 	}
 	bans, err := c.Bans(ctx)
-	want := []control.Ban{{Prefix: prefix, Reason: "by hand"}}
-	if err != nil || !cmp.Equal(want, bans, cmpopts.EquateComparable(prefix, time.Time{})) {
+	want := []incident.Ban{{Prefix: prefix, Reason: "by hand", Scope: incident.ScopeAll}}
+	if err != nil || !cmp.Equal(want, bans, cmpopts.EquateComparable(incident.Ban{})) {
 		t.Errorf("bans = %+v, %v", bans, err)
 	}
 	if list, err := c.Incidents(ctx, 3); err != nil || len(list) != 3 {
@@ -157,6 +162,10 @@ func TestCommandsReachTheDaemon(t *testing.T) {
 	}
 	if i, err := c.Incident(ctx, 7); err != nil || i.Reason != "guessing" {
 		t.Errorf("incident = %+v, %v", i, err)
+	}
+	var incomplete control.Incomplete
+	if i, err := c.Incident(ctx, 6); !errors.As(err, &incomplete) || err.Error() != "3 rows are missing: the disk is full" || i.Reason != "guessing" {
+		t.Errorf("an incident that is incomplete = %+v, %v", i, err)
 	}
 }
 
@@ -170,7 +179,7 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	if list, err := c.AllowList(ctx); err != nil || len(list) != 2 {
 		t.Errorf("allow list = %+v, %v", list, err)
 	}
-	if list, err := c.Standings(ctx, "account", 5); err != nil || list[0].Key.Kind != "account" || list[0].Share != 5 {
+	if list, err := c.Standings(ctx, "account", 5); err != nil || list[0].Key.Account != "account" || list[0].Share != 5 {
 		t.Errorf("standings = %+v, %v", list, err)
 	}
 	if names, err := c.Accounts(ctx); err != nil || len(names) != 2 {
@@ -198,7 +207,7 @@ func TestWatches(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var seen []string
 	err := c.WatchBans(ctx, func(change control.BanChange) error {
-		if seen = append(seen, change.Change); len(seen) == 2 {
+		if seen = append(seen, string(change.Change)); len(seen) == 2 {
 			stop()
 		}
 		return nil
@@ -206,7 +215,7 @@ func TestWatches(t *testing.T) {
 	if err != nil || strings.Join(seen, " ") != "banned released" {
 		t.Errorf("saw %v, %v", seen, err)
 	}
-	err = c.WatchIncidents(t.Context(), func(control.Incident) error { return nil })
+	err = c.WatchIncidents(t.Context(), func(incident.Incident) error { return nil })
 	if !errors.Is(err, control.ErrEnded) {
 		t.Errorf("a watcher that fell behind is told %v", err)
 	}

@@ -12,14 +12,17 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // Daemon is what the server lets the commands do.
 type Daemon interface {
 	Status() Status
-	Bans() []Ban
-	Incidents(limit int) ([]Incident, error)
-	Incident(id int64) (Incident, error)
+	Bans() []incident.Ban
+	// Incidents and Incident may give an answer with an error that is Incomplete.
+	Incidents(limit int) ([]incident.Incident, error)
+	Incident(id int64) (incident.Incident, error)
 	// Ban and Unban act for the user with this uid; a Refusal is the
 	// caller's to mend.
 	Ban(uid uint32, o BanOrder) (Changed, error)
@@ -36,7 +39,7 @@ type Daemon interface {
 	// WatchBans and WatchIncidents tell what changes from now on, until end is
 	// called. A watcher that falls behind finds its channel closed.
 	WatchBans() (changes <-chan BanChange, end func())
-	WatchIncidents() (changes <-chan Incident, end func())
+	WatchIncidents() (changes <-chan incident.Incident, end func())
 	// Reload reads the configuration again.
 	Reload(uid uint32) (Changed, error)
 }
@@ -47,6 +50,16 @@ type Refusal string
 
 // Error is the refusal's own words.
 func (r Refusal) Error() string { return string(r) }
+
+// Incomplete is an error that comes with an answer, and says what the answer
+// lacks.
+type Incomplete string
+
+// Error says what is missing, and why.
+func (i Incomplete) Error() string { return string(i) }
+
+// incompleteHeader is the header of an answer that is Incomplete.
+const incompleteHeader = "Tollwarden-Incomplete"
 
 // Server answers commands on a unix socket.
 type Server struct {
@@ -162,18 +175,18 @@ func peerUID(c net.Conn) uint32 {
 func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", answer(func(*http.Request, struct{}) (Status, error) { return d.Status(), nil }))
-	mux.HandleFunc("GET /bans", answer(func(*http.Request, struct{}) ([]Ban, error) { return d.Bans(), nil }))
-	mux.HandleFunc("GET /incidents", answer(func(r *http.Request, _ struct{}) ([]Incident, error) {
+	mux.HandleFunc("GET /bans", answer(func(*http.Request, struct{}) ([]incident.Ban, error) { return d.Bans(), nil }))
+	mux.HandleFunc("GET /incidents", answer(func(r *http.Request, _ struct{}) ([]incident.Incident, error) {
 		limit, err := strconv.Atoi(r.FormValue("limit"))
 		if err != nil || limit < 1 {
 			return nil, Refusal("limit: want a number above zero")
 		}
 		return d.Incidents(limit)
 	}))
-	mux.HandleFunc("GET /incidents/{id}", answer(func(r *http.Request, _ struct{}) (Incident, error) {
+	mux.HandleFunc("GET /incidents/{id}", answer(func(r *http.Request, _ struct{}) (incident.Incident, error) {
 		id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 		if err != nil {
-			return Incident{}, Refusal("incident: want a number")
+			return incident.Incident{}, Refusal("incident: want a number")
 		}
 		return d.Incident(id)
 	}))
@@ -260,6 +273,11 @@ func answer[Req, Resp any](f func(*http.Request, Req) (Resp, error)) http.Handle
 		}
 		resp, err := f(r, req)
 		var refusal Refusal
+		var incomplete Incomplete
+		if errors.As(err, &incomplete) {
+			w.Header().Set(incompleteHeader, string(incomplete))
+			err = nil
+		}
 		switch {
 		case errors.As(err, &refusal):
 			reply(w, http.StatusConflict, failure{err.Error()})

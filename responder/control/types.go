@@ -3,6 +3,9 @@ package control
 import (
 	"net/netip"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // Status is the daemon's health in one place.
@@ -74,86 +77,6 @@ type Loading struct {
 	Of   int `json:"of"` // 0: they are being counted
 }
 
-// Ban is one prefix dropped, and why.
-type Ban struct {
-	Prefix  netip.Prefix `json:"prefix"`
-	Since   time.Time    `json:"since"`
-	Until   *time.Time   `json:"until"` // null: until a person releases it
-	Scope   string       `json:"scope"` // "all"; "sip": the SIP ports over UDP only; "brief": all, for the claimed time
-	Reason  string       `json:"reason"`
-	Origin  string       `json:"origin"` // a threshold's name, "operator" or "kernel"
-	Offence int          `json:"offence"`
-	// Packets were dropped since the kernel was last given this ban: a change of
-	// its time or a repair of the table begins anew. Null where nobody counts:
-	// with firewall.counters off, in mode observe, in anything but the list of
-	// the bans, and there beyond the newest 100,000.
-	Packets *uint64 `json:"packets"`
-}
-
-// Key is what a threshold counted by.
-type Key struct {
-	Kind  string `json:"kind"` // source, network or account
-	Value string `json:"value"`
-}
-
-// Step is one effect of an incident, with its outcome.
-type Step struct {
-	Step   string `json:"step"`
-	Target string `json:"target"`
-	State  string `json:"state"`
-	Detail string `json:"detail"`
-	Took   string `json:"took"` // from the verdict to the outcome
-}
-
-// Incident is a verdict with its steps. Evidence is filled in only where one
-// incident is asked for.
-type Incident struct {
-	ID        int64         `json:"id"`
-	At        time.Time     `json:"at"`
-	Key       Key           `json:"key"`
-	Account   string        `json:"account,omitempty"`
-	Source    string        `json:"source,omitempty"`
-	Threshold string        `json:"threshold"`
-	Playbook  string        `json:"playbook"`
-	Reason    string        `json:"reason"`
-	Mode      string        `json:"mode"`
-	Steps     []Step        `json:"steps"`
-	Evidence  []Observation `json:"evidence,omitempty"`
-	Calls     []Call        `json:"calls,omitempty"`
-	// Bare says that the ledger could not be asked: Calls and what Evidence was
-	// read from are missing.
-	Bare bool `json:"bare,omitempty"`
-}
-
-// Call is one call of the account that an incident is about.
-type Call struct {
-	Channel string     `json:"channel"`
-	Account string     `json:"account"`
-	Dialled string     `json:"dialled"`
-	Country string     `json:"country,omitempty"` // ISO 3166 code
-	Began   time.Time  `json:"began"`
-	Ended   *time.Time `json:"ended"` // null: it was up when last heard of
-	// Answered is when it began to cost, at the earliest; null: it was not
-	// answered, as far as is known.
-	Answered *time.Time `json:"answered"`
-}
-
-// Observation is one piece of evidence.
-type Observation struct {
-	At        time.Time `json:"at"`
-	Signal    string    `json:"signal"`
-	Source    string    `json:"source"`
-	Port      uint16    `json:"port"`
-	Transport string    `json:"transport"`
-	Proof     string    `json:"proof"`
-	Account   string    `json:"account"`
-	Session   string    `json:"session"`
-	// Raw are the lines it was read from, as Asterisk wrote them, with \xNN for
-	// each byte that is no printing ASCII and for the backslash; of digests only
-	// that they were there. Empty when they are no longer known.
-	Raw []string `json:"raw,omitempty"`
-}
-
 // BanOrder asks for a ban.
 type BanOrder struct {
 	Prefix netip.Prefix `json:"prefix"`
@@ -199,16 +122,16 @@ const (
 
 // Standing is how near a source, a network or an account is to a threshold.
 type Standing struct {
-	Key      Key        `json:"key"`
-	Share    float64    `json:"share"`  // of the nearest threshold, 0 to 1
-	Scores   []Score    `json:"scores"` // one for each threshold of the key's kind
-	Last     *time.Time `json:"last"`   // newest observation kept
-	Crossed  bool       `json:"crossed"`
-	Ban      *Ban       `json:"ban"`              // that covers it
-	Trust    string     `json:"trust,omitempty"`  // why it is not banned lightly
-	Channels int        `json:"channels"`         // calls of an account that are up
-	Held     string     `json:"held,omitempty"`   // what is taken from an account for now: locked, restricted to networks
-	Rotated  *time.Time `json:"rotated,omitzero"` // when the account got its secret from us
+	Key      score.Key     `json:"key"`
+	Share    float64       `json:"share"`  // of the nearest threshold, 0 to 1
+	Scores   []Score       `json:"scores"` // one for each threshold of the key's kind
+	Last     *time.Time    `json:"last"`   // newest observation kept
+	Crossed  bool          `json:"crossed"`
+	Ban      *incident.Ban `json:"ban"`              // that covers it
+	Trust    string        `json:"trust,omitempty"`  // why it is not banned lightly
+	Channels int           `json:"channels"`         // calls of an account that are up
+	Held     string        `json:"held,omitempty"`   // what is taken from an account for now: locked, restricted to networks
+	Rotated  *time.Time    `json:"rotated,omitzero"` // when the account got its secret from us
 }
 
 // Score is the points towards one threshold.
@@ -234,14 +157,14 @@ type AccountDone struct {
 
 // BanChange is one line of a watch over the bans.
 type BanChange struct {
-	At     time.Time `json:"at"`
-	Change string    `json:"change"` // banned, released or ended
-	Ban    Ban       `json:"ban"`
+	At     time.Time          `json:"at"`
+	Change incident.BanChange `json:"change"`
+	Ban    incident.Ban       `json:"ban"`
 }
 
 // Changed says in words what an order changed.
 type Changed struct {
-	Bans    []Ban     `json:"bans"`              // that were made or released
-	Allowed []Allowed `json:"allowed,omitempty"` // that were put on the list or taken off
-	Message string    `json:"message"`
+	Bans    []incident.Ban `json:"bans"`              // that were made or released
+	Allowed []Allowed      `json:"allowed,omitempty"` // that were put on the list or taken off
+	Message string         `json:"message"`
 }

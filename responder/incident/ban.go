@@ -1,7 +1,6 @@
 package incident
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -84,14 +83,19 @@ func (b Ban) UntilText() string {
 
 // MarshalJSON writes the end of a ban without one as null, and always a scope.
 func (b Ban) MarshalJSON() ([]byte, error) {
-	type plain Ban
 	if b.Scope == "" {
 		b.Scope = ScopeAll
 	}
-	return json.Marshal(struct {
-		plain
-		Until *time.Time `json:"until"`
-	}{plain(b), SomeTime(b.Until)})
+	return marshal(struct {
+		Prefix  netip.Prefix `json:"prefix"`
+		Since   time.Time    `json:"since"`
+		Until   *time.Time   `json:"until"`
+		Scope   Scope        `json:"scope"`
+		Reason  string       `json:"reason"`
+		Origin  string       `json:"origin"`
+		Offence int          `json:"offence"`
+		Packets *uint64      `json:"packets"`
+	}{b.Prefix, b.Since, SomeTime(b.Until), b.Scope, b.Reason, b.Origin, b.Offence, b.Packets})
 }
 
 // BanChange is what became of a ban.

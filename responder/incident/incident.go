@@ -5,7 +5,6 @@
 package incident
 
 import (
-	"encoding/json"
 	"net/netip"
 	"time"
 
@@ -62,7 +61,7 @@ func (i Incident) MarshalJSON() ([]byte, error) {
 	if i.Steps == nil {
 		i.Steps = []Step{}
 	}
-	return json.Marshal(plain(i))
+	return marshal(plain(i))
 }
 
 // Evidence is one observation that an incident rests on.
@@ -87,12 +86,15 @@ type Call struct {
 
 // MarshalJSON writes a time that has not come as null.
 func (c Call) MarshalJSON() ([]byte, error) {
-	type plain Call
-	return json.Marshal(struct {
-		plain
+	return marshal(struct {
+		Channel  string     `json:"channel"`
+		Account  string     `json:"account"`
+		Dialled  string     `json:"dialled"`
+		Country  string     `json:"country,omitempty"`
+		Began    time.Time  `json:"began"`
 		Ended    *time.Time `json:"ended"`
 		Answered *time.Time `json:"answered"`
-	}{plain(c), SomeTime(c.Ended), SomeTime(c.Answered)})
+	}{c.Channel, c.Account, c.Dialled, c.Country, c.Began, SomeTime(c.Ended), SomeTime(c.Answered)})
 }
 
 // SomeTime is t, or nil for the zero time, which JSON then writes as null.

@@ -48,7 +48,7 @@ func escapeLine(line string) string {
 }
 
 // MarshalJSON writes the Lines.
-func (r Raw) MarshalJSON() ([]byte, error) { return json.Marshal(r.Lines()) }
+func (r Raw) MarshalJSON() ([]byte, error) { return marshal(r.Lines()) }
 
 // UnmarshalJSON reads what MarshalJSON wrote. Line ends become CR LF.
 func (r *Raw) UnmarshalJSON(text []byte) error {

@@ -93,6 +93,6 @@ func (e *Elapsed) UnmarshalText(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("incident: time that a step took: %w", err)
 	}
-	*e = Elapsed(d)
+	*e = Elapsed(max(d, 1)) // "0s" is a time, though a short one
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -17,22 +18,20 @@ const banQuery = `SELECT prefix, since, until, reason, origin, offence, incident
 // StepUnknown.
 func (l *Ledger) Bans(ctx context.Context, now time.Time) ([]incident.Ban, error) {
 	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]incident.Ban, error) {
-		var count int
-		const counting = `SELECT count(*) FROM bans WHERE released_at IS NULL AND (until IS NULL OR until > ?)`
-		if err := db.QueryRowContext(ctx, counting, now.UnixMilli()).Scan(&count); err != nil {
-			return nil, err
-		}
 		rows, err := db.QueryContext(ctx, banQuery, now.UnixMilli())
 		if err != nil {
 			return nil, err
 		}
 		defer rows.Close()
-		bans := make([]incident.Ban, 0, count)
+		var bans []incident.Ban
 		var scanner banScanner
 		for rows.Next() {
 			ban, err := scanner.scan(rows)
 			if err != nil {
 				return bans, err
+			}
+			if len(bans) == cap(bans) {
+				bans = slices.Grow(bans, max(1024, len(bans))) // append itself would copy them far more often
 			}
 			bans = append(bans, ban)
 		}
@@ -40,27 +39,30 @@ func (l *Ledger) Bans(ctx context.Context, now time.Time) ([]incident.Ban, error
 	})
 }
 
-// banScanner reads rows of banQuery. It is made for a million of them, whose
-// reasons are few: it keeps each distinct text once.
+// banScanner reads rows of banQuery. It is made for a million of them: it scans
+// into fields, which are allocated once, and keeps each distinct text once, since
+// reasons are few.
 type banScanner struct {
-	texts map[string]string
+	prefix, reason, origin, scope string
+	since, until                  sql.NullInt64
+	offence                       int
+	incident                      int64
+	texts                         map[string]string
 }
 
 // maxTexts bounds the distinct texts that are looked up.
 const maxTexts = 1 << 16
 
 func (s *banScanner) scan(rows *sql.Rows) (incident.Ban, error) {
-	b := incident.Ban{Step: incident.StepUnknown}
-	var prefix, reason, origin, scope string
-	var since, until sql.NullInt64
-	if err := rows.Scan(&prefix, &since, &until, &reason, &origin, &b.Offence, &b.Incident, &scope); err != nil {
-		return b, err
+	if err := rows.Scan(&s.prefix, &s.since, &s.until, &s.reason, &s.origin, &s.offence, &s.incident, &s.scope); err != nil {
+		return incident.Ban{}, err
 	}
-	var err error
-	b.Prefix, err = netip.ParsePrefix(prefix)
-	b.Since, b.Until = fromMillis(since), fromMillis(until)
-	b.Reason, b.Origin, b.Scope = s.once(reason), s.once(origin), incident.Scope(s.once(scope))
-	return b, err
+	prefix, err := netip.ParsePrefix(s.prefix)
+	return incident.Ban{
+		Prefix: prefix, Since: fromMillis(s.since), Until: fromMillis(s.until),
+		Reason: s.once(s.reason), Origin: s.once(s.origin), Scope: incident.Scope(s.once(s.scope)),
+		Offence: s.offence, Incident: s.incident, Step: incident.StepUnknown,
+	}, err
 }
 
 // once is the one copy of a text that is kept.

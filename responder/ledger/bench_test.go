@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -87,22 +88,45 @@ func BenchmarkFlush(b *testing.B) {
 	}
 }
 
-// The bans of a restart.
-func BenchmarkBans(b *testing.B) {
-	l, err := Open(filepath.Join(b.TempDir(), "ledger.db"), Options{})
+// What a start reads.
+func BenchmarkStart(b *testing.B) {
+	for _, rows := range []int{100_000, 1_000_000} {
+		l, err := Open(filepath.Join(b.TempDir(), "ledger.db"), Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer l.Close()
+		fill(b, l, rows)
+		b.Run(fmt.Sprintf("%d bans", rows), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if bans, err := l.Bans(b.Context(), noon.Add(time.Second)); err != nil || len(bans) != rows {
+					b.Fatal(len(bans), err)
+				}
+			}
+		})
+		b.Run(fmt.Sprintf("%d offenders", rows), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if list, err := l.Offences(b.Context(), noon); err != nil || len(list) != rows {
+					b.Fatal(len(list), err)
+				}
+			}
+		})
+	}
+}
+
+// fill has the file hold so many bans and offences.
+func fill(b *testing.B, l *Ledger, rows int) {
+	b.Helper()
+	since, until := noon.UnixMilli(), noon.Add(time.Hour).UnixMilli()
+	err := l.store.writer.direct(fmt.Sprintf(`
+		WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d)
+		INSERT INTO bans (prefix, since, until, reason, origin, offence, incident, scope)
+		SELECT '10.' || (i >> 16) || '.' || (i >> 8 & 255) || '.' || (i & 255) || '/32', %d, %d,
+			'three wrong passwords within ' || (i %% 100) || 's', 'password guessing', 1 + i %% 4, i, 'all' FROM n;
+		INSERT INTO offences (prefix, at) SELECT prefix, since FROM bans`, rows, since, until))
 	if err != nil {
 		b.Fatal(err)
-	}
-	defer l.Close()
-	for n := range 20_000 {
-		l.PutBan(guesser(n))
-	}
-	if err := l.Flush(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		if bans, err := l.Bans(b.Context(), noon.Add(time.Second)); err != nil || len(bans) != 20_000 {
-			b.Fatal(len(bans), err)
-		}
 	}
 }

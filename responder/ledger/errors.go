@@ -19,7 +19,7 @@ func code(err error) int {
 	return 0
 }
 
-// isDamage tells whether the file's content is broken.
+// isDamage says whether the file's content is broken.
 func isDamage(err error) bool {
 	c := code(err)
 	return c == sqlite3.SQLITE_CORRUPT || c == sqlite3.SQLITE_NOTADB
@@ -34,7 +34,7 @@ func isBusy(err error) bool {
 	return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
 }
 
-// isRefusal tells whether it was the row, not the file, that SQLite objected to.
+// isRefusal says whether SQLite objected to the row, not to the file.
 func isRefusal(err error) bool {
 	switch code(err) {
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
@@ -43,7 +43,7 @@ func isRefusal(err error) bool {
 	return false
 }
 
-// explain gives err the operation, the file and the way out.
+// explain adds the operation, the file and the way out to err.
 func explain(operation, path string, err error) error {
 	name := path
 	if name == "" {

@@ -27,7 +27,15 @@ func (l *Ledger) DropHold(account string, kind incident.HoldKind) {
 // Holds returns all holds, ordered by account and kind.
 func (l *Ledger) Holds(ctx context.Context) ([]incident.Hold, error) {
 	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]incident.Hold, error) {
-		rows, err := db.QueryContext(ctx, `SELECT account, kind, value, since FROM holds ORDER BY account, kind`)
+		var version int
+		if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+			return nil, err
+		}
+		query := `SELECT account, kind, value, since FROM holds ORDER BY account, kind`
+		if version < holdsVersion {
+			query = oldHolds + ` ORDER BY 1, 2, last` // the newest comes last, and counts
+		}
+		rows, err := db.QueryContext(ctx, query)
 		return collect(rows, err, func(rows *sql.Rows) (h incident.Hold, err error) {
 			var since sql.NullInt64
 			err = rows.Scan(&h.Account, &h.Kind, &h.Value, &since)
@@ -36,6 +44,10 @@ func (l *Ledger) Holds(ctx context.Context) ([]incident.Hold, error) {
 		})
 	})
 }
+
+// holdsVersion is the schema's first version with holds. A file of an older one is
+// read as it is while it cannot be written, and so not migrated.
+const holdsVersion = 5
 
 type holdKey struct {
 	account string

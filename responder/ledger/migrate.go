@@ -48,18 +48,20 @@ UPDATE calls SET answered = began; -- at the earliest`,
 ` + moveHolds,
 }
 
-// moveHolds moves locks and restrictions to their table from that of the habits,
-// where they were up to version 4. Of several the newest counts; a hold that is
-// there already is newer than all of them.
-const moveHolds = `INSERT OR IGNORE INTO holds (account, kind, value, since)
-  SELECT account, CASE kind WHEN 'locked' THEN 'lock' ELSE 'restriction' END, value, first
-  FROM habits WHERE kind IN ('locked', 'restricted') ORDER BY last DESC;
+// oldHolds selects the locks and restrictions among the habits, where they were up
+// to version 4.
+const oldHolds = `SELECT account, CASE kind WHEN 'locked' THEN 'lock' ELSE 'restriction' END, value, first
+  FROM habits WHERE kind IN ('locked', 'restricted')`
+
+// moveHolds moves them to a table of their own. Of several of one kind the newest
+// counts; a hold that is there already is newer than all of them.
+const moveHolds = `INSERT OR IGNORE INTO holds (account, kind, value, since) ` + oldHolds + ` ORDER BY last DESC;
 DELETE FROM habits WHERE kind IN ('locked', 'restricted');`
 
 // schemaVersion is the version of schema, kept in the file as PRAGMA user_version.
 func schemaVersion() int { return 1 + len(migrations) }
 
-// ErrNewer reports a ledger that a newer version of Tollwarden has written.
+// ErrNewer reports a ledger that a newer version of Tollwarden wrote.
 var ErrNewer = errors.New("the ledger is newer than this program")
 
 // ErrForeign reports a database that is not a ledger.

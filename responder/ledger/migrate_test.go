@@ -77,28 +77,55 @@ func holdsTheFirstLedger(t *testing.T, l *Ledger) {
 }
 
 // Locks and restrictions were habits up to version 4; of several of one kind the
-// newest counts.
+// newest counts. They are found, too, while another program keeps the file from
+// being migrated.
 func TestLocksAndRestrictionsMove(t *testing.T) {
+	want := []incident.Hold{
+		{Account: "1002", Kind: incident.HoldLock, Value: "PJSIP=office", Since: time.UnixMilli(2000)},
+		{Account: "1002", Kind: incident.HoldRestriction, Value: "192.0.2.0/24 2001:db8::/48", Since: time.UnixMilli(3000)},
+		{Account: "1004", Kind: incident.HoldLock, Value: "unknown", Since: time.UnixMilli(4000)},
+	}
 	for version := 3; version <= 4; version++ {
 		t.Run(fmt.Sprintf("version %d", version), func(t *testing.T) {
+			t.Parallel()
 			dump := must[[]byte](t)(os.ReadFile(fmt.Sprintf("testdata/v%d.sql", version)))
 			path := filepath.Join(t.TempDir(), "ledger.db")
 			conn := other(t, path, string(dump), `INSERT INTO habits VALUES
 				('1002', 'locked', 'PJSIP=internal', 1000, 1000), ('1002', 'locked', 'PJSIP=office', 2000, 2000),
-				('1002', 'restricted', '192.0.2.0/24 2001:db8::/48', 3000, 3000), ('1004', 'locked', 'unknown', 4000, 4000)`)
-			conn.Close()
+				('1002', 'restricted', '192.0.2.0/24 2001:db8::/48', 3000, 3000), ('1004', 'locked', 'unknown', 4000, 4000)`, "BEGIN IMMEDIATE")
 
 			l := open(t, path)
-			same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), []incident.Hold{
-				{Account: "1002", Kind: incident.HoldLock, Value: "PJSIP=office", Since: time.UnixMilli(2000)},
-				{Account: "1002", Kind: incident.HoldRestriction, Value: "192.0.2.0/24 2001:db8::/48", Since: time.UnixMilli(3000)},
-				{Account: "1004", Kind: incident.HoldLock, Value: "unknown", Since: time.UnixMilli(4000)},
-			})
+			degraded(t, l, "another program holds it")
+			before := map[string]incident.Hold{}
+			for _, h := range must[[]incident.Hold](t)(l.Holds(t.Context())) {
+				before[h.Account+string(h.Kind)] = h
+			}
+			for _, h := range want {
+				same(t, "hold before the move", before[h.Account+string(h.Kind)], h)
+			}
+
+			say(t, conn, "ROLLBACK")
+			l.PutBan(guesser(1)) // which waits for the file to be written
+			flush(t, l)
+			same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), want)
 			for _, h := range must[[]Habit](t)(l.Habits(t.Context())) {
 				same(t, "kind of a habit", h.Kind, "country")
 			}
 		})
 	}
+}
+
+// What is saved of a damaged ledger of an older version is moved, too.
+func TestHoldsAreSavedFromAnOlderLedger(t *testing.T) {
+	dump := must[[]byte](t)(os.ReadFile("testdata/v4.sql"))
+	old := other(t, filepath.Join(t.TempDir(), "old.db"), string(dump), `INSERT INTO habits VALUES ('1002', 'locked', 'PJSIP=internal', 1000, 1000)`)
+	l := open(t, "")
+	flush(t, l)
+	if rows := salvage(old, l.store.writer); rows == 0 {
+		t.Error("nothing was saved")
+	}
+	want := []incident.Hold{{Account: "1002", Kind: incident.HoldLock, Value: "PJSIP=internal", Since: time.UnixMilli(1000)}}
+	same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), want)
 }
 
 // schemaOf lists what a file is made of: a migrated one must equal a fresh one.

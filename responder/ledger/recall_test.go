@@ -36,7 +36,7 @@ func TestRecollection(t *testing.T) {
 	same(t, "bans", len(all), 9)
 	same(t, "count", must[int](t)(r.Count()), 9)
 	for _, b := range all {
-		same(t, "ban", b, incident.Ban{Prefix: b.Prefix, Since: noon, Until: noon.Add(time.Hour), Reason: b.Reason, Scope: "all"})
+		same(t, "ban", b, incident.Ban{Prefix: b.Prefix, Since: noon, Until: noon.Add(time.Hour), Reason: b.Reason, Scope: "all", Step: incident.StepUnknown})
 		same(t, "prefix", source(int(b.Reason[0]-'0')), b.Prefix)
 	}
 	same(t, "offences", must[[]Record](t)(r.Offences(noon.Add(-time.Hour))), []Record{{source(0), 2, noon}})

@@ -183,7 +183,7 @@ func moveAside(path string, now time.Time) (kept string, err error) {
 	return kept, nil
 }
 
-// inPlace tells whether the name still leads to the file that is open. SQLite
+// inPlace says whether the name still leads to the file that is open. SQLite
 // itself would go on writing to a file that was removed.
 func (s *store) inPlace() bool {
 	if s.file == nil {
@@ -199,6 +199,6 @@ func (s *store) close() {
 		_ = s.read.Close() // it wrote nothing
 	}
 	if s.writer != nil {
-		_ = s.writer.close() // all that was promised has been committed
+		_ = s.writer.close() // all that Flush confirmed has been committed
 	}
 }

@@ -4,60 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"reflect"
+	"net/netip"
 	"strings"
 	"text/template"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder/control"
-	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
-
-// Sheet is what a template is given: the fields of an incident as `tollwarden
-// incident ID --json` prints them, and what is made of them. Everything is safe
-// to print.
-type Sheet struct {
-	control.Incident
-	Host    string   // this machine
-	Title   string   // what it is, in a few words
-	Outcome string   // how it ended, in a sentence
-	Next    []string // what a person should do now
-	Report  string   // all that `tollwarden incident ID` prints
-}
-
-func sheetOf(host string, i control.Incident, loc *time.Location) Sheet {
-	plainAll(reflect.ValueOf(&i).Elem())
-	told := report.Of(i, loc)
-	var text strings.Builder
-	_ = told.Text(&text) // a Builder takes everything
-	return Sheet{Incident: i, Host: host, Title: told.Title, Outcome: told.Outcome, Next: told.Next, Report: text.String()}
-}
-
-// plainAll makes every string of a value plain. Slices are copied, since others
-// have them, too.
-func plainAll(v reflect.Value) {
-	switch v.Kind() {
-	case reflect.String:
-		v.SetString(report.Plain(v.String()))
-	case reflect.Struct:
-		if v.Type() == reflect.TypeFor[time.Time]() {
-			return
-		}
-		for i := range v.NumField() {
-			plainAll(v.Field(i))
-		}
-	case reflect.Slice:
-		if v.IsNil() {
-			return
-		}
-		copied := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
-		reflect.Copy(copied, v)
-		v.Set(copied)
-		for i := range v.Len() {
-			plainAll(v.Index(i))
-		}
-	}
-}
 
 // Words are the templates of what people read.
 type Words struct{ subject, text *template.Template }
@@ -87,7 +42,7 @@ func CheckTemplate(text string) error {
 	if err != nil {
 		return cleaned(err)
 	}
-	for _, i := range []control.Incident{sample(), {Steps: []control.Step{}}} {
+	for _, i := range []incident.Incident{sample(), {}} {
 		var b bytes.Buffer
 		if err := t.Execute(&b, sheetOf("pbx.example.org", i, time.UTC)); err != nil {
 			return cleaned(err)
@@ -107,20 +62,23 @@ func cleaned(err error) error {
 }
 
 // sample is an incident in which no field is empty.
-func sample() control.Incident {
+func sample() incident.Incident {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	return control.Incident{
-		ID: 41, At: at, Key: control.Key{Kind: "account", Value: "1002"}, Account: "1002", Source: "192.0.2.66",
-		Threshold: "break-in", Playbook: "compromise", Reason: "1 point of 1 within 1h: SuccessAfterFailures", Mode: "enforce",
-		Steps:    []control.Step{{Step: "rotate", Target: "1002", State: "done", Detail: "kept in secrets", Took: "12ms"}},
-		Evidence: []control.Observation{{At: at, Signal: "SuccessAfterFailures", Source: "192.0.2.66", Port: 5060, Transport: "UDP", Proof: "proven", Account: "1002", Session: "1"}},
-		Calls:    []control.Call{{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00882612345678", Country: "CU", Began: at, Ended: &at}},
+	source := netip.MustParseAddr("192.0.2.66")
+	return incident.Incident{
+		ID: 41, At: at, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Source: source,
+		Threshold: "break-in", Playbook: "compromise", Reason: "1 point of 1 within 1h: SuccessAfterFailures", Mode: incident.Enforce,
+		Steps: []incident.Step{{Step: incident.StepRotate, Target: "1002", State: incident.Done, Detail: "kept in secrets", Took: incident.Elapsed(12 * time.Millisecond)}},
+		Evidence: []incident.Evidence{{Record: score.Record{
+			At: at, Signal: score.SuccessAfterFailures, Source: source, Port: 5060, Transport: event.UDP, Proof: score.Proven, Account: "1002", Session: "1",
+		}}},
+		Calls: []incident.Call{{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00882612345678", Country: "CU", Began: at, Ended: at}},
 	}
 }
 
-// Of makes the message of an incident. A template that fails, which it can on an
-// incident unlike CheckTemplate's, is told with the message and loses nothing.
-func (w *Words) Of(host string, i control.Incident, loc *time.Location) *Message {
+// Of makes the message of an incident. A template can fail on an incident unlike
+// CheckTemplate's; the message then says so, and loses nothing.
+func (w *Words) Of(host string, i incident.Incident, loc *time.Location) *Message {
 	s := sheetOf(host, i, loc)
 	m := &Message{Kind: i.Threshold, At: i.At, JSON: i}
 	brief := i
@@ -136,12 +94,12 @@ func (w *Words) Of(host string, i control.Incident, loc *time.Location) *Message
 		subject = s.Title
 	}
 	m.Subject = OneLine(subject, maxSubject)
-	m.Line = lineOf(&s.Incident)
+	m.Line = lineOf(&s)
 	return m
 }
 
 // lineOf is an incident for programs that read logs.
-func lineOf(i *control.Incident) string {
+func lineOf(i *Sheet) string {
 	steps := make([]string, len(i.Steps))
 	for n, s := range i.Steps {
 		steps[n] = s.Step + " " + s.State

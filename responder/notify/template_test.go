@@ -3,21 +3,27 @@ package notify_test
 import (
 	"encoding/json"
 	"net/mail"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 	"unicode"
 
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 func TestTemplates(t *testing.T) {
 	at := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC)
-	i := control.Incident{
-		ID: 41, At: at, Key: control.Key{Kind: "account", Value: "1002"}, Account: "1002", Source: "192.0.2.66", Threshold: "break-in",
-		Mode: "enforce", Steps: []control.Step{{Step: "rotate", Target: "1002", State: "done", Detail: "kept in secrets"}},
-		Evidence: []control.Observation{{At: at, Signal: "SuccessAfterFailures", Source: "192.0.2.66", Account: "1002", Proof: "proven"}},
+	source := netip.MustParseAddr("192.0.2.66")
+	i := incident.Incident{
+		ID: 41, At: at, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Source: source, Threshold: "break-in",
+		Mode: incident.Enforce, Steps: []incident.Step{{Step: incident.StepRotate, Target: "1002", State: incident.Done, Detail: "kept in secrets"}},
+		Evidence: []incident.Evidence{{
+			Record: score.Record{At: at, Signal: score.SuccessAfterFailures, Source: source, Account: "1002", Proof: score.Proven},
+			Raw:    "Event: SuccessfulAuth\r\nAccountID: 1002\r\n",
+		}},
 	}
 	for text, want := range map[string]string{
 		"{{.Title}} ({{.Host}}, incident {{.ID}})":                                   "Break-in on account 1002 (pbx, incident 41)\n",
@@ -25,6 +31,10 @@ func TestTemplates(t *testing.T) {
 		"{{range .Steps}}{{.Step}} of {{.Target}}: {{.State}}, {{.Detail}}\n{{end}}": "rotate of 1002: done, kept in secrets\n",
 		"{{range .Evidence}}{{.Signal}} {{.Proof}}{{end}}":                           "SuccessAfterFailures proven\n",
 		"{{if .Calls}}calls{{else}}no calls{{end}}\n\n{{.Outcome}}":                  "no calls\n\nStopped.\n",
+		// Templates in use compare fields with words, and ask whether they are empty.
+		`{{range .Evidence}}{{if and (eq .Proof "proven") (eq .Signal "SuccessAfterFailures") (ne .Transport "UDP")}}{{range .Raw}}{{.}};{{end}}{{end}}{{end}}`: "Event: SuccessfulAuth;AccountID: 1002;\n",
+		`{{range .Steps}}{{if and (eq .State "done") (eq .Took "")}}done{{end}}{{end}}{{if eq .Mode "enforce"}} in earnest{{end}}`:                              "done in earnest\n",
+		`{{if .Source}}from {{.Source}}{{end}}{{range .Calls}}{{if not .Ended}} up{{end}}{{end}}`:                                                               "from 192.0.2.66\n",
 		"{{index .Next 0}}": "Give the phones of 1002 their new password (kept in secrets). Until then they cannot register.\n",
 	} {
 		w, err := notify.ParseWords("{{.Title}}", text)
@@ -85,7 +95,7 @@ func TestTemplateThatFailsLater(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := w.Of("pbx", control.Incident{ID: 7, Account: "1002", Key: control.Key{Kind: "account", Value: "1002"}, Steps: make([]control.Step, 2)}, time.UTC)
+	m := w.Of("pbx", incident.Incident{ID: 7, Account: "1002", Key: score.Key{Per: score.PerAccount, Account: "1002"}, Steps: make([]incident.Step, 2)}, time.UTC)
 	if !strings.HasPrefix(m.Text, "notify.text cannot be made: ") || !strings.Contains(m.Text, "Incident 7") || m.Subject != "Account 1002: " && m.Subject != "Account 1002:" {
 		t.Errorf("%q, %q", m.Subject, m.Text)
 	}
@@ -107,9 +117,10 @@ func FuzzMessage(f *testing.F) {
 	}
 	to := &notify.Mail{From: "a@example.org", To: []string{"b@example.org"}}
 	f.Fuzz(func(t *testing.T, account, detail, session string) {
-		i := control.Incident{
-			Key: control.Key{Kind: "account", Value: account}, Account: account, Reason: detail, Threshold: detail,
-			Steps: []control.Step{{Step: "rotate", Target: account, State: "done", Detail: detail}}, Evidence: []control.Observation{{Account: account, Session: session, Signal: detail}},
+		i := incident.Incident{
+			Key: score.Key{Per: score.PerAccount, Account: account}, Account: account, Reason: detail, Threshold: detail,
+			Steps:    []incident.Step{{Step: incident.StepRotate, Target: account, State: incident.Done, Detail: detail}},
+			Evidence: []incident.Evidence{{Record: score.Record{Account: account, Session: session}, Raw: incident.Raw(detail)}},
 		}
 		m := w.Of("pbx", i, time.UTC)
 		if n := strings.Count(m.Text, "\n"); n != 5 {

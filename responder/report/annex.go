@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
-	"strings"
-	"time"
 
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // Annex is the evidence as it was recorded: one JSON object a line, first every
@@ -25,7 +23,7 @@ type Annex struct {
 	Note   string // of what it lacks; "": nothing
 }
 
-func annexOf(i *control.Incident) Annex {
+func annexOf(i *incident.Incident) Annex {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // the page escapes it by its place
@@ -35,11 +33,11 @@ func annexOf(i *control.Incident) Annex {
 			bare++
 		}
 		o.At = o.At.UTC()
-		_ = enc.Encode(o) // plain fields into memory: it cannot fail
+		_ = enc.Encode(o) // into memory: it cannot fail
 	}
 	for _, c := range i.Calls {
 		c.Began = c.Began.UTC()
-		c.Ended, c.Answered = inUTC(c.Ended), inUTC(c.Answered)
+		c.Ended, c.Answered = c.Ended.UTC(), c.Answered.UTC()
 		_ = enc.Encode(c)
 	}
 	a := Annex{Data: escape(b.String(), ascii), Name: "incident-" + strconv.FormatInt(i.ID, 10) + "-evidence.jsonl"}
@@ -50,55 +48,18 @@ func annexOf(i *control.Incident) Annex {
 	sum := sha256.Sum256(a.Data)
 	a.SHA256 = hex.EncodeToString(sum[:])
 	if bare > 0 {
-		a.Note = fmt.Sprintf("Of the %s %d stand here without Asterisk's own lines: what came long before the decision has lost them.", Count(len(i.Evidence), "observation"), bare)
+		a.Note = fmt.Sprintf("Of the %s %d stand here without Asterisk's own lines: what came long before the decision has lost them.", incident.Count(len(i.Evidence), "observation"), bare)
 	}
 	return a
 }
 
-func inUTC(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	utc := t.UTC()
-	return &utc
-}
-
-// RawLines are the lines of what an observation was read from, with \xNN for
-// each byte that is no printing ASCII and for the backslash, so that nothing is
-// lost. Lines that end as those of the manager interface do are told apart there
-// alone: a bare line feed is a stranger's.
-func RawLines(raw string) []string {
-	if raw == "" {
-		return nil
-	}
-	end := "\n"
-	if strings.Contains(raw, "\r\n") {
-		end = "\r\n"
-	}
-	lines := strings.Split(strings.TrimSuffix(raw, end), end)
-	for i, line := range lines {
-		var b strings.Builder
-		for _, c := range []byte(line) {
-			if c < ' ' || c > '~' || c == '\\' {
-				fmt.Fprintf(&b, `\x%02x`, c)
-			} else {
-				b.WriteByte(c)
-			}
-		}
-		lines[i] = b.String()
-	}
-	return lines
-}
-
-// ascii keeps of a text what no character of a stranger's can change the looks
-// of.
+// ascii is true for characters that look the same everywhere.
 func ascii(r rune) bool { return r < 0x7f }
 
 // Text is the annex for the page.
 func (a Annex) Text() string { return string(a.Data) }
 
-// URL holds the annex itself, to be saved. Only base64 of our own making is in
-// it.
+// URL holds the annex itself, to be saved. All in it is base64 that we made.
 func (a Annex) URL() template.URL {
 	return template.URL("data:application/jsonl;base64," + base64.StdEncoding.EncodeToString(a.Data))
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // Report is one incident, told. Everything in it is safe to print; HTML still
@@ -54,11 +55,10 @@ type Step struct {
 }
 
 // Of tells an incident; times are in loc.
-func Of(i control.Incident, loc *time.Location) *Report {
-	t := teller{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == "observe", Annex: annexOf(&i)}, loc: loc}
+func Of(i incident.Incident, loc *time.Location) *Report {
+	t := teller{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe, Annex: annexOf(&i)}, loc: loc}
 	t.r.Zone = i.At.In(loc).Format("MST (-07:00)")
 	t.account = Plain(i.Account)
-	t.source = i.Source
 	t.steps()
 	t.calls()
 	t.title()
@@ -73,24 +73,24 @@ func Of(i control.Incident, loc *time.Location) *Report {
 
 // teller puts a Report together.
 type teller struct {
-	i               *control.Incident
-	r               *Report
-	loc             *time.Location
-	account, source string
+	i       *incident.Incident
+	r       *Report
+	loc     *time.Location
+	account string
 }
 
-// failures are the signals that are a wrong guess.
-var failures = []string{"InvalidPassword", "ChallengeResponseFailed", "InvalidAccountID"}
+// guess says whether a signal is a wrong guess.
+func guess(s score.Signal) bool { return s.Failure() || s == score.InvalidAccountID }
 
 // breakIn says that the incident is a guessed password put to use.
 func (t *teller) breakIn() bool {
-	return slices.ContainsFunc(t.i.Evidence, func(o control.Observation) bool { return o.Signal == "SuccessAfterFailures" })
+	return slices.ContainsFunc(t.i.Evidence, func(o incident.Evidence) bool { return o.Signal == score.SuccessAfterFailures })
 }
 
-func (t *teller) guesses() []control.Observation {
-	var list []control.Observation
+func (t *teller) guesses() []incident.Evidence {
+	var list []incident.Evidence
 	for _, o := range t.i.Evidence {
-		if slices.Contains(failures, o.Signal) {
+		if guess(o.Signal) {
 			list = append(list, o)
 		}
 	}
@@ -101,17 +101,17 @@ func (t *teller) title() {
 	switch {
 	case t.breakIn():
 		t.r.Title = "Break-in on account " + t.account
-	case t.i.Key.Kind == "account":
-		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(t.i.Key.Value), Plain(t.i.Threshold))
+	case t.i.Key.Per == score.PerAccount:
+		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
 	default:
-		t.r.Title = fmt.Sprintf("Attack from %s: %s", Plain(t.i.Key.Value), Plain(t.i.Threshold))
+		t.r.Title = fmt.Sprintf("Attack from %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
 	}
 }
 
 func (t *teller) steps() {
 	for _, s := range t.i.Steps {
-		step := Step{What: stepWords(s.Step), Target: Plain(s.Target), State: s.State, Detail: Plain(s.Detail)}
-		if took, err := time.ParseDuration(s.Took); err == nil && s.State != "skipped" {
+		step := Step{What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
+		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
 			step.At = t.i.At.Add(took).In(t.loc)
 		}
 		t.r.Steps = append(t.r.Steps, step)
@@ -119,42 +119,42 @@ func (t *teller) steps() {
 }
 
 // stepWords says what a step does, to someone who does not know its name.
-func stepWords(step string) string {
+func stepWords(step incident.StepKind) string {
 	switch step {
-	case "ban":
+	case incident.StepBan:
 		return "block the address"
-	case "hangup":
+	case incident.StepHangup:
 		return "end the account's calls"
-	case "hangup-call":
+	case incident.StepHangupCall:
 		return "end the call"
-	case "rotate":
+	case incident.StepRotate:
 		return "change the account's password"
-	case "expire-contacts":
+	case incident.StepExpireContacts:
 		return "throw out the account's registrations"
-	case "lock":
+	case incident.StepLock:
 		return "lock the account"
-	case "restrict":
+	case incident.StepRestrict:
 		return "restrict the account to its known networks"
-	case "notify":
+	case incident.StepNotify:
 		return "tell the operator"
-	case "exec":
+	case incident.StepExec:
 		return "run the operator's command"
 	}
-	return step
+	return string(step)
 }
 
 func (t *teller) calls() {
 	for _, c := range t.i.Calls {
 		call := Call{Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Answered: "not that is known", Lasted: "end not seen"}
-		if c.Ended != nil {
+		if !c.Ended.IsZero() {
 			call.duration, call.known = max(0, c.Ended.Sub(c.Began)), true
 			call.Lasted = seconds(call.duration)
 			call.Answered = "no"
 		}
-		if c.Answered != nil {
+		if !c.Answered.IsZero() {
 			call.answered, call.Answered = true, c.Answered.In(t.loc).Format("15:04:05")
-			if c.Ended != nil {
-				call.billed = max(0, c.Ended.Sub(*c.Answered))
+			if !c.Ended.IsZero() {
+				call.billed = max(0, c.Ended.Sub(c.Answered))
 			}
 		}
 		t.r.Calls = append(t.r.Calls, call)
@@ -170,9 +170,9 @@ func (t *teller) story() {
 	t.tellGuesses()
 	for _, o := range t.i.Evidence {
 		switch {
-		case o.Signal == "SuccessAfterFailures":
+		case o.Signal == score.SuccessAfterFailures:
 			t.add(o.At, "The right password for account %s was given from %s. This is the break-in.", Plain(o.Account), where(o))
-		case !slices.Contains(failures, o.Signal):
+		case !guess(o.Signal):
 			t.add(o.At, "%s, from %s%s.", signalWords(o.Signal), where(o), about(o))
 		}
 	}
@@ -221,7 +221,7 @@ func (t *teller) tellGuesses() {
 	}
 }
 
-func about(o control.Observation) string {
+func about(o incident.Evidence) string {
 	if o.Account == "" {
 		return ""
 	}
@@ -229,32 +229,36 @@ func about(o control.Observation) string {
 }
 
 // where says from where, and whether that is certain.
-func where(o control.Observation) string {
-	if o.Proof == "proven" {
-		return Plain(o.Source)
+func where(o incident.Evidence) string {
+	switch {
+	case !o.Source.IsValid():
+		return "an unknown address"
+	case o.Proof == score.Proven:
+		return Plain(o.Source.String())
+	default:
+		return Plain(o.Source.String()) + " (which packets can forge)"
 	}
-	return Plain(o.Source) + " (which packets can forge)"
 }
 
 // signalWords says what a signal means; one that is not known is named.
-func signalWords(signal string) string {
-	words := map[string]string{
-		"SuccessfulAuth": "Somebody logged in", "FailedACL": "A request was refused by an access list",
-		"AuthMethodNotAllowed": "A login method was tried that is not allowed", "RequestBadFormat": "A malformed request came",
-		"RequestNotAllowed": "A request came that is not allowed", "UnexpectedAddress": "An account was used from an address that is not its own",
-		"InvalidTransport": "A transport was used that is not allowed", "Tampering": "Forged lines were smuggled into an event",
-		"CallRate": "More calls a minute than allowed", "ConcurrentCalls": "More calls at once than allowed",
-		"Cadence": "Calls were set up faster than a person dials", "DialProbing": "One number was tried behind different prefixes",
-		"ForbiddenDestination": "A destination was called that is forbidden", "NewCountry": "A country was called for the first time",
-		"OffHours": "A call was made outside the hours", "Dormant": "An account called that had long been silent",
-		"NewNetwork": "An account was used from a network never seen before", "TwoNetworks": "An account was used from two networks at once",
-		"ScannerAgent": "A known attack program was used", "AnonymousCall": "A call was made without a login",
-		"UnseenLogin": "An account was used without the login that it needs",
+func signalWords(signal score.Signal) string {
+	words := map[score.Signal]string{
+		score.SuccessfulAuth: "Somebody logged in", score.FailedACL: "A request was refused by an access list",
+		score.AuthMethodNotAllowed: "A login method was tried that is not allowed", score.RequestBadFormat: "A malformed request came",
+		score.RequestNotAllowed: "A request came that is not allowed", score.UnexpectedAddress: "An account was used from an address that is not its own",
+		score.InvalidTransport: "A transport was used that is not allowed", score.Tampering: "Forged lines were smuggled into an event",
+		score.CallRate: "More calls a minute than allowed", score.ConcurrentCalls: "More calls at once than allowed",
+		score.Cadence: "Calls were set up faster than a person dials", score.DialProbing: "One number was tried behind different prefixes",
+		score.ForbiddenDestination: "A destination was called that is forbidden", score.NewCountry: "A country was called for the first time",
+		score.OffHours: "A call was made outside the hours", score.Dormant: "An account called that had long been silent",
+		score.NewNetwork: "An account was used from a network never seen before", score.TwoNetworks: "An account was used from two networks at once",
+		score.ScannerAgent: "A known attack program was used", score.AnonymousCall: "A call was made without a login",
+		score.UnseenLogin: "An account was used without the login that it needs",
 	}
 	if w, ok := words[signal]; ok {
 		return w
 	}
-	return Plain(signal)
+	return signal.String()
 }
 
 func (t *teller) affected() {
@@ -266,7 +270,10 @@ func (t *teller) affected() {
 		if a := Plain(o.Account); a != "" && a != t.account && !slices.Contains(accounts, a) {
 			accounts = append(accounts, a)
 		}
-		if s := Plain(o.Source); s != "" && !slices.Contains(sources, s) {
+		if !o.Source.IsValid() {
+			continue
+		}
+		if s := Plain(o.Source.String()); !slices.Contains(sources, s) {
 			sources = append(sources, s)
 		}
 	}
@@ -290,7 +297,7 @@ func (t *teller) lost() {
 	}
 	if len(t.r.Calls) == 0 {
 		t.r.Lost = []string{"No call is known to have been made."}
-		if t.account == "" || !t.breakIn() && t.i.Key.Kind != "account" {
+		if t.account == "" || !t.breakIn() && t.i.Key.Per != score.PerAccount {
 			t.r.Lost = []string{"Nothing: no password was found, no call was made."}
 		}
 		return
@@ -307,16 +314,16 @@ func (t *teller) lost() {
 			minutes += max(1, int((c.billed+time.Minute-1)/time.Minute))
 		}
 	}
-	lost := fmt.Sprintf("Of %s none was answered.", Count(len(t.r.Calls), "call"))
+	lost := fmt.Sprintf("Of %s none was answered.", incident.Count(len(t.r.Calls), "call"))
 	if answered > 0 {
 		lost = fmt.Sprintf("At most %s of calls, each from its answer to its end: %s when each minute begun is charged. Answered were %d of %s.",
-			seconds(total+time.Second-1), Count(minutes, "minute"), answered, Count(len(t.r.Calls), "call"))
+			seconds(total+time.Second-1), incident.Count(minutes, "minute"), answered, incident.Count(len(t.r.Calls), "call"))
 	} else if open > 0 {
-		lost = fmt.Sprintf("Of %s none is known to have been answered.", Count(len(t.r.Calls), "call"))
+		lost = fmt.Sprintf("Of %s none is known to have been answered.", incident.Count(len(t.r.Calls), "call"))
 	}
 	t.r.Lost = append(t.r.Lost, lost)
 	if open > 0 {
-		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: ask Asterisk's call records or your carrier.", Count(open, "call")))
+		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: ask Asterisk's call records or your carrier.", incident.Count(open, "call")))
 	}
 	t.r.Lost = append(t.r.Lost, "An answer is what Asterisk took for one, at the earliest; what it cost, your carrier knows.")
 }
@@ -340,7 +347,7 @@ func (t *teller) next() {
 	}
 	for n, s := range t.i.Steps {
 		told := t.r.Steps[n]
-		switch s.Step + " " + s.State {
+		switch string(s.Step) + " " + string(s.State) {
 		case "rotate done":
 			next("Give the phones of %s their new password (%s). Until then they cannot register.", told.Target, told.Detail)
 		case "rotate failed", "rotate intended":
@@ -386,10 +393,10 @@ func (t *teller) outcome() {
 	done, failed, told := 0, 0, ""
 	var last time.Time
 	for _, s := range t.r.Steps {
-		switch notify := s.What == stepWords("notify"); {
+		switch notify := s.What == stepWords(incident.StepNotify); {
 		case notify && s.State == "failed":
 			told = " The operator could not be told."
-		case notify, s.What == stepWords("exec"): // contains nothing
+		case notify, s.What == stepWords(incident.StepExec): // contains nothing
 		case s.State == "done":
 			done++
 			if s.At.After(last) {
@@ -404,7 +411,7 @@ func (t *teller) outcome() {
 	case t.r.Observed:
 		t.r.Outcome = "Seen and recorded; nothing was changed, since Tollwarden runs in mode observe."
 	case failed > 0:
-		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", Count(failed, "step"))
+		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", incident.Count(failed, "step"))
 	case done == 0:
 		t.r.Outcome = "Nothing was done: the steps say why."
 	case last.IsZero():

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,8 +20,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/html"
 
-	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 var update = flag.Bool("update", false, "write the expected texts anew")
@@ -29,35 +32,34 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // breakIn is a theft as it happens: guesses, the right password, calls, and what
 // was done.
-func breakIn() control.Incident {
-	i := control.Incident{
-		ID: 41, At: noon.Add(5 * time.Second), Key: control.Key{Kind: "account", Value: "1002"}, Account: "1002", Source: "203.0.113.9",
+func breakIn() incident.Incident {
+	i := incident.Incident{
+		ID: 41, At: noon.Add(5 * time.Second), Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Source: netip.MustParseAddr("203.0.113.9"),
 		Threshold: "break-in", Playbook: "compromise", Reason: "6 failures from 3 sources, then a success from 203.0.113.9", Mode: "enforce",
-		Steps: []control.Step{
-			{Step: "ban", Target: "203.0.113.9", State: "done", Detail: "until 2026-11-22 16:00:05 UTC", Took: "210µs"},
-			{Step: "hangup", Target: "1002", State: "done", Detail: "2 channels ended", Took: "42ms"},
-			{Step: "rotate", Target: "1002", State: "done", Detail: "in pjsip.conf, the new secret is in /var/lib/tollwarden/secrets", Took: "180ms"},
-			{Step: "expire-contacts", Target: "1002", State: "done", Detail: "1 registration thrown out", Took: "190ms"},
-			{Step: "notify", Target: "operator", State: "failed", Detail: "webhook example.org: answered 503", Took: "3s"},
+		Steps: []incident.Step{
+			{Step: "ban", Target: "203.0.113.9", State: "done", Detail: "until 2026-11-22 16:00:05 UTC", Took: took("210µs")},
+			{Step: "hangup", Target: "1002", State: "done", Detail: "2 channels ended", Took: took("42ms")},
+			{Step: "rotate", Target: "1002", State: "done", Detail: "in pjsip.conf, the new secret is in /var/lib/tollwarden/secrets", Took: took("180ms")},
+			{Step: "expire-contacts", Target: "1002", State: "done", Detail: "1 registration thrown out", Took: took("190ms")},
+			{Step: "notify", Target: "operator", State: "failed", Detail: "webhook example.org: answered 503", Took: took("3s")},
 		},
 	}
 	for n, source := range []string{"203.0.113.7", "203.0.113.7", "203.0.113.8", "203.0.113.8", "203.0.113.9", "203.0.113.9"} {
-		i.Evidence = append(i.Evidence, control.Observation{
-			At: noon.Add(time.Duration(n) * 500 * time.Millisecond), Signal: "ChallengeResponseFailed", Source: source, Port: 5060,
-			Transport: "UDP", Proof: "claimed", Account: "1002", Session: fmt.Sprintf("session-%d", n),
-			Raw: report.RawLines("Event: ChallengeResponseFailed\r\nAccountID: 1002\r\nRemoteAddress: IPV4/UDP/" + source + "/5060\r\nResponse: (left out)\r\n"),
-		})
+		i.Evidence = append(i.Evidence, incident.Evidence{Record: score.Record{
+			At: noon.Add(time.Duration(n) * 500 * time.Millisecond), Signal: score.ChallengeResponseFailed, Source: netip.MustParseAddr(source), Port: 5060,
+			Transport: event.UDP, Account: "1002", Session: fmt.Sprintf("session-%d", n),
+		}, Raw: incident.Raw("Event: ChallengeResponseFailed\r\nAccountID: 1002\r\nRemoteAddress: IPV4/UDP/" + source + "/5060\r\nResponse: (left out)\r\n")})
 	}
-	i.Evidence = append(i.Evidence, control.Observation{
-		At: noon.Add(5 * time.Second), Signal: "SuccessAfterFailures", Source: "203.0.113.9", Port: 5060, Transport: "UDP", Proof: "proven", Account: "1002", Session: "session-9",
-	})
+	i.Evidence = append(i.Evidence, incident.Evidence{Record: score.Record{
+		At: noon.Add(5 * time.Second), Signal: score.SuccessAfterFailures, Source: netip.MustParseAddr("203.0.113.9"), Port: 5060, Transport: event.UDP,
+		Proof: score.Proven, Account: "1002", Session: "session-9",
+	}})
 	for n, number := range []string{"00881234567", "900881234567"} {
 		began := noon.Add(time.Duration(4900+n*20) * time.Millisecond)
 		ended := began.Add(150*time.Millisecond + time.Duration(n)*61*time.Second)
-		call := control.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: number, Country: "GB", Began: began, Ended: &ended}
+		call := incident.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: number, Country: "GB", Began: began, Ended: ended}
 		if n == 1 {
-			answered := began.Add(4 * time.Second)
-			call.Answered = &answered
+			call.Answered = began.Add(4 * time.Second)
 		}
 		i.Calls = append(i.Calls, call)
 	}
@@ -65,13 +67,13 @@ func breakIn() control.Incident {
 }
 
 // hostile is an incident whose every word of a stranger is meant to do harm.
-func hostile() control.Incident {
+func hostile() incident.Incident {
 	i := breakIn()
 	const evil = "<script>alert(1)</script>\"'&\x1b[31m\n\u202egnp.exe"
 	i.Account, i.Reason, i.Threshold = evil, evil, evil
-	i.Key.Value = evil
+	i.Key.Account = evil
 	for n := range i.Evidence {
-		i.Evidence[n].Account, i.Evidence[n].Session, i.Evidence[n].Raw = evil, evil, report.RawLines(evil+"\r\n\xff\\x")
+		i.Evidence[n].Account, i.Evidence[n].Session, i.Evidence[n].Raw = evil, evil, evil+"\r\n\xff\\x"
 	}
 	for n := range i.Steps {
 		i.Steps[n].Detail, i.Steps[n].Target = evil, evil
@@ -82,25 +84,25 @@ func hostile() control.Incident {
 	return i
 }
 
-func guesser() control.Incident {
+func guesser() incident.Incident {
 	i := breakIn()
-	i.Key, i.Threshold, i.Playbook, i.Calls = control.Key{Kind: "source", Value: "192.0.2.66"}, "password guessing", "block", nil
+	i.Key, i.Threshold, i.Playbook, i.Calls = score.Key{Per: score.PerSource, Prefix: netip.MustParsePrefix("192.0.2.66/32")}, "password guessing", "block", nil
 	i.Reason, i.Account = "3 points within 1h: 3× ChallengeResponseFailed on 1002", ""
 	i.Evidence, i.Steps = i.Evidence[:3], i.Steps[:1]
 	return i
 }
 
-func observed() control.Incident {
+func observed() incident.Incident {
 	i := breakIn()
 	i.Mode = "observe"
 	for n := range i.Steps {
-		i.Steps[n].State, i.Steps[n].Detail, i.Steps[n].Took = "skipped", "mode is observe: would do it", ""
+		i.Steps[n].State, i.Steps[n].Detail, i.Steps[n].Took = incident.Skipped, "mode is observe: would do it", 0
 	}
-	i.Calls[1].Ended = nil
+	i.Calls[1].Ended = time.Time{}
 	return i
 }
 
-func text(t *testing.T, i control.Incident) string {
+func text(t *testing.T, i incident.Incident) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := report.Of(i, time.UTC).Text(&b); err != nil {
@@ -109,7 +111,7 @@ func text(t *testing.T, i control.Incident) string {
 	return b.String()
 }
 
-func page(t *testing.T, i control.Incident) string {
+func page(t *testing.T, i incident.Incident) string {
 	t.Helper()
 	var b bytes.Buffer
 	if err := report.Of(i, time.UTC).HTML(&b); err != nil {
@@ -120,7 +122,7 @@ func page(t *testing.T, i control.Incident) string {
 
 // The stories are read by people: they are kept whole, to be read here too.
 func TestStories(t *testing.T) {
-	for name, i := range map[string]control.Incident{"break-in": breakIn(), "guesser": guesser(), "observed": observed()} {
+	for name, i := range map[string]incident.Incident{"break-in": breakIn(), "guesser": guesser(), "observed": observed()} {
 		t.Run(name, func(t *testing.T) {
 			path, got := filepath.Join("testdata", name+".txt"), text(t, i)
 			if *update {
@@ -141,11 +143,11 @@ func TestStories(t *testing.T) {
 
 // Whatever step did not succeed, the report says what to do about it.
 func TestEveryStepThatFailedHasANextOne(t *testing.T) {
-	for _, step := range []string{"ban", "hangup", "hangup-call", "rotate", "expire-contacts", "lock", "restrict"} {
-		for _, state := range []string{"failed", "intended"} {
+	for _, step := range []incident.StepKind{"ban", "hangup", "hangup-call", "rotate", "expire-contacts", "lock", "restrict"} {
+		for _, state := range []incident.State{incident.Failed, incident.Intended} {
 			i := guesser()
 			i.Account = "1002"
-			i.Steps = []control.Step{{Step: step, Target: "a-target", State: state, Detail: "the disk is full"}}
+			i.Steps = []incident.Step{{Step: step, Target: "a-target", State: state, Detail: "the disk is full"}}
 			r := report.Of(i, time.UTC)
 			if !strings.Contains(r.Outcome, "See what to do next") || !slices.ContainsFunc(r.Next, func(s string) bool { return strings.Contains(s, "a-target") }) {
 				t.Errorf("%s %s: %q, next %q", step, state, r.Outcome, r.Next)
@@ -191,7 +193,7 @@ func TestHostileWords(t *testing.T) {
 // Whoever gets the annex can check it: it is whole, one object a line, and its
 // sum is the one that is named.
 func TestAnnex(t *testing.T) {
-	for name, i := range map[string]control.Incident{"break-in": breakIn(), "hostile": hostile()} {
+	for name, i := range map[string]incident.Incident{"break-in": breakIn(), "hostile": hostile()} {
 		r := report.Of(i, time.UTC)
 		sum := sha256.Sum256(r.Annex.Data)
 		if r.Annex.SHA256 != hex.EncodeToString(sum[:]) {
@@ -206,8 +208,8 @@ func TestAnnex(t *testing.T) {
 				t.Errorf("%s: a line holds what does not print: %q", name, line)
 			}
 		}
-		var o control.Observation
-		if err := json.Unmarshal([]byte(lines[0]), &o); err != nil || o.Session != i.Evidence[0].Session || !o.At.Equal(i.Evidence[0].At) || !slices.Equal(o.Raw, i.Evidence[0].Raw) {
+		var o incident.Evidence
+		if err := json.Unmarshal([]byte(lines[0]), &o); err != nil || o.Session != i.Evidence[0].Session || !o.At.Equal(i.Evidence[0].At) || !slices.Equal(o.Raw.Lines(), i.Evidence[0].Raw.Lines()) {
 			t.Errorf("%s: the first line reads %+v, %v", name, o, err)
 		}
 		p := page(t, i)
@@ -225,17 +227,11 @@ func TestAnnex(t *testing.T) {
 	}
 }
 
-// No byte of what Asterisk wrote is lost, and none does anything.
-func TestRawLines(t *testing.T) {
-	for raw, want := range map[string][]string{
-		"":                               nil,
-		"Event: A\r\nX: b\r\n":           {"Event: A", "X: b"},
-		"Event: A\r\nX: b\nY: c\r\nZ: d": {"Event: A", `X: b\x0aY: c`, "Z: d"},
-		"a line\nand what follows it":    {"a line", "and what follows it"},
-		"\x1b[31m \xff ü \\x41":          {`\x1b[31m \xff \xc3\xbc \x5cx41`},
-	} {
-		if got := report.RawLines(raw); !slices.Equal(got, want) {
-			t.Errorf("%q is told as %q, want %q", raw, got, want)
-		}
+// took is how long a step took, in words.
+func took(words string) incident.Elapsed {
+	d, err := time.ParseDuration(words)
+	if err != nil {
+		panic(err)
 	}
+	return incident.Elapsed(d)
 }

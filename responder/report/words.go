@@ -6,14 +6,6 @@ import (
 	"time"
 )
 
-// Count writes so many of something: 1 call, 2 calls.
-func Count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
 // most is how many of a kind are named.
 const most = 10
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
@@ -26,7 +27,7 @@ func seedLedger(ctx context.Context, dir string, n int) error {
 	}
 	now := time.Now()
 	for i := range n {
-		l.PutBan(ledger.Ban{
+		l.PutBan(incident.Ban{
 			Prefix: netip.PrefixFrom(oldBan(i), 32), Since: now, Until: now.Add(24 * time.Hour),
 			Reason: "3 wrong passwords within an hour", Origin: "password guessing", Offence: 1,
 		})

@@ -67,10 +67,10 @@ CREATE TABLE evidence (
   source    TEXT    NOT NULL, -- the address; empty: unknown
   port      INTEGER NOT NULL, -- its port; 0: unknown
   transport TEXT    NOT NULL, -- UDP, TCP, TLS, WS, WSS; empty: unknown
-  proof     TEXT    NOT NULL, -- claimed | proven
-  account   TEXT    NOT NULL, -- the account named, as the stranger spelt it
+  proof     TEXT    NOT NULL, -- spoofable | proven; claimed, in old rows, is spoofable
+  account   TEXT    NOT NULL, -- the account named, as the network spelt it
   session   TEXT    NOT NULL, -- Asterisk's session id
-  raw       BLOB    NOT NULL DEFAULT x'', -- what it was read from, digests masked; empty: that is not known
+  raw       BLOB    NOT NULL DEFAULT x'', -- what it was read from, without digests; empty: unknown
   PRIMARY KEY (incident, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -83,11 +83,11 @@ CREATE TABLE calls (
   country  TEXT    NOT NULL, -- ISO 3166 code of where that is; empty: unknown
   began    INTEGER NOT NULL, -- when the channel came up
   ended    INTEGER,          -- NULL: it was up when last heard of
-  answered INTEGER,          -- NULL: not that is known
+  answered INTEGER,          -- NULL: it was not, as far as is known
   PRIMARY KEY (incident, channel)
 ) STRICT, WITHOUT ROWID;
 
--- From where an account has signed in: a source with a row is no stranger to it.
+-- From where an account has signed in.
 CREATE TABLE places (
   account      TEXT    NOT NULL,
   prefix       TEXT    NOT NULL, -- the source: /32 or /64
@@ -99,7 +99,7 @@ CREATE INDEX places_last_success ON places (last_success);
 -- What is usual for an account; without an account, for the daemon itself.
 CREATE TABLE habits (
   account TEXT    NOT NULL,
-  kind    TEXT    NOT NULL, -- country | network | call | locked | watch
+  kind    TEXT    NOT NULL, -- country | network | call | watch
   value   TEXT    NOT NULL, -- the country or the network; empty for the other kinds
   first   INTEGER NOT NULL,
   last    INTEGER NOT NULL, -- to about a day
@@ -107,7 +107,7 @@ CREATE TABLE habits (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX habits_last ON habits (last);
 
--- What people did through the control socket.
+-- What is taken from an account until it is given back.
 CREATE TABLE holds (
   account TEXT    NOT NULL,
   kind    TEXT    NOT NULL, -- lock | restriction
@@ -115,10 +115,12 @@ CREATE TABLE holds (
   since   INTEGER NOT NULL,
   PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;
+
+-- What people did through the control socket.
 CREATE TABLE actions (
   id     INTEGER PRIMARY KEY, -- rises in the order written; says nothing else
   at     INTEGER NOT NULL,
-  uid    INTEGER NOT NULL, -- the caller's user id; -1: unknown
+  uid    INTEGER NOT NULL, -- the caller's user id; -1: the daemon itself, 4294967295: unknown
   action TEXT    NOT NULL, -- ban, unban, allow, rotate, …
   target TEXT    NOT NULL, -- what it was done to
   detail TEXT    NOT NULL  -- duration, reason, what changed

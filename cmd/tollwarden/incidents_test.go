@@ -1,0 +1,34 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+func TestIncompleteAnswersSaySo(t *testing.T) {
+	failed := errors.New("no daemon answers")
+	for _, tt := range []struct {
+		name  string
+		err   error
+		want  error
+		shown string
+	}{
+		{"whole", nil, nil, ""},
+		{"failed", failed, failed, ""},
+		{"incomplete", control.Incomplete("read ledger /x: 3 rows not on the disk yet: \x1b[2Jfull"), nil, "tollwarden: the answer is incomplete: read ledger /x: 3 rows not on the disk yet: \\x1b[2Jfull\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var shown strings.Builder
+			cmd := &cobra.Command{}
+			cmd.SetErr(&shown)
+			if err := showIncomplete(cmd, tt.err); !errors.Is(err, tt.want) || shown.String() != tt.shown {
+				t.Errorf("gave %v and showed %q, want %v and %q", err, shown.String(), tt.want, tt.shown)
+			}
+		})
+	}
+}

@@ -1,0 +1,104 @@
+package notify
+
+import (
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/report"
+)
+
+// Sheet is what a template is given: the fields of an incident as `tollwarden
+// incident ID --json` prints them, and what is made of them. Templates compare
+// and range over these fields, so that their names and types stay as they are.
+// Everything is safe to print.
+type Sheet struct {
+	ID                                int64
+	At                                time.Time
+	Key                               SheetKey
+	Account, Source                   string // "" when none is concerned
+	Threshold, Playbook, Reason, Mode string
+	Steps                             []SheetStep
+	Evidence                          []SheetEvidence
+	Calls                             []SheetCall
+	Bare                              bool // the ledger could not be read: calls and raw lines are missing
+
+	Host    string   // this machine
+	Title   string   // what it is, in a few words
+	Outcome string   // how it ended, in a sentence
+	Next    []string // what a person should do now
+	Report  string   // all that `tollwarden incident ID` prints
+}
+
+// SheetKey is what a threshold counted by.
+type SheetKey struct{ Kind, Value string }
+
+// SheetStep is one effect of an incident, with its outcome.
+type SheetStep struct{ Step, Target, State, Detail, Took string }
+
+// SheetEvidence is one observation that an incident rests on.
+type SheetEvidence struct {
+	At                                                 time.Time
+	Signal, Source, Transport, Proof, Account, Session string
+	Port                                               uint16
+	Raw                                                []string
+}
+
+// SheetCall is one call of the account that an incident is about.
+type SheetCall struct {
+	Channel, Account, Dialled, Country string
+	Began                              time.Time
+	Ended, Answered                    *time.Time // nil: not that is known
+}
+
+func sheetOf(host string, i incident.Incident, loc *time.Location) Sheet {
+	s := Sheet{
+		ID: i.ID, At: i.At, Key: SheetKey{i.Key.Kind(), i.Key.Value()}, Account: i.Account, Threshold: i.Threshold,
+		Playbook: i.Playbook, Reason: i.Reason, Mode: string(i.Mode), Steps: []SheetStep{}, Bare: i.Bare, Host: host,
+	}
+	if i.Source.IsValid() {
+		s.Source = i.Source.String()
+	}
+	for _, x := range i.Steps {
+		s.Steps = append(s.Steps, SheetStep{string(x.Step), x.Target, string(x.State), x.Detail, x.Took.String()})
+	}
+	for _, e := range i.Evidence {
+		s.Evidence = append(s.Evidence, SheetEvidence{
+			At: e.At, Signal: e.Signal.String(), Source: e.Source.String(), Transport: e.Transport.String(), Proof: e.Proof.String(),
+			Account: e.Account, Session: e.Session, Port: e.Port, Raw: e.Raw.Lines(),
+		})
+	}
+	for _, c := range i.Calls {
+		s.Calls = append(s.Calls, SheetCall{
+			Channel: c.Channel, Account: c.Account, Dialled: c.Dialled, Country: c.Country,
+			Began: c.Began, Ended: incident.SomeTime(c.Ended), Answered: incident.SomeTime(c.Answered),
+		})
+	}
+	plainAll(reflect.ValueOf(&s).Elem())
+
+	told := report.Of(i, loc)
+	var text strings.Builder
+	_ = told.Text(&text) // a Builder takes everything
+	s.Title, s.Outcome, s.Next, s.Report = told.Title, told.Outcome, told.Next, text.String()
+	return s
+}
+
+// plainAll makes every string in a value that can be set safe to print.
+func plainAll(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString(report.Plain(v.String()))
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			plainAll(v.Field(i))
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			plainAll(v.Index(i))
+		}
+	}
+}
