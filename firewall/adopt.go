@@ -27,10 +27,10 @@ type Opened struct {
 	Origin Origin
 	// Findings are how a repaired table differed from ours.
 	Findings []string
-	// Bans is how many bans were taken over into the books.
+	// Bans is how many bans were taken over into the mirror.
 	Bans int
 	// Unread are sets that were adopted without being read, being larger than
-	// MaxRead. Their bans are in force but not in the books until Complete or
+	// MaxRead. Their bans are in force but not in the mirror until Complete or
 	// Restore.
 	Unread []string
 }
@@ -67,19 +67,19 @@ func (k *Kernel) takeOver(cfg Config) error {
 		}
 		more = append(more, left...)
 	}
-	now := stampOf(time.Now())
+	now := expiryOf(time.Now())
 	if exact {
 		err = k.complete(now, allow, more)
 	} else {
 		for _, o := range more {
-			k.books.put(o.place(), max(o.until, k.books.until(o.place())))
+			k.mirror.put(o.key(), max(o.until, k.mirror.until(o.key())))
 		}
-		err = k.rebuild(now, k.books, allow)
+		err = k.rebuild(now, k.mirror, allow)
 	}
 	if err == nil && bridge.exists {
 		err = k.drop(k.name + bridgeSuffix)
 	}
-	k.opened.Bans = k.books.len()
+	k.opened.Bans = k.mirror.len()
 	switch {
 	case exact:
 		k.opened.Origin = Adopted
@@ -91,23 +91,23 @@ func (k *Kernel) takeOver(cfg Config) error {
 
 // complete brings an adopted table up to date: the allow list of the config,
 // and bans that are not in the set where they belong.
-func (k *Kernel) complete(now stamp, allow map[netip.Prefix]stamp, more []order) error {
+func (k *Kernel) complete(now expiry, allow map[netip.Prefix]expiry, more []change) error {
 	if err := k.setAllow(allow); err != nil {
 		return err
 	}
-	var missing []order
+	var missing []change
 	for _, o := range latest(more) {
-		if k.books.until(o.place()) < o.until {
+		if k.mirror.until(o.key()) < o.until {
 			missing = append(missing, o)
 		}
 	}
-	return k.changeAll(now, missing, 0)
+	return k.update(now, missing, 0)
 }
 
 // read lists the elements of a table of ours or of one much like it. With exact
 // they are booked and held, as what the kernel has; what cannot be booked as it
 // stands is handed back.
-func (k *Kernel) read(table string, in *inspection, exact bool) (more []order, err error) {
+func (k *Kernel) read(table string, in *inspection, exact bool) (more []change, err error) {
 	for id := range setCount {
 		s := &sets[id]
 		f, ok := in.sets[s.name]
@@ -123,20 +123,20 @@ func (k *Kernel) read(table string, in *inspection, exact bool) (more []order, e
 		if err != nil {
 			return nil, fmt.Errorf("listing set %s: %w", s.name, err)
 		}
-		pieces := spansOf(id, found)
+		intervals := intervalsOf(id, found)
 		if s.interval && exact {
-			k.held[id] = pieces
+			k.held[id] = intervals
 		}
 		if s.allow {
 			continue // the config says what is allowed
 		}
-		for _, piece := range pieces {
-			for _, p := range s.prefixes(piece) {
-				// Between nested bans a piece may come out as a /64, which
+		for _, interval := range intervals {
+			for _, p := range s.prefixes(interval) {
+				// Between nested bans a interval may come out as a /64, which
 				// belongs into another set.
-				o := order{prefix: p, scope: s.scope, until: piece.until}
+				o := change{prefix: p, scope: s.scope, until: interval.until}
 				if exact && setOf(p, s.scope) == id {
-					k.books.put(o.place(), o.until)
+					k.mirror.put(o.key(), o.until)
 				} else {
 					more = append(more, o)
 				}
@@ -153,12 +153,12 @@ func (f setInfo) alike(w setInfo) bool {
 	return f.key == w.key && f.keyLen == w.keyLen && f.flags&kind == w.flags&kind
 }
 
-// spansOf are the elements of a set as spans.
-func spansOf(id setID, found []element) []span {
+// intervalsOf are the elements of a set as intervals.
+func intervalsOf(id setID, found []element) []interval {
 	if sets[id].interval {
 		return pair(found)
 	}
-	out := make([]span, 0, len(found))
+	out := make([]interval, 0, len(found))
 	for _, e := range found {
 		if sets[id].key(e.key) == e.key { // else no packet ever matches it
 			out = append(out, host(e.key, e.until))
@@ -167,8 +167,8 @@ func spansOf(id setID, found []element) []span {
 	return out
 }
 
-// prefixes are the bans that a span of this set stands for.
-func (s *set) prefixes(e span) []netip.Prefix {
+// prefixes are the bans that a interval of this set stands for.
+func (s *set) prefixes(e interval) []netip.Prefix {
 	switch {
 	case s.interval:
 		return prefixesOf(e)

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// change is what one batch does to one set: first drop, then add. What is
+// edit is what one batch does to one set: first drop, then add. What is
 // dropped need not be there any more (it may have run out a moment ago); what
 // is added must be absent or dropped by the same batch.
-type change struct{ drop, add []span }
+type edit struct{ drop, add []interval }
 
 // batch is one transaction on the sets.
-type batch [setCount]change
+type batch [setCount]edit
 
 // size is how many elements the batch is about.
 func (b *batch) size() int {
@@ -52,25 +52,25 @@ func (b *batch) split(n int) []batch {
 	return out
 }
 
-// order is one thing asked of the desk: a ban with its end, or a release.
-type order struct {
+// change is one thing asked of the core: a ban with its end, or a release.
+type change struct {
 	prefix  netip.Prefix
 	scope   Scope
-	until   stamp
+	until   expiry
 	release bool
 }
 
-// place is where a ban is booked: a prefix in a set.
-type place struct {
+// setKey is where a ban is booked: a prefix in a set.
+type setKey struct {
 	set    setID
 	prefix netip.Prefix
 }
 
-func (o order) place() place { return place{setOf(o.prefix, o.scope), o.prefix} }
+func (o change) key() setKey { return setKey{setOf(o.prefix, o.scope), o.prefix} }
 
-// ordersOf checks bans. One whose end has come is an order to release.
-func ordersOf(now time.Time, bans []Ban) ([]order, error) {
-	orders := make([]order, 0, len(bans))
+// changesOf checks bans. One whose end has come is a change to release.
+func changesOf(now time.Time, bans []Ban) ([]change, error) {
+	changes := make([]change, 0, len(bans))
 	for _, b := range bans {
 		p, err := normal(b.Prefix)
 		if err != nil {
@@ -79,27 +79,27 @@ func ordersOf(now time.Time, bans []Ban) ([]order, error) {
 		if b.Scope > SIP || b.Scope == SIP && setOf(p, All) != hosts4 && setOf(p, All) != slash64 {
 			return nil, fmt.Errorf("%w scope %d of %s: it is for single IPv4 addresses and IPv6 /64s", ErrInvalid, b.Scope, p)
 		}
-		orders = append(orders, order{p, b.Scope, stampOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})
+		changes = append(changes, change{p, b.Scope, expiryOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})
 	}
-	return latest(orders), nil
+	return latest(changes), nil
 }
 
 // releasesOf checks prefixes to release.
-func releasesOf(prefixes []netip.Prefix) ([]order, error) {
-	orders := make([]order, 0, len(prefixes))
+func releasesOf(prefixes []netip.Prefix) ([]change, error) {
+	changes := make([]change, 0, len(prefixes))
 	for _, p := range prefixes {
 		p, err := normal(p)
 		if err != nil {
 			return nil, err
 		}
-		orders = append(orders, order{prefix: p, release: true})
+		changes = append(changes, change{prefix: p, release: true})
 	}
-	return latest(orders), nil
+	return latest(changes), nil
 }
 
 // allowanceOf checks an allow list.
-func allowanceOf(prefixes []netip.Prefix) (map[netip.Prefix]stamp, error) {
-	list := make(map[netip.Prefix]stamp, len(prefixes))
+func allowanceOf(prefixes []netip.Prefix) (map[netip.Prefix]expiry, error) {
+	list := make(map[netip.Prefix]expiry, len(prefixes))
 	for _, p := range prefixes {
 		p, err := normal(p)
 		if err != nil {
@@ -113,15 +113,15 @@ func allowanceOf(prefixes []netip.Prefix) (map[netip.Prefix]stamp, error) {
 	return list, nil
 }
 
-// latest keeps the last order for each prefix: a batch must name an element
+// latest keeps the last change for each prefix: a batch must name an element
 // once.
-func latest(orders []order) []order {
-	if len(orders) < 2 {
-		return orders
+func latest(changes []change) []change {
+	if len(changes) < 2 {
+		return changes
 	}
-	at := make(map[netip.Prefix]int, len(orders))
-	out := orders[:0]
-	for _, o := range orders {
+	at := make(map[netip.Prefix]int, len(changes))
+	out := changes[:0]
+	for _, o := range changes {
 		if i, ok := at[o.prefix]; ok {
 			out[i] = o
 			continue

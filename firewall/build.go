@@ -150,12 +150,12 @@ func buildBatch(conn *nftables.Conn, t *nftables.Table, b *batch, now time.Time)
 	return nil
 }
 
-// elementsOf are spans in the kernel's terms. Without now they get no timeouts:
+// elementsOf are intervals in the kernel's terms. Without now they get no timeouts:
 // an element that is only added to be deleted must not run out in between, and
 // one that is there keeps its own.
-func elementsOf(id setID, spans []span, now *time.Time) []nftables.SetElement {
-	out := make([]nftables.SetElement, 0, 2*len(spans))
-	for _, s := range spans {
+func elementsOf(id setID, intervals []interval, now *time.Time) []nftables.SetElement {
+	out := make([]nftables.SetElement, 0, 2*len(intervals))
+	for _, s := range intervals {
 		e := nftables.SetElement{Key: s.first.AsSlice()}
 		if now != nil && s.until != forever {
 			e.Timeout = timeout(s.until, *now)
@@ -166,7 +166,7 @@ func elementsOf(id setID, spans []span, now *time.Time) []nftables.SetElement {
 		}
 		// The start goes first: when it meets one that has run out, the kernel
 		// collects that one together with its end, which must not be the new end.
-		// A piece up to the last address has no end.
+		// A interval up to the last address has no end.
 		end := s.last.Next()
 		e.IntervalOpen = !end.IsValid()
 		out = append(out, e)
@@ -178,7 +178,7 @@ func elementsOf(id setID, spans []span, now *time.Time) []nftables.SetElement {
 }
 
 // timeout is the time left in the kernel's unit, milliseconds, rounded up.
-func timeout(until stamp, now time.Time) time.Duration {
-	left := time.Duration(until - stamp(now.UnixNano()))
+func timeout(until expiry, now time.Time) time.Duration {
+	left := time.Duration(until - expiry(now.UnixNano()))
 	return max(time.Millisecond, (left + time.Millisecond - 1).Truncate(time.Millisecond))
 }

@@ -25,9 +25,9 @@ func Check(cfg Config) error {
 	}
 	if err := k.rehearse(cfg); err != nil {
 		err = fmt.Errorf("firewall: check: %w", explain(err))
-		return errors.Join(err, k.hangUp())
+		return errors.Join(err, k.closeConns())
 	}
-	return k.hangUp()
+	return k.closeConns()
 }
 
 // Remove takes everything of ours out of the kernel, whatever shape it is in
@@ -52,7 +52,7 @@ func (k *Kernel) rehearse(cfg Config) error {
 		return err
 	}
 	t := nfTable(fmt.Sprintf("%s_check_%d", cfg.Name, os.Getpid()))
-	contents := contentsOf(&books{}, allow, 0)
+	contents := contentsOf(&mirror{}, allow, 0)
 	whole := k.rehearsal(t, func() error {
 		if err := buildTable(k.writer, t, k.ports, k.counted, nil); err != nil {
 			return err

@@ -39,30 +39,30 @@
 // # Books
 //
 // The kernel ends a ban by itself (element timeouts), tells nobody, and is slow
-// to list a large set. So the package keeps its own books, and they are what is
+// to list a large set. So the package keeps its own mirror, and they are what is
 // answered by Bans. A ban is booked before anything else looks at it and stays
 // booked for a minute after its end: whatever the kernel may still hold is in
-// the books. An element that may be in the kernel is refreshed by adding,
+// the mirror. An element that may be in the kernel is refreshed by adding,
 // deleting and adding it in one batch, which is right on every kernel: adding
 // does not refresh a timeout before 6.12, and deleting what has just run out
 // fails the batch. No packet passes meanwhile: a batch takes effect at once.
 //
 // Interval sets refuse overlaps. Bans of prefixes may nest and overlap as they
-// like: what goes into the kernel is the disjoint pieces of the address space
-// with the latest end of all bans that cover each piece, and a change applies
-// only the pieces that differ.
+// like: what goes into the kernel is the disjoint intervals of the address space
+// with the latest end of all bans that cover each interval, and a change applies
+// only the intervals that differ.
 //
 // # All or nothing
 //
 // A call is one netlink batch, which the kernel applies whole or not at all, up
 // to 131,072 bans. A larger call is applied in batches of that size, in order;
-// when one fails, those before it are in force and in the books, and the error
+// when one fails, those before it are in force and in the mirror, and the error
 // says how many they are.
 //
 // # Taking over
 //
 // Open compares what it finds with what it would make, down to the rules'
-// expressions. If they are the same the elements are read into the books and
+// expressions. If they are the same the elements are read into the mirror and
 // nothing is written. If not, the table is replaced, with its bans, allow list
 // and counters. Replacing a table with interval sets leaks packets (some
 // hundreds in a flood), however atomic the batch; so a second table,

@@ -16,7 +16,7 @@ type Ban struct {
 	// Until is the end; zero means forever. Ends after 2261 count as forever.
 	Until time.Time
 	// Scope is what of the address is dropped. A prefix has one ban: one of
-	// another scope takes the place of the one before.
+	// another scope takes the setKey of the one before.
 	Scope Scope
 }
 
@@ -56,11 +56,11 @@ type Table interface {
 	// Complete says that all bans were included, after an Open that could not
 	// read every set: what those hold beside them goes.
 	Complete(now time.Time) error
-	// Bans are those in force, from the books, in no order.
+	// Bans are those in force, from the mirror, in no order.
 	Bans(now time.Time) []Ban
 	// Hits are the packets dropped of each prefix since it was last given to the
 	// kernel; one that is not counted is not in it. Where bans of prefixes nest
-	// or touch they share pieces of the address space, and what was dropped of
+	// or touch they share intervals of the address space, and what was dropped of
 	// those counts for each.
 	Hits(bans []Ban) (map[netip.Prefix]uint64, error)
 	// Allow replaces the allow list.
@@ -70,7 +70,7 @@ type Table interface {
 	// Verify compares the table with what it should be and says what differs,
 	// one finding a line; none means that it is as it should be.
 	Verify(now time.Time) ([]string, error)
-	// Repair makes the table anew from the books, without a gap for what is
+	// Repair makes the table anew from the mirror, without a gap for what is
 	// still in force.
 	Repair(now time.Time) error
 	// Close lets go of the table and leaves the drops in force.
@@ -108,7 +108,7 @@ var DefaultSIPPorts = []uint16{5060, 5061}
 const MaxSIPPorts = 16
 
 // Capacities. A refresh holds an element twice until its batch is committed, so
-// the kernel's sets are larger than the books.
+// the kernel's sets are larger than the mirror.
 const (
 	// MaxHosts is how many single addresses and /64s can be banned at a time.
 	// The kernel needs about 90 bytes for each.
@@ -130,9 +130,9 @@ var (
 	// ErrLost: the kernel has no such table, set or rule any more: somebody
 	// else removed it. Repair makes it anew.
 	ErrLost = errors.New("the table is not as it was left; it needs a repair")
-	// ErrUnread: a set was too large to be read at Open, so the books are not
+	// ErrUnread: a set was too large to be read at Open, so the mirror are not
 	// complete. Restore makes them so, and so do Include and Complete.
-	ErrUnread = errors.New("the books are incomplete; include or restore the bans first")
+	ErrUnread = errors.New("the mirror are incomplete; include or restore the bans first")
 	// ErrPrivilege: the kernel does not let us.
 	ErrPrivilege = errors.New("not permitted: CAP_NET_ADMIN is needed (run as root, or set AmbientCapabilities=CAP_NET_ADMIN in the unit)")
 	// ErrClosed: the table was closed.
@@ -153,7 +153,7 @@ type Stats struct {
 type SetStats struct {
 	Name string
 	// Elements includes those that have run out and are not yet collected. In
-	// an interval set a piece counts one, and one up to the last address half,
+	// an interval set a interval counts one, and one up to the last address half,
 	// rounded down. -1: this kernel does not say (before 6.15).
 	Elements int
 	// Size is how many elements fit.

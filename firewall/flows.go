@@ -11,7 +11,7 @@ import (
 
 // flows are the conversations that are dropped, until when. No more of them are
 // noted than the kernel's sets have taken.
-type flows map[netip.AddrPort]stamp
+type flows map[netip.AddrPort]expiry
 
 // DropFlow drops SIP over UDP from and to one address and port, for that time.
 func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
@@ -19,11 +19,11 @@ func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	defer w.mu.Unlock()
 	now := time.Now()
 	flow = netip.AddrPortFrom(flow.Addr().Unmap(), flow.Port())
-	one := flows{flow: stampOf(now.Add(within))}
+	one := flows{flow: expiryOf(now.Add(within))}
 	if err := w.add(one, now); err != nil {
 		return err
 	}
-	maps.DeleteFunc(w.flows, func(_ netip.AddrPort, until stamp) bool { return until.over(stampOf(now)) })
+	maps.DeleteFunc(w.flows, func(_ netip.AddrPort, until expiry) bool { return until.over(expiryOf(now)) })
 	maps.Copy(w.flows, one)
 	return nil
 }
@@ -46,7 +46,7 @@ func (w *Watch) adopt() {
 func (f flows) elements(v6 bool, now time.Time) []nftables.SetElement {
 	var out []nftables.SetElement
 	for flow, until := range f {
-		if flow.Addr().Is6() != v6 || until.over(stampOf(now)) {
+		if flow.Addr().Is6() != v6 || until.over(expiryOf(now)) {
 			continue
 		}
 		key := binary.BigEndian.AppendUint16(flow.Addr().AsSlice(), flow.Port())

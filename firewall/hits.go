@@ -13,7 +13,7 @@ import (
 const asked = 32
 
 // Hits implements Table.
-func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
+func (c *core) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 	out := make(map[netip.Prefix]uint64, len(bans))
 	var keys [setCount][]netip.Addr
 	var nets []netip.Prefix
@@ -31,8 +31,8 @@ func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 	for id := range setCount {
 		bits := keyBits(id)
 		for some := range slices.Chunk(keys[id], asked) {
-			err := d.do("count", nil, func() error {
-				return d.sink.hits(id, some, func(key netip.Addr, packets uint64) {
+			err := c.do("count", nil, func() error {
+				return c.backend.hits(id, some, func(key netip.Addr, packets uint64) {
 					out[netip.PrefixFrom(key, bits)] = packets
 				})
 			})
@@ -42,7 +42,7 @@ func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 		}
 	}
 	for _, p := range nets {
-		if err := d.netHits(p, out); err != nil {
+		if err := c.netHits(p, out); err != nil {
 			return nil, err
 		}
 	}
@@ -61,14 +61,14 @@ func keyBits(id setID) int {
 	}
 }
 
-// netHits adds up the pieces that a prefix is held in.
-func (d *desk) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
+// netHits adds up the intervals that a prefix is held in.
+func (c *core) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
 	id := setOf(p, All)
 	var keys []netip.Addr
-	_ = d.do("count", nil, func() error { keys = within(d.held[id], p); return nil })
+	_ = c.do("count", nil, func() error { keys = within(c.held[id], p); return nil })
 	for some := range slices.Chunk(keys, asked) {
-		err := d.do("count", nil, func() error {
-			return d.sink.hits(id, some, func(_ netip.Addr, packets uint64) { out[p] += packets })
+		err := c.do("count", nil, func() error {
+			return c.backend.hits(id, some, func(_ netip.Addr, packets uint64) { out[p] += packets })
 		})
 		if err != nil {
 			return err
@@ -77,16 +77,16 @@ func (d *desk) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
 	return nil
 }
 
-// within are the first addresses of the pieces that lie in a prefix or around it.
-func within(pieces []span, p netip.Prefix) (keys []netip.Addr) {
-	i, _ := slices.BinarySearchFunc(pieces, p.Addr(), func(s span, a netip.Addr) int { return s.last.Compare(a) })
-	for last := lastOf(p); i < len(pieces) && !last.Less(pieces[i].first); i++ {
-		keys = append(keys, pieces[i].first)
+// within are the first addresses of the intervals that lie in a prefix or around it.
+func within(intervals []interval, p netip.Prefix) (keys []netip.Addr) {
+	i, _ := slices.BinarySearchFunc(intervals, p.Addr(), func(s interval, a netip.Addr) int { return s.last.Compare(a) })
+	for last := lastOf(p); i < len(intervals) && !last.Less(intervals[i].first); i++ {
+		keys = append(keys, intervals[i].first)
 	}
 	return keys
 }
 
-// hits implements sink.
+// hits implements backend.
 func (k *Kernel) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
 	err := k.reader.get(k.name, sets[id].name, keys, func(e element) {
 		if e.counted {
@@ -105,6 +105,6 @@ func canCount() bool {
 		return false
 	}
 	var major, minor int
-	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%c.%d", &major, &minor)
 	return err == nil && (major > 5 || major == 5 && minor >= 7)
 }

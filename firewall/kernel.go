@@ -12,10 +12,10 @@ import (
 
 // Kernel is a Table in the kernel's nftables. It holds three netlink sockets and
 // no goroutine. google/nftables deadlocks when a connection flushes and reads at
-// the same time, so writing and reading have their own; the desk's lock guards
+// the same time, so writing and reading have their own; the core's lock guards
 // all three.
 type Kernel struct {
-	desk
+	core
 	name    string
 	ports   []uint16 // of Scope SIP
 	counted bool     // each ban counts its packets
@@ -47,7 +47,7 @@ func Open(cfg Config) (*Kernel, error) {
 		return nil, fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err))
 	}
 	if err := k.takeOver(cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err)), k.hangUp())
+		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err)), k.closeConns())
 	}
 	return k, nil
 }
@@ -58,7 +58,7 @@ func (k *Kernel) Opened() Opened { return k.opened }
 // dial opens the connections and reads and writes nothing.
 func dial(cfg Config) (*Kernel, error) {
 	k := &Kernel{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted && canCount()}
-	k.desk = newDesk(k)
+	k.core = newCore(k)
 	var err error
 	if k.writer, k.fd, err = newConn(cfg.NetNS, &k.limit); err == nil {
 		if k.lookup, _, err = newConn(cfg.NetNS, nil); err == nil {
@@ -67,7 +67,7 @@ func dial(cfg Config) (*Kernel, error) {
 			}
 		}
 	}
-	return nil, errors.Join(err, k.hangUp())
+	return nil, errors.Join(err, k.closeConns())
 }
 
 // newConn opens a connection, whose socket is fd, with buffers of a fixed size.
@@ -124,7 +124,7 @@ func selectable(c *netlink.Conn) (fd int, err error) {
 	return fd, nil
 }
 
-func (k *Kernel) hangUp() error {
+func (k *Kernel) closeConns() error {
 	var errs []error
 	if k.writer != nil {
 		errs = append(errs, k.writer.CloseLasting())
@@ -138,8 +138,8 @@ func (k *Kernel) hangUp() error {
 	return errors.Join(errs...)
 }
 
-// apply implements sink: one transaction.
-func (k *Kernel) apply(_ stamp, b *batch) error {
+// apply implements backend: one transaction.
+func (k *Kernel) apply(_ expiry, b *batch) error {
 	k.changes.encode(k.name, b, time.Now())
 	err := k.changes.commit(k.fd)
 	if errors.Is(err, unix.ENOENT) {
@@ -162,7 +162,7 @@ func (k *Kernel) commit(queue func() error) error {
 	return err
 }
 
-// renew implements sink.
+// renew implements backend.
 func (k *Kernel) renew(contents *batch) error {
 	in, err := k.inspect(k.name)
 	if err != nil {
@@ -217,7 +217,7 @@ func (k *Kernel) drop(name string) error {
 	})
 }
 
-// population implements sink.
+// population implements backend.
 func (k *Kernel) population(id setID) (int, error) {
 	found, err := k.reader.sets(k.name)
 	if err != nil {
@@ -267,7 +267,7 @@ func (k *Kernel) Close() error {
 		return nil
 	}
 	k.closed = true
-	return k.hangUp()
+	return k.closeConns()
 }
 
 // Remove implements Table.

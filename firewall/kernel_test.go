@@ -286,7 +286,7 @@ func TestTakeOver(t *testing.T) {
 	takes("a chain without rules", "chain incoming: has 0 rules", func(c *nftables.Conn, tab *nftables.Table) {
 		c.FlushChain(&nftables.Chain{Name: "incoming", Table: tab})
 	}, Repaired)
-	takes("another chain in place of ours", "chain incoming: has another hook", func(c *nftables.Conn, tab *nftables.Table) {
+	takes("another chain in setKey of ours", "chain incoming: has another hook", func(c *nftables.Conn, tab *nftables.Table) {
 		in := &nftables.Chain{Name: "incoming", Table: tab}
 		c.FlushChain(in)
 		c.DelChain(in)
@@ -312,9 +312,9 @@ func TestTakeOverAfterACrash(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
-	bridge := contentsOf(&books{
-		hosts4: map[[4]byte]stamp{{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever},
-		nets:   map[netip.Prefix]stamp{netip.MustParsePrefix("203.0.113.0/24"): forever},
+	bridge := contentsOf(&mirror{
+		hosts4: map[[4]byte]expiry{{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever},
+		nets:   map[netip.Prefix]expiry{netip.MustParsePrefix("203.0.113.0/24"): forever},
 	}, nil, 0)
 	must(t, k.load(DefaultName+bridgeSuffix, bridge, nil))
 	must(t, k.Close())
@@ -443,7 +443,7 @@ func TestRemove(t *testing.T) {
 }
 
 // A set that is too large to be read at the start is adopted unread, stays in
-// force, and Restore brings books and kernel together.
+// force, and Restore brings mirror and kernel together.
 func TestUnread(t *testing.T) {
 	l, k := unreadLab(t)
 	if err := k.Repair(time.Now()); !errors.Is(err, ErrUnread) {
@@ -466,7 +466,7 @@ func unreadLab(t *testing.T) (*lab, *Kernel) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	must(t, k.Ban(time.Now(), forHosts(0, "198.51.100.7/32", "198.51.100.8/32")...))
-	k.books = newBooks()
+	k.mirror = newMirror()
 	k.unread[hosts4] = true
 	return l, k
 }
@@ -561,7 +561,7 @@ func TestRepairHasNoGap(t *testing.T) {
 	flood.none(t)
 }
 
-// As many prefixes as there may be, cut into as many pieces as can be, and all
+// As many prefixes as there may be, cut into as many intervals as can be, and all
 // of them refreshed in one transaction, fit the declared size.
 func TestFullOfPrefixes(t *testing.T) {
 	l := newLab(t)
@@ -574,7 +574,7 @@ func TestFullOfPrefixes(t *testing.T) {
 	}
 	began := time.Now()
 	must(t, k.Ban(now, bans...))
-	t.Logf("%d pieces refreshed in %v", len(k.held[prefixes4]), time.Since(began))
+	t.Logf("%d intervals refreshed in %v", len(k.held[prefixes4]), time.Since(began))
 	if found, err := k.Verify(now); err != nil || len(found) > 0 {
 		t.Errorf("verify: %q %v", found, err)
 	}

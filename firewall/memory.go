@@ -13,7 +13,7 @@ import (
 // as the kernel is, for tests, the demo and observe mode. Books, validation and
 // batches are those of Kernel.
 type Memory struct {
-	desk
+	core
 	model model
 }
 
@@ -27,7 +27,7 @@ func NewMemory(cfg Config) *Memory {
 		panic(err)
 	}
 	m := &Memory{model: model{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted}}
-	m.desk = newDesk(m)
+	m.core = newCore(m)
 	_ = m.renew(&batch{})
 	if err := m.Allow(cfg.Allow); err != nil {
 		panic(err)
@@ -42,7 +42,7 @@ func (m *Memory) Fail(err error) {
 	m.model.fail = err
 }
 
-// Lose takes the table away behind the books' back, as a foreign `nft flush
+// Lose takes the table away behind the mirror' back, as a foreign `nft flush
 // ruleset` would: nothing is dropped until Repair.
 func (m *Memory) Lose() {
 	m.mu.Lock()
@@ -55,18 +55,18 @@ func (m *Memory) Lose() {
 func (m *Memory) Dropped(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.drop(addr.Unmap().WithZone(""), SIP, stampOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), SIP, expiryOf(now))
 }
 
 // CutOff is Dropped for any other packet.
 func (m *Memory) CutOff(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.drop(addr.Unmap().WithZone(""), All, stampOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), All, expiryOf(now))
 }
 
 // Dump is the table as `nft list table` would print it, with the ends of bans
-// in place of their timeouts and in a stable order.
+// in setKey of their timeouts and in a stable order.
 func (m *Memory) Dump() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,7 +101,7 @@ func (m *Memory) Remove() error {
 	})
 }
 
-func (m *Memory) apply(now stamp, b *batch) error { return m.model.apply(now, b) }
+func (m *Memory) apply(now expiry, b *batch) error { return m.model.apply(now, b) }
 func (m *Memory) renew(contents *batch) error     { return m.model.renew(contents) }
 
 func (m *Memory) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
@@ -120,7 +120,7 @@ func (m *Memory) population(id setID) (int, error) {
 	return m.model.len(id), nil
 }
 
-func (m *Memory) compare(stamp) ([]string, error) {
+func (m *Memory) compare(expiry) ([]string, error) {
 	if m.model.lost {
 		return []string{"table inet " + m.model.name + ": missing"}, nil
 	}
@@ -132,8 +132,8 @@ type model struct {
 	name    string
 	ports   []uint16
 	counted bool
-	hosts   [setCount]map[netip.Addr]stamp
-	pieces  [setCount][]span                // sorted, disjoint
+	hosts   [setCount]map[netip.Addr]expiry
+	intervals  [setCount][]interval                // sorted, disjoint
 	hits    [setCount]map[netip.Addr]uint64 // by the first address, of those that count
 	lost    bool
 	fail    error
@@ -144,7 +144,7 @@ func (m *model) renew(contents *batch) error {
 	for id, s := range sets {
 		next.hits[id] = map[netip.Addr]uint64{}
 		if !s.interval {
-			next.hosts[id] = map[netip.Addr]stamp{}
+			next.hosts[id] = map[netip.Addr]expiry{}
 		}
 	}
 	if m.fail != nil {
@@ -159,18 +159,18 @@ func (m *model) renew(contents *batch) error {
 
 // apply checks first and changes then, so it is all or nothing. It refuses what
 // the kernel would refuse or, worse, ignore.
-func (m *model) apply(now stamp, b *batch) error {
+func (m *model) apply(now expiry, b *batch) error {
 	if m.fail != nil {
 		return m.fail
 	}
 	if m.lost {
 		return ErrLost
 	}
-	var pieces [setCount][]span
+	var intervals [setCount][]interval
 	for id := range setCount {
 		var err error
 		if sets[id].interval {
-			pieces[id], err = m.repieced(id, b[id])
+			intervals[id], err = m.intervalsAfter(id, b[id])
 		} else {
 			err = m.check(id, b[id], now)
 		}
@@ -178,7 +178,7 @@ func (m *model) apply(now stamp, b *batch) error {
 			return fmt.Errorf("set %s: %w", sets[id].name, err)
 		}
 	}
-	m.pieces = pieces
+	m.intervals = intervals
 	for id := range setCount {
 		for _, s := range b[id].drop {
 			delete(m.hosts[id], s.first)
@@ -200,14 +200,14 @@ func (m *model) apply(now stamp, b *batch) error {
 }
 
 // collect takes out a few elements that have run out, as the kernel does.
-func (m *model) collect(id setID, now stamp) {
+func (m *model) collect(id setID, now expiry) {
 	n := 0
 	for a, until := range m.hosts[id] {
 		if until.over(now) {
 			delete(m.hosts[id], a)
 			delete(m.hits[id], a)
 		}
-		if n++; n == glances {
+		if n++; n == tidied {
 			return
 		}
 	}
@@ -215,7 +215,7 @@ func (m *model) collect(id setID, now stamp) {
 
 // check refuses to name an element twice and to add one that is there: before
 // Linux 6.12 that leaves its timeout as it was.
-func (m *model) check(id setID, c change, now stamp) error {
+func (m *model) check(id setID, c edit, now expiry) error {
 	gone := make(map[netip.Addr]bool, len(c.drop))
 	for _, s := range c.drop {
 		if gone[s.first] {
@@ -234,20 +234,20 @@ func (m *model) check(id setID, c change, now stamp) error {
 	return nil
 }
 
-// repieced are the pieces after a change; overlaps are refused.
-func (m *model) repieced(id setID, c change) ([]span, error) {
+// intervalsAfter are the intervals after a change; overlaps are refused.
+func (m *model) intervalsAfter(id setID, c edit) ([]interval, error) {
 	gone := make(map[netip.Addr]netip.Addr, len(c.drop))
 	for _, s := range c.drop {
 		gone[s.first] = s.last
 	}
-	var next []span
-	for _, s := range m.pieces[id] {
+	var next []interval
+	for _, s := range m.intervals[id] {
 		if last, ok := gone[s.first]; !ok || last != s.last {
 			next = append(next, s)
 		}
 	}
 	next = append(next, c.add...)
-	slices.SortFunc(next, bySpan)
+	slices.SortFunc(next, byFirst)
 	for i := 1; i < len(next); i++ {
 		if !next[i-1].last.Less(next[i].first) {
 			return nil, fmt.Errorf("%v and %v overlap (EEXIST)", next[i-1], next[i])
@@ -256,10 +256,10 @@ func (m *model) repieced(id setID, c change) ([]span, error) {
 	return next, nil
 }
 
-func bySpan(a, b span) int { return a.first.Compare(b.first) }
+func byFirst(a, b interval) int { return a.first.Compare(b.first) }
 
 // find is the first address of the element that holds an address at that time.
-func (m *model) find(id setID, a netip.Addr, now stamp) (key netip.Addr, ok bool) {
+func (m *model) find(id setID, a netip.Addr, now expiry) (key netip.Addr, ok bool) {
 	if a.Is6() != sets[id].v6 {
 		return key, false
 	}
@@ -268,8 +268,8 @@ func (m *model) find(id setID, a netip.Addr, now stamp) (key netip.Addr, ok bool
 		until, ok := m.hosts[id][key]
 		return key, ok && !until.over(now)
 	}
-	p := m.pieces[id]
-	i, found := slices.BinarySearchFunc(p, a, func(s span, a netip.Addr) int { return s.first.Compare(a) })
+	p := m.intervals[id]
+	i, found := slices.BinarySearchFunc(p, a, func(s interval, a netip.Addr) int { return s.first.Compare(a) })
 	if !found {
 		i--
 	}
@@ -280,7 +280,7 @@ func (m *model) find(id setID, a netip.Addr, now stamp) (key netip.Addr, ok bool
 }
 
 // drop asks the sets in the order of the rules, about a packet of that kind.
-func (m *model) drop(a netip.Addr, kind Scope, now stamp) bool {
+func (m *model) drop(a netip.Addr, kind Scope, now expiry) bool {
 	if m.lost {
 		return false
 	}
@@ -302,7 +302,7 @@ func (m *model) drop(a netip.Addr, kind Scope, now stamp) bool {
 
 func (m *model) len(id setID) int {
 	if sets[id].interval {
-		return len(m.pieces[id])
+		return len(m.intervals[id])
 	}
 	return len(m.hosts[id])
 }
@@ -335,11 +335,11 @@ func (m *model) String() string {
 
 // elements are the contents of a set in order, one a line.
 func (m *model) elements(id setID) []string {
-	all := slices.Clone(m.pieces[id])
+	all := slices.Clone(m.intervals[id])
 	for a, until := range m.hosts[id] {
 		all = append(all, host(a, until))
 	}
-	slices.SortFunc(all, func(a, b span) int { return cmp.Or(bySpan(a, b), a.last.Compare(b.last)) })
+	slices.SortFunc(all, func(a, b interval) int { return cmp.Or(byFirst(a, b), a.last.Compare(b.last)) })
 	var out []string
 	for _, s := range all {
 		e := s.first.String()

@@ -14,11 +14,11 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func ban(p string, until time.Time) Ban { return Ban{Prefix: netip.MustParsePrefix(p), Until: until} }
 
-// When the kernel refuses a change nothing of it happened, in the books either.
+// When the kernel refuses a change nothing of it happened, in the mirror either.
 func TestFailureChangesNothing(t *testing.T) {
 	m := NewMemory(Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	must(t, m.Ban(noon, ban("198.51.100.7/32", noon.Add(time.Hour)), ban("10.0.0.0/8", time.Time{})))
-	before, books := m.Dump(), sortedBans(m, noon)
+	before, mirror := m.Dump(), sortedBans(m, noon)
 	broken := errors.New("broken")
 	m.Fail(broken)
 	for name, err := range map[string]error{
@@ -33,7 +33,7 @@ func TestFailureChangesNothing(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if m.Dump() != before || !slices.Equal(sortedBans(m, noon), books) {
+	if m.Dump() != before || !slices.Equal(sortedBans(m, noon), mirror) {
 		t.Errorf("changed:\n%s", m.Dump())
 	}
 	m.Fail(nil)
@@ -146,7 +146,7 @@ func TestBooksStaySmall(t *testing.T) {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		must(t, m.Ban(now, Ban{Prefix: netip.PrefixFrom(a, 32), Until: now.Add(time.Hour)}))
 	}
-	if got := m.books.hosts(All); got > 2*3_660 {
+	if got := m.mirror.hosts(All); got > 2*3_660 {
 		t.Errorf("%d booked for 3600 in force", got)
 	}
 	if got := m.model.len(hosts4); got > 2*3_660 {

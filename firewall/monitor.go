@@ -11,15 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Change is one transaction of somebody else's on the ruleset.
-type Change struct {
-	// PID and Program are who made it, as the kernel says; the zero Change
+// Author is one transaction of somebody else's on the ruleset.
+type Author struct {
+	// PID and Program are who made it, as the kernel says; the zero Author
 	// means that so many came at once that the kernel gave up telling.
 	PID     int
 	Program string
 }
 
-func (c Change) String() string {
+func (c Author) String() string {
 	if c.Program == "" {
 		return "another program"
 	}
@@ -33,7 +33,7 @@ func (c Change) String() string {
 //
 // The kernel tells a transaction's elements first and its author last
 // (nf_tables_commit in nf_tables_api.c), so that changed finds it in force.
-func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
+func Monitor(ctx context.Context, cfg Config, changed func(Author)) error {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: cfg.NetNS})
 	if err != nil {
 		return fmt.Errorf("firewall: monitor: %w", explain(err))
@@ -55,13 +55,13 @@ func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
-			changed(Change{})
+			changed(Author{})
 			continue
 		case err != nil:
 			return fmt.Errorf("firewall: monitor: %w", err)
 		}
 		for _, m := range messages {
-			if c, ok := author(m); ok && !own(m) {
+			if c, ok := authorOf(m); ok && !own(m) {
 				changed(c)
 			}
 		}
@@ -69,7 +69,7 @@ func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
 }
 
 // author reads the message that ends a transaction.
-func author(m netlink.Message) (c Change, ok bool) {
+func authorOf(m netlink.Message) (c Author, ok bool) {
 	if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN || len(m.Data) < 4 {
 		return c, false
 	}

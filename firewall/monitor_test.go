@@ -10,12 +10,12 @@ import (
 )
 
 // monitored watches the PBX's ruleset; what it saw comes in C.
-func monitored(t *testing.T, l *lab) <-chan Change {
+func monitored(t *testing.T, l *lab) <-chan Author {
 	t.Helper()
-	changes := make(chan Change, 1024)
+	changes := make(chan Author, 1024)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Monitor(ctx, Config{NetNS: l.pbx}, func(c Change) { changes <- c }) }()
+	go func() { done <- Monitor(ctx, Config{NetNS: l.pbx}, func(c Author) { changes <- c }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -137,16 +137,16 @@ func TestChainsAhead(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.1/32")...))
-	if found, err := k.Ahead(); err != nil || len(found) > 0 {
+	if found, err := k.EarlierChains(); err != nil || len(found) > 0 {
 		t.Errorf("alone: %q, %v", found, err)
 	}
 	l.nft(t, "add", "table", "inet", "early")
 	l.nft(t, "add", "chain", "inet", "early", "first", "{ type filter hook prerouting priority -400 ; }")
 	l.nft(t, "add", "rule", "inet", "early", "first", "accept")
 	l.nft(t, "add", "chain", "inet", "early", "later", "{ type filter hook prerouting priority 0 ; }")
-	found, err := k.Ahead()
+	found, err := k.EarlierChains()
 	if err != nil || len(found) != 1 || found[0] != "chain first of table inet early (hook prerouting, priority -400)" {
-		t.Errorf("Ahead = %q, %v", found, err)
+		t.Errorf("EarlierChains = %q, %v", found, err)
 	}
 	if l.arrives(t, netip.MustParseAddr("198.51.100.1")) {
 		t.Error("a banned address passes through another chain's accept")

@@ -29,7 +29,7 @@ const (
 type set struct {
 	name     string
 	v6       bool
-	interval bool // holds pieces of the address space, not single keys
+	interval bool // holds intervals of the address space, not single keys
 	allow    bool // its addresses are accepted, not dropped; no timeouts
 	half     bool // keys are IPv6 addresses masked to /64
 	scope    Scope
@@ -42,7 +42,7 @@ const (
 	// hostSize leaves room for every element twice.
 	hostSize = 2 * MaxHosts
 	sipSize  = 2 * MaxSIP
-	// intervalSize: n prefixes make at most 2n-1 pieces, a piece is two
+	// intervalSize: n prefixes make at most 2n-1 intervals, a interval is two
 	// elements, and each may be there twice.
 	intervalSize = 8 * MaxPrefixes
 )

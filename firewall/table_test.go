@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// world is one place to run the shared scenarios in: the kernel with real
+// world is one setKey to run the shared scenarios in: the kernel with real
 // packets and the real clock, or Memory with a clock that is set forward.
 type world struct {
 	Table
@@ -53,7 +53,7 @@ func both(t *testing.T, cfg Config, scenario func(*testing.T, *world)) {
 			w := in(t, cfg)
 			scenario(t, w)
 			if found, err := w.Verify(w.now()); !errors.Is(err, ErrClosed) && err != nil || len(found) != 0 {
-				t.Errorf("the table differs from the books at the end: %q %v", found, err)
+				t.Errorf("the table differs from the mirror at the end: %q %v", found, err)
 			}
 		})
 	}
@@ -148,7 +148,7 @@ func TestScope(t *testing.T) {
 		w.wait(500 * time.Millisecond)
 		is(false, false)
 		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
-		w.ban(t, 2*time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // a whole ban takes its place
+		w.ban(t, 2*time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // a whole ban takes its setKey
 		is(true, true)
 		if got := w.inForce(); !slices.Equal(got, []string{"198.51.100.7/32", "2001:db8:a::/64"}) {
 			t.Errorf("in force: %v", got)
@@ -347,7 +347,7 @@ func TestMany(t *testing.T) {
 		must(t, w.Ban(now, bans...))
 		must(t, w.Ban(now, bans...)) // all of them refreshed
 		if got := len(w.Bans(now)); got != len(bans) {
-			t.Fatalf("%d in the books, want %d", got, len(bans))
+			t.Fatalf("%d in the mirror, want %d", got, len(bans))
 		}
 		w.expect(t, true, bans[0].Prefix.Addr().String(), bans[5_000].Prefix.Addr().String(), bans[9_999].Prefix.Addr().String())
 		must(t, w.Restore(now, bans[:5_000]))

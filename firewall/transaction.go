@@ -54,26 +54,26 @@ func (t *transaction) letGo() {
 	}
 }
 
-// elements writes as many messages as the spans need. Without now they get no
+// elements writes as many messages as the intervals need. Without now they get no
 // timeouts, as in elementsOf.
-func (t *transaction) elements(kind uint16, table string, id setID, spans []span, now *time.Time) {
-	for len(spans) > 0 {
+func (t *transaction) elements(kind uint16, table string, id setID, intervals []interval, now *time.Time) {
+	for len(intervals) > 0 {
 		message := t.open(unix.NFNL_SUBSYS_NFTABLES<<8|kind, unix.NFPROTO_INET, 0)
 		t.text(unix.NFTA_SET_ELEM_LIST_TABLE, table)
 		t.text(unix.NFTA_SET_ELEM_LIST_SET, sets[id].name)
 		list := t.nest(unix.NFTA_SET_ELEM_LIST_ELEMENTS)
-		for len(spans) > 0 && len(t.buf)-list < maxList {
-			t.span(&sets[id], spans[0], now)
-			spans = spans[1:]
+		for len(intervals) > 0 && len(t.buf)-list < maxList {
+			t.interval(&sets[id], intervals[0], now)
+			intervals = intervals[1:]
 		}
 		t.end(list)
 		t.close(message)
 	}
 }
 
-// span writes one key, or the start and the end of a piece, in this order: see
+// interval writes one key, or the start and the end of a interval, in this order: see
 // elementsOf.
-func (t *transaction) span(s *set, x span, now *time.Time) {
+func (t *transaction) interval(s *set, x interval, now *time.Time) {
 	end := x.last.Next()
 	element := t.nest(unix.NFTA_LIST_ELEM)
 	t.key(x.first)

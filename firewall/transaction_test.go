@@ -7,7 +7,7 @@ import (
 )
 
 // A ban's way into the kernel touches next to no fresh memory: what is left is
-// its order, its element, and its place in the books as they grow.
+// its order, its element, and its setKey in the mirror as they grow.
 func TestABanAllocatesLittle(t *testing.T) {
 	k := openKernel(t, newLab(t), Config{})
 	now := time.Now()

@@ -8,9 +8,9 @@ import (
 // samples is how many bans of each set Verify asks the kernel for.
 const samples = 16
 
-// compare implements sink: the shape of the table, the number of elements where
+// compare implements backend: the shape of the table, the number of elements where
 // the kernel says it, and samples of them. Elements are never listed.
-func (k *Kernel) compare(now stamp) ([]string, error) {
+func (k *Kernel) compare(now expiry) ([]string, error) {
 	in, err := k.inspect(k.name)
 	if err != nil {
 		return nil, explain(err)
@@ -29,10 +29,10 @@ func (k *Kernel) compare(now stamp) ([]string, error) {
 }
 
 // soon is when a ban is too near its end to ask the kernel for it.
-const soon = stamp(2 * time.Second)
+const soon = expiry(2 * time.Second)
 
 // sample asks for a few bans that are in force for some time yet.
-func (k *Kernel) sample(in *inspection, id setID, now stamp) error {
+func (k *Kernel) sample(in *inspection, id setID, now expiry) error {
 	var wanted []netip.Addr
 	for s := range k.expected(id) {
 		if s.until < now+soon {
@@ -56,7 +56,7 @@ func (k *Kernel) sample(in *inspection, id setID, now stamp) error {
 
 // count compares the number of elements with what has to be there. More than
 // that is no finding: what has run out is collected some time later.
-func (k *Kernel) count(in *inspection, id setID, elements int, now stamp) {
+func (k *Kernel) count(in *inspection, id setID, elements int, now expiry) {
 	if elements < 0 {
 		return
 	}
@@ -79,8 +79,8 @@ func (k *Kernel) count(in *inspection, id setID, elements int, now stamp) {
 }
 
 // expected yields what a set should hold.
-func (k *Kernel) expected(id setID) func(func(span) bool) {
-	return func(yield func(span) bool) {
+func (k *Kernel) expected(id setID) func(func(interval) bool) {
+	return func(yield func(interval) bool) {
 		for _, s := range k.held[id] {
 			if !yield(s) {
 				return
@@ -89,7 +89,7 @@ func (k *Kernel) expected(id setID) func(func(span) bool) {
 		if sets[id].interval {
 			return
 		}
-		for p, until := range k.books.in(id) {
+		for p, until := range k.mirror.in(id) {
 			if !yield(host(p.Addr(), until)) {
 				return
 			}

@@ -139,8 +139,8 @@ func (c *Count) decode(ad *netlink.AttributeDecoder) error {
 type element struct {
 	key   netip.Addr
 	port  uint16 // behind the address, in a set of flows
-	end   bool   // the first address behind a piece
-	until stamp
+	end   bool   // the first address behind a interval
+	until expiry
 
 	counted bool
 	packets uint64 // that matched it; 0 unless counted
@@ -165,7 +165,7 @@ func (r *reader) elements(table, set string) (out []element, err error) {
 }
 
 // get asks for single elements by their keys; those that are not there are
-// passed over. In an interval set the key is the first address of a piece.
+// passed over. In an interval set the key is the first address of a interval.
 func (r *reader) get(table, set string, keys []netip.Addr, each func(element)) error {
 	for len(keys) > 0 {
 		some := keys[:min(len(keys), asked)]
@@ -202,7 +202,7 @@ func (r *reader) get(table, set string, keys []netip.Addr, each func(element)) e
 }
 
 func decodeElements(ad *netlink.AttributeDecoder, each func(element)) error {
-	now := stampOf(time.Now()) // the remaining times in this message count from here
+	now := expiryOf(time.Now()) // the remaining times in this message count from here
 	for ad.Next() {
 		if ad.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
 			continue
@@ -221,7 +221,7 @@ func decodeElements(ad *netlink.AttributeDecoder, each func(element)) error {
 	return ad.Err()
 }
 
-func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
+func (e *element) decode(ad *netlink.AttributeDecoder, now expiry) error {
 	for ad.Next() {
 		switch ad.Type() {
 		case unix.NFTA_SET_ELEM_KEY:
@@ -234,7 +234,7 @@ func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
 		case unix.NFTA_SET_ELEM_FLAGS:
 			e.end = ad.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
 		case unix.NFTA_SET_ELEM_EXPIRATION:
-			e.until = now + stamp(time.Duration(ad.Uint64())*time.Millisecond)
+			e.until = now + expiry(time.Duration(ad.Uint64())*time.Millisecond)
 		case unix.NFTA_SET_ELEM_EXPR:
 			ad.Nested(func(ad *netlink.AttributeDecoder) error {
 				for ad.Next() {
@@ -259,9 +259,9 @@ func (e *element) decodeKey(key []byte) {
 	e.key, _ = netip.AddrFromSlice(key)
 }
 
-// pair turns the elements of an interval set into sorted pieces. An end whose
-// piece has run out may still be listed and is passed over.
-func pair(elements []element) []span {
+// pair turns the elements of an interval set into sorted intervals. An end whose
+// interval has run out may still be listed and is passed over.
+func pair(elements []element) []interval {
 	slices.SortFunc(elements, func(a, b element) int {
 		if c := a.key.Compare(b.key); c != 0 {
 			return c
@@ -274,7 +274,7 @@ func pair(elements []element) []span {
 		}
 		return 1
 	})
-	var out []span
+	var out []interval
 	open := false
 	for _, e := range elements {
 		if open {
@@ -283,7 +283,7 @@ func pair(elements []element) []span {
 		}
 		if !e.end {
 			last := lastOf(netip.PrefixFrom(e.key, 0))
-			out = append(out, span{e.key, last, e.until})
+			out = append(out, interval{e.key, last, e.until})
 			open = true
 		}
 	}
