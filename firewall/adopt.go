@@ -43,7 +43,7 @@ const MaxRead = 200_000
 
 // takeOver adopts, repairs or makes the table.
 func (k *Kernel) takeOver(cfg Config) error {
-	allow, err := allowanceOf(cfg.Allow)
+	allow, err := allowListOf(cfg.Allow)
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func Remove(cfg Config) error {
 // rehearse builds the table with a ban of each kind; if that fails it goes
 // feature by feature to name the one.
 func (k *Kernel) rehearse(cfg Config) error {
-	allow, err := allowanceOf(cfg.Allow)
+	allow, err := allowListOf(cfg.Allow)
 	if err != nil {
 		return err
 	}

@@ -263,7 +263,7 @@ func TestTakeOver(t *testing.T) {
 					t.Errorf("%s until %v", b.Prefix, b.Until)
 				}
 			}
-			must(t, k.Restore(time.Now(), bans))
+			must(t, k.Reconcile(time.Now(), bans))
 			if len(k.Bans(time.Now())) != len(bans) {
 				t.Errorf("after restore: %v", k.Bans(time.Now()))
 			}
@@ -355,7 +355,7 @@ func TestNoGap(t *testing.T) {
 				now := time.Now()
 				others := crowd[:len(crowd)-i*50]
 				ours := forHosts(time.Duration(i+1)*time.Hour, source.ban)
-				must(t, k.Restore(now, append(slices.Clone(others), ours...)))
+				must(t, k.Reconcile(now, append(slices.Clone(others), ours...)))
 				must(t, k.Ban(now, forHosts(time.Duration(i+2)*time.Hour, source.ban)...))
 				// Prefixes around it, within it and beside it come and go.
 				around := []string{"192.0.0.0/16", "192.0.2.0/30", "192.0.3.0/24", "192.0.1.0/24", "2001:db8::/32", "2001:db8:1::/80", "2001:db8:2::/48", "2001:db8:0::/48"}
@@ -450,7 +450,7 @@ func TestUnread(t *testing.T) {
 		t.Errorf("repair: %v", err)
 	}
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
-	must(t, k.Restore(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "198.51.100.9/32")))
+	must(t, k.Reconcile(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "198.51.100.9/32")))
 	for a, want := range map[string]bool{"198.51.100.7": false, "198.51.100.8": true, "198.51.100.9": false} {
 		if l.arrives(t, netip.MustParseAddr(a)) != want {
 			t.Errorf("%s arrives: %v", a, !want)
@@ -540,7 +540,7 @@ func TestSplitTransactions(t *testing.T) {
 	if n := st.Sets[hosts4].Elements; n != 1_050 && n != -1 {
 		t.Errorf("%d elements", n)
 	}
-	must(t, k.Restore(now, forHosts(time.Hour, "198.51.100.7/32")))
+	must(t, k.Reconcile(now, forHosts(time.Hour, "198.51.100.7/32")))
 	if got := k.Bans(now); len(got) != 1 {
 		t.Errorf("%d bans", len(got))
 	}

@@ -24,7 +24,7 @@ func TestFailureChangesNothing(t *testing.T) {
 	for name, err := range map[string]error{
 		"ban":     m.Ban(noon, ban("198.51.100.8/32", time.Time{}), ban("198.51.100.7/32", time.Time{}), ban("10.0.0.0/9", noon.Add(time.Hour))),
 		"release": m.Release(netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("10.0.0.0/8")),
-		"restore": m.Restore(noon, []Ban{ban("198.51.100.9/32", time.Time{})}),
+		"restore": m.Reconcile(noon, []Ban{ban("198.51.100.9/32", time.Time{})}),
 		"allow":   m.Allow([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}),
 		"repair":  m.Repair(noon),
 		"remove":  m.Remove(),
@@ -117,7 +117,7 @@ func TestCapacity(t *testing.T) {
 	if got := len(m.Bans(noon.Add(3 * time.Hour))); got != 1 {
 		t.Errorf("%d in force", got)
 	}
-	if err := m.Restore(noon.Add(3*time.Hour), manyBans(11, time.Time{})); !errors.Is(err, ErrFull) {
+	if err := m.Reconcile(noon.Add(3*time.Hour), manyBans(11, time.Time{})); !errors.Is(err, ErrFull) {
 		t.Errorf("restore: %v", err)
 	}
 	// Scope SIP has room of its own, and none of the others'.
@@ -187,7 +187,7 @@ func TestAnyHistory(t *testing.T) {
 				must(t, m.Release(p))
 				delete(want, p)
 			case 1:
-				must(t, m.Restore(now, bans))
+				must(t, m.Reconcile(now, bans))
 				clear(want)
 				fallthrough
 			default:

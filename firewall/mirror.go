@@ -7,12 +7,13 @@ import (
 	"time"
 )
 
-// expiry is the end of a ban in Unix nanoseconds; forever is the largest.
+// expiry is the end of a ban in Unix nanoseconds, or forever. The current time
+// it is compared with has the same type.
 type expiry int64
 
 const forever expiry = math.MaxInt64
 
-// farthest is the last second that surely fits a expiry.
+// farthest is the last second that certainly fits an expiry.
 var farthest = time.Date(2261, 12, 31, 0, 0, 0, 0, time.UTC)
 
 func expiryOf(t time.Time) expiry {
@@ -22,31 +23,37 @@ func expiryOf(t time.Time) expiry {
 	return expiry(t.UnixNano())
 }
 
-func (s expiry) time() time.Time {
-	if s == forever {
+func (e expiry) time() time.Time {
+	if e == forever {
 		return time.Time{}
 	}
-	return time.Unix(0, int64(s)).UTC()
+	return time.Unix(0, int64(e)).UTC()
 }
 
-// grace is how long an ended ban stays in the mirror. The kernel starts its
-// timeout when it gets the element, which is later than the caller's now, and
-// may hold the element that much longer.
+// grace is how long a ban stays in the mirror after its end. The kernel starts
+// its timeout when it gets the element, which is later than the caller's now,
+// and may hold the element that much longer.
 const grace = expiry(time.Minute)
 
-func (s expiry) over(now expiry) bool { return s <= now }
+func (e expiry) over(now expiry) bool { return e <= now }
 
-func (s expiry) forgotten(now expiry) bool { return s != forever && s+grace <= now }
+func (e expiry) forgotten(now expiry) bool { return e != forever && e+grace <= now }
 
-// mirror are the bans, by set. The maps of single addresses hold no pointers, so
-// that one of millions costs 20 to 40 bytes (an IPv6 host 30 to 60) and the
-// garbage collector nothing.
+// setKey is a prefix in a set: the key of a ban in the mirror.
+type setKey struct {
+	set    setID
+	prefix netip.Prefix
+}
+
+// mirror is the bans that the kernel holds, by set. The maps of single
+// addresses contain no pointers, so that one of millions costs 20 to 40 bytes
+// (an IPv6 host 30 to 60) and the garbage collector has nothing to scan.
 type mirror struct {
 	hosts4  map[[4]byte]expiry
 	slash64 map[[8]byte]expiry
 	hosts6  map[[16]byte]expiry
 	nets    map[netip.Prefix]expiry
-	// Those of scope SIP.
+	// With scope SIP.
 	sip4  map[[4]byte]expiry
 	sip64 map[[8]byte]expiry
 }
@@ -62,51 +69,76 @@ func newMirror() mirror {
 	}
 }
 
+// mirrorOf returns what the kernel is to hold after these changes to an empty
+// table. The last change of a prefix counts.
+func mirrorOf(changes []change) mirror {
+	m := newMirror()
+	for _, ch := range changes {
+		at := ch.key()
+		m.removeAll(at)
+		if !ch.release {
+			m.put(at, ch.until)
+		}
+	}
+	return m
+}
+
 func half(a netip.Addr) [8]byte {
 	b := a.As16()
 	return [8]byte(b[:8])
 }
 
-func (m *mirror) get(at setKey) (s expiry, ok bool) {
+func (m *mirror) get(at setKey) (until expiry, ok bool) {
 	p := at.prefix
 	switch at.set {
 	case hosts4:
-		s, ok = m.hosts4[p.Addr().As4()]
+		until, ok = m.hosts4[p.Addr().As4()]
 	case slash64:
-		s, ok = m.slash64[half(p.Addr())]
+		until, ok = m.slash64[half(p.Addr())]
 	case hosts6:
-		s, ok = m.hosts6[p.Addr().As16()]
+		until, ok = m.hosts6[p.Addr().As16()]
 	case sip4:
-		s, ok = m.sip4[p.Addr().As4()]
+		until, ok = m.sip4[p.Addr().As4()]
 	case sip64:
-		s, ok = m.sip64[half(p.Addr())]
+		until, ok = m.sip64[half(p.Addr())]
 	default:
-		s, ok = m.nets[p]
+		until, ok = m.nets[p]
 	}
-	return s, ok
+	return until, ok
 }
 
-// until is the end of a ban, or 0 when there is none booked.
+// until returns the end of a ban, or 0 if there is none.
 func (m *mirror) until(at setKey) expiry {
-	s, _ := m.get(at)
-	return s
+	until, _ := m.get(at)
+	return until
 }
 
-func (m *mirror) put(at setKey, s expiry) {
+// bans reports whether the key's prefix is there, in whatever scope.
+func (m *mirror) bans(at setKey) bool {
+	_, ok := m.get(at)
+	if !ok {
+		if other, has := otherScope(at.set); has {
+			_, ok = m.get(setKey{other, at.prefix})
+		}
+	}
+	return ok
+}
+
+func (m *mirror) put(at setKey, until expiry) {
 	p := at.prefix
 	switch at.set {
 	case hosts4:
-		m.hosts4[p.Addr().As4()] = s
+		m.hosts4[p.Addr().As4()] = until
 	case slash64:
-		m.slash64[half(p.Addr())] = s
+		m.slash64[half(p.Addr())] = until
 	case hosts6:
-		m.hosts6[p.Addr().As16()] = s
+		m.hosts6[p.Addr().As16()] = until
 	case sip4:
-		m.sip4[p.Addr().As4()] = s
+		m.sip4[p.Addr().As4()] = until
 	case sip64:
-		m.sip64[half(p.Addr())] = s
+		m.sip64[half(p.Addr())] = until
 	default:
-		m.nets[p] = s
+		m.nets[p] = until
 	}
 }
 
@@ -128,8 +160,31 @@ func (m *mirror) remove(at setKey) {
 	}
 }
 
-// hosts is how many single addresses and /64s are booked in a scope, ended ones
-// included.
+// removeAll removes the key's prefix in both scopes.
+func (m *mirror) removeAll(at setKey) {
+	m.remove(at)
+	if other, ok := otherScope(at.set); ok {
+		m.remove(setKey{other, at.prefix})
+	}
+}
+
+// clear empties a hash set.
+func (m *mirror) clear(id setID) {
+	switch id {
+	case hosts4:
+		clear(m.hosts4)
+	case slash64:
+		clear(m.slash64)
+	case hosts6:
+		clear(m.hosts6)
+	case sip4:
+		clear(m.sip4)
+	case sip64:
+		clear(m.sip64)
+	}
+}
+
+// hosts counts the single addresses and /64s of a scope, ended bans included.
 func (m *mirror) hosts(scope Scope) int {
 	if scope == SIP {
 		return len(m.sip4) + len(m.sip64)
@@ -137,7 +192,7 @@ func (m *mirror) hosts(scope Scope) int {
 	return len(m.hosts4) + len(m.slash64) + len(m.hosts6)
 }
 
-// size is how much is booked in one hash set, ended bans included.
+// size counts the bans in a hash set, ended ones included.
 func (m *mirror) size(id setID) int {
 	switch id {
 	case hosts4:
@@ -154,10 +209,10 @@ func (m *mirror) size(id setID) int {
 	return 0
 }
 
-// len is how much is booked in all.
+// len counts all bans, ended ones included.
 func (m *mirror) len() int { return m.hosts(All) + m.hosts(SIP) + len(m.nets) }
 
-// in yields what is booked for one set, ended bans included.
+// in yields the bans in one set, ended ones included.
 func (m *mirror) in(id setID) iter.Seq2[netip.Prefix, expiry] {
 	return func(yield func(netip.Prefix, expiry) bool) {
 		switch id {
@@ -172,8 +227,8 @@ func (m *mirror) in(id setID) iter.Seq2[netip.Prefix, expiry] {
 		case sip64:
 			each(m.sip64, slash64Of, yield)
 		case prefixes4, prefixes6:
-			for p, s := range m.nets {
-				if setOf(p, All) == id && !yield(p, s) {
+			for p, until := range m.nets {
+				if setOf(p, All) == id && !yield(p, until) {
 					return
 				}
 			}
@@ -181,9 +236,9 @@ func (m *mirror) in(id setID) iter.Seq2[netip.Prefix, expiry] {
 	}
 }
 
-func each[K comparable](m map[K]expiry, prefix func(K) netip.Prefix, yield func(netip.Prefix, expiry) bool) {
-	for k, s := range m {
-		if !yield(prefix(k), s) {
+func each[K comparable](set map[K]expiry, prefix func(K) netip.Prefix, yield func(netip.Prefix, expiry) bool) {
+	for k, until := range set {
+		if !yield(prefix(k), until) {
 			return
 		}
 	}
@@ -198,12 +253,12 @@ func slash64Of(k [8]byte) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom16(a), 64)
 }
 
-// all yields everything booked.
+// all yields every ban, ended ones included.
 func (m *mirror) all() iter.Seq2[setKey, expiry] {
 	return func(yield func(setKey, expiry) bool) {
 		for id := range setCount {
-			for p, s := range m.in(id) {
-				if !yield(setKey{id, p}, s) {
+			for p, until := range m.in(id) {
+				if !yield(setKey{id, p}, until) {
 					return
 				}
 			}
@@ -211,28 +266,28 @@ func (m *mirror) all() iter.Seq2[setKey, expiry] {
 	}
 }
 
-// sweep forgets everything that ended more than the grace ago.
+// sweep removes everything that ended longer than the grace period ago.
 func (m *mirror) sweep(now expiry) {
-	for at, s := range m.all() {
-		if s.forgotten(now) {
+	for at, until := range m.all() {
+		if until.forgotten(now) {
 			m.remove(at)
 		}
 	}
 }
 
-// tidied is how many entries tidy looks at for each ban that is booked. Since
-// it forgets what it finds ended, at most about an eighth of the mirror is.
-const tidied = 8
+// tidySample is how many entries tidy looks at for each new ban. As it removes
+// the ended ones it finds, at most about an eighth of the mirror is ended bans.
+const tidySample = 8
 
-// tidy looks at a few entries picked by chance and forgets those that ended, so
-// that the mirror shrink without anyone ever waiting for a sweep.
+// tidy removes the ended bans among a few entries picked at random, so that the
+// mirror shrinks without a sweep that somebody has to wait for.
 func (m *mirror) tidy(id setID, now expiry) {
 	n := 0
-	for p, s := range m.in(id) {
-		if s.forgotten(now) {
+	for p, until := range m.in(id) {
+		if until.forgotten(now) {
 			m.remove(setKey{id, p})
 		}
-		if n++; n == tidied {
+		if n++; n == tidySample {
 			return
 		}
 	}

@@ -79,16 +79,16 @@ func setOf(p netip.Prefix, scope Scope) setID {
 	}
 }
 
-// twins are the set that bans a prefix and the one that bans it in the other
-// scope, where there is such a set.
-func twins(id setID) []setID {
+// otherScope returns the set that bans the same keys in the other scope, if
+// there is one.
+func otherScope(id setID) (other setID, ok bool) {
 	switch id {
 	case hosts4, sip4:
-		return []setID{id, hosts4 + sip4 - id}
+		return hosts4 + sip4 - id, true
 	case slash64, sip64:
-		return []setID{id, slash64 + sip64 - id}
+		return slash64 + sip64 - id, true
 	default:
-		return []setID{id}
+		return id, false
 	}
 }
 

@@ -156,7 +156,7 @@ func TestScope(t *testing.T) {
 		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // and back
 		is(true, false)
 		now := w.now()
-		must(t, w.Restore(now, w.bans(now, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")))
+		must(t, w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")))
 		is(true, true)
 		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
 		must(t, w.Repair(w.now()))
@@ -286,7 +286,7 @@ func TestRestore(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
 		w.ban(t, time.Hour, "198.51.100.1/32", "198.51.100.2/32", "10.0.0.0/8", "10.1.0.0/16", "2001:db8:a::/64")
 		now := w.now()
-		must(t, w.Restore(now, append(
+		must(t, w.Reconcile(now, append(
 			w.bans(now, time.Hour, "198.51.100.2/32", "198.51.100.3/32", "10.1.0.0/16", "11.0.0.0/8", "2001:db8:b::/64"),
 			w.bans(now, -time.Second, "198.51.100.4/32")...)))
 		w.expect(t, true, "198.51.100.2", "198.51.100.3", "10.1.0.1", "11.0.0.1", "2001:db8:b::1")
@@ -295,7 +295,7 @@ func TestRestore(t *testing.T) {
 		if got := w.inForce(); !slices.Equal(got, want) {
 			t.Errorf("in force: %v, want %v", got, want)
 		}
-		must(t, w.Restore(w.now(), nil))
+		must(t, w.Reconcile(w.now(), nil))
 		w.expect(t, false, "198.51.100.2", "198.51.100.3", "10.1.0.1", "11.0.0.1", "2001:db8:b::1")
 	})
 }
@@ -350,7 +350,7 @@ func TestMany(t *testing.T) {
 			t.Fatalf("%d in the mirror, want %d", got, len(bans))
 		}
 		w.expect(t, true, bans[0].Prefix.Addr().String(), bans[5_000].Prefix.Addr().String(), bans[9_999].Prefix.Addr().String())
-		must(t, w.Restore(now, bans[:5_000]))
+		must(t, w.Reconcile(now, bans[:5_000]))
 		w.expect(t, true, bans[4_999].Prefix.Addr().String())
 		w.expect(t, false, bans[5_000].Prefix.Addr().String())
 		st, err := w.Stats()

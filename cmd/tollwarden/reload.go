@@ -100,8 +100,8 @@ func (d *daemon) readAgain() error {
 	d.notifier.set(told)
 	d.runner.set(cfg.Exec)
 	d.canary.set(cfg.Health.Canary)
-	if d.sentry != nil {
-		d.sentry.set(cfg.Health.Kernel)
+	if d.kernelGuard != nil {
+		d.kernelGuard.SetInterval(cfg.Health.Kernel)
 	}
 	d.inForce.Store(cfg)
 	d.file.inForce(sum)
