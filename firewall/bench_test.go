@@ -71,6 +71,12 @@ func BenchmarkMany(b *testing.B) {
 			{"ban", func() error { return k.Ban(now, bans...) }},
 			{"again", func() error { return k.Ban(now, later...) }},
 			{"reconcile same", func() error { return k.Reconcile(now, later) }},
+			{"reconcile unread", func() error {
+				k.mirror.clear(hosts4)
+				k.unread[hosts4] = true
+				return k.Reconcile(now, later)
+			}},
+			{"reconcile invalid", func() error { k.Invalidate(); return k.Reconcile(now, later) }},
 			{"verify", func() error { _, err := k.Verify(now); return err }},
 			{"hits of 65536", func() error { _, err := k.Hits(bans[:64<<10]); return err }},
 			{"stats", func() error { _, err := k.Stats(); return err }},

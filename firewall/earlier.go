@@ -6,14 +6,14 @@ import (
 	"github.com/google/nftables"
 )
 
-// EarlierChains names the chains of others through which a packet passes before ours
-// or, at the same priority, perhaps before ours.
+// EarlierChains names other programs' chains that a packet passes before ours or,
+// at the same priority, perhaps before ours.
 //
-// What they accept still meets our rules: accept ends the evaluation of one
-// base chain, and a later one at the same hook drops all the same (nft(8),
-// VERDICT STATEMENTS). But they may drop what we should hear of, change a
-// packet's source, or send it elsewhere, and a person looking for the reason
-// of something wants to know them.
+// Our rules still see what these chains accept: accept ends the evaluation of one
+// base chain, and a later one at the same hook may still drop the packet (nft(8),
+// VERDICT STATEMENTS). But they may drop what we should see, change a packet's
+// source or redirect it, which somebody looking for the cause of a problem wants
+// to know.
 func (k *Kernel) EarlierChains() (found []string, err error) {
 	err = k.do("list chains", nil, func() error {
 		chains, err := k.lookup.ListChains()
@@ -34,13 +34,13 @@ func (k *Kernel) EarlierChains() (found []string, err error) {
 	return found, err
 }
 
-// owns says whether a table is one of ours.
+// owns reports whether a table is ours.
 func (k *Kernel) owns(t *nftables.Table) bool {
 	return t.Family == nftables.TableFamilyINet && (t.Name == k.name || t.Name == k.name+bridgeSuffix || t.Name == k.name+watchSuffix)
 }
 
-// earlierHook is the name of a base chain's hook where it is ahead of ours; ""
-// where it is not.
+// earlierHook returns the name of a base chain's hook, or "" if packets do not
+// pass the chain before ours.
 func earlierHook(c *nftables.Chain) string {
 	const (
 		netdevIngress = 0 // NF_NETDEV_INGRESS

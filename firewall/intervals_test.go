@@ -82,7 +82,7 @@ func checkIntervals(t *testing.T, in []byte) {
 	}
 }
 
-// corner are the 128 first and the 128 last addresses of a family.
+// corner returns one of the 128 first and 128 last addresses of a family.
 func corner(v6 bool, b byte) netip.Addr {
 	var a [16]byte
 	if b >= 128 {
@@ -121,8 +121,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// What the kernel lists is paired again, in whatever order it comes; the end of
-// a interval that has run out is passed over.
+// Starts and ends are paired again in whatever order the kernel lists them; the end
+// of an interval that has run out is skipped.
 func TestPair(t *testing.T) {
 	el := func(b byte, end bool) element { return element{key: corner(false, b), end: end, until: forever} }
 	got := pair([]element{el(200, false), el(30, true), el(20, true), el(20, false), el(10, false), el(100, true)})
@@ -132,7 +132,7 @@ func TestPair(t *testing.T) {
 	}
 }
 
-// The reader gets its bytes from the kernel, but must not fall over others.
+// The reader gets its bytes from the kernel, but no others may break it.
 func FuzzAnswers(f *testing.F) {
 	msg := binary.NativeEndian.AppendUint32(nil, 20)
 	msg = append(msg, 3, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)

@@ -199,7 +199,7 @@ func (k *Kernel) load(name string, contents *batch, counts map[string]Count) err
 					return err
 				}
 			}
-			return buildBatch(k.writer, t, &part, time.Now())
+			return buildContents(k.writer, t, &part, time.Now())
 		})
 		if err != nil {
 			return err

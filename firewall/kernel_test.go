@@ -46,7 +46,7 @@ func (l *lab) nft(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// conn is a netlink connection of somebody else's.
+// conn is another program's netlink connection.
 func (l *lab) conn(t testing.TB) *nftables.Conn {
 	t.Helper()
 	c, err := nftables.New(nftables.WithNetNSFd(l.pbx))
@@ -54,12 +54,12 @@ func (l *lab) conn(t testing.TB) *nftables.Conn {
 	return c
 }
 
-// A ban cuts what stands already: a registered phone's UDP flow, its RTP, and a
-// TCP connection, though conntrack knows them all.
+// A ban cuts what is established: a registered phone's UDP flow, its RTP, and a
+// TCP connection, although conntrack knows them all.
 func TestStandingFlowsAreCut(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
-	// conntrack is in force and accepts what is established, as on many hosts.
+	// conntrack accepts what is established, as on many hosts.
 	c := l.conn(t)
 	host := c.AddTable(&nftables.Table{Name: "host", Family: nftables.TableFamilyINet})
 	in := c.AddChain(&nftables.Chain{Name: "in", Table: host, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
@@ -113,7 +113,7 @@ func TestStandingFlowsAreCut(t *testing.T) {
 	}
 }
 
-// passes tells whether what is written into one end comes out at the other.
+// passes reports whether what is written at one end arrives at the other.
 func passes(t testing.TB, from io.Writer, to net.Conn) bool {
 	t.Helper()
 	_, err := from.Write([]byte("hello"))
@@ -128,8 +128,8 @@ func passes(t testing.TB, from io.Writer, to net.Conn) bool {
 	return n > 0
 }
 
-// What Asterisk still has to say to a banned address does not leave.
-func TestAnswersAreDropped(t *testing.T) {
+// Responses to a banned address do not leave.
+func TestResponsesAreDropped(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("2001:db8:c::7/128")}})
 	banned := []string{"198.51.100.9", "2001:db8:d::9", "198.51.100.7", "2001:db8:a::7", "2001:db8:a:0:ffff::1", "2001:db8:b::7", "203.0.113.9", "2001:db8:c:1::1"}
@@ -146,7 +146,7 @@ func TestAnswersAreDropped(t *testing.T) {
 	}
 	must(t, k.Ban(time.Now(), suspects...))
 	if _, err := l.other.WriteToUDPAddrPort([]byte("RTP"), netip.MustParseAddrPort("198.51.100.9:5060")); err != nil {
-		t.Errorf("what is no SIP is dropped in a suspect's answers: %v", err)
+		t.Errorf("other packets to an address banned with scope SIP are dropped: %v", err)
 	}
 	for _, a := range banned {
 		if l.answer(t, netip.MustParseAddr(a)) {
@@ -181,7 +181,7 @@ func TestForeverHasNoTimeout(t *testing.T) {
 	}
 }
 
-// The table as nft prints it: also the proof that nft can read what we write.
+// nft can print the table, and thus read what we write.
 func TestListing(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}})
@@ -205,7 +205,7 @@ func TestListing(t *testing.T) {
 		}
 	}
 	t.Log(got)
-	// What nft prints it can load again, to the same effect.
+	// nft can also load what it prints, to the same effect.
 	l.nft(t, "flush", "ruleset")
 	var out []byte
 	l.inside(t, l.pbx, func() (err error) {
@@ -240,15 +240,15 @@ func TestTakeOver(t *testing.T) {
 			}
 		}
 		if !l.arrives(t, netip.MustParseAddr("198.51.100.9")) || !l.arrives(t, netip.MustParseAddr("2001:db8:0:2::1")) {
-			t.Error("an innocent one is dropped")
+			t.Error("an address that is not banned is dropped")
 		}
 	}
 
-	takes := func(name, wantFinding string, harm func(c *nftables.Conn, tab *nftables.Table), want Origin) {
+	takes := func(name, wantFinding string, damage func(c *nftables.Conn, tab *nftables.Table), want Origin) {
 		t.Run(name, func(t *testing.T) {
-			if harm != nil {
+			if damage != nil {
 				c := l.conn(t)
-				harm(c, nfTable(DefaultName))
+				damage(c, nfTable(DefaultName))
 				must(t, c.Flush())
 			}
 			k := openKernel(t, l, Config{})
@@ -265,7 +265,7 @@ func TestTakeOver(t *testing.T) {
 			}
 			must(t, k.Reconcile(time.Now(), bans))
 			if len(k.Bans(time.Now())) != len(bans) {
-				t.Errorf("after restore: %v", k.Bans(time.Now()))
+				t.Errorf("after Reconcile: %v", k.Bans(time.Now()))
 			}
 			expect(t)
 			if found, err := k.Verify(time.Now()); err != nil || len(found) > 0 {
@@ -282,7 +282,7 @@ func TestTakeOver(t *testing.T) {
 		must(t, c.AddSet(&nftables.Set{Table: tab, Name: "foreign", KeyType: nftables.TypeIPAddr, KeyByteOrder: binaryutil.BigEndian}, nil))
 	}, Repaired)
 	flood.none(t)
-	// From here on the harm itself opens the gap.
+	// From here on the damage itself opens a gap.
 	takes("a chain without rules", "chain incoming: has 0 rules", func(c *nftables.Conn, tab *nftables.Table) {
 		c.FlushChain(&nftables.Chain{Name: "incoming", Table: tab})
 	}, Repaired)
@@ -306,7 +306,7 @@ func TestTakeOver(t *testing.T) {
 	}, Repaired)
 }
 
-// A repair that was cut off after the old table was gone: the bridge has what
+// If a rebuild is interrupted after the old table was deleted, the bridge has what
 // the table lacks.
 func TestTakeOverAfterACrash(t *testing.T) {
 	l := newLab(t)
@@ -334,8 +334,8 @@ func TestTakeOverAfterACrash(t *testing.T) {
 	}
 }
 
-// While the table, the bans or both are made anew, a flood from a source that
-// is banned before and after finds no gap.
+// While bans change or the table is rebuilt, a flood from a source that is banned
+// before and after finds no gap.
 func TestNoGap(t *testing.T) {
 	for _, source := range []struct{ name, from, ban string }{
 		{"address", "192.0.2.2", "192.0.2.2/32"},
@@ -355,6 +355,9 @@ func TestNoGap(t *testing.T) {
 				now := time.Now()
 				others := crowd[:len(crowd)-i*50]
 				ours := forHosts(time.Duration(i+1)*time.Hour, source.ban)
+				if i%3 == 0 {
+					(&world{core: &k.core}).forget(hosts4, slash64)
+				}
 				must(t, k.Reconcile(now, append(slices.Clone(others), ours...)))
 				must(t, k.Ban(now, forHosts(time.Duration(i+2)*time.Hour, source.ban)...))
 				// Prefixes around it, within it and beside it come and go.
@@ -408,7 +411,7 @@ func TestLostTable(t *testing.T) {
 			t.Errorf("%s arrives after the repair", a)
 		}
 	}
-	// An administrator takes elements out by hand, or a whole set's.
+	// An administrator flushes a set.
 	c.FlushSet(nfSet(nfTable(DefaultName), hosts4, true))
 	must(t, c.Flush())
 	found, err := k.Verify(time.Now())
@@ -442,8 +445,8 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// A set that is too large to be read at the start is adopted unread, stays in
-// force, and Restore brings mirror and kernel together.
+// A set that is too large for Open to read stays in force until Reconcile replaces
+// its contents.
 func TestUnread(t *testing.T) {
 	l, k := unreadLab(t)
 	if err := k.Repair(time.Now()); !errors.Is(err, ErrUnread) {
@@ -471,8 +474,8 @@ func unreadLab(t *testing.T) (*lab, *Kernel) {
 	return l, k
 }
 
-// An unread set stays in force until all that belongs there is included; what it
-// held beside that then goes.
+// An unread set stays in force until everything that belongs there is included;
+// then the rest goes.
 func TestUnreadIsCompleted(t *testing.T) {
 	for name, tc := range map[string]struct {
 		include []string
@@ -499,7 +502,7 @@ func TestUnreadIsCompleted(t *testing.T) {
 	}
 }
 
-// A lost table needs no reading any more: what is booked is all there is.
+// After a table is lost, the mirror is complete again.
 func TestUnreadIsLost(t *testing.T) {
 	l, k := unreadLab(t)
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.9/32")...))
@@ -512,7 +515,7 @@ func TestUnreadIsLost(t *testing.T) {
 	}
 }
 
-// Without the privilege the error says what is missing and how to get it.
+// Without the privilege, errors say what is missing and how to get it.
 func TestNoPrivilege(t *testing.T) {
 	needRoot(t)
 	errs := make(chan [2]error)
@@ -561,8 +564,8 @@ func TestRepairHasNoGap(t *testing.T) {
 	flood.none(t)
 }
 
-// As many prefixes as there may be, cut into as many intervals as can be, and all
-// of them refreshed in one transaction, fit the declared size.
+// The maximum number of prefixes, cut into as many intervals as possible and
+// refreshed in one transaction, fits the declared size.
 func TestFullOfPrefixes(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
@@ -608,7 +611,7 @@ func TestManyAtATime(t *testing.T) {
 	}
 }
 
-// The netlink library panics with high descriptors; we say so instead.
+// The netlink library panics with high file descriptors; Open returns an error.
 func TestHighDescriptors(t *testing.T) {
 	l := newLab(t)
 	for range unix.FD_SETSIZE {

@@ -67,7 +67,8 @@ func (t *transaction) shrink() {
 }
 
 // elements writes as many messages as the intervals need. Without now they have
-// no timeouts, as in elementsOf.
+// no timeouts: an element that is added only to be deleted must not run out in
+// between, and an existing one keeps its own.
 func (t *transaction) elements(kind uint16, table string, id setID, intervals []interval, now *time.Time) {
 	for len(intervals) > 0 {
 		message := t.open(unix.NFNL_SUBSYS_NFTABLES<<8|kind, unix.NFPROTO_INET, 0)
@@ -83,8 +84,10 @@ func (t *transaction) elements(kind uint16, table string, id setID, intervals []
 	}
 }
 
-// interval writes one key, or the start and then the end of an interval (see
-// elementsOf for the order).
+// interval writes one key, or the start and the end of an interval. The start comes
+// first: if it meets one that has run out, the kernel collects that one with its
+// end, which must not be the new end. An interval up to the last address has no
+// end.
 func (t *transaction) interval(s *set, x interval, now *time.Time) {
 	end := x.last.Next()
 	element := t.nest(unix.NFTA_LIST_ELEM)

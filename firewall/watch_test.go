@@ -14,7 +14,7 @@ import (
 // begins is what the packets that are copied begin with.
 const begins = "SIP/2.0 40"
 
-// refusalTo is a packet that is copied; only its nonce matters here.
+// refusalTo is a packet that is copied.
 func refusalTo(nonce string) string { return begins + "1 " + nonce }
 
 // seen collects the packets that a Watch delivers.
@@ -169,7 +169,7 @@ func TestFlowsAreDropped(t *testing.T) {
 			t.Errorf("%s: dropped after its time", a)
 		}
 	}
-	// Somebody flushes the ruleset: the next order makes the table anew.
+	// Somebody flushes the ruleset: the next flow brings the table back.
 	l.nft(t, "flush", "ruleset")
 	must(t, w.DropFlow(time.Hour, netip.MustParseAddrPort("198.51.100.7:5061")))
 	if l.arrives(t, netip.MustParseAddr("198.51.100.7")) {
@@ -177,8 +177,8 @@ func TestFlowsAreDropped(t *testing.T) {
 	}
 }
 
-// A flow is dropped until its time is over, whatever becomes of the daemon and
-// of the table.
+// A flow is dropped until its time is over, whatever happens to the daemon and the
+// table.
 func TestFlowsOutliveTheDaemon(t *testing.T) {
 	l := newLab(t)
 	stale := []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8:a::7")}
@@ -186,7 +186,7 @@ func TestFlowsOutliveTheDaemon(t *testing.T) {
 		t.Helper()
 		for _, addr := range stale {
 			if l.arrives(t, addr) || l.answer(t, addr) {
-				t.Errorf("%s: %s is let through", when, addr)
+				t.Errorf("%s: %s gets through", when, addr)
 			}
 			if !l.arrives(t, addr.Next()) {
 				t.Errorf("%s: its neighbour is dropped", when)
@@ -293,7 +293,7 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-// Whatever others do to the table shows, and a restored one is as it was made.
+// Whatever others do to the table is found, and Restore undoes it.
 func TestWatchIsVerified(t *testing.T) {
 	l := newLab(t)
 	w, _ := openWatch(t, l)
