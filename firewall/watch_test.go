@@ -14,8 +14,9 @@ import (
 // begins is what the packets that are copied begin with.
 const begins = "SIP/2.0 40"
 
-// refusalTo is a packet that is copied.
-func refusalTo(nonce string) string { return begins + "1 " + nonce }
+// refusalTo is a packet that is copied, of the usual size: with smaller ones the
+// socket's buffer is full before the queue for an unknown neighbour is.
+func refusalTo(nonce string) string { return begins + "1 " + nonce + strings.Repeat(" ", 300) }
 
 // seen collects the packets that a Watch delivers.
 type seen struct {
@@ -26,7 +27,7 @@ type seen struct {
 func (s *seen) add(p Packet) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = append(s.list, p.To.String()+" "+string(p.Payload))
+	s.list = append(s.list, p.To.String()+" "+strings.TrimSpace(string(p.Payload)))
 }
 
 func (s *seen) String() string {
