@@ -80,7 +80,6 @@ func BenchmarkMany(b *testing.B) {
 			{"verify", func() error { _, err := k.Verify(now); return err }},
 			{"hits of 65536", func() error { _, err := k.Hits(bans[:64<<10]); return err }},
 			{"stats", func() error { _, err := k.Stats(); return err }},
-			{"repair", func() error { return k.Repair(now) }},
 			{"open again", func() error {
 				second, err := Open(Config{NetNS: benchNS})
 				if err == nil {

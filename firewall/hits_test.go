@@ -67,7 +67,9 @@ func TestHits(t *testing.T) {
 		if n := w.hits(t, SIP, "198.51.100.7/32")[0]; n < 1 {
 			t.Errorf("scope SIP: %d packets", n)
 		}
-		must(t, w.Repair(w.now()))
+		now := w.now()
+		w.Invalidate()
+		must(t, w.Reconcile(now, w.Bans(now)))
 		if n := w.hits(t, SIP, "198.51.100.7/32")[0]; n != 0 {
 			t.Errorf("in a rebuilt table: %d packets", n)
 		}

@@ -367,7 +367,7 @@ func TestNoGap(t *testing.T) {
 					must(t, k.Release(netip.MustParsePrefix(p)))
 				}
 				if i%10 == 0 {
-					must(t, k.Repair(now))
+					rebuild(t, k)
 					again := openKernel(t, l, Config{})
 					must(t, again.Close())
 				}
@@ -405,10 +405,10 @@ func TestLostTable(t *testing.T) {
 	if found, err := k.Verify(time.Now()); err != nil || !slices.Equal(found, []string{"table inet tollwarden: missing"}) {
 		t.Errorf("verify: %q %v", found, err)
 	}
-	must(t, k.Repair(time.Now()))
+	rebuild(t, k)
 	for _, a := range []string{"198.51.100.7", "203.0.113.1"} {
 		if l.arrives(t, netip.MustParseAddr(a)) {
-			t.Errorf("%s arrives after the repair", a)
+			t.Errorf("%s arrives after Reconcile", a)
 		}
 	}
 	// An administrator flushes a set.
@@ -449,9 +449,6 @@ func TestRemove(t *testing.T) {
 // its contents.
 func TestUnread(t *testing.T) {
 	l, k := unreadLab(t)
-	if err := k.Repair(time.Now()); !errors.Is(err, ErrUnread) {
-		t.Errorf("repair: %v", err)
-	}
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
 	must(t, k.Reconcile(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "198.51.100.9/32")))
 	for a, want := range map[string]bool{"198.51.100.7": false, "198.51.100.8": true, "198.51.100.9": false} {
@@ -472,47 +469,6 @@ func unreadLab(t *testing.T) (*lab, *Kernel) {
 	k.mirror = newMirror()
 	k.unread[hosts4] = true
 	return l, k
-}
-
-// An unread set stays in force until everything that belongs there is included;
-// then the rest goes.
-func TestUnreadIsCompleted(t *testing.T) {
-	for name, tc := range map[string]struct {
-		include []string
-		arrives bool // 198.51.100.8
-	}{
-		"with all that it held":  {[]string{"198.51.100.7/32", "198.51.100.8/32", "198.51.100.9/32"}, false},
-		"with less than it held": {[]string{"198.51.100.7/32"}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l, k := unreadLab(t)
-			must(t, k.Include(time.Now(), forHosts(time.Hour, tc.include...)))
-			if l.arrives(t, netip.MustParseAddr("198.51.100.8")) {
-				t.Error("an unread ban ended before all were included")
-			}
-			must(t, k.Complete(time.Now()))
-			if l.arrives(t, netip.MustParseAddr("198.51.100.8")) != tc.arrives {
-				t.Errorf("198.51.100.8 arrives: %t", !tc.arrives)
-			}
-			if got := len(k.Bans(time.Now())); got != len(tc.include) {
-				t.Errorf("%d bans, want %d", got, len(tc.include))
-			}
-			must(t, k.Repair(time.Now()))
-		})
-	}
-}
-
-// After a table is lost, the mirror is complete again.
-func TestUnreadIsLost(t *testing.T) {
-	l, k := unreadLab(t)
-	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.9/32")...))
-	must(t, k.drop(k.name))
-	must(t, k.Repair(time.Now()))
-	for a, want := range map[string]bool{"198.51.100.7": true, "198.51.100.9": false} {
-		if l.arrives(t, netip.MustParseAddr(a)) != want {
-			t.Errorf("%s arrives: %v", a, !want)
-		}
-	}
 }
 
 // Without the privilege, errors say what is missing and how to get it.
@@ -537,7 +493,7 @@ func TestSplitTransactions(t *testing.T) {
 	k.limit = 100
 	now := time.Now()
 	must(t, k.Ban(now, manyBans(1_050, now.Add(time.Hour))...))
-	must(t, k.Repair(now))
+	rebuild(t, k)
 	st, err := k.Stats()
 	must(t, err)
 	if n := st.Sets[hosts4].Elements; n != 1_050 && n != -1 {
@@ -551,7 +507,7 @@ func TestSplitTransactions(t *testing.T) {
 
 // Replacing a table with interval sets, even in one batch, lets packets through
 // now and then; the bridge must not.
-func TestRepairHasNoGap(t *testing.T) {
+func TestRebuildHasNoGap(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	now := time.Now()
@@ -559,7 +515,7 @@ func TestRepairHasNoGap(t *testing.T) {
 	must(t, k.Ban(now, append(manyPrefixes(300, now.Add(time.Hour)), forHosts(time.Hour, "192.0.2.0/24")...)...))
 	flood.start()
 	for range 100 {
-		must(t, k.Repair(now))
+		rebuild(t, k)
 	}
 	flood.none(t)
 }

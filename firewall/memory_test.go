@@ -26,7 +26,6 @@ func TestFailureChangesNothing(t *testing.T) {
 		"release":   m.Release(netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("10.0.0.0/8")),
 		"reconcile": m.Reconcile(noon, []Ban{ban("198.51.100.9/32", time.Time{})}),
 		"allow":     m.Allow([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}),
-		"repair":    m.Repair(noon),
 		"remove":    m.Remove(),
 	} {
 		if !errors.Is(err, broken) {
@@ -97,9 +96,9 @@ func TestLose(t *testing.T) {
 	if found, err := m.Verify(noon); err != nil || len(found) != 1 {
 		t.Errorf("verify: %q %v", found, err)
 	}
-	must(t, m.Repair(noon.Add(2*time.Hour)))
+	must(t, m.Reconcile(noon.Add(2*time.Hour), m.Bans(noon)))
 	if !m.Dropped(addr, noon) || strings.Contains(m.Dump(), "198.51.100.8") {
-		t.Errorf("after the repair:\n%s", m.Dump())
+		t.Errorf("after Reconcile:\n%s", m.Dump())
 	}
 }
 

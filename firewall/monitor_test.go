@@ -58,8 +58,7 @@ func TestOthersChangesAreNoticed(t *testing.T) {
 				t.Fatalf("Verify found %q, %v", found, err)
 			}
 			t.Log(strings.Join(found, "; "))
-			k.Invalidate()
-			must(t, k.Reconcile(time.Now(), k.Bans(time.Now())))
+			rebuild(t, k)
 			if found, err = k.Verify(time.Now()); err != nil || len(found) > 0 {
 				t.Errorf("after Reconcile: %q, %v", found, err)
 			}
@@ -78,7 +77,7 @@ func TestOwnChangesAreNotNoticed(t *testing.T) {
 	k := openKernel(t, l, Config{})
 	changes := monitored(t, l)
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.1/32")...))
-	must(t, k.Repair(time.Now()))
+	rebuild(t, k)
 	l.nft(t, "add", "table", "inet", "other")
 	if c := <-changes; c.Program != "nft" {
 		t.Errorf("the first change seen is %+v, want that of nft", c)
@@ -114,7 +113,7 @@ func TestProbe(t *testing.T) {
 		if err := probe(); !errors.Is(err, ErrPassed) {
 			t.Errorf("with %q the probe says %v", rule, err)
 		}
-		must(t, k.Repair(time.Now()))
+		rebuild(t, k)
 		must(t, probe())
 	}
 
@@ -123,7 +122,7 @@ func TestProbe(t *testing.T) {
 	if err := probe(); !errors.Is(err, ErrLost) {
 		t.Errorf("without a table the probe says %v", err)
 	}
-	must(t, k.Repair(time.Now()))
+	rebuild(t, k)
 
 	// Another firewall that blocks the probe is a different error.
 	l.nft(t, "add", "table", "inet", "other")
