@@ -72,8 +72,7 @@ func BenchmarkMany(b *testing.B) {
 			{"again", func() error { return k.Ban(now, later...) }},
 			{"reconcile same", func() error { return k.Reconcile(now, later) }},
 			{"reconcile unread", func() error {
-				k.mirror.clear(hosts4)
-				k.unread[hosts4] = true
+				(&world{core: &k.core}).forget(hosts4)
 				return k.Reconcile(now, later)
 			}},
 			{"reconcile invalid", func() error { k.Invalidate(); return k.Reconcile(now, later) }},

@@ -131,7 +131,7 @@ func (c *core) do(op string, invalid error, f func() error) error {
 func (c *core) update(now expiry, changes []change, slack time.Duration) error {
 	for done := 0; done < len(changes); done += c.limit {
 		part := changes[done:min(done+c.limit, len(changes))]
-		if err := c.transact(now, part, slack, nil); err != nil {
+		if err := c.transact(now, part, slack); err != nil {
 			if done > 0 {
 				return fmt.Errorf("after %d of %d, which are in force: %w", done, len(changes), err)
 			}
@@ -142,20 +142,13 @@ func (c *core) update(now expiry, changes []change, slack time.Duration) error {
 }
 
 // transact applies changes in one transaction and then records them in the
-// mirror. The sets in flush are emptied first.
-func (c *core) transact(now expiry, changes []change, slack time.Duration, flush []setID) error {
+// mirror.
+func (c *core) transact(now expiry, changes []change, slack time.Duration) error {
 	c.makeRoom(now, len(changes))
 	var b batch
 	hosts := [...]int{All: c.mirror.hosts(All), SIP: c.mirror.hosts(SIP)}
-	for _, id := range flush {
-		b[id].flush = true
-		hosts[sets[id].scope] -= c.mirror.size(id)
-	}
 	// remove takes the key out of its set if the set may hold it.
 	remove := func(at setKey) {
-		if b[at.set].flush {
-			return
-		}
 		_, known := c.mirror.get(at)
 		if known {
 			hosts[sets[at.set].scope]--
@@ -196,10 +189,6 @@ func (c *core) transact(now expiry, changes []change, slack time.Duration, flush
 		}
 	}
 	c.mirror.nets, c.held = nets, held
-	for _, id := range flush {
-		c.mirror.clear(id)
-		c.unread[id] = false
-	}
 	c.record(now, changes)
 	return nil
 }

@@ -75,9 +75,13 @@ func mirrorOf(changes []change) mirror {
 	m := newMirror()
 	for _, ch := range changes {
 		at := ch.key()
-		m.removeAll(at)
-		if !ch.release {
-			m.put(at, ch.until)
+		if ch.release {
+			m.removeAll(at)
+			continue
+		}
+		m.put(at, ch.until)
+		if other, ok := otherScope(at.set); ok {
+			m.remove(setKey{other, at.prefix})
 		}
 	}
 	return m
@@ -168,19 +172,19 @@ func (m *mirror) removeAll(at setKey) {
 	}
 }
 
-// clear empties a hash set.
-func (m *mirror) clear(id setID) {
+// adopt makes the bans of another mirror in one hash set its own.
+func (m *mirror) adopt(id setID, from *mirror) {
 	switch id {
 	case hosts4:
-		clear(m.hosts4)
+		m.hosts4 = from.hosts4
 	case slash64:
-		clear(m.slash64)
+		m.slash64 = from.slash64
 	case hosts6:
-		clear(m.hosts6)
+		m.hosts6 = from.hosts6
 	case sip4:
-		clear(m.sip4)
+		m.sip4 = from.sip4
 	case sip64:
-		clear(m.sip64)
+		m.sip64 = from.sip64
 	}
 }
 

@@ -26,29 +26,26 @@ func (c *core) revise(now expiry, want *mirror) error {
 	if err := c.update(now, d.bans, slack); err != nil {
 		return err
 	}
-	if err := c.replaceUnread(now, d.intoUnread); err != nil {
+	if err := c.replaceUnread(now, want); err != nil {
 		return err
 	}
 	return c.update(now, d.releases, slack)
 }
 
-// difference is what separates the table from the wanted bans.
+// difference is what separates the mirror from the wanted bans.
 type difference struct {
-	bans       []change // new ones and those with another end; prefixes first
-	intoUnread []change // everything wanted in sets that were not read
-	releases   []change
+	bans     []change // new ones and those with another end; prefixes first
+	releases []change
 }
 
 func (c *core) difference(now expiry, want *mirror) (d difference) {
 	for _, id := range []setID{prefixes4, prefixes6, hosts4, slash64, hosts6, sip4, sip64} {
+		if c.unread[id] {
+			continue // see replaceUnread
+		}
 		for p, until := range want.in(id) {
-			at := setKey{id, p}
-			ban := change{prefix: p, scope: sets[id].scope, until: until}
-			switch {
-			case c.unread[id]:
-				d.intoUnread = append(d.intoUnread, ban)
-			case sets[id].interval || !c.holds(now, at, until):
-				d.bans = append(d.bans, ban)
+			if sets[id].interval || !c.holds(now, setKey{id, p}, until) {
+				d.bans = append(d.bans, change{prefix: p, scope: sets[id].scope, until: until})
 			}
 		}
 	}
@@ -75,20 +72,41 @@ func (c *core) holds(now expiry, at setKey, until expiry) bool {
 	return !ok
 }
 
-// replaceUnread gives the sets that were not read new contents in a single
+// replaceUnread gives the sets that were not read the wanted contents, in a single
 // transaction. The kernel needs no longer for that than for adding the bans to
-// an empty set, while it lists a large set very slowly.
-func (c *core) replaceUnread(now expiry, contents []change) error {
-	var flush []setID
+// empty sets, while it lists a large set very slowly.
+func (c *core) replaceUnread(now expiry, want *mirror) error {
+	var b batch
 	for id := range setCount {
-		if c.unread[id] {
-			flush = append(flush, id)
+		if !c.unread[id] {
+			continue
+		}
+		b[id].flush = true
+		b[id].add = make([]interval, 0, want.size(id))
+		other, scoped := otherScope(id)
+		for p, until := range want.in(id) {
+			b[id].add = append(b[id].add, host(p.Addr(), until))
+			if _, moves := c.mirror.get(setKey{other, p}); moves && scoped && !c.unread[other] {
+				b[other].drop = append(b[other].drop, host(p.Addr(), until))
+			}
 		}
 	}
-	if len(flush) == 0 {
+	if b.empty() {
 		return nil
 	}
-	return c.transact(now, contents, slack, flush)
+	if err := c.backend.apply(now, &b); err != nil {
+		return err
+	}
+	for id, e := range b {
+		if e.flush {
+			c.mirror.adopt(setID(id), want)
+			c.unread[id] = false
+		}
+		for _, s := range e.drop {
+			c.mirror.remove(setKey{setID(id), netip.PrefixFrom(s.first, keyBits(setID(id)))})
+		}
+	}
+	return nil
 }
 
 // rebuild replaces the table and takes over the mirror and the allow list it is

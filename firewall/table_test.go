@@ -393,8 +393,9 @@ func TestReconcileRebuilds(t *testing.T) {
 
 // forget makes a set look as if Open had not read it.
 func (w *world) forget(ids ...setID) {
+	empty := newMirror()
 	for _, id := range ids {
-		w.core.mirror.clear(id)
+		w.core.mirror.adopt(id, &empty)
 		w.core.unread[id] = true
 	}
 }
