@@ -14,7 +14,7 @@ demo:
 ## Then a little fuzzing of all that reads what strangers send
 test: prepare lint vulnerabilities
 	$(GO) run ./test/summary -- $(GO) test $(RACE) -p 1 -count 1 -timeout 20m -json ./...
-	@$(MAKE) --no-print-directory fuzz FUZZTIME=4s TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge"
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=4s TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket"
 
 ## lint: vet, staticcheck, gofumpt
 lint:

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Origin says how Open came by the table.
+// Origin is how Open came by the table.
 type Origin uint8
 
 const (
-	// Fresh: there was none.
+	// Fresh means that there was none.
 	Fresh Origin = iota
-	// Adopted: it was exactly ours and stays as it was, with its elements.
+	// Adopted means that an intact table was kept, with its elements.
 	Adopted
-	// Repaired: there was one, but not exactly ours; it was made anew.
+	// Repaired means that a damaged or different table was rebuilt.
 	Repaired
 )
 
@@ -25,25 +25,25 @@ func (o Origin) String() string { return [...]string{"fresh", "adopted", "repair
 // Opened is what Open found.
 type Opened struct {
 	Origin Origin
-	// Findings are how a repaired table differed from ours.
+	// Findings are how a repaired table differed.
 	Findings []string
-	// Bans is how many bans were taken over into the books.
+	// Bans is how many bans were read.
 	Bans int
-	// Unread are sets that were adopted without being read, being larger than
-	// MaxRead. Their bans are in force but not in the books until Complete or
-	// Restore.
+	// Unread are the sets that were adopted without being read, since they have
+	// more than MaxRead elements. Their bans are in force, but Bans does not
+	// return them; the next Reconcile replaces them.
 	Unread []string
 }
 
-// MaxRead is how many elements of a hash set Open reads, at most; the kernel
-// takes 0.2 s to list 100,000 and half a minute for 1,000,000. Larger sets of a
-// table that is exactly ours are adopted unread, and stay in force as they are
-// until Complete or Restore. Sets of a table that is not are read whatever it takes, once.
+// MaxRead is the size of the largest hash set that Open reads: the kernel takes
+// 0.2 s to list 100,000 elements and half a minute for 1,000,000. Larger sets of
+// an intact table are adopted unread. Those of a damaged table are read however
+// long that takes, once.
 const MaxRead = 200_000
 
-// takeOver adopts, repairs or makes the table.
+// takeOver adopts, rebuilds or makes the table.
 func (k *Kernel) takeOver(cfg Config) error {
-	allow, err := allowanceOf(cfg.Allow)
+	allow, err := allowListOf(cfg.Allow)
 	if err != nil {
 		return err
 	}
@@ -60,26 +60,26 @@ func (k *Kernel) takeOver(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	if bridge.exists { // a repair was cut off: the table may lack what the bridge has
+	if bridge.exists { // a rebuild was interrupted: the table may lack what the bridge has
 		left, err := k.read(k.name+bridgeSuffix, bridge, false)
 		if err != nil {
 			return err
 		}
 		more = append(more, left...)
 	}
-	now := stampOf(time.Now())
+	now := expiryOf(time.Now())
 	if exact {
-		err = k.complete(now, allow, more)
+		err = k.bringUpToDate(now, allow, more)
 	} else {
-		for _, o := range more {
-			k.books.put(o.place(), max(o.until, k.books.until(o.place())))
+		for _, ch := range more {
+			k.mirror.put(ch.key(), max(ch.until, k.mirror.until(ch.key())))
 		}
-		err = k.rebuild(now, k.books, allow)
+		err = k.rebuild(now, k.mirror, allow)
 	}
 	if err == nil && bridge.exists {
 		err = k.drop(k.name + bridgeSuffix)
 	}
-	k.opened.Bans = k.books.len()
+	k.opened.Bans = k.mirror.len()
 	switch {
 	case exact:
 		k.opened.Origin = Adopted
@@ -89,25 +89,25 @@ func (k *Kernel) takeOver(cfg Config) error {
 	return err
 }
 
-// complete brings an adopted table up to date: the allow list of the config,
-// and bans that are not in the set where they belong.
-func (k *Kernel) complete(now stamp, allow map[netip.Prefix]stamp, more []order) error {
+// bringUpToDate gives an adopted table the allow list of the config, and bans
+// that are not in the set where they belong.
+func (k *Kernel) bringUpToDate(now expiry, allow map[netip.Prefix]expiry, more []change) error {
 	if err := k.setAllow(allow); err != nil {
 		return err
 	}
-	var missing []order
-	for _, o := range latest(more) {
-		if k.books.until(o.place()) < o.until {
-			missing = append(missing, o)
+	var missing []change
+	for _, ch := range latest(more) {
+		if k.mirror.until(ch.key()) < ch.until {
+			missing = append(missing, ch)
 		}
 	}
-	return k.changeAll(now, missing, 0)
+	return k.update(now, missing, 0)
 }
 
-// read lists the elements of a table of ours or of one much like it. With exact
-// they are booked and held, as what the kernel has; what cannot be booked as it
-// stands is handed back.
-func (k *Kernel) read(table string, in *inspection, exact bool) (more []order, err error) {
+// read lists the elements of our table or of a similar one. If it is exactly ours
+// they go into the mirror, as what the kernel holds. read returns those that do
+// not belong where they are, and all of a table that is not ours.
+func (k *Kernel) read(table string, in *inspection, exact bool) (more []change, err error) {
 	for id := range setCount {
 		s := &sets[id]
 		f, ok := in.sets[s.name]
@@ -123,22 +123,22 @@ func (k *Kernel) read(table string, in *inspection, exact bool) (more []order, e
 		if err != nil {
 			return nil, fmt.Errorf("listing set %s: %w", s.name, err)
 		}
-		pieces := spansOf(id, found)
+		intervals := intervalsOf(id, found)
 		if s.interval && exact {
-			k.held[id] = pieces
+			k.held[id] = intervals
 		}
 		if s.allow {
-			continue // the config says what is allowed
+			continue // the config has the allow list
 		}
-		for _, piece := range pieces {
-			for _, p := range s.prefixes(piece) {
-				// Between nested bans a piece may come out as a /64, which
-				// belongs into another set.
-				o := order{prefix: p, scope: s.scope, until: piece.until}
+		for _, e := range intervals {
+			for _, p := range s.prefixes(e) {
+				// Between nested bans there may be an interval that is a /64, which
+				// belongs in another set.
+				ch := change{prefix: p, scope: s.scope, until: e.until}
 				if exact && setOf(p, s.scope) == id {
-					k.books.put(o.place(), o.until)
+					k.mirror.put(ch.key(), ch.until)
 				} else {
-					more = append(more, o)
+					more = append(more, ch)
 				}
 			}
 		}
@@ -146,29 +146,29 @@ func (k *Kernel) read(table string, in *inspection, exact bool) (more []order, e
 	return more, nil
 }
 
-// alike tells whether a set holds what one of ours would, whatever its size and
-// timeouts.
+// alike reports whether a set holds the same kind of elements as ours, whatever
+// its size and timeouts.
 func (f setInfo) alike(w setInfo) bool {
 	const kind = unix.NFT_SET_INTERVAL | unix.NFT_SET_MAP | unix.NFT_SET_ANONYMOUS
 	return f.key == w.key && f.keyLen == w.keyLen && f.flags&kind == w.flags&kind
 }
 
-// spansOf are the elements of a set as spans.
-func spansOf(id setID, found []element) []span {
+// intervalsOf returns the elements of a set as intervals.
+func intervalsOf(id setID, found []element) []interval {
 	if sets[id].interval {
 		return pair(found)
 	}
-	out := make([]span, 0, len(found))
+	out := make([]interval, 0, len(found))
 	for _, e := range found {
-		if sets[id].key(e.key) == e.key { // else no packet ever matches it
+		if sets[id].key(e.key) == e.key { // otherwise no packet ever matches it
 			out = append(out, host(e.key, e.until))
 		}
 	}
 	return out
 }
 
-// prefixes are the bans that a span of this set stands for.
-func (s *set) prefixes(e span) []netip.Prefix {
+// prefixes returns the bans that an element of this set stands for.
+func (s *set) prefixes(e interval) []netip.Prefix {
 	switch {
 	case s.interval:
 		return prefixesOf(e)

@@ -6,15 +6,18 @@ import (
 	"time"
 )
 
-// change is what one batch does to one set: first drop, then add. What is
-// dropped need not be there any more (it may have run out a moment ago); what
-// is added must be absent or dropped by the same batch.
-type change struct{ drop, add []span }
+// edit is what one batch does to one set: flush, drop, add, in this order. What
+// is dropped may be absent (it may have run out a moment ago); what is added
+// must be absent, or flushed or dropped by the same batch.
+type edit struct {
+	flush     bool
+	drop, add []interval
+}
 
 // batch is one transaction on the sets.
-type batch [setCount]change
+type batch [setCount]edit
 
-// size is how many elements the batch is about.
+// size is the number of elements in the batch.
 func (b *batch) size() int {
 	n := 0
 	for i := range b {
@@ -23,22 +26,31 @@ func (b *batch) size() int {
 	return n
 }
 
+func (b *batch) empty() bool {
+	for i := range b {
+		if b[i].flush {
+			return false
+		}
+	}
+	return b.size() == 0
+}
+
 // split cuts a batch that only adds into batches of about n elements. The
-// interval sets are few and go first, uncut.
+// interval sets are small and go first, in one piece.
 func (b *batch) split(n int) []batch {
 	out := []batch{{}}
 	room := n
-	for id, c := range b {
+	for id, e := range b {
 		if sets[id].interval {
-			out[0][id].add = c.add
-			room -= len(c.add)
+			out[0][id].add = e.add
+			room -= len(e.add)
 		}
 	}
-	for id, c := range b {
+	for id, e := range b {
 		if sets[id].interval {
 			continue
 		}
-		for rest := c.add; len(rest) > 0; {
+		for rest := e.add; len(rest) > 0; {
 			if room <= 0 {
 				out = append(out, batch{})
 				room = n
@@ -52,54 +64,48 @@ func (b *batch) split(n int) []batch {
 	return out
 }
 
-// order is one thing asked of the desk: a ban with its end, or a release.
-type order struct {
+// change is a validated ban with its end, or a release.
+type change struct {
 	prefix  netip.Prefix
 	scope   Scope
-	until   stamp
+	until   expiry
 	release bool
 }
 
-// place is where a ban is booked: a prefix in a set.
-type place struct {
-	set    setID
-	prefix netip.Prefix
-}
+func (ch change) key() setKey { return setKey{setOf(ch.prefix, ch.scope), ch.prefix} }
 
-func (o order) place() place { return place{setOf(o.prefix, o.scope), o.prefix} }
-
-// ordersOf checks bans. One whose end has come is an order to release.
-func ordersOf(now time.Time, bans []Ban) ([]order, error) {
-	orders := make([]order, 0, len(bans))
+// changesOf validates bans. A ban that has ended becomes a release.
+func changesOf(now time.Time, bans []Ban) ([]change, error) {
+	changes := make([]change, 0, len(bans))
 	for _, b := range bans {
 		p, err := normal(b.Prefix)
 		if err != nil {
 			return nil, err
 		}
 		if b.Scope > SIP || b.Scope == SIP && setOf(p, All) != hosts4 && setOf(p, All) != slash64 {
-			return nil, fmt.Errorf("%w scope %d of %s: it is for single IPv4 addresses and IPv6 /64s", ErrInvalid, b.Scope, p)
+			return nil, fmt.Errorf("%w scope %d for %s: scope SIP is for single IPv4 addresses and IPv6 /64s", ErrInvalid, b.Scope, p)
 		}
-		orders = append(orders, order{p, b.Scope, stampOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})
+		changes = append(changes, change{p, b.Scope, expiryOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})
 	}
-	return latest(orders), nil
+	return changes, nil
 }
 
-// releasesOf checks prefixes to release.
-func releasesOf(prefixes []netip.Prefix) ([]order, error) {
-	orders := make([]order, 0, len(prefixes))
+// releasesOf validates prefixes to release.
+func releasesOf(prefixes []netip.Prefix) ([]change, error) {
+	changes := make([]change, 0, len(prefixes))
 	for _, p := range prefixes {
 		p, err := normal(p)
 		if err != nil {
 			return nil, err
 		}
-		orders = append(orders, order{prefix: p, release: true})
+		changes = append(changes, change{prefix: p, release: true})
 	}
-	return latest(orders), nil
+	return changes, nil
 }
 
-// allowanceOf checks an allow list.
-func allowanceOf(prefixes []netip.Prefix) (map[netip.Prefix]stamp, error) {
-	list := make(map[netip.Prefix]stamp, len(prefixes))
+// allowListOf validates an allow list.
+func allowListOf(prefixes []netip.Prefix) (map[netip.Prefix]expiry, error) {
+	list := make(map[netip.Prefix]expiry, len(prefixes))
 	for _, p := range prefixes {
 		p, err := normal(p)
 		if err != nil {
@@ -113,21 +119,21 @@ func allowanceOf(prefixes []netip.Prefix) (map[netip.Prefix]stamp, error) {
 	return list, nil
 }
 
-// latest keeps the last order for each prefix: a batch must name an element
-// once.
-func latest(orders []order) []order {
-	if len(orders) < 2 {
-		return orders
+// latest keeps the last change of each prefix: a batch must name an element at
+// most once.
+func latest(changes []change) []change {
+	if len(changes) < 2 {
+		return changes
 	}
-	at := make(map[netip.Prefix]int, len(orders))
-	out := orders[:0]
-	for _, o := range orders {
-		if i, ok := at[o.prefix]; ok {
-			out[i] = o
+	at := make(map[netip.Prefix]int, len(changes))
+	out := changes[:0]
+	for _, ch := range changes {
+		if i, ok := at[ch.prefix]; ok {
+			out[i] = ch
 			continue
 		}
-		at[o.prefix] = len(out)
-		out = append(out, o)
+		at[ch.prefix] = len(out)
+		out = append(out, ch)
 	}
 	return out
 }

@@ -70,11 +70,15 @@ func BenchmarkMany(b *testing.B) {
 		}{
 			{"ban", func() error { return k.Ban(now, bans...) }},
 			{"again", func() error { return k.Ban(now, later...) }},
-			{"restore same", func() error { return k.Restore(now, later) }},
+			{"reconcile same", func() error { return k.Reconcile(now, later) }},
+			{"reconcile unread", func() error {
+				(&world{core: &k.core}).forget(hosts4)
+				return k.Reconcile(now, later)
+			}},
+			{"reconcile invalid", func() error { k.Invalidate(); return k.Reconcile(now, later) }},
 			{"verify", func() error { _, err := k.Verify(now); return err }},
 			{"hits of 65536", func() error { _, err := k.Hits(bans[:64<<10]); return err }},
 			{"stats", func() error { _, err := k.Stats(); return err }},
-			{"repair", func() error { return k.Repair(now) }},
 			{"open again", func() error {
 				second, err := Open(Config{NetNS: benchNS})
 				if err == nil {
@@ -82,7 +86,7 @@ func BenchmarkMany(b *testing.B) {
 				}
 				return err
 			}},
-			{"restore none", func() error { return k.Restore(now, nil) }},
+			{"reconcile none", func() error { return k.Reconcile(now, nil) }},
 		} {
 			b.Run(fmt.Sprintf("%s/%d", op.name, n), func(b *testing.B) {
 				for b.Loop() {

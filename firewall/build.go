@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// nfTable names the table to google/nftables.
+// nfTable is a table for google/nftables.
 func nfTable(name string) *nftables.Table {
 	return &nftables.Table{Name: name, Family: nftables.TableFamilyINet}
 }
 
-// nfSet is a set as the kernel is to make it. In one that is counted each
-// element that bans has a counter: it is declared for the whole set, since nft
-// loads no listing in which only elements have it.
+// nfSet is a set as the kernel should make it. If counted, each element of a ban
+// has a counter. The counter is declared for the whole set, since nft does not
+// load a listing in which only elements have one.
 func nfSet(t *nftables.Table, id setID, counted bool) *nftables.Set {
 	s := &sets[id]
 	out := &nftables.Set{
@@ -31,7 +31,7 @@ func nfSet(t *nftables.Table, id setID, counted bool) *nftables.Set {
 	return out
 }
 
-// nfChain is a chain as the kernel is to make it.
+// nfChain is a chain as the kernel should make it.
 func nfChain(t *nftables.Table, c *chain) *nftables.Chain {
 	policy := nftables.ChainPolicyAccept
 	out := &nftables.Chain{
@@ -58,7 +58,7 @@ func (c *chain) offset(v6 bool) uint32 {
 	}
 }
 
-// exprs is a rule in the kernel's terms; words says it in nft's.
+// exprs is a rule as the kernel's expressions; words is the same in nft's notation.
 func (c *chain) exprs(s *nftables.Set, r rule) []expr.Any {
 	const register = 1 // NFT_REG_1, the first of 16 bytes
 	id := r.set
@@ -88,8 +88,8 @@ func (c *chain) exprs(s *nftables.Set, r rule) []expr.Any {
 		&expr.Verdict{Kind: expr.VerdictDrop})
 }
 
-// udp matches the UDP packets of one of our ports (RFC 768). Of a fragmented
-// packet only the first fragment has a port; without it the rest is nothing.
+// udp matches UDP packets to or from one of our ports (RFC 768). Only the first
+// fragment of a packet has a port; without it the others are useless.
 func (c *chain) udp(port uint16) []expr.Any {
 	const register = 1
 	offset := uint32(2) // destination
@@ -121,52 +121,40 @@ func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counted 
 			Table: t, Name: c.counter, Type: nftables.ObjTypeCounter,
 			Obj: &expr.Counter{Packets: count.Packets, Bytes: count.Bytes},
 		})
-		made4 := conn.AddChain(nfChain(t, c))
+		added := conn.AddChain(nfChain(t, c))
 		for _, r := range rulesFor(ports) {
-			conn.AddRule(&nftables.Rule{Table: t, Chain: made4, Exprs: c.exprs(made[r.set], r)})
+			conn.AddRule(&nftables.Rule{Table: t, Chain: added, Exprs: c.exprs(made[r.set], r)})
 		}
 	}
 	return nil
 }
 
-// buildBatch queues changes of elements.
-func buildBatch(conn *nftables.Conn, t *nftables.Table, b *batch, now time.Time) error {
-	for id, c := range b {
-		if len(c.drop)+len(c.add) == 0 {
+// buildContents queues the elements of empty sets.
+func buildContents(conn *nftables.Conn, t *nftables.Table, b *batch, now time.Time) error {
+	for id, e := range b {
+		if len(e.add) == 0 {
 			continue
 		}
-		s := nfSet(t, setID(id), false) // only its name and kind matter here
-		gone := elementsOf(setID(id), c.drop, nil)
-		if err := conn.SetAddElements(s, gone); err != nil {
-			return err
-		}
-		if err := conn.SetDeleteElements(s, gone); err != nil {
-			return err
-		}
-		if err := conn.SetAddElements(s, elementsOf(setID(id), c.add, &now)); err != nil {
+		s := nfSet(t, setID(id), false) // only its name and type matter here
+		if err := conn.SetAddElements(s, elementsOf(setID(id), e.add, now)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// elementsOf are spans in the kernel's terms. Without now they get no timeouts:
-// an element that is only added to be deleted must not run out in between, and
-// one that is there keeps its own.
-func elementsOf(id setID, spans []span, now *time.Time) []nftables.SetElement {
-	out := make([]nftables.SetElement, 0, 2*len(spans))
-	for _, s := range spans {
+// elementsOf returns the kernel's elements for intervals.
+func elementsOf(id setID, intervals []interval, now time.Time) []nftables.SetElement {
+	out := make([]nftables.SetElement, 0, 2*len(intervals))
+	for _, s := range intervals {
 		e := nftables.SetElement{Key: s.first.AsSlice()}
-		if now != nil && s.until != forever {
-			e.Timeout = timeout(s.until, *now)
+		if s.until != forever {
+			e.Timeout = timeout(s.until, now)
 		}
 		if !sets[id].interval {
 			out = append(out, e)
 			continue
 		}
-		// The start goes first: when it meets one that has run out, the kernel
-		// collects that one together with its end, which must not be the new end.
-		// A piece up to the last address has no end.
 		end := s.last.Next()
 		e.IntervalOpen = !end.IsValid()
 		out = append(out, e)
@@ -177,8 +165,8 @@ func elementsOf(id setID, spans []span, now *time.Time) []nftables.SetElement {
 	return out
 }
 
-// timeout is the time left in the kernel's unit, milliseconds, rounded up.
-func timeout(until stamp, now time.Time) time.Duration {
-	left := time.Duration(until - stamp(now.UnixNano()))
+// timeout returns the time left, rounded up to the kernel's milliseconds.
+func timeout(until expiry, now time.Time) time.Duration {
+	left := time.Duration(until - expiry(now.UnixNano()))
 	return max(time.Millisecond, (left + time.Millisecond - 1).Truncate(time.Millisecond))
 }

@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Check is a dry run: it has the kernel build the whole table under another
-// name and take it away in the same batch, so that no packet ever meets it. An
-// error names what the kernel lacks or does not permit. It is no promise that
-// Open works: another program may own the table's name.
+// Check is a dry run: the kernel builds the whole table under another name and
+// deletes it in the same batch, so that no packet ever meets it. The error names
+// what the kernel lacks or denies. Open may still fail if another program owns
+// the table's name.
 func Check(cfg Config) error {
 	cfg, err := cfg.normal()
 	if err != nil {
@@ -25,13 +25,13 @@ func Check(cfg Config) error {
 	}
 	if err := k.rehearse(cfg); err != nil {
 		err = fmt.Errorf("firewall: check: %w", explain(err))
-		return errors.Join(err, k.hangUp())
+		return errors.Join(err, k.closeConns())
 	}
-	return k.hangUp()
+	return k.closeConns()
 }
 
-// Remove takes everything of ours out of the kernel, whatever shape it is in
-// and whether or not it is there.
+// Remove deletes all our tables from the kernel, whatever state they are in.
+// They may be absent.
 func Remove(cfg Config) error {
 	cfg, err := cfg.normal()
 	if err != nil {
@@ -44,20 +44,20 @@ func Remove(cfg Config) error {
 	return k.Remove()
 }
 
-// rehearse builds the table with a ban of each kind; if that fails it goes
-// feature by feature to name the one.
+// rehearse builds the table; if that fails it tries one feature after the other
+// to name the one that is missing.
 func (k *Kernel) rehearse(cfg Config) error {
-	allow, err := allowanceOf(cfg.Allow)
+	allow, err := allowListOf(cfg.Allow)
 	if err != nil {
 		return err
 	}
 	t := nfTable(fmt.Sprintf("%s_check_%d", cfg.Name, os.Getpid()))
-	contents := contentsOf(&books{}, allow, 0)
+	contents := contentsOf(&mirror{}, allow, 0)
 	whole := k.rehearsal(t, func() error {
 		if err := buildTable(k.writer, t, k.ports, k.counted, nil); err != nil {
 			return err
 		}
-		return buildBatch(k.writer, t, contents, time.Now())
+		return buildContents(k.writer, t, contents, time.Now())
 	})
 	if whole == nil || errors.Is(whole, unix.EPERM) {
 		return whole
@@ -70,8 +70,8 @@ func (k *Kernel) rehearse(cfg Config) error {
 	return fmt.Errorf("the kernel refuses the ruleset: %w", whole)
 }
 
-// rehearsal builds something in a new table and deletes that table, in one
-// batch. It must not be there before: what is not ours is not ours to delete.
+// rehearsal builds something in a new table and deletes the table in the same
+// batch. The table must not exist before: it would not be ours to delete.
 func (k *Kernel) rehearsal(t *nftables.Table, build func() error) error {
 	return k.commit(func() error {
 		k.writer.CreateTable(t)
@@ -81,7 +81,7 @@ func (k *Kernel) rehearsal(t *nftables.Table, build func() error) error {
 	})
 }
 
-// features is what the table needs, each with the kernel option that brings it.
+// features are what the table needs, each with the kernel option for it.
 var features = []struct {
 	name  string
 	build func(*nftables.Conn, *nftables.Table) error
@@ -105,7 +105,7 @@ var features = []struct {
 			return err
 		}
 		exprs := chains[0].exprs(s, rule{set: slash64})
-		exprs = append(exprs[:len(exprs)-2], exprs[len(exprs)-1]) // without its counter
+		exprs = append(exprs[:len(exprs)-2], exprs[len(exprs)-1]) // without the counter
 		c.AddRule(&nftables.Rule{Table: t, Chain: c.AddChain(nfChain(t, &chains[0])), Exprs: exprs})
 		return nil
 	}},

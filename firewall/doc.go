@@ -1,70 +1,81 @@
-// Package firewall owns one nftables table, `inet tollwarden`, and keeps the
-// bans in it, and a small one beside it, `inet tollwarden_watch` (see Watch). It
-// speaks netlink; it starts no child process and touches no other table.
+// Package firewall owns one nftables table, `inet tollwarden`, and keeps bans in
+// it; a small second one, `inet tollwarden_watch`, is described at Watch. It
+// speaks netlink, starts no child process and touches no other table.
+//
+// # Using it
+//
+// Open makes or takes over the table. Ban and Release change single bans,
+// Reconcile brings the table in line with a complete list, whatever has happened
+// to it, and Bans lists what is in force. Verify, Probe and Monitor detect
+// damage; a Guard runs all three and reconciles. Memory is the same Table
+// without a kernel.
 //
 // # What the table does
 //
-// Two base chains, both at priority raw (-300), which is before conntrack
-// (-200; enum nf_ip_hook_priorities, linux/netfilter_ipv4.h):
+// Two base chains have priority raw (-300), before conntrack (-200; enum
+// nf_ip_hook_priorities, linux/netfilter_ipv4.h):
 //
-//   - `incoming`, hook prerouting, looks at source addresses. Since it comes
-//     before conntrack there is no such thing as an established flow yet: a ban
-//     cuts a registered phone, a standing call's RTP and an open TCP session
-//     with the next packet.
-//   - `outgoing`, hook output, looks at destination addresses. Asterisk may
-//     hold hundreds of guesses in its queues when the ban arrives; without this
-//     chain it would go on answering them, and one of the answers may be the
-//     200 the thief is waiting for. Asterisk's send call gets EPERM for such an
-//     answer, which it logs and forgets.
+//   - `incoming`, hook prerouting, matches source addresses. Before conntrack
+//     there are no established flows, so a ban cuts off a registered phone, the
+//     RTP of a running call and an open TCP session with the next packet.
+//   - `outgoing`, hook output, matches destination addresses. Asterisk may have
+//     hundreds of guesses queued when a ban arrives and would go on answering
+//     them, perhaps with the 200 that the attacker is waiting for. Its send call
+//     fails with EPERM instead, which Asterisk logs and ignores.
 //
-// Each chain accepts the allow list first and then drops what is found in one
-// of the other sets. The two chains use the same sets, so an address is banned in
-// both directions at once; what each dropped is counted apart, in the named
-// counters `dropped_in` and `dropped_out`, which outlive a repair of the
-// rules. Accept ends our chain only: the host's other rules still apply.
+// Each chain first accepts the allow list and then drops what is in one of the
+// other sets. Both chains use the same sets, so an address is banned in both
+// directions at once. The named counters `dropped_in` and `dropped_out` count
+// what each chain dropped and survive a rebuild. Accept ends only our chain: the
+// host's other rules still apply.
 //
 //	allow4, allow6         interval sets, the allow list
 //	hosts4                 hash set, IPv4 /32
-//	slash64                hash set, IPv6 /64, looked up with the address masked
-//	hosts6                 hash set, IPv6 /128: one host, an operator's ban
+//	slash64                hash set, IPv6 /64, looked up with the masked address
+//	hosts6                 hash set, IPv6 /128: single hosts, banned by an operator
 //	prefixes4, prefixes6   interval sets, every other prefix length
-//	sip4, sip64            hash sets like hosts4 and slash64, for UDP to (and
-//	                       from) the SIP ports only: Scope SIP
+//	sip4, sip64            hash sets like hosts4 and slash64, for UDP to and from
+//	                       the SIP ports only: Scope SIP
 //
-// Answers routed through this host for an Asterisk in a container of its own
-// pass neither chain on their way out; their requests are still dropped.
-// A ban drops everything of an address, IPv6 neighbour discovery included: a
-// banned host on the same link is cut off whole.
+// Responses that this host routes for an Asterisk in a container do not pass
+// the output hook; the requests they answer are still dropped. A ban drops
+// everything from an address including IPv6 neighbour discovery, so a banned
+// host on the same link is cut off completely.
 //
-// # Books
+// # The mirror
 //
-// The kernel ends a ban by itself (element timeouts), tells nobody, and is slow
-// to list a large set. So the package keeps its own books, and they are what is
-// answered by Bans. A ban is booked before anything else looks at it and stays
-// booked for a minute after its end: whatever the kernel may still hold is in
-// the books. An element that may be in the kernel is refreshed by adding,
-// deleting and adding it in one batch, which is right on every kernel: adding
-// does not refresh a timeout before 6.12, and deleting what has just run out
-// fails the batch. No packet passes meanwhile: a batch takes effect at once.
+// The kernel ends bans on its own (element timeouts) without notice, and is slow
+// to list a large set. The package therefore keeps a mirror of what the kernel
+// holds, which is what Bans returns. A ban stays in the mirror for a minute
+// after its end, so that whatever the kernel may still hold is in it.
 //
-// Interval sets refuse overlaps. Bans of prefixes may nest and overlap as they
-// like: what goes into the kernel is the disjoint pieces of the address space
-// with the latest end of all bans that cover each piece, and a change applies
-// only the pieces that differ.
+// To change the end of an element that the kernel may hold, one batch adds,
+// deletes and adds it again. That is right on every kernel: before 6.12 adding
+// does not refresh a timeout, and deleting an element that has just run out
+// fails the batch. No packet gets through meanwhile, since a batch takes effect
+// at once.
 //
-// # All or nothing
+// Interval sets refuse overlaps, but banned prefixes may nest and overlap. What
+// goes into the kernel are disjoint intervals of the address space, each with
+// the latest end of all bans that cover it; a change applies only the intervals
+// that differ.
 //
-// A call is one netlink batch, which the kernel applies whole or not at all, up
-// to 131,072 bans. A larger call is applied in batches of that size, in order;
-// when one fails, those before it are in force and in the books, and the error
-// says how many they are.
+// # Transactions
 //
-// # Taking over
+// Up to 131,072 bans are one netlink batch, which the kernel applies completely
+// or not at all. A larger call to Ban or Release is applied in several batches;
+// if one fails, those before it are in force and in the mirror, and the error
+// says how many bans that is.
 //
-// Open compares what it finds with what it would make, down to the rules'
-// expressions. If they are the same the elements are read into the books and
-// nothing is written. If not, the table is replaced, with its bans, allow list
-// and counters. Replacing a table with interval sets leaks packets (some
-// hundreds in a flood), however atomic the batch; so a second table,
-// `<name>_bridge`, with the same bans stands in while it happens.
+// # Taking over a table
+//
+// Open compares what it finds with what it would make, down to the expressions
+// of the rules. If they are the same, it reads the elements into the mirror and
+// writes nothing. It does not read very large sets: they stay in force and the
+// next Reconcile replaces their contents in one transaction.
+//
+// If they differ, Open replaces the table, and so does Reconcile; bans, allow
+// list and counters are kept. Replacing a table with interval sets lets packets
+// through (some hundreds in a flood) even in a single batch, so a second table,
+// `<name>_bridge`, holds the same bans while it happens.
 package firewall

@@ -11,159 +11,165 @@ import (
 
 // Ban is one address or prefix whose packets are dropped.
 type Ban struct {
-	// Prefix is masked to its length; 4in6 counts as IPv4.
+	// Prefix is masked to its length; an IPv4-mapped one counts as IPv4.
 	Prefix netip.Prefix
-	// Until is the end; zero means forever. Ends after 2261 count as forever.
+	// Until is the end; zero means forever, and so does any time after 2261.
 	Until time.Time
-	// Scope is what of the address is dropped. A prefix has one ban: one of
-	// another scope takes the place of the one before.
+	// Scope is the part of the traffic that is dropped. A prefix has one ban: a
+	// new one replaces that of another scope.
 	Scope Scope
 }
 
-// Scope is the part of an address's traffic that a ban is about.
+// Scope is the part of an address's traffic that a ban applies to.
 type Scope uint8
 
 const (
 	// All is every packet from and to the address.
 	All Scope = iota
-	// SIP is UDP to the SIP ports, and from them: for an address that a forged
-	// packet may have named. Single addresses and IPv6 /64s only.
+	// SIP is UDP to and from the SIP ports, for addresses that may be spoofed.
+	// It is available for single IPv4 addresses and IPv6 /64s only.
 	SIP
 )
 
 func (s Scope) String() string { return [...]string{"all", "sip"}[s] }
 
-// Table is a firewall table of ours: Kernel or Memory. All methods may be
-// called from any goroutine; changes are applied one at a time. For the kernel
-// now has to be the present, since the kernel counts its timeouts from the call.
+// Table is our firewall table: a Kernel or a Memory. All methods may be called
+// from any goroutine; changes are applied one at a time. With a Kernel, now must
+// be the present, since the kernel counts timeouts from the call.
 type Table interface {
-	// Ban puts bans in force or changes their end, all or nothing. The new end
-	// is exactly the given one, be it earlier or later than the one before:
-	// whether a ban may be shortened is the caller's decision. A ban whose end
-	// is not after now is taken out. Of two bans of one prefix the last counts.
+	// Ban puts bans in force or changes their ends, all or nothing. The end
+	// becomes exactly the given one, earlier or later than before: whether a ban
+	// may be shortened is up to the caller. A ban that ends no later than now is
+	// released. If a prefix occurs twice, its last ban counts.
 	Ban(now time.Time, bans ...Ban) error
-	// Release ends the bans of exactly these prefixes; those not banned are
-	// fine. A host inside a banned prefix stays dropped.
+	// Release ends the bans of exactly these prefixes; it ignores those that are
+	// not banned. A host inside a banned prefix stays dropped.
 	Release(prefixes ...netip.Prefix) error
-	// Restore makes exactly these the bans in force. What is banned before and
-	// after is dropped all along, and left alone in the kernel when its end
-	// differs by less than a second.
-	Restore(now time.Time, bans []Ban) error
-	// Include puts bans in force beside those that are. What is banned before
-	// and after is dropped all along, and left alone in the kernel when its end
-	// differs by less than a second.
+	// Reconcile makes exactly these the bans in force, whatever state the table
+	// is in. What is banned before and after is dropped all along; the kernel's
+	// element is not touched if its end differs by less than a second. Sets that
+	// Open did not read get new contents, and a table that is damaged or gone is
+	// rebuilt, with its allow list.
+	Reconcile(now time.Time, bans []Ban) error
+	// Invalidate makes the next Reconcile rebuild the table even if it looks
+	// intact, because it has been seen not to drop what it should.
+	Invalidate()
+	// Include is for a responder that loads bans in pages: it puts bans in force
+	// beside the others and leaves alone those that are, as Reconcile does.
 	Include(now time.Time, bans []Ban) error
-	// Complete says that all bans were included, after an Open that could not
-	// read every set: what those hold beside them goes.
+	// Complete follows the last Include: what sets that Open did not read hold
+	// besides the included bans goes.
 	Complete(now time.Time) error
-	// Bans are those in force, from the books, in no order.
+	// Bans returns the bans in force, from the mirror, in no particular order.
 	Bans(now time.Time) []Ban
-	// Hits are the packets dropped of each prefix since it was last given to the
-	// kernel; one that is not counted is not in it. Where bans of prefixes nest
-	// or touch they share pieces of the address space, and what was dropped of
-	// those counts for each.
+	// Hits returns the packets dropped for each prefix since its element was
+	// last written. Prefixes that are not counted are missing. Bans of prefixes
+	// that nest or touch share intervals, whose packets count for each.
 	Hits(bans []Ban) (map[netip.Prefix]uint64, error)
 	// Allow replaces the allow list.
 	Allow(prefixes []netip.Prefix) error
-	// Stats asks what was dropped and how full the sets are.
+	// Stats returns what was dropped and how full the sets are.
 	Stats() (Stats, error)
-	// Verify compares the table with what it should be and says what differs,
-	// one finding a line; none means that it is as it should be.
+	// Verify compares the table with what it should be and returns one line per
+	// difference, or none.
 	Verify(now time.Time) ([]string, error)
-	// Repair makes the table anew from the books, without a gap for what is
-	// still in force.
+	// Repair rebuilds the table from the mirror, for as long as a responder's
+	// list of bans is not complete.
 	Repair(now time.Time) error
-	// Close lets go of the table and leaves the drops in force.
+	// Close lets go of the table and leaves its bans in force.
 	Close() error
-	// Remove takes everything of ours out and closes.
+	// Remove deletes all our tables and closes.
 	Remove() error
 }
 
-// Config says which table is ours. The zero value is a good one.
+// Config identifies and describes the table. The zero value is a good default.
 type Config struct {
-	// Name of the table (family inet); "" is DefaultName. Name_bridge,
-	// Name_watch and Name_check_* belong to us too.
+	// Name of the table (family inet); "" means DefaultName. Name_bridge,
+	// Name_watch and Name_check_* belong to us, too.
 	Name string
 	// Allow is never dropped, whatever is banned.
 	Allow []netip.Prefix
-	// SIPPorts are what Scope SIP closes; nil is DefaultSIPPorts.
+	// SIPPorts are the ports that Scope SIP closes; nil means DefaultSIPPorts.
 	SIPPorts []uint16
-	// Uncounted leaves out what Hits tells, as kernels before 5.7 do. A counter
-	// costs the kernel 35 bytes and 16 for each processor, beside the 70 of a
-	// single address, and very many bans at once half the time more: 1,000,000
-	// take 3.9 s instead of 2.6 s, one takes 8 µs more (Linux 6.18).
+	// Uncounted leaves out the counters that Hits reads, as on kernels before
+	// 5.7. A counter costs the kernel 35 bytes plus 16 per CPU, on top of the 70
+	// of a single address, and makes large batches half as slow again: 1,000,000
+	// bans take 3.9 s instead of 2.6 s, one takes 8 µs more (Linux 6.18).
 	Uncounted bool
 	// NetNS is a file descriptor of the network namespace; 0 is the current one.
 	NetNS int
 }
 
-// DefaultName is the table's name unless the config has another.
+// DefaultName is the table's name unless Config has another.
 const DefaultName = "tollwarden"
 
-// DefaultSIPPorts are the ports of SIP (RFC 3261 18).
+// DefaultSIPPorts are the ports of SIP (RFC 3261 section 18).
 var DefaultSIPPorts = []uint16{5060, 5061}
 
-// MaxSIPPorts is how many SIP ports there can be: each costs two rules a packet
+// MaxSIPPorts limits Config.SIPPorts: each port is two more rules that a packet
 // may have to pass.
 const MaxSIPPorts = 16
 
 // Capacities. A refresh holds an element twice until its batch is committed, so
-// the kernel's sets are larger than the books.
+// the kernel's sets are larger than these.
 const (
 	// MaxHosts is how many single addresses and /64s can be banned at a time.
 	// The kernel needs about 90 bytes for each.
 	MaxHosts = 2 << 20
-	// MaxSIP is how many single addresses and /64s can be banned with Scope SIP,
-	// beside those: strangers who forge addresses fill no more than this.
+	// MaxSIP is how many more can be banned with Scope SIP. Spoofed addresses
+	// fill no more than this.
 	MaxSIP = 256 << 10
 	// MaxPrefixes is how many other prefixes can be banned at a time. Changing
-	// one costs time in proportion to them all: about 1 ms at 1,000 and 20 ms
-	// at this number. Single addresses and /64s cost 10 µs at any number.
+	// one takes time in proportion to their number: about 1 ms at 1,000, 20 ms
+	// at the maximum. A single address or /64 takes 10 µs at any number.
 	MaxPrefixes = 16 << 10
 )
 
 var (
-	// ErrInvalid: a prefix or a name that cannot be used. Nothing was changed.
+	// ErrInvalid is returned for a prefix or name that cannot be used. Nothing
+	// was changed.
 	ErrInvalid = errors.New("invalid")
-	// ErrFull: the capacity for bans is exhausted. Nothing was changed.
+	// ErrFull is returned when there is no room for more bans. Nothing was
+	// changed.
 	ErrFull = errors.New("no room for more bans")
-	// ErrLost: the kernel has no such table, set or rule any more: somebody
-	// else removed it. Repair makes it anew.
-	ErrLost = errors.New("the table is not as it was left; it needs a repair")
-	// ErrUnread: a set was too large to be read at Open, so the books are not
-	// complete. Restore makes them so, and so do Include and Complete.
-	ErrUnread = errors.New("the books are incomplete; include or restore the bans first")
-	// ErrPrivilege: the kernel does not let us.
+	// ErrLost is returned when the kernel no longer has our table or a part of
+	// it: another program removed it. Reconcile rebuilds it.
+	ErrLost = errors.New("the table was removed or damaged by another program; it has to be rebuilt")
+	// ErrUnread is returned by Repair while the mirror is incomplete, because
+	// Open found sets that were too large to read. Reconcile ends that state.
+	ErrUnread = errors.New("the bans in the table are not all known yet; reconcile with the complete list first")
+	// ErrPrivilege is returned when the kernel denies access.
 	ErrPrivilege = errors.New("not permitted: CAP_NET_ADMIN is needed (run as root, or set AmbientCapabilities=CAP_NET_ADMIN in the unit)")
-	// ErrClosed: the table was closed.
+	// ErrClosed is returned after Close or Remove.
 	ErrClosed = errors.New("closed")
 )
 
-// Count is what a counter of the kernel says.
+// Count is the value of a kernel counter.
 type Count struct{ Packets, Bytes uint64 }
 
-// Stats is what the kernel says of the table.
+// Stats describes the table as the kernel sees it.
 type Stats struct {
-	// In was dropped on its way to us, Out on its way to a banned address.
+	// In was dropped on its way in, Out on its way to a banned address.
 	In, Out Count
 	Sets    []SetStats
 }
 
-// SetStats is the state of one set.
+// SetStats describes one set.
 type SetStats struct {
 	Name string
-	// Elements includes those that have run out and are not yet collected. In
-	// an interval set a piece counts one, and one up to the last address half,
-	// rounded down. -1: this kernel does not say (before 6.15).
+	// Elements includes those that have run out but are not collected yet. In an
+	// interval set an interval counts as one, and one that ends with the last
+	// address as half, rounded down. It is -1 if the kernel does not say (before
+	// 6.15).
 	Elements int
 	// Size is how many elements fit.
 	Size int
 }
 
-// nameRule is narrower than the kernel's, so that nft can read the name back.
+// nameRule is stricter than the kernel, so that nft can read the name back.
 var nameRule = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
-// normal fills in the defaults and refuses what cannot be used.
+// normal fills in defaults and rejects what cannot be used.
 func (c Config) normal() (Config, error) {
 	if c.Name == "" {
 		c.Name = DefaultName
@@ -189,7 +195,7 @@ func (c Config) normal() (Config, error) {
 	return c, nil
 }
 
-// normal masks a prefix and turns 4in6 into IPv4.
+// normal masks a prefix and turns an IPv4-mapped one into IPv4.
 func normal(p netip.Prefix) (netip.Prefix, error) {
 	if !p.IsValid() {
 		return p, fmt.Errorf("%w prefix %s", ErrInvalid, p)

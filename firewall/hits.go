@@ -8,19 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asked is how many elements are asked for in one go: the answers have to fit
-// into the socket's buffer, and nobody else can ban meanwhile.
-const asked = 32
+// maxQuery is how many elements are queried at a time: the replies must fit the
+// socket's buffer, and bans have to wait meanwhile.
+const maxQuery = 32
 
 // Hits implements Table.
-func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
+func (c *core) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 	out := make(map[netip.Prefix]uint64, len(bans))
 	var keys [setCount][]netip.Addr
 	var nets []netip.Prefix
 	for _, ban := range bans {
 		p, err := normal(ban.Prefix)
 		if err != nil {
-			continue // such a one is never banned
+			continue // it cannot be banned
 		}
 		if id := setOf(p, ban.Scope); sets[id].interval {
 			nets = append(nets, p)
@@ -30,9 +30,9 @@ func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 	}
 	for id := range setCount {
 		bits := keyBits(id)
-		for some := range slices.Chunk(keys[id], asked) {
-			err := d.do("count", nil, func() error {
-				return d.sink.hits(id, some, func(key netip.Addr, packets uint64) {
+		for some := range slices.Chunk(keys[id], maxQuery) {
+			err := c.do("count", nil, func() error {
+				return c.backend.hits(id, some, func(key netip.Addr, packets uint64) {
 					out[netip.PrefixFrom(key, bits)] = packets
 				})
 			})
@@ -42,14 +42,14 @@ func (d *desk) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 		}
 	}
 	for _, p := range nets {
-		if err := d.netHits(p, out); err != nil {
+		if err := c.netHits(p, out); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-// keyBits is the length of the prefix that a key of a hash set stands for.
+// keyBits returns the length of the prefixes that keys of a hash set stand for.
 func keyBits(id setID) int {
 	switch {
 	case sets[id].half:
@@ -61,14 +61,14 @@ func keyBits(id setID) int {
 	}
 }
 
-// netHits adds up the pieces that a prefix is held in.
-func (d *desk) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
+// netHits adds up the hits of the intervals that make up a prefix.
+func (c *core) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
 	id := setOf(p, All)
 	var keys []netip.Addr
-	_ = d.do("count", nil, func() error { keys = within(d.held[id], p); return nil })
-	for some := range slices.Chunk(keys, asked) {
-		err := d.do("count", nil, func() error {
-			return d.sink.hits(id, some, func(_ netip.Addr, packets uint64) { out[p] += packets })
+	_ = c.do("count", nil, func() error { keys = within(c.held[id], p); return nil })
+	for some := range slices.Chunk(keys, maxQuery) {
+		err := c.do("count", nil, func() error {
+			return c.backend.hits(id, some, func(_ netip.Addr, packets uint64) { out[p] += packets })
 		})
 		if err != nil {
 			return err
@@ -77,16 +77,16 @@ func (d *desk) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
 	return nil
 }
 
-// within are the first addresses of the pieces that lie in a prefix or around it.
-func within(pieces []span, p netip.Prefix) (keys []netip.Addr) {
-	i, _ := slices.BinarySearchFunc(pieces, p.Addr(), func(s span, a netip.Addr) int { return s.last.Compare(a) })
-	for last := lastOf(p); i < len(pieces) && !last.Less(pieces[i].first); i++ {
-		keys = append(keys, pieces[i].first)
+// within returns the first addresses of the intervals that overlap a prefix.
+func within(intervals []interval, p netip.Prefix) (keys []netip.Addr) {
+	i, _ := slices.BinarySearchFunc(intervals, p.Addr(), func(s interval, a netip.Addr) int { return s.last.Compare(a) })
+	for last := lastOf(p); i < len(intervals) && !last.Less(intervals[i].first); i++ {
+		keys = append(keys, intervals[i].first)
 	}
 	return keys
 }
 
-// hits implements sink.
+// hits implements backend.
 func (k *Kernel) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
 	err := k.reader.get(k.name, sets[id].name, keys, func(e element) {
 		if e.counted {
@@ -96,15 +96,15 @@ func (k *Kernel) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)
 	return lost(err)
 }
 
-// canCount says whether the kernel can count by element: in a set that declares
-// it, looked up by a rule (Linux 5.7, nft_lookup_eval). Older ones ignore what
-// they do not know, and a table would never be as it should be.
+// canCount reports whether the kernel can count the hits of each element of a set
+// in a rule's lookup (Linux 5.7, nft_lookup_eval). Older kernels ignore the
+// request, and the table would never be as it should be.
 func canCount() bool {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {
 		return false
 	}
 	var major, minor int
-	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%d.%d", &major, &minor)
+	_, err := fmt.Sscanf(unix.ByteSliceToString(u.Release[:]), "%c.%d", &major, &minor)
 	return err == nil && (major > 5 || major == 5 && minor >= 7)
 }

@@ -25,7 +25,7 @@ func (w *world) hits(t *testing.T, scope Scope, prefixes ...string) []int {
 	return out
 }
 
-// Each ban says how often it was hit, and no other's packets.
+// Each ban counts the packets it dropped, and no others.
 func TestHits(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
 		all := []string{"198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128", "203.0.113.0/24", "2001:db8:c::/48"}
@@ -67,15 +67,16 @@ func TestHits(t *testing.T) {
 		if n := w.hits(t, SIP, "198.51.100.7/32")[0]; n < 1 {
 			t.Errorf("scope SIP: %d packets", n)
 		}
-		must(t, w.Repair(w.now()))
+		now := w.now()
+		w.Invalidate()
+		must(t, w.Reconcile(now, w.Bans(now)))
 		if n := w.hits(t, SIP, "198.51.100.7/32")[0]; n != 0 {
-			t.Errorf("in a table made anew: %d packets", n)
+			t.Errorf("in a rebuilt table: %d packets", n)
 		}
 	})
 }
 
-// Where they are not wanted nobody pays for counters, and a table that has the
-// other kind is made anew.
+// Without counters there are no hits, and a table of the other kind is rebuilt.
 func TestUncounted(t *testing.T) {
 	both(t, Config{Uncounted: true}, func(t *testing.T, w *world) {
 		w.ban(t, time.Hour, "198.51.100.7/32", "203.0.113.0/24")
@@ -100,11 +101,11 @@ func TestUncounted(t *testing.T) {
 	}
 }
 
-// More bans than are asked for in one go, some of which have ended.
+// Hits of more bans than fit one query, some of which have ended.
 func TestHitsOfMany(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
 		now := w.now()
-		many := make([]Ban, 5*asked/2)
+		many := make([]Ban, 5*maxQuery/2)
 		for i := range many {
 			a := netip.AddrFrom4([4]byte{100, 64, byte(i >> 8), byte(i)})
 			many[i] = Ban{Prefix: netip.PrefixFrom(a, 32), Until: now.Add(time.Hour)}

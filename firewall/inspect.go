@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inspection is what is there under our table's name.
+// inspection is what exists under our table's name.
 type inspection struct {
 	exists   bool
-	findings []string // how it differs from what we would make; none: exactly ours
+	findings []string // how it differs from ours; none if it is exactly ours
 	sets     map[string]setInfo
 	counts   map[string]Count
 }
 
-// inspect compares the table with what we would make. It lists no elements.
+// inspect compares a table with what we would make, without its elements.
 func (k *Kernel) inspect(name string) (*inspection, error) {
 	in := &inspection{sets: map[string]setInfo{}}
 	tables, err := k.lookup.ListTablesOfFamily(nftables.TableFamilyINet)
@@ -82,7 +82,7 @@ func (k *Kernel) inspectSets(in *inspection, name string) error {
 	return nil
 }
 
-// wantedSet is what the kernel is to say of a set of ours.
+// wantedSet is what the kernel should say about one of our sets.
 func wantedSet(id setID, counted bool) setInfo {
 	s := nfSet(nfTable(""), id, counted)
 	w := setInfo{name: s.Name, key: s.KeyType.GetNFTMagic(), keyLen: s.KeyType.Bytes, size: s.Size, counted: s.Counter}
@@ -152,11 +152,11 @@ func (in *inspection) inspectRules(c *chain, want []rule, rules []*nftables.Rule
 	}
 }
 
-// sameExprs compares expressions by what they are on the wire.
+// sameExprs compares expressions by their encoding.
 func sameExprs(a, b []expr.Any) bool {
 	return slices.EqualFunc(a, b, func(a, b expr.Any) bool {
 		if a, ok := a.(*expr.Lookup); ok {
-			a.SetID = 0 // has a meaning within its transaction only
+			a.SetID = 0 // has a meaning only within a transaction
 		}
 		x, err := expr.Marshal(unix.NFPROTO_INET, a)
 		if err != nil {

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kernel is a Table in the kernel's nftables. It holds three netlink sockets and
-// no goroutine. google/nftables deadlocks when a connection flushes and reads at
-// the same time, so writing and reading have their own; the desk's lock guards
-// all three.
+// Kernel is a Table in the kernel's nftables. It has three netlink sockets and no
+// goroutine. google/nftables deadlocks when a connection flushes and reads at the
+// same time, so writing and reading use separate ones; the core's lock guards all
+// three.
 type Kernel struct {
-	desk
+	core
 	name    string
 	ports   []uint16 // of Scope SIP
 	counted bool     // each ban counts its packets
@@ -23,20 +23,21 @@ type Kernel struct {
 
 	writer  *nftables.Conn // every change
 	fd      int            // the writer's socket
-	changes transaction    // of elements, by the same socket
+	changes transaction    // of elements, over the same socket
 	lookup  *nftables.Conn // tables, chains, rules
 	reader  *reader        // sets, elements, counters
 }
 
 var _ Table = (*Kernel)(nil)
 
-// sendBuffer has to hold a whole transaction: 128 Ki bans of 3 messages each
-// with up to 64 bytes. It is a limit, not memory.
+// sendBuffer must hold a whole transaction: 128 Ki bans with 3 elements of up to
+// 64 bytes each, or the new contents of a large set. It is a limit; no memory is
+// reserved.
 const sendBuffer = 64 << 20
 
-// Open makes the table or takes over the one there is, without a gap for the
-// bans in it. It does not wait for anything but the kernel. Open it early: the
-// netlink library cannot use descriptors above 1,023.
+// Open makes the table or takes over an existing one, without a gap for the bans
+// in it. It waits for nothing but the kernel. Open the table early: the netlink
+// library cannot use file descriptors above 1,023.
 func Open(cfg Config) (*Kernel, error) {
 	cfg, err := cfg.normal()
 	if err != nil {
@@ -47,18 +48,18 @@ func Open(cfg Config) (*Kernel, error) {
 		return nil, fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err))
 	}
 	if err := k.takeOver(cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err)), k.hangUp())
+		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err)), k.closeConns())
 	}
 	return k, nil
 }
 
-// Opened says what Open found.
+// Opened returns what Open found.
 func (k *Kernel) Opened() Opened { return k.opened }
 
-// dial opens the connections and reads and writes nothing.
+// dial opens the connections without reading or writing anything.
 func dial(cfg Config) (*Kernel, error) {
 	k := &Kernel{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted && canCount()}
-	k.desk = newDesk(k)
+	k.core = newCore(k)
 	var err error
 	if k.writer, k.fd, err = newConn(cfg.NetNS, &k.limit); err == nil {
 		if k.lookup, _, err = newConn(cfg.NetNS, nil); err == nil {
@@ -67,21 +68,21 @@ func dial(cfg Config) (*Kernel, error) {
 			}
 		}
 	}
-	return nil, errors.Join(err, k.hangUp())
+	return nil, errors.Join(err, k.closeConns())
 }
 
-// newConn opens a connection, whose socket is fd, with buffers of a fixed size.
-// Left to itself the library enlarges them too late: a batch within 72 bytes of
-// the buffer's size fails with EMSGSIZE. limit is lowered when the kernel grants
-// less.
+// newConn opens a connection with the socket fd and buffers of a fixed size. The
+// library by itself enlarges them too late: a batch within 72 bytes of the
+// buffer's size fails with EMSGSIZE. newConn lowers limit if the kernel grants
+// less than requested.
 func newConn(netns int, limit *int) (conn *nftables.Conn, fd int, err error) {
 	conn, err = nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(netns), nftables.WithSockOptions(func(c *netlink.Conn) (err error) {
 		if fd, err = selectable(c); err != nil {
 			return err
 		}
-		// Errors come back without the message they are about: a failed batch
-		// must not overrun the read buffer with its own text. (The library cannot
-		// read such errors together with extended acknowledgements.)
+		// Have errors come without the message they are about: a failed batch
+		// must not overrun the read buffer with its own contents. (The library
+		// cannot read such errors together with extended acknowledgements.)
 		_ = c.SetOption(netlink.CapAcknowledge, true)
 		if err := c.SetReadBuffer(1 << 20); err != nil {
 			return err
@@ -101,15 +102,15 @@ func newConn(netns int, limit *int) (conn *nftables.Conn, fd int, err error) {
 		}
 		const perBan, room = 3 * 64, 16 << 10
 		if *limit = min(maxBatch, (granted-room)/perBan); *limit < 1 {
-			return fmt.Errorf("the kernel grants a send buffer of %d bytes only", granted)
+			return fmt.Errorf("the kernel grants a send buffer of only %d bytes", granted)
 		}
 		return nil
 	}))
 	return conn, fd, err
 }
 
-// selectable is the descriptor of a connection; those that pselect cannot take
-// are refused: the library would panic at the first flush.
+// selectable returns a connection's file descriptor, or an error if pselect
+// cannot use it: the library would panic at the first flush.
 func selectable(c *netlink.Conn) (fd int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -119,12 +120,12 @@ func selectable(c *netlink.Conn) (fd int, err error) {
 		return 0, err
 	}
 	if fd >= unix.FD_SETSIZE {
-		return 0, fmt.Errorf("file descriptor %d: the firewall has to be opened while fewer than %d are in use", fd, unix.FD_SETSIZE)
+		return 0, fmt.Errorf("file descriptor %d: the firewall must be opened while fewer than %d are in use", fd, unix.FD_SETSIZE)
 	}
 	return fd, nil
 }
 
-func (k *Kernel) hangUp() error {
+func (k *Kernel) closeConns() error {
 	var errs []error
 	if k.writer != nil {
 		errs = append(errs, k.writer.CloseLasting())
@@ -138,31 +139,30 @@ func (k *Kernel) hangUp() error {
 	return errors.Join(errs...)
 }
 
-// apply implements sink: one transaction.
-func (k *Kernel) apply(_ stamp, b *batch) error {
+// apply implements backend.
+func (k *Kernel) apply(_ expiry, b *batch) error {
 	k.changes.encode(k.name, b, time.Now())
 	err := k.changes.commit(k.fd)
 	if errors.Is(err, unix.ENOENT) {
-		// In kernels whose transactions have no time of their own (before 6.8
-		// and its backports) an element may run out between being added and
-		// deleted in one batch. Once more, then.
+		// Before 6.8 and its backports an element may run out between being added
+		// and deleted in one batch. Try once more.
 		err = k.changes.commit(k.fd)
 	}
-	k.changes.letGo()
+	k.changes.shrink()
 	return lost(err)
 }
 
-// commit queues and flushes; nothing stays queued when queueing fails.
+// commit queues messages and flushes; if queueing fails nothing stays queued.
 func (k *Kernel) commit(queue func() error) error {
 	err := queue()
-	// After a failed queueing Flush sends nothing and returns that error.
+	// If queueing failed, Flush sends nothing and returns that error.
 	if flushErr := k.writer.Flush(); err == nil {
 		err = flushErr
 	}
 	return err
 }
 
-// renew implements sink.
+// renew implements backend.
 func (k *Kernel) renew(contents *batch) error {
 	in, err := k.inspect(k.name)
 	if err != nil {
@@ -176,18 +176,18 @@ func (k *Kernel) renew(contents *batch) error {
 		return fmt.Errorf("table inet %s: %w", bridge, err)
 	}
 	if err := k.load(k.name, contents, in.counts); err != nil {
-		if contents.size() <= k.limit { // one transaction: the table is as it was
+		if contents.size() <= k.limit { // a single transaction: the table is unchanged
 			err = errors.Join(err, k.drop(bridge))
 		}
-		return err // else it may be half made, and the bridge stays
+		return err // it may be half made: the bridge stays
 	}
 	return k.drop(bridge)
 }
 
-// bridgeSuffix names the table that stands in while ours is replaced.
+// bridgeSuffix names the table that holds the bans while ours is replaced.
 const bridgeSuffix = "_bridge"
 
-// load replaces a table, or makes it, with these elements.
+// load makes or replaces a table with these elements.
 func (k *Kernel) load(name string, contents *batch, counts map[string]Count) error {
 	t := nfTable(name)
 	for i, part := range contents.split(k.limit) {
@@ -199,7 +199,7 @@ func (k *Kernel) load(name string, contents *batch, counts map[string]Count) err
 					return err
 				}
 			}
-			return buildBatch(k.writer, t, &part, time.Now())
+			return buildContents(k.writer, t, &part, time.Now())
 		})
 		if err != nil {
 			return err
@@ -208,7 +208,7 @@ func (k *Kernel) load(name string, contents *batch, counts map[string]Count) err
 	return nil
 }
 
-// drop deletes a table that may be absent.
+// drop deletes a table, which may be absent.
 func (k *Kernel) drop(name string) error {
 	return k.commit(func() error {
 		k.writer.AddTable(nfTable(name))
@@ -217,7 +217,7 @@ func (k *Kernel) drop(name string) error {
 	})
 }
 
-// population implements sink.
+// population implements backend.
 func (k *Kernel) population(id setID) (int, error) {
 	found, err := k.reader.sets(k.name)
 	if err != nil {
@@ -267,7 +267,7 @@ func (k *Kernel) Close() error {
 		return nil
 	}
 	k.closed = true
-	return k.hangUp()
+	return k.closeConns()
 }
 
 // Remove implements Table.
@@ -281,7 +281,7 @@ func (k *Kernel) Remove() error {
 	return k.Close()
 }
 
-// explain adds the way out to what the kernel says.
+// explain adds the remedy to a permission error of the kernel.
 func explain(err error) error {
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
 		return fmt.Errorf("%w: %w", ErrPrivilege, err)
@@ -289,7 +289,7 @@ func explain(err error) error {
 	return err
 }
 
-// lost tells that something of the table is missing.
+// lost turns ENOENT into ErrLost.
 func lost(err error) error {
 	if errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("%w: %w", ErrLost, err)

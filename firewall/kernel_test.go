@@ -46,7 +46,7 @@ func (l *lab) nft(t testing.TB, args ...string) string {
 	return string(out)
 }
 
-// conn is a netlink connection of somebody else's.
+// conn is another program's netlink connection.
 func (l *lab) conn(t testing.TB) *nftables.Conn {
 	t.Helper()
 	c, err := nftables.New(nftables.WithNetNSFd(l.pbx))
@@ -54,12 +54,12 @@ func (l *lab) conn(t testing.TB) *nftables.Conn {
 	return c
 }
 
-// A ban cuts what stands already: a registered phone's UDP flow, its RTP, and a
-// TCP connection, though conntrack knows them all.
+// A ban cuts what is established: a registered phone's UDP flow, its RTP, and a
+// TCP connection, although conntrack knows them all.
 func TestStandingFlowsAreCut(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
-	// conntrack is in force and accepts what is established, as on many hosts.
+	// conntrack accepts what is established, as on many hosts.
 	c := l.conn(t)
 	host := c.AddTable(&nftables.Table{Name: "host", Family: nftables.TableFamilyINet})
 	in := c.AddChain(&nftables.Chain{Name: "in", Table: host, Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter})
@@ -113,7 +113,7 @@ func TestStandingFlowsAreCut(t *testing.T) {
 	}
 }
 
-// passes tells whether what is written into one end comes out at the other.
+// passes reports whether what is written at one end arrives at the other.
 func passes(t testing.TB, from io.Writer, to net.Conn) bool {
 	t.Helper()
 	_, err := from.Write([]byte("hello"))
@@ -128,8 +128,8 @@ func passes(t testing.TB, from io.Writer, to net.Conn) bool {
 	return n > 0
 }
 
-// What Asterisk still has to say to a banned address does not leave.
-func TestAnswersAreDropped(t *testing.T) {
+// Responses to a banned address do not leave.
+func TestResponsesAreDropped(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32"), netip.MustParsePrefix("2001:db8:c::7/128")}})
 	banned := []string{"198.51.100.9", "2001:db8:d::9", "198.51.100.7", "2001:db8:a::7", "2001:db8:a:0:ffff::1", "2001:db8:b::7", "203.0.113.9", "2001:db8:c:1::1"}
@@ -146,7 +146,7 @@ func TestAnswersAreDropped(t *testing.T) {
 	}
 	must(t, k.Ban(time.Now(), suspects...))
 	if _, err := l.other.WriteToUDPAddrPort([]byte("RTP"), netip.MustParseAddrPort("198.51.100.9:5060")); err != nil {
-		t.Errorf("what is no SIP is dropped in a suspect's answers: %v", err)
+		t.Errorf("other packets to an address banned with scope SIP are dropped: %v", err)
 	}
 	for _, a := range banned {
 		if l.answer(t, netip.MustParseAddr(a)) {
@@ -181,7 +181,7 @@ func TestForeverHasNoTimeout(t *testing.T) {
 	}
 }
 
-// The table as nft prints it: also the proof that nft can read what we write.
+// nft can print the table, and thus read what we write.
 func TestListing(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}})
@@ -205,7 +205,7 @@ func TestListing(t *testing.T) {
 		}
 	}
 	t.Log(got)
-	// What nft prints it can load again, to the same effect.
+	// nft can also load what it prints, to the same effect.
 	l.nft(t, "flush", "ruleset")
 	var out []byte
 	l.inside(t, l.pbx, func() (err error) {
@@ -240,15 +240,15 @@ func TestTakeOver(t *testing.T) {
 			}
 		}
 		if !l.arrives(t, netip.MustParseAddr("198.51.100.9")) || !l.arrives(t, netip.MustParseAddr("2001:db8:0:2::1")) {
-			t.Error("an innocent one is dropped")
+			t.Error("an address that is not banned is dropped")
 		}
 	}
 
-	takes := func(name, wantFinding string, harm func(c *nftables.Conn, tab *nftables.Table), want Origin) {
+	takes := func(name, wantFinding string, damage func(c *nftables.Conn, tab *nftables.Table), want Origin) {
 		t.Run(name, func(t *testing.T) {
-			if harm != nil {
+			if damage != nil {
 				c := l.conn(t)
-				harm(c, nfTable(DefaultName))
+				damage(c, nfTable(DefaultName))
 				must(t, c.Flush())
 			}
 			k := openKernel(t, l, Config{})
@@ -263,9 +263,9 @@ func TestTakeOver(t *testing.T) {
 					t.Errorf("%s until %v", b.Prefix, b.Until)
 				}
 			}
-			must(t, k.Restore(time.Now(), bans))
+			must(t, k.Reconcile(time.Now(), bans))
 			if len(k.Bans(time.Now())) != len(bans) {
-				t.Errorf("after restore: %v", k.Bans(time.Now()))
+				t.Errorf("after Reconcile: %v", k.Bans(time.Now()))
 			}
 			expect(t)
 			if found, err := k.Verify(time.Now()); err != nil || len(found) > 0 {
@@ -282,11 +282,11 @@ func TestTakeOver(t *testing.T) {
 		must(t, c.AddSet(&nftables.Set{Table: tab, Name: "foreign", KeyType: nftables.TypeIPAddr, KeyByteOrder: binaryutil.BigEndian}, nil))
 	}, Repaired)
 	flood.none(t)
-	// From here on the harm itself opens the gap.
+	// From here on the damage itself opens a gap.
 	takes("a chain without rules", "chain incoming: has 0 rules", func(c *nftables.Conn, tab *nftables.Table) {
 		c.FlushChain(&nftables.Chain{Name: "incoming", Table: tab})
 	}, Repaired)
-	takes("another chain in place of ours", "chain incoming: has another hook", func(c *nftables.Conn, tab *nftables.Table) {
+	takes("another chain in setKey of ours", "chain incoming: has another hook", func(c *nftables.Conn, tab *nftables.Table) {
 		in := &nftables.Chain{Name: "incoming", Table: tab}
 		c.FlushChain(in)
 		c.DelChain(in)
@@ -306,15 +306,15 @@ func TestTakeOver(t *testing.T) {
 	}, Repaired)
 }
 
-// A repair that was cut off after the old table was gone: the bridge has what
+// If a rebuild is interrupted after the old table was deleted, the bridge has what
 // the table lacks.
 func TestTakeOverAfterACrash(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
-	bridge := contentsOf(&books{
-		hosts4: map[[4]byte]stamp{{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever},
-		nets:   map[netip.Prefix]stamp{netip.MustParsePrefix("203.0.113.0/24"): forever},
+	bridge := contentsOf(&mirror{
+		hosts4: map[[4]byte]expiry{{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever},
+		nets:   map[netip.Prefix]expiry{netip.MustParsePrefix("203.0.113.0/24"): forever},
 	}, nil, 0)
 	must(t, k.load(DefaultName+bridgeSuffix, bridge, nil))
 	must(t, k.Close())
@@ -334,8 +334,8 @@ func TestTakeOverAfterACrash(t *testing.T) {
 	}
 }
 
-// While the table, the bans or both are made anew, a flood from a source that
-// is banned before and after finds no gap.
+// While bans change or the table is rebuilt, a flood from a source that is banned
+// before and after finds no gap.
 func TestNoGap(t *testing.T) {
 	for _, source := range []struct{ name, from, ban string }{
 		{"address", "192.0.2.2", "192.0.2.2/32"},
@@ -355,7 +355,10 @@ func TestNoGap(t *testing.T) {
 				now := time.Now()
 				others := crowd[:len(crowd)-i*50]
 				ours := forHosts(time.Duration(i+1)*time.Hour, source.ban)
-				must(t, k.Restore(now, append(slices.Clone(others), ours...)))
+				if i%3 == 0 {
+					(&world{core: &k.core}).forget(hosts4, slash64)
+				}
+				must(t, k.Reconcile(now, append(slices.Clone(others), ours...)))
 				must(t, k.Ban(now, forHosts(time.Duration(i+2)*time.Hour, source.ban)...))
 				// Prefixes around it, within it and beside it come and go.
 				around := []string{"192.0.0.0/16", "192.0.2.0/30", "192.0.3.0/24", "192.0.1.0/24", "2001:db8::/32", "2001:db8:1::/80", "2001:db8:2::/48", "2001:db8:0::/48"}
@@ -364,7 +367,7 @@ func TestNoGap(t *testing.T) {
 					must(t, k.Release(netip.MustParsePrefix(p)))
 				}
 				if i%10 == 0 {
-					must(t, k.Repair(now))
+					rebuild(t, k)
 					again := openKernel(t, l, Config{})
 					must(t, again.Close())
 				}
@@ -402,13 +405,13 @@ func TestLostTable(t *testing.T) {
 	if found, err := k.Verify(time.Now()); err != nil || !slices.Equal(found, []string{"table inet tollwarden: missing"}) {
 		t.Errorf("verify: %q %v", found, err)
 	}
-	must(t, k.Repair(time.Now()))
+	rebuild(t, k)
 	for _, a := range []string{"198.51.100.7", "203.0.113.1"} {
 		if l.arrives(t, netip.MustParseAddr(a)) {
-			t.Errorf("%s arrives after the repair", a)
+			t.Errorf("%s arrives after Reconcile", a)
 		}
 	}
-	// An administrator takes elements out by hand, or a whole set's.
+	// An administrator flushes a set.
 	c.FlushSet(nfSet(nfTable(DefaultName), hosts4, true))
 	must(t, c.Flush())
 	found, err := k.Verify(time.Now())
@@ -442,15 +445,12 @@ func TestRemove(t *testing.T) {
 	}
 }
 
-// A set that is too large to be read at the start is adopted unread, stays in
-// force, and Restore brings books and kernel together.
+// A set that is too large for Open to read stays in force until Reconcile replaces
+// its contents.
 func TestUnread(t *testing.T) {
 	l, k := unreadLab(t)
-	if err := k.Repair(time.Now()); !errors.Is(err, ErrUnread) {
-		t.Errorf("repair: %v", err)
-	}
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
-	must(t, k.Restore(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "198.51.100.9/32")))
+	must(t, k.Reconcile(time.Now(), forHosts(time.Hour, "198.51.100.7/32", "198.51.100.9/32")))
 	for a, want := range map[string]bool{"198.51.100.7": false, "198.51.100.8": true, "198.51.100.9": false} {
 		if l.arrives(t, netip.MustParseAddr(a)) != want {
 			t.Errorf("%s arrives: %v", a, !want)
@@ -466,53 +466,12 @@ func unreadLab(t *testing.T) (*lab, *Kernel) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	must(t, k.Ban(time.Now(), forHosts(0, "198.51.100.7/32", "198.51.100.8/32")...))
-	k.books = newBooks()
+	k.mirror = newMirror()
 	k.unread[hosts4] = true
 	return l, k
 }
 
-// An unread set stays in force until all that belongs there is included; what it
-// held beside that then goes.
-func TestUnreadIsCompleted(t *testing.T) {
-	for name, tc := range map[string]struct {
-		include []string
-		arrives bool // 198.51.100.8
-	}{
-		"with all that it held":  {[]string{"198.51.100.7/32", "198.51.100.8/32", "198.51.100.9/32"}, false},
-		"with less than it held": {[]string{"198.51.100.7/32"}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			l, k := unreadLab(t)
-			must(t, k.Include(time.Now(), forHosts(time.Hour, tc.include...)))
-			if l.arrives(t, netip.MustParseAddr("198.51.100.8")) {
-				t.Error("an unread ban ended before all were included")
-			}
-			must(t, k.Complete(time.Now()))
-			if l.arrives(t, netip.MustParseAddr("198.51.100.8")) != tc.arrives {
-				t.Errorf("198.51.100.8 arrives: %t", !tc.arrives)
-			}
-			if got := len(k.Bans(time.Now())); got != len(tc.include) {
-				t.Errorf("%d bans, want %d", got, len(tc.include))
-			}
-			must(t, k.Repair(time.Now()))
-		})
-	}
-}
-
-// A lost table needs no reading any more: what is booked is all there is.
-func TestUnreadIsLost(t *testing.T) {
-	l, k := unreadLab(t)
-	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.9/32")...))
-	must(t, k.drop(k.name))
-	must(t, k.Repair(time.Now()))
-	for a, want := range map[string]bool{"198.51.100.7": true, "198.51.100.9": false} {
-		if l.arrives(t, netip.MustParseAddr(a)) != want {
-			t.Errorf("%s arrives: %v", a, !want)
-		}
-	}
-}
-
-// Without the privilege the error says what is missing and how to get it.
+// Without the privilege, errors say what is missing and how to get it.
 func TestNoPrivilege(t *testing.T) {
 	needRoot(t)
 	errs := make(chan [2]error)
@@ -534,13 +493,13 @@ func TestSplitTransactions(t *testing.T) {
 	k.limit = 100
 	now := time.Now()
 	must(t, k.Ban(now, manyBans(1_050, now.Add(time.Hour))...))
-	must(t, k.Repair(now))
+	rebuild(t, k)
 	st, err := k.Stats()
 	must(t, err)
 	if n := st.Sets[hosts4].Elements; n != 1_050 && n != -1 {
 		t.Errorf("%d elements", n)
 	}
-	must(t, k.Restore(now, forHosts(time.Hour, "198.51.100.7/32")))
+	must(t, k.Reconcile(now, forHosts(time.Hour, "198.51.100.7/32")))
 	if got := k.Bans(now); len(got) != 1 {
 		t.Errorf("%d bans", len(got))
 	}
@@ -548,7 +507,7 @@ func TestSplitTransactions(t *testing.T) {
 
 // Replacing a table with interval sets, even in one batch, lets packets through
 // now and then; the bridge must not.
-func TestRepairHasNoGap(t *testing.T) {
+func TestRebuildHasNoGap(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	now := time.Now()
@@ -556,13 +515,13 @@ func TestRepairHasNoGap(t *testing.T) {
 	must(t, k.Ban(now, append(manyPrefixes(300, now.Add(time.Hour)), forHosts(time.Hour, "192.0.2.0/24")...)...))
 	flood.start()
 	for range 100 {
-		must(t, k.Repair(now))
+		rebuild(t, k)
 	}
 	flood.none(t)
 }
 
-// As many prefixes as there may be, cut into as many pieces as can be, and all
-// of them refreshed in one transaction, fit the declared size.
+// The maximum number of prefixes, cut into as many intervals as possible and
+// refreshed in one transaction, fits the declared size.
 func TestFullOfPrefixes(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
@@ -574,7 +533,7 @@ func TestFullOfPrefixes(t *testing.T) {
 	}
 	began := time.Now()
 	must(t, k.Ban(now, bans...))
-	t.Logf("%d pieces refreshed in %v", len(k.held[prefixes4]), time.Since(began))
+	t.Logf("%d intervals refreshed in %v", len(k.held[prefixes4]), time.Since(began))
 	if found, err := k.Verify(now); err != nil || len(found) > 0 {
 		t.Errorf("verify: %q %v", found, err)
 	}
@@ -608,7 +567,7 @@ func TestManyAtATime(t *testing.T) {
 	}
 }
 
-// The netlink library panics with high descriptors; we say so instead.
+// The netlink library panics with high file descriptors; Open returns an error.
 func TestHighDescriptors(t *testing.T) {
 	l := newLab(t)
 	for range unix.FD_SETSIZE {

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lab is two network namespaces joined by a cable: the PBX, where the table is,
-// and the street, from where packets come.
+// lab is two network namespaces joined by a cable: the PBX with the table, and the
+// street, where packets come from.
 type lab struct {
 	pbx, street int          // namespace descriptors
 	in, other   *net.UDPConn // the port of SIP, and another
@@ -34,10 +34,10 @@ var (
 	streetAddrs = []string{"192.0.2.2/24", "192.0.2.3/24", "2001:db8:1::2/64", "2001:db8:1::3/64", "2001:db8:2::2/64"}
 )
 
-// theLab is built once: a cable takes up to a second to carry IPv6.
+// theLab is built once, since a new cable takes up to a second to carry IPv6.
 var theLab *lab
 
-// lasting keeps what one test builds for the others; the process ends it.
+// lasting keeps what one test builds until the process ends.
 type lasting struct{ testing.TB }
 
 func (lasting) Cleanup(func()) {}
@@ -90,7 +90,7 @@ func buildLab(t testing.TB) *lab {
 		return err
 	})
 	t.Cleanup(func() { unix.Close(l.raw4); unix.Close(l.raw6) })
-	// The kernel takes its time until a new cable carries IPv6.
+	// A new cable takes a while to carry IPv6.
 	for _, a := range []string{"198.51.100.200", "2001:db8:ffff::200"} {
 		for began := time.Now(); !l.arrives(t, netip.MustParseAddr(a)); {
 			if time.Since(began) > 10*time.Second {
@@ -101,7 +101,7 @@ func buildLab(t testing.TB) *lab {
 	return l
 }
 
-// plug gives the cable's end its addresses and the way to everywhere else.
+// plug gives an end of the cable its addresses and a default route.
 func plug(t testing.TB, h *netlink.Handle, addrs []string) {
 	t.Helper()
 	lo, err := h.LinkByName("lo") // IPv6 delivers nothing without it
@@ -123,8 +123,8 @@ func plug(t testing.TB, h *netlink.Handle, addrs []string) {
 	}
 }
 
-// introduce tells one end the other's hardware address, so that no packet waits
-// for a neighbour to be found.
+// introduce gives one end the other's hardware address, so that no packet waits
+// for neighbour discovery.
 func introduce(t testing.TB, to, who *netlink.Handle, addrs []string) {
 	t.Helper()
 	here, err := to.LinkByName("cable")
@@ -230,12 +230,12 @@ func (l *lab) dial(t testing.TB, network, from, to string) net.Conn {
 	return conn
 }
 
-// bystander is banned by no test but those that ban everything.
+// bystander is only banned by tests that ban everything.
 var bystander = netip.MustParseAddr("198.18.0.1")
 
-// arrives sends a packet from any address at all and tells whether the PBX
-// receives it. A bystander's packet follows: once that is in, little time is
-// left for the first.
+// arrives sends a packet from any address and reports whether the PBX receives it.
+// A bystander's packet follows: once that has arrived, the first one does not have
+// long.
 func (l *lab) arrives(t testing.TB, from netip.Addr) bool {
 	t.Helper()
 	return l.arrivesAt(t, l.in, from)
@@ -309,7 +309,7 @@ func checksum(from, to netip.Addr, udp []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// answer sends from the PBX to an address and tells whether the kernel lets it.
+// answer sends from the PBX to an address and reports whether the kernel lets it.
 func (l *lab) answer(t testing.TB, to netip.Addr) bool {
 	t.Helper()
 	_, err := l.in.WriteToUDPAddrPort([]byte("SIP/2.0 200 OK"), netip.AddrPortFrom(to, 5061))
@@ -319,7 +319,7 @@ func (l *lab) answer(t testing.TB, to netip.Addr) bool {
 	return err == nil
 }
 
-// flood is packets without pause from one address on the street.
+// flood is a stream of packets from one address on the street.
 type flood struct {
 	sent, arrived atomic.Int64
 	quit          chan struct{}
@@ -327,7 +327,7 @@ type flood struct {
 	in            *net.UDPConn
 }
 
-// flood starts one and waits until it arrives, so that a later silence means
+// flood starts one and waits until it arrives, so that later silence means
 // something.
 func (l *lab) flood(t testing.TB, from string) *flood {
 	t.Helper()
@@ -367,8 +367,8 @@ func (l *lab) flood(t testing.TB, from string) *flood {
 	return f
 }
 
-// start counts from here. What is on its way arrives before: on a busy machine
-// the receiver may take a while to read what its socket holds.
+// start counts from here, after everything on its way has arrived: on a busy
+// machine it may take a while to read what the socket holds.
 func (f *flood) start() {
 	for quiet := 0; quiet < 5; {
 		before := f.arrived.Load()

@@ -9,25 +9,24 @@ import (
 	"time"
 )
 
-// Memory is a Table that drops nothing: it models the kernel's sets, as strict
-// as the kernel is, for tests, the demo and observe mode. Books, validation and
+// Memory is a Table that drops nothing. It models the kernel's sets, as strictly
+// as the kernel, for tests, the demo and observe mode. Mirror, validation and
 // batches are those of Kernel.
 type Memory struct {
-	desk
+	core
 	model model
 }
 
 var _ Table = (*Memory)(nil)
 
-// NewMemory makes an empty table. A config that Open would refuse panics, since
-// it is the programmer's.
+// NewMemory returns an empty table. It panics on a config that Open would reject.
 func NewMemory(cfg Config) *Memory {
 	cfg, err := cfg.normal()
 	if err != nil {
 		panic(err)
 	}
 	m := &Memory{model: model{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted}}
-	m.desk = newDesk(m)
+	m.core = newCore(m)
 	_ = m.renew(&batch{})
 	if err := m.Allow(cfg.Allow); err != nil {
 		panic(err)
@@ -35,45 +34,45 @@ func NewMemory(cfg Config) *Memory {
 	return m
 }
 
-// Fail lets every change fail with err from now on, nil lets them work again.
+// Fail makes every change fail with err from now on; nil ends that.
 func (m *Memory) Fail(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.model.fail = err
 }
 
-// Lose takes the table away behind the books' back, as a foreign `nft flush
-// ruleset` would: nothing is dropped until Repair.
+// Lose removes the table behind the mirror's back, as another program's `nft
+// flush ruleset` would: nothing is dropped until Reconcile.
 func (m *Memory) Lose() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.model.lost = true
 }
 
-// Dropped tells whether a packet of SIP over UDP from addr would be dropped at
-// that time, as the rules would decide it; it counts as one that was.
+// Dropped reports whether the rules would drop a SIP packet over UDP from addr at
+// that time. The packet counts as a hit.
 func (m *Memory) Dropped(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.drop(addr.Unmap().WithZone(""), SIP, stampOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), SIP, expiryOf(now))
 }
 
-// CutOff is Dropped for any other packet.
+// CutOff is like Dropped, for any other packet.
 func (m *Memory) CutOff(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.drop(addr.Unmap().WithZone(""), All, stampOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), All, expiryOf(now))
 }
 
 // Dump is the table as `nft list table` would print it, with the ends of bans
-// in place of their timeouts and in a stable order.
+// in setKey of their timeouts and in a stable order.
 func (m *Memory) Dump() string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.model.String()
 }
 
-// Stats implements Table. Nothing is ever dropped, and nothing collected.
+// Stats implements Table. Nothing is ever counted as dropped.
 func (m *Memory) Stats() (Stats, error) {
 	var st Stats
 	err := m.do("stats", nil, func() error {
@@ -85,7 +84,7 @@ func (m *Memory) Stats() (Stats, error) {
 	return st, err
 }
 
-// Close implements Table: the model goes on dropping.
+// Close implements Table. The model keeps dropping.
 func (m *Memory) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -101,8 +100,8 @@ func (m *Memory) Remove() error {
 	})
 }
 
-func (m *Memory) apply(now stamp, b *batch) error { return m.model.apply(now, b) }
-func (m *Memory) renew(contents *batch) error     { return m.model.renew(contents) }
+func (m *Memory) apply(now expiry, b *batch) error { return m.model.apply(now, b) }
+func (m *Memory) renew(contents *batch) error      { return m.model.renew(contents) }
 
 func (m *Memory) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
 	for _, key := range keys {
@@ -120,31 +119,32 @@ func (m *Memory) population(id setID) (int, error) {
 	return m.model.len(id), nil
 }
 
-func (m *Memory) compare(stamp) ([]string, error) {
+func (m *Memory) compare(expiry) ([]string, error) {
 	if m.model.lost {
 		return []string{"table inet " + m.model.name + ": missing"}, nil
 	}
 	return nil, nil
 }
 
-// model is the kernel's side of the table: hash sets and interval sets.
+// model stands for the kernel's side of the table: hash sets and interval sets.
 type model struct {
-	name    string
-	ports   []uint16
-	counted bool
-	hosts   [setCount]map[netip.Addr]stamp
-	pieces  [setCount][]span                // sorted, disjoint
-	hits    [setCount]map[netip.Addr]uint64 // by the first address, of those that count
-	lost    bool
-	fail    error
+	name      string
+	ports     []uint16
+	counted   bool
+	hosts     [setCount]map[netip.Addr]expiry
+	intervals [setCount][]interval            // sorted, disjoint
+	hits      [setCount]map[netip.Addr]uint64 // by first address, of counted elements
+	lost      bool
+	fail      error
+	renewed   int // times it was made
 }
 
 func (m *model) renew(contents *batch) error {
-	next := model{name: m.name, ports: m.ports, counted: m.counted}
+	next := model{name: m.name, ports: m.ports, counted: m.counted, renewed: m.renewed + 1}
 	for id, s := range sets {
 		next.hits[id] = map[netip.Addr]uint64{}
 		if !s.interval {
-			next.hosts[id] = map[netip.Addr]stamp{}
+			next.hosts[id] = map[netip.Addr]expiry{}
 		}
 	}
 	if m.fail != nil {
@@ -157,20 +157,20 @@ func (m *model) renew(contents *batch) error {
 	return nil
 }
 
-// apply checks first and changes then, so it is all or nothing. It refuses what
-// the kernel would refuse or, worse, ignore.
-func (m *model) apply(now stamp, b *batch) error {
+// apply checks everything before it changes anything. It rejects what the kernel
+// would reject or, worse, ignore.
+func (m *model) apply(now expiry, b *batch) error {
 	if m.fail != nil {
 		return m.fail
 	}
 	if m.lost {
 		return ErrLost
 	}
-	var pieces [setCount][]span
+	var intervals [setCount][]interval
 	for id := range setCount {
 		var err error
 		if sets[id].interval {
-			pieces[id], err = m.repieced(id, b[id])
+			intervals[id], err = m.intervalsAfter(id, b[id])
 		} else {
 			err = m.check(id, b[id], now)
 		}
@@ -178,8 +178,12 @@ func (m *model) apply(now stamp, b *batch) error {
 			return fmt.Errorf("set %s: %w", sets[id].name, err)
 		}
 	}
-	m.pieces = pieces
+	m.intervals = intervals
 	for id := range setCount {
+		if b[id].flush {
+			clear(m.hosts[id])
+			clear(m.hits[id])
+		}
 		for _, s := range b[id].drop {
 			delete(m.hosts[id], s.first)
 			delete(m.hits[id], s.first)
@@ -199,55 +203,55 @@ func (m *model) apply(now stamp, b *batch) error {
 	return nil
 }
 
-// collect takes out a few elements that have run out, as the kernel does.
-func (m *model) collect(id setID, now stamp) {
+// collect removes a few elements that have run out, as the kernel does.
+func (m *model) collect(id setID, now expiry) {
 	n := 0
 	for a, until := range m.hosts[id] {
 		if until.over(now) {
 			delete(m.hosts[id], a)
 			delete(m.hits[id], a)
 		}
-		if n++; n == glances {
+		if n++; n == tidySample {
 			return
 		}
 	}
 }
 
-// check refuses to name an element twice and to add one that is there: before
-// Linux 6.12 that leaves its timeout as it was.
-func (m *model) check(id setID, c change, now stamp) error {
-	gone := make(map[netip.Addr]bool, len(c.drop))
-	for _, s := range c.drop {
+// check rejects an edit that names an element twice or adds one that is there,
+// which before Linux 6.12 would leave its timeout as it was.
+func (m *model) check(id setID, e edit, now expiry) error {
+	gone := make(map[netip.Addr]bool, len(e.drop))
+	for _, s := range e.drop {
 		if gone[s.first] {
 			return fmt.Errorf("%s dropped twice (ENOENT)", s.first)
 		}
 		gone[s.first] = true
 	}
-	for _, s := range c.add {
-		if until, there := m.hosts[id][s.first]; there && !until.over(now) && !gone[s.first] {
-			return fmt.Errorf("%s is there already and would not be refreshed", s.first)
+	for _, s := range e.add {
+		if until, there := m.hosts[id][s.first]; there && !until.over(now) && !gone[s.first] && !e.flush {
+			return fmt.Errorf("%s is already there and would not be refreshed", s.first)
 		}
 		if sets[id].key(s.first) != s.first {
-			return fmt.Errorf("%s is no key of this set", s.first)
+			return fmt.Errorf("%s is not a key of this set", s.first)
 		}
 	}
 	return nil
 }
 
-// repieced are the pieces after a change; overlaps are refused.
-func (m *model) repieced(id setID, c change) ([]span, error) {
-	gone := make(map[netip.Addr]netip.Addr, len(c.drop))
-	for _, s := range c.drop {
+// intervalsAfter returns the intervals after an edit and rejects overlaps.
+func (m *model) intervalsAfter(id setID, e edit) ([]interval, error) {
+	gone := make(map[netip.Addr]netip.Addr, len(e.drop))
+	for _, s := range e.drop {
 		gone[s.first] = s.last
 	}
-	var next []span
-	for _, s := range m.pieces[id] {
+	var next []interval
+	for _, s := range m.intervals[id] {
 		if last, ok := gone[s.first]; !ok || last != s.last {
 			next = append(next, s)
 		}
 	}
-	next = append(next, c.add...)
-	slices.SortFunc(next, bySpan)
+	next = append(next, e.add...)
+	slices.SortFunc(next, byFirst)
 	for i := 1; i < len(next); i++ {
 		if !next[i-1].last.Less(next[i].first) {
 			return nil, fmt.Errorf("%v and %v overlap (EEXIST)", next[i-1], next[i])
@@ -256,10 +260,10 @@ func (m *model) repieced(id setID, c change) ([]span, error) {
 	return next, nil
 }
 
-func bySpan(a, b span) int { return a.first.Compare(b.first) }
+func byFirst(a, b interval) int { return a.first.Compare(b.first) }
 
-// find is the first address of the element that holds an address at that time.
-func (m *model) find(id setID, a netip.Addr, now stamp) (key netip.Addr, ok bool) {
+// find returns the first address of the element that contains a at that time.
+func (m *model) find(id setID, a netip.Addr, now expiry) (key netip.Addr, ok bool) {
 	if a.Is6() != sets[id].v6 {
 		return key, false
 	}
@@ -268,8 +272,8 @@ func (m *model) find(id setID, a netip.Addr, now stamp) (key netip.Addr, ok bool
 		until, ok := m.hosts[id][key]
 		return key, ok && !until.over(now)
 	}
-	p := m.pieces[id]
-	i, found := slices.BinarySearchFunc(p, a, func(s span, a netip.Addr) int { return s.first.Compare(a) })
+	p := m.intervals[id]
+	i, found := slices.BinarySearchFunc(p, a, func(s interval, a netip.Addr) int { return s.first.Compare(a) })
 	if !found {
 		i--
 	}
@@ -279,8 +283,8 @@ func (m *model) find(id setID, a netip.Addr, now stamp) (key netip.Addr, ok bool
 	return p[i].first, true
 }
 
-// drop asks the sets in the order of the rules, about a packet of that kind.
-func (m *model) drop(a netip.Addr, kind Scope, now stamp) bool {
+// drop looks a packet of that kind up in the sets, in the order of the rules.
+func (m *model) drop(a netip.Addr, kind Scope, now expiry) bool {
 	if m.lost {
 		return false
 	}
@@ -302,12 +306,12 @@ func (m *model) drop(a netip.Addr, kind Scope, now stamp) bool {
 
 func (m *model) len(id setID) int {
 	if sets[id].interval {
-		return len(m.pieces[id])
+		return len(m.intervals[id])
 	}
 	return len(m.hosts[id])
 }
 
-// String is the table in nft's words.
+// String returns the table in nft's notation.
 func (m *model) String() string {
 	var b strings.Builder
 	if m.lost {
@@ -333,13 +337,13 @@ func (m *model) String() string {
 	return b.String()
 }
 
-// elements are the contents of a set in order, one a line.
+// elements returns the contents of a set in order, one line each.
 func (m *model) elements(id setID) []string {
-	all := slices.Clone(m.pieces[id])
+	all := slices.Clone(m.intervals[id])
 	for a, until := range m.hosts[id] {
 		all = append(all, host(a, until))
 	}
-	slices.SortFunc(all, func(a, b span) int { return cmp.Or(bySpan(a, b), a.last.Compare(b.last)) })
+	slices.SortFunc(all, func(a, b interval) int { return cmp.Or(byFirst(a, b), a.last.Compare(b.last)) })
 	var out []string
 	for _, s := range all {
 		e := s.first.String()

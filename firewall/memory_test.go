@@ -14,26 +14,25 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func ban(p string, until time.Time) Ban { return Ban{Prefix: netip.MustParsePrefix(p), Until: until} }
 
-// When the kernel refuses a change nothing of it happened, in the books either.
+// When the kernel rejects a change nothing changes, in the mirror either.
 func TestFailureChangesNothing(t *testing.T) {
 	m := NewMemory(Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	must(t, m.Ban(noon, ban("198.51.100.7/32", noon.Add(time.Hour)), ban("10.0.0.0/8", time.Time{})))
-	before, books := m.Dump(), sortedBans(m, noon)
+	before, mirror := m.Dump(), sortedBans(m, noon)
 	broken := errors.New("broken")
 	m.Fail(broken)
 	for name, err := range map[string]error{
-		"ban":     m.Ban(noon, ban("198.51.100.8/32", time.Time{}), ban("198.51.100.7/32", time.Time{}), ban("10.0.0.0/9", noon.Add(time.Hour))),
-		"release": m.Release(netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("10.0.0.0/8")),
-		"restore": m.Restore(noon, []Ban{ban("198.51.100.9/32", time.Time{})}),
-		"allow":   m.Allow([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}),
-		"repair":  m.Repair(noon),
-		"remove":  m.Remove(),
+		"ban":       m.Ban(noon, ban("198.51.100.8/32", time.Time{}), ban("198.51.100.7/32", time.Time{}), ban("10.0.0.0/9", noon.Add(time.Hour))),
+		"release":   m.Release(netip.MustParsePrefix("198.51.100.7/32"), netip.MustParsePrefix("10.0.0.0/8")),
+		"reconcile": m.Reconcile(noon, []Ban{ban("198.51.100.9/32", time.Time{})}),
+		"allow":     m.Allow([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}),
+		"remove":    m.Remove(),
 	} {
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if m.Dump() != before || !slices.Equal(sortedBans(m, noon), books) {
+	if m.Dump() != before || !slices.Equal(sortedBans(m, noon), mirror) {
 		t.Errorf("changed:\n%s", m.Dump())
 	}
 	m.Fail(nil)
@@ -83,7 +82,7 @@ func TestDump(t *testing.T) {
 	}
 }
 
-func TestLoseAndRepair(t *testing.T) {
+func TestLose(t *testing.T) {
 	m := NewMemory(Config{})
 	must(t, m.Ban(noon, ban("198.51.100.7/32", time.Time{}), ban("198.51.100.8/32", noon.Add(time.Hour))))
 	m.Lose()
@@ -97,13 +96,13 @@ func TestLoseAndRepair(t *testing.T) {
 	if found, err := m.Verify(noon); err != nil || len(found) != 1 {
 		t.Errorf("verify: %q %v", found, err)
 	}
-	must(t, m.Repair(noon.Add(2*time.Hour)))
+	must(t, m.Reconcile(noon.Add(2*time.Hour), m.Bans(noon)))
 	if !m.Dropped(addr, noon) || strings.Contains(m.Dump(), "198.51.100.8") {
-		t.Errorf("after the repair:\n%s", m.Dump())
+		t.Errorf("after Reconcile:\n%s", m.Dump())
 	}
 }
 
-// The table has a capacity. Ended bans make room; a ban again needs none.
+// The table has a capacity. Ended bans make room; repeating a ban needs none.
 func TestCapacity(t *testing.T) {
 	m := NewMemory(Config{})
 	m.maxHosts = [...]int{All: 10, SIP: 2}
@@ -117,10 +116,10 @@ func TestCapacity(t *testing.T) {
 	if got := len(m.Bans(noon.Add(3 * time.Hour))); got != 1 {
 		t.Errorf("%d in force", got)
 	}
-	if err := m.Restore(noon.Add(3*time.Hour), manyBans(11, time.Time{})); !errors.Is(err, ErrFull) {
-		t.Errorf("restore: %v", err)
+	if err := m.Reconcile(noon.Add(3*time.Hour), manyBans(11, time.Time{})); !errors.Is(err, ErrFull) {
+		t.Errorf("reconcile: %v", err)
 	}
-	// Scope SIP has room of its own, and none of the others'.
+	// Scope SIP has room of its own only.
 	sip := func(p string) Ban { b := ban(p, noon.Add(time.Hour)); b.Scope = SIP; return b }
 	m = NewMemory(Config{})
 	m.maxHosts = [...]int{All: 10, SIP: 2}
@@ -137,8 +136,8 @@ func TestCapacity(t *testing.T) {
 	}
 }
 
-// Books forget what has ended without anyone asking for it.
-func TestBooksStaySmall(t *testing.T) {
+// The mirror forgets ended bans by itself.
+func TestMirrorStaysSmall(t *testing.T) {
 	m := NewMemory(Config{})
 	now := noon
 	for i := range 100_000 {
@@ -146,17 +145,17 @@ func TestBooksStaySmall(t *testing.T) {
 		a := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 		must(t, m.Ban(now, Ban{Prefix: netip.PrefixFrom(a, 32), Until: now.Add(time.Hour)}))
 	}
-	if got := m.books.hosts(All); got > 2*3_660 {
-		t.Errorf("%d booked for 3600 in force", got)
+	if got := m.mirror.hosts(All); got > 2*3_660 {
+		t.Errorf("%d in the mirror for 3600 in force", got)
 	}
 	if got := m.model.len(hosts4); got > 2*3_660 {
 		t.Errorf("%d in the model for 3600 in force", got)
 	}
 }
 
-// Any history of bans, releases, restores and waiting leaves the sets dropping
-// exactly what the bans in force say, and the model of the kernel never had to
-// refuse a batch.
+// After any history of bans, releases, reconciliations, losses and waiting, the
+// sets drop exactly what the bans in force say, and the model of the kernel never
+// had to reject a batch.
 func TestAnyHistory(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	prefix := func() netip.Prefix {
@@ -187,7 +186,23 @@ func TestAnyHistory(t *testing.T) {
 				must(t, m.Release(p))
 				delete(want, p)
 			case 1:
-				must(t, m.Restore(now, bans))
+				rebuilds := m.rebuilds()
+				switch r.IntN(8) {
+				case 0:
+					m.Lose()
+					rebuilds++
+				case 1:
+					m.Invalidate()
+					rebuilds++
+				case 2:
+					(&world{core: &m.core}).forget(hosts4)
+				case 3:
+					(&world{core: &m.core}).forget(sip4, slash64)
+				}
+				must(t, m.Reconcile(now, bans))
+				if got := m.rebuilds(); got != rebuilds {
+					t.Fatalf("%d rebuilds, want %d: a change was rejected", got, rebuilds)
+				}
 				clear(want)
 				fallthrough
 			default:

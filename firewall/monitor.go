@@ -11,29 +11,29 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Change is one transaction of somebody else's on the ruleset.
-type Change struct {
-	// PID and Program are who made it, as the kernel says; the zero Change
-	// means that so many came at once that the kernel gave up telling.
+// Author is who changed the ruleset in one transaction.
+type Author struct {
+	// PID and Program are what the kernel says. The zero Author means that there
+	// were too many changes at once for the kernel to report.
 	PID     int
 	Program string
 }
 
-func (c Change) String() string {
+func (c Author) String() string {
 	if c.Program == "" {
 		return "another program"
 	}
 	return fmt.Sprintf("%s (process %d)", c.Program, c.PID)
 }
 
-// Monitor calls changed for every transaction on the ruleset of cfg's network
-// namespace that this process did not make, until ctx ends. It tells who it
-// was, not what: Verify says whether it concerns the table. changed is called
-// on Monitor's goroutine; what comes while it works waits in the socket.
+// Monitor calls changed for every transaction that another process makes on the
+// ruleset of cfg's network namespace, until ctx ends. It does not say what has
+// changed: use Verify to find out whether the table is affected. changed runs on
+// Monitor's goroutine; further changes wait in the socket meanwhile.
 //
-// The kernel tells a transaction's elements first and its author last
-// (nf_tables_commit in nf_tables_api.c), so that changed finds it in force.
-func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
+// The kernel reports the author last (nf_tables_commit in nf_tables_api.c), so
+// the transaction is in force when changed is called.
+func Monitor(ctx context.Context, cfg Config, changed func(Author)) error {
 	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: cfg.NetNS})
 	if err != nil {
 		return fmt.Errorf("firewall: monitor: %w", explain(err))
@@ -44,7 +44,7 @@ func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
 			_ = conn.Close()
 		}
 	}()
-	// The default buffer is full after some 10,000 bans of our own.
+	// Some 10,000 bans of our own would fill the default buffer.
 	_ = conn.SetReadBuffer(1 << 20)
 	if err := conn.JoinGroup(unix.NFNLGRP_NFTABLES); err != nil {
 		return fmt.Errorf("firewall: monitor: %w", explain(err))
@@ -55,13 +55,13 @@ func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, unix.ENOBUFS):
-			changed(Change{})
+			changed(Author{})
 			continue
 		case err != nil:
 			return fmt.Errorf("firewall: monitor: %w", err)
 		}
 		for _, m := range messages {
-			if c, ok := author(m); ok && !own(m) {
+			if c, ok := authorOf(m); ok && !own(m) {
 				changed(c)
 			}
 		}
@@ -69,7 +69,7 @@ func Monitor(ctx context.Context, cfg Config, changed func(Change)) error {
 }
 
 // author reads the message that ends a transaction.
-func author(m netlink.Message) (c Change, ok bool) {
+func authorOf(m netlink.Message) (c Author, ok bool) {
 	if m.Header.Type != unix.NFNL_SUBSYS_NFTABLES<<8|unix.NFT_MSG_NEWGEN || len(m.Data) < 4 {
 		return c, false
 	}
@@ -90,11 +90,11 @@ func author(m netlink.Message) (c Change, ok bool) {
 }
 
 // writers are the netlink ports from which this process changes rulesets. The
-// kernel says from which one a transaction came; the process number that it says
-// too is another one inside a container.
+// kernel reports the port of each transaction; the process ID that it reports,
+// too, is a different one inside a container.
 var writers sync.Map
 
-// isWriter makes a connection one of them.
+// isWriter adds a connection to writers.
 func isWriter(c *netlink.Conn) error {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -110,7 +110,7 @@ func isWriter(c *netlink.Conn) error {
 	return nil
 }
 
-// own says whether this process made the change that a message ends.
+// own reports whether this process made the change that a message ends.
 func own(m netlink.Message) bool {
 	_, own := writers.Load(m.Header.PID)
 	return own

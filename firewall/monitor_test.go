@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// monitored watches the PBX's ruleset; what it saw comes in C.
-func monitored(t *testing.T, l *lab) <-chan Change {
+// monitored watches the PBX's ruleset and returns the changes.
+func monitored(t *testing.T, l *lab) <-chan Author {
 	t.Helper()
-	changes := make(chan Change, 1024)
+	changes := make(chan Author, 1024)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Monitor(ctx, Config{NetNS: l.pbx}, func(c Change) { changes <- c }) }()
+	go func() { done <- Monitor(ctx, Config{NetNS: l.pbx}, func(c Author) { changes <- c }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -26,9 +26,9 @@ func monitored(t *testing.T, l *lab) <-chan Change {
 	return changes
 }
 
-// What others do to the table is noticed at once, seen by Verify, and mended
-// by Repair with every ban.
-func TestForeignHandsAreNoticed(t *testing.T) {
+// What other programs do to the table is noticed at once, found by Verify, and
+// undone by Reconcile with every ban.
+func TestOthersChangesAreNoticed(t *testing.T) {
 	for name, command := range map[string][]string{
 		"flush ruleset": {"flush", "ruleset"},
 		"delete table":  {"delete", "table", "inet", "tollwarden"},
@@ -58,34 +58,34 @@ func TestForeignHandsAreNoticed(t *testing.T) {
 				t.Fatalf("Verify found %q, %v", found, err)
 			}
 			t.Log(strings.Join(found, "; "))
-			must(t, k.Repair(time.Now()))
+			rebuild(t, k)
 			if found, err = k.Verify(time.Now()); err != nil || len(found) > 0 {
-				t.Errorf("after the repair: %q, %v", found, err)
+				t.Errorf("after Reconcile: %q, %v", found, err)
 			}
 			for _, a := range []string{"198.51.100.1", "198.51.100.2", "203.0.113.5", "2001:db8:2::2"} {
 				if l.arrives(t, netip.MustParseAddr(a)) {
-					t.Errorf("a packet from %s arrives after the repair", a)
+					t.Errorf("a packet from %s arrives after Reconcile", a)
 				}
 			}
 		})
 	}
 }
 
-// Our own changes are not taken for another's.
-func TestOwnHandsAreNotNoticed(t *testing.T) {
+// Our own changes are not taken for another program's.
+func TestOwnChangesAreNotNoticed(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	changes := monitored(t, l)
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.1/32")...))
-	must(t, k.Repair(time.Now()))
+	rebuild(t, k)
 	l.nft(t, "add", "table", "inet", "other")
 	if c := <-changes; c.Program != "nft" {
 		t.Errorf("the first change seen is %+v, want that of nft", c)
 	}
 }
 
-// The probe tells a table that drops from one that only looks so, in both
-// families.
+// The probe distinguishes a table that drops from one that only looks like it, in
+// both address families.
 func TestProbe(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
@@ -105,7 +105,7 @@ func TestProbe(t *testing.T) {
 		t.Errorf("the probe left %v", bans)
 	}
 
-	// Rules that look away, in one family each.
+	// Rules that accept too much, in one family each.
 	for _, rule := range []string{"ip saddr 192.0.0.8 accept", "ip6 saddr 100:0:0:1::/64 accept"} {
 		if out := l.nft(t, append([]string{"insert", "rule", "inet", "tollwarden", "incoming"}, strings.Fields(rule)...)...); out != "" {
 			t.Fatal(out)
@@ -113,7 +113,7 @@ func TestProbe(t *testing.T) {
 		if err := probe(); !errors.Is(err, ErrPassed) {
 			t.Errorf("with %q the probe says %v", rule, err)
 		}
-		must(t, k.Repair(time.Now()))
+		rebuild(t, k)
 		must(t, probe())
 	}
 
@@ -122,9 +122,9 @@ func TestProbe(t *testing.T) {
 	if err := probe(); !errors.Is(err, ErrLost) {
 		t.Errorf("without a table the probe says %v", err)
 	}
-	must(t, k.Repair(time.Now()))
+	rebuild(t, k)
 
-	// Another firewall that keeps the probe out is told apart.
+	// Another firewall that blocks the probe is a different error.
 	l.nft(t, "add", "table", "inet", "other")
 	l.nft(t, "add", "chain", "inet", "other", "in", "{ type filter hook input priority 0 ; policy drop ; }")
 	if err := probe(); !errors.Is(err, ErrUnproven) {
@@ -132,21 +132,21 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// An accept ahead of ours lets nobody pass, and is told.
-func TestChainsAhead(t *testing.T) {
+// An earlier chain that accepts lets nobody pass, and is listed.
+func TestEarlierChains(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.1/32")...))
-	if found, err := k.Ahead(); err != nil || len(found) > 0 {
+	if found, err := k.EarlierChains(); err != nil || len(found) > 0 {
 		t.Errorf("alone: %q, %v", found, err)
 	}
 	l.nft(t, "add", "table", "inet", "early")
 	l.nft(t, "add", "chain", "inet", "early", "first", "{ type filter hook prerouting priority -400 ; }")
 	l.nft(t, "add", "rule", "inet", "early", "first", "accept")
 	l.nft(t, "add", "chain", "inet", "early", "later", "{ type filter hook prerouting priority 0 ; }")
-	found, err := k.Ahead()
+	found, err := k.EarlierChains()
 	if err != nil || len(found) != 1 || found[0] != "chain first of table inet early (hook prerouting, priority -400)" {
-		t.Errorf("Ahead = %q, %v", found, err)
+		t.Errorf("EarlierChains = %q, %v", found, err)
 	}
 	if l.arrives(t, netip.MustParseAddr("198.51.100.1")) {
 		t.Error("a banned address passes through another chain's accept")

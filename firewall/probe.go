@@ -14,10 +14,10 @@ import (
 )
 
 // Canaries are the addresses that Probe bans: the dummy addresses of IPv4 and
-// IPv6, which never are on any wire (RFC 7600 section 4.8, RFC 9780).
+// IPv6, which never appear on any network (RFC 7600 section 4.8, RFC 9780).
 var Canaries = []netip.Addr{netip.MustParseAddr("192.0.0.8"), netip.MustParseAddr("100:0:0:1::1")}
 
-// IsCanary says whether a ban is the probe's own.
+// IsCanary reports whether a banned prefix is a probe's.
 func IsCanary(p netip.Prefix) bool {
 	return p == canaryPrefix(Canaries[0]) || p == canaryPrefix(Canaries[1])
 }
@@ -30,30 +30,29 @@ func canaryPrefix(a netip.Addr) netip.Prefix {
 }
 
 var (
-	// ErrPassed: the packets of a banned address arrive. The kernel does not
-	// drop, whatever its table says.
+	// ErrPassed is returned when packets from a banned address arrive: the kernel
+	// does not drop them, whatever its table says.
 	ErrPassed = errors.New("a packet from a banned address was let through")
-	// ErrUnproven: not even packets of an address that is not banned arrive, so
-	// that nothing is learned from those of one that is.
-	ErrUnproven = errors.New("the probe's packets do not arrive on the loopback interface even when nobody is banned; another firewall keeps them out")
+	// ErrUnproven is returned when not even packets from an address that is not
+	// banned arrive, so that the probe proves nothing.
+	ErrUnproven = errors.New("the probe's packets do not arrive on the loopback interface even without a ban: another firewall blocks them")
 )
 
-// probeWithin bounds the way of a packet through the loopback interface;
-// microseconds are usual.
+// probeWithin limits the time for a packet through the loopback interface, which
+// usually takes microseconds.
 const probeWithin = 250 * time.Millisecond
 
-// canaryBan is how long a canary stays banned should the probe not come to
-// release it.
+// canaryBan is how long a canary stays banned if the probe is interrupted.
 const canaryBan = 5 * time.Second
 
-// Probe proves that a ban drops packets: it bans an address, sends a packet
-// from it over the loopback interface, which has to vanish, releases it and
-// sends another, which has to arrive. Every packet passes the hook where the
-// table is, and carries the address in its source, as an attacker's would. The
-// counter of dropped packets goes up by one for each family. It must run in
-// the table's network namespace, and needs CAP_NET_ADMIN as the table does.
+// Probe proves that a ban drops packets. It bans an address, sends a packet from
+// it over the loopback interface, which must vanish, releases the address and
+// sends another packet, which must arrive. The packets pass the table's hook and
+// have the address as their source, like an attacker's. The counter of dropped
+// packets increases by one for each address family. Probe must run in the table's
+// network namespace and needs CAP_NET_ADMIN, as the table does.
 //
-// Where IPv6 is switched off only IPv4 is tried.
+// If IPv6 is disabled Probe tries IPv4 only.
 func Probe(t Table) error {
 	for _, canary := range Canaries {
 		p, err := newProber(canary)
@@ -70,12 +69,12 @@ func Probe(t Table) error {
 	return nil
 }
 
-// prober is two sockets: one speaks with the canary's address, one listens.
+// prober is two sockets: one sends from the canary's address, one receives.
 type prober struct {
-	canary netip.Addr
-	ear    *net.UDPConn
-	mouth  *net.UDPConn
-	spoken byte
+	canary   netip.Addr
+	receiver *net.UDPConn
+	sender   *net.UDPConn
+	sent     byte // packets
 }
 
 func newProber(canary netip.Addr) (*prober, error) {
@@ -85,10 +84,10 @@ func newProber(canary netip.Addr) (*prober, error) {
 	}
 	p := &prober{canary: canary}
 	var err error
-	if p.ear, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0))); err != nil {
+	if p.receiver, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0))); err != nil {
 		return nil, err
 	}
-	// A transparent socket may speak from an address that is not the host's (ip(7)).
+	// A transparent socket may send from an address that is not the host's (ip(7)).
 	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
 		level, option := unix.SOL_IP, unix.IP_TRANSPARENT
 		if canary.Is6() {
@@ -97,50 +96,50 @@ func newProber(canary netip.Addr) (*prober, error) {
 		control := c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), level, option, 1) })
 		return errors.Join(control, err)
 	}}
-	mouth, err := config.ListenPacket(context.Background(), "udp", netip.AddrPortFrom(canary, 0).String())
+	sender, err := config.ListenPacket(context.Background(), "udp", netip.AddrPortFrom(canary, 0).String())
 	if err != nil {
-		return nil, errors.Join(explain(err), p.ear.Close())
+		return nil, errors.Join(explain(err), p.receiver.Close())
 	}
-	p.mouth = mouth.(*net.UDPConn)
+	p.sender = sender.(*net.UDPConn)
 	return p, nil
 }
 
-func (p *prober) close() error { return errors.Join(p.ear.Close(), p.mouth.Close()) }
+func (p *prober) close() error { return errors.Join(p.receiver.Close(), p.sender.Close()) }
 
-// run bans, speaks, releases and speaks again. Since the loopback interface
-// keeps the order, no time has to pass to know that the first did not arrive.
+// run bans, sends, releases and sends again. The loopback interface keeps the
+// order, so there is no need to wait for the first packet not to arrive.
 func (p *prober) run(t Table) error {
 	now := time.Now()
 	ban := Ban{Prefix: canaryPrefix(p.canary), Until: now.Add(canaryBan)}
 	if err := t.Ban(now, ban); err != nil {
 		return err
 	}
-	err := p.speak()
+	err := p.send()
 	if release := t.Release(ban.Prefix); release != nil || err != nil {
 		return errors.Join(err, release)
 	}
-	if err := p.speak(); err != nil {
+	if err := p.send(); err != nil {
 		return err
 	}
-	return p.hear()
+	return p.receive()
 }
 
-// speak sends one numbered packet.
-func (p *prober) speak() error {
-	p.spoken++
-	packet := []byte{byte(p.spoken)}
-	_, err := p.mouth.WriteToUDPAddrPort(packet, p.ear.LocalAddr().(*net.UDPAddr).AddrPort())
+// send sends one numbered packet.
+func (p *prober) send() error {
+	p.sent++
+	packet := []byte{p.sent}
+	_, err := p.sender.WriteToUDPAddrPort(packet, p.receiver.LocalAddr().(*net.UDPAddr).AddrPort())
 	return err
 }
 
-// hear takes what arrives: it has to be the last packet alone.
-func (p *prober) hear() error {
-	if err := p.ear.SetReadDeadline(time.Now().Add(probeWithin)); err != nil {
+// receive expects the last packet and no other.
+func (p *prober) receive() error {
+	if err := p.receiver.SetReadDeadline(time.Now().Add(probeWithin)); err != nil {
 		return err
 	}
 	packet := make([]byte, 2)
 	for {
-		n, from, err := p.ear.ReadFromUDPAddrPort(packet)
+		n, from, err := p.receiver.ReadFromUDPAddrPort(packet)
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return ErrUnproven
 		}
@@ -150,7 +149,7 @@ func (p *prober) hear() error {
 		if from.Addr().Unmap() != p.canary || n != 1 {
 			continue
 		}
-		if packet[0] != p.spoken {
+		if packet[0] != p.sent {
 			return ErrPassed
 		}
 		return nil

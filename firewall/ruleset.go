@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// The shape of the table, as data: the kernel's ruleset, the comparison at
-// Open, Memory and its Dump are all made from it.
+// The structure of the table, as data: the kernel's ruleset, the comparison with
+// it, and Memory and its Dump are all made from it.
 
-// setID names a set, in the order in which the rules ask them.
+// setID names a set, in the order in which the rules look them up.
 type setID uint8
 
 const (
@@ -25,16 +25,16 @@ const (
 	setCount
 )
 
-// set is what one set of the table looks like.
+// set describes one set of the table.
 type set struct {
 	name     string
 	v6       bool
-	interval bool // holds pieces of the address space, not single keys
-	allow    bool // its addresses are accepted, not dropped; no timeouts
+	interval bool // holds intervals of the address space instead of keys
+	allow    bool // its addresses are accepted; no timeouts
 	half     bool // keys are IPv6 addresses masked to /64
 	scope    Scope
-	// size is declared to the kernel. Without one, a set that ever gets the
-	// flag dynamic is capped at 65,535 in silence (nft_dynset.c).
+	// size is declared to the kernel. A set without one that gets the flag
+	// dynamic is silently limited to 65,535 elements (nft_dynset.c).
 	size uint32
 }
 
@@ -42,8 +42,8 @@ const (
 	// hostSize leaves room for every element twice.
 	hostSize = 2 * MaxHosts
 	sipSize  = 2 * MaxSIP
-	// intervalSize: n prefixes make at most 2n-1 pieces, a piece is two
-	// elements, and each may be there twice.
+	// intervalSize: n prefixes make at most 2n-1 intervals, each of two elements,
+	// each of which may be there twice.
 	intervalSize = 8 * MaxPrefixes
 )
 
@@ -59,7 +59,7 @@ var sets = [setCount]set{
 	sip64:     {name: "sip64", v6: true, half: true, scope: SIP, size: sipSize},
 }
 
-// setOf says which set bans a normal prefix.
+// setOf returns the set for bans of a masked prefix.
 func setOf(p netip.Prefix, scope Scope) setID {
 	switch {
 	case scope == SIP && p.Addr().Is4():
@@ -79,20 +79,20 @@ func setOf(p netip.Prefix, scope Scope) setID {
 	}
 }
 
-// twins are the set that bans a prefix and the one that bans it in the other
-// scope, where there is such a set.
-func twins(id setID) []setID {
+// otherScope returns the set that bans the same keys in the other scope, if
+// there is one.
+func otherScope(id setID) (other setID, ok bool) {
 	switch id {
 	case hosts4, sip4:
-		return []setID{id, hosts4 + sip4 - id}
+		return hosts4 + sip4 - id, true
 	case slash64, sip64:
-		return []setID{id, slash64 + sip64 - id}
+		return slash64 + sip64 - id, true
 	default:
-		return []setID{id}
+		return id, false
 	}
 }
 
-// key is the address that a set is asked for.
+// key returns what a set is looked up with for an address.
 func (s *set) key(a netip.Addr) netip.Addr {
 	if s.half {
 		return netip.PrefixFrom(a, 64).Masked().Addr()
@@ -100,8 +100,8 @@ func (s *set) key(a netip.Addr) netip.Addr {
 	return a
 }
 
-// chain is one base chain; it has one rule for each set, and for a set of
-// scope SIP one for each SIP port.
+// chain is one base chain. It has one rule per set, and one per SIP port for sets
+// of scope SIP.
 type chain struct {
 	name, hook, field, port, counter string
 	output                           bool
@@ -110,10 +110,10 @@ type chain struct {
 // rule is one rule of a chain.
 type rule struct {
 	set  setID
-	port uint16 // 0: any packet
+	port uint16 // 0 for any packet
 }
 
-// rulesFor lists the rules of every chain, in order.
+// rulesFor returns the rules of every chain, in order.
 func rulesFor(ports []uint16) []rule {
 	var out []rule
 	for id := range setCount {
@@ -133,7 +133,7 @@ var chains = [...]chain{
 	{name: "outgoing", hook: "output", field: "daddr", port: "sport", counter: "dropped_out", output: true},
 }
 
-// words is a rule in nft's words.
+// words is a rule in nft's notation.
 func (c *chain) words(r rule) string {
 	s := &sets[r.set]
 	var b strings.Builder

@@ -8,14 +8,16 @@ import (
 	"time"
 )
 
-// world is one place to run the shared scenarios in: the kernel with real
-// packets and the real clock, or Memory with a clock that is set forward.
+// world is where a shared scenario runs: the kernel with real packets and the real
+// clock, or Memory with a clock that is set forward.
 type world struct {
 	Table
 	drops func(t *testing.T, addr string) bool // SIP over UDP
 	cuts  func(t *testing.T, addr string) bool // anything else
 	now   func() time.Time
 	wait  func(time.Duration)
+	lose  func(t *testing.T) // another program flushes the ruleset
+	core  *core
 }
 
 func memoryWorld(t *testing.T, cfg Config) *world {
@@ -27,6 +29,8 @@ func memoryWorld(t *testing.T, cfg Config) *world {
 		cuts:  func(_ *testing.T, a string) bool { return m.CutOff(netip.MustParseAddr(a), at) },
 		now:   func() time.Time { return at },
 		wait:  func(d time.Duration) { at = at.Add(d) },
+		lose:  func(*testing.T) { m.Lose() },
+		core:  &m.core,
 	}
 }
 
@@ -42,6 +46,12 @@ func kernelWorld(t *testing.T, cfg Config) *world {
 		cuts:  func(t *testing.T, a string) bool { return !l.arrivesAt(t, l.other, netip.MustParseAddr(a)) },
 		now:   time.Now,
 		wait:  time.Sleep,
+		lose: func(t *testing.T) {
+			c := l.conn(t)
+			c.FlushRuleset()
+			must(t, c.Flush())
+		},
+		core: &k.core,
 	}
 }
 
@@ -53,10 +63,17 @@ func both(t *testing.T, cfg Config, scenario func(*testing.T, *world)) {
 			w := in(t, cfg)
 			scenario(t, w)
 			if found, err := w.Verify(w.now()); !errors.Is(err, ErrClosed) && err != nil || len(found) != 0 {
-				t.Errorf("the table differs from the books at the end: %q %v", found, err)
+				t.Errorf("the table differs from the mirror at the end: %q %v", found, err)
 			}
 		})
 	}
+}
+
+// rebuild makes a table anew with the bans it has.
+func rebuild(t testing.TB, k Table) {
+	t.Helper()
+	k.Invalidate()
+	must(t, k.Reconcile(time.Now(), k.Bans(time.Now())))
 }
 
 // ban bans for a time; 0 is forever.
@@ -107,7 +124,7 @@ func (w *world) expect(t *testing.T, dropped bool, addrs ...string) {
 	}
 }
 
-// inForce are the booked prefixes in order.
+// inForce returns the banned prefixes in order.
 func (w *world) inForce() []string {
 	var out []string
 	for _, b := range w.Bans(w.now()) {
@@ -148,7 +165,7 @@ func TestScope(t *testing.T) {
 		w.wait(500 * time.Millisecond)
 		is(false, false)
 		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
-		w.ban(t, 2*time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // a whole ban takes its place
+		w.ban(t, 2*time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // a whole ban takes its setKey
 		is(true, true)
 		if got := w.inForce(); !slices.Equal(got, []string{"198.51.100.7/32", "2001:db8:a::/64"}) {
 			t.Errorf("in force: %v", got)
@@ -156,10 +173,12 @@ func TestScope(t *testing.T) {
 		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64") // and back
 		is(true, false)
 		now := w.now()
-		must(t, w.Restore(now, w.bans(now, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")))
+		must(t, w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")))
 		is(true, true)
 		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
-		must(t, w.Repair(w.now()))
+		now = w.now()
+		w.Invalidate()
+		must(t, w.Reconcile(now, w.Bans(now)))
 		is(true, false)
 		w.release(t, "198.51.100.7/32", "2001:db8:a::/64")
 		is(false, false)
@@ -182,7 +201,7 @@ func TestBanEnds(t *testing.T) {
 		if got := w.inForce(); !slices.Equal(got, []string{"198.51.100.8/32"}) {
 			t.Errorf("in force: %v", got)
 		}
-		// Ended a moment ago: a ban again is a new ban.
+		// They ended a moment ago: banning them again is a new ban.
 		w.ban(t, time.Hour, "198.51.100.7/32", "203.0.113.0/25", "2001:db8:a::/64")
 		w.expect(t, true, "198.51.100.7", "2001:db8:a::7", "203.0.113.9")
 		w.expect(t, false, "203.0.113.200")
@@ -282,11 +301,11 @@ func TestAllow(t *testing.T) {
 	})
 }
 
-func TestRestore(t *testing.T) {
+func TestReconcile(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
 		w.ban(t, time.Hour, "198.51.100.1/32", "198.51.100.2/32", "10.0.0.0/8", "10.1.0.0/16", "2001:db8:a::/64")
 		now := w.now()
-		must(t, w.Restore(now, append(
+		must(t, w.Reconcile(now, append(
 			w.bans(now, time.Hour, "198.51.100.2/32", "198.51.100.3/32", "10.1.0.0/16", "11.0.0.0/8", "2001:db8:b::/64"),
 			w.bans(now, -time.Second, "198.51.100.4/32")...)))
 		w.expect(t, true, "198.51.100.2", "198.51.100.3", "10.1.0.1", "11.0.0.1", "2001:db8:b::1")
@@ -295,27 +314,144 @@ func TestRestore(t *testing.T) {
 		if got := w.inForce(); !slices.Equal(got, want) {
 			t.Errorf("in force: %v, want %v", got, want)
 		}
-		must(t, w.Restore(w.now(), nil))
+		must(t, w.Reconcile(w.now(), nil))
 		w.expect(t, false, "198.51.100.2", "198.51.100.3", "10.1.0.1", "11.0.0.1", "2001:db8:b::1")
 	})
 }
 
-// What is included joins what is in force, and takes nothing out.
-func TestInclude(t *testing.T) {
+// If a prefix occurs twice its last ban counts, also across scopes and if it has
+// ended.
+func TestReconcileTakesTheLast(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
-		w.ban(t, time.Hour, "198.51.100.1/32", "10.0.0.0/8")
 		now := w.now()
-		must(t, w.Include(now, append(
-			w.bans(now, 2*time.Hour, "198.51.100.1/32", "198.51.100.2/32", "10.1.0.0/16", "2001:db8:a::/64"),
-			w.bans(now, -time.Second, "198.51.100.4/32")...)))
-		must(t, w.Complete(now))
-		w.expect(t, true, "198.51.100.1", "198.51.100.2", "10.0.0.1", "10.1.0.1", "2001:db8:a::1")
-		w.expect(t, false, "198.51.100.4")
-		for _, b := range w.Bans(now) {
-			if b.Prefix.String() == "198.51.100.1/32" && !b.Until.Equal(now.Add(2*time.Hour).UTC()) {
-				t.Errorf("the ban with another end ends at %s", b.Until)
+		one := func(scope Scope, d time.Duration) Ban {
+			return Ban{Prefix: netip.MustParsePrefix("198.51.100.7/32"), Until: now.Add(d), Scope: scope}
+		}
+		for _, tc := range []struct {
+			bans      []Ban
+			sip, rest bool
+		}{
+			{[]Ban{one(SIP, time.Hour), one(All, time.Hour)}, true, true},
+			{[]Ban{one(All, time.Hour), one(SIP, time.Hour)}, true, false},
+			{[]Ban{one(All, time.Hour), one(All, -time.Hour)}, false, false},
+			{[]Ban{one(SIP, -time.Hour), one(All, time.Hour)}, true, true},
+		} {
+			must(t, w.Reconcile(now, tc.bans))
+			if sip, rest := w.drops(t, "198.51.100.7"), w.cuts(t, "198.51.100.7"); sip != tc.sip || rest != tc.rest {
+				t.Errorf("%v: SIP dropped %v, the rest %v", tc.bans, sip, rest)
 			}
 		}
+	})
+}
+
+// An element is left alone, with its hits, if its end is nearly the wanted one.
+func TestReconcileLeavesAlone(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		all := []string{"198.51.100.7/32", "198.51.100.8/32", "203.0.113.0/24"}
+		w.ban(t, time.Hour, all...)
+		w.expect(t, true, "198.51.100.7", "198.51.100.8", "203.0.113.9")
+		now := w.now()
+		must(t, w.Reconcile(now, append(
+			w.bans(now, time.Hour+900*time.Millisecond, "198.51.100.7/32", "203.0.113.0/24"), w.bans(now, time.Hour+10*time.Second, "198.51.100.8/32")...)))
+		if got := w.hits(t, All, all...); got[0] == 0 || got[1] != 0 || got[2] == 0 {
+			t.Errorf("%v hits after Reconcile, want those of the second alone to be gone", got)
+		}
+	})
+}
+
+// Whatever was done to the table, Reconcile brings it back, and the allow list
+// with it.
+func TestReconcileRebuilds(t *testing.T) {
+	allow := []netip.Prefix{netip.MustParsePrefix("203.0.113.7/32")}
+	for name, damage := range map[string]func(*testing.T, *world){
+		"lost":            func(t *testing.T, w *world) { w.lose(t) },
+		"lost and unread": func(t *testing.T, w *world) { w.lose(t); w.core.unread[hosts4] = true },
+		"invalidated":     func(_ *testing.T, w *world) { w.Invalidate() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, Config{Allow: allow}, func(t *testing.T, w *world) {
+				w.ban(t, time.Hour, "198.51.100.7/32", "198.51.100.8/32", "203.0.113.0/24")
+				w.expect(t, true, "198.51.100.7")
+				damage(t, w)
+				now := w.now()
+				must(t, w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.7/32", "203.0.113.0/24")))
+				w.expect(t, true, "198.51.100.7", "203.0.113.8")
+				w.expect(t, false, "198.51.100.8", "203.0.113.7")
+				if n := w.hits(t, All, "198.51.100.7/32")[0]; n > 5 {
+					t.Errorf("%d hits in a rebuilt table", n)
+				}
+				// From here on only what differs changes.
+				before := w.hits(t, All, "198.51.100.7/32")[0]
+				must(t, w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.7/32")))
+				if n := w.hits(t, All, "198.51.100.7/32")[0]; n != before {
+					t.Errorf("rebuilt once more: %d hits, then %d", before, n)
+				}
+			})
+		})
+	}
+}
+
+// forget makes a set look as if Open had not read it.
+func (w *world) forget(ids ...setID) {
+	empty := newMirror()
+	for _, id := range ids {
+		w.core.mirror.adopt(id, &empty)
+		w.core.unread[id] = true
+	}
+}
+
+// Sets that were not read hold what is wanted and nothing else afterwards,
+// whatever was banned in them since.
+func TestReconcileUnread(t *testing.T) {
+	scoped := func(bans []Ban) []Ban {
+		for i := range bans {
+			bans[i].Scope = SIP
+		}
+		return bans
+	}
+	for name, unread := range map[string][]setID{"hosts4": {hosts4}, "sip4": {sip4}, "both": {hosts4, sip4}, "all": {hosts4, slash64, hosts6, sip4, sip64}} {
+		t.Run(name, func(t *testing.T) {
+			both(t, Config{}, func(t *testing.T, w *world) {
+				w.ban(t, time.Hour, "198.51.100.1/32", "198.51.100.2/32", "198.51.100.3/32", "2001:db8:a::/64", "203.0.113.0/24")
+				w.suspect(t, time.Hour, "198.51.100.11/32", "198.51.100.12/32", "198.51.100.13/32")
+				w.forget(unread...)
+				w.ban(t, time.Hour, "198.51.100.4/32")
+				now := w.now()
+				must(t, w.Reconcile(now, append(
+					w.bans(now, time.Hour, "198.51.100.1/32", "198.51.100.12/32", "2001:db8:a::/64", "203.0.113.0/24"),
+					scoped(w.bans(now, time.Hour, "198.51.100.2/32", "198.51.100.11/32"))...)))
+				for a, want := range map[string][2]bool{ // SIP, the rest
+					"198.51.100.1": {true, true}, "198.51.100.2": {true, false}, "198.51.100.3": {}, "198.51.100.4": {},
+					"198.51.100.11": {true, false}, "198.51.100.12": {true, true}, "198.51.100.13": {},
+					"2001:db8:a::1": {true, true}, "203.0.113.1": {true, true},
+				} {
+					if got := [2]bool{w.drops(t, a), w.cuts(t, a)}; got != want {
+						t.Errorf("%s: dropped %v, want %v", a, got, want)
+					}
+				}
+				if got := w.inForce(); len(got) != 6 || w.core.unread != [setCount]bool{} {
+					t.Errorf("in force: %v; unread: %v", got, w.core.unread)
+				}
+				w.release(t, "198.51.100.1/32", "198.51.100.11/32")
+				w.expect(t, false, "198.51.100.1", "198.51.100.11")
+			})
+		})
+	}
+}
+
+// A full table can still be reconciled with entirely different bans.
+func TestReconcileWhenFull(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		w.core.maxHosts[All] = 2
+		w.ban(t, time.Hour, "198.51.100.1/32", "198.51.100.2/32")
+		now := w.now()
+		must(t, w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.3/32", "198.51.100.4/32")))
+		w.expect(t, true, "198.51.100.3", "198.51.100.4")
+		w.expect(t, false, "198.51.100.1", "198.51.100.2")
+		if err := w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.5/32", "198.51.100.6/32", "198.51.100.7/32")); !errors.Is(err, ErrFull) {
+			t.Errorf("too many: %v", err)
+		}
+		w.expect(t, true, "198.51.100.3", "198.51.100.4")
 	})
 }
 
@@ -331,7 +467,7 @@ func TestRefused(t *testing.T) {
 			}
 		}
 		w.expect(t, false, "198.51.100.7")
-		// Host bits are masked, 4in6 is IPv4, and the last of two counts.
+		// Host bits are masked, IPv4-mapped is IPv4, and the last of two counts.
 		w.ban(t, time.Hour, "::ffff:198.51.100.7/128", "203.0.113.77/24")
 		now := w.now()
 		must(t, w.Ban(now, Ban{Prefix: netip.MustParsePrefix("198.51.100.8/32"), Until: now.Add(time.Hour)}, Ban{Prefix: netip.MustParsePrefix("198.51.100.8/32"), Until: now.Add(-time.Hour)}))
@@ -347,10 +483,10 @@ func TestMany(t *testing.T) {
 		must(t, w.Ban(now, bans...))
 		must(t, w.Ban(now, bans...)) // all of them refreshed
 		if got := len(w.Bans(now)); got != len(bans) {
-			t.Fatalf("%d in the books, want %d", got, len(bans))
+			t.Fatalf("%d in the mirror, want %d", got, len(bans))
 		}
 		w.expect(t, true, bans[0].Prefix.Addr().String(), bans[5_000].Prefix.Addr().String(), bans[9_999].Prefix.Addr().String())
-		must(t, w.Restore(now, bans[:5_000]))
+		must(t, w.Reconcile(now, bans[:5_000]))
 		w.expect(t, true, bans[4_999].Prefix.Addr().String())
 		w.expect(t, false, bans[5_000].Prefix.Addr().String())
 		st, err := w.Stats()

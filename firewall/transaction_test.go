@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A ban's way into the kernel touches next to no fresh memory: what is left is
-// its order, its element, and its place in the books as they grow.
+// A ban on its way to the kernel allocates next to nothing: its change, its
+// element, and its entry in the mirror as that grows.
 func TestABanAllocatesLittle(t *testing.T) {
 	k := openKernel(t, newLab(t), Config{})
 	now := time.Now()
@@ -22,8 +22,8 @@ func TestABanAllocatesLittle(t *testing.T) {
 	}
 }
 
-// What many bans at once took is not kept until the next one.
-func TestALargeBufferIsLetGo(t *testing.T) {
+// The buffer of a large transaction is not kept.
+func TestLargeBufferIsReleased(t *testing.T) {
 	k := openKernel(t, newLab(t), Config{})
 	now := time.Now()
 	bans := make([]Ban, 4096)

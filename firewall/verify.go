@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// samples is how many bans of each set Verify asks the kernel for.
+// samples is how many bans of each set Verify looks up in the kernel.
 const samples = 16
 
-// compare implements sink: the shape of the table, the number of elements where
-// the kernel says it, and samples of them. Elements are never listed.
-func (k *Kernel) compare(now stamp) ([]string, error) {
+// compare implements backend. It compares the structure of the table, the number
+// of elements if the kernel reports it, and samples of them, and never lists them.
+func (k *Kernel) compare(now expiry) ([]string, error) {
 	in, err := k.inspect(k.name)
 	if err != nil {
 		return nil, explain(err)
@@ -28,11 +28,11 @@ func (k *Kernel) compare(now stamp) ([]string, error) {
 	return in.findings, nil
 }
 
-// soon is when a ban is too near its end to ask the kernel for it.
-const soon = stamp(2 * time.Second)
+// soon is how close to its end a ban may be missing from the kernel.
+const soon = expiry(2 * time.Second)
 
-// sample asks for a few bans that are in force for some time yet.
-func (k *Kernel) sample(in *inspection, id setID, now stamp) error {
+// sample looks up a few bans that do not end soon.
+func (k *Kernel) sample(in *inspection, id setID, now expiry) error {
 	var wanted []netip.Addr
 	for s := range k.expected(id) {
 		if s.until < now+soon {
@@ -54,9 +54,9 @@ func (k *Kernel) sample(in *inspection, id setID, now stamp) error {
 	return nil
 }
 
-// count compares the number of elements with what has to be there. More than
-// that is no finding: what has run out is collected some time later.
-func (k *Kernel) count(in *inspection, id setID, elements int, now stamp) {
+// count compares the number of elements with what must be there. There may be
+// more: elements that have run out are collected later.
+func (k *Kernel) count(in *inspection, id setID, elements int, now expiry) {
 	if elements < 0 {
 		return
 	}
@@ -72,15 +72,15 @@ func (k *Kernel) count(in *inspection, id setID, elements int, now stamp) {
 			least++
 		}
 	}
-	// The kernel counts a start and an end as one, and rounds down.
+	// The kernel counts a start and an end as one and rounds down.
 	if least /= 2; elements < least {
 		in.find("set %s: holds %d elements, wanted %d", sets[id].name, elements, least)
 	}
 }
 
-// expected yields what a set should hold.
-func (k *Kernel) expected(id setID) func(func(span) bool) {
-	return func(yield func(span) bool) {
+// expected yields the elements that a set should hold.
+func (k *Kernel) expected(id setID) func(func(interval) bool) {
+	return func(yield func(interval) bool) {
 		for _, s := range k.held[id] {
 			if !yield(s) {
 				return
@@ -89,7 +89,7 @@ func (k *Kernel) expected(id setID) func(func(span) bool) {
 		if sets[id].interval {
 			return
 		}
-		for p, until := range k.books.in(id) {
+		for p, until := range k.mirror.in(id) {
 			if !yield(host(p.Addr(), until)) {
 				return
 			}

@@ -8,9 +8,9 @@ import (
 	"github.com/google/nftables"
 )
 
-// Verify says how the table differs from what was built; nothing: not at all.
-// The flows in its sets are not compared: they time out by themselves, and a
-// missing one is dropped again when its phone goes on.
+// Verify returns how the table differs from what was built, one line per
+// difference, or nothing. It does not compare flows: they time out by themselves,
+// and a phone whose flow is missing is dropped again when it goes on.
 func (w *Watch) Verify() ([]string, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -34,8 +34,8 @@ func (w *Watch) Verify() ([]string, error) {
 	return found, nil
 }
 
-// shape is what the kernel says of the parts of the table. Each rule has a
-// handle that is never given again, so that the handles tell a changed rule.
+// shape returns what the kernel says about each part of the table. The kernel
+// never reuses the handle of a rule, so a changed rule shows in the handles.
 func (w *Watch) shape() (map[string]string, error) {
 	parts := map[string]string{}
 	tables, err := w.writer.ListTablesOfFamily(nftables.TableFamilyINet)
@@ -77,7 +77,7 @@ func (w *Watch) shape() (map[string]string, error) {
 	return parts, nil
 }
 
-// number is what p points to, for comparing; -1 for nothing.
+// number returns what p points to, or -1.
 func number[T ~uint32 | ~int32](p *T) int64 {
 	if p == nil {
 		return -1

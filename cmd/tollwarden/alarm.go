@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
@@ -25,6 +26,14 @@ type alarm struct {
 	At     time.Time       `json:"at"`
 	Text   string          `json:"text"`
 	Checks []control.Check `json:"checks,omitempty"` // those that fail
+}
+
+// repairAlarm is what a repair of the kernel's tables is worth telling.
+func repairAlarm(e firewall.GuardEvent) alarm {
+	return alarm{
+		Event: alarmRepaired, At: e.At,
+		Text: "the kernel's table was damaged by " + e.By.String() + " and is restored with every ban: " + strings.Join(e.Found, "; "),
+	}
 }
 
 // messageOf is an alarm as the receivers get it.

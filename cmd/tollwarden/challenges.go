@@ -4,19 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
 // withoutProof says what follows when challenges are not seen.
 const withoutProof = "attackers over UDP cannot be confirmed, so each is banned only for bans.spoofable, again and again while it guesses"
 
-// openWatch makes the table that tells of challenges. Without them the daemon
-// goes on: everything works, but nobody gets the ladder for what he does over UDP. In
-// mode observe nothing of the kernel is touched.
+// openWatch makes the table that shows challenges. The daemon works without them,
+// but what is done over UDP then never moves anybody up the ladder. Mode observe
+// touches nothing in the kernel.
 func (d *daemon) openWatch() error {
 	if d.cfg.Mode == config.Observe || !isKernel(d.table) {
 		err := errors.New("nothing of the kernel is touched")
@@ -24,7 +26,7 @@ func (d *daemon) openWatch() error {
 		return nil
 	}
 	var err error
-	if d.watch, err = firewall.OpenWatch(tableConfig(d.cfg)); err != nil && !errors.Is(err, firewall.ErrNoLog) {
+	if d.watch, err = firewall.OpenWatch(tableConfig(d.cfg), sip.ChallengePrefix); err != nil && !errors.Is(err, firewall.ErrNoLog) {
 		return err
 	}
 	d.closing(d.watch.Close)
@@ -34,10 +36,9 @@ func (d *daemon) openWatch() error {
 	return nil
 }
 
-// seeChallenges takes challenges in until ctx ends. What keeps it from that ends
-// nothing else.
-func (d *daemon) seeChallenges(ctx context.Context, run func(context.Context, func(firewall.Challenge)) error) error {
-	if err := run(ctx, d.challenged); err != nil {
+// seeChallenges takes in challenges until ctx ends. An error ends nothing else.
+func (d *daemon) seeChallenges(ctx context.Context, run func(context.Context, func(firewall.Packet)) error) error {
+	if err := run(ctx, d.packet); err != nil {
 		d.goBlind(err)
 	}
 	return nil
@@ -53,8 +54,16 @@ func isKernel(t firewall.Table) bool {
 	return ok
 }
 
-func (d *daemon) challenged(c firewall.Challenge) {
-	d.responder.Challenged(time.Now(), c.To.Addr(), c.For, c.Nonce)
+// packet takes in a packet that left for a phone, or the news that some were
+// missed.
+func (d *daemon) packet(p firewall.Packet) {
+	if !p.To.IsValid() {
+		d.responder.Challenged(p.At, netip.Addr{}, nil, nil)
+		return
+	}
+	sip.Challenges(p.Payload, func(c sip.Challenge) {
+		d.responder.Challenged(p.At, p.To.Addr(), c.For, c.Nonce)
+	})
 }
 
 // proof is no reason to be degraded: every guesser is still stopped.

@@ -13,12 +13,12 @@ import (
 	"github.com/tollwarden/tollwarden/firewall"
 )
 
-// When the kernel tells of no more challenges, the daemon goes on, and says that
+// When the kernel delivers no more challenges, the daemon goes on, and says that
 // it goes on without.
 func TestGoingOnWithoutChallenges(t *testing.T) {
 	var log bytes.Buffer
 	d := &daemon{log: zerolog.New(&log)}
-	err := d.seeChallenges(t.Context(), func(context.Context, func(firewall.Challenge)) error { return unix.ENOMEM })
+	err := d.seeChallenges(t.Context(), func(context.Context, func(firewall.Packet)) error { return unix.ENOMEM })
 	if err != nil {
 		t.Errorf("it ends the daemon: %v", err)
 	}
@@ -30,14 +30,14 @@ func TestGoingOnWithoutChallenges(t *testing.T) {
 	}
 }
 
-// While some challenges were missed, status does not say that they are seen.
+// After missing some challenges, status does not say that they are seen.
 func TestMissedChallengesAreTold(t *testing.T) {
 	now := time.Now()
 	d := &daemon{responder: newSite(t, now, "").daemon}
 	if c := (desk{d}).proof(now); c.Detail != "challenges are seen" {
 		t.Errorf("before: %s", c.Detail)
 	}
-	d.challenged(firewall.Challenge{})
+	d.packet(firewall.Packet{At: now})
 	if c := (desk{d}).proof(now); !c.OK || !strings.HasPrefix(c.Detail, "off for ") {
 		t.Errorf("after: %+v", c)
 	}

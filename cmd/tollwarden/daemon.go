@@ -39,31 +39,31 @@ const startWithin = 2 * time.Second
 
 // daemon is everything that runs together, and who closes it.
 type daemon struct {
-	cfg       *config.Config                // as at the start; reloads change what reloadable names
-	inForce   atomic.Pointer[config.Config] // cfg, or what was read since
-	file      *configFile                   // nil: the configuration is of no file
-	reloading sync.Mutex                    // held while the configuration or the allow list changes
-	log       zerolog.Logger
-	since     time.Time
-	table     firewall.Table
-	watch     *firewall.Watch       // nil in mode observe
-	blindSpot atomic.Pointer[error] // why challenges are not seen; nil when they are
-	ledger    *ledger.Ledger
-	pbx       *pbx
-	responder *responder.Responder
-	server    *control.Server
-	allow     *allowance
-	bans      feed[control.BanChange]
-	incidents feed[incident.Incident]
-	second    *logfile.Follower // of Asterisk's log; nil without one
-	events    *ami.Dialer       // the event session
-	commands  *ami.Dialer       // the command session
-	canary    *canary
-	sentry    *sentry // nil where the drops are not in the kernel
-	notifier  *notifier
-	herald    *herald
-	runner    *runner
-	web       *web.Server // nil: nowhere
+	cfg         *config.Config                // as at the start; reloads change what reloadable names
+	inForce     atomic.Pointer[config.Config] // cfg, or what was read since
+	file        *configFile                   // nil: the configuration is of no file
+	reloading   sync.Mutex                    // held while the configuration or the allow list changes
+	log         zerolog.Logger
+	since       time.Time
+	table       firewall.Table
+	watch       *firewall.Watch       // nil in mode observe
+	blindSpot   atomic.Pointer[error] // why challenges are not seen; nil when they are
+	ledger      *ledger.Ledger
+	pbx         *pbx
+	responder   *responder.Responder
+	server      *control.Server
+	allow       *allowance
+	bans        feed[control.BanChange]
+	incidents   feed[incident.Incident]
+	second      *logfile.Follower // of Asterisk's log; nil without one
+	events      *ami.Dialer       // the event session
+	commands    *ami.Dialer       // the command session
+	canary      *canary
+	kernelGuard *firewall.Guard // nil if the table is not in the kernel
+	notifier    *notifier
+	herald      *herald
+	runner      *runner
+	web         *web.Server // nil: nowhere
 
 	memory     *memory
 	begunC     chan struct{}             // a session has begun
@@ -153,7 +153,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 		return nil, err
 	}
 	d.canary = newCanary(cfg.Health.Canary, d.responder, d.commands, log)
-	d.guard(cfg)
+	d.guardKernel(cfg)
 	if cfg.Health.Listen != "" {
 		if d.web, err = web.Listen(cfg.Health.Listen, reading{d}); err != nil {
 			return nil, err
@@ -214,8 +214,8 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.remember(ctx) })
 	g.Go(func() error { return d.notifier.post.Run(ctx) })
 	g.Go(func() error { return d.runner.run(ctx) })
-	if d.sentry != nil {
-		g.Go(func() error { return d.sentry.run(ctx) })
+	if d.kernelGuard != nil {
+		g.Go(func() error { return d.kernelGuard.Run(ctx) })
 	}
 	if d.web != nil {
 		g.Go(func() error { return d.web.Serve(ctx) })

@@ -60,9 +60,9 @@ func (k desk) Status() control.Status {
 	if stats, err := d.table.Stats(); err == nil { // else the checks say it
 		s.Firewall.PacketsDropped, s.Firewall.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
 	}
-	if d.sentry != nil {
-		state, _ := d.sentry.watched()
-		s.Firewall.Repairs = state.repairs
+	if d.kernelGuard != nil {
+		state := d.kernelGuard.State()
+		s.Firewall.Repairs = state.Repairs
 	}
 	if d.file != nil {
 		c := d.file.state()

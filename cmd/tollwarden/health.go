@@ -77,26 +77,26 @@ func (d *daemon) checkCanary(now time.Time) control.Check {
 
 func (d *daemon) checkKernel(now time.Time) control.Check {
 	c := control.Check{Name: "kernel"}
-	if d.sentry == nil {
+	if d.kernelGuard == nil {
 		c.OK, c.Detail = true, "not concerned: mode "+string(d.cfg.Mode)+", with drops in memory alone"
 		return c
 	}
-	state, every := d.sentry.watched()
+	state := d.kernelGuard.State()
 	switch {
-	case state.trouble != nil:
-		c.Detail = state.trouble.Error()
-	case state.checked.IsZero():
+	case state.Trouble != nil:
+		c.Detail = state.Trouble.Error()
+	case state.Checked.IsZero():
 		c.Detail = "not looked at yet"
-	case now.Sub(state.checked) > 2*every+alarmAfter:
-		c.Detail = "last looked at " + ago(now, state.checked)
+	case now.Sub(state.Checked) > 2*state.Interval+alarmAfter:
+		c.Detail = "last looked at " + ago(now, state.Checked)
 	default:
-		c.OK, c.Detail = true, "the table is as it should be, and a banned address was dropped "+ago(now, state.checked)
+		c.OK, c.Detail = true, "the table is as it should be, and a banned address was dropped "+ago(now, state.Checked)
 	}
-	if state.repairs > 0 {
-		c.Detail += fmt.Sprintf("; restored %s, last %s: %s", incident.Count(int(state.repairs), "time"), ago(now, state.at), state.found)
+	if state.Repairs > 0 {
+		c.Detail += fmt.Sprintf("; restored %s, last %s: %s", incident.Count(int(state.Repairs), "time"), ago(now, state.Last.At), state.Last)
 	}
-	if len(state.ahead) > 0 {
-		c.Detail += "; others see packets before us: " + strings.Join(state.ahead, ", ")
+	if len(state.EarlierChains) > 0 {
+		c.Detail += "; others see packets before us: " + strings.Join(state.EarlierChains, ", ")
 	}
 	return c
 }

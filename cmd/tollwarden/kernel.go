@@ -5,12 +5,13 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
 )
 
-// drops is a firewall table as the responder sees it: the table knows prefixes
-// and times, the responder's book the reasons.
+// drops is a firewall table as the responder sees it. The table knows prefixes
+// and ends; the responder knows the reasons.
 type drops struct{ table firewall.Table }
 
 // Ban drops the prefixes until their times.
@@ -21,26 +22,28 @@ func (d drops) Ban(now time.Time, bans []responder.Ban) error {
 // Release lets the prefixes through again.
 func (d drops) Release(prefixes ...netip.Prefix) error { return d.table.Release(prefixes...) }
 
-// Include drops the prefixes beside those already dropped, in a table made anew
-// when somebody else has damaged ours.
+// Reconcile drops exactly these prefixes, whatever state the table is in.
+func (d drops) Reconcile(now time.Time, bans []responder.Ban) error {
+	return d.table.Reconcile(now, plainBans(bans))
+}
+
+// Restore is what the responder calls Reconcile.
+func (d drops) Restore(now time.Time, bans []responder.Ban) error { return d.Reconcile(now, bans) }
+
+// Include drops the prefixes beside those already dropped, in a rebuilt table if
+// another program has damaged ours.
 func (d drops) Include(now time.Time, bans []responder.Ban) error {
-	return d.mending(now, func() error { return d.table.Include(now, plainBans(bans)) })
+	return d.repairing(now, func() error { return d.table.Include(now, plainBans(bans)) })
 }
 
 // Complete says that every ban was included.
 func (d drops) Complete(now time.Time) error {
-	return d.mending(now, func() error { return d.table.Complete(now) })
+	return d.repairing(now, func() error { return d.table.Complete(now) })
 }
 
-// Restore makes exactly these the bans in force, in a table made anew when
-// somebody else has damaged ours.
-func (d drops) Restore(now time.Time, bans []responder.Ban) error {
-	return d.mending(now, func() error { return d.table.Restore(now, plainBans(bans)) })
-}
-
-// mending does something to the table, once more after a repair when it was
-// lost.
-func (d drops) mending(now time.Time, do func() error) error {
+// repairing does something to the table, and does it again after a repair if the
+// table was lost.
+func (d drops) repairing(now time.Time, do func() error) error {
 	err := do()
 	if errors.Is(err, firewall.ErrLost) {
 		if err = d.table.Repair(now); err == nil {
@@ -50,12 +53,12 @@ func (d drops) mending(now time.Time, do func() error) error {
 	return err
 }
 
-// Bans are the prefixes dropped now, as the table's books have them.
+// Bans returns the prefixes dropped now.
 func (d drops) Bans(now time.Time) []responder.Ban {
 	list := d.table.Bans(now)
 	bans := make([]responder.Ban, 0, len(list))
 	for _, b := range list {
-		if firewall.IsCanary(b.Prefix) { // of a probe that a crash cut off
+		if firewall.IsCanary(b.Prefix) { // left by a probe that was interrupted
 			continue
 		}
 		scope := responder.ScopeAll
@@ -67,7 +70,7 @@ func (d drops) Bans(now time.Time) []responder.Ban {
 	return bans
 }
 
-// Allow replaces the list of what is let through whatever is banned.
+// Allow replaces the list of what is never dropped.
 func (d drops) Allow(prefixes []netip.Prefix) error { return d.table.Allow(prefixes) }
 
 func plainBans(bans []responder.Ban) []firewall.Ban {
@@ -79,4 +82,23 @@ func plainBans(bans []responder.Ban) []firewall.Ban {
 		}
 	}
 	return list
+}
+
+// guardKernel makes the guard of a table in the kernel.
+func (d *daemon) guardKernel(cfg *config.Config) {
+	kernel, ok := d.table.(*firewall.Kernel)
+	if !ok {
+		return
+	}
+	d.kernelGuard = firewall.NewGuard(firewall.GuardConfig{
+		Table: kernel, Watch: d.watch, Interval: cfg.Health.Kernel, Log: d.log,
+		Reconcile: func(now time.Time) error {
+			err := kernel.Repair(now)
+			if errors.Is(err, firewall.ErrUnread) {
+				err = d.responder.Rebuild(now)
+			}
+			return err
+		},
+		OnRepair: func(e firewall.GuardEvent) { d.herald.tell(repairAlarm(e)) },
+	})
 }

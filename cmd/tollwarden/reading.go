@@ -41,9 +41,9 @@ func (r reading) Reading() web.Reading {
 	if d.second != nil {
 		out.LongLines = d.second.Health().TooLong
 	}
-	if d.sentry != nil {
-		state, _ := d.sentry.watched()
-		out.Repairs, out.Probes = state.repairs, state.probes
+	if d.kernelGuard != nil {
+		state := d.kernelGuard.State()
+		out.Repairs, out.Probes = state.Repairs, state.Probes
 	}
 	if d.file != nil {
 		c := d.file.state()

@@ -99,8 +99,8 @@ func (d *daemon) readAgain() error {
 	d.notifier.set(told)
 	d.runner.set(cfg.Exec)
 	d.canary.set(cfg.Health.Canary)
-	if d.sentry != nil {
-		d.sentry.set(cfg.Health.Firewall)
+	if d.kernelGuard != nil {
+		d.kernelGuard.SetInterval(cfg.Health.Firewall)
 	}
 	d.inForce.Store(cfg)
 	d.file.inForce(cfg, sum)

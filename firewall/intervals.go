@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// span is an element of a set: a key (first and last are the same), or a piece
-// of the address space from first to last inclusive.
-type span struct {
+// interval is an element of a set: a single key, with first equal to last, or an
+// interval of the address space, with first and last included.
+type interval struct {
 	first, last netip.Addr
-	until       stamp
+	until       expiry
 }
 
-func host(a netip.Addr, until stamp) span { return span{a, a, until} }
+func host(a netip.Addr, until expiry) interval { return interval{a, a, until} }
 
-// lastOf is the last address of a normal prefix.
+// lastOf returns the last address of a masked prefix.
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Addr().AsSlice()
 	for bit := p.Bits(); bit < len(b)*8; bit++ {
@@ -26,15 +26,15 @@ func lastOf(p netip.Prefix) netip.Addr {
 	return a
 }
 
-// disjoint turns the prefixes of one family, which may nest as they like, into
-// the fewest pieces that do not overlap; each ends with the last of the bans that
-// cover it. Two prefixes either nest or are apart, so a stack of those that are
-// open at the cursor is enough.
-func disjoint(nets map[netip.Prefix]stamp, v6 bool) []span {
+// disjoint turns the prefixes of one family, which may nest, into as few disjoint
+// intervals as possible, each with the latest end of all bans that cover it. Two
+// prefixes either nest or are apart, so that a stack of those around the cursor
+// is enough.
+func disjoint(nets map[netip.Prefix]expiry, v6 bool) []interval {
 	type net struct {
 		netip.Prefix
 		last  netip.Addr
-		until stamp
+		until expiry
 	}
 	sorted := make([]net, 0, len(nets))
 	for p, s := range nets {
@@ -46,17 +46,17 @@ func disjoint(nets map[netip.Prefix]stamp, v6 bool) []span {
 		return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 	})
 
-	out := make([]span, 0, len(sorted))
+	out := make([]interval, 0, len(sorted))
 	var open []net
-	var cursor netip.Addr // the first address not yet written; invalid: past the end
-	emit := func(last netip.Addr, until stamp) {
+	var cursor netip.Addr // the first address not emitted yet; invalid past the last address
+	emit := func(last netip.Addr, until expiry) {
 		if !cursor.IsValid() || last.Less(cursor) {
 			return
 		}
 		if n := len(out); n > 0 && out[n-1].until == until && out[n-1].last.Next() == cursor {
 			out[n-1].last = last
 		} else {
-			out = append(out, span{cursor, last, until})
+			out = append(out, interval{cursor, last, until})
 		}
 		cursor = last.Next()
 	}
@@ -85,10 +85,10 @@ func disjoint(nets map[netip.Prefix]stamp, v6 bool) []span {
 	return out
 }
 
-// diff says how to get from one list of pieces to another: what to drop, what
-// to add, and what the set holds then. Pieces whose ends differ by no more than
-// slack are left as they are. Both lists are sorted and disjoint.
-func diff(from, to []span, slack time.Duration) (drop, add, held []span) {
+// diff returns what to drop and what to add to get from one list of intervals to
+// another, and what the set then holds. It leaves alone intervals whose ends
+// differ by no more than slack. Both lists must be sorted and disjoint.
+func diff(from, to []interval, slack time.Duration) (drop, add, held []interval) {
 	i := 0
 	for _, t := range to {
 		for i < len(from) && from[i].first.Less(t.first) {
@@ -110,16 +110,16 @@ func diff(from, to []span, slack time.Duration) (drop, add, held []span) {
 	return append(drop, from[i:]...), add, held
 }
 
-// near tells whether two ends are the same within slack.
-func near(a, b stamp, slack time.Duration) bool {
+// near reports whether two ends are the same within slack.
+func near(a, b expiry, slack time.Duration) bool {
 	if a == forever || b == forever {
 		return a == b
 	}
-	return max(a, b)-min(a, b) <= stamp(slack)
+	return max(a, b)-min(a, b) <= expiry(slack)
 }
 
-// prefixesOf are the fewest prefixes that make up a span.
-func prefixesOf(s span) []netip.Prefix {
+// prefixesOf returns the fewest prefixes that make up an interval.
+func prefixesOf(s interval) []netip.Prefix {
 	var out []netip.Prefix
 	for a := s.first; a.IsValid() && !s.last.Less(a); {
 		p := netip.PrefixFrom(a, a.BitLen())

@@ -6,15 +6,15 @@ import (
 	"github.com/google/nftables"
 )
 
-// Ahead names the chains of others through which a packet passes before ours
-// or, at the same priority, perhaps before ours.
+// EarlierChains names other programs' chains that a packet passes before ours or,
+// at the same priority, perhaps before ours.
 //
-// What they accept still meets our rules: accept ends the evaluation of one
-// base chain, and a later one at the same hook drops all the same (nft(8),
-// VERDICT STATEMENTS). But they may drop what we should hear of, change a
-// packet's source, or send it elsewhere, and a person looking for the reason
-// of something wants to know them.
-func (k *Kernel) Ahead() (found []string, err error) {
+// Our rules still see what these chains accept: accept ends the evaluation of one
+// base chain, and a later one at the same hook may still drop the packet (nft(8),
+// VERDICT STATEMENTS). But they may drop what we should see, change a packet's
+// source or redirect it, which somebody looking for the cause of a problem wants
+// to know.
+func (k *Kernel) EarlierChains() (found []string, err error) {
 	err = k.do("list chains", nil, func() error {
 		chains, err := k.lookup.ListChains()
 		if err != nil {
@@ -24,7 +24,7 @@ func (k *Kernel) Ahead() (found []string, err error) {
 			if c.Hooknum == nil || c.Priority == nil || c.Table == nil || k.owns(c.Table) {
 				continue
 			}
-			if hook := hookAhead(c); hook != "" {
+			if hook := earlierHook(c); hook != "" {
 				found = append(found, fmt.Sprintf("chain %s of table %s %s (hook %s, priority %d)",
 					c.Name, familyName(c.Table.Family), c.Table.Name, hook, *c.Priority))
 			}
@@ -34,14 +34,14 @@ func (k *Kernel) Ahead() (found []string, err error) {
 	return found, err
 }
 
-// owns says whether a table is one of ours.
+// owns reports whether a table is ours.
 func (k *Kernel) owns(t *nftables.Table) bool {
 	return t.Family == nftables.TableFamilyINet && (t.Name == k.name || t.Name == k.name+bridgeSuffix || t.Name == k.name+watchSuffix)
 }
 
-// hookAhead is the name of a base chain's hook where it is ahead of ours; ""
-// where it is not.
-func hookAhead(c *nftables.Chain) string {
+// earlierHook returns the name of a base chain's hook, or "" if packets do not
+// pass the chain before ours.
+func earlierHook(c *nftables.Chain) string {
 	const (
 		netdevIngress = 0 // NF_NETDEV_INGRESS
 		inetIngress   = 5 // NF_INET_INGRESS

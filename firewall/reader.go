@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// reader asks the kernel about sets, elements and counters on a connection of
-// its own. google/nftables does not tell a set's element count and lists 100,000
-// elements in 2 s or more, since it reads 4 KiB at a time and the kernel starts
-// its walk of the set anew for each read. Offered 32 KiB, which is the most the
-// kernel fills (netlink_dump in af_netlink.c), it takes a tenth of that.
+// reader reads sets, elements and counters from the kernel over a connection of
+// its own. google/nftables does not return a set's element count and takes 2 s or
+// more to list 100,000 elements: it reads 4 KiB at a time, and the kernel starts
+// its walk of the set again for each read. With a buffer of 32 KiB, the most that
+// the kernel fills (netlink_dump in af_netlink.c), it takes a tenth of that.
 type reader struct {
 	conn *netlink.Conn
 	buf  []byte
@@ -31,7 +31,7 @@ const setCountAttr = 20
 // setExprAttr is NFTA_SET_EXPR, since Linux 5.7.
 const setExprAttr = 17
 
-// errInterrupted: the ruleset changed while it was being listed.
+// errInterrupted is returned when the ruleset changed while it was being listed.
 var errInterrupted = errors.New("listing interrupted by a change of the ruleset")
 
 func newReader(netns int) (*reader, error) {
@@ -44,14 +44,14 @@ func newReader(netns int) (*reader, error) {
 
 func (r *reader) close() error { return r.conn.Close() }
 
-// setInfo is what the kernel says of one set.
+// setInfo describes one set.
 type setInfo struct {
 	name         string
 	flags, key   uint32
 	keyLen, size uint32
-	timeout      uint64 // of elements without one of their own
-	counted      bool   // elements have something that counts
-	elements     int    // -1: not said
+	timeout      uint64 // default for elements
+	counted      bool   // elements have counters
+	elements     int    // -1 if the kernel does not say
 }
 
 // sets lists the sets of a table.
@@ -138,16 +138,16 @@ func (c *Count) decode(ad *netlink.AttributeDecoder) error {
 // element is one element as the kernel lists it.
 type element struct {
 	key   netip.Addr
-	port  uint16 // behind the address, in a set of flows
-	end   bool   // the first address behind a piece
-	until stamp
+	port  uint16 // in a set of flows
+	end   bool   // the first address after an interval
+	until expiry
 
 	counted bool
-	packets uint64 // that matched it; 0 unless counted
+	packets uint64 // that matched; 0 unless counted
 }
 
-// elements lists a set. It takes the kernel 0.2 s for 100,000 elements of a hash
-// set, but time in proportion to their square: ask for the count first.
+// elements lists a set. The kernel takes 0.2 s for a hash set of 100,000, but time
+// grows with the square of the size: check the element count first.
 func (r *reader) elements(table, set string) (out []element, err error) {
 	for range 3 {
 		out = out[:0]
@@ -164,11 +164,11 @@ func (r *reader) elements(table, set string) (out []element, err error) {
 	return out, err
 }
 
-// get asks for single elements by their keys; those that are not there are
-// passed over. In an interval set the key is the first address of a piece.
+// get calls each for the elements with these keys and skips missing ones. In an
+// interval set the key is the first address of an interval.
 func (r *reader) get(table, set string, keys []netip.Addr, each func(element)) error {
 	for len(keys) > 0 {
-		some := keys[:min(len(keys), asked)]
+		some := keys[:min(len(keys), maxQuery)]
 		var list []netlink.Attribute
 		for _, key := range some {
 			list = append(list, netlink.Attribute{
@@ -192,7 +192,7 @@ func (r *reader) get(table, set string, keys []netip.Addr, each func(element)) e
 		case err == nil:
 			keys = keys[len(some):]
 		case errors.Is(err, unix.ENOENT):
-			// It answers in the order of the keys, up to the first that it lacks.
+			// The kernel answers in the order of the keys, up to the first missing one.
 			keys = keys[min(answered+1, len(some)):]
 		default:
 			return err
@@ -202,7 +202,7 @@ func (r *reader) get(table, set string, keys []netip.Addr, each func(element)) e
 }
 
 func decodeElements(ad *netlink.AttributeDecoder, each func(element)) error {
-	now := stampOf(time.Now()) // the remaining times in this message count from here
+	now := expiryOf(time.Now()) // the message has remaining times
 	for ad.Next() {
 		if ad.Type() != unix.NFTA_SET_ELEM_LIST_ELEMENTS {
 			continue
@@ -221,7 +221,7 @@ func decodeElements(ad *netlink.AttributeDecoder, each func(element)) error {
 	return ad.Err()
 }
 
-func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
+func (e *element) decode(ad *netlink.AttributeDecoder, now expiry) error {
 	for ad.Next() {
 		switch ad.Type() {
 		case unix.NFTA_SET_ELEM_KEY:
@@ -234,7 +234,7 @@ func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
 		case unix.NFTA_SET_ELEM_FLAGS:
 			e.end = ad.Uint32()&unix.NFT_SET_ELEM_INTERVAL_END != 0
 		case unix.NFTA_SET_ELEM_EXPIRATION:
-			e.until = now + stamp(time.Duration(ad.Uint64())*time.Millisecond)
+			e.until = now + expiry(time.Duration(ad.Uint64())*time.Millisecond)
 		case unix.NFTA_SET_ELEM_EXPR:
 			ad.Nested(func(ad *netlink.AttributeDecoder) error {
 				for ad.Next() {
@@ -251,7 +251,7 @@ func (e *element) decode(ad *netlink.AttributeDecoder, now stamp) error {
 	return nil
 }
 
-// decodeKey reads an address, or one with a port that is padded to registers.
+// decodeKey reads an address, or one with a port, padded to registers.
 func (e *element) decodeKey(key []byte) {
 	if n := len(key) - 4; n == 4 || n == 16 {
 		key, e.port = key[:n], binary.BigEndian.Uint16(key[n:])
@@ -259,9 +259,9 @@ func (e *element) decodeKey(key []byte) {
 	e.key, _ = netip.AddrFromSlice(key)
 }
 
-// pair turns the elements of an interval set into sorted pieces. An end whose
-// piece has run out may still be listed and is passed over.
-func pair(elements []element) []span {
+// pair turns the elements of an interval set into sorted intervals. It skips ends
+// whose intervals have run out.
+func pair(elements []element) []interval {
 	slices.SortFunc(elements, func(a, b element) int {
 		if c := a.key.Compare(b.key); c != 0 {
 			return c
@@ -274,7 +274,7 @@ func pair(elements []element) []span {
 		}
 		return 1
 	})
-	var out []span
+	var out []interval
 	open := false
 	for _, e := range elements {
 		if open {
@@ -283,27 +283,27 @@ func pair(elements []element) []span {
 		}
 		if !e.end {
 			last := lastOf(netip.PrefixFrom(e.key, 0))
-			out = append(out, span{e.key, last, e.until})
+			out = append(out, interval{e.key, last, e.until})
 			open = true
 		}
 	}
 	return out
 }
 
-// ask lists: one dump request and all its answers.
+// ask sends a dump request and reads the whole reply.
 func (r *reader) ask(typ uint16, attrs []netlink.Attribute, each func(*netlink.AttributeDecoder) error) error {
 	return r.send(typ, netlink.Request|netlink.Dump, attrs, each)
 }
 
-// send does one request and hands over each answer's attributes. Only one may
-// be under way at a time.
+// send sends one request and calls each with the attributes of every message of
+// the reply. There must be only one request at a time.
 func (r *reader) send(typ uint16, flags netlink.HeaderFlags, attrs []netlink.Attribute, each func(*netlink.AttributeDecoder) error) error {
 	data, err := netlink.MarshalAttributes(attrs)
 	if err != nil {
 		return err
 	}
 	if flags&netlink.Dump == 0 {
-		flags |= netlink.Acknowledge // so that there is always an end to wait for
+		flags |= netlink.Acknowledge // so that there is always an end to the reply
 	}
 	req, err := r.conn.Send(netlink.Message{
 		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | typ), Flags: flags},
@@ -341,8 +341,8 @@ func (r *reader) receive() (n int, err error) {
 	return n, errors.Join(waitErr, err)
 }
 
-// answers reads the messages of one datagram up to the end of the answer to
-// request seq. Answers to an older request, given up on, are passed over.
+// answers reads the messages of one datagram up to the end of the reply to
+// request seq. It skips replies to an older request that was given up.
 func answers(b []byte, seq uint32, each func(*netlink.AttributeDecoder) error) (done bool, failed error) {
 	for len(b) >= unix.NLMSG_HDRLEN {
 		size := int(binary.NativeEndian.Uint32(b))

@@ -1,0 +1,66 @@
+package sip
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// Challenge is one nonce in a 401 or 407 response of PJSIP's.
+type Challenge struct {
+	// For is where the request came from, according to Asterisk. The response
+	// goes elsewhere if the request asked for that (RFC 3261 section 18.2.2,
+	// maddr). If the request's sender wrote addresses into the response there are
+	// several, and it came from one of them. An invalid address stands for text
+	// that is none.
+	For []netip.Addr
+	// Nonce is borrowed from the message.
+	Nonce []byte
+}
+
+// ChallengePrefix begins every 401 and 407 response.
+const ChallengePrefix = version + "40"
+
+// maxNonce is longer than any nonce of PJSIP's, which have 43 bytes.
+const maxNonce = 128
+
+// Challenges calls fn for each challenge in a message; one response may challenge
+// with several algorithms. Other messages and truncated ones contain none.
+//
+// It leaves out the nonces of chan_sip, which contain no slash: chan_sip sends
+// the same nonce to anybody who repeats a request (see ami.Event.Proven).
+func Challenges(message []byte, fn func(Challenge)) {
+	r, ok := ParseResponse(message)
+	if !ok || r.Status != 401 && r.Status != 407 {
+		return
+	}
+	from := receivedFrom(r.Echoed)
+	for headers := r.Own; ; {
+		name, value, ok := headers.Next()
+		if !ok {
+			return
+		}
+		if !named(name, "WWW-Authenticate") && !named(name, "Proxy-Authenticate") {
+			continue
+		}
+		if nonce := parameter(value, "nonce"); bytes.Contains(nonce, []byte("/")) && len(nonce) <= maxNonce {
+			fn(Challenge{from, nonce})
+		}
+	}
+}
+
+// receivedFrom returns where Asterisk may have had a request from. It writes the
+// address into the first Via of every response (pjsip_via_hdr_print), but the
+// sender may have written others before and after it.
+func receivedFrom(echoed []byte) (from []netip.Addr) {
+	for {
+		_, rest, found := bytes.Cut(echoed, []byte(";received="))
+		if !found {
+			return from
+		}
+		v, _, _ := bytes.Cut(rest, []byte(";"))
+		v, _, _ = bytes.Cut(v, []byte("\r\n"))
+		addr, _ := netip.ParseAddr(string(bytes.Trim(v, "[]")))
+		from = append(from, addr.Unmap())
+		echoed = rest
+	}
+}

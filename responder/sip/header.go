@@ -1,0 +1,67 @@
+package sip
+
+import "bytes"
+
+// Headers are the header lines of a message, from some line on; a body may
+// follow.
+type Headers []byte
+
+// Next takes the first header off. It reports false at the end of the headers
+// and at a line that is cut off.
+func (h *Headers) Next() (name, value []byte, ok bool) {
+	line, rest, ok := bytes.Cut(*h, []byte("\r\n"))
+	if !ok || len(line) == 0 {
+		*h = nil
+		return nil, nil, false
+	}
+	*h = rest
+	name, value, _ = bytes.Cut(line, []byte(":"))
+	return bytes.TrimSpace(name), value, true
+}
+
+// named reports whether a header or parameter has this name, in whatever case.
+func named(name []byte, as string) bool { return bytes.EqualFold(name, []byte(as)) }
+
+// parameter returns the value of name="…" among the comma-separated parameters
+// of a challenge, or nil. It skips quoted strings as a whole, whatever they
+// contain.
+func parameter(v []byte, name string) []byte {
+	_, v, _ = bytes.Cut(bytes.TrimSpace(v), []byte(" ")) // the scheme
+	for len(v) > 0 {
+		key, rest, found := bytes.Cut(v, []byte("="))
+		if !found {
+			return nil
+		}
+		key = bytes.Trim(key, " \t,")
+		var value []byte
+		if rest = bytes.TrimLeft(rest, " \t"); len(rest) > 0 && rest[0] == '"' {
+			end := closingQuote(rest)
+			if end < 0 {
+				return nil
+			}
+			value, rest = rest[1:end], rest[end+1:]
+		} else {
+			value, rest, _ = bytes.Cut(rest, []byte(","))
+			value = bytes.TrimSpace(value)
+		}
+		if named(key, name) {
+			return value
+		}
+		v = rest
+	}
+	return nil
+}
+
+// closingQuote returns where the quoted string at the front of v ends, or -1 if
+// it does not (RFC 3261 section 25.1, quoted-string).
+func closingQuote(v []byte) int {
+	for i := 1; i < len(v); i++ {
+		switch v[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}

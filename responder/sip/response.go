@@ -1,0 +1,41 @@
+package sip
+
+import "bytes"
+
+// Response is a response of Asterisk's. It borrows the bytes of the message.
+type Response struct {
+	Status int
+	// Echoed is everything before the last line that begins with CSeq. PJSIP
+	// copies Via, Record-Route, Call-ID, From and To from the request, and takes
+	// anything between [ and ] for a host, line ends included (int_parse_host),
+	// so whoever sent the request may have written any of it.
+	Echoed []byte
+	// Own is the headers from that line on. Of CSeq the sender of the request
+	// chooses a number and a word (pjsip_endpt_create_response), so all the
+	// headers behind it are Asterisk's own.
+	Own Headers
+}
+
+// version begins the status line (RFC 3261 section 7.2).
+const version = "SIP/2.0 "
+
+// ParseResponse reads a response. It reports false for what is none, or has no
+// CSeq.
+func ParseResponse(message []byte) (r Response, ok bool) {
+	rest, ok := bytes.CutPrefix(message, []byte(version))
+	if !ok || len(rest) < 4 || rest[3] != ' ' {
+		return Response{}, false
+	}
+	for _, digit := range rest[:3] {
+		if digit < '0' || digit > '9' {
+			return Response{}, false
+		}
+		r.Status = r.Status*10 + int(digit-'0')
+	}
+	cseq := bytes.LastIndex(message, []byte("\r\nCSeq:"))
+	if cseq < 0 {
+		return Response{}, false
+	}
+	r.Echoed, r.Own = message[:cseq], Headers(message[cseq+2:])
+	return r, true
+}
