@@ -3,70 +3,36 @@ package ami
 import (
 	"context"
 	"fmt"
-	"strconv"
+
+	goami "github.com/heltonmarx/goami/ami"
 )
 
-// The actions below are those the daemon needs; send them with Do. Where goami
-// has a function of the same name it says less: it cannot order UpdateConfig's
-// edits nor give them options.
+// Actions are goami's functions over a Session. The code below and in login.go
+// covers what goami cannot express:
+//
+//   - Hangup by a pattern: goami.Hangup reads the first block of the answer, not
+//     the list of channels that were ended.
+//   - GetConfig and UpdateConfig: goami keeps answers and edits in maps, which
+//     lose the order that both depend on, and knows no Match and Options.
+//   - SIPshowregistry: goami waits for events of another name than Asterisk's
+//     and finds no registration at all.
+//   - Login: goami.Login sends the secret itself, never the proof by MD5.
+//   - Reading events: goami reads one block at a time, does not tell forged
+//     blocks from Asterisk's, and allocates for each header.
 
-// Ping asks for a sign of life.
-func Ping() Action { return Action{Name: "Ping"} }
-
-// HangupChannel ends the channel of that name, or all that match a POSIX extended
-// regular expression between slashes; then the answer is a list of
-// ChannelHungup. The cause is a Q.850 code; 0 leaves it to Asterisk.
-func HangupChannel(channel string, cause int) Action {
-	a := Action{Name: "Hangup", Fields: []Field{{"Channel", channel}}}
-	if cause > 0 {
-		a.Fields = append(a.Fields, Field{"Cause", strconv.Itoa(cause)})
-	}
-	return a
+// HangupMatching ends all channels whose names match a POSIX extended regular
+// expression. The answer lists them as ChannelHungup.
+func HangupMatching(pattern string) Action {
+	return Action{Name: "Hangup", Fields: []Field{{"Channel", "/" + pattern + "/"}}}
 }
 
-// ShowChannels lists the live channels as CoreShowChannel items.
-func ShowChannels() Action { return Action{Name: "CoreShowChannels"} }
-
-// ShowContacts lists PJSIP's contacts as ContactList items. Asterisk answers
-// with the *Error "No Contacts found" where there are none.
-func ShowContacts() Action { return Action{Name: "PJSIPShowContacts"} }
-
-// ShowEndpoint tells all about one PJSIP endpoint as EndpointDetail, AuthDetail,
-// AorDetail, ContactStatusDetail and more items. AuthDetail holds the secret.
-func ShowEndpoint(endpoint string) Action {
-	return Action{Name: "PJSIPShowEndpoint", Fields: []Field{{"Endpoint", endpoint}}}
-}
-
-// Getvar asks for a variable or function of a channel, or a global one where
-// channel is "". The answer is in Value.
-func Getvar(channel, variable string) Action {
-	a := Action{Name: "Getvar", Fields: []Field{{"Variable", variable}}}
-	if channel != "" {
-		a.Fields = append([]Field{{"Channel", channel}}, a.Fields...)
-	}
-	return a
-}
-
-// Command runs a line of Asterisk's CLI; see Response.Output. The caller must
-// not let a stranger's words into it: it has its own quoting.
-func Command(line string) Action {
-	return Action{Name: "Command", Fields: []Field{{"Command", line}}}
-}
-
-// ReloadModule reloads one module, such as "res_pjsip.so". Asterisk answers when it
-// is done or queued, which may take seconds.
-func ReloadModule(module string) Action {
-	return Action{Name: "Reload", Fields: []Field{{"Module", module}}}
-}
+// ShowRegistry lists chan_sip's own registrations as RegistryEntry items.
+func ShowRegistry() Action { return Action{Name: "SIPshowregistry"} }
 
 // GetConfig reads a file of Asterisk's configuration folder, or those of its
-// sections with that name (category "" for all) that match a filter such as
-// "type=auth" ("" for no filter).
-func GetConfig(file, category, filter string) Action {
+// sections that match a filter such as "type=auth" ("" for all).
+func GetConfig(file, filter string) Action {
 	a := Action{Name: "GetConfig", Fields: []Field{{"Filename", file}}}
-	if category != "" {
-		a.Fields = append(a.Fields, Field{"Category", category})
-	}
 	if filter != "" {
 		a.Fields = append(a.Fields, Field{"Filter", filter})
 	}
@@ -109,15 +75,10 @@ func UpdateConfig(file string, edits ...Edit) Action {
 	return a
 }
 
-// DBDel deletes one row of Asterisk's database.
-func DBDel(family, key string) Action {
-	return Action{Name: "DBDel", Fields: []Field{{"Family", family}, {"Key", key}}}
-}
-
 // Version asks for Asterisk's own version, such as "22.10.1". The user needs
 // the system or reporting class.
 func (c *Client) Version(ctx context.Context) (string, error) {
-	r, err := c.Do(ctx, Action{Name: "CoreSettings"})
+	r, err := goami.CoreSettings(ctx, NewSession(c), "")
 	if err != nil {
 		return "", err
 	}

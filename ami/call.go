@@ -18,8 +18,7 @@ type call struct {
 	action   string
 
 	response *Response
-	complete Message // the block that closed the list
-	size     int     // bytes kept
+	size     int // bytes kept
 	err      error
 	done     chan struct{}
 }
@@ -70,34 +69,60 @@ func (k *call) add(b *event.Block) (finished bool, err error) {
 	if b.Damage.Cut() {
 		return true, fmt.Errorf("%w: %v", ErrTooLarge, b.Damage)
 	}
-	m := k.keep(b)
+	m, text := copyBlock(b)
+	k.size += len(text)
 	switch third := at(m, 2); {
 	case b.IsResponse():
-		k.response.Fields = m
+		k.response.Fields, k.response.raw = m, text
 		if m[0].Value == "Error" {
 			return true, &Error{Action: k.action, Message: strings.TrimSpace(m.Get("Message"))}
 		}
 		return !(third.Name == "EventList" && strings.EqualFold(third.Value, "start")), nil
-	case at(m, 0).Name == "Event" && at(m, 1).Name == "ActionID" &&
-		third.Name == "EventList" && strings.EqualFold(third.Value, "Complete"):
-		k.complete = m
-		return true, nil
+	case at(m, 0).Name == "Event" && at(m, 1).Name == "ActionID" && third.Name == "EventList":
+		switch {
+		case strings.EqualFold(third.Value, "Complete"):
+			return true, nil
+		case strings.EqualFold(third.Value, "Cancelled"):
+			return true, ErrCancelled
+		}
 	}
 	if len(k.response.Events) >= maxListItems || k.size > maxListBytes {
 		return true, fmt.Errorf("%w: %d list items, %d bytes", ErrTooLarge, len(k.response.Events), k.size)
 	}
 	k.response.Events = append(k.response.Events, m)
+	k.response.rawEvents = append(k.response.rawEvents, text)
 	return false, nil
 }
 
-// keep copies a block.
-func (k *call) keep(b *event.Block) Message {
-	m := make(Message, len(b.Headers))
-	for i, h := range b.Headers {
-		m[i] = Field{Name: string(h.Name), Value: string(h.Value)}
-		k.size += len(h.Name) + len(h.Value)
+// copyBlock copies a block: its text in the form that goami reads, and its
+// headers as views of it.
+func copyBlock(b *event.Block) (Message, string) {
+	size := len("\r\n")
+	for _, h := range b.Headers {
+		size += len(h.Name) + len(": ") + len(h.Value) + len("\r\n")
 	}
-	return m
+	buf := make([]byte, 0, size)
+	for _, h := range b.Headers {
+		switch {
+		case len(h.Name) > 0:
+			buf = append(append(buf, h.Name...), ": "...)
+		case len(h.Value) == 0:
+			continue // an empty line would end the block for goami
+		}
+		buf = append(append(buf, h.Value...), "\r\n"...)
+	}
+	text := string(append(buf, "\r\n"...))
+	m := make(Message, len(b.Headers))
+	rest := text
+	for i, h := range b.Headers {
+		if len(h.Name) > 0 {
+			m[i].Name, rest = rest[:len(h.Name)], rest[len(h.Name)+len(": "):]
+		} else if len(h.Value) == 0 {
+			continue
+		}
+		m[i].Value, rest = rest[:len(h.Value)], rest[len(h.Value)+len("\r\n"):]
+	}
+	return m, text
 }
 
 // at is the field at a place, or none.

@@ -22,6 +22,8 @@ var (
 	ErrClosed   = errors.New("connection closed")
 	ErrBusy     = errors.New("too many actions wait for their answers")
 	ErrTooLarge = errors.New("too large")
+	// ErrCancelled reports a list that Asterisk gave up half way.
+	ErrCancelled = errors.New("Asterisk cancelled the list")
 )
 
 const (

@@ -83,7 +83,7 @@ func TestDoAnswersByActionID(t *testing.T) {
 		got := make(chan string)
 		for _, name := range []string{"first", "second"} {
 			go func() {
-				r, err := c.Do(t.Context(), Getvar("", name))
+				r, err := c.Do(t.Context(), act("Getvar", "Variable", name))
 				if err != nil {
 					t.Error(err)
 				}
@@ -125,6 +125,7 @@ func TestAnswers(t *testing.T) {
 		{"a caller's name cannot hide an item", start + "Event: X\r\nX: 1\r\nCallerIDNum: x\r\nActionID: 99\r\nActionID: %s\r\n\r\n" + complete, 1, "1", ""},
 		{"a caller's name can cut an item short", start + "Event: X\r\nActionID: %s\r\nX: 1\r\nCallerIDNum: x\r\n\r\nEvent: XComplete\r\nEventList: Complete\r\n\r\n" + complete, 1, "1", ""},
 		{"error after the list began", start + "Response: Error\r\nActionID: %s\r\nMessage: Unable to format endpoint 1\n\r\n\r\n", 0, "", "ami: Test: Asterisk answered: Unable to format endpoint 1"},
+		{"cancelled list", start + "Event: X\r\nActionID: %s\r\nX: 1\r\n\r\nEvent: XComplete\r\nActionID: %s\r\nEventList: cancelled\r\nListItems: 1\r\n\r\n", 0, "", "ami: Test: no answer: Asterisk cancelled the list"},
 		{"over the cap", start + "Event: X\r\nActionID: %s\r\n" + strings.Repeat("X: 1\r\n", eventCaps.headers) + "\r\n", 0, "", "ami: Test: no answer: too large: too many headers"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -153,9 +154,9 @@ func TestCommandThatFailsGivesItsOutputBesideTheError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a := connected(t, nil)
 		go a.answer("Response: Error\r\nActionID: %s\r\nMessage: Command output follows\r\nOutput: Failed to update.\r\nOutput: a: b\r\n\r\n")
-		r, err := c.Do(t.Context(), Command("realtime update …"))
+		r, err := c.Do(t.Context(), act("Command", "Command", "realtime update …"))
 		var refusal *Error
-		if !errors.As(err, &refusal) || !slices.Equal(r.Output(), []string{"Failed to update.", "a: b"}) {
+		if !errors.As(err, &refusal) || r.Get("Output") != "Failed to update." || r.Fields[len(r.Fields)-1].Value != "a: b" {
 			t.Errorf("got %v, %v", r, err)
 		}
 	})
@@ -169,11 +170,11 @@ func TestActionsThatAreNeverSent(t *testing.T) {
 			action Action
 			want   error
 		}{
-			{HangupChannel("PJSIP/1\r\nAction: Originate", 0), ErrUnsafe},
+			{act("Hangup", "Channel", "PJSIP/1\r\nAction: Originate"), ErrUnsafe},
 			{Action{Name: "Ping\r\n"}, ErrUnsafe},
 			{Action{Name: "Ping", Fields: []Field{{"ActionID", "1"}}}, ErrUnsafe},
 			{Action{Name: "Ping", Fields: []Field{{"action", "Originate"}}}, ErrUnsafe},
-			{Getvar("", long), ErrTooLarge},
+			{act("Getvar", "Variable", long), ErrTooLarge},
 			{UpdateConfig("pjsip.conf", slices.Repeat([]Edit{{"Update", "1001", "password", "x", "", "", ""}}, 40)...), ErrTooLarge},
 		} {
 			if _, err := c.Do(t.Context(), bad.action); !errors.Is(err, bad.want) {
@@ -183,7 +184,7 @@ func TestActionsThatAreNeverSent(t *testing.T) {
 			}
 		}
 		go a.answer("Response: Success\r\nActionID: %s\r\nPing: Pong\r\n\r\n")
-		if r, err := c.Do(t.Context(), Ping()); err != nil || r.Get("Ping") != "Pong" {
+		if r, err := c.Do(t.Context(), act("Ping")); err != nil || r.Get("Ping") != "Pong" {
 			t.Errorf("the first action to arrive was not Ping: %v, %v", r, err)
 		}
 	})
@@ -200,7 +201,7 @@ func TestLateAnswerIsDropped(t *testing.T) {
 		}()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := c.Do(ctx, Ping()); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := c.Do(ctx, act("Ping")); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v, want the deadline", err)
 		}
 		a.send("Response: Success\r\nActionID: " + <-ids + "\r\n\r\nEvent: X\r\n\r\n")
@@ -216,7 +217,7 @@ func TestActionWithoutADeadlineDoesNotWaitForEver(t *testing.T) {
 		c, a := connected(t, nil)
 		go a.action()
 		began := time.Now()
-		_, err := c.Do(t.Context(), Ping())
+		_, err := c.Do(t.Context(), act("Ping"))
 		if waited := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || waited != defaultTimeout {
 			t.Errorf("waited %v, %v", waited, err)
 		}
@@ -229,7 +230,7 @@ func TestEndOfTheStreamFailsAllThatIsPending(t *testing.T) {
 		errs := make(chan error)
 		for range 3 {
 			go func() {
-				_, err := c.Do(t.Context(), Ping())
+				_, err := c.Do(t.Context(), act("Ping"))
 				errs <- err
 			}()
 		}
@@ -244,7 +245,7 @@ func TestEndOfTheStreamFailsAllThatIsPending(t *testing.T) {
 			}
 		}
 		<-c.Done()
-		if _, err := c.Do(t.Context(), Ping()); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := c.Do(t.Context(), act("Ping")); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("afterwards: %v, want the first reason", err)
 		}
 		_ = c.Close()
@@ -259,7 +260,7 @@ func TestCloseFailsAllThatIsPendingAndMayBeRepeated(t *testing.T) {
 		c, a := connected(t, nil)
 		got := make(chan error)
 		go func() {
-			_, err := c.Do(t.Context(), Ping())
+			_, err := c.Do(t.Context(), act("Ping"))
 			got <- err
 		}()
 		a.action()
@@ -277,7 +278,7 @@ func TestAsteriskThatDoesNotReadEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := connected(t, nil)
 		began := time.Now()
-		_, err := c.Do(t.Context(), Ping())
+		_, err := c.Do(t.Context(), act("Ping"))
 		if waited := time.Since(began); err == nil || waited != writeTimeout {
 			t.Errorf("waited %v, %v", waited, err)
 		}
@@ -290,10 +291,10 @@ func TestPendingActionsAreBounded(t *testing.T) {
 		c, a := connected(t, nil)
 		go func() { _, _ = io.Copy(io.Discard, a.conn) }()
 		for range maxPending {
-			go func() { _, _ = c.Do(t.Context(), Ping()) }()
+			go func() { _, _ = c.Do(t.Context(), act("Ping")) }()
 		}
 		synctest.Wait()
-		if _, err := c.Do(t.Context(), Ping()); !errors.Is(err, ErrBusy) || c.counters.Refused.Load() != 1 {
+		if _, err := c.Do(t.Context(), act("Ping")); !errors.Is(err, ErrBusy) || c.counters.Refused.Load() != 1 {
 			t.Errorf("got %v, refused %d", err, c.counters.Refused.Load())
 		}
 		_ = c.Close()

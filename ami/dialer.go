@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	goami "github.com/heltonmarx/goami/ami"
 	"github.com/rs/zerolog"
+
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
@@ -193,7 +195,7 @@ func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
 			continue
 		}
 		ping, cancel := context.WithTimeout(ctx, patience)
-		_, err := c.Do(ping, Ping())
+		err := goami.Ping(ping, NewSession(c), "")
 		cancel()
 		var refusal *Error // is a sign of life, too
 		switch {

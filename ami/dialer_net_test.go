@@ -32,7 +32,7 @@ func TestTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Do(t.Context(), ami.Ping()); err != nil {
+	if _, err := c.Do(t.Context(), act("Ping")); err != nil {
 		t.Error(err)
 	}
 }

@@ -233,7 +233,7 @@ func TestBusyAsteriskIsNotTakenForDead(t *testing.T) {
 		}}}
 		var log bytes.Buffer
 		err := dialer(h, &log).Run(t.Context(), func(ctx context.Context, c *Client) error {
-			_, err := c.Do(ctx, ReloadModule("res_pjsip.so"))
+			_, err := c.Do(ctx, act("Reload", "Module", "res_pjsip.so"))
 			return err
 		})
 		if err != nil || len(h.times()) != 1 {

@@ -18,6 +18,6 @@
 // a Dialer runs it has two more for each connection, one that passes on its end
 // and one that asks a silent Asterisk for a sign of life.
 //
-// Actions are values (Action) sent by Do. goami's action functions run as well,
-// over Client.Session, any number of them side by side.
+// Actions are goami's functions, over a Session; see HangupMatching for those
+// that goami cannot express, which are values (Action) sent by Client.Do.
 package ami

@@ -76,7 +76,7 @@ func TestGoamiRunsSideBySide(t *testing.T) {
 	var work sync.WaitGroup
 	for i := range workers {
 		work.Go(func() {
-			s := c.Session()
+			s := ami.NewSession(c)
 			for round := range rounds {
 				if err := ask(t.Context(), s, i, round); err != nil {
 					t.Errorf("worker %d: %v", i, err)
@@ -92,7 +92,7 @@ func TestGoamiRunsSideBySide(t *testing.T) {
 	work.Wait()
 	stop()
 	flooding.Wait()
-	if _, err := c.Do(t.Context(), ami.Ping()); err != nil { // all events are before this answer
+	if _, err := c.Do(t.Context(), act("Ping")); err != nil { // all events are before this answer
 		t.Fatal(err)
 	}
 	if got := seen.Load(); got != raised+1 { // and our own login
@@ -110,7 +110,7 @@ func ask(ctx context.Context, s *ami.Session, i, round int) error {
 	switch (i + round) % 4 {
 	case 0:
 		r, err := goami.Getvar(ctx, s, id, channel, "WHO")
-		if want := fmt.Sprint("caller ", i); err != nil || r.Get("Value") != want || r.Get("ActionID") != id {
+		if want := fmt.Sprint("caller ", i); err != nil || r.Get("Value") != want {
 			return fmt.Errorf("Getvar: %v, %w, want %s", r, err, want)
 		}
 	case 1:
@@ -118,7 +118,7 @@ func ask(ctx context.Context, s *ami.Session, i, round int) error {
 		if _, err := goami.DBPut(ctx, s, id, "test", key, key); err != nil {
 			return err
 		}
-		if r, err := goami.DBGet(ctx, s, id, "test", key); err != nil || r.Get("Val") != key || r.Get("ActionID") != id {
+		if r, err := goami.DBGet(ctx, s, id, "test", key); err != nil || r.Get("Val") != key {
 			return fmt.Errorf("DBGet: %v, %w, want %s", r, err, key)
 		}
 		if r, err := goami.DBDel(ctx, s, id, "test", key); err != nil || r.Get("Response") != "Success" {
@@ -130,7 +130,7 @@ func ask(ctx context.Context, s *ami.Session, i, round int) error {
 		}
 		all, err := goami.CoreShowChannels(ctx, s, id)
 		for _, r := range all {
-			if r.Get("Channel") == channel && r.Get("ActionID") == id {
+			if r.Get("Channel") == channel {
 				return nil
 			}
 		}
@@ -148,7 +148,7 @@ func ask(ctx context.Context, s *ami.Session, i, round int) error {
 func TestGoamiErrorsAreErrors(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
 	c := connect(t, p, "off", nil)
-	s := c.Session()
+	s := ami.NewSession(c)
 	var refusal *ami.Error
 	// goami itself takes this for an empty list.
 	if all, err := goami.PJSIPShowContacts(t.Context(), s, "1"); !errors.As(err, &refusal) || refusal.Message != "No Contacts found" {
@@ -170,7 +170,7 @@ func TestGoamiConfig(t *testing.T) {
 	if err := p.AddAccount(amitest.Account{Technology: "SIP", Name: "1002", Secret: "old"}); err != nil {
 		t.Fatal(err)
 	}
-	s := connect(t, p, "off", nil).Session()
+	s := ami.NewSession(connect(t, p, "off", nil))
 	if _, err := goami.UpdateConfig(t.Context(), s, "1", "sip.conf", "sip.conf", false,
 		goami.UpdateConfigAction{Action: "Update", Category: "1002", Var: "secret", Value: "new"}); err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestGoamiConfig(t *testing.T) {
 
 func TestSessionRefusesMoreThanOneAction(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
-	s := connect(t, p, "off", nil).Session()
+	s := ami.NewSession(connect(t, p, "off", nil))
 	for _, message := range []string{
 		"",
 		"\r\n",
@@ -225,7 +225,7 @@ func TestSessionEndsWithItsContext(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
 	c := connect(t, p, "off", nil)
 	p.Hang(true)
-	s := c.Session()
+	s := ami.NewSession(c)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := goami.Ping(ctx, s, "1"); !errors.Is(err, context.DeadlineExceeded) {
@@ -278,7 +278,7 @@ func TestCapturePlayedArrivesWhole(t *testing.T) {
 		if _, err := p.Play(t.Context(), data, amitest.AtOnce); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.Do(t.Context(), ami.Ping()); err != nil {
+		if _, err := c.Do(t.Context(), act("Ping")); err != nil {
 			t.Fatal(err)
 		}
 		_ = c.Close()

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+
+	goami "github.com/heltonmarx/goami/ami"
 )
 
 // ErrAuth reports that Asterisk refuses the login. It says the same for a wrong
@@ -37,7 +39,7 @@ func (c *Client) Login(ctx context.Context, username, secret, events string) err
 // proof gives the fields that prove the secret. A server that answers Challenge
 // with an error does not support it; whether the secret is right shows later.
 func (c *Client) proof(ctx context.Context, secret string) ([]Field, error) {
-	r, err := c.Do(ctx, Action{Name: "Challenge", Fields: []Field{{"AuthType", "MD5"}}})
+	r, err := goami.Challenge(ctx, NewSession(c), "")
 	var refusal *Error
 	if errors.As(err, &refusal) || err == nil && r.Get("Challenge") == "" {
 		return []Field{{"Secret", secret}}, nil

@@ -48,6 +48,11 @@ type Response struct {
 	// Events are the blocks of a list that the action asked for, in order,
 	// without the closing "...Complete" block.
 	Events []Message
+
+	// The same blocks as text, in the form that goami reads; Fields and Events
+	// are views of it. Empty in a Response that did not come from a Client.
+	raw       string
+	rawEvents []string
 }
 
 // Message is one block with the headers in their order.
@@ -65,17 +70,6 @@ func (m Message) Get(name string) string {
 
 // Get returns the first value of a header of the response block, or "".
 func (r *Response) Get(name string) string { return Message(r.Fields).Get(name) }
-
-// Output returns the lines of a Command action's answer.
-func (r *Response) Output() []string {
-	var lines []string
-	for _, f := range r.Fields {
-		if f.Name == "Output" {
-			lines = append(lines, f.Value)
-		}
-	}
-	return lines
-}
 
 // Error is a "Response: Error" from Asterisk.
 type Error struct {

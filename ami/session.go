@@ -5,109 +5,114 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
-	"sync"
 
 	goami "github.com/heltonmarx/goami/ami"
 )
 
-var _ goami.Client = (*Session)(nil)
-
-// Session runs goami's action functions over a Client, one action after the
-// other. Each goroutine takes a Session of its own; any number of them share
-// the Client, and each hears the answer to its own action only.
-//
-// goami sends first and reads until the answer is whole; it takes an empty
-// list for the answer of a list action that Asterisk refused. Here every
-// "Response: Error" is an *Error of Recv, and so of goami's function.
-type Session struct {
-	client *Client
-
-	mu       sync.Mutex
-	call     *call
-	actionID string   // as goami chose it
-	blocks   []string // of a whole answer, not yet received
+// Doer sends an action and waits for the whole answer. *Client is one.
+type Doer interface {
+	Do(ctx context.Context, a Action) (*Response, error)
 }
 
-// Session returns a new Session over the client.
-func (c *Client) Session() *Session { return &Session{client: c} }
+var _ goami.Client = (*Session)(nil)
 
-// Connected says whether the connection lives.
-func (s *Session) Connected() bool { return s.client.Connected() }
+// Session lets goami's action functions run over a Doer. It holds one action at
+// a time, so each goroutine takes its own; a Session costs nothing to make, and
+// any number of them share a Client.
+//
+// An action is sent by the first Recv after Send, because goami gives only Recv
+// a context. goami takes an error for the end of a list; here Recv returns every
+// error there is, so that a refused or broken answer never looks like an empty
+// list. Answers carry the Client's own ActionID, not goami's.
+type Session struct {
+	doer   Doer
+	action *Action // sent by the next Recv
+	answer *Response
+	next   int // block of the answer that Recv returns next
+}
 
-// Close gives up the action under way. The Client stays open.
+// NewSession returns a Session over d.
+func NewSession(d Doer) *Session { return &Session{doer: d} }
+
+// Connected reports whether the connection lives, where the Doer can tell.
+func (s *Session) Connected() bool {
+	c, ok := s.doer.(interface{ Connected() bool })
+	return !ok || c.Connected()
+}
+
+// Close forgets the action at hand. The connection stays open.
 func (s *Session) Close(context.Context) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.call != nil {
-		s.call.giveUp()
-	}
-	s.call, s.blocks = nil, nil
+	s.action, s.answer = nil, nil
 	return nil
 }
 
-// Send sends one action in goami's text form. It refuses (ErrUnsafe) a message
+// Send takes one action in goami's text form. It refuses (ErrUnsafe) a message
 // that is more than one action, or in which a value has made lines of its own.
 func (s *Session) Send(message string) error {
-	a, actionID, err := parseAction(message)
+	a, err := parseAction(message)
 	if err != nil {
 		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.call != nil {
-		return fmt.Errorf("ami: %s: the session still waits for the answer to %s", a.Name, s.call.action)
+	if s.action != nil {
+		return fmt.Errorf("ami: %s: the session has yet to send %s", a.Name, s.action.Name)
 	}
-	s.blocks = nil
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
-	defer cancel()
-	if s.call, err = s.client.start(ctx, a); err != nil {
-		return err
-	}
-	s.actionID = actionID
+	s.action, s.answer, s.next = &a, nil, 0
 	return nil
 }
 
-// Recv returns the next block of the answer to the action sent last, in
-// goami's text form, and io.EOF after the last one.
+// endOfList ends a list whatever closing event goami expects: Do returns whole
+// answers only. Functions that want a single block never read it.
+const endOfList = "Response: End of list\r\n\r\n"
+
+// Recv returns the next block of the answer in goami's text form, and io.EOF
+// after the last one.
 func (s *Session) Recv(ctx context.Context) (string, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.call != nil {
-		k := s.call
-		s.call = nil
-		r, err := k.wait(ctx)
+	if a := s.action; a != nil {
+		s.action = nil
+		r, err := s.doer.Do(ctx, *a)
 		if err != nil {
 			return "", err
 		}
-		s.blocks = append(s.blocks, k.text(r.Fields, s.actionID))
-		for _, e := range r.Events {
-			s.blocks = append(s.blocks, k.text(e, s.actionID))
-		}
-		if k.complete != nil {
-			s.blocks = append(s.blocks, k.text(k.complete, s.actionID))
-		}
+		s.answer = r
 	}
-	if len(s.blocks) == 0 {
+	if s.answer == nil {
 		return "", io.EOF
 	}
-	next := s.blocks[0]
-	s.blocks = s.blocks[1:]
-	return next, nil
+	i := s.next
+	s.next++
+	switch {
+	case i == 0:
+		return s.answer.text(), nil
+	case i <= len(s.answer.Events):
+		return s.answer.eventText(i - 1), nil
+	}
+	s.answer = nil
+	return endOfList, nil
 }
 
-// text gives a block in goami's form, with the ActionID that goami chose.
-func (k *call) text(m Message, actionID string) string {
+// text is the response block in goami's form.
+func (r *Response) text() string {
+	if r.raw != "" {
+		return r.raw
+	}
+	return blockText(append(Message{{Name: "Response", Value: "Success"}}, r.Fields...))
+}
+
+// eventText is the block of one event in goami's form.
+func (r *Response) eventText(i int) string {
+	if i < len(r.rawEvents) {
+		return r.rawEvents[i]
+	}
+	return blockText(r.Events[i])
+}
+
+// blockText writes a block that did not come from a connection.
+func blockText(m Message) string {
 	var b []byte
 	for _, f := range m {
-		switch {
-		case f.Name == "":
-			b = append(append(b, f.Value...), "\r\n"...)
-		case f.Value == k.actionID:
-			b = appendLine(b, f.Name, actionID)
-		default:
-			b = appendLine(b, f.Name, f.Value)
-		}
+		b = appendLine(b, f.Name, f.Value)
 	}
 	return string(append(b, "\r\n"...))
 }
@@ -117,29 +122,29 @@ var repeatable = map[string]bool{"variable": true, "variables": true}
 
 var errSecondAction = errors.New("a line is repeated or out of place: a value may have made it")
 
-// parseAction reads an action in goami's text form back into its parts.
-func parseAction(message string) (a Action, actionID string, err error) {
+// parseAction reads an action in goami's text form back into its parts. The
+// ActionID is dropped: the Client sets its own.
+func parseAction(message string) (a Action, err error) {
 	lines, found := strings.CutSuffix(message, "\r\n\r\n")
 	if !found || strings.Contains(lines, "\r\n\r\n") {
-		return a, "", fmt.Errorf("%w: not exactly one action", ErrUnsafe)
+		return a, fmt.Errorf("%w: not exactly one action", ErrUnsafe)
 	}
-	seen := make(map[string]bool)
+	seen := make([]string, 0, 8)
 	for i, line := range strings.Split(lines, "\r\n") {
 		name, value, found := strings.Cut(line, ": ")
 		lower := strings.ToLower(name)
-		if !found || (i == 0) != (lower == "action") || seen[lower] && !repeatable[lower] {
+		if !found || (i == 0) != (lower == "action") || slices.Contains(seen, lower) && !repeatable[lower] {
 			// The line is not shown: it may hold a secret.
-			return a, "", fmt.Errorf("%w: line %d of %s: %w", ErrUnsafe, i+1, a.Name, errSecondAction)
+			return a, fmt.Errorf("%w: line %d of %s: %w", ErrUnsafe, i+1, a.Name, errSecondAction)
 		}
-		seen[lower] = true
+		seen = append(seen, lower)
 		switch lower {
 		case "action":
 			a.Name = value
 		case "actionid":
-			actionID = value
 		default:
 			a.Fields = append(a.Fields, Field{name, value})
 		}
 	}
-	return a, actionID, a.Validate()
+	return a, a.Validate()
 }

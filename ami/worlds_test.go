@@ -179,29 +179,29 @@ func inWorld(t *testing.T, w world) shapes {
 	if v, err := c.Version(ctx); err != nil || !strings.Contains(v, ".") {
 		t.Errorf("version %q, %v", v, err)
 	}
-	if r := do(ami.Ping()); r.Get("Ping") != "Pong" {
+	if r := do(act("Ping")); r.Get("Ping") != "Pong" {
 		t.Errorf("ping: %v", r.Fields)
 	}
 	refused(ami.Action{Name: "NoSuchThing"}, "Invalid/unknown command")
 
 	conf := map[string]string{"PJSIP": "pjsip.conf", "SIP": "sip.conf"}[w.technology]
-	refused(ami.GetConfig("none.conf", "", ""), "Config file not found")
-	if r := do(ami.GetConfig(conf, "nobody", "")); r.Fields[len(r.Fields)-1] != (ami.Field{Value: "No categories found"}) {
+	refused(ami.GetConfig("none.conf", ""), "Config file not found")
+	if r := do(act("GetConfig", "Filename", conf, "Category", "nobody")); r.Fields[len(r.Fields)-1] != (ami.Field{Value: "No categories found"}) {
 		t.Errorf("no such section: %q", r.Fields)
 	}
-	if r := do(ami.GetConfig(conf, "1002", "")); r.Get("Category-000000") != "1002" {
+	if r := do(act("GetConfig", "Filename", conf, "Category", "1002")); r.Get("Category-000000") != "1002" {
 		t.Errorf("section 1002: %q", r.Fields[:min(3, len(r.Fields))])
 	}
-	if r := refused(ami.Command("no such thing"), "Command output follows"); r != nil && !strings.HasPrefix(r.Output()[0], "No such command") {
-		t.Errorf("output %q", r.Output())
+	if r := refused(act("Command", "Command", "no such thing"), "Command output follows"); r != nil && !strings.HasPrefix(r.Get("Output"), "No such command") {
+		t.Errorf("output %q", r.Get("Output"))
 	}
 
 	do(ami.Action{Name: "DBPut", Fields: []ami.Field{{Name: "Family", Value: "test"}, {Name: "Key", Value: "a/b"}, {Name: "Val", Value: "1"}}})
 	if r := do(ami.Action{Name: "DBGetTree", Fields: []ami.Field{{Name: "Family", Value: "test"}, {Name: "Key", Value: "a"}}}); len(r.Events) != 1 || r.Events[0].Get("Key") != "/test/a/b" || r.Events[0].Get("Val") != "1" {
 		t.Errorf("database: %v", r.Events)
 	}
-	do(ami.DBDel("test", "a/b"))
-	refused(ami.DBDel("test", "a/b"), "Database entry could not be deleted")
+	do(act("DBDel", "Family", "test", "Key", "a/b"))
+	refused(act("DBDel", "Family", "test", "Key", "a/b"), "Database entry could not be deleted")
 
 	contacts(t, w, refused, do, found)
 	channels(t, w, c, refused, do, hear, found)
@@ -221,8 +221,8 @@ func contacts(t *testing.T, w world, refused func(ami.Action, string) *ami.Respo
 		for _, peer := range do(ami.Action{Name: "SIPpeers"}).Events {
 			found.keep("PeerEntry", peer)
 		}
-		if r := do(ami.Command("sip unregister 1002")); r.Output()[0] != "Unregistered peer '1002'" {
-			t.Errorf("unregister: %q", r.Output())
+		if r := do(act("Command", "Command", "sip unregister 1002")); r.Get("Output") != "Unregistered peer '1002'" {
+			t.Errorf("unregister: %q", r.Get("Output"))
 		}
 		if r := do(show); r.Get("Address-IP") != "(null)" {
 			t.Errorf("still registered at %q", r.Get("Address-IP"))
@@ -231,44 +231,44 @@ func contacts(t *testing.T, w world, refused func(ami.Action, string) *ami.Respo
 		refused(show, "Peer nobody not found.")
 		return
 	}
-	refused(ami.ShowContacts(), "No Contacts found")
-	refused(ami.ShowEndpoint("nobody"), "Unable to retrieve endpoint nobody")
+	refused(act("PJSIPShowContacts"), "No Contacts found")
+	refused(act("PJSIPShowEndpoint", "Endpoint", "nobody"), "Unable to retrieve endpoint nobody")
 	w.register()
-	r := do(ami.ShowContacts())
+	r := do(act("PJSIPShowContacts"))
 	if len(r.Events) != 1 || r.Events[0].Get("Endpoint") != "1002" {
 		t.Fatalf("contacts: %v", r.Events)
 	}
 	contact := r.Events[0]
 	found.keep("ContactList", contact)
-	for _, e := range do(ami.ShowEndpoint("1002")).Events {
+	for _, e := range do(act("PJSIPShowEndpoint", "Endpoint", "1002")).Events {
 		found.keep(e.Get("Event"), e)
 	}
-	do(ami.DBDel("registrar", "contact/"+contact.Get("ObjectName")))
-	refused(ami.ShowContacts(), "No Contacts found")
+	do(act("DBDel", "Family", "registrar", "Key", "contact/"+contact.Get("ObjectName")))
+	refused(act("PJSIPShowContacts"), "No Contacts found")
 }
 
 // channels looks at calls and ends them.
 func channels(t *testing.T, w world, c *ami.Client, refused func(ami.Action, string) *ami.Response, do func(ami.Action) *ami.Response, hear func(event, header, value string) ami.Message, found shapes) {
 	const number = "0011442079460001"
-	if r := do(ami.HangupChannel("/^nothing$/", 21)); len(r.Events) != 0 {
+	if r := do(act("Hangup", "Channel", "/^nothing$/", "Cause", "21")); len(r.Events) != 0 {
 		t.Errorf("hung up without a call: %v", r.Events)
 	}
-	refused(ami.HangupChannel(w.technology+"/none-00000001", 21), "No such channel")
+	refused(act("Hangup", "Channel", w.technology+"/none-00000001", "Cause", "21"), "No such channel")
 	w.call(number)
 	w.call(number)
 	found.keep("Newchannel", hear("Newchannel", "Exten", number))
-	all, err := goami.CoreShowChannels(t.Context(), c.Session(), "mine")
+	all, err := goami.CoreShowChannels(t.Context(), ami.NewSession(c), "mine")
 	if err != nil || !slices.ContainsFunc(all, func(r goami.Response) bool {
-		return r.Get("Exten") == number && r.Get("ActionID") == "mine"
+		return r.Get("Exten") == number
 	}) {
 		t.Errorf("goami lists %d channels, %v", len(all), err)
 	}
-	r := do(ami.ShowChannels())
+	r := do(act("CoreShowChannels"))
 	found.keep("CoreShowChannel", r.Events[0])
 	name := r.Events[0].Get("Channel")
-	do(ami.HangupChannel(name, 21))
+	do(act("Hangup", "Channel", name, "Cause", "21"))
 	found.keep("Hangup", hear("Hangup", "Channel", name))
-	r = do(ami.HangupChannel(fmt.Sprintf("/^%s/1002-[0-9a-f]{8}$/", w.technology), 21))
+	r = do(act("Hangup", "Channel", fmt.Sprintf("/^%s/1002-[0-9a-f]{8}$/", w.technology), "Cause", "21"))
 	if len(r.Events) == 0 || !strings.HasPrefix(r.Events[0].Get("Channel"), w.technology+"/1002-") {
 		t.Fatalf("hung up by name: %v", r.Events)
 	}

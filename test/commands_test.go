@@ -301,7 +301,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if n := len(b.pbx.Contacts("1001")); n != 1 {
 		t.Errorf("%d registrations after the rotation, want 1", n)
 	}
-	b.run(with("rotate", "1001", "--expire")...).wants(t, "rotate --expire", 0, "1 registration thrown out")
+	b.run(with("rotate", "1001", "--expire")...).wants(t, "rotate --expire", 0, "1 registration removed")
 	if n := len(b.pbx.Contacts("1001")); n != 0 {
 		t.Errorf("%d registrations after --expire", n)
 	}

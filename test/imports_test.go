@@ -17,6 +17,7 @@ var allowed = map[string][]string{
 	"cmd":                {"ami", "config", "firewall", "responder"},
 	"ami":                {"ami"},
 	"ami/event":          {},
+	"ami/pbx":            {"ami", "responder/calls", "responder/contain", "responder/incident", "responder/places"},
 	"config":             {},
 	"firewall":           {},
 	"responder":          {"ami", "responder"},
@@ -84,7 +85,8 @@ func TestImportRuleRefuses(t *testing.T) {
 		{"firewall", "responder/sip"},
 		{"responder/sip", "responder"},
 		{"nowhere", "ami"},
-		{"ami/peer", "responder/score"},
+		{"ami/pbx", "responder/score"},
+		{"ami/pbx", "responder"},
 	} {
 		if mayImport(c[0], c[1]) {
 			t.Errorf("%s may import %s", c[0], c[1])

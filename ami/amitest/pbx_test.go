@@ -60,7 +60,7 @@ func (e *ear) handle(_ time.Time, b *event.Block) {
 // after gives what was heard until the answer to a ping.
 func (e *ear) after(t *testing.T, c *ami.Client) []string {
 	t.Helper()
-	do(t, c, ami.Ping())
+	do(t, c, act("Ping"))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	heard := e.heard
@@ -155,7 +155,7 @@ func TestPlainOnlyPBX(t *testing.T) {
 func TestRightsAndMasks(t *testing.T) {
 	p := start(t, amitest.Options{})
 	c, e := connect(t, p, watcher, "all")
-	refused(t, c, ami.Command("core show version"), "Permission denied")
+	refused(t, c, act("Command", "Command", "core show version"), "Permission denied")
 	refused(t, c, ami.Action{Name: "NoSuchThing"}, "Invalid/unknown command: NoSuchThing. Use Action: ListCommands to show available commands.")
 	p.AddChannel(amitest.Channel{Account: "1001"}) // class call, which the user may not read
 	if got := e.after(t, c); !slices.Equal(got, []string{"RequestNotAllowed watcher", "RequestBadFormat watcher"}) {
@@ -200,19 +200,19 @@ func TestHangup(t *testing.T) {
 	}
 	p.AddChannel(amitest.Channel{Name: "PJSIP/1002-00000005", Deaf: 1})
 	e.after(t, c)
-	if r := do(t, c, ami.ShowChannels()); len(r.Events) != 5 || r.Events[0].Get("Exten") != "0011442079460001" {
+	if r := do(t, c, act("CoreShowChannels")); len(r.Events) != 5 || r.Events[0].Get("Exten") != "0011442079460001" {
 		t.Errorf("channels: %v", r.Events)
 	}
-	r := do(t, c, ami.HangupChannel(`/^PJSIP/1002-[0-9a-f]{8}$/`, 21))
+	r := do(t, c, act("Hangup", "Channel", `/^PJSIP/1002-[0-9a-f]{8}$/`, "Cause", "21"))
 	if len(r.Events) != 3 || r.Events[0].Get("Channel") != "PJSIP/1002-00000001" {
 		t.Errorf("hung up: %v", r.Events)
 	}
 	if got := e.after(t, c); !slices.Equal(got, []string{"Hangup PJSIP/1002-00000001", "Hangup PJSIP/1002-00000002"}) {
 		t.Errorf("heard %q", got)
 	}
-	do(t, c, ami.HangupChannel("PJSIP/1002-00000005", 0))
-	refused(t, c, ami.HangupChannel("PJSIP/1002-00000005", 0), "No such channel")
-	refused(t, c, ami.HangupChannel("/(/", 0), "Regex compile failed on: /(/")
+	do(t, c, act("Hangup", "Channel", "PJSIP/1002-00000005"))
+	refused(t, c, act("Hangup", "Channel", "PJSIP/1002-00000005"), "No such channel")
+	refused(t, c, act("Hangup", "Channel", "/(/"), "Regex compile failed on: /(/")
 	if got := p.Channels(); !slices.Equal(got, []string{"PJSIP/10021-00000003", "PJSIP/1001-00000004"}) {
 		t.Errorf("left: %q", got)
 	}
@@ -224,29 +224,29 @@ func TestContactsAreRowsOfTheDatabase(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, e := connect(t, p, warden, "system")
-	refused(t, c, ami.ShowContacts(), "No Contacts found")
+	refused(t, c, act("PJSIPShowContacts"), "No Contacts found")
 	id := p.Register(amitest.Contact{Account: "1002", Via: netip.MustParseAddrPort("192.0.2.66:5060"), UserAgent: "friendly-scanner"})
 	if got := e.after(t, c); !slices.Equal(got, []string{"ContactStatus sip:1002@192.0.2.66:5060"}) {
 		t.Errorf("heard %q", got)
 	}
-	r := do(t, c, ami.ShowContacts())
+	r := do(t, c, act("PJSIPShowContacts"))
 	if len(r.Events) != 1 || r.Events[0].Get("ObjectName") != id || r.Events[0].Get("ViaAddr") != "192.0.2.66" {
 		t.Errorf("contacts: %v", r.Events)
 	}
 	details := ""
-	for _, d := range do(t, c, ami.ShowEndpoint("1002")).Events {
+	for _, d := range do(t, c, act("PJSIPShowEndpoint", "Endpoint", "1002")).Events {
 		details += d.Get("Event") + " "
 	}
 	if details != "EndpointDetail AuthDetail AorDetail ContactStatusDetail " {
 		t.Errorf("details: %s", details)
 	}
-	refused(t, c, ami.ShowEndpoint("nobody"), "Unable to retrieve endpoint nobody")
+	refused(t, c, act("PJSIPShowEndpoint", "Endpoint", "nobody"), "Unable to retrieve endpoint nobody")
 	refused(t, c, ami.Action{Name: "DBDelTree", Fields: []ami.Field{{Name: "Family", Value: "registrar"}, {Name: "Key", Value: "contact/1002"}}}, "Database entry not found")
 	if r := do(t, c, ami.Action{Name: "DBGetTree", Fields: []ami.Field{{Name: "Family", Value: "registrar"}, {Name: "Key", Value: "contact"}}}); len(r.Events) != 1 || r.Events[0].Get("Key") != "/registrar/contact/"+id {
 		t.Errorf("rows: %v", r.Events)
 	}
-	do(t, c, ami.DBDel("registrar", "contact/"+id))
-	refused(t, c, ami.DBDel("registrar", "contact/"+id), "Database entry could not be deleted")
+	do(t, c, act("DBDel", "Family", "registrar", "Key", "contact/"+id))
+	refused(t, c, act("DBDel", "Family", "registrar", "Key", "contact/"+id), "Database entry could not be deleted")
 	if got := p.Contacts("1002"); len(got) != 0 {
 		t.Errorf("left: %q", got)
 	}
@@ -266,8 +266,8 @@ func TestChanSIPPeers(t *testing.T) {
 	if r := do(t, c, show); r.Get("Address-Port") != "5060" || r.Get("Reg-Contact") != "sip:1002@192.0.2.66:5060" {
 		t.Errorf("peer: %v", r.Fields)
 	}
-	if r := do(t, c, ami.Command("sip unregister 1002")); r.Output()[0] != "Unregistered peer '1002'" {
-		t.Errorf("unregister: %q", r.Output())
+	if r := do(t, c, act("Command", "Command", "sip unregister 1002")); r.Get("Output") != "Unregistered peer '1002'" {
+		t.Errorf("unregister: %q", r.Get("Output"))
 	}
 	if got := e.after(t, c); !slices.Equal(got, []string{"PeerStatus SIP/1002", "PeerStatus SIP/1002"}) || len(p.Contacts("1002")) != 0 {
 		t.Errorf("heard %q, left %q", got, p.Contacts("1002"))
@@ -306,7 +306,7 @@ password = leaf
 			if got := p.Secret("1001"); got != "leaf" {
 				t.Errorf("live before the reload: %q", got)
 			}
-			do(t, client, ami.ReloadModule("res_pjsip.so"))
+			do(t, client, act("Reload", "Module", "res_pjsip.so"))
 			if got := p.Secret("1001"); got != c.want {
 				t.Errorf("live after the reload: %q, want %q\n%s", got, c.want, p.File("pjsip.conf"))
 			}
@@ -331,10 +331,10 @@ func TestEditsAreRefusedInAsterisksWords(t *testing.T) {
 	} {
 		refused(t, c, ami.UpdateConfig("sip.conf", e.edit), e.want)
 	}
-	refused(t, c, ami.GetConfig("none.conf", "", ""), "Config file not found")
-	refused(t, c, ami.GetConfig("../manager.conf", "", ""), "File requires escalated privileges")
+	refused(t, c, ami.GetConfig("none.conf", ""), "Config file not found")
+	refused(t, c, ami.GetConfig("../manager.conf", ""), "File requires escalated privileges")
 	do(t, c, ami.UpdateConfig("sip.conf", ami.Edit{Verb: "Update", Category: "1001", Variable: "secret", Value: "a;b"}))
-	if r := do(t, c, ami.GetConfig("sip.conf", "1001", "")); r.Get("Line-000000-000001") != "secret=a;b" {
+	if r := do(t, c, act("GetConfig", "Filename", "sip.conf", "Category", "1001")); r.Get("Line-000000-000001") != "secret=a;b" {
 		t.Errorf("a semicolon does not survive: %q\n%s", r.Fields, p.File("sip.conf"))
 	}
 }
@@ -356,14 +356,14 @@ func TestRealtime(t *testing.T) {
 		"ps_auths":     {{"id": "1001", "username": "1001", "password": "old"}},
 	}})
 	c, _ := connect(t, p, warden, "off")
-	if r := do(t, c, ami.Command("realtime update ps_auths id 1001 password new")); r.Output()[0] != "Updated 1 RealTime record." {
-		t.Errorf("%q", r.Output())
+	if r := do(t, c, act("Command", "Command", "realtime update ps_auths id 1001 password new")); r.Get("Output") != "Updated 1 RealTime record." {
+		t.Errorf("%q", r.Get("Output"))
 	}
 	if got := p.Secret("1001"); got != "new" {
 		t.Errorf("live at once: %q, want new", got)
 	}
-	r, err := c.Do(t.Context(), ami.Command("realtime update none id 1001 password new"))
-	if err == nil || !strings.HasPrefix(r.Output()[0], "Failed to update.") {
+	r, err := c.Do(t.Context(), act("Command", "Command", "realtime update none id 1001 password new"))
+	if err == nil || !strings.HasPrefix(r.Get("Output"), "Failed to update.") {
 		t.Errorf("no such family: %v, %v", r, err)
 	}
 }
@@ -467,4 +467,13 @@ func TestPlayKeepsThePace(t *testing.T) {
 	if _, err := p.Play(ctx, []byte(transcript), amitest.AtOnce); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
+}
+
+// act makes an action of header names and values in turn.
+func act(name string, headers ...string) ami.Action {
+	a := ami.Action{Name: name}
+	for i := 0; i < len(headers); i += 2 {
+		a.Fields = append(a.Fields, ami.Field{Name: headers[i], Value: headers[i+1]})
+	}
+	return a
 }

@@ -4,8 +4,8 @@ import "bytes"
 
 // SplitURI splits a SIP, SIPS or tel URI, given without angle brackets, into its
 // user and host. It drops the password, the port and the parameters. The user is
-// nil when the URI has no '@'. The results are views of uri; ok is false when uri
-// is not such a URI.
+// nil when the URI has no '@'; the host is given without brackets. The results are
+// views of uri; ok is false when uri is not such a URI.
 func SplitURI(uri []byte) (user, host []byte, ok bool) {
 	scheme, rest, found := bytes.Cut(uri, []byte{':'})
 	if !found || !isScheme(scheme) {
@@ -13,9 +13,22 @@ func SplitURI(uri []byte) (user, host []byte, ok bool) {
 	}
 	user, host, found = bytes.Cut(rest, []byte{'@'})
 	if !found {
-		return nil, bare(rest), true
+		return nil, bareHost(rest), true
 	}
-	return bare(user), bare(host), true
+	return bare(user), bareHost(host), true
+}
+
+// bareHost is bare for a host, which may be an IPv6 address in brackets.
+func bareHost(host []byte) []byte {
+	if len(host) > 0 && host[0] == '[' {
+		if end := bytes.IndexByte(host, ']'); end > 0 {
+			return host[1:end]
+		}
+	}
+	if end := bytes.IndexByte(host, '?'); end >= 0 {
+		host = host[:end]
+	}
+	return bare(host)
 }
 
 // bare cuts off what follows a user or a host: password, port, parameters.

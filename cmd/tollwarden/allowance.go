@@ -205,6 +205,9 @@ func (a *allowance) managerHost() (netip.Prefix, bool) {
 }
 
 // managerHosts are the addresses of Asterisk's manager interface. A name that
+// resolveWithin bounds the lookup of one name.
+const resolveWithin = 3 * time.Second
+
 // has led nowhere yet is asked for.
 func (a *allowance) managerHosts(ctx context.Context) []netip.Prefix {
 	a.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/ami"
-	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -164,10 +164,9 @@ func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 	return nil
 }
 
-// peerSteps are the steps that need privileges in Asterisk, with the peer
-// manager's names.
-var peerSteps = map[config.Step]string{
-	config.StepHangup: peer.StepHangup, config.StepHangupCall: peer.StepHangup, config.StepLock: peer.StepLock, config.StepRestrict: peer.StepFence, config.StepRotate: peer.StepRotate, config.StepRemoveRegistrations: peer.StepExpire,
+// pbxSteps are the steps that need privileges, by their names in package pbx.
+var pbxSteps = map[config.Step]string{
+	config.StepHangup: pbx.StepHangup, config.StepHangupCall: pbx.StepHangup, config.StepLock: pbx.StepLock, config.StepRestrict: pbx.StepRestrict, config.StepRotate: pbx.StepRotate, config.StepRemoveRegistrations: pbx.StepExpire,
 }
 
 func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
@@ -182,19 +181,19 @@ func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 		return err
 	}
 	defer client.Close()
-	options, err := peerOptions(cfg)
+	options, err := pbxOptions(cfg)
 	if err != nil {
 		return err
 	}
-	manager := peer.New(client, options)
+	manager := pbx.New(client, options)
 	may, err := manager.Privileges(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(w, "logged in to %s.\n", client.Banner())
-	needed := []string{peer.StepResync}
+	needed := []string{pbx.StepResync}
 	for _, step := range stepsInUse(cfg) {
-		if name, ok := peerSteps[step]; ok {
+		if name, ok := pbxSteps[step]; ok {
 			needed = append(needed, name)
 		}
 	}
@@ -212,7 +211,7 @@ func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	for _, risk := range risks {
 		fmt.Fprintf(w, "  warning: %s.\n", risk)
 	}
-	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n", indent(peer.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
+	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n", indent(pbx.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
 	if lacking > 0 {
 		return errors.New("the user lacks privileges that the playbooks need")
 	}

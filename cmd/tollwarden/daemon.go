@@ -18,6 +18,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
@@ -49,7 +50,7 @@ type daemon struct {
 	watch       *firewall.Watch       // nil in mode observe
 	blindSpot   atomic.Pointer[error] // why challenges are not seen; nil when they are
 	ledger      *ledger.Ledger
-	pbx         *pbx
+	link        *pbx.Link // to Asterisk, over the command session
 	responder   *responder.Responder
 	server      *control.Server
 	allow       *allowance
@@ -121,11 +122,11 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	d.memory = openMemory(cfg.Data)
 	d.closing(d.memory.close)
 	d.blindSince = d.memory.seen.Events
-	options, err := peerOptions(cfg)
+	options, err := pbxOptions(cfg)
 	if err != nil {
 		return nil, err
 	}
-	d.pbx = newPBX(options)
+	d.link = pbx.NewLink()
 	if err := d.openWatch(); err != nil {
 		return nil, err
 	}
@@ -135,7 +136,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	}
 	d.notifier, d.runner = newNotifier(told, d.ledger, log), newRunner(cfg.Exec, d.ledger)
 	d.herald = &herald{notifier: d.notifier}
-	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Notifier: d.notifier, Exec: d.runner, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
+	parts := responder.Parts{Firewall: drops{d.table}, PBX: asterisk{pbx.New(d.link, options)}, Notifier: d.notifier, Exec: d.runner, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
 	if d.watch != nil {
 		parts.Watch = d.watch
 	}
@@ -205,7 +206,7 @@ func (d *daemon) run(ctx context.Context) error {
 		g.Go(func() error { return d.seeChallenges(ctx, d.watch.Run) })
 	}
 	g.Go(func() error { return d.server.Serve(ctx) })
-	g.Go(func() error { return d.commands.Run(ctx, d.pbx.use) })
+	g.Go(func() error { return d.commands.Run(ctx, d.link.Use) })
 	g.Go(func() error { return d.events.Run(ctx, d.listen) })
 	if d.second != nil {
 		g.Go(func() error { return d.second.Run(ctx) })

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -81,7 +81,7 @@ func (r *runner) once(ctx context.Context, i *responder.Incident) (responder.Sta
 	if err != nil {
 		return responder.Failed, err.Error()
 	}
-	said, err := peer.Hook{Command: e.Command, Timeout: e.Within}.Run(ctx, input, "")
+	said, err := pbx.Hook{Command: e.Command, Timeout: e.Within}.Run(ctx, input, "")
 	switch {
 	case err != nil:
 		return responder.Failed, err.Error()

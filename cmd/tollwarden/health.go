@@ -53,7 +53,7 @@ func (d *daemon) checkEvents() control.Check {
 }
 
 func (d *daemon) checkCommands() control.Check {
-	if d.pbx.connected() {
+	if d.link.Connected() {
 		return control.Check{Name: "commands", OK: true, Detail: "connected"}
 	}
 	return control.Check{Name: "commands", Detail: "no command session: calls cannot be hung up, secrets not changed"}

@@ -91,7 +91,7 @@ func (d *daemon) guardKernel(cfg *config.Config) {
 		return
 	}
 	d.kernelGuard = firewall.NewGuard(firewall.GuardConfig{
-		Table: kernel, Watch: d.watch, Interval: cfg.Health.Kernel, Log: d.log,
+		Table: kernel, Watch: d.watch, Interval: cfg.Health.Firewall, Log: d.log,
 		Reconcile: func(now time.Time) error {
 			err := kernel.Repair(now)
 			if errors.Is(err, firewall.ErrUnread) {

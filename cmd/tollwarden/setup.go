@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,7 +22,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tollwarden/tollwarden/ami/peer"
+	"github.com/tollwarden/tollwarden/ami/pbx"
+	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 )
 
 func newSetup() *cobra.Command {
@@ -87,7 +90,7 @@ func (s *setup) find() (err error) {
 		return err
 	}
 	switch {
-	case s.manager.users[managerUser]:
+	case s.manager.exists:
 		return fmt.Errorf("%s has a section [%s] already: write %s by hand (`tollwarden check --reference` prints every key)", s.manager.path, managerUser, s.config())
 	case exists(s.config()):
 		return fmt.Errorf("%s is there already: `tollwarden check` tests it", s.config())
@@ -104,7 +107,7 @@ func (s *setup) secretFile() string { return filepath.Join(s.folder, "secret") }
 
 // stanza is the user's section and the file it goes to.
 func (s *setup) stanza() (text, file string) {
-	text = peer.Stanza(managerUser, s.secret, s.manager.address.Addr(), s.writes())
+	text = pbx.Stanza(managerUser, s.secret, s.manager.address.Addr(), s.writes())
 	if s.manager.folder {
 		return text, filepath.Join(s.asterisk, "manager.d", "tollwarden.conf")
 	}
@@ -195,60 +198,33 @@ func (s *setup) test(ctx context.Context) error {
 type managerConf struct {
 	path    string
 	enabled bool
-	address netip.AddrPort // on this machine, so that we come from there, too
-	users   map[string]bool
-	folder  bool // it includes manager.d/*.conf
+	address netip.AddrPort // on this machine, so that our connections come from there too
+	exists  bool           // a section [tollwarden]
+	folder  bool           // it includes manager.d/*.conf
 }
 
-// readManager reads manager.conf as far as setup needs it. A file in manager.d
-// counts, too.
+// readManager reads manager.conf and what it includes.
 func readManager(path string) (managerConf, error) {
-	m := managerConf{path: path, users: map[string]bool{}}
-	host, port := netip.MustParseAddr("127.0.0.1"), uint64(5038)
-	text, err := os.ReadFile(path)
-	if err != nil {
+	m := managerConf{path: path}
+	conf, err := conffile.Load(filepath.Dir(path), filepath.Base(path))
+	if errors.Is(err, fs.ErrNotExist) {
 		return m, fmt.Errorf("no Asterisk is found here: %w (--asterisk names its configuration folder)", err)
 	}
-	section := ""
-	read := func(text string) {
-		for line := range strings.Lines(text) {
-			line, _, _ = strings.Cut(strings.TrimSpace(line), ";")
-			if strings.HasPrefix(line, "[") {
-				name, _, _ := strings.Cut(line[1:], "]")
-				section = strings.TrimSpace(name)
-				m.users[section] = true
-				continue
-			}
-			if strings.HasPrefix(line, "#include") && strings.Contains(line, "manager.d/") {
-				m.folder = true
-			}
-			key, value, _ := strings.Cut(line, "=")
-			key, value = strings.TrimSpace(key), strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(value), ">"))
-			switch {
-			case section != "general":
-			case key == "enabled":
-				m.enabled = value == "yes" || value == "true" || value == "1" || value == "on"
-			case key == "port":
-				if p, err := strconv.ParseUint(value, 10, 16); err == nil {
-					port = p
-				}
-			case key == "bindaddr":
-				if a, err := netip.ParseAddr(strings.Trim(value, "[]")); err == nil && !a.IsUnspecified() {
-					host = a
-				}
-			}
-		}
+	if err != nil {
+		return m, fmt.Errorf("read Asterisk's manager.conf: %w", err)
 	}
-	read(string(text))
-	if m.folder {
-		files, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "manager.d", "*.conf"))
-		for _, f := range files {
-			if text, err := os.ReadFile(f); err == nil {
-				read(string(text))
-			}
-		}
+	m.enabled = conffile.True(conf.Value("general", "enabled"))
+	m.exists = conf.Has(managerUser)
+	m.folder = slices.ContainsFunc(conf.Includes, func(pattern string) bool {
+		return strings.HasSuffix(pattern, "manager.d/*.conf") || strings.HasSuffix(pattern, "manager.d/tollwarden.conf")
+	})
+	host, port := netip.MustParseAddr("127.0.0.1"), uint64(5038)
+	if p, err := strconv.ParseUint(conf.Value("general", "port"), 10, 16); err == nil {
+		port = p
 	}
-	delete(m.users, "general")
+	if a, err := netip.ParseAddr(strings.Trim(conf.Value("general", "bindaddr"), "[]")); err == nil && !a.IsUnspecified() {
+		host = a
+	}
 	m.address = netip.AddrPortFrom(host, uint16(port))
 	return m, nil
 }

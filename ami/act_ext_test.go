@@ -1,0 +1,12 @@
+package ami_test
+
+import "github.com/tollwarden/tollwarden/ami"
+
+// act makes an action of header names and values in turn.
+func act(name string, headers ...string) ami.Action {
+	a := ami.Action{Name: name}
+	for i := 0; i < len(headers); i += 2 {
+		a.Fields = append(a.Fields, ami.Field{Name: headers[i], Value: headers[i+1]})
+	}
+	return a
+}

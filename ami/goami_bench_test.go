@@ -1,0 +1,83 @@
+package ami_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	goami "github.com/heltonmarx/goami/ami"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/amitest"
+)
+
+// BenchmarkActions asks the same PBX the same questions, once as values sent by
+// Do and once through goami's functions.
+func BenchmarkActions(b *testing.B) {
+	for _, n := range []int{1, 20, 200} {
+		p := startPBX(b, amitest.Options{WriteTimeout: time.Minute})
+		for i := range n {
+			account := fmt.Sprint(1000 + i)
+			if err := p.AddAccount(amitest.Account{Name: account, Secret: "x"}); err != nil {
+				b.Fatal(err)
+			}
+			p.Register(amitest.Contact{Account: account, Via: netip.MustParseAddrPort("203.0.113.66:5060"), UserAgent: "desk phone"})
+			p.AddChannel(amitest.Channel{Account: account, Exten: "0011442079460001", State: 6})
+		}
+		c := connect(b, p, "off", nil)
+		for _, a := range []struct {
+			action ami.Action
+			list   bool
+			goami  func(ctx context.Context, s goami.Client) error
+		}{
+			{act("Ping"), false, func(ctx context.Context, s goami.Client) error { return goami.Ping(ctx, s, "") }},
+			{act("Getvar", "Variable", "X"), false, func(ctx context.Context, s goami.Client) error {
+				_, err := goami.Getvar(ctx, s, "", "", "X")
+				return err
+			}},
+			{act("ListCommands"), false, func(ctx context.Context, s goami.Client) error {
+				_, err := goami.ListCommands(ctx, s, "")
+				return err
+			}},
+			{act("PJSIPShowEndpoint", "Endpoint", "1000"), false, func(ctx context.Context, s goami.Client) error {
+				_, err := goami.PJSIPShowEndpoint(ctx, s, "", "1000")
+				return err
+			}},
+			{act("CoreShowChannels"), true, func(ctx context.Context, s goami.Client) error {
+				_, err := goami.CoreShowChannels(ctx, s, "")
+				return err
+			}},
+			{act("PJSIPShowContacts"), true, func(ctx context.Context, s goami.Client) error {
+				_, err := goami.PJSIPShowContacts(ctx, s, "")
+				return err
+			}},
+			{act("PJSIPShowEndpoints"), true, func(ctx context.Context, s goami.Client) error {
+				_, err := goami.PJSIPShowEndpoints(ctx, s, "")
+				return err
+			}},
+		} {
+			if n > 1 && !a.list || n > 20 && a.action.Name == "PJSIPShowEndpoints" { // amitest is slow at that one
+				continue
+			}
+			name := fmt.Sprintf("%s-%d", a.action.Name, n)
+			b.Run(name+"/way=Do", func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := c.Do(b.Context(), a.action); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run(name+"/way=goami", func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := a.goami(b.Context(), ami.NewSession(c)); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}

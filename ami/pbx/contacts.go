@@ -1,0 +1,130 @@
+package pbx
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	goami "github.com/heltonmarx/goami/ami"
+
+	"github.com/tollwarden/tollwarden/responder/places"
+)
+
+// registration is one live registration.
+type registration struct {
+	account string // the PJSIP endpoint or chan_sip peer
+	aor     string // PJSIP: the address of record, which may be named differently
+	// via is the address the REGISTER came from as Asterisk saw it, not what the
+	// phone says in its Contact; for PJSIP the topmost Via after "received" and
+	// "rport" (ViaAddr, ViaPort). Invalid when Asterisk gives no address.
+	via       netip.AddrPort
+	userAgent string
+	object    string // PJSIP: id of the sorcery object
+}
+
+// Contacts lists every live registration of both technologies. Contacts that
+// stand in the configuration are not registrations and are left out.
+func (m *Manager) Contacts(ctx context.Context) ([]places.Contact, error) {
+	var all []registration
+	on := m.loaded(ctx)
+	if slices.Contains(on, PJSIP) {
+		rs, err := m.pjsipRegistered(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list PJSIP contacts: %w", err)
+		}
+		all = append(all, rs...)
+	}
+	if slices.Contains(on, ChanSIP) {
+		rs, err := m.sipRegistered(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list chan_sip registrations: %w", err)
+		}
+		all = append(all, rs...)
+	}
+	out := make([]places.Contact, 0, len(all))
+	for _, r := range all {
+		out = append(out, places.Contact{Account: r.account, Source: r.via.Addr(), Port: r.via.Port(), Agent: r.userAgent})
+	}
+	return out, nil
+}
+
+func (m *Manager) pjsipRegistered(ctx context.Context) ([]registration, error) {
+	items, err := goami.PJSIPShowContacts(ctx, m.session(), "")
+	if unknownAction(err) || answered(err, "No Contacts found") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []registration
+	for _, item := range items {
+		if once(item, "ObjectName", "Endpoint", "ViaAddr", "ViaPort") {
+			out = append(out, readContact(item))
+		}
+	}
+	return out, nil
+}
+
+func readContact(item goami.Response) registration {
+	r := registration{
+		account: own(item, "Endpoint"), object: own(item, "ObjectName"),
+		via: addrPort(item.Get("ViaAddr"), item.Get("ViaPort")), userAgent: own(item, "UserAgent"),
+	}
+	if i := strings.LastIndex(r.object, ";@"); i > 0 {
+		r.aor = r.object[:i]
+	} else if i := strings.LastIndex(r.object, "^3B@"); i > 0 { // as realtime drivers write ';'
+		r.aor = r.object[:i]
+	}
+	return r
+}
+
+func (m *Manager) sipRegistered(ctx context.Context) ([]registration, error) {
+	peers, err := m.sipPeers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []registration
+	for _, item := range peers {
+		// IPaddress is "-none-" for a peer that is not registered.
+		name := item.Get("ObjectName")
+		if item.Get("Dynamic") != "yes" || !addrPort(item.Get("IPaddress"), item.Get("IPport")).IsValid() {
+			continue
+		}
+		p, err := m.sipPeer(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("peer %s: %w", name, err)
+		}
+		if r, ok := readSIPContact(name, p); ok {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// readSIPContact reads a registration from SIPshowpeer; false when there is none.
+func readSIPContact(name string, p goami.Response) (registration, bool) {
+	if p.Get("Dynamic") != "Y" || !once(p, "Address-IP", "Address-Port") {
+		return registration{}, false
+	}
+	via := addrPort(p.Get("Address-IP"), p.Get("Address-Port"))
+	if !via.IsValid() {
+		return registration{}, false
+	}
+	return registration{account: strings.Clone(name), aor: name, via: via, userAgent: own(p, "SIP-Useragent")}, true
+}
+
+// addrPort reads an address and a port; invalid when either is none.
+func addrPort(addr, port string) netip.AddrPort {
+	a, err := netip.ParseAddr(strings.Trim(addr, "[]"))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	p, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a.Unmap(), uint16(p))
+}

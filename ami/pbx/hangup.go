@@ -1,0 +1,115 @@
+package pbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	goami "github.com/heltonmarx/goami/ami"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// Hangup ends every channel of the account, on PJSIP and chan_sip, and repeats
+// until Asterisk lists none, so that a call that slipped in between is ended
+// too. It returns the name of every channel it ended, each once; also those
+// ended before an error. No channel at all is no error. It goes on when the
+// session breaks.
+func (m *Manager) Hangup(ctx context.Context, account string) (channels []string, err error) {
+	if err := checkName(account); err != nil {
+		return nil, fmt.Errorf("hang up: %w", err)
+	}
+	err = again(ctx, func() error { return m.hangup(ctx, account, &channels) })
+	if err != nil {
+		err = fmt.Errorf("hang up %s: %w", account, err)
+	}
+	return channels, err
+}
+
+// hangup adds the names of the channels that it ends.
+func (m *Manager) hangup(ctx context.Context, account string, channels *[]string) error {
+	pattern := "^(PJSIP|SIP)/" + quoteERE(account) + "-[0-9a-f]{8}$"
+	for round := range m.o.Rounds {
+		if round > 0 {
+			if err := sleep(ctx, min(10*time.Millisecond<<min(round, 5), 250*time.Millisecond)); err != nil {
+				return err
+			}
+		}
+		hung, err := m.hangupMatching(ctx, pattern)
+		for _, name := range hung {
+			if !slices.Contains(*channels, name) {
+				*channels = append(*channels, name)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		left, err := m.channelsOf(ctx, account)
+		if err != nil {
+			return fmt.Errorf("see what is left: %w", err)
+		}
+		if len(hung) == 0 && left == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("channels are still there after %d rounds: rotate or lock the account first", m.o.Rounds)
+}
+
+// hangupMatching asks for the end of every channel that the pattern matches and
+// returns their names. The end itself comes a moment later.
+func (m *Manager) hangupMatching(ctx context.Context, pattern string) ([]string, error) {
+	r, err := m.do(ctx, ami.HangupMatching(pattern))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, e := range r.Events {
+		if e.Get("Event") == "ChannelHungup" {
+			names = append(names, strings.Clone(e.Get("Channel")))
+		}
+	}
+	return names, nil
+}
+
+// channelsOf counts the account's channels in Asterisk's own list. Where the AMI
+// user may not see that list, the empty answer of Hangup has to do: it goes by
+// the same channels.
+func (m *Manager) channelsOf(ctx context.Context, account string) (int, error) {
+	all, err := m.Channels(ctx)
+	var denied *PermissionError
+	if errors.As(err, &denied) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, c := range all {
+		if c.Account == account && !strings.Contains(c.Name, "<") { // what a masquerade left is ending already
+			n++
+		}
+	}
+	return n, nil
+}
+
+// HangupChannel ends the one channel of that name; ended is false when there is
+// none any more. It goes on when the session breaks.
+func (m *Manager) HangupChannel(ctx context.Context, channel string) (ended bool, err error) {
+	if tech, _, ok := strings.Cut(channel, "/"); !ok || tech == "" { // "/…/" is a pattern
+		return false, fmt.Errorf("hang up %q: not the name of a channel", channel)
+	}
+	err = again(ctx, func() error {
+		_, err := goami.Hangup(ctx, m.session(), "", channel, "")
+		return err
+	})
+	if answered(err, "No such channel") {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("hang up %s: %w", channel, err)
+	}
+	return true, nil
+}

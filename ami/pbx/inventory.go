@@ -1,0 +1,67 @@
+package pbx
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	goami "github.com/heltonmarx/goami/ami"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+// Accounts lists the accounts of both technologies. What need not log in is
+// known by its address: a trunk. Only PJSIP raises a SuccessfulAuth for every
+// call, so only its accounts are Sure.
+func (m *Manager) Accounts(ctx context.Context) ([]calls.Account, error) {
+	var out []calls.Account
+	on := m.loaded(ctx)
+	if slices.Contains(on, PJSIP) {
+		endpoints, err := m.endpoints(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range endpoints {
+			out = append(out, calls.Account{Name: own(e, "ObjectName"), Login: len(list(e.Get("Auths"))) > 0, Sure: true})
+		}
+	}
+	if slices.Contains(on, ChanSIP) {
+		peers, err := m.sipPeers(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range peers {
+			out = append(out, calls.Account{Name: own(p, "ObjectName"), Login: p.Get("Dynamic") == "yes"})
+		}
+	}
+	return out, nil
+}
+
+// endpoints lists PJSIP's endpoints: ObjectName, Auths and more.
+func (m *Manager) endpoints(ctx context.Context) ([]goami.Response, error) {
+	items, err := goami.PJSIPShowEndpoints(ctx, m.session(), "")
+	if unknownAction(err) || answered(err, "No endpoints found") || answered(err, "No Endpoints found") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list PJSIP endpoints: %w", err)
+	}
+	return named(items), nil
+}
+
+// sipPeers lists chan_sip's peers: ObjectName, Dynamic, IPaddress and more.
+func (m *Manager) sipPeers(ctx context.Context) ([]goami.Response, error) {
+	items, err := goami.SIPPeers(ctx, m.session(), "")
+	if unknownAction(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list chan_sip peers: %w", err)
+	}
+	return named(items), nil
+}
+
+// named are the items with exactly one name.
+func named(items []goami.Response) []goami.Response {
+	return slices.DeleteFunc(items, func(item goami.Response) bool { return !once(item, "ObjectName") })
+}

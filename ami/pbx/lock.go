@@ -1,0 +1,169 @@
+package pbx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// LockedContext is the dialplan context of a locked account. It need not exist:
+// then every call is refused as a call to nowhere. A dialplan that has it says
+// what a locked account may still dial, such as emergency numbers.
+const LockedContext = "tollwarden-locked"
+
+// Lock takes an account's calls away: its dialplan context becomes
+// LockedContext, in Asterisk's own configuration, so that it outlives reloads
+// and restarts of Asterisk and of this program. It goes on being registered and
+// called. was names the contexts before, for Unlock, also beside an error of
+// which that part may have taken effect; by hand the undoing is to write them
+// back and to reload. A locked account is no error, and was is "".
+func (m *Manager) Lock(ctx context.Context, account string) (was, detail string, err error) {
+	return m.moveTo(ctx, account, func(Technology) string { return LockedContext })
+}
+
+// Unlock gives an account back what Lock took; was is what Lock returned.
+func (m *Manager) Unlock(ctx context.Context, account, was string) (detail string, err error) {
+	contexts := map[Technology]string{}
+	for item := range strings.FieldsSeq(was) {
+		tech, name, found := strings.Cut(item, "=")
+		if !found || checkName(name) != nil {
+			return "", fmt.Errorf("unlock %s: %q is no context", account, item)
+		}
+		contexts[Technology(tech)] = name
+	}
+	_, detail, err = m.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
+	return detail, err
+}
+
+// moveTo changes the context of an account on every technology; "" leaves it.
+func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) string) (was, detail string, err error) {
+	done, err := m.alone(ctx)
+	if err != nil {
+		return "", "", fmt.Errorf("change the context of %s: %w", name, err)
+	}
+	defer done()
+	a, err := m.find(ctx, name)
+	if err != nil {
+		return "", "", fmt.Errorf("change the context: %w", err)
+	}
+	var before, details []string
+	move := func(t Technology, now string, change func(ctx context.Context, name, now, to string) (string, error)) {
+		target := to(t)
+		if target == "" || target == now {
+			return
+		}
+		d, cerr := change(ctx, name, now, target)
+		if cerr == nil || errors.Is(cerr, ErrUncertain) {
+			before = append(before, string(t)+"="+now)
+		}
+		if cerr != nil {
+			err = join(err, cerr)
+			return
+		}
+		details = append(details, d)
+	}
+	if a.endpoint != nil {
+		move(PJSIP, a.endpoint.context, m.movePJSIP)
+	}
+	if a.peer != nil {
+		move(ChanSIP, a.peer.Get("Context"), m.moveSIP)
+	}
+	if err != nil {
+		err = fmt.Errorf("change the context of %s: %w", name, err)
+	}
+	if len(details) == 0 && err == nil {
+		details = []string{"its context is that already"}
+	}
+	return strings.Join(before, " "), strings.Join(details, "; "), err
+}
+
+// movePJSIP changes the context of an endpoint where it stands: a file,
+// realtime, or the wizard.
+func (m *Manager) movePJSIP(ctx context.Context, name, now, to string) (string, error) {
+	s, err := m.stores(ctx)
+	if err != nil {
+		return "", err
+	}
+	live := func(ctx context.Context) error { return m.liveContext(ctx, name, to) }
+	for _, root := range s.endpointFiles {
+		if detail, found, err := m.moveIn(ctx, edit{root: root, section: name, kind: "endpoint"}, "context", to, pjsipModule, live); found || err != nil {
+			return detail, err
+		}
+	}
+	if s.endpointFamily != "" {
+		return m.moveStored(ctx, s, name, swap{"context", now, to}, live)
+	}
+	detail, found, err := m.moveIn(ctx, edit{root: "pjsip_wizard.conf", section: name, kind: "wizard"}, "endpoint/context", to, pjsipModule, live)
+	if !found && err == nil {
+		err = fmt.Errorf("endpoint %s is in none of %s", name, strings.Join(s.endpointFiles, ", "))
+	}
+	return detail, err
+}
+
+// moveStored changes the context in the database. What Asterisk does not show
+// then is taken back: a cache would let it take effect later, unknown to anybody.
+func (m *Manager) moveStored(ctx context.Context, s sorcery, name string, c swap, live func(context.Context) error) (string, error) {
+	err := m.realtimeUpdate(ctx, s.endpointFamily, name, c.name, c.value)
+	if denied := (*PermissionError)(nil); errors.As(err, &denied) {
+		return "", err // nothing was written; a lost connection does not say so
+	}
+	if err == nil {
+		m.expireCaches(ctx, s.endpointCaches, name)
+		err = live(ctx)
+	}
+	if err != nil {
+		err = m.realtimeUndo(ctx, s.endpointFamily, name, []swap{c}, err)
+		m.expireCaches(context.WithoutCancel(ctx), s.endpointCaches, name)
+		return "", err
+	}
+	return fmt.Sprintf("PJSIP endpoint in realtime family %s, live value checked", s.endpointFamily), nil
+}
+
+func (m *Manager) moveSIP(ctx context.Context, name, _, to string) (string, error) {
+	detail, found, err := m.moveIn(ctx, edit{root: "sip.conf", section: name}, "context", to, chanSIPModule, func(ctx context.Context) error {
+		return m.liveContext(ctx, name, to)
+	})
+	if !found && err == nil {
+		err = fmt.Errorf("the peer has no section in sip.conf (realtime or users.conf): set context = %s there and reload chan_sip", to)
+	}
+	return detail, err
+}
+
+// moveIn changes one variable of a section and checks it; found is false when
+// the file has no such section.
+func (m *Manager) moveIn(ctx context.Context, e edit, variable, to, module string, live func(context.Context) error) (detail string, found bool, err error) {
+	if e.before, err = m.getConfig(ctx, e.root); err != nil {
+		return "", false, err
+	}
+	if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
+		return "", false, err
+	}
+	e.swaps = []swap{{variable, e.before[e.index].last(variable), to}}
+	c, err := m.amend(ctx, e, to != LockedContext, fmt.Sprintf("set %s = %s in that program", variable, to))
+	if err != nil {
+		return "", true, err
+	}
+	if err := m.settle(ctx, c, module, live); err != nil {
+		return "", true, err
+	}
+	return fmt.Sprintf("%s = %s in [%s] of %s, live value checked", variable, to, e.section, c.note), true, nil
+}
+
+// liveContext waits until Asterisk itself shows the context.
+func (m *Manager) liveContext(ctx context.Context, name, want string) error {
+	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
+		if e, err := m.endpoint(ctx, name); err != nil || e != nil && e.context == want {
+			return err == nil, err
+		}
+		p, err := m.sipPeer(ctx, name)
+		return p != nil && p.Get("Context") == want, err
+	})
+	if err == nil && !held {
+		err = fmt.Errorf("after %v the account does not have it", m.o.VerifyWithin)
+	}
+	if err != nil {
+		return fmt.Errorf("check the live context: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,222 @@
+package pbx
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	goami "github.com/heltonmarx/goami/ami"
+)
+
+// The steps that need privileges, by their names in playbooks; Resync is the
+// daemon's own look at channels and contacts after a login.
+const (
+	StepHangup   = "hangup"
+	StepRotate   = "rotate"
+	StepExpire   = "expire-contacts"
+	StepLock     = "lock"
+	StepRestrict = "restrict"
+	StepResync   = "resync"
+)
+
+// classes are the write classes of which any one allows an action, least
+// powerful first. From the registrations in main/manager.c, main/db.c,
+// res/res_pjsip, res/res_sorcery_memory_cache.c and channels/chan_sip.c.
+var classes = map[string][]string{
+	"Command":                        {"command"},
+	"CoreShowChannels":               {"reporting", "system"},
+	"DBDel":                          {"system"},
+	"GetConfig":                      {"system", "config"},
+	"Getvar":                         {"call", "reporting"},
+	"Hangup":                         {"call", "system"},
+	"PJSIPShowContacts":              {"system"},
+	"PJSIPShowEndpoint":              {"system"},
+	"PJSIPShowRegistrationsOutbound": {"system"},
+	"PJSIPShowEndpoints":             {"system"},
+	"Reload":                         {"system", "config"},
+	"SIPpeers":                       {"reporting", "system"},
+	"SIPshowpeer":                    {"reporting", "system"},
+	"SIPshowregistry":                {"reporting", "system"},
+	"SorceryMemoryCacheExpireObject": {"system"},
+	"UpdateConfig":                   {"config"},
+}
+
+func classesOf(action string) []string {
+	if c, ok := classes[action]; ok {
+		return c
+	}
+	return []string{"all"}
+}
+
+// Lack is one action that a step needs and the AMI user may not do.
+type Lack struct {
+	Step, Action string
+	Classes      []string // any one of these write classes would allow it
+}
+
+// String names the way out.
+func (l Lack) String() string {
+	return fmt.Sprintf("%s needs %s: add %s to write= of the AMI user", l.Step, l.Action, strings.Join(l.Classes, " or "))
+}
+
+// Privileges is what the AMI user of this session may do.
+type Privileges struct {
+	Classes      []string     // write classes the user is known to have, sorted
+	Technologies []Technology // channel drivers whose actions the user may use
+	Lacks        []Lack       // by step, then action
+
+	needs map[string][]string // the actions of each step
+}
+
+// Privileges asks Asterisk which actions this session may use and compares them
+// with what the steps need. It has no side effect: ListCommands needs no
+// privilege and lists exactly the permitted actions. What stands in a database
+// needs more, so that it looks for that where the user may.
+func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
+	listed, err := goami.ListCommands(ctx, m.session(), "")
+	if err != nil {
+		return Privileges{}, fmt.Errorf("list AMI commands: %w", err)
+	}
+	allowed, granted := map[string]bool{}, map[string]bool{}
+	for name := range listed {
+		_, priv, found := strings.Cut(listed.Get(name), "(Priv: ")
+		if !found {
+			continue
+		}
+		allowed[name] = true
+		// An action that is listed and has one class proves that class.
+		if c := classList(priv); len(c) == 1 {
+			granted[c[0]] = true
+		}
+	}
+	may := func(action string) bool {
+		return allowed[action] || slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] })
+	}
+	p := Privileges{Classes: slices.Sorted(maps.Keys(granted)), Technologies: m.usable(func(action string) bool { return allowed[action] }), needs: map[string][]string{}}
+	var stored sorcery
+	if slices.Contains(p.Technologies, PJSIP) && may("GetConfig") {
+		if stored, err = m.stores(ctx); err != nil {
+			return Privileges{}, err
+		}
+	}
+	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepLock, StepRestrict, StepResync} {
+		p.needs[step] = m.needs(step, p.Technologies, stored)
+		for _, action := range p.needs[step] {
+			if !may(action) {
+				p.Lacks = append(p.Lacks, Lack{Step: step, Action: action, Classes: classesOf(action)})
+			}
+		}
+	}
+	return p, nil
+}
+
+// classList reads "system,config,all)": every privilege but <none> ends in all.
+func classList(priv string) []string {
+	return slices.DeleteFunc(list(strings.TrimSuffix(strings.TrimSpace(priv), ")")), func(c string) bool {
+		return c == "all" || c == "<none>"
+	})
+}
+
+// usable are the technologies whose listing action is permitted; both when none
+// is, because then nothing can be told.
+func (m *Manager) usable(allowed func(action string) bool) []Technology {
+	mark := map[Technology]string{PJSIP: "PJSIPShowEndpoint", ChanSIP: "SIPshowpeer"}
+	out := slices.DeleteFunc(slices.Clone(technologies), func(t Technology) bool { return !allowed(mark[t]) })
+	if len(out) == 0 {
+		return technologies
+	}
+	return out
+}
+
+// loaded are the technologies whose module is there, as far as the
+// user may know. To ask again and again for what is not there is an error each
+// time in Asterisk's security log.
+func (m *Manager) loaded(ctx context.Context) []Technology {
+	listed, err := goami.ListCommands(ctx, m.session(), "")
+	if err != nil {
+		return technologies
+	}
+	return m.usable(func(action string) bool { return len(listed[action]) > 0 })
+}
+
+// needs are the actions a step uses with these options, and with what PJSIP
+// keeps in databases.
+func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
+	pj, sip := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP)
+	var out []string
+	add := func(when bool, actions ...string) {
+		if when {
+			out = append(out, actions...)
+		}
+	}
+	switch step {
+	case StepHangup:
+		add(true, "Hangup", "CoreShowChannels")
+	case StepRotate:
+		hook := m.o.Method == Exec || m.o.Method == Auto && len(m.o.Hook.Command) > 0
+		realtime := m.o.Method == PJSIPRealtime || m.o.Method == Auto && (m.o.RealtimeFamily != "" || stored.authFamily != "")
+		add(pj, "PJSIPShowEndpoint")
+		add(sip, "SIPshowpeer")
+		add(!hook, "GetConfig")
+		add(!hook && m.o.Method != PJSIPRealtime, "Reload")
+		add(!hook && m.o.Method != PJSIPRealtime && !m.o.DirectEdit, "UpdateConfig")
+		add(!hook && realtime, "Command")
+	case StepLock:
+		add(pj, "PJSIPShowEndpoint")
+		add(sip, "SIPshowpeer")
+		add(true, "GetConfig", "Reload")
+		add(!m.o.DirectEdit, "UpdateConfig")
+		add(stored.endpointFamily != "", "Command")
+	case StepRestrict:
+		add(pj, "PJSIPShowEndpoint")
+		add(sip, "SIPshowpeer")
+		add(true, "GetConfig", "Reload")
+	case StepExpire:
+		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
+		add(stored.contactFamily != "", "Command")
+		add(sip, "SIPshowpeer", "Command")
+	case StepResync:
+		add(true, "CoreShowChannels")
+		add(pj, "PJSIPShowContacts", "PJSIPShowEndpoints", "PJSIPShowRegistrationsOutbound", "GetConfig")
+		add(sip, "SIPpeers", "SIPshowpeer", "SIPshowregistry")
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Stanza is a section of manager.conf for a user who logs in from this address
+// alone.
+func Stanza(user, secret string, from netip.Addr, write []string) string {
+	from = from.Unmap().WithZone("")
+	return strings.Join([]string{
+		"[" + user + "]",
+		"secret = " + secret,
+		"deny = " + everybody,
+		"permit = " + netip.PrefixFrom(from, from.BitLen()).String(),
+		"read = security,call",
+		"write = " + strings.Join(write, ","),
+	}, "\n") + "\n"
+}
+
+// Write is the smallest set of write classes that allows the steps.
+func (p Privileges) Write(steps ...string) []string {
+	var actions []string
+	for _, s := range steps {
+		actions = append(actions, p.needs[s]...)
+	}
+	var need []string
+	// First what leaves no choice, then the least powerful of what is left.
+	for _, choice := range []bool{false, true} {
+		for _, a := range actions {
+			c := classesOf(a)
+			if len(c) > 1 == choice && !slices.ContainsFunc(c, func(one string) bool { return slices.Contains(need, one) }) {
+				need = append(need, c[0])
+			}
+		}
+	}
+	slices.Sort(need)
+	return need
+}
