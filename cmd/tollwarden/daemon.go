@@ -45,6 +45,7 @@ type daemon struct {
 	log         zerolog.Logger
 	since       time.Time
 	table       firewall.Table
+	drops       *drops                // the table, for the responder
 	watch       *firewall.Watch       // nil in mode observe
 	blindSpot   atomic.Pointer[error] // why challenges are not seen; nil when they are
 	ledger      *ledger.Ledger
@@ -112,6 +113,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	if d.table, err = open(fw, log); err != nil {
 		return nil, err
 	}
+	d.drops = &drops{table: d.table}
 	d.closing(d.table.Close)
 	if d.ledger, err = ledger.Open(filepath.Join(cfg.Data, "ledger.db"), ledger.Options{Retention: cfg.Ledger.Keep, KeepPlaces: cfg.BreakIn.Known, Log: log}); err != nil {
 		return nil, err
@@ -134,7 +136,7 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	}
 	d.notifier, d.runner = newNotifier(told, d.ledger, log), newRunner(cfg.Exec, d.ledger)
 	d.herald = &herald{notifier: d.notifier}
-	parts := responder.Parts{Firewall: drops{d.table}, PBX: d.pbx, Notifier: d.notifier, Exec: d.runner, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
+	parts := responder.Parts{Firewall: d.drops, PBX: d.pbx, Notifier: d.notifier, Exec: d.runner, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
 	if d.watch != nil {
 		parts.Watch = d.watch
 	}

@@ -56,7 +56,7 @@ func newSite(t *testing.T, now time.Time, settings string) *site {
 	t.Cleanup(func() { _ = l.Close() })
 	s := &site{t: t, ledger: l, now: now}
 	s.daemon, err = responder.New(now, policy, responder.Parts{
-		Firewall: drops{firewall.NewMemory(firewall.Config{})}, PBX: s, Ledger: l, Log: zerolog.Nop(),
+		Firewall: &drops{table: firewall.NewMemory(firewall.Config{})}, PBX: s, Ledger: l, Log: zerolog.Nop(),
 	})
 	if err != nil {
 		t.Fatal(err)
