@@ -24,9 +24,6 @@ type backend interface {
 	// renew replaces the table by one with exactly these elements, without a
 	// gap for what is in force before and after.
 	renew(contents *batch) error
-	// population returns how many elements a set has, negative if unknown, or
-	// ErrLost if there is no such set.
-	population(id setID) (int, error)
 	// compare reports how the table differs from what it should be.
 	compare(now expiry) ([]string, error)
 	// hits calls each with the packets that matched the elements with these

@@ -54,12 +54,6 @@ type Table interface {
 	// Invalidate makes the next Reconcile rebuild the table even if it looks
 	// intact, because it has been seen not to drop what it should.
 	Invalidate()
-	// Include is for a responder that loads bans in pages: it puts bans in force
-	// beside the others and leaves alone those that are, as Reconcile does.
-	Include(now time.Time, bans []Ban) error
-	// Complete follows the last Include: what sets that Open did not read hold
-	// besides the included bans goes.
-	Complete(now time.Time) error
 	// Bans returns the bans in force, from the mirror, in no particular order.
 	Bans(now time.Time) []Ban
 	// Hits returns the packets dropped for each prefix since its element was
@@ -73,9 +67,6 @@ type Table interface {
 	// Verify compares the table with what it should be and returns one line per
 	// difference, or none.
 	Verify(now time.Time) ([]string, error)
-	// Repair rebuilds the table from the mirror, for as long as a responder's
-	// list of bans is not complete.
-	Repair(now time.Time) error
 	// Close lets go of the table and leaves its bans in force.
 	Close() error
 	// Remove deletes all our tables and closes.
@@ -135,9 +126,6 @@ var (
 	// ErrLost is returned when the kernel no longer has our table or a part of
 	// it: another program removed it. Reconcile rebuilds it.
 	ErrLost = errors.New("the table was removed or damaged by another program; it has to be rebuilt")
-	// ErrUnread is returned by Repair while the mirror is incomplete, because
-	// Open found sets that were too large to read. Reconcile ends that state.
-	ErrUnread = errors.New("the bans in the table are not all known yet; reconcile with the complete list first")
 	// ErrPrivilege is returned when the kernel denies access.
 	ErrPrivilege = errors.New("not permitted: CAP_NET_ADMIN is needed (run as root, or set AmbientCapabilities=CAP_NET_ADMIN in the unit)")
 	// ErrClosed is returned after Close or Remove.

@@ -217,20 +217,6 @@ func (k *Kernel) drop(name string) error {
 	})
 }
 
-// population implements backend.
-func (k *Kernel) population(id setID) (int, error) {
-	found, err := k.reader.sets(k.name)
-	if err != nil {
-		return 0, lost(err)
-	}
-	for _, f := range found {
-		if f.name == sets[id].name {
-			return f.elements, nil
-		}
-	}
-	return 0, ErrLost
-}
-
 // Stats implements Table.
 func (k *Kernel) Stats() (Stats, error) {
 	var st Stats

@@ -112,13 +112,6 @@ func (m *Memory) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)
 	return nil
 }
 
-func (m *Memory) population(id setID) (int, error) {
-	if m.model.lost {
-		return 0, ErrLost
-	}
-	return m.model.len(id), nil
-}
-
 func (m *Memory) compare(expiry) ([]string, error) {
 	if m.model.lost {
 		return []string{"table inet " + m.model.name + ": missing"}, nil

@@ -180,3 +180,14 @@ func (e *Engine) Configure(p judge.Policy) (err error) {
 	e.with(func() { err = e.judge.Configure(e.edges(p)) })
 	return err
 }
+
+// reconcileWithin bounds one reconcile: very many bans take seconds.
+const reconcileWithin = time.Minute
+
+// Reconcile has the kernel drop exactly the bans in force, after another program
+// damaged the table. Run must be running.
+func (e *Engine) Reconcile() error {
+	ctx, cancel := context.WithTimeout(context.Background(), reconcileWithin)
+	defer cancel()
+	return e.queue.Reconcile(ctx)
+}

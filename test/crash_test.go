@@ -80,10 +80,6 @@ func (p *promises) hear(ctx context.Context, c *control.Client) {
 // kept checks the book and the kernel against what was promised.
 func (p *promises) kept(b *booth, round int) {
 	b.t.Helper()
-	b.wait("the bans to be loaded", func() bool {
-		s, err := b.client().Status(b.t.Context())
-		return err == nil && s.Firewall.Loading == nil
-	})
 	bans, err := b.client().Bans(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)

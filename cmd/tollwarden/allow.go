@@ -4,8 +4,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func newAllow() *cobra.Command {
@@ -68,7 +68,7 @@ func newAllowList() *cobra.Command {
 		}
 		t := newTable(cmd.OutOrStdout(), "PREFIX", "ORIGIN", "REASON")
 		for _, a := range list {
-			t.row(responder.PrefixString(a.Prefix), a.Origin, a.Reason)
+			t.row(incident.PrefixText(a.Prefix), a.Origin, a.Reason)
 		}
 		t.flush()
 		return nil

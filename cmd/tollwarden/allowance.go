@@ -14,8 +14,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // allowance is what is never banned: the configuration's list, Asterisk's
@@ -126,7 +126,7 @@ func (a *allowance) change(o control.AllowOrder, uid uint32, now time.Time, appl
 		return a.notRemovable(o.Prefix)
 	case o.Remove:
 	case file.Has(o.Prefix) && a.file.Has(o.Prefix):
-		return control.Refusal(fmt.Sprintf("%s is in %s already", responder.PrefixString(o.Prefix), file.Path()))
+		return control.Refusal(fmt.Sprintf("%s is in %s already", incident.PrefixText(o.Prefix), file.Path()))
 	case !file.Has(o.Prefix):
 		after = file.With(o.Prefix, fmt.Sprintf("%s, uid %d: %s", now.Format(time.DateOnly), uid, o.Comment))
 	default:
@@ -166,15 +166,15 @@ func (a *allowance) notRemovable(prefix netip.Prefix) error {
 		return e.Prefix.Bits() <= prefix.Bits() && e.Prefix.Contains(prefix.Addr())
 	})
 	if i < 0 {
-		return control.Refusal(responder.PrefixString(prefix) + " is not on the allow list")
+		return control.Refusal(incident.PrefixText(prefix) + " is not on the allow list")
 	}
 	switch e := list[i]; e.Origin {
 	case control.FromFile:
-		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that one", responder.PrefixString(prefix), responder.PrefixString(e.Prefix)))
+		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that one", incident.PrefixText(prefix), incident.PrefixText(e.Prefix)))
 	case control.FromConfig:
-		return control.Refusal(fmt.Sprintf("%s is allowed by %s in the configuration's firewall.allow: change it there", responder.PrefixString(prefix), responder.PrefixString(e.Prefix)))
+		return control.Refusal(fmt.Sprintf("%s is allowed by %s in the configuration's firewall.allow: change it there", incident.PrefixText(prefix), incident.PrefixText(e.Prefix)))
 	default:
-		return control.Refusal(responder.PrefixString(prefix) + " is " + e.Reason + ": without it nothing would be seen")
+		return control.Refusal(incident.PrefixText(prefix) + " is " + e.Reason + ": without it nothing would be seen")
 	}
 }
 

@@ -18,7 +18,7 @@ func TestAllowThatFails(t *testing.T) {
 	ban := func(addr string) netip.Prefix {
 		t.Helper()
 		prefix := netip.PrefixFrom(netip.MustParseAddr(addr), 32)
-		if _, err := d.responder.Ban(prefix, time.Time{}, "test", true, 0); err != nil {
+		if _, err := d.engine.Bans.Ban(prefix, time.Time{}, "test", true, 0); err != nil {
 			t.Fatal(err)
 		}
 		kernel.refuse = errHeld
@@ -46,7 +46,7 @@ func TestAllowThatFails(t *testing.T) {
 		if allowed(prefix) {
 			t.Errorf("reload %t: the kernel lets it through", reload)
 		}
-		if _, err := d.responder.Ban(prefix, time.Time{}, "again", false, 0); err != nil {
+		if _, err := d.engine.Bans.Ban(prefix, time.Time{}, "again", false, 0); err != nil {
 			t.Errorf("reload %t: cannot be banned: %v", reload, err)
 		}
 	}
@@ -55,11 +55,11 @@ func TestAllowThatFails(t *testing.T) {
 	}
 	host := ban("198.51.100.8")
 	d.spareManager(host.Addr())
-	if allowed(host) || d.responder.BanCount() != 2 {
-		t.Errorf("half done: allowed %t, %d bans", allowed(host), d.responder.BanCount())
+	if allowed(host) || d.engine.Bans.Count() != 2 {
+		t.Errorf("half done: allowed %t, %d bans", allowed(host), d.engine.Bans.Count())
 	}
 	d.spareManager(host.Addr()) // the next connection
-	if !allowed(host) || d.responder.BanCount() != 1 {
-		t.Errorf("the manager's host is not spared: allowed %t, %d bans", allowed(host), d.responder.BanCount())
+	if !allowed(host) || d.engine.Bans.Count() != 1 {
+		t.Errorf("the manager's host is not spared: allowed %t, %d bans", allowed(host), d.engine.Bans.Count())
 	}
 }

@@ -28,9 +28,6 @@ func newBans() *cobra.Command {
 			return printJSON(cmd.OutOrStdout(), bans)
 		}
 		printBans(cmd.OutOrStdout(), bans)
-		if s, err := control.Dial(*socket).Status(cmd.Context()); err == nil && s.Firewall.Loading != nil {
-			fmt.Fprintln(cmd.ErrOrStderr(), loadingWords(s.Firewall.Loading))
-		}
 		return nil
 	}
 	return cmd

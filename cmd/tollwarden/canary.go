@@ -39,7 +39,7 @@ var errDeaf = errors.New("the canary was not heard: Asterisk's security events d
 // failures come, too. No score counts either.
 type canary struct {
 	every     time.Duration
-	responder *responder.Responder
+	responder *responder.Engine
 	us        *ami.Dialer // how we log in
 	log       zerolog.Logger
 
@@ -51,7 +51,7 @@ type canary struct {
 	unsent   uint64    // could not be sent
 }
 
-func newCanary(every time.Duration, r *responder.Responder, dialer *ami.Dialer, log zerolog.Logger) *canary {
+func newCanary(every time.Duration, r *responder.Engine, dialer *ami.Dialer, log zerolog.Logger) *canary {
 	return &canary{every: every, responder: r, us: dialer, log: log}
 }
 

@@ -58,11 +58,11 @@ func isKernel(t firewall.Table) bool {
 // missed.
 func (d *daemon) packet(p firewall.Packet) {
 	if !p.To.IsValid() {
-		d.responder.Challenged(p.At, netip.Addr{}, nil, nil)
+		d.engine.Challenged(p.At, netip.Addr{}, nil, nil)
 		return
 	}
 	sip.Challenges(p.Payload, func(c sip.Challenge) {
-		d.responder.Challenged(p.At, p.To.Addr(), c.For, c.Nonce)
+		d.engine.Challenged(p.At, p.To.Addr(), c.For, c.Nonce)
 	})
 }
 
@@ -71,7 +71,7 @@ func (k desk) proof(now time.Time) control.Check {
 	c := control.Check{Name: "proof", OK: true, Detail: "challenges are seen"}
 	if err := k.d.blindSpot.Load(); err != nil {
 		c.Detail = "off, " + withoutProof + ": " + (*err).Error()
-	} else if left := k.d.responder.Unproven(now); left > 0 {
+	} else if left := k.d.engine.Senses(now).ProofSuspended; left > 0 {
 		c.Detail = fmt.Sprintf("off for %s, as challenges came faster than they were read: %s", left.Round(time.Second), withoutProof)
 	}
 	return c

@@ -11,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
 // When the kernel delivers no more challenges, the daemon goes on, and says that
@@ -33,7 +36,18 @@ func TestGoingOnWithoutChallenges(t *testing.T) {
 // After missing some challenges, status does not say that they are seen.
 func TestMissedChallengesAreTold(t *testing.T) {
 	now := time.Now()
-	d := &daemon{responder: newSite(t, now, "").daemon}
+	l, err := ledger.Open("", ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	engine, err := responder.New(t.Context(), now, judge.Policy{}, responder.Parts{
+		Firewall: firewallAdapter{firewall.NewMemory(firewall.Config{})}, Ledger: l, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{engine: engine}
 	if c := (desk{d}).proof(now); c.Detail != "challenges are seen" {
 		t.Errorf("before: %s", c.Detail)
 	}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // completeWithin bounds what a shell waits for after a tab.
@@ -41,7 +41,7 @@ func completeBans(socket *string) cobra.CompletionFunc {
 	return completer(socket, func(ctx context.Context, c *control.Client) (list []cobra.Completion, err error) {
 		bans, err := c.Bans(ctx)
 		for _, b := range bans {
-			list = append(list, cobra.CompletionWithDesc(responder.PrefixString(b.Prefix), plain(b.Reason)))
+			list = append(list, cobra.CompletionWithDesc(incident.PrefixText(b.Prefix), plain(b.Reason)))
 		}
 		return list, err
 	})
@@ -52,7 +52,7 @@ func completeAllowed(socket *string) cobra.CompletionFunc {
 		allowed, err := c.AllowList(ctx)
 		for _, a := range allowed {
 			if a.Origin == control.FromFile {
-				list = append(list, cobra.CompletionWithDesc(responder.PrefixString(a.Prefix), plain(a.Reason)))
+				list = append(list, cobra.CompletionWithDesc(incident.PrefixText(a.Prefix), plain(a.Reason)))
 			}
 		}
 		return list, err

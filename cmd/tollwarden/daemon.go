@@ -35,6 +35,9 @@ const eventClasses = "security,call"
 // resyncWithin bounds the questions to Asterisk after a new connection.
 const resyncWithin = 30 * time.Second
 
+// loadWithin bounds what a start reads of the ledger.
+const loadWithin = time.Minute
+
 // startWithin is when what only a start needs is surely done with.
 const startWithin = 2 * time.Second
 
@@ -51,7 +54,7 @@ type daemon struct {
 	blindSpot   atomic.Pointer[error] // why challenges are not seen; nil when they are
 	ledger      *ledger.Ledger
 	link        *pbx.Link // to Asterisk, over the command session
-	responder   *responder.Responder
+	engine      *responder.Engine
 	server      *control.Server
 	allow       *allowance
 	bans        feed[control.BanChange]
@@ -89,7 +92,7 @@ type session struct {
 // thousands of them where they are very many. Before anything, its socket: where
 // another daemon answers, nothing is touched. open makes the firewall table;
 // witness may be nil.
-func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(responder.Incident)) (_ *daemon, err error) {
+func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openTable, witness func(incident.Incident)) (_ *daemon, err error) {
 	d := &daemon{cfg: cfg, log: log, since: now, begunC: make(chan struct{}, 1)}
 	d.inForce.Store(cfg)
 	defer func() {
@@ -136,24 +139,30 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 	}
 	d.notifier, d.runner = newNotifier(told, d.ledger, log), newRunner(cfg.Exec, d.ledger)
 	d.herald = &herald{notifier: d.notifier}
-	parts := responder.Parts{Firewall: drops{d.table}, PBX: asterisk{pbx.New(d.link, options)}, Notifier: d.notifier, Exec: d.runner, Ledger: d.ledger, Log: log, Witness: d.witness(witness), BanWitness: d.tellBan}
+	asterisk := pbx.New(d.link, options)
+	parts := responder.Parts{
+		Firewall: firewallAdapter{d.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Log: log,
+		Notifier: d.notifier, Exec: d.runner, OnIncident: d.witness(witness), OnBan: d.tellBan,
+	}
 	if d.watch != nil {
 		parts.Watch = d.watch
 	}
-	if d.responder, err = responder.New(now, policy, parts); err != nil {
+	load, cancel := context.WithTimeout(context.Background(), loadWithin)
+	defer cancel()
+	if d.engine, err = responder.New(load, now, policy, parts); err != nil {
 		return nil, err
 	}
 	if cfg.Asterisk.Log != "" {
-		d.second = newLogSensor(cfg.Asterisk.Log, d.memory.seen.Log, d.responder)
+		d.second = newLogSensor(cfg.Asterisk.Log, d.memory.seen.Log, d.engine)
 	}
 	if d.events, err = newDialer(cfg, log.With().Str("session", "events").Logger()); err != nil {
 		return nil, err
 	}
-	d.events.Events, d.events.Handle = eventClasses, d.responder.Handle
+	d.events.Events, d.events.Handle = eventClasses, d.engine.Handle
 	if d.commands, err = newDialer(cfg, log.With().Str("session", "commands").Logger()); err != nil {
 		return nil, err
 	}
-	d.canary = newCanary(cfg.Health.Canary, d.responder, d.commands, log)
+	d.canary = newCanary(cfg.Health.Canary, d.engine, d.commands, log)
 	d.guardKernel(cfg)
 	if cfg.Health.Listen != "" {
 		if d.web, err = web.Listen(cfg.Health.Listen, reading{d}); err != nil {
@@ -166,13 +175,13 @@ func newDaemon(now time.Time, cfg *config.Config, log zerolog.Logger, open openT
 
 // witness tells those who watch of every change of an incident, and also the
 // other one, when there is one.
-func (d *daemon) witness(also func(responder.Incident)) func(responder.Incident) {
-	return func(i responder.Incident) {
+func (d *daemon) witness(also func(incident.Incident)) func(incident.Incident) {
+	return func(i incident.Incident) {
 		if also != nil {
 			also(i)
 		}
 		if d.incidents.watched() {
-			shown := i.Shared()
+			shown := i.Clone()
 			shown.Evidence = nil
 			d.incidents.publish(shown)
 		}
@@ -180,9 +189,9 @@ func (d *daemon) witness(also func(responder.Incident)) func(responder.Incident)
 }
 
 // tellBan tells those who watch of a change of a ban.
-func (d *daemon) tellBan(b responder.Ban, change responder.BanChange) {
+func (d *daemon) tellBan(b incident.Ban, change incident.BanChange) {
 	if d.bans.watched() {
-		d.bans.publish(control.BanChange{At: time.Now(), Change: incident.BanChange(change), Ban: b.Shared()})
+		d.bans.publish(control.BanChange{At: time.Now(), Change: change, Ban: b})
 	}
 }
 
@@ -201,7 +210,7 @@ func (d *daemon) close() {
 // run does the work until ctx ends.
 func (d *daemon) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return d.responder.Run(ctx) })
+	g.Go(func() error { return d.engine.Run(ctx) })
 	if d.watch != nil {
 		g.Go(func() error { return d.seeChallenges(ctx, d.watch.Run) })
 	}
@@ -230,7 +239,7 @@ func (d *daemon) run(ctx context.Context) error {
 		}
 	})
 	defer started.Stop()
-	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", d.responder.BanCount()).Msg("tollwarden runs")
+	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", d.engine.Bans.Count()).Msg("tollwarden runs")
 	return g.Wait()
 }
 
@@ -238,12 +247,12 @@ func (d *daemon) run(ctx context.Context) error {
 // Asterisk, then kept fresh, while the events come in beside it.
 func (d *daemon) listen(ctx context.Context, c *ami.Client) error {
 	if addr, ok := c.LocalAddr().(*net.TCPAddr); ok {
-		d.responder.SetOwn(addr.AddrPort().Addr().Unmap())
+		d.engine.SetOwn(addr.AddrPort().Addr().Unmap())
 	}
 	if addr, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		d.spareManager(addr.AddrPort().Addr().Unmap().WithZone(""))
 	}
-	d.responder.Listening(time.Now())
+	d.engine.Listening(time.Now())
 	log := d.log.Info()
 	if gap := d.gapBefore(c); !gap.IsZero() {
 		d.gap(gap.From, gap.To)
@@ -292,7 +301,7 @@ func (d *daemon) spareManager(addr netip.Addr) {
 
 // applyAllowed has kernel and responder take an allow list.
 func (d *daemon) applyAllowed(list []netip.Prefix) error {
-	_, err := d.responder.Allow(list)
+	_, err := d.engine.Allow(list)
 	return err
 }
 
@@ -302,7 +311,7 @@ func (d *daemon) keepPicture(ctx context.Context) {
 	every(ctx, keepContacts, func() {
 		ask, cancel := context.WithTimeout(ctx, resyncWithin)
 		defer cancel()
-		if err := d.responder.Resync(ask); err != nil && ctx.Err() == nil {
+		if err := d.engine.Resync(ask, time.Now()); err != nil && ctx.Err() == nil {
 			d.log.Error().Err(err).Msg("Asterisk did not tell its channels and registrations")
 		}
 	})

@@ -21,7 +21,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/amitest"
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
@@ -290,12 +290,12 @@ func (s *stage) say(format string, args ...any) {
 }
 
 // wait returns the incident of a threshold when none of its steps is open.
-func (s *stage) wait(ctx context.Context, threshold string) (responder.Incident, bool) {
+func (s *stage) wait(ctx context.Context, threshold string) (incident.Incident, bool) {
 	for ctx.Err() == nil {
 		if i, ok := s.story.ended(threshold); ok {
 			return i, true
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	return responder.Incident{}, false
+	return incident.Incident{}, false
 }

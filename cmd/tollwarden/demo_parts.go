@@ -16,7 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/firewall"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // deed is one event of the recorded attack.
@@ -135,20 +135,20 @@ func layNetwork(addrs []netip.Addr) error {
 // story remembers the incidents as the responder tells them.
 type story struct {
 	mu        sync.Mutex
-	incidents map[int64]responder.Incident
+	incidents map[int64]incident.Incident
 }
 
-func (s *story) see(i responder.Incident) {
+func (s *story) see(i incident.Incident) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.incidents == nil {
-		s.incidents = map[int64]responder.Incident{}
+		s.incidents = map[int64]incident.Incident{}
 	}
 	s.incidents[i.ID] = i
 }
 
 // ended is the incident of a threshold once none of its steps is open.
-func (s *story) ended(threshold string) (responder.Incident, bool) {
+func (s *story) ended(threshold string) (incident.Incident, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, i := range s.incidents {
@@ -156,11 +156,11 @@ func (s *story) ended(threshold string) (responder.Incident, bool) {
 			continue
 		}
 		for _, step := range i.Steps {
-			if step.State == responder.Intended {
+			if step.State == incident.Intended {
 				return i, false
 			}
 		}
 		return i, true
 	}
-	return responder.Incident{}, false
+	return incident.Incident{}, false
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -22,29 +21,26 @@ const askLedger = 10 * time.Second
 // Status is the daemon's health in one place.
 func (k desk) Status() control.Status {
 	d := k.d
-	meters := d.responder.Meters()
-	counters := &meters.Counters
+	meters := d.engine.Meters()
+	counters := &meters.Judge.Counters
 	messages := d.notifier.post.Counts()
 	s := control.Status{
 		Health: control.Healthy, Version: version(), Mode: string(d.cfg.Mode), Since: d.since,
-		Firewall: control.Firewall{Table: d.cfg.Firewall.Table, Bans: d.responder.BanCount()},
+		Firewall: control.Firewall{Table: d.cfg.Firewall.Table, Bans: d.engine.Bans.Count()},
 		Asterisk: control.Asterisk{Events: counters.Events, Gaps: d.gaps.Load()},
 		Counters: map[string]uint64{
 			"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,
 			"tampered_blocks": counters.Tampered, "muted_verdicts": counters.Muted, "graced_failures": counters.Graced,
 			"log_events": counters.Logged, "events_passed_over": d.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
-			"bans_over_capacity": counters.LaneFull, "incidents_over_capacity": counters.JobsRefused,
-			"challenges_seen": counters.Challenges, "challenges_astray": counters.Astray, "bans_proved": counters.Proved, "flows_dropped": counters.Flows,
-			"channels_up": uint64(d.responder.ChannelsUp()), "messages_told": messages.Told, "messages_waiting": messages.Waiting, "messages_given_up": messages.Lost,
+			"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
+			"challenges_seen": counters.Challenges, "challenges_astray": counters.Misdirected, "bans_proved": counters.Proved, "flows_dropped": counters.Flows,
+			"channels_up": uint64(meters.ChannelsUp), "messages_told": messages.Told, "messages_waiting": messages.Waiting, "messages_given_up": messages.Lost,
 		},
 	}
-	for table, n := range meters.Refused {
+	for table, n := range meters.Judge.Refused {
 		s.Counters[table+"_over_capacity"] = n
 	}
 	s.Counters["ledger_rows_over_capacity"] = d.ledger.Health().Crowded
-	if done, of, loading := d.responder.Loading(); loading {
-		s.Firewall.Loading = &control.Loading{Done: done, Of: of}
-	}
 	now := time.Now()
 	s.Checks = d.checks(now)
 	if len(failing(s.Checks)) > 0 {
@@ -86,9 +82,8 @@ const maxHits = 100_000
 
 // Bans are the bans in force, newest first, and what each has dropped.
 func (k desk) Bans() []incident.Ban {
-	bans := k.d.responder.Bans(time.Now())
-	shown := responder.SharedBans(bans)
-	hits, err := k.d.table.Hits(plainBans(bans[:min(len(bans), maxHits)]))
+	shown := k.d.engine.Bans.List(time.Now())
+	hits, err := k.d.table.Hits(plainBans(shown[:min(len(shown), maxHits)]))
 	if err != nil {
 		return shown // the checks say what is wrong with the table
 	}
@@ -149,12 +144,12 @@ func (k desk) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 	if why := k.harm(o); why != "" && !o.Force {
 		return control.Changed{}, control.Refusal("refused: " + why + "; --force bans it all the same")
 	}
-	ban, err := k.d.responder.Ban(o.Prefix, until, o.Reason, o.Force, uid)
+	ban, err := k.d.engine.Bans.Ban(o.Prefix, until, o.Reason, o.Force, uid)
 	if err != nil {
 		return control.Changed{}, refusal(err)
 	}
 	return k.kept(control.Changed{
-		Bans: []incident.Ban{ban.Shared()}, Message: fmt.Sprintf("banned %s, %s", incident.PrefixText(ban.Prefix), untilWords(ban.Until)),
+		Bans: []incident.Ban{ban}, Message: fmt.Sprintf("banned %s, %s", incident.PrefixText(ban.Prefix), untilWords(ban.Until)),
 	})
 }
 
@@ -162,7 +157,7 @@ func (k desk) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 func (k desk) harm(o control.BanOrder) string {
 	for _, host := range k.d.allow.managerHosts(context.Background()) {
 		if o.Prefix.Overlaps(host) {
-			return responder.PrefixString(host) + " is the manager interface that the daemon listens to: without it nothing would be seen"
+			return incident.PrefixText(host) + " is the manager interface that the daemon listens to: without it nothing would be seen"
 		}
 	}
 	if o.Operator.IsValid() && o.Prefix.Contains(o.Operator) {
@@ -178,28 +173,28 @@ func (k desk) harm(o control.BanOrder) string {
 
 // Unban releases one ban, or all of them.
 func (k desk) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
-	unban := func() ([]responder.Ban, int, error) { return k.d.responder.Unban(o.Prefix, o.Forgive, uid) }
+	unban := func() ([]incident.Ban, int, error) { return k.d.engine.Bans.Unban(o.Prefix, o.Forgive, uid) }
 	if o.All {
-		unban = func() ([]responder.Ban, int, error) { return k.d.responder.UnbanAll(o.Forgive, uid) }
+		unban = func() ([]incident.Ban, int, error) { return k.d.engine.Bans.UnbanAll(o.Forgive, uid) }
 	}
 	bans, forgiven, err := unban()
 	if err != nil {
-		return control.Changed{Bans: responder.SharedBans(bans)}, refusal(err)
+		return control.Changed{Bans: bans}, refusal(err)
 	}
 	message := "released " + incident.Count(len(bans), "ban")
 	switch {
 	case len(bans) == 1:
-		message = "released " + responder.PrefixString(bans[0].Prefix)
+		message = "released " + incident.PrefixText(bans[0].Prefix)
 	case !o.All && len(bans) == 0:
-		message = responder.PrefixString(o.Prefix) + " was not banned"
+		message = incident.PrefixText(o.Prefix) + " was not banned"
 	}
-	if held := k.d.responder.Held(o.Prefix); !o.All && held != "" {
+	if held := k.d.engine.Bans.StillHeld(o.Prefix); !o.All && held != "" {
 		message += "; " + held
 	}
 	if o.Forgive {
 		message += "; forgotten are the score and " + incident.Count(forgiven, "offence")
 	}
-	return k.kept(control.Changed{Bans: responder.SharedBans(bans), Message: message})
+	return k.kept(control.Changed{Bans: bans, Message: message})
 }
 
 // kept waits until the change is in the ledger. The change itself holds
@@ -214,7 +209,7 @@ func (k desk) kept(c control.Changed) (control.Changed, error) {
 }
 
 func refusal(err error) error {
-	if errors.Is(err, responder.ErrRefused) {
+	if errors.Is(err, incident.ErrRefused) {
 		return control.Refusal(err.Error())
 	}
 	return err

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -19,7 +19,7 @@ func (k desk) Standings(kind string, limit int) ([]control.Standing, error) {
 	if err != nil {
 		return nil, control.Refusal(fmt.Sprintf("%q: want source, network or account", kind))
 	}
-	standings := k.d.responder.Standings(time.Now(), per, limit)
+	standings := k.d.engine.Scores(time.Now(), per, limit)
 	list := make([]control.Standing, len(standings))
 	for i := range standings {
 		list[i] = showStanding(&standings[i])
@@ -27,7 +27,7 @@ func (k desk) Standings(kind string, limit int) ([]control.Standing, error) {
 	return list, nil
 }
 
-func showStanding(s *responder.Standing) control.Standing {
+func showStanding(s *judge.ScoreStatus) control.Standing {
 	shown := control.Standing{
 		Key: s.Key, Share: s.Share(), Scores: []control.Score{},
 		Last: incident.SomeTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Held: s.Held, Rotated: incident.SomeTime(s.Rotated),
@@ -37,19 +37,16 @@ func showStanding(s *responder.Standing) control.Standing {
 			Threshold: p.Threshold.Name, Points: p.Points, Score: p.Threshold.Score, Within: config.FormatDuration(p.Threshold.Within),
 		})
 	}
-	if s.Ban != nil {
-		ban := s.Ban.Shared()
-		shown.Ban = &ban
-	}
+	shown.Ban = s.Ban
 	return shown
 }
 
 // Accounts are the names to complete an account from.
-func (k desk) Accounts() []string { return k.d.responder.Accounts(time.Now()) }
+func (k desk) Accounts() []string { return k.d.engine.AccountNames(time.Now()) }
 
 // Rotate gives an account another secret at an operator's word.
 func (k desk) Rotate(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
-	detail, err := k.d.responder.Rotate(ctx, o.Account, uid)
+	detail, err := k.d.engine.Accounts.Rotate(ctx, o.Account, uid)
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
@@ -58,7 +55,7 @@ func (k desk) Rotate(ctx context.Context, uid uint32, o control.AccountOrder) (c
 		done.Message += "; a registration made with the old one lasts until it runs out (--expire throws it out)"
 		return done, nil
 	}
-	expired, err := k.d.responder.ExpireContacts(ctx, o.Account, uid)
+	expired, err := k.d.engine.Accounts.ExpireContacts(ctx, o.Account, uid)
 	if err != nil {
 		return done, fmt.Errorf("changed the secret of %s, but its registrations are still there: %w", o.Account, err)
 	}
@@ -68,7 +65,7 @@ func (k desk) Rotate(ctx context.Context, uid uint32, o control.AccountOrder) (c
 
 // Hangup ends every call of an account at an operator's word.
 func (k desk) Hangup(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
-	channels, err := k.d.responder.Hangup(ctx, o.Account, uid)
+	channels, err := k.d.engine.Accounts.Hangup(ctx, o.Account, uid)
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}

@@ -7,15 +7,16 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // AllowList is everything that is not banned, or not lightly.
 func (k desk) AllowList() []control.Allowed {
 	list := k.d.allow.list()
-	protected := k.d.responder.Protected()
-	slices.SortFunc(protected, func(a, b responder.Protected) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
+	protected := k.d.engine.Protected()
+	slices.SortFunc(protected, func(a, b places.Carrier) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
 	for _, p := range protected {
 		list = append(list, control.Allowed{Prefix: p.Prefix, Origin: control.Learned, Reason: p.Why})
 	}
@@ -28,19 +29,19 @@ func (k desk) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 		return control.Changed{}, control.Refusal("name an address or a prefix")
 	}
 	o.Prefix = o.Prefix.Masked()
-	what, message := "allow", "allowed "+responder.PrefixString(o.Prefix)
+	what, message := "allow", "allowed "+incident.PrefixText(o.Prefix)
 	if o.Remove {
-		what, message = "disallow", responder.PrefixString(o.Prefix)+" is no longer allowed"
+		what, message = "disallow", incident.PrefixText(o.Prefix)+" is no longer allowed"
 	}
-	var released []responder.Ban
+	var released []incident.Ban
 	k.d.reloading.Lock() // one change of the list at a time
 	defer k.d.reloading.Unlock()
 	err := k.d.allow.change(o, uid, time.Now(), func(list []netip.Prefix) (err error) {
-		released, err = k.d.responder.Allow(list)
+		released, err = k.d.engine.Allow(list)
 		return err
 	})
 	if err == nil || errors.Is(err, errUnwritten) {
-		k.d.responder.Acted(uid, what, responder.PrefixString(o.Prefix), o.Comment)
+		k.d.engine.Acted(time.Now(), uid, what, incident.PrefixText(o.Prefix), o.Comment)
 	}
 	if err != nil {
 		return control.Changed{}, err
@@ -49,7 +50,7 @@ func (k desk) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 		message += fmt.Sprintf(", released %d of its bans", len(released))
 	}
 	return k.kept(control.Changed{
-		Bans: responder.SharedBans(released), Message: message,
+		Bans: released, Message: message,
 		Allowed: []control.Allowed{{Prefix: o.Prefix, Origin: control.FromFile, Reason: o.Comment}},
 	})
 }

@@ -10,7 +10,8 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/journal"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
@@ -29,8 +30,8 @@ type runner struct {
 
 // toRun is one incident that the command is to be told.
 type toRun struct {
-	incident *responder.Incident
-	report   func(responder.State, string)
+	incident *incident.Incident
+	report   func(incident.State, string)
 }
 
 func newRunner(e config.Exec, l *ledger.Ledger) *runner {
@@ -42,12 +43,12 @@ func newRunner(e config.Exec, l *ledger.Ledger) *runner {
 // set changes the command from the next run on.
 func (r *runner) set(e config.Exec) { r.command.Store(&e) }
 
-// Tell queues one run without waiting.
-func (r *runner) Tell(i *responder.Incident, report func(responder.State, string)) {
+// Deliver queues one run without waiting.
+func (r *runner) Deliver(i *incident.Incident, report func(incident.State, string)) {
 	select {
 	case r.toRunC <- toRun{i, report}:
 	default:
-		report(responder.Failed, "too many incidents wait for the command")
+		report(incident.Failed, "too many incidents wait for the command")
 	}
 }
 
@@ -72,23 +73,23 @@ func (r *runner) run(ctx context.Context) error {
 }
 
 // once runs the command for one incident.
-func (r *runner) once(ctx context.Context, i *responder.Incident) (responder.State, string) {
+func (r *runner) once(ctx context.Context, i *incident.Incident) (incident.State, string) {
 	e := r.command.Load()
 	if len(e.Command) == 0 {
-		return responder.Failed, "exec.command is set no more"
+		return incident.Failed, "exec.command is set no more"
 	}
-	input, err := json.Marshal(onRecord(r.ledger, i.Shared()))
+	input, err := json.Marshal(onRecord(r.ledger, *i))
 	if err != nil {
-		return responder.Failed, err.Error()
+		return incident.Failed, err.Error()
 	}
 	said, err := pbx.Hook{Command: e.Command, Timeout: e.Within}.Run(ctx, input, "")
 	switch {
 	case err != nil:
-		return responder.Failed, err.Error()
+		return incident.Failed, err.Error()
 	case said == "":
-		return responder.Done, "ended well"
+		return incident.Done, "ended well"
 	}
-	return responder.Done, fmt.Sprintf("ended well and said %s", said)
+	return incident.Done, fmt.Sprintf("ended well and said %s", said)
 }
 
-var _ responder.Teller = (*runner)(nil)
+var _ journal.Receiver = (*runner)(nil)

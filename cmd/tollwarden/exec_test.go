@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // runs tells a runner of incidents, and gives the outcome of each.
@@ -24,7 +24,7 @@ func runs(t *testing.T, r *runner, incidents int) []string {
 	var all sync.WaitGroup
 	all.Add(incidents)
 	for i := range incidents {
-		r.Tell(&responder.Incident{ID: int64(i)}, func(state responder.State, detail string) {
+		r.Deliver(&incident.Incident{ID: int64(i)}, func(state incident.State, detail string) {
 			outcomes[i] = fmt.Sprintf("%s: %s", state, detail)
 			all.Done()
 		})
@@ -100,7 +100,7 @@ func TestExecQueueIsBounded(t *testing.T) {
 	r := newRunner(config.Exec{}, newLedger(t))
 	refused := 0
 	for range maxToRun + 5 {
-		r.Tell(&responder.Incident{}, func(responder.State, string) { refused++ })
+		r.Deliver(&incident.Incident{}, func(incident.State, string) { refused++ })
 	}
 	if refused != 5 {
 		t.Errorf("%d refused", refused)

@@ -66,7 +66,7 @@ func TestThefts(t *testing.T) {
 				t.Errorf("contained after %d calls, want at most %d\n%s", after, tc.most, strings.Join(stories, "\n"))
 			}
 			banned := false
-			for _, b := range s.daemon.Bans(s.now) {
+			for _, b := range s.judge.Bans.List(s.now) {
 				banned = banned || b.Prefix == netip.MustParsePrefix(thiefAddress+"/32")
 				if b.Prefix.Contains(netip.MustParseAddr(officeAddress)) {
 					t.Error("the office is banned")
@@ -86,7 +86,7 @@ func TestTheftFromTheOffice(t *testing.T) {
 	if after == 0 {
 		t.Error("not contained")
 	}
-	if bans := s.daemon.Bans(s.now); len(bans) > 0 {
+	if bans := s.judge.Bans.List(s.now); len(bans) > 0 {
 		t.Errorf("banned: %v", bans)
 	}
 }

@@ -206,7 +206,7 @@ func (d *daemon) announce(v *vigil, now time.Time, checks []control.Check) {
 func (d *daemon) summary(now time.Time, checks []control.Check) string {
 	bad := failing(checks)
 	if len(bad) == 0 {
-		return fmt.Sprintf("healthy, mode %s, %d bans in force", d.cfg.Mode, d.responder.BanCount())
+		return fmt.Sprintf("healthy, mode %s, %d bans in force", d.cfg.Mode, d.engine.Bans.Count())
 	}
 	parts := make([]string, len(bad))
 	for i, c := range bad {
@@ -224,7 +224,7 @@ func (d *daemon) gap(from, to time.Time) {
 	if d.second != nil && d.second.Health().Err == nil {
 		log = "Asterisk's log is read for that time, as far as it goes back"
 	}
-	d.responder.Gap(from, to, log)
+	d.engine.Gap(from, to, log)
 	if to.Sub(from) >= alarmAfter {
 		d.herald.tell(alarm{Event: alarmGap, At: to, Text: fmt.Sprintf("no events were heard from %s to %s", from.UTC().Format(time.RFC3339), to.UTC().Format(time.RFC3339))})
 	}

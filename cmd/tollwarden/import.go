@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -168,7 +167,7 @@ func (im *importing) carryOut(ctx context.Context, socket, file string) error {
 			return err
 		}
 		if err != nil {
-			im.skip(responder.PrefixString(b.Prefix), err.Error())
+			im.skip(incident.PrefixText(b.Prefix), err.Error())
 			continue
 		}
 		im.done.Bans = append(im.done.Bans, b)
@@ -193,7 +192,7 @@ func (im *importing) allow(have []netip.Prefix, add func(netip.Prefix) error) {
 			continue
 		}
 		if err := add(p); err != nil {
-			im.skip(responder.PrefixString(p), err.Error())
+			im.skip(incident.PrefixText(p), err.Error())
 			continue
 		}
 		have = append(have, p)
@@ -234,7 +233,7 @@ func (im *importing) store(ctx context.Context, file string) error {
 	im.done.Bans = im.done.Bans[:0]
 	for _, b := range bans {
 		if slices.ContainsFunc(never, b.Prefix.Overlaps) {
-			im.skip(responder.PrefixString(b.Prefix), "on the allow list, or holds an address that is")
+			im.skip(incident.PrefixText(b.Prefix), "on the allow list, or holds an address that is")
 			continue
 		}
 		ban := incident.Ban{Prefix: b.Prefix, Since: b.Since, Reason: "taken over from fail2ban, jail " + b.Jail, Origin: incident.OriginOperator}

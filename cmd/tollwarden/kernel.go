@@ -1,83 +1,59 @@
 package main
 
 import (
-	"errors"
 	"net/netip"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// drops is a firewall table as the responder sees it. The table knows prefixes
-// and ends; the responder knows the reasons.
-type drops struct{ table firewall.Table }
+// firewallAdapter is a firewall table as the engine sees it. The table knows
+// prefixes and ends; the engine knows the reasons.
+type firewallAdapter struct{ table firewall.Table }
+
+var _ bans.Firewall = firewallAdapter{}
 
 // Ban drops the prefixes until their times.
-func (d drops) Ban(now time.Time, bans []responder.Ban) error {
-	return d.table.Ban(now, plainBans(bans)...)
+func (f firewallAdapter) Ban(now time.Time, list []incident.Ban) error {
+	return f.table.Ban(now, plainBans(list)...)
 }
 
 // Release lets the prefixes through again.
-func (d drops) Release(prefixes ...netip.Prefix) error { return d.table.Release(prefixes...) }
+func (f firewallAdapter) Release(prefixes ...netip.Prefix) error { return f.table.Release(prefixes...) }
 
 // Reconcile drops exactly these prefixes, whatever state the table is in.
-func (d drops) Reconcile(now time.Time, bans []responder.Ban) error {
-	return d.table.Reconcile(now, plainBans(bans))
-}
-
-// Restore is what the responder calls Reconcile.
-func (d drops) Restore(now time.Time, bans []responder.Ban) error { return d.Reconcile(now, bans) }
-
-// Include drops the prefixes beside those already dropped, in a rebuilt table if
-// another program has damaged ours.
-func (d drops) Include(now time.Time, bans []responder.Ban) error {
-	return d.repairing(now, func() error { return d.table.Include(now, plainBans(bans)) })
-}
-
-// Complete says that every ban was included.
-func (d drops) Complete(now time.Time) error {
-	return d.repairing(now, func() error { return d.table.Complete(now) })
-}
-
-// repairing does something to the table, and does it again after a repair if the
-// table was lost.
-func (d drops) repairing(now time.Time, do func() error) error {
-	err := do()
-	if errors.Is(err, firewall.ErrLost) {
-		if err = d.table.Repair(now); err == nil {
-			err = do()
-		}
-	}
-	return err
+func (f firewallAdapter) Reconcile(now time.Time, list []incident.Ban) error {
+	return f.table.Reconcile(now, plainBans(list))
 }
 
 // Bans returns the prefixes dropped now.
-func (d drops) Bans(now time.Time) []responder.Ban {
-	list := d.table.Bans(now)
-	bans := make([]responder.Ban, 0, len(list))
-	for _, b := range list {
+func (f firewallAdapter) Bans(now time.Time) []incident.Ban {
+	table := f.table.Bans(now)
+	list := make([]incident.Ban, 0, len(table))
+	for _, b := range table {
 		if firewall.IsCanary(b.Prefix) { // left by a probe that was interrupted
 			continue
 		}
-		scope := responder.ScopeAll
+		scope := incident.ScopeAll
 		if b.Scope == firewall.SIP {
-			scope = responder.ScopeSIP
+			scope = incident.ScopeSIP
 		}
-		bans = append(bans, responder.Ban{Prefix: b.Prefix, Until: b.Until, Scope: scope})
+		list = append(list, incident.Ban{Prefix: b.Prefix, Until: b.Until, Scope: scope})
 	}
-	return bans
+	return list
 }
 
 // Allow replaces the list of what is never dropped.
-func (d drops) Allow(prefixes []netip.Prefix) error { return d.table.Allow(prefixes) }
+func (f firewallAdapter) Allow(prefixes []netip.Prefix) error { return f.table.Allow(prefixes) }
 
-func plainBans(bans []responder.Ban) []firewall.Ban {
+func plainBans(bans []incident.Ban) []firewall.Ban {
 	list := make([]firewall.Ban, len(bans))
 	for i, b := range bans {
 		list[i] = firewall.Ban{Prefix: b.Prefix, Until: b.Until}
-		if b.Scope == responder.ScopeSIP {
+		if b.Scope == incident.ScopeSIP {
 			list[i].Scope = firewall.SIP
 		}
 	}
@@ -92,13 +68,7 @@ func (d *daemon) guardKernel(cfg *config.Config) {
 	}
 	d.kernelGuard = firewall.NewGuard(firewall.GuardConfig{
 		Table: kernel, Watch: d.watch, Interval: cfg.Health.Firewall, Log: d.log,
-		Reconcile: func(now time.Time) error {
-			err := kernel.Repair(now)
-			if errors.Is(err, firewall.ErrUnread) {
-				err = d.responder.Rebuild(now)
-			}
-			return err
-		},
-		OnRepair: func(e firewall.GuardEvent) { d.herald.tell(repairAlarm(e)) },
+		Reconcile: func(time.Time) error { return d.engine.Reconcile() },
+		OnRepair:  func(e firewall.GuardEvent) { d.herald.tell(repairAlarm(e)) },
 	})
 }

@@ -34,7 +34,7 @@ func newUnlock() *cobra.Command {
 
 // Lock takes an account's calls away at an operator's word.
 func (k desk) Lock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
-	detail, err := k.d.responder.Lock(ctx, o.Account, uid)
+	detail, err := k.d.engine.Accounts.Lock(ctx, o.Account, uid)
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
@@ -43,7 +43,7 @@ func (k desk) Lock(ctx context.Context, uid uint32, o control.AccountOrder) (con
 
 // Unlock gives them back, or ends a restriction.
 func (k desk) Unlock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
-	detail, err := k.d.responder.Unlock(ctx, o.Account, uid)
+	detail, err := k.d.engine.Accounts.Unlock(ctx, o.Account, uid)
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}

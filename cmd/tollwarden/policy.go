@@ -7,29 +7,33 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // policyOf says in the responder's words what the configuration decided. The
 // host that Asterisk's manager interface is on is never banned: dropping it
 // would make us deaf.
-func policyOf(cfg *config.Config) (responder.Policy, error) {
-	p := responder.Policy{
-		Observe:   cfg.Mode == config.Observe,
-		Playbooks: map[string][]responder.StepKind{},
-		Ladder:    responder.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Claimed: cfg.Bans.Spoofable},
-		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within, Remember: cfg.BreakIn.Known},
-		Restrict:  responder.Restrict{Networks: cfg.Restrict.Networks, Claimed: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet},
-		Calls:     callRules(&cfg.Calls),
-		Allow:     allowList(cfg),
-		Username:  cfg.Asterisk.Username,
-		Log:       cfg.Asterisk.Log != "",
-		Deaf:      !cfg.Notify.Anybody(),
-		Command:   program(cfg.Exec.Command),
+func policyOf(cfg *config.Config) (judge.Policy, error) {
+	p := judge.Policy{
+		Observe:    cfg.Mode == config.Observe,
+		Playbooks:  map[string][]incident.StepKind{},
+		Ladder:     decide.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Spoofable: cfg.Bans.Spoofable},
+		BreakIn:    score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within},
+		Known:      cfg.BreakIn.Known,
+		Restrict:   contain.RestrictRule{Networks: cfg.Restrict.Networks, Spoofable: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet},
+		Calls:      callRules(&cfg.Calls),
+		Allow:      allowList(cfg),
+		Username:   cfg.Asterisk.Username,
+		Log:        cfg.Asterisk.Log != "",
+		NoReceiver: !cfg.Notify.Anybody(),
+		Command:    program(cfg.Exec.Command),
 	}
 	for _, book := range cfg.Playbooks {
-		steps := make([]responder.StepKind, len(book.Steps))
+		steps := make([]incident.StepKind, len(book.Steps))
 		for i, s := range book.Steps {
 			steps[i] = stepKind(s)
 		}
@@ -46,11 +50,11 @@ func policyOf(cfg *config.Config) (responder.Policy, error) {
 }
 
 // stepKind is the responder's name of a step.
-func stepKind(s config.Step) responder.StepKind {
+func stepKind(s config.Step) incident.StepKind {
 	if s == config.StepRemoveRegistrations {
-		return responder.StepExpireContacts
+		return incident.StepExpireContacts
 	}
-	return responder.StepKind(s)
+	return incident.StepKind(s)
 }
 
 func thresholdOf(t config.Threshold) (score.Threshold, error) {
@@ -88,7 +92,7 @@ func allowList(cfg *config.Config) []netip.Prefix {
 func signalNames() []string {
 	var names []string
 	for _, s := range score.Signals() {
-		if responder.Raises(s) {
+		if judge.Raises(s) {
 			names = append(names, s.String())
 		}
 	}

@@ -18,10 +18,11 @@ func (r reading) Checks() []control.Check { return r.d.checks(time.Now()) }
 // Reading gathers what the metrics tell.
 func (r reading) Reading() web.Reading {
 	d, now := r.d, time.Now()
+	meters := d.engine.Meters()
 	song, ledger := d.canary.song(now), d.ledger.Health()
 	out := web.Reading{
-		Version: version(), Mode: string(d.cfg.Mode), Checks: d.checks(now), Meters: d.responder.Meters(),
-		Bans: d.responder.BanCount(), Channels: d.responder.ChannelsUp(),
+		Version: version(), Mode: string(d.cfg.Mode), Checks: d.checks(now), Meters: meters,
+		Bans: d.engine.Bans.Count(), Channels: meters.ChannelsUp,
 		Gaps: d.gaps.Load(), Blind: time.Duration(d.blind.Load()),
 		Sessions:  map[string]web.Session{"events": d.session(d.events), "commands": d.session(d.commands)},
 		Refused:   d.events.Counters().Refused.Load() + d.commands.Counters().Refused.Load(),

@@ -9,7 +9,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/journal"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
@@ -89,19 +90,19 @@ func (n *notifier) set(t *telling) {
 	n.post.Set(t.receivers)
 }
 
-// Tell tells of an incident.
-func (n *notifier) Tell(i *responder.Incident, report func(responder.State, string)) {
-	m := n.words.Load().Of(n.host, onRecord(n.ledger, i.Shared()), time.Local)
+// Deliver sends an incident.
+func (n *notifier) Deliver(i *incident.Incident, report func(incident.State, string)) {
+	m := n.words.Load().Of(n.host, onRecord(n.ledger, *i), time.Local)
 	n.post.Tell(m, func(o notify.Outcome) {
 		switch {
 		case !o.Over:
-			report(responder.Intended, o.Detail)
+			report(incident.Intended, o.Detail)
 		case o.Told == 0:
-			report(responder.Failed, o.Detail)
+			report(incident.Failed, o.Detail)
 		default:
-			report(responder.Done, o.Detail)
+			report(incident.Done, o.Detail)
 		}
 	})
 }
 
-var _ responder.Teller = (*notifier)(nil)
+var _ journal.Receiver = (*notifier)(nil)

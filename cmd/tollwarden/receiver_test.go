@@ -17,7 +17,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/notify"
@@ -44,7 +43,7 @@ func (b inbox) Deliver(_ context.Context, m *notify.Message) error { b.got <- m;
 
 // tollFraud puts an incident with a call on record, and gives it as the
 // responder knows it.
-func tollFraud(l *ledger.Ledger) *responder.Incident {
+func tollFraud(l *ledger.Ledger) *incident.Incident {
 	at := time.Date(2026, 11, 22, 3, 4, 5, 0, time.UTC)
 	thief := netip.MustParseAddr("192.0.2.66")
 	id := l.PutIncident(&incident.Incident{
@@ -55,7 +54,7 @@ func tollFraud(l *ledger.Ledger) *responder.Incident {
 		}},
 	})
 	l.PutCall(id, incident.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00882612345678", Began: at, Answered: at, Ended: at.Add(time.Minute)})
-	return &responder.Incident{ID: id, At: at, Account: "1002", Source: thief, Threshold: "toll-fraud"}
+	return &incident.Incident{ID: id, At: at, Account: "1002", Source: thief, Threshold: "toll-fraud"}
 }
 
 // Whoever is told of toll fraud is told of the calls, and of the sum of the very
@@ -74,7 +73,7 @@ func TestToldOfTheCalls(t *testing.T) {
 	defer func() { cancel(); <-done }()
 
 	i := tollFraud(l)
-	n.Tell(i, func(responder.State, string) {})
+	n.Deliver(i, func(incident.State, string) {})
 	m := <-to.got
 	recorded, err := l.Incident(t.Context(), i.ID)
 	if err != nil {
@@ -91,7 +90,7 @@ func TestToldOfTheCalls(t *testing.T) {
 	}
 
 	i.ID = 99 // of which there is no record
-	n.Tell(i, func(responder.State, string) {})
+	n.Deliver(i, func(incident.State, string) {})
 	m = <-to.got
 	if !strings.Contains(m.Text, "`tollwarden incident 99`") || strings.Contains(m.Text, "No call is known") || strings.Contains(m.Text, "SHA-256") {
 		t.Errorf("without the ledger the mail is\n%s", m.Text)
@@ -108,7 +107,7 @@ func TestExecGetsTheCalls(t *testing.T) {
 	i := tollFraud(l)
 	var ran sync.WaitGroup
 	ran.Add(1)
-	r.Tell(i, func(responder.State, string) { ran.Done() })
+	r.Deliver(i, func(incident.State, string) { ran.Done() })
 	ran.Wait()
 	cancel()
 	<-done

@@ -92,7 +92,7 @@ func (d *daemon) readAgain() error {
 	if err := d.allow.enforce(d.applyAllowed, back); err != nil {
 		return err
 	}
-	if err := d.responder.Reconfigure(policy); err != nil {
+	if err := d.engine.Configure(policy); err != nil {
 		back()
 		return errors.Join(err, d.applyAllowed(d.allow.prefixes()))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -26,11 +27,19 @@ func (f *fickle) Allow(prefixes []netip.Prefix) error {
 }
 
 func (f *fickle) Release(prefixes ...netip.Prefix) error {
+	if f.refuse != nil {
+		return f.refuse
+	}
+	return f.Table.Release(prefixes...)
+}
+
+// Reconcile is refused once, after the release.
+func (f *fickle) Reconcile(now time.Time, bans []firewall.Ban) error {
 	if err := f.refuse; err != nil {
 		f.refuse = nil
 		return err
 	}
-	return f.Table.Release(prefixes...)
+	return f.Table.Reconcile(now, bans)
 }
 
 // daemonOn is a daemon that nobody runs, by a configuration file with this text
@@ -52,7 +61,14 @@ func daemonOn(t *testing.T, text string) (d *daemon, kernel *fickle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(d.close)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- d.engine.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		d.close()
+	})
 	d.file = f
 	return d, kernel
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
 // maxMissed is how long ago something may have been written into the log that
@@ -18,13 +19,13 @@ const maxMissed = 24 * time.Hour
 
 // newLogSensor follows Asterisk's log for the responder, from where the life of
 // the daemon before left off; from is nil when there was none.
-func newLogSensor(path string, from *logfile.Place, r *responder.Responder) *logfile.Follower {
+func newLogSensor(path string, from *logfile.Place, r *responder.Engine) *logfile.Follower {
 	return &logfile.Follower{Path: path, From: from, Emit: func(rec *logfile.Record) { passOn(r, time.Now(), rec) }}
 }
 
 // passOn passes on what a line of the log told. What was missed is scored as of
 // when it happened.
-func passOn(r *responder.Responder, now time.Time, rec *logfile.Record) {
+func passOn(r *responder.Engine, now time.Time, rec *logfile.Record) {
 	if rec.Missed {
 		if now.Sub(rec.At) > maxMissed {
 			return
@@ -33,9 +34,9 @@ func passOn(r *responder.Responder, now time.Time, rec *logfile.Record) {
 			now = rec.At
 		}
 	}
-	sensor := responder.SensorLog
+	sensor := intake.SensorLog
 	if rec.Security {
-		sensor = responder.SensorSecurityLog
+		sensor = intake.SensorSecurityLog
 	}
 	switch rec.Finding {
 	case logfile.Seen:
@@ -59,20 +60,19 @@ func (k desk) eyes(now time.Time) control.Check {
 		c.OK, c.Detail = true, "asterisk.log is not set: who hides from the manager interface is not seen"
 		return c
 	}
-	h, blinded := k.d.second.Health(), k.d.responder.Blinded()
-	events, lines := k.d.responder.LastFailures()
+	h, senses := k.d.second.Health(), k.d.engine.Senses(now)
 	switch {
 	case h.Err != nil:
 		c.Detail = h.Err.Error()
 	case h.Counts.Lines > 0 && h.Counts.Undated == h.Counts.Lines:
 		c.Detail = "the dates of its lines are not understood: use logger.conf's dateformat=%F %T"
-	case events.Sub(lines) > logLag && now.Sub(events) < time.Hour:
-		c.Detail = fmt.Sprintf("the events tell of failures at %s, the log does not: does its line in logger.conf have notice, and was it reopened after its rotation?", events.Format(time.DateTime))
+	case senses.EventFailure.Sub(senses.LogFailure) > logLag && now.Sub(senses.EventFailure) < time.Hour:
+		c.Detail = fmt.Sprintf("the events tell of failures at %s, the log does not: does its line in logger.conf have notice, and was it reopened after its rotation?", senses.EventFailure.Format(time.DateTime))
 	default:
 		c.OK, c.Detail = true, logWords(now, h)
 	}
-	if !blinded.IsZero() {
-		c.Detail += fmt.Sprintf("; somebody hides from the manager interface, last at %s", blinded.Format(time.DateTime))
+	if !senses.Blinded.IsZero() {
+		c.Detail += fmt.Sprintf("; somebody hides from the manager interface, last at %s", senses.Blinded.Format(time.DateTime))
 	}
 	return c
 }

@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -40,15 +39,6 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-// loadingWords say how far the bans of before a start are back.
-func loadingWords(l *control.Loading) string {
-	of := "many"
-	if l.Of > 0 {
-		of = strconv.Itoa(l.Of)
-	}
-	return fmt.Sprintf("loading %d of %s bans after the start; new attackers are stopped meanwhile", l.Done, of)
-}
-
 func printStatus(cmd *cobra.Command, s control.Status) {
 	w := cmd.OutOrStdout()
 	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, plain(s.Version), clock(s.Since))
@@ -62,9 +52,6 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	}
 	t.flush()
 	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
-	if l := s.Firewall.Loading; l != nil {
-		fmt.Fprintln(w, loadingWords(l))
-	}
 	if g := s.Asterisk.LastGap; g != nil {
 		fmt.Fprintf(w, "the last gap: nothing was heard from %s to %s\n", clock(g.From), clock(g.To))
 	}

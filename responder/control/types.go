@@ -67,14 +67,6 @@ type Firewall struct {
 	PacketsDropped uint64 `json:"packets_dropped"`
 	BytesDropped   uint64 `json:"bytes_dropped"`
 	Repairs        uint64 `json:"repairs"` // times the table was damaged by others and restored
-	// Loading is there while the bans of before a start come back.
-	Loading *Loading `json:"loading,omitempty"`
-}
-
-// Loading is how many bans of the ledger are in force again after a start.
-type Loading struct {
-	Done int `json:"done"`
-	Of   int `json:"of"` // 0: they are being counted
 }
 
 // BanOrder asks for a ban.

@@ -17,6 +17,9 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -124,13 +127,13 @@ func echo(address string) (uint64, error) {
 }
 
 // newResponder is one with the daemon's rules, with nothing at its ends.
-func newResponder() (*responder.Responder, error) {
+func newResponder() (*responder.Engine, error) {
 	l, err := ledger.Open("", ledger.Options{})
 	if err != nil {
 		return nil, err
 	}
 	failures := map[score.Signal]int{score.InvalidPassword: 1, score.ChallengeResponseFailed: 1}
-	return responder.New(time.Now(), responder.Policy{
+	return responder.New(context.Background(), time.Now(), judge.Policy{
 		Observe: true,
 		Thresholds: []score.Threshold{
 			{Name: "password guessing", Per: score.PerSource, Points: failures, Score: 3, Within: time.Hour, Playbook: "block"},
@@ -138,10 +141,10 @@ func newResponder() (*responder.Responder, error) {
 			{Name: "scanning", Per: score.PerSource, Points: map[score.Signal]int{score.InvalidAccountID: 1, score.FailedACL: 1}, Score: 5, Within: time.Hour, Playbook: "block"},
 			{Name: "break-in", Per: score.PerAccount, Points: map[score.Signal]int{score.SuccessAfterFailures: 1}, Score: 1, Within: time.Hour, Playbook: "block"},
 		},
-		Playbooks: map[string][]responder.StepKind{"block": {responder.StepBan}},
-		Ladder:    responder.Ladder{Times: []time.Duration{time.Hour}, Forget: 24 * time.Hour},
+		Playbooks: map[string][]incident.StepKind{"block": {incident.StepBan}},
+		Ladder:    decide.Ladder{Times: []time.Duration{time.Hour}, Forget: 24 * time.Hour},
 		Username:  amiUser,
-	}, responder.Parts{Firewall: nobody{}, PBX: nobody{}, Ledger: l, Log: zerolog.New(io.Discard)})
+	}, responder.Parts{Firewall: noFirewall{}, Calls: noCalls{}, Accounts: noAccounts{}, Inventory: noInventory{}, Ledger: l, Log: zerolog.New(io.Discard)})
 }
 
 func ownCPU() time.Duration {

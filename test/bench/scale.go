@@ -72,7 +72,7 @@ func (b *bench) failuresOf(n int) (first, again sample, err error) {
 }
 
 // pour gives n events to a responder and says what they cost it.
-func pour(r *responder.Responder, from io.Reader, n int) (time.Duration, error) {
+func pour(r *responder.Engine, from io.Reader, n int) (time.Duration, error) {
 	in := ami.NewReader(from)
 	now := time.Now()
 	cpu := ownCPU()
