@@ -1,4 +1,4 @@
-package responder
+package incident
 
 import (
 	"strings"
@@ -6,7 +6,7 @@ import (
 )
 
 // What a secret could be tried out on is left out, and nothing else.
-func TestMasked(t *testing.T) {
+func TestRedact(t *testing.T) {
 	const digest = "53ac4bc41ee4ec77888ed4aa50677247"
 	for raw, want := range map[string]string{
 		"Event: ChallengeResponseFailed\r\nSessionID: 1\r\nChallenge: 1432/ab\r\nResponse: " + digest + "\r\nExpectedResponse: " + digest + "\r\n": "Event: ChallengeResponseFailed\r\nSessionID: 1\r\nChallenge: 1432/ab\r\nResponse: (left out)\r\nExpectedResponse: (left out)\r\n",
@@ -18,7 +18,7 @@ func TestMasked(t *testing.T) {
 		"chan_iax2.c: Host 198.51.100.7 failed MD5 authentication for '1002' (" + digest + " !":                                                    "chan_iax2.c: Host 198.51.100.7 failed MD5 authentication for '1002' ((left out)",
 		"manager.c: 198.51.100.7 failed to authenticate as 'Response: x'":                                                                          "manager.c: 198.51.100.7 failed to authenticate as 'Response: x'",
 	} {
-		got := masked(raw)
+		got := Redact(raw)
 		if got != want {
 			t.Errorf("%q is kept as %q, want %q", raw, got, want)
 		}
