@@ -136,7 +136,7 @@ func TestBanningByHand(t *testing.T) {
 		t.Errorf("the kernel allows %s", got)
 	}
 	b.must(with("ban", "192.0.2.9")...)
-	b.run(with("unban", "192.0.2.0/24")...).wants(t, "unban around a ban", 0, "released 192.0.2.0/24; 1 ban within it hold")
+	b.run(with("unban", "192.0.2.0/24")...).wants(t, "unban around a ban", 0, "released 192.0.2.0/24; 1 ban still in force within it")
 	b.run(with("unban", "--all")...).wants(t, "unban --all", 0, "released 2 bans")
 	if b.dropped("203.0.113.0/24") {
 		t.Error("released, and still dropped")

@@ -45,10 +45,15 @@ func Restore(now time.Time, r *Registry, ledger Ledger, was Remembered, allowed 
 // and recorded.
 func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) error {
 	Restore(now, r, ledger, was, allowed)
+	var free []netip.Prefix
 	for _, ban := range firewall.Bans(now) {
 		// The kernel holds overlapping prefixes in pieces, so that a piece of a
 		// known ban is not a ban of its own.
-		if _, known := r.Covering(now, ban.Prefix); known || allowed(ban.Prefix) {
+		if _, known := r.Covering(now, ban.Prefix); known {
+			continue
+		}
+		if allowed(ban.Prefix) {
+			free = append(free, ban.Prefix)
 			continue
 		}
 		ban.Since, ban.Origin, ban.Reason = now, incident.OriginKernel, "found in the kernel at start, without a record"
@@ -57,12 +62,22 @@ func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Reme
 		ledger.PutBan(ban)
 	}
 	list := r.List(now)
-	put := firewall.Reconcile
+	put := firewall.Reconcile // which releases what is not in the list
 	if was.Partial {
+		if err := release(firewall, free); err != nil {
+			return fmt.Errorf("release what the allow list covers: %w", err)
+		}
 		put = firewall.Ban
 	}
 	if err := put(now, list); err != nil {
 		return fmt.Errorf("restore %d bans: %w", len(list), err)
 	}
 	return nil
+}
+
+func release(firewall Firewall, prefixes []netip.Prefix) error {
+	if len(prefixes) == 0 {
+		return nil
+	}
+	return firewall.Release(prefixes...)
 }

@@ -262,7 +262,7 @@ func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 		if around, covered := o.Registry.Covering(now, prefix); covered {
 			why = "it is still " + heldBy(prefix, around.Prefix)
 		} else if inside := len(o.Registry.Within(now, prefix)); inside > 0 {
-			why = incident.Count(inside, "ban") + " within it remain: `tollwarden bans` lists them"
+			why = incident.Count(inside, "ban") + " still in force within it: `tollwarden bans` lists them"
 		}
 	})
 	return why

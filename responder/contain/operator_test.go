@@ -1,0 +1,190 @@
+package contain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+func TestOrdersOnAccounts(t *testing.T) {
+	s := newSite(RestrictRule{})
+	s.pbx.channels = []string{"PJSIP/1002-00000001", "PJSIP/1002-00000002"}
+	ctx, gone := context.WithCancel(t.Context())
+	gone() // who asked has gone away
+	if detail, err := s.Rotate(ctx, "1002", 7); err != nil || detail != "in pjsip.conf; its phones that need the new password were last seen at 198.51.100.10" {
+		t.Errorf("rotate: %q, %v", detail, err)
+	}
+	if channels, err := s.Hangup(ctx, "1002", 7); err != nil || len(channels) != 2 {
+		t.Errorf("hangup: %v, %v", channels, err)
+	}
+	if detail, err := s.ExpireContacts(ctx, "1002", 7); err != nil || detail != "one removed, one stays" {
+		t.Errorf("expire: %q, %v", detail, err)
+	}
+	s.pbx.fail("expire", errors.New("no connection"))
+	if detail, err := s.ExpireContacts(ctx, "1002", 7); err == nil || detail != "one removed, one stays" {
+		t.Errorf("expire: %q, %v", detail, err)
+	}
+	want := "7: rotate 1002 in pjsip.conf; its phones that need the new password were last seen at 198.51.100.10; " +
+		"7: hangup 1002 PJSIP/1002-00000001, PJSIP/1002-00000002; 7: expire-contacts 1002 one removed, one stays; " +
+		"7: expire-contacts failed 1002 one removed, one stays: no connection"
+	if got := strings.Join(s.acted, "; "); got != want {
+		t.Errorf("recorded %q\nwant     %q", got, want)
+	}
+}
+
+// What is no phone's account is left alone, and in mode observe all are; what
+// was taken before can still be given back there.
+func TestRefusedOrders(t *testing.T) {
+	orders := map[string]func(s *site, account string) error{
+		"rotate": func(s *site, a string) error { _, err := s.Rotate(t.Context(), a, 7); return err },
+		"hangup": func(s *site, a string) error { _, err := s.Hangup(t.Context(), a, 7); return err },
+		"expire": func(s *site, a string) error { _, err := s.ExpireContacts(t.Context(), a, 7); return err },
+		"lock":   func(s *site, a string) error { _, err := s.Lock(t.Context(), a, 7); return err },
+		"unlock": func(s *site, a string) error { _, err := s.Unlock(t.Context(), a, 7); return err },
+	}
+	for name, order := range orders {
+		s := newSite(RestrictRule{})
+		for account, want := range map[string]string{"": "no account is named", "AMI/admin": "AMI/admin is an account of the manager interface: change it in manager.conf"} {
+			if err := order(s, account); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s %q: %v", name, account, err)
+			}
+		}
+		s.Observe = true
+		s.state.Locks.Restore("1002", "PJSIP=internal")
+		err := order(s, "1002")
+		if refused := errors.Is(err, incident.ErrRefused); refused != (name != "unlock") {
+			t.Errorf("%s in mode observe: %v", name, err)
+		}
+		if name != "unlock" && (s.pbx.asked() != "" || len(s.acted) != 0) {
+			t.Errorf("%s was refused and yet asked %s, recorded %v", name, s.pbx.asked(), s.acted)
+		}
+	}
+	s := newSite(RestrictRule{})
+	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is neither locked nor restricted by this daemon") {
+		t.Errorf("unlock of what is not locked: %v", err)
+	}
+}
+
+func TestLock(t *testing.T) {
+	unreached := errors.New("no connection")
+	for name, c := range map[string]struct {
+		was      []string
+		fails    error
+		kept     string // "-" for nothing
+		enforced bool
+		says     string
+	}{
+		"an ordinary account":        {[]string{"PJSIP=internal"}, nil, "PJSIP=internal", false, "locked; before: PJSIP=internal"},
+		"locked before":              {nil, nil, "unknown", false, "locked; before: unknown"},
+		"Asterisk cannot be reached": {nil, unreached, "", true, "no connection; as long as the daemon runs it ends the calls of 1002 as they come"},
+		"locked in part":             {[]string{"PJSIP=internal"}, unreached, "PJSIP=internal in-part", true, "no connection; as long as"},
+		"no such account":            {nil, fmt.Errorf("%w: no such account", incident.ErrRefused), "-", false, "refused: no such account"},
+	} {
+		s := newSite(RestrictRule{})
+		s.pbx.was = c.was
+		s.pbx.fail("lock", c.fails)
+		detail, err := s.Lock(t.Context(), "1002", 7)
+		if err != nil {
+			detail = err.Error()
+		}
+		if !strings.HasPrefix(detail, c.says) {
+			t.Errorf("%s: %q, want %q", name, detail, c.says)
+		}
+		was, locked := s.state.Locks.Get("1002")
+		kept, stored := s.holds["lock 1002"]
+		if locked != (c.kept != "-") || stored != locked || locked && (was != c.kept || kept != c.kept) {
+			t.Errorf("%s: kept %q (%t), in the ledger %q", name, was, locked, kept)
+		}
+		if got := s.state.Locks.Enforced("1002"); got != c.enforced {
+			t.Errorf("%s: its calls are ended: %t", name, got)
+		}
+	}
+}
+
+// Of an account that is locked in part the daemon ends the calls, until a second
+// lock takes the rest; its end gives everything back.
+func TestLockInPart(t *testing.T) {
+	s := newSite(RestrictRule{})
+	s.pbx.was = []string{"PJSIP=internal", "SIP=office", "PJSIP=internal"}
+	lock := func(fails error) {
+		t.Helper()
+		s.pbx.fail("lock", fails)
+		if _, err := s.Lock(t.Context(), "1002", 0); (err != nil) != (fails != nil) {
+			t.Errorf("lock: %v", err)
+		}
+		if enforced := s.state.Locks.Enforced("1002"); enforced != (fails != nil) {
+			t.Errorf("its calls are ended: %t", enforced)
+		}
+	}
+	unlock := func(want string) {
+		t.Helper()
+		if _, err := s.Unlock(t.Context(), "1002", 0); err != nil || s.pbx.times(want) != 1 {
+			t.Errorf("%v; asked %s", err, s.pbx.asked())
+		}
+		if len(s.holds) != 0 || s.state.Held("1002") != "" {
+			t.Errorf("kept %v", s.holds)
+		}
+	}
+	lock(errors.New("the peer has no section in sip.conf"))
+	lock(nil)
+	unlock("unlock 1002 PJSIP=internal SIP=office")
+	lock(errors.New("the peer has no section in sip.conf"))
+	unlock("unlock 1002 PJSIP=internal")
+}
+
+// What could not be given back stays locked.
+func TestUnlockThatFails(t *testing.T) {
+	s := newSite(RestrictRule{})
+	s.state.Locks.Restore("1002", "PJSIP=internal")
+	s.pbx.fail("unlock", errors.New("no connection"))
+	if _, err := s.Unlock(t.Context(), "1002", 7); err == nil || s.state.Held("1002") != "locked" {
+		t.Errorf("held %q, %v", s.state.Held("1002"), err)
+	}
+	if got := strings.Join(s.acted, "; "); got != "7: unlock failed 1002 unlocked: no connection" {
+		t.Errorf("recorded %q", got)
+	}
+	s = newSite(RestrictRule{})
+	s.state.Locks.Restore("1002", "")
+	if detail, err := s.Unlock(t.Context(), "1002", 7); err != nil || detail != "Asterisk had not been reached" || s.pbx.asked() != "" {
+		t.Errorf("%q, %v; asked %s", detail, err, s.pbx.asked())
+	}
+}
+
+// A person ends a restriction: it does not come back the next moment, and
+// whoever is let in by that is no thief.
+func TestUnlockOfARestrictedAccount(t *testing.T) {
+	for name, locked := range map[string]bool{"restricted": false, "locked, too": true} {
+		s := newSite(RestrictRule{Networks: 3, Quiet: time.Hour})
+		now := time.Now()
+		s.state.Restrictions.Restore(now, "1002", []netip.Prefix{office}, now)
+		want := "unrestricted"
+		if locked {
+			s.state.Locks.Restore("1002", "PJSIP=internal")
+			want = "unrestricted; unlocked"
+			if held := s.state.Held("1002"); held != "locked, restricted to 198.51.100.0/24" {
+				t.Errorf("held %q", held)
+			}
+		}
+		if detail, err := s.Unlock(t.Context(), "1002", 7); err != nil || detail != want {
+			t.Errorf("%s: %q, %v", name, detail, err)
+		}
+		if s.state.Held("1002") != "" || strings.Join(s.forgiven, "") != "1002" || s.pbx.times("unrestrict 1002 198.51.100.0/24") != 1 {
+			t.Errorf("%s: held %q, forgiven %v, asked %s", name, s.state.Held("1002"), s.forgiven, s.pbx.asked())
+		}
+		if why := s.state.Restrictions.Objection(guessedFrom(now, 3), "1002", []netip.Prefix{office}, []netip.Prefix{office}); why != "a person ended its restriction" {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
+	s := newSite(RestrictRule{})
+	s.state.Restrictions.Restore(time.Now(), "1002", []netip.Prefix{office}, time.Now())
+	s.pbx.fail("unrestrict", errors.New("read-only file system"))
+	if _, err := s.Unlock(t.Context(), "1002", 7); err == nil || len(s.forgiven) != 0 {
+		t.Errorf("forgiven %v, %v", s.forgiven, err)
+	}
+}
