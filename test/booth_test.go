@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -106,10 +107,24 @@ func (b *booth) launch() {
 	go func(cmd *exec.Cmd, end chan error) { end <- cmd.Wait() }(b.cmd, b.end)
 }
 
-// start runs the daemon and waits until it would stop an attack.
+// start runs the daemon and waits until it listens to the PBX and knows its
+// accounts: before that it cannot tell a call of nobody's.
 func (b *booth) start() {
 	b.t.Helper()
 	b.launch()
+	b.connected()
+	if len(b.pbx.Contacts("1001")) == 0 {
+		return
+	}
+	b.wait("the daemon to know the PBX's accounts", func() bool {
+		names, err := b.client().Accounts(b.t.Context())
+		return err == nil && slices.Contains(names, "1001")
+	})
+}
+
+// connected waits until the daemon has both of its sessions with the PBX.
+func (b *booth) connected() {
+	b.t.Helper()
 	b.wait("the daemon to listen to the PBX", func() bool {
 		s, err := b.client().Status(b.t.Context())
 		return err == nil && s.Asterisk.ConnectedSince != nil
@@ -132,7 +147,7 @@ func (b *booth) stop(s syscall.Signal) {
 		if s == syscall.SIGTERM && err != nil {
 			b.t.Errorf("the daemon ended with %v", err)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		b.t.Error("the daemon does not end")
 		_ = b.cmd.Process.Kill()
 		<-b.end
@@ -142,7 +157,7 @@ func (b *booth) stop(s syscall.Signal) {
 
 func (b *booth) wait(what string, holds func() bool) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(80 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.t.Fatalf("waited in vain for %s\n%s", what, b.log)
 		}
@@ -183,7 +198,7 @@ func (b *booth) runWith(env []string, args ...string) said {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), env...)

@@ -106,21 +106,70 @@ func TestSvcrackIsStopped(t *testing.T) {
 	})
 }
 
+// scanThreshold is the score of shortRules at which a scanner is banned.
+const scanThreshold = 5
+
+// A scanner that tries 500 names at 200 a second is dropped after a few of them.
 func TestScannerIsStopped(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guard(t, l, 3)
+	scan, err := lab.Scanner{Host: addHost(t, l, "scanner", guesserAddress), Names: unusedNames(500), Rate: 200}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.scannerIsBanned(guesserPrefix)
+	if tried := w.namesTried(guesserPrefix); tried < scanThreshold || tried > scan.Sent/2 {
+		t.Errorf("Asterisk answered for %d of %d names, want %d and a few more", tried, scan.Sent, scanThreshold)
+	} else {
+		t.Logf("Asterisk answered for %d of %d names", tried, scan.Sent)
+	}
+}
+
+// sipvicious' svwar gives up when the second answer is not what it expects, so
+// that one run may try no more than two names: it is run until it is banned.
+func TestSvwarIsStopped(t *testing.T) {
+	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
+	w := guard(t, l, 3)
 	attacker := addHost(t, l, "attacker", guesserAddress)
-	names := make([]string, 500)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	runs := 0
+	for w.namesTried(guesserPrefix) < scanThreshold {
+		if runs++; runs > scanThreshold {
+			t.Fatalf("svwar tried %d names in %d runs", w.namesTried(guesserPrefix), runs-1)
+		}
+		out, err := l.Svwar(ctx, attacker, "REGISTER", unusedNames(500)...)
+		t.Logf("svwar: %v\n%s", err, out)
+	}
+	w.scannerIsBanned(guesserPrefix)
+	t.Logf("Asterisk answered for %d names in %d runs", w.namesTried(guesserPrefix), runs)
+}
+
+// unusedNames are n names that no account has.
+func unusedNames(n int) []string {
+	names := make([]string, n)
 	for i := range names {
 		names[i] = fmt.Sprint(2000 + i)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	out, err := l.Svwar(ctx, attacker, "REGISTER", names...)
-	t.Logf("svwar: %v\n%s", err, out)
-	w.wait("the scanner in the kernel's set", 2*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+	return names
+}
+
+// namesTried is how many unknown names Asterisk itself says the source asked for.
+func (w *warden) namesTried(source netip.Prefix) int {
+	w.t.Helper()
+	log, err := w.lab.SecurityLog()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return log.From(source).Count("InvalidAccountID")
+}
+
+// scannerIsBanned checks that the source is dropped, for scanning alone.
+func (w *warden) scannerIsBanned(source netip.Prefix) {
+	w.t.Helper()
+	w.wait("the scanner in the kernel's set", 2*time.Second, func() bool { return w.dropped(source.String()) })
 	if i := w.incidents(); len(i) != 1 || i[0].Threshold != "scanning" {
-		t.Errorf("incidents = %+v, want one of scanning", i)
+		w.t.Errorf("incidents = %+v, want one of scanning", i)
 	}
 }
 

@@ -52,7 +52,8 @@ func TestCutOffWhileBansAreLoaded(t *testing.T) {
 		func() { b.nft("flush", "ruleset"); time.Sleep(50 * time.Millisecond); b.stop(syscall.SIGKILL) },
 		func() { b.nft("flush", "ruleset") }, // and goes on
 	} {
-		b.start()
+		b.launch()
+		b.connected() // no longer, since the bans are being loaded
 		stranger := fmt.Sprintf("198.51.100.%d", round)
 		b.pbx.Raw("security", guesses("1002", stranger, 3))
 		b.wait("a new guesser's ban", func() bool {

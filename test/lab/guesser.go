@@ -56,7 +56,8 @@ type Guesses struct {
 	Elapsed  time.Duration
 }
 
-// patience is how long answers are waited for when no more guesses go out.
+// patience is how long nothing has to arrive, when no more guesses go out, until answers are
+// given up. On a busy machine they come late, but not far between.
 const patience = time.Second
 
 // Run guesses until the context ends, Most guesses are made, or a guess is right. That the
@@ -103,6 +104,7 @@ type guessing struct {
 
 	sent      atomic.Int64
 	answered  atomic.Int64
+	responses atomic.Int64 // challenges and answers
 	challenge atomic.Pointer[string] // the last one seen
 	over      chan struct{}          // closed by the listener when a guess was right
 	seen      Guesses                // the listener's until it has ended
@@ -284,6 +286,7 @@ func (r *guessing) heard(m *message, at netip.Addr) {
 	if err != nil || code < 200 || run != r.run {
 		return
 	}
+	r.responses.Add(1)
 	challenge := m.get("WWW-Authenticate")
 	if challenge != "" {
 		r.challenge.Store(&challenge)
@@ -308,13 +311,19 @@ func (r *guessing) heard(m *message, at netip.Addr) {
 	}
 }
 
-// linger gives answers under way the time to arrive.
+// linger gives answers under way the time to arrive, ten times patience at most.
 func (r *guessing) linger() {
-	for waited := time.Duration(0); waited < patience; waited += patience / 20 {
-		if r.answered.Load() == r.sent.Load() && !r.Ask {
+	const step = patience / 20
+	end, quiet, before := time.Now().Add(10*patience), time.Duration(0), r.responses.Load()
+	for quiet < patience && time.Now().Before(end) {
+		if sent := r.sent.Load(); r.answered.Load() == sent && (!r.Ask || r.Most > 0 && sent >= int64(r.Most)) {
 			return
 		}
-		time.Sleep(patience / 20)
+		time.Sleep(step)
+		quiet += step
+		if now := r.responses.Load(); now != before {
+			before, quiet = now, 0
+		}
 	}
 }
 
