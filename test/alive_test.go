@@ -344,7 +344,7 @@ func (w *warden) configure(sections string) {
 // incident is the one of a threshold that was posted.
 func (m *mailbox) incident(t *testing.T, threshold string) (i control.Incident) {
 	t.Helper()
-	for range 2000 {
+	for range 6000 {
 		m.mu.Lock()
 		for _, letter := range m.mail {
 			if letter["threshold"] == threshold {

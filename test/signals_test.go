@@ -1,7 +1,6 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,13 +33,16 @@ func closed() string {
 	return fmt.Sprintf("timezone = \"UTC\"\nhours = [\"%s 10:00-11:00\"]\noff_hours = 1\n", day)
 }
 
+// gap is less than a person leaves between two calls.
+const gap = 500 * time.Millisecond
+
 func TestSignals(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		t.Parallel() // it waits more than it does
 		for i, account := range []string{"1001", "1002", "1003", "1004", "1005"} {
 			register(t, addPhone(t, addHost(t, l, "desk-"+account, fmt.Sprintf("198.51.100.%d", 10+i)), account))
 		}
-		w := guardWith(t, l, "[calls]\nlearn = \"1s\"\ngap = \"200ms\"\nrate = 4\nconcurrent = 2\n"+closed()+eachSignal())
+		w := guardWith(t, l, "[calls]\nlearn = \"1s\"\ngap = \"" + gap.String() + "\"\nrate = 4\nconcurrent = 2\n"+closed()+eachSignal())
 		told := func() map[string]string {
 			said := map[string]string{}
 			for _, i := range w.incidents() {
@@ -81,7 +83,7 @@ func TestSignals(t *testing.T) {
 			if err := call(p, number).Hangup(soon(t)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(250 * time.Millisecond) // a person's pace, by the configuration above
+			time.Sleep(3 * gap) // a person's pace, by the configuration above; events may come late
 		}
 		time.Sleep(time.Second) // while it learns, nothing is new
 		host := addHost(t, l, "elsewhere", guesserAddress)
@@ -167,13 +169,11 @@ func blinding(t *testing.T, l *lab.Lab, w *warden) {
 	}
 	time.Sleep(2100 * time.Millisecond) // after the login of the registration
 	for range 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		c, err := p.Call(ctx, number)
-		cancel()
+		c, err := p.Call(soon(t), number)
 		if err != nil {
 			t.Fatalf("a blinding call: %v", err)
 		}
 		_ = c.Hangup(soon(t))
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(3 * gap)
 	}
 }

@@ -62,14 +62,14 @@ func newExchange(t *testing.T, v lab.Version, settings string) *exchange {
 	return x
 }
 
-// call is a call that stands: bridged, where it goes to somebody.
+// call is an answered call that the daemon knows of.
 func (x *exchange) call(p *lab.Phone, number string) *lab.Call {
 	x.t.Helper()
 	c, err := p.Call(soon(x.t), number)
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond)
+	x.settle()
 	return c
 }
 
@@ -78,7 +78,21 @@ func (x *exchange) must(err error) {
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	time.Sleep(200 * time.Millisecond)
+	x.settle()
+}
+
+// settle waits until Asterisk's channels stay as they are, and the daemon knows
+// as many.
+func (x *exchange) settle() {
+	x.t.Helper()
+	const quiet = 200 * time.Millisecond
+	before, since := x.channels(), time.Now()
+	x.warden.wait("the calls to settle", 5*time.Second, func() bool {
+		if now := x.channels(); now != before {
+			before, since = now, time.Now()
+		}
+		return time.Since(since) > quiet && x.warden.counter("channels_up") == uint64(len(strings.Fields(before)))
+	})
 }
 
 // channels are those that are up, by Asterisk.
@@ -114,9 +128,11 @@ func TestTransferredCallsGoDown(t *testing.T) {
 			x := newExchange(t, v, "")
 			gone := func(what string) {
 				t.Helper()
-				if up := x.channels(); strings.Contains(up, "/1002-") || !strings.Contains(up, "/carrier-") {
-					t.Fatalf("%s: up are %s", what, up)
-				}
+				x.warden.wait(what+": 1002 to have left the call", 3*time.Second, func() bool {
+					up := x.channels()
+					return !strings.Contains(up, "/1002-") && strings.Contains(up, "/carrier-")
+				})
+				x.settle()
 				start := time.Now()
 				if out, err := x.warden.tollwarden("hangup", "1002", "--socket", x.warden.socket()); err != nil {
 					t.Fatalf("%s: %v: %s", what, err, out)
@@ -150,9 +166,11 @@ func TestTransferredCallsGoDown(t *testing.T) {
 			x.must(x.call(x.thief, "00442079460001").Connect(soon(t), x.call(x.thief, "700")))
 			customer := x.call(x.carrier, "1002")
 			x.must((<-x.thief.Incoming()).Transfer(soon(t), "1003"))
-			if up := x.channels(); strings.Count(up, "/carrier-") != 2 || strings.Count(up, "/1002-") != 1 {
-				t.Fatalf("before: up are %s", up)
-			}
+			x.warden.wait("the conference and the customer", 3*time.Second, func() bool {
+				up := x.channels()
+				return strings.Count(up, "/carrier-") == 2 && strings.Count(up, "/1002-") == 1
+			})
+			x.settle()
 			if out, err := x.warden.tollwarden("hangup", "1002", "--socket", x.warden.socket()); err != nil {
 				t.Fatalf("%v: %s", err, out)
 			}
@@ -200,8 +218,8 @@ func TestThiefWhoTransfers(t *testing.T) {
 			t.Parallel() // it waits more than it does
 			x := newExchange(t, v, "")
 			start, most, connected := time.Now(), 0, 0
-			for i := 0; time.Since(start) < 10*time.Second && !x.warden.settled("machine-dialled"); i++ {
-				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			for i := 0; time.Since(start) < time.Minute && !x.warden.settled("machine-dialled"); i++ {
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				one, err := x.thief.Call(ctx, fmt.Sprintf("0044207946%04d", 2*i))
 				var other *lab.Call
 				if err == nil {
