@@ -42,7 +42,7 @@ func TestSignals(t *testing.T) {
 		for i, account := range []string{"1001", "1002", "1003", "1004", "1005"} {
 			register(t, addPhone(t, addHost(t, l, "desk-"+account, fmt.Sprintf("198.51.100.%d", 10+i)), account))
 		}
-		w := guardWith(t, l, "[calls]\nlearn = \"1s\"\ngap = \"" + gap.String() + "\"\nrate = 4\nconcurrent = 2\n"+closed()+eachSignal())
+		w := guardWith(t, l, "[calls]\nlearn = \"1s\"\ngap = \""+gap.String()+"\"\nrate = 4\nconcurrent = 2\n"+closed()+eachSignal())
 		told := func() map[string]string {
 			said := map[string]string{}
 			for _, i := range w.incidents() {

@@ -104,7 +104,7 @@ type guessing struct {
 
 	sent      atomic.Int64
 	answered  atomic.Int64
-	responses atomic.Int64 // challenges and answers
+	responses atomic.Int64           // challenges and answers
 	challenge atomic.Pointer[string] // the last one seen
 	over      chan struct{}          // closed by the listener when a guess was right
 	seen      Guesses                // the listener's until it has ended
