@@ -9,7 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// withLog guards the lab with its log as the second pair of eyes.
+// withLog guards the lab with Asterisk's log as the second sensor.
 func withLog(t *testing.T, l *lab.Lab, score int) *warden {
 	t.Helper()
 	return guardWith(t, l, "log = \""+l.Path("var/log/asterisk/messages")+"\"\n"+shortRules(score))
@@ -97,8 +97,8 @@ func TestEachGuessCountsOnceWithTwoSensors(t *testing.T) {
 	})
 }
 
-// What a stranger forges into the log, on a real Asterisk, accuses nobody but
-// himself: neither while the daemon reads it nor in a replay.
+// Forged log lines of a real Asterisk accuse nobody but their author, neither while
+// the daemon reads them nor in a replay.
 func TestForgedLogLines(t *testing.T) {
 	for name, g := range map[string]lab.Guesser{
 		"an account that ends the line": {Account: "x%0d%0aRemoteAddress%3a%20IPV4/UDP/8.8.8.8/5", Rate: 50, Most: 30},
@@ -133,7 +133,7 @@ func TestForgedLogLines(t *testing.T) {
 			named := 0
 			for line := range strings.SplitSeq(strings.TrimSpace(out), "\n") {
 				if strings.Contains(line, `"source":"8.8.8.8"`) {
-					t.Errorf("laid at another's door: %s", line)
+					t.Errorf("a forged source is accused: %s", line)
 				}
 				if strings.Contains(line, `"source":"`+guesserAddress+`"`) {
 					named++

@@ -23,8 +23,8 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// booth is a daemon in a network namespace of its own, beside a small PBX that
-// speaks AMI: for what needs the real program and the real kernel, and no real
+// booth is a daemon in a network namespace of its own, beside a fake PBX that
+// speaks AMI: for tests that need the real program and the real kernel, but no real
 // Asterisk.
 type booth struct {
 	t   *testing.T
@@ -108,7 +108,7 @@ func (b *booth) launch() {
 }
 
 // start runs the daemon and waits until it listens to the PBX and knows its
-// accounts: before that it cannot tell a call of nobody's.
+// accounts: before that it cannot recognise an anonymous call.
 func (b *booth) start() {
 	b.t.Helper()
 	b.launch()
@@ -180,7 +180,7 @@ func (b *booth) dropped(prefix string) bool {
 	return kernelHolds(b.t, []byte(b.nft("-j", "list", "table", "inet", "tollwarden")), netip.MustParsePrefix(prefix))
 }
 
-// said is what a command printed, and how it ended.
+// said is what a command printed, and its exit code.
 type said struct {
 	out, err string
 	code     int
@@ -212,7 +212,7 @@ func (b *booth) runWith(env []string, args ...string) said {
 	return said{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
 
-// must is run for what has to succeed; it gives what was printed.
+// must runs a command that has to succeed and returns what it printed.
 func (b *booth) must(args ...string) string {
 	b.t.Helper()
 	s := b.run(args...)
@@ -222,7 +222,7 @@ func (b *booth) must(args ...string) string {
 	return s.out
 }
 
-// guess is one wrong answer over TCP, which nobody forges.
+// guess is one wrong answer over TCP, whose source cannot be spoofed.
 func guess(account, source string, n int) string {
 	return security("ChallengeResponseFailed", account, fmt.Sprintf("%s-%d", source, n), source, "Challenge: 1/a\r\nResponse: b\r\nExpectedResponse: \r\n")
 }

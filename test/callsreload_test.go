@@ -13,7 +13,7 @@ import (
 // called before, and what was scored.
 func TestCallsSurviveAReload(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
-	const two = "[[threshold]]\nname = \"two\"\nper = \"account\"\nsignals = { NewCountry = 1 }\nscore = 2\nwithin = \"1h\"\nplaybook = \"tell\"\n"
+	const two = "[[threshold]]\nname = \"two\"\nper = \"account\"\nsignals = { NewCountry = 1 }\nscore = 2\nwithin = \"1h\"\nplaybook = \"notify\"\n"
 	settings := func(calls string) string {
 		return "[calls]\nlearn = \"1s\"\ngap = \"off\"\n" + calls + two + eachSignal()
 	}

@@ -381,7 +381,7 @@ func (b *booth) follow(args []string) *follower {
 		}
 	})
 	b.wait(strings.Join(args, " ")+" to be connected", func() bool { return b.connections() > before })
-	time.Sleep(300 * time.Millisecond) // the request follows, and a watch shows only what comes after it
+	time.Sleep(300 * time.Millisecond) // the request follows, and a watch shows only later changes
 	return f
 }
 

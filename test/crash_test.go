@@ -21,15 +21,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
-// promises are what the daemon has said is done, and so must outlive its death.
+// promises are what the daemon has reported as done, which a crash must not undo.
 type promises struct {
 	mu       sync.Mutex
-	banned   map[netip.Prefix]string // by whom
+	banned   map[netip.Prefix]string // by the operator or a threshold
 	released map[netip.Prefix]bool
 	next     int
 }
 
-// address is one that nobody had before.
+// address returns an address that was not used before.
 func (p *promises) address() netip.Addr {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -43,7 +43,7 @@ func (p *promises) ban(prefix netip.Prefix, by string) {
 	p.banned[prefix] = by
 }
 
-// by counts the bans by who brought them about.
+// by counts the bans by their cause.
 func (p *promises) by() map[string]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -60,7 +60,7 @@ func (p *promises) tooFew(deaths int) bool {
 	return by["operator"] < deaths || by["password guessing"] < deaths/4 || len(p.released) < deaths/2
 }
 
-// order bans, and releases every third of its bans, until the daemon dies.
+// order bans addresses and releases every third one, until the daemon dies.
 func (p *promises) order(ctx context.Context, c *control.Client) {
 	for n := 0; ; n++ {
 		prefix := netip.PrefixFrom(p.address(), 32)
@@ -73,7 +73,7 @@ func (p *promises) order(ctx context.Context, c *control.Client) {
 			continue
 		}
 		if _, err := c.Unban(ctx, control.UnbanOrder{Prefix: prefix}); err != nil {
-			return // done or not: nobody was told
+			return // done or not: the daemon did not confirm it
 		}
 		p.mu.Lock()
 		p.released[prefix] = true
@@ -81,7 +81,7 @@ func (p *promises) order(ctx context.Context, c *control.Client) {
 	}
 }
 
-// hear notes the bans that thresholds brought about.
+// hear records the bans that thresholds caused.
 func (p *promises) hear(ctx context.Context, c *control.Client) {
 	_ = c.WatchIncidents(ctx, func(i control.Incident) error {
 		for _, s := range i.Steps {
@@ -93,7 +93,7 @@ func (p *promises) hear(ctx context.Context, c *control.Client) {
 	})
 }
 
-// kept checks the book and the kernel against what was promised.
+// kept checks that daemon and kernel hold what was promised.
 func (p *promises) kept(b *booth, round int) {
 	b.t.Helper()
 	b.wait("the bans to be loaded", func() bool {
@@ -111,12 +111,12 @@ func (p *promises) kept(b *booth, round int) {
 	kernel := b.hosts()
 	for prefix, by := range p.banned {
 		if _, ok := book[prefix]; !ok || !kernel[prefix] {
-			b.t.Fatalf("round %d: %s, banned by %s, is lost (book: %t, kernel: %t)", round, prefix, by, ok, kernel[prefix])
+			b.t.Fatalf("round %d: %s, banned by %s, is lost (daemon: %t, kernel: %t)", round, prefix, by, ok, kernel[prefix])
 		}
 	}
 	for prefix := range p.released {
 		if _, ok := book[prefix]; ok || kernel[prefix] {
-			b.t.Fatalf("round %d: %s, released, is back (book: %t, kernel: %t)", round, prefix, ok, kernel[prefix])
+			b.t.Fatalf("round %d: %s, released, is back (daemon: %t, kernel: %t)", round, prefix, ok, kernel[prefix])
 		}
 	}
 }
@@ -177,8 +177,8 @@ name = "block"
 steps = ["ban"]
 `
 
-// The daemon is killed a hundred times at random moments, every tenth time the
-// machine with it: what it had said is done stays done.
+// The daemon is killed a hundred times at random moments, every tenth time with
+// a reboot of the machine: what it reported as done stays done.
 func TestKilledAHundredTimes(t *testing.T) {
 	rounds := 100
 	if testing.Short() {
@@ -208,7 +208,7 @@ func TestKilledAHundredTimes(t *testing.T) {
 		time.Sleep(time.Duration(rand.IntN(250)) * time.Millisecond)
 		reboot := round%10 == 9
 		if reboot {
-			cancel() // nothing more is promised, and what was queued last is not on the disk yet
+			cancel() // nothing more is promised; what was queued last has still to be written
 			b.wait("every row to be on the disk", func() bool {
 				return strings.Contains(get(t, health, "/metrics"), "\ntollwarden_ledger_pending_rows 0\n")
 			})
@@ -229,8 +229,8 @@ func TestKilledAHundredTimes(t *testing.T) {
 	}
 }
 
-// After a reboot every ban with time left is in the kernel before the PBX is even
-// reached; a plain restart touches nothing in the kernel.
+// After a reboot every ban that has not expired is in the kernel before the PBX is
+// reached; a plain restart changes nothing in the kernel.
 func TestBansOutliveTheMachine(t *testing.T) {
 	b := newBooth(t, "")
 	at := []string{"--socket", b.socket()}
@@ -246,13 +246,13 @@ func TestBansOutliveTheMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := b.nft("-a", "list", "table", "inet", "tollwarden")
-	time.Sleep(1100 * time.Millisecond) // the last one runs out
+	time.Sleep(1100 * time.Millisecond) // the last one expires
 
 	b.stop(syscall.SIGTERM)
 	b.start()
 	handle := func(listing string) string { return strings.SplitN(listing, "\n", 2)[0] }
 	if again := b.nft("-a", "list", "table", "inet", "tollwarden"); handle(again) != handle(table) || !strings.Contains(table, "# handle ") {
-		t.Errorf("a plain restart made the table anew:\n%s\n%s", handle(table), handle(again))
+		t.Errorf("a plain restart created the table again:\n%s\n%s", handle(table), handle(again))
 	}
 	if !strings.Contains(b.log.String(), `"table":"adopted"`) {
 		t.Error("the log does not say that the table was taken over")
@@ -284,14 +284,14 @@ func TestBansOutliveTheMachine(t *testing.T) {
 		t.Errorf("without a PBX the status is %+v, %v", s, err)
 	}
 	b.pbx.Hang(false)
-	b.wait("the session after all", func() bool {
+	b.wait("a session and health", func() bool {
 		s, err := b.client().Status(t.Context())
 		return err == nil && s.Health == control.Healthy
 	})
 }
 
-// A rotation that the crash broke off is carried out after it.
-func TestABrokenOffBreakInIsFinished(t *testing.T) {
+// A rotation that a crash interrupted is carried out after the restart.
+func TestInterruptedContainmentIsFinished(t *testing.T) {
 	b := newBooth(t, "")
 	b.start()
 	b.pbx.Delay(3 * time.Second) // every answer to an action
@@ -342,10 +342,10 @@ func (b *booth) stepsOnDisk() (n int) {
 	return n
 }
 
-// Whatever is wrong with the disk, a guesser is banned in the kernel, the status
-// says what is wrong, and what happened meanwhile is written when it can be.
+// Whatever is wrong with the disk, guessers are banned in the kernel, status names
+// the problem, and what happened meanwhile is written once the disk works again.
 func TestGoesOnWithoutItsDisk(t *testing.T) {
-	for name, trouble := range map[string]func(b *booth) (mend func()){
+	for name, trouble := range map[string]func(b *booth) (repair func()){
 		"full":      fullDisk,
 		"read-only": readOnlyDisk,
 		"locked":    lockedLedger,
@@ -361,8 +361,8 @@ func TestGoesOnWithoutItsDisk(t *testing.T) {
 			t.Cleanup(func() { b.stop(syscall.SIGTERM); _ = syscall.Unmount(b.data(), syscall.MNT_DETACH) })
 			b.start()
 			b.must("ban", "192.0.2.1", "--for", "1h", "--socket", b.socket())
-			mend := trouble(b)
-			for n := range 5 { // until the ledger has noticed
+			repair := trouble(b)
+			for n := range 5 { // so that the ledger notices
 				b.pbx.Raw("security", guesses("1002", fmt.Sprintf("203.0.113.%d", n), 3))
 			}
 			for n := range 5 {
@@ -373,7 +373,7 @@ func TestGoesOnWithoutItsDisk(t *testing.T) {
 				return s.code == 4 && strings.Contains(s.out, "ledger") && strings.Contains(s.out, "rows wait")
 			})
 			b.run("ban", "192.0.2.2", "--for", "1h", "--socket", b.socket()).wants(t, "a ban by hand", 0, "in force, but not yet on the disk")
-			mend()
+			repair()
 			b.wait("a healthy ledger", func() bool {
 				s, err := b.client().Status(t.Context())
 				return err == nil && s.Health == control.Healthy
@@ -393,7 +393,7 @@ func TestGoesOnWithoutItsDisk(t *testing.T) {
 	}
 }
 
-func fullDisk(b *booth) (mend func()) {
+func fullDisk(b *booth) (repair func()) {
 	path := filepath.Join(b.data(), "ballast")
 	f, err := os.Create(path)
 	if err != nil {
@@ -407,10 +407,9 @@ func fullDisk(b *booth) (mend func()) {
 	return func() { _ = os.Remove(path) }
 }
 
-// readOnlyDisk puts an empty folder that cannot be written in the place of the
-// data. (A disk that the kernel makes read-only under open files cannot be had
-// without a faulty one.)
-func readOnlyDisk(b *booth) (mend func()) {
+// readOnlyDisk mounts an empty read-only folder over the data. (The kernel makes a
+// disk with open files read-only only when it is faulty.)
+func readOnlyDisk(b *booth) (repair func()) {
 	hidden := b.data() + ".ro"
 	if err := os.Mkdir(hidden, 0o500); err != nil {
 		b.t.Fatal(err)
@@ -428,7 +427,7 @@ func readOnlyDisk(b *booth) (mend func()) {
 	}
 }
 
-func lockedLedger(b *booth) (mend func()) {
+func lockedLedger(b *booth) (repair func()) {
 	db, err := sql.Open("sqlite", filepath.Join(b.data(), "ledger.db"))
 	if err != nil {
 		b.t.Fatal(err)
@@ -447,16 +446,16 @@ func lockedLedger(b *booth) (mend func()) {
 	}
 }
 
-// A ledger that is broken, or whose folder cannot be written, at the start: the
-// kernel's bans stay, new guessers are stopped, and the status says it.
+// The ledger is damaged at the start, or its folder cannot be written: the kernel's
+// bans stay, new guessers are stopped, and status names the problem.
 func TestStartsWithoutItsLedger(t *testing.T) {
 	for name, tc := range map[string]struct {
 		trouble func(b *booth)
-		says    string
+		want    string
 	}{
 		"broken": {func(b *booth) {
 			path := filepath.Join(b.data(), "ledger.db")
-			_ = os.Remove(path + "-wal") // SQLite would mend the file from it
+			_ = os.Remove(path + "-wal") // SQLite would repair the file from it
 			if err := os.WriteFile(path, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
 				b.t.Fatal(err)
 			}
@@ -480,13 +479,13 @@ func TestStartsWithoutItsLedger(t *testing.T) {
 			b.pbx.Raw("security", guesses("1002", "203.0.113.5", 3))
 			b.wait("a ban in the kernel", func() bool { return b.dropped("203.0.113.5/32") })
 			if !b.dropped("192.0.2.1/32") {
-				t.Error("the ban of before is gone")
+				t.Error("the earlier ban is gone")
 			}
 			bans, err := b.client().Bans(t.Context())
 			if err != nil || len(bans) != 2 || bans[1].Origin != "kernel" {
 				t.Errorf("bans: %+v, %v", bans, err)
 			}
-			b.run("status", "--socket", b.socket()).wants(t, "status", 4, "ledger", tc.says)
+			b.run("status", "--socket", b.socket()).wants(t, "status", 4, "ledger", tc.want)
 		})
 	}
 }

@@ -15,10 +15,9 @@ const guesserAddress = "192.0.2.66"
 
 var guesserPrefix = netip.MustParsePrefix(guesserAddress + "/32")
 
-// A raw guesser at 2,000 guesses a second is in the kernel's set, and Asterisk
-// has answered at most five guesses more than the threshold, counted in
-// Asterisk's own security log. One machine plays everybody here, so that the
-// median of three guessers tells, not the one that met a busy moment.
+// A raw guesser at 2,000 guesses a second is dropped after Asterisk has answered at
+// most five guesses more than the threshold, counted in its own security log. One
+// machine plays every part here, so the median of three guessers counts.
 func TestGuesserIsStopped(t *testing.T) {
 	const threshold = 3
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
@@ -51,7 +50,7 @@ func TestGuesserIsStopped(t *testing.T) {
 	})
 }
 
-// hits is what the list of the bans says of the packets of a source.
+// hits is how many packets the list of bans says were dropped of a source.
 func (w *warden) hits(source netip.Prefix) uint64 {
 	w.t.Helper()
 	bans, err := w.client().Bans(w.t.Context())
@@ -66,8 +65,8 @@ func (w *warden) hits(source netip.Prefix) uint64 {
 	return 0
 }
 
-// answered waits until the source is dropped in the kernel and counts the
-// guesses of it that Asterisk answered.
+// answered waits until the kernel drops the source and counts its guesses that
+// Asterisk answered.
 func (w *warden) answered(source netip.Prefix) int {
 	w.t.Helper()
 	w.wait("the source in the kernel's set", 2*time.Second, func() bool { return w.dropped(source.String()) })
@@ -78,8 +77,8 @@ func (w *warden) answered(source netip.Prefix) int {
 	return log.From(source).Guesses()
 }
 
-// stoppedAt checks that the source is dropped in the kernel and that Asterisk
-// answered no more guesses than the threshold and what was on the way.
+// stoppedAt checks that the kernel drops the source and that Asterisk answered at
+// most more guesses than the threshold.
 func (w *warden) stoppedAt(source netip.Prefix, threshold, more int) {
 	w.t.Helper()
 	answered := w.answered(source)
@@ -97,7 +96,7 @@ func TestSvcrackIsStopped(t *testing.T) {
 		for i := range passwords {
 			passwords[i] = fmt.Sprintf("wrong-%d", i)
 		}
-		passwords[150] = lab.Passwords["1002"] // found, if nobody stopped it
+		passwords[150] = lab.Passwords["1002"] // found, if it were not stopped
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		out, err := l.Svcrack(ctx, attacker, "1002", passwords...)
@@ -173,7 +172,7 @@ func (w *warden) scannerIsBanned(source netip.Prefix) {
 	}
 }
 
-// A guesser who changes its address within one /64 is one source.
+// A guesser that changes its address within one /64 is one source.
 func TestRovingIPv6GuesserIsOneSource(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guard(t, l, 3)
@@ -196,7 +195,7 @@ func TestRovingIPv6GuesserIsOneSource(t *testing.T) {
 	}
 }
 
-// A user who mistypes once and then succeeds is not touched.
+// A user who mistypes the password once and then succeeds is left alone.
 func TestMistypingUserIsLeftAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		w := guard(t, l, 3)
@@ -213,8 +212,8 @@ func TestMistypingUserIsLeftAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The daemon has certainly heard of the call by the time a guesser,
-		// who comes after, is banned.
+		// Once a guesser who comes later is banned, the daemon has certainly seen the
+		// call.
 		g := lab.Guesser{Host: addHost(t, l, "attacker", guesserAddress), Account: "1003", Rate: 50, Most: 20, Ask: true}
 		if _, err := g.Run(soon(t)); err != nil {
 			t.Fatal(err)

@@ -13,10 +13,10 @@ import (
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
-// A start with very many bans is cut off in the midst of loading them, by death,
-// by a reboot, and by a flush of the ruleset, while guessers come and a person
-// gives orders. In the end the book and the kernel hold what they should.
-func TestCutOffWhileBansAreLoaded(t *testing.T) {
+// The daemon is interrupted while it loads very many bans: killed, rebooted, and
+// its ruleset flushed, while guessers attack and an operator lifts bans. In the
+// end the daemon and the kernel hold exactly the bans they should.
+func TestInterruptedWhileLoadingBans(t *testing.T) {
 	const many = 30_000
 	b := newBooth(t, onlyGuessing)
 	last := func(i int) netip.Prefix { // these are loaded last
@@ -45,7 +45,7 @@ func TestCutOffWhileBansAreLoaded(t *testing.T) {
 		s, err := b.client().Status(t.Context())
 		return err == nil && s.Firewall.Loading != nil
 	}
-	inMidLoad := 0
+	whileLoading := 0
 	for round, cut := range []func(){
 		func() { b.stop(syscall.SIGKILL) },
 		func() { b.stop(syscall.SIGKILL); b.nft("flush", "ruleset") },
@@ -54,19 +54,19 @@ func TestCutOffWhileBansAreLoaded(t *testing.T) {
 	} {
 		b.launch()
 		b.connected() // no longer, since the bans are being loaded
-		stranger := fmt.Sprintf("198.51.100.%d", round)
-		b.pbx.Raw("security", guesses("1002", stranger, 3))
+		guesser := fmt.Sprintf("198.51.100.%d", round)
+		b.pbx.Raw("security", guesses("1002", guesser, 3))
 		b.wait("a new guesser's ban", func() bool {
 			list, err := b.client().Incidents(t.Context(), 1)
-			return err == nil && len(list) == 1 && list[0].Source == stranger && list[0].Steps[0].State == "done"
+			return err == nil && len(list) == 1 && list[0].Source == guesser && list[0].Steps[0].State == "done"
 		})
-		wanted[netip.MustParsePrefix(stranger+"/32")] = true
+		wanted[netip.MustParsePrefix(guesser+"/32")] = true
 		if _, err := b.client().Unban(t.Context(), control.UnbanOrder{Prefix: last(round)}); err != nil {
 			t.Fatal(err)
 		}
 		delete(wanted, last(round))
 		if loading() {
-			inMidLoad++
+			whileLoading++
 			if out := b.run("status", "--socket", b.socket()).out; loading() && !strings.Contains(out, "loading ") {
 				t.Errorf("status: %s", out)
 			}
@@ -84,14 +84,14 @@ func TestCutOffWhileBansAreLoaded(t *testing.T) {
 	}
 	kernel := b.hosts()
 	if len(bans) != len(wanted) || len(kernel) != len(wanted) {
-		t.Errorf("%d bans in the book and %d in the kernel, want %d", len(bans), len(kernel), len(wanted))
+		t.Errorf("the daemon has %d bans and the kernel %d, want %d", len(bans), len(kernel), len(wanted))
 	}
 	for _, ban := range bans {
 		if !wanted[ban.Prefix] || !kernel[ban.Prefix] {
-			t.Errorf("%s is in the book; wanted: %t, in the kernel: %t", ban.Prefix, wanted[ban.Prefix], kernel[ban.Prefix])
+			t.Errorf("the daemon has %s; wanted: %t, in the kernel: %t", ban.Prefix, wanted[ban.Prefix], kernel[ban.Prefix])
 		}
 	}
-	if inMidLoad == 0 {
-		t.Error("every start was over before anything could be tried")
+	if whileLoading == 0 {
+		t.Error("every load was over before it could be interrupted")
 	}
 }

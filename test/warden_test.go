@@ -20,8 +20,7 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// binary builds the program once for all tests, as the tests themselves are
-// built: with the race detector where they have it.
+// binary builds the program once for all tests.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "tollwarden-test")
 	if err != nil {
@@ -211,8 +210,8 @@ func (w *warden) wait(what string, within time.Duration, holds func() bool) time
 	return time.Since(start)
 }
 
-// dropped says whether the kernel itself has the source in a set of the table,
-// as nft reads it: the daemon's word is not asked.
+// dropped says whether the kernel has the source in a set of the table, as nft
+// reads it, whatever the daemon says.
 func (w *warden) dropped(source string) bool {
 	w.t.Helper()
 	out, err := w.lab.PBX.Command(w.t.Context(), "nft", "-j", "list", "table", "inet", "tollwarden").Output()

@@ -32,7 +32,7 @@ type Guesser struct {
 
 	// Ask fetches a challenge for each guess from the address that makes it. Otherwise the
 	// last nonce seen serves for all, which PJSIP answers and chan_sip does not. A guesser
-	// that roves always asks: a nonce is good for one address.
+	// that roves always asks: a nonce is valid for one address.
 	Ask bool
 
 	// Rove makes every guess from another address of the host's network.
@@ -42,7 +42,7 @@ type Guesser struct {
 	// events and from its security log.
 	CallIDTail string
 
-	// Heard, when it is set, is told of each answer to a guess, on a goroutine of the run.
+	// Heard, when it is set, is called for each answer to a guess, on a goroutine of the run.
 	Heard func()
 }
 
