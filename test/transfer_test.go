@@ -82,7 +82,7 @@ func (x *exchange) must(err error) {
 }
 
 // settle waits until Asterisk's channels stay as they are, and the daemon knows
-// as many.
+// those of phones and trunks.
 func (x *exchange) settle() {
 	x.t.Helper()
 	const quiet = 200 * time.Millisecond
@@ -91,7 +91,7 @@ func (x *exchange) settle() {
 		if now := x.channels(); now != before {
 			before, since = now, time.Now()
 		}
-		return time.Since(since) > quiet && x.warden.counter("channels_up") == uint64(len(strings.Fields(before)))
+		return time.Since(since) > quiet && x.warden.counter("channels_up") == uint64(strings.Count(" "+before, " "+x.warden.lab.Technology()+"/"))
 	})
 }
 
