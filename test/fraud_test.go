@@ -153,7 +153,7 @@ func TestLeakedPassword(t *testing.T) {
 // is dropped all the same: chan_sip tells only in its challenge.
 func TestEndedCallsGiveTheThiefAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it waits more than it does
+		t.Parallel() // it mostly waits
 		colleague := officeInACall(t, l)
 		w := guardWith(t, l, "")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")

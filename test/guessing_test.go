@@ -91,6 +91,7 @@ func (w *warden) stoppedAt(source netip.Prefix, threshold, more int) {
 
 func TestSvcrackIsStopped(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		t.Parallel() // it mostly waits for svcrack to give up
 		w := guard(t, l, 3)
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		passwords := make([]string, 200)

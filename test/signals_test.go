@@ -38,7 +38,7 @@ const gap = 500 * time.Millisecond
 // A real Asterisk raises each signal, and none without a reason.
 func TestSignals(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it waits more than it does
+		t.Parallel() // it mostly waits
 		for i, account := range []string{"1001", "1002", "1003", "1004", "1005"} {
 			register(t, addPhone(t, addHost(t, l, "desk-"+account, fmt.Sprintf("198.51.100.%d", 10+i)), account))
 		}

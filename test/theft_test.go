@@ -20,7 +20,7 @@ import (
 // has tried them all.
 func TestPrefixProbing(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it waits more than it does
+		t.Parallel() // it mostly waits
 		w := guardWith(t, l, "")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
 		register(t, thief)
