@@ -21,7 +21,8 @@ import (
 // of the daemon.
 func TestAccountUnderAttackIsRestricted(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel()                   // it mostly waits
+		t.Parallel() // it mostly waits
+
 		const quiet = 15 * time.Second // long enough to look around on a busy machine
 		owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
 		other := addPhone(t, addHost(t, l, "neighbour", "198.51.100.11"), "1001")

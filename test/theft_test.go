@@ -39,7 +39,7 @@ func TestPrefixProbing(t *testing.T) {
 		}
 		t.Logf("contained after %d of 8 ways to dial one number", tried)
 		if tried > 6 {
-			t.Errorf("the thief tried %d ways before he was contained", tried)
+			t.Errorf("the thief tried %d ways before being contained", tried)
 		}
 		w.wait("no channel of 1002", 5*time.Second, func() bool { return w.channels("1002") == 0 })
 		w.contained(t, thief)
