@@ -61,6 +61,9 @@ func (k desk) eyes(now time.Time) control.Check {
 	}
 	h, blinded := k.d.second.Health(), k.d.responder.Blinded()
 	events, lines := k.d.responder.LastFailures()
+	if lines.Before(k.d.since) {
+		lines = k.d.since // the first canary may be logged before the log is opened at its end
+	}
 	switch {
 	case h.Err != nil:
 		c.Detail = h.Err.Error()
