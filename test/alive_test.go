@@ -27,7 +27,7 @@ type mailbox struct {
 	url  string
 }
 
-// newMailbox listens at the PBX, where the daemon can reach it.
+// newMailbox listens in the PBX's namespace, where the daemon can reach it.
 func newMailbox(t *testing.T, l *lab.Lab) *mailbox {
 	t.Helper()
 	m := &mailbox{}
@@ -50,7 +50,7 @@ func newMailbox(t *testing.T, l *lab.Lab) *mailbox {
 	return m
 }
 
-// got is how many letters of a kind came, and the last one's text.
+// got returns how many messages of a kind came, and the last one's text.
 func (m *mailbox) got(event string) (n int, text string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,9 +114,9 @@ func (w *warden) check(name string) control.Check {
 	return control.Check{}
 }
 
-// An Asterisk that keeps the connection and raises no security events is what
-// nobody else notices: the canary does, tells, reconnects, and tells again
-// when events are back.
+// Only the canary notices an Asterisk that keeps the connection and raises no
+// security events: the daemon raises an alarm, reconnects, and reports when events
+// are back.
 func TestDeafEventSessionIsNoticed(t *testing.T) {
 	t.Parallel() // it mostly waits
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
@@ -125,8 +125,8 @@ func TestDeafEventSessionIsNoticed(t *testing.T) {
 	if c := w.check("canary"); !c.OK {
 		t.Fatalf("canary: %+v", c)
 	}
-	// Filters are read at each login, so that a session made before one still
-	// hears: it is the reconnect that would go deaf.
+	// Filters are read at login, so that the present session still hears events: the
+	// reconnected one does not.
 	deafen(t, l, true)
 	if out, err := l.PBX.Command(t.Context(), "ss", "-K", "dport", "=", "5038").CombinedOutput(); err != nil {
 		t.Fatalf("ss -K: %v: %s", err, out)
@@ -150,8 +150,8 @@ func TestDeafEventSessionIsNoticed(t *testing.T) {
 	}
 }
 
-// deafen has Asterisk keep security events from the daemon's user, by a filter
-// as somebody would add it to manager.conf, or takes that away.
+// deafen adds a filter to manager.conf that keeps security events from the daemon's
+// user, or removes it.
 func deafen(t *testing.T, l *lab.Lab, on bool) {
 	t.Helper()
 	file := l.Path("/etc/asterisk/manager.conf")
@@ -177,8 +177,8 @@ func deafen(t *testing.T, l *lab.Lab, on bool) {
 	}
 }
 
-// Whatever other programs do to the table: it is back at once with every ban,
-// and what was found is told.
+// Whatever other programs do to the table, it is restored at once with every ban,
+// and the repair is reported.
 func TestTableIsRestored(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	m := newMailbox(t, l)
@@ -216,19 +216,19 @@ func TestTableIsRestored(t *testing.T) {
 	if s, err := w.client().Status(t.Context()); err != nil || s.Health != control.Healthy || s.Firewall.Repairs != 6 {
 		t.Errorf("status %+v, %v", s, err)
 	}
-	// Another chain before ours is told and changes nothing.
+	// A chain ahead of ours is reported and changes nothing.
 	nft := "add table ip early; add chain ip early first { type filter hook prerouting priority -450; policy accept; }"
 	if out, err := l.PBX.Command(t.Context(), "nft", nft).CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v: %s", err, out)
 	}
-	w.wait("the other's chain", 5*time.Second, func() bool { return strings.Contains(w.check("kernel").Detail, "table ip early") })
+	w.wait("the chain ahead to be reported", 5*time.Second, func() bool { return strings.Contains(w.check("kernel").Detail, "table ip early") })
 	if c := w.check("kernel"); !c.OK {
 		t.Errorf("kernel: %+v", c)
 	}
 }
 
-// A reload changes the rules and loses neither a score nor a ban nor an event;
-// a wrong file changes nothing.
+// A reload changes the rules and loses no score, ban or event; a faulty file
+// changes nothing.
 func TestReload(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guardWith(t, l, health+shortRules(5))
@@ -250,13 +250,13 @@ func TestReload(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// A mistake: refused by the command, by SIGHUP, and told by status.
+	// A faulty file is refused by the command and on SIGHUP, and status shows it.
 	w.configure(health + shortRules(0))
 	if s, err := w.client().Status(t.Context()); err != nil || !s.Config.Changed {
 		t.Errorf("status does not say that the file has changed: %+v, %v", s.Config, err)
 	}
 	if out, err := w.tollwarden("reload", "--socket", w.socket()); err == nil || !strings.Contains(out, "score: 0: want 1 to 1000") {
-		t.Errorf("reload of a wrong file: %v: %s", err, out)
+		t.Errorf("reload of a faulty file: %v: %s", err, out)
 	}
 	w.signal(syscall.SIGHUP)
 	w.configure("[firewall]\ntable = \"other\"\n" + health + shortRules(3))
@@ -267,16 +267,16 @@ func TestReload(t *testing.T) {
 		t.Errorf("status after a refused reload: %+v, %v", s, err)
 	}
 
-	// The right one: the two guesses of before count towards the new score.
+	// A valid file: the two earlier guesses count towards the new score.
 	w.configure(health + shortRules(3) + "[bans]\nladder = [\"40m\"]\nspoofable = \"40m\"\n")
 	if out, err := w.tollwarden("reload", "--socket", w.socket()); err != nil {
 		t.Fatalf("reload: %v: %s", err, out)
 	}
 	if w.dropped(guesserAddress + "/32") {
-		t.Error("the reload itself banned somebody")
+		t.Error("the reload itself banned an address")
 	}
 	guess(attacker, 1)
-	w.wait("the third guess to be one too many", 2*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+	w.wait("the third guess to cross the threshold", 2*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
 	bans, err := w.client().Bans(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -287,10 +287,10 @@ func TestReload(t *testing.T) {
 		}
 	}
 	if !w.dropped("203.0.113.9/32") {
-		t.Error("the old ban is lost")
+		t.Error("the earlier ban is lost")
 	}
 
-	// By signal, too; an allow list that holds the office.
+	// By signal, too, with an allow list that contains the office.
 	w.configure(health + shortRules(3) + "[firewall]\nallow = [\"198.51.100.0/24\", \"127.0.0.0/8\"]\n")
 	w.signal(syscall.SIGHUP)
 	w.wait("the reload by signal", 5*time.Second, func() bool {
@@ -300,7 +300,7 @@ func TestReload(t *testing.T) {
 	guess(addHost(t, l, "office", "198.51.100.10"), 6)
 	time.Sleep(200 * time.Millisecond)
 	if w.dropped("198.51.100.10/32") {
-		t.Error("the office is dropped although the new allow list holds it")
+		t.Error("the office is dropped although the new allow list contains it")
 	}
 
 	after, err := w.client().Status(t.Context())
@@ -309,8 +309,8 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// `down` refuses while the daemon runs, and leaves nothing of ours when it does
-// not; the next start brings the bans back.
+// `down` refuses while the daemon runs, and otherwise removes everything from the
+// kernel; the next start restores the bans.
 func TestDown(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guard(t, l, 3)
@@ -336,16 +336,16 @@ func TestDown(t *testing.T) {
 	}
 }
 
-// configure writes the configuration anew, with the lab's own login.
+// configure rewrites the configuration, with the lab's login.
 func (w *warden) configure(sections string) {
 	w.t.Helper()
 	w.write("", lab.AMIUser, lab.AMISecret, sections)
 }
 
-// incident is the one of a threshold that was posted.
+// incident waits for the message about an incident of the threshold.
 func (m *mailbox) incident(t *testing.T, threshold string) (i incident.Incident) {
 	t.Helper()
-	for range 2000 {
+	for range 6000 {
 		m.mu.Lock()
 		for _, letter := range m.mail {
 			if letter["threshold"] == threshold {
@@ -365,16 +365,16 @@ func (m *mailbox) incident(t *testing.T, threshold string) (i incident.Incident)
 	return i
 }
 
-// What keeps a daemon from starting is said in a line, and nothing is touched:
-// a second one leaves the first one's drops alone.
-func TestStartThatFails(t *testing.T) {
+// A start that fails says why in one line and changes nothing: a second daemon
+// leaves the first one's bans alone.
+func TestFailedStart(t *testing.T) {
 	b := newBooth(t, "")
 	b.start()
 	b.must("ban", "192.0.2.66", "--socket", b.socket())
 	was := b.nft("-a", "list", "tables") + b.nft("-s", "-a", "list", "table", "inet", "tollwarden")
 	b.run("run", "-c", b.config()).wants(t, "a second daemon", 1, "a daemon already answers there")
 	if is := b.nft("-a", "list", "tables") + b.nft("-s", "-a", "list", "table", "inet", "tollwarden"); is != was {
-		t.Errorf("a second daemon made of\n%s\nthis:\n%s", was, is)
+		t.Errorf("a second daemon changed\n%s\nto\n%s", was, is)
 	}
 	b.run("status", "--socket", b.socket()).wants(t, "the first daemon", 0, "ok · mode enforce")
 	b.stop(syscall.SIGTERM)

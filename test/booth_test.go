@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,8 +23,8 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// booth is a daemon in a network namespace of its own, beside a small PBX that
-// speaks AMI: for what needs the real program and the real kernel, and no real
+// booth is a daemon in a network namespace of its own, beside a fake PBX that
+// speaks AMI: for tests that need the real program and the real kernel, but no real
 // Asterisk.
 type booth struct {
 	t   *testing.T
@@ -106,10 +107,24 @@ func (b *booth) launch() {
 	go func(cmd *exec.Cmd, end chan error) { end <- cmd.Wait() }(b.cmd, b.end)
 }
 
-// start runs the daemon and waits until it would stop an attack.
+// start runs the daemon and waits until it listens to the PBX and knows its
+// accounts: before that it cannot recognise an anonymous call.
 func (b *booth) start() {
 	b.t.Helper()
 	b.launch()
+	b.connected()
+	if len(b.pbx.Contacts("1001")) == 0 {
+		return
+	}
+	b.wait("the daemon to know the PBX's accounts", func() bool {
+		names, err := b.client().Accounts(b.t.Context())
+		return err == nil && slices.Contains(names, "1001")
+	})
+}
+
+// connected waits until the daemon has both of its sessions with the PBX.
+func (b *booth) connected() {
+	b.t.Helper()
 	b.wait("the daemon to listen to the PBX", func() bool {
 		s, err := b.client().Status(b.t.Context())
 		return err == nil && s.Asterisk.ConnectedSince != nil
@@ -132,7 +147,7 @@ func (b *booth) stop(s syscall.Signal) {
 		if s == syscall.SIGTERM && err != nil {
 			b.t.Errorf("the daemon ended with %v", err)
 		}
-	case <-time.After(15 * time.Second):
+	case <-time.After(time.Minute):
 		b.t.Error("the daemon does not end")
 		_ = b.cmd.Process.Kill()
 		<-b.end
@@ -142,7 +157,7 @@ func (b *booth) stop(s syscall.Signal) {
 
 func (b *booth) wait(what string, holds func() bool) {
 	b.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(80 * time.Second); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(end) {
 			b.t.Fatalf("waited in vain for %s\n%s", what, b.log)
 		}
@@ -165,7 +180,7 @@ func (b *booth) dropped(prefix string) bool {
 	return kernelHolds(b.t, []byte(b.nft("-j", "list", "table", "inet", "tollwarden")), netip.MustParsePrefix(prefix))
 }
 
-// said is what a command printed, and how it ended.
+// said is what a command printed, and its exit code.
 type said struct {
 	out, err string
 	code     int
@@ -183,7 +198,7 @@ func (b *booth) runWith(env []string, args ...string) said {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(b.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), env...)
@@ -197,7 +212,7 @@ func (b *booth) runWith(env []string, args ...string) said {
 	return said{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
 }
 
-// must is run for what has to succeed; it gives what was printed.
+// must runs a command that has to succeed and returns what it printed.
 func (b *booth) must(args ...string) string {
 	b.t.Helper()
 	s := b.run(args...)
@@ -207,7 +222,7 @@ func (b *booth) must(args ...string) string {
 	return s.out
 }
 
-// guess is one wrong answer over TCP, which nobody forges.
+// guess is one wrong answer over TCP, whose source cannot be spoofed.
 func guess(account, source string, n int) string {
 	return security("ChallengeResponseFailed", account, fmt.Sprintf("%s-%d", source, n), source, "Challenge: 1/a\r\nResponse: b\r\nExpectedResponse: \r\n")
 }

@@ -361,6 +361,7 @@ func (b *booth) follow(args []string) *follower {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	before := b.connections()
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -379,8 +380,25 @@ func (b *booth) follow(args []string) *follower {
 			b.t.Errorf("%v ended with %v", args, err)
 		}
 	})
-	time.Sleep(300 * time.Millisecond) // a watch tells only what comes after it began
+	b.wait(strings.Join(args, " ")+" to be connected", func() bool { return b.connections() > before })
+	time.Sleep(300 * time.Millisecond) // the request follows, and a watch shows only later changes
 	return f
+}
+
+// connections is how many the daemon's socket has, by the kernel.
+func (b *booth) connections() (n int) {
+	b.t.Helper()
+	const connected = "03"
+	table, err := os.ReadFile("/proc/thread-self/net/unix") // of the namespace
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(table)) {
+		if f := strings.Fields(line); len(f) == 8 && f[5] == connected && f[7] == b.socket() {
+			n++
+		}
+	}
+	return n
 }
 
 func (f *follower) line() string {
@@ -388,8 +406,8 @@ func (f *follower) line() string {
 	select {
 	case l := <-f.lines:
 		return l
-	case <-time.After(10 * time.Second):
-		f.t.Fatal("nothing more is told")
+	case <-time.After(time.Minute):
+		f.t.Fatal("nothing more is printed")
 		return ""
 	}
 }

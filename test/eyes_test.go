@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// A log that is missing is told, in status and in check; one that comes back
-// is read again, and what of it is too long to be a line of Asterisk's is
-// counted. So is what a full table had no room for.
-func TestStatusTellsOfTheLog(t *testing.T) {
+// status and check report a missing log; one that comes back is read again, and
+// lines too long to be Asterisk's are counted. So is what a full table had no room
+// for.
+func TestStatusReportsTheLog(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "messages")
 	const health = "127.0.0.1:9465"
@@ -31,8 +31,8 @@ func TestStatusTellsOfTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, table := range []string{"calls", "failures", "evidence", "ledger_rows"} {
-		if _, told := s.Counters[table+"_over_capacity"]; !told {
-			t.Errorf("status does not tell what %s had no room for", table)
+		if _, counted := s.Counters[table+"_over_capacity"]; !counted {
+			t.Errorf("status does not count what %s had no room for", table)
 		}
 	}
 	if out := b.run(append([]string{"status"}, at...)...); !strings.Contains(out.out, "read, last line") {
@@ -44,4 +44,20 @@ func TestStatusTellsOfTheLog(t *testing.T) {
 	if out := b.run("check", "-c", b.config()); !strings.Contains(out.out, "of its last 1 lines 1 tell of attempts") {
 		t.Errorf("check: %s", out.out)
 	}
+}
+
+// The failed login of the first canary may be in the log before the daemon reads
+// it: a log without one is no reason to call it degraded right after the start.
+func TestLogWithoutTheFirstCanary(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "messages")
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := newBooth(t, "log = \""+path+"\"\n") // the fake PBX writes no log
+	b.start()
+	b.wait("the first canary", func() bool {
+		s, err := b.client().Status(t.Context())
+		return err == nil && s.Asterisk.CanaryHeard != nil
+	})
+	b.run("status", "--socket", b.socket()).wants(t, "status with a quiet log", 0, "read, no line yet")
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // trunk sends forbidden numbers to a phone, as a dialplan sends them to a
-// carrier. Where numbers begin with 00882 it waits a moment first, as
-// reference.toml advises; for 00883 long enough for any machine.
+// carrier. For 00882 it waits a moment first, as reference.toml advises; for 00883
+// long enough for any machine.
 const trunk = `[internal](+)
 exten => _00881X.,1,Dial(${TECHNOLOGY}/1003,30)
  same => n,Hangup()
@@ -25,7 +25,8 @@ exten => _00883X.,1,Wait(1)
  same => n,Hangup()
 `
 
-// onlyForbidden lets a thief go on trying, so that there is something to count.
+// onlyForbidden ends forbidden calls but never bans, so that there are many to
+// count.
 const onlyForbidden = `
 [[threshold]]
 name = "forbidden destination"
@@ -39,12 +40,12 @@ name = "end call"
 steps = ["hangup-call"]
 `
 
-// A forbidden call is ended on its Newchannel: before a trunk answers that
-// takes a second to, as those do that have to reach another country, and before
-// it is even dialled where the dialplan waits as long. A tenth of that is enough
-// but for a machine that is busy with something else, and a trunk that answers at
-// once, as only one on the same machine can, races with the end: how often these
-// win is counted, not asserted.
+// A forbidden call is ended on its Newchannel event: before a trunk answers that
+// needs a second for it, as international ones do, and before the trunk is dialled
+// at all where the dialplan waits that long. A tenth of a second is usually enough
+// too, but not on a busy machine; and a trunk that answers at once, as only one on
+// the same machine can, races with the hangup. How often these win is logged, not
+// asserted.
 func TestForbiddenCallsAreEnded(t *testing.T) {
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
@@ -95,8 +96,8 @@ func TestForbiddenCallsAreEnded(t *testing.T) {
 	}
 }
 
-// A thief with the right password makes calls as fast as Asterisk takes them.
-// With nothing tuned, all is over within seconds.
+// A thief with the right password makes calls as fast as Asterisk accepts them.
+// With the default rules, all are ended within seconds.
 func TestLeakedPassword(t *testing.T) {
 	for _, rogue := range []int{1, 20, 100} {
 		t.Run(fmt.Sprint(rogue, " calls"), func(t *testing.T) {
@@ -149,11 +150,11 @@ func TestLeakedPassword(t *testing.T) {
 	}
 }
 
-// A thief whose every call is ended before anybody can ask where it comes from
-// is dropped all the same: chan_sip tells only in its challenge.
+// A thief whose calls are all ended before Asterisk can be asked for their source is
+// dropped all the same: with chan_sip only the challenge names the source.
 func TestEndedCallsGiveTheThiefAway(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it waits more than it does
+		t.Parallel() // it mostly waits
 		colleague := officeInACall(t, l)
 		w := guardWith(t, l, "")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
@@ -172,8 +173,8 @@ func TestEndedCallsGiveTheThiefAway(t *testing.T) {
 	})
 }
 
-// An account that was asleep wakes in a new network and calls a new country:
-// one call is enough.
+// A dormant account is used from a new network to call a new country: one call is
+// enough.
 func TestDormantAccountWakes(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		owner := addPhone(t, addHost(t, l, "desk", "198.51.100.11"), "1002")
@@ -191,8 +192,7 @@ func TestDormantAccountWakes(t *testing.T) {
 	})
 }
 
-// Calls that nobody logs in for, abroad: each is ended, and their source is
-// dropped.
+// Calls abroad without a login are ended, and their source is dropped.
 func TestAnonymousCalls(t *testing.T) {
 	open := map[lab.Version]map[string]string{
 		lab.Asterisk22: {"pjsip.conf": "[anonymous](phone)\n"},
@@ -202,17 +202,17 @@ func TestAnonymousCalls(t *testing.T) {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
 			l := lab.New(t, lab.Options{Version: v, Append: open[v]})
 			w := guardWith(t, l, "")
-			stranger, err := addHost(t, l, "stranger", guesserAddress).Phone("stranger", "none", lab.PhoneOptions{})
+			caller, err := addHost(t, l, "caller", guesserAddress).Phone("caller", "none", lab.PhoneOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			t.Cleanup(func() { _ = stranger.Close() })
+			t.Cleanup(func() { _ = caller.Close() })
 			for i := range 4 {
 				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-				_, _ = stranger.Call(ctx, fmt.Sprintf("003314268530%d", i))
+				_, _ = caller.Call(ctx, fmt.Sprintf("003314268530%d", i))
 				cancel()
 			}
-			w.wait("the stranger dropped", 5*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
+			w.wait("the caller to be dropped", 5*time.Second, func() bool { return w.dropped(guesserAddress + "/32") })
 			w.wait("the end of every call", 5*time.Second, func() bool {
 				out, err := l.CLI(t.Context(), "core show channels count")
 				return err == nil && len(out) > 0 && out[0] == '0'

@@ -1,8 +1,12 @@
 package test
 
 import (
-	"go/build"
-	"io/fs"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,39 +37,101 @@ var allowed = map[string][]string{
 // Imports run one way: the leaves know nothing of the program, cmd knows
 // everything, and no arrow returns.
 func TestImportsRunOneWay(t *testing.T) {
-	root, err := filepath.Abs("..")
+	folders, err := importsBelow(".")
 	if err != nil {
 		t.Fatal(err)
 	}
-	checked := 0
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return err
-		}
-		if name := d.Name(); path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin") {
-			return filepath.SkipDir
-		}
-		pkg, err := build.ImportDir(path, 0)
-		if err != nil {
-			return nil // no Go files here
-		}
-		folder, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		checked++
-		for _, imported := range pkg.Imports {
-			if own, ok := strings.CutPrefix(imported, module+"/"); ok && !mayImport(folder, own) {
-				t.Errorf("%s imports %s: not an allowed direction", folder, own)
+	for folder, imports := range folders {
+		for _, imported := range imports {
+			if !mayImport(folder, imported) {
+				t.Errorf("%s may not import %s", folder, imported)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	if checked < len(allowed)-1 {
-		t.Errorf("only %d packages looked at", checked)
+	if len(folders) < len(allowed)-1 {
+		t.Errorf("only %d packages were checked", len(folders))
+	}
+}
+
+// importsBelow lists, for each package of this module, what it imports from the
+// module, as folders from the module's root. The go command finds the root from
+// any folder dir of the module, and never leaves it: not for a module around it,
+// one inside it, or a workspace.
+func importsBelow(dir string) (map[string][]string, error) {
+	cmd := exec.Command("go", "list", "-e", "-json=ImportPath,Imports,Module", module+"/...")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		var failed *exec.ExitError
+		if errors.As(err, &failed) {
+			err = fmt.Errorf("%w: %s", err, failed.Stderr)
+		}
+		return nil, fmt.Errorf("list the packages of %s: %w", module, err)
+	}
+	folders := map[string][]string{}
+	for list := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+			Module     struct{ Main bool }
+		}
+		if err := list.Decode(&p); errors.Is(err, io.EOF) {
+			return folders, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("list the packages of %s: %w", module, err)
+		}
+		folder, ok := strings.CutPrefix(p.ImportPath, module+"/")
+		if !ok || !p.Module.Main {
+			continue
+		}
+		folders[folder] = nil
+		for _, imported := range p.Imports {
+			if own, ok := strings.CutPrefix(imported, module+"/"); ok {
+				folders[folder] = append(folders[folder], own)
+			}
+		}
+	}
+}
+
+// Wherever the checkout lies and whatever lies inside it, only its own packages
+// are checked.
+func TestImportsAreReadFromThisCheckoutAlone(t *testing.T) {
+	root := t.TempDir()
+	const imports = "package p\n\nimport _ \"" + module + "/responder\"\n"
+	for path, text := range map[string]string{
+		"go.mod":                                 "module around.example\n\ngo 1.24\n",
+		"go.work":                                "go 1.24\n\nuse .\n",
+		"ami/outside.go":                         imports,
+		"clone/go.mod":                           "module " + module + "\n\ngo 1.24\n",
+		"clone/cmd/tollwarden/main.go":           imports,
+		"clone/responder/responder.go":           "package responder\n",
+		"clone/test/doc.go":                      "package test\n",
+		"clone/ami/testdata/p.go":                imports,
+		"clone/.worktree/ami/p.go":               imports,
+		"clone/another/clone/go.mod":             "module " + module + "\n\ngo 1.24\n",
+		"clone/another/clone/ami/p.go":           imports,
+		"clone/another/clone/responder/empty.go": "package responder\n",
+	} {
+		path = filepath.Join(root, path)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, from := range []string{"clone", "clone/test"} {
+		got, err := importsBelow(filepath.Join(root, from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[string][]string{"cmd/tollwarden": {"responder"}, "responder": nil, "test": nil}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("from %s: packages %v, want %v", from, got, want)
+		}
+	}
+	if got, err := importsBelow(root); err == nil && len(got) > 0 {
+		t.Errorf("from outside the checkout: packages %v, want none", got)
 	}
 }
 

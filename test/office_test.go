@@ -7,10 +7,11 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// The built-in set leaves an ordinary office alone: colleagues register again
-// and again, call each other and abroad.
+// The default rules leave an ordinary office alone: colleagues register again and
+// again, call each other and abroad.
 func TestDefaultsLeaveAnOfficeAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		t.Parallel() // it mostly waits
 		w := guardWith(t, l, "")
 		caller := addPhone(t, addHost(t, l, "desk", "198.51.100.10"), "1001")
 		colleague := addPhone(t, addHost(t, l, "other-desk", "198.51.100.11"), "1003")
@@ -31,7 +32,7 @@ func TestDefaultsLeaveAnOfficeAlone(t *testing.T) {
 			t.Errorf("an incident: %+v", i)
 		}
 		if s, err := w.client().Status(t.Context()); err != nil || s.Counters["observations"] == 0 {
-			t.Errorf("the daemon has seen nothing: %+v, %v", s.Counters, err)
+			t.Errorf("the daemon saw nothing: %+v, %v", s.Counters, err)
 		}
 	})
 }

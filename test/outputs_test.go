@@ -17,12 +17,12 @@ import (
 	"github.com/tollwarden/tollwarden/ami/amitest"
 )
 
-// evil is what a stranger can bring into a value by percent-encoding, all of
-// it valid UTF-8 and on one line: terminal sequences with ESC and with C1's
-// CSI, DEL, marks that turn the reading direction, HTML, quotes, an AMI header.
+// evil is what an attacker can put into a value by percent-encoding, all of it
+// valid UTF-8 and on one line: terminal sequences with ESC and with C1's CSI, DEL,
+// marks that reverse the reading direction, HTML, quotes, an AMI header.
 const evil = "<b>\"'&\x1b[31m\u009b2J\x7f\u202egnp\tAction: Ping"
 
-// harm is what of a text would do something to who looks at it; "" is nothing.
+// harm returns the first part of a text that is not printable, "" when all is.
 func harm(text string) string {
 	for i, c := range text {
 		if c != '\n' && !unicode.IsPrint(c) {
@@ -32,8 +32,8 @@ func harm(text string) string {
 	return ""
 }
 
-// No value of an event reaches a terminal, a page, a log line, a receiver, the
-// metrics or the manager interface as it came.
+// No hostile value of an event reaches a terminal, a page, a log line, a receiver,
+// the metrics or the manager interface unescaped.
 func TestHostileValuesStayWords(t *testing.T) {
 	var mu sync.Mutex
 	var posted []string
@@ -119,7 +119,7 @@ func TestHostileValuesStayWords(t *testing.T) {
 		check(strings.Join(c[:1], " "), out.out+out.err)
 		if c[len(c)-1] == "--html" {
 			if strings.Contains(out.out, "<b>\"") || strings.Contains(out.out, "<b>&#34;") {
-				t.Errorf("%v: its HTML is the stranger's", c)
+				t.Errorf("%v: its HTML contains the attacker's", c)
 			}
 			continue
 		}
@@ -141,7 +141,7 @@ func TestHostileValuesStayWords(t *testing.T) {
 		body := get(t, health, path)
 		check(path, body)
 		if strings.Contains(body, "Ping") {
-			t.Errorf("%s names what a stranger calls himself", path)
+			t.Errorf("%s contains a name that the attacker chose", path)
 		}
 	}
 	mu.Lock()
@@ -149,7 +149,7 @@ func TestHostileValuesStayWords(t *testing.T) {
 	mu.Unlock()
 	check("the log", b.log.String())
 	if !strings.Contains(b.log.String(), "Action: Ping") {
-		t.Error("the test plays nothing: the log does not speak of the stranger")
+		t.Error("the log does not mention the attacker: the events did not arrive")
 	}
 }
 
@@ -160,8 +160,8 @@ func newCall(channel, caller, number string) string {
 		number + "\r\nPriority: 1\r\nUniqueid: 1.1\r\nLinkedid: 1.1\r\n\r\n"
 }
 
-// get is what a server of the namespace answers. The connection is made by this
-// goroutine, whose thread is in it.
+// get returns what a server in the namespace answers. It dials from this
+// goroutine, whose thread is in the namespace.
 func get(t *testing.T, address, path string) string {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)

@@ -15,13 +15,15 @@ import (
 )
 
 // One account is guessed at from forty networks, two real guesses from each.
-// While the storm lasts the account works where it is known to be used, calls
-// included, and a stranger who has the right password is refused; after it, or
-// at a person's word, everything is as it was, byte for byte. The restriction
-// outlives the daemon.
-func TestAccountIsShelteredInAStorm(t *testing.T) {
+// While the attack lasts the account works from its known networks, calls
+// included, and the right password is refused anywhere else; afterwards the
+// configuration is what it was, byte for byte. The restriction survives a restart
+// of the daemon.
+func TestAccountUnderAttackIsRestricted(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		const quiet = 5 * time.Second
+		t.Parallel() // it mostly waits
+
+		const quiet = 15 * time.Second // long enough to look around on a busy machine
 		owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
 		other := addPhone(t, addHost(t, l, "neighbour", "198.51.100.11"), "1001")
 		register(t, owner)
@@ -36,7 +38,7 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 		claimed := l.Technology() == "SIP"                                                                  // with chan_sip nothing proves a guesser
 		w := guardWith(t, l, fmt.Sprintf("[restrict]\nquiet = %q\ntrust_spoofable = %t\n", quiet, claimed)) // else the built-in set
 
-		storm := func() {
+		attack := func() {
 			t.Helper()
 			guessFromEverywhere(t, bots, "1002")
 		}
@@ -44,7 +46,7 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 			now, err := os.ReadFile(conf)
 			return err == nil && strings.Contains(string(now), "permit = 198.51.100.0/24\n")
 		}
-		w.shelter(storm)
+		w.shelter(attack)
 		works := func(when string) {
 			t.Helper()
 			register(t, owner)
@@ -56,7 +58,7 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 			_ = call.Hangup(soon(t))
 			register(t, other)
 		}
-		works("in the storm")
+		works("under attack")
 		refused := func(when string) {
 			t.Helper()
 			var status *lab.StatusError
@@ -64,21 +66,21 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 				t.Errorf("%s: the right password elsewhere: %v, want a refusal", when, err)
 			}
 		}
-		refused("in the storm")
+		refused("under attack")
 
 		w.stop(syscall.SIGKILL)
 		w.start()
-		storm() // the restarted daemon sees it go on
+		attack() // the restarted daemon sees that it goes on
 		if !restricted() {
-			t.Error("the restriction did not outlive the daemon")
+			t.Error("the restriction did not survive the restart")
 		}
 		refused("after a restart")
 		works("after a restart")
-		w.wait("the end of the storm", 3*quiet, func() bool { return !restricted() })
+		w.wait("the end of the restriction", 3*quiet, func() bool { return !restricted() })
 		if after, err := os.ReadFile(conf); err != nil || string(after) != string(before) {
 			t.Errorf("the configuration is not what it was: %v\n%s", err, after)
 		}
-		works("after the storm")
+		works("after the attack")
 		list, err := w.client().Bans(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -88,12 +90,12 @@ func TestAccountIsShelteredInAStorm(t *testing.T) {
 				t.Errorf("banned: %+v", b)
 			}
 		}
-		w.wait("everybody to be let in", 5*time.Second, func() bool { return traveller.Register(soon(t)) == nil })
+		w.wait("the right password to be accepted anywhere", 5*time.Second, func() bool { return traveller.Register(soon(t)) == nil })
 	})
 }
 
-// A person ends a restriction before its time, for somebody on his travels: he
-// is let in, and nobody takes him for a thief.
+// An operator lifts a restriction early for a traveller, who can register then and
+// is not taken for a thief.
 func TestUnlockEndsARestriction(t *testing.T) {
 	l := lab.New(t, lab.Options{})
 	owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
@@ -103,7 +105,7 @@ func TestUnlockEndsARestriction(t *testing.T) {
 	bots := addHost(t, l, "bots", "198.18.0.0/16")
 	w.shelter(func() { guessFromEverywhere(t, bots, "1002") })
 	if err := traveller.Register(soon(t)); err == nil {
-		t.Error("a stranger is let in")
+		t.Error("the right password is accepted from an unknown network")
 	}
 	if out, err := w.tollwarden("accounts", "--socket", w.socket()); err != nil || !strings.Contains(out, "restricted to 198.51.100.0/24") {
 		t.Errorf("accounts says %s, %v", out, err)
@@ -113,7 +115,7 @@ func TestUnlockEndsARestriction(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	register(t, traveller)
-	w.wait("his registration to be judged", 5*time.Second, func() bool {
+	w.wait("the traveller's registration to be judged", 5*time.Second, func() bool {
 		out, err := w.tollwarden("allow", "list", "--socket", w.socket())
 		return err == nil && strings.Contains(out, "192.0.2.90")
 	})
@@ -125,8 +127,8 @@ func TestUnlockEndsARestriction(t *testing.T) {
 	register(t, traveller)
 }
 
-// Where FreePBX writes the files, the restriction stands where it leaves room
-// for a person, beside a lock: it outlives Apply Config, and ends without a trace.
+// Where FreePBX generates the files, the restriction is written to the custom file,
+// beside a lock: it survives Apply Config, and leaves no trace when it ends.
 func TestShelterInGeneratedFiles(t *testing.T) {
 	o := generated(lab.Asterisk22)
 	l := lab.New(t, o)
@@ -147,11 +149,11 @@ func TestShelterInGeneratedFiles(t *testing.T) {
 		t.Helper()
 		register(t, owner)
 		if err := traveller.Register(soon(t)); err == nil {
-			t.Errorf("%s: a stranger is let in", when)
+			t.Errorf("%s: the right password is accepted from an unknown network", when)
 		}
 	}
-	sheltered("in the storm")
-	calls(t, "in the storm", owner, true)
+	sheltered("under attack")
+	calls(t, "under attack", owner, true)
 	if out, err := w.tollwarden("lock", "3001", "--socket", w.socket()); err != nil {
 		t.Fatalf("lock: %v: %s", err, out)
 	}
@@ -166,19 +168,19 @@ func TestShelterInGeneratedFiles(t *testing.T) {
 	calls(t, "unlocked", traveller, true)
 }
 
-// shelter has a storm go on until the account is restricted. How much of it the
-// guessers have to prove depends on how soon the wire is watched for each.
-func (w *warden) shelter(storm func()) {
+// shelter repeats an attack until the account is restricted. How many guesses prove
+// their source depends on how soon the wire is watched for each.
+func (w *warden) shelter(attack func()) {
 	w.t.Helper()
 	w.wait("the restriction", 20*time.Second, func() bool {
 		if !w.sheltered() {
-			storm()
+			attack()
 		}
 		return w.sheltered()
 	})
 }
 
-// sheltered says whether Asterisk itself has shown the rules of a restriction.
+// sheltered says whether a restriction is in force, as Asterisk itself confirmed.
 func (w *warden) sheltered() bool {
 	w.t.Helper()
 	for _, i := range w.incidents() {

@@ -1,7 +1,6 @@
 package test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,9 +11,8 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// The signals that calls and registrations raise, each with a threshold of its
-// own that tells and does nothing: a real Asterisk raises each of them, and
-// none before somebody gives a reason.
+// callSignals are the signals that calls and registrations raise. Each gets a
+// threshold of its own that only notifies.
 var callSignals = []string{
 	"CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination", "NewCountry", "OffHours",
 	"NewNetwork", "TwoNetworks", "ScannerAgent", "UnseenLogin",
@@ -23,25 +21,29 @@ var callSignals = []string{
 func eachSignal() string {
 	var s strings.Builder
 	for _, name := range callSignals {
-		fmt.Fprintf(&s, "[[threshold]]\nname = %q\nper = \"account\"\nsignals = { %s = 1 }\nscore = 1\nwithin = \"1m\"\nplaybook = \"tell\"\n", name, name)
+		fmt.Fprintf(&s, "[[threshold]]\nname = %q\nper = \"account\"\nsignals = { %s = 1 }\nscore = 1\nwithin = \"1m\"\nplaybook = \"notify\"\n", name, name)
 	}
-	return s.String() + "[[playbook]]\nname = \"tell\"\nsteps = [\"notify\"]\n"
+	return s.String() + "[[playbook]]\nname = \"notify\"\nsteps = [\"notify\"]\n"
 }
 
-// closed is a configuration of hours that are over today.
+// closed configures office hours on another day, so that now is outside them.
 func closed() string {
 	day := time.Now().UTC().AddDate(0, 0, 3).Format("Mon")
 	return fmt.Sprintf("timezone = \"UTC\"\nhours = [\"%s 10:00-11:00\"]\noff_hours = 1\n", day)
 }
 
+// gap is less than a person leaves between two calls.
+const gap = 500 * time.Millisecond
+
+// A real Asterisk raises each signal, and none without a reason.
 func TestSignals(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it waits more than it does
+		t.Parallel() // it mostly waits
 		for i, account := range []string{"1001", "1002", "1003", "1004", "1005"} {
 			register(t, addPhone(t, addHost(t, l, "desk-"+account, fmt.Sprintf("198.51.100.%d", 10+i)), account))
 		}
-		w := guardWith(t, l, "[calls]\nlearn = \"1s\"\ngap = \"200ms\"\nrate = 4\nconcurrent = 2\n"+closed()+eachSignal())
-		told := func() map[string]string {
+		w := guardWith(t, l, "[calls]\nlearn = \"1s\"\ngap = \""+gap.String()+"\"\nrate = 4\nconcurrent = 2\n"+closed()+eachSignal())
+		raised := func() map[string]string {
 			said := map[string]string{}
 			for _, i := range w.incidents() {
 				said[i.Threshold+" of "+i.Account] = i.Reason
@@ -49,12 +51,12 @@ func TestSignals(t *testing.T) {
 			return said
 		}
 		var known []string
-		// raises checks that what was just done raised these signals and no other.
+		// raises checks that what was just done raised these signals and no others.
 		raises := func(account string, want ...string) {
 			t.Helper()
 			var said map[string]string
 			w.wait(fmt.Sprintf("%v of %s", want, account), 5*time.Second, func() bool {
-				said = told()
+				said = raised()
 				return !slices.ContainsFunc(want, func(s string) bool { return said[s+" of "+account] == "" })
 			})
 			for _, s := range want {
@@ -63,7 +65,7 @@ func TestSignals(t *testing.T) {
 			}
 			for s, why := range said {
 				if !slices.Contains(known, s) {
-					t.Errorf("nobody gave a reason for %s: %s", s, why)
+					t.Errorf("unexpected signal %s: %s", s, why)
 					known = append(known, s)
 				}
 			}
@@ -81,9 +83,9 @@ func TestSignals(t *testing.T) {
 			if err := call(p, number).Hangup(soon(t)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(250 * time.Millisecond) // a person's pace, by the configuration above
+			time.Sleep(3 * gap) // a person's pace, by the configuration above; events may come late
 		}
-		time.Sleep(time.Second) // while it learns, nothing is new
+		time.Sleep(time.Second) // until it has learned: before, nothing counts as new
 		host := addHost(t, l, "elsewhere", guesserAddress)
 		from := func(account string, o lab.PhoneOptions) *lab.Phone {
 			t.Helper()
@@ -123,7 +125,7 @@ func TestSignals(t *testing.T) {
 		}
 		raises("1003", "DialProbing", "NewCountry", "OffHours")
 
-		// The owner and a thief by turns.
+		// The owner and a thief in turn.
 		thief, owner := from("1002", lab.PhoneOptions{}), addPhone(t, addHost(t, l, "owner", "198.51.100.22"), "1002")
 		register(t, thief)
 		raises("1002", "NewNetwork")
@@ -141,8 +143,8 @@ func TestSignals(t *testing.T) {
 	})
 }
 
-// blinding makes a call of 1005 whose login no event tells of, because a text in
-// it is no UTF-8: with PJSIP the Call-ID, with chan_sip the dialled number.
+// blinding makes calls of 1005 whose login raises no event, because a value in it
+// is not UTF-8: with PJSIP the Call-ID, with chan_sip the dialled number.
 func blinding(t *testing.T, l *lab.Lab, w *warden) {
 	t.Helper()
 	host := addHost(t, l, "blinding", "198.51.100.23")
@@ -157,23 +159,21 @@ func blinding(t *testing.T, l *lab.Lab, w *warden) {
 	t.Cleanup(func() { _ = p.Close() })
 	register(t, p)
 	if l.Version == lab.Asterisk16 {
-		// chan_sip's logins are told under conditions only: that this account's are
-		// has to be seen first.
+		// chan_sip reports only some logins: that it reports this account's has to be
+		// seen first.
 		c, err := p.Call(soon(t), "00442079460001")
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = c.Hangup(soon(t))
 	}
-	time.Sleep(2100 * time.Millisecond) // after the login of the registration
+	time.Sleep(2100 * time.Millisecond) // so that the registration's login does not count for the call
 	for range 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		c, err := p.Call(ctx, number)
-		cancel()
+		c, err := p.Call(soon(t), number)
 		if err != nil {
 			t.Fatalf("a blinding call: %v", err)
 		}
 		_ = c.Hangup(soon(t))
-		time.Sleep(250 * time.Millisecond)
+		time.Sleep(3 * gap)
 	}
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// A thief who does not know how the site dials tries one number behind every
-// prefix, no faster than a person. With nothing tuned he is contained before he
-// has tried them all.
+// A thief who does not know the site's dialplan tries one number with every prefix,
+// no faster than a person. With the default rules the thief is contained before
+// having tried them all.
 func TestPrefixProbing(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it waits more than it does
+		t.Parallel() // it mostly waits
 		w := guardWith(t, l, "")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
 		register(t, thief)
@@ -35,20 +35,19 @@ func TestPrefixProbing(t *testing.T) {
 				go func() { _ = call.Hangup(soon(t)) }()
 			}
 			cancel()
-			time.Sleep(1100 * time.Millisecond) // or Cadence would give him away sooner
+			time.Sleep(1100 * time.Millisecond) // or Cadence would catch the thief sooner
 		}
 		t.Logf("contained after %d of 8 ways to dial one number", tried)
 		if tried > 6 {
-			t.Errorf("the thief tried %d ways before he was contained", tried)
+			t.Errorf("the thief tried %d ways before being contained", tried)
 		}
 		w.wait("no channel of 1002", 5*time.Second, func() bool { return w.channels("1002") == 0 })
 		w.contained(t, thief)
 	})
 }
 
-// The slow theft: one long call to a premium number every ten minutes. One such
-// call is recorded on a real Asterisk and played over six hours to the whole
-// program.
+// A slow theft makes one long call to a premium number every ten minutes. One such
+// call is recorded on a real Asterisk and replayed as six hours of them.
 func TestSlowTheft(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		colleague := addPhone(t, addHost(t, l, "office", "198.51.100.10"), "1001")
@@ -60,7 +59,7 @@ func TestSlowTheft(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := said.until(t, "Event: Newstate\r\n", "ChannelState: 6\r\n")
-		register(t, colleague) // an event that bears the time of the call's end
+		register(t, colleague) // an event with the time of the call's end
 		if err := call.Hangup(soon(t)); err != nil {
 			t.Fatal(err)
 		}
@@ -85,14 +84,14 @@ func TestSlowTheft(t *testing.T) {
 		if err != nil {
 			t.Fatalf("replay: %v: %s", err, out)
 		}
-		var told struct {
+		var replayed struct {
 			Incidents []incident.Incident `json:"incidents"`
 		}
-		if err := json.Unmarshal([]byte(out), &told); err != nil {
+		if err := json.Unmarshal([]byte(out), &replayed); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		contained, ended := time.Duration(-1), 0
-		for _, i := range told.Incidents {
+		for _, i := range replayed.Incidents {
 			switch {
 			case i.Threshold == "forbidden destination":
 				ended++
@@ -113,8 +112,8 @@ func TestSlowTheft(t *testing.T) {
 
 var eventTime = regexp.MustCompile(`EventTV: \S+|SessionTV: \S+`)
 
-// retime gives recorded events another time and the channels and dialogues in
-// them names of their own.
+// retime gives recorded events another time, and their channels and dialogs other
+// names.
 func retime(events string, at time.Time, n int) string {
 	events = eventTime.ReplaceAllStringFunc(events, func(s string) string {
 		name, _, _ := strings.Cut(s, " ")
@@ -123,7 +122,7 @@ func retime(events string, at time.Time, n int) string {
 	return strings.NewReplacer("1002-0000", fmt.Sprintf("1002-%04x", n+1), "SessionID: ", fmt.Sprintf("SessionID: %d", n)).Replace(events)
 }
 
-// ear is a session with Asterisk's manager interface that keeps what it hears.
+// ear is a session with Asterisk's manager interface that records its events.
 type ear struct {
 	heard chan string // blocks
 }
@@ -166,7 +165,7 @@ func listen(t *testing.T, l *lab.Lab) *ear {
 	return e
 }
 
-// until gives what was heard up to the block that holds all of these.
+// until returns what was heard up to the block that contains all of these.
 func (e *ear) until(t *testing.T, holds ...string) string {
 	t.Helper()
 	var all strings.Builder

@@ -61,6 +61,9 @@ func (k desk) eyes(now time.Time) control.Check {
 		return c
 	}
 	h, senses := k.d.second.Health(), k.d.engine.Senses(now)
+	if senses.LogFailure.Before(k.d.since) {
+		senses.LogFailure = k.d.since // the first canary may be logged before the log is opened at its end
+	}
 	switch {
 	case h.Err != nil:
 		c.Detail = h.Err.Error()

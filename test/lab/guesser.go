@@ -32,7 +32,7 @@ type Guesser struct {
 
 	// Ask fetches a challenge for each guess from the address that makes it. Otherwise the
 	// last nonce seen serves for all, which PJSIP answers and chan_sip does not. A guesser
-	// that roves always asks: a nonce is good for one address.
+	// that roves always asks: a nonce is valid for one address.
 	Ask bool
 
 	// Rove makes every guess from another address of the host's network.
@@ -42,7 +42,7 @@ type Guesser struct {
 	// events and from its security log.
 	CallIDTail string
 
-	// Heard, when it is set, is told of each answer to a guess, on a goroutine of the run.
+	// Heard, when it is set, is called for each answer to a guess, on a goroutine of the run.
 	Heard func()
 }
 
@@ -56,7 +56,8 @@ type Guesses struct {
 	Elapsed  time.Duration
 }
 
-// patience is how long answers are waited for when no more guesses go out.
+// patience is how long nothing has to arrive, when no more guesses go out, until answers are
+// given up. On a busy machine they come late, but not far between.
 const patience = time.Second
 
 // Run guesses until the context ends, Most guesses are made, or a guess is right. That the
@@ -103,6 +104,7 @@ type guessing struct {
 
 	sent      atomic.Int64
 	answered  atomic.Int64
+	responses atomic.Int64           // challenges and answers
 	challenge atomic.Pointer[string] // the last one seen
 	over      chan struct{}          // closed by the listener when a guess was right
 	seen      Guesses                // the listener's until it has ended
@@ -284,6 +286,7 @@ func (r *guessing) heard(m *message, at netip.Addr) {
 	if err != nil || code < 200 || run != r.run {
 		return
 	}
+	r.responses.Add(1)
 	challenge := m.get("WWW-Authenticate")
 	if challenge != "" {
 		r.challenge.Store(&challenge)
@@ -308,13 +311,19 @@ func (r *guessing) heard(m *message, at netip.Addr) {
 	}
 }
 
-// linger gives answers under way the time to arrive.
+// linger gives answers under way the time to arrive, ten times patience at most.
 func (r *guessing) linger() {
-	for waited := time.Duration(0); waited < patience; waited += patience / 20 {
-		if r.answered.Load() == r.sent.Load() && !r.Ask {
+	const step = patience / 20
+	end, quiet, before := time.Now().Add(10*patience), time.Duration(0), r.responses.Load()
+	for quiet < patience && time.Now().Before(end) {
+		if sent := r.sent.Load(); r.answered.Load() == sent && (!r.Ask || r.Most > 0 && sent >= int64(r.Most)) {
 			return
 		}
-		time.Sleep(patience / 20)
+		time.Sleep(step)
+		quiet += step
+		if now := r.responses.Load(); now != before {
+			before, quiet = now, 0
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func registered(t *testing.T, h *lab.Host, account string, o lab.PhoneOptions) *
 
 // soon is time enough for anything the PBX does at once.
 func soon(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -307,6 +307,19 @@ func TestSvcrack(t *testing.T) {
 	})
 }
 
+func TestScannerTriesEveryName(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		names := numbers(900, 1010) // with the accounts among them
+		scan, err := lab.Scanner{Host: host(t, l, "scout", "203.0.113.77"), Names: names, Rate: 200}.Run(soon(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if scan.Sent != len(names) || scan.Status[401] != len(names) {
+			t.Errorf("of %d names %d were sent, answered %v; want 401 for each", len(names), scan.Sent, scan.Status)
+		}
+	})
+}
+
 func TestSvwar(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		scout := host(t, l, "scout", "203.0.113.77")
@@ -349,18 +362,18 @@ func TestSipp(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
 		const most = 5
-		if said, err := l.Sipp(soon(t), thief, stranger, "-m", strconv.Itoa(most), "-r", "50"); err != nil {
+		if said, err := l.Sipp(soon(t), thief, anonymousCall, "-m", strconv.Itoa(most), "-r", "50"); err != nil {
 			t.Fatalf("%v\n%s", err, said)
 		}
 		if got := len(securityLog(t, l).From(thief.Range())); got < most {
-			t.Errorf("%d calls of strangers raised %d events", most, got)
+			t.Errorf("%d anonymous calls raised %d events", most, got)
 		}
 	})
 }
 
-// stranger calls without a login and is refused.
-const stranger = `<?xml version="1.0" encoding="UTF-8" ?>
-<scenario name="stranger">
+// anonymousCall calls without a login and is refused.
+const anonymousCall = `<?xml version="1.0" encoding="UTF-8" ?>
+<scenario name="anonymous call">
   <send><![CDATA[
 INVITE sip:0011442079460001@[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]

@@ -89,7 +89,7 @@ var (
 		`RemoteAddress="IPV[46]/(?:\w+/)?([^/"]+)/(\d+)"`)
 )
 
-// parseSecurityLog reads entries; what strangers sent may break them over lines, and an entry
+// parseSecurityLog reads entries; what attackers send may break them over lines, and an entry
 // that is damaged beyond that is left out.
 func parseSecurityLog(text string) SecurityLog {
 	starts := entryStart.FindAllStringIndex(text, -1)
