@@ -23,7 +23,7 @@ var (
 	ErrBusy     = errors.New("too many actions wait for their answers")
 	ErrTooLarge = errors.New("too large")
 	// ErrCancelled reports a list that Asterisk gave up half way.
-	ErrCancelled = errors.New("Asterisk cancelled the list")
+	ErrCancelled = errors.New("list cancelled by Asterisk")
 )
 
 const (
