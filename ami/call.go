@@ -29,14 +29,14 @@ func (k *call) finish(err error) {
 	close(k.done)
 }
 
-// giveUp makes the answer a late one.
+// giveUp stops waiting: a late answer is dropped.
 func (k *call) giveUp() {
 	k.client.mu.Lock()
 	defer k.client.mu.Unlock()
 	delete(k.client.pending, k.id)
 }
 
-// wait returns the answer when it is whole.
+// wait returns the complete answer.
 func (k *call) wait(ctx context.Context) (*Response, error) {
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
@@ -60,11 +60,11 @@ func (k *call) wait(ctx context.Context) (*Response, error) {
 
 // add takes one block of the answer and says whether it was the last one.
 //
-// A block that carries our ActionID is believed though its framing is damaged:
-// GetConfig prints a line without a colon, PJSIP ends its errors in LF. But how
-// a list begins and ends is read only where Asterisk puts it, in the lines
-// after the ActionID (astman_send_list_complete_start in main/manager.c), for a
-// caller's name can put lines into a list item.
+// A block with our ActionID is accepted even when its framing is damaged:
+// GetConfig prints a line without a colon, PJSIP ends its errors in LF. But the
+// beginning and the end of a list are read only where Asterisk writes them, in
+// the lines after the ActionID (astman_send_list_complete_start in
+// main/manager.c): a caller's name can add lines to a list item.
 func (k *call) add(b *event.Block) (finished bool, err error) {
 	if b.Damage.Cut() {
 		return true, fmt.Errorf("%w: %v", ErrTooLarge, b.Damage)

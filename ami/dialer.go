@@ -209,7 +209,7 @@ func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
 	}
 }
 
-// retry spaces the attempts and says once what stands in the way.
+// retry spaces the attempts and logs each cause of failure once.
 type retry struct {
 	log    zerolog.Logger
 	usual  *backoff.ExponentialBackOff
@@ -230,7 +230,7 @@ func spacing(first, slowest time.Duration) *backoff.ExponentialBackOff {
 	return b
 }
 
-// connected tells that all is well again.
+// connected logs the recovery.
 func (r *retry) connected(c *Client) {
 	e := r.log.Info().Str("banner", c.Banner())
 	if !c.Gap().IsZero() {

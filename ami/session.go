@@ -36,7 +36,8 @@ type Session struct {
 // NewSession returns a Session over d.
 func NewSession(d Doer) *Session { return &Session{doer: d} }
 
-// Connected reports whether the connection lives, where the Doer can tell.
+// Connected reports whether the connection lives; true where the Doer does not
+// say.
 func (s *Session) Connected() bool {
 	c, ok := s.doer.(interface{ Connected() bool })
 	return !ok || c.Connected()

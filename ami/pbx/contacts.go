@@ -25,8 +25,8 @@ type registration struct {
 	object    string // PJSIP: id of the sorcery object
 }
 
-// Contacts lists every live registration of both technologies. Contacts that
-// stand in the configuration are not registrations and are left out.
+// Contacts lists every live registration of both technologies. Contacts in
+// the configuration are not registrations and are left out.
 func (m *Manager) Contacts(ctx context.Context) ([]places.Contact, error) {
 	var all []registration
 	on := m.loaded(ctx)
