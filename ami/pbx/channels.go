@@ -16,7 +16,7 @@ import (
 
 // Channels lists every channel of the PBX.
 func (m *Manager) Channels(ctx context.Context) ([]calls.Channel, error) {
-	items, err := goami.CoreShowChannels(ctx, m.session(), "")
+	items, err := goami.CoreShowChannels(ctx, m.session("Channel", "Uniqueid", "Linkedid", "Exten", "Duration", "ChannelStateDesc", "Application"), "")
 	if err != nil {
 		return nil, fmt.Errorf("list channels: %w", err)
 	}

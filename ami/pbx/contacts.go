@@ -52,7 +52,7 @@ func (m *Manager) Contacts(ctx context.Context) ([]places.Contact, error) {
 }
 
 func (m *Manager) pjsipRegistered(ctx context.Context) ([]registration, error) {
-	items, err := goami.PJSIPShowContacts(ctx, m.session(), "")
+	items, err := goami.PJSIPShowContacts(ctx, m.session("ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent"), "")
 	if unknownAction(err) || answered(err, "No Contacts found") {
 		return nil, nil
 	}

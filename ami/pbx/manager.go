@@ -53,8 +53,11 @@ func (m *Manager) do(ctx context.Context, a ami.Action) (*ami.Response, error) {
 	return r, err
 }
 
-// session is a goami.Client for one action.
-func (m *Manager) session() *ami.Session { return ami.NewSession(doer(m.do)) }
+// session is a goami.Client for one action, which sees only the named headers of
+// list items, or all.
+func (m *Manager) session(headers ...string) *ami.Session {
+	return ami.NewSession(doer(m.do), headers...)
+}
 
 type doer func(ctx context.Context, a ami.Action) (*ami.Response, error)
 

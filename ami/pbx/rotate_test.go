@@ -190,7 +190,7 @@ func TestUndoDoesNotOverwriteOtherChanges(t *testing.T) {
 		return nil, errors.New("connection lost"), true
 	}
 	_, err := rotator(f, v).Rotate(t.Context(), "1002")
-	if !errors.Is(err, ErrLeftChanged) || !strings.Contains(err.Error(), "somebody else") {
+	if !errors.Is(err, ErrLeftChanged) || !strings.Contains(err.Error(), "another program") {
 		t.Error(err)
 	}
 	mustNotShow(t, v, err)
