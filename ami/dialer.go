@@ -197,15 +197,15 @@ func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
 		ping, cancel := context.WithTimeout(ctx, patience)
 		err := goami.Ping(ping, NewSession(c), "")
 		cancel()
-		var refusal *Error // is a sign of life, too
 		switch {
-		case err == nil, errors.As(err, &refusal), errors.Is(err, ErrBusy):
-			continue
-		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil || !c.Connected():
+			return
+		case errors.Is(err, context.DeadlineExceeded):
 			c.abort(fmt.Errorf("%w for %s", ErrUnresponsive,
 				time.Since(c.LastSeen()).Round(time.Second)))
+			return
 		}
-		return
+		// Any other error is an answer, and so a sign of life.
 	}
 }
 
