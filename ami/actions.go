@@ -17,8 +17,8 @@ import (
 //   - SIPshowregistry: goami waits for events of another name than Asterisk's
 //     and finds no registration at all.
 //   - Login: goami.Login sends the secret itself, never the proof by MD5.
-//   - Reading events: goami reads one block at a time, does not tell forged
-//     blocks from Asterisk's, and allocates for each header.
+//   - Reading events: goami reads one block at a time, cannot distinguish forged
+//     blocks from Asterisk's own, and allocates for each header.
 
 // HangupMatching ends all channels whose names match a POSIX extended regular
 // expression. The answer lists them as ChannelHungup.

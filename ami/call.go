@@ -29,14 +29,14 @@ func (k *call) finish(err error) {
 	close(k.done)
 }
 
-// giveUp makes the answer a late one.
+// giveUp stops waiting: a late answer is dropped.
 func (k *call) giveUp() {
 	k.client.mu.Lock()
 	defer k.client.mu.Unlock()
 	delete(k.client.pending, k.id)
 }
 
-// wait returns the answer when it is whole.
+// wait returns the complete answer.
 func (k *call) wait(ctx context.Context) (*Response, error) {
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
@@ -60,20 +60,20 @@ func (k *call) wait(ctx context.Context) (*Response, error) {
 
 // add takes one block of the answer and says whether it was the last one.
 //
-// A block that carries our ActionID is believed though its framing is damaged:
-// GetConfig prints a line without a colon, PJSIP ends its errors in LF. But how
-// a list begins and ends is read only where Asterisk puts it, in the lines
-// after the ActionID (astman_send_list_complete_start in main/manager.c), for a
-// caller's name can put lines into a list item.
+// A block with our ActionID is accepted even when its framing is damaged:
+// GetConfig prints a line without a colon, PJSIP ends its errors in LF. But the
+// beginning and the end of a list are read only where Asterisk writes them, in
+// the lines after the ActionID (astman_send_list_complete_start in
+// main/manager.c): a caller's name can add lines to a list item.
 func (k *call) add(b *event.Block) (finished bool, err error) {
 	if b.Damage.Cut() {
 		return true, fmt.Errorf("%w: %v", ErrTooLarge, b.Damage)
 	}
-	m, text := copyBlock(b)
-	k.size += len(text)
+	m, size := copyBlock(b)
+	k.size += size
 	switch third := at(m, 2); {
 	case b.IsResponse():
-		k.response.Fields, k.response.raw = m, text
+		k.response.Fields = m
 		if m[0].Value == "Error" {
 			return true, &Error{Action: k.action, Message: strings.TrimSpace(m.Get("Message"))}
 		}
@@ -90,39 +90,28 @@ func (k *call) add(b *event.Block) (finished bool, err error) {
 		return true, fmt.Errorf("%w: %d list items, %d bytes", ErrTooLarge, len(k.response.Events), k.size)
 	}
 	k.response.Events = append(k.response.Events, m)
-	k.response.rawEvents = append(k.response.rawEvents, text)
 	return false, nil
 }
 
-// copyBlock copies a block: its text in the form that goami reads, and its
-// headers as views of it.
-func copyBlock(b *event.Block) (Message, string) {
-	size := len("\r\n")
+// copyBlock copies the headers of a block, all into one piece of memory of that
+// size.
+func copyBlock(b *event.Block) (m Message, size int) {
 	for _, h := range b.Headers {
-		size += len(h.Name) + len(": ") + len(h.Value) + len("\r\n")
+		size += len(h.Name) + len(h.Value)
 	}
-	buf := make([]byte, 0, size)
+	var text strings.Builder
+	text.Grow(size)
 	for _, h := range b.Headers {
-		switch {
-		case len(h.Name) > 0:
-			buf = append(append(buf, h.Name...), ": "...)
-		case len(h.Value) == 0:
-			continue // an empty line would end the block for goami
-		}
-		buf = append(append(buf, h.Value...), "\r\n"...)
+		text.Write(h.Name)
+		text.Write(h.Value)
 	}
-	text := string(append(buf, "\r\n"...))
-	m := make(Message, len(b.Headers))
-	rest := text
+	m, rest := make(Message, len(b.Headers)), text.String()
 	for i, h := range b.Headers {
-		if len(h.Name) > 0 {
-			m[i].Name, rest = rest[:len(h.Name)], rest[len(h.Name)+len(": "):]
-		} else if len(h.Value) == 0 {
-			continue
-		}
-		m[i].Value, rest = rest[:len(h.Value)], rest[len(h.Value)+len("\r\n"):]
+		n, v := len(h.Name), len(h.Value)
+		m[i] = Field{Name: rest[:n], Value: rest[n : n+v]}
+		rest = rest[n+v:]
 	}
-	return m, text
+	return m, size
 }
 
 // at is the field at a place, or none.

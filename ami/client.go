@@ -23,7 +23,7 @@ var (
 	ErrBusy     = errors.New("too many actions wait for their answers")
 	ErrTooLarge = errors.New("too large")
 	// ErrCancelled reports a list that Asterisk gave up half way.
-	ErrCancelled = errors.New("Asterisk cancelled the list")
+	ErrCancelled = errors.New("list cancelled by Asterisk")
 )
 
 const (
@@ -64,7 +64,7 @@ type Client struct {
 	gap      Gap
 	counters *Counters
 
-	prefix  string        // of our ActionIDs, unknown to strangers
+	prefix  string        // of our ActionIDs, unknown to attackers
 	opened  time.Time     // lastSeen counts from here, on the monotonic clock
 	seen    atomic.Int64  // nanoseconds after opened when the last block came
 	writing chan struct{} // holds a token while an action is written
@@ -128,7 +128,7 @@ func (c *Client) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 // RemoteAddr is Asterisk's end of it.
 func (c *Client) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// Gap tells for how long nothing was heard before this connection. It is zero
+// Gap is the time before this connection in which nothing was heard. It is zero
 // on a Dialer's first.
 func (c *Client) Gap() Gap { return c.gap }
 
@@ -204,8 +204,8 @@ func (c *Client) end(err error) {
 }
 
 // ours finds the number of the action that a block answers. Any ActionID that
-// begins with our prefix tells: strangers who slip a line into a block cannot
-// know it, and cannot hide the true one behind a false one.
+// begins with our prefix counts: an attacker who slips a line into a block does
+// not know it, and cannot hide the real one behind a forged one.
 func (c *Client) ours(b *event.Block) (id uint64, ours bool) {
 	for i := range b.Headers {
 		h := &b.Headers[i]
@@ -225,7 +225,7 @@ func (c *Client) answer(id uint64, b *event.Block) {
 	k := c.pending[id]
 	c.mu.Unlock()
 	if k == nil {
-		return // nobody waits for it any more
+		return // the caller has given up
 	}
 	finished, err := k.add(b)
 	if !finished {

@@ -125,7 +125,7 @@ func TestAnswers(t *testing.T) {
 		{"a caller's name cannot hide an item", start + "Event: X\r\nX: 1\r\nCallerIDNum: x\r\nActionID: 99\r\nActionID: %s\r\n\r\n" + complete, 1, "1", ""},
 		{"a caller's name can cut an item short", start + "Event: X\r\nActionID: %s\r\nX: 1\r\nCallerIDNum: x\r\n\r\nEvent: XComplete\r\nEventList: Complete\r\n\r\n" + complete, 1, "1", ""},
 		{"error after the list began", start + "Response: Error\r\nActionID: %s\r\nMessage: Unable to format endpoint 1\n\r\n\r\n", 0, "", "ami: Test: Asterisk answered: Unable to format endpoint 1"},
-		{"cancelled list", start + "Event: X\r\nActionID: %s\r\nX: 1\r\n\r\nEvent: XComplete\r\nActionID: %s\r\nEventList: cancelled\r\nListItems: 1\r\n\r\n", 0, "", "ami: Test: no answer: Asterisk cancelled the list"},
+		{"cancelled list", start + "Event: X\r\nActionID: %s\r\nX: 1\r\n\r\nEvent: XComplete\r\nActionID: %s\r\nEventList: cancelled\r\nListItems: 1\r\n\r\n", 0, "", "ami: Test: no answer: list cancelled by Asterisk"},
 		{"over the cap", start + "Event: X\r\nActionID: %s\r\n" + strings.Repeat("X: 1\r\n", eventCaps.headers) + "\r\n", 0, "", "ami: Test: no answer: too large: too many headers"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -197,19 +197,19 @@ func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
 		ping, cancel := context.WithTimeout(ctx, patience)
 		err := goami.Ping(ping, NewSession(c), "")
 		cancel()
-		var refusal *Error // is a sign of life, too
 		switch {
-		case err == nil, errors.As(err, &refusal), errors.Is(err, ErrBusy):
-			continue
-		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil || !c.Connected():
+			return
+		case errors.Is(err, context.DeadlineExceeded):
 			c.abort(fmt.Errorf("%w for %s", ErrUnresponsive,
 				time.Since(c.LastSeen()).Round(time.Second)))
+			return
 		}
-		return
+		// Any other error is an answer, and so a sign of life.
 	}
 }
 
-// retry spaces the attempts and says once what stands in the way.
+// retry spaces the attempts and logs each cause of failure once.
 type retry struct {
 	log    zerolog.Logger
 	usual  *backoff.ExponentialBackOff
@@ -230,7 +230,7 @@ func spacing(first, slowest time.Duration) *backoff.ExponentialBackOff {
 	return b
 }
 
-// connected tells that all is well again.
+// connected logs the recovery.
 func (r *retry) connected(c *Client) {
 	e := r.log.Info().Str("banner", c.Banner())
 	if !c.Gap().IsZero() {

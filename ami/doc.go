@@ -8,10 +8,10 @@
 // or says that it is no event or not Asterisk's. Dialer keeps such a connection
 // alive, logs in, backs off, and reports the Gap in which events were lost.
 //
-// What strangers send to the PBX stands in its events, CR and LF included: they
-// can end a block early and open another. So nothing but the shape of a whole
-// block is proof that Asterisk wrote it, and nothing but an ActionID that they
-// cannot know ties an answer to its question. In the other direction no value
+// What anybody sends to the PBX ends up in its events, CR and LF included: it can
+// end a block early and open another. So nothing but the shape of a whole
+// block is proof that Asterisk wrote it, and nothing but an ActionID that an
+// attacker cannot know ties an answer to its question. In the other direction no value
 // with CR, LF or NUL leaves.
 //
 // Goroutines: each Client has its reader, which Close ends and waits for; while

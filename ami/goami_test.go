@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -164,6 +165,30 @@ func TestGoamiErrorsAreErrors(t *testing.T) {
 		t.Errorf("the session is of no more use: %v", err)
 	}
 }
+
+// Items keep the headers that were asked for, repeats included: a second one is
+// how a forged header shows.
+func TestSessionKeepsNamedHeaders(t *testing.T) {
+	item := ami.Message{{Name: "Event", Value: "CoreShowChannel"}, {Name: "Channel", Value: "PJSIP/1"}, {Name: "Exten", Value: "0044"}, {Value: "no colon"}, {Name: "Channel", Value: "PJSIP/2"}}
+	for _, c := range []struct {
+		only []string
+		want goami.Response
+	}{
+		{nil, goami.Response{"Event": {"CoreShowChannel"}, "Channel": {"PJSIP/1", "PJSIP/2"}, "Exten": {"0044"}}},
+		{[]string{"Channel"}, goami.Response{"Event": {"CoreShowChannel"}, "Channel": {"PJSIP/1", "PJSIP/2"}}},
+		{[]string{"Exten"}, goami.Response{"Event": {"CoreShowChannel"}, "Exten": {"0044"}}},
+	} {
+		s := ami.NewSession(given{&ami.Response{Events: []ami.Message{item}}}, c.only...)
+		if got, err := goami.CoreShowChannels(t.Context(), s, ""); err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], c.want) {
+			t.Errorf("%q: %v, %v", c.only, got, err)
+		}
+	}
+}
+
+// given answers everything in the same way.
+type given struct{ answer *ami.Response }
+
+func (g given) Do(context.Context, ami.Action) (*ami.Response, error) { return g.answer, nil }
 
 func TestGoamiConfig(t *testing.T) {
 	p := startPBX(t, amitest.Options{})

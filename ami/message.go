@@ -48,11 +48,6 @@ type Response struct {
 	// Events are the blocks of a list that the action asked for, in order,
 	// without the closing "...Complete" block.
 	Events []Message
-
-	// The same blocks as text, in the form that goami reads; Fields and Events
-	// are views of it. Empty in a Response that did not come from a Client.
-	raw       string
-	rawEvents []string
 }
 
 // Message is one block with the headers in their order.

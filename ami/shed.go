@@ -16,8 +16,8 @@ import (
 // connection. In this order:
 //
 //  1. ChallengeSent of PJSIP. It carries no points. That of chan_sip, which is
-//     the only one to tell who a call is from, is kept.
-//  2. InvalidAccountID: guesses at what nobody has.
+//     the only one to say who a call is from, is kept.
+//  2. InvalidAccountID: guesses at accounts that do not exist.
 //
 // Nothing else ever: failures with an account's own password, successes and
 // calls are what a break-in is known by.
@@ -42,7 +42,7 @@ type Shed struct{ ChallengeSent, InvalidAccountID atomic.Uint64 }
 // Total is all of them.
 func (s *Shed) Total() uint64 { return s.ChallengeSent.Load() + s.InvalidAccountID.Load() }
 
-// load tells how much of a connection is unread.
+// load measures how much of a connection is unread.
 type load struct {
 	socket syscall.RawConn
 	ask    func(fd uintptr)
@@ -94,7 +94,7 @@ var (
 	challengeSent    = []byte("Event: ChallengeSent\r\n")
 	invalidAccountID = []byte("Event: InvalidAccountID\r\n")
 	ofPJSIP          = []byte("\r\nService: PJSIP\r\n")
-	names            = []byte("\r\nAccountID: ") // from here on there are strangers' words
+	names            = []byte("\r\nAccountID: ") // from here on the sender chose the text
 	blockEnd         = []byte("\r\n\r\n")
 )
 

@@ -17,7 +17,7 @@ import (
 type caps struct{ line, headers, block int }
 
 var (
-	// Asterisk's own events stay below 4 KiB; strangers fill parts of them.
+	// Asterisk's own events stay below 4 KiB; senders fill parts of them.
 	eventCaps = caps{line: 16 << 10, headers: 256, block: 64 << 10}
 	// Only this daemon's own actions are answered, and Command and GetConfig
 	// answer with whole listings and files.
@@ -113,7 +113,7 @@ func (r *Reader) Banner() (string, error) {
 	}
 }
 
-// release lets go of the last block and of the memory a large one took.
+// release frees the last block and the memory that a large one took.
 func (r *Reader) release() {
 	r.start, r.seen = r.line, r.line
 	r.lines, r.noColon, r.bareLF, r.cut = 0, false, false, event.Undamaged
@@ -306,7 +306,7 @@ func (r *Reader) fill() error {
 	return io.ErrNoProgress
 }
 
-// ending tells an end between two blocks from one inside a block.
+// ending distinguishes an end between two blocks from one inside a block.
 func (r *Reader) ending(err error) error {
 	if errors.Is(err, io.EOF) && r.end > r.start {
 		return io.ErrUnexpectedEOF
@@ -343,7 +343,7 @@ func (r *Reader) move(to []byte) {
 }
 
 // moved is the view after the move. Views run to the buffer's end in capacity,
-// which tells where they begin.
+// which says where they begin.
 func (r *Reader) moved(view, to []byte) []byte {
 	if len(view) == 0 {
 		return nil

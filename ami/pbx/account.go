@@ -10,14 +10,14 @@ import (
 	goami "github.com/heltonmarx/goami/ami"
 )
 
-// account is what Asterisk has under one name.
+// account is everything of one name in Asterisk.
 type account struct {
 	name     string
 	endpoint *endpoint      // nil: no PJSIP endpoint of that name
 	peer     goami.Response // nil: no chan_sip peer; otherwise SIPshowpeer's headers
 }
 
-// endpoint is a PJSIP endpoint with the objects it stands on.
+// endpoint is a PJSIP endpoint with its objects.
 type endpoint struct {
 	inbound   []string // names of the auth objects callers must satisfy
 	outbound  []string // names of the auth objects Asterisk itself uses
@@ -25,7 +25,7 @@ type endpoint struct {
 	aors      []string
 	context   string   // of its calls
 	acl       string   // what it says of its address rules
-	permanent []string // URIs of contacts that stand in the configuration
+	permanent []string // URIs of contacts in the configuration
 }
 
 // auth is one live PJSIP auth object. It holds secrets: never print it.

@@ -17,7 +17,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
-// correspondent is somebody whom Asterisk's configuration speaks to.
+// correspondent is one host that Asterisk's configuration speaks to.
 type correspondent struct {
 	host string // an address, a prefix or a name
 	why  string
@@ -122,10 +122,10 @@ func (m *Manager) identifies(ctx context.Context) ([]correspondent, error) {
 const maxTrunks = 256
 
 // ErrManyTrunks reports endpoints beyond those that are asked about.
-var ErrManyTrunks = fmt.Errorf("more than %d PJSIP endpoints need no login: the addresses of the others, in a database, are not known: put them into firewall.allow", maxTrunks)
+var ErrManyTrunks = fmt.Errorf("more than %d PJSIP endpoints need no login, and the addresses of the rest are not known: add them to firewall.allow", maxTrunks)
 
-// storedIdentifies reads the identify objects that stand in a database. No action
-// lists them, but each endpoint shows its own; those matter that need no login.
+// storedIdentifies reads the identify objects in a database. No action lists
+// them, but each endpoint shows its own; only those without a login matter.
 func (m *Manager) storedIdentifies(ctx context.Context) ([]correspondent, error) {
 	conf, err := m.getConfig(ctx, "sorcery.conf")
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // Channels lists every channel of the PBX.
 func (m *Manager) Channels(ctx context.Context) ([]calls.Channel, error) {
-	items, err := goami.CoreShowChannels(ctx, m.session(), "")
+	items, err := goami.CoreShowChannels(ctx, m.session("Channel", "Uniqueid", "Linkedid", "Exten", "Duration", "ChannelStateDesc", "Application"), "")
 	if err != nil {
 		return nil, fmt.Errorf("list channels: %w", err)
 	}
@@ -31,7 +31,7 @@ func (m *Manager) Channels(ctx context.Context) ([]calls.Channel, error) {
 }
 
 // readChannel reads one list item. Everything but the names and ids may have
-// been chosen by a stranger.
+// been chosen by an attacker.
 func readChannel(now time.Time, item goami.Response) calls.Channel {
 	c := calls.Channel{
 		Name: own(item, "Channel"), Linkedid: own(item, "Linkedid"), Dialled: own(item, "Exten"),
@@ -79,7 +79,7 @@ func own(item goami.Response, name string) string { return strings.Clone(item.Ge
 
 // CallSource is the address that the call of a channel comes from, as Asterisk
 // saw it: a single spoofed UDP packet can name it. The port is 0 where Asterisk
-// does not tell it.
+// does not give one.
 func (m *Manager) CallSource(ctx context.Context, channel string) (netip.AddrPort, error) {
 	value, err := m.variable(ctx, channel, "CHANNEL(pjsip,remote_addr)", "CHANNEL(recvip)")
 	if err != nil {

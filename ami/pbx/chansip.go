@@ -33,7 +33,7 @@ func (m *Manager) planChanSIP(ctx context.Context, a *account) (rotation, error)
 			return "", err
 		}
 		if e.index, err = e.before.find(a.name, ""); err != nil || e.index < 0 {
-			return "", join(err, fmt.Errorf("section [%s] went out of %s", a.name, root))
+			return "", join(err, fmt.Errorf("section [%s] is no longer in %s", a.name, root))
 		}
 		e.swaps = sipSwaps(e.before, e.index, secret)
 		c, err := m.apply(ctx, e)
@@ -76,13 +76,13 @@ func sipSwaps(conf config, i int, secret string) []swap {
 // shownSecret is how many characters of a secret `sip show users` prints.
 const shownSecret = 15
 
-// liveSIP waits until chan_sip has the new secret and tells how sure that is.
-// chan_sip never shows a whole secret: SIPshowpeer tells that there is one, and
+// liveSIP waits until chan_sip has the new secret and says how certain that is.
+// chan_sip never shows a whole secret: SIPshowpeer says that there is one, and
 // the command `sip show users` prints the beginning of it, for accounts of
 // type=friend or user, which needs the write class command.
 func (m *Manager) liveSIP(ctx context.Context, name, secret string) (checked string, err error) {
-	// A reload of chan_sip goes on behind its answer, and takes the peers away
-	// for a moment before it reads them anew.
+	// chan_sip answers before its reload is finished, and the peers are gone for
+	// a moment.
 	var peer goami.Response
 	there, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
 		var err error

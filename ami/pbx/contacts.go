@@ -25,8 +25,8 @@ type registration struct {
 	object    string // PJSIP: id of the sorcery object
 }
 
-// Contacts lists every live registration of both technologies. Contacts that
-// stand in the configuration are not registrations and are left out.
+// Contacts lists every live registration of both technologies. Contacts in
+// the configuration are not registrations and are left out.
 func (m *Manager) Contacts(ctx context.Context) ([]places.Contact, error) {
 	var all []registration
 	on := m.loaded(ctx)
@@ -52,7 +52,7 @@ func (m *Manager) Contacts(ctx context.Context) ([]places.Contact, error) {
 }
 
 func (m *Manager) pjsipRegistered(ctx context.Context) ([]registration, error) {
-	items, err := goami.PJSIPShowContacts(ctx, m.session(), "")
+	items, err := goami.PJSIPShowContacts(ctx, m.session("ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent"), "")
 	if unknownAction(err) || answered(err, "No Contacts found") {
 		return nil, nil
 	}

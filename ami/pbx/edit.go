@@ -32,11 +32,11 @@ type edit struct {
 	swaps   []swap
 	direct  bool // this process writes, never Asterisk
 
-	file   *confFile            // where the section stands
+	file   *confFile            // where the section is
 	copies map[*confFile]string // names of the copies made so far
 }
 
-// change is an edit that stands in the files.
+// change is an edit that has been written.
 type change struct {
 	was  []*confFile // the files as they were
 	is   [][]byte    // the same files as this change left them
@@ -49,9 +49,9 @@ var ErrUncertain = errors.New("it is not certain whether the old or the new valu
 
 // ErrLeftChanged reports a failed change that could not be taken back: the
 // config files need a person. It is also an ErrUncertain.
-var ErrLeftChanged = fmt.Errorf("could not put the old config files back: %w", ErrUncertain)
+var ErrLeftChanged = fmt.Errorf("could not restore the old config files: %w", ErrUncertain)
 
-// placeOf reads the files of an edit and finds where its section stands in them.
+// placeOf reads the files of an edit and finds its section in them.
 func (m *Manager) placeOf(e edit) (*tree, place, error) {
 	t, err := m.readTree(e.root)
 	if err != nil {
@@ -95,7 +95,7 @@ func (m *Manager) apply(ctx context.Context, e edit) (*change, error) {
 }
 
 // holds makes sure that the folder is the one Asterisk reads: the values in
-// force stand somewhere in its files.
+// force are somewhere in its files.
 func (t *tree) holds(swaps []swap) error {
 	for _, s := range swaps {
 		if s.old == "" {
@@ -106,7 +106,7 @@ func (t *tree) holds(swaps []swap) error {
 				return l.Kind == conffile.Variable && l.Value == s.old && strings.EqualFold(l.Name, s.name)
 			})
 		}) {
-			return fmt.Errorf("the %s in force is in none of the files here: is this the config folder of this Asterisk?", s.name)
+			return fmt.Errorf("the %s in force is in none of the files here: is config_dir the folder of this Asterisk?", s.name)
 		}
 	}
 	return nil
@@ -158,8 +158,8 @@ func (m *Manager) source(ctx context.Context, t *tree, p place, e edit) (*confFi
 	return nil, nil
 }
 
-// updateConfig lets Asterisk write the edit. Once asked it cannot be stopped, so
-// the caller's patience does not end the wait for its answer.
+// updateConfig lets Asterisk write the edit. It cannot be stopped once
+// asked, so its answer is waited for even when the caller gives up.
 func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
 	defer cancel()
@@ -212,7 +212,7 @@ func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change
 			return nil, err
 		}
 		if !bytes.Equal(now, f.text) {
-			return nil, fmt.Errorf("%s was changed by somebody else at this moment: try again", f.path)
+			return nil, fmt.Errorf("another program is changing %s: try again", f.path)
 		}
 	}
 	c.note = fmt.Sprintf("%s (%s, copy %s)", e.file.path, w.name, filepath.Base(e.copies[e.file]))
@@ -258,7 +258,7 @@ func (m *Manager) inForce(ctx context.Context, e edit) error {
 }
 
 // undo puts the files back as they were, each in one step, but not over what
-// somebody else wrote since. The modules must be reloaded after it when they
+// another program wrote since. The modules must be reloaded after it when they
 // have read the change.
 func (c *change) undo() error {
 	var errs []error
@@ -268,12 +268,12 @@ func (c *change) undo() error {
 		case err == nil && bytes.Equal(now, f.text):
 			continue
 		case err == nil && !bytes.Equal(now, c.is[i]):
-			err = errors.New("somebody else has changed it since")
+			err = errors.New("another program has changed it since")
 		default:
 			err = replace(f.path, f.text)
 		}
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%w: %s: %w; the old one is beside it as %s.tollwarden-*", ErrLeftChanged, f.path, err, filepath.Base(f.path)))
+			errs = append(errs, fmt.Errorf("%w: %s: %w; the old version is beside it as %s.tollwarden-*", ErrLeftChanged, f.path, err, filepath.Base(f.path)))
 		}
 	}
 	return join(errs...)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	goami "github.com/heltonmarx/goami/ami"
 
@@ -30,8 +29,8 @@ func (e expired) String() string {
 
 // ExpireContacts removes every registration of the account on both technologies
 // and repeats until Asterisk lists none, since a phone may register again in
-// between. An account without registrations is no error. Contacts that stand in
-// the configuration stay; detail names them. It goes on when the session breaks.
+// between. An account without registrations is no error. Contacts in the
+// configuration stay; detail names them. It goes on when the session breaks.
 func (m *Manager) ExpireContacts(ctx context.Context, account string) (detail string, err error) {
 	var done expired
 	err = again(ctx, func() error {
@@ -68,7 +67,7 @@ func (m *Manager) expire(ctx context.Context, account string) (expired, error) {
 	return done, nil
 }
 
-// errComingBack reports a phone that registers faster than it is removed.
+// errComingBack reports a phone that registers faster than it can be removed.
 var errComingBack = errors.New("registrations keep coming back: rotate the secret first")
 
 // expirePJSIP deletes the rows of the account's contacts from Asterisk's own
@@ -77,10 +76,8 @@ var errComingBack = errors.New("registrations keep coming back: rotate the secre
 func (m *Manager) expirePJSIP(ctx context.Context, a *account) (int, error) {
 	gone := map[string]bool{}
 	for round := range m.o.Rounds {
-		if round > 0 {
-			if err := sleep(ctx, min(10*time.Millisecond<<min(round, 5), 250*time.Millisecond)); err != nil {
-				return len(gone), err
-			}
+		if err := pause(ctx, round); err != nil {
+			return len(gone), err
 		}
 		all, err := m.pjsipRegistered(ctx)
 		if err != nil {
@@ -114,7 +111,7 @@ func (m *Manager) deleteContact(ctx context.Context, c registration) error {
 		return err
 	}
 	if s.contactFamily == "" {
-		return nil // it ended by itself; the next look tells
+		return nil // it expired meanwhile; the next round tells
 	}
 	if checkName(c.aor) != nil || checkName(s.contactFamily) != nil {
 		return fmt.Errorf("contact of %q in realtime family %q: %w", c.aor, s.contactFamily, ErrUnsafeName)
@@ -130,10 +127,8 @@ func (m *Manager) deleteContact(ctx context.Context, c registration) error {
 func (m *Manager) expireSIP(ctx context.Context, name string) (int, error) {
 	n := 0
 	for round := range m.o.Rounds {
-		if round > 0 {
-			if err := sleep(ctx, min(10*time.Millisecond<<min(round, 5), 250*time.Millisecond)); err != nil {
-				return n, err
-			}
+		if err := pause(ctx, round); err != nil {
+			return n, err
 		}
 		p, err := m.sipPeer(ctx, name)
 		if err != nil {

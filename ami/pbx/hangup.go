@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	goami "github.com/heltonmarx/goami/ami"
 
@@ -33,10 +32,8 @@ func (m *Manager) Hangup(ctx context.Context, account string) (channels []string
 func (m *Manager) hangup(ctx context.Context, account string, channels *[]string) error {
 	pattern := "^(PJSIP|SIP)/" + quoteERE(account) + "-[0-9a-f]{8}$"
 	for round := range m.o.Rounds {
-		if round > 0 {
-			if err := sleep(ctx, min(10*time.Millisecond<<min(round, 5), 250*time.Millisecond)); err != nil {
-				return err
-			}
+		if err := pause(ctx, round); err != nil {
+			return err
 		}
 		hung, err := m.hangupMatching(ctx, pattern)
 		for _, name := range hung {

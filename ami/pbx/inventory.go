@@ -39,7 +39,7 @@ func (m *Manager) Accounts(ctx context.Context) ([]calls.Account, error) {
 
 // endpoints lists PJSIP's endpoints: ObjectName, Auths and more.
 func (m *Manager) endpoints(ctx context.Context) ([]goami.Response, error) {
-	items, err := goami.PJSIPShowEndpoints(ctx, m.session(), "")
+	items, err := goami.PJSIPShowEndpoints(ctx, m.session("ObjectName", "Auths"), "")
 	if unknownAction(err) || answered(err, "No endpoints found") || answered(err, "No Endpoints found") {
 		return nil, nil
 	}
@@ -51,7 +51,7 @@ func (m *Manager) endpoints(ctx context.Context) ([]goami.Response, error) {
 
 // sipPeers lists chan_sip's peers: ObjectName, Dynamic, IPaddress and more.
 func (m *Manager) sipPeers(ctx context.Context) ([]goami.Response, error) {
-	items, err := goami.SIPPeers(ctx, m.session(), "")
+	items, err := goami.SIPPeers(ctx, m.session("ObjectName", "Dynamic", "IPaddress", "IPport"), "")
 	if unknownAction(err) {
 		return nil, nil
 	}

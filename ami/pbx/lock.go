@@ -8,16 +8,16 @@ import (
 )
 
 // LockedContext is the dialplan context of a locked account. It need not exist:
-// then every call is refused as a call to nowhere. A dialplan that has it says
-// what a locked account may still dial, such as emergency numbers.
+// then every call is refused. A dialplan that has it says what a locked account
+// may still dial, such as emergency numbers.
 const LockedContext = "tollwarden-locked"
 
 // Lock takes an account's calls away: its dialplan context becomes
 // LockedContext, in Asterisk's own configuration, so that it outlives reloads
-// and restarts of Asterisk and of this program. It goes on being registered and
-// called. was names the contexts before, for Unlock, also beside an error of
-// which that part may have taken effect; by hand the undoing is to write them
-// back and to reload. A locked account is no error, and was is "".
+// and restarts of Asterisk and of this program. The account stays registered and
+// can be called. was names the contexts before, for Unlock; also beside an error,
+// when part of the change may be in effect. To undo it by hand, write them back
+// and reload. A locked account is no error, and was is "".
 func (m *Manager) Lock(ctx context.Context, account string) (was, detail string, err error) {
 	return m.moveTo(ctx, account, func(Technology) string { return LockedContext })
 }
@@ -28,7 +28,7 @@ func (m *Manager) Unlock(ctx context.Context, account, was string) (detail strin
 	for item := range strings.FieldsSeq(was) {
 		tech, name, found := strings.Cut(item, "=")
 		if !found || checkName(name) != nil {
-			return "", fmt.Errorf("unlock %s: %q is no context", account, item)
+			return "", fmt.Errorf("unlock %s: %q is not a context", account, item)
 		}
 		contexts[Technology(tech)] = name
 	}
@@ -73,12 +73,12 @@ func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) s
 		err = fmt.Errorf("change the context of %s: %w", name, err)
 	}
 	if len(details) == 0 && err == nil {
-		details = []string{"its context is that already"}
+		details = []string{"it has that context already"}
 	}
 	return strings.Join(before, " "), strings.Join(details, "; "), err
 }
 
-// movePJSIP changes the context of an endpoint where it stands: a file,
+// movePJSIP changes the context of an endpoint where it is set: a file,
 // realtime, or the wizard.
 func (m *Manager) movePJSIP(ctx context.Context, name, now, to string) (string, error) {
 	s, err := m.stores(ctx)
@@ -102,11 +102,11 @@ func (m *Manager) movePJSIP(ctx context.Context, name, now, to string) (string, 
 }
 
 // moveStored changes the context in the database. What Asterisk does not show
-// then is taken back: a cache would let it take effect later, unknown to anybody.
+// then is undone: a cache would let it take effect later, unnoticed.
 func (m *Manager) moveStored(ctx context.Context, s sorcery, name string, c swap, live func(context.Context) error) (string, error) {
 	err := m.realtimeUpdate(ctx, s.endpointFamily, name, c.name, c.value)
 	if denied := (*PermissionError)(nil); errors.As(err, &denied) {
-		return "", err // nothing was written; a lost connection does not say so
+		return "", err // nothing was written; after a lost connection it may have been
 	}
 	if err == nil {
 		m.expireCaches(ctx, s.endpointCaches, name)

@@ -9,17 +9,17 @@ import (
 	"slices"
 )
 
-// overrides are the files that FreePBX leaves to a person, by the file that it
-// generates and that is read before: what stands there outlives its next
-// "Apply Config".
+// overrides are the files that FreePBX leaves to the administrator, by the
+// generated file that is read before each: what is in them survives "Apply
+// Config".
 var overrides = map[string]string{
 	"pjsip.endpoint.conf": "pjsip.endpoint_custom_post.conf",
 	"sip_additional.conf": "sip_custom_post.conf",
 }
 
-// amend applies an edit; where its section stands in a generated file, in the
-// file that is a person's. undo says that it takes back an earlier one, and
-// otherwise what to do where there is no such file.
+// amend applies an edit; where its section is in a generated file, in the
+// override of that file. undo says that the edit reverts an earlier one, and
+// otherwise what to do where there is no override.
 func (m *Manager) amend(ctx context.Context, e edit, undo bool, otherwise string) (*change, error) {
 	c, err := m.apply(ctx, e)
 	if errors.Is(err, ErrGenerated) {
@@ -28,8 +28,8 @@ func (m *Manager) amend(ctx context.Context, e edit, undo bool, otherwise string
 	return c, err
 }
 
-// override makes an edit in the file that is a person's: its new values are
-// added to the section there, or its old ones taken out again.
+// override makes an edit in the override of a generated file: it adds the new
+// values to the section there, or removes the old ones.
 func (m *Manager) override(ctx context.Context, e edit, undo bool, otherwise string) (*change, error) {
 	t, p, err := m.placeOf(e)
 	if err != nil {
@@ -47,7 +47,7 @@ func (m *Manager) override(ctx context.Context, e edit, undo bool, otherwise str
 		text = bytes.Replace(e.file.text, added, nil, 1)
 	}
 	if bytes.Equal(text, e.file.text) {
-		return nil, fmt.Errorf("%s: what was added for [%s] is no longer there: take %s = %s out by hand", e.file.path, e.section, e.swaps[0].name, e.swaps[0].old)
+		return nil, fmt.Errorf("%s: what was added for [%s] is no longer there: remove %s = %s by hand", e.file.path, e.section, e.swaps[0].name, e.swaps[0].old)
 	}
 	e.copies = map[*confFile]string{}
 	return m.write(ctx, t, e, writer{"addition", []*confFile{e.file}, func(context.Context) error {
@@ -55,8 +55,8 @@ func (m *Manager) override(ctx context.Context, e edit, undo bool, otherwise str
 	}})
 }
 
-// overrideText are the lines that add an edit's new values, or added its old
-// ones, to a section read before.
+// overrideText are the lines that add an edit's new values to a section read
+// before; for undo, the lines that added its old ones.
 func overrideText(e edit, undo bool) []byte {
 	filter := ""
 	if e.kind != "" {

@@ -16,7 +16,7 @@ const pjsipModule = "res_pjsip.so"
 func (m *Manager) planPJSIP(ctx context.Context, a *account) ([]rotation, error) {
 	e := a.endpoint
 	if len(e.auths) == 0 {
-		return nil, errors.New("the endpoint has no auth object, so it has no secret: it is told by its address (type=identify)")
+		return nil, errors.New("the endpoint has no auth object and so no secret: it is identified by its address (type=identify)")
 	}
 	stores, err := m.stores(ctx)
 	if err != nil {
@@ -25,7 +25,7 @@ func (m *Manager) planPJSIP(ctx context.Context, a *account) ([]rotation, error)
 	var rs []rotation
 	for _, au := range e.auths {
 		if slices.Contains(e.outbound, au.name) {
-			return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: give calls out an auth object of their own", au.name)
+			return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: give outbound calls an auth object of their own", au.name)
 		}
 		if strings.EqualFold(au.kind, "google_oauth") {
 			return nil, fmt.Errorf("auth %s: google_oauth has no secret of ours", au.name)
@@ -118,7 +118,7 @@ func (m *Manager) fileRotation(a *account, au auth, e edit, prefix string) rotat
 			return "", err
 		}
 		if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
-			return "", join(err, fmt.Errorf("section [%s] went out of %s", e.section, e.root))
+			return "", join(err, fmt.Errorf("section [%s] is no longer in %s", e.section, e.root))
 		}
 		if e.swaps, err = au.swaps(e.before[e.index], prefix, secret); err != nil {
 			return "", err

@@ -81,8 +81,8 @@ func cacheName(options, object string) string {
 }
 
 // realtimeRotation writes the database row of an auth object through Asterisk's
-// own driver. Auth objects are read anew for every authentication, so nothing
-// is reloaded.
+// own driver. Auth objects are read for every authentication, so nothing is
+// reloaded.
 func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
 	family := cmp.Or(m.o.RealtimeFamily, s.authFamily, "ps_auths")
 	return func(ctx context.Context, secret string) (string, error) {
@@ -157,7 +157,7 @@ func (m *Manager) realtimeUpdate(ctx context.Context, family, id, column, value 
 	return fmt.Errorf("realtime update of %s in %s failed: see Asterisk's log", column, family)
 }
 
-// realtimeUndo puts old values back that can be written safely, and says so.
+// realtimeUndo restores the old values that can be written safely, and says so.
 func (m *Manager) realtimeUndo(ctx context.Context, family, id string, columns []swap, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
 	defer cancel()

@@ -57,7 +57,7 @@ type Lack struct {
 	Classes      []string // any one of these write classes would allow it
 }
 
-// String names the way out.
+// String says what to add.
 func (l Lack) String() string {
 	return fmt.Sprintf("%s needs %s: add %s to write= of the AMI user", l.Step, l.Action, strings.Join(l.Classes, " or "))
 }
@@ -73,8 +73,8 @@ type Privileges struct {
 
 // Privileges asks Asterisk which actions this session may use and compares them
 // with what the steps need. It has no side effect: ListCommands needs no
-// privilege and lists exactly the permitted actions. What stands in a database
-// needs more, so that it looks for that where the user may.
+// privilege and lists exactly the permitted actions. Objects in a
+// database need more; it looks for them where the user may.
 func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 	listed, err := goami.ListCommands(ctx, m.session(), "")
 	if err != nil {
@@ -121,7 +121,7 @@ func classList(priv string) []string {
 }
 
 // usable are the technologies whose listing action is permitted; both when none
-// is, because then nothing can be told.
+// is, because then it is not known.
 func (m *Manager) usable(allowed func(action string) bool) []Technology {
 	mark := map[Technology]string{PJSIP: "PJSIPShowEndpoint", ChanSIP: "SIPshowpeer"}
 	out := slices.DeleteFunc(slices.Clone(technologies), func(t Technology) bool { return !allowed(mark[t]) })
@@ -132,8 +132,8 @@ func (m *Manager) usable(allowed func(action string) bool) []Technology {
 }
 
 // loaded are the technologies whose module is there, as far as the
-// user may know. To ask again and again for what is not there is an error each
-// time in Asterisk's security log.
+// user may know. Asking for what is not there is an error in Asterisk's
+// security log each time.
 func (m *Manager) loaded(ctx context.Context) []Technology {
 	listed, err := goami.ListCommands(ctx, m.session(), "")
 	if err != nil {
@@ -187,8 +187,8 @@ func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
 	return slices.Compact(out)
 }
 
-// Stanza is a section of manager.conf for a user who logs in from this address
-// alone.
+// Stanza is a section of manager.conf for a user who can log in from this address
+// only.
 func Stanza(user, secret string, from netip.Addr, write []string) string {
 	from = from.Unmap().WithZone("")
 	return strings.Join([]string{
@@ -208,7 +208,7 @@ func (p Privileges) Write(steps ...string) []string {
 		actions = append(actions, p.needs[s]...)
 	}
 	var need []string
-	// First what leaves no choice, then the least powerful of what is left.
+	// First the classes without an alternative, then the least powerful one.
 	for _, choice := range []bool{false, true} {
 		for _, a := range actions {
 			c := classesOf(a)

@@ -108,7 +108,7 @@ func (m *Manager) setPJSIPRules(ctx context.Context, name string, r rules) (stri
 	e := edit{root: "pjsip_wizard.conf", section: name, kind: "wizard", direct: true}
 	detail, found, err := m.setRulesIn(ctx, e, "endpoint/", r, pjsipModule, live)
 	if !found && err == nil && !r.up {
-		return "the endpoint is in no config file, which is where a restriction stands", nil
+		return "the endpoint is in no config file, so nothing restricts it", nil
 	}
 	if !found && err == nil {
 		err = fmt.Errorf("endpoint %s is in no config file (realtime): set deny and permit of its row there", name)
@@ -126,7 +126,7 @@ func (m *Manager) setSIPRules(ctx context.Context, name string, r rules) (string
 	e := edit{root: "sip.conf", section: name, direct: true}
 	detail, found, err := m.setRulesIn(ctx, e, "", r, chanSIPModule, live)
 	if !found && err == nil && !r.up {
-		return "the peer has no section in sip.conf, which is where a restriction stands", nil
+		return "the peer has no section in sip.conf, so nothing restricts it", nil
 	}
 	if !found && err == nil {
 		err = errors.New("the peer has no section in sip.conf (realtime or users.conf): set its deny and permit there")

@@ -23,7 +23,7 @@ func (m *Manager) Rotate(ctx context.Context, account string) (detail string, er
 		return "", m.invalid
 	}
 	if m.o.Vault == nil {
-		return "", errors.New("rotate: nowhere to keep the new secret: set a vault")
+		return "", errors.New("rotate: no vault to keep the new secret in: set rotate.store")
 	}
 	done, err := m.alone(ctx)
 	if err != nil {
@@ -56,11 +56,11 @@ func (m *Manager) Rotate(ctx context.Context, account string) (detail string, er
 	return strings.Join(details, "; ") + "; secret kept in " + m.o.Vault.String(), nil
 }
 
-// rotation brings a secret into force in one place and tells where.
+// rotation brings a secret into force in one place and says where.
 type rotation func(ctx context.Context, secret string) (detail string, err error)
 
-// run runs all rotations, also after one failed: each that succeeds keeps the
-// thief out of one more place.
+// run runs all rotations, also after one failed: each that succeeds locks the
+// attacker out of one more place.
 func run(ctx context.Context, rotations []rotation, secret string) (details []string, err error) {
 	for _, r := range rotations {
 		detail, rerr := r(ctx, secret)
@@ -94,7 +94,7 @@ func (m *Manager) plan(ctx context.Context, a *account) ([]rotation, error) {
 		rs = append(rs, sip)
 	}
 	if len(rs) == 0 {
-		return nil, fmt.Errorf("rotation method %q does not fit: the account is %s", m.o.Method, a.technologies())
+		return nil, fmt.Errorf("rotation method %q does not apply: the account is %s", m.o.Method, a.technologies())
 	}
 	return rs, nil
 }
@@ -161,7 +161,7 @@ func (m *Manager) reload(ctx context.Context, module string) error {
 }
 
 // settle makes Asterisk read a change and checks that it lives; otherwise it
-// takes the change back, in Asterisk too.
+// undoes the change, in Asterisk too.
 func (m *Manager) settle(ctx context.Context, c *change, module string, check func(context.Context) error) error {
 	err := m.reload(ctx, module)
 	if err == nil {
@@ -170,14 +170,14 @@ func (m *Manager) settle(ctx context.Context, c *change, module string, check fu
 	if err == nil {
 		return nil
 	}
-	// Taking back must not end with the caller's patience.
+	// Undo even when the caller gives up.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
 	defer cancel()
 	if uerr := c.undo(); uerr != nil {
 		return join(err, uerr)
 	}
 	if rerr := m.reload(ctx, module); rerr != nil {
-		return join(err, fmt.Errorf("the old config files are back, but not loaded: %w: %w", rerr, ErrUncertain))
+		return join(err, fmt.Errorf("the old config files are restored, but not loaded: %w: %w", rerr, ErrUncertain))
 	}
-	return fmt.Errorf("%w; the old config files are back", err)
+	return fmt.Errorf("%w; the old config files are restored", err)
 }

@@ -32,8 +32,8 @@ func (e Entry) line() string {
 type Vault interface {
 	// Keep stores the entry durably. When it fails, Asterisk is not touched.
 	Keep(Entry) error
-	// Check says why user uid, or this process, could not keep a secret now, by
-	// what stands there; fs.ErrNotExist when nothing does yet. It makes nothing.
+	// Check says why user uid, or this process, could not keep a secret now;
+	// fs.ErrNotExist when there is no vault yet. It creates nothing.
 	Check(uid int) error
 	// Void notes that the secret of a kept entry is not in force.
 	Void(Entry) error
@@ -105,7 +105,7 @@ func private(path string, info os.FileInfo, uid int) error {
 		return fmt.Errorf("vault %s: not a regular file", path)
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("vault %s: mode %04o lets others in: chmod 600 it", path, info.Mode().Perm())
+		return fmt.Errorf("vault %s: mode %04o lets others read it: chmod 600 it", path, info.Mode().Perm())
 	}
 	if sys, ok := info.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != uid {
 		return fmt.Errorf("vault %s: belongs to uid %d: give it to uid %d (chown), as which the daemon writes it", path, sys.Uid, uid)
@@ -113,7 +113,7 @@ func private(path string, info os.FileInfo, uid int) error {
 	return nil
 }
 
-// writable says whether this process may write to what stands at path.
+// writable says whether this process may write to path.
 func writable(path string, mode uint32) error {
 	if err := unix.Access(path, mode); err != nil {
 		return fmt.Errorf("vault %s: not writable for this user: %w", path, err)

@@ -97,7 +97,7 @@ func (s *setup) find() (err error) {
 	case exists(s.secretFile()):
 		return fmt.Errorf("%s is there already: move it away first", s.secretFile())
 	case !s.manager.enabled:
-		return fmt.Errorf("%s: the manager interface is switched off: set enabled = yes and bindaddr = 127.0.0.1 in [general], run asterisk -rx \"manager reload\", and this again", s.manager.path)
+		return fmt.Errorf("%s: the manager interface is off: set enabled = yes and bindaddr = 127.0.0.1 in [general], run asterisk -rx \"manager reload\", and this again", s.manager.path)
 	}
 	return nil
 }
@@ -114,8 +114,9 @@ func (s *setup) stanza() (text, file string) {
 	return text, s.manager.path
 }
 
-// writes are the classes that the built-in playbooks need. chan_sip throws out
-// a registration by a command; a check afterwards says when less would do.
+// writes are the write classes that the built-in playbooks need. Removing a
+// registration of chan_sip takes a CLI command; the check afterwards says when
+// less would do.
 func (s *setup) writes() []string {
 	if exists(filepath.Join(s.asterisk, "sip.conf")) {
 		return []string{"config", "system", "command"}
@@ -132,7 +133,7 @@ func (s *setup) text() string {
 
 func hideSecret(text, secret string) string { return strings.ReplaceAll(text, secret, "<made up>") }
 
-// agree asks. Nothing but a yes is one.
+// agree asks; only y and yes agree.
 func (s *setup) agree(question string) bool {
 	if s.agreed {
 		return true
@@ -143,8 +144,8 @@ func (s *setup) agree(question string) bool {
 	return answer == "y" || answer == "yes"
 }
 
-// write makes the files, none over another. Our own go to the daemon's user,
-// where the package has made one.
+// write creates the files and overwrites none. Our own go to the daemon's user,
+// where the package has created one.
 func (s *setup) write(stanza, where string) error {
 	if err := os.MkdirAll(s.folder, 0o755); err != nil {
 		return err
@@ -253,11 +254,11 @@ func appendTo(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// give makes the daemon's user the owner, where there is such a user.
+// give makes the daemon's user the owner, where there is one.
 func give(path, name string) error {
 	u, err := user.Lookup(name)
 	if err != nil {
-		return nil // no package has made one: the daemon will run as whoever runs this
+		return nil // not installed from a package: the daemon runs as whoever runs this
 	}
 	uid, err := strconv.Atoi(u.Uid)
 	if err != nil {

@@ -107,7 +107,7 @@ func stripComments(raw []byte, depth *int) (meaning string, code int) {
 	return b.String(), code
 }
 
-// parse tells what kind of line a meaning is.
+// parse sets the kind of line by its meaning.
 func (l *Line) parse(s string) {
 	switch {
 	case strings.HasPrefix(s, "["):
