@@ -16,22 +16,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/replay"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func policy() responder.Policy {
-	return responder.Policy{
+func policy() judge.Policy {
+	return judge.Policy{
 		Thresholds: []score.Threshold{
 			{Name: "guessing", Per: score.PerSource, Score: 3, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.InvalidPassword: 1, score.ChallengeResponseFailed: 1}},
 			{Name: "break-in", Per: score.PerAccount, Score: 1, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.SuccessAfterFailures: 1}},
 		},
-		Playbooks: map[string][]responder.StepKind{"block": {responder.StepBan}},
-		Ladder:    responder.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Claimed: 10 * time.Minute},
+		Playbooks: map[string][]incident.StepKind{"block": {incident.StepBan}},
+		Ladder:    decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
 	}
 }
 
@@ -121,7 +124,7 @@ func TestBansActInVirtualTime(t *testing.T) {
 
 // A guesser whose address proves nothing loses the SIP ports over UDP alone,
 // and what he then tries over TCP is heard, until it has him dropped whole.
-func TestWhatAClaimedBanKeepsAway(t *testing.T) {
+func TestWhatASpoofableBanKeepsAway(t *testing.T) {
 	for _, tc := range []struct{ first, then, want string }{
 		{"UDP", "UDP", "203.0.113.7 1 times, offence 0, sip, 7 stopped, 0 logins"},
 		{"TCP", "TCP", "203.0.113.7 1 times, offence 0, brief, 7 stopped, 0 logins"},
@@ -186,7 +189,7 @@ func TestOwnSessionsAreNobodys(t *testing.T) {
 		line := entry(noon.Add(time.Duration(i)*time.Minute), "InvalidPassword", "TCP", "127.0.0.1", i)
 		line = strings.ReplaceAll(line, "PJSIP", "AMI")
 		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="warden"`, 1))
-		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="`+responder.CanaryName+`X"`, 1))
+		text.WriteString(strings.Replace(line, `AccountID="1002"`, `AccountID="`+intake.CanaryName+`X"`, 1))
 	}
 	path := write(t, "security", text.String())
 	o := replay.Options{Policy: policy(), Zone: time.UTC}
@@ -209,9 +212,9 @@ func TestObservations(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s %s %s %s %s", o.At.Format(time.TimeOnly), o.Sensor, o.Kind, o.Source, o.Account, o.Session, o.Proof))
 	}})
 	want := []string{
-		"12:00:00 log ChallengeResponseFailed 203.0.113.7 1002 1 claimed",
+		"12:00:00 log ChallengeResponseFailed 203.0.113.7 1002 1 spoofable",
 		"12:00:01 security log InvalidAccountID 203.0.113.8 1002 2 proven",
-		"12:00:02 security log Tampering 203.0.113.9   claimed",
+		"12:00:02 security log Tampering 203.0.113.9   spoofable",
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, observations\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
