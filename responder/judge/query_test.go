@@ -28,9 +28,9 @@ func TestPhonesOf(t *testing.T) {
 	}
 	says("where its phones are is not known")
 
-	home, stranger := netip.MustParseAddr(office), netip.MustParseAddr(thief)
+	home, other := netip.MustParseAddr(office), netip.MustParseAddr(thief)
 	s.Know("1002", home, noon.Add(-time.Hour))
-	s.Know("1002", stranger, noon)
+	s.Know("1002", other, noon)
 	says("its phones that need the new password were last seen at 192.0.2.66, 198.51.100.10")
 	longKnown := func(network string) {
 		s.Calls.Recall(noon, []calls.Habit{{Account: "1002", Kind: calls.HabitNetwork, Value: network, First: noon.Add(-90 * 24 * time.Hour), Last: noon}})
@@ -43,7 +43,7 @@ func TestPhonesOf(t *testing.T) {
 	says("its phones that need the new password were last seen at " + phone)
 	longKnown("192.0.2.0/24")
 	says("its phones that need the new password were last seen at 192.0.2.66, " + phone)
-	s.Bans.Put(incident.Ban{Prefix: netip.PrefixFrom(stranger, 32), Since: noon, Until: noon.Add(time.Hour)})
+	s.Bans.Put(incident.Ban{Prefix: netip.PrefixFrom(other, 32), Since: noon, Until: noon.Add(time.Hour)})
 	says("its phones that need the new password were last seen at " + phone)
 	for i := range 10 {
 		s.Know("1002", netip.MustParseAddr(fmt.Sprintf("198.51.100.%d", 20+i)), noon.Add(time.Duration(i)*time.Minute-20*time.Minute))

@@ -266,7 +266,7 @@ func TestPhones(t *testing.T) {
 	}
 }
 
-// Strangers cannot fill it: there is room for so many addresses and agents, and
+// Nobody can fill it: there is room for so many addresses and agents, and
 // those that are known stay.
 func TestPlacesAreBounded(t *testing.T) {
 	p := New(nil)
