@@ -65,7 +65,7 @@ type Engine struct {
 // Refused counts what did not fit in a queue.
 type Refused struct {
 	Bans  uint64 // came with a reconcile instead
-	Steps uint64 // no worker had room for them
+	Steps uint64 // no worker and no receiver had room for them
 }
 
 // New makes an engine that knows what the ledger and the kernel remember.

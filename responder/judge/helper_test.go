@@ -134,8 +134,9 @@ func (r *recorder) AskUserAgent(c calls.Channel, _ []byte) bool {
 	return r.asks
 }
 
-func (r *recorder) PlaceLearned(score.Place) {}
-func (r *recorder) HabitLearned(calls.Habit) {}
+func (r *recorder) AddressLearned(places.Address) {}
+func (r *recorder) NetworkLearned(places.Network) {}
+func (r *recorder) HabitLearned(calls.Habit)      {}
 
 // guessing is a policy that bans an address at so many wrong passwords.
 func guessing(threshold int) judge.Policy {

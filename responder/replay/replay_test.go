@@ -124,7 +124,7 @@ func TestBansActInVirtualTime(t *testing.T) {
 
 // A guesser whose address proves nothing loses the SIP ports over UDP alone,
 // and what he then tries over TCP is heard, until it has him dropped whole.
-func TestWhatAClaimedBanKeepsAway(t *testing.T) {
+func TestWhatASpoofableBanKeepsAway(t *testing.T) {
 	for _, tc := range []struct{ first, then, want string }{
 		{"UDP", "UDP", "203.0.113.7 1 times, offence 0, sip, 7 stopped, 0 logins"},
 		{"TCP", "TCP", "203.0.113.7 1 times, offence 0, brief, 7 stopped, 0 logins"},
