@@ -283,7 +283,7 @@ command = [%q, %q]
 	b.must("reload", "--socket", b.socket())
 	b.pbx.Raw("security", security("InvalidAccountID", "y", "n99", "203.0.113.99", ""))
 	b.wait("the other server's letter", func() bool { return len(next.got()) == 1 })
-	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_told"] == 0 || s.Counters["messages_given_up"] != 0 {
+	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_delivered"] == 0 || s.Counters["messages_lost"] != 0 {
 		t.Errorf("counters %v, %v", s.Counters, err)
 	}
 }
@@ -318,17 +318,17 @@ func TestPendingNotificationsSurviveARestart(t *testing.T) {
 		return string(i.Steps[0].State) + " " + i.Steps[0].Detail
 	}
 	b.wait("the receiver's failure", func() bool {
-		return strings.HasPrefix(incident(1), "intended e-mail b@example.org: not yet: no answer within 300ms") && strings.HasPrefix(incident(2), "intended e-mail b@example.org: ")
+		return strings.HasPrefix(incident(1), "intended e-mail b@example.org: retrying: no answer within 300ms") && strings.HasPrefix(incident(2), "intended e-mail b@example.org: ")
 	})
-	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_waiting"] != 2 {
+	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_pending"] != 2 {
 		t.Errorf("counters %v, %v", s.Counters, err)
 	}
 	b.stop(syscall.SIGTERM)
 	mail := newPostbox(t)
 	config(mail.address, "30s")
 	b.start()
-	b.wait("the letter", func() bool { return len(mail.got()) == 1 && incident(1) == "done e-mail b@example.org told" })
-	if got := incident(2); got != "intended e-mail b@example.org: comes with a digest" {
+	b.wait("the letter", func() bool { return len(mail.got()) == 1 && incident(1) == "done e-mail b@example.org: delivered" })
+	if got := incident(2); got != "intended e-mail b@example.org: will be in the next digest" {
 		t.Errorf("incident 2 is %q", got)
 	}
 }

@@ -59,12 +59,12 @@ type herald struct {
 // tell queues an alarm without waiting.
 func (h *herald) tell(a alarm) {
 	n := h.notifier
-	n.post.Tell(messageOf(n.host, a), func(o notify.Outcome) {
+	n.post.Send(messageOf(n.host, a), func(o notify.Outcome) {
 		switch {
-		case !o.Over:
-		case o.Told > 0:
+		case !o.Final:
+		case o.Delivered > 0:
 			h.told.Add(1)
-		case o.Deaf:
+		case o.NoReceiver:
 			// Whoever set no receiver up reads the log.
 		default:
 			h.failed.Add(1)

@@ -25,7 +25,7 @@ func hostName() string {
 
 // receiversOf are those whom the configuration wants to be told.
 func receiversOf(n *config.Notify) (notify.Receivers, error) {
-	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{AtOnce: n.Burst, Digest: n.Digest}}
+	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{Burst: n.Burst, Digest: n.Digest}}
 	if n.Webhook != "" {
 		r.Webhook = &notify.Webhook{URL: n.Webhook}
 	}
@@ -93,11 +93,11 @@ func (n *notifier) set(t *telling) {
 // Deliver sends an incident.
 func (n *notifier) Deliver(i *incident.Incident, report func(incident.State, string)) {
 	m := n.words.Load().Of(n.host, onRecord(n.ledger, *i), time.Local)
-	n.post.Tell(m, func(o notify.Outcome) {
+	n.post.Send(m, func(o notify.Outcome) {
 		switch {
-		case !o.Over:
+		case !o.Final:
 			report(incident.Intended, o.Detail)
-		case o.Told == 0:
+		case o.Delivered == 0:
 			report(incident.Failed, o.Detail)
 		default:
 			report(incident.Done, o.Detail)

@@ -87,9 +87,9 @@ func (t teller) health(r *Reading) {
 	t.counter("canaries_unsent_total", "Canaries that could not be sent.", r.Unsent)
 	t.counter("alarms_told_total", "Alarms about the daemon itself that were delivered.", r.AlarmsTold)
 	t.counter("alarms_failed_total", "Alarms about the daemon itself that could not be delivered.", r.AlarmsFailed)
-	t.counter("messages_told_total", "Messages that a receiver got, singly or in a digest.", r.Messages.Told)
+	t.counter("messages_told_total", "Messages that a receiver got, singly or in a digest.", r.Messages.Delivered)
 	t.counter("messages_lost_total", "Messages that a receiver did not get, after all tries.", r.Messages.Lost)
-	t.gauge("messages_waiting", "Messages that wait for a receiver that does not answer, or for a digest.", float64(r.Messages.Waiting))
+	t.gauge("messages_waiting", "Messages that wait for a receiver that does not answer, or for a digest.", float64(r.Messages.Pending))
 	t.gauge("messages_unanswered", "Messages that wait for a receiver that does not answer.", float64(r.Messages.Unanswered))
 	if !r.ConfigLoaded.IsZero() {
 		t.gauge("config_loaded_timestamp_seconds", "When the configuration in force was read.", float64(r.ConfigLoaded.UnixMilli())/1000)
