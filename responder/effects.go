@@ -25,7 +25,11 @@ var _ judge.Effects = effects{}
 // Begin hangs up and drops before anything else.
 func (e effects) Begin(i *incident.Incident) {
 	for n, s := range i.Steps {
-		if s.Step == incident.StepHangupCall && s.State == incident.Intended && !e.runner.EndCall(i, n, s.Target) {
+		if s.Step != incident.StepHangupCall || s.State != incident.Intended {
+			continue
+		}
+		e.urgent = true
+		if !e.runner.EndCall(i, n, s.Target) {
 			i.Steps[n].State, i.Steps[n].Detail = incident.Failed, "too many calls to end at once"
 			e.refused.Steps++
 		}
@@ -39,6 +43,7 @@ func (e effects) Begin(i *incident.Incident) {
 
 // drop sends one ban to the kernel. done is called from the queue's goroutine.
 func (e *Engine) drop(ban incident.Ban, done func(error)) {
+	e.urgent = true
 	if !e.queue.Ban(ban, done) {
 		e.refused.Bans++
 	}

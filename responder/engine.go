@@ -59,6 +59,7 @@ type Engine struct {
 	parser  event.Parser
 	event   event.Event // the one being handled
 	running bool        // somebody answers questions
+	urgent  bool        // this event queued what cannot wait
 	refused Refused
 }
 

@@ -3,6 +3,7 @@ package responder
 import (
 	"errors"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -12,8 +13,19 @@ import (
 // Handle takes one block of the event session. It runs on the reader's
 // goroutine: it computes, queues and returns.
 func (e *Engine) Handle(now time.Time, b *event.Block) {
+	if e.handle(now, b) {
+		// The queue's goroutine was readied on this thread, which is awake: let it
+		// carry the ban into the kernel before the next event is read. To wake
+		// another thread for it takes as long as everything else together.
+		runtime.Gosched()
+	}
+}
+
+// handle says whether something was queued that cannot wait.
+func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.urgent = false
 	err := e.parser.Parse(b, &e.event)
 	switch {
 	case err == nil:
@@ -25,6 +37,7 @@ func (e *Engine) Handle(now time.Time, b *event.Block) {
 	default:
 		e.judge.Ignored()
 	}
+	return e.urgent
 }
 
 // Report takes one event that a sensor saw; ev is the engine's until Report
