@@ -13,17 +13,20 @@ import (
 // Handle takes one block of the event session. It runs on the reader's
 // goroutine: it computes, queues and returns.
 func (e *Engine) Handle(now time.Time, b *event.Block) {
-	if e.handle(now, b) {
-		// The queue's goroutine was readied on this thread, which is awake: let it
-		// carry the ban into the kernel before the next event is read. To wake
-		// another thread for it takes as long as everything else together.
-		runtime.Gosched()
+	if !e.handle(now, b) {
+		return
 	}
+	// The queue's goroutine was readied on this thread, which is awake: let it
+	// carry the ban into the kernel first. To wake another thread for it takes as
+	// long as everything else together, and so does recording the incident.
+	runtime.Gosched()
+	e.with(func() {})
 }
 
-// handle says whether something was queued that cannot wait.
+// handle says whether something was queued that cannot wait. The incident is not
+// recorded then.
 func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	e.urgent = false
 	err := e.parser.Parse(b, &e.event)
@@ -37,6 +40,9 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	default:
 		e.judge.Ignored()
 	}
+	if !e.urgent {
+		e.record()
+	}
 	return e.urgent
 }
 
@@ -44,25 +50,22 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 // returns. Like Handle it computes, queues and returns. news is false for what
 // another sensor has reported before.
 func (e *Engine) Report(now time.Time, s intake.Sensor, ev *event.Event) (news bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.judge.Event(now, s, ev)
+	e.with(func() { news = e.judge.Event(now, s, ev) })
+	return news
 }
 
 // ReportTampering takes something that Asterisk did not write as it stands: of
 // ev the true source with its transport, and the text.
 func (e *Engine) ReportTampering(now time.Time, s intake.Sensor, ev *event.Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.judge.Tampered(now, s, ev)
+	e.with(func() { e.judge.Tampered(now, s, ev) })
 }
 
 // ReportBlinding takes Asterisk's own word that it could not issue a security
 // event: somebody hides from the event session, and only the log shows it.
 func (e *Engine) ReportBlinding(now time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.judge.Blinded(now) {
+	news := false
+	e.with(func() { news = e.judge.Blinded(now) })
+	if news {
 		e.parts.Log.Warn().Msg("somebody hides from the manager interface: Asterisk could not issue a security event")
 	}
 }
@@ -72,7 +75,7 @@ func (e *Engine) ReportBlinding(now time.Time) {
 // an address it says that some were not seen. It may be called from any
 // goroutine; of and nonce are borrowed.
 func (e *Engine) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce []byte) {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	if !to.IsValid() {
 		e.judge.Intake.Proof.Unseen(now)

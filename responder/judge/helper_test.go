@@ -53,7 +53,8 @@ func (r *recorder) told() string {
 	return story
 }
 
-func (r *recorder) Begin(i *incident.Incident) {
+func (r *recorder) Begin(i *incident.Incident, record func()) {
+	defer record()
 	for n, s := range i.Steps {
 		if s.Step == incident.StepHangupCall && s.State == incident.Intended {
 			if r.noRoom {
