@@ -62,7 +62,7 @@ type Engine struct {
 	urgent  bool        // this event queued what cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
 	unrecorded []func()
-	refused Refused
+	refused    Refused
 }
 
 // Refused counts what did not fit in a queue.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
 // Handle takes one block of the event session. It runs on the reader's
@@ -70,18 +71,32 @@ func (e *Engine) ReportBlinding(now time.Time) {
 	}
 }
 
-// Challenged takes a nonce that left for an address, in the answer to a request
-// that Asterisk had from another, or from the same, or from one of these. Without
-// an address it says that some were not seen. It may be called from any
-// goroutine; of and nonce are borrowed.
-func (e *Engine) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce []byte) {
-	e.lock()
-	defer e.mu.Unlock()
-	if !to.IsValid() {
-		e.judge.Intake.Proof.Unseen(now)
+// Received takes a UDP packet that arrived at a SIP port. The payload is borrowed.
+// Like the other packets' methods it may be called from any goroutine.
+func (e *Engine) Received(now time.Time, from netip.AddrPort, payload []byte) {
+	r, ok := sip.ParseRequest(payload)
+	if !ok || !r.Credentials {
+		return // only an answer to credentials is a guess
+	}
+	e.with(func() { e.judge.Received(now, from, &r) })
+}
+
+// Sent takes a UDP packet that left from a SIP port, and where it is really sent.
+// The payload is borrowed.
+func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
+	r, ok := sip.ParseResponse(payload)
+	if !ok {
 		return
 	}
-	e.judge.Challenged(now, to, of, nonce)
+	e.with(func() {
+		r.Challenges(func(c sip.Challenge) { e.judge.Challenged(now, to.Addr(), c.For, c.Nonce) })
+		e.judge.Sent(now, to, &r)
+	})
+}
+
+// Missed takes that some packets were not seen.
+func (e *Engine) Missed(now time.Time) {
+	e.with(func() { e.judge.Intake.Proof.Unseen(now) })
 }
 
 // Listening says that the event session has begun anew.

@@ -41,7 +41,16 @@ func (h *house) challenged(at time.Time, to, nonce string) {
 
 // answered has a nonce leave for an address, in the answer to one of these.
 func (h *house) answered(at time.Time, to netip.Addr, nonce string, of ...netip.Addr) {
-	h.Challenged(at, to, of, []byte(nonce))
+	if !to.IsValid() {
+		h.Missed(at)
+		return
+	}
+	via := "SIP/2.0/UDP phone"
+	for _, a := range of {
+		via += ";received=" + a.String()
+	}
+	h.Sent(at, netip.AddrPortFrom(to, 5060), []byte("SIP/2.0 401 Unauthorized\r\nVia: "+via+
+		"\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"asterisk\",nonce=\""+nonce+"\"\r\n\r\n"))
 }
 
 func (h *house) flows() string {

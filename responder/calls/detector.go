@@ -162,6 +162,13 @@ func (d *Detector) Listening(now time.Time) {
 	d.from, d.logins, d.unseen, d.held = now, false, d.unseen[:0], nil
 }
 
+// Listed is what Asterisk says of an account; ok is false when it does not know
+// it.
+func (d *Detector) Listed(name string) (a Account, ok bool) {
+	a, ok = d.listed[name]
+	return a, ok
+}
+
 // List takes Asterisk's own list of accounts.
 func (d *Detector) List(list []Account) {
 	d.listed = make(map[string]Account, len(list))

@@ -19,6 +19,7 @@ import (
 type Intake struct {
 	Canaries Canaries
 	Proof    *Proof
+	Wire     *Wire
 
 	username   string     // our own name on the manager interface
 	own        netip.Addr // where our own manager sessions come from
@@ -29,14 +30,14 @@ type Intake struct {
 	blindedAt  time.Time
 }
 
-// New makes an Intake for a daemon that logs in with this name. log says that a
-// second sensor reads Asterisk's log.
-func New(username string, log bool) *Intake {
+// New makes an Intake for a daemon that logs in with this name. others says that
+// there are other sensors beside the event session.
+func New(username string, others bool) *Intake {
 	in := &Intake{
-		Canaries: Canaries{username: username}, Proof: newProof(), username: username,
+		Canaries: Canaries{username: username}, Proof: newProof(), Wire: newWire(), username: username,
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(),
 	}
-	if log {
+	if others {
 		in.dedup = newDedup()
 	}
 	return in
@@ -112,7 +113,7 @@ func (in *Intake) BlindedAt() time.Time { return in.blindedAt }
 // LastFailures is when the events, and when Asterisk's log, last reported a
 // failed attempt: a log that stays behind does not hold them.
 func (in *Intake) LastFailures() (events, log time.Time) {
-	for _, at := range in.failures[SensorSecurityLog:] {
+	for _, at := range in.failures[SensorSecurityLog:SensorWire] {
 		if at.After(log) {
 			log = at
 		}

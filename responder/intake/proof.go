@@ -34,8 +34,9 @@ type Proof struct {
 
 // mark is what a place holds.
 type mark struct {
-	hash uint64 // of the address, and of the nonce; 0: any of this place was misdirected
-	at   uint32 // seconds since 1970
+	hash  uint64 // of the address, and of the nonce; 0: any of this place was misdirected
+	nonce uint32 // part of the nonce's own hash
+	at    uint32 // seconds since 1970
 }
 
 const (
@@ -79,11 +80,13 @@ func (p *Proof) Suspended(now time.Time) time.Duration {
 	return max(0, time.Unix(int64(p.unseen)+misdirectedLasts, 0).Sub(now))
 }
 
+func (p *Proof) suspended(now time.Time) bool { return younger(now, p.unseen, misdirectedLasts) }
+
 // weigh decides what an attempt over UDP proves of its address.
 func (p *Proof) weigh(now time.Time, e *event.Event, o *score.Observation) {
 	switch {
 	case o.Transport.Connected():
-	case younger(now, p.unseen, misdirectedLasts), o.Proof == score.Proven && p.doubtful(now, o.Source):
+	case p.suspended(now), o.Proof == score.Proven && p.doubtful(now, o.Source):
 		o.Proof = score.Spoofable
 	case p.answered(now, o.Source, nonceOf(e)):
 		o.Proof = score.Proven
@@ -91,13 +94,22 @@ func (p *Proof) weigh(now time.Time, e *event.Event, o *score.Observation) {
 }
 
 func (p *Proof) sent(now time.Time, to netip.Addr, nonce []byte) {
-	m := p.slot(nonce)
-	if h, ok := p.hash(to, nonce); ok && (m.hash != 0 || !younger(now, m.at, nonceLasts)) {
-		*m = mark{h, uint32(now.Unix())}
+	m, part := p.slot(nonce)
+	h, ok := p.hash(to, nonce)
+	recent := younger(now, m.at, nonceLasts)
+	switch {
+	case !ok || recent && m.hash == 0:
+	case recent && m.nonce == part && m.hash != h:
+		p.leaked(now, nonce) // chan_sip sends a challenge again to whoever repeats the request
+	default:
+		*m = mark{h, part, uint32(now.Unix())}
 	}
 }
 
-func (p *Proof) leaked(now time.Time, nonce []byte) { *p.slot(nonce) = mark{at: uint32(now.Unix())} }
+func (p *Proof) leaked(now time.Time, nonce []byte) {
+	m, part := p.slot(nonce)
+	*m = mark{nonce: part, at: uint32(now.Unix())}
+}
 
 func (p *Proof) misdirect(now time.Time, source netip.Addr) {
 	h, ok := p.hash(source, nil)
@@ -108,7 +120,7 @@ func (p *Proof) misdirect(now time.Time, source netip.Addr) {
 	if m.hash != h && younger(now, m.at, misdirectedLasts) {
 		h = 0
 	}
-	*m = mark{h, uint32(now.Unix())}
+	*m = mark{hash: h, at: uint32(now.Unix())}
 }
 
 // doubtful says whether answers to an address may have been misdirected.
@@ -128,12 +140,15 @@ func (p *Proof) answered(now time.Time, by netip.Addr, nonce []byte) bool {
 		return false
 	}
 	h, ok := p.hash(by, nonce)
-	m := p.slot(nonce)
+	m, _ := p.slot(nonce)
 	return ok && m.hash == h && younger(now, m.at, nonceLasts) && now.Unix() >= int64(m.at)-1
 }
 
-// slot is the place of a nonce.
-func (p *Proof) slot(nonce []byte) *mark { return &p.nonces[maphash.Bytes(p.seed, nonce)%proofSlots] }
+// slot is the place of a nonce, and what tells it from others there.
+func (p *Proof) slot(nonce []byte) (m *mark, part uint32) {
+	h := maphash.Bytes(p.seed, nonce)
+	return &p.nonces[h%proofSlots], uint32(h >> 32)
+}
 
 func (p *Proof) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 	prefix := event.SourcePrefix(source)

@@ -13,7 +13,10 @@ const (
 	SensorLog                       // the other lines of it
 
 	maxLogs = 3 // logs that are told apart
-	sensors = 1 + 2*maxLogs
+
+	// SensorWire sees Asterisk's responses over UDP.
+	SensorWire = SensorSecurityLog + 2*maxLogs
+	sensors    = 2 + 2*maxLogs
 )
 
 // LogSensors are the sensors of the log number n, counted from 0. Asterisk may
@@ -25,13 +28,15 @@ func LogSensors(n int) (security, plain Sensor) {
 
 // Plain says whether the sensor reads the lines of a log that are no security
 // events.
-func (s Sensor) Plain() bool { return s > SensorAMI && s%2 == 0 }
+func (s Sensor) Plain() bool { return s > SensorAMI && s < SensorWire && s%2 == 0 }
 
 // String names the sensor.
 func (s Sensor) String() string {
 	switch {
 	case s == SensorAMI:
 		return "ami"
+	case s == SensorWire:
+		return "wire"
 	case s.Plain():
 		return "log"
 	}

@@ -53,25 +53,9 @@ func (j *Judge) security(now time.Time, s intake.Sensor, e *event.Event) (news b
 		return news
 	}
 	j.loggedIn(now, e, &o)
-	counted, ok := j.Intake.Count(e, &o)
-	if !ok || j.Contain.Restrictions.Refused(&counted) {
-		return true
+	if counted, ok := j.Intake.Count(e, &o); ok {
+		j.attempt(now, &counted)
 	}
-	j.counters.Observations++
-	j.meters.observed(counted.Proof)
-	if counted.Signal.Failure() && j.graced(now, &counted) {
-		j.counters.Graced++
-		return true
-	}
-	broken, brokenIn := j.breakIn.Observe(&counted)
-	j.observe(&counted, nil)
-	if brokenIn {
-		j.observe(&broken, nil)
-	}
-	if !brokenIn && counted.Signal == score.SuccessfulAuth && counted.Proof == score.Proven && j.Places.Known(string(counted.Account), counted.Source, now) {
-		j.Places.Protect(&counted, evidence{j})
-	}
-	j.weigh(&counted)
 	return true
 }
 

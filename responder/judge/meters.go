@@ -29,6 +29,8 @@ type Counters struct {
 	// Logged are the events that Asterisk's log reported, seen by other sensors or
 	// not.
 	Logged uint64
+	// Wire are the attempts that the wire showed first, or alone.
+	Wire uint64
 	// Blinded are the security events that Asterisk says it could not issue.
 	Blinded uint64
 }

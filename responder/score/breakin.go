@@ -104,12 +104,33 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	if !b.brokeIn(name, source, o.At) {
 		return Observation{}, false
 	}
-	derived = *o
+	return b.derive(name, o), true
+}
+
+// Revealed takes that an address knows the password of an account, though it has
+// not signed in: o names both. It makes nothing known. When that is a break-in, it
+// returns the SuccessAfterFailures to be scored, as Observe does.
+func (b *BreakIn) Revealed(o *Observation) (derived Observation, ok bool) {
+	name, isAccount := accountName(o, &b.buf)
+	source := event.SourcePrefix(o.Source)
+	if !isAccount || !source.IsValid() || b.places.KnownSource(name, source, o.At) || b.recent(name, Spoofable, o.At) < b.config.Failures {
+		return Observation{}, false
+	}
+	if reported, thief := b.places.Thief(name, source); thief && o.At.Sub(reported) < b.config.Within {
+		return Observation{}, false
+	}
+	b.places.MarkThief(name, source, o.At)
+	return b.derive(name, o), true
+}
+
+// derive makes the SuccessAfterFailures of a success.
+func (b *BreakIn) derive(name []byte, o *Observation) Observation {
+	derived := *o
 	derived.Signal = SuccessAfterFailures
 	if b.recent(name, Proven, o.At) < b.config.Failures {
 		derived.Proof = Spoofable
 	}
-	return derived, true
+	return derived
 }
 
 // failed remembers a failure in place of the oldest one, but a proven one in

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Challenge is one nonce in a 401 or 407 response of PJSIP's.
+// Challenge is one nonce in a 401 or 407 response.
 type Challenge struct {
 	// For is where the request came from, according to Asterisk. The response
 	// goes elsewhere if the request asked for that (RFC 3261 section 18.2.2,
@@ -17,20 +17,13 @@ type Challenge struct {
 	Nonce []byte
 }
 
-// ChallengePrefix begins every 401 and 407 response.
-const ChallengePrefix = version + "40"
-
-// maxNonce is longer than any nonce of PJSIP's, which have 43 bytes.
+// maxNonce is longer than any nonce of Asterisk's: PJSIP's have 43 bytes.
 const maxNonce = 128
 
-// Challenges calls fn for each challenge in a message; one response may challenge
-// with several algorithms. Other messages and truncated ones contain none.
-//
-// It leaves out the nonces of chan_sip, which contain no slash: chan_sip sends
-// the same nonce to anybody who repeats a request (see ami.Event.Proven).
-func Challenges(message []byte, fn func(Challenge)) {
-	r, ok := ParseResponse(message)
-	if !ok || r.Status != 401 && r.Status != 407 {
+// Challenges calls fn for each challenge in a response; one may challenge with
+// several algorithms. Responses of another status and truncated ones contain none.
+func (r *Response) Challenges(fn func(Challenge)) {
+	if r.Status != 401 && r.Status != 407 {
 		return
 	}
 	from := receivedFrom(r.Echoed)
@@ -42,7 +35,7 @@ func Challenges(message []byte, fn func(Challenge)) {
 		if !named(name, "WWW-Authenticate") && !named(name, "Proxy-Authenticate") {
 			continue
 		}
-		if nonce := parameter(value, "nonce"); bytes.Contains(nonce, []byte("/")) && len(nonce) <= maxNonce {
+		if nonce := parameter(value, "nonce"); len(nonce) > 0 && len(nonce) <= maxNonce {
 			fn(Challenge{from, nonce})
 		}
 	}

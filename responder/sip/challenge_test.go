@@ -16,10 +16,17 @@ func refusal(nonce string) string {
 		"\",opaque=\"0\",qop=\"auth\"\r\nContent-Length: 0\r\n\r\n"
 }
 
+// each calls fn for each challenge in a message.
+func each(message []byte, fn func(Challenge)) {
+	if r, ok := ParseResponse(message); ok {
+		r.Challenges(fn)
+	}
+}
+
 // challenges lists the challenges in a message.
 func challenges(message string) string {
 	var list []string
-	Challenges([]byte(message), func(c Challenge) {
+	each([]byte(message), func(c Challenge) {
 		list = append(list, fmt.Sprintf("%s for %s", c.Nonce, c.For))
 	})
 	return strings.Join(list, ", ")
@@ -39,7 +46,7 @@ func TestChallenges(t *testing.T) {
 		"a challenge":                 {refusal("1/abc"), plain},
 		"of a proxy":                  {with("proxy-authenticate : Digest nonce = \"1/abc\"\r\n\r\n"), plain},
 		"two algorithms":              {with("WWW-Authenticate: Digest nonce=\"1/a\",algorithm=SHA-256\r\nWWW-Authenticate: Digest algorithm=MD5,nonce=1/b\r\n\r\n"), "1/a for [198.51.100.7], 1/b for [198.51.100.7]"},
-		"of chan_sip":                 {with("WWW-Authenticate: Digest algorithm=MD5, realm=\"asterisk\", nonce=\"4c79d0eb\"\r\n\r\n"), ""},
+		"of chan_sip":                 {with("WWW-Authenticate: Digest algorithm=MD5, realm=\"asterisk\", nonce=\"4c79d0eb\"\r\n\r\n"), "4c79d0eb for [198.51.100.7]"},
 		"in the body":                 {with("\r\nWWW-Authenticate: Digest nonce=\"1/a\"\r\n"), ""},
 		"truncated":                   {with("WWW-Authenticate: Digest nonce=\"1/a"), ""},
 		"another status":              {strings.Replace(refusal("1/abc"), "401", "403", 1), ""},
@@ -102,7 +109,7 @@ func FuzzChallenge(f *testing.F) {
 	}
 	source := netip.MustParseAddr("198.51.100.44")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		Challenges(data, func(c Challenge) {
+		each(data, func(c Challenge) {
 			if len(c.Nonce) == 0 || len(c.Nonce) > maxNonce {
 				t.Errorf("a nonce of %d bytes", len(c.Nonce))
 			}
@@ -111,7 +118,7 @@ func FuzzChallenge(f *testing.F) {
 			}
 		})
 		n, sender := 0, string(data)
-		Challenges([]byte("SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP "+sender+":5099;rport=5060;received="+source.String()+";branch=a;"+sender+
+		each([]byte("SIP/2.0 401 Unauthorized\r\nVia: SIP/2.0/UDP "+sender+":5099;rport=5060;received="+source.String()+";branch=a;"+sender+
 			"\r\nCall-ID: "+sender+"\r\nFrom: "+sender+"\r\nTo: "+sender+"\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/abc\"\r\n\r\n"), func(c Challenge) {
 			n++
 			if string(c.Nonce) != "1/abc" || !slices.Contains(c.For, source) {

@@ -7,10 +7,11 @@ import "bytes"
 type Headers []byte
 
 // Next takes the first header off. It reports false at the end of the headers
-// and at a line that is cut off.
+// and at a line that is cut off. A line may end without a carriage return, since
+// both channel drivers take that (pjsip's scanner, chan_sip's parse_request).
 func (h *Headers) Next() (name, value []byte, ok bool) {
-	line, rest, ok := bytes.Cut(*h, []byte("\r\n"))
-	if !ok || len(line) == 0 {
+	line, rest, ok := bytes.Cut(*h, []byte("\n"))
+	if line = bytes.TrimSuffix(line, []byte("\r")); !ok || len(line) == 0 {
 		*h = nil
 		return nil, nil, false
 	}

@@ -39,3 +39,39 @@ func ParseResponse(message []byte) (r Response, ok bool) {
 	r.Echoed, r.Own = message[:cseq], Headers(message[cseq+2:])
 	return r, true
 }
+
+// Transaction is what joins the response to its request; ok is false when there is
+// no Call-ID. The sender of the request may have written another Call-ID in front
+// of its own, but then the request has it in front, too.
+func (r *Response) Transaction() (t Transaction, ok bool) {
+	_, rest, _ := bytes.Cut(r.Echoed, []byte("\n"))
+	for headers := Headers(append(rest[:len(rest):len(rest)], "\r\n"...)); ; {
+		name, value, more := headers.Next()
+		if !more {
+			return Transaction{}, false
+		}
+		if named(name, "Call-ID") {
+			t.CallID = bytes.TrimSpace(value)
+			break
+		}
+	}
+	own := r.Own
+	_, value, _ := own.Next()
+	t.Number, t.Method = cseq(value)
+	return t, t.Method != nil
+}
+
+// Stale says that the credentials of the request were right, but for a nonce that
+// is no longer good, or never was (RFC 7616 section 3.3): whoever receives this
+// knows that the password is right.
+func (r *Response) Stale() bool {
+	for headers := r.Own; ; {
+		name, value, ok := headers.Next()
+		if !ok {
+			return false
+		}
+		if (named(name, "WWW-Authenticate") || named(name, "Proxy-Authenticate")) && bytes.EqualFold(parameter(value, "stale"), []byte("true")) {
+			return true
+		}
+	}
+}

@@ -52,7 +52,7 @@ func TestAllocations(t *testing.T) {
 		refusal("1/abc")[:100]:                             0,
 	} {
 		b := []byte(message)
-		if got := testing.AllocsPerRun(100, func() { Challenges(b, count) }); got > want {
+		if got := testing.AllocsPerRun(100, func() { each(b, count) }); got > want {
 			t.Errorf("%.20s…: %v allocations, want %v", message, got, want)
 		}
 	}

@@ -1,0 +1,176 @@
+package intake
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/maphash"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/sip"
+)
+
+// Wire joins Asterisk's responses over UDP with the requests that they answer, as
+// both cross the wire. What counts is who receives a refusal, not whom Asterisk
+// names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals raise
+// no event at all.
+//
+// It is of fixed size. A request takes the place of another, whose response then
+// counts for nothing: the other sensors still see the attempt.
+type Wire struct {
+	seed     maphash.Seed
+	requests []request
+}
+
+// request is one that carried credentials and has no final response yet.
+type request struct {
+	key     uint64 // of its transaction
+	nonce   string
+	account string
+	from    netip.AddrPort
+	at      int64 // milliseconds since 1970
+}
+
+const (
+	// wireSlots is room for the requests of more than a second of a flood, in 1.5 MB.
+	wireSlots = 1 << 14
+	// answerWithin is how long the first response to credentials may take: longer
+	// than they are sent again (RFC 3261 section 17.1.2.2).
+	answerWithin = 32 * time.Second
+)
+
+func newWire() *Wire {
+	return &Wire{seed: maphash.MakeSeed(), requests: make([]request, wireSlots)}
+}
+
+// Request takes a request that arrived. It borrows r.
+func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
+	if !r.Credentials {
+		return
+	}
+	key := w.key(&r.ID)
+	w.requests[key%wireSlots] = request{
+		key: key, nonce: string(r.Nonce), account: userName(r.User), from: from, at: now.UnixMilli(),
+	}
+}
+
+// Outcome is what a response says of the credentials that it answers.
+type Outcome uint8
+
+const (
+	// Unknown: the response answers no credentials that were seen.
+	Unknown Outcome = iota
+	// Accepted: they were right.
+	Accepted
+	// Refused: they were wrong. Whoever received this has guessed.
+	Refused
+	// Revealed: the password was right, and the request failed for another reason:
+	// its nonce was old or invented (stale=true), or there is nothing at its URI (404).
+	// Whoever received this knows the password.
+	Revealed
+)
+
+// Answer is a response joined with its request.
+type Answer struct {
+	Outcome Outcome
+	Status  int
+	To      netip.AddrPort // that it was really sent to
+	From    netip.AddrPort // that the request came from
+	Account string         // that the credentials name; "" when they name none
+	Nonce   string         // that they answer; "" when they name none
+	Session []byte         // the Call-ID; borrowed from the response
+}
+
+// Response takes a response that leaves for an address.
+func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
+	id, ok := r.Transaction()
+	if !ok {
+		return Answer{}
+	}
+	key := w.key(&id)
+	slot := &w.requests[key%wireSlots]
+	if age := now.UnixMilli() - slot.at; slot.key != key || age < 0 || age > answerWithin.Milliseconds() {
+		return Answer{}
+	}
+	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Account: slot.account, Nonce: slot.nonce, Session: id.CallID}
+	*slot = request{} // what is sent again counts once
+	return a
+}
+
+func outcome(r *sip.Response) Outcome {
+	switch r.Status {
+	case 401, 407:
+		if r.Stale() {
+			return Revealed
+		}
+		return Refused
+	case 403:
+		return Refused
+	case 404:
+		return Revealed
+	}
+	return Accepted
+}
+
+func (w *Wire) key(t *sip.Transaction) uint64 {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	h.Write(t.CallID)
+	var number [5]byte // with a byte that ends the Call-ID
+	binary.BigEndian.PutUint32(number[1:], t.Number)
+	h.Write(number[:])
+	h.Write(t.Method)
+	return h.Sum64()
+}
+
+// userName is the account that credentials name: percent-decoded, as Asterisk
+// compares it.
+func userName(user []byte) string {
+	if bytes.IndexByte(user, '%') < 0 {
+		return string(user)
+	}
+	decoded, err := url.PathUnescape(string(user))
+	if err != nil {
+		return string(user)
+	}
+	return decoded
+}
+
+// Refused makes an observation of a guess that the wire shows: of the address that
+// received the refusal. pjsip says which channel driver answered. news is false when
+// another sensor has reported the attempt before. It borrows a.
+func (in *Intake) Refused(now time.Time, a *Answer, pjsip bool) (o score.Observation, news bool) {
+	e := event.Event{
+		Kind: event.ChallengeResponseFailed, Service: serviceSIP, SessionID: a.Session,
+		Remote: netip.AddrPortFrom(a.To.Addr().Unmap(), a.To.Port()), Transport: event.UDP,
+	}
+	if pjsip {
+		e.Service = servicePJSIP
+	}
+	in.failures[SensorWire] = now
+	if !in.dedup.first(now, SensorWire, &e) {
+		return o, false
+	}
+	return in.fromWire(now, a, score.ChallengeResponseFailed, e.Service), true
+}
+
+// Revealed makes an observation of a password that the wire shows to be known.
+func (in *Intake) Revealed(now time.Time, a *Answer) score.Observation {
+	return in.fromWire(now, a, score.SuccessfulAuth, servicePJSIP)
+}
+
+func (in *Intake) fromWire(now time.Time, a *Answer, s score.Signal, service []byte) score.Observation {
+	o := score.Observation{
+		At: now, Signal: s, Source: a.To.Addr().Unmap(), Port: a.To.Port(), Transport: event.UDP,
+		Service: service, Account: []byte(a.Account), Session: a.Session,
+	}
+	if !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
+		o.Proof = score.Proven
+	}
+	return o
+}
+
+var servicePJSIP, serviceSIP = []byte("PJSIP"), []byte("SIP")
