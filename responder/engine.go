@@ -106,7 +106,7 @@ func (e *Engine) edges(p judge.Policy) judge.Policy {
 	if e.parts.Exec == nil && !p.Observe {
 		p.Command = ""
 	}
-	p.DropsFlows = e.parts.Watch != nil
+	p.DropsFlows, p.Wire = e.parts.Watch != nil, e.parts.Watch != nil
 	return p
 }
 

@@ -2,6 +2,7 @@ package calls
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -55,6 +56,7 @@ type Detector struct {
 	rules    Rules
 	accounts map[string]*account
 	listed   map[string]Account // by Asterisk; nil before it told
+	folded   map[string]string  // their names by the same in lower case
 	since    time.Time          // how long habits have been watched
 	watch    span
 	logins   bool // a login was seen since Listening: the event stream has them
@@ -162,18 +164,26 @@ func (d *Detector) Listening(now time.Time) {
 	d.from, d.logins, d.unseen, d.held = now, false, d.unseen[:0], nil
 }
 
-// Listed is what Asterisk says of an account; ok is false when it does not know
-// it.
-func (d *Detector) Listed(name string) (a Account, ok bool) {
-	a, ok = d.listed[name]
-	return a, ok
+// Named is the account of Asterisk's list that has the first of these names that
+// is on it, in whatever case: chan_sip does not tell it apart (peer_cmp_cb).
+func (d *Detector) Named(names ...string) (a Account, ok bool) {
+	for _, name := range names {
+		if a, ok = d.listed[name]; !ok {
+			a, ok = d.listed[d.folded[strings.ToLower(name)]]
+		}
+		if ok {
+			return a, true
+		}
+	}
+	return Account{}, false
 }
 
 // List takes Asterisk's own list of accounts.
 func (d *Detector) List(list []Account) {
-	d.listed = make(map[string]Account, len(list))
+	d.listed, d.folded = make(map[string]Account, len(list)), make(map[string]string, len(list))
 	for _, a := range list {
 		d.listed[a.Name] = a
+		d.folded[strings.ToLower(a.Name)] = a.Name
 	}
 }
 

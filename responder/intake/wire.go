@@ -27,11 +27,11 @@ type Wire struct {
 
 // request is one that carried credentials and has no final response yet.
 type request struct {
-	key     uint64 // of its transaction
-	nonce   string
-	account string
-	from    netip.AddrPort
-	at      int64 // milliseconds since 1970
+	key   uint64 // of its transaction
+	nonce string
+	names [2]string // by credentials and by From
+	from  netip.AddrPort
+	at    int64 // milliseconds since 1970
 }
 
 const (
@@ -53,7 +53,7 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 	}
 	key := w.key(&r.ID)
 	w.requests[key%wireSlots] = request{
-		key: key, nonce: string(r.Nonce), account: userName(r.User), from: from, at: now.UnixMilli(),
+		key: key, nonce: string(r.Nonce), names: [2]string{userName(r.User), userName(r.From)}, from: from, at: now.UnixMilli(),
 	}
 }
 
@@ -79,7 +79,8 @@ type Answer struct {
 	Status  int
 	To      netip.AddrPort // that it was really sent to
 	From    netip.AddrPort // that the request came from
-	Account string         // that the credentials name; "" when they name none
+	Names   [2]string      // that the credentials and From give the account; "" for none
+	Account string         // that they belong to; for the caller to fill in
 	Nonce   string         // that they answer; "" when they name none
 	Session []byte         // the Call-ID; borrowed from the response
 }
@@ -95,7 +96,7 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	if age := now.UnixMilli() - slot.at; slot.key != key || age < 0 || age > answerWithin.Milliseconds() {
 		return Answer{}
 	}
-	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Account: slot.account, Nonce: slot.nonce, Session: id.CallID}
+	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Names: slot.names, Nonce: slot.nonce, Session: id.CallID}
 	*slot = request{} // what is sent again counts once
 	return a
 }
@@ -126,8 +127,7 @@ func (w *Wire) key(t *sip.Transaction) uint64 {
 	return h.Sum64()
 }
 
-// userName is the account that credentials name: percent-decoded, as Asterisk
-// compares it.
+// userName is a user part as Asterisk compares it: percent-decoded.
 func userName(user []byte) string {
 	if bytes.IndexByte(user, '%') < 0 {
 		return string(user)

@@ -34,7 +34,8 @@ func (j *Judge) Configure(p Policy) error {
 	j.Offences.Configure(p.Ladder.Forget)
 	j.Calls.Configure(p.Calls)
 	j.Contain.Restrictions.Configure(p.Restrict)
-	p.Observe, p.Username, p.Log, p.Allow, p.DropsFlows = j.policy.Observe, j.policy.Username, j.policy.Log, j.policy.Allow, j.policy.DropsFlows
+	was := j.policy
+	p.Observe, p.Username, p.Log, p.Wire, p.Allow, p.DropsFlows = was.Observe, was.Username, was.Log, was.Wire, was.Allow, was.DropsFlows
 	j.policy = p
 	return nil
 }

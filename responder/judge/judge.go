@@ -37,7 +37,8 @@ type Policy struct {
 	Calls      calls.Rules
 	Allow      []netip.Prefix // never banned
 	Username   string         // our own name on the manager interface
-	Log        bool           // a second sensor reads Asterisk's log
+	Log        bool           // another sensor reads Asterisk's log
+	Wire       bool           // another sensor sees SIP over UDP
 	NoReceiver bool           // nobody is there to be notified
 	Command    string         // the program that the step exec runs; "" is none
 	DropsFlows bool           // the kernel can drop single flows for us
@@ -71,7 +72,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		return nil, fmt.Errorf("thresholds: %w", err)
 	}
 	j := &Judge{
-		Intake: intake.New(policy.Username, policy.Log),
+		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
 		policy:  policy, effects: effects, table: table, meters: newMeters(),

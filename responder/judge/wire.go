@@ -21,10 +21,11 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 	if a.Outcome == intake.Unknown {
 		return
 	}
-	login, listed := j.Calls.Listed(a.Account)
+	login, listed := j.Calls.Named(a.Names[:]...)
 	if !listed || !login.Login {
 		return // a name that does not exist, which the events report, or no password
 	}
+	a.Account = login.Name
 	switch {
 	case a.Outcome == intake.Refused && a.Status == 403 && login.Sure:
 		// PJSIP refuses so what had the right password, such as one registration too

@@ -13,6 +13,7 @@ type Request struct {
 	// Credentials says that it carries an Authorization or Proxy-Authorization.
 	Credentials bool
 	User        []byte // of the first credentials, as it was written; nil when they name none
+	From        []byte // the user part of From, as it was written; nil when there is none
 	Nonce       []byte // that the first credentials answer; nil when they name none
 }
 
@@ -52,6 +53,8 @@ func (r *Request) read(name, value []byte) {
 		r.ID.CallID = bytes.TrimSpace(value)
 	case r.ID.Method == nil && named(name, "CSeq"):
 		r.ID.Number, r.ID.Method = cseq(value)
+	case r.From == nil && (named(name, "From") || named(name, "f")):
+		r.From = userOf(value)
 	case !r.Credentials && (named(name, "Authorization") || named(name, "Proxy-Authorization")):
 		r.Credentials = true
 		if r.User = parameter(value, "username"); len(r.User) > maxUser {
@@ -61,6 +64,20 @@ func (r *Request) read(name, value []byte) {
 			r.Nonce = nil
 		}
 	}
+}
+
+// userOf is the user part of the first SIP URI in a header (RFC 3261 section
+// 19.1.1).
+func userOf(value []byte) []byte {
+	_, uri, found := bytes.Cut(value, []byte(":"))
+	if !found {
+		return nil
+	}
+	user, _, found := bytes.Cut(uri, []byte("@"))
+	if user, _, _ = bytes.Cut(user, []byte(":")); !found || len(user) > maxUser {
+		return nil
+	}
+	return user
 }
 
 // cseq reads the value of a CSeq header.

@@ -6,6 +6,22 @@ import (
 	"testing"
 )
 
+func TestUserOf(t *testing.T) {
+	for value, want := range map[string]string{
+		` <sip:1002@pbx>;tag=a`:       "1002",
+		` "A, B" <sip:%31002:pw@pbx>`: "%31002",
+		` sips:1002@pbx`:              "1002",
+		` SIP:1002@pbx`:               "1002",
+		` <sip:pbx>`:                  "",
+		``:                            "",
+		` <sip:` + strings.Repeat("a", 81) + `@h>`: "",
+	} {
+		if got := string(userOf([]byte(value))); got != want {
+			t.Errorf("%s: %q, want %q", value, got, want)
+		}
+	}
+}
+
 func TestParseRequest(t *testing.T) {
 	const digest = `Digest username="1002",realm="asterisk",nonce="1/abc",uri="sip:pbx",response="0"`
 	for name, tc := range map[string]struct{ message, want string }{

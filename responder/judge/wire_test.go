@@ -1,0 +1,218 @@
+package judge_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/sip"
+)
+
+// exchange is one request with credentials and Asterisk's response, as they cross
+// the wire.
+type exchange struct {
+	method, account, nonce string
+	from, to               string // where the request says it is from, and who gets the response
+	status                 int
+	header                 string // of the response
+}
+
+// wire plays an exchange; n tells its dialog from others.
+func (s *site) wire(t *testing.T, at time.Time, n int, x exchange) {
+	t.Helper()
+	if x.to == "" {
+		x.to = x.from
+	}
+	id := fmt.Sprintf("Call-ID: %s-%d\r\nCSeq: 2 %s\r\n", x.from, n, x.method)
+	request, ok := sip.ParseRequest([]byte(x.method + " sip:pbx SIP/2.0\r\n" + id + "Authorization: Digest username=\"" + x.account + "\",nonce=\"" + x.nonce + "\"\r\n\r\n"))
+	if !ok {
+		t.Fatal("no request")
+	}
+	response, ok := sip.ParseResponse([]byte(fmt.Sprintf("SIP/2.0 %d x\r\nVia: a\r\n%s%s\r\n", x.status, id, x.header)))
+	if !ok {
+		t.Fatal("no response")
+	}
+	s.Received(at, netip.AddrPortFrom(netip.MustParseAddr(x.from), 5060), &request)
+	s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response)
+	s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response) // it is sent again
+}
+
+// wired is a site whose wire is seen: 1001 and 1002 are PJSIP's, 2001 chan_sip's.
+func wired(t *testing.T, threshold int) *site {
+	t.Helper()
+	p := guessing(threshold)
+	p.Wire = true
+	s := newSite(t, p)
+	s.Calls.List([]calls.Account{{Name: "1001", Login: true, Sure: true}, {Name: "1002", Login: true, Sure: true}, {Name: "2001", Login: true}, {Name: "anna", Login: true}, {Name: "carrier"}})
+	return s
+}
+
+const (
+	digest = "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/b\"\r\n"
+	stale  = "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/b\",stale=true\r\n"
+)
+
+// A refusal is a guess of the address that receives it, whether or not Asterisk
+// raises an event.
+func TestRefusalsCountAgainstTheirReceiver(t *testing.T) {
+	for name, tc := range map[string]struct {
+		exchange
+		want string
+	}{
+		"PJSIP":                              {exchange{"REGISTER", "1002", "1/x", thief, "", 401, digest}, "192.0.2.66/32 sip #0"},
+		"a proxy's":                          {exchange{"INVITE", "1002", "1/x", thief, "", 407, strings.Replace(digest, "WWW", "Proxy", 1)}, "192.0.2.66/32 sip #0"},
+		"chan_sip, SUBSCRIBE":                {exchange{"SUBSCRIBE", "2001", "x", thief, "", 403, ""}, "192.0.2.66/32 sip #0"},
+		"chan_sip, the same dialog":          {exchange{"REGISTER", "2001", "x", thief, "", 401, "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"4c79d0eb\"\r\n"}, "192.0.2.66/32 sip #0"},
+		"answers sent elsewhere":             {exchange{"REGISTER", "1002", "1/x", "198.51.100.77", thief, 401, digest}, "192.0.2.66/32 sip #0"},
+		"a name in another form":             {exchange{"REGISTER", "%31002", "1/x", thief, "", 401, digest}, "192.0.2.66/32 sip #0"},
+		"a name in capitals":                 {exchange{"REGISTER", "Anna", "1/x", thief, "", 401, digest}, "192.0.2.66/32 sip #0"},
+		"PJSIP's refusal of a contact":       {exchange{"REGISTER", "1002", "1/x", thief, "", 403, ""}, ""},
+		"a name that Asterisk does not know": {exchange{"REGISTER", "nobody", "1/x", thief, "", 401, digest}, ""},
+		"a carrier, which needs no password": {exchange{"INVITE", "carrier", "1/x", thief, "", 401, digest}, ""},
+		"an old nonce":                       {exchange{"REGISTER", "1002", "1/x", thief, "", 401, stale}, ""},
+		"a number that does not exist":       {exchange{"INVITE", "1002", "1/x", thief, "", 404, ""}, ""},
+		"success":                            {exchange{"REGISTER", "1002", "1/x", thief, "", 200, ""}, ""},
+		"a call that is turned down":         {exchange{"INVITE", "1002", "1/x", thief, "", 486, ""}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := wired(t, 3)
+			for n := range 3 {
+				s.wire(t, noon.Add(time.Duration(n)*time.Second), n, tc.exchange)
+			}
+			if got := s.bans(noon.Add(time.Minute)); got != tc.want {
+				t.Errorf("bans %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// The event of a guess and what the wire shows of it count once, whichever comes
+// first.
+func TestWireAndEventsCountOnce(t *testing.T) {
+	for name, first := range map[string]bool{"the wire first": true, "the event first": false} {
+		s := wired(t, 6)
+		for n := range 5 {
+			at := noon.Add(time.Duration(n) * time.Second)
+			if first {
+				s.wire(t, at, n, exchange{"REGISTER", "1002", "1/a", thief, "", 401, digest})
+			}
+			s.hear(t, at, failure("1002", thief, n))
+			if !first {
+				s.wire(t, at, n, exchange{"REGISTER", "1002", "1/a", thief, "", 401, digest})
+			}
+		}
+		if got := s.bans(noon.Add(time.Minute)); got != "" {
+			t.Errorf("%s: five guesses are six: %s", name, got)
+		}
+		s.wire(t, noon.Add(6*time.Second), 6, exchange{"REGISTER", "1002", "1/a", thief, "", 401, digest})
+		if got := s.bans(noon.Add(time.Minute)); got == "" {
+			t.Errorf("%s: six guesses are not six", name)
+		}
+	}
+}
+
+// A guess that answers a nonce which went to its address alone is proven, with both
+// channel drivers.
+func TestWireProves(t *testing.T) {
+	for account, nonce := range map[string]string{"1002": "1700000000/abc", "2001": "4c79d0eb"} {
+		for name, tc := range map[string]struct {
+			sent []string // to whom the nonce went
+			want string
+		}{
+			"to it alone":            {[]string{thief}, "192.0.2.66/32 all #1"},
+			"to it twice":            {[]string{thief, thief}, "192.0.2.66/32 all #1"},
+			"to another":             {[]string{office}, "192.0.2.66/32 sip #0"},
+			"to it and to another":   {[]string{thief, office}, "192.0.2.66/32 sip #0"},
+			"to another and then it": {[]string{office, thief}, "192.0.2.66/32 sip #0"},
+			"to nobody":              {nil, "192.0.2.66/32 sip #0"},
+		} {
+			s := wired(t, 3)
+			for _, to := range tc.sent {
+				addr := netip.MustParseAddr(to)
+				s.Challenged(noon, addr, []netip.Addr{addr}, []byte(nonce))
+			}
+			for n := range 3 {
+				s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"REGISTER", account, nonce, thief, "", 401, digest})
+			}
+			if got := s.bans(noon.Add(time.Minute)); got != tc.want {
+				t.Errorf("%s, the nonce went %s: %s, want %s", account, name, got, tc.want)
+			}
+		}
+	}
+}
+
+// stale=true and a 404 show that the password is right: after failures, at an
+// address where the account is not known, that is the moment of the break-in, even
+// if nobody ever signs in.
+func TestRevealedPasswords(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before   func(s *site)
+		guesses  int
+		exchange exchange
+		want     string
+	}{
+		"an invented nonce":      {nil, 4, exchange{"REGISTER", "1002", "1/x", thief, "", 401, stale}, "break-in 1002"},
+		"chan_sip, SUBSCRIBE":    {nil, 4, exchange{"SUBSCRIBE", "2001", "x", thief, "", 404, ""}, "break-in 2001"},
+		"too few guesses before": {nil, 3, exchange{"REGISTER", "1002", "1/x", thief, "", 401, stale}, ""},
+		"answers sent elsewhere": {nil, 4, exchange{"REGISTER", "1002", "1/x", "198.51.100.77", thief, 401, stale}, "break-in 1002"},
+		"the owner's own phone": {
+			func(s *site) { s.Places.Know("1002", netip.MustParseAddr(office), noon) }, 4,
+			exchange{"REGISTER", "1002", "1/old", office, "", 401, stale},
+			"",
+		},
+	} {
+		s := wired(t, 100)
+		if tc.before != nil {
+			tc.before(s)
+		}
+		for n := range tc.guesses {
+			guess := exchange{"REGISTER", tc.exchange.account, "1/x", thief, "", 401, digest}
+			s.wire(t, noon.Add(time.Duration(n)*time.Second), n, guess)
+		}
+		s.wire(t, noon.Add(10*time.Second), 10, tc.exchange)
+		s.wire(t, noon.Add(11*time.Second), 11, tc.exchange)
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: incidents %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// A response long after its request, or without one, answers nothing.
+func TestLateResponses(t *testing.T) {
+	s := wired(t, 1)
+	request, _ := sip.ParseRequest([]byte("REGISTER sip:pbx SIP/2.0\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest username=\"1002\"\r\n\r\n"))
+	response, _ := sip.ParseResponse([]byte("SIP/2.0 401 x\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\n" + digest + "\r\n"))
+	to := netip.MustParseAddrPort(thief + ":5060")
+	s.Sent(noon, to, &response)
+	s.Received(noon, to, &request)
+	s.Sent(noon.Add(time.Minute), to, &response)
+	if got := s.verdicts(); got != "" {
+		t.Errorf("incidents %q", got)
+	}
+}
+
+// What crosses the wire of an office on a quiet day allocates little, and what
+// carries no credentials nothing.
+func BenchmarkWire(b *testing.B) {
+	p := guessing(3)
+	p.Wire = true
+	j, err := judge.New(noon, p, judge.Discard{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	j.Calls.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
+	request := []byte("REGISTER sip:pbx SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z\r\nFrom: <sip:1002@pbx>\r\nCall-ID: abcdef@h\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest username=\"1002\",realm=\"asterisk\",nonce=\"1700000000/abc\",response=\"0\"\r\n\r\n")
+	response := []byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z\r\nCall-ID: abcdef@h\r\nFrom: <sip:1002@pbx>\r\nCSeq: 2 REGISTER\r\n\r\n")
+	at := netip.MustParseAddrPort("198.51.100.10:5060")
+	b.ReportAllocs()
+	for b.Loop() {
+		r, _ := sip.ParseRequest(request)
+		j.Received(noon, at, &r)
+		a, _ := sip.ParseResponse(response)
+		j.Sent(noon, at, &a)
+	}
+}
