@@ -33,7 +33,7 @@ func TestPhonesOf(t *testing.T) {
 	s.Know("1002", stranger, noon)
 	says("its phones that need the new password were last seen at 192.0.2.66, 198.51.100.10")
 	longKnown := func(network string) {
-		s.Calls.Recall(noon, []calls.Habit{{Account: "1002", Kind: calls.HabitNetwork, Value: network, First: noon.Add(-90 * 24 * time.Hour), Last: noon}})
+		s.Calls.RestoreHabits(noon, []calls.Habit{{Account: "1002", Kind: calls.HabitNetwork, Value: network, First: noon.Add(-90 * 24 * time.Hour), Last: noon}})
 	}
 	longKnown("198.51.100.0/24")
 	says("its phones that need the new password were last seen at 198.51.100.10")
