@@ -138,7 +138,7 @@ func (j *Judge) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce 
 type evidence struct{ *Judge }
 
 // Guessed says whether others failed for an account.
-func (j evidence) Guessed(account string) bool { return j.breakIn.Guessed(account) }
+func (j evidence) Guessed(account string) bool { return j.breakIn.HasFailures(account) }
 
 // Failed says whether an account failed at an address, by evidence as good as
 // least at least.
