@@ -255,7 +255,7 @@ func (c *Client) Do(ctx context.Context, a Action) (*Response, error) {
 
 // start sends an action.
 func (c *Client) start(ctx context.Context, a Action) (*call, error) {
-	if err := a.validate(); err != nil {
+	if err := a.checkSendable(); err != nil {
 		return nil, err
 	}
 	k, err := c.register(a.Name)
@@ -319,9 +319,9 @@ func (c *Client) busy() bool {
 	return len(c.pending) > 0
 }
 
-// validate rejects values that would break out of their line, and actions that Asterisk
+// checkSendable rejects values that would break out of their line, and actions that Asterisk
 // would drop or answer without our ActionID.
-func (a Action) validate() error {
+func (a Action) checkSendable() error {
 	if err := a.Validate(); err != nil {
 		return err
 	}

@@ -83,7 +83,7 @@ func (d *Dialer) Run(ctx context.Context, fn func(ctx context.Context, c *Client
 			if !lastSeen.IsZero() {
 				c.gap = Gap{From: lastSeen, To: time.Now()}
 			}
-			r.connected(c)
+			r.loggedIn(c)
 			var finished bool
 			finished, err = d.serve(ctx, c, fn)
 			if finished {
@@ -228,8 +228,8 @@ func newBackoff(first, slowest time.Duration) *backoff.ExponentialBackOff {
 	return b
 }
 
-// connected logs the recovery.
-func (r *retry) connected(c *Client) {
+// loggedIn logs the recovery.
+func (r *retry) loggedIn(c *Client) {
 	e := r.log.Info().Str("banner", c.Banner())
 	if !c.Gap().IsZero() {
 		e = e.Dur("gap", c.Gap().Length())

@@ -42,7 +42,7 @@ func (p *PBX) Register(c Contact) (id string) {
 	}
 	sum := md5.Sum([]byte(c.URI))
 	id = c.Account + ";@" + hex.EncodeToString(sum[:])
-	row, _ := json.Marshal(contact{ // a map of strings always marshals
+	row, _ := json.Marshal(contactRow{ // a map of strings always marshals
 		"via_addr": c.Via.Addr().String(), "via_port": fmt.Sprint(c.Via.Port()), "call_id": c.CallID,
 		"endpoint": c.Account, "uri": c.URI, "user_agent": c.UserAgent, "path": "", "reg_server": "",
 		"outbound_proxy": "", "prune_on_boot": "no", "authenticate_qualify": "no", "qualify_frequency": "0",
@@ -79,17 +79,17 @@ func (p *PBX) Contacts(account string) (ids []string) {
 	return ids
 }
 
-// contact is a PJSIP contact as stored by sorcery, plus its "id".
-type contact map[string]string
+// contactRow is a PJSIP contact as stored by sorcery, plus its "id".
+type contactRow map[string]string
 
-func (c contact) aor() string { return c["id"][:max(0, strings.LastIndex(c["id"], ";@"))] }
+func (c contactRow) aor() string { return c["id"][:max(0, strings.LastIndex(c["id"], ";@"))] }
 
 // contactsOf reads the PJSIP contacts of an endpoint ("" for all) from the database. Like
 // Asterisk, it does so every time.
-func (p *PBX) contactsOf(endpoint string) (found []contact) {
+func (p *PBX) contactsOf(endpoint string) (found []contactRow) {
 	const prefix = "/registrar/contact/"
 	for _, key := range p.rows("registrar", "contact") {
-		var c contact
+		var c contactRow
 		if json.Unmarshal([]byte(p.database[key]), &c) != nil {
 			continue
 		}

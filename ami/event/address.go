@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// ParseAddress reads an address as Asterisk writes it in security events:
+// ParseAddress parses an address as Asterisk writes it in security events:
 //
 //	IPV4|IPV6 / [UDP|TCP|TLS|WS|WSS /] address / port
 //

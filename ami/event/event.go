@@ -42,12 +42,12 @@ const (
 	BridgeLeave
 	Hangup
 	BlindTransfer
-	kinds
+	kindCount
 )
 
 // String returns Asterisk's name of the event.
 func (k Kind) String() string {
-	if k > NoEvent && k < kinds {
+	if k > NoEvent && k < kindCount {
 		return schemas[k].name
 	}
 	return "NoEvent"
@@ -58,8 +58,8 @@ func (k Kind) Security() bool { return k >= FailedACL && k <= InvalidTransport }
 
 // Kinds lists every supported event.
 func Kinds() []Kind {
-	all := make([]Kind, 0, kinds-1)
-	for k := NoEvent + 1; k < kinds; k++ {
+	all := make([]Kind, 0, kindCount-1)
+	for k := NoEvent + 1; k < kindCount; k++ {
 		all = append(all, k)
 	}
 	return all

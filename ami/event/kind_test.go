@@ -8,7 +8,7 @@ func TestKindNames(t *testing.T) {
 			t.Errorf("%v is not found by its name", k)
 		}
 	}
-	if NoEvent.String() != "NoEvent" || kinds.String() != "NoEvent" {
+	if NoEvent.String() != "NoEvent" || kindCount.String() != "NoEvent" {
 		t.Error("invalid kinds have names")
 	}
 }

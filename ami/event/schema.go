@@ -90,10 +90,10 @@ var preamble = []slot{
 	{"SystemName", maybe, text},
 }
 
-// security returns the slots of a security event: the headers required in all
+// securitySlots returns the slots of a security event: the headers required in all
 // security events, those required in this one, then the optional ones.
 // (main/security_events.c sec_events[], the same in 16 to 23.)
-func security(required []slot, optional ...slot) []slot {
+func securitySlots(required []slot, optional ...slot) []slot {
 	common := []slot{
 		{"EventTV", once, eventTV},
 		{"Severity", once, severity},
@@ -183,39 +183,39 @@ const (
 
 // schemas holds the schema of each event. The versions of security events are
 // those of include/asterisk/security_events_defs.h.
-var schemas = [kinds]schema{
+var schemas = [kindCount]schema{
 	FailedACL: securityEvent("FailedACL", errorSeverity, "1",
-		security(nil, module, slot{"ACLName", maybe, aclName}, sessionTV)),
-	InvalidAccountID: securityEvent("InvalidAccountID", errorSeverity, "1", security(nil, module, sessionTV)),
-	SessionLimit:     securityEvent("SessionLimit", errorSeverity, "1", security(nil, module, sessionTV)),
-	MemoryLimit:      securityEvent("MemoryLimit", errorSeverity, "1", security(nil, module, sessionTV)),
-	LoadAverageLimit: securityEvent("LoadAverageLimit", errorSeverity, "1", security(nil, module, sessionTV)),
+		securitySlots(nil, module, slot{"ACLName", maybe, aclName}, sessionTV)),
+	InvalidAccountID: securityEvent("InvalidAccountID", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
+	SessionLimit:     securityEvent("SessionLimit", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
+	MemoryLimit:      securityEvent("MemoryLimit", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
+	LoadAverageLimit: securityEvent("LoadAverageLimit", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
 	RequestNotSupported: securityEvent("RequestNotSupported", errorSeverity, "1",
-		security([]slot{requestType}, module, sessionTV)),
+		securitySlots([]slot{requestType}, module, sessionTV)),
 	RequestNotAllowed: securityEvent("RequestNotAllowed", errorSeverity, "1",
-		security([]slot{requestType}, module, sessionTV, requestParams)),
+		securitySlots([]slot{requestType}, module, sessionTV, requestParams)),
 	AuthMethodNotAllowed: securityEvent("AuthMethodNotAllowed", errorSeverity, "1",
-		security([]slot{{"AuthMethod", once, text}}, module, sessionTV)),
-	RequestBadFormat: securityEvent("RequestBadFormat", errorSeverity, "1", requestBadFormat()),
+		securitySlots([]slot{{"AuthMethod", once, text}}, module, sessionTV)),
+	RequestBadFormat: securityEvent("RequestBadFormat", errorSeverity, "1", requestBadFormatSlots()),
 	SuccessfulAuth: securityEvent("SuccessfulAuth", information, "1",
-		security([]slot{{"UsingPassword", once, usingPassword}}, module, sessionTV)),
+		securitySlots([]slot{{"UsingPassword", once, usingPassword}}, module, sessionTV)),
 	UnexpectedAddress: securityEvent("UnexpectedAddress", errorSeverity, "2",
-		security([]slot{{"ExpectedAddress", once, address}}, module, sessionTV)),
+		securitySlots([]slot{{"ExpectedAddress", once, address}}, module, sessionTV)),
 	ChallengeResponseFailed: securityEvent("ChallengeResponseFailed", errorSeverity, "1",
-		security([]slot{
+		securitySlots([]slot{
 			{"Challenge", once, challenge},
 			{"Response", once, text},
 			{"ExpectedResponse", once, text},
 		}, module, sessionTV)),
 	InvalidPassword: securityEvent("InvalidPassword", errorSeverity, "2",
-		security(nil, module, sessionTV,
+		securitySlots(nil, module, sessionTV,
 			slot{"Challenge", maybe, challenge},
 			slot{"ReceivedChallenge", maybe, text},
 			slot{"ReceivedHash", maybe, text})),
 	ChallengeSent: securityEvent("ChallengeSent", information, "1",
-		security([]slot{{"Challenge", once, challenge}}, module, sessionTV)),
+		securitySlots([]slot{{"Challenge", once, challenge}}, module, sessionTV)),
 	InvalidTransport: securityEvent("InvalidTransport", errorSeverity, "1",
-		security([]slot{{"AttemptedTransport", once, text}}, module, sessionTV)),
+		securitySlots([]slot{{"AttemptedTransport", once, text}}, module, sessionTV)),
 
 	Newchannel: callEvent("Newchannel", join(preamble, caller)),
 	Newstate:   callEvent("Newstate", join(preamble, caller)),
@@ -269,10 +269,10 @@ func group(slots []slot) []slot {
 	return all
 }
 
-// requestBadFormat returns the slots of RequestBadFormat, the only event whose
+// requestBadFormatSlots returns the slots of RequestBadFormat, the only event whose
 // AccountID is optional.
-func requestBadFormat() []slot {
-	slots := security([]slot{requestType}, module, sessionTV, slot{"AccountID", maybe, accountID}, requestParams)
+func requestBadFormatSlots() []slot {
+	slots := securitySlots([]slot{requestType}, module, sessionTV, slot{"AccountID", maybe, accountID}, requestParams)
 	for i := range slots {
 		if slots[i].name == "AccountID" {
 			return join(slots[:i], slots[i+1:])

@@ -138,7 +138,7 @@ func (d *Detector) RestoreHabits(now time.Time, habits []Habit) {
 			}
 			continue
 		}
-		a := d.account(now, h.Account)
+		a := d.state(now, h.Account)
 		if a == nil {
 			continue
 		}
@@ -176,9 +176,9 @@ func (d *Detector) List(list []Account) {
 	}
 }
 
-// account returns the state of an account, creating it if needed. It returns nil if
+// state returns the state of an account, creating it if needed. It returns nil if
 // there is no room.
-func (d *Detector) account(now time.Time, name string) *accountState {
+func (d *Detector) state(now time.Time, name string) *accountState {
 	a := d.accounts[name]
 	if a == nil {
 		if len(d.accounts) >= maxAccounts && !d.makeRoom() {
@@ -232,7 +232,7 @@ func (d *Detector) isPhoneName(name string) bool {
 
 // Call records a call that a phone sets up and returns its signs.
 func (d *Detector) Call(now time.Time, c Channel) []Sign {
-	a := d.account(now, c.Account)
+	a := d.state(now, c.Account)
 	if a == nil {
 		d.Up(c)
 		return nil
@@ -247,7 +247,7 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	case d.isPhone(a):
 		d.expectLogin(now, a, c.Name)
 		if n.External {
-			d.judge(now, a, &s)
+			d.checkOutgoing(now, a, &s)
 		}
 	}
 	return s.list
@@ -261,7 +261,7 @@ func (d *Detector) ApplySnapshot(now time.Time, up []Channel) {
 		if _, known := d.Channel(c.Name); known || !c.Calling || c.Account == "" {
 			continue
 		}
-		if a := d.account(now, c.Account); a != nil && d.isPhone(a) {
+		if a := d.state(now, c.Account); a != nil && d.isPhone(a) {
 			c.Outgoing = d.rules.Dialling.Read(c.Dialled).External
 		}
 	}

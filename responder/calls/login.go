@@ -15,7 +15,7 @@ const maxLogins = 8
 func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 	a := d.accounts[string(name)]
 	if a == nil {
-		if a = d.account(now, string(name)); a == nil {
+		if a = d.state(now, string(name)); a == nil {
 			return nil
 		}
 	}
@@ -26,7 +26,7 @@ func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 		return nil
 	}
 	s := signs{account: a, from: from}
-	young := d.network(now, a, from.Source, &s)
+	young := d.checkNetwork(now, a, from.Source, &s)
 	a.logins = keep(a.logins, now, from)
 	if young && a.alternates(now, from) && now.Sub(a.lastTwoNetworks) >= hour {
 		a.lastTwoNetworks = now
@@ -35,9 +35,9 @@ func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 	return s.list
 }
 
-// network records the network that an account is used from. It returns whether that
+// checkNetwork records the network that an account is used from. It returns whether that
 // is not one of the account's home networks yet.
-func (d *Detector) network(now time.Time, a *accountState, source netip.Addr, s *signs) (young bool) {
+func (d *Detector) checkNetwork(now time.Time, a *accountState, source netip.Addr, s *signs) (young bool) {
 	first, young := d.places.UseNetwork(now, a.name, source)
 	if first && d.learningDone(now) {
 		s.add(NewNetwork, "used from %s for the first time", event.NetworkPrefix(source))
@@ -100,7 +100,7 @@ func (d *Detector) InviteChallenged(now time.Time, name []byte, from Login) {
 		if _, listed := d.listed[string(name)]; !listed {
 			return
 		}
-		if a = d.account(now, string(name)); a == nil {
+		if a = d.state(now, string(name)); a == nil {
 			return
 		}
 	}

@@ -29,14 +29,14 @@ func (d *Detector) Forward(account, caller, number string) {
 // channel carries the call. It does not check the rate and the time, which depend on
 // the callers and not on the account.
 func (d *Detector) CheckRedirect(now time.Time, account, number, channel string) []Sign {
-	a := d.account(now, account)
+	a := d.state(now, account)
 	if a == nil {
 		return nil
 	}
 	n := d.rules.Dialling.Read(number)
 	s := signs{account: a, channel: channel, number: &n, from: a.where(now), hint: a.hint(now)}
-	a.forbidden(&s)
-	d.country(now, a, &s)
+	a.checkDestination(&s)
+	d.checkCountry(now, a, &s)
 	return s.list
 }
 

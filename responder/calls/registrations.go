@@ -20,7 +20,7 @@ func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 	var found []Sign
 	from := map[string]map[netip.Prefix]netip.Addr{}
 	for _, c := range list {
-		a := d.account(now, c.Account)
+		a := d.state(now, c.Account)
 		if a == nil || a.carrier || !c.Source.IsValid() {
 			continue
 		}
@@ -28,8 +28,8 @@ func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 		if !d.learningDone(now) {
 			d.places.AssumeHome(now, a.name, c.Source)
 		}
-		d.network(now, a, c.Source, &s)
-		a.agent(c.Agent, &s)
+		d.checkNetwork(now, a, c.Source, &s)
+		a.checkAgent(c.Agent, &s)
 		if from[c.Account] == nil {
 			from[c.Account] = map[netip.Prefix]netip.Addr{}
 		}
@@ -37,7 +37,7 @@ func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 		found = append(found, s.list...)
 	}
 	for name, at := range from {
-		found = append(found, d.twoNetworks(now, d.accounts[name], at)...)
+		found = append(found, d.checkTwoNetworks(now, d.accounts[name], at)...)
 	}
 	return append(found, d.unseenContacts(now, list)...)
 }
@@ -55,17 +55,17 @@ func (d *Detector) Unfamiliar(now time.Time, c Channel) bool {
 
 // CallAgent records the User-Agent of a call and returns its signs.
 func (d *Detector) CallAgent(now time.Time, c Channel, agent string) []Sign {
-	a := d.account(now, c.Account)
+	a := d.state(now, c.Account)
 	if a == nil {
 		return nil
 	}
 	s := signs{account: a, channel: c.Name, from: a.where(now), hint: a.hint(now)}
-	a.agent(agent, &s)
+	a.checkAgent(agent, &s)
 	return s.list
 }
 
-// agent adds a sign if the User-Agent is a scanner's, once per account and scanner.
-func (a *accountState) agent(agent string, s *signs) {
+// checkAgent adds a sign if the User-Agent is a scanner's, once per account and scanner.
+func (a *accountState) checkAgent(agent string, s *signs) {
 	lower := strings.ToLower(agent)
 	for _, word := range scannerWords {
 		if strings.Contains(lower, word) && !a.scanners[word] {
@@ -78,9 +78,9 @@ func (a *accountState) agent(agent string, s *signs) {
 	}
 }
 
-// twoNetworks checks whether an account is registered from two networks, one of which
+// checkTwoNetworks checks whether an account is registered from two networks, one of which
 // is not a home network yet.
-func (d *Detector) twoNetworks(now time.Time, a *accountState, at map[netip.Prefix]netip.Addr) []Sign {
+func (d *Detector) checkTwoNetworks(now time.Time, a *accountState, at map[netip.Prefix]netip.Addr) []Sign {
 	if len(at) < 2 || now.Sub(a.lastTwoNetworks) < hour || !d.learningDone(now) {
 		return nil
 	}
@@ -99,7 +99,7 @@ func (d *Detector) twoNetworks(now time.Time, a *accountState, at map[netip.Pref
 // ContactLimitReached records a correct login that was rejected because the account
 // has too many registrations.
 func (d *Detector) ContactLimitReached(now time.Time, name []byte, from Login) []Sign {
-	a := d.account(now, string(name))
+	a := d.state(now, string(name))
 	if a == nil || a.carrier || now.Sub(a.lastTwoNetworks) < hour || d.places.Home(now, a.name, from.Source) {
 		return nil
 	}

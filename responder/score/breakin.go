@@ -49,7 +49,7 @@ type Places interface {
 type BreakIn struct {
 	config   BreakInConfig
 	places   Places
-	accounts map[string]*list.Element // of *guessed
+	accounts map[string]*list.Element // of *accountFailures
 	order    list.List                // by last failure, the newest at the back
 	buf      accountBuffer
 }
@@ -112,7 +112,7 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 
 // failed adds a failure. If there is no room, it replaces the least valuable one.
 func (b *BreakIn) failed(name []byte, f failedLogin) {
-	a := b.account(name)
+	a := b.failuresOf(name)
 	if len(a.failures) < b.config.Failures {
 		a.failures = append(a.failures, f)
 		return
@@ -219,10 +219,10 @@ func (b *BreakIn) ClearFailures(account string) {
 // Accounts returns the number of accounts with failures.
 func (b *BreakIn) Accounts() int { return len(b.accounts) }
 
-// account returns the failures of an account, creating them if needed, and moves them
+// failuresOf returns the failures of an account, creating them if needed, and moves them
 // to the back of order. If there is no room, it drops the account whose last failure
 // is the oldest.
-func (b *BreakIn) account(name []byte) *accountFailures {
+func (b *BreakIn) failuresOf(name []byte) *accountFailures {
 	if e := b.accounts[string(name)]; e != nil {
 		b.order.MoveToBack(e)
 		return e.Value.(*accountFailures)

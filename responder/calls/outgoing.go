@@ -23,22 +23,22 @@ func (s *signs) add(k Kind, format string, args ...any) {
 	s.list = append(s.list, Sign{Kind: k, Account: s.account.name, Channel: s.channel, From: s.from, Hint: s.hint, Detail: detail})
 }
 
-// judge checks one outgoing call.
-func (d *Detector) judge(now time.Time, a *accountState, s *signs) {
-	a.forbidden(s)
-	a.rate(now, s)
+// checkOutgoing checks one outgoing call.
+func (d *Detector) checkOutgoing(now time.Time, a *accountState, s *signs) {
+	a.checkDestination(s)
+	a.checkRate(now, s)
 	if live := d.Outgoing(a.name); live > a.limits.Concurrent && a.limits.Concurrent > 0 {
 		s.add(ConcurrentCalls, "%d calls at once", live)
 	}
-	a.probing(now, s)
+	a.checkProbing(now, s)
 	if d.rules.Hours.closed(now) {
-		a.offHours(now, d.Outgoing(a.name), s)
+		a.checkOffHours(now, d.Outgoing(a.name), s)
 	}
-	d.dormant(now, a, s)
-	d.country(now, a, s)
+	d.checkDormant(now, a, s)
+	d.checkCountry(now, a, s)
 }
 
-func (a *accountState) forbidden(s *signs) {
+func (a *accountState) checkDestination(s *signs) {
 	if reason, forbidden := a.limits.Destinations.forbids(s.number); forbidden {
 		s.add(ForbiddenDestination, "%s %s", s.number.where(), reason)
 	}
@@ -51,8 +51,8 @@ func (n *Number) where() string {
 	return n.Country + ","
 }
 
-// rate records the start of the call and checks it against earlier starts.
-func (a *accountState) rate(now time.Time, s *signs) {
+// checkRate records the start of the call and checks it against earlier starts.
+func (a *accountState) checkRate(now time.Time, s *signs) {
 	if last := len(a.starts) - 1; last >= 0 {
 		if gap := now.Sub(a.starts[last]); gap < a.limits.Gap {
 			s.add(Cadence, "%s after the previous call", gap.Round(time.Millisecond))
@@ -62,13 +62,13 @@ func (a *accountState) rate(now time.Time, s *signs) {
 		a.starts = a.starts[1:]
 	}
 	a.starts = append(a.starts, now)
-	if n := a.since(now.Add(-minute)); n >= a.limits.Rate && a.limits.Rate > 0 {
+	if n := a.startsSince(now.Add(-minute)); n >= a.limits.Rate && a.limits.Rate > 0 {
 		s.add(CallRate, "call %d within a minute", n)
 	}
 }
 
-// since counts the calls that started after t.
-func (a *accountState) since(t time.Time) int {
+// startsSince counts the calls that started after t.
+func (a *accountState) startsSince(t time.Time) int {
 	n := 0
 	for i := len(a.starts) - 1; i >= 0 && a.starts[i].After(t); i-- {
 		n++
@@ -76,18 +76,18 @@ func (a *accountState) since(t time.Time) int {
 	return n
 }
 
-// offHours applies the limits outside business hours.
-func (a *accountState) offHours(now time.Time, live int, s *signs) {
-	if n := a.since(now.Add(-hour)); n > a.limits.OffHours {
+// checkOffHours applies the limits outside business hours.
+func (a *accountState) checkOffHours(now time.Time, live int, s *signs) {
+	if n := a.startsSince(now.Add(-hour)); n > a.limits.OffHours {
 		s.add(OffHours, "call %d within an hour, outside the hours", n)
 	} else if live > a.limits.OffHoursConcurrent {
 		s.add(OffHours, "%d calls at once, outside the hours", live)
 	}
 }
 
-// probing looks for numbers with the same ending. An attacker who does not know how
+// checkProbing looks for numbers with the same ending. An attacker who does not know how
 // the site dials tries one number with different prefixes.
-func (a *accountState) probing(now time.Time, s *signs) {
+func (a *accountState) checkProbing(now time.Time, s *signs) {
 	digits := s.number.Digits
 	kept, again := a.dialed[:0], false
 	for _, e := range a.dialed {
@@ -125,8 +125,8 @@ func commonEnd(a, b string) int {
 	return n
 }
 
-// dormant checks whether an account made no calls for a long time before this one.
-func (d *Detector) dormant(now time.Time, a *accountState, s *signs) {
+// checkDormant checks whether an account made no calls for a long time before this one.
+func (d *Detector) checkDormant(now time.Time, a *accountState, s *signs) {
 	last := a.calls.last
 	if last.Before(d.since) {
 		last = d.since // nothing is known about the time before
@@ -139,8 +139,8 @@ func (d *Detector) dormant(now time.Time, a *accountState, s *signs) {
 	}
 }
 
-// country records the country that the account calls.
-func (d *Detector) country(now time.Time, a *accountState, s *signs) {
+// checkCountry records the country that the account calls, and checks whether it is new.
+func (d *Detector) checkCountry(now time.Time, a *accountState, s *signs) {
 	n := s.number
 	if n.Country == "" {
 		return
