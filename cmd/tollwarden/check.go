@@ -166,7 +166,7 @@ func checkKernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 
 // pbxSteps are the steps that need privileges, by their names in package pbx.
 var pbxSteps = map[config.Step]string{
-	config.StepHangup: pbx.StepHangup, config.StepHangupCall: pbx.StepHangup, config.StepLock: pbx.StepLock, config.StepRestrict: pbx.StepRestrict, config.StepRotate: pbx.StepRotate, config.StepRemoveRegistrations: pbx.StepExpire,
+	config.StepHangup: pbx.StepHangup, config.StepHangupCall: pbx.StepHangup, config.StepLock: pbx.StepLock, config.StepRestrict: pbx.StepRestrict, config.StepRotate: pbx.StepRotate, config.StepRemoveRegistrations: pbx.StepRemoveRegistrations,
 }
 
 func checkAsterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {

@@ -55,7 +55,7 @@ func (k desk) Rotate(ctx context.Context, uid uint32, o control.AccountOrder) (c
 		done.Message += "; a registration made with the old one lasts until it runs out (--expire throws it out)"
 		return done, nil
 	}
-	expired, err := k.d.engine.Accounts.ExpireContacts(ctx, o.Account, uid)
+	expired, err := k.d.engine.Accounts.RemoveRegistrations(ctx, o.Account, uid)
 	if err != nil {
 		return done, fmt.Errorf("changed the secret of %s, but its registrations are still there: %w", o.Account, err)
 	}

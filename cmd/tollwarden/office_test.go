@@ -375,7 +375,7 @@ func TestQuietOffice(t *testing.T) {
 		steps, stories := s.ordered()
 		c := s.judge.Counters()
 		t.Logf("%s (seed %d): %d accounts, %d calls (%d of them sent on to mobiles), %d events; signs about calls: %d; bans: %d, hang-ups: %d, rotations: %d, registrations thrown out: %d",
-			which, seed, len(s.accounts)-2, s.calls, s.sent, c.Events, c.Signs, len(s.judge.Bans.List(s.now)), steps["hangup"]+steps["hangup-call"], steps["rotate"], steps["expire-contacts"])
+			which, seed, len(s.accounts)-2, s.calls, s.sent, c.Events, c.Signs, len(s.judge.Bans.List(s.now)), steps["hangup"]+steps["hangup-call"], steps["rotate"], steps["remove-registrations"])
 		if len(steps) > 0 || len(s.judge.Bans.List(s.now)) > 0 {
 			t.Errorf("the office was disturbed: %v\n%s", steps, strings.Join(stories, "\n"))
 		}

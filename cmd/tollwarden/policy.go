@@ -35,7 +35,7 @@ func policyOf(cfg *config.Config) (judge.Policy, error) {
 	for _, book := range cfg.Playbooks {
 		steps := make([]incident.StepKind, len(book.Steps))
 		for i, s := range book.Steps {
-			steps[i] = stepKind(s)
+			steps[i] = incident.StepKind(s)
 		}
 		p.Playbooks[book.Name] = steps
 	}
@@ -47,14 +47,6 @@ func policyOf(cfg *config.Config) (judge.Policy, error) {
 		p.Thresholds = append(p.Thresholds, threshold)
 	}
 	return p, nil
-}
-
-// stepKind is the responder's name of a step.
-func stepKind(s config.Step) incident.StepKind {
-	if s == config.StepRemoveRegistrations {
-		return incident.StepExpireContacts
-	}
-	return incident.StepKind(s)
 }
 
 func thresholdOf(t config.Threshold) (score.Threshold, error) {

@@ -21,7 +21,7 @@ func TestExpireNamesContactsOfTheConfiguration(t *testing.T) {
 		}
 		return nil, refusal(a, "Invalid/unknown command: "+a.Name)
 	}), Options{})
-	detail, err := m.ExpireContacts(t.Context(), "1002")
+	detail, err := m.RemoveRegistrations(t.Context(), "1002")
 	if err != nil || !strings.Contains(detail, "0 registrations removed") || !strings.Contains(detail, "sip:thief@203.0.113.66") {
 		t.Errorf("%q, %v", detail, err)
 	}

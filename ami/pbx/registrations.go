@@ -27,11 +27,11 @@ func (e expired) String() string {
 	return words
 }
 
-// ExpireContacts removes every registration of the account on both technologies
+// RemoveRegistrations removes every registration of the account on both technologies
 // and repeats until Asterisk lists none, since a phone may register again in
 // between. An account without registrations is no error. Contacts in the
 // configuration stay; detail names them. It goes on when the session breaks.
-func (m *Manager) ExpireContacts(ctx context.Context, account string) (detail string, err error) {
+func (m *Manager) RemoveRegistrations(ctx context.Context, account string) (detail string, err error) {
 	var done expired
 	err = again(ctx, func() error {
 		e, err := m.expire(ctx, account)
@@ -44,14 +44,14 @@ func (m *Manager) ExpireContacts(ctx context.Context, account string) (detail st
 func (m *Manager) expire(ctx context.Context, account string) (expired, error) {
 	a, err := m.find(ctx, account)
 	if err != nil {
-		return expired{}, fmt.Errorf("expire contacts: %w", err)
+		return expired{}, fmt.Errorf("remove registrations: %w", err)
 	}
 	var done expired
 	if a.endpoint != nil {
 		done.permanent = a.endpoint.permanent
 		n, err := m.expirePJSIP(ctx, a)
 		if done.removed += n; err != nil {
-			return done, fmt.Errorf("expire contacts of PJSIP endpoint %s: %w", account, err)
+			return done, fmt.Errorf("remove registrations of PJSIP endpoint %s: %w", account, err)
 		}
 	}
 	if a.peer != nil {
@@ -61,7 +61,7 @@ func (m *Manager) expire(ctx context.Context, account string) (expired, error) {
 		}
 		n, err := m.expireSIP(ctx, account)
 		if done.removed += n; err != nil {
-			return done, fmt.Errorf("expire registration of chan_sip peer %s: %w", account, err)
+			return done, fmt.Errorf("remove registration of chan_sip peer %s: %w", account, err)
 		}
 	}
 	return done, nil
