@@ -38,9 +38,6 @@ const resyncWithin = 30 * time.Second
 // loadWithin bounds what a start reads of the ledger.
 const loadWithin = time.Minute
 
-// startWithin is when what only a start needs is surely done with.
-const startWithin = 2 * time.Second
-
 // daemon is everything that runs together, and who closes it.
 type daemon struct {
 	cfg         *config.Config                // as at the start; reloads change what reloadable names
@@ -233,12 +230,6 @@ func (d *daemon) run(ctx context.Context) error {
 	if d.file != nil {
 		g.Go(func() error { return d.obey(ctx) })
 	}
-	started := time.AfterFunc(startWithin, func() {
-		if err := letGoOfPages(); err != nil {
-			d.log.Debug().Err(err).Msg("the program's pages stay in memory")
-		}
-	})
-	defer started.Stop()
 	d.log.Info().Str("version", version()).Str("mode", string(d.cfg.Mode)).Int("bans", d.engine.Bans.Count()).Msg("tollwarden runs")
 	return g.Wait()
 }
