@@ -152,7 +152,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if _, err := h.Accounts.Hangup(ctx, "1002", 7); err != nil {
 		t.Error(err)
 	}
-	if detail, err := h.Accounts.ExpireContacts(ctx, "1002", 7); err != nil || detail != "none thrown out" {
+	if detail, err := h.Accounts.RemoveRegistrations(ctx, "1002", 7); err != nil || detail != "none removed" {
 		t.Errorf("expire: %q, %v", detail, err)
 	}
 	for _, account := range []string{"", "AMI/admin"} {
@@ -160,7 +160,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 			t.Errorf("rotate %q: %v", account, err)
 		}
 	}
-	want := []string{"rotate 1002 changed; where its phones are is not known", "hangup 1002", "expire-contacts 1002 none thrown out"}
+	want := []string{"rotate 1002 changed; where its phones are is not known", "hangup 1002", "remove-registrations 1002 none removed"}
 	if got := h.actions(t); !slices.Equal(got, want) {
 		t.Errorf("recorded %q, want %q", got, want)
 	}
@@ -237,17 +237,17 @@ func TestUnfinishedStepsAfterACrash(t *testing.T) {
 		want  string
 		asked int
 	}{
-		"a moment later":  {time.Minute, false, "ban done, hangup done, rotate done, expire-contacts done", 1},
-		"the next day":    {24 * time.Hour, false, "ban done, hangup failed, rotate failed, expire-contacts failed", 0},
-		"in mode observe": {time.Minute, true, "ban done, hangup failed, rotate failed, expire-contacts failed", 0},
-		"within the hour": {59 * time.Minute, false, "ban done, hangup done, rotate done, expire-contacts done", 1},
+		"a moment later":  {time.Minute, false, "ban done, hangup done, rotate done, remove-registrations done", 1},
+		"the next day":    {24 * time.Hour, false, "ban done, hangup failed, rotate failed, remove-registrations failed", 0},
+		"in mode observe": {time.Minute, true, "ban done, hangup failed, rotate failed, remove-registrations failed", 0},
+		"within the hour": {59 * time.Minute, false, "ban done, hangup done, rotate done, remove-registrations done", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, guessing(3))
 			now := time.Now()
 			h.ledger.PutBan(incident.Ban{Prefix: villain, Since: now})
 			steps := []incident.Step{{Step: "ban", Target: "192.0.2.66", State: "intended"}}
-			for _, kind := range []incident.StepKind{"hangup", "rotate", "expire-contacts"} {
+			for _, kind := range []incident.StepKind{"hangup", "rotate", "remove-registrations"} {
 				steps = append(steps, incident.Step{Step: kind, Target: "1002", State: "intended"})
 			}
 			id := h.ledger.PutIncident(&incident.Incident{

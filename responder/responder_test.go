@@ -162,9 +162,9 @@ func (x *exchange) Rotate(_ context.Context, account string) (string, error) {
 	return "changed", nil
 }
 
-func (x *exchange) ExpireContacts(_ context.Context, account string) (string, error) {
+func (x *exchange) RemoveRegistrations(_ context.Context, account string) (string, error) {
 	x.note("expire " + account)
-	return "none thrown out", nil
+	return "none removed", nil
 }
 
 func (x *exchange) Contacts(context.Context) ([]places.Contact, error) { return x.contacts, nil }
@@ -206,7 +206,7 @@ func guessing(threshold int) judge.Policy {
 		},
 		Playbooks: map[string][]incident.StepKind{
 			"block":      {incident.StepBan},
-			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepExpireContacts},
+			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations},
 		},
 		Ladder:   decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
 		Username: "warden",

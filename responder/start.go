@@ -131,7 +131,7 @@ func (e *Engine) resume(ctx context.Context, now time.Time) {
 // incident that is not too old for them.
 func (e *Engine) canFinish(kind incident.StepKind, age time.Duration) bool {
 	switch kind {
-	case incident.StepHangup, incident.StepRotate, incident.StepExpireContacts:
+	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations:
 		return age < finishWithin
 	case incident.StepNotify:
 		return age < deliverWithin && e.parts.Notifier != nil

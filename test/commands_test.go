@@ -340,7 +340,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 		}
 	}
 	b.stop(syscall.SIGTERM)
-	b.acted("hangup 1001 PJSIP/1001-", "rotate 1001", "expire-contacts 1001 1 registration", "rotate failed 1009")
+	b.acted("hangup 1001 PJSIP/1001-", "rotate 1001", "remove-registrations 1001 1 registration", "rotate failed 1009")
 }
 
 // follower reads what a command goes on printing.

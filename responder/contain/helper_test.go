@@ -92,7 +92,7 @@ func (a *asterisk) Rotate(_ context.Context, account string) (string, error) {
 	return "in pjsip.conf", err
 }
 
-func (a *asterisk) ExpireContacts(_ context.Context, account string) (string, error) {
+func (a *asterisk) RemoveRegistrations(_ context.Context, account string) (string, error) {
 	return "one removed, one stays", a.ask("expire %s", account)
 }
 

@@ -48,17 +48,17 @@ func (o *Operator) Hangup(ctx context.Context, account string, uid uint32) ([]st
 	return channels, err
 }
 
-// ExpireContacts removes the registrations of an account; detail is what was
+// RemoveRegistrations removes the registrations of an account; detail is what was
 // done.
-func (o *Operator) ExpireContacts(ctx context.Context, account string, uid uint32) (detail string, err error) {
+func (o *Operator) RemoveRegistrations(ctx context.Context, account string, uid uint32) (detail string, err error) {
 	if err := o.may(account); err != nil {
 		return "", err
 	}
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, expireWithin)
 	defer cancel()
-	detail, err = o.Runner.accounts.ExpireContacts(ctx, account)
-	o.acted(now, uid, "expire-contacts", account, detail, err)
+	detail, err = o.Runner.accounts.RemoveRegistrations(ctx, account)
+	o.acted(now, uid, "remove-registrations", account, detail, err)
 	return detail, err
 }
 

@@ -137,7 +137,7 @@ type Score struct {
 // AccountOrder names the account that something is done to.
 type AccountOrder struct {
 	Account string `json:"account"`
-	Expire  bool   `json:"expire"` // after a rotation, throw out its registrations, too
+	Expire  bool   `json:"expire"` // after a rotation, remove its registrations, too
 }
 
 // AccountDone says what was done to an account.

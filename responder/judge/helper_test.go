@@ -85,7 +85,7 @@ func (r *recorder) Record(i *incident.Incident) {
 		s := &i.Steps[n]
 		s.Ban.Incident, s.Ban.Step = i.ID, n
 		switch s.Step {
-		case incident.StepHangup, incident.StepRotate, incident.StepLock, incident.StepExpireContacts:
+		case incident.StepHangup, incident.StepRotate, incident.StepLock, incident.StepRemoveRegistrations:
 			contains = contains || s.State == incident.Intended
 		}
 		if s.Flow.At.IsValid() && s.State == incident.Intended {
@@ -150,7 +150,7 @@ func guessing(threshold int) judge.Policy {
 		},
 		Playbooks: map[string][]incident.StepKind{
 			"block":      {incident.StepBan},
-			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepExpireContacts},
+			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations},
 		},
 		Ladder:     decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
 		Username:   "warden",

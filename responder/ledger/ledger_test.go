@@ -423,3 +423,19 @@ func TestRawEvidence(t *testing.T) {
 		t.Error("the caller's evidence was changed")
 	}
 }
+
+// An earlier release recorded the step under another name.
+func TestStepsOfEarlierReleases(t *testing.T) {
+	inEachMoment(t, func(t *testing.T, l *Ledger) {
+		l.PutIncident(&incident.Incident{At: noon, Steps: []incident.Step{{Step: "expire-contacts", Target: "1002", State: incident.Intended}}})
+	}, func(t *testing.T, l *Ledger) {
+		open, err := l.OpenSteps(t.Context())
+		if err != nil || len(open) != 1 || open[0].Step.Step != incident.StepRemoveRegistrations {
+			t.Errorf("open steps: %+v, %v", open, err)
+		}
+		recorded, err := l.Incident(t.Context(), open[0].Incident)
+		if err != nil || len(recorded.Steps) != 1 || recorded.Steps[0].Step != incident.StepRemoveRegistrations {
+			t.Errorf("recorded: %+v, %v", recorded.Steps, err)
+		}
+	})
+}

@@ -66,7 +66,9 @@ func readSteps(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.St
 func scanStep(rows *sql.Rows) (s OpenStep, err error) {
 	var started sql.NullInt64
 	var took int64
-	err = rows.Scan(&s.Incident, &s.N, &s.Step.Step, &s.Target, &s.State, &s.Detail, &started, &took)
+	var name string
+	err = rows.Scan(&s.Incident, &s.N, &name, &s.Target, &s.State, &s.Detail, &started, &took)
+	s.Step.Step = incident.StepNamed(name)
 	s.Started, s.Took = fromMillis(started), incident.Elapsed(time.Duration(took)*time.Microsecond)
 	return s, err
 }

@@ -129,8 +129,8 @@ func stepWords(step incident.StepKind) string {
 		return "end the call"
 	case incident.StepRotate:
 		return "change the account's password"
-	case incident.StepExpireContacts:
-		return "throw out the account's registrations"
+	case incident.StepRemoveRegistrations:
+		return "remove the account's registrations"
 	case incident.StepLock:
 		return "lock the account"
 	case incident.StepRestrict:
@@ -360,8 +360,8 @@ func (t *teller) next() {
 			next("See that %s can call nobody: `tollwarden lock %s`, which says what is in the way.", told.Target, told.Target)
 		case "restrict failed", "restrict intended":
 			next("%s can still be guessed at from everywhere: see that its password is a long one, or change it: `tollwarden rotate %s`.", told.Target, told.Target)
-		case "expire-contacts failed", "expire-contacts intended":
-			next("See that no stranger is registered as %s: restart Asterisk, or remove the contact there.", told.Target)
+		case "remove-registrations failed", "remove-registrations intended":
+			next("See that no unknown phone is registered as %s: restart Asterisk, or remove the contact there.", told.Target)
 		case "ban done":
 			next("If %s is one of yours: `tollwarden unban %s --forgive`, and `tollwarden allow add %s` so that it does not happen again.", told.Target, told.Target, told.Target)
 		case "ban failed", "ban intended":

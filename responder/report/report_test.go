@@ -40,7 +40,7 @@ func breakIn() incident.Incident {
 			{Step: "ban", Target: "203.0.113.9", State: "done", Detail: "until 2026-11-22 16:00:05 UTC", Took: took("210µs")},
 			{Step: "hangup", Target: "1002", State: "done", Detail: "2 channels ended", Took: took("42ms")},
 			{Step: "rotate", Target: "1002", State: "done", Detail: "in pjsip.conf, the new secret is in /var/lib/tollwarden/secrets", Took: took("180ms")},
-			{Step: "expire-contacts", Target: "1002", State: "done", Detail: "1 registration thrown out", Took: took("190ms")},
+			{Step: "remove-registrations", Target: "1002", State: "done", Detail: "1 registration removed", Took: took("190ms")},
 			{Step: "notify", Target: "operator", State: "failed", Detail: "webhook example.org: answered 503", Took: took("3s")},
 		},
 	}
@@ -143,7 +143,7 @@ func TestStories(t *testing.T) {
 
 // Whatever step did not succeed, the report says what to do about it.
 func TestEveryStepThatFailedHasANextOne(t *testing.T) {
-	for _, step := range []incident.StepKind{"ban", "hangup", "hangup-call", "rotate", "expire-contacts", "lock", "restrict"} {
+	for _, step := range []incident.StepKind{"ban", "hangup", "hangup-call", "rotate", "remove-registrations", "lock", "restrict"} {
 		for _, state := range []incident.State{incident.Failed, incident.Intended} {
 			i := guesser()
 			i.Account = "1002"
