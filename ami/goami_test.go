@@ -249,7 +249,7 @@ func TestSessionRejectsMoreThanOneAction(t *testing.T) {
 // values from elsewhere.
 func TestValuesMakeNoHeaders(t *testing.T) {
 	ctx := t.Context()
-	s := ami.NewSession(given{&ami.Response{}})
+	s := ami.NewSession(fixedDoer{&ami.Response{}})
 	for _, bad := range []string{"x\r\nFoo: bar", "x\r\nVal: bar", "x\r\nCause: 1", "x\r\n", "\r\nx", "x\ny", "x\ry", "x\x00", "x\r\n\r\nAction: Ping", "x\r\nChannel: y", "x\r\nActionID: 1", "x\r\nno header"} {
 		for name, ask := range map[string]func(value string) error{
 			"Command":           func(v string) error { _, err := goami.Command(ctx, s, "", v); return err },
