@@ -30,8 +30,8 @@ func (k desk) Status() control.Status {
 		Asterisk: control.Asterisk{Events: counters.Events, Gaps: d.gaps.Load()},
 		Counters: map[string]uint64{
 			"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,
-			"tampered_blocks": counters.Tampered, "muted_verdicts": counters.Muted, "graced_failures": counters.Graced,
-			"log_events": counters.Logged, "events_passed_over": d.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
+			"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Muted, "grace_period_failures": counters.Graced,
+			"log_events": counters.Logged, "events_shed": d.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
 			"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
 			"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Proved, "flows_dropped": counters.Flows,
 			"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,

@@ -23,12 +23,12 @@ func (r reading) Reading() web.Reading {
 	out := web.Reading{
 		Version: version(), Mode: string(d.cfg.Mode), Checks: d.checks(now), Meters: meters,
 		Bans: d.engine.Bans.Count(), Channels: meters.ChannelsUp,
-		Gaps: d.gaps.Load(), Blind: time.Duration(d.blind.Load()),
+		Gaps: d.gaps.Load(), GapTime: time.Duration(d.blind.Load()),
 		Sessions:  map[string]web.Session{"events": d.session(d.events), "commands": d.session(d.commands)},
 		Refused:   d.events.Counters().Refused.Load() + d.commands.Counters().Refused.Load(),
 		CanaryAge: -1, Lost: song.lost, Unsent: song.unsent,
 		LedgerLag: ledger.Lag, LedgerPending: ledger.Pending, LedgerDropped: ledger.Dropped, LedgerCrowded: ledger.Crowded,
-		AlarmsTold: d.herald.told.Load(), AlarmsFailed: d.herald.failed.Load(),
+		AlarmsDelivered: d.herald.told.Load(), AlarmsFailed: d.herald.failed.Load(),
 	}
 	shed := &d.events.Counters().Shed
 	out.Shed = map[string]uint64{event.ChallengeSent.String(): shed.ChallengeSent.Load(), event.InvalidAccountID.String(): shed.InvalidAccountID.Load()}
