@@ -66,7 +66,7 @@ func receiversWords(n *config.Notify, send bool) string {
 	case !n.Anybody():
 		return "none is set."
 	case send:
-		return "each gets a test message."
+		return "a test message goes to each."
 	}
 	return "tried without sending anything (--notify sends a test message)."
 }
@@ -77,7 +77,7 @@ func reach(ctx context.Context, to notify.Receiver, within time.Duration, send b
 	defer cancel()
 	err := error(nil)
 	if send {
-		err = to.Deliver(ctx, messageOf(hostName(), alarm{Event: alarmTest, At: time.Now(), Text: "This is a test by `tollwarden check --notify`: messages from here arrive."}))
+		err = to.Deliver(ctx, messageOf(hostName(), alarm{Event: alarmTest, At: time.Now(), Text: "This is a test of `tollwarden check --notify`: messages from here arrive."}))
 	} else {
 		err = to.Check(ctx)
 	}

@@ -164,7 +164,7 @@ func doneWords(step incident.StepKind, target string) string {
 	case incident.StepNotify:
 		return "Notified the operator"
 	case incident.StepExec:
-		return "Ran the operator's command"
+		return "Ran the operator's command " + target
 	}
 	return string(step) + " " + target
 }
@@ -183,7 +183,7 @@ func (s Step) happened() string {
 
 // task says what a step does, and to which target.
 func (s Step) task() string {
-	if s.kind == incident.StepNotify || s.kind == incident.StepExec {
+	if s.kind == incident.StepNotify {
 		return s.What // its target is always the operator
 	}
 	return s.What + " (" + s.Target + ")"
