@@ -246,6 +246,32 @@ func TestSessionRefusesMoreThanOneAction(t *testing.T) {
 	}
 }
 
+// A value with a line break never becomes a header of the actions that take
+// values from elsewhere.
+func TestValuesMakeNoHeaders(t *testing.T) {
+	ctx := t.Context()
+	s := ami.NewSession(given{&ami.Response{}})
+	for _, bad := range []string{"x\r\nFoo: bar", "x\r\nVal: bar", "x\r\nCause: 1", "x\r\n", "\r\nx", "x\ny", "x\ry", "x\x00", "x\r\n\r\nAction: Ping", "x\r\nChannel: y", "x\r\nActionID: 1", "x\r\nno header"} {
+		for name, ask := range map[string]func(value string) error{
+			"Command":           func(v string) error { _, err := goami.Command(ctx, s, "", v); return err },
+			"DBDel":             func(v string) error { _, err := goami.DBDel(ctx, s, "", "registrar", v); return err },
+			"Getvar":            func(v string) error { _, err := goami.Getvar(ctx, s, "", v, "X"); return err },
+			"Hangup":            func(v string) error { _, err := goami.Hangup(ctx, s, "", v, ""); return err },
+			"PJSIPShowEndpoint": func(v string) error { _, err := goami.PJSIPShowEndpoint(ctx, s, "", v); return err },
+			"Reload":            func(v string) error { _, err := goami.Reload(ctx, s, "", v); return err },
+			"SIPshowpeer":       func(v string) error { _, err := goami.SIPShowPeer(ctx, s, "", v); return err },
+			"Sorcery":           func(v string) error { _, err := goami.SorceryMemoryCacheExpireObject(ctx, s, "", "c", v); return err },
+		} {
+			if err := ask(bad); !errors.Is(err, ami.ErrUnsafe) {
+				t.Errorf("%s with %q: %v", name, bad, err)
+			}
+			if err := ask("PJSIP/1002: 00000001"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
 func TestSessionEndsWithItsContext(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
 	c := connect(t, p, "off", nil)

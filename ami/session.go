@@ -2,7 +2,6 @@ package ami
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -127,12 +126,24 @@ func blockText(m Message, only []string) string {
 	return b.String()
 }
 
+// headers are those that goami gives to the actions that take values from
+// elsewhere, always all of them: any other line was made by a value.
+var headers = map[string][]string{
+	"Command":                        {"Command"},
+	"DBDel":                          {"Family", "Key"},
+	"Getvar":                         {"Channel", "Variable"},
+	"Hangup":                         {"Channel", "Cause"},
+	"PJSIPShowEndpoint":              {"Endpoint"},
+	"Reload":                         {"Module"},
+	"SIPshowpeer":                    {"Peer"},
+	"SorceryMemoryCacheExpireObject": {"Cache", "Object"},
+}
+
 // repeatable are the headers that Asterisk reads more than once.
 var repeatable = map[string]bool{"variable": true, "variables": true}
 
-var errSecondAction = errors.New("a line is repeated or out of place: a value may have made it")
-
-// parseAction reads an action in goami's text form back into its parts. The
+// parseAction reads an action in goami's text form back into its parts: first
+// Action, then ActionID if there is one, then the headers in any order. The
 // ActionID is dropped: the Client sets its own.
 func parseAction(message string) (a Action, err error) {
 	lines, found := strings.CutSuffix(message, "\r\n\r\n")
@@ -143,18 +154,25 @@ func parseAction(message string) (a Action, err error) {
 	for i, line := range strings.Split(lines, "\r\n") {
 		name, value, found := strings.Cut(line, ": ")
 		lower := strings.ToLower(name)
-		if !found || (i == 0) != (lower == "action") || slices.Contains(seen, lower) && !repeatable[lower] {
-			// The line is not shown: it may hold a secret.
-			return a, fmt.Errorf("%w: line %d of %s: %w", ErrUnsafe, i+1, a.Name, errSecondAction)
-		}
-		seen = append(seen, lower)
-		switch lower {
-		case "action":
+		switch {
+		case found && i == 0 && lower == "action":
 			a.Name = value
-		case "actionid":
-		default:
+		case found && i == 1 && lower == "actionid":
+		case found && i > 0 && fits(a.Name, name) && (!slices.Contains(seen, lower) || repeatable[lower]):
 			a.Fields = append(a.Fields, Field{name, value})
+			seen = append(seen, lower)
+		default:
+			// The line is not shown: it may hold a secret.
+			return a, fmt.Errorf("%w: line %d of %s is repeated or out of place: a value may have made it", ErrUnsafe, i+1, a.Name)
 		}
 	}
 	return a, a.Validate()
+}
+
+// fits reports whether goami gives an action that header.
+func fits(action, header string) bool {
+	if known, listed := headers[action]; listed {
+		return slices.Contains(known, header)
+	}
+	return !strings.EqualFold(header, "Action") && !strings.EqualFold(header, "ActionID")
 }

@@ -258,7 +258,7 @@ command = [%q, %q]
 	b.theft()
 	b.wait("the letter", func() bool { return len(mail.got()) == 5 })
 	letter := mail.got()[4]
-	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new secret were last seen at 198.51.100.12"} {
+	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new password were last seen at 198.51.100.12"} {
 		if !strings.Contains(letter, want) {
 			t.Errorf("the letter lacks %q:\n%s", want, letter)
 		}
@@ -428,7 +428,7 @@ func TestRightfulOwnerAfterARotation(t *testing.T) {
 		}
 		w.contained(t, thief)
 		rotate := letter.Steps[slices.IndexFunc(letter.Steps, func(s incident.Step) bool { return s.Step == "rotate" })]
-		if want := "its phones that need the new secret were last seen at " + home; rotate.Target != "1002" || rotate.State != "done" || !strings.Contains(rotate.Detail, want) || strings.Contains(rotate.Detail, guesserAddress) {
+		if want := "its phones that need the new password were last seen at " + home; rotate.Target != "1002" || rotate.State != "done" || !strings.Contains(rotate.Detail, want) || strings.Contains(rotate.Detail, guesserAddress) {
 			t.Errorf("the message says of the rotation: %+v", rotate)
 		}
 		if !strings.Contains(rotate.Detail, `(User-Agent "Lab phone")`) {

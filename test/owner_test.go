@@ -121,7 +121,7 @@ func TestForgedAddresses(t *testing.T) {
 		t.Errorf("%d incidents, want one for each address", len(incidents))
 	}
 	for _, i := range incidents {
-		if s := i.Steps[0]; s.State != "skipped" || !strings.Contains(s.Detail, "can be forged") {
+		if s := i.Steps[0]; s.State != "skipped" || !strings.Contains(s.Detail, "can be spoofed") {
 			t.Errorf("incident %d of %s: %+v", i.ID, i.Source, s)
 		}
 	}

@@ -67,12 +67,16 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 			}
 		}
 	}
-	j.effects.Begin(i)
 	if decide.Compromised(steps) {
 		j.Places.Betrayed(i.Account)
 	}
 	j.dropFlows(v, steps)
 	j.counters.Incidents++
+	j.effects.Begin(i, func() { j.record(v, i) })
+}
+
+// record completes an incident whose urgent steps are under way.
+func (j *Judge) record(v *score.Verdict, i *incident.Incident) {
 	i.Evidence = j.evidence(v)
 	j.effects.Record(i)
 	for _, s := range i.Steps {
