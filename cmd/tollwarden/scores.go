@@ -89,7 +89,7 @@ func scoreState(s *control.Standing) string {
 		words = append(words, incident.Count(s.Channels, "call")+" up")
 	}
 	if s.Rotated != nil {
-		words = append(words, "secret changed "+output.Time(*s.Rotated))
+		words = append(words, "password changed "+output.Time(*s.Rotated))
 	}
 	return strings.Join(words, ", ")
 }

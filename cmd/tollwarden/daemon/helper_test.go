@@ -152,8 +152,12 @@ func (s *site) check(name string) control.Check {
 // security raises an event of a request over TCP, which cannot be spoofed.
 func (s *site) security(event, account, source string, extra ...ami.Field) {
 	s.serial++
+	severity := "Error"
+	if event == "SuccessfulAuth" {
+		severity = "Informational"
+	}
 	s.pbx.Security(amitest.SecurityEvent{
-		Event: event, Account: account, Session: fmt.Sprintf("call-%d", s.serial), Local: "IPV4/TCP/192.0.2.1/5060",
+		Event: event, Severity: severity, Account: account, Session: fmt.Sprintf("call-%d", s.serial), Local: "IPV4/TCP/192.0.2.1/5060",
 		Remote: amitest.Address("TCP", netip.AddrPortFrom(netip.MustParseAddr(source), 5060)), Extra: extra,
 	})
 }
