@@ -34,7 +34,7 @@ const (
 // does what of it a Judge depends on.
 type recorder struct {
 	judge     *judge.Judge
-	log     []string
+	log       []string
 	incidents []*incident.Incident
 	dropped   map[netip.Prefix]incident.Ban
 	noRoom    bool // to end calls
