@@ -10,51 +10,50 @@ import (
 	goami "github.com/heltonmarx/goami/ami"
 )
 
-// Doer sends an action and waits for the whole answer. *Client is one.
+// Doer sends an action and waits for the complete response. *Client implements it.
 type Doer interface {
 	Do(ctx context.Context, a Action) (*Response, error)
 }
 
 var _ goami.Client = (*Session)(nil)
 
-// Session lets goami's action functions run over a Doer. It holds one action at
-// a time, so each goroutine takes its own; a Session costs nothing to make, and
-// any number of them share a Client.
+// Session runs goami's action functions over a Doer. It holds one action at a time, so
+// each goroutine needs its own. Sessions are cheap, and any number of them can share a
+// Client.
 //
-// An action is sent by the first Recv after Send, because goami gives only Recv
-// a context. goami takes an error for the end of a list; here Recv returns every
-// error there is, so that a refused or broken answer never looks like an empty
-// list. Answers carry the Client's own ActionID, not goami's.
+// The first Recv after Send sends the action, because goami passes a context only to
+// Recv. goami treats an error as the end of a list; here Recv returns every error, so
+// that a rejected or broken response never looks like an empty list. Responses carry the
+// Client's ActionID, not goami's.
 type Session struct {
 	doer   Doer
-	only   []string
-	action *Action // sent by the next Recv
+	only   []string // headers of list items to return; nil for all
+	action *Action  // sent by the next Recv
 	answer *Response
-	next   int // block of the answer that Recv returns next
+	next   int // index of the next block to return
 }
 
-// NewSession returns a Session over d. Where headers are named, goami sees only
-// those of the items of a list, and Event: it spends most of its time on headers
-// that nobody asks for.
+// NewSession returns a Session over d. If headers are given, goami gets only these and
+// Event from list items. Otherwise it spends most of its time on unused headers.
 func NewSession(d Doer, headers ...string) *Session {
 	return &Session{doer: d, only: headers}
 }
 
-// Connected reports whether the connection lives; true where the Doer does not
-// say.
+// Connected reports whether the connection is open. It returns true if the Doer cannot
+// tell.
 func (s *Session) Connected() bool {
 	c, ok := s.doer.(interface{ Connected() bool })
 	return !ok || c.Connected()
 }
 
-// Close forgets the action at hand. The connection stays open.
+// Close discards the current action. The connection stays open.
 func (s *Session) Close(context.Context) error {
 	s.action, s.answer = nil, nil
 	return nil
 }
 
-// Send takes one action in goami's text form. It refuses (ErrUnsafe) a message
-// that is more than one action, or in which a value has made lines of its own.
+// Send accepts one action in goami's text form. It rejects a message with ErrUnsafe if
+// it contains more than one action, or if a value contains line breaks.
 func (s *Session) Send(message string) error {
 	a, err := parseAction(message)
 	if err != nil {
@@ -67,12 +66,12 @@ func (s *Session) Send(message string) error {
 	return nil
 }
 
-// endOfList ends a list whatever closing event goami expects: Do returns whole
-// answers only. Functions that want a single block never read it.
+// endOfList ends a list, whatever final event goami expects, because Do returns only
+// complete responses. Functions that expect a single block never read it.
 const endOfList = "Response: End of list\r\n\r\n"
 
-// Recv returns the next block of the answer in goami's text form, and io.EOF
-// after the last one.
+// Recv returns the next block of the response in goami's text form, or io.EOF after the
+// last one.
 func (s *Session) Recv(ctx context.Context) (string, error) {
 	if a := s.action; a != nil {
 		s.action = nil
@@ -97,8 +96,8 @@ func (s *Session) Recv(ctx context.Context) (string, error) {
 	return endOfList, nil
 }
 
-// blockText writes a block in goami's form, with all headers or only some. A line
-// without a colon says nothing to goami and is left out.
+// blockText returns a block in goami's text form, with all headers or only some. It
+// omits lines without a colon, which goami ignores.
 func blockText(m Message, only []string) string {
 	wanted := func(name string) bool {
 		return name != "" && (only == nil || name == "Event" || slices.Contains(only, name))
@@ -110,7 +109,7 @@ func blockText(m Message, only []string) string {
 		}
 	}
 	if size == len("\r\n") {
-		return "Response: Success\r\n\r\n" // goami waits for a line
+		return "Response: Success\r\n\r\n" // goami expects at least one line
 	}
 	var b strings.Builder
 	b.Grow(size)

@@ -100,7 +100,7 @@ func (e *Engine) Missed(now time.Time) {
 }
 
 // Listening says that the event session has begun anew.
-func (e *Engine) Listening(now time.Time) { e.with(func() { e.judge.Calls.Listening(now) }) }
+func (e *Engine) Listening(now time.Time) { e.with(func() { e.judge.Calls.StreamStarted(now) }) }
 
 // SetOwn sets where our own manager sessions come from, as Asterisk sees it.
 func (e *Engine) SetOwn(addr netip.Addr) { e.with(func() { e.judge.Intake.SetOwn(addr) }) }

@@ -60,7 +60,7 @@ func (e *Engine) restoreHabits(ctx context.Context, now time.Time) {
 			e.judge.Places.RestoreNetwork(now, places.Network{Account: h.Account, Prefix: prefix, First: h.First, Last: h.Last})
 		}
 	}
-	e.judge.Calls.Recall(now, habits)
+	e.judge.Calls.RestoreHabits(now, habits)
 }
 
 func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
@@ -131,7 +131,7 @@ func (e *Engine) resume(ctx context.Context, now time.Time) {
 // incident that is not too old for them.
 func (e *Engine) canFinish(kind incident.StepKind, age time.Duration) bool {
 	switch kind {
-	case incident.StepHangup, incident.StepRotate, incident.StepExpireContacts:
+	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations:
 		return age < finishWithin
 	case incident.StepNotify:
 		return age < deliverWithin && e.parts.Notifier != nil

@@ -232,7 +232,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	if b.pbx.Secret("1002") == "easy-1002" || !b.dropped("203.0.113.5/32") || !b.dropped("203.0.113.6/32") {
 		t.Error("the attack was not stopped")
 	}
-	b.run(with("accounts")...).wants(t, "accounts", 0, "1002", "crossed", "secret changed")
+	b.run(with("accounts")...).wants(t, "accounts", 0, "1002", "crossed", "password changed")
 	if got := bans.line(); !strings.Contains(got, `"change":"banned"`) || !strings.Contains(got, "203.0.113.5/32") {
 		t.Errorf("bans --watch: %q", got)
 	}
@@ -294,7 +294,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if n := len(b.pbx.Channels()); n != 0 {
 		t.Errorf("%d channels are up", n)
 	}
-	b.run(with("rotate", "1001")...).wants(t, "rotate", 0, "changed the secret of 1001", "secrets", "its phones need the new one")
+	b.run(with("rotate", "1001")...).wants(t, "rotate", 0, "changed the password of 1001", "secrets", "its phones need the new one")
 	if b.pbx.Secret("1001") == "easy-1001" {
 		t.Error("the secret is the old one")
 	}
@@ -340,7 +340,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 		}
 	}
 	b.stop(syscall.SIGTERM)
-	b.acted("hangup 1001 PJSIP/1001-", "rotate 1001", "expire-contacts 1001 1 registration", "rotate failed 1009")
+	b.acted("hangup 1001 PJSIP/1001-", "rotate 1001", "remove-registrations 1001 1 registration", "rotate failed 1009")
 }
 
 // follower reads what a command goes on printing.

@@ -41,7 +41,7 @@ func TestStatusReportsTheLog(t *testing.T) {
 	b.wait("the long line to be counted", func() bool {
 		return strings.Contains(get(t, health, "/metrics"), "\ntollwarden_log_long_lines_total 1\n")
 	})
-	if out := b.run("check", "-c", b.config()); !strings.Contains(out.out, "of its last 1 lines 1 tell of attempts") {
+	if out := b.run("check", "-c", b.config()); !strings.Contains(out.out, "1 of its last 1 lines show attempts") {
 		t.Errorf("check: %s", out.out)
 	}
 }

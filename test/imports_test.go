@@ -26,7 +26,14 @@ var pure = []string{
 // allowed says which of the project's own packages each folder may import.
 // A folder speaks for those below it, the longest match wins.
 var allowed = map[string][]string{
-	"cmd":                {"ami", "config", "firewall", "responder"},
+	"cmd": {"ami", "cmd", "config", "firewall", "responder"},
+
+	"cmd/tollwarden/settings":   {"ami", "config", "firewall", "responder"},
+	"cmd/tollwarden/output":     {"responder/report"},
+	"cmd/tollwarden/operator":   {},
+	"cmd/tollwarden/daemon":     {"ami", "cmd/tollwarden/output", "cmd/tollwarden/settings", "config", "firewall", "responder"},
+	"cmd/tollwarden/replayview": {"cmd/tollwarden/output", "responder/incident", "responder/replay"},
+
 	"ami":                {"ami"},
 	"ami/event":          {},
 	"ami/pbx":            {"ami", "responder/calls", "responder/contain", "responder/incident", "responder/places"},
@@ -169,6 +176,10 @@ func TestImportRuleRefuses(t *testing.T) {
 		{"nowhere", "ami"},
 		{"ami/pbx", "responder/score"},
 		{"ami/pbx", "responder"},
+		{"responder", "cmd/tollwarden/settings"},
+		{"cmd/tollwarden/settings", "cmd/tollwarden/daemon"},
+		{"cmd/tollwarden/daemon", "cmd/tollwarden/check"},
+		{"cmd/tollwarden/operator", "config"},
 	} {
 		if mayImport(c[0], c[1]) {
 			t.Errorf("%s may import %s", c[0], c[1])

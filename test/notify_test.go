@@ -460,9 +460,9 @@ func TestRightfulOwnerAfterARotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := s.Counters["graced_failures"]; n < tries {
+		if n := s.Counters["grace_period_failures"]; n < tries {
 			t.Errorf("%d failures of the owner were forgiven, want %d", n, tries)
 		}
-		t.Logf("notified within %s of the right guess; %d failures of the owner scored nothing; the message says: %s", heard.Round(time.Millisecond), s.Counters["graced_failures"], rotate.Detail)
+		t.Logf("notified within %s of the right guess; %d failures of the owner scored nothing; the message says: %s", heard.Round(time.Millisecond), s.Counters["grace_period_failures"], rotate.Detail)
 	})
 }

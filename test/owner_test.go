@@ -259,7 +259,7 @@ func TestInjection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Counters["tampered_blocks"] == 0 {
+			if s.Counters["tampered_events"] == 0 {
 				t.Error("no tampering was counted")
 			}
 			for _, i := range w.incidents() {

@@ -46,7 +46,7 @@ func TestReadmeConfigurationParses(t *testing.T) {
 // elsewhere are the README's commands that other tests or the build run:
 // each with the file that does.
 var elsewhere = map[string]string{
-	"make demo":        "../cmd/tollwarden/demo_test.go",
+	"make demo":        "../cmd/tollwarden/demo/demo_test.go",
 	"make test":        "../.ci/run",
 	"make build":       "readme_test.go",
 	"tollwarden setup": "setup_test.go",

@@ -397,7 +397,7 @@ func TestPrivileges(t *testing.T) {
 			[]string{
 				"hangup CoreShowChannels",
 				"rotate GetConfig", "rotate PJSIPShowEndpoint", "rotate Reload", "rotate SIPshowpeer", "rotate UpdateConfig",
-				"expire-contacts Command", "expire-contacts DBDel", "expire-contacts PJSIPShowContacts", "expire-contacts PJSIPShowEndpoint", "expire-contacts SIPshowpeer",
+				"remove-registrations Command", "remove-registrations DBDel", "remove-registrations PJSIPShowContacts", "remove-registrations PJSIPShowEndpoint", "remove-registrations SIPshowpeer",
 				"lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock SIPshowpeer", "lock UpdateConfig",
 				"restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "restrict SIPshowpeer",
 				"resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
@@ -412,7 +412,7 @@ func TestPrivileges(t *testing.T) {
 			commands("DBDel system", "PJSIPShowEndpoint system"), Options{DirectEdit: true}, nil,
 		},
 		"chan_sip without command": {
-			commands("SIPshowpeer system,reporting", "DBDel system", "UpdateConfig config"), Options{}, []string{"expire-contacts Command"},
+			commands("SIPshowpeer system,reporting", "DBDel system", "UpdateConfig config"), Options{}, []string{"remove-registrations Command"},
 		},
 		"hook": {
 			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Hook: Hook{Command: []string{"/x"}}}, []string{"lock UpdateConfig"},
@@ -423,7 +423,7 @@ func TestPrivileges(t *testing.T) {
 		"realtime that sorcery.conf tells of": {
 			stored(commands("DBDel system", "PJSIPShowEndpoint system", "UpdateConfig config")),
 			Options{},
-			[]string{"rotate Command", "expire-contacts Command", "lock Command"},
+			[]string{"rotate Command", "remove-registrations Command", "lock Command"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -453,11 +453,11 @@ func TestStanza(t *testing.T) {
 		want  string
 	}{
 		{[]Technology{PJSIP}, []string{StepHangup}, "call,reporting"},
-		{[]Technology{PJSIP}, []string{StepHangup, StepExpire, StepResync}, "system"},
+		{[]Technology{PJSIP}, []string{StepHangup, StepRemoveRegistrations, StepResync}, "system"},
 		{[]Technology{PJSIP}, []string{StepRotate}, "config,system"},
 		{[]Technology{ChanSIP}, []string{StepRotate}, "config,reporting"},
-		{[]Technology{ChanSIP}, []string{StepExpire}, "command,reporting"},
-		{[]Technology{PJSIP, ChanSIP}, []string{StepHangup, StepRotate, StepExpire, StepResync}, "command,config,system"},
+		{[]Technology{ChanSIP}, []string{StepRemoveRegistrations}, "command,reporting"},
+		{[]Technology{PJSIP, ChanSIP}, []string{StepHangup, StepRotate, StepRemoveRegistrations, StepResync}, "command,config,system"},
 	} {
 		var listed []string // what tells that the driver is there
 		for _, on := range c.on {

@@ -105,7 +105,7 @@ func registers(t *testing.T, p *lab.Phone) bool {
 // expire removes the account's registrations and says how many there were.
 func expire(t *testing.T, m *pbx.Manager, account string) (removed int, err error) {
 	t.Helper()
-	detail, err := m.ExpireContacts(soon(t), account)
+	detail, err := m.RemoveRegistrations(soon(t), account)
 	if _, serr := fmt.Sscanf(detail, "%d registration", &removed); serr != nil {
 		t.Errorf("detail %q: %v", detail, serr)
 	}
@@ -362,7 +362,7 @@ func TestRotateRealtime(t *testing.T) {
 	}
 }
 
-func TestExpireContacts(t *testing.T) {
+func TestRemoveRegistrations(t *testing.T) {
 	onBoth(t, lab.Options{}, func(t *testing.T, l *lab.Lab) {
 		office, thief := host(t, l, "office", "198.51.100.10"), host(t, l, "thief", "203.0.113.66")
 		m, _ := manager(t, l)
@@ -465,8 +465,8 @@ func TestUserWithoutPrivileges(t *testing.T) {
 		})
 		_, herr := m.Hangup(soon(t), "1002")
 		_, rerr := m.Rotate(soon(t), "1002")
-		_, eerr := m.ExpireContacts(soon(t), "1002")
-		errs := map[string]error{"hangup": herr, "rotate": rerr, "expire-contacts": eerr}
+		_, eerr := m.RemoveRegistrations(soon(t), "1002")
+		errs := map[string]error{"hangup": herr, "rotate": rerr, "remove-registrations": eerr}
 		if l.Version == lab.Asterisk22 { // class reporting may list chan_sip's
 			_, errs["contacts"] = m.Contacts(soon(t))
 			_, errs["accounts"] = m.Accounts(soon(t))
@@ -474,7 +474,7 @@ func TestUserWithoutPrivileges(t *testing.T) {
 		}
 		for step, err := range errs {
 			var denied *pbx.PermissionError
-			if step == "expire-contacts" && l.Version == lab.Asterisk16 && err == nil {
+			if step == "remove-registrations" && l.Version == lab.Asterisk16 && err == nil {
 				continue // nobody is registered: nothing had to be done
 			}
 			if !errors.As(err, &denied) || len(denied.Classes) == 0 {
@@ -494,7 +494,7 @@ func TestUserWithoutPrivileges(t *testing.T) {
 		for _, lack := range p.Lacks {
 			steps = append(steps, lack.Step)
 		}
-		if !slices.Contains(steps, pbx.StepHangup) || !slices.Contains(steps, pbx.StepRotate) || !slices.Contains(steps, pbx.StepExpire) {
+		if !slices.Contains(steps, pbx.StepHangup) || !slices.Contains(steps, pbx.StepRotate) || !slices.Contains(steps, pbx.StepRemoveRegistrations) {
 			t.Errorf("lacks: %v", p.Lacks)
 		}
 
@@ -516,7 +516,7 @@ func TestStanzaIsEnough(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stanza := pbx.Stanza("smallest", "lab-smallest", netip.MustParseAddr("127.0.0.1"), p.Write(pbx.StepHangup, pbx.StepRotate, pbx.StepExpire, pbx.StepResync))
+		stanza := pbx.Stanza("smallest", "lab-smallest", netip.MustParseAddr("127.0.0.1"), p.Write(pbx.StepHangup, pbx.StepRotate, pbx.StepRemoveRegistrations, pbx.StepResync))
 		t.Logf("\n%s", stanza)
 		f, err := os.OpenFile(l.Path("/etc/asterisk/manager.conf"), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {

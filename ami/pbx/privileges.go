@@ -14,12 +14,12 @@ import (
 // The steps that need privileges, by their names in playbooks; Resync is the
 // daemon's own look at channels and contacts after a login.
 const (
-	StepHangup   = "hangup"
-	StepRotate   = "rotate"
-	StepExpire   = "expire-contacts"
-	StepLock     = "lock"
-	StepRestrict = "restrict"
-	StepResync   = "resync"
+	StepHangup              = "hangup"
+	StepRotate              = "rotate"
+	StepRemoveRegistrations = "remove-registrations"
+	StepLock                = "lock"
+	StepRestrict            = "restrict"
+	StepResync              = "resync"
 )
 
 // classes are the write classes of which any one allows an action, least
@@ -102,7 +102,7 @@ func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 			return Privileges{}, err
 		}
 	}
-	for _, step := range []string{StepHangup, StepRotate, StepExpire, StepLock, StepRestrict, StepResync} {
+	for _, step := range []string{StepHangup, StepRotate, StepRemoveRegistrations, StepLock, StepRestrict, StepResync} {
 		p.needs[step] = m.needs(step, p.Technologies, stored)
 		for _, action := range p.needs[step] {
 			if !may(action) {
@@ -174,7 +174,7 @@ func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
-	case StepExpire:
+	case StepRemoveRegistrations:
 		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
 		add(stored.contactFamily != "", "Command")
 		add(sip, "SIPshowpeer", "Command")

@@ -16,7 +16,7 @@ import (
 // error is an ErrUncertain. detail says in one line what was changed, where, and
 // how it was checked; never the secret.
 //
-// Registrations and calls under way survive a rotation: ExpireContacts and
+// Registrations and calls under way survive a rotation: RemoveRegistrations and
 // Hangup end them.
 func (m *Manager) Rotate(ctx context.Context, account string) (detail string, err error) {
 	if m.invalid != nil {

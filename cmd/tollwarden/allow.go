@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -64,13 +65,13 @@ func newAllowList() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), list)
+			return output.JSON(cmd.OutOrStdout(), list)
 		}
-		t := newTable(cmd.OutOrStdout(), "PREFIX", "ORIGIN", "REASON")
+		t := output.NewTable(cmd.OutOrStdout(), "PREFIX", "ORIGIN", "REASON")
 		for _, a := range list {
-			t.row(incident.PrefixText(a.Prefix), a.Origin, a.Reason)
+			t.Row(incident.PrefixText(a.Prefix), a.Origin, a.Reason)
 		}
-		t.flush()
+		t.Flush()
 		return nil
 	}
 	return cmd

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/operator"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -25,7 +27,7 @@ func newBans() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), bans)
+			return output.JSON(cmd.OutOrStdout(), bans)
 		}
 		printBans(cmd.OutOrStdout(), bans)
 		return nil
@@ -34,11 +36,11 @@ func newBans() *cobra.Command {
 }
 
 func printBans(w io.Writer, bans []incident.Ban) {
-	t := newTable(w, "SOURCE", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
+	t := output.NewTable(w, "SOURCE", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
 	for _, b := range bans {
-		t.row(incident.PrefixText(b.Prefix), clock(b.Since), until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
+		t.Row(incident.PrefixText(b.Prefix), output.Time(b.Since), output.Until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
 	}
-	t.flush()
+	t.Flush()
 }
 
 // packets are those that a ban has dropped, as far as they are counted.
@@ -68,7 +70,7 @@ func newBan() *cobra.Command {
 		if _, err := config.ParseBanTime(*duration); err != nil {
 			return usage(fmt.Errorf("--for %q: %w", *duration, err))
 		}
-		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force, Operator: operatorAddress(), Sessions: sshSessions("/proc")}
+		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force, Operator: operator.Address(), Sessions: operator.SSHSessions("/proc")}
 		if *forever {
 			o.For = "forever"
 		}
@@ -107,8 +109,8 @@ func printChanged(cmd *cobra.Command, changed control.Changed, err error, asJSON
 		return err
 	}
 	if asJSON {
-		return printJSON(cmd.OutOrStdout(), changed)
+		return output.JSON(cmd.OutOrStdout(), changed)
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), plain(changed.Message))
+	fmt.Fprintln(cmd.OutOrStdout(), output.Plain(changed.Message))
 	return nil
 }

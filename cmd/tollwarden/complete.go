@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -41,7 +42,7 @@ func completeBans(socket *string) cobra.CompletionFunc {
 	return completer(socket, func(ctx context.Context, c *control.Client) (list []cobra.Completion, err error) {
 		bans, err := c.Bans(ctx)
 		for _, b := range bans {
-			list = append(list, cobra.CompletionWithDesc(incident.PrefixText(b.Prefix), plain(b.Reason)))
+			list = append(list, cobra.CompletionWithDesc(incident.PrefixText(b.Prefix), output.Plain(b.Reason)))
 		}
 		return list, err
 	})
@@ -52,15 +53,15 @@ func completeAllowed(socket *string) cobra.CompletionFunc {
 		allowed, err := c.AllowList(ctx)
 		for _, a := range allowed {
 			if a.Origin == control.FromFile {
-				list = append(list, cobra.CompletionWithDesc(incident.PrefixText(a.Prefix), plain(a.Reason)))
+				list = append(list, cobra.CompletionWithDesc(incident.PrefixText(a.Prefix), output.Plain(a.Reason)))
 			}
 		}
 		return list, err
 	})
 }
 
-// completeAccounts leaves out names that a shell could take for something else:
-// strangers may have made them up.
+// completeAccounts leaves out names that a shell could take for something else: an
+// attacker may have made them up.
 func completeAccounts(socket *string) cobra.CompletionFunc {
 	return completer(socket, func(ctx context.Context, c *control.Client) (list []cobra.Completion, err error) {
 		names, err := c.Accounts(ctx)
@@ -88,7 +89,7 @@ func completeIncidents(socket *string) cobra.CompletionFunc {
 	return completer(socket, func(ctx context.Context, c *control.Client) (list []cobra.Completion, err error) {
 		incidents, err := c.Incidents(ctx, 20)
 		for _, i := range incidents {
-			list = append(list, cobra.CompletionWithDesc(fmtID(i.ID), plain(i.Threshold+", "+i.Key.Value())))
+			list = append(list, cobra.CompletionWithDesc(fmtID(i.ID), output.Plain(i.Threshold+", "+i.Key.Value())))
 		}
 		return list, err
 	})

@@ -6,14 +6,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
 func newDown() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "down", Short: "Take everything of Tollwarden's out of the kernel", Args: args(cobra.NoArgs),
-		Long: "Take everything of Tollwarden's out of the kernel: the table, and with it every drop.\n" +
+		Use: "down", Short: "Remove everything of Tollwarden's from the kernel", Args: args(cobra.NoArgs),
+		Long: "Remove everything of Tollwarden's from the kernel: the table, and with it every ban.\n" +
 			"The daemon must be stopped first, since it would put it back. The bans stay in its\n" +
 			"records: the next start brings back those that have time left.",
 	}
@@ -22,15 +23,15 @@ func newDown() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		name := *table
 		if name == "" {
-			cfg, err := loadConfig(*file)
+			cfg, err := settings.Load(*file)
 			if err != nil {
-				return fmt.Errorf("%w\n(--table NAME does without the configuration)", err)
+				return fmt.Errorf("%w\n(--table NAME needs no configuration)", err)
 			}
 			switch _, err = control.Dial(cfg.Socket).Status(cmd.Context()); {
 			case err == nil:
-				return errors.New("the daemon runs: stop it first, it would put everything back")
+				return errors.New("the daemon is running: stop it first, it would put everything back")
 			case !errors.Is(err, control.ErrNotRunning):
-				return fmt.Errorf("it is not certain that the daemon is stopped, which would put everything back: %w", err)
+				return fmt.Errorf("it is not certain that the daemon is stopped, and it would put everything back: %w", err)
 			}
 			name = cfg.Firewall.Table
 		}

@@ -13,8 +13,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/replayview"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/notify"
 	"github.com/tollwarden/tollwarden/responder/replay"
 	"github.com/tollwarden/tollwarden/responder/report"
@@ -49,7 +52,7 @@ func goldenJSON[T any](t *testing.T, name string, v T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := printJSON(&b, received); err != nil {
+	if err := output.JSON(&b, received); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, name+".json", b.Bytes())
@@ -186,7 +189,7 @@ func TestGoldenReplay(t *testing.T) {
 	bans, live := goldenBans(), goldenLive()
 	live.Evidence = nil
 	var b bytes.Buffer
-	err := printJSON(&b, replayJSON(&replay.Result{
+	err := output.JSON(&b, replayview.JSON(&replay.Result{
 		From: goldenAt, To: goldenAt, Incidents: []incident.Incident{live},
 		Bans: []replay.Ban{{Ban: bans[0], Times: 2, Stopped: 3, Logins: 4}, {Ban: bans[1], Times: 1}},
 	}))
@@ -194,4 +197,14 @@ func TestGoldenReplay(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "replay.json", b.Bytes())
+}
+
+func newLedger(t *testing.T) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open("", ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return l
 }

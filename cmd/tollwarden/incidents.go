@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/report"
@@ -28,26 +29,26 @@ func newIncidents() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), list)
+			return output.JSON(cmd.OutOrStdout(), list)
 		}
-		t := newTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "STEPS")
+		t := output.NewTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "STEPS")
 		for _, i := range list {
-			t.row(fmtID(i.ID), clock(i.At), i.Key.Kind()+" "+i.Key.Value(), i.Threshold, stepSummary(i.Steps))
+			t.Row(fmtID(i.ID), output.Time(i.At), i.Key.Kind()+" "+i.Key.Value(), i.Threshold, stepSummary(i.Steps))
 		}
-		t.flush()
+		t.Flush()
 		return nil
 	}
 	return cmd
 }
 
-// showIncomplete prints what an answer lacks, in one line beside it; any other
-// error is given back.
+// showIncomplete prints in one line what an answer lacks; it returns any other
+// error.
 func showIncomplete(cmd *cobra.Command, err error) error {
 	var incomplete control.Incomplete
 	if !errors.As(err, &incomplete) {
 		return err
 	}
-	fmt.Fprintln(cmd.ErrOrStderr(), plain("tollwarden: the answer is incomplete: "+incomplete.Error()))
+	fmt.Fprintln(cmd.ErrOrStderr(), output.Plain("tollwarden: the answer is incomplete: "+incomplete.Error()))
 	return nil
 }
 
@@ -63,13 +64,13 @@ func stepSummary(steps []incident.Step) string {
 
 func newIncident() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "incident ID", Short: "Tell one incident: what happened, what was lost, what was done, what to do", Args: args(cobra.ExactArgs(1)),
-		Long: "Tell one incident in plain words: what happened in order, who was affected, what was\n" +
+		Use: "incident ID", Short: "Report one incident: what happened, what was lost, what was done, what to do", Args: args(cobra.ExactArgs(1)),
+		Long: "Report one incident in plain words: what happened in order, who was affected, what was\n" +
 			"lost at most, what was changed, and what to do next, with the evidence as an annex.",
 		Example: "  tollwarden incident 41\n  tollwarden incident 41 --html > incident-41.html\n  tollwarden incident 41 --annex | sha256sum",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to hand on")
+	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to pass on")
 	annex := cmd.Flags().Bool("annex", false, "print the evidence alone, the lines that the SHA-256 is of")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "annex")
 	cmd.ValidArgsFunction = completeIncidents(socket)
@@ -82,17 +83,17 @@ func newIncident() *cobra.Command {
 		if err := showIncomplete(cmd, err); err != nil {
 			return err
 		}
-		out, told := cmd.OutOrStdout(), report.Of(i, time.Local)
+		out, r := cmd.OutOrStdout(), report.Of(i, time.Local)
 		switch {
 		case *asJSON:
-			return printJSON(out, i)
+			return output.JSON(out, i)
 		case *asHTML:
-			return told.HTML(out)
+			return r.HTML(out)
 		case *annex:
-			_, err := out.Write(told.Annex.Data)
+			_, err := out.Write(r.Annex.Data)
 			return err
 		}
-		return told.Text(out)
+		return r.Text(out)
 	}
 	return cmd
 }

@@ -1,5 +1,5 @@
-// The runtime need not ask each second how many processors there are: an idle
-// daemon sleeps.
+// An idle daemon sleeps: the runtime need not look every second for how many
+// processors there are.
 //go:debug updatemaxprocs=0
 
 // Command tollwarden protects an Asterisk PBX against password guessing and
@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 )
 
 // Exit codes. `status` adds its own two.
@@ -71,7 +73,7 @@ func execute(ctx context.Context, args []string) int {
 		code = ec.code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(root.ErrOrStderr(), plainLines("tollwarden: "+text)) // it may quote an account
+		fmt.Fprintln(root.ErrOrStderr(), output.PlainLines("tollwarden: "+text)) // it may quote an account
 	}
 	return code
 }

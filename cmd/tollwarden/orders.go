@@ -6,17 +6,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
 func newRotate() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "rotate ACCOUNT", Short: "Give an account another secret", Args: args(cobra.ExactArgs(1)),
-		Long: "Give an account another secret, in the way that [rotate] in the configuration says.\n" +
-			"It says where the new secret is kept; the phones need it. A registration made with the\n" +
-			"old one lasts until it runs out, unless --expire throws it out.",
+		Use: "rotate ACCOUNT", Short: "Give an account another password", Args: args(cobra.ExactArgs(1)),
+		Long: "Give an account another password, in the way that [rotate] in the configuration says, and\n" +
+			"print where the new one is kept; the phones need it. A registration made with the old\n" +
+			"one lasts until it expires, unless --expire removes it.",
 	}
-	expire := cmd.Flags().Bool("expire", false, "throw out the account's registrations, too")
+	expire := cmd.Flags().Bool("expire", false, "remove the account's registrations, too")
 	return orderAccount(cmd, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Rotate(ctx, control.AccountOrder{Account: account, Expire: *expire})
 	})
@@ -38,9 +39,9 @@ func orderAccount(cmd *cobra.Command, order func(context.Context, *control.Clien
 			return err
 		}
 		if *asJSON {
-			return printJSON(cmd.OutOrStdout(), done)
+			return output.JSON(cmd.OutOrStdout(), done)
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), plainLines(done.Message))
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), output.PlainLines(done.Message))
 		return err
 	}
 	return cmd

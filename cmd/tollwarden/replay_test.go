@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/replayview"
 )
 
 // What a person allowed while the daemon ran is no more banned in a replay than
@@ -36,7 +38,7 @@ func TestReplayKnowsTheAllowFile(t *testing.T) {
 		if err := root.ExecuteContext(t.Context()); err != nil {
 			return err.Error()
 		}
-		var result replayed
+		var result replayview.Document
 		if err := json.Unmarshal([]byte(out.String()), &result); err != nil {
 			t.Fatal(err)
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"time"
 
@@ -9,7 +8,8 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 
-	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/daemon"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
@@ -17,29 +17,28 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run the daemon", Args: args(cobra.NoArgs),
 		Long: "Run the daemon in the foreground, until SIGTERM or SIGINT.\n" +
-			"The drops stay in the kernel, with their times; the next start takes them over.",
+			"The bans stay in the kernel and end in time; the next start takes them over.",
 	}
 	file := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		source, cfg, err := openConfig(*file)
+		source, cfg, err := settings.Open(*file)
 		if err != nil {
 			return err
 		}
 		log := newLog(cmd)
-		logWarnings(log, cfg)
-		d, err := newDaemon(time.Now(), cfg, log, tableFor(cfg.Mode), nil)
+		settings.LogWarnings(log, cfg)
+		d, err := daemon.New(cmd.Context(), daemon.Options{Config: cfg, File: source, Log: log, Version: version()})
 		if err != nil {
 			return err
 		}
-		defer d.close()
-		d.file = source
-		_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // no systemd is fine
-		return d.run(cmd.Context())
+		defer d.Close()
+		_, _ = systemd.SdNotify(false, systemd.SdNotifyReady) // it is no failure to run without systemd
+		return d.Run(cmd.Context())
 	}
 	return cmd
 }
 
-// newLog writes lines for a person on a terminal and JSON to everything else.
+// newLog writes lines for a person to a terminal and JSON to everything else.
 func newLog(cmd *cobra.Command) zerolog.Logger {
 	out := cmd.ErrOrStderr()
 	if f, ok := out.(*os.File); ok {
@@ -48,28 +47,4 @@ func newLog(cmd *cobra.Command) zerolog.Logger {
 		}
 	}
 	return zerolog.New(report.JSON(out)).With().Timestamp().Logger()
-}
-
-// loadConfig reads the file once, for a command.
-func loadConfig(path string) (*config.Config, error) {
-	_, cfg, err := openConfig(path)
-	return cfg, err
-}
-
-// keepContacts is how often the registrations are asked for, so that the
-// protected sources stay fresh between connections.
-const keepContacts = 5 * time.Minute
-
-// every calls f at once and then at every tick, until ctx ends.
-func every(ctx context.Context, tick time.Duration, f func()) {
-	t := time.NewTicker(tick)
-	defer t.Stop()
-	for {
-		f()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return
-		}
-	}
 }

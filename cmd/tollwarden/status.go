@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -27,7 +28,7 @@ func newStatus() *cobra.Command {
 			return err
 		}
 		if *asJSON {
-			err = printJSON(cmd.OutOrStdout(), s)
+			err = output.JSON(cmd.OutOrStdout(), s)
 		} else {
 			printStatus(cmd, s)
 		}
@@ -41,19 +42,23 @@ func newStatus() *cobra.Command {
 
 func printStatus(cmd *cobra.Command, s control.Status) {
 	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, plain(s.Version), clock(s.Since))
-	t := newTable(w, "CHECK", "STATE", "DETAIL")
+	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, output.Plain(s.Version), output.Time(s.Since))
+	t := output.NewTable(w, "CHECK", "STATE", "DETAIL")
 	for _, c := range s.Checks {
 		state := "ok"
 		if !c.OK {
 			state = "NOT OK"
 		}
-		t.row(c.Name, state, c.Detail)
+		t.Row(c.Name, state, c.Detail)
 	}
-	t.flush()
+	t.Flush()
 	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	if g := s.Asterisk.LastGap; g != nil {
-		fmt.Fprintf(w, "the last gap: nothing was heard from %s to %s\n", clock(g.From), clock(g.To))
+		covered := ", and no log covers the time: set asterisk.log"
+		if g.InLog {
+			covered = "; Asterisk's log was read for that time"
+		}
+		fmt.Fprintf(w, "last gap: no events arrived from %s to %s%s\n", output.Time(g.From), output.Time(g.To), covered)
 	}
 	if c := s.Config; c != nil {
 		printFile(w, *c)
@@ -71,13 +76,13 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 func printFile(w io.Writer, f control.File) {
 	switch {
 	case f.Refused != "" && f.Loaded.IsZero():
-		fmt.Fprintf(w, "%s could not be read, nothing of it is in force: %s\n", plain(f.File), plain(f.Refused))
+		fmt.Fprintf(w, "%s could not be read, nothing of it is in force: %s\n", output.Plain(f.File), output.Plain(f.Refused))
 	case f.Refused != "":
-		fmt.Fprintf(w, "%s is refused, what was loaded before stays in force: %s\n", plain(f.File), plain(f.Refused))
+		fmt.Fprintf(w, "%s is refused, what was loaded before stays in force: %s\n", output.Plain(f.File), output.Plain(f.Refused))
 	case f.Changed:
-		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` puts it in force\n", plain(f.File))
+		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` puts it in force\n", output.Plain(f.File))
 	}
 	for _, warning := range f.Warnings {
-		fmt.Fprintf(w, "%s: %s\n", plain(f.File), plain(warning))
+		fmt.Fprintf(w, "%s: %s\n", output.Plain(f.File), output.Plain(warning))
 	}
 }

@@ -48,7 +48,7 @@ func newJob(i *incident.Incident) job {
 // containing says whether the account's calls are ended by the job, so that a
 // new one has to be, too.
 func (j *job) containing() bool {
-	for _, kind := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepExpireContacts, incident.StepLock} {
+	for _, kind := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock} {
 		if _, ok := j.steps[kind]; ok {
 			return true
 		}
@@ -94,7 +94,7 @@ func (r *Runner) contain(ctx context.Context, j job) {
 		return detail + "; until the attack is over", err
 	})
 	r.rotate(ctx, j)
-	r.step(j, incident.StepExpireContacts, func() (string, error) { return r.expire(ctx, j.account) })
+	r.step(j, incident.StepRemoveRegistrations, func() (string, error) { return r.expire(ctx, j.account) })
 	beside.Wait()
 	r.hangup(ctx, j, ", the last after everything else was done")
 	if j.containing() {
@@ -231,7 +231,7 @@ func (r *Runner) rotateOnce(ctx context.Context, account string) (string, error)
 func (r *Runner) expire(ctx context.Context, account string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, expireWithin)
 	defer cancel()
-	done, err := r.accounts.ExpireContacts(ctx, account)
+	done, err := r.accounts.RemoveRegistrations(ctx, account)
 	if err != nil {
 		return done, fmt.Errorf("%s: %w", done, err)
 	}

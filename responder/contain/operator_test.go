@@ -23,16 +23,16 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if channels, err := s.Hangup(ctx, "1002", 7); err != nil || len(channels) != 2 {
 		t.Errorf("hangup: %v, %v", channels, err)
 	}
-	if detail, err := s.ExpireContacts(ctx, "1002", 7); err != nil || detail != "one removed, one stays" {
+	if detail, err := s.RemoveRegistrations(ctx, "1002", 7); err != nil || detail != "one removed, one stays" {
 		t.Errorf("expire: %q, %v", detail, err)
 	}
 	s.pbx.fail("expire", errors.New("no connection"))
-	if detail, err := s.ExpireContacts(ctx, "1002", 7); err == nil || detail != "one removed, one stays" {
+	if detail, err := s.RemoveRegistrations(ctx, "1002", 7); err == nil || detail != "one removed, one stays" {
 		t.Errorf("expire: %q, %v", detail, err)
 	}
 	want := "7: rotate 1002 in pjsip.conf; its phones that need the new password were last seen at 198.51.100.10; " +
-		"7: hangup 1002 PJSIP/1002-00000001, PJSIP/1002-00000002; 7: expire-contacts 1002 one removed, one stays; " +
-		"7: expire-contacts failed 1002 one removed, one stays: no connection"
+		"7: hangup 1002 PJSIP/1002-00000001, PJSIP/1002-00000002; 7: remove-registrations 1002 one removed, one stays; " +
+		"7: remove-registrations failed 1002 one removed, one stays: no connection"
 	if got := strings.Join(s.acted, "; "); got != want {
 		t.Errorf("recorded %q\nwant     %q", got, want)
 	}
@@ -44,7 +44,7 @@ func TestRefusedOrders(t *testing.T) {
 	orders := map[string]func(s *site, account string) error{
 		"rotate": func(s *site, a string) error { _, err := s.Rotate(t.Context(), a, 7); return err },
 		"hangup": func(s *site, a string) error { _, err := s.Hangup(t.Context(), a, 7); return err },
-		"expire": func(s *site, a string) error { _, err := s.ExpireContacts(t.Context(), a, 7); return err },
+		"expire": func(s *site, a string) error { _, err := s.RemoveRegistrations(t.Context(), a, 7); return err },
 		"lock":   func(s *site, a string) error { _, err := s.Lock(t.Context(), a, 7); return err },
 		"unlock": func(s *site, a string) error { _, err := s.Unlock(t.Context(), a, 7); return err },
 	}
@@ -174,8 +174,8 @@ func TestUnlockOfARestrictedAccount(t *testing.T) {
 		if detail, err := s.Unlock(t.Context(), "1002", 7); err != nil || detail != want {
 			t.Errorf("%s: %q, %v", name, detail, err)
 		}
-		if s.state.Held("1002") != "" || strings.Join(s.forgiven, "") != "1002" || s.pbx.times("unrestrict 1002 198.51.100.0/24") != 1 {
-			t.Errorf("%s: held %q, forgiven %v, asked %s", name, s.state.Held("1002"), s.forgiven, s.pbx.asked())
+		if s.state.Held("1002") != "" || strings.Join(s.cleared, "") != "1002" || s.pbx.times("unrestrict 1002 198.51.100.0/24") != 1 {
+			t.Errorf("%s: held %q, cleared %v, asked %s", name, s.state.Held("1002"), s.cleared, s.pbx.asked())
 		}
 		if why := s.state.Restrictions.Objection(guessedFrom(now, 3), "1002", []netip.Prefix{office}, []netip.Prefix{office}); why != "a person ended its restriction" {
 			t.Errorf("%s: %q", name, why)
@@ -184,7 +184,7 @@ func TestUnlockOfARestrictedAccount(t *testing.T) {
 	s := newSite(RestrictRule{})
 	s.state.Restrictions.Restore(time.Now(), "1002", []netip.Prefix{office}, time.Now())
 	s.pbx.fail("unrestrict", errors.New("read-only file system"))
-	if _, err := s.Unlock(t.Context(), "1002", 7); err == nil || len(s.forgiven) != 0 {
-		t.Errorf("forgiven %v, %v", s.forgiven, err)
+	if _, err := s.Unlock(t.Context(), "1002", 7); err == nil || len(s.cleared) != 0 {
+		t.Errorf("cleared %v, %v", s.cleared, err)
 	}
 }

@@ -28,9 +28,9 @@ type Accounts interface {
 	// Rotate gives the account another secret; detail says how and where it
 	// is kept, never what it is.
 	Rotate(ctx context.Context, account string) (detail string, err error)
-	// ExpireContacts removes the account's registrations; detail is what was
+	// RemoveRegistrations removes the account's registrations; detail is what was
 	// done, also beside an error, and which contacts cannot be removed.
-	ExpireContacts(ctx context.Context, account string) (detail string, err error)
+	RemoveRegistrations(ctx context.Context, account string) (detail string, err error)
 	// Lock takes the account's calls away until Unlock; was is what Unlock needs
 	// to know, "" when it was locked before. No such account is an
 	// incident.ErrRefused.

@@ -16,7 +16,7 @@ import (
 
 // compromised is a break-in whose address is banned already.
 func compromised() *incident.Incident {
-	i := breakIn(incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepExpireContacts, incident.StepNotify)
+	i := breakIn(incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepNotify)
 	i.Steps[0].State = incident.Done
 	return i
 }
@@ -58,7 +58,7 @@ func TestContainmentInOrder(t *testing.T) {
 				t.Errorf("%s says %q, want %q", i.Steps[n].Step, d, want)
 			}
 		}
-		if got := strings.Join(s.finished, "; "); got != "ban done, hangup done, rotate done, expire-contacts done, notify intended" {
+		if got := strings.Join(s.finished, "; "); got != "ban done, hangup done, rotate done, remove-registrations done, notify intended" {
 			t.Errorf("in the end: %s", got)
 		}
 		time.Sleep(2 * lingers)
@@ -75,7 +75,7 @@ func TestFailedStepStopsNothing(t *testing.T) {
 		s, i := slow(), compromised()
 		s.pbx.fail("rotate", errors.New("no privilege config"))
 		s.Runner.contain(t.Context(), newJob(i))
-		if got := states(i); got != "ban done, hangup done, rotate failed, expire-contacts done, notify intended" {
+		if got := states(i); got != "ban done, hangup done, rotate failed, remove-registrations done, notify intended" {
 			t.Errorf("%s", got)
 		}
 		if i.Steps[2].Detail != "no privilege config" {
@@ -255,7 +255,7 @@ func TestWork(t *testing.T) {
 		"a restriction":     {breakIn(incident.StepRestrict), true, false},
 		"a hang-up":         {breakIn(incident.StepHangup), true, true},
 		"a password":        {breakIn(incident.StepBan, incident.StepRotate), true, true},
-		"registrations":     {breakIn(incident.StepExpireContacts), true, true},
+		"registrations":     {breakIn(incident.StepRemoveRegistrations), true, true},
 		"a lock":            {breakIn(incident.StepLock), true, true},
 		"what was skipped":  {done, false, false},
 		"an empty incident": {breakIn(), false, false},

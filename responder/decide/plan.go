@@ -55,7 +55,7 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 	case incident.StepHangupCall:
 		s.Target = f.Channel
 		s.SkipUnless(f.Channel != "", "it is not about a call")
-	case incident.StepHangup, incident.StepRotate, incident.StepExpireContacts, incident.StepLock, incident.StepRestrict:
+	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict:
 		account := AccountOf(v)
 		s.Target = account
 		s.SkipUnless(account != "", "no account is known")
@@ -158,7 +158,7 @@ func OnlyInforms(steps []incident.Step) bool {
 // Compromised says that a plan treats its account as a thief's.
 func Compromised(steps []incident.Step) bool {
 	return slices.ContainsFunc(steps, func(s incident.Step) bool {
-		return s.Step == incident.StepRotate || s.Step == incident.StepExpireContacts
+		return s.Step == incident.StepRotate || s.Step == incident.StepRemoveRegistrations
 	})
 }
 
@@ -208,7 +208,7 @@ func describe(s incident.Step, now time.Time) string {
 		return "hang up every call of " + s.Target
 	case incident.StepRotate:
 		return "change the secret of " + s.Target
-	case incident.StepExpireContacts:
+	case incident.StepRemoveRegistrations:
 		return "remove the registrations of " + s.Target
 	case incident.StepExec:
 		return "run " + s.Target

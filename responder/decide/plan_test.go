@@ -51,7 +51,7 @@ func named(steps []incident.Step) (words, details string) {
 }
 
 func TestPlan(t *testing.T) {
-	compromise := []incident.StepKind{incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepExpireContacts, incident.StepNotify}
+	compromise := []incident.StepKind{incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepNotify}
 	ban := []incident.StepKind{incident.StepBan}
 	until := noon.Add(time.Hour)
 	banned := incident.Ban{Prefix: guesser, Until: until}
@@ -79,7 +79,7 @@ func TestPlan(t *testing.T) {
 		"an allowed address is never banned, the other steps run": {
 			broken("1002"), compromise,
 			Facts{Allowed: true},
-			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; expire-contacts 1002 intended; notify operator intended", "on the allow list",
+			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; remove-registrations 1002 intended; notify operator intended", "on the allow list",
 		},
 		"a protected address is not banned on what can be spoofed": {
 			guessing(false), ban,
@@ -94,7 +94,7 @@ func TestPlan(t *testing.T) {
 		"a banned address's break-in is still contained": {
 			broken("1002"), compromise,
 			Facts{Banned: &banned},
-			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; expire-contacts 1002 intended; notify operator intended", "already banned until 2026-11-22 13:00:00 UTC",
+			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; remove-registrations 1002 intended; notify operator intended", "already banned until 2026-11-22 13:00:00 UTC",
 		},
 		"a spoofable ban is no obstacle to a proven one": {
 			guessing(true), ban, Facts{Banned: &spoofable}, "ban 192.0.2.66 intended", "",
@@ -136,7 +136,7 @@ func TestPlan(t *testing.T) {
 		"mode observe changes nothing and says what it would do": {
 			broken("1002"), compromise,
 			Facts{Observe: true},
-			"ban 192.0.2.66 skipped; hangup 1002 skipped; rotate 1002 skipped; expire-contacts 1002 skipped; notify operator skipped",
+			"ban 192.0.2.66 skipped; hangup 1002 skipped; rotate 1002 skipped; remove-registrations 1002 skipped; notify operator skipped",
 			"mode is observe: would ban 192.0.2.66 until 2026-11-22 13:00:00 UTC; mode is observe: would hang up every call of 1002; " +
 				"mode is observe: would change the secret of 1002; mode is observe: would remove the registrations of 1002; mode is observe: would notify",
 		},
@@ -153,7 +153,7 @@ func TestPlan(t *testing.T) {
 		"a manager account's calls and secret are not SIP's": {
 			broken("AMI/admin"), compromise,
 			Facts{},
-			"ban 192.0.2.66 intended; hangup AMI/admin skipped; rotate AMI/admin skipped; expire-contacts AMI/admin skipped; notify operator intended", "manager.conf",
+			"ban 192.0.2.66 intended; hangup AMI/admin skipped; rotate AMI/admin skipped; remove-registrations AMI/admin skipped; notify operator intended", "manager.conf",
 		},
 		"a scan names no account": {
 			scanning(),
@@ -305,7 +305,7 @@ func TestOnlyInforms(t *testing.T) {
 
 func TestCompromised(t *testing.T) {
 	for kind, want := range map[incident.StepKind]bool{
-		incident.StepRotate: true, incident.StepExpireContacts: true,
+		incident.StepRotate: true, incident.StepRemoveRegistrations: true,
 		incident.StepHangup: false, incident.StepLock: false, incident.StepRestrict: false, incident.StepBan: false,
 	} {
 		if got := Compromised([]incident.Step{{Step: incident.StepBan}, {Step: kind}}); got != want {

@@ -145,3 +145,18 @@ func FuzzRaw(f *testing.F) {
 		}
 	})
 }
+
+// Records of earlier releases name steps as those did.
+func TestStepsOfEarlierReleases(t *testing.T) {
+	for name, want := range map[string]StepKind{
+		"expire-contacts": StepRemoveRegistrations, "remove-registrations": StepRemoveRegistrations, "ban": StepBan, "": "",
+	} {
+		if got := StepNamed(name); got != want {
+			t.Errorf("step %q is %q, want %q", name, got, want)
+		}
+		var step Step
+		if err := json.Unmarshal([]byte(`{"step":"`+name+`"}`), &step); err != nil || step.Step != want {
+			t.Errorf("from JSON, step %q is %q (%v), want %q", name, step.Step, err, want)
+		}
+	}
+}

@@ -11,16 +11,33 @@ type StepKind string
 
 // The steps that a playbook can hold.
 const (
-	StepBan            StepKind = "ban"
-	StepHangupCall     StepKind = "hangup-call" // the one call that the verdict is about
-	StepHangup         StepKind = "hangup"
-	StepRotate         StepKind = "rotate"
-	StepLock           StepKind = "lock"
-	StepRestrict       StepKind = "restrict"
-	StepExpireContacts StepKind = "expire-contacts"
-	StepNotify         StepKind = "notify"
-	StepExec           StepKind = "exec"
+	StepBan                 StepKind = "ban"
+	StepHangupCall          StepKind = "hangup-call" // the one call that the verdict is about
+	StepHangup              StepKind = "hangup"
+	StepRotate              StepKind = "rotate"
+	StepLock                StepKind = "lock"
+	StepRestrict            StepKind = "restrict"
+	StepRemoveRegistrations StepKind = "remove-registrations"
+	StepNotify              StepKind = "notify"
+	StepExec                StepKind = "exec"
 )
+
+// oldStepNames are the names under which earlier releases recorded a step.
+var oldStepNames = map[string]StepKind{"expire-contacts": StepRemoveRegistrations}
+
+// StepNamed returns the step that a record names, also one of an earlier release.
+func StepNamed(name string) StepKind {
+	if kind, ok := oldStepNames[name]; ok {
+		return kind
+	}
+	return StepKind(name)
+}
+
+// UnmarshalText reads a step as StepNamed does.
+func (k *StepKind) UnmarshalText(name []byte) error {
+	*k = StepNamed(string(name))
+	return nil
+}
 
 // State is how far a step has come.
 type State string

@@ -113,7 +113,7 @@ func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
 	for n, r := range records {
 		list[n].Record = r
 	}
-	for n, text := range j.table.Raws(records) {
+	for n, text := range j.table.RawTexts(records) {
 		raw := incident.Redact(text)
 		if len(text) == score.MaxRaw {
 			raw += "\r\n(cut off here)"

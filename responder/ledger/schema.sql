@@ -47,7 +47,7 @@ CREATE INDEX incidents_at ON incidents (at);
 CREATE TABLE steps (
   incident   INTEGER NOT NULL, -- incidents.id
   n          INTEGER NOT NULL, -- place within the playbook
-  step       TEXT    NOT NULL, -- ban, rotate, expire-contacts, hangup, …
+  step       TEXT    NOT NULL, -- ban, rotate, remove-registrations, hangup, …
   target     TEXT    NOT NULL, -- what it acts on: prefix, account
   state      TEXT    NOT NULL, -- intended | done | failed | skipped
   detail     TEXT    NOT NULL, -- outcome, or why it failed or was skipped; never a secret

@@ -195,7 +195,7 @@ func TestDeadReceiver(t *testing.T) {
 		}
 		time.Sleep(10 * time.Hour)
 		synctest.Wait()
-		if c := p.Counts(); c != (notify.Counts{Delivered: 5, Pending: 5, Unanswered: 5}) {
+		if c := p.Counts(); c != (notify.Counts{Delivered: 5, Pending: 5, Retrying: 5}) {
 			t.Errorf("counted %+v", c)
 		}
 		if o := l.of("flood 0"); o.Final || o.Delivered != 1 || o.Detail != "hook: delivered; mail: retrying: no answer within 10s" {

@@ -81,10 +81,10 @@ func (p *Post) Run(ctx context.Context) error {
 
 // Counts are deliveries since the start; a message to two receivers counts twice.
 type Counts struct {
-	Delivered  uint64 // individually or in a digest
-	Lost       uint64 // given up
-	Pending    uint64 // until a receiver answers or a digest is due
-	Unanswered uint64 // the part of Pending whose receiver does not answer
+	Delivered uint64 // individually or in a digest
+	Lost      uint64 // given up
+	Pending   uint64 // until a receiver answers or a digest is due
+	Retrying  uint64 // the part of Pending whose receiver does not answer
 }
 
 // Counts adds up the deliveries of all receivers.
@@ -96,7 +96,7 @@ func (p *Post) Counts() (c Counts) {
 		pending := o.pushed.Load() - delivered - lost // read last, so it is never below zero
 		c.Pending += pending
 		if o.failing.Load() {
-			c.Unanswered += pending
+			c.Retrying += pending
 		}
 	}
 	return c

@@ -40,7 +40,7 @@ func watch(b score.BreakInConfig, c places.Config) watched {
 
 // passwordChanged forgets what was guessed of the old password.
 func (w watched) passwordChanged(account string) {
-	w.Forgive(account)
+	w.ClearFailures(account)
 	w.ForgetThieves(account)
 }
 
@@ -74,13 +74,13 @@ func TestBreakIn(t *testing.T) {
 		{"three guesses are a person who mistypes", steps(guess(3, thief), one(login(0, thief, false)))},
 		{"a known place mistypes ten times", steps(one(login(0, home, false)), guess(10, home), one(login(0, home, false)))},
 		{"others guess, a known place logs in", steps(one(login(0, home, false)), guess(9, thief), one(login(0, home, false)))},
-		{"others guess, another stranger logs in", steps(guess(4, thief), one(login(0, second, true)))},
+		{"others guess, another unknown address logs in", steps(guess(4, thief), one(login(0, second, true)))},
 		{"guesses from many sources", steps(guess(1, "198.51.100.1"), guess(1, "198.51.100.2"), guess(1, "198.51.100.3"), guess(1, "198.51.100.4"), one(login(0, second, true)))},
 		{"guesses a day ago", steps(guess(4, thief), one(login(24*time.Hour, thief, false)))},
 		{"guesses nearly a day ago", steps(guess(4, thief), one(login(24*time.Hour-4*time.Second, thief, true)))},
 		{"the thief registers again and again", steps(guess(4, thief), one(login(0, thief, true)), slices.Repeat(one(login(time.Hour, thief, false)), 30))},
 		{"and never becomes a known place", steps(guess(4, thief), slices.Concat(one(login(0, thief, true)), one(login(30*time.Hour, thief, false)), guess(4, thief), one(login(0, thief, true))))},
-		{"a second stranger after the first", steps(guess(4, thief), one(login(0, thief, true)), one(login(time.Hour, second, true)), one(login(time.Hour, second, false)))},
+		{"a second unknown address after the first", steps(guess(4, thief), one(login(0, thief, true)), one(login(time.Hour, second, true)), one(login(time.Hour, second, false)))},
 		{"the home of the account after the break-in", steps(one(login(0, home, false)), guess(4, thief), one(login(0, thief, true)), one(login(time.Hour, home, false)))},
 		{"a known place is forgotten after 30 days", steps(one(login(0, home, false)), guess(4, thief), one(login(30*24*time.Hour, thief, false)), guess(4, home), one(login(0, home, true)))},
 		{"what a traveller mistyped is forgiven with the success", steps(guess(3, second), one(login(0, second, false)), guess(2, thief), one(login(0, thief, false)))},
@@ -225,7 +225,7 @@ func TestBreakInAndForgive(t *testing.T) {
 	if !login("198.51.100.7") {
 		t.Fatal("a break-in is none")
 	}
-	b.Forgive("1002")
+	b.ClearFailures("1002")
 	if login("192.0.2.90") {
 		t.Error("what was forgiven still counts")
 	}
@@ -237,7 +237,7 @@ func TestBreakInAndForgive(t *testing.T) {
 	if !login("203.0.113.9") {
 		t.Error("what comes afterwards does not count")
 	}
-	b.Forgive("nobody")
+	b.ClearFailures("nobody")
 }
 
 func TestBreakInKeepsManagerUsersApart(t *testing.T) {

@@ -1,0 +1,209 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/amitest"
+	"github.com/tollwarden/tollwarden/config"
+)
+
+// load parses a configuration for the PBX at address, with these settings at its
+// end.
+func load(t *testing.T, address, text string) *config.Config {
+	t.Helper()
+	dir := t.TempDir()
+	cfg, err := config.Parse("t.toml", fmt.Appendf(nil,
+		"data = %q\nsocket = %q\n[asterisk]\naddress = %q\nusername = \"tollwarden\"\nsecret = \"s\"\nconfig_dir = %q\n%s", dir, dir+"/s", address, dir, text),
+		config.Env{Getenv: func(string) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// result is the text of a test and its error.
+func result(t *testing.T, run func(context.Context, io.Writer, *config.Config) error, cfg *config.Config) string {
+	t.Helper()
+	var out strings.Builder
+	if err := run(t.Context(), &out, cfg); err != nil {
+		return out.String() + "FAILED: " + err.Error()
+	}
+	return out.String()
+}
+
+// What the configuration does, in words.
+func TestExplain(t *testing.T) {
+	cfg := load(t, "192.0.2.1:5038", `[firewall]
+allow = ["198.51.100.0/24"]
+[notify]
+webhook = "https://example.org/hook"
+[exec]
+command = ["/usr/local/bin/hook", "--token", "secret"]
+[rotate]
+recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+[[playbook]]
+name = "block"
+steps = ["ban", "rotate", "notify", "exec"]
+[[threshold]]
+name = "guessing"
+per = "source"
+signals = { InvalidPassword = 1, UnknownAccount = 2 }
+score = 3
+within = "1h"
+playbook = "block"
+`)
+	path := filepath.Join(cfg.Data, "allow")
+	if err := os.WriteFile(path, []byte("203.0.113.7\n203.0.113.8\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	allowed, err := config.LoadAllowFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	Explain(&out, cfg, allowed)
+	for _, want := range []string{
+		"Mode enforce.\n", `Asterisk at 192.0.2.1:5038 as "tollwarden"`, "Never banned: 198.51.100.0/24, 192.0.2.1/32, and 2 more in " + path,
+		"guessing: 3 points of one source within 1h from InvalidPassword (1), UnknownAccount (2): ban, rotate, notify, exec.",
+		"A ban lasts 4h, then 24h", "encrypted to age1", "notify: webhook", "exec: /usr/local/bin/hook, for at most",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it lacks %q:\n%s", want, &out)
+		}
+	}
+	if strings.Contains(out.String(), "--token") {
+		t.Error("it shows the command's arguments")
+	}
+	cfg.Mode, cfg.Notify = config.Observe, config.Notify{}
+	out.Reset()
+	Explain(&out, cfg, &config.AllowFile{})
+	for _, want := range []string{"Mode observe: decide and record everything, change nothing", "notify: nobody gets a message"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it lacks %q:\n%s", want, &out)
+		}
+	}
+}
+
+// What Asterisk lets the user do.
+func TestAsterisk(t *testing.T) {
+	pbx, err := amitest.Start(amitest.Options{AuthDelay: time.Millisecond, Users: []amitest.User{
+		{Name: "tollwarden", Secret: "s", Read: "security,call", Write: "system,config,command,call,reporting"},
+		{Name: "watcher", Secret: "s", Read: "security,call", Write: "none"},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pbx.Close()
+	for name, tt := range map[string]struct{ user, secret, want string }{
+		"all is well":   {"tollwarden", "s", "the user may carry out every step of the playbooks"},
+		"no privileges": {"watcher", "s", "FAILED: the user lacks privileges that the playbooks need"},
+		"wrong secret":  {"tollwarden", "x", "FAILED: "},
+	} {
+		cfg := load(t, pbx.Address(), "")
+		cfg.Asterisk.Username, cfg.Asterisk.Secret = tt.user, config.Secret(tt.secret)
+		got := result(t, Asterisk, cfg)
+		if !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+		if name == "no privileges" && !strings.Contains(got, "missing: hangup needs Hangup") {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+	pbx.Down()
+	if got := result(t, Asterisk, load(t, pbx.Address(), "")); !strings.Contains(got, "connection refused") {
+		t.Errorf("without Asterisk: %q", got)
+	}
+}
+
+func TestLog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "messages")
+	for name, tt := range map[string]struct{ text, want string }{
+		"none":       {"", "Set asterisk.log to a file"},
+		"missing":    {"-", "FAILED: open log"},
+		"foreign":    {"hello\nworld\n", "FAILED: none of the last 2 lines"},
+		"an attempt": {"[2026-11-22 12:00:00] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n", "1 of its last 1 lines show attempts"},
+	} {
+		cfg := load(t, "127.0.0.1:5038", "")
+		if tt.text != "" {
+			cfg.Asterisk.Log = path
+		}
+		if len(tt.text) > 1 {
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			_ = os.Remove(path)
+		}
+		if got := result(t, log, cfg); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
+// Receivers are reached, with a message or without.
+func TestReceivers(t *testing.T) {
+	messages := 0
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
+			messages++
+		}
+	}))
+	defer hook.Close()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts and never answers
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	for _, tt := range []struct {
+		name, settings string
+		send           bool
+		want           string
+		messages       int
+	}{
+		{"none", "", false, "none is set.", 0},
+		{"tried", "[notify]\nwebhook = \"" + hook.URL + "\"\n", false, "tried without sending anything", 0},
+		{"sent", "[notify]\nwebhook = \"" + hook.URL + "\"\n", true, "a test message goes to each", 1},
+		{"silent", "[notify]\nwithin = \"100ms\"\nwebhook = \"http://" + silent.Addr().String() + "/\"\n", true, "FAILED: webhook", 0},
+		{"a command that is missing", "[exec]\ncommand = [\"/nowhere/hook\"]\n", false, "this user cannot run it", 0},
+		{"no certificate", "[notify.mail]\nserver = \"localhost:25\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\nca = \"/nowhere.pem\"\n", false, "notify.mail.ca", 0},
+	} {
+		messages = 0
+		if got := result(t, receivers(tt.send), load(t, "127.0.0.1:5038", tt.settings)); !strings.Contains(got, tt.want) || messages != tt.messages {
+			t.Errorf("%s: %q and %d messages, want %q", tt.name, got, messages, tt.want)
+		}
+	}
+}
+
+// The whole check counts what failed, and shows old names of keys first.
+func TestRun(t *testing.T) {
+	cfg := load(t, "127.0.0.1:1", "log = \"/nowhere/messages\"\n[bans]\nclaimed = \"5m\"\n")
+	var out strings.Builder
+	err := Run(t.Context(), &out, cfg, Options{})
+	if err == nil || !strings.Contains(err.Error(), "of 5 checks failed") {
+		t.Errorf("%v", err)
+	}
+	if !strings.HasPrefix(out.String(), "warning: t.toml: bans.claimed is now bans.spoofable") {
+		t.Errorf("it begins with %.100q", out.String())
+	}
+	for _, want := range []string{"\nfiles: ok", "\nasterisk: FAILED", "\nlog: FAILED", "\nreceivers: none is set."} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it lacks %q:\n%s", want, &out)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(cfg.Data, "allow"), []byte("nonsense\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Run(t.Context(), &out, cfg, Options{}); err == nil || !strings.Contains(err.Error(), "allow:1") {
+		t.Errorf("a mistyped allow file: %v", err)
+	}
+}

@@ -1,0 +1,95 @@
+package check
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// Explain says in words what the configuration will do.
+func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
+	fmt.Fprintf(w, "Mode %s", cfg.Mode)
+	if cfg.Mode == config.Observe {
+		fmt.Fprint(w, ": decide and record everything, change nothing")
+	}
+	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Records in %s, commands on %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
+	fmt.Fprintf(w, "Never banned: %s%s.\n\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
+	for _, t := range cfg.Thresholds {
+		explainThreshold(w, cfg, t)
+	}
+	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
+	fmt.Fprintf(w, "A source that may be spoofed is banned for %s, and only from UDP port %s, or from everything if its event came over TCP or TLS; that is not an offence.\n",
+		config.FormatDuration(cfg.Bans.Spoofable), output.Join(cfg.Firewall.SIPPorts))
+	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown sources, then a successful one from an unknown source; a source that logged in within %s is known.\n",
+		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
+	explainSteps(w, cfg)
+}
+
+// allowFileWords counts the entries of the allow file, if it has any.
+func allowFileWords(file *config.AllowFile) string {
+	if n := len(file.Entries()); n > 0 {
+		return fmt.Sprintf(", and %d more in %s", n, file.Path())
+	}
+	return ""
+}
+
+func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
+	names := make([]string, 0, len(t.Signals))
+	for name, points := range t.Signals {
+		names = append(names, fmt.Sprintf("%s (%d)", name, points))
+	}
+	slices.Sort(names)
+	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, incident.Count(t.Score, "point"), t.Per,
+		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
+}
+
+func playbookWords(cfg *config.Config, name string) string {
+	for _, b := range cfg.Playbooks {
+		if b.Name == name {
+			return output.Join(b.Steps)
+		}
+	}
+	return name
+}
+
+func ladderWords(times []time.Duration) string {
+	words := make([]string, len(times))
+	for i, d := range times {
+		words[i] = config.FormatDuration(d)
+	}
+	return strings.Join(words, ", then ")
+}
+
+// explainSteps says how passwords change, who gets messages and which command is
+// run, as far as a playbook does so.
+func explainSteps(w io.Writer, cfg *config.Config) {
+	used := settings.StepsInUse(cfg)
+	if slices.Contains(used, config.StepRotate) {
+		encrypted := ""
+		if cfg.Rotate.Recipient != "" {
+			encrypted = ", encrypted to " + cfg.Rotate.Recipient
+		}
+		fmt.Fprintf(w, "rotate: method %s, %d characters, new passwords are stored in %s%s.\n", cfg.Rotate.Method, cfg.Rotate.Length, cfg.Rotate.Store, encrypted)
+	}
+	n := &cfg.Notify
+	if !n.Anybody() && slices.Contains(used, config.StepNotify) {
+		fmt.Fprintln(w, "notify: nobody gets a message, because notify.webhook, notify.mail and notify.syslog are not set; the step will be skipped.")
+	}
+	if receivers, err := settings.Receivers(n); err == nil && n.Anybody() {
+		var names []string
+		for to := range receivers.Each {
+			names = append(names, to.Name())
+		}
+		fmt.Fprintf(w, "notify: %s; of each kind %d within %s one by one, the rest in a digest (syslog: all).\n", strings.Join(names, "; "), n.Burst, config.FormatDuration(n.Digest))
+	}
+	if slices.Contains(used, config.StepExec) {
+		fmt.Fprintf(w, "exec: %s, for at most %s.\n", settings.Program(cfg.Exec.Command), config.FormatDuration(cfg.Exec.Within))
+	}
+}

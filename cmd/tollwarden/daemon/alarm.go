@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/notify"
+)
+
+// What an alarm is about. Receivers get these words.
+const (
+	alarmDegraded = "degraded" // an attack might not be stopped now
+	alarmHealthy  = "healthy"  // it would be again
+	alarmRepaired = "repaired" // the kernel's table was damaged and is repaired
+	alarmGap      = "gap"      // events are lost
+	alarmTest     = "test"     // somebody checks that messages arrive
+)
+
+// alarm is something about the daemon itself that a person should know.
+type alarm struct {
+	Event  string          `json:"event"`
+	At     time.Time       `json:"at"`
+	Text   string          `json:"text"`
+	Checks []control.Check `json:"checks,omitempty"` // those that fail
+}
+
+// repairAlarm reports a repair of the kernel's tables.
+func repairAlarm(e firewall.GuardEvent) alarm {
+	return alarm{
+		Event: alarmRepaired, At: e.At,
+		Text: "the kernel's table was damaged by " + e.By.String() + " and is repaired, with every ban: " + strings.Join(e.Found, "; "),
+	}
+}
+
+// TestMessage is the message with which somebody checks that messages arrive.
+func TestMessage(now time.Time) *notify.Message {
+	return alarmMessage(hostName(), alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from here arrive."})
+}
+
+// alarmMessage is an alarm as the receivers get it.
+func alarmMessage(host string, a alarm) *notify.Message {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s\n\nHost: %s\nTime: %s\n", a.Text, host, a.At.Format(time.RFC1123Z))
+	for _, c := range a.Checks {
+		fmt.Fprintf(&text, "%s: %s\n", c.Name, c.Detail)
+	}
+	return &notify.Message{
+		Kind: a.Event, At: a.At, Subject: fmt.Sprintf("[tollwarden] %s (%s)", a.Event, host), Text: text.String(),
+		Line: a.Event + ": " + a.Text, JSON: a, Brief: a,
+	}
+}
+
+// hostName is what messages call this machine.
+func hostName() string {
+	if name, err := os.Hostname(); err == nil {
+		return name
+	}
+	return "this machine"
+}
+
+// alarmNotifier sends alarms to the receivers.
+type alarmNotifier struct {
+	notifier  *notifier
+	delivered atomic.Uint64 // to one receiver at least
+	failed    atomic.Uint64 // to none
+}
+
+// notify queues an alarm without waiting.
+func (n *alarmNotifier) notify(a alarm) {
+	n.notifier.post.Send(alarmMessage(n.notifier.host, a), func(o notify.Outcome) {
+		switch {
+		case !o.Final:
+		case o.Delivered > 0:
+			n.delivered.Add(1)
+		case o.NoReceiver:
+			// No receiver is configured: the log has it.
+		default:
+			n.failed.Add(1)
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Standings are the scores of one kind nearest to a threshold.
+func (b *apiBackend) Standings(kind string, limit int) ([]control.Standing, error) {
+	per, err := score.ParsePer(kind)
+	if err != nil {
+		return nil, control.Refusal(fmt.Sprintf("%q: want source, network or account", kind))
+	}
+	scores := b.engine.Scores(time.Now(), per, limit)
+	list := make([]control.Standing, len(scores))
+	for i := range scores {
+		list[i] = scoreStatus(&scores[i])
+	}
+	return list, nil
+}
+
+// scoreStatus is a score as the commands show it.
+func scoreStatus(s *judge.ScoreStatus) control.Standing {
+	shown := control.Standing{
+		Key: s.Key, Share: s.Share(), Scores: []control.Score{}, Ban: s.Ban,
+		Last: incident.SomeTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Held: s.Held, Rotated: incident.SomeTime(s.Rotated),
+	}
+	for _, p := range s.Scores {
+		shown.Scores = append(shown.Scores, control.Score{
+			Threshold: p.Threshold.Name, Points: p.Points, Score: p.Threshold.Score, Within: config.FormatDuration(p.Threshold.Within),
+		})
+	}
+	return shown
+}
+
+// Accounts are the names to complete an account from.
+func (b *apiBackend) Accounts() []string { return b.engine.AccountNames(time.Now()) }
+
+// Rotate gives an account another password by an operator's order.
+func (b *apiBackend) Rotate(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	detail, err := b.engine.Accounts.Rotate(ctx, o.Account, uid)
+	if err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	done := control.AccountDone{Account: o.Account, Message: "changed the password of " + o.Account + ": " + detail + "\nits phones need the new one"}
+	if !o.Expire {
+		done.Message += "; a registration made with the old one lasts until it expires (--expire removes it)"
+		return done, nil
+	}
+	removed, err := b.engine.Accounts.RemoveRegistrations(ctx, o.Account, uid)
+	if err != nil {
+		return done, fmt.Errorf("changed the password of %s, but its registrations are still there: %w", o.Account, err)
+	}
+	done.Message += "; " + removed
+	return done, nil
+}
+
+// Hangup ends every call of an account by an operator's order.
+func (b *apiBackend) Hangup(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	channels, err := b.engine.Accounts.Hangup(ctx, o.Account, uid)
+	if err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	done := control.AccountDone{Account: o.Account, Channels: channels, Message: o.Account + " has no call"}
+	if len(channels) > 0 {
+		done.Message = fmt.Sprintf("ended %s of %s: %s", incident.Count(len(channels), "channel"), o.Account, strings.Join(channels, ", "))
+	}
+	return done, nil
+}
+
+// Lock prevents an account from calling, by an operator's order.
+func (b *apiBackend) Lock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	detail, err := b.engine.Accounts.Lock(ctx, o.Account, uid)
+	if err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	return control.AccountDone{Account: o.Account, Message: "locked " + o.Account + ": " + detail}, nil
+}
+
+// Unlock ends a lock or a restriction.
+func (b *apiBackend) Unlock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	detail, err := b.engine.Accounts.Unlock(ctx, o.Account, uid)
+	if err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	return control.AccountDone{Account: o.Account, Message: "unlocked " + o.Account + ": " + detail}, nil
+}

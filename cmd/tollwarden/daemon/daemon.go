@@ -1,0 +1,272 @@
+package daemon
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollwarden/tollwarden/ami/pbx"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/web"
+)
+
+// loadWithin bounds how long a start reads the ledger.
+const loadWithin = time.Minute
+
+// Options are what a daemon is made from.
+type Options struct {
+	Config *config.Config
+	// File is where Config was read from. Without it nothing can be reloaded.
+	File *settings.File
+	Log  zerolog.Logger
+	// Version is what status and the metrics show.
+	Version string
+	// Firewall opens the table that bans go to: by default the kernel's, or in
+	// mode observe one in memory.
+	Firewall OpenTable
+	// OnIncident, if set, gets each incident as it opens and after every change
+	// of a step. It must not block.
+	OnIncident func(incident.Incident)
+}
+
+// Daemon is everything that runs together. It is run once and then closed.
+type Daemon struct {
+	log     zerolog.Logger
+	mode    config.Mode
+	version string
+	since   time.Time
+
+	config     *configuration
+	kernel     *kernel
+	ledger     *ledger.Ledger
+	lastSeen   *lastSeenFile
+	engine     *responder.Engine
+	notifier   *notifier
+	alarms     *alarmNotifier
+	command    *commandRunner
+	challenges *challenges
+	logSensor  *logSensor
+	sessions   *sessions
+	health     *health
+	feeds      feeds
+	api        *apiBackend
+	socket     *control.Server
+	web        *web.Server // nil if health.listen is not set
+
+	closers []func() error
+}
+
+// New opens everything, in the order that protects soonest: the ledger's bans are
+// in the kernel before Asterisk is called. The control socket comes first: if
+// another daemon answers there, nothing is touched. ctx bounds only New. The
+// caller closes the Daemon.
+func New(ctx context.Context, o Options) (_ *Daemon, err error) {
+	d := &Daemon{log: o.Log, mode: o.Config.Mode, version: o.Version, since: time.Now()}
+	defer func() {
+		if err != nil {
+			d.Close()
+		}
+	}()
+	for _, open := range []func(context.Context, Options) error{d.openSocket, d.openStores, d.openEngine, d.openSensors, d.openReports} {
+		if err := open(ctx, o); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// openSocket opens the control socket, which answers nobody before Run.
+func (d *Daemon) openSocket(_ context.Context, o Options) (err error) {
+	d.api = &apiBackend{}
+	if d.socket, err = control.Listen(o.Config.Socket, d.api); err != nil {
+		return err
+	}
+	d.closeLater(d.socket.Close)
+	return nil
+}
+
+// openStores opens what outlives the daemon: the allow file, the firewall's
+// table, the ledger and what the previous run left.
+func (d *Daemon) openStores(_ context.Context, o Options) error {
+	allow, err := openAllowList(o.Config, o.Log)
+	if err != nil {
+		return err
+	}
+	d.config = newConfiguration(o.Config, o.File, allow, o.Log)
+	open := o.Firewall
+	if open == nil {
+		open = tableFor(o.Config.Mode)
+	}
+	of := settings.Firewall(o.Config)
+	of.Allow = allow.prefixes()
+	table, err := open(of, o.Log)
+	if err != nil {
+		return err
+	}
+	d.kernel = &kernel{table: table, mode: o.Config.Mode}
+	d.closeLater(table.Close)
+	if d.ledger, err = ledger.Open(settings.LedgerPath(o.Config), ledger.Options{Retention: o.Config.Ledger.Keep, KeepPlaces: o.Config.BreakIn.Known, Log: o.Log}); err != nil {
+		return err
+	}
+	d.closeLater(d.ledger.Close)
+	d.lastSeen = openLastSeen(o.Config.Data, o.Log)
+	d.closeLater(d.lastSeen.close)
+	return nil
+}
+
+// openEngine makes the core and everything that it acts on.
+func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
+	if d.challenges, err = openChallenges(o.Config, d.kernel.table, o.Log); err != nil {
+		return err
+	}
+	d.closeLater(d.challenges.close)
+	policy, err := settings.Policy(o.Config)
+	if err != nil {
+		return err
+	}
+	policy.Allow = d.config.allow.prefixes()
+	options, err := settings.PBX(o.Config)
+	if err != nil {
+		return err
+	}
+	messages, err := parseNotifyConfig(&o.Config.Notify)
+	if err != nil {
+		return err
+	}
+	d.notifier = newNotifier(messages, d.ledger, o.Log)
+	d.alarms = &alarmNotifier{notifier: d.notifier}
+	d.command = newCommandRunner(o.Config.Exec, d.ledger)
+	link := pbx.NewLink()
+	d.sessions = &sessions{link: link, log: o.Log, begun: make(chan struct{}, 1)}
+	asterisk := pbx.New(link, options)
+	parts := responder.Parts{
+		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Log: o.Log,
+		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan,
+	}
+	if d.challenges.watch != nil {
+		parts.Watch = d.challenges.watch
+	}
+	load, cancel := context.WithTimeout(ctx, loadWithin)
+	defer cancel()
+	d.engine, err = responder.New(load, d.since, policy, parts)
+	d.challenges.engine, d.sessions.engine = d.engine, d.engine
+	return err
+}
+
+// openSensors prepares what brings events in, and the guard of the table.
+func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
+	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.engine, d.since)
+	if d.sessions.events, err = settings.Dialer(o.Config, o.Log.With().Str("session", "events").Logger()); err != nil {
+		return err
+	}
+	d.sessions.events.Events, d.sessions.events.Handle = eventClasses, d.engine.Handle
+	if d.sessions.commands, err = settings.Dialer(o.Config, o.Log.With().Str("session", "commands").Logger()); err != nil {
+		return err
+	}
+	d.sessions.canary = newCanary(o.Config.Health.Canary, d.engine, d.sessions.commands, o.Log)
+	d.sessions.gaps = &gaps{stoppedAt: d.lastSeen.seen.Events, logIsRead: d.logSensor.isRead, record: d.engine.Gap, alarm: d.alarms.notify}
+	d.sessions.managerAt = d.config.managerAt
+	d.kernel.guardWith(firewall.GuardConfig{
+		Watch: d.challenges.watch, Interval: o.Config.Health.Firewall, Log: o.Log,
+		Reconcile: func(time.Time) error { return d.engine.Reconcile() },
+		OnRepair:  func(e firewall.GuardEvent) { d.alarms.notify(repairAlarm(e)) },
+	})
+	d.config.engine, d.config.apply = d.engine, d.apply
+	return nil
+}
+
+// openReports prepares everything that says how the daemon is.
+func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
+	d.health = newHealth(d.probes(), d.alarms.notify, o.Log)
+	d.health.canary = d.sessions.canary
+	d.health.summary = func() string { return summary(d.mode, d.engine.Bans.Count()) }
+	d.health.tick = (&overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}).look
+	status := statusSource{
+		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
+		engine: d.engine, ledger: d.ledger, kernel: d.kernel, sessions: d.sessions, notifier: d.notifier,
+	}
+	*d.api = apiBackend{statusSource: status, feeds: &d.feeds}
+	if o.Config.Health.Listen == "" {
+		return nil
+	}
+	if d.web, err = web.Listen(o.Config.Health.Listen, metricsSource{status, d.alarms, d.logSensor}); err != nil {
+		return err
+	}
+	d.closeLater(d.web.Close)
+	return nil
+}
+
+// probes are what must hold for an attack to be stopped now.
+func (d *Daemon) probes() []probe {
+	senses := func(check func(time.Time, responder.Senses) control.Check) func(time.Time) control.Check {
+		return func(now time.Time) control.Check { return check(now, d.engine.Senses(now)) }
+	}
+	return []probe{
+		{check: d.sessions.checkEvents},
+		{check: d.sessions.checkCommands},
+		{check: d.sessions.canary.check},
+		{check: d.kernel.check},
+		{check: d.config.checkFiles, every: filesEvery},
+		{check: senses(d.challenges.check)},
+		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},
+		{check: senses(d.logSensor.check)},
+	}
+}
+
+// apply puts in force what a reload can change outside the engine.
+func (d *Daemon) apply(cfg *config.Config, messages *notifyConfig) {
+	d.notifier.set(messages)
+	d.command.set(cfg.Exec)
+	d.sessions.canary.set(cfg.Health.Canary)
+	d.kernel.setInterval(cfg.Health.Firewall)
+}
+
+func (d *Daemon) closeLater(closer func() error) { d.closers = append(d.closers, closer) }
+
+// Close releases everything, newest first. Bans stay in the kernel.
+func (d *Daemon) Close() {
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		if err := d.closers[i](); err != nil {
+			d.log.Error().Err(err).Msg("close")
+		}
+	}
+	d.closers = nil
+}
+
+// Run works until ctx ends. Bans stay in the kernel.
+func (d *Daemon) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	tasks := []func(context.Context) error{
+		d.engine.Run, d.challenges.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
+		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP,
+	}
+	if d.web != nil {
+		tasks = append(tasks, d.web.Serve)
+	}
+	for _, run := range tasks {
+		g.Go(func() error { return run(ctx) })
+	}
+	d.log.Info().Str("version", d.version).Str("mode", string(d.mode)).Int("bans", d.engine.Bans.Count()).Msg("tollwarden is running")
+	return g.Wait()
+}
+
+// rememberLastSeen keeps the file for the next run up to date.
+func (d *Daemon) rememberLastSeen(ctx context.Context) error {
+	return d.lastSeen.keep(ctx, d.sessions.begun, func(s lastSeen) lastSeen {
+		if at := d.sessions.lastSeen(); !at.IsZero() {
+			s.Events = at
+		}
+		if place := d.logSensor.place(); place != nil {
+			s.Log = place
+		}
+		return s
+	})
+}

@@ -1,0 +1,19 @@
+// Package daemon is the daemon: it opens what package responder works with, keeps
+// it running and reports how it is.
+//
+//	daemon       opens everything in order, runs and closes it
+//	sessions     the two connections to Asterisk, and the gaps between events
+//	canary       proves that Asterisk's security events arrive
+//	lastseen     what a run leaves to the next one
+//	logsensor    Asterisk's log, the second source of events
+//	challenges   the challenges that the kernel shows
+//	kernel       the firewall's table and its guard
+//	configuration, allowlist
+//	             what is in force, and how it changes
+//	health       the checks, and who learns that they fail
+//	notifier, alarm, exec
+//	             messages, and the operator's command
+//	api          answers the commands; metrics answers monitoring
+//
+// Each component has its own state and lock; New connects them.
+package daemon

@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// firewallAdapter is a firewall table as the engine sees it. The table knows
+// prefixes and ends; the engine knows the reasons.
+type firewallAdapter struct{ table firewall.Table }
+
+var _ bans.Firewall = firewallAdapter{}
+
+// Ban drops the prefixes until their times.
+func (f firewallAdapter) Ban(now time.Time, list []incident.Ban) error {
+	return f.table.Ban(now, tableBans(list)...)
+}
+
+// Release lets the prefixes through again.
+func (f firewallAdapter) Release(prefixes ...netip.Prefix) error { return f.table.Release(prefixes...) }
+
+// Reconcile drops exactly these prefixes, whatever state the table is in.
+func (f firewallAdapter) Reconcile(now time.Time, list []incident.Ban) error {
+	return f.table.Reconcile(now, tableBans(list))
+}
+
+// Bans returns the prefixes dropped now.
+func (f firewallAdapter) Bans(now time.Time) []incident.Ban {
+	table := f.table.Bans(now)
+	list := make([]incident.Ban, 0, len(table))
+	for _, b := range table {
+		if firewall.IsCanary(b.Prefix) { // left by a probe that was interrupted
+			continue
+		}
+		scope := incident.ScopeAll
+		if b.Scope == firewall.SIP {
+			scope = incident.ScopeSIP
+		}
+		list = append(list, incident.Ban{Prefix: b.Prefix, Until: b.Until, Scope: scope})
+	}
+	return list
+}
+
+// Allow replaces the list of what is never dropped.
+func (f firewallAdapter) Allow(prefixes []netip.Prefix) error { return f.table.Allow(prefixes) }
+
+// tableBans are bans as a table takes them.
+func tableBans(bans []incident.Ban) []firewall.Ban {
+	list := make([]firewall.Ban, len(bans))
+	for i, b := range bans {
+		list[i] = firewall.Ban{Prefix: b.Prefix, Until: b.Until}
+		if b.Scope == incident.ScopeSIP {
+			list[i].Scope = firewall.SIP
+		}
+	}
+	return list
+}

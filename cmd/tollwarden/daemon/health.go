@@ -1,0 +1,162 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+const (
+	// checkEvery is how often the daemon checks its own health.
+	checkEvery = time.Second
+	// filesEvery is how often it checks files among that: people change them by
+	// hand.
+	filesEvery = 10 * time.Second
+)
+
+// probe is one check. It may be called from any goroutine.
+type probe struct {
+	check func(now time.Time) control.Check
+	every time.Duration // how long its last result serves the loop; 0: not at all
+}
+
+// health checks what must hold for the daemon to stop an attack now, which status,
+// /healthz, the metrics, systemd and the alarms all say. It reports changes to the
+// log, to systemd and to the receivers.
+type health struct {
+	probes  []probe
+	canary  *canary
+	alarm   func(alarm)
+	tick    func(now time.Time) // called with each round of checks
+	summary func() string       // of a healthy daemon
+	systemd func(state string)
+	log     zerolog.Logger
+}
+
+func newHealth(probes []probe, alarm func(alarm), log zerolog.Logger) *health {
+	return &health{
+		probes: probes, alarm: alarm, log: log,
+		systemd: func(state string) { _, _ = systemd.SdNotify(false, state) }, // it is no failure to run without systemd
+	}
+}
+
+// checks are all checks as of now.
+func (h *health) checks(now time.Time) []control.Check {
+	checks := make([]control.Check, len(h.probes))
+	for i, p := range h.probes {
+		checks[i] = p.check(now)
+	}
+	return checks
+}
+
+func failing(checks []control.Check) []control.Check {
+	return slices.DeleteFunc(slices.Clone(checks), func(c control.Check) bool { return c.OK })
+}
+
+// run checks the health until ctx ends.
+func (h *health) run(ctx context.Context) error {
+	watchdog, err := systemd.SdWatchdogEnabled(false)
+	if err != nil {
+		h.log.Error().Err(err).Msg("systemd's watchdog")
+	}
+	h.watch(ctx, watchdog > 0)
+	return nil
+}
+
+func (h *health) watch(ctx context.Context, watchdog bool) {
+	var state healthState
+	status, checks, at := "", h.checks(time.Now()), slices.Repeat([]time.Time{time.Now()}, len(h.probes))
+	tick := time.NewTicker(checkEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			for i, p := range h.probes {
+				if now.Sub(at[i]) >= p.every {
+					checks[i], at[i] = p.check(now), now
+				}
+			}
+			h.report(state.update(now, checks))
+			h.tick(now)
+			if watchdog && feedWatchdog(checks, h.canary.state(now).err) {
+				h.systemd(systemd.SdNotifyWatchdog)
+			}
+			if s := h.statusLine(checks); s != status {
+				status = s
+				h.systemd("STATUS=" + s)
+			}
+		}
+	}
+}
+
+// report logs a change and raises its alarm.
+func (h *health) report(c healthChange) {
+	if c.recovered {
+		h.log.Info().Dur("degraded_ms", c.lasted).Msg("healthy again")
+	}
+	if len(c.failing) > 0 {
+		event := h.log.Error()
+		for _, check := range c.failing {
+			event = event.Str(check.Name, check.Detail)
+		}
+		event.Msg("degraded: an attack might not be stopped now")
+	}
+	if c.alarm != nil {
+		h.alarm(*c.alarm)
+	}
+}
+
+// statusLine is the one line for systemctl status.
+func (h *health) statusLine(checks []control.Check) string {
+	bad := failing(checks)
+	if len(bad) == 0 {
+		return h.summary()
+	}
+	parts := make([]string, len(bad))
+	for i, c := range bad {
+		parts[i] = c.Name + ": " + c.Detail
+	}
+	return "DEGRADED: " + strings.Join(parts, "; ")
+}
+
+func summary(mode config.Mode, bans int) string {
+	return fmt.Sprintf("healthy, mode %s, %s in force", mode, incident.Count(bans, "ban"))
+}
+
+// feedWatchdog says whether to feed systemd's watchdog. It is not fed if a restart
+// could help: if the kernel's table does not drop, or no canary arrives. If
+// Asterisk cannot be reached, no canary can arrive, and a restart would only lose
+// the scores, so that alone does not starve the watchdog; but a session that was
+// ended because it went silent does.
+func feedWatchdog(checks []control.Check, canary error) bool {
+	ok := map[string]bool{}
+	for _, c := range checks {
+		ok[c.Name] = c.OK
+	}
+	return ok["kernel"] && (ok["canary"] || !ok["events"] && !errors.Is(canary, errDeaf))
+}
+
+func checkLedger(h ledger.Health) control.Check {
+	switch {
+	case !h.OK():
+		return control.Check{Name: "ledger", Detail: fmt.Sprintf("%v (%s waiting, the oldest for %s)", h.Err, incident.Count(h.Pending, "row"), h.Lag.Round(time.Second))}
+	case h.Damage != "":
+		return control.Check{Name: "ledger", Detail: h.Damage}
+	}
+	return control.Check{Name: "ledger", OK: true, Detail: "up to date"}
+}
+
+func ago(now, then time.Time) string { return now.Sub(then).Round(time.Second).String() + " ago" }

@@ -1,0 +1,81 @@
+package daemon
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+func TestKernelCheck(t *testing.T) {
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	checked := now.Add(-5 * time.Second)
+	for name, tt := range map[string]struct {
+		state firewall.GuardState
+		ok    bool
+		want  string
+	}{
+		"not yet":  {firewall.GuardState{Interval: time.Minute}, false, "not checked yet"},
+		"fine":     {firewall.GuardState{Interval: time.Minute, Checked: checked}, true, "a banned address was dropped 5s ago"},
+		"too old":  {firewall.GuardState{Interval: time.Second, Checked: now.Add(-time.Minute)}, false, "last checked 1m0s ago"},
+		"broken":   {firewall.GuardState{Interval: time.Minute, Checked: checked, Trouble: errors.New("no table")}, false, "no table"},
+		"repaired": {firewall.GuardState{Interval: time.Minute, Checked: checked, Repairs: 2, Last: firewall.GuardEvent{At: checked, Found: []string{"a chain is gone"}}}, true, "repaired 2 times, last 5s ago: a chain is gone"},
+		"behind":   {firewall.GuardState{Interval: time.Minute, Checked: checked, EarlierChains: []string{"table ip early"}}, true, "other programs see packets first: table ip early"},
+	} {
+		if c := checkGuard(now, tt.state); c.OK != tt.ok || !strings.Contains(c.Detail, tt.want) {
+			t.Errorf("%s: %+v, want %q", name, c, tt.want)
+		}
+	}
+}
+
+// Mode observe touches nothing in the kernel, and needs no guard.
+func TestTableOfModeObserve(t *testing.T) {
+	table, err := tableFor(config.Observe)(firewall.Config{}, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &kernel{table: table, mode: config.Observe}
+	k.guardWith(firewall.GuardConfig{})
+	k.setInterval(time.Second)
+	if err := k.run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if c := k.check(time.Now()); !c.OK || !strings.Contains(c.Detail, "mode observe") {
+		t.Errorf("%+v", c)
+	}
+}
+
+// The engine's bans and the table's are the same.
+func TestFirewallAdapter(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	memory := firewall.NewMemory(firewall.Config{})
+	f := firewallAdapter{memory}
+	guesser := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.66/32"), Until: now.Add(time.Hour), Scope: incident.ScopeAll}
+	spoofed := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.67/32"), Until: now.Add(time.Hour), Scope: incident.ScopeSIP}
+	if err := f.Ban(now, []incident.Ban{guesser, spoofed}); err != nil {
+		t.Fatal(err)
+	}
+	scopes := map[netip.Prefix]incident.Scope{}
+	for _, b := range f.Bans(now) {
+		scopes[b.Prefix] = b.Scope
+	}
+	if len(scopes) != 2 || scopes[guesser.Prefix] != incident.ScopeAll || scopes[spoofed.Prefix] != incident.ScopeSIP {
+		t.Errorf("bans: %v", scopes)
+	}
+	if err := f.Release(guesser.Prefix); err != nil || memory.Dropped(guesser.Prefix.Addr(), now) {
+		t.Errorf("release: %v", err)
+	}
+	if err := f.Reconcile(now, []incident.Ban{guesser}); err != nil || !memory.Dropped(guesser.Prefix.Addr(), now) || len(f.Bans(now)) != 1 {
+		t.Errorf("reconcile: %v, %v", err, f.Bans(now))
+	}
+	if err := f.Allow([]netip.Prefix{guesser.Prefix}); err != nil || memory.Dropped(guesser.Prefix.Addr(), now) {
+		t.Errorf("allow: %v", err)
+	}
+}

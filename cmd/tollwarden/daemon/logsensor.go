@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/intake"
+)
+
+const (
+	// maxMissed is the age up to which log lines count that were written while
+	// nobody read them.
+	maxMissed = 24 * time.Hour
+	// logLag is how long the log may lack failures that the events report until
+	// the check says so.
+	logLag = time.Minute
+)
+
+// logSensor follows Asterisk's log, the second source of events.
+type logSensor struct {
+	follower *logfile.Follower // nil: asterisk.log is not set
+	engine   *responder.Engine
+	since    time.Time // the start of the daemon
+}
+
+// newLogSensor continues where the previous run stopped; from is nil if there was
+// none. path is "" without a log.
+func newLogSensor(path string, from *logfile.Place, engine *responder.Engine, since time.Time) *logSensor {
+	s := &logSensor{engine: engine, since: since}
+	if path != "" {
+		s.follower = &logfile.Follower{Path: path, From: from, Emit: func(rec *logfile.Record) { s.report(time.Now(), rec) }}
+	}
+	return s
+}
+
+// run follows the log until ctx ends.
+func (s *logSensor) run(ctx context.Context) error {
+	if s.follower == nil {
+		return nil
+	}
+	return s.follower.Run(ctx)
+}
+
+// report passes on what a line says. What nobody read in time is scored as of when
+// it happened.
+func (s *logSensor) report(now time.Time, rec *logfile.Record) {
+	if rec.Missed {
+		if now.Sub(rec.At) > maxMissed {
+			return
+		}
+		if rec.At.Before(now) {
+			now = rec.At
+		}
+	}
+	sensor := intake.SensorLog
+	if rec.Security {
+		sensor = intake.SensorSecurityLog
+	}
+	switch rec.Finding {
+	case logfile.Seen:
+		s.engine.Report(now, sensor, &rec.Event)
+	case logfile.Tampered:
+		s.engine.ReportTampering(now, sensor, &rec.Event)
+	case logfile.Blinded:
+		s.engine.ReportBlinding(now)
+	}
+}
+
+// isRead says whether there is a log and it can be read.
+func (s *logSensor) isRead() bool { return s.follower != nil && s.follower.Health().Err == nil }
+
+// place is how far the log has been read; nil if it is not.
+func (s *logSensor) place() *logfile.Place {
+	if s.follower == nil {
+		return nil
+	}
+	return s.follower.Place()
+}
+
+// longLines counts lines that were too long to read.
+func (s *logSensor) longLines() uint64 {
+	if s.follower == nil {
+		return 0
+	}
+	return s.follower.Health().TooLong
+}
+
+// check says how the log is read, and whether somebody hides from the events.
+func (s *logSensor) check(now time.Time, senses responder.Senses) control.Check {
+	if s.follower == nil {
+		return control.Check{Name: "log", OK: true, Detail: "asterisk.log is not set: an attacker who hides from the manager interface is not seen"}
+	}
+	return checkLog(now, s.since, s.follower.Health(), senses)
+}
+
+func checkLog(now, since time.Time, h logfile.Health, senses responder.Senses) control.Check {
+	c := control.Check{Name: "log"}
+	if senses.LogFailure.Before(since) {
+		senses.LogFailure = since // the first canary may be logged before the log is opened at its end
+	}
+	switch {
+	case h.Err != nil:
+		c.Detail = h.Err.Error()
+	case h.Counts.Lines > 0 && h.Counts.Undated == h.Counts.Lines:
+		c.Detail = "the dates of its lines are in an unknown format: set dateformat=%F %T in logger.conf"
+	case senses.EventFailure.Sub(senses.LogFailure) > logLag && now.Sub(senses.EventFailure) < time.Hour:
+		c.Detail = fmt.Sprintf("the events report failures at %s, the log does not: does its line in logger.conf include notice, and was it reopened after its rotation?", senses.EventFailure.Format(time.DateTime))
+	case h.LastLine.IsZero():
+		c.OK, c.Detail = true, "read, no line yet"
+	default:
+		c.OK, c.Detail = true, "read, last line "+ago(now, h.LastLine)
+	}
+	if !senses.Blinded.IsZero() {
+		c.Detail += fmt.Sprintf("; somebody hides from the manager interface, last at %s", senses.Blinded.Format(time.DateTime))
+	}
+	return c
+}

@@ -1,0 +1,57 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/web"
+)
+
+// metricsSource is the daemon as /healthz and /metrics read it.
+type metricsSource struct {
+	statusSource
+	alarms    *alarmNotifier
+	logSensor *logSensor
+}
+
+// Checks are those of status.
+func (m metricsSource) Checks() []control.Check { return m.health.checks(time.Now()) }
+
+// Reading collects the metrics.
+func (m metricsSource) Reading() web.Reading {
+	now := time.Now()
+	meters, guard, health := m.engine.Meters(), m.kernel.state(), m.ledger.Health()
+	events, commands := m.sessions.events.Counters(), m.sessions.commands.Counters()
+	r := web.Reading{
+		Version: m.version, Mode: string(m.mode), Checks: m.health.checks(now), Meters: meters,
+		Bans: m.engine.Bans.Count(), Channels: meters.ChannelsUp, Repairs: guard.Repairs, Probes: guard.Probes,
+		Gaps: m.sessions.gaps.count.Load(), GapTime: time.Duration(m.sessions.gaps.length.Load()),
+		Sessions: map[string]web.Session{"events": sessionMetrics(events), "commands": sessionMetrics(commands)},
+		Refused:  events.Refused.Load() + commands.Refused.Load(),
+		Shed: map[string]uint64{
+			event.ChallengeSent.String(): events.Shed.ChallengeSent.Load(), event.InvalidAccountID.String(): events.Shed.InvalidAccountID.Load(),
+		},
+		LongLines: m.logSensor.longLines(),
+		LedgerLag: health.Lag, LedgerPending: health.Pending, LedgerDropped: health.Dropped, LedgerCrowded: health.Crowded,
+		AlarmsDelivered: m.alarms.delivered.Load(), AlarmsFailed: m.alarms.failed.Load(), Messages: m.notifier.post.Counts(),
+	}
+	canary := m.sessions.canary.state(now)
+	r.Lost, r.Unsent, r.CanaryAge = canary.lost, canary.unsent, -1
+	if !canary.heard.IsZero() {
+		r.CanaryAge = now.Sub(canary.heard)
+	}
+	if stats, err := m.kernel.table.Stats(); err == nil { // otherwise check_ok says so
+		r.Dropped = map[string]web.Traffic{"in": web.Traffic(stats.In), "out": web.Traffic(stats.Out)}
+	}
+	if m.config.file != nil {
+		c := m.config.file.State()
+		r.ConfigLoaded, r.ConfigChanged, r.ConfigRefused = c.Loaded, c.Changed, c.Refused != ""
+	}
+	return r
+}
+
+func sessionMetrics(c *ami.Counters) web.Session {
+	return web.Session{Blocks: c.Blocks.Load(), Damaged: c.Damaged.Load(), Logins: c.Logins.Load()}
+}

@@ -1,0 +1,35 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/ami"
+)
+
+// logOverloadEvery is how often an overload that goes on is logged.
+const logOverloadEvery = time.Minute
+
+// overload logs that events were passed over because they came faster than they
+// were handled.
+type overload struct {
+	shed *ami.Shed
+	log  zerolog.Logger
+
+	total  uint64    // passed over when last looked
+	logged time.Time // when it was last logged
+}
+
+// look is called every second.
+func (o *overload) look(now time.Time) {
+	total := o.shed.Total()
+	grew := total > o.total
+	o.total = total
+	if !grew || now.Sub(o.logged) < logOverloadEvery {
+		return
+	}
+	o.logged = now
+	o.log.Warn().Uint64("ChallengeSent", o.shed.ChallengeSent.Load()).Uint64("InvalidAccountID", o.shed.InvalidAccountID.Load()).
+		Msg("events come faster than they are handled: the cheapest are passed over, those that show a break-in are not")
+}

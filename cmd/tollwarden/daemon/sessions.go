@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/pbx"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+)
+
+// eventClasses are the classes of events that the event session asks for:
+// security events and those of channels.
+const eventClasses = "security,call"
+
+const (
+	// resyncEvery is how often Asterisk's channels and registrations are read,
+	// besides after each connection.
+	resyncEvery = 5 * time.Minute
+	// resyncWithin bounds one reading.
+	resyncWithin = 30 * time.Second
+)
+
+// sessions are the two connections to Asterisk: one brings events, one takes
+// commands.
+type sessions struct {
+	events, commands *ami.Dialer
+	engine           *responder.Engine
+	link             *pbx.Link // uses the command session
+	canary           *canary
+	gaps             *gaps
+	managerAt        func(netip.Addr) // gets the manager interface's address
+	log              zerolog.Logger
+
+	begun    chan struct{} // an event session has begun
+	current  atomic.Pointer[eventSession]
+	lastSign atomic.Pointer[time.Time] // the last sign of life of the session that ended last
+}
+
+// eventSession is one life of the event session.
+type eventSession struct {
+	client  *ami.Client
+	since   time.Time
+	version string // Asterisk's; until it is known, the manager interface's greeting
+}
+
+// run keeps both sessions until ctx ends.
+func (s *sessions) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.commands.Run(ctx, s.link.Use) })
+	g.Go(func() error { return s.events.Run(ctx, s.listen) })
+	return g.Wait()
+}
+
+// listen serves one event session: it reads Asterisk's state, and keeps it fresh
+// while events come in.
+func (s *sessions) listen(ctx context.Context, c *ami.Client) error {
+	if addr, ok := c.LocalAddr().(*net.TCPAddr); ok {
+		s.engine.SetOwn(addr.AddrPort().Addr().Unmap())
+	}
+	if addr, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		s.managerAt(addr.AddrPort().Addr().Unmap().WithZone(""))
+	}
+	s.engine.Listening(time.Now())
+	log := s.log.Info()
+	if gap := s.gaps.before(time.Now(), c.Gap()); !gap.IsZero() {
+		s.gaps.add(gap)
+		log = s.log.Warn().Time("blind_from", gap.From).Time("blind_to", gap.To)
+	}
+	log.Str("asterisk", c.Banner()).Msg("listening to Asterisk")
+	s.current.Store(&eventSession{client: c, since: time.Now(), version: c.Banner()})
+	select {
+	case s.begun <- struct{}{}:
+	default: // nobody has taken note of the session before yet
+	}
+	defer func() {
+		at := c.LastSeen()
+		s.lastSign.Store(&at)
+		s.current.Store(nil)
+	}()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { s.askVersion(ctx); return nil })
+	g.Go(func() error { return s.canary.run(ctx) })
+	g.Go(func() error { s.keepInSync(ctx); return ctx.Err() })
+	return g.Wait()
+}
+
+// askVersion asks for Asterisk's version: the greeting names that of the manager
+// interface.
+func (s *sessions) askVersion(ctx context.Context) {
+	known := *s.current.Load()
+	if version, err := known.client.Version(ctx); err == nil && version != "" {
+		known.version = "Asterisk " + version
+		s.current.Store(&known)
+	}
+}
+
+// keepInSync reads Asterisk's channels and registrations at once and then from
+// time to time.
+func (s *sessions) keepInSync(ctx context.Context) {
+	tick := time.NewTicker(resyncEvery)
+	defer tick.Stop()
+	for {
+		s.resync(ctx)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *sessions) resync(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, resyncWithin)
+	defer cancel()
+	if err := s.engine.Resync(asking, time.Now()); err != nil && ctx.Err() == nil {
+		s.log.Error().Err(err).Msg("cannot read Asterisk's channels and registrations")
+	}
+}
+
+// lastSeen is the last sign of life of the event session; zero before the first
+// session.
+func (s *sessions) lastSeen() time.Time {
+	if session := s.current.Load(); session != nil {
+		return session.client.LastSeen()
+	}
+	if at := s.lastSign.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+func (s *sessions) checkEvents(time.Time) control.Check {
+	session := s.current.Load()
+	if session == nil {
+		return control.Check{Name: "events", Detail: "no event session: attacks are not seen"}
+	}
+	detail := "listening to " + session.version
+	if n := s.events.Counters().Shed.Total(); n > 0 {
+		detail += fmt.Sprintf("; %d events came too fast and were passed over, none of which shows a break-in", n)
+	}
+	return control.Check{Name: "events", OK: true, Detail: detail}
+}
+
+func (s *sessions) checkCommands(time.Time) control.Check {
+	if s.link.Connected() {
+		return control.Check{Name: "commands", OK: true, Detail: "connected"}
+	}
+	return control.Check{Name: "commands", Detail: "no command session: calls cannot be ended and passwords cannot be changed"}
+}

@@ -1,0 +1,78 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// statusSource is what status and the metrics are read from.
+type statusSource struct {
+	version  string
+	mode     config.Mode
+	since    time.Time
+	health   *health
+	config   *configuration
+	engine   *responder.Engine
+	ledger   *ledger.Ledger
+	kernel   *kernel
+	sessions *sessions
+	notifier *notifier
+}
+
+// Status is the daemon's health in one place.
+func (d statusSource) Status() control.Status {
+	now := time.Now()
+	s := control.Status{
+		Health: control.Healthy, Version: d.version, Mode: string(d.mode), Since: d.since,
+		Checks: d.health.checks(now), Firewall: d.firewall(), Asterisk: d.asterisk(now), Counters: d.counters(), Allow: d.config.allow.state(),
+	}
+	if len(failing(s.Checks)) > 0 {
+		s.Health = control.Degraded
+	}
+	if d.config.file != nil {
+		c := d.config.file.State()
+		s.Config = &c
+	}
+	return s
+}
+
+func (d statusSource) firewall() control.Firewall {
+	f := control.Firewall{Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), Repairs: d.kernel.state().Repairs}
+	if stats, err := d.kernel.table.Stats(); err == nil { // otherwise the checks say why
+		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
+	}
+	return f
+}
+
+func (d statusSource) asterisk(now time.Time) control.Asterisk {
+	a := control.Asterisk{Events: d.engine.Counters().Events, Gaps: d.sessions.gaps.count.Load(), LastGap: d.sessions.gaps.last.Load()}
+	if session := d.sessions.current.Load(); session != nil {
+		a.ConnectedSince, a.Version = &session.since, session.version
+	}
+	if canary := d.sessions.canary.state(now); !canary.heard.IsZero() {
+		a.CanaryHeard = &canary.heard
+	}
+	return a
+}
+
+func (d statusSource) counters() map[string]uint64 {
+	meters, messages := d.engine.Meters(), d.notifier.post.Counts()
+	counters := &meters.Judge.Counters
+	list := map[string]uint64{
+		"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,
+		"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Muted, "grace_period_failures": counters.Graced,
+		"log_events": counters.Logged, "events_shed": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
+		"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
+		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Proved, "flows_dropped": counters.Flows,
+		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
+		"ledger_rows_over_capacity": d.ledger.Health().Crowded,
+	}
+	for table, n := range meters.Judge.Refused {
+		list[table+"_over_capacity"] = n
+	}
+	return list
+}

@@ -1,0 +1,140 @@
+package fail2ban
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// Where fail2ban keeps what is taken over.
+const (
+	DefaultDB    = "/var/lib/fail2ban/fail2ban.sqlite3"
+	DefaultJails = "/etc/fail2ban/jail.local"
+)
+
+// Source says what is taken over.
+type Source struct {
+	DB    string   // fail2ban's database
+	Jails []string // whose bans; none is all
+	// IgnoreIP are the files whose ignoreip is taken over; nil is DefaultJails, if
+	// it exists.
+	IgnoreIP []string
+	// BanTime is how long bans last for which the database has no time (fail2ban
+	// before 0.11). Negative is forever.
+	BanTime time.Duration
+}
+
+// Import is what was read from fail2ban and then, by Send or Store, what was taken
+// over.
+type Import struct {
+	Bans    []Ban          `json:"bans"`
+	Allowed []netip.Prefix `json:"allowed"`
+	Skipped []Skipped      `json:"skipped"`
+	// Offline says that no daemon ran: it takes effect with the next start.
+	Offline bool `json:"offline"`
+
+	now time.Time
+}
+
+// Ban is one ban of fail2ban's.
+type Ban struct {
+	Prefix netip.Prefix `json:"prefix"`
+	Jail   string       `json:"jail"`
+	Since  time.Time    `json:"since"`
+	Until  *time.Time   `json:"until"` // null: until it is released
+}
+
+// Skipped is what was not taken over, and why.
+type Skipped struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// Read reads what fail2ban knows and changes nothing.
+func Read(ctx context.Context, now time.Time, s Source) (*Import, error) {
+	bans, err := ledger.Fail2ban(ctx, s.DB, now, s.BanTime)
+	if err != nil {
+		return nil, err
+	}
+	im := &Import{Bans: []Ban{}, Allowed: []netip.Prefix{}, Skipped: []Skipped{}, now: now}
+	if err := im.readIgnored(s.IgnoreIP, s.Jails); err != nil {
+		return nil, err
+	}
+	im.readBans(bans, s.Jails)
+	return im, nil
+}
+
+func (im *Import) skip(what, why string) { im.Skipped = append(im.Skipped, Skipped{what, why}) }
+
+// readBans takes the jails' bans; of an address with several, the longest.
+func (im *Import) readBans(bans []ledger.ForeignBan, jails []string) {
+	at := map[netip.Prefix]int{}
+	for _, b := range bans {
+		if len(jails) > 0 && !slices.Contains(jails, b.Jail) {
+			continue
+		}
+		prefix, err := config.ParsePrefix(b.IP)
+		if err != nil {
+			im.skip(b.IP, "banned by "+b.Jail+", not an address")
+			continue
+		}
+		ban := Ban{Prefix: prefix, Jail: b.Jail, Since: b.Since}
+		if !b.Until.IsZero() {
+			ban.Until = &b.Until
+		}
+		i, known := at[prefix]
+		switch {
+		case !known:
+			at[prefix] = len(im.Bans)
+			im.Bans = append(im.Bans, ban)
+		case im.Bans[i].Until != nil && (ban.Until == nil || ban.Until.After(*im.Bans[i].Until)):
+			im.Bans[i] = ban
+		}
+	}
+}
+
+// reason is why an imported address is banned.
+func (b Ban) reason() string { return "taken over from fail2ban, jail " + b.Jail }
+
+// left is the time that a ban has left, as an order writes it.
+func (b Ban) left(now time.Time) string {
+	if b.Until == nil {
+		return "forever"
+	}
+	return config.FormatDuration(max(time.Second, b.Until.Sub(now).Round(time.Second)))
+}
+
+// takeOver gives each ban to add, and keeps those that it took.
+func (im *Import) takeOver(add func(Ban) error) {
+	bans := im.Bans
+	im.Bans = im.Bans[:0]
+	for _, b := range bans {
+		if err := add(b); err != nil {
+			im.skip(incident.PrefixText(b.Prefix), err.Error())
+			continue
+		}
+		im.Bans = append(im.Bans, b)
+	}
+}
+
+// allow gives add what is not covered by have, and keeps what it took.
+func (im *Import) allow(have []netip.Prefix, add func(netip.Prefix) error) {
+	wanted := im.Allowed
+	im.Allowed = im.Allowed[:0]
+	for _, p := range wanted {
+		if slices.ContainsFunc(have, func(h netip.Prefix) bool { return h.Bits() <= p.Bits() && h.Contains(p.Addr()) }) {
+			continue
+		}
+		if err := add(p); err != nil {
+			im.skip(incident.PrefixText(p), err.Error())
+			continue
+		}
+		have = append(have, p)
+		im.Allowed = append(im.Allowed, p)
+	}
+}

@@ -1,0 +1,53 @@
+package fail2ban
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
+)
+
+// Store writes everything into the data folder of a daemon that does not run, for
+// its next start.
+func (im *Import) Store(ctx context.Context, cfg *config.Config) error {
+	im.Offline = true
+	file, err := config.LoadAllowFile(settings.AllowPath(cfg))
+	if err != nil {
+		return err
+	}
+	allowed := settings.Allow(cfg)
+	for _, e := range file.Entries() {
+		allowed = append(allowed, e.Prefix)
+	}
+	im.allow(allowed, func(p netip.Prefix) error {
+		file = file.With(p, comment)
+		return nil
+	})
+	if len(im.Allowed) > 0 {
+		if err := file.Write(); err != nil {
+			return err
+		}
+	}
+	l, err := ledger.Open(settings.LedgerPath(cfg), ledger.Options{})
+	if err != nil {
+		return err
+	}
+	allowed = append(allowed, im.Allowed...)
+	im.takeOver(func(b Ban) error {
+		if slices.ContainsFunc(allowed, b.Prefix.Overlaps) {
+			return errors.New("on the allow list, or contains an address that is")
+		}
+		ban := incident.Ban{Prefix: b.Prefix, Since: b.Since, Reason: b.reason(), Origin: incident.OriginOperator}
+		if b.Until != nil {
+			ban.Until = *b.Until
+		}
+		l.PutBan(ban)
+		return nil
+	})
+	return errors.Join(l.Flush(ctx), l.Close())
+}

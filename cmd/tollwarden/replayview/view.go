@@ -1,0 +1,109 @@
+package replayview
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/replay"
+)
+
+// View is a replay as a person reads it, on paper or on a terminal.
+type View struct {
+	Summary string
+	Tables  []Table
+}
+
+// Table is one of its tables; an empty one is left out.
+type Table struct {
+	Title, Note string
+	Heading     []string
+	Rows        [][]string
+	More        string // what was left out
+}
+
+// accountsShown is how many accounts a person reads.
+const accountsShown = 50
+
+// Of makes the tables of a result.
+func Of(r *replay.Result) View {
+	if r.From.IsZero() {
+		return View{Summary: "Nothing in these files is an event with a time.", Tables: []Table{filesTable(r)}}
+	}
+	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s banned.",
+		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "source"))}
+	if r.Counters.Blinded > 0 {
+		v.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " somebody hid from the manager interface: set asterisk.log."
+	}
+	for _, t := range []Table{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
+		if len(t.Rows) > 0 {
+			v.Tables = append(v.Tables, t)
+		}
+	}
+	return v
+}
+
+func filesTable(r *replay.Result) Table {
+	t := Table{Title: "Files", Heading: []string{"File", "Format", "Lines", "Events", "Damaged", "For instance"}}
+	for _, f := range r.Files {
+		var samples []string
+		for _, d := range f.Samples {
+			samples = append(samples, fmt.Sprintf("line %d: %s: %s", d.Line, d.Why, d.Text))
+		}
+		t.Rows = append(t.Rows, []string{f.Path, string(f.Format), fmt.Sprint(f.Lines), fmt.Sprint(f.Read), fmt.Sprint(f.Damaged), strings.Join(samples, "; ")})
+	}
+	return t
+}
+
+func timeline(r *replay.Result) Table {
+	t := Table{Title: "Timeline", Heading: []string{"Time", "Threshold", "Who", "Reason", "Would"}}
+	for i := range r.Incidents {
+		in := &r.Incidents[i]
+		t.Rows = append(t.Rows, []string{output.Time(in.At), in.Threshold, in.Key.String(), in.Reason, would(in)})
+	}
+	if r.Dropped > 0 {
+		t.More = "and " + incident.Count(int(r.Dropped), "incident") + " more"
+	}
+	return t
+}
+
+// would says what an incident's steps would have done.
+func would(i *incident.Incident) string {
+	words := make([]string, len(i.Steps))
+	for n, s := range i.Steps {
+		done, ok := strings.CutPrefix(s.Detail, "mode is observe: would ")
+		if !ok {
+			done = fmt.Sprintf("not %s (%s)", s.Step, s.Detail)
+		}
+		words[n] = done
+	}
+	return strings.Join(words, "; ")
+}
+
+func bansTable(r *replay.Result) Table {
+	t := Table{
+		Title: "Bans", Note: "Right passwords that a ban would have stopped may be somebody who belongs there.",
+		Heading: []string{"Source", "Times", "Last", "Until", "Scope", "Stopped", "Right passwords", "Reason"},
+	}
+	for i := range r.Bans {
+		b := &r.Bans[i]
+		t.Rows = append(t.Rows, []string{
+			incident.PrefixText(b.Prefix), fmt.Sprint(b.Times), output.Time(b.Since), output.Until(b.Until), string(cmp.Or(b.Scope, incident.ScopeAll)), fmt.Sprint(b.Stopped), fmt.Sprint(b.Logins), b.Reason,
+		})
+	}
+	return t
+}
+
+func accountsTable(r *replay.Result) Table {
+	t := Table{Title: "Accounts", Heading: []string{"Account", "Incidents", "Wrong passwords", "Right ones"}}
+	for i, a := range r.Accounts {
+		if i == accountsShown {
+			t.More = fmt.Sprintf("and %d more: --json has them all", len(r.Accounts)-i)
+			break
+		}
+		t.Rows = append(t.Rows, []string{a.Name, fmt.Sprint(a.Incidents), fmt.Sprint(a.Failures), fmt.Sprint(a.Logins)})
+	}
+	return t
+}

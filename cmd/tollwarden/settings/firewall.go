@@ -1,0 +1,43 @@
+package settings
+
+import (
+	"net/netip"
+	"path/filepath"
+	"slices"
+
+	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/firewall"
+)
+
+// Firewall is the configuration of the kernel's table. Its allow list is the
+// configuration's own; see Allow.
+func Firewall(cfg *config.Config) firewall.Config {
+	return firewall.Config{Name: cfg.Firewall.Table, Allow: Allow(cfg), SIPPorts: cfg.Firewall.SIPPorts, Uncounted: !cfg.Firewall.Counters}
+}
+
+// Allow is what the configuration file itself allows: firewall.allow, and
+// Asterisk's manager interface if it is configured by its address.
+func Allow(cfg *config.Config) []netip.Prefix {
+	allow := slices.Clone(cfg.Firewall.Allow)
+	if host, ok := ManagerHost(cfg); ok && !slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(host.Addr()) }) {
+		allow = append(allow, host)
+	}
+	return allow
+}
+
+// ManagerHost is the address of Asterisk's manager interface, if it is configured
+// by its address. It is never banned: without its events nothing would be seen.
+func ManagerHost(cfg *config.Config) (netip.Prefix, bool) {
+	ap, err := netip.ParseAddrPort(cfg.Asterisk.Address)
+	if err != nil {
+		return netip.Prefix{}, false
+	}
+	addr := ap.Addr().Unmap()
+	return netip.PrefixFrom(addr, addr.BitLen()), true
+}
+
+// AllowPath is where the allow file is.
+func AllowPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "allow") }
+
+// LedgerPath is where the ledger is.
+func LedgerPath(cfg *config.Config) string { return filepath.Join(cfg.Data, "ledger.db") }

@@ -1,0 +1,97 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"syscall"
+)
+
+// write creates the files and overwrites none. Our own go to the daemon's user,
+// where the package has created one.
+func (s *Setup) write(stanza, where string) error {
+	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
+		return err
+	}
+	for _, f := range []struct{ path, text string }{{s.secretFile(), s.Secret + "\n"}, {s.config(), s.text()}} {
+		if err := create(f.path, f.text); err != nil {
+			return err
+		}
+		if err := give(f.path, managerUser); err != nil {
+			return err
+		}
+		fmt.Fprintf(s.Out, "wrote %s\n", f.path)
+	}
+	if where != s.manager.path {
+		if err := create(where, stanza); err != nil {
+			return err
+		}
+		if err := copyOwner(s.manager.path, where); err != nil {
+			return err
+		}
+	} else if err := appendTo(where, "\n"+stanza); err != nil {
+		return err
+	}
+	fmt.Fprintf(s.Out, "wrote [%s] into %s\n", managerUser, where)
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+// create writes a new file that only its owner reads.
+func create(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+func appendTo(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// give makes the daemon's user the owner, where there is one.
+func give(path, name string) error {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return nil // not installed from a package: the daemon runs as whoever runs this
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return err
+	}
+	return os.Chown(path, uid, gid)
+}
+
+// copyOwner gives a file the owner and the mode of another: Asterisk has to
+// read what setup writes beside its own files.
+func copyOwner(from, to string) error {
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Errorf("%s: its owner is not known", from)
+	}
+	if err := os.Chown(to, int(owner.Uid), int(owner.Gid)); err != nil {
+		return err
+	}
+	return os.Chmod(to, info.Mode().Perm())
+}

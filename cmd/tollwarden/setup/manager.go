@@ -1,0 +1,49 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
+)
+
+// managerConf is what setup needs to know about manager.conf.
+type managerConf struct {
+	path    string
+	enabled bool
+	address netip.AddrPort // on this machine, so that our connections come from there too
+	exists  bool           // a section [tollwarden]
+	folder  bool           // it includes manager.d/*.conf
+}
+
+// readManager reads manager.conf and what it includes.
+func readManager(path string) (managerConf, error) {
+	m := managerConf{path: path}
+	conf, err := conffile.Load(filepath.Dir(path), filepath.Base(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, fmt.Errorf("no Asterisk is found here: %w (--asterisk names its configuration folder)", err)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read Asterisk's manager.conf: %w", err)
+	}
+	m.enabled = conffile.True(conf.Value("general", "enabled"))
+	m.exists = conf.Has(managerUser)
+	m.folder = slices.ContainsFunc(conf.Includes, func(pattern string) bool {
+		return strings.HasSuffix(pattern, "manager.d/*.conf") || strings.HasSuffix(pattern, "manager.d/tollwarden.conf")
+	})
+	host, port := netip.MustParseAddr("127.0.0.1"), uint64(5038)
+	if p, err := strconv.ParseUint(conf.Value("general", "port"), 10, 16); err == nil {
+		port = p
+	}
+	if a, err := netip.ParseAddr(strings.Trim(conf.Value("general", "bindaddr"), "[]")); err == nil && !a.IsUnspecified() {
+		host = a
+	}
+	m.address = netip.AddrPortFrom(host, uint16(port))
+	return m, nil
+}

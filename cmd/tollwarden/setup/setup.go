@@ -1,0 +1,147 @@
+package setup
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/pbx"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/check"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+)
+
+// managerUser is the section of manager.conf that setup makes.
+const managerUser = "tollwarden"
+
+// Setup is one guided first start.
+type Setup struct {
+	In     io.Reader // answers
+	Out    io.Writer
+	Agreed bool // no question is asked
+	// Asterisk and Folder are the folders of Asterisk's configuration and of ours,
+	// absolute.
+	Asterisk, Folder string
+	Secret           string // of the new user
+	// Reload has Asterisk read manager.conf again; by default its own command does.
+	// Its output explains an error.
+	Reload func() (output []byte, err error)
+
+	manager managerConf
+}
+
+// Run proposes a user in manager.conf and a configuration, writes both if the
+// person agrees, and tests them.
+func (s *Setup) Run(ctx context.Context) error {
+	if err := s.find(); err != nil {
+		return err
+	}
+	stanza, where := s.stanza()
+	fmt.Fprintf(s.Out, "Asterisk's manager interface: %s, in %s\n\n", s.manager.address, s.manager.path)
+	fmt.Fprintf(s.Out, "1. A user for Tollwarden, in %s:\n\n%s\n\n", where, output.Indent(hideSecret(stanza, s.Secret)))
+	fmt.Fprintf(s.Out, "2. A configuration, %s, with the secret in a file of its own:\n\n%s\n", s.config(), output.Indent(s.text()))
+	if !s.agree("Write both, and have Asterisk read its manager.conf again?") {
+		fmt.Fprintln(s.Out, "Nothing was written.")
+		return nil
+	}
+	if err := s.write(stanza, where); err != nil {
+		return err
+	}
+	reload := s.Reload
+	if reload == nil {
+		reload = exec.CommandContext(ctx, "asterisk", "-rx", "manager reload").CombinedOutput
+	}
+	if out, err := reload(); err != nil {
+		return fmt.Errorf("everything is written, but Asterisk did not reload it: %s: run asterisk -rx \"manager reload\", then tollwarden check -c %s",
+			cmp.Or(strings.TrimSpace(string(out)), err.Error()), s.config())
+	}
+	return s.test(ctx)
+}
+
+// find reads manager.conf and refuses what setup must not touch.
+func (s *Setup) find() (err error) {
+	if s.manager, err = readManager(filepath.Join(s.Asterisk, "manager.conf")); err != nil {
+		return err
+	}
+	switch {
+	case s.manager.exists:
+		return fmt.Errorf("%s has a section [%s] already: write %s by hand (`tollwarden check --reference` prints every key)", s.manager.path, managerUser, s.config())
+	case exists(s.config()):
+		return fmt.Errorf("%s is there already: `tollwarden check` tests it", s.config())
+	case exists(s.secretFile()):
+		return fmt.Errorf("%s is there already: move it away first", s.secretFile())
+	case !s.manager.enabled:
+		return fmt.Errorf("%s: the manager interface is off: set enabled = yes and bindaddr = 127.0.0.1 in [general], run asterisk -rx \"manager reload\", and this again", s.manager.path)
+	}
+	return nil
+}
+
+func (s *Setup) config() string     { return filepath.Join(s.Folder, "tollwarden.toml") }
+func (s *Setup) secretFile() string { return filepath.Join(s.Folder, "secret") }
+
+// stanza is the user's section and the file for it.
+func (s *Setup) stanza() (text, file string) {
+	text = pbx.Stanza(managerUser, s.Secret, s.manager.address.Addr(), s.writes())
+	if s.manager.folder {
+		return text, filepath.Join(s.Asterisk, "manager.d", "tollwarden.conf")
+	}
+	return text, s.manager.path
+}
+
+// writes are the write classes that the built-in playbooks need. Removing a
+// registration of chan_sip takes a CLI command; the check afterwards says when
+// less would do.
+func (s *Setup) writes() []string {
+	if exists(filepath.Join(s.Asterisk, "sip.conf")) {
+		return []string{"config", "system", "command"}
+	}
+	return []string{"config", "system"}
+}
+
+// text is the configuration: what differs from the defaults.
+func (s *Setup) text() string {
+	return "mode = \"observe\"   # decides and records everything, changes nothing; set it to \"enforce\" once you agree with its decisions\n" +
+		"\n[asterisk]\n" +
+		fmt.Sprintf("address = %q\nusername = %q\nsecret_file = %q\nconfig_dir = %q\n", s.manager.address, managerUser, s.secretFile(), s.Asterisk)
+}
+
+func hideSecret(text, secret string) string { return strings.ReplaceAll(text, secret, "<random>") }
+
+// agree asks; only y and yes agree.
+func (s *Setup) agree(question string) bool {
+	if s.Agreed {
+		return true
+	}
+	fmt.Fprintf(s.Out, "%s [y/N] ", question)
+	answer, _ := bufio.NewReader(s.In).ReadString('\n')
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}
+
+// test logs in with what was written.
+func (s *Setup) test(ctx context.Context) error {
+	cfg, err := settings.Load(s.config())
+	if err != nil {
+		return err
+	}
+	var said strings.Builder
+	for try := 0; ; try++ { // the reload takes a moment
+		said.Reset()
+		if err = check.Asterisk(ctx, &said, cfg); err == nil || try == 2 {
+			break
+		}
+		time.Sleep(2 * time.Second) // each failed login adds lines to Asterisk's log
+	}
+	fmt.Fprintf(s.Out, "\nAsterisk: %s", said.String())
+	if err != nil {
+		return fmt.Errorf("the test failed: %w", err)
+	}
+	fmt.Fprintf(s.Out, "\nReady. Start it with: systemctl enable --now tollwarden (without the package: tollwarden run -c %s);\nsee what it decides with: tollwarden status, tollwarden incidents.\nOnce you agree, set mode = \"enforce\" in the configuration and restart it.\n", s.config())
+	return nil
+}
