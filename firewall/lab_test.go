@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -27,6 +28,9 @@ type lab struct {
 	raw4, raw6  int
 	serial      uint32
 }
+
+// otherPort is not a SIP port unless a test makes it one.
+const otherPort = 9999
 
 var (
 	pbx4        = netip.MustParseAddr("192.0.2.1")
@@ -81,7 +85,7 @@ func buildLab(t testing.TB) *lab {
 	plug(t, street, streetAddrs)
 	introduce(t, pbx, street, streetAddrs)
 	introduce(t, street, pbx, pbxAddrs)
-	l.in, l.other = l.listen(t, "[::]:5060"), l.listen(t, "[::]:9999")
+	l.in, l.other = l.listen(t, "[::]:5060"), l.listen(t, fmt.Sprintf("[::]:%d", otherPort))
 	l.inside(t, l.street, func() (err error) {
 		if l.raw4, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
 			return err
