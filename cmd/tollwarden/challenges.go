@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +27,7 @@ func (d *daemon) openWatch() error {
 		return nil
 	}
 	var err error
-	if d.watch, err = firewall.OpenWatch(tableConfig(d.cfg), sip.ChallengePrefix); err != nil && !errors.Is(err, firewall.ErrNoLog) {
+	if d.watch, err = firewall.OpenWatch(tableConfig(d.cfg)); err != nil && !errors.Is(err, firewall.ErrNoLog) {
 		return err
 	}
 	d.closing(d.watch.Close)
@@ -54,11 +55,14 @@ func isKernel(t firewall.Table) bool {
 	return ok
 }
 
-// packet takes in a packet that left for a phone, or the news that some were
-// missed.
+// packet takes in a challenge that left for a phone, or the news that some packets
+// were missed. Other packets are none of its business.
 func (d *daemon) packet(p firewall.Packet) {
 	if !p.To.IsValid() {
 		d.engine.Challenged(p.At, netip.Addr{}, nil, nil)
+		return
+	}
+	if p.Direction != firewall.Out || !bytes.HasPrefix(p.Payload, []byte(sip.ChallengePrefix)) {
 		return
 	}
 	sip.Challenges(p.Payload, func(c sip.Challenge) {
