@@ -107,10 +107,8 @@ func (c *chain) udp(port uint16) []expr.Any {
 // buildTable queues the whole table, with empty sets.
 func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counted bool, counts map[string]Count) error {
 	conn.AddTable(t)
-	var made [setCount]*nftables.Set
 	for id := range setCount {
-		made[id] = nfSet(t, id, counted)
-		if err := conn.AddSet(made[id], nil); err != nil {
+		if err := conn.AddSet(nfSet(t, id, counted), nil); err != nil {
 			return err
 		}
 	}
@@ -121,12 +119,17 @@ func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counted 
 			Table: t, Name: c.counter, Type: nftables.ObjTypeCounter,
 			Obj: &expr.Counter{Packets: count.Packets, Bytes: count.Bytes},
 		})
-		added := conn.AddChain(nfChain(t, c))
-		for _, r := range rulesFor(ports) {
-			conn.AddRule(&nftables.Rule{Table: t, Chain: added, Exprs: c.exprs(made[r.set], r)})
-		}
+		addRules(conn, conn.AddChain(nfChain(t, c)), c, ports)
 	}
 	return nil
+}
+
+// addRules queues the rules of one chain. They name their sets, which exist or are
+// in the same batch.
+func addRules(conn *nftables.Conn, to *nftables.Chain, c *chain, ports []uint16) {
+	for _, r := range rulesFor(ports) {
+		conn.AddRule(&nftables.Rule{Table: to.Table, Chain: to, Exprs: c.exprs(nfSet(to.Table, r.set, false), r)})
+	}
 }
 
 // buildContents queues the elements of empty sets.

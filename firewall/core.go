@@ -21,6 +21,9 @@ type backend interface {
 	// apply does one transaction, all or nothing. The kernel has its own clock;
 	// the model goes by now, where 0 means that no ban has ended.
 	apply(now expiry, b *batch) error
+	// setPorts replaces the SIP ports in the rules, without a gap. If the table is
+	// lost, the next renew uses them.
+	setPorts(ports []uint16) error
 	// renew replaces the table by one with exactly these elements, without a
 	// gap for what is in force before and after.
 	renew(contents *batch) error
@@ -83,6 +86,12 @@ func (c *core) Invalidate() {
 func (c *core) Allow(prefixes []netip.Prefix) error {
 	list, err := allowListOf(prefixes)
 	return c.do("allow", err, func() error { return c.setAllow(list) })
+}
+
+// SetSIPPorts implements Table.
+func (c *core) SetSIPPorts(ports []uint16) error {
+	ports, err := normalPorts(ports)
+	return c.do("set SIP ports", err, func() error { return c.backend.setPorts(ports) })
 }
 
 // Verify implements Table.

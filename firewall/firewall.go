@@ -62,6 +62,11 @@ type Table interface {
 	Hits(bans []Ban) (map[netip.Prefix]uint64, error)
 	// Allow replaces the allow list.
 	Allow(prefixes []netip.Prefix) error
+	// SetSIPPorts replaces Config.SIPPorts. Every ban stays in force meanwhile,
+	// on ports that are closed before and after, too. After an ErrLost the next
+	// Reconcile rebuilds the table with the new ports; after any other error
+	// nothing has changed.
+	SetSIPPorts(ports []uint16) error
 	// Stats returns what was dropped and how full the sets are.
 	Stats() (Stats, error)
 	// Verify compares the table with what it should be and returns one line per
@@ -97,7 +102,7 @@ const DefaultName = "tollwarden"
 // DefaultSIPPorts are the ports of SIP (RFC 3261 section 18).
 var DefaultSIPPorts = []uint16{5060, 5061}
 
-// MaxSIPPorts limits Config.SIPPorts: each port is two more rules that a packet
+// MaxSIPPorts limits the SIP ports: each port is two more rules that a packet
 // may have to pass.
 const MaxSIPPorts = 16
 
@@ -176,11 +181,19 @@ func (c Config) normal() (Config, error) {
 	if c.SIPPorts == nil {
 		c.SIPPorts = DefaultSIPPorts
 	}
-	if len(c.SIPPorts) == 0 || len(c.SIPPorts) > MaxSIPPorts || slices.Contains(c.SIPPorts, 0) {
-		return c, fmt.Errorf("firewall SIP ports %v: %w: want 1 to %d ports", c.SIPPorts, ErrInvalid, MaxSIPPorts)
+	var err error
+	if c.SIPPorts, err = normalPorts(c.SIPPorts); err != nil {
+		return c, fmt.Errorf("firewall: %w", err)
 	}
-	c.SIPPorts = slices.Compact(slices.Sorted(slices.Values(c.SIPPorts)))
 	return c, nil
+}
+
+// normalPorts returns SIP ports in order, each once.
+func normalPorts(ports []uint16) ([]uint16, error) {
+	if len(ports) == 0 || len(ports) > MaxSIPPorts || slices.Contains(ports, 0) {
+		return nil, fmt.Errorf("SIP ports %v: %w: want 1 to %d ports", ports, ErrInvalid, MaxSIPPorts)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(ports))), nil
 }
 
 // normal masks a prefix and turns an IPv4-mapped one into IPv4.

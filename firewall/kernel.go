@@ -152,6 +152,24 @@ func (k *Kernel) apply(_ expiry, b *batch) error {
 	return lost(err)
 }
 
+// setPorts implements backend. It replaces all rules in one transaction: packets
+// meet either the old rules of a chain or the new ones.
+func (k *Kernel) setPorts(ports []uint16) error {
+	t := nfTable(k.name)
+	err := lost(k.commit(func() error {
+		for i := range chains {
+			c := nfChain(t, &chains[i])
+			k.writer.FlushChain(c)
+			addRules(k.writer, c, &chains[i], ports)
+		}
+		return nil
+	}))
+	if err == nil || errors.Is(err, ErrLost) {
+		k.ports = ports
+	}
+	return err
+}
+
 // commit queues messages and flushes; if queueing fails nothing stays queued.
 func (k *Kernel) commit(queue func() error) error {
 	err := queue()

@@ -377,6 +377,33 @@ func TestNoGap(t *testing.T) {
 	}
 }
 
+// While the SIP ports change, a flood to a port that is closed before and after
+// finds no gap, whatever the ban's scope.
+func TestNoGapBetweenPorts(t *testing.T) {
+	for _, source := range []struct {
+		name, from, ban string
+		scope           Scope
+	}{
+		{"all", "192.0.2.2", "192.0.2.2/32", All},
+		{"prefix", "192.0.2.2", "192.0.2.0/24", All},
+		{"sip", "192.0.2.2", "192.0.2.2/32", SIP},
+		{"sip6", "2001:db8:1::2", "2001:db8:1::/64", SIP},
+	} {
+		t.Run(source.name, func(t *testing.T) {
+			l := newLab(t)
+			k := openKernel(t, l, Config{SIPPorts: []uint16{5060, 5070}})
+			flood := l.flood(t, source.from)
+			must(t, k.Ban(time.Now(), Ban{Prefix: netip.MustParsePrefix(source.ban), Scope: source.scope}))
+			flood.start()
+			for i := range uint16(100) {
+				must(t, k.SetSIPPorts([]uint16{5070, 6000 + i}))
+				must(t, k.SetSIPPorts([]uint16{4000 + i, 5070, 6000}))
+			}
+			flood.none(t)
+		})
+	}
+}
+
 // manyPrefixes are n different /24s that do not touch, out of 160.0.0.0/3.
 func manyPrefixes(n int, until time.Time) []Ban {
 	out := make([]Ban, n)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -27,6 +28,9 @@ type lab struct {
 	raw4, raw6  int
 	serial      uint32
 }
+
+// otherPort is not a SIP port unless a test makes it one.
+const otherPort = 9999
 
 var (
 	pbx4        = netip.MustParseAddr("192.0.2.1")
@@ -81,7 +85,7 @@ func buildLab(t testing.TB) *lab {
 	plug(t, street, streetAddrs)
 	introduce(t, pbx, street, streetAddrs)
 	introduce(t, street, pbx, pbxAddrs)
-	l.in, l.other = l.listen(t, "[::]:5060"), l.listen(t, "[::]:9999")
+	l.in, l.other = l.listen(t, "[::]:5060"), l.listen(t, fmt.Sprintf("[::]:%d", otherPort))
 	l.inside(t, l.street, func() (err error) {
 		if l.raw4, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW); err != nil {
 			return err
@@ -277,13 +281,13 @@ func (l *lab) forge(t testing.TB, from netip.Addr, port uint16, payload []byte) 
 	udp = binary.BigEndian.AppendUint16(udp, uint16(8+len(payload)))
 	udp = append(append(udp, 0, 0), payload...)
 	if from.Is4() {
-		ip := []byte{0x45, 0, 0, byte(20 + len(udp)), 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
+		ip := []byte{0x45, 0, byte((20 + len(udp)) >> 8), byte(20 + len(udp)), 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
 		ip = append(append(ip, from.AsSlice()...), pbx4.AsSlice()...)
 		must(t, unix.Sendto(l.raw4, append(ip, udp...), 0, &unix.SockaddrInet4{Addr: pbx4.As4()}))
 		return
 	}
 	binary.BigEndian.PutUint16(udp[6:], checksum(from, pbx6, udp))
-	ip := []byte{0x60, 0, 0, 0, 0, byte(len(udp)), unix.IPPROTO_UDP, 64}
+	ip := []byte{0x60, 0, 0, 0, byte(len(udp) >> 8), byte(len(udp)), unix.IPPROTO_UDP, 64}
 	ip = append(append(ip, from.AsSlice()...), pbx6.AsSlice()...)
 	must(t, unix.Sendto(l.raw6, append(ip, udp...), 0, &unix.SockaddrInet6{Addr: pbx6.As16()}))
 }

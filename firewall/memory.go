@@ -102,6 +102,7 @@ func (m *Memory) Remove() error {
 
 func (m *Memory) apply(now expiry, b *batch) error { return m.model.apply(now, b) }
 func (m *Memory) renew(contents *batch) error      { return m.model.renew(contents) }
+func (m *Memory) setPorts(ports []uint16) error    { return m.model.setPorts(ports) }
 
 func (m *Memory) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
 	for _, key := range keys {
@@ -130,6 +131,17 @@ type model struct {
 	lost      bool
 	fail      error
 	renewed   int // times it was made
+}
+
+func (m *model) setPorts(ports []uint16) error {
+	if m.fail != nil {
+		return m.fail
+	}
+	m.ports = ports
+	if m.lost {
+		return ErrLost
+	}
+	return nil
 }
 
 func (m *model) renew(contents *batch) error {

@@ -12,8 +12,8 @@ import (
 // clock, or Memory with a clock that is set forward.
 type world struct {
 	Table
-	drops func(t *testing.T, addr string) bool // SIP over UDP
-	cuts  func(t *testing.T, addr string) bool // anything else
+	drops func(t *testing.T, addr string) bool // UDP to port 5060
+	cuts  func(t *testing.T, addr string) bool // UDP to otherPort
 	now   func() time.Time
 	wait  func(time.Duration)
 	lose  func(t *testing.T) // another program flushes the ruleset
@@ -23,10 +23,16 @@ type world struct {
 func memoryWorld(t *testing.T, cfg Config) *world {
 	m := NewMemory(cfg)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	dropped := func(addr string, port uint16) bool {
+		if slices.Contains(m.model.ports, port) {
+			return m.Dropped(netip.MustParseAddr(addr), at)
+		}
+		return m.CutOff(netip.MustParseAddr(addr), at)
+	}
 	return &world{
 		Table: m,
-		drops: func(_ *testing.T, a string) bool { return m.Dropped(netip.MustParseAddr(a), at) },
-		cuts:  func(_ *testing.T, a string) bool { return m.CutOff(netip.MustParseAddr(a), at) },
+		drops: func(_ *testing.T, a string) bool { return dropped(a, 5060) },
+		cuts:  func(_ *testing.T, a string) bool { return dropped(a, otherPort) },
 		now:   func() time.Time { return at },
 		wait:  func(d time.Duration) { at = at.Add(d) },
 		lose:  func(*testing.T) { m.Lose() },
@@ -186,6 +192,56 @@ func TestScope(t *testing.T) {
 			if err := w.Ban(w.now(), Ban{Prefix: netip.MustParsePrefix(wide), Scope: SIP}); !errors.Is(err, ErrInvalid) {
 				t.Errorf("%s: %v", wide, err)
 			}
+		}
+	})
+}
+
+// Scope SIP closes the ports that are set while it runs, and Verify and Reconcile
+// know them; bans of everything stay in force.
+func TestSetSIPPorts(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		spoofed, banned := []string{"198.51.100.7", "2001:db8:a::7"}, "198.51.100.8"
+		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
+		w.ban(t, time.Hour, "198.51.100.8/32")
+		closed := func(when string, sip, other bool) {
+			t.Helper()
+			for _, a := range spoofed {
+				if s, o := w.drops(t, a), w.cuts(t, a); s != sip || o != other {
+					t.Errorf("%s: %s: port 5060 closed %v, port %d closed %v; want %v and %v", when, a, s, otherPort, o, sip, other)
+				}
+			}
+			if !w.drops(t, banned) || !w.cuts(t, banned) {
+				t.Errorf("%s: a ban of everything is not in force", when)
+			}
+			if found, err := w.Verify(w.now()); err != nil || len(found) > 0 {
+				t.Errorf("%s: %q, %v", when, found, err)
+			}
+		}
+		closed("at first", true, false)
+		must(t, w.SetSIPPorts([]uint16{otherPort, otherPort}))
+		closed("on another port", false, true)
+		must(t, w.Reconcile(w.now(), w.Bans(w.now())))
+		closed("reconciled", false, true)
+		w.Invalidate()
+		must(t, w.Reconcile(w.now(), w.Bans(w.now())))
+		closed("rebuilt", false, true)
+		for _, ports := range [][]uint16{nil, {0}, {5060, 0}, make([]uint16, MaxSIPPorts+1)} {
+			if err := w.SetSIPPorts(ports); !errors.Is(err, ErrInvalid) {
+				t.Errorf("ports %v: %v", ports, err)
+			}
+		}
+		closed("after invalid ports", false, true)
+		must(t, w.SetSIPPorts([]uint16{5060, otherPort}))
+		closed("on both", true, true)
+		w.lose(t)
+		if err := w.SetSIPPorts([]uint16{5061, otherPort}); !errors.Is(err, ErrLost) {
+			t.Errorf("of a lost table: %v", err)
+		}
+		must(t, w.Reconcile(w.now(), w.Bans(w.now())))
+		closed("after a loss", false, true)
+		must(t, w.Close())
+		if err := w.SetSIPPorts([]uint16{5060}); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v", err)
 		}
 	})
 }

@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/nftables"
-	"github.com/google/nftables/binaryutil"
-	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -17,23 +16,39 @@ import (
 // Watch deals with single conversations in a second table, `<name>_watch`, beside
 // the one with the bans:
 //
-//   - UDP packets from the SIP ports whose payload has a given prefix are copied
-//     to an NFLOG group, once the other table has let them pass. They show what
-//     was really sent, and where.
+//   - SIP responses that leave over UDP from the SIP ports, and SIP requests that
+//     arrive over UDP at them, are copied to an NFLOG group, once both tables have
+//     let them pass. They show what was really sent, and where.
 //   - flows4 and flows6 hold addresses with ports: single phones behind an
 //     address that others use, too. Their SIP over UDP is dropped for a while.
+//
+// Responses are copied where they leave the socket, before anything cuts them into
+// fragments or rewrites their addresses. Requests are copied behind all other rules
+// on their way to the socket (hook input): Asterisk gets exactly these, from these
+// addresses. Keep-alives are not copied.
+//
+// There, the kernel has put the fragments of IPv4 packets together. It does so for
+// IPv6 only if something on the host uses conntrack. Otherwise the first fragment
+// is copied, with most headers of a message, and delivered as truncated; later
+// ones have no ports and are not recognised. To reassemble them earlier would make
+// the kernel do so for packets that are to be dropped, too.
+//
+// Requests that this host routes to an Asterisk in a container are not seen, nor
+// are its responses. A packet with a wrong UDP checksum is seen, but Asterisk does
+// not get it.
 //
 // Each start of the daemon makes the table anew, with the flows that have time
 // left. After the daemon has ended, the table stays and nobody reads the copies.
 //
 // All methods but Run may be called from any goroutine.
 type Watch struct {
-	name   string
-	ports  []uint16
-	prefix string // of the payloads to copy
-	netns  int
+	name  string
+	netns int
+
+	in, out, overflows atomic.Uint64 // see Counts
 
 	mu     sync.Mutex
+	ports  []uint16
 	writer *nftables.Conn
 	reader *reader
 	flows  flows             // to be dropped
@@ -46,19 +61,15 @@ const maxFlows = 128 << 10
 
 const watchSuffix = "_watch"
 
-// OpenWatch makes the table, with the flows of an existing one. Packets whose
-// payload begins with prefix, of at most 16 bytes, are copied. If it cannot read
+// OpenWatch makes the table, with the flows of an existing one. If it cannot read
 // packets, OpenWatch returns an ErrNoLog together with a Watch that does
 // everything else.
-func OpenWatch(cfg Config, prefix string) (*Watch, error) {
+func OpenWatch(cfg Config) (*Watch, error) {
 	cfg, err := cfg.normal()
 	if err != nil {
 		return nil, err
 	}
-	if prefix == "" || len(prefix) > maxPrefix {
-		return nil, fmt.Errorf("firewall: watch payloads that begin with %q: %w prefix: want 1 to %d bytes", prefix, ErrInvalid, maxPrefix)
-	}
-	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, prefix: prefix, netns: cfg.NetNS, flows: flows{}}
+	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}}
 	limit := maxBatch
 	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
 		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
@@ -89,7 +100,7 @@ func CheckWatch(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	w := &Watch{ports: cfg.SIPPorts, prefix: "x", netns: cfg.NetNS}
+	w := &Watch{ports: cfg.SIPPorts, netns: cfg.NetNS}
 	limit := maxBatch
 	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
 		return fmt.Errorf("firewall: watch: %w", explain(err))
@@ -136,6 +147,69 @@ func (w *Watch) add(some flows, now time.Time) error {
 	return nil
 }
 
+// SetPorts replaces Config.SIPPorts. Flows stay dropped meanwhile, and packets of
+// ports that are watched before and after are copied all along. If another program
+// removed the table, SetPorts makes it anew. After an error the ports are as
+// before.
+func (w *Watch) SetPorts(ports []uint16) error {
+	ports, err := normalPorts(ports)
+	if err != nil {
+		return fmt.Errorf("firewall: watch: %w", err)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before := w.ports
+	w.ports = ports
+	if err = w.replaceRules(); errors.Is(err, unix.ENOENT) {
+		err = w.build()
+	}
+	if err != nil {
+		w.ports = before
+		return fmt.Errorf("firewall: table inet %s: set SIP ports: %w", w.name, explain(err))
+	}
+	return nil
+}
+
+// replaceRules replaces all rules in one transaction: packets meet either the old
+// rules of a chain or the new ones.
+func (w *Watch) replaceRules() error {
+	t := nfTable(w.name)
+	_, used := w.chains(t)
+	for _, c := range used {
+		w.writer.FlushChain(c)
+	}
+	w.queueRules(t)
+	err := w.writer.Flush()
+	if err == nil {
+		w.built, err = w.shape()
+	}
+	return err
+}
+
+// WatchCounts are the packets that Run delivered.
+type WatchCounts struct {
+	// In and Out are requests that arrived and responses that left.
+	In, Out uint64
+	// Overflows is how often Run reported that some were missed.
+	Overflows uint64
+}
+
+// Counts returns what Run has delivered so far.
+func (w *Watch) Counts() WatchCounts {
+	return WatchCounts{In: w.in.Load(), Out: w.out.Load(), Overflows: w.overflows.Load()}
+}
+
+func (w *Watch) count(p Packet) {
+	switch {
+	case !p.To.IsValid():
+		w.overflows.Add(1)
+	case p.Direction == Out:
+		w.out.Add(1)
+	default:
+		w.in.Add(1)
+	}
+}
+
 // Close lets go of the table and leaves the flows in it dropped.
 func (w *Watch) Close() error {
 	w.mu.Lock()
@@ -145,25 +219,6 @@ func (w *Watch) Close() error {
 		errs = append(errs, w.log.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// watchSet is one set of the table, with addresses and ports as keys.
-type watchSet struct {
-	name string
-	v6   bool
-}
-
-var watchSets = [...]watchSet{{name: "flows4"}, {name: "flows6", v6: true}}
-
-func (s watchSet) nf(t *nftables.Table) *nftables.Set {
-	key := nftables.TypeIPAddr
-	if s.v6 {
-		key = nftables.TypeIP6Addr
-	}
-	return &nftables.Set{
-		Table: t, Name: s.name, KeyType: nftables.MustConcatSetType(key, nftables.TypeInetService), Concatenation: true,
-		KeyByteOrder: binaryutil.BigEndian, HasTimeout: true, Size: maxFlows,
-	}
 }
 
 // Restore makes the table anew, with its flows, after another program damaged it.
@@ -190,61 +245,4 @@ func (w *Watch) build() error {
 		w.built, err = w.shape()
 	}
 	return err
-}
-
-// queue queues the contents of the table, with rules that copy packets if they
-// can be read.
-func (w *Watch) queue(t *nftables.Table) error {
-	var in, out *nftables.Chain
-	for i := range chains {
-		c := nfChain(t, &chains[i])
-		if chains[i].output {
-			// After the bans: what they drop is not sent.
-			c.Priority = nftables.ChainPriorityRef(*nftables.ChainPriorityRaw + 1)
-			out = w.writer.AddChain(c)
-		} else {
-			in = w.writer.AddChain(c)
-		}
-	}
-	for _, s := range watchSets {
-		set := s.nf(t)
-		if err := w.writer.AddSet(set, nil); err != nil {
-			return err
-		}
-		if err := w.writer.SetAddElements(set, w.flows.elements(s.v6, time.Now())); err != nil {
-			return err
-		}
-		for _, port := range w.ports {
-			w.writer.AddRule(&nftables.Rule{Table: t, Chain: in, Exprs: append(s.match(&chains[0], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
-			w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(s.match(&chains[1], set, port), &expr.Verdict{Kind: expr.VerdictDrop})})
-		}
-	}
-	if w.log == nil {
-		return nil
-	}
-	for _, port := range w.ports { // last: what the rules for flows drop is not sent
-		w.writer.AddRule(&nftables.Rule{Table: t, Chain: out, Exprs: append(append(chains[1].udp(port), payloadBegins(w.prefix)...), copyToLog)})
-	}
-	return nil
-}
-
-// match is the part of a rule before its verdict, for one of our ports.
-func (s watchSet) match(c *chain, set *nftables.Set, port uint16) []expr.Any {
-	const register = 1
-	family, size := byte(unix.NFPROTO_IPV4), uint32(4)
-	second := uint32(unix.NFT_REG32_01) // behind an IPv4 address
-	if s.v6 {
-		family, size, second = unix.NFPROTO_IPV6, 16, unix.NFT_REG_2
-	}
-	out := append(c.udp(port),
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: register},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{family}},
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(s.v6), Len: size})
-	offset := uint32(0) // the remote port: the source of incoming packets
-	if c.output {
-		offset = 2
-	}
-	return append(out,
-		&expr.Payload{DestRegister: second, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
-		&expr.Lookup{SourceRegister: register, SetName: set.Name, SetID: set.ID})
 }

@@ -44,22 +44,22 @@ type Daemon struct {
 	version string
 	since   time.Time
 
-	config     *configuration
-	kernel     *kernel
-	ledger     *ledger.Ledger
-	lastSeen   *lastSeenFile
-	engine     *responder.Engine
-	notifier   *notifier
-	alarms     *alarmNotifier
-	command    *commandRunner
-	challenges *challenges
-	logSensor  *logSensor
-	sessions   *sessions
-	health     *health
-	feeds      feeds
-	api        *apiBackend
-	socket     *control.Server
-	web        *web.Server // nil if health.listen is not set
+	config    *configuration
+	kernel    *kernel
+	ledger    *ledger.Ledger
+	lastSeen  *lastSeenFile
+	engine    *responder.Engine
+	notifier  *notifier
+	alarms    *alarmNotifier
+	command   *commandRunner
+	wire      *wireSensor
+	logSensor *logSensor
+	sessions  *sessions
+	health    *health
+	feeds     feeds
+	api       *apiBackend
+	socket    *control.Server
+	web       *web.Server // nil if health.listen is not set
 
 	closers []func() error
 }
@@ -124,10 +124,10 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 
 // openEngine makes the core and everything that it acts on.
 func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
-	if d.challenges, err = openChallenges(o.Config, d.kernel.table, o.Log); err != nil {
+	if d.wire, err = openWireSensor(o.Config, d.kernel.table, o.Log); err != nil {
 		return err
 	}
-	d.closeLater(d.challenges.close)
+	d.closeLater(d.wire.close)
 	policy, err := settings.Policy(o.Config)
 	if err != nil {
 		return err
@@ -151,13 +151,13 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan,
 	}
-	if d.challenges.watch != nil {
-		parts.Watch = d.challenges.watch
+	if d.wire.watch != nil {
+		parts.Watch = d.wire.watch
 	}
 	load, cancel := context.WithTimeout(ctx, loadWithin)
 	defer cancel()
 	d.engine, err = responder.New(load, d.since, policy, parts)
-	d.challenges.engine, d.sessions.engine = d.engine, d.engine
+	d.wire.engine, d.sessions.engine = d.engine, d.engine
 	return err
 }
 
@@ -175,7 +175,7 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 	d.sessions.gaps = &gaps{stoppedAt: d.lastSeen.seen.Events, logIsRead: d.logSensor.isRead, record: d.engine.Gap, alarm: d.alarms.notify}
 	d.sessions.managerAt = d.config.managerAt
 	d.kernel.guardWith(firewall.GuardConfig{
-		Watch: d.challenges.watch, Interval: o.Config.Health.Firewall, Log: o.Log,
+		Watch: d.wire.watch, Interval: o.Config.Health.Firewall, Log: o.Log,
 		Reconcile: func(time.Time) error { return d.engine.Reconcile() },
 		OnRepair:  func(e firewall.GuardEvent) { d.alarms.notify(repairAlarm(e)) },
 	})
@@ -191,7 +191,7 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	d.health.tick = (&overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}).look
 	status := statusSource{
 		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
-		engine: d.engine, ledger: d.ledger, kernel: d.kernel, sessions: d.sessions, notifier: d.notifier,
+		engine: d.engine, ledger: d.ledger, kernel: d.kernel, sessions: d.sessions, wire: d.wire, notifier: d.notifier,
 	}
 	*d.api = apiBackend{statusSource: status, feeds: &d.feeds}
 	if o.Config.Health.Listen == "" {
@@ -215,7 +215,7 @@ func (d *Daemon) probes() []probe {
 		{check: d.sessions.canary.check},
 		{check: d.kernel.check},
 		{check: d.config.checkFiles, every: filesEvery},
-		{check: senses(d.challenges.check)},
+		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},
 		{check: senses(d.logSensor.check)},
 	}
@@ -245,7 +245,7 @@ func (d *Daemon) Close() {
 func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
-		d.engine.Run, d.challenges.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
+		d.engine.Run, d.wire.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
 		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP,
 	}
 	if d.web != nil {

@@ -6,7 +6,7 @@
 //	canary       proves that Asterisk's security events arrive
 //	lastseen     what a run leaves to the next one
 //	logsensor    Asterisk's log, the second source of events
-//	challenges   the challenges that the kernel shows
+//	wire         SIP over UDP, as the kernel shows it
 //	kernel       the firewall's table and its guard
 //	configuration, allowlist
 //	             what is in force, and how it changes

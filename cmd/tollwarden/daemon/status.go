@@ -20,6 +20,7 @@ type statusSource struct {
 	ledger   *ledger.Ledger
 	kernel   *kernel
 	sessions *sessions
+	wire     *wireSensor
 	notifier *notifier
 }
 
@@ -71,6 +72,8 @@ func (d statusSource) counters() map[string]uint64 {
 		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
 		"ledger_rows_over_capacity": d.ledger.Health().Crowded,
 	}
+	wire := d.wire.counts()
+	list["wire_requests"], list["wire_responses"], list["wire_overflows"], list["wire_failures"] = wire.In, wire.Out, wire.Overflows, counters.Wire
 	for table, n := range meters.Judge.Refused {
 		list[table+"_over_capacity"] = n
 	}
