@@ -1,0 +1,168 @@
+package test
+
+import (
+	"crypto/md5"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// cracker tries passwords with requests of its own making over one UDP socket.
+type cracker struct {
+	t    *testing.T
+	conn *net.UDPConn
+	cseq int
+
+	method, user, via string
+	newDialog         bool // for each guess
+}
+
+func newCracker(t *testing.T, h *lab.Host, port uint16, method string) *cracker {
+	t.Helper()
+	return &cracker{
+		t: t, conn: listenUDP(t, h, netip.AddrPortFrom(h.Source(), port).String()), method: method, user: "1002",
+		via: fmt.Sprintf("%s:%d;rport", h.Source(), port),
+	}
+}
+
+// exchange sends a request and returns its first final response, or "" after a
+// while.
+func (c *cracker) exchange(headers string) string {
+	c.t.Helper()
+	c.cseq++
+	dialog := 0
+	if c.newDialog {
+		dialog = c.cseq
+	}
+	uri := "sip:" + lab.PBXAddress
+	if c.method != "REGISTER" {
+		uri = "sip:00442079460500@" + lab.PBXAddress
+	}
+	text := fmt.Sprintf("%[1]s %[2]s SIP/2.0\r\nVia: SIP/2.0/UDP %[3]s;branch=z9hG4bKw%[4]d\r\nMax-Forwards: 70\r\nFrom: <sip:%[5]s@%[6]s>;tag=w%[7]d\r\nTo: <%[2]s>\r\n"+
+		"Call-ID: wire-%[8]d-%[7]d\r\nCSeq: %[4]d %[1]s\r\nContact: <sip:%[5]s@%[9]s>\r\nExpires: 60\r\nEvent: presence\r\nAccept: application/pidf+xml\r\n%[10]sContent-Length: 0\r\n\r\n",
+		c.method, uri, c.via, c.cseq, c.user, lab.PBXAddress, dialog, c.conn.LocalAddr().(*net.UDPAddr).Port, c.conn.LocalAddr(), headers)
+	if c.method == "REGISTER" {
+		text = strings.Replace(text, "To: <"+uri+">", fmt.Sprintf("To: <sip:%s@%s>", c.user, lab.PBXAddress), 1)
+	}
+	if _, err := c.conn.WriteToUDPAddrPort([]byte(text), netip.MustParseAddrPort(lab.PBXAddress+":5060")); err != nil {
+		c.t.Fatal(err)
+	}
+	buf := make([]byte, 4096)
+	_ = c.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	for {
+		n, err := c.conn.Read(buf)
+		if err != nil {
+			return ""
+		}
+		if answer := string(buf[:n]); !strings.HasPrefix(answer, "SIP/2.0 1") && strings.Contains(answer, fmt.Sprintf("CSeq: %d ", c.cseq)) {
+			return answer
+		}
+	}
+}
+
+// credentials are the digest of a password for a nonce (RFC 2617 section 3.2.2.1,
+// without qop).
+func (c *cracker) credentials(password, nonce string) string {
+	hash := func(s string) string { return fmt.Sprintf("%x", md5.Sum([]byte(s))) }
+	uri := "sip:" + lab.PBXAddress
+	return fmt.Sprintf("Authorization: Digest username=%q,realm=\"asterisk\",nonce=%q,uri=%q,response=%q,algorithm=MD5\r\n",
+		c.user, nonce, uri, hash(hash(c.user+":asterisk:"+password)+":"+nonce+":"+hash(c.method+":"+uri)))
+}
+
+// guess tries a password, with a nonce that was sent to this address or an invented
+// one.
+func (c *cracker) guess(password string, challenged bool) string {
+	c.t.Helper()
+	nonce := fmt.Sprintf("1700000000/%032x", c.cseq)
+	if challenged {
+		sent := nonceSent.FindStringSubmatch(c.exchange(""))
+		if sent == nil {
+			return ""
+		}
+		nonce = sent[1]
+	}
+	return c.exchange(c.credentials(password, nonce))
+}
+
+// Whatever a guesser sends over UDP, it is banned for the refusals that it
+// receives, though Asterisk may not report them.
+func TestUnreportedGuessesAreStopped(t *testing.T) {
+	tests := map[string]struct {
+		method     string
+		challenged bool
+		newDialog  bool
+		via        string // after the address; the cracker's own otherwise
+	}{
+		"SUBSCRIBE":                        {method: "SUBSCRIBE", challenged: true},
+		"SUBSCRIBE, new dialogs":           {method: "SUBSCRIBE", challenged: true, newDialog: true},
+		"REGISTER, invented nonces":        {method: "REGISTER"},
+		"REGISTER, each in its own dialog": {method: "REGISTER", newDialog: true},
+		"INVITE, maddr":                    {method: "INVITE", challenged: true, newDialog: true, via: ";rport;maddr=192.0.2.55"},
+		"MESSAGE":                          {method: "MESSAGE", challenged: true, newDialog: true},
+	}
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := guardWith(t, l, shortRules(5))
+		i := 0
+		for name, tc := range tests {
+			i++
+			attacker := addHost(t, l, fmt.Sprint("attacker", i), fmt.Sprint("203.0.113.", 20+i))
+			t.Run(name, func(t *testing.T) {
+				c := newCracker(t, attacker, 5070, tc.method)
+				c.newDialog = tc.newDialog
+				if tc.via != "" {
+					c.via = fmt.Sprintf("%s:%d%s", attacker.Source(), 5070, tc.via)
+				}
+				answers, silent := 0, 0
+				for n := 0; n < 100 && silent < 3; n++ {
+					switch answer := c.guess(fmt.Sprint("wrong-", n), tc.challenged); {
+					case answer == "":
+						silent++
+					case strings.HasPrefix(answer, "SIP/2.0 401"), strings.HasPrefix(answer, "SIP/2.0 403"), strings.HasPrefix(answer, "SIP/2.0 407"):
+						answers++
+					default:
+						t.Logf("%q", answer[:min(len(answer), 60)])
+					}
+				}
+				t.Logf("%d guesses answered", answers)
+				if answers > 5+10 {
+					t.Errorf("%d guesses were answered", answers)
+				}
+				if answers > 0 && !w.dropped(attacker.Source().String()+"/32") {
+					t.Errorf("the guesser is not dropped: %s", w.bans())
+				}
+			})
+		}
+	})
+}
+
+// A response says that the password is right, though nobody signs in: the account
+// is broken into at that moment.
+func TestPasswordRevealedIsABreakIn(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := guardWith(t, l, shortRules(50))
+		c := newCracker(t, addHost(t, l, "attacker", guesserAddress), 5070, "REGISTER")
+		for n := range 5 {
+			c.guess(fmt.Sprint("wrong-", n), false)
+		}
+		answer := c.guess(lab.Passwords["1002"], false)
+		if !strings.Contains(answer, "stale=true") {
+			t.Fatalf("Asterisk does not reveal it: %q", answer)
+		}
+		w.wait("the account to be contained", 10*time.Second, func() bool {
+			for _, i := range w.incidents() {
+				for _, s := range i.Steps {
+					if i.Account == "1002" && s.Step == incident.StepRotate && s.State == incident.Done {
+						return true
+					}
+				}
+			}
+			return false
+		})
+	})
+}
