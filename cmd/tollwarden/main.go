@@ -33,7 +33,7 @@ const (
 // exitCode is an error that asks for an exit code of its own.
 type exitCode struct {
 	code int
-	err  error // nil when everything is said already
+	err  error // nil if the message was printed already
 }
 
 func (e exitCode) Error() string {
@@ -99,7 +99,7 @@ func newRoot() *cobra.Command {
 			return usage(cmd.ValidateFlagGroups()) // cobra itself would call it a failure
 		},
 	}
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as the command says it
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
 		newSetup(), newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(),
