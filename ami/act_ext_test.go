@@ -2,7 +2,7 @@ package ami_test
 
 import "github.com/tollwarden/tollwarden/ami"
 
-// act makes an action of header names and values in turn.
+// act returns an action with the given header names and values, alternating.
 func act(name string, headers ...string) ami.Action {
 	a := ami.Action{Name: name}
 	for i := 0; i < len(headers); i += 2 {

@@ -1,6 +1,6 @@
 package ami
 
-// act makes an action of header names and values in turn.
+// act returns an action with the given header names and values, alternating.
 func act(name string, headers ...string) Action {
 	a := Action{Name: name}
 	for i := 0; i < len(headers); i += 2 {

@@ -7,30 +7,30 @@ import (
 	goami "github.com/heltonmarx/goami/ami"
 )
 
-// Actions are goami's functions over a Session. The code below and in login.go
-// covers what goami cannot express:
+// Most actions are goami's functions over a Session. The code below and in login.go
+// covers what goami does not support:
 //
-//   - Hangup by a pattern: goami.Hangup reads the first block of the answer, not
-//     the list of channels that were ended.
-//   - GetConfig and UpdateConfig: goami keeps answers and edits in maps, which
-//     lose the order that both depend on, and knows no Match and Options.
-//   - SIPshowregistry: goami waits for events of another name than Asterisk's
-//     and finds no registration at all.
-//   - Login: goami.Login sends the secret itself, never the proof by MD5.
-//   - Reading events: goami reads one block at a time, cannot distinguish forged
-//     blocks from Asterisk's own, and allocates for each header.
+//   - Hangup by pattern: goami.Hangup reads only the first block of the response, not
+//     the list of channels that were hung up.
+//   - GetConfig and UpdateConfig: goami stores responses and edits in maps, which lose
+//     the required order, and does not support Match and Options.
+//   - SIPshowregistry: goami waits for events with a different name than Asterisk's
+//     and finds no registrations.
+//   - Login: goami.Login sends the secret in plain text, never an MD5 response.
+//   - Reading events: goami reads one block at a time, cannot distinguish forged blocks
+//     from genuine ones, and allocates for each header.
 
-// HangupMatching ends all channels whose names match a POSIX extended regular
-// expression. The answer lists them as ChannelHungup.
+// HangupMatching hangs up all channels whose names match a POSIX extended regular
+// expression. The response lists them as ChannelHungup events.
 func HangupMatching(pattern string) Action {
 	return Action{Name: "Hangup", Fields: []Field{{"Channel", "/" + pattern + "/"}}}
 }
 
-// ShowRegistry lists chan_sip's own registrations as RegistryEntry items.
+// ShowRegistry lists chan_sip's outgoing registrations as RegistryEntry events.
 func ShowRegistry() Action { return Action{Name: "SIPshowregistry"} }
 
-// GetConfig reads a file of Asterisk's configuration folder, or those of its
-// sections that match a filter such as "type=auth" ("" for all).
+// GetConfig reads a file in Asterisk's configuration directory, or only the sections
+// that match a filter such as "type=auth" ("" for all).
 func GetConfig(file, filter string) Action {
 	a := Action{Name: "GetConfig", Fields: []Field{{"Filename", file}}}
 	if filter != "" {
@@ -39,17 +39,17 @@ func GetConfig(file, filter string) Action {
 	return a
 }
 
-// Edit is one change of a configuration file. Verb is NewCat, RenameCat,
+// Edit is one change to a configuration file. Verb is NewCat, RenameCat,
 // DelCat, EmptyCat, Update, Delete, Append or Insert. Options is a list such as
-// `catfilter="type=auth"`, which picks among sections of the same name.
+// `catfilter="type=auth"`, which selects among sections of the same name.
 type Edit struct {
 	Verb, Category, Variable, Value, Match, Line, Options string
 }
 
-// UpdateConfig applies edits, in order, to a file of Asterisk's configuration
-// folder and reloads nothing. Values inherited from templates are left in the
-// templates (PreserveEffectiveContext: no). One action takes about 25 edits;
-// Do refuses more with ErrTooLarge.
+// UpdateConfig applies edits, in order, to a file in Asterisk's configuration directory
+// without reloading it. Values inherited from templates stay in the templates
+// (PreserveEffectiveContext: no). An action has room for about 25 edits; Do rejects
+// more with ErrTooLarge.
 func UpdateConfig(file string, edits ...Edit) Action {
 	a := Action{Name: "UpdateConfig", Fields: []Field{
 		{"SrcFilename", file},
@@ -75,8 +75,8 @@ func UpdateConfig(file string, edits ...Edit) Action {
 	return a
 }
 
-// Version asks for Asterisk's own version, such as "22.10.1". The user needs
-// the system or reporting class.
+// Version returns Asterisk's version, such as "22.10.1". The user needs the system or
+// reporting class.
 func (c *Client) Version(ctx context.Context) (string, error) {
 	r, err := goami.CoreSettings(ctx, NewSession(c), "")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// call is one action under way. Until done is closed only the reader touches
-// the answer, after that only the caller.
+// call is a pending action. Until done is closed, only the reader accesses the response;
+// after that, only the caller.
 type call struct {
 	client   *Client
 	id       uint64
@@ -18,27 +18,27 @@ type call struct {
 	action   string
 
 	response *Response
-	size     int // bytes kept
+	size     int // bytes in response
 	err      error
 	done     chan struct{}
 }
 
-// finish ends the call, with or without an error. The client's lock is held.
+// finish ends the call, with or without an error. The caller holds the client's lock.
 func (k *call) finish(err error) {
 	k.err = err
 	close(k.done)
 }
 
-// giveUp stops waiting: a late answer is dropped.
+// giveUp stops waiting. A late response is dropped.
 func (k *call) giveUp() {
 	k.client.mu.Lock()
 	defer k.client.mu.Unlock()
 	delete(k.client.pending, k.id)
 }
 
-// wait returns the complete answer.
+// wait waits for the complete response.
 func (k *call) wait(ctx context.Context) (*Response, error) {
-	if _, limited := ctx.Deadline(); !limited {
+	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, defaultTimeout)
 		defer cancel()
@@ -58,13 +58,13 @@ func (k *call) wait(ctx context.Context) (*Response, error) {
 	}
 }
 
-// add takes one block of the answer and says whether it was the last one.
+// add adds one block to the response and returns whether it was the last one.
 //
-// A block with our ActionID is accepted even when its framing is damaged:
-// GetConfig prints a line without a colon, PJSIP ends its errors in LF. But the
-// beginning and the end of a list are read only where Asterisk writes them, in
-// the lines after the ActionID (astman_send_list_complete_start in
-// main/manager.c): a caller's name can add lines to a list item.
+// A block with our ActionID is accepted even if its framing is damaged: GetConfig
+// prints a line without a colon, and PJSIP's errors end with LF. But the start and the
+// end of a list are recognised only where Asterisk writes them, in the lines after the
+// ActionID (astman_send_list_complete_start in main/manager.c), because a caller's name
+// can add lines to a list item.
 func (k *call) add(b *event.Block) (finished bool, err error) {
 	if b.Damage.Cut() {
 		return true, fmt.Errorf("%w: %v", ErrTooLarge, b.Damage)
@@ -93,7 +93,7 @@ func (k *call) add(b *event.Block) (finished bool, err error) {
 	return false, nil
 }
 
-// copyBlock copies the headers of a block, all into one piece of memory of that
+// copyBlock copies the headers of a block into a single allocation and returns its
 // size.
 func copyBlock(b *event.Block) (m Message, size int) {
 	for _, h := range b.Headers {
@@ -114,7 +114,7 @@ func copyBlock(b *event.Block) (m Message, size int) {
 	return m, size
 }
 
-// at is the field at a place, or none.
+// at returns field i, or the zero Field.
 func at(m Message, i int) Field {
 	if i < len(m) {
 		return m[i]

@@ -16,46 +16,45 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Errors of a Client. All others wrap these, *Error, the context's or the
-// connection's own.
+// Errors of a Client. All other errors wrap one of these, an *Error, or an error of the
+// context or the connection.
 var (
 	ErrClosed   = errors.New("connection closed")
-	ErrBusy     = errors.New("too many actions wait for their answers")
+	ErrBusy     = errors.New("too many pending actions")
 	ErrTooLarge = errors.New("too large")
-	// ErrCancelled reports a list that Asterisk gave up half way.
+	// ErrCancelled reports a list that Asterisk did not complete.
 	ErrCancelled = errors.New("list cancelled by Asterisk")
 )
 
 const (
-	// An action of a caller who set no deadline waits this long.
+	// defaultTimeout applies to actions without a deadline.
 	defaultTimeout = 30 * time.Second
-	// Asterisk reads what it is sent between two actions; one that takes
-	// longer than this to accept a few lines hangs.
+	// writeTimeout is how long Asterisk may take to accept an action. It reads
+	// between two actions; if it takes longer, it hangs.
 	writeTimeout = 5 * time.Second
-	// maxPending bounds the actions under way on one connection.
+	// maxPending bounds the pending actions of one connection.
 	maxPending = 1024
-	// What one list may hold.
+	// Limits for one list.
 	maxListItems = 200_000
 	maxListBytes = 64 << 20
-	// Asterisk drops longer lines and actions of more lines (inbuf in
-	// main/manager.c, AST_MAX_MANHEADERS in manager.h; the same 16 to 23).
+	// Asterisk drops longer lines, and actions with more lines (inbuf in
+	// main/manager.c, AST_MAX_MANHEADERS in manager.h; the same in 16 to 23).
 	maxActionLine  = 1023
 	maxActionLines = 128
 )
 
-// Counters counts what happened on one or several connections. It may be read
-// at any time.
+// Counters counts events on one or several connections. It is safe for concurrent use.
 type Counters struct {
-	Blocks  atomic.Uint64 // read
-	Refused atomic.Uint64 // actions not sent because too many were pending
-	Logins  atomic.Uint64 // of a Dialer; all but the first are reconnects
-	Damaged atomic.Uint64 // of the blocks: their framing cannot be believed
-	Shed    Shed          // events passed over under overload
+	Blocks  atomic.Uint64 // blocks read
+	Refused atomic.Uint64 // actions rejected because too many were pending
+	Logins  atomic.Uint64 // logins of a Dialer; all but the first are reconnects
+	Damaged atomic.Uint64 // blocks with damaged framing
+	Shed    Shed          // events dropped under overload
 }
 
-// Client is one connection to Asterisk's manager. It owns the connection and
-// one goroutine that reads it; Close ends both. Its methods may be called from
-// any goroutine but the handler's.
+// Client is a connection to Asterisk's manager. It owns the connection and a goroutine
+// that reads from it; Close ends both. Its methods may be called from any goroutine
+// except from the handler.
 type Client struct {
 	conn     net.Conn
 	reader   *Reader
@@ -66,20 +65,20 @@ type Client struct {
 
 	prefix  string        // of our ActionIDs, unknown to attackers
 	opened  time.Time     // lastSeen counts from here, on the monotonic clock
-	seen    atomic.Int64  // nanoseconds after opened when the last block came
+	seen    atomic.Int64  // time of the last block, in nanoseconds after opened
 	writing chan struct{} // holds a token while an action is written
 	done    chan struct{} // closed when the reader has ended
 
 	mu      sync.Mutex
-	pending map[uint64]*call // nil when the connection has ended
+	pending map[uint64]*call // nil after the connection has ended
 	lastID  uint64
-	err     error // why it ended, the first reason
+	err     error // the first reason why the connection ended
 }
 
-// NewClient takes over conn, reads Asterisk's greeting within ctx and starts to
-// read. Every block that answers no action of this client is given to handle,
-// in order, on the reader's goroutine with the time it was read; handle must
-// not block, nor keep the block, nor call the client. On error conn is closed.
+// NewClient takes ownership of conn, reads Asterisk's greeting within ctx and starts
+// reading. It passes each block that is not a response to the client's own actions to
+// handle, in order, on the reader's goroutine, with the time it was read. handle must
+// not block, keep the block or call the client. On error, NewClient closes conn.
 func NewClient(ctx context.Context, conn net.Conn, handle func(now time.Time, b *event.Block)) (*Client, error) {
 	return newClient(ctx, conn, handle, new(Counters))
 }
@@ -117,47 +116,47 @@ func newClient(ctx context.Context, conn net.Conn, handle func(time.Time, *event
 	return c, nil
 }
 
-// Banner is Asterisk's greeting, such as "Asterisk Call Manager/11.0.0". The
-// number is the manager's version, not Asterisk's: see Version.
+// Banner returns Asterisk's greeting, such as "Asterisk Call Manager/11.0.0". The number
+// is the version of the manager, not of Asterisk: see Version.
 func (c *Client) Banner() string { return c.banner }
 
-// LocalAddr is this end of the connection. Asterisk names it as RemoteAddress
-// in the security events that our own login raises.
+// LocalAddr returns our end of the connection. It is the RemoteAddress in the security
+// events that our own login raises.
 func (c *Client) LocalAddr() net.Addr { return c.conn.LocalAddr() }
 
-// RemoteAddr is Asterisk's end of it.
+// RemoteAddr returns Asterisk's end of the connection.
 func (c *Client) RemoteAddr() net.Addr { return c.conn.RemoteAddr() }
 
-// Gap is the time before this connection in which nothing was heard. It is zero
-// on a Dialer's first.
+// Gap returns the time before this connection during which no events were received. It
+// is zero on the first connection of a Dialer.
 func (c *Client) Gap() Gap { return c.gap }
 
-// LastSeen is when the last block was read, or the connection opened.
+// LastSeen returns when the last block was read, or when the connection was opened.
 func (c *Client) LastSeen() time.Time { return c.opened.Add(time.Duration(c.seen.Load())) }
 
-// Done is closed when the connection has ended and nothing more will be
-// handled.
+// Done returns a channel that is closed after the connection has ended and the handler
+// has returned.
 func (c *Client) Done() <-chan struct{} { return c.done }
 
-// Err says why the connection ended, or nil while it lives.
+// Err returns why the connection ended, or nil while it is open.
 func (c *Client) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// Connected says whether the connection lives.
+// Connected reports whether the connection is open.
 func (c *Client) Connected() bool { return c.Err() == nil }
 
-// Close ends the connection, fails what is pending and waits for the reader.
-// It may be called again, but not by the handler.
+// Close closes the connection, fails pending actions and waits for the reader. It may be
+// called repeatedly, but not by the handler.
 func (c *Client) Close() error {
 	c.abort(ErrClosed)
 	<-c.done
 	return nil
 }
 
-// abort ends the connection for a reason; the first reason stays.
+// abort closes the connection. Err returns the reason of the first call.
 func (c *Client) abort(reason error) {
 	c.mu.Lock()
 	if c.err == nil {
@@ -187,7 +186,7 @@ func (c *Client) read() {
 	}
 }
 
-// end fails all that is pending.
+// end fails all pending actions.
 func (c *Client) end(err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("connection closed by Asterisk: %w", err)
@@ -203,9 +202,9 @@ func (c *Client) end(err error) {
 	c.pending = nil
 }
 
-// ours finds the number of the action that a block answers. Any ActionID that
-// begins with our prefix counts: an attacker who slips a line into a block does
-// not know it, and cannot hide the real one behind a forged one.
+// ours returns the number of the action that a block belongs to. It accepts any ActionID
+// with our prefix. An attacker who injects a line into a block does not know the prefix,
+// and so cannot hide the genuine ActionID behind a forged one.
 func (c *Client) ours(b *event.Block) (id uint64, ours bool) {
 	for i := range b.Headers {
 		h := &b.Headers[i]
@@ -219,13 +218,13 @@ func (c *Client) ours(b *event.Block) (id uint64, ours bool) {
 	return 0, false
 }
 
-// answer gives a block to the action that asked for it.
+// answer adds a block to the response of its action.
 func (c *Client) answer(id uint64, b *event.Block) {
 	c.mu.Lock()
 	k := c.pending[id]
 	c.mu.Unlock()
 	if k == nil {
-		return // the caller has given up
+		return // the caller gave up
 	}
 	finished, err := k.add(b)
 	if !finished {
@@ -233,19 +232,19 @@ func (c *Client) answer(id uint64, b *event.Block) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pending[id] == k { // not given up in the meantime
+	if c.pending[id] == k { // the caller has not given up meanwhile
 		delete(c.pending, id)
 		k.finish(err)
 	}
 }
 
-// Do sends an action and waits for its answer, at most until ctx's deadline, or
-// 30 seconds where it has none. An action that Asterisk answers with a list
-// ("EventList: start") is answered when the list is complete. When Asterisk
-// says Error, Do returns an *Error and the response beside it.
+// Do sends an action and waits for the response, until the deadline of ctx, or for 30
+// seconds if ctx has none. If the response is a list ("EventList: start"), Do waits until
+// the list is complete. If Asterisk responds with Error, Do returns both an *Error and
+// the response.
 //
-// ErrUnsafe and ErrTooLarge refuse an action before anything is sent. When ctx
-// ends, Asterisk may still do what it was asked.
+// Do rejects invalid actions with ErrUnsafe or ErrTooLarge before it sends anything. If
+// ctx ends, Asterisk may still execute the action.
 func (c *Client) Do(ctx context.Context, a Action) (*Response, error) {
 	k, err := c.start(ctx, a)
 	if err != nil {
@@ -256,7 +255,7 @@ func (c *Client) Do(ctx context.Context, a Action) (*Response, error) {
 
 // start sends an action.
 func (c *Client) start(ctx context.Context, a Action) (*call, error) {
-	if err := a.validate(); err != nil {
+	if err := a.checkSendable(); err != nil {
 		return nil, err
 	}
 	k, err := c.register(a.Name)
@@ -270,7 +269,7 @@ func (c *Client) start(ctx context.Context, a Action) (*call, error) {
 	return k, nil
 }
 
-// register makes a place for the answer.
+// register adds a pending call.
 func (c *Client) register(action string) (*call, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -294,8 +293,8 @@ func (c *Client) register(action string) (*call, error) {
 	return k, nil
 }
 
-// write sends one action whole, or ends the connection: half an action must
-// not be followed by another.
+// write sends one complete action. If that fails, it closes the connection, because a
+// partial action must not be followed by another one.
 func (c *Client) write(ctx context.Context, action []byte) error {
 	select {
 	case c.writing <- struct{}{}:
@@ -313,16 +312,16 @@ func (c *Client) write(ctx context.Context, action []byte) error {
 	return nil
 }
 
-// busy says whether actions wait for their answers.
+// busy reports whether actions are pending.
 func (c *Client) busy() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.pending) > 0
 }
 
-// validate refuses what would break out of its line, and what Asterisk would
-// drop or answer without our ActionID.
-func (a Action) validate() error {
+// checkSendable rejects values that would break out of their line, and actions that Asterisk
+// would drop or answer without our ActionID.
+func (a Action) checkSendable() error {
 	if err := a.Validate(); err != nil {
 		return err
 	}
@@ -340,7 +339,7 @@ func (a Action) validate() error {
 	return nil
 }
 
-// encode gives the action as it goes on the wire.
+// encode returns the wire form of the action.
 func (a Action) encode(actionID string) []byte {
 	b := make([]byte, 0, 512)
 	b = appendLine(b, "Action", a.Name)

@@ -16,7 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// asterisk is the far end of a pipe: a script says what it sends.
+// asterisk is the far end of a pipe, controlled by a test.
 type asterisk struct {
 	t    *testing.T
 	conn net.Conn
@@ -25,7 +25,7 @@ type asterisk struct {
 
 const greeting = "Asterisk Call Manager/11.0.0\r\n"
 
-// connected gives a client and the Asterisk it talks to, in a bubble.
+// connected returns a client and the asterisk that it talks to, in a synctest bubble.
 func connected(t *testing.T, handle func(time.Time, *event.Block)) (*Client, *asterisk) {
 	t.Helper()
 	near, far := net.Pipe()
@@ -41,7 +41,7 @@ func connected(t *testing.T, handle func(time.Time, *event.Block)) (*Client, *as
 
 func (a *asterisk) send(text string) { _, _ = io.WriteString(a.conn, text) }
 
-// action reads one action and gives its lines and ActionID.
+// action reads one action and returns its lines and ActionID.
 func (a *asterisk) action() (lines []string, id string) {
 	for {
 		line, err := a.in.ReadString('\n')
@@ -59,13 +59,13 @@ func (a *asterisk) action() (lines []string, id string) {
 	}
 }
 
-// answer waits for an action and answers it; %s in the text is its ActionID.
+// answer waits for an action and answers it. It replaces %s in the text by the ActionID.
 func (a *asterisk) answer(text string) {
 	_, id := a.action()
 	a.send(strings.ReplaceAll(text, "%s", id))
 }
 
-func TestDoAnswersByActionID(t *testing.T) {
+func TestDoMatchesActionID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var others []string
 		c, a := connected(t, func(_ time.Time, b *event.Block) {
@@ -103,7 +103,7 @@ func TestDoAnswersByActionID(t *testing.T) {
 	})
 }
 
-func TestAnswers(t *testing.T) {
+func TestResponses(t *testing.T) {
 	const start = "Response: Success\r\nActionID: %s\r\nEventList: start\r\nMessage: will follow\r\n\r\n"
 	const complete = "Event: XComplete\r\nActionID: %s\r\nEventList: Complete\r\nListItems: 1\r\n\r\n"
 	for _, c := range []struct {
@@ -115,8 +115,8 @@ func TestAnswers(t *testing.T) {
 		{"plain", "Response: Success\r\nActionID: %s\r\n\r\n", 0, "", ""},
 		{"goodbye", "Response: Goodbye\r\nActionID: %s\r\n\r\n", 0, "", ""},
 		{"error", "Response: Error\r\nActionID: %s\r\nMessage: No such channel\r\n\r\n", 0, "", "ami: Test: Asterisk answered: No such channel"},
-		{"PJSIP's error that ends in LF", "Response: Error\r\nActionID: %s\r\nMessage: No Contacts found\n\r\n\r\n", 0, "", "ami: Test: Asterisk answered: No Contacts found"},
-		{"GetConfig's line without a colon", "Response: Success\r\nActionID: %s\r\nNo categories found\r\n\r\n", 0, "", ""},
+		{"PJSIP error that ends with LF", "Response: Error\r\nActionID: %s\r\nMessage: No Contacts found\n\r\n\r\n", 0, "", "ami: Test: Asterisk answered: No Contacts found"},
+		{"GetConfig line without a colon", "Response: Success\r\nActionID: %s\r\nNo categories found\r\n\r\n", 0, "", ""},
 		{"list", start + "Event: X\r\nActionID: %s\r\nX: 1\r\n\r\nEvent: Other\r\n\r\nEvent: X\r\nActionID: %s\r\nX: 2\r\n\r\n" + complete, 2, "1", ""},
 		{"hang-up list, ActionID last", start + "Event: ChannelHungup\r\nX: 1\r\nActionID: %s\r\n\r\n" + complete, 1, "1", ""},
 		{"empty list", start + complete, 0, "", ""},
@@ -126,7 +126,7 @@ func TestAnswers(t *testing.T) {
 		{"a caller's name can cut an item short", start + "Event: X\r\nActionID: %s\r\nX: 1\r\nCallerIDNum: x\r\n\r\nEvent: XComplete\r\nEventList: Complete\r\n\r\n" + complete, 1, "1", ""},
 		{"error after the list began", start + "Response: Error\r\nActionID: %s\r\nMessage: Unable to format endpoint 1\n\r\n\r\n", 0, "", "ami: Test: Asterisk answered: Unable to format endpoint 1"},
 		{"cancelled list", start + "Event: X\r\nActionID: %s\r\nX: 1\r\n\r\nEvent: XComplete\r\nActionID: %s\r\nEventList: cancelled\r\nListItems: 1\r\n\r\n", 0, "", "ami: Test: no answer: list cancelled by Asterisk"},
-		{"over the cap", start + "Event: X\r\nActionID: %s\r\n" + strings.Repeat("X: 1\r\n", eventCaps.headers) + "\r\n", 0, "", "ami: Test: no answer: too large: too many headers"},
+		{"over the limit", start + "Event: X\r\nActionID: %s\r\n" + strings.Repeat("X: 1\r\n", eventLimits.headers) + "\r\n", 0, "", "ami: Test: no answer: too large: too many headers"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -150,7 +150,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-func TestCommandThatFailsGivesItsOutputBesideTheError(t *testing.T) {
+func TestFailedCommandReturnsOutputAndError(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a := connected(t, nil)
 		go a.answer("Response: Error\r\nActionID: %s\r\nMessage: Command output follows\r\nOutput: Failed to update.\r\nOutput: a: b\r\n\r\n")
@@ -162,7 +162,7 @@ func TestCommandThatFailsGivesItsOutputBesideTheError(t *testing.T) {
 	})
 }
 
-func TestActionsThatAreNeverSent(t *testing.T) {
+func TestInvalidActionsAreNotSent(t *testing.T) {
 	long := strings.Repeat("x", maxActionLine)
 	synctest.Test(t, func(t *testing.T) {
 		c, a := connected(t, nil)
@@ -180,7 +180,7 @@ func TestActionsThatAreNeverSent(t *testing.T) {
 			if _, err := c.Do(t.Context(), bad.action); !errors.Is(err, bad.want) {
 				t.Errorf("%s: %v, want %v", bad.action.Name, err, bad.want)
 			} else if strings.Contains(err.Error(), "Originate") || strings.Contains(err.Error(), long) {
-				t.Errorf("%s: the error shows the value: %v", bad.action.Name, err)
+				t.Errorf("%s: the error contains the value: %v", bad.action.Name, err)
 			}
 		}
 		go a.answer("Response: Success\r\nActionID: %s\r\nPing: Pong\r\n\r\n")
@@ -212,7 +212,7 @@ func TestLateAnswerIsDropped(t *testing.T) {
 	})
 }
 
-func TestActionWithoutADeadlineDoesNotWaitForEver(t *testing.T) {
+func TestActionWithoutDeadlineTimesOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a := connected(t, nil)
 		go a.action()
@@ -224,7 +224,7 @@ func TestActionWithoutADeadlineDoesNotWaitForEver(t *testing.T) {
 	})
 }
 
-func TestEndOfTheStreamFailsAllThatIsPending(t *testing.T) {
+func TestEndOfStreamFailsPendingActions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a := connected(t, nil)
 		errs := make(chan error)
@@ -255,7 +255,7 @@ func TestEndOfTheStreamFailsAllThatIsPending(t *testing.T) {
 	})
 }
 
-func TestCloseFailsAllThatIsPendingAndMayBeRepeated(t *testing.T) {
+func TestCloseFailsPendingActionsAndMayBeRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, a := connected(t, nil)
 		got := make(chan error)
@@ -274,7 +274,7 @@ func TestCloseFailsAllThatIsPendingAndMayBeRepeated(t *testing.T) {
 	})
 }
 
-func TestAsteriskThatDoesNotReadEndsTheConnection(t *testing.T) {
+func TestConnectionEndsIfAsteriskDoesNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := connected(t, nil)
 		began := time.Now()
@@ -301,7 +301,7 @@ func TestPendingActionsAreBounded(t *testing.T) {
 	})
 }
 
-func TestGreetingThatDoesNotCome(t *testing.T) {
+func TestMissingGreeting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
 		defer far.Close()
@@ -330,14 +330,14 @@ func TestLogin(t *testing.T) {
 			nil,
 		},
 		{
-			"plain where there is no challenge",
+			"plain text if there is no challenge",
 			"Response: Error\r\nActionID: %s\r\nMessage: Invalid/unknown command: Challenge.\r\n\r\n",
 			"Response: Success\r\nActionID: %s\r\nMessage: Authentication accepted\r\n\r\n",
 			[]string{"Username: warden", "Secret: " + secret, "Events: security,call"},
 			nil,
 		},
 		{
-			"wrong secret is not tried again in plain",
+			"wrong secret is not retried in plain text",
 			"Response: Success\r\nActionID: %s\r\nChallenge: 123\r\n\r\n",
 			"Response: Error\r\nActionID: %s\r\nMessage: Authentication failed\r\n\r\n",
 			[]string{"Username: warden", "AuthType: MD5", "Key: 08cad8ca3beb271481c1df17fd52c9da", "Events: security,call"},

@@ -16,31 +16,29 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Gap is a time during which nothing was heard from Asterisk: events of that
-// time are lost. From is the last proof of life of the connection before, To
-// the login of the present one.
+// Gap is a period without a connection to Asterisk, whose events are lost. It lasts from
+// the last block on the previous connection to the login on the current one.
 type Gap struct{ From, To time.Time }
 
-// IsZero says that there was no connection before.
+// IsZero reports whether there was no previous connection.
 func (g Gap) IsZero() bool { return g.From.IsZero() }
 
-// Length is how long the gap lasted.
+// Length returns the duration of the gap.
 func (g Gap) Length() time.Duration { return g.To.Sub(g.From) }
 
-// ErrUnresponsive reports a connection that is open but no longer answers, as
-// that of a stopped or deadlocked Asterisk.
-var ErrUnresponsive = errors.New("no sign of life from Asterisk")
+// ErrUnresponsive reports an open connection on which Asterisk no longer responds, for
+// example because it is stopped or deadlocked.
+var ErrUnresponsive = errors.New("no response from Asterisk")
 
-// Dialer keeps a logged-in connection to Asterisk. Address, Username and Secret
-// are needed; every other field has a default. Fields are not changed while Run
-// runs.
+// Dialer maintains a logged-in connection to Asterisk. Address, Username and Secret are
+// required; all other fields have defaults. Fields must not change while Run runs.
 type Dialer struct {
 	Address          string // host:port
 	Username, Secret string
 	TLS              *tls.Config // nil: no TLS. ServerName defaults to the host of Address.
 	Events           string      // event mask at login, "off" by default
 
-	// Handle gets every block that answers no action; see NewClient.
+	// Handle is called for every block that is not a response; see NewClient.
 	Handle func(now time.Time, b *event.Block)
 	Log    zerolog.Logger
 
@@ -50,12 +48,12 @@ type Dialer struct {
 	// ConnectTimeout bounds dialling, the TLS handshake and Asterisk's greeting
 	// (5 s by default); LoginTimeout the login (10 s).
 	ConnectTimeout, LoginTimeout time.Duration
-	// After KeepAlive without a block Asterisk is asked for a sign of life, and
-	// given PingTimeout for it (4 s each by default). While other actions wait
-	// it is not asked, for Asterisk works on one after the other.
+	// After KeepAlive without a block, the Dialer sends a ping and waits PingTimeout
+	// for the response (4 s each by default). It sends no ping while other actions are
+	// pending, because Asterisk handles actions one after the other.
 	KeepAlive, PingTimeout time.Duration
-	// Healthy is how long a connection lives until the next loss is retried
-	// at once again (30 s by default).
+	// Healthy is how long a connection must last to reset the backoff (30 s by
+	// default).
 	Healthy time.Duration
 
 	counters Counters
@@ -66,15 +64,15 @@ const (
 	firstAuthRetry, slowestAuthRetry = time.Minute, 10 * time.Minute
 )
 
-// Counters counts over all connections of the dialer.
+// Counters returns the counters for all connections of the dialer.
 func (d *Dialer) Counters() *Counters { return &d.counters }
 
-// Run connects, logs in and calls fn with the connection, again and again. The
-// ctx given to fn ends when the connection does; Run waits for fn, backs off
-// and goes on. A refused login is retried slowly, so that it trips no ban.
+// Run connects, logs in and calls fn with the connection. The context passed to fn ends
+// with the connection; Run then waits for fn, backs off and reconnects. It retries a
+// rejected login slowly, so that it does not trigger a ban.
 //
-// Run returns nil when ctx ends, or when fn returns nil while the connection
-// still lives. An error of fn costs the connection.
+// Run returns nil when ctx ends, or when fn returns nil while the connection is still
+// open. If fn returns an error, Run closes the connection and reconnects.
 func (d *Dialer) Run(ctx context.Context, fn func(ctx context.Context, c *Client) error) error {
 	r := retry{log: d.Log.With().Str("address", d.Address).Logger()}
 	r.reset()
@@ -85,7 +83,7 @@ func (d *Dialer) Run(ctx context.Context, fn func(ctx context.Context, c *Client
 			if !lastSeen.IsZero() {
 				c.gap = Gap{From: lastSeen, To: time.Now()}
 			}
-			r.connected(c)
+			r.loggedIn(c)
 			var finished bool
 			finished, err = d.serve(ctx, c, fn)
 			if finished {
@@ -119,7 +117,7 @@ func (d *Dialer) Connect(ctx context.Context) (*Client, error) {
 	return c, nil
 }
 
-// open dials, speaks TLS where it is wanted and reads the greeting.
+// open dials, performs the TLS handshake if configured, and reads the greeting.
 func (d *Dialer) open(ctx context.Context) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, or(d.ConnectTimeout, 5*time.Second))
 	defer cancel()
@@ -152,24 +150,24 @@ func (d *Dialer) handshake(ctx context.Context, conn net.Conn) (net.Conn, error)
 	return secure, nil
 }
 
-// serve runs fn over the connection until either ends. It says whether fn
-// finished, and if not why the connection is of no more use.
+// serve runs fn until fn returns or the connection ends. It returns whether Run is
+// finished, and otherwise why the connection cannot be used any more.
 func (d *Dialer) serve(ctx context.Context, c *Client, fn func(context.Context, *Client) error) (finished bool, err error) {
-	live, end := context.WithCancelCause(ctx)
-	var both sync.WaitGroup
-	both.Go(func() {
+	connCtx, end := context.WithCancelCause(ctx)
+	var watchers sync.WaitGroup
+	watchers.Go(func() {
 		select {
 		case <-c.Done():
 			end(c.Err())
-		case <-live.Done():
+		case <-connCtx.Done():
 		}
 	})
-	both.Go(func() { d.keepAlive(live, c) })
-	err = fn(live, c)
+	watchers.Go(func() { d.keepAlive(connCtx, c) })
+	err = fn(connCtx, c)
 	lost := c.Err()
 	end(nil)
 	_ = c.Close()
-	both.Wait()
+	watchers.Wait()
 	switch {
 	case ctx.Err() != nil:
 		return true, nil
@@ -180,9 +178,9 @@ func (d *Dialer) serve(ctx context.Context, c *Client, fn func(context.Context, 
 	}
 }
 
-// keepAlive ends a connection on which nothing moves any more.
+// keepAlive closes the connection if Asterisk stops responding.
 func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
-	idle, patience := or(d.KeepAlive, 4*time.Second), or(d.PingTimeout, 4*time.Second)
+	idle, timeout := or(d.KeepAlive, 4*time.Second), or(d.PingTimeout, 4*time.Second)
 	for {
 		rest := idle - time.Since(c.LastSeen())
 		if rest <= 0 && c.busy() {
@@ -194,7 +192,7 @@ func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
 			}
 			continue
 		}
-		ping, cancel := context.WithTimeout(ctx, patience)
+		ping, cancel := context.WithTimeout(ctx, timeout)
 		err := goami.Ping(ping, NewSession(c), "")
 		cancel()
 		switch {
@@ -205,24 +203,24 @@ func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
 				time.Since(c.LastSeen()).Round(time.Second)))
 			return
 		}
-		// Any other error is an answer, and so a sign of life.
+		// Any other error is a response.
 	}
 }
 
-// retry spaces the attempts and logs each cause of failure once.
+// retry delays the attempts and logs each problem once.
 type retry struct {
 	log    zerolog.Logger
-	usual  *backoff.ExponentialBackOff
+	normal *backoff.ExponentialBackOff
 	auth   *backoff.ExponentialBackOff
-	logged string // the trouble logged last
+	logged string // the last error logged
 }
 
 func (r *retry) reset() {
-	r.usual = spacing(firstRetry, slowestRetry)
-	r.auth = spacing(firstAuthRetry, slowestAuthRetry)
+	r.normal = newBackoff(firstRetry, slowestRetry)
+	r.auth = newBackoff(firstAuthRetry, slowestAuthRetry)
 }
 
-func spacing(first, slowest time.Duration) *backoff.ExponentialBackOff {
+func newBackoff(first, slowest time.Duration) *backoff.ExponentialBackOff {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval = first, slowest
 	b.Multiplier, b.RandomizationFactor = 2, 0.3
@@ -230,8 +228,8 @@ func spacing(first, slowest time.Duration) *backoff.ExponentialBackOff {
 	return b
 }
 
-// connected logs the recovery.
-func (r *retry) connected(c *Client) {
+// loggedIn logs the recovery.
+func (r *retry) loggedIn(c *Client) {
 	e := r.log.Info().Str("banner", c.Banner())
 	if !c.Gap().IsZero() {
 		e = e.Dur("gap", c.Gap().Length())
@@ -241,21 +239,21 @@ func (r *retry) connected(c *Client) {
 	r.auth.Reset()
 }
 
-// wait logs a new trouble and lets the time until the next attempt pass.
+// wait logs the error, unless it was logged last, and sleeps until the next attempt.
 func (r *retry) wait(ctx context.Context, err error) {
-	b := r.usual
+	b := r.normal
 	if errors.Is(err, ErrAuth) {
 		b = r.auth
 	}
 	pause := b.NextBackOff()
-	if trouble := err.Error(); trouble != r.logged {
+	if text := err.Error(); text != r.logged {
 		r.log.Error().Err(err).Dur("retry_in", pause).Msg("no connection to Asterisk's manager")
-		r.logged = trouble
+		r.logged = text
 	}
 	sleep(ctx, pause)
 }
 
-// sleep lets time pass and says whether ctx still lives.
+// sleep sleeps and returns false if ctx ended.
 func sleep(ctx context.Context, t time.Duration) bool {
 	timer := time.NewTimer(t)
 	defer timer.Stop()
@@ -267,7 +265,7 @@ func sleep(ctx context.Context, t time.Duration) bool {
 	}
 }
 
-// or is the value, or the default for none.
+// or returns value, or fallback if value is zero.
 func or[T comparable](value, fallback T) T {
 	var none T
 	if value == none {

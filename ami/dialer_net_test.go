@@ -24,7 +24,7 @@ func TestTLS(t *testing.T) {
 	d := ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret, TLS: &tls.Config{}}
 	if c, err := d.Connect(t.Context()); err == nil {
 		_ = c.Close()
-		t.Error("a certificate nobody vouches for is taken")
+		t.Error("an untrusted certificate is accepted")
 	}
 	d.TLS.RootCAs = https.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
 	c, err := d.Connect(t.Context())
@@ -37,8 +37,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// The security event that our own login raises names our end of the connection.
-func TestOwnLoginIsKnownByItsAddress(t *testing.T) {
+// The security event raised by our own login contains our address.
+func TestOwnLoginHasOurAddress(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
 	remote := make(chan string, 1)
 	c := connect(t, p, "security", func(_ time.Time, b *event.Block) {

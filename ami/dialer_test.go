@@ -17,8 +17,8 @@ import (
 
 const accepted = "Response: Success\r\nActionID: %s\r\nMessage: Authentication accepted\r\n\r\n"
 
-// host is where a Dialer dials: each connection is served by the next script,
-// the last one again and again.
+// host is the peer of a Dialer. Each connection runs the next script; the last script is
+// repeated.
 type host struct {
 	t       *testing.T
 	scripts []func(a *asterisk)
@@ -51,13 +51,13 @@ func (h *host) times() []time.Time {
 	return append([]time.Time(nil), h.dials...)
 }
 
-// logIn answers a login.
+// logIn accepts a login.
 func (a *asterisk) logIn() {
 	a.answer("Response: Success\r\nActionID: %s\r\nChallenge: 1\r\n\r\n")
 	a.answer(accepted)
 }
 
-// pong answers pings until the connection ends, and counts them.
+// pong answers pings until the connection ends, and returns their number.
 func (a *asterisk) pong() (n int) {
 	for {
 		_, id := a.action()
@@ -81,7 +81,7 @@ func untilEnd(ctx context.Context, _ *Client) error {
 	return ctx.Err()
 }
 
-func TestDialerComesBackWithTheGapNoted(t *testing.T) {
+func TestDialerReconnectsAndReportsGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		h := &host{t: t, scripts: []func(*asterisk){
@@ -117,12 +117,12 @@ func TestDialerComesBackWithTheGapNoted(t *testing.T) {
 			t.Errorf("gap from %v for %v, want from %v", g.From, g.Length(), lost)
 		}
 		if n := strings.Count(log.String(), "logged in to Asterisk"); n != 2 {
-			t.Errorf("log says %d times that it logged in:\n%s", n, &log)
+			t.Errorf("%d logins are logged:\n%s", n, &log)
 		}
 	})
 }
 
-func TestDialerBacksOffAndStartsAfreshAfterAHealthyWhile(t *testing.T) {
+func TestDialerBacksOffAndResetsWhenHealthy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		scripts := make([]func(*asterisk), 12) // refused twelve times
 		healthy := func(a *asterisk) {
@@ -153,12 +153,12 @@ func TestDialerBacksOffAndStartsAfreshAfterAHealthyWhile(t *testing.T) {
 			t.Errorf("after a healthy minute the first pause lasts %v", pause)
 		}
 		if n := strings.Count(log.String(), "refused"); n != 2 {
-			t.Errorf("the same trouble is logged %d times, want once for each loss:\n%s", n, &log)
+			t.Errorf("the same error is logged %d times, want once for each loss:\n%s", n, &log)
 		}
 	})
 }
 
-func TestWrongSecretIsRetriedSlowlyAndSaidOnce(t *testing.T) {
+func TestWrongSecretIsRetriedSlowlyAndLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &host{t: t, scripts: []func(*asterisk){func(a *asterisk) {
 			a.answer("Response: Success\r\nActionID: %s\r\nChallenge: 1\r\n\r\n")
@@ -186,7 +186,7 @@ func TestWrongSecretIsRetriedSlowlyAndSaidOnce(t *testing.T) {
 	})
 }
 
-func TestStoppedAsteriskIsNoticedInTenSeconds(t *testing.T) {
+func TestStoppedAsteriskIsDetectedInTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stopped := make(chan time.Time, 1)
 		h := &host{t: t, scripts: []func(*asterisk){
@@ -197,7 +197,7 @@ func TestStoppedAsteriskIsNoticedInTenSeconds(t *testing.T) {
 					a.send("Event: X\r\n\r\n")
 				}
 				stopped <- time.Now()
-				for id := "1"; id != ""; { // the kernel still takes what it is sent
+				for id := "1"; id != ""; { // the kernel still accepts data
 					_, id = a.action()
 				}
 			},
@@ -213,8 +213,8 @@ func TestStoppedAsteriskIsNoticedInTenSeconds(t *testing.T) {
 			return nil
 		})
 		dials := h.times()
-		if noticed := dials[1].Sub(<-stopped); noticed > 10*time.Second {
-			t.Errorf("noticed after %v", noticed)
+		if detected := dials[1].Sub(<-stopped); detected > 10*time.Second {
+			t.Errorf("detected after %v", detected)
 		}
 		if len(dials) != 2 || !errors.Is(causes[0], ErrUnresponsive) {
 			t.Errorf("%d connections, %v; want 2, the first unresponsive", len(dials), causes)
@@ -222,7 +222,7 @@ func TestStoppedAsteriskIsNoticedInTenSeconds(t *testing.T) {
 	})
 }
 
-func TestBusyAsteriskIsNotTakenForDead(t *testing.T) {
+func TestBusyAsteriskIsNotUnresponsive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &host{t: t, scripts: []func(*asterisk){func(a *asterisk) {
 			a.logIn()
@@ -242,7 +242,7 @@ func TestBusyAsteriskIsNotTakenForDead(t *testing.T) {
 	})
 }
 
-func TestRunEndsWhenTheWorkIsDone(t *testing.T) {
+func TestRunEndsWithFn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := &host{t: t, scripts: []func(*asterisk){func(a *asterisk) { a.logIn(); a.pong() }}}
 		var log bytes.Buffer
@@ -259,7 +259,7 @@ func TestRunEndsWhenTheWorkIsDone(t *testing.T) {
 	})
 }
 
-func TestEachStepOfConnectingIsBounded(t *testing.T) {
+func TestConnectTimesOut(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		script func(a *asterisk)

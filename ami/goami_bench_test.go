@@ -13,8 +13,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/amitest"
 )
 
-// BenchmarkActions asks the same PBX the same questions, once as values sent by
-// Do and once through goami's functions.
+// BenchmarkActions sends the same actions with Do and through goami's functions.
 func BenchmarkActions(b *testing.B) {
 	for _, n := range []int{1, 20, 200} {
 		p := startPBX(b, amitest.Options{WriteTimeout: time.Minute})
@@ -29,7 +28,7 @@ func BenchmarkActions(b *testing.B) {
 		c := connect(b, p, "off", nil)
 		for _, a := range []struct {
 			action ami.Action
-			list   []string // the headers of the items that package pbx reads
+			list   []string // headers of list items that package pbx reads
 			goami  func(ctx context.Context, s goami.Client) error
 		}{
 			{act("Ping"), nil, func(ctx context.Context, s goami.Client) error { return goami.Ping(ctx, s, "") }},
@@ -58,11 +57,11 @@ func BenchmarkActions(b *testing.B) {
 				return err
 			}},
 		} {
-			if n > 1 && a.list == nil || n > 20 && a.action.Name == "PJSIPShowEndpoints" { // amitest is slow at that one
+			if n > 1 && a.list == nil || n > 20 && a.action.Name == "PJSIPShowEndpoints" { // amitest is slow for this action
 				continue
 			}
 			name := fmt.Sprintf("%s-%d", a.action.Name, n)
-			b.Run(name+"/way=Do", func(b *testing.B) {
+			b.Run(name+"/client=Do", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if _, err := c.Do(b.Context(), a.action); err != nil {
@@ -70,7 +69,7 @@ func BenchmarkActions(b *testing.B) {
 					}
 				}
 			})
-			b.Run(name+"/way=goami", func(b *testing.B) {
+			b.Run(name+"/client=goami", func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					if err := a.goami(b.Context(), ami.NewSession(c, a.list...)); err != nil {

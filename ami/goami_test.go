@@ -47,9 +47,9 @@ func connect(t testing.TB, p *amitest.PBX, events string, handle func(time.Time,
 	return c
 }
 
-// goami's functions, many at a time on one connection that also carries a flood
-// of events: every answer must be the answer to its own question.
-func TestGoamiRunsSideBySide(t *testing.T) {
+// Many goami functions run concurrently on one connection that also carries a flood of
+// events. Each must get its own response.
+func TestConcurrentGoamiActions(t *testing.T) {
 	const workers, rounds = 300, 8
 	p := startPBX(t, amitest.Options{WriteTimeout: time.Minute})
 	for i := range workers {
@@ -93,18 +93,18 @@ func TestGoamiRunsSideBySide(t *testing.T) {
 	work.Wait()
 	stop()
 	flooding.Wait()
-	if _, err := c.Do(t.Context(), act("Ping")); err != nil { // all events are before this answer
+	if _, err := c.Do(t.Context(), act("Ping")); err != nil { // all events precede this response
 		t.Fatal(err)
 	}
-	if got := seen.Load(); got != raised+1 { // and our own login
+	if got := seen.Load(); got != raised+1 { // plus our own login
 		t.Errorf("%d events handled, %d raised", got, raised+1)
 	}
 	if left := p.Channels(); len(left) != 0 {
-		t.Errorf("still there: %q", left)
+		t.Errorf("channels left: %q", left)
 	}
 }
 
-// ask puts one of several questions whose answers tell who asked.
+// ask sends one of several actions whose responses identify the sender.
 func ask(ctx context.Context, s *ami.Session, i, round int) error {
 	id := fmt.Sprintf("own-%d-%d", i, round)
 	channel := fmt.Sprintf("PJSIP/%d-00000001", i)
@@ -151,7 +151,7 @@ func TestGoamiErrorsAreErrors(t *testing.T) {
 	c := connect(t, p, "off", nil)
 	s := ami.NewSession(c)
 	var refusal *ami.Error
-	// goami itself takes this for an empty list.
+	// goami itself treats this as an empty list.
 	if all, err := goami.PJSIPShowContacts(t.Context(), s, "1"); !errors.As(err, &refusal) || refusal.Message != "No Contacts found" {
 		t.Errorf("PJSIPShowContacts: %v, %v", all, err)
 	}
@@ -159,15 +159,14 @@ func TestGoamiErrorsAreErrors(t *testing.T) {
 		t.Errorf("Hangup: %v, %v", r, err)
 	}
 	if _, err := s.Recv(t.Context()); err != io.EOF {
-		t.Errorf("nothing was sent, yet Recv says %v", err)
+		t.Errorf("nothing was sent, but Recv returns %v", err)
 	}
 	if err := goami.Ping(t.Context(), s, ""); err != nil {
-		t.Errorf("the session is of no more use: %v", err)
+		t.Errorf("the session is broken: %v", err)
 	}
 }
 
-// Items keep the headers that were asked for, repeats included: a second one is
-// how a forged header shows.
+// Items keep the selected headers, including repeated ones, which reveal a forged header.
 func TestSessionKeepsNamedHeaders(t *testing.T) {
 	item := ami.Message{{Name: "Event", Value: "CoreShowChannel"}, {Name: "Channel", Value: "PJSIP/1"}, {Name: "Exten", Value: "0044"}, {Value: "no colon"}, {Name: "Channel", Value: "PJSIP/2"}}
 	for _, c := range []struct {
@@ -178,17 +177,17 @@ func TestSessionKeepsNamedHeaders(t *testing.T) {
 		{[]string{"Channel"}, goami.Response{"Event": {"CoreShowChannel"}, "Channel": {"PJSIP/1", "PJSIP/2"}}},
 		{[]string{"Exten"}, goami.Response{"Event": {"CoreShowChannel"}, "Exten": {"0044"}}},
 	} {
-		s := ami.NewSession(given{&ami.Response{Events: []ami.Message{item}}}, c.only...)
+		s := ami.NewSession(fixedDoer{&ami.Response{Events: []ami.Message{item}}}, c.only...)
 		if got, err := goami.CoreShowChannels(t.Context(), s, ""); err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], c.want) {
 			t.Errorf("%q: %v, %v", c.only, got, err)
 		}
 	}
 }
 
-// given answers everything in the same way.
-type given struct{ answer *ami.Response }
+// fixedDoer returns the same response to every action.
+type fixedDoer struct{ answer *ami.Response }
 
-func (g given) Do(context.Context, ami.Action) (*ami.Response, error) { return g.answer, nil }
+func (g fixedDoer) Do(context.Context, ami.Action) (*ami.Response, error) { return g.answer, nil }
 
 func TestGoamiConfig(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
@@ -212,7 +211,7 @@ func TestGoamiConfig(t *testing.T) {
 	}
 }
 
-func TestSessionRefusesMoreThanOneAction(t *testing.T) {
+func TestSessionRejectsMoreThanOneAction(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
 	s := ami.NewSession(connect(t, p, "off", nil))
 	for _, message := range []string{
@@ -239,14 +238,40 @@ func TestSessionRefusesMoreThanOneAction(t *testing.T) {
 	if _, err := goami.Originate(t.Context(), s, "1", goami.OriginateData{
 		Channel: "PJSIP/1", Variable: []string{"A=1", "B=2"},
 	}); errors.Is(err, ami.ErrUnsafe) {
-		t.Errorf("two variables are refused: %v", err)
+		t.Errorf("two variables are rejected: %v", err)
 	}
 	if _, err := goami.Command(t.Context(), s, "1", "core show version\r\nAction: Originate"); !errors.Is(err, ami.ErrUnsafe) {
 		t.Errorf("an action inside a value: %v", err)
 	}
 }
 
-func TestSessionEndsWithItsContext(t *testing.T) {
+// A value with a line break never becomes a header of the actions that take
+// values from elsewhere.
+func TestValuesMakeNoHeaders(t *testing.T) {
+	ctx := t.Context()
+	s := ami.NewSession(fixedDoer{&ami.Response{}})
+	for _, bad := range []string{"x\r\nFoo: bar", "x\r\nVal: bar", "x\r\nCause: 1", "x\r\n", "\r\nx", "x\ny", "x\ry", "x\x00", "x\r\n\r\nAction: Ping", "x\r\nChannel: y", "x\r\nActionID: 1", "x\r\nno header"} {
+		for name, ask := range map[string]func(value string) error{
+			"Command":           func(v string) error { _, err := goami.Command(ctx, s, "", v); return err },
+			"DBDel":             func(v string) error { _, err := goami.DBDel(ctx, s, "", "registrar", v); return err },
+			"Getvar":            func(v string) error { _, err := goami.Getvar(ctx, s, "", v, "X"); return err },
+			"Hangup":            func(v string) error { _, err := goami.Hangup(ctx, s, "", v, ""); return err },
+			"PJSIPShowEndpoint": func(v string) error { _, err := goami.PJSIPShowEndpoint(ctx, s, "", v); return err },
+			"Reload":            func(v string) error { _, err := goami.Reload(ctx, s, "", v); return err },
+			"SIPshowpeer":       func(v string) error { _, err := goami.SIPShowPeer(ctx, s, "", v); return err },
+			"Sorcery":           func(v string) error { _, err := goami.SorceryMemoryCacheExpireObject(ctx, s, "", "c", v); return err },
+		} {
+			if err := ask(bad); !errors.Is(err, ami.ErrUnsafe) {
+				t.Errorf("%s with %q: %v", name, bad, err)
+			}
+			if err := ask("PJSIP/1002: 00000001"); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestSessionRespectsContext(t *testing.T) {
 	p := startPBX(t, amitest.Options{})
 	c := connect(t, p, "off", nil)
 	p.Hang(true)
@@ -264,7 +289,7 @@ func TestSessionEndsWithItsContext(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Send("Action: Ping\r\n\r\n"); err == nil {
-		t.Error("a second action before the answer to the first is taken")
+		t.Error("a second action before the response to the first is accepted")
 	}
 	_ = s.Close(t.Context())
 	if err := goami.Ping(t.Context(), s, "3"); err != nil || !s.Connected() {
@@ -272,9 +297,8 @@ func TestSessionEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// What the Asterisk of a capture said comes through the PBX and the client
-// block for block.
-func TestCapturePlayedArrivesWhole(t *testing.T) {
+// A played capture arrives unchanged, block by block.
+func TestPlayedCaptureArrivesComplete(t *testing.T) {
 	for _, file := range []string{"fraud-asterisk16-chansip.txt", "fraud-asterisk22-pjsip.txt", "injection-asterisk22.txt"} {
 		data, err := os.ReadFile("testdata/" + file)
 		if err != nil {

@@ -10,15 +10,14 @@ import (
 	goami "github.com/heltonmarx/goami/ami"
 )
 
-// ErrAuth reports that Asterisk refuses the login. It says the same for a wrong
-// secret, an unknown user and an address that the user's permit and deny
-// exclude.
+// ErrAuth reports that Asterisk rejected the login. Asterisk does not distinguish a wrong
+// secret, an unknown user, and an address excluded by the user's permit and deny.
 var ErrAuth = errors.New("wrong secret, unknown user, or an address its permit/deny refuses")
 
-// Login logs in by MD5 challenge, so that the secret does not cross the wire,
-// and in plain where the server knows no challenge. events is the event mask,
-// such as "security,call" or "off". A refused login is an ErrAuth. Asterisk
-// answers a refused login after a second and then closes the connection.
+// Login logs in by MD5 challenge, so that the secret is not sent over the network. If the
+// server does not support challenges, it sends the secret in plain text. events is the
+// event mask, such as "security,call" or "off". If Asterisk rejects the login, it
+// responds after a second and closes the connection; the error is ErrAuth.
 func (c *Client) Login(ctx context.Context, username, secret, events string) error {
 	proof, err := c.proof(ctx, secret)
 	if err != nil {
@@ -36,8 +35,8 @@ func (c *Client) Login(ctx context.Context, username, secret, events string) err
 	return nil
 }
 
-// proof gives the fields that prove the secret. A server that answers Challenge
-// with an error does not support it; whether the secret is right shows later.
+// proof returns the fields that prove the secret. A server that responds to Challenge
+// with an error does not support it.
 func (c *Client) proof(ctx context.Context, secret string) ([]Field, error) {
 	r, err := goami.Challenge(ctx, NewSession(c), "")
 	var refusal *Error

@@ -2,7 +2,6 @@ package ami
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -11,51 +10,50 @@ import (
 	goami "github.com/heltonmarx/goami/ami"
 )
 
-// Doer sends an action and waits for the whole answer. *Client is one.
+// Doer sends an action and waits for the complete response. *Client implements it.
 type Doer interface {
 	Do(ctx context.Context, a Action) (*Response, error)
 }
 
 var _ goami.Client = (*Session)(nil)
 
-// Session lets goami's action functions run over a Doer. It holds one action at
-// a time, so each goroutine takes its own; a Session costs nothing to make, and
-// any number of them share a Client.
+// Session runs goami's action functions over a Doer. It holds one action at a time, so
+// each goroutine needs its own. Sessions are cheap, and any number of them can share a
+// Client.
 //
-// An action is sent by the first Recv after Send, because goami gives only Recv
-// a context. goami takes an error for the end of a list; here Recv returns every
-// error there is, so that a refused or broken answer never looks like an empty
-// list. Answers carry the Client's own ActionID, not goami's.
+// The first Recv after Send sends the action, because goami passes a context only to
+// Recv. goami treats an error as the end of a list; here Recv returns every error, so
+// that a rejected or broken response never looks like an empty list. Responses carry the
+// Client's ActionID, not goami's.
 type Session struct {
 	doer   Doer
-	only   []string
-	action *Action // sent by the next Recv
+	only   []string // headers of list items to return; nil for all
+	action *Action  // sent by the next Recv
 	answer *Response
-	next   int // block of the answer that Recv returns next
+	next   int // index of the next block to return
 }
 
-// NewSession returns a Session over d. Where headers are named, goami sees only
-// those of the items of a list, and Event: it spends most of its time on headers
-// that nobody asks for.
+// NewSession returns a Session over d. If headers are given, goami gets only these and
+// Event from list items. Otherwise it spends most of its time on unused headers.
 func NewSession(d Doer, headers ...string) *Session {
 	return &Session{doer: d, only: headers}
 }
 
-// Connected reports whether the connection lives; true where the Doer does not
-// say.
+// Connected reports whether the connection is open. It returns true if the Doer cannot
+// tell.
 func (s *Session) Connected() bool {
 	c, ok := s.doer.(interface{ Connected() bool })
 	return !ok || c.Connected()
 }
 
-// Close forgets the action at hand. The connection stays open.
+// Close discards the current action. The connection stays open.
 func (s *Session) Close(context.Context) error {
 	s.action, s.answer = nil, nil
 	return nil
 }
 
-// Send takes one action in goami's text form. It refuses (ErrUnsafe) a message
-// that is more than one action, or in which a value has made lines of its own.
+// Send accepts one action in goami's text form. It rejects a message with ErrUnsafe if
+// it contains more than one action, or if a value contains line breaks.
 func (s *Session) Send(message string) error {
 	a, err := parseAction(message)
 	if err != nil {
@@ -68,12 +66,12 @@ func (s *Session) Send(message string) error {
 	return nil
 }
 
-// endOfList ends a list whatever closing event goami expects: Do returns whole
-// answers only. Functions that want a single block never read it.
+// endOfList ends a list, whatever final event goami expects, because Do returns only
+// complete responses. Functions that expect a single block never read it.
 const endOfList = "Response: End of list\r\n\r\n"
 
-// Recv returns the next block of the answer in goami's text form, and io.EOF
-// after the last one.
+// Recv returns the next block of the response in goami's text form, or io.EOF after the
+// last one.
 func (s *Session) Recv(ctx context.Context) (string, error) {
 	if a := s.action; a != nil {
 		s.action = nil
@@ -98,8 +96,8 @@ func (s *Session) Recv(ctx context.Context) (string, error) {
 	return endOfList, nil
 }
 
-// blockText writes a block in goami's form, with all headers or only some. A line
-// without a colon says nothing to goami and is left out.
+// blockText returns a block in goami's text form, with all headers or only some. It
+// omits lines without a colon, which goami ignores.
 func blockText(m Message, only []string) string {
 	wanted := func(name string) bool {
 		return name != "" && (only == nil || name == "Event" || slices.Contains(only, name))
@@ -111,7 +109,7 @@ func blockText(m Message, only []string) string {
 		}
 	}
 	if size == len("\r\n") {
-		return "Response: Success\r\n\r\n" // goami waits for a line
+		return "Response: Success\r\n\r\n" // goami expects at least one line
 	}
 	var b strings.Builder
 	b.Grow(size)
@@ -127,12 +125,24 @@ func blockText(m Message, only []string) string {
 	return b.String()
 }
 
+// headers are those that goami gives to the actions that take values from
+// elsewhere, always all of them: any other line was made by a value.
+var headers = map[string][]string{
+	"Command":                        {"Command"},
+	"DBDel":                          {"Family", "Key"},
+	"Getvar":                         {"Channel", "Variable"},
+	"Hangup":                         {"Channel", "Cause"},
+	"PJSIPShowEndpoint":              {"Endpoint"},
+	"Reload":                         {"Module"},
+	"SIPshowpeer":                    {"Peer"},
+	"SorceryMemoryCacheExpireObject": {"Cache", "Object"},
+}
+
 // repeatable are the headers that Asterisk reads more than once.
 var repeatable = map[string]bool{"variable": true, "variables": true}
 
-var errSecondAction = errors.New("a line is repeated or out of place: a value may have made it")
-
-// parseAction reads an action in goami's text form back into its parts. The
+// parseAction reads an action in goami's text form back into its parts: first
+// Action, then ActionID if there is one, then the headers in any order. The
 // ActionID is dropped: the Client sets its own.
 func parseAction(message string) (a Action, err error) {
 	lines, found := strings.CutSuffix(message, "\r\n\r\n")
@@ -143,18 +153,25 @@ func parseAction(message string) (a Action, err error) {
 	for i, line := range strings.Split(lines, "\r\n") {
 		name, value, found := strings.Cut(line, ": ")
 		lower := strings.ToLower(name)
-		if !found || (i == 0) != (lower == "action") || slices.Contains(seen, lower) && !repeatable[lower] {
-			// The line is not shown: it may hold a secret.
-			return a, fmt.Errorf("%w: line %d of %s: %w", ErrUnsafe, i+1, a.Name, errSecondAction)
-		}
-		seen = append(seen, lower)
-		switch lower {
-		case "action":
+		switch {
+		case found && i == 0 && lower == "action":
 			a.Name = value
-		case "actionid":
-		default:
+		case found && i == 1 && lower == "actionid":
+		case found && i > 0 && fits(a.Name, name) && (!slices.Contains(seen, lower) || repeatable[lower]):
 			a.Fields = append(a.Fields, Field{name, value})
+			seen = append(seen, lower)
+		default:
+			// The line is not shown: it may hold a secret.
+			return a, fmt.Errorf("%w: line %d of %s is repeated or out of place: a value may have made it", ErrUnsafe, i+1, a.Name)
 		}
 	}
 	return a, a.Validate()
+}
+
+// fits reports whether goami gives an action that header.
+func fits(action, header string) bool {
+	if known, listed := headers[action]; listed {
+		return slices.Contains(known, header)
+	}
+	return !strings.EqualFold(header, "Action") && !strings.EqualFold(header, "ActionID")
 }

@@ -10,51 +10,48 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Under overload, when events come faster than they are handled, some are passed
-// over before they are parsed, so that those that matter are in time and
-// Asterisk, which gives up on a reader that lets it wait, does not close the
-// connection. In this order:
+// Load shedding. If events arrive faster than they are handled, the Reader drops some
+// before they are parsed. Otherwise important events would be late, and Asterisk would
+// close the connection because we read too slowly. It drops, in this order:
 //
-//  1. ChallengeSent of PJSIP. It carries no points. That of chan_sip, which is
-//     the only one to say who a call is from, is kept.
-//  2. InvalidAccountID: guesses at accounts that do not exist.
+//  1. ChallengeSent from PJSIP, which carries no points. ChallengeSent from chan_sip is
+//     kept, because it is the only event that names the caller.
+//  2. InvalidAccountID: guesses at nonexistent accounts.
 //
-// Nothing else ever: failures with an account's own password, successes and
-// calls are what a break-in is known by.
+// It never drops anything else: break-ins are detected by wrong passwords for existing
+// accounts, successful logins and calls.
 const (
 	shedNothing = iota
 	shedChallenges
-	shedStrangers
+	shedUnknownAccounts
 )
 
-// Of the socket's receive buffer, which counts twice what fits, in eighths: when
-// this much is unread there is an overload of the first degree, and of the
-// second. A burst that is handled in milliseconds stays below.
+// Shedding starts when this many eighths of the socket's receive buffer are unread. (The
+// kernel reports twice the usable size.) Short bursts stay below.
 const (
-	firstDegree  = 2
-	secondDegree = 3
+	challengesAt      = 2
+	unknownAccountsAt = 3
 )
 
-// Shed counts the events that were passed over under overload. It may be read at
-// any time.
+// Shed counts the events dropped under overload. It is safe for concurrent use.
 type Shed struct{ ChallengeSent, InvalidAccountID atomic.Uint64 }
 
-// Total is all of them.
+// Total returns the number of all dropped events.
 func (s *Shed) Total() uint64 { return s.ChallengeSent.Load() + s.InvalidAccountID.Load() }
 
-// load measures how much of a connection is unread.
+// load measures how much data of a connection is unread.
 type load struct {
-	socket syscall.RawConn
-	ask    func(fd uintptr)
-	unread int
-	buffer int
+	socket  syscall.RawConn
+	measure func(fd uintptr) // sets unread
+	unread  int
+	buffer  int
 }
 
-// busyRead is how much one read has to give for the socket to be asked for more:
-// in quiet times nothing is asked.
+// busyRead is the size of a read from which the load is measured. Quiet connections are
+// not measured.
 const busyRead = 8 << 10
 
-// newLoad is nil where the connection is no socket.
+// newLoad returns nil if the connection is not a socket.
 func newLoad(conn net.Conn) *load {
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
@@ -72,19 +69,19 @@ func newLoad(conn net.Conn) *load {
 	if err != nil || l.buffer == 0 {
 		return nil
 	}
-	l.ask = func(fd uintptr) { l.unread, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }
+	l.measure = func(fd uintptr) { l.unread, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) }
 	return l
 }
 
-// degree is what may be shed after a read of n bytes.
-func (l *load) degree(n int) int {
-	if n < busyRead || l.socket.Control(l.ask) != nil {
+// level returns what to shed after a read of n bytes.
+func (l *load) level(n int) int {
+	if n < busyRead || l.socket.Control(l.measure) != nil {
 		return shedNothing
 	}
 	switch {
-	case l.unread >= l.buffer/8*secondDegree:
-		return shedStrangers
-	case l.unread >= l.buffer/8*firstDegree:
+	case l.unread >= l.buffer/8*unknownAccountsAt:
+		return shedUnknownAccounts
+	case l.unread >= l.buffer/8*challengesAt:
 		return shedChallenges
 	}
 	return shedNothing
@@ -93,20 +90,20 @@ func (l *load) degree(n int) int {
 var (
 	challengeSent    = []byte("Event: ChallengeSent\r\n")
 	invalidAccountID = []byte("Event: InvalidAccountID\r\n")
-	ofPJSIP          = []byte("\r\nService: PJSIP\r\n")
-	names            = []byte("\r\nAccountID: ") // from here on the sender chose the text
+	servicePJSIP     = []byte("\r\nService: PJSIP\r\n")
+	accountID        = []byte("\r\nAccountID: ") // the sender controls the text from here on
 	blockEnd         = []byte("\r\n\r\n")
 )
 
-// passOver drops the block at hand, as far as it has been read, when it may be
-// shed: up to the empty line where its framing ends.
-func (r *Reader) passOver() bool {
+// shedBlock drops the current block if it may be shed and has been read up to its final
+// empty line. It reports whether it did.
+func (r *Reader) shedBlock() bool {
 	block := r.buf[r.start:r.end]
 	var count *atomic.Uint64
 	switch {
-	case bytes.HasPrefix(block, challengeSent) && bytes.Contains(block[:max(0, bytes.Index(block, names))], ofPJSIP):
+	case bytes.HasPrefix(block, challengeSent) && bytes.Contains(block[:max(0, bytes.Index(block, accountID))], servicePJSIP):
 		count = &r.shed.ChallengeSent
-	case r.degree == shedStrangers && bytes.HasPrefix(block, invalidAccountID):
+	case r.shedding == shedUnknownAccounts && bytes.HasPrefix(block, invalidAccountID):
 		count = &r.shed.InvalidAccountID
 	default:
 		return false

@@ -12,7 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// rawEvent is a security event as Asterisk writes it.
+// rawEvent returns a security event as Asterisk writes it.
 func rawEvent(name, service string, n int) string {
 	severity, extra := "Error", ""
 	switch name {
@@ -27,28 +27,28 @@ func rawEvent(name, service string, n int) string {
 		name, severity, service, 1000+n%500, n, extra)
 }
 
-// For every event that is handled three more are raised, so that they come at
-// three times the pace at which they can be handled, whatever the machine. What
-// tells of a break-in is handled all the same, and soon; the session survives;
-// and what was passed over is counted, the cheapest first.
+// For each event handled, three more are raised, so events arrive three times faster than
+// they can be handled on any machine. Events that reveal a break-in are still handled, and
+// in time; the session survives; and dropped events are counted, the least important
+// first.
 func TestOverload(t *testing.T) {
 	const (
 		events   = 100_000
-		first    = 5_000                 // at once
-		mostLate = 50_000                // events between one's being raised and its being handled; 68,000 if none is passed over
+		first    = 5_000                 // initial burst
+		mostLate = 50_000                // most events between raising and handling one; 68,000 without load shedding
 		work     = 20 * time.Microsecond // for one event
 	)
-	// In 20 events so many are ChallengeSent, and two tell of a break-in; the rest
-	// is InvalidAccountID.
-	for name, challenges := range map[string]int{"challenges": 16, "strangers": 2} {
+	// Number of ChallengeSent among 20 events. Two reveal a break-in; the rest are
+	// InvalidAccountID.
+	for name, challenges := range map[string]int{"challenges": 16, "unknown accounts": 2} {
 		t.Run(name, func(t *testing.T) {
 			p := startPBX(t, amitest.Options{})
-			var handled, told atomic.Int64 // events; of them those that tell of a break-in
+			var handled, important atomic.Int64 // important ones reveal a break-in
 			d := ami.Dialer{Address: p.Address(), Username: warden.Name, Secret: warden.Secret, Events: "security", Handle: func(now time.Time, b *event.Block) {
 				for time.Since(now) < work {
 				}
 				if e := string(b.Headers[0].Value); e == "ChallengeResponseFailed" || e == "SuccessfulAuth" {
-					told.Add(1)
+					important.Add(1)
 				}
 				handled.Add(1)
 			}}
@@ -59,9 +59,9 @@ func TestOverload(t *testing.T) {
 			defer c.Close()
 			shed := &d.Counters().Shed
 			raised, evidence, late := 0, int64(0), 0
-			for end := time.Now().Add(30 * time.Second); told.Load() < evidence || raised < events; time.Sleep(200 * time.Microsecond) {
+			for end := time.Now().Add(30 * time.Second); important.Load() < evidence || raised < events; time.Sleep(200 * time.Microsecond) {
 				if time.Now().After(end) {
-					t.Fatalf("of %d events %d tell of a break-in, of which %d are handled; passed over: %d", raised, evidence, told.Load(), shed.Total())
+					t.Fatalf("of %d events %d are important, %d of them handled; dropped: %d", raised, evidence, important.Load(), shed.Total())
 				}
 				if c.Err() != nil {
 					t.Fatalf("the session did not survive: %v", c.Err())
@@ -81,30 +81,30 @@ func TestOverload(t *testing.T) {
 				}
 				p.Raw("security", text.String())
 			}
-			t.Logf("of %d events %d tell of a break-in and were handled, at most %d events behind; passed over: %d ChallengeSent, %d InvalidAccountID",
+			t.Logf("of %d events, %d important ones were handled, at most %d events late; dropped: %d ChallengeSent, %d InvalidAccountID",
 				raised, evidence, late, shed.ChallengeSent.Load(), shed.InvalidAccountID.Load())
-			if shed.ChallengeSent.Load() == 0 || name == "strangers" && shed.InvalidAccountID.Load() == 0 {
-				t.Error("nothing was passed over")
+			if shed.ChallengeSent.Load() == 0 || name == "unknown accounts" && shed.InvalidAccountID.Load() == 0 {
+				t.Error("nothing was dropped")
 			}
 			if late > mostLate {
-				t.Errorf("it was behind by %d events", late)
+				t.Errorf("%d events late", late)
 			}
 		})
 	}
 }
 
-// Without an overload nothing is passed over, even if much comes at once; and of
-// chan_sip no challenge ever, whose challenges tell who calls.
-func TestNothingIsPassedOver(t *testing.T) {
+// Without overload nothing is dropped, even in a burst. Challenges from chan_sip are never
+// dropped, because they name the caller.
+func TestNothingIsDropped(t *testing.T) {
 	for name, tt := range map[string]struct {
 		service string
-		name    string // before the account's
+		prefix  string // of AccountID
 		work    time.Duration
 		events  int
 	}{
-		"a burst":                          {"PJSIP", "", 0, 1_000},
-		"chan_sip":                         {"SIP", "", 50 * time.Microsecond, 10_000},
-		"chan_sip, and somebody forges it": {"SIP", "x\r\nService: PJSIP\r\nX: ", 50 * time.Microsecond, 10_000},
+		"burst":                          {"PJSIP", "", 0, 1_000},
+		"chan_sip":                       {"SIP", "", 50 * time.Microsecond, 10_000},
+		"chan_sip with a forged Service": {"SIP", "x\r\nService: PJSIP\r\nX: ", 50 * time.Microsecond, 10_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := startPBX(t, amitest.Options{WriteTimeout: time.Minute})
@@ -126,7 +126,7 @@ func TestNothingIsPassedOver(t *testing.T) {
 			defer c.Close()
 			var text strings.Builder
 			for i := range tt.events {
-				text.WriteString(strings.Replace(rawEvent("ChallengeSent", tt.service, i), "AccountID: ", "AccountID: "+tt.name, 1))
+				text.WriteString(strings.Replace(rawEvent("ChallengeSent", tt.service, i), "AccountID: ", "AccountID: "+tt.prefix, 1))
 			}
 			p.Raw("security", text.String())
 			select {
@@ -134,7 +134,7 @@ func TestNothingIsPassedOver(t *testing.T) {
 			case <-time.After(20 * time.Second):
 			}
 			if shed := d.Counters().Shed.Total(); shed > 0 {
-				t.Errorf("%d events were passed over", shed)
+				t.Errorf("%d events were dropped", shed)
 			}
 		})
 	}

@@ -12,57 +12,56 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// caps bound what one block may hold. Sizes are in bytes; a line is counted
-// without its CRLF, a block with all of them.
-type caps struct{ line, headers, block int }
+// limits bound the size of one block, in bytes and headers. A line does not include its
+// CRLF; a block includes all of them.
+type limits struct{ line, headers, block int }
 
 var (
-	// Asterisk's own events stay below 4 KiB; senders fill parts of them.
-	eventCaps = caps{line: 16 << 10, headers: 256, block: 64 << 10}
-	// Only this daemon's own actions are answered, and Command and GetConfig
-	// answer with whole listings and files.
-	responseCaps = caps{line: 1 << 20, headers: 512 << 10, block: 16 << 20}
+	// Asterisk's events stay below 4 KiB, except for the parts that senders fill.
+	eventLimits = limits{line: 16 << 10, headers: 256, block: 64 << 10}
+	// Responses answer only our own actions, and those to Command and GetConfig contain
+	// whole listings and files.
+	responseLimits = limits{line: 1 << 20, headers: 512 << 10, block: 16 << 20}
 )
 
 const (
-	// bufferSize holds the largest event and its next line, so that the buffer
-	// grows for responses only.
+	// bufferSize fits the largest event and the line after it, so that the buffer grows
+	// only for responses.
 	bufferSize = 256 << 10
-	// minRead keeps reads from shrinking to a few bytes at the buffer's end.
+	// minRead avoids tiny reads at the end of the buffer.
 	minRead = 4 << 10
-	// keptHeaders is the header table kept from block to block.
+	// keptHeaders is the capacity of the header table that is reused for all blocks.
 	keptHeaders = 256
 )
 
-// Reader splits a stream of AMI into its blocks: lines ended by CRLF, blocks
-// ended by an empty line. It believes nothing of what the lines say, knows no
-// event, and never loses the block after a damaged one. It is not safe for
-// concurrent use.
+// Reader splits an AMI stream into blocks: lines end with CRLF, blocks with an empty
+// line. It does not interpret or trust the lines, and never loses the block after a
+// damaged one. It is not safe for concurrent use.
 type Reader struct {
 	src io.Reader
-	err error // kept from a Read that also gave bytes
+	err error // from a Read that also returned bytes
 
 	buf   []byte
-	start int // of the block being read
-	line  int // of the line being read
-	seen  int // the end of the line was not found before here
-	end   int // of the bytes read
+	start int // start of the current block
+	line  int // start of the current line
+	seen  int // the current line does not end before here
+	end   int // end of the bytes read
 
 	block   event.Block
 	lines   int
 	noColon bool
 	bareLF  bool
-	cut     event.Damage // the cap the block broke; the rest of it is being dropped
-	kept    int          // bytes before that
+	cut     event.Damage // the limit that the block exceeded; its rest is being dropped
+	kept    int          // bytes of the block that were kept
 
 	damaged *atomic.Uint64 // counts damaged blocks
 
-	load   *load // nil: nothing is ever passed over
-	degree int   // of overload
-	shed   *Shed
+	load     *load // nil: no load shedding
+	shedding int   // what to shed
+	shed     *Shed
 }
 
-// NewReader returns a Reader of src. It reads ahead.
+// NewReader returns a Reader that reads from src. It reads ahead.
 func NewReader(src io.Reader) *Reader {
 	return &Reader{
 		src:     src,
@@ -76,7 +75,7 @@ func NewReader(src io.Reader) *Reader {
 // io.ErrUnexpectedEOF when the stream ended inside a block, which is dropped.
 func (r *Reader) Next() (*event.Block, error) {
 	r.release()
-	for r.degree > shedNothing && r.passOver() {
+	for r.shedding > shedNothing && r.shedBlock() {
 		r.release()
 	}
 	for !r.scan() {
@@ -87,18 +86,18 @@ func (r *Reader) Next() (*event.Block, error) {
 	return &r.block, nil
 }
 
-// ErrNotAsterisk reports a peer that does not greet as Asterisk's manager does.
-var ErrNotAsterisk = errors.New("no Asterisk manager answers there")
+// ErrNotAsterisk reports a peer without the greeting of Asterisk's manager.
+var ErrNotAsterisk = errors.New("not an Asterisk manager")
 
-// Banner reads the line with which Asterisk greets, such as
-// "Asterisk Call Manager/11.0.0". It is called once, before Next.
+// Banner reads Asterisk's greeting, such as "Asterisk Call Manager/11.0.0". It must be
+// called once, before Next.
 func (r *Reader) Banner() (string, error) {
 	const longest = 128
 	for {
 		if i := bytes.IndexByte(r.buf[r.line:r.end], '\n'); i >= 0 && i < longest {
 			line := strings.TrimSuffix(string(r.buf[r.line:r.line+i]), "\r")
 			if !strings.HasPrefix(line, "Asterisk Call Manager/") {
-				return "", fmt.Errorf("%w: it greets with %q", ErrNotAsterisk, line)
+				return "", fmt.Errorf("%w: the greeting is %q", ErrNotAsterisk, line)
 			}
 			r.line += i + 1
 			r.release()
@@ -113,7 +112,7 @@ func (r *Reader) Banner() (string, error) {
 	}
 }
 
-// release frees the last block and the memory that a large one took.
+// release discards the last block and shrinks memory after a large one.
 func (r *Reader) release() {
 	r.start, r.seen = r.line, r.line
 	r.lines, r.noColon, r.bareLF, r.cut = 0, false, false, event.Undamaged
@@ -129,7 +128,7 @@ func (r *Reader) release() {
 	}
 }
 
-// scan goes on through the bytes at hand and says whether the block is whole.
+// scan continues through the bytes read and returns whether the block is complete.
 func (r *Reader) scan() bool {
 	if r.cut != event.Undamaged {
 		return r.skip()
@@ -138,8 +137,8 @@ func (r *Reader) scan() bool {
 		i := bytes.IndexByte(r.buf[r.seen:r.end], '\n')
 		if i < 0 {
 			r.seen = r.end
-			// A CR at the end may be half of the line's end.
-			if r.end-r.line > eventCaps.line+1 && r.end-r.line > r.caps().line+1 {
+			// A CR at the end may be the first half of CRLF.
+			if r.end-r.line > eventLimits.line+1 && r.end-r.line > r.limits().line+1 {
 				return r.breakOff(event.LineTooLong)
 			}
 			return false
@@ -147,12 +146,12 @@ func (r *Reader) scan() bool {
 		lf := r.seen + i
 		r.seen = lf + 1
 		if lf == r.line || r.buf[lf-1] != '\r' {
-			r.bareLF = true // the line goes on
+			r.bareLF = true // the line continues
 			continue
 		}
 		line := r.buf[r.line : lf-1]
 		if len(line) == 0 {
-			if r.lines == 0 { // nothing between two empty lines
+			if r.lines == 0 { // consecutive empty lines
 				r.line = r.seen
 				r.start = r.line
 				continue
@@ -162,8 +161,8 @@ func (r *Reader) scan() bool {
 			r.finish(r.judge())
 			return true
 		}
-		if broken := r.over(len(line)); broken != event.Undamaged {
-			return r.breakOff(broken)
+		if exceeded := r.over(len(line)); exceeded != event.Undamaged {
+			return r.breakOff(exceeded)
 		}
 		r.line = r.seen
 		r.lines++
@@ -178,7 +177,7 @@ func (r *Reader) add(line []byte) {
 		r.block.Headers = slices.Grow(r.block.Headers, 1)
 	}
 	r.block.Headers = r.block.Headers[:n+1]
-	h := &r.block.Headers[n] // filled in its place: a copy is what costs here
+	h := &r.block.Headers[n] // filled in place, because copying is expensive here
 	colon := bytes.IndexByte(line, ':')
 	if colon <= 0 {
 		r.noColon = true
@@ -192,13 +191,13 @@ func (r *Reader) add(line []byte) {
 	h.Name, h.Value = line[:colon], value
 }
 
-// over names the cap that a line of that length would break. r.seen is at its
-// end.
+// over returns the limit that a line of that length would exceed. r.seen is the end of
+// the line.
 func (r *Reader) over(line int) event.Damage {
-	if line <= eventCaps.line && r.lines < eventCaps.headers && r.seen-r.start <= eventCaps.block {
+	if line <= eventLimits.line && r.lines < eventLimits.headers && r.seen-r.start <= eventLimits.block {
 		return event.Undamaged
 	}
-	switch c := r.caps(); {
+	switch c := r.limits(); {
 	case line > c.line:
 		return event.LineTooLong
 	case r.lines >= c.headers:
@@ -209,21 +208,21 @@ func (r *Reader) over(line int) event.Damage {
 	return event.Undamaged
 }
 
-// caps are those of the kind of block at hand.
-func (r *Reader) caps() caps {
+// limits returns the limits for the current block.
+func (r *Reader) limits() limits {
 	if bytes.HasPrefix(r.buf[r.start:r.end], []byte("Response:")) {
-		return responseCaps
+		return responseLimits
 	}
-	return eventCaps
+	return eventLimits
 }
 
-// breakOff keeps what the block has so far and drops the rest of it.
-func (r *Reader) breakOff(broken event.Damage) bool {
-	r.cut, r.seen, r.kept = broken, r.line, r.line-r.start
+// breakOff keeps the block so far and drops the rest of it.
+func (r *Reader) breakOff(exceeded event.Damage) bool {
+	r.cut, r.seen, r.kept = exceeded, r.line, r.line-r.start
 	return r.skip()
 }
 
-// skip looks for the end of a block whose rest is dropped.
+// skip looks for the end of a block that is being dropped.
 func (r *Reader) skip() bool {
 	const end = "\r\n\r\n"
 	i := bytes.Index(r.buf[r.seen:r.end], []byte(end))
@@ -237,7 +236,7 @@ func (r *Reader) skip() bool {
 	return true
 }
 
-// judge names the damage of a block that kept to the caps.
+// judge returns the damage of a block within the limits.
 func (r *Reader) judge() event.Damage {
 	whole := r.buf[r.start:r.line]
 	nul := bytes.IndexByte(whole, 0) >= 0
@@ -258,8 +257,8 @@ func (r *Reader) judge() event.Damage {
 	return event.Undamaged
 }
 
-// judgeAnswer looks at the lines of a response again: since Asterisk 14 each
-// line that a CLI command prints is an "Output", and may hold anything.
+// judgeAnswer checks the lines of a response again, without "Output" headers. Since
+// Asterisk 14 they contain the lines printed by a CLI command, which can be anything.
 func (r *Reader) judgeAnswer() (nul, bareCR, bareLF bool) {
 	for _, h := range r.block.Headers {
 		if string(h.Name) == "Output" {
@@ -294,7 +293,7 @@ func (r *Reader) fill() error {
 		if n > 0 {
 			r.err = err
 			if r.load != nil {
-				r.degree = r.load.degree(n)
+				r.shedding = r.load.level(n)
 			}
 			return nil
 		}
@@ -306,7 +305,7 @@ func (r *Reader) fill() error {
 	return io.ErrNoProgress
 }
 
-// ending distinguishes an end between two blocks from one inside a block.
+// ending distinguishes the end of the stream between blocks from one inside a block.
 func (r *Reader) ending(err error) error {
 	if errors.Is(err, io.EOF) && r.end > r.start {
 		return io.ErrUnexpectedEOF
@@ -314,10 +313,10 @@ func (r *Reader) ending(err error) error {
 	return err
 }
 
-// room makes room for a read. Whenever bytes are moved at least as many places
-// are won, so that all moves together cost less than the reads.
+// room makes room for a read. Each move frees at least as many bytes as it moves, so all
+// moves together cost less than the reads.
 func (r *Reader) room() {
-	if r.cut != event.Undamaged { // all but the last bytes of what is dropped can go
+	if r.cut != event.Undamaged { // drop all but the last bytes
 		r.end = r.line + copy(r.buf[r.line:], r.buf[r.seen:r.end])
 		r.seen = r.line
 	}
@@ -330,8 +329,7 @@ func (r *Reader) room() {
 	}
 }
 
-// move brings the block being read to the front of a buffer, which may be the
-// present one.
+// move moves the current block to the front of a buffer, which may be the current one.
 func (r *Reader) move(to []byte) {
 	copy(to, r.buf[r.start:r.end])
 	for i := range r.block.Headers {
@@ -342,8 +340,8 @@ func (r *Reader) move(to []byte) {
 	r.start, r.buf = 0, to
 }
 
-// moved is the view after the move. Views run to the buffer's end in capacity,
-// which says where they begin.
+// moved returns the slice after the move. The capacity of a slice extends to the end of
+// the buffer, which shows where the slice starts.
 func (r *Reader) moved(view, to []byte) []byte {
 	if len(view) == 0 {
 		return nil

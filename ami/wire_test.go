@@ -15,14 +15,14 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// heard is a block copied out of the Reader, for comparing.
-type heard struct {
-	Lines  []string // "Name: value", or "! line" where there is no name
+// blockCopy is a copy of a block, for comparison.
+type blockCopy struct {
+	Lines  []string // "Name: value", or "! line" without a name
 	Damage event.Damage
 }
 
-func copied(b *event.Block) heard {
-	h := heard{Damage: b.Damage}
+func copyOf(b *event.Block) blockCopy {
+	h := blockCopy{Damage: b.Damage}
 	for _, f := range b.Headers {
 		if f.Name == nil {
 			h.Lines = append(h.Lines, "! "+string(f.Value))
@@ -33,31 +33,31 @@ func copied(b *event.Block) heard {
 	return h
 }
 
-func readAll(r *Reader) (all []heard, err error) {
+func readAll(r *Reader) (all []blockCopy, err error) {
 	for {
 		b, err := r.Next()
 		if err != nil {
 			return all, err
 		}
-		all = append(all, copied(b))
+		all = append(all, copyOf(b))
 	}
 }
 
-func sameBlocks(a, b []heard) bool {
-	return slices.EqualFunc(a, b, func(a, b heard) bool {
+func sameBlocks(a, b []blockCopy) bool {
+	return slices.EqualFunc(a, b, func(a, b blockCopy) bool {
 		return a.Damage == b.Damage && slices.Equal(a.Lines, b.Lines)
 	})
 }
 
-// naive is the Reader's second implementation: slow, whole in memory, and
-// written from the rules alone.
-func naive(stream string) (all []heard, err error) {
+// reference is a second, simple implementation of the Reader that works on the whole
+// stream in memory.
+func reference(stream string) (all []blockCopy, err error) {
 	var (
-		now         heard
+		now         blockCopy
 		size, lines int
 		response    bool
 		bad         [event.BareCR + 1]bool
-		done        bool // broke a cap: the rest of the block is dropped
+		done        bool // exceeded a limit: the rest of the block is dropped
 	)
 	parts := strings.Split(stream, "\r\n")
 	for _, line := range parts[:len(parts)-1] {
@@ -70,7 +70,7 @@ func naive(stream string) (all []heard, err error) {
 				}
 				all = append(all, now)
 			}
-			now, size, lines, response, bad, done = heard{}, 0, 0, false, [event.BareCR + 1]bool{}, false
+			now, size, lines, response, bad, done = blockCopy{}, 0, 0, false, [event.BareCR + 1]bool{}, false
 			continue
 		}
 		if lines == 0 && !done {
@@ -79,9 +79,9 @@ func naive(stream string) (all []heard, err error) {
 		if done {
 			continue
 		}
-		limit := eventCaps
+		limit := eventLimits
 		if response {
-			limit = responseCaps
+			limit = responseLimits
 		}
 		size += len(line) + 2
 		switch {
@@ -118,46 +118,46 @@ func naive(stream string) (all []heard, err error) {
 
 const intact = "Event: Following\r\nKey: value\r\n\r\n"
 
-// Each stream is one way to damage a block; the block after it is never lost.
-var torture = []struct {
+// Each stream contains one damaged block. The block after it is never lost.
+var damagedBlocks = []struct {
 	name   string
 	stream string
-	want   heard
+	want   blockCopy
 }{
-	{"line without colon", "Event: X\r\nno colon here\r\n\r\n", heard{[]string{"Event: X", "! no colon here"}, event.NoColon}},
-	{"line that begins with its colon", "Event: X\r\n: y\r\n\r\n", heard{[]string{"Event: X", "! : y"}, event.NoColon}},
-	{"headless block", "SessionID: 1\r\n\r\n", heard{[]string{"SessionID: 1"}, event.Undamaged}},
-	{"NUL in a value", "Event: X\r\nA: b\x00c\r\n\r\n", heard{[]string{"Event: X", "A: b\x00c"}, event.NUL}},
-	{"NUL in a name", "Event: X\r\nA\x00: b\r\n\r\n", heard{[]string{"Event: X", "A\x00: b"}, event.NUL}},
-	{"bare LF in a value", "Event: X\r\nA: b\nRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\nRemoteAddress: c"}, event.BareLF}},
-	{"empty line made of bare LFs", "Event: X\r\nA: b\n\nEvent: Y\r\n\r\n", heard{[]string{"Event: X", "A: b\n\nEvent: Y"}, event.BareLF}},
-	{"LF alone on a line", "Event: X\r\n\n\r\n\r\n", heard{[]string{"Event: X", "! \n"}, event.NoColon}},
-	{"bare CR in a value", "Event: X\r\nA: b\rRemoteAddress: c\r\n\r\n", heard{[]string{"Event: X", "A: b\rRemoteAddress: c"}, event.BareCR}},
-	{"CR before CRLF", "Event: X\r\nA: b\r\r\n\r\n", heard{[]string{"Event: X", "A: b\r"}, event.BareCR}},
-	{"LF before CR", "Event: X\n\r\r\n\r\n", heard{[]string{"Event: X\n\r"}, event.BareLF}},
-	{"PJSIP's error that ends in LF", "Response: Error\r\nMessage: No Contacts found\n\r\n\r\n", heard{[]string{"Response: Error", "Message: No Contacts found\n"}, event.BareLF}},
-	{"several empty lines before a block", "\r\n\r\n\r\nEvent: X\r\n\r\n", heard{[]string{"Event: X"}, event.Undamaged}},
-	{"value without a space", "Event:X\r\n\r\n", heard{[]string{"Event: X"}, event.Undamaged}},
-	{"value with two spaces and colons", "Event:  X: y:z \r\n\r\n", heard{[]string{"Event:  X: y:z "}, event.Undamaged}},
-	{"empty value", "Event: X\r\nA:\r\nB: \r\n\r\n", heard{[]string{"Event: X", "A: ", "B: "}, event.Undamaged}},
-	{"output of a command holds anything", "Response: Success\r\nOutput: a\rb\x00c: d\r\nOutput: \r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb\x00c: d", "Output: "}, event.Undamaged}},
-	{"an event's Output may not", "Event: X\r\nOutput: a\rb\r\n\r\n", heard{[]string{"Event: X", "Output: a\rb"}, event.BareCR}},
-	{"a response's other lines may not", "Response: Success\r\nOutput: a\rb\r\nA: c\rd\r\n\r\n", heard{[]string{"Response: Success", "Output: a\rb", "A: c\rd"}, event.BareCR}},
-	{"GetConfig's line without a colon", "Response: Success\r\nNo categories found\r\n\r\n", heard{[]string{"Response: Success", "! No categories found"}, event.NoColon}},
-	{"line over the cap", "Event: X\r\nA: " + strings.Repeat("b", eventCaps.line) + "\r\nC: d\r\n\r\n", heard{[]string{"Event: X"}, event.LineTooLong}},
-	{"endless first line", strings.Repeat("x", 3*bufferSize) + "\r\n\r\n", heard{nil, event.LineTooLong}},
-	{"line of exactly the cap", "A: " + strings.Repeat("b", eventCaps.line-3) + "\r\n\r\n", heard{[]string{"A: " + strings.Repeat("b", eventCaps.line-3)}, event.Undamaged}},
-	{"too many headers", strings.Repeat("A: b\r\n", eventCaps.headers+1) + "\r\n", heard{slices.Repeat([]string{"A: b"}, eventCaps.headers), event.TooManyHeaders}},
-	{"block over the cap", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 65) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), event.BlockTooLarge}},
-	{"block many buffers long", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 3000) + "\r\n", heard{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), event.BlockTooLarge}},
+	{"line without colon", "Event: X\r\nno colon here\r\n\r\n", blockCopy{[]string{"Event: X", "! no colon here"}, event.NoColon}},
+	{"line that begins with its colon", "Event: X\r\n: y\r\n\r\n", blockCopy{[]string{"Event: X", "! : y"}, event.NoColon}},
+	{"headless block", "SessionID: 1\r\n\r\n", blockCopy{[]string{"SessionID: 1"}, event.Undamaged}},
+	{"NUL in a value", "Event: X\r\nA: b\x00c\r\n\r\n", blockCopy{[]string{"Event: X", "A: b\x00c"}, event.NUL}},
+	{"NUL in a name", "Event: X\r\nA\x00: b\r\n\r\n", blockCopy{[]string{"Event: X", "A\x00: b"}, event.NUL}},
+	{"bare LF in a value", "Event: X\r\nA: b\nRemoteAddress: c\r\n\r\n", blockCopy{[]string{"Event: X", "A: b\nRemoteAddress: c"}, event.BareLF}},
+	{"empty line made of bare LFs", "Event: X\r\nA: b\n\nEvent: Y\r\n\r\n", blockCopy{[]string{"Event: X", "A: b\n\nEvent: Y"}, event.BareLF}},
+	{"LF alone on a line", "Event: X\r\n\n\r\n\r\n", blockCopy{[]string{"Event: X", "! \n"}, event.NoColon}},
+	{"bare CR in a value", "Event: X\r\nA: b\rRemoteAddress: c\r\n\r\n", blockCopy{[]string{"Event: X", "A: b\rRemoteAddress: c"}, event.BareCR}},
+	{"CR before CRLF", "Event: X\r\nA: b\r\r\n\r\n", blockCopy{[]string{"Event: X", "A: b\r"}, event.BareCR}},
+	{"LF before CR", "Event: X\n\r\r\n\r\n", blockCopy{[]string{"Event: X\n\r"}, event.BareLF}},
+	{"PJSIP error that ends with LF", "Response: Error\r\nMessage: No Contacts found\n\r\n\r\n", blockCopy{[]string{"Response: Error", "Message: No Contacts found\n"}, event.BareLF}},
+	{"several empty lines before a block", "\r\n\r\n\r\nEvent: X\r\n\r\n", blockCopy{[]string{"Event: X"}, event.Undamaged}},
+	{"value without a space", "Event:X\r\n\r\n", blockCopy{[]string{"Event: X"}, event.Undamaged}},
+	{"value with two spaces and colons", "Event:  X: y:z \r\n\r\n", blockCopy{[]string{"Event:  X: y:z "}, event.Undamaged}},
+	{"empty value", "Event: X\r\nA:\r\nB: \r\n\r\n", blockCopy{[]string{"Event: X", "A: ", "B: "}, event.Undamaged}},
+	{"command output with any bytes", "Response: Success\r\nOutput: a\rb\x00c: d\r\nOutput: \r\n\r\n", blockCopy{[]string{"Response: Success", "Output: a\rb\x00c: d", "Output: "}, event.Undamaged}},
+	{"event with Output", "Event: X\r\nOutput: a\rb\r\n\r\n", blockCopy{[]string{"Event: X", "Output: a\rb"}, event.BareCR}},
+	{"response with other damaged lines", "Response: Success\r\nOutput: a\rb\r\nA: c\rd\r\n\r\n", blockCopy{[]string{"Response: Success", "Output: a\rb", "A: c\rd"}, event.BareCR}},
+	{"GetConfig line without a colon", "Response: Success\r\nNo categories found\r\n\r\n", blockCopy{[]string{"Response: Success", "! No categories found"}, event.NoColon}},
+	{"line over the limit", "Event: X\r\nA: " + strings.Repeat("b", eventLimits.line) + "\r\nC: d\r\n\r\n", blockCopy{[]string{"Event: X"}, event.LineTooLong}},
+	{"endless first line", strings.Repeat("x", 3*bufferSize) + "\r\n\r\n", blockCopy{nil, event.LineTooLong}},
+	{"line of exactly the limit", "A: " + strings.Repeat("b", eventLimits.line-3) + "\r\n\r\n", blockCopy{[]string{"A: " + strings.Repeat("b", eventLimits.line-3)}, event.Undamaged}},
+	{"too many headers", strings.Repeat("A: b\r\n", eventLimits.headers+1) + "\r\n", blockCopy{slices.Repeat([]string{"A: b"}, eventLimits.headers), event.TooManyHeaders}},
+	{"block over the limit", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 65) + "\r\n", blockCopy{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), event.BlockTooLarge}},
+	{"block many buffers long", strings.Repeat("A: "+strings.Repeat("b", 1019)+"\r\n", 3000) + "\r\n", blockCopy{slices.Repeat([]string{"A: " + strings.Repeat("b", 1019)}, 64), event.BlockTooLarge}},
 }
 
-func TestDamagedBlockIsNamedAndTheNextOneKept(t *testing.T) {
-	for _, c := range torture {
+func TestDamagedBlockIsReportedAndNextOneKept(t *testing.T) {
+	for _, c := range damagedBlocks {
 		t.Run(c.name, func(t *testing.T) {
 			r := NewReader(strings.NewReader(c.stream + intact))
 			all, err := readAll(r)
-			want := []heard{c.want, {[]string{"Event: Following", "Key: value"}, event.Undamaged}}
+			want := []blockCopy{c.want, {[]string{"Event: Following", "Key: value"}, event.Undamaged}}
 			if err != io.EOF || !sameBlocks(all, want) {
 				t.Errorf("got %.300q, %v\nwant %.300q, EOF", all, err, want)
 			}
@@ -172,7 +172,7 @@ func TestDamagedBlockIsNamedAndTheNextOneKept(t *testing.T) {
 	}
 }
 
-func TestStreamThatEndsInsideABlockGivesNoBlock(t *testing.T) {
+func TestStreamEndingInsideBlockReturnsNoBlock(t *testing.T) {
 	const block = "Event: X\r\nA: b\r\n\r\n"
 	for cut := range len(block) {
 		all, err := readAll(NewReader(strings.NewReader(intact + block[:cut])))
@@ -184,27 +184,27 @@ func TestStreamThatEndsInsideABlockGivesNoBlock(t *testing.T) {
 			t.Errorf("cut after %q: %d blocks, %v; want 1, %v", block[:cut], len(all), err, want)
 		}
 	}
-	// The same for a block that broke a cap.
-	all, err := readAll(NewReader(strings.NewReader(strings.Repeat("x", 2*eventCaps.line) + "\r\n")))
+	// The same for a block that exceeded a limit.
+	all, err := readAll(NewReader(strings.NewReader(strings.Repeat("x", 2*eventLimits.line) + "\r\n")))
 	if len(all) != 0 || err != io.ErrUnexpectedEOF {
 		t.Errorf("cut in a dropped block: %d blocks, %v", len(all), err)
 	}
 }
 
-// twoReads gives a stream in two pieces.
+// twoReads returns a reader that delivers stream in two pieces.
 func twoReads(stream []byte, at int) io.Reader {
 	return io.MultiReader(bytes.NewReader(stream[:at]), bytes.NewReader(stream[at:]))
 }
 
-func TestCutBetweenTwoReadsAtEveryByteChangesNothing(t *testing.T) {
+func TestSplitReadsAtEveryByte(t *testing.T) {
 	var stream []byte
-	for _, c := range torture {
+	for _, c := range damagedBlocks {
 		if len(c.stream) < 200 {
 			stream = append(stream, c.stream+intact...)
 		}
 	}
 	stream = append(stream, capture(t, "injection-asterisk22.txt")...)
-	want, wantErr := naive(string(stream))
+	want, wantErr := reference(string(stream))
 	for at := range stream {
 		got, err := readAll(NewReader(twoReads(stream, at)))
 		if err != wantErr || !sameBlocks(got, want) {
@@ -213,16 +213,16 @@ func TestCutBetweenTwoReadsAtEveryByteChangesNothing(t *testing.T) {
 	}
 }
 
-func TestOneByteAtATimeChangesNothing(t *testing.T) {
-	for _, c := range torture {
+func TestOneByteReads(t *testing.T) {
+	for _, c := range damagedBlocks {
 		got, err := readAll(NewReader(iotest.OneByteReader(strings.NewReader(c.stream + intact))))
-		if err != io.EOF || len(got) != 2 || !sameBlocks(got[:1], []heard{c.want}) {
+		if err != io.EOF || len(got) != 2 || !sameBlocks(got[:1], []blockCopy{c.want}) {
 			t.Errorf("%s: %d blocks, %v, first %.200q", c.name, len(got), err, got)
 		}
 	}
 }
 
-// capture is a stream recorded from a real Asterisk, from its first block on.
+// capture returns a stream recorded from a real Asterisk, without its banner.
 func capture(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("testdata", name))
@@ -236,7 +236,7 @@ func capture(t testing.TB, name string) []byte {
 	return blocks
 }
 
-func TestCapturesReadWhole(t *testing.T) {
+func TestCaptures(t *testing.T) {
 	for _, c := range []struct {
 		file, banner string
 	}{
@@ -253,7 +253,7 @@ func TestCapturesReadWhole(t *testing.T) {
 			t.Errorf("%s: banner %q, %v", c.file, banner, err)
 		}
 		all, err := readAll(r)
-		want, wantErr := naive(string(capture(t, c.file)))
+		want, wantErr := reference(string(capture(t, c.file)))
 		if err != wantErr || !sameBlocks(all, want) {
 			t.Errorf("%s: got %d blocks, %v; want %d, %v", c.file, len(all), err, len(want), wantErr)
 		}
@@ -265,14 +265,14 @@ func TestCapturesReadWhole(t *testing.T) {
 	}
 }
 
-// A stranger closed the event early and opened another; both come out as they
-// stood on the wire, and it is for the schema to refuse them.
-func TestForgedBlocksComeOutAsOnTheWire(t *testing.T) {
+// A sender ended an event early and started another. The Reader returns both as received;
+// the schema rejects them later.
+func TestForgedBlocksAreReturnedAsReceived(t *testing.T) {
 	all, err := readAll(NewReader(bytes.NewReader(capture(t, "injection-asterisk22.txt"))))
 	if err != io.EOF {
 		t.Fatal(err)
 	}
-	want := []heard{
+	want := []blockCopy{
 		{[]string{
 			"Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:46:05.064+0000",
 			"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: ",
@@ -323,9 +323,9 @@ func intactAfter(err error) string {
 	return intact
 }
 
-func TestLargeResponseIsReadAndItsMemoryGivenBack(t *testing.T) {
+func TestLargeResponseMemoryIsReleased(t *testing.T) {
 	const line = "Output: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n"
-	lines := responseCaps.block/len(line) - 1
+	lines := responseLimits.block/len(line) - 1
 	answer := "Response: Success\r\n" + strings.Repeat(line, lines) + "\r\n"
 	r := NewReader(strings.NewReader(answer + intact + intact))
 	b, err := r.Next()
@@ -337,7 +337,7 @@ func TestLargeResponseIsReadAndItsMemoryGivenBack(t *testing.T) {
 			t.Fatalf("a line came out as %q: %q", h.Name, h.Value)
 		}
 	}
-	if b, err = r.Next(); err != nil || copied(b).Lines[1] != "Key: value" {
+	if b, err = r.Next(); err != nil || copyOf(b).Lines[1] != "Key: value" {
 		t.Fatalf("the block after: %v, %v", b, err)
 	}
 	if len(r.buf) != bufferSize || cap(r.block.Headers) > keptHeaders {
@@ -345,14 +345,14 @@ func TestLargeResponseIsReadAndItsMemoryGivenBack(t *testing.T) {
 	}
 	over := NewReader(strings.NewReader(strings.Replace(answer, line, strings.Repeat(line, 4), 1) + intact))
 	if b, err = over.Next(); err != nil || b.Damage != event.BlockTooLarge {
-		t.Errorf("over the cap: %v, %v", b.Damage, err)
+		t.Errorf("over the limit: %v, %v", b.Damage, err)
 	}
-	if b, err = over.Next(); err != nil || copied(b).Lines[1] != "Key: value" {
+	if b, err = over.Next(); err != nil || copyOf(b).Lines[1] != "Key: value" {
 		t.Errorf("the block after: %v, %v", b, err)
 	}
 }
 
-func TestReaderThatGivesNothingIsNotReadForEver(t *testing.T) {
+func TestReaderWithoutProgressFails(t *testing.T) {
 	if _, err := NewReader(nothing{}).Next(); err != io.ErrNoProgress {
 		t.Errorf("got %v, want %v", err, io.ErrNoProgress)
 	}
@@ -362,7 +362,7 @@ type nothing struct{}
 
 func (nothing) Read([]byte) (int, error) { return 0, nil }
 
-func TestErrorThatCameWithTheLastBytesIsNotLost(t *testing.T) {
+func TestErrorWithLastBytesIsNotLost(t *testing.T) {
 	broken := errors.New("broken")
 	r := NewReader(iotest.DataErrReader(io.MultiReader(strings.NewReader(intact), iotest.ErrReader(broken))))
 	all, err := readAll(r)
@@ -374,17 +374,17 @@ func TestErrorThatCameWithTheLastBytesIsNotLost(t *testing.T) {
 	}
 }
 
-// FuzzReader compares the Reader with the naive one, over pieces of any size.
+// FuzzReader compares the Reader with the reference, for reads of any size.
 func FuzzReader(f *testing.F) {
-	for _, c := range torture {
+	for _, c := range damagedBlocks {
 		if len(c.stream) < 1<<12 {
 			f.Add([]byte(c.stream+intact), uint8(3))
 		}
 	}
 	f.Add(capture(f, "injection-asterisk22.txt"), uint8(250))
-	f.Add([]byte("Event: X\r\nA: "+strings.Repeat("b", eventCaps.line)+"\r\n\r\n"+intact), uint8(200))
+	f.Add([]byte("Event: X\r\nA: "+strings.Repeat("b", eventLimits.line)+"\r\n\r\n"+intact), uint8(200))
 	f.Fuzz(func(t *testing.T, stream []byte, piece uint8) {
-		want, wantErr := naive(string(stream))
+		want, wantErr := reference(string(stream))
 		for _, src := range []io.Reader{
 			bytes.NewReader(stream),
 			&pieces{stream, 1 + int(piece)},
@@ -397,7 +397,7 @@ func FuzzReader(f *testing.F) {
 	})
 }
 
-// pieces gives a stream in pieces of one size.
+// pieces is a reader that delivers a stream in pieces of one size.
 type pieces struct {
 	rest []byte
 	size int
@@ -412,7 +412,7 @@ func (p *pieces) Read(to []byte) (int, error) {
 	return n, nil
 }
 
-// flood is a stream of security events without end, as PJSIP sends them.
+// flood is an endless stream of PJSIP security events.
 type flood struct {
 	stream []byte
 	at     int
@@ -438,7 +438,7 @@ func (f *flood) Read(p []byte) (int, error) {
 
 func TestReadingABlockAllocatesNothing(t *testing.T) {
 	r := NewReader(newFlood())
-	for range 10_000 { // past the first turns of the buffer
+	for range 10_000 { // warm up the buffer
 		if _, err := r.Next(); err != nil {
 			t.Fatal(err)
 		}
@@ -465,9 +465,9 @@ func BenchmarkReader(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
-// A block carries its lines as they came; one that is cut short what was kept.
+// Raw holds the lines of a block as received, or the lines kept if it was cut short.
 func TestRaw(t *testing.T) {
-	long := strings.Repeat("x", eventCaps.line+1)
+	long := strings.Repeat("x", eventLimits.line+1)
 	r := NewReader(iotest.OneByteReader(strings.NewReader("\r\nEvent: A\r\nX:  b\nc\r\n\r\nEvent: B\r\nY: " + long + "\r\nZ: d\r\n\r\nEvent: C\r\n\r\n")))
 	for _, want := range []string{"Event: A\r\nX:  b\nc\r\n", "Event: B\r\n", "Event: C\r\n"} {
 		b, err := r.Next()
@@ -475,7 +475,7 @@ func TestRaw(t *testing.T) {
 			t.Fatal(err)
 		}
 		if string(b.Raw) != want {
-			t.Errorf("a block came as %q, want %q", b.Raw, want)
+			t.Errorf("raw block %q, want %q", b.Raw, want)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// world is a PBX to talk to, ours or a real Asterisk, with a phone for 1002.
+// world is a PBX, amitest or a real Asterisk, with a phone for 1002.
 type world struct {
 	technology string // of its accounts: PJSIP or SIP
 	dialer     func() *ami.Dialer
@@ -26,25 +26,24 @@ type world struct {
 	call       func(number string) // up when it returns
 }
 
-// shapes are the names of the headers of blocks, by a name for the block.
-type shapes map[string][]string
+// headerNames holds the names of the headers of each kind of block.
+type headerNames map[string][]string
 
-func (s shapes) keep(name string, m ami.Message) {
+func (s headerNames) keep(name string, m ami.Message) {
 	s[name] = nil
 	for _, f := range m {
 		s[name] = append(s[name], f.Name)
 	}
 }
 
-// What the client relies on holds on a real Asterisk, and what amitest says is
-// what a real Asterisk says.
+// The client works with a real Asterisk, and amitest behaves like a real Asterisk.
 func TestClientInBothWorlds(t *testing.T) {
 	for _, v := range lab.Versions() {
-		var ours, real shapes
-		t.Run("amitest as Asterisk "+string(v), func(t *testing.T) { ours = inWorld(t, imagined(t, v)) })
-		t.Run("Asterisk "+string(v), func(t *testing.T) { real = inWorld(t, genuine(t, v)) })
+		var ours, real headerNames
+		t.Run("amitest as Asterisk "+string(v), func(t *testing.T) { ours = inWorld(t, amitestWorld(t, v)) })
+		t.Run("Asterisk "+string(v), func(t *testing.T) { real = inWorld(t, realWorld(t, v)) })
 		for name, headers := range ours {
-			if real == nil { // skipped, which says why
+			if real == nil { // skipped
 				break
 			}
 			if !inOrder(headers, real[name]) {
@@ -54,7 +53,7 @@ func TestClientInBothWorlds(t *testing.T) {
 	}
 }
 
-// inOrder says whether all of some are among all, in the same order.
+// inOrder reports whether all contains some in the same order.
 func inOrder(some, all []string) bool {
 	for _, name := range some {
 		i := slices.Index(all, name)
@@ -66,7 +65,7 @@ func inOrder(some, all []string) bool {
 	return true
 }
 
-func imagined(t *testing.T, v lab.Version) world {
+func amitestWorld(t *testing.T, v lab.Version) world {
 	o := amitest.Options{AuthDelay: time.Millisecond}
 	technology := "PJSIP"
 	if v != lab.Asterisk22 {
@@ -90,7 +89,7 @@ func imagined(t *testing.T, v lab.Version) world {
 	}
 }
 
-func genuine(t *testing.T, v lab.Version) world {
+func realWorld(t *testing.T, v lab.Version) world {
 	l := lab.New(t, lab.Options{Version: v})
 	h, err := l.Host("phone", "203.0.113.66")
 	if err != nil {
@@ -116,9 +115,9 @@ func genuine(t *testing.T, v lab.Version) world {
 	}
 }
 
-// inWorld is the test's body.
-func inWorld(t *testing.T, w world) shapes {
-	found := make(shapes)
+// inWorld is the body of the test.
+func inWorld(t *testing.T, w world) headerNames {
+	found := make(headerNames)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 
@@ -138,7 +137,7 @@ func inWorld(t *testing.T, w world) shapes {
 		}
 		events <- m
 	}
-	hear := func(event, header, value string) ami.Message {
+	waitFor := func(event, header, value string) ami.Message {
 		t.Helper()
 		for {
 			select {
@@ -147,7 +146,7 @@ func inWorld(t *testing.T, w world) shapes {
 					return m
 				}
 			case <-ctx.Done():
-				t.Fatalf("%s with %s: %s is not heard", event, header, value)
+				t.Fatalf("%s with %s: %s is not blockCopy", event, header, value)
 			}
 		}
 	}
@@ -175,7 +174,7 @@ func inWorld(t *testing.T, w world) shapes {
 	}
 
 	own := netip.MustParseAddrPort(c.LocalAddr().String())
-	found.keep("SuccessfulAuth", hear("SuccessfulAuth", "RemoteAddress", amitest.Address("TCP", own)))
+	found.keep("SuccessfulAuth", waitFor("SuccessfulAuth", "RemoteAddress", amitest.Address("TCP", own)))
 	if v, err := c.Version(ctx); err != nil || !strings.Contains(v, ".") {
 		t.Errorf("version %q, %v", v, err)
 	}
@@ -204,12 +203,12 @@ func inWorld(t *testing.T, w world) shapes {
 	refused(act("DBDel", "Family", "test", "Key", "a/b"), "Database entry could not be deleted")
 
 	contacts(t, w, refused, do, found)
-	channels(t, w, c, refused, do, hear, found)
+	channels(t, w, c, refused, do, waitFor, found)
 	return found
 }
 
-// contacts looks at a registration before and after it is there.
-func contacts(t *testing.T, w world, refused func(ami.Action, string) *ami.Response, do func(ami.Action) *ami.Response, found shapes) {
+// contacts checks the actions about registrations.
+func contacts(t *testing.T, w world, refused func(ami.Action, string) *ami.Response, do func(ami.Action) *ami.Response, found headerNames) {
 	show := ami.Action{Name: "SIPshowpeer", Fields: []ami.Field{{Name: "Peer", Value: "1002"}}}
 	if w.technology == "SIP" {
 		w.register()
@@ -247,8 +246,8 @@ func contacts(t *testing.T, w world, refused func(ami.Action, string) *ami.Respo
 	refused(act("PJSIPShowContacts"), "No Contacts found")
 }
 
-// channels looks at calls and ends them.
-func channels(t *testing.T, w world, c *ami.Client, refused func(ami.Action, string) *ami.Response, do func(ami.Action) *ami.Response, hear func(event, header, value string) ami.Message, found shapes) {
+// channels checks the actions about calls, and hangs them up.
+func channels(t *testing.T, w world, c *ami.Client, refused func(ami.Action, string) *ami.Response, do func(ami.Action) *ami.Response, waitFor func(event, header, value string) ami.Message, found headerNames) {
 	const number = "0011442079460001"
 	if r := do(act("Hangup", "Channel", "/^nothing$/", "Cause", "21")); len(r.Events) != 0 {
 		t.Errorf("hung up without a call: %v", r.Events)
@@ -256,7 +255,7 @@ func channels(t *testing.T, w world, c *ami.Client, refused func(ami.Action, str
 	refused(act("Hangup", "Channel", w.technology+"/none-00000001", "Cause", "21"), "No such channel")
 	w.call(number)
 	w.call(number)
-	found.keep("Newchannel", hear("Newchannel", "Exten", number))
+	found.keep("Newchannel", waitFor("Newchannel", "Exten", number))
 	all, err := goami.CoreShowChannels(t.Context(), ami.NewSession(c), "mine")
 	if err != nil || !slices.ContainsFunc(all, func(r goami.Response) bool {
 		return r.Get("Exten") == number
@@ -267,7 +266,7 @@ func channels(t *testing.T, w world, c *ami.Client, refused func(ami.Action, str
 	found.keep("CoreShowChannel", r.Events[0])
 	name := r.Events[0].Get("Channel")
 	do(act("Hangup", "Channel", name, "Cause", "21"))
-	found.keep("Hangup", hear("Hangup", "Channel", name))
+	found.keep("Hangup", waitFor("Hangup", "Channel", name))
 	r = do(act("Hangup", "Channel", fmt.Sprintf("/^%s/1002-[0-9a-f]{8}$/", w.technology), "Cause", "21"))
 	if len(r.Events) == 0 || !strings.HasPrefix(r.Events[0].Get("Channel"), w.technology+"/1002-") {
 		t.Fatalf("hung up by name: %v", r.Events)
@@ -275,5 +274,5 @@ func channels(t *testing.T, w world, c *ami.Client, refused func(ami.Action, str
 	for _, e := range r.Events {
 		found.keep("ChannelHungup", e)
 	}
-	hear("Hangup", "Channel", r.Events[len(r.Events)-1].Get("Channel"))
+	waitFor("Hangup", "Channel", r.Events[len(r.Events)-1].Get("Channel"))
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the daemon's own user, which may read Asterisk's files, and starts what
-# was configured before. A first start is a person's: tollwarden setup.
+# Creates the daemon's user with access to Asterisk's files, and restarts the
+# daemon if it was enabled before. The first start is up to the administrator:
+# tollwarden setup.
 set -e
 if ! getent passwd tollwarden >/dev/null; then
 	useradd --system --user-group --home-dir /var/lib/tollwarden --no-create-home --shell /usr/sbin/nologin tollwarden
@@ -14,5 +15,5 @@ systemctl daemon-reload
 if systemctl is-enabled --quiet tollwarden.service; then
 	systemctl restart tollwarden.service
 elif [ ! -e /etc/tollwarden/tollwarden.toml ]; then
-	echo "Tollwarden is installed and not configured: run 'tollwarden setup'."
+	echo "Tollwarden is installed but not configured: run 'tollwarden setup'."
 fi

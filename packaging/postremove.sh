@@ -1,12 +1,12 @@
 #!/bin/sh
-# A purge (deb) takes the configuration, which holds Asterisk's secret. What a
-# person may still need stays: the ledger, which is evidence, and the secrets of
-# accounts that were changed.
+# A purge (deb) removes the configuration, which contains the manager secret. It
+# keeps what may still be needed: the ledger, which is evidence, and the accounts'
+# new secrets.
 set -e
 if [ "$1" = purge ]; then
 	rm -rf /etc/tollwarden
 	if [ -d /var/lib/tollwarden ]; then
-		echo "Kept, for the ledger and for secrets that were changed: /var/lib/tollwarden"
+		echo "Kept /var/lib/tollwarden, which holds the ledger and the accounts' new secrets."
 	fi
 fi
 [ ! -d /run/systemd/system ] || systemctl daemon-reload

@@ -1,7 +1,7 @@
 #!/bin/sh
-# A removal stops the daemon, takes its drops out of the kernel and its right to
-# write from Asterisk's folder. An upgrade (deb: "upgrade", rpm: 1) leaves all:
-# the new version takes over.
+# A removal stops the daemon, removes its bans from the kernel and revokes its
+# write access to Asterisk's folder. An upgrade (deb: "upgrade", rpm: 1) changes
+# nothing: the new version takes over.
 set -e
 case "$1" in
 upgrade | 1) exit 0 ;;

@@ -23,9 +23,14 @@ type effects struct{ *Engine }
 var _ judge.Effects = effects{}
 
 // Begin hangs up and drops before anything else.
-func (e effects) Begin(i *incident.Incident) {
+func (e effects) Begin(i *incident.Incident, record func()) {
+	e.unrecorded = append(e.unrecorded, record)
 	for n, s := range i.Steps {
-		if s.Step == incident.StepHangupCall && s.State == incident.Intended && !e.runner.EndCall(i, n, s.Target) {
+		if s.Step != incident.StepHangupCall || s.State != incident.Intended {
+			continue
+		}
+		e.urgent = true
+		if !e.runner.EndCall(i, n, s.Target) {
 			i.Steps[n].State, i.Steps[n].Detail = incident.Failed, "too many calls to end at once"
 			e.refused.Steps++
 		}
@@ -39,6 +44,7 @@ func (e effects) Begin(i *incident.Incident) {
 
 // drop sends one ban to the kernel. done is called from the queue's goroutine.
 func (e *Engine) drop(ban incident.Ban, done func(error)) {
+	e.urgent = true
 	if !e.queue.Ban(ban, done) {
 		e.refused.Bans++
 	}
@@ -46,7 +52,7 @@ func (e *Engine) drop(ban incident.Ban, done func(error)) {
 
 // dropped records what became of a ban in the kernel.
 func (e *Engine) dropped(i *incident.Incident, n int, err error) {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	e.journal.Dropped(time.Now(), i, n, err)
 	if err == nil {
@@ -107,7 +113,7 @@ func (e effects) Promote(ban incident.Ban) {
 	e.parts.Ledger.AddOffence(ban.Prefix, ban.Since)
 	e.parts.Ledger.PutBan(ban)
 	e.drop(ban, func(err error) {
-		e.mu.Lock()
+		e.lock()
 		defer e.mu.Unlock()
 		e.journal.Promoted(time.Now(), ban, err)
 		if err == nil {

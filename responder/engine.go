@@ -59,13 +59,16 @@ type Engine struct {
 	parser  event.Parser
 	event   event.Event // the one being handled
 	running bool        // somebody answers questions
+	urgent  bool        // this event queued what cannot wait
+	// unrecorded are the records of incidents whose urgent steps are queued.
+	unrecorded []func()
 	refused Refused
 }
 
 // Refused counts what did not fit in a queue.
 type Refused struct {
 	Bans  uint64 // came with a reconcile instead
-	Steps uint64 // no worker had room for them
+	Steps uint64 // no worker and no receiver had room for them
 }
 
 // New makes an engine that knows what the ledger and the kernel remember.
@@ -107,11 +110,27 @@ func (e *Engine) edges(p judge.Policy) judge.Policy {
 	return p
 }
 
-// with runs a function under the lock.
-func (e *Engine) with(f func()) {
+// lock takes the lock. What the last event left to be recorded is recorded before
+// anything else happens under it.
+func (e *Engine) lock() {
 	e.mu.Lock()
+	e.record()
+}
+
+func (e *Engine) record() {
+	for n, record := range e.unrecorded {
+		e.unrecorded[n] = nil
+		record()
+	}
+	e.unrecorded = e.unrecorded[:0]
+}
+
+// with runs a function under the lock, and records what it decided.
+func (e *Engine) with(f func()) {
+	e.lock()
 	defer e.mu.Unlock()
 	f()
+	e.record()
 }
 
 // Run carries out what is decided until ctx ends. Bans already decided reach the

@@ -3,6 +3,7 @@ package responder
 import (
 	"errors"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -12,8 +13,22 @@ import (
 // Handle takes one block of the event session. It runs on the reader's
 // goroutine: it computes, queues and returns.
 func (e *Engine) Handle(now time.Time, b *event.Block) {
-	e.mu.Lock()
+	if !e.handle(now, b) {
+		return
+	}
+	// The queue's goroutine was readied on this thread, which is awake: let it
+	// carry the ban into the kernel first. To wake another thread for it takes as
+	// long as everything else together, and so does recording the incident.
+	runtime.Gosched()
+	e.with(func() {})
+}
+
+// handle says whether something was queued that cannot wait. The incident is not
+// recorded then.
+func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
+	e.lock()
 	defer e.mu.Unlock()
+	e.urgent = false
 	err := e.parser.Parse(b, &e.event)
 	switch {
 	case err == nil:
@@ -25,31 +40,32 @@ func (e *Engine) Handle(now time.Time, b *event.Block) {
 	default:
 		e.judge.Ignored()
 	}
+	if !e.urgent {
+		e.record()
+	}
+	return e.urgent
 }
 
 // Report takes one event that a sensor saw; ev is the engine's until Report
 // returns. Like Handle it computes, queues and returns. news is false for what
 // another sensor has reported before.
 func (e *Engine) Report(now time.Time, s intake.Sensor, ev *event.Event) (news bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.judge.Event(now, s, ev)
+	e.with(func() { news = e.judge.Event(now, s, ev) })
+	return news
 }
 
 // ReportTampering takes something that Asterisk did not write as it stands: of
 // ev the true source with its transport, and the text.
 func (e *Engine) ReportTampering(now time.Time, s intake.Sensor, ev *event.Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.judge.Tampered(now, s, ev)
+	e.with(func() { e.judge.Tampered(now, s, ev) })
 }
 
 // ReportBlinding takes Asterisk's own word that it could not issue a security
 // event: somebody hides from the event session, and only the log shows it.
 func (e *Engine) ReportBlinding(now time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.judge.Blinded(now) {
+	news := false
+	e.with(func() { news = e.judge.Blinded(now) })
+	if news {
 		e.parts.Log.Warn().Msg("somebody hides from the manager interface: Asterisk could not issue a security event")
 	}
 }
@@ -59,7 +75,7 @@ func (e *Engine) ReportBlinding(now time.Time) {
 // an address it says that some were not seen. It may be called from any
 // goroutine; of and nonce are borrowed.
 func (e *Engine) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce []byte) {
-	e.mu.Lock()
+	e.lock()
 	defer e.mu.Unlock()
 	if !to.IsValid() {
 		e.judge.Intake.Proof.Unseen(now)
@@ -69,7 +85,7 @@ func (e *Engine) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce
 }
 
 // Listening says that the event session has begun anew.
-func (e *Engine) Listening(now time.Time) { e.with(func() { e.judge.Calls.Listening(now) }) }
+func (e *Engine) Listening(now time.Time) { e.with(func() { e.judge.Calls.StreamStarted(now) }) }
 
 // SetOwn sets where our own manager sessions come from, as Asterisk sees it.
 func (e *Engine) SetOwn(addr netip.Addr) { e.with(func() { e.judge.Intake.SetOwn(addr) }) }

@@ -79,6 +79,35 @@ func TestStalePasswordInAnOffice(t *testing.T) {
 	}
 }
 
+// A flow is dropped for as long as its plan says, whatever is reloaded while it
+// waits for the kernel, and the incident says so.
+func TestFlowIsDroppedAsPlanned(t *testing.T) {
+	h := idleHouse(t, noon, guessing(3))
+	for _, a := range []string{"1001", "1002", "1003"} {
+		h.pbx.contacts = append(h.pbx.contacts, places.Contact{Account: a, Source: netip.MustParseAddr(office)})
+	}
+	if err := h.Resync(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	h.challenged(noon, office, "1/a")
+	h.hear(t, noon, []byte(failures("1003", office, 3)))
+	later := guessing(3)
+	later.Ladder.Spoofable = time.Minute
+	if err := h.Configure(later); err != nil {
+		t.Fatal(err)
+	}
+	h.run(t)
+	list := h.settled(t)
+	h.watch.mu.Lock()
+	defer h.watch.mu.Unlock()
+	if len(h.watch.within) != 1 || h.watch.within[0] != 10*time.Minute {
+		t.Errorf("dropped for %v, want 10 minutes", h.watch.within)
+	}
+	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "dropped for 10m0s,") {
+		t.Errorf("the incident says %q", detail)
+	}
+}
+
 // Who really attacks from an office's address is stopped like anybody else.
 func TestAttackFromAnOffice(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -26,6 +26,7 @@ type Meters struct {
 // Meters are the counts now.
 func (e *Engine) Meters() (m Meters) {
 	e.with(func() { m = Meters{e.judge.Meters(), e.journal.Meters(), e.refused, e.judge.Calls.Len()} })
+	m.NoRoom.Steps += m.Journal.Refused
 	return m
 }
 

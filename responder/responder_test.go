@@ -175,14 +175,15 @@ func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return n
 
 // lookout writes down what it is asked to drop.
 type lookout struct {
-	mu    sync.Mutex
-	flows []netip.AddrPort
+	mu     sync.Mutex
+	flows  []netip.AddrPort
+	within []time.Duration
 }
 
-func (l *lookout) DropFlow(_ time.Duration, flow netip.AddrPort) error {
+func (l *lookout) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.flows = append(l.flows, flow)
+	l.flows, l.within = append(l.flows, flow), append(l.within, within)
 	return nil
 }
 
@@ -219,6 +220,14 @@ func newHouse(t *testing.T, p judge.Policy) *house {
 
 func newHouseAt(t *testing.T, now time.Time, p judge.Policy) *house {
 	t.Helper()
+	h := idleHouse(t, now, p)
+	h.run(t)
+	return h
+}
+
+// idleHouse is a house whose engine does not run yet.
+func idleHouse(t *testing.T, now time.Time, p judge.Policy) *house {
+	t.Helper()
 	l, err := ledger.Open("", ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +242,6 @@ func newHouseAt(t *testing.T, now time.Time, p judge.Policy) *house {
 			t.Error(err)
 		}
 	})
-	h.run(t)
 	return h
 }
 

@@ -19,13 +19,13 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	}
 	e.with(func() {
 		e.judge.Calls.List(accounts)
-		e.judge.Calls.Ask()
+		e.judge.Calls.BeginSnapshot()
 	})
 	up, err := e.parts.Inventory.Channels(ctx)
 	if err != nil {
 		return fmt.Errorf("list channels: %w", err)
 	}
-	e.with(func() { e.judge.Calls.Rebuild(now, up) })
+	e.with(func() { e.judge.Calls.ApplySnapshot(now, up) })
 	contacts, err := e.parts.Inventory.Contacts(ctx)
 	if err != nil {
 		return fmt.Errorf("list registrations: %w", err)

@@ -60,7 +60,7 @@ func (e *Engine) restoreHabits(ctx context.Context, now time.Time) {
 			e.judge.Places.RestoreNetwork(now, places.Network{Account: h.Account, Prefix: prefix, First: h.First, Last: h.Last})
 		}
 	}
-	e.judge.Calls.Recall(now, habits)
+	e.judge.Calls.RestoreHabits(now, habits)
 }
 
 func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {

@@ -34,7 +34,7 @@ func TestAnswersSentElsewhereProveNothing(t *testing.T) {
 	// accuse forges guesses with a nonce, of which Asterisk has sent such an answer.
 	accuse := func(t *testing.T, from netip.AddrPort, nonce []byte, answers uint64) {
 		t.Helper()
-		w.wait("the answers to be seen", 5*time.Second, func() bool { return w.counter("challenges_astray") >= answers })
+		w.wait("the answers to be seen", 5*time.Second, func() bool { return w.counter("challenges_misdirected") >= answers })
 		for range 6 {
 			forge(from, from.String(), wrong(nonce))
 		}
@@ -52,7 +52,7 @@ func TestAnswersSentElsewhereProveNothing(t *testing.T) {
 		t.Run(via, func(t *testing.T) {
 			from := netip.AddrPortFrom(victims.Addresses()[i], 5060)
 			conn := listenUDP(t, attacker, fmt.Sprintf("%s:%d", guesserAddress, 5099+i))
-			before, seen := w.counter("challenges_astray"), w.counter("challenges_seen")
+			before, seen := w.counter("challenges_misdirected"), w.counter("challenges_seen")
 			for range 6 { // within one second, so that the nonces are the same
 				forge(from, from.String(), "")
 				forge(from, fmt.Sprintf(via, 5099+i), "")
@@ -68,7 +68,7 @@ func TestAnswersSentElsewhereProveNothing(t *testing.T) {
 	t.Run("a header of his own", func(t *testing.T) {
 		from := netip.AddrPortFrom(victims.Addresses()[2], 5060)
 		conn := listenUDP(t, victims, from.String())
-		before := w.counter("challenges_astray")
+		before := w.counter("challenges_misdirected")
 		header := "\r\n" + `WWW-Authenticate: Digest realm="asterisk",nonce="1/his"` + "\r\n"
 		forge(from, "[x;received="+from.Addr().String()+header+"X: y]", "")
 		if answer := string(receive(t, conn)); !strings.Contains(answer, header) {

@@ -192,8 +192,8 @@ func TestRovingIPv6GuesserIsOneSource(t *testing.T) {
 		t.Errorf("incidents = %+v, want one of %s", i, network)
 	}
 	s, err := w.client().Status(t.Context())
-	if err != nil || s.Counters["challenges_seen"] == 0 || s.Counters["challenges_astray"] != 0 {
-		t.Errorf("%d challenges seen, %d astray, %v; want them to go where they are for", s.Counters["challenges_seen"], s.Counters["challenges_astray"], err)
+	if err != nil || s.Counters["challenges_seen"] == 0 || s.Counters["challenges_misdirected"] != 0 {
+		t.Errorf("%d challenges seen, %d astray, %v; want them to go where they are for", s.Counters["challenges_seen"], s.Counters["challenges_misdirected"], err)
 	}
 }
 

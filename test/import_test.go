@@ -166,7 +166,7 @@ func TestReplayOnTheCommandLine(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, err := command(t, path, "replay", transcript, damaged)
-	if err != nil || !strings.Contains(out, "password guessing") || !strings.Contains(out, "line 2: no line of Asterisk's logger: half a l") || strings.ContainsAny(out, "\x07\x1b") {
+	if err != nil || !strings.Contains(out, "password guessing") || !strings.Contains(out, "line 2: not a line of Asterisk's logger: half a l") || strings.ContainsAny(out, "\x07\x1b") {
 		t.Errorf("%v: %q", err, out)
 	}
 	out, err = command(t, path, "replay", "--json", transcript)

@@ -15,6 +15,14 @@ import (
 
 const module = "github.com/tollwarden/tollwarden"
 
+// pure are the packages of responder without I/O, goroutines or locks (those
+// parts of bans and contain that have some reach them through ports).
+var pure = []string{
+	"ami/event",
+	"responder/score", "responder/calls", "responder/incident", "responder/intake", "responder/places",
+	"responder/decide", "responder/bans", "responder/contain",
+}
+
 // allowed says which of the project's own packages each folder may import.
 // A folder speaks for those below it, the longest match wins.
 var allowed = map[string][]string{
@@ -34,7 +42,15 @@ var allowed = map[string][]string{
 	"responder":          {"ami", "responder"},
 	"responder/score":    {"ami/event"},
 	"responder/calls":    {"ami/event"},
-	"responder/incident": {"responder/score"},
+	"responder/incident": {"ami/event", "responder/score"},
+	"responder/intake":   {"ami/event", "responder/score"},
+	"responder/places":   {"ami/event", "responder/incident", "responder/score"},
+	"responder/decide":   {"ami/event", "responder/incident", "responder/score"},
+	"responder/bans":     {"responder/incident"},
+	"responder/contain":  {"ami/event", "responder/calls", "responder/incident", "responder/score"},
+	"responder/journal":  {"responder/incident"},
+	"responder/judge":    pure,
+	"responder/replay":   append([]string{"ami", "responder/judge"}, pure...),
 	"responder/ledger":   {"ami/event", "responder/incident", "responder/score"},
 	"responder/control":  {"responder/incident", "responder/score"},
 	"responder/sip":      {},

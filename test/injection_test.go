@@ -202,7 +202,7 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 	if err != nil || s.Health != "ok" {
 		t.Errorf("status %+v, %v", s.Checks, err)
 	}
-	t.Logf("%d forgeries, %d blocks refused, %d incidents", n, s.Counters["tampered_blocks"], len(w.incidents()))
+	t.Logf("%d forgeries, %d blocks refused, %d incidents", n, s.Counters["tampered_events"], len(w.incidents()))
 
 	for _, c := range [][]string{{"status"}, {"bans"}, {"sources"}, {"accounts"}, {"incidents"}, {"bans", "--json"}, {"sources", "--json"}, {"accounts", "--json"}} {
 		out, err := w.tollwarden(append(c, "--socket", w.socket())...)
@@ -259,7 +259,7 @@ func TestWhoEndsAnEventIsFoundByItsRest(t *testing.T) {
 		t.Errorf("banned: %s; want the attacker alone", got)
 	}
 	s, err := w.client().Status(t.Context())
-	if err != nil || s.Counters["tampered_blocks"] == 0 {
+	if err != nil || s.Counters["tampered_events"] == 0 {
 		t.Errorf("no tampering was counted, %v", err)
 	}
 }

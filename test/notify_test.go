@@ -258,7 +258,7 @@ command = [%q, %q]
 	b.theft()
 	b.wait("the letter", func() bool { return len(mail.got()) == 5 })
 	letter := mail.got()[4]
-	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new secret were last seen at 198.51.100.12"} {
+	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new password were last seen at 198.51.100.12"} {
 		if !strings.Contains(letter, want) {
 			t.Errorf("the letter lacks %q:\n%s", want, letter)
 		}
@@ -283,7 +283,7 @@ command = [%q, %q]
 	b.must("reload", "--socket", b.socket())
 	b.pbx.Raw("security", security("InvalidAccountID", "y", "n99", "203.0.113.99", ""))
 	b.wait("the other server's letter", func() bool { return len(next.got()) == 1 })
-	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_told"] == 0 || s.Counters["messages_given_up"] != 0 {
+	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_delivered"] == 0 || s.Counters["messages_lost"] != 0 {
 		t.Errorf("counters %v, %v", s.Counters, err)
 	}
 }
@@ -318,17 +318,17 @@ func TestPendingNotificationsSurviveARestart(t *testing.T) {
 		return string(i.Steps[0].State) + " " + i.Steps[0].Detail
 	}
 	b.wait("the receiver's failure", func() bool {
-		return strings.HasPrefix(incident(1), "intended e-mail b@example.org: not yet: no answer within 300ms") && strings.HasPrefix(incident(2), "intended e-mail b@example.org: ")
+		return strings.HasPrefix(incident(1), "intended e-mail b@example.org: retrying: no answer within 300ms") && strings.HasPrefix(incident(2), "intended e-mail b@example.org: ")
 	})
-	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_waiting"] != 2 {
+	if s, err := b.client().Status(t.Context()); err != nil || s.Counters["messages_pending"] != 2 {
 		t.Errorf("counters %v, %v", s.Counters, err)
 	}
 	b.stop(syscall.SIGTERM)
 	mail := newPostbox(t)
 	config(mail.address, "30s")
 	b.start()
-	b.wait("the letter", func() bool { return len(mail.got()) == 1 && incident(1) == "done e-mail b@example.org told" })
-	if got := incident(2); got != "intended e-mail b@example.org: comes with a digest" {
+	b.wait("the letter", func() bool { return len(mail.got()) == 1 && incident(1) == "done e-mail b@example.org: delivered" })
+	if got := incident(2); got != "intended e-mail b@example.org: will be in the next digest" {
 		t.Errorf("incident 2 is %q", got)
 	}
 }
@@ -428,7 +428,7 @@ func TestRightfulOwnerAfterARotation(t *testing.T) {
 		}
 		w.contained(t, thief)
 		rotate := letter.Steps[slices.IndexFunc(letter.Steps, func(s incident.Step) bool { return s.Step == "rotate" })]
-		if want := "its phones that need the new secret were last seen at " + home; rotate.Target != "1002" || rotate.State != "done" || !strings.Contains(rotate.Detail, want) || strings.Contains(rotate.Detail, guesserAddress) {
+		if want := "its phones that need the new password were last seen at " + home; rotate.Target != "1002" || rotate.State != "done" || !strings.Contains(rotate.Detail, want) || strings.Contains(rotate.Detail, guesserAddress) {
 			t.Errorf("the message says of the rotation: %+v", rotate)
 		}
 		if !strings.Contains(rotate.Detail, `(User-Agent "Lab phone")`) {
@@ -460,9 +460,9 @@ func TestRightfulOwnerAfterARotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := s.Counters["graced_failures"]; n < tries {
+		if n := s.Counters["grace_period_failures"]; n < tries {
 			t.Errorf("%d failures of the owner were forgiven, want %d", n, tries)
 		}
-		t.Logf("notified within %s of the right guess; %d failures of the owner scored nothing; the message says: %s", heard.Round(time.Millisecond), s.Counters["graced_failures"], rotate.Detail)
+		t.Logf("notified within %s of the right guess; %d failures of the owner scored nothing; the message says: %s", heard.Round(time.Millisecond), s.Counters["grace_period_failures"], rotate.Detail)
 	})
 }

@@ -56,7 +56,7 @@ steps = ["ban"]
 	if err != nil || s.Asterisk.Gaps != 0 {
 		t.Fatalf("the session did not survive: %+v, %v", s.Asterisk, err)
 	}
-	passed := s.Counters["events_passed_over"]
+	passed := s.Counters["events_shed"]
 	t.Logf("%d guesses were answered meanwhile; the thief was dropped %s after the daemon went on; %d events passed over", g.Answered, took.Round(time.Millisecond), passed)
 	if c := w.check("events"); passed == 0 || !strings.Contains(c.Detail, "passed over") || w.metric(`tollwarden_events_shed_total{event="ChallengeSent"}`) == 0 {
 		t.Errorf("nothing was passed over, or it is not told: %d, %+v", passed, c)

@@ -121,7 +121,7 @@ func TestForgedAddresses(t *testing.T) {
 		t.Errorf("%d incidents, want one for each address", len(incidents))
 	}
 	for _, i := range incidents {
-		if s := i.Steps[0]; s.State != "skipped" || !strings.Contains(s.Detail, "can be forged") {
+		if s := i.Steps[0]; s.State != "skipped" || !strings.Contains(s.Detail, "can be spoofed") {
 			t.Errorf("incident %d of %s: %+v", i.ID, i.Source, s)
 		}
 	}
@@ -259,7 +259,7 @@ func TestInjection(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if s.Counters["tampered_blocks"] == 0 {
+			if s.Counters["tampered_events"] == 0 {
 				t.Error("no tampering was counted")
 			}
 			for _, i := range w.incidents() {

@@ -62,7 +62,7 @@ func (w *warden) told(t *testing.T, threshold, source string) {
 	}
 	sum, _, _ = bytes.Cut(sum, []byte{' '})
 	for _, form := range []string{"", "--html"} {
-		if report := say(form); !strings.Contains(report, string(sum)) || !strings.Contains(report, "from its answer to its end") {
+		if report := say(form); !strings.Contains(report, string(sum)) || !strings.Contains(report, "counted from answer to end") {
 			t.Errorf("the report %s lacks the sum %s, or what was lost: %s", form, sum, report)
 		}
 	}

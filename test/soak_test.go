@@ -92,7 +92,7 @@ func TestSoak(t *testing.T) {
 	passed := uint64(0)
 	b.wait("every event to be read", func() bool {
 		s, err := b.client().Status(t.Context())
-		passed = s.Counters["events_passed_over"]
+		passed = s.Counters["events_shed"]
 		return err == nil && s.Asterisk.Events-before.Asterisk.Events+passed >= uint64(sent) && s.Asterisk.Gaps == 0 && s.Counters["incidents"] == uint64(scanners)
 	})
 	settled, last := samples[len(samples)/4], samples[len(samples)-1]

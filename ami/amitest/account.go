@@ -10,7 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
-// Account is a phone's login.
+// Account is the account of a phone.
 type Account struct {
 	Technology string // "PJSIP" (the default) or "SIP"
 	Name       string
@@ -50,8 +50,8 @@ secret = %[2]s
 	return p.SetFile(file, p.File(file)+sections)
 }
 
-// Secret is the secret with which a phone would get in at this moment: what is
-// loaded, not what stands in a file. It is "" for no such account.
+// Secret returns the secret that is currently in force: the loaded one, not the one in the
+// file. It returns "" if the account does not exist.
 func (p *PBX) Secret(account string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -66,15 +66,15 @@ func (p *PBX) Secret(account string) string {
 	return ""
 }
 
-// endpoint is a PJSIP endpoint with what belongs to it.
+// endpoint is a PJSIP endpoint with its objects.
 type endpoint struct {
 	*section
 	auths, aors []*section
 }
 
-// object gives a loaded PJSIP object of a type; files win over realtime.
+// object returns a loaded PJSIP object of a type. Files take precedence over realtime.
 func (p *PBX) object(kind, name string) *section {
-	for _, s := range p.live[pjsipConf].find(name, "") {
+	for _, s := range p.loaded[pjsipConf].find(name, "") {
 		if s.value("type") == kind {
 			return s
 		}
@@ -110,9 +110,9 @@ func (p *PBX) endpoint(name string) *endpoint {
 	return e
 }
 
-// endpoints are all of them, in the order of the file and the table.
+// endpoints returns all endpoints, in the order of the file and the table.
 func (p *PBX) endpoints() (all []*endpoint) {
-	for _, s := range p.live[pjsipConf].find("", "type=^endpoint$") {
+	for _, s := range p.loaded[pjsipConf].find("", "type=^endpoint$") {
 		all = append(all, p.endpoint(s.name))
 	}
 	for _, row := range p.realtime["ps_endpoints"] {
@@ -121,16 +121,16 @@ func (p *PBX) endpoints() (all []*endpoint) {
 	return all
 }
 
-// peer is a loaded chan_sip peer.
+// peer returns a loaded chan_sip peer.
 func (p *PBX) peer(name string) *section {
-	found := p.live[sipConf].find(name, "type=^(friend|peer|user)$")
+	found := p.loaded[sipConf].find(name, "type=^(friend|peer|user)$")
 	if len(found) == 0 || name == "" {
 		return nil
 	}
 	return found[0]
 }
 
-// active counts the channels of an account.
+// active returns the number of channels of an account.
 func (p *PBX) active(technology, account string) (n int) {
 	name := regexp.MustCompile("^" + regexp.QuoteMeta(technology+"/"+account) + "-[0-9a-f]{8}$")
 	for _, c := range p.channels {
@@ -151,7 +151,7 @@ func (p *PBX) deviceState(technology, account string) string {
 	return "Not in use"
 }
 
-// authFields is an auth object as sorcery prints it.
+// authFields returns an auth object as sorcery prints it.
 func authFields(s *section) []ami.Field {
 	return []ami.Field{
 		{Name: "ObjectType", Value: "auth"},
@@ -167,7 +167,7 @@ func authFields(s *section) []ami.Field {
 }
 
 func doShowAuths(p *PBX, _ *session, _ request, a *reply) {
-	found := p.live[pjsipConf].find("", "type=^auth$")
+	found := p.loaded[pjsipConf].find("", "type=^auth$")
 	for _, row := range p.realtime["ps_auths"] {
 		found = append(found, p.object("auth", row["id"]))
 	}
@@ -268,8 +268,8 @@ func doShowEndpoint(p *PBX, _ *session, r request, a *reply) {
 	a.complete("EndpointDetailComplete")
 }
 
-// peers are the chan_sip peers in the order of the file.
-func (p *PBX) peers() []*section { return p.live[sipConf].find("", "type=^(friend|peer|user)$") }
+// peers returns the chan_sip peers in the order of the file.
+func (p *PBX) peers() []*section { return p.loaded[sipConf].find("", "type=^(friend|peer|user)$") }
 
 func yes(b bool, y, n string) string {
 	if b {
@@ -338,7 +338,7 @@ func doSIPShowPeer(p *PBX, _ *session, r request, a *reply) {
 	)
 }
 
-// Accounts are the names of all accounts, PJSIP's first.
+// Accounts returns the names of all accounts, PJSIP accounts first.
 func (p *PBX) Accounts() (names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -11,10 +11,9 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
-// action is one entry of Asterisk's table of manager actions: its name as
-// ListCommands spells it, the write classes of which one is needed ("" for
-// none), what ListCommands says of it, and how it answers. It runs with the
-// PBX's lock held.
+// action is one entry in Asterisk's table of manager actions: its name and synopsis as in
+// ListCommands, the write classes, one of which is required ("" for none), and its
+// implementation, which runs with the PBX's lock held.
 type action struct {
 	name     string
 	classes  string
@@ -22,7 +21,7 @@ type action struct {
 	run      func(p *PBX, s *session, r request, a *reply)
 }
 
-// actions are all but Login and Logoff, by lower-case name.
+// actions holds all actions except Login and Logoff, by lower-case name.
 var actions = make(map[string]action)
 
 func init() {
@@ -59,12 +58,12 @@ func init() {
 	}
 }
 
-// permits says whether a user may do an action.
+// permits reports whether a user may run an action.
 func (a action) permits(u *User) bool {
 	return a.classes == "" || granted(u.Write)&parseClasses(a.classes) != 0
 }
 
-// run answers one action and says whether the session goes on.
+// run answers one action and returns whether the session continues.
 func (p *PBX) run(s *session, r request) bool {
 	name := strings.ToLower(r.get("Action"))
 	switch name {
@@ -92,8 +91,8 @@ func (p *PBX) run(s *session, r request) bool {
 		p.requestNotAllowed(s, r)
 		a.refuse("Permission denied")
 	default:
-		if p.o.OnAction != nil && s.user != nil {
-			p.o.OnAction(s.user.Name, r.action())
+		if p.options.OnAction != nil && s.user != nil {
+			p.options.OnAction(s.user.Name, r.action())
 		}
 		known.run(p, s, r, a)
 	}
@@ -101,7 +100,7 @@ func (p *PBX) run(s *session, r request) bool {
 	return true
 }
 
-// action gives a request as a client would have made it.
+// action returns a request as the client's Action.
 func (r request) action() ami.Action {
 	a := ami.Action{Name: r.get("Action")}
 	for _, f := range r.fields {
@@ -135,10 +134,10 @@ func doEvents(_ *PBX, s *session, r request, a *reply) {
 }
 
 func doCoreSettings(p *PBX, _ *session, _ request, a *reply) {
-	_, version, _ := strings.Cut(p.o.Banner, "/")
+	_, version, _ := strings.Cut(p.options.Banner, "/")
 	a.ok(
 		ami.Field{Name: "AMIversion", Value: version},
-		ami.Field{Name: "AsteriskVersion", Value: p.o.Version},
+		ami.Field{Name: "AsteriskVersion", Value: p.options.Version},
 		ami.Field{Name: "SystemName", Value: ""},
 		ami.Field{Name: "CoreMaxCalls", Value: "0"},
 		ami.Field{Name: "CoreMaxLoadAvg", Value: "0.000000"},
@@ -164,7 +163,7 @@ func doCoreStatus(p *PBX, _ *session, _ request, a *reply) {
 	)
 }
 
-// doListCommands lists what the user may do.
+// doListCommands lists the actions that the user may run.
 func doListCommands(_ *PBX, s *session, _ request, a *reply) {
 	a.head("Success")
 	for _, name := range slices.Sorted(maps.Keys(actions)) {
@@ -179,7 +178,7 @@ func doListCommands(_ *PBX, s *session, _ request, a *reply) {
 	a.end()
 }
 
-// doReload loads the config files of a module, or of all.
+// doReload reloads the config files of one module, or of all.
 func doReload(p *PBX, _ *session, r request, a *reply) {
 	if !p.reloadModule(r.get("Module")) {
 		a.refuse("No such module")
@@ -188,7 +187,7 @@ func doReload(p *PBX, _ *session, r request, a *reply) {
 	a.success("Module Reloaded")
 }
 
-// moduleFiles are the files that modules read.
+// moduleFiles maps modules to their config files.
 var moduleFiles = map[string]string{
 	"res_pjsip.so": pjsipConf, "chan_pjsip.so": "", "chan_sip.so": sipConf, "sip": sipConf, "manager": "",
 }
@@ -206,15 +205,15 @@ func (p *PBX) reloadModule(module string) bool {
 	return found
 }
 
-// reload reads a file and makes it the live one, unless it is broken.
+// reload loads a file, unless it is invalid.
 func (p *PBX) reload(file string) {
 	text, err := p.files.read(file)
 	if err != nil {
-		delete(p.live, file)
+		delete(p.loaded, file)
 		return
 	}
 	if c, err := parseConfig(text); err == nil {
-		p.live[file] = c
+		p.loaded[file] = c
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Channel is one leg of a call. Empty fields get plausible values.
+// Channel is one leg of a call. Empty fields get default values.
 type Channel struct {
-	Name        string // made from Technology and Account by default
+	Name        string // derived from Technology and Account by default
 	Technology  string // "PJSIP" by default
 	Account     string
 	State       int // 0 Down, 4 Ring, 5 Ringing, 6 Up
@@ -22,7 +22,7 @@ type Channel struct {
 	CallerName  string
 	Connected   string
 	Context     string // "internal" by default
-	Exten       string // the number dialled
+	Exten       string // dialled number
 	Application string
 	Data        string
 	Bridge      string
@@ -30,11 +30,11 @@ type Channel struct {
 	Linkedid    string            // the Uniqueid by default
 	Vars        map[string]string // for Getvar, such as "CHANNEL(pjsip,call-id)"
 
-	// Deaf is how many hang-ups the channel ignores, as one does whose thread is
+	// Deaf is how many hangups the channel ignores, like a channel whose thread is
 	// busy.
 	Deaf int
 
-	born time.Time
+	created time.Time
 }
 
 var stateNames = map[int]string{
@@ -46,12 +46,12 @@ func (p *PBX) AddChannel(c Channel) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.serial++
-	c.born = time.Now()
+	c.created = time.Now()
 	c.Technology = cmp.Or(c.Technology, "PJSIP")
 	c.Name = cmp.Or(c.Name, fmt.Sprintf("%s/%s-%08x", c.Technology, c.Account, p.serial))
 	c.CallerNum = cmp.Or(c.CallerNum, c.Account)
 	c.Context = cmp.Or(c.Context, "internal")
-	c.Uniqueid = cmp.Or(c.Uniqueid, fmt.Sprintf("%d.%d", c.born.Unix(), p.serial))
+	c.Uniqueid = cmp.Or(c.Uniqueid, fmt.Sprintf("%d.%d", c.created.Unix(), p.serial))
 	c.Linkedid = cmp.Or(c.Linkedid, c.Uniqueid)
 	p.channels = append(p.channels, &c)
 	p.event("call", "Newchannel", c.snapshot()...)
@@ -68,7 +68,7 @@ func (p *PBX) SetState(name string, state int) {
 	}
 }
 
-// Hangup ends a channel, as a phone does, and raises Hangup.
+// Hangup ends a channel, as a phone would, and raises Hangup.
 func (p *PBX) Hangup(name string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -78,7 +78,7 @@ func (p *PBX) Hangup(name string) {
 	}
 }
 
-// Channels are the names of the live channels, oldest first.
+// Channels returns the names of the active channels, oldest first.
 func (p *PBX) Channels() (names []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +97,7 @@ func (p *PBX) channel(name string) *Channel {
 	return nil
 }
 
-// hangup ends a channel, if it listens.
+// hangup ends a channel, unless it is deaf.
 func (p *PBX) hangup(c *Channel, cause int) {
 	if c.Deaf > 0 {
 		c.Deaf--
@@ -121,7 +121,7 @@ func causeText(cause int) string {
 	return "Unknown"
 }
 
-// snapshot gives the fields that all channel events share
+// snapshot returns the fields common to all channel events
 // (ast_manager_build_channel_state_string in main/manager_channels.c).
 func (c *Channel) snapshot() []ami.Field {
 	return []ami.Field{
@@ -145,7 +145,7 @@ func (c *Channel) snapshot() []ami.Field {
 func doCoreShowChannels(p *PBX, _ *session, _ request, a *reply) {
 	a.list("Channels will follow")
 	for _, c := range p.channels {
-		up := time.Since(c.born).Round(time.Second)
+		up := time.Since(c.created).Round(time.Second)
 		a.item("CoreShowChannel", append(c.snapshot(),
 			ami.Field{Name: "Application", Value: c.Application},
 			ami.Field{Name: "ApplicationData", Value: c.Data},
@@ -155,7 +155,7 @@ func doCoreShowChannels(p *PBX, _ *session, _ request, a *reply) {
 	a.complete("CoreShowChannelsComplete")
 }
 
-// doHangup ends one channel by name, or all that match /regex/.
+// doHangup ends one channel by name, or all channels that match /regex/.
 func doHangup(p *PBX, _ *session, r request, a *reply) {
 	name, cause := r.get("Channel"), 16
 	_, _ = fmt.Sscan(r.get("Cause"), &cause)

@@ -5,7 +5,7 @@ import "strings"
 // classes is a set of event or action classes.
 type classes uint32
 
-// classNames are Asterisk's, in its order (perms in main/manager.c).
+// classNames lists Asterisk's classes, in its order (perms in main/manager.c).
 var classNames = []string{
 	"system", "call", "log", "verbose", "command", "agent", "user", "config", "dtmf", "reporting",
 	"cdr", "dialplan", "originate", "agi", "cc", "aoc", "test", "security", "message",
@@ -13,7 +13,7 @@ var classNames = []string{
 
 const all classes = 1<<19 - 1
 
-// parseClasses reads an event mask or a read= or write= of manager.conf.
+// parseClasses parses an event mask, or a read= or write= option of manager.conf.
 func parseClasses(text string) (set classes) {
 	for name := range strings.SplitSeq(strings.ToLower(text), ",") {
 		switch name = strings.TrimSpace(name); name {
@@ -29,7 +29,7 @@ func parseClasses(text string) (set classes) {
 	return set
 }
 
-// granted are the classes of a user; none named means all.
+// granted returns the classes of a user. An empty text means all.
 func granted(text string) classes {
 	if text == "" {
 		return all
@@ -37,7 +37,7 @@ func granted(text string) classes {
 	return parseClasses(text)
 }
 
-// String gives the classes as a Privilege line does.
+// String returns the classes as in a Privilege header.
 func (c classes) String() string {
 	var names []string
 	for i, name := range classNames {

@@ -8,11 +8,11 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
-// command is a line of Asterisk's CLI: its first words and how it answers. It
-// runs with the PBX's lock held and says whether it succeeded.
+// command is a CLI command: its words and its implementation, which runs with the PBX's
+// lock held and returns whether it succeeded.
 type command struct {
 	words string
-	least int // arguments
+	least int // minimum number of arguments
 	run   func(p *PBX, args []string) (output string, ok bool)
 }
 
@@ -38,7 +38,7 @@ var commands = []command{
 	{"sip show users", 0, cliUsers},
 }
 
-// doCommand runs a line of the CLI.
+// doCommand runs a CLI command.
 func doCommand(p *PBX, _ *session, r request, a *reply) {
 	text := r.get("Command")
 	if text == "" {
@@ -73,7 +73,7 @@ func (p *PBX) command(text string) (output string, ok bool) {
 }
 
 func cliVersion(p *PBX, _ []string) (string, bool) {
-	return "Asterisk " + p.o.Version + " built by amitest\n", true
+	return "Asterisk " + p.options.Version + " built by amitest\n", true
 }
 
 func cliChannels(p *PBX, _ []string) (output string, ok bool) {

@@ -18,7 +18,7 @@ const (
 	sipConf   = "sip.conf"
 )
 
-// files keeps config files in memory, or in a folder when it is named.
+// files keeps config files in memory, or in dir if it is set.
 type files struct {
 	dir  string
 	text map[string]string
@@ -34,7 +34,7 @@ func newFiles(dir string, texts map[string]string) (files, error) {
 	return f, nil
 }
 
-// path refuses names that lead out of the folder, as Asterisk does.
+// path rejects names outside the directory, like Asterisk.
 func (f files) path(name string) (string, error) {
 	if f.dir != "" {
 		if rel, err := filepath.Rel(f.dir, name); err == nil && filepath.IsAbs(name) {
@@ -42,7 +42,7 @@ func (f files) path(name string) (string, error) {
 		}
 	}
 	if !filepath.IsLocal(name) {
-		return "", errors.New("outside the config folder")
+		return "", errors.New("outside the config directory")
 	}
 	return filepath.Join(f.dir, name), nil
 }
@@ -75,7 +75,7 @@ func (f files) write(name, text string) error {
 	return nil
 }
 
-// File gives the text of a config file as it is now, "" for none.
+// File returns the current text of a config file, or "" if it does not exist.
 func (p *PBX) File(name string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +83,7 @@ func (p *PBX) File(name string) string {
 	return text
 }
 
-// SetFile writes a config file and loads it, as an administrator does.
+// SetFile writes a config file and reloads it, as an administrator would.
 func (p *PBX) SetFile(name, text string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -94,8 +94,8 @@ func (p *PBX) SetFile(name, text string) error {
 	return nil
 }
 
-// config is a parsed config file: sections with templates applied. Includes
-// and comments are not kept.
+// config is a parsed config file: its sections, with templates applied, without includes
+// and comments.
 type config []*section
 
 type section struct {
@@ -105,7 +105,7 @@ type section struct {
 	vars     []variable
 }
 
-// variable is one "name = value". Inherited ones stand before a section's own.
+// variable is one "name = value". Inherited variables come before a section's own.
 type variable struct {
 	name, value string
 	inherited   bool
@@ -113,7 +113,7 @@ type variable struct {
 
 var sectionLine = regexp.MustCompile(`^\[([^\]]+)\](?:\(([^)]*)\))?\s*$`)
 
-// parseConfig reads the part of main/config.c's format that accounts need.
+// parseConfig parses the part of main/config.c's format that accounts need.
 func parseConfig(text string) (config, error) {
 	var c config
 	for i, l := range strings.Split(text, "\n") {
@@ -147,7 +147,7 @@ func parseConfig(text string) (config, error) {
 	return c, nil
 }
 
-// stripComment cuts a line at a ';' that is not escaped.
+// stripComment cuts a line at the first unescaped ';'.
 func stripComment(l string) string {
 	for i := range len(l) {
 		if l[i] == ';' && (i == 0 || l[i-1] != '\\') {
@@ -170,9 +170,8 @@ func (s *section) inherit(c config, parent string) error {
 	return nil
 }
 
-// String gives the file as Asterisk writes it: inherited values are left out,
-// or, where the effective context is preserved, only those equal to the
-// template's.
+// text returns the file as Asterisk writes it, without inherited values. If preserve is
+// set (PreserveEffectiveContext), only values equal to the template's are left out.
 func (c config) text(preserve bool) string {
 	var b strings.Builder
 	b.WriteString(";!\n;! Automatically generated configuration file\n;! Generator: Manager\n;!\n")
@@ -197,7 +196,7 @@ func (c config) text(preserve bool) string {
 	return b.String()
 }
 
-// fromParent says whether a template has the same value.
+// fromParent reports whether a template has the same value.
 func (c config) fromParent(s *section, v variable) bool {
 	for _, parent := range s.parents {
 		for _, t := range c.find(parent, "TEMPLATES=include") {
@@ -211,8 +210,8 @@ func (c config) fromParent(s *section, v variable) bool {
 	return false
 }
 
-// find gives the sections of a name ("" for all) that a filter such as
-// "type=auth" matches; templates only when it says TEMPLATES=include.
+// find returns the sections with a name ("" for all) that match a filter such as
+// "type=auth". It includes templates only with TEMPLATES=include.
 func (c config) find(name, filter string) (found []*section) {
 	for _, s := range c {
 		if (name == "" || strings.EqualFold(s.name, name)) && s.matches(filter) {
@@ -222,7 +221,7 @@ func (c config) find(name, filter string) (found []*section) {
 	return found
 }
 
-// matches is does_category_match of main/config.c.
+// matches implements does_category_match of main/config.c.
 func (s *section) matches(filter string) bool {
 	if filter == "" {
 		return !s.template
@@ -255,7 +254,7 @@ func (s *section) has(name, value string) bool {
 	})
 }
 
-// value is the one in force: the last.
+// value returns the effective value of a variable, which is the last one.
 func (s *section) value(name string) string {
 	value := ""
 	for _, v := range s.vars {
@@ -291,7 +290,7 @@ func doGetConfig(p *PBX, _ *session, r request, a *reply) {
 	a.end()
 }
 
-// load reads a file for an action, or refuses the action.
+// load reads a file for an action, or answers the action with an error.
 func (p *PBX) load(name string, a *reply) (config, bool) {
 	if name == "" {
 		a.refuse("Filename not specified")

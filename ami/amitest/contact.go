@@ -17,15 +17,15 @@ import (
 type Contact struct {
 	Technology string // "PJSIP" (the default) or "SIP"
 	Account    string
-	Via        netip.AddrPort // where the REGISTER came from
-	URI        string         // made from Account and Via by default; it can be a lie
+	Via        netip.AddrPort // source of the REGISTER
+	URI        string         // derived from Account and Via by default; may be false
 	UserAgent  string
 	CallID     string
 	Expires    time.Duration // an hour by default
 }
 
-// Register registers a phone, raises ContactStatus or PeerStatus and returns
-// the id of the contact.
+// Register registers a phone, raises ContactStatus or PeerStatus, and returns the id of the
+// contact.
 func (p *PBX) Register(c Contact) (id string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +42,7 @@ func (p *PBX) Register(c Contact) (id string) {
 	}
 	sum := md5.Sum([]byte(c.URI))
 	id = c.Account + ";@" + hex.EncodeToString(sum[:])
-	row, _ := json.Marshal(contact{ // a map of strings always marshals
+	row, _ := json.Marshal(contactRow{ // a map of strings always marshals
 		"via_addr": c.Via.Addr().String(), "via_port": fmt.Sprint(c.Via.Port()), "call_id": c.CallID,
 		"endpoint": c.Account, "uri": c.URI, "user_agent": c.UserAgent, "path": "", "reg_server": "",
 		"outbound_proxy": "", "prune_on_boot": "no", "authenticate_qualify": "no", "qualify_frequency": "0",
@@ -66,7 +66,7 @@ func (p *PBX) peerStatus(peer, status string, more ...ami.Field) {
 	}, more...)...)
 }
 
-// Contacts are the ids of all registrations of an account, "" for all accounts.
+// Contacts returns the ids of all registrations of an account ("" for all accounts).
 func (p *PBX) Contacts(account string) (ids []string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,17 +79,17 @@ func (p *PBX) Contacts(account string) (ids []string) {
 	return ids
 }
 
-// contact is a PJSIP contact as sorcery keeps it, with its "id".
-type contact map[string]string
+// contactRow is a PJSIP contact as stored by sorcery, plus its "id".
+type contactRow map[string]string
 
-func (c contact) aor() string { return c["id"][:max(0, strings.LastIndex(c["id"], ";@"))] }
+func (c contactRow) aor() string { return c["id"][:max(0, strings.LastIndex(c["id"], ";@"))] }
 
-// contactsOf reads the PJSIP contacts of an endpoint from the database, as
-// Asterisk does every time; "" for all.
-func (p *PBX) contactsOf(endpoint string) (found []contact) {
+// contactsOf reads the PJSIP contacts of an endpoint ("" for all) from the database. Like
+// Asterisk, it does so every time.
+func (p *PBX) contactsOf(endpoint string) (found []contactRow) {
 	const prefix = "/registrar/contact/"
 	for _, key := range p.rows("registrar", "contact") {
-		var c contact
+		var c contactRow
 		if json.Unmarshal([]byte(p.database[key]), &c) != nil {
 			continue
 		}
@@ -134,8 +134,8 @@ func doShowContacts(p *PBX, _ *session, _ request, a *reply) {
 	a.complete("ContactListComplete")
 }
 
-// registration is a chan_sip registration; its row is
-// "address:port:expires:user:uri", to which we add the agent.
+// registration is a chan_sip registration. Its row is "address:port:expires:user:uri"; we
+// append the User-Agent.
 type registration struct{ address, port, expires, uri, agent string }
 
 func (r registration) row(peer string) string {

@@ -10,7 +10,7 @@ import (
 
 func dbKey(family, key string) string { return "/" + family + "/" + key }
 
-// Database gives the value of a row of Asterisk's database.
+// Database returns a value from Asterisk's database.
 func (p *PBX) Database(family, key string) (value string, found bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -18,8 +18,8 @@ func (p *PBX) Database(family, key string) (value string, found bool) {
 	return value, found
 }
 
-// rows are the keys below a family and key, in order. Only whole parts of a key
-// count, as in main/db.c: "contact/1001" is not above "contact/1001;@x".
+// rows returns the keys below a family and key, in order. It compares whole parts of a key,
+// like main/db.c: "contact/1001" does not contain "contact/1001;@x".
 func (p *PBX) rows(family, key string) (keys []string) {
 	prefix := ""
 	for _, part := range []string{family, key} {
@@ -56,8 +56,8 @@ func doDBGetTree(p *PBX, _ *session, r request, a *reply) {
 	a.complete("DBGetTreeComplete")
 }
 
-// named refuses an action without a family or key.
-func named(r request, a *reply) bool {
+// hasFamilyAndKey answers an action without a family or key with an error.
+func hasFamilyAndKey(r request, a *reply) bool {
 	switch {
 	case r.get("Family") == "":
 		a.refuse("No family specified.")
@@ -70,14 +70,14 @@ func named(r request, a *reply) bool {
 }
 
 func doDBPut(p *PBX, _ *session, r request, a *reply) {
-	if named(r, a) {
+	if hasFamilyAndKey(r, a) {
 		p.database[dbKey(r.get("Family"), r.get("Key"))] = r.get("Val")
 		a.success("Updated database successfully")
 	}
 }
 
 func doDBDel(p *PBX, _ *session, r request, a *reply) {
-	if !named(r, a) {
+	if !hasFamilyAndKey(r, a) {
 		return
 	}
 	key := dbKey(r.get("Family"), r.get("Key"))

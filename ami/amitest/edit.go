@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// doUpdateConfig is action_updateconfig of main/manager.c.
+// doUpdateConfig implements action_updateconfig of main/manager.c.
 func doUpdateConfig(p *PBX, _ *session, r request, a *reply) {
 	from, to := r.get("SrcFilename"), r.get("DstFilename")
 	if to == "" {
@@ -42,7 +42,7 @@ func doUpdateConfig(p *PBX, _ *session, r request, a *reply) {
 	}
 }
 
-// edit is one numbered change of UpdateConfig.
+// edit is one numbered edit of UpdateConfig.
 type edit struct {
 	verb, category, variable, value, match, line string
 	duplicates, template, lenient                bool
@@ -89,7 +89,7 @@ func splitOptions(text string) (options []string) {
 	return append(options, text[start:])
 }
 
-// apply changes the config, or says in Asterisk's words why not.
+// apply applies an edit to the config, or returns Asterisk's error message.
 func (c *config) apply(e edit) (refusal string) {
 	const argument = "Problem with category, value, or line (if required)"
 	if e.category == "" {
@@ -139,7 +139,7 @@ func (c *config) create(e edit) (refusal string) {
 	return ""
 }
 
-// change applies an edit to one section and says whether it took effect.
+// change applies an edit to one section and returns whether it had an effect.
 func (c *config) change(s *section, e edit) bool {
 	fits := func(v variable) bool {
 		return strings.EqualFold(v.name, e.variable) && (e.match == "" || strings.EqualFold(v.value, e.match))
@@ -168,7 +168,7 @@ func (c *config) change(s *section, e edit) bool {
 		s.vars = slices.DeleteFunc(s.vars, fits)
 		return len(s.vars) < before
 	case "update":
-		// The first one is replaced, be it inherited: Asterisk 16 to 22.
+		// Asterisk 16 to 22 replace the first match, even if it is inherited.
 		i := slices.IndexFunc(s.vars, fits)
 		if i < 0 {
 			return false

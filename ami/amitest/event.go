@@ -9,8 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
-// Event raises an event of a class such as "call" for all sessions whose mask
-// holds it.
+// Event raises an event of a class such as "call" for all sessions whose mask includes it.
 func (p *PBX) Event(class, name string, fields ...ami.Field) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -25,16 +24,16 @@ func (p *PBX) event(class, name string, fields ...ami.Field) {
 	p.raise(set, a.fields(fields...).end().String())
 }
 
-// Raw sends text as it stands to all sessions that want a class. It is for
-// events that no Asterisk would send, or only a tricked one.
+// Raw sends text unchanged to all sessions subscribed to a class. It is for events that
+// Asterisk would not send, or only with injected text.
 func (p *PBX) Raw(class, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.raise(parseClasses(class), text)
 }
 
-// raise queues text for the sessions that want it. The lock is held, which
-// gives all sessions one order.
+// raise queues text for the subscribed sessions. The caller holds the lock, so that the
+// order is the same for all sessions.
 func (p *PBX) raise(set classes, text string) {
 	for s := range p.sessions {
 		if s.user != nil && s.mask&set != 0 {
@@ -43,8 +42,8 @@ func (p *PBX) raise(set classes, text string) {
 	}
 }
 
-// SecurityEvent is one event of main/security_events.c. Local and Remote are
-// made with Address; Extra follows the common fields.
+// SecurityEvent is an event of main/security_events.c. Address formats Local and Remote.
+// Extra follows the common fields.
 type SecurityEvent struct {
 	Event    string // such as "ChallengeResponseFailed"
 	Severity string // "Error" by default
@@ -73,7 +72,7 @@ func (e SecurityEvent) text() string {
 	}
 	a := &reply{}
 	account := []ami.Field{{Name: "AccountID", Value: e.Account}}
-	if e.Event == "RequestBadFormat" { // it knows its account last, if at all (security_events.c)
+	if e.Event == "RequestBadFormat" { // its account is optional and comes last (security_events.c)
 		if e.Account != "" {
 			e.Extra = append(e.Extra, account...)
 		}
@@ -93,8 +92,8 @@ func (e SecurityEvent) text() string {
 	).fields(e.Extra...).end().String()
 }
 
-// Address gives an address as security events do, such as
-// "IPV4/UDP/192.0.2.66/5060". Without a transport its place is left out.
+// Address formats an address as in security events, such as "IPV4/UDP/192.0.2.66/5060". If
+// transport is empty, it is omitted.
 func Address(transport string, a netip.AddrPort) string {
 	family := "IPV6"
 	if a.Addr().Unmap().Is4() {
@@ -107,5 +106,5 @@ func Address(transport string, a netip.AddrPort) string {
 	return strings.Join(parts, "/")
 }
 
-// stamp is a time as EventTV gives it.
+// stamp formats a time as in EventTV.
 func stamp(t time.Time) string { return t.Format("2006-01-02T15:04:05.000-0700") }

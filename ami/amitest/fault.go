@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// faults are the ways in which the PBX misbehaves.
+// faults controls how the PBX misbehaves.
 type faults struct {
 	mu     sync.Mutex
-	gate   chan struct{} // closed while the PBX works
+	gate   chan struct{} // closed unless the PBX hangs
 	delay  time.Duration
 	refuse bool
 }
 
-// hold waits while the PBX hangs, and says whether the session still lives.
+// hold waits while the PBX hangs. It returns false if the session ends.
 func (f *faults) hold(gone <-chan struct{}) bool {
 	f.mu.Lock()
 	gate := f.gate
@@ -26,7 +26,8 @@ func (f *faults) hold(gone <-chan struct{}) bool {
 	}
 }
 
-// pass lets an action in: not while the PBX hangs, and after the delay.
+// pass delays an action while the PBX hangs, and by the configured delay. It returns false
+// if the session ends.
 func (f *faults) pass(gone <-chan struct{}) bool {
 	if !f.hold(gone) {
 		return false
@@ -51,8 +52,8 @@ func (f *faults) refuses() bool {
 	return f.refuse
 }
 
-// Hang makes the PBX do nothing more while its connections stay open, as a
-// stopped process does, or go on where it was.
+// Hang stops the PBX while its connections stay open, like a stopped process, or resumes
+// it.
 func (p *PBX) Hang(hang bool) {
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
@@ -68,28 +69,28 @@ func (p *PBX) Hang(hang bool) {
 	}
 }
 
-// Delay makes the PBX take that long for every action.
+// Delay delays every action.
 func (p *PBX) Delay(d time.Duration) {
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
 	p.faults.delay = d
 }
 
-// RefuseLogins makes every login fail, or no longer.
+// RefuseLogins makes every login fail, or stops doing so.
 func (p *PBX) RefuseLogins(refuse bool) {
 	p.faults.mu.Lock()
 	defer p.faults.mu.Unlock()
 	p.faults.refuse = refuse
 }
 
-// Drop ends all manager connections at once.
+// Drop closes all manager connections immediately.
 func (p *PBX) Drop() {
 	for _, s := range p.open() {
 		s.close()
 	}
 }
 
-// CutMidBlock ends all manager connections in the middle of an event.
+// CutMidBlock closes all manager connections in the middle of an event.
 func (p *PBX) CutMidBlock() {
 	for _, s := range p.open() {
 		s.send("Event: Hangup\r\nPrivilege: call,all\r\nChannel: PJSIP/1")
@@ -106,8 +107,8 @@ func (p *PBX) open() (all []*session) {
 	return all
 }
 
-// Down stops the PBX: it closes its port and its connections. Channels end
-// without an event; contacts, like all of the database, stay.
+// Down stops the PBX: it closes its port and its connections. Channels end without an
+// event. Contacts and the rest of the database remain.
 func (p *PBX) Down() {
 	p.mu.Lock()
 	_ = p.listener.Close()
@@ -116,7 +117,7 @@ func (p *PBX) Down() {
 	p.Drop()
 }
 
-// Up starts the PBX again, at the same port.
+// Up starts the PBX again on the same port.
 func (p *PBX) Up() error {
 	p.mu.Lock()
 	p.started = time.Now()

@@ -13,7 +13,7 @@ import (
 
 // doChallenge answers Challenge.
 func doChallenge(p *PBX, s *session, r request, a *reply) {
-	if p.o.PlainOnly {
+	if p.options.PlainOnly {
 		p.requestBadFormat(s, r)
 		a.refuse("Invalid/unknown command: Challenge. Use Action: ListCommands to show available commands.")
 		return
@@ -28,8 +28,8 @@ func doChallenge(p *PBX, s *session, r request, a *reply) {
 	a.ok(ami.Field{Name: "Challenge", Value: s.challenge})
 }
 
-// login answers Login and says whether the session goes on. The lock is not
-// held.
+// login answers Login and returns whether the session continues. The caller does not hold
+// the lock.
 func (p *PBX) login(s *session, r request) bool {
 	a := r.reply()
 	p.mu.Lock()
@@ -42,7 +42,7 @@ func (p *PBX) login(s *session, r request) bool {
 	p.mu.Unlock()
 	if user == nil {
 		select {
-		case <-time.After(p.o.AuthDelay):
+		case <-time.After(p.options.AuthDelay):
 		case <-s.gone:
 		}
 		s.send(a.refuse("Authentication failed").String())
@@ -71,8 +71,8 @@ func (p *PBX) login(s *session, r request) bool {
 	return true
 }
 
-// authenticate gives the user who logs in, or raises the event that Asterisk
-// raises. The lock is held.
+// authenticate returns the user that logs in, or raises the event that Asterisk would
+// raise. The caller holds the lock.
 func (p *PBX) authenticate(s *session, r request) *User {
 	name := r.get("Username")
 	user := p.user(name)
@@ -105,8 +105,8 @@ func (p *PBX) authenticate(s *session, r request) *User {
 	return user
 }
 
-// requestBadFormat and requestNotAllowed are raised for actions that are not
-// known or not permitted. The lock is held.
+// requestBadFormat and requestNotAllowed raise the events for unknown and forbidden
+// actions. The caller holds the lock.
 func (p *PBX) requestBadFormat(s *session, r request) {
 	p.ownSecurity(s, "RequestBadFormat", "Error", ami.Field{Name: "RequestType", Value: "Action: " + r.get("Action")})
 }
@@ -115,8 +115,8 @@ func (p *PBX) requestNotAllowed(s *session, r request) {
 	p.ownSecurity(s, "RequestNotAllowed", "Error", ami.Field{Name: "RequestType", Value: "Action: " + r.get("Action")})
 }
 
-// ownSecurity raises a security event of service AMI about a session. Like
-// Asterisk it knows the account of a logged-in session only.
+// ownSecurity raises a security event of the AMI service about a session. Like Asterisk, it
+// includes the account only if the session is logged in.
 func (p *PBX) ownSecurity(s *session, event, severity string, extra ...ami.Field) {
 	account := ""
 	if s.user != nil {

@@ -16,15 +16,15 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
-// User is one manager user of manager.conf. Read and Write are classes such as
+// User is a manager user in manager.conf. Read and Write are classes such as
 // "security,call"; empty means all.
 type User struct {
 	Name, Secret string
 	Read, Write  string
 }
 
-// Options describe a PBX. The zero value is an Asterisk 22 on a free port of
-// the loopback, without users.
+// Options configure a PBX. The zero value is an Asterisk 22 on a free port of the loopback
+// interface, without users.
 type Options struct {
 	Address string // to listen on, "127.0.0.1:0" by default
 	TLS     *tls.Config
@@ -32,42 +32,42 @@ type Options struct {
 	Version string // of Asterisk, "22.10.1" by default
 	Users   []User
 
-	// Files are config files by name. With ConfigDir they are files of that
-	// folder, read and written there; Files are written to it at the start.
+	// Files are config files by name. If ConfigDir is set, Start writes them to that
+	// directory, and the PBX reads and writes all config files there.
 	Files     map[string]string
 	ConfigDir string
-	// Realtime holds the rows of realtime families, such as ps_auths.
+	// Realtime holds the rows of realtime families such as ps_auths.
 	Realtime map[string][]map[string]string
 
-	// PlainOnly makes it an Asterisk that knows no Challenge.
+	// PlainOnly disables the Challenge action.
 	PlainOnly bool
-	// AuthDelay passes before a refused login is answered (1 s by default).
+	// AuthDelay is the delay before a rejected login is answered (1 s by default).
 	AuthDelay time.Duration
-	// WriteTimeout is how long a session may take to read (100 ms by default).
+	// WriteTimeout is how long a session may block a write (100 ms by default).
 	WriteTimeout time.Duration
-	// OnAction is told every action of a logged-in session before it runs.
+	// OnAction is called for every action of a logged-in session before it runs.
 	OnAction func(user string, a ami.Action)
 }
 
 // PBX is a running PBX. Close ends it. Its methods may be called from any
 // goroutine, but not from OnAction.
 type PBX struct {
-	o        Options
+	options  Options
 	listener net.Listener
 	running  sync.WaitGroup
 	started  time.Time
-	cut      atomic.Uint64 // sessions cut because they did not read
+	cut      atomic.Uint64 // sessions disconnected because they did not read
 	faults   faults
 
-	mu       sync.Mutex // guards all below, and the order of events
+	mu       sync.Mutex // guards all fields below, and the order of events
 	closed   bool
 	sessions map[*session]struct{}
 	changed  chan struct{} // closed and replaced when a session logs in or out
 	files    files
-	live     map[string]config // by file, as loaded last
+	loaded   map[string]config // by file
 	database map[string]string // "/family/key" to value
 	realtime map[string][]map[string]string
-	channels []*Channel // in the order of their birth
+	channels []*Channel // in order of creation
 	serial   int        // of channels and sessions
 }
 
@@ -79,11 +79,11 @@ func Start(o Options) (*PBX, error) {
 	o.AuthDelay = cmp.Or(o.AuthDelay, time.Second)
 	o.WriteTimeout = cmp.Or(o.WriteTimeout, 100*time.Millisecond)
 	p := &PBX{
-		o:        o,
+		options:  o,
 		started:  time.Now(),
 		sessions: make(map[*session]struct{}),
 		changed:  make(chan struct{}),
-		live:     make(map[string]config),
+		loaded:   make(map[string]config),
 		database: make(map[string]string),
 		realtime: make(map[string][]map[string]string),
 	}
@@ -107,7 +107,7 @@ func Start(o Options) (*PBX, error) {
 	return p, nil
 }
 
-// listen accepts sessions at an address. The lock is not held.
+// listen accepts sessions at an address. The caller does not hold the lock.
 func (p *PBX) listen(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -128,14 +128,14 @@ func (p *PBX) listen(address string) error {
 	return nil
 }
 
-// Address is where the PBX listens, also while it is down.
+// Address returns the address of the PBX, even while it is down.
 func (p *PBX) Address() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.listener.Addr().String()
 }
 
-// Close ends the PBX and waits for its sessions.
+// Close stops the PBX and waits for its sessions.
 func (p *PBX) Close() error {
 	p.mu.Lock()
 	p.closed = true
@@ -150,7 +150,7 @@ func (p *PBX) Close() error {
 	return err
 }
 
-// Cut tells how many sessions were cut off because they did not read.
+// Cut returns the number of sessions disconnected because they did not read.
 func (p *PBX) Cut() uint64 { return p.cut.Load() }
 
 // WaitSessions waits until exactly n sessions are logged in.
@@ -175,16 +175,16 @@ func (p *PBX) WaitSessions(ctx context.Context, n int) error {
 	}
 }
 
-// sessionsChanged wakes WaitSessions. The lock is held.
+// sessionsChanged wakes WaitSessions. The caller holds the lock.
 func (p *PBX) sessionsChanged() {
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
 func (p *PBX) user(name string) *User {
-	i := slices.IndexFunc(p.o.Users, func(u User) bool { return u.Name == name })
+	i := slices.IndexFunc(p.options.Users, func(u User) bool { return u.Name == name })
 	if i < 0 {
 		return nil
 	}
-	return &p.o.Users[i]
+	return &p.options.Users[i]
 }

@@ -36,13 +36,13 @@ func start(t *testing.T, o amitest.Options) *amitest.PBX {
 	return p
 }
 
-// ear keeps the events that a session heard, as "Name Account-or-Channel".
-type ear struct {
-	mu    sync.Mutex
-	heard []string
+// recorder records the events of a session as "Name Account-or-Channel".
+type recorder struct {
+	mu     sync.Mutex
+	events []string
 }
 
-func (e *ear) handle(_ time.Time, b *event.Block) {
+func (e *recorder) handle(_ time.Time, b *event.Block) {
 	words := ""
 	for _, h := range b.Headers {
 		switch string(h.Name) {
@@ -54,23 +54,23 @@ func (e *ear) handle(_ time.Time, b *event.Block) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.heard = append(e.heard, words)
+	e.events = append(e.events, words)
 }
 
-// after gives what was heard until the answer to a ping.
-func (e *ear) after(t *testing.T, c *ami.Client) []string {
+// after returns the events received until the answer to a ping, and resets the recorder.
+func (e *recorder) after(t *testing.T, c *ami.Client) []string {
 	t.Helper()
 	do(t, c, act("Ping"))
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	heard := e.heard
-	e.heard = nil
-	return heard
+	events := e.events
+	e.events = nil
+	return events
 }
 
-func connect(t *testing.T, p *amitest.PBX, u amitest.User, events string) (*ami.Client, *ear) {
+func connect(t *testing.T, p *amitest.PBX, u amitest.User, events string) (*ami.Client, *recorder) {
 	t.Helper()
-	e := &ear{}
+	e := &recorder{}
 	d := ami.Dialer{Address: p.Address(), Username: u.Name, Secret: u.Secret, Events: events, Handle: e.handle}
 	c, err := d.Connect(t.Context())
 	if err != nil {
@@ -99,7 +99,7 @@ func refused(t *testing.T, c *ami.Client, a ami.Action, message string) {
 	}
 }
 
-func TestLoginsRaiseAsterisksEvents(t *testing.T) {
+func TestLoginEvents(t *testing.T) {
 	p := start(t, amitest.Options{})
 	c, e := connect(t, p, watcher, "on")
 	for _, login := range []struct {
@@ -114,17 +114,17 @@ func TestLoginsRaiseAsterisksEvents(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stranger, err := ami.NewClient(t.Context(), conn, nil)
+		client, err := ami.NewClient(t.Context(), conn, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = stranger.Do(t.Context(), ami.Action{Name: "Login", Fields: login.fields})
+		_, err = client.Do(t.Context(), ami.Action{Name: "Login", Fields: login.fields})
 		if failed := !strings.HasPrefix(login.want, "Successful"); (err != nil) != failed {
 			t.Errorf("%s: %v", login.want, err)
 		}
-		_ = stranger.Close()
+		_ = client.Close()
 		if got := e.after(t, c); !slices.Equal(got, []string{login.want}) {
-			t.Errorf("heard %q, want %q", got, login.want)
+			t.Errorf("events %q, want %q", got, login.want)
 		}
 	}
 	d := ami.Dialer{Address: p.Address(), Username: "tollwarden", Secret: "x"}
@@ -132,7 +132,7 @@ func TestLoginsRaiseAsterisksEvents(t *testing.T) {
 		t.Errorf("wrong key: %v", err)
 	}
 	if got := e.after(t, c); !slices.Equal(got, []string{"ChallengeResponseFailed "}) {
-		t.Errorf("heard %q", got)
+		t.Errorf("events %q", got)
 	}
 	p.RefuseLogins(true)
 	d.Secret = "s3cr3t"
@@ -152,14 +152,14 @@ func TestPlainOnlyPBX(t *testing.T) {
 	}
 }
 
-func TestRightsAndMasks(t *testing.T) {
+func TestPermissionsAndMasks(t *testing.T) {
 	p := start(t, amitest.Options{})
 	c, e := connect(t, p, watcher, "all")
 	refused(t, c, act("Command", "Command", "core show version"), "Permission denied")
 	refused(t, c, ami.Action{Name: "NoSuchThing"}, "Invalid/unknown command: NoSuchThing. Use Action: ListCommands to show available commands.")
 	p.AddChannel(amitest.Channel{Account: "1001"}) // class call, which the user may not read
 	if got := e.after(t, c); !slices.Equal(got, []string{"RequestNotAllowed watcher", "RequestBadFormat watcher"}) {
-		t.Errorf("heard %q", got)
+		t.Errorf("events %q", got)
 	}
 	r := do(t, c, ami.Action{Name: "ListCommands"})
 	if r.Get("CoreShowChannels") == "" || r.Get("Command") != "" {
@@ -168,11 +168,11 @@ func TestRightsAndMasks(t *testing.T) {
 	do(t, c, ami.Action{Name: "Events", Fields: []ami.Field{{Name: "EventMask", Value: "off"}}})
 	p.Security(amitest.SecurityEvent{Event: "ChallengeSent"})
 	if got := e.after(t, c); len(got) != 0 {
-		t.Errorf("heard with events off: %q", got)
+		t.Errorf("events while off: %q", got)
 	}
 }
 
-func TestAllSessionsHearOneOrder(t *testing.T) {
+func TestAllSessionsSeeTheSameOrder(t *testing.T) {
 	p := start(t, amitest.Options{})
 	one, a := connect(t, p, warden, "call,security")
 	two, b := connect(t, p, warden, "call,security")
@@ -188,7 +188,7 @@ func TestAllSessionsHearOneOrder(t *testing.T) {
 	raise.Wait()
 	heard := a.after(t, one)
 	if len(heard) != 400 || !slices.Equal(heard, b.after(t, two)) {
-		t.Errorf("one session heard %d events, or in another order", len(heard))
+		t.Errorf("%d events, or in different order", len(heard))
 	}
 }
 
@@ -208,7 +208,7 @@ func TestHangup(t *testing.T) {
 		t.Errorf("hung up: %v", r.Events)
 	}
 	if got := e.after(t, c); !slices.Equal(got, []string{"Hangup PJSIP/1002-00000001", "Hangup PJSIP/1002-00000002"}) {
-		t.Errorf("heard %q", got)
+		t.Errorf("events %q", got)
 	}
 	do(t, c, act("Hangup", "Channel", "PJSIP/1002-00000005"))
 	refused(t, c, act("Hangup", "Channel", "PJSIP/1002-00000005"), "No such channel")
@@ -218,7 +218,7 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-func TestContactsAreRowsOfTheDatabase(t *testing.T) {
+func TestContactsAreDatabaseRows(t *testing.T) {
 	p := start(t, amitest.Options{})
 	if err := p.AddAccount(amitest.Account{Name: "1002", Secret: "x"}); err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func TestContactsAreRowsOfTheDatabase(t *testing.T) {
 	refused(t, c, act("PJSIPShowContacts"), "No Contacts found")
 	id := p.Register(amitest.Contact{Account: "1002", Via: netip.MustParseAddrPort("192.0.2.66:5060"), UserAgent: "friendly-scanner"})
 	if got := e.after(t, c); !slices.Equal(got, []string{"ContactStatus sip:1002@192.0.2.66:5060"}) {
-		t.Errorf("heard %q", got)
+		t.Errorf("events %q", got)
 	}
 	r := do(t, c, act("PJSIPShowContacts"))
 	if len(r.Events) != 1 || r.Events[0].Get("ObjectName") != id || r.Events[0].Get("ViaAddr") != "192.0.2.66" {
@@ -270,11 +270,11 @@ func TestChanSIPPeers(t *testing.T) {
 		t.Errorf("unregister: %q", r.Get("Output"))
 	}
 	if got := e.after(t, c); !slices.Equal(got, []string{"PeerStatus SIP/1002", "PeerStatus SIP/1002"}) || len(p.Contacts("1002")) != 0 {
-		t.Errorf("heard %q, left %q", got, p.Contacts("1002"))
+		t.Errorf("events %q, left %q", got, p.Contacts("1002"))
 	}
 }
 
-func TestSecretsAreLiveAfterAReload(t *testing.T) {
+func TestSecretsAreInForceAfterReload(t *testing.T) {
 	const pjsip = `
 [base](!)
 type = auth
@@ -295,8 +295,8 @@ password = leaf
 		action ami.Action
 		want   string
 	}{
-		{"update replaces the first, inherited value, and in vain", edit(ami.Edit{Verb: "Update", Category: "1001", Variable: "password", Value: "new", Options: auth}), "leaf"},
-		{"update that matches the leaf's", edit(ami.Edit{Verb: "Update", Category: "1001", Variable: "password", Value: "new", Match: "leaf", Options: auth}), "new"},
+		{"update replaces the inherited value, without effect", edit(ami.Edit{Verb: "Update", Category: "1001", Variable: "password", Value: "new", Options: auth}), "leaf"},
+		{"update with a match", edit(ami.Edit{Verb: "Update", Category: "1001", Variable: "password", Value: "new", Match: "leaf", Options: auth}), "new"},
 		{"append", edit(ami.Edit{Verb: "Append", Category: "1001", Variable: "password", Value: "new", Options: auth}), "new"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -304,17 +304,17 @@ password = leaf
 			client, _ := connect(t, p, warden, "off")
 			do(t, client, c.action)
 			if got := p.Secret("1001"); got != "leaf" {
-				t.Errorf("live before the reload: %q", got)
+				t.Errorf("in force before the reload: %q", got)
 			}
 			do(t, client, act("Reload", "Module", "res_pjsip.so"))
 			if got := p.Secret("1001"); got != c.want {
-				t.Errorf("live after the reload: %q, want %q\n%s", got, c.want, p.File("pjsip.conf"))
+				t.Errorf("in force after the reload: %q, want %q\n%s", got, c.want, p.File("pjsip.conf"))
 			}
 		})
 	}
 }
 
-func TestEditsAreRefusedInAsterisksWords(t *testing.T) {
+func TestInvalidEditsGetAsterisksErrors(t *testing.T) {
 	p := start(t, amitest.Options{Files: map[string]string{"sip.conf": "[1001]\ntype = friend\nsecret = x;comment\n"}})
 	c, _ := connect(t, p, warden, "off")
 	for _, e := range []struct {
@@ -339,7 +339,7 @@ func TestEditsAreRefusedInAsterisksWords(t *testing.T) {
 	}
 }
 
-func TestFilesInAFolder(t *testing.T) {
+func TestFilesInDirectory(t *testing.T) {
 	dir := t.TempDir()
 	p := start(t, amitest.Options{ConfigDir: dir, Files: map[string]string{"sip.conf": "[1001]\ntype = friend\nsecret = old\n"}})
 	c, _ := connect(t, p, warden, "off")
@@ -360,7 +360,7 @@ func TestRealtime(t *testing.T) {
 		t.Errorf("%q", r.Get("Output"))
 	}
 	if got := p.Secret("1001"); got != "new" {
-		t.Errorf("live at once: %q, want new", got)
+		t.Errorf("in force: %q, want new", got)
 	}
 	r, err := c.Do(t.Context(), act("Command", "Command", "realtime update none id 1001 password new"))
 	if err == nil || !strings.HasPrefix(r.Get("Output"), "Failed to update.") {
@@ -368,7 +368,7 @@ func TestRealtime(t *testing.T) {
 	}
 }
 
-func TestSessionThatDoesNotReadIsCut(t *testing.T) {
+func TestSessionThatDoesNotReadIsDisconnected(t *testing.T) {
 	p := start(t, amitest.Options{})
 	conn, err := net.Dial("tcp", p.Address())
 	if err != nil {
@@ -380,26 +380,26 @@ func TestSessionThatDoesNotReadIsCut(t *testing.T) {
 	if err := p.WaitSessions(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	reader, e := connect(t, p, warden, "user") // hears nothing, and stays
+	reader, e := connect(t, p, warden, "user") // receives no events and stays connected
 	text := strings.Repeat("x", 32<<10)
 	for deadline := time.Now().Add(20 * time.Second); p.Cut() == 0; {
 		if time.Now().After(deadline) {
-			t.Fatal("not cut in 20 s")
+			t.Fatal("not disconnected in 20 s")
 		}
 		p.Event("call", "Filler", ami.Field{Name: "Text", Value: text})
 		time.Sleep(time.Millisecond)
 	}
 	if got := e.after(t, reader); len(got) != 0 || p.Cut() != 1 {
-		t.Errorf("the other session heard %q; %d are cut", got, p.Cut())
+		t.Errorf("events of the other session: %q; %d disconnected", got, p.Cut())
 	}
 }
 
-// The daemon's dialer against every fault.
+// The daemon's dialer recovers from every fault.
 func TestFaults(t *testing.T) {
 	for _, fault := range []struct {
-		name  string
-		fault func(p *amitest.PBX)
-		mend  func(p *amitest.PBX)
+		name    string
+		fault   func(p *amitest.PBX)
+		recover func(p *amitest.PBX)
 	}{
 		{"dropped", (*amitest.PBX).Drop, nil},
 		{"cut in mid-block", (*amitest.PBX).CutMidBlock, nil},
@@ -409,7 +409,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(fault.name, func(t *testing.T) {
 			p := start(t, amitest.Options{})
-			e := &ear{}
+			e := &recorder{}
 			d := ami.Dialer{
 				Address: p.Address(), Username: warden.Name, Secret: warden.Secret, Events: "user", Handle: e.handle,
 				KeepAlive: 50 * time.Millisecond, PingTimeout: 50 * time.Millisecond, LoginTimeout: time.Second,
@@ -426,16 +426,16 @@ func TestFaults(t *testing.T) {
 				}
 				fault.fault(p)
 				<-ctx.Done()
-				if fault.mend != nil {
-					fault.mend(p)
+				if fault.recover != nil {
+					fault.recover(p)
 				}
 				return ctx.Err()
 			})
 			if err != nil || lives != 2 {
 				t.Errorf("%v, %d connections, want 2", err, lives)
 			}
-			if heard := strings.Join(e.heard, ""); strings.Contains(heard, "Hangup") {
-				t.Errorf("half an event is heard: %q", heard)
+			if heard := strings.Join(e.events, ""); strings.Contains(heard, "Hangup") {
+				t.Errorf("part of an event was received: %q", heard)
 			}
 		})
 	}
@@ -469,7 +469,7 @@ func TestPlayKeepsThePace(t *testing.T) {
 	}
 }
 
-// act makes an action of header names and values in turn.
+// act returns an action with the given header names and values, alternating.
 func act(name string, headers ...string) ami.Action {
 	a := ami.Action{Name: name}
 	for i := 0; i < len(headers); i += 2 {

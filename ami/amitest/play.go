@@ -8,29 +8,28 @@ import (
 	"time"
 )
 
-// Pace says how long to wait before the next event of a transcript, which was
-// recorded that long after the one before.
+// Pace returns how long to wait before the next event of a transcript. recorded is the time
+// between the two events in the recording.
 type Pace func(recorded time.Duration) time.Duration
 
-// AtOnce plays without waiting.
+// AtOnce does not wait.
 func AtOnce(time.Duration) time.Duration { return 0 }
 
-// AsRecorded plays as it was recorded, as far as the events tell the time.
+// AsRecorded waits as long as in the recording, if the events have a time.
 func AsRecorded(recorded time.Duration) time.Duration { return recorded }
 
-// Every plays one event in each interval.
+// Every returns a Pace with a fixed interval.
 func Every(interval time.Duration) Pace {
 	return func(time.Duration) time.Duration { return interval }
 }
 
-// Play raises the events of a captured transcript, byte for byte as they stand,
-// to the sessions whose mask holds their class. The banner and the responses of
-// the transcript are left out. What a stranger's value broke off an event, and
-// so has no Privilege line of its own, goes with the event. It returns the
-// number of events raised.
+// Play raises the events of a captured transcript, byte for byte, for the sessions
+// subscribed to their class. It skips the banner and the responses. A part of an event that
+// was split off by injected text, and so has no Privilege line, is sent with the event.
+// Play returns the number of events raised.
 func (p *PBX) Play(ctx context.Context, transcript []byte, pace Pace) (events int, err error) {
 	var last time.Time
-	for _, e := range script(transcript) {
+	for _, e := range split(transcript) {
 		var recorded time.Duration
 		if !e.at.IsZero() {
 			if !last.IsZero() {
@@ -53,14 +52,14 @@ func (p *PBX) Play(ctx context.Context, transcript []byte, pace Pace) (events in
 	return events, nil
 }
 
-// scene is one event of a transcript.
-type scene struct {
+// recordedEvent is one event of a transcript.
+type recordedEvent struct {
 	class, text string
 	at          time.Time
 }
 
-// script cuts a transcript into its events.
-func script(transcript []byte) (scenes []scene) {
+// split splits a transcript into its events.
+func split(transcript []byte) (events []recordedEvent) {
 	const end = "\r\n\r\n"
 	if bytes.HasPrefix(transcript, []byte("Asterisk Call Manager/")) {
 		_, transcript, _ = bytes.Cut(transcript, []byte("\r\n"))
@@ -72,17 +71,17 @@ func script(transcript []byte) (scenes []scene) {
 		class, _, found := strings.Cut(after(block, "\r\nPrivilege: "), ",all")
 		switch {
 		case found:
-			s := scene{class: class, text: block}
+			s := recordedEvent{class: class, text: block}
 			s.at, _ = time.Parse("2006-01-02T15:04:05.000-0700", after(block, "\r\nEventTV: "))
-			scenes = append(scenes, s)
-		case len(scenes) > 0:
-			scenes[len(scenes)-1].text += block
+			events = append(events, s)
+		case len(events) > 0:
+			events[len(events)-1].text += block
 		}
 	}
-	return scenes
+	return events
 }
 
-// after gives the rest of the line after a mark, or "".
+// after returns the rest of the line after a mark, or "".
 func after(block, mark string) string {
 	_, rest, _ := strings.Cut(block, mark)
 	value, _, _ := strings.Cut(rest, "\r\n")

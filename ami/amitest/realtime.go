@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Realtime gives the rows of a realtime family, copied.
+// Realtime returns a copy of the rows of a realtime family.
 func (p *PBX) Realtime(family string) (rows []map[string]string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -16,7 +16,7 @@ func (p *PBX) Realtime(family string) (rows []map[string]string) {
 	return rows
 }
 
-// matching are the rows of a family whose column has a value.
+// matching returns the rows of a family whose column has a value.
 func (p *PBX) matching(family, column, value string) (rows []map[string]string) {
 	for _, row := range p.realtime[family] {
 		if row[column] == value {

@@ -7,7 +7,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
-// reply builds what is sent for an action.
+// reply builds the response to an action.
 type reply struct {
 	strings.Builder
 	id    string // the ActionID line, or ""
@@ -31,32 +31,32 @@ func (a *reply) fields(fields ...ami.Field) *reply {
 	return a
 }
 
-// head begins a response of any kind.
+// head starts a response.
 func (a *reply) head(kind string) *reply {
 	a.WriteString(line("Response", kind) + a.id)
 	return a
 }
 
-// end closes a block.
+// end ends a block.
 func (a *reply) end() *reply {
 	a.WriteString("\r\n")
 	return a
 }
 
-// ok is a whole "Success".
+// ok writes a complete "Success" response.
 func (a *reply) ok(fields ...ami.Field) *reply { return a.head("Success").fields(fields...).end() }
 
-// success is a whole "Success" with a message.
+// success writes a complete "Success" response with a message.
 func (a *reply) success(message string) *reply {
 	return a.ok(ami.Field{Name: "Message", Value: message})
 }
 
-// refuse is a whole "Error". PJSIP's messages end in "\n", as in Asterisk.
+// refuse writes a complete "Error" response. PJSIP's messages end with "\n", as in Asterisk.
 func (a *reply) refuse(format string, args ...any) *reply {
 	return a.head("Error").fields(ami.Field{Name: "Message", Value: fmt.Sprintf(format, args...)}).end()
 }
 
-// list begins a list.
+// list starts a list.
 func (a *reply) list(message string) *reply {
 	return a.ok(ami.Field{Name: "EventList", Value: "start"}, ami.Field{Name: "Message", Value: message})
 }

@@ -13,30 +13,30 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
-// session is one manager connection: a goroutine that reads and answers
-// actions, and one that writes what is queued.
+// session is one manager connection. One goroutine reads and answers actions, another one
+// writes the queue.
 type session struct {
 	pbx  *PBX
 	conn net.Conn
 	id   string
 
 	user      *User   // nil until logged in; the PBX's lock guards it and mask
-	mask      classes // of events wanted
+	mask      classes // subscribed events
 	challenge string
 	began     time.Time
 
 	mu      sync.Mutex
 	queue   bytes.Buffer
-	closing bool          // after what is queued
+	closing bool          // close after writing the queue
 	filled  chan struct{} // holds a token when there is something to do
 	gone    chan struct{} // closed with the connection
 	once    sync.Once
 }
 
-// serve runs a session to its end.
+// serve runs a session until it ends.
 func (p *PBX) serve(conn net.Conn) {
-	if p.o.TLS != nil {
-		conn = tls.Server(conn, p.o.TLS)
+	if p.options.TLS != nil {
+		conn = tls.Server(conn, p.options.TLS)
 	}
 	s := &session{pbx: p, conn: conn, filled: make(chan struct{}, 1), gone: make(chan struct{})}
 	p.mu.Lock()
@@ -49,7 +49,7 @@ func (p *PBX) serve(conn net.Conn) {
 	s.id = fmt.Sprintf("0x7f%010x", p.serial)
 	p.sessions[s] = struct{}{}
 	p.mu.Unlock()
-	s.send(p.o.Banner + "\r\n")
+	s.send(p.options.Banner + "\r\n")
 	var writer sync.WaitGroup
 	writer.Go(s.write)
 	s.read()
@@ -60,7 +60,7 @@ func (p *PBX) serve(conn net.Conn) {
 	p.mu.Unlock()
 }
 
-// read answers one action after the other, as Asterisk does.
+// read answers one action after the other, like Asterisk.
 func (s *session) read() {
 	defer s.finish()
 	actions := ami.NewReader(s.conn)
@@ -79,7 +79,7 @@ func (s *session) read() {
 	}
 }
 
-// send queues text. Whatever is sent under the PBX's lock keeps its order.
+// send queues text. Texts sent with the PBX's lock held keep their order.
 func (s *session) send(text string) {
 	s.mu.Lock()
 	if !s.closing {
@@ -96,7 +96,7 @@ func (s *session) wake() {
 	}
 }
 
-// finish closes the session when all that is queued is written.
+// finish closes the session after the queue is written.
 func (s *session) finish() {
 	s.mu.Lock()
 	s.closing = true
@@ -104,7 +104,7 @@ func (s *session) finish() {
 	s.wake()
 }
 
-// close ends the session at once.
+// close closes the session immediately.
 func (s *session) close() {
 	s.once.Do(func() {
 		close(s.gone)
@@ -112,7 +112,7 @@ func (s *session) close() {
 	})
 }
 
-// write writes what is queued, in pieces that each must be taken in time.
+// write writes the queue in pieces, each within the write timeout.
 func (s *session) write() {
 	defer s.close()
 	piece := make([]byte, 32<<10)
@@ -136,7 +136,7 @@ func (s *session) write() {
 			if !s.pbx.faults.hold(s.gone) {
 				return
 			}
-			_ = s.conn.SetWriteDeadline(time.Now().Add(s.pbx.o.WriteTimeout))
+			_ = s.conn.SetWriteDeadline(time.Now().Add(s.pbx.options.WriteTimeout))
 			if _, err := s.conn.Write(piece[:n]); err != nil {
 				select {
 				case <-s.gone:
@@ -149,10 +149,10 @@ func (s *session) write() {
 	}
 }
 
-// address gives an address as Asterisk's events do.
+// address formats an address as in Asterisk's events.
 func (s *session) address(a net.Addr) string {
 	transport := "TCP"
-	if s.pbx.o.TLS != nil {
+	if s.pbx.options.TLS != nil {
 		transport = "TLS"
 	}
 	ap, err := netip.ParseAddrPort(a.String())
@@ -162,10 +162,10 @@ func (s *session) address(a net.Addr) string {
 	return Address(transport, ap)
 }
 
-// request is one action as it came.
+// request is one received action.
 type request struct{ fields []ami.Field }
 
-// get returns the first value of a header; Asterisk ignores case.
+// get returns the first value of a header. Like Asterisk, it ignores case.
 func (r request) get(name string) string {
 	for _, f := range r.fields {
 		if strings.EqualFold(f.Name, name) {

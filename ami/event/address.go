@@ -6,14 +6,14 @@ import (
 	"unsafe"
 )
 
-// ParseAddress reads an address as Asterisk writes it in security events:
+// ParseAddress parses an address as Asterisk writes it in security events:
 //
 //	IPV4|IPV6 / [UDP|TCP|TLS|WS|WSS /] address / port
 //
-// It is read from both ends, because the transport may be absent. IPv6 stands
-// without brackets; a v4-mapped address comes back as IPv4. A zone is refused.
-// It allocates nothing for an address that Asterisk can have written.
-// (main/json.c ast_json_ipaddr, the same in 16 to 23.)
+// The transport may be missing. IPv6 addresses have no brackets; an IPv4-mapped
+// address is returned as IPv4; a zone is rejected. ParseAddress does not allocate
+// for any address that Asterisk can write.
+// (main/json.c ast_json_ipaddr, unchanged from 16 to 23.)
 func ParseAddress(v []byte) (netip.AddrPort, Transport, bool) {
 	family, rest, found := bytes.Cut(v, []byte{'/'})
 	last := bytes.LastIndexByte(rest, '/')
@@ -37,8 +37,8 @@ func ParseAddress(v []byte) (netip.AddrPort, Transport, bool) {
 	return netip.AddrPortFrom(addr.Unmap(), number), transport, true
 }
 
-// isFamily says whether the address may stand after that tag. Asterisk tags a
-// v4-mapped address IPV4.
+// isFamily reports whether tag fits the address. Asterisk tags an IPv4-mapped
+// address IPV4.
 func isFamily(tag []byte, a netip.Addr) bool {
 	switch string(tag) {
 	case "IPV4":
@@ -56,8 +56,8 @@ func parseIP(v []byte) (netip.Addr, bool) {
 	if len(v) == 0 || len(v) > longestIP || bytes.IndexByte(v, '%') >= 0 {
 		return netip.Addr{}, false
 	}
-	// A string of its own would be an allocation per event. ParseAddr keeps no
-	// part of an address without a zone, and its error is dropped here.
+	// Converting to a string would allocate on every event. ParseAddr retains
+	// nothing of an address without a zone, and its error is dropped here.
 	a, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(v), len(v)))
 	return a, err == nil
 }

@@ -8,7 +8,7 @@ import (
 func TestParseAddress(t *testing.T) {
 	for _, c := range []struct {
 		text      string
-		want      string // "" means refused
+		want      string // "" means rejected
 		transport Transport
 	}{
 		{"IPV4/UDP/192.0.2.66/43412", "192.0.2.66:43412", UDP},
@@ -52,7 +52,7 @@ func TestParseAddress(t *testing.T) {
 		got, transport, ok := ParseAddress([]byte(c.text))
 		if c.want == "" {
 			if ok {
-				t.Errorf("%q is taken for %v", c.text, got)
+				t.Errorf("%q is parsed as %v", c.text, got)
 			}
 			continue
 		}
@@ -67,7 +67,7 @@ func TestParseAddressAllocatesNothing(t *testing.T) {
 		v := []byte(text)
 		if n := testing.AllocsPerRun(100, func() {
 			if _, _, ok := ParseAddress(v); !ok {
-				t.Fatal("refused")
+				t.Fatal("rejected")
 			}
 		}); n != 0 {
 			t.Errorf("%s: %v allocations", text, n)
@@ -86,7 +86,7 @@ func FuzzAddress(f *testing.F) {
 		a, transport, ok := ParseAddress(v)
 		if !ok {
 			if a.IsValid() || transport != TransportUnknown {
-				t.Fatalf("%q is refused but gives %v %v", v, a, transport)
+				t.Fatalf("%q is rejected but returns %v %v", v, a, transport)
 			}
 			return
 		}
@@ -95,7 +95,7 @@ func FuzzAddress(f *testing.F) {
 		}
 		for _, c := range v {
 			if c <= ' ' || c >= 0x7f {
-				t.Fatalf("%q is believed", v)
+				t.Fatalf("%q is accepted", v)
 			}
 		}
 		again, sameTransport, ok := ParseAddress(written(a, transport))
@@ -105,7 +105,7 @@ func FuzzAddress(f *testing.F) {
 	})
 }
 
-// written is an address as Asterisk writes it.
+// written returns an address as Asterisk writes it.
 func written(a netip.AddrPort, t Transport) []byte {
 	v := []byte("IPV6/")
 	if a.Addr().Is4() {

@@ -2,41 +2,41 @@ package event
 
 import "fmt"
 
-// Header is one "Name: value" line of a block. Both are views into the
-// reader's buffer. A line that is not a header has an empty Name and is whole
-// in Value.
+// Header is one "Name: value" line of a block. Both fields point into the
+// reader's buffer. A line that is not a header has an empty Name and the whole
+// line in Value.
 type Header struct{ Name, Value []byte }
 
-// Block is one AMI block as it stood on the wire. Its reader fills it; it and
-// all it points to are valid until that reader's next block.
+// Block is one AMI block as received. The reader fills it; the Block and
+// everything it points to are valid until the reader returns the next block.
 type Block struct {
 	Headers []Header
-	// Raw holds the block's lines as they came, without the empty line that ends
-	// it; of a block cut short, the lines that were kept.
+	// Raw holds the block's lines as received, without the terminating empty
+	// line. If the block was cut short, Raw holds the lines that were kept.
 	Raw []byte
-	// Rest holds the bytes already read that follow the block; it may be empty.
+	// Rest holds the bytes after the block that were already read, if any.
 	Rest []byte
 	// Damage is Undamaged when the framing of the block can be trusted.
 	Damage Damage
 }
 
 // IsResponse reports whether the block answers an action. Only the first header
-// decides: security events have a "Response" further down.
+// counts: security events have a "Response" header further down.
 func (b *Block) IsResponse() bool {
 	return len(b.Headers) > 0 && string(b.Headers[0].Name) == "Response"
 }
 
-// Damage is why the framing of a block cannot be trusted. When several reasons
-// apply, it is the first of them in the order below.
+// Damage is the reason why the framing of a block cannot be trusted. If several
+// apply, it is the first in the order below.
 type Damage uint8
 
-// The kinds of damage. The first three cut the block short: what came before
-// the cap was kept, the rest up to the next empty line was dropped.
+// The kinds of damage. The first three cut the block short: the lines up to the
+// limit were kept, the rest up to the next empty line was dropped.
 const (
 	Undamaged      Damage = iota
-	LineTooLong           // a line over the cap
-	TooManyHeaders        // more lines than the cap
-	BlockTooLarge         // more bytes than the cap
+	LineTooLong           // a line over the limit
+	TooManyHeaders        // more lines than the limit
+	BlockTooLarge         // more bytes than the limit
 	NoColon               // a line that is not "Name: value"
 	BareLF                // LF without CR inside a line
 	NUL                   // NUL inside a line
@@ -57,5 +57,5 @@ func (d Damage) String() string {
 	return fmt.Sprintf("Damage(%d)", uint8(d))
 }
 
-// Cut reports whether the block was cut short at a cap.
+// Cut reports whether the block was cut short at a limit.
 func (d Damage) Cut() bool { return d >= LineTooLong && d <= BlockTooLarge }

@@ -2,19 +2,19 @@ package event
 
 import "bytes"
 
-// serial is the length of the number that ends a channel's name.
+// serial is the length of the number at the end of a channel's name.
 const serial = 8
 
-// SplitChannel splits the name of a phone's channel, as in
-// "PJSIP/front-desk-0000002a", into technology and account. It cuts at the
-// last '-', for the account may hold some itself, and before that drops what a
-// masquerade appended ("<ZOMBIE>", "<MASQ>"). It says no for channels that no
-// phone has (Local/, Surrogate/, Message/ …). The results are views.
+// SplitChannel splits the name of a phone's channel, such as
+// "PJSIP/front-desk-0000002a", into technology and account. It drops the suffix
+// of a masquerade ("<ZOMBIE>", "<MASQ>") and cuts at the last '-', because an
+// account name may itself contain a '-'. ok is false for channels that do not
+// belong to a phone (Local/, Surrogate/, Message/ …). The results point into name.
 // (chan_pjsip.c chan_pjsip_new and chan_sip.c sip_new: "%s-%08x", 16 to 23.)
 //
 // chan_sip names the channel of a caller without an account (allowguest=yes)
-// after the domain in that caller's From header, which can be any text: on such
-// a PBX "SIP/1002-…" need not be account 1002.
+// after the domain in the caller's From header, which can be any text. On such a
+// PBX, "SIP/1002-…" is not necessarily account 1002.
 func SplitChannel(name []byte) (tech, account []byte, ok bool) {
 	if i := bytes.IndexByte(name, '<'); i > 0 {
 		name = name[:i]

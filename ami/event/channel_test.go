@@ -4,7 +4,7 @@ import "testing"
 
 func TestSplitChannel(t *testing.T) {
 	for _, c := range []struct {
-		name, tech, account string // no tech: no phone's channel
+		name, tech, account string // "" if it is not a phone's channel
 	}{
 		{"PJSIP/1002-00000000", "PJSIP", "1002"},
 		{"SIP/1002-0000001f", "SIP", "1002"},

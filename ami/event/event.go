@@ -5,17 +5,18 @@ import (
 	"time"
 )
 
-// Kind is an event that is read. Every other one is ErrUnknown.
+// Kind identifies an event that the Parser supports. It reports every other
+// event as ErrUnknown.
 type Kind uint8
 
 // The security events in the order of Asterisk's security_events_defs.h, and
 // the channel events needed to follow a call.
 //
-// What is left out is left out for a reason. Shutdown and Rename are so short
-// that 78 bytes of a caller's number forge them whole (see schema.go), and the
-// end of the connection tells of the one as channel events tell of the other.
-// FullyBooted, ContactStatus and PeerStatus would need the class "system",
-// whose events quote a stranger's Contact at any length.
+// Other events are left out on purpose. Shutdown and Rename are so short that the
+// 78 bytes of a caller's number are enough to forge them (see schema.go); the end
+// of the connection replaces the one, and channel events replace the other.
+// FullyBooted, ContactStatus and PeerStatus require the class "system", whose
+// events quote a sender's Contact without a length limit.
 const (
 	NoEvent Kind = iota
 	FailedACL
@@ -41,24 +42,24 @@ const (
 	BridgeLeave
 	Hangup
 	BlindTransfer
-	kinds
+	kindCount
 )
 
-// String gives Asterisk's own name of the event.
+// String returns Asterisk's name of the event.
 func (k Kind) String() string {
-	if k > NoEvent && k < kinds {
+	if k > NoEvent && k < kindCount {
 		return schemas[k].name
 	}
 	return "NoEvent"
 }
 
-// Security says whether it is a security event.
+// Security reports whether k is a security event.
 func (k Kind) Security() bool { return k >= FailedACL && k <= InvalidTransport }
 
-// Kinds lists every event that is read.
+// Kinds lists every supported event.
 func Kinds() []Kind {
-	all := make([]Kind, 0, kinds-1)
-	for k := NoEvent + 1; k < kinds; k++ {
+	all := make([]Kind, 0, kindCount-1)
+	for k := NoEvent + 1; k < kindCount; k++ {
 		all = append(all, k)
 	}
 	return all
@@ -122,51 +123,51 @@ type ChannelState uint8
 // The states that matter for calls.
 const (
 	StateDown    ChannelState = 0
-	StateRing    ChannelState = 4 // it calls us
-	StateRinging ChannelState = 5 // we call it
+	StateRing    ChannelState = 4 // it is calling us
+	StateRinging ChannelState = 5 // we are calling it
 	StateUp      ChannelState = 6
 )
 
-// Event is one event of Asterisk. It is reused from event to event; the byte
-// slices are views into the Block and valid as long as it. Text is as Asterisk
-// wrote it and can hold whatever a stranger sent.
+// Event is one Asterisk event. It is reused from event to event; its byte slices
+// point into the Block and are valid as long as the Block is. Text is unescaped
+// and may contain anything that a sender chose.
 type Event struct {
 	Kind Kind
-	// Raw is what it was read from: the lines of a block, or of a log. Nil when
-	// that is not at hand.
+	// Raw holds the lines of the block or log that the event was parsed from. It is
+	// nil if they are not available.
 	Raw []byte
 
-	// Security events only. At is Asterisk's own time, to the millisecond.
+	// Security events only. At is Asterisk's time, to the millisecond.
 	At            time.Time
 	Service       []byte // "PJSIP", "SIP" (chan_sip), "AMI"
-	AccountID     []byte // whose name it is: AccountTrust
+	AccountID     []byte // see AccountTrust
 	SessionID     []byte // PJSIP: the Call-ID
 	Local         netip.AddrPort
-	Remote        netip.AddrPort // how certain: Proven
+	Remote        netip.AddrPort // see Proven
 	Transport     Transport      // of Remote
 	ACLName       []byte         // FailedACL
 	RequestType   []byte         // RequestNotSupported, RequestNotAllowed, RequestBadFormat
 	Challenge     []byte
 	UsingPassword bool // SuccessfulAuth
 
-	// Channel events only: the caller's side, absent from a dial without one.
+	// Channel events only: the caller's side; empty for a dial without a caller.
 	Channel                       []byte
 	ChannelState                  ChannelState
 	CallerIDNum, ConnectedLineNum []byte
 	AccountCode, Context, Exten   []byte
 	Uniqueid, Linkedid            []byte
 
-	// DialBegin and DialEnd: the side that is called.
+	// DialBegin and DialEnd: the called side.
 	DestChannel                []byte
 	DestChannelState           ChannelState
 	DestExten                  []byte
 	DestUniqueid, DestLinkedid []byte
 	DialString, DialStatus     []byte
-	Forward                    []byte // DialEnd: where the side that was called sends its caller
+	Forward                    []byte // DialEnd: where the called side forwards the caller
 
-	// BlindTransfer: Channel is who transfers, DestChannel is who is transferred
-	// (none when it is several), Exten is where to.
-	Result []byte // "Success", or why not
+	// BlindTransfer: Channel is the transferer, DestChannel the transferee (empty if
+	// there are several), Exten the target.
+	Result []byte // "Success", or the reason for the failure
 
 	BridgeUniqueid []byte // BridgeEnter, BridgeLeave
 	Cause          int    // Hangup: Q.850
@@ -174,19 +175,20 @@ type Event struct {
 
 func (e *Event) chanSIP() bool { return string(e.Service) == "SIP" }
 
-// Proven says that the event's source address is certain. Otherwise it is
-// claimed: a packet with a forged sender can have raised the event.
+// Proven reports whether the event's source address is genuine. If not, it may be
+// spoofed.
 //
-// Certain are the connected transports, and a SuccessfulAuth whose digest
-// answered a nonce that only its addressee knew (res_pjsip_authenticator_digest.c
-// check_nonce binds it to the address), unless a Via with maddr had the challenge
-// sent to somebody else, which the wire alone shows.
+// The address is genuine on a connected transport. It is also genuine in a
+// SuccessfulAuth whose digest answers a nonce that was sent to that address only
+// (res_pjsip_authenticator_digest.c check_nonce binds the nonce to the address).
+// The exception is a Via with maddr, which makes Asterisk send the challenge to a
+// third party; only the packets on the wire show that.
 //
-// Nothing from chan_sip is certain. It takes RemoteAddress from the topmost
-// Via: maddr replaces the address and the sent-by the port, while the answers
-// still go to where the packet came from when the Via asks for rport
-// (chan_sip.c check_via, sip_real_dst, the same in 16, 18 and 20). Seen on 16.28
-// over UDP and over TCP: ";rport;maddr=198.51.100.7" gives InvalidPassword and
+// No address from chan_sip is proven. chan_sip takes RemoteAddress from the
+// topmost Via: maddr replaces the address and sent-by the port, while the
+// responses still go to the packet's source if the Via asks for rport
+// (chan_sip.c check_via, sip_real_dst, the same in 16, 18 and 20). Observed on
+// 16.28 over UDP and TCP: ";rport;maddr=198.51.100.7" yields InvalidPassword and
 // SuccessfulAuth from 198.51.100.7.
 func (e *Event) Proven() bool {
 	if !e.Kind.Security() || e.chanSIP() {
@@ -195,31 +197,32 @@ func (e *Event) Proven() bool {
 	return e.Transport.Connected() || (e.Kind == SuccessfulAuth && e.UsingPassword)
 }
 
-// Unknown is what Asterisk writes for a name or number that it does not know.
+// Unknown is what Asterisk writes for an unknown name or number.
 const Unknown = "<unknown>"
 
-// AccountTrust says what AccountID is.
+// AccountTrust describes what an AccountID stands for.
 type AccountTrust uint8
 
-// What AccountID can be.
+// The meanings of an AccountID.
 const (
-	// AccountNone: there is none: empty, "<unknown>", or no security event.
+	// AccountNone means that there is no account: AccountID is empty or
+	// "<unknown>", or the event is not a security event.
 	AccountNone AccountTrust = iota
-	// AccountConfigured: the name of an account of this PBX, by Asterisk.
+	// AccountConfigured is an account of this PBX, as named by Asterisk.
 	AccountConfigured
-	// AccountClaimed: what the sender called itself. It need not exist.
+	// AccountClaimed is the name that the sender gave. It may not exist.
 	AccountClaimed
-	// AccountURI: the sender's whole From URI, undecoded. It need not exist.
+	// AccountURI is the sender's whole From URI, undecoded. It may not exist.
 	AccountURI
-	// AccountOrNumber: chan_sip's "exten": with a REGISTER the user of its To
-	// header, with an INVITE the number dialled.
+	// AccountOrNumber is chan_sip's "exten": for a REGISTER the user of the To
+	// header, for an INVITE the dialled number.
 	AccountOrNumber
 )
 
-// AccountTrust says what the event's AccountID is. For PJSIP it is the
-// endpoint, except in InvalidAccountID. For AMI it is what the login said. For
-// chan_sip (channels/sip/security_events.c and chan_sip.c, the same in 16, 18
-// and 20) it depends on a request that the event does not name:
+// AccountTrust returns what the event's AccountID stands for. For PJSIP, it is the
+// endpoint, except in InvalidAccountID. For AMI, it is the username of the login.
+// For chan_sip (channels/sip/security_events.c and chan_sip.c, the same in 16, 18
+// and 20), it depends on the request, which the event does not name:
 //
 //	event                                  REGISTER    INVITE
 //	ChallengeSent                          To user     From URI, "sip:1002@…"
@@ -229,21 +232,21 @@ const (
 //	ChallengeResponseFailed (3)            To user     From URI
 //	InvalidAccountID (4)                   To user     not raised
 //
-// SUBSCRIBE, MESSAGE and PUBLISH raise nothing, whatever their password.
+// SUBSCRIBE, MESSAGE and PUBLISH never raise an event.
 //
-//  1. Only when some peer is registered at, or configured for, the address that
-//     the packet came from; a thief that calls without registering raises none.
+//  1. Only if a peer is registered at, or configured for, the packet's source
+//     address. An attacker who calls without registering raises none.
 //  2. ACLName "no_extension_match" is an authenticated call to a number that
 //     does not exist.
-//  3. Only for a digest user name that is not the peer's.
-//  4. Only with alwaysauthreject=no; else a stranger raises ChallengeSent and
-//     InvalidPassword like an account.
+//  3. Only if the digest username is not the peer's.
+//  4. Only with alwaysauthreject=no. Otherwise a request for an unknown account
+//     raises ChallengeSent and InvalidPassword, like one for a known account.
 //
-// The To user is decoded and the peer is looked up without regard to case, so
-// it can differ from the account's name in case. All events of one dialogue
-// bear the same SessionID, so the ChallengeSent before an AccountOrNumber tells:
-// an AccountURI there means INVITE and names the account. The account of a call
-// is also in its channel's name (SplitChannel).
+// The To user is decoded, and the peer lookup ignores case, so the user may differ
+// from the account's name in case. All events of a dialogue have the same
+// SessionID. The ChallengeSent before an AccountOrNumber therefore shows the
+// request: an AccountURI there means INVITE and names the account. The channel
+// name also contains the account of a call (SplitChannel).
 func (e *Event) AccountTrust() AccountTrust {
 	switch {
 	case len(e.AccountID) == 0 || string(e.AccountID) == Unknown:
@@ -269,9 +272,9 @@ func (e *Event) chanSIPTrust() AccountTrust {
 	return AccountOrNumber
 }
 
-// Account is the account that the event names, the user part of an AccountURI
-// included. It is nil for AccountNone and for AccountOrNumber, which takes the
-// events before it to decide. It is a view.
+// Account returns the account that the event names; for an AccountURI, the user
+// part. It returns nil for AccountNone, and for AccountOrNumber, which only the
+// events before it can resolve. The result points into the event.
 func (e *Event) Account() []byte {
 	switch e.AccountTrust() {
 	case AccountConfigured, AccountClaimed:
@@ -279,7 +282,7 @@ func (e *Event) Account() []byte {
 	case AccountURI:
 		user, host, _ := SplitURI(e.AccountID)
 		if user == nil {
-			return host // as chan_sip takes it
+			return host // as in chan_sip
 		}
 		return user
 	}

@@ -1,6 +1,6 @@
 package event
 
-// Shortest gives the lines of the shortest block that is believed as that event.
+// Shortest returns the lines of the shortest block that is accepted as k.
 func Shortest(k Kind) []string {
 	s := &schemas[k]
 	slots := s.slots
@@ -27,7 +27,7 @@ func shortestValue(s *schema, f field) string {
 	case version:
 		return s.version
 	case channel, destChannel:
-		return "2" // a real one, in frame, is "1"
+		return "2" // the genuine one, in frame, is "1"
 	case service, uniqueid, linkedid, destUniqueid, destLinkedid:
 		return "1"
 	case localAddress, address:
@@ -38,7 +38,7 @@ func shortestValue(s *schema, f field) string {
 	return ""
 }
 
-// ShortestWithCaller is Shortest with the caller's side.
+// ShortestWithCaller is like Shortest, with the caller's side.
 func ShortestWithCaller(k Kind) []string {
 	s := schemas[k]
 	lines := []string{"Event:" + s.name, "Privilege:" + s.privilege}
@@ -50,8 +50,8 @@ func ShortestWithCaller(k Kind) []string {
 	return lines
 }
 
-// Written gives the lines of an event as Asterisk writes them, optional ones
-// left out. Its channels are named "1".
+// Written returns the lines of an event as Asterisk writes them, without the
+// optional ones. Its channels are named "1".
 func Written(k Kind) []string {
 	s := &schemas[k]
 	lines := []string{"Event: " + s.name, "Privilege: " + s.privilege}

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// field is where the value of a header goes, and with it what the value must
-// look like.
+// field selects the Event field that a header is stored in, and the format that
+// its value must have.
 type field uint8
 
 const (
-	text field = iota // anything; not kept, such as the digests of passwords
+	text field = iota // any text; not stored, such as password digests
 	numeric
 	moment
 	address
@@ -48,7 +48,8 @@ const (
 	cause
 )
 
-// set keeps the value of a header, or says that Asterisk cannot have written it.
+// set stores the value of a header. It returns false if Asterisk cannot have
+// written the value.
 func (e *Event) set(f field, v []byte, m *memo) (ok bool) {
 	switch f {
 	case text:
@@ -71,7 +72,7 @@ func (e *Event) set(f field, v []byte, m *memo) (ok bool) {
 	case version:
 		return string(v) == schemas[e.Kind].version
 	case localAddress:
-		// PJSIP leaves it undefined when the transport's published name is no
+		// PJSIP leaves it undefined if the transport's public name is not an
 		// address (res_pjsip/security_events.c security_event_populate).
 		e.Local, _, ok = m.local.parse(v)
 		return ok || isAddress(v)
@@ -111,7 +112,7 @@ func (e *Event) set(f field, v []byte, m *memo) (ok bool) {
 	return true
 }
 
-// setText keeps a value that can be anything.
+// setText stores a value that can be any text.
 func (e *Event) setText(f field, v []byte) {
 	switch f {
 	case accountID:
@@ -149,17 +150,17 @@ func (e *Event) setText(f field, v []byte) {
 	}
 }
 
-// parseTime reads "2006-01-02T15:04:05.000-0700", which is how Asterisk writes
-// times of its own zone (json.h AST_ISO8601_FORMAT). By hand, for time.Parse
-// costs more than the rest of an event.
+// parseTime parses "2006-01-02T15:04:05.000-0700", the format in which Asterisk
+// writes its local time (json.h AST_ISO8601_FORMAT). It does not use time.Parse,
+// which takes longer than the rest of the event.
 func parseTime(v []byte) (time.Time, bool) {
-	const form = "0000-00-00T00:00:00.000+0000"
-	if len(v) != len(form) {
+	const layout = "0000-00-00T00:00:00.000+0000"
+	if len(v) != len(layout) {
 		return time.Time{}, false
 	}
-	for i := range form {
+	for i := range layout {
 		c := v[i]
-		switch want := form[i]; want {
+		switch want := layout[i]; want {
 		case '0':
 			if c < '0' || c > '9' {
 				return time.Time{}, false
@@ -189,7 +190,7 @@ func parseTime(v []byte) (time.Time, bool) {
 		milli*int(time.Millisecond), time.UTC), true
 }
 
-// isAddress says whether it can be an address of which only the form counts.
+// isAddress reports whether v looks like an address. It does not parse it.
 func isAddress(v []byte) bool {
 	if !bytes.HasPrefix(v, []byte("IPV4/")) && !bytes.HasPrefix(v, []byte("IPV6/")) {
 		return false
@@ -202,7 +203,7 @@ func isAddress(v []byte) bool {
 	return true
 }
 
-// isName says whether it can be the name of a service.
+// isName reports whether v can be the name of a service.
 func isName(v []byte) bool {
 	for _, c := range v {
 		if !(c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_') {
@@ -212,7 +213,7 @@ func isName(v []byte) bool {
 	return len(v) > 0 && len(v) <= 16
 }
 
-// isNumeric allows a sign and one point: "-1", "1795308004.123456".
+// isNumeric allows a minus sign and one decimal point: "-1", "1795308004.123456".
 func isNumeric(v []byte) bool {
 	v = bytes.TrimPrefix(v, []byte{'-'})
 	whole, part, pointed := bytes.Cut(v, []byte{'.'})

@@ -54,10 +54,10 @@ func TestNumbers(t *testing.T) {
 func TestTamperingIsAnError(t *testing.T) {
 	for reason := TamperedFraming; reason < tamperings; reason++ {
 		if !errors.Is(reason, ErrTampered) || errors.Is(reason, ErrUnknown) || reason.String() == "" {
-			t.Errorf("%v is no tampering", reason)
+			t.Errorf("%v is not ErrTampered", reason)
 		}
 	}
 	if Tampering(200).String() != "unknown" {
-		t.Error("a reason that there is not")
+		t.Error("an invalid reason has a name")
 	}
 }

@@ -2,8 +2,8 @@ package event
 
 import "testing"
 
-// Whatever came before, a memo reads a value as one that remembers nothing.
-func TestAMemoChangesNothing(t *testing.T) {
+// A memo parses a value like the plain parser, whatever it parsed before.
+func TestMemoDoesNotChangeResults(t *testing.T) {
 	times := []string{
 		"2026-11-22T03:04:05.678+0000", "2026-11-22T03:04:05.001+0000", "2026-11-22T03:04:05.-01+0000",
 		"2026-11-22T03:04:05.678+0100", "2026-11-22T03:04:06.678+0000", "2026-11-22T03:04:05.67x+0000",

@@ -6,25 +6,25 @@ import (
 )
 
 var (
-	// ErrUnknown reports a block that is no event that is read, such as the
-	// answer to an action. It says nothing bad of the block.
-	ErrUnknown = errors.New("ami: not an event that is read")
-	// ErrTampered reports a block that is not exactly what Asterisk writes. It
-	// must not be read for its meaning. The error is a Tampering.
-	ErrTampered = errors.New("ami: a block that Asterisk did not write so")
+	// ErrUnknown reports a block that is not a supported event, such as the answer
+	// to an action. The block may be perfectly valid.
+	ErrUnknown = errors.New("ami: unsupported event")
+	// ErrTampered reports a block that is not exactly what Asterisk writes. Its
+	// content must not be used. The error is a Tampering.
+	ErrTampered = errors.New("ami: tampered block")
 )
 
-// Tampering is why a block is not believed. It is an error that is ErrTampered
-// and holds nothing of the block.
+// Tampering is the reason why a block is rejected. It is an error that matches
+// ErrTampered and contains no text from the block.
 type Tampering uint8
 
-// The reasons, each of which stands for one defect found first.
+// The reasons. Each names the first defect found in a block.
 const (
 	TamperedFraming  Tampering = iota + 1 // Block.Damage is not Undamaged
-	TamperedHeadless                      // it begins with neither Event nor Response
+	TamperedHeadless                      // the first header is neither Event nor Response
 	TamperedClass                         // Privilege is not the event's
-	TamperedMissing                       // a required header is not in its place, or another one is
-	TamperedSurplus                       // a header that is double, unknown or out of order
+	TamperedMissing                       // a required header is missing, or another one is in its place
+	TamperedSurplus                       // a header is duplicate, unknown or out of order
 	TamperedValue                         // a value that Asterisk cannot have written
 	tamperings
 )
@@ -33,7 +33,7 @@ var tamperingNames = [tamperings]string{
 	"", "framing", "headless", "class", "missing header", "surplus header", "value",
 }
 
-// String names the reason.
+// String returns the name of the reason.
 func (t Tampering) String() string {
 	if t < tamperings {
 		return tamperingNames[t]
@@ -41,26 +41,26 @@ func (t Tampering) String() string {
 	return "unknown"
 }
 
-// Error names the reason and quotes nothing.
+// Error returns the reason and quotes nothing from the block.
 func (t Tampering) Error() string { return "ami: tampered block: " + t.String() }
 
-// Is makes every Tampering an ErrTampered.
+// Is reports that every Tampering is an ErrTampered.
 func (t Tampering) Is(target error) bool { return target == ErrTampered }
 
-// Parser reads the blocks of one connection as events. It is for one goroutine.
-// The zero value is ready.
+// Parser parses the blocks of one connection. It is not safe for concurrent use.
+// The zero Parser is ready to use.
 type Parser struct {
-	// torn is set from a security event that was refused after a sound
-	// beginning until the SessionID, LocalAddress and RemoteAddress that
-	// Asterisk wrote at its end have come.
+	// torn is set when a security event with a valid start is rejected, until the
+	// SessionID, LocalAddress and RemoteAddress that Asterisk wrote at its end
+	// have arrived.
 	torn bool
 	tail tail
 	memo memo
 
-	// What severed reads into.
-	next  Event
-	lines []Header
-	ahead memo
+	// Scratch space of splitEarly.
+	next     Event
+	lines    []Header
+	nextMemo memo
 }
 
 // tail is the end of a torn security event.
@@ -70,51 +70,51 @@ type tail struct {
 	found     bool
 }
 
-// Parse reads a block into e, which it empties first. The error is ErrUnknown,
-// or a Tampering, which is ErrTampered; e is then of no use. It allocates
-// nothing.
+// Parse resets e and parses a block into it. The error is ErrUnknown or a
+// Tampering, which matches ErrTampered; e then holds no values. Parse does not
+// allocate.
 func (p *Parser) Parse(b *Block, e *Event) error {
 	*e = Event{}
-	sound, refused, known := e.read(b, &p.memo)
-	if e.chanSIP() && p.severed(b.Rest) {
-		known, refused, sound = true, TamperedFraming, true
-		b = &Block{} // its addresses are the stranger's, too
+	startsValid, reason, known := e.read(b, &p.memo)
+	if e.chanSIP() && p.splitEarly(b.Rest) {
+		known, reason, startsValid = true, TamperedFraming, true
+		b = &Block{} // the sender chose its addresses, too
 	}
-	if known && refused == 0 {
+	if known && reason == 0 {
 		p.torn, p.tail = false, tail{}
 		e.Raw = b.Raw
 		return nil
 	}
-	p.torn = p.torn || sound
-	p.follow(b)
+	p.torn = p.torn || startsValid
+	p.findTail(b)
 	if !known && p.tail.found {
-		refused = TamperedHeadless // what a stranger began, with a real end
+		reason = TamperedHeadless // a forged start with a genuine end
 	}
 	kind := e.Kind
 	*e = Event{}
-	if refused != 0 {
+	if reason != 0 {
 		e.Kind = kind
-		return refused
+		return reason
 	}
 	return ErrUnknown
 }
 
-// TrueSource tells where the tampering came from that Parse has just refused a
-// block for: the RemoteAddress that Asterisk itself wrote at the end of the torn
-// security event, which can be some blocks after the first refused one. It says
-// no when there is none, as for channel events. It is as certain as the
-// RemoteAddress of a sound event from the same transport, and with chan_sip it
-// can be forged altogether (Event.Proven).
+// TrueSource returns the source of the tampering in the block that Parse has just
+// rejected: the RemoteAddress that Asterisk itself wrote at the end of the torn
+// security event. It may arrive several blocks after the first rejected one. The
+// last result is false if there is none, as for channel events. The address is as
+// trustworthy as the RemoteAddress of a valid event over the same transport; with
+// chan_sip it may be spoofed (Event.Proven).
 //
-// It wants SessionID, LocalAddress and RemoteAddress in a row, after a security
-// event with a sound beginning: the last RemoteAddress alone would be the
-// stranger's own when he ends the block with it.
+// TrueSource requires SessionID, LocalAddress and RemoteAddress in a row, after a
+// security event with a valid start. A sender can end a block with a RemoteAddress,
+// so the last one alone proves nothing.
 func (p *Parser) TrueSource() (netip.AddrPort, Transport, bool) {
 	return p.tail.remote, p.tail.transport, p.tail.found
 }
 
-// follow looks for the end of a torn security event in a block.
-func (p *Parser) follow(b *Block) {
+// findTail looks for the end of a torn security event in a block.
+func (p *Parser) findTail(b *Block) {
 	p.tail = tail{}
 	if !p.torn {
 		return
@@ -132,10 +132,10 @@ func (p *Parser) follow(b *Block) {
 	}
 }
 
-// read says whether the block is known to be an event that is read, or one that
-// should be, and why it is refused. It is sound when it is a security event that
-// keeps its schema up to SessionID, whatever follows.
-func (e *Event) read(b *Block, m *memo) (sound bool, refused Tampering, known bool) {
+// read parses a block into e. reason is 0 if the block is accepted. known is true
+// if the block is a supported event, or is damaged. startsValid is true for a
+// security event that follows its schema up to SessionID, whatever comes after.
+func (e *Event) read(b *Block, m *memo) (startsValid bool, reason Tampering, known bool) {
 	if len(b.Headers) == 0 {
 		return false, TamperedHeadless, true
 	}
@@ -144,20 +144,20 @@ func (e *Event) read(b *Block, m *memo) (sound bool, refused Tampering, known bo
 		e.Kind = kindOf(b.Headers[0].Value)
 	case "Response":
 	default:
-		refused, known = TamperedHeadless, true
+		reason, known = TamperedHeadless, true
 	}
 	if e.Kind != NoEvent {
 		known = true
-		sound, refused = e.match(b.Headers, m)
+		startsValid, reason = e.match(b.Headers, m)
 	}
 	if b.Damage != Undamaged {
-		return sound, TamperedFraming, true
+		return startsValid, TamperedFraming, true
 	}
-	return sound, refused, known
+	return startsValid, reason, known
 }
 
-// match walks the event's schema and the headers side by side.
-func (e *Event) match(headers []Header, m *memo) (sound bool, refused Tampering) {
+// match compares the headers with the event's schema, one by one.
+func (e *Event) match(headers []Header, m *memo) (startsValid bool, reason Tampering) {
 	s := &schemas[e.Kind]
 	if len(headers) < 2 || string(headers[1].Name) != "Privilege" {
 		return false, TamperedMissing
@@ -168,31 +168,31 @@ func (e *Event) match(headers []Header, m *memo) (sound bool, refused Tampering)
 	at := 2
 	group := false
 	for _, slot := range s.order(headers) {
-		sound = sound || slot.field == sessionID
+		startsValid = startsValid || slot.field == sessionID
 		here := at < len(headers) && string(headers[at].Name) == slot.name
 		switch {
 		case slot.rule == opens:
 			group = here
 		case slot.rule == within && here && !group:
-			return sound, TamperedSurplus
+			return startsValid, TamperedSurplus
 		case !here && (slot.rule == once || slot.rule == within && group):
-			return sound, TamperedMissing
+			return startsValid, TamperedMissing
 		}
 		for here {
 			if !e.set(slot.field, headers[at].Value, m) {
-				return sound, TamperedValue
+				return startsValid, TamperedValue
 			}
 			at++
 			here = slot.rule == many && at < len(headers) && string(headers[at].Name) == slot.name
 		}
 	}
 	if at < len(headers) {
-		return sound, TamperedSurplus
+		return startsValid, TamperedSurplus
 	}
-	return sound, 0
+	return startsValid, 0
 }
 
-// order is the schema's order of headers for these.
+// order returns the schema's slots that apply to these headers.
 func (s *schema) order(headers []Header) []slot {
 	if s.callerless == nil {
 		return s.slots

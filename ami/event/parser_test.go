@@ -16,10 +16,10 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// wired is a block as Asterisk sends it: the lines, and the empty one.
-func wired(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n\r\n" }
+// block returns a block as Asterisk sends it: the lines and an empty line.
+func block(lines ...string) string { return strings.Join(lines, "\r\n") + "\r\n\r\n" }
 
-// outcome is what became of one block.
+// outcome is the result of parsing one block.
 type outcome struct {
 	first  string // "Event: SuccessfulAuth"
 	event  event.Event
@@ -27,9 +27,9 @@ type outcome struct {
 	source string // TrueSource
 }
 
-// hear reads a stream as the daemon does. The events' views point into the
+// parseStream parses a stream as the daemon does. The events point into the
 // Reader's buffer, which is large enough not to move.
-func hear(t testing.TB, stream string) (all []outcome) {
+func parseStream(t testing.TB, stream string) (all []outcome) {
 	t.Helper()
 	r := ami.NewReader(strings.NewReader(stream))
 	p := new(event.Parser)
@@ -55,17 +55,17 @@ func hear(t testing.TB, stream string) (all []outcome) {
 	}
 }
 
-// one reads a stream of one block.
+// one parses a stream of one block.
 func one(t testing.TB, stream string) outcome {
 	t.Helper()
-	all := hear(t, stream)
+	all := parseStream(t, stream)
 	if len(all) != 1 {
 		t.Fatalf("%d blocks in %q", len(all), stream)
 	}
 	return all[0]
 }
 
-// TestFraudCaptures reads what two real Asterisks said during a break-in.
+// TestFraudCaptures parses captures of two real Asterisks during a break-in.
 func TestFraudCaptures(t *testing.T) {
 	for _, c := range []struct {
 		file  string
@@ -79,7 +79,7 @@ func TestFraudCaptures(t *testing.T) {
 		}},
 	} {
 		got := map[event.Kind]int{}
-		all := hear(t, string(recorded(t, c.file)))
+		all := parseStream(t, string(recorded(t, c.file)))
 		for i, o := range all {
 			switch {
 			case o.err == nil:
@@ -103,7 +103,7 @@ func TestFraudCaptures(t *testing.T) {
 }
 
 func TestInjectionCapture(t *testing.T) {
-	all := hear(t, string(recorded(t, "injection-asterisk22.txt")))
+	all := parseStream(t, string(recorded(t, "injection-asterisk22.txt")))
 	victim := netip.MustParseAddr("8.8.8.8")
 	var sources []string
 	reasons := map[event.Tampering]int{}
@@ -114,44 +114,44 @@ func TestInjectionCapture(t *testing.T) {
 		}
 		if o.err == nil && (o.event.Remote.Addr() == victim ||
 			o.event.Kind == event.SuccessfulAuth && string(o.event.Service) != "AMI" || o.event.Kind == event.InvalidAccountID) {
-			t.Errorf("believed: %v from %v", o.event.Kind, o.event.Remote)
+			t.Errorf("accepted: %v from %v", o.event.Kind, o.event.Remote)
 		}
 		if o.source != "" {
 			sources = append(sources, o.source)
 		}
 	}
 	if want := "UDP 192.0.2.66:43412"; len(sources) != 2 || sources[0] != want || sources[1] != want {
-		t.Errorf("the tampering came from %q, want twice %s", sources, want)
+		t.Errorf("sources of the tampering: %q, want %s twice", sources, want)
 	}
 	if want := map[event.Tampering]int{event.TamperedMissing: 3, event.TamperedHeadless: 1}; !maps.Equal(reasons, want) {
-		t.Errorf("refused for %v, want %v", reasons, want)
+		t.Errorf("rejected for %v, want %v", reasons, want)
 	}
 }
 
-// TestChanSIPForgesSources keeps in mind what no schema can help: on Asterisk 16
-// with chan_sip the source of every event can be chosen by the sender.
-func TestChanSIPForgesSources(t *testing.T) {
-	all := hear(t, string(recorded(t, "forged-asterisk16-chansip.txt")))
-	var believed int
+// TestChanSIPSourcesAreSpoofed documents what no schema can prevent: on Asterisk
+// 16 with chan_sip, the sender can choose the source of every event.
+func TestChanSIPSourcesAreSpoofed(t *testing.T) {
+	all := parseStream(t, string(recorded(t, "forged-asterisk16-chansip.txt")))
+	var accepted int
 	for _, o := range all {
 		if o.err != nil || string(o.event.Service) != "SIP" {
 			continue
 		}
-		believed++
+		accepted++
 		if o.event.Remote.Addr() == netip.MustParseAddr("192.0.2.66") {
-			t.Errorf("%v names the true source; the capture is of forged ones", o.event.Kind)
+			t.Errorf("%v names the true source, but all sources in the capture are spoofed", o.event.Kind)
 		}
 		if o.event.Proven() {
-			t.Errorf("%v from %v over %v is taken for proven", o.event.Kind, o.event.Remote, o.event.Transport)
+			t.Errorf("%v from %v over %v counts as proven", o.event.Kind, o.event.Remote, o.event.Transport)
 		}
 	}
-	if believed == 0 {
+	if accepted == 0 {
 		t.Fatal("no event in the capture")
 	}
 }
 
 func TestSecurityEvent(t *testing.T) {
-	o := one(t, wired("Event: InvalidPassword", "Privilege: security,all",
+	o := one(t, block("Event: InvalidPassword", "Privilege: security,all",
 		"Timestamp: 1795308003.505123", "SequenceNumber: 7", "File: manager.c", "Line: 12", "Func: x", "SystemName: pbx",
 		"EventTV: 2026-11-22T00:40:03.505-0330", "Severity: Error", "Service: SIP", "EventVersion: 2",
 		"AccountID: 1002", "SessionID: 0x55e78c1786c0", "LocalAddress: IPV4/UDP/192.0.2.1/5060",
@@ -183,8 +183,8 @@ func TestChannelEvents(t *testing.T) {
 		}
 	}
 	vars := []string{"Tenantid: t", "ChanVariable: a=1", "ChanVariable: b="}
-	block := func(kind string, parts ...[]string) string {
-		return wired(append([]string{"Event: " + kind, "Privilege: call,all"}, join2(parts)...)...)
+	callEvent := func(kind string, parts ...[]string) string {
+		return block(append([]string{"Event: " + kind, "Privilege: call,all"}, joined(parts)...)...)
 	}
 	caller, callee := leg("", "PJSIP/1002-00000001"), leg("Dest", "PJSIP/trunk-00000002")
 	bridge := []string{
@@ -196,42 +196,42 @@ func TestChannelEvents(t *testing.T) {
 		kind         event.Kind
 		good         func(*event.Event) bool
 	}{
-		{"new", block("Newchannel", caller), event.Newchannel, func(e *event.Event) bool {
+		{"new", callEvent("Newchannel", caller), event.Newchannel, func(e *event.Event) bool {
 			return string(e.Channel) == "PJSIP/1002-00000001" && e.ChannelState == event.StateUp &&
 				string(e.CallerIDNum) == "1002" && string(e.ConnectedLineNum) == "77" && string(e.AccountCode) == "acc" &&
 				string(e.Context) == "internal" && string(e.Exten) == "0011" &&
 				string(e.Uniqueid) == "1.1" && string(e.Linkedid) == "1.0"
 		}},
-		{"state, with tenant and variables (22)", block("Newstate", caller, vars), event.Newstate, nil},
+		{"state, with tenant and variables (22)", callEvent("Newstate", caller, vars), event.Newstate, nil},
 		{
-			"hang-up (16)", block("Hangup", caller, []string{"Cause: 16", "Cause-txt: Normal Clearing"}), event.Hangup,
+			"hang-up (16)", callEvent("Hangup", caller, []string{"Cause: 16", "Cause-txt: Normal Clearing"}), event.Hangup,
 			func(e *event.Event) bool { return e.Cause == 16 },
 		},
 		{
-			"hang-up (22)", block("Hangup", caller, vars, []string{"Cause: 21", "Cause-txt: Call Rejected", "TechCause: 403"}),
+			"hang-up (22)", callEvent("Hangup", caller, vars, []string{"Cause: 21", "Cause-txt: Call Rejected", "TechCause: 403"}),
 			event.Hangup, func(e *event.Event) bool { return e.Cause == 21 },
 		},
-		{"dial", block("DialBegin", caller, callee, []string{"DialString: 0011@trunk"}), event.DialBegin, func(e *event.Event) bool {
+		{"dial", callEvent("DialBegin", caller, callee, []string{"DialString: 0011@trunk"}), event.DialBegin, func(e *event.Event) bool {
 			return string(e.Channel) == "PJSIP/1002-00000001" && string(e.DestChannel) == "PJSIP/trunk-00000002" &&
 				e.DestChannelState == event.StateUp && string(e.DestExten) == "0011" && string(e.DestUniqueid) == "1.1" &&
 				string(e.DestLinkedid) == "1.0" && string(e.DialString) == "0011@trunk"
 		}},
-		{"dial with variables on both sides", block("DialBegin", caller, vars, callee, []string{"DestChanVariable: a="},
+		{"dial with variables on both sides", callEvent("DialBegin", caller, vars, callee, []string{"DestChanVariable: a="},
 			[]string{"DialString: 1"}), event.DialBegin, nil},
 		{
-			"dial without a caller (Originate)", block("DialBegin", callee, []string{"DialString: 1"}), event.DialBegin,
+			"dial without a caller (Originate)", callEvent("DialBegin", callee, []string{"DialString: 1"}), event.DialBegin,
 			func(e *event.Event) bool { return e.Channel == nil && e.DestChannel != nil },
 		},
 		{
-			"end of a dial", block("DialEnd", caller, callee, []string{"DialStatus: ANSWER"}), event.DialEnd,
+			"dial end", callEvent("DialEnd", caller, callee, []string{"DialStatus: ANSWER"}), event.DialEnd,
 			func(e *event.Event) bool { return string(e.DialStatus) == "ANSWER" },
 		},
-		{"end of a dial, forwarded", block("DialEnd", callee, []string{"Forward: x", "DialStatus: BUSY"}), event.DialEnd, nil},
+		{"dial end, forwarded", callEvent("DialEnd", callee, []string{"Forward: x", "DialStatus: BUSY"}), event.DialEnd, nil},
 		{
-			"into a bridge", block("BridgeEnter", bridge, caller, []string{"SwapUniqueid: 1.5"}), event.BridgeEnter,
+			"bridge enter", callEvent("BridgeEnter", bridge, caller, []string{"SwapUniqueid: 1.5"}), event.BridgeEnter,
 			func(e *event.Event) bool { return string(e.BridgeUniqueid) == "b1" && string(e.Uniqueid) == "1.1" },
 		},
-		{"out of a video bridge", block("BridgeLeave", bridge, []string{"BridgeVideoSource: 1.1"}, caller), event.BridgeLeave, nil},
+		{"bridge leave, video", callEvent("BridgeLeave", bridge, []string{"BridgeVideoSource: 1.1"}, caller), event.BridgeLeave, nil},
 	} {
 		o := one(t, c.stream)
 		if o.err != nil || o.event.Kind != c.kind {
@@ -242,7 +242,7 @@ func TestChannelEvents(t *testing.T) {
 	}
 }
 
-func join2(parts [][]string) (all []string) {
+func joined(parts [][]string) (all []string) {
 	for _, p := range parts {
 		all = append(all, p...)
 	}
@@ -255,7 +255,7 @@ func TestTampering(t *testing.T) {
 		"Severity: Informational", "Service: PJSIP", "EventVersion: 1", "AccountID: 1002", "SessionID: 6@192.0.2.66",
 		"LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/5060", "UsingPassword: 1",
 	}
-	if o := one(t, wired(good...)); o.err != nil {
+	if o := one(t, block(good...)); o.err != nil {
 		t.Fatal(o.err)
 	}
 	line := func(name string) int {
@@ -270,11 +270,11 @@ func TestTampering(t *testing.T) {
 	with := func(name, replacement string) string {
 		lines := append([]string(nil), good...)
 		lines[line(name)] = replacement
-		return wired(lines...)
+		return block(lines...)
 	}
 	before := func(name, more string) string {
 		i := line(name)
-		return wired(append(append(append([]string(nil), good[:i]...), more), good[i:]...)...)
+		return block(append(append(append([]string(nil), good[:i]...), more), good[i:]...)...)
 	}
 	for _, c := range []struct {
 		name, stream string
@@ -284,31 +284,31 @@ func TestTampering(t *testing.T) {
 		{"bare CR", with("AccountID", "AccountID: a\rb"), event.TamperedFraming},
 		{"bare LF", with("AccountID", "AccountID: a\nb"), event.TamperedFraming},
 		{"NUL", with("AccountID", "AccountID: a\x00b"), event.TamperedFraming},
-		{"headless", wired(good[1:]...), event.TamperedHeadless},
-		{"other class", with("Privilege", "Privilege: system,all"), event.TamperedClass},
-		{"class as asked for, not as written", with("Privilege", "Privilege: security"), event.TamperedClass},
-		{"no class", wired(append(append([]string(nil), good[0]), good[2:]...)...), event.TamperedMissing},
-		{"only a name", wired(good[0]), event.TamperedMissing},
-		{"another severity", with("Severity", "Severity: Error"), event.TamperedValue},
-		{"another version", with("EventVersion", "EventVersion: 2"), event.TamperedValue},
+		{"headless", block(good[1:]...), event.TamperedHeadless},
+		{"wrong class", with("Privilege", "Privilege: system,all"), event.TamperedClass},
+		{"class as subscribed, not as written", with("Privilege", "Privilege: security"), event.TamperedClass},
+		{"no class", block(append(append([]string(nil), good[0]), good[2:]...)...), event.TamperedMissing},
+		{"event header only", block(good[0]), event.TamperedMissing},
+		{"wrong severity", with("Severity", "Severity: Error"), event.TamperedValue},
+		{"wrong version", with("EventVersion", "EventVersion: 2"), event.TamperedValue},
 		{"no service", with("Service", "Service: "), event.TamperedValue},
-		{"a service that is no name", with("Service", "Service: PJ SIP"), event.TamperedValue},
+		{"service that is not a name", with("Service", "Service: PJ SIP"), event.TamperedValue},
 		{"time in UTC notation", with("EventTV", "EventTV: 2026-11-22T00:26:27.069Z"), event.TamperedValue},
 		{"thirteenth month", with("EventTV", "EventTV: 2026-13-22T00:26:27.069+0000"), event.TamperedValue},
 		{"source without port", with("RemoteAddress", "RemoteAddress: IPV4/UDP/192.0.2.66"), event.TamperedValue},
 		{"local address with a control byte", with("LocalAddress", "LocalAddress: IPV4/UDP/\x1b/1"), event.TamperedValue},
-		{"password that is no number", with("UsingPassword", "UsingPassword: yes"), event.TamperedValue},
-		{"double source", before("RemoteAddress", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), event.TamperedMissing},
-		{"double source before", before("SessionID", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), event.TamperedMissing},
-		{"double class", before("EventTV", "Privilege: security,all"), event.TamperedMissing},
+		{"password flag that is not a number", with("UsingPassword", "UsingPassword: yes"), event.TamperedValue},
+		{"duplicate source", before("RemoteAddress", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), event.TamperedMissing},
+		{"duplicate source, earlier", before("SessionID", "RemoteAddress: IPV4/UDP/8.8.8.8/5"), event.TamperedMissing},
+		{"duplicate class", before("EventTV", "Privilege: security,all"), event.TamperedMissing},
 		{"unknown header", before("UsingPassword", "X-More: 1"), event.TamperedMissing},
-		{"unknown header at the end", wired(append(append([]string(nil), good...), "X-More: 1")...), event.TamperedSurplus},
-		{"header in other case", with("Service", "service: PJSIP"), event.TamperedMissing},
-		{"half a debug preamble", before("EventTV", "SequenceNumber: 1"), event.TamperedMissing},
-		{"a debug preamble without its head", before("EventTV", "File: manager.c"), event.TamperedSurplus},
+		{"unknown header at the end", block(append(append([]string(nil), good...), "X-More: 1")...), event.TamperedSurplus},
+		{"header in lower case", with("Service", "service: PJSIP"), event.TamperedMissing},
+		{"incomplete debug preamble", before("EventTV", "SequenceNumber: 1"), event.TamperedMissing},
+		{"debug preamble without its first header", before("EventTV", "File: manager.c"), event.TamperedSurplus},
 		{"preamble out of order", before("EventTV", "SystemName: a\r\nTimestamp: 1.1"), event.TamperedMissing},
 	} {
-		all := hear(t, c.stream)
+		all := parseStream(t, c.stream)
 		if len(all) != 1 {
 			t.Fatalf("%s: %d blocks", c.name, len(all))
 		}
@@ -318,7 +318,7 @@ func TestTampering(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.name, err, c.want)
 		}
 		if e := all[0].event; e.Remote.IsValid() || e.AccountID != nil {
-			t.Errorf("%s: values are given out: %+v", c.name, e)
+			t.Errorf("%s: values are returned: %+v", c.name, e)
 		}
 	}
 }
@@ -330,21 +330,21 @@ func TestOrderIsPartOfTheSchema(t *testing.T) {
 			for j := i + 1; j < len(lines); j++ {
 				swapped := append([]string(nil), lines...)
 				swapped[i], swapped[j] = swapped[j], swapped[i]
-				for _, o := range all(t, wired(swapped...)) {
+				for _, o := range all(t, block(swapped...)) {
 					if o.err == nil {
-						t.Fatalf("%v with lines %d and %d swapped is believed", k, i, j)
+						t.Fatalf("%v with lines %d and %d swapped is accepted", k, i, j)
 					}
 				}
 			}
-			for _, o := range all(t, wired(append(append([]string(nil), lines[:i]...), lines[i+1:]...)...)) {
+			for _, o := range all(t, block(append(append([]string(nil), lines[:i]...), lines[i+1:]...)...)) {
 				if o.err == nil {
-					t.Fatalf("%v without %q is believed", k, lines[i])
+					t.Fatalf("%v without %q is accepted", k, lines[i])
 				}
 			}
 			doubled := append(append(append([]string(nil), lines[:i+1]...), lines[i]), lines[i+1:]...)
-			for _, o := range all(t, wired(doubled...)) {
+			for _, o := range all(t, block(doubled...)) {
 				if o.err == nil {
-					t.Fatalf("%v with double %q is believed", k, lines[i])
+					t.Fatalf("%v with duplicate %q is accepted", k, lines[i])
 				}
 			}
 		}
@@ -353,16 +353,16 @@ func TestOrderIsPartOfTheSchema(t *testing.T) {
 
 func all(t *testing.T, stream string) []outcome {
 	t.Helper()
-	outcomes := hear(t, stream)
+	outcomes := parseStream(t, stream)
 	return outcomes
 }
 
-func TestBlocksThatAreNotOurs(t *testing.T) {
+func TestUnsupportedBlocks(t *testing.T) {
 	for _, block := range []string{
-		wired("Response: Success", "ActionID: 1", "Message: Authentication accepted"),
-		wired("Event: FullyBooted", "Privilege: system,all", "Status: Fully Booted"),
-		wired("Event: CoreShowChannel", "ActionID: 4", "Channel: PJSIP/1002-00000001"),
-		wired("Event: Shutdown", "Privilege: system,all", "Shutdown: Cleanly", "Restart: True"),
+		block("Response: Success", "ActionID: 1", "Message: Authentication accepted"),
+		block("Event: FullyBooted", "Privilege: system,all", "Status: Fully Booted"),
+		block("Event: CoreShowChannel", "ActionID: 4", "Channel: PJSIP/1002-00000001"),
+		block("Event: Shutdown", "Privilege: system,all", "Shutdown: Cleanly", "Restart: True"),
 	} {
 		if o := one(t, block); !errors.Is(o.err, event.ErrUnknown) {
 			t.Errorf("%s: %v, want ErrUnknown", o.first, o.err)
@@ -370,11 +370,11 @@ func TestBlocksThatAreNotOurs(t *testing.T) {
 	}
 }
 
-// TestTrueSource follows a torn event to its end.
+// TestTrueSource parses torn events up to their end.
 func TestTrueSource(t *testing.T) {
 	const real = "UDP 192.0.2.66:5060"
 	torn := func(account string) string {
-		return wired("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
+		return block("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
 			"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: "+account, "SessionID: 6@192.0.2.66",
 			"LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/5060")
 	}
@@ -385,7 +385,7 @@ func TestTrueSource(t *testing.T) {
 				lines[i] = "CallerIDNum: " + number
 			}
 		}
-		return wired(lines...)
+		return block(lines...)
 	}
 	for _, c := range []struct {
 		name, stream string
@@ -394,22 +394,22 @@ func TestTrueSource(t *testing.T) {
 		{"a source before the real one", torn("x\r\nRemoteAddress: IPV4/UDP/8.8.8.8/5"), []string{real}},
 		{"a source that ends the block", torn("\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
 		{"the block ended", torn("\r\n\r\n"), []string{real}},
-		{"another event begun", torn("\r\n\r\nEvent: SuccessfulAuth\r\n"), []string{real}},
-		{"an event begun that is not read", torn("\r\n\r\nEvent: x\r\n"), []string{real}},
-		{"an event begun that is not read, ended", torn("\r\n\r\nEvent: x\r\n\r\n"), []string{real}},
-		{"an answer begun", torn("\r\n\r\nResponse: x\r\n"), []string{real}},
+		{"another event started", torn("\r\n\r\nEvent: SuccessfulAuth\r\n"), []string{real}},
+		{"unsupported event started", torn("\r\n\r\nEvent: x\r\n"), []string{real}},
+		{"unsupported event started and ended", torn("\r\n\r\nEvent: x\r\n\r\n"), []string{real}},
+		{"response started", torn("\r\n\r\nResponse: x\r\n"), []string{real}},
 		{"a line without colon", torn("x\r\ny"), []string{real}},
 		{"bare line ends", torn("\n\n\nEvent: x\n"), []string{real}},
 		{"twice", torn("\r\n\r\n") + torn("\r\n\r\n"), []string{real, real}},
 		{"a caller's number that names a source", channel("\r\n\r\nSessionID:\r\nLocalAddress:IPV4/\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), nil},
-		{"a torn event, whole again, then a caller's number", torn("\r\n\r\n") +
+		{"a torn event, completed, then a caller's number", torn("\r\n\r\n") +
 			channel("\r\n\r\nSessionID:\r\nLocalAddress:IPV4/\r\nRemoteAddress:IPV4/8.8.8.8/5\r\n"), []string{real}},
 	} {
 		var got []string
-		outcomes := hear(t, c.stream)
+		outcomes := parseStream(t, c.stream)
 		for _, o := range outcomes {
 			if o.err == nil {
-				t.Errorf("%s: %s is believed", c.name, o.first)
+				t.Errorf("%s: %s is accepted", c.name, o.first)
 			}
 			if o.source != "" {
 				got = append(got, o.source)
@@ -424,10 +424,10 @@ func TestTrueSource(t *testing.T) {
 func TestParseAllocatesNothing(t *testing.T) {
 	var stream bytes.Buffer
 	for _, k := range event.Kinds() {
-		stream.WriteString(wired(event.Shortest(k)...))
+		stream.WriteString(block(event.Shortest(k)...))
 	}
-	stream.WriteString(wired("Event: TestEvent", "Privilege: reporting,all"))
-	stream.WriteString(wired("Event: SuccessfulAuth", "Privilege: security,all", "AccountID: x"))
+	stream.WriteString(block("Event: TestEvent", "Privilege: reporting,all"))
+	stream.WriteString(block("Event: SuccessfulAuth", "Privilege: security,all", "AccountID: x"))
 	r := ami.NewReader(&endless{data: stream.Bytes()})
 	var p event.Parser
 	var e event.Event
@@ -448,7 +448,7 @@ func TestParseAllocatesNothing(t *testing.T) {
 	}
 }
 
-// endless gives the same bytes over and over.
+// endless returns the same bytes over and over.
 type endless struct {
 	data []byte
 	at   int
@@ -462,16 +462,16 @@ func (s *endless) Read(p []byte) (int, error) {
 
 func BenchmarkParse(b *testing.B) {
 	events := map[string]string{
-		"SuccessfulAuth": wired("Event: SuccessfulAuth", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
+		"SuccessfulAuth": block("Event: SuccessfulAuth", "Privilege: security,all", "EventTV: 2026-11-22T00:26:27.069+0000",
 			"Severity: Informational", "Service: PJSIP", "EventVersion: 1", "AccountID: 1002", "SessionID: 6-26602@192.0.2.66",
 			"LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/5060", "UsingPassword: 1"),
-		"ChallengeResponseFailed": wired("Event: ChallengeResponseFailed", "Privilege: security,all",
+		"ChallengeResponseFailed": block("Event: ChallengeResponseFailed", "Privilege: security,all",
 			"EventTV: 2026-11-22T00:26:26.070+0000", "Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: 1002",
 			"SessionID: 1-26602@192.0.2.66", "LocalAddress: IPV4/UDP/192.0.2.1/5060",
 			"RemoteAddress: IPV4/UDP/192.0.2.66/5060", "Challenge: 1795307186/d5860766b3641f2e83a5836c8ec17bd1",
 			"Response: b657fffe7b6df4499c2aa9be96fde0fb", "ExpectedResponse: "),
-		"Newchannel": wired(event.Shortest(event.Newchannel)...),
-		"unknown":    wired("Event: TestEvent", "Privilege: reporting,all", "Type: StateChange", "State: X"),
+		"Newchannel": block(event.Shortest(event.Newchannel)...),
+		"unknown":    block("Event: TestEvent", "Privilege: reporting,all", "Type: StateChange", "State: X"),
 	}
 	for name, text := range events {
 		b.Run(name+"/read and parse", func(b *testing.B) {
@@ -507,15 +507,15 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// FuzzParseEvent holds the schema against any stream: what is believed has
-// exactly its headers, and its values are what they should be.
+// FuzzParseEvent checks the schema against any stream: an accepted event has
+// exactly its headers and valid values.
 func FuzzParseEvent(f *testing.F) {
 	// Short seeds: the fuzzer takes minutes to shorten a long one.
-	f.Add([]byte(wired("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:46:05.064+0000",
+	f.Add([]byte(block("Event: InvalidAccountID", "Privilege: security,all", "EventTV: 2026-11-22T00:46:05.064+0000",
 		"Severity: Error", "Service: PJSIP", "EventVersion: 1", "AccountID: ", "", "Event: SuccessfulAuth", "",
 		"SessionID: 1", "LocalAddress: IPV4/UDP/192.0.2.1/5060", "RemoteAddress: IPV4/UDP/192.0.2.66/43412")))
 	for _, k := range event.Kinds() {
-		f.Add([]byte(wired(event.Shortest(k)...)))
+		f.Add([]byte(block(event.Shortest(k)...)))
 	}
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		r := ami.NewReader(bytes.NewReader(stream))
@@ -532,14 +532,14 @@ func FuzzParseEvent(f *testing.F) {
 			case err == nil:
 				mustBeExact(t, b, &e)
 				if found {
-					t.Fatal("a sound event has a true source")
+					t.Fatal("a valid event has a true source")
 				}
 			case errors.Is(err, event.ErrUnknown) && found:
-				t.Fatal("a block that is none of ours has a true source")
+				t.Fatal("an unsupported block has a true source")
 			case !errors.Is(err, event.ErrUnknown) && !errors.Is(err, event.ErrTampered):
 				t.Fatal(err)
 			case found && !source.IsValid():
-				t.Fatal("a true source that is none")
+				t.Fatal("the true source is not valid")
 			}
 		}
 	})
@@ -548,13 +548,13 @@ func FuzzParseEvent(f *testing.F) {
 func mustBeExact(t *testing.T, b *event.Block, e *event.Event) {
 	t.Helper()
 	if b.Damage != event.Undamaged || string(b.Headers[0].Name) != "Event" || string(b.Headers[0].Value) != e.Kind.String() {
-		t.Fatalf("believed: %q as %v, %v", b.Headers[0].Value, e.Kind, b.Damage)
+		t.Fatalf("accepted: %q as %v, %v", b.Headers[0].Value, e.Kind, b.Damage)
 	}
 	seen := map[string]bool{}
 	for _, h := range b.Headers {
 		name := string(h.Name)
 		if seen[name] && !strings.HasSuffix(name, "ChanVariable") {
-			t.Fatalf("%v is believed with double %s", e.Kind, name)
+			t.Fatalf("%v is accepted with duplicate %s", e.Kind, name)
 		}
 		seen[name] = true
 	}
@@ -562,11 +562,11 @@ func mustBeExact(t *testing.T, b *event.Block, e *event.Event) {
 		t.Fatalf("%v from %v at %v", e.Kind, e.Remote, e.At)
 	}
 	if !e.Kind.Security() && e.Channel == nil && e.DestChannel == nil {
-		t.Fatalf("%v of no channel", e.Kind)
+		t.Fatalf("%v without a channel", e.Kind)
 	}
 }
 
-// recorded is what a real Asterisk said, without its greeting.
+// recorded returns the capture of a real Asterisk without its greeting.
 func recorded(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "testdata", name))

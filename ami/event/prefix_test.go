@@ -21,6 +21,6 @@ func TestPrefixes(t *testing.T) {
 		}
 	}
 	if SourcePrefix(netip.Addr{}).IsValid() || NetworkPrefix(netip.Addr{}).IsValid() {
-		t.Error("no address has a prefix")
+		t.Error("the zero Addr has a prefix")
 	}
 }

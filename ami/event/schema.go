@@ -2,84 +2,84 @@ package event
 
 import "slices"
 
-// The strict schema. Asterisk writes the values of its events as they are
+// The strict schema. Asterisk does not escape the values of its events
 // (main/security_events.c append_event_str_single, main/manager_channels.c
-// ast_manager_build_channel_state_string_prefix: "%s: %s\r\n"), so a stranger
-// who brings CR LF into one of them writes lines of his own, and with an empty
-// line events of his own. A block is therefore believed only when its headers
-// are exactly the event's own, in order, once each.
+// ast_manager_build_channel_state_string_prefix: "%s: %s\r\n"). A sender who gets
+// CR LF into a value adds lines to the event; with an empty line, whole events. A
+// block is therefore accepted only if its headers are exactly those of the event,
+// in order, once each.
 //
-// What a stranger can do, by the field he writes in, is bound by its length:
+// The length of a field limits what a sender can forge through it:
 //
 //   - PJSIP's AccountID (From user of InvalidAccountID): 36 bytes
-//     (pjsip_distributor.c, name[AST_UUID_STR_LEN]). Nothing that fits is
-//     believed: he would have to write the three headers that follow and end the
-//     block himself, which takes 59; else Asterisk's own follow his and one is
-//     double. To begin an event that the real SessionID, LocalAddress and
-//     RemoteAddress complete takes that event's lines up to AccountID, over twice
-//     as much.
+//     (pjsip_distributor.c, name[AST_UUID_STR_LEN]). Nothing that fits is accepted.
+//     To supply the three headers that follow and end the block takes 59 bytes;
+//     without the end, Asterisk's own headers follow and one is a duplicate. To
+//     start another event, which the real SessionID, LocalAddress and
+//     RemoteAddress complete, takes all its lines up to AccountID, more than twice
+//     as many bytes.
 //   - CallerIDNum and ConnectedLineNum of a PJSIP channel: 79 bytes (res_pjsip.c
 //     cid_num[AST_CHANNEL_NAME]). The shortest event that the rest of the real
-//     block would complete, a Hangup from CallerIDNum on, takes 96.
-//     CallerIDName, ConnectedLineName and ChanVariable are written escaped.
-//   - Exten: 79 bytes (channel.h AST_MAX_EXTENSION), where the dialplan matches
-//     such a number. Another event takes 193. But 38 bytes write the Priority,
-//     Uniqueid and Linkedid that follow and end the block, so that the serials
-//     of the caller's own channel can be his invention: calls are to be told
-//     apart by Channel, which stands before.
-//   - DialString is what the dialplan made of Exten. As the last header it can
-//     be followed by a whole event, which takes 193.
-//   - Shutdown and Rename would fit in 79 bytes whole; they are not read.
+//     block would complete, a Hangup from CallerIDNum on, takes 96 bytes.
+//     CallerIDName, ConnectedLineName and ChanVariable are escaped.
+//   - Exten: 79 bytes (channel.h AST_MAX_EXTENSION), if the dialplan matches such
+//     a number. Another event takes 193 bytes. But 38 bytes are enough to supply the
+//     Priority, Uniqueid and Linkedid that follow and to end the block. A caller can
+//     thus choose the Uniqueid and Linkedid of its own channel, so calls must be
+//     identified by Channel, which comes before.
+//   - DialString is derived from Exten by the dialplan. It is the last header, so a
+//     whole event can follow it, which takes 193 bytes.
+//   - Shutdown and Rename would fit into 79 bytes; the Parser does not support them.
 //
-// The tests compute these figures from the tables below. What is forged ends
-// in counted tampering, and TrueSource tells where it came from.
+// The tests compute these figures from the tables below. A forgery attempt counts
+// as tampering, and TrueSource returns where it came from.
 //
-// No schema helps where the length is not bound, for then a stranger completes
-// the real event, writes what he likes, and begins another for the real rest:
+// Where the length is unlimited, no schema helps: the sender can complete the real
+// event, add others, and start one more that the rest of the real event completes:
 //
 //   - chan_sip (up to Asterisk 20): the To user of a REGISTER is decoded from
-//     256 bytes, which is enough to choose the RemoteAddress of the event (seen
-//     on 16.28), but not to hide the rest of it (severed); the From user, which is CallerIDNum, and the From domain, which
-//     names the channel of a guest, have no bound. Nothing from chan_sip is
-//     Proven.
-//   - the user name of a login to the manager over HTTP (webenabled=yes in
-//     manager.conf): AccountID of InvalidAccountID at any length (seen on 16.28
-//     and 22.10: a whole SuccessfulAuth of PJSIP without any login).
-//   - other classes of events quote strangers at any length (Newexten AppData,
-//     UserEvent, ContactStatus URI): only "security" and "call" are to be
-//     subscribed to.
+//     256 bytes, which is enough to choose the RemoteAddress of the event (observed
+//     on 16.28), but not to hide the rest of the event (splitEarly). The From user,
+//     which is CallerIDNum, and the From domain, which names the channel of a
+//     guest, have no limit. No event from chan_sip is Proven.
+//   - the username of a manager login over HTTP (webenabled=yes in manager.conf):
+//     AccountID of InvalidAccountID at any length (observed on 16.28 and 22.10: a
+//     whole SuccessfulAuth of PJSIP without any login).
+//   - other classes of events quote senders at any length (Newexten AppData,
+//     UserEvent, ContactStatus URI): subscribe only to "security" and "call".
 
-// rule says how often a header stands in its place.
+// rule is how often a header occurs in its place.
 type rule uint8
 
 const (
 	once   rule = iota
 	maybe       // once or not at all
-	opens       // like maybe, and begins a group
-	within      // once if its group has begun, else not at all
+	opens       // like maybe, and starts a group
+	within      // once if its group has started, otherwise not at all
 	many        // any number of times
 )
 
-// slot is one place in an event's order of headers.
+// slot is one position in the header sequence of an event.
 type slot struct {
 	name  string
 	rule  rule
 	field field
 }
 
-// schema is what an event looks like, after its Event header.
+// schema describes an event, after its Event header.
 type schema struct {
 	name      string
 	privilege string
 	severity  string
 	version   string
 	slots     []slot
-	// callerless is the order of a dial without a caller (Originate).
+	// callerless replaces slots for a dial without a caller (Originate).
 	callerless []slot
 }
 
-// preamble is what the manager itself may put between Privilege and the event's
-// own headers: timestampevents=yes, debug on, a systemname in asterisk.conf.
+// preamble lists the headers that the manager itself may insert between Privilege
+// and the event's own headers: with timestampevents=yes, with debugging on, or with
+// a systemname in asterisk.conf.
 // (main/manager.c __manager_event_sessions_va, the same in 16 to 23.)
 var preamble = []slot{
 	{"Timestamp", maybe, numeric},
@@ -90,10 +90,10 @@ var preamble = []slot{
 	{"SystemName", maybe, text},
 }
 
-// security builds the order of a security event: what all require, what it
-// requires, then what is optional. (main/security_events.c sec_events[], the
-// same in 16 to 23.)
-func security(required []slot, optional ...slot) []slot {
+// securitySlots returns the slots of a security event: the headers required in all
+// security events, those required in this one, then the optional ones.
+// (main/security_events.c sec_events[], the same in 16 to 23.)
+func securitySlots(required []slot, optional ...slot) []slot {
 	common := []slot{
 		{"EventTV", once, eventTV},
 		{"Severity", once, severity},
@@ -114,9 +114,9 @@ var (
 	requestParams = slot{"RequestParams", maybe, text}
 )
 
-// leg builds the order of one channel. Tenantid came in May 2024 (18 to 23);
-// ChanVariable stands once for each of manager.conf's channelvars. Channels
-// of internal technologies raise no events.
+// leg returns the slots of one channel. Tenantid was added in May 2024 (18 to 23);
+// ChanVariable occurs once for each of manager.conf's channelvars. Channels of
+// internal technologies raise no events.
 // (main/manager_channels.c ast_manager_build_channel_state_string_prefix.)
 func leg(prefix string, of legFields) []slot {
 	slots := []slot{
@@ -143,7 +143,7 @@ func leg(prefix string, of legFields) []slot {
 	return slots
 }
 
-// legFields says where the values of one channel go.
+// legFields selects the fields that the values of one channel are stored in.
 type legFields struct {
 	name, state, callerIDNum, connectedLineNum, accountCode, context, exten, uniqueid, linkedid field
 }
@@ -181,45 +181,45 @@ const (
 	information   = "Informational"
 )
 
-// schemas has what each event looks like. The versions of security events are
+// schemas holds the schema of each event. The versions of security events are
 // those of include/asterisk/security_events_defs.h.
-var schemas = [kinds]schema{
+var schemas = [kindCount]schema{
 	FailedACL: securityEvent("FailedACL", errorSeverity, "1",
-		security(nil, module, slot{"ACLName", maybe, aclName}, sessionTV)),
-	InvalidAccountID: securityEvent("InvalidAccountID", errorSeverity, "1", security(nil, module, sessionTV)),
-	SessionLimit:     securityEvent("SessionLimit", errorSeverity, "1", security(nil, module, sessionTV)),
-	MemoryLimit:      securityEvent("MemoryLimit", errorSeverity, "1", security(nil, module, sessionTV)),
-	LoadAverageLimit: securityEvent("LoadAverageLimit", errorSeverity, "1", security(nil, module, sessionTV)),
+		securitySlots(nil, module, slot{"ACLName", maybe, aclName}, sessionTV)),
+	InvalidAccountID: securityEvent("InvalidAccountID", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
+	SessionLimit:     securityEvent("SessionLimit", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
+	MemoryLimit:      securityEvent("MemoryLimit", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
+	LoadAverageLimit: securityEvent("LoadAverageLimit", errorSeverity, "1", securitySlots(nil, module, sessionTV)),
 	RequestNotSupported: securityEvent("RequestNotSupported", errorSeverity, "1",
-		security([]slot{requestType}, module, sessionTV)),
+		securitySlots([]slot{requestType}, module, sessionTV)),
 	RequestNotAllowed: securityEvent("RequestNotAllowed", errorSeverity, "1",
-		security([]slot{requestType}, module, sessionTV, requestParams)),
+		securitySlots([]slot{requestType}, module, sessionTV, requestParams)),
 	AuthMethodNotAllowed: securityEvent("AuthMethodNotAllowed", errorSeverity, "1",
-		security([]slot{{"AuthMethod", once, text}}, module, sessionTV)),
-	RequestBadFormat: securityEvent("RequestBadFormat", errorSeverity, "1", requestBadFormat()),
+		securitySlots([]slot{{"AuthMethod", once, text}}, module, sessionTV)),
+	RequestBadFormat: securityEvent("RequestBadFormat", errorSeverity, "1", requestBadFormatSlots()),
 	SuccessfulAuth: securityEvent("SuccessfulAuth", information, "1",
-		security([]slot{{"UsingPassword", once, usingPassword}}, module, sessionTV)),
+		securitySlots([]slot{{"UsingPassword", once, usingPassword}}, module, sessionTV)),
 	UnexpectedAddress: securityEvent("UnexpectedAddress", errorSeverity, "2",
-		security([]slot{{"ExpectedAddress", once, address}}, module, sessionTV)),
+		securitySlots([]slot{{"ExpectedAddress", once, address}}, module, sessionTV)),
 	ChallengeResponseFailed: securityEvent("ChallengeResponseFailed", errorSeverity, "1",
-		security([]slot{
+		securitySlots([]slot{
 			{"Challenge", once, challenge},
 			{"Response", once, text},
 			{"ExpectedResponse", once, text},
 		}, module, sessionTV)),
 	InvalidPassword: securityEvent("InvalidPassword", errorSeverity, "2",
-		security(nil, module, sessionTV,
+		securitySlots(nil, module, sessionTV,
 			slot{"Challenge", maybe, challenge},
 			slot{"ReceivedChallenge", maybe, text},
 			slot{"ReceivedHash", maybe, text})),
 	ChallengeSent: securityEvent("ChallengeSent", information, "1",
-		security([]slot{{"Challenge", once, challenge}}, module, sessionTV)),
+		securitySlots([]slot{{"Challenge", once, challenge}}, module, sessionTV)),
 	InvalidTransport: securityEvent("InvalidTransport", errorSeverity, "1",
-		security([]slot{{"AttemptedTransport", once, text}}, module, sessionTV)),
+		securitySlots([]slot{{"AttemptedTransport", once, text}}, module, sessionTV)),
 
 	Newchannel: callEvent("Newchannel", join(preamble, caller)),
 	Newstate:   callEvent("Newstate", join(preamble, caller)),
-	// TechCause came in 2025 (20, 22, 23); 16, 18 and 21 have none.
+	// TechCause was added in 2025 (20, 22, 23); 16, 18 and 21 do not have it.
 	Hangup: callEvent("Hangup", join(preamble, caller, []slot{
 		{"Cause", once, cause},
 		{"Cause-txt", once, text},
@@ -230,8 +230,8 @@ var schemas = [kinds]schema{
 		slot{"DialStatus", once, dialStatus}),
 	BridgeEnter: callEvent("BridgeEnter", join(preamble, bridge, caller, []slot{{"SwapUniqueid", maybe, text}})),
 	BridgeLeave: callEvent("BridgeLeave", join(preamble, bridge, caller)),
-	// main/stasis_bridges.c blind_transfer_to_ami: without a bridge when there was
-	// none, without a transferee when there were several.
+	// main/stasis_bridges.c blind_transfer_to_ami. The bridge is missing if there
+	// was none, the transferee if there were several.
 	BlindTransfer: callEvent("BlindTransfer", join(preamble, []slot{{"Result", once, result}},
 		transferer, group(transferee), group(bridge), []slot{
 			{"IsExternal", once, text},
@@ -255,7 +255,7 @@ func dialEvent(name string, rest ...slot) schema {
 	return s
 }
 
-// group makes headers stand all or none.
+// group makes slots occur all together or not at all.
 func group(slots []slot) []slot {
 	all := slices.Clone(slots)
 	for i := range all {
@@ -269,9 +269,10 @@ func group(slots []slot) []slot {
 	return all
 }
 
-// requestBadFormat alone has its AccountID among the optional headers.
-func requestBadFormat() []slot {
-	slots := security([]slot{requestType}, module, sessionTV, slot{"AccountID", maybe, accountID}, requestParams)
+// requestBadFormatSlots returns the slots of RequestBadFormat, the only event whose
+// AccountID is optional.
+func requestBadFormatSlots() []slot {
+	slots := securitySlots([]slot{requestType}, module, sessionTV, slot{"AccountID", maybe, accountID}, requestParams)
 	for i := range slots {
 		if slots[i].name == "AccountID" {
 			return join(slots[:i], slots[i+1:])

@@ -9,21 +9,21 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-func TestShortestIsBelieved(t *testing.T) {
+func TestShortestIsAccepted(t *testing.T) {
 	for _, k := range event.Kinds() {
-		if o := one(t, wired(event.Shortest(k)...)); o.err != nil || o.event.Kind != k {
+		if o := one(t, block(event.Shortest(k)...)); o.err != nil || o.event.Kind != k {
 			t.Errorf("%v: %v", k, o.err)
 		}
 	}
 }
 
-// door is a value of a real event through which a stranger writes, and the
-// number of bytes that Asterisk lets through.
-type door struct {
-	event  event.Kind
-	header string
-	bytes  int
-	ear    *ear
+// entryPoint is a value of a real event that a sender can choose, and the number of
+// bytes that Asterisk passes.
+type entryPoint struct {
+	event    event.Kind
+	header   string
+	bytes    int
+	listener *listener
 }
 
 const (
@@ -31,25 +31,25 @@ const (
 	numberBytes  = 79 // channel.h: AST_MAX_EXTENSION, AST_CHANNEL_NAME
 )
 
-func doors() []door {
-	ear := new(ear)
-	all := []door{{event.InvalidAccountID, "AccountID", accountBytes, ear}}
+func entryPoints() []entryPoint {
+	listener := new(listener)
+	all := []entryPoint{{event.InvalidAccountID, "AccountID", accountBytes, listener}}
 	for _, k := range []event.Kind{event.Newchannel, event.Newstate, event.Hangup, event.DialBegin, event.DialEnd, event.BridgeEnter, event.BridgeLeave} {
 		for _, header := range []string{"CallerIDNum", "ConnectedLineNum", "Exten"} {
-			all = append(all, door{k, header, numberBytes, ear})
+			all = append(all, entryPoint{k, header, numberBytes, listener})
 			if k == event.DialBegin || k == event.DialEnd {
-				all = append(all, door{k, "Dest" + header, numberBytes, ear})
+				all = append(all, entryPoint{k, "Dest" + header, numberBytes, listener})
 			}
 		}
 	}
 	for _, header := range []string{"TransfererCallerIDNum", "TransfererConnectedLineNum", "TransfererExten", "Extension"} {
-		all = append(all, door{event.BlindTransfer, header, numberBytes, ear})
+		all = append(all, entryPoint{event.BlindTransfer, header, numberBytes, listener})
 	}
-	return append(all, door{event.DialBegin, "DialString", numberBytes, ear})
+	return append(all, entryPoint{event.DialBegin, "DialString", numberBytes, listener})
 }
 
-// frame gives what Asterisk writes before and after the stranger's value.
-func (d door) frame(t *testing.T) (before, after string) {
+// frame returns what Asterisk writes before and after the sender's value.
+func (d entryPoint) frame(t *testing.T) (before, after string) {
 	t.Helper()
 	lines := event.Written(d.event)
 	for i, l := range lines {
@@ -62,10 +62,10 @@ func (d door) frame(t *testing.T) (before, after string) {
 	return "", ""
 }
 
-// forgeries are the texts that a stranger would send through the door: the rest
-// of the real event so that it ends with his values, and every event begun or
-// whole, for the rest of the real one to complete.
-func (d door) forgeries(t *testing.T) (texts []string) {
+// forgeries returns the texts that an attacker would send: the rest of the real
+// event with chosen values, and the start of every event, partial or complete, so
+// that the rest of the real event completes it.
+func (d entryPoint) forgeries(t *testing.T) (texts []string) {
 	t.Helper()
 	own := event.ShortestWithCaller(d.event)
 	for i, l := range own {
@@ -76,42 +76,41 @@ func (d door) forgeries(t *testing.T) (texts []string) {
 	for _, k := range event.Kinds() {
 		for _, lines := range [][]string{event.Shortest(k), event.ShortestWithCaller(k)} {
 			for n := 1; n <= len(lines); n++ {
-				begun := "\r\n\r\n" + strings.Join(lines[:n], "\r\n")
-				texts = append(texts, begun, begun+"\r\n")
+				started := "\r\n\r\n" + strings.Join(lines[:n], "\r\n")
+				texts = append(texts, started, started+"\r\n")
 			}
 		}
 	}
 	return texts
 }
 
-// forged says whether anything is believed of a real event with that text in it
-// that is not the real event's own: another event, another channel, another
-// source.
-func (d door) forged(t *testing.T, text string) bool {
+// forged reports whether a real event that contains text leads to anything but the
+// real event: another event, another channel or another source.
+func (d entryPoint) forged(t *testing.T, text string) bool {
 	t.Helper()
 	before, after := d.frame(t)
-	believed, strange := 0, false
-	d.ear.hear(t, before+text+after, func(e *event.Event) {
-		believed++
-		strange = strange || e.Kind != d.event || e.Kind.Security() ||
+	accepted, wrong := 0, false
+	d.listener.parseStream(t, before+text+after, func(e *event.Event) {
+		accepted++
+		wrong = wrong || e.Kind != d.event || e.Kind.Security() ||
 			string(e.Channel) != "1" || (e.DestChannel != nil && string(e.DestChannel) != "1")
 	})
-	return strange || believed > 1
+	return wrong || accepted > 1
 }
 
-// ear hears one stream after another without a Reader for each.
-type ear struct {
+// listener parses many streams with one Reader.
+type listener struct {
 	in bytes.Buffer
 	r  *ami.Reader
 	p  event.Parser
 }
 
-func (x *ear) hear(t *testing.T, stream string, believed func(*event.Event)) {
+func (x *listener) parseStream(t *testing.T, stream string, accepted func(*event.Event)) {
 	t.Helper()
 	if x.r == nil {
 		x.r = ami.NewReader(&x.in)
 	}
-	x.in.WriteString(stream + wired("Event: end of the stream"))
+	x.in.WriteString(stream + block("Event: end of the stream"))
 	var e event.Event
 	for {
 		b, err := x.r.Next()
@@ -122,16 +121,16 @@ func (x *ear) hear(t *testing.T, stream string, believed func(*event.Event)) {
 			return
 		}
 		if x.p.Parse(b, &e) == nil {
-			believed(&e)
+			accepted(&e)
 		}
 	}
 }
 
-// TestNoForgeryFits sends every forgery there is through every door, and holds
-// the lengths that the schema's comment names.
+// TestNoForgeryFits tries every forgery at every entry point, and checks the lengths
+// in the comment of schema.go.
 func TestNoForgeryFits(t *testing.T) {
 	least := map[string]int{}
-	for _, d := range doors() {
+	for _, d := range entryPoints() {
 		for _, text := range d.forgeries(t) {
 			if !d.forged(t, text) {
 				continue
@@ -151,10 +150,10 @@ func TestNoForgeryFits(t *testing.T) {
 	}
 }
 
-// TestWhatExtenCanForge holds what the schema's comment says of a number dialled
-// that ends its block: the serial numbers of the caller's own channel.
+// TestWhatExtenCanForge checks what the comment of schema.go says about a dialled
+// number that ends its block: it can choose the Uniqueid of the caller's channel.
 func TestWhatExtenCanForge(t *testing.T) {
-	d := door{event: event.Newchannel, header: "Exten", bytes: numberBytes}
+	d := entryPoint{event: event.Newchannel, header: "Exten", bytes: numberBytes}
 	before, after := d.frame(t)
 	text := "0011\r\nPriority:0\r\nUniqueid:7.7\r\nLinkedid:7.0\r\n"
 	got := all(t, before+text+after)
@@ -166,21 +165,21 @@ func TestWhatExtenCanForge(t *testing.T) {
 	}
 }
 
-// TestNoPieceOfAForgeryFits cuts every forgery to what the door lets through,
-// at every place.
+// TestNoPieceOfAForgeryFits tries every piece of every forgery that fits the entry
+// point.
 func TestNoPieceOfAForgeryFits(t *testing.T) {
-	for _, d := range doors() {
+	for _, d := range entryPoints() {
 		seen := map[string]bool{}
 		for _, text := range d.forgeries(t) {
 			for _, whole := range []string{text, text + "\r\n\r\n"} {
 				for from := 0; from < len(whole); from++ {
 					piece := whole[from:min(from+d.bytes, len(whole))]
 					if seen[piece] || !strings.HasPrefix(piece, "\r\n") && from > 0 {
-						continue // what does not begin a line changes the value only
+						continue // without a new line it only changes the value
 					}
 					seen[piece] = true
 					if d.forged(t, piece) {
-						t.Fatalf("%v %s: believed with %q", d.event, d.header, piece)
+						t.Fatalf("%v %s: accepted with %q", d.event, d.header, piece)
 					}
 				}
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// What two real Asterisks said of transfers.
+// Transfers recorded from two real Asterisks.
 const (
 	transferred22 = `Event: BlindTransfer
 Privilege: call,all
@@ -94,7 +94,7 @@ IsExternal: Yes
 Context: internal
 Extension: 00881612345678
 `
-	// notTransferred came before its call was bridged.
+	// notTransferred was sent before its call was bridged.
 	notTransferred = `Event: BlindTransfer
 Privilege: call,all
 Result: Invalid
@@ -119,7 +119,7 @@ Extension: 00881612345678
 )
 
 func TestTransfers(t *testing.T) {
-	for name, c := range map[string]struct{ text, who, whom, to, result string }{
+	for name, c := range map[string]struct{ text, transferer, transferee, to, result string }{
 		"Asterisk 22": {transferred22, "PJSIP/1002-00000001", "PJSIP/carrier-00000000", "00881612345678", "Success"},
 		"Asterisk 16": {transferred16, "SIP/1002-00000001", "SIP/carrier-00000000", "00881612345678", "Success"},
 		"too early":   {notTransferred, "PJSIP/1002-00000000", "", "00881612345678", "Invalid"},
@@ -131,7 +131,7 @@ func TestTransfers(t *testing.T) {
 			if o.err != nil || e.Kind != event.BlindTransfer {
 				t.Fatalf("%v: %v", e.Kind, o.err)
 			}
-			if string(e.Channel) != c.who || string(e.DestChannel) != c.whom || string(e.Exten) != c.to || string(e.Result) != c.result {
+			if string(e.Channel) != c.transferer || string(e.DestChannel) != c.transferee || string(e.Exten) != c.to || string(e.Result) != c.result {
 				t.Errorf("%s transfers %s to %s: %s", e.Channel, e.DestChannel, e.Exten, e.Result)
 			}
 			for _, line := range strings.SplitAfter(strings.TrimSuffix(wire, "\r\n"), "\r\n") {

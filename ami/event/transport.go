@@ -2,11 +2,11 @@ package event
 
 import "fmt"
 
-// Transport is what a SIP or manager session runs over.
+// Transport is the transport protocol of a SIP or manager session.
 type Transport uint8
 
-// The transports that Asterisk distinguishes. It leaves the transport out of an
-// address when it does not know it.
+// The transports that Asterisk distinguishes. It omits an unknown transport from
+// an address.
 const (
 	TransportUnknown Transport = iota
 	UDP
@@ -19,7 +19,7 @@ const (
 
 var transportNames = [transports]string{"unknown", "UDP", "TCP", "TLS", "WS", "WSS"}
 
-// String gives Asterisk's own name, or "unknown".
+// String returns Asterisk's name of the transport, or "unknown".
 func (t Transport) String() string {
 	if t < transports {
 		return transportNames[t]
@@ -27,10 +27,10 @@ func (t Transport) String() string {
 	return transportNames[TransportUnknown]
 }
 
-// MarshalText writes the name.
+// MarshalText returns the name.
 func (t Transport) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses the output of MarshalText.
 func (t *Transport) UnmarshalText(text []byte) (err error) {
 	if string(text) == transportNames[TransportUnknown] {
 		*t = TransportUnknown
@@ -40,7 +40,7 @@ func (t *Transport) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// ParseTransport reads a name as Asterisk writes it.
+// ParseTransport parses a name as Asterisk writes it.
 func ParseTransport(name string) (Transport, error) {
 	if t, ok := parseTransport([]byte(name)); ok {
 		return t, nil
@@ -48,8 +48,8 @@ func ParseTransport(name string) (Transport, error) {
 	return TransportUnknown, fmt.Errorf("event: unknown transport %q", name)
 }
 
-// Connected reports whether the transport begins with a handshake, which cannot
-// be completed from a spoofed address.
+// Connected reports whether the transport starts with a handshake, which a spoofed
+// address cannot complete.
 func (t Transport) Connected() bool { return t >= TCP && t <= WSS }
 
 func parseTransport(v []byte) (Transport, bool) {

@@ -15,7 +15,7 @@ func TestTransport(t *testing.T) {
 		}
 	}
 	if TransportUnknown.Connected() || Transport(200).String() != "unknown" {
-		t.Error("an unknown transport proves nothing")
+		t.Error("an unknown transport is connected or has a name")
 	}
 	for _, name := range []string{"", "unknown", "udp"} {
 		if tr, err := ParseTransport(name); err == nil {

@@ -2,10 +2,10 @@ package event
 
 import "bytes"
 
-// SplitURI splits a SIP, SIPS or tel URI, given without angle brackets, into its
-// user and host. It drops the password, the port and the parameters. The user is
-// nil when the URI has no '@'; the host is given without brackets. The results are
-// views of uri; ok is false when uri is not such a URI.
+// SplitURI splits a SIP, SIPS or tel URI without angle brackets into its user and
+// host. It drops the password, the port and the parameters. user is nil if the URI
+// has no '@'; host has no brackets. The results point into uri. ok is false if uri
+// is not a SIP, SIPS or tel URI.
 func SplitURI(uri []byte) (user, host []byte, ok bool) {
 	scheme, rest, found := bytes.Cut(uri, []byte{':'})
 	if !found || !isScheme(scheme) {
@@ -18,7 +18,8 @@ func SplitURI(uri []byte) (user, host []byte, ok bool) {
 	return bare(user), bareHost(host), true
 }
 
-// bareHost is bare for a host, which may be an IPv6 address in brackets.
+// bareHost does the same as bare for a host, which may be an IPv6 address in
+// brackets.
 func bareHost(host []byte) []byte {
 	if len(host) > 0 && host[0] == '[' {
 		if end := bytes.IndexByte(host, ']'); end > 0 {
@@ -31,7 +32,7 @@ func bareHost(host []byte) []byte {
 	return bare(host)
 }
 
-// bare cuts off what follows a user or a host: password, port, parameters.
+// bare cuts off the password or port and the parameters.
 func bare(part []byte) []byte {
 	if end := bytes.IndexAny(part, ":;"); end >= 0 {
 		return part[:end]

@@ -6,9 +6,9 @@ import (
 	"strconv"
 )
 
-// parseSource reads an address as Asterisk writes it into messages
-// (ast_sockaddr_stringify, pj_sockaddr_print): with or without a port, IPv6 in
-// brackets when there is one.
+// parseSource parses an address as Asterisk writes it into messages
+// (ast_sockaddr_stringify, pj_sockaddr_print): with or without a port. An IPv6 address
+// with a port is in brackets.
 func parseSource(v []byte) (netip.AddrPort, bool) {
 	const longest = 64
 	if len(v) == 0 || len(v) > longest {

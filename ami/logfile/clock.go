@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Clock reads the dates of one log. The zero Clock reads them as UTC.
+// Clock parses the dates of one log. The zero Clock parses them as UTC.
 type Clock struct {
-	// Location is the zone of dates that name none.
+	// Location is the time zone of dates without one.
 	Location *time.Location
-	// Latest is a time that no line is later than, by a day at most: dates
-	// without a year belong to the last year that this allows.
+	// Latest is the time of the latest possible line, give or take a day. A date
+	// without a year gets the last year in which it is not later.
 	Latest time.Time
 
-	text []byte // what was read last, and what it was
-	at   time.Time
+	text []byte    // the date parsed last
+	at   time.Time // its result
 }
 
-// layouts are the dates of logger.conf's dateformat in use, and syslog's. A
-// fraction of the second may follow the seconds of each.
+// layouts lists the usual values of dateformat in logger.conf, and the formats of
+// syslog. Each may have fractional seconds.
 var layouts = []string{
 	"2006-01-02 15:04:05",
 	"Jan _2 15:04:05",
@@ -29,7 +29,7 @@ var layouts = []string{
 	"Jan _2 2006 15:04:05",
 }
 
-// Parse reads a date; ok is false when it is none.
+// Parse parses a date.
 func (c *Clock) Parse(text []byte) (at time.Time, ok bool) {
 	if len(text) == 0 {
 		return time.Time{}, false
@@ -51,7 +51,7 @@ func (c *Clock) Parse(text []byte) (at time.Time, ok bool) {
 	return c.at, !c.at.IsZero()
 }
 
-// year gives a date without a year its year.
+// year adds the year to a date without one.
 func (c *Clock) year(at time.Time) time.Time {
 	if at.Year() != 0 {
 		return at

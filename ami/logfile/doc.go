@@ -1,13 +1,13 @@
-// Package logfile reads Asterisk's own logs as the second pair of eyes beside
-// the manager interface: the security log, and the NOTICE and WARNING lines of
-// messages and full, which tell of attempts that raise no event at all. What it
-// finds is an event.Event, so that the same judgement serves both.
+// Package logfile reads Asterisk's logs as a second sensor beside the manager interface:
+// the security log, and the NOTICE and WARNING lines of messages and full, which report
+// attempts that raise no event. Its findings are event.Events, so that both sensors share
+// the same analysis.
 //
-// Nothing in a log is escaped. A stranger writes the From and the Call-ID of a
-// line, and can end it: an account name that Asterisk decodes may hold a line
-// feed, and what follows stands at the beginning of a line of its own. So a line
-// is believed only when it is whole: its prefix, Asterisk's own words at their
-// places up to the last character, and behind it another line that begins as
-// Asterisk's do. The source is always the address that stands where Asterisk
-// puts it. What cannot be told apart is tampering, and accuses nobody.
+// Asterisk does not escape its logs. Senders choose the From and the Call-ID in a line,
+// and can even end the line: an account name that Asterisk decodes may contain a line
+// feed, and the rest of it starts a new line. So a line is accepted only if it is
+// complete: the prefix and Asterisk's own words are in their places up to the last
+// character, and the next line starts like one of Asterisk's. The source is always the
+// address in the place where Asterisk writes it. Anything ambiguous is tampering and is
+// not attributed to a source.
 package logfile

@@ -13,57 +13,56 @@ import (
 )
 
 const (
-	// followEvery is how often the log is looked at. What was read waits until
-	// the next look: an event of the same moment has come by then, and what
-	// both sensors saw is the event's.
-	followEvery = 100 * time.Millisecond
-	// readAtOnce is how much is read in one look. When there is more the next
-	// look follows at once.
-	readAtOnce = 1 << 20
-	// longestLine is what Asterisk cuts a line off at (BUFSIZ), and room.
+	// pollInterval is how often the log is polled. Lines are parsed one poll after they
+	// were read: by then, a manager event for the same attempt has arrived, and the
+	// attempt is attributed to the event.
+	pollInterval = 100 * time.Millisecond
+	// readSize is how much is read in one poll. If there is more, the next poll follows
+	// immediately.
+	readSize = 1 << 20
+	// longestLine is longer than any line: Asterisk cuts lines at BUFSIZ.
 	longestLine = 64 << 10
 )
 
-// Follower reads a log as Asterisk writes it. It polls: that is the same for a
-// rotated, a truncated, a missing and a mounted file, and costs two system
-// calls a look.
+// Follower follows a log as Asterisk writes it. It polls, which works for rotated,
+// truncated, missing and mounted files alike and costs two system calls per poll.
 type Follower struct {
 	Path string
-	// Emit takes each finding, on Run's goroutine.
+	// Emit is called for each finding, on Run's goroutine.
 	Emit func(*Record)
-	// From is where another life left off: what was written since is read, too.
-	// Without it a file that is there at the start is read from its end on.
+	// From is where an earlier process stopped reading; the Follower continues there.
+	// Without it, the Follower starts at the end of an existing file.
 	From *Place
 
 	parser  Parser
 	file    *os.File
-	here    Place  // which file that is
-	offset  int64  // in the file, of what is read next
-	parsed  int64  // of what is parsed next
-	line    int64  // of the line that this is in
-	kept    int64  // of the first line whose finding is not told yet
-	missed  int64  // up to here the file was written while nobody read it
-	behind  bool   // what was missed is not all read
-	started bool   // the first look is over: files that appear are read from their beginning
+	here    Place  // identifies file
+	offset  int64  // where to read next
+	parsed  int64  // where to parse next
+	line    int64  // start of the line at parsed
+	emitted int64  // start of the first line whose finding is not emitted yet
+	missed  int64  // end of the part that was written while no process followed the log
+	behind  bool   // the missed part is not read completely
+	started bool   // the first poll is over; new files are read from the start
 	unread  []byte // read, not yet parsed
-	partial []byte // the beginning of a line whose end is not written yet
-	skip    bool   // within a line that is too long
+	partial []byte // start of an incomplete line
+	skip    bool   // inside a line that is too long
 
 	mu     sync.Mutex
 	health Health
-	place  *Place // nil: nothing was read yet
+	place  *Place // nil before the first poll
 }
 
-// Health is how a Follower fares.
+// Health is the state of a Follower.
 type Health struct {
-	Err      error     // why nothing is read; nil when all is well
-	LastLine time.Time // when the last line came; the zero time when none has
-	Rotated  uint64    // how often the file was another one, or began anew
-	TooLong  uint64    // lines that were passed over for their length
+	Err      error     // why the log cannot be read, or nil
+	LastLine time.Time // when the last line was read; zero if none was
+	Rotated  uint64    // number of times that the file was replaced or truncated
+	TooLong  uint64    // number of lines skipped because of their length
 	Counts   Counts
 }
 
-// Health tells how it fares. It may be called from any goroutine.
+// Health returns the current state. It may be called from any goroutine.
 func (f *Follower) Health() Health {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -74,11 +73,11 @@ func (f *Follower) Health() Health {
 func (f *Follower) Run(ctx context.Context) error {
 	defer f.close()
 	f.resume()
-	tick := time.NewTicker(followEvery)
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	buf := make([]byte, readAtOnce)
+	buf := make([]byte, readSize)
 	for {
-		if n := f.look(time.Now(), buf); n == len(buf) && ctx.Err() == nil {
+		if n := f.poll(time.Now(), buf); n == len(buf) && ctx.Err() == nil {
 			continue
 		}
 		select {
@@ -89,8 +88,8 @@ func (f *Follower) Run(ctx context.Context) error {
 	}
 }
 
-// look parses what the last look read and reads on; it returns how much.
-func (f *Follower) look(now time.Time, buf []byte) int {
+// poll parses what the last poll read, reads more and returns how much.
+func (f *Follower) poll(now time.Time, buf []byte) int {
 	f.parser.Clock.Location, f.parser.Clock.Latest = time.Local, now
 	f.parse(f.unread)
 	f.unread = f.unread[:0]
@@ -98,12 +97,12 @@ func (f *Follower) look(now time.Time, buf []byte) int {
 	f.unread = append(f.unread, buf[:n]...)
 	if n == 0 && len(f.partial) == 0 {
 		f.parser.Flush(f.Emit)
-		f.kept = f.line
+		f.emitted = f.line
 	}
 	f.started = true
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.remember()
+	f.savePlace()
 	f.health.Err, f.health.Counts = err, f.parser.Counts
 	if n > 0 {
 		f.health.LastLine = now
@@ -111,8 +110,7 @@ func (f *Follower) look(now time.Time, buf []byte) int {
 	return n
 }
 
-// read gives what has been written since, and looks for another file at its
-// place when that is nothing.
+// read reads what was appended. If there is nothing, it checks for a new file.
 func (f *Follower) read(buf []byte) (int, error) {
 	if f.file == nil {
 		if err := f.open(); err != nil {
@@ -125,7 +123,7 @@ func (f *Follower) read(buf []byte) (int, error) {
 		if err == nil || errors.Is(err, io.EOF) {
 			return n, nil
 		}
-		f.close() // a mount that went away: tried again from where it is then
+		f.close() // the mount may be gone; reopened on the next poll
 		return n, fmt.Errorf("read log: %w", err)
 	}
 	return 0, f.replaced()
@@ -138,7 +136,7 @@ func (f *Follower) open() error {
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is no regular file", f.Path)
+		err = fmt.Errorf("%s is not a regular file", f.Path)
 	}
 	if err != nil {
 		_ = file.Close()
@@ -152,27 +150,27 @@ func (f *Follower) open() error {
 	return nil
 }
 
-// replaced sees whether the file, read to its end, is still the one at its
-// path, and no shorter than before.
+// replaced checks whether the file was replaced or truncated after it was read to its
+// end.
 func (f *Follower) replaced() error {
-	mine, err := f.file.Stat()
+	current, err := f.file.Stat()
 	if err != nil {
 		f.close()
 		return fmt.Errorf("read log: %w", err)
 	}
-	if mine.Size() < f.offset {
-		f.anew()
-		f.begin(f.file, mine, 0)
+	if current.Size() < f.offset {
+		f.reset()
+		f.begin(f.file, current, 0)
 		return nil
 	}
-	there, err := os.Stat(f.Path)
+	atPath, err := os.Stat(f.Path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("read log: %w: Asterisk writes it again after `logger reload`", err)
+		return fmt.Errorf("read log: %w: run `logger reload` in Asterisk to recreate it", err)
 	case err != nil:
 		return fmt.Errorf("read log: %w", err)
-	case !os.SameFile(mine, there):
-		f.anew()
+	case !os.SameFile(current, atPath):
+		f.reset()
 		f.close()
 	default:
 		f.behind = false
@@ -180,8 +178,8 @@ func (f *Follower) replaced() error {
 	return nil
 }
 
-// anew begins with another file: half a line of the old one is not continued.
-func (f *Follower) anew() {
+// reset discards the incomplete last line before another file is read.
+func (f *Follower) reset() {
 	f.partial, f.skip = f.partial[:0], false
 	f.mu.Lock()
 	f.health.Rotated++
@@ -195,27 +193,27 @@ func (f *Follower) close() {
 	}
 }
 
-// parse cuts what was read into lines.
+// parse splits text into lines and parses them.
 func (f *Follower) parse(text []byte) {
 	for len(text) > 0 {
-		line, rest, whole := bytes.Cut(text, []byte{'\n'})
+		line, rest, complete := bytes.Cut(text, []byte{'\n'})
 		text = rest
 		f.parsed += int64(len(line))
 		if len(f.partial)+len(line) > longestLine {
 			f.tooLong()
 		}
-		if !f.skip && (!whole || len(f.partial) > 0) {
+		if !f.skip && (!complete || len(f.partial) > 0) {
 			f.partial = append(f.partial, line...)
 			line = f.partial
 		}
-		if !whole {
+		if !complete {
 			return
 		}
 		f.parsed++
 		if !f.skip {
 			f.parser.Missed = f.line < f.missed
 			f.parser.Line(line, f.Emit)
-			f.keep()
+			f.advance()
 		}
 		f.partial, f.skip, f.line = f.partial[:0], false, f.parsed
 	}
@@ -230,16 +228,16 @@ func (f *Follower) tooLong() {
 	f.partial, f.skip = f.partial[:0], true
 }
 
-// Sample reads the end of a log and says what its lines are like.
+// Sample parses the end of a log and returns its counts.
 func Sample(now time.Time, path string) (Counts, error) {
 	f := Follower{Path: path, Emit: func(*Record) {}}
 	defer f.close()
 	if err := f.open(); err != nil {
 		return Counts{}, err
 	}
-	f.offset = max(0, f.offset-readAtOnce)
+	f.offset = max(0, f.offset-readSize)
 	cut := f.offset > 0
-	buf := make([]byte, readAtOnce)
+	buf := make([]byte, readSize)
 	n, err := f.file.ReadAt(buf, f.offset)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return Counts{}, fmt.Errorf("read log: %w", err)

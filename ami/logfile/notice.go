@@ -16,14 +16,14 @@ var (
 	aclDialplan  = []byte("dialplan")
 )
 
-// verdict is what a reason at the end of a message stands for.
-type verdict struct {
+// reasonKind maps a reason in a message to the kind of event.
+type reasonKind struct {
 	reason string
 	kind   event.Kind
 }
 
 // The reasons of res_pjsip_distributor.c log_failed_request.
-var pjsipReasons = []verdict{
+var pjsipReasons = []reasonKind{
 	{"Failed to authenticate", event.ChallengeResponseFailed},
 	{"No matching endpoint found", event.InvalidAccountID},
 	{"Not match Endpoint ACL", event.FailedACL},
@@ -31,9 +31,9 @@ var pjsipReasons = []verdict{
 	{"Error to authenticate", event.ChallengeResponseFailed},
 }
 
-// The reasons of chan_sip.c handle_request_register, as the security events of
-// the same moment name them (channels/sip/security_events.c).
-var sipReasons = []verdict{
+// The reasons of chan_sip.c handle_request_register, with the security events that it
+// raises for them (channels/sip/security_events.c).
+var sipReasons = []reasonKind{
 	{"Wrong password", event.InvalidPassword},
 	{"No matching peer found", event.InvalidAccountID},
 	{"Username/auth name mismatch", event.ChallengeResponseFailed},
@@ -45,7 +45,7 @@ var sipReasons = []verdict{
 	{"No registration for peer", event.InvalidAccountID},
 }
 
-func kindOf(reasons []verdict, reason []byte) event.Kind {
+func kindOf(reasons []reasonKind, reason []byte) event.Kind {
 	for _, v := range reasons {
 		if string(reason) == v.reason {
 			return v.kind
@@ -54,10 +54,9 @@ func kindOf(reasons []verdict, reason []byte) event.Kind {
 	return event.NoEvent
 }
 
-// parseNotice reads the message of a NOTICE or WARNING line. notice says that
-// it is one that tells of a stranger; when sound is false then it is not as
-// Asterisk writes it.
-func parseNotice(file, m []byte, e *event.Event) (notice, sound bool) {
+// parseNotice parses the message of a NOTICE or WARNING line. notice is true if the
+// message reports an attempt. valid is false if the message is not as Asterisk writes it.
+func parseNotice(file, m []byte, e *event.Event) (notice, valid bool) {
 	*e = event.Event{}
 	switch name := base(file); {
 	case string(name) == "pjsip_distributor.c":
@@ -76,7 +75,7 @@ func parseNotice(file, m []byte, e *event.Event) (notice, sound bool) {
 	return false, true
 }
 
-// base is the file's name without its folder. The dialplan's place is no path.
+// base returns the file name without its directory. A dialplan location is not a path.
 func base(file []byte) []byte {
 	if bytes.HasPrefix(file, []byte("Ext. ")) {
 		return file
@@ -88,11 +87,11 @@ func base(file []byte) []byte {
 //
 //	Request 'M' from '"display" <uri>' failed for 'source' (callid: id) - reason
 //
-// Display and URI are a stranger's, before the source, and so is the Call-ID
-// behind it. What ends the From is told by pjsip's own writing of it
-// (sip_uri.c): the display stands in quotes and keeps its backslashes, the URI
-// in brackets, with quotes around what is not escaped.
-func parseRequest(m []byte, e *event.Event) (notice, sound bool) {
+// The sender controls the display name and the URI before the source, and the Call-ID
+// after it. The end of the From follows from how pjsip prints it (sip_uri.c): the display
+// name in quotes, with its backslashes, and the URI in angle brackets, with quotes around
+// unescaped text.
+func parseRequest(m []byte, e *event.Event) (notice, valid bool) {
 	rest, found := bytes.CutPrefix(m, []byte("Request "))
 	if !found {
 		return false, true
@@ -100,7 +99,7 @@ func parseRequest(m []byte, e *event.Event) (notice, sound bool) {
 	if _, after, named := bytes.Cut(rest, []byte("' from '")); named && rest[0] == '\'' {
 		rest = after
 	} else if rest, found = bytes.CutPrefix(rest, []byte("from '")); !found {
-		return true, false // before version 13 no method was told
+		return true, false // before version 13 without a method
 	}
 	uri, rest, ok := cutFrom(rest)
 	rest, found = bytes.CutPrefix(rest, []byte("' failed for '"))
@@ -121,7 +120,7 @@ func parseRequest(m []byte, e *event.Event) (notice, sound bool) {
 	return true, ok && e.Kind != event.NoEvent
 }
 
-// cutFrom cuts a From off as pjsip prints one and gives its URI.
+// cutFrom cuts off a From as printed by pjsip and returns its URI.
 func cutFrom(v []byte) (uri, rest []byte, ok bool) {
 	if len(v) > 0 && v[0] == '"' {
 		end := quoteEnd(v[1:])
@@ -144,7 +143,7 @@ func cutFrom(v []byte) (uri, rest []byte, ok bool) {
 	return v[:end], v[end+1:], true
 }
 
-// bracketEnd is where a URI ends: at the first '>' outside of quotes.
+// bracketEnd returns the index of the first '>' outside quotes, where a URI ends, or -1.
 func bracketEnd(v []byte) int {
 	for i := 0; i < len(v); i++ {
 		switch v[i] {
@@ -161,8 +160,8 @@ func bracketEnd(v []byte) int {
 	return -1
 }
 
-// userOf is the user of a URI, or of a From or To that holds one. It is what
-// the sender calls itself.
+// userOf returns the user of a URI, or of a From or To that contains one. The sender
+// chooses it.
 func userOf(uri []byte) []byte {
 	if at := bytes.LastIndexByte(uri, '<'); at >= 0 {
 		uri = uri[at+1:]
@@ -178,18 +177,18 @@ func userOf(uri []byte) []byte {
 	return user
 }
 
-// parseSIP reads the messages of chan_sip, which is in Asterisk to version 20:
+// parseSIP parses the messages of chan_sip, which Asterisk contains up to version 20:
 //
 //	Registration from 'to' failed for 'source' - reason
 //	hacking attempt detected 'source'
 //
-// and those of parseCall. Here nothing of the stranger stands behind the source.
-func parseSIP(m []byte, e *event.Event) (notice, sound bool) {
+// and those of parseCall. They contain no sender's text after the source.
+func parseSIP(m []byte, e *event.Event) (notice, valid bool) {
 	if source, found := bytes.CutPrefix(m, []byte("hacking attempt detected '")); found {
 		e.Kind, e.Service = event.RequestBadFormat, serviceSIP
 		source, found = bytes.CutSuffix(source, []byte{'\''})
-		e.Remote, sound = parseSource(source)
-		return true, sound && found
+		e.Remote, valid = parseSource(source)
+		return true, valid && found
 	}
 	rest, found := bytes.CutPrefix(m, []byte("Registration from '"))
 	if !found {
@@ -202,18 +201,18 @@ func parseSIP(m []byte, e *event.Event) (notice, sound bool) {
 	}
 	source, reason, found := bytes.Cut(rest[at+len(middle):], []byte("' - "))
 	e.Kind, e.Service, e.AccountID = kindOf(sipReasons, reason), serviceSIP, userOf(rest[:at])
-	e.Remote, sound = parseSource(source)
-	return true, sound && found && e.Kind != event.NoEvent
+	e.Remote, valid = parseSource(source)
+	return true, valid && found && e.Kind != event.NoEvent
 }
 
-// parseCall reads a call to a number that does not exist:
+// parseCall parses the message about a call to a nonexistent number:
 //
 //	Call from 'name' (source) to extension 'number' rejected because extension not found in context 'context'.
 //	name: Call (UDP:source) to extension …
 //
-// The name is the PBX's own; the number is the stranger's, and may break the
-// line.
-func parseCall(m, service []byte, e *event.Event) (notice, sound bool) {
+// The name comes from the PBX. The caller chooses the number, which may contain a line
+// feed.
+func parseCall(m, service []byte, e *event.Event) (notice, valid bool) {
 	name, rest, found := bytes.Cut(m, []byte("' ("))
 	if name, found = cutBoth(name, "Call from '", found); !found {
 		if name, rest, found = bytes.Cut(m, []byte(": Call (")); !found {
@@ -235,16 +234,16 @@ func parseCall(m, service []byte, e *event.Event) (notice, sound bool) {
 	return true, callEnds(rest)
 }
 
-// callEnds says whether a line ends as parseCall's messages do. The number can
-// hold nothing of it: it has 79 bytes.
+// callEnds reports whether a line ends like parseCall's messages. The number is limited to
+// 79 bytes, too short to contain this end.
 func callEnds(v []byte) bool {
 	const middle = "' rejected because extension not found in context '"
 	at := bytes.LastIndex(v, []byte(middle))
 	if at < 0 {
 		return false
 	}
-	dialplan, whole := bytes.CutSuffix(v[at+len(middle):], []byte("'."))
-	return whole && bytes.IndexByte(dialplan, '\'') < 0
+	dialplan, complete := bytes.CutSuffix(v[at+len(middle):], []byte("'."))
+	return complete && bytes.IndexByte(dialplan, '\'') < 0
 }
 
 func cutBoth(v []byte, prefix string, found bool) ([]byte, bool) {
@@ -262,9 +261,9 @@ func isTransport(v []byte) bool {
 	return false
 }
 
-// parseIAX reads the messages of chan_iax2. The source stands before the name,
-// or behind it at the very end.
-func parseIAX(m []byte, e *event.Event) (notice, sound bool) {
+// parseIAX parses the messages of chan_iax2. The source is before the name, or at the very
+// end.
+func parseIAX(m []byte, e *event.Event) (notice, valid bool) {
 	e.Service = serviceIAX
 	if rest, found := bytes.CutPrefix(m, []byte("Host ")); found {
 		source, rest, _ := bytes.Cut(rest, space)
@@ -276,8 +275,8 @@ func parseIAX(m []byte, e *event.Event) (notice, sound bool) {
 		} else {
 			return false, true
 		}
-		e.Remote, sound = parseSource(source)
-		return true, sound
+		e.Remote, valid = parseSource(source)
+		return true, valid
 	}
 	rest, found := bytes.CutPrefix(m, []byte("No registration for peer '"))
 	if !found {
@@ -288,17 +287,16 @@ func parseIAX(m []byte, e *event.Event) (notice, sound bool) {
 	if at < 0 {
 		return true, false
 	}
-	source, whole := bytes.CutSuffix(rest[at+len(middle):], []byte{')'})
+	source, complete := bytes.CutSuffix(rest[at+len(middle):], []byte{')'})
 	e.Kind, e.AccountID = event.InvalidAccountID, rest[:at]
-	e.Remote, sound = parseSource(source)
-	return true, sound && whole
+	e.Remote, valid = parseSource(source)
+	return true, valid && complete
 }
 
-// parseManager reads the messages of the manager interface, which begin with
-// the source.
-func parseManager(m []byte, e *event.Event) (notice, sound bool) {
+// parseManager parses the messages of the manager interface, which start with the source.
+func parseManager(m []byte, e *event.Event) (notice, valid bool) {
 	source, rest, _ := bytes.Cut(m, space)
-	for _, v := range []verdict{
+	for _, v := range []reasonKind{
 		{"tried to authenticate with nonexistent user '", event.InvalidAccountID},
 		{"failed to authenticate as '", event.InvalidPassword},
 		{"failed to pass IP ACL as '", event.FailedACL},
@@ -307,23 +305,22 @@ func parseManager(m []byte, e *event.Event) (notice, sound bool) {
 		if !found {
 			continue
 		}
-		name, whole := bytes.CutSuffix(name, []byte{'\''})
+		name, complete := bytes.CutSuffix(name, []byte{'\''})
 		e.Kind, e.Service, e.AccountID = v.kind, serviceAMI, name
-		e.Remote, sound = parseSource(source)
-		return true, sound && whole
+		e.Remote, valid = parseSource(source)
+		return true, valid && complete
 	}
 	return false, true
 }
 
-// parseDialplan reads the one message that the dialplan of a widespread
-// distribution writes: "Rejecting unknown SIP connection from source".
-func parseDialplan(m []byte, e *event.Event) (notice, sound bool) {
+// parseDialplan parses the message that the dialplan of a common distribution writes: "Rejecting unknown SIP connection from source".
+func parseDialplan(m []byte, e *event.Event) (notice, valid bool) {
 	source, found := bytes.CutPrefix(m, []byte(`"Rejecting unknown SIP connection from `))
 	if !found {
 		return false, true
 	}
-	source, whole := bytes.CutSuffix(source, []byte{'"'})
+	source, complete := bytes.CutSuffix(source, []byte{'"'})
 	e.Kind, e.Service, e.ACLName = event.FailedACL, serviceSIP, aclDialplan
-	e.Remote, sound = parseSource(source)
-	return true, sound && whole
+	e.Remote, valid = parseSource(source)
+	return true, valid && complete
 }

@@ -7,81 +7,80 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Finding is what a line tells.
+// Finding is the kind of a Record.
 type Finding uint8
 
-// What can be found.
+// The findings.
 const (
-	// Seen: Event is what Asterisk says.
+	// Seen means that Asterisk logged Event.
 	Seen Finding = iota + 1
-	// Tampered: lines that Asterisk did not write so. Event.Remote is their
-	// sender, where Asterisk's own words tell it.
+	// Tampered means that lines were forged. Event.Remote is the sender, if Asterisk's
+	// own text shows it.
 	Tampered
-	// Blinded: Asterisk says that it could not issue a security event.
+	// Blinded means that Asterisk failed to raise a security event.
 	Blinded
 )
 
-// Record is one finding. Its event's text is valid until the function it is
-// passed to returns.
+// Record is one finding. The text of its event is valid only during the call of emit.
 type Record struct {
 	Finding  Finding
-	At       time.Time // of the line; the zero time when it has none
-	Security bool      // it stands in a SECURITY line
-	Missed   bool      // it was written while nobody read the log
+	At       time.Time // of the line; zero if it has no date
+	Security bool      // from a SECURITY line
+	Missed   bool      // written while no process followed the log
 	Event    event.Event
 }
 
-// Counts is what a Parser has read.
+// Counts counts the lines and findings of a Parser.
 type Counts struct {
-	Lines    uint64 // all of them
-	Foreign  uint64 // that do not begin as a line of Asterisk's
-	Undated  uint64 // with a date that is not understood; they are not believed
+	Lines    uint64 // all lines
+	Foreign  uint64 // lines that do not start like Asterisk's
+	Undated  uint64 // lines with an unknown date format, which are ignored
 	Seen     uint64
 	Tampered uint64
 	Blinded  uint64
 }
 
-// tornRoom is how far the end of a broken entry may be from its beginning:
-// longer than the names and the session that a stranger can put in between.
-const tornRoom = 1024
+// maxTorn bounds the distance from the start of a broken entry to its end, in bytes. It is
+// longer than the names and the session that a sender can insert.
+const maxTorn = 1024
 
-// Parser reads the lines of one log in their order. It has no lock.
+// Parser parses the lines of one log in order. It is not safe for concurrent use.
 type Parser struct {
 	Clock  Clock
 	Counts Counts
-	// Comments passes over lines that begin with '#', which a person has put
-	// into a collection. Asterisk writes none.
+	// Comments makes the Parser skip lines that start with '#', which people add to log
+	// collections. Asterisk writes no such lines.
 	Comments bool
-	// Missed is what Record.Missed is to be of the lines that come.
+	// Missed is the value of Record.Missed for the next lines.
 	Missed bool
 
-	line   []byte // the held record's own memory
+	line   []byte // text of the held record
 	record Record
-	held   bool // record waits for the next line
+	held   bool // record is held until the next line
 
-	torn tear
+	torn tornEntry
 
-	// manager.c writes two lines of a login whose name or address it refuses:
-	// the reason, and that it failed. refused is who has had the first.
-	refused []byte
+	// manager.c writes two lines if it rejects the name or address of a login: the
+	// reason and the failure. rejected is the address and name in the first line.
+	rejected []byte
 }
 
-// tear is an entry that a stranger's line feed has broken.
-type tear struct {
-	room     int // bytes within which it must end; 0: none is broken
-	at       time.Time
-	security bool // it is an entry of the security log
-	told     bool // its end tells its source
+// tornEntry is an entry that contains a sender's line feed.
+type tornEntry struct {
+	room      int // bytes within which it must end; 0 if there is no torn entry
+	at        time.Time
+	security  bool // from the security log
+	hasSource bool // its end contains the genuine source
 }
 
-// Line takes the next line, without its line feed. What it finds is passed to
-// emit when the line behind it shows that it is whole.
+// Line parses the next line, without its line feed. A finding is passed to emit when the
+// next line shows that it is complete.
 func (p *Parser) Line(line []byte, emit func(*Record)) {
 	p.Counts.Lines++
 	if p.Comments && len(line) > 0 && line[0] == '#' {
 		return
 	}
-	line = uncolour(line)
+	line = stripColour(line)
 	e, ok := parseEntry(line)
 	if ok && len(e.date) > 0 {
 		if _, ok = p.Clock.Parse(e.date); !ok {
@@ -89,19 +88,19 @@ func (p *Parser) Line(line []byte, emit func(*Record)) {
 		}
 	}
 	if p.torn.room > 0 {
-		p.mend(line, emit)
+		p.continueTorn(line, emit)
 		return
 	}
 	if !ok {
 		p.Counts.Foreign++
-		p.doubt(line, emit)
+		p.taint(line, emit)
 		return
 	}
 	p.Flush(emit)
 	p.read(line, &e)
 }
 
-// Flush passes on what waits for the next line, when none has come for long
+// Flush emits the held finding. It is called if no further line has arrived for long
 // enough.
 func (p *Parser) Flush(emit func(*Record)) {
 	if !p.held {
@@ -120,18 +119,18 @@ func (p *Parser) Flush(emit func(*Record)) {
 	emit(&p.record)
 }
 
-// doubt makes what is held tampering, for a line that Asterisk did not begin
-// follows it: one of the two is a stranger's.
-func (p *Parser) doubt(line []byte, emit func(*Record)) {
+// taint turns the held finding into tampering, because the line after it does not start
+// like Asterisk's: one of the two is forged.
+func (p *Parser) taint(line []byte, emit func(*Record)) {
 	if !p.held || len(bytes.TrimSpace(line)) == 0 {
 		return
 	}
 	p.record.Finding, p.record.Event = Tampered, event.Event{Kind: p.record.Event.Kind}
-	p.more(line)
+	p.appendLine(line)
 	p.Flush(emit)
 }
 
-// read looks for something in a line of Asterisk's.
+// read looks for a finding in a line of Asterisk's.
 func (p *Parser) read(line []byte, e *entry) {
 	switch string(e.level) {
 	case "SECURITY":
@@ -139,7 +138,7 @@ func (p *Parser) read(line []byte, e *entry) {
 			return
 		}
 	case "NOTICE", "WARNING":
-		if !promising(e) {
+		if !mayBeNotice(e) {
 			return
 		}
 	case "ERROR":
@@ -163,47 +162,47 @@ func (p *Parser) read(line []byte, e *entry) {
 			p.hold(r)
 			return
 		}
-		p.torn = tear{room: tornRoom, at: at, security: true, told: string(r.Event.Service) != "SIP"}
+		p.torn = tornEntry{room: maxTorn, at: at, security: true, hasSource: string(r.Event.Service) != "SIP"}
 		return
 	}
-	switch notice, sound := parseNotice(own.file, own.message, &r.Event); {
+	switch notice, valid := parseNotice(own.file, own.message, &r.Event); {
 	case !notice:
-	case sound && p.again(&r.Event):
-	case sound:
+	case valid && p.isRepeat(&r.Event):
+	case valid:
 		p.hold(r)
 	case bytes.Equal(r.Event.ACLName, aclExtension):
-		p.torn = tear{room: tornRoom, at: at}
+		p.torn = tornEntry{room: maxTorn, at: at}
 	default:
 		p.hold(Record{Finding: Tampered, At: at})
 	}
 }
 
-// again says whether a login that failed is one whose reason was told before.
-func (p *Parser) again(e *event.Event) bool {
+// isRepeat reports whether a failed login is the second line of a rejected one.
+func (p *Parser) isRepeat(e *event.Event) bool {
 	if !bytes.Equal(e.Service, serviceAMI) {
 		return false
 	}
-	who := append(e.Remote.Addr().AppendTo(nil), e.AccountID...)
+	login := append(e.Remote.Addr().AppendTo(nil), e.AccountID...)
 	if e.Kind != event.InvalidPassword {
-		p.refused = who
+		p.rejected = login
 		return false
 	}
-	told := bytes.Equal(p.refused, who)
-	p.refused = nil
-	return told
+	repeat := bytes.Equal(p.rejected, login)
+	p.rejected = nil
+	return repeat
 }
 
-// promising says whether a message can be one that is read, cheaply.
-func promising(e *entry) bool {
+// mayBeNotice is a cheap check for messages that parseNotice may recognise.
+func mayBeNotice(e *entry) bool {
 	if len(e.message) == 0 {
 		return false
 	}
 	return bytes.HasSuffix(e.file, []byte(".c")) || bytes.HasPrefix(e.file, []byte("Ext. "))
 }
 
-// more adds a line to the text of what is held or torn. Views of its event end
-// here.
-func (p *Parser) more(line []byte) {
+// appendLine appends a line to the text of the held or torn entry. It invalidates the byte
+// slices of its event.
+func (p *Parser) appendLine(line []byte) {
 	p.line = append(append(p.line, '\n'), line...)
 }
 
@@ -212,11 +211,11 @@ func (p *Parser) hold(r Record) {
 	p.record, p.held = r, true
 }
 
-// mend takes the lines behind a broken entry, of which none is believed until
-// its end.
-func (p *Parser) mend(line []byte, emit func(*Record)) {
+// continueTorn handles the lines after the start of a torn entry. No line is accepted
+// before the end of the entry.
+func (p *Parser) continueTorn(line []byte, emit func(*Record)) {
 	p.Flush(emit)
-	p.more(line)
+	p.appendLine(line)
 	r := Record{Finding: Tampered, At: p.torn.at, Security: p.torn.security}
 	over := false
 	if p.torn.security {
@@ -228,9 +227,9 @@ func (p *Parser) mend(line []byte, emit func(*Record)) {
 	if !over && p.torn.room > 0 {
 		return
 	}
-	if !over || !p.torn.told {
+	if !over || !p.torn.hasSource {
 		r.Event = event.Event{}
 	}
-	p.torn = tear{}
+	p.torn = tornEntry{}
 	p.hold(r)
 }

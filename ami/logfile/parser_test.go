@@ -11,11 +11,11 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// found reads lines and says in a word each what was found.
+// found parses lines and describes each finding.
 func found(text string) []string {
 	p := Parser{Clock: Clock{Latest: noon}}
 	var list []string
-	emit := func(r *Record) { list = append(list, word(r)) }
+	emit := func(r *Record) { list = append(list, describe(r)) }
 	for line := range strings.SplitSeq(text, "\n") {
 		p.Line([]byte(line), emit)
 	}
@@ -23,7 +23,7 @@ func found(text string) []string {
 	return list
 }
 
-func word(r *Record) string {
+func describe(r *Record) string {
 	e := &r.Event
 	switch r.Finding {
 	case Blinded:
@@ -46,20 +46,19 @@ func wantFound(t *testing.T, text string, want ...string) {
 
 const stamp = "[2026-11-22 00:26:26.070] "
 
-// securityLine is an entry of the security log.
+// securityLine returns an entry of the security log.
 func securityLine(event, service, account, session, source, tail string) string {
 	return stamp + `SECURITY[55] res_security_log.c: SecurityEvent="` + event + `",EventTV="2026-11-22T00:26:26.070+0000",Severity="Error",Service="` +
 		service + `",EventVersion="1",AccountID="` + account + `",SessionID="` + session +
 		`",LocalAddress="IPV4/UDP/192.0.2.1/5060",RemoteAddress="` + source + `"` + tail
 }
 
-// request is the NOTICE of a request that PJSIP refused.
+// request returns the NOTICE about a request that PJSIP rejected.
 func request(from, source, callID, reason string) string {
 	return stamp + `NOTICE[55] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '` + from + `' failed for '` + source + `' (callid: ` + callID + `) - ` + reason
 }
 
-// Each message that tells of a stranger, as its format in Asterisk's source
-// writes it.
+// Each message about an attempt, as formatted in Asterisk's source.
 func TestMessages(t *testing.T) {
 	for message, want := range map[string]string{
 		`res_pjsip/pjsip_distributor.c: Request 'INVITE' from '"a" <sip:1002@pbx>' failed for '198.51.100.7:5060' (callid: 1@x) - Failed to authenticate`:                       `PJSIP ChallengeResponseFailed "1002" from 198.51.100.7:5060`,
@@ -97,7 +96,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// Each event of the security log, and what may follow its addresses.
+// Events of the security log, with the fields that may follow the addresses.
 func TestSecurityEntries(t *testing.T) {
 	for _, c := range []struct{ event, service, source, tail, want string }{
 		{"ChallengeResponseFailed", "PJSIP", "IPV4/UDP/198.51.100.7/5060", `,Challenge="1/a",Response="b",ExpectedResponse=""`, `PJSIP ChallengeResponseFailed "1002" from 198.51.100.7:5060`},
@@ -114,7 +113,7 @@ func TestSecurityEntries(t *testing.T) {
 		`AMI RequestBadFormat "admin" from 198.51.100.7:40000`)
 }
 
-// What may stand before a message, in a file, in syslog and in the journal.
+// Prefixes of a message in a file, in syslog and in the journal.
 func TestPrefixes(t *testing.T) {
 	const want = `AMI InvalidPassword "admin" from 198.51.100.7:0`
 	const message = "198.51.100.7 failed to authenticate as 'admin'"
@@ -142,10 +141,10 @@ func TestPrefixes(t *testing.T) {
 	}
 }
 
-// A failure over any transport, by any of the events that other tools read,
-// in a file, in syslog and in the journal: always the right source.
-func TestSecurityEntriesInEveryDress(t *testing.T) {
-	dresses := []string{
+// The source is correct for any transport, for the events that other tools parse too, and
+// in a file, in syslog and in the journal.
+func TestSecurityEntriesWithEveryPrefix(t *testing.T) {
+	prefixes := []string{
 		"[Nov 22 00:26:26] SECURITY[55]: res_security_log.c:114 security_event_stasis_cb: ",
 		"[Nov  2 00:26:26] SECURITY[55] res_security_log.c: ",
 		"[2026-11-22 00:26:26.070] SECURITY[55] res_security_log.c: ",
@@ -163,11 +162,11 @@ func TestSecurityEntriesInEveryDress(t *testing.T) {
 		{"InvalidPassword", "SIP", "1002", "2", "0x7fa52803a000", `,Challenge="62790d2c",ReceivedChallenge="62790d2c",ReceivedHash="c3b9"`},
 		{"FailedACL", "SIP", "", "1", "0x7ff408103b18", `,ACLName="domain_must_match"`},
 	}
-	for _, dress := range dresses {
+	for _, prefix := range prefixes {
 		for _, e := range events {
 			for _, way := range []string{"UDP", "TCP", "TLS", "WS", "WSS"} {
 				for from, want := range map[string]string{"IPV4/" + way + "/198.51.100.7/55287": "198.51.100.7:55287", "IPV6/" + way + "/2001:db8::7/55287": "[2001:db8::7]:55287"} {
-					line := dress + `SecurityEvent="` + e.event + `",EventTV="2026-11-22T00:26:26.070+0000",Severity="Error",Service="` + e.service + `",EventVersion="` + e.version +
+					line := prefix + `SecurityEvent="` + e.event + `",EventTV="2026-11-22T00:26:26.070+0000",Severity="Error",Service="` + e.service + `",EventVersion="` + e.version +
 						`",AccountID="` + e.account + `",SessionID="` + e.session + `",LocalAddress="IPV4/` + way + `/192.0.2.1/5060",RemoteAddress="` + from + `"` + e.tail
 					wantFound(t, line, fmt.Sprintf("%s %s %q from %s", e.service, e.event, e.account, want))
 				}
@@ -176,7 +175,7 @@ func TestSecurityEntriesInEveryDress(t *testing.T) {
 	}
 }
 
-// The year that a date does not tell is the last one it can be.
+// A date without a year gets the last possible year.
 func TestDatesWithoutAYear(t *testing.T) {
 	for text, want := range map[string]string{"Nov 22 11:00:00": "2026-11-22", "Dec  1 11:00:00": "2025-12-01", "Feb 29 11:00:00": "2026-03-01"} {
 		c := Clock{Latest: noon}
@@ -186,13 +185,13 @@ func TestDatesWithoutAYear(t *testing.T) {
 	}
 }
 
-// A stranger's text accuses nobody but himself. He is 192.0.2.66 everywhere,
-// and wants 8.8.8.8 accused.
+// Forged text never changes the source. The attacker is always 192.0.2.66 and tries to
+// have 8.8.8.8 blamed.
 func TestHostileLines(t *testing.T) {
-	const he = `from 192.0.2.66:5060`
+	const attacker = `from 192.0.2.66:5060`
 	fake := `' failed for '8.8.8.8:5' (callid: x) - Failed to authenticate`
 	failed := func(account string) string {
-		return fmt.Sprintf(`PJSIP ChallengeResponseFailed %q %s`, account, he)
+		return fmt.Sprintf(`PJSIP ChallengeResponseFailed %q %s`, account, attacker)
 	}
 	row := `",LocalAddress="IPV4/UDP/192.0.2.1/5060",RemoteAddress="IPV4/TCP/8.8.8.8/1"`
 	next := stamp + `VERBOSE[55] pbx.c: next`
@@ -200,12 +199,12 @@ func TestHostileLines(t *testing.T) {
 		"a display name":                     {request(`"`+fake+`" <sip:1002@x>`, "192.0.2.66:5060", "1", "Failed to authenticate"), failed("1002")},
 		"a display name with escaped quotes": {request(`"a\" <sip:x@y>`+fake+`" <sip:1002@x>`, "192.0.2.66:5060", "1", "Failed to authenticate"), failed("1002")},
 		"a parameter of the From":            {request(`<sip:1002@x;a=">`+fake+`">`, "192.0.2.66:5060", "1", "Failed to authenticate"), failed("1002")},
-		"a URI of another scheme":            {request(`<foo:">`, "192.0.2.66:5060", `">`+fake, "Failed to authenticate"), failed("")},
+		"a URI with another scheme":          {request(`<foo:">`, "192.0.2.66:5060", `">`+fake, "Failed to authenticate"), failed("")},
 		"a Call-ID":                          {request(`<sip:1002@x>`, "192.0.2.66:5060", `a`+fake[:len(fake)-10]+` (callid: `, "Failed to authenticate"), failed("1002")},
 		"a Call-ID that gives a reason":      {request(`<sip:1002@x>`, "192.0.2.66:5060", `a) - No matching endpoint found`, "Failed to authenticate"), failed("1002")},
 		"a Call-ID that is not UTF-8":        {request(`<sip:1002@x>`, "192.0.2.66:5060", "a\xff\xfe", "Failed to authenticate"), failed("1002")},
-		"a From that is none":                {request(`"a" b <sip:1002@x>`, "8.8.8.8:5060", "1", "Failed to authenticate"), "tampered"},
-		"a session with addresses":           {securityLine("InvalidAccountID", "PJSIP", "1002", row[2:]+`,x="`+row, "IPV4/UDP/192.0.2.66/5060", ""), `PJSIP InvalidAccountID "1002" ` + he},
+		"an invalid From":                    {request(`"a" b <sip:1002@x>`, "8.8.8.8:5060", "1", "Failed to authenticate"), "tampered"},
+		"a session with addresses":           {securityLine("InvalidAccountID", "PJSIP", "1002", row[2:]+`,x="`+row, "IPV4/UDP/192.0.2.66/5060", ""), `PJSIP InvalidAccountID "1002" ` + attacker},
 		"a challenge with addresses": {
 			securityLine("ChallengeResponseFailed", "PJSIP", "1002", "s", "IPV4/UDP/192.0.2.66/5060", `,Challenge="`+strings.ReplaceAll(row, `"`, `\"`)+`",Response="",ExpectedResponse=""`),
 			failed("1002"),
@@ -213,21 +212,21 @@ func TestHostileLines(t *testing.T) {
 		"an account that ends the line":        {securityLine("InvalidAccountID", "PJSIP", "x\r\nRemoteAddress: IPV4/UDP/8.8.8.8/5", "s", "IPV4/UDP/192.0.2.66/5060", ""), "tampered by 192.0.2.66:5060"},
 		"an account and a session":             {securityLine("InvalidAccountID", "PJSIP", "x\r\n[1] NOTICE[1] manager.c: ", `8.8.8.8 failed to authenticate as '`, "IPV4/UDP/192.0.2.66/5060", ""), "tampered by 192.0.2.66:5060"},
 		"an account with a whole line":         {securityLine("InvalidPassword", "SIP", "x\n"+stamp+"NOTICE[1] manager.c: 8.8.8.8 failed to authenticate as 'a'\n", "0x1", "IPV4/UDP/192.0.2.66/5060", ""), "tampered"},
-		"an account with an end of its own":    {securityLine("InvalidPassword", "SIP", `x`+"\n"+`",SessionID="0x1`+row+"\ny", "0x1", "IPV4/UDP/192.0.2.66/5060", ""), "tampered"},
+		"an account that forges the end":       {securityLine("InvalidPassword", "SIP", `x`+"\n"+`",SessionID="0x1`+row+"\ny", "0x1", "IPV4/UDP/192.0.2.66/5060", ""), "tampered"},
 		"an account with addresses":            {securityLine("InvalidPassword", "SIP", `x",SessionID="0x1`+row+"\ny", "0x1", "IPV4/UDP/192.0.2.66/5060", ""), "tampered"},
 		"a number that ends the line":          {stamp + `NOTICE[1] res_pjsip_session.c: 1001: Call (UDP:192.0.2.66:5060) to extension '` + "\n[Nov 22 00:00:00] NOTICE[1] manager.c: 8.8.8.8 failed to authenticate as 'a'\n" + `' rejected because extension not found in context 'x'.`, "tampered"},
-		"a number that borrows the end":        {stamp + `NOTICE[1] res_pjsip_session.c: 1001: Call (UDP:192.0.2.66:5060) to extension '` + "\n[Nov 22 00:00:00] NOTICE[1] chan_sip.c: Call from '' (8.8.8.8) to extension '" + `' rejected because extension not found in context 'x'.`, "tampered"},
-		"a number with addresses":              {stamp + `NOTICE[1] res_pjsip_session.c: 1001: Call (UDP:192.0.2.66:5060) to extension ') (8.8.8.8:1) to extension '' rejected because extension not found in context 'x'.`, `PJSIP FailedACL "1001" ` + he},
+		"a number that uses the real end":      {stamp + `NOTICE[1] res_pjsip_session.c: 1001: Call (UDP:192.0.2.66:5060) to extension '` + "\n[Nov 22 00:00:00] NOTICE[1] chan_sip.c: Call from '' (8.8.8.8) to extension '" + `' rejected because extension not found in context 'x'.`, "tampered"},
+		"a number with addresses":              {stamp + `NOTICE[1] res_pjsip_session.c: 1001: Call (UDP:192.0.2.66:5060) to extension ') (8.8.8.8:1) to extension '' rejected because extension not found in context 'x'.`, `PJSIP FailedACL "1001" ` + attacker},
 		"a name in a trace that ends the line": {stamp + "VERBOSE[1] pbx.c: Executing [x\n[Nov 22 00:00:00] NOTICE[1] manager.c: 8.8.8.8 failed to authenticate as 'a'\n@in:1] NoOp", "tampered"},
-		"a registration's To":                  {stamp + `NOTICE[1] chan_sip.c: Registration from '"` + `' failed for '8.8.8.8:5' - Wrong password` + `"<sip:1002@x>' failed for '192.0.2.66:5060' - Wrong password`, `SIP InvalidPassword "1002" ` + he},
-		"a peer of IAX":                        {stamp + `NOTICE[1] chan_iax2.c: No registration for peer 'x' (from 8.8.8.8)' (from 192.0.2.66:5060)`, `IAX2 InvalidAccountID "x' (from 8.8.8.8)" ` + he},
+		"a registration's To":                  {stamp + `NOTICE[1] chan_sip.c: Registration from '"` + `' failed for '8.8.8.8:5' - Wrong password` + `"<sip:1002@x>' failed for '192.0.2.66:5060' - Wrong password`, `SIP InvalidPassword "1002" ` + attacker},
+		"a peer of IAX":                        {stamp + `NOTICE[1] chan_iax2.c: No registration for peer 'x' (from 8.8.8.8)' (from 192.0.2.66:5060)`, `IAX2 InvalidAccountID "x' (from 8.8.8.8)" ` + attacker},
 	} {
 		t.Run(name, func(t *testing.T) { wantFound(t, c.text+"\n"+next, c.want) })
 	}
 }
 
-// A broken entry whose end never comes hides little of what follows.
-func TestABrokenEntryEnds(t *testing.T) {
+// A torn entry without an end hides only a few of the lines after it.
+func TestTornEntryWithoutEnd(t *testing.T) {
 	text := stamp + `SECURITY[55] res_security_log.c: SecurityEvent="InvalidAccountID",EventTV="2026`
 	guess := request("<sip:1002@x>", "192.0.2.66:5060", "1", "Failed to authenticate")
 	for range 20 {
@@ -238,9 +237,9 @@ func TestABrokenEntryEnds(t *testing.T) {
 	}
 }
 
-// A login of a name that does not exist is two lines of the manager, and one
+// manager.c writes two lines for a login with a nonexistent name. They count as one
 // attempt.
-func TestRefusedLoginsCountOnce(t *testing.T) {
+func TestRejectedLoginsCountOnce(t *testing.T) {
 	line := func(rest string) string { return stamp + "NOTICE[55] manager.c: 198.51.100.7 " + rest + "\n" }
 	tried, failed := line("tried to authenticate with nonexistent user 'a'"), line("failed to authenticate as 'a'")
 	wantFound(t, strings.Repeat(tried+failed, 2)+failed+line("failed to pass IP ACL as 'b'")+line("failed to authenticate as 'b'")+tried+line("failed to authenticate as 'b'"),
@@ -252,8 +251,8 @@ func TestBlinding(t *testing.T) {
 	wantFound(t, stamp+"ERROR[55] security_events.c: Failed to issue security event of type ChallengeResponseFailed.", "blinded")
 }
 
-// FuzzParser: no line makes it panic, and an address that Asterisk's own words
-// do not give is never found: here they always give 192.0.2.66.
+// FuzzParser checks that no line causes a panic, and that the source is always the one
+// that Asterisk wrote, 192.0.2.66.
 func FuzzParser(f *testing.F) {
 	for _, s := range []string{"x", `a" <sip:x@y>' failed for '8.8.8.8:5' (callid: x`, "x\r\nRemoteAddress: IPV4/UDP/8.8.8.8/5", `",LocalAddress="IPV4/UDP/1.1.1.1/1",RemoteAddress="IPV4/UDP/8.8.8.8/1"`} {
 		f.Add(s, s)
@@ -271,14 +270,14 @@ func FuzzParser(f *testing.F) {
 		p := Parser{Clock: Clock{Latest: noon}}
 		emit := func(r *Record) {
 			if r.Event.Remote.IsValid() && r.Event.Remote.Addr().String() != "192.0.2.66" {
-				t.Errorf("%q\nlaid at the door of %s", text, r.Event.Remote)
+				t.Errorf("%q\nattributed to %s", text, r.Event.Remote)
 			}
 		}
 		for line := range strings.SplitSeq(text, "\n") {
 			p.Line([]byte(line), emit)
 		}
 		p.Flush(emit)
-		for line := range strings.SplitSeq(a, "\n") { // anything at all
+		for line := range strings.SplitSeq(a, "\n") { // arbitrary lines
 			p.Line([]byte(line), func(*Record) {})
 		}
 	})
@@ -286,8 +285,8 @@ func FuzzParser(f *testing.F) {
 
 func cut(s string, n int) string { return s[:min(len(s), n)] }
 
-// A log that is rotated by renaming, by copying and truncating, that goes away
-// and comes back, and that is written in pieces.
+// The Follower handles a log that is renamed, truncated, missing for a while, or written in
+// pieces.
 func TestFollowing(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "messages")
 	line := func(n int) string {
@@ -297,11 +296,11 @@ func TestFollowing(t *testing.T) {
 	var got []string
 	f := &Follower{Path: path, Emit: func(r *Record) { got = append(got, r.Event.Remote.Addr().String()) }}
 	buf := make([]byte, 100)
-	look := func(want ...int) {
+	poll := func(want ...int) {
 		t.Helper()
 		got = nil
 		for range 30 {
-			f.look(noon, buf)
+			f.poll(noon, buf)
 		}
 		var text []string
 		for _, n := range want {
@@ -312,35 +311,35 @@ func TestFollowing(t *testing.T) {
 		}
 	}
 	write(line(1))
-	look() // what was there at the start
+	poll() // existing lines are skipped
 	write(line(2) + line(3)[:20])
-	look()
+	poll()
 	write(line(3)[20:])
-	look(2, 3)
+	poll(2, 3)
 	write(line(4))
 	if err := os.Rename(path, path+".1"); err != nil { // before it was read
 		t.Fatal(err)
 	}
-	look(4)
+	poll(4)
 	if f.Health().Err == nil {
-		t.Error("a missing log is well")
+		t.Error("no error for a missing log")
 	}
 	write(line(5))
-	look(5)
+	poll(5)
 	if f.Health().Err != nil || f.Health().LastLine != noon {
 		t.Errorf("health %+v", f.Health())
 	}
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	look()
+	poll()
 	write(line(6))
-	look(6)
+	poll(6)
 	write(strings.Repeat("x", 100<<10) + "\n" + line(7))
 	for range 1100 {
-		f.look(noon, buf)
+		f.poll(noon, buf)
 	}
-	look()
+	poll()
 	if h := f.Health(); h.TooLong != 1 || h.Rotated != 2 || h.Counts.Seen != 6 {
 		t.Errorf("health %+v", h)
 	}

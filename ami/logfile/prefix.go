@@ -2,17 +2,17 @@ package logfile
 
 import "bytes"
 
-// entry is one line without what stands before its message.
+// entry is one parsed line.
 type entry struct {
-	date    []byte // of Asterisk or, without one, of syslog; nil when there is none
+	date    []byte // from Asterisk, else from syslog; nil if there is none
 	level   []byte // NOTICE, SECURITY …
 	file    []byte // res_pjsip/pjsip_distributor.c
 	message []byte
 }
 
-// parseEntry takes a line apart. It says no to what does not begin as a line of
-// Asterisk's logger does (main/logger.c format_log_default, format_log_plain),
-// in a file, behind syslog's prefix or out of the journal:
+// parseEntry parses a line. ok is false if the line does not start like one of Asterisk's
+// logger (main/logger.c format_log_default, format_log_plain), in a file, with a syslog
+// prefix or from the journal:
 //
 //	[Nov 22 00:26:26] NOTICE[55][C-0000001a] chan_sip.c: …
 //	[2026-11-22 00:26:26.070] NOTICE[55]: chan_sip.c:123 handle_request: …
@@ -42,7 +42,7 @@ func parseEntry(line []byte) (e entry, ok bool) {
 	if e.file, rest, found = bytes.Cut(rest, []byte{':'}); !found || len(e.file) == 0 {
 		return e, false
 	}
-	if len(rest) > 0 && isDigit(rest[0]) { // the number of a line and the name of a function
+	if len(rest) > 0 && isDigit(rest[0]) { // line number and function name
 		if _, rest, found = bytes.Cut(rest, []byte(": ")); !found {
 			return e, false
 		}
@@ -51,7 +51,7 @@ func parseEntry(line []byte) (e entry, ok bool) {
 	return e, true
 }
 
-// Entry says whether a line begins as one of Asterisk's logger does.
+// Entry reports whether a line starts like one of Asterisk's logger.
 func Entry(line []byte) bool {
 	_, ok := parseEntry(line)
 	return ok
@@ -59,8 +59,7 @@ func Entry(line []byte) bool {
 
 var space = []byte{' '}
 
-// cutSyslog takes away what syslog and journalctl put before a line and keeps
-// their date.
+// cutSyslog removes the prefix of syslog or journalctl and stores its date.
 func cutSyslog(line []byte, e *entry) (rest []byte) {
 	rest = line
 	if date, after, found := cutDate(line); found {
@@ -78,8 +77,8 @@ func cutSyslog(line []byte, e *entry) (rest []byte) {
 	return message
 }
 
-// cutDate cuts syslog's date off, "Nov  4 18:30:40 " or an ISO one. It looks
-// at the form alone.
+// cutDate cuts off a syslog date, "Nov  4 18:30:40 " or ISO 8601. It checks only the
+// format.
 func cutDate(line []byte) (date, rest []byte, ok bool) {
 	if len(line) < 16 {
 		return nil, line, false
@@ -98,7 +97,7 @@ func cutDate(line []byte) (date, rest []byte, ok bool) {
 	return nil, line, false
 }
 
-// cutBracketed cuts "[text]" off.
+// cutBracketed cuts off "[text]".
 func cutBracketed(v []byte) (text, rest []byte, ok bool) {
 	if len(v) == 0 || v[0] != '[' {
 		return nil, v, false
@@ -117,9 +116,9 @@ func isDigits(v []byte) bool {
 	return len(v) > 0
 }
 
-// uncolour takes out the colours of a console (main/term.c): ESC [ … m. The
-// line is changed in place.
-func uncolour(line []byte) []byte {
+// stripColour removes console colours (main/term.c): ESC [ … m. It changes the line in
+// place.
+func stripColour(line []byte) []byte {
 	const esc = 0x1b
 	at := bytes.IndexByte(line, esc)
 	if at < 0 {

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// A finding carries the lines it was read from; what a stranger broke, all its
-// pieces.
+// Raw holds the lines of a finding; of a torn entry, all of them.
 func TestRaw(t *testing.T) {
 	guess := request("<sip:1002@x>", "192.0.2.66:5060", "1", "Failed to authenticate")
 	torn := securityLine("InvalidAccountID", "PJSIP", "x\r\nRemoteAddress: IPV4/UDP/8.8.8.8/5", "s", "IPV4/UDP/192.0.2.66/5060", "")

@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// maxMissed bounds, in bytes, what is read of the time when nobody read: the
-// end of it. It takes some seconds.
+// maxMissed is how many bytes of the missed part are read; older ones are skipped.
+// Reading them takes a few seconds.
 const maxMissed = 64 << 20
 
-// Place is how far a log was read. It outlives the process, and the file's name:
-// a log that was rotated is known by its inode, and another one that got the
-// inode, or what was truncated and written anew, by what stands before Offset.
+// Place is a position in a log. It survives restarts and log rotation: a rotated log is
+// recognised by its inode. The text before Offset detects a reused inode and a file that
+// was truncated and rewritten.
 type Place struct {
 	Path          string
 	Device, Inode uint64
@@ -22,43 +22,43 @@ type Place struct {
 	Before        uint32 // the CRC-32 of the last bytes before Offset
 }
 
-// before is Place.Before of an offset in a file.
-func before(file *os.File, offset int64) uint32 {
+// checksum returns Place.Before for an offset in a file.
+func checksum(file *os.File, offset int64) uint32 {
 	const most = 256
 	text := make([]byte, min(offset, most))
 	n, _ := file.ReadAt(text, offset-int64(len(text)))
 	return crc32.ChecksumIEEE(text[:n])
 }
 
-// Place is how far the log was read, and told; nil before the first look. It may
-// be called from any goroutine.
+// Place returns how far the log was read and its findings emitted, or nil before the
+// first poll. It may be called from any goroutine.
 func (f *Follower) Place() *Place {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.place
 }
 
-// keep notes how far all that was found is told. A finding waits for the line
-// behind it, and a broken entry for its end.
-func (f *Follower) keep() {
+// advance records how far all findings were emitted. A finding is held until the next
+// line, a broken entry until its end.
+func (f *Follower) advance() {
 	switch {
 	case f.parser.torn.room > 0:
 	case f.parser.held:
-		f.kept = f.line
+		f.emitted = f.line
 	default:
-		f.kept = f.parsed
+		f.emitted = f.parsed
 	}
 }
 
-// remember makes this the place. The caller holds the lock.
-func (f *Follower) remember() {
+// savePlace updates place. The caller holds the lock.
+func (f *Follower) savePlace() {
 	p := f.here
-	p.Offset = f.kept
+	p.Offset = f.emitted
 	if f.place != nil {
 		p.Before = f.place.Before
 	}
 	if f.file != nil && (f.place == nil || *f.place != p) {
-		p.Before = before(f.file, p.Offset)
+		p.Before = checksum(f.file, p.Offset)
 		f.place = &p
 	}
 }
@@ -70,17 +70,17 @@ func identity(info os.FileInfo) (device, inode uint64) {
 	return 0, 0
 }
 
-// resume opens the file that another life read last, under whatever name it has
-// now. When it is gone, all of the present one was missed.
+// resume opens the file that the earlier process read last, under its current name. If
+// that is gone, all of the current file was missed.
 func (f *Follower) resume() {
 	if f.From == nil || f.From.Path != f.Path {
 		return
 	}
 	f.behind = true
 	directory, base := filepath.Split(f.Path)
-	names, _ := os.ReadDir(filepath.Clean(directory)) // a look at the log says what is wrong
+	names, _ := os.ReadDir(filepath.Clean(directory)) // errors show up when the log is opened
 	paths := []string{f.Path}
-	for _, n := range names { // logrotate, and Asterisk itself, put something behind the name
+	for _, n := range names { // logrotate and Asterisk append a suffix to the name
 		if strings.HasPrefix(n.Name(), base) && n.Type().IsRegular() {
 			paths = append(paths, filepath.Join(directory, n.Name()))
 		}
@@ -97,7 +97,7 @@ func (f *Follower) resume() {
 		if err != nil {
 			continue
 		}
-		if before(file, f.From.Offset) == f.From.Before {
+		if checksum(file, f.From.Offset) == f.From.Before {
 			f.begin(file, info, f.From.Offset)
 			return
 		}
@@ -105,9 +105,9 @@ func (f *Follower) resume() {
 	}
 }
 
-// begin reads on at an offset of a file; of what was missed the end at most. A
-// cut within an entry may have one forged line believed, which alone crosses no
-// threshold.
+// begin starts reading at an offset of a file, but skips all but the last maxMissed bytes
+// of the missed part. If that starts inside an entry, one forged line may be accepted;
+// one line alone does not cross a threshold.
 func (f *Follower) begin(file *os.File, info os.FileInfo, offset int64) {
 	f.missed, f.skip = 0, false
 	if f.behind {
@@ -118,5 +118,5 @@ func (f *Follower) begin(file *os.File, info os.FileInfo, offset int64) {
 	}
 	f.here = Place{Path: f.Path}
 	f.here.Device, f.here.Inode = identity(info)
-	f.file, f.offset, f.parsed, f.line, f.kept = file, offset, offset, offset, offset
+	f.file, f.offset, f.parsed, f.line, f.emitted = file, offset, offset, offset, offset
 }

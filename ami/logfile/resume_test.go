@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// What was written while nobody read is read by the next life, from where the
-// last one left off: in the same file, in one that was rotated away, in one that
-// was truncated, and at most so much of it. What comes after is not missed.
+// A new Follower continues where the last one stopped: in the same file, or after it was
+// rotated or truncated, and reads at most maxMissed bytes. These lines count as missed;
+// later ones do not.
 func TestResuming(t *testing.T) {
 	line := func(n int) string {
 		return fmt.Sprintf(stamp+"NOTICE[55] manager.c: 198.51.100.%d failed to authenticate as 'a'\n", n)
@@ -40,7 +40,7 @@ func TestResuming(t *testing.T) {
 			}
 			write(t, path, line(3))
 		}, "missed 3, 9"},
-		"truncated and written anew": {func(t *testing.T, path string) {
+		"truncated and rewritten": {func(t *testing.T, path string) {
 			if err := os.Truncate(path, 0); err != nil {
 				t.Fatal(err)
 			}
@@ -61,64 +61,63 @@ func TestResuming(t *testing.T) {
 				}
 				got = append(got, n)
 			}
-			buf := make([]byte, readAtOnce)
-			looks := func(f *Follower, n int) {
+			buf := make([]byte, readSize)
+			polls := func(f *Follower, n int) {
 				for range n {
-					f.look(noon, buf)
+					f.poll(noon, buf)
 				}
 			}
 			write(t, path, line(1))
 			first := &Follower{Path: path, Emit: emit}
-			looks(first, 2)
+			polls(first, 2)
 			write(t, path, line(2))
-			looks(first, 3)
+			polls(first, 3)
 			place := first.Place()
 			if first.close(); strings.Join(got, ", ") != "2" || place == nil {
-				t.Fatalf("the first life found %v, place %+v", got, place)
+				t.Fatalf("the first Follower found %v, place %+v", got, place)
 			}
 			got = nil
 			tt.meanwhile(t, path)
 			second := &Follower{Path: path, Emit: emit, From: place}
 			second.resume()
-			looks(second, maxMissed/readAtOnce+5)
+			polls(second, maxMissed/readSize+5)
 			write(t, path, line(9))
-			looks(second, 3)
+			polls(second, 3)
 			second.close()
 			if strings.Join(got, ", ") != tt.want {
-				t.Errorf("the second life found %v, want %s", got, tt.want)
+				t.Errorf("the second Follower found %v, want %s", got, tt.want)
 			}
 		})
 	}
 }
 
-// A place never lies behind a finding that is not told yet: a death there loses
-// nothing.
-func TestAPlaceLosesNothing(t *testing.T) {
+// A Place is never after a finding that was not emitted, so no crash loses a finding.
+func TestPlaceLosesNoFindings(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "messages")
 	var text strings.Builder
 	for n := range 40 {
 		fmt.Fprintf(&text, stamp+"NOTICE[55] manager.c: 198.51.100.%d failed to authenticate as 'a'\n", n)
 	}
 	write(t, path, text.String())
-	told := map[string]bool{}
-	emit := func(r *Record) { told[r.Event.Remote.Addr().String()] = true }
+	emitted := map[string]bool{}
+	emit := func(r *Record) { emitted[r.Event.Remote.Addr().String()] = true }
 	place := &Place{Path: path}
 	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	place.Device, place.Inode = identity(info)
-	for life := range 200 { // each dies after two looks at a few bytes
+	for run := range 200 { // each stops after two polls of a few bytes
 		f := &Follower{Path: path, Emit: emit, From: place}
 		f.resume()
-		buf := make([]byte, 150+life%50)
-		f.look(noon, buf)
-		f.look(noon, buf)
+		buf := make([]byte, 150+run%50)
+		f.poll(noon, buf)
+		f.poll(noon, buf)
 		place = f.Place()
 		f.close()
 	}
-	if place.Offset < int64(text.Len())*9/10 || len(told) < 39 {
-		t.Errorf("told %d of 40, up to %d of %d bytes", len(told), place.Offset, text.Len())
+	if place.Offset < int64(text.Len())*9/10 || len(emitted) < 39 {
+		t.Errorf("emitted %d of 40, up to %d of %d bytes", len(emitted), place.Offset, text.Len())
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 
 const securityOpening = `SecurityEvent="`
 
-// securityKinds are the security events by name.
+// securityKinds maps the names of security events to their kinds.
 var securityKinds = func() map[string]event.Kind {
 	kinds := map[string]event.Kind{}
 	for _, k := range event.Kinds() {
@@ -19,19 +19,18 @@ var securityKinds = func() map[string]event.Kind {
 	return kinds
 }()
 
-// parseSecurity reads an entry of the security log (res_security_log.c):
+// parseSecurity parses an entry of the security log (res_security_log.c):
 //
 //	SecurityEvent="…",EventTV="…",Severity="…",Service="…",EventVersion="…",
 //	AccountID="…",SessionID="…",LocalAddress="…",RemoteAddress="…"[,Name="…"]
 //
-// Nothing in it is escaped. AccountID and SessionID can hold anything; what
-// follows RemoteAddress holds strangers' text, too, but no quote that was not
-// escaped by its sender (a quoted string of a SIP header) or that would leave
-// room for two addresses (AMI's RequestType, 63 bytes). So the last two
-// addresses that stand side by side are Asterisk's.
+// Nothing in it is escaped. AccountID and SessionID can contain anything. The text after
+// RemoteAddress also comes from the sender, but it is either a quoted string of a SIP
+// header, in which quotes are escaped, or too short for two addresses (AMI's RequestType,
+// 63 bytes). So the last two adjacent addresses are genuine.
 //
-// whole is false when the entry breaks off.
-func parseSecurity(m []byte, e *event.Event) (whole bool) {
+// complete is false if the entry is cut off.
+func parseSecurity(m []byte, e *event.Event) (complete bool) {
 	*e = event.Event{}
 	rest := m
 	var name, value []byte
@@ -60,9 +59,9 @@ func parseSecurity(m []byte, e *event.Event) (whole bool) {
 	return readNames(before, e) && readExtras(tail, e)
 }
 
-// readNames reads AccountID, which RequestBadFormat has not, and SessionID.
-// Which of them a stranger's quotes belong to cannot be told, and does not
-// matter: both are his.
+// readNames parses AccountID, which RequestBadFormat does not have, and SessionID. If the
+// sender included quotes, the boundary between them is ambiguous. That does not matter,
+// because the sender controls both.
 func readNames(v []byte, e *event.Event) bool {
 	if account, found := bytes.CutPrefix(v, []byte(`AccountID="`)); found {
 		if e.AccountID, e.SessionID, found = bytes.Cut(account, []byte(`",SessionID="`)); !found {
@@ -75,7 +74,7 @@ func readNames(v []byte, e *event.Event) bool {
 	return found
 }
 
-// readExtras reads what follows the addresses.
+// readExtras parses the fields after the addresses.
 func readExtras(tail []byte, e *event.Event) bool {
 	if len(tail) == 0 {
 		return true
@@ -102,9 +101,8 @@ func readExtras(tail []byte, e *event.Event) bool {
 	return true
 }
 
-// cutPair cuts Name="value" and the comma behind it off. The value ends at the
-// first quote without a backslash before it. Without a pair the name is nil,
-// and nothing is left.
+// cutPair cuts off Name="value" and the comma after it. The value ends at the first quote
+// that is not escaped by a backslash. If there is no pair, all results are nil.
 func cutPair(v []byte) (name, value, rest []byte) {
 	name, after, found := bytes.Cut(v, []byte(`="`))
 	if !found {
@@ -117,7 +115,7 @@ func cutPair(v []byte) (name, value, rest []byte) {
 	return name, after[:end], bytes.TrimPrefix(after[end+1:], []byte{','})
 }
 
-// quoteEnd is where the first quote without a backslash before it stands.
+// quoteEnd returns the index of the first unescaped quote, or -1.
 func quoteEnd(v []byte) int {
 	escaped := false
 	for i, c := range v {
@@ -133,9 +131,8 @@ func quoteEnd(v []byte) int {
 	return -1
 }
 
-// lastAddresses finds the last LocalAddress and RemoteAddress that stand side
-// by side, what is before them, and the tail behind. before is nil when there
-// are none.
+// lastAddresses returns the last adjacent LocalAddress and RemoteAddress, and the text
+// before and after them. before is nil if there are none.
 func lastAddresses(v []byte) (local, remote, tail, before []byte) {
 	const opening, middle = `",LocalAddress="`, `",RemoteAddress="`
 	at := bytes.LastIndex(v, []byte(opening))
@@ -152,10 +149,9 @@ func lastAddresses(v []byte) (local, remote, tail, before []byte) {
 	return local, remote, tail, v[:at]
 }
 
-// tornSource is the source that stands in the last line of an entry that was
-// broken within its AccountID: SessionID, LocalAddress and RemoteAddress in a
-// row, up to the end. With chan_sip there is none, since its account names
-// have room for a row of their own.
+// tornSource finds the source in the last line of an entry whose AccountID contains a
+// line feed: SessionID, LocalAddress and RemoteAddress in a row up to the end. It must not
+// be used for chan_sip, whose account names are long enough to contain such a row.
 func tornSource(line []byte, e *event.Event) bool {
 	local, remote, tail, before := lastAddresses(line)
 	if before == nil || !bytes.Contains(before, []byte(`",SessionID="`)) {

@@ -20,7 +20,7 @@ var (
 	noon     = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	guesser  = netip.MustParsePrefix("192.0.2.66/32")
 	guessers = netip.MustParsePrefix("192.0.2.0/24")
-	stranger = netip.MustParsePrefix("203.0.113.9/32")
+	another  = netip.MustParsePrefix("203.0.113.9/32")
 )
 
 var errLost = errors.New("the table is lost")
@@ -169,7 +169,7 @@ func newSite() *site {
 		Registry: r, Offences: NewOffences(24 * time.Hour), Ledger: s.ledger,
 		With: func(f func()) { s.mu.Lock(); defer s.mu.Unlock(); f() },
 		Objection: func(p netip.Prefix) string {
-			if p.Overlaps(stranger) {
+			if p.Overlaps(another) {
 				return "203.0.113.9 is protected: home of 1002"
 			}
 			return ""

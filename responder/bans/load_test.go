@@ -34,7 +34,7 @@ func TestLoad(t *testing.T) {
 			drops: "192.0.2.0/24", holds: "192.0.2.0/24", asked: "reconcile 192.0.2.0/24",
 		},
 		"the kernel alone knows": {
-			kernel: []incident.Ban{{Prefix: stranger, Until: day}},
+			kernel: []incident.Ban{{Prefix: another, Until: day}},
 			drops:  "203.0.113.9/32", holds: "203.0.113.9/32", asked: "reconcile 203.0.113.9/32", written: "put 203.0.113.9",
 		},
 		"the kernel holds a ban in pieces": {
@@ -50,7 +50,7 @@ func TestLoad(t *testing.T) {
 			kernel: []incident.Ban{office}, asked: "reconcile",
 		},
 		"the ledger is damaged: the kernel keeps what it has": {
-			ledger: []incident.Ban{known}, kernel: []incident.Ban{{Prefix: stranger, Until: day}}, partial: true,
+			ledger: []incident.Ban{known}, kernel: []incident.Ban{{Prefix: another, Until: day}}, partial: true,
 			drops: "192.0.2.0/24 203.0.113.9/32", holds: "192.0.2.0/24 203.0.113.9/32", asked: "ban 192.0.2.0/24 203.0.113.9/32", written: "put 203.0.113.9",
 		},
 		"the ledger is damaged, and the allow list covers what the kernel has": {
@@ -79,7 +79,7 @@ func TestLoad(t *testing.T) {
 			if ban, ok := r.Exact(noon, guessers); ok && ban != known {
 				t.Errorf("the ledger's ban has become %+v", ban)
 			}
-			if ban, ok := r.Exact(noon, stranger); ok && (ban.Origin != incident.OriginKernel || ban.Since != noon || ban.Until != day || ban.Step != incident.StepUnknown || ban.Reason == "") {
+			if ban, ok := r.Exact(noon, another); ok && (ban.Origin != incident.OriginKernel || ban.Since != noon || ban.Until != day || ban.Step != incident.StepUnknown || ban.Reason == "") {
 				t.Errorf("the kernel's ban has become %+v", ban)
 			}
 		})

@@ -32,12 +32,12 @@ func TestOffencesAreCleared(t *testing.T) {
 	wide := netip.MustParsePrefix("192.0.0.0/16")
 	o.Set(guesser, 2, noon)
 	o.Set(guessers, 1, noon)
-	o.Set(stranger, 5, noon)
+	o.Set(another, 5, noon)
 	o.Set(wide, 7, noon)
 	if gone := o.Clear(guessers); !maps.Equal(gone, map[netip.Prefix]int{guesser: 2, guessers: 1}) {
 		t.Errorf("cleared %v", gone)
 	}
-	for prefix, want := range map[netip.Prefix]int{guesser: 0, guessers: 0, stranger: 5, wide: 7} {
+	for prefix, want := range map[netip.Prefix]int{guesser: 0, guessers: 0, another: 5, wide: 7} {
 		if n := o.Count(noon, prefix); n != want {
 			t.Errorf("%s has %d offences, want %d", prefix, n, want)
 		}

@@ -37,9 +37,9 @@ func TestBanIsRefused(t *testing.T) {
 		observe bool
 		want    string // "" for not refused
 	}{
-		"a protected address":         {stranger, false, false, "refused: 203.0.113.9 is protected: home of 1002; --force bans it all the same"},
+		"a protected address":         {another, false, false, "refused: 203.0.113.9 is protected: home of 1002; --force bans it all the same"},
 		"a network that holds one":    {netip.MustParsePrefix("203.0.113.0/24"), false, false, "--force"},
-		"a protected address, forced": {stranger, true, false, ""},
+		"a protected address, forced": {another, true, false, ""},
 		"in mode observe":             {guesser, true, true, "refused: mode is observe, nothing is dropped"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestKernelIsHeldUp(t *testing.T) {
 			t.Errorf("%d bans, %v", s.Count(), err)
 		}
 		s.Queue.changesC = make(chan change)
-		if _, err := s.Ban(stranger, time.Time{}, "", true, 7); !errors.Is(err, ErrBusy) || s.Count() != 1 {
+		if _, err := s.Ban(another, time.Time{}, "", true, 7); !errors.Is(err, ErrBusy) || s.Count() != 1 {
 			t.Errorf("without room: %d bans, %v", s.Count(), err)
 		}
 		if err := s.Release(time.Now(), s.List(time.Now()), "a test"); !errors.Is(err, ErrBusy) || s.Count() != 1 {
@@ -172,8 +172,8 @@ func TestUnbanOfWhatIsNotBanned(t *testing.T) {
 		s := newSite()
 		s.run(t)
 		for what, want := range map[netip.Prefix]string{
-			stranger: "refused: 203.0.113.9 is not banned",
-			guesser:  "refused: 192.0.2.66 is held by the ban of 192.0.2.0/24: `tollwarden unban 192.0.2.0/24` releases all of it, `tollwarden allow add 192.0.2.66` lets this one through",
+			another: "refused: 203.0.113.9 is not banned",
+			guesser: "refused: 192.0.2.66 is held by the ban of 192.0.2.0/24: `tollwarden unban 192.0.2.0/24` releases all of it, `tollwarden allow add 192.0.2.66` lets this one through",
 		} {
 			if what == guesser {
 				s.ban(t, incident.Ban{Prefix: guessers, Since: time.Now()})
@@ -213,15 +213,15 @@ func TestUnbanAll(t *testing.T) {
 		s := newSite()
 		s.run(t)
 		now := time.Now()
-		for i, p := range []netip.Prefix{guesser, stranger} {
+		for i, p := range []netip.Prefix{guesser, another} {
 			s.Offences.Add(now, p)
-			s.ban(t, incident.Ban{Prefix: p, Since: now.Add(time.Duration(i) * time.Second), Observed: p == stranger})
+			s.ban(t, incident.Ban{Prefix: p, Since: now.Add(time.Duration(i) * time.Second), Observed: p == another})
 		}
-		if list := s.List(now); len(list) != 2 || list[0].Prefix != stranger {
+		if list := s.List(now); len(list) != 2 || list[0].Prefix != another {
 			t.Errorf("the newest first: %v", list)
 		}
 		released, n, err := s.UnbanAll(true, 0)
-		if err != nil || len(released) != 2 || released[0].Prefix != stranger || n != 2 || s.kernel.drops() != "" || s.Count() != 0 {
+		if err != nil || len(released) != 2 || released[0].Prefix != another || n != 2 || s.kernel.drops() != "" || s.Count() != 0 {
 			t.Errorf("released %v, forgiven %d, %v; dropped %s", released, n, err, s.kernel.drops())
 		}
 		if got := strings.Join(s.acted, "; "); got != "0: unban all 2 bans" {
@@ -240,7 +240,7 @@ func TestReleaseAllowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite()
 		s.run(t)
-		for _, p := range []netip.Prefix{guesser, guessers, stranger} {
+		for _, p := range []netip.Prefix{guesser, guessers, another} {
 			s.ban(t, incident.Ban{Prefix: p, Since: time.Now()})
 		}
 		s.allowed = []netip.Prefix{guesser}
@@ -264,7 +264,7 @@ func TestStillHeld(t *testing.T) {
 		t.Errorf("held by nothing: %q", why)
 	}
 	s.Registry.Put(incident.Ban{Prefix: guesser, Since: now})
-	s.Registry.Put(incident.Ban{Prefix: stranger, Since: now.Add(-time.Hour), Until: now.Add(-time.Minute)})
+	s.Registry.Put(incident.Ban{Prefix: another, Since: now.Add(-time.Hour), Until: now.Add(-time.Minute)})
 	for prefix, want := range map[netip.Prefix]string{
 		guessers:                                   "1 ban still in force within it: `tollwarden bans` lists them",
 		netip.MustParsePrefix("203.0.113.0/24"):    "",

@@ -20,7 +20,7 @@ func queueOf(k *kernel, list ...incident.Ban) *KernelQueue {
 	return NewKernelQueue(k, func(time.Time) []incident.Ban { return append([]incident.Ban(nil), list...) }, zerolog.Nop())
 }
 
-var twoBans = []incident.Ban{{Prefix: guesser}, {Prefix: stranger}}
+var twoBans = []incident.Ban{{Prefix: guesser}, {Prefix: another}}
 
 func ignore(error) {}
 
@@ -59,7 +59,7 @@ func TestQueueKeepsTheOrder(t *testing.T) {
 		q.Ban(incident.Ban{Prefix: guesser, Until: noon}, done("again"))
 		q.Ban(incident.Ban{Prefix: guessers}, done("network"))
 		q.push(change{done: done("reconcile")})
-		q.Release([]netip.Prefix{stranger}, done("last"))
+		q.Release([]netip.Prefix{another}, done("last"))
 		runQueue(t, q)
 		synctest.Wait()
 		want := "ban 192.0.2.66/32; release 192.0.2.66/32; ban 192.0.2.66/32 192.0.2.0/24; reconcile 192.0.2.66/32 203.0.113.9/32; release 203.0.113.9/32"

@@ -120,7 +120,7 @@ func TestRegistryCount(t *testing.T) {
 func TestPruneReportsTheEndOnce(t *testing.T) {
 	r := &Registry{}
 	r.Put(incident.Ban{Prefix: guesser, Since: noon, Until: noon.Add(10 * time.Minute), Scope: incident.ScopeSIP})
-	r.Put(incident.Ban{Prefix: stranger, Since: noon, Until: noon.Add(2 * time.Hour)})
+	r.Put(incident.Ban{Prefix: another, Since: noon, Until: noon.Add(2 * time.Hour)})
 	for _, step := range []struct {
 		after time.Duration
 		want  string

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// anonymous says whether calls of this name are nobody's: PJSIP's endpoint for
-// them, or a chan_sip guest, whose channel has a name that Asterisk does not
-// list.
-func (d *Detector) anonymous(a *account) bool {
+// isAnonymous reports whether calls under this name belong to no account: the name
+// is PJSIP's endpoint for anonymous calls, or that of a chan_sip guest, whose
+// channel has a name that Asterisk does not list.
+func (d *Detector) isAnonymous(a *accountState) bool {
 	if a.carrier || d.listed == nil {
 		return false
 	}
@@ -19,22 +19,22 @@ func (d *Detector) anonymous(a *account) bool {
 	return !listed && len(a.logins) == 0
 }
 
-// anonymousCall looks at a call that nobody logged in for.
-func (a *account) anonymousCall(s *signs) {
+// checkAnonymous checks a call without a login.
+func (a *accountState) checkAnonymous(s *signs) {
 	if s.number.External && (s.number.Foreign || s.number.Country == "") {
 		s.add(AnonymousCall, "dialled like an outgoing call, without a login")
 	}
 }
 
-// End takes the end of a channel and returns the channel; one never seen is not
-// ok.
+// End records the end of a channel and returns the channel and its signs. ok is
+// false if the channel is unknown.
 func (d *Detector) End(now time.Time, name string) (c Channel, s []Sign, ok bool) {
 	c, ok = d.Down(name)
 	if !ok {
 		return c, nil, false
 	}
 	a := d.accounts[c.Account]
-	if a == nil || !c.Calling || now.Sub(c.Since) > shortCall || !d.anonymous(a) {
+	if a == nil || !c.Calling || now.Sub(c.Since) > shortCall || !d.isAnonymous(a) {
 		return c, nil, true
 	}
 	for len(a.ended) > 0 && now.Sub(a.ended[0]) >= ProbeWithin {

@@ -5,38 +5,39 @@ import (
 	"time"
 )
 
-// Bounds and times of what is followed.
+// Limits and durations.
 const (
-	// maxAccounts bounds the accounts followed. Strangers can add to them only
-	// where guests may call.
+	// maxAccounts bounds the accounts tracked. Callers can add accounts only on a
+	// PBX that allows guests.
 	maxAccounts = 1 << 16
-	// minute and hour are the windows of the rates.
+	// minute and hour are the windows for call rates.
 	minute = time.Minute
 	hour   = time.Hour
-	// ProbeWithin is the time within which ways to dial one number are compared.
+	// ProbeWithin is the time within which dialled strings are compared.
 	ProbeWithin = 10 * time.Minute
-	// sameNumber is how many last digits two dialled strings must share to be
-	// one number behind different prefixes: as many as most subscribers have.
+	// sameNumber is how many trailing digits two dialled strings must share to count
+	// as one number with different prefixes. Most subscriber numbers are that long.
 	sameNumber = 8
-	maxDialed  = 32 // strings compared, of one account
-	// maxStarts bounds the starts of calls kept of one account.
+	// maxDialedNumbers bounds the dialled strings kept for an account.
+	maxDialedNumbers = 32
+	// maxStarts bounds the call start times kept for an account.
 	maxStarts = 256
-	// together is how far apart a login and its call are at most: the events
-	// take different ways through Asterisk.
+	// together is the longest time between a login and its call: the two events
+	// take different paths through Asterisk.
 	together = 2 * time.Second
-	// shortCall is a call that was only to see whether it goes through, and
-	// shortCalls of them within ProbeWithin are a burst.
+	// A call up to shortCall long may only test whether calls get through;
+	// shortCalls of them within ProbeWithin are a sign.
 	shortCall  = 20 * time.Second
 	shortCalls = 3
 )
 
-// Account is what Asterisk says of one of its accounts.
+// Account describes an account, as Asterisk lists it.
 type Account struct {
 	Name string
-	// Login says that the account has to log in for each call.
+	// Login is true if the account has to log in for each call.
 	Login bool
-	// Sure says that each of its calls raises a SuccessfulAuth: chan_sip's do
-	// so only under conditions.
+	// Sure is true if each of its calls raises a SuccessfulAuth. With chan_sip, a
+	// call does so only under certain conditions.
 	Sure bool
 }
 
@@ -44,125 +45,130 @@ type Account struct {
 type Contact struct {
 	Account string
 	Source  netip.Addr
-	Agent   string
+	Agent   string // User-Agent
 }
 
-// Detector finds what is unusual about the calls of each account. It has no
-// lock and no clock: its owner calls it from one goroutine at a time.
+// Detector finds unusual calls of each account. It has no lock and no clock: its
+// owner calls it from one goroutine at a time.
 type Detector struct {
 	*Tracker
 	places   Places
 	rules    Rules
-	accounts map[string]*account
-	listed   map[string]Account // by Asterisk; nil before it told
-	since    time.Time          // how long habits have been watched
-	watch    span
-	logins   bool // a login was seen since Listening: the event stream has them
-	from     time.Time
-	unseen   []waiting        // calls whose login has not been seen yet, oldest first
-	held     map[Contact]bool // the registrations last told, without their agents; nil before that
-	heldAt   time.Time
+	accounts map[string]*accountState
+	listed   map[string]Account // Asterisk's list of accounts; nil before the first
+	since    time.Time          // habits have been learned since then
+	uptime   usage              // of the daemon
 	refused  uint64
 
-	// Learned, if set, is told of each habit that is new, and once a day again.
+	streamStart time.Time
+	sawLogin    bool             // since streamStart, so the stream contains logins
+	unseen      []waiting        // calls whose login has not been seen yet, oldest first
+	contacts    map[Contact]bool // the last registrations, without Agent; nil before the first
+	contactsAt  time.Time
+
+	// Learned, if set, is called for each new habit, and again once a day while it
+	// is in use.
 	Learned func(Habit)
 }
 
-// account is what is known of one account.
-type account struct {
+// accountState is what the Detector knows about an account.
+type accountState struct {
 	name      string
 	limits    *Limits
 	carrier   bool
-	used      time.Time   // when it was last touched
-	starts    []time.Time // of calls within an hour, the newest maxStarts
-	dialed    []dialed    // the newest maxDialed
-	ended     []time.Time // of short calls without a login
-	login     time.Time   // the last one seen
-	logins    []login     // the newest of each source
-	invites   []login     // sources that a call of the account was last announced from; chan_sip
-	countries map[string]*span
-	last      span      // of calls
-	callLogin bool      // the login of one of its calls was seen once
-	alternate time.Time // when TwoNetworks was last said
-	agents    map[string]bool
+	used      time.Time      // last access
+	starts    []time.Time    // of calls within the last hour, at most maxStarts
+	dialed    []dialedNumber // the newest maxDialedNumbers
+	ended     []time.Time    // ends of short calls without a login
+	lastLogin time.Time
+	logins    []loginRecord // the last from each source
+	invites   []loginRecord // chan_sip: sources that INVITEs for the account were challenged from
+	countries map[string]*usage
+	calls     usage
+	callLogin bool            // a login for one of its calls was seen once
+	scanners  map[string]bool // words of scannerWords already reported
+
+	lastTwoNetworks time.Time // the last TwoNetworks sign
 }
 
-type dialed struct {
+type dialedNumber struct {
 	digits string
 	at     time.Time
 }
 
-// login is where an account was used from, and when.
-type login struct {
+// loginRecord is a place that an account was used from, and when.
+type loginRecord struct {
 	Login
-	at   time.Time
-	prev time.Time // the time before
+	at   time.Time // of the last login
+	prev time.Time // of the one before
 }
 
-// Places knows where accounts are at home.
+// Places knows the home networks of accounts.
 type Places interface {
-	// UseNetwork records that an account is used from the network of an address;
-	// first says that it was not known there, and young that it is not at home
-	// there yet.
+	// UseNetwork records that an account is used from the network of an address.
+	// first is true if the network is new for the account, young if it is not one of
+	// its home networks yet.
 	UseNetwork(now time.Time, account string, source netip.Addr) (first, young bool)
-	// AssumeHome makes the network of an address an account's home if nothing is
-	// known of the account's networks.
+	// AssumeHome makes the network of an address a home network of the account if
+	// the account has no known networks.
 	AssumeHome(now time.Time, account string, source netip.Addr)
-	// Home says whether an account has long been used from the network of an
-	// address, and Young whether it is known in a network, but not at home yet.
+	// Home reports whether an account has long been used from the network of an
+	// address. Young reports whether a network is known for the account, but not one
+	// of its home networks yet.
 	Home(now time.Time, account string, source netip.Addr) bool
 	Young(now time.Time, account string, network netip.Prefix) bool
 }
 
-// NewDetector follows calls from now on.
+// NewDetector returns a Detector that starts learning now.
 func NewDetector(now time.Time, rules Rules, places Places) *Detector {
-	rules.Dialling.Read("+442079460001") // the library loads its tables now, not in the first call
-	return &Detector{Tracker: New(), places: places, rules: rules, accounts: map[string]*account{}, since: now, from: now}
+	rules.Dialling.Read("+442079460001") // makes the library load its tables now, not during the first call
+	return &Detector{Tracker: New(), places: places, rules: rules, accounts: map[string]*accountState{}, since: now, streamStart: now}
 }
 
-// Recall takes over the habits of former runs.
-func (d *Detector) Recall(now time.Time, habits []Habit) {
+// RestoreHabits loads the habits of earlier runs.
+func (d *Detector) RestoreHabits(now time.Time, habits []Habit) {
 	for _, h := range habits {
-		s := span{h.First, h.Last, h.Last}
+		s := usage{h.First, h.Last, h.Last}
 		if h.Kind == HabitWatch {
-			d.watch = s
-			if now.Sub(h.Last) < pause {
+			d.uptime = s
+			if now.Sub(h.Last) < longestPause {
 				d.since = h.First
 			} else {
-				d.watch = span{}
+				d.uptime = usage{}
 			}
 			continue
 		}
-		a := d.account(now, h.Account)
+		a := d.state(now, h.Account)
 		if a == nil {
 			continue
 		}
 		switch h.Kind {
 		case HabitCall:
-			a.last = s
+			a.calls = s
 		case HabitCountry:
 			a.countries[h.Value] = &s
 		}
 	}
 }
 
-// Watching keeps the time since which habits have been watched.
-func (d *Detector) Watching(now time.Time) {
-	if d.watch.first.IsZero() {
-		d.watch.first = d.since
+// RecordUptime reports, once an hour, that the daemon is running and since when it
+// has been learning.
+func (d *Detector) RecordUptime(now time.Time) {
+	if d.uptime.first.IsZero() {
+		d.uptime.first = d.since
 	}
-	if d.watch.last.IsZero() || now.Sub(d.watch.last) >= hour {
-		d.watch.last = now
-		d.tell(Habit{Kind: HabitWatch, First: d.watch.first, Last: now})
+	if d.uptime.last.IsZero() || now.Sub(d.uptime.last) >= hour {
+		d.uptime.last = now
+		d.report(Habit{Kind: HabitWatch, First: d.uptime.first, Last: now})
 	}
 }
 
-// Listening says that the events come in without a gap from now on.
-func (d *Detector) Listening(now time.Time) {
-	d.from, d.logins, d.unseen, d.held = now, false, d.unseen[:0], nil
+// StreamStarted records that an event stream starts now, without gaps from here on.
+func (d *Detector) StreamStarted(now time.Time) {
+	d.streamStart, d.sawLogin, d.unseen, d.contacts = now, false, d.unseen[:0], nil
 }
 
-// List takes Asterisk's own list of accounts.
+// List sets Asterisk's list of accounts.
 func (d *Detector) List(list []Account) {
 	d.listed = make(map[string]Account, len(list))
 	for _, a := range list {
@@ -170,17 +176,18 @@ func (d *Detector) List(list []Account) {
 	}
 }
 
-// account finds or makes an account; nil when there is no room.
-func (d *Detector) account(now time.Time, name string) *account {
+// state returns the state of an account, creating it if needed. It returns nil if
+// there is no room.
+func (d *Detector) state(now time.Time, name string) *accountState {
 	a := d.accounts[name]
 	if a == nil {
 		if len(d.accounts) >= maxAccounts && !d.makeRoom() {
 			d.refused++
 			return nil
 		}
-		a = &account{
-			name: name, limits: d.rules.limits(name), carrier: d.rules.carrier(name),
-			countries: map[string]*span{},
+		a = &accountState{
+			name: name, limits: d.rules.limitsOf(name), carrier: d.rules.isCarrier(name),
+			countries: map[string]*usage{},
 		}
 		d.accounts[name] = a
 	}
@@ -188,10 +195,10 @@ func (d *Detector) account(now time.Time, name string) *account {
 	return a
 }
 
-// makeRoom lets go of the account longest not used among a few that Asterisk
-// does not list.
+// makeRoom drops the least recently used of a few accounts that Asterisk does not
+// list.
 func (d *Detector) makeRoom() bool {
-	var oldest *account
+	var oldest *accountState
 	looked := 0
 	for name, a := range d.accounts {
 		if _, listed := d.listed[name]; listed {
@@ -210,22 +217,22 @@ func (d *Detector) makeRoom() bool {
 	return oldest != nil
 }
 
-// phone says whether what the account does is a person's: it logs in.
-func (d *Detector) phone(a *account) bool {
+// isPhone reports whether an account is a phone: it logs in and is not a carrier.
+func (d *Detector) isPhone(a *accountState) bool {
 	return !a.carrier && (d.listed[a.name].Login || len(a.logins) > 0)
 }
 
-// isPhone is phone by the account's name.
-func (d *Detector) isPhone(name string) bool {
+// isPhoneName is isPhone for an account that may have no state.
+func (d *Detector) isPhoneName(name string) bool {
 	if a := d.accounts[name]; a != nil {
-		return d.phone(a)
+		return d.isPhone(a)
 	}
-	return d.listed[name].Login && !d.rules.carrier(name)
+	return d.listed[name].Login && !d.rules.isCarrier(name)
 }
 
-// Call takes a call that a phone sets up and returns what is unusual about it.
+// Call records a call that a phone sets up and returns its signs.
 func (d *Detector) Call(now time.Time, c Channel) []Sign {
-	a := d.account(now, c.Account)
+	a := d.state(now, c.Account)
 	if a == nil {
 		d.Up(c)
 		return nil
@@ -235,45 +242,47 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	d.Up(c)
 	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now), hint: a.hint(now)}
 	switch {
-	case d.anonymous(a):
-		a.anonymousCall(&s)
-	case d.phone(a):
+	case d.isAnonymous(a):
+		a.checkAnonymous(&s)
+	case d.isPhone(a):
 		d.expectLogin(now, a, c.Name)
 		if n.External {
-			d.judge(now, a, &s)
+			d.checkOutgoing(now, a, &s)
 		}
 	}
 	return s.list
 }
 
-// Rebuild makes the picture of channels Asterisk's, as after a gap.
-func (d *Detector) Rebuild(now time.Time, up []Channel) {
+// ApplySnapshot replaces the known channels by Asterisk's list, for example after a
+// gap in the events.
+func (d *Detector) ApplySnapshot(now time.Time, up []Channel) {
 	for i := range up {
 		c := &up[i]
 		if _, known := d.Channel(c.Name); known || !c.Calling || c.Account == "" {
 			continue
 		}
-		if a := d.account(now, c.Account); a != nil && d.phone(a) {
+		if a := d.state(now, c.Account); a != nil && d.isPhone(a) {
 			c.Outgoing = d.rules.Dialling.Read(c.Dialled).External
 		}
 	}
-	d.Tracker.Rebuild(up)
+	d.Tracker.ApplySnapshot(up)
 }
 
-// Refused counts what was not followed because of the bounds.
+// Refused returns the number of accounts and channels that were not tracked for lack
+// of room.
 func (d *Detector) Refused() uint64 { return d.refused + d.Tracker.Refused() }
 
-// Configure puts other rules in force; what is known stays.
+// Configure replaces the rules and keeps everything learned.
 func (d *Detector) Configure(rules Rules) {
 	d.rules = rules
 	for _, a := range d.accounts {
-		a.limits, a.carrier = d.rules.limits(a.name), d.rules.carrier(a.name)
+		a.limits, a.carrier = d.rules.limitsOf(a.name), d.rules.isCarrier(a.name)
 	}
 }
 
-func (d *Detector) learned(now time.Time) bool { return now.Sub(d.since) >= d.rules.Learn }
+func (d *Detector) learningDone(now time.Time) bool { return now.Sub(d.since) >= d.rules.Learn }
 
-func (d *Detector) tell(h Habit) {
+func (d *Detector) report(h Habit) {
 	if d.Learned != nil {
 		d.Learned(h)
 	}

@@ -28,7 +28,7 @@ func usual() calls.Rules {
 	}
 }
 
-// site is a detector with phones 1001 to 1003 and a trunk, watched for a year.
+// site is a detector with phones 1001 to 1003 and a trunk, after a year of learning.
 type site struct {
 	*calls.Detector
 	places   *places.Places
@@ -37,7 +37,7 @@ type site struct {
 	networks []places.Network
 }
 
-// siteAt is a site without accounts, watched from then on.
+// siteAt returns a site without accounts that starts learning at from.
 func siteAt(from time.Time, r calls.Rules) *site {
 	s := &site{}
 	s.places = places.New(places.Config{NetworkLearned: func(n places.Network) { s.networks = append(s.networks, n) }}, nil)
@@ -46,9 +46,9 @@ func siteAt(from time.Time, r calls.Rules) *site {
 	return s
 }
 
-// restore takes over what a former site learned.
+// restore loads what an earlier site learned.
 func (s *site) restore(now time.Time, from *site) {
-	s.Recall(now, from.habits)
+	s.RestoreHabits(now, from.habits)
 	for _, n := range from.networks {
 		s.places.RestoreNetwork(now, n)
 	}
@@ -67,14 +67,14 @@ func newSite(r calls.Rules) *site {
 }
 
 var (
-	desk  = calls.Login{Source: netip.MustParseAddr("198.51.100.10"), Proven: true}
-	thief = calls.Login{Source: netip.MustParseAddr("192.0.2.66"), Proven: true}
+	office   = calls.Login{Source: netip.MustParseAddr("198.51.100.10"), Proven: true}
+	attacker = calls.Login{Source: netip.MustParseAddr("192.0.2.66"), Proven: true}
 )
 
-// awake makes calls of the account usual a day ago, from the desk.
-func (s *site) awake(account string) {
-	s.Login(noon.Add(-30*24*time.Hour), []byte(account), desk)
-	s.call(noon.Add(-24*time.Hour-time.Minute), account, "02079460001", desk)
+// activate makes the account a regular one, with a call from the office a day ago.
+func (s *site) activate(account string) {
+	s.Login(noon.Add(-30*24*time.Hour), []byte(account), office)
+	s.call(noon.Add(-24*time.Hour-time.Minute), account, "02079460001", office)
 	s.hangUp(noon.Add(-24*time.Hour), account)
 }
 
@@ -102,90 +102,90 @@ func names(signs []calls.Sign) string {
 	return strings.Join(list, " ")
 }
 
-// Each kind of sign, at exactly the call that brings it.
+// Each kind of sign, at exactly the call that raises it.
 func TestSigns(t *testing.T) {
 	for _, tc := range []struct {
 		name string
-		run  func(s *site, say func([]calls.Sign))
-		want []string // of each call in turn
+		run  func(s *site, observe func([]calls.Sign))
+		want []string // for each call
 	}{
-		{"ten calls in a minute, five seconds apart", func(s *site, say func([]calls.Sign)) {
+		{"ten calls in a minute, five seconds apart", func(s *site, observe func([]calls.Sign)) {
 			for i := range 11 {
-				say(s.call(noon.Add(time.Duration(i)*5*time.Second), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				observe(s.call(noon.Add(time.Duration(i)*5*time.Second), "1002", fmt.Sprintf("0207946%04d", i), office))
 				s.hangUp(noon.Add(time.Duration(i)*5*time.Second+2*time.Second), "1002")
 			}
 		}, []string{"", "", "", "", "", "", "", "", "", "CallRate", "CallRate"}},
-		{"nine calls a minute, for a while", func(s *site, say func([]calls.Sign)) {
+		{"nine calls a minute", func(s *site, observe func([]calls.Sign)) {
 			for i := range 30 {
-				say(s.call(noon.Add(time.Duration(i)*7*time.Second), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				observe(s.call(noon.Add(time.Duration(i)*7*time.Second), "1002", fmt.Sprintf("0207946%04d", i), office))
 				s.hangUp(noon.Add(time.Duration(i)*7*time.Second+3*time.Second), "1002")
 			}
 		}, make([]string, 30)},
-		{"six calls at once", func(s *site, say func([]calls.Sign)) {
+		{"six calls at once", func(s *site, observe func([]calls.Sign)) {
 			for i := range 6 {
-				say(s.call(noon.Add(time.Duration(i)*20*time.Second), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				observe(s.call(noon.Add(time.Duration(i)*20*time.Second), "1002", fmt.Sprintf("0207946%04d", i), office))
 			}
 		}, []string{"", "", "", "", "", "ConcurrentCalls"}},
-		{"half a second apart", func(s *site, say func([]calls.Sign)) {
+		{"calls half a second apart", func(s *site, observe func([]calls.Sign)) {
 			for i := range 3 {
-				say(s.call(noon.Add(time.Duration(i)*500*time.Millisecond), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				observe(s.call(noon.Add(time.Duration(i)*500*time.Millisecond), "1002", fmt.Sprintf("0207946%04d", i), office))
 			}
 		}, []string{"", "Cadence", "Cadence"}},
-		{"the prefixes of the recorded attack", func(s *site, say func([]calls.Sign)) {
+		{"the prefixes of the recorded attack", func(s *site, observe func([]calls.Sign)) {
 			for i, n := range []string{"0011442079460001", "00442079460001", "00442079460001", "011442079460001", "900442079460001", "1144207946001"} {
-				say(s.call(noon.Add(time.Duration(i)*15*time.Second), "1002", n, desk))
+				observe(s.call(noon.Add(time.Duration(i)*15*time.Second), "1002", n, office))
 				s.hangUp(noon.Add(time.Duration(i)*15*time.Second+time.Second), "1002")
 			}
 		}, []string{"NewCountry", "", "", "DialProbing", "DialProbing", ""}},
-		{"one number again and again", func(s *site, say func([]calls.Sign)) {
+		{"one number repeatedly", func(s *site, observe func([]calls.Sign)) {
 			for i := range 5 {
-				say(s.call(noon.Add(time.Duration(i)*30*time.Second), "1002", "02079460001", desk))
+				observe(s.call(noon.Add(time.Duration(i)*30*time.Second), "1002", "02079460001", office))
 				s.hangUp(noon.Add(time.Duration(i)*30*time.Second+time.Second), "1002")
 			}
 		}, make([]string, 5)},
-		{"forbidden: premium, satellite, a country, a range, a short number", func(s *site, say func([]calls.Sign)) {
+		{"forbidden: premium, satellite, a country, a range, a short number", func(s *site, observe func([]calls.Sign)) {
 			for i, n := range []string{"09098790000", "00881612345678", "005371234567", "0023221123456", "118118118", "0033142685300"} {
-				say(s.call(noon.Add(time.Duration(i)*time.Minute), "1002", n, desk))
+				observe(s.call(noon.Add(time.Duration(i)*time.Minute), "1002", n, office))
 				s.hangUp(noon.Add(time.Duration(i)*time.Minute+time.Second), "1002")
 			}
 		}, []string{
 			"ForbiddenDestination", "ForbiddenDestination NewCountry", "ForbiddenDestination NewCountry",
 			"ForbiddenDestination NewCountry", "ForbiddenDestination", "NewCountry",
 		}},
-		{"a new country once", func(s *site, say func([]calls.Sign)) {
+		{"a new country", func(s *site, observe func([]calls.Sign)) {
 			for i, n := range []string{"0033142685300", "0033142685301", "02079460001"} {
-				say(s.call(noon.Add(time.Duration(i)*time.Minute), "1002", n, desk))
+				observe(s.call(noon.Add(time.Duration(i)*time.Minute), "1002", n, office))
 			}
 		}, []string{"NewCountry", "", ""}},
-		{"the seventh call in a night's hour, and the third at once", func(s *site, say func([]calls.Sign)) {
+		{"the seventh call in an hour at night, and the third at once", func(s *site, observe func([]calls.Sign)) {
 			night := noon.Add(11 * time.Hour)
 			for i := range 7 {
-				say(s.call(night.Add(time.Duration(i)*5*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				observe(s.call(night.Add(time.Duration(i)*5*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), office))
 				s.hangUp(night.Add(time.Duration(i)*5*time.Minute+time.Minute), "1002")
 			}
 			for i := range 3 {
-				say(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), desk))
+				observe(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), office))
 			}
 		}, []string{"", "", "", "", "", "", "OffHours", "", "", "OffHours"}},
-		{"a new network, and two by turns", func(s *site, say func([]calls.Sign)) {
-			for i, from := range []calls.Login{desk, thief, desk, thief, desk} {
-				say(s.Login(noon.Add(time.Duration(i)*time.Minute), []byte("1002"), from))
+		{"a new network, and two alternately", func(s *site, observe func([]calls.Sign)) {
+			for i, from := range []calls.Login{office, attacker, office, attacker, office} {
+				observe(s.Login(noon.Add(time.Duration(i)*time.Minute), []byte("1002"), from))
 			}
 		}, []string{"", "NewNetwork", "", "TwoNetworks", ""}},
-		{"one phone that changes its network", func(s *site, say func([]calls.Sign)) {
-			for i, from := range []calls.Login{desk, thief, thief, thief} {
-				say(s.Login(noon.Add(time.Duration(i)*time.Minute), []byte("1002"), from))
+		{"one phone that changes its network", func(s *site, observe func([]calls.Sign)) {
+			for i, from := range []calls.Login{office, attacker, attacker, attacker} {
+				observe(s.Login(noon.Add(time.Duration(i)*time.Minute), []byte("1002"), from))
 			}
 		}, []string{"", "NewNetwork", "", ""}},
-		{"calls inside the house", func(s *site, say func([]calls.Sign)) {
+		{"internal calls", func(s *site, observe func([]calls.Sign)) {
 			for i := range 30 {
-				say(s.call(noon.Add(time.Duration(i)*100*time.Millisecond), "1002", "1001", desk))
+				observe(s.call(noon.Add(time.Duration(i)*100*time.Millisecond), "1002", "1001", office))
 			}
 		}, make([]string, 30)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newSite(usual())
-			s.awake("1002")
+			s.activate("1002")
 			var got []string
 			tc.run(s, func(signs []calls.Sign) { got = append(got, names(signs)) })
 			if !slices.Equal(got, tc.want) {
@@ -195,27 +195,27 @@ func TestSigns(t *testing.T) {
 	}
 }
 
-func TestASleepingAccountWakes(t *testing.T) {
+func TestDormantAccount(t *testing.T) {
 	s := newSite(usual())
-	if got := names(s.call(noon, "1003", "02079460001", desk)); got != "Dormant NewNetwork" {
+	if got := names(s.call(noon, "1003", "02079460001", office)); got != "Dormant NewNetwork" {
 		t.Errorf("an account never used: %q", got)
 	}
-	if got := names(s.call(noon.Add(time.Hour), "1003", "02079460002", desk)); got != "" {
+	if got := names(s.call(noon.Add(time.Hour), "1003", "02079460002", office)); got != "" {
 		t.Errorf("its second call: %q", got)
 	}
-	if got := names(s.call(noon.Add(29*24*time.Hour), "1003", "02079460002", desk)); strings.Contains(got, "Dormant") {
+	if got := names(s.call(noon.Add(29*24*time.Hour), "1003", "02079460002", office)); strings.Contains(got, "Dormant") {
 		t.Errorf("after 29 days: %q", got)
 	}
 }
 
-// A carrier's calls are nobody's: whatever they dial, they come in.
-func TestCarriersAreNoPhones(t *testing.T) {
+// Calls of carriers are incoming calls, whatever number they dial.
+func TestCarriersAreNotPhones(t *testing.T) {
 	r := usual()
 	r.Carriers = []string{"branch-*"}
 	s := newSite(r)
 	for i := range 40 {
 		at := noon.Add(time.Duration(i) * 100 * time.Millisecond)
-		if got := s.call(at, "branch-2", "00881612345678", thief); len(got) > 0 {
+		if got := s.call(at, "branch-2", "00881612345678", attacker); len(got) > 0 {
 			t.Fatalf("a carrier that logs in: %v", got)
 		}
 		s.serial++
@@ -223,8 +223,8 @@ func TestCarriersAreNoPhones(t *testing.T) {
 			t.Fatalf("a carrier without a login: %v", got)
 		}
 	}
-	if got := s.Due(noon.Add(time.Hour)); len(got) > 0 {
-		t.Errorf("carriers are expected to log in: %v", got)
+	if got := s.MissingLogins(noon.Add(time.Hour)); len(got) > 0 {
+		t.Errorf("logins of carriers are expected: %v", got)
 	}
 }
 
@@ -260,45 +260,45 @@ func (s *site) hangUpAs(now time.Time, prefix string) []calls.Sign {
 	return signs
 }
 
-// A call whose login nobody saw: somebody hides from the event stream.
+// A call without a login event: somebody suppresses events.
 func TestUnseenLogin(t *testing.T) {
 	bare := func(s *site, now time.Time, account string) {
 		s.serial++
 		s.Call(now, calls.Channel{Name: fmt.Sprintf("PJSIP/%s-%08x", account, s.serial), Account: account, Dialled: "02079460001", Calling: true})
 	}
 	s := newSite(usual())
-	s.Listening(noon.Add(-time.Hour))
-	s.Login(noon.Add(-time.Minute), []byte("1001"), desk)
+	s.StreamStarted(noon.Add(-time.Hour))
+	s.Login(noon.Add(-time.Minute), []byte("1001"), office)
 	bare(s, noon, "1002")
-	if got := s.Due(noon.Add(time.Second)); len(got) > 0 {
+	if got := s.MissingLogins(noon.Add(time.Second)); len(got) > 0 {
 		t.Errorf("a second later: %v", got)
 	}
-	if got := names(s.Due(noon.Add(3 * time.Second))); got != "UnseenLogin" {
+	if got := names(s.MissingLogins(noon.Add(3 * time.Second))); got != "UnseenLogin" {
 		t.Errorf("three seconds later: %q", got)
 	}
-	// chan_sip tells of the login after the call.
+	// chan_sip reports the login after the call.
 	bare(s, noon.Add(time.Minute), "1002")
-	s.Login(noon.Add(time.Minute+time.Millisecond), []byte("1002"), desk)
-	if got := s.Due(noon.Add(2 * time.Minute)); len(got) > 0 {
+	s.Login(noon.Add(time.Minute+time.Millisecond), []byte("1002"), office)
+	if got := s.MissingLogins(noon.Add(2 * time.Minute)); len(got) > 0 {
 		t.Errorf("a login just after the call: %v", got)
 	}
-	// A stream without any login is another trouble.
-	s.Listening(noon.Add(time.Hour))
+	// A stream without any login is a different problem.
+	s.StreamStarted(noon.Add(time.Hour))
 	bare(s, noon.Add(2*time.Hour), "1002")
-	if got := s.Due(noon.Add(3 * time.Hour)); len(got) > 0 {
-		t.Errorf("no login of anybody was seen: %v", got)
+	if got := s.MissingLogins(noon.Add(3 * time.Hour)); len(got) > 0 {
+		t.Errorf("a stream without logins: %v", got)
 	}
 }
 
 func TestContacts(t *testing.T) {
 	s := newSite(usual())
-	s.awake("1002")
-	s.Listening(noon.Add(-time.Hour))
+	s.activate("1002")
+	s.StreamStarted(noon.Add(-time.Hour))
 	at := func(source, agent string) calls.Contact {
 		return calls.Contact{Account: "1002", Source: netip.MustParseAddr(source), Agent: agent}
 	}
 	if got := names(s.Contacts(noon, []calls.Contact{at("198.51.100.11", "Yealink SIP-T46S")})); got != "" {
-		t.Errorf("the desk: %q", got)
+		t.Errorf("the office: %q", got)
 	}
 	two := []calls.Contact{at("198.51.100.11", "Yealink SIP-T46S"), at("192.0.2.66", "friendly-scanner")}
 	if got := names(s.Contacts(noon.Add(time.Minute), two)); got != "NewNetwork ScannerAgent TwoNetworks" {
@@ -313,13 +313,13 @@ func TestContacts(t *testing.T) {
 	if got := names(s.Contacts(noon.Add(2*time.Minute), two)); got != "" {
 		t.Errorf("the same again: %q", got)
 	}
-	if got := names(s.Crowded(noon.Add(2*time.Hour), []byte("1002"), thief)); got != "TwoNetworks" {
+	if got := names(s.ContactLimitReached(noon.Add(2*time.Hour), []byte("1002"), attacker)); got != "TwoNetworks" {
 		t.Errorf("a registration too many: %q", got)
 	}
 }
 
-// chan_sip tells of a caller only in the challenge: that is a hint, and none when
-// two sources could be meant.
+// chan_sip reports the source of a call only in the challenge. That is a hint, unless
+// two sources are possible.
 func TestHints(t *testing.T) {
 	s := newSite(usual())
 	s.List([]calls.Account{{Name: "1002", Login: true}})
@@ -331,25 +331,24 @@ func TestHints(t *testing.T) {
 		}
 		return signs[0].Hint
 	}
-	s.Invited(noon, []byte("1002"), thief)
-	if got := call(noon.Add(time.Millisecond)); got != thief {
+	s.InviteChallenged(noon, []byte("1002"), attacker)
+	if got := call(noon.Add(time.Millisecond)); got != attacker {
 		t.Errorf("a hint at %+v", got)
 	}
-	s.Invited(noon.Add(time.Second), []byte("1002"), desk)
+	s.InviteChallenged(noon.Add(time.Second), []byte("1002"), office)
 	if got := call(noon.Add(time.Second)); got != (calls.Login{}) {
-		t.Errorf("of two a hint at %+v", got)
+		t.Errorf("with two sources, a hint at %+v", got)
 	}
 	if got := call(noon.Add(time.Minute)); got != (calls.Login{}) {
 		t.Errorf("a minute later a hint at %+v", got)
 	}
-	s.Invited(noon, []byte("a name that nobody has"), thief)
-	if n := s.Followed(); n != 1 {
-		t.Errorf("%d accounts followed, want 1", n)
+	s.InviteChallenged(noon, []byte("a nonexistent account"), attacker)
+	if n := s.Tracked(); n != 1 {
+		t.Errorf("%d accounts tracked, want 1", n)
 	}
 }
 
-// A registration that appears without its login being seen was made by somebody
-// who blinds the event stream.
+// A registration without a login event: somebody suppresses events.
 func TestUnseenRegistration(t *testing.T) {
 	at := func(source string) calls.Contact {
 		return calls.Contact{Account: "1002", Source: netip.MustParseAddr(source)}
@@ -358,17 +357,17 @@ func TestUnseenRegistration(t *testing.T) {
 		loggedIn []time.Duration // before the second list
 		want     string
 	}{
-		"its login was seen, and then it was not": {[]time.Duration{-time.Hour}, "UnseenLogin"},
-		"its login was seen":                      {[]time.Duration{-time.Hour, -time.Minute}, ""},
-		"just before the first list":              {[]time.Duration{-5*time.Minute - time.Second}, ""},
-		"another PBX takes its registrations":     {nil, ""},
+		"an earlier login only":              {[]time.Duration{-time.Hour}, "UnseenLogin"},
+		"a login before the registration":    {[]time.Duration{-time.Hour, -time.Minute}, ""},
+		"a login just before the first list": {[]time.Duration{-5*time.Minute - time.Second}, ""},
+		"registrations at another PBX":       {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(usual())
-			s.awake("1002")
-			s.Listening(noon.Add(-2 * time.Hour))
+			s.activate("1002")
+			s.StreamStarted(noon.Add(-2 * time.Hour))
 			for _, before := range c.loggedIn {
-				s.Login(noon.Add(before), []byte("1002"), desk)
+				s.Login(noon.Add(before), []byte("1002"), office)
 			}
 			s.Contacts(noon.Add(-5*time.Minute), []calls.Contact{at("198.51.100.11")})
 			if got := names(s.Contacts(noon, []calls.Contact{at("198.51.100.11"), at("198.51.100.12")})); got != c.want {
@@ -380,59 +379,59 @@ func TestUnseenRegistration(t *testing.T) {
 		})
 	}
 	s := newSite(usual())
-	s.awake("1002")
-	s.Listening(noon.Add(-time.Hour))
-	s.Login(noon.Add(-30*time.Minute), []byte("1002"), desk)
+	s.activate("1002")
+	s.StreamStarted(noon.Add(-time.Hour))
+	s.Login(noon.Add(-30*time.Minute), []byte("1002"), office)
 	if got := names(s.Contacts(noon, []calls.Contact{at("198.51.100.12")})); got != "" {
-		t.Errorf("what stood before the first list: %q", got)
+		t.Errorf("a registration in the first list: %q", got)
 	}
 }
 
-// Where an account is at home is not where it was first used a minute ago.
+// A network that an account was first used from a minute ago is not its home.
 func TestHome(t *testing.T) {
 	s := newSite(usual())
-	s.awake("1002")
-	s.Login(noon, []byte("1002"), thief)
-	if !s.places.Home(noon, "1002", desk.Source) || s.places.Home(noon.Add(time.Hour), "1002", thief.Source) {
-		t.Error("home is not told from elsewhere")
+	s.activate("1002")
+	s.Login(noon, []byte("1002"), attacker)
+	if !s.places.Home(noon, "1002", office.Source) || s.places.Home(noon.Add(time.Hour), "1002", attacker.Source) {
+		t.Error("home networks are wrong")
 	}
-	// At the very first start the registrations tell.
+	// At the very first start, the registrations define the home networks.
 	fresh := siteAt(noon, usual())
-	fresh.Contacts(noon, []calls.Contact{{Account: "1001", Source: desk.Source}})
-	if !fresh.places.Home(noon, "1001", desk.Source) {
+	fresh.Contacts(noon, []calls.Contact{{Account: "1001", Source: office.Source}})
+	if !fresh.places.Home(noon, "1001", office.Source) {
 		t.Error("the registration found at the first start is not home")
 	}
 }
 
-// What is usual survives a restart; a long absence does not make sleepers.
+// Habits survive a restart. A long downtime does not make accounts dormant.
 func TestHabitsSurvive(t *testing.T) {
 	s := newSite(usual())
-	s.Watching(noon.Add(-time.Hour))
-	s.awake("1002")
-	s.call(noon, "1002", "0033142685300", desk)
+	s.RecordUptime(noon.Add(-time.Hour))
+	s.activate("1002")
+	s.call(noon, "1002", "0033142685300", office)
 	again := siteAt(noon.Add(time.Hour), usual())
 	again.restore(noon.Add(time.Hour), s)
 	again.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
-	if got := names(again.call(noon.Add(2*time.Hour), "1002", "0033142685301", desk)); got != "" {
-		t.Errorf("the usual after a restart: %q", got)
+	if got := names(again.call(noon.Add(2*time.Hour), "1002", "0033142685301", office)); got != "" {
+		t.Errorf("a usual call after a restart: %q", got)
 	}
-	if got := names(again.call(noon.Add(3*time.Hour), "1002", "004930123456", thief)); got != "NewCountry NewNetwork" {
-		t.Errorf("the unusual after a restart: %q", got)
+	if got := names(again.call(noon.Add(3*time.Hour), "1002", "004930123456", attacker)); got != "NewCountry NewNetwork" {
+		t.Errorf("an unusual call after a restart: %q", got)
 	}
 	late := noon.Add(60 * 24 * time.Hour)
 	gone := siteAt(late, usual())
 	gone.restore(late, s)
 	gone.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
-	if got := names(gone.call(late, "1002", "02079460001", desk)); got != "" {
-		t.Errorf("the first call after two months without a daemon: %q", got)
+	if got := names(gone.call(late, "1002", "02079460001", office)); got != "" {
+		t.Errorf("the first call after two months of downtime: %q", got)
 	}
 }
 
-// In the two weeks after the first start nothing is new.
+// In the two weeks after the first start, nothing counts as new.
 func TestLearning(t *testing.T) {
 	s := siteAt(noon, usual())
 	s.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
-	if got := names(s.call(noon.Add(time.Hour), "1002", "0033142685300", desk)); got != "" {
+	if got := names(s.call(noon.Add(time.Hour), "1002", "0033142685300", office)); got != "" {
 		t.Errorf("on the first day: %q", got)
 	}
 }
@@ -443,22 +442,21 @@ func TestGroups(t *testing.T) {
 	busy.Gap, quiet.Rate = 0, 1
 	r.Groups = []calls.Group{{Name: "by pattern", Accounts: []string{"10*"}, Limits: busy}, {Name: "in full", Accounts: []string{"1003"}, Limits: quiet}}
 	s := newSite(r)
-	s.awake("1002")
-	s.awake("1003")
-	s.call(noon, "1002", "02079460001", desk)
-	if got := names(s.call(noon.Add(time.Millisecond), "1002", "02079460002", desk)); got != "" {
+	s.activate("1002")
+	s.activate("1003")
+	s.call(noon, "1002", "02079460001", office)
+	if got := names(s.call(noon.Add(time.Millisecond), "1002", "02079460002", office)); got != "" {
 		t.Errorf("the pattern's limits: %q", got)
 	}
-	if got := names(s.call(noon, "1003", "02079460001", desk)); got != "CallRate" {
+	if got := names(s.call(noon, "1003", "02079460001", office)); got != "CallRate" {
 		t.Errorf("the named account's limits: %q", got)
 	}
 }
 
-// A caller who writes another call's Linkedid into his events is counted as
-// often as he calls.
+// Every call counts, even if the caller forges the same Linkedid for all of them.
 func TestLinkedidIsNotTrusted(t *testing.T) {
 	s := newSite(usual())
-	s.awake("1002")
+	s.activate("1002")
 	for i := range 6 {
 		s.serial++
 		c := calls.Channel{Name: fmt.Sprintf("PJSIP/1002-%08x", s.serial), Account: "1002", Linkedid: "1.1", Dialled: "02079460001", Calling: true}
@@ -469,7 +467,7 @@ func TestLinkedidIsNotTrusted(t *testing.T) {
 	}
 }
 
-// Strangers who may call as guests cannot fill the memory.
+// Guest callers cannot exhaust memory.
 func TestGuestsAreBounded(t *testing.T) {
 	s := newSite(usual())
 	for i := range 1<<16 + 100 {
@@ -478,19 +476,19 @@ func TestGuestsAreBounded(t *testing.T) {
 		s.Call(noon.Add(time.Duration(i)*time.Millisecond), c)
 		s.End(noon.Add(time.Duration(i)*time.Millisecond), c.Name)
 	}
-	if n := s.Followed(); n > 1<<16 {
-		t.Errorf("%d accounts followed", n)
+	if n := s.Tracked(); n > 1<<16 {
+		t.Errorf("%d accounts tracked", n)
 	}
 }
 
-func TestAKnownPhonesLoginAllocatesNothing(t *testing.T) {
+func TestLoginOfKnownPhoneAllocatesNothing(t *testing.T) {
 	s := newSite(usual())
-	s.awake("1002")
+	s.activate("1002")
 	account, now := []byte("1002"), noon
-	s.Login(now, account, desk)
+	s.Login(now, account, office)
 	if n := testing.AllocsPerRun(1000, func() {
 		now = now.Add(time.Second)
-		s.Login(now, account, desk)
+		s.Login(now, account, office)
 	}); n > 0 {
 		t.Errorf("%.1f allocations", n)
 	}

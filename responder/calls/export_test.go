@@ -1,4 +1,4 @@
 package calls
 
-// Followed is the number of accounts that something is known of.
-func (d *Detector) Followed() int { return len(d.accounts) }
+// Tracked returns the number of accounts with state.
+func (d *Detector) Tracked() int { return len(d.accounts) }

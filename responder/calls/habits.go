@@ -4,17 +4,17 @@ import (
 	"time"
 )
 
-// HabitKind says what a Habit is about.
+// HabitKind is the kind of a Habit.
 type HabitKind string
 
 // The kinds of habits.
 const (
-	HabitCountry HabitKind = "country" // the account has called it
-	HabitCall    HabitKind = "call"    // the account has called at all; no value
-	HabitWatch   HabitKind = "watch"   // the daemon itself was watching; no account, no value
+	HabitCountry HabitKind = "country" // the account has called this country
+	HabitCall    HabitKind = "call"    // the account has made calls; no value
+	HabitWatch   HabitKind = "watch"   // the daemon was running; no account, no value
 )
 
-// Habit is something usual for an account.
+// Habit is normal behaviour of an account.
 type Habit struct {
 	Account     string
 	Kind        HabitKind
@@ -23,28 +23,28 @@ type Habit struct {
 }
 
 const (
-	// maxCountries bounds what is kept of one account: there are no more.
+	// maxCountries bounds the countries kept for an account. There are no more.
 	maxCountries = 256
-	// renew is how often a habit in use is reported again.
-	renew = 24 * time.Hour
-	// pause is how long the daemon may have been down without the time before
-	// it losing its meaning.
-	pause = 72 * time.Hour
+	// reportEvery is how often a habit in use is reported again.
+	reportEvery = 24 * time.Hour
+	// longestPause is the longest downtime after which learning continues. After a
+	// longer one it starts again.
+	longestPause = 72 * time.Hour
 )
 
-// span is when a habit was first and last seen, and last told to the ledger.
-type span struct{ first, last, told time.Time }
+// usage is when a habit was first seen, last seen and last reported.
+type usage struct{ first, last, lastReported time.Time }
 
-// see notes one more time and says whether the ledger should know.
-func (s *span) see(now time.Time) (tell bool) {
+// record adds one use and returns whether to report it.
+func (s *usage) record(now time.Time) (report bool) {
 	if s.first.IsZero() {
 		s.first = now
 	}
 	if now.After(s.last) {
 		s.last = now
 	}
-	if s.told.IsZero() || s.last.Sub(s.told) >= renew {
-		s.told = s.last
+	if s.lastReported.IsZero() || s.last.Sub(s.lastReported) >= reportEvery {
+		s.lastReported = s.last
 		return true
 	}
 	return false

@@ -2,29 +2,30 @@ package calls
 
 import "time"
 
-// Hours is when a site is at work. Without any Open it always is.
+// Hours are the business hours of a site. If Open is empty, the site is always
+// open.
 type Hours struct {
 	Zone     *time.Location
 	Open     []Span
 	Holidays []Day
 }
 
-// Span is a stretch of time on some days of the week, in minutes since
-// midnight: From belongs to it, To does not.
+// Span is a period on some days of the week, from From to before To, in minutes
+// since midnight.
 type Span struct {
 	Days     [7]bool // by time.Weekday
 	From, To int
 }
 
-// Day is one day; year zero is every year.
+// Day is a date. Year 0 means every year.
 type Day struct {
 	Year  int
 	Month time.Month
 	Day   int
 }
 
-// off says whether nobody should be at work.
-func (h *Hours) off(now time.Time) bool {
+// closed reports whether the site is closed.
+func (h *Hours) closed(now time.Time) bool {
 	if len(h.Open) == 0 {
 		return false
 	}

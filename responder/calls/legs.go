@@ -2,39 +2,39 @@ package calls
 
 import "strings"
 
-// call is a call that an account set up. It goes on without the account when it
-// was transferred away.
-type call struct {
+// trackedCall is a call that an account set up. It continues without the account
+// after a transfer.
+type trackedCall struct {
 	account  string
-	outgoing bool   // it leaves the house
-	own      string // the account's own channel, as long as it is up
+	outgoing bool   // to a number outside the site
+	own      string // the account's own channel
 }
 
-// leg is one channel of a call that an account set up: that account's own, or
-// one that was made for the call.
+// leg is one channel of a call that an account set up: the account's own, or one
+// that was created for the call.
 //
-// What makes a channel part of a call is who dialled it, and nothing else: not
-// the bridge in which it is heard, and not the Linkedid, which all who meet in a
-// bridge come to share. So a conference does not make its members one call.
+// Only the channel that dialled it makes a channel part of a call. The bridge it is
+// in does not count, nor does the Linkedid, which all channels in a bridge share. So
+// the members of a conference are separate calls.
 type leg struct {
-	call *call
+	call *trackedCall
 	by   string // the channel that dialled it; "" for the account's own
 }
 
-// forward is a number outside that an account sends one of its callers on to.
-type forward struct {
+// forwarding is an outside number that an account forwards a caller to.
+type forwarding struct {
 	account, number string
 }
 
-// Dial takes that one channel dials another one for its caller. It says whose
-// call the other one is part of, "" when that is no account's; and the number,
-// when the account sent its caller on to it.
+// Dial records that channel by dials channel name. It returns the account whose call
+// the new channel is part of, "" if there is none, and the number if the account
+// forwarded its caller to it.
 func (t *Tracker) Dial(by, name string) (account, number string) {
 	f, sent := t.forwards[by]
 	c := t.legs[by].call
 	if sent {
 		delete(t.forwards, by)
-		c = &call{account: f.account, outgoing: true}
+		c = &trackedCall{account: f.account, outgoing: true}
 	}
 	if c == nil {
 		return "", ""
@@ -43,9 +43,9 @@ func (t *Tracker) Dial(by, name string) (account, number string) {
 	return c.account, f.number
 }
 
-// join makes a channel part of a call, the other half of a Local channel with
-// it.
-func (t *Tracker) join(c *call, by, name string) {
+// join makes a channel part of a call, together with the other half of a Local
+// channel.
+func (t *Tracker) join(c *trackedCall, by, name string) {
 	if len(t.legs) >= 2*maxChannels {
 		t.refused++
 		return
@@ -54,13 +54,13 @@ func (t *Tracker) join(c *call, by, name string) {
 	if half := otherHalf(name); half != name {
 		t.legs[half] = leg{c, by}
 	}
-	if t.asked != nil {
-		t.asked[name], t.asked[otherHalf(name)] = true, true
+	if t.changed != nil {
+		t.changed[name], t.changed[otherHalf(name)] = true, true
 	}
 }
 
-// otherHalf is the half of a Local channel that is dialled for the one that
-// dials, and the other way round; every other channel is itself.
+// otherHalf returns the name of the other half of a Local channel. For any other
+// channel it returns name.
 func otherHalf(name string) string {
 	if !strings.HasPrefix(name, "Local/") {
 		return name
@@ -74,10 +74,10 @@ func otherHalf(name string) string {
 	return name
 }
 
-// transfer takes that an account sends a channel, and whoever it has dialled
-// since, out of the house.
-func (t *Tracker) transfer(account, name string) {
-	c := &call{account: account, outgoing: true}
+// moveOut records that an account transfers a channel, and the channels it has
+// dialled, to an outside number.
+func (t *Tracker) moveOut(account, name string) {
+	c := &trackedCall{account: account, outgoing: true}
 	for other, l := range t.legs {
 		if l.by == name {
 			t.legs[other] = leg{c, name}
@@ -86,8 +86,8 @@ func (t *Tracker) transfer(account, name string) {
 	t.join(c, "", name)
 }
 
-// Stray says whether a channel is part of a call that an account set up and is
-// no longer in.
+// Stray reports whether a channel is part of a call that an account set up and has
+// left.
 func (t *Tracker) Stray(name string) bool {
 	l, ok := t.legs[name]
 	if !ok {
@@ -97,17 +97,17 @@ func (t *Tracker) Stray(name string) bool {
 	return !up
 }
 
-// Strays are the channels that go down with an account although it has left
-// their calls: those made for its calls that leave the house, and of its calls to
-// inside those of trunks, accounts that do not log in. What was made for a call
-// that the account is in ends with that.
+// Strays returns the channels to hang up with an account although the account has
+// left their calls: all channels of its outgoing calls and, of its internal calls,
+// the channels of trunks (accounts that do not log in). Channels of calls that the
+// account is still in end with its own channel.
 func (d *Detector) Strays(account string) (names []string) {
 	for name, l := range d.legs {
 		if l.call.account != account || !d.Stray(name) {
 			continue
 		}
 		c, known := d.byName[name]
-		if known && c.Account == account || !l.call.outgoing && (!known || d.isPhone(c.Account)) {
+		if known && c.Account == account || !l.call.outgoing && (!known || d.isPhoneName(c.Account)) {
 			continue
 		}
 		names = append(names, name)
@@ -115,10 +115,10 @@ func (d *Detector) Strays(account string) (names []string) {
 	return names
 }
 
-// adopt finds the calls of channels that came up unseen, in a gap or before the
-// start: those that Asterisk says were dialled, and whose Linkedid is that of
-// one call of an account and of no other.
-func (t *Tracker) adopt(up []Channel) {
+// attachUnseen assigns channels that came up unseen, in a gap or before the start, to
+// calls. It assigns a channel if Asterisk lists it as dialled and exactly one call of
+// an account has the same Linkedid.
+func (t *Tracker) attachUnseen(up []Channel) {
 	callers := map[string][]string{}
 	for _, c := range up {
 		if known, ok := t.byName[c.Name]; ok && known.Calling {

@@ -7,46 +7,47 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// maxLogins bounds the sources of one account that are told apart at once.
+// maxLogins bounds the sources kept for an account.
 const maxLogins = 8
 
-// Login takes a login of an account that succeeded. In the ordinary case, a
-// phone that is where it always was, it allocates nothing.
+// Login records a successful login of an account and returns its signs. It does not
+// allocate for a phone at a known address.
 func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 	a := d.accounts[string(name)]
 	if a == nil {
-		if a = d.account(now, string(name)); a == nil {
+		if a = d.state(now, string(name)); a == nil {
 			return nil
 		}
 	}
-	a.used, a.login = now, now
-	d.logins = true
-	d.seen(now, a)
+	a.used, a.lastLogin = now, now
+	d.sawLogin = true
+	d.loginSeen(now, a)
 	if a.carrier || !from.Source.IsValid() {
 		return nil
 	}
 	s := signs{account: a, from: from}
-	young := d.network(now, a, from.Source, &s)
+	young := d.checkNetwork(now, a, from.Source, &s)
 	a.logins = keep(a.logins, now, from)
-	if young && a.alternates(now, from) && now.Sub(a.alternate) >= hour {
-		a.alternate = now
-		s.add(TwoNetworks, "used from two networks by turns")
+	if young && a.alternates(now, from) && now.Sub(a.lastTwoNetworks) >= hour {
+		a.lastTwoNetworks = now
+		s.add(TwoNetworks, "used from two networks alternately")
 	}
 	return s.list
 }
 
-// network records from where an account is used, and says whether it is not yet
-// at home there.
-func (d *Detector) network(now time.Time, a *account, source netip.Addr, s *signs) (young bool) {
+// checkNetwork records the network that an account is used from. It returns whether that
+// is not one of the account's home networks yet.
+func (d *Detector) checkNetwork(now time.Time, a *accountState, source netip.Addr, s *signs) (young bool) {
 	first, young := d.places.UseNetwork(now, a.name, source)
-	if first && d.learned(now) {
+	if first && d.learningDone(now) {
 		s.add(NewNetwork, "used from %s for the first time", event.NetworkPrefix(source))
 	}
 	return young
 }
 
-// keep remembers a login in the place of its source, or of the oldest one.
-func keep(logins []login, now time.Time, from Login) []login {
+// keep stores a login in place of the last one from the same source, or else of the
+// oldest one.
+func keep(logins []loginRecord, now time.Time, from Login) []loginRecord {
 	at := -1
 	for i := range logins {
 		if logins[i].Source == from.Source {
@@ -58,21 +59,21 @@ func keep(logins []login, now time.Time, from Login) []login {
 		}
 	}
 	if at < 0 || logins[at].Source != from.Source && len(logins) < maxLogins {
-		return append(logins, login{Login: from, at: now})
+		return append(logins, loginRecord{Login: from, at: now})
 	}
 	l := &logins[at]
 	if l.Source != from.Source {
-		*l = login{Login: from, at: now}
+		*l = loginRecord{Login: from, at: now}
 		return logins
 	}
 	l.Login, l.prev, l.at = from, l.at, now
 	return logins
 }
 
-// alternates says whether the account is used from this network and from
-// another one by turns: here, there, and here again. One phone that changes its
-// network does not come back at once.
-func (a *account) alternates(now time.Time, from Login) bool {
+// alternates reports whether the account is used from this network and another one
+// alternately: here, there, and here again. A single phone that changes networks
+// does not return so soon.
+func (a *accountState) alternates(now time.Time, from Login) bool {
 	here := event.NetworkPrefix(from.Source)
 	var before time.Time
 	for i := range a.logins {
@@ -91,40 +92,41 @@ func (a *account) alternates(now time.Time, from Login) bool {
 	return false
 }
 
-// Invited takes that somebody was challenged who wants to call as an account:
-// all that chan_sip tells of a call before it is a channel.
-func (d *Detector) Invited(now time.Time, name []byte, from Login) {
+// InviteChallenged records that an INVITE for an account was challenged. chan_sip
+// raises no other event about a call before its channel exists.
+func (d *Detector) InviteChallenged(now time.Time, name []byte, from Login) {
 	a := d.accounts[string(name)]
 	if a == nil {
 		if _, listed := d.listed[string(name)]; !listed {
 			return
 		}
-		if a = d.account(now, string(name)); a == nil {
+		if a = d.state(now, string(name)); a == nil {
 			return
 		}
 	}
 	a.invites = keep(a.invites, now, from)
 }
 
-// where is where a call comes from, by the login that has just come. Nothing is
-// said when there is none, as with chan_sip, or when two sources could be meant.
-func (a *account) where(now time.Time) Login { return only(a.logins, now) }
+// where returns the source of a call according to the login just before it. It
+// returns the zero Login if there is none, as with chan_sip, or if two sources are
+// possible.
+func (a *accountState) where(now time.Time) Login { return only(a.logins, now) }
 
-// hint is where a call claims to come from, by the challenge that it has just
-// been sent: the caller chooses that (event.Event.Proven).
-func (a *account) hint(now time.Time) Login { return only(a.invites, now) }
+// hint returns the claimed source of a call according to the challenge just before
+// it. The caller can spoof it (event.Event.Proven).
+func (a *accountState) hint(now time.Time) Login { return only(a.invites, now) }
 
-// only is the one source of the last moment; nothing when there are two.
-func only(logins []login, now time.Time) Login {
+// only returns the login within the last moments if there is exactly one.
+func only(logins []loginRecord, now time.Time) Login {
 	var found Login
-	just := 0
+	recent := 0
 	for i := range logins {
 		if now.Sub(logins[i].at) < together {
-			just++
+			recent++
 			found = logins[i].Login
 		}
 	}
-	if just != 1 {
+	if recent != 1 {
 		return Login{}
 	}
 	return found

@@ -7,37 +7,37 @@ import (
 	"github.com/nyaruka/phonenumbers"
 )
 
-// Dialling is how numbers are dialled at the site.
+// Dialling describes how numbers are dialled at the site.
 type Dialling struct {
-	// Country is the site's own, as ISO 3166 has it ("GB"). Without it only
-	// numbers with an international prefix can be told.
+	// Country is the site's country by its ISO 3166 code ("GB"). Without it, only
+	// numbers with an international prefix can be recognised.
 	Country string
-	// Outside are the digits that ask for an outside line, such as "9".
+	// Outside lists the prefixes for an outside line, such as "9".
 	Outside []string
-	// International are the prefixes of foreign numbers. Empty: those usual in
-	// Country, or 00 and 011 when there is none.
+	// International lists the prefixes of foreign numbers. The default is the usual
+	// prefix in Country, or 00 and 011 without a Country.
 	International []string
-	// Internal is how many digits a number inside the house has at most.
+	// Internal is the maximum length of an internal number.
 	Internal int
 }
 
-// Number is what a dialled string means.
+// Number is the meaning of a dialled string.
 type Number struct {
-	Digits   string // as dialled: digits, and a + in front
-	E164     string // with +, "" when it cannot be told
-	Country  string // ISO 3166; "001" for numbers of no country, "" when it cannot be told
-	Type     string // one of Types, "" for all others
-	External bool   // it leaves the house
-	Foreign  bool   // it leaves the country
+	Digits   string // as dialled: digits, with an optional + in front
+	E164     string // with +; "" if unknown
+	Country  string // ISO 3166; "001" for numbers of no country; "" if unknown
+	Type     string // one of Types, or ""
+	External bool   // outside the site
+	Foreign  bool   // outside the country
 }
 
-// Types are the types of numbers that a rule can name.
+// Types lists the number types that a rule can name.
 var Types = []string{"premium", "shared-cost", "satellite", "personal"}
 
-// special are types by the beginning of a number where libphonenumber does not
-// say what a bill says. The codes of no country are those of ITU E.164: it knows
-// some of them only as possible numbers, and a call to an invalid one is billed
-// all the same. Britain's 084 and 087 cost a few pence (Ofcom's numbering plan).
+// special maps prefixes to number types where libphonenumber differs from how calls
+// are billed. The codes without a country are from ITU E.164: libphonenumber knows
+// some of them only as possible numbers, but calls to invalid ones are billed too.
+// Britain's 084 and 087 cost a few pence (Ofcom's numbering plan).
 var special = []struct{ prefix, kind string }{
 	{"+870", "satellite"}, // Inmarsat
 	{"+878", "personal"},  // universal personal telecommunications
@@ -49,8 +49,8 @@ var special = []struct{ prefix, kind string }{
 	{"+4487", "shared-cost"},
 }
 
-// Read tells what a dialled string means. The reading that gives a number that
-// can exist wins: as the site dials, then as strangers try prefixes.
+// Read returns the meaning of a dialled string. It tries the site's own prefixes
+// first, then common ones that attackers try, and takes the first valid number.
 func (d *Dialling) Read(dialled string) Number {
 	digits, feature := digitsOf(dialled)
 	n := Number{Digits: digits}
@@ -77,8 +77,8 @@ func (d *Dialling) Read(dialled string) Number {
 	return n
 }
 
-// readings are what remains of the digits when an outside line is asked for,
-// the likeliest first.
+// readings returns the digits without each possible outside-line prefix, the most
+// likely first.
 func (d *Dialling) readings(digits string) []string {
 	var list []string
 	for _, o := range d.Outside {
@@ -95,7 +95,7 @@ func (d *Dialling) readings(digits string) []string {
 	return list
 }
 
-// parse reads a number without its outside line; nil when it is none.
+// parse parses a number without an outside-line prefix. It returns nil if that fails.
 func (d *Dialling) parse(number string) *phonenumbers.PhoneNumber {
 	prefixes := d.International
 	if len(prefixes) == 0 && d.Country == "" {
@@ -109,7 +109,7 @@ func (d *Dialling) parse(number string) *phonenumbers.PhoneNumber {
 	}
 	region := d.Country
 	if region == "" {
-		region = "ZZ" // unknown: only numbers with + can be told
+		region = "ZZ" // unknown: only numbers with + can be recognised
 	}
 	parsed, err := phonenumbers.Parse(number, region)
 	if err != nil {
@@ -118,7 +118,7 @@ func (d *Dialling) parse(number string) *phonenumbers.PhoneNumber {
 	return parsed
 }
 
-// described fills in what a parsed number is.
+// described fills in n from a parsed number.
 func (d *Dialling) described(n Number, p *phonenumbers.PhoneNumber) Number {
 	n.E164 = phonenumbers.Format(p, phonenumbers.E164)
 	n.Country = phonenumbers.GetRegionCodeForNumber(p)
@@ -150,14 +150,14 @@ func typeOf(e164 string, p *phonenumbers.PhoneNumber) string {
 	return ""
 }
 
-// maxDialled is more than any number has; Asterisk cuts at 79.
-const maxDialled = 79
+// maxDialledLength is where Asterisk cuts off a number.
+const maxDialledLength = 79
 
-// digitsOf takes the digits out of what was dialled. A feature code, or a name,
-// is no number.
+// digitsOf returns the digits of a dialled string. feature is true for a feature code
+// or a name.
 func digitsOf(dialled string) (digits string, feature bool) {
 	var b strings.Builder
-	for i, c := range dialled[:min(len(dialled), maxDialled)] {
+	for i, c := range dialled[:min(len(dialled), maxDialledLength)] {
 		switch {
 		case c >= '0' && c <= '9', c == '+' && b.Len() == 0:
 			b.WriteRune(c)
@@ -171,18 +171,18 @@ func digitsOf(dialled string) (digits string, feature bool) {
 	return b.String(), b.Len() == 0
 }
 
-// Destinations are where an account may call. What Deny names may not be
-// called; when Allow names anything, neither may any foreign number that it
-// does not name.
+// Destinations are the numbers that an account may call. It may not call what Deny
+// lists. If Allow is not empty, it may not call foreign numbers that Allow does not
+// list either.
 //
-// An item is a country ("GB"), a type of number (Types), or the beginning of a
-// number: "+4490" in the international form, "118" as dialled.
+// An item is a country ("GB"), a number type (Types) or the prefix of a number:
+// "+4490" in international form, "118" as dialled.
 type Destinations struct {
 	Allow, Deny []string
 }
 
-// forbids says whether a number may not be called, and by which item.
-func (d *Destinations) forbids(n *Number) (why string, forbidden bool) {
+// forbids reports whether a number is forbidden, and the item that forbids it.
+func (d *Destinations) forbids(n *Number) (reason string, forbidden bool) {
 	if i := slices.IndexFunc(d.Deny, n.is); i >= 0 {
 		return d.Deny[i], true
 	}
@@ -192,7 +192,7 @@ func (d *Destinations) forbids(n *Number) (why string, forbidden bool) {
 	return "", false
 }
 
-// is says whether an item of Destinations names the number.
+// is reports whether an item of Destinations matches the number.
 func (n *Number) is(item string) bool {
 	switch {
 	case strings.HasPrefix(item, "+"):

@@ -6,18 +6,18 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
 
-func TestWhatADialledNumberMeans(t *testing.T) {
+func TestRead(t *testing.T) {
 	london := calls.Dialling{Country: "GB", Internal: 6}
 	nines := calls.Dialling{Country: "GB", Outside: []string{"9"}, Internal: 6}
 	chicago := calls.Dialling{Country: "US", Internal: 6}
 	unknown := calls.Dialling{Internal: 6}
 	for _, c := range []struct {
-		name    string
-		site    calls.Dialling
-		dialled string
-		e164    string
-		country string
-		kind    string
+		name     string
+		dialling calls.Dialling
+		dialled  string
+		e164     string
+		country  string
+		kind     string
 	}{
 		{"national", london, "02079460001", "+442079460001", "GB", ""},
 		{"national with the usual separators", london, "(020) 7946-0001", "+442079460001", "GB", ""},
@@ -26,9 +26,9 @@ func TestWhatADialledNumberMeans(t *testing.T) {
 		{"outside line", nines, "902079460001", "+442079460001", "GB", ""},
 		{"outside line, foreign", nines, "90033142685300", "+33142685300", "FR", ""},
 		{"without the outside line", nines, "+33142685300", "+33142685300", "FR", ""},
-		{"a prefix that strangers try", london, "90033142685300", "+33142685300", "FR", ""},
+		{"a prefix that attackers try", london, "90033142685300", "+33142685300", "FR", ""},
 		{"011 is Leeds in Britain", london, "01134960000", "+441134960000", "GB", ""},
-		{"011 is abroad in America", chicago, "011442079460001", "+442079460001", "GB", ""},
+		{"011 is international in America", chicago, "011442079460001", "+442079460001", "GB", ""},
 		{"Jamaica looks national in America", chicago, "18765551234", "+18765551234", "JM", ""},
 		{"national premium", london, "09098790000", "+449098790000", "GB", "premium"},
 		{"satellite", london, "00881612345678", "+881612345678", "001", "satellite"},
@@ -36,25 +36,25 @@ func TestWhatADialledNumberMeans(t *testing.T) {
 		{"international premium", london, "00979123456789", "+979123456789", "001", "premium"},
 		{"shared cost", london, "08431234567", "+448431234567", "GB", "shared-cost"},
 		{"Cuba", unknown, "005371234567", "+5371234567", "CU", ""},
-		{"Cuba the American way", unknown, "0115371234567", "+5371234567", "CU", ""},
+		{"Cuba, dialled as in America", unknown, "0115371234567", "+5371234567", "CU", ""},
 		{"national without knowing the country", unknown, "02079460001", "", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			n := c.site.Read(c.dialled)
+			n := c.dialling.Read(c.dialled)
 			if !n.External {
-				t.Error("does not leave the house")
+				t.Error("counts as internal")
 			}
 			if c.kind != "" && n.Type != c.kind || c.e164 != "" && n.E164 != c.e164 || c.country != "" && n.Country != c.country {
 				t.Errorf("Read(%s) = %+v", c.dialled, n)
 			}
-			if c.e164 == "" && c.country == "" && n.Foreign && c.site.Country == "" {
-				t.Errorf("Read(%s) = %+v, want nothing known", c.dialled, n)
+			if c.e164 == "" && c.country == "" && n.Foreign && c.dialling.Country == "" {
+				t.Errorf("Read(%s) = %+v, want an unknown number", c.dialled, n)
 			}
 		})
 	}
 	for _, inside := range []string{"1001", "*97", "#31#", "999", "alice", "", "s", "600600"} {
 		if n := london.Read(inside); n.External {
-			t.Errorf("%q leaves the house: %+v", inside, n)
+			t.Errorf("%q counts as external: %+v", inside, n)
 		}
 	}
 }
@@ -72,7 +72,7 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 		if n.Foreign && n.E164 == "" {
-			t.Fatalf("Read(%q) = %+v: foreign, and nobody knows where", s, n)
+			t.Fatalf("Read(%q) = %+v: foreign without a number", s, n)
 		}
 	})
 }

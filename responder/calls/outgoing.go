@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// signs gathers the signs of one call.
+// signs collects the signs of one call.
 type signs struct {
 	list    []Sign
-	account *account
+	account *accountState
 	channel string
 	number  *Number
 	from    Login
@@ -23,24 +23,24 @@ func (s *signs) add(k Kind, format string, args ...any) {
 	s.list = append(s.list, Sign{Kind: k, Account: s.account.name, Channel: s.channel, From: s.from, Hint: s.hint, Detail: detail})
 }
 
-// judge looks at one call that leaves the house.
-func (d *Detector) judge(now time.Time, a *account, s *signs) {
-	a.forbidden(s)
-	a.rate(now, s)
+// checkOutgoing checks one outgoing call.
+func (d *Detector) checkOutgoing(now time.Time, a *accountState, s *signs) {
+	a.checkDestination(s)
+	a.checkRate(now, s)
 	if live := d.Outgoing(a.name); live > a.limits.Concurrent && a.limits.Concurrent > 0 {
 		s.add(ConcurrentCalls, "%d calls at once", live)
 	}
-	a.probing(now, s)
-	if d.rules.Hours.off(now) {
-		a.offHours(now, d.Outgoing(a.name), s)
+	a.checkProbing(now, s)
+	if d.rules.Hours.closed(now) {
+		a.checkOffHours(now, d.Outgoing(a.name), s)
 	}
-	d.dormant(now, a, s)
-	d.country(now, a, s)
+	d.checkDormant(now, a, s)
+	d.checkCountry(now, a, s)
 }
 
-func (a *account) forbidden(s *signs) {
-	if why, forbidden := a.limits.Destinations.forbids(s.number); forbidden {
-		s.add(ForbiddenDestination, "%s %s", s.number.where(), why)
+func (a *accountState) checkDestination(s *signs) {
+	if reason, forbidden := a.limits.Destinations.forbids(s.number); forbidden {
+		s.add(ForbiddenDestination, "%s %s", s.number.where(), reason)
 	}
 }
 
@@ -51,24 +51,24 @@ func (n *Number) where() string {
 	return n.Country + ","
 }
 
-// rate keeps the start of the call and looks at those before it.
-func (a *account) rate(now time.Time, s *signs) {
+// checkRate records the start of the call and checks it against earlier starts.
+func (a *accountState) checkRate(now time.Time, s *signs) {
 	if last := len(a.starts) - 1; last >= 0 {
 		if gap := now.Sub(a.starts[last]); gap < a.limits.Gap {
-			s.add(Cadence, "%s after the call before", gap.Round(time.Millisecond))
+			s.add(Cadence, "%s after the previous call", gap.Round(time.Millisecond))
 		}
 	}
 	for len(a.starts) > 0 && (now.Sub(a.starts[0]) >= hour || len(a.starts) >= maxStarts) {
 		a.starts = a.starts[1:]
 	}
 	a.starts = append(a.starts, now)
-	if n := a.since(now.Add(-minute)); n >= a.limits.Rate && a.limits.Rate > 0 {
+	if n := a.startsSince(now.Add(-minute)); n >= a.limits.Rate && a.limits.Rate > 0 {
 		s.add(CallRate, "call %d within a minute", n)
 	}
 }
 
-// since counts the calls that started after t.
-func (a *account) since(t time.Time) int {
+// startsSince counts the calls that started after t.
+func (a *accountState) startsSince(t time.Time) int {
 	n := 0
 	for i := len(a.starts) - 1; i >= 0 && a.starts[i].After(t); i-- {
 		n++
@@ -76,18 +76,18 @@ func (a *account) since(t time.Time) int {
 	return n
 }
 
-// offHours applies the limits of the night.
-func (a *account) offHours(now time.Time, live int, s *signs) {
-	if n := a.since(now.Add(-hour)); n > a.limits.OffHours {
+// checkOffHours applies the limits outside business hours.
+func (a *accountState) checkOffHours(now time.Time, live int, s *signs) {
+	if n := a.startsSince(now.Add(-hour)); n > a.limits.OffHours {
 		s.add(OffHours, "call %d within an hour, outside the hours", n)
 	} else if live > a.limits.OffHoursConcurrent {
 		s.add(OffHours, "%d calls at once, outside the hours", live)
 	}
 }
 
-// probing groups what was dialled by the longest common end: a thief who does
-// not know how the site dials tries one number behind different prefixes.
-func (a *account) probing(now time.Time, s *signs) {
+// checkProbing looks for numbers with the same ending. An attacker who does not know how
+// the site dials tries one number with different prefixes.
+func (a *accountState) checkProbing(now time.Time, s *signs) {
 	digits := s.number.Digits
 	kept, again := a.dialed[:0], false
 	for _, e := range a.dialed {
@@ -100,7 +100,7 @@ func (a *account) probing(now time.Time, s *signs) {
 	}
 	a.dialed = kept
 	if again {
-		return // no further way to dial it
+		return // dialled the same way before
 	}
 	ways := 1
 	for _, e := range kept {
@@ -111,10 +111,10 @@ func (a *account) probing(now time.Time, s *signs) {
 	if ways >= a.limits.Variants && a.limits.Variants > 0 {
 		s.add(DialProbing, "way %d to dial one number", ways)
 	}
-	if len(kept) >= maxDialed {
+	if len(kept) >= maxDialedNumbers {
 		kept = append(kept[:0], kept[1:]...)
 	}
-	a.dialed = append(kept, dialed{digits, now})
+	a.dialed = append(kept, dialedNumber{digits, now})
 }
 
 func commonEnd(a, b string) int {
@@ -125,22 +125,22 @@ func commonEnd(a, b string) int {
 	return n
 }
 
-// dormant says that an account was asleep until this call.
-func (d *Detector) dormant(now time.Time, a *account, s *signs) {
-	last := a.last.last
+// checkDormant checks whether an account made no calls for a long time before this one.
+func (d *Detector) checkDormant(now time.Time, a *accountState, s *signs) {
+	last := a.calls.last
 	if last.Before(d.since) {
-		last = d.since // nobody knows what was before
+		last = d.since // nothing is known about the time before
 	}
 	if silent := now.Sub(last); silent >= a.limits.Dormant && a.limits.Dormant > 0 {
 		s.add(Dormant, "the first call after %d days", int(silent.Hours()/24))
 	}
-	if a.last.see(now) {
-		d.tell(Habit{a.name, HabitCall, "", a.last.first, a.last.last})
+	if a.calls.record(now) {
+		d.report(Habit{a.name, HabitCall, "", a.calls.first, a.calls.last})
 	}
 }
 
-// country keeps where the account calls.
-func (d *Detector) country(now time.Time, a *account, s *signs) {
+// checkCountry records the country that the account calls, and checks whether it is new.
+func (d *Detector) checkCountry(now time.Time, a *accountState, s *signs) {
 	n := s.number
 	if n.Country == "" {
 		return
@@ -150,13 +150,13 @@ func (d *Detector) country(now time.Time, a *account, s *signs) {
 		if len(a.countries) >= maxCountries {
 			return
 		}
-		known = &span{}
+		known = &usage{}
 		a.countries[n.Country] = known
-		if n.Foreign && d.learned(now) {
+		if n.Foreign && d.learningDone(now) {
 			s.add(NewCountry, "the first call to %s", n.Country)
 		}
 	}
-	if known.see(now) {
-		d.tell(Habit{a.name, HabitCountry, n.Country, known.first, known.last})
+	if known.record(now) {
+		d.report(Habit{a.name, HabitCountry, n.Country, known.first, known.last})
 	}
 }

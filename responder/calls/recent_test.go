@@ -18,12 +18,12 @@ func TestRecentCalls(t *testing.T) {
 	end(2, "1001")
 	end(3, "1002")
 	if got := r.Of("1002", noon); len(got) != 2 || got[1].At != noon.Add(3*time.Second) {
-		t.Errorf("1002 ended %+v", got)
+		t.Errorf("calls of 1002: %+v", got)
 	}
 	if got := r.Of("1002", noon.Add(2*time.Second)); len(got) != 1 {
-		t.Errorf("since two seconds past noon 1002 ended %+v", got)
+		t.Errorf("calls of 1002 from two seconds past noon: %+v", got)
 	}
-	// A flood of another account pushes out the oldest, and nothing grows.
+	// Many calls of another account replace the oldest ones; memory does not grow.
 	for n := range 8192 {
 		end(10+n, "1009")
 	}

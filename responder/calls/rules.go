@@ -6,44 +6,43 @@ import (
 	"time"
 )
 
-// Rules are the site's, and those of its accounts.
+// Rules are the rules of the site and of its accounts.
 type Rules struct {
 	Dialling Dialling
 	Hours    Hours
-	// Learn is how long after the first start a network or a country that was
-	// not seen before says nothing.
+	// Learn is how long after the first start new networks and countries are no sign.
 	Learn time.Duration
-	// Carriers are accounts, or patterns of them, that are no phones: trunks
-	// that log in, other PBXs. Nothing is said about their calls. Accounts that
-	// need no login are known to be carriers without this.
+	// Carriers lists accounts, or patterns of them, that are not phones: trunks that
+	// log in, other PBXs. Their calls are not checked. Accounts that need no login
+	// are not checked either.
 	Carriers []string
-	Limits   Limits  // of accounts in no group
-	Groups   []Group // an account named in full goes before one that a pattern matches
+	Limits   Limits  // of accounts without a group
+	Groups   []Group // an exact name takes precedence over a pattern
 }
 
-// Limits are what is still usual for an account. All count only calls that the
-// account itself makes and that leave the house. Rate, Concurrent, Gap, Variants
-// and Dormant are off when zero.
+// Limits describe the normal calls of an account. They apply to outgoing calls that
+// the account itself makes. Rate, Concurrent, Gap, Variants and Dormant are off if
+// zero.
 type Limits struct {
-	Rate               int           // calls within a minute: this many are a sign, and each after it
-	Concurrent         int           // calls at once that are still usual
-	Gap                time.Duration // less between two calls is no person's work
-	Variants           int           // ways to dial one number within ProbeWithin: this many are a sign
-	OffHours           int           // calls within an hour, outside the hours, that are still usual
-	OffHoursConcurrent int           // calls at once, outside the hours, that are still usual
-	Dormant            time.Duration // silent for so long, an account is asleep
+	Rate               int           // calls within a minute from which each call is a sign
+	Concurrent         int           // most calls at once
+	Gap                time.Duration // shortest time between two calls of a person
+	Variants           int           // ways to dial one number within ProbeWithin from which each is a sign
+	OffHours           int           // most calls within an hour outside business hours
+	OffHoursConcurrent int           // most calls at once outside business hours
+	Dormant            time.Duration // time without calls after which a call is a sign
 	Destinations       Destinations
 }
 
-// Group has limits of its own.
+// Group is a group of accounts with its own limits.
 type Group struct {
 	Name     string
 	Accounts []string // names, or patterns with * and ?
 	Limits   Limits
 }
 
-// limits are those of an account.
-func (r *Rules) limits(account string) *Limits {
+// limitsOf returns the limits of an account.
+func (r *Rules) limitsOf(account string) *Limits {
 	for i := range r.Groups {
 		if slices.Contains(r.Groups[i].Accounts, account) {
 			return &r.Groups[i].Limits
@@ -57,7 +56,7 @@ func (r *Rules) limits(account string) *Limits {
 	return &r.Limits
 }
 
-func (r *Rules) carrier(account string) bool { return matches(r.Carriers, account) }
+func (r *Rules) isCarrier(account string) bool { return matches(r.Carriers, account) }
 
 func matches(patterns []string, account string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool {

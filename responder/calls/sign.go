@@ -6,10 +6,10 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Kind is what a Sign says.
+// Kind is the kind of a Sign.
 type Kind uint8
 
-// The kinds of signs, by the names of the signals that they become.
+// The kinds of signs, named like the signals that they become.
 const (
 	CallRate Kind = iota + 1
 	ConcurrentCalls
@@ -32,7 +32,7 @@ var kindNames = [kindCount]string{
 	"Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent", "AnonymousCall", "UnseenLogin",
 }
 
-// String gives the signal's name.
+// String returns the name of the signal.
 func (k Kind) String() string { return kindNames[k] }
 
 // Kinds lists every kind.
@@ -44,17 +44,17 @@ func Kinds() []Kind {
 	return all
 }
 
-// Sign is one thing about an account's calls that is not as it should be.
+// Sign is something suspicious about an account's calls.
 type Sign struct {
 	Kind    Kind
 	Account string
-	Channel string // the call's; "" when it is about a login or a registration
-	Detail  string // in words, with what was dialled
-	From    Login  // where it came from, as far as that is certain
-	Hint    Login  // where it claims to come from, when nothing better is known
+	Channel string // of the call; "" for a login or a registration
+	Detail  string // for people, with the dialled number
+	From    Login  // the source, if it is known for certain
+	Hint    Login  // the claimed source, if nothing better is known
 }
 
-// Login is where an account was used from. The zero Login is unknown.
+// Login is a source that an account was used from. The zero Login is unknown.
 type Login struct {
 	Source    netip.Addr
 	Port      uint16

@@ -2,35 +2,34 @@ package calls
 
 import "time"
 
-// maxChannels bounds the channels followed: ten times what a large PBX
-// carries. Beyond it new channels are counted and not followed; they are
-// still found and hung up, since hang-up asks Asterisk itself.
+// maxChannels bounds the channels tracked: ten times what a large PBX carries. Beyond
+// it, new channels are counted but not tracked. They can still be hung up, because
+// that uses Asterisk's own list.
 const maxChannels = 100_000
 
 // Channel is one leg of a call.
 type Channel struct {
 	Name     string // as Asterisk names it: PJSIP/1002-0000001a
-	Account  string // endpoint or peer; "" for what is none's, such as Local
+	Account  string // endpoint or peer; "" if there is none, as for Local
 	Linkedid string // the same for all legs of one call
 	Dialled  string
 	Since    time.Time
-	Calling  bool // the account set it up; otherwise it was called
-	Outgoing bool // it leaves the house
-	Called   bool // in Asterisk's own list: another channel dialled it
-	// Answered is when it was first up, and so began to cost; the zero time when
-	// it was not. Where that was not seen it is Since.
+	Calling  bool // the account set up the call; otherwise it was called
+	Outgoing bool // to a number outside the site
+	Called   bool // only in Asterisk's list: another channel dialled it
+	// Answered is when the channel was first up and began to cost; zero if it was not.
+	// If that was not observed, it is Since.
 	Answered time.Time
 }
 
-// Tracker knows the channels that are up. The zero Tracker is not ready; use
-// New.
+// Tracker tracks the channels that are up. Use New; the zero Tracker is not ready.
 type Tracker struct {
 	byName    map[string]Channel
 	byAccount map[string]int
-	outgoing  map[string]int     // of the account's channels, those Outgoing
-	legs      map[string]leg     // channels that are part of a call that an account set up, by name
-	forwards  map[string]forward // what a channel dials next, by its name
-	asked     map[string]bool    // what went up (true) or down (false) since Ask; nil when not asked
+	outgoing  map[string]int        // number of Outgoing channels, by account
+	legs      map[string]leg        // channels of calls that an account set up, by name
+	forwards  map[string]forwarding // by name of the channel whose next dial it is
+	changed   map[string]bool       // channels that went up (true) or down (false) since BeginSnapshot; nil outside a snapshot
 	refused   uint64
 }
 
@@ -38,11 +37,11 @@ type Tracker struct {
 func New() *Tracker {
 	return &Tracker{
 		byName: map[string]Channel{}, byAccount: map[string]int{}, outgoing: map[string]int{},
-		legs: map[string]leg{}, forwards: map[string]forward{},
+		legs: map[string]leg{}, forwards: map[string]forwarding{},
 	}
 }
 
-// Up records a new channel; one already known is replaced.
+// Up records a new channel. It replaces a known one.
 func (t *Tracker) Up(c Channel) {
 	if _, known := t.byName[c.Name]; known {
 		t.Down(c.Name)
@@ -56,17 +55,18 @@ func (t *Tracker) Up(c Channel) {
 		t.outgoing[c.Account]++
 	}
 	if c.Calling {
-		t.legs[c.Name] = leg{call: &call{account: c.Account, outgoing: c.Outgoing, own: c.Name}}
+		t.legs[c.Name] = leg{call: &trackedCall{account: c.Account, outgoing: c.Outgoing, own: c.Name}}
 	}
-	if t.asked != nil {
-		t.asked[c.Name] = true
+	if t.changed != nil {
+		t.changed[c.Name] = true
 	}
 }
 
-// Down records the end of a channel and returns it; one never seen is not ok.
+// Down records the end of a channel and returns the channel. ok is false if it is
+// unknown.
 func (t *Tracker) Down(name string) (c Channel, ok bool) {
-	if t.asked != nil {
-		t.asked[name] = false
+	if t.changed != nil {
+		t.changed[name] = false
 	}
 	delete(t.legs, name)
 	delete(t.forwards, name)
@@ -86,8 +86,7 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 	return c, true
 }
 
-// Answer records that a channel was answered. What comes after the first answer
-// changes nothing.
+// Answer records that a channel was answered. Only the first answer counts.
 func (t *Tracker) Answer(at time.Time, name string) {
 	if c, ok := t.byName[name]; ok && c.Answered.IsZero() {
 		c.Answered = at
@@ -95,21 +94,21 @@ func (t *Tracker) Answer(at time.Time, name string) {
 	}
 }
 
-// Ask is called before Asterisk is asked for its channels: what the events tell
-// from here on is newer than the answer.
-func (t *Tracker) Ask() { t.asked = map[string]bool{} }
+// BeginSnapshot must be called before requesting Asterisk's list of channels. Events
+// from here on are newer than that list.
+func (t *Tracker) BeginSnapshot() { t.changed = map[string]bool{} }
 
-// Rebuild makes the picture Asterisk's answer, as after a gap in the events, and
-// keeps what the events told since Ask.
-func (t *Tracker) Rebuild(up []Channel) {
-	newer := t.asked
-	t.asked = nil
+// ApplySnapshot replaces the known channels by Asterisk's list, for example after a
+// gap in the events. Events since BeginSnapshot take precedence.
+func (t *Tracker) ApplySnapshot(up []Channel) {
+	newer := t.changed
+	t.changed = nil
 	listed := make(map[string]bool, len(up))
 	for _, c := range up {
 		listed[c.Name] = true
 	}
 	gone := func(name string) bool {
-		if alive, told := newer[name]; told {
+		if alive, ok := newer[name]; ok {
 			return !alive
 		}
 		return !listed[name]
@@ -138,13 +137,13 @@ func (t *Tracker) Rebuild(up []Channel) {
 			t.Up(c)
 		}
 	}
-	t.adopt(up)
+	t.attachUnseen(up)
 }
 
-// Account is the number of channels that an account has up.
+// Account returns the number of channels that an account has up.
 func (t *Tracker) Account(account string) int { return t.byAccount[account] }
 
-// Of are the channels that an account has up, in no order.
+// Of returns the channels that an account has up, in no order.
 func (t *Tracker) Of(account string) []Channel {
 	var up []Channel
 	if t.byAccount[account] == 0 {
@@ -158,17 +157,17 @@ func (t *Tracker) Of(account string) []Channel {
 	return up
 }
 
-// Outgoing is the number of calls that an account has up that leave the house.
+// Outgoing returns the number of outgoing calls that an account has up.
 func (t *Tracker) Outgoing(account string) int { return t.outgoing[account] }
 
-// Channel is the channel of that name; one never seen is not ok.
+// Channel returns the channel of that name. ok is false if it is unknown.
 func (t *Tracker) Channel(name string) (c Channel, ok bool) {
 	c, ok = t.byName[name]
 	return c, ok
 }
 
-// Len is the number of channels up.
+// Len returns the number of channels up.
 func (t *Tracker) Len() int { return len(t.byName) }
 
-// Refused counts the channels that were not followed because of the bound.
+// Refused returns the number of channels that were not tracked for lack of room.
 func (t *Tracker) Refused() uint64 { return t.refused }

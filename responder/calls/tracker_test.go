@@ -13,7 +13,7 @@ func TestChannelsOfAnAccount(t *testing.T) {
 	tr := calls.New()
 	tr.Up(calls.Channel{Name: "PJSIP/1002-00000001", Account: "1002"})
 	tr.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"})
-	tr.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"}) // told twice
+	tr.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"}) // reported twice
 	tr.Up(calls.Channel{Name: "PJSIP/1001-00000003", Account: "1001"})
 	want := func(account string, n int) {
 		t.Helper()
@@ -34,8 +34,8 @@ func TestChannelsOfAnAccount(t *testing.T) {
 	}
 	want("1002", 1)
 
-	// After a gap Asterisk's own list is the truth.
-	tr.Rebuild([]calls.Channel{{Name: "PJSIP/1003-00000009", Account: "1003"}})
+	// After a gap, Asterisk's list wins.
+	tr.ApplySnapshot([]calls.Channel{{Name: "PJSIP/1003-00000009", Account: "1003"}})
 	want("1002", 0)
 	want("1001", 0)
 	want("1003", 1)
@@ -44,16 +44,16 @@ func TestChannelsOfAnAccount(t *testing.T) {
 	}
 }
 
-// Events that come while Asterisk is being asked are newer than its answer.
-func TestEventsWinOverTheAnswer(t *testing.T) {
+// Events that arrive during a snapshot are newer than the snapshot.
+func TestEventsTakePrecedenceOverSnapshot(t *testing.T) {
 	tr := calls.New()
 	tr.Up(calls.Channel{Name: "PJSIP/1001-00000001", Account: "1001"}) // its end is lost in the gap
-	tr.Ask()
+	tr.BeginSnapshot()
 	tr.Up(calls.Channel{Name: "PJSIP/1002-00000003", Account: "1002"})
 	tr.Up(calls.Channel{Name: "PJSIP/1002-00000004", Account: "1002"})
 	tr.Down("PJSIP/1002-00000004")
 	tr.Down("PJSIP/1003-00000002")
-	tr.Rebuild([]calls.Channel{
+	tr.ApplySnapshot([]calls.Channel{
 		{Name: "PJSIP/1003-00000002", Account: "1003"},
 		{Name: "PJSIP/1002-00000004", Account: "1002"},
 	})
@@ -64,9 +64,8 @@ func TestEventsWinOverTheAnswer(t *testing.T) {
 	}
 }
 
-// A call costs from its first answer on; where that was not seen, from its
-// beginning.
-func TestAnswers(t *testing.T) {
+// A call costs money from its first answer; if that was not observed, from its start.
+func TestAnswered(t *testing.T) {
 	d := calls.NewDetector(noon, calls.Rules{}, places.New(places.Config{}, nil))
 	for _, name := range []string{"PJSIP/1001-00000001", "PJSIP/1001-00000002"} {
 		d.Up(calls.Channel{Name: name, Account: "1001", Since: noon})
@@ -74,7 +73,7 @@ func TestAnswers(t *testing.T) {
 	d.Answer(noon.Add(3*time.Second), "PJSIP/1001-00000001")
 	d.Answer(noon.Add(9*time.Second), "PJSIP/1001-00000001")
 	d.Answer(noon, "PJSIP/1001-00000009") // never seen
-	d.Rebuild(noon, []calls.Channel{
+	d.ApplySnapshot(noon, []calls.Channel{
 		{Name: "PJSIP/1001-00000001", Account: "1001", Since: noon, Answered: noon},
 		{Name: "PJSIP/1001-00000002", Account: "1001", Since: noon.Add(time.Second), Answered: noon.Add(time.Second)},
 		{Name: "PJSIP/1001-00000003", Account: "1001", Since: noon, Answered: noon},
@@ -95,9 +94,9 @@ func TestLegsAreBounded(t *testing.T) {
 	if tr.Refused() != 11 {
 		t.Errorf("%d refused", tr.Refused())
 	}
-	tr.Rebuild(nil)
+	tr.ApplySnapshot(nil)
 	if tr.Stray("DAHDI/1-1") {
-		t.Error("a leg outlived Asterisk's answer")
+		t.Error("a leg outlived the snapshot")
 	}
 }
 
@@ -107,6 +106,6 @@ func TestChannelsAreBounded(t *testing.T) {
 		tr.Up(calls.Channel{Name: fmt.Sprintf("PJSIP/1-%08x", i), Account: "1"})
 	}
 	if tr.Len() != 100_000 || tr.Refused() != 10 {
-		t.Errorf("%d followed, %d refused", tr.Len(), tr.Refused())
+		t.Errorf("%d tracked, %d refused", tr.Len(), tr.Refused())
 	}
 }

@@ -21,14 +21,14 @@ import (
 // ErrNotRunning means that no daemon answers on the socket.
 var ErrNotRunning = errors.New("no daemon answers")
 
-// Client asks the daemon on one socket.
+// Client sends requests to the daemon on one socket.
 type Client struct {
 	path string
 	http http.Client
 }
 
-// Dial prepares a client for the socket at path; the connection is made with
-// the first question.
+// Dial prepares a client for the socket at path. Every request opens its own
+// connection.
 func Dial(path string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", path)
@@ -38,41 +38,40 @@ func Dial(path string) *Client {
 	}}
 }
 
-// An order is answered within the time that Asterisk may take for it; anything
-// else within half a minute.
+// Timeouts of requests. Orders may have to wait for Asterisk.
 const (
 	askWithin   = 30 * time.Second
 	orderWithin = 90 * time.Second
 )
 
-// Status asks for the daemon's health.
+// Status returns the daemon's health.
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
 	return s, c.do(ctx, http.MethodGet, "/status", nil, &s)
 }
 
-// Bans asks for the bans in force, newest first.
+// Bans returns the bans in force, newest first.
 func (c *Client) Bans(ctx context.Context) (b []incident.Ban, err error) {
 	return b, c.do(ctx, http.MethodGet, "/bans", nil, &b)
 }
 
-// Incidents asks for the newest incidents. They may come with an error that is
-// Incomplete.
+// Incidents returns the newest incidents. With an Incomplete error they are valid
+// but not all there.
 func (c *Client) Incidents(ctx context.Context, limit int) (i []incident.Incident, err error) {
 	return i, c.do(ctx, http.MethodGet, "/incidents?limit="+strconv.Itoa(limit), nil, &i)
 }
 
-// Incident asks for one incident with its evidence. It may come with an error
-// that is Incomplete.
+// Incident returns one incident with its evidence. With an Incomplete error it is
+// valid but not all there.
 func (c *Client) Incident(ctx context.Context, id int64) (i incident.Incident, err error) {
 	return i, c.do(ctx, http.MethodGet, "/incidents/"+strconv.FormatInt(id, 10), nil, &i)
 }
 
-// Ban orders a ban.
+// Ban bans a prefix.
 func (c *Client) Ban(ctx context.Context, o BanOrder) (ch Changed, err error) {
 	return ch, c.do(ctx, http.MethodPost, "/ban", o, &ch)
 }
 
-// Unban orders a release.
+// Unban releases one ban or all of them.
 func (c *Client) Unban(ctx context.Context, o UnbanOrder) (ch Changed, err error) {
 	return ch, c.do(ctx, http.MethodPost, "/unban", o, &ch)
 }
@@ -82,46 +81,47 @@ func (c *Client) Allow(ctx context.Context, o AllowOrder) (ch Changed, err error
 	return ch, c.do(ctx, http.MethodPost, "/allow", o, &ch)
 }
 
-// AllowList asks for everything that is not banned, or not lightly.
+// AllowList returns every prefix that is never banned or only on confirmed
+// evidence.
 func (c *Client) AllowList(ctx context.Context) (a []Allowed, err error) {
 	return a, c.do(ctx, http.MethodGet, "/allow", nil, &a)
 }
 
-// Standings asks for the keys of a kind (source, network, account) nearest to a
-// threshold.
+// Standings returns the keys of a kind (source, network, account) that are nearest
+// to a threshold.
 func (c *Client) Standings(ctx context.Context, kind string, limit int) (s []Standing, err error) {
 	return s, c.do(ctx, http.MethodGet, "/standings/"+url.PathEscape(kind)+"?limit="+strconv.Itoa(limit), nil, &s)
 }
 
-// Accounts asks for the names of the accounts that the daemon has heard of.
+// Accounts returns the names of the accounts that the daemon knows.
 func (c *Client) Accounts(ctx context.Context) (names []string, err error) {
 	return names, c.do(ctx, http.MethodGet, "/accounts", nil, &names)
 }
 
-// Rotate orders another secret for an account.
+// Rotate changes the secret of an account.
 func (c *Client) Rotate(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/rotate", o, &d)
 }
 
-// Hangup orders the end of every call of an account.
+// Hangup ends every call of an account.
 func (c *Client) Hangup(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/hangup", o, &d)
 }
 
-// WatchBans calls see for every change of a ban from now on, until ctx ends or
-// the daemon ends the stream.
+// WatchBans calls see for every change of a ban from now on, until see fails, ctx
+// ends or the daemon ends the stream (ErrEnded).
 func (c *Client) WatchBans(ctx context.Context, see func(BanChange) error) error {
 	return watch(ctx, c, "/watch/bans", see)
 }
 
-// WatchIncidents calls see for every new incident and every change of its steps
-// from now on.
+// WatchIncidents calls see for every new incident and every change of a step, like
+// WatchBans.
 func (c *Client) WatchIncidents(ctx context.Context, see func(incident.Incident) error) error {
 	return watch(ctx, c, "/watch/incidents", see)
 }
 
 // ErrEnded means that the daemon ended a watch.
-var ErrEnded = errors.New("the daemon ended the watch: it was stopped, or this end did not keep up")
+var ErrEnded = errors.New("the daemon ended the watch: it was stopped, or this command read too slowly")
 
 func watch[T any](ctx context.Context, c *Client, path string, see func(T) error) error {
 	resp, err := c.ask(ctx, http.MethodGet, path, nil)
@@ -144,7 +144,7 @@ func watch[T any](ctx context.Context, c *Client, path string, see func(T) error
 	}
 }
 
-// Reload has the daemon read its configuration again.
+// Reload makes the daemon reload its configuration.
 func (c *Client) Reload(ctx context.Context) (ch Changed, err error) {
 	return ch, c.do(ctx, http.MethodPost, "/reload", struct{}{}, &ch)
 }
@@ -170,7 +170,7 @@ func (c *Client) do(ctx context.Context, method, path string, in, out any) error
 	return nil
 }
 
-// ask sends one question and returns the answer when it is 200; the caller
+// ask sends one request and returns the response if its status is 200; the caller
 // closes its body.
 func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
@@ -200,24 +200,23 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Re
 	return nil, errors.New(f.Error)
 }
 
-// unreachable says in one line what to do about a socket that does not answer.
+// unreachable explains in one line what to do about a socket that does not answer.
 func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("control socket %s: permission denied: run the command as the daemon's user or as root", c.path)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w on %s: start `tollwarden run`, or name its socket with --socket", ErrNotRunning, c.path)
+		return fmt.Errorf("%w on %s: start it with `systemctl start tollwarden` or `tollwarden run`, or give its socket with --socket", ErrNotRunning, c.path)
 	}
 	return fmt.Errorf("control socket %s: %w", c.path, err)
 }
 
-// Lock orders that an account can call no more.
+// Lock blocks all calls of an account.
 func (c *Client) Lock(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/lock", o, &d)
 }
 
-// Unlock orders that a locked account can call again, and a restricted one be
-// used from anywhere.
+// Unlock ends the lock of an account, or its restriction to known networks.
 func (c *Client) Unlock(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/unlock", o, &d)
 }

@@ -20,22 +20,22 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// book is a daemon that only keeps what it is told.
-type book struct {
+// fakeDaemon records the orders it gets.
+type fakeDaemon struct {
 	bans  []incident.Ban
 	uid   uint32
-	ended atomic.Int32 // watches
+	ended atomic.Int32 // watches that were ended
 }
 
-func (b *book) Status() control.Status {
+func (b *fakeDaemon) Status() control.Status {
 	return control.Status{Health: control.Healthy, Checks: []control.Check{{Name: "asterisk", OK: true}}}
 }
-func (b *book) Bans() []incident.Ban { return b.bans }
-func (b *book) Incidents(limit int) ([]incident.Incident, error) {
+func (b *fakeDaemon) Bans() []incident.Ban { return b.bans }
+func (b *fakeDaemon) Incidents(limit int) ([]incident.Incident, error) {
 	return make([]incident.Incident, limit), nil
 }
 
-func (b *book) Incident(id int64) (incident.Incident, error) {
+func (b *fakeDaemon) Incident(id int64) (incident.Incident, error) {
 	if id == 6 {
 		return incident.Incident{ID: id, Reason: "guessing"}, control.Incomplete("3 rows are\nmissing: the disk is full")
 	}
@@ -45,7 +45,7 @@ func (b *book) Incident(id int64) (incident.Incident, error) {
 	return incident.Incident{ID: id, Reason: "guessing"}, nil
 }
 
-func (b *book) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
+func (b *fakeDaemon) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 	if o.Prefix.Contains(netip.MustParseAddr("127.0.0.1")) && !o.Force {
 		return control.Changed{}, control.Refusal("127.0.0.1 is on the allow list")
 	}
@@ -55,58 +55,58 @@ func (b *book) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
 	return control.Changed{Bans: []incident.Ban{ban}, Message: "banned"}, nil
 }
 
-func (b *book) Unban(uint32, control.UnbanOrder) (control.Changed, error) {
+func (b *fakeDaemon) Unban(uint32, control.UnbanOrder) (control.Changed, error) {
 	return control.Changed{}, errors.New("the kernel refuses")
 }
 
-func (b *book) Allow(_ uint32, o control.AllowOrder) (control.Changed, error) {
+func (b *fakeDaemon) Allow(_ uint32, o control.AllowOrder) (control.Changed, error) {
 	return control.Changed{Allowed: []control.Allowed{{Prefix: o.Prefix, Reason: o.Comment}}}, nil
 }
 
-func (b *book) AllowList() []control.Allowed {
+func (b *fakeDaemon) AllowList() []control.Allowed {
 	return []control.Allowed{{Origin: control.FromConfig}, {Origin: control.Learned}}
 }
 
-func (b *book) Standings(kind string, limit int) ([]control.Standing, error) {
+func (b *fakeDaemon) Standings(kind string, limit int) ([]control.Standing, error) {
 	return []control.Standing{{Key: score.Key{Per: score.PerAccount, Account: kind}, Share: float64(limit)}}, nil
 }
 
-func (b *book) Accounts() []string { return []string{"1001", "1002"} }
+func (b *fakeDaemon) Accounts() []string { return []string{"1001", "1002"} }
 
-func (b *book) Rotate(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+func (b *fakeDaemon) Rotate(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	b.uid = uid
 	return control.AccountDone{Account: o.Account, Message: "changed"}, nil
 }
 
-func (b *book) Lock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+func (b *fakeDaemon) Lock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	b.uid = uid
 	return control.AccountDone{Account: o.Account, Message: "locked"}, nil
 }
 
-func (b *book) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+func (b *fakeDaemon) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	b.uid = uid
 	return control.AccountDone{Account: o.Account, Message: "unlocked"}, nil
 }
 
-func (b *book) Hangup(_ context.Context, _ uint32, o control.AccountOrder) (control.AccountDone, error) {
+func (b *fakeDaemon) Hangup(_ context.Context, _ uint32, o control.AccountOrder) (control.AccountDone, error) {
 	return control.AccountDone{Account: o.Account, Channels: []string{"PJSIP/1002-00000001"}}, nil
 }
 
-func (b *book) WatchBans() (<-chan control.BanChange, func()) {
+func (b *fakeDaemon) WatchBans() (<-chan control.BanChange, func()) {
 	c := make(chan control.BanChange, 2)
 	c <- control.BanChange{Change: "banned"}
 	c <- control.BanChange{Change: "released"}
 	return c, func() { b.ended.Add(1) }
 }
 
-func (b *book) WatchIncidents() (<-chan incident.Incident, func()) {
+func (b *fakeDaemon) WatchIncidents() (<-chan incident.Incident, func()) {
 	c := make(chan incident.Incident, 1)
 	c <- incident.Incident{ID: 7}
 	close(c) // this watcher fell behind
 	return c, func() { b.ended.Add(1) }
 }
 
-func (b *book) Reload(uid uint32) (control.Changed, error) {
+func (b *fakeDaemon) Reload(uid uint32) (control.Changed, error) {
 	b.uid = uid
 	return control.Changed{Message: "in force"}, nil
 }
@@ -131,7 +131,7 @@ func start(t *testing.T, d control.Daemon) (path string) {
 }
 
 func TestCommandsReachTheDaemon(t *testing.T) {
-	d := &book{uid: 1}
+	d := &fakeDaemon{uid: 1}
 	path := start(t, d)
 	c, ctx := control.Dial(path), t.Context()
 
@@ -146,7 +146,7 @@ func TestCommandsReachTheDaemon(t *testing.T) {
 		t.Errorf("ban = %+v, %v", ch, err)
 	}
 	if d.uid != uint32(os.Getuid()) {
-		t.Errorf("the daemon was told uid %d, want %d", d.uid, os.Getuid())
+		t.Errorf("the daemon got uid %d, want %d", d.uid, os.Getuid())
 	}
 	d.uid = 1
 	if ch, err := c.Reload(ctx); err != nil || ch.Message != "in force" || d.uid != uint32(os.Getuid()) {
@@ -165,12 +165,12 @@ func TestCommandsReachTheDaemon(t *testing.T) {
 	}
 	var incomplete control.Incomplete
 	if i, err := c.Incident(ctx, 6); !errors.As(err, &incomplete) || err.Error() != "3 rows are missing: the disk is full" || i.Reason != "guessing" {
-		t.Errorf("an incident that is incomplete = %+v, %v", i, err)
+		t.Errorf("an incomplete incident = %+v, %v", i, err)
 	}
 }
 
 func TestOrdersReachTheDaemon(t *testing.T) {
-	d := &book{uid: 1}
+	d := &fakeDaemon{uid: 1}
 	c, ctx := control.Dial(start(t, d)), t.Context()
 	prefix := netip.MustParsePrefix("192.0.2.0/24")
 	if ch, err := c.Allow(ctx, control.AllowOrder{Prefix: prefix, Comment: "office"}); err != nil || ch.Allowed[0].Prefix != prefix || ch.Allowed[0].Reason != "office" {
@@ -199,10 +199,10 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	}
 }
 
-// A watch brings each change, and ends when the person, the daemon or the
-// watcher's own slowness ends it.
+// A watch reports each change, and ends when the caller or the daemon ends it or
+// when the watcher falls behind.
 func TestWatches(t *testing.T) {
-	d := &book{}
+	d := &fakeDaemon{}
 	c := control.Dial(start(t, d))
 	ctx, stop := context.WithCancel(t.Context())
 	var seen []string
@@ -217,19 +217,19 @@ func TestWatches(t *testing.T) {
 	}
 	err = c.WatchIncidents(t.Context(), func(incident.Incident) error { return nil })
 	if !errors.Is(err, control.ErrEnded) {
-		t.Errorf("a watcher that fell behind is told %v", err)
+		t.Errorf("a watcher that fell behind gets %v", err)
 	}
 	for end := time.Now().Add(10 * time.Second); d.ended.Load() < 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("the daemon keeps watches that nobody follows")
+			t.Fatal("the daemon keeps watches that nobody reads")
 		}
 	}
 }
 
-// The daemon's end is not held up by those who watch.
-func TestWatchersDoNotHoldUpTheEnd(t *testing.T) {
+// Open watches do not delay the daemon's shutdown.
+func TestWatchersDoNotDelayShutdown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	s, err := control.Listen(path, &book{})
+	s, err := control.Listen(path, &fakeDaemon{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,24 +240,24 @@ func TestWatchersDoNotHoldUpTheEnd(t *testing.T) {
 		watched <- control.Dial(path).WatchBans(t.Context(), func(control.BanChange) error { stop(); return nil })
 	}()
 	if err := <-watched; !errors.Is(err, control.ErrEnded) {
-		t.Errorf("the watcher is told %v", err)
+		t.Errorf("the watcher gets %v", err)
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
 }
 
-// A person gets the daemon's own words, whatever went wrong.
+// The daemon's error messages reach the caller unchanged.
 func TestErrorsReachThePerson(t *testing.T) {
-	c, ctx := control.Dial(start(t, &book{})), t.Context()
+	c, ctx := control.Dial(start(t, &fakeDaemon{})), t.Context()
 	for want, ask := range map[string]func() error{
 		"no such incident": func() error { _, err := c.Incident(ctx, 8); return err },
 		"127.0.0.1 is on the allow list": func() error {
 			_, err := c.Ban(ctx, control.BanOrder{Prefix: netip.MustParsePrefix("127.0.0.0/8")})
 			return err
 		},
-		"the kernel refuses":   func() error { _, err := c.Unban(ctx, control.UnbanOrder{All: true}); return err },
-		"limit: want a number": func() error { _, err := c.Incidents(ctx, 0); return err },
+		"the kernel refuses":            func() error { _, err := c.Unban(ctx, control.UnbanOrder{All: true}); return err },
+		"limit: want a positive number": func() error { _, err := c.Incidents(ctx, 0); return err },
 	} {
 		if err := ask(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %q", err, want)
@@ -280,9 +280,9 @@ func TestNobodyThere(t *testing.T) {
 	if _, err := control.Dial(path).Status(t.Context()); !errors.Is(err, control.ErrNotRunning) {
 		t.Errorf("dead socket: %v", err)
 	}
-	s, err := control.Listen(path, &book{})
+	s, err := control.Listen(path, &fakeDaemon{})
 	if err != nil {
-		t.Fatalf("a dead daemon's socket stands in the way: %v", err)
+		t.Fatalf("a dead daemon's socket blocks the new one: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -292,17 +292,17 @@ func TestNobodyThere(t *testing.T) {
 }
 
 func TestSocketInUse(t *testing.T) {
-	path := start(t, &book{})
-	if _, err := control.Listen(path, &book{}); err == nil || !strings.Contains(err.Error(), "already answers") {
+	path := start(t, &fakeDaemon{})
+	if _, err := control.Listen(path, &fakeDaemon{}); err == nil || !strings.Contains(err.Error(), "already answers") {
 		t.Errorf("a second daemon on the same socket: %v", err)
 	}
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink("socket", link); err != nil {
 		t.Fatal(err)
 	}
-	s, err := control.Listen(link, &book{})
+	s, err := control.Listen(link, &fakeDaemon{})
 	if err != nil {
-		t.Fatalf("a link to where no socket is yet: %v", err)
+		t.Fatalf("a link to a socket that does not exist yet: %v", err)
 	}
 	if info, err := os.Lstat(filepath.Join(filepath.Dir(link), "socket")); err != nil || info.Mode().Type() != os.ModeSocket {
 		t.Errorf("the socket is not where the link points: %v", err)
@@ -316,7 +316,7 @@ func TestSocketInUse(t *testing.T) {
 	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := control.Listen(file, &book{}); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if _, err := control.Listen(file, &fakeDaemon{}); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("a file in the way: %v", err)
 	}
 	if data, err := os.ReadFile(file); err != nil || string(data) != "x" {

@@ -1,4 +1,4 @@
-// Package control is how the commands speak to the running daemon: HTTP with
-// JSON over a unix socket that only its owner may open. The types here are
-// what both sides share, and the stable shape of every --json output.
+// Package control connects the commands to the running daemon: HTTP with JSON over
+// a Unix socket that only its owner may open. Both sides share the types here,
+// which are also the stable format of every --json output.
 package control

@@ -16,15 +16,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// Daemon is what the server lets the commands do.
+// Daemon carries out the requests of commands.
 type Daemon interface {
 	Status() Status
 	Bans() []incident.Ban
-	// Incidents and Incident may give an answer with an error that is Incomplete.
+	// Incidents and Incident may return a valid result with an Incomplete error.
 	Incidents(limit int) ([]incident.Incident, error)
 	Incident(id int64) (incident.Incident, error)
-	// Ban and Unban act for the user with this uid; a Refusal is the
-	// caller's to mend.
+	// Methods with a uid act on behalf of that user. A Refusal is an error that
+	// the caller can fix.
 	Ban(uid uint32, o BanOrder) (Changed, error)
 	Unban(uid uint32, o UnbanOrder) (Changed, error)
 	Allow(uid uint32, o AllowOrder) (Changed, error)
@@ -36,42 +36,41 @@ type Daemon interface {
 	Lock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Unlock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Hangup(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
-	// WatchBans and WatchIncidents tell what changes from now on, until end is
-	// called. A watcher that falls behind finds its channel closed.
+	// WatchBans and WatchIncidents report changes from now on, until end is
+	// called. The channel of a watcher that falls behind is closed.
 	WatchBans() (changes <-chan BanChange, end func())
 	WatchIncidents() (changes <-chan incident.Incident, end func())
-	// Reload reads the configuration again.
+	// Reload reloads the configuration.
 	Reload(uid uint32) (Changed, error)
 }
 
-// Refusal is an error that the person who asked can mend; it reaches them
-// word for word.
+// Refusal is an error that the caller can fix. Its text is shown unchanged.
 type Refusal string
 
-// Error is the refusal's own words.
+// Error is the text of the refusal.
 func (r Refusal) Error() string { return string(r) }
 
-// Incomplete is an error that comes with an answer, and says what the answer
-// lacks.
+// Incomplete is an error that comes with a valid result and says what is missing
+// from it.
 type Incomplete string
 
 // Error says what is missing, and why.
 func (i Incomplete) Error() string { return string(i) }
 
-// incompleteHeader is the header of an answer that is Incomplete.
+// incompleteHeader carries an Incomplete error beside a result.
 const incompleteHeader = "Tollwarden-Incomplete"
 
 // Server answers commands on a unix socket.
 type Server struct {
 	listener net.Listener
 	http     http.Server
-	stopC    chan struct{} // closed when Serve ends: watches never end by themselves
+	stopC    chan struct{} // closed when Serve ends, to end the watches
 }
 
-// Listen opens the socket at path with mode 0600, or where path is a link to: a
-// daemon that is not root makes it in a folder of its own, and is found at the
-// usual place. A socket left by a daemon that is gone is replaced; one that
-// answers, or a file that is no socket, is an error.
+// Listen opens the socket at path with mode 0600. If path is a symbolic link, the
+// socket is created at its target, so that a daemon without root can keep it in its
+// own folder. A dead daemon's socket is replaced; a socket that answers, or a file
+// that is not a socket, is an error.
 func Listen(path string, d Daemon) (*Server, error) {
 	if target, err := os.Readlink(path); err == nil {
 		if !filepath.IsAbs(target) {
@@ -82,8 +81,8 @@ func Listen(path string, d Daemon) (*Server, error) {
 	if err := clear(path); err != nil {
 		return nil, err
 	}
-	// The socket is made inside the umask, so that it is never open to others,
-	// not even between its making and a chmod.
+	// The umask keeps others out from the start; a chmod afterwards would leave
+	// a moment in which they could connect.
 	old := syscall.Umask(0o177)
 	l, err := net.Listen("unix", path)
 	syscall.Umask(old)
@@ -109,7 +108,7 @@ func clear(path string) error {
 		return fmt.Errorf("control socket: %w", err)
 	}
 	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("control socket %s: there is a file that is no socket: move it away, or set another path as `socket`", path)
+		return fmt.Errorf("control socket %s: there is a file that is not a socket: move it away, or set another path as `socket`", path)
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		_ = c.Close()
@@ -141,7 +140,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	return fmt.Errorf("control socket: %w", err)
 }
 
-// Close lets go of the socket, whether it was served or not.
+// Close closes the socket, whether or not Serve was called.
 func (s *Server) Close() error {
 	if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
@@ -151,8 +150,8 @@ func (s *Server) Close() error {
 
 type uidKey struct{}
 
-// peerUID is the user on the other end, as the kernel says; the largest value,
-// nobody's, when it does not.
+// peerUID is the peer's user ID according to the kernel, or the largest value if
+// it is unknown.
 func peerUID(c net.Conn) uint32 {
 	const nobody = ^uint32(0)
 	u, ok := c.(*net.UnixConn)
@@ -179,7 +178,7 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux.HandleFunc("GET /incidents", answer(func(r *http.Request, _ struct{}) ([]incident.Incident, error) {
 		limit, err := strconv.Atoi(r.FormValue("limit"))
 		if err != nil || limit < 1 {
-			return nil, Refusal("limit: want a number above zero")
+			return nil, Refusal("limit: want a positive number")
 		}
 		return d.Incidents(limit)
 	}))
@@ -197,7 +196,7 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux.HandleFunc("GET /standings/{kind}", answer(func(r *http.Request, _ struct{}) ([]Standing, error) {
 		limit, err := strconv.Atoi(r.FormValue("limit"))
 		if err != nil || limit < 1 {
-			return nil, Refusal("limit: want a number above zero")
+			return nil, Refusal("limit: want a positive number")
 		}
 		return d.Standings(r.PathValue("kind"), limit)
 	}))
@@ -228,8 +227,8 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	return mux
 }
 
-// stream writes each change as one line of JSON until the watcher or the daemon
-// goes away.
+// stream writes each change as one line of JSON until the client disconnects, falls
+// behind, or the daemon stops.
 func stream[T any](w http.ResponseWriter, r *http.Request, stop <-chan struct{}, changes <-chan T) {
 	flush := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "application/x-ndjson")
@@ -254,12 +253,12 @@ func stream[T any](w http.ResponseWriter, r *http.Request, stop <-chan struct{},
 
 func uid(r *http.Request) uint32 { return r.Context().Value(uidKey{}).(uint32) }
 
-// failure is the body of every answer that is not 200.
+// failure is the body of every response with a status other than 200.
 type failure struct {
 	Error string `json:"error"`
 }
 
-// answer makes a handler of a function from a decoded request to an answer.
+// answer turns a function from a decoded request to a response into a handler.
 func answer[Req, Resp any](f func(*http.Request, Req) (Resp, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var req Req
@@ -292,5 +291,5 @@ func answer[Req, Resp any](f func(*http.Request, Req) (Resp, error)) http.Handle
 func reply(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // the peer is gone when this fails
+	_ = json.NewEncoder(w).Encode(body) // fails only when the client is gone
 }

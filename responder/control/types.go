@@ -8,7 +8,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Status is the daemon's health in one place.
+// Status is the daemon's health at a glance.
 type Status struct {
 	Health   string            `json:"health"` // "ok" or "degraded"
 	Version  string            `json:"version"`
@@ -17,16 +17,16 @@ type Status struct {
 	Checks   []Check           `json:"checks"`
 	Asterisk Asterisk          `json:"asterisk"`
 	Firewall Firewall          `json:"firewall"`
-	Config   *File             `json:"config"` // null when it is of no file
+	Config   *File             `json:"config"` // null when it is not from a file
 	Allow    File              `json:"allow"`  // the allow file
 	Counters map[string]uint64 `json:"counters"`
 }
 
-// File is the state of a file that a person writes.
+// File is the state of a file that the administrator edits.
 type File struct {
 	File     string    `json:"file"`
-	Loaded   time.Time `json:"loaded"`             // the zero time: it never was
-	Changed  bool      `json:"changed"`            // the file is not what is in force
+	Loaded   time.Time `json:"loaded"`             // zero: never
+	Changed  bool      `json:"changed"`            // the file differs from what is in force
 	Refused  string    `json:"refused,omitempty"`  // why the last reload was refused, or the next one would be
 	Warnings []string  `json:"warnings,omitempty"` // old names in the file, which still work
 }
@@ -49,37 +49,37 @@ type Asterisk struct {
 	Version        string     `json:"version"`
 	ConnectedSince *time.Time `json:"connected_since"` // null while there is no event session
 	Events         uint64     `json:"events"`
-	Gaps           uint64     `json:"gaps"` // losses of the event session
+	Gaps           uint64     `json:"gaps"` // times that the event session was lost
 	LastGap        *Gap       `json:"last_gap"`
-	CanaryHeard    *time.Time `json:"canary_heard"` // when an event of our own last came through
+	CanaryHeard    *time.Time `json:"canary_heard"` // when a test event last came through
 }
 
-// Gap is a time during which nothing was heard from Asterisk.
+// Gap is a period without events from Asterisk.
 type Gap struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
 }
 
-// Firewall is what the kernel says of the table.
+// Firewall is the state of the nftables table, from the kernel.
 type Firewall struct {
 	Table          string `json:"table"`
 	Bans           int    `json:"bans"`
 	PacketsDropped uint64 `json:"packets_dropped"`
 	BytesDropped   uint64 `json:"bytes_dropped"`
-	Repairs        uint64 `json:"repairs"` // times the table was damaged by others and restored
+	Repairs        uint64 `json:"repairs"` // times that it was restored after another program changed it
 }
 
 // BanOrder asks for a ban.
 type BanOrder struct {
 	Prefix netip.Prefix `json:"prefix"`
-	For    string       `json:"for"` // a duration as the configuration writes it, or "forever"
+	For    string       `json:"for"` // a duration as in the configuration, or "forever"
 	Reason string       `json:"reason"`
-	Force  bool         `json:"force"` // also when it would cut off the person who asks
-	// Operator is where the person who asks is logged in from; the zero Addr
-	// when it is this machine.
+	Force  bool         `json:"force"` // even if it cuts off the caller
+	// Operator is the address from which the caller is logged in; the zero Addr
+	// is this machine.
 	Operator netip.Addr `json:"operator,omitzero"`
-	// Sessions are from where anybody is logged in by SSH: the person who asks
-	// may be one of them, though nothing in the environment says so.
+	// Sessions are the addresses of all SSH sessions. The caller may be behind
+	// one of them even if the environment does not say so (as after sudo).
 	Sessions []netip.Addr `json:"sessions,omitempty"`
 }
 
@@ -87,17 +87,17 @@ type BanOrder struct {
 type UnbanOrder struct {
 	Prefix  netip.Prefix `json:"prefix,omitzero"`
 	All     bool         `json:"all"`
-	Forgive bool         `json:"forgive"` // forget its offences, too
+	Forgive bool         `json:"forgive"` // also clear its score and its offences
 }
 
-// AllowOrder puts a prefix on the allow list or takes it off.
+// AllowOrder adds a prefix to the allow list or removes it.
 type AllowOrder struct {
 	Prefix  netip.Prefix `json:"prefix"`
 	Remove  bool         `json:"remove"`
-	Comment string       `json:"comment"` // for the allow file
+	Comment string       `json:"comment"` // beside it in the allow file
 }
 
-// Allowed is one prefix that is not banned, or not lightly.
+// Allowed is a prefix that is never banned or only on confirmed evidence.
 type Allowed struct {
 	Prefix netip.Prefix `json:"prefix"`
 	Origin string       `json:"origin"`
@@ -108,8 +108,8 @@ type Allowed struct {
 const (
 	FromConfig   = "config"
 	FromFile     = "file"
-	FromAsterisk = "asterisk"  // the manager interface that the daemon listens to
-	Learned      = "protected" // Asterisk trusts it; banned on proven evidence only
+	FromAsterisk = "asterisk"  // address of Asterisk's manager interface
+	Learned      = "protected" // Asterisk trusts it; banned on confirmed evidence only
 )
 
 // Standing is how near a source, a network or an account is to a threshold.
@@ -117,33 +117,33 @@ type Standing struct {
 	Key      score.Key     `json:"key"`
 	Share    float64       `json:"share"`  // of the nearest threshold, 0 to 1
 	Scores   []Score       `json:"scores"` // one for each threshold of the key's kind
-	Last     *time.Time    `json:"last"`   // newest observation kept
+	Last     *time.Time    `json:"last"`   // newest observation that still counts
 	Crossed  bool          `json:"crossed"`
-	Ban      *incident.Ban `json:"ban"`              // that covers it
-	Trust    string        `json:"trust,omitempty"`  // why it is not banned lightly
-	Channels int           `json:"channels"`         // calls of an account that are up
-	Held     string        `json:"held,omitempty"`   // what is taken from an account for now: locked, restricted to networks
-	Rotated  *time.Time    `json:"rotated,omitzero"` // when the account got its secret from us
+	Ban      *incident.Ban `json:"ban"`              // the ban that covers it
+	Trust    string        `json:"trust,omitempty"`  // why it is not banned on spoofable evidence
+	Channels int           `json:"channels"`         // an account's calls that are up
+	Held     string        `json:"held,omitempty"`   // whether an account is locked or limited to networks
+	Rotated  *time.Time    `json:"rotated,omitzero"` // when Tollwarden last changed the account's secret
 }
 
 // Score is the points towards one threshold.
 type Score struct {
 	Threshold string `json:"threshold"`
 	Points    int    `json:"points"`
-	Score     int    `json:"score"` // at which it is crossed
+	Score     int    `json:"score"` // points at which it is crossed
 	Within    string `json:"within"`
 }
 
-// AccountOrder names the account that something is done to.
+// AccountOrder names the account of an order.
 type AccountOrder struct {
 	Account string `json:"account"`
-	Expire  bool   `json:"expire"` // after a rotation, remove its registrations, too
+	Expire  bool   `json:"expire"` // after a rotation, also remove its registrations
 }
 
 // AccountDone says what was done to an account.
 type AccountDone struct {
 	Account  string   `json:"account"`
-	Channels []string `json:"channels,omitempty"` // that were hung up
+	Channels []string `json:"channels,omitempty"` // the channels hung up
 	Message  string   `json:"message"`
 }
 
@@ -154,9 +154,9 @@ type BanChange struct {
 	Ban    incident.Ban       `json:"ban"`
 }
 
-// Changed says in words what an order changed.
+// Changed says what an order changed.
 type Changed struct {
-	Bans    []incident.Ban `json:"bans"`              // that were made or released
-	Allowed []Allowed      `json:"allowed,omitempty"` // that were put on the list or taken off
-	Message string         `json:"message"`
+	Bans    []incident.Ban `json:"bans"`              // added or released
+	Allowed []Allowed      `json:"allowed,omitempty"` // added to the list or removed
+	Message string         `json:"message"`           // the same, for people
 }

@@ -128,7 +128,7 @@ func (in *Intake) complete(now time.Time, s Sensor, e *event.Event) {
 		return
 	}
 	o := score.Observation{At: now, Signal: signals[e.Kind], Source: e.Remote.Addr(), Session: e.SessionID}
-	if in.attempts.Expect(&o) {
+	if in.attempts.InferChallenge(&o) {
 		e.AccountID = unknownAccount
 	}
 }

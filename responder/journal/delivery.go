@@ -89,6 +89,7 @@ func (j *Journal) deliver(now time.Time, i *incident.Incident) {
 		select {
 		case j.messagesC <- m:
 		default:
+			j.meters.refused++
 			j.Settle(now, i, n, incident.Failed, "too many incidents wait for their receiver")
 		}
 	}

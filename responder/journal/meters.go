@@ -30,17 +30,19 @@ type Meters struct {
 	// longer; DropTime is the sum of the times.
 	Drops    []uint64
 	DropTime time.Duration
+	Refused  uint64 // deliveries for which the queue had no room
 }
 
 // Meters are the counts now.
 func (j *Journal) Meters() Meters {
-	return Meters{maps.Clone(j.meters.steps), slices.Clone(j.meters.drops), j.meters.dropTime}
+	return Meters{maps.Clone(j.meters.steps), slices.Clone(j.meters.drops), j.meters.dropTime, j.meters.refused}
 }
 
 type meters struct {
 	steps    map[Outcome]uint64
 	drops    []uint64
 	dropTime time.Duration
+	refused  uint64
 }
 
 func newMeters() meters {

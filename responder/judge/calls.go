@@ -106,7 +106,7 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 	name := string(e.DestChannel)
 	account, number := j.Calls.Dial(string(e.Channel), name)
 	if number != "" && !j.contains(now, account) {
-		j.raise(now, j.Calls.SentOn(now, account, number, name), e.Raw)
+		j.raise(now, j.Calls.CheckRedirect(now, account, number, name), e.Raw)
 	}
 	j.sweepStray(now, account, name)
 }
@@ -147,8 +147,8 @@ func (j *Judge) sweepStray(now time.Time, account, channel string) {
 // Watch looks at what should have happened by now. It is to be called every
 // second.
 func (j *Judge) Watch(now time.Time) {
-	j.Calls.Watching(now)
-	j.raise(now, j.Calls.Due(now), nil)
+	j.Calls.RecordUptime(now)
+	j.raise(now, j.Calls.MissingLogins(now), nil)
 }
 
 // raise scores signs. A call of which no event says where it comes from is asked

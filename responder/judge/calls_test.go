@@ -293,7 +293,7 @@ func TestGraceAfterARotation(t *testing.T) {
 	later := noon.Add(time.Minute)
 	s.hear(t, later, failures("1002", office, 20)+failures("1002", "203.0.113.9", 3))
 	if got := s.bans(later.Add(3 * time.Second)); strings.Contains(got, office) || !strings.Contains(got, "203.0.113.9/32") {
-		t.Errorf("%s; want the stranger and not the owner", got)
+		t.Errorf("%s; want the guesser and not the owner", got)
 	}
 	if s.Counters().Graced != 20 {
 		t.Errorf("%d failures forgiven, want 20", s.Counters().Graced)

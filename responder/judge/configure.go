@@ -23,10 +23,10 @@ func (j *Judge) Configure(p Policy) error {
 		if err != nil {
 			return fmt.Errorf("thresholds: %w", err)
 		}
-		for _, o := range j.table.Notes() {
+		for _, o := range j.table.Observations() {
 			table.Observe(&o)
 		}
-		table.KeepRaws(j.table)
+		table.CopyRawTexts(j.table)
 		j.table = table
 	}
 	j.breakIn.Configure(p.BreakIn)

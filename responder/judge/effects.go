@@ -13,8 +13,10 @@ import (
 // event, so that none of the calls may wait or call the Judge.
 type Effects interface {
 	// Begin carries out at once what cannot wait about a new incident: it ends the
-	// incident's own call and drops its address.
-	Begin(i *incident.Incident)
+	// incident's own call and drops its address. record does the rest, which takes
+	// longer, and ends in Record; it is to be called once, now or before the Judge
+	// is used again.
+	Begin(i *incident.Incident, record func())
 	// Record gives a new incident its number, records it, and carries out the
 	// rest. Evidence is filled in by then.
 	Record(i *incident.Incident)
@@ -54,8 +56,8 @@ type Discard struct{}
 
 var _ Effects = Discard{}
 
-// Begin does nothing.
-func (Discard) Begin(*incident.Incident) {}
+// Begin only records.
+func (Discard) Begin(_ *incident.Incident, record func()) { record() }
 
 // Record does nothing.
 func (Discard) Record(*incident.Incident) {}

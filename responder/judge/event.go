@@ -22,7 +22,7 @@ func (j *Judge) Event(now time.Time, s intake.Sensor, e *event.Event) (news bool
 		j.counters.Logged++
 	}
 	j.meters.event(e.Kind)
-	j.raise(now, j.Calls.Due(now), nil)
+	j.raise(now, j.Calls.MissingLogins(now), nil)
 	switch e.Kind {
 	case event.Newchannel:
 		j.channelUp(now, e)
@@ -88,11 +88,11 @@ func (j *Judge) loggedIn(now time.Time, e *event.Event, o *score.Observation) {
 	}
 	switch {
 	case e.Kind == event.ChallengeSent && e.AccountTrust() == event.AccountURI:
-		j.Calls.Invited(now, o.Account, loginOf(o))
+		j.Calls.InviteChallenged(now, o.Account, loginOf(o))
 	case e.Kind == event.SuccessfulAuth:
 		j.raise(now, j.Calls.Login(now, o.Account, loginOf(o)), e.Raw)
 	case e.Kind == event.FailedACL && bytes.Equal(e.ACLName, tooManyContacts):
-		j.raise(now, j.Calls.Crowded(now, o.Account, loginOf(o)), e.Raw)
+		j.raise(now, j.Calls.ContactLimitReached(now, o.Account, loginOf(o)), e.Raw)
 	}
 }
 
@@ -138,7 +138,7 @@ func (j *Judge) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce 
 type evidence struct{ *Judge }
 
 // Guessed says whether others failed for an account.
-func (j evidence) Guessed(account string) bool { return j.breakIn.Guessed(account) }
+func (j evidence) Guessed(account string) bool { return j.breakIn.HasFailures(account) }
 
 // Failed says whether an account failed at an address, by evidence as good as
 // least at least.

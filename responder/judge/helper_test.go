@@ -53,7 +53,8 @@ func (r *recorder) told() string {
 	return story
 }
 
-func (r *recorder) Begin(i *incident.Incident) {
+func (r *recorder) Begin(i *incident.Incident, record func()) {
+	defer record()
 	for n, s := range i.Steps {
 		if s.Step == incident.StepHangupCall && s.State == incident.Intended {
 			if r.noRoom {
@@ -134,8 +135,9 @@ func (r *recorder) AskUserAgent(c calls.Channel, _ []byte) bool {
 	return r.asks
 }
 
-func (r *recorder) PlaceLearned(score.Place) {}
-func (r *recorder) HabitLearned(calls.Habit) {}
+func (r *recorder) AddressLearned(places.Address) {}
+func (r *recorder) NetworkLearned(places.Network) {}
+func (r *recorder) HabitLearned(calls.Habit)      {}
 
 // guessing is a policy that bans an address at so many wrong passwords.
 func guessing(threshold int) judge.Policy {

@@ -89,13 +89,13 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 // of the old one no longer matters.
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
-	j.breakIn.Forgive(account)
+	j.breakIn.ClearFailures(account)
 	j.Places.ForgetThieves(account)
 }
 
 // Forgive forgets the failures of others for an account: a person has looked at
 // them.
-func (j *Judge) Forgive(account string) { j.breakIn.Forgive(account) }
+func (j *Judge) Forgive(account string) { j.breakIn.ClearFailures(account) }
 
 // ClearScore forgets what the addresses of a prefix scored.
 func (j *Judge) ClearScore(prefix netip.Prefix) {

@@ -120,7 +120,7 @@ func TestAnySequenceOfEvents(t *testing.T) {
 	}
 }
 
-// Whoever spoofs as many addresses as he likes fills no more than the room for
+// Whoever spoofs as many addresses as they like fills no more than the room for
 // such bans, and has no offence counted; proven attackers still have room.
 func TestSpoofersFillNothing(t *testing.T) {
 	p := guessing(1)

@@ -13,7 +13,7 @@ import (
 
 // ScoreStatus is how an address, a network or an account stands now.
 type ScoreStatus struct {
-	score.Standing
+	score.Status
 	Ban      *incident.Ban // that covers an address or a network
 	Why      string        // it is not banned lightly, when it is not
 	Channels int           // that an account has up
@@ -23,8 +23,8 @@ type ScoreStatus struct {
 
 // Scores are the n keys of one kind nearest to a threshold, the nearest first.
 func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus) {
-	for _, s := range j.table.Standings(now, per, n) {
-		st := ScoreStatus{Standing: s}
+	for _, s := range j.table.Top(now, per, n) {
+		st := ScoreStatus{Status: s}
 		if per == score.PerAccount {
 			st.Channels = j.Calls.Account(s.Key.Account)
 			st.Held = j.Contain.Held(s.Key.Account)
@@ -47,7 +47,7 @@ func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus)
 // complete a name from.
 func (j *Judge) Accounts(now time.Time) []string {
 	names := slices.Clone(j.registered)
-	for _, s := range j.table.Standings(now, score.PerAccount, 1000) {
+	for _, s := range j.table.Top(now, score.PerAccount, 1000) {
 		if !strings.HasPrefix(s.Key.Account, score.ManagerAccounts) {
 			names = append(names, s.Key.Account)
 		}

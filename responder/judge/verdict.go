@@ -67,12 +67,16 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 			}
 		}
 	}
-	j.effects.Begin(i)
 	if decide.Compromised(steps) {
 		j.Places.Betrayed(i.Account)
 	}
 	j.dropFlows(v, steps)
 	j.counters.Incidents++
+	j.effects.Begin(i, func() { j.record(v, i) })
+}
+
+// record completes an incident whose urgent steps are under way.
+func (j *Judge) record(v *score.Verdict, i *incident.Incident) {
 	i.Evidence = j.evidence(v)
 	j.effects.Record(i)
 	for _, s := range i.Steps {
@@ -109,7 +113,7 @@ func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
 	for n, r := range records {
 		list[n].Record = r
 	}
-	for n, text := range j.table.Raws(records) {
+	for n, text := range j.table.RawTexts(records) {
 		raw := incident.Redact(text)
 		if len(text) == score.MaxRaw {
 			raw += "\r\n(cut off here)"

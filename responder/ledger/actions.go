@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Action is something that a person had the daemon do.
+// Action is something that an operator made the daemon do.
 type Action struct {
 	At     time.Time
 	UID    int    // the caller's user id; -1: the daemon itself, 4294967295: unknown
@@ -21,8 +21,8 @@ func (l *Ledger) PutAction(a Action) {
 	l.put(putAction{l.nextRow(), a})
 }
 
-// nextRow numbers rows that are only ever added. It counts from the time the
-// ledger was opened, in microseconds, and so gives new numbers in each run.
+// nextRow numbers rows that are only ever added. It counts up from the time the
+// ledger was opened, in microseconds, so numbers are never reused after a restart.
 func (l *Ledger) nextRow() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -30,8 +30,8 @@ func (l *Ledger) nextRow() int64 {
 	return l.rowID
 }
 
-// Actions returns what was done at since or later, newest first; at most limit,
-// or all for 0.
+// Actions returns the actions at since or later, newest first; at most limit, or
+// all for 0.
 func (l *Ledger) Actions(ctx context.Context, since time.Time, limit int) ([]Action, error) {
 	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]Action, error) {
 		rows, err := db.QueryContext(ctx, `SELECT at, uid, action, target, detail FROM actions

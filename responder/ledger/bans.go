@@ -7,13 +7,12 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// replaced is who ended a ban that another one took the place of.
+// replaced is recorded as the one who ended a ban that a newer ban replaced.
 const replaced = "replaced"
 
-// PutBan records a ban in force. With the prefix and Since of a ban that is there
-// already, it changes that one; with another Since it begins a new episode and
-// ends the one before. It does not wait, and has the disk written to at once: put
-// what belongs to the ban before it.
+// PutBan records a ban in force. A ban with the same prefix and Since is updated;
+// with another Since, a new episode begins and the previous one ends. It does not
+// wait, but makes the owner write at once: put what belongs to the ban first.
 func (l *Ledger) PutBan(b incident.Ban) {
 	if !b.Prefix.IsValid() {
 		l.refuse(kindBan)
@@ -26,8 +25,8 @@ func (l *Ledger) PutBan(b incident.Ban) {
 	signal(l.hurryC)
 }
 
-// DeleteBan records that a person or a rule ended the ban of prefix before its
-// time. Where none is in force nothing happens. It does not wait.
+// DeleteBan records that an operator or a rule ended the ban of prefix early. If
+// none is in force, nothing happens. It does not wait.
 func (l *Ledger) DeleteBan(prefix netip.Prefix, at time.Time, by string) {
 	if !prefix.IsValid() {
 		l.refuse(kindBan)
@@ -70,7 +69,7 @@ func (releaseBan) kind() kind { return kindBan }
 func (c releaseBan) key() any { return c.prefix }
 func (releaseBan) rows() int  { return 1 }
 
-// merge drops a second release: the first left nothing to end.
+// merge drops a second release: after the first there is nothing to end.
 func (c releaseBan) merge(newer change) (change, bool) {
 	_, again := newer.(releaseBan)
 	return c, again

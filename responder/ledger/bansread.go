@@ -39,9 +39,9 @@ func (l *Ledger) Bans(ctx context.Context, now time.Time) ([]incident.Ban, error
 	})
 }
 
-// banScanner reads rows of banQuery. It is made for a million of them: it scans
-// into fields, which are allocated once, and keeps each distinct text once, since
-// reasons are few.
+// banScanner reads rows of banQuery, of which there may be a million: it scans into
+// fields that are allocated once, and keeps one copy of each distinct text, since
+// there are few different reasons.
 type banScanner struct {
 	prefix, reason, origin, scope string
 	since, until                  sql.NullInt64
@@ -50,7 +50,7 @@ type banScanner struct {
 	texts                         map[string]string
 }
 
-// maxTexts bounds the distinct texts that are looked up.
+// maxTexts bounds the number of distinct texts kept.
 const maxTexts = 1 << 16
 
 func (s *banScanner) scan(rows *sql.Rows) (incident.Ban, error) {
@@ -65,7 +65,7 @@ func (s *banScanner) scan(rows *sql.Rows) (incident.Ban, error) {
 	}, err
 }
 
-// once is the one copy of a text that is kept.
+// once returns the shared copy of a text.
 func (s *banScanner) once(text string) string {
 	if known, ok := s.texts[text]; ok {
 		return known

@@ -10,8 +10,8 @@ import (
 // maxCalls bounds the calls that one incident shows.
 const maxCalls = 10_000
 
-// PutCall records the present state of a call that an incident is about. The
-// incident and the channel identify it. It does not wait.
+// PutCall records the current state of a call of an incident. The incident and the
+// channel identify it. It does not wait.
 func (l *Ledger) PutCall(incidentID int64, c incident.Call) {
 	for _, s := range []*string{&c.Channel, &c.Account, &c.Dialled, &c.Country} {
 		*s = text(*s)
@@ -41,7 +41,7 @@ func (c putCall) write(w *writer) error {
 		c.incident, c.Channel, c.Account, c.Dialled, c.Country, c.Began.UnixMilli(), millis(c.Ended), millis(c.Answered))
 }
 
-// readCalls returns the calls of an incident by their beginning.
+// readCalls returns the calls of an incident in the order in which they began.
 func readCalls(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.Call, error) {
 	rows, err := db.QueryContext(ctx, `SELECT channel, account, dialled, country, began, ended, answered FROM calls
 		WHERE incident = ? ORDER BY began, channel LIMIT ?`, incidentID, maxCalls)

@@ -5,43 +5,43 @@
 // # Who waits for whom
 //
 // The Put, Add, Delete, Drop and Forget methods never wait for the disk: they
-// place a change in a bounded queue in memory and return. One goroutine, owned by
-// the Ledger, writes what is queued in batches, one transaction each. Flush waits
-// until what was queued before it is durable; that is the moment to tell a person
-// "done".
+// put a change into a bounded queue in memory and return. One goroutine, owned by
+// the Ledger, writes queued changes in batches, one transaction each. Flush waits
+// until everything queued before it is durable; only then should a command report
+// success.
 //
-// A read first has the queue written out, and then asks the file alone: it sees
-// every change made before it, and nobody has to Flush to read their own writes.
-// It waits for two seconds at most, and not at all once an attempt to write has
-// failed. Then what is in the file comes with an error that is ErrBehind and says
-// how many rows are missing: use the answer, and show the error. With any other
-// error the answer is not to be relied on. No read outlives its context, even on a
-// disk that hangs.
+// A read first waits until the queue is written and then reads only the file, so it
+// sees every change made before it without a Flush. It waits for two seconds at
+// most, and not at all after a failed attempt to write. In that case it returns what
+// is in the file with ErrBehind, which says how many rows are missing: use the
+// result, and show the error. With any other error the result is unreliable. No read
+// outlives its context, even on a disk that hangs.
 //
-// So a start on a broken disk goes on with what can be read, at once, since
-// nothing is queued yet. It takes no ban out of the kernel that the ledger might
-// have known.
+// A start on a broken disk therefore continues at once with what can be read, since
+// nothing is queued yet. It removes no ban from the kernel that the ledger might
+// have contained.
 //
 // # What a crash loses
 //
 // The file is SQLite in WAL mode with synchronous=FULL. After kill -9 every
 // committed batch is there, because the kernel has it. With synchronous=NORMAL a
 // power cut could still lose the last commits, since WAL is then only synced at
-// checkpoints; FULL syncs each batch, and as a batch carries everything that
-// queued up during the sync before it, that price does not grow with the load.
-// So what Flush confirmed survives both. What was queued and not confirmed is
-// lost, an incident's number with it: the next run may give the same number
-// again. Tell people numbers after Flush. With a ban in the queue, what is at
-// stake is what came since the last sync began, a few milliseconds: a ban is
-// written at once, with its incident and its offence. Everything else waits for
-// up to 10 ms for others.
+// checkpoints. FULL syncs each batch, and since a batch contains everything queued
+// during the previous sync, the cost does not grow with the load. So what Flush
+// confirmed survives both.
+//
+// Changes that were queued but not confirmed are lost, including the numbers of
+// incidents, which the next run may reuse: show numbers only after Flush. A ban is
+// written at once, with its incident and its offence, so only the few milliseconds
+// since the last sync began are at risk. Everything else waits up to 10 ms for more
+// changes.
 //
 // # When the disk fails
 //
-// Full, read-only, locked, gone: the Ledger keeps the changes in memory, the
-// newest state of each row, tries again with growing pauses, reports it through
-// Health and catches up. What does not fit in memory is dropped, the oldest first,
-// and counted by kind. A damaged file is moved aside and kept; a fresh one is begun
-// with every row that could still be read. Without a path everything is kept in
-// memory, and reads are the same.
+// If the disk is full, read-only, locked or gone, the Ledger keeps the newest state
+// of each changed row in memory, retries with growing pauses, reports the trouble
+// through Health and catches up later. What does not fit in memory is dropped, the
+// oldest first, and counted by kind. A damaged file is moved aside and kept; a new
+// one is created with every row that could still be read. Without a path, everything
+// is kept in memory, and reads work the same way.
 package ledger

@@ -19,7 +19,7 @@ func code(err error) int {
 	return 0
 }
 
-// isDamage says whether the file's content is broken.
+// isDamage reports whether the file's content is damaged.
 func isDamage(err error) bool {
 	c := code(err)
 	return c == sqlite3.SQLITE_CORRUPT || c == sqlite3.SQLITE_NOTADB
@@ -34,7 +34,7 @@ func isBusy(err error) bool {
 	return c == sqlite3.SQLITE_BUSY || c == sqlite3.SQLITE_LOCKED
 }
 
-// isRefusal says whether SQLite objected to the row, not to the file.
+// isRefusal reports whether SQLite objects to the row rather than the file.
 func isRefusal(err error) bool {
 	switch code(err) {
 	case sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE:
@@ -43,7 +43,7 @@ func isRefusal(err error) bool {
 	return false
 }
 
-// explain adds the operation, the file and the way out to err.
+// explain adds to err the operation, the file and what to do.
 func explain(operation, path string, err error) error {
 	name := path
 	if name == "" {

@@ -10,19 +10,19 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Bounds of the evidence that one PutIncident may add: the newest is kept.
+// Bounds of the evidence that one PutIncident may add; the newest is kept.
 const (
 	maxEvidence = 100
 	maxRaw      = 32 << 10 // bytes of Raw
 )
 
-// evidenceRow is evidence with its number, which rises in the order written.
+// evidenceRow is evidence with its number, which increases in the order of writing.
 type evidenceRow struct {
 	n int64
 	incident.Evidence
 }
 
-// evidenceRows holds evidence as the file will.
+// evidenceRows converts evidence to rows.
 func (l *Ledger) evidenceRows(list []incident.Evidence) []evidenceRow {
 	list = list[max(0, len(list)-maxEvidence):]
 	rows := make([]evidenceRow, len(list))

@@ -13,14 +13,14 @@ import (
 // ForeignBan is a ban in another program's database.
 type ForeignBan struct {
 	Jail  string
-	IP    string // as it stands there
+	IP    string // as in that database
 	Since time.Time
-	Until time.Time // zero: for ever
+	Until time.Time // zero: forever
 }
 
-// Fail2ban reads the bans still running from a fail2ban database, without
-// changing it and while fail2ban runs. Versions before 0.11 keep no ban times
-// in it: there every ban lasts otherwise.
+// Fail2ban reads the bans that are still in force from a fail2ban database, without
+// changing it, even while fail2ban runs. Versions before 0.11 store no ban times:
+// their bans all last for the duration otherwise.
 func Fail2ban(ctx context.Context, path string, now time.Time, otherwise time.Duration) ([]ForeignBan, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("fail2ban database: %w", err)
@@ -64,7 +64,7 @@ func fail2banBans(ctx context.Context, db *sql.DB, now time.Time, otherwise time
 			return nil, err
 		}
 		b.Since = time.Unix(since, 0)
-		if lasts >= 0 { // a permanent ban has -1
+		if lasts >= 0 { // -1 is permanent
 			if b.Until = b.Since.Add(time.Duration(lasts) * time.Second); !b.Until.After(now) {
 				continue
 			}

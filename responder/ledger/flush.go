@@ -19,15 +19,15 @@ var errAttempt = errors.New("the disk did not take them")
 // waiter is one flush.
 type waiter struct {
 	upTo      uint64 // the sequence number of the last change it waits for
-	impatient bool   // it ends when an attempt to write fails
+	impatient bool   // give up as soon as an attempt to write fails
 	doneC     chan struct{}
 	err       error // set before doneC is closed; nil: all is durable
 	lost      bool  // some of the changes were dropped
 }
 
 // Flush waits until everything queued before it is durable, across kill -9 and
-// loss of power. While the disk fails it waits until ctx ends; the error then
-// holds ctx's and the disk's. ErrDropped: some of it no longer fitted in memory.
+// loss of power. While the disk fails it waits until ctx ends; the error then wraps
+// ctx's and the disk's. ErrDropped: some of it did not fit in memory.
 func (l *Ledger) Flush(ctx context.Context) error { return l.flush(ctx, false) }
 
 // flush is Flush; an impatient one also ends when an attempt to write fails.
@@ -94,7 +94,7 @@ func (l *Ledger) waiting() int {
 }
 
 // settleLocked ends the flushes whose changes are durable. lost is the sequence
-// number of a change that was dropped, or 0: flushes that waited for it say so.
+// number of a dropped change, or 0: flushes that waited for it return ErrDropped.
 func (l *Ledger) settleLocked(lost uint64) {
 	low := l.low()
 	l.endLocked(func(w *waiter) bool {
@@ -113,7 +113,7 @@ func (l *Ledger) giveUpLocked() {
 	})
 }
 
-// endLocked ends the flushes that ended says are over.
+// endLocked ends the flushes for which ended is true.
 func (l *Ledger) endLocked(ended func(*waiter) bool) {
 	open := l.waiters[:0]
 	for _, w := range l.waiters {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Habit is something usual for an account.
+// Habit is something that an account usually does.
 type Habit struct {
 	Account     string // "" for the daemon itself
 	Kind        string
@@ -14,8 +14,8 @@ type Habit struct {
 	First, Last time.Time
 }
 
-// PutHabit records a habit, or that it still is one: the earlier First and the
-// later Last win. It does not wait.
+// PutHabit records a habit, or that it was seen again: the earlier First and the
+// later Last are kept. It does not wait.
 func (l *Ledger) PutHabit(h Habit) {
 	h.Account, h.Kind, h.Value = text(h.Account), text(h.Kind), text(h.Value)
 	h.First, h.Last = moment(h.First), moment(h.Last)

@@ -5,31 +5,31 @@ import (
 	"time"
 )
 
-// Health says whether the ledger reaches its file.
+// Health says whether the ledger can write to its file.
 type Health struct {
-	// Err is nil while all is well; else it says what is wrong and what to do.
+	// Err says what is wrong and what to do; nil if nothing is.
 	Err error
-	// Since is when the trouble began; zero while all is well.
+	// Since is when the trouble began, or zero.
 	Since time.Time
 	// Pending counts the rows that are not durable yet.
 	Pending int
-	// Lag is how long the oldest of them has been waiting.
+	// Lag is the age of the oldest of them.
 	Lag time.Duration
 	// Dropped counts, by kind, the rows that were lost because they did not fit in
-	// memory or were invalid. Kinds without a loss are left out. A caller that sees
-	// "ban" here after a recovery puts the bans in force again.
+	// memory or were invalid, without the kinds that lost none. A caller that sees
+	// "ban" here after a recovery has to put the bans in force again.
 	Dropped map[string]uint64
 	// Crowded counts the rows pruned early because a table was full.
 	Crowded uint64
-	// Damage says, until the process ends, what was found damaged and where the
-	// damaged file is kept; "" when nothing was.
+	// Damage says what was found damaged since the start and where the damaged
+	// file is kept, or is "".
 	Damage string
 }
 
-// OK reports whether the ledger is well.
+// OK reports whether the ledger can write to its file.
 func (h Health) OK() bool { return h.Err == nil }
 
-// trouble is a failure that lasts. The Ledger's mutex guards it.
+// trouble is a lasting failure. The Ledger's mutex guards it.
 type trouble struct {
 	err    error
 	since  time.Time
@@ -70,8 +70,8 @@ func (l *Ledger) Health() Health {
 	return h
 }
 
-// failed notes an error that keeps the ledger from its file, and lets go of who
-// does not wait for its end.
+// failed records an error that keeps the ledger from its file, and ends the
+// impatient flushes.
 func (l *Ledger) failed(err error) {
 	l.mu.Lock()
 	fresh := l.trouble.err == nil || l.trouble.err.Error() != err.Error()
@@ -86,7 +86,7 @@ func (l *Ledger) failed(err error) {
 	}
 }
 
-// recovered notes that the file is reached again.
+// recovered records that the file can be written again.
 func (l *Ledger) recovered() {
 	l.mu.Lock()
 	was := l.trouble
@@ -97,7 +97,7 @@ func (l *Ledger) recovered() {
 	}
 }
 
-// damaged notes a file that was moved aside.
+// damaged records that a file was moved aside.
 func (l *Ledger) damaged(what string) {
 	l.mu.Lock()
 	l.trouble.damage = what

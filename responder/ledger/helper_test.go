@@ -19,7 +19,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// noon is when tests take place: now, so that nothing is old enough to prune.
+// noon is the time of the tests: now, so that nothing is old enough to prune.
 var noon = time.Now().UTC().Truncate(time.Millisecond)
 
 var equal = cmp.Options{
@@ -87,7 +87,7 @@ func flush(t *testing.T, l *Ledger) {
 	}
 }
 
-// eventually waits for what another goroutine brings about.
+// eventually waits for a condition that another goroutine brings about.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
@@ -104,7 +104,7 @@ func other(t *testing.T, path string, statements ...string) *sql.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db.SetMaxIdleConns(0) // closing conn lets go of the file
+	db.SetMaxIdleConns(0) // closing conn closes the file
 	conn, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func missing(t *testing.T, l *Ledger, want ...incident.Ban) (gone []incident.Ban
 	return lacking(inForce(t, l, noon), want)
 }
 
-// missingBehind is missing while the disk cannot take all changes.
+// missingBehind is missing for reads that return ErrBehind.
 func missingBehind(t *testing.T, l *Ledger, want ...incident.Ban) (gone []incident.Ban) {
 	t.Helper()
 	bans, err := l.Bans(t.Context(), noon)
@@ -171,7 +171,7 @@ func inForce(t *testing.T, l *Ledger, now time.Time) []incident.Ban {
 	return bans
 }
 
-// episode is a ban as the file has it, with its end before its time.
+// episode is a ban in the file and how it was ended early, if it was.
 type episode struct {
 	incident.Ban
 	ReleasedAt time.Time
@@ -199,7 +199,7 @@ func history(t *testing.T, l *Ledger) []episode {
 	return list
 }
 
-// episodes are bans that nobody ended before their time.
+// episodes are bans that nobody ended early.
 func episodes(bans ...incident.Ban) (list []episode) {
 	for _, b := range bans {
 		list = append(list, episode{Ban: b})

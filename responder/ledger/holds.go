@@ -11,15 +11,14 @@ import (
 // networks, and must not lose one.
 const maxHold = 8 << 10
 
-// PutHold records what is taken from an account. It replaces a hold of the same
-// account and kind. It does not wait.
+// PutHold records a lock or a restriction of an account. It replaces a hold of the
+// same account and kind. It does not wait.
 func (l *Ledger) PutHold(h incident.Hold) {
 	h.Account, h.Kind, h.Value, h.Since = text(h.Account), text(h.Kind), bounded(h.Value, maxHold), moment(h.Since)
 	l.put(putHold{h})
 }
 
-// DropHold records that what was taken from an account was given back. It does
-// not wait.
+// DropHold records that a lock or a restriction was lifted. It does not wait.
 func (l *Ledger) DropHold(account string, kind incident.HoldKind) {
 	l.put(dropHold{holdKey{text(account), text(kind)}})
 }
@@ -45,8 +44,8 @@ func (l *Ledger) Holds(ctx context.Context) ([]incident.Hold, error) {
 	})
 }
 
-// holdsVersion is the schema's first version with holds. A file of an older one is
-// read as it is while it cannot be written, and so not migrated.
+// holdsVersion is the first schema version with holds. A file of an older version
+// is read as it is while it cannot be written and therefore not migrated.
 const holdsVersion = 5
 
 type holdKey struct {

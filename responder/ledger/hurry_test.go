@@ -7,8 +7,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// A ban is on the disk as soon as the disk can take it, with what was put before
-// it; nothing else makes the disk busy on its own.
+// A ban is written at once, with the changes put before it; other changes wait for
+// a batch.
 func TestABanIsWrittenAtOnce(t *testing.T) {
 	l, err := Open(file(t), Options{linger: time.Hour})
 	if err != nil {

@@ -14,11 +14,11 @@ import (
 // ErrNoIncident reports an incident that is not in the ledger.
 var ErrNoIncident = errors.New("there is no such incident")
 
-// PutIncident records an incident with the steps and the evidence that it holds,
-// its steps as begun at i.At. It returns the incident's number, which it sets in
-// i.ID where that is 0. Put again, the incident's own fields are replaced, its
-// steps are replaced by their number, and its evidence is added. Calls are put by
-// PutCall alone. It does not wait, and keeps nothing of i.
+// PutIncident records an incident with its steps, begun at i.At, and its evidence.
+// It returns the incident's number, and sets i.ID to it if that is 0. When put
+// again, the incident's own fields and its steps are replaced, and its evidence is
+// added. Calls are recorded by PutCall only. It does not wait and does not retain
+// i.
 func (l *Ledger) PutIncident(i *incident.Incident) (id int64) {
 	l.mu.Lock()
 	if i.ID == 0 {
@@ -59,8 +59,8 @@ func (l *Ledger) Incidents(ctx context.Context, limit int) ([]incident.Incident,
 	})
 }
 
-// Incident returns one incident with its steps, evidence and calls. ErrNoIncident:
-// there is none. Any other error: that is not known.
+// Incident returns one incident with its steps, evidence and calls. ErrNoIncident
+// means that there is none; with any other error that is unknown.
 func (l *Ledger) Incident(ctx context.Context, id int64) (incident.Incident, error) {
 	found, err := read(ctx, l, func(ctx context.Context, db *sql.DB) ([]incident.Incident, error) {
 		rows, err := db.QueryContext(ctx, incidentQuery+`WHERE id = ?`, id)
@@ -95,12 +95,12 @@ func scanIncident(rows *sql.Rows) (i incident.Incident, err error) {
 	var kind, value, source string
 	err = rows.Scan(&i.ID, &at, &kind, &value, &i.Threshold, &i.Playbook, &i.Reason, &i.Mode, &i.Account, &source)
 	i.At, i.Source = fromMillis(at), fromAddress(source)
-	i.Key, _ = score.ParseKey(kind, value) // what cannot be read is the zero Key
+	i.Key, _ = score.ParseKey(kind, value) // the zero Key if it cannot be parsed
 	return i, err
 }
 
-// putIncident is one change, so that an incident is in the file whole or not at
-// all.
+// putIncident is a single change, so that an incident is in the file whole or not
+// at all.
 type putIncident struct {
 	row      incident.Incident // without steps, evidence and calls
 	steps    []putStep

@@ -24,12 +24,12 @@ type Options struct {
 	// Queue bounds the rows of one kind that wait in memory for the disk. Zero
 	// means 32,768.
 	Queue int
-	// Log gets trouble with the file, and its end. The zero Logger discards.
+	// Log records trouble with the file and recoveries. The zero Logger discards.
 	Log zerolog.Logger
 
-	// linger is how long the first change of a batch waits for others when
-	// nobody waits for it and no ban is among them; 10 ms except in tests. It
-	// limits the syncs of such batches to a hundred a second.
+	// linger is how long the first change of a batch waits for others if no
+	// flush waits for it and it contains no ban; 10 ms except in tests. It limits
+	// such batches to a hundred syncs per second.
 	linger time.Duration
 }
 
@@ -59,8 +59,8 @@ const (
 	// retryFirst and retryMost are the pauses between attempts after a failure.
 	retryFirst = 100 * time.Millisecond
 	retryMost  = 30 * time.Second
-	// stuckAfter is the lag at which a disk that does not fail but does not answer
-	// either counts as degraded.
+	// stuckAfter is the lag at which a disk that neither fails nor answers counts
+	// as degraded.
 	stuckAfter = 10 * time.Second
 )
 
@@ -70,8 +70,8 @@ type Ledger struct {
 	o    Options
 
 	wakeC  chan struct{} // changes are waiting
-	hurryC chan struct{} // and a ban is among them, which a power cut must not lose
-	urgeC  chan struct{} // and someone waits for them
+	hurryC chan struct{} // there is a ban among them, which a power cut must not lose
+	urgeC  chan struct{} // a flush waits for them
 	stopC  chan struct{} // Close was called
 	doneC  chan struct{} // the owner goroutine has ended
 
@@ -84,28 +84,28 @@ type Ledger struct {
 	nextID   int64 // the next incident's
 	rowID    int64 // the last evidence or action row's
 	trouble  trouble
-	damage   error  // met by a reader, not dealt with yet
+	damage   error  // found by a reader and not handled yet
 	crowded  uint64 // rows pruned early
 	poisoned [kinds]uint64
 
-	// file guards store: readers hold it while they read, the owner goroutine,
-	// which alone changes store, while it does. Writing does not need it.
+	// file guards store: readers hold it while they read, and the owner goroutine,
+	// which alone changes store, holds it while doing so. Writing does not need it.
 	file  sync.RWMutex
 	store *store
 
 	// These belong to the owner goroutine.
-	reopen bool // the file should be opened anew before the next write
+	reopen bool // reopen the file before the next write
 	prune  pruner
 }
 
 // Open opens the ledger file at path, creating it (mode 0600) and its directory
-// (0700) where they are missing, and starts the goroutine that writes. An empty
-// path keeps everything in memory.
+// (0700) if they are missing, and starts the goroutine that writes. An empty path
+// keeps everything in memory.
 //
-// Open fails only where going on would do harm: ErrNewer, the file was written
-// by a newer version; ErrForeign, it is another program's database. Health reports
-// whatever else is wrong with the disk; the Ledger then keeps changes in memory,
-// and writes them when it can.
+// Open fails only if continuing would do harm: ErrNewer means that the file was
+// written by a newer version, ErrForeign that it is another program's database.
+// Health reports anything else that is wrong with the disk; the Ledger then keeps
+// changes in memory and writes them when it can.
 func Open(path string, o Options) (*Ledger, error) {
 	l := &Ledger{
 		path:   path,
@@ -129,9 +129,9 @@ func Open(path string, o Options) (*Ledger, error) {
 	return l, nil
 }
 
-// blindID is where incident numbers begin while the file cannot be read and the
-// highest number given is unknown: the seconds since 2020 exceed any number in
-// it, since incidents are rarer than one a second.
+// blindID is the first incident number while the file cannot be read and the
+// highest number used is unknown: the seconds since 2020, which exceed any number
+// in it because there is less than one incident per second.
 func blindID(now time.Time) int64 {
 	return max(1, now.Unix()-time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC).Unix())
 }
@@ -174,7 +174,7 @@ func (l *Ledger) putLocked(c change, now time.Time) {
 	}
 }
 
-// refuse counts a change that cannot be a row, such as one without a prefix.
+// refuse counts an invalid change, such as one without a prefix.
 func (l *Ledger) refuse(k kind) {
 	l.mu.Lock()
 	l.queue.of[k].dropped++

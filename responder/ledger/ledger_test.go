@@ -16,12 +16,12 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// moments are the states that a change can be found in. What is read back must
-// not depend on them.
+// moments are the states in which a read can find a change. The result must not
+// depend on the state.
 var moments = []struct {
 	name string
 	path func(t *testing.T) string
-	// settle brings the ledger that has just been written to into the state.
+	// settle brings a ledger with queued changes into the state.
 	settle func(t *testing.T, l *Ledger) *Ledger
 }{
 	{"queued", file, keep},
@@ -39,7 +39,7 @@ func flushed(t *testing.T, l *Ledger) *Ledger {
 	return l
 }
 
-// lock has another program hold the file's write lock.
+// lock makes another program hold the file's write lock.
 func lock(t *testing.T, l *Ledger) func() {
 	conn := other(t, l.path, "BEGIN IMMEDIATE")
 	return func() { say(t, conn, "ROLLBACK") }
@@ -57,7 +57,7 @@ func inEachMoment(t *testing.T, write, read func(t *testing.T, l *Ledger)) {
 	}
 }
 
-// Failures of a phone are judged by when its password was changed.
+// Rotations say when passwords were changed, on which the grace period depends.
 func TestRotations(t *testing.T) {
 	at := func(m int) time.Time { return noon.Add(time.Duration(m) * time.Minute) }
 	rotate := func(account string, state incident.State) incident.Step {
@@ -77,7 +77,7 @@ func TestRotations(t *testing.T) {
 	})
 }
 
-// A call is written when it is heard of and again when it ends.
+// A call is written when it begins and again when it ends.
 func TestCallsOfAnIncident(t *testing.T) {
 	call := func(n int, ended time.Time) incident.Call {
 		return incident.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: "00881234567", Country: "GB", Began: noon.Add(time.Duration(n) * time.Second), Ended: ended}
@@ -94,7 +94,7 @@ func TestCallsOfAnIncident(t *testing.T) {
 	})
 }
 
-// A read sees every change made before it, without anybody flushing.
+// A read sees every change made before it, without a Flush.
 func TestReadsSeeWhatIsQueued(t *testing.T) {
 	l, err := Open(file(t), Options{linger: time.Hour})
 	if err != nil {
@@ -183,7 +183,7 @@ func TestIncidents(t *testing.T) {
 	})
 }
 
-// What the caller does with its incident afterwards does not reach the file.
+// Changes that the caller makes to its incident afterwards do not reach the file.
 func TestPutIncidentKeepsNothing(t *testing.T) {
 	l := open(t, "")
 	i := incident.Incident{At: noon, Steps: []incident.Step{{State: incident.Intended}}, Evidence: []incident.Evidence{{Raw: "as it was"}}}
@@ -225,7 +225,7 @@ func TestActions(t *testing.T) {
 	inEachMoment(t, func(_ *testing.T, l *Ledger) {
 		l.PutAction(Action{At: noon.Add(-time.Hour), Action: "ban"})
 		l.PutAction(unban)
-		l.PutAction(unban) // twice done is two rows
+		l.PutAction(unban) // an action done twice has two rows
 		l.PutAction(allow)
 	}, func(t *testing.T, l *Ledger) {
 		list := must[[]Action](t)
@@ -234,7 +234,7 @@ func TestActions(t *testing.T) {
 	})
 }
 
-// The network chooses many of the names that are written.
+// Many of the texts come from attackers.
 func TestHostileText(t *testing.T) {
 	for _, tt := range []struct{ name, in, want string }{
 		{"quotes", `'); DROP TABLE bans; --`, `'); DROP TABLE bans; --`},
@@ -320,12 +320,12 @@ func TestOddPaths(t *testing.T) {
 			l.PutBan(guesser(1))
 			l = reopen(t, l)
 			same(t, "missing", missing(t, l, guesser(1)), nil)
-			perm(t, path) // it is where it was said to be
+			perm(t, path) // it exists at the given path
 		})
 	}
 }
 
-// Everything at once, for the race detector and for lost wake-ups.
+// Concurrent use, to find data races and lost wake-ups.
 func TestManyAtOnce(t *testing.T) {
 	for _, path := range []string{"", file(t)} {
 		t.Run(fmt.Sprintf("path %t", path != ""), func(t *testing.T) {
@@ -400,8 +400,8 @@ func TestInVirtualTime(t *testing.T) {
 	})
 }
 
-// What an observation was read from comes back byte by byte; of very long
-// evidence the newest does.
+// The raw text of an observation is returned byte for byte; of very long evidence
+// the newest is kept.
 func TestRawEvidence(t *testing.T) {
 	l := open(t, file(t))
 	const raw = "Event: X\r\n\x00\xff\x1b[31m\r\n"

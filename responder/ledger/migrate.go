@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// schema is the whole present schema, for a fresh file.
+// schema is the complete current schema, for a new file.
 //
 //go:embed schema.sql
 var schema string
@@ -48,13 +48,13 @@ UPDATE calls SET answered = began; -- at the earliest`,
 ` + moveHolds,
 }
 
-// oldHolds selects the locks and restrictions among the habits, where they were up
-// to version 4.
+// oldHolds selects the locks and restrictions, which were stored as habits up to
+// version 4.
 const oldHolds = `SELECT account, CASE kind WHEN 'locked' THEN 'lock' ELSE 'restriction' END, value, first
   FROM habits WHERE kind IN ('locked', 'restricted')`
 
-// moveHolds moves them to a table of their own. Of several of one kind the newest
-// counts; a hold that is there already is newer than all of them.
+// moveHolds moves them to their own table. The newest of each kind counts; a hold
+// that is already there is newer than all of them.
 const moveHolds = `INSERT OR IGNORE INTO holds (account, kind, value, since) ` + oldHolds + ` ORDER BY last DESC;
 DELETE FROM habits WHERE kind IN ('locked', 'restricted');`
 
@@ -80,15 +80,15 @@ func (w *writer) version() (int, error) {
 	}
 	switch {
 	case version > schemaVersion():
-		return 0, fmt.Errorf("%w: its schema is version %d, known is up to %d: install the newer tollwarden again, or move the file away", ErrNewer, version, schemaVersion())
+		return 0, fmt.Errorf("%w: its schema version is %d, this program supports up to %d: install the newer tollwarden again, or move the file away", ErrNewer, version, schemaVersion())
 	case version == 0 && tables > 0:
 		return 0, fmt.Errorf("%w: move it away, or set another data folder", ErrForeign)
 	}
 	return version, nil
 }
 
-// migrate brings the file to the present schema in one transaction. It takes the
-// write lock even when there is nothing to do, to see that it can write.
+// migrate updates the file to the current schema in one transaction. It takes the
+// write lock even if there is nothing to do, to check that it can write.
 func (w *writer) migrate() error {
 	return w.transaction(func() error {
 		from, err := w.version()
@@ -102,7 +102,7 @@ func (w *writer) migrate() error {
 			err = w.direct(migrations[i-1])
 		}
 		if err != nil {
-			return fmt.Errorf("bring the schema from version %d to %d: %w", from, schemaVersion(), err)
+			return fmt.Errorf("migrate the schema from version %d to %d: %w", from, schemaVersion(), err)
 		}
 		return w.direct(fmt.Sprintf("PRAGMA user_version = %d", schemaVersion()))
 	})

@@ -13,7 +13,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Every version ever released must still be readable, with all that is in it.
+// Ledgers of every version ever released must be readable, with all their rows.
 // testdata/vN.sql is a ledger as version N left it.
 func TestOldLedgersStayReadable(t *testing.T) {
 	for version := 1; version <= schemaVersion(); version++ {
@@ -115,7 +115,7 @@ func TestLocksAndRestrictionsMove(t *testing.T) {
 	}
 }
 
-// What is saved of a damaged ledger of an older version is moved, too.
+// Salvaging a damaged ledger of an older version also moves its holds.
 func TestHoldsAreSavedFromAnOlderLedger(t *testing.T) {
 	dump := must[[]byte](t)(os.ReadFile("testdata/v4.sql"))
 	old := other(t, filepath.Join(t.TempDir(), "old.db"), string(dump), `INSERT INTO habits VALUES ('1002', 'locked', 'PJSIP=internal', 1000, 1000)`)
@@ -128,7 +128,8 @@ func TestHoldsAreSavedFromAnOlderLedger(t *testing.T) {
 	same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), want)
 }
 
-// schemaOf lists what a file is made of: a migrated one must equal a fresh one.
+// schemaOf describes a file's schema: that of a migrated file must equal that of a
+// new one.
 func schemaOf(t *testing.T, l *Ledger) (columns []string) {
 	t.Helper()
 	rows, err := l.store.read.Query(`SELECT m.type || ' ' || m.name || ' ' || coalesce(c.name, '') || ' ' || coalesce(c.type, '') || ' ' || coalesce(c."notnull", '') || ' ' || coalesce(c.pk, '')

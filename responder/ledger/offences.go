@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// AddOffence records an offence of an address. Two in the same millisecond are
-// one. It does not wait.
+// AddOffence records an offence of an address. Two in the same millisecond count
+// as one. It does not wait.
 func (l *Ledger) AddOffence(prefix netip.Prefix, at time.Time) {
 	if !prefix.IsValid() {
 		l.refuse(kindOffence)
@@ -17,7 +17,7 @@ func (l *Ledger) AddOffence(prefix netip.Prefix, at time.Time) {
 	l.put(addOffence{prefix.Masked(), moment(at)})
 }
 
-// ForgetOffences removes all offences of an address, for an operator who forgives
+// ForgetOffences removes all offences of an address, when an operator forgives
 // them. It does not wait.
 func (l *Ledger) ForgetOffences(prefix netip.Prefix) {
 	if !prefix.IsValid() {
@@ -27,7 +27,7 @@ func (l *Ledger) ForgetOffences(prefix netip.Prefix) {
 	l.put(forgetOffences{prefix.Masked()})
 }
 
-// Record is how often an address has offended, and when it last did.
+// Record says how often an address has offended, and when it last did.
 type Record struct {
 	Prefix netip.Prefix // the source: /32 or /64
 	Number int
@@ -36,8 +36,8 @@ type Record struct {
 
 const offenceQuery = `SELECT prefix, count(*), max(at) FROM offences WHERE at >= ? GROUP BY prefix`
 
-// Offences returns the records of the addresses that offended at since or later,
-// counted from then on.
+// Offences returns the records of the addresses with offences at since or later,
+// counting only those.
 func (l *Ledger) Offences(ctx context.Context, since time.Time) ([]Record, error) {
 	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]Record, error) {
 		rows, err := db.QueryContext(ctx, offenceQuery, since.UnixMilli())

@@ -12,7 +12,7 @@ func (l *Ledger) run() {
 	pruneTimer := time.NewTimer(pruneFirst)
 	defer pruneTimer.Stop()
 
-	var pause time.Duration // zero while all is well
+	var pause time.Duration // zero unless the last attempt failed
 	var retryC <-chan time.Time
 	if !l.Health().OK() {
 		pause = retryFirst
@@ -40,7 +40,7 @@ func (l *Ledger) run() {
 			return
 		}
 		if err := l.attempt(); err != nil {
-			// An attempt that a flush asked for leaves the schedule alone.
+			// An attempt requested by a flush does not change the schedule.
 			if due || retryC == nil {
 				pause = min(max(2*pause, retryFirst), retryMost)
 				retryC = time.After(pause)
@@ -54,7 +54,7 @@ func (l *Ledger) run() {
 	}
 }
 
-// linger lets a batch gather, unless a ban is in it or someone waits for it.
+// linger gives a batch time to grow, unless it contains a ban or a flush waits.
 func (l *Ledger) linger() {
 	select {
 	case <-time.After(l.o.linger):
@@ -64,11 +64,11 @@ func (l *Ledger) linger() {
 	}
 }
 
-// attempt writes all that is queued.
+// attempt writes everything that is queued.
 func (l *Ledger) attempt() error {
 	err := l.drain()
 	if isDamage(err) {
-		// Once more: what is queued goes to the fresh file.
+		// Try again with the fresh file.
 		l.file.Lock()
 		err = l.beginAfresh(err)
 		l.file.Unlock()
@@ -86,8 +86,8 @@ func (l *Ledger) attempt() error {
 	return nil
 }
 
-// drain writes all that is queued when it begins, or stops at the first failure.
-// What arrives meanwhile waits for the next round, so that a steady stream neither
+// drain writes everything that is queued when it begins, or stops at the first
+// failure. Later changes wait for the next round, so that a steady stream neither
 // makes each row its own batch nor keeps the owner from its other work.
 func (l *Ledger) drain() error {
 	if err := l.suspicion(); err != nil {
@@ -117,8 +117,8 @@ func (l *Ledger) drain() error {
 	}
 }
 
-// nextBatch returns the next batch, if any of it was queued up to that number. A
-// batch that could not be written is returned again.
+// nextBatch returns the next batch if any of it has a sequence number up to that
+// one. A batch that could not be written is returned again.
 func (l *Ledger) nextBatch(upTo uint64) []*pending {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -128,8 +128,8 @@ func (l *Ledger) nextBatch(upTo uint64) []*pending {
 	return l.flight
 }
 
-// write commits a batch. A row that the file refuses for its content, which no
-// retry can mend, is left out and counted, so that it blocks no other.
+// write commits a batch. A row that is refused for its content, which no retry can
+// fix, is left out and counted, so that it does not block the others.
 func (l *Ledger) write(batch []*pending) error {
 	err := l.store.writer.commit(batch)
 	if err == nil || !isRefusal(err) {
@@ -185,8 +185,8 @@ func (l *Ledger) ready() error {
 	return nil
 }
 
-// adopt makes s, unless it is nil, the open store in place of the one before. The
-// caller holds l.file.
+// adopt replaces the open store with s, unless that is nil. The caller holds
+// l.file.
 func (l *Ledger) adopt(s *store) {
 	if s == nil {
 		return
@@ -206,10 +206,10 @@ func (l *Ledger) shut() {
 	}
 }
 
-// beginAfresh keeps the damaged file under another name and begins a new one with
-// all rows that can still be read. The caller holds l.file.
+// beginAfresh moves the damaged file aside and creates a new one with all rows that
+// can still be read. The caller holds l.file.
 func (l *Ledger) beginAfresh(cause error) error {
-	l.shut() // so that SQLite lets go of the file's name
+	l.shut() // so that SQLite no longer uses the file's name
 	kept, err := moveAside(l.path, time.Now())
 	if err != nil {
 		return fmt.Errorf("%w (%w)", cause, err)

@@ -15,14 +15,14 @@ type Place struct {
 }
 
 const (
-	// placeEvery is how often one place is written at most.
+	// placeEvery is the shortest time between two writes of the same place.
 	placeEvery = time.Minute
 	// placesSeen bounds the places remembered for that.
 	placesSeen = 65_536
 )
 
-// PutPlace records a success of an account. It may be called for each one: it
-// writes a place about once a minute. It does not wait.
+// PutPlace records a success of an account. It may be called for every success: it
+// writes each place about once a minute. It does not wait.
 func (l *Ledger) PutPlace(p Place) {
 	if !p.Prefix.IsValid() {
 		l.refuse(kindPlace)
@@ -69,8 +69,8 @@ type seen struct {
 	begun        time.Time
 }
 
-// mark says whether a success at this time is worth writing, and remembers it if
-// so.
+// mark reports whether a success at this time should be written, and if so
+// remembers it.
 func (s *seen) mark(key placeKey, at time.Time) bool {
 	last, known := s.newer[key]
 	if !known {

@@ -3,8 +3,8 @@ package ledger
 import "time"
 
 const (
-	// pruneFirst leaves time for the start, and for a clock that was wrong at boot
-	// to be set, before any row is judged old.
+	// pruneFirst delays the first round, so that the daemon can start and a clock
+	// that was wrong at boot can be set before rows are judged too old.
 	pruneFirst = time.Minute
 	// pruneEvery bounds how far a table can grow beyond its capacity.
 	pruneEvery = time.Hour
@@ -13,11 +13,11 @@ const (
 )
 
 // pruner works through the tables in small steps, between batches. It belongs to
-// the owner goroutine. Holds are never pruned: without its row, nothing would give
-// back what was taken.
+// the owner goroutine. Holds are never pruned: without the row, the lock or
+// restriction could not be lifted.
 type pruner struct {
 	left    []pruning
-	compact bool // give the freed pages back when done
+	compact bool // return the freed pages when done
 }
 
 // pruning is one statement that is repeated until it finds nothing.
@@ -59,7 +59,7 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
 			WHERE last <= (SELECT last FROM habits ORDER BY last DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
 
-		// What belonged to incidents that are gone.
+		// Rows of incidents that are gone.
 		{`DELETE FROM steps WHERE (incident, n) IN (SELECT incident, n FROM steps
 			WHERE incident < (SELECT coalesce(min(id), 1 << 62) FROM incidents) LIMIT ?1)`, all, false},
 		{`DELETE FROM evidence WHERE (incident, n) IN (SELECT incident, n FROM evidence
@@ -70,8 +70,8 @@ func (p *pruner) begin(now time.Time, o Options) {
 	p.compact = false
 }
 
-// pruneStep does one small part of a round and says whether there is more. What
-// fails is left to the next round: the next write finds and reports the trouble.
+// pruneStep does one small part of a round and reports whether there is more. A
+// part that fails is left to the next round; the next write reports the trouble.
 func (l *Ledger) pruneStep() (more bool) {
 	p := &l.prune
 	if len(p.left) == 0 {
@@ -104,7 +104,7 @@ func (l *Ledger) pruneStep() (more bool) {
 	}
 	p.left = p.left[1:]
 	if len(p.left) == 0 && p.compact {
-		// Half done or not at all, the next round goes on with it.
+		// The next round continues, however far this one got.
 		_ = l.store.writer.direct("PRAGMA incremental_vacuum(4096)")
 	}
 	return len(p.left) > 0

@@ -95,8 +95,8 @@ func TestPruneByCapacity(t *testing.T) {
 	same(t, "crowded", l.Health().Crowded, 10+4*20)
 }
 
-// Holds outlive every habit: without their rows nothing would give back what was
-// taken.
+// Holds are never pruned: without their rows, locks and restrictions could not be
+// lifted.
 func TestPruneKeepsHolds(t *testing.T) {
 	l, err := Open(file(t), Options{MaxRows: 10})
 	if err != nil {

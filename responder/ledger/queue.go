@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// kind sorts changes: each kind has a queue and counters of its own.
+// kind classifies changes: each kind has its own queue and counters.
 type kind uint8
 
 const (
@@ -47,9 +47,9 @@ type pending struct {
 	next   *pending
 }
 
-// queue holds changes in the order of their arrival until they are written.
-// Each kind has a queue of its own, so that a flood of one kind drops nothing of
-// another. The Ledger's mutex guards it.
+// queue holds changes in the order of their arrival until they are written. Each
+// kind has its own queue, so that a flood of one kind does not displace another. The
+// Ledger's mutex guards it.
 type queue struct {
 	of    [kinds]kindQueue
 	seq   uint64 // of the newest arrival
@@ -65,8 +65,8 @@ type kindQueue struct {
 }
 
 // put queues c, or merges it into the newest change of its key. When the queue
-// of its kind is full, the oldest changes are dropped: they say least about the
-// present. lost is the sequence number of the last one dropped, or 0.
+// of its kind is full, the oldest changes are dropped, because they matter least
+// now. lost is the sequence number of the last one dropped, or 0.
 func (q *queue) put(c change, now time.Time) (lost uint64) {
 	k := &q.of[c.kind()]
 	key := c.key()

@@ -63,8 +63,8 @@ func TestQueueGivesInOrderOfArrival(t *testing.T) {
 	same(t, "order", kinds, []kind{kindBan, kindOffence, kindBan, kindStep})
 }
 
-// A change that is being written is never altered: what comes meanwhile is a
-// change of its own.
+// A change that is being written is never altered: newer changes of the same row
+// are queued separately.
 func TestTakenChangesMergeNoMore(t *testing.T) {
 	q := fits()
 	q.put(putBan{guesser(1)}, noon)

@@ -10,21 +10,20 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// ErrBehind reports that changes made before a read are not in what it returned,
-// because the disk could not take them in time. The error around it says how
-// many rows those are, and why.
+// ErrBehind reports that a read lacks changes made before it, because they could
+// not be written in time. The error that wraps it says how many rows, and why.
 var ErrBehind = errors.New("not on the disk yet")
 
 // errUnread reports that no file is open to read from.
 var errUnread = errors.New("the file cannot be read")
 
-// flushWithin bounds how long a read waits for what is queued.
+// flushWithin bounds how long a read waits for queued changes.
 const flushWithin = 2 * time.Second
 
-// read writes out what is queued and then asks the file. Where the disk does not
-// take the changes in time, what is in the file comes with an error that is
-// ErrBehind. Any other error says why the file could not be read, in whole or in
-// part. It returns when ctx ends, even when the disk hangs.
+// read waits until queued changes are written and then reads the file. If they are
+// not written in time, it returns what is in the file with ErrBehind. Any other
+// error says why the file could not be read, in whole or in part. It returns when
+// ctx ends, even if the disk hangs.
 func read[T any](ctx context.Context, l *Ledger, query func(context.Context, *sql.DB) (T, error)) (T, error) {
 	behind := l.catchUp(ctx)
 	type answer struct {
@@ -52,8 +51,8 @@ func read[T any](ctx context.Context, l *Ledger, query func(context.Context, *sq
 	}
 }
 
-// catchUp waits until what is queued is in the file; an error is ErrBehind. It
-// leaves time for the read when ctx has little.
+// catchUp waits until queued changes are in the file; an error is ErrBehind. If ctx
+// leaves little time, it keeps some for the read.
 func (l *Ledger) catchUp(ctx context.Context) error {
 	within := flushWithin
 	if deadline, ok := ctx.Deadline(); ok {
@@ -63,7 +62,7 @@ func (l *Ledger) catchUp(ctx context.Context) error {
 	defer cancel()
 	err := l.flush(ctx, true)
 	if err == nil || errors.Is(err, ErrDropped) {
-		return nil // what was dropped will never be there; Health counts it
+		return nil // dropped changes will never be there; Health counts them
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,7 +77,7 @@ func (l *Ledger) catchUp(ctx context.Context) error {
 	return fmt.Errorf("read ledger %s: %s %w: %w", l.path, incident.Count(rows, "row"), ErrBehind, cause)
 }
 
-// reading calls fn with the open file. The error says why there is none, or why
+// reading calls fn with the open file. The error says why no file is open, or why
 // fn failed.
 func (l *Ledger) reading(ctx context.Context, fn func(context.Context, *sql.DB) error) error {
 	l.file.RLock()
@@ -101,7 +100,7 @@ func (l *Ledger) reading(ctx context.Context, fn func(context.Context, *sql.DB) 
 	return nil
 }
 
-// suspect has the owner goroutine look at damage that a reader met.
+// suspect makes the owner goroutine check damage that a reader found.
 func (l *Ledger) suspect(err error) {
 	l.mu.Lock()
 	l.damage = err
@@ -109,7 +108,7 @@ func (l *Ledger) suspect(err error) {
 	signal(l.urgeC)
 }
 
-// suspicion returns, once, damage that a reader met.
+// suspicion returns the damage that a reader found, once.
 func (l *Ledger) suspicion() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

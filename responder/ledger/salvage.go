@@ -30,9 +30,9 @@ var tables = []struct{ name, key string }{
 	{"evidence", "incident, n"},
 }
 
-// salvage copies whatever rows can be read from a ledger into one that lacks
-// them, and returns how many. It reads each table from both ends, since a damaged
-// page stops a scan. The ledger may be of an older version.
+// salvage copies all readable rows of a damaged ledger into a new one and returns
+// how many. It reads each table from both ends, because a damaged page stops a
+// scan. The damaged ledger may be of an older version.
 func salvage(from querier, to *writer) (rows int) {
 	ctx, cancel := context.WithTimeout(context.Background(), salvageTime)
 	defer cancel()
@@ -45,11 +45,11 @@ func salvage(from querier, to *writer) (rows int) {
 			}
 		}
 	}
-	_ = to.transaction(func() error { return to.direct(moveHolds) }) // if it fails, so do the writes to come
+	_ = to.transaction(func() error { return to.direct(moveHolds) }) // if this fails, later writes report it
 	return rows
 }
 
-// salvageTable copies one table until something fails, and keeps what it has.
+// salvageTable copies one table until something fails, and keeps the rows so far.
 func salvageTable(ctx context.Context, from querier, to *writer, table, order string) (n int, err error) {
 	rows, err := from.QueryContext(ctx, fmt.Sprintf("SELECT * FROM %s %s", table, order))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// PutStep records the present state of step n of an incident, counted from 0,
-// which began at started. It does not wait.
+// PutStep records the current state of step n of an incident, counted from 0, that
+// began at started. It does not wait.
 func (l *Ledger) PutStep(incidentID int64, n int, started time.Time, s incident.Step) {
 	l.put(newPutStep(incidentID, n, started, s))
 }
@@ -22,8 +22,8 @@ type OpenStep struct {
 	incident.Step
 }
 
-// OpenSteps returns the steps that were intended and have no outcome: after a
-// crash, what is to be finished or reported. They are ordered by incident and N.
+// OpenSteps returns the steps without an outcome, which have to be finished or
+// reported after a crash. They are ordered by incident and N.
 func (l *Ledger) OpenSteps(ctx context.Context) ([]OpenStep, error) {
 	return read(ctx, l, func(ctx context.Context, db *sql.DB) ([]OpenStep, error) {
 		rows, err := db.QueryContext(ctx, stepQuery+`WHERE state = 'intended' ORDER BY incident, n`)
@@ -31,9 +31,9 @@ func (l *Ledger) OpenSteps(ctx context.Context) ([]OpenStep, error) {
 	})
 }
 
-// Rotations returns when each account last got another password from us, at since
-// or later: by a playbook's step that is done, or by an operator's order that did
-// not fail.
+// Rotations returns when the password of each account was last changed at since or
+// later, by a playbook's step that is done or an operator's order that did not
+// fail.
 func (l *Ledger) Rotations(ctx context.Context, since time.Time) (map[string]time.Time, error) {
 	return read(ctx, l, func(ctx context.Context, db *sql.DB) (map[string]time.Time, error) {
 		rows, err := db.QueryContext(ctx, `SELECT account, max(at) FROM (
@@ -84,7 +84,7 @@ type putStep struct {
 	step    incident.Step
 }
 
-// newPutStep holds the step as the file will.
+// newPutStep converts a step to a row.
 func newPutStep(incidentID int64, n int, started time.Time, s incident.Step) putStep {
 	return putStep{stepKey{incidentID, n}, moment(started), incident.Step{
 		Step: text(s.Step), Target: text(s.Target), State: text(s.State), Detail: text(s.Detail), Took: s.Took,

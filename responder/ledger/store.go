@@ -121,10 +121,10 @@ func openForReading(path string, why error) *store {
 	return nil
 }
 
-// readingQueries lists the ways to open a file for reading. SQLite needs to
-// write beside a WAL file even to read it, except where it is told that the file
-// cannot change; that may only be said when there is no WAL whose content would
-// be missed (https://sqlite.org/wal.html#readonly), and nobody who holds a lock.
+// readingQueries lists the ways to open a file for reading. SQLite has to write
+// beside a WAL file even to read it, unless it is opened as immutable. That is only
+// safe if there is no WAL whose content would be missed
+// (https://sqlite.org/wal.html#readonly), and nobody holds a lock.
 func readingQueries(path string, why error) []url.Values {
 	ways := []url.Values{{"mode": {"ro"}}}
 	if isBusy(why) {
@@ -136,10 +136,10 @@ func readingQueries(path string, why error) []url.Values {
 	return ways
 }
 
-// createFile makes the directory and the file where they are missing. SQLite
-// gives its side files the mode of the file. An existing file is not opened here:
-// closing it again would drop the locks this process holds on it. What root makes
-// in the folder of a daemon that is not root belongs to that daemon's user.
+// createFile creates the directory and the file if they are missing. SQLite gives
+// its side files the mode of the file. An existing file is not opened here, because
+// closing it would drop the locks that this process holds on it. If root creates a
+// file in the folder of a daemon that is not root, the daemon's user gets it.
 func createFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err

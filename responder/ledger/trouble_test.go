@@ -16,7 +16,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// degraded waits until the ledger has noticed its trouble, which the words name.
+// degraded waits until the ledger's health is degraded, with these words in the
+// error.
 func degraded(t *testing.T, l *Ledger, words ...string) {
 	t.Helper()
 	eventually(t, "degraded", func() bool { return !l.Health().OK() })
@@ -215,7 +216,7 @@ func TestLockedFile(t *testing.T) {
 	same(t, "missing afterwards", missing(t, reopen(t, l), guessers(0, 2000)...), nil)
 }
 
-// The worst lock keeps even readers out, from before the start.
+// An exclusive lock from before the start keeps even readers out.
 func TestLockedFromTheStart(t *testing.T) {
 	path := file(t)
 	l := open(t, path)
@@ -246,8 +247,8 @@ func TestLockedFromTheStart(t *testing.T) {
 	same(t, "next number", l.PutIncident(&incident.Incident{At: noon}), id+1)
 }
 
-// A read of a disk that does not answer ends in time, with what is in the file
-// and the number of changes that are not.
+// A read on a disk that does not answer ends in time, with the rows in the file and
+// the number of changes missing from it.
 func TestReadsOfAStuckDiskEnd(t *testing.T) {
 	l := open(t, file(t))
 	putAll(l, guessers(0, 10))
@@ -279,7 +280,8 @@ func TestReadsOfAStuckDiskEnd(t *testing.T) {
 	}
 }
 
-// stick has each write wait, as on a disk that does not answer, until the end.
+// stick makes every write hang, as on a disk that does not answer, until the test
+// ends.
 func stick(t *testing.T, l *Ledger) (end func()) {
 	t.Helper()
 	stuckC, goC := make(chan struct{}, 1), make(chan struct{})
@@ -320,7 +322,7 @@ func TestGarbageIsMovedAside(t *testing.T) {
 	same(t, "missing", missing(t, reopen(t, l), guesser(1)), nil)
 }
 
-// Damage that is met only when a reader comes to it.
+// Damage that only a read discovers.
 func TestDamageIsFoundAndMostIsSaved(t *testing.T) {
 	path := file(t)
 	l := open(t, path)
@@ -362,7 +364,7 @@ func TestDamageIsFoundAndMostIsSaved(t *testing.T) {
 	}
 }
 
-// A disk that breaks every file must not be filled with them.
+// A disk that damages every file must not be filled with them.
 func TestDamagedFilesAreKeptThreeTimes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	for range 4 {
@@ -432,7 +434,7 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
-// A row that the file refuses must not hold up the others.
+// A row that the file refuses must not block the others.
 func TestRefusedRowIsLeftOut(t *testing.T) {
 	l := open(t, file(t))
 	flush(t, l)

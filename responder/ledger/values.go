@@ -27,7 +27,7 @@ func bounded[S ~string](s S, most int) S {
 	return S(strings.ToValidUTF8(string(s), "\uFFFD"))
 }
 
-// moment cuts t to the millisecond that a column holds.
+// moment truncates t to the millisecond that a column holds.
 func moment(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Time{}

@@ -6,17 +6,17 @@ import (
 	"errors"
 )
 
-// writer is the one connection that writes, with its prepared statements.
-// Writing is never cancelled: a commit is waited for, however slow the disk.
+// writer is the only connection that writes, with its prepared statements. Writing
+// is never cancelled: it waits for a commit, however slow the disk.
 type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 }
 
-// pragmas set a new connection up. auto_vacuum comes first since it only takes
-// in an empty file; it lets pruning give space back. synchronous=FULL syncs the
-// WAL at each commit. A short WAL is less to lose to a full disk.
+// pragmas configure a new connection. auto_vacuum comes first because it only works
+// in an empty file; it lets pruning return space. synchronous=FULL syncs the WAL at
+// each commit. A short WAL helps on a full disk.
 var pragmas = []string{
 	"PRAGMA auto_vacuum = INCREMENTAL",
 	"PRAGMA journal_mode = WAL",
@@ -38,7 +38,7 @@ func newWriter(db *sql.DB) (*writer, error) {
 	return w, nil
 }
 
-// prepare refuses a file that is not ours before it changes anything in it.
+// prepare refuses a file that is not a ledger before it changes anything in it.
 func (w *writer) prepare() error {
 	if _, err := w.version(); err != nil {
 		return err

@@ -2,7 +2,7 @@ package notify
 
 import "io"
 
-// WriteLetter writes the mail that a message becomes.
+// WriteLetter writes a message as the mail that would be sent.
 func (m *Mail) WriteLetter(w io.Writer, what *Message) error {
 	letter, err := m.letter(what, m.To...)
 	if err == nil {

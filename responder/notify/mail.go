@@ -14,32 +14,32 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
-// Security is how the connection to a mail server is encrypted.
+// Security is the encryption of the connection to a mail server.
 type Security string
 
-// With STARTTLS a server that does not offer it gets no mail. Without encryption
-// there is no login.
+// With STARTTLS, a server that does not offer it gets no mail. Without
+// encryption, the client does not log in.
 const (
 	STARTTLS    Security = "starttls"
-	TLS         Security = "tls" // from the first byte
+	TLS         Security = "tls" // from the first byte (SMTPS)
 	Unencrypted Security = "none"
 )
 
-// Mail tells by e-mail, over SMTP.
+// Mail sends e-mail over SMTP.
 type Mail struct {
 	Server             string // host:port
 	Security           Security
-	TLS                *tls.Config // nil: the system's authorities, the server's own name
-	Username, Password string      // "" is no login
+	TLS                *tls.Config // nil: the system's root certificates
+	Username, Password string      // "": no login
 	From               string
 	To                 []string
 }
 
-// Name is who gets the mail.
+// Name lists the recipients.
 func (m *Mail) Name() string { return "e-mail " + strings.Join(m.To, ", ") }
 
-// Deliver sends one message to every recipient. Where the server does not take
-// one of them, the others get it all the same.
+// Deliver sends a message to every recipient. If the server rejects one of them,
+// the others still get it.
 func (m *Mail) Deliver(ctx context.Context, what *Message) error {
 	letter, err := m.letter(what, m.To...)
 	if err != nil {
@@ -47,7 +47,7 @@ func (m *Mail) Deliver(ctx context.Context, what *Message) error {
 	}
 	client, session, err := m.login(ctx)
 	if err != nil {
-		return plainError(err) // a login that fails says nothing of this message
+		return plainError(err) // a failed login is no verdict on this message
 	}
 	err = client.SendWithSMTPClient(session, letter)
 	if sent := (*mail.SendError)(nil); len(m.To) > 1 && errors.As(err, &sent) && sent.Reason == mail.ErrSMTPRcptTo {
@@ -55,15 +55,15 @@ func (m *Mail) Deliver(ctx context.Context, what *Message) error {
 	} else {
 		err = ofServer(err)
 	}
-	_ = client.CloseWithSMTPClient(session) // the server has the letter, or has said why not
+	_ = client.CloseWithSMTPClient(session) // the server has already accepted or rejected the mail
 	return err
 }
 
-// deliverEach sends a message to one recipient after the other: a letter to all
-// is sent to none when one address is refused.
+// deliverEach sends a message to one recipient at a time: a mail to all of them
+// is sent to none if one address is rejected.
 func (m *Mail) deliverEach(client *mail.Client, session *smtp.Client, what *Message) error {
 	var failures []string
-	again := false // is of use
+	retry := false // worthwhile
 	for _, to := range m.To {
 		letter, err := m.letter(what, to)
 		if err == nil {
@@ -71,7 +71,7 @@ func (m *Mail) deliverEach(client *mail.Client, session *smtp.Client, what *Mess
 		}
 		if err != nil {
 			failures = append(failures, to+": "+err.Error())
-			again = again || !refused(err)
+			retry = retry || !refused(err)
 		}
 	}
 	err := errors.New(strings.Join(failures, "; "))
@@ -80,29 +80,29 @@ func (m *Mail) deliverEach(client *mail.Client, session *smtp.Client, what *Mess
 		return nil
 	case len(failures) < len(m.To):
 		return Partly{err}
-	case again:
+	case retry:
 		return err
 	}
 	return Refusal{err}
 }
 
-// letter is a message as a mail: text alone, no markup.
+// letter makes a mail of a message, in plain text.
 func (m *Mail) letter(what *Message, to ...string) (*mail.Msg, error) {
 	letter := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := errors.Join(letter.From(m.From), letter.To(to...)); err != nil {
 		return nil, err
 	}
-	// What looks like an encoded word would be decoded by who reads it (RFC 2047).
+	// Mail programs would decode anything that looks like an encoded word (RFC 2047).
 	letter.Subject(strings.ReplaceAll(OneLine(what.Subject, maxSubject), "=?", "= ?"))
 	letter.SetDate()
 	letter.SetMessageID()
-	// No holiday greetings in return (RFC 3834, section 5).
+	// Keeps auto-responders quiet (RFC 3834, section 5).
 	letter.SetGenHeader("Auto-Submitted", "auto-generated")
 	letter.SetBodyString(mail.TypeTextPlain, lines(what.Text))
 	return letter, nil
 }
 
-// Check logs in and sends nothing.
+// Check logs in without sending.
 func (m *Mail) Check(ctx context.Context) error {
 	client, session, err := m.login(ctx)
 	if err != nil {
@@ -111,7 +111,7 @@ func (m *Mail) Check(ctx context.Context) error {
 	return ofServer(client.CloseWithSMTPClient(session))
 }
 
-// login begins a session with the server, which lasts until ctx ends.
+// login opens a session with the server that lasts until ctx ends.
 func (m *Mail) login(ctx context.Context) (*mail.Client, *smtp.Client, error) {
 	client, err := m.client(ctx)
 	if err != nil {
@@ -121,8 +121,8 @@ func (m *Mail) login(ctx context.Context) (*mail.Client, *smtp.Client, error) {
 	return client, session, ofServer(err)
 }
 
-// ofServer tells what a server will not take from what it cannot take now: its
-// answers from 500 on are final (RFC 5321, section 4.2.1).
+// ofServer distinguishes permanent failures from temporary ones: replies of 500
+// and above are permanent (RFC 5321, section 4.2.1).
 func ofServer(err error) error {
 	var answer *textproto.Error
 	var sent *mail.SendError
@@ -135,10 +135,10 @@ func ofServer(err error) error {
 	return nil
 }
 
-// plainError is an error with words of a server's made safe.
+// plainError sanitizes an error that quotes the server.
 func plainError(err error) error { return errors.New(OneLine(err.Error(), maxSubject)) }
 
-// client is the way to the server, until ctx ends.
+// client prepares a client whose connection lasts until ctx ends.
 func (m *Mail) client(ctx context.Context) (*mail.Client, error) {
 	host, port, err := net.SplitHostPort(m.Server)
 	if err != nil {
@@ -166,7 +166,7 @@ func (m *Mail) client(ctx context.Context) (*mail.Client, error) {
 		options = append(options, mail.WithTLSPolicy(mail.NoTLS))
 	}
 	if m.Security == TLS {
-		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic)) // finds that it is encrypted already
+		options = append(options, mail.WithTLSPolicy(mail.TLSOpportunistic)) // the connection is encrypted already
 	}
 	if m.Username != "" && m.Security != Unencrypted {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(m.Username), mail.WithPassword(m.Password))
@@ -174,8 +174,8 @@ func (m *Mail) client(ctx context.Context) (*mail.Client, error) {
 	return mail.NewClient(host, options...)
 }
 
-// dial connects; the connection is closed when ctx ends, whatever the library
-// is waiting for then.
+// dial connects and closes the connection when ctx ends, whatever the library is
+// waiting for.
 func (m *Mail) dial(ctx, dialing context.Context, config *tls.Config, network, address string) (net.Conn, error) {
 	conn, err := (&net.Dialer{}).DialContext(dialing, network, address)
 	if err != nil {

@@ -27,27 +27,27 @@ import (
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
-// exchange is a mail server that keeps what it gets.
+// exchange is a mail server that keeps the mails it receives.
 type exchange struct {
 	address string
 	roots   *x509.CertPool
 	server  *smtp.Server
-	refuse  *smtp.SMTPError // what it says to every sender
-	closed  map[string]int  // to whom it takes no mail, and with which code
+	refuse  *smtp.SMTPError // its reply to every sender
+	closed  map[string]int  // rejected recipients, with the reply code
 
 	mu      sync.Mutex
 	letters []string
 	to      []string
-	login   string // "user password" of the last one
-	secure  bool   // the last letter came encrypted
+	login   string // the last one's "user password"
+	secure  bool   // the last mail came over TLS
 }
 
-// newExchange starts one; secure says how it speaks.
+// newExchange starts a server with the given encryption.
 func newExchange(t *testing.T, secure notify.Security) *exchange {
 	t.Helper()
 	x := &exchange{}
 	x.server = smtp.NewServer(x)
-	x.server.Domain, x.server.AllowInsecureAuth = "mail.example.org", true // that is ours to prevent
+	x.server.Domain, x.server.AllowInsecureAuth = "mail.example.org", true // preventing that is the client's job
 	certificate, roots := authority(t)
 	x.roots = roots
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -91,7 +91,7 @@ func authority(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }
 
-// NewSession, and what follows, is the server's side of one conversation.
+// NewSession and the methods of session are the server's side of one connection.
 func (x *exchange) NewSession(c *smtp.Conn) (smtp.Session, error) {
 	_, secure := c.TLSConnectionState()
 	return &session{x: x, secure: secure}, nil
@@ -148,15 +148,15 @@ func (x *exchange) mail(security notify.Security) *notify.Mail {
 	}
 }
 
-// within is time enough for a server on this machine.
+// within is enough time for a server on this machine.
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// Mail arrives over each kind of connection, with a login where there is one;
-// a check logs in and sends nothing.
+// Mail arrives over each kind of connection, with a login where one is
+// configured; a check logs in without sending.
 func TestMail(t *testing.T) {
 	for _, security := range []notify.Security{notify.STARTTLS, notify.TLS, notify.Unencrypted} {
 		t.Run(string(security), func(t *testing.T) {
@@ -198,19 +198,19 @@ func TestMail(t *testing.T) {
 	}
 }
 
-// No password leaves this machine in the clear, and no server that cannot prove
-// who it is gets one.
+// The password is never sent unencrypted, and never to a server whose certificate
+// does not verify.
 func TestMailPasswordIsSafe(t *testing.T) {
 	plain, tlsOnly := newExchange(t, notify.Unencrypted), newExchange(t, notify.STARTTLS)
-	stranger := tlsOnly.mail(notify.STARTTLS)
-	stranger.TLS = nil
+	untrusted := tlsOnly.mail(notify.STARTTLS)
+	untrusted.TLS = nil
 	for name, c := range map[string]struct {
 		x *exchange
 		m *notify.Mail
 	}{
-		"STARTTLS that is not offered":    {plain, plain.mail(notify.STARTTLS)},
-		"TLS that is not spoken":          {plain, plain.mail(notify.TLS)},
-		"a certificate of somebody's own": {tlsOnly, stranger},
+		"STARTTLS is not offered":     {plain, plain.mail(notify.STARTTLS)},
+		"the server does not use TLS": {plain, plain.mail(notify.TLS)},
+		"unknown authority":           {tlsOnly, untrusted},
 	} {
 		c.m.Username, c.m.Password = "tollwarden", "right"
 		err := c.m.Deliver(within(t), &notify.Message{Subject: "x"})
@@ -225,7 +225,7 @@ func TestMailPasswordIsSafe(t *testing.T) {
 	}
 }
 
-// What a server answers decides whether it is asked again.
+// The server's reply code decides whether a delivery is retried.
 func TestMailRefusals(t *testing.T) {
 	x := newExchange(t, notify.STARTTLS)
 	m := x.mail(notify.STARTTLS)
@@ -239,14 +239,14 @@ func TestMailRefusals(t *testing.T) {
 	x.refuse = nil
 	m.Username, m.Password = "tollwarden", "wrong"
 	if err := m.Deliver(within(t), &notify.Message{Subject: "x"}); err == nil || errors.As(err, new(notify.Refusal)) {
-		t.Errorf("a wrong password is no fault of the message: %v", err)
+		t.Errorf("a wrong password: %v, want an error that is no Refusal", err)
 	}
 	if err := m.Check(within(t)); !errors.As(err, new(notify.Refusal)) || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("a wrong password: %v", err)
 	}
 }
 
-// An address that the server does not take silences no other.
+// A rejected address does not keep the mail from the other recipients.
 func TestMailBadAddress(t *testing.T) {
 	ops, boss := "ops@example.org", "boss@example.org"
 	for name, c := range map[string]struct {
@@ -269,13 +269,12 @@ func TestMailBadAddress(t *testing.T) {
 			t.Errorf("%s: %d letters, to %q", name, len(x.letters), x.to)
 		}
 		if err == nil || !strings.Contains(err.Error(), boss+": ") || strings.Contains(err.Error(), ops+": ") == c.arrives {
-			t.Errorf("%s: it does not say who is missing: %v", name, err)
+			t.Errorf("%s: it does not name who got nothing: %v", name, err)
 		}
 	}
 }
 
-// A server that accepts and says nothing, at any point, is waited for no longer
-// than it may take.
+// A server that hangs at any point does not block longer than the timeout.
 func TestMailServerThatHangs(t *testing.T) {
 	for name, says := range map[string]string{"at once": "", "after the greeting": "220 mail.example.org\r\n"} {
 		for _, security := range []notify.Security{notify.STARTTLS, notify.TLS} {
@@ -305,13 +304,13 @@ func TestMailServerThatHangs(t *testing.T) {
 	}
 }
 
-// nasties are what strangers might write to be more than a value.
+// nasties are values with which an attacker might try to inject something.
 var nasties = []string{
 	"a\r\nBcc: thief@example.net", "a\nX: y\n\nbody", "a\r\n\r\n.\r\nMAIL FROM:<x>", "\x00\x1b]0;title\a", "=?utf-8?q?a=0D=0ABcc:_thief?=",
 	"\u2028\u202e\u0085x", "\xff\xfe", "{{.Report}}", "<0>", `"`, strings.Repeat("long \r\n", 1000),
 }
 
-// Whatever is in a subject is in the subject alone.
+// A subject cannot add headers or recipients.
 func TestMailHeadersCannotBeInjected(t *testing.T) {
 	x := newExchange(t, notify.STARTTLS)
 	m := x.mail(notify.STARTTLS)
@@ -330,7 +329,7 @@ func TestMailHeadersCannotBeInjected(t *testing.T) {
 	}
 }
 
-// checkHeaders sees that a letter has the headers it should, and no others.
+// checkHeaders checks that a mail has the expected headers and no others.
 func checkHeaders(t *testing.T, h mail.Header) {
 	t.Helper()
 	for key, values := range h {

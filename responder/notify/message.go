@@ -11,30 +11,30 @@ import (
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
-// Message is one thing to be told.
+// Message is one notification, in a form for each kind of receiver.
 type Message struct {
-	Kind    string // what the limit counts by: a threshold's name, or an alarm's
+	Kind    string // what Limit counts by: the name of a threshold or of an alarm
 	At      time.Time
 	Subject string // one line
-	Text    string // several
-	Line    string // the whole in one line, for a log
-	JSON    any    // what a webhook gets
-	Brief   any    // what it gets in a digest
+	Text    string // several lines
+	Line    string // everything in one line, for a log
+	JSON    any    // the body for a webhook
+	Brief   any    // its entry in a webhook's digest
 }
 
-// Receiver is somebody who is told.
+// Receiver delivers messages to one destination.
 type Receiver interface {
-	// Name is the receiver for people to read. It holds no secret.
+	// Name identifies the receiver to people. It contains no secret.
 	Name() string
-	// Deliver tries once, until ctx ends. An error that is a Refusal says that
-	// trying again with the same message is of no use; one that is Partly, that
-	// the message has arrived all the same.
+	// Deliver makes one attempt, until ctx ends. A Refusal means that retrying
+	// the same message is pointless; Partly means that at least one recipient
+	// has it.
 	Deliver(ctx context.Context, m *Message) error
-	// Check says whether the receiver could be told now, and tells it nothing.
+	// Check says whether a delivery would work now, without sending anything.
 	Check(ctx context.Context) error
 }
 
-// Refusal is the error of a receiver that answered and does not take a message.
+// Refusal is the error of a receiver that answered but rejected the message.
 type Refusal struct{ Err error }
 
 // Error is what the receiver said.
@@ -43,11 +43,12 @@ func (r Refusal) Error() string { return r.Err.Error() }
 // Unwrap gives the cause.
 func (r Refusal) Unwrap() error { return r.Err }
 
-// Partly is the error of a receiver that is several people of whom some have the
-// message. It is not tried again for the others: it would come to the first anew.
+// Partly is the error of a receiver with several recipients of whom only some
+// got the message. It is not retried for the others, because the first would get
+// it twice.
 type Partly struct{ Err error }
 
-// Error is what was said of those who do not have it.
+// Error names the recipients that did not get it, and why.
 func (p Partly) Error() string { return p.Err.Error() }
 
 // Unwrap gives the cause.
@@ -57,15 +58,15 @@ func partly(err error) bool { return errors.As(err, new(Partly)) }
 
 func refused(err error) bool { return errors.As(err, new(Refusal)) }
 
-// Bounds in bytes of a subject, of which mail programs show less, and of a line
-// of syslog: the least that every daemon takes whole is 2 kB (RFC 5424, 6.1).
+// Bounds in bytes: of a subject, of which mail programs show less, and of a syslog
+// line, since every daemon should accept 2 kB (RFC 5424, section 6.1).
 const (
 	maxSubject = 300
 	maxLine    = 1900
 )
 
-// OneLine makes text of strangers one line that is safe anywhere, of so many
-// bytes at most.
+// OneLine turns untrusted text into one line of at most so many bytes that is
+// safe to print anywhere.
 func OneLine(s string, most int) string {
 	s = report.Plain(strings.Join(strings.Fields(s), " "))
 	if len(s) <= most {
@@ -78,7 +79,7 @@ func OneLine(s string, most int) string {
 	return s[:cut] + "…"
 }
 
-// lines makes every line of a text plain.
+// lines sanitizes a text line by line.
 func lines(s string) string {
 	var b strings.Builder
 	for line := range strings.Lines(s) {
@@ -87,13 +88,13 @@ func lines(s string) string {
 	return b.String()
 }
 
-// digest is the JSON of one.
+// digest is a digest's JSON.
 type digest struct {
 	Event    string    `json:"event"` // "digest"
 	At       time.Time `json:"at"`
 	Text     string    `json:"text"`
 	Messages []any     `json:"messages"` // incidents without their evidence and calls, and alarms
-	Unnamed  uint64    `json:"unnamed"`  // there was no room for
+	Unnamed  uint64    `json:"unnamed"`  // messages that did not fit in Messages
 }
 
 // line is one message in a digest.
@@ -103,22 +104,22 @@ type line struct {
 	brief   any
 }
 
-// digestOf names messages in one. unnamed are those that there was no room for.
-func digestOf(host string, now time.Time, named []line, unnamed uint64) *Message {
-	all := uint64(len(named)) + unnamed
-	d := digest{Event: "digest", At: now, Messages: []any{}, Unnamed: unnamed}
+// digestOf lists messages in one; unlisted is how many more there were.
+func digestOf(host string, now time.Time, listed []line, unlisted uint64) *Message {
+	all := uint64(len(listed)) + unlisted
+	d := digest{Event: "digest", At: now, Messages: []any{}, Unnamed: unlisted}
 	d.Text = fmt.Sprintf("%d more messages from %s", all, host)
 	if all == 1 {
 		d.Text = "1 more message from " + host
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, which were not sent one by one. `tollwarden incidents` lists all incidents.\n\n", d.Text)
-	for _, l := range named {
+	fmt.Fprintf(&b, "%s, not sent individually. `tollwarden incidents` lists all incidents.\n\n", d.Text)
+	for _, l := range listed {
 		fmt.Fprintf(&b, "%s  %s\n", l.at.Format("2006-01-02 15:04:05"), l.subject)
 		d.Messages = append(d.Messages, l.brief)
 	}
-	if unnamed > 0 {
-		fmt.Fprintf(&b, "and %d more, too many to name here\n", unnamed)
+	if unlisted > 0 {
+		fmt.Fprintf(&b, "and %d more, too many to list here\n", unlisted)
 	}
 	return &Message{Kind: d.Event, At: now, Subject: "[tollwarden] " + d.Text, Text: b.String(), Line: d.Text, JSON: d}
 }

@@ -10,58 +10,58 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// Limits of what waits for one receiver.
+// Limits on the messages pending for one receiver.
 const (
-	maxArriving = 1 << 10 // messages that nobody has looked at
-	maxQueue    = 256     // to be told singly once the receiver answers
-	maxHeld     = 1000    // to be named in a digest
-	// giveUp is how long a message is tried for.
+	maxArriving = 1 << 10 // messages that run has not taken yet
+	maxQueue    = 256     // to be sent individually once the receiver answers
+	maxHeld     = 1000    // to be listed in a digest
+	// giveUp is how long delivery of a message is retried.
 	giveUp = 24 * time.Hour
 )
 
 // Limit keeps a receiver from being flooded.
 type Limit struct {
-	AtOnce int           // messages of one kind told singly within Digest; 0: all
-	Digest time.Duration // after the first of them the rest is told in one
+	Burst  int           // messages of one kind sent individually within Digest; 0: all
+	Digest time.Duration // how long after the first of them the digest of the rest is sent
 }
 
 var (
-	errRemoved = errors.New("is no receiver any more")
-	errCounted = errors.New("too many at once: counted in a digest, not named")
+	errRemoved = errors.New("the receiver was removed from the configuration")
+	errCounted = errors.New("too many at once: counted in a digest, but not listed")
 )
 
-// address is a receiver with what is decided about it.
+// address is a receiver with its settings.
 type address struct {
 	Receiver
 	limit  Limit
-	within time.Duration // of one try
+	within time.Duration // timeout of one attempt
 }
 
-// letter is a message on its way to one receiver.
+// letter is one message for one receiver.
 type letter struct {
 	*Message
 	receipt *receipt
 }
 
-// outbox is what waits for one receiver. Its fields without a lock belong to
-// run.
+// outbox holds the messages pending for one receiver. The fields that are
+// neither atomic nor channels belong to run.
 type outbox struct {
-	kind string // of receiver
+	kind string // of the receiver: webhook, e-mail, syslog
 	host string // this machine
 	log  zerolog.Logger
-	to   atomic.Pointer[address] // nil: nobody
-	setC chan struct{}           // to has changed
+	to   atomic.Pointer[address] // nil: no receiver
+	setC chan struct{}           // signals that to has changed
 	inC  chan letter
-	full atomic.Uint64 // letters that did not fit and that no digest has counted
-	// pushed are all letters, told and lost those that are over.
-	pushed, told, lost atomic.Uint64
-	failing            atomic.Bool // the receiver did not answer
+	full atomic.Uint64 // letters that did not fit and that no digest has counted yet
+	// pushed counts all letters; delivered and lost those with an outcome.
+	pushed, delivered, lost atomic.Uint64
+	failing                 atomic.Bool // the last attempt got no answer
 
-	queue []letter // to be told singly, in order
-	held  []letter // to be named in a digest
-	sent  map[string]int
-	ends  time.Time // of the period that sent counts; zero: none has begun
-	retry time.Time // when the receiver failed: of the next try
+	queue []letter       // to be sent individually, in order
+	held  []letter       // to be listed in the next digest
+	sent  map[string]int // messages by kind within the current period
+	ends  time.Time      // end of that period; zero: none has begun
+	retry time.Time      // time of the next attempt; zero: the last one got an answer
 	delay *backoff.ExponentialBackOff
 }
 
@@ -74,7 +74,7 @@ func newOutbox(kind, host string, log zerolog.Logger) *outbox {
 	}
 }
 
-// set changes who is told from the next try on, which is made at once.
+// set replaces the receiver. Pending messages go to the new one at once.
 func (o *outbox) set(to *address) {
 	o.to.Store(to)
 	select {
@@ -94,7 +94,7 @@ func (o *outbox) push(l letter) {
 	}
 }
 
-// run delivers until ctx ends. What has not been told by then has no outcome.
+// run delivers until ctx ends. Messages that are pending then get no outcome.
 func (o *outbox) run(ctx context.Context) {
 	for {
 		var wakeC <-chan time.Time
@@ -119,7 +119,7 @@ func (o *outbox) run(ctx context.Context) {
 	}
 }
 
-// next is when there is something to do although nothing comes.
+// next is when run has to wake up by itself; zero is never.
 func (o *outbox) next() time.Time {
 	if !o.retry.IsZero() {
 		return o.retry
@@ -127,7 +127,7 @@ func (o *outbox) next() time.Time {
 	return o.ends
 }
 
-// take sorts a letter: to be told singly, or in a digest.
+// take queues a letter: to be sent individually, or listed in a digest.
 func (o *outbox) take(now time.Time, l letter) {
 	to := o.to.Load()
 	if to == nil {
@@ -138,14 +138,14 @@ func (o *outbox) take(now time.Time, l letter) {
 		o.ends = now.Add(to.limit.Digest)
 	}
 	o.sent[l.Kind]++
-	if over := to.limit.AtOnce > 0 && o.sent[l.Kind] > to.limit.AtOnce; over || len(o.queue) >= maxQueue {
+	if over := to.limit.Burst > 0 && o.sent[l.Kind] > to.limit.Burst; over || len(o.queue) >= maxQueue {
 		o.hold(l)
 		return
 	}
 	o.queue = append(o.queue, l)
 }
 
-// hold keeps a letter for the digest: what is named of it.
+// hold keeps the parts of a letter that the digest lists.
 func (o *outbox) hold(l letter) {
 	if len(o.held) >= maxHeld {
 		o.full.Add(1)
@@ -153,10 +153,10 @@ func (o *outbox) hold(l letter) {
 		return
 	}
 	o.held = append(o.held, letter{&Message{Kind: l.Kind, At: l.At, Subject: l.Subject, Brief: l.Brief}, l.receipt})
-	l.receipt.later(o, o.name()+": comes with a digest")
+	l.receipt.pending(o, o.name()+": will be in the next digest")
 }
 
-// work tells what is due, until nothing is or the receiver fails.
+// work delivers everything that is due, until the receiver fails.
 func (o *outbox) work(ctx context.Context) {
 	to := o.to.Load()
 	if to == nil {
@@ -173,38 +173,38 @@ func (o *outbox) work(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case refused(err):
-			o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", l.Subject).Msg("a message was refused: it is named in the next digest")
+			o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", l.Subject).Msg("the receiver refused a message; the next digest lists it")
 			o.hold(l)
 		case err != nil && !partly(err):
 			o.failed(to, err)
 			return
 		default:
-			o.deliver(to, l, err)
+			o.confirm(to, l, err)
 		}
 		o.queue = o.queue[1:]
 	}
 	if now := time.Now(); !o.ends.IsZero() && !now.Before(o.ends) && !o.close(ctx, now, to) {
 		return
 	}
-	o.retry = time.Time{} // nothing is left to be tried again
+	o.retry = time.Time{} // nothing is left to retry
 }
 
-// close ends a period, with its digest; ok is false when that could not be told.
-// Of a digest that is refused the next one tells the number alone: a receiver
-// that answers is not dead, and what comes singly must not wait for it.
+// close ends a period by sending its digest; ok is false when the digest could
+// not be sent. Messages of a refused digest are only counted in the next one: a
+// receiver that answers is not dead, so individual messages must not wait.
 func (o *outbox) close(ctx context.Context, now time.Time, to *address) (ok bool) {
-	unnamed := o.full.Load()
-	if len(o.held) > 0 || unnamed > 0 {
-		named := make([]line, len(o.held))
+	unlisted := o.full.Load()
+	if len(o.held) > 0 || unlisted > 0 {
+		listed := make([]line, len(o.held))
 		for i, l := range o.held {
-			named[i] = line{l.At, l.Subject, l.Brief}
+			listed[i] = line{l.At, l.Subject, l.Brief}
 		}
-		err := o.try(ctx, to, digestOf(o.host, now, named, unnamed))
+		err := o.try(ctx, to, digestOf(o.host, now, listed, unlisted))
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return false
 		case refused(err):
-			o.log.Error().Err(err).Str("receiver", to.Name()).Int("messages", len(o.held)).Msg("a digest was refused: its messages are given up")
+			o.log.Error().Err(err).Str("receiver", to.Name()).Int("messages", len(o.held)).Msg("the receiver refused a digest; its messages are lost")
 			o.full.Add(uint64(len(o.held)))
 			for _, l := range o.held {
 				o.drop(l, err)
@@ -213,9 +213,9 @@ func (o *outbox) close(ctx context.Context, now time.Time, to *address) (ok bool
 			o.failed(to, err)
 			return false
 		default:
-			o.full.Add(-unnamed)
+			o.full.Add(-unlisted)
 			for _, l := range o.held {
-				o.deliver(to, l, err)
+				o.confirm(to, l, err)
 			}
 		}
 		o.held = nil
@@ -225,7 +225,7 @@ func (o *outbox) close(ctx context.Context, now time.Time, to *address) (ok bool
 	return true
 }
 
-// try delivers once.
+// try makes one attempt to deliver.
 func (o *outbox) try(ctx context.Context, to *address, m *Message) error {
 	within, cancel := context.WithTimeoutCause(ctx, to.within, errors.New("no answer within "+to.within.String()))
 	defer cancel()
@@ -234,21 +234,22 @@ func (o *outbox) try(ctx context.Context, to *address, m *Message) error {
 		err = context.Cause(within)
 	}
 	if partly(err) {
-		o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", m.Subject).Msg("not everybody was told")
+		o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", m.Subject).Msg("some recipients did not get the message")
 	}
 	if (err == nil || partly(err)) && !o.retry.IsZero() {
-		o.log.Info().Str("receiver", to.Name()).Msg("the receiver answers again")
+		o.log.Info().Str("receiver", to.Name()).Msg("the receiver is answering again")
 		o.retry = time.Time{}
 	}
 	return err
 }
 
-// failed puts everything off, and gives up what has waited too long.
+// failed schedules the next attempt and gives up messages that have waited too
+// long.
 func (o *outbox) failed(to *address, err error) {
 	now := time.Now()
 	if o.retry.IsZero() {
 		o.delay.Reset()
-		o.log.Error().Err(err).Str("receiver", to.Name()).Msg("nobody could be told: tried again")
+		o.log.Error().Err(err).Str("receiver", to.Name()).Msg("delivery failed; retrying")
 	}
 	o.retry = now.Add(o.delay.NextBackOff())
 	for _, waiting := range []*[]letter{&o.queue, &o.held} {
@@ -258,21 +259,22 @@ func (o *outbox) failed(to *address, err error) {
 				o.drop(l, err)
 				continue
 			}
-			l.receipt.later(o, o.name()+": not yet: "+err.Error())
+			l.receipt.pending(o, o.name()+": retrying: "+err.Error())
 			kept = append(kept, l)
 		}
 		*waiting = kept
 	}
 }
 
-// deliver counts a letter as told; but is who of several did not take it, or nil.
-func (o *outbox) deliver(to *address, l letter, but error) {
-	o.told.Add(1)
-	words := to.Name() + " told"
-	if but != nil {
-		words += ", but not all: " + but.Error()
+// confirm records that a letter was delivered; missed names the recipients that
+// did not get it, or is nil.
+func (o *outbox) confirm(to *address, l letter, missed error) {
+	o.delivered.Add(1)
+	detail := to.Name() + ": delivered"
+	if missed != nil {
+		detail += ", but not to everyone: " + missed.Error()
 	}
-	l.receipt.told(o, words)
+	l.receipt.deliveredTo(o, detail)
 }
 
 func (o *outbox) drop(l letter, err error) {
@@ -280,7 +282,7 @@ func (o *outbox) drop(l letter, err error) {
 	l.receipt.lost(o, o.name()+": "+err.Error())
 }
 
-// dropAll drops everything that waits.
+// dropAll drops every pending message.
 func (o *outbox) dropAll(err error) {
 	for _, l := range append(o.queue, o.held...) {
 		o.drop(l, err)

@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Receivers are those who are told; nil is nobody.
+// Receivers are the configured receivers; nil where there is none.
 type Receivers struct {
 	Webhook, Mail, Syslog Receiver
-	Within                time.Duration // of one try
-	// Limit spares the people behind Webhook and Mail. Syslog is a record and
-	// gets everything.
+	Within                time.Duration // timeout of one attempt
+	// Limit applies to Webhook and Mail, which people read. Syslog is a record
+	// and gets every message.
 	Limit Limit
 }
 
-// Each yields the receivers there are.
+// Each yields the receivers that are configured.
 func (r *Receivers) Each(yield func(Receiver) bool) {
 	for _, to := range []Receiver{r.Webhook, r.Mail, r.Syslog} {
 		if to != nil && !yield(to) {
@@ -26,18 +26,18 @@ func (r *Receivers) Each(yield func(Receiver) bool) {
 	}
 }
 
-// Post tells every receiver of every message, each through an outbox of its own.
+// Post sends every message to every receiver, each through its own outbox.
 type Post struct{ webhook, mail, syslog *outbox }
 
-// NewPost makes a Post without receivers; host is what digests call this machine.
+// NewPost returns a Post without receivers; host is this machine's name in digests.
 func NewPost(host string, log zerolog.Logger) *Post {
 	return &Post{newOutbox("webhook", host, log), newOutbox("e-mail", host, log), newOutbox("syslog", host, log)}
 }
 
 func (p *Post) boxes() []*outbox { return []*outbox{p.webhook, p.mail, p.syslog} }
 
-// Set changes the receivers, while the Post runs or before. What waits for one
-// goes to the one in its place.
+// Set replaces the receivers, before or while the Post runs. Messages pending for
+// one go to its successor.
 func (p *Post) Set(r Receivers) {
 	set := func(o *outbox, to Receiver, limit Limit) {
 		if to == nil {
@@ -51,18 +51,18 @@ func (p *Post) Set(r Receivers) {
 	set(p.syslog, r.Syslog, Limit{Digest: r.Limit.Digest})
 }
 
-// Tell queues a message for every receiver and does not wait. report is called
-// when something is known of it, from any goroutine and the last time with an
-// Outcome that is Over; never again when Run has ended before.
-func (p *Post) Tell(m *Message, report func(Outcome)) {
+// Send queues a message for every receiver and does not wait. report is called
+// from any goroutine each time the Outcome changes; the last call has a Final
+// one, unless Run ends before.
+func (p *Post) Send(m *Message, report func(Outcome)) {
 	r := &receipt{report: report}
 	for _, o := range p.boxes() {
 		if o.to.Load() != nil {
-			r.boxes, r.words = append(r.boxes, o), append(r.words, "")
+			r.boxes, r.details = append(r.boxes, o), append(r.details, "")
 		}
 	}
 	if r.open = len(r.boxes); r.open == 0 {
-		report(Outcome{Over: true, Deaf: true, Detail: "no receiver is configured"})
+		report(Outcome{Final: true, NoReceiver: true, Detail: "no receiver is configured"})
 		return
 	}
 	for _, o := range r.boxes {
@@ -79,23 +79,24 @@ func (p *Post) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Counts are deliveries to single receivers since the start.
+// Counts are deliveries since the start; a message to two receivers counts twice.
 type Counts struct {
-	Told, Lost uint64 // made, singly or in digests, and given up
-	Waiting    uint64 // for a receiver that does not answer, or for a digest
-	Unanswered uint64 // of those Waiting: for a receiver that does not answer
+	Delivered uint64 // individually or in a digest
+	Lost      uint64 // given up
+	Pending   uint64 // until a receiver answers or a digest is due
+	Retrying  uint64 // the part of Pending whose receiver does not answer
 }
 
-// Counts are the deliveries of all receivers.
+// Counts adds up the deliveries of all receivers.
 func (p *Post) Counts() (c Counts) {
 	for _, o := range p.boxes() {
-		told, lost := o.told.Load(), o.lost.Load()
-		c.Told += told
+		delivered, lost := o.delivered.Load(), o.lost.Load()
+		c.Delivered += delivered
 		c.Lost += lost
-		waiting := o.pushed.Load() - told - lost // in this order never below zero
-		c.Waiting += waiting
+		pending := o.pushed.Load() - delivered - lost // read last, so it is never below zero
+		c.Pending += pending
 		if o.failing.Load() {
-			c.Unanswered += waiting
+			c.Retrying += pending
 		}
 	}
 	return c

@@ -5,51 +5,51 @@ import (
 	"sync"
 )
 
-// Outcome is how far the telling of one message has come.
+// Outcome is how far the delivery of one message has come.
 type Outcome struct {
-	Over   bool   // nothing more will come of it
-	Told   int    // receivers that have it
-	Deaf   bool   // there is no receiver
-	Detail string // in words
+	Final      bool   // it will not change any more
+	Delivered  int    // receivers that have the message
+	NoReceiver bool   // none is configured
+	Detail     string // for people, all receivers in one line
 }
 
-// receipt gathers what becomes of one message at each of its receivers.
+// receipt collects the outcome of one message at each of its receivers.
 type receipt struct {
 	report func(Outcome)
 
-	mu    sync.Mutex
-	boxes []*outbox
-	words []string // by box
-	open  int      // boxes without an outcome
-	done  int      // receivers told
+	mu        sync.Mutex
+	boxes     []*outbox
+	details   []string // by box
+	open      int      // boxes without an outcome
+	delivered int      // receivers that have the message
 }
 
-func (r *receipt) told(o *outbox, words string) { r.say(o, words, 1, 1) }
-func (r *receipt) lost(o *outbox, words string) { r.say(o, words, 1, 0) }
+func (r *receipt) deliveredTo(o *outbox, detail string) { r.update(o, detail, 1, 1) }
+func (r *receipt) lost(o *outbox, detail string)        { r.update(o, detail, 1, 0) }
 
-// later tells of no outcome yet.
-func (r *receipt) later(o *outbox, words string) { r.say(o, words, 0, 0) }
+// pending reports why a message is not delivered yet.
+func (r *receipt) pending(o *outbox, detail string) { r.update(o, detail, 0, 0) }
 
-func (r *receipt) say(o *outbox, words string, closed, told int) {
+func (r *receipt) update(o *outbox, detail string, closed, delivered int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	news := closed > 0
+	changed := closed > 0
 	for i := range r.boxes {
 		if r.boxes[i] == o {
-			news = news || r.words[i] != words
-			r.words[i] = words
+			changed = changed || r.details[i] != detail
+			r.details[i] = detail
 		}
 	}
 	r.open -= closed
-	r.done += told
-	if !news {
+	r.delivered += delivered
+	if !changed {
 		return
 	}
 	var all []string
-	for _, w := range r.words {
-		if w != "" {
-			all = append(all, w)
+	for _, d := range r.details {
+		if d != "" {
+			all = append(all, d)
 		}
 	}
-	r.report(Outcome{Over: r.open == 0, Told: r.done, Detail: strings.Join(all, "; ")})
+	r.report(Outcome{Final: r.open == 0, Delivered: r.delivered, Detail: strings.Join(all, "; ")})
 }

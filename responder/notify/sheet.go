@@ -9,15 +9,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
-// Sheet is what a template is given: the fields of an incident as `tollwarden
-// incident ID --json` prints them, and what is made of them. Templates compare
-// and range over these fields, so that their names and types stay as they are.
-// Everything is safe to print.
+// Sheet is the data of a template: the fields of an incident as `tollwarden
+// incident ID --json` prints them, and texts derived from them. Administrators'
+// templates compare and range over these fields, so names and types must not
+// change. Every string is safe to print.
 type Sheet struct {
 	ID                                int64
 	At                                time.Time
 	Key                               SheetKey
-	Account, Source                   string // "" when none is concerned
+	Account, Source                   string // "" when there is none
 	Threshold, Playbook, Reason, Mode string
 	Steps                             []SheetStep
 	Evidence                          []SheetEvidence
@@ -25,19 +25,19 @@ type Sheet struct {
 	Bare                              bool // the ledger could not be read: calls and raw lines are missing
 
 	Host    string   // this machine
-	Title   string   // what it is, in a few words
-	Outcome string   // how it ended, in a sentence
-	Next    []string // what a person should do now
-	Report  string   // all that `tollwarden incident ID` prints
+	Title   string   // what happened, in a few words
+	Outcome string   // how it ended, in one sentence
+	Next    []string // what to do next
+	Report  string   // the full output of `tollwarden incident ID`
 }
 
-// SheetKey is what a threshold counted by.
+// SheetKey is the key whose score crossed the threshold.
 type SheetKey struct{ Kind, Value string }
 
-// SheetStep is one effect of an incident, with its outcome.
+// SheetStep is one step of the playbook, with its outcome.
 type SheetStep struct{ Step, Target, State, Detail, Took string }
 
-// SheetEvidence is one observation that an incident rests on.
+// SheetEvidence is one observation that led to the incident.
 type SheetEvidence struct {
 	At                                                 time.Time
 	Signal, Source, Transport, Proof, Account, Session string
@@ -45,11 +45,11 @@ type SheetEvidence struct {
 	Raw                                                []string
 }
 
-// SheetCall is one call of the account that an incident is about.
+// SheetCall is one call of the incident's account.
 type SheetCall struct {
 	Channel, Account, Dialled, Country string
 	Began                              time.Time
-	Ended, Answered                    *time.Time // nil: not that is known
+	Ended, Answered                    *time.Time // nil: unknown
 }
 
 func sheetOf(host string, i incident.Incident, loc *time.Location) Sheet {
@@ -77,14 +77,14 @@ func sheetOf(host string, i incident.Incident, loc *time.Location) Sheet {
 	}
 	plainAll(reflect.ValueOf(&s).Elem())
 
-	told := report.Of(i, loc)
+	r := report.Of(i, loc)
 	var text strings.Builder
-	_ = told.Text(&text) // a Builder takes everything
-	s.Title, s.Outcome, s.Next, s.Report = told.Title, told.Outcome, told.Next, text.String()
+	_ = r.Text(&text) // writing to a Builder cannot fail
+	s.Title, s.Outcome, s.Next, s.Report = r.Title, r.Outcome, r.Next, text.String()
 	return s
 }
 
-// plainAll makes every string in a value that can be set safe to print.
+// plainAll makes every string in a settable value safe to print.
 func plainAll(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:

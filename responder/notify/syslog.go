@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// priority is that of every line: authpriv (10), warning (4).
+// priority of every line: facility authpriv (10), severity warning (4).
 const priority = 10<<3 | 4
 
-// Syslog tells the machine's own log, by one datagram a message to the socket
-// that syslog daemons and systemd's journal answer on.
+// Syslog writes to the local system log: one datagram per message to the socket
+// of the syslog daemon or systemd's journal.
 type Syslog struct{ Socket string }
 
-// Name is the socket.
+// Name names the socket.
 func (s *Syslog) Name() string { return "syslog " + s.Socket }
 
 // Deliver writes one line.
@@ -35,7 +35,7 @@ func (s *Syslog) Deliver(ctx context.Context, m *Message) error {
 	return err
 }
 
-// Check connects, and writes nothing.
+// Check connects without writing.
 func (s *Syslog) Check(ctx context.Context) error {
 	conn, err := s.dial(ctx)
 	if err != nil {

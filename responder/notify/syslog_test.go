@@ -11,7 +11,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
-// logSocket is a syslog daemon's socket.
+// logSocket opens the socket of a syslog daemon.
 func logSocket(t *testing.T) (*net.UnixConn, string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "log")
@@ -23,7 +23,7 @@ func logSocket(t *testing.T) (*net.UnixConn, string) {
 	return conn, path
 }
 
-// A message is one datagram and one line, whatever strangers wrote into it.
+// A message is one datagram and one line, whatever an attacker put into it.
 func TestSyslog(t *testing.T) {
 	conn, path := logSocket(t)
 	s := &notify.Syslog{Socket: path}
@@ -47,7 +47,7 @@ func TestSyslog(t *testing.T) {
 	}
 }
 
-// Nobody reads the socket: the sender waits no longer than it may.
+// A socket that nobody reads does not block longer than the timeout.
 func TestSyslogThatHangs(t *testing.T) {
 	_, path := logSocket(t)
 	s := &notify.Syslog{Socket: path}

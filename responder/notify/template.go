@@ -14,11 +14,11 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Words are the templates of what people read.
+// Words are the templates of the subject and the text.
 type Words struct{ subject, text *template.Template }
 
-// ParseWords reads the templates of a subject and of a text, which CheckTemplate
-// has found to be right.
+// ParseWords parses the templates of the subject and the text. They should have
+// passed CheckTemplate.
 func ParseWords(subject, text string) (*Words, error) {
 	s, err := parse(subject)
 	if err != nil {
@@ -35,8 +35,8 @@ func parse(text string) (*template.Template, error) {
 	return template.New("").Option("missingkey=error").Parse(text)
 }
 
-// CheckTemplate says what is wrong with a template, by trying it on two
-// incidents: one that has everything and one that has nothing.
+// CheckTemplate says what is wrong with a template by executing it with two
+// incidents: one with every field set and one that is empty.
 func CheckTemplate(text string) error {
 	t, err := parse(text)
 	if err != nil {
@@ -48,20 +48,20 @@ func CheckTemplate(text string) error {
 			return cleaned(err)
 		}
 		if strings.TrimSpace(b.String()) == "" {
-			return errors.New("it makes an empty text")
+			return errors.New("its output is empty")
 		}
 	}
 	return nil
 }
 
-// cleaned says an error of a template in this program's form: the template has
-// no name of its own.
+// cleaned rewrites an error of text/template in this program's form, without the
+// name that the template does not have.
 func cleaned(err error) error {
 	text := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "template: "), `"" `)
 	return errors.New("line " + strings.TrimPrefix(text, ":"))
 }
 
-// sample is an incident in which no field is empty.
+// sample is an incident with every field set.
 func sample() incident.Incident {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	source := netip.MustParseAddr("192.0.2.66")
@@ -76,8 +76,9 @@ func sample() incident.Incident {
 	}
 }
 
-// Of makes the message of an incident. A template can fail on an incident unlike
-// CheckTemplate's; the message then says so, and loses nothing.
+// Of makes the message of an incident. A template that passed CheckTemplate can
+// still fail on a different incident; the message then says so and contains the
+// full report.
 func (w *Words) Of(host string, i incident.Incident, loc *time.Location) *Message {
 	s := sheetOf(host, i, loc)
 	m := &Message{Kind: i.Threshold, At: i.At, JSON: i}
@@ -86,7 +87,7 @@ func (w *Words) Of(host string, i incident.Incident, loc *time.Location) *Messag
 	m.Brief = brief
 	text, err := execute(w.text, s)
 	if err != nil {
-		text = "notify.text cannot be made: " + err.Error() + "\n\n" + s.Report
+		text = "The template notify.text failed: " + err.Error() + "\n\n" + s.Report
 	}
 	m.Text = lines(text)
 	subject, err := execute(w.subject, s)
@@ -98,7 +99,7 @@ func (w *Words) Of(host string, i incident.Incident, loc *time.Location) *Messag
 	return m
 }
 
-// lineOf is an incident for programs that read logs.
+// lineOf formats an incident as one line for a log.
 func lineOf(i *Sheet) string {
 	steps := make([]string, len(i.Steps))
 	for n, s := range i.Steps {

@@ -33,7 +33,7 @@ func TestTemplates(t *testing.T) {
 		"{{if .Calls}}calls{{else}}no calls{{end}}\n\n{{.Outcome}}":                  "no calls\n\nStopped.\n",
 		// Templates in use compare fields with words, and ask whether they are empty.
 		`{{range .Evidence}}{{if and (eq .Proof "proven") (eq .Signal "SuccessAfterFailures") (ne .Transport "UDP")}}{{range .Raw}}{{.}};{{end}}{{end}}{{end}}`: "Event: SuccessfulAuth;AccountID: 1002;\n",
-		`{{range .Steps}}{{if and (eq .State "done") (eq .Took "")}}done{{end}}{{end}}{{if eq .Mode "enforce"}} in earnest{{end}}`:                              "done in earnest\n",
+		`{{range .Steps}}{{if and (eq .State "done") (eq .Took "")}}done{{end}}{{end}}{{if eq .Mode "enforce"}} for real{{end}}`:                                "done for real\n",
 		`{{if .Source}}from {{.Source}}{{end}}{{range .Calls}}{{if not .Ended}} up{{end}}{{end}}`:                                                               "from 192.0.2.66\n",
 		"{{index .Next 0}}": "Give the phones of 1002 their new password (kept in secrets). Until then they cannot register.\n",
 	} {
@@ -67,7 +67,7 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// A wrong template is found before it is needed.
+// A wrong template is found before an incident needs it.
 func TestWrongTemplates(t *testing.T) {
 	for text, want := range map[string]string{
 		"{{.Acount}}":               "can't evaluate field Acount",
@@ -76,7 +76,7 @@ func TestWrongTemplates(t *testing.T) {
 		"{{(index .Steps 0).Step}}": "index out of range",
 		"{{template \"x\"}}":        "not defined",
 		"{{define \"x\"}}{{template \"x\"}}{{end}}{{template \"x\"}}": "exceeded maximum template depth",
-		" ": "it makes an empty text",
+		" ": "its output is empty",
 	} {
 		err := notify.CheckTemplate(text)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
@@ -85,7 +85,7 @@ func TestWrongTemplates(t *testing.T) {
 	}
 }
 
-// A template that fails on one incident loses nothing of it.
+// When a template fails on an incident, the message contains the full report.
 func TestTemplateThatFailsLater(t *testing.T) {
 	text := "{{if gt (len .Steps) 1}}{{index .Steps 9}}{{end}}ok"
 	if err := notify.CheckTemplate(text); err != nil {
@@ -96,13 +96,13 @@ func TestTemplateThatFailsLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := w.Of("pbx", incident.Incident{ID: 7, Account: "1002", Key: score.Key{Per: score.PerAccount, Account: "1002"}, Steps: make([]incident.Step, 2)}, time.UTC)
-	if !strings.HasPrefix(m.Text, "notify.text cannot be made: ") || !strings.Contains(m.Text, "Incident 7") || m.Subject != "Account 1002: " && m.Subject != "Account 1002:" {
+	if !strings.HasPrefix(m.Text, "The template notify.text failed: ") || !strings.Contains(m.Text, "Incident 7") || m.Subject != "Account 1002: " && m.Subject != "Account 1002:" {
 		t.Errorf("%q, %q", m.Subject, m.Text)
 	}
 }
 
-// What strangers wrote is a value and no more: no line, no header, no control
-// character, no template of its own.
+// Untrusted values cannot inject lines, headers, control characters or template
+// actions.
 func FuzzMessage(f *testing.F) {
 	for _, nasty := range nasties {
 		f.Add(nasty, nasty, nasty)

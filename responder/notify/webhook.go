@@ -14,15 +14,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
-// Webhook tells by POST, as JSON. The URL stays out of names and errors:
-// webhooks carry tokens in theirs.
+// Webhook posts messages as JSON. Its URL often contains a token, so it appears
+// in no name and no error.
 type Webhook struct{ URL string }
 
-// poster does not follow: a POST that is sent elsewhere arrives there as a GET
-// and tells nobody.
+// poster does not follow redirects: a redirected POST usually arrives as a GET,
+// without its body.
 var poster = http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 
-// Name is the webhook's host.
+// Name names the webhook's host.
 func (h *Webhook) Name() string {
 	u, err := url.Parse(h.URL)
 	if err != nil {
@@ -51,7 +51,7 @@ func (h *Webhook) Deliver(ctx context.Context, m *Message) error {
 		return err
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can serve again
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be reused
 	if resp.StatusCode < 300 {
 		return nil
 	}
@@ -64,7 +64,7 @@ func (h *Webhook) Deliver(ctx context.Context, m *Message) error {
 	return err
 }
 
-// Check connects to the webhook's host, and posts nothing.
+// Check connects to the webhook's host without posting.
 func (h *Webhook) Check(ctx context.Context) error {
 	u, err := url.Parse(h.URL)
 	if err != nil {
@@ -72,7 +72,7 @@ func (h *Webhook) Check(ctx context.Context) error {
 	}
 	port := u.Port()
 	if port == "" {
-		port = u.Scheme // the system knows http and https by name
+		port = u.Scheme // the system's services database knows http and https
 	}
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
 	if err != nil {

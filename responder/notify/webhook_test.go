@@ -12,8 +12,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
-// What a webhook answers decides whether it is asked again; its URL, which is
-// a secret, is in no error.
+// The status code decides whether a delivery is retried. The URL, which is a
+// secret, appears in no error.
 func TestWebhook(t *testing.T) {
 	for status, want := range map[int]struct{ ok, refused bool }{
 		200: {ok: true}, 204: {ok: true}, 302: {refused: true}, 400: {refused: true}, 404: {refused: true},
@@ -39,7 +39,7 @@ func TestWebhook(t *testing.T) {
 		}
 		server.Close()
 		if err := h.Deliver(t.Context(), &notify.Message{}); err == nil || strings.Contains(err.Error(), "token") {
-			t.Errorf("of a server that is gone: %v", err)
+			t.Errorf("a server that is gone: %v", err)
 		}
 		if strings.Contains(h.Name(), "token") {
 			t.Errorf("named %s", h.Name())

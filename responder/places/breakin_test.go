@@ -40,7 +40,7 @@ func watch(b score.BreakInConfig, c places.Config) watched {
 
 // passwordChanged forgets what was guessed of the old password.
 func (w watched) passwordChanged(account string) {
-	w.Forgive(account)
+	w.ClearFailures(account)
 	w.ForgetThieves(account)
 }
 
@@ -225,7 +225,7 @@ func TestBreakInAndForgive(t *testing.T) {
 	if !login("198.51.100.7") {
 		t.Fatal("a break-in is none")
 	}
-	b.Forgive("1002")
+	b.ClearFailures("1002")
 	if login("192.0.2.90") {
 		t.Error("what was forgiven still counts")
 	}
@@ -237,7 +237,7 @@ func TestBreakInAndForgive(t *testing.T) {
 	if !login("203.0.113.9") {
 		t.Error("what comes afterwards does not count")
 	}
-	b.Forgive("nobody")
+	b.ClearFailures("nobody")
 }
 
 func TestBreakInKeepsManagerUsersApart(t *testing.T) {

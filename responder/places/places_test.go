@@ -19,11 +19,25 @@ var (
 	thief  = netip.MustParseAddr("203.0.113.66")
 )
 
-func never(string, netip.Addr, score.Proof) bool { return false }
+// against is what is known against accounts and addresses.
+type against struct {
+	guessed bool // others failed for every account
+	source  netip.Addr
+	proof   score.Proof // of every account's failures at source
+}
+
+func (a against) Guessed(string) bool { return a.guessed }
+
+func (a against) Failed(_ string, at netip.Addr, least score.Proof) bool {
+	return a.source.IsValid() && at == a.source && a.proof >= least
+}
+
+// never is a quiet day: nothing is known against anybody.
+var never against
 
 // failedAt says that every account has failed at an address, by such evidence.
-func failedAt(source netip.Addr, proof score.Proof) Failed {
-	return func(_ string, at netip.Addr, least score.Proof) bool { return at == source && proof >= least }
+func failedAt(source netip.Addr, proof score.Proof) against {
+	return against{source: source, proof: proof}
 }
 
 func success(account string, source netip.Addr) *score.Observation {
@@ -34,12 +48,12 @@ func why(p *Places, source netip.Addr) string { return p.Why(event.SourcePrefix(
 
 // A break-in takes the protection that its account gave, and no other's.
 func TestBetrayed(t *testing.T) {
-	p := New(nil)
+	p := New(Config{}, nil)
 	for _, at := range []struct {
 		source  netip.Addr
 		account string
 	}{{office, "1001"}, {office, "1002"}, {office, "1003"}, {home, "1002"}} {
-		p.Succeeded(success(at.account, at.source), never)
+		p.Protect(success(at.account, at.source), never)
 	}
 	says := func(when string, source netip.Addr, want string) {
 		t.Helper()
@@ -62,7 +76,7 @@ func TestBetrayed(t *testing.T) {
 }
 
 func TestAllowed(t *testing.T) {
-	p := New([]netip.Prefix{netip.MustParsePrefix("198.51.100.77/24"), netip.MustParsePrefix("2001:db8::/32")})
+	p := New(Config{}, []netip.Prefix{netip.MustParsePrefix("198.51.100.77/24"), netip.MustParsePrefix("2001:db8::/32")})
 	check := func(list map[string]bool) {
 		t.Helper()
 		for prefix, want := range list {
@@ -83,7 +97,7 @@ func TestAllowed(t *testing.T) {
 }
 
 func TestCarriers(t *testing.T) {
-	p := New(nil)
+	p := New(Config{}, nil)
 	p.SetCarriers([]Carrier{
 		{netip.MustParsePrefix("203.0.113.5/28"), "pjsip.conf: identify carrier"},
 		{netip.MustParsePrefix("0.0.0.0/0"), "an identify that matches everybody"},
@@ -113,30 +127,30 @@ func TestCarriers(t *testing.T) {
 // account that nothing is known of, it says where home is.
 func TestSetContacts(t *testing.T) {
 	contacts := []Contact{{Account: "1002", Source: office, Port: 5070}}
-	guessed := func(b *score.BreakIn) { // others guess at the account
-		b.Observe(&score.Observation{At: noon, Signal: score.ChallengeResponseFailed, Source: thief, Account: []byte("1002")})
-	}
-	stolen := func(b *score.BreakIn) { b.Know("1002", thief, noon) }
+	atHome := func(p *Places) { p.Know("1002", office, noon) }
+	stolen := func(p *Places) { p.Know("1002", thief, noon) }
+	nothing := func(*Places) {}
+	guessedAnd := func(a against) against { a.guessed = true; return a }
 	for name, c := range map[string]struct {
-		before func(*score.BreakIn)
-		met    bool // registrations were taken in before
-		failed Failed
-		want   string
+		before  func(*Places)
+		met     bool // registrations were taken in before
+		against against
+		want    string
 	}{
-		"nothing is known":                           {func(*score.BreakIn) {}, true, never, "registered contact of 1002"},
-		"it is at home there":                        {func(b *score.BreakIn) { b.Know("1002", office, noon) }, true, never, "registered contact of 1002"},
+		"nothing is known":                           {nothing, true, never, "registered contact of 1002"},
+		"it is at home there":                        {atHome, true, never, "registered contact of 1002"},
 		"it is at home elsewhere":                    {stolen, true, never, ""},
-		"others guess, and it is a later one":        {guessed, true, never, ""},
-		"others guess, and the daemon is new":        {guessed, false, never, "registered contact of 1002"},
-		"the address failed itself, perhaps spoofed": {guessed, false, failedAt(office, score.Spoofable), ""},
-		"the address failed itself, for certain":     {func(*score.BreakIn) {}, true, failedAt(office, score.Proven), ""},
-		"spoofed failures of who is at home":         {func(b *score.BreakIn) { b.Know("1002", office, noon) }, true, failedAt(office, score.Spoofable), "registered contact of 1002"},
+		"others guess, and it is a later one":        {nothing, true, guessedAnd(never), ""},
+		"others guess, and the daemon is new":        {nothing, false, guessedAnd(never), "registered contact of 1002"},
+		"the address failed itself, perhaps spoofed": {nothing, false, guessedAnd(failedAt(office, score.Spoofable)), ""},
+		"the address failed itself, for certain":     {nothing, true, failedAt(office, score.Proven), ""},
+		"spoofed failures of who is at home":         {atHome, true, failedAt(office, score.Spoofable), "registered contact of 1002"},
 		"somebody succeeded while the daemon is new": {stolen, false, never, ""},
 	} {
-		p, b := New(nil), score.NewBreakIn(score.BreakInConfig{})
+		p := New(Config{}, nil)
 		p.met = c.met
-		c.before(b)
-		p.SetContacts(noon, contacts, b, c.failed)
+		c.before(p)
+		p.SetContacts(noon, contacts, c.against)
 		if got := why(p, office); got != c.want {
 			t.Errorf("%s: protected %q, want %q", name, got, c.want)
 		}
@@ -146,19 +160,19 @@ func TestSetContacts(t *testing.T) {
 // A phone that is switched off keeps its home; a home that is forgotten, or that
 // failed for certain, protects nobody.
 func TestHomes(t *testing.T) {
-	p, b := New(nil), score.NewBreakIn(score.BreakInConfig{Remember: 24 * time.Hour})
-	b.Know("1002", office, noon)
-	p.Succeeded(success("1002", office), never)
+	p := New(Config{Remember: 24 * time.Hour}, nil)
+	p.Know("1002", office, noon)
+	p.Protect(success("1002", office), never)
 	if got := why(p, office); got != "registered contact of 1002" {
 		t.Fatalf("after a success: %q", got)
 	}
-	p.SetContacts(noon, nil, b, never)
+	p.SetContacts(noon, nil, never)
 	if got := why(p, office); got != "home of 1002" {
 		t.Errorf("with the phone switched off: %q", got)
 	}
 	all := map[string]string{}
 	p.SetCarriers([]Carrier{{netip.MustParsePrefix("203.0.113.0/28"), "a carrier"}})
-	p.Succeeded(success("1001", home), never)
+	p.Protect(success("1001", home), never)
 	for prefix, why := range p.Protected() {
 		all[prefix.String()] = why
 	}
@@ -168,20 +182,20 @@ func TestHomes(t *testing.T) {
 	for range p.Protected() {
 		break // a reader may stop
 	}
-	p.SetContacts(noon, nil, b, failedAt(office, score.Proven))
+	p.SetContacts(noon, nil, failedAt(office, score.Proven))
 	if got := why(p, office); got != "" {
 		t.Errorf("after proven failures: %q", got)
 	}
-	p.Succeeded(success("1002", office), never)
-	p.SetContacts(noon.Add(48*time.Hour), nil, b, never)
+	p.Protect(success("1002", office), never)
+	p.SetContacts(noon.Add(48*time.Hour), nil, never)
 	if got := why(p, office); got != "" {
 		t.Errorf("long after the last success: %q", got)
 	}
 }
 
 func TestSuccessAfterProvenFailureProtectsNobody(t *testing.T) {
-	p := New(nil)
-	p.Succeeded(success("1002", office), failedAt(office, score.Proven))
+	p := New(Config{}, nil)
+	p.Protect(success("1002", office), failedAt(office, score.Proven))
 	if got := why(p, office); got != "" {
 		t.Errorf("protected: %q", got)
 	}
@@ -189,17 +203,17 @@ func TestSuccessAfterProvenFailureProtectsNobody(t *testing.T) {
 
 // A success at a place that is known allocates nothing.
 func TestKnownSuccessAllocatesNothing(t *testing.T) {
-	p, o := New(nil), success("1002", office)
-	p.Succeeded(o, never)
-	if n := testing.AllocsPerRun(100, func() { p.Succeeded(o, never) }); n != 0 {
+	p, o, quiet := New(Config{}, nil), success("1002", office), Evidence(never)
+	p.Protect(o, quiet)
+	if n := testing.AllocsPerRun(100, func() { p.Protect(o, quiet) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
 
 // A network that holds a protected address is narrowed to the verdict's own.
 func TestNarrow(t *testing.T) {
-	p := New(nil)
-	p.Succeeded(success("1002", office), never)
+	p := New(Config{}, nil)
+	p.Protect(success("1002", office), never)
 	network := netip.MustParsePrefix("198.51.100.0/24")
 	other := netip.MustParseAddr("198.51.100.66")
 	for name, c := range map[string]struct {
@@ -221,7 +235,7 @@ func TestNarrow(t *testing.T) {
 
 // Who is behind a shared address, and what a phone calls itself there.
 func TestPhones(t *testing.T) {
-	p, b := New(nil), score.NewBreakIn(score.BreakInConfig{})
+	p := New(Config{}, nil)
 	contacts := []Contact{
 		{"1001", office, 5070, "Snom 1001"},
 		{"1002", office, 5071, "Yealink 1002"},
@@ -230,7 +244,7 @@ func TestPhones(t *testing.T) {
 		{"1004", home, 5060, "Snom 1004"},
 		{"1005", netip.Addr{}, 5060, "nowhere"},
 	}
-	p.SetContacts(noon, contacts, b, never)
+	p.SetContacts(noon, contacts, never)
 	at := event.SourcePrefix(office)
 	for _, c := range []struct {
 		account string
@@ -250,14 +264,14 @@ func TestPhones(t *testing.T) {
 		}
 	}
 	// A phone with a wrong password has no registration left.
-	p.SetContacts(noon, contacts[:1], b, never)
+	p.SetContacts(noon, contacts[:1], never)
 	if others, agent := p.Phones("1002", at, 5072); others != 1 || agent != "Softphone 1002" {
 		t.Errorf("after its registration ran out: %d others, %q", others, agent)
 	}
 	if agent := p.Agent("1001", at); agent != "Snom 1001" {
 		t.Errorf("%q", agent)
 	}
-	p.SetContacts(noon, []Contact{{"1001", office, 5070, strings.Repeat("x", 200)}}, b, never)
+	p.SetContacts(noon, []Contact{{"1001", office, 5070, strings.Repeat("x", 200)}}, never)
 	if agent := p.Agent("1001", at); len(agent) != maxAgent {
 		t.Errorf("an agent of %d bytes is shown", len(agent))
 	}
@@ -266,18 +280,18 @@ func TestPhones(t *testing.T) {
 	}
 }
 
-// Strangers cannot fill it: there is room for so many addresses and agents, and
+// Nobody can fill it: there is room for so many addresses and agents, and
 // those that are known stay.
 func TestPlacesAreBounded(t *testing.T) {
-	p := New(nil)
+	p := New(Config{}, nil)
 	at := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
 	for i := range maxSources + 100 {
-		p.Succeeded(success("1002", at(i)), never)
+		p.Protect(success("1002", at(i)), never)
 	}
 	if p.homes.Size() != maxSources || p.phones.Size() != maxSources {
 		t.Errorf("%d homes, %d phones", p.homes.Size(), p.phones.Size())
 	}
-	p.Succeeded(success("1003", at(0)), never)
+	p.Protect(success("1003", at(0)), never)
 	if got := why(p, at(0)); got != "registered contact of 1002 and 1 more" {
 		t.Errorf("%q", got)
 	}
@@ -294,8 +308,8 @@ func TestPlacesAreBounded(t *testing.T) {
 
 // An IPv6 subscriber is its /64.
 func TestIPv6(t *testing.T) {
-	p := New(nil)
-	p.Succeeded(success("1002", netip.MustParseAddr("2001:db8:1:2::3")), never)
+	p := New(Config{}, nil)
+	p.Protect(success("1002", netip.MustParseAddr("2001:db8:1:2::3")), never)
 	if got := p.Why(netip.MustParsePrefix("2001:db8:1:2::/64")); got != "registered contact of 1002" {
 		t.Errorf("%q", got)
 	}

@@ -8,11 +8,12 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
 
-// Call records do not tell a phone from a carrier, whose calls come in; nor is
-// there an Asterisk to ask. But a carrier is dialled by a number, and who calls
-// out through one is a phone.
+// Call records do not say which endpoint is a phone and which is a carrier, and
+// there is no Asterisk to ask. But a carrier is dialled with a number, and an
+// endpoint that calls out through a carrier is a phone.
 
-// accountsOf reads call records once before they are played.
+// accountsOf reads call records once before they are replayed, to find the
+// accounts.
 func accountsOf(sources []*source, zone *time.Location) ([]calls.Account, error) {
 	phone := map[string]bool{} // false: a carrier
 	for _, played := range sources {
@@ -24,7 +25,7 @@ func accountsOf(sources []*source, zone *time.Location) ([]calls.Account, error)
 			return nil, err
 		}
 		if r, ok := s.stream.(*records); ok {
-			r.tellAccounts(phone)
+			r.findAccounts(phone)
 		}
 		if err := s.closer(); err != nil {
 			return nil, err
@@ -37,8 +38,8 @@ func accountsOf(sources []*source, zone *time.Location) ([]calls.Account, error)
 	return list, nil
 }
 
-// tellAccounts finds who calls out, and through whom.
-func (s *records) tellAccounts(phone map[string]bool) {
+// findAccounts finds the endpoints that call out, and the carriers they use.
+func (s *records) findAccounts(phone map[string]bool) {
 	for {
 		line, _, err := readLine(s.in)
 		if err != nil && len(line) == 0 {
@@ -59,8 +60,8 @@ func (s *records) tellAccounts(phone map[string]bool) {
 	}
 }
 
-// byNumber says whether a destination of Dial is a number and whom to send it
-// through, in either order; a phone's own contact is none.
+// byNumber reports whether a destination of Dial is a number and a carrier, in
+// either order, rather than the contact of a phone.
 func byNumber(destination []byte) bool {
 	return bytes.ContainsAny(destination, "@/") && !bytes.Contains(destination, []byte("sip:"))
 }

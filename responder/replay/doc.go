@@ -1,9 +1,9 @@
-// Package replay shows what a configuration would have done with what
-// Asterisk has recorded: transcripts of the manager interface, its logs and its
-// call records, in the order of their times. It runs the responder itself, in
-// virtual time: there is no clock, no firewall and no PBX, and what a ban would
-// have kept away is left out and counted.
+// Package replay shows what a configuration would have done with Asterisk's
+// recordings: transcripts of the manager interface, logs and call records, merged
+// in the order of their times. It runs the judge itself in virtual time, without a
+// clock, a firewall or a PBX. Events that a ban would have stopped are counted but
+// not judged.
 //
-// Memory is that of the responder and one record of each file; it does not grow
-// with the files.
+// It needs memory for the judge and one record of each file, however long the
+// files are.
 package replay

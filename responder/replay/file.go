@@ -16,23 +16,23 @@ import (
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
-// Format is what a file holds.
+// Format is the format of a file.
 type Format string
 
-// The formats that are told apart by a file's first bytes.
+// Formats, recognized by a file's first bytes.
 const (
 	FormatAMI Format = "ami" // a transcript of the manager interface
 	FormatLog Format = "log" // security, messages or full
-	FormatCDR Format = "cdr" // call records of cdr_csv: Master.csv
+	FormatCDR Format = "cdr" // call records of cdr_csv (Master.csv)
 )
 
-// File is one file that was read.
+// File is what was read from one file.
 type File struct {
 	Path    string
 	Format  Format
-	Lines   uint64 // lines, or blocks of a transcript
-	Read    uint64 // that tell of something
-	Damaged uint64 // that are not what the file should hold
+	Lines   uint64 // lines, or messages of a transcript
+	Read    uint64 // those with something to replay
+	Damaged uint64 // those that do not fit the format
 	Samples []Damage
 }
 
@@ -40,10 +40,10 @@ type File struct {
 type Damage struct {
 	Line uint64
 	Why  string
-	Text string // its beginning, as it stands there
+	Text string // its beginning, unescaped
 }
 
-// Bounds of what is kept of damaged lines.
+// Bounds of the samples of damaged lines.
 const (
 	maxSamples = 3
 	maxSample  = 120
@@ -56,7 +56,7 @@ func (f *File) damaged(why string, text []byte) {
 	}
 }
 
-// what an item is.
+// what is the kind of an item.
 type what uint8
 
 const (
@@ -65,8 +65,8 @@ const (
 	aBlinding
 )
 
-// item is one thing that a file tells. Its event's text is valid until the
-// stream's next item.
+// item is one entry of a file. Its event's text is valid until the stream's next
+// item.
 type item struct {
 	what   what
 	at     time.Time
@@ -74,7 +74,7 @@ type item struct {
 	event  event.Event
 }
 
-// stream gives the items of one file.
+// stream reads the items of one file.
 type stream interface {
 	next(it *item) error // io.EOF at the end
 }
@@ -89,9 +89,10 @@ type source struct {
 
 const bufferSize = 64 << 10
 
-// open opens a file, a compressed one too, and sees what it holds. read is told
-// the bytes taken from the disk. What is no regular file, such as a pipe, can be
-// anything but call records: those are read twice (accountsOf).
+// open opens a file, which may be compressed, and recognizes its format. read is
+// called with the number of bytes of each read from disk. A file that is not
+// regular, such as a pipe, cannot contain call records, because those are read
+// twice (accountsOf).
 func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 	raw, err := os.Open(path)
 	if err != nil {
@@ -99,7 +100,7 @@ func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 	}
 	info, err := raw.Stat()
 	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder: name its files", path)
+		err = fmt.Errorf("%s is a folder: give the files in it", path)
 	}
 	if err != nil {
 		_ = raw.Close()
@@ -123,7 +124,7 @@ func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 	case FormatCDR:
 		if !info.Mode().IsRegular() {
 			_ = raw.Close()
-			return nil, fmt.Errorf("replay: %s: call records are read twice, and this is no regular file: write them to one and name that", path)
+			return nil, fmt.Errorf("replay: %s: call records are read twice, so they cannot come from a pipe: write them to a file", path)
 		}
 		s.stream = newRecords(in, &s.File, zone, latest)
 	default:
@@ -132,7 +133,7 @@ func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 	return s, nil
 }
 
-// sniff sees by its first bytes what a file holds.
+// sniff recognizes a file's format by its first bytes.
 func sniff(head []byte) Format {
 	line, _, _ := bytes.Cut(head, []byte{'\n'})
 	line = bytes.TrimRight(line, "\r")
@@ -147,8 +148,8 @@ func sniff(head []byte) Format {
 	return FormatLog
 }
 
-// family is the name of a log without what its rotation adds: messages.2.gz
-// and messages-20261101 are of the family messages.
+// family is the path of a log without the suffix of its rotation: messages.2.gz
+// and messages-20261101 belong to the family messages.
 func family(path string) string {
 	name := filepath.Base(path)
 	if end := strings.IndexAny(name, ".-_"); end > 0 {
@@ -157,7 +158,7 @@ func family(path string) string {
 	return filepath.Join(filepath.Dir(path), name)
 }
 
-// counter tells what is read.
+// counter reports the number of bytes of each read.
 type counter struct {
 	r    io.Reader
 	read func(n int)
@@ -169,11 +170,12 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errCut says that a file ends within a line.
-var errCut = errors.New("the file ends within it")
+// errCut reports that a file ends in the middle of a line.
+var errCut = errors.New("the file ends in the middle of it")
 
-// readLine gives the next line without its line feed; with errCut the last one,
-// which has none. A line longer than the buffer is passed over and gives long.
+// readLine returns the next line without its line feed. A last line without a
+// line feed comes with errCut. A line longer than the buffer is skipped and
+// reported as long.
 func readLine(in *bufio.Reader) (line []byte, long bool, err error) {
 	line, err = in.ReadSlice('\n')
 	for errors.Is(err, bufio.ErrBufferFull) {

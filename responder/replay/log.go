@@ -12,7 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
-// logStream gives what a log of Asterisk's tells.
+// logStream reads one of Asterisk's logs.
 type logStream struct {
 	in     *bufio.Reader
 	file   *File
@@ -20,10 +20,10 @@ type logStream struct {
 	plain  intake.Sensor
 	secure intake.Sensor
 
-	last time.Time // of the items so far: a line without a date is as old as the one before it
+	last time.Time // of the items so far; a line without a date gets the time of the one before
 	over bool
-	tail []byte // the last line, when the file ends within it
-	item *item  // where the parser's finding goes
+	tail []byte // the last line, if the file ends in the middle of it
+	item *item  // destination of the parser's findings
 	got  bool
 	text []byte
 }
@@ -52,9 +52,9 @@ func (s *logStream) next(it *item) error {
 		s.parser.Line(line, s.take)
 		switch {
 		case s.parser.Counts.Undated > before.Undated:
-			s.file.damaged("its date is not understood", line)
+			s.file.damaged("its date cannot be parsed", line)
 		case s.parser.Counts.Foreign > before.Foreign && len(bytes.TrimSpace(line)) > 0:
-			s.file.damaged("no line of Asterisk's logger", line)
+			s.file.damaged("not a line of Asterisk's logger", line)
 		}
 		if s.got {
 			return nil
@@ -71,8 +71,8 @@ func (s *logStream) next(it *item) error {
 	return io.EOF
 }
 
-// end passes on what waits for another line. A line that the file ends within
-// breaks nothing of a stranger's: it is one that was being written.
+// end flushes the parser. A line that is cut off at the end of the file was just
+// being written; it is not the result of an injected line break.
 func (s *logStream) end(line []byte, err error) {
 	s.over = true
 	switch {
@@ -89,13 +89,13 @@ func (s *logStream) end(line []byte, err error) {
 	s.parser.Flush(s.take)
 }
 
-// take copies what the parser found.
+// take copies a finding of the parser.
 func (s *logStream) take(r *logfile.Record) {
 	if !r.At.IsZero() && !r.At.After(s.parser.Clock.Latest.AddDate(0, 0, 1)) {
 		s.last = r.At
 	}
 	if s.last.IsZero() {
-		s.file.damaged("nothing tells its time", nil)
+		s.file.damaged("no line before it has a date", nil)
 		return
 	}
 	s.got = true
@@ -113,10 +113,10 @@ func (s *logStream) take(r *logfile.Record) {
 	s.item.event = s.keep(&r.Event)
 }
 
-// keep copies an event's text into memory of the stream's own.
+// keep copies an event's text into the stream's own memory.
 func (s *logStream) keep(e *event.Event) event.Event {
 	kept := *e
-	kept.Raw = nil // nobody asks a replay for it
+	kept.Raw = nil // a replay has no annex
 	s.text = s.text[:0]
 	views := []*[]byte{&kept.Service, &kept.AccountID, &kept.SessionID, &kept.ACLName, &kept.RequestType, &kept.Challenge}
 	for _, v := range views {

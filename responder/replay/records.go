@@ -12,8 +12,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
-// The fields of cdr_csv's records (cdr/cdr_csv.c build_csv_record); uniqueid
-// and userfield follow where they are switched on.
+// Fields of a cdr_csv record (cdr/cdr_csv.c, build_csv_record). The optional
+// fields uniqueid and userfield follow.
 const (
 	cdrSource = 1 + iota
 	cdrDialled
@@ -34,15 +34,15 @@ const (
 	cdrFields = cdrFlags + 1
 )
 
-// Bounds of the window in which records are put into the order of their
-// events: a record is written when its call ends.
+// Bounds of the window in which events are sorted by time: a record is written
+// only when its call ends.
 const (
 	longestCall = 4 * time.Hour
 	maxWaiting  = 100_000
 )
 
-// records gives the calls of a Master.csv as the events they were: the channel
-// comes up, dials, is answered and ends.
+// records turns the calls of a Master.csv into events: the channel is created,
+// dials, is answered and ends.
 type records struct {
 	in      *bufio.Reader
 	file    *File
@@ -53,7 +53,7 @@ type records struct {
 	newest  time.Time // end of the newest record read
 	over    bool
 	n       uint64
-	calls   [64]string // the newest: further legs of one have records of their own
+	calls   [64]string // the newest calls: further legs of a call have their own records
 }
 
 func newRecords(in *bufio.Reader, file *File, zone *time.Location, latest time.Time) *records {
@@ -91,22 +91,22 @@ func (s *records) next(it *item) error {
 	return nil
 }
 
-// read takes one record and says why it cannot.
+// read parses one record and says what is wrong with it, or "".
 func (s *records) read(line []byte) string {
 	var ok bool
 	if s.fields, ok = splitCSV(line, s.fields[:0]); !ok {
-		return "no CSV"
+		return "not CSV"
 	}
 	if len(s.fields) < cdrFields {
 		return "too few fields"
 	}
 	start, ok := s.time(cdrStart)
 	if !ok {
-		return "its start is no time"
+		return "its start is not a valid time"
 	}
 	end, ok := s.time(cdrEnd)
 	if !ok || end.Before(start) {
-		return "its end is no time"
+		return "its end is not a valid time"
 	}
 	call := event.Event{
 		Channel: s.text(cdrChannel), CallerIDNum: s.text(cdrSource), Context: s.text(cdrContext),
@@ -141,8 +141,8 @@ func (s *records) read(line []byte) string {
 	return ""
 }
 
-// dialled is what Dial was given for its first destination, without the
-// technology: 00442079460001@carrier.
+// dialled is the first destination of Dial's argument without the technology, such
+// as 00442079460001@carrier.
 func dialled(data []byte) []byte {
 	for i, c := range data {
 		if c == ',' || c == '|' || c == '&' {
@@ -202,8 +202,8 @@ func (h *callHeap) Pop() any {
 	return last
 }
 
-// splitCSV cuts a line of CSV into its fields, appended to to. The fields are
-// views, except where a quote in them was doubled. ok is false when a quote is
+// splitCSV splits a line of CSV and appends its fields to to. The fields are
+// slices of line, except those with escaped quotes. ok is false when a quote is
 // not closed.
 func splitCSV(line []byte, to [][]byte) (fields [][]byte, ok bool) {
 	if n := len(line); n > 0 && line[n-1] == '\r' {

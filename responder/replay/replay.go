@@ -19,29 +19,29 @@ import (
 
 // Options say what to replay and how.
 type Options struct {
-	Policy judge.Policy   // its mode does not matter: nothing is there to be changed
-	Own    netip.Addr     // where the daemon's own manager sessions come from, if known
-	Zone   *time.Location // of times that name none; nil is the local one
-	// Saw, when set, is called with every observation, before it is judged.
+	Policy judge.Policy   // its mode does not matter, because a replay changes nothing
+	Own    netip.Addr     // address of the daemon's own manager sessions, if known
+	Zone   *time.Location // of times without a zone; nil is local time
+	// Saw, if set, is called with every observation before it is judged.
 	Saw func(*Observation)
-	// Progress, when set, is called now and then.
+	// Progress, if set, is called after every read from a file.
 	Progress func(Progress)
 }
 
-// Progress is how far a replay has come.
+// Progress is the progress of a replay.
 type Progress struct {
-	Read, Size int64 // bytes of the files
+	Read, Size int64 // in bytes of the files
 	Items      uint64
 	At         time.Time // virtual time
 }
 
-// Observation is one thing that one sensor saw. What several sensors saw is
-// told by each; the judgement counts it once.
+// Observation is one thing that one sensor saw. Several sensors may report the
+// same thing; the judge counts it once.
 type Observation struct {
 	At      time.Time
 	Sensor  string // ami, security log or log
 	Kind    string // Asterisk's name of the event; Tampering; NotIssued
-	Source  string // "" when none is known
+	Source  string // "" when unknown
 	Account string
 	Session string
 	Proof   string // spoofable or proven
@@ -52,8 +52,8 @@ type Result struct {
 	Files     []File
 	From, To  time.Time
 	Counters  judge.Counters
-	Incidents []incident.Incident // in order; at most MaxIncidents
-	Dropped   uint64              // incidents beyond that
+	Incidents []incident.Incident // in order of time; at most MaxIncidents
+	Dropped   uint64              // further incidents
 	Bans      []Ban
 	Accounts  []Account // with a failure or an incident, worst first; at most MaxAccounts
 }
@@ -68,12 +68,12 @@ const (
 // Ban is one source that would have been banned, perhaps more than once.
 type Ban struct {
 	incident.Ban        // the last one
-	Times        int    // how often
-	Stopped      uint64 // events that it would have kept away
-	Logins       uint64 // right passwords among them: somebody who belongs there?
+	Times        int    // how often it would have been banned
+	Stopped      uint64 // events that the bans would have stopped
+	Logins       uint64 // logins among them, which may be a user's
 }
 
-// Account is what befell one account.
+// Account counts what happened to one account.
 type Account struct {
 	Name      string
 	Failures  uint64
@@ -100,7 +100,7 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 		}
 		p.sources = append(p.sources, s)
 	}
-	p.tellLogsApart()
+	p.assignSensors()
 	accounts, err := accountsOf(p.sources, o.Zone)
 	if err != nil {
 		return nil, err
@@ -127,7 +127,7 @@ type player struct {
 	judge     *judge.Judge
 	done      Progress
 	from, now time.Time
-	tidied    time.Time
+	pruned    time.Time // when the judge last forgot what is old
 	incidents []incident.Incident
 	fresh     []incident.Incident // since the last item
 	dropped   uint64
@@ -136,7 +136,7 @@ type player struct {
 	accounts  map[string]*Account
 }
 
-// progress is called for every piece of a file that is read.
+// progress is called after every read from a file.
 func (p *player) progress(n int) {
 	p.done.Read, p.done.At = p.done.Read+int64(n), p.now
 	if p.options.Progress != nil {
@@ -144,9 +144,9 @@ func (p *player) progress(n int) {
 	}
 }
 
-// tellLogsApart gives each log sensors of its own; the files of one rotated
-// log are one.
-func (p *player) tellLogsApart() {
+// assignSensors gives each log its own sensors; the files of a rotated log share
+// them.
+func (p *player) assignSensors() {
 	var families []string
 	for _, s := range p.sources {
 		log, ok := s.stream.(*logStream)
@@ -163,7 +163,7 @@ func (p *player) tellLogsApart() {
 	}
 }
 
-// start makes the judge at the time of the first item.
+// start creates the judge at the time of the first item.
 func (p *player) start(accounts []calls.Account) error {
 	for _, s := range p.sources {
 		if s.stream.next(&s.item) == nil {
@@ -198,7 +198,8 @@ func (p *player) advance() {
 	heap.Fix(&p.queue, 0)
 }
 
-// recorder takes the incidents that the judge opens; nothing is carried out.
+// recorder collects the incidents that the judge opens; their steps are not
+// carried out.
 type recorder struct {
 	judge.Discard
 	player *player
@@ -210,18 +211,18 @@ func (r recorder) Record(i *incident.Incident) {
 	p.opened++
 	i.ID = p.opened
 	kept := i.Clone()
-	kept.Evidence = nil // a month of it would not fit
+	kept.Evidence = nil // that of a whole month would not fit in memory
 	p.fresh = append(p.fresh, kept)
 }
 
-// play judges one item, unless a ban would have kept it away.
+// play judges one item, unless a ban would have stopped it.
 func (p *player) play(it *item) {
 	if it.at.After(p.now) {
 		p.now = it.at
 	}
-	if p.now.Sub(p.tidied) >= time.Minute {
+	if p.now.Sub(p.pruned) >= time.Minute {
 		p.judge.Prune(p.now)
-		p.tidied = p.now
+		p.pruned = p.now
 	}
 	if p.options.Saw != nil && (it.what != anEvent || it.event.Kind.Security()) {
 		o := observation(it)
@@ -242,12 +243,12 @@ func (p *player) play(it *item) {
 		p.judge.Blinded(p.now)
 	}
 	for i := range p.fresh {
-		p.happened(&p.fresh[i])
+		p.add(&p.fresh[i])
 	}
 	p.fresh = p.fresh[:0]
 }
 
-// stopped says whether a ban would have kept the item away.
+// stopped reports whether a ban would have stopped the item.
 func (p *player) stopped(it *item) bool {
 	ban, banned := p.banned(p.now, it.event.Remote.Addr())
 	if !banned || ban.Scope == incident.ScopeSIP && it.event.Transport.Connected() {
@@ -264,7 +265,7 @@ func (p *player) stopped(it *item) bool {
 	return true
 }
 
-// banned is the ban in force that drops an address.
+// banned returns the ban in force that covers an address.
 func (p *player) banned(now time.Time, source netip.Addr) (incident.Ban, bool) {
 	if !source.IsValid() {
 		return incident.Ban{}, false
@@ -289,8 +290,8 @@ func (p *player) count(kind event.Kind, account []byte) {
 	}
 }
 
-// happened takes an incident into the result.
-func (p *player) happened(i *incident.Incident) {
+// add adds an incident to the result.
+func (p *player) add(i *incident.Incident) {
 	if len(p.incidents) < MaxIncidents {
 		p.incidents = append(p.incidents, *i)
 	} else {
@@ -334,7 +335,8 @@ func (p *player) account(name []byte) *Account {
 	return a
 }
 
-// accountOf is the account that an event names, with chan_sip's guess at it.
+// accountOf is the account that an event names. With chan_sip it may be a caller's
+// number instead.
 func accountOf(e *event.Event) []byte {
 	if account := e.Account(); account != nil {
 		return account
@@ -404,7 +406,7 @@ func (p *player) close() {
 	}
 }
 
-// queue has the source with the earliest item first.
+// queue is a heap with the source of the earliest item first.
 type queue []*source
 
 func (q queue) Len() int           { return len(q) }

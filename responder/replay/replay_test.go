@@ -38,21 +38,20 @@ func policy() judge.Policy {
 	}
 }
 
-// notice is the log's line of a wrong password for 1002 under PJSIP.
+// notice is the log line of a wrong password for 1002 with PJSIP.
 func notice(at time.Time, source string, call int) string {
 	return fmt.Sprintf("[%s] NOTICE[55] res_pjsip/pjsip_distributor.c: Request 'REGISTER' from '<sip:1002@pbx>' failed for '%s:5060' (callid: %d) - Failed to authenticate\n",
 		at.Format("2006-01-02 15:04:05.000"), source, call)
 }
 
-// entry is the security log's entry of the same; with kind SuccessfulAuth of
-// the right password.
+// entry is an entry of the security log about 1002; kind SuccessfulAuth is a login.
 func entry(at time.Time, kind, transport, source string, call int) string {
 	return fmt.Sprintf("[%s] SECURITY[55] res_security_log.c: SecurityEvent=%q,EventTV=%q,Severity=\"Error\",Service=\"PJSIP\",EventVersion=\"1\",AccountID=\"1002\",SessionID=\"%d\","+
 		"LocalAddress=\"IPV4/%s/192.0.2.1/5060\",RemoteAddress=\"IPV4/%s/%s/5060\",UsingPassword=\"1\"\n",
 		at.Format("2006-01-02 15:04:05.000"), kind, at.Format("2006-01-02T15:04:05.000-0700"), call, transport, transport, source)
 }
 
-// write makes a file, compressed when its name says so.
+// write creates a file, compressed if its name ends in .gz.
 func write(t *testing.T, name, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -86,7 +85,7 @@ func run(t *testing.T, paths ...string) *replay.Result {
 	return r
 }
 
-// bans says in a line each what was banned.
+// bans describes each ban in one line.
 func bans(r *replay.Result) []string {
 	list := []string{}
 	for _, b := range r.Bans {
@@ -102,8 +101,8 @@ func wantBans(t *testing.T, r *replay.Result, want ...string) {
 	}
 }
 
-// A guesser over TCP is banned for an hour, comes back, and is banned for a
-// day; what the bans would have kept away is not judged.
+// A guesser over TCP is banned for an hour, comes back, and is banned for a day.
+// Events that the bans would have stopped are not judged.
 func TestBansActInVirtualTime(t *testing.T) {
 	var text strings.Builder
 	guess := func(after time.Duration, n int) {
@@ -122,9 +121,9 @@ func TestBansActInVirtualTime(t *testing.T) {
 	}
 }
 
-// A guesser whose address proves nothing loses the SIP ports over UDP alone,
-// and what he then tries over TCP is heard, until it has him dropped whole.
-func TestWhatAClaimedBanKeepsAway(t *testing.T) {
+// A guesser whose address may be spoofed is blocked from the SIP ports over UDP
+// only. Its attempts over TCP are still judged, until they get it blocked entirely.
+func TestWhatASpoofableBanStops(t *testing.T) {
 	for _, tc := range []struct{ first, then, want string }{
 		{"UDP", "UDP", "203.0.113.7 1 times, offence 0, sip, 7 stopped, 0 logins"},
 		{"TCP", "TCP", "203.0.113.7 1 times, offence 0, brief, 7 stopped, 0 logins"},
@@ -143,9 +142,9 @@ func TestWhatAClaimedBanKeepsAway(t *testing.T) {
 	}
 }
 
-// One attack, told by a transcript, two logs and a rotated, compressed one, is
-// one attack; the files are read in the order of their times.
-func TestFilesAreOneStory(t *testing.T) {
+// One attack that appears in a transcript, two logs and a rotated, compressed log
+// counts once; the files are merged in the order of their times.
+func TestFilesAreMerged(t *testing.T) {
 	transcript, err := os.ReadFile("../../ami/testdata/fraud-asterisk22-pjsip.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -181,9 +180,8 @@ func TestFilesAreOneStory(t *testing.T) {
 	}
 }
 
-// What the daemon's own sessions to the manager interface leave in the logs is
-// laid at nobody's door.
-func TestOwnSessionsAreNobodys(t *testing.T) {
+// Log entries about the daemon's own manager sessions count against nobody.
+func TestOwnSessionsAreIgnored(t *testing.T) {
 	var text strings.Builder
 	for i := range 9 {
 		line := entry(noon.Add(time.Duration(i)*time.Minute), "InvalidPassword", "TCP", "127.0.0.1", i)
@@ -202,8 +200,8 @@ func TestOwnSessionsAreNobodys(t *testing.T) {
 	}
 }
 
-// Every observation is told, whoever it accuses and whatever a ban would have
-// kept away. Forged lines prove nothing, over a connection neither.
+// Every observation is reported, even those that a ban would have stopped. Forged
+// lines confirm no address, not even over a connection.
 func TestObservations(t *testing.T) {
 	text := notice(noon, "203.0.113.7", 1) + entry(noon.Add(time.Second), "InvalidAccountID", "TLS", "203.0.113.8", 2) +
 		strings.Replace(entry(noon.Add(2*time.Second), "InvalidAccountID", "TCP", "203.0.113.9", 3), `AccountID="1002`, "AccountID=\"x\nRemoteAddress: IPV4/UDP/8.8.8.8/5", 1)
@@ -221,7 +219,7 @@ func TestObservations(t *testing.T) {
 	}
 }
 
-// What is damaged is counted and shown, and hides nothing else.
+// Damaged lines are counted and sampled, and do not hide other lines.
 func TestDamage(t *testing.T) {
 	text := notice(noon, "203.0.113.6", 1) + "[2026-11-22 12:" + "\n" + strings.Repeat("x", 200_000) + "\n" + "[2026-99-22 12:00:00] NOTICE[1] manager.c: x\n" +
 		"\x00\xff\n" + notice(noon, "203.0.113.7", 2) + notice(noon, "203.0.113.7", 3) + notice(noon, "203.0.113.7", 4) + "[2026-11-22 12:00:01] NOT"
@@ -230,7 +228,7 @@ func TestDamage(t *testing.T) {
 	if f.Lines != 9 || f.Damaged != 5 || len(f.Samples) != 3 || f.Samples[0].Line != 2 {
 		t.Errorf("file %+v", f)
 	}
-	// The line before the damage is not believed: it may have been broken by a stranger.
+	// The line before the damage is not trusted: an attacker may have injected the break.
 	wantBans(t, r, "203.0.113.7 1 times, offence 0, sip, 0 stopped, 0 logins")
 	for _, text := range []string{"", "\n", "x", "Event: ", "Asterisk Call Manager/5\r\n\r\n\x00", `"",""`, strings.Repeat(`"",`, 20)} {
 		if r := run(t, write(t, "messages", text)); len(r.Bans) != 0 {
@@ -238,12 +236,12 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	if _, err := replay.Run(t.Context(), []string{"/nowhere"}, replay.Options{Policy: policy()}); err == nil {
-		t.Error("a missing file was replayed")
+		t.Error("replaying a missing file gave no error")
 	}
 }
 
-// Call records are taken in the order of their events, though they are written
-// as calls end; damaged ones are counted.
+// Call records are replayed in the order of their events, although they are
+// written when calls end; damaged ones are counted.
 func TestCallRecords(t *testing.T) {
 	record := func(from, to time.Duration) string {
 		return fmt.Sprintf(`"","1002","00442079460001","in","""x"" <1002>","PJSIP/1002-%08x","PJSIP/carrier-%08x","Dial","PJSIP/00442079460001@carrier,30","%s","%s","%s",1,1,"ANSWERED","DOCUMENTATION","%d.1",""`+"\n",
@@ -260,7 +258,7 @@ func TestCallRecords(t *testing.T) {
 	}
 }
 
-// piped gives a text as another program does.
+// piped returns the path of a pipe with the text.
 func piped(t *testing.T, text string) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "pipe")
@@ -269,14 +267,15 @@ func piped(t *testing.T, text string) (path string) {
 	}
 	go func() {
 		if w, err := os.OpenFile(path, os.O_WRONLY, 0); err == nil {
-			_, _ = io.WriteString(w, text) // until nobody reads any more
+			_, _ = io.WriteString(w, text) // fails when the reader closes the pipe
 			_ = w.Close()
 		}
 	}()
 	return path
 }
 
-// A pipe is read once, and whole; call records, which are read twice, are refused.
+// A pipe is read once, to its end; call records from a pipe are refused, because
+// they are read twice.
 func TestPipes(t *testing.T) {
 	var log strings.Builder
 	for i := range 5000 {
@@ -287,20 +286,20 @@ func TestPipes(t *testing.T) {
 	}
 	record := strings.Repeat(`"",`, 17) + "\"\"\n"
 	_, err := replay.Run(t.Context(), []string{piped(t, record)}, replay.Options{Policy: policy()})
-	if err == nil || !strings.Contains(err.Error(), "no regular file: write them to one") {
+	if err == nil || !strings.Contains(err.Error(), "cannot come from a pipe: write them to a file") {
 		t.Errorf("call records: %v", err)
 	}
 }
 
-// Call records alone tell of fraud: who calls out through a carrier is a phone,
-// who comes in through one is none, and a second attempt is no second call.
-func TestCallRecordsTellOfFraud(t *testing.T) {
+// Call records alone reveal fraud: an endpoint that calls out through a carrier is
+// a phone, a carrier is not, and a second attempt is not a second call.
+func TestCallRecordsRevealFraud(t *testing.T) {
 	record := func(minute int, caller, number, out, data string) string {
 		at := noon.Add(time.Duration(minute) * time.Minute).Format(time.DateTime)
 		return fmt.Sprintf(`"","x","%s","in","""x"" <x>","PJSIP/%s-%08x","PJSIP/%s-%08x","Dial","%s","%s","","%s",9,0,"NO ANSWER","DOCUMENTATION"`+"\n", number, caller, minute, out, minute, data, at, at)
 	}
 	var text strings.Builder
-	for i := range 5 { // a failing carrier, and another one
+	for i := range 5 { // one carrier fails, the next one is tried
 		text.WriteString(record(i, "1001", "0044207946000"+strconv.Itoa(i), "carrier", "PJSIP/44@carrier,30"))
 		text.WriteString(record(i, "1001", "0044207946000"+strconv.Itoa(i), "second", "PJSIP/44@second,30"))
 		text.WriteString(record(10+i, "carrier", "0079460001"+strconv.Itoa(i), "1002", "PJSIP/1002/sip:1002@198.51.100.10:5060,30"))
@@ -319,8 +318,8 @@ func TestCallRecordsTellOfFraud(t *testing.T) {
 	}
 }
 
-// Memory does not grow with the lines. TOLLWARDEN_REPLAY_LINES asks for more
-// of them.
+// Memory does not grow with the number of lines, which TOLLWARDEN_REPLAY_LINES
+// sets.
 func TestMemoryIsFlat(t *testing.T) {
 	lines := 200_000
 	if n, err := strconv.Atoi(os.Getenv("TOLLWARDEN_REPLAY_LINES")); err == nil {

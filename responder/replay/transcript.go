@@ -12,8 +12,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
-// transcript gives the events of a recording of the manager interface. Only
-// security events bear a time; the others are as old as the one before them.
+// transcript reads the events of a recording of the manager interface. Only
+// security events have a time; the others get the time of the one before.
 type transcript struct {
 	in     *ami.Reader
 	file   *File
@@ -52,7 +52,7 @@ func (s *transcript) next(it *item) error {
 			s.last = it.event.At
 		}
 		if s.last.IsZero() {
-			continue // nothing tells when it was, and nothing has happened yet
+			continue // its time is unknown, and it comes before anything of interest
 		}
 		it.at = s.last
 		s.file.Read++

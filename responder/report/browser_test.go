@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// frame shows the page as wide as a phone and says how wide it wants to be.
+// frame shows the page in the width of a phone and reports the width it needs.
 const frame = `<!doctype html><title>?</title><iframe src="page.html" style="width:360px;height:800px;border:0"></iframe>
 <script>onload = () => { const d = document.querySelector("iframe").contentDocument; document.title = "wide " + d.documentElement.scrollWidth }</script>`
 
-// In a browser the page says nothing on the console, nothing hostile runs, and on
-// a phone's width nothing sticks out; it can be printed.
+// In a browser, the page logs nothing to the console, no injected script runs,
+// it fits a phone's screen, and it can be printed.
 func TestPageInABrowser(t *testing.T) {
 	chromium, err := exec.LookPath("chromium")
 	if err != nil {
@@ -43,22 +43,22 @@ func TestPageInABrowser(t *testing.T) {
 					t.Fatalf("chromium: %v\n%s", err, out)
 				}
 				if strings.Contains(string(out), ":CONSOLE") {
-					t.Errorf("on the console:\n%s", out)
+					t.Errorf("console output:\n%s", out)
 				}
 				return string(out)
 			}
 			out := browse("--dump-dom", "--virtual-time-budget=2000", "file://"+filepath.Join(dir, "frame.html"))
 			said := regexp.MustCompile(`<title>wide (\d+)</title>`).FindStringSubmatch(out)
 			if said == nil {
-				t.Fatalf("the frame did not say how wide the page is:\n%s", out)
+				t.Fatalf("the frame did not report the page's width:\n%s", out)
 			}
 			if wide, _ := strconv.Atoi(said[1]); wide > 360 {
-				t.Errorf("on a phone of 360 the page is %d wide", wide)
+				t.Errorf("the page needs %d pixels on a screen of 360", wide)
 			}
 			pdf := filepath.Join(dir, "page.pdf")
 			browse("--print-to-pdf="+pdf, "--no-pdf-header-footer", "file://"+filepath.Join(dir, "page.html"))
 			if info, err := os.Stat(pdf); err != nil || info.Size() < 1000 {
-				t.Errorf("printed: %v, %v", info, err)
+				t.Errorf("printing: %v, %v", info, err)
 			}
 		})
 	}

@@ -9,9 +9,9 @@ import (
 //go:embed page.html
 var pageText string
 
-// page escapes every value by its place (html/template); it holds no script and
-// asks for nothing from elsewhere.
+// page escapes every value for its context (html/template). It contains no script
+// and loads nothing from elsewhere.
 var page = template.Must(template.New("page").Parse(pageText))
 
-// HTML writes the report as one page that needs nothing else.
+// HTML writes the report as one self-contained page.
 func (r *Report) HTML(w io.Writer) error { return page.Execute(w, r) }

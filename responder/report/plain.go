@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Plain makes text from the network safe to look at: what does not print, and
-// what changes the direction of text, is escaped.
+// Plain makes untrusted text safe to display: it escapes characters that do not
+// print or that change the direction of text.
 func Plain(s string) string {
 	safe := func(r rune) bool { return unicode.IsPrint(r) && r != unicode.ReplacementChar }
 	if strings.IndexFunc(s, func(r rune) bool { return !safe(r) }) < 0 {
@@ -23,10 +23,10 @@ func Plain(s string) string {
 	return strings.ReplaceAll(quoted, `\"`, `"`)
 }
 
-// JSON is a writer of JSON to w that escapes in its strings what encoders leave:
-// the control characters beyond ASCII, which are terminal sequences as much as
-// ESC, and the marks that turn the direction of text. Each Write has to be whole
-// values.
+// JSON returns a writer of JSON to w that also escapes what encoders leave alone:
+// control characters beyond ASCII, some of which start terminal sequences just
+// like ESC, and marks that change the direction of text. Each Write must consist
+// of whole values.
 func JSON(w io.Writer) io.Writer { return jsonWriter{w} }
 
 type jsonWriter struct{ w io.Writer }
@@ -43,7 +43,7 @@ func (j jsonWriter) Write(p []byte) (int, error) {
 
 func unsafeInJSON(r rune) bool { return r >= 0x7f && !unicode.IsPrint(r) }
 
-// escape writes what is not safe as JSON's strings do.
+// escape replaces unsafe characters by the escape sequences of JSON strings.
 func escape(text string, safe func(rune) bool) []byte {
 	var out []byte
 	for _, r := range text {

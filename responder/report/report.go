@@ -10,12 +10,12 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Report is one incident, told. Everything in it is safe to print; HTML still
-// has to escape it.
+// Report explains one incident. Its strings are safe to print; HTML still has to
+// escape them.
 type Report struct {
 	Number              int64
 	Title               string
-	Outcome             string // the whole in one sentence
+	Outcome             string // how it ended, in one or two sentences
 	Contained, Observed bool
 	Story               []Moment
 	Affected            []string
@@ -25,16 +25,16 @@ type Report struct {
 	Calls               []Call
 	Steps               []Step
 	Annex               Annex
-	Zone                string // of the times in the story
+	Zone                string // time zone of the story
 }
 
-// Moment is one thing that happened.
+// Moment is one entry of the story.
 type Moment struct {
 	At   time.Time
 	What string
 }
 
-// Call is one call of the account, as a line of a bill.
+// Call is one call of the account, as on a phone bill.
 type Call struct {
 	Began    time.Time
 	Dialled  string
@@ -43,20 +43,21 @@ type Call struct {
 	Lasted   string
 	Channel  string
 	duration time.Duration
-	billed   time.Duration // at most, from the answer on
+	billed   time.Duration // from the answer to the end; an upper bound
 	answered bool
-	known    bool // its end was seen
+	known    bool // the end was seen
 }
 
-// Step is one effect, with when it took effect.
+// Step is one step of the playbook and when it took effect.
 type Step struct {
 	What, Target, State, Detail string
-	At                          time.Time // zero: it has no outcome, or took no effect
+	At                          time.Time // zero: it has no outcome yet, or was skipped
+	kind                        incident.StepKind
 }
 
-// Of tells an incident; times are in loc.
+// Of explains an incident; times are in loc.
 func Of(i incident.Incident, loc *time.Location) *Report {
-	t := teller{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe, Annex: annexOf(&i)}, loc: loc}
+	t := builder{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe, Annex: annexOf(&i)}, loc: loc}
 	t.r.Zone = i.At.In(loc).Format("MST (-07:00)")
 	t.account = Plain(i.Account)
 	t.steps()
@@ -71,23 +72,23 @@ func Of(i incident.Incident, loc *time.Location) *Report {
 	return t.r
 }
 
-// teller puts a Report together.
-type teller struct {
+// builder puts a Report together.
+type builder struct {
 	i       *incident.Incident
 	r       *Report
 	loc     *time.Location
 	account string
 }
 
-// guess says whether a signal is a wrong guess.
+// guess reports whether a signal is a failed login attempt.
 func guess(s score.Signal) bool { return s.Failure() || s == score.InvalidAccountID }
 
-// breakIn says that the incident is a guessed password put to use.
-func (t *teller) breakIn() bool {
+// breakIn reports whether somebody logged in with a guessed password.
+func (t *builder) breakIn() bool {
 	return slices.ContainsFunc(t.i.Evidence, func(o incident.Evidence) bool { return o.Signal == score.SuccessAfterFailures })
 }
 
-func (t *teller) guesses() []incident.Evidence {
+func (t *builder) guesses() []incident.Evidence {
 	var list []incident.Evidence
 	for _, o := range t.i.Evidence {
 		if guess(o.Signal) {
@@ -97,7 +98,7 @@ func (t *teller) guesses() []incident.Evidence {
 	return list
 }
 
-func (t *teller) title() {
+func (t *builder) title() {
 	switch {
 	case t.breakIn():
 		t.r.Title = "Break-in on account " + t.account
@@ -108,9 +109,9 @@ func (t *teller) title() {
 	}
 }
 
-func (t *teller) steps() {
+func (t *builder) steps() {
 	for _, s := range t.i.Steps {
-		step := Step{What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
+		step := Step{kind: s.Step, What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
 		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
 			step.At = t.i.At.Add(took).In(t.loc)
 		}
@@ -118,11 +119,11 @@ func (t *teller) steps() {
 	}
 }
 
-// stepWords says what a step does, to someone who does not know its name.
+// stepWords says what a step does to someone who does not know its name.
 func stepWords(step incident.StepKind) string {
 	switch step {
 	case incident.StepBan:
-		return "block the address"
+		return "block the IP address"
 	case incident.StepHangup:
 		return "end the account's calls"
 	case incident.StepHangupCall:
@@ -132,20 +133,65 @@ func stepWords(step incident.StepKind) string {
 	case incident.StepRemoveRegistrations:
 		return "remove the account's registrations"
 	case incident.StepLock:
-		return "lock the account"
+		return "block all calls of the account"
 	case incident.StepRestrict:
-		return "restrict the account to its known networks"
+		return "limit the account to its known networks"
 	case incident.StepNotify:
-		return "tell the operator"
+		return "notify the operator"
 	case incident.StepExec:
 		return "run the operator's command"
 	}
 	return string(step)
 }
 
-func (t *teller) calls() {
+// doneWords says what a step that succeeded has done to its target.
+func doneWords(step incident.StepKind, target string) string {
+	switch step {
+	case incident.StepBan:
+		return "Blocked " + target
+	case incident.StepHangup:
+		return "Ended the calls of " + target
+	case incident.StepHangupCall:
+		return "Ended the call " + target
+	case incident.StepRotate:
+		return "Changed the password of " + target
+	case incident.StepRemoveRegistrations:
+		return "Removed the registrations of " + target
+	case incident.StepLock:
+		return "Blocked all calls of " + target
+	case incident.StepRestrict:
+		return "Limited " + target + " to its known networks"
+	case incident.StepNotify:
+		return "Notified the operator"
+	case incident.StepExec:
+		return "Ran the operator's command " + target
+	}
+	return string(step) + " " + target
+}
+
+// happened says in one sentence what came of a step.
+func (s Step) happened() string {
+	words, sep := "Failed to "+s.task(), ": "
+	if s.State == string(incident.Done) {
+		words = doneWords(s.kind, s.Target)
+		if s.kind == incident.StepBan {
+			sep = ", " // until when
+		}
+	}
+	return strings.TrimSuffix(words+sep+strings.TrimSuffix(s.Detail, "."), sep) + "."
+}
+
+// task says what a step does, and to which target.
+func (s Step) task() string {
+	if s.kind == incident.StepNotify {
+		return s.What // its target is always the operator
+	}
+	return s.What + " (" + s.Target + ")"
+}
+
+func (t *builder) calls() {
 	for _, c := range t.i.Calls {
-		call := Call{Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Answered: "not that is known", Lasted: "end not seen"}
+		call := Call{Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Answered: "unknown", Lasted: "end not seen"}
 		if !c.Ended.IsZero() {
 			call.duration, call.known = max(0, c.Ended.Sub(c.Began)), true
 			call.Lasted = seconds(call.duration)
@@ -161,47 +207,47 @@ func (t *teller) calls() {
 	}
 }
 
-func (t *teller) add(at time.Time, format string, args ...any) {
+func (t *builder) add(at time.Time, format string, args ...any) {
 	t.r.Story = append(t.r.Story, Moment{at.In(t.loc), fmt.Sprintf(format, args...)})
 }
 
-// story puts what happened in order.
-func (t *teller) story() {
-	t.tellGuesses()
+// story lists what happened, in order.
+func (t *builder) story() {
+	t.addGuesses()
 	for _, o := range t.i.Evidence {
 		switch {
 		case o.Signal == score.SuccessAfterFailures:
-			t.add(o.At, "The right password for account %s was given from %s. This is the break-in.", Plain(o.Account), where(o))
+			t.add(o.At, "Login to account %s with the right password from %s. This is the break-in.", Plain(o.Account), where(o))
 		case !guess(o.Signal):
 			t.add(o.At, "%s, from %s%s.", signalWords(o.Signal), where(o), about(o))
 		}
 	}
-	t.add(t.i.At, "Tollwarden decided: %q, since %s.", Plain(t.i.Threshold), Plain(t.i.Reason))
+	t.add(t.i.At, "Threshold %q crossed: %s.", Plain(t.i.Threshold), Plain(t.i.Reason))
 	for _, c := range t.r.Calls {
 		to := c.Dialled
 		if c.Country != "" {
 			to += " (" + c.Country + ")"
 		}
-		t.add(c.Began, "Call to %s.", to)
+		t.add(c.Began, "Call to %s started.", to)
 		switch {
 		case c.known && c.answered:
-			t.add(c.Began.Add(c.duration), "Call to %s is over, %s after its answer.", to, seconds(c.billed))
+			t.add(c.Began.Add(c.duration), "Call to %s ended, %s after it was answered.", to, seconds(c.billed))
 		case c.known:
-			t.add(c.Began.Add(c.duration), "Call to %s is over after %s. It was not answered.", to, c.Lasted)
+			t.add(c.Began.Add(c.duration), "Call to %s ended after %s without an answer.", to, c.Lasted)
 		}
 	}
 	for _, s := range t.r.Steps {
-		if s.At.IsZero() || s.State == "intended" {
+		if s.At.IsZero() || s.State == string(incident.Intended) {
 			continue
 		}
-		t.add(s.At, "%s: %s (%s), %s.", upper(s.State), s.What, s.Target, strings.TrimSuffix(s.Detail, "."))
+		t.add(s.At, "%s", s.happened())
 	}
 	slices.SortStableFunc(t.r.Story, func(a, b Moment) int { return a.At.Compare(b.At) })
 }
 
-// tellGuesses tells many guesses in two lines: the first and the last. How many
-// there were is more than is told: evidence is bounded.
-func (t *teller) tellGuesses() {
+// addGuesses summarizes the failed attempts in two lines, for the first and the
+// last. The count is a lower bound, because evidence is bounded.
+func (t *builder) addGuesses() {
 	guesses := t.guesses()
 	if len(guesses) == 0 {
 		return
@@ -215,9 +261,9 @@ func (t *teller) tellGuesses() {
 			last = g
 		}
 	}
-	t.add(first.At, "First wrong guess on record, from %s%s.", where(first), about(first))
+	t.add(first.At, "First failed attempt on record, from %s%s.", where(first), about(first))
 	if len(guesses) > 1 {
-		t.add(last.At, "At least %d wrong guesses by now, the last one from %s%s.", len(guesses), where(last), about(last))
+		t.add(last.At, "At least %d failed attempts by now, the latest from %s%s.", len(guesses), where(last), about(last))
 	}
 }
 
@@ -228,7 +274,7 @@ func about(o incident.Evidence) string {
 	return ", for account " + Plain(o.Account)
 }
 
-// where says from where, and whether that is certain.
+// where names the source and says when it may be spoofed.
 func where(o incident.Evidence) string {
 	switch {
 	case !o.Source.IsValid():
@@ -236,24 +282,24 @@ func where(o incident.Evidence) string {
 	case o.Proof == score.Proven:
 		return Plain(o.Source.String())
 	default:
-		return Plain(o.Source.String()) + " (which packets can forge)"
+		return Plain(o.Source.String()) + " (may be spoofed)"
 	}
 }
 
-// signalWords says what a signal means; one that is not known is named.
+// signalWords says what a signal means, or its name if it has no words here.
 func signalWords(signal score.Signal) string {
 	words := map[score.Signal]string{
-		score.SuccessfulAuth: "Somebody logged in", score.FailedACL: "A request was refused by an access list",
-		score.AuthMethodNotAllowed: "A login method was tried that is not allowed", score.RequestBadFormat: "A malformed request came",
-		score.RequestNotAllowed: "A request came that is not allowed", score.UnexpectedAddress: "An account was used from an address that is not its own",
-		score.InvalidTransport: "A transport was used that is not allowed", score.Tampering: "Forged lines were smuggled into an event",
-		score.CallRate: "More calls a minute than allowed", score.ConcurrentCalls: "More calls at once than allowed",
-		score.Cadence: "Calls were set up faster than a person dials", score.DialProbing: "One number was tried behind different prefixes",
-		score.ForbiddenDestination: "A destination was called that is forbidden", score.NewCountry: "A country was called for the first time",
-		score.OffHours: "A call was made outside the hours", score.Dormant: "An account called that had long been silent",
-		score.NewNetwork: "An account was used from a network never seen before", score.TwoNetworks: "An account was used from two networks at once",
-		score.ScannerAgent: "A known attack program was used", score.AnonymousCall: "A call was made without a login",
-		score.UnseenLogin: "An account was used without the login that it needs",
+		score.SuccessfulAuth: "Successful login", score.FailedACL: "Request refused by an access list",
+		score.AuthMethodNotAllowed: "Login with a method that is not allowed", score.RequestBadFormat: "Malformed request",
+		score.RequestNotAllowed: "Request of a kind that is not allowed", score.UnexpectedAddress: "Account used from an address that is not its own",
+		score.InvalidTransport: "Transport that is not allowed", score.Tampering: "Forged lines in an event",
+		score.CallRate: "More calls per minute than allowed", score.ConcurrentCalls: "More calls at once than allowed",
+		score.Cadence: "Calls placed faster than a person dials", score.DialProbing: "One number tried with different prefixes",
+		score.ForbiddenDestination: "Call to a forbidden destination", score.NewCountry: "First call to a new country",
+		score.OffHours: "Call outside business hours", score.Dormant: "First call of the account after a long time",
+		score.NewNetwork: "Account used from an unknown network", score.TwoNetworks: "Account used from two networks at once",
+		score.ScannerAgent: "Known attack tool", score.AnonymousCall: "Call without a login",
+		score.UnseenLogin: "Account used without the login that it needs",
 	}
 	if w, ok := words[signal]; ok {
 		return w
@@ -261,9 +307,9 @@ func signalWords(signal score.Signal) string {
 	return signal.String()
 }
 
-func (t *teller) affected() {
+func (t *builder) affected() {
 	if t.account != "" {
-		t.r.Affected = append(t.r.Affected, "Account "+t.account+" and the person or the phones that use it.")
+		t.r.Affected = append(t.r.Affected, "Account "+t.account+", and everyone who uses it.")
 	}
 	var accounts, sources []string
 	for _, o := range t.i.Evidence {
@@ -278,27 +324,27 @@ func (t *teller) affected() {
 		}
 	}
 	if len(accounts) > 0 {
-		also := " as well"
+		heading := "Other accounts that were tried: "
 		if t.account == "" {
-			also = ""
+			heading = "Accounts that were tried: "
 		}
-		t.r.Affected = append(t.r.Affected, "Accounts that were tried"+also+": "+list(accounts)+".")
+		t.r.Affected = append(t.r.Affected, heading+list(accounts)+".")
 	}
 	if len(sources) > 0 {
-		t.r.Affected = append(t.r.Affected, "The attack came from "+list(sources)+".")
+		t.r.Affected = append(t.r.Affected, "IP addresses involved: "+list(sources)+".")
 	}
 }
 
-// lost is the most that can have been lost: a bill counts from the answer.
-func (t *teller) lost() {
+// lost is an upper bound of the loss: carriers charge from the answer on.
+func (t *builder) lost() {
 	if t.i.Bare {
-		t.r.Lost = []string{fmt.Sprintf("That is not known here, since the ledger could not be read: `tollwarden incident %d` tells it.", t.i.ID)}
+		t.r.Lost = []string{fmt.Sprintf("Unknown, because the ledger could not be read. Run `tollwarden incident %d` to see it.", t.i.ID)}
 		return
 	}
 	if len(t.r.Calls) == 0 {
-		t.r.Lost = []string{"No call is known to have been made."}
+		t.r.Lost = []string{"No calls are known to have been made."}
 		if t.account == "" || !t.breakIn() && t.i.Key.Per != score.PerAccount {
-			t.r.Lost = []string{"Nothing: no password was found, no call was made."}
+			t.r.Lost = []string{"Nothing: no password was guessed and no call was made."}
 		}
 		return
 	}
@@ -314,24 +360,24 @@ func (t *teller) lost() {
 			minutes += max(1, int((c.billed+time.Minute-1)/time.Minute))
 		}
 	}
-	lost := fmt.Sprintf("Of %s none was answered.", incident.Count(len(t.r.Calls), "call"))
+	lost := fmt.Sprintf("Calls attempted: %d. None was answered.", len(t.r.Calls))
 	if answered > 0 {
-		lost = fmt.Sprintf("At most %s of calls, each from its answer to its end: %s when each minute begun is charged. Answered were %d of %s.",
-			seconds(total+time.Second-1), incident.Count(minutes, "minute"), answered, incident.Count(len(t.r.Calls), "call"))
+		lost = fmt.Sprintf("At most %s of call time, counted from answer to end; %s if every started minute is charged. Calls answered: %d of %d.",
+			seconds(total+time.Second-1), incident.Count(minutes, "minute"), answered, len(t.r.Calls))
 	} else if open > 0 {
-		lost = fmt.Sprintf("Of %s none is known to have been answered.", incident.Count(len(t.r.Calls), "call"))
+		lost = fmt.Sprintf("Calls attempted: %d. None is known to have been answered.", len(t.r.Calls))
 	}
 	t.r.Lost = append(t.r.Lost, lost)
 	if open > 0 {
-		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: ask Asterisk's call records or your carrier.", incident.Count(open, "call")))
+		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: check Asterisk's call records or ask your carrier.", incident.Count(open, "call")))
 	}
-	t.r.Lost = append(t.r.Lost, "An answer is what Asterisk took for one, at the earliest; what it cost, your carrier knows.")
+	t.r.Lost = append(t.r.Lost, "Answer times are the earliest that Asterisk reported. Only your carrier knows the actual cost.")
 }
 
-func (t *teller) changed() {
+func (t *builder) changed() {
 	for _, s := range t.r.Steps {
-		if s.State == "done" {
-			t.r.Changed = append(t.r.Changed, fmt.Sprintf("%s (%s): %s.", upper(s.What), s.Target, strings.TrimSuffix(s.Detail, ".")))
+		if s.State == string(incident.Done) {
+			t.r.Changed = append(t.r.Changed, s.happened())
 		}
 	}
 	if len(t.r.Changed) == 0 {
@@ -339,85 +385,113 @@ func (t *teller) changed() {
 	}
 }
 
-// next says what a person should do now.
-func (t *teller) next() {
+// next says what the administrator should do now.
+func (t *builder) next() {
 	next := func(format string, args ...any) { t.r.Next = append(t.r.Next, fmt.Sprintf(format, args...)) }
 	if t.r.Observed {
-		next("Tollwarden runs in mode observe and changed nothing. Set mode = \"enforce\" when you trust it.")
+		next("Tollwarden runs in mode observe, so it changed nothing. Set mode = \"enforce\" when you trust it.")
 	}
-	for n, s := range t.i.Steps {
-		told := t.r.Steps[n]
-		switch string(s.Step) + " " + string(s.State) {
-		case "rotate done":
-			next("Give the phones of %s their new password (%s). Until then they cannot register.", told.Target, told.Detail)
-		case "rotate failed", "rotate intended":
-			next("Change the password of %s now: `tollwarden rotate %s`.", told.Target, told.Target)
-		case "hangup failed", "hangup intended":
-			next("See that %s has no call: `tollwarden hangup %s`.", told.Target, told.Target)
-		case "hangup-call failed", "hangup-call intended":
-			next("See that the call %s is over: `tollwarden hangup %s` ends it, and the others of its account.", told.Target, t.account)
-		case "lock failed", "lock intended":
-			next("See that %s can call nobody: `tollwarden lock %s`, which says what is in the way.", told.Target, told.Target)
-		case "restrict failed", "restrict intended":
-			next("%s can still be guessed at from everywhere: see that its password is a long one, or change it: `tollwarden rotate %s`.", told.Target, told.Target)
-		case "remove-registrations failed", "remove-registrations intended":
-			next("See that no unknown phone is registered as %s: restart Asterisk, or remove the contact there.", told.Target)
-		case "ban done":
-			next("If %s is one of yours: `tollwarden unban %s --forgive`, and `tollwarden allow add %s` so that it does not happen again.", told.Target, told.Target, told.Target)
-		case "ban failed", "ban intended":
-			next("The kernel does not block %s: `tollwarden status` says why.", told.Target)
-		case "notify failed":
-			next("Nobody was told: %s.", told.Detail)
-		case "notify intended":
-			if told.Detail != "" {
-				next("Not everybody was told yet: %s.", told.Detail)
-			}
-		case "exec failed":
-			next("The command did not end well: %s.", told.Detail)
+	for _, s := range t.r.Steps {
+		if advice := s.advice(t.account); advice != "" {
+			next("%s", advice)
 		}
 	}
 	if len(t.r.Calls) > 0 {
-		next("Tell your carrier of the calls listed here, with their times and numbers, and ask that they are not charged and that these destinations are closed. Soon: carriers set short limits.")
+		next("Report the calls listed here to your carrier, with their times and numbers. Ask not to be charged for them and to have these destinations blocked. Do it soon: carriers set short deadlines.")
 	}
 	if t.breakIn() {
-		next("Find out how the password was known: was it short, the number itself, in a provisioning file, or used twice? Look at call forwarding and voicemail of %s.", t.account)
+		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
 	}
 	if t.i.Bare {
-		next("See what calls there were: `tollwarden incident %d`. Your carrier should hear of them soon: carriers set short limits.", t.i.ID)
+		next("See which calls were made: `tollwarden incident %d`. Report them to your carrier soon: carriers set short deadlines.", t.i.ID)
 		return
 	}
-	next("Keep this report with its annex, and note the SHA-256 elsewhere: it shows later that the annex is as it was.")
+	next("Keep this report with its annex and note the SHA-256 elsewhere: it proves later that the annex was not changed.")
 }
 
-func (t *teller) outcome() {
-	done, failed, told := 0, 0, ""
+// advice says what is left to do after a step; "" is nothing. account is the
+// incident's.
+func (s Step) advice(account string) string {
+	switch incident.State(s.State) {
+	case incident.Done:
+		return s.adviceDone()
+	case incident.Failed, incident.Intended:
+		return s.adviceFailed(account)
+	}
+	return ""
+}
+
+func (s Step) adviceDone() string {
+	switch s.kind {
+	case incident.StepRotate:
+		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.Target, s.Detail)
+	case incident.StepBan:
+		return fmt.Sprintf("If %s is yours, release it with `tollwarden unban %s --forgive`, and run `tollwarden allow add %s` so that it is not blocked again.", s.Target, s.Target, s.Target)
+	}
+	return ""
+}
+
+func (s Step) adviceFailed(account string) string {
+	failed := s.State == string(incident.Failed)
+	switch s.kind {
+	case incident.StepRotate:
+		return fmt.Sprintf("Change the password of %s now: `tollwarden rotate %s`.", s.Target, s.Target)
+	case incident.StepHangup:
+		return fmt.Sprintf("Make sure that %s has no calls: `tollwarden hangup %s`.", s.Target, s.Target)
+	case incident.StepHangupCall:
+		return fmt.Sprintf("Make sure that the call %s has ended: `tollwarden hangup %s` ends it and the other calls of its account.", s.Target, account)
+	case incident.StepLock:
+		return fmt.Sprintf("Make sure that %s cannot make calls: `tollwarden lock %s` says what prevents the lock.", s.Target, s.Target)
+	case incident.StepRestrict:
+		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: `tollwarden rotate %s`.", s.Target, s.Target)
+	case incident.StepRemoveRegistrations:
+		return fmt.Sprintf("Make sure that no unknown device is registered as %s: remove its contact in Asterisk, or restart Asterisk.", s.Target)
+	case incident.StepBan:
+		return fmt.Sprintf("The kernel does not block %s: `tollwarden status` says why.", s.Target)
+	case incident.StepNotify:
+		if failed {
+			return fmt.Sprintf("Nobody was notified: %s.", s.Detail)
+		}
+		if s.Detail != "" {
+			return fmt.Sprintf("Some notifications are still pending: %s.", s.Detail)
+		}
+	case incident.StepExec:
+		if failed {
+			return fmt.Sprintf("The operator's command failed: %s.", s.Detail)
+		}
+	}
+	return ""
+}
+
+func (t *builder) outcome() {
+	done, failed, undelivered := 0, 0, ""
 	var last time.Time
 	for _, s := range t.r.Steps {
-		switch notify := s.What == stepWords(incident.StepNotify); {
-		case notify && s.State == "failed":
-			told = " The operator could not be told."
-		case notify, s.What == stepWords(incident.StepExec): // contains nothing
-		case s.State == "done":
+		switch state := incident.State(s.State); {
+		case s.kind == incident.StepNotify && state == incident.Failed:
+			undelivered = " Nobody could be notified."
+		case s.kind == incident.StepNotify, s.kind == incident.StepExec: // these contain nothing
+		case state == incident.Done:
 			done++
 			if s.At.After(last) {
 				last = s.At
 			}
-		case s.State != "skipped":
+		case state != incident.Skipped:
 			failed++
 		}
 	}
 	t.r.Contained = failed == 0 && !t.r.Observed
 	switch {
 	case t.r.Observed:
-		t.r.Outcome = "Seen and recorded; nothing was changed, since Tollwarden runs in mode observe."
+		t.r.Outcome = "Recorded only: nothing was changed, because Tollwarden runs in mode observe."
 	case failed > 0:
 		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", incident.Count(failed, "step"))
 	case done == 0:
-		t.r.Outcome = "Nothing was done: the steps say why."
+		t.r.Outcome = "Nothing was done; the steps say why."
 	case last.IsZero():
 		t.r.Outcome = "Stopped."
 	default:
-		t.r.Outcome = fmt.Sprintf("Stopped within %s of the decision.", roundly(last.Sub(t.i.At)))
+		t.r.Outcome = fmt.Sprintf("Stopped within %s of detection.", roundly(last.Sub(t.i.At)))
 	}
-	t.r.Outcome += told
+	t.r.Outcome += undelivered
 }

@@ -30,8 +30,8 @@ var update = flag.Bool("update", false, "write the expected texts anew")
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// breakIn is a theft as it happens: guesses, the right password, calls, and what
-// was done.
+// breakIn is a typical break-in: guesses, the right password, calls, and the steps
+// taken.
 func breakIn() incident.Incident {
 	i := incident.Incident{
 		ID: 41, At: noon.Add(5 * time.Second), Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Source: netip.MustParseAddr("203.0.113.9"),
@@ -40,8 +40,8 @@ func breakIn() incident.Incident {
 			{Step: "ban", Target: "203.0.113.9", State: "done", Detail: "until 2026-11-22 16:00:05 UTC", Took: took("210µs")},
 			{Step: "hangup", Target: "1002", State: "done", Detail: "2 channels ended", Took: took("42ms")},
 			{Step: "rotate", Target: "1002", State: "done", Detail: "in pjsip.conf, the new secret is in /var/lib/tollwarden/secrets", Took: took("180ms")},
-			{Step: "remove-registrations", Target: "1002", State: "done", Detail: "1 registration removed", Took: took("190ms")},
-			{Step: "notify", Target: "operator", State: "failed", Detail: "webhook example.org: answered 503", Took: took("3s")},
+			{Step: incident.StepRemoveRegistrations, Target: "1002", State: "done", Detail: "1 registration removed", Took: took("190ms")},
+			{Step: "notify", Target: "operator", State: "failed", Detail: "webhook example.org: 503 Service Unavailable", Took: took("3s")},
 		},
 	}
 	for n, source := range []string{"203.0.113.7", "203.0.113.7", "203.0.113.8", "203.0.113.8", "203.0.113.9", "203.0.113.9"} {
@@ -66,7 +66,7 @@ func breakIn() incident.Incident {
 	return i
 }
 
-// hostile is an incident whose every word of a stranger is meant to do harm.
+// hostile is an incident in which every untrusted value is malicious.
 func hostile() incident.Incident {
 	i := breakIn()
 	const evil = "<script>alert(1)</script>\"'&\x1b[31m\n\u202egnp.exe"
@@ -120,7 +120,7 @@ func page(t *testing.T, i incident.Incident) string {
 	return b.String()
 }
 
-// The stories are read by people: they are kept whole, to be read here too.
+// Reports are for people, so the golden files hold them whole, to be read as well.
 func TestStories(t *testing.T) {
 	for name, i := range map[string]incident.Incident{"break-in": breakIn(), "guesser": guesser(), "observed": observed()} {
 		t.Run(name, func(t *testing.T) {
@@ -141,9 +141,9 @@ func TestStories(t *testing.T) {
 	}
 }
 
-// Whatever step did not succeed, the report says what to do about it.
+// For every step that did not succeed the report says what to do.
 func TestEveryStepThatFailedHasANextOne(t *testing.T) {
-	for _, step := range []incident.StepKind{"ban", "hangup", "hangup-call", "rotate", "remove-registrations", "lock", "restrict"} {
+	for _, step := range []incident.StepKind{"ban", "hangup", "hangup-call", "rotate", incident.StepRemoveRegistrations, "lock", "restrict"} {
 		for _, state := range []incident.State{incident.Failed, incident.Intended} {
 			i := guesser()
 			i.Account = "1002"
@@ -156,11 +156,11 @@ func TestEveryStepThatFailedHasANextOne(t *testing.T) {
 	}
 }
 
-// Nothing that a stranger wrote does more than stand there.
+// Untrusted values cannot inject markup, links or control characters.
 func TestHostileWords(t *testing.T) {
 	for _, c := range text(t, hostile()) {
 		if c != '\n' && (c < ' ' || c == 0x7f || c == '\u202e') {
-			t.Fatalf("the text holds %U", c)
+			t.Fatalf("the text contains %U", c)
 		}
 	}
 	doc, err := html.Parse(strings.NewReader(page(t, hostile())))
@@ -174,13 +174,13 @@ func TestHostileWords(t *testing.T) {
 	}
 	for n := range doc.Descendants() {
 		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "\u202e\x1b") {
-			t.Errorf("a text holds what does not print: %q", n.Data)
+			t.Errorf("unprintable characters in %q", n.Data)
 		}
 		if n.Type != html.ElementNode {
 			continue
 		}
 		if !allowed[n.Data] {
-			t.Errorf("the page holds <%s>", n.Data)
+			t.Errorf("the page contains <%s>", n.Data)
 		}
 		for _, a := range n.Attr {
 			if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "href" && !strings.HasPrefix(a.Val, "data:") {
@@ -190,14 +190,14 @@ func TestHostileWords(t *testing.T) {
 	}
 }
 
-// Whoever gets the annex can check it: it is whole, one object a line, and its
-// sum is the one that is named.
+// Anybody can verify the annex: it is complete, has one object per line, and its
+// checksum is the one in the report.
 func TestAnnex(t *testing.T) {
 	for name, i := range map[string]incident.Incident{"break-in": breakIn(), "hostile": hostile()} {
 		r := report.Of(i, time.UTC)
 		sum := sha256.Sum256(r.Annex.Data)
 		if r.Annex.SHA256 != hex.EncodeToString(sum[:]) {
-			t.Errorf("%s: the sum does not fit", name)
+			t.Errorf("%s: wrong checksum", name)
 		}
 		lines := strings.Split(strings.TrimSuffix(r.Annex.Text(), "\n"), "\n")
 		if len(lines) != len(i.Evidence)+len(i.Calls) {
@@ -205,29 +205,29 @@ func TestAnnex(t *testing.T) {
 		}
 		for _, line := range lines {
 			if strings.ContainsFunc(line, func(r rune) bool { return r < ' ' || r > '~' }) {
-				t.Errorf("%s: a line holds what does not print: %q", name, line)
+				t.Errorf("%s: unprintable characters in the line %q", name, line)
 			}
 		}
 		var o incident.Evidence
 		if err := json.Unmarshal([]byte(lines[0]), &o); err != nil || o.Session != i.Evidence[0].Session || !o.At.Equal(i.Evidence[0].At) || !slices.Equal(o.Raw.Lines(), i.Evidence[0].Raw.Lines()) {
-			t.Errorf("%s: the first line reads %+v, %v", name, o, err)
+			t.Errorf("%s: the first line is %+v, %v", name, o, err)
 		}
 		p := page(t, i)
 		saved := regexp.MustCompile(`href="data:application/jsonl;base64,([^"]*)"`).FindStringSubmatch(p)
 		if saved == nil {
-			t.Fatalf("%s: nothing to save", name)
+			t.Fatalf("%s: no link to save the annex", name)
 		}
 		data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(saved[1], "&#43;", "+"))
 		if err != nil || !bytes.Equal(data, r.Annex.Data) {
-			t.Errorf("%s: what is saved is not the annex: %v", name, err)
+			t.Errorf("%s: the saved data is not the annex: %v", name, err)
 		}
 		if !strings.Contains(p, r.Annex.SHA256) || !strings.Contains(text(t, i), r.Annex.SHA256) {
-			t.Errorf("%s: the sum is not told", name)
+			t.Errorf("%s: a report lacks the checksum", name)
 		}
 	}
 }
 
-// took is how long a step took, in words.
+// took parses how long a step took.
 func took(words string) incident.Elapsed {
 	d, err := time.ParseDuration(words)
 	if err != nil {

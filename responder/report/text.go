@@ -10,7 +10,7 @@ import (
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Incident %d: %s\n%s\n", r.Number, r.Title, r.Outcome)
-	fmt.Fprintf(&b, "\nWhat happened (times are %s)\n", r.Zone)
+	fmt.Fprintf(&b, "\nWhat happened (times in %s)\n", r.Zone)
 	day := ""
 	for _, m := range r.Story {
 		if d := m.At.Format("2006-01-02"); d != day {
@@ -24,7 +24,7 @@ func (r *Report) Text(w io.Writer) error {
 		lines   []string
 	}{
 		{"Who was affected", r.Affected},
-		{"What was lost at most", r.Lost},
+		{"Maximum loss", r.Lost},
 		{"What was changed", r.Changed},
 		{"What to do next", r.Next},
 	} {
@@ -38,7 +38,7 @@ func (r *Report) Text(w io.Writer) error {
 	}
 	fmt.Fprint(&b, "\nSteps\n")
 	for _, s := range r.Steps {
-		fmt.Fprintf(&b, "  %-8s %s (%s): %s\n", s.State, s.What, s.Target, s.Detail)
+		fmt.Fprintf(&b, "  %-8s %s: %s\n", s.State, s.task(), s.Detail)
 	}
 	heading := "Annex: the evidence"
 	if r.Annex.SHA256 != "" {

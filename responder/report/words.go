@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// most is how many of a kind are named.
+// most is how many names a list has.
 const most = 10
 
 func list(names []string) string {
@@ -16,14 +16,7 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-func upper(s string) string {
-	if s == "" {
-		return s
-	}
-	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// seconds writes a duration as a bill does.
+// seconds formats a duration as on a phone bill.
 func seconds(d time.Duration) string {
 	if d < time.Second {
 		return "less than 1 s"
@@ -35,7 +28,7 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
 }
 
-// roundly writes how long a reaction took.
+// roundly formats a reaction time.
 func roundly(d time.Duration) string {
 	switch {
 	case d < 10*time.Millisecond:

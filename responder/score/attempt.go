@@ -14,12 +14,12 @@ import (
 //
 //	InvalidAccountID, ChallengeSent, InvalidAccountID, ChallengeResponseFailed
 //
-// all with the account "<unknown>" but for InvalidAccountID, which gives the
-// name tried, and all with the Call-ID as session. An attacker may go on with
-// the same Call-ID for ever, leave out the answer, or answer with a nonce it
-// already has, so that "once per session" would count one guess of thousands.
+// all with the Call-ID as session. The account is "<unknown>", except in
+// InvalidAccountID, which contains the name tried. "Once per session" would not
+// work: an attacker can reuse a Call-ID indefinitely, skip the answer, or answer
+// with an old nonce, and would then get thousands of guesses for one.
 //
-// What is counted, for a source and session:
+// The state machine for a source and session:
 //
 //	state     InvalidAccountID    ChallengeSent      ChallengeResponseFailed
 //	idle      count → probed      –                  count
@@ -27,26 +27,25 @@ import (
 //	challenged  defer → answering  → idle            count → idle
 //	answering  count → probed     count → challenged  absorbed → idle
 //
-// probed: the response to a counted request is still to come. challenged: it
-// was a challenge. answering: a request followed which is either the answer
-// to it, as the failed response will show, or another one without an answer,
-// as a challenge will show.
+// probed: a request was counted and its response is outstanding. challenged: the
+// response was a challenge. answering: another request followed. It either answers
+// the challenge, in which case a failure follows, or it is a new request, in which
+// case another challenge follows.
 //
-// Why no attacker is counted too little. Only an InvalidAccountID that follows
-// a counted one and its challenge is ever left out, and the state is left with
-// it: of the requests of a session at least every other one counts, which is
-// exactly one for each attempt with its two requests. Events that name an
-// account, which are guesses at a real password, touch no state and all count.
-// Lost events only lead to states that count more: a lost response leaves
-// probed or answering, where the next request counts; a lost request makes
-// its response count.
+// An attacker cannot evade the count. Only an InvalidAccountID after a counted one
+// and its challenge is skipped, and skipping it changes the state. So at least every
+// other request of a session counts, which is exactly one for each attempt of two
+// requests. Events that name an account are guesses at a real password: they do not
+// affect the state and always count. Lost events only lead to states that count
+// more: after a lost response, the state is probed or answering, where the next
+// request counts; after a lost request, its response counts.
 //
-// The table is of fixed size, with one place for a session, by a hash that
-// nobody outside can compute. A session takes the place of another one unless
-// that one is answering, that is, has a count outstanding; then the newcomer
-// goes untracked, as if idle. Both lead to the state idle, where everything
-// counts. So a flood of sessions can make attempts count twice; it cannot make
-// anything count less, unless Asterisk takes answerLasts to raise a challenge.
+// The table has a fixed size and one slot per session, chosen by a seeded hash that
+// attackers cannot compute. A session replaces another one in its slot, unless that
+// one is answering, that is, has a count outstanding; then the new session is not
+// tracked and treated as idle. In both cases everything counts. So a flood of
+// sessions can make attempts count twice, but not less, unless Asterisk takes longer
+// than answerTimeout to send a challenge.
 //
 // Attempts has no lock: its owner calls it from one goroutine at a time.
 type Attempts struct {
@@ -64,25 +63,25 @@ const (
 	answering
 )
 
-// slot is the place of a session. Sessions are told apart by 64 bits of a
-// seeded hash.
+// slot holds the state of a session. Sessions are identified by 64 bits of a seeded
+// hash.
 type slot struct {
 	session uint64
-	at      uint32 // seconds since 1970, of its last event
+	at      uint32 // time of the last event, in seconds since 1970
 	stage   stage
 }
 
 const (
-	// attemptLasts is how long an attempt may take: the lifetime of PJSIP's
-	// nonces by default, and of a SIP transaction (RFC 3261, timer B).
-	attemptLasts = 32
-	// answerLasts is how long a count may be outstanding. Asterisk raises both
-	// events of a request within milliseconds.
-	answerLasts = 5
+	// attemptTimeout is how long an attempt may take, in seconds: the default
+	// lifetime of PJSIP's nonces, and of a SIP transaction (RFC 3261, timer B).
+	attemptTimeout = 32
+	// answerTimeout is how long a count may be outstanding, in seconds. Asterisk
+	// raises both events of a request within milliseconds.
+	answerTimeout = 5
 )
 
-// NewAttempts makes a table with room for about so many sessions at once; 0
-// means 65,536, which take 1 MB.
+// NewAttempts returns a table for about that many concurrent sessions; 0 means
+// 65,536, which take 1 MB.
 func NewAttempts(sessions int) *Attempts {
 	size := 1
 	for size < cmp.Or(max(sessions, 0), 1<<16) {
@@ -91,12 +90,11 @@ func NewAttempts(sessions int) *Attempts {
 	return &Attempts{seed: maphash.MakeSeed(), slots: make([]slot, size)}
 }
 
-// Count says how an observation counts: not at all (ok is false), or as the
-// observation returned, which is o itself but for a ChallengeSent that shows
-// that an InvalidAccountID held back before it was a probe of its own: it is
-// returned as that InvalidAccountID, without the name that was tried. Signals
-// other than the three of an attempt count as they are; a ChallengeSent that
-// shows nothing is returned as it is too, for it carries no points.
+// Count returns the observation to score in place of o; ok is false if o does not
+// count. The result is o itself, with one exception: a ChallengeSent can show that an
+// InvalidAccountID held back earlier was a separate attempt. It is then returned as
+// an InvalidAccountID without the name tried. Signals that are not part of an attempt
+// are returned unchanged, and so is any other ChallengeSent, which carries no points.
 func (a *Attempts) Count(o *Observation) (counted Observation, ok bool) {
 	switch o.Signal {
 	case InvalidAccountID:
@@ -122,13 +120,12 @@ func (a *Attempts) Count(o *Observation) (counted Observation, ok bool) {
 	return counted, counts
 }
 
-// Expect is called before Count by a sensor that shows no challenges. A
-// request after a counted one tells that there was a challenge to that one,
-// unless it was outstanding already: then Count may leave out every other
-// request, but no more. unknown says that a failed response belongs to the
-// request before it, and so to an account that does not exist, which such a
-// sensor does not tell either.
-func (a *Attempts) Expect(o *Observation) (unknown bool) {
+// InferChallenge is called before Count for sensors that do not report challenges. It
+// takes a request after a counted one as proof that the counted one was challenged.
+// Count may then skip every other request, but not more. unknown is true for a failed
+// response that belongs to the request before it, and so to an account that does not
+// exist, which such a sensor does not report either.
+func (a *Attempts) InferChallenge(o *Observation) (unknown bool) {
 	if o.Signal != InvalidAccountID && o.Signal != ChallengeResponseFailed {
 		return false
 	}
@@ -156,7 +153,7 @@ func (s stage) after(e Signal) (next stage, counts bool) {
 	case ChallengeSent:
 		switch s {
 		case probed, answering:
-			return challenged, true // of probed: nothing, with no points
+			return challenged, true // after probed, it carries no points
 		default:
 			return idle, true
 		}
@@ -165,18 +162,18 @@ func (s stage) after(e Signal) (next stage, counts bool) {
 	}
 }
 
-// slot is the place of a session, made idle when it was another's or has gone
-// stale; nil when it cannot be had.
+// slot returns the slot of a session. It resets the slot if the slot belonged to
+// another session or has expired. It returns nil if the slot is not available.
 func (a *Attempts) slot(source netip.Addr, session []byte, now uint32) *slot {
 	h := hashSession(a.seed, source, session)
 	s := &a.slots[h&uint64(len(a.slots)-1)]
-	age := int64(now) - int64(s.at) // a little below 0 when sensors disagree
+	age := int64(now) - int64(s.at) // slightly negative if sensors disagree
 	switch {
 	case s.session == h:
-		if age > attemptLasts {
+		if age > attemptTimeout {
 			s.stage = idle
 		}
-	case s.stage == answering && age <= answerLasts && age >= -answerLasts:
+	case s.stage == answering && age <= answerTimeout && age >= -answerTimeout:
 		return nil
 	default:
 		*s = slot{session: h}

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// attempted makes one of an attempt: I InvalidAccountID, S ChallengeSent, F
+// attemptEvent returns an event of an attempt: I is InvalidAccountID, S ChallengeSent, F
 // ChallengeResponseFailed; s and f are those of a known account.
-func attempted(c byte, session string) *Observation {
+func attemptEvent(c byte, session string) *Observation {
 	signal := map[byte]Signal{'I': InvalidAccountID, 'S': ChallengeSent, 's': ChallengeSent, 'F': ChallengeResponseFailed, 'f': ChallengeResponseFailed}[c]
 	account := map[byte]string{'I': "9999", 'S': "<unknown>", 's': "1002", 'F': "<unknown>", 'f': "1002"}[c]
 	o := seen(start, signal, "198.51.100.7", account)
@@ -18,8 +18,8 @@ func attempted(c byte, session string) *Observation {
 	return o
 }
 
-// counted is how many of the events carry points.
-func counted(a *Attempts, o *Observation) int {
+// points returns 1 if the event carries points, otherwise 0.
+func points(a *Attempts, o *Observation) int {
 	c, ok := a.Count(o)
 	if !ok || c.Signal == ChallengeSent {
 		return 0
@@ -33,18 +33,18 @@ func TestAttempts(t *testing.T) {
 		want         int
 	}{
 		{"an attempt on an unknown account", "ISIF", 1},
-		{"the same again, three times", "ISIF ISIF ISIF", 3},
-		{"a prober who never answers", "IS IS IS IS", 4},
-		{"a prober who stops before the challenge is seen", "ISI", 1},
-		{"an answer with a nonce of old", "IF IF IF", 3},
-		{"first honestly, then with the same nonce", "ISIF IF IF", 3},
+		{"three attempts", "ISIF ISIF ISIF", 3},
+		{"probes without answers", "IS IS IS IS", 4},
+		{"a probe without a challenge", "ISI", 1},
+		{"answers with an old nonce", "IF IF IF", 3},
+		{"an attempt, then answers with its nonce", "ISIF IF IF", 3},
 		{"three probes, then an attempt", "IS IS IS ISIF", 4},
 		{"a known account: a legitimate phone", "s", 0},
-		{"a known account: guesses", "s f f f", 3},
-		{"a known account, guessed at in the Call-ID of a probe", "IS f IS f", 4},
-		{"a known account, guessed at where the answer is due", "ISI f F", 2},
-		{"no InvalidAccountID at all, as with auth_username", "SF SF SF", 3},
-		{"chan_sip: a named challenge, then InvalidAccountID", "sI sI", 2},
+		{"a known account: wrong passwords", "s f f f", 3},
+		{"a known account in the session of a probe", "IS f IS f", 4},
+		{"a known account in place of the answer", "ISI f F", 2},
+		{"no InvalidAccountID, as with auth_username", "SF SF SF", 3},
+		{"chan_sip: a challenge with a name, then InvalidAccountID", "sI sI", 2},
 		{"the failure suppressed by a nonce that is not UTF-8", "ISI ISI ISI", 3},
 		{"only requests", "I I I I", 4},
 	} {
@@ -52,7 +52,7 @@ func TestAttempts(t *testing.T) {
 			a := NewAttempts(0)
 			n := 0
 			for _, c := range []byte(strings.ReplaceAll(tt.events, " ", "")) {
-				n += counted(a, attempted(c, "call-id"))
+				n += points(a, attemptEvent(c, "call-id"))
 			}
 			if n != tt.want {
 				t.Errorf("%s counts %d, want %d", tt.events, n, tt.want)
@@ -64,11 +64,11 @@ func TestAttempts(t *testing.T) {
 func TestHeldBackProbeIsReturned(t *testing.T) {
 	a := NewAttempts(0)
 	for _, c := range []byte("ISI") {
-		a.Count(attempted(c, "call-id"))
+		a.Count(attemptEvent(c, "call-id"))
 	}
-	got, ok := a.Count(attempted('S', "call-id"))
-	if !ok || got.Signal != InvalidAccountID || got.Source != attempted('S', "").Source {
-		t.Errorf("the held back probe: %+v, %v", got, ok)
+	got, ok := a.Count(attemptEvent('S', "call-id"))
+	if !ok || got.Signal != InvalidAccountID || got.Source != attemptEvent('S', "").Source {
+		t.Errorf("the held-back probe: %+v, %v", got, ok)
 	}
 	if _, named := accountName(&got, new(accountBuffer)); named {
 		t.Error("it names an account")
@@ -84,21 +84,21 @@ func TestOtherSignalsCountAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestAttemptsEnd(t *testing.T) {
+func TestAttemptsExpire(t *testing.T) {
 	a := NewAttempts(0)
 	n := 0
 	for i, c := range []byte("ISISIS") {
-		o := attempted(c, "call-id")
+		o := attemptEvent(c, "call-id")
 		o.At = start.Add(time.Duration(i/2) * time.Minute)
-		n += counted(a, o)
+		n += points(a, o)
 	}
 	if n != 3 {
 		t.Errorf("three probes a minute apart count %d", n)
 	}
 }
 
-// TestAttemptsInterleaved: any mix of sessions of one source, in any size of
-// table: never less than what each session did.
+// TestAttemptsInterleaved checks that for any mix of sessions of one source, and any
+// table size, at least the attempts of each session count.
 func TestAttemptsInterleaved(t *testing.T) {
 	patterns := []struct {
 		events string
@@ -107,12 +107,12 @@ func TestAttemptsInterleaved(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		a := NewAttempts([]int{1, 8, 1 << 10}[seed%3])
-		// A session keeps to its pattern: IS followed by IF is ISIF.
+		// A session keeps its pattern, because IS followed by IF is ISIF.
 		kinds := make([]int, 1+r.IntN(20))
 		for i := range kinds {
 			kinds[i] = r.IntN(len(patterns))
 		}
-		sessions := make([]string, len(kinds)) // what each still sends
+		sessions := make([]string, len(kinds)) // remaining events of each
 		want, got := 0, 0
 		for range 3000 {
 			i := r.IntN(len(sessions))
@@ -123,24 +123,25 @@ func TestAttemptsInterleaved(t *testing.T) {
 			}
 			c := sessions[i][0]
 			sessions[i] = sessions[i][1:]
-			got += counted(a, attempted(c, fmt.Sprint("call-", i)))
+			got += points(a, attemptEvent(c, fmt.Sprint("call-", i)))
 		}
-		// What is under way at the end may have its count outstanding.
+		// Unfinished attempts may have a count outstanding.
 		if got < want-len(sessions) {
-			t.Errorf("seed %d: %d counted, %d attempts", seed, got, want)
+			t.Errorf("seed %d: %d points, %d attempts", seed, got, want)
 		}
 		taken := make(map[*slot]bool)
 		for i := range sessions {
-			o := attempted('I', fmt.Sprint("call-", i))
+			o := attemptEvent('I', fmt.Sprint("call-", i))
 			taken[a.slot(o.Source, o.Session, 0)] = true
 		}
 		if roomy := len(taken) == len(sessions); roomy && got > want+len(sessions) {
-			t.Errorf("seed %d: %d counted of %d attempts, in a table with a place for each", seed, got, want)
+			t.Errorf("seed %d: %d points of %d attempts, in a table with a place for each", seed, got, want)
 		}
 	}
 }
 
-// TestAttemptsWithLostEvents: whatever is lost, at least every other request counts.
+// TestAttemptsWithLostEvents checks that at least every other request counts, whatever
+// events are lost.
 func TestAttemptsWithLostEvents(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 2))
@@ -155,17 +156,17 @@ func TestAttemptsWithLostEvents(t *testing.T) {
 			case 'f':
 				named++
 			}
-			got += counted(a, attempted(c, fmt.Sprint("call-", r.IntN(sessions))))
+			got += points(a, attemptEvent(c, fmt.Sprint("call-", r.IntN(sessions))))
 		}
 		if got < named+requests/2 {
-			t.Errorf("seed %d: %d counted of %d requests and %d guesses", seed, got, requests, named)
+			t.Errorf("seed %d: %d points of %d requests and %d guesses", seed, got, requests, named)
 		}
 	}
 }
 
 func TestAttemptsDoNotAllocate(t *testing.T) {
 	a := NewAttempts(1 << 10)
-	o := attempted('I', "call-id-0000")
+	o := attemptEvent('I', "call-id-0000")
 	i := 0
 	if n := testing.AllocsPerRun(1000, func() {
 		i++
@@ -181,15 +182,15 @@ func TestChallenges(t *testing.T) {
 	c := NewChallenges()
 	o := seen(start, ChallengeSent, "192.0.2.66", "sip:1002@192.0.2.1")
 	if _, ok := c.From(o.Source, o.Session); ok {
-		t.Error("an empty one remembers")
+		t.Error("a user is found without a challenge")
 	}
-	c.Remember(seen(start, ChallengeSent, "192.0.2.66", "1002")) // a REGISTER: needs no help
+	c.Remember(seen(start, ChallengeSent, "192.0.2.66", "1002")) // REGISTER: ignored
 	c.Remember(o)
 	if user, ok := c.From(o.Source, o.Session); !ok || string(user) != "1002" {
 		t.Errorf("from %q, %v", user, ok)
 	}
 	if _, ok := c.From(seen(start, ChallengeSent, "192.0.2.67", "").Source, o.Session); ok {
-		t.Error("another source with the same session is taken for it")
+		t.Error("another source with the same session is mixed up")
 	}
 	for account, want := range map[string]string{
 		"sips:alice@example.org": "alice", "sip:1001;phone-context=x@pbx": "1001",

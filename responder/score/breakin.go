@@ -10,11 +10,11 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// BreakInConfig says what counts as a break-in. Zero values mean the defaults.
+// BreakInConfig defines what counts as a break-in. Zero values mean the defaults.
 type BreakInConfig struct {
-	Failures int           // of others that make an unknown address's success a break-in; default 4
+	Failures int           // failures after which a success from an unknown address is a break-in; default 4
 	Within   time.Duration // how long a failure counts; default 24 hours
-	Accounts int           // accounts whose failures are remembered at most; default 65,536
+	Accounts int           // most accounts whose failures are kept; default 65,536
 }
 
 func (c BreakInConfig) withDefaults() BreakInConfig {
@@ -24,46 +24,44 @@ func (c BreakInConfig) withDefaults() BreakInConfig {
 	return c
 }
 
-// Places is what a BreakIn asks and says about the addresses of an account. It
-// borrows name.
+// Places records the known addresses of accounts. Its methods must not keep name.
 type Places interface {
-	// KnownSource says whether an account is known at an address.
+	// KnownSource reports whether an address is known for an account.
 	KnownSource(name []byte, source netip.Prefix, now time.Time) bool
-	// Succeed records a success that was no break-in: its address becomes known.
+	// Succeed records a success that was not a break-in. Its address becomes known.
 	Succeed(name []byte, source netip.Prefix, at time.Time)
-	// MarkThief records that a success was a break-in, and Thief says whether the
-	// last one was, and when it was reported.
+	// MarkThief records that a success was a break-in. Thief reports whether the last
+	// success was one, and when it was reported.
 	MarkThief(name []byte, source netip.Prefix, at time.Time)
 	Thief(name []byte, source netip.Prefix) (reported time.Time, thief bool)
 }
 
-// BreakIn finds the moment of the break-in: addresses where an account is not
-// known have failed for it, then one of them or another succeeds. A user at a
-// known address who mistypes is none of that: neither these failures nor these
-// successes count. A success that is no break-in makes its address known, and
-// what it failed before is forgiven.
+// BreakIn detects break-ins: unknown addresses fail to log in to an account, then one
+// of them, or another unknown address, succeeds. A known address never causes a
+// break-in: neither its failures nor its successes count. A success that is not a
+// break-in makes its address known and clears the failures from that address.
 //
-// An address whose success was a break-in never becomes known until the password
-// was changed. It is reported once, and again only when its report is as old as
-// Within and failures still are many enough.
+// After a break-in, the address does not become known until the password is changed.
+// The break-in is reported once, and again only if the report is older than Within
+// and there are still enough failures.
 //
 // BreakIn has no lock: its owner calls it from one goroutine at a time.
 type BreakIn struct {
 	config   BreakInConfig
 	places   Places
-	accounts map[string]*list.Element // of *guessed
-	order    list.List                // the one that failed last at the back
+	accounts map[string]*list.Element // of *accountFailures
+	order    list.List                // by last failure, the newest at the back
 	buf      accountBuffer
 }
 
-// guessed is an account for which unknown addresses failed: the newest
-// BreakInConfig.Failures failures, in no order.
-type guessed struct {
+// accountFailures holds the newest BreakInConfig.Failures failures of unknown
+// addresses for an account, in no order.
+type accountFailures struct {
 	name     string
-	failures []failure
+	failures []failedLogin
 }
 
-type failure struct {
+type failedLogin struct {
 	source    netip.Prefix
 	at        time.Time
 	addr      netip.Addr
@@ -73,18 +71,18 @@ type failure struct {
 	proof     Proof
 }
 
-// NewBreakIn makes a BreakIn that knows of no failures.
+// NewBreakIn returns a BreakIn without failures.
 func NewBreakIn(c BreakInConfig, places Places) *BreakIn {
 	return &BreakIn{config: c.withDefaults(), places: places, accounts: make(map[string]*list.Element)}
 }
 
-// Observe takes failures and successes in; other signals it ignores. When o is
-// the success of a break-in it returns the SuccessAfterFailures to be scored:
-// o's own source, account and session, Proven as o is when as many failures are
-// as make a break-in: otherwise spoofed packets could make a break-in of
-// everybody's first login somewhere. The accounts of Asterisk's manager interface
-// are kept apart (ManagerAccounts). A SuccessfulAuth must carry the account's name,
-// which chan_sip's for an INVITE does not: see Challenges.
+// Observe records failures and successes and ignores other signals. If o is the
+// success of a break-in, Observe returns the SuccessAfterFailures to score, with the
+// source, account and session of o. It is Proven if o is and if enough failures are;
+// otherwise spoofed packets could turn anybody's first login from a new address into
+// a break-in. The accounts of Asterisk's manager interface are separate
+// (ManagerAccounts). A SuccessfulAuth must contain the account name, which chan_sip's
+// for an INVITE does not: see Challenges.
 func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	success := o.Signal == SuccessfulAuth
 	if !success && !o.Signal.Failure() {
@@ -97,7 +95,7 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	}
 	if !success {
 		if !b.places.KnownSource(name, source, o.At) {
-			b.failed(name, failure{source, o.At, o.Source.Unmap(), o.Port, o.Signal, o.Transport, o.Proof})
+			b.failed(name, failedLogin{source, o.At, o.Source.Unmap(), o.Port, o.Signal, o.Transport, o.Proof})
 		}
 		return Observation{}, false
 	}
@@ -112,10 +110,9 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	return derived, true
 }
 
-// failed remembers a failure in place of the oldest one, but a proven one in
-// place of one that is not.
-func (b *BreakIn) failed(name []byte, f failure) {
-	a := b.account(name)
+// failed adds a failure. If there is no room, it replaces the least valuable one.
+func (b *BreakIn) failed(name []byte, f failedLogin) {
+	a := b.failuresOf(name)
 	if len(a.failures) < b.config.Failures {
 		a.failures = append(a.failures, f)
 		return
@@ -131,11 +128,11 @@ func (b *BreakIn) failed(name []byte, f failure) {
 	}
 }
 
-// weigh compares what two failures are worth at a time: one that still counts
-// more than one that does not, a proven one more than a spoofable one, and the
-// newer one more.
-func (b *BreakIn) weigh(x, y *failure, now time.Time) int {
-	rank := func(f *failure) int {
+// weigh compares the value of two failures: one that still counts is worth more than
+// an expired one, a proven one more than a spoofable one, a newer one more than an
+// older one.
+func (b *BreakIn) weigh(x, y *failedLogin, now time.Time) int {
+	rank := func(f *failedLogin) int {
 		if now.Sub(f.at) >= b.config.Within {
 			return 0
 		}
@@ -144,15 +141,15 @@ func (b *BreakIn) weigh(x, y *failure, now time.Time) int {
 	return cmp.Or(cmp.Compare(rank(x), rank(y)), x.at.Compare(y.at))
 }
 
-// Failures are the failures that are remembered of an account, the oldest first:
-// the evidence of its SuccessAfterFailures.
+// Failures returns the failures kept for an account, the oldest first. They are the
+// evidence for its SuccessAfterFailures.
 func (b *BreakIn) Failures(account string) []Record {
 	e := b.accounts[account]
 	if e == nil {
 		return nil
 	}
 	var records []Record
-	for _, f := range e.Value.(*guessed).failures {
+	for _, f := range e.Value.(*accountFailures).failures {
 		records = append(records, Record{
 			At: f.at, Signal: f.signal, Source: f.addr, Port: f.port,
 			Transport: f.transport, Proof: f.proof, Account: account,
@@ -162,7 +159,7 @@ func (b *BreakIn) Failures(account string) []Record {
 	return records
 }
 
-// brokeIn says whether a success is a break-in, and remembers it.
+// brokeIn records a success and returns whether it is a break-in.
 func (b *BreakIn) brokeIn(name []byte, source netip.Prefix, at time.Time) bool {
 	if b.places.KnownSource(name, source, at) {
 		b.places.Succeed(name, source, at)
@@ -177,26 +174,26 @@ func (b *BreakIn) brokeIn(name []byte, source netip.Prefix, at time.Time) bool {
 		return true
 	}
 	if thief {
-		return false // and not known either
+		return false // but the address stays unknown
 	}
-	// Too few failures are recent, so that no older one was displaced and
-	// forgetting this address's own loses nothing.
+	// There are few recent failures, so none was displaced, and removing those of
+	// this address loses nothing.
 	if e := b.accounts[string(name)]; e != nil {
-		a := e.Value.(*guessed)
-		a.failures = slices.DeleteFunc(a.failures, func(f failure) bool { return f.source == source })
+		a := e.Value.(*accountFailures)
+		a.failures = slices.DeleteFunc(a.failures, func(f failedLogin) bool { return f.source == source })
 	}
 	b.places.Succeed(name, source, at)
 	return false
 }
 
-// recent is how many failures count at a time, of those that are proven as well
-// as least at least.
+// recent returns the number of failures that count at a time and have at least the
+// proof least.
 func (b *BreakIn) recent(name []byte, least Proof, at time.Time) (n int) {
 	e := b.accounts[string(name)]
 	if e == nil {
 		return 0
 	}
-	for _, f := range e.Value.(*guessed).failures {
+	for _, f := range e.Value.(*accountFailures).failures {
 		if f.proof >= least && at.Sub(f.at) < b.config.Within {
 			n++
 		}
@@ -204,43 +201,44 @@ func (b *BreakIn) recent(name []byte, least Proof, at time.Time) (n int) {
 	return n
 }
 
-// Guessed says whether failures of an account are remembered.
-func (b *BreakIn) Guessed(account string) bool {
+// HasFailures reports whether failures are kept for an account.
+func (b *BreakIn) HasFailures(account string) bool {
 	e := b.accounts[account]
-	return e != nil && len(e.Value.(*guessed).failures) > 0
+	return e != nil && len(e.Value.(*accountFailures).failures) > 0
 }
 
-// Forgive forgets the failures of an account: its password was changed, or a
-// person has looked at them.
-func (b *BreakIn) Forgive(account string) {
+// ClearFailures removes the failures of an account, after its password was changed or
+// an operator has reviewed them.
+func (b *BreakIn) ClearFailures(account string) {
 	if e := b.accounts[account]; e != nil {
 		delete(b.accounts, account)
 		b.order.Remove(e)
 	}
 }
 
-// Accounts is how many accounts have failures that are remembered.
+// Accounts returns the number of accounts with failures.
 func (b *BreakIn) Accounts() int { return len(b.accounts) }
 
-// account finds or makes an account and marks it as the one that failed last.
-// When there is no room, the one that failed longest ago goes.
-func (b *BreakIn) account(name []byte) *guessed {
+// failuresOf returns the failures of an account, creating them if needed, and moves them
+// to the back of order. If there is no room, it drops the account whose last failure
+// is the oldest.
+func (b *BreakIn) failuresOf(name []byte) *accountFailures {
 	if e := b.accounts[string(name)]; e != nil {
 		b.order.MoveToBack(e)
-		return e.Value.(*guessed)
+		return e.Value.(*accountFailures)
 	}
 	if len(b.accounts) >= b.config.Accounts {
 		oldest := b.order.Front()
-		delete(b.accounts, oldest.Value.(*guessed).name)
+		delete(b.accounts, oldest.Value.(*accountFailures).name)
 		b.order.Remove(oldest)
 	}
-	a := &guessed{name: string(name)}
+	a := &accountFailures{name: string(name)}
 	b.accounts[a.name] = b.order.PushBack(a)
 	return a
 }
 
-// Configure changes what counts as a break-in, and forgets nothing. The capacity
-// stays as it was.
+// Configure changes what counts as a break-in and keeps all failures. It does not
+// change the capacity.
 func (b *BreakIn) Configure(c BreakInConfig) {
 	c.Accounts = b.config.Accounts
 	b.config = c.withDefaults()

@@ -7,13 +7,13 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Challenges remembers who a chan_sip INVITE said it was from. chan_sip names
-// the dialled extension as the account of what it says of an INVITE, but its
-// ChallengeSent for the same session gives the From URI, like
-// "sip:1002@192.0.2.1". The name is the client's claim: the digest that
-// follows is verified for the peer Asterisk found by it, or by the address.
+// Challenges stores the users named in the From header of chan_sip INVITEs. The
+// events that chan_sip raises for an INVITE contain the dialled extension as the
+// account, but its ChallengeSent for the same session contains the From URI, such as
+// "sip:1002@192.0.2.1". The user is claimed by the client: Asterisk finds the peer by
+// it, or by the address, and checks the digest against that peer.
 //
-// Its size is fixed; a session takes another's place, which then is unknown.
+// The size is fixed; a session may replace another one, which is then unknown.
 // Challenges has no lock: its owner calls it from one goroutine at a time.
 type Challenges struct {
 	seed  maphash.Seed
@@ -27,10 +27,10 @@ type challenge struct {
 
 const challengeSlots = 1 << 13
 
-// NewChallenges makes an empty Challenges.
+// NewChallenges returns an empty Challenges.
 func NewChallenges() *Challenges { return &Challenges{seed: maphash.MakeSeed()} }
 
-// Remember takes in the ChallengeSent of an INVITE; it ignores anything else.
+// Remember stores the user of an INVITE's ChallengeSent. It ignores anything else.
 func (c *Challenges) Remember(o *Observation) {
 	if o.Signal != ChallengeSent {
 		return
@@ -39,7 +39,7 @@ func (c *Challenges) Remember(o *Observation) {
 	if len(user) == 0 || len(user) > maxAccount {
 		return
 	}
-	if c.slots == nil { // nobody but chan_sip pays for it
+	if c.slots == nil { // only PBXs with chan_sip need it
 		c.slots = make([]challenge, challengeSlots)
 	}
 	s, h := c.slot(o.Source, o.Session)
@@ -47,8 +47,8 @@ func (c *Challenges) Remember(o *Observation) {
 	s.user.n = uint8(copy(s.user.text[:], user))
 }
 
-// From is the user who was challenged last in a session; ok is false when none
-// is remembered. The slice is valid until the next call of Remember.
+// From returns the user challenged last in a session; ok is false if there is none.
+// The slice is valid until the next call of Remember.
 func (c *Challenges) From(source netip.Addr, session []byte) (user []byte, ok bool) {
 	if c.slots == nil {
 		return nil, false
@@ -65,12 +65,12 @@ func (c *Challenges) slot(source netip.Addr, session []byte) (*challenge, uint64
 	return &c.slots[h%challengeSlots], h
 }
 
-// hashSession tells sessions apart: Call-IDs are the client's choice, so that
-// the source belongs to it.
+// hashSession hashes a session together with its source, because clients choose their
+// Call-IDs.
 func hashSession(seed maphash.Seed, source netip.Addr, session []byte) uint64 {
 	var h maphash.Hash
 	h.SetSeed(seed)
-	raw := source.As16() // an IPv4 address as its mapped form; Asterisk may write either
+	raw := source.As16() // IPv4 addresses in mapped form: Asterisk may write either
 	h.Write(raw[:])
 	h.Write(session)
 	return h.Sum64()

@@ -1,20 +1,20 @@
 package score
 
-// rank is how dangerous a key is: the greatest share of any of its thresholds
-// that it has reached, in eighths, and among equal shares those with more
-// than one observation in a window above those with one. A key that crossed a
-// threshold is above all others until that threshold's time has passed.
+// rank is how dangerous a key is: the largest fraction of a threshold that it has
+// reached, in eighths. For equal fractions, keys with several observations in a window
+// rank above keys with one. A key that crossed a threshold ranks above all others
+// until the threshold's time has passed.
 type rank = uint8
 
 const (
 	shares    = 8
 	rankHalf  = rank(shares)
-	rankFired = rank(2 * shares) // or one more, with observations in a window
+	rankFired = rank(2 * shares) // plus one with several observations in a window
 	rankCount = 2*shares + 2
-	rankNone  = ^rank(0) // not tracked, or just being worked on
+	rankNone  = ^rank(0) // not tracked, or claimed
 )
 
-// rankOf puts a share in eighths and the kind of window together.
+// rankOf returns the rank for a share in eighths.
 func rankOf(share uint32, several bool) rank {
 	r := rank(2 * min(share, shares-1))
 	if several {
@@ -23,13 +23,13 @@ func rankOf(share uint32, several bool) rank {
 	return r
 }
 
-// queue lists the keys of one rank, from the one longest not seen.
+// queue is the list of keys of one rank, in the order they were last seen.
 type queue struct {
 	oldest, newest uint32
 	n              int
 }
 
-// pushNewest and pushOldest enter key i, unlink takes it out.
+// pushNewest and pushOldest add key i at an end of a queue. unlink removes it.
 func (k *keyspace) pushNewest(i uint32, r rank) {
 	q, x := &k.queues[r], k.entries.at(i)
 	x.rank, x.prev, x.next = r, q.newest, 0
@@ -71,26 +71,26 @@ func (k *keyspace) unlink(i uint32) {
 	x.rank = rankNone
 }
 
-// guaranteed is the share of a table, one in so many, that each rank may hold
-// without losing keys to more dangerous ones. Without it an attacker who fills
-// the table with dangerous keys would have every newcomer evicted by the next
-// one, before its second failure, and so blind us. It is more than rankCount,
-// so that in a full table some rank holds more than its share.
-const guaranteed = 20
+// minRankShare is the part of a table (one in minRankShare) that each rank may fill
+// without losing keys to more dangerous ones. Without it, an attacker could fill the
+// table with dangerous keys; every new key would then be evicted before its second
+// failure. It is greater than rankCount, so that in a full table at least one rank
+// exceeds its part.
+const minRankShare = 20
 
-// victim is the key to evict for another: of the least dangerous rank that
-// holds more than its share, the one longest not seen.
+// victim returns the key to evict: the least recently seen key of the least dangerous
+// rank that exceeds its part of the table.
 func (k *keyspace) victim() uint32 {
 	for r := range k.queues {
-		if q := &k.queues[r]; q.n > k.capacity/guaranteed {
+		if q := &k.queues[r]; q.n > k.capacity/minRankShare {
 			return q.oldest
 		}
 	}
 	return 0 // not reached in a full table
 }
 
-// reserve makes sure of n nodes, at the cost of the least dangerous keys that
-// hold any. The caller's own key is in no queue meanwhile.
+// reserve makes n nodes available by evicting the least dangerous keys that hold any.
+// The caller's own key must be claimed, and so is in no queue.
 func (k *keyspace) reserve(n int, e *evidence) {
 	for r := 1; r < rankCount && k.nodes.available() < n; r += 2 {
 		q := &k.queues[r]
@@ -100,12 +100,12 @@ func (k *keyspace) reserve(n int, e *evidence) {
 	}
 }
 
-// sensorLag is how far behind one sensor may come after another: what has
-// left a window is kept this much longer before a key is forgotten for it.
+// sensorLag is how far one sensor may lag behind another. Observations are kept that
+// much longer than their window before a key is dropped.
 const sensorLag = 60 * 1_000_000 // µs
 
-// assess forgets what has left key i's windows and gives its rank at a time,
-// and when (in seconds) that has to be looked at again.
+// assess removes expired observations from the windows of key i. It returns the rank
+// at a time, and when (in seconds) to assess the key again.
 func (k *keyspace) assess(i uint32, at int64) (r rank, due uint32) {
 	share, last, several, any := uint32(0), int64(0), false, false
 	x := k.entries.at(i)
@@ -145,13 +145,13 @@ func (k *keyspace) assess(i uint32, at int64) (r rank, due uint32) {
 	return rankOf(share, several), seconds(last)
 }
 
-// seconds is the first full second after a time in µs.
+// seconds returns the first full second after a time in µs.
 func seconds(at int64) uint32 { return uint32(min(at/1_000_000+1, 1<<32-1)) }
 
-// sweep is how danger decays: at every observation a hand moves over two keys
-// and looks again at those whose time has come. A key with nothing left in
-// any window is forgotten; one that is less dangerous than it was goes to the
-// oldest end of its new queue, since it was not seen for long.
+// sweep lowers ranks over time: for every observation, a clock hand advances by two
+// keys and assesses those that are due. A key without observations is removed. A key
+// that became less dangerous goes to the oldest end of its new queue, because it has
+// not been seen for a while.
 func (k *keyspace) sweep(at int64, e *evidence) {
 	for range 2 {
 		if k.hand++; k.hand > k.entries.last {

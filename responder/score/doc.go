@@ -1,47 +1,44 @@
-// Package score keeps the score of sources, networks and accounts and says
-// when one crosses a threshold. It is pure: time comes with the observations,
-// nothing is read, written, logged or waited for, and there is no lock: one
-// owner calls it at a time.
+// Package score keeps scores of sources, networks and accounts, and reports when one
+// crosses a threshold. It is pure: no I/O, no goroutines, no locks; the time comes
+// with the observations. Its owner calls it from one goroutine at a time.
 //
 // # Parts
 //
-//   - Attempts: how often the events of one SIP attempt count.
-//   - Challenges: who a chan_sip INVITE said it was from.
-//   - BreakIn: from failures and successes of an account to the signal
-//     SuccessAfterFailures, which is scored like any other.
-//   - Table: from observations to verdicts.
+//   - Attempts counts the events of one SIP attempt once.
+//   - Challenges stores the From user of chan_sip INVITEs.
+//   - BreakIn derives the signal SuccessAfterFailures from the failures and successes
+//     of an account.
+//   - Table turns observations into verdicts.
 //
-// # What a threshold means
+// # Thresholds
 //
-// It is crossed by an observation when the points of the key's observations
-// within its time, (newest−within, newest], reach its score, where newest is
-// the latest of them. Nothing is approximated or decays: "3 within 1h" means
-// that. A threshold that is crossed starts from nothing again for that key.
-// Times are told apart to the microsecond. Two sensors may be a minute apart;
-// setting the wall clock does no harm to times that come from time.Now.
+// An observation crosses a threshold if the points of the key's observations within
+// (newest−within, newest] reach its score, where newest is the time of the latest
+// one. Nothing is approximated and nothing decays: "3 within 1h" means exactly that.
+// After a threshold is crossed, it starts from zero for that key. Times are exact to
+// the microsecond. Two sensors may be a minute apart. Setting the wall clock does not
+// affect times that come from time.Now.
 //
-// # What it costs
+// # Cost
 //
-// An observation costs the same however much is tracked, but for the caches of
-// the processor, and allocates nothing unless it crosses a threshold. A key is
-// 64 bytes and 8 in the index, its first observation in a window is part of
-// that, each further one 16 bytes, and each observation kept as evidence 72
-// bytes for all its keys together. Its text, which is ten times that, goes into
-// a ring of 4 MB for all (raws), from which a verdict's evidence is told word for
-// word as long as it is there. All of it lies in chunks without pointers,
-// which the garbage collector skips, and is bounded by Limits; what is given
-// back is used again but not returned to the system.
+// The cost of an observation does not depend on how much is tracked, except for
+// processor cache misses, and it does not allocate unless it crosses a threshold. A
+// key takes 64 bytes and 8 in the index. The first observation in a window is
+// included; each further one takes 16 bytes. Each observation kept as evidence takes
+// 72 bytes for all its keys together. Its raw text, about ten times as long, goes into
+// a shared ring of 4 MB (rawTexts), which verdicts quote as long as it is there. All
+// of it lies in chunks without pointers, which the garbage collector skips, and is
+// bounded by Limits. Freed memory is reused, but not returned to the system.
 //
-// # What goes when there is no room
+// # Eviction
 //
-// Strangers can make up keys at will. A full table evicts the least dangerous
-// key, of those the one longest not seen: danger is the greatest share of any
-// of its thresholds that a key has reached, in eighths, and a key that crossed
-// one is above all others for that threshold's time. Danger decays lazily: at
-// every observation a hand moves over two keys, looks again at those whose
-// windows have passed by more than sensors may disagree, moves down what has
-// become less dangerous and forgets what has nothing left. Every rank is left
-// a twentieth of the table, so that nobody can fill it with dangerous keys and
-// have newcomers evicted before their second failure. What had to go is
-// counted in Stats.
+// Attackers can create any number of keys. A full table evicts the least dangerous
+// key and, among equals, the least recently seen one. Danger is the largest fraction
+// of a threshold that a key has reached, in eighths. A key that crossed a threshold
+// ranks above all others for the threshold's time. Danger is updated lazily: for every
+// observation, a clock hand advances by two keys, assesses those whose windows have
+// expired (plus the lag between sensors), lowers the rank of keys that became less
+// dangerous and removes empty ones. Every rank keeps a twentieth of the table, so an
+// attacker cannot fill the table with dangerous keys and have new keys evicted before
+// their second failure. Stats counts the evictions.
 package score

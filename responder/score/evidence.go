@@ -12,43 +12,42 @@ import (
 
 const (
 	noteText = 44           // bytes of text in a note
-	noteCut  = noteText - 4 // and when the last four name the note it goes on in
+	noteCut  = noteText - 4 // the same if the last four bytes link to a continuation
 	maxText  = 16 + maxAccount + maxSession
 )
 
-// note is an observation kept as evidence, written once and threaded into the
-// lists of its source, its network and its account. Its text is the address
-// (4 or 16 bytes), the account and the session; what does not fit goes on in
-// further notes, of which only the text is used.
+// note is an observation kept as evidence. It is stored once and linked into the lists
+// of its source, network and account. Its text is the address (4 or 16 bytes), the
+// account and the session. Text that does not fit continues in further notes, of which
+// only the text is used.
 type note struct {
-	at      int64                // µs since 1970, of the caller's wall clock
-	next    [perCount - 1]uint32 // the newer note, by kind of key; the newest leads to the oldest
+	at      int64                // µs since 1970 on the caller's wall clock
+	next    [perCount - 1]uint32 // the next newer note, by kind of key; the newest links to the oldest
 	port    uint16
 	signal  Signal
-	source  uint8 // bytes of the address
-	account uint8 // bytes of the account
-	session uint8 // bytes of the session
+	source  uint8 // length of the address
+	account uint8 // length of the account
+	session uint8 // length of the session
 	how     uint8 // transport<<1 | proof
-	keys    uint8 // how many lists hold it
+	keys    uint8 // number of lists that contain it
 	text    [noteText]byte
 }
 
 // evidence is the bounded store of notes of all keys.
 //
-// Every key may keep one note, always: the store has room for one note for
-// each key the tables can hold. What goes beyond, further notes and long
-// texts, is paid from spare, of which half is left to keys that have come half
-// way to a threshold. When that is used up a key lets its oldest note go for
-// its newest and long texts are cut; nobody else loses anything, so that a
-// flood cannot wash away the evidence of a key that stays tracked.
+// The store has room for one note for each key of a full table, so every key can
+// always keep one. Further notes and long texts are taken from spare, half of which
+// is reserved for keys that have come half way to a threshold. If spare is used up, a
+// key drops its oldest note for a new one, and long texts are cut. Other keys lose
+// nothing, so a flood cannot displace the evidence of a key that stays tracked.
 type evidence struct {
 	notes   slab[note]
-	free    uint32 // list of given-back notes, by next[0]
+	free    uint32 // list of free notes, by next[0]
 	used    int
-	spare   int // notes that may still be taken beyond one per key
-	reserve int // how many of those only a dangerous key may take
+	spare   int // notes still available beyond one per key
+	reserve int // part of spare that is reserved for dangerous keys
 	perKey  uint8
-	short   uint64 // times that spare was not enough
+	short   uint64 // times that spare was exhausted
 	scratch [maxText]byte
 }
 
@@ -58,8 +57,8 @@ type trail struct {
 	kept   uint8
 }
 
-// write keeps an observation and gives its number, 0 when no key wants it.
-// The keys' trails must have room, by makeRoom, and get it by thread.
+// write stores an observation and returns the number of its note, or 0 if keys is 0.
+// makeRoom must have made room in the trails of the keys; thread then links the note.
 func (e *evidence) write(o *Observation, keys int) uint32 {
 	if keys == 0 {
 		return 0
@@ -89,7 +88,7 @@ func (e *evidence) write(o *Observation, keys int) uint32 {
 
 type packed struct{ all, address, account []byte }
 
-// pack lays out the text of a note, cut to what spare can pay for.
+// pack lays out the text of a note, cut to the notes that are available.
 func (e *evidence) pack(o *Observation) packed {
 	b := e.scratch[:0]
 	switch a := o.Source.Unmap(); {
@@ -112,7 +111,7 @@ func (e *evidence) pack(o *Observation) packed {
 	return packed{all: b, address: b[:address], account: b[address:account]}
 }
 
-// continuations is how many notes beyond the first a text needs.
+// continuations returns how many notes a text needs beyond the first.
 func continuations(text int) int {
 	if text <= noteText {
 		return 0
@@ -120,7 +119,7 @@ func continuations(text int) int {
 	return (text - noteText + noteCut - 1) / noteCut
 }
 
-// makeRoom prepares the trail of a key for one more note.
+// makeRoom makes room for one more note in the trail of a key.
 func (e *evidence) makeRoom(t *trail, per Per, dangerous bool) {
 	if t.kept == 0 {
 		return
@@ -170,7 +169,7 @@ func (e *evidence) dropOldest(t *trail, per Per) {
 	}
 }
 
-// drop lets go of a whole trail.
+// drop removes a whole trail.
 func (e *evidence) drop(t *trail, per Per) {
 	for t.kept > 0 {
 		e.dropOldest(t, per)
@@ -205,7 +204,7 @@ func (e *evidence) give(i uint32) {
 
 func (n *note) length() int { return int(n.source) + int(n.account) + int(n.session) }
 
-// records copies a trail out, the oldest first.
+// records returns a copy of a trail, the oldest first.
 func (e *evidence) records(t trail, per Per) []Record {
 	if t.kept == 0 {
 		return nil
@@ -243,12 +242,12 @@ func (e *evidence) read(i uint32) Record {
 	return r
 }
 
-// Notes are all observations kept as evidence of any key, the oldest first,
-// each once: what a table with other thresholds can be made from.
-func (t *Table) Notes() []Observation {
+// Observations returns all observations kept as evidence, the oldest first and each
+// once. They can be replayed into a table with other thresholds.
+func (t *Table) Observations() []Observation {
 	seen := make(map[uint32]struct{}, t.evidence.used)
 	all := make([]Observation, 0, t.evidence.used)
-	for _, k := range slices.Backward(t.spaces[:]) { // the accounts first: they tell the service
+	for _, k := range slices.Backward(t.spaces[:]) { // accounts first, because they show the service
 		if k == nil {
 			continue
 		}

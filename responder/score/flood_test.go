@@ -11,14 +11,14 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// stranger is made-up source n.
-func stranger(n uint32) netip.Addr {
+// attacker returns source address n of a flood.
+func attacker(n uint32) netip.Addr {
 	var b [4]byte
 	binary.BigEndian.PutUint32(b[:], 0x0a000000+n)
 	return netip.AddrFrom4(b)
 }
 
-func TestFloodPushesOutNobodyDangerous(t *testing.T) {
+func TestFloodDoesNotEvictDangerousKeys(t *testing.T) {
 	const flood = 1_000_000
 	table := newTable(t, Limits{Sources: 1 << 16, Networks: 1 << 14, Spare: 1 << 14}, guessing...)
 	near := seen(start, InvalidPassword, "192.0.2.66", "1002") // two of three
@@ -28,16 +28,16 @@ func TestFloodPushesOutNobodyDangerous(t *testing.T) {
 	for range 3 {
 		table.Observe(banned)
 	}
-	mem := heap()
+	mem := heapInUse()
 	o := seen(start, InvalidPassword, "192.0.2.1", "1004")
 	for i := range uint32(flood) {
 		o.At = start.Add(time.Duration(i) * time.Minute / flood)
-		o.Source = stranger(i * 37)
+		o.Source = attacker(i * 37)
 		table.Observe(o)
 	}
-	grown := heap() - mem
+	grown := heapInUse() - mem
 	s := table.Stats()
-	t.Logf("after %d strangers: %+v; heap grew by %d MB", flood, s, grown>>20)
+	t.Logf("after %d sources: %+v; heap grew by %d MB", flood, s, grown>>20)
 	if s.Keys[PerSource].Tracked != 1<<16 || s.Keys[PerSource].Evicted != flood+2-1<<16 {
 		t.Errorf("sources: %+v", s.Keys[PerSource])
 	}
@@ -55,8 +55,8 @@ func TestFloodPushesOutNobodyDangerous(t *testing.T) {
 	checkTable(t, table)
 }
 
-// TestFloodOfDangerousKeys: keys that fired fill the table. A real guesser
-// who comes then must not be evicted before its third failure.
+// TestFloodOfDangerousKeys fills the table with keys that fired. A new source must not
+// be evicted before its third failure.
 func TestFloodOfDangerousKeys(t *testing.T) {
 	table := newTable(t, Limits{Sources: 4096}, guessing[0])
 	at := start
@@ -64,7 +64,7 @@ func TestFloodOfDangerousKeys(t *testing.T) {
 	for range 6000 {
 		for range 3 {
 			o := seen(at, InvalidPassword, "192.0.2.1", "1004")
-			o.Source = stranger(next)
+			o.Source = attacker(next)
 			table.Observe(o)
 		}
 		next++
@@ -72,11 +72,11 @@ func TestFloodOfDangerousKeys(t *testing.T) {
 	for i := range 3 {
 		vs := table.Observe(seen(at, InvalidPassword, "192.0.2.66", "1002"))
 		if i == 2 && len(vs) != 1 {
-			t.Error("the guesser among dangerous strangers is not found")
+			t.Error("the new source was evicted")
 		}
 		for range 150 { // between two guesses
 			o := seen(at, InvalidPassword, "192.0.2.1", "1004")
-			o.Source = stranger(next)
+			o.Source = attacker(next)
 			table.Observe(o)
 			next++
 		}
@@ -103,14 +103,14 @@ func TestEvictionOrder(t *testing.T) {
 	fail("192.0.2.4", 1)
 	fail("192.0.2.5", 1)
 	if tracked("192.0.2.3") || !tracked("192.0.2.4") {
-		t.Error("of two with one failure the one longest not seen goes")
+		t.Error("the least recently seen of the keys with one failure was not evicted")
 	}
 	fail("192.0.2.6", 1)
 	fail("192.0.2.7", 1)
 	fail("192.0.2.7", 1)
 	fail("192.0.2.8", 1)
 	if !tracked("192.0.2.1") || !tracked("192.0.2.2") || !tracked("192.0.2.7") {
-		t.Error("a dangerous one went before others")
+		t.Error("a dangerous key was evicted before others")
 	}
 	checkTable(t, table)
 }
@@ -118,9 +118,9 @@ func TestEvictionOrder(t *testing.T) {
 func TestDangerDecays(t *testing.T) {
 	table := newTable(t, Limits{Sources: 200}, guessing[0], guessing[1])
 	for i := range 90 {
-		for range 3 { // fires; 3 of 10 points towards the slow one stay
+		for range 3 { // fires, and leaves 3 of 10 points towards slow guessing
 			o := seen(start, InvalidPassword, "192.0.2.1", "1002")
-			o.Source = stranger(uint32(i))
+			o.Source = attacker(uint32(i))
 			table.Observe(o)
 		}
 	}
@@ -151,7 +151,7 @@ func TestDangerDecays(t *testing.T) {
 	checkTable(t, table)
 }
 
-// TestObserveDoesNotAllocate: nothing that strangers can do makes garbage, short of verdicts.
+// TestObserveDoesNotAllocate checks that no observation allocates, except for verdicts.
 func TestObserveDoesNotAllocate(t *testing.T) {
 	table := newTable(t, Limits{Sources: 1 << 12, Networks: 1 << 10, Accounts: 16, Spare: 1 << 10}, guessing...)
 	o := seen(start, InvalidPassword, "192.0.2.1", "1004")
@@ -159,19 +159,19 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 	fresh := func() {
 		n++
 		o.At = o.At.Add(80 * time.Second) // slow enough for the account
-		o.Source = stranger(n * 257)
+		o.Source = attacker(n * 257)
 		table.Observe(o)
 	}
 	for range 1 << 14 {
 		fresh()
 	}
 	if a := testing.AllocsPerRun(5000, fresh); a != 0 {
-		t.Errorf("an ever new source: %v allocations", a)
+		t.Errorf("new sources: %v allocations", a)
 	}
 	sources := 0
 	known := func() {
 		o.At = o.At.Add(31 * time.Minute)
-		o.Source = stranger(uint32(sources % 64))
+		o.Source = attacker(uint32(sources % 64))
 		sources++
 		table.Observe(o)
 	}
@@ -192,11 +192,11 @@ func TestObserveDoesNotAllocate(t *testing.T) {
 		i++
 	}
 	if a := testing.AllocsPerRun(5000, anyAccount); a != 0 {
-		t.Errorf("ever other accounts: %v allocations", a)
+		t.Errorf("changing accounts: %v allocations", a)
 	}
 }
 
-// TestBytesPerSource: what a source with one failure costs, all included.
+// TestBytesPerSource measures the memory per source with one failure.
 func TestBytesPerSource(t *testing.T) {
 	const sources = 1 << 17
 	for _, tt := range []struct {
@@ -208,15 +208,15 @@ func TestBytesPerSource(t *testing.T) {
 		{"and for networks and accounts", guessing, 240},
 	} {
 		table := newTable(t, Limits{Sources: sources, Networks: sources}, tt.thresholds...)
-		before := heap()
+		before := heapInUse()
 		o := seen(start, InvalidPassword, "192.0.2.1", "1004")
-		o.Session = []byte("1c5a8e2f-0000-4242-9999-0123456789ab") // a Call-ID of usual length
+		o.Session = []byte("1c5a8e2f-0000-4242-9999-0123456789ab") // a typical Call-ID
 		for i := range uint32(sources) {
-			o.Source = stranger(i * 256) // each in a network of its own
+			o.Source = attacker(i * 256) // each in its own network
 			table.Observe(o)
 		}
-		per := int(heap()-before) / sources
-		t.Logf("%s: %d bytes per source on the heap, %d booked", tt.name, per, table.Stats().Bytes/sources)
+		per := int(heapInUse()-before) / sources
+		t.Logf("%s: %d bytes per source on the heap, %d accounted for", tt.name, per, table.Stats().Bytes/sources)
 		if per > tt.most || table.Stats().Bytes/sources > tt.most {
 			t.Errorf("%s: more than %d bytes", tt.name, tt.most)
 		}
@@ -224,7 +224,7 @@ func TestBytesPerSource(t *testing.T) {
 	}
 }
 
-func heap() int64 {
+func heapInUse() int64 {
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
@@ -232,8 +232,8 @@ func heap() int64 {
 }
 
 func BenchmarkObserve(b *testing.B) {
-	// Scores as of a server that is guessed at all day: thresholds are hardly
-	// ever crossed, since verdicts are made for people and cost accordingly.
+	// Scores as on a server under constant attack. Thresholds are hardly ever crossed,
+	// because verdicts are expensive.
 	for _, tracked := range []int{1_000, 100_000, 1_000_000, 10_000_000} {
 		b.Run(fmt.Sprintf("tracked=%d", tracked), func(b *testing.B) {
 			if tracked > 1_000_000 && testing.Short() {
@@ -242,7 +242,7 @@ func BenchmarkObserve(b *testing.B) {
 			table := newTable(b, Limits{Sources: tracked}, guessing[:3]...)
 			o := seen(start, InvalidPassword, "192.0.2.1", "1004")
 			for i := range tracked {
-				o.Source = stranger(uint32(i))
+				o.Source = attacker(uint32(i))
 				table.Observe(o)
 			}
 			perSource := float64(table.Stats().Bytes) / float64(tracked)
@@ -251,13 +251,13 @@ func BenchmarkObserve(b *testing.B) {
 					b.ReportAllocs()
 					for i := uint32(0); b.Loop(); i++ {
 						o.At = o.At.Add(step)
-						o.Source = stranger(from + uint32(uint64(i*2_654_435_761)*uint64(among)>>32))
+						o.Source = attacker(from + uint32(uint64(i*2_654_435_761)*uint64(among)>>32))
 						table.Observe(o)
 					}
 					b.ReportMetric(perSource, "B/source")
 				})
 			}
-			// Each new one pushes out the one longest not seen.
+			// Each new source evicts the least recently seen one.
 			run("known", 0, uint32(tracked), 6*time.Hour/time.Duration(tracked))
 			run("new", 1<<27, 1<<31, time.Millisecond)
 		})

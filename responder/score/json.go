@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// UnmarshalText reads the name.
+// UnmarshalText parses a name.
 func (s *Signal) UnmarshalText(text []byte) (err error) {
 	if string(text) == NoSignal.String() {
 		*s = NoSignal
@@ -16,22 +16,22 @@ func (s *Signal) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// UnmarshalText reads the name.
+// UnmarshalText parses a name.
 func (p *Proof) UnmarshalText(text []byte) (err error) {
 	*p, err = ParseProof(string(text))
 	return err
 }
 
-// keyJSON is a key as JSON has it.
+// keyJSON is the JSON form of a key.
 type keyJSON struct {
 	Kind  string `json:"kind"`  // source, network or account
 	Value string `json:"value"` // an address, a prefix or an account name
 }
 
-// Kind names what the key is for: source, network or account.
+// Kind returns the kind of the key: source, network or account.
 func (k Key) Kind() string { return k.Per.String() }
 
-// Value is what String gives, and "" for the zero Key.
+// Value returns the same as String, or "" for the zero Key.
 func (k Key) Value() string {
 	if k.Per == 0 {
 		return ""
@@ -42,7 +42,7 @@ func (k Key) Value() string {
 // MarshalJSON writes the kind and the value.
 func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(keyJSON{k.Kind(), k.Value()}) }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON parses the output of MarshalJSON.
 func (k *Key) UnmarshalJSON(text []byte) error {
 	var raw keyJSON
 	if err := json.Unmarshal(text, &raw); err != nil {
@@ -57,7 +57,7 @@ func (k *Key) UnmarshalJSON(text []byte) error {
 	return err
 }
 
-// ParseKey reads a key from its Kind and its Value.
+// ParseKey parses a key from its Kind and Value.
 func ParseKey(kind, value string) (Key, error) {
 	per, err := ParsePer(kind)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Per is what a threshold counts for.
+// Per is the kind of key that a threshold applies to.
 type Per uint8
 
 // A source is one IPv4 address or one IPv6 /64; a network is an IPv4 /24 or
@@ -22,16 +22,16 @@ const (
 
 var perNames = []string{"", "source", "network", "account"}
 
-// String gives the name the config uses.
+// String returns the name used in the config.
 func (p Per) String() string { return nameOf(p, perNames) }
 
-// MarshalText writes the name.
+// MarshalText returns the name.
 func (p Per) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// ParsePer reads the name the config uses.
+// ParsePer parses a name used in the config.
 func ParsePer(name string) (Per, error) { return parse[Per]("key kind", name, perNames) }
 
-// Key is what a score is kept for: a Prefix for sources and networks, an
+// Key is something that a score is kept for: a Prefix for sources and networks, an
 // Account for accounts.
 type Key struct {
 	Per     Per
@@ -39,7 +39,7 @@ type Key struct {
 	Account string
 }
 
-// String gives the address, prefix or account name.
+// String returns the address, prefix or account name.
 func (k Key) String() string {
 	switch {
 	case k.Per == PerAccount:
@@ -51,18 +51,18 @@ func (k Key) String() string {
 	}
 }
 
-// ManagerAccounts precedes the names of AMI users among the accounts, so that
-// the AMI user admin and the SIP peer admin never share a score: Asterisk's
-// own dial strings (PJSIP/name) leave no SIP peer a slash in its name.
+// ManagerAccounts is the prefix of AMI users among the accounts, so that the AMI user
+// admin and the SIP peer admin never share a score. SIP peers cannot have a slash in
+// their names because of Asterisk's dial strings (PJSIP/name).
 const ManagerAccounts = "AMI/"
 
 // accountBuffer is room for a manager account's name.
 type accountBuffer [maxAccount]byte
 
-// accountName is the account an observation speaks of, as keys name it; ok is
-// false when it speaks of none: no name, "<unknown>", a name longer than any
-// account's, or the name of an InvalidAccountID, which Asterisk does not know.
-// The name lies in the observation or in buf.
+// accountName returns the account of an observation, as used in keys. ok is false if
+// there is none: no name, "<unknown>", a name longer than any account's, or the name in
+// an InvalidAccountID, which does not exist. The name points into the observation or
+// buf.
 func accountName(o *Observation, buf *accountBuffer) (name []byte, ok bool) {
 	name = o.Account
 	if len(name) == 0 || o.Signal == InvalidAccountID || string(name) == event.Unknown {
@@ -74,15 +74,15 @@ func accountName(o *Observation, buf *accountBuffer) (name []byte, ok bool) {
 	return name, len(name) <= maxAccount
 }
 
-// id is a key as the tables hold it: the bits of an address and its family,
-// or the hash of an account's name, which then has to be compared as well.
+// id is the internal form of a key: the bits and family of an address, or the hash of
+// an account's name, together with the name to compare.
 type id struct {
 	word   uint64
 	family uint8 // 4, 6, or 0 for an account
 	name   []byte
 }
 
-// addressID is the id of the source or the network of an address.
+// addressID returns the id of the source or network of an address.
 func addressID(per Per, a netip.Addr) (id, bool) {
 	switch a = a.Unmap(); {
 	case a.Is4():
@@ -104,7 +104,7 @@ func addressID(per Per, a netip.Addr) (id, bool) {
 	}
 }
 
-// addressKey is the way back from addressID.
+// addressKey is the inverse of addressID.
 func addressKey(per Per, word uint64, family uint8) Key {
 	var a netip.Addr
 	if family == 4 {

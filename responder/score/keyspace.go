@@ -6,30 +6,30 @@ import (
 	"unsafe"
 )
 
-// entry is what is tracked of one key: one line of the processor's cache. A
-// key that is not tracked, or just being worked on, has rankNone.
+// entry is the state of one key, in one cache line. A key that is not tracked, or is
+// claimed, has rankNone.
 type entry struct {
 	word       uint64
 	prev, next uint32 // neighbours in the queue of its rank
-	chain      uint32 // the next one in its bucket, or in the list of free ones
-	due        uint32 // seconds since 1970: when its rank must be looked at again
+	chain      uint32 // next entry in the bucket, or in the list of free entries
+	due        uint32 // when to assess the key again, in seconds since 1970
 	evidence   uint32 // trail.newest
 	kept       uint8  // trail.kept
 	rank       rank
 	family     uint8
-	fired      bool // crossed a threshold, and counts as such until due
+	fired      bool // crossed a threshold; reset when due
 
 	windows [near]window
 }
 
-// near is how many windows of a key lie in its entry; those of further
-// thresholds lie in chunks of their own.
+// near is the number of windows stored in an entry. Windows of further thresholds are
+// stored in separate chunks.
 const near = 4
 
 func (x *entry) trail() trail     { return trail{newest: x.evidence, kept: x.kept} }
 func (x *entry) setTrail(t trail) { x.evidence, x.kept = t.newest, t.kept }
 
-// name is an account's name, in a slab of its own, by the number of its key.
+// name is an account's name, stored in a separate slab under the number of its key.
 type name struct {
 	n    uint8
 	text [maxAccount]byte
@@ -41,7 +41,7 @@ func (n *name) bytes() []byte { return n.text[:n.n] }
 type keyspace struct {
 	per      Per
 	rules    []rule
-	counts   [signalCount]bool // whether any rule gives points for a signal
+	counts   [signalCount]bool // whether any rule has points for a signal
 	capacity int
 
 	seed    maphash.Seed
@@ -49,7 +49,7 @@ type keyspace struct {
 	entries slab[entry]
 	names   slab[name]
 	far     [][]window // chunks of the windows beyond near, for each chunk of entries
-	free    uint32     // list of unused entries, by chain
+	free    uint32     // list of free entries, by chain
 	tracked int
 
 	nodes  nodes
@@ -70,9 +70,9 @@ func newKeyspace(per Per, rules []rule, capacity int) *keyspace {
 			}
 		}
 	}
-	// The first observation in a window needs no node. Two for each source, on
-	// average, are plenty; networks and accounts gather more. And one key must
-	// always be able to fill all of its windows.
+	// The first observation in a window needs no node. Two nodes for each source are
+	// plenty on average; networks and accounts need more. One key must always be able
+	// to fill all of its windows.
 	perKey := 2
 	if per != PerSource {
 		perKey = 8
@@ -86,7 +86,7 @@ func newKeyspace(per Per, rules []rule, capacity int) *keyspace {
 	return k
 }
 
-// window is the window of key i, whose entry is x, for rule j.
+// window returns the window of key i, whose entry is x, for rule j.
 func (k *keyspace) window(i uint32, x *entry, j int) *window {
 	if j < near {
 		return &x.windows[j]
@@ -94,7 +94,7 @@ func (k *keyspace) window(i uint32, x *entry, j int) *window {
 	return &k.far[i>>chunkBits][int(i&chunkMask)*(len(k.rules)-near)+j-near]
 }
 
-// accountID is the id of an account's name.
+// accountID returns the id of an account's name.
 func (k *keyspace) accountID(name []byte) id {
 	return id{word: maphash.Bytes(k.seed, name), name: name}
 }
@@ -107,7 +107,7 @@ func (k *keyspace) bucket(word uint64, family uint8) *uint32 {
 	return &k.buckets[h&uint64(len(k.buckets)-1)]
 }
 
-// find is the number of a tracked key, or 0.
+// find returns the number of a tracked key, or 0.
 func (k *keyspace) find(s id) uint32 {
 	for i := *k.bucket(s.word, s.family); i != 0; {
 		x := k.entries.at(i)
@@ -119,10 +119,10 @@ func (k *keyspace) find(s id) uint32 {
 	return 0
 }
 
-// claim takes the key of an observation out of its queue to be worked on, and
-// starts to track it when the signal counts for it; 0 when it is not tracked.
-// settle ends the work. It was dangerous when it had come half way to a
-// threshold before.
+// claim removes the key of an observation from its queue so that it can be changed. If
+// the signal counts and the key is not tracked yet, claim starts tracking it. It
+// returns 0 for an untracked key. dangerous is true if the key had come half way to a
+// threshold. settle releases the key.
 func (k *keyspace) claim(s id, signal Signal, e *evidence) (i uint32, dangerous bool) {
 	i = k.find(s)
 	switch {
@@ -162,7 +162,7 @@ func (k *keyspace) admit(s id, e *evidence) uint32 {
 	return i
 }
 
-// settle puts a claimed key back in its queue, as the one seen last.
+// settle puts a claimed key into its queue as the newest.
 func (k *keyspace) settle(i uint32, at int64, e *evidence) {
 	r, due := k.assess(i, at)
 	if r == rankNone {
@@ -179,7 +179,7 @@ func (k *keyspace) evict(i uint32, e *evidence) {
 	k.remove(i, e)
 }
 
-// remove forgets a key that is in a queue, erase one that is claimed.
+// remove deletes a key that is in a queue; erase deletes a claimed one.
 func (k *keyspace) remove(i uint32, e *evidence) {
 	k.unlink(i)
 	k.erase(i, e)
@@ -203,7 +203,7 @@ func (k *keyspace) erase(i uint32, e *evidence) {
 	k.tracked--
 }
 
-// key is the public form of a tracked key.
+// key returns the public form of a tracked key.
 func (k *keyspace) key(i uint32) Key {
 	x := k.entries.at(i)
 	if x.family == 0 {
@@ -212,7 +212,7 @@ func (k *keyspace) key(i uint32) Key {
 	return addressKey(k.per, x.word, x.family)
 }
 
-// bytes is the memory held, without the evidence.
+// bytes returns the memory held, without the evidence.
 func (k *keyspace) bytes() int {
 	far := len(k.far) * chunkSize * (len(k.rules) - near) * int(unsafe.Sizeof(window(0)))
 	return len(k.buckets)*4 + k.entries.bytes() + k.names.bytes() + far + k.nodes.slab.bytes()

@@ -12,15 +12,14 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// model is the definition of a Table's verdicts, without any bound or speed:
-// all observations of a key that its threshold has not fired on, looked
-// through every time.
+// model is the reference implementation of a Table: slow and unbounded. It keeps all
+// observations of a key since its threshold fired and examines all of them every time.
 type model struct {
 	thresholds []Threshold
 	seen       map[string][]Observation
 }
 
-// observe names the verdicts as key, threshold and score.
+// observe returns the verdicts as key, threshold and score.
 func (m *model) observe(o Observation) []string {
 	var verdicts []string
 	for _, t := range m.thresholds {
@@ -90,8 +89,8 @@ var modelThresholds = []Threshold{
 
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// script turns bytes into observations: six bytes each. Sensors disagree by
-// up to sensorLag.
+// script turns bytes into observations, six bytes each. Sensors disagree by up to
+// sensorLag.
 func script(data []byte) []Observation {
 	signals := []Signal{InvalidPassword, ChallengeResponseFailed, InvalidAccountID, SuccessfulAuth, SuccessAfterFailures, ChallengeSent}
 	services := []string{"PJSIP", "AMI"}
@@ -153,7 +152,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// TestTableAgainstModel holds random days of different pace against the definition.
+// TestTableAgainstModel compares random observations at different rates with the model.
 func TestTableAgainstModel(t *testing.T) {
 	verdicts := 0
 	for seed := range uint64(30) {
@@ -172,11 +171,11 @@ func TestTableAgainstModel(t *testing.T) {
 		}
 	}
 	if verdicts < 500 {
-		t.Errorf("only %d verdicts: the scripts prove little", verdicts)
+		t.Errorf("only %d verdicts: the scripts are too quiet", verdicts)
 	}
 }
 
-// TestTableUnderPressure runs a table far too small and looks at its books.
+// TestTableUnderPressure runs a table that is far too small and checks its invariants.
 func TestTableUnderPressure(t *testing.T) {
 	for seed := range uint64(20) {
 		table, err := New(modelThresholds, Limits{Sources: 5, Networks: 2, Accounts: 1, Records: 3, Spare: 4})
@@ -184,7 +183,7 @@ func TestTableUnderPressure(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, k := range table.spaces {
-			k.nodes.limit = 24 // the least that New would give is more
+			k.nodes.limit = 24 // less than New would set
 		}
 		r := rand.New(rand.NewPCG(seed, 3))
 		data := make([]byte, 6*2000)
@@ -205,8 +204,8 @@ func TestTableUnderPressure(t *testing.T) {
 	}
 }
 
-// checkTable verifies the books of a table: every key in one queue and in its
-// bucket, every node and note accounted for, nothing over its limit.
+// checkTable verifies the invariants of a table: every key is in one queue and in its
+// bucket, every node and note is accounted for, and no limit is exceeded.
 func checkTable(t *testing.T, table *Table) {
 	t.Helper()
 	trails, charged := 0, 0
@@ -221,7 +220,7 @@ func checkTable(t *testing.T, table *Table) {
 			for i := k.queues[r].oldest; i != 0; i = k.entries.at(i).next {
 				x := k.entries.at(i)
 				if x.rank != rank(r) || x.prev != prev {
-					t.Fatalf("key %v is not linked well in queue %d", k.key(i), r)
+					t.Fatalf("key %v is not linked correctly in queue %d", k.key(i), r)
 				}
 				s := id{word: x.word, family: x.family}
 				if x.family == 0 {
@@ -242,7 +241,7 @@ func checkTable(t *testing.T, table *Table) {
 						cells++
 					})
 					if sum != k.nodes.sum(w, &k.rules[j]) || sum >= k.rules[j].score || cells > k.rules[j].cells {
-						t.Fatalf("key %v: window of %d points, booked %d, of %d", k.key(i), sum, k.nodes.sum(w, &k.rules[j]), k.rules[j].score)
+						t.Fatalf("key %v: window of %d points, recorded %d, of %d", k.key(i), sum, k.nodes.sum(w, &k.rules[j]), k.rules[j].score)
 					}
 					if !w.single() {
 						inRings += cells
@@ -260,14 +259,14 @@ func checkTable(t *testing.T, table *Table) {
 						}
 					}
 					if n != int(x.kept) || n > int(table.evidence.perKey) {
-						t.Fatalf("key %v keeps %d notes, booked %d", k.key(i), n, x.kept)
+						t.Fatalf("key %v keeps %d notes, recorded %d", k.key(i), n, x.kept)
 					}
 				}
 				prev = i
 				n++
 			}
 			if n != k.queues[r].n || k.queues[r].newest != prev {
-				t.Fatalf("queue %d holds %d keys, booked %d", r, n, k.queues[r].n)
+				t.Fatalf("queue %d holds %d keys, recorded %d", r, n, k.queues[r].n)
 			}
 			inQueues += n
 		}
@@ -275,23 +274,23 @@ func checkTable(t *testing.T, table *Table) {
 			t.Fatalf("%v: %d keys in queues, %d tracked, capacity %d", k.per, inQueues, k.tracked, k.capacity)
 		}
 		if inRings != k.nodes.used || k.nodes.used > k.nodes.limit {
-			t.Fatalf("%v: %d nodes in rings, %d booked, limit %d", k.per, inRings, k.nodes.used, k.nodes.limit)
+			t.Fatalf("%v: %d nodes in rings, %d recorded, limit %d", k.per, inRings, k.nodes.used, k.nodes.limit)
 		}
 	}
 	e := &table.evidence
 	used := 0
 	for i, n := range held {
 		if int(e.notes.at(i).keys) != n {
-			t.Fatalf("note %d is in %d trails, booked %d", i, n, e.notes.at(i).keys)
+			t.Fatalf("note %d is in %d trails, recorded %d", i, n, e.notes.at(i).keys)
 		}
 		more := continuations(e.notes.at(i).length())
 		used += 1 + more
 		charged += more
 	}
 	if used != e.used || e.spare < 0 {
-		t.Fatalf("%d notes in use, booked %d, spare %d", used, e.used, e.spare)
+		t.Fatalf("%d notes in use, recorded %d, spare %d", used, e.used, e.spare)
 	}
 	if e.used > trails+charged {
-		t.Fatalf("%d notes for %d trails and %d paid for", e.used, trails, charged)
+		t.Fatalf("%d notes for %d trails and %d charged", e.used, trails, charged)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// Proof says whether the source address of an observation is certain.
+// Proof describes whether the source address of an observation is genuine.
 type Proof uint8
 
-// A lone UDP packet can carry a Spoofable address; a Proven one has answered us.
+// The address of a single UDP packet is Spoofable. A Proven address has answered us.
 const (
 	Spoofable Proof = iota
 	Proven
@@ -19,13 +19,13 @@ const (
 
 var proofNames = []string{"spoofable", "proven"}
 
-// String gives "spoofable" or "proven".
+// String returns "spoofable" or "proven".
 func (p Proof) String() string { return nameOf(p, proofNames) }
 
-// MarshalText writes the name.
+// MarshalText returns the name.
 func (p Proof) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// ParseProof reads what String gives, and "claimed", the word of older ledgers for
+// ParseProof parses the output of String, and "claimed", which older ledgers use for
 // spoofable.
 func ParseProof(name string) (Proof, error) {
 	if name == "claimed" {
@@ -39,26 +39,24 @@ func ParseProof(name string) (Proof, error) {
 	return 0, fmt.Errorf("score: unknown proof %q", name)
 }
 
-// Observation is one thing seen, at one time. The byte slices are borrowed:
-// they are read during the call they are passed to and never kept.
+// Observation is a signal observed at one time. Functions that take an Observation do
+// not keep its byte slices.
 type Observation struct {
-	// At is when it was seen, on the caller's clock. Times are told apart to
-	// the microsecond.
+	// At is the time on the caller's clock, with a resolution of a microsecond.
 	At        time.Time
 	Signal    Signal
-	Source    netip.Addr // the zero Addr when no source is known
+	Source    netip.Addr // the zero Addr if the source is unknown
 	Port      uint16
 	Transport event.Transport
 	Proof     Proof
 	Service   []byte // Asterisk's name of the service: PJSIP, SIP, AMI
 	Account   []byte // AccountID as Asterisk wrote it
 	Session   []byte // SessionID: the SIP Call-ID with PJSIP
-	Raw       []byte // what it was read from; nil when that is not at hand
+	Raw       []byte // the text it was parsed from; nil if not available
 }
 
-// Record is an observation that was kept as evidence. It owns its memory.
-// Account and Session are what the network sent, cut to 80 and 128 bytes:
-// quote them before they are shown.
+// Record is an observation kept as evidence. It owns its memory. Account and Session
+// come from the network, cut to 80 and 128 bytes: quote them before displaying them.
 type Record struct {
 	At        time.Time       `json:"at"`
 	Signal    Signal          `json:"signal"`
@@ -70,13 +68,13 @@ type Record struct {
 	Session   string          `json:"session"`
 }
 
-// Caps on what is kept of the strings of an observation, in bytes.
+// Limits on the strings of a Record, in bytes.
 const (
-	maxAccount = 80 // AST_CHANNEL_NAME: no account with a longer name can call
+	maxAccount = 80 // AST_CHANNEL_NAME: an account with a longer name cannot call
 	maxSession = 128
 )
 
-// record copies the observation as evidence is kept.
+// record returns a copy of the observation as a Record.
 func (o *Observation) record() Record {
 	return Record{
 		At: o.At, Signal: o.Signal, Source: o.Source.Unmap(), Port: o.Port,

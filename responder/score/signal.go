@@ -2,12 +2,12 @@ package score
 
 import "fmt"
 
-// Signal is a kind of observation that can carry points: a security event of
-// Asterisk by its own name, or one derived from several.
+// Signal is a kind of observation that can carry points: a security event of Asterisk,
+// or a signal derived from several events.
 type Signal uint8
 
-// The security events of Asterisk (main/security_events.c), by its own names,
-// then the derived signals. NoSignal is none of them.
+// The security events of Asterisk (main/security_events.c) under their own names, then
+// the derived signals. NoSignal is no signal.
 const (
 	NoSignal Signal = iota
 
@@ -27,7 +27,7 @@ const (
 	ChallengeSent
 	InvalidTransport
 
-	SuccessAfterFailures // a stranger's success on an account that strangers guessed at
+	SuccessAfterFailures // an unknown address's success on an account that unknown addresses guessed at
 	Tampering            // an event whose framing or schema was forged
 
 	CallRate             // calls per minute
@@ -59,13 +59,13 @@ var signalNames = [signalCount]string{
 	"AnonymousCall", "UnseenLogin",
 }
 
-// String gives the name that Asterisk, the config and the ledger use.
+// String returns the name used by Asterisk, the config and the ledger.
 func (s Signal) String() string { return nameOf(s, signalNames[:]) }
 
-// MarshalText writes the name.
+// MarshalText returns the name.
 func (s Signal) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// ParseSignal reads a name that String gives. Case counts, as in Asterisk.
+// ParseSignal parses the output of String. It is case-sensitive, like Asterisk.
 func ParseSignal(name string) (Signal, error) { return parse[Signal]("signal", name, signalNames[:]) }
 
 // Signals lists every signal in a fixed order.
@@ -77,15 +77,15 @@ func Signals() []Signal {
 	return all
 }
 
-// Failure says whether the signal is a wrong password for an account that
-// Asterisk knows. InvalidAccountID is none: it names no account.
+// Failure reports whether the signal is a wrong password for an existing account.
+// InvalidAccountID is not, because its account does not exist.
 func (s Signal) Failure() bool { return s == InvalidPassword || s == ChallengeResponseFailed }
 
-// kept says whether the signal is worth remembering as evidence.
-// ChallengeSent is not: every phone raises it before every success.
+// kept reports whether the signal is kept as evidence. ChallengeSent is not: every
+// phone raises it before every success.
 func (s Signal) kept() bool { return s != ChallengeSent }
 
-// nameOf is the name of an enumeration's value.
+// nameOf returns the name of an enumeration's value.
 func nameOf[T ~uint8](v T, names []string) string {
 	if int(v) < len(names) {
 		return names[v]
@@ -93,8 +93,8 @@ func nameOf[T ~uint8](v T, names []string) string {
 	return fmt.Sprintf("%T(%d)", v, uint8(v))
 }
 
-// parse finds an enumeration's value by name; the first name, the value for
-// none, is not to be asked for by name.
+// parse returns the enumeration's value with that name. It does not accept the first
+// name, which stands for no value.
 func parse[T ~uint8](what, name string, names []string) (T, error) {
 	for i, n := range names {
 		if i > 0 && n == name {

@@ -8,18 +8,18 @@ const (
 	chunkMask = chunkSize - 1
 )
 
-// slab hands out numbered elements that never move. It grows by chunks, so
-// that an idle table is small and growth copies nothing; elements without
-// pointers are never looked at by the garbage collector. Number 0 is none.
+// slab allocates numbered elements that never move. It grows by chunks, so an idle
+// table is small and growth copies nothing. The garbage collector does not scan elements
+// without pointers. Number 0 is not used.
 type slab[T any] struct {
 	chunks []*[chunkSize]T
-	last   uint32 // the highest number handed out
+	last   uint32 // the highest number allocated
 }
 
-// at is element i, which must have been handed out.
+// at returns element i, which must be allocated.
 func (s *slab[T]) at(i uint32) *T { return &s.chunks[i>>chunkBits][i&chunkMask] }
 
-// grow hands out a number that was never used before.
+// grow allocates a new element and returns its number.
 func (s *slab[T]) grow() uint32 {
 	s.last++
 	if int(s.last>>chunkBits) >= len(s.chunks) {
@@ -28,7 +28,7 @@ func (s *slab[T]) grow() uint32 {
 	return s.last
 }
 
-// bytes is the memory held.
+// bytes returns the memory held.
 func (s *slab[T]) bytes() int {
 	return len(s.chunks) * int(unsafe.Sizeof([chunkSize]T{}))
 }

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Limits bound what a Table remembers. Zero values mean the defaults.
+// Limits bound the size of a Table. Zero values mean the defaults.
 type Limits struct {
-	Sources  int // sources tracked at most; default 524,288
-	Networks int // networks tracked at most; default 131,072
-	Accounts int // accounts tracked at most; default 65,536
-	Records  int // observations kept as evidence of one key; default 32, at most 255
-	// Spare is how many observations the evidence of all keys together may
-	// hold beyond one for each key; default half of Sources.
+	Sources  int // most sources tracked; default 524,288
+	Networks int // most networks tracked; default 131,072
+	Accounts int // most accounts tracked; default 65,536
+	Records  int // observations kept as evidence for one key; default 32, at most 255
+	// Spare is how many observations are kept as evidence for all keys together,
+	// beyond one for each key; default half of Sources.
 	Spare int
 }
 
@@ -23,7 +23,7 @@ func (l Limits) withDefaults() (Limits, error) {
 	l.Accounts = cmp.Or(l.Accounts, 1<<16)
 	l.Records = cmp.Or(l.Records, 32)
 	l.Spare = cmp.Or(l.Spare, l.Sources/2)
-	const most = 1 << 28 // the numbers of elements are 32 bits, of nodes 31
+	const most = 1 << 28 // element numbers have 32 bits, node numbers 31
 	for _, n := range []struct {
 		name       string
 		value, max int
@@ -44,16 +44,16 @@ func (l Limits) withDefaults() (Limits, error) {
 // Table keeps the scores of all keys. It has no lock: its owner calls it from
 // one goroutine at a time.
 type Table struct {
-	spaces   [perCount - 1]*keyspace // by kind of key; nil when no threshold is per that kind
+	spaces   [perCount - 1]*keyspace // by kind of key; nil if no threshold uses that kind
 	evidence evidence
-	raws     raws
+	rawTexts rawTexts
 	clock    clock
 	verdicts []Verdict
 	buf      accountBuffer
 }
 
-// New makes a table for these thresholds, which must have passed the config's
-// own checks; what a table could not hold is refused here.
+// New returns a table for these thresholds. The config must have checked them; New
+// only rejects thresholds that a table cannot represent.
 func New(thresholds []Threshold, limits Limits) (*Table, error) {
 	limits, err := limits.withDefaults()
 	if err != nil {
@@ -76,8 +76,8 @@ func New(thresholds []Threshold, limits Limits) (*Table, error) {
 	return t, nil
 }
 
-// Observe counts one observation and returns the thresholds it crossed. The
-// slice is valid until the next call; the verdicts in it own their memory.
+// Observe scores one observation and returns the thresholds that it crossed. The slice
+// is valid until the next call; the verdicts in it own their memory.
 func (t *Table) Observe(o *Observation) []Verdict {
 	t.verdicts = t.verdicts[:0]
 	if o.Signal == NoSignal || o.Signal >= signalCount {
@@ -112,13 +112,13 @@ func (t *Table) Observe(o *Observation) []Verdict {
 	return t.verdicts
 }
 
-// claims are the keys an observation is about, by kind.
+// claims are the claimed keys of an observation, by kind.
 type claims [perCount - 1]struct {
-	key       uint32 // 0 when there is none
+	key       uint32 // 0 if there is none
 	dangerous bool
 }
 
-// id is the key of one kind that an observation speaks of.
+// id returns the key of one kind that an observation belongs to.
 func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
 	if k.per != PerAccount {
 		return addressID(k.per, o.Source)
@@ -130,7 +130,7 @@ func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
 	return k.accountID(name), true
 }
 
-// remember keeps the observation as evidence of the claimed keys.
+// remember keeps the observation as evidence for the claimed keys.
 func (t *Table) remember(o *Observation, claimed *claims, keys int) {
 	e := &t.evidence
 	for i, k := range t.spaces {
@@ -142,7 +142,7 @@ func (t *Table) remember(o *Observation, claimed *claims, keys int) {
 		}
 	}
 	n := e.write(o, keys)
-	t.raws.keep(o)
+	t.rawTexts.keep(o)
 	for i, k := range t.spaces {
 		if c := claimed[i]; c.key != 0 {
 			x := k.entries.at(c.key)
@@ -153,9 +153,9 @@ func (t *Table) remember(o *Observation, claimed *claims, keys int) {
 	}
 }
 
-// judge adds the observation to the windows of key i and reports the
-// thresholds crossed. The window of a threshold that fires starts empty
-// again, so that nothing counts for two verdicts of one threshold.
+// judge adds the observation to the windows of key i and fires the thresholds that it
+// crosses. When a threshold fires, its window is cleared, so that no observation counts
+// for two verdicts of one threshold.
 func (t *Table) judge(k *keyspace, i uint32, o *Observation, at int64) {
 	x := k.entries.at(i)
 	c := newCell(at, o.Proof, o.Signal)
@@ -187,8 +187,7 @@ func (t *Table) judge(k *keyspace, i uint32, o *Observation, at int64) {
 	}
 }
 
-// fire appends the verdict and marks the key as dangerous for as long as the
-// threshold looks back.
+// fire appends the verdict and marks the key as dangerous for the threshold's time.
 func (t *Table) fire(k *keyspace, i uint32, r *rule, w window, c cell, o *Observation) {
 	x := k.entries.at(i)
 	until := seconds(c.at() + r.within)
@@ -206,8 +205,8 @@ func (t *Table) fire(k *keyspace, i uint32, r *rule, w window, c cell, o *Observ
 	})
 }
 
-// Forget clears a key: its windows, its evidence, its danger. It reports
-// whether the key was tracked.
+// Forget removes a key with its windows and evidence. It reports whether the key was
+// tracked.
 func (t *Table) Forget(key Key) bool {
 	k, i := t.lookUp(key)
 	if i == 0 {
@@ -217,7 +216,7 @@ func (t *Table) Forget(key Key) bool {
 	return true
 }
 
-// Evidence is what is kept of a key, the oldest first; nil when nothing is.
+// Evidence returns the records kept for a key, the oldest first, or nil.
 func (t *Table) Evidence(key Key) []Record {
 	k, i := t.lookUp(key)
 	if i == 0 {
@@ -241,9 +240,8 @@ func (t *Table) lookUp(key Key) (*keyspace, uint32) {
 	return k, k.find(s)
 }
 
-// clock turns the caller's times into microseconds that only go forward: as
-// long as they carry Go's monotonic reading, setting the wall clock moves no
-// window.
+// clock converts times to microseconds on a monotonic scale. As long as the times have
+// Go's monotonic reading, setting the wall clock does not move any window.
 type clock struct {
 	base time.Time
 	zero int64 // base in ns since 1970

@@ -9,7 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// guessing is what the daemon runs with by default for a source, and more.
+// guessing holds the default thresholds for sources, and some more.
 var guessing = []Threshold{
 	{Name: "password guessing", Per: PerSource, Points: map[Signal]int{InvalidPassword: 1, ChallengeResponseFailed: 1}, Score: 3, Within: time.Hour},
 	{Name: "slow guessing", Per: PerSource, Points: map[Signal]int{InvalidPassword: 1, ChallengeResponseFailed: 1}, Score: 10, Within: 24 * time.Hour},
@@ -28,7 +28,7 @@ func newTable(t testing.TB, limits Limits, thresholds ...Threshold) *Table {
 	return table
 }
 
-// seen makes an observation of a SIP peer.
+// seen returns an observation of a SIP peer.
 func seen(at time.Time, s Signal, source, account string) *Observation {
 	o := &Observation{
 		At: at, Signal: s, Port: 5060, Transport: event.UDP, Proof: Spoofable,
@@ -49,23 +49,23 @@ func fired(vs []Verdict) string {
 }
 
 func TestThresholdIsExact(t *testing.T) {
-	ns := func(d time.Duration) time.Time { return start.Add(d) }
+	after := func(d time.Duration) time.Time { return start.Add(d) }
 	for _, tt := range []struct {
 		name string
 		at   []time.Duration
 		want []bool
 	}{
 		{"three within the hour", []time.Duration{0, time.Minute, time.Hour - time.Microsecond}, []bool{false, false, true}},
-		{"the first is an hour old and out", []time.Duration{0, time.Minute, time.Hour}, []bool{false, false, false}},
-		{"out, and in again with the next", []time.Duration{0, time.Minute, time.Hour, time.Hour + time.Second}, []bool{false, false, false, true}},
+		{"the first has expired", []time.Duration{0, time.Minute, time.Hour}, []bool{false, false, false}},
+		{"the first has expired, but one more follows", []time.Duration{0, time.Minute, time.Hour, time.Hour + time.Second}, []bool{false, false, false, true}},
 		{"nothing counts twice", []time.Duration{0, 0, 0, 1, 2, 3}, []bool{false, false, true, false, false, true}},
-		{"a late one still counts", []time.Duration{10 * time.Second, 20 * time.Second, 0}, []bool{false, false, true}},
-		{"one too late does not", []time.Duration{2 * time.Hour, 2*time.Hour + 1, time.Hour}, []bool{false, false, false}},
+		{"a late observation counts", []time.Duration{10 * time.Second, 20 * time.Second, 0}, []bool{false, false, true}},
+		{"an observation that is too late does not count", []time.Duration{2 * time.Hour, 2*time.Hour + 1, time.Hour}, []bool{false, false, false}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			table := newTable(t, Limits{}, guessing[0])
 			for i, d := range tt.at {
-				got := table.Observe(seen(ns(d), InvalidPassword, "192.0.2.66", "1002"))
+				got := table.Observe(seen(after(d), InvalidPassword, "192.0.2.66", "1002"))
 				if (len(got) == 1) != tt.want[i] {
 					t.Errorf("observation %d at +%v: verdicts %q, want one: %v", i, d, fired(got), tt.want[i])
 				}
@@ -82,7 +82,7 @@ func TestClockSetBackMovesNoWindow(t *testing.T) {
 		got = table.Observe(seen(now.Add(time.Duration(i)*time.Second), InvalidPassword, "192.0.2.66", "1002"))
 	}
 	if len(got) != 1 {
-		t.Fatal("three within seconds are no verdict")
+		t.Fatal("no verdict for three failures within seconds")
 	}
 	c := clock{}
 	first := c.micros(now)
@@ -90,7 +90,7 @@ func TestClockSetBackMovesNoWindow(t *testing.T) {
 		t.Errorf("a second earlier is %d µs", d)
 	}
 	if c.micros(time.Time{}) != 0 {
-		t.Error("the year 1 is before all windows")
+		t.Error("the year 1 is not before all windows")
 	}
 }
 
@@ -126,7 +126,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestNetworkTakingTurns(t *testing.T) {
+func TestNetworkOfManySources(t *testing.T) {
 	table := newTable(t, Limits{}, guessing...)
 	var all []string
 	for i := range 20 {
@@ -145,17 +145,17 @@ func TestAccounts(t *testing.T) {
 	for _, tt := range []struct {
 		name, service, account string
 		signal                 Signal
-		want                   string // the account's key, "" when it is none
+		want                   string // key of the account, "" if none
 	}{
 		{"a peer", "PJSIP", "1002", InvalidPassword, "1002"},
 		{"an AMI user", "AMI", "admin", InvalidPassword, "AMI/admin"},
-		{"a peer named like one", "SIP", "admin", InvalidPassword, "admin"},
-		{"nobody", "PJSIP", "", InvalidPassword, ""},
+		{"a peer with the same name", "SIP", "admin", InvalidPassword, "admin"},
+		{"no name", "PJSIP", "", InvalidPassword, ""},
 		{"unknown", "PJSIP", "<unknown>", ChallengeResponseFailed, ""},
-		{"a name that Asterisk does not know", "PJSIP", "1002", InvalidAccountID, ""},
+		{"a nonexistent account", "PJSIP", "1002", InvalidAccountID, ""},
 		{"a name too long for a channel", "PJSIP", strings.Repeat("a", 81), InvalidPassword, ""},
-		{"a name just short enough", "PJSIP", strings.Repeat("a", 80), InvalidPassword, strings.Repeat("a", 80)},
-		{"an AMI user's too long", "AMI", strings.Repeat("a", 77), InvalidPassword, ""},
+		{"a name of maximum length", "PJSIP", strings.Repeat("a", 80), InvalidPassword, strings.Repeat("a", 80)},
+		{"an AMI user with a long name", "AMI", strings.Repeat("a", 77), InvalidPassword, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			table := newTable(t, Limits{}, Threshold{
@@ -238,8 +238,8 @@ func TestProvenVerdict(t *testing.T) {
 		want   bool
 	}{
 		{"all proven", []Proof{Proven, Proven, Proven}, true},
-		{"one claimed", []Proof{Proven, Spoofable, Proven}, false},
-		{"the last claimed", []Proof{Proven, Proven, Spoofable}, false},
+		{"one spoofable", []Proof{Proven, Spoofable, Proven}, false},
+		{"the last one spoofable", []Proof{Proven, Proven, Spoofable}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			table := newTable(t, Limits{}, guessing[0])
@@ -256,7 +256,7 @@ func TestProvenVerdict(t *testing.T) {
 	}
 }
 
-func TestEvidenceIsTheLastOfAKey(t *testing.T) {
+func TestEvidenceIsTheNewestOfAKey(t *testing.T) {
 	table := newTable(t, Limits{Records: 4}, guessing[1])
 	key := Key{Per: PerSource, Prefix: netip.MustParsePrefix("2001:db8::/64")}
 	long := strings.Repeat("s", 300)
@@ -275,7 +275,7 @@ func TestEvidenceIsTheLastOfAKey(t *testing.T) {
 		}
 	}
 	if table.Evidence(Key{Per: PerAccount, Account: "1002"}) != nil {
-		t.Error("evidence of a key that no threshold is about")
+		t.Error("evidence for a key without thresholds")
 	}
 }
 
@@ -286,10 +286,10 @@ func TestForget(t *testing.T) {
 		table.Observe(seen(start, InvalidPassword, "192.0.2.66", "1002"))
 	}
 	if !table.Forget(key) || table.Forget(key) {
-		t.Error("a key is forgotten once")
+		t.Error("Forget did not return true once and then false")
 	}
 	if vs := table.Observe(seen(start, InvalidPassword, "192.0.2.66", "1002")); len(vs) != 0 {
-		t.Errorf("a forgotten key's past still counts: %s", fired(vs))
+		t.Errorf("a forgotten key still has points: %s", fired(vs))
 	}
 	if got := len(table.Evidence(Key{Per: PerAccount, Account: "1002"})); got != 3 {
 		t.Errorf("the account keeps %d records, want 3", got)
@@ -300,7 +300,7 @@ func TestForget(t *testing.T) {
 	checkTable(t, table)
 }
 
-func TestNewRefuses(t *testing.T) {
+func TestNewRejects(t *testing.T) {
 	good := guessing[0]
 	with := func(change func(*Threshold)) Threshold { t := good; change(&t); return t }
 	for _, tt := range []struct {
@@ -322,33 +322,33 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 	if _, err := New(nil, Limits{Records: 256}); err == nil {
-		t.Error("more records than a key can count")
+		t.Error("too many records are accepted")
 	}
 	if table, err := New(nil, Limits{}); err != nil || table.Observe(seen(start, InvalidPassword, "192.0.2.66", "1")) != nil {
-		t.Error("a table without thresholds has no verdicts")
+		t.Error("a table without thresholds has verdicts")
 	}
 }
 
-func TestStandings(t *testing.T) {
+func TestTop(t *testing.T) {
 	table := newTable(t, Limits{}, guessing...)
 	for i, source := range []string{"192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.3", "192.0.2.3", "192.0.2.3", "192.0.2.4"} {
 		table.Observe(seen(start.Add(time.Duration(i)*time.Second), InvalidPassword, source, "1002"))
 	}
-	all := table.Standings(start.Add(time.Minute), PerSource, 3)
+	all := table.Top(start.Add(time.Minute), PerSource, 3)
 	var got []string
 	for _, s := range all {
 		got = append(got, s.Key.String())
 	}
-	// 192.0.2.3 fired: what it has left is 3 of 10 towards slow guessing.
+	// 192.0.2.3 fired and has 3 of 10 points left towards slow guessing.
 	if want := "192.0.2.2 192.0.2.4 192.0.2.1"; strings.Join(got, " ") != want {
-		t.Errorf("standings %v, want %s", got, want)
+		t.Errorf("top keys %v, want %s", got, want)
 	}
 	k, i := table.lookUp(Key{Per: PerSource, Prefix: netip.MustParsePrefix("192.0.2.3/32")})
-	s := table.standing(k, i, start.Add(time.Minute))
+	s := table.status(k, i, start.Add(time.Minute))
 	if !s.Fired || s.Scores[0].Points != 0 || s.Scores[1].Points != 3 || !s.Last.Equal(start.Add(5*time.Second)) {
-		t.Errorf("standing of the one that fired: %+v", s)
+		t.Errorf("status of the one that fired: %+v", s)
 	}
-	if s := table.Standings(start.Add(2*time.Hour), PerSource, 9); s[0].Scores[0].Points != 0 || s[0].Fired {
+	if s := table.Top(start.Add(2*time.Hour), PerSource, 9); s[0].Scores[0].Points != 0 || s[0].Fired {
 		t.Errorf("two hours later: %+v", s[0])
 	}
 }
@@ -365,12 +365,12 @@ func TestNames(t *testing.T) {
 		}
 	}
 	if p, err := ParsePer("network"); err != nil || p != PerNetwork {
-		t.Error("network is a kind of key")
+		t.Error("network is not a kind of key")
 	}
 	if p, err := ParseProof("claimed"); err != nil || p != Spoofable {
-		t.Error("claimed is a proof")
+		t.Error("claimed is not a proof")
 	}
 	if _, err := ParseProof("sure"); err == nil || Signal(99).String() != "score.Signal(99)" {
-		t.Error("values out of range have no name")
+		t.Error("invalid values have names")
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Threshold is a rule of the config: when these signals reach this score for
-// one key within this time, run that playbook.
+// Threshold is a rule of the config: if these signals reach the score for one key
+// within the time, run the playbook.
 type Threshold struct {
 	Name     string
 	Per      Per
@@ -17,21 +17,21 @@ type Threshold struct {
 	Playbook string
 }
 
-// What a threshold may ask for: a window holds one cell for every observation
-// it still counts, so that score/points bounds its memory.
+// Limits on thresholds. A window holds one cell for every observation that counts, so
+// score/points bounds its memory.
 const (
 	maxScore  = 1 << 20
 	maxCells  = 1 << 16
 	maxWithin = 10 * 366 * 24 * time.Hour
 )
 
-// rule is a threshold made ready for the hot path.
+// rule is a threshold prepared for the hot path.
 type rule struct {
 	threshold Threshold
 	points    [signalCount]uint32
 	score     uint32
 	within    int64 // µs
-	cells     int   // the most a window of it can hold
+	cells     int   // most cells in a window
 }
 
 func newRule(t Threshold) (rule, error) {

@@ -14,16 +14,16 @@ type Verdict struct {
 	Key       Key
 	Threshold *Threshold
 	Score     int // points within the threshold's time
-	// Proven says that the address in Cause is certain and that observations
-	// with a certain address alone reach the threshold: no stranger can have
-	// brought this verdict about with forged packets.
+	// Proven is true if the address in Cause is genuine and if observations with a
+	// genuine address alone reach the threshold, so that spoofed packets cannot have
+	// caused the verdict.
 	Proven   bool
-	Reason   string   // a sentence for people; text from the network in it is quoted and cut
+	Reason   string   // for people; text from the network is quoted and cut
 	Cause    Record   // the observation that crossed it
-	Evidence []Record // the last observations of the key, the oldest first, Cause included
+	Evidence []Record // the last observations of the key, including Cause, the oldest first
 }
 
-// tally is what a window held when its threshold was crossed.
+// tally counts the contents of a window when its threshold was crossed.
 type tally struct {
 	points, proven uint32
 	signals        [signalCount]int
@@ -44,9 +44,9 @@ func (n *nodes) tally(w window, r *rule, last cell) tally {
 	return t
 }
 
-// reason says why a threshold was crossed, like
-// "3 points within 1h: 3× ChallengeResponseFailed on 1002". A ban waits for it,
-// and fmt takes longer to wake from cold caches than all the rest of a verdict.
+// reason returns why a threshold was crossed, such as
+// "3 points within 1h: 3× ChallengeResponseFailed on 1002". The ban waits for it, so it
+// does not use fmt, which takes longer with cold caches than the rest of a verdict.
 func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) string {
 	points := " points within "
 	if t.points == 1 {
@@ -86,7 +86,7 @@ func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) strin
 	return string(b)
 }
 
-// names collects different names in the order they came.
+// names is a list of distinct names in order of appearance.
 type names []string
 
 func (n *names) add(name string) {
@@ -111,8 +111,8 @@ func (n names) append(b []byte, before string) []byte {
 	return b
 }
 
-// safe shows a name from the network: as it is when that can do no harm and
-// be mistaken for nothing else, otherwise quoted; in any case cut.
+// safe returns a name from the network for display: unchanged if it is harmless and
+// unambiguous, otherwise quoted; long names are cut.
 func safe(name string) string {
 	const most = 40
 	cut := ""
@@ -136,7 +136,7 @@ func plain(c byte) bool {
 	}
 }
 
-// span writes a duration without its zeros: 1h, 24h, 1m30s.
+// span formats a duration without zero units: 1h, 24h, 1m30s.
 func span(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {

@@ -1,7 +1,7 @@
 package score
 
-// cell is one observation as a window counts it, one word, so that cells
-// compare by time: microseconds since 1970 (55 bits), proof (1), signal (7).
+// cell is one observation in a window, packed into one word: microseconds since 1970 (55
+// bits), proof (1), signal (7). Cells compare by time.
 type cell uint64
 
 const (
@@ -20,8 +20,8 @@ func (c cell) signal() Signal { return Signal(c & 0x7f) }
 // window is the sliding window of one key and one threshold, in one word:
 //
 //	0                        nothing
-//	1<<63 | cell             one observation, which most keys never exceed
-//	newest node<<32 | sum    more, in a ring of nodes ordered by time
+//	1<<63 | cell             one observation; most keys never have more
+//	newest node<<32 | sum    several, in a ring of nodes ordered by time
 type window uint64
 
 const inline window = 1 << 63
@@ -33,16 +33,16 @@ func (w window) newest() uint32 { return uint32(w >> 32) }
 
 func ring(newest, sum uint32) window { return window(newest)<<32 | window(sum) }
 
-// node is one cell of a ring; next of the newest is the oldest.
+// node is one cell of a ring. The newest links to the oldest.
 type node struct {
 	cell       cell
 	next, prev uint32
 }
 
-// nodes is the store of all rings of one kind of key.
+// nodes stores all rings of one kind of key.
 type nodes struct {
 	slab  slab[node]
-	free  uint32 // list of given-back nodes, by next
+	free  uint32 // list of free nodes, by next
 	limit int
 	used  int
 }
@@ -68,7 +68,7 @@ func (n *nodes) give(i uint32) {
 	n.used--
 }
 
-// sum is the points a window holds.
+// sum returns the points in a window.
 func (n *nodes) sum(w window, r *rule) uint32 {
 	switch {
 	case w.empty():
@@ -80,7 +80,8 @@ func (n *nodes) sum(w window, r *rule) uint32 {
 	}
 }
 
-// newestAt and oldestAt are the times at a window's ends; it is not empty.
+// newestAt and oldestAt return the times at the ends of a window, which must not be
+// empty.
 func (n *nodes) newestAt(w window) int64 {
 	if w.single() {
 		return w.cell().at()
@@ -95,8 +96,8 @@ func (n *nodes) oldestAt(w window) int64 {
 	return n.slab.at(n.slab.at(w.newest()).next).cell.at()
 }
 
-// expire forgets what was seen at cut or before. A cell is forgotten once, so
-// that all forgetting together costs no more than all adding.
+// expire removes cells at or before cut. Each cell is removed once, so removing costs
+// no more than adding in total.
 func (n *nodes) expire(w window, r *rule, cut int64) window {
 	if w.empty() {
 		return w
@@ -126,8 +127,8 @@ func (n *nodes) expire(w window, r *rule, cut int64) window {
 	}
 }
 
-// add puts a cell where its time belongs, which is at the newest end but for
-// a sensor that comes late. It takes up to two nodes.
+// add inserts a cell by time, usually at the newest end, unless a sensor is late. It
+// takes up to two nodes.
 func (n *nodes) add(w window, r *rule, c cell) window {
 	if w.empty() {
 		return inline | window(c)
@@ -157,7 +158,7 @@ func (n *nodes) add(w window, r *rule, c cell) window {
 	return ring(newest, sum)
 }
 
-// clear gives back all nodes of a window, at once.
+// clear frees all nodes of a window.
 func (n *nodes) clear(w window) window {
 	if !w.empty() && !w.single() {
 		first := n.slab.at(w.newest()).next

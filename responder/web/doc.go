@@ -1,5 +1,4 @@
-// Package web is what machines that watch over machines ask: /healthz, whose
-// answer is 200 while the daemon would stop an attack now and 503 while it
-// might not, and /metrics, for Prometheus. Both are read-only and hold no
-// secret, no account and no address of anybody.
+// Package web serves monitoring systems: /healthz answers 200 while the daemon
+// would stop an attack and 503 while it might not, and /metrics is for Prometheus.
+// Both are read-only and reveal no secret, account or IP address.
 package web

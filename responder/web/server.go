@@ -16,12 +16,12 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
-// Source is the daemon as it is read. Its methods are called for each request
-// and from any goroutine.
+// Source is the daemon. Its methods are called for each request, from any
+// goroutine.
 type Source interface {
-	// Checks are those of status.
+	// Checks are those of `tollwarden status`.
 	Checks() []control.Check
-	// Reading is what the metrics are made of.
+	// Reading is the state that the metrics show.
 	Reading() Reading
 }
 
@@ -31,7 +31,7 @@ type Server struct {
 	http     http.Server
 }
 
-// Listen opens the address, host:port. Nothing is answered before Serve.
+// Listen opens the address, host:port. Requests are answered once Serve runs.
 func Listen(address string, s Source) (*Server, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -43,7 +43,7 @@ func Listen(address string, s Source) (*Server, error) {
 	}}, nil
 }
 
-// Handler answers for a source.
+// Handler serves both paths for a source.
 func Handler(s Source) http.Handler {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -53,8 +53,8 @@ func Handler(s Source) http.Handler {
 	return mux
 }
 
-// healthz says ok or which checks fail. It names them and no more: the reasons
-// are for those who may ask the control socket.
+// healthz answers ok or the names of the failing checks. The reasons may reveal
+// addresses; they are on the control socket, for those who may open it.
 func healthz(w http.ResponseWriter, checks []control.Check) {
 	answer := struct {
 		Health  string   `json:"health"`
@@ -70,13 +70,13 @@ func healthz(w http.ResponseWriter, checks []control.Check) {
 	if answer.Health != control.Healthy {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
-	_ = json.NewEncoder(w).Encode(answer) // the peer is gone when this fails
+	_ = json.NewEncoder(w).Encode(answer) // fails only when the client is gone
 }
 
-// Address is where the server listens.
+// Address is the address on which the server listens.
 func (s *Server) Address() net.Addr { return s.listener.Addr() }
 
-// Close gives the address back when Serve was never called.
+// Close releases the address if Serve was never called.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	if closed := s.listener.Close(); !errors.Is(closed, net.ErrClosed) {

@@ -21,11 +21,11 @@ import (
 	"github.com/tollwarden/tollwarden/responder/web"
 )
 
-// still is a daemon that stands still, with something in every metric.
+// still is a daemon with fixed, nonzero metrics.
 type still struct{ failing string }
 
 func (s still) Checks() []control.Check {
-	checks := []control.Check{{Name: "events", OK: true, Detail: "fine"}, {Name: "canary", OK: true, Detail: "sang"}}
+	checks := []control.Check{{Name: "events", OK: true, Detail: "fine"}, {Name: "canary", OK: true, Detail: "heard"}}
 	for i := range checks {
 		if checks[i].Name == s.failing {
 			checks[i].OK, checks[i].Detail = false, "198.51.100.7 did it"
@@ -79,7 +79,7 @@ func TestHealthz(t *testing.T) {
 	}
 }
 
-// Every name and help text passes Prometheus's own linter.
+// Names and help texts pass Prometheus's own linter.
 func TestMetricsPassPromlint(t *testing.T) {
 	code, body := get(t, still{failing: "canary"}, "/metrics")
 	if code != http.StatusOK {
@@ -101,18 +101,18 @@ func TestMetricsPassPromlint(t *testing.T) {
 		`tollwarden_dropped_packets_total{direction="in"} 10`, `tollwarden_canary_age_seconds 3`,
 		`tollwarden_scores_tracked{per="source"} 3`, `tollwarden_bans 2`,
 		`tollwarden_table_refusals_total{table="calls"} 6`, `tollwarden_refusals_total{queue="actions"} 12`,
-		`tollwarden_ledger_crowded_rows_total 11`, `tollwarden_log_long_lines_total 13`,
+		`tollwarden_ledger_evicted_rows_total 11`, `tollwarden_log_long_lines_total 13`,
 	} {
 		if !strings.Contains(body, "\n"+want+"\n") {
-			t.Errorf("lacks %s", want)
+			t.Errorf("the metrics lack %s", want)
 		}
 	}
 	if strings.Contains(body, "198.51.100.7") {
-		t.Error("a reason shows an address to whoever may read metrics")
+		t.Error("the metrics reveal an address")
 	}
 }
 
-// Nothing else is answered, and nothing can be changed.
+// No other path exists.
 func TestNothingElseIsAnswered(t *testing.T) {
 	for _, path := range []string{"/", "/bans", "/debug/pprof/", "/status"} {
 		if code, _ := get(t, still{}, path); code != http.StatusNotFound {
@@ -135,8 +135,8 @@ func TestAddressInUse(t *testing.T) {
 
 var metricName = regexp.MustCompile(`tollwarden_[a-z_]+`)
 
-// What the alert rules and the dashboard ask for is told under that name.
-func TestPackagedRulesAskForWhatIsTold(t *testing.T) {
+// Every metric in the alert rules and the dashboard exists.
+func TestPackagedRulesUseExistingMetrics(t *testing.T) {
 	_, body := get(t, still{}, "/metrics")
 	for _, file := range []string{"prometheus-alerts.yml", "grafana-dashboard.json"} {
 		text, err := os.ReadFile("../../packaging/" + file)
@@ -145,7 +145,7 @@ func TestPackagedRulesAskForWhatIsTold(t *testing.T) {
 		}
 		names := metricName.FindAllString(string(text), -1)
 		if len(names) == 0 {
-			t.Errorf("%s asks for nothing", file)
+			t.Errorf("%s contains no metric", file)
 		}
 		for _, name := range names {
 			if !strings.Contains(body, "\n"+name+" ") && !strings.Contains(body, "\n"+name+"{") {
@@ -155,14 +155,14 @@ func TestPackagedRulesAskForWhatIsTold(t *testing.T) {
 	}
 }
 
-// A digest that is not due yet is no receiver that does not answer.
-func TestAlertOfWhoDoesNotAnswer(t *testing.T) {
+// A digest that is not due yet must not raise the alert about dead receivers.
+func TestAlertAboutDeadReceivers(t *testing.T) {
 	text, err := os.ReadFile("../../packaging/prometheus-alerts.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(text), "expr: tollwarden_messages_unanswered > 0\n") || strings.Contains(string(text), "messages_waiting") {
-		t.Error("TollwardenCannotTell counts what waits for a digest")
+	if !strings.Contains(string(text), "expr: tollwarden_messages_retrying > 0\n") || strings.Contains(string(text), "messages_pending") {
+		t.Error("TollwardenReceiverDown counts messages that wait for a digest")
 	}
 }
 

@@ -39,7 +39,7 @@ func repairAlarm(e firewall.GuardEvent) alarm {
 
 // TestMessage is the message with which somebody checks that messages arrive.
 func TestMessage(now time.Time) *notify.Message {
-	return alarmMessage(hostName(), alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from this machine arrive."})
+	return alarmMessage(hostName(), alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from here arrive."})
 }
 
 // alarmMessage is an alarm as the receivers get it.
@@ -72,12 +72,12 @@ type alarmNotifier struct {
 
 // notify queues an alarm without waiting.
 func (n *alarmNotifier) notify(a alarm) {
-	n.notifier.post.Tell(alarmMessage(n.notifier.host, a), func(o notify.Outcome) {
+	n.notifier.post.Send(alarmMessage(n.notifier.host, a), func(o notify.Outcome) {
 		switch {
-		case !o.Over:
-		case o.Told > 0:
+		case !o.Final:
+		case o.Delivered > 0:
 			n.delivered.Add(1)
-		case o.Deaf:
+		case o.NoReceiver:
 			// No receiver is configured: the log has it.
 		default:
 			n.failed.Add(1)

@@ -27,7 +27,7 @@ func (m metricsSource) Reading() web.Reading {
 	r := web.Reading{
 		Version: m.version, Mode: string(m.mode), Checks: m.health.checks(now), Meters: meters,
 		Bans: m.engine.Bans.Count(), Channels: meters.ChannelsUp, Repairs: guard.Repairs, Probes: guard.Probes,
-		Gaps: m.sessions.gaps.count.Load(), Blind: time.Duration(m.sessions.gaps.length.Load()),
+		Gaps: m.sessions.gaps.count.Load(), GapTime: time.Duration(m.sessions.gaps.length.Load()),
 		Sessions: map[string]web.Session{"events": sessionMetrics(events), "commands": sessionMetrics(commands)},
 		Refused:  events.Refused.Load() + commands.Refused.Load(),
 		Shed: map[string]uint64{
@@ -35,7 +35,7 @@ func (m metricsSource) Reading() web.Reading {
 		},
 		LongLines: m.logSensor.longLines(),
 		LedgerLag: health.Lag, LedgerPending: health.Pending, LedgerDropped: health.Dropped, LedgerCrowded: health.Crowded,
-		AlarmsTold: m.alarms.delivered.Load(), AlarmsFailed: m.alarms.failed.Load(), Messages: m.notifier.post.Counts(),
+		AlarmsDelivered: m.alarms.delivered.Load(), AlarmsFailed: m.alarms.failed.Load(), Messages: m.notifier.post.Counts(),
 	}
 	canary := m.sessions.canary.state(now)
 	r.Lost, r.Unsent, r.CanaryAge = canary.lost, canary.unsent, -1

@@ -59,11 +59,11 @@ func (n *notifier) set(c *notifyConfig) {
 // Deliver queues an incident for the receivers.
 func (n *notifier) Deliver(i *incident.Incident, report func(incident.State, string)) {
 	m := n.words.Load().Of(n.host, recorded(n.ledger, *i), time.Local)
-	n.post.Tell(m, func(o notify.Outcome) {
+	n.post.Send(m, func(o notify.Outcome) {
 		switch {
-		case !o.Over:
+		case !o.Final:
 			report(incident.Intended, o.Detail)
-		case o.Told == 0:
+		case o.Delivered == 0:
 			report(incident.Failed, o.Detail)
 		default:
 			report(incident.Done, o.Detail)

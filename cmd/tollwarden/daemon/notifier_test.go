@@ -78,7 +78,7 @@ func TestMessageHasTheCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(report.Of(recorded, time.UTC).Annex.Data)
-	for _, want := range []string{"Call to 00882612345678", "At most 1 min 0 s of calls", "Tell your carrier of the calls", "SHA-256 " + hex.EncodeToString(sum[:]), "Event: Newchannel"} {
+	for _, want := range []string{"Call to 00882612345678", "At most 1 min 0 s of call time", "Report the calls listed here to your carrier", "SHA-256 " + hex.EncodeToString(sum[:]), "Event: Newchannel"} {
 		if !strings.Contains(m.Text, want) {
 			t.Errorf("the mail lacks %q:\n%s", want, m.Text)
 		}

@@ -64,11 +64,11 @@ func (d statusSource) counters() map[string]uint64 {
 	counters := &meters.Judge.Counters
 	list := map[string]uint64{
 		"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,
-		"tampered_blocks": counters.Tampered, "muted_verdicts": counters.Muted, "graced_failures": counters.Graced,
-		"log_events": counters.Logged, "events_passed_over": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
+		"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Muted, "grace_period_failures": counters.Graced,
+		"log_events": counters.Logged, "events_shed": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
 		"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
-		"challenges_seen": counters.Challenges, "challenges_astray": counters.Misdirected, "bans_proved": counters.Proved, "flows_dropped": counters.Flows,
-		"channels_up": uint64(meters.ChannelsUp), "messages_told": messages.Told, "messages_waiting": messages.Waiting, "messages_given_up": messages.Lost,
+		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Proved, "flows_dropped": counters.Flows,
+		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
 		"ledger_rows_over_capacity": d.ledger.Health().Crowded,
 	}
 	for table, n := range meters.Judge.Refused {

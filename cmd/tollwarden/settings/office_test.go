@@ -60,7 +60,7 @@ func newSite(t *testing.T, now time.Time, settings string) *site {
 		s.accounts = append(s.accounts, calls.Account{Name: account, Login: true, Sure: true})
 		s.contacts = append(s.contacts, places.Contact{Account: account, Source: netip.MustParseAddr(s.at(account)), Agent: "Yealink SIP-T46S 66.86.0.15"})
 	}
-	s.judge.Calls.Listening(now)
+	s.judge.Calls.StreamStarted(now)
 	s.resync()
 	return s
 }
@@ -82,8 +82,8 @@ func (s *site) Record(i *incident.Incident) {
 // resync gives the judge Asterisk's picture, without channels.
 func (s *site) resync() {
 	s.judge.Calls.List(s.accounts)
-	s.judge.Calls.Ask()
-	s.judge.Calls.Rebuild(s.now, nil)
+	s.judge.Calls.BeginSnapshot()
+	s.judge.Calls.ApplySnapshot(s.now, nil)
 	s.judge.SetContacts(s.now, s.contacts, nil)
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Receivers are those who get messages.
 func Receivers(n *config.Notify) (notify.Receivers, error) {
-	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{AtOnce: n.Burst, Digest: n.Digest}}
+	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{Burst: n.Burst, Digest: n.Digest}}
 	if n.Webhook != "" {
 		r.Webhook = &notify.Webhook{URL: n.Webhook}
 	}

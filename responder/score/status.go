@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// Standing is how a key stands at one time.
-type Standing struct {
+// Status is the state of a key at one time.
+type Status struct {
 	Key    Key
-	Scores []Score   // one for each threshold of the key's kind, in the config's order
-	Last   time.Time // of the newest observation kept; zero when none is
-	Fired  bool      // it crossed a threshold, within that threshold's time
+	Scores []Score   // one for each threshold of this kind of key, in config order
+	Last   time.Time // time of the newest observation kept; zero if none
+	Fired  bool      // the key crossed a threshold within the threshold's time
 }
 
-// Score is the points a key has towards one threshold.
+// Score is the number of points that a key has towards one threshold.
 type Score struct {
 	Threshold *Threshold
 	Points    int
 }
 
-// Share is the greatest part of any threshold that the key has reached, 0 to 1.
-func (s *Standing) Share() float64 {
+// Share returns the largest fraction of a threshold that the key has reached, 0 to 1.
+func (s *Status) Share() float64 {
 	most := 0.0
 	for _, p := range s.Scores {
 		most = max(most, float64(p.Points)/float64(p.Threshold.Score))
@@ -28,26 +28,26 @@ func (s *Standing) Share() float64 {
 	return most
 }
 
-// looked is how many keys Standings looks at, at least.
-const looked = 4096
+// topCandidates is the minimum number of keys that Top examines.
+const topCandidates = 4096
 
-// Standings are the n keys of one kind nearest to a threshold, the nearest
-// first. Of a big table it looks only at the most dangerous ones, those seen
-// last first, so that asking does not hold up observing.
-func (t *Table) Standings(at time.Time, per Per, n int) []Standing {
+// Top returns the n keys of one kind that are nearest to a threshold, the nearest
+// first. In a large table it examines only the most dangerous and most recent keys, so
+// that it does not delay observations.
+func (t *Table) Top(at time.Time, per Per, n int) []Status {
 	if per < PerSource || per >= perCount || t.spaces[per-1] == nil || n < 1 {
 		return nil
 	}
 	k := t.spaces[per-1]
-	var all []Standing
-	left := max(looked, 4*n)
+	var all []Status
+	left := max(topCandidates, 4*n)
 	for r := rankCount - 1; r >= 0; r-- {
 		for i := k.queues[r].newest; i != 0 && left > 0; i = k.entries.at(i).prev {
-			all = append(all, t.standing(k, i, at))
+			all = append(all, t.status(k, i, at))
 			left--
 		}
 	}
-	slices.SortStableFunc(all, func(a, b Standing) int {
+	slices.SortStableFunc(all, func(a, b Status) int {
 		switch x, y := a.Share(), b.Share(); {
 		case x > y:
 			return -1
@@ -60,10 +60,10 @@ func (t *Table) Standings(at time.Time, per Per, n int) []Standing {
 	return all[:min(n, len(all))]
 }
 
-func (t *Table) standing(k *keyspace, i uint32, at time.Time) Standing {
+func (t *Table) status(k *keyspace, i uint32, at time.Time) Status {
 	now := t.clock.micros(at)
 	x := k.entries.at(i)
-	s := Standing{
+	s := Status{
 		Key:    k.key(i),
 		Scores: make([]Score, len(k.rules)),
 		Fired:  x.fired && int64(x.due)*1_000_000 > now,
@@ -84,22 +84,22 @@ func (t *Table) standing(k *keyspace, i uint32, at time.Time) Standing {
 	return s
 }
 
-// Stats is what a Table holds and what it had to let go.
+// Stats describes the contents of a Table and its evictions.
 type Stats struct {
 	Keys  map[Per]KeyStats
-	Notes int    // observations held as evidence; a long one counts for several
-	Short uint64 // times that Limits.Spare was used up and evidence was let go or cut for it
-	Bytes int    // memory held; it never shrinks and has its bound in Limits
+	Notes int    // notes in use; a long observation takes several
+	Short uint64 // times that evidence was dropped or cut because Limits.Spare was used up
+	Bytes int    // memory held; bounded by Limits, never shrinks
 }
 
-// KeyStats is the same for one kind of key.
+// KeyStats describes one kind of key.
 type KeyStats struct {
 	Tracked  int
 	Capacity int
-	Evicted  uint64 // keys that had to go for others before their time
+	Evicted  uint64 // keys evicted to make room for others
 }
 
-// Stats counts; it costs nothing to ask.
+// Stats returns the current counts. It is cheap.
 func (t *Table) Stats() Stats {
 	s := Stats{
 		Keys: make(map[Per]KeyStats), Notes: t.evidence.used, Short: t.evidence.short,
