@@ -68,12 +68,12 @@ func (f *fakeDaemon) AllowList() []control.Allowed {
 	return []control.Allowed{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Origin: control.FromFile, Reason: "our office"}}
 }
 
-func (f *fakeDaemon) Standings(kind string, _ int) ([]control.Standing, error) {
+func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 	if kind == "network" {
 		return nil, control.Refusal("no network scores")
 	}
 	bans := goldenBans()
-	return []control.Standing{{
+	return []control.ScoreStatus{{
 		Key: score.Key{Per: score.PerAccount, Account: "1002"}, Share: 0.66, Crossed: true, Trust: "known", Held: "locked", Channels: 2, Rotated: &goldenAt, Last: &goldenAt, Ban: &bans[1],
 		Scores: []control.Score{{Threshold: "a", Points: 1, Score: 4, Within: "1h"}, {Threshold: "b", Points: 2, Score: 3, Within: "1d"}},
 	}}, nil
