@@ -161,10 +161,10 @@ func TestScoresShow(t *testing.T) {
 	s.guess("1002", "203.0.113.5")
 	s.guess("1002", "203.0.113.6")
 	s.guess("1002", "203.0.113.6")
-	var list []control.Standing
+	var list []control.ScoreStatus
 	s.wait("the scores", func() bool {
 		var err error
-		list, err = s.api.Standings(t.Context(), "source", 10)
+		list, err = s.api.Scores(t.Context(), "source", 10)
 		return err == nil && len(list) == 2 && list[0].Share > list[1].Share
 	})
 	if list[0].Key.Value() != "203.0.113.6" || list[0].Last == nil || list[0].Ban != nil || len(list[0].Scores) == 0 || list[0].Scores[0].Points != 2 {
@@ -173,7 +173,7 @@ func TestScoresShow(t *testing.T) {
 	if names, err := s.api.Accounts(t.Context()); err != nil || strings.Join(names, " ") != "1002" {
 		t.Errorf("accounts %v, %v", names, err)
 	}
-	_, err := s.api.Standings(t.Context(), "planet", 10)
+	_, err := s.api.Scores(t.Context(), "planet", 10)
 	answered(t, "an unknown kind", "", err, "want source, network or account")
 	_, err = s.api.Incident(t.Context(), 77)
 	answered(t, "an unknown incident", "", err, "there is no incident 77")

@@ -57,7 +57,7 @@ func (c *challenges) close() error {
 	return c.watch.Close()
 }
 
-// run takes in challenges until ctx ends.
+// run handles challenges until ctx ends.
 func (c *challenges) run(ctx context.Context) error {
 	if c.watch != nil {
 		c.listen(ctx, c.watch.Run)
@@ -65,7 +65,7 @@ func (c *challenges) run(ctx context.Context) error {
 	return nil
 }
 
-// listen takes in what watch delivers. Its failure ends nothing else.
+// listen handles what watch delivers. Its failure ends nothing else.
 func (c *challenges) listen(ctx context.Context, watch func(context.Context, func(firewall.Packet)) error) {
 	if err := watch(ctx, c.packet); err != nil {
 		c.failed(err)
@@ -77,7 +77,8 @@ func (c *challenges) failed(err error) {
 	c.log.Warn().Err(err).Msg("challenges are not seen: " + WithoutProof)
 }
 
-// packet takes in a packet to a phone; one to nowhere says that some were missed.
+// packet handles a packet to a phone. One without a destination reports that some
+// were missed.
 func (c *challenges) packet(p firewall.Packet) {
 	if !p.To.IsValid() {
 		c.engine.Challenged(p.At, netip.Addr{}, nil, nil)

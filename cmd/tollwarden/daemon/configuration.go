@@ -172,7 +172,7 @@ func (c *configuration) managerAt(addr netip.Addr) {
 func (c *configuration) checkFiles(time.Time) control.Check {
 	check := control.Check{Name: "files"}
 	if err := c.allow.missing(); err != nil {
-		check.Detail = fmt.Sprintf("whom the allow file names can be banned: %v: fix that, then run `tollwarden reload`", err)
+		check.Detail = fmt.Sprintf("the addresses in the allow file can be banned: %v: fix that, then run `tollwarden reload`", err)
 		return check
 	}
 	err := settings.StepsCanWrite(c.current.Load(), os.Geteuid())
