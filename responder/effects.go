@@ -122,7 +122,7 @@ func (e effects) Promote(ban incident.Ban) {
 	})
 }
 
-// Redrop renews a drop that somebody has taken out of the kernel.
+// Redrop renews a drop that another program has removed from the kernel.
 func (e effects) Redrop(ban incident.Ban) {
 	e.drop(ban, func(err error) {
 		e.parts.Log.Error().AnErr("error", err).Stringer("source", ban.Prefix).Msg("a banned address was heard: its drop is renewed")

@@ -25,7 +25,7 @@ type Parts struct {
 	Inventory Inventory
 	Ledger    *ledger.Ledger
 	Log       zerolog.Logger
-	// Notifier and Exec may be nil: nobody is informed, nothing is run.
+	// Notifier and Exec may be nil: no messages are sent, no command is run.
 	Notifier, Exec journal.Receiver
 	// Watch reports challenges, which come in by Challenged. It may be nil:
 	// then nothing over UDP is ever proven but a success.
@@ -58,7 +58,7 @@ type Engine struct {
 	journal *journal.Journal
 	parser  event.Parser
 	event   event.Event // the one being handled
-	running bool        // somebody answers questions
+	running bool        // its goroutines answer questions
 	urgent  bool        // this event queued what cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
 	unrecorded []func()

@@ -99,7 +99,7 @@ func (q *KernelQueue) Reconcile(ctx context.Context) error {
 	}
 }
 
-// answer takes the first outcome of a change that somebody waits for.
+// answer takes the first outcome of a change that a caller waits for.
 func answer(doneC chan<- error) func(error) {
 	return func(err error) {
 		select {

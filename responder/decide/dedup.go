@@ -6,7 +6,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Dedup remembers which verdicts only somebody was informed of, so that an
+// Dedup remembers which verdicts led only to a message, so that an
 // attack that cannot be banned (a carrier's address spoofed, an account guessed
 // at from everywhere) makes one incident and not one for every few packets. The
 // zero value is ready to use.
@@ -23,7 +23,7 @@ type dedupKey struct {
 const maxDedup = 1 << 14
 
 // staleFlowPause is how long a phone with a wrong password is not reported
-// again: it goes on until somebody walks there.
+// again: it goes on until the phone is corrected.
 const staleFlowPause = 24 * time.Hour
 
 // First says whether to inform of a verdict now: not again within the time that

@@ -24,7 +24,7 @@ type Facts struct {
 	Banned     *incident.Ban  // the ban that already covers the target
 	Offences   int            // of the target, still counting
 	Observe    bool           // decide and record, change nothing
-	NoReceiver bool           // nobody is there to be notified
+	NoReceiver bool           // no receiver is configured
 	Command    string         // what exec runs; "" when it can run nothing
 	StaleFlow  *incident.Flow // of the one phone, behind a shared address, that the verdict is about
 	DropsFlows bool           // single flows can be dropped
@@ -145,7 +145,7 @@ func NothingNew(steps []incident.Step, f Facts) bool {
 }
 
 // OnlyInforms says that a plan changes nothing: all that is left of it is to
-// inform somebody.
+// inform people.
 func OnlyInforms(steps []incident.Step) bool {
 	for _, s := range steps {
 		if !s.Informs() && (s.State == incident.Intended || s.Ban.Prefix.IsValid()) {

@@ -26,14 +26,14 @@ import (
 // account's password, so that there are as many as there are places in use.
 const maxSources = 1 << 16
 
-// Places is where phones are at home and whom the PBX speaks to.
+// Places is where phones are at home and which carriers the PBX speaks to.
 type Places struct {
 	config   Config
 	accounts map[string]*list.Element // of *account
 	order    list.List                // of the accounts, the one used last at the back
 
 	allow *bart.Lite
-	// carriers are whom Asterisk's configuration speaks to, and why.
+	// carriers are the addresses that Asterisk's configuration names, and why.
 	carriers *bart.Table[string]
 	// phones are the accounts in use at an address, by source key.
 	phones *bart.Table[[]phone]
@@ -159,7 +159,7 @@ func (p *Places) Narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
 	return target
 }
 
-// SetCarriers takes whom Asterisk's configuration speaks to.
+// SetCarriers takes the addresses that Asterisk's configuration names.
 func (p *Places) SetCarriers(list []Carrier) {
 	p.carriers = &bart.Table[string]{}
 	for _, c := range list {
