@@ -84,7 +84,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		return nil, err
 	}
 	e.journal = journal.New(journal.Options{
-		Ledger: parts.Ledger, Log: parts.Log, Since: now, Notifier: parts.Notifier, Exec: parts.Exec, Report: e.report, OnIncident: parts.OnIncident,
+		Ledger: parts.Ledger, Log: parts.Log, Since: now, Notifier: parts.Notifier, Exec: parts.Exec, Report: e.settle, OnIncident: parts.OnIncident,
 	})
 	e.queue = bans.NewKernelQueue(parts.Firewall, e.inForce, parts.Log)
 	e.runner = contain.NewRunner(parts.Calls, parts.Accounts, e.judge.Contain, e.judge.Calls, parts.Ledger, owner{e}, parts.Log)
@@ -140,7 +140,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.with(func() { e.running = true })
 	g.Go(func() error { e.queue.Run(ctx); return nil })
 	g.Go(func() error { return e.runner.Run(ctx) })
-	g.Go(func() error { e.journal.Deliver(ctx); return nil })
+	g.Go(func() error { e.journal.Run(ctx); return nil })
 	g.Go(func() error { return consume(ctx, e.sourcesC, e.askSource) })
 	g.Go(func() error { return consume(ctx, e.agentsC, e.askUserAgent) })
 	g.Go(func() error { return every(ctx, watchEvery, e.watch) })
