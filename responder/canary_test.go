@@ -22,7 +22,7 @@ func manager(event, account string) []byte {
 // A canary that Asterisk raised is heard, and no score counts it: not even one
 // that comes late, nor one that comes a hundred times.
 func TestCanaryIsHeardAndNotScored(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	late, _ := h.Canary()
 	name, heard := h.Canary()
 	if !strings.HasPrefix(late, intake.CanaryName) || late == name {
@@ -52,24 +52,24 @@ func TestCanaryIsHeardAndNotScored(t *testing.T) {
 
 // Nobody hides behind the name: what was not made up here is scored.
 func TestFalseCanaryIsScored(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	_, heard := h.Canary()
 	for i := range 5 {
 		h.hear(t, noon, manager("InvalidAccountID", fmt.Sprintf("%sGUESS%d", intake.CanaryName, i)))
 	}
 	select {
 	case <-heard:
-		t.Error("a stranger's canary was believed")
+		t.Error("a forged canary was believed")
 	default:
 	}
 	if c := h.Counters(); c.Observations == 0 {
-		t.Error("a stranger's canaries were not scored")
+		t.Error("forged canaries were not scored")
 	}
 }
 
-// Our own login is a canary, too; a stranger's is none.
+// Our own login is a canary, too; an attacker's is none.
 func TestOwnLoginIsACanary(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	heard := h.OwnCanary()
 	h.hear(t, noon, manager("SuccessfulAuth", "somebody"))
 	select {

@@ -62,7 +62,7 @@ type Engine struct {
 	urgent  bool        // this event queued what cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
 	unrecorded []func()
-	refused Refused
+	refused    Refused
 }
 
 // Refused counts what did not fit in a queue.
@@ -93,7 +93,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
 		Acted: e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Forgive: e.judge.Forgive}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, ClearFailures: e.judge.ClearFailures}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ func TestFloodOfForgedSources(t *testing.T) {
 	if testing.Short() || raceDetector {
 		events = 40_000
 	}
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("198.18.0.0/15"), Why: "identify of carrier"}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
@@ -58,8 +58,8 @@ func TestFloodOfForgedSources(t *testing.T) {
 		}
 	}
 	perEvent := time.Since(start) / time.Duration(events)
-	for range 3000 { // the lane's work
-		if b, ok := h.wall.ban(real); ok && !b.Spoofable() {
+	for range 3000 { // the kernel queue's work
+		if b, ok := h.kernel.ban(real); ok && !b.Spoofable() {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -83,7 +83,7 @@ func TestFloodOfForgedSources(t *testing.T) {
 	if claimed > most || claimed == 0 {
 		t.Errorf("%d claimed bans, want up to %d", claimed, most)
 	}
-	if n := len(h.wall.dropped()); n > most+1 {
+	if n := len(h.kernel.dropped()); n > most+1 {
 		t.Errorf("%d bans went to the kernel", n)
 	}
 	grown := heap() - before

@@ -43,7 +43,7 @@ func newPlayer(tb testing.TB, text []byte) *player {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = l.Close() })
-	h, err := responder.New(tb.Context(), noon, guessing(3), responder.Parts{Firewall: &wall{}, Calls: &exchange{}, Accounts: &exchange{}, Inventory: &exchange{}, Ledger: l, Log: zerolog.Nop()})
+	h, err := responder.New(tb.Context(), noon, guessing(3), responder.Parts{Firewall: &memoryFirewall{}, Calls: &exchange{}, Accounts: &exchange{}, Inventory: &exchange{}, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		tb.Fatal(err)
 	}

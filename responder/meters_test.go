@@ -6,7 +6,7 @@ import (
 
 // What a full table has no room for shows in the meters.
 func TestWhatDoesNotFitIsMetered(t *testing.T) {
-	h := newHouse(t, guessing(100))
+	h := newHarness(t, guessing(100))
 	h.hear(t, noon, []byte(proven(success("1001", "192.0.2.10")+failures("1002", "203.0.113.7", 2))))
 	m := h.Meters()
 	for _, table := range []string{"calls", "evidence"} {

@@ -13,10 +13,10 @@ import (
 
 const office = "198.51.100.10"
 
-// sharedOffice is a house with phones of these accounts at one address.
-func sharedOffice(t *testing.T, accounts ...string) *house {
+// sharedOffice is a site with phones of these accounts at one address.
+func sharedOffice(t *testing.T, accounts ...string) *harness {
 	t.Helper()
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	for i, a := range accounts {
 		h.pbx.contacts = append(h.pbx.contacts, places.Contact{
 			Account: a, Source: netip.MustParseAddr(office), Port: uint16(5070 + i), Agent: "Snom " + a,
@@ -35,16 +35,16 @@ func from(port int, events string) string {
 }
 
 // challenged has a nonce leave for whom it is for.
-func (h *house) challenged(at time.Time, to, nonce string) {
+func (h *harness) challenged(at time.Time, to, nonce string) {
 	h.answered(at, netip.MustParseAddr(to), nonce, netip.MustParseAddr(to))
 }
 
 // answered has a nonce leave for an address, in the answer to one of these.
-func (h *house) answered(at time.Time, to netip.Addr, nonce string, of ...netip.Addr) {
+func (h *harness) answered(at time.Time, to netip.Addr, nonce string, of ...netip.Addr) {
 	h.Challenged(at, to, of, []byte(nonce))
 }
 
-func (h *house) flows() string {
+func (h *harness) flows() string {
 	h.watch.mu.Lock()
 	defer h.watch.mu.Unlock()
 	return fmt.Sprint(h.watch.flows)
@@ -82,7 +82,7 @@ func TestStalePasswordInAnOffice(t *testing.T) {
 // A flow is dropped for as long as its plan says, whatever is reloaded while it
 // waits for the kernel, and the incident says so.
 func TestFlowIsDroppedAsPlanned(t *testing.T) {
-	h := idleHouse(t, noon, guessing(3))
+	h := idleHarness(t, noon, guessing(3))
 	for _, a := range []string{"1001", "1002", "1003"} {
 		h.pbx.contacts = append(h.pbx.contacts, places.Contact{Account: a, Source: netip.MustParseAddr(office)})
 	}
@@ -161,7 +161,7 @@ func TestNonces(t *testing.T) {
 		"it answers what it got before": {thief, "1/a", -10 * time.Minute, "192.0.2.66/32 sip #0"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, guessing(3))
+			h := newHarness(t, guessing(3))
 			h.challenged(noon.Add(tc.at), tc.to.String(), tc.nonce)
 			h.hear(t, noon, []byte(failures("1002", thief.String(), 3)))
 			h.settled(t)
@@ -180,31 +180,31 @@ func TestAnswersAstray(t *testing.T) {
 	victim, forger := netip.MustParseAddr("198.51.100.44"), netip.MustParseAddr("192.0.2.66")
 	guesses := failures("1002", victim.String(), 3)
 	login := failures("1003", "203.0.113.1", 2) + failures("1003", "203.0.113.2", 2) + success("1003", victim.String())
-	leaked := func(h *house) { h.answered(noon, forger, "1/a", victim) }
+	leaked := func(h *harness) { h.answered(noon, forger, "1/a", victim) }
 	const claimed, proved = "198.51.100.44/32 sip #0", "198.51.100.44/32 all #1"
 	for name, tc := range map[string]struct {
-		astray func(h *house)
-		after  time.Duration
-		events string
-		want   string
+		misdirected func(h *harness)
+		after       time.Duration
+		events      string
+		want        string
 	}{
-		"its nonce":             {leaked, time.Second, guesses, claimed},
-		"another's nonce":       {func(h *house) { h.answered(noon, forger, "1/b", victim.Next()) }, time.Second, guesses, proved},
-		"its nonce before":      {func(h *house) { h.answered(noon, forger, "1/b", victim) }, time.Second, guesses, proved},
-		"its nonce, disguised":  {func(h *house) { h.answered(noon, forger, "1/a", netip.Addr{}, victim) }, time.Second, guesses, claimed},
-		"its nonce, of nobody":  {func(h *house) { h.answered(noon, forger, "1/a") }, time.Second, guesses, claimed},
-		"of one or another":     {func(h *house) { h.answered(noon, victim, "1/a", victim, victim) }, time.Second, guesses, claimed},
-		"written by a stranger": {func(h *house) { h.answered(noon, forger, "1/b", victim, forger) }, time.Second, guesses, proved},
-		"some were missed":      {func(h *house) { h.answered(noon, netip.Addr{}, "") }, time.Second, guesses, claimed},
-		"long after":            {leaked, 11 * time.Minute, guesses, proved},
-		"a connection":          {leaked, time.Second, proven(guesses), proved},
-		"a login":               {leaked, time.Second, login, claimed},
-		"a login, disguised":    {func(h *house) { h.answered(noon, forger, "1/b", netip.Addr{}, forger, victim) }, time.Second, login, claimed},
-		"some missed, a login":  {func(h *house) { h.answered(noon, netip.Addr{}, "") }, time.Second, login, claimed},
+		"its nonce":              {leaked, time.Second, guesses, claimed},
+		"another's nonce":        {func(h *harness) { h.answered(noon, forger, "1/b", victim.Next()) }, time.Second, guesses, proved},
+		"its nonce before":       {func(h *harness) { h.answered(noon, forger, "1/b", victim) }, time.Second, guesses, proved},
+		"its nonce, disguised":   {func(h *harness) { h.answered(noon, forger, "1/a", netip.Addr{}, victim) }, time.Second, guesses, claimed},
+		"its nonce, of nobody":   {func(h *harness) { h.answered(noon, forger, "1/a") }, time.Second, guesses, claimed},
+		"of one or another":      {func(h *harness) { h.answered(noon, victim, "1/a", victim, victim) }, time.Second, guesses, claimed},
+		"written by an attacker": {func(h *harness) { h.answered(noon, forger, "1/b", victim, forger) }, time.Second, guesses, proved},
+		"some were missed":       {func(h *harness) { h.answered(noon, netip.Addr{}, "") }, time.Second, guesses, claimed},
+		"long after":             {leaked, 11 * time.Minute, guesses, proved},
+		"a connection":           {leaked, time.Second, proven(guesses), proved},
+		"a login":                {leaked, time.Second, login, claimed},
+		"a login, disguised":     {func(h *harness) { h.answered(noon, forger, "1/b", netip.Addr{}, forger, victim) }, time.Second, login, claimed},
+		"some missed, a login":   {func(h *harness) { h.answered(noon, netip.Addr{}, "") }, time.Second, login, claimed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, guessing(3))
-			tc.astray(h)
+			h := newHarness(t, guessing(3))
+			tc.misdirected(h)
 			at := noon.Add(tc.after)
 			h.challenged(at, victim.String(), "1/a")
 			h.hear(t, at, []byte(tc.events))
@@ -218,7 +218,7 @@ func TestAnswersAstray(t *testing.T) {
 
 // While nothing over UDP is proof, it is said, and for how long.
 func TestUnprovenIsTold(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	if left := h.Senses(noon).ProofSuspended; left != 0 {
 		t.Errorf("for %s before anything was missed", left)
 	}

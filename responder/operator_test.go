@@ -27,7 +27,7 @@ var (
 )
 
 // actions are what the ledger says that people did, oldest first.
-func (h *house) actions(t *testing.T) []string {
+func (h *harness) actions(t *testing.T) []string {
 	t.Helper()
 	list, err := h.ledger.Actions(t.Context(), time.Time{}, 0)
 	if err != nil {
@@ -45,22 +45,22 @@ func (h *house) actions(t *testing.T) []string {
 // bans them from then on.
 func TestAllowTakesEffectAtOnce(t *testing.T) {
 	now := time.Now()
-	h := newHouseAt(t, now, guessing(3))
+	h := newHarnessAt(t, now, guessing(3))
 	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
 	h.settled(t)
-	if got := h.wall.dropped(); len(got) != 2 {
+	if got := h.kernel.dropped(); len(got) != 2 {
 		t.Fatalf("dropped: %v", got)
 	}
 	released, err := h.Allow([]netip.Prefix{villains})
 	if err != nil || len(released) != 1 || released[0].Prefix != villain {
 		t.Errorf("released %+v, %v", released, err)
 	}
-	if got := h.wall.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
+	if got := h.kernel.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
 		t.Errorf("dropped: %v", got)
 	}
 	h.hear(t, now.Add(time.Minute), []byte(proven(failures("1002", "192.0.2.66", 9))))
 	h.settled(t)
-	if got := h.wall.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
+	if got := h.kernel.dropped(); !slices.Equal(got, []string{"203.0.113.9/32"}) {
 		t.Errorf("dropped after it was allowed: %v", got)
 	}
 	for prefix, want := range map[netip.Prefix]bool{villain: false, netip.MustParsePrefix("203.0.113.9/32"): true} {
@@ -75,7 +75,7 @@ func TestAllowTakesEffectAtOnce(t *testing.T) {
 	}
 	h.hear(t, now.Add(2*time.Hour), []byte(proven(failures("1002", "192.0.2.66", 3))))
 	h.settled(t)
-	if got := h.wall.dropped(); len(got) != 2 {
+	if got := h.kernel.dropped(); len(got) != 2 {
 		t.Errorf("dropped once it was no longer allowed: %v", got)
 	}
 }
@@ -83,7 +83,7 @@ func TestAllowTakesEffectAtOnce(t *testing.T) {
 // A release keeps the rung of the ladder; forgiveness begins it anew.
 func TestForgiveness(t *testing.T) {
 	now := time.Now()
-	h := newHouseAt(t, now, guessing(3))
+	h := newHarnessAt(t, now, guessing(3))
 	offend := func(at time.Time) int {
 		h.hear(t, at, []byte(proven(failures("1002", "192.0.2.66", 3))))
 		h.settled(t)
@@ -131,12 +131,12 @@ func TestForgiveness(t *testing.T) {
 // Release of all is one order.
 func TestUnbanAll(t *testing.T) {
 	now := time.Now()
-	h := newHouseAt(t, now, guessing(3))
+	h := newHarnessAt(t, now, guessing(3))
 	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
 	h.settled(t)
 	released, n, err := h.Bans.UnbanAll(true, 0)
-	if err != nil || len(released) != 2 || n != 2 || len(h.wall.dropped()) != 0 || len(h.Bans.List(now)) != 0 {
-		t.Errorf("released %v, forgiven %d, %v; dropped %v", released, n, err, h.wall.dropped())
+	if err != nil || len(released) != 2 || n != 2 || len(h.kernel.dropped()) != 0 || len(h.Bans.List(now)) != 0 {
+		t.Errorf("released %v, forgiven %d, %v; dropped %v", released, n, err, h.kernel.dropped())
 	}
 	if got := h.actions(t); !slices.Equal(got, []string{"unban all 2 bans"}) {
 		t.Errorf("recorded %q", got)
@@ -144,7 +144,7 @@ func TestUnbanAll(t *testing.T) {
 }
 
 func TestOrdersOnAccounts(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	ctx := t.Context()
 	if detail, err := h.Accounts.Rotate(ctx, "1002", 7); err != nil || detail != "changed; where its phones are is not known" {
 		t.Errorf("rotate: %q, %v", detail, err)
@@ -166,13 +166,13 @@ func TestOrdersOnAccounts(t *testing.T) {
 	}
 	p := guessing(3)
 	p.Observe = true
-	if _, err := newHouse(t, p).Accounts.Hangup(ctx, "1002", 7); !errors.Is(err, incident.ErrRefused) {
+	if _, err := newHarness(t, p).Accounts.Hangup(ctx, "1002", 7); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("mode observe hangs up: %v", err)
 	}
 }
 
 func TestStandings(t *testing.T) {
-	h := newHouse(t, guessing(10))
+	h := newHarness(t, guessing(10))
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 7)+failures("1003", "203.0.113.9", 2)))
 	list := h.Scores(noon.Add(time.Second), score.PerSource, 10)
 	if len(list) != 2 || list[0].Key.String() != "192.0.2.66" || list[0].Share() != 0.7 || list[0].Ban != nil {
@@ -204,13 +204,13 @@ func TestStandings(t *testing.T) {
 }
 
 // again is a responder over the same ledger, kernel and PBX, as after a crash.
-func (h *house) again(t *testing.T, now time.Time, p judge.Policy) *responder.Engine {
+func (h *harness) again(t *testing.T, now time.Time, p judge.Policy) *responder.Engine {
 	t.Helper()
-	return h.over(t, now, p, h.wall)
+	return h.over(t, now, p, h.kernel)
 }
 
 // over is again with another kernel.
-func (h *house) over(t *testing.T, now time.Time, p judge.Policy, kernel bans.Firewall) *responder.Engine {
+func (h *harness) over(t *testing.T, now time.Time, p judge.Policy, kernel bans.Firewall) *responder.Engine {
 	t.Helper()
 	r, err := responder.New(t.Context(), now, p, responder.Parts{Firewall: kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Ledger: h.ledger, Log: zerolog.Nop()})
 	if err != nil {
@@ -243,7 +243,7 @@ func TestUnfinishedStepsAfterACrash(t *testing.T) {
 		"within the hour": {59 * time.Minute, false, "ban done, hangup done, rotate done, remove-registrations done", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, guessing(3))
+			h := newHarness(t, guessing(3))
 			now := time.Now()
 			h.ledger.PutBan(incident.Ban{Prefix: villain, Since: now})
 			steps := []incident.Step{{Step: "ban", Target: "192.0.2.66", State: "intended"}}
@@ -283,17 +283,17 @@ func TestToldAfterARestart(t *testing.T) {
 	for after, want := range map[time.Duration]string{
 		59 * time.Minute: "rotate done, notify intended", 23 * time.Hour: "rotate failed, notify intended", 25 * time.Hour: "rotate failed, notify failed",
 	} {
-		h := newHouse(t, guessing(3))
+		h := newHarness(t, guessing(3))
 		now, pager := time.Now(), &outside{}
 		id := h.ledger.PutIncident(&incident.Incident{
 			At: now.Add(-after), Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Threshold: "break-in",
 			Steps: []incident.Step{{Step: "rotate", Target: "1002", State: "intended"}, {Step: "notify", Target: "operator", State: "intended"}},
 		})
-		r, err := responder.New(t.Context(), now, guessing(3), responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Notifier: pager, Ledger: h.ledger, Log: zerolog.Nop()})
+		r, err := responder.New(t.Context(), now, guessing(3), responder.Parts{Firewall: h.kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Notifier: pager, Ledger: h.ledger, Log: zerolog.Nop()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := &house{Engine: r, wall: h.wall, pbx: h.pbx, ledger: h.ledger}
+		again := &harness{Engine: r, kernel: h.kernel, pbx: h.pbx, ledger: h.ledger}
 		again.run(t)
 		if after < 24*time.Hour {
 			pager.answer(t, incident.Intended, "mail: not yet")
@@ -314,7 +314,7 @@ func text(s incident.Step) string { return string(s.Step) + " " + string(s.State
 // The owner's phone has the old secret still, after a restart of the daemon as
 // before it.
 func TestGraceOutlivesARestart(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	now := time.Now()
 	h.ledger.PutPlace(ledger.Place{Account: "1002", Prefix: netip.MustParsePrefix("198.51.100.10/32"), LastSuccess: now})
 	h.ledger.PutIncident(&incident.Incident{At: now, Steps: []incident.Step{{Step: "rotate", Target: "1002", State: "done"}}})
@@ -324,7 +324,7 @@ func TestGraceOutlivesARestart(t *testing.T) {
 	h.Engine = r
 	h.hear(t, now.Add(time.Minute), []byte(failures("1002", "198.51.100.10", 5)+failures("1002", "192.0.2.66", 3)))
 	h.settled(t)
-	if got := h.wall.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
+	if got := h.kernel.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
 		t.Errorf("dropped: %v", got)
 	}
 	if n := r.Counters().Graced; n != 5 {

@@ -17,7 +17,7 @@ import (
 )
 
 // scopes are the bans in force with their scopes, in order.
-func (h *house) scopes(now time.Time) string {
+func (h *harness) scopes(now time.Time) string {
 	var list []string
 	for _, b := range h.Bans.List(now) {
 		list = append(list, fmt.Sprintf("%s %s #%d", b.Prefix, b.Scope, b.Offence))
@@ -29,7 +29,7 @@ func (h *house) scopes(now time.Time) string {
 // What a lone packet can forge closes the SIP ports for the claimed time, again
 // and again while it goes on, and never climbs the ladder.
 func TestClaimedEvidence(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	now := noon
 	for round := range 5 {
 		n := 3
@@ -58,7 +58,7 @@ func TestClaimedEvidence(t *testing.T) {
 // A claimed ban becomes a proven one, in the same incident, as soon as proven
 // failures alone reach its threshold; not before.
 func TestProofComes(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	thief := "192.0.2.66"
 	h.hear(t, noon, []byte(failures("1002", thief, 3)))
 	h.settled(t)
@@ -75,13 +75,13 @@ func TestProofComes(t *testing.T) {
 	if len(list) != 1 {
 		t.Errorf("%d incidents, want one", len(list))
 	}
-	for range 500 { // the lane's work
+	for range 500 { // the kernel queue's work
 		if list, _ := h.ledger.Incidents(t.Context(), 0); strings.Contains(list[0].Steps[0].Detail, "the address is proven") {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Errorf("the incident does not tell: %+v", list[0].Steps)
+	t.Errorf("the incident does not say so: %+v", list[0].Steps)
 }
 
 // A network is dropped for what its sources have proven, and never for what
@@ -98,7 +98,7 @@ func TestNetworksNeedProof(t *testing.T) {
 		}
 		return b.String()
 	}
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	h.hear(t, noon, []byte(turns()))
 	h.settled(t)
 	if got := h.scopes(noon.Add(time.Second)); got != "203.0.113.15/32 sip #0" {
@@ -117,7 +117,7 @@ func TestNetworksOfProtectedSources(t *testing.T) {
 	p.Thresholds = append(p.Thresholds, score.Threshold{
 		Name: "a network takes turns", Per: score.PerNetwork, Points: p.Thresholds[0].Points, Score: 3, Within: time.Hour, Playbook: "block",
 	})
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("203.0.113.200")}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestNetworksOfProtectedSources(t *testing.T) {
 
 // A protected source's address forged a thousand times makes one incident.
 func TestForgedProtectedSource(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestForgedProtectedSource(t *testing.T) {
 // Whom Asterisk's configuration speaks to is protected, whole prefixes too; the
 // claimed bans of everybody else go on.
 func TestCarriersAreProtected(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
@@ -165,7 +165,7 @@ func TestCarriersAreProtected(t *testing.T) {
 	if got := h.Protected(); len(got) != 1 || got[0] != h.pbx.trusted[0] {
 		t.Errorf("protected: %+v", got)
 	}
-	// A list that is not complete counts, and its reason is told.
+	// A list that is not complete counts, and its reason is reported.
 	h.pbx.trusted = append(h.pbx.trusted, places.Carrier{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "identify of another"})
 	h.pbx.untold = errors.New("there are more")
 	if err := h.Resync(t.Context(), time.Now()); !errors.Is(err, h.pbx.untold) || len(h.Protected()) != 2 {
@@ -177,7 +177,7 @@ func TestCarriersAreProtected(t *testing.T) {
 // when it failed first, and not once its account counts as broken into.
 func TestWhoseRegistrationProtects(t *testing.T) {
 	home, thief := "198.51.100.10", "192.0.2.66"
-	protects := func(h *house) string {
+	protects := func(h *harness) string {
 		var list []string
 		for _, p := range h.Protected() {
 			list = append(list, p.Prefix.Addr().String())
@@ -185,7 +185,7 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 		return strings.Join(list, ", ")
 	}
 	now := time.Now()
-	h := newHouseAt(t, now, guessing(100))
+	h := newHarnessAt(t, now, guessing(100))
 	h.hear(t, now, []byte(success("1002", home)))
 	if got := protects(h); got != home {
 		t.Errorf("after a login: %q", got)
@@ -213,7 +213,7 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 // A phone that is switched off is not kept from coming back: where its account
 // has been at home is protected without a registration, for a while.
 func TestHomesAreProtected(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	home := "198.51.100.10"
 	h.hear(t, noon, []byte(success("1002", home)))
 	for _, visit := range []struct {
@@ -233,9 +233,9 @@ func TestHomesAreProtected(t *testing.T) {
 }
 
 // What was forged before it was known whom the PBX trusts is undone when it is;
-// who has proved to attack stays out, and so do strangers.
+// who has proved to attack stays out, and so do unknown addresses.
 func TestForgedBeforeAnythingIsKnown(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
 	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
 	h.hear(t, noon, []byte(failures("1002", "203.0.113.100", 3)+failures("1002", "198.51.100.10", 3)+
@@ -248,7 +248,7 @@ func TestForgedBeforeAnythingIsKnown(t *testing.T) {
 	if got := h.scopes(noon.Add(3 * time.Second)); got != want {
 		t.Errorf("bans: %s, want %s", got, want)
 	}
-	if got := strings.Join(h.wall.dropped(), ", "); got != "192.0.2.66/32, 203.0.113.101/32" {
+	if got := strings.Join(h.kernel.dropped(), ", "); got != "192.0.2.66/32, 203.0.113.101/32" {
 		t.Errorf("the kernel drops %s", got)
 	}
 }
@@ -256,7 +256,7 @@ func TestForgedBeforeAnythingIsKnown(t *testing.T) {
 // chan_sip's connections name any source they like: it is dropped whole, for
 // the short time, and a claimed ban over UDP does not stand in the way.
 func TestChanSIPOverAConnection(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	guess := func(transport event.Transport, n int) {
 		for i := range 3 {
 			h.Report(noon.Add(time.Duration(n+i)*time.Second), intake.SensorAMI, &event.Event{
@@ -283,10 +283,10 @@ func TestProofComesAfterARestart(t *testing.T) {
 	p := guessing(3)
 	p.Playbooks["block"] = []incident.StepKind{incident.StepNotify, incident.StepBan}
 	now := time.Now()
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 3)))
 	h.settled(t)
-	h.Engine = h.over(t, now, p, h.wall)
+	h.Engine = h.over(t, now, p, h.kernel)
 	h.hear(t, now.Add(time.Second), []byte(proven(failures("1002", "192.0.2.66", 3))))
 	var steps []incident.Step
 	h.wait(t, "the proof", func() bool {

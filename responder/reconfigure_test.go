@@ -27,7 +27,7 @@ func TestScoresSurviveAnotherPolicy(t *testing.T) {
 			if name == "a lower score" {
 				before = 10
 			}
-			h := newHouse(t, guessing(before))
+			h := newHarness(t, guessing(before))
 			h.hear(t, noon, []byte(failures("1002", "203.0.113.5", 2)))
 			p := guessing(before)
 			change(&p)
@@ -48,7 +48,7 @@ func TestScoresSurviveAnotherPolicy(t *testing.T) {
 
 // A policy that no table can hold is refused, and the old one goes on.
 func TestImpossiblePolicyIsRefused(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	p := guessing(3)
 	p.Thresholds = append(p.Thresholds, score.Threshold{Name: "none"})
 	if err := h.Configure(p); err == nil {

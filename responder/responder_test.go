@@ -31,13 +31,13 @@ import (
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// wall is a firewall that only remembers.
-type wall struct {
+// memoryFirewall keeps the bans that a kernel would.
+type memoryFirewall struct {
 	mu   sync.Mutex
 	bans map[netip.Prefix]incident.Ban
 }
 
-func (w *wall) Ban(_ time.Time, bans []incident.Ban) error {
+func (w *memoryFirewall) Ban(_ time.Time, bans []incident.Ban) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, b := range bans {
@@ -46,7 +46,7 @@ func (w *wall) Ban(_ time.Time, bans []incident.Ban) error {
 	return nil
 }
 
-func (w *wall) Release(prefixes ...netip.Prefix) error {
+func (w *memoryFirewall) Release(prefixes ...netip.Prefix) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range prefixes {
@@ -55,14 +55,14 @@ func (w *wall) Release(prefixes ...netip.Prefix) error {
 	return nil
 }
 
-func (w *wall) Reconcile(_ time.Time, bans []incident.Ban) error {
+func (w *memoryFirewall) Reconcile(_ time.Time, bans []incident.Ban) error {
 	w.mu.Lock()
 	w.bans = map[netip.Prefix]incident.Ban{}
 	w.mu.Unlock()
 	return w.Ban(time.Time{}, bans)
 }
 
-func (w *wall) Bans(time.Time) []incident.Ban {
+func (w *memoryFirewall) Bans(time.Time) []incident.Ban {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var list []incident.Ban
@@ -72,16 +72,16 @@ func (w *wall) Bans(time.Time) []incident.Ban {
 	return list
 }
 
-func (w *wall) Allow([]netip.Prefix) error { return nil }
+func (w *memoryFirewall) Allow([]netip.Prefix) error { return nil }
 
-func (w *wall) ban(source netip.Addr) (incident.Ban, bool) {
+func (w *memoryFirewall) ban(source netip.Addr) (incident.Ban, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b, ok := w.bans[netip.PrefixFrom(source, source.BitLen())]
 	return b, ok
 }
 
-func (w *wall) dropped() []string {
+func (w *memoryFirewall) dropped() []string {
 	var list []string
 	for _, b := range w.Bans(time.Time{}) {
 		list = append(list, b.Prefix.String())
@@ -173,27 +173,27 @@ func (x *exchange) Carriers(context.Context) ([]places.Carrier, error) {
 }
 func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }
 
-// lookout writes down what it is asked to drop.
-type lookout struct {
+// flowRecorder writes down what it is asked to drop.
+type flowRecorder struct {
 	mu     sync.Mutex
 	flows  []netip.AddrPort
 	within []time.Duration
 }
 
-func (l *lookout) DropFlow(within time.Duration, flow netip.AddrPort) error {
+func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flows, l.within = append(l.flows, flow), append(l.within, within)
 	return nil
 }
 
-// house is a responder with everything around it in memory.
-type house struct {
+// harness is an engine with everything around it in memory.
+type harness struct {
 	*responder.Engine
-	wall   *wall
+	kernel *memoryFirewall
 	pbx    *exchange
 	ledger *ledger.Ledger
-	watch  *lookout
+	watch  *flowRecorder
 }
 
 func guessing(threshold int) judge.Policy {
@@ -213,27 +213,27 @@ func guessing(threshold int) judge.Policy {
 	}
 }
 
-func newHouse(t *testing.T, p judge.Policy) *house {
+func newHarness(t *testing.T, p judge.Policy) *harness {
 	t.Helper()
-	return newHouseAt(t, noon, p)
+	return newHarnessAt(t, noon, p)
 }
 
-func newHouseAt(t *testing.T, now time.Time, p judge.Policy) *house {
+func newHarnessAt(t *testing.T, now time.Time, p judge.Policy) *harness {
 	t.Helper()
-	h := idleHouse(t, now, p)
+	h := idleHarness(t, now, p)
 	h.run(t)
 	return h
 }
 
-// idleHouse is a house whose engine does not run yet.
-func idleHouse(t *testing.T, now time.Time, p judge.Policy) *house {
+// idleHarness is a harness whose engine does not run yet.
+func idleHarness(t *testing.T, now time.Time, p judge.Policy) *harness {
 	t.Helper()
 	l, err := ledger.Open("", ledger.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &house{wall: &wall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &lookout{}}
-	h.Engine, err = responder.New(t.Context(), now, p, responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
+	h := &harness{kernel: &memoryFirewall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l, watch: &flowRecorder{}}
+	h.Engine, err = responder.New(t.Context(), now, p, responder.Parts{Firewall: h.kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Watch: h.watch, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func idleHouse(t *testing.T, now time.Time, p judge.Policy) *house {
 }
 
 // run has the responder work until the test ends.
-func (h *house) run(t *testing.T) {
+func (h *harness) run(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func(r *responder.Engine) { done <- r.Run(ctx) }(h.Engine)
@@ -259,7 +259,7 @@ func (h *house) run(t *testing.T) {
 }
 
 // wait polls until a condition holds.
-func (h *house) wait(t *testing.T, what string, holds func() bool) {
+func (h *harness) wait(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for range 1000 {
 		if holds() {
@@ -271,7 +271,7 @@ func (h *house) wait(t *testing.T, what string, holds func() bool) {
 }
 
 // hear plays a transcript of AMI, a block each 100 ms.
-func (h *house) hear(t *testing.T, from time.Time, transcript []byte) {
+func (h *harness) hear(t *testing.T, from time.Time, transcript []byte) {
 	t.Helper()
 	r := ami.NewReader(bytes.NewReader(transcript))
 	for {
@@ -287,7 +287,7 @@ func (h *house) hear(t *testing.T, from time.Time, transcript []byte) {
 	}
 }
 
-func (h *house) capture(t *testing.T, name string) {
+func (h *harness) capture(t *testing.T, name string) {
 	t.Helper()
 	data, err := os.ReadFile("../ami/testdata/" + name)
 	if err != nil {
@@ -329,7 +329,7 @@ func proven(events string) string { return strings.ReplaceAll(events, "/UDP/", "
 
 // settled waits until nothing is intended any more and returns the incidents,
 // oldest first.
-func (h *house) settled(t *testing.T) []incident.Incident {
+func (h *harness) settled(t *testing.T) []incident.Incident {
 	t.Helper()
 	for range 500 {
 		open, err := h.ledger.OpenSteps(t.Context())
@@ -363,13 +363,13 @@ func thresholds(list []incident.Incident) string {
 func TestRecordedBreakIns(t *testing.T) {
 	for _, name := range []string{"fraud-asterisk22-pjsip.txt", "fraud-asterisk16-chansip.txt"} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, guessing(10))
+			h := newHarness(t, guessing(10))
 			h.capture(t, name)
 			list := h.settled(t)
 			if got := thresholds(list); got != "break-in 1002" {
 				t.Errorf("incidents: %s", got)
 			}
-			if got := h.wall.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
+			if got := h.kernel.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
 				t.Errorf("dropped: %v", got)
 			}
 			for _, what := range []string{"hangup 1002", "rotate 1002", "expire 1002"} {
@@ -388,10 +388,10 @@ func TestRecordedBreakIns(t *testing.T) {
 // Forged lines accuse nobody but, with the address that Asterisk itself wrote,
 // their sender.
 func TestForgedEventsAreNotBelieved(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	h.capture(t, "injection-asterisk22.txt")
 	h.settled(t)
-	if got := h.wall.dropped(); slices.Contains(got, "8.8.8.8/32") || !slices.Equal(got, []string{"192.0.2.66/32"}) {
+	if got := h.kernel.dropped(); slices.Contains(got, "8.8.8.8/32") || !slices.Equal(got, []string{"192.0.2.66/32"}) {
 		t.Errorf("dropped: %v, want the forger's own address alone", got)
 	}
 	if h.Counters().Tampered == 0 {
@@ -411,8 +411,8 @@ func TestVerdicts(t *testing.T) {
 		"a challenge is no failure":                  {strings.Repeat(security("ChallengeSent", "1002", "c", thief, "Challenge: \r\n"), 50), ""},
 		"a mistyping user":                           {failure("1002", office, 1) + success("1002", office), ""},
 		"a known user who mistypes":                  {success("1002", office) + failures("1002", office, 2) + success("1002", office), ""},
-		"strangers fail, a stranger succeeds":        {failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", thief), "break-in 1002"},
-		"strangers fail, the owner at home succeeds": {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
+		"attackers fail, one of them succeeds":       {failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", thief), "break-in 1002"},
+		"attackers fail, the owner at home succeeds": {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
 		"our own login":                              {strings.ReplaceAll(success("warden", "127.0.0.1"), "PJSIP", "AMI"), ""},
 		"canaries of a process before this one": {
 			strings.Repeat(strings.ReplaceAll(failure(intake.CanaryName+"X", "127.0.0.1", 1), "PJSIP", "AMI"), 9), "",
@@ -425,7 +425,7 @@ func TestVerdicts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, guessing(3))
+			h := newHarness(t, guessing(3))
 			h.SetOwn(netip.MustParseAddr("127.0.0.1"))
 			h.hear(t, noon, []byte(tc.events))
 			if got := thresholds(h.settled(t)); got != tc.want {
@@ -441,7 +441,7 @@ func TestTheWindowIsExact(t *testing.T) {
 		third time.Duration
 		want  int
 	}{{time.Hour - time.Millisecond, 1}, {time.Hour, 0}} {
-		h := newHouse(t, guessing(3))
+		h := newHarness(t, guessing(3))
 		h.hear(t, noon, []byte(failure("1002", "192.0.2.66", 1)))
 		h.hear(t, noon.Add(time.Minute), []byte(failure("1002", "192.0.2.66", 2)))
 		h.hear(t, noon.Add(tc.third), []byte(failure("1002", "192.0.2.66", 3)))
@@ -452,7 +452,7 @@ func TestTheWindowIsExact(t *testing.T) {
 }
 
 func TestTheLadder(t *testing.T) {
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	now := noon
 	for _, want := range []time.Duration{time.Hour, 24 * time.Hour, 24 * time.Hour} {
 		h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3))))
@@ -473,7 +473,7 @@ func TestTheLadder(t *testing.T) {
 func TestGraceAfterARotation(t *testing.T) {
 	office := "198.51.100.10"
 	now := time.Now()
-	h := newHouseAt(t, now, guessing(3))
+	h := newHarnessAt(t, now, guessing(3))
 	h.hear(t, now, []byte(success("1002", office)+failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
 	h.settled(t)
 	if n := h.pbx.times("rotate 1002"); n != 1 {
@@ -483,8 +483,8 @@ func TestGraceAfterARotation(t *testing.T) {
 	h.hear(t, later, []byte(failures("1002", office, 20)))
 	h.hear(t, later, []byte(failures("1002", "203.0.113.9", 3)))
 	h.settled(t)
-	if got := h.wall.dropped(); slices.Contains(got, office+"/32") || !slices.Contains(got, "203.0.113.9/32") {
-		t.Errorf("dropped: %v; want the stranger and not the owner", got)
+	if got := h.kernel.dropped(); slices.Contains(got, office+"/32") || !slices.Contains(got, "203.0.113.9/32") {
+		t.Errorf("dropped: %v; want the attacker and not the owner", got)
 	}
 	if h.Counters().Graced != 20 {
 		t.Errorf("%d failures forgiven, want 20", h.Counters().Graced)
@@ -496,14 +496,14 @@ func TestGraceAfterARotation(t *testing.T) {
 func TestProtectedSources(t *testing.T) {
 	p := guessing(3)
 	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon, []byte(failures("1002", "198.51.100.10", 3)+failures("1002", "203.0.113.5", 3)))
 	list := h.settled(t)
-	if got := h.wall.dropped(); len(got) != 0 {
+	if got := h.kernel.dropped(); len(got) != 0 {
 		t.Errorf("dropped: %v", got)
 	}
 	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed", "on the allow list"} {
@@ -513,7 +513,7 @@ func TestProtectedSources(t *testing.T) {
 	}
 	h.hear(t, noon.Add(time.Minute), []byte(proven(failures("1002", "198.51.100.10", 3))))
 	h.settled(t)
-	if got := h.wall.dropped(); !slices.Equal(got, []string{"198.51.100.10/32"}) {
+	if got := h.kernel.dropped(); !slices.Equal(got, []string{"198.51.100.10/32"}) {
 		t.Errorf("dropped: %v; want the protected source on proof", got)
 	}
 }
@@ -521,20 +521,20 @@ func TestProtectedSources(t *testing.T) {
 func TestObserveChangesNothing(t *testing.T) {
 	p := guessing(3)
 	p.Observe = true
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 20)+success("1002", "192.0.2.66")))
 	if got := thresholds(h.settled(t)); got != "password guessing 192.0.2.66, break-in 1002" {
 		t.Errorf("incidents: %s", got)
 	}
-	if len(h.wall.dropped()) != 0 || len(h.pbx.asked) != 0 {
-		t.Errorf("changed something: %v, %v", h.wall.dropped(), h.pbx.asked)
+	if len(h.kernel.dropped()) != 0 || len(h.pbx.asked) != 0 {
+		t.Errorf("changed something: %v, %v", h.kernel.dropped(), h.pbx.asked)
 	}
 }
 
 func TestOperatorsOrders(t *testing.T) {
 	p := guessing(3)
 	p.Allow = []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	network := netip.MustParsePrefix("192.0.2.0/24")
 	if _, err := h.Bans.Ban(network, time.Time{}, "test", false, 0); err != nil {
 		t.Fatal(err)
@@ -548,7 +548,7 @@ func TestOperatorsOrders(t *testing.T) {
 	if _, _, err := h.Bans.Unban(network, false, 0); err != nil {
 		t.Error(err)
 	}
-	if got := h.wall.dropped(); len(got) != 0 {
+	if got := h.kernel.dropped(); len(got) != 0 {
 		t.Errorf("dropped after the release: %v", got)
 	}
 	// Released is forgiven: two more mistakes are not the third of before.
@@ -570,7 +570,7 @@ func TestOperatorsOrders(t *testing.T) {
 func TestTheCallOfTheBreakInItself(t *testing.T) {
 	p := guessing(3)
 	p.Playbooks["compromise"] = []incident.StepKind{incident.StepBan, incident.StepHangup}
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	now := time.Now()
 	h.hear(t, now, []byte(failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
 	h.settled(t)

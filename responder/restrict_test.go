@@ -16,7 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// sheltering restricts an account at ten guesses, when strangers of three
+// sheltering restricts an account at ten guesses, when unknown addresses of three
 // networks have proved to be there.
 func sheltering() judge.Policy {
 	p := guessing(1000)
@@ -28,8 +28,8 @@ func sheltering() judge.Policy {
 	return p
 }
 
-// storm is n guesses at 1002 from each of these networks.
-func storm(networks, n int) string {
+// guessesFrom is n guesses at 1002 from each of these networks.
+func guessesFrom(networks, n int) string {
 	var b strings.Builder
 	for i := range networks * n {
 		b.WriteString(failure("1002", fmt.Sprintf("203.0.%d.66", i%networks), i))
@@ -37,16 +37,16 @@ func storm(networks, n int) string {
 	return b.String()
 }
 
-// owned is a house where 1002 has a phone.
-func owned(t *testing.T) *house {
+// owned is a harness where 1002 has a phone.
+func owned(t *testing.T) *harness {
 	t.Helper()
 	return ownedUnder(t, sheltering())
 }
 
-func ownedUnder(t *testing.T, p judge.Policy) *house {
+func ownedUnder(t *testing.T, p judge.Policy) *harness {
 	t.Helper()
 	p.Calls.Learn = time.Hour
-	h := newHouseAt(t, time.Now(), p)
+	h := newHarnessAt(t, time.Now(), p)
 	h.pbx.contacts = []places.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
@@ -65,11 +65,11 @@ func TestAccountIsRestrictedInAStorm(t *testing.T) {
 		want   string // of the step, in its detail
 		asked  int
 	}{
-		"proven, from everywhere":     {proven(storm(5, 2)), "restricted", 1},
-		"forged packets":              {storm(5, 2), "0 unknown networks guessed with proof", 0},
-		"proven, from two networks":   {proven(storm(2, 5)), "2 unknown networks guessed with proof", 0},
-		"forged, and one who is real": {storm(9, 1) + proven(storm(1, 1)), "1 unknown network guessed with proof", 0},
-		"nobody knows the account":    {strings.ReplaceAll(proven(storm(5, 2)), "1002", "1009"), "not known for long", 0},
+		"proven, from everywhere":     {proven(guessesFrom(5, 2)), "restricted", 1},
+		"forged packets":              {guessesFrom(5, 2), "0 unknown networks guessed with proof", 0},
+		"proven, from two networks":   {proven(guessesFrom(2, 5)), "2 unknown networks guessed with proof", 0},
+		"forged, and one who is real": {guessesFrom(9, 1) + proven(guessesFrom(1, 1)), "1 unknown network guessed with proof", 0},
+		"nobody knows the account":    {strings.ReplaceAll(proven(guessesFrom(5, 2)), "1002", "1009"), "not known for long", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := owned(t)
@@ -98,7 +98,7 @@ func TestAccountIsRestrictedByClaims(t *testing.T) {
 			policy := sheltering()
 			policy.Restrict.Spoofable = true
 			h := ownedUnder(t, policy)
-			h.hear(t, time.Now(), []byte(storm(c.networks, 10/c.networks)))
+			h.hear(t, time.Now(), []byte(guessesFrom(c.networks, 10/c.networks)))
 			if list := h.settled(t); len(list) != 1 || !strings.Contains(list[0].Steps[0].Detail, c.want) {
 				t.Errorf("incidents %+v, want one that says %q", list, c.want)
 			}
@@ -110,7 +110,7 @@ func TestAccountIsRestrictedByClaims(t *testing.T) {
 // restricted twice.
 func TestRefusalsOfARestrictedAccountCountForNobody(t *testing.T) {
 	h := owned(t)
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	h.settled(t)
 	before := h.Counters().Observations
 	const refused = "ACLName: not_match_endpoint_acl\r\n"
@@ -131,7 +131,7 @@ func TestRefusalsOfARestrictedAccountCountForNobody(t *testing.T) {
 	if n := h.Counters().Observations; n != before+1 {
 		t.Errorf("a refusal of another account was scored %d times", n-before)
 	}
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	if n := h.pbx.times(restricts); n != 1 {
 		t.Errorf("restricted %d times", n)
 	}
@@ -140,18 +140,18 @@ func TestRefusalsOfARestrictedAccountCountForNobody(t *testing.T) {
 // A restriction outlives the daemon, ends with the storm, and not before.
 func TestRestrictionEndsWithTheStorm(t *testing.T) {
 	h := owned(t)
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	h.settled(t)
 	policy := sheltering()
 	policy.Restrict.Quiet = 2 * time.Second
-	next, err := responder.New(t.Context(), time.Now(), policy, responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Ledger: h.ledger})
+	next, err := responder.New(t.Context(), time.Now(), policy, responder.Parts{Firewall: h.kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Ledger: h.ledger})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.Engine = next
 	h.run(t)
 	for range 25 {
-		h.hear(t, time.Now(), []byte(storm(5, 1)))
+		h.hear(t, time.Now(), []byte(guessesFrom(5, 1)))
 		time.Sleep(100 * time.Millisecond)
 	}
 	if n := h.pbx.times(lifts); n != 0 {
@@ -170,12 +170,12 @@ func TestRestrictionEndsWithTheStorm(t *testing.T) {
 // A person ends a restriction, and it does not come back the next moment.
 func TestAPersonEndsARestriction(t *testing.T) {
 	h := owned(t)
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	h.settled(t)
 	if detail, err := h.Accounts.Unlock(t.Context(), "1002", 0); err != nil || detail != "lifted" || h.pbx.times(lifts) != 1 {
 		t.Fatalf("%q, %v: %v", detail, err, h.pbx.asked)
 	}
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	h.settled(t)
 	if n := h.pbx.times(restricts); n != 1 {
 		t.Errorf("restricted %d times", n)
@@ -189,7 +189,7 @@ func TestAPersonEndsARestriction(t *testing.T) {
 // new place after so many failures; who comes after new ones is.
 func TestWhomAPersonLetsIn(t *testing.T) {
 	h := owned(t)
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	h.settled(t)
 	if _, err := h.Accounts.Unlock(t.Context(), "1002", 0); err != nil {
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestWhomAPersonLetsIn(t *testing.T) {
 	if got := thresholds(h.settled(t)); got != "account under attack 1002" {
 		t.Errorf("incidents: %s", got)
 	}
-	h.hear(t, time.Now(), []byte(proven(storm(4, 1)+success("1002", "203.0.113.9"))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(4, 1)+success("1002", "203.0.113.9"))))
 	if got := thresholds(h.settled(t)); got != "account under attack 1002, break-in 1002" {
 		t.Errorf("incidents after new guesses: %s", got)
 	}
@@ -212,14 +212,14 @@ func TestStartIntoAStorm(t *testing.T) {
 		before string
 		want   string
 	}{
-		"strangers guess":                 {storm(5, 1), ""},
-		"who is registered guessed, too":  {storm(5, 1) + failure("1002", office, 1), "break-in 1002"},
-		"a stranger has got in meanwhile": {storm(5, 1) + success("1002", "203.0.113.9"), "break-in 1002, break-in 1002"},
+		"strangers guess":                 {guessesFrom(5, 1), ""},
+		"who is registered guessed, too":  {guessesFrom(5, 1) + failure("1002", office, 1), "break-in 1002"},
+		"a stranger has got in meanwhile": {guessesFrom(5, 1) + success("1002", "203.0.113.9"), "break-in 1002, break-in 1002"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy := sheltering()
 			policy.Playbooks["compromise"] = []incident.StepKind{incident.StepBan} // a new secret would forgive all
-			h := newHouse(t, policy)
+			h := newHarness(t, policy)
 			h.pbx.contacts = []places.Contact{{Account: "1002", Source: netip.MustParseAddr(office)}}
 			h.hear(t, time.Now(), []byte(c.before))
 			if err := h.Resync(t.Context(), time.Now()); err != nil {
@@ -237,20 +237,20 @@ func TestStartIntoAStorm(t *testing.T) {
 func TestRestrictionThatFails(t *testing.T) {
 	h := owned(t)
 	h.pbx.refusal = errors.New("read-only file system")
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	list := h.settled(t)
 	if s := list[0].Steps[0]; s.State != "failed" || s.Detail != "read-only file system" {
 		t.Errorf("step %+v", s)
 	}
 	h.wait(t, "it to be cleared away", func() bool { return h.pbx.times(lifts) == 1 })
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	h.settled(t)
 	if n := h.pbx.times(restricts); n != 1 {
 		t.Errorf("tried %d times", n)
 	}
 	// What is not in force excuses nobody, even if it cannot be cleared away.
 	before := h.Counters().Observations
-	h.hear(t, time.Now(), []byte(proven(storm(5, 2))))
+	h.hear(t, time.Now(), []byte(proven(guessesFrom(5, 2))))
 	if n := h.Counters().Observations - before; n != 10 {
 		t.Errorf("%d of 10 guesses counted", n)
 	}

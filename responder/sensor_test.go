@@ -18,13 +18,13 @@ func guess(session string) *event.Event {
 	}
 }
 
-// twoEyed is a responder with two sensors that bans a source at a number of
+// twoSensors is a responder with two sensors that bans a source at a number of
 // guesses.
-func twoEyed(t *testing.T, guesses int) *house {
+func twoSensors(t *testing.T, guesses int) *harness {
 	t.Helper()
 	p := guessing(guesses)
 	p.Log, p.Observe = true, true
-	return newHouse(t, p)
+	return newHarness(t, p)
 }
 
 // The sensors see the same guesses; each counts once, however many share one
@@ -41,7 +41,7 @@ func TestTwoSensorsCountOnce(t *testing.T) {
 		{"the log lost some", 10, 4, 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := twoEyed(t, 1000)
+			r := twoSensors(t, 1000)
 			for i := range max(c.ami, c.log) {
 				at := noon.Add(time.Duration(i) * 100 * time.Millisecond)
 				if i < c.ami {
@@ -60,7 +60,7 @@ func TestTwoSensorsCountOnce(t *testing.T) {
 
 // Three eyes: NOTICE and SECURITY lines of one file, and the events.
 func TestThreeSensorsCountOnce(t *testing.T) {
-	r := twoEyed(t, 1000)
+	r := twoSensors(t, 1000)
 	for i := range 50 {
 		session := fmt.Sprint("call-", i%5)
 		r.Report(noon, intake.SensorLog, guess(session))
@@ -75,7 +75,7 @@ func TestThreeSensorsCountOnce(t *testing.T) {
 // A sensor that missed much does not hide what comes after the other one has
 // fallen silent.
 func TestADebtOfSightingsIsForgotten(t *testing.T) {
-	r := twoEyed(t, 1000)
+	r := twoSensors(t, 1000)
 	for range 100 {
 		r.Report(noon, intake.SensorLog, guess("one"))
 	}
@@ -90,7 +90,7 @@ func TestADebtOfSightingsIsForgotten(t *testing.T) {
 // What the log shows of attempts on an account that does not exist: two
 // requests and one failure each, without the challenge between them.
 func TestLogOnlyAttemptsOnUnknownAccountsCountOnce(t *testing.T) {
-	r := twoEyed(t, 1000)
+	r := twoSensors(t, 1000)
 	for i := range 8 {
 		at := noon.Add(time.Duration(i) * time.Second)
 		probe := func() *event.Event {
@@ -111,7 +111,7 @@ func TestLogOnlyAttemptsOnUnknownAccountsCountOnce(t *testing.T) {
 
 // In mode observe the ladder is climbed as it would be.
 func TestObservedBansClimbTheLadder(t *testing.T) {
-	r := twoEyed(t, 3)
+	r := twoSensors(t, 3)
 	connected := func(session string) *event.Event {
 		e := guess(session)
 		e.Transport = event.TCP // no offence without proof

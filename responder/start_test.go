@@ -11,9 +11,9 @@ import (
 
 // restarted is a site whose engine starts over a ledger with these bans, and so
 // many offences of the villain's before.
-func restarted(t *testing.T, now time.Time, offences int, list ...incident.Ban) *house {
+func restarted(t *testing.T, now time.Time, offences int, list ...incident.Ban) *harness {
 	t.Helper()
-	h := newHouse(t, guessing(3))
+	h := newHarness(t, guessing(3))
 	for _, b := range list {
 		b.Since = now.Add(-time.Hour)
 		h.ledger.PutBan(b)
@@ -25,7 +25,7 @@ func restarted(t *testing.T, now time.Time, offences int, list ...incident.Ban) 
 	return h
 }
 
-func (h *house) banOf(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
+func (h *harness) banOf(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
 	bans := h.Bans.List(now)
 	i := slices.IndexFunc(bans, func(b incident.Ban) bool { return b.Prefix == prefix })
 	if i < 0 {
@@ -45,17 +45,17 @@ func TestStartRestoresTheBans(t *testing.T) {
 		list = append(list, incident.Ban{Prefix: netip.PrefixFrom(addr, 32), Until: now.Add(24 * time.Hour)})
 	}
 	h := restarted(t, now, 0, append(list, incident.Ban{Prefix: villain}, incident.Ban{Prefix: listed})...)
-	if n := len(h.wall.dropped()); n != 5002 || h.Bans.Count() != 5002 {
+	if n := len(h.kernel.dropped()); n != 5002 || h.Bans.Count() != 5002 {
 		t.Fatalf("%d dropped, %d in the registry; want 5002", n, h.Bans.Count())
 	}
 	if released, _, err := h.Bans.Unban(villain, false, 0); err != nil || len(released) != 1 {
 		t.Errorf("released %v, %v", released, err)
 	}
-	if _, dropped := h.wall.ban(villain.Addr()); dropped {
+	if _, dropped := h.kernel.ban(villain.Addr()); dropped {
 		t.Error("a released address is still dropped")
 	}
-	if released, _, err := h.Bans.UnbanAll(false, 0); err != nil || len(released) != 5001 || len(h.wall.dropped()) != 0 {
-		t.Errorf("released %d, %v; %d still dropped", len(released), err, len(h.wall.dropped()))
+	if released, _, err := h.Bans.UnbanAll(false, 0); err != nil || len(released) != 5001 || len(h.kernel.dropped()) != 0 {
+		t.Errorf("released %d, %v; %d still dropped", len(released), err, len(h.kernel.dropped()))
 	}
 }
 
@@ -90,7 +90,7 @@ func TestVerdictsAfterAStart(t *testing.T) {
 			if ban.Forever() != tc.forever || !tc.forever && ban.Until.Sub(now).Round(time.Minute) != tc.want || ban.Offence != tc.offence || ban.Spoofable() {
 				t.Errorf("banned: %+v, for %s", ban, ban.Until.Sub(now))
 			}
-			if b, dropped := h.wall.ban(villain.Addr()); !dropped || !b.Until.Equal(ban.Until) || b.Spoofable() {
+			if b, dropped := h.kernel.ban(villain.Addr()); !dropped || !b.Until.Equal(ban.Until) || b.Spoofable() {
 				t.Errorf("the kernel has %+v, %t", b, dropped)
 			}
 		})

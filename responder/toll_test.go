@@ -13,7 +13,7 @@ import (
 // A recorded break-in knows its calls: what was dialled, when each began and
 // ended. Calls to an account, and those of others, are none of it.
 func TestCallsOfABreakIn(t *testing.T) {
-	h := newHouse(t, guessing(10))
+	h := newHarness(t, guessing(10))
 	ring := func(at time.Time, kind event.Kind, channel, dialled string) {
 		h.Report(at, intake.SensorAMI, &event.Event{Kind: kind, Channel: []byte(channel), Exten: []byte(dialled), ChannelState: event.StateRing})
 	}

@@ -79,7 +79,7 @@ func TestMissedTimeIsReadFromTheLog(t *testing.T) {
 		}
 	}
 	s, err := w.client().Status(t.Context())
-	if err != nil || s.Asterisk.Gaps != 1 || s.Asterisk.LastGap == nil {
+	if err != nil || s.Asterisk.Gaps != 1 || s.Asterisk.LastGap == nil || !s.Asterisk.LastGap.InLog {
 		t.Errorf("status after the restart: %+v, %v", s.Asterisk, err)
 	}
 	w.stop(syscall.SIGTERM)

@@ -54,7 +54,11 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	t.Flush()
 	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	if g := s.Asterisk.LastGap; g != nil {
-		fmt.Fprintf(w, "the last gap: no events arrived from %s to %s\n", output.Time(g.From), output.Time(g.To))
+		covered := ", and no log covers the time: set asterisk.log"
+		if g.InLog {
+			covered = "; Asterisk's log was read for that time"
+		}
+		fmt.Fprintf(w, "last gap: no events arrived from %s to %s%s\n", output.Time(g.From), output.Time(g.To), covered)
 	}
 	if c := s.Config; c != nil {
 		printFile(w, *c)

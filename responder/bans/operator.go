@@ -29,7 +29,7 @@ type Operator struct {
 	ClearScore func(netip.Prefix)
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
-	// Changed is told of each ban that came into force or was released.
+	// Changed is called for each ban that came into force or was released.
 	Changed func(incident.Ban, incident.BanChange)
 }
 

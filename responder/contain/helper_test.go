@@ -131,7 +131,7 @@ type site struct {
 	holds    map[string]string
 	finished []string // the steps of each incident as it was finished
 	acted    []string
-	forgiven []string
+	cleared  []string
 }
 
 func newSite(rule RestrictRule) *site {
@@ -141,7 +141,7 @@ func newSite(rule RestrictRule) *site {
 		Acted: func(_ time.Time, uid uint32, what, target, detail string) {
 			s.acted = append(s.acted, strings.TrimSpace(fmt.Sprintf("%d: %s %s %s", uid, what, target, detail)))
 		},
-		Forgive: func(account string) { s.forgiven = append(s.forgiven, account) },
+		ClearFailures: func(account string) { s.cleared = append(s.cleared, account) },
 	}
 	return s
 }

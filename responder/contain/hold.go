@@ -10,9 +10,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// lock locks an account and keeps what unlocks it. What Asterisk could not be
-// told, the daemon does itself as long as it runs: it ends the account's calls
-// as they come.
+// lock locks an account and keeps what unlocks it. As long as Asterisk does not
+// refuse the account's calls, the daemon ends them as they come.
 func (r *Runner) lock(ctx context.Context, account string) (detail string, err error) {
 	first := r.keepLock(account, "")
 	ctx, cancel := context.WithTimeout(ctx, rotateWithin)

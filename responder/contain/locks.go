@@ -53,7 +53,7 @@ func (l *Locks) Keep(account, was string) (keep string, first, changed bool) {
 func (l *Locks) Forget(account string) { delete(l.was, account) }
 
 // Enforced says whether the daemon itself has to end the calls of an account:
-// it is locked, and Asterisk could not be told or only in part.
+// it is locked, and Asterisk did not confirm all of it.
 func (l *Locks) Enforced(account string) bool {
 	was, locked := l.was[account]
 	return locked && (was == "" || strings.HasSuffix(was, partly))

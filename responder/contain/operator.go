@@ -18,9 +18,9 @@ type Operator struct {
 	Observe bool // nothing is changed in Asterisk
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
-	// Forgive forgets the failures of others for an account. Called under the
+	// ClearFailures clears the failures of others for an account. Called under the
 	// lock.
-	Forgive func(account string)
+	ClearFailures func(account string)
 }
 
 // Rotate gives an account another password; detail says where it is kept. Its
@@ -106,7 +106,7 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 		return "", fmt.Errorf("%w: %s is neither locked nor restricted by this daemon", incident.ErrRefused, account)
 	}
 	if restricted && err == nil {
-		r.owner.With(func() { o.Forgive(account) })
+		r.owner.With(func() { o.ClearFailures(account) })
 	}
 	o.acted(now, uid, "unlock", account, detail, err)
 	return detail, err

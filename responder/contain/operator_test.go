@@ -174,8 +174,8 @@ func TestUnlockOfARestrictedAccount(t *testing.T) {
 		if detail, err := s.Unlock(t.Context(), "1002", 7); err != nil || detail != want {
 			t.Errorf("%s: %q, %v", name, detail, err)
 		}
-		if s.state.Held("1002") != "" || strings.Join(s.forgiven, "") != "1002" || s.pbx.times("unrestrict 1002 198.51.100.0/24") != 1 {
-			t.Errorf("%s: held %q, forgiven %v, asked %s", name, s.state.Held("1002"), s.forgiven, s.pbx.asked())
+		if s.state.Held("1002") != "" || strings.Join(s.cleared, "") != "1002" || s.pbx.times("unrestrict 1002 198.51.100.0/24") != 1 {
+			t.Errorf("%s: held %q, cleared %v, asked %s", name, s.state.Held("1002"), s.cleared, s.pbx.asked())
 		}
 		if why := s.state.Restrictions.Objection(guessedFrom(now, 3), "1002", []netip.Prefix{office}, []netip.Prefix{office}); why != "a person ended its restriction" {
 			t.Errorf("%s: %q", name, why)
@@ -184,7 +184,7 @@ func TestUnlockOfARestrictedAccount(t *testing.T) {
 	s := newSite(RestrictRule{})
 	s.state.Restrictions.Restore(time.Now(), "1002", []netip.Prefix{office}, time.Now())
 	s.pbx.fail("unrestrict", errors.New("read-only file system"))
-	if _, err := s.Unlock(t.Context(), "1002", 7); err == nil || len(s.forgiven) != 0 {
-		t.Errorf("forgiven %v, %v", s.forgiven, err)
+	if _, err := s.Unlock(t.Context(), "1002", 7); err == nil || len(s.cleared) != 0 {
+		t.Errorf("cleared %v, %v", s.cleared, err)
 	}
 }

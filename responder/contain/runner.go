@@ -127,7 +127,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		g.Go(func() error { return consume(ctx, r.endsC, r.endCall) })
 	}
 	g.Go(func() error { return consume(ctx, r.sweepsC, r.sweep) })
-	g.Go(func() error { r.unrestrictDue(ctx); return nil })
+	g.Go(func() error { r.expireRestrictions(ctx); return nil })
 	return g.Wait()
 }
 
@@ -197,8 +197,8 @@ func (r *Runner) endCall(ctx context.Context, e end) {
 	}
 }
 
-// unrestrictDue ends restrictions whose attack is over until ctx ends.
-func (r *Runner) unrestrictDue(ctx context.Context) {
+// expireRestrictions ends restrictions whose attack is over until ctx ends.
+func (r *Runner) expireRestrictions(ctx context.Context) {
 	tick := time.NewTicker(unrestrictEvery)
 	defer tick.Stop()
 	for {

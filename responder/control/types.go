@@ -58,6 +58,9 @@ type Asterisk struct {
 type Gap struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
+	// InLog says that Asterisk's log, which covers the period as far as it goes
+	// back, was readable. Without it, attacks in the period went unseen.
+	InLog bool `json:"in_log"`
 }
 
 // Firewall is the state of the nftables table, from the kernel.

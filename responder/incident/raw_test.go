@@ -19,7 +19,7 @@ func TestRawLines(t *testing.T) {
 		"\x1b[31m \xff ü \\x41":          {`\x1b[31m \xff \xc3\xbc \x5cx41`},
 	} {
 		if got := raw.Lines(); !slices.Equal(got, want) {
-			t.Errorf("%q is told as %q, want %q", raw, got, want)
+			t.Errorf("%q is printed as %q, want %q", raw, got, want)
 		}
 	}
 }

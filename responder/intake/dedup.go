@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	// dedupSlots is how many sessions are told apart at once, in 3 MB.
+	// dedupSlots is how many sessions are distinguished at once, in 3 MB.
 	dedupSlots = 1 << 16
 	// sensorLag is how far the sensors may be apart for the same thing: a log
 	// on a slow disk comes seconds later. It is also how long a sensor that

@@ -12,7 +12,7 @@ const (
 	SensorSecurityLog               // SECURITY lines of Asterisk's log
 	SensorLog                       // the other lines of it
 
-	maxLogs = 3 // logs that are told apart
+	maxLogs = 3 // logs that are distinguished
 	sensors = 1 + 2*maxLogs
 )
 

@@ -46,7 +46,7 @@ func TestVerdicts(t *testing.T) {
 func TestGuesserIsBanned(t *testing.T) {
 	s := newSite(t, guessing(3))
 	s.hear(t, noon, over("TCP", failures("1002", thief, 3)))
-	if got := s.told(); got != "drop 192.0.2.66 all #1; record password guessing 192.0.2.66" {
+	if got := s.effects(); got != "drop 192.0.2.66 all #1; record password guessing 192.0.2.66" {
 		t.Errorf("%s", got)
 	}
 	ban, ok := s.Bans.Exact(noon, netip.MustParsePrefix(thief+"/32"))
@@ -89,7 +89,7 @@ func TestLadder(t *testing.T) {
 		now = list[0].Until.Add(time.Minute)
 		s.Prune(now)
 	}
-	if got := s.told(); strings.Count(got, "192.0.2.66 ended") != 3 {
+	if got := s.effects(); strings.Count(got, "192.0.2.66 ended") != 3 {
 		t.Errorf("%s", got)
 	}
 }
@@ -133,9 +133,9 @@ func TestProofComes(t *testing.T) {
 	if got := s.bans(noon.Add(2 * time.Second)); got != "192.0.2.66/32 sip #0" {
 		t.Fatalf("after two proven failures: %s", got)
 	}
-	s.told()
+	s.effects()
 	s.hear(t, noon.Add(2*time.Second), over("TCP", failures("1002", thief, 1)))
-	if got := s.told(); got != "promote 192.0.2.66 all #1" {
+	if got := s.effects(); got != "promote 192.0.2.66 all #1" {
 		t.Errorf("%s", got)
 	}
 	ban, _ := s.Bans.Exact(noon.Add(3*time.Second), netip.MustParsePrefix(thief+"/32"))
@@ -155,7 +155,7 @@ func TestProofComesAfterARestart(t *testing.T) {
 		Origin: "password guessing", Incident: 7, Step: incident.StepUnknown,
 	})
 	s.hear(t, noon.Add(time.Second), over("TCP", failures("1002", thief, 3)))
-	if b := s.dropped[netip.MustParsePrefix(thief+"/32")]; b.Incident != 7 || b.Step != 1 || b.Scope != incident.ScopeAll || s.told() != "promote 192.0.2.66 all #1" {
+	if b := s.dropped[netip.MustParsePrefix(thief+"/32")]; b.Incident != 7 || b.Step != 1 || b.Scope != incident.ScopeAll || s.effects() != "promote 192.0.2.66 all #1" {
 		t.Errorf("%+v", b)
 	}
 }
@@ -176,9 +176,9 @@ func TestBannedAddressIsHeard(t *testing.T) {
 	} {
 		s := newSite(t, guessing(3))
 		s.hear(t, noon, over(tc.ban, failures("1002", thief, 3)))
-		s.told()
+		s.effects()
 		s.hear(t, noon.Add(tc.after), over(tc.heard, failures("1002", thief, 3)))
-		if got := s.told(); got != tc.want {
+		if got := s.effects(); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 		if n := s.Counters().Muted; n == 0 || len(s.incidents) != 1 {
@@ -301,7 +301,7 @@ func TestObserveChangesNothing(t *testing.T) {
 	p.Observe = true
 	s := newSite(t, p)
 	s.hear(t, noon, over("TCP", failures("1002", thief, 20))+success("1002", thief))
-	if got := s.told(); got != "record password guessing 192.0.2.66; record break-in 1002" {
+	if got := s.effects(); got != "record password guessing 192.0.2.66; record break-in 1002" {
 		t.Errorf("%s", got)
 	}
 	if s.incidents[0].Mode != incident.Observe || s.bans(noon.Add(time.Second)) != "192.0.2.66/32 all #1" {
@@ -335,7 +335,7 @@ func TestWrongPasswordInAnOffice(t *testing.T) {
 	round(2)
 	want := "record password guessing 198.51.100.10; drop the flow 198.51.100.10:5073; " +
 		"drop the flow 198.51.100.10:5073 again for 10m0s; drop the flow 198.51.100.10:5073 again for 1m0s"
-	if got := s.told(); got != want || s.bans(noon.Add(time.Minute)) != "" || s.Counters().Flows != 3 {
+	if got := s.effects(); got != want || s.bans(noon.Add(time.Minute)) != "" || s.Counters().Flows != 3 {
 		t.Errorf("%s; banned %s", got, s.bans(noon.Add(time.Minute)))
 	}
 	i := s.incidents[0]
@@ -367,7 +367,7 @@ func TestAttackFromAnOffice(t *testing.T) {
 		if got := s.bans(noon.Add(time.Minute)); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
-		if tc.want == "" && strings.Contains(s.told(), "flow") {
+		if tc.want == "" && strings.Contains(s.effects(), "flow") {
 			t.Errorf("%s: a flow is dropped", name)
 		}
 	}
@@ -382,7 +382,7 @@ func TestOtherSensors(t *testing.T) {
 	forged := event.Event{Remote: netip.MustParseAddrPort(thief + ":5060"), Transport: event.UDP}
 	s.Tampered(noon, intake.SensorAMI, &forged)
 	s.Tampered(noon, intake.SensorAMI, &event.Event{})
-	if got := s.told(); got != "drop 192.0.2.66 sip #0; record scanning 192.0.2.66" || s.Counters().Tampered != 2 {
+	if got := s.effects(); got != "drop 192.0.2.66 sip #0; record scanning 192.0.2.66" || s.Counters().Tampered != 2 {
 		t.Errorf("%s", got)
 	}
 	guess := event.Event{Kind: event.InvalidPassword, Service: []byte("PJSIP"), AccountID: []byte("1002"), SessionID: []byte("a"), Remote: netip.MustParseAddrPort(office + ":5060")}

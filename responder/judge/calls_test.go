@@ -37,7 +37,7 @@ const cuba = "005371234567"
 func TestForbiddenDestination(t *testing.T) {
 	s := newSite(t, forbidding())
 	s.rings(noon, "PJSIP/1002-00000001", cuba)
-	if got := s.told(); got != "end PJSIP/1002-00000001; record forbidden 1002; call 005371234567 of incident [1] is up" {
+	if got := s.effects(); got != "end PJSIP/1002-00000001; record forbidden 1002; call 005371234567 of incident [1] is up" {
 		t.Errorf("%s", got)
 	}
 	i := s.incidents[0]
@@ -46,7 +46,7 @@ func TestForbiddenDestination(t *testing.T) {
 	}
 	s.rings(noon, "PJSIP/1003-00000002", "02079460001")
 	s.rings(noon, "PJSIP/1003-00000003", "1001")
-	if got := s.told(); got != "" {
+	if got := s.effects(); got != "" {
 		t.Errorf("other calls: %s", got)
 	}
 }
@@ -56,15 +56,15 @@ func TestForbiddenDestinationOfChanSIP(t *testing.T) {
 	s := newSite(t, forbidding())
 	channel := []byte("SIP/1002-00000001")
 	s.sees(noon, event.Event{Kind: event.Newchannel, Channel: channel, Exten: []byte(cuba), ChannelState: event.StateDown})
-	if got := s.told(); got != "" {
+	if got := s.effects(); got != "" {
 		t.Errorf("before it calls: %s", got)
 	}
 	s.sees(noon, event.Event{Kind: event.Newstate, Channel: channel, Exten: []byte(cuba), ChannelState: event.StateRing})
-	if got := s.told(); !strings.HasPrefix(got, "end SIP/1002-00000001; record forbidden 1002") {
+	if got := s.effects(); !strings.HasPrefix(got, "end SIP/1002-00000001; record forbidden 1002") {
 		t.Errorf("%s", got)
 	}
 	s.sees(noon, event.Event{Kind: event.Newstate, Channel: channel, Exten: []byte(cuba), ChannelState: event.StateRing})
-	if got := s.told(); got != "" {
+	if got := s.effects(); got != "" {
 		t.Errorf("the same again: %s", got)
 	}
 }
@@ -74,7 +74,7 @@ func TestCallThatNobodyHasRoomToEnd(t *testing.T) {
 	s := newSite(t, forbidding())
 	s.noRoom = true
 	s.rings(noon, "PJSIP/1002-00000001", cuba)
-	if got := s.told(); got != "record forbidden 1002; call 005371234567 of incident [1] is up" {
+	if got := s.effects(); got != "record forbidden 1002; call 005371234567 of incident [1] is up" {
 		t.Errorf("%s", got)
 	}
 	if step := s.incidents[0].Steps[0]; step.State != incident.Failed || s.incidents[0].ID != 1 {
@@ -100,7 +100,7 @@ func TestCallOfALockedAccount(t *testing.T) {
 		s.Contain.Locks.Restore("1002", tc.was)
 		s.rings(noon, "PJSIP/1002-00000001", "02079460001")
 		s.rings(noon, "PJSIP/1003-00000001", "02079460001")
-		if got := s.told(); got != tc.want {
+		if got := s.effects(); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 	}
@@ -111,7 +111,7 @@ func TestBreakInIsContainedOnce(t *testing.T) {
 	s := newSite(t, guessing(10))
 	s.hear(t, noon, success("1002", office))
 	s.hear(t, noon, breakIn("1002"))
-	if got := s.told(); got != "drop 192.0.2.66 sip #0; record break-in 1002" {
+	if got := s.effects(); got != "drop 192.0.2.66 sip #0; record break-in 1002" {
 		t.Errorf("%s", got)
 	}
 	i := s.incidents[0]
@@ -138,27 +138,27 @@ func TestCallsOfABreakIn(t *testing.T) {
 	s.hangsUp(early.Add(30*time.Second), "PJSIP/1002-000000f0")
 	s.rings(early, "PJSIP/1002-000000f1", "s")
 	s.rings(early, "PJSIP/1001-000000f2", "0044456")
-	s.told()
+	s.effects()
 	s.hear(t, noon, breakIn("1002"))
-	if got := s.told(); got != "drop 192.0.2.66 sip #0; record break-in 1002; call 0044123 of incident [1] took 30s" {
+	if got := s.effects(); got != "drop 192.0.2.66 sip #0; record break-in 1002; call 0044123 of incident [1] took 30s" {
 		t.Errorf("%s", got)
 	}
 	now := noon.Add(time.Second)
 	s.rings(now, "PJSIP/1002-000000f3", "00881234567")
 	s.hangsUp(now.Add(2*time.Second), "PJSIP/1002-000000f3")
-	if got := s.told(); got != "call 00881234567 of incident [1] is up; sweep 1002; call 00881234567 of incident [1] took 2s" {
+	if got := s.effects(); got != "call 00881234567 of incident [1] is up; sweep 1002; call 00881234567 of incident [1] took 2s" {
 		t.Errorf("%s", got)
 	}
 	s.sees(now, event.Event{Kind: event.Newchannel, Channel: []byte("PJSIP/1002-000000f4"), ChannelState: event.StateDown})
-	if got := s.told(); got != "sweep 1002" {
+	if got := s.effects(); got != "sweep 1002" {
 		t.Errorf("a call to it: %s", got)
 	}
 	s.Contain.Sessions.Finish(now, "1002")
 	late := now.Add(time.Hour)
 	s.Prune(late)
-	s.told()
+	s.effects()
 	s.rings(late, "PJSIP/1002-000000f5", "0044")
-	if got := s.told(); got != "" {
+	if got := s.effects(); got != "" {
 		t.Errorf("long after: %s", got)
 	}
 }
@@ -169,7 +169,7 @@ func TestCallsBeingEndedAreNotScored(t *testing.T) {
 	s := newSite(t, forbidding())
 	s.Contain.Sessions.Begin("1002", 1)
 	s.rings(noon, "PJSIP/1002-00000001", cuba)
-	if got := s.told(); len(s.incidents) != 0 || got != "call 005371234567 of incident [1] is up; sweep 1002" || s.Counters().Muted != 1 {
+	if got := s.effects(); len(s.incidents) != 0 || got != "call 005371234567 of incident [1] is up; sweep 1002" || s.Counters().Muted != 1 {
 		t.Errorf("%s, %d muted", got, s.Counters().Muted)
 	}
 }
@@ -180,7 +180,7 @@ func TestTransferredCall(t *testing.T) {
 	s.rings(noon, "PJSIP/1002-00000001", "00442079460001")
 	s.sees(noon, event.Event{Kind: event.Newchannel, Channel: []byte("PJSIP/carrier-00000002"), ChannelState: event.StateDown})
 	s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/1002-00000001"), DestChannel: []byte("PJSIP/carrier-00000002")})
-	s.told()
+	s.effects()
 	s.Contain.Sessions.Begin("1002", 1)
 	transfer := event.Event{
 		Kind: event.BlindTransfer, Result: []byte("Success"), Channel: []byte("PJSIP/1002-00000001"),
@@ -189,14 +189,14 @@ func TestTransferredCall(t *testing.T) {
 	failed := transfer
 	failed.Result = []byte("Fail")
 	s.sees(noon, failed)
-	if got := s.told(); got != "" {
+	if got := s.effects(); got != "" {
 		t.Errorf("a transfer that failed: %s", got)
 	}
 	s.sees(noon, transfer)
 	s.hangsUp(noon, "PJSIP/1002-00000001")
-	s.told()
+	s.effects()
 	s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/carrier-00000002"), DestChannel: []byte("DAHDI/i1/00881612345678-1")})
-	if got := s.told(); got != "sweep 1002" {
+	if got := s.effects(); got != "sweep 1002" {
 		t.Errorf("its next leg: %q", got)
 	}
 	if strays := s.Calls.Strays("1002"); len(strays) != 2 {
@@ -211,9 +211,9 @@ func TestForwardedToAForbiddenNumber(t *testing.T) {
 	s.sees(noon, event.Event{Kind: event.Newchannel, Channel: []byte("PJSIP/1002-00000002"), ChannelState: event.StateDown})
 	s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/carrier-00000001"), DestChannel: []byte("PJSIP/1002-00000002")})
 	s.sees(noon, event.Event{Kind: event.DialEnd, Channel: []byte("PJSIP/carrier-00000001"), DestChannel: []byte("PJSIP/1002-00000002"), Forward: []byte(cuba)})
-	s.told()
+	s.effects()
 	s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/carrier-00000001"), DestChannel: []byte("Local/" + cuba + "@out-00000003;1")})
-	if got := s.told(); !strings.Contains(got, "record forbidden 1002") {
+	if got := s.effects(); !strings.Contains(got, "record forbidden 1002") {
 		t.Errorf("%q", got)
 	}
 }
@@ -235,7 +235,7 @@ func TestWhereACallComesFrom(t *testing.T) {
 		for n := range 3 {
 			s.rings(noon.Add(time.Duration(n)*time.Second), fmt.Sprintf("PJSIP/1002-0000000%d", n), "02079460001")
 		}
-		if len(s.asked) != 1 || len(s.incidents) != 0 || !strings.HasSuffix(s.told(), "where does PJSIP/1002-00000002 come from; with what does PJSIP/1002-00000002 call") &&
+		if len(s.asked) != 1 || len(s.incidents) != 0 || !strings.HasSuffix(s.effects(), "where does PJSIP/1002-00000002 come from; with what does PJSIP/1002-00000002 call") &&
 			len(s.asked) != 1 {
 			t.Fatalf("%s: asked %v, %s", name, s.asked, s.verdicts())
 		}
@@ -243,21 +243,21 @@ func TestWhereACallComesFrom(t *testing.T) {
 		if tc.from != "" {
 			from = netip.MustParseAddrPort(tc.from)
 		}
-		s.told()
+		s.effects()
 		s.Located(noon.Add(3*time.Second), s.asked[0], from, nil)
-		if got := s.told(); got != tc.want {
+		if got := s.effects(); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
 		s.Contain.Sessions.Begin("1002", 1)
 		s.Located(noon.Add(4*time.Second), s.asked[0], from, nil)
-		if s.told() != "" || s.Counters().Muted == 0 {
+		if s.effects() != "" || s.Counters().Muted == 0 {
 			t.Errorf("%s: the call is being ended, and scored", name)
 		}
 	}
 	s := newSite(t, forbidding())
 	s.asks = true
 	s.rings(noon, "PJSIP/1002-00000001", cuba)
-	if got := s.told(); !strings.Contains(got, "end PJSIP/1002-00000001; record forbidden 1002") {
+	if got := s.effects(); !strings.Contains(got, "end PJSIP/1002-00000001; record forbidden 1002") {
 		t.Errorf("a forbidden call waits for an answer: %s", got)
 	}
 }
@@ -269,17 +269,17 @@ func TestUserAgentOfACall(t *testing.T) {
 	s := newSite(t, p)
 	s.asks = true
 	s.rings(noon, "PJSIP/1002-00000001", "02079460001")
-	if got := s.told(); got != "with what does PJSIP/1002-00000001 call" {
+	if got := s.effects(); got != "with what does PJSIP/1002-00000001 call" {
 		t.Errorf("%s", got)
 	}
 	c, _ := s.Calls.Channel("PJSIP/1002-00000001")
 	s.asks = false
 	s.UserAgent(noon, c, "Snom/1.2", nil)
-	if got := s.told(); got != "" {
+	if got := s.effects(); got != "" {
 		t.Errorf("a phone: %s", got)
 	}
 	s.UserAgent(noon, c, "friendly-scanner", nil)
-	if got := s.told(); !strings.HasPrefix(got, "end PJSIP/1002-00000001; record scanner 1002") {
+	if got := s.effects(); !strings.HasPrefix(got, "end PJSIP/1002-00000001; record scanner 1002") {
 		t.Errorf("a scanner: %q", got)
 	}
 }

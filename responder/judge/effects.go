@@ -26,14 +26,14 @@ type Effects interface {
 	Redrop(ban incident.Ban)
 	// DropFlow drops a flow again about which an incident was made before.
 	DropFlow(flow incident.Flow, within time.Duration)
-	// BanChanged is told of a ban that ran out.
+	// BanChanged is called when a ban has expired.
 	BanChanged(ban incident.Ban, change incident.BanChange)
 
 	// EndCall ends a call of a locked account.
 	EndCall(channel string)
 	// Sweep ends the new calls of an account that is being contained.
 	Sweep(account string)
-	// ChannelDown is told that a channel went down.
+	// ChannelDown is called when a channel has gone down.
 	ChannelDown()
 	// Call records a call with the incidents that it belongs to.
 	Call(c contain.IncidentCall)

@@ -34,7 +34,7 @@ const (
 // does what of it a Judge depends on.
 type recorder struct {
 	judge     *judge.Judge
-	story     []string
+	log       []string
 	incidents []*incident.Incident
 	dropped   map[netip.Prefix]incident.Ban
 	noRoom    bool // to end calls
@@ -43,14 +43,14 @@ type recorder struct {
 }
 
 func (r *recorder) note(format string, args ...any) {
-	r.story = append(r.story, fmt.Sprintf(format, args...))
+	r.log = append(r.log, fmt.Sprintf(format, args...))
 }
 
-// told is the story since it was last asked for.
-func (r *recorder) told() string {
-	story := strings.Join(r.story, "; ")
-	r.story = nil
-	return story
+// effects lists what happened since the last call.
+func (r *recorder) effects() string {
+	log := strings.Join(r.log, "; ")
+	r.log = nil
+	return log
 }
 
 func (r *recorder) Begin(i *incident.Incident, record func()) {

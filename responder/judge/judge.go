@@ -93,9 +93,9 @@ func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Places.ForgetThieves(account)
 }
 
-// Forgive forgets the failures of others for an account: a person has looked at
+// ClearFailures clears the failures of others for an account: a person has looked at
 // them.
-func (j *Judge) Forgive(account string) { j.breakIn.ClearFailures(account) }
+func (j *Judge) ClearFailures(account string) { j.breakIn.ClearFailures(account) }
 
 // ClearScore forgets what the addresses of a prefix scored.
 func (j *Judge) ClearScore(prefix netip.Prefix) {

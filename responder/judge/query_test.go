@@ -102,7 +102,7 @@ func TestConfigure(t *testing.T) {
 		t.Fatalf("%s, %v; want no verdict on what was before", s.verdicts(), err)
 	}
 	s.hear(t, noon.Add(time.Second), failures("1002", thief, 1))
-	if got := s.told(); got != "drop 192.0.2.66 sip #0; record password guessing 192.0.2.66" {
+	if got := s.effects(); got != "drop 192.0.2.66 sip #0; record password guessing 192.0.2.66" {
 		t.Errorf("with one more: %q", got)
 	}
 	if e := s.incidents[0].Evidence; len(e) != 5 || e[0].Raw == "" {

@@ -16,7 +16,7 @@ type Config struct {
 	Accounts  int           // accounts remembered at most; default 65,536
 	Addresses int           // addresses of one account at most; default 64
 
-	// AddressLearned and NetworkLearned, if set, are told of every address and
+	// AddressLearned and NetworkLearned, if set, are called for every address and
 	// network that becomes known, and about once a day again while it is in use, so
 	// that the caller can keep it.
 	AddressLearned func(Address)
@@ -67,14 +67,14 @@ type account struct {
 }
 
 type address struct {
-	source netip.Prefix
-	last   time.Time // success; of a thief: when it was last reported
-	told   time.Time // when AddressLearned was last called
-	thief  bool
+	source   netip.Prefix
+	last     time.Time // success; of a thief: when it was last reported
+	reported time.Time // when AddressLearned was last called
+	thief    bool
 }
 
-// span is when a network was first and last used, and last told.
-type span struct{ first, last, told time.Time }
+// span is when a network was first and last used, and last reported.
+type span struct{ first, last, reported time.Time }
 
 // find is an account that is known; nil when nothing is.
 func (p *Places) find(name string) *account {
@@ -150,8 +150,8 @@ func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
 	if at.After(is.last) {
 		is.last = at
 	}
-	if p.config.AddressLearned != nil && (is.told.IsZero() || is.last.Sub(is.told) >= p.config.Remember/30) {
-		is.told = is.last
+	if p.config.AddressLearned != nil && (is.reported.IsZero() || is.last.Sub(is.reported) >= p.config.Remember/30) {
+		is.reported = is.last
 		p.config.AddressLearned(Address{Account: a.name, Source: source, At: is.last})
 	}
 }
@@ -168,7 +168,7 @@ func (p *Places) Know(name string, source netip.Addr, at time.Time) {
 	is := a.address(prefix)
 	if is == nil {
 		is = a.addressOrNew(prefix, p.config.Addresses)
-		is.last, is.told = at, at
+		is.last, is.reported = at, at
 	}
 	if !is.thief && at.After(is.last) {
 		is.last = at

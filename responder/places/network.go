@@ -32,8 +32,8 @@ func (s *span) use(now time.Time) (tell bool) {
 	if now.After(s.last) {
 		s.last = now
 	}
-	if s.told.IsZero() || s.last.Sub(s.told) >= 24*time.Hour {
-		s.told = s.last
+	if s.reported.IsZero() || s.last.Sub(s.reported) >= 24*time.Hour {
+		s.reported = s.last
 		return true
 	}
 	return false

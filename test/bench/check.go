@@ -143,7 +143,7 @@ func costOfScore() (int, error) {
 	const n = 100_000
 	now := time.Now()
 	for i := range 2 * n {
-		t.Observe(&score.Observation{At: now, Signal: score.ChallengeResponseFailed, Source: stranger(i % n), Account: []byte("1002")})
+		t.Observe(&score.Observation{At: now, Signal: score.ChallengeResponseFailed, Source: attacker(i % n), Account: []byte("1002")})
 	}
 	return 2 * n, nil
 }

@@ -64,7 +64,7 @@ func (b *bench) containment() error {
 	return nil
 }
 
-// theft is the account 1002 in the hands of strangers.
+// theft is the account 1002 used by attackers.
 type theft struct {
 	*bench
 	lab   *lab.Lab
@@ -83,7 +83,7 @@ func (t *theft) phone() (*lab.Phone, error) {
 	return h.Phone("1002", "", lab.PhoneOptions{})
 }
 
-// fail makes strangers' wrong guesses at the account, each from an address of
+// fail makes wrong guesses at the account, each from an address of
 // its own, so that none is banned for it.
 func (t *theft) fail(guesses int) error {
 	for range guesses {

@@ -40,7 +40,7 @@ func ordinary() []string {
 	return events
 }
 
-// stranger is the address number i of those that attack, of 2²³.
-func stranger(i int) netip.Addr {
+// attacker is the address number i of those that attack, of 2²³.
+func attacker(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(32 + i>>24), byte(i >> 16), byte(i >> 8), byte(i)})
 }

@@ -95,7 +95,7 @@ func (b *bench) latencyWith(bans, traffic int, awake bool) (s sample, err error)
 	defer cancel()
 	chance := rand.New(rand.NewPCG(1, uint64(bans)))
 	for i := range b.few(500, 60) {
-		thief := stranger(i)
+		thief := attacker(i)
 		p.drops.expect(thief)
 		if _, err := p.board.say(failure("1002", thief, i) + failure("1002", thief, i)); err != nil {
 			return s, fmt.Errorf("%w: %s", err, d.log.Tail())

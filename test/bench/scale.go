@@ -102,8 +102,8 @@ func newFailures(n int, seed uint64) *failures {
 	}
 	chance := rand.New(rand.NewPCG(5, seed))
 	chance.Shuffle(n, func(i, j int) { f.order[i], f.order[j] = f.order[j], f.order[i] })
-	text := failure("1002", stranger(0), 1)
-	head, tail, _ := strings.Cut(text, stranger(0).String())
+	text := failure("1002", attacker(0), 1)
+	head, tail, _ := strings.Cut(text, attacker(0).String())
 	f.head, f.tail = head, tail
 	return f
 }
@@ -116,7 +116,7 @@ func (f *failures) Read(p []byte) (int, error) {
 			if len(f.order) == 0 {
 				break
 			}
-			a := stranger(int(f.order[0])).As4()
+			a := attacker(int(f.order[0])).As4()
 			f.order = f.order[1:]
 			f.buf = append(f.buf[:0], f.head...)
 			for i, v := range a {
@@ -153,7 +153,7 @@ func (b *bench) memory() error {
 	for n, checked := range []int{500_000, 10_000_000} {
 		for i := kept; i < checked; i++ {
 			t.Observe(&score.Observation{
-				At: now, Signal: score.ChallengeResponseFailed, Source: stranger(i), Port: 5060,
+				At: now, Signal: score.ChallengeResponseFailed, Source: attacker(i), Port: 5060,
 				Account: []byte("1002"), Session: []byte("f-12345678@phone"),
 			})
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // oldBan is the address number i of those banned before a measurement; none of
-// them is a stranger's.
+// them is an attacker's.
 func oldBan(i int) netip.Addr {
 	return netip.AddrFrom4([4]byte{byte(100 + i>>24), byte(i >> 16), byte(i >> 8), byte(i)})
 }

@@ -37,16 +37,17 @@ func (g *gaps) before(now time.Time, sinceSession ami.Gap) ami.Gap {
 func (g *gaps) add(gap ami.Gap) {
 	g.count.Add(1)
 	g.length.Add(int64(gap.Length()))
-	g.last.Store(&control.Gap{From: gap.From, To: gap.To})
-	learnt := ""
-	if g.logIsRead() {
-		learnt = "Asterisk's log is read for that time, as far as it goes back"
+	inLog := g.logIsRead()
+	g.last.Store(&control.Gap{From: gap.From, To: gap.To, InLog: inLog})
+	learnt, covered := "", ", and no log covers the time: attacks in it went unseen"
+	if inLog {
+		learnt, covered = "Asterisk's log is read for that time, as far as it goes back", "; Asterisk's log is read for that time"
 	}
 	g.record(gap.From, gap.To, learnt)
 	if gap.Length() >= alarmAfter {
 		g.alarm(alarm{
 			Event: alarmGap, At: gap.To,
-			Text: fmt.Sprintf("no events arrived from %s to %s", gap.From.UTC().Format(time.RFC3339), gap.To.UTC().Format(time.RFC3339)),
+			Text: fmt.Sprintf("no events arrived from %s to %s%s", gap.From.UTC().Format(time.RFC3339), gap.To.UTC().Format(time.RFC3339), covered),
 		})
 	}
 }

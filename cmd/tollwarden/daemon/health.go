@@ -140,7 +140,7 @@ func summary(mode config.Mode, bans int) string {
 // could help: if the kernel's table does not drop, or no canary arrives. If
 // Asterisk cannot be reached, no canary can arrive, and a restart would only lose
 // the scores, so that alone does not starve the watchdog; but a session that was
-// given up because it is deaf does.
+// ended because it went silent does.
 func feedWatchdog(checks []control.Check, canary error) bool {
 	ok := map[string]bool{}
 	for _, c := range checks {

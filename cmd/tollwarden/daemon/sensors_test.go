@@ -169,6 +169,9 @@ func TestGaps(t *testing.T) {
 		t.Errorf("after a loss: %+v", gap)
 	}
 	g.add(ami.Gap{From: start, To: start.Add(time.Second)})
+	if g.last.Load().InLog {
+		t.Error("a gap without a log counts as covered")
+	}
 	read = true
 	g.add(ami.Gap{From: start, To: start.Add(time.Minute)})
 	if got := strings.Join(recorded, ", "); got != "1s false, 1m0s true" {
@@ -177,7 +180,7 @@ func TestGaps(t *testing.T) {
 	if len(alarms) != 1 || alarms[0].Event != alarmGap || !strings.Contains(alarms[0].Text, "from 2026-11-22T12:00:00Z to 2026-11-22T12:01:00Z") {
 		t.Errorf("alarms: %+v", alarms)
 	}
-	if g.count.Load() != 2 || time.Duration(g.length.Load()) != 61*time.Second || g.last.Load().To.Sub(start) != time.Minute {
+	if g.count.Load() != 2 || time.Duration(g.length.Load()) != 61*time.Second || g.last.Load().To.Sub(start) != time.Minute || !g.last.Load().InLog {
 		t.Errorf("%d gaps of %s", g.count.Load(), time.Duration(g.length.Load()))
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
-// outside is somebody who is told of incidents and reports when asked to.
+// outside is a receiver of incidents and reports when asked to.
 type outside struct {
 	mu      sync.Mutex
 	heard   []*incident.Incident
@@ -43,7 +43,7 @@ func (o *outside) answer(t *testing.T, state incident.State, detail string) *inc
 		o.mu.Lock()
 	}
 	if len(o.heard) == 0 {
-		t.Fatal("nobody outside was told")
+		t.Fatal("no receiver was notified")
 	}
 	o.reports[0](state, detail)
 	return o.heard[0]
@@ -60,9 +60,9 @@ func TestNotifyAndExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
-	h := &house{wall: &wall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
+	h := &harness{kernel: &memoryFirewall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
 	pager, command := &outside{}, &outside{}
-	h.Engine, err = responder.New(t.Context(), noon, p, responder.Parts{Firewall: h.wall, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Notifier: pager, Exec: command, Ledger: l, Log: zerolog.Nop()})
+	h.Engine, err = responder.New(t.Context(), noon, p, responder.Parts{Firewall: h.kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Notifier: pager, Exec: command, Ledger: l, Log: zerolog.Nop()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestNotifyAndExec(t *testing.T) {
 	heard := pager.answer(t, incident.Intended, "mail: not yet: connection refused")
 	for _, s := range heard.Steps[:4] {
 		if s.State != incident.Done {
-			t.Errorf("told while %s is %s", s.Step, s.State)
+			t.Errorf("notified while %s is %s", s.Step, s.State)
 		}
 	}
 	if d := heard.Steps[2].Detail; d != "changed; where its phones are is not known" {
@@ -88,13 +88,13 @@ func TestNotifyAndExec(t *testing.T) {
 	if s := row.Steps[4]; s.State != "intended" || s.Detail != "mail: not yet: connection refused" {
 		t.Errorf("notify is %+v", s)
 	}
-	pager.answer(t, incident.Done, "mail told")
+	pager.answer(t, incident.Done, "mail delivered")
 	h.settled(t)
 	row, err = l.Incident(t.Context(), heard.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := row.Steps[4]; s.State != "done" || s.Detail != "mail told" {
+	if s := row.Steps[4]; s.State != "done" || s.Detail != "mail delivered" {
 		t.Errorf("notify is %+v", s)
 	}
 	if s := row.Steps[5]; s.State != "failed" || s.Target != "/usr/local/bin/on-incident" || s.Detail != "exit status 1" {
@@ -114,13 +114,13 @@ func TestNotifyAndExec(t *testing.T) {
 func TestExecThatIsNotRun(t *testing.T) {
 	p := guessing(3)
 	p.Playbooks["block"] = []incident.StepKind{incident.StepBan, incident.StepExec}
-	h := newHouse(t, p)
+	h := newHarness(t, p)
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 3)))
 	if s := h.settled(t)[0].Steps[1]; s.State != "skipped" || s.Detail != "no command is configured: set exec.command" {
 		t.Errorf("exec is %+v", s)
 	}
 	p.Observe, p.Command = true, "/usr/local/bin/on-incident"
-	h = newHouse(t, p)
+	h = newHarness(t, p)
 	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 3)))
 	if s := h.settled(t)[0].Steps[1]; s.State != "skipped" || !strings.Contains(s.Detail, "would run /usr/local/bin/on-incident") {
 		t.Errorf("exec is %+v", s)
