@@ -162,7 +162,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "the last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "last gap: no events arrived from", "no log covers the time", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
 		{"bans", 0, []string{"192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
 		{"bans --json", 0, []string{`"192.0.2.66/32"`}},

@@ -197,9 +197,10 @@ func TestAnOrderBeforeTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil { // nobody else can write
-		t.Fatal(err)
-	}
+	s.wait("the lock, after which nobody else can write", func() bool {
+		_, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+		return err == nil
+	})
 	changed, err := s.api.Ban(t.Context(), control.BanOrder{Prefix: netip.MustParsePrefix("192.0.2.66/32"), For: "1h"})
 	answered(t, "ban", changed.Message, err, "in force, but not yet on the disk")
 	if !s.table.Dropped(netip.MustParseAddr("192.0.2.66"), time.Now()) {
