@@ -9,7 +9,7 @@ import (
 )
 
 // maxBatch is how many bans go into one transaction. The kernel takes about
-// 0.3 s for 131,072, during which nobody else can change the ruleset.
+// 0.3 s for 131,072, during which no other program can change the ruleset.
 const maxBatch = 128 << 10
 
 // slack is how far a ban's end in the kernel may be from the wanted one before

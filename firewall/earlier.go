@@ -12,7 +12,7 @@ import (
 // Our rules still see what these chains accept: accept ends the evaluation of one
 // base chain, and a later one at the same hook may still drop the packet (nft(8),
 // VERDICT STATEMENTS). But they may drop what we should see, change a packet's
-// source or redirect it, which somebody looking for the cause of a problem wants
+// source or redirect it, which an administrator looking for the cause of a problem wants
 // to know.
 func (k *Kernel) EarlierChains() (found []string, err error) {
 	err = k.do("list chains", nil, func() error {

@@ -284,7 +284,7 @@ func (m *mirror) sweep(now expiry) {
 const tidySample = 8
 
 // tidy removes the ended bans among a few entries picked at random, so that the
-// mirror shrinks without a sweep that somebody has to wait for.
+// mirror shrinks without a sweep that a caller has to wait for.
 func (m *mirror) tidy(id setID, now expiry) {
 	n := 0
 	for p, until := range m.in(id) {

@@ -21,7 +21,7 @@
 // # What is where
 //
 //	incident  the types: Ban, Step, Incident, Evidence, Call, Hold
-//	intake    what counts as one attempt, about whom, and is it proven?
+//	intake    what counts as one attempt, on which account, is it proven?
 //	score     points, thresholds, break-ins
 //	calls     channels, and what is unusual about calls
 //	places    is this address known for this account? what is protected?

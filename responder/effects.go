@@ -3,7 +3,6 @@ package responder
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -30,7 +29,7 @@ func (e effects) Begin(i *incident.Incident, record func()) {
 			continue
 		}
 		e.urgent = true
-		if !e.runner.EndCall(i, n, s.Target) {
+		if !e.runner.QueueEnd(i, n, s.Target) {
 			i.Steps[n].State, i.Steps[n].Detail = incident.Failed, "too many calls to end at once"
 			e.refused.Steps++
 		}
@@ -82,8 +81,9 @@ func (e effects) Record(i *incident.Incident) {
 	}
 	for n, s := range i.Steps {
 		if s.Flow.At.IsValid() && s.State == incident.Intended {
-			within := s.Ban.Until.Sub(i.At)
-			e.queueFlow(flowDrop{s.Flow.At, within, func(err error) { e.flowDropped(i, n, s.Flow, within, err) }})
+			if !e.queueFlow(flowDrop{s.Flow.At, s.Flow.For, func(err error) { e.flowDropped(i, n, s.Flow, err) }}) {
+				e.journal.Settle(time.Now(), i, n, incident.Failed, "too many flows at once")
+			}
 		}
 	}
 	e.employ(time.Now(), i)
@@ -103,8 +103,8 @@ func (e *Engine) employ(now time.Time, i *incident.Incident) {
 	}
 }
 
-// report records the outcome of a step.
-func (e *Engine) report(i *incident.Incident, n int, state incident.State, detail string) {
+// settle records the outcome of a step.
+func (e *Engine) settle(i *incident.Incident, n int, state incident.State, detail string) {
 	e.with(func() { e.journal.Settle(time.Now(), i, n, state, detail) })
 }
 
@@ -122,7 +122,7 @@ func (e effects) Promote(ban incident.Ban) {
 	})
 }
 
-// Redrop renews a drop that somebody has taken out of the kernel.
+// Redrop renews a drop that another program has removed from the kernel.
 func (e effects) Redrop(ban incident.Ban) {
 	e.drop(ban, func(err error) {
 		e.parts.Log.Error().AnErr("error", err).Stringer("source", ban.Prefix).Msg("a banned address was heard: its drop is renewed")
@@ -139,15 +139,19 @@ func (e effects) BanChanged(ban incident.Ban, change incident.BanChange) { e.ban
 
 // EndCall ends a call of a locked account.
 func (e effects) EndCall(channel string) {
-	if !e.runner.EndCall(nil, 0, channel) {
+	if !e.runner.QueueEnd(nil, 0, channel) {
 		e.refused.Steps++
 	}
 }
 
 // Sweep ends the new calls of an account.
-func (e effects) Sweep(account string) { e.runner.Sweep(account) }
+func (e effects) Sweep(account string) {
+	if !e.runner.QueueSweep(account) {
+		e.refused.Steps++
+	}
+}
 
-// ChannelDown wakes who waits for channels to go down.
+// ChannelDown wakes those waiting for channels to go down.
 func (e effects) ChannelDown() { e.runner.ChannelDown() }
 
 // Call records a call with its incidents.
@@ -211,7 +215,7 @@ func (o owner) With(f func()) { o.with(f) }
 
 // Report records the outcome of a step.
 func (o owner) Report(i *incident.Incident, n int, state incident.State, detail string) {
-	o.report(i, n, state, detail)
+	o.settle(i, n, state, detail)
 }
 
 // Finished says that workers are done with an incident.
@@ -232,8 +236,6 @@ func (o owner) PasswordChanged(account string) (phones string) {
 // maxFlowDrops bounds the flows that wait for the kernel.
 const maxFlowDrops = 4096
 
-var errBusy = errors.New("too many flows at once")
-
 // flowDrop is one flow to drop, for how long, and what to call with the outcome.
 type flowDrop struct {
 	flow   netip.AddrPort
@@ -241,13 +243,14 @@ type flowDrop struct {
 	done   func(error)
 }
 
-// queueFlow has the kernel drop a flow.
-func (e *Engine) queueFlow(f flowDrop) {
+// queueFlow makes the kernel drop a flow. False means that there is no room.
+func (e *Engine) queueFlow(f flowDrop) bool {
 	select {
 	case e.flowsC <- f:
+		return true
 	default:
-		e.refused.Bans++
-		go f.done(errBusy) // the lock is held, and done takes it
+		e.refused.Steps++
+		return false
 	}
 }
 
@@ -256,11 +259,11 @@ func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
 }
 
 // flowDropped records what became of a flow in the kernel.
-func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, within time.Duration, err error) {
+func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, err error) {
 	if err != nil {
-		e.report(i, n, incident.Failed, err.Error())
+		e.settle(i, n, incident.Failed, err.Error())
 		return
 	}
-	e.report(i, n, incident.Done, fmt.Sprintf("SIP of this one flow dropped for %s, and again while it goes on: %s has a wrong password, correct it; the others at this address are in service",
-		within, flow.Phone))
+	e.settle(i, n, incident.Done, fmt.Sprintf("SIP of this one flow dropped for %s, and again while it goes on: %s has a wrong password, correct it; the others at this address are in service",
+		flow.For, flow.Phone))
 }

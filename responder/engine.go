@@ -25,7 +25,7 @@ type Parts struct {
 	Inventory Inventory
 	Ledger    *ledger.Ledger
 	Log       zerolog.Logger
-	// Notifier and Exec may be nil: nobody is informed, nothing is run.
+	// Notifier and Exec may be nil: no messages are sent, no command is run.
 	Notifier, Exec journal.Receiver
 	// Watch reports challenges, which come in by Challenged. It may be nil:
 	// then nothing over UDP is ever proven but a success.
@@ -58,7 +58,7 @@ type Engine struct {
 	journal *journal.Journal
 	parser  event.Parser
 	event   event.Event // the one being handled
-	running bool        // somebody answers questions
+	running bool        // its goroutines answer questions
 	urgent  bool        // this event queued what cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
 	unrecorded []func()
@@ -84,7 +84,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		return nil, err
 	}
 	e.journal = journal.New(journal.Options{
-		Ledger: parts.Ledger, Log: parts.Log, Since: now, Notifier: parts.Notifier, Exec: parts.Exec, Report: e.report, OnIncident: parts.OnIncident,
+		Ledger: parts.Ledger, Log: parts.Log, Since: now, Notifier: parts.Notifier, Exec: parts.Exec, Report: e.settle, OnIncident: parts.OnIncident,
 	})
 	e.queue = bans.NewKernelQueue(parts.Firewall, e.inForce, parts.Log)
 	e.runner = contain.NewRunner(parts.Calls, parts.Accounts, e.judge.Contain, e.judge.Calls, parts.Ledger, owner{e}, parts.Log)
@@ -140,7 +140,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.with(func() { e.running = true })
 	g.Go(func() error { e.queue.Run(ctx); return nil })
 	g.Go(func() error { return e.runner.Run(ctx) })
-	g.Go(func() error { e.journal.Deliver(ctx); return nil })
+	g.Go(func() error { e.journal.Run(ctx); return nil })
 	g.Go(func() error { return consume(ctx, e.sourcesC, e.askSource) })
 	g.Go(func() error { return consume(ctx, e.agentsC, e.askUserAgent) })
 	g.Go(func() error { return every(ctx, watchEvery, e.watch) })

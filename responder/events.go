@@ -62,12 +62,12 @@ func (e *Engine) ReportTampering(now time.Time, s intake.Sensor, ev *event.Event
 }
 
 // ReportBlinding takes Asterisk's own word that it could not issue a security
-// event: somebody hides from the event session, and only the log shows it.
+// event: an attacker suppresses it, and only the log shows it.
 func (e *Engine) ReportBlinding(now time.Time) {
 	news := false
 	e.with(func() { news = e.judge.Blinded(now) })
 	if news {
-		e.parts.Log.Warn().Msg("somebody hides from the manager interface: Asterisk could not issue a security event")
+		e.parts.Log.Warn().Msg("an attacker suppresses security events: Asterisk could not issue one")
 	}
 }
 

@@ -25,7 +25,7 @@ type Inventory interface {
 	Channels(ctx context.Context) ([]calls.Channel, error)
 	// Contacts are the registrations that Asterisk holds.
 	Contacts(ctx context.Context) ([]places.Contact, error)
-	// Carriers are whom Asterisk's configuration speaks to: carriers, other
+	// Carriers are the addresses that Asterisk's configuration names: carriers, other
 	// PBXs. An error beside a list says why it is not complete.
 	Carriers(ctx context.Context) ([]places.Carrier, error)
 	// CallSource is where the call of a channel comes from.

@@ -10,8 +10,8 @@ import (
 )
 
 // Resync rebuilds from Asterisk what its events report: the accounts, the
-// channels that are up and the registrations; then whom its configuration speaks
-// to.
+// channels that are up, the registrations, and the carriers that its configuration
+// names.
 func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	accounts, err := e.parts.Inventory.Accounts(ctx)
 	if err != nil {

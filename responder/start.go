@@ -94,7 +94,7 @@ const (
 	// after a restart. What was decided longer ago is for a person to look at,
 	// since the account may have changed hands since.
 	finishWithin = time.Hour
-	// deliverWithin is the same for informing somebody, which is retried for a day
+	// deliverWithin is the same for messages, which is retried for a day
 	// while the daemon runs.
 	deliverWithin = 24 * time.Hour
 )

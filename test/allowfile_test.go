@@ -84,9 +84,9 @@ func TestAllowFileThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start()
-	b.run("status", "--socket", b.socket()).wants(t, "status", 4, file+" could not be read, nothing of it is in force", "whom the allow file names can be banned")
+	b.run("status", "--socket", b.socket()).wants(t, "status", 4, file+" could not be read, nothing of it is in force", "the addresses in the allow file can be banned")
 	b.run("allow", "add", "203.0.113.9", "--socket", b.socket()).wants(t, "allow add", 1, "in force, but only until the daemon's next start")
-	b.run("status", "--socket", b.socket()).wants(t, "status after it", 4, "whom the allow file names can be banned")
+	b.run("status", "--socket", b.socket()).wants(t, "status after it", 4, "the addresses in the allow file can be banned")
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 	}
 	ours := func(a netip.Addr) bool { return netip.MustParsePrefix("198.18.0.0/15").Contains(a) }
 	w.wait("every marker to be heard", 20*time.Second, func() bool {
-		list, err := w.client().Standings(t.Context(), "source", 2000)
+		list, err := w.client().Scores(t.Context(), "source", 2000)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +159,7 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 		}
 		return len(markers) == 0
 	})
-	list, err := w.client().Standings(t.Context(), "source", 2000)
+	list, err := w.client().Scores(t.Context(), "source", 2000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 )
 
-// Risks are settings of Asterisk that let somebody without any login write into
+// Risks are settings of Asterisk that let anyone without a login write into
 // what this daemon reads, each with the remedy.
 func (m *Manager) Risks(ctx context.Context, on []Technology) ([]string, error) {
 	var out []string

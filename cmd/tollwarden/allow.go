@@ -22,7 +22,7 @@ func newAllow() *cobra.Command {
 
 func newAllowAdd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "add ADDR|CIDR", Short: "Never ban this again, and release what of it is banned", Args: args(cobra.ExactArgs(1)),
+		Use: "add ADDR|CIDR", Short: "Never ban this again, and release its bans", Args: args(cobra.ExactArgs(1)),
 		Example: "  tollwarden allow add 198.51.100.0/24 --comment \"office in Bristol\"",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
@@ -35,7 +35,7 @@ func newAllowAdd() *cobra.Command {
 }
 
 func newAllowRemove() *cobra.Command {
-	cmd := &cobra.Command{Use: "remove ADDR|CIDR", Short: "Take it off the allow file", Args: args(cobra.ExactArgs(1))}
+	cmd := &cobra.Command{Use: "remove ADDR|CIDR", Short: "Remove it from the allow file", Args: args(cobra.ExactArgs(1))}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completeAllowed(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -54,9 +54,9 @@ func orderAllow(cmd *cobra.Command, socket, word string, o control.AllowOrder, a
 
 func newAllowList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "List what is never banned, and what is not banned lightly", Args: args(cobra.NoArgs),
+		Use: "list", Short: "List what is never banned, and what is protected", Args: args(cobra.NoArgs),
 		Long: "List what is never banned, by origin: config, file, asterisk. What Asterisk itself trusts\n" +
-			"follows as protected: it is banned on proven evidence only.",
+			"follows as protected: it is banned only on proven evidence.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -17,7 +17,7 @@ import (
 func newBans() *cobra.Command {
 	cmd := &cobra.Command{Use: "bans", Short: "List the bans in force, newest first", Args: args(cobra.NoArgs)}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	watch := cmd.Flags().Bool("watch", false, "then follow what changes; with --json one object a line, the changes alone")
+	watch := cmd.Flags().Bool("watch", false, "then follow changes; with --json only the changes, one object a line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *watch {
 			return watchBans(cmd, *socket, *asJSON)
@@ -53,14 +53,14 @@ func packets(b incident.Ban) string {
 
 func newBan() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "ban ADDR|CIDR", Short: "Drop an address or a prefix in the kernel", Args: args(cobra.ExactArgs(1)),
+		Use: "ban ADDR|CIDR", Short: "Ban an address or a prefix", Args: args(cobra.ExactArgs(1)),
 		Example: "  tollwarden ban 192.0.2.66 --for 1h\n  tollwarden ban 198.51.100.0/24 --forever --reason \"asked by the carrier\"",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
 	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
 	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
-	force := cmd.Flags().Bool("force", false, "even when it covers an allowed or protected address, or your own")
+	force := cmd.Flags().Bool("force", false, "even if it covers an allowed or protected address, or your own")
 	cmd.MarkFlagsMutuallyExclusive("for", "forever")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		prefix, err := config.ParsePrefix(args[0])
@@ -84,7 +84,7 @@ func newUnban() *cobra.Command {
 	cmd := &cobra.Command{Use: "unban ADDR|CIDR | --all", Short: "Release a ban", Args: args(cobra.MaximumNArgs(1))}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	all := cmd.Flags().Bool("all", false, "release every ban")
-	forgive := cmd.Flags().Bool("forgive", false, "forget the score and the offences, too: the next ban is a first one again")
+	forgive := cmd.Flags().Bool("forgive", false, "forget the score and the offences, too: the next ban counts as the first")
 	cmd.ValidArgsFunction = completeBans(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *all == (len(args) == 1) {

@@ -132,7 +132,7 @@ func TestGoldenBans(t *testing.T) {
 	goldenJSON(t, "ban-change", control.BanChange{At: goldenAt, Change: incident.Banned, Ban: bans[2]})
 	goldenJSON(t, "changed", control.Changed{Bans: bans[:2], Message: "released 2 bans"})
 	goldenJSON(t, "changed-none", control.Changed{Message: "reloaded"})
-	goldenJSON(t, "standings", []control.Standing{
+	goldenJSON(t, "standings", []control.ScoreStatus{
 		{
 			Key: score.Key{Per: score.PerSource, Prefix: bans[0].Prefix}, Share: 0.5,
 			Scores: []control.Score{{Threshold: "x", Points: 1, Score: 2, Within: "1h"}}, Last: &goldenAt, Ban: &bans[1],

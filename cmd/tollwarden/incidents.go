@@ -71,7 +71,7 @@ func newIncident() *cobra.Command {
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to pass on")
-	annex := cmd.Flags().Bool("annex", false, "print the evidence alone, the lines that the SHA-256 is of")
+	annex := cmd.Flags().Bool("annex", false, "print only the evidence, the lines that the SHA-256 covers")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "annex")
 	cmd.ValidArgsFunction = completeIncidents(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -32,7 +33,7 @@ const (
 // exitCode is an error that asks for an exit code of its own.
 type exitCode struct {
 	code int
-	err  error // nil when everything is said already
+	err  error // nil if the message was printed already
 }
 
 func (e exitCode) Error() string {
@@ -53,15 +54,17 @@ func usage(err error) error {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := execute(ctx, os.Args[1:])
+	code := execute(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
 }
 
-// execute runs one command line and returns the exit code. Every error is one
-// line on standard error.
-func execute(ctx context.Context, args []string) int {
+// execute runs one command line and returns the exit code. Every error is one line
+// on standard error.
+func execute(ctx context.Context, args []string, out, stderr io.Writer) int {
 	root := newRoot()
+	root.SetOut(out)
+	root.SetErr(stderr)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -73,7 +76,7 @@ func execute(ctx context.Context, args []string) int {
 		code = ec.code
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(root.ErrOrStderr(), output.PlainLines("tollwarden: "+text)) // it may quote an account
+		fmt.Fprintln(stderr, output.PlainLines("tollwarden: "+text)) // it may quote an account
 	}
 	return code
 }
@@ -96,7 +99,7 @@ func newRoot() *cobra.Command {
 			return usage(cmd.ValidateFlagGroups()) // cobra itself would call it a failure
 		},
 	}
-	root.SetVersionTemplate("{{.Name}} {{.Version}}\n") // as the command says it
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
 		newSetup(), newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(),

@@ -15,7 +15,7 @@ import (
 
 func newSources() *cobra.Command {
 	cmd := &cobra.Command{Use: "sources", Short: "List the sources that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
-	networks := cmd.Flags().Bool("networks", false, "whole networks instead, where a threshold is per network")
+	networks := cmd.Flags().Bool("networks", false, "whole networks instead, if a threshold is per network")
 	kind := func() string {
 		if *networks {
 			return "network"
@@ -34,7 +34,7 @@ func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	limit := cmd.Flags().Int("limit", 50, "how many")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		list, err := control.Dial(*socket).Standings(cmd.Context(), kind(), *limit)
+		list, err := control.Dial(*socket).Scores(cmd.Context(), kind(), *limit)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
 	return cmd
 }
 
-func printScores(w io.Writer, kind string, list []control.Standing) {
+func printScores(w io.Writer, kind string, list []control.ScoreStatus) {
 	t := output.NewTable(w, strings.ToUpper(kind), "SHARE", "NEAREST THRESHOLD", "POINTS", "LAST", "STATE")
 	for _, s := range list {
 		nearest := nearestOf(s.Scores)
@@ -71,7 +71,7 @@ func nearestOf(scores []control.Score) (nearest control.Score) {
 	return nearest
 }
 
-func scoreState(s *control.Standing) string {
+func scoreState(s *control.ScoreStatus) string {
 	var words []string
 	if s.Ban != nil {
 		words = append(words, "banned "+output.UntilWords(s.Ban.Until))

@@ -170,7 +170,7 @@ func newSite() *site {
 		With: func(f func()) { s.mu.Lock(); defer s.mu.Unlock(); f() },
 		Objection: func(p netip.Prefix) string {
 			if p.Overlaps(another) {
-				return "203.0.113.9 is protected: home of 1002"
+				return "203.0.113.9 is protected: used by 1002"
 			}
 			return ""
 		},

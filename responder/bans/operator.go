@@ -156,7 +156,7 @@ func (o *Operator) ReleaseAllowed(now time.Time) (released []incident.Ban, err e
 	return released, o.Release(now, released, ByAllowList)
 }
 
-// Release lets banned prefixes through again and records by whom.
+// Release lets banned prefixes through again and records which user did it.
 func (o *Operator) Release(now time.Time, list []incident.Ban, by string) error {
 	if len(list) == 0 {
 		return nil

@@ -99,7 +99,7 @@ func (q *KernelQueue) Reconcile(ctx context.Context) error {
 	}
 }
 
-// answer takes the first outcome of a change that somebody waits for.
+// answer takes the first outcome of a change that a caller waits for.
 func answer(doneC chan<- error) func(error) {
 	return func(err error) {
 		select {
@@ -132,7 +132,7 @@ func (q *KernelQueue) Run(ctx context.Context) {
 				retry = time.After(retryEvery)
 			}
 		case <-retry:
-			if retry = nil; q.reconcile() != nil {
+			if retry = nil; q.reconcileNow() != nil {
 				retry = time.After(retryEvery)
 			}
 		case <-ctx.Done():
@@ -163,7 +163,7 @@ func (q *KernelQueue) carry(batch []change) {
 	err := q.apply(time.Now(), batch)
 	if err != nil {
 		q.log.Error().Err(err).Msg("the kernel refused changes: reconciling the whole table")
-		if q.reconcile() == nil {
+		if q.reconcileNow() == nil {
 			err = nil
 		}
 	}
@@ -209,8 +209,8 @@ func (q *KernelQueue) apply(now time.Time, batch []change) error {
 	return ban()
 }
 
-// reconcile has the kernel drop exactly what the registry holds.
-func (q *KernelQueue) reconcile() error {
+// reconcileNow has the kernel drop exactly what the registry holds.
+func (q *KernelQueue) reconcileNow() error {
 	now := time.Now()
 	if err := q.firewall.Reconcile(now, q.inForce(now)); err != nil {
 		return err

@@ -46,7 +46,7 @@ func (a *accountState) checkDestination(s *signs) {
 
 func (n *Number) where() string {
 	if n.Country == "" {
-		return "somewhere,"
+		return "unknown country,"
 	}
 	return n.Country + ","
 }
@@ -79,9 +79,9 @@ func (a *accountState) startsSince(t time.Time) int {
 // checkOffHours applies the limits outside business hours.
 func (a *accountState) checkOffHours(now time.Time, live int, s *signs) {
 	if n := a.startsSince(now.Add(-hour)); n > a.limits.OffHours {
-		s.add(OffHours, "call %d within an hour, outside the hours", n)
+		s.add(OffHours, "call %d within an hour, outside business hours", n)
 	} else if live > a.limits.OffHoursConcurrent {
-		s.add(OffHours, "%d calls at once, outside the hours", live)
+		s.add(OffHours, "%d calls at once, outside business hours", live)
 	}
 }
 

@@ -59,9 +59,9 @@ func (d *Detector) MissingLogins(now time.Time) []Sign {
 }
 
 // unseenContacts returns a sign for each registration made without a login event: it
-// is new since the last list, and its account has not logged in since, although it
-// has before. Accounts that have never logged in are skipped, because several PBXs can
-// share their registrations.
+// is new since the last list, and its account has not logged in since. It skips accounts
+// without any login in this event stream, because several PBXs can share their
+// registrations.
 func (d *Detector) unseenContacts(now time.Time, list []Contact) []Sign {
 	var found []Sign
 	current := make(map[Contact]bool, len(list))

@@ -87,7 +87,7 @@ func (r *Runner) Enqueue(i *incident.Incident) (refused []int) {
 // slipped in are ended.
 func (r *Runner) contain(ctx context.Context, j job) {
 	var beside sync.WaitGroup
-	beside.Go(func() { r.hangup(ctx, j, "") })
+	beside.Go(func() { r.hangupStep(ctx, j, "") })
 	r.step(j, incident.StepLock, func() (string, error) { return r.lock(ctx, j.account) })
 	r.step(j, incident.StepRestrict, func() (string, error) {
 		detail, err := r.restrict(ctx, j.account, j.to)
@@ -96,7 +96,7 @@ func (r *Runner) contain(ctx context.Context, j job) {
 	r.rotate(ctx, j)
 	r.step(j, incident.StepRemoveRegistrations, func() (string, error) { return r.expire(ctx, j.account) })
 	beside.Wait()
-	r.hangup(ctx, j, ", the last after everything else was done")
+	r.hangupStep(ctx, j, ", the last after everything else was done")
 	if j.containing() {
 		r.owner.With(func() { r.state.Sessions.Finish(time.Now(), j.account) })
 	}
@@ -117,16 +117,16 @@ func (r *Runner) step(j job, kind incident.StepKind, do func() (detail string, e
 	r.owner.Report(j.incident, n, incident.Done, detail)
 }
 
-// hangup ends the account's channels, those in the events as well as those
+// hangupStep ends the account's channels, those in the events as well as those
 // Asterisk lists.
-func (r *Runner) hangup(ctx context.Context, j job, when string) {
+func (r *Runner) hangupStep(ctx context.Context, j job, when string) {
 	n, ok := j.steps[incident.StepHangup]
 	if !ok {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
-	channels, err := r.hangUp(ctx, j.account)
+	channels, err := r.endCalls(ctx, j.account)
 	r.ended(j.account, channels)
 	left := 0
 	if err == nil {
@@ -134,7 +134,7 @@ func (r *Runner) hangup(ctx context.Context, j job, when string) {
 	}
 	if left > 0 {
 		var more []string
-		more, err = r.hangUp(ctx, j.account)
+		more, err = r.endCalls(ctx, j.account)
 		r.ended(j.account, more)
 		left = r.quiet(ctx, j.account, quietWithin)
 	}
@@ -153,8 +153,8 @@ func (r *Runner) hangup(ctx context.Context, j job, when string) {
 	}
 }
 
-// hangUp ends all calls of an account: those it is in, and those it has left.
-func (r *Runner) hangUp(ctx context.Context, account string) (channels []string, err error) {
+// endCalls ends all calls of an account: those it is in, and those it has left.
+func (r *Runner) endCalls(ctx context.Context, account string) (channels []string, err error) {
 	var strays []string
 	r.owner.With(func() { strays = r.channels.Strays(account) })
 	for _, name := range strays {

@@ -43,7 +43,7 @@ func (o *Operator) Hangup(ctx context.Context, account string, uid uint32) ([]st
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
-	channels, err := o.Runner.hangUp(ctx, account)
+	channels, err := o.Runner.endCalls(ctx, account)
 	o.acted(now, uid, "hangup", account, strings.Join(channels, ", "), err)
 	return channels, err
 }

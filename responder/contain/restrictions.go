@@ -12,15 +12,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// An account is guessed at from everywhere: nobody can ban the internet, but the
+// An account is guessed at from everywhere: bans cannot stop that, but the
 // account's own users are in few places. While the attack lasts it can be used
-// from there alone, and the right password helps nobody elsewhere.
+// from there alone, and the right password is useless elsewhere.
 
 // RestrictRule says when an account is restricted to its known networks, and for
 // how long.
 type RestrictRule struct {
 	// Networks is how many networks (/24, /48) where the account is not at home
-	// must be proven to guess at it. Spoofed packets restrict nobody.
+	// must be proven to guess at it. Spoofed packets restrict no account.
 	Networks int
 	// Spoofable says that they need not be proven.
 	Spoofable bool
@@ -76,7 +76,7 @@ type cooling struct {
 }
 
 // refusal is a request that a restriction refused. PJSIP gives nothing away and
-// challenges its sender as somebody it does not know; the answer to that fails
+// challenges its sender as an unknown one; the answer to that fails
 // with no account, in the same session.
 type refusal struct {
 	source  netip.Addr
@@ -107,7 +107,7 @@ func (r *Restrictions) Networks(account string) (to []netip.Prefix, ok bool) {
 }
 
 // Refused says whether an attempt was refused by a restriction, which is scored
-// against nobody: it may be the owner on the road.
+// against no address: it may be the owner on the road.
 func (r *Restrictions) Refused(o *score.Observation) bool {
 	if len(r.by) == 0 || o.Signal != score.FailedACL && !o.Signal.Failure() {
 		return false

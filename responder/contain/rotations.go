@@ -3,7 +3,7 @@ package contain
 import "time"
 
 // Grace is how long after we changed a password the account's own places may
-// fail with the old one: somebody has to carry the new one to the phone.
+// fail with the old one: a person has to enter the new one at the phone.
 const Grace = 7 * 24 * time.Hour
 
 // Rotations are when accounts got their last password from us. The zero value is

@@ -98,6 +98,7 @@ type Runner struct {
 	sweepsC   chan string // accounts whose new calls are to be ended now
 	endsC     chan end    // single calls to be ended now
 	downC     chan struct{}
+	sweeping  map[string]bool // accounts in sweepsC; the owner's lock guards it
 	rotations singleflight.Group
 }
 
@@ -114,6 +115,7 @@ func NewRunner(calls Calls, accounts Accounts, state *State, channels Channels, 
 	return &Runner{
 		calls: calls, accounts: accounts, state: state, channels: channels, ledger: ledger, owner: owner, log: log,
 		jobsC: make(chan job, maxJobs), sweepsC: make(chan string, maxSweeps), endsC: make(chan end, maxEnds), downC: make(chan struct{}),
+		sweeping: map[string]bool{},
 	}
 }
 
@@ -143,10 +145,10 @@ func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context
 	}
 }
 
-// EndCall queues the end of one call, for a step of an incident or, with a nil
+// QueueEnd queues the end of one call, for a step of an incident or, with a nil
 // incident, because its account is locked. False means that there is no room. It
 // does not wait.
-func (r *Runner) EndCall(i *incident.Incident, step int, channel string) bool {
+func (r *Runner) QueueEnd(i *incident.Incident, step int, channel string) bool {
 	select {
 	case r.endsC <- end{i, step, channel}:
 		return true
@@ -155,12 +157,19 @@ func (r *Runner) EndCall(i *incident.Incident, step int, channel string) bool {
 	}
 }
 
-// Sweep queues the end of the calls that an account sets up while it is being
-// contained. It does not wait.
-func (r *Runner) Sweep(account string) {
+// QueueSweep queues the end of the calls that an account sets up while it is being
+// contained. A sweep of the account that is queued already ends them, too. False
+// means that there is no room. The caller holds the lock; it does not wait.
+func (r *Runner) QueueSweep(account string) bool {
+	if r.sweeping[account] {
+		return true
+	}
 	select {
 	case r.sweepsC <- account:
-	default: // a sweep is queued already, and ends this call too
+		r.sweeping[account] = true
+		return true
+	default:
+		return false
 	}
 }
 
@@ -174,7 +183,8 @@ func (r *Runner) ChannelDown() {
 func (r *Runner) sweep(ctx context.Context, account string) {
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
-	ended, err := r.hangUp(ctx, account)
+	r.owner.With(func() { delete(r.sweeping, account) }) // what is set up from now on needs another
+	ended, err := r.endCalls(ctx, account)
 	r.ended(account, ended)
 	if err != nil {
 		r.log.Error().Err(err).Str("account", account).Msg("could not end a call that the account set up while it was being contained")

@@ -126,7 +126,7 @@ func TestHangupWaitsForTheEvents(t *testing.T) {
 		s, i := newSite(RestrictRule{}), compromised()
 		s.pbx.channels, s.up = []string{"PJSIP/1002-00000001"}, 1
 		start := time.Now()
-		s.Runner.hangup(t.Context(), newJob(i), "")
+		s.Runner.hangupStep(t.Context(), newJob(i), "")
 		if i.Steps[1].State != incident.Failed || !strings.Contains(i.Steps[1].Detail, "1 still up by their events") || time.Since(start) != legsWithin+quietWithin {
 			t.Errorf("after %s: %s, %q", time.Since(start), i.Steps[1].State, i.Steps[1].Detail)
 		}
@@ -137,7 +137,7 @@ func TestHangupWaitsForTheEvents(t *testing.T) {
 			s.down()
 		})
 		i = compromised()
-		s.Runner.hangup(t.Context(), newJob(i), "")
+		s.Runner.hangupStep(t.Context(), newJob(i), "")
 		events.Wait()
 		if i.Steps[1].State != incident.Done {
 			t.Errorf("with the last event: %s, %q", i.Steps[1].State, i.Steps[1].Detail)
@@ -150,12 +150,12 @@ func TestStraysAreHungUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSite(RestrictRule{})
 		s.strays, s.pbx.channels = []string{"PJSIP/trunk-1", "PJSIP/trunk-gone"}, []string{"PJSIP/1002-00000001"}
-		ended, err := s.Runner.hangUp(t.Context(), "1002")
+		ended, err := s.Runner.endCalls(t.Context(), "1002")
 		if err != nil || fmt.Sprint(ended) != "[PJSIP/trunk-1 PJSIP/1002-00000001]" {
 			t.Errorf("ended %v, %v", ended, err)
 		}
 		s.pbx.fail("hangup-call", errors.New("no connection"))
-		if _, err := s.Runner.hangUp(t.Context(), "1002"); err == nil || s.pbx.times("hangup 1002") != 2 {
+		if _, err := s.Runner.endCalls(t.Context(), "1002"); err == nil || s.pbx.times("hangup 1002") != 2 {
 			t.Errorf("a stray that stays keeps the account's own calls up: %v", err)
 		}
 	})
@@ -169,7 +169,7 @@ func TestSweep(t *testing.T) {
 		s.run(t)
 		s.With(func() { s.state.Sessions.Begin("1002", 1) })
 		s.pbx.channels = []string{"PJSIP/1002-00000007"}
-		s.Runner.Sweep("1002")
+		s.With(func() { s.Runner.QueueSweep("1002") })
 		synctest.Wait()
 		if n := s.Runner.ended("1002", nil); n != 1 || s.pbx.asked() != "hangup 1002" {
 			t.Errorf("%d ended, asked %s", n, s.pbx.asked())
@@ -177,16 +177,24 @@ func TestSweep(t *testing.T) {
 	})
 }
 
-// A full queue of sweeps holds one of this account already, or ends the call
-// with another.
+// An account is queued once, and a sweep for which there is no room is refused.
 func TestSweepDoesNotWait(t *testing.T) {
-	s := newSite(RestrictRule{})
-	for range maxSweeps + 10 {
-		s.Runner.Sweep("1002")
-	}
-	if len(s.Runner.sweepsC) != maxSweeps {
-		t.Errorf("%d wait", len(s.Runner.sweepsC))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(RestrictRule{})
+		for n := range maxSweeps + 10 {
+			account := fmt.Sprint(n)
+			if first, again := s.Runner.QueueSweep(account), s.Runner.QueueSweep(account); first != (n < maxSweeps) || again != first {
+				t.Fatalf("sweep %d: queued %t, then %t", n, first, again)
+			}
+		}
+		s.run(t)
+		synctest.Wait()
+		s.With(func() {
+			if !s.Runner.QueueSweep("0") || !s.Runner.QueueSweep("new") || len(s.Runner.sweeping) != 2 {
+				t.Errorf("after the queue is empty: %v", s.Runner.sweeping)
+			}
+		})
+	})
 }
 
 func TestEndCall(t *testing.T) {
@@ -198,7 +206,7 @@ func TestEndCall(t *testing.T) {
 			"PJSIP/1002-gone":     "hangup-call done it had ended by itself",
 		} {
 			i := breakIn(incident.StepHangupCall)
-			if !s.Runner.EndCall(i, 0, channel) {
+			if !s.Runner.QueueEnd(i, 0, channel) {
 				t.Fatal("no room")
 			}
 			synctest.Wait()
@@ -206,10 +214,10 @@ func TestEndCall(t *testing.T) {
 				t.Errorf("%s: %s, want %s", channel, got, want)
 			}
 		}
-		s.Runner.EndCall(nil, 0, "PJSIP/1003-00000001") // of a locked account
+		s.Runner.QueueEnd(nil, 0, "PJSIP/1003-00000001") // of a locked account
 		s.pbx.fail("hangup-call", errors.New("no connection"))
 		i := breakIn(incident.StepHangupCall)
-		s.Runner.EndCall(i, 0, "PJSIP/1002-00000001")
+		s.Runner.QueueEnd(i, 0, "PJSIP/1002-00000001")
 		synctest.Wait()
 		if i.Steps[0].State != incident.Failed || i.Steps[0].Detail != "no connection" || s.pbx.times("hangup-call PJSIP/1003-00000001") != 1 {
 			t.Errorf("%+v; asked %s", i.Steps[0], s.pbx.asked())
@@ -221,7 +229,7 @@ func TestEndCall(t *testing.T) {
 func TestQueuesAreBounded(t *testing.T) {
 	s := newSite(RestrictRule{})
 	for n := range maxEnds + 1 {
-		if room := s.Runner.EndCall(nil, 0, "PJSIP/1002-00000001"); room != (n < maxEnds) {
+		if room := s.Runner.QueueEnd(nil, 0, "PJSIP/1002-00000001"); room != (n < maxEnds) {
 			t.Fatalf("call %d: room %t", n, room)
 		}
 	}

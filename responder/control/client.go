@@ -87,10 +87,10 @@ func (c *Client) AllowList(ctx context.Context) (a []Allowed, err error) {
 	return a, c.do(ctx, http.MethodGet, "/allow", nil, &a)
 }
 
-// Standings returns the keys of a kind (source, network, account) that are nearest
+// Scores returns the keys of a kind (source, network, account) that are nearest
 // to a threshold.
-func (c *Client) Standings(ctx context.Context, kind string, limit int) (s []Standing, err error) {
-	return s, c.do(ctx, http.MethodGet, "/standings/"+url.PathEscape(kind)+"?limit="+strconv.Itoa(limit), nil, &s)
+func (c *Client) Scores(ctx context.Context, kind string, limit int) (s []ScoreStatus, err error) {
+	return s, c.do(ctx, http.MethodGet, "/scores/"+url.PathEscape(kind)+"?limit="+strconv.Itoa(limit), nil, &s)
 }
 
 // Accounts returns the names of the accounts that the daemon knows.

@@ -67,8 +67,8 @@ func (b *fakeDaemon) AllowList() []control.Allowed {
 	return []control.Allowed{{Origin: control.FromConfig}, {Origin: control.Learned}}
 }
 
-func (b *fakeDaemon) Standings(kind string, limit int) ([]control.Standing, error) {
-	return []control.Standing{{Key: score.Key{Per: score.PerAccount, Account: kind}, Share: float64(limit)}}, nil
+func (b *fakeDaemon) Scores(kind string, limit int) ([]control.ScoreStatus, error) {
+	return []control.ScoreStatus{{Key: score.Key{Per: score.PerAccount, Account: kind}, Share: float64(limit)}}, nil
 }
 
 func (b *fakeDaemon) Accounts() []string { return []string{"1001", "1002"} }
@@ -179,7 +179,7 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	if list, err := c.AllowList(ctx); err != nil || len(list) != 2 {
 		t.Errorf("allow list = %+v, %v", list, err)
 	}
-	if list, err := c.Standings(ctx, "account", 5); err != nil || list[0].Key.Account != "account" || list[0].Share != 5 {
+	if list, err := c.Scores(ctx, "account", 5); err != nil || list[0].Key.Account != "account" || list[0].Share != 5 {
 		t.Errorf("standings = %+v, %v", list, err)
 	}
 	if names, err := c.Accounts(ctx); err != nil || len(names) != 2 {

@@ -29,8 +29,8 @@ type Daemon interface {
 	Unban(uid uint32, o UnbanOrder) (Changed, error)
 	Allow(uid uint32, o AllowOrder) (Changed, error)
 	AllowList() []Allowed
-	// Standings are the keys of one kind nearest to a threshold.
-	Standings(kind string, limit int) ([]Standing, error)
+	// Scores are the keys of one kind nearest to a threshold.
+	Scores(kind string, limit int) ([]ScoreStatus, error)
 	Accounts() []string
 	Rotate(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Lock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
@@ -193,12 +193,12 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux.HandleFunc("POST /unban", answer(func(r *http.Request, o UnbanOrder) (Changed, error) { return d.Unban(uid(r), o) }))
 	mux.HandleFunc("GET /allow", answer(func(*http.Request, struct{}) ([]Allowed, error) { return d.AllowList(), nil }))
 	mux.HandleFunc("POST /allow", answer(func(r *http.Request, o AllowOrder) (Changed, error) { return d.Allow(uid(r), o) }))
-	mux.HandleFunc("GET /standings/{kind}", answer(func(r *http.Request, _ struct{}) ([]Standing, error) {
+	mux.HandleFunc("GET /scores/{kind}", answer(func(r *http.Request, _ struct{}) ([]ScoreStatus, error) {
 		limit, err := strconv.Atoi(r.FormValue("limit"))
 		if err != nil || limit < 1 {
 			return nil, Refusal("limit: want a positive number")
 		}
-		return d.Standings(r.PathValue("kind"), limit)
+		return d.Scores(r.PathValue("kind"), limit)
 	}))
 	mux.HandleFunc("GET /accounts", answer(func(*http.Request, struct{}) ([]string, error) { return d.Accounts(), nil }))
 	mux.HandleFunc("POST /rotate", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {

@@ -115,8 +115,8 @@ const (
 	Learned      = "protected" // Asterisk trusts it; banned on confirmed evidence only
 )
 
-// Standing is how near a source, a network or an account is to a threshold.
-type Standing struct {
+// ScoreStatus is how near a source, a network or an account is to a threshold.
+type ScoreStatus struct {
 	Key      score.Key     `json:"key"`
 	Share    float64       `json:"share"`  // of the nearest threshold, 0 to 1
 	Scores   []Score       `json:"scores"` // one for each threshold of the key's kind

@@ -6,7 +6,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Dedup remembers which verdicts only somebody was informed of, so that an
+// Dedup remembers which verdicts led only to a message, so that an
 // attack that cannot be banned (a carrier's address spoofed, an account guessed
 // at from everywhere) makes one incident and not one for every few packets. The
 // zero value is ready to use.
@@ -23,22 +23,22 @@ type dedupKey struct {
 const maxDedup = 1 << 14
 
 // staleFlowPause is how long a phone with a wrong password is not reported
-// again: it goes on until somebody walks there.
+// again: it goes on until the phone is corrected.
 const staleFlowPause = 24 * time.Hour
 
 // First says whether to inform of a verdict now: not again within the time that
 // its threshold looks back.
 func (d *Dedup) First(v *score.Verdict) bool {
-	return d.first(dedupKey{v.Key, v.Threshold.Name}, v.At, v.Threshold.Within)
+	return d.isFirst(dedupKey{v.Key, v.Threshold.Name}, v.At, v.Threshold.Within)
 }
 
 // FirstStaleFlow is First for a phone with a wrong password, once a day.
 func (d *Dedup) FirstStaleFlow(v *score.Verdict) bool {
 	key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: v.Key.Prefix}
-	return d.first(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
+	return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
 }
 
-func (d *Dedup) first(k dedupKey, now time.Time, pause time.Duration) bool {
+func (d *Dedup) isFirst(k dedupKey, now time.Time, pause time.Duration) bool {
 	if until, known := d.until[k]; known && now.Before(until) {
 		return false
 	}

@@ -24,7 +24,7 @@ type Facts struct {
 	Banned     *incident.Ban  // the ban that already covers the target
 	Offences   int            // of the target, still counting
 	Observe    bool           // decide and record, change nothing
-	NoReceiver bool           // nobody is there to be notified
+	NoReceiver bool           // no receiver is configured
 	Command    string         // what exec runs; "" when it can run nothing
 	StaleFlow  *incident.Flow // of the one phone, behind a shared address, that the verdict is about
 	DropsFlows bool           // single flows can be dropped
@@ -54,7 +54,7 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 		return planBan(v, ladder, f)
 	case incident.StepHangupCall:
 		s.Target = f.Channel
-		s.SkipUnless(f.Channel != "", "it is not about a call")
+		s.SkipUnless(f.Channel != "", "the incident is not about a single call")
 	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict:
 		account := AccountOf(v)
 		s.Target = account
@@ -81,7 +81,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 		return s
 	}
 	if f.StaleFlow != nil {
-		return planFlow(v.At, f, ladder)
+		return planFlow(f, ladder)
 	}
 	s.Target = incident.PrefixText(f.Target)
 	s.SkipUnless(!f.Allowed, "on the allow list")
@@ -100,13 +100,11 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 
 // planFlow takes the place of a ban where one phone behind a shared address has
 // a wrong password.
-func planFlow(now time.Time, f Facts, ladder Ladder) incident.Step {
-	s := incident.Step{
-		Step: incident.StepBan, Target: f.StaleFlow.At.String(), State: incident.Intended,
-		Flow: *f.StaleFlow, Ban: incident.Ban{Until: now.Add(ladder.Spoofable)},
-	}
+func planFlow(f Facts, ladder Ladder) incident.Step {
+	s := incident.Step{Step: incident.StepBan, Target: f.StaleFlow.At.String(), State: incident.Intended, Flow: *f.StaleFlow}
+	s.Flow.For = ladder.Spoofable
 	s.SkipUnless(!f.Allowed, "on the allow list")
-	s.SkipUnless(f.DropsFlows || f.Observe, f.StaleFlow.Phone+" has a wrong password: correct it; nothing is dropped, since others use this address and the kernel cannot drop single flows for us")
+	s.SkipUnless(f.DropsFlows || f.Observe, f.StaleFlow.Phone+" has a wrong password: correct it; nothing is dropped, since others use this address and the kernel cannot drop single flows")
 	return s
 }
 
@@ -145,7 +143,7 @@ func NothingNew(steps []incident.Step, f Facts) bool {
 }
 
 // OnlyInforms says that a plan changes nothing: all that is left of it is to
-// inform somebody.
+// inform people.
 func OnlyInforms(steps []incident.Step) bool {
 	for _, s := range steps {
 		if !s.Informs() && (s.State == incident.Intended || s.Ban.Prefix.IsValid()) {

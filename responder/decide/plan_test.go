@@ -165,7 +165,7 @@ func TestPlan(t *testing.T) {
 			broken("1002"), []incident.StepKind{incident.StepHangupCall}, Facts{Channel: "PJSIP/1002-00000001"}, "hangup-call PJSIP/1002-00000001 intended", "",
 		},
 		"a verdict about no call ends none": {
-			broken("1002"), []incident.StepKind{incident.StepHangupCall}, Facts{}, "hangup-call  skipped", "it is not about a call",
+			broken("1002"), []incident.StepKind{incident.StepHangupCall}, Facts{}, "hangup-call  skipped", "the incident is not about a single call",
 		},
 		"an account is locked": {
 			broken("1002"), []incident.StepKind{incident.StepLock}, Facts{}, "lock 1002 intended", "",

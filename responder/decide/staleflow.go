@@ -13,7 +13,7 @@ import (
 
 // An address can be shared: several phones behind one NAT, and one of them with
 // a wrong password. It fails for ever, and the others must not pay for it: only
-// its flow is dropped, and somebody is informed which phone to correct.
+// its flow is dropped, and a message says which phone to correct.
 
 const (
 	// healthyPhones is how many other accounts make an address a shared one.

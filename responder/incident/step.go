@@ -78,7 +78,8 @@ func (s *Step) Informs() bool { return s.Step == StepNotify || s.Step == StepExe
 // Flow is the traffic of one phone behind an address that it shares with others.
 type Flow struct {
 	At    netip.AddrPort
-	Phone string // whose it is, in words
+	Phone string        // whose it is, in words
+	For   time.Duration // how long it is dropped
 }
 
 // Elapsed is a duration that people read: rounded, and "" where there is none

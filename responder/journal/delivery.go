@@ -95,9 +95,9 @@ func (j *Journal) deliver(now time.Time, i *incident.Incident) {
 	}
 }
 
-// Deliver hands queued incidents to their receivers until ctx ends. Unlike the
+// Run hands queued incidents to their receivers until ctx ends. Unlike the
 // other methods it has a goroutine of its own.
-func (j *Journal) Deliver(ctx context.Context) {
+func (j *Journal) Run(ctx context.Context) {
 	for {
 		select {
 		case m := <-j.messagesC:

@@ -151,7 +151,7 @@ func TestDeliver(t *testing.T) {
 		d.Expect(noon, i, false)
 		d.Settle(noon, i, 0, incident.Done, "until released")
 		ctx, cancel := context.WithCancel(t.Context())
-		go d.Deliver(ctx)
+		go d.Run(ctx)
 		synctest.Wait()
 		cancel()
 		synctest.Wait()

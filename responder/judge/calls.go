@@ -165,7 +165,7 @@ func (j *Judge) raise(now time.Time, signs []calls.Sign, raw []byte) {
 }
 
 // ownChannel says whether a sign is about a channel of its account: what the
-// account transferred comes from where somebody else is.
+// account transferred comes from the other party's address.
 func ownChannel(s calls.Sign) bool {
 	_, account, ok := event.SplitChannel([]byte(s.Channel))
 	return ok && string(account) == s.Account
@@ -204,7 +204,7 @@ var signalOf = func() (of map[calls.Kind]score.Signal) {
 }()
 
 // Located scores a sign whose call was asked about; from is the zero AddrPort
-// when nobody knows.
+// when it is unknown.
 func (j *Judge) Located(now time.Time, s calls.Sign, from netip.AddrPort, raw []byte) {
 	if j.contains(now, s.Account) {
 		j.counters.Muted++

@@ -40,7 +40,7 @@ type Effects interface {
 
 	// AskSource asks where the call of a sign comes from; the answer comes back
 	// by Judge.Located. AskUserAgent asks for the User-Agent that a call is set up
-	// with, for Judge.UserAgent. False: nobody asks; raw is borrowed.
+	// with, for Judge.UserAgent. False: it will not be asked; raw is borrowed.
 	AskSource(s calls.Sign, raw []byte) bool
 	AskUserAgent(c calls.Channel, raw []byte) bool
 
@@ -86,10 +86,10 @@ func (Discard) ChannelDown() {}
 // Call does nothing.
 func (Discard) Call(contain.IncidentCall) {}
 
-// AskSource asks nobody.
+// AskSource never asks.
 func (Discard) AskSource(calls.Sign, []byte) bool { return false }
 
-// AskUserAgent asks nobody.
+// AskUserAgent never asks.
 func (Discard) AskUserAgent(calls.Channel, []byte) bool { return false }
 
 // AddressLearned does nothing.

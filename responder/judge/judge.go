@@ -1,6 +1,6 @@
 // Package judge is the way of an event from a sensor to a decision:
 //
-//	intake   what counts as one attempt, about whom, and is it proven?
+//	intake   what counts as one attempt, on which account, is it proven?
 //	score    which thresholds does it cross?   calls   what is unusual about a call?
 //	places   is this address known for this account?
 //	decide   which steps of the playbook, and which not?
@@ -39,7 +39,7 @@ type Policy struct {
 	Username   string         // our own name on the manager interface
 	Log        bool           // another sensor reads Asterisk's log
 	Wire       bool           // another sensor sees SIP over UDP
-	NoReceiver bool           // nobody is there to be notified
+	NoReceiver bool           // no receiver is configured
 	Command    string         // the program that the step exec runs; "" is none
 	DropsFlows bool           // the kernel can drop single flows for us
 }

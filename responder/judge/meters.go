@@ -17,7 +17,7 @@ type Counters struct {
 	// Signs are what was unusual about calls.
 	Signs uint64
 	// Challenges are the nonces seen on their way; Misdirected those that went
-	// elsewhere than to whom they were for.
+	// to another address than the one they were for.
 	Challenges, Misdirected uint64
 	// Flows are single phones' flows dropped, renewals included.
 	Flows uint64

@@ -30,7 +30,7 @@ func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls
 
 // Misbanned are the bans on spoofable evidence of protected addresses: of those
 // that were spoofed while it was not known, as before a start's first questions,
-// whom the PBX trusts.
+// which addresses the PBX trusts.
 func (j *Judge) Misbanned(now time.Time) (list []incident.Ban) {
 	if j.Bans.Spoofable() == 0 {
 		return nil // no need to look at every home

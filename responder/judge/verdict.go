@@ -177,7 +177,7 @@ func (j *Judge) restriction(v *score.Verdict) (to []netip.Prefix, why string) {
 const queued = 10 * time.Second
 
 // redrop drops an address again that is heard although it has long been banned:
-// somebody has taken our drop out of the kernel.
+// another program has removed our drop from the kernel.
 func (j *Judge) redrop(v *score.Verdict, ban incident.Ban) {
 	if ban.Observed || v.At.Sub(ban.Since) < queued || ban.Scope == incident.ScopeSIP && v.Cause.Transport != event.UDP {
 		return

@@ -43,7 +43,7 @@ func (r Refusal) Error() string { return r.Err.Error() }
 // Unwrap gives the cause.
 func (r Refusal) Unwrap() error { return r.Err }
 
-// Partly is the error of a receiver with several recipients of whom only some
+// Partly is the error of a receiver with several recipients of which only some
 // got the message. It is not retried for the others, because the first would get
 // it twice.
 type Partly struct{ Err error }

@@ -22,24 +22,26 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// maxSources bounds the addresses that phones protect, and the homes: each has an
-// account's password, so that there are as many as there are places in use.
+// maxSources bounds the addresses that registrations protect, and those that proven
+// successes do: each has an account's password, so there are as many as there are
+// places in use.
 const maxSources = 1 << 16
 
-// Places is where phones are at home and whom the PBX speaks to.
+// Places is where phones are at home and which carriers the PBX speaks to.
 type Places struct {
 	config   Config
 	accounts map[string]*list.Element // of *account
 	order    list.List                // of the accounts, the one used last at the back
 
 	allow *bart.Lite
-	// carriers are whom Asterisk's configuration speaks to, and why.
+	// carriers are the addresses that Asterisk's configuration names, and why.
 	carriers *bart.Table[string]
 	// phones are the accounts in use at an address, by source key.
 	phones *bart.Table[[]phone]
-	// homes are where accounts have proved to be in use, by source key, with one
-	// of them: whoever switches a phone off must be able to switch it on again.
-	homes *bart.Table[string]
+	// proven are the addresses of proven successes at known places, by source key,
+	// with one account of each: a phone that is switched off must be able to come
+	// back.
+	proven *bart.Table[string]
 	// agents is what the phones of an account called themselves at an address,
 	// also after their registration ran out: a phone with a wrong password has
 	// none.
@@ -56,7 +58,7 @@ type phone struct {
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, homes: &bart.Table[string]{}, agents: map[agentKey]string{}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}}
 	p.SetAllow(allow)
 	return p
 }
@@ -92,13 +94,13 @@ func (p *Places) Why(prefix netip.Prefix) string {
 	if phones, ok := p.phones.Get(prefix); ok {
 		return whyPhones(phones)
 	}
-	if account, ok := p.homes.Get(prefix); ok {
-		return whyHome(account)
+	if account, ok := p.proven.Get(prefix); ok {
+		return whyProven(account)
 	}
 	return ""
 }
 
-func whyHome(account string) string { return "home of " + account }
+func whyProven(account string) string { return "used by " + account }
 
 func whyPhones(phones []phone) string {
 	if len(phones) == 1 {
@@ -120,8 +122,8 @@ func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 				return
 			}
 		}
-		for prefix, account := range p.homes.All() {
-			if _, registered := p.phones.Get(prefix); !registered && !yield(prefix, whyHome(account)) {
+		for prefix, account := range p.proven.All() {
+			if _, registered := p.phones.Get(prefix); !registered && !yield(prefix, whyProven(account)) {
 				return
 			}
 		}
@@ -130,7 +132,7 @@ func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 
 // overlaps says whether a protected address lies in prefix, or prefix in one.
 func (p *Places) overlaps(prefix netip.Prefix) bool {
-	return p.carriers.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.homes.OverlapsPrefix(prefix)
+	return p.carriers.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.proven.OverlapsPrefix(prefix)
 }
 
 // Objection is why a person should not ban a prefix: an allowed or a protected
@@ -159,7 +161,7 @@ func (p *Places) Narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
 	return target
 }
 
-// SetCarriers takes whom Asterisk's configuration speaks to.
+// SetCarriers takes the addresses that Asterisk's configuration names.
 func (p *Places) SetCarriers(list []Carrier) {
 	p.carriers = &bart.Table[string]{}
 	for _, c := range list {
@@ -203,7 +205,7 @@ func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence
 			p.addPhone(phone{c.Account, c.Port, c.Agent}, c.Source)
 		}
 	}
-	p.forgetHomes(func(at netip.Prefix, account string) bool {
+	p.forgetProven(func(at netip.Prefix, account string) bool {
 		return !p.Known(account, at.Addr(), now) || against.Failed(account, at.Addr(), score.Proven)
 	})
 	p.met = true
@@ -211,22 +213,22 @@ func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence
 }
 
 // Protect protects the address of a proven success at a known place: as that
-// of a phone until the registrations are taken again, as a home for as long as
-// the account is known there. It allocates nothing for one that is known.
+// of a phone until the registrations are taken again, as a proven one for as long
+// as the account is known there. It allocates nothing for one that is known.
 func (p *Places) Protect(o *score.Observation, against Evidence) {
 	prefix := event.SourcePrefix(o.Source)
-	_, home := p.homes.Get(prefix)
+	_, proven := p.proven.Get(prefix)
 	phones, _ := p.phones.Get(prefix)
 	settled := slices.ContainsFunc(phones, func(p phone) bool { return p.account == string(o.Account) })
-	if home && settled {
+	if proven && settled {
 		return
 	}
 	account := string(o.Account)
 	if against.Failed(account, o.Source, score.Proven) {
 		return
 	}
-	if !home && p.homes.Size() < maxSources {
-		p.homes.Insert(prefix, account)
+	if !proven && p.proven.Size() < maxSources {
+		p.proven.Insert(prefix, account)
 	}
 	if !settled {
 		p.addPhone(phone{account: account, port: o.Port}, o.Source)
@@ -256,18 +258,18 @@ func (p *Places) Betrayed(account string) {
 			p.phones.Insert(at, phones)
 		}
 	}
-	p.forgetHomes(func(_ netip.Prefix, of string) bool { return of == account })
+	p.forgetProven(func(_ netip.Prefix, of string) bool { return of == account })
 }
 
-// forgetHomes removes the homes that are none any more.
-func (p *Places) forgetHomes(gone func(at netip.Prefix, account string) bool) {
+// forgetProven forgets proven addresses.
+func (p *Places) forgetProven(gone func(at netip.Prefix, account string) bool) {
 	var left []netip.Prefix
-	for at, account := range p.homes.All() {
+	for at, account := range p.proven.All() {
 		if gone(at, account) {
 			left = append(left, at)
 		}
 	}
 	for _, at := range left {
-		p.homes.Delete(at)
+		p.proven.Delete(at)
 	}
 }

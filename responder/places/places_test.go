@@ -157,9 +157,9 @@ func TestSetContacts(t *testing.T) {
 	}
 }
 
-// A phone that is switched off keeps its home; a home that is forgotten, or that
-// failed for certain, protects nobody.
-func TestHomes(t *testing.T) {
+// A phone that is switched off keeps its address protected; one that is
+// forgotten, or failed for certain, protects nothing.
+func TestProvenAddressIsProtected(t *testing.T) {
 	p := New(Config{Remember: 24 * time.Hour}, nil)
 	p.Know("1002", office, noon)
 	p.Protect(success("1002", office), never)
@@ -167,7 +167,7 @@ func TestHomes(t *testing.T) {
 		t.Fatalf("after a success: %q", got)
 	}
 	p.SetContacts(noon, nil, never)
-	if got := why(p, office); got != "home of 1002" {
+	if got := why(p, office); got != "used by 1002" {
 		t.Errorf("with the phone switched off: %q", got)
 	}
 	all := map[string]string{}
@@ -176,7 +176,7 @@ func TestHomes(t *testing.T) {
 	for prefix, why := range p.Protected() {
 		all[prefix.String()] = why
 	}
-	if fmt.Sprint(all) != "map[192.0.2.10/32:registered contact of 1001 198.51.100.10/32:home of 1002 203.0.113.0/28:a carrier]" {
+	if fmt.Sprint(all) != "map[192.0.2.10/32:registered contact of 1001 198.51.100.10/32:used by 1002 203.0.113.0/28:a carrier]" {
 		t.Errorf("protected: %v", all)
 	}
 	for range p.Protected() {
@@ -288,8 +288,8 @@ func TestPlacesAreBounded(t *testing.T) {
 	for i := range maxSources + 100 {
 		p.Protect(success("1002", at(i)), never)
 	}
-	if p.homes.Size() != maxSources || p.phones.Size() != maxSources {
-		t.Errorf("%d homes, %d phones", p.homes.Size(), p.phones.Size())
+	if p.proven.Size() != maxSources || p.phones.Size() != maxSources {
+		t.Errorf("%d proven, %d phones", p.proven.Size(), p.phones.Size())
 	}
 	p.Protect(success("1003", at(0)), never)
 	if got := why(p, at(0)); got != "registered contact of 1002 and 1 more" {

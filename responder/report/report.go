@@ -83,7 +83,7 @@ type builder struct {
 // guess reports whether a signal is a failed login attempt.
 func guess(s score.Signal) bool { return s.Failure() || s == score.InvalidAccountID }
 
-// breakIn reports whether somebody logged in with a guessed password.
+// breakIn reports whether an attacker logged in with a guessed password.
 func (t *builder) breakIn() bool {
 	return slices.ContainsFunc(t.i.Evidence, func(o incident.Evidence) bool { return o.Signal == score.SuccessAfterFailures })
 }

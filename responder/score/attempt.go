@@ -21,11 +21,11 @@ import (
 //
 // The state machine for a source and session:
 //
-//	state     InvalidAccountID    ChallengeSent      ChallengeResponseFailed
-//	idle      count → probed      –                  count
-//	probed    count               → challenged       absorbed → idle
-//	challenged  defer → answering  → idle            count → idle
-//	answering  count → probed     count → challenged  absorbed → idle
+//	state       InvalidAccountID   ChallengeSent       ChallengeResponseFailed
+//	idle        count → probed     –                   count
+//	probed      count              → challenged        absorbed → idle
+//	challenged  defer → answering  → idle              count → idle
+//	answering   count → probed     count → challenged  absorbed → idle
 //
 // probed: a request was counted and its response is outstanding. challenged: the
 // response was a challenge. answering: another request followed. It either answers

@@ -80,7 +80,7 @@ func explainSteps(w io.Writer, cfg *config.Config) {
 	}
 	n := &cfg.Notify
 	if !n.Anybody() && slices.Contains(used, config.StepNotify) {
-		fmt.Fprintln(w, "notify: nobody gets a message, because notify.webhook, notify.mail and notify.syslog are not set; the step will be skipped.")
+		fmt.Fprintln(w, "notify: no messages are sent, because notify.webhook, notify.mail and notify.syslog are not set; the step will be skipped.")
 	}
 	if receivers, err := settings.Receivers(n); err == nil && n.Anybody() {
 		var names []string

@@ -18,7 +18,7 @@ const (
 	alarmHealthy  = "healthy"  // it would be again
 	alarmRepaired = "repaired" // the kernel's table was damaged and is repaired
 	alarmGap      = "gap"      // events are lost
-	alarmTest     = "test"     // somebody checks that messages arrive
+	alarmTest     = "test"     // a test by an administrator
 )
 
 // alarm is something about the daemon itself that a person should know.
@@ -37,7 +37,7 @@ func repairAlarm(e firewall.GuardEvent) alarm {
 	}
 }
 
-// TestMessage is the message with which somebody checks that messages arrive.
+// TestMessage is what `tollwarden check --notify` sends.
 func TestMessage(now time.Time) *notify.Message {
 	return alarmMessage(hostName(), alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from here arrive."})
 }

@@ -169,7 +169,7 @@ type allowChange struct {
 	unread error // why the file could not be read; then it stays as it is
 }
 
-// plan adds a prefix to the allow file or removes it. What somebody else has
+// plan adds a prefix to the allow file or removes it. What another program has
 // written into the file meanwhile comes into force with it.
 func (a *allowList) plan(now time.Time, uid uint32, o control.AllowOrder) (allowChange, error) {
 	a.mu.Lock()

@@ -13,14 +13,14 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Standings are the scores of one kind nearest to a threshold.
-func (b *apiBackend) Standings(kind string, limit int) ([]control.Standing, error) {
+// Scores are how near the keys of one kind are to a threshold, the nearest first.
+func (b *apiBackend) Scores(kind string, limit int) ([]control.ScoreStatus, error) {
 	per, err := score.ParsePer(kind)
 	if err != nil {
 		return nil, control.Refusal(fmt.Sprintf("%q: want source, network or account", kind))
 	}
 	scores := b.engine.Scores(time.Now(), per, limit)
-	list := make([]control.Standing, len(scores))
+	list := make([]control.ScoreStatus, len(scores))
 	for i := range scores {
 		list[i] = scoreStatus(&scores[i])
 	}
@@ -28,8 +28,8 @@ func (b *apiBackend) Standings(kind string, limit int) ([]control.Standing, erro
 }
 
 // scoreStatus is a score as the commands show it.
-func scoreStatus(s *judge.ScoreStatus) control.Standing {
-	shown := control.Standing{
+func scoreStatus(s *judge.ScoreStatus) control.ScoreStatus {
+	shown := control.ScoreStatus{
 		Key: s.Key, Share: s.Share(), Scores: []control.Score{}, Ban: s.Ban,
 		Last: incident.SomeTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Held: s.Held, Rotated: incident.SomeTime(s.Rotated),
 	}

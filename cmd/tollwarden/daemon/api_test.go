@@ -161,10 +161,10 @@ func TestScoresShow(t *testing.T) {
 	s.guess("1002", "203.0.113.5")
 	s.guess("1002", "203.0.113.6")
 	s.guess("1002", "203.0.113.6")
-	var list []control.Standing
+	var list []control.ScoreStatus
 	s.wait("the scores", func() bool {
 		var err error
-		list, err = s.api.Standings(t.Context(), "source", 10)
+		list, err = s.api.Scores(t.Context(), "source", 10)
 		return err == nil && len(list) == 2 && list[0].Share > list[1].Share
 	})
 	if list[0].Key.Value() != "203.0.113.6" || list[0].Last == nil || list[0].Ban != nil || len(list[0].Scores) == 0 || list[0].Scores[0].Points != 2 {
@@ -173,7 +173,7 @@ func TestScoresShow(t *testing.T) {
 	if names, err := s.api.Accounts(t.Context()); err != nil || strings.Join(names, " ") != "1002" {
 		t.Errorf("accounts %v, %v", names, err)
 	}
-	_, err := s.api.Standings(t.Context(), "planet", 10)
+	_, err := s.api.Scores(t.Context(), "planet", 10)
 	answered(t, "an unknown kind", "", err, "want source, network or account")
 	_, err = s.api.Incident(t.Context(), 77)
 	answered(t, "an unknown incident", "", err, "there is no incident 77")
@@ -197,9 +197,10 @@ func TestAnOrderBeforeTheDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil { // nobody else can write
-		t.Fatal(err)
-	}
+	s.wait("the lock, after which nobody else can write", func() bool {
+		_, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE")
+		return err == nil
+	})
 	changed, err := s.api.Ban(t.Context(), control.BanOrder{Prefix: netip.MustParsePrefix("192.0.2.66/32"), For: "1h"})
 	answered(t, "ban", changed.Message, err, "in force, but not yet on the disk")
 	if !s.table.Dropped(netip.MustParseAddr("192.0.2.66"), time.Now()) {

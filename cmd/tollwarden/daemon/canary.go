@@ -145,7 +145,7 @@ func (c *canary) unknownUserDue(now time.Time) bool {
 	return true
 }
 
-// note takes in what became of a canary; nil is that it arrived.
+// note records what became of a canary; nil is that it arrived.
 func (c *canary) note(now time.Time, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,16 +1,12 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"os/signal"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -40,78 +36,6 @@ func newConfiguration(cfg *config.Config, file *settings.File, allow *allowList,
 	c := &configuration{started: cfg, file: file, allow: allow, log: log}
 	c.current.Store(cfg)
 	return c
-}
-
-// handleSIGHUP reloads on SIGHUP until ctx ends.
-func (c *configuration) handleSIGHUP(ctx context.Context) error {
-	if c.file == nil {
-		return nil
-	}
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	for {
-		select {
-		case <-hangup:
-			_, _ = c.reload() // the log and status have the result
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// reload puts the whole configuration file in force, or nothing of it. It returns
-// what to answer.
-func (c *configuration) reload() (string, error) {
-	if c.file == nil {
-		return "", errors.New("the daemon runs without a configuration file")
-	}
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	if err := c.readAgain(); err != nil {
-		c.file.Refused(err)
-		c.log.Error().Err(err).Msg("the configuration is refused, the old one stays in force")
-		return "", fmt.Errorf("refused, the old configuration stays in force: %w", err)
-	}
-	c.log.Info().Str("file", c.file.Path()).Msg("the configuration is in force")
-	return c.file.Path() + " is in force", nil
-}
-
-func (c *configuration) readAgain() error {
-	cfg, sum, err := c.file.Read()
-	if err != nil {
-		return err
-	}
-	if keys := settings.NeedRestart(c.started, cfg); len(keys) > 0 {
-		return fmt.Errorf("%s: only a restart can change %s", c.file.Path(), strings.Join(keys, ", "))
-	}
-	policy, err := settings.Policy(cfg)
-	if err != nil {
-		return err
-	}
-	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
-	if err != nil {
-		return err
-	}
-	messages, err := parseNotifyConfig(&cfg.Notify)
-	if err != nil {
-		return err
-	}
-	// The kernel first: only it can fail for reasons that are not in the files.
-	undo := c.allow.replace(cfg, allowed, nil)
-	if err := c.enforce(undo); err != nil {
-		return err
-	}
-	if err := c.engine.Configure(policy); err != nil {
-		undo()
-		_, back := c.engine.Allow(c.allow.prefixes())
-		return errors.Join(err, back)
-	}
-	c.apply(cfg, messages)
-	c.current.Store(cfg)
-	c.file.Applied(cfg, sum)
-	settings.LogWarnings(c.log, cfg)
-	return nil
 }
 
 // enforce puts the allow list in force. If that fails, it may be half done: undo
@@ -172,7 +96,7 @@ func (c *configuration) managerAt(addr netip.Addr) {
 func (c *configuration) checkFiles(time.Time) control.Check {
 	check := control.Check{Name: "files"}
 	if err := c.allow.missing(); err != nil {
-		check.Detail = fmt.Sprintf("whom the allow file names can be banned: %v: fix that, then run `tollwarden reload`", err)
+		check.Detail = fmt.Sprintf("the addresses in the allow file can be banned: %v: fix that, then run `tollwarden reload`", err)
 		return check
 	}
 	err := settings.StepsCanWrite(c.current.Load(), os.Geteuid())

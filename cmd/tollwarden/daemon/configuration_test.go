@@ -177,7 +177,7 @@ func TestUnreadableAllowFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.stop = s.daemon.Close
-	if c := s.daemon.config.checkFiles(time.Now()); c.OK || !strings.Contains(c.Detail, "whom the allow file names can be banned") {
+	if c := s.daemon.config.checkFiles(time.Now()); c.OK || !strings.Contains(c.Detail, "the addresses in the allow file can be banned") {
 		t.Errorf("%+v", c)
 	}
 	if st := s.daemon.config.allow.state(); st.Refused == "" || !st.Loaded.IsZero() {

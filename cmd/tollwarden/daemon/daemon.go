@@ -83,7 +83,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	return d, nil
 }
 
-// openSocket opens the control socket, which answers nobody before Run.
+// openSocket opens the control socket, which answers only once Run serves it.
 func (d *Daemon) openSocket(_ context.Context, o Options) (err error) {
 	d.api = &apiBackend{}
 	if d.socket, err = control.Listen(o.Config.Socket, d.api); err != nil {

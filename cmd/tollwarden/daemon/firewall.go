@@ -15,7 +15,7 @@ type firewallAdapter struct{ table firewall.Table }
 
 var _ bans.Firewall = firewallAdapter{}
 
-// Ban drops the prefixes until their times.
+// Ban drops packets from the prefixes until their times.
 func (f firewallAdapter) Ban(now time.Time, list []incident.Ban) error {
 	return f.table.Ban(now, tableBans(list)...)
 }

@@ -26,7 +26,7 @@ type healthChange struct {
 	alarm     *alarm
 }
 
-// update takes in a round of checks.
+// update compares a round of checks with what has been reported.
 func (s *healthState) update(now time.Time, checks []control.Check) (change healthChange) {
 	bad := failing(checks)
 	names := make([]string, len(bad))

@@ -13,7 +13,7 @@ import (
 
 const (
 	// maxMissed is the age up to which log lines count that were written while
-	// nobody read them.
+	// the daemon was away.
 	maxMissed = 24 * time.Hour
 	// logLag is how long the log may lack failures that the events report until
 	// the check says so.
@@ -45,7 +45,7 @@ func (s *logSensor) run(ctx context.Context) error {
 	return s.follower.Run(ctx)
 }
 
-// report passes on what a line says. What nobody read in time is scored as of when
+// report passes on what a line says. What was not read in time is scored as of when
 // it happened.
 func (s *logSensor) report(now time.Time, rec *logfile.Record) {
 	if rec.Missed {
@@ -89,7 +89,7 @@ func (s *logSensor) longLines() uint64 {
 	return s.follower.Health().TooLong
 }
 
-// check says how the log is read, and whether somebody hides from the events.
+// check says whether the log is read, and whether an attacker hides from the events.
 func (s *logSensor) check(now time.Time, senses responder.Senses) control.Check {
 	if s.follower == nil {
 		return control.Check{Name: "log", OK: true, Detail: "asterisk.log is not set: an attacker who hides from the manager interface is not seen"}
@@ -115,7 +115,7 @@ func checkLog(now, since time.Time, h logfile.Health, senses responder.Senses) c
 		c.OK, c.Detail = true, "read, last line "+ago(now, h.LastLine)
 	}
 	if !senses.Blinded.IsZero() {
-		c.Detail += fmt.Sprintf("; somebody hides from the manager interface, last at %s", senses.Blinded.Format(time.DateTime))
+		c.Detail += fmt.Sprintf("; an attacker evades the manager interface, last at %s", senses.Blinded.Format(time.DateTime))
 	}
 	return c
 }

@@ -71,7 +71,7 @@ func (n *notifier) Deliver(i *incident.Incident, report func(incident.State, str
 	})
 }
 
-// recordWithin bounds reading the incident that somebody is notified of: they get
+// recordWithin bounds reading the incident for a message: its readers get
 // less then, not later.
 const recordWithin = 2 * time.Second
 

@@ -266,7 +266,7 @@ func TestLogCheck(t *testing.T) {
 		"no notices":  {logfile.Health{LastLine: now}, responder.Senses{EventFailure: now.Add(-time.Minute)}, false, "does its line in logger.conf include notice"},
 		"long ago":    {logfile.Health{LastLine: now}, responder.Senses{EventFailure: now.Add(-2 * time.Hour)}, true, "read"},
 		"both see it": {logfile.Health{LastLine: now}, responder.Senses{EventFailure: now, LogFailure: now}, true, "read"},
-		"blinded":     {logfile.Health{LastLine: now}, responder.Senses{Blinded: now}, true, "somebody hides from the manager interface, last at 2026-11-22 12:00:00"},
+		"blinded":     {logfile.Health{LastLine: now}, responder.Senses{Blinded: now}, true, "an attacker evades the manager interface, last at 2026-11-22 12:00:00"},
 	} {
 		if c := checkLog(now, since, tt.health, tt.senses); c.OK != tt.ok || !strings.Contains(c.Detail, tt.want) {
 			t.Errorf("%s: %+v, want %q", name, c, tt.want)

@@ -79,7 +79,7 @@ func (s *sessions) listen(ctx context.Context, c *ami.Client) error {
 	s.current.Store(&eventSession{client: c, since: time.Now(), version: c.Banner()})
 	select {
 	case s.begun <- struct{}{}:
-	default: // nobody has taken note of the session before yet
+	default: // the previous session is still to be noted
 	}
 	defer func() {
 		at := c.LastSeen()

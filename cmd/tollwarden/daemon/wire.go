@@ -22,7 +22,7 @@ const WithoutWire = "guesses that Asterisk does not report are not seen, and att
 // wireSensor reads SIP over UDP as the kernel shows it: what arrives for Asterisk,
 // and what it answers to whom.
 type wireSensor struct {
-	watch  *firewall.Watch // nil if the kernel is not touched
+	watch  *firewall.Watch // nil if the kernel's firewall is not used
 	engine *responder.Engine
 	log    zerolog.Logger
 	err    atomic.Pointer[error] // why nothing is seen; nil if it is
@@ -33,7 +33,7 @@ type wireSensor struct {
 func openWireSensor(cfg *config.Config, table firewall.Table, log zerolog.Logger) (*wireSensor, error) {
 	w := &wireSensor{log: log}
 	if _, inKernel := table.(*firewall.Kernel); !inKernel || cfg.Mode == config.Observe {
-		err := errors.New("the kernel is not touched")
+		err := errors.New("the kernel's firewall is not used in this mode")
 		w.err.Store(&err)
 		return w, nil
 	}
@@ -54,7 +54,7 @@ func (w *wireSensor) close() error {
 	return w.watch.Close()
 }
 
-// run takes in packets until ctx ends.
+// run handles packets until ctx ends.
 func (w *wireSensor) run(ctx context.Context) error {
 	if w.watch != nil {
 		w.listen(ctx, w.watch.Run)
@@ -62,7 +62,7 @@ func (w *wireSensor) run(ctx context.Context) error {
 	return nil
 }
 
-// listen takes in what watch delivers. Its failure ends nothing else.
+// listen handles what watch delivers. Its failure ends nothing else.
 func (w *wireSensor) listen(ctx context.Context, watch func(context.Context, func(firewall.Packet)) error) {
 	if err := watch(ctx, w.packet); err != nil {
 		w.failed(err)
@@ -74,7 +74,7 @@ func (w *wireSensor) failed(err error) {
 	w.log.Warn().Err(err).Msg("SIP over UDP is not seen: " + WithoutWire)
 }
 
-// packet takes in a packet; one to nowhere says that some were missed.
+// packet handles a packet. One without a destination reports that some were missed.
 func (w *wireSensor) packet(p firewall.Packet) {
 	switch {
 	case !p.To.IsValid():

@@ -20,22 +20,22 @@ import (
 //go:embed attack.txt
 var recorded []byte
 
-// deed is one event of the recorded attack.
-type deed struct {
+// attackEvent is one event of the recorded attack.
+type attackEvent struct {
 	kind    event.Kind
 	text    string // the event as Asterisk wrote it
 	dialled string
 }
 
 // from is the event as it would be had the thief another address.
-func (d deed) from(a netip.Addr) string {
-	return strings.ReplaceAll(d.text, demoThief.String(), a.String())
+func (e attackEvent) from(a netip.Addr) string {
+	return strings.ReplaceAll(e.text, demoThief.String(), a.String())
 }
 
 // readAttack parses the recording by the same code that reads from Asterisk.
-func readAttack(transcript []byte) ([]deed, error) {
+func readAttack(transcript []byte) ([]attackEvent, error) {
 	var parser event.Parser
-	var attack []deed
+	var attack []attackEvent
 	var e event.Event
 	for _, text := range bytes.SplitAfter(transcript, []byte("\r\n\r\n")) {
 		b, err := ami.NewReader(bytes.NewReader(text)).Next()
@@ -48,7 +48,7 @@ func readAttack(transcript []byte) ([]deed, error) {
 		if err != nil {
 			return nil, fmt.Errorf("demo: the recording: %w", err)
 		}
-		attack = append(attack, deed{e.Kind, string(text), string(e.Exten)})
+		attack = append(attack, attackEvent{e.Kind, string(text), string(e.Exten)})
 	}
 	return attack, nil
 }

@@ -73,7 +73,7 @@ func (s *stage) singleThief(ctx context.Context) error {
 	guesses := 0
 	for _, e := range s.attack {
 		if e.kind == event.SuccessfulAuth {
-			return errors.New("demo: the guesser got in: nobody stopped it")
+			return errors.New("demo: the guesser got in: it was not stopped")
 		}
 		if !s.wire.reaches(demoThief) {
 			break

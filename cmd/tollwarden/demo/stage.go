@@ -28,7 +28,7 @@ type stage struct {
 	daemon   *daemon.Daemon
 	socket   string // the daemon's
 	wire     wire
-	attack   []deed
+	attack   []attackEvent
 	story    story
 }
 

@@ -35,7 +35,7 @@ func Of(r *replay.Result) View {
 	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s banned.",
 		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "source"))}
 	if r.Counters.Blinded > 0 {
-		v.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " somebody hid from the manager interface: set asterisk.log."
+		v.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " an attacker hid from the manager interface: set asterisk.log."
 	}
 	for _, t := range []Table{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
 		if len(t.Rows) > 0 {
@@ -84,7 +84,7 @@ func would(i *incident.Incident) string {
 
 func bansTable(r *replay.Result) Table {
 	t := Table{
-		Title: "Bans", Note: "Right passwords that a ban would have stopped may be somebody who belongs there.",
+		Title: "Bans", Note: "Right passwords that a ban would have stopped may come from a legitimate phone.",
 		Heading: []string{"Source", "Times", "Last", "Until", "Scope", "Stopped", "Right passwords", "Reason"},
 	}
 	for i := range r.Bans {

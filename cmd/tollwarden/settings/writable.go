@@ -13,7 +13,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 )
 
-// DaemonUser is the user whom the daemon runs as: the data folder's owner if root
+// DaemonUser is the user that the daemon runs as: the data folder's owner if root
 // asks, otherwise whoever asks.
 func DaemonUser(cfg *config.Config) int {
 	var st unix.Stat_t

@@ -10,7 +10,7 @@ import (
 )
 
 // write creates the files and overwrites none. Our own go to the daemon's user,
-// where the package has created one.
+// if the package has created one.
 func (s *Setup) write(stanza, where string) error {
 	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
 		return err
@@ -62,7 +62,7 @@ func appendTo(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// give makes the daemon's user the owner, where there is one.
+// give makes the daemon's user the owner, if there is one.
 func give(path, name string) error {
 	u, err := user.Lookup(name)
 	if err != nil {

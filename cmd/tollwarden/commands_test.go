@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// fakeDaemon answers with the same values every time and keeps the last order.
+type fakeDaemon struct {
+	health string
+	order  any
+	uid    bool // the order came with a user
+}
+
+func (f *fakeDaemon) Status() control.Status {
+	gap := &control.Gap{From: goldenAt, To: goldenAt.Add(time.Minute)}
+	return control.Status{
+		Health: f.health, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
+		Checks:   []control.Check{{Name: "events", OK: true, Detail: "listening"}, {Name: "kernel", Detail: "gone"}},
+		Asterisk: control.Asterisk{Events: 5, Gaps: 1, LastGap: gap}, Counters: map[string]uint64{"incidents": 2, "verdicts": 0},
+		Config: &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
+		Allow:  control.File{File: "/var/allow", Refused: "a mistake"},
+	}
+}
+func (f *fakeDaemon) Bans() []incident.Ban { return goldenBans() }
+func (f *fakeDaemon) Incidents(limit int) ([]incident.Incident, error) {
+	if limit < 50 {
+		return []incident.Incident{goldenLive()}, nil
+	}
+	return []incident.Incident{goldenLive()}, control.Incomplete("3 rows are not on the disk yet")
+}
+
+func (f *fakeDaemon) Incident(id int64) (incident.Incident, error) {
+	if id != 41 {
+		return incident.Incident{}, control.Refusal("there is no such incident")
+	}
+	return goldenLive(), nil
+}
+
+func (f *fakeDaemon) changed(uid uint32, o any) (control.Changed, error) {
+	f.order, f.uid = o, uid == uint32(os.Getuid())
+	return control.Changed{Message: "done so"}, nil
+}
+
+func (f *fakeDaemon) Ban(uid uint32, o control.BanOrder) (control.Changed, error) {
+	return f.changed(uid, o)
+}
+
+func (f *fakeDaemon) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
+	return f.changed(uid, o)
+}
+
+func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
+	return f.changed(uid, o)
+}
+func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) { return f.changed(uid, "reload") }
+func (f *fakeDaemon) AllowList() []control.Allowed {
+	return []control.Allowed{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Origin: control.FromFile, Reason: "our office"}}
+}
+
+func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
+	if kind == "network" {
+		return nil, control.Refusal("no network scores")
+	}
+	bans := goldenBans()
+	return []control.ScoreStatus{{
+		Key: score.Key{Per: score.PerAccount, Account: "1002"}, Share: 0.66, Crossed: true, Trust: "known", Held: "locked", Channels: 2, Rotated: &goldenAt, Last: &goldenAt, Ban: &bans[1],
+		Scores: []control.Score{{Threshold: "a", Points: 1, Score: 4, Within: "1h"}, {Threshold: "b", Points: 2, Score: 3, Within: "1d"}},
+	}}, nil
+}
+func (f *fakeDaemon) Accounts() []string { return []string{"1001", "10 02; rm"} }
+func (f *fakeDaemon) account(uid uint32, what string, o control.AccountOrder) (control.AccountDone, error) {
+	f.order, f.uid = what+" "+o.Account, uid == uint32(os.Getuid())
+	if o.Expire {
+		f.order = what + " and remove " + o.Account
+	}
+	return control.AccountDone{Account: o.Account, Message: "done so\nand so"}, nil
+}
+
+func (f *fakeDaemon) Rotate(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	return f.account(uid, "rotate", o)
+}
+
+func (f *fakeDaemon) Lock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	return f.account(uid, "lock", o)
+}
+
+func (f *fakeDaemon) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	return f.account(uid, "unlock", o)
+}
+
+func (f *fakeDaemon) Hangup(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	return f.account(uid, "hangup", o)
+}
+
+// What is watched comes at once and then ends.
+func (f *fakeDaemon) WatchBans() (<-chan control.BanChange, func()) {
+	c := make(chan control.BanChange, 1)
+	c <- control.BanChange{At: goldenAt, Change: incident.Released, Ban: goldenBans()[1]}
+	close(c)
+	return c, func() {}
+}
+
+func (f *fakeDaemon) WatchIncidents() (<-chan incident.Incident, func()) {
+	c := make(chan incident.Incident, 2)
+	i := goldenLive()
+	c <- i
+	i.Steps = append([]incident.Step{}, i.Steps...)
+	i.Steps[2].State, i.Steps[2].Detail = incident.Done, "webhook"
+	c <- i
+	close(c)
+	return c, func() {}
+}
+
+// serve runs a fake daemon and returns its socket.
+func serve(t *testing.T, f *fakeDaemon) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "tw") // a socket's path must be short
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := control.Listen(filepath.Join(dir, "s"), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := errors.Join(<-served, os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	return filepath.Join(dir, "s")
+}
+
+// tollwarden runs a command line; the output is that of both streams.
+func tollwarden(t *testing.T, args ...string) (code int, output string) {
+	t.Helper()
+	var out, stderr strings.Builder
+	code = execute(t.Context(), args, &out, &stderr)
+	return code, out.String() + stderr.String()
+}
+
+// Each command prints what the daemon answers and passes on what was ordered.
+func TestCommandsAskTheDaemon(t *testing.T) {
+	f := &fakeDaemon{health: control.Healthy}
+	socket := serve(t, f)
+	for _, tt := range []struct {
+		line string
+		code int
+		want []string
+	}{
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "last gap: no events arrived from", "no log covers the time", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status --json", 0, []string{`"mode": "enforce"`}},
+		{"bans", 0, []string{"192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
+		{"bans --json", 0, []string{`"192.0.2.66/32"`}},
+		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", "the daemon ended the watch"}},
+		{"bans --watch --json", 1, []string{`"change":"released"`}},
+		{"incidents", 0, []string{"41", "account 1002", "ban done, hangup failed", "the answer is incomplete: 3 rows"}},
+		{"incidents --watch", 1, []string{"incident 41  account 1002  break-in", "notify operator  done"}},
+		{"incidents --watch --json", 1, []string{`"id":41`}},
+		{"incident 41", 0, []string{"Break-in on account 1002"}},
+		{"incident 41 --html", 0, []string{"<!doctype html>"}},
+		{"incident 41 --annex", 0, []string{"InvalidPassword"}},
+		{"incident 41 --json", 0, []string{`"id": 41`}},
+		{"incident 42", 1, []string{"there is no such incident"}},
+		{"incident none", 2, []string{"want the number"}},
+		{"sources", 0, []string{"66%", "2 of 3 within 1d", "crossed, known, locked, 2 calls up, password changed"}},
+		{"sources --networks", 1, []string{"no network scores"}},
+		{"accounts --json", 0, []string{`"share": 0.66`}},
+		{"allow list", 0, []string{"198.51.100.0/24", "our office"}},
+		{"allow list --json", 0, []string{`"origin": "file"`}},
+		{"reload", 0, []string{"done so"}},
+		{"rotate 1002 --json", 0, []string{`"account": "1002"`}},
+		{"ban nonsense", 2, []string{"want an address"}},
+		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
+		{"unban", 2, []string{"name an address"}},
+		{"nothing", 2, []string{"there is no command \"nothing\""}},
+		{"rotate", 2, []string{"want tollwarden rotate ACCOUNT"}},
+	} {
+		code, got := tollwarden(t, append(strings.Fields(tt.line), "--socket", socket)...)
+		if tt.line == "nothing" {
+			code, got = tollwarden(t, "nothing")
+		}
+		for _, want := range tt.want {
+			if code != tt.code || !strings.Contains(got, want) {
+				t.Errorf("%s: exit code %d, want %d and %q in\n%s", tt.line, code, tt.code, want, got)
+			}
+		}
+		if strings.Contains(got, "\x1b") {
+			t.Errorf("%s: it prints an escape sequence: %q", tt.line, got)
+		}
+	}
+	f.health = control.Degraded
+	if code, _ := tollwarden(t, "status", "--socket", socket); code != exitDegraded {
+		t.Errorf("degraded: exit code %d", code)
+	}
+	if code, got := tollwarden(t, "status", "--socket", socket+"-"); code != exitNotRunning {
+		t.Errorf("without a daemon: exit code %d, %s", code, got)
+	}
+}
+
+// Orders arrive as they were given, with the user who gave them.
+func TestOrdersArrive(t *testing.T) {
+	f := &fakeDaemon{}
+	socket := serve(t, f)
+	prefix := netip.MustParsePrefix("192.0.2.66/32")
+	for line, want := range map[string]any{
+		"unban 192.0.2.66 --forgive":            control.UnbanOrder{Prefix: prefix, Forgive: true},
+		"unban --all":                           control.UnbanOrder{All: true},
+		"allow add 192.0.2.66 --comment office": control.AllowOrder{Prefix: prefix, Comment: "office"},
+		"allow remove 192.0.2.66 --json":        control.AllowOrder{Prefix: prefix, Remove: true},
+		"rotate 1002":                           "rotate 1002",
+		"rotate 1002 --expire":                  "rotate and remove 1002",
+		"hangup 1002":                           "hangup 1002",
+		"lock 1002":                             "lock 1002",
+		"unlock 1002":                           "unlock 1002",
+	} {
+		code, got := tollwarden(t, append(strings.Fields(line), "--socket", socket)...)
+		if code != 0 || f.order != want || !f.uid || !strings.Contains(got, "done so") {
+			t.Errorf("%s: exit code %d, the daemon got %+v, want %+v; it prints %s", line, code, f.order, want, got)
+		}
+	}
+	for line, want := range map[string]string{"ban 192.0.2.66 --for 1h --force": "1h", "ban 192.0.2.66 --forever": "forever"} {
+		if code, got := tollwarden(t, append(strings.Fields(line), "--socket", socket)...); code != 0 {
+			t.Errorf("%s: %s", line, got)
+		}
+		if o, ok := f.order.(control.BanOrder); !ok || o.Prefix != prefix || o.For != want || o.Reason != "by hand" {
+			t.Errorf("%s: the daemon got %+v", line, f.order)
+		}
+	}
+}
+
+// A shell completes what the daemon knows, and nothing that it could take for a
+// command.
+func TestCompletion(t *testing.T) {
+	socket := serve(t, &fakeDaemon{})
+	for line, want := range map[string]string{
+		"unban":        "192.0.2.66\t3 points",
+		"allow remove": "198.51.100.0/24\tour office",
+		"rotate":       "1001\n",
+		"incident":     "41\tbreak-in, 1002",
+	} {
+		_, got := tollwarden(t, append(append([]string{"__complete"}, strings.Fields(line)...), "--socket", socket, "")...)
+		if !strings.Contains(got, want) || strings.Contains(got, "rm") {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// What needs no daemon.
+func TestCommandsAlone(t *testing.T) {
+	dir := t.TempDir()
+	if code, got := tollwarden(t, "version"); code != 0 || !strings.HasPrefix(got, "tollwarden ") {
+		t.Errorf("version: %s", got)
+	}
+	if code, got := tollwarden(t, "allow"); code != 0 || !strings.Contains(got, "allow [command]") {
+		t.Errorf("allow: %s", got)
+	}
+	if code, got := tollwarden(t, "check", "--reference"); code != 0 || !strings.Contains(got, "[asterisk]") {
+		t.Errorf("check --reference: %s", got)
+	}
+	if code, got := tollwarden(t, "check", "-c", filepath.Join(dir, "none")); code != 1 || !strings.Contains(got, "none") {
+		t.Errorf("check without a file: %d %s", code, got)
+	}
+	if code, got := tollwarden(t, "run", "-c", filepath.Join(dir, "none")); code != 1 || strings.Count(got, "\n") != 1 {
+		t.Errorf("run without a file: %d %s", code, got)
+	}
+	if code, got := tollwarden(t, "import", "fail2ban", "--bantime", "soon"); code != 2 || !strings.Contains(got, "--bantime") {
+		t.Errorf("import: %d %s", code, got)
+	}
+	if code, got := tollwarden(t, "man", dir); code != 0 {
+		t.Errorf("man: %s", got)
+	}
+	pages, err := filepath.Glob(filepath.Join(dir, "*.1"))
+	if err != nil || len(pages) < 20 {
+		t.Errorf("manual pages: %v, %v", pages, err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "tollwarden-ban.1"))
+	if err != nil || !strings.Contains(string(page), ".SH OPTIONS") || !strings.Contains(string(page), `\-\-forever`) {
+		t.Errorf("the page of ban: %s, %v", page, err)
+	}
+}

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+	"github.com/tollwarden/tollwarden/config"
+)
+
+// handleSIGHUP reloads on SIGHUP until ctx ends.
+func (c *configuration) handleSIGHUP(ctx context.Context) error {
+	if c.file == nil {
+		return nil
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-hangup:
+			_, _ = c.reload() // the log and status have the result
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// reload puts the whole configuration file in force, or nothing of it. It returns
+// what to answer.
+func (c *configuration) reload() (string, error) {
+	if c.file == nil {
+		return "", errors.New("the daemon runs without a configuration file")
+	}
+	c.changing.Lock()
+	defer c.changing.Unlock()
+	if err := c.readAgain(); err != nil {
+		c.file.Refused(err)
+		c.log.Error().Err(err).Msg("the configuration is refused, the old one stays in force")
+		return "", fmt.Errorf("refused, the old configuration stays in force: %w", err)
+	}
+	c.log.Info().Str("file", c.file.Path()).Msg("the configuration is in force")
+	return c.file.Path() + " is in force", nil
+}
+
+func (c *configuration) readAgain() error {
+	cfg, sum, err := c.file.Read()
+	if err != nil {
+		return err
+	}
+	if keys := settings.NeedRestart(c.started, cfg); len(keys) > 0 {
+		return fmt.Errorf("%s: only a restart can change %s", c.file.Path(), strings.Join(keys, ", "))
+	}
+	policy, err := settings.Policy(cfg)
+	if err != nil {
+		return err
+	}
+	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
+	if err != nil {
+		return err
+	}
+	messages, err := parseNotifyConfig(&cfg.Notify)
+	if err != nil {
+		return err
+	}
+	// The kernel first: only it can fail for reasons that are not in the files.
+	undo := c.allow.replace(cfg, allowed, nil)
+	if err := c.enforce(undo); err != nil {
+		return err
+	}
+	if err := c.engine.Configure(policy); err != nil {
+		undo()
+		_, back := c.engine.Allow(c.allow.prefixes())
+		return errors.Join(err, back)
+	}
+	c.apply(cfg, messages)
+	c.current.Store(cfg)
+	c.file.Applied(cfg, sum)
+	settings.LogWarnings(c.log, cfg)
+	return nil
+}
