@@ -30,9 +30,8 @@ func (w *warden) bans() string {
 	return strings.Join(words, ", ")
 }
 
-// A guesser over UDP is stopped at once. With PJSIP he has proved to be where he
-// is, and gets the ladder; with chan_sip nobody can, and he is kept out all the
-// same.
+// A guesser over UDP is stopped at once. With PJSIP it has proved where it is, and the
+// ban is a long one; with chan_sip nobody can, and it is kept out all the same.
 func TestGuesserProvesItself(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		ban := guesserAddress + "/32 all #1"
@@ -69,7 +68,7 @@ func TestGuesserProvesItself(t *testing.T) {
 			t.Errorf("%d challenges were seen", n)
 		}
 		for _, c := range s.Checks {
-			if c.Name == "proof" && (!c.OK || !strings.Contains(c.Detail, "are seen")) {
+			if c.Name == "wire" && (!c.OK || c.Detail != "SIP over UDP is seen") {
 				t.Errorf("status says %+v", c)
 			}
 		}

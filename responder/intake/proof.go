@@ -34,9 +34,8 @@ type Proof struct {
 
 // mark is what a place holds.
 type mark struct {
-	hash  uint64 // of the address, and of the nonce; 0: any of this place was misdirected
-	nonce uint32 // part of the nonce's own hash
-	at    uint32 // seconds since 1970
+	hash uint64 // of the address, and of the nonce; 0: any of this place was misdirected
+	at   uint32 // seconds since 1970
 }
 
 const (
@@ -70,7 +69,7 @@ func (p *Proof) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce 
 	return false
 }
 
-// Unseen takes that some challenges were not seen: any of them may have been
+// Unseen records that some challenges were not seen: any of them may have been
 // misdirected.
 func (p *Proof) Unseen(now time.Time) { p.unseen = uint32(now.Unix()) }
 
@@ -94,22 +93,13 @@ func (p *Proof) weigh(now time.Time, e *event.Event, o *score.Observation) {
 }
 
 func (p *Proof) sent(now time.Time, to netip.Addr, nonce []byte) {
-	m, part := p.slot(nonce)
-	h, ok := p.hash(to, nonce)
-	recent := younger(now, m.at, nonceLasts)
-	switch {
-	case !ok || recent && m.hash == 0:
-	case recent && m.nonce == part && m.hash != h:
-		p.leaked(now, nonce) // chan_sip sends a challenge again to whoever repeats the request
-	default:
-		*m = mark{h, part, uint32(now.Unix())}
+	m := p.slot(nonce)
+	if h, ok := p.hash(to, nonce); ok && (m.hash != 0 || !younger(now, m.at, nonceLasts)) {
+		*m = mark{h, uint32(now.Unix())}
 	}
 }
 
-func (p *Proof) leaked(now time.Time, nonce []byte) {
-	m, part := p.slot(nonce)
-	*m = mark{nonce: part, at: uint32(now.Unix())}
-}
+func (p *Proof) leaked(now time.Time, nonce []byte) { *p.slot(nonce) = mark{at: uint32(now.Unix())} }
 
 func (p *Proof) misdirect(now time.Time, source netip.Addr) {
 	h, ok := p.hash(source, nil)
@@ -120,7 +110,7 @@ func (p *Proof) misdirect(now time.Time, source netip.Addr) {
 	if m.hash != h && younger(now, m.at, misdirectedLasts) {
 		h = 0
 	}
-	*m = mark{hash: h, at: uint32(now.Unix())}
+	*m = mark{h, uint32(now.Unix())}
 }
 
 // doubtful says whether answers to an address may have been misdirected.
@@ -140,15 +130,12 @@ func (p *Proof) answered(now time.Time, by netip.Addr, nonce []byte) bool {
 		return false
 	}
 	h, ok := p.hash(by, nonce)
-	m, _ := p.slot(nonce)
+	m := p.slot(nonce)
 	return ok && m.hash == h && younger(now, m.at, nonceLasts) && now.Unix() >= int64(m.at)-1
 }
 
-// slot is the place of a nonce, and what tells it from others there.
-func (p *Proof) slot(nonce []byte) (m *mark, part uint32) {
-	h := maphash.Bytes(p.seed, nonce)
-	return &p.nonces[h%proofSlots], uint32(h >> 32)
-}
+// slot is the place of a nonce.
+func (p *Proof) slot(nonce []byte) *mark { return &p.nonces[maphash.Bytes(p.seed, nonce)%proofSlots] }
 
 func (p *Proof) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 	prefix := event.SourcePrefix(source)

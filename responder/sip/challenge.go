@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// Challenge is one nonce in a 401 or 407 response.
+// Challenge is one nonce in a 401 or 407 response of PJSIP's.
 type Challenge struct {
 	// For is where the request came from, according to Asterisk. The response
 	// goes elsewhere if the request asked for that (RFC 3261 section 18.2.2,
@@ -22,6 +22,10 @@ const maxNonce = 128
 
 // Challenges calls fn for each challenge in a response; one may challenge with
 // several algorithms. Responses of another status and truncated ones contain none.
+//
+// It leaves out the nonces of chan_sip, which contain no slash. chan_sip sends the
+// same nonce to anybody who repeats a request (check_auth): whoever had it first, over
+// TCP, knows what is then sent to an address that they spoof.
 func (r *Response) Challenges(fn func(Challenge)) {
 	if r.Status != 401 && r.Status != 407 {
 		return
@@ -35,7 +39,7 @@ func (r *Response) Challenges(fn func(Challenge)) {
 		if !named(name, "WWW-Authenticate") && !named(name, "Proxy-Authenticate") {
 			continue
 		}
-		if nonce := parameter(value, "nonce"); len(nonce) > 0 && len(nonce) <= maxNonce {
+		if nonce := parameter(value, "nonce"); bytes.IndexByte(nonce, '/') >= 0 && len(nonce) <= maxNonce {
 			fn(Challenge{from, nonce})
 		}
 	}

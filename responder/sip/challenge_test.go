@@ -46,7 +46,7 @@ func TestChallenges(t *testing.T) {
 		"a challenge":                 {refusal("1/abc"), plain},
 		"of a proxy":                  {with("proxy-authenticate : Digest nonce = \"1/abc\"\r\n\r\n"), plain},
 		"two algorithms":              {with("WWW-Authenticate: Digest nonce=\"1/a\",algorithm=SHA-256\r\nWWW-Authenticate: Digest algorithm=MD5,nonce=1/b\r\n\r\n"), "1/a for [198.51.100.7], 1/b for [198.51.100.7]"},
-		"of chan_sip":                 {with("WWW-Authenticate: Digest algorithm=MD5, realm=\"asterisk\", nonce=\"4c79d0eb\"\r\n\r\n"), "4c79d0eb for [198.51.100.7]"},
+		"of chan_sip":                 {with("WWW-Authenticate: Digest algorithm=MD5, realm=\"asterisk\", nonce=\"4c79d0eb\"\r\n\r\n"), ""},
 		"in the body":                 {with("\r\nWWW-Authenticate: Digest nonce=\"1/a\"\r\n"), ""},
 		"truncated":                   {with("WWW-Authenticate: Digest nonce=\"1/a"), ""},
 		"another status":              {strings.Replace(refusal("1/abc"), "401", "403", 1), ""},

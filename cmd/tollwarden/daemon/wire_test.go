@@ -71,7 +71,7 @@ func TestWireOfATableInMemory(t *testing.T) {
 	if err := w.run(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if check := w.check(time.Now(), responder.Senses{}); !check.OK || !strings.Contains(check.Detail, "the kernel is not touched") {
+	if check := w.check(time.Now(), responder.Senses{}); !check.OK || !strings.Contains(check.Detail, "the kernel's firewall is not used") {
 		t.Errorf("%+v", check)
 	}
 	if err := w.close(); err != nil {
