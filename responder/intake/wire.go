@@ -25,13 +25,16 @@ type Wire struct {
 	requests []request
 }
 
-// request is one that carried credentials and has no final response yet.
+// request is one that carried credentials. It keeps its place when it is answered, so
+// that it counts once though a lossy network has phones send it again.
 type request struct {
-	key   uint64 // of its transaction
-	nonce string
-	names [2]string // by credentials and by From
-	from  netip.AddrPort
-	at    int64 // milliseconds since 1970
+	key      uint64 // of its transaction
+	message  uint64 // hash of all its bytes
+	answered bool
+	nonce    string
+	names    [2]string // by credentials and by From
+	from     netip.AddrPort
+	at       int64 // milliseconds since 1970
 }
 
 const (
@@ -46,14 +49,22 @@ func newWire() *Wire {
 	return &Wire{seed: maphash.MakeSeed(), requests: make([]request, wireSlots)}
 }
 
-// Request takes a request that arrived. It borrows r.
+// Request takes a request that arrived. It borrows r. One that is sent again is the same
+// byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess, even with
+// the same identifiers.
 func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 	if !r.Credentials {
 		return
 	}
 	key := w.key(&r.ID)
-	w.requests[key%wireSlots] = request{
-		key: key, nonce: string(r.Nonce), names: [2]string{userName(r.User), userName(r.From)}, from: from, at: now.UnixMilli(),
+	slot, message := &w.requests[key%wireSlots], maphash.Bytes(w.seed, r.Message)
+	if slot.key == key && slot.message == message && slot.recent(now) {
+		return
+	}
+	*slot = request{key: key, message: message, nonce: string(r.Nonce), from: from, at: now.UnixMilli()}
+	slot.names[0] = userName(r.User)
+	if slot.names[1] = slot.names[0]; !bytes.Equal(r.User, r.From) {
+		slot.names[1] = userName(r.From)
 	}
 }
 
@@ -93,12 +104,18 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	}
 	key := w.key(&id)
 	slot := &w.requests[key%wireSlots]
-	if age := now.UnixMilli() - slot.at; slot.key != key || age < 0 || age > answerWithin.Milliseconds() {
+	if slot.key != key || slot.answered || !slot.recent(now) {
 		return Answer{}
 	}
 	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Names: slot.names, Nonce: slot.nonce, Session: id.CallID}
-	*slot = request{} // what is sent again counts once
+	slot.answered = true
 	return a
+}
+
+// recent says whether the request may still be answered, or sent again.
+func (r *request) recent(now time.Time) bool {
+	age := now.UnixMilli() - r.at
+	return age >= 0 && age <= answerWithin.Milliseconds()
 }
 
 func outcome(r *sip.Response) Outcome {

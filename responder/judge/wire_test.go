@@ -1,6 +1,8 @@
 package judge_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -115,6 +117,35 @@ func TestWireAndEventsCountOnce(t *testing.T) {
 	}
 }
 
+// A phone with an old password sends its request again when the response is lost: that
+// is one guess. Another password in what looks like the same transaction is another.
+func TestRequestsSentAgainCountOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		digests []string
+		want    string
+	}{
+		"sent again":        {[]string{"a", "a", "a", "a"}, ""},
+		"two requests":      {[]string{"a", "a", "b", "b"}, ""},
+		"another each time": {[]string{"a", "b", "c"}, "192.0.2.66/32 sip #0"},
+		"behind the first": {[]string{
+			"a\"\r\nAuthorization: Digest response=\"a", "a\"\r\nAuthorization: Digest response=\"b", "a\"\r\nAuthorization: Digest response=\"c",
+		}, "192.0.2.66/32 sip #0"},
+	} {
+		s := wired(t, 3)
+		to := netip.MustParseAddrPort(thief + ":5060")
+		for n, digest := range tc.digests {
+			request, _ := sip.ParseRequest([]byte("REGISTER sip:pbx SIP/2.0\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest username=\"1002\",response=\"" + digest + "\"\r\n\r\n"))
+			response, _ := sip.ParseResponse([]byte("SIP/2.0 401 x\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\n\r\n"))
+			at := noon.Add(time.Duration(n) * time.Second)
+			s.Received(at, to, &request)
+			s.Sent(at, to, &response)
+		}
+		if got := s.bans(noon.Add(time.Minute)); got != tc.want {
+			t.Errorf("%s: bans %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
 // A guess that answers a nonce which went to its address is proven.
 func TestWireProves(t *testing.T) {
 	const nonce = "1700000000/abc"
@@ -201,11 +232,14 @@ func BenchmarkWire(b *testing.B) {
 		b.Fatal(err)
 	}
 	j.Calls.List([]calls.Account{{Name: "1002", Login: true, Sure: true}})
-	request := []byte("REGISTER sip:pbx SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z\r\nFrom: <sip:1002@pbx>\r\nCall-ID: abcdef@h\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest username=\"1002\",realm=\"asterisk\",nonce=\"1700000000/abc\",response=\"0\"\r\n\r\n")
+	request := []byte("REGISTER sip:pbx SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=00000000z\r\nFrom: <sip:1002@pbx>\r\nCall-ID: abcdef@h\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest username=\"1002\",realm=\"asterisk\",nonce=\"1700000000/abc\",response=\"0\"\r\n\r\n")
 	response := []byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP h;branch=z\r\nCall-ID: abcdef@h\r\nFrom: <sip:1002@pbx>\r\nCSeq: 2 REGISTER\r\n\r\n")
 	at := netip.MustParseAddrPort("198.51.100.10:5060")
+	branch, n := bytes.Index(request, []byte("00000000")), 0
 	b.ReportAllocs()
 	for b.Loop() {
+		binary.NativeEndian.PutUint64(request[branch:], uint64(n)|0x4040404040404040) // not one that is sent again
+		n++
 		r, _ := sip.ParseRequest(request)
 		j.Received(noon, at, &r)
 		a, _ := sip.ParseResponse(response)

@@ -8,8 +8,9 @@ import (
 // Request is what a refusal of a request is judged by. It borrows the bytes of the
 // message. Whoever sent it wrote all of it.
 type Request struct {
-	Method []byte
-	ID     Transaction
+	Message []byte // all of it
+	Method  []byte
+	ID      Transaction
 	// Credentials says that it carries an Authorization or Proxy-Authorization.
 	Credentials bool
 	User        []byte // of the first credentials, as it was written; nil when they name none
@@ -36,6 +37,7 @@ func ParseRequest(message []byte) (r Request, ok bool) {
 	if line = bytes.TrimSuffix(line, []byte("\r")); !ok || bytes.HasPrefix(line, []byte(version)) || !bytes.HasSuffix(line, []byte(" SIP/2.0")) {
 		return Request{}, false
 	}
+	r.Message = message
 	r.Method, _, _ = bytes.Cut(line, []byte(" "))
 	for headers := Headers(rest); ; {
 		name, value, more := headers.Next()

@@ -36,7 +36,7 @@ func ParseResponse(message []byte) (r Response, ok bool) {
 	if cseq < 0 {
 		return Response{}, false
 	}
-	r.Echoed, r.Own = message[:cseq], Headers(message[cseq+2:])
+	r.Echoed, r.Own = message[:cseq+2], Headers(message[cseq+2:])
 	return r, true
 }
 
@@ -45,7 +45,7 @@ func ParseResponse(message []byte) (r Response, ok bool) {
 // of its own, but then the request has it in front, too.
 func (r *Response) Transaction() (t Transaction, ok bool) {
 	_, rest, _ := bytes.Cut(r.Echoed, []byte("\n"))
-	for headers := Headers(append(rest[:len(rest):len(rest)], "\r\n"...)); ; {
+	for headers := Headers(rest); ; {
 		name, value, more := headers.Next()
 		if !more {
 			return Transaction{}, false
