@@ -8,10 +8,10 @@ import (
 
 func TestParseResponse(t *testing.T) {
 	for message, want := range map[string]string{
-		"SIP/2.0 200 OK\r\nVia: a\r\nCSeq: 1 INVITE\r\nServer: x:y\r\n\r\nbody":      `200 "SIP/2.0 200 OK\r\nVia: a" [CSeq= 1 INVITE Server= x:y]`,
-		"SIP/2.0 401 \r\nCSeq: 1 A\r\nFrom: b\r\n\r\n\r\nCSeq: 2 B\r\nX : y\r\n\r\n": `401 "SIP/2.0 401 \r\nCSeq: 1 A\r\nFrom: b\r\n\r\n" [CSeq= 2 B X= y]`,
-		"SIP/2.0 100 Trying\r\nCSeq: 1 INVITE\r\nServer: cut":                        `100 "SIP/2.0 100 Trying" [CSeq= 1 INVITE]`,
-		"SIP/2.0 999 \r\nCSeq:\r\n":                                                  `999 "SIP/2.0 999 " [CSeq=]`,
+		"SIP/2.0 200 OK\r\nVia: a\r\nCSeq: 1 INVITE\r\nServer: x:y\r\n\r\nbody":      `200 "SIP/2.0 200 OK\r\nVia: a\r\n" [CSeq= 1 INVITE Server= x:y]`,
+		"SIP/2.0 401 \r\nCSeq: 1 A\r\nFrom: b\r\n\r\n\r\nCSeq: 2 B\r\nX : y\r\n\r\n": `401 "SIP/2.0 401 \r\nCSeq: 1 A\r\nFrom: b\r\n\r\n\r\n" [CSeq= 2 B X= y]`,
+		"SIP/2.0 100 Trying\r\nCSeq: 1 INVITE\r\nServer: cut":                        `100 "SIP/2.0 100 Trying\r\n" [CSeq= 1 INVITE]`,
+		"SIP/2.0 999 \r\nCSeq:\r\n":                                                  `999 "SIP/2.0 999 \r\n" [CSeq=]`,
 		"SIP/2.0 200 OK\r\nVia: a\r\n\r\n":                                           "none",
 		"SIP/2.0 20 OK\r\nCSeq: 1 INVITE\r\n\r\n":                                    "none",
 		"SIP/2.0 2000 OK\r\nCSeq: 1 INVITE\r\n\r\n":                                  "none",
