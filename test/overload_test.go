@@ -11,9 +11,9 @@ import (
 )
 
 // The daemon stands still for seconds while 4,000 events a second are raised and
-// a thief breaks in. Asterisk keeps the session, the cheapest of what waits is
-// passed over, which is told, and the thief is dropped at once when the daemon
-// goes on.
+// a thief breaks in. Asterisk keeps the session, the cheapest of the events that
+// wait are skipped, the check says so, and the thief is dropped as soon as the
+// daemon continues.
 func TestBreakInUnderOverload(t *testing.T) {
 	const still = 4 * time.Second
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})

@@ -50,11 +50,12 @@ func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
 		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
 }
 
-func perWords(per string) string {
-	if per == "source" {
+// perWords says what a threshold keeps its scores by.
+func perWords(per config.Per) string {
+	if per == config.PerSource {
 		return "IP address"
 	}
-	return per
+	return string(per)
 }
 
 func playbookWords(cfg *config.Config, name string) string {
