@@ -31,7 +31,7 @@ func result() *replay.Result {
 		Accounts: []replay.Account{{Name: "<b>1002\x1b", Failures: 3, Logins: 1, Incidents: 1}},
 		Dropped:  4,
 	}
-	r.Counters.Incidents, r.Counters.Observations, r.Counters.Blinded = 1, 3, 2
+	r.Counters.Incidents, r.Counters.Observations, r.Counters.NotIssued = 1, 3, 2
 	return r
 }
 
@@ -39,7 +39,7 @@ func TestPrint(t *testing.T) {
 	var out strings.Builder
 	Of(result()).Print(&out)
 	for _, want := range []string{
-		"3 observations, 1 incident, 1 source banned. 2 times an attacker hid from the manager interface: set asterisk.log.",
+		"3 observations, 1 incident, 1 IP address blocked. 2 times an attacker evaded the manager interface: set asterisk.log.",
 		"FILE", "line 2: no line of Asterisk's logger: half", "ban 192.0.2.66; not notify (no receiver)", "and 4 incidents more", "RIGHT PASSWORDS", "192.0.2.66",
 	} {
 		if !strings.Contains(out.String(), want) {
