@@ -95,7 +95,7 @@ func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 	may := func(action string) bool {
 		return allowed[action] || slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] })
 	}
-	p := Privileges{Classes: slices.Sorted(maps.Keys(granted)), Technologies: m.usable(func(action string) bool { return allowed[action] }), needs: map[string][]string{}}
+	p := Privileges{Classes: slices.Sorted(maps.Keys(granted)), Technologies: usable(func(action string) bool { return allowed[action] }), needs: map[string][]string{}}
 	var stored sorcery
 	if slices.Contains(p.Technologies, PJSIP) && may("GetConfig") {
 		if stored, err = m.stores(ctx); err != nil {
@@ -118,28 +118,6 @@ func classList(priv string) []string {
 	return slices.DeleteFunc(list(strings.TrimSuffix(strings.TrimSpace(priv), ")")), func(c string) bool {
 		return c == "all" || c == "<none>"
 	})
-}
-
-// usable are the technologies whose listing action is permitted; both when none
-// is, because then it is not known.
-func (m *Manager) usable(allowed func(action string) bool) []Technology {
-	mark := map[Technology]string{PJSIP: "PJSIPShowEndpoint", ChanSIP: "SIPshowpeer"}
-	out := slices.DeleteFunc(slices.Clone(technologies), func(t Technology) bool { return !allowed(mark[t]) })
-	if len(out) == 0 {
-		return technologies
-	}
-	return out
-}
-
-// loaded are the technologies whose module is there, as far as the
-// user may know. Asking for what is not there is an error in Asterisk's
-// security log each time.
-func (m *Manager) loaded(ctx context.Context) []Technology {
-	listed, err := goami.ListCommands(ctx, m.session(), "")
-	if err != nil {
-		return technologies
-	}
-	return m.usable(func(action string) bool { return len(listed[action]) > 0 })
 }
 
 // needs are the actions a step uses with these options, and with what PJSIP
