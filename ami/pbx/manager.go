@@ -15,15 +15,21 @@ var (
 // of Asterisk's files run one after another.
 type Manager struct {
 	asterisk
+	inventory
+	carriers
 	o        Options
 	invalid  error
 	changing chan struct{} // holds one token while a change of files is under way
-	names    resolver
 }
 
 // New returns a Manager that speaks through d: a Link, or a single connection.
 // Options that do not Validate make Rotate fail with their error; everything
 // else works.
 func New(d ami.Doer, o Options) *Manager {
-	return &Manager{asterisk: asterisk{d}, o: o.withDefaults(), invalid: o.Validate(), changing: make(chan struct{}, 1)}
+	ast := asterisk{d}
+	inv := inventory{ast}
+	return &Manager{
+		asterisk: ast, inventory: inv, carriers: carriers{asterisk: ast, inventory: inv},
+		o: o.withDefaults(), invalid: o.Validate(), changing: make(chan struct{}, 1),
+	}
 }
