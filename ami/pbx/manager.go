@@ -17,6 +17,8 @@ type Manager struct {
 	asterisk
 	inventory
 	carriers
+	hangups
+	registrations
 	o        Options
 	invalid  error
 	changing chan struct{} // holds one token while a change of files is under way
@@ -28,8 +30,12 @@ type Manager struct {
 func New(d ami.Doer, o Options) *Manager {
 	ast := asterisk{d}
 	inv := inventory{ast}
+	valid := o.Validate()
+	o = o.withDefaults()
 	return &Manager{
 		asterisk: ast, inventory: inv, carriers: carriers{asterisk: ast, inventory: inv},
-		o: o.withDefaults(), invalid: o.Validate(), changing: make(chan struct{}, 1),
+		hangups:       hangups{asterisk: ast, inventory: inv, rounds: o.Rounds},
+		registrations: registrations{asterisk: ast, inventory: inv, rounds: o.Rounds},
+		o:             o, invalid: valid, changing: make(chan struct{}, 1),
 	}
 }
