@@ -61,14 +61,14 @@ func TestChownIsPrivilegeEnough(t *testing.T) {
 
 // An Asterisk in a container names its folder otherwise than this process.
 func TestConfigFilesOfAnAsteriskInAContainer(t *testing.T) {
-	o := Options{ConfigDir: "/srv/pbx/etc"}.withDefaults()
+	const f = folder("/srv/pbx/etc")
 	for ref, want := range map[string]string{
 		"pjsip.conf":                "/srv/pbx/etc/pjsip.conf",
 		"/etc/asterisk/phones.conf": "/srv/pbx/etc/phones.conf",
 		"/srv/pbx/etc/phones.conf":  "/srv/pbx/etc/phones.conf",
 		"/opt/phones.conf":          "/opt/phones.conf",
 	} {
-		if got := o.local(ref); got != want {
+		if got := f.local(ref); got != want {
 			t.Errorf("%s is read from %s, want %s", ref, got, want)
 		}
 	}

@@ -19,9 +19,10 @@ type Manager struct {
 	carriers
 	hangups
 	registrations
-	o        Options
-	invalid  error
-	changing chan struct{} // holds one token while a change of files is under way
+	*editor
+	database
+	o       Options
+	invalid error
 }
 
 // New returns a Manager that speaks through d: a Link, or a single connection.
@@ -36,6 +37,8 @@ func New(d ami.Doer, o Options) *Manager {
 		asterisk: ast, inventory: inv, carriers: carriers{asterisk: ast, inventory: inv},
 		hangups:       hangups{asterisk: ast, inventory: inv, rounds: o.Rounds},
 		registrations: registrations{asterisk: ast, inventory: inv, rounds: o.Rounds},
-		o:             o, invalid: valid, changing: make(chan struct{}, 1),
+		o:             o, invalid: valid,
+		editor:   &editor{asterisk: ast, folder: folder(o.ConfigDir), direct: o.DirectEdit, within: o.VerifyWithin, changing: make(chan struct{}, 1)},
+		database: database{ast, o.VerifyWithin},
 	}
 }

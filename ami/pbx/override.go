@@ -20,18 +20,18 @@ var overrides = map[string]string{
 // amend applies an edit; where its section is in a generated file, in the
 // override of that file. undo says that the edit reverts an earlier one, and
 // otherwise what to do where there is no override.
-func (m *Manager) amend(ctx context.Context, e edit, undo bool, otherwise string) (*change, error) {
-	c, err := m.apply(ctx, e)
+func (ed *editor) amend(ctx context.Context, e edit, undo bool, otherwise string) (*change, error) {
+	c, err := ed.apply(ctx, e)
 	if errors.Is(err, ErrGenerated) {
-		return m.override(ctx, e, undo, otherwise)
+		return ed.override(ctx, e, undo, otherwise)
 	}
 	return c, err
 }
 
 // override makes an edit in the override of a generated file: it adds the new
 // values to the section there, or removes the old ones.
-func (m *Manager) override(ctx context.Context, e edit, undo bool, otherwise string) (*change, error) {
-	t, p, err := m.placeOf(e)
+func (ed *editor) override(ctx context.Context, e edit, undo bool, otherwise string) (*change, error) {
+	t, p, err := ed.placeOf(e)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (m *Manager) override(ctx context.Context, e edit, undo bool, otherwise str
 		return nil, fmt.Errorf("%s: what was added for [%s] is no longer there: remove %s = %s by hand", e.file.path, e.section, e.swaps[0].name, e.swaps[0].old)
 	}
 	e.copies = map[*confFile]string{}
-	return m.write(ctx, t, e, writer{"addition", []*confFile{e.file}, func(context.Context) error {
+	return ed.write(ctx, t, e, writer{"addition", []*confFile{e.file}, func(context.Context) error {
 		return replace(e.file.path, text)
 	}})
 }

@@ -219,13 +219,3 @@ func (m *Manager) liveRules(ctx context.Context, want bool, look func() (there, 
 	}
 	return nil
 }
-
-// alone waits for any other change of Asterisk's files; done ends the turn.
-func (m *Manager) alone(ctx context.Context) (done func(), err error) {
-	select {
-	case m.changing <- struct{}{}:
-		return func() { <-m.changing }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the change under way: %w", ctx.Err())
-	}
-}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	goami "github.com/heltonmarx/goami/ami"
 )
 
 // Rotate gives the account a new secret, on every technology it exists on, and
@@ -140,44 +138,4 @@ func (m *Manager) live(ctx context.Context, a *account, secret string) (checked 
 		return m.liveSIP(ctx, a.name, secret)
 	}
 	return checked, nil
-}
-
-// reload reloads one module, waiting for a reload that is under way.
-func (m *Manager) reload(ctx context.Context, module string) error {
-	ok, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
-		_, err := goami.Reload(ctx, m.session(), "", module)
-		if answered(err, "A reload is in progress") {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err == nil && !ok {
-		err = fmt.Errorf("another reload is still in progress after %v", m.o.VerifyWithin)
-	}
-	if err != nil {
-		return fmt.Errorf("reload %s: %w", module, err)
-	}
-	return nil
-}
-
-// settle makes Asterisk read a change and checks that it lives; otherwise it
-// undoes the change, in Asterisk too.
-func (m *Manager) settle(ctx context.Context, c *change, module string, check func(context.Context) error) error {
-	err := m.reload(ctx, module)
-	if err == nil {
-		err = check(ctx)
-	}
-	if err == nil {
-		return nil
-	}
-	// Undo even when the caller gives up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
-	defer cancel()
-	if uerr := c.undo(); uerr != nil {
-		return join(err, uerr)
-	}
-	if rerr := m.reload(ctx, module); rerr != nil {
-		return join(err, fmt.Errorf("the old config files are restored, but not loaded: %w: %w", rerr, ErrUncertain))
-	}
-	return fmt.Errorf("%w; the old config files are restored", err)
 }

@@ -204,7 +204,7 @@ func TestRotationDoesNotOverwriteSomebodyElse(t *testing.T) {
 		f, v := newFakePBX(t, nil), &memoryVault{}
 		const theirs = pjsipConf + "[9]\ntype = aor\n"
 		m := rotator(f, v, func(o *Options) { o.DirectEdit = direct })
-		tree, err := m.readTree("pjsip.conf")
+		tree, err := m.folder.readTree("pjsip.conf")
 		if err != nil {
 			t.Fatal(err)
 		}
