@@ -25,6 +25,13 @@ type editor struct {
 	changing chan struct{} // holds one token while a change is under way
 }
 
+func newEditor(ast asterisk, o Options) *editor {
+	return &editor{
+		asterisk: ast, folder: folder(o.ConfigDir), direct: o.DirectEdit, within: o.VerifyWithin,
+		changing: make(chan struct{}, 1),
+	}
+}
+
 // alone waits for any other change of Asterisk's files; done ends the turn.
 func (ed *editor) alone(ctx context.Context) (done func(), err error) {
 	select {

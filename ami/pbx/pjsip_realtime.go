@@ -10,8 +10,8 @@ import (
 // realtimeRotation writes the database row of an auth object through Asterisk's
 // own driver. Auth objects are read for every authentication, so nothing is
 // reloaded.
-func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
-	family := cmp.Or(m.o.RealtimeFamily, s.authFamily, "ps_auths")
+func (ro *rotations) realtimeRotation(a *account, au auth, s sorcery) rotation {
+	family := cmp.Or(ro.o.RealtimeFamily, s.authFamily, "ps_auths")
 	return func(ctx context.Context, secret string) (string, error) {
 		if err := checkName(family); err != nil {
 			return "", fmt.Errorf("realtime family: %w", err)
@@ -19,7 +19,7 @@ func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
 		if err := checkName(au.name); err != nil {
 			return "", fmt.Errorf("auth object: %w", err)
 		}
-		conf, err := m.getConfig(ctx, "pjsip.conf")
+		conf, err := ro.asterisk.getConfig(ctx, "pjsip.conf")
 		if err != nil {
 			return "", err
 		}
@@ -29,14 +29,14 @@ func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
 			return "", err
 		}
 		for i, c := range columns {
-			if err := m.realtimeUpdate(ctx, family, au.name, c.name, c.value); err != nil {
-				return "", m.realtimeUndo(ctx, family, au.name, columns[:i], err)
+			if err := ro.database.realtimeUpdate(ctx, family, au.name, c.name, c.value); err != nil {
+				return "", ro.database.realtimeUndo(ctx, family, au.name, columns[:i], err)
 			}
 		}
-		m.expireCaches(ctx, s.authCaches, au.name)
-		if err := m.liveAuth(ctx, a.name, au.name, secret); err != nil {
-			err = m.realtimeUndo(ctx, family, au.name, columns, err)
-			m.expireCaches(context.WithoutCancel(ctx), s.authCaches, au.name)
+		ro.database.expireCaches(ctx, s.authCaches, au.name)
+		if err := ro.liveAuth(ctx, a.name, au.name, secret); err != nil {
+			err = ro.database.realtimeUndo(ctx, family, au.name, columns, err)
+			ro.database.expireCaches(context.WithoutCancel(ctx), s.authCaches, au.name)
 			return "", err
 		}
 		return fmt.Sprintf("PJSIP auth %s in realtime family %s, live value checked", au.name, family), nil

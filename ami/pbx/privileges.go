@@ -71,12 +71,19 @@ type Privileges struct {
 	needs map[string][]string // the actions of each step
 }
 
+// audit looks at what a person should know before Asterisk is relied on: what the
+// AMI user may do, and which settings are risky.
+type audit struct {
+	asterisk asterisk
+	o        Options
+}
+
 // Privileges asks Asterisk which actions this session may use and compares them
 // with what the steps need. It has no side effect: ListCommands needs no
 // privilege and lists exactly the permitted actions. Objects in a
 // database need more; it looks for them where the user may.
-func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
-	listed, err := goami.ListCommands(ctx, m.session(), "")
+func (a *audit) Privileges(ctx context.Context) (Privileges, error) {
+	listed, err := goami.ListCommands(ctx, a.asterisk.session(), "")
 	if err != nil {
 		return Privileges{}, fmt.Errorf("list AMI commands: %w", err)
 	}
@@ -98,12 +105,12 @@ func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 	p := Privileges{Classes: slices.Sorted(maps.Keys(granted)), Technologies: usable(func(action string) bool { return allowed[action] }), needs: map[string][]string{}}
 	var stored sorcery
 	if slices.Contains(p.Technologies, PJSIP) && may("GetConfig") {
-		if stored, err = m.stores(ctx); err != nil {
+		if stored, err = a.asterisk.stores(ctx); err != nil {
 			return Privileges{}, err
 		}
 	}
 	for _, step := range []string{StepHangup, StepRotate, StepRemoveRegistrations, StepLock, StepRestrict, StepResync} {
-		p.needs[step] = m.needs(step, p.Technologies, stored)
+		p.needs[step] = a.needs(step, p.Technologies, stored)
 		for _, action := range p.needs[step] {
 			if !may(action) {
 				p.Lacks = append(p.Lacks, Lack{Step: step, Action: action, Classes: classesOf(action)})
@@ -122,7 +129,7 @@ func classList(priv string) []string {
 
 // needs are the actions a step uses with these options, and with what PJSIP
 // keeps in databases.
-func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
+func (a *audit) needs(step string, on []Technology, stored sorcery) []string {
 	pj, sip := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP)
 	var out []string
 	add := func(when bool, actions ...string) {
@@ -134,19 +141,19 @@ func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
 	case StepHangup:
 		add(true, "Hangup", "CoreShowChannels")
 	case StepRotate:
-		hook := m.o.Method == Exec || m.o.Method == Auto && len(m.o.Hook.Command) > 0
-		realtime := m.o.Method == PJSIPRealtime || m.o.Method == Auto && (m.o.RealtimeFamily != "" || stored.authFamily != "")
+		hook := a.o.Method == Exec || a.o.Method == Auto && len(a.o.Hook.Command) > 0
+		realtime := a.o.Method == PJSIPRealtime || a.o.Method == Auto && (a.o.RealtimeFamily != "" || stored.authFamily != "")
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(!hook, "GetConfig")
-		add(!hook && m.o.Method != PJSIPRealtime, "Reload")
-		add(!hook && m.o.Method != PJSIPRealtime && !m.o.DirectEdit, "UpdateConfig")
+		add(!hook && a.o.Method != PJSIPRealtime, "Reload")
+		add(!hook && a.o.Method != PJSIPRealtime && !a.o.DirectEdit, "UpdateConfig")
 		add(!hook && realtime, "Command")
 	case StepLock:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
-		add(!m.o.DirectEdit, "UpdateConfig")
+		add(!a.o.DirectEdit, "UpdateConfig")
 		add(stored.endpointFamily != "", "Command")
 	case StepRestrict:
 		add(pj, "PJSIPShowEndpoint")
