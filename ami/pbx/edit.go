@@ -24,9 +24,6 @@ type edit struct {
 	before  config // what Asterisk read before
 	swaps   []swap
 	direct  bool // this process writes, never Asterisk
-
-	file   *confFile            // where the section is
-	copies map[*confFile]string // names of the copies made so far
 }
 
 // change is an edit that has been written.

@@ -69,7 +69,6 @@ func (ed *editor) apply(ctx context.Context, e edit) (*change, error) {
 	if err := t.holds(e.swaps); err != nil {
 		return nil, fmt.Errorf("%s: %w", ed.folder, err)
 	}
-	e.file, e.copies = p.file, map[*confFile]string{}
 	var failures []error
 	for _, w := range ed.writers(ctx, t, p, e) {
 		c, err := ed.write(ctx, t, e, w)
@@ -106,6 +105,7 @@ func (t *tree) holds(swaps []swap) error {
 // writer is one way to bring an edit into the files.
 type writer struct {
 	name    string
+	file    *confFile // gets the new values
 	touches []*confFile
 	write   func(ctx context.Context) error
 }
@@ -114,14 +114,14 @@ type writer struct {
 // given with all its includes, and gets #tryinclude and patterns wrong, so it is
 // given the smallest file that Asterisk can load by itself, and only plain ones.
 func (ed *editor) writers(ctx context.Context, t *tree, p place, e edit) []writer {
-	direct := writer{"one-line edit", []*confFile{p.file}, func(context.Context) error {
+	direct := writer{"one-line edit", p.file, []*confFile{p.file}, func(context.Context) error {
 		return writeDirect(p, e.swaps)
 	}}
 	if ed.direct || e.direct {
 		return []writer{direct}
 	}
 	if f, files := ed.source(ctx, t, p, e); f != nil {
-		return []writer{{"UpdateConfig", files, func(ctx context.Context) error {
+		return []writer{{"UpdateConfig", p.file, files, func(ctx context.Context) error {
 			return ed.updateConfig(ctx, f.ref, e)
 		}}, direct}
 	}
@@ -188,14 +188,9 @@ func writeDirect(p place, swaps []swap) error {
 func (ed *editor) write(ctx context.Context, t *tree, e edit, w writer) (*change, error) {
 	c := &change{was: w.touches}
 	for _, f := range w.touches {
-		if e.copies[f] != "" {
-			continue // a writer before this one has put the file back since
-		}
-		name, err := t.keepCopy(f, time.Now())
-		if err != nil {
+		if err := t.keepCopy(f, time.Now()); err != nil {
 			return nil, err
 		}
-		e.copies[f] = name
 	}
 	for _, f := range w.touches {
 		now, err := os.ReadFile(f.path)
@@ -206,7 +201,7 @@ func (ed *editor) write(ctx context.Context, t *tree, e edit, w writer) (*change
 			return nil, fmt.Errorf("another program is changing %s: try again", f.path)
 		}
 	}
-	c.note = fmt.Sprintf("%s (%s, copy %s)", e.file.path, w.name, filepath.Base(e.copies[e.file]))
+	c.note = fmt.Sprintf("%s (%s, copy %s)", w.file.path, w.name, filepath.Base(t.copies[w.file]))
 	err := w.write(ctx)
 	for _, f := range c.was {
 		text, rerr := os.ReadFile(f.path)

@@ -27,7 +27,8 @@ type confFile struct {
 // tree is a root config file with everything it includes, in reading order.
 type tree struct {
 	files    []*confFile
-	patterns []string // what includes ask for, as paths of this process
+	patterns []string             // what includes ask for, as paths of this process
+	copies   map[*confFile]string // names of the copies made
 }
 
 // folder is Asterisk's config folder as this process sees it.
@@ -195,32 +196,40 @@ const keptCopies = 10
 const copyStamp = "20060102T150405.000000Z"
 
 // keepCopy writes FILE.tollwarden-TIME beside the file, with its mode and owner,
-// and deletes the oldest copies beyond keptCopies.
-func (t *tree) keepCopy(f *confFile, now time.Time) (string, error) {
+// and deletes the oldest copies beyond keptCopies. It copies a file once: a writer
+// that fails puts the file back.
+func (t *tree) keepCopy(f *confFile, now time.Time) error {
+	if t.copies[f] != "" {
+		return nil
+	}
 	var name string
 	err := fs.ErrExist
 	for try := 0; errors.Is(err, fs.ErrExist) && try < 100; try++ { // the clock may have been set back
 		name = f.path + ".tollwarden-" + now.Add(time.Duration(try)*time.Microsecond).UTC().Format(copyStamp)
 		for _, p := range t.patterns {
 			if ok, _ := filepath.Match(p, name); ok {
-				return "", fmt.Errorf("copy %s: the include %s would read the copy too: let it end in .conf", f.path, p)
+				return fmt.Errorf("copy %s: the include %s would read the copy too: let it end in .conf", f.path, p)
 			}
 		}
 		err = writeLike(f.path, name, f.text)
 	}
 	if err != nil {
-		return "", fmt.Errorf("copy %s: %w", f.path, err)
+		return fmt.Errorf("copy %s: %w", f.path, err)
 	}
+	if t.copies == nil {
+		t.copies = map[*confFile]string{}
+	}
+	t.copies[f] = name
 	copies, err := filepath.Glob(globQuote(f.path) + ".tollwarden-[0-9]*Z")
 	if err != nil {
-		return name, nil
+		return nil
 	}
 	slices.Sort(copies)
 	for len(copies) > keptCopies {
 		os.Remove(copies[0]) // the bound is kept next time when this fails
 		copies = copies[1:]
 	}
-	return name, nil
+	return nil
 }
 
 func globQuote(path string) string {

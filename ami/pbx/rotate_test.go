@@ -209,7 +209,7 @@ func TestRotationDoesNotOverwriteSomebodyElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := edit{root: "pjsip.conf", section: "1002", kind: "auth", before: f.live, swaps: []swap{{"password", "old-1002", "new"}}, copies: map[*confFile]string{}}
+		e := edit{root: "pjsip.conf", section: "1002", kind: "auth", before: f.live, swaps: []swap{{"password", "old-1002", "new"}}}
 		if e.index, err = e.before.find(e.section, e.kind); err != nil {
 			t.Fatal(err)
 		}
@@ -217,7 +217,6 @@ func TestRotationDoesNotOverwriteSomebodyElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.file = p.file
 		if err := os.WriteFile(p.file.path, []byte(theirs), 0o640); err != nil {
 			t.Fatal(err)
 		}
