@@ -113,14 +113,3 @@ func (ast asterisk) sipPeer(ctx context.Context, name string) (goami.Response, e
 	}
 	return r, err
 }
-
-// list splits a comma separated list of names.
-func list(s string) []string {
-	var out []string
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
-	}
-	return out
-}

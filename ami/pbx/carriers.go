@@ -249,12 +249,3 @@ func (cs *carriers) sipRegistrations(ctx context.Context) ([]correspondent, erro
 	}
 	return out, nil
 }
-
-// responseOf gives an item that goami did not read the form of one that it did.
-func responseOf(m ami.Message) goami.Response {
-	r := goami.Response{}
-	for _, f := range m {
-		r[f.Name] = append(r[f.Name], f.Value)
-	}
-	return r
-}

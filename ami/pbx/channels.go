@@ -62,21 +62,6 @@ func clock(s string) time.Duration {
 	return d
 }
 
-// once reports whether each of the headers is in the item exactly once: a value
-// that breaks out of its line could bring a second one.
-func once(item goami.Response, names ...string) bool {
-	for _, name := range names {
-		if len(item[name]) != 1 {
-			return false
-		}
-	}
-	return true
-}
-
-// own is a copy of a header's value: goami's is a view of the whole item, which
-// it would keep in memory.
-func own(item goami.Response, name string) string { return strings.Clone(item.Get(name)) }
-
 // CallSource is the address that the call of a channel comes from, as Asterisk
 // saw it: a single spoofed UDP packet can name it. The port is 0 where Asterisk
 // does not give one.

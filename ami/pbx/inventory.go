@@ -64,8 +64,3 @@ func (i inventory) sipPeers(ctx context.Context) ([]goami.Response, error) {
 	}
 	return named(items), nil
 }
-
-// named are the items with exactly one name.
-func named(items []goami.Response) []goami.Response {
-	return slices.DeleteFunc(items, func(item goami.Response) bool { return !once(item, "ObjectName") })
-}
