@@ -27,16 +27,42 @@ type confFile struct {
 // tree is a root config file with everything it includes, in reading order.
 type tree struct {
 	files    []*confFile
-	patterns []string // what includes ask for, as paths of this process
+	patterns []string             // what includes ask for, as paths of this process
+	copies   map[*confFile]string // names of the copies made
 }
 
+// folder is Asterisk's config folder as this process sees it.
+type folder string
+
 // readTree reads a root file and its includes from the config folder.
-func (m *Manager) readTree(root string) (*tree, error) {
+func (f folder) readTree(root string) (*tree, error) {
 	t := &tree{}
-	if _, err := t.add(m.o, root, 0); err != nil {
-		return nil, fmt.Errorf("read Asterisk's config folder %s: %w (is it the folder of this Asterisk? a rotation hook needs no folder)", m.o.ConfigDir, err)
+	if _, err := t.add(f, root, 0); err != nil {
+		return nil, fmt.Errorf("read Asterisk's config folder %s: %w (is it the folder of this Asterisk? a rotation hook needs no folder)", f, err)
 	}
 	return t, nil
+}
+
+// local turns Asterisk's name of a config file into a path of this process. An
+// Asterisk in a container has its folder where every Asterisk has it.
+func (f folder) local(ref string) string {
+	for _, dir := range []string{string(f), usualConfigDir} {
+		if rel, ok := strings.CutPrefix(ref, strings.TrimRight(dir, "/")+"/"); ok {
+			return filepath.Join(string(f), rel)
+		}
+	}
+	if filepath.IsAbs(ref) {
+		return filepath.Clean(ref)
+	}
+	return filepath.Join(string(f), ref)
+}
+
+// remote turns a path of this process into Asterisk's name of it.
+func (f folder) remote(path string) string {
+	if rel, ok := strings.CutPrefix(path, strings.TrimRight(string(f), "/")+"/"); ok {
+		return rel
+	}
+	return path
 }
 
 // maxDepth is the depth of includes at which Asterisk itself gives up
@@ -46,8 +72,8 @@ const maxDepth = 10
 // maxConf is a size no config file of an office has; it bounds memory.
 const maxConf = 64 << 20
 
-func (t *tree) add(o Options, ref string, depth int) (*confFile, error) {
-	path, err := filepath.EvalSymlinks(o.local(ref))
+func (t *tree) add(in folder, ref string, depth int) (*confFile, error) {
+	path, err := filepath.EvalSymlinks(in.local(ref))
 	if err != nil {
 		return nil, err
 	}
@@ -77,12 +103,12 @@ func (t *tree) add(o Options, ref string, depth int) (*confFile, error) {
 		if depth == maxDepth {
 			return nil, fmt.Errorf("%s: includes deeper than %d", path, maxDepth)
 		}
-		pattern := o.local(l.Value)
+		pattern := in.local(l.Value)
 		t.patterns = append(t.patterns, pattern)
 		if l.Name != "include" || strings.ContainsAny(l.Value, "*?[{") {
 			f.plain = false
 		}
-		below, err := t.includes(o, l, pattern, depth)
+		below, err := t.includes(in, l, pattern, depth)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +119,7 @@ func (t *tree) add(o Options, ref string, depth int) (*confFile, error) {
 
 // includes adds the files one include line asks for and reports whether all of
 // them are plain.
-func (t *tree) includes(o Options, l conffile.Line, pattern string, depth int) (bool, error) {
+func (t *tree) includes(in folder, l conffile.Line, pattern string, depth int) (bool, error) {
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
 		return false, fmt.Errorf("#%s %s: %w", l.Name, l.Value, err)
@@ -102,37 +128,15 @@ func (t *tree) includes(o Options, l conffile.Line, pattern string, depth int) (
 	for _, p := range paths {
 		ref := l.Value
 		if p != pattern {
-			ref = o.remote(p)
+			ref = in.remote(p)
 		}
-		f, err := t.add(o, ref, depth+1)
+		f, err := t.add(in, ref, depth+1)
 		if err != nil {
 			return false, err
 		}
 		plain = plain && f.plain
 	}
 	return plain, nil
-}
-
-// local turns Asterisk's name of a config file into a path of this process. An
-// Asterisk in a container has its folder where every Asterisk has it.
-func (o Options) local(ref string) string {
-	for _, dir := range []string{o.ConfigDir, usualConfigDir} {
-		if rel, ok := strings.CutPrefix(ref, strings.TrimRight(dir, "/")+"/"); ok {
-			return filepath.Join(o.ConfigDir, rel)
-		}
-	}
-	if filepath.IsAbs(ref) {
-		return filepath.Clean(ref)
-	}
-	return filepath.Join(o.ConfigDir, ref)
-}
-
-// remote turns a path of this process into Asterisk's name of it.
-func (o Options) remote(path string) string {
-	if rel, ok := strings.CutPrefix(path, strings.TrimRight(o.ConfigDir, "/")+"/"); ok {
-		return rel
-	}
-	return path
 }
 
 // place is the stretch of a file that makes a section.
@@ -192,32 +196,40 @@ const keptCopies = 10
 const copyStamp = "20060102T150405.000000Z"
 
 // keepCopy writes FILE.tollwarden-TIME beside the file, with its mode and owner,
-// and deletes the oldest copies beyond keptCopies.
-func (t *tree) keepCopy(f *confFile, now time.Time) (string, error) {
+// and deletes the oldest copies beyond keptCopies. It copies a file once: a writer
+// that fails puts the file back.
+func (t *tree) keepCopy(f *confFile, now time.Time) error {
+	if t.copies[f] != "" {
+		return nil
+	}
 	var name string
 	err := fs.ErrExist
 	for try := 0; errors.Is(err, fs.ErrExist) && try < 100; try++ { // the clock may have been set back
 		name = f.path + ".tollwarden-" + now.Add(time.Duration(try)*time.Microsecond).UTC().Format(copyStamp)
 		for _, p := range t.patterns {
 			if ok, _ := filepath.Match(p, name); ok {
-				return "", fmt.Errorf("copy %s: the include %s would read the copy too: let it end in .conf", f.path, p)
+				return fmt.Errorf("copy %s: the include %s would read the copy too: let it end in .conf", f.path, p)
 			}
 		}
 		err = writeLike(f.path, name, f.text)
 	}
 	if err != nil {
-		return "", fmt.Errorf("copy %s: %w", f.path, err)
+		return fmt.Errorf("copy %s: %w", f.path, err)
 	}
+	if t.copies == nil {
+		t.copies = map[*confFile]string{}
+	}
+	t.copies[f] = name
 	copies, err := filepath.Glob(globQuote(f.path) + ".tollwarden-[0-9]*Z")
 	if err != nil {
-		return name, nil
+		return nil
 	}
 	slices.Sort(copies)
 	for len(copies) > keptCopies {
 		os.Remove(copies[0]) // the bound is kept next time when this fails
 		copies = copies[1:]
 	}
-	return name, nil
+	return nil
 }
 
 func globQuote(path string) string {
