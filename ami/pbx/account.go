@@ -113,3 +113,14 @@ func (ast asterisk) sipPeer(ctx context.Context, name string) (goami.Response, e
 	}
 	return r, err
 }
+
+// technologies says what the account is, for a person.
+func (a *account) technologies() string {
+	switch {
+	case a.endpoint != nil && a.peer != nil:
+		return "a PJSIP endpoint and a chan_sip peer"
+	case a.endpoint != nil:
+		return "a PJSIP endpoint"
+	}
+	return "a chan_sip peer"
+}

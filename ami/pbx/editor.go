@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
@@ -82,24 +81,6 @@ func (ed *editor) apply(ctx context.Context, e edit) (*change, error) {
 		}
 	}
 	return nil, fmt.Errorf("change [%s] of %s: %w", e.section, p.file.path, join(failures...))
-}
-
-// holds makes sure that the folder is the one Asterisk reads: the values in
-// force are somewhere in its files.
-func (t *tree) holds(swaps []swap) error {
-	for _, s := range swaps {
-		if s.old == "" {
-			continue
-		}
-		if !slices.ContainsFunc(t.files, func(f *confFile) bool {
-			return slices.ContainsFunc(f.lines, func(l conffile.Line) bool {
-				return l.Kind == conffile.Variable && l.Value == s.old && strings.EqualFold(l.Name, s.name)
-			})
-		}) {
-			return fmt.Errorf("the %s in force is in none of the files here: is config_dir the folder of this Asterisk?", s.name)
-		}
-	}
-	return nil
 }
 
 // writer is one way to bring an edit into the files.

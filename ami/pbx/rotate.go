@@ -105,16 +105,6 @@ func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
 	return rs, nil
 }
 
-func (a *account) technologies() string {
-	switch {
-	case a.endpoint != nil && a.peer != nil:
-		return "a PJSIP endpoint and a chan_sip peer"
-	case a.endpoint != nil:
-		return "a PJSIP endpoint"
-	}
-	return "a chan_sip peer"
-}
-
 // hookRotation leaves the change to the operator's command and then looks at
 // what Asterisk has.
 func (ro *rotations) hookRotation(a *account) rotation {
