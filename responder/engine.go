@@ -53,7 +53,7 @@ type Engine struct {
 	sourcesC chan sourceQuestion    // where calls come from
 	agentsC  chan userAgentQuestion // with which User-Agent calls are set up
 
-	mu      sync.Mutex // guards what follows; never held over I/O
+	mu      sync.Mutex // guards what follows; never held over I/O other than a log line
 	judge   *judge.Judge
 	journal *journal.Journal
 	parser  event.Parser

@@ -8,9 +8,10 @@
 //	logsensor    Asterisk's log, the second source of events
 //	challenges   the challenges that the kernel shows
 //	kernel       the firewall's table and its guard
-//	configuration, allowlist
+//	configuration, allowlist, reload
 //	             what is in force, and how it changes
-//	health       the checks, and who learns that they fail
+//	health, systemd
+//	             the checks, and who learns that they fail
 //	notifier, alarm, exec
 //	             messages, and the operator's command
 //	api          answers the commands; metrics answers monitoring
