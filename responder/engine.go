@@ -59,7 +59,7 @@ type Engine struct {
 	parser  event.Parser
 	event   event.Event // the one being handled
 	running bool        // its goroutines answer questions
-	urgent  bool        // this event queued what cannot wait
+	urgent  uint64      // bans and hang-ups queued so far, which cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
 	unrecorded []func()
 	refused    Refused

@@ -28,7 +28,7 @@ func (e *Engine) Handle(now time.Time, b *event.Block) {
 func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	e.lock()
 	defer e.mu.Unlock()
-	e.urgent = false
+	before := e.urgent
 	err := e.parser.Parse(b, &e.event)
 	switch {
 	case err == nil:
@@ -40,10 +40,11 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	default:
 		e.judge.Ignored()
 	}
-	if !e.urgent {
-		e.record()
+	if e.urgent != before {
+		return true
 	}
-	return e.urgent
+	e.record()
+	return false
 }
 
 // Report takes one event that a sensor saw; ev is the engine's until Report
