@@ -49,7 +49,8 @@ type Table interface {
 	// is in. What is banned before and after is dropped all along; the kernel's
 	// element is not touched if its end differs by less than a second. Sets that
 	// Open did not read get new contents, and a table that is damaged or gone is
-	// rebuilt, with its allow list.
+	// rebuilt, with its allow list. If there is no room for all, those that end
+	// last are in force, and Reconcile returns ErrFull.
 	Reconcile(now time.Time, bans []Ban) error
 	// Invalidate makes the next Reconcile rebuild the table even if it looks
 	// intact, because it has been seen not to drop what it should.
@@ -121,7 +122,7 @@ var (
 	// was changed.
 	ErrInvalid = errors.New("invalid")
 	// ErrFull is returned when there is no room for more bans. Nothing was
-	// changed.
+	// changed, except by Reconcile.
 	ErrFull = errors.New("no room for more bans")
 	// ErrLost is returned when the kernel no longer has our table or a part of
 	// it: another program removed it. Reconcile rebuilds it.

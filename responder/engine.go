@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -208,5 +209,9 @@ const reconcileWithin = time.Minute
 func (e *Engine) Reconcile() error {
 	ctx, cancel := context.WithTimeout(context.Background(), reconcileWithin)
 	defer cancel()
-	return e.queue.Reconcile(ctx)
+	err := e.queue.Reconcile(ctx)
+	if errors.Is(err, bans.ErrFull) {
+		return nil // the table is restored, with what fits; Senses says so
+	}
+	return err
 }

@@ -45,6 +45,7 @@ type Senses struct {
 	// ProofSuspended is for how long nothing over UDP proves anything yet, because
 	// some challenges were not seen.
 	ProofSuspended time.Duration
+	TableFull      bool // bans in force do not fit into the kernel's table
 }
 
 // Senses is what the sensors last reported, as of now.
@@ -54,6 +55,7 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		s.Blinded = e.judge.Intake.BlindedAt()
 		s.ProofSuspended = e.judge.Intake.Proof.Suspended(now)
 	})
+	s.TableFull = e.queue.Full()
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -85,6 +86,15 @@ func (k *kernel) check(now time.Time) control.Check {
 		return control.Check{Name: "kernel", OK: true, Detail: "not used: mode " + string(k.mode) + ", with bans in memory only"}
 	}
 	return checkGuard(now, k.guard.State())
+}
+
+// checkRoom fails while bans are not in force for lack of room. A restart would not
+// help, so it is no part of the check "kernel", which feeds the watchdog.
+func checkRoom(_ time.Time, senses responder.Senses) control.Check {
+	if senses.TableFull {
+		return control.Check{Name: "room", Detail: "the kernel's table is full: the bans that end last are in force, new ones are refused until others end or `tollwarden unban` makes room"}
+	}
+	return control.Check{Name: "room", OK: true, Detail: "the kernel's table has room for all bans"}
 }
 
 func checkGuard(now time.Time, s firewall.GuardState) control.Check {
