@@ -146,7 +146,7 @@ func TestUnbanAll(t *testing.T) {
 func TestOrdersOnAccounts(t *testing.T) {
 	h := newHarness(t, guessing(3))
 	ctx := t.Context()
-	if detail, err := h.Accounts.Rotate(ctx, "1002", 7); err != nil || detail != "changed; where its phones are is not known" {
+	if detail, err := h.Accounts.Rotate(ctx, "1002", 7); err != nil || detail != "changed; no IP address of its phones is known" {
 		t.Errorf("rotate: %q, %v", detail, err)
 	}
 	if _, err := h.Accounts.Hangup(ctx, "1002", 7); err != nil {
@@ -160,7 +160,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 			t.Errorf("rotate %q: %v", account, err)
 		}
 	}
-	want := []string{"rotate 1002 changed; where its phones are is not known", "hangup 1002", "remove-registrations 1002 none removed"}
+	want := []string{"rotate 1002 changed; no IP address of its phones is known", "hangup 1002", "remove-registrations 1002 none removed"}
 	if got := h.actions(t); !slices.Equal(got, want) {
 		t.Errorf("recorded %q, want %q", got, want)
 	}

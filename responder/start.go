@@ -45,7 +45,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 
 func (e *Engine) doubt(err error, what string) {
 	if err != nil {
-		e.parts.Log.Error().Err(err).Msg("the ledger did not give " + what + ": going on without")
+		e.parts.Log.Error().Err(err).Msg("could not read " + what + " from the ledger: continuing without")
 	}
 }
 
@@ -117,8 +117,8 @@ func (e *Engine) resume(ctx context.Context, now time.Time) {
 			}
 			continue
 		default:
-			s.State, s.Detail = incident.Failed, "the daemon ended before this was finished: check it"
-			e.parts.Log.Error().Int64("incident", s.Incident).Str("step", string(s.Step.Step)).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
+			s.State, s.Detail = incident.Failed, "the daemon stopped before this was finished: check it"
+			e.parts.Log.Error().Int64("incident", s.Incident).Str("step", string(s.Step.Step)).Str("target", s.Target).Msg("a step was not finished when the daemon stopped")
 		}
 		e.parts.Ledger.PutStep(s.Incident, s.N, s.Started, s.Step)
 	}
@@ -156,6 +156,6 @@ func (e *Engine) finish(ctx context.Context, now time.Time, id int64) {
 		e.doubt(err, "an unfinished incident")
 		return
 	}
-	e.parts.Log.Warn().Int64("incident", id).Str("account", i.Account).Msg("an incident was not finished before the daemon ended: going on with it")
+	e.parts.Log.Warn().Int64("incident", id).Str("account", i.Account).Msg("an incident was not finished when the daemon stopped: resuming it")
 	e.with(func() { e.employ(now, &i) })
 }

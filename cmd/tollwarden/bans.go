@@ -36,7 +36,7 @@ func newBans() *cobra.Command {
 }
 
 func printBans(w io.Writer, bans []incident.Ban) {
-	t := output.NewTable(w, "SOURCE", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
+	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
 	for _, b := range bans {
 		t.Row(incident.PrefixText(b.Prefix), output.Time(b.Since), output.Until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
 	}

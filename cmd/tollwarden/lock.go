@@ -16,9 +16,9 @@ func newLock() *cobra.Command {
 			"of that name in the dialplan says what a locked account may still dial, such as emergency numbers;\n" +
 			"without one it can dial nothing. If FreePBX generates the files, the change goes to the\n" +
 			"…_custom_post.conf beside them. The command prints the old context and where the new one is: to undo\n" +
-			"it by hand, restore the old one, or remove the added lines, and reload. Accounts that Asterisk cannot\n" +
-			"lock (peers of chan_sip's realtime or users.conf) are refused; then the daemon ends the account's\n" +
-			"calls as they come, emergency calls too, until it is unlocked.",
+			"it by hand, restore the old one, or remove the added lines, and reload. If Asterisk cannot lock an\n" +
+			"account (a peer of chan_sip's realtime or of users.conf), the daemon ends its calls as they come,\n" +
+			"emergency calls too, until it is unlocked.",
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Lock(ctx, control.AccountOrder{Account: account})
 	})

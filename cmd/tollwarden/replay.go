@@ -26,7 +26,8 @@ func newReplay() *cobra.Command {
 		Long: "Show what this configuration would have done, in virtual time and without changing anything.\n\n" +
 			"The files may be Asterisk's logs (security, messages, full; rotated ones, also compressed by gzip),\n" +
 			"transcripts of the manager interface, and call records (Master.csv), in any mixture. A month of a\n" +
-			"log shows, before the first day in mode enforce, who would have been caught, and who would have been hit.",
+			"log shows, before the first day in mode enforce, which attackers it would\n" +
+			"have blocked, and which users.",
 	}
 	file := configFlag(cmd)
 	asJSON := jsonFlag(cmd)

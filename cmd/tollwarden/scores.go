@@ -14,7 +14,7 @@ import (
 )
 
 func newSources() *cobra.Command {
-	cmd := &cobra.Command{Use: "sources", Short: "List the sources that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: "sources", Short: "List the IP addresses that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
 	networks := cmd.Flags().Bool("networks", false, "whole networks instead, if a threshold is per network")
 	kind := func() string {
 		if *networks {
@@ -48,6 +48,9 @@ func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
 }
 
 func printScores(w io.Writer, kind string, list []control.ScoreStatus) {
+	if kind == "source" {
+		kind = "IP address"
+	}
 	t := output.NewTable(w, strings.ToUpper(kind), "SHARE", "NEAREST THRESHOLD", "POINTS", "LAST", "STATE")
 	for _, s := range list {
 		nearest := nearestOf(s.Scores)

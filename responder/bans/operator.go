@@ -45,7 +45,7 @@ func (o *Operator) Ban(prefix netip.Prefix, until time.Time, reason string, forc
 	var why string
 	o.With(func() { why = o.Objection(prefix) })
 	if why != "" && !force {
-		return ban, fmt.Errorf("%w: %s; --force bans it all the same", incident.ErrRefused, why)
+		return ban, fmt.Errorf("%w: %s; use --force to ban it anyway", incident.ErrRefused, why)
 	}
 	if err := o.put(now, ban); err != nil {
 		return ban, fmt.Errorf("ban %s: %w", incident.PrefixText(prefix), err)

@@ -174,9 +174,9 @@ func (r *Restrictions) Objection(v *score.Verdict, account string, longKnown, kn
 	case n >= r.rule.Networks:
 		return ""
 	case r.rule.Spoofable:
-		return fmt.Sprintf("%s guessed, of %d it takes", incident.Count(n, "unknown network"), r.rule.Networks)
+		return fmt.Sprintf("only %s guessed; %d are needed", incident.Count(n, "unknown network"), r.rule.Networks)
 	default:
-		return fmt.Sprintf("%s guessed with proof, of %d it takes: the rest may be spoofed", incident.Count(n, "unknown network"), r.rule.Networks)
+		return fmt.Sprintf("only %s guessed from confirmed addresses; %d are needed, and the rest may be spoofed", incident.Count(n, "unknown network"), r.rule.Networks)
 	}
 }
 

@@ -321,9 +321,9 @@ func TestAccountUnderAttack(t *testing.T) {
 		events, want string
 	}{
 		"proven, from everywhere":      {over("TCP", attack(5, 2)), "intended: "},
-		"spoofed packets":              {attack(5, 2), "skipped: 0 unknown networks guessed with proof, of 3 it takes: the rest may be spoofed"},
-		"proven, from two networks":    {over("TCP", attack(2, 5)), "skipped: 2 unknown networks guessed with proof, of 3 it takes: the rest may be spoofed"},
-		"spoofed, and one who is real": {attack(9, 1) + over("TCP", attack(1, 1)), "skipped: 1 unknown network guessed with proof, of 3 it takes: the rest may be spoofed"},
+		"spoofed packets":              {attack(5, 2), "skipped: only 0 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"proven, from two networks":    {over("TCP", attack(2, 5)), "skipped: only 2 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"spoofed, and one who is real": {attack(9, 1) + over("TCP", attack(1, 1)), "skipped: only 1 unknown network guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
 		"nobody knows the account":     {strings.ReplaceAll(over("TCP", attack(5, 2)), "1002", "1009"), "skipped: it is not known for long from where it is used"},
 	} {
 		s := newSite(t, p)

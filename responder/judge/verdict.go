@@ -132,7 +132,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
 	if sign != nil {
 		f.Channel = sign.Channel
 		if j.Places.Home(v.At, sign.Account, v.Cause.Source) {
-			f.Home = "where " + sign.Account + " is at home: its calls are dealt with, its users not cut off"
+			f.Home = "IP address that " + sign.Account + " has long used: calls are ended, but the address is not blocked"
 		}
 	}
 	if slices.Contains(j.policy.Playbooks[v.Threshold.Playbook], incident.StepRestrict) {

@@ -146,7 +146,7 @@ func (e exporter) decisions(r *Reading) {
 		e.counter("verdicts_total", "Thresholds crossed.", n, "threshold", threshold)
 	}
 	e.counter("incidents_total", "Incidents opened.", m.Counters.Incidents)
-	e.counter("suppressed_verdicts_total", "Thresholds crossed by sources or accounts that were already being handled.", m.Counters.Muted)
+	e.counter("suppressed_verdicts_total", "Thresholds crossed by IP addresses or accounts that were already being handled.", m.Counters.Muted)
 	e.counter("grace_period_failures_total", "Failures from an account's known addresses after its password was changed.", m.Counters.Graced)
 	for o, n := range r.Meters.Journal.Steps {
 		e.counter("steps_total", "Playbook steps, by outcome.", n, "step", string(o.Step), "outcome", string(o.State))

@@ -40,7 +40,7 @@ func (b *apiBackend) Ban(uid uint32, o control.BanOrder) (control.Changed, error
 		until = time.Now().Add(d)
 	}
 	if why := b.harm(o); why != "" && !o.Force {
-		return control.Changed{}, control.Refusal("refused: " + why + "; --force bans it all the same")
+		return control.Changed{}, control.Refusal("refused: " + why + "; use --force to ban it anyway")
 	}
 	ban, err := b.engine.Bans.Ban(o.Prefix, until, o.Reason, o.Force, uid)
 	if err != nil {

@@ -24,7 +24,7 @@ const WithoutProof = "attackers over UDP cannot be confirmed, so each is banned 
 // challenges are the packets with which Asterisk challenges phones, as the kernel
 // shows them. An answer to one proves where a phone is.
 type challenges struct {
-	watch  *firewall.Watch // nil if the kernel is not touched
+	watch  *firewall.Watch // nil if the kernel's firewall is not used
 	engine *responder.Engine
 	log    zerolog.Logger
 	err    atomic.Pointer[error] // why they are not seen; nil if they are
@@ -36,7 +36,7 @@ type challenges struct {
 func openChallenges(cfg *config.Config, table firewall.Table, log zerolog.Logger) (*challenges, error) {
 	c := &challenges{log: log}
 	if _, inKernel := table.(*firewall.Kernel); !inKernel || cfg.Mode == config.Observe {
-		err := errors.New("the kernel is not touched")
+		err := errors.New("the kernel's firewall is not used in this mode")
 		c.err.Store(&err)
 		return c, nil
 	}

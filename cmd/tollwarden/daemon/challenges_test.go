@@ -71,7 +71,7 @@ func TestChallengesOfATableInMemory(t *testing.T) {
 	if err := c.run(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if check := c.check(time.Now(), responder.Senses{}); !check.OK || !strings.Contains(check.Detail, "the kernel is not touched") {
+	if check := c.check(time.Now(), responder.Senses{}); !check.OK || !strings.Contains(check.Detail, "the kernel's firewall is not used in this mode") {
 		t.Errorf("%+v", check)
 	}
 	if err := c.close(); err != nil {

@@ -11,7 +11,7 @@ import (
 
 // Print lists for a person what was taken over or, if dry, what would be.
 func (im *Import) Print(w io.Writer, dry bool) {
-	t := output.NewTable(w, "SOURCE", "JAIL", "SINCE", "UNTIL")
+	t := output.NewTable(w, "IP ADDRESS", "JAIL", "SINCE", "UNTIL")
 	for _, b := range im.Bans {
 		var end time.Time
 		if b.Until != nil {

@@ -32,10 +32,10 @@ func Of(r *replay.Result) View {
 	if r.From.IsZero() {
 		return View{Summary: "Nothing in these files is an event with a time.", Tables: []Table{filesTable(r)}}
 	}
-	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s banned.",
-		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "source"))}
+	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s blocked.",
+		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "IP address"))}
 	if r.Counters.Blinded > 0 {
-		v.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " an attacker hid from the manager interface: set asterisk.log."
+		v.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " an attacker evaded the manager interface: set asterisk.log."
 	}
 	for _, t := range []Table{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
 		if len(t.Rows) > 0 {
@@ -85,7 +85,7 @@ func would(i *incident.Incident) string {
 func bansTable(r *replay.Result) Table {
 	t := Table{
 		Title: "Bans", Note: "Right passwords that a ban would have stopped may come from a legitimate phone.",
-		Heading: []string{"Source", "Times", "Last", "Until", "Scope", "Stopped", "Right passwords", "Reason"},
+		Heading: []string{"IP address", "Times", "Last", "Until", "Scope", "Stopped", "Right passwords", "Reason"},
 	}
 	for i := range r.Bans {
 		b := &r.Bans[i]

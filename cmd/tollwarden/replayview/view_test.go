@@ -39,7 +39,7 @@ func TestPrint(t *testing.T) {
 	var out strings.Builder
 	Of(result()).Print(&out)
 	for _, want := range []string{
-		"3 observations, 1 incident, 1 source banned. 2 times an attacker hid from the manager interface: set asterisk.log.",
+		"3 observations, 1 incident, 1 IP address blocked. 2 times an attacker evaded the manager interface: set asterisk.log.",
 		"FILE", "line 2: no line of Asterisk's logger: half", "ban 192.0.2.66; not notify (no receiver)", "and 4 incidents more", "RIGHT PASSWORDS", "192.0.2.66",
 	} {
 		if !strings.Contains(out.String(), want) {
