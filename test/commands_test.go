@@ -335,7 +335,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if _, err := exec.LookPath("man"); err == nil {
 		cmd := exec.Command("man", "--warnings", "-l", filepath.Join(dir, "tollwarden-allow-add.1"))
 		cmd.Env = append(os.Environ(), "MANWIDTH=80", "LC_ALL=C.UTF-8")
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Never ban this again") || strings.Contains(string(out), "warning") {
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Never ban this address") || strings.Contains(string(out), "warning") {
 			t.Errorf("man: %v: %s", err, out)
 		}
 	}

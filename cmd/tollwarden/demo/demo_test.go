@@ -44,7 +44,7 @@ func TestDemoFailsWhenNothingDrops(t *testing.T) {
 		}
 	})
 	s.wire = memoryWire{firewall.NewMemory(firewall.Config{})} // not the daemon's
-	if err := s.singleThief(t.Context()); err == nil || !strings.Contains(err.Error(), "nobody stopped it") {
+	if err := s.singleThief(t.Context()); err == nil || !strings.Contains(err.Error(), "it was not stopped") {
 		t.Errorf("the guesser was let in, and the demo says: %v", err)
 	}
 }
