@@ -50,7 +50,7 @@ type core struct {
 }
 
 func newCore(b backend) core {
-	return core{backend: b, mirror: newMirror(), limit: maxBatch, maxHosts: [...]int{All: MaxHosts, SIP: MaxSIP}}
+	return core{backend: b, mirror: newMirror(), limit: maxBatch, maxHosts: [...]int{All: maxHosts, SIP: maxSIP}}
 }
 
 // Ban implements Table.

@@ -104,12 +104,12 @@ const MaxSIPPorts = 16
 // Capacities. A refresh holds an element twice until its batch is committed, so
 // the kernel's sets are larger than these.
 const (
-	// MaxHosts is how many single addresses and /64s can be banned at a time.
+	// maxHosts is how many single addresses and /64s can be banned at a time.
 	// The kernel needs about 90 bytes for each.
-	MaxHosts = 2 << 20
-	// MaxSIP is how many more can be banned with Scope SIP. Spoofed addresses
+	maxHosts = 2 << 20
+	// maxSIP is how many more can be banned with Scope SIP. Spoofed addresses
 	// fill no more than this.
-	MaxSIP = 256 << 10
+	maxSIP = 256 << 10
 	// MaxPrefixes is how many other prefixes can be banned at a time. Changing
 	// one takes time in proportion to their number: about 1 ms at 1,000, 20 ms
 	// at the maximum. A single address or /64 takes 10 µs at any number.

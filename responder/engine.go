@@ -203,7 +203,7 @@ func (e *Engine) Configure(p judge.Policy) (err error) {
 // reconcileWithin bounds one reconcile: very many bans take seconds.
 const reconcileWithin = time.Minute
 
-// Reconcile has the kernel drop exactly the bans in force, after another program
+// Reconcile makes the kernel drop exactly the bans in force, after another program
 // damaged the table. Run must be running.
 func (e *Engine) Reconcile() error {
 	ctx, cancel := context.WithTimeout(context.Background(), reconcileWithin)

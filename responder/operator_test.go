@@ -327,7 +327,7 @@ func TestGraceOutlivesARestart(t *testing.T) {
 	if got := h.kernel.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
 		t.Errorf("dropped: %v", got)
 	}
-	if n := r.Counters().Graced; n != 5 {
+	if n := r.Counters().GracePeriod; n != 5 {
 		t.Errorf("graced %d failures, want 5", n)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// ByAllowList is who released what the allow list covers.
-const ByAllowList = "the allow list"
+// byAllowList is who released what the allow list covers.
+const byAllowList = "the allow list"
 
 // Ledger is what bans need of the daemon's memory on disk. None of the calls
 // waits.
@@ -32,7 +32,7 @@ type Remembered struct {
 func Restore(now time.Time, r *Registry, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) {
 	for _, ban := range was.Bans {
 		if allowed(ban.Prefix) {
-			ledger.DeleteBan(ban.Prefix, now, ByAllowList)
+			ledger.DeleteBan(ban.Prefix, now, byAllowList)
 			continue
 		}
 		r.Put(ban)

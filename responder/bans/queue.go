@@ -84,7 +84,7 @@ func (q *KernelQueue) Release(prefixes []netip.Prefix, done func(error)) bool {
 	return q.push(change{release: prefixes, done: done})
 }
 
-// Reconcile has the kernel drop exactly what the registry holds, and waits for
+// Reconcile makes the kernel drop exactly what the registry holds, and waits for
 // it. Run must be running.
 func (q *KernelQueue) Reconcile(ctx context.Context) error {
 	doneC := make(chan error, 1)
@@ -209,7 +209,7 @@ func (q *KernelQueue) apply(now time.Time, batch []change) error {
 	return ban()
 }
 
-// reconcile has the kernel drop exactly what the registry holds.
+// reconcile makes the kernel drop exactly what the registry holds.
 func (q *KernelQueue) reconcile() error {
 	now := time.Now()
 	if err := q.firewall.Reconcile(now, q.inForce(now)); err != nil {

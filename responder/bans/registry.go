@@ -112,7 +112,7 @@ func (r *Registry) Remove(prefix netip.Prefix) {
 	}
 }
 
-// List is every ban in force, in no order of use to anybody.
+// List is every ban in force, in no particular order.
 func (r *Registry) List(now time.Time) []incident.Ban {
 	list := make([]incident.Ban, 0, r.bans.Size())
 	for _, ban := range r.bans.All() {

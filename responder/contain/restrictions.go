@@ -209,8 +209,8 @@ func (r *Restrictions) Begin(now time.Time, account string, to []netip.Prefix) (
 	return ""
 }
 
-// Began takes whether Asterisk took a restriction. One that it refused is ended
-// soon, for what may be in force all the same.
+// Began records whether Asterisk accepted a restriction. One that it refused is
+// ended soon, because parts of it may be in force anyway.
 func (r *Restrictions) Began(now time.Time, account string, err error) {
 	x := r.by[account]
 	if x == nil {
@@ -222,8 +222,8 @@ func (r *Restrictions) Began(now time.Time, account string, err error) {
 	}
 }
 
-// Ended takes whether Asterisk took a restriction away. gone is false when that
-// is tried again.
+// Ended records whether Asterisk removed a restriction. gone is false if the
+// removal will be retried.
 func (r *Restrictions) Ended(now time.Time, account string, err error) (gone bool) {
 	x := r.by[account]
 	if x == nil {

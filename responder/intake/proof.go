@@ -69,7 +69,7 @@ func (p *Proof) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce 
 	return false
 }
 
-// Unseen takes that some challenges were not seen: any of them may have been
+// Unseen records that some challenges were not seen: any of them may have been
 // misdirected.
 func (p *Proof) Unseen(now time.Time) { p.unseen = uint32(now.Unix()) }
 

@@ -57,7 +57,7 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		j.effects.EndCall(c.Name) // else Asterisk itself says what the account may still dial
 	}
 	if contained {
-		j.counters.Muted += uint64(len(signs))
+		j.counters.Suppressed += uint64(len(signs))
 		return // all its calls are being ended, whatever they are
 	}
 	j.raise(now, signs, raw)
@@ -101,7 +101,7 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 // trunk to another it has no channel of the account's name. It goes down with
 // the account all the same (calls.Strays).
 
-// dialled takes that a channel dials another one.
+// dialled records that a channel dials another one.
 func (j *Judge) dialled(now time.Time, e *event.Event) {
 	name := string(e.DestChannel)
 	account, number := j.Calls.Dial(string(e.Channel), name)
@@ -111,7 +111,7 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 	j.sweepStray(now, account, name)
 }
 
-// forwarded takes that a phone that is called sends its caller elsewhere.
+// forwarded records that a phone that is called sends its caller elsewhere.
 func (j *Judge) forwarded(e *event.Event) {
 	if len(e.Forward) == 0 || len(e.Channel) == 0 {
 		return
@@ -121,7 +121,7 @@ func (j *Judge) forwarded(e *event.Event) {
 	}
 }
 
-// transferred takes that an account connects the other side of its call with a
+// transferred records that an account connects the other side of its call with a
 // number.
 func (j *Judge) transferred(now time.Time, e *event.Event) {
 	_, transferer, ok := event.SplitChannel(e.Channel)
@@ -207,7 +207,7 @@ var signalOf = func() (of map[calls.Kind]score.Signal) {
 // when it is unknown.
 func (j *Judge) Located(now time.Time, s calls.Sign, from netip.AddrPort, raw []byte) {
 	if j.contains(now, s.Account) {
-		j.counters.Muted++
+		j.counters.Suppressed++
 		return
 	}
 	if from.IsValid() {

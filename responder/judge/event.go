@@ -60,7 +60,7 @@ func (j *Judge) security(now time.Time, s intake.Sensor, e *event.Event) (news b
 	j.counters.Observations++
 	j.meters.observed(counted.Proof)
 	if counted.Signal.Failure() && j.graced(now, &counted) {
-		j.counters.Graced++
+		j.counters.GracePeriod++
 		return true
 	}
 	broken, brokenIn := j.breakIn.Observe(&counted)
@@ -120,7 +120,7 @@ func (j *Judge) Tampered(now time.Time, s intake.Sensor, e *event.Event) {
 // Blinded takes Asterisk's own word that it could not issue a security event.
 // news is false within a minute of the last time.
 func (j *Judge) Blinded(now time.Time) (news bool) {
-	j.counters.Blinded++
+	j.counters.NotIssued++
 	return j.Intake.Blinded(now)
 }
 

@@ -34,15 +34,15 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	switch {
 	case decide.NothingNew(steps, f):
-		j.counters.Muted++
+		j.counters.Suppressed++
 		j.redrop(v, *f.Banned)
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
-		j.counters.Muted++
+		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Spoofable)
 		}
 	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
-		j.counters.Muted++
+		j.counters.Suppressed++
 	default:
 		j.open(v, sign, steps)
 	}
@@ -219,7 +219,7 @@ func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 	j.Bans.Put(ban)
 	j.Offences.Add(ban.Since, ban.Prefix)
 	if !ban.Observed {
-		j.counters.Proved++
+		j.counters.Confirmed++
 		j.effects.Promote(ban)
 	}
 }

@@ -65,9 +65,9 @@ const (
 	maxLine    = 1900
 )
 
-// OneLine turns untrusted text into one line of at most so many bytes that is
+// oneLine turns untrusted text into one line of at most so many bytes that is
 // safe to print anywhere.
-func OneLine(s string, most int) string {
+func oneLine(s string, most int) string {
 	s = report.Plain(strings.Join(strings.Fields(s), " "))
 	if len(s) <= most {
 		return s

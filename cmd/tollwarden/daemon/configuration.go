@@ -153,7 +153,7 @@ func (c *configuration) changeAllowList(now time.Time, uid uint32, o control.All
 	return released, change.write()
 }
 
-// managerAt has the manager interface's address never banned, if the
+// managerAt puts the manager interface's address on the allow list, if the
 // configuration has only its name.
 func (c *configuration) managerAt(addr netip.Addr) {
 	c.changing.Lock()

@@ -34,8 +34,8 @@ func Of(r *replay.Result) View {
 	}
 	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s blocked.",
 		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "IP address"))}
-	if r.Counters.Blinded > 0 {
-		v.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " an attacker evaded the manager interface: set asterisk.log."
+	if r.Counters.NotIssued > 0 {
+		v.Summary += " " + incident.Count(int(r.Counters.NotIssued), "time") + " an attacker evaded the manager interface: set asterisk.log."
 	}
 	for _, t := range []Table{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
 		if len(t.Rows) > 0 {

@@ -31,7 +31,7 @@ func result() *replay.Result {
 		Accounts: []replay.Account{{Name: "<b>1002\x1b", Failures: 3, Logins: 1, Incidents: 1}},
 		Dropped:  4,
 	}
-	r.Counters.Incidents, r.Counters.Observations, r.Counters.Blinded = 1, 3, 2
+	r.Counters.Incidents, r.Counters.Observations, r.Counters.NotIssued = 1, 3, 2
 	return r
 }
 
