@@ -58,7 +58,7 @@ func TestTwoSensorsCountOnce(t *testing.T) {
 	}
 }
 
-// Three eyes: NOTICE and SECURITY lines of one file, and the events.
+// Three sensors: NOTICE and SECURITY lines of one file, and the events.
 func TestThreeSensorsCountOnce(t *testing.T) {
 	r := twoSensors(t, 1000)
 	for i := range 50 {
