@@ -116,6 +116,6 @@ const ownAction = -1
 func (e *Engine) Gap(from, to time.Time, learnt string) {
 	e.parts.Ledger.PutAction(ledger.Action{
 		At: to, UID: ownAction, Action: "gap", Target: "events",
-		Detail: strings.TrimSuffix(fmt.Sprintf("nothing was heard from %s to %s (%s); %s", from.UTC().Format(time.RFC3339Nano), to.UTC().Format(time.RFC3339Nano), to.Sub(from).Round(time.Millisecond), learnt), "; "),
+		Detail: strings.TrimSuffix(fmt.Sprintf("no events arrived from %s to %s (%s); %s", from.UTC().Format(time.RFC3339Nano), to.UTC().Format(time.RFC3339Nano), to.Sub(from).Round(time.Millisecond), learnt), "; "),
 	})
 }

@@ -31,10 +31,10 @@ func newReplay() *cobra.Command {
 	}
 	file := configFlag(cmd)
 	asJSON := jsonFlag(cmd)
-	observations := cmd.Flags().Bool("observations", false, "print every observation instead, one JSON object a line")
-	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to pass on")
+	observations := cmd.Flags().Bool("observations", false, "print every observation instead, one JSON object per line")
+	asHTML := cmd.Flags().Bool("html", false, "print a self-contained HTML page")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "observations")
-	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that name none, such as Europe/London")
+	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that have none, such as Europe/London")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		location, err := time.LoadLocation(*zone)
 		if err != nil {

@@ -15,7 +15,7 @@ import (
 
 func newSources() *cobra.Command {
 	cmd := &cobra.Command{Use: "sources", Short: "List the IP addresses that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
-	networks := cmd.Flags().Bool("networks", false, "whole networks instead, if a threshold is per network")
+	networks := cmd.Flags().Bool("networks", false, "list networks instead, if a threshold is per network")
 	kind := func() string {
 		if *networks {
 			return "network"

@@ -42,7 +42,7 @@ const maxBatch = 4096
 const retryEvery = time.Second
 
 // ErrBusy reports a change for which the queue to the kernel had no room.
-var ErrBusy = errors.New("too many changes wait for the kernel: try again in a second")
+var ErrBusy = errors.New("too many changes are waiting for the kernel: try again in a second")
 
 // KernelQueue carries changes into the kernel in their order: one goroutine,
 // apart from everything that waits for disks or for Asterisk, taking all that is

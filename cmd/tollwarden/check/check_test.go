@@ -87,7 +87,7 @@ playbook = "block"
 	cfg.Mode, cfg.Notify = config.Observe, config.Notify{}
 	out.Reset()
 	Explain(&out, cfg, &config.AllowFile{})
-	for _, want := range []string{"Mode observe: decide and record everything, change nothing", "notify: nobody gets a message"} {
+	for _, want := range []string{"Mode observe: decide and record everything, change nothing", "notify: no messages are sent"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it lacks %q:\n%s", want, &out)
 		}
