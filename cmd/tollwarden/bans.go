@@ -60,7 +60,7 @@ func newBan() *cobra.Command {
 	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
 	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
 	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
-	force := cmd.Flags().Bool("force", false, "even if it covers an allowed or protected address, or your own")
+	force := cmd.Flags().Bool("force", false, "ban even if this covers an allowed or protected address, or your own")
 	cmd.MarkFlagsMutuallyExclusive("for", "forever")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		prefix, err := config.ParsePrefix(args[0])

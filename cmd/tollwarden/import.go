@@ -34,7 +34,7 @@ func newImportFail2ban() *cobra.Command {
 	}
 	socket, asJSON, file := socketFlag(cmd), jsonFlag(cmd), configFlag(cmd)
 	var from fail2ban.Source
-	cmd.Flags().StringVar(&from.DB, "db", fail2ban.DefaultDB, "fail2ban's database, a `FILE`")
+	cmd.Flags().StringVar(&from.DB, "db", fail2ban.DefaultDB, "the `FILE` with fail2ban's database")
 	cmd.Flags().StringSliceVar(&from.Jails, "jail", nil, "only the bans of this `JAIL`; may be given several times")
 	ignore := cmd.Flags().StringSlice("ignoreip", nil, "a `FILE` whose ignoreip is imported (default "+fail2ban.DefaultJails+" if it exists)")
 	bantime := cmd.Flags().String("bantime", "10m", "how long bans last that have no time in the database (fail2ban before 0.11)")

@@ -18,7 +18,7 @@ import (
 func newIncidents() *cobra.Command {
 	cmd := &cobra.Command{Use: "incidents", Short: "List what happened and what was done, newest first", Args: args(cobra.NoArgs)}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	limit := cmd.Flags().Int("limit", 50, "how many")
+	limit := cmd.Flags().Int("limit", 50, "how many to list")
 	watch := cmd.Flags().Bool("watch", false, "follow new incidents and their steps as they happen; with --json one object per line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *watch {

@@ -32,7 +32,7 @@ func newAccounts() *cobra.Command {
 
 func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	limit := cmd.Flags().Int("limit", 50, "how many")
+	limit := cmd.Flags().Int("limit", 50, "how many to list")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		list, err := control.Dial(*socket).Scores(cmd.Context(), kind(), *limit)
 		if err != nil {

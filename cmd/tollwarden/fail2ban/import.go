@@ -109,7 +109,7 @@ func (b Ban) left(now time.Time) string {
 	return config.FormatDuration(max(time.Second, b.Until.Sub(now).Round(time.Second)))
 }
 
-// takeOver gives each ban to add, and keeps those that it took.
+// takeOver passes each ban to add, and keeps those that add accepted.
 func (im *Import) takeOver(add func(Ban) error) {
 	bans := im.Bans
 	im.Bans = im.Bans[:0]
@@ -122,7 +122,7 @@ func (im *Import) takeOver(add func(Ban) error) {
 	}
 }
 
-// allow gives add what is not covered by have, and keeps what it took.
+// allow passes add what have does not cover, and keeps what add accepted.
 func (im *Import) allow(have []netip.Prefix, add func(netip.Prefix) error) {
 	wanted := im.Allowed
 	im.Allowed = im.Allowed[:0]
