@@ -61,7 +61,7 @@ func (e *Engine) ReportTampering(now time.Time, s intake.Sensor, ev *event.Event
 	e.with(func() { e.judge.Tampered(now, s, ev) })
 }
 
-// ReportBlinding takes Asterisk's own word that it could not issue a security
+// ReportBlinding records that Asterisk could not issue a security
 // event: an attacker suppresses it, and only the log shows it.
 func (e *Engine) ReportBlinding(now time.Time) {
 	news := false

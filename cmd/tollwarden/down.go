@@ -19,7 +19,7 @@ func newDown() *cobra.Command {
 			"that have not expired.",
 	}
 	file := configFlag(cmd)
-	table := cmd.Flags().String("table", "", "the nftables table's `NAME`, instead of the configuration's")
+	table := cmd.Flags().String("table", "", "the `NAME` of the nftables table, instead of the configured one")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		name := *table
 		if name == "" {

@@ -15,7 +15,7 @@ import (
 
 func newSources() *cobra.Command {
 	cmd := &cobra.Command{Use: "sources", Short: "List the IP addresses that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
-	networks := cmd.Flags().Bool("networks", false, "whole networks instead, if a threshold is per network")
+	networks := cmd.Flags().Bool("networks", false, "list networks instead, if a threshold is per network")
 	kind := func() string {
 		if *networks {
 			return "network"
@@ -32,7 +32,7 @@ func newAccounts() *cobra.Command {
 
 func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	limit := cmd.Flags().Int("limit", 50, "how many")
+	limit := cmd.Flags().Int("limit", 50, "how many to list")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		list, err := control.Dial(*socket).Scores(cmd.Context(), kind(), *limit)
 		if err != nil {

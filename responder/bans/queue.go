@@ -51,7 +51,7 @@ const (
 var ErrFull = errors.New("the kernel's table is full")
 
 // ErrBusy reports a change for which the queue to the kernel had no room.
-var ErrBusy = errors.New("too many changes wait for the kernel: try again in a second")
+var ErrBusy = errors.New("too many changes are waiting for the kernel: try again in a second")
 
 // KernelQueue carries changes into the kernel in their order: one goroutine,
 // apart from everything that waits for disks or for Asterisk, taking all that is

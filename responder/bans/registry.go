@@ -23,8 +23,8 @@ import (
 const MaxSpoofable = 1 << 17
 
 // renewWithin is how long after a ban on spoofable evidence one more failure
-// brings it back: its address was never proven, and a guesser is to be kept out
-// all the same.
+// brings it back: its address was never proven, but a guesser must be kept out
+// anyway.
 const renewWithin = time.Hour
 
 // Registry holds the bans in force with their reasons. The kernel holds the same

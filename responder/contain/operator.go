@@ -124,7 +124,7 @@ func (o *Operator) may(account string) error {
 func ordinary(account string) error {
 	switch {
 	case account == "":
-		return fmt.Errorf("%w: no account is named", incident.ErrRefused)
+		return fmt.Errorf("%w: no account given", incident.ErrRefused)
 	case strings.HasPrefix(account, score.ManagerAccounts):
 		return fmt.Errorf("%w: %s is an account of the manager interface: change it in manager.conf", incident.ErrRefused, account)
 	}

@@ -160,7 +160,7 @@ func (r *Restrictions) Objection(v *score.Verdict, account string, longKnown, kn
 	}
 	switch {
 	case len(longKnown) == 0:
-		return "it is not known for long from where it is used"
+		return "no network has been known for it long enough"
 	case len(known) > maxNetworks:
 		return fmt.Sprintf("it is used from %d networks", len(known))
 	}
@@ -218,7 +218,7 @@ func (r *Restrictions) Began(now time.Time, account string, err error) {
 	}
 	if x.up = err == nil; !x.up {
 		x.end = now
-		r.cooling[account] = cooling{now.Add(cooldown), "it could not be done before: " + err.Error()}
+		r.cooling[account] = cooling{now.Add(cooldown), "an earlier attempt failed: " + err.Error()}
 	}
 }
 

@@ -112,7 +112,7 @@ func TestSpoofableBanIsRenewed(t *testing.T) {
 		if d := b.Until.Sub(b.Since); d != 10*time.Minute {
 			t.Errorf("round %d lasts %s", round, d)
 		}
-		if goesOn := strings.HasPrefix(s.incidents[round].Reason, "goes on after its ban: "); goesOn != (round > 0 && round != 3) { // the third makes three within the hour
+		if goesOn := strings.HasPrefix(s.incidents[round].Reason, "continues after its ban: "); goesOn != (round > 0 && round != 3) { // the third makes three within the hour
 			t.Errorf("round %d: %s", round, s.incidents[round].Reason)
 		}
 		now = b.Until.Add(time.Minute)

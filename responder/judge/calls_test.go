@@ -324,7 +324,7 @@ func TestAccountUnderAttack(t *testing.T) {
 		"spoofed packets":              {attack(5, 2), "skipped: only 0 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
 		"proven, from two networks":    {over("TCP", attack(2, 5)), "skipped: only 2 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
 		"spoofed, and one who is real": {attack(9, 1) + over("TCP", attack(1, 1)), "skipped: only 1 unknown network guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
-		"nobody knows the account":     {strings.ReplaceAll(over("TCP", attack(5, 2)), "1002", "1009"), "skipped: it is not known for long from where it is used"},
+		"nobody knows the account":     {strings.ReplaceAll(over("TCP", attack(5, 2)), "1002", "1009"), "skipped: no network has been known for it long enough"},
 	} {
 		s := newSite(t, p)
 		s.registered(noon, "1002")

@@ -203,7 +203,7 @@ func (j *Judge) weigh(o *score.Observation) {
 	}
 	if ban, ok := j.Bans.Renewable(o.At, prefix); ok {
 		if v := j.again(o, ban); v != nil {
-			v.Reason = fmt.Sprintf("goes on after its ban: %s", ban.Reason)
+			v.Reason = fmt.Sprintf("continues after its ban: %s", ban.Reason)
 			j.answer(v, nil)
 		}
 	}

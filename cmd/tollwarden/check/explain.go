@@ -19,7 +19,7 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	if cfg.Mode == config.Observe {
 		fmt.Fprint(w, ": decide and record everything, change nothing")
 	}
-	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Records in %s, commands on %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
+	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Data in %s, control socket %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
 	fmt.Fprintf(w, "Never banned: %s%s.\n\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
 	for _, t := range cfg.Thresholds {
 		explainThreshold(w, cfg, t)
@@ -95,7 +95,7 @@ func explainSteps(w io.Writer, cfg *config.Config) {
 		for to := range receivers.Each {
 			names = append(names, to.Name())
 		}
-		fmt.Fprintf(w, "notify: %s; of each kind %d within %s one by one, the rest in a digest (syslog: all).\n", strings.Join(names, "; "), n.Burst, config.FormatDuration(n.Digest))
+		fmt.Fprintf(w, "notify: %s; up to %d messages of each kind within %s are sent individually, the rest in a digest (syslog gets all of them individually).\n", strings.Join(names, "; "), n.Burst, config.FormatDuration(n.Digest))
 	}
 	if slices.Contains(used, config.StepExec) {
 		fmt.Fprintf(w, "exec: %s, for at most %s.\n", settings.Program(cfg.Exec.Command), config.FormatDuration(cfg.Exec.Within))

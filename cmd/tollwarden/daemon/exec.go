@@ -51,7 +51,7 @@ func (r *commandRunner) Deliver(i *incident.Incident, report func(incident.State
 	select {
 	case r.waiting <- commandRun{i, report}:
 	default:
-		report(incident.Failed, "too many incidents wait for the command")
+		report(incident.Failed, "too many incidents are waiting for the command")
 	}
 }
 
