@@ -2,8 +2,10 @@ package responder_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -305,6 +307,51 @@ func TestToldAfterARestart(t *testing.T) {
 		if got := text(row.Steps[0]) + ", " + text(row.Steps[1]); got != want {
 			t.Errorf("after %s: %s, want %s", after, got, want)
 		}
+	}
+}
+
+// A disk that takes nothing keeps no unfinished step from being carried out.
+func TestUnfinishedStepsOnAFullDisk(t *testing.T) {
+	t.Parallel() // it mostly waits for the disk
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, err := ledger.Open(path, ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{kernel: &memoryFirewall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	now := time.Now()
+	for _, account := range []string{"1001", "1002"} {
+		l.PutIncident(&incident.Incident{
+			At: now, Key: score.Key{Per: score.PerAccount, Account: account}, Account: account, Threshold: "break-in",
+			Steps: []incident.Step{{Step: incident.StepRestrict, Target: account, State: incident.Intended}, {Step: incident.StepRotate, Target: account, State: incident.Intended}},
+		})
+	}
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	conn, err := other.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil { // after which nobody else can write
+		t.Fatal(err)
+	}
+	l.PutBan(incident.Ban{Prefix: villain, Since: now}) // waits for the disk
+	h.again(t, now, guessing(3))
+	h.wait(t, "both passwords to be changed", func() bool { return h.pbx.times("rotate 1001") == 1 && h.pbx.times("rotate 1002") == 1 })
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -85,6 +85,9 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 // mode observe nothing is dropped.
 func (e *Engine) restoreBans(ctx context.Context, now time.Time) error {
 	list, err := e.parts.Ledger.Bans(ctx, now)
+	if ctx.Err() != nil {
+		return ctx.Err() // stopped meanwhile, with every ban left as it was
+	}
 	e.doubt(err, "all of the bans")
 	was := bans.Remembered{Bans: list, Partial: err != nil}
 	if e.observe {
@@ -125,11 +128,10 @@ func (e *Engine) readUnfinished(ctx context.Context) unfinished {
 			continue
 		}
 		i, err := e.parts.Ledger.Incident(ctx, s.Incident)
-		if err != nil {
-			e.doubt(err, "an unfinished incident")
-			continue
+		e.doubt(err, "an unfinished incident")
+		if err == nil || errors.Is(err, ledger.ErrBehind) && i.ID != 0 {
+			o.incidents[s.Incident] = i
 		}
-		o.incidents[s.Incident] = i
 	}
 	return o
 }

@@ -29,6 +29,9 @@ func newRun() *cobra.Command {
 		settings.LogWarnings(log, cfg)
 		d, err := daemon.New(cmd.Context(), daemon.Options{Config: cfg, File: source, Log: log, Version: version()})
 		if err != nil {
+			if cmd.Context().Err() != nil {
+				return nil // stopped while it started
+			}
 			return err
 		}
 		defer d.Close()
