@@ -85,7 +85,7 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 // mode observe nothing is dropped.
 func (e *Engine) restoreBans(ctx context.Context, now time.Time) error {
 	list, err := e.parts.Ledger.Bans(ctx, now)
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err() // stopped meanwhile, with every ban left as it was
 	}
 	e.doubt(err, "all of the bans")
