@@ -54,7 +54,7 @@ func (p Partly) Error() string { return p.Err.Error() }
 // Unwrap gives the cause.
 func (p Partly) Unwrap() error { return p.Err }
 
-func partly(err error) bool { return errors.As(err, new(Partly)) }
+func isPartly(err error) bool { return errors.As(err, new(Partly)) }
 
 func refused(err error) bool { return errors.As(err, new(Refusal)) }
 
