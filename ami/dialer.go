@@ -162,7 +162,7 @@ func (d *Dialer) serve(ctx context.Context, c *Client, fn func(context.Context, 
 		case <-connCtx.Done():
 		}
 	})
-	watchers.Go(func() { d.keepAlive(connCtx, c) })
+	watchers.Go(func() { d.watchLiveness(connCtx, c) })
 	err = fn(connCtx, c)
 	lost := c.Err()
 	end(nil)
@@ -178,8 +178,8 @@ func (d *Dialer) serve(ctx context.Context, c *Client, fn func(context.Context, 
 	}
 }
 
-// keepAlive closes the connection if Asterisk stops responding.
-func (d *Dialer) keepAlive(ctx context.Context, c *Client) {
+// watchLiveness closes the connection if Asterisk stops responding.
+func (d *Dialer) watchLiveness(ctx context.Context, c *Client) {
 	idle, timeout := or(d.KeepAlive, 4*time.Second), or(d.PingTimeout, 4*time.Second)
 	for {
 		rest := idle - time.Since(c.LastSeen())

@@ -126,16 +126,16 @@ func (p *parser) fail(key, format string, args ...any) {
 	if old, ok := p.written[key]; ok {
 		key = old
 	}
-	p.problems = append(p.problems, Problem{File: p.name, Line: p.lines[key], Key: key, Text: fmt.Sprintf(format, args...)})
+	p.problems = append(p.problems, Problem{File: p.name, Line: p.line(key), Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
 func (p *parser) unknown(key toml.Key) {
 	dotted := key.String()
-	line := p.lines[dotted]
+	line := p.line(dotted)
 	if line == 0 {
 		// Inside an array of tables: the first element that has it.
 		for k, l := range p.lines {
-			if stripIndex(k) == dotted && (line == 0 || l < line) {
+			if stripIndex(k) == strings.ToLower(dotted) && (line == 0 || l < line) {
 				line = l
 			}
 		}

@@ -114,6 +114,7 @@ func TestOldRules(t *testing.T) {
 func TestMistakesWithOldNames(t *testing.T) {
 	for name, tc := range map[string]struct{ text, want string }{
 		"both keys":        {"[bans]\nspoofable = \"5m\"\nclaimed = \"5m\"\n", "t.toml:6: bans.claimed: bans.spoofable is its new name, and is set too (line 5): remove one of them"},
+		"in other case":    {"[Bans]\nspoofable = \"5m\"\nClaimed = \"5m\"\n", "t.toml:6: bans.claimed: bans.spoofable is its new name, and is set too (line 5): remove one of them"},
 		"both steps":       {"[[playbook]]\nname = \"p\"\nsteps = [\"remove-registrations\", \"expire-contacts\"]\n", `t.toml:6: playbook[0].steps: "remove-registrations" appears twice: "expire-contacts" is its old name`},
 		"a bad value":      {"[notify]\nat_once = 0\n", "t.toml:5: notify.at_once: 0: want 1 to 1000"},
 		"a bad type":       {"[restrict]\nclaimed = \"yes\"\n", "t.toml:5: restrict.claimed: want true or false, not text in quotes"},

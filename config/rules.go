@@ -107,9 +107,9 @@ func (p *parser) signals(key string, t Threshold) {
 // line when the key is missing.
 func (p *parser) failIn(element, key, format string, args ...any) {
 	full := element + "." + key
-	line := p.lines[full]
+	line := p.line(full)
 	if line == 0 {
-		line = p.lines[element]
+		line = p.line(element)
 	}
 	p.problems = append(p.problems, Problem{File: p.name, Line: line, Key: full, Text: fmt.Sprintf(format, args...)})
 }

@@ -30,16 +30,16 @@ type Opened struct {
 	// Bans is how many bans were read.
 	Bans int
 	// Unread are the sets that were adopted without being read, since they have
-	// more than MaxRead elements. Their bans are in force, but Bans does not
+	// more than maxRead elements. Their bans are in force, but Bans does not
 	// return them; the next Reconcile replaces them.
 	Unread []string
 }
 
-// MaxRead is the size of the largest hash set that Open reads: the kernel takes
+// maxRead is the size of the largest hash set that Open reads: the kernel takes
 // 0.2 s to list 100,000 elements and half a minute for 1,000,000. Larger sets of
 // an intact table are adopted unread. Those of a damaged table are read however
 // long that takes, once.
-const MaxRead = 200_000
+const maxRead = 200_000
 
 // takeOver adopts, rebuilds or makes the table.
 func (k *Kernel) takeOver(cfg Config) error {
@@ -114,7 +114,7 @@ func (k *Kernel) read(table string, in *inspection, exact bool) (more []change, 
 		if !ok || !f.alike(wantedSet(id, k.counted)) || s.allow && !exact {
 			continue
 		}
-		if exact && !s.interval && f.elements > MaxRead {
+		if exact && !s.interval && f.elements > maxRead {
 			k.unread[id] = true
 			k.opened.Unread = append(k.opened.Unread, s.name)
 			continue

@@ -53,7 +53,7 @@ type core struct {
 }
 
 func newCore(b backend) core {
-	return core{backend: b, mirror: newMirror(), limit: maxBatch, maxHosts: [...]int{All: MaxHosts, SIP: MaxSIP}}
+	return core{backend: b, mirror: newMirror(), limit: maxBatch, maxHosts: [...]int{All: maxHosts, SIP: maxSIP}}
 }
 
 // Ban implements Table.
@@ -202,9 +202,13 @@ func (c *core) transact(now expiry, changes []change, slack time.Duration) error
 // fits returns ErrFull if there is no room for that many bans.
 func (c *core) fits(hosts [SIP + 1]int, nets int) error {
 	if hosts[All] > c.maxHosts[All] || hosts[SIP] > c.maxHosts[SIP] || nets > MaxPrefixes {
-		return fmt.Errorf("%w: at most %d addresses, %d addresses with scope SIP and %d prefixes", ErrFull, c.maxHosts[All], c.maxHosts[SIP], MaxPrefixes)
+		return c.full()
 	}
 	return nil
+}
+
+func (c *core) full() error {
+	return fmt.Errorf("%w: at most %d addresses, %d addresses with scope SIP and %d prefixes", ErrFull, c.maxHosts[All], c.maxHosts[SIP], MaxPrefixes)
 }
 
 // record enters changes of single addresses and /64s into the mirror.

@@ -49,7 +49,8 @@ type Table interface {
 	// is in. What is banned before and after is dropped all along; the kernel's
 	// element is not touched if its end differs by less than a second. Sets that
 	// Open did not read get new contents, and a table that is damaged or gone is
-	// rebuilt, with its allow list.
+	// rebuilt, with its allow list. If there is no room for all, those that end
+	// last are in force, and Reconcile returns ErrFull.
 	Reconcile(now time.Time, bans []Ban) error
 	// Invalidate makes the next Reconcile rebuild the table even if it looks
 	// intact, because it has been seen not to drop what it should.
@@ -109,12 +110,12 @@ const MaxSIPPorts = 16
 // Capacities. A refresh holds an element twice until its batch is committed, so
 // the kernel's sets are larger than these.
 const (
-	// MaxHosts is how many single addresses and /64s can be banned at a time.
+	// maxHosts is how many single addresses and /64s can be banned at a time.
 	// The kernel needs about 90 bytes for each.
-	MaxHosts = 2 << 20
-	// MaxSIP is how many more can be banned with Scope SIP. Spoofed addresses
+	maxHosts = 2 << 20
+	// maxSIP is how many more can be banned with Scope SIP. Spoofed addresses
 	// fill no more than this.
-	MaxSIP = 256 << 10
+	maxSIP = 256 << 10
 	// MaxPrefixes is how many other prefixes can be banned at a time. Changing
 	// one takes time in proportion to their number: about 1 ms at 1,000, 20 ms
 	// at the maximum. A single address or /64 takes 10 µs at any number.
@@ -126,7 +127,7 @@ var (
 	// was changed.
 	ErrInvalid = errors.New("invalid")
 	// ErrFull is returned when there is no room for more bans. Nothing was
-	// changed.
+	// changed, except by Reconcile.
 	ErrFull = errors.New("no room for more bans")
 	// ErrLost is returned when the kernel no longer has our table or a part of
 	// it: another program removed it. Reconcile rebuilds it.

@@ -134,7 +134,7 @@ func (g *Guard) listen(ctx context.Context) {
 		if err == nil {
 			return
 		}
-		g.cfg.Log.Error().Err(err).Msg("changes of the ruleset are noticed only from time to time, not at once")
+		g.cfg.Log.Error().Err(err).Msg("changes to the ruleset are noticed only at intervals, not at once")
 		select {
 		case <-time.After(g.State().Interval):
 		case <-ctx.Done():
@@ -162,7 +162,7 @@ func (g *Guard) check(now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if err != nil && (g.state.Trouble == nil || g.state.Trouble.Error() != err.Error()) {
-		g.cfg.Log.Error().Err(err).Msg("the kernel's table is not as it should be")
+		g.cfg.Log.Error().Err(err).Msg("the kernel's table is not intact")
 	}
 	if err == nil {
 		g.state.Checked = now

@@ -141,7 +141,7 @@ func TestGuardRepairFails(t *testing.T) {
 		if s := x.State(); !errors.Is(s.Trouble, x.refused) || s.Repairs != 0 || len(x.events) != 0 {
 			t.Errorf("%+v, events %v", s, x.events)
 		}
-		if n := strings.Count(x.log.String(), "not as it should be"); n != 1 || strings.Contains(x.log.String(), "restored with") {
+		if n := strings.Count(x.log.String(), "is not intact"); n != 1 || strings.Contains(x.log.String(), "restored with") {
 			t.Errorf("log: %s", &x.log)
 		}
 		x.refused = nil

@@ -1,9 +1,11 @@
 package firewall
 
 import (
+	"cmp"
 	"iter"
 	"math"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -211,6 +213,37 @@ func (m *mirror) size(id setID) int {
 		return len(m.sip64)
 	}
 	return 0
+}
+
+// trim removes the bans for which there is no room, those that end first, and
+// returns how many that were.
+func (m *mirror) trim(maxHosts [SIP + 1]int, maxNets int) (left int) {
+	for _, class := range []struct {
+		sets []setID
+		over int
+	}{
+		{[]setID{hosts4, slash64, hosts6}, m.hosts(All) - maxHosts[All]},
+		{[]setID{sip4, sip64}, m.hosts(SIP) - maxHosts[SIP]},
+		{[]setID{prefixes4, prefixes6}, len(m.nets) - maxNets},
+	} {
+		if class.over <= 0 {
+			continue
+		}
+		var bans []setKey
+		for _, id := range class.sets {
+			for p := range m.in(id) {
+				bans = append(bans, setKey{id, p})
+			}
+		}
+		slices.SortFunc(bans, func(a, b setKey) int {
+			return cmp.Or(cmp.Compare(m.until(a), m.until(b)), a.prefix.Compare(b.prefix))
+		})
+		for _, at := range bans[:class.over] {
+			m.remove(at)
+		}
+		left += class.over
+	}
+	return left
 }
 
 // len counts all bans, ended ones included.

@@ -1,15 +1,25 @@
 package firewall
 
 import (
+	"fmt"
 	"net/netip"
 )
 
-// reconcile makes want the bans in force. It changes what differs and rebuilds
-// the table where that is not possible: it is damaged, gone or invalid.
+// reconcile makes want the bans in force, as far as there is room. It changes what
+// differs and rebuilds the table where that is not possible: it is damaged, gone or
+// invalid.
 func (c *core) reconcile(now expiry, want mirror) error {
-	if err := c.fits([...]int{All: want.hosts(All), SIP: want.hosts(SIP)}, len(want.nets)); err != nil {
+	left := want.trim(c.maxHosts, MaxPrefixes)
+	if err := c.putInForce(now, want); err != nil {
 		return err
 	}
+	if left > 0 {
+		return fmt.Errorf("%d bans left out: %w", left, c.full())
+	}
+	return nil
+}
+
+func (c *core) putInForce(now expiry, want mirror) error {
 	if !c.invalid {
 		findings, err := c.backend.compare(now)
 		if err == nil && len(findings) == 0 && c.revise(now, &want) == nil {

@@ -40,8 +40,8 @@ type set struct {
 
 const (
 	// hostSize leaves room for every element twice.
-	hostSize = 2 * MaxHosts
-	sipSize  = 2 * MaxSIP
+	hostSize = 2 * maxHosts
+	sipSize  = 2 * maxSIP
 	// intervalSize: n prefixes make at most 2n-1 intervals, each of two elements,
 	// each of which may be there twice.
 	intervalSize = 8 * MaxPrefixes

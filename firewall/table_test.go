@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -504,10 +505,29 @@ func TestReconcileWhenFull(t *testing.T) {
 		must(t, w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.3/32", "198.51.100.4/32")))
 		w.expect(t, true, "198.51.100.3", "198.51.100.4")
 		w.expect(t, false, "198.51.100.1", "198.51.100.2")
-		if err := w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.5/32", "198.51.100.6/32", "198.51.100.7/32")); !errors.Is(err, ErrFull) {
+		many := append(w.bans(now, time.Hour, "198.51.100.5/32"), w.bans(now, 2*time.Hour, "198.51.100.6/32", "198.51.100.7/32")...)
+		if err := w.Reconcile(now, many); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "1 bans left out") {
 			t.Errorf("too many: %v", err)
 		}
-		w.expect(t, true, "198.51.100.3", "198.51.100.4")
+		w.expect(t, true, "198.51.100.6", "198.51.100.7")
+		w.expect(t, false, "198.51.100.3", "198.51.100.5")
+	})
+}
+
+// What does not fit of one kind leaves the others alone.
+func TestTooManyPrefixes(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		now := w.now()
+		many := append(manyPrefixes(MaxPrefixes+100, now.Add(time.Hour)), w.bans(now, time.Minute, "198.51.100.1/32")...)
+		many = append(many, w.bans(now, 2*time.Hour, "198.51.100.128/25")...)
+		if err := w.Reconcile(now, many); !errors.Is(err, ErrFull) || !strings.Contains(err.Error(), "101 bans left out") {
+			t.Errorf("too many: %v", err)
+		}
+		w.expect(t, true, "198.51.100.1", "198.51.100.200")
+		w.ban(t, time.Hour, "198.51.100.2/32")
+		w.expect(t, true, "198.51.100.2")
+		must(t, w.Reconcile(now, many[len(many)-2:]))
+		w.expect(t, true, "198.51.100.1", "198.51.100.200")
 	})
 }
 

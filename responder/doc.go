@@ -13,8 +13,9 @@
 //	        ├─ what was decided, and its outcome ─▶ journal ─▶ ledger
 //	        └─ notify, exec, when the rest is over ─▶ Receiver     the journal's goroutine
 //
-// Everything down to the effects is computed on the reader's goroutine, under the
-// Engine's one lock, which is never held over I/O, with one time for the whole way.
+// Everything down to the effects is computed on the goroutine of the sensor that
+// saw the event, under the Engine's one lock, with one time for the whole way. The
+// lock is never held over I/O other than a log line.
 // Nothing there waits; what has to wait is queued, in queues with bounds and
 // counters. On this way an ordinary event allocates nothing.
 //

@@ -28,7 +28,7 @@ func (e effects) Begin(i *incident.Incident, record func()) {
 		if s.Step != incident.StepHangupCall || s.State != incident.Intended {
 			continue
 		}
-		e.urgent = true
+		e.urgent++
 		if !e.runner.QueueEnd(i, n, s.Target) {
 			i.Steps[n].State, i.Steps[n].Detail = incident.Failed, "too many calls to end at once"
 			e.refused.Steps++
@@ -43,7 +43,7 @@ func (e effects) Begin(i *incident.Incident, record func()) {
 
 // drop sends one ban to the kernel. done is called from the queue's goroutine.
 func (e *Engine) drop(ban incident.Ban, done func(error)) {
-	e.urgent = true
+	e.urgent++
 	if !e.queue.Ban(ban, done) {
 		e.refused.Bans++
 	}

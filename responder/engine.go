@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -53,13 +54,13 @@ type Engine struct {
 	sourcesC chan sourceQuestion    // where calls come from
 	agentsC  chan userAgentQuestion // with which User-Agent calls are set up
 
-	mu      sync.Mutex // guards what follows; never held over I/O
+	mu      sync.Mutex // guards what follows; never held over I/O other than a log line
 	judge   *judge.Judge
 	journal *journal.Journal
 	parser  event.Parser
 	event   event.Event // the one being handled
 	running bool        // its goroutines answer questions
-	urgent  bool        // this event queued what cannot wait
+	urgent  uint64      // bans and hang-ups queued so far, which cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
 	unrecorded []func()
 	refused    Refused
@@ -203,10 +204,14 @@ func (e *Engine) Configure(p judge.Policy) (err error) {
 // reconcileWithin bounds one reconcile: very many bans take seconds.
 const reconcileWithin = time.Minute
 
-// Reconcile has the kernel drop exactly the bans in force, after another program
+// Reconcile makes the kernel drop exactly the bans in force, after another program
 // damaged the table. Run must be running.
 func (e *Engine) Reconcile() error {
 	ctx, cancel := context.WithTimeout(context.Background(), reconcileWithin)
 	defer cancel()
-	return e.queue.Reconcile(ctx)
+	err := e.queue.Reconcile(ctx)
+	if errors.Is(err, bans.ErrFull) {
+		return nil // the table is restored, with what fits; Senses says so
+	}
+	return err
 }

@@ -29,7 +29,7 @@ func (e *Engine) Handle(now time.Time, b *event.Block) {
 func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	e.lock()
 	defer e.mu.Unlock()
-	e.urgent = false
+	before := e.urgent
 	err := e.parser.Parse(b, &e.event)
 	switch {
 	case err == nil:
@@ -41,10 +41,11 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	default:
 		e.judge.Ignored()
 	}
-	if !e.urgent {
-		e.record()
+	if e.urgent != before {
+		return true
 	}
-	return e.urgent
+	e.record()
+	return false
 }
 
 // Report takes one event that a sensor saw; ev is the engine's until Report
@@ -61,7 +62,7 @@ func (e *Engine) ReportTampering(now time.Time, s intake.Sensor, ev *event.Event
 	e.with(func() { e.judge.Tampered(now, s, ev) })
 }
 
-// ReportBlinding takes Asterisk's own word that it could not issue a security
+// ReportBlinding records that Asterisk could not issue a security
 // event: an attacker suppresses it, and only the log shows it.
 func (e *Engine) ReportBlinding(now time.Time) {
 	news := false

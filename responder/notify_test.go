@@ -77,7 +77,7 @@ func TestNotifyAndExec(t *testing.T) {
 			t.Errorf("notified while %s is %s", s.Step, s.State)
 		}
 	}
-	if d := heard.Steps[2].Detail; d != "changed; where its phones are is not known" {
+	if d := heard.Steps[2].Detail; d != "changed; no IP address of its phones is known" {
 		t.Errorf("rotate: %q", d)
 	}
 	command.answer(t, incident.Failed, "exit status 1")

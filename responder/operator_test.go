@@ -2,8 +2,10 @@ package responder_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -146,7 +148,7 @@ func TestUnbanAll(t *testing.T) {
 func TestOrdersOnAccounts(t *testing.T) {
 	h := newHarness(t, guessing(3))
 	ctx := t.Context()
-	if detail, err := h.Accounts.Rotate(ctx, "1002", 7); err != nil || detail != "changed; where its phones are is not known" {
+	if detail, err := h.Accounts.Rotate(ctx, "1002", 7); err != nil || detail != "changed; no IP address of its phones is known" {
 		t.Errorf("rotate: %q, %v", detail, err)
 	}
 	if _, err := h.Accounts.Hangup(ctx, "1002", 7); err != nil {
@@ -160,7 +162,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 			t.Errorf("rotate %q: %v", account, err)
 		}
 	}
-	want := []string{"rotate 1002 changed; where its phones are is not known", "hangup 1002", "remove-registrations 1002 none removed"}
+	want := []string{"rotate 1002 changed; no IP address of its phones is known", "hangup 1002", "remove-registrations 1002 none removed"}
 	if got := h.actions(t); !slices.Equal(got, want) {
 		t.Errorf("recorded %q, want %q", got, want)
 	}
@@ -308,6 +310,51 @@ func TestToldAfterARestart(t *testing.T) {
 	}
 }
 
+// A disk that takes nothing keeps no unfinished step from being carried out.
+func TestUnfinishedStepsOnAFullDisk(t *testing.T) {
+	t.Parallel() // it mostly waits for the disk
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	l, err := ledger.Open(path, ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &harness{kernel: &memoryFirewall{bans: map[netip.Prefix]incident.Ban{}}, pbx: &exchange{asked: map[string]int{}}, ledger: l}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	now := time.Now()
+	for _, account := range []string{"1001", "1002"} {
+		l.PutIncident(&incident.Incident{
+			At: now, Key: score.Key{Per: score.PerAccount, Account: account}, Account: account, Threshold: "break-in",
+			Steps: []incident.Step{{Step: incident.StepRestrict, Target: account, State: incident.Intended}, {Step: incident.StepRotate, Target: account, State: incident.Intended}},
+		})
+	}
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	other, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	conn, err := other.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil { // after which nobody else can write
+		t.Fatal(err)
+	}
+	l.PutBan(incident.Ban{Prefix: villain, Since: now}) // waits for the disk
+	h.again(t, now, guessing(3))
+	h.wait(t, "both passwords to be changed", func() bool { return h.pbx.times("rotate 1001") == 1 && h.pbx.times("rotate 1002") == 1 })
+	if _, err := conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // text is a step with its state.
 func text(s incident.Step) string { return string(s.Step) + " " + string(s.State) }
 
@@ -327,7 +374,7 @@ func TestGraceOutlivesARestart(t *testing.T) {
 	if got := h.kernel.dropped(); !slices.Equal(got, []string{"192.0.2.66/32"}) {
 		t.Errorf("dropped: %v", got)
 	}
-	if n := r.Counters().Graced; n != 5 {
+	if n := r.Counters().GracePeriod; n != 5 {
 		t.Errorf("graced %d failures, want 5", n)
 	}
 }

@@ -45,6 +45,7 @@ type Senses struct {
 	// ProofSuspended is for how long nothing over UDP proves anything yet, because
 	// some challenges were not seen.
 	ProofSuspended time.Duration
+	TableFull      bool // bans in force do not fit into the kernel's table
 }
 
 // Senses is what the sensors last reported, as of now.
@@ -54,6 +55,7 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		s.Blinded = e.judge.Intake.BlindedAt()
 		s.ProofSuspended = e.judge.Intake.Proof.Suspended(now)
 	})
+	s.TableFull = e.queue.Full()
 	return s
 }
 
@@ -111,11 +113,11 @@ func (e *Engine) Acted(now time.Time, uid uint32, what, target, detail string) {
 // ownAction is the user of what the daemon records of its own accord.
 const ownAction = -1
 
-// Gap records a time during which nothing was heard from Asterisk, and what was
-// learnt of it all the same, "" for nothing. Resync rebuilds what can be rebuilt.
+// Gap records a time during which no events arrived from Asterisk, and what
+// another sensor learnt of it, "" for nothing. Resync rebuilds what can be rebuilt.
 func (e *Engine) Gap(from, to time.Time, learnt string) {
 	e.parts.Ledger.PutAction(ledger.Action{
 		At: to, UID: ownAction, Action: "gap", Target: "events",
-		Detail: strings.TrimSuffix(fmt.Sprintf("nothing was heard from %s to %s (%s); %s", from.UTC().Format(time.RFC3339Nano), to.UTC().Format(time.RFC3339Nano), to.Sub(from).Round(time.Millisecond), learnt), "; "),
+		Detail: strings.TrimSuffix(fmt.Sprintf("no events arrived from %s to %s (%s); %s", from.UTC().Format(time.RFC3339Nano), to.UTC().Format(time.RFC3339Nano), to.Sub(from).Round(time.Millisecond), learnt), "; "),
 	})
 }

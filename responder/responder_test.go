@@ -486,8 +486,8 @@ func TestGraceAfterARotation(t *testing.T) {
 	if got := h.kernel.dropped(); slices.Contains(got, office+"/32") || !slices.Contains(got, "203.0.113.9/32") {
 		t.Errorf("dropped: %v; want the attacker and not the owner", got)
 	}
-	if h.Counters().Graced != 20 {
-		t.Errorf("%d failures forgiven, want 20", h.Counters().Graced)
+	if h.Counters().GracePeriod != 20 {
+		t.Errorf("%d failures forgiven, want 20", h.Counters().GracePeriod)
 	}
 }
 

@@ -66,10 +66,10 @@ func TestAccountIsRestrictedInAStorm(t *testing.T) {
 		asked  int
 	}{
 		"proven, from everywhere":     {proven(guessesFrom(5, 2)), "restricted", 1},
-		"forged packets":              {guessesFrom(5, 2), "0 unknown networks guessed with proof", 0},
-		"proven, from two networks":   {proven(guessesFrom(2, 5)), "2 unknown networks guessed with proof", 0},
-		"forged, and one who is real": {guessesFrom(9, 1) + proven(guessesFrom(1, 1)), "1 unknown network guessed with proof", 0},
-		"nobody knows the account":    {strings.ReplaceAll(proven(guessesFrom(5, 2)), "1002", "1009"), "not known for long", 0},
+		"forged packets":              {guessesFrom(5, 2), "only 0 unknown networks guessed from confirmed addresses", 0},
+		"proven, from two networks":   {proven(guessesFrom(2, 5)), "only 2 unknown networks guessed from confirmed addresses", 0},
+		"forged, and one who is real": {guessesFrom(9, 1) + proven(guessesFrom(1, 1)), "only 1 unknown network guessed from confirmed addresses", 0},
+		"nobody knows the account":    {strings.ReplaceAll(proven(guessesFrom(5, 2)), "1002", "1009"), "known for it long enough", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := owned(t)
@@ -92,7 +92,7 @@ func TestAccountIsRestrictedByClaims(t *testing.T) {
 		want     string
 	}{
 		"from everywhere":   {5, "restricted"},
-		"from two networks": {2, "2 unknown networks guessed, of 3"},
+		"from two networks": {2, "only 2 unknown networks guessed; 3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy := sheltering()

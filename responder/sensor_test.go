@@ -58,7 +58,7 @@ func TestTwoSensorsCountOnce(t *testing.T) {
 	}
 }
 
-// Three eyes: NOTICE and SECURITY lines of one file, and the events.
+// Three sensors: NOTICE and SECURITY lines of one file, and the events.
 func TestThreeSensorsCountOnce(t *testing.T) {
 	r := twoSensors(t, 1000)
 	for i := range 50 {
@@ -120,19 +120,20 @@ func TestObservedBansClimbTheLadder(t *testing.T) {
 	for i := range 3 {
 		r.Report(noon, intake.SensorAMI, connected(fmt.Sprint(i)))
 	}
-	first, ok := r.Bans.Covering(noon, netip.MustParseAddr("203.0.113.7"))
+	guesser := netip.MustParsePrefix("203.0.113.7/32")
+	first, ok := r.Bans.Registry.Covering(noon, guesser)
 	if !ok || first.Offence != 1 {
 		t.Fatalf("banned %v, offence %d; want the first", ok, first.Offence)
 	}
 	later := first.Until.Add(time.Minute)
 	r.Prune(later)
-	if _, ok := r.Bans.Covering(later, netip.MustParseAddr("203.0.113.7")); ok {
+	if _, ok := r.Bans.Registry.Covering(later, guesser); ok {
 		t.Fatal("still banned after its time")
 	}
 	for i := range 3 {
 		r.Report(later, intake.SensorAMI, connected(fmt.Sprint("later", i)))
 	}
-	if second, _ := r.Bans.Covering(later, netip.MustParseAddr("203.0.113.7")); second.Offence != 2 {
+	if second, _ := r.Bans.Registry.Covering(later, guesser); second.Offence != 2 {
 		t.Errorf("offence %d, want 2", second.Offence)
 	}
 }

@@ -2,6 +2,7 @@ package responder
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
@@ -19,6 +21,9 @@ import (
 // goes on without it.
 func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) error {
 	l := e.parts.Ledger
+	// What is open is read before anything is written: a full disk, which takes
+	// nothing, must not keep it from being carried out.
+	unfinished := e.readUnfinished(ctx)
 	known, err := l.Places(ctx, now.Add(-policy.Known))
 	e.doubt(err, "the known places")
 	for _, p := range known {
@@ -39,13 +44,13 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	if err := e.restoreBans(ctx, now); err != nil {
 		return err
 	}
-	e.resume(ctx, now)
+	e.resume(now, unfinished)
 	return nil
 }
 
 func (e *Engine) doubt(err error, what string) {
 	if err != nil {
-		e.parts.Log.Error().Err(err).Msg("the ledger did not give " + what + ": going on without")
+		e.parts.Log.Error().Err(err).Msg("could not read " + what + " from the ledger: continuing without")
 	}
 }
 
@@ -80,13 +85,22 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 // mode observe nothing is dropped.
 func (e *Engine) restoreBans(ctx context.Context, now time.Time) error {
 	list, err := e.parts.Ledger.Bans(ctx, now)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err() // stopped meanwhile, with every ban left as it was
+	}
 	e.doubt(err, "all of the bans")
 	was := bans.Remembered{Bans: list, Partial: err != nil}
 	if e.observe {
 		bans.Restore(now, e.judge.Bans, e.parts.Ledger, was, e.judge.Places.Allowed)
 		return nil
 	}
-	return bans.Load(now, e.judge.Bans, e.parts.Firewall, e.parts.Ledger, was, e.judge.Places.Allowed)
+	err = bans.Load(now, e.judge.Bans, e.parts.Firewall, e.parts.Ledger, was, e.judge.Places.Allowed)
+	if errors.Is(err, bans.ErrFull) {
+		e.queue.SetFull()
+		e.parts.Log.Error().Err(err).Msg("the kernel's table is full: the other bans are tried again every minute")
+		return nil
+	}
+	return err
 }
 
 const (
@@ -99,31 +113,55 @@ const (
 	deliverWithin = 24 * time.Hour
 )
 
+// unfinished is what a crash left unfinished.
+type unfinished struct {
+	steps     []ledger.OpenStep
+	incidents map[int64]incident.Incident // of the steps; without those that could not be read
+}
+
+func (e *Engine) readUnfinished(ctx context.Context) unfinished {
+	steps, err := e.parts.Ledger.OpenSteps(ctx)
+	e.doubt(err, "the unfinished steps")
+	o := unfinished{steps, map[int64]incident.Incident{}}
+	for _, s := range steps {
+		if _, read := o.incidents[s.Incident]; read {
+			continue
+		}
+		i, err := e.parts.Ledger.Incident(ctx, s.Incident)
+		e.doubt(err, "an unfinished incident")
+		if err == nil || errors.Is(err, ledger.ErrBehind) && i.ID != 0 {
+			o.incidents[s.Incident] = i
+		}
+	}
+	return o
+}
+
 // resume deals with the steps that a crash left open: the bans among them are in
 // force again by now; of a recent incident the rest is carried out once there is
 // a connection; what remains is reported.
-func (e *Engine) resume(ctx context.Context, now time.Time) {
-	steps, err := e.parts.Ledger.OpenSteps(ctx)
-	e.doubt(err, "the unfinished steps")
+func (e *Engine) resume(now time.Time, o unfinished) {
 	var recent []int64
-	for _, s := range steps {
-		row, err := e.parts.Ledger.Incident(ctx, s.Incident)
+	for _, s := range o.steps {
+		i, read := o.incidents[s.Incident]
 		switch {
 		case s.Step.Step == incident.StepBan && e.drops(now, s.Target):
 			s.State, s.Detail = incident.Done, "in force since the restart"
-		case err == nil && !e.observe && e.canFinish(s.Step.Step, now.Sub(row.At)):
+		case read && !e.observe && e.canFinish(s.Step.Step, now.Sub(i.At)):
 			if !slices.Contains(recent, s.Incident) {
 				recent = append(recent, s.Incident)
 			}
-			continue
+			continue // for the workers
 		default:
-			s.State, s.Detail = incident.Failed, "the daemon ended before this was finished: check it"
-			e.parts.Log.Error().Int64("incident", s.Incident).Str("step", string(s.Step.Step)).Str("target", s.Target).Msg("a step was not finished before the daemon ended")
+			s.State, s.Detail = incident.Failed, "the daemon stopped before this was finished: check it"
+			e.parts.Log.Error().Int64("incident", s.Incident).Str("step", string(s.Step.Step)).Str("target", s.Target).Msg("a step was not finished when the daemon stopped")
+		}
+		if s.N < len(i.Steps) {
+			i.Steps[s.N].State, i.Steps[s.N].Detail = s.State, s.Detail
 		}
 		e.parts.Ledger.PutStep(s.Incident, s.N, s.Started, s.Step)
 	}
 	for _, id := range recent {
-		e.finish(ctx, now, id)
+		e.finish(now, o.incidents[id])
 	}
 }
 
@@ -150,12 +188,7 @@ func (e *Engine) drops(now time.Time, target string) bool {
 }
 
 // finish gives what is left of an incident to the workers.
-func (e *Engine) finish(ctx context.Context, now time.Time, id int64) {
-	i, err := e.parts.Ledger.Incident(ctx, id)
-	if err != nil {
-		e.doubt(err, "an unfinished incident")
-		return
-	}
-	e.parts.Log.Warn().Int64("incident", id).Str("account", i.Account).Msg("an incident was not finished before the daemon ended: going on with it")
+func (e *Engine) finish(now time.Time, i incident.Incident) {
+	e.parts.Log.Warn().Int64("incident", i.ID).Str("account", i.Account).Msg("an incident was not finished when the daemon stopped: resuming it")
 	e.with(func() { e.employ(now, &i) })
 }

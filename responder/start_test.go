@@ -1,11 +1,15 @@
 package responder_test
 
 import (
+	"context"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
@@ -92,6 +96,41 @@ func TestVerdictsAfterAStart(t *testing.T) {
 			}
 			if b, dropped := h.kernel.ban(villain.Addr()); !dropped || !b.Until.Equal(ban.Until) || b.Spoofable() {
 				t.Errorf("the kernel has %+v, %t", b, dropped)
+			}
+		})
+	}
+}
+
+// A start that is stopped leaves every ban as it was; one whose time is up goes on
+// with what it has.
+func TestStoppedStart(t *testing.T) {
+	for name, tc := range map[string]struct {
+		ctx   func(context.Context) (context.Context, context.CancelFunc)
+		fails bool
+	}{
+		"stopped": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			c, cancel := context.WithCancel(ctx)
+			cancel()
+			return c, cancel
+		}, true},
+		"its time is up": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, -time.Second)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, guessing(3))
+			now := time.Now()
+			if err := h.kernel.Ban(now, []incident.Ban{{Prefix: villain, Until: now.Add(time.Hour)}}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := tc.ctx(t.Context())
+			defer cancel()
+			_, err := responder.New(ctx, now, guessing(3), responder.Parts{Firewall: h.kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Ledger: h.ledger, Log: zerolog.Nop()})
+			if (err != nil) != tc.fails {
+				t.Errorf("%v", err)
+			}
+			if got := h.kernel.dropped(); !slices.Equal(got, []string{villain.String()}) {
+				t.Errorf("dropped: %v", got)
 			}
 		})
 	}

@@ -45,7 +45,7 @@ func TestAllowFileIsReadAgain(t *testing.T) {
 
 	write("192.0.2.66 # our office\n198.51.100.700\n")
 	b.run(with("reload")...).wants(t, "reload with a mistake", 1, "refused, the old configuration stays in force", file+":2:", "198.51.100.700")
-	b.run(with("status")...).wants(t, "status with a mistake", 0, file+" is refused, what was loaded before stays in force", file+":2:")
+	b.run(with("status")...).wants(t, "status with a mistake", 0, file+" was refused, and what was loaded before stays in force", file+":2:")
 	if !allowed("198.51.100.7") {
 		t.Error("the old list is gone")
 	}
@@ -84,7 +84,7 @@ func TestAllowFileThatCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.start()
-	b.run("status", "--socket", b.socket()).wants(t, "status", 4, file+" could not be read, nothing of it is in force", "the addresses in the allow file can be banned")
+	b.run("status", "--socket", b.socket()).wants(t, "status", 4, file+" could not be read, so none of it is in force", "the addresses in the allow file can be banned")
 	b.run("allow", "add", "203.0.113.9", "--socket", b.socket()).wants(t, "allow add", 1, "in force, but only until the daemon's next start")
 	b.run("status", "--socket", b.socket()).wants(t, "status after it", 4, "the addresses in the allow file can be banned")
 	if err := os.Remove(file); err != nil {

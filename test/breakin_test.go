@@ -102,7 +102,7 @@ func TestBreakInIsContained(t *testing.T) {
 			}
 		}
 		if n := w.channels("1002"); n != 20 {
-			t.Fatalf("the thief has %d channels, want 20 before the daemon goes on", n)
+			t.Fatalf("the thief has %d channels, want 20 before the daemon continues", n)
 		}
 		start := time.Now()
 		w.signal(syscall.SIGCONT)

@@ -96,7 +96,7 @@ const (
 	damaged     = "the kernel's table was damaged: restored"
 	tornEvent   = "connection closed by Asterisk: unexpected EOF"
 	gapTold     = "blind_from"
-	refusedFile = "the configuration is refused"
+	refusedFile = "the new configuration was refused"
 	newFile     = "the configuration is in force"
 )
 

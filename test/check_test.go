@@ -37,9 +37,9 @@ func TestCheck(t *testing.T) {
 			says                   []string
 		}{
 			"all is well": {lab.AMIUser, lab.AMISecret, "", 0, []string{
-				"password guessing: 3 points of one source within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
+				"password guessing: 3 points of one IP address within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
 				"A ban lasts 4h, then 24h, then 7d, then forever, by offence",
-				"only from UDP port 5060, 5061, or from everything if its event came over TCP or TLS",
+				"on UDP port 5060, 5061 only, or on all ports if its event came over TCP or TLS",
 				"the kernel accepts the whole ruleset of table inet tollwarden", "logged in to Asterisk Call Manager",
 				"the user may carry out every step of the playbooks", "read = security,call", stanza,
 			}},

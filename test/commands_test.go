@@ -55,7 +55,7 @@ func TestBanningByHand(t *testing.T) {
 
 	b.run(with("status")...).wants(t, "status without a daemon", 3, "no daemon answers")
 	b.start()
-	b.run(with("status")...).wants(t, "status", 0, "the table is as it should be")
+	b.run(with("status")...).wants(t, "status", 0, "the table is intact")
 	b.wait("Asterisk's own version", func() bool { return strings.Contains(b.must(with("status")...), "listening to Asterisk 22.") })
 	if got := b.must(with("bans", "--json")...); got != "[]\n" {
 		t.Errorf("no bans are %q", got)
@@ -88,7 +88,7 @@ func TestBanningByHand(t *testing.T) {
 	b.run(with("ban", "192.0.2.1", "--for", "1h", "--forever")...).wants(t, "ban for an hour, forever", 2, "[for forever]")
 	b.must(with("ban", "203.0.113.8")...)
 	b.run(with("unban", "203.0.113.8")...).wants(t, "unban of one that a wider ban holds", 0, "released 203.0.113.8; it is still held by the ban of 203.0.113.0/24", "tollwarden unban 203.0.113.0/24")
-	b.run(with("unban")...).wants(t, "unban of nothing", 2, "name an address")
+	b.run(with("unban")...).wants(t, "unban of nothing", 2, "give an address")
 	b.run(with("unban", "192.0.2.7", "--forgive")...).wants(t, "forgiven inside a prefix", 1, "held by the ban of 192.0.2.0/24")
 
 	// Allowed is released at once, and written where a person can read it.
@@ -166,7 +166,7 @@ func TestManagerByName(t *testing.T) {
 	b.run(with("ban", "127.0.0.1")...).wants(t, "ban of the manager interface", 1, "refused", "127.0.0.1 is the manager interface")
 	b.run(with("ban", "127.0.0.0/24")...).wants(t, "ban around the manager interface", 1, "refused", "127.0.0.1 is the manager interface")
 	b.run(with("allow", "list")...).wants(t, "allow list", 0, "127.0.0.1", "asterisk")
-	b.run(with("allow", "remove", "127.0.0.1")...).wants(t, "removing it", 1, "without it nothing would be seen")
+	b.run(with("allow", "remove", "127.0.0.1")...).wants(t, "removing it", 1, "without it, no attack would be seen")
 	b.pbx.Raw("security", guesses("1002", "127.0.0.1", 5))
 	b.pbx.Raw("security", guesses("1002", "203.0.113.5", 3))
 	b.wait("another's ban", func() bool { return b.dropped("203.0.113.5/32") })
@@ -270,7 +270,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	b.run("allow", "everybody").wants(t, "no such command", 2, `unknown command "everybody"`)
 	b.run(with("incident", "seven")...).wants(t, "no number", 2, "want the number")
 
-	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; forgotten are the score and 1 offence")
+	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; forgot the score and 1 offence")
 	if got := bans.until("released"); !strings.Contains(got, `"change":"released"`) {
 		t.Errorf("bans --watch: %q", got)
 	}
@@ -290,7 +290,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	b.start()
 	b.pbx.AddChannel(amitest.Channel{Account: "1001", State: 6, CallerNum: "1001", Exten: "00442079460500"})
 	b.run(with("hangup", "1001")...).wants(t, "hangup", 0, "ended 1 channel of 1001: PJSIP/1001-")
-	b.run(with("hangup", "1001")...).wants(t, "hangup again", 0, "1001 has no call")
+	b.run(with("hangup", "1001")...).wants(t, "hangup again", 0, "1001 has no calls")
 	if n := len(b.pbx.Channels()); n != 0 {
 		t.Errorf("%d channels are up", n)
 	}
@@ -335,7 +335,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	if _, err := exec.LookPath("man"); err == nil {
 		cmd := exec.Command("man", "--warnings", "-l", filepath.Join(dir, "tollwarden-allow-add.1"))
 		cmd.Env = append(os.Environ(), "MANWIDTH=80", "LC_ALL=C.UTF-8")
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Never ban this again") || strings.Contains(string(out), "warning") {
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "Never ban this address") || strings.Contains(string(out), "warning") {
 			t.Errorf("man: %v: %s", err, out)
 		}
 	}

@@ -367,9 +367,9 @@ func TestGoesOnWithoutItsDisk(t *testing.T) {
 			}
 			b.wait("a degraded ledger", func() bool {
 				s := b.run("status", "--socket", b.socket())
-				return s.code == 4 && strings.Contains(s.out, "ledger") && strings.Contains(s.out, "rows wait")
+				return s.code == 4 && strings.Contains(s.out, "ledger") && strings.Contains(s.out, "rows pending")
 			})
-			b.run("ban", "192.0.2.2", "--for", "1h", "--socket", b.socket()).wants(t, "a ban by hand", 0, "in force, but not yet on the disk")
+			b.run("ban", "192.0.2.2", "--for", "1h", "--socket", b.socket()).wants(t, "a ban by hand", 0, "in force, but not yet on disk")
 			repair()
 			b.wait("a healthy ledger", func() bool {
 				s, err := b.client().Status(t.Context())

@@ -193,7 +193,7 @@ func TestRovingIPv6GuesserIsOneSource(t *testing.T) {
 	}
 	s, err := w.client().Status(t.Context())
 	if err != nil || s.Counters["challenges_seen"] == 0 || s.Counters["challenges_misdirected"] != 0 {
-		t.Errorf("%d challenges seen, %d astray, %v; want them to go where they are for", s.Counters["challenges_seen"], s.Counters["challenges_misdirected"], err)
+		t.Errorf("%d challenges seen, %d misdirected, %v; want all of them to reach the address they are for", s.Counters["challenges_seen"], s.Counters["challenges_misdirected"], err)
 	}
 }
 

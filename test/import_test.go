@@ -85,7 +85,7 @@ func TestImportFail2ban(t *testing.T) {
 				}
 			}
 			order := []string{"import", "fail2ban", "--db", db, "--ignoreip", jails, "--socket", b.socket(), "-c", b.config(), "--jail", "asterisk,recidive"}
-			b.run(append(order, "--dry-run")...).wants(t, "dry run", 0, "would be taken over")
+			b.run(append(order, "--dry-run")...).wants(t, "dry run", 0, "would be imported")
 			if running && b.dropped("203.0.113.7/32") {
 				t.Fatal("a dry run banned")
 			}
@@ -146,7 +146,7 @@ func TestImportFail2ban(t *testing.T) {
 			if list := b.must("allow", "list", "--socket", b.socket()); !strings.Contains(list, "192.0.2.41") || !strings.Contains(list, "fail2ban ignoreip") || strings.Contains(list, "8.8.8.8") {
 				t.Errorf("allow list:\n%s", list)
 			}
-			b.run(order...).wants(t, "once more", 0, "3 bans and 0 allowed ranges taken over")
+			b.run(order...).wants(t, "once more", 0, "3 bans and 0 allowed ranges imported")
 			b.run("import", "fail2ban", "--db", "/nowhere", "--socket", b.socket()).wants(t, "no database", 1, "no such file")
 			b.run("import", "fail2ban", "--db", jails, "--socket", b.socket()).wants(t, "another file", 1, "not a database")
 			b.stop(syscall.SIGTERM)

@@ -202,7 +202,7 @@ func TestLockThatAsteriskCannotKeep(t *testing.T) {
 			calls(t, "before", p, true)
 			was := configuration(t, l)
 			out, err := w.tollwarden("lock", "3001", "--socket", w.socket())
-			if err == nil || !strings.Contains(out, tc.want) || !strings.Contains(out, "context = tollwarden-locked") || !strings.Contains(out, "as long as the daemon runs") {
+			if err == nil || !strings.Contains(out, tc.want) || !strings.Contains(out, "context = tollwarden-locked") || !strings.Contains(out, "while it runs, the daemon ends") {
 				t.Errorf("lock: %v: %s", err, out)
 			}
 			t.Log(strings.TrimSpace(out))

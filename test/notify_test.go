@@ -358,7 +358,7 @@ func (b *booth) handedOver(file string) {
 		return i.Steps[len(i.Steps)-1]
 	}
 	b.wait("the program's end", func() bool { return step().State == "done" })
-	if s := step(); s.Step != "exec" || s.Detail != `ended well and said "done\x1b[2J"` {
+	if s := step(); s.Step != "exec" || s.Detail != `succeeded; output: "done\x1b[2J"` {
 		b.t.Errorf("exec is %+v", s)
 	}
 	var got, want map[string]any

@@ -40,7 +40,7 @@ func TestSetup(t *testing.T) {
 			}
 			return string(text)
 		}
-		if out, err := setup("y\n"); err == nil || !strings.Contains(out, "has a section [tollwarden] already") {
+		if out, err := setup("y\n"); err == nil || !strings.Contains(out, "already has a section [tollwarden]") {
 			t.Errorf("beside the lab's own user: %v\n%s", err, out)
 		}
 		// Bound to one address, Asterisk sees us come from there.

@@ -96,7 +96,7 @@ func TestSoak(t *testing.T) {
 		return err == nil && s.Asterisk.Events-before.Asterisk.Events+passed >= uint64(sent) && s.Asterisk.Gaps == 0 && s.Counters["incidents"] == uint64(scanners)
 	})
 	settled, last := samples[len(samples)/4], samples[len(samples)-1]
-	t.Logf("%d events in %s, %d of them passed over, %d bans; memory %.1f MiB after a quarter, %.1f MiB at the end; descriptors %d and %d", sent, last.at.Round(time.Second), passed, scanners, settled.memory, last.memory, settled.descriptors, last.descriptors)
+	t.Logf("%d events in %s, %d of them skipped, %d bans; memory %.1f MiB after a quarter, %.1f MiB at the end; descriptors %d and %d", sent, last.at.Round(time.Second), passed, scanners, settled.memory, last.memory, settled.descriptors, last.descriptors)
 	if last.memory > 1.25*settled.memory+16 || last.descriptors > settled.descriptors+8 {
 		t.Error("that grows")
 	}
@@ -183,7 +183,7 @@ func plotSoak(samples []soakSample, sent int, passed uint64) string {
 	}
 	return fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">
 <rect width="100%%" height="100%%" fill="white"/>
-<text x="%d" y="20">%d events in %s, %.0f a second, %d of them passed over; make soak FOR=%s RATE=%s on %s</text>
+<text x="%d" y="20">%d events in %s, %.0f a second, %d of them skipped; make soak FOR=%s RATE=%s on %s</text>
 <path d="M%d,%dV%dH%d" fill="none" stroke="black"/>
 %s<polyline points="%s" fill="none" stroke="#1f77b4" stroke-width="2"/>
 <polyline points="%s" fill="none" stroke="#ff7f0e" stroke-width="2"/>

@@ -122,10 +122,9 @@ type ChannelState uint8
 
 // The states that matter for calls.
 const (
-	StateDown    ChannelState = 0
-	StateRing    ChannelState = 4 // it is calling us
-	StateRinging ChannelState = 5 // we are calling it
-	StateUp      ChannelState = 6
+	StateDown ChannelState = 0
+	StateRing ChannelState = 4 // it is calling us
+	StateUp   ChannelState = 6
 )
 
 // Event is one Asterisk event. It is reused from event to event; its byte slices

@@ -51,8 +51,8 @@ func parseEntry(line []byte) (e entry, ok bool) {
 	return e, true
 }
 
-// Entry reports whether a line starts like one of Asterisk's logger.
-func Entry(line []byte) bool {
+// IsEntry reports whether a line starts like one of Asterisk's logger.
+func IsEntry(line []byte) bool {
 	_, ok := parseEntry(line)
 	return ok
 }

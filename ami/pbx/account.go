@@ -35,16 +35,16 @@ type auth struct {
 }
 
 // find asks Asterisk what the account is.
-func (m *Manager) find(ctx context.Context, name string) (*account, error) {
+func (ast asterisk) find(ctx context.Context, name string) (*account, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
 	a := &account{name: name}
 	var err error
-	if a.endpoint, err = m.endpoint(ctx, name); err != nil {
+	if a.endpoint, err = ast.endpoint(ctx, name); err != nil {
 		return nil, fmt.Errorf("look up PJSIP endpoint %s: %w", name, err)
 	}
-	if a.peer, err = m.sipPeer(ctx, name); err != nil {
+	if a.peer, err = ast.sipPeer(ctx, name); err != nil {
 		return nil, fmt.Errorf("look up chan_sip peer %s: %w", name, err)
 	}
 	if a.endpoint == nil && a.peer == nil {
@@ -54,8 +54,8 @@ func (m *Manager) find(ctx context.Context, name string) (*account, error) {
 }
 
 // endpoint reads a PJSIP endpoint; nil when Asterisk has none of that name.
-func (m *Manager) endpoint(ctx context.Context, name string) (*endpoint, error) {
-	items, err := goami.PJSIPShowEndpoint(ctx, m.session(), "", name)
+func (ast asterisk) endpoint(ctx context.Context, name string) (*endpoint, error) {
+	items, err := goami.PJSIPShowEndpoint(ctx, ast.session(), "", name)
 	if unknownAction(err) || answered(err, "Unable to retrieve endpoint") {
 		return nil, nil
 	}
@@ -106,21 +106,21 @@ func readAuth(item goami.Response) auth {
 }
 
 // sipPeer reads a chan_sip peer; nil when Asterisk has none of that name.
-func (m *Manager) sipPeer(ctx context.Context, name string) (goami.Response, error) {
-	r, err := goami.SIPShowPeer(ctx, m.session(), "", name)
+func (ast asterisk) sipPeer(ctx context.Context, name string) (goami.Response, error) {
+	r, err := goami.SIPShowPeer(ctx, ast.session(), "", name)
 	if unknownAction(err) || answered(err, "Peer "+name+" not found") {
 		return nil, nil
 	}
 	return r, err
 }
 
-// list splits a comma separated list of names.
-func list(s string) []string {
-	var out []string
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			out = append(out, part)
-		}
+// technologies says what the account is, for a person.
+func (a *account) technologies() string {
+	switch {
+	case a.endpoint != nil && a.peer != nil:
+		return "a PJSIP endpoint and a chan_sip peer"
+	case a.endpoint != nil:
+		return "a PJSIP endpoint"
 	}
-	return out
+	return "a chan_sip peer"
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
@@ -434,7 +435,7 @@ func TestPrivileges(t *testing.T) {
 			}
 			var got []string
 			for _, l := range p.Lacks {
-				got = append(got, l.Step+" "+l.Action)
+				got = append(got, string(l.Step)+" "+l.Action)
 				if len(l.Classes) == 0 || l.Classes[0] == "all" {
 					t.Errorf("%v names no class", l)
 				}
@@ -449,15 +450,15 @@ func TestPrivileges(t *testing.T) {
 func TestStanza(t *testing.T) {
 	for _, c := range []struct {
 		on    []Technology
-		steps []string
+		steps []incident.StepKind
 		want  string
 	}{
-		{[]Technology{PJSIP}, []string{StepHangup}, "call,reporting"},
-		{[]Technology{PJSIP}, []string{StepHangup, StepRemoveRegistrations, StepResync}, "system"},
-		{[]Technology{PJSIP}, []string{StepRotate}, "config,system"},
-		{[]Technology{ChanSIP}, []string{StepRotate}, "config,reporting"},
-		{[]Technology{ChanSIP}, []string{StepRemoveRegistrations}, "command,reporting"},
-		{[]Technology{PJSIP, ChanSIP}, []string{StepHangup, StepRotate, StepRemoveRegistrations, StepResync}, "command,config,system"},
+		{[]Technology{PJSIP}, []incident.StepKind{incident.StepHangup}, "call,reporting"},
+		{[]Technology{PJSIP}, []incident.StepKind{incident.StepHangup, incident.StepRemoveRegistrations, StepResync}, "system"},
+		{[]Technology{PJSIP}, []incident.StepKind{incident.StepRotate}, "config,system"},
+		{[]Technology{ChanSIP}, []incident.StepKind{incident.StepRotate}, "config,reporting"},
+		{[]Technology{ChanSIP}, []incident.StepKind{incident.StepRemoveRegistrations}, "command,reporting"},
+		{[]Technology{PJSIP, ChanSIP}, []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, StepResync}, "command,config,system"},
 	} {
 		var listed []string // what tells that the driver is there
 		for _, on := range c.on {

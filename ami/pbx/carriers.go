@@ -17,6 +17,14 @@ import (
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
+// carriers finds out whom Asterisk's configuration speaks to. It changes
+// nothing.
+type carriers struct {
+	asterisk  asterisk
+	inventory inventory
+	names     resolver
+}
+
 // correspondent is one host that Asterisk's configuration speaks to.
 type correspondent struct {
 	host string // an address, a prefix or a name
@@ -27,29 +35,29 @@ type correspondent struct {
 // PJSIP's identify sections and outbound registrations, chan_sip's peers at a
 // fixed address and its registrations. Names are resolved. ErrManyTrunks comes
 // with a list that is not complete.
-func (m *Manager) Carriers(ctx context.Context) ([]places.Carrier, error) {
-	all, err := m.correspondents(ctx)
+func (cs *carriers) Carriers(ctx context.Context) ([]places.Carrier, error) {
+	all, err := cs.correspondents(ctx)
 	var out []places.Carrier
 	for _, c := range all {
 		if prefix, ok := parsePrefix(c.host); ok {
 			out = append(out, places.Carrier{Prefix: prefix, Why: c.why})
 			continue
 		}
-		for _, addr := range m.names.resolve(ctx, c.host) {
+		for _, addr := range cs.names.resolve(ctx, c.host) {
 			out = append(out, places.Carrier{Prefix: netip.PrefixFrom(addr, addr.BitLen()), Why: c.why + " (" + c.host + ")"})
 		}
 	}
 	return out, err
 }
 
-func (m *Manager) correspondents(ctx context.Context) (out []correspondent, err error) {
+func (cs *carriers) correspondents(ctx context.Context) (out []correspondent, err error) {
 	var sources []func(context.Context) ([]correspondent, error)
-	on := m.loaded(ctx)
+	on := cs.asterisk.loaded(ctx)
 	if slices.Contains(on, PJSIP) {
-		sources = append(sources, m.identifies, m.storedIdentifies, m.pjsipRegistrations)
+		sources = append(sources, cs.identifies, cs.storedIdentifies, cs.pjsipRegistrations)
 	}
 	if slices.Contains(on, ChanSIP) {
-		sources = append(sources, m.fixedPeers, m.sipRegistrations)
+		sources = append(sources, cs.fixedPeers, cs.sipRegistrations)
 	}
 	for _, ask := range sources {
 		list, aerr := ask(ctx)
@@ -95,8 +103,8 @@ func leadingOnes(mask netip.Addr) int {
 
 // identifies reads match of the identify sections: addresses, prefixes and
 // names, separated by commas.
-func (m *Manager) identifies(ctx context.Context) ([]correspondent, error) {
-	r, err := m.do(ctx, ami.GetConfig("pjsip.conf", "type=identify"))
+func (cs *carriers) identifies(ctx context.Context) ([]correspondent, error) {
+	r, err := cs.asterisk.do(ctx, ami.GetConfig("pjsip.conf", "type=identify"))
 	if answered(err, "Config file not found") || answered(err, "No category") {
 		return nil, nil
 	}
@@ -126,8 +134,8 @@ var ErrManyTrunks = fmt.Errorf("more than %d PJSIP endpoints need no login, and 
 
 // storedIdentifies reads the identify objects in a database. No action lists
 // them, but each endpoint shows its own; only those without a login matter.
-func (m *Manager) storedIdentifies(ctx context.Context) ([]correspondent, error) {
-	conf, err := m.getConfig(ctx, "sorcery.conf")
+func (cs *carriers) storedIdentifies(ctx context.Context) ([]correspondent, error) {
+	conf, err := cs.asterisk.getConfig(ctx, "sorcery.conf")
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +147,7 @@ func (m *Manager) storedIdentifies(ctx context.Context) ([]correspondent, error)
 	if !stored {
 		return nil, nil
 	}
-	endpoints, err := m.endpoints(ctx)
+	endpoints, err := cs.inventory.endpoints(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +161,7 @@ func (m *Manager) storedIdentifies(ctx context.Context) ([]correspondent, error)
 		if asked++; asked > maxTrunks {
 			return out, ErrManyTrunks
 		}
-		matches, err := m.matches(ctx, name)
+		matches, err := cs.matches(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -165,8 +173,8 @@ func (m *Manager) storedIdentifies(ctx context.Context) ([]correspondent, error)
 }
 
 // matches are the matches of an endpoint's identify objects.
-func (m *Manager) matches(ctx context.Context, endpoint string) ([]string, error) {
-	items, err := goami.PJSIPShowEndpoint(ctx, m.session(), "", endpoint)
+func (cs *carriers) matches(ctx context.Context, endpoint string) ([]string, error) {
+	items, err := goami.PJSIPShowEndpoint(ctx, cs.asterisk.session(), "", endpoint)
 	if answered(err, "Unable to retrieve endpoint") {
 		return nil, nil // it was removed meanwhile
 	}
@@ -184,8 +192,8 @@ func (m *Manager) matches(ctx context.Context, endpoint string) ([]string, error
 
 // pjsipRegistrations are the servers that PJSIP registers with, and the
 // proxies it goes through.
-func (m *Manager) pjsipRegistrations(ctx context.Context) ([]correspondent, error) {
-	items, err := goami.PJSIPShowRegistrationsOutbound(ctx, m.session(), "")
+func (cs *carriers) pjsipRegistrations(ctx context.Context) ([]correspondent, error) {
+	items, err := goami.PJSIPShowRegistrationsOutbound(ctx, cs.asterisk.session(), "")
 	if unknownAction(err) {
 		return nil, nil
 	}
@@ -208,8 +216,8 @@ func (m *Manager) pjsipRegistrations(ctx context.Context) ([]correspondent, erro
 }
 
 // fixedPeers are chan_sip's peers that do not register: host=… in sip.conf.
-func (m *Manager) fixedPeers(ctx context.Context) ([]correspondent, error) {
-	peers, err := m.sipPeers(ctx)
+func (cs *carriers) fixedPeers(ctx context.Context) ([]correspondent, error) {
+	peers, err := cs.inventory.sipPeers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -224,8 +232,8 @@ func (m *Manager) fixedPeers(ctx context.Context) ([]correspondent, error) {
 }
 
 // sipRegistrations are the servers that chan_sip registers with.
-func (m *Manager) sipRegistrations(ctx context.Context) ([]correspondent, error) {
-	r, err := m.do(ctx, ami.ShowRegistry())
+func (cs *carriers) sipRegistrations(ctx context.Context) ([]correspondent, error) {
+	r, err := cs.asterisk.do(ctx, ami.ShowRegistry())
 	if unknownAction(err) {
 		return nil, nil
 	}
@@ -240,13 +248,4 @@ func (m *Manager) sipRegistrations(ctx context.Context) ([]correspondent, error)
 		}
 	}
 	return out, nil
-}
-
-// responseOf gives an item that goami did not read the form of one that it did.
-func responseOf(m ami.Message) goami.Response {
-	r := goami.Response{}
-	for _, f := range m {
-		r[f.Name] = append(r[f.Name], f.Value)
-	}
-	return r
 }

@@ -15,8 +15,8 @@ import (
 )
 
 // Channels lists every channel of the PBX.
-func (m *Manager) Channels(ctx context.Context) ([]calls.Channel, error) {
-	items, err := goami.CoreShowChannels(ctx, m.session("Channel", "Uniqueid", "Linkedid", "Exten", "Duration", "ChannelStateDesc", "Application"), "")
+func (i inventory) Channels(ctx context.Context) ([]calls.Channel, error) {
+	items, err := goami.CoreShowChannels(ctx, i.asterisk.session("Channel", "Uniqueid", "Linkedid", "Exten", "Duration", "ChannelStateDesc", "Application"), "")
 	if err != nil {
 		return nil, fmt.Errorf("list channels: %w", err)
 	}
@@ -62,26 +62,11 @@ func clock(s string) time.Duration {
 	return d
 }
 
-// once reports whether each of the headers is in the item exactly once: a value
-// that breaks out of its line could bring a second one.
-func once(item goami.Response, names ...string) bool {
-	for _, name := range names {
-		if len(item[name]) != 1 {
-			return false
-		}
-	}
-	return true
-}
-
-// own is a copy of a header's value: goami's is a view of the whole item, which
-// it would keep in memory.
-func own(item goami.Response, name string) string { return strings.Clone(item.Get(name)) }
-
 // CallSource is the address that the call of a channel comes from, as Asterisk
 // saw it: a single spoofed UDP packet can name it. The port is 0 where Asterisk
 // does not give one.
-func (m *Manager) CallSource(ctx context.Context, channel string) (netip.AddrPort, error) {
-	value, err := m.variable(ctx, channel, "CHANNEL(pjsip,remote_addr)", "CHANNEL(recvip)")
+func (i inventory) CallSource(ctx context.Context, channel string) (netip.AddrPort, error) {
+	value, err := i.variable(ctx, channel, "CHANNEL(pjsip,remote_addr)", "CHANNEL(recvip)")
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -97,13 +82,13 @@ func (m *Manager) CallSource(ctx context.Context, channel string) (netip.AddrPor
 
 // CallUserAgent is the User-Agent that the call of a channel was set up with, in
 // the caller's own words; "" when the caller sent none.
-func (m *Manager) CallUserAgent(ctx context.Context, channel string) (string, error) {
-	return m.variable(ctx, channel, "PJSIP_HEADER(read,User-Agent)", "CHANNEL(useragent)")
+func (i inventory) CallUserAgent(ctx context.Context, channel string) (string, error) {
+	return i.variable(ctx, channel, "PJSIP_HEADER(read,User-Agent)", "CHANNEL(useragent)")
 }
 
 // variable reads a variable of a channel, which has another name in each
 // technology.
-func (m *Manager) variable(ctx context.Context, channel, pjsip, chanSIP string) (string, error) {
+func (i inventory) variable(ctx context.Context, channel, pjsip, chanSIP string) (string, error) {
 	tech, _, ok := event.SplitChannel([]byte(channel))
 	if !ok {
 		return "", fmt.Errorf("look up %q: not the channel of a phone", channel)
@@ -112,7 +97,7 @@ func (m *Manager) variable(ctx context.Context, channel, pjsip, chanSIP string) 
 	if Technology(tech) == ChanSIP {
 		name = chanSIP
 	}
-	r, err := goami.Getvar(ctx, m.session(), "", channel, name)
+	r, err := goami.Getvar(ctx, i.asterisk.session(), "", channel, name)
 	if err != nil {
 		return "", fmt.Errorf("look up %s: %w", channel, err)
 	}

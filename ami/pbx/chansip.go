@@ -14,9 +14,9 @@ import (
 const chanSIPModule = "chan_sip.so"
 
 // planChanSIP prepares the rotation of a peer's section of sip.conf.
-func (m *Manager) planChanSIP(ctx context.Context, a *account) (rotation, error) {
+func (ro *rotations) planChanSIP(ctx context.Context, a *account) (rotation, error) {
 	const root = "sip.conf"
-	conf, err := m.getConfig(ctx, root)
+	conf, err := ro.asterisk.getConfig(ctx, root)
 	if err != nil {
 		return nil, err
 	}
@@ -29,20 +29,20 @@ func (m *Manager) planChanSIP(ctx context.Context, a *account) (rotation, error)
 	}
 	e := edit{root: root, section: a.name}
 	return func(ctx context.Context, secret string) (string, error) {
-		if e.before, err = m.getConfig(ctx, root); err != nil {
+		if e.before, err = ro.asterisk.getConfig(ctx, root); err != nil {
 			return "", err
 		}
 		if e.index, err = e.before.find(a.name, ""); err != nil || e.index < 0 {
 			return "", join(err, fmt.Errorf("section [%s] is no longer in %s", a.name, root))
 		}
 		e.swaps = sipSwaps(e.before, e.index, secret)
-		c, err := m.apply(ctx, e)
+		c, err := ro.editor.apply(ctx, e)
 		if err != nil {
 			return "", err
 		}
 		var checked string
-		err = m.settle(ctx, c, chanSIPModule, func(ctx context.Context) (err error) {
-			checked, err = m.liveSIP(ctx, a.name, secret)
+		err = ro.editor.settle(ctx, c, chanSIPModule, func(ctx context.Context) (err error) {
+			checked, err = ro.liveSIP(ctx, a.name, secret)
 			return err
 		})
 		if err != nil {
@@ -80,13 +80,13 @@ const shownSecret = 15
 // chan_sip never shows a whole secret: SIPshowpeer says that there is one, and
 // the command `sip show users` prints the beginning of it, for accounts of
 // type=friend or user, which needs the write class command.
-func (m *Manager) liveSIP(ctx context.Context, name, secret string) (checked string, err error) {
+func (ro *rotations) liveSIP(ctx context.Context, name, secret string) (checked string, err error) {
 	// chan_sip answers before its reload is finished, and the peers are gone for
 	// a moment.
 	var peer goami.Response
-	there, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
+	there, err := eventually(ctx, ro.o.VerifyWithin, func() (bool, error) {
 		var err error
-		peer, err = m.sipPeer(ctx, name)
+		peer, err = ro.asterisk.sipPeer(ctx, name)
 		return peer != nil, err
 	})
 	if err != nil {
@@ -100,8 +100,8 @@ func (m *Manager) liveSIP(ctx context.Context, name, secret string) (checked str
 	}
 	const unread = "in force by the config file (the live value cannot be read"
 	shown := false
-	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
-		lines, err := m.command(ctx, "sip show users like ^"+quoteERECommand(name)+"$")
+	held, err := eventually(ctx, ro.o.VerifyWithin, func() (bool, error) {
+		lines, err := ro.asterisk.command(ctx, "sip show users like ^"+quoteERECommand(name)+"$")
 		var denied *PermissionError
 		if errors.As(err, &denied) {
 			return true, nil
@@ -122,13 +122,13 @@ func (m *Manager) liveSIP(ctx context.Context, name, secret string) (checked str
 	case err != nil:
 		return "", fmt.Errorf("check the live secret: %w", err)
 	case !held:
-		return "", fmt.Errorf("the live chan_sip peer %s does not have the new secret after %v", name, m.o.VerifyWithin)
+		return "", fmt.Errorf("the live chan_sip peer %s does not have the new secret after %v", name, ro.o.VerifyWithin)
 	case shown:
 		return "live value checked", nil
 	}
 	// The reload runs in chan_sip's own thread; give it a moment, so that the
 	// next step meets the new secret.
-	if err := sleep(ctx, min(500*time.Millisecond, m.o.VerifyWithin)); err != nil {
+	if err := sleep(ctx, min(500*time.Millisecond, ro.o.VerifyWithin)); err != nil {
 		return "", err
 	}
 	return unread + " without write class command, or the account is no friend or user)", nil

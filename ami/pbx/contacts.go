@@ -27,18 +27,18 @@ type registration struct {
 
 // Contacts lists every live registration of both technologies. Contacts in
 // the configuration are not registrations and are left out.
-func (m *Manager) Contacts(ctx context.Context) ([]places.Contact, error) {
+func (i inventory) Contacts(ctx context.Context) ([]places.Contact, error) {
 	var all []registration
-	on := m.loaded(ctx)
+	on := i.asterisk.loaded(ctx)
 	if slices.Contains(on, PJSIP) {
-		rs, err := m.pjsipRegistered(ctx)
+		rs, err := i.pjsipRegistered(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list PJSIP contacts: %w", err)
 		}
 		all = append(all, rs...)
 	}
 	if slices.Contains(on, ChanSIP) {
-		rs, err := m.sipRegistered(ctx)
+		rs, err := i.sipRegistered(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("list chan_sip registrations: %w", err)
 		}
@@ -51,8 +51,8 @@ func (m *Manager) Contacts(ctx context.Context) ([]places.Contact, error) {
 	return out, nil
 }
 
-func (m *Manager) pjsipRegistered(ctx context.Context) ([]registration, error) {
-	items, err := goami.PJSIPShowContacts(ctx, m.session("ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent"), "")
+func (i inventory) pjsipRegistered(ctx context.Context) ([]registration, error) {
+	items, err := goami.PJSIPShowContacts(ctx, i.asterisk.session("ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent"), "")
 	if unknownAction(err) || answered(err, "No Contacts found") {
 		return nil, nil
 	}
@@ -81,8 +81,8 @@ func readContact(item goami.Response) registration {
 	return r
 }
 
-func (m *Manager) sipRegistered(ctx context.Context) ([]registration, error) {
-	peers, err := m.sipPeers(ctx)
+func (i inventory) sipRegistered(ctx context.Context) ([]registration, error) {
+	peers, err := i.sipPeers(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (m *Manager) sipRegistered(ctx context.Context) ([]registration, error) {
 		if item.Get("Dynamic") != "yes" || !addrPort(item.Get("IPaddress"), item.Get("IPport")).IsValid() {
 			continue
 		}
-		p, err := m.sipPeer(ctx, name)
+		p, err := i.asterisk.sipPeer(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("peer %s: %w", name, err)
 		}

@@ -2,17 +2,10 @@ package pbx
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
-	"time"
-
-	"github.com/tollwarden/tollwarden/ami"
-	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 )
 
 // swap is one variable of a section that gets a new value. It holds secrets.
@@ -31,9 +24,6 @@ type edit struct {
 	before  config // what Asterisk read before
 	swaps   []swap
 	direct  bool // this process writes, never Asterisk
-
-	file   *confFile            // where the section is
-	copies map[*confFile]string // names of the copies made so far
 }
 
 // change is an edit that has been written.
@@ -50,212 +40,6 @@ var ErrUncertain = errors.New("it is not certain whether the old or the new valu
 // ErrLeftChanged reports a failed change that could not be taken back: the
 // config files need a person. It is also an ErrUncertain.
 var ErrLeftChanged = fmt.Errorf("could not restore the old config files: %w", ErrUncertain)
-
-// placeOf reads the files of an edit and finds its section in them.
-func (m *Manager) placeOf(e edit) (*tree, place, error) {
-	t, err := m.readTree(e.root)
-	if err != nil {
-		return nil, place{}, err
-	}
-	p, err := t.locate(e.before[e.index], e.kind)
-	if err != nil {
-		return nil, place{}, fmt.Errorf("%s: %w", e.root, err)
-	}
-	return t, p, nil
-}
-
-// apply writes the edit into the files and proves through Asterisk that the new
-// values are in force and that no other section changed. When it fails, the old
-// files are back.
-func (m *Manager) apply(ctx context.Context, e edit) (*change, error) {
-	t, p, err := m.placeOf(e)
-	if err != nil {
-		return nil, err
-	}
-	if p.file.generated() {
-		return nil, fmt.Errorf("%s: %w", p.file.path, ErrGenerated)
-	}
-	if err := t.holds(e.swaps); err != nil {
-		return nil, fmt.Errorf("%s: %w", m.o.ConfigDir, err)
-	}
-	e.file, e.copies = p.file, map[*confFile]string{}
-	var failures []error
-	for _, w := range m.writers(ctx, t, p, e) {
-		c, err := m.write(ctx, t, e, w)
-		if err == nil {
-			return c, nil
-		}
-		failures = append(failures, fmt.Errorf("by %s: %w", w.name, err))
-		var denied *PermissionError
-		if errors.As(err, &denied) || errors.Is(err, ErrLeftChanged) || ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, fmt.Errorf("change [%s] of %s: %w", e.section, p.file.path, join(failures...))
-}
-
-// holds makes sure that the folder is the one Asterisk reads: the values in
-// force are somewhere in its files.
-func (t *tree) holds(swaps []swap) error {
-	for _, s := range swaps {
-		if s.old == "" {
-			continue
-		}
-		if !slices.ContainsFunc(t.files, func(f *confFile) bool {
-			return slices.ContainsFunc(f.lines, func(l conffile.Line) bool {
-				return l.Kind == conffile.Variable && l.Value == s.old && strings.EqualFold(l.Name, s.name)
-			})
-		}) {
-			return fmt.Errorf("the %s in force is in none of the files here: is config_dir the folder of this Asterisk?", s.name)
-		}
-	}
-	return nil
-}
-
-// writer is one way to bring an edit into the files.
-type writer struct {
-	name    string
-	touches []*confFile
-	write   func(ctx context.Context) error
-}
-
-// writers are the ways to try, best first. UpdateConfig rewrites the file it is
-// given with all its includes, and gets #tryinclude and patterns wrong, so it is
-// given the smallest file that Asterisk can load by itself, and only plain ones.
-func (m *Manager) writers(ctx context.Context, t *tree, p place, e edit) []writer {
-	direct := writer{"one-line edit", []*confFile{p.file}, func(context.Context) error {
-		return writeDirect(p, e.swaps)
-	}}
-	if m.o.DirectEdit || e.direct {
-		return []writer{direct}
-	}
-	if f, files := m.source(ctx, t, p, e); f != nil {
-		return []writer{{"UpdateConfig", files, func(ctx context.Context) error {
-			return m.updateConfig(ctx, f.ref, e)
-		}}, direct}
-	}
-	return []writer{direct}
-}
-
-// source is the file to give to UpdateConfig, with all files it will rewrite.
-func (m *Manager) source(ctx context.Context, t *tree, p place, e edit) (*confFile, []*confFile) {
-	if e.before.namesake(e.section, e.kind) {
-		return nil, nil
-	}
-	root := t.files[0]
-	if p.file != root && p.file.plain {
-		alone, err := m.getConfig(ctx, p.file.ref)
-		if i, ferr := alone.find(e.section, e.kind); err == nil && ferr == nil && i >= 0 &&
-			slices.Equal(alone[i].vars, e.before[e.index].vars) {
-			if sub, err := m.readTree(p.file.ref); err == nil {
-				return p.file, append([]*confFile{p.file}, sub.files[1:]...)
-			}
-		}
-	}
-	if root.plain {
-		return root, t.files
-	}
-	return nil, nil
-}
-
-// updateConfig lets Asterisk write the edit. It cannot be stopped once
-// asked, so its answer is waited for even when the caller gives up.
-func (m *Manager) updateConfig(ctx context.Context, ref string, e edit) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
-	defer cancel()
-	var edits []ami.Edit
-	for _, s := range e.swaps {
-		// Without Match, Asterisk 22 and older change the first value of that
-		// name, which a template may have brought and a later one overrides.
-		edit := ami.Edit{Verb: "Update", Category: e.section, Variable: s.name, Value: s.value, Match: s.old}
-		if s.old == "" {
-			edit.Verb = "Append"
-		}
-		if e.kind != "" {
-			edit.Options = `catfilter="^type$=^` + quoteERE(e.kind) + `$"`
-		}
-		edits = append(edits, edit)
-	}
-	_, err := m.do(ctx, ami.UpdateConfig(ref, edits...))
-	return err
-}
-
-// writeDirect changes the lines of the section and renames the new file into place.
-func writeDirect(p place, swaps []swap) error {
-	text := p.file.text
-	for _, s := range swaps {
-		if s.value == "" {
-			text = conffile.DropVariable(text, p.section.In(text), s.name, s.old)
-		} else {
-			text = conffile.SetVariable(text, p.section.In(text), s.name, s.old, s.value)
-		}
-	}
-	return replace(p.file.path, text)
-}
-
-// write copies the files, lets w write, and checks; or puts the files back.
-func (m *Manager) write(ctx context.Context, t *tree, e edit, w writer) (*change, error) {
-	c := &change{was: w.touches}
-	for _, f := range w.touches {
-		if e.copies[f] != "" {
-			continue // a writer before this one has put the file back since
-		}
-		name, err := t.keepCopy(f, time.Now())
-		if err != nil {
-			return nil, err
-		}
-		e.copies[f] = name
-	}
-	for _, f := range w.touches {
-		now, err := os.ReadFile(f.path)
-		if err != nil {
-			return nil, err
-		}
-		if !bytes.Equal(now, f.text) {
-			return nil, fmt.Errorf("another program is changing %s: try again", f.path)
-		}
-	}
-	c.note = fmt.Sprintf("%s (%s, copy %s)", e.file.path, w.name, filepath.Base(e.copies[e.file]))
-	err := w.write(ctx)
-	for _, f := range c.was {
-		text, rerr := os.ReadFile(f.path)
-		c.is, err = append(c.is, text), join(err, rerr)
-	}
-	if err == nil {
-		err = m.inForce(ctx, e)
-	}
-	if err != nil {
-		return nil, join(err, c.undo())
-	}
-	return c, nil
-}
-
-// inForce checks through Asterisk what the files now say.
-func (m *Manager) inForce(ctx context.Context, e edit) error {
-	after, err := m.getConfig(ctx, e.root)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, s := range e.swaps {
-		names = append(names, s.name)
-	}
-	if !e.before.unchangedBut(after, e.index, names) {
-		return errors.New("other sections came out changed")
-	}
-	target := after[e.index]
-	for _, s := range e.swaps {
-		got := target.values(s.name)
-		if s.name == "password_digest" { // several may be in force
-			if !slices.Contains(got, s.value) || slices.Contains(got, s.old) {
-				return fmt.Errorf("%s came out without its new value", s.name)
-			}
-		} else if target.last(s.name) != s.value {
-			return fmt.Errorf("the new %s is not the one in force", s.name)
-		}
-	}
-	return nil
-}
 
 // undo puts the files back as they were, each in one step, but not over what
 // another program wrote since. The modules must be reloaded after it when they

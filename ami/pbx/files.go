@@ -1,7 +1,6 @@
 package pbx
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,179 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 )
-
-// confFile is one config file as it was before a rotation.
-type confFile struct {
-	ref   string // as Asterisk names it in GetConfig and UpdateConfig
-	path  string // as this process sees it, links resolved
-	text  []byte
-	lines []conffile.Line
-	plain bool // it and all below it use nothing but #include of single files
-}
-
-// tree is a root config file with everything it includes, in reading order.
-type tree struct {
-	files    []*confFile
-	patterns []string // what includes ask for, as paths of this process
-}
-
-// readTree reads a root file and its includes from the config folder.
-func (m *Manager) readTree(root string) (*tree, error) {
-	t := &tree{}
-	if _, err := t.add(m.o, root, 0); err != nil {
-		return nil, fmt.Errorf("read Asterisk's config folder %s: %w (is it the folder of this Asterisk? a rotation hook needs no folder)", m.o.ConfigDir, err)
-	}
-	return t, nil
-}
-
-// maxDepth is the depth of includes at which Asterisk itself gives up
-// (MAX_INCLUDE_LEVEL in main/config.c).
-const maxDepth = 10
-
-// maxConf is a size no config file of an office has; it bounds memory.
-const maxConf = 64 << 20
-
-func (t *tree) add(o Options, ref string, depth int) (*confFile, error) {
-	path, err := filepath.EvalSymlinks(o.local(ref))
-	if err != nil {
-		return nil, err
-	}
-	if st, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if !st.Mode().IsRegular() || st.Size() > maxConf {
-		return nil, fmt.Errorf("%s: not a config file", path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	f := &confFile{ref: ref, path: path, text: text, lines: conffile.Parse(text), plain: true}
-	if slices.ContainsFunc(t.files, func(g *confFile) bool { return g.path == path }) {
-		f.plain = false // included twice: UpdateConfig would write it elsewhere
-		return f, nil
-	}
-	t.files = append(t.files, f)
-	for _, l := range f.lines {
-		if l.Kind != conffile.Include {
-			continue
-		}
-		if l.Name == "exec" {
-			f.plain = false
-			continue
-		}
-		if depth == maxDepth {
-			return nil, fmt.Errorf("%s: includes deeper than %d", path, maxDepth)
-		}
-		pattern := o.local(l.Value)
-		t.patterns = append(t.patterns, pattern)
-		if l.Name != "include" || strings.ContainsAny(l.Value, "*?[{") {
-			f.plain = false
-		}
-		below, err := t.includes(o, l, pattern, depth)
-		if err != nil {
-			return nil, err
-		}
-		f.plain = f.plain && below
-	}
-	return f, nil
-}
-
-// includes adds the files one include line asks for and reports whether all of
-// them are plain.
-func (t *tree) includes(o Options, l conffile.Line, pattern string, depth int) (bool, error) {
-	paths, err := filepath.Glob(pattern)
-	if err != nil {
-		return false, fmt.Errorf("#%s %s: %w", l.Name, l.Value, err)
-	}
-	plain := true
-	for _, p := range paths {
-		ref := l.Value
-		if p != pattern {
-			ref = o.remote(p)
-		}
-		f, err := t.add(o, ref, depth+1)
-		if err != nil {
-			return false, err
-		}
-		plain = plain && f.plain
-	}
-	return plain, nil
-}
-
-// local turns Asterisk's name of a config file into a path of this process. An
-// Asterisk in a container has its folder where every Asterisk has it.
-func (o Options) local(ref string) string {
-	for _, dir := range []string{o.ConfigDir, usualConfigDir} {
-		if rel, ok := strings.CutPrefix(ref, strings.TrimRight(dir, "/")+"/"); ok {
-			return filepath.Join(o.ConfigDir, rel)
-		}
-	}
-	if filepath.IsAbs(ref) {
-		return filepath.Clean(ref)
-	}
-	return filepath.Join(o.ConfigDir, ref)
-}
-
-// remote turns a path of this process into Asterisk's name of it.
-func (o Options) remote(path string) string {
-	if rel, ok := strings.CutPrefix(path, strings.TrimRight(o.ConfigDir, "/")+"/"); ok {
-		return rel
-	}
-	return path
-}
-
-// place is the stretch of a file that makes a section.
-type place struct {
-	file    *confFile
-	section conffile.Section
-}
-
-// locate finds in the files a section that Asterisk showed. Sections of the same
-// name are distinguished by type, or by templates where the type is inherited.
-func (t *tree) locate(c category, kind string) (place, error) {
-	var found []place
-	for _, f := range t.files {
-		for _, s := range conffile.Sections(f.lines, c.name) {
-			if s.Header.Adds() || s.Header.Template() {
-				continue
-			}
-			if kind != "" {
-				types := s.Values(f.lines, "type")
-				if len(types) > 0 && !strings.EqualFold(types[len(types)-1], kind) {
-					continue
-				}
-				if len(types) == 0 && strings.Join(s.Header.Templates(), ",") != c.templates {
-					continue
-				}
-			}
-			found = append(found, place{f, s})
-		}
-	}
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return place{}, fmt.Errorf("section [%s] is in none of the files that Asterisk includes: #exec makes it, or it is in another folder; use a rotation hook", c.name)
-	}
-	return place{}, fmt.Errorf("section [%s] is in the files %d times, indistinguishable: give the %s section a name of its own", c.name, len(found), kind)
-}
-
-// ErrGenerated reports a config file that another program generates.
-var ErrGenerated = errors.New("the file is generated by another program, which would undo the change: set a rotation hook")
-
-// marksOfGenerators are what such programs write into their files.
-var marksOfGenerators = []string{"auto-generated by FreePBX", "DO NOT EDIT THIS FILE AS IT IS AUTO-GENERATED"}
-
-// generated reports whether another program writes the file.
-func (f *confFile) generated() bool {
-	text := bytes.ToLower(f.text)
-	return slices.ContainsFunc(marksOfGenerators, func(mark string) bool {
-		return bytes.Contains(text, bytes.ToLower([]byte(mark)))
-	})
-}
 
 // keptCopies is how many copies of each config file stay.
 const keptCopies = 10
@@ -192,32 +19,40 @@ const keptCopies = 10
 const copyStamp = "20060102T150405.000000Z"
 
 // keepCopy writes FILE.tollwarden-TIME beside the file, with its mode and owner,
-// and deletes the oldest copies beyond keptCopies.
-func (t *tree) keepCopy(f *confFile, now time.Time) (string, error) {
+// and deletes the oldest copies beyond keptCopies. It copies a file once: a writer
+// that fails puts the file back.
+func (t *tree) keepCopy(f *confFile, now time.Time) error {
+	if t.copies[f] != "" {
+		return nil
+	}
 	var name string
 	err := fs.ErrExist
 	for try := 0; errors.Is(err, fs.ErrExist) && try < 100; try++ { // the clock may have been set back
 		name = f.path + ".tollwarden-" + now.Add(time.Duration(try)*time.Microsecond).UTC().Format(copyStamp)
 		for _, p := range t.patterns {
 			if ok, _ := filepath.Match(p, name); ok {
-				return "", fmt.Errorf("copy %s: the include %s would read the copy too: let it end in .conf", f.path, p)
+				return fmt.Errorf("copy %s: the include %s would read the copy too: let it end in .conf", f.path, p)
 			}
 		}
 		err = writeLike(f.path, name, f.text)
 	}
 	if err != nil {
-		return "", fmt.Errorf("copy %s: %w", f.path, err)
+		return fmt.Errorf("copy %s: %w", f.path, err)
 	}
+	if t.copies == nil {
+		t.copies = map[*confFile]string{}
+	}
+	t.copies[f] = name
 	copies, err := filepath.Glob(globQuote(f.path) + ".tollwarden-[0-9]*Z")
 	if err != nil {
-		return name, nil
+		return nil
 	}
 	slices.Sort(copies)
 	for len(copies) > keptCopies {
 		os.Remove(copies[0]) // the bound is kept next time when this fails
 		copies = copies[1:]
 	}
-	return name, nil
+	return nil
 }
 
 func globQuote(path string) string {

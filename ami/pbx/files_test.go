@@ -35,14 +35,13 @@ func TestChownIsPrivilegeEnough(t *testing.T) {
 		if err := unix.Capset(&hdr, &data[0]); err != nil {
 			panic(err)
 		}
-		name, err := files.keepCopy(was, time.Now())
-		if err != nil {
+		if err := files.keepCopy(was, time.Now()); err != nil {
 			t.Error(err)
 		}
 		if err := replace(path, []byte("new")); err != nil {
 			t.Error(err)
 		}
-		names <- name
+		names <- files.copies[was]
 	}()
 	for name, text := range map[string]string{<-names: "old", path: "new"} {
 		if got, err := os.ReadFile(name); err != nil || string(got) != text {
@@ -61,14 +60,14 @@ func TestChownIsPrivilegeEnough(t *testing.T) {
 
 // An Asterisk in a container names its folder otherwise than this process.
 func TestConfigFilesOfAnAsteriskInAContainer(t *testing.T) {
-	o := Options{ConfigDir: "/srv/pbx/etc"}.withDefaults()
+	const f = folder("/srv/pbx/etc")
 	for ref, want := range map[string]string{
 		"pjsip.conf":                "/srv/pbx/etc/pjsip.conf",
 		"/etc/asterisk/phones.conf": "/srv/pbx/etc/phones.conf",
 		"/srv/pbx/etc/phones.conf":  "/srv/pbx/etc/phones.conf",
 		"/opt/phones.conf":          "/opt/phones.conf",
 	} {
-		if got := o.local(ref); got != want {
+		if got := f.local(ref); got != want {
 			t.Errorf("%s is read from %s, want %s", ref, got, want)
 		}
 	}

@@ -42,8 +42,8 @@ type config []category
 
 // getConfig reads a config file through Asterisk, templates included. A file
 // that does not exist is an empty config.
-func (m *Manager) getConfig(ctx context.Context, file string) (config, error) {
-	r, err := m.do(ctx, ami.GetConfig(file, "TEMPLATES=include"))
+func (ast asterisk) getConfig(ctx context.Context, file string) (config, error) {
+	r, err := ast.do(ctx, ami.GetConfig(file, "TEMPLATES=include"))
 	if answered(err, "Config file not found") {
 		return nil, nil
 	}

@@ -12,16 +12,23 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 )
 
+// hangups ends channels and sees in the inventory what is left.
+type hangups struct {
+	asterisk  asterisk
+	inventory inventory
+	rounds    int // see Options.Rounds
+}
+
 // Hangup ends every channel of the account, on PJSIP and chan_sip, and repeats
 // until Asterisk lists none, so that a call that slipped in between is ended
 // too. It returns the name of every channel it ended, each once; also those
 // ended before an error. No channel at all is no error. It goes on when the
 // session breaks.
-func (m *Manager) Hangup(ctx context.Context, account string) (channels []string, err error) {
+func (h *hangups) Hangup(ctx context.Context, account string) (channels []string, err error) {
 	if err := checkName(account); err != nil {
 		return nil, fmt.Errorf("hang up: %w", err)
 	}
-	err = again(ctx, func() error { return m.hangup(ctx, account, &channels) })
+	err = again(ctx, func() error { return h.hangup(ctx, account, &channels) })
 	if err != nil {
 		err = fmt.Errorf("hang up %s: %w", account, err)
 	}
@@ -29,13 +36,13 @@ func (m *Manager) Hangup(ctx context.Context, account string) (channels []string
 }
 
 // hangup adds the names of the channels that it ends.
-func (m *Manager) hangup(ctx context.Context, account string, channels *[]string) error {
+func (h *hangups) hangup(ctx context.Context, account string, channels *[]string) error {
 	pattern := "^(PJSIP|SIP)/" + quoteERE(account) + "-[0-9a-f]{8}$"
-	for round := range m.o.Rounds {
+	for round := range h.rounds {
 		if err := pause(ctx, round); err != nil {
 			return err
 		}
-		hung, err := m.hangupMatching(ctx, pattern)
+		hung, err := h.hangupMatching(ctx, pattern)
 		for _, name := range hung {
 			if !slices.Contains(*channels, name) {
 				*channels = append(*channels, name)
@@ -44,7 +51,7 @@ func (m *Manager) hangup(ctx context.Context, account string, channels *[]string
 		if err != nil {
 			return err
 		}
-		left, err := m.channelsOf(ctx, account)
+		left, err := h.channelsOf(ctx, account)
 		if err != nil {
 			return fmt.Errorf("see what is left: %w", err)
 		}
@@ -52,13 +59,13 @@ func (m *Manager) hangup(ctx context.Context, account string, channels *[]string
 			return nil
 		}
 	}
-	return fmt.Errorf("channels are still there after %d rounds: rotate or lock the account first", m.o.Rounds)
+	return fmt.Errorf("channels are still there after %d rounds: rotate or lock the account first", h.rounds)
 }
 
 // hangupMatching asks for the end of every channel that the pattern matches and
 // returns their names. The end itself comes a moment later.
-func (m *Manager) hangupMatching(ctx context.Context, pattern string) ([]string, error) {
-	r, err := m.do(ctx, ami.HangupMatching(pattern))
+func (h *hangups) hangupMatching(ctx context.Context, pattern string) ([]string, error) {
+	r, err := h.asterisk.do(ctx, ami.HangupMatching(pattern))
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +81,8 @@ func (m *Manager) hangupMatching(ctx context.Context, pattern string) ([]string,
 // channelsOf counts the account's channels in Asterisk's own list. Where the AMI
 // user may not see that list, the empty answer of Hangup has to do: it goes by
 // the same channels.
-func (m *Manager) channelsOf(ctx context.Context, account string) (int, error) {
-	all, err := m.Channels(ctx)
+func (h *hangups) channelsOf(ctx context.Context, account string) (int, error) {
+	all, err := h.inventory.Channels(ctx)
 	var denied *PermissionError
 	if errors.As(err, &denied) {
 		return 0, nil
@@ -94,12 +101,12 @@ func (m *Manager) channelsOf(ctx context.Context, account string) (int, error) {
 
 // HangupChannel ends the one channel of that name; ended is false when there is
 // none any more. It goes on when the session breaks.
-func (m *Manager) HangupChannel(ctx context.Context, channel string) (ended bool, err error) {
+func (h *hangups) HangupChannel(ctx context.Context, channel string) (ended bool, err error) {
 	if tech, _, ok := strings.Cut(channel, "/"); !ok || tech == "" { // "/…/" is a pattern
 		return false, fmt.Errorf("hang up %q: not the name of a channel", channel)
 	}
 	err = again(ctx, func() error {
-		_, err := goami.Hangup(ctx, m.session(), "", channel, "")
+		_, err := goami.Hangup(ctx, h.asterisk.session(), "", channel, "")
 		return err
 	})
 	if answered(err, "No such channel") {

@@ -10,14 +10,18 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
 
+// inventory lists what Asterisk has: accounts, registrations and channels. It
+// changes nothing.
+type inventory struct{ asterisk asterisk }
+
 // Accounts lists the accounts of both technologies. What need not log in is
 // known by its address: a trunk. Only PJSIP raises a SuccessfulAuth for every
 // call, so only its accounts are Sure.
-func (m *Manager) Accounts(ctx context.Context) ([]calls.Account, error) {
+func (i inventory) Accounts(ctx context.Context) ([]calls.Account, error) {
 	var out []calls.Account
-	on := m.loaded(ctx)
+	on := i.asterisk.loaded(ctx)
 	if slices.Contains(on, PJSIP) {
-		endpoints, err := m.endpoints(ctx)
+		endpoints, err := i.endpoints(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -26,7 +30,7 @@ func (m *Manager) Accounts(ctx context.Context) ([]calls.Account, error) {
 		}
 	}
 	if slices.Contains(on, ChanSIP) {
-		peers, err := m.sipPeers(ctx)
+		peers, err := i.sipPeers(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -38,8 +42,8 @@ func (m *Manager) Accounts(ctx context.Context) ([]calls.Account, error) {
 }
 
 // endpoints lists PJSIP's endpoints: ObjectName, Auths and more.
-func (m *Manager) endpoints(ctx context.Context) ([]goami.Response, error) {
-	items, err := goami.PJSIPShowEndpoints(ctx, m.session("ObjectName", "Auths"), "")
+func (i inventory) endpoints(ctx context.Context) ([]goami.Response, error) {
+	items, err := goami.PJSIPShowEndpoints(ctx, i.asterisk.session("ObjectName", "Auths"), "")
 	if unknownAction(err) || answered(err, "No endpoints found") || answered(err, "No Endpoints found") {
 		return nil, nil
 	}
@@ -50,8 +54,8 @@ func (m *Manager) endpoints(ctx context.Context) ([]goami.Response, error) {
 }
 
 // sipPeers lists chan_sip's peers: ObjectName, Dynamic, IPaddress and more.
-func (m *Manager) sipPeers(ctx context.Context) ([]goami.Response, error) {
-	items, err := goami.SIPPeers(ctx, m.session("ObjectName", "Dynamic", "IPaddress", "IPport"), "")
+func (i inventory) sipPeers(ctx context.Context) ([]goami.Response, error) {
+	items, err := goami.SIPPeers(ctx, i.asterisk.session("ObjectName", "Dynamic", "IPaddress", "IPport"), "")
 	if unknownAction(err) {
 		return nil, nil
 	}
@@ -59,9 +63,4 @@ func (m *Manager) sipPeers(ctx context.Context) ([]goami.Response, error) {
 		return nil, fmt.Errorf("list chan_sip peers: %w", err)
 	}
 	return named(items), nil
-}
-
-// named are the items with exactly one name.
-func named(items []goami.Response) []goami.Response {
-	return slices.DeleteFunc(items, func(item goami.Response) bool { return !once(item, "ObjectName") })
 }

@@ -41,7 +41,7 @@ var questions = map[string]struct {
 		return len(l), err
 	}},
 	"find": {[]string{"PJSIPShowEndpoint", "SIPshowpeer"}, func(ctx context.Context, m *Manager) (int, error) {
-		a, err := m.find(ctx, "1002")
+		a, err := m.rotations.asterisk.find(ctx, "1002")
 		if err != nil {
 			return 0, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // LockedContext is the dialplan context of a locked account. It need not exist:
@@ -12,18 +13,26 @@ import (
 // may still dial, such as emergency numbers.
 const LockedContext = "tollwarden-locked"
 
+// locks takes accounts' calls away and gives them back.
+type locks struct {
+	asterisk asterisk
+	editor   *editor
+	database database
+	within   time.Duration // see Options.VerifyWithin
+}
+
 // Lock takes an account's calls away: its dialplan context becomes
 // LockedContext, in Asterisk's own configuration, so that it outlives reloads
 // and restarts of Asterisk and of this program. The account stays registered and
 // can be called. was names the contexts before, for Unlock; also beside an error,
 // when part of the change may be in effect. To undo it by hand, write them back
 // and reload. A locked account is no error, and was is "".
-func (m *Manager) Lock(ctx context.Context, account string) (was, detail string, err error) {
-	return m.moveTo(ctx, account, func(Technology) string { return LockedContext })
+func (l *locks) Lock(ctx context.Context, account string) (was, detail string, err error) {
+	return l.moveTo(ctx, account, func(Technology) string { return LockedContext })
 }
 
 // Unlock gives an account back what Lock took; was is what Lock returned.
-func (m *Manager) Unlock(ctx context.Context, account, was string) (detail string, err error) {
+func (l *locks) Unlock(ctx context.Context, account, was string) (detail string, err error) {
 	contexts := map[Technology]string{}
 	for item := range strings.FieldsSeq(was) {
 		tech, name, found := strings.Cut(item, "=")
@@ -32,18 +41,18 @@ func (m *Manager) Unlock(ctx context.Context, account, was string) (detail strin
 		}
 		contexts[Technology(tech)] = name
 	}
-	_, detail, err = m.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
+	_, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
 	return detail, err
 }
 
 // moveTo changes the context of an account on every technology; "" leaves it.
-func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) string) (was, detail string, err error) {
-	done, err := m.alone(ctx)
+func (l *locks) moveTo(ctx context.Context, name string, to func(Technology) string) (was, detail string, err error) {
+	done, err := l.editor.alone(ctx)
 	if err != nil {
 		return "", "", fmt.Errorf("change the context of %s: %w", name, err)
 	}
 	defer done()
-	a, err := m.find(ctx, name)
+	a, err := l.asterisk.find(ctx, name)
 	if err != nil {
 		return "", "", fmt.Errorf("change the context: %w", err)
 	}
@@ -64,10 +73,10 @@ func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) s
 		details = append(details, d)
 	}
 	if a.endpoint != nil {
-		move(PJSIP, a.endpoint.context, m.movePJSIP)
+		move(PJSIP, a.endpoint.context, l.movePJSIP)
 	}
 	if a.peer != nil {
-		move(ChanSIP, a.peer.Get("Context"), m.moveSIP)
+		move(ChanSIP, a.peer.Get("Context"), l.moveSIP)
 	}
 	if err != nil {
 		err = fmt.Errorf("change the context of %s: %w", name, err)
@@ -80,21 +89,21 @@ func (m *Manager) moveTo(ctx context.Context, name string, to func(Technology) s
 
 // movePJSIP changes the context of an endpoint where it is set: a file,
 // realtime, or the wizard.
-func (m *Manager) movePJSIP(ctx context.Context, name, now, to string) (string, error) {
-	s, err := m.stores(ctx)
+func (l *locks) movePJSIP(ctx context.Context, name, now, to string) (string, error) {
+	s, err := l.asterisk.stores(ctx)
 	if err != nil {
 		return "", err
 	}
-	live := func(ctx context.Context) error { return m.liveContext(ctx, name, to) }
+	live := func(ctx context.Context) error { return l.liveContext(ctx, name, to) }
 	for _, root := range s.endpointFiles {
-		if detail, found, err := m.moveIn(ctx, edit{root: root, section: name, kind: "endpoint"}, "context", to, pjsipModule, live); found || err != nil {
+		if detail, found, err := l.moveIn(ctx, edit{root: root, section: name, kind: "endpoint"}, "context", to, pjsipModule, live); found || err != nil {
 			return detail, err
 		}
 	}
 	if s.endpointFamily != "" {
-		return m.moveStored(ctx, s, name, swap{"context", now, to}, live)
+		return l.moveStored(ctx, s, name, swap{"context", now, to}, live)
 	}
-	detail, found, err := m.moveIn(ctx, edit{root: "pjsip_wizard.conf", section: name, kind: "wizard"}, "endpoint/context", to, pjsipModule, live)
+	detail, found, err := l.moveIn(ctx, edit{root: "pjsip_wizard.conf", section: name, kind: "wizard"}, "endpoint/context", to, pjsipModule, live)
 	if !found && err == nil {
 		err = fmt.Errorf("endpoint %s is in none of %s", name, strings.Join(s.endpointFiles, ", "))
 	}
@@ -103,26 +112,26 @@ func (m *Manager) movePJSIP(ctx context.Context, name, now, to string) (string, 
 
 // moveStored changes the context in the database. What Asterisk does not show
 // then is undone: a cache would let it take effect later, unnoticed.
-func (m *Manager) moveStored(ctx context.Context, s sorcery, name string, c swap, live func(context.Context) error) (string, error) {
-	err := m.realtimeUpdate(ctx, s.endpointFamily, name, c.name, c.value)
+func (l *locks) moveStored(ctx context.Context, s sorcery, name string, c swap, live func(context.Context) error) (string, error) {
+	err := l.database.realtimeUpdate(ctx, s.endpointFamily, name, c.name, c.value)
 	if denied := (*PermissionError)(nil); errors.As(err, &denied) {
 		return "", err // nothing was written; after a lost connection it may have been
 	}
 	if err == nil {
-		m.expireCaches(ctx, s.endpointCaches, name)
+		l.database.expireCaches(ctx, s.endpointCaches, name)
 		err = live(ctx)
 	}
 	if err != nil {
-		err = m.realtimeUndo(ctx, s.endpointFamily, name, []swap{c}, err)
-		m.expireCaches(context.WithoutCancel(ctx), s.endpointCaches, name)
+		err = l.database.realtimeUndo(ctx, s.endpointFamily, name, []swap{c}, err)
+		l.database.expireCaches(context.WithoutCancel(ctx), s.endpointCaches, name)
 		return "", err
 	}
 	return fmt.Sprintf("PJSIP endpoint in realtime family %s, live value checked", s.endpointFamily), nil
 }
 
-func (m *Manager) moveSIP(ctx context.Context, name, _, to string) (string, error) {
-	detail, found, err := m.moveIn(ctx, edit{root: "sip.conf", section: name}, "context", to, chanSIPModule, func(ctx context.Context) error {
-		return m.liveContext(ctx, name, to)
+func (l *locks) moveSIP(ctx context.Context, name, _, to string) (string, error) {
+	detail, found, err := l.moveIn(ctx, edit{root: "sip.conf", section: name}, "context", to, chanSIPModule, func(ctx context.Context) error {
+		return l.liveContext(ctx, name, to)
 	})
 	if !found && err == nil {
 		err = fmt.Errorf("the peer has no section in sip.conf (realtime or users.conf): set context = %s there and reload chan_sip", to)
@@ -132,35 +141,35 @@ func (m *Manager) moveSIP(ctx context.Context, name, _, to string) (string, erro
 
 // moveIn changes one variable of a section and checks it; found is false when
 // the file has no such section.
-func (m *Manager) moveIn(ctx context.Context, e edit, variable, to, module string, live func(context.Context) error) (detail string, found bool, err error) {
-	if e.before, err = m.getConfig(ctx, e.root); err != nil {
+func (l *locks) moveIn(ctx context.Context, e edit, variable, to, module string, live func(context.Context) error) (detail string, found bool, err error) {
+	if e.before, err = l.asterisk.getConfig(ctx, e.root); err != nil {
 		return "", false, err
 	}
 	if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
 		return "", false, err
 	}
 	e.swaps = []swap{{variable, e.before[e.index].last(variable), to}}
-	c, err := m.amend(ctx, e, to != LockedContext, fmt.Sprintf("set %s = %s in that program", variable, to))
+	c, err := l.editor.amend(ctx, e, to != LockedContext, fmt.Sprintf("set %s = %s in that program", variable, to))
 	if err != nil {
 		return "", true, err
 	}
-	if err := m.settle(ctx, c, module, live); err != nil {
+	if err := l.editor.settle(ctx, c, module, live); err != nil {
 		return "", true, err
 	}
 	return fmt.Sprintf("%s = %s in [%s] of %s, live value checked", variable, to, e.section, c.note), true, nil
 }
 
 // liveContext waits until Asterisk itself shows the context.
-func (m *Manager) liveContext(ctx context.Context, name, want string) error {
-	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
-		if e, err := m.endpoint(ctx, name); err != nil || e != nil && e.context == want {
+func (l *locks) liveContext(ctx context.Context, name, want string) error {
+	held, err := eventually(ctx, l.within, func() (bool, error) {
+		if e, err := l.asterisk.endpoint(ctx, name); err != nil || e != nil && e.context == want {
 			return err == nil, err
 		}
-		p, err := m.sipPeer(ctx, name)
+		p, err := l.asterisk.sipPeer(ctx, name)
 		return p != nil && p.Get("Context") == want, err
 	})
 	if err == nil && !held {
-		err = fmt.Errorf("after %v the account does not have it", m.o.VerifyWithin)
+		err = fmt.Errorf("after %v the account does not have it", l.within)
 	}
 	if err != nil {
 		return fmt.Errorf("check the live context: %w", err)

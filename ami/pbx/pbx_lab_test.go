@@ -17,6 +17,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
@@ -490,11 +491,11 @@ func TestUserWithoutPrivileges(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Logf("%+v", p)
-		var steps []string
+		var steps []incident.StepKind
 		for _, lack := range p.Lacks {
 			steps = append(steps, lack.Step)
 		}
-		if !slices.Contains(steps, pbx.StepHangup) || !slices.Contains(steps, pbx.StepRotate) || !slices.Contains(steps, pbx.StepRemoveRegistrations) {
+		if !slices.Contains(steps, incident.StepHangup) || !slices.Contains(steps, incident.StepRotate) || !slices.Contains(steps, incident.StepRemoveRegistrations) {
 			t.Errorf("lacks: %v", p.Lacks)
 		}
 
@@ -516,7 +517,7 @@ func TestStanzaIsEnough(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stanza := pbx.Stanza("smallest", "lab-smallest", netip.MustParseAddr("127.0.0.1"), p.Write(pbx.StepHangup, pbx.StepRotate, pbx.StepRemoveRegistrations, pbx.StepResync))
+		stanza := pbx.Stanza("smallest", "lab-smallest", netip.MustParseAddr("127.0.0.1"), p.Write(incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, pbx.StepResync))
 		t.Logf("\n%s", stanza)
 		f, err := os.OpenFile(l.Path("/etc/asterisk/manager.conf"), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {

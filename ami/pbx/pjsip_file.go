@@ -13,12 +13,12 @@ import (
 const pjsipModule = "res_pjsip.so"
 
 // planPJSIP finds where the secrets of an endpoint are.
-func (m *Manager) planPJSIP(ctx context.Context, a *account) ([]rotation, error) {
+func (ro *rotations) planPJSIP(ctx context.Context, a *account) ([]rotation, error) {
 	e := a.endpoint
 	if len(e.auths) == 0 {
 		return nil, errors.New("the endpoint has no auth object and so no secret: it is identified by its address (type=identify)")
 	}
-	stores, err := m.stores(ctx)
+	stores, err := ro.asterisk.stores(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (m *Manager) planPJSIP(ctx context.Context, a *account) ([]rotation, error)
 		if strings.EqualFold(au.kind, "google_oauth") {
 			return nil, fmt.Errorf("auth %s: google_oauth has no secret of ours", au.name)
 		}
-		r, err := m.planAuth(ctx, a, au, stores)
+		r, err := ro.planAuth(ctx, a, au, stores)
 		if err != nil {
 			return nil, fmt.Errorf("auth %s: %w", au.name, err)
 		}
@@ -41,20 +41,20 @@ func (m *Manager) planPJSIP(ctx context.Context, a *account) ([]rotation, error)
 
 // planAuth chooses between files, realtime and the wizard, in the order in which
 // Asterisk would find the object.
-func (m *Manager) planAuth(ctx context.Context, a *account, au auth, stores sorcery) (rotation, error) {
-	if m.o.Method != PJSIPRealtime {
+func (ro *rotations) planAuth(ctx context.Context, a *account, au auth, stores sorcery) (rotation, error) {
+	if ro.o.Method != PJSIPRealtime {
 		for _, root := range stores.authFiles {
-			r, err := m.planAuthFile(ctx, a, au, root)
+			r, err := ro.planAuthFile(ctx, a, au, root)
 			if r != nil || err != nil {
 				return r, err
 			}
 		}
 	}
-	if m.o.Method != PJSIPFile && (stores.authFamily != "" || m.o.RealtimeFamily != "" || m.o.Method == PJSIPRealtime) {
-		return m.realtimeRotation(a, au, stores), nil
+	if ro.o.Method != PJSIPFile && (stores.authFamily != "" || ro.o.RealtimeFamily != "" || ro.o.Method == PJSIPRealtime) {
+		return ro.realtimeRotation(a, au, stores), nil
 	}
-	if m.o.Method != PJSIPRealtime {
-		if r, err := m.planWizard(ctx, a, au); r != nil || err != nil {
+	if ro.o.Method != PJSIPRealtime {
+		if r, err := ro.planWizard(ctx, a, au); r != nil || err != nil {
 			return r, err
 		}
 	}
@@ -63,8 +63,8 @@ func (m *Manager) planAuth(ctx context.Context, a *account, au auth, stores sorc
 
 // planAuthFile prepares the rotation of an auth section; nil when the file has
 // none of that name.
-func (m *Manager) planAuthFile(ctx context.Context, a *account, au auth, root string) (rotation, error) {
-	conf, err := m.getConfig(ctx, root)
+func (ro *rotations) planAuthFile(ctx context.Context, a *account, au auth, root string) (rotation, error) {
+	conf, err := ro.asterisk.getConfig(ctx, root)
 	if err != nil {
 		return nil, err
 	}
@@ -73,18 +73,18 @@ func (m *Manager) planAuthFile(ctx context.Context, a *account, au auth, root st
 		return nil, err
 	}
 	au.realm = cmp.Or(au.realm, conf.defaultRealm())
-	return m.fileRotation(a, au, edit{root: root, section: au.name, kind: "auth"}, ""), nil
+	return ro.fileRotation(a, au, edit{root: root, section: au.name, kind: "auth"}, ""), nil
 }
 
 // planWizard prepares the rotation of a section of pjsip_wizard.conf, which
 // makes an auth object named <section>-iauth.
-func (m *Manager) planWizard(ctx context.Context, a *account, au auth) (rotation, error) {
+func (ro *rotations) planWizard(ctx context.Context, a *account, au auth) (rotation, error) {
 	name, ok := strings.CutSuffix(au.name, "-iauth")
 	if !ok {
 		return nil, nil
 	}
 	const root = "pjsip_wizard.conf"
-	conf, err := m.getConfig(ctx, root)
+	conf, err := ro.asterisk.getConfig(ctx, root)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,12 @@ func (m *Manager) planWizard(ctx context.Context, a *account, au auth) (rotation
 	if err != nil || i < 0 {
 		return nil, err
 	}
-	main, err := m.getConfig(ctx, "pjsip.conf")
+	main, err := ro.asterisk.getConfig(ctx, "pjsip.conf")
 	if err != nil {
 		return nil, err
 	}
 	au.realm = cmp.Or(au.realm, main.defaultRealm())
-	return m.fileRotation(a, au, edit{root: root, section: name, kind: "wizard"}, "inbound_auth/"), nil
+	return ro.fileRotation(a, au, edit{root: root, section: name, kind: "wizard"}, "inbound_auth/"), nil
 }
 
 // defaultRealm is the realm of auth objects that name none.
@@ -111,10 +111,10 @@ func (c config) defaultRealm() string {
 }
 
 // fileRotation changes the variables of a section, reloads and checks.
-func (m *Manager) fileRotation(a *account, au auth, e edit, prefix string) rotation {
+func (ro *rotations) fileRotation(a *account, au auth, e edit, prefix string) rotation {
 	return func(ctx context.Context, secret string) (string, error) {
 		var err error
-		if e.before, err = m.getConfig(ctx, e.root); err != nil { // another rotation may have come first
+		if e.before, err = ro.asterisk.getConfig(ctx, e.root); err != nil { // another rotation may have come first
 			return "", err
 		}
 		if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
@@ -123,12 +123,12 @@ func (m *Manager) fileRotation(a *account, au auth, e edit, prefix string) rotat
 		if e.swaps, err = au.swaps(e.before[e.index], prefix, secret); err != nil {
 			return "", err
 		}
-		c, err := m.apply(ctx, e)
+		c, err := ro.editor.apply(ctx, e)
 		if err != nil {
 			return "", err
 		}
-		err = m.settle(ctx, c, pjsipModule, func(ctx context.Context) error {
-			return m.liveAuth(ctx, a.name, au.name, secret)
+		err = ro.editor.settle(ctx, c, pjsipModule, func(ctx context.Context) error {
+			return ro.liveAuth(ctx, a.name, au.name, secret)
 		})
 		if err != nil {
 			return "", err
@@ -199,10 +199,10 @@ func (au auth) accepts(secret, defaultRealm string) bool {
 }
 
 // liveAuth waits until Asterisk itself shows the new secret for an auth object.
-func (m *Manager) liveAuth(ctx context.Context, endpointName, authName, secret string) error {
+func (ro *rotations) liveAuth(ctx context.Context, endpointName, authName, secret string) error {
 	realm := ""
-	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
-		e, err := m.endpoint(ctx, endpointName)
+	held, err := eventually(ctx, ro.o.VerifyWithin, func() (bool, error) {
+		e, err := ro.asterisk.endpoint(ctx, endpointName)
 		if err != nil || e == nil {
 			return false, err // an endpoint may be away for a moment in a reload
 		}
@@ -211,7 +211,7 @@ func (m *Manager) liveAuth(ctx context.Context, endpointName, authName, secret s
 				continue
 			}
 			if au.realm == "" && realm == "" && (au.md5cred != "" || au.digestLists != "") {
-				conf, err := m.getConfig(ctx, "pjsip.conf")
+				conf, err := ro.asterisk.getConfig(ctx, "pjsip.conf")
 				if err != nil {
 					return false, err
 				}
@@ -225,7 +225,7 @@ func (m *Manager) liveAuth(ctx context.Context, endpointName, authName, secret s
 		return fmt.Errorf("check the live secret: %w", err)
 	}
 	if !held {
-		return fmt.Errorf("the live auth object %s does not have the new secret after %v", authName, m.o.VerifyWithin)
+		return fmt.Errorf("the live auth object %s does not have the new secret after %v", authName, ro.o.VerifyWithin)
 	}
 	return nil
 }

@@ -4,87 +4,14 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strings"
-
-	goami "github.com/heltonmarx/goami/ami"
 )
-
-// sorcery is where res_pjsip keeps its objects, from sorcery.conf.
-type sorcery struct {
-	authFiles      []string // config files with auth objects
-	authFamily     string   // realtime family of auth objects, or ""
-	authCaches     []string // names of memory caches in front of them
-	endpointFiles  []string // the same of endpoints
-	endpointFamily string
-	endpointCaches []string
-	contactFamily  string // realtime family of registered contacts, or ""
-}
-
-// stores reads sorcery.conf through Asterisk. Without a mapping, auth objects
-// are in pjsip.conf (res_pjsip/config_auth.c).
-func (m *Manager) stores(ctx context.Context) (sorcery, error) {
-	conf, err := m.getConfig(ctx, "sorcery.conf")
-	if err != nil {
-		return sorcery{}, err
-	}
-	return readSorcery(conf), nil
-}
-
-// readSorcery reads "type[/option]=wizard,argument[,option…]" of [res_pjsip].
-func readSorcery(conf config) sorcery {
-	var s sorcery
-	for _, c := range conf {
-		if c.name != "res_pjsip" {
-			continue
-		}
-		for _, v := range c.vars {
-			object, _, _ := strings.Cut(v.Name, "/")
-			wizard, args, _ := strings.Cut(v.Value, ",")
-			first, options, _ := strings.Cut(args, ",")
-			switch object + " " + wizard {
-			case "auth config":
-				s.authFiles = append(s.authFiles, first)
-			case "auth realtime":
-				s.authFamily = cmp.Or(s.authFamily, first)
-			case "auth memory_cache":
-				s.authCaches = append(s.authCaches, cacheName(first+","+options, object))
-			case "endpoint config":
-				s.endpointFiles = append(s.endpointFiles, first)
-			case "endpoint realtime":
-				s.endpointFamily = cmp.Or(s.endpointFamily, first)
-			case "endpoint memory_cache":
-				s.endpointCaches = append(s.endpointCaches, cacheName(first+","+options, object))
-			case "contact realtime":
-				s.contactFamily = cmp.Or(s.contactFamily, first)
-			}
-		}
-	}
-	if !slices.Contains(s.endpointFiles, "pjsip.conf") && s.endpointFamily == "" {
-		s.endpointFiles = append(s.endpointFiles, "pjsip.conf")
-	}
-	if !slices.Contains(s.authFiles, "pjsip.conf") && s.authFamily == "" {
-		s.authFiles = append(s.authFiles, "pjsip.conf")
-	}
-	return s
-}
-
-// cacheName is the option name= of a memory cache, or what Asterisk calls a
-// nameless one: module/object type.
-func cacheName(options, object string) string {
-	for _, o := range list(options) {
-		if name, ok := strings.CutPrefix(o, "name="); ok {
-			return name
-		}
-	}
-	return "res_pjsip/" + object
-}
 
 // realtimeRotation writes the database row of an auth object through Asterisk's
 // own driver. Auth objects are read for every authentication, so nothing is
 // reloaded.
-func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
-	family := cmp.Or(m.o.RealtimeFamily, s.authFamily, "ps_auths")
+func (ro *rotations) realtimeRotation(a *account, au auth, s sorcery) rotation {
+	family := cmp.Or(ro.o.RealtimeFamily, s.authFamily, "ps_auths")
 	return func(ctx context.Context, secret string) (string, error) {
 		if err := checkName(family); err != nil {
 			return "", fmt.Errorf("realtime family: %w", err)
@@ -92,7 +19,7 @@ func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
 		if err := checkName(au.name); err != nil {
 			return "", fmt.Errorf("auth object: %w", err)
 		}
-		conf, err := m.getConfig(ctx, "pjsip.conf")
+		conf, err := ro.asterisk.getConfig(ctx, "pjsip.conf")
 		if err != nil {
 			return "", err
 		}
@@ -102,14 +29,14 @@ func (m *Manager) realtimeRotation(a *account, au auth, s sorcery) rotation {
 			return "", err
 		}
 		for i, c := range columns {
-			if err := m.realtimeUpdate(ctx, family, au.name, c.name, c.value); err != nil {
-				return "", m.realtimeUndo(ctx, family, au.name, columns[:i], err)
+			if err := ro.database.realtimeUpdate(ctx, family, au.name, c.name, c.value); err != nil {
+				return "", ro.database.realtimeUndo(ctx, family, au.name, columns[:i], err)
 			}
 		}
-		m.expireCaches(ctx, s.authCaches, au.name)
-		if err := m.liveAuth(ctx, a.name, au.name, secret); err != nil {
-			err = m.realtimeUndo(ctx, family, au.name, columns, err)
-			m.expireCaches(context.WithoutCancel(ctx), s.authCaches, au.name)
+		ro.database.expireCaches(ctx, s.authCaches, au.name)
+		if err := ro.liveAuth(ctx, a.name, au.name, secret); err != nil {
+			err = ro.database.realtimeUndo(ctx, family, au.name, columns, err)
+			ro.database.expireCaches(context.WithoutCancel(ctx), s.authCaches, au.name)
 			return "", err
 		}
 		return fmt.Sprintf("PJSIP auth %s in realtime family %s, live value checked", au.name, family), nil
@@ -139,46 +66,4 @@ func (au auth) columns(secret string) ([]swap, error) {
 		out = append(out, swap{"password", au.password, secret})
 	}
 	return out, nil
-}
-
-// realtimeUpdate sets one column of the row.
-func (m *Manager) realtimeUpdate(ctx context.Context, family, id, column, value string) error {
-	lines, err := m.command(ctx, strings.Join([]string{"realtime update", family, "id", id, column, value}, " "))
-	if err != nil {
-		return fmt.Errorf("realtime update of %s in %s: %w", column, family, err)
-	}
-	for _, l := range lines {
-		// "Updated N RealTime records." (res_realtime.c); drivers may count 0
-		// for a row that is there, so the live value decides.
-		if strings.HasPrefix(l, "Updated ") {
-			return nil
-		}
-	}
-	return fmt.Errorf("realtime update of %s in %s failed: see Asterisk's log", column, family)
-}
-
-// realtimeUndo restores the old values that can be written safely, and says so.
-func (m *Manager) realtimeUndo(ctx context.Context, family, id string, columns []swap, cause error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
-	defer cancel()
-	for _, c := range columns {
-		if strings.ContainsAny(c.old, " \t\"'\\;\r\n") || c.old == "" {
-			return fmt.Errorf("%w; the old %s cannot be written back by a command, set it in the database: %w", cause, c.name, ErrUncertain)
-		}
-		if err := m.realtimeUpdate(ctx, family, id, c.name, c.old); err != nil {
-			return fmt.Errorf("%w; and the old %s is not back: %w: %w", cause, c.name, err, ErrUncertain)
-		}
-	}
-	if len(columns) == 0 {
-		return cause
-	}
-	return fmt.Errorf("%w; the old values are back", cause)
-}
-
-// expireCaches drops the object from memory caches; what cannot be dropped is
-// seen by the check of the live value.
-func (m *Manager) expireCaches(ctx context.Context, caches []string, id string) {
-	for _, cache := range caches {
-		_, _ = goami.SorceryMemoryCacheExpireObject(ctx, m.session(), "", cache, id)
-	}
 }

@@ -9,18 +9,13 @@ import (
 	"strings"
 
 	goami "github.com/heltonmarx/goami/ami"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// The steps that need privileges, by their names in playbooks; Resync is the
-// daemon's own look at channels and contacts after a login.
-const (
-	StepHangup              = "hangup"
-	StepRotate              = "rotate"
-	StepRemoveRegistrations = "remove-registrations"
-	StepLock                = "lock"
-	StepRestrict            = "restrict"
-	StepResync              = "resync"
-)
+// StepResync is the daemon's own look at channels and contacts after a login. It
+// needs privileges like the steps of playbooks.
+const StepResync incident.StepKind = "resync"
 
 // classes are the write classes of which any one allows an action, least
 // powerful first. From the registrations in main/manager.c, main/db.c,
@@ -53,8 +48,9 @@ func classesOf(action string) []string {
 
 // Lack is one action that a step needs and the AMI user may not do.
 type Lack struct {
-	Step, Action string
-	Classes      []string // any one of these write classes would allow it
+	Step    incident.StepKind
+	Action  string
+	Classes []string // any one of these write classes would allow it
 }
 
 // String says what to add.
@@ -68,15 +64,22 @@ type Privileges struct {
 	Technologies []Technology // channel drivers whose actions the user may use
 	Lacks        []Lack       // by step, then action
 
-	needs map[string][]string // the actions of each step
+	needs map[incident.StepKind][]string // the actions of each step
+}
+
+// audit looks at what a person should know before Asterisk is relied on: what the
+// AMI user may do, and which settings are risky.
+type audit struct {
+	asterisk asterisk
+	o        Options
 }
 
 // Privileges asks Asterisk which actions this session may use and compares them
 // with what the steps need. It has no side effect: ListCommands needs no
 // privilege and lists exactly the permitted actions. Objects in a
 // database need more; it looks for them where the user may.
-func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
-	listed, err := goami.ListCommands(ctx, m.session(), "")
+func (a *audit) Privileges(ctx context.Context) (Privileges, error) {
+	listed, err := goami.ListCommands(ctx, a.asterisk.session(), "")
 	if err != nil {
 		return Privileges{}, fmt.Errorf("list AMI commands: %w", err)
 	}
@@ -95,15 +98,15 @@ func (m *Manager) Privileges(ctx context.Context) (Privileges, error) {
 	may := func(action string) bool {
 		return allowed[action] || slices.ContainsFunc(classesOf(action), func(c string) bool { return granted[c] })
 	}
-	p := Privileges{Classes: slices.Sorted(maps.Keys(granted)), Technologies: m.usable(func(action string) bool { return allowed[action] }), needs: map[string][]string{}}
+	p := Privileges{Classes: slices.Sorted(maps.Keys(granted)), Technologies: usable(func(action string) bool { return allowed[action] }), needs: map[incident.StepKind][]string{}}
 	var stored sorcery
 	if slices.Contains(p.Technologies, PJSIP) && may("GetConfig") {
-		if stored, err = m.stores(ctx); err != nil {
+		if stored, err = a.asterisk.stores(ctx); err != nil {
 			return Privileges{}, err
 		}
 	}
-	for _, step := range []string{StepHangup, StepRotate, StepRemoveRegistrations, StepLock, StepRestrict, StepResync} {
-		p.needs[step] = m.needs(step, p.Technologies, stored)
+	for _, step := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict, StepResync} {
+		p.needs[step] = a.needs(step, p.Technologies, stored)
 		for _, action := range p.needs[step] {
 			if !may(action) {
 				p.Lacks = append(p.Lacks, Lack{Step: step, Action: action, Classes: classesOf(action)})
@@ -120,31 +123,9 @@ func classList(priv string) []string {
 	})
 }
 
-// usable are the technologies whose listing action is permitted; both when none
-// is, because then it is not known.
-func (m *Manager) usable(allowed func(action string) bool) []Technology {
-	mark := map[Technology]string{PJSIP: "PJSIPShowEndpoint", ChanSIP: "SIPshowpeer"}
-	out := slices.DeleteFunc(slices.Clone(technologies), func(t Technology) bool { return !allowed(mark[t]) })
-	if len(out) == 0 {
-		return technologies
-	}
-	return out
-}
-
-// loaded are the technologies whose module is there, as far as the
-// user may know. Asking for what is not there is an error in Asterisk's
-// security log each time.
-func (m *Manager) loaded(ctx context.Context) []Technology {
-	listed, err := goami.ListCommands(ctx, m.session(), "")
-	if err != nil {
-		return technologies
-	}
-	return m.usable(func(action string) bool { return len(listed[action]) > 0 })
-}
-
 // needs are the actions a step uses with these options, and with what PJSIP
 // keeps in databases.
-func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
+func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) []string {
 	pj, sip := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP)
 	var out []string
 	add := func(when bool, actions ...string) {
@@ -153,28 +134,28 @@ func (m *Manager) needs(step string, on []Technology, stored sorcery) []string {
 		}
 	}
 	switch step {
-	case StepHangup:
+	case incident.StepHangup:
 		add(true, "Hangup", "CoreShowChannels")
-	case StepRotate:
-		hook := m.o.Method == Exec || m.o.Method == Auto && len(m.o.Hook.Command) > 0
-		realtime := m.o.Method == PJSIPRealtime || m.o.Method == Auto && (m.o.RealtimeFamily != "" || stored.authFamily != "")
+	case incident.StepRotate:
+		hook := a.o.Method == Exec || a.o.Method == Auto && len(a.o.Hook.Command) > 0
+		realtime := a.o.Method == PJSIPRealtime || a.o.Method == Auto && (a.o.RealtimeFamily != "" || stored.authFamily != "")
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(!hook, "GetConfig")
-		add(!hook && m.o.Method != PJSIPRealtime, "Reload")
-		add(!hook && m.o.Method != PJSIPRealtime && !m.o.DirectEdit, "UpdateConfig")
+		add(!hook && a.o.Method != PJSIPRealtime, "Reload")
+		add(!hook && a.o.Method != PJSIPRealtime && !a.o.DirectEdit, "UpdateConfig")
 		add(!hook && realtime, "Command")
-	case StepLock:
+	case incident.StepLock:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
-		add(!m.o.DirectEdit, "UpdateConfig")
+		add(!a.o.DirectEdit, "UpdateConfig")
 		add(stored.endpointFamily != "", "Command")
-	case StepRestrict:
+	case incident.StepRestrict:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
-	case StepRemoveRegistrations:
+	case incident.StepRemoveRegistrations:
 		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
 		add(stored.contactFamily != "", "Command")
 		add(sip, "SIPshowpeer", "Command")
@@ -202,7 +183,7 @@ func Stanza(user, secret string, from netip.Addr, write []string) string {
 }
 
 // Write is the smallest set of write classes that allows the steps.
-func (p Privileges) Write(steps ...string) []string {
+func (p Privileges) Write(steps ...incident.StepKind) []string {
 	var actions []string
 	for _, s := range steps {
 		actions = append(actions, p.needs[s]...)

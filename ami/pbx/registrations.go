@@ -12,6 +12,14 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
+// registrations removes an account's registrations and sees in the inventory
+// what is left.
+type registrations struct {
+	asterisk  asterisk
+	inventory inventory
+	rounds    int // see Options.Rounds
+}
+
 // expired is what became of an account's registrations.
 type expired struct {
 	removed   int      // registrations that are gone
@@ -31,25 +39,25 @@ func (e expired) String() string {
 // and repeats until Asterisk lists none, since a phone may register again in
 // between. An account without registrations is no error. Contacts in the
 // configuration stay; detail names them. It goes on when the session breaks.
-func (m *Manager) RemoveRegistrations(ctx context.Context, account string) (detail string, err error) {
+func (r *registrations) RemoveRegistrations(ctx context.Context, account string) (detail string, err error) {
 	var done expired
 	err = again(ctx, func() error {
-		e, err := m.expire(ctx, account)
+		e, err := r.expire(ctx, account)
 		done = expired{done.removed + e.removed, e.permanent}
 		return err
 	})
 	return done.String(), err
 }
 
-func (m *Manager) expire(ctx context.Context, account string) (expired, error) {
-	a, err := m.find(ctx, account)
+func (r *registrations) expire(ctx context.Context, account string) (expired, error) {
+	a, err := r.asterisk.find(ctx, account)
 	if err != nil {
 		return expired{}, fmt.Errorf("remove registrations: %w", err)
 	}
 	var done expired
 	if a.endpoint != nil {
 		done.permanent = a.endpoint.permanent
-		n, err := m.expirePJSIP(ctx, a)
+		n, err := r.expirePJSIP(ctx, a)
 		if done.removed += n; err != nil {
 			return done, fmt.Errorf("remove registrations of PJSIP endpoint %s: %w", account, err)
 		}
@@ -59,7 +67,7 @@ func (m *Manager) expire(ctx context.Context, account string) (expired, error) {
 			done.permanent = append(done.permanent, "host "+a.peer.Get("Address-IP"))
 			return done, nil
 		}
-		n, err := m.expireSIP(ctx, account)
+		n, err := r.expireSIP(ctx, account)
 		if done.removed += n; err != nil {
 			return done, fmt.Errorf("remove registration of chan_sip peer %s: %w", account, err)
 		}
@@ -73,13 +81,13 @@ var errComingBack = errors.New("registrations keep coming back: rotate the secre
 // expirePJSIP deletes the rows of the account's contacts from Asterisk's own
 // database, where res_pjsip reads them for every use. There is no other action
 // that deletes a contact.
-func (m *Manager) expirePJSIP(ctx context.Context, a *account) (int, error) {
+func (r *registrations) expirePJSIP(ctx context.Context, a *account) (int, error) {
 	gone := map[string]bool{}
-	for round := range m.o.Rounds {
+	for round := range r.rounds {
 		if err := pause(ctx, round); err != nil {
 			return len(gone), err
 		}
-		all, err := m.pjsipRegistered(ctx)
+		all, err := r.inventory.pjsipRegistered(ctx)
 		if err != nil {
 			return len(gone), err
 		}
@@ -90,7 +98,7 @@ func (m *Manager) expirePJSIP(ctx context.Context, a *account) (int, error) {
 			return len(gone), nil
 		}
 		for _, c := range left {
-			if err := m.deleteContact(ctx, c); err != nil {
+			if err := r.deleteContact(ctx, c); err != nil {
 				return len(gone), err
 			}
 			gone[c.object] = true
@@ -101,12 +109,12 @@ func (m *Manager) expirePJSIP(ctx context.Context, a *account) (int, error) {
 
 // deleteContact removes one contact. Family and key are how sorcery's astdb
 // wizard stores a contact (res_sorcery_astdb.c).
-func (m *Manager) deleteContact(ctx context.Context, c registration) error {
-	_, err := goami.DBDel(ctx, m.session(), "", "registrar", "contact/"+c.object)
+func (r *registrations) deleteContact(ctx context.Context, c registration) error {
+	_, err := goami.DBDel(ctx, r.asterisk.session(), "", "registrar", "contact/"+c.object)
 	if err == nil || !answered(err, "Database entry could not be deleted") {
 		return err
 	}
-	s, err := m.stores(ctx)
+	s, err := r.asterisk.stores(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,27 +125,27 @@ func (m *Manager) deleteContact(ctx context.Context, c registration) error {
 		return fmt.Errorf("contact of %q in realtime family %q: %w", c.aor, s.contactFamily, ErrUnsafeName)
 	}
 	id := strings.Replace(c.object, ";", "^3B", 1)
-	if _, err := m.command(ctx, "realtime destroy "+s.contactFamily+" id "+id); err != nil {
+	if _, err := r.asterisk.command(ctx, "realtime destroy "+s.contactFamily+" id "+id); err != nil {
 		return fmt.Errorf("realtime destroy in %s: %w", s.contactFamily, err)
 	}
 	return nil
 }
 
 // expireSIP unregisters a chan_sip peer and checks that its address is gone.
-func (m *Manager) expireSIP(ctx context.Context, name string) (int, error) {
+func (r *registrations) expireSIP(ctx context.Context, name string) (int, error) {
 	n := 0
-	for round := range m.o.Rounds {
+	for round := range r.rounds {
 		if err := pause(ctx, round); err != nil {
 			return n, err
 		}
-		p, err := m.sipPeer(ctx, name)
+		p, err := r.asterisk.sipPeer(ctx, name)
 		if err != nil {
 			return n, err
 		}
 		if _, registered := readSIPContact(name, p); !registered {
 			return n, nil
 		}
-		if _, err := m.command(ctx, "sip unregister "+name); err != nil {
+		if _, err := r.asterisk.command(ctx, "sip unregister "+name); err != nil {
 			return n, err
 		}
 		n = 1

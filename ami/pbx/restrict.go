@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
 )
@@ -14,6 +15,13 @@ import (
 // everybody is what a restricted account's deny holds: both address families,
 // since a rule of one says nothing about the other (main/acl.c).
 const everybody = "0.0.0.0/0,::/0"
+
+// restrictions limits accounts to networks and ends that again.
+type restrictions struct {
+	asterisk asterisk
+	editor   *editor
+	within   time.Duration // see Options.VerifyWithin
+}
 
 // Restrict lets an account be used from these networks alone: two lines, deny
 // and permit, at the end of its section, in Asterisk's own configuration, or in
@@ -23,11 +31,11 @@ const everybody = "0.0.0.0/0,::/0"
 // UpdateConfig, so that Unrestrict can take exactly them away again. An account
 // with a deny or permit of its own is left alone, which is an error; one that is
 // restricted to the same networks already is not.
-func (m *Manager) Restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
+func (res *restrictions) Restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
 	if len(to) == 0 {
 		return "", fmt.Errorf("restrict %s: no network is given: lock it instead", account)
 	}
-	detail, err = m.setRules(ctx, account, rules{to, true})
+	detail, err = res.setRules(ctx, account, rules{to, true})
 	if err != nil {
 		return detail, fmt.Errorf("restrict %s: %w", account, err)
 	}
@@ -36,8 +44,8 @@ func (m *Manager) Restrict(ctx context.Context, account string, to []netip.Prefi
 
 // Unrestrict takes away what Restrict added. What a person has changed of it
 // since stays. An account that has gone is no error.
-func (m *Manager) Unrestrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
-	detail, err = m.setRules(ctx, account, rules{to, false})
+func (res *restrictions) Unrestrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
+	detail, err = res.setRules(ctx, account, rules{to, false})
 	if errors.Is(err, ErrNoAccount) {
 		return "the account no longer exists", nil
 	}
@@ -62,13 +70,13 @@ func (r rules) permit() string {
 }
 
 // setRules puts the rules up, or takes them down, on every technology.
-func (m *Manager) setRules(ctx context.Context, name string, r rules) (string, error) {
-	done, err := m.alone(ctx)
+func (res *restrictions) setRules(ctx context.Context, name string, r rules) (string, error) {
+	done, err := res.editor.alone(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer done()
-	a, err := m.find(ctx, name)
+	a, err := res.asterisk.find(ctx, name)
 	if err != nil {
 		return "", err
 	}
@@ -80,33 +88,33 @@ func (m *Manager) setRules(ctx context.Context, name string, r rules) (string, e
 		}
 	}
 	if a.endpoint != nil {
-		add(m.setPJSIPRules(ctx, name, r))
+		add(res.setPJSIPRules(ctx, name, r))
 	}
 	if a.peer != nil {
-		add(m.setSIPRules(ctx, name, r))
+		add(res.setSIPRules(ctx, name, r))
 	}
 	return strings.Join(details, "; "), join(errs...)
 }
 
-func (m *Manager) setPJSIPRules(ctx context.Context, name string, r rules) (string, error) {
-	s, err := m.stores(ctx)
+func (res *restrictions) setPJSIPRules(ctx context.Context, name string, r rules) (string, error) {
+	s, err := res.asterisk.stores(ctx)
 	if err != nil {
 		return "", err
 	}
 	live := func(ctx context.Context, want bool) error {
-		return m.liveRules(ctx, want, func() (bool, bool, error) {
-			e, err := m.endpoint(ctx, name)
+		return res.liveRules(ctx, want, func() (bool, bool, error) {
+			e, err := res.asterisk.endpoint(ctx, name)
 			return e != nil, e != nil && strings.Contains(e.acl, "deny/permit"), err
 		})
 	}
 	for _, root := range s.endpointFiles {
 		e := edit{root: root, section: name, kind: "endpoint", direct: true}
-		if detail, found, err := m.setRulesIn(ctx, e, "", r, pjsipModule, live); found || err != nil {
+		if detail, found, err := res.setRulesIn(ctx, e, "", r, pjsipModule, live); found || err != nil {
 			return detail, err
 		}
 	}
 	e := edit{root: "pjsip_wizard.conf", section: name, kind: "wizard", direct: true}
-	detail, found, err := m.setRulesIn(ctx, e, "endpoint/", r, pjsipModule, live)
+	detail, found, err := res.setRulesIn(ctx, e, "endpoint/", r, pjsipModule, live)
 	if !found && err == nil && !r.up {
 		return "the endpoint is in no config file, so nothing restricts it", nil
 	}
@@ -116,15 +124,15 @@ func (m *Manager) setPJSIPRules(ctx context.Context, name string, r rules) (stri
 	return detail, err
 }
 
-func (m *Manager) setSIPRules(ctx context.Context, name string, r rules) (string, error) {
+func (res *restrictions) setSIPRules(ctx context.Context, name string, r rules) (string, error) {
 	live := func(ctx context.Context, want bool) error {
-		return m.liveRules(ctx, want, func() (bool, bool, error) {
-			p, err := m.sipPeer(ctx, name)
+		return res.liveRules(ctx, want, func() (bool, bool, error) {
+			p, err := res.asterisk.sipPeer(ctx, name)
 			return p != nil, p.Get("ACL") == "Y", err
 		})
 	}
 	e := edit{root: "sip.conf", section: name, direct: true}
-	detail, found, err := m.setRulesIn(ctx, e, "", r, chanSIPModule, live)
+	detail, found, err := res.setRulesIn(ctx, e, "", r, chanSIPModule, live)
 	if !found && err == nil && !r.up {
 		return "the peer has no section in sip.conf, so nothing restricts it", nil
 	}
@@ -136,14 +144,14 @@ func (m *Manager) setSIPRules(ctx context.Context, name string, r rules) (string
 
 // setRulesIn changes one section and checks it; found is false when the file has
 // no such section.
-func (m *Manager) setRulesIn(ctx context.Context, e edit, prefix string, r rules, module string, live func(ctx context.Context, want bool) error) (detail string, found bool, err error) {
-	if e.before, err = m.getConfig(ctx, e.root); err != nil {
+func (res *restrictions) setRulesIn(ctx context.Context, e edit, prefix string, r rules, module string, live func(ctx context.Context, want bool) error) (detail string, found bool, err error) {
+	if e.before, err = res.asterisk.getConfig(ctx, e.root); err != nil {
 		return "", false, err
 	}
 	if e.index, err = e.before.find(e.section, e.kind); err != nil || e.index < 0 {
 		return "", false, err
 	}
-	there, was, err := m.rulesOf(e, prefix)
+	there, was, err := res.rulesOf(e, prefix)
 	if err != nil {
 		return "", true, err
 	}
@@ -163,7 +171,7 @@ func (m *Manager) setRulesIn(ctx context.Context, e edit, prefix string, r rules
 	default:
 		e.swaps = []swap{{prefix + "deny", everybody, was}, {prefix + "permit", r.permit(), was}}
 	}
-	change, err := m.amend(ctx, e, !r.up, "set the account's deny and permit there, or leave restrict out of the playbook")
+	change, err := res.editor.amend(ctx, e, !r.up, "set the account's deny and permit there, or leave restrict out of the playbook")
 	if err != nil {
 		return "", true, err
 	}
@@ -172,7 +180,7 @@ func (m *Manager) setRulesIn(ctx context.Context, e edit, prefix string, r rules
 	if was != "" { // so do rules for anybody
 		want, proof = true, "reloaded"
 	}
-	if err := m.settle(ctx, change, module, func(ctx context.Context) error { return live(ctx, want) }); err != nil {
+	if err := res.editor.settle(ctx, change, module, func(ctx context.Context) error { return live(ctx, want) }); err != nil {
 		return "", true, err
 	}
 	what := "restriction lifted: deny and permit removed from"
@@ -188,7 +196,7 @@ const anybody = "0.0.0.0/0.0.0.0"
 
 // rulesOf are a section's deny and permit in order, without such a pair at the
 // beginning of a generated one: was is its value, or "".
-func (m *Manager) rulesOf(e edit, prefix string) (there []ami.Field, was string, err error) {
+func (res *restrictions) rulesOf(e edit, prefix string) (there []ami.Field, was string, err error) {
 	for _, v := range e.before[e.index].vars {
 		if name := strings.ToLower(v.Name); name == prefix+"deny" || name == prefix+"permit" {
 			there = append(there, ami.Field{Name: name, Value: v.Value})
@@ -197,7 +205,7 @@ func (m *Manager) rulesOf(e edit, prefix string) (there []ami.Field, was string,
 	if len(there) < 2 || !slices.Equal(there[:2], []ami.Field{{Name: prefix + "deny", Value: anybody}, {Name: prefix + "permit", Value: anybody}}) {
 		return there, "", nil
 	}
-	_, p, err := m.placeOf(e)
+	_, p, err := res.editor.placeOf(e)
 	if err != nil || !p.file.generated() {
 		return there, "", err
 	}
@@ -206,26 +214,16 @@ func (m *Manager) rulesOf(e edit, prefix string) (there []ami.Field, was string,
 
 // liveRules waits until Asterisk itself shows that the account has rules, or
 // that it has none.
-func (m *Manager) liveRules(ctx context.Context, want bool, look func() (there, restricted bool, err error)) error {
-	held, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
+func (res *restrictions) liveRules(ctx context.Context, want bool, look func() (there, restricted bool, err error)) error {
+	held, err := eventually(ctx, res.within, func() (bool, error) {
 		there, restricted, err := look()
 		return there && restricted == want, err
 	})
 	if err == nil && !held {
-		err = fmt.Errorf("after %v the account does not show it", m.o.VerifyWithin)
+		err = fmt.Errorf("after %v the account does not show it", res.within)
 	}
 	if err != nil {
 		return fmt.Errorf("check the live rules: %w", err)
 	}
 	return nil
-}
-
-// alone waits for any other change of Asterisk's files; done ends the turn.
-func (m *Manager) alone(ctx context.Context) (done func(), err error) {
-	select {
-	case m.changing <- struct{}{}:
-		return func() { <-m.changing }, nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("wait for the change under way: %w", ctx.Err())
-	}
 }

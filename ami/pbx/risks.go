@@ -9,9 +9,9 @@ import (
 
 // Risks are settings of Asterisk that let anyone without a login write into
 // what this daemon reads, each with the remedy.
-func (m *Manager) Risks(ctx context.Context, on []Technology) ([]string, error) {
+func (a *audit) Risks(ctx context.Context, on []Technology) ([]string, error) {
 	var out []string
-	manager, err := m.getConfig(ctx, "manager.conf")
+	manager, err := a.asterisk.getConfig(ctx, "manager.conf")
 	if err != nil {
 		return nil, err
 	}
@@ -21,7 +21,7 @@ func (m *Manager) Risks(ctx context.Context, on []Technology) ([]string, error) 
 	if !slices.Contains(on, ChanSIP) {
 		return out, nil
 	}
-	sip, err := m.getConfig(ctx, "sip.conf")
+	sip, err := a.asterisk.getConfig(ctx, "sip.conf")
 	if err != nil {
 		return nil, err
 	}

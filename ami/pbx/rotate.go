@@ -6,9 +6,15 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	goami "github.com/heltonmarx/goami/ami"
 )
+
+// rotations gives accounts new secrets.
+type rotations struct {
+	asterisk asterisk
+	editor   *editor
+	database database
+	o        Options
+}
 
 // Rotate gives the account a new secret, on every technology it exists on, and
 // proves that it is in force. The secret goes to the vault before Asterisk is
@@ -18,42 +24,42 @@ import (
 //
 // Registrations and calls under way survive a rotation: RemoveRegistrations and
 // Hangup end them.
-func (m *Manager) Rotate(ctx context.Context, account string) (detail string, err error) {
-	if m.invalid != nil {
-		return "", m.invalid
+func (ro *rotations) Rotate(ctx context.Context, account string) (detail string, err error) {
+	if err := ro.o.Validate(); err != nil {
+		return "", err
 	}
-	if m.o.Vault == nil {
+	if ro.o.Vault == nil {
 		return "", errors.New("rotate: no vault to keep the new secret in: set rotate.store")
 	}
-	done, err := m.alone(ctx)
+	done, err := ro.editor.alone(ctx)
 	if err != nil {
 		return "", fmt.Errorf("rotate %s: %w", account, err)
 	}
 	defer done()
-	a, err := m.find(ctx, account)
+	a, err := ro.asterisk.find(ctx, account)
 	if err != nil {
 		return "", fmt.Errorf("rotate: %w", err)
 	}
-	rotations, err := m.plan(ctx, a)
+	planned, err := ro.plan(ctx, a)
 	if err != nil {
 		return "", fmt.Errorf("rotate %s: %w", account, err)
 	}
-	secret, err := newSecret(m.o.SecretLength)
+	secret, err := newSecret(ro.o.SecretLength)
 	if err != nil {
 		return "", fmt.Errorf("rotate %s: %w", account, err)
 	}
 	entry := Entry{At: time.Now(), Account: account, Secret: secret}
-	if err := m.o.Vault.Keep(entry); err != nil {
+	if err := ro.o.Vault.Keep(entry); err != nil {
 		return "", fmt.Errorf("rotate %s: keep the new secret: %w; nothing was changed", account, err)
 	}
-	details, err := run(ctx, rotations, secret)
+	details, err := run(ctx, planned, secret)
 	if err != nil {
 		if len(details) == 0 && !errors.Is(err, ErrUncertain) {
-			err = join(err, m.o.Vault.Void(entry))
+			err = join(err, ro.o.Vault.Void(entry))
 		}
 		return strings.Join(details, "; "), fmt.Errorf("rotate %s: %w", account, err)
 	}
-	return strings.Join(details, "; ") + "; secret kept in " + m.o.Vault.String(), nil
+	return strings.Join(details, "; ") + "; secret kept in " + ro.o.Vault.String(), nil
 }
 
 // rotation brings a secret into force in one place and says where.
@@ -74,51 +80,41 @@ func run(ctx context.Context, rotations []rotation, secret string) (details []st
 }
 
 // plan chooses how to rotate. It changes nothing.
-func (m *Manager) plan(ctx context.Context, a *account) ([]rotation, error) {
-	if m.o.Method == Exec || m.o.Method == Auto && len(m.o.Hook.Command) > 0 {
-		return []rotation{m.hookRotation(a)}, nil
+func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
+	if ro.o.Method == Exec || ro.o.Method == Auto && len(ro.o.Hook.Command) > 0 {
+		return []rotation{ro.hookRotation(a)}, nil
 	}
 	var rs []rotation
-	if a.endpoint != nil && m.o.Method != ChanSIPFile {
-		pj, err := m.planPJSIP(ctx, a)
+	if a.endpoint != nil && ro.o.Method != ChanSIPFile {
+		pj, err := ro.planPJSIP(ctx, a)
 		if err != nil {
 			return nil, err
 		}
 		rs = append(rs, pj...)
 	}
-	if a.peer != nil && (m.o.Method == Auto || m.o.Method == ChanSIPFile) {
-		sip, err := m.planChanSIP(ctx, a)
+	if a.peer != nil && (ro.o.Method == Auto || ro.o.Method == ChanSIPFile) {
+		sip, err := ro.planChanSIP(ctx, a)
 		if err != nil {
 			return nil, err
 		}
 		rs = append(rs, sip)
 	}
 	if len(rs) == 0 {
-		return nil, fmt.Errorf("rotation method %q does not apply: the account is %s", m.o.Method, a.technologies())
+		return nil, fmt.Errorf("rotation method %q does not apply: the account is %s", ro.o.Method, a.technologies())
 	}
 	return rs, nil
 }
 
-func (a *account) technologies() string {
-	switch {
-	case a.endpoint != nil && a.peer != nil:
-		return "a PJSIP endpoint and a chan_sip peer"
-	case a.endpoint != nil:
-		return "a PJSIP endpoint"
-	}
-	return "a chan_sip peer"
-}
-
 // hookRotation leaves the change to the operator's command and then looks at
 // what Asterisk has.
-func (m *Manager) hookRotation(a *account) rotation {
+func (ro *rotations) hookRotation(a *account) rotation {
 	return func(ctx context.Context, secret string) (string, error) {
-		detail := "hook " + m.o.Hook.Command[0]
-		if err := m.o.Hook.run(ctx, a.name, secret); err != nil {
+		detail := "hook " + ro.o.Hook.Command[0]
+		if err := ro.o.Hook.run(ctx, a.name, secret); err != nil {
 			// It may have failed after its work was done.
 			return "", fmt.Errorf("%w: %w", err, ErrUncertain)
 		}
-		checked, err := m.live(ctx, a, secret)
+		checked, err := ro.live(ctx, a, secret)
 		if err != nil {
 			return "", fmt.Errorf("%s ended well, but %w: %w", detail, err, ErrUncertain)
 		}
@@ -127,57 +123,17 @@ func (m *Manager) hookRotation(a *account) rotation {
 }
 
 // live waits until everything of the account has the secret.
-func (m *Manager) live(ctx context.Context, a *account, secret string) (checked string, err error) {
+func (ro *rotations) live(ctx context.Context, a *account, secret string) (checked string, err error) {
 	if a.endpoint != nil {
 		for _, au := range a.endpoint.auths {
-			if err := m.liveAuth(ctx, a.name, au.name, secret); err != nil {
+			if err := ro.liveAuth(ctx, a.name, au.name, secret); err != nil {
 				return "", err
 			}
 		}
 		checked = "live value checked"
 	}
 	if a.peer != nil {
-		return m.liveSIP(ctx, a.name, secret)
+		return ro.liveSIP(ctx, a.name, secret)
 	}
 	return checked, nil
-}
-
-// reload reloads one module, waiting for a reload that is under way.
-func (m *Manager) reload(ctx context.Context, module string) error {
-	ok, err := eventually(ctx, m.o.VerifyWithin, func() (bool, error) {
-		_, err := goami.Reload(ctx, m.session(), "", module)
-		if answered(err, "A reload is in progress") {
-			return false, nil
-		}
-		return err == nil, err
-	})
-	if err == nil && !ok {
-		err = fmt.Errorf("another reload is still in progress after %v", m.o.VerifyWithin)
-	}
-	if err != nil {
-		return fmt.Errorf("reload %s: %w", module, err)
-	}
-	return nil
-}
-
-// settle makes Asterisk read a change and checks that it lives; otherwise it
-// undoes the change, in Asterisk too.
-func (m *Manager) settle(ctx context.Context, c *change, module string, check func(context.Context) error) error {
-	err := m.reload(ctx, module)
-	if err == nil {
-		err = check(ctx)
-	}
-	if err == nil {
-		return nil
-	}
-	// Undo even when the caller gives up.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.o.VerifyWithin)
-	defer cancel()
-	if uerr := c.undo(); uerr != nil {
-		return join(err, uerr)
-	}
-	if rerr := m.reload(ctx, module); rerr != nil {
-		return join(err, fmt.Errorf("the old config files are restored, but not loaded: %w: %w", rerr, ErrUncertain))
-	}
-	return fmt.Errorf("%w; the old config files are restored", err)
 }

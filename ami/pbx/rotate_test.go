@@ -134,7 +134,7 @@ func TestFailedRotationIsTakenBack(t *testing.T) {
 			})
 			var detail string
 			var err error
-			synctest.Test(t, func(*testing.T) { detail, err = New(f, m.o).Rotate(context.Background(), "1002") })
+			synctest.Test(t, func(*testing.T) { detail, err = New(f, m.rotations.o).Rotate(context.Background(), "1002") })
 			if err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("error %v, want %q", err, c.says)
 			}
@@ -204,11 +204,12 @@ func TestRotationDoesNotOverwriteSomebodyElse(t *testing.T) {
 		f, v := newFakePBX(t, nil), &memoryVault{}
 		const theirs = pjsipConf + "[9]\ntype = aor\n"
 		m := rotator(f, v, func(o *Options) { o.DirectEdit = direct })
-		tree, err := m.readTree("pjsip.conf")
+		ed := m.rotations.editor
+		tree, err := ed.folder.readTree("pjsip.conf")
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := edit{root: "pjsip.conf", section: "1002", kind: "auth", before: f.live, swaps: []swap{{"password", "old-1002", "new"}}, copies: map[*confFile]string{}}
+		e := edit{root: "pjsip.conf", section: "1002", kind: "auth", before: f.live, swaps: []swap{{"password", "old-1002", "new"}}}
 		if e.index, err = e.before.find(e.section, e.kind); err != nil {
 			t.Fatal(err)
 		}
@@ -216,12 +217,11 @@ func TestRotationDoesNotOverwriteSomebodyElse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.file = p.file
 		if err := os.WriteFile(p.file.path, []byte(theirs), 0o640); err != nil {
 			t.Fatal(err)
 		}
-		for _, w := range m.writers(t.Context(), tree, p, e) {
-			if _, err := m.write(t.Context(), tree, e, w); err == nil || f.file("pjsip.conf") != theirs {
+		for _, w := range ed.writers(t.Context(), tree, p, e) {
+			if _, err := ed.write(t.Context(), tree, e, w); err == nil || f.file("pjsip.conf") != theirs {
 				t.Errorf("%s: %v\n%s", w.name, err, f.file("pjsip.conf"))
 			}
 		}
@@ -307,7 +307,7 @@ func TestRotationsRunOneAfterAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, v := newFakePBX(t, nil), &memoryVault{}
 		m := rotator(f, v)
-		m.changing <- struct{}{} // one is under way
+		m.rotations.editor.changing <- struct{}{} // one is under way
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := m.Rotate(ctx, "1002"); !errors.Is(err, context.DeadlineExceeded) {
@@ -322,7 +322,7 @@ func TestRotationsRunOneAfterAnother(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		<-m.changing
+		<-m.rotations.editor.changing
 		wg.Wait()
 		last := map[string]string{}
 		for _, e := range v.kept {

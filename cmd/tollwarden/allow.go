@@ -22,7 +22,7 @@ func newAllow() *cobra.Command {
 
 func newAllowAdd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "add ADDR|CIDR", Short: "Never ban this again, and release its bans", Args: args(cobra.ExactArgs(1)),
+		Use: "add ADDR|CIDR", Short: "Never ban this address or network, and release its bans", Args: args(cobra.ExactArgs(1)),
 		Example: "  tollwarden allow add 198.51.100.0/24 --comment \"office in Bristol\"",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
@@ -35,7 +35,7 @@ func newAllowAdd() *cobra.Command {
 }
 
 func newAllowRemove() *cobra.Command {
-	cmd := &cobra.Command{Use: "remove ADDR|CIDR", Short: "Remove it from the allow file", Args: args(cobra.ExactArgs(1))}
+	cmd := &cobra.Command{Use: "remove ADDR|CIDR", Short: "Remove an address or network from the allow file", Args: args(cobra.ExactArgs(1))}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completeAllowed(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -17,7 +17,7 @@ import (
 func newBans() *cobra.Command {
 	cmd := &cobra.Command{Use: "bans", Short: "List the bans in force, newest first", Args: args(cobra.NoArgs)}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	watch := cmd.Flags().Bool("watch", false, "then follow changes; with --json only the changes, one object a line")
+	watch := cmd.Flags().Bool("watch", false, "list the bans, then follow changes; with --json only the changes, one object per line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *watch {
 			return watchBans(cmd, *socket, *asJSON)
@@ -36,7 +36,7 @@ func newBans() *cobra.Command {
 }
 
 func printBans(w io.Writer, bans []incident.Ban) {
-	t := output.NewTable(w, "SOURCE", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
+	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
 	for _, b := range bans {
 		t.Row(incident.PrefixText(b.Prefix), output.Time(b.Since), output.Until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
 	}
@@ -60,7 +60,7 @@ func newBan() *cobra.Command {
 	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
 	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
 	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
-	force := cmd.Flags().Bool("force", false, "even if it covers an allowed or protected address, or your own")
+	force := cmd.Flags().Bool("force", false, "ban even if this covers an allowed or protected address, or your own")
 	cmd.MarkFlagsMutuallyExclusive("for", "forever")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		prefix, err := config.ParsePrefix(args[0])
@@ -84,11 +84,11 @@ func newUnban() *cobra.Command {
 	cmd := &cobra.Command{Use: "unban ADDR|CIDR | --all", Short: "Release a ban", Args: args(cobra.MaximumNArgs(1))}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	all := cmd.Flags().Bool("all", false, "release every ban")
-	forgive := cmd.Flags().Bool("forgive", false, "forget the score and the offences, too: the next ban counts as the first")
+	forgive := cmd.Flags().Bool("forgive", false, "also forget the score and the offences, so that the next ban counts as the first")
 	cmd.ValidArgsFunction = completeBans(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *all == (len(args) == 1) {
-			return usage(fmt.Errorf("unban: name an address or a prefix, or --all"))
+			return usage(fmt.Errorf("unban: give an address, a prefix or --all"))
 		}
 		o := control.UnbanOrder{All: *all, Forgive: *forgive}
 		if !*all {

@@ -162,7 +162,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "last gap: no events arrived from", "no log covers the time", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
 		{"bans", 0, []string{"192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
 		{"bans --json", 0, []string{`"192.0.2.66/32"`}},
@@ -186,7 +186,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"rotate 1002 --json", 0, []string{`"account": "1002"`}},
 		{"ban nonsense", 2, []string{"want an address"}},
 		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
-		{"unban", 2, []string{"name an address"}},
+		{"unban", 2, []string{"give an address"}},
 		{"nothing", 2, []string{"there is no command \"nothing\""}},
 		{"rotate", 2, []string{"want tollwarden rotate ACCOUNT"}},
 	} {

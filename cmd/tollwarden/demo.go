@@ -21,10 +21,10 @@ const insideEnv = "TOLLWARDEN_DEMO_NAMESPACE"
 
 func newDemo() *cobra.Command {
 	return &cobra.Command{
-		Use: "demo", Short: "Play an attack against the real daemon, and show how it ends", Args: args(cobra.NoArgs),
-		Long: "Play a recorded attack against the real daemon and a small PBX that speaks AMI.\n" +
-			"As root the kernel drops packets, in a network namespace of its own; otherwise a\n" +
-			"firewall in memory does. Exit code 1 if the attack was not stopped.",
+		Use: "demo", Short: "Replay an attack against the real daemon, and show how it ends", Args: args(cobra.NoArgs),
+		Long: "Replay a recorded attack against the real daemon and a small PBX that speaks AMI.\n" +
+			"As root, the kernel drops the packets, in a network namespace of its own; otherwise a\n" +
+			"simulated firewall does. Exits with 1 if the attack was not stopped.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if os.Geteuid() == 0 && os.Getenv(insideEnv) == "" {
 				return demoInNamespace(cmd)

@@ -13,13 +13,13 @@ import (
 
 func newDown() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "down", Short: "Remove everything of Tollwarden's from the kernel", Args: args(cobra.NoArgs),
-		Long: "Remove everything of Tollwarden's from the kernel: the table, and with it every ban.\n" +
-			"The daemon must be stopped first, since it would put it back. The bans stay in its\n" +
-			"records: the next start brings back those that have time left.",
+		Use: "down", Short: "Remove Tollwarden's table from the kernel", Args: args(cobra.NoArgs),
+		Long: "Remove Tollwarden's table from the kernel, and with it every ban. Stop the daemon first:\n" +
+			"it would restore the table. The bans stay in the ledger: the next start restores those\n" +
+			"that have not expired.",
 	}
 	file := configFlag(cmd)
-	table := cmd.Flags().String("table", "", "the nftables table's `NAME`, instead of the configuration's")
+	table := cmd.Flags().String("table", "", "the `NAME` of the nftables table, instead of the configured one")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		name := *table
 		if name == "" {
@@ -29,16 +29,16 @@ func newDown() *cobra.Command {
 			}
 			switch _, err = control.Dial(cfg.Socket).Status(cmd.Context()); {
 			case err == nil:
-				return errors.New("the daemon is running: stop it first, it would put everything back")
+				return errors.New("the daemon is running and would restore the table: stop it first")
 			case !errors.Is(err, control.ErrNotRunning):
-				return fmt.Errorf("it is not certain that the daemon is stopped, and it would put everything back: %w", err)
+				return fmt.Errorf("cannot tell whether the daemon has stopped; it would restore the table: %w", err)
 			}
 			name = cfg.Firewall.Table
 		}
 		if err := firewall.Remove(firewall.Config{Name: name}); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "table inet %s is gone: nothing is dropped any more\n", name)
+		fmt.Fprintf(cmd.OutOrStdout(), "removed table inet %s: nothing is dropped any more\n", name)
 		return nil
 	}
 	return cmd

@@ -33,7 +33,7 @@ func TestDownSaysWhatItMet(t *testing.T) {
 	cmd := newDown()
 	cmd.SetArgs([]string{"-c", file})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "not certain") || !strings.Contains(err.Error(), "disk on fire") {
+	if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "cannot tell whether") || !strings.Contains(err.Error(), "disk on fire") {
 		t.Errorf("down: %v", err)
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 func newImport() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "import", Short: "Take over what another program knows", Args: args(cobra.NoArgs),
+		Use: "import", Short: "Import bans and allowed addresses from another program", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newImportFail2ban())
@@ -26,19 +26,19 @@ func newImport() *cobra.Command {
 
 func newImportFail2ban() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "fail2ban", Short: "Take over fail2ban's running bans and its ignoreip", Args: args(cobra.NoArgs),
-		Long: "Take over fail2ban's bans with the times they have left, and the addresses of its ignoreip.\n" +
-			"A running daemon has them in force at once; otherwise they are written to the data folder of\n" +
-			"the configuration, for the next start. fail2ban may be running; nothing of it is changed.",
+		Use: "fail2ban", Short: "Import fail2ban's current bans and its ignoreip", Args: args(cobra.NoArgs),
+		Long: "Import fail2ban's bans with the time they have left, and the addresses in its ignoreip.\n" +
+			"A running daemon enforces them at once; otherwise they are written to the configuration's\n" +
+			"data folder, for the next start. fail2ban may be running; it is not changed.",
 		Example: "  tollwarden import fail2ban\n  tollwarden import fail2ban --jail asterisk --ignoreip /etc/fail2ban/jail.local --dry-run",
 	}
 	socket, asJSON, file := socketFlag(cmd), jsonFlag(cmd), configFlag(cmd)
 	var from fail2ban.Source
-	cmd.Flags().StringVar(&from.DB, "db", fail2ban.DefaultDB, "fail2ban's database, a `FILE`")
+	cmd.Flags().StringVar(&from.DB, "db", fail2ban.DefaultDB, "the `FILE` with fail2ban's database")
 	cmd.Flags().StringSliceVar(&from.Jails, "jail", nil, "only the bans of this `JAIL`; may be given several times")
-	ignore := cmd.Flags().StringSlice("ignoreip", nil, "a `FILE` whose ignoreip is taken over (default "+fail2ban.DefaultJails+" if it exists)")
-	bantime := cmd.Flags().String("bantime", "10m", "how long bans last for which the database has no time (fail2ban before 0.11)")
-	dry := cmd.Flags().Bool("dry-run", false, "print what would be taken over, and change nothing")
+	ignore := cmd.Flags().StringSlice("ignoreip", nil, "a `FILE` whose ignoreip is imported (default "+fail2ban.DefaultJails+" if it exists)")
+	bantime := cmd.Flags().String("bantime", "10m", "how long bans last that have no time in the database (fail2ban before 0.11)")
+	dry := cmd.Flags().Bool("dry-run", false, "print what would be imported, and change nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var err error
 		if from.BanTime, err = config.ParseBanTime(*bantime); err != nil {

@@ -18,8 +18,8 @@ import (
 func newIncidents() *cobra.Command {
 	cmd := &cobra.Command{Use: "incidents", Short: "List what happened and what was done, newest first", Args: args(cobra.NoArgs)}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	limit := cmd.Flags().Int("limit", 50, "how many")
-	watch := cmd.Flags().Bool("watch", false, "follow new incidents and their steps as they come; with --json one object a line")
+	limit := cmd.Flags().Int("limit", 50, "how many to list")
+	watch := cmd.Flags().Bool("watch", false, "follow new incidents and their steps as they happen; with --json one object per line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *watch {
 			return watchIncidents(cmd.Context(), cmd.OutOrStdout(), *socket, *asJSON)
@@ -65,13 +65,13 @@ func stepSummary(steps []incident.Step) string {
 func newIncident() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "incident ID", Short: "Report one incident: what happened, what was lost, what was done, what to do", Args: args(cobra.ExactArgs(1)),
-		Long: "Report one incident in plain words: what happened in order, who was affected, what was\n" +
-			"lost at most, what was changed, and what to do next, with the evidence as an annex.",
+		Long: "Report one incident in plain words: what happened and when, who was affected, the maximum\n" +
+			"loss, what was changed, and what to do next, with the evidence as an annex.",
 		Example: "  tollwarden incident 41\n  tollwarden incident 41 --html > incident-41.html\n  tollwarden incident 41 --annex | sha256sum",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to pass on")
-	annex := cmd.Flags().Bool("annex", false, "print only the evidence, the lines that the SHA-256 covers")
+	asHTML := cmd.Flags().Bool("html", false, "print a self-contained HTML page")
+	annex := cmd.Flags().Bool("annex", false, "print only the evidence: the lines that the SHA-256 covers")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "annex")
 	cmd.ValidArgsFunction = completeIncidents(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -12,13 +12,13 @@ func newLock() *cobra.Command {
 	return orderAccount(&cobra.Command{
 		Use: "lock ACCOUNT", Short: "Prevent an account from calling until it is unlocked", Args: args(cobra.ExactArgs(1)),
 		Long: "Prevent an account from calling: its dialplan context becomes tollwarden-locked, in Asterisk's own\n" +
-			"configuration, which outlives reloads and restarts. It stays registered and can be called. A context\n" +
+			"configuration, which survives reloads and restarts. It stays registered and can be called. A context\n" +
 			"of that name in the dialplan says what a locked account may still dial, such as emergency numbers;\n" +
 			"without one it can dial nothing. If FreePBX generates the files, the change goes to the\n" +
 			"…_custom_post.conf beside them. The command prints the old context and where the new one is: to undo\n" +
-			"it by hand, restore the old one, or remove the added lines, and reload. Accounts that Asterisk cannot\n" +
-			"lock (peers of chan_sip's realtime or users.conf) are refused; then the daemon ends the account's\n" +
-			"calls as they come, emergency calls too, until it is unlocked.",
+			"it by hand, restore the old one, or remove the added lines, and reload. If Asterisk cannot lock an\n" +
+			"account (a peer of chan_sip's realtime or of users.conf), the daemon ends its calls as they come,\n" +
+			"emergency calls too, until it is unlocked.",
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Lock(ctx, control.AccountOrder{Account: account})
 	})

@@ -126,7 +126,7 @@ func configFlag(cmd *cobra.Command) *string {
 
 // socketFlag adds --socket, where the daemon answers.
 func socketFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().String("socket", "/run/tollwarden.sock", "the daemon's control socket, a `PATH`")
+	return cmd.Flags().String("socket", "/run/tollwarden.sock", "the `PATH` of the daemon's control socket")
 }
 
 // jsonFlag adds --json.

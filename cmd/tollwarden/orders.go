@@ -12,12 +12,12 @@ import (
 
 func newRotate() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "rotate ACCOUNT", Short: "Give an account another password", Args: args(cobra.ExactArgs(1)),
-		Long: "Give an account another password, in the way that [rotate] in the configuration says, and\n" +
-			"print where the new one is kept; the phones need it. A registration made with the old\n" +
-			"one lasts until it expires, unless --expire removes it.",
+		Use: "rotate ACCOUNT", Short: "Change an account's password", Args: args(cobra.ExactArgs(1)),
+		Long: "Change an account's password, as [rotate] in the configuration says, and print where the\n" +
+			"new one is stored; the phones need it. A registration made with the old one lasts until\n" +
+			"it expires, unless --expire removes it.",
 	}
-	expire := cmd.Flags().Bool("expire", false, "remove the account's registrations, too")
+	expire := cmd.Flags().Bool("expire", false, "also remove the account's registrations")
 	return orderAccount(cmd, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Rotate(ctx, control.AccountOrder{Account: account, Expire: *expire})
 	})

@@ -12,7 +12,7 @@ func newReload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "reload", Short: "Reload the daemon's configuration and allow file", Args: args(cobra.NoArgs),
 		Long: "Reload the daemon's configuration and allow file, as SIGHUP does. Scores, bans and\n" +
-			"running steps stay, and no event is lost. If either file has a mistake, or a change\n" +
+			"running steps stay, and no event is lost. If either file has an error, or a change\n" +
 			"needs a restart, both are refused and the old ones stay in force.",
 	}
 	socket := socketFlag(cmd)

@@ -25,15 +25,16 @@ func newReplay() *cobra.Command {
 		Use: "replay FILE...", Short: "Show what this configuration would have done with recorded files", Args: args(cobra.MinimumNArgs(1)),
 		Long: "Show what this configuration would have done, in virtual time and without changing anything.\n\n" +
 			"The files may be Asterisk's logs (security, messages, full; rotated ones, also compressed by gzip),\n" +
-			"transcripts of the manager interface, and call records (Master.csv), in any mixture. A month of a\n" +
-			"log shows, before the first day in mode enforce, who would have been caught, and who would have been hit.",
+			"transcripts of the manager interface, and call records (Master.csv), in any mixture. A month\n" +
+			"of logs shows, before the first day in mode enforce, which attackers it would have blocked, and\n" +
+			"which users.",
 	}
 	file := configFlag(cmd)
 	asJSON := jsonFlag(cmd)
-	observations := cmd.Flags().Bool("observations", false, "print every observation instead, one JSON object a line")
-	asHTML := cmd.Flags().Bool("html", false, "print one page that needs nothing else, to pass on")
+	observations := cmd.Flags().Bool("observations", false, "print every observation instead, one JSON object per line")
+	asHTML := cmd.Flags().Bool("html", false, "print a self-contained HTML page")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "observations")
-	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that name none, such as Europe/London")
+	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that have none, such as Europe/London")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		location, err := time.LoadLocation(*zone)
 		if err != nil {

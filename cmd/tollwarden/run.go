@@ -17,7 +17,7 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run the daemon", Args: args(cobra.NoArgs),
 		Long: "Run the daemon in the foreground, until SIGTERM or SIGINT.\n" +
-			"The bans stay in the kernel and end in time; the next start takes them over.",
+			"The bans stay in the kernel and expire on time; the next start takes them over.",
 	}
 	file := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -29,6 +29,9 @@ func newRun() *cobra.Command {
 		settings.LogWarnings(log, cfg)
 		d, err := daemon.New(cmd.Context(), daemon.Options{Config: cfg, File: source, Log: log, Version: version()})
 		if err != nil {
+			if cmd.Context().Err() != nil {
+				return nil // stopped while it started
+			}
 			return err
 		}
 		defer d.Close()

@@ -14,8 +14,8 @@ import (
 )
 
 func newSources() *cobra.Command {
-	cmd := &cobra.Command{Use: "sources", Short: "List the sources that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
-	networks := cmd.Flags().Bool("networks", false, "whole networks instead, if a threshold is per network")
+	cmd := &cobra.Command{Use: "sources", Short: "List the IP addresses that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
+	networks := cmd.Flags().Bool("networks", false, "list networks instead, if a threshold is per network")
 	kind := func() string {
 		if *networks {
 			return "network"
@@ -32,7 +32,7 @@ func newAccounts() *cobra.Command {
 
 func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	limit := cmd.Flags().Int("limit", 50, "how many")
+	limit := cmd.Flags().Int("limit", 50, "how many to list")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		list, err := control.Dial(*socket).Scores(cmd.Context(), kind(), *limit)
 		if err != nil {
@@ -48,6 +48,9 @@ func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
 }
 
 func printScores(w io.Writer, kind string, list []control.ScoreStatus) {
+	if kind == "source" {
+		kind = "IP address"
+	}
 	t := output.NewTable(w, strings.ToUpper(kind), "SHARE", "NEAREST THRESHOLD", "POINTS", "LAST", "STATE")
 	for _, s := range list {
 		nearest := nearestOf(s.Scores)

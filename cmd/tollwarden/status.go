@@ -54,7 +54,7 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	t.Flush()
 	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	if g := s.Asterisk.LastGap; g != nil {
-		covered := ", and no log covers the time: set asterisk.log"
+		covered := "; no log covers that time: set asterisk.log"
 		if g.InLog {
 			covered = "; Asterisk's log was read for that time"
 		}
@@ -76,11 +76,11 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 func printFile(w io.Writer, f control.File) {
 	switch {
 	case f.Refused != "" && f.Loaded.IsZero():
-		fmt.Fprintf(w, "%s could not be read, nothing of it is in force: %s\n", output.Plain(f.File), output.Plain(f.Refused))
+		fmt.Fprintf(w, "%s could not be read, so none of it is in force: %s\n", output.Plain(f.File), output.Plain(f.Refused))
 	case f.Refused != "":
-		fmt.Fprintf(w, "%s is refused, what was loaded before stays in force: %s\n", output.Plain(f.File), output.Plain(f.Refused))
+		fmt.Fprintf(w, "%s was refused, and what was loaded before stays in force: %s\n", output.Plain(f.File), output.Plain(f.Refused))
 	case f.Changed:
-		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` puts it in force\n", output.Plain(f.File))
+		fmt.Fprintf(w, "%s has changed since it was loaded: `tollwarden reload` activates it\n", output.Plain(f.File))
 	}
 	for _, warning := range f.Warnings {
 		fmt.Fprintf(w, "%s: %s\n", output.Plain(f.File), output.Plain(warning))

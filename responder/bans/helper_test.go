@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ type kernel struct {
 	mu      sync.Mutex
 	refuse  bool // Ban and Release
 	broken  bool // Reconcile, too
+	room    int  // for bans; 0 is no limit
 	dropped map[netip.Prefix]incident.Ban
 	asked   []string
 	batches []int // how many bans came at once
@@ -74,9 +76,14 @@ func (k *kernel) Ban(_ time.Time, list []incident.Ban) error {
 	if k.refuse {
 		return errLost
 	}
+	all := maps.Clone(k.dropped)
 	for _, b := range list {
-		k.dropped[b.Prefix] = b
+		all[b.Prefix] = b
 	}
+	if k.room > 0 && len(all) > k.room {
+		return ErrFull
+	}
+	k.dropped = all
 	return nil
 }
 
@@ -103,6 +110,9 @@ func (k *kernel) Reconcile(_ time.Time, list []incident.Ban) error {
 	}
 	k.dropped = map[netip.Prefix]incident.Ban{}
 	for _, b := range list {
+		if k.room > 0 && len(k.dropped) == k.room {
+			return ErrFull
+		}
 		k.dropped[b.Prefix] = b
 	}
 	return nil

@@ -1,6 +1,7 @@
 package bans
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -8,8 +9,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// ByAllowList is who released what the allow list covers.
-const ByAllowList = "the allow list"
+// byAllowList is who released what the allow list covers.
+const byAllowList = "the allow list"
 
 // Ledger is what bans need of the daemon's memory on disk. None of the calls
 // waits.
@@ -32,7 +33,7 @@ type Remembered struct {
 func Restore(now time.Time, r *Registry, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) {
 	for _, ban := range was.Bans {
 		if allowed(ban.Prefix) {
-			ledger.DeleteBan(ban.Prefix, now, ByAllowList)
+			ledger.DeleteBan(ban.Prefix, now, byAllowList)
 			continue
 		}
 		r.Put(ban)
@@ -42,7 +43,7 @@ func Restore(now time.Time, r *Registry, ledger Ledger, was Remembered, allowed 
 // Load takes over what the ledger and the kernel remember: afterwards registry
 // and kernel hold the same bans, without a gap for any of them. What the allow
 // list covers by now is released. The kernel's bans without a record are kept,
-// and recorded.
+// and recorded. After an ErrFull those that end last are in force.
 func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) error {
 	Restore(now, r, ledger, was, allowed)
 	var free []netip.Prefix
@@ -67,12 +68,26 @@ func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Reme
 		if err := release(firewall, free); err != nil {
 			return fmt.Errorf("release what the allow list covers: %w", err)
 		}
-		put = firewall.Ban
+		put = func(now time.Time, list []incident.Ban) error { return banEach(now, firewall, list) }
 	}
 	if err := put(now, list); err != nil {
 		return fmt.Errorf("restore %d bans: %w", len(list), err)
 	}
 	return nil
+}
+
+// banEach bans in one go, or what fits if there is no room for all.
+func banEach(now time.Time, firewall Firewall, list []incident.Ban) error {
+	err := firewall.Ban(now, list)
+	if !errors.Is(err, ErrFull) {
+		return err
+	}
+	for _, ban := range list {
+		if one := firewall.Ban(now, []incident.Ban{ban}); one != nil && !errors.Is(one, ErrFull) {
+			return one
+		}
+	}
+	return err
 }
 
 func release(firewall Firewall, prefixes []netip.Prefix) error {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -92,5 +93,28 @@ func TestLoadSaysWhatTheKernelRefused(t *testing.T) {
 	err := Load(noon, &Registry{}, k, &paper{}, Remembered{Bans: twoBans}, func(netip.Prefix) bool { return false })
 	if !errors.Is(err, errLost) || !strings.Contains(err.Error(), "2 bans") {
 		t.Errorf("%v", err)
+	}
+}
+
+// What the ledger holds beyond the table's room stops no start, and is tried again.
+func TestLoadMoreThanThereIsRoomFor(t *testing.T) {
+	for _, partial := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			k, r := newKernel(), &Registry{}
+			k.room = 1
+			err := Load(noon, r, k, &paper{}, Remembered{Bans: twoBans, Partial: partial}, func(netip.Prefix) bool { return false })
+			if !errors.Is(err, ErrFull) || len(k.Bans(noon)) != 1 || r.Count() != 2 {
+				t.Fatalf("partial %t: %v; %d dropped of %d", partial, err, len(k.Bans(noon)), r.Count())
+			}
+			k.room = 2
+			q := queueOf(k, twoBans...)
+			q.SetFull()
+			runQueue(t, q)
+			time.Sleep(roomEvery + time.Second)
+			synctest.Wait()
+			if len(k.Bans(noon)) != 2 || q.Full() {
+				t.Errorf("partial %t: %s dropped when there is room", partial, k.drops())
+			}
+		})
 	}
 }

@@ -45,7 +45,7 @@ func (o *Operator) Ban(prefix netip.Prefix, until time.Time, reason string, forc
 	var why string
 	o.With(func() { why = o.Objection(prefix) })
 	if why != "" && !force {
-		return ban, fmt.Errorf("%w: %s; --force bans it all the same", incident.ErrRefused, why)
+		return ban, fmt.Errorf("%w: %s; use --force to ban it anyway", incident.ErrRefused, why)
 	}
 	if err := o.put(now, ban); err != nil {
 		return ban, fmt.Errorf("ban %s: %w", incident.PrefixText(prefix), err)
@@ -153,7 +153,7 @@ func (o *Operator) ReleaseAllowed(now time.Time) (released []incident.Ban, err e
 		}
 	})
 	NewestFirst(released)
-	return released, o.Release(now, released, ByAllowList)
+	return released, o.Release(now, released, byAllowList)
 }
 
 // Release lets banned prefixes through again and records which user did it.
@@ -235,16 +235,6 @@ func (o *Operator) List(now time.Time) (list []incident.Ban) {
 	o.With(func() { list = o.Registry.List(now) })
 	NewestFirst(list) // off the lock: to sort very many would hold up the events
 	return list
-}
-
-// Covering is the ban in force that drops an address.
-func (o *Operator) Covering(now time.Time, addr netip.Addr) (ban incident.Ban, ok bool) {
-	if !addr.IsValid() {
-		return ban, false
-	}
-	addr = addr.Unmap()
-	o.With(func() { ban, ok = o.Registry.Covering(now, netip.PrefixFrom(addr, addr.BitLen())) })
-	return ban, ok
 }
 
 // Count is how many bans are in force; one that ended may count for up to a

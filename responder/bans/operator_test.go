@@ -37,7 +37,7 @@ func TestBanIsRefused(t *testing.T) {
 		observe bool
 		want    string // "" for not refused
 	}{
-		"a protected address":         {another, false, false, "refused: 203.0.113.9 is protected: used by 1002; --force bans it all the same"},
+		"a protected address":         {another, false, false, "refused: 203.0.113.9 is protected: used by 1002; use --force to ban it anyway"},
 		"a network that holds one":    {netip.MustParsePrefix("203.0.113.0/24"), false, false, "--force"},
 		"a protected address, forced": {another, true, false, ""},
 		"in mode observe":             {guesser, true, true, "refused: mode is observe, nothing is dropped"},

@@ -21,6 +21,7 @@ type Firewall interface {
 	Release(prefixes ...netip.Prefix) error
 	// Reconcile makes exactly these the bans in force, and a table anew that is
 	// not as it should be. What is banned before and after is dropped all along.
+	// With an ErrFull the bans that end last are in force.
 	Reconcile(now time.Time, bans []incident.Ban) error
 	// Bans are the prefixes dropped now and their times, as far as they were
 	// read.
@@ -38,11 +39,19 @@ const maxQueued = 1 << 16
 // maxBatch is the most bans given to the kernel in one go.
 const maxBatch = 4096
 
-// retryEvery is how often a kernel that refused is tried again.
-const retryEvery = time.Second
+const (
+	// retryEvery is how often a kernel that refused is tried again.
+	retryEvery = time.Second
+	// roomEvery is the same for a table that is full: every ban in force is
+	// compared with it, and room comes as bans end.
+	roomEvery = time.Minute
+)
+
+// ErrFull says that the kernel's table has no room for all bans.
+var ErrFull = errors.New("the kernel's table is full")
 
 // ErrBusy reports a change for which the queue to the kernel had no room.
-var ErrBusy = errors.New("too many changes wait for the kernel: try again in a second")
+var ErrBusy = errors.New("too many changes are waiting for the kernel: try again in a second")
 
 // KernelQueue carries changes into the kernel in their order: one goroutine,
 // apart from everything that waits for disks or for Asterisk, taking all that is
@@ -54,6 +63,7 @@ type KernelQueue struct {
 	log      zerolog.Logger
 	changesC chan change
 	missed   atomic.Bool // a change did not fit since the last reconcile
+	full     atomic.Bool // bans in force do not fit into the kernel's table
 
 	refused []change // what the kernel refused, until a reconcile brings it in
 }
@@ -84,7 +94,7 @@ func (q *KernelQueue) Release(prefixes []netip.Prefix, done func(error)) bool {
 	return q.push(change{release: prefixes, done: done})
 }
 
-// Reconcile has the kernel drop exactly what the registry holds, and waits for
+// Reconcile makes the kernel drop exactly what the registry holds, and waits for
 // it. Run must be running.
 func (q *KernelQueue) Reconcile(ctx context.Context) error {
 	doneC := make(chan error, 1)
@@ -122,6 +132,9 @@ func (q *KernelQueue) push(c change) bool {
 // Run carries changes until ctx ends; what is queued then is still carried out.
 func (q *KernelQueue) Run(ctx context.Context) {
 	var retry <-chan time.Time // nil while all is well
+	if q.full.Load() {
+		retry = time.After(roomEvery)
+	}
 	var batch []change
 	for {
 		select {
@@ -129,11 +142,11 @@ func (q *KernelQueue) Run(ctx context.Context) {
 			batch = q.collect(append(batch[:0], c))
 			q.carry(batch)
 			if (q.missed.Swap(false) || len(q.refused) > 0) && retry == nil {
-				retry = time.After(retryEvery)
+				retry = time.After(q.pause())
 			}
 		case <-retry:
 			if retry = nil; q.reconcileNow() != nil {
-				retry = time.After(retryEvery)
+				retry = time.After(q.pause())
 			}
 		case <-ctx.Done():
 			for batch = q.collect(batch[:0]); len(batch) > 0; batch = q.collect(batch[:0]) {
@@ -156,21 +169,52 @@ func (q *KernelQueue) collect(batch []change) []change {
 	return batch
 }
 
+func (q *KernelQueue) pause() time.Duration {
+	if q.full.Load() {
+		return roomEvery
+	}
+	return retryEvery
+}
+
+// Full says whether bans in force do not fit into the kernel's table. It may be
+// called from any goroutine.
+func (q *KernelQueue) Full() bool { return q.full.Load() }
+
+// SetFull says that a reconcile before Run found no room for all bans: Run tries
+// again.
+func (q *KernelQueue) SetFull() { q.full.Store(true) }
+
 // carry brings one batch into the kernel in its order. When the kernel refuses,
 // the table may be damaged or gone: everything is reconciled, the batch
-// included.
+// included. When it is full, each change is tried by itself.
 func (q *KernelQueue) carry(batch []change) {
 	err := q.apply(time.Now(), batch)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrFull) {
 		q.log.Error().Err(err).Msg("the kernel refused changes: reconciling the whole table")
-		if q.reconcileNow() == nil {
-			err = nil
-		}
+		err = q.reconcileNow()
 	}
+	if errors.Is(err, ErrFull) && len(batch) > 1 {
+		for _, c := range batch {
+			q.settle([]change{c}, q.apply(time.Now(), []change{c}))
+		}
+		return
+	}
+	q.settle(batch, err)
+}
+
+// settle reports the outcome of changes, and remembers those that the kernel
+// refused.
+func (q *KernelQueue) settle(batch []change, err error) {
 	for _, c := range batch {
 		c.done(err)
 	}
-	if err != nil && len(q.refused)+len(batch) <= maxQueued {
+	if err == nil {
+		return
+	}
+	if errors.Is(err, ErrFull) && !q.full.Swap(true) {
+		q.log.Error().Err(err).Msg("the kernel's table is full: new bans are refused until others end")
+	}
+	if len(q.refused)+len(batch) <= maxQueued {
 		q.refused = append(q.refused, batch...)
 	}
 }
@@ -209,10 +253,12 @@ func (q *KernelQueue) apply(now time.Time, batch []change) error {
 	return ban()
 }
 
-// reconcileNow has the kernel drop exactly what the registry holds.
+// reconcileNow makes the kernel drop exactly what the registry holds.
 func (q *KernelQueue) reconcileNow() error {
 	now := time.Now()
-	if err := q.firewall.Reconcile(now, q.inForce(now)); err != nil {
+	err := q.firewall.Reconcile(now, q.inForce(now))
+	q.full.Store(errors.Is(err, ErrFull))
+	if err != nil {
 		return err
 	}
 	q.log.Warn().Msg("the kernel's table is reconciled with every ban in force")

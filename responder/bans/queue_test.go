@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,6 +241,36 @@ func TestReconcileWaitsForTheKernel(t *testing.T) {
 		k.set(false, true)
 		if err := q.Reconcile(t.Context()); !errors.Is(err, errLost) {
 			t.Errorf("a broken kernel: %v", err)
+		}
+	})
+}
+
+// A full table takes what fits of a batch, and the rest once there is room.
+func TestFullTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKernel()
+		k.room = 1
+		var held atomic.Pointer[[]incident.Ban]
+		held.Store(&twoBans)
+		q := NewKernelQueue(k, func(time.Time) []incident.Ban { return slices.Clone(*held.Load()) }, zerolog.Nop())
+		outcomes := map[netip.Prefix][]error{}
+		for _, b := range twoBans {
+			q.Ban(b, func(err error) { outcomes[b.Prefix] = append(outcomes[b.Prefix], err) })
+		}
+		runQueue(t, q)
+		synctest.Wait()
+		if got := outcomes[guesser]; len(got) != 1 || got[0] != nil {
+			t.Errorf("the one that fits: %v", got)
+		}
+		if got := outcomes[another]; len(got) != 1 || !errors.Is(got[0], ErrFull) || !q.Full() {
+			t.Errorf("the one that does not fit: %v, full %t", got, q.Full())
+		}
+		left := twoBans[1:] // the other one has ended
+		held.Store(&left)
+		time.Sleep(roomEvery + time.Second)
+		synctest.Wait()
+		if got := outcomes[another]; k.drops() != another.String() || len(got) != 2 || got[1] != nil || q.Full() {
+			t.Errorf("after a minute: dropped %s, %v, full %t", k.drops(), got, q.Full())
 		}
 	})
 }

@@ -23,8 +23,8 @@ import (
 const MaxSpoofable = 1 << 17
 
 // renewWithin is how long after a ban on spoofable evidence one more failure
-// brings it back: its address was never proven, and a guesser is to be kept out
-// all the same.
+// brings it back: its address was never proven, but a guesser must be kept out
+// anyway.
 const renewWithin = time.Hour
 
 // Registry holds the bans in force with their reasons. The kernel holds the same
@@ -112,7 +112,7 @@ func (r *Registry) Remove(prefix netip.Prefix) {
 	}
 }
 
-// List is every ban in force, in no order of use to anybody.
+// List is every ban in force, in no particular order.
 func (r *Registry) List(now time.Time) []incident.Ban {
 	list := make([]incident.Ban, 0, r.bans.Size())
 	for _, ban := range r.bans.All() {

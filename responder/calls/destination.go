@@ -26,13 +26,10 @@ type Number struct {
 	Digits   string // as dialled: digits, with an optional + in front
 	E164     string // with +; "" if unknown
 	Country  string // ISO 3166; "001" for numbers of no country; "" if unknown
-	Type     string // one of Types, or ""
+	Type     string // premium, shared-cost, satellite, personal or ""
 	External bool   // outside the site
 	Foreign  bool   // outside the country
 }
-
-// Types lists the number types that a rule can name.
-var Types = []string{"premium", "shared-cost", "satellite", "personal"}
 
 // special maps prefixes to number types where libphonenumber differs from how calls
 // are billed. The codes without a country are from ITU E.164: libphonenumber knows
@@ -175,7 +172,7 @@ func digitsOf(dialled string) (digits string, feature bool) {
 // lists. If Allow is not empty, it may not call foreign numbers that Allow does not
 // list either.
 //
-// An item is a country ("GB"), a number type (Types) or the prefix of a number:
+// An item is a country ("GB"), a number type ("premium") or the prefix of a number:
 // "+4490" in international form, "118" as dialled.
 type Destinations struct {
 	Allow, Deny []string

@@ -112,7 +112,7 @@ func (d *Detector) InviteChallenged(now time.Time, name []byte, from Login) {
 // possible.
 func (a *accountState) where(now time.Time) Login { return only(a.logins, now) }
 
-// hint returns the claimed source of a call according to the challenge just before
+// hint returns the probable source of a call according to the challenge just before
 // it. The caller can spoof it (event.Event.Proven).
 func (a *accountState) hint(now time.Time) Login { return only(a.invites, now) }
 

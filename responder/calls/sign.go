@@ -51,7 +51,7 @@ type Sign struct {
 	Channel string // of the call; "" for a login or a registration
 	Detail  string // for people, with the dialled number
 	From    Login  // the source, if it is known for certain
-	Hint    Login  // the claimed source, if nothing better is known
+	Hint    Login  // the probable source, if nothing better is known
 }
 
 // Login is a source that an account was used from. The zero Login is unknown.

@@ -172,7 +172,7 @@ func (s *site) DropHold(account string, kind incident.HoldKind) {
 	delete(s.holds, string(kind)+" "+account)
 }
 
-// down takes that the channels of every account went down.
+// down records that the channels of every account went down.
 func (s *site) down() {
 	s.With(func() {
 		s.up, s.strays = 0, nil

@@ -33,13 +33,13 @@ func (r *Runner) lock(ctx context.Context, account string) (detail string, err e
 		return "", err
 	}
 	if err != nil {
-		return detail, fmt.Errorf("%w; as long as the daemon runs it ends the calls of %s as they come", err, account)
+		return detail, fmt.Errorf("%w; while it runs, the daemon ends the calls of %s as they come", err, account)
 	}
-	return detail + "; before: " + was, nil
+	return detail + "; previous context: " + was, nil
 }
 
 func (r *Runner) unlock(ctx context.Context, account, was string) (detail string, err error) {
-	detail = "Asterisk had not been reached"
+	detail = "Asterisk was never reached"
 	if was != "" {
 		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 		defer cancel()
@@ -111,7 +111,7 @@ func (r *Runner) unrestrict(ctx context.Context, account string) (detail string,
 	case err == nil:
 		return detail, nil
 	case gone:
-		return detail, fmt.Errorf("given up, since Asterisk has never confirmed the restriction: %w", err)
+		return detail, fmt.Errorf("gave up, because Asterisk never confirmed the restriction: %w", err)
 	default:
 		return detail, fmt.Errorf("will retry every minute: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 const unknownContext = "unknown"
 
 // partly ends what is kept of an account whose lock failed, and may have taken
-// effect in part: its calls are ended as if Asterisk had not been reached.
+// effect in part: its calls are ended as if Asterisk had never been reached.
 const partly = "in-part"
 
 // Locks are the accounts that are locked, and what unlocks each of them: the

@@ -31,7 +31,7 @@ func (o *Operator) Rotate(ctx context.Context, account string, uid uint32) (deta
 	}
 	now := time.Now()
 	detail, err = o.Runner.rotateOnce(context.WithoutCancel(ctx), account)
-	o.acted(now, uid, "rotate", account, detail, err)
+	o.record(now, uid, "rotate", account, detail, err)
 	return detail, err
 }
 
@@ -44,7 +44,7 @@ func (o *Operator) Hangup(ctx context.Context, account string, uid uint32) ([]st
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
 	channels, err := o.Runner.endCalls(ctx, account)
-	o.acted(now, uid, "hangup", account, strings.Join(channels, ", "), err)
+	o.record(now, uid, "hangup", account, strings.Join(channels, ", "), err)
 	return channels, err
 }
 
@@ -58,7 +58,7 @@ func (o *Operator) RemoveRegistrations(ctx context.Context, account string, uid 
 	ctx, cancel := context.WithTimeout(ctx, expireWithin)
 	defer cancel()
 	detail, err = o.Runner.accounts.RemoveRegistrations(ctx, account)
-	o.acted(now, uid, "remove-registrations", account, detail, err)
+	o.record(now, uid, "remove-registrations", account, detail, err)
 	return detail, err
 }
 
@@ -69,7 +69,7 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 	}
 	now := time.Now()
 	detail, err = o.Runner.lock(context.WithoutCancel(ctx), account)
-	o.acted(now, uid, "lock", account, detail, err)
+	o.record(now, uid, "lock", account, detail, err)
 	return detail, err
 }
 
@@ -108,7 +108,7 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 	if restricted && err == nil {
 		r.owner.With(func() { o.ClearFailures(account) })
 	}
-	o.acted(now, uid, "unlock", account, detail, err)
+	o.record(now, uid, "unlock", account, detail, err)
 	return detail, err
 }
 
@@ -124,15 +124,15 @@ func (o *Operator) may(account string) error {
 func ordinary(account string) error {
 	switch {
 	case account == "":
-		return fmt.Errorf("%w: no account is named", incident.ErrRefused)
+		return fmt.Errorf("%w: no account given", incident.ErrRefused)
 	case strings.HasPrefix(account, score.ManagerAccounts):
 		return fmt.Errorf("%w: %s is an account of the manager interface: change it in manager.conf", incident.ErrRefused, account)
 	}
 	return nil
 }
 
-// acted records an order that Asterisk was asked to carry out.
-func (o *Operator) acted(now time.Time, uid uint32, what, account, detail string, err error) {
+// record records an order that Asterisk was asked to carry out.
+func (o *Operator) record(now time.Time, uid uint32, what, account, detail string, err error) {
 	if err != nil {
 		what, detail = what+" failed", strings.TrimPrefix(detail+": "+err.Error(), ": ")
 	}

@@ -50,7 +50,7 @@ func TestRefusedOrders(t *testing.T) {
 	}
 	for name, order := range orders {
 		s := newSite(RestrictRule{})
-		for account, want := range map[string]string{"": "no account is named", "AMI/admin": "AMI/admin is an account of the manager interface: change it in manager.conf"} {
+		for account, want := range map[string]string{"": "no account given", "AMI/admin": "AMI/admin is an account of the manager interface: change it in manager.conf"} {
 			if err := order(s, account); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s %q: %v", name, account, err)
 			}
@@ -80,10 +80,10 @@ func TestLock(t *testing.T) {
 		enforced bool
 		says     string
 	}{
-		"an ordinary account":        {[]string{"PJSIP=internal"}, nil, "PJSIP=internal", false, "locked; before: PJSIP=internal"},
-		"locked before":              {nil, nil, "unknown", false, "locked; before: unknown"},
-		"Asterisk cannot be reached": {nil, unreached, "", true, "no connection; as long as the daemon runs it ends the calls of 1002 as they come"},
-		"locked in part":             {[]string{"PJSIP=internal"}, unreached, "PJSIP=internal in-part", true, "no connection; as long as"},
+		"an ordinary account":        {[]string{"PJSIP=internal"}, nil, "PJSIP=internal", false, "locked; previous context: PJSIP=internal"},
+		"locked before":              {nil, nil, "unknown", false, "locked; previous context: unknown"},
+		"Asterisk cannot be reached": {nil, unreached, "", true, "no connection; while it runs, the daemon ends the calls of 1002 as they come"},
+		"locked in part":             {[]string{"PJSIP=internal"}, unreached, "PJSIP=internal in-part", true, "no connection; while it runs"},
 		"no such account":            {nil, fmt.Errorf("%w: no such account", incident.ErrRefused), "-", false, "refused: no such account"},
 	} {
 		s := newSite(RestrictRule{})
@@ -151,7 +151,7 @@ func TestUnlockThatFails(t *testing.T) {
 	}
 	s = newSite(RestrictRule{})
 	s.state.Locks.Restore("1002", "")
-	if detail, err := s.Unlock(t.Context(), "1002", 7); err != nil || detail != "Asterisk had not been reached" || s.pbx.asked() != "" {
+	if detail, err := s.Unlock(t.Context(), "1002", 7); err != nil || detail != "Asterisk was never reached" || s.pbx.asked() != "" {
 		t.Errorf("%q, %v; asked %s", detail, err, s.pbx.asked())
 	}
 }

@@ -160,7 +160,7 @@ func (r *Restrictions) Objection(v *score.Verdict, account string, longKnown, kn
 	}
 	switch {
 	case len(longKnown) == 0:
-		return "it is not known for long from where it is used"
+		return "no network has been known for it long enough"
 	case len(known) > maxNetworks:
 		return fmt.Sprintf("it is used from %d networks", len(known))
 	}
@@ -174,9 +174,9 @@ func (r *Restrictions) Objection(v *score.Verdict, account string, longKnown, kn
 	case n >= r.rule.Networks:
 		return ""
 	case r.rule.Spoofable:
-		return fmt.Sprintf("%s guessed, of %d it takes", incident.Count(n, "unknown network"), r.rule.Networks)
+		return fmt.Sprintf("only %s guessed; %d are needed", incident.Count(n, "unknown network"), r.rule.Networks)
 	default:
-		return fmt.Sprintf("%s guessed with proof, of %d it takes: the rest may be spoofed", incident.Count(n, "unknown network"), r.rule.Networks)
+		return fmt.Sprintf("only %s guessed from confirmed addresses; %d are needed, and the rest may be spoofed", incident.Count(n, "unknown network"), r.rule.Networks)
 	}
 }
 
@@ -209,8 +209,8 @@ func (r *Restrictions) Begin(now time.Time, account string, to []netip.Prefix) (
 	return ""
 }
 
-// Began takes whether Asterisk took a restriction. One that it refused is ended
-// soon, for what may be in force all the same.
+// Began records whether Asterisk accepted a restriction. One that it refused is
+// ended soon, because parts of it may be in force anyway.
 func (r *Restrictions) Began(now time.Time, account string, err error) {
 	x := r.by[account]
 	if x == nil {
@@ -218,12 +218,12 @@ func (r *Restrictions) Began(now time.Time, account string, err error) {
 	}
 	if x.up = err == nil; !x.up {
 		x.end = now
-		r.cooling[account] = cooling{now.Add(cooldown), "it could not be done before: " + err.Error()}
+		r.cooling[account] = cooling{now.Add(cooldown), "an earlier attempt failed: " + err.Error()}
 	}
 }
 
-// Ended takes whether Asterisk took a restriction away. gone is false when that
-// is tried again.
+// Ended records whether Asterisk removed a restriction. gone is false if the
+// removal will be retried.
 func (r *Restrictions) Ended(now time.Time, account string, err error) (gone bool) {
 	x := r.by[account]
 	if x == nil {

@@ -126,7 +126,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		g.Go(func() error { return consume(ctx, r.jobsC, r.contain) })
 	}
 	for range enders {
-		g.Go(func() error { return consume(ctx, r.endsC, r.endCall) })
+		g.Go(func() error { return consume(ctx, r.endsC, r.endOne) })
 	}
 	g.Go(func() error { return consume(ctx, r.sweepsC, r.sweep) })
 	g.Go(func() error { r.expireRestrictions(ctx); return nil })
@@ -191,7 +191,7 @@ func (r *Runner) sweep(ctx context.Context, account string) {
 	}
 }
 
-func (r *Runner) endCall(ctx context.Context, e end) {
+func (r *Runner) endOne(ctx context.Context, e end) {
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
 	ended, err := r.calls.HangupChannel(ctx, e.channel)

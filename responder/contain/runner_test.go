@@ -331,7 +331,7 @@ func TestRefusedRestriction(t *testing.T) {
 		if s.pbx.times("unrestrict 1002 198.51.100.0/24") != 1 || len(s.holds) != 0 {
 			t.Errorf("asked %s; kept %v", s.pbx.asked(), s.holds)
 		}
-		if why := s.state.Restrictions.Objection(guessedFrom(time.Now(), 3), "1002", []netip.Prefix{office}, []netip.Prefix{office}); why != "it could not be done before: read-only file system" {
+		if why := s.state.Restrictions.Objection(guessedFrom(time.Now(), 3), "1002", []netip.Prefix{office}, []netip.Prefix{office}); why != "an earlier attempt failed: read-only file system" {
 			t.Errorf("tried again: %q", why)
 		}
 	})
@@ -348,7 +348,7 @@ func TestRestrictionThatCannotBeEnded(t *testing.T) {
 	}{
 		"it is in force":                      {true, 2 * longestAttack, "will retry every minute", true},
 		"it may be in force":                  {false, 0, "will retry every minute", true},
-		"it may have been in force for a day": {false, 2 * longestAttack, "given up", false},
+		"it may have been in force for a day": {false, 2 * longestAttack, "gave up", false},
 	} {
 		s := newSite(RestrictRule{})
 		s.pbx.fail("unrestrict", errors.New("read-only file system"))

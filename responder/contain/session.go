@@ -66,7 +66,7 @@ func (s *Sessions) NewChannel(now time.Time, account, channel string) (incidents
 	return is.incidents, true
 }
 
-// ChannelDown takes that a channel of an account went down.
+// ChannelDown records that a channel of an account went down.
 func (s *Sessions) ChannelDown(account, channel string) {
 	is := s.by[account]
 	if is == nil {

@@ -182,11 +182,11 @@ func TestObjection(t *testing.T) {
 		want      string
 	}{
 		"proven, from everywhere":          {rule, 3, known, known, nil, ""},
-		"proven, from two networks":        {rule, 2, known, known, nil, "2 unknown networks guessed with proof, of 3 it takes: the rest may be spoofed"},
-		"one who is real":                  {rule, 1, known, known, nil, "1 unknown network guessed with proof, of 3 it takes: the rest may be spoofed"},
+		"proven, from two networks":        {rule, 2, known, known, nil, "only 2 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"one who is real":                  {rule, 1, known, known, nil, "only 1 unknown network guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
 		"spoofed ones count by the rule":   {spoofable, 2, known, known, nil, ""},
-		"and have to be enough":            {spoofable, 1, known, known, nil, "2 unknown networks guessed, of 3 it takes"},
-		"nobody knows where it is at home": {rule, 3, nil, known, nil, "it is not known for long from where it is used"},
+		"and have to be enough":            {spoofable, 1, known, known, nil, "only 2 unknown networks guessed; 3 are needed"},
+		"nobody knows where it is at home": {rule, 3, nil, known, nil, "no network has been known for it long enough"},
 		"it is at home everywhere":         {rule, 3, known, many, nil, "it is used from 65 networks"},
 		"restricted already":               {rule, 3, known, known, func(r *Restrictions) { r.Begin(noon, "1002", known) }, "restricted already"},
 		"too many are": {rule, 3, known, known, func(r *Restrictions) {
@@ -203,7 +203,7 @@ func TestObjection(t *testing.T) {
 			r.Begin(noon.Add(-time.Hour), "1002", known)
 			r.Began(noon.Add(-time.Hour), "1002", errors.New("no section"))
 			r.Ended(noon.Add(-time.Hour), "1002", nil)
-		}, "it could not be done before: no section"},
+		}, "an earlier attempt failed: no section"},
 		"it failed yesterday": {rule, 3, known, known, func(r *Restrictions) {
 			r.Begin(noon.Add(-cooldown), "1002", known)
 			r.Began(noon.Add(-cooldown), "1002", errors.New("no section"))

@@ -61,11 +61,6 @@ func (b Ban) Forever() bool { return b.Until.IsZero() }
 // InForce says whether the ban has time left.
 func (b Ban) InForce(now time.Time) bool { return b.Until.IsZero() || now.Before(b.Until) }
 
-// Outlasts says whether the ban ends after another one.
-func (b Ban) Outlasts(other Ban) bool {
-	return !other.Forever() && (b.Forever() || b.Until.After(other.Until))
-}
-
 // UntilText says in words until when the ban lasts, and what it leaves open.
 func (b Ban) UntilText() string {
 	scope := ""

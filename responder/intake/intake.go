@@ -98,8 +98,8 @@ func (in *Intake) Tampering(now time.Time, s Sensor, e *event.Event) (o score.Ob
 	}, true
 }
 
-// Blinded takes Asterisk's own word that it could not issue a security event:
-// somebody hides, and only the log shows it. news is false within a minute of
+// Blinded records that Asterisk could not issue a security event: an attacker
+// evades the events, and only the log shows it. news is false within a minute of
 // the last time.
 func (in *Intake) Blinded(now time.Time) (news bool) {
 	news = now.Sub(in.blindedAt) > time.Minute

@@ -90,7 +90,7 @@ func (j *Journal) deliver(now time.Time, i *incident.Incident) {
 		case j.messagesC <- m:
 		default:
 			j.meters.refused++
-			j.Settle(now, i, n, incident.Failed, "too many incidents wait for their receiver")
+			j.Settle(now, i, n, incident.Failed, "too many incidents are waiting for delivery")
 		}
 	}
 }

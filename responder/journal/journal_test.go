@@ -175,7 +175,7 @@ func TestFullMessageQueue(t *testing.T) {
 	}
 	i := open(incident.StepNotify)
 	d.Expect(noon, i, false)
-	if s := i.Steps[0]; s.State != incident.Failed || s.Detail != "too many incidents wait for their receiver" {
+	if s := i.Steps[0]; s.State != incident.Failed || s.Detail != "too many incidents are waiting for delivery" {
 		t.Errorf("%+v", s)
 	}
 	if len(d.waiting()) != maxPending || len(d.pending) != 0 {

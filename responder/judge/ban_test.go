@@ -112,7 +112,7 @@ func TestSpoofableBanIsRenewed(t *testing.T) {
 		if d := b.Until.Sub(b.Since); d != 10*time.Minute {
 			t.Errorf("round %d lasts %s", round, d)
 		}
-		if goesOn := strings.HasPrefix(s.incidents[round].Reason, "goes on after its ban: "); goesOn != (round > 0 && round != 3) { // the third makes three within the hour
+		if goesOn := strings.HasPrefix(s.incidents[round].Reason, "continues after its ban: "); goesOn != (round > 0 && round != 3) { // the third makes three within the hour
 			t.Errorf("round %d: %s", round, s.incidents[round].Reason)
 		}
 		now = b.Until.Add(time.Minute)
@@ -139,7 +139,7 @@ func TestProofComes(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	ban, _ := s.Bans.Exact(noon.Add(3*time.Second), netip.MustParsePrefix(thief+"/32"))
-	if ban.Scope != incident.ScopeAll || ban.Incident != 1 || ban.Step != 0 || s.Counters().Proved != 1 || len(s.incidents) != 1 {
+	if ban.Scope != incident.ScopeAll || ban.Incident != 1 || ban.Step != 0 || s.Counters().Confirmed != 1 || len(s.incidents) != 1 {
 		t.Errorf("%+v, %d incidents", ban, len(s.incidents))
 	}
 }
@@ -181,7 +181,7 @@ func TestBannedAddressIsHeard(t *testing.T) {
 		if got := s.effects(); got != tc.want {
 			t.Errorf("%s: %q, want %q", name, got, tc.want)
 		}
-		if n := s.Counters().Muted; n == 0 || len(s.incidents) != 1 {
+		if n := s.Counters().Suppressed; n == 0 || len(s.incidents) != 1 {
 			t.Errorf("%s: %d muted, %d incidents", name, n, len(s.incidents))
 		}
 	}
@@ -244,8 +244,8 @@ func TestPlansThatOnlyInformAreDeduplicated(t *testing.T) {
 	s := newSite(t, p)
 	s.registered(noon, "1001")
 	s.hear(t, noon, failures("1002", office, 1000))
-	if len(s.incidents) != 1 || s.Counters().Muted != 332 {
-		t.Errorf("%d incidents, %d muted", len(s.incidents), s.Counters().Muted)
+	if len(s.incidents) != 1 || s.Counters().Suppressed != 332 {
+		t.Errorf("%d incidents, %d suppressed", len(s.incidents), s.Counters().Suppressed)
 	}
 	s.hear(t, noon.Add(3*time.Hour), failures("1002", office, 3))
 	if len(s.incidents) != 2 {
@@ -397,7 +397,7 @@ func TestOtherSensors(t *testing.T) {
 	if c := s.Counters(); c.Observations != 1 || c.Logged != 1 || c.Events != 5 {
 		t.Errorf("%+v", c)
 	}
-	if !s.Blinded(noon) || s.Blinded(noon.Add(time.Second)) || s.Counters().Blinded != 2 {
+	if !s.Blinded(noon) || s.Blinded(noon.Add(time.Second)) || s.Counters().NotIssued != 2 {
 		t.Error("Asterisk's word that it is blind")
 	}
 }

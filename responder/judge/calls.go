@@ -10,7 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// channelUp takes a new channel.
+// channelUp records a new channel.
 func (j *Judge) channelUp(now time.Time, e *event.Event) {
 	_, account, ok := event.SplitChannel(e.Channel)
 	if !ok {
@@ -27,7 +27,7 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 	j.called(now, c, e.Raw)
 }
 
-// channelState takes the state of a channel: that it was answered; and chan_sip's
+// channelState handles the state of a channel: that it was answered; and chan_sip's
 // says only now that it is the phone that calls.
 func (j *Judge) channelState(now time.Time, e *event.Event) {
 	if e.ChannelState == event.StateUp {
@@ -44,7 +44,7 @@ func (j *Judge) channelState(now time.Time, e *event.Event) {
 	j.called(now, c, e.Raw)
 }
 
-// called takes a call that an account sets up.
+// called handles a call that an account sets up.
 func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 	c.Calling = true
 	signs := j.Calls.Call(now, c)
@@ -57,7 +57,7 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		j.effects.EndCall(c.Name) // else Asterisk itself says what the account may still dial
 	}
 	if contained {
-		j.counters.Muted += uint64(len(signs))
+		j.counters.Suppressed += uint64(len(signs))
 		return // all its calls are being ended, whatever they are
 	}
 	j.raise(now, signs, raw)
@@ -97,11 +97,11 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	j.raise(now, signs, e.Raw)
 }
 
-// A call can go on without the account that set it up: transferred from one
-// trunk to another it has no channel of the account's name. It goes down with
-// the account all the same (calls.Strays).
+// A call can continue without the account that set it up: transferred from one
+// trunk to another it has no channel of the account's name. It is ended together
+// with the account's calls anyway (calls.Strays).
 
-// dialled takes that a channel dials another one.
+// dialled records that a channel dials another one.
 func (j *Judge) dialled(now time.Time, e *event.Event) {
 	name := string(e.DestChannel)
 	account, number := j.Calls.Dial(string(e.Channel), name)
@@ -111,7 +111,7 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 	j.sweepStray(now, account, name)
 }
 
-// forwarded takes that a phone that is called sends its caller elsewhere.
+// forwarded records that a phone that is called sends its caller elsewhere.
 func (j *Judge) forwarded(e *event.Event) {
 	if len(e.Forward) == 0 || len(e.Channel) == 0 {
 		return
@@ -121,7 +121,7 @@ func (j *Judge) forwarded(e *event.Event) {
 	}
 }
 
-// transferred takes that an account connects the other side of its call with a
+// transferred records that an account connects the other side of its call with a
 // number.
 func (j *Judge) transferred(now time.Time, e *event.Event) {
 	_, transferer, ok := event.SplitChannel(e.Channel)
@@ -207,7 +207,7 @@ var signalOf = func() (of map[calls.Kind]score.Signal) {
 // when it is unknown.
 func (j *Judge) Located(now time.Time, s calls.Sign, from netip.AddrPort, raw []byte) {
 	if j.contains(now, s.Account) {
-		j.counters.Muted++
+		j.counters.Suppressed++
 		return
 	}
 	if from.IsValid() {
@@ -216,7 +216,7 @@ func (j *Judge) Located(now time.Time, s calls.Sign, from netip.AddrPort, raw []
 	j.scoreSign(now, s, raw)
 }
 
-// UserAgent takes the User-Agent that a call is set up with.
+// UserAgent records the User-Agent that a call is set up with.
 func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []byte) {
 	if !j.contains(now, c.Account) {
 		j.raise(now, j.Calls.CallAgent(now, c, agent), raw)

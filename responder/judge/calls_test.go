@@ -169,8 +169,8 @@ func TestCallsBeingEndedAreNotScored(t *testing.T) {
 	s := newSite(t, forbidding())
 	s.Contain.Sessions.Begin("1002", 1)
 	s.rings(noon, "PJSIP/1002-00000001", cuba)
-	if got := s.effects(); len(s.incidents) != 0 || got != "call 005371234567 of incident [1] is up; sweep 1002" || s.Counters().Muted != 1 {
-		t.Errorf("%s, %d muted", got, s.Counters().Muted)
+	if got := s.effects(); len(s.incidents) != 0 || got != "call 005371234567 of incident [1] is up; sweep 1002" || s.Counters().Suppressed != 1 {
+		t.Errorf("%s, %d suppressed", got, s.Counters().Suppressed)
 	}
 }
 
@@ -250,7 +250,7 @@ func TestWhereACallComesFrom(t *testing.T) {
 		}
 		s.Contain.Sessions.Begin("1002", 1)
 		s.Located(noon.Add(4*time.Second), s.asked[0], from, nil)
-		if s.effects() != "" || s.Counters().Muted == 0 {
+		if s.effects() != "" || s.Counters().Suppressed == 0 {
 			t.Errorf("%s: the call is being ended, and scored", name)
 		}
 	}
@@ -295,8 +295,8 @@ func TestGraceAfterARotation(t *testing.T) {
 	if got := s.bans(later.Add(3 * time.Second)); strings.Contains(got, office) || !strings.Contains(got, "203.0.113.9/32") {
 		t.Errorf("%s; want the guesser and not the owner", got)
 	}
-	if s.Counters().Graced != 20 {
-		t.Errorf("%d failures forgiven, want 20", s.Counters().Graced)
+	if s.Counters().GracePeriod != 20 {
+		t.Errorf("%d failures forgiven, want 20", s.Counters().GracePeriod)
 	}
 }
 
@@ -321,10 +321,10 @@ func TestAccountUnderAttack(t *testing.T) {
 		events, want string
 	}{
 		"proven, from everywhere":      {over("TCP", attack(5, 2)), "intended: "},
-		"spoofed packets":              {attack(5, 2), "skipped: 0 unknown networks guessed with proof, of 3 it takes: the rest may be spoofed"},
-		"proven, from two networks":    {over("TCP", attack(2, 5)), "skipped: 2 unknown networks guessed with proof, of 3 it takes: the rest may be spoofed"},
-		"spoofed, and one who is real": {attack(9, 1) + over("TCP", attack(1, 1)), "skipped: 1 unknown network guessed with proof, of 3 it takes: the rest may be spoofed"},
-		"nobody knows the account":     {strings.ReplaceAll(over("TCP", attack(5, 2)), "1002", "1009"), "skipped: it is not known for long from where it is used"},
+		"spoofed packets":              {attack(5, 2), "skipped: only 0 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"proven, from two networks":    {over("TCP", attack(2, 5)), "skipped: only 2 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"spoofed, and one who is real": {attack(9, 1) + over("TCP", attack(1, 1)), "skipped: only 1 unknown network guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"nobody knows the account":     {strings.ReplaceAll(over("TCP", attack(5, 2)), "1002", "1009"), "skipped: no network has been known for it long enough"},
 	} {
 		s := newSite(t, p)
 		s.registered(noon, "1002")

@@ -22,7 +22,7 @@ type Effects interface {
 	Record(i *incident.Incident)
 	// Promote puts a ban on spoofable evidence in force as a proven one.
 	Promote(ban incident.Ban)
-	// Redrop has the kernel drop a banned address again that is still heard.
+	// Redrop makes the kernel drop a banned address again that is still heard.
 	Redrop(ban incident.Ban)
 	// DropFlow drops a flow again about which an incident was made before.
 	DropFlow(flow incident.Flow, within time.Duration)

@@ -65,7 +65,7 @@ func (j *Judge) graced(now time.Time, o *score.Observation) bool {
 	return j.Contain.Rotations.InGrace(now, o.Account) && j.Places.Known(string(o.Account), o.Source, now)
 }
 
-// loggedIn takes what a security event says about an account in use.
+// loggedIn handles what a security event says about an account in use.
 func (j *Judge) loggedIn(now time.Time, e *event.Event, o *score.Observation) {
 	if len(o.Account) == 0 || intake.Manager(e) {
 		return
@@ -101,10 +101,10 @@ func (j *Judge) Tampered(now time.Time, s intake.Sensor, e *event.Event) {
 	}
 }
 
-// Blinded takes Asterisk's own word that it could not issue a security event.
+// Blinded records that Asterisk could not issue a security event.
 // news is false within a minute of the last time.
 func (j *Judge) Blinded(now time.Time) (news bool) {
-	j.counters.Blinded++
+	j.counters.NotIssued++
 	return j.Intake.Blinded(now)
 }
 

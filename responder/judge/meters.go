@@ -10,10 +10,10 @@ import (
 // Counters are what a Judge has seen since it was made.
 type Counters struct {
 	Events, Observations, Tampered, Verdicts, Incidents uint64
-	// Muted are verdicts on addresses already banned, and signs about the calls
-	// of an account that is being contained: what was still in Asterisk's queues
-	// when the drop and the hang-up took effect.
-	Muted uint64
+	// Suppressed are verdicts on addresses already banned, and signs about the
+	// calls of an account that is being contained: what was still in Asterisk's
+	// queues when the drop and the hang-up took effect.
+	Suppressed uint64
 	// Signs are what was unusual about calls.
 	Signs uint64
 	// Challenges are the nonces seen on their way; Misdirected those that went
@@ -21,18 +21,18 @@ type Counters struct {
 	Challenges, Misdirected uint64
 	// Flows are single phones' flows dropped, renewals included.
 	Flows uint64
-	// Proved are bans on spoofable evidence that became proven ones.
-	Proved uint64
-	// Graced are failures of an account's own places after its password was
-	// changed.
-	Graced uint64
+	// Confirmed are bans on spoofable evidence that became proven ones.
+	Confirmed uint64
+	// GracePeriod are failures from an account's own places after its password
+	// was changed.
+	GracePeriod uint64
 	// Logged are the events that Asterisk's log reported, seen by other sensors or
 	// not.
 	Logged uint64
 	// Wire are the attempts that the wire showed first, or alone.
 	Wire uint64
-	// Blinded are the security events that Asterisk says it could not issue.
-	Blinded uint64
+	// NotIssued are the security events that Asterisk says it could not issue.
+	NotIssued uint64
 }
 
 // Meters are counts for monitoring, since the Judge was made.

@@ -15,7 +15,7 @@ import (
 type ScoreStatus struct {
 	score.Status
 	Ban      *incident.Ban // that covers an address or a network
-	Why      string        // it is not banned lightly, when it is not
+	Why      string        // it is protected, when it is
 	Channels int           // that an account has up
 	Held     string        // what is taken from an account for now; "" when nothing is
 	Rotated  time.Time     // when an account got its password from us
@@ -83,7 +83,7 @@ func (j *Judge) PhonesOf(now time.Time, account string) string {
 		known = long
 	}
 	if len(known) == 0 {
-		return "where its phones are is not known"
+		return "no IP address of its phones is known"
 	}
 	more := ""
 	if n := len(known) - maxPhones; n > 0 {

@@ -26,7 +26,7 @@ func TestPhonesOf(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	says("where its phones are is not known")
+	says("no IP address of its phones is known")
 
 	home, other := netip.MustParseAddr(office), netip.MustParseAddr(thief)
 	s.Places.Know("1002", home, noon.Add(-time.Hour))

@@ -34,15 +34,15 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	switch {
 	case decide.NothingNew(steps, f):
-		j.counters.Muted++
+		j.counters.Suppressed++
 		j.redrop(v, *f.Banned)
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
-		j.counters.Muted++
+		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Spoofable)
 		}
 	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
-		j.counters.Muted++
+		j.counters.Suppressed++
 	default:
 		j.open(v, sign, steps)
 	}
@@ -132,7 +132,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
 	if sign != nil {
 		f.Channel = sign.Channel
 		if j.Places.Home(v.At, sign.Account, v.Cause.Source) {
-			f.Home = "where " + sign.Account + " is at home: its calls are dealt with, its users not cut off"
+			f.Home = "IP address that " + sign.Account + " has long used: calls are ended, but the address is not blocked"
 		}
 	}
 	if slices.Contains(j.policy.Playbooks[v.Threshold.Playbook], incident.StepRestrict) {
@@ -203,7 +203,7 @@ func (j *Judge) weigh(o *score.Observation) {
 	}
 	if ban, ok := j.Bans.Renewable(o.At, prefix); ok {
 		if v := j.again(o, ban); v != nil {
-			v.Reason = fmt.Sprintf("goes on after its ban: %s", ban.Reason)
+			v.Reason = fmt.Sprintf("continues after its ban: %s", ban.Reason)
 			j.answer(v, nil)
 		}
 	}
@@ -219,7 +219,7 @@ func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 	j.Bans.Put(ban)
 	j.Offences.Add(ban.Since, ban.Prefix)
 	if !ban.Observed {
-		j.counters.Proved++
+		j.counters.Confirmed++
 		j.effects.Promote(ban)
 	}
 }

@@ -52,7 +52,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	j.counters.Observations++
 	j.meters.observed(o.Proof)
 	if o.Signal.Failure() && j.graced(now, o) {
-		j.counters.Graced++
+		j.counters.GracePeriod++
 		return
 	}
 	broken, brokenIn := j.breakIn.Observe(o)

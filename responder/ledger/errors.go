@@ -60,7 +60,7 @@ func wayOut(path string, err error) string {
 	case isFull(err):
 		return "free some space on its disk"
 	case isBusy(err):
-		return "another program holds it: close that"
+		return "another program has it locked: stop that program"
 	case c == sqlite3.SQLITE_READONLY, c == sqlite3.SQLITE_CANTOPEN, c == sqlite3.SQLITE_PERM,
 		errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return "make " + filepath.Dir(path) + " writable for the daemon"

@@ -14,7 +14,7 @@ var ErrClosed = errors.New("ledger is closed")
 var ErrDropped = errors.New("changes were dropped")
 
 // errAttempt ends a flush that does not wait for the disk to recover.
-var errAttempt = errors.New("the disk did not take them")
+var errAttempt = errors.New("writing to disk failed")
 
 // waiter is one flush.
 type waiter struct {
@@ -67,9 +67,9 @@ func (l *Ledger) flushError(cause error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.trouble.err != nil {
-		return fmt.Errorf("flush ledger %s: %w, %d rows wait: %w", l.path, cause, l.waiting(), l.trouble.err)
+		return fmt.Errorf("flush ledger %s: %w, %d rows pending: %w", l.path, cause, l.waiting(), l.trouble.err)
 	}
-	return fmt.Errorf("flush ledger %s: %w, %d rows wait", l.path, cause, l.waiting())
+	return fmt.Errorf("flush ledger %s: %w, %d rows pending", l.path, cause, l.waiting())
 }
 
 // low is the lowest sequence number that is not durable yet.

@@ -19,8 +19,8 @@ type Health struct {
 	// memory or were invalid, without the kinds that lost none. A caller that sees
 	// "ban" here after a recovery has to put the bans in force again.
 	Dropped map[string]uint64
-	// Crowded counts the rows pruned early because a table was full.
-	Crowded uint64
+	// Evicted counts the rows pruned early because a table was full.
+	Evicted uint64
 	// Damage says what was found damaged since the start and where the damaged
 	// file is kept, or is "".
 	Damage string
@@ -46,7 +46,7 @@ func (l *Ledger) Health() Health {
 		Since:   l.trouble.since,
 		Damage:  l.trouble.damage,
 		Pending: l.waiting(),
-		Crowded: l.crowded,
+		Evicted: l.evicted,
 		Dropped: make(map[string]uint64),
 	}
 	var oldest time.Time

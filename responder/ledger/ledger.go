@@ -85,7 +85,7 @@ type Ledger struct {
 	rowID    int64 // the last evidence or action row's
 	trouble  trouble
 	damage   error  // found by a reader and not handled yet
-	crowded  uint64 // rows pruned early
+	evicted  uint64 // rows pruned early
 	poisoned [kinds]uint64
 
 	// file guards store: readers hold it while they read, and the owner goroutine,

@@ -371,7 +371,7 @@ func TestFlushEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	err := l.Flush(ctx)
-	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 rows wait") {
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "1 rows pending") {
 		t.Errorf("flush of a locked file: %v", err)
 	}
 	unlock()

@@ -95,7 +95,7 @@ func TestLocksAndRestrictionsMove(t *testing.T) {
 				('1002', 'restricted', '192.0.2.0/24 2001:db8::/48', 3000, 3000), ('1004', 'locked', 'unknown', 4000, 4000)`, "BEGIN IMMEDIATE")
 
 			l := open(t, path)
-			degraded(t, l, "another program holds it")
+			degraded(t, l, "another program has it locked")
 			before := map[string]incident.Hold{}
 			for _, h := range must[[]incident.Hold](t)(l.Holds(t.Context())) {
 				before[h.Account+string(h.Kind)] = h

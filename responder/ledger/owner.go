@@ -179,7 +179,7 @@ func (l *Ledger) ready() error {
 	}
 	if gone && old.writer != nil {
 		rows := salvage(old.writer.conn, fresh.writer)
-		l.damaged(fmt.Sprintf("ledger %s was taken away while in use: it was written anew with %d rows", l.path, rows))
+		l.damaged(fmt.Sprintf("ledger %s was removed while in use: it was rewritten with %d rows", l.path, rows))
 	}
 	l.adopt(fresh)
 	return nil
@@ -228,6 +228,6 @@ func (l *Ledger) beginAfresh(cause error) error {
 		return err
 	}
 	l.adopt(fresh)
-	l.damaged(fmt.Sprintf("ledger %s was damaged (%v): it is kept as %s, and a fresh one was begun with the %d rows that could be read", l.path, cause, kept, rows))
+	l.damaged(fmt.Sprintf("ledger %s was damaged (%v): it is kept as %s, and a new one was started with the %d rows that could be read", l.path, cause, kept, rows))
 	return nil
 }

@@ -97,7 +97,7 @@ func (l *Ledger) pruneStep() (more bool) {
 		p.compact = true
 		if now.crowds {
 			l.mu.Lock()
-			l.crowded += uint64(n)
+			l.evicted += uint64(n)
 			l.mu.Unlock()
 		}
 		return true

@@ -59,7 +59,7 @@ func TestPruneByAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "rows of evidence", rows, 11*maxEvidence)
-	same(t, "crowded", l.Health().Crowded, 0)
+	same(t, "evicted", l.Health().Evicted, 0)
 }
 
 func TestPruneByCapacity(t *testing.T) {
@@ -92,7 +92,7 @@ func TestPruneByCapacity(t *testing.T) {
 	incidents := must[[]incident.Incident](t)(l.Incidents(ctx, 0))
 	same(t, "incidents", len(incidents), 10)
 	same(t, "the newest", incidents[0].ID, 30)
-	same(t, "crowded", l.Health().Crowded, 10+4*20)
+	same(t, "evicted", l.Health().Evicted, 10+4*20)
 }
 
 // Holds are never pruned: without their rows, locks and restrictions could not be

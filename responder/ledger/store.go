@@ -169,7 +169,7 @@ func createFile(path string) error {
 // enough: a disk that keeps breaking them must not be filled with more.
 func moveAside(path string, now time.Time) (kept string, err error) {
 	if old, _ := filepath.Glob(path + ".damaged-*Z"); len(old) >= 3 {
-		return "", fmt.Errorf("three damaged ledgers are kept already, as %s.damaged-*: check the disk and move them away", path)
+		return "", fmt.Errorf("three damaged ledgers are already kept as %s.damaged-*: check the disk and move them away", path)
 	}
 	kept = path + ".damaged-" + now.UTC().Format("20060102T150405.000Z")
 	if err := os.Rename(path, kept); err != nil {

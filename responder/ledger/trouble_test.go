@@ -209,7 +209,7 @@ func TestLockedFile(t *testing.T) {
 	flush(t, l)
 	unlock := lock(t, l)
 	putAll(l, guessers(10, 2000))
-	degraded(t, l, "locked", "another program holds it")
+	degraded(t, l, "locked", "another program has it locked")
 	same(t, "missing while locked", missingBehind(t, l, guessers(0, 10)...), nil)
 	unlock()
 	healthy(t, l)
@@ -228,7 +228,7 @@ func TestLockedFromTheStart(t *testing.T) {
 	conn := other(t, path, "PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE")
 
 	l = open(t, path)
-	degraded(t, l, "another program holds it")
+	degraded(t, l, "another program has it locked")
 	l.PutBan(guesser(10))
 	bans, err := l.Bans(t.Context(), noon)
 	if !errors.Is(err, errUnread) {
@@ -378,7 +378,7 @@ func TestDamagedFilesAreKeptThreeTimes(t *testing.T) {
 		time.Sleep(2 * time.Millisecond) // another name
 	}
 	l := open(t, path)
-	degraded(t, l, "three damaged ledgers are kept already")
+	degraded(t, l, "three damaged ledgers are already kept")
 	kept := must[[]string](t)(filepath.Glob(path + ".damaged-*Z"))
 	same(t, "kept", len(kept), 3)
 }
@@ -396,7 +396,7 @@ func TestFileTakenAwayIsWrittenAnew(t *testing.T) {
 	}
 	l.PutBan(guesser(10))
 	healthy(t, l)
-	if d := l.Health().Damage; !strings.Contains(d, "taken away") {
+	if d := l.Health().Damage; !strings.Contains(d, "was removed while in use") {
 		t.Errorf("health says %q", d)
 	}
 	l = reopen(t, l)

@@ -93,7 +93,7 @@ func (m *Mail) letter(what *Message, to ...string) (*mail.Msg, error) {
 		return nil, err
 	}
 	// Mail programs would decode anything that looks like an encoded word (RFC 2047).
-	letter.Subject(strings.ReplaceAll(OneLine(what.Subject, maxSubject), "=?", "= ?"))
+	letter.Subject(strings.ReplaceAll(oneLine(what.Subject, maxSubject), "=?", "= ?"))
 	letter.SetDate()
 	letter.SetMessageID()
 	// Keeps auto-responders quiet (RFC 3834, section 5).
@@ -136,7 +136,7 @@ func ofServer(err error) error {
 }
 
 // plainError sanitizes an error that quotes the server.
-func plainError(err error) error { return errors.New(OneLine(err.Error(), maxSubject)) }
+func plainError(err error) error { return errors.New(oneLine(err.Error(), maxSubject)) }
 
 // client prepares a client whose connection lasts until ctx ends.
 func (m *Mail) client(ctx context.Context) (*mail.Client, error) {

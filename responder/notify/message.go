@@ -54,7 +54,7 @@ func (p Partly) Error() string { return p.Err.Error() }
 // Unwrap gives the cause.
 func (p Partly) Unwrap() error { return p.Err }
 
-func partly(err error) bool { return errors.As(err, new(Partly)) }
+func isPartly(err error) bool { return errors.As(err, new(Partly)) }
 
 func refused(err error) bool { return errors.As(err, new(Refusal)) }
 
@@ -65,9 +65,9 @@ const (
 	maxLine    = 1900
 )
 
-// OneLine turns untrusted text into one line of at most so many bytes that is
+// oneLine turns untrusted text into one line of at most so many bytes that is
 // safe to print anywhere.
-func OneLine(s string, most int) string {
+func oneLine(s string, most int) string {
 	s = report.Plain(strings.Join(strings.Fields(s), " "))
 	if len(s) <= most {
 		return s

@@ -175,7 +175,7 @@ func (o *outbox) work(ctx context.Context) {
 		case refused(err):
 			o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", l.Subject).Msg("the receiver refused a message; the next digest lists it")
 			o.hold(l)
-		case err != nil && !partly(err):
+		case err != nil && !isPartly(err):
 			o.failed(to, err)
 			return
 		default:
@@ -209,7 +209,7 @@ func (o *outbox) close(ctx context.Context, now time.Time, to *address) (ok bool
 			for _, l := range o.held {
 				o.drop(l, err)
 			}
-		case err != nil && !partly(err):
+		case err != nil && !isPartly(err):
 			o.failed(to, err)
 			return false
 		default:
@@ -230,13 +230,13 @@ func (o *outbox) try(ctx context.Context, to *address, m *Message) error {
 	within, cancel := context.WithTimeoutCause(ctx, to.within, errors.New("no answer within "+to.within.String()))
 	defer cancel()
 	err := to.Deliver(within, m)
-	if err != nil && !partly(err) && within.Err() != nil {
+	if err != nil && !isPartly(err) && within.Err() != nil {
 		err = context.Cause(within)
 	}
-	if partly(err) {
+	if isPartly(err) {
 		o.log.Error().Err(err).Str("receiver", to.Name()).Str("message", m.Subject).Msg("some recipients did not get the message")
 	}
-	if (err == nil || partly(err)) && !o.retry.IsZero() {
+	if (err == nil || isPartly(err)) && !o.retry.IsZero() {
 		o.log.Info().Str("receiver", to.Name()).Msg("the receiver is answering again")
 		o.retry = time.Time{}
 	}

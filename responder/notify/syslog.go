@@ -31,7 +31,7 @@ func (s *Syslog) Deliver(ctx context.Context, m *Message) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	_, err = fmt.Fprintf(conn, "<%d>%s tollwarden[%d]: %s", priority, m.At.Local().Format(time.Stamp), os.Getpid(), OneLine(m.Line, maxLine))
+	_, err = fmt.Fprintf(conn, "<%d>%s tollwarden[%d]: %s", priority, m.At.Local().Format(time.Stamp), os.Getpid(), oneLine(m.Line, maxLine))
 	return err
 }
 

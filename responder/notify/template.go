@@ -94,7 +94,7 @@ func (w *Words) Of(host string, i incident.Incident, loc *time.Location) *Messag
 	if err != nil {
 		subject = s.Title
 	}
-	m.Subject = OneLine(subject, maxSubject)
+	m.Subject = oneLine(subject, maxSubject)
 	m.Line = lineOf(&s)
 	return m
 }

@@ -55,7 +55,7 @@ func (h *Webhook) Deliver(ctx context.Context, m *Message) error {
 	if resp.StatusCode < 300 {
 		return nil
 	}
-	err = fmt.Errorf("answered %s", OneLine(resp.Status, maxSubject))
+	err = fmt.Errorf("answered %s", oneLine(resp.Status, maxSubject))
 	switch {
 	case resp.StatusCode == http.StatusRequestTimeout, resp.StatusCode == http.StatusTooManyRequests:
 	case resp.StatusCode < 500:

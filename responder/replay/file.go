@@ -49,7 +49,7 @@ const (
 	maxSample  = 120
 )
 
-func (f *File) damaged(why string, text []byte) {
+func (f *File) addDamage(why string, text []byte) {
 	f.Damaged++
 	if len(f.Samples) < maxSamples {
 		f.Samples = append(f.Samples, Damage{f.Lines, why, string(text[:min(len(text), maxSample)])})

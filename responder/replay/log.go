@@ -45,16 +45,16 @@ func (s *logStream) next(it *item) error {
 		}
 		s.file.Lines++
 		if long {
-			s.file.damaged("too long", nil)
+			s.file.addDamage("too long", nil)
 			continue
 		}
 		before := s.parser.Counts
 		s.parser.Line(line, s.take)
 		switch {
 		case s.parser.Counts.Undated > before.Undated:
-			s.file.damaged("its date cannot be parsed", line)
+			s.file.addDamage("its date cannot be parsed", line)
 		case s.parser.Counts.Foreign > before.Foreign && len(bytes.TrimSpace(line)) > 0:
-			s.file.damaged("not a line of Asterisk's logger", line)
+			s.file.addDamage("not a line of Asterisk's logger", line)
 		}
 		if s.got {
 			return nil
@@ -78,13 +78,13 @@ func (s *logStream) end(line []byte, err error) {
 	switch {
 	case errors.Is(err, errCut):
 		s.file.Lines++
-		if logfile.Entry(line) {
+		if logfile.IsEntry(line) {
 			s.tail = line
 		} else {
-			s.file.damaged(err.Error(), line)
+			s.file.addDamage(err.Error(), line)
 		}
 	case !errors.Is(err, io.EOF):
-		s.file.damaged(err.Error(), nil)
+		s.file.addDamage(err.Error(), nil)
 	}
 	s.parser.Flush(s.take)
 }
@@ -95,7 +95,7 @@ func (s *logStream) take(r *logfile.Record) {
 		s.last = r.At
 	}
 	if s.last.IsZero() {
-		s.file.damaged("no line before it has a date", nil)
+		s.file.addDamage("no line before it has a date", nil)
 		return
 	}
 	s.got = true

@@ -66,7 +66,7 @@ func (s *records) next(it *item) error {
 		if err != nil {
 			s.over = true
 			if !errors.Is(err, io.EOF) && !errors.Is(err, errCut) {
-				s.file.damaged(err.Error(), nil)
+				s.file.addDamage(err.Error(), nil)
 			}
 			if len(line) == 0 {
 				break
@@ -74,11 +74,11 @@ func (s *records) next(it *item) error {
 		}
 		s.file.Lines++
 		if long {
-			s.file.damaged("too long", nil)
+			s.file.addDamage("too long", nil)
 			continue
 		}
 		if why := s.read(line); why != "" {
-			s.file.damaged(why, line)
+			s.file.addDamage(why, line)
 			continue
 		}
 		s.file.Read++

@@ -33,7 +33,7 @@ func (s *transcript) next(it *item) error {
 		b, err := s.in.Next()
 		if err != nil {
 			if !errors.Is(err, io.EOF) {
-				s.file.damaged(err.Error(), nil)
+				s.file.addDamage(err.Error(), nil)
 			}
 			return io.EOF
 		}
@@ -43,7 +43,7 @@ func (s *transcript) next(it *item) error {
 		switch {
 		case errors.Is(err, event.ErrTampered):
 			source, transport, _ := s.parser.TrueSource()
-			s.file.damaged(err.Error(), headline(b))
+			s.file.addDamage(err.Error(), headline(b))
 			it.what, it.event = aTampering, event.Event{Remote: source, Transport: transport}
 		case err != nil:
 			continue

@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -107,86 +106,6 @@ func (t *builder) title() {
 	default:
 		t.r.Title = fmt.Sprintf("Attack from %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
 	}
-}
-
-func (t *builder) steps() {
-	for _, s := range t.i.Steps {
-		step := Step{kind: s.Step, What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
-		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
-			step.At = t.i.At.Add(took).In(t.loc)
-		}
-		t.r.Steps = append(t.r.Steps, step)
-	}
-}
-
-// stepWords says what a step does to someone who does not know its name.
-func stepWords(step incident.StepKind) string {
-	switch step {
-	case incident.StepBan:
-		return "block the IP address"
-	case incident.StepHangup:
-		return "end the account's calls"
-	case incident.StepHangupCall:
-		return "end the call"
-	case incident.StepRotate:
-		return "change the account's password"
-	case incident.StepRemoveRegistrations:
-		return "remove the account's registrations"
-	case incident.StepLock:
-		return "block all calls of the account"
-	case incident.StepRestrict:
-		return "limit the account to its known networks"
-	case incident.StepNotify:
-		return "notify the operator"
-	case incident.StepExec:
-		return "run the operator's command"
-	}
-	return string(step)
-}
-
-// doneWords says what a step that succeeded has done to its target.
-func doneWords(step incident.StepKind, target string) string {
-	switch step {
-	case incident.StepBan:
-		return "Blocked " + target
-	case incident.StepHangup:
-		return "Ended the calls of " + target
-	case incident.StepHangupCall:
-		return "Ended the call " + target
-	case incident.StepRotate:
-		return "Changed the password of " + target
-	case incident.StepRemoveRegistrations:
-		return "Removed the registrations of " + target
-	case incident.StepLock:
-		return "Blocked all calls of " + target
-	case incident.StepRestrict:
-		return "Limited " + target + " to its known networks"
-	case incident.StepNotify:
-		return "Notified the operator"
-	case incident.StepExec:
-		return "Ran the operator's command " + target
-	}
-	return string(step) + " " + target
-}
-
-// happened says in one sentence what came of a step.
-func (s Step) happened() string {
-	words, sep := "Failed to "+s.task(), ": "
-	if s.State == string(incident.Done) {
-		words = doneWords(s.kind, s.Target)
-		if s.kind == incident.StepBan {
-			sep = ", " // until when
-		}
-	}
-	return strings.TrimSuffix(words+sep+strings.TrimSuffix(s.Detail, "."), sep) + "."
-}
-
-// task says what a step does, and to which target.
-func (s Step) task() string {
-	if s.kind == incident.StepNotify {
-		return s.What // its target is always the operator
-	}
-	return s.What + " (" + s.Target + ")"
 }
 
 func (t *builder) calls() {
@@ -383,84 +302,6 @@ func (t *builder) changed() {
 	if len(t.r.Changed) == 0 {
 		t.r.Changed = []string{"Nothing."}
 	}
-}
-
-// next says what the administrator should do now.
-func (t *builder) next() {
-	next := func(format string, args ...any) { t.r.Next = append(t.r.Next, fmt.Sprintf(format, args...)) }
-	if t.r.Observed {
-		next("Tollwarden runs in mode observe, so it changed nothing. Set mode = \"enforce\" when you trust it.")
-	}
-	for _, s := range t.r.Steps {
-		if advice := s.advice(t.account); advice != "" {
-			next("%s", advice)
-		}
-	}
-	if len(t.r.Calls) > 0 {
-		next("Report the calls listed here to your carrier, with their times and numbers. Ask not to be charged for them and to have these destinations blocked. Do it soon: carriers set short deadlines.")
-	}
-	if t.breakIn() {
-		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
-	}
-	if t.i.Bare {
-		next("See which calls were made: `tollwarden incident %d`. Report them to your carrier soon: carriers set short deadlines.", t.i.ID)
-		return
-	}
-	next("Keep this report with its annex and note the SHA-256 elsewhere: it proves later that the annex was not changed.")
-}
-
-// advice says what is left to do after a step; "" is nothing. account is the
-// incident's.
-func (s Step) advice(account string) string {
-	switch incident.State(s.State) {
-	case incident.Done:
-		return s.adviceDone()
-	case incident.Failed, incident.Intended:
-		return s.adviceFailed(account)
-	}
-	return ""
-}
-
-func (s Step) adviceDone() string {
-	switch s.kind {
-	case incident.StepRotate:
-		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.Target, s.Detail)
-	case incident.StepBan:
-		return fmt.Sprintf("If %s is yours, release it with `tollwarden unban %s --forgive`, and run `tollwarden allow add %s` so that it is not blocked again.", s.Target, s.Target, s.Target)
-	}
-	return ""
-}
-
-func (s Step) adviceFailed(account string) string {
-	failed := s.State == string(incident.Failed)
-	switch s.kind {
-	case incident.StepRotate:
-		return fmt.Sprintf("Change the password of %s now: `tollwarden rotate %s`.", s.Target, s.Target)
-	case incident.StepHangup:
-		return fmt.Sprintf("Make sure that %s has no calls: `tollwarden hangup %s`.", s.Target, s.Target)
-	case incident.StepHangupCall:
-		return fmt.Sprintf("Make sure that the call %s has ended: `tollwarden hangup %s` ends it and the other calls of its account.", s.Target, account)
-	case incident.StepLock:
-		return fmt.Sprintf("Make sure that %s cannot make calls: `tollwarden lock %s` says what prevents the lock.", s.Target, s.Target)
-	case incident.StepRestrict:
-		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: `tollwarden rotate %s`.", s.Target, s.Target)
-	case incident.StepRemoveRegistrations:
-		return fmt.Sprintf("Make sure that no unknown device is registered as %s: remove its contact in Asterisk, or restart Asterisk.", s.Target)
-	case incident.StepBan:
-		return fmt.Sprintf("The kernel does not block %s: `tollwarden status` says why.", s.Target)
-	case incident.StepNotify:
-		if failed {
-			return fmt.Sprintf("Nobody was notified: %s.", s.Detail)
-		}
-		if s.Detail != "" {
-			return fmt.Sprintf("Some notifications are still pending: %s.", s.Detail)
-		}
-	case incident.StepExec:
-		if failed {
-			return fmt.Sprintf("The operator's command failed: %s.", s.Detail)
-		}
-	}
-	return ""
 }
 
 func (t *builder) outcome() {

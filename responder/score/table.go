@@ -35,7 +35,7 @@ func (l Limits) withDefaults() (Limits, error) {
 		{"spare", l.Spare, most},
 	} {
 		if n.value < 1 || n.value > n.max {
-			return l, fmt.Errorf("score: limit of %s: %d, accepted are 1 to %d", n.name, n.value, n.max)
+			return l, fmt.Errorf("score: limit of %s: %d, want 1 to %d", n.name, n.value, n.max)
 		}
 	}
 	return l, nil

@@ -308,7 +308,7 @@ func TestNewRejects(t *testing.T) {
 		threshold Threshold
 		want      string
 	}{
-		{"no kind of key", with(func(t *Threshold) { t.Per = 0 }), "per: accepted"},
+		{"no kind of key", with(func(t *Threshold) { t.Per = 0 }), "per: want"},
 		{"no points", with(func(t *Threshold) { t.Points = nil }), "no signal"},
 		{"points below 1", with(func(t *Threshold) { t.Points = map[Signal]int{Tampering: -1} }), "points of Tampering: -1"},
 		{"an unknown signal", with(func(t *Threshold) { t.Points = map[Signal]int{200: 1} }), "unknown signal"},

@@ -42,7 +42,7 @@ func newRule(t Threshold) (rule, error) {
 			return rule{}, fmt.Errorf("unknown signal %v", s)
 		}
 		if p < 1 || p > maxScore {
-			return rule{}, fmt.Errorf("points of %v: %d, accepted are 1 to %d", s, p, maxScore)
+			return rule{}, fmt.Errorf("points of %v: %d, want 1 to %d", s, p, maxScore)
 		}
 		r.points[s] = uint32(p)
 		if least == 0 || p < least {
@@ -51,17 +51,17 @@ func newRule(t Threshold) (rule, error) {
 	}
 	switch {
 	case t.Per < PerSource || t.Per >= perCount:
-		return rule{}, errors.New("per: accepted are source, network and account")
+		return rule{}, errors.New("per: want source, network or account")
 	case least == 0:
 		return rule{}, errors.New("no signal carries points")
 	case t.Score < 1 || t.Score > maxScore:
-		return rule{}, fmt.Errorf("score: %d, accepted are 1 to %d", t.Score, maxScore)
+		return rule{}, fmt.Errorf("score: %d, want 1 to %d", t.Score, maxScore)
 	case t.Within < time.Millisecond || t.Within > maxWithin:
-		return rule{}, fmt.Errorf("within: %v, accepted are 1ms to %v", t.Within, maxWithin)
+		return rule{}, fmt.Errorf("within: %v, want 1ms to %v", t.Within, maxWithin)
 	}
 	r.cells = (t.Score + least - 1) / least
 	if r.cells > maxCells {
-		return rule{}, fmt.Errorf("score %d would have to remember %d observations of a key, accepted are %d", t.Score, r.cells, maxCells)
+		return rule{}, fmt.Errorf("score %d has to remember %d observations of a key, want at most %d", t.Score, r.cells, maxCells)
 	}
 	return r, nil
 }

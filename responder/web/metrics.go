@@ -37,7 +37,7 @@ type Reading struct {
 	LedgerLag     time.Duration
 	LedgerPending int
 	LedgerDropped map[string]uint64 // rows, by kind
-	LedgerCrowded uint64            // rows pruned early
+	LedgerEvicted uint64            // rows pruned early
 
 	AlarmsDelivered, AlarmsFailed uint64
 	Messages                      notify.Counts
@@ -120,7 +120,7 @@ func (e exporter) asterisk(r *Reading) {
 	e.counter("log_long_lines_total", "Lines of Asterisk's log that were skipped because they are too long.", r.LongLines)
 	c := &r.Meters.Judge.Counters
 	e.counter("tampered_events_total", "Events into which somebody injected forged lines.", c.Tampered)
-	e.counter("events_not_issued_total", "Security events that Asterisk reported it could not issue.", c.Blinded)
+	e.counter("events_not_issued_total", "Security events that Asterisk reported it could not issue.", c.NotIssued)
 	e.counter("gaps_total", "Times that the event session to Asterisk was lost.", r.Gaps)
 	e.counterSeconds("gap_seconds_total", "Time without an event session to Asterisk.", r.GapTime)
 	e.gauge("channels", "Channels that are up, according to the events.", float64(r.Channels))
@@ -146,8 +146,8 @@ func (e exporter) decisions(r *Reading) {
 		e.counter("verdicts_total", "Thresholds crossed.", n, "threshold", threshold)
 	}
 	e.counter("incidents_total", "Incidents opened.", m.Counters.Incidents)
-	e.counter("suppressed_verdicts_total", "Thresholds crossed by sources or accounts that were already being handled.", m.Counters.Muted)
-	e.counter("grace_period_failures_total", "Failures from an account's known addresses after its password was changed.", m.Counters.Graced)
+	e.counter("suppressed_verdicts_total", "Thresholds crossed by IP addresses or accounts that were already being handled.", m.Counters.Suppressed)
+	e.counter("grace_period_failures_total", "Failures from an account's known addresses after its password was changed.", m.Counters.GracePeriod)
 	for o, n := range r.Meters.Journal.Steps {
 		e.counter("steps_total", "Playbook steps, by outcome.", n, "step", string(o.Step), "outcome", string(o.State))
 	}
@@ -175,7 +175,7 @@ func (e exporter) ledger(r *Reading) {
 	for kind, n := range r.LedgerDropped {
 		e.counter("ledger_dropped_rows_total", "Rows lost because they did not fit in memory.", n, "kind", kind)
 	}
-	e.counter("ledger_evicted_rows_total", "Rows pruned early because a table was full.", r.LedgerCrowded)
+	e.counter("ledger_evicted_rows_total", "Rows pruned early because a table was full.", r.LedgerEvicted)
 }
 
 // exporter sends metrics with the program's prefix.

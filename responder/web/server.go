@@ -73,9 +73,6 @@ func healthz(w http.ResponseWriter, checks []control.Check) {
 	_ = json.NewEncoder(w).Encode(answer) // fails only when the client is gone
 }
 
-// Address is the address on which the server listens.
-func (s *Server) Address() net.Addr { return s.listener.Addr() }
-
 // Close releases the address if Serve was never called.
 func (s *Server) Close() error {
 	err := s.http.Close()

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -49,7 +50,7 @@ func (s still) Reading() web.Reading {
 		},
 		Bans: 2, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
 		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, Shed: map[string]uint64{"ChallengeSent": 4}, CanaryAge: 3 * time.Second,
-		LedgerDropped: map[string]uint64{"incident": 1}, LedgerCrowded: 11, Refused: 12, LongLines: 13, ConfigLoaded: time.Unix(1_000_000, 0),
+		LedgerDropped: map[string]uint64{"incident": 1}, LedgerEvicted: 11, Refused: 12, LongLines: 13, ConfigLoaded: time.Unix(1_000_000, 0),
 	}
 }
 
@@ -122,14 +123,16 @@ func TestNothingElseIsAnswered(t *testing.T) {
 }
 
 func TestAddressInUse(t *testing.T) {
-	s, err := web.Listen("127.0.0.1:0", still{})
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	if second, err := web.Listen(s.Address().String(), still{}); err == nil || !strings.HasPrefix(err.Error(), "health.listen: ") {
-		_ = second.Close()
-		t.Errorf("a second server on the address: %v", err)
+	defer taken.Close()
+	if s, err := web.Listen(taken.Addr().String(), still{}); err == nil {
+		_ = s.Close()
+		t.Error("a second server on the address")
+	} else if !strings.HasPrefix(err.Error(), "health.listen: ") {
+		t.Errorf("the error is %v", err)
 	}
 }
 

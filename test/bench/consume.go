@@ -76,7 +76,7 @@ var readers = map[string]func(address string) (uint64, error){
 }
 
 // untold is a connection that does not tell how much of it is unread: with a
-// writer that never rests, half of the events would be passed over.
+// writer that never rests, half of the events would be skipped.
 type untold struct{ net.Conn }
 
 // readAsTheDaemon is the daemon's whole way from the socket to the score.

@@ -17,16 +17,11 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // asteriskWithin bounds everything that Asterisk is asked.
 const asteriskWithin = 15 * time.Second
-
-// pbxSteps are the steps that need privileges, by their names in package pbx.
-var pbxSteps = map[config.Step]string{
-	config.StepHangup: pbx.StepHangup, config.StepHangupCall: pbx.StepHangup, config.StepLock: pbx.StepLock, config.StepRestrict: pbx.StepRestrict,
-	config.StepRotate: pbx.StepRotate, config.StepRemoveRegistrations: pbx.StepRemoveRegistrations,
-}
 
 // Asterisk logs in, lists which privileges the playbooks need and the user lacks,
 // and warns of settings of Asterisk's that are risky.
@@ -67,13 +62,16 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	return nil
 }
 
-// neededSteps are what the user must be allowed, by their names in package pbx.
-func neededSteps(cfg *config.Config) []string {
-	needed := []string{pbx.StepResync}
+// neededSteps are what the user must be allowed. To hang up one call takes the same
+// as all calls of an account.
+func neededSteps(cfg *config.Config) []incident.StepKind {
+	needed := []incident.StepKind{pbx.StepResync}
 	for _, step := range settings.StepsInUse(cfg) {
-		if name, ok := pbxSteps[step]; ok {
-			needed = append(needed, name)
+		kind := incident.StepKind(step)
+		if kind == incident.StepHangupCall {
+			kind = incident.StepHangup
 		}
+		needed = append(needed, kind)
 	}
 	return needed
 }

@@ -19,15 +19,15 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	if cfg.Mode == config.Observe {
 		fmt.Fprint(w, ": decide and record everything, change nothing")
 	}
-	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Records in %s, commands on %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
+	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Data in %s, control socket %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
 	fmt.Fprintf(w, "Never banned: %s%s.\n\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
 	for _, t := range cfg.Thresholds {
 		explainThreshold(w, cfg, t)
 	}
 	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
-	fmt.Fprintf(w, "A source that may be spoofed is banned for %s, and only from UDP port %s, or from everything if its event came over TCP or TLS; that is not an offence.\n",
+	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s, on UDP port %s only, or on all ports if its event came over TCP or TLS; this does not count as an offence.\n",
 		config.FormatDuration(cfg.Bans.Spoofable), output.Join(cfg.Firewall.SIPPorts))
-	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown sources, then a successful one from an unknown source; a source that logged in within %s is known.\n",
+	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown IP addresses, then a successful one from an unknown IP address; an address that has logged in within %s is known.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
 	explainSteps(w, cfg)
 }
@@ -46,8 +46,16 @@ func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
 		names = append(names, fmt.Sprintf("%s (%d)", name, points))
 	}
 	slices.Sort(names)
-	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, incident.Count(t.Score, "point"), t.Per,
+	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, incident.Count(t.Score, "point"), perWords(t.Per),
 		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
+}
+
+// perWords says what a threshold keeps its scores by.
+func perWords(per config.Per) string {
+	if per == config.PerSource {
+		return "IP address"
+	}
+	return string(per)
 }
 
 func playbookWords(cfg *config.Config, name string) string {
@@ -87,7 +95,7 @@ func explainSteps(w io.Writer, cfg *config.Config) {
 		for to := range receivers.Each {
 			names = append(names, to.Name())
 		}
-		fmt.Fprintf(w, "notify: %s; of each kind %d within %s one by one, the rest in a digest (syslog: all).\n", strings.Join(names, "; "), n.Burst, config.FormatDuration(n.Digest))
+		fmt.Fprintf(w, "notify: %s; up to %d messages of each kind within %s are sent individually, the rest in a digest (syslog gets all of them individually).\n", strings.Join(names, "; "), n.Burst, config.FormatDuration(n.Digest))
 	}
 	if slices.Contains(used, config.StepExec) {
 		fmt.Fprintf(w, "exec: %s, for at most %s.\n", settings.Program(cfg.Exec.Command), config.FormatDuration(cfg.Exec.Within))

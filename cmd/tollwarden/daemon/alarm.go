@@ -33,13 +33,13 @@ type alarm struct {
 func repairAlarm(e firewall.GuardEvent) alarm {
 	return alarm{
 		Event: alarmRepaired, At: e.At,
-		Text: "the kernel's table was damaged by " + e.By.String() + " and is repaired, with every ban: " + strings.Join(e.Found, "; "),
+		Text: "the kernel's table was damaged by " + e.By.String() + " and has been repaired, with every ban: " + strings.Join(e.Found, "; "),
 	}
 }
 
 // TestMessage is what `tollwarden check --notify` sends.
 func TestMessage(now time.Time) *notify.Message {
-	return alarmMessage(hostName(), alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from here arrive."})
+	return alarmMessage(hostName(), alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from this machine arrive."})
 }
 
 // alarmMessage is an alarm as the receivers get it.

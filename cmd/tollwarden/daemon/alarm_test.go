@@ -69,7 +69,7 @@ func TestAlarmText(t *testing.T) {
 		message *notify.Message
 		want    string // in the subject or the text
 	}{
-		"repaired": {alarmMessage("pbx", repairAlarm(firewall.GuardEvent{At: at, Found: []string{"a chain is gone"}})), "and is repaired, with every ban: a chain is gone"},
+		"repaired": {alarmMessage("pbx", repairAlarm(firewall.GuardEvent{At: at, Found: []string{"a chain is gone"}})), "and has been repaired, with every ban: a chain is gone"},
 		"degraded": {alarmMessage("pbx", alarm{Event: alarmDegraded, At: at, Checks: []control.Check{{Name: "kernel", Detail: "gone"}}}), "kernel: gone\n"},
 		"subject":  {alarmMessage("pbx", alarm{Event: alarmGap, At: at}), "[tollwarden] gap (pbx)"},
 		"host":     {alarmMessage("pbx", alarm{Event: alarmGap, At: at}), "Host: pbx\n"},

@@ -118,7 +118,7 @@ func (a *allowList) list() []control.Allowed {
 
 const (
 	managerReason = "the manager interface that the daemon listens to"
-	blindWithout  = "without it nothing would be seen"
+	blindWithout  = "without it, no attack would be seen"
 )
 
 // prefixes is the list as the firewall takes it.
@@ -185,7 +185,7 @@ func (a *allowList) plan(now time.Time, uid uint32, o control.AllowOrder) (allow
 	case o.Remove:
 		file = file.Without(o.Prefix)
 	case file.Has(o.Prefix) && current.Has(o.Prefix):
-		return allowChange{}, control.Refusal(fmt.Sprintf("%s is in %s already", incident.PrefixText(o.Prefix), file.Path()))
+		return allowChange{}, control.Refusal(fmt.Sprintf("%s is already in %s", incident.PrefixText(o.Prefix), file.Path()))
 	case !file.Has(o.Prefix):
 		file = file.With(o.Prefix, fmt.Sprintf("%s, uid %d: %s", now.Format(time.DateOnly), uid, o.Comment))
 	}
@@ -217,7 +217,7 @@ func (a *allowList) notRemovable(prefix netip.Prefix) error {
 	}
 	switch e := list[i]; e.Origin {
 	case control.FromFile:
-		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that one", incident.PrefixText(prefix), incident.PrefixText(e.Prefix)))
+		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that instead", incident.PrefixText(prefix), incident.PrefixText(e.Prefix)))
 	case control.FromConfig:
 		return control.Refusal(fmt.Sprintf("%s is allowed by %s in the configuration's firewall.allow: change it there", incident.PrefixText(prefix), incident.PrefixText(e.Prefix)))
 	default:

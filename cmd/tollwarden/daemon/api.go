@@ -43,7 +43,7 @@ func (b *apiBackend) flushed(c control.Changed) (control.Changed, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), flushWithin)
 	defer cancel()
 	if err := b.ledger.Flush(ctx); err != nil {
-		c.Message += " (in force, but not yet on the disk: " + err.Error() + ")"
+		c.Message += " (in force, but not yet on disk: " + err.Error() + ")"
 	}
 	return c, nil
 }

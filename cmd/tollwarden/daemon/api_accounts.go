@@ -69,7 +69,7 @@ func (b *apiBackend) Hangup(ctx context.Context, uid uint32, o control.AccountOr
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	done := control.AccountDone{Account: o.Account, Channels: channels, Message: o.Account + " has no call"}
+	done := control.AccountDone{Account: o.Account, Channels: channels, Message: o.Account + " has no calls"}
 	if len(channels) > 0 {
 		done.Message = fmt.Sprintf("ended %s of %s: %s", incident.Count(len(channels), "channel"), o.Account, strings.Join(channels, ", "))
 	}

@@ -24,7 +24,7 @@ func (b *apiBackend) AllowList() []control.Allowed {
 // Allow changes the allow list.
 func (b *apiBackend) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	if !o.Prefix.IsValid() {
-		return control.Changed{}, control.Refusal("name an address or a prefix")
+		return control.Changed{}, control.Refusal("give an address or a prefix")
 	}
 	o.Prefix = o.Prefix.Masked()
 	message := "allowed " + incident.PrefixText(o.Prefix)

@@ -40,7 +40,7 @@ func (b *apiBackend) Ban(uid uint32, o control.BanOrder) (control.Changed, error
 		until = time.Now().Add(d)
 	}
 	if why := b.harm(o); why != "" && !o.Force {
-		return control.Changed{}, control.Refusal("refused: " + why + "; --force bans it all the same")
+		return control.Changed{}, control.Refusal("refused: " + why + "; use --force to ban it anyway")
 	}
 	ban, err := b.engine.Bans.Ban(o.Prefix, until, o.Reason, o.Force, uid)
 	if err != nil {
@@ -59,11 +59,11 @@ func (b *apiBackend) harm(o control.BanOrder) string {
 		}
 	}
 	if o.Operator.IsValid() && o.Prefix.Contains(o.Operator) {
-		return o.Operator.String() + " is where you are logged in from: the ban would cut your own session"
+		return o.Operator.String() + " is where you are logged in from: the ban would cut off your own session"
 	}
 	for _, session := range o.Sessions {
 		if o.Prefix.Contains(session) {
-			return "somebody is logged in by SSH from " + session.String() + ": the ban would cut that session"
+			return "somebody is logged in by SSH from " + session.String() + ": the ban would cut off that session"
 		}
 	}
 	return ""
@@ -84,7 +84,7 @@ func (b *apiBackend) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 		message += "; " + held
 	}
 	if o.Forgive {
-		message += "; forgotten are the score and " + incident.Count(offences, "offence")
+		message += "; forgot the score and " + incident.Count(offences, "offence")
 	}
 	return b.flushed(control.Changed{Bans: released, Message: message})
 }

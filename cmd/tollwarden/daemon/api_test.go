@@ -63,7 +63,7 @@ func TestBansByHand(t *testing.T) {
 	}{
 		{"one", control.UnbanOrder{Prefix: prefix("192.0.2.66/32")}, "released 192.0.2.66"},
 		{"inside a wider ban", control.UnbanOrder{Prefix: prefix("203.0.113.5/32")}, "held by the ban of 203.0.113.0/24"},
-		{"not banned", control.UnbanOrder{Prefix: prefix("192.0.2.99/32"), Forgive: true}, "forgotten are the score and 0 offences"},
+		{"not banned", control.UnbanOrder{Prefix: prefix("192.0.2.99/32"), Forgive: true}, "forgot the score and 0 offences"},
 		{"all", control.UnbanOrder{All: true}, "released 2 bans"},
 		{"all again", control.UnbanOrder{All: true}, "released 0 bans"},
 	} {
@@ -91,11 +91,11 @@ func TestAllowListByHand(t *testing.T) {
 		order control.AllowOrder
 		want  string
 	}{
-		{"nothing", control.AllowOrder{}, "name an address"},
+		{"nothing", control.AllowOrder{}, "give an address"},
 		{"a banned address", control.AllowOrder{Prefix: office, Comment: "our office"}, "allowed 192.0.2.66, released 1 of its bans"},
 		{"twice", control.AllowOrder{Prefix: office}, "already"},
 		{"remove within it", control.AllowOrder{Prefix: netip.MustParsePrefix("198.51.100.7/32"), Remove: true}, "firewall.allow: change it there"},
-		{"remove the manager interface", control.AllowOrder{Prefix: netip.MustParsePrefix("127.0.0.1/32"), Remove: true}, "without it nothing would be seen"},
+		{"remove the manager interface", control.AllowOrder{Prefix: netip.MustParsePrefix("127.0.0.1/32"), Remove: true}, "without it, no attack would be seen"},
 		{"remove what is not on it", control.AllowOrder{Prefix: netip.MustParsePrefix("192.0.2.9/32"), Remove: true}, "is not on the allow list"},
 	} {
 		changed, err := s.api.Allow(t.Context(), tt.order)
@@ -129,7 +129,7 @@ func TestAccountsByHand(t *testing.T) {
 	s.listening()
 	ctx, order := t.Context(), control.AccountOrder{Account: "1001"}
 	done, err := s.api.Hangup(ctx, order)
-	answered(t, "hangup without a call", done.Message, err, "1001 has no call")
+	answered(t, "hangup without a call", done.Message, err, "1001 has no calls")
 	s.pbx.AddChannel(amitest.Channel{Account: "1001", State: 6, Exten: "1002"})
 	done, err = s.api.Hangup(ctx, order)
 	answered(t, "hangup", done.Message, err, "ended 1 channel of 1001: PJSIP/1001-")
@@ -202,7 +202,7 @@ func TestAnOrderBeforeTheDisk(t *testing.T) {
 		return err == nil
 	})
 	changed, err := s.api.Ban(t.Context(), control.BanOrder{Prefix: netip.MustParsePrefix("192.0.2.66/32"), For: "1h"})
-	answered(t, "ban", changed.Message, err, "in force, but not yet on the disk")
+	answered(t, "ban", changed.Message, err, "in force, but not yet on disk")
 	if !s.table.Dropped(netip.MustParseAddr("192.0.2.66"), time.Now()) {
 		t.Error("it is not in force")
 	}

@@ -27,7 +27,7 @@ const (
 
 // errDeaf reports that Asterisk did what raises a security event, and that the
 // event session did not get it.
-var errDeaf = errors.New("the canary did not arrive: Asterisk's security events do not reach us")
+var errDeaf = errors.New("the canary did not arrive: Asterisk's security events do not reach the daemon")
 
 // canaryEngine announces canaries; the channel is closed when the canary arrives.
 type canaryEngine interface {

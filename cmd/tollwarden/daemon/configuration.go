@@ -58,7 +58,7 @@ func (c *configuration) enforceAndRelease(undo func()) (released []incident.Ban,
 // changeAllowList carries out an order for the user uid: in the kernel at once,
 // then in the allow file, so that no disk delays what a person allows under
 // stress. released are the bans that the change ended. errUnwritten: the change
-// is in force all the same.
+// is in force anyway.
 func (c *configuration) changeAllowList(now time.Time, uid uint32, o control.AllowOrder) (released []incident.Ban, err error) {
 	c.changing.Lock()
 	defer c.changing.Unlock()
@@ -77,7 +77,7 @@ func (c *configuration) changeAllowList(now time.Time, uid uint32, o control.All
 	return released, change.write()
 }
 
-// managerAt has the manager interface's address never banned, if the
+// managerAt puts the manager interface's address on the allow list, if the
 // configuration has only its name.
 func (c *configuration) managerAt(addr netip.Addr) {
 	c.changing.Lock()

@@ -214,6 +214,7 @@ func (d *Daemon) probes() []probe {
 		{check: d.sessions.checkCommands},
 		{check: d.sessions.canary.check},
 		{check: d.kernel.check},
+		{check: senses(checkRoom)},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},

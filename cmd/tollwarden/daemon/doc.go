@@ -8,9 +8,10 @@
 //	logsensor    Asterisk's log, the second source of events
 //	wire         SIP over UDP, as the kernel shows it
 //	kernel       the firewall's table and its guard
-//	configuration, allowlist
+//	configuration, allowlist, reload
 //	             what is in force, and how it changes
-//	health       the checks, and who learns that they fail
+//	health, systemd
+//	             the checks, and who learns that they fail
 //	notifier, alarm, exec
 //	             messages, and the operator's command
 //	api          answers the commands; metrics answers monitoring

@@ -51,7 +51,7 @@ func (r *commandRunner) Deliver(i *incident.Incident, report func(incident.State
 	select {
 	case r.waiting <- commandRun{i, report}:
 	default:
-		report(incident.Failed, "too many incidents wait for the command")
+		report(incident.Failed, "too many incidents are waiting for the command")
 	}
 }
 
@@ -95,7 +95,7 @@ func (r *commandRunner) once(ctx context.Context, i *incident.Incident) (inciden
 	case err != nil:
 		return incident.Failed, err.Error()
 	case printed == "":
-		return incident.Done, "ended well"
+		return incident.Done, "succeeded"
 	}
-	return incident.Done, fmt.Sprintf("ended well and said %s", printed)
+	return incident.Done, fmt.Sprintf("succeeded; output: %s", printed)
 }

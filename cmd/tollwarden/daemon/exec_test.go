@@ -51,7 +51,7 @@ func TestExecRunsAFewAtOnce(t *testing.T) {
 	log := filepath.Join(t.TempDir(), "log")
 	r := newCommandRunner(script(t, "echo + >> "+log+"; sleep 0.1; echo - >> "+log), newLedger(t))
 	for i, got := range runs(t, r, 20) {
-		if got != "done: ended well" {
+		if got != "done: succeeded" {
 			t.Errorf("run %d %s", i, got)
 		}
 	}
@@ -80,7 +80,7 @@ func TestExecOutcomes(t *testing.T) {
 		exec config.Exec
 		want string
 	}{
-		"says":   {script(t, `printf 'a\033[2J\nb'`), `done: ended well and said "a\x1b[2J\nb"`},
+		"says":   {script(t, `printf 'a\033[2J\nb'`), `done: succeeded; output: "a\x1b[2J\nb"`},
 		"fails":  {script(t, `echo no >&2; exit 3`), `: exit status 3: it said "no"`},
 		"slow":   {slow, "not finished after 100ms, killed"},
 		"none":   {config.Exec{}, "failed: exec.command is no longer set"},

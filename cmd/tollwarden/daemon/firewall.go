@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -17,7 +19,7 @@ var _ bans.Firewall = firewallAdapter{}
 
 // Ban drops packets from the prefixes until their times.
 func (f firewallAdapter) Ban(now time.Time, list []incident.Ban) error {
-	return f.table.Ban(now, tableBans(list)...)
+	return full(f.table.Ban(now, tableBans(list)...))
 }
 
 // Release lets the prefixes through again.
@@ -25,7 +27,15 @@ func (f firewallAdapter) Release(prefixes ...netip.Prefix) error { return f.tabl
 
 // Reconcile drops exactly these prefixes, whatever state the table is in.
 func (f firewallAdapter) Reconcile(now time.Time, list []incident.Ban) error {
-	return f.table.Reconcile(now, tableBans(list))
+	return full(f.table.Reconcile(now, tableBans(list)))
+}
+
+// full makes a full table's error one that the engine knows.
+func full(err error) error {
+	if errors.Is(err, firewall.ErrFull) {
+		return fmt.Errorf("%w: %w", bans.ErrFull, err)
+	}
+	return err
 }
 
 // Bans returns the prefixes dropped now.

@@ -39,7 +39,7 @@ func (g *gaps) add(gap ami.Gap) {
 	g.length.Add(int64(gap.Length()))
 	inLog := g.logIsRead()
 	g.last.Store(&control.Gap{From: gap.From, To: gap.To, InLog: inLog})
-	learnt, covered := "", ", and no log covers the time: attacks in it went unseen"
+	learnt, covered := "", "; no log covers that time, so attacks went unseen"
 	if inLog {
 		learnt, covered = "Asterisk's log is read for that time, as far as it goes back", "; Asterisk's log is read for that time"
 	}

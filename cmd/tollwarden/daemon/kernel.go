@@ -10,6 +10,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -87,6 +88,15 @@ func (k *kernel) check(now time.Time) control.Check {
 	return checkGuard(now, k.guard.State())
 }
 
+// checkRoom fails while bans are not in force for lack of room. A restart would not
+// help, so it is no part of the check "kernel", which feeds the watchdog.
+func checkRoom(_ time.Time, senses responder.Senses) control.Check {
+	if senses.TableFull {
+		return control.Check{Name: "room", Detail: "the kernel's table is full: the bans that end last are in force, new ones are refused until others end or `tollwarden unban` makes room"}
+	}
+	return control.Check{Name: "room", OK: true, Detail: "the kernel's table has room for all bans"}
+}
+
 func checkGuard(now time.Time, s firewall.GuardState) control.Check {
 	c := control.Check{Name: "kernel"}
 	switch {
@@ -97,7 +107,7 @@ func checkGuard(now time.Time, s firewall.GuardState) control.Check {
 	case now.Sub(s.Checked) > 2*s.Interval+alarmAfter:
 		c.Detail = "last checked " + ago(now, s.Checked)
 	default:
-		c.OK, c.Detail = true, "the table is as it should be, and a banned address was dropped "+ago(now, s.Checked)
+		c.OK, c.Detail = true, "the table is intact, and packets from a banned address were dropped "+ago(now, s.Checked)
 	}
 	if s.Repairs > 0 {
 		c.Detail += fmt.Sprintf("; repaired %s, last %s: %s", incident.Count(int(s.Repairs), "time"), ago(now, s.Last.At), s.Last)

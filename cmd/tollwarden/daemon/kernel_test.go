@@ -3,6 +3,8 @@ package daemon
 import (
 	"errors"
 	"net/netip"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +13,9 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
 func TestKernelCheck(t *testing.T) {
@@ -23,7 +27,7 @@ func TestKernelCheck(t *testing.T) {
 		want  string
 	}{
 		"not yet":  {firewall.GuardState{Interval: time.Minute}, false, "not checked yet"},
-		"fine":     {firewall.GuardState{Interval: time.Minute, Checked: checked}, true, "a banned address was dropped 5s ago"},
+		"fine":     {firewall.GuardState{Interval: time.Minute, Checked: checked}, true, "packets from a banned address were dropped 5s ago"},
 		"too old":  {firewall.GuardState{Interval: time.Second, Checked: now.Add(-time.Minute)}, false, "last checked 1m0s ago"},
 		"broken":   {firewall.GuardState{Interval: time.Minute, Checked: checked, Trouble: errors.New("no table")}, false, "no table"},
 		"repaired": {firewall.GuardState{Interval: time.Minute, Checked: checked, Repairs: 2, Last: firewall.GuardEvent{At: checked, Found: []string{"a chain is gone"}}}, true, "repaired 2 times, last 5s ago: a chain is gone"},
@@ -77,5 +81,35 @@ func TestFirewallAdapter(t *testing.T) {
 	}
 	if err := f.Allow([]netip.Prefix{guesser.Prefix}); err != nil || memory.Dropped(guesser.Prefix.Addr(), now) {
 		t.Errorf("allow: %v", err)
+	}
+}
+
+// More bans in the ledger than the kernel's table has room for stop no start.
+func TestStartWithTooManyBans(t *testing.T) {
+	s := newSite(t, "")
+	l, err := ledger.Open(filepath.Join(s.dir, "ledger.db"), ledger.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for n := range firewall.MaxPrefixes + 100 {
+		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 0}), 24)
+		l.PutBan(incident.Ban{Prefix: prefix, Since: now, Until: now.Add(time.Hour), Reason: "a network", Origin: incident.OriginOperator})
+	}
+	if err := l.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	s.listening()
+	status := s.status()
+	room := slices.IndexFunc(status.Checks, func(c control.Check) bool { return c.Name == "room" })
+	if status.Health != control.Degraded || room < 0 || status.Checks[room].OK {
+		t.Errorf("%s, %+v", status.Health, status.Checks)
+	}
+	if n := len(s.table.Bans(now)); n != firewall.MaxPrefixes {
+		t.Errorf("%d bans are in force", n)
 	}
 }

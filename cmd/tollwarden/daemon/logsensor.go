@@ -89,10 +89,10 @@ func (s *logSensor) longLines() uint64 {
 	return s.follower.Health().TooLong
 }
 
-// check says whether the log is read, and whether an attacker hides from the events.
+// check says whether the log is read, and whether an attacker evades the events.
 func (s *logSensor) check(now time.Time, senses responder.Senses) control.Check {
 	if s.follower == nil {
-		return control.Check{Name: "log", OK: true, Detail: "asterisk.log is not set: an attacker who hides from the manager interface is not seen"}
+		return control.Check{Name: "log", OK: true, Detail: "asterisk.log is not set: an attacker who evades the manager interface is not seen"}
 	}
 	return checkLog(now, s.since, s.follower.Health(), senses)
 }

@@ -34,7 +34,7 @@ func (m metricsSource) Reading() web.Reading {
 			event.ChallengeSent.String(): events.Shed.ChallengeSent.Load(), event.InvalidAccountID.String(): events.Shed.InvalidAccountID.Load(),
 		},
 		LongLines: m.logSensor.longLines(),
-		LedgerLag: health.Lag, LedgerPending: health.Pending, LedgerDropped: health.Dropped, LedgerCrowded: health.Crowded,
+		LedgerLag: health.Lag, LedgerPending: health.Pending, LedgerDropped: health.Dropped, LedgerEvicted: health.Evicted,
 		AlarmsDelivered: m.alarms.delivered.Load(), AlarmsFailed: m.alarms.failed.Load(), Messages: m.notifier.post.Counts(),
 	}
 	canary := m.sessions.canary.state(now)

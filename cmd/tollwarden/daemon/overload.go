@@ -11,13 +11,13 @@ import (
 // logOverloadEvery is how often an overload that goes on is logged.
 const logOverloadEvery = time.Minute
 
-// overload logs that events were passed over because they came faster than they
+// overload logs that events were skipped because they arrived faster than they
 // were handled.
 type overload struct {
 	shed *ami.Shed
 	log  zerolog.Logger
 
-	total  uint64    // passed over when last looked
+	total  uint64    // skipped when last looked
 	logged time.Time // when it was last logged
 }
 
@@ -31,5 +31,5 @@ func (o *overload) look(now time.Time) {
 	}
 	o.logged = now
 	o.log.Warn().Uint64("ChallengeSent", o.shed.ChallengeSent.Load()).Uint64("InvalidAccountID", o.shed.InvalidAccountID.Load()).
-		Msg("events come faster than they are handled: the cheapest are passed over, those that show a break-in are not")
+		Msg("events arrive faster than they are handled: those that cannot reveal a break-in are skipped")
 }

@@ -41,7 +41,7 @@ func (c *configuration) reload() (string, error) {
 	defer c.changing.Unlock()
 	if err := c.readAgain(); err != nil {
 		c.file.Refused(err)
-		c.log.Error().Err(err).Msg("the configuration is refused, the old one stays in force")
+		c.log.Error().Err(err).Msg("the new configuration was refused, and the old one stays in force")
 		return "", fmt.Errorf("refused, the old configuration stays in force: %w", err)
 	}
 	c.log.Info().Str("file", c.file.Path()).Msg("the configuration is in force")

@@ -140,7 +140,7 @@ func TestOverloadIsLogged(t *testing.T) {
 		}
 		o.look(now.Add(time.Duration(second) * time.Second))
 	}
-	if n := strings.Count(log.String(), "events come faster than they are handled"); n != 2 {
+	if n := strings.Count(log.String(), "events arrive faster than they are handled"); n != 2 {
 		t.Errorf("logged %d times:\n%s", n, &log)
 	}
 }

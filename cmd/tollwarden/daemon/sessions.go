@@ -145,7 +145,7 @@ func (s *sessions) checkEvents(time.Time) control.Check {
 	}
 	detail := "listening to " + session.version
 	if n := s.events.Counters().Shed.Total(); n > 0 {
-		detail += fmt.Sprintf("; %d events came too fast and were passed over, none of which shows a break-in", n)
+		detail += fmt.Sprintf("; %d events arrived too fast and were skipped; none of them could reveal a break-in", n)
 	}
 	return control.Check{Name: "events", OK: true, Detail: detail}
 }

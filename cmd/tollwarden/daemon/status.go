@@ -65,12 +65,12 @@ func (d statusSource) counters() map[string]uint64 {
 	counters := &meters.Judge.Counters
 	list := map[string]uint64{
 		"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,
-		"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Muted, "grace_period_failures": counters.Graced,
-		"log_events": counters.Logged, "events_shed": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.Blinded,
+		"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Suppressed, "grace_period_failures": counters.GracePeriod,
+		"log_events": counters.Logged, "events_shed": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.NotIssued,
 		"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
-		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Proved, "flows_dropped": counters.Flows,
+		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Confirmed, "flows_dropped": counters.Flows,
 		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
-		"ledger_rows_over_capacity": d.ledger.Health().Crowded,
+		"ledger_rows_over_capacity": d.ledger.Health().Evicted,
 	}
 	wire := d.wire.counts()
 	list["wire_requests"], list["wire_responses"], list["wire_overflows"], list["wire_failures"] = wire.In, wire.Out, wire.Overflows, counters.Wire

@@ -92,7 +92,7 @@ func (s *stage) singleThief(ctx context.Context) error {
 // threeThieves guess from three addresses, two guesses each, so that none stands
 // out; the last guess is right, and calls follow.
 func (s *stage) threeThieves(ctx context.Context) error {
-	s.say("2. Another thief uses three addresses, two guesses from each.")
+	s.say("2. Another attacker uses three addresses, with two guesses from each.")
 	guesses, last := 0, demoFriends[0]
 	for _, e := range s.attack {
 		if e.kind == event.ChallengeResponseFailed {
@@ -137,9 +137,9 @@ func (s *stage) verdict(ctx context.Context) error {
 		time.Sleep(5 * time.Millisecond)
 	}
 	s.say("3. Contained %s after the right guess:", time.Since(s.brokenIn).Round(time.Millisecond))
-	s.say("   packets from %s no longer arrive, 1002 has no call, no registration and another password.", thief)
+	s.say("   packets from %s no longer arrive; 1002 has no calls, no registration and a new password.", thief)
 	if s.pbx.Secret("1001") != "office" || len(s.pbx.Contacts("1001")) != 1 || !s.wire.reaches(demoOffice) || len(s.pbx.Channels()) != 1 {
-		return errors.New("demo: the office was harmed")
+		return errors.New("demo: the office was affected")
 	}
 	s.say("   1001 at %s is still registered and in its call.", demoOffice)
 	found, ok := s.wait(ctx, "break-in")

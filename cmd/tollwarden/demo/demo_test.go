@@ -16,7 +16,7 @@ func TestDemoStopsTheAttack(t *testing.T) {
 		t.Fatalf("%v\n%s", err, &out)
 	}
 	for _, want := range []string{
-		"192.0.2.66 is dropped after 3 guesses", "1002 has no call, no registration and another password",
+		"192.0.2.66 is dropped after 3 guesses", "1002 has no calls, no registration and a new password",
 		"1001 at 198.51.100.10 is still registered", "5 channels ended", "SuccessAfterFailures",
 	} {
 		if !strings.Contains(out.String(), want) {

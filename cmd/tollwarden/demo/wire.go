@@ -26,7 +26,7 @@ type memoryWire struct{ table *firewall.Memory }
 func (w memoryWire) reaches(from netip.Addr) bool { return !w.table.Dropped(from, time.Now()) }
 func (memoryWire) Close() error                   { return nil }
 func (memoryWire) String() string {
-	return "packets are dropped by a firewall in memory, since this is not root"
+	return "packets are dropped by a simulated firewall, because the demo does not run as root"
 }
 
 // kernelWire sends real packets through the kernel's own ruleset.

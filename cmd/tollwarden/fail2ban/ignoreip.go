@@ -39,7 +39,7 @@ func (im *Import) readIgnored(files []string, jails []string) error {
 			prefix, err := config.ParsePrefix(word)
 			switch {
 			case err != nil:
-				im.skip(word, "ignoreip, not an address: an allow list has no names")
+				im.skip(word, "in ignoreip, but not an address: the allow list cannot hold names")
 			case !slices.Contains(im.Allowed, prefix):
 				im.Allowed = append(im.Allowed, prefix)
 			}

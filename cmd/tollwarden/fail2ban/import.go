@@ -11,20 +11,20 @@ import (
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
-// Where fail2ban keeps what is taken over.
+// Where fail2ban keeps what is imported.
 const (
 	DefaultDB    = "/var/lib/fail2ban/fail2ban.sqlite3"
 	DefaultJails = "/etc/fail2ban/jail.local"
 )
 
-// Source says what is taken over.
+// Source says what is imported.
 type Source struct {
 	DB    string   // fail2ban's database
 	Jails []string // whose bans; none is all
-	// IgnoreIP are the files whose ignoreip is taken over; nil is DefaultJails, if
+	// IgnoreIP are the files whose ignoreip is imported; nil is DefaultJails, if
 	// it exists.
 	IgnoreIP []string
-	// BanTime is how long bans last for which the database has no time (fail2ban
+	// BanTime is how long bans last that have no time in the database (fail2ban
 	// before 0.11). Negative is forever.
 	BanTime time.Duration
 }
@@ -49,7 +49,7 @@ type Ban struct {
 	Until  *time.Time   `json:"until"` // null: until it is released
 }
 
-// Skipped is what was not taken over, and why.
+// Skipped is what was not imported, and why.
 type Skipped struct {
 	What string `json:"what"`
 	Why  string `json:"why"`
@@ -99,7 +99,7 @@ func (im *Import) readBans(bans []ledger.ForeignBan, jails []string) {
 }
 
 // reason is why an imported address is banned.
-func (b Ban) reason() string { return "taken over from fail2ban, jail " + b.Jail }
+func (b Ban) reason() string { return "imported from fail2ban, jail " + b.Jail }
 
 // left is the time that a ban has left, as an order writes it.
 func (b Ban) left(now time.Time) string {
@@ -109,7 +109,7 @@ func (b Ban) left(now time.Time) string {
 	return config.FormatDuration(max(time.Second, b.Until.Sub(now).Round(time.Second)))
 }
 
-// takeOver gives each ban to add, and keeps those that it took.
+// takeOver passes each ban to add, and keeps those that add accepted.
 func (im *Import) takeOver(add func(Ban) error) {
 	bans := im.Bans
 	im.Bans = im.Bans[:0]
@@ -122,7 +122,7 @@ func (im *Import) takeOver(add func(Ban) error) {
 	}
 }
 
-// allow gives add what is not covered by have, and keeps what it took.
+// allow passes add what have does not cover, and keeps what add accepted.
 func (im *Import) allow(have []netip.Prefix, add func(netip.Prefix) error) {
 	wanted := im.Allowed
 	im.Allowed = im.Allowed[:0]

@@ -130,7 +130,7 @@ func TestStore(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := list(im), "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.2/32, asterisk 192.0.2.66/32 59m, skip 192.0.2.1, skip 198.51.100.9, skip office.example"; got != want {
-		t.Errorf("taken over:\n got %s\nwant %s", got, want)
+		t.Errorf("imported:\n got %s\nwant %s", got, want)
 	}
 	file, err := config.LoadAllowFile(filepath.Join(cfg.Data, "allow"))
 	if err != nil || len(file.Entries()) != 3 || file.Entries()[0].Comment != comment {
@@ -142,7 +142,7 @@ func TestStore(t *testing.T) {
 	}
 	defer l.Close()
 	bans, err := l.Bans(t.Context(), noon)
-	if err != nil || len(bans) != 1 || bans[0].Prefix != netip.MustParsePrefix("192.0.2.66/32") || bans[0].Reason != "taken over from fail2ban, jail asterisk" {
+	if err != nil || len(bans) != 1 || bans[0].Prefix != netip.MustParsePrefix("192.0.2.66/32") || bans[0].Reason != "imported from fail2ban, jail asterisk" {
 		t.Errorf("the ledger: %+v, %v", bans, err)
 	}
 	again := read(t, Source{DB: database(t), IgnoreIP: jails(t, jailText)})
@@ -203,12 +203,12 @@ func TestSend(t *testing.T) {
 	if got := strings.Join(book.orders, ", "); got != "allow 127.0.0.0/8, allow 203.0.113.2/32, ban 192.0.2.66/32 59m" {
 		t.Errorf("orders: %s", got)
 	}
-	if o := book.bans[0]; o.Operator != netip.MustParseAddr("203.0.113.5") || o.Reason != "taken over from fail2ban, jail asterisk" {
-		t.Errorf("%+v", o) // a ban that is taken over must not cut the operator's session
+	if o := book.bans[0]; o.Operator != netip.MustParseAddr("203.0.113.5") || o.Reason != "imported from fail2ban, jail asterisk" {
+		t.Errorf("%+v", o) // an imported ban must not cut off the operator's session
 	}
 	var out strings.Builder
 	im.Print(&out, false)
-	if !strings.Contains(out.String(), "1 ban and 2 allowed ranges taken over, 2 skipped.") || !strings.Contains(out.String(), "skipped: 198.51.100.9: on the allow list") {
+	if !strings.Contains(out.String(), "1 ban and 2 allowed ranges imported, 2 skipped.") || !strings.Contains(out.String(), "skipped: 198.51.100.9: on the allow list") {
 		t.Errorf("it prints\n%s", &out)
 	}
 	stop()
@@ -221,7 +221,7 @@ func TestPrint(t *testing.T) {
 	until := noon.Add(time.Hour)
 	im := &Import{Bans: []Ban{{Prefix: netip.MustParsePrefix("192.0.2.66/32"), Jail: "asterisk\x1b", Since: noon, Until: &until}, {Prefix: netip.MustParsePrefix("192.0.2.67/32"), Since: noon}}}
 	for want, print := range map[string]func(*strings.Builder){
-		"2 bans and 0 allowed ranges would be taken over, 0 skipped.":                     func(b *strings.Builder) { im.Print(b, true) },
+		"2 bans and 0 allowed ranges would be imported, 0 skipped.":                       func(b *strings.Builder) { im.Print(b, true) },
 		"2 bans and 0 allowed ranges written for the next start of the daemon, 0 skipped": func(b *strings.Builder) { im.Offline = true; im.Print(b, false) },
 	} {
 		var out strings.Builder

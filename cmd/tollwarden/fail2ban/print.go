@@ -9,9 +9,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// Print lists for a person what was taken over or, if dry, what would be.
+// Print lists for a person what was imported or, if dry, what would be.
 func (im *Import) Print(w io.Writer, dry bool) {
-	t := output.NewTable(w, "SOURCE", "JAIL", "SINCE", "UNTIL")
+	t := output.NewTable(w, "IP ADDRESS", "JAIL", "SINCE", "UNTIL")
 	for _, b := range im.Bans {
 		var end time.Time
 		if b.Until != nil {
@@ -26,10 +26,10 @@ func (im *Import) Print(w io.Writer, dry bool) {
 	for _, s := range im.Skipped {
 		fmt.Fprintf(w, "skipped: %s: %s\n", output.Plain(s.What), output.Plain(s.Why))
 	}
-	words := "taken over"
+	words := "imported"
 	switch {
 	case dry:
-		words = "would be taken over"
+		words = "would be imported"
 	case im.Offline:
 		words = "written for the next start of the daemon"
 	}

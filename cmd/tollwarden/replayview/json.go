@@ -89,7 +89,7 @@ func JSON(r *replay.Result) Document {
 		Counters: map[string]uint64{
 			"events": r.Counters.Events, "observations": r.Counters.Observations, "verdicts": r.Counters.Verdicts,
 			"incidents": r.Counters.Incidents, "incidents_not_shown": r.Dropped,
-			"tampered": r.Counters.Tampered, "events_not_issued": r.Counters.Blinded,
+			"tampered": r.Counters.Tampered, "events_not_issued": r.Counters.NotIssued,
 		},
 	}
 	for _, f := range r.Files {

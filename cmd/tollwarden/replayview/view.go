@@ -30,12 +30,12 @@ const accountsShown = 50
 // Of makes the tables of a result.
 func Of(r *replay.Result) View {
 	if r.From.IsZero() {
-		return View{Summary: "Nothing in these files is an event with a time.", Tables: []Table{filesTable(r)}}
+		return View{Summary: "These files contain no event with a time.", Tables: []Table{filesTable(r)}}
 	}
-	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s banned.",
-		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "source"))}
-	if r.Counters.Blinded > 0 {
-		v.Summary += " " + incident.Count(int(r.Counters.Blinded), "time") + " an attacker hid from the manager interface: set asterisk.log."
+	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s blocked.",
+		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "IP address"))}
+	if r.Counters.NotIssued > 0 {
+		v.Summary += " " + incident.Count(int(r.Counters.NotIssued), "time") + " an attacker evaded the manager interface: set asterisk.log."
 	}
 	for _, t := range []Table{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
 		if len(t.Rows) > 0 {
@@ -46,7 +46,7 @@ func Of(r *replay.Result) View {
 }
 
 func filesTable(r *replay.Result) Table {
-	t := Table{Title: "Files", Heading: []string{"File", "Format", "Lines", "Events", "Damaged", "For instance"}}
+	t := Table{Title: "Files", Heading: []string{"File", "Format", "Lines", "Events", "Damaged", "Examples"}}
 	for _, f := range r.Files {
 		var samples []string
 		for _, d := range f.Samples {
@@ -64,7 +64,7 @@ func timeline(r *replay.Result) Table {
 		t.Rows = append(t.Rows, []string{output.Time(in.At), in.Threshold, in.Key.String(), in.Reason, would(in)})
 	}
 	if r.Dropped > 0 {
-		t.More = "and " + incident.Count(int(r.Dropped), "incident") + " more"
+		t.More = "and " + incident.Count(int(r.Dropped), "more incident")
 	}
 	return t
 }
@@ -84,8 +84,8 @@ func would(i *incident.Incident) string {
 
 func bansTable(r *replay.Result) Table {
 	t := Table{
-		Title: "Bans", Note: "Right passwords that a ban would have stopped may come from a legitimate phone.",
-		Heading: []string{"Source", "Times", "Last", "Until", "Scope", "Stopped", "Right passwords", "Reason"},
+		Title: "Bans", Note: "Correct passwords that a ban would have stopped may come from a legitimate phone.",
+		Heading: []string{"IP address", "Times", "Last", "Until", "Scope", "Stopped", "Correct passwords", "Reason"},
 	}
 	for i := range r.Bans {
 		b := &r.Bans[i]
@@ -97,10 +97,10 @@ func bansTable(r *replay.Result) Table {
 }
 
 func accountsTable(r *replay.Result) Table {
-	t := Table{Title: "Accounts", Heading: []string{"Account", "Incidents", "Wrong passwords", "Right ones"}}
+	t := Table{Title: "Accounts", Heading: []string{"Account", "Incidents", "Wrong passwords", "Correct passwords"}}
 	for i, a := range r.Accounts {
 		if i == accountsShown {
-			t.More = fmt.Sprintf("and %d more: --json has them all", len(r.Accounts)-i)
+			t.More = fmt.Sprintf("and %d more: --json lists them all", len(r.Accounts)-i)
 			break
 		}
 		t.Rows = append(t.Rows, []string{a.Name, fmt.Sprint(a.Incidents), fmt.Sprint(a.Failures), fmt.Sprint(a.Logins)})

@@ -31,7 +31,7 @@ func result() *replay.Result {
 		Accounts: []replay.Account{{Name: "<b>1002\x1b", Failures: 3, Logins: 1, Incidents: 1}},
 		Dropped:  4,
 	}
-	r.Counters.Incidents, r.Counters.Observations, r.Counters.Blinded = 1, 3, 2
+	r.Counters.Incidents, r.Counters.Observations, r.Counters.NotIssued = 1, 3, 2
 	return r
 }
 
@@ -39,8 +39,8 @@ func TestPrint(t *testing.T) {
 	var out strings.Builder
 	Of(result()).Print(&out)
 	for _, want := range []string{
-		"3 observations, 1 incident, 1 source banned. 2 times an attacker hid from the manager interface: set asterisk.log.",
-		"FILE", "line 2: no line of Asterisk's logger: half", "ban 192.0.2.66; not notify (no receiver)", "and 4 incidents more", "RIGHT PASSWORDS", "192.0.2.66",
+		"3 observations, 1 incident, 1 IP address blocked. 2 times an attacker evaded the manager interface: set asterisk.log.",
+		"FILE", "line 2: no line of Asterisk's logger: half", "ban 192.0.2.66; not notify (no receiver)", "and 4 more incidents", "CORRECT PASSWORDS", "192.0.2.66",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it lacks %q:\n%s", want, &out)
@@ -100,7 +100,7 @@ func TestJSON(t *testing.T) {
 // Without a single event only the files show; a long list of accounts is cut.
 func TestLimits(t *testing.T) {
 	none := Of(&replay.Result{Files: []replay.File{{Path: "empty"}}})
-	if len(none.Tables) != 1 || !strings.HasPrefix(none.Summary, "Nothing in these files") {
+	if len(none.Tables) != 1 || !strings.HasPrefix(none.Summary, "These files contain no event") {
 		t.Errorf("%+v", none)
 	}
 	r := result()
@@ -110,7 +110,7 @@ func TestLimits(t *testing.T) {
 	}
 	v := Of(r)
 	last := v.Tables[len(v.Tables)-1]
-	if len(v.Tables) != 2 || len(last.Rows) != accountsShown || last.More != "and 51 more: --json has them all" {
+	if len(v.Tables) != 2 || len(last.Rows) != accountsShown || last.More != "and 51 more: --json lists them all" {
 		t.Errorf("%d tables, the last with %d rows and %q", len(v.Tables), len(last.Rows), last.More)
 	}
 }

@@ -27,7 +27,7 @@ func readManager(path string) (managerConf, error) {
 	m := managerConf{path: path}
 	conf, err := conffile.Load(filepath.Dir(path), filepath.Base(path))
 	if errors.Is(err, fs.ErrNotExist) {
-		return m, fmt.Errorf("no Asterisk is found here: %w (--asterisk names its configuration folder)", err)
+		return m, fmt.Errorf("no Asterisk found here: %w (--asterisk names its configuration folder)", err)
 	}
 	if err != nil {
 		return m, fmt.Errorf("read Asterisk's manager.conf: %w", err)

@@ -114,7 +114,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 		"no Asterisk": {func(s *Setup) error { return os.Remove(filepath.Join(s.Asterisk, "manager.conf")) }, "--asterisk names"},
 		"a user already": {func(s *Setup) error {
 			return appendTo(filepath.Join(s.Asterisk, "manager.conf"), "[tollwarden]\n")
-		}, "has a section [tollwarden] already"},
+		}, "already has a section [tollwarden]"},
 		"the interface is off": {func(s *Setup) error {
 			return appendTo(filepath.Join(s.Asterisk, "manager.conf"), "[general](+)\nenabled = no\n")
 		}, "the manager interface is off"},

@@ -46,7 +46,7 @@ func (s *Setup) Run(ctx context.Context) error {
 	fmt.Fprintf(s.Out, "Asterisk's manager interface: %s, in %s\n\n", s.manager.address, s.manager.path)
 	fmt.Fprintf(s.Out, "1. A user for Tollwarden, in %s:\n\n%s\n\n", where, output.Indent(hideSecret(stanza, s.Secret)))
 	fmt.Fprintf(s.Out, "2. A configuration, %s, with the secret in a file of its own:\n\n%s\n", s.config(), output.Indent(s.text()))
-	if !s.agree("Write both, and have Asterisk read its manager.conf again?") {
+	if !s.agree("Write both, and make Asterisk reload manager.conf?") {
 		fmt.Fprintln(s.Out, "Nothing was written.")
 		return nil
 	}
@@ -71,13 +71,13 @@ func (s *Setup) find() (err error) {
 	}
 	switch {
 	case s.manager.exists:
-		return fmt.Errorf("%s has a section [%s] already: write %s by hand (`tollwarden check --reference` prints every key)", s.manager.path, managerUser, s.config())
+		return fmt.Errorf("%s already has a section [%s]: write %s by hand (`tollwarden check --reference` prints every key)", s.manager.path, managerUser, s.config())
 	case exists(s.config()):
-		return fmt.Errorf("%s is there already: `tollwarden check` tests it", s.config())
+		return fmt.Errorf("%s already exists: `tollwarden check` tests it", s.config())
 	case exists(s.secretFile()):
-		return fmt.Errorf("%s is there already: move it away first", s.secretFile())
+		return fmt.Errorf("%s already exists: move it away first", s.secretFile())
 	case !s.manager.enabled:
-		return fmt.Errorf("%s: the manager interface is off: set enabled = yes and bindaddr = 127.0.0.1 in [general], run asterisk -rx \"manager reload\", and this again", s.manager.path)
+		return fmt.Errorf("%s: the manager interface is off: set enabled = yes and bindaddr = 127.0.0.1 in [general], run asterisk -rx \"manager reload\", and then setup again", s.manager.path)
 	}
 	return nil
 }

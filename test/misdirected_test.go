@@ -29,7 +29,7 @@ func TestAnswersSentElsewhereProveNothing(t *testing.T) {
 	serial := 0
 	forge := func(from netip.AddrPort, via, headers string) {
 		serial++
-		f.send(from, request(via, fmt.Sprint("astray-", serial), 1, headers))
+		f.send(from, request(via, fmt.Sprint("misdirected-", serial), 1, headers))
 	}
 	// accuse forges guesses with a nonce, of which Asterisk has sent such an answer.
 	accuse := func(t *testing.T, from netip.AddrPort, nonce []byte, answers uint64) {

@@ -1,0 +1,42 @@
+package pbx
+
+import (
+	"context"
+	"slices"
+
+	goami "github.com/heltonmarx/goami/ami"
+)
+
+// Technology is the channel driver an account belongs to, spelled as in the
+// names of its channels.
+type Technology string
+
+// The technologies that have accounts with secrets.
+const (
+	PJSIP   Technology = "PJSIP"
+	ChanSIP Technology = "SIP"
+)
+
+var technologies = []Technology{PJSIP, ChanSIP}
+
+// loaded are the technologies whose module is there, as far as the
+// user may know. Asking for what is not there is an error in Asterisk's
+// security log each time.
+func (ast asterisk) loaded(ctx context.Context) []Technology {
+	listed, err := goami.ListCommands(ctx, ast.session(), "")
+	if err != nil {
+		return technologies
+	}
+	return usable(func(action string) bool { return len(listed[action]) > 0 })
+}
+
+// usable are the technologies whose listing action is permitted; both when none
+// is, because then it is not known.
+func usable(allowed func(action string) bool) []Technology {
+	mark := map[Technology]string{PJSIP: "PJSIPShowEndpoint", ChanSIP: "SIPshowpeer"}
+	out := slices.DeleteFunc(slices.Clone(technologies), func(t Technology) bool { return !allowed(mark[t]) })
+	if len(out) == 0 {
+		return technologies
+	}
+	return out
+}

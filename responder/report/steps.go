@@ -1,0 +1,88 @@
+package report
+
+import (
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+func (t *builder) steps() {
+	for _, s := range t.i.Steps {
+		step := Step{kind: s.Step, What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
+		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
+			step.At = t.i.At.Add(took).In(t.loc)
+		}
+		t.r.Steps = append(t.r.Steps, step)
+	}
+}
+
+// stepWords says what a step does to someone who does not know its name.
+func stepWords(step incident.StepKind) string {
+	switch step {
+	case incident.StepBan:
+		return "block the IP address"
+	case incident.StepHangup:
+		return "end the account's calls"
+	case incident.StepHangupCall:
+		return "end the call"
+	case incident.StepRotate:
+		return "change the account's password"
+	case incident.StepRemoveRegistrations:
+		return "remove the account's registrations"
+	case incident.StepLock:
+		return "block all calls of the account"
+	case incident.StepRestrict:
+		return "limit the account to its known networks"
+	case incident.StepNotify:
+		return "notify the operator"
+	case incident.StepExec:
+		return "run the operator's command"
+	}
+	return string(step)
+}
+
+// doneWords says what a step that succeeded has done to its target.
+func doneWords(step incident.StepKind, target string) string {
+	switch step {
+	case incident.StepBan:
+		return "Blocked " + target
+	case incident.StepHangup:
+		return "Ended the calls of " + target
+	case incident.StepHangupCall:
+		return "Ended the call " + target
+	case incident.StepRotate:
+		return "Changed the password of " + target
+	case incident.StepRemoveRegistrations:
+		return "Removed the registrations of " + target
+	case incident.StepLock:
+		return "Blocked all calls of " + target
+	case incident.StepRestrict:
+		return "Limited " + target + " to its known networks"
+	case incident.StepNotify:
+		return "Notified the operator"
+	case incident.StepExec:
+		return "Ran the operator's command " + target
+	}
+	return string(step) + " " + target
+}
+
+// happened says in one sentence what came of a step.
+func (s Step) happened() string {
+	words, sep := "Failed to "+s.task(), ": "
+	if s.State == string(incident.Done) {
+		words = doneWords(s.kind, s.Target)
+		if s.kind == incident.StepBan {
+			sep = ", " // until when
+		}
+	}
+	return strings.TrimSuffix(words+sep+strings.TrimSuffix(s.Detail, "."), sep) + "."
+}
+
+// task says what a step does, and to which target.
+func (s Step) task() string {
+	if s.kind == incident.StepNotify {
+		return s.What // its target is always the operator
+	}
+	return s.What + " (" + s.Target + ")"
+}
