@@ -20,7 +20,7 @@ const module = "github.com/tollwarden/tollwarden"
 var pure = []string{
 	"ami/event",
 	"responder/score", "responder/calls", "responder/incident", "responder/intake", "responder/places",
-	"responder/decide", "responder/bans", "responder/contain",
+	"responder/decide", "responder/bans", "responder/contain", "responder/sip",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -43,7 +43,7 @@ var allowed = map[string][]string{
 	"responder/score":    {"ami/event"},
 	"responder/calls":    {"ami/event"},
 	"responder/incident": {"ami/event", "responder/score"},
-	"responder/intake":   {"ami/event", "responder/score"},
+	"responder/intake":   {"ami/event", "responder/score", "responder/sip"},
 	"responder/places":   {"ami/event", "responder/incident", "responder/score"},
 	"responder/decide":   {"ami/event", "responder/incident", "responder/score"},
 	"responder/bans":     {"responder/incident"},
