@@ -17,7 +17,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
-// carriers finds out whom Asterisk's configuration speaks to. It changes
+// carriers finds the addresses that Asterisk's configuration names. It changes
 // nothing.
 type carriers struct {
 	asterisk  asterisk
@@ -31,7 +31,7 @@ type correspondent struct {
 	why  string
 }
 
-// Carriers lists whom Asterisk's configuration speaks to, of both technologies:
+// Carriers lists the addresses that Asterisk's configuration names, of both drivers:
 // PJSIP's identify sections and outbound registrations, chan_sip's peers at a
 // fixed address and its registrations. Names are resolved. ErrManyTrunks comes
 // with a list that is not complete.

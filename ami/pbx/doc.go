@@ -11,7 +11,7 @@
 // Manager only puts together types that have one subject each:
 //
 //	inventory      lists accounts, registrations and channels
-//	carriers       lists whom the configuration speaks to
+//	carriers       lists the addresses that the configuration names
 //	hangups        end calls
 //	registrations  removes registrations
 //	rotations      change secrets

@@ -182,7 +182,7 @@ func inBubble(t *testing.T, ask func(context.Context, *Manager) (int, error), ba
 	return n, err
 }
 
-// A user without the write classes is told so, on a PBX that checks them.
+// A user without the write classes gets an error that says so, on a PBX that checks them.
 func TestListsWithoutPrivileges(t *testing.T) {
 	p, err := amitest.Start(amitest.Options{Users: []amitest.User{{Name: "low", Secret: "x", Write: "originate"}}})
 	if err != nil {

@@ -119,7 +119,7 @@ func (h *health) report(c healthChange) {
 func checkLedger(h ledger.Health) control.Check {
 	switch {
 	case !h.OK():
-		return control.Check{Name: "ledger", Detail: fmt.Sprintf("%v (%s waiting, the oldest for %s)", h.Err, incident.Count(h.Pending, "row"), h.Lag.Round(time.Second))}
+		return control.Check{Name: "ledger", Detail: fmt.Sprintf("%v (%s pending, the oldest for %s)", h.Err, incident.Count(h.Pending, "row"), h.Lag.Round(time.Second))}
 	case h.Damage != "":
 		return control.Check{Name: "ledger", Detail: h.Damage}
 	}

@@ -151,7 +151,7 @@ func TestLedgerCheck(t *testing.T) {
 	}{
 		"fine":     {ledger.Health{}, true, "up to date"},
 		"damaged":  {ledger.Health{Damage: "renamed to ledger.db.damaged"}, false, "renamed to"},
-		"no space": {ledger.Health{Err: errors.New("disk full"), Pending: 3, Lag: time.Minute}, false, "disk full (3 rows waiting, the oldest for 1m0s)"},
+		"no space": {ledger.Health{Err: errors.New("disk full"), Pending: 3, Lag: time.Minute}, false, "disk full (3 rows pending, the oldest for 1m0s)"},
 	} {
 		if c := checkLedger(tt.health); c.OK != tt.ok || !strings.Contains(c.Detail, tt.want) {
 			t.Errorf("%s: %+v", name, c)
