@@ -94,6 +94,7 @@ type Answer struct {
 	Account string         // that they belong to; for the caller to fill in
 	Nonce   string         // that they answer; "" when they name none
 	Session []byte         // the Call-ID; borrowed from the response
+	Message []byte         // the response; borrowed
 }
 
 // Response takes a response that leaves for an address.
@@ -107,7 +108,7 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	if slot.key != key || slot.answered || !slot.recent(now) {
 		return Answer{}
 	}
-	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Names: slot.names, Nonce: slot.nonce, Session: id.CallID}
+	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Names: slot.names, Nonce: slot.nonce, Session: id.CallID, Message: r.Message}
 	slot.answered = true
 	return a
 }
@@ -182,7 +183,7 @@ func (in *Intake) Revealed(now time.Time, a *Answer) score.Observation {
 func (in *Intake) fromWire(now time.Time, a *Answer, s score.Signal, service []byte) score.Observation {
 	o := score.Observation{
 		At: now, Signal: s, Source: a.To.Addr().Unmap(), Port: a.To.Port(), Transport: event.UDP,
-		Service: service, Account: []byte(a.Account), Session: a.Session,
+		Service: service, Account: []byte(a.Account), Session: a.Session, Raw: a.Message,
 	}
 	if !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
 		o.Proof = score.Proven

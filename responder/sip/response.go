@@ -4,7 +4,8 @@ import "bytes"
 
 // Response is a response of Asterisk's. It borrows the bytes of the message.
 type Response struct {
-	Status int
+	Message []byte // all of it
+	Status  int
 	// Echoed is everything before the last line that begins with CSeq. PJSIP
 	// copies Via, Record-Route, Call-ID, From and To from the request, and takes
 	// anything between [ and ] for a host, line ends included (int_parse_host),
@@ -36,7 +37,7 @@ func ParseResponse(message []byte) (r Response, ok bool) {
 	if cseq < 0 {
 		return Response{}, false
 	}
-	r.Echoed, r.Own = message[:cseq+2], Headers(message[cseq+2:])
+	r.Message, r.Echoed, r.Own = message, message[:cseq+2], Headers(message[cseq+2:])
 	return r, true
 }
 
