@@ -49,7 +49,7 @@ func TestMissedTimeIsReadFromTheLog(t *testing.T) {
 		t.Fatalf("ss -K: %v: %s", err, out)
 	}
 	w.wait("the loss of the session", 20*time.Second, func() bool { return !w.check("events").OK })
-	guess("deaf", "203.0.113.1", 4)
+	guess("deaf", "203.0.113.1", 3)
 	dropped("203.0.113.1", 2*time.Second)
 	if w.check("events").OK {
 		t.Error("there was a session meanwhile")
