@@ -27,7 +27,8 @@ const (
 	// Asterisk starts, its modules come up one by one. Each pause is twice the last.
 	askPortsSoon = 5 * time.Second
 	// askPortsPause is the shortest time between two questions, whatever events name.
-	askPortsPause = time.Second
+	// A port is asked about once, so there are few.
+	askPortsPause = 100 * time.Millisecond
 	// askPortsWithin bounds one question.
 	askPortsWithin = 15 * time.Second
 )
