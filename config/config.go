@@ -66,7 +66,8 @@ type Asterisk struct {
 type Firewall struct {
 	Table string
 	Allow []netip.Prefix
-	// SIPPorts are the UDP ports closed to a source that may be spoofed.
+	// SIPPorts are UDP ports closed to a source that may be spoofed, besides those
+	// that Asterisk says it listens on.
 	SIPPorts []uint16
 	// Counters makes the kernel count the packets of each ban.
 	Counters bool

@@ -26,7 +26,7 @@ type Scope uint8
 const (
 	// All is every packet from and to the address.
 	All Scope = iota
-	// SIP is UDP to and from the SIP ports, for addresses that may be spoofed.
+	// SIP is UDP to and from Config.SIPPorts, for addresses that may be spoofed.
 	// It is available for single IPv4 addresses and IPv6 /64s only.
 	SIP
 )
@@ -105,7 +105,7 @@ var DefaultSIPPorts = []uint16{5060, 5061}
 
 // MaxSIPPorts limits the SIP ports: each port is two more rules that a packet
 // may have to pass.
-const MaxSIPPorts = 16
+const MaxSIPPorts = 64
 
 // Capacities. A refresh holds an element twice until its batch is committed, so
 // the kernel's sets are larger than these.

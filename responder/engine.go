@@ -31,6 +31,9 @@ type Parts struct {
 	// Watch reports challenges, which come in by Challenged. It may be nil:
 	// then nothing over UDP is ever proven but a success.
 	Watch Watch
+	// LocalPort, when set, gets the local UDP port that a security event names. It
+	// is called with the engine's lock held and must not block.
+	LocalPort func(port uint16)
 	// OnIncident, when set, gets each incident as it opens and after every change
 	// of a step. It is called with the engine's lock held and must not block.
 	OnIncident func(i incident.Incident)

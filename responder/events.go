@@ -33,6 +33,7 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	err := e.parser.Parse(b, &e.event)
 	switch {
 	case err == nil:
+		e.noteLocalPort()
 		e.judge.Event(now, intake.SensorAMI, &e.event)
 	case errors.Is(err, event.ErrTampered):
 		forged := event.Event{Raw: b.Raw}
@@ -46,6 +47,13 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	}
 	e.record()
 	return false
+}
+
+// noteLocalPort passes on where the event being handled came in over UDP.
+func (e *Engine) noteLocalPort() {
+	if e.event.Transport == event.UDP && e.event.Local.Port() != 0 && e.parts.LocalPort != nil {
+		e.parts.LocalPort(e.event.Local.Port())
+	}
 }
 
 // Report takes one event that a sensor saw; ev is the engine's until Report

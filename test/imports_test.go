@@ -20,7 +20,7 @@ const module = "github.com/tollwarden/tollwarden"
 var pure = []string{
 	"ami/event",
 	"responder/score", "responder/calls", "responder/incident", "responder/intake", "responder/places",
-	"responder/decide", "responder/bans", "responder/contain", "responder/sip",
+	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 
 	"ami":                {"ami"},
 	"ami/event":          {},
-	"ami/pbx":            {"ami", "responder/calls", "responder/contain", "responder/incident", "responder/places"},
+	"ami/pbx":            {"ami", "responder/binds", "responder/calls", "responder/contain", "responder/incident", "responder/places"},
 	"config":             {},
 	"firewall":           {},
 	"responder":          {"ami", "responder"},
@@ -47,6 +47,7 @@ var allowed = map[string][]string{
 	"responder/places":   {"ami/event", "responder/incident", "responder/score"},
 	"responder/decide":   {"ami/event", "responder/incident", "responder/score"},
 	"responder/bans":     {"responder/incident"},
+	"responder/binds":    {},
 	"responder/contain":  {"ami/event", "responder/calls", "responder/incident", "responder/score"},
 	"responder/journal":  {"responder/incident"},
 	"responder/judge":    pure,

@@ -29,11 +29,13 @@ var commands = []command{
 	{"pjsip show auths", 0, cliAuths},
 	{"pjsip show auth", 1, cliAuth},
 	{"pjsip show contacts", 0, cliContacts},
+	{"pjsip show transports", 0, cliTransports},
 	{"realtime load", 3, cliRealtimeLoad},
 	{"realtime update", 5, cliRealtimeUpdate},
 	{"realtime destroy", 3, cliRealtimeDestroy},
 	{"sip reload", 0, cliSIPReload},
 	{"sip unregister", 1, cliUnregister},
+	{"sip show settings", 0, cliSettings},
 	{"sip show users like", 1, cliUsers},
 	{"sip show users", 0, cliUsers},
 }
@@ -180,6 +182,32 @@ func cliContacts(p *PBX, _ []string) (string, bool) {
 		output += fmt.Sprintf("  Contact:  %s/%s %.10s NonQual         nan\n", c.aor(), c["uri"], hash)
 	}
 	return output + fmt.Sprintf("\nObjects found: %d\n\n", len(contacts)), true
+}
+
+// cliTransports prints the transports of pjsip.conf as res_pjsip does.
+func cliTransports(p *PBX, _ []string) (string, bool) {
+	output, n := "\nTransport:  <TransportId........>  <Type>  <cos>  <tos>  <BindAddress....................>\n"+strings.Repeat("=", 90)+"\n\n", 0
+	for _, s := range p.loaded[pjsipConf] {
+		if !s.template && s.value("type") == "transport" {
+			output += fmt.Sprintf("Transport:  %-21s  %6s  %5d  %5d  %s\n", s.name, s.value("protocol"), 0, 0, s.value("bind"))
+			n++
+		}
+	}
+	if n == 0 {
+		return "No objects found.\n\n", true
+	}
+	return output + fmt.Sprintf("\nObjects found: %d\n\n", n), true
+}
+
+// cliSettings prints the first of chan_sip's settings.
+func cliSettings(p *PBX, _ []string) (string, bool) {
+	bind := "0.0.0.0:5060"
+	for _, s := range p.loaded[sipConf] {
+		if s.name == "general" && s.value("udpbindaddr") != "" {
+			bind = s.value("udpbindaddr")
+		}
+	}
+	return "\n\nGlobal Settings:\n----------------\n  UDP Bindaddress:        " + bind + "\n  TCP SIP Bindaddress:    Disabled\n", true
 }
 
 func cliUnregister(p *PBX, args []string) (string, bool) {

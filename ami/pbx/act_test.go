@@ -402,6 +402,7 @@ func TestPrivileges(t *testing.T) {
 				"lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock SIPshowpeer", "lock UpdateConfig",
 				"restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "restrict SIPshowpeer",
 				"resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
+				"ports CoreStatus", "ports GetConfig",
 			},
 		},
 		"system without config": {
@@ -498,7 +499,14 @@ func TestReadSorcery(t *testing.T) {
 		"both":     {conf("auth=config,pjsip.conf,criteria=type=auth", "auth=realtime,ps_auths"), sorcery{authFiles: []string{"pjsip.conf"}, authFamily: "ps_auths", endpointFiles: []string{"pjsip.conf"}}},
 		"cached":   {conf("auth/cache=memory_cache,maximum_objects=5,name=mine", "auth=memory_cache", "auth=realtime,a"), sorcery{authFamily: "a", authCaches: []string{"mine", "res_pjsip/auth"}, endpointFiles: []string{"pjsip.conf"}}},
 		"others":   {conf("endpoint=realtime,ps_endpoints", "endpoint/cache=memory_cache"), sorcery{authFiles: []string{"pjsip.conf"}, endpointFamily: "ps_endpoints", endpointCaches: []string{"res_pjsip/endpoint"}}},
+		"transports": {
+			conf("transport=config,ports.conf,criteria=type=transport", "transport=realtime,ps_transports"),
+			sorcery{authFiles: []string{"pjsip.conf"}, endpointFiles: []string{"pjsip.conf"}, transportFiles: []string{"ports.conf"}, transportFamily: "ps_transports"},
+		},
 	} {
+		if c.want.transportFiles == nil {
+			c.want.transportFiles = []string{"pjsip.conf"}
+		}
 		if got := readSorcery(c.conf); !cmp.Equal(c.want, got, cmp.AllowUnexported(sorcery{})) {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -12,6 +12,7 @@
 //
 //	inventory      lists accounts, registrations and channels
 //	carriers       lists the addresses that the configuration names
+//	listeners      lists the UDP ports that Asterisk listens on
 //	hangups        end calls
 //	registrations  removes registrations
 //	rotations      change secrets

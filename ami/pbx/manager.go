@@ -16,6 +16,7 @@ var (
 type Manager struct {
 	inventory
 	carriers
+	listeners
 	hangups
 	registrations
 	rotations
@@ -36,6 +37,7 @@ func New(d ami.Doer, o Options) *Manager {
 	return &Manager{
 		inventory:     inv,
 		carriers:      carriers{asterisk: ast, inventory: inv},
+		listeners:     listeners{ast},
 		hangups:       hangups{ast, inv, o.Rounds},
 		registrations: registrations{ast, inv, o.Rounds},
 		rotations:     rotations{ast, ed, db, o},

@@ -23,6 +23,7 @@ const StepResync incident.StepKind = "resync"
 var classes = map[string][]string{
 	"Command":                        {"command"},
 	"CoreShowChannels":               {"reporting", "system"},
+	"CoreStatus":                     {"reporting", "system"},
 	"DBDel":                          {"system"},
 	"GetConfig":                      {"system", "config"},
 	"Getvar":                         {"call", "reporting"},
@@ -105,7 +106,7 @@ func (a *audit) Privileges(ctx context.Context) (Privileges, error) {
 			return Privileges{}, err
 		}
 	}
-	for _, step := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict, StepResync} {
+	for _, step := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict, StepResync, StepPorts} {
 		p.needs[step] = a.needs(step, p.Technologies, stored)
 		for _, action := range p.needs[step] {
 			if !may(action) {
@@ -159,6 +160,11 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
 		add(stored.contactFamily != "", "Command")
 		add(sip, "SIPshowpeer", "Command")
+	case StepPorts:
+		// With Command, the drivers themselves say what they listen on; without,
+		// their files do, and those of IAX2 in any case.
+		add(true, "CoreStatus", "GetConfig")
+		add(stored.transportFamily != "", "Command")
 	case StepResync:
 		add(true, "CoreShowChannels")
 		add(pj, "PJSIPShowContacts", "PJSIPShowEndpoints", "PJSIPShowRegistrationsOutbound", "GetConfig")

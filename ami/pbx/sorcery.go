@@ -16,6 +16,9 @@ type sorcery struct {
 	endpointFamily string
 	endpointCaches []string
 	contactFamily  string // realtime family of registered contacts, or ""
+
+	transportFiles  []string // config files with transports
+	transportFamily string   // realtime family of transports, or ""
 }
 
 // stores reads sorcery.conf through Asterisk. Without a mapping, auth objects
@@ -54,11 +57,18 @@ func readSorcery(conf config) sorcery {
 				s.endpointCaches = append(s.endpointCaches, cacheName(first+","+options, object))
 			case "contact realtime":
 				s.contactFamily = cmp.Or(s.contactFamily, first)
+			case "transport config":
+				s.transportFiles = append(s.transportFiles, first)
+			case "transport realtime":
+				s.transportFamily = cmp.Or(s.transportFamily, first)
 			}
 		}
 	}
 	if !slices.Contains(s.endpointFiles, "pjsip.conf") && s.endpointFamily == "" {
 		s.endpointFiles = append(s.endpointFiles, "pjsip.conf")
+	}
+	if !slices.Contains(s.transportFiles, "pjsip.conf") && s.transportFamily == "" {
+		s.transportFiles = append(s.transportFiles, "pjsip.conf")
 	}
 	if !slices.Contains(s.authFiles, "pjsip.conf") && s.authFamily == "" {
 		s.authFiles = append(s.authFiles, "pjsip.conf")

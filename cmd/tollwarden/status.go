@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -53,6 +54,9 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	if len(s.Firewall.Ports) > 0 {
+		fmt.Fprintf(w, "UDP ports closed to addresses that may be spoofed: %s\n", portWords(s.Firewall.Ports))
+	}
 	if g := s.Asterisk.LastGap; g != nil {
 		covered := "; no log covers that time: set asterisk.log"
 		if g.InLog {
@@ -69,6 +73,15 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 			fmt.Fprintf(w, "  %s: %d\n", name, n)
 		}
 	}
+}
+
+// portWords lists ports with their sources.
+func portWords(ports []control.Port) string {
+	words := make([]string, len(ports))
+	for i, p := range ports {
+		words[i] = fmt.Sprintf("%d (%s)", p.Port, output.Plain(strings.Join(p.From, ", ")))
+	}
+	return output.Join(words)
 }
 
 // printFile says whether a file differs from what is in force, and lists the old

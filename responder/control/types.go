@@ -70,6 +70,16 @@ type Firewall struct {
 	PacketsDropped uint64 `json:"packets_dropped"`
 	BytesDropped   uint64 `json:"bytes_dropped"`
 	Repairs        uint64 `json:"repairs"` // times that it was restored after another program changed it
+	// Ports are the UDP ports closed to addresses that may be spoofed, in order.
+	Ports []Port `json:"udp_ports"`
+}
+
+// Port is a UDP port that is closed to addresses that may be spoofed.
+type Port struct {
+	Port uint16 `json:"port"`
+	// From are its sources: "sip_ports" of the configuration, and the drivers of
+	// Asterisk that listen there: "PJSIP", "chan_sip", "IAX2".
+	From []string `json:"from"`
 }
 
 // BanOrder asks for a ban.

@@ -114,8 +114,9 @@ func wider(v *score.Verdict, than *incident.Ban) bool {
 }
 
 // BanFor is the ban that a verdict brings. Proof decides: what spoofed packets
-// can have brought about closes the SIP ports for a short time and is no
-// offence; otherwise the ladder says for how long everything is dropped.
+// can have brought about closes the ports for SIP and IAX2 over UDP for a short
+// time and is no offence; otherwise the ladder says for how long everything is
+// dropped.
 func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
 	b := incident.Ban{Prefix: f.Target, Since: v.At, Reason: v.Reason, Origin: v.Threshold.Name, Observed: f.Observe}
 	if v.Proven {

@@ -102,7 +102,7 @@ func TestPlan(t *testing.T) {
 		"a spoofable ban is enough for spoofable evidence": {
 			guessing(false), ban,
 			Facts{Banned: &spoofable},
-			"ban 192.0.2.66 skipped", "already banned until 2026-11-22 13:00:00 UTC (SIP over UDP only",
+			"ban 192.0.2.66 skipped", "already banned until 2026-11-22 13:00:00 UTC (SIP and IAX2 over UDP only",
 		},
 		"closed SIP ports over UDP do not stop a connection": {
 			overTCP, ban, Facts{Banned: &spoofable}, "ban 192.0.2.66 intended", "",

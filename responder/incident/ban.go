@@ -35,11 +35,11 @@ const StepUnknown = -1
 // Scope is the part of an address's traffic that a ban drops.
 type Scope string
 
-// ScopeAll drops everything. ScopeSIP closes only the SIP ports, over UDP: the
-// address may be spoofed. ScopeBrief drops everything for as short a time: the
-// address was named over a connection, whose other end can make it up with
-// chan_sip (see event.Event.Proven), and which closing the SIP ports over UDP
-// would not end.
+// ScopeAll drops everything. ScopeSIP closes only Asterisk's ports for SIP and
+// IAX2 over UDP: the address may be spoofed. ScopeBrief drops everything for as
+// short a time: the address was named over a connection, whose other end can make
+// it up with chan_sip (see event.Event.Proven), and which closing these ports would
+// not end.
 const (
 	ScopeAll   Scope = "all"
 	ScopeSIP   Scope = "sip"
@@ -66,7 +66,7 @@ func (b Ban) UntilText() string {
 	scope := ""
 	switch b.Scope {
 	case ScopeSIP:
-		scope = " (SIP over UDP only: the address may be spoofed)"
+		scope = " (SIP and IAX2 over UDP only: the address may be spoofed)"
 	case ScopeBrief:
 		scope = " (for a short time: the address may be made up)"
 	}

@@ -14,7 +14,7 @@ func TestBanInWords(t *testing.T) {
 	for want, ban := range map[string]Ban{
 		"until released":                {},
 		"until 2026-11-22 12:00:00 UTC": {Until: noon, Scope: ScopeAll},
-		"until 2026-11-22 12:00:00 UTC (SIP over UDP only: the address may be spoofed)": {Until: noon, Scope: ScopeSIP},
+		"until 2026-11-22 12:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed)": {Until: noon, Scope: ScopeSIP},
 		"until 2026-11-22 12:00:00 UTC (for a short time: the address may be made up)":  {Until: noon, Scope: ScopeBrief},
 	} {
 		if got := ban.UntilText(); got != want {

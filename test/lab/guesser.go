@@ -24,8 +24,9 @@ import (
 type Guesser struct {
 	Host    *Host
 	Account string
-	Rate    int // guesses per second; up to 10,000 is reasonable
-	Most    int // guesses in all; 0: until the context ends
+	Port    uint16 // of the PBX; 0: 5060
+	Rate    int    // guesses per second; up to 10,000 is reasonable
+	Most    int    // guesses in all; 0: until the context ends
 
 	// Password gives the guess number i, counted from 0; nil gives wrong ones.
 	Password func(i int) string
@@ -75,6 +76,9 @@ func (g Guesser) Run(ctx context.Context) (Guesses, error) {
 		g.Ask = true
 	}
 	r := &guessing{Guesser: g, pbx: pbxAt(from), run: token(), over: make(chan struct{})}
+	if g.Port != 0 {
+		r.pbx = netip.AddrPortFrom(r.pbx.Addr(), g.Port)
+	}
 	if err := r.open(from); err != nil {
 		return Guesses{}, fmt.Errorf("guess: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -17,6 +18,7 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/binds"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
@@ -24,7 +26,7 @@ import (
 const asteriskWithin = 15 * time.Second
 
 // Asterisk logs in, lists which privileges the playbooks need and the user lacks,
-// and warns of settings of Asterisk's that are risky.
+// lists Asterisk's UDP ports, and warns of settings of Asterisk's that are risky.
 func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, asteriskWithin)
 	defer cancel()
@@ -52,6 +54,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	for _, lack := range lacking {
 		fmt.Fprintf(w, "  missing: %s\n", lack)
 	}
+	listPorts(ctx, w, manager, cfg.Firewall.SIPPorts)
 	warnOfRisks(ctx, w, manager, may.Technologies)
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n",
 		output.Indent(pbx.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
@@ -65,7 +68,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 // neededSteps are what the user must be allowed. To hang up one call takes the same
 // as all calls of an account.
 func neededSteps(cfg *config.Config) []incident.StepKind {
-	needed := []incident.StepKind{pbx.StepResync}
+	needed := []incident.StepKind{pbx.StepResync, pbx.StepPorts}
 	for _, step := range settings.StepsInUse(cfg) {
 		kind := incident.StepKind(step)
 		if kind == incident.StepHangupCall {
@@ -74,6 +77,36 @@ func neededSteps(cfg *config.Config) []incident.StepKind {
 		needed = append(needed, kind)
 	}
 	return needed
+}
+
+// portSource is what is asked for Asterisk's ports.
+type portSource interface {
+	Binds(ctx context.Context) (binds.Answer, error)
+}
+
+// listPorts says which UDP ports Asterisk listens on, and warns if some of them would
+// not be closed to addresses that may be spoofed.
+func listPorts(ctx context.Context, w io.Writer, asterisk portSource, configured []uint16) {
+	answer, err := asterisk.Binds(ctx)
+	state := binds.New(configured, binds.Memory{})
+	state.Learn(time.Now(), answer, err)
+	var found []string
+	for _, p := range state.Ports() {
+		for _, d := range p.Drivers {
+			found = append(found, fmt.Sprintf("%d (%s)", p.Number, d.Words()))
+		}
+	}
+	if len(found) > 0 {
+		fmt.Fprintf(w, "  Asterisk listens for SIP and IAX2 on UDP port %s: closed to IP addresses that may be spoofed, as are the ports in firewall.sip_ports.\n", strings.Join(found, ", "))
+	} else if err == nil {
+		fmt.Fprintln(w, "  warning: Asterisk listens for SIP and IAX2 on no UDP port: only the ports in firewall.sip_ports are closed to IP addresses that may be spoofed.")
+	}
+	if err != nil {
+		fmt.Fprintf(w, "  warning: could not ask Asterisk for all of its UDP ports: %v: the others are not closed to IP addresses that may be spoofed unless firewall.sip_ports lists them.\n", err)
+	}
+	if _, left := state.Open(); left > 0 {
+		fmt.Fprintf(w, "  warning: %d more UDP ports cannot be closed to IP addresses that may be spoofed: at most %d can.\n", left, binds.MaxPorts)
+	}
 }
 
 func warnOfRisks(ctx context.Context, w io.Writer, manager *pbx.Manager, on []pbx.Technology) {

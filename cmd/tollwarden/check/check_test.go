@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/amitest"
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/binds"
 )
 
 // load parses a configuration for the PBX at address, with these settings at its
@@ -205,5 +207,42 @@ func TestRun(t *testing.T) {
 	}
 	if err := Run(t.Context(), &out, cfg, Options{}); err == nil || !strings.Contains(err.Error(), "allow:1") {
 		t.Errorf("a mistyped allow file: %v", err)
+	}
+}
+
+// asteriskAt is an Asterisk that listens on some ports.
+type asteriskAt struct {
+	list []binds.Bind
+	err  error
+}
+
+func (a asteriskAt) Binds(context.Context) (binds.Answer, error) {
+	return binds.Answer{Started: "monday", Binds: a.list}, a.err
+}
+
+func TestListPorts(t *testing.T) {
+	var many []binds.Bind
+	for port := range uint16(70) {
+		many = append(many, binds.Bind{Port: 6000 + port, Driver: binds.PJSIP})
+	}
+	for name, tt := range map[string]struct {
+		asterisk asteriskAt
+		says     []string
+	}{
+		"ports":   {asteriskAt{list: []binds.Bind{{Port: 5160, Driver: binds.ChanSIP}, {Port: 4569, Driver: binds.IAX2}}}, []string{"on UDP port 4569 (IAX2), 5160 (chan_sip): closed"}},
+		"none":    {asteriskAt{}, []string{"warning: Asterisk listens for SIP and IAX2 on no UDP port"}},
+		"refused": {asteriskAt{list: many[:1], err: errors.New("add system")}, []string{"on UDP port 6000 (PJSIP): closed", "warning: could not ask Asterisk for all of its UDP ports: add system"}},
+		"many":    {asteriskAt{list: many}, []string{"warning: 8 more UDP ports cannot be closed"}},
+	} {
+		var out strings.Builder
+		listPorts(t.Context(), &out, tt.asterisk, []uint16{5060, 5061})
+		for _, want := range tt.says {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("%s does not say %q:\n%s", name, want, &out)
+			}
+		}
+		if got := strings.Count(out.String(), "\n"); got != len(tt.says) {
+			t.Errorf("%s: %d lines:\n%s", name, got, &out)
+		}
 	}
 }

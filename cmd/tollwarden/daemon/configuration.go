@@ -23,6 +23,7 @@ type configuration struct {
 	started *config.Config // what it keeps until a restart
 	file    *settings.File // nil: it was not read from a file
 	engine  *responder.Engine
+	ports   *ports
 	// apply puts in force what a reload changes outside the engine.
 	apply func(*config.Config, *notifyConfig)
 	log   zerolog.Logger

@@ -46,6 +46,7 @@ type Daemon struct {
 
 	config    *configuration
 	kernel    *kernel
+	ports     *ports
 	ledger    *ledger.Ledger
 	lastSeen  *lastSeenFile
 	engine    *responder.Engine
@@ -107,10 +108,13 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 	}
 	of := settings.Firewall(o.Config)
 	of.Allow = allow.prefixes()
+	d.ports = newPorts(o.Config.Firewall.SIPPorts, openPortsFile(o.Config.Data, o.Log), o.Log)
+	of.SIPPorts, _ = d.ports.initial()
 	table, err := open(of, o.Log)
 	if err != nil {
 		return err
 	}
+	d.ports.table = table
 	d.kernel = &kernel{table: table, mode: o.Config.Mode}
 	d.closeLater(table.Close)
 	if d.ledger, err = ledger.Open(settings.LedgerPath(o.Config), ledger.Options{Retention: o.Config.Ledger.Keep, KeepPlaces: o.Config.BreakIn.Known, Log: o.Log}); err != nil {
@@ -124,7 +128,8 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 
 // openEngine makes the core and everything that it acts on.
 func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
-	if d.wire, err = openWireSensor(o.Config, d.kernel.table, o.Log); err != nil {
+	_, watched := d.ports.initial()
+	if d.wire, err = openWireSensor(o.Config, watched, d.kernel.table, o.Log); err != nil {
 		return err
 	}
 	d.closeLater(d.wire.close)
@@ -145,14 +150,16 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.alarms = &alarmNotifier{notifier: d.notifier}
 	d.command = newCommandRunner(o.Config.Exec, d.ledger)
 	link := pbx.NewLink()
-	d.sessions = &sessions{link: link, log: o.Log, begun: make(chan struct{}, 1)}
+	d.sessions = &sessions{link: link, ports: d.ports, log: o.Log, begun: make(chan struct{}, 1)}
 	asterisk := pbx.New(link, options)
+	d.ports.ask = asterisk.Binds
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan,
+		LocalPort: d.ports.name,
 	}
 	if d.wire.watch != nil {
-		parts.Watch = d.wire.watch
+		parts.Watch, d.ports.watch = d.wire.watch, d.wire.watch
 	}
 	load, cancel := context.WithTimeout(ctx, loadWithin)
 	defer cancel()
@@ -179,7 +186,7 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 		Reconcile: func(time.Time) error { return d.engine.Reconcile() },
 		OnRepair:  func(e firewall.GuardEvent) { d.alarms.notify(repairAlarm(e)) },
 	})
-	d.config.engine, d.config.apply = d.engine, d.apply
+	d.config.engine, d.config.ports, d.config.apply = d.engine, d.ports, d.apply
 	return nil
 }
 
@@ -191,7 +198,7 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	d.health.tick = (&overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}).look
 	status := statusSource{
 		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
-		engine: d.engine, ledger: d.ledger, kernel: d.kernel, sessions: d.sessions, wire: d.wire, notifier: d.notifier,
+		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier,
 	}
 	*d.api = apiBackend{statusSource: status, feeds: &d.feeds}
 	if o.Config.Health.Listen == "" {
@@ -215,6 +222,7 @@ func (d *Daemon) probes() []probe {
 		{check: d.sessions.canary.check},
 		{check: d.kernel.check},
 		{check: senses(checkRoom)},
+		{check: d.ports.check},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},

@@ -73,10 +73,16 @@ func (c *configuration) readAgain() error {
 	if err := c.enforce(undo); err != nil {
 		return err
 	}
-	if err := c.engine.Configure(policy); err != nil {
+	before := c.current.Load().Firewall.SIPPorts
+	if err := c.ports.configure(before, cfg.Firewall.SIPPorts); err != nil {
 		undo()
 		_, back := c.engine.Allow(c.allow.prefixes())
 		return errors.Join(err, back)
+	}
+	if err := c.engine.Configure(policy); err != nil {
+		undo()
+		_, back := c.engine.Allow(c.allow.prefixes())
+		return errors.Join(err, back, c.ports.configure(cfg.Firewall.SIPPorts, before))
 	}
 	c.apply(cfg, messages)
 	c.current.Store(cfg)

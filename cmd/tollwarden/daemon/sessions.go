@@ -36,6 +36,7 @@ type sessions struct {
 	engine           *responder.Engine
 	link             *pbx.Link // uses the command session
 	canary           *canary
+	ports            *ports
 	gaps             *gaps
 	managerAt        func(netip.Addr) // gets the manager interface's address
 	log              zerolog.Logger
@@ -90,6 +91,7 @@ func (s *sessions) listen(ctx context.Context, c *ami.Client) error {
 	g.Go(func() error { s.askVersion(ctx); return nil })
 	g.Go(func() error { return s.canary.run(ctx) })
 	g.Go(func() error { s.keepInSync(ctx); return ctx.Err() })
+	g.Go(func() error { s.ports.keep(ctx); return ctx.Err() })
 	return g.Wait()
 }
 

@@ -19,6 +19,7 @@ type statusSource struct {
 	engine   *responder.Engine
 	ledger   *ledger.Ledger
 	kernel   *kernel
+	ports    *ports
 	sessions *sessions
 	wire     *wireSensor
 	notifier *notifier
@@ -42,7 +43,7 @@ func (d statusSource) Status() control.Status {
 }
 
 func (d statusSource) firewall() control.Firewall {
-	f := control.Firewall{Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), Repairs: d.kernel.state().Repairs}
+	f := control.Firewall{Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts()}
 	if stats, err := d.kernel.table.Stats(); err == nil { // otherwise the checks say why
 		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
 	}

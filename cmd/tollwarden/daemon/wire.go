@@ -28,17 +28,19 @@ type wireSensor struct {
 	err    atomic.Pointer[error] // why nothing is seen; nil if it is
 }
 
-// openWireSensor makes the kernel show SIP over UDP. The daemon works without it,
+// openWireSensor makes the kernel show SIP over UDP at these ports. The daemon works without it,
 // but sees less. Mode observe touches nothing in the kernel.
-func openWireSensor(cfg *config.Config, table firewall.Table, log zerolog.Logger) (*wireSensor, error) {
+func openWireSensor(cfg *config.Config, ports []uint16, table firewall.Table, log zerolog.Logger) (*wireSensor, error) {
 	w := &wireSensor{log: log}
 	if _, inKernel := table.(*firewall.Kernel); !inKernel || cfg.Mode == config.Observe {
 		err := errors.New("the kernel's firewall is not used in this mode")
 		w.err.Store(&err)
 		return w, nil
 	}
+	of := settings.Firewall(cfg)
+	of.SIPPorts = ports
 	var err error
-	if w.watch, err = firewall.OpenWatch(settings.Firewall(cfg)); err != nil && !errors.Is(err, firewall.ErrNoLog) {
+	if w.watch, err = firewall.OpenWatch(of); err != nil && !errors.Is(err, firewall.ErrNoLog) {
 		return nil, err
 	}
 	if err != nil {
