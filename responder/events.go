@@ -97,7 +97,7 @@ func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
 
 // Missed takes that some packets were not seen.
 func (e *Engine) Missed(now time.Time) {
-	e.with(func() { e.judge.Intake.Proof.Unseen(now) })
+	e.with(func() { e.judge.Intake.Missed(now) })
 }
 
 // Listening says that the event session has begun anew.

@@ -219,6 +219,7 @@ func (d *Daemon) probes() []probe {
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},
 		{check: senses(d.logSensor.check)},
+		{check: func(now time.Time) control.Check { return checkPasswords(d.engine.StolenPasswords(now)) }},
 	}
 }
 
