@@ -100,6 +100,12 @@ func (e *Engine) Missed(now time.Time) {
 	e.with(func() { e.judge.Intake.Missed(now) })
 }
 
+// Unwatched takes that the kernel did not show what crossed the wire until now:
+// another program had removed the rules, or others are in force.
+func (e *Engine) Unwatched(now time.Time) {
+	e.with(func() { e.judge.Intake.Nonces.Missed(now) })
+}
+
 // Listening says that the event session has begun anew.
 func (e *Engine) Listening(now time.Time) { e.with(func() { e.judge.Calls.StreamStarted(now) }) }
 

@@ -177,7 +177,10 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 	d.kernel.guardWith(firewall.GuardConfig{
 		Watch: d.wire.watch, Interval: o.Config.Health.Firewall, Log: o.Log,
 		Reconcile: func(time.Time) error { return d.engine.Reconcile() },
-		OnRepair:  func(e firewall.GuardEvent) { d.alarms.notify(repairAlarm(e)) },
+		OnRepair: func(e firewall.GuardEvent) {
+			d.engine.Unwatched(time.Now())
+			d.alarms.notify(repairAlarm(e))
+		},
 	})
 	d.config.engine, d.config.apply = d.engine, d.apply
 	return nil
