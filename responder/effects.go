@@ -187,6 +187,15 @@ func (e effects) AskUserAgent(c calls.Channel, raw []byte) bool {
 	}
 }
 
+// ThievesChanged keeps who else knows the password of an account.
+func (e effects) ThievesChanged(account string, thieves []netip.Prefix, at time.Time) {
+	if len(thieves) == 0 {
+		e.parts.Ledger.DropHold(account, incident.HoldStolen)
+		return
+	}
+	e.parts.Ledger.PutHold(incident.Hold{Account: account, Kind: incident.HoldStolen, Value: incident.PrefixesText(thieves), Since: at})
+}
+
 // AddressLearned keeps an address that an account is known at.
 func (e effects) AddressLearned(a places.Address) {
 	e.parts.Ledger.PutPlace(ledger.Place{Account: a.Account, Prefix: a.Source, LastSuccess: a.At})

@@ -97,7 +97,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
 		Acted: e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, ClearFailures: e.judge.ClearFailures}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}

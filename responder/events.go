@@ -105,7 +105,13 @@ func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
 
 // Missed takes that some packets were not seen.
 func (e *Engine) Missed(now time.Time) {
-	e.with(func() { e.judge.Intake.Proof.Unseen(now) })
+	e.with(func() { e.judge.Intake.Missed(now) })
+}
+
+// Unwatched takes that the kernel did not show what crossed the wire until now:
+// another program had removed the rules, or others are in force.
+func (e *Engine) Unwatched(now time.Time) {
+	e.with(func() { e.judge.Intake.Nonces.Missed(now) })
 }
 
 // Listening says that the event session has begun anew.

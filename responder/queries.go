@@ -59,6 +59,12 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 	return s
 }
 
+// StolenPasswords lists the accounts whose passwords others know, and where those are.
+func (e *Engine) StolenPasswords(now time.Time) (list []string) {
+	e.with(func() { list = e.judge.StolenPasswords(now) })
+	return list
+}
+
 // CanaryHeard is when a sensor last heard a canary; the zero time when never.
 func (e *Engine) CanaryHeard(s intake.Sensor) (at time.Time) {
 	e.with(func() { at = e.judge.Intake.Canaries.HeardAt(s) })

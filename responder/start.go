@@ -70,13 +70,17 @@ func (e *Engine) restoreHabits(ctx context.Context, now time.Time) {
 
 func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 	holds, err := e.parts.Ledger.Holds(ctx)
-	e.doubt(err, "the locks and restrictions")
+	e.doubt(err, "the locks, restrictions and stolen passwords")
 	for _, h := range holds {
 		switch h.Kind {
 		case incident.HoldLock:
 			e.judge.Contain.Locks.Restore(h.Account, h.Value)
 		case incident.HoldRestriction:
 			e.judge.Contain.Restrictions.Restore(now, h.Account, contain.ParseNetworks(h.Value), h.Since)
+		case incident.HoldStolen:
+			for _, thief := range contain.ParseNetworks(h.Value) {
+				e.judge.Places.RestoreThief(h.Account, thief, h.Since)
+			}
 		}
 	}
 }

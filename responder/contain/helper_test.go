@@ -132,6 +132,7 @@ type site struct {
 	finished []string // the steps of each incident as it was finished
 	acted    []string
 	cleared  []string
+	stolen   string // the account whose password others know
 }
 
 func newSite(rule RestrictRule) *site {
@@ -141,7 +142,8 @@ func newSite(rule RestrictRule) *site {
 		Acted: func(_ time.Time, uid uint32, what, target, detail string) {
 			s.acted = append(s.acted, strings.TrimSpace(fmt.Sprintf("%d: %s %s %s", uid, what, target, detail)))
 		},
-		ClearFailures: func(account string) { s.cleared = append(s.cleared, account) },
+		Stolen:  func(_ time.Time, account string) bool { return account == s.stolen },
+		Absolve: func(account string) { s.cleared = append(s.cleared, account) },
 	}
 	return s
 }

@@ -1,6 +1,7 @@
 package contain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,10 @@ type Operator struct {
 	Observe bool // nothing is changed in Asterisk
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
-	// ClearFailures clears the failures of others for an account. Called under the
-	// lock.
-	ClearFailures func(account string)
+	// Stolen says whether somebody else knows an account's password, and Absolve
+	// forgets that and the failures of others. Called under the lock.
+	Stolen  func(now time.Time, account string) bool
+	Absolve func(account string)
 }
 
 // Rotate gives an account another password; detail says where it is kept. Its
@@ -74,20 +76,22 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 }
 
 // Unlock gives a locked account its calls back, and ends the restriction of one
-// that can be used from its known networks alone. The failures of others during
-// the attack are forgiven then: whoever the person lets in comes from a new
-// place, and is no thief for that alone. It works in mode observe, too: there the
-// daemon takes nothing away, and a person can still give back what it took before.
+// that can be used from its known networks alone. A password that others know counts
+// as changed. What others did during the attack is forgiven then: whoever the person
+// lets in comes from a new place, and is no thief for that alone. It works in mode
+// observe, too: there the daemon takes nothing away, and a person can still give back
+// what it took before.
 func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (detail string, err error) {
-	if err := ordinary(account); err != nil {
-		return "", err
+	if account == "" {
+		return "", ordinary(account)
 	}
 	now := time.Now()
 	ctx = context.WithoutCancel(ctx)
 	r := o.Runner
 	var was string
-	var locked, restricted bool
+	var locked, restricted, stolen bool
 	r.owner.With(func() {
+		stolen = o.Stolen(now, account)
 		was, locked = r.state.Locks.Get(account)
 		if _, restricted = r.state.Restrictions.Networks(account); restricted {
 			r.state.Restrictions.LeaveAlone(now, account)
@@ -102,11 +106,14 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 		detail, err = r.unrestrict(ctx, account)
 	case locked:
 		detail, err = r.unlock(ctx, account, was)
-	default:
-		return "", fmt.Errorf("%w: %s is neither locked nor restricted by this daemon", incident.ErrRefused, account)
+	case !stolen:
+		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor restricted by this daemon, nor is its password known to others", incident.ErrRefused, account))
 	}
-	if restricted && err == nil {
-		r.owner.With(func() { o.ClearFailures(account) })
+	if (restricted || stolen) && err == nil {
+		r.owner.With(func() { o.Absolve(account) })
+	}
+	if stolen && err == nil {
+		detail = strings.TrimPrefix(detail+"; its password counts as changed", "; ")
 	}
 	o.record(now, uid, "unlock", account, detail, err)
 	return detail, err

@@ -138,6 +138,29 @@ func TestLockInPart(t *testing.T) {
 	unlock("unlock 1002 PJSIP=internal")
 }
 
+// After a person has changed a stolen password by hand, unlock says so, of an account
+// of the manager interface, too.
+func TestUnlockOfAStolenAccount(t *testing.T) {
+	for account, locked := range map[string]bool{"1002": false, "1003": true, "AMI/admin": false} {
+		s := newSite(RestrictRule{})
+		s.stolen = account
+		want := "its password counts as changed"
+		if locked {
+			s.state.Locks.Restore(account, "PJSIP=internal")
+			want = "unlocked; " + want
+		}
+		if detail, err := s.Unlock(t.Context(), account, 7); err != nil || detail != want || strings.Join(s.cleared, "") != account {
+			t.Errorf("%s: %q, %v; cleared %v", account, detail, err, s.cleared)
+		}
+	}
+	s := newSite(RestrictRule{})
+	for _, account := range []string{"", "1002", "AMI/admin"} {
+		if _, err := s.Unlock(t.Context(), account, 7); !errors.Is(err, incident.ErrRefused) || len(s.cleared) != 0 {
+			t.Errorf("%q: %v", account, err)
+		}
+	}
+}
+
 // What could not be given back stays locked.
 func TestUnlockThatFails(t *testing.T) {
 	s := newSite(RestrictRule{})

@@ -2,21 +2,21 @@ package incident
 
 import "time"
 
-// HoldKind is what is taken from an account.
+// HoldKind is what holds for an account.
 type HoldKind string
 
 // A locked account cannot call; a restricted one can be used from some networks
-// alone.
+// alone; somebody else knows the password of a stolen one.
 const (
 	HoldLock        HoldKind = "lock"
 	HoldRestriction HoldKind = "restriction"
+	HoldStolen      HoldKind = "stolen"
 )
 
-// Hold is what is taken from an account until it is given back, and has to
-// survive a restart.
+// Hold is what holds for an account until it is ended, and has to survive a restart.
 type Hold struct {
 	Account string
 	Kind    HoldKind
-	Value   string // what gives it back: the contexts of before, or the networks
+	Value   string // the contexts of before, the networks, or where the others are
 	Since   time.Time
 }

@@ -20,6 +20,7 @@ type Intake struct {
 	Canaries Canaries
 	Proof    *Proof
 	Wire     *Wire
+	Nonces   *Nonces
 
 	username   string     // our own name on the manager interface
 	own        netip.Addr // where our own manager sessions come from
@@ -34,7 +35,7 @@ type Intake struct {
 // there are other sensors beside the event session.
 func New(username string, others bool) *Intake {
 	in := &Intake{
-		Canaries: Canaries{username: username}, Proof: newProof(), Wire: newWire(), username: username,
+		Canaries: Canaries{username: username}, Proof: newProof(), Wire: newWire(), Nonces: newNonces(), username: username,
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(),
 	}
 	if others {

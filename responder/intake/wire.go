@@ -97,6 +97,16 @@ type Answer struct {
 	Message []byte         // the response; borrowed
 }
 
+// SignedIn says that the request did all that signing in takes: nonce and password
+// were right. pjsip says which channel driver answered: PJSIP also refuses with 403
+// what had the right password.
+func (a *Answer) SignedIn(pjsip bool) bool {
+	return a.Outcome == Accepted || a.Outcome == Revealed && !a.Stale() || a.Outcome == Refused && a.Status == 403 && pjsip
+}
+
+// Stale says that the password was right, but the nonce was not.
+func (a *Answer) Stale() bool { return a.Outcome == Revealed && a.Status != 404 }
+
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
 	id, ok := r.Transaction()
@@ -155,6 +165,12 @@ func userName(user []byte) string {
 		return string(user)
 	}
 	return decoded
+}
+
+// Missed records that some packets were not seen.
+func (in *Intake) Missed(now time.Time) {
+	in.Proof.Unseen(now)
+	in.Nonces.Missed(now)
 }
 
 // Refused makes an observation of a guess that the wire shows: of the address that

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
@@ -44,6 +45,9 @@ type Effects interface {
 	AskSource(s calls.Sign, raw []byte) bool
 	AskUserAgent(c calls.Channel, raw []byte) bool
 
+	// ThievesChanged keeps who else knows the password of an account, since when;
+	// nobody, if the list is empty.
+	ThievesChanged(account string, thieves []netip.Prefix, at time.Time)
 	// AddressLearned, NetworkLearned and HabitLearned keep what is usual for an
 	// account.
 	AddressLearned(a places.Address)
@@ -91,6 +95,9 @@ func (Discard) AskSource(calls.Sign, []byte) bool { return false }
 
 // AskUserAgent never asks.
 func (Discard) AskUserAgent(calls.Channel, []byte) bool { return false }
+
+// ThievesChanged does nothing.
+func (Discard) ThievesChanged(string, []netip.Prefix, time.Time) {}
 
 // AddressLearned does nothing.
 func (Discard) AddressLearned(places.Address) {}

@@ -70,6 +70,7 @@ func (j *Judge) loggedIn(now time.Time, e *event.Event, o *score.Observation) {
 	if len(o.Account) == 0 || intake.Manager(e) {
 		return
 	}
+	j.connected(now, e, o)
 	switch {
 	case e.Kind == event.ChallengeSent && e.AccountTrust() == event.AccountURI:
 		j.Calls.InviteChallenged(now, o.Account, loginOf(o))

@@ -37,8 +37,9 @@ type recorder struct {
 	log       []string
 	incidents []*incident.Incident
 	dropped   map[netip.Prefix]incident.Ban
-	noRoom    bool // to end calls
-	asks      bool // where calls come from, and with which User-Agent
+	thieves   map[string]string // by account, as they were last kept
+	noRoom    bool              // to end calls
+	asks      bool              // where calls come from, and with which User-Agent
 	asked     []calls.Sign
 }
 
@@ -135,6 +136,9 @@ func (r *recorder) AskUserAgent(c calls.Channel, _ []byte) bool {
 	return r.asks
 }
 
+func (r *recorder) ThievesChanged(account string, thieves []netip.Prefix, _ time.Time) {
+	r.thieves[account] = fmt.Sprint(thieves)
+}
 func (r *recorder) AddressLearned(places.Address) {}
 func (r *recorder) NetworkLearned(places.Network) {}
 func (r *recorder) HabitLearned(calls.Habit)      {}
@@ -167,7 +171,7 @@ type site struct {
 
 func newSite(t testing.TB, p judge.Policy) *site {
 	t.Helper()
-	r := &recorder{dropped: map[netip.Prefix]incident.Ban{}}
+	r := &recorder{dropped: map[netip.Prefix]incident.Ban{}, thieves: map[string]string{}}
 	j, err := judge.New(noon, p, r)
 	if err != nil {
 		t.Fatal(err)

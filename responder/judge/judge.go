@@ -78,7 +78,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		policy:  policy, effects: effects, table: table, meters: newMeters(),
 	}
 	j.Places = places.New(places.Config{
-		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
+		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned, ThievesChanged: effects.ThievesChanged,
 	}, policy.Allow)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
@@ -94,9 +94,16 @@ func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Places.ForgetThieves(account)
 }
 
-// ClearFailures clears the failures of others for an account: a person has looked at
-// them.
-func (j *Judge) ClearFailures(account string) { j.breakIn.ClearFailures(account) }
+// Absolve forgets what others did to an account: a person has dealt with it.
+func (j *Judge) Absolve(account string) {
+	j.breakIn.ClearFailures(account)
+	j.Places.ForgetThieves(account)
+}
+
+// Stolen says whether somebody else is known to have the password of an account.
+func (j *Judge) Stolen(now time.Time, account string) bool {
+	return j.Places.Stolen([]byte(account), now)
+}
 
 // ClearScore forgets what the addresses of a prefix scored.
 func (j *Judge) ClearScore(prefix netip.Prefix) {

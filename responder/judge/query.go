@@ -17,7 +17,7 @@ type ScoreStatus struct {
 	Ban      *incident.Ban // that covers an address or a network
 	Why      string        // it is protected, when it is
 	Channels int           // that an account has up
-	Held     string        // what is taken from an account for now; "" when nothing is
+	Held     string        // what is taken from an account for now, and who knows its password; "" for nothing
 	Rotated  time.Time     // when an account got its password from us
 }
 
@@ -27,7 +27,7 @@ func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus)
 		st := ScoreStatus{Status: s}
 		if per == score.PerAccount {
 			st.Channels = j.Calls.Account(s.Key.Account)
-			st.Held = j.Contain.Held(s.Key.Account)
+			st.Held = j.held(now, s.Key.Account)
 			st.Rotated = j.Contain.Rotations.At(s.Key.Account)
 		} else {
 			if ban, ok := j.Bans.Covering(now, s.Key.Prefix); ok {
@@ -38,6 +38,39 @@ func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus)
 			}
 		}
 		list = append(list, st)
+	}
+	return list
+}
+
+func (j *Judge) held(now time.Time, account string) string {
+	words := j.Contain.Held(account)
+	if thieves := j.thieves(now, account); thieves != "" {
+		words = strings.TrimPrefix(words+", "+thieves, ", ")
+	}
+	return words
+}
+
+// thieves says where an account's password is known to others; "" when it is not.
+func (j *Judge) thieves(now time.Time, account string) string {
+	list, last := j.Places.Thieves(account, now)
+	if len(list) == 0 {
+		return ""
+	}
+	more := ""
+	if n := len(list) - maxPhones; n > 0 {
+		list, more = list[:maxPhones], fmt.Sprintf(" and %d more", n)
+	}
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = incident.PrefixText(p)
+	}
+	return fmt.Sprintf("password known at %s%s since %s", strings.Join(words, ", "), more, last.UTC().Format(time.RFC3339))
+}
+
+// StolenPasswords lists the accounts whose passwords others know, and where those are.
+func (j *Judge) StolenPasswords(now time.Time) (list []string) {
+	for _, account := range j.Places.StolenAccounts(now) {
+		list = append(list, account+": "+j.thieves(now, account))
 	}
 	return list
 }

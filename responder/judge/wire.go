@@ -17,6 +17,7 @@ func (j *Judge) Received(now time.Time, from netip.AddrPort, r *sip.Request) {
 // Sent takes a SIP response that leaves over UDP, for the address that it is
 // really sent to. It borrows r.
 func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
+	j.Intake.Nonces.Issued(now, to.Addr(), r)
 	a := j.Intake.Wire.Response(now, to, r)
 	if a.Outcome == intake.Unknown {
 		return
@@ -26,6 +27,9 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 		return // a name that does not exist, which the events report, or no password
 	}
 	a.Account = login.Name
+	if a.SignedIn(login.Sure) {
+		j.Intake.Nonces.Used(a.Account, a.Nonce)
+	}
 	switch {
 	case a.Outcome == intake.Refused && a.Status == 403 && login.Sure:
 		// PJSIP refuses so what had the right password, such as one registration too
@@ -36,10 +40,7 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 			j.attempt(now, &o)
 		}
 	case a.Outcome == intake.Revealed && !j.Places.Known(a.Account, to.Addr(), now):
-		o := j.Intake.Revealed(now, &a)
-		if broken, ok := j.breakIn.Revealed(&o); ok {
-			j.observe(&broken, nil)
-		}
+		j.revealed(now, &a)
 	}
 }
 

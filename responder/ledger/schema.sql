@@ -109,8 +109,8 @@ CREATE INDEX habits_last ON habits (last);
 -- What is taken from an account until it is given back.
 CREATE TABLE holds (
   account TEXT    NOT NULL,
-  kind    TEXT    NOT NULL, -- lock | restriction
-  value   TEXT    NOT NULL, -- what gives it back: the contexts of before, or the networks
+  kind    TEXT    NOT NULL, -- lock | restriction | stolen
+  value   TEXT    NOT NULL, -- the contexts of before, the networks, or where the others are
   since   INTEGER NOT NULL,
   PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;

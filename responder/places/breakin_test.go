@@ -210,6 +210,68 @@ func TestBreakInAndReset(t *testing.T) {
 	b.passwordChanged("nobody")
 }
 
+// Whoever guessed a password has it, and may come back from anywhere, until it is
+// changed. That others guessed before somebody came from a new place shows less.
+func TestStolenPassword(t *testing.T) {
+	const thief, second = "198.51.100.7", "203.0.113.9"
+	for name, tc := range map[string]struct {
+		do   func(w watched)
+		at   time.Duration // when somebody succeeds at another unknown place
+		want bool
+	}{
+		"guessed":                        {func(w watched) { w.guess(4, thief); w.login(thief) }, 25 * time.Hour, true},
+		"guessed, and waits":             {func(w watched) { w.guess(4, thief); w.login(thief) }, 29 * 24 * time.Hour, true},
+		"guessed, and waits too long":    {func(w watched) { w.guess(4, thief); w.login(thief) }, 31 * 24 * time.Hour, false},
+		"guessed, then changed":          {func(w watched) { w.guess(4, thief); w.login(thief); w.passwordChanged("1002") }, 25 * time.Hour, false},
+		"guessed, after a restart":       {func(w watched) { w.RestoreThief("1002", netip.MustParsePrefix(thief+"/32"), start) }, time.Hour, true},
+		"others guess, somebody travels": {func(w watched) { w.guess(4, "192.0.2.50"); w.login(thief) }, 25 * time.Hour, false},
+		"revealed":                       {func(w watched) { w.Revealed(seen(start, score.SuccessfulAuth, thief, "1002"), true) }, time.Hour, true},
+		"revealed, to the owner perhaps": {func(w watched) { w.Revealed(seen(start, score.SuccessfulAuth, thief, "1002"), false) }, time.Hour, false},
+	} {
+		w := watch(score.BreakInConfig{}, places.Config{})
+		tc.do(w)
+		if got := w.Stolen([]byte("1002"), start.Add(tc.at)); got != tc.want {
+			t.Errorf("%s: stolen %v, want %v", name, got, tc.want)
+		}
+		if _, fires := w.Observe(seen(start.Add(tc.at), score.SuccessfulAuth, second, "1002")); fires != tc.want {
+			t.Errorf("%s: a break-in %v, want %v", name, fires, tc.want)
+		}
+	}
+}
+
+func (w watched) guess(n int, source string) {
+	for range n {
+		w.Observe(seen(start, score.ChallengeResponseFailed, source, "1002"))
+	}
+}
+
+func (w watched) login(source string) { w.Observe(seen(start, score.SuccessfulAuth, source, "1002")) }
+
+// What is kept of thieves is what was last reported, and nothing once the password
+// was changed.
+func TestThievesAreKept(t *testing.T) {
+	var kept []string
+	w := watch(score.BreakInConfig{}, places.Config{ThievesChanged: func(account string, list []netip.Prefix, at time.Time) {
+		kept = append(kept, fmt.Sprint(account, " ", list))
+	}})
+	w.Revealed(seen(start, score.SuccessfulAuth, "203.0.113.9", "1002"), true)
+	w.Revealed(seen(start, score.SuccessfulAuth, "198.51.100.7", "1002"), true)
+	if list, last := w.Thieves("1002", start); fmt.Sprint(list) != "[198.51.100.7/32 203.0.113.9/32]" || !last.Equal(start) {
+		t.Errorf("thieves %v at %s", list, last)
+	}
+	if got := fmt.Sprint(w.StolenAccounts(start)); got != "[1002]" {
+		t.Errorf("accounts %s", got)
+	}
+	w.passwordChanged("1002")
+	w.passwordChanged("1002")
+	if got, want := strings.Join(kept, ", "), "1002 [203.0.113.9/32], 1002 [198.51.100.7/32 203.0.113.9/32], 1002 []"; got != want {
+		t.Errorf("kept %s, want %s", got, want)
+	}
+	if got := w.StolenAccounts(start); len(got) != 0 {
+		t.Errorf("accounts %v", got)
+	}
+}
+
 func TestBreakInAndForgive(t *testing.T) {
 	b := watch(score.BreakInConfig{}, places.Config{})
 	login := func(source string) bool {
@@ -226,12 +288,13 @@ func TestBreakInAndForgive(t *testing.T) {
 		t.Fatal("a break-in is none")
 	}
 	b.ClearFailures("1002")
-	if login("192.0.2.90") {
-		t.Error("what was forgiven still counts")
-	}
 	b.Know("1002", netip.MustParseAddr("198.51.100.7"), start)
 	if b.Known("1002", netip.MustParseAddr("198.51.100.7"), start) {
 		t.Error("the thief is forgiven, too")
+	}
+	b.ForgetThieves("1002")
+	if login("192.0.2.90") {
+		t.Error("what was forgiven still counts")
 	}
 	guess()
 	if !login("203.0.113.9") {

@@ -21,6 +21,9 @@ type Config struct {
 	// that the caller can keep it.
 	AddressLearned func(Address)
 	NetworkLearned func(Network)
+	// ThievesChanged, if set, is called when an account's Thieves have changed, so
+	// that the caller can keep them.
+	ThievesChanged func(account string, thieves []netip.Prefix, at time.Time)
 }
 
 func (c Config) withDefaults() Config {
@@ -71,6 +74,7 @@ type address struct {
 	last     time.Time // success; of a thief: when it was last reported
 	reported time.Time // when AddressLearned was last called
 	thief    bool
+	stolen   bool // a thief's: who is there is not the owner, for certain
 }
 
 // span is when a network was first and last used, and last reported.
@@ -95,6 +99,7 @@ func (p *Places) use(name string) *account {
 	if len(p.accounts) >= p.config.Accounts {
 		oldest := p.order.Front()
 		delete(p.accounts, oldest.Value.(*account).name)
+		delete(p.stolen, oldest.Value.(*account).name)
 		p.order.Remove(oldest)
 	}
 	a := &account{name: name}
@@ -172,35 +177,6 @@ func (p *Places) Know(name string, source netip.Addr, at time.Time) {
 	}
 	if !is.thief && at.After(is.last) {
 		is.last = at
-	}
-}
-
-// Thief says whether the last success of an account at an address was a
-// break-in, and when it was reported.
-func (p *Places) Thief(name []byte, source netip.Prefix) (reported time.Time, thief bool) {
-	e := p.accounts[string(name)]
-	if e == nil {
-		return time.Time{}, false
-	}
-	is := e.Value.(*account).address(source)
-	if is == nil || !is.thief {
-		return time.Time{}, false
-	}
-	return is.last, true
-}
-
-// MarkThief records that a success was a break-in: its address never becomes
-// known, until ForgetThieves.
-func (p *Places) MarkThief(name []byte, source netip.Prefix, at time.Time) {
-	is := p.use(string(name)).addressOrNew(source, p.config.Addresses)
-	is.thief, is.last = true, at
-}
-
-// ForgetThieves forgets the break-ins of an account: its password was changed,
-// and whoever succeeds now knows the new one.
-func (p *Places) ForgetThieves(name string) {
-	if a := p.find(name); a != nil {
-		a.addresses = slices.DeleteFunc(a.addresses, func(is address) bool { return is.thief })
 	}
 }
 

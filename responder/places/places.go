@@ -32,6 +32,7 @@ type Places struct {
 	config   Config
 	accounts map[string]*list.Element // of *account
 	order    list.List                // of the accounts, the one used last at the back
+	stolen   map[string]struct{}      // accounts that have a thief
 
 	allow *bart.Lite
 	// carriers are the addresses that Asterisk's configuration names, and why.
@@ -58,7 +59,7 @@ type phone struct {
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}}
 	p.SetAllow(allow)
 	return p
 }

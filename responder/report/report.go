@@ -136,7 +136,7 @@ func (t *builder) story() {
 	for _, o := range t.i.Evidence {
 		switch {
 		case o.Signal == score.SuccessAfterFailures:
-			t.add(o.At, "Login to account %s with the right password from %s. This is the break-in.", Plain(o.Account), where(o))
+			t.add(o.At, "The right password for account %s came from %s. This is the break-in.", Plain(o.Account), where(o))
 		case !guess(o.Signal):
 			t.add(o.At, "%s, from %s%s.", signalWords(o.Signal), where(o), about(o))
 		}

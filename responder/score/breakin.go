@@ -30,10 +30,14 @@ type Places interface {
 	KnownSource(name []byte, source netip.Prefix, now time.Time) bool
 	// Succeed records a success that was not a break-in. Its address becomes known.
 	Succeed(name []byte, source netip.Prefix, at time.Time)
-	// MarkThief records that a success was a break-in. Thief reports whether the last
-	// success was one, and when it was reported.
-	MarkThief(name []byte, source netip.Prefix, at time.Time)
+	// MarkThief records that a success was a break-in. stolen says that it cannot have
+	// been the account's owner. Thief reports whether the last success was a break-in,
+	// and when it was reported.
+	MarkThief(name []byte, source netip.Prefix, at time.Time, stolen bool)
 	Thief(name []byte, source netip.Prefix) (reported time.Time, thief bool)
+	// Stolen reports whether somebody other than its owner had the account's password
+	// lately.
+	Stolen(name []byte, now time.Time) bool
 }
 
 // BreakIn detects break-ins: unknown addresses fail to log in to an account, then one
@@ -43,7 +47,8 @@ type Places interface {
 //
 // After a break-in, the address does not become known until the password is changed.
 // The break-in is reported once, and again only if the report is older than Within
-// and there are still enough failures.
+// and there are still enough failures. While the password is known to be stolen, the
+// success of another unknown address is a break-in without any failure.
 //
 // BreakIn has no lock: its owner calls it from one goroutine at a time.
 type BreakIn struct {
@@ -106,18 +111,19 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 }
 
 // Revealed takes that an address knows the password of an account, though it has
-// not signed in: o names both. It makes nothing known. When that is a break-in, it
-// returns the SuccessAfterFailures to be scored, as Observe does.
-func (b *BreakIn) Revealed(o *Observation) (derived Observation, ok bool) {
+// not signed in: o names both. stolen says that this cannot be the account's own
+// phone; otherwise it takes enough failures. Revealed makes nothing known. When that
+// is a break-in, it returns the SuccessAfterFailures to be scored, as Observe does.
+func (b *BreakIn) Revealed(o *Observation, stolen bool) (derived Observation, ok bool) {
 	name, isAccount := accountName(o, &b.buf)
 	source := event.SourcePrefix(o.Source)
-	if !isAccount || !source.IsValid() || b.places.KnownSource(name, source, o.At) || b.recent(name, Spoofable, o.At) < b.config.Failures {
+	if !isAccount || !source.IsValid() || b.places.KnownSource(name, source, o.At) || !stolen && b.recent(name, Spoofable, o.At) < b.config.Failures {
 		return Observation{}, false
 	}
 	if reported, thief := b.places.Thief(name, source); thief && o.At.Sub(reported) < b.config.Within {
 		return Observation{}, false
 	}
-	b.places.MarkThief(name, source, o.At)
+	b.places.MarkThief(name, source, o.At, stolen || b.guessedBy(name, source, o.At))
 	return b.derive(name, o), true
 }
 
@@ -190,8 +196,8 @@ func (b *BreakIn) brokeIn(name []byte, source netip.Prefix, at time.Time) bool {
 	if thief && at.Sub(reported) < b.config.Within {
 		return false // reported already
 	}
-	if b.recent(name, Spoofable, at) >= b.config.Failures {
-		b.places.MarkThief(name, source, at)
+	if b.recent(name, Spoofable, at) >= b.config.Failures || !thief && b.places.Stolen(name, at) {
+		b.places.MarkThief(name, source, at, b.guessedBy(name, source, at))
 		return true
 	}
 	if thief {
@@ -220,6 +226,21 @@ func (b *BreakIn) recent(name []byte, least Proof, at time.Time) (n int) {
 		}
 	}
 	return n
+}
+
+// guessedBy reports whether an address has itself failed so often that it cannot be
+// the owner's. The failures of others say nothing about an owner who travels.
+func (b *BreakIn) guessedBy(name []byte, source netip.Prefix, at time.Time) bool {
+	e, n := b.accounts[string(name)], 0
+	if e == nil {
+		return false
+	}
+	for _, f := range e.Value.(*accountFailures).failures {
+		if f.source == source && at.Sub(f.at) < b.config.Within {
+			n++
+		}
+	}
+	return n >= b.config.Failures
 }
 
 // HasFailures reports whether failures are kept for an account.

@@ -31,6 +31,19 @@ func (r *Response) Challenges(fn func(Challenge)) {
 		return
 	}
 	from := receivedFrom(r.Echoed)
+	r.Nonces(func(nonce []byte) {
+		if bytes.IndexByte(nonce, '/') >= 0 {
+			fn(Challenge{from, nonce})
+		}
+	})
+}
+
+// Nonces calls fn for each nonce in a 401 or 407 response, those of chan_sip
+// included. fn borrows the nonce.
+func (r *Response) Nonces(fn func(nonce []byte)) {
+	if r.Status != 401 && r.Status != 407 {
+		return
+	}
 	for headers := r.Own; ; {
 		name, value, ok := headers.Next()
 		if !ok {
@@ -39,8 +52,8 @@ func (r *Response) Challenges(fn func(Challenge)) {
 		if !named(name, "WWW-Authenticate") && !named(name, "Proxy-Authenticate") {
 			continue
 		}
-		if nonce := parameter(value, "nonce"); bytes.IndexByte(nonce, '/') >= 0 && len(nonce) <= maxNonce {
-			fn(Challenge{from, nonce})
+		if nonce := parameter(value, "nonce"); len(nonce) > 0 && len(nonce) <= maxNonce {
+			fn(nonce)
 		}
 	}
 }

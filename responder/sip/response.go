@@ -45,21 +45,35 @@ func ParseResponse(message []byte) (r Response, ok bool) {
 // no Call-ID. The sender of the request may have written another Call-ID in front
 // of its own, but then the request has it in front, too.
 func (r *Response) Transaction() (t Transaction, ok bool) {
-	_, rest, _ := bytes.Cut(r.Echoed, []byte("\n"))
-	for headers := Headers(rest); ; {
-		name, value, more := headers.Next()
-		if !more {
-			return Transaction{}, false
-		}
-		if named(name, "Call-ID") {
-			t.CallID = bytes.TrimSpace(value)
-			break
-		}
+	if t.CallID, ok = r.echoed("Call-ID"); !ok {
+		return Transaction{}, false
 	}
+	t.CallID = bytes.TrimSpace(t.CallID)
 	own := r.Own
 	_, value, _ := own.Next()
 	t.Number, t.Method = cseq(value)
 	return t, t.Method != nil
+}
+
+// From is the user part of the From that the request named, as it was written; nil
+// when there is none.
+func (r *Response) From() []byte {
+	value, _ := r.echoed("From")
+	return userOf(value)
+}
+
+// echoed is the first header of that name among those copied from the request.
+func (r *Response) echoed(header string) (value []byte, ok bool) {
+	_, rest, _ := bytes.Cut(r.Echoed, []byte("\n"))
+	for headers := Headers(rest); ; {
+		name, value, more := headers.Next()
+		if !more {
+			return nil, false
+		}
+		if named(name, header) {
+			return value, true
+		}
+	}
 }
 
 // Stale says that the credentials of the request were right, but for a nonce that

@@ -27,7 +27,7 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
 	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s, on UDP port %s and the other UDP ports on which Asterisk takes SIP and IAX2 only, or on all ports if its event came over TCP or TLS; this does not count as an offence.\n",
 		config.FormatDuration(cfg.Bans.Spoofable), output.Join(cfg.Firewall.SIPPorts))
-	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown IP addresses, then a successful one from an unknown IP address; an address that has logged in within %s is known.\n",
+	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown IP addresses, then a successful one from an unknown IP address; an address that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
 	explainSteps(w, cfg)
 }

@@ -184,7 +184,10 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 	d.kernel.guardWith(firewall.GuardConfig{
 		Watch: d.wire.watch, Interval: o.Config.Health.Firewall, Log: o.Log,
 		Reconcile: func(time.Time) error { return d.engine.Reconcile() },
-		OnRepair:  func(e firewall.GuardEvent) { d.alarms.notify(repairAlarm(e)) },
+		OnRepair: func(e firewall.GuardEvent) {
+			d.engine.Unwatched(time.Now())
+			d.alarms.notify(repairAlarm(e))
+		},
 	})
 	d.config.engine, d.config.ports, d.config.apply = d.engine, d.ports, d.apply
 	return nil
@@ -227,6 +230,7 @@ func (d *Daemon) probes() []probe {
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},
 		{check: senses(d.logSensor.check)},
+		{check: func(now time.Time) control.Check { return checkPasswords(d.engine.StolenPasswords(now)) }},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -124,6 +125,15 @@ func checkLedger(h ledger.Health) control.Check {
 		return control.Check{Name: "ledger", Detail: h.Damage}
 	}
 	return control.Check{Name: "ledger", OK: true, Detail: "up to date"}
+}
+
+// checkPasswords never fails: attacks are stopped all the same.
+func checkPasswords(stolen []string) control.Check {
+	check := control.Check{Name: "passwords", OK: true, Detail: "none is known to be stolen"}
+	if len(stolen) > 0 {
+		check.Detail = strings.Join(stolen, "; ") + ": change it with `tollwarden rotate ACCOUNT`, or by hand followed by `tollwarden unlock ACCOUNT`"
+	}
+	return check
 }
 
 func ago(now, then time.Time) string { return now.Sub(then).Round(time.Second).String() + " ago" }

@@ -1,0 +1,212 @@
+package intake
+
+import (
+	"bytes"
+	"hash/maphash"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/sip"
+)
+
+// Nonces remembers the nonces that Asterisk issued over UDP: to which network, and to
+// which accounts each of them belongs. It tells a phone that answers an old
+// nonce from a guesser who invented one.
+//
+// It only calls a nonce foreign if it knows of all that were issued. So it records
+// since when it does: since the first response it saw, since the last packet it
+// missed, and at each place since the newest nonce that made room for another.
+//
+// It is of fixed size, and places nonces by a hash that nobody outside can compute.
+type Nonces struct {
+	seed    maphash.Seed
+	since   uint32 // since when all nonces were seen, in seconds since 1970; 0: none yet
+	buckets []nonceBucket
+	// connected is when an account, by its hash, was last seen over a connection,
+	// where its nonces are not. Accounts that share a place share the time.
+	connected []uint32
+}
+
+// nonceBucket holds the nonces of one hash value, in no order.
+type nonceBucket struct {
+	issued [nonceWays]issuedNonce
+	since  uint32 // since when none had to make room
+}
+
+// issuedNonce is one nonce. The zero value is free.
+type issuedNonce struct {
+	hash     uint64
+	accounts uint64 // a bit for each account it belongs to, by accountBit
+	network  uint32 // a hash of where it was sent; 0: to several
+	at       uint32 // seconds since 1970
+}
+
+const (
+	// nonceBuckets is room for 131,072 nonces in 3 MB: a challenge every second
+	// for a day and a half.
+	nonceBuckets = 1 << 13
+	nonceWays    = 16
+	// connectedSlots is room for the accounts that sign in over connections.
+	connectedSlots = 1 << 14
+	// nonceKept is how long a phone may keep a nonce that does not tell its age:
+	// over a weekend in standby. An unknown one is foreign only if all nonces of so
+	// long were seen.
+	nonceKept = 72 * 60 * 60
+	// nonceMargin is how far the times of a nonce and of what was seen may differ,
+	// in seconds.
+	nonceMargin = 2
+)
+
+func newNonces() *Nonces {
+	return &Nonces{seed: maphash.MakeSeed(), buckets: make([]nonceBucket, nonceBuckets), connected: make([]uint32, connectedSlots)}
+}
+
+// Issued takes the nonces of a response that leaves for an address. They belong to
+// the account that the request named. It borrows r and allocates nothing.
+func (n *Nonces) Issued(now time.Time, to netip.Addr, r *sip.Response) {
+	if n.since == 0 {
+		n.Missed(now)
+	}
+	if r.Status != 401 && r.Status != 407 {
+		return
+	}
+	network, account, seen := n.network(to), n.accountBit(r.From()), false
+	r.Nonces(func(nonce []byte) {
+		seen = true
+		n.issue(now, nonce, network, account)
+	})
+	if !seen {
+		n.Missed(now) // the packet was cut off before the nonce
+	}
+}
+
+func (n *Nonces) issue(now time.Time, nonce []byte, network uint32, account uint64) {
+	bucket, is := n.find(nonce)
+	if is == nil {
+		is = bucket.oldest()
+		if is.at != 0 {
+			bucket.since = max(bucket.since, is.at+1+nonceMargin)
+		}
+		*is = issuedNonce{hash: maphash.Bytes(n.seed, nonce), network: network, at: uint32(now.Unix())}
+	}
+	if is.network != network {
+		is.network = 0
+	}
+	is.accounts |= account
+}
+
+// Used records that an account signed in with a nonce: it belongs to the account
+// from now on, wherever it was sent.
+func (n *Nonces) Used(account, nonce string) {
+	if _, is := n.find([]byte(nonce)); is != nil {
+		is.accounts |= n.accountBit([]byte(account))
+	}
+}
+
+// Connected records that an account was issued a nonce, or signed in, over a
+// connection.
+func (n *Nonces) Connected(now time.Time, account []byte) {
+	slot := n.connection(account)
+	*slot = max(*slot, uint32(now.Unix()))
+}
+
+// Missed records that some nonces may have been issued unseen.
+func (n *Nonces) Missed(now time.Time) { n.since = uint32(now.Unix()) + nonceMargin }
+
+// Foreign says that no phone of an account can have had this nonce at this address:
+// it was never issued, or for others and elsewhere. It is false in doubt: for a
+// nonce from before all of them were seen, and for one that the account may have
+// got over a connection.
+func (n *Nonces) Foreign(now time.Time, account string, at netip.Addr, nonce string) bool {
+	bucket, is := n.find([]byte(nonce))
+	if is != nil {
+		return is.network != 0 && is.network != n.network(at) && is.accounts&n.accountBit([]byte(account)) == 0
+	}
+	if n.since == 0 {
+		return false
+	}
+	since, connected := max(n.since, bucket.since), *n.connection([]byte(account))
+	if issued, ok := issueTime(nonce); ok {
+		return issued >= int64(since) && issued <= now.Unix()+nonceMargin && issued > int64(connected)+nonceMargin
+	}
+	return now.Unix()-int64(since) >= nonceKept && connected == 0
+}
+
+// find is a nonce that was issued, and the bucket that it belongs in; is is nil
+// when it is not there.
+func (n *Nonces) find(nonce []byte) (bucket *nonceBucket, is *issuedNonce) {
+	h := maphash.Bytes(n.seed, nonce)
+	bucket = &n.buckets[h%nonceBuckets]
+	for i := range bucket.issued {
+		if is := &bucket.issued[i]; is.hash == h && is.at != 0 {
+			return bucket, is
+		}
+	}
+	return bucket, nil
+}
+
+// oldest is the nonce that makes room for another, or a free place.
+func (b *nonceBucket) oldest() *issuedNonce {
+	oldest := &b.issued[0]
+	for i := range b.issued {
+		if b.issued[i].at < oldest.at {
+			oldest = &b.issued[i]
+		}
+	}
+	return oldest
+}
+
+// network is a hash of the network of an address: the addresses of a pool that a
+// phone may be given in turn count as one.
+func (n *Nonces) network(a netip.Addr) uint32 {
+	addr := event.NetworkPrefix(a).Addr().As16()
+	return uint32(maphash.Bytes(n.seed, addr[:])) | 1
+}
+
+// accountBit is one of 64 bits, by a hash of an account's name; 0 for none. The case
+// of the name does not matter, as with chan_sip, nor does an escape.
+func (n *Nonces) accountBit(name []byte) uint64 {
+	if len(name) == 0 {
+		return 0
+	}
+	return 1 << (n.accountHash(name) % 64)
+}
+
+func (n *Nonces) connection(account []byte) *uint32 {
+	return &n.connected[n.accountHash(account)%connectedSlots]
+}
+
+func (n *Nonces) accountHash(name []byte) uint64 {
+	if bytes.IndexByte(name, '%') >= 0 {
+		if decoded, err := url.PathUnescape(string(name)); err == nil {
+			name = []byte(decoded)
+		}
+	}
+	var h maphash.Hash
+	h.SetSeed(n.seed)
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		_ = h.WriteByte(c)
+	}
+	return h.Sum64()
+}
+
+// issueTime is when a nonce of PJSIP's says it was made, in seconds since 1970
+// (build_nonce, `<time>/<hash>`). Those of chan_sip do not say it.
+func issueTime(nonce string) (at int64, ok bool) {
+	for i := range len(nonce) {
+		switch c := nonce[i]; {
+		case c == '/':
+			return at, i > 0
+		case c < '0' || c > '9' || i == 12:
+			return 0, false
+		default:
+			at = at*10 + int64(c-'0')
+		}
+	}
+	return 0, false
+}

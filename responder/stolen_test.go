@@ -1,0 +1,55 @@
+package responder_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// A stolen password outlives the daemon, until a person says that it was changed.
+func TestStolenPasswordIsRemembered(t *testing.T) {
+	p := guessing(100)
+	p.Observe = true // nobody changes it
+	h := newHarness(t, p)
+	now := time.Now()
+	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66")))
+	h.settled(t)
+
+	h.Engine = h.again(t, now.Add(25*time.Hour), p)
+	if list := h.StolenPasswords(now.Add(25 * time.Hour)); len(list) != 1 {
+		t.Fatalf("stolen passwords after a crash: %q", list)
+	}
+	h.hear(t, now.Add(25*time.Hour), []byte(success("1002", "203.0.113.9")))
+	if got := thresholds(h.settled(t)); got != "break-in 1002, break-in 1002" {
+		t.Errorf("incidents: %s", got)
+	}
+
+	if detail, err := h.Accounts.Unlock(t.Context(), "1002", 0); err != nil || detail != "its password counts as changed" {
+		t.Errorf("%q, %v", detail, err)
+	}
+	if _, err := h.Accounts.Unlock(t.Context(), "1002", 0); !errors.Is(err, incident.ErrRefused) {
+		t.Errorf("unlocked twice: %v", err)
+	}
+	h.hear(t, now.Add(26*time.Hour), []byte(success("1002", "203.0.113.10")))
+	if got := thresholds(h.settled(t)); got != "break-in 1002, break-in 1002" {
+		t.Errorf("incidents after the change: %s", got)
+	}
+	h.Engine = h.again(t, now.Add(27*time.Hour), p)
+	if list := h.StolenPasswords(now.Add(27 * time.Hour)); len(list) != 0 {
+		t.Errorf("stolen passwords after the change: %q", list)
+	}
+}
+
+// Whoever gave an account another password ended the theft.
+func TestRotationEndsTheTheft(t *testing.T) {
+	h := newHarness(t, guessing(100))
+	now := time.Now()
+	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66")))
+	h.wait(t, "another password", func() bool { return h.pbx.times("rotate 1002") == 1 && len(h.StolenPasswords(now)) == 0 })
+	holds, err := h.ledger.Holds(t.Context())
+	if err != nil || len(holds) != 0 {
+		t.Errorf("kept %v, %v", holds, err)
+	}
+}
