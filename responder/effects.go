@@ -54,6 +54,7 @@ func (e *Engine) dropped(i *incident.Incident, n int, err error) {
 	e.lock()
 	defer e.mu.Unlock()
 	e.journal.Dropped(time.Now(), i, n, err)
+	e.judge.Settled(time.Now(), i, n)
 	if e.acknowledged(i.Steps[n].Ban, err); err == nil {
 		e.banChanged(i.Steps[n].Ban, incident.Banned)
 	}
@@ -113,7 +114,10 @@ func (e *Engine) employ(now time.Time, i *incident.Incident) {
 
 // settle records the outcome of a step.
 func (e *Engine) settle(i *incident.Incident, n int, state incident.State, detail string) {
-	e.with(func() { e.journal.Settle(time.Now(), i, n, state, detail) })
+	e.with(func() {
+		e.journal.Settle(time.Now(), i, n, state, detail)
+		e.judge.Settled(time.Now(), i, n)
+	})
 }
 
 // Promote records and drops a ban that is proven now.

@@ -53,13 +53,14 @@ type Judge struct {
 	Calls    *calls.Detector
 	Contain  *contain.State
 
-	policy  Policy
-	effects Effects
-	table   *score.Table
-	breakIn *score.BreakIn
-	recent  calls.Recent
-	dedup   decide.Dedup
-	flows   decide.Flows
+	policy    Policy
+	effects   Effects
+	table     *score.Table
+	breakIn   *score.BreakIn
+	recent    calls.Recent
+	dedup     decide.Dedup
+	flows     decide.Flows
+	unstopped decide.Unstopped
 	// ineffective are the bans whose addresses are still heard.
 	ineffective bans.Ineffective
 	answeredAt  time.Time // when a response was last seen on the wire
@@ -115,6 +116,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.checkEffects(now)
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
+	j.unstopped.Prune(now)
 	j.Contain.Prune(now)
 }
 

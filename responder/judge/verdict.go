@@ -31,6 +31,9 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 		return
 	}
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
+	if why, goesOn := decide.GoesOn(steps, f); goesOn {
+		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
+	}
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
