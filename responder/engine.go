@@ -211,6 +211,9 @@ func (e *Engine) Reconcile() error {
 	ctx, cancel := context.WithTimeout(context.Background(), reconcileWithin)
 	defer cancel()
 	err := e.queue.Reconcile(ctx)
+	if err == nil {
+		e.with(func() { e.judge.TableRepaired(time.Now()) })
+	}
 	if errors.Is(err, bans.ErrFull) {
 		return nil // the table is restored, with what fits; Senses says so
 	}

@@ -53,13 +53,15 @@ type IneffectiveBan struct {
 	Widened  time.Time // zero: it was not
 	Kept     string    // why it was not widened; "" when it need not be
 	Failing  time.Time // since when renewing is known not to help; zero: it does
+	Excused  time.Time // when the damage to the table last explained a sign
 	Noted    uint64    // how many of the signs were recorded
 }
 
 // Ineffective remembers the bans whose addresses are still heard. It is bounded.
 // The zero value is ready to use.
 type Ineffective struct {
-	by map[netip.Prefix]*IneffectiveBan
+	by       map[netip.Prefix]*IneffectiveBan
+	repaired time.Time // when the kernel's table was
 }
 
 // Take takes a sign about the address of a ban that the kernel drops since dropped,
@@ -88,7 +90,7 @@ func (t *Ineffective) Take(now time.Time, ban incident.Ban, dropped time.Time, s
 	}
 	remedy = Renew
 	if b.Renewals > 0 {
-		if failing = b.Failing.IsZero(); failing {
+		if failing = b.Failing.IsZero() && !(now.Sub(t.repaired) < Settle && b.excuse(now)); failing {
 			b.Failing = sign.At
 		}
 		if ban.Scope == incident.ScopeSIP {
@@ -98,6 +100,30 @@ func (t *Ineffective) Take(now time.Time, ban incident.Ban, dropped time.Time, s
 	b.Renewals++
 	b.Renewed = now
 	return b, remedy, failing
+}
+
+// excuseEvery is how often damage to the table explains that a banned address is
+// heard: more often it is not in force long enough between two repairs.
+const excuseEvery = 10 * time.Second
+
+// excuse says whether damage to the table explains the last sign.
+func (b *IneffectiveBan) excuse(now time.Time) bool {
+	if !b.Excused.IsZero() && now.Sub(b.Excused) < excuseEvery {
+		return false
+	}
+	b.Excused = now
+	return true
+}
+
+// Repaired takes that another program damaged the kernel's table, which is in order
+// again: what was heard meanwhile is explained.
+func (t *Ineffective) Repaired(now time.Time) {
+	t.repaired = now
+	for _, b := range t.by {
+		if !b.Failing.IsZero() && now.Sub(b.Failing) < Settle && b.excuse(now) {
+			b.Failing = time.Time{}
+		}
+	}
 }
 
 func (t *Ineffective) add(b *IneffectiveBan) *IneffectiveBan {

@@ -119,6 +119,10 @@ func (j *Judge) checkEffects(now time.Time) {
 	}
 }
 
+// TableRepaired takes that another program damaged the kernel's table, which is in
+// order again.
+func (j *Judge) TableRepaired(now time.Time) { j.ineffective.Repaired(now) }
+
 // stepOf is the number of a ban's step in its incident. The ledger remembers only
 // the incident: then it is that of its playbook.
 func (j *Judge) stepOf(ban incident.Ban) int {

@@ -281,3 +281,38 @@ func TestSignsAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// What is heard while another program has damaged the table is explained by that,
+// unless it happens all the time.
+func TestDamagedTableIsNoBanWithoutEffect(t *testing.T) {
+	for name, tc := range map[string]struct {
+		pause   time.Duration // between two repairs
+		before  bool          // the sign comes before the repair is known
+		failing bool
+	}{
+		"once a minute": {time.Minute, false, false},
+		"once a minute, heard before it is known": {time.Minute, true, false},
+		"all the time":                           {3 * time.Second, false, true},
+		"all the time, heard before it is known": {3 * time.Second, true, true},
+	} {
+		s := newSite(t, guessing(100))
+		s.ban(thief+"/32", incident.ScopeAll)
+		s.acknowledges(noon, thief+"/32")
+		at := noon
+		for range 8 {
+			at = at.Add(tc.pause)
+			if tc.before {
+				s.Answered(at, netip.MustParseAddr(thief))
+			}
+			at = at.Add(20 * time.Millisecond)
+			s.TableRepaired(at)
+			if !tc.before {
+				s.Answered(at.Add(20*time.Millisecond), netip.MustParseAddr(thief))
+			}
+			s.acknowledges(at.Add(30*time.Millisecond), thief+"/32")
+		}
+		if got := len(s.Ineffective(at.Add(time.Second))) > 0; got != tc.failing {
+			t.Errorf("%s: without effect %t", name, got)
+		}
+	}
+}
