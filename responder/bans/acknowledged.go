@@ -35,6 +35,10 @@ func (r *Registry) AcknowledgedAll(at time.Time) {
 	}
 }
 
+// Loaded says that the kernel has taken all bans of a start, which can take
+// seconds: no acknowledgement is older.
+func (r *Registry) Loaded(at time.Time) { r.loaded = at.UnixMicro() }
+
 // Unacknowledged records that the kernel is asked anew to drop a ban.
 func (r *Registry) Unacknowledged(ban incident.Ban) {
 	if is, ok := r.bans.Get(ban.Prefix); ok {
@@ -67,7 +71,7 @@ func (r *Registry) Dropping(now time.Time, addr netip.Addr) (ban incident.Ban, s
 		if b.dropped == 0 || b.Observed || !b.InForce(now) || ok && b.Scope == incident.ScopeSIP {
 			continue
 		}
-		ban, since, ok = b.Ban, time.UnixMicro(b.dropped), true
+		ban, since, ok = b.Ban, time.UnixMicro(max(b.dropped, r.loaded)), true
 		if ban.Scope != incident.ScopeSIP {
 			break
 		}

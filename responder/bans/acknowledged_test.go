@@ -43,6 +43,7 @@ func TestDropping(t *testing.T) {
 		"the answer to an earlier ban":   {func(r *Registry) { r.Put(longer); r.Acknowledged(noon, host) }, ""},
 		"released before the answer":     {func(r *Registry) { r.Put(host); r.Remove(guesser); r.Acknowledged(noon, host) }, ""},
 		"asked for anew":                 {func(r *Registry) { r.Put(host); r.AcknowledgedAll(noon); r.Unacknowledged(host) }, ""},
+		"loaded at a start":              {func(r *Registry) { r.put(entry{host, noon.UnixMicro()}); r.Loaded(noon.Add(time.Minute)) }, "sip of 192.0.2.66 1m0s"},
 		"in mode observe":                {func(r *Registry) { r.Put(observed); r.AcknowledgedAll(noon) }, ""},
 		"ended":                          {func(r *Registry) { r.Put(over); r.AcknowledgedAll(noon) }, ""},
 		"a reconcile changes no earlier": {func(r *Registry) { r.Put(host); r.Acknowledged(noon, host); r.AcknowledgedAll(noon.Add(time.Minute)) }, "sip of 192.0.2.66 0s"},

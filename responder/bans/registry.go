@@ -35,6 +35,7 @@ type Registry struct {
 	ended     int // of them, those no longer in force at pruned
 	pending   int // of them, those that the kernel has not acknowledged
 	pruned    time.Time
+	loaded    int64 // µs since 1970: no ban was dropped for certain before
 }
 
 // entry is a ban, and since when the kernel drops it.

@@ -50,6 +50,9 @@ func (j *Judge) gotThrough(now time.Time, addr netip.Addr, over event.Transport,
 	if !ok || ban.Scope == incident.ScopeSIP && over != event.UDP {
 		return // not what the ban closes
 	}
+	if !ban.Forever() && ban.Until.Sub(sign.At) < bans.Settle {
+		return // the kernel's clock may end it a little sooner
+	}
 	if j.Places.Allowed(netip.PrefixFrom(addr, addr.BitLen())) {
 		return // the kernel lets it through
 	}

@@ -73,6 +73,7 @@ func TestSignsOfABanWithoutEffect(t *testing.T) {
 		"an event over UDP, whose SIP ports are shut":  {prefix, incident.ScopeSIP, 0, names(3*second, 3*second, event.UDP), "renew 192.0.2.66 sip #0"},
 		"an event over TCP, which stays open":          {prefix, incident.ScopeSIP, 0, names(3*second, 3*second, event.TCP), ""},
 		"an event over WSS, of a ban for a short time": {prefix, incident.ScopeBrief, 0, names(3*second, 3*second, event.WSS), "renew 192.0.2.66 brief #0"},
+		"at the very end of the ban":                   {prefix, incident.ScopeAll, 0, answer(time.Hour-time.Second, address), ""},
 		"after the end of the ban":                     {prefix, incident.ScopeAll, 0, answer(61*time.Minute, address), ""},
 		"a line of the log": {prefix, incident.ScopeAll, 0, func(s *site) {
 			s.names(noon.Add(4*second), noon.Add(3*second), intake.SensorLog, "PJSIP", address, event.TCP)
