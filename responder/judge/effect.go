@@ -26,9 +26,8 @@ func (j *Judge) Answered(now time.Time, to netip.Addr) {
 // heard takes that a security event names an address. Its own time counts, since
 // Asterisk may report late.
 //
-// The address that chan_sip names comes from the Via, which anybody writes as he
-// likes. So its events count only where the wire does not show the responses, which
-// really go where they go.
+// chan_sip takes the address from the Via, where a sender can write any address. So
+// its events count only if the wire shows no responses: those go to the real one.
 func (j *Judge) heard(now time.Time, e *event.Event) {
 	if string(e.Service) == "SIP" && now.Sub(j.answeredAt) < wireFresh {
 		return
@@ -78,10 +77,10 @@ func (j *Judge) renew(b *bans.IneffectiveBan) {
 	j.effects.Renew(b.Ban)
 }
 
-// widen makes a ban that closes the SIP ports one of all traffic, for the time that
-// it has left. That its evidence may be spoofed does not matter: packets that name
-// the address get through in spite of the ban, whoever sends them. But it must not
-// cut off a place where accounts are in use, nor what a person has allowed.
+// widen makes a ban of the SIP ports one of all traffic, for the time that it has
+// left. The address may still be spoofed: whoever sends the packets, they get through
+// in spite of the ban. But widening must not cut off a place where accounts are in
+// use, a carrier or the allow list.
 func (j *Judge) widen(now time.Time, b *bans.IneffectiveBan) {
 	if b.Kept = j.Places.Objection(b.Ban.Prefix); b.Kept != "" {
 		j.renew(b)

@@ -40,7 +40,8 @@ func (s *site) names(at, happened time.Time, sensor intake.Sensor, service, addr
 	})
 }
 
-// What a banned address makes heard shows whether its ban has an effect.
+// A response to a banned address, or an event that names it, shows that the ban has
+// no effect.
 func TestSignsOfABanWithoutEffect(t *testing.T) {
 	const prefix, address = thief + "/32", thief
 	answer := func(after time.Duration, to string) func(*site) {

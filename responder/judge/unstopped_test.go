@@ -9,8 +9,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Who guesses where nothing can be done against it is named, until it is quiet or
-// something is done.
+// An attack that nothing is done about is listed until it is quiet or somebody does
+// something.
 func TestAttacksThatGoOn(t *testing.T) {
 	for name, tc := range map[string]struct {
 		settle func(*site)

@@ -46,7 +46,7 @@ func ineffectiveText(b bans.IneffectiveBan) string {
 	return fmt.Sprintf("the ban of %s%s has had no effect since %s: %s", incident.PrefixText(b.Ban.Prefix), of, b.Since.UTC().Format(time.RFC3339), b.String())
 }
 
-// checkAttacks fails while an attack goes on about which nothing is done.
+// checkAttacks fails while an attack goes on and nothing is done about it.
 func checkAttacks(_ time.Time, senses responder.Senses) control.Check {
 	c := control.Check{Name: checkAttacksName}
 	if len(senses.Unstopped) == 0 {

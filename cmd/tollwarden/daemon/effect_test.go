@@ -1,9 +1,14 @@
 package daemon
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,7 +108,14 @@ func TestEffectRaisesNoSecondAlarm(t *testing.T) {
 // which is degraded until the ban is released. So is one that may not be banned.
 func TestStatusNamesWhatIsNotStopped(t *testing.T) {
 	t.Parallel() // it mostly waits
-	s := newSite(t, "[firewall]\nallow = [\"203.0.113.5\"]\n")
+	var alarms atomic.Int32
+	receiver := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if body, err := io.ReadAll(r.Body); err == nil && bytes.Contains(body, []byte(`"event":"ineffective"`)) && bytes.Contains(body, []byte("the ban of 192.0.2.66 ")) {
+			alarms.Add(1)
+		}
+	}))
+	defer receiver.Close()
+	s := newSite(t, fmt.Sprintf("[firewall]\nallow = [\"203.0.113.5\"]\n[notify]\nwebhook = %q\n", receiver.URL))
 	s.start()
 	s.listening()
 	const guesser = "192.0.2.66"
@@ -119,6 +131,7 @@ func TestStatusNamesWhatIsNotStopped(t *testing.T) {
 		s.guess("1002", guesser)
 		return !s.check("effect").OK
 	})
+	s.wait("the alarm", func() bool { return alarms.Load() == 1 })
 	st := s.status()
 	if st.Health != control.Degraded || len(st.Ineffective) != 1 || st.Ineffective[0].Ban.Prefix.String() != guesser+"/32" || st.Ineffective[0].Heard == 0 || st.Counters["bans_without_effect"] != 1 {
 		t.Errorf("%s %+v", st.Health, st.Ineffective)
