@@ -54,8 +54,17 @@ func (e *Engine) dropped(i *incident.Incident, n int, err error) {
 	e.lock()
 	defer e.mu.Unlock()
 	e.journal.Dropped(time.Now(), i, n, err)
-	if err == nil {
+	e.judge.Settled(time.Now(), i, n)
+	if e.acknowledged(i.Steps[n].Ban, err); err == nil {
 		e.banChanged(i.Steps[n].Ban, incident.Banned)
+	}
+}
+
+// acknowledged records that the kernel drops a ban, if it does. Called under the
+// lock.
+func (e *Engine) acknowledged(ban incident.Ban, err error) {
+	if err == nil {
+		e.judge.Bans.Acknowledged(time.Now(), ban)
 	}
 }
 
@@ -105,7 +114,10 @@ func (e *Engine) employ(now time.Time, i *incident.Incident) {
 
 // settle records the outcome of a step.
 func (e *Engine) settle(i *incident.Incident, n int, state incident.State, detail string) {
-	e.with(func() { e.journal.Settle(time.Now(), i, n, state, detail) })
+	e.with(func() {
+		e.journal.Settle(time.Now(), i, n, state, detail)
+		e.judge.Settled(time.Now(), i, n)
+	})
 }
 
 // Promote records and drops a ban that is proven now.
@@ -116,18 +128,31 @@ func (e effects) Promote(ban incident.Ban) {
 		e.lock()
 		defer e.mu.Unlock()
 		e.journal.Promoted(time.Now(), ban, err)
-		if err == nil {
+		if e.acknowledged(ban, err); err == nil {
 			e.banChanged(ban, incident.Banned)
 		}
 	})
 }
 
-// Redrop renews a drop that another program has removed from the kernel.
-func (e effects) Redrop(ban incident.Ban) {
+// Renew renews a drop: another program may have removed it from the kernel.
+func (e effects) Renew(ban incident.Ban) {
+	e.drop(ban, func(err error) { e.with(func() { e.acknowledged(ban, err) }) })
+}
+
+// Widen records and drops a ban that drops more than it did.
+func (e effects) Widen(ban incident.Ban) {
+	e.parts.Ledger.PutBan(ban)
 	e.drop(ban, func(err error) {
-		e.parts.Log.Error().AnErr("error", err).Stringer("source", ban.Prefix).Msg("a banned address was heard: its drop is renewed")
+		e.lock()
+		defer e.mu.Unlock()
+		if e.acknowledged(ban, err); err == nil {
+			e.banChanged(ban, incident.Banned)
+		}
 	})
 }
+
+// NoteBan records that a banned address is still heard.
+func (e effects) NoteBan(ban incident.Ban, s incident.Step) { e.journal.Noted(ban, s) }
 
 // DropFlow drops a flow again.
 func (e effects) DropFlow(flow incident.Flow, within time.Duration) {

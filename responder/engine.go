@@ -91,6 +91,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		Ledger: parts.Ledger, Log: parts.Log, Since: now, Notifier: parts.Notifier, Exec: parts.Exec, Report: e.settle, OnIncident: parts.OnIncident,
 	})
 	e.queue = bans.NewKernelQueue(parts.Firewall, e.inForce, parts.Log)
+	e.queue.Reconciled = func(now time.Time) { e.with(func() { e.judge.Bans.AcknowledgedAll(now) }) }
 	e.runner = contain.NewRunner(parts.Calls, parts.Accounts, e.judge.Contain, e.judge.Calls, parts.Ledger, owner{e}, parts.Log)
 	e.Bans = &bans.Operator{
 		Registry: e.judge.Bans, Offences: e.judge.Offences, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
@@ -213,6 +214,9 @@ func (e *Engine) Reconcile() error {
 	ctx, cancel := context.WithTimeout(context.Background(), reconcileWithin)
 	defer cancel()
 	err := e.queue.Reconcile(ctx)
+	if err == nil {
+		e.with(func() { e.judge.TableRepaired(time.Now()) })
+	}
 	if errors.Is(err, bans.ErrFull) {
 		return nil // the table is restored, with what fits; Senses says so
 	}

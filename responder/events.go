@@ -94,10 +94,11 @@ func (e *Engine) Received(now time.Time, from netip.AddrPort, payload []byte) {
 // The payload is borrowed.
 func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
 	r, ok := sip.ParseResponse(payload)
-	if !ok {
-		return
-	}
 	e.with(func() {
+		e.judge.Answered(now, to.Addr())
+		if !ok {
+			return
+		}
 		r.Challenges(func(c sip.Challenge) { e.judge.Challenged(now, to.Addr(), c.For, c.Nonce) })
 		e.judge.Sent(now, to, &r)
 	})

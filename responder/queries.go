@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/journal"
@@ -45,7 +47,9 @@ type Senses struct {
 	// ProofSuspended is for how long nothing over UDP proves anything yet, because
 	// some challenges were not seen.
 	ProofSuspended time.Duration
-	TableFull      bool // bans in force do not fit into the kernel's table
+	TableFull      bool                  // bans in force do not fit into the kernel's table
+	Ineffective    []bans.IneffectiveBan // those first that have been so for longest
+	Unstopped      []decide.Attack       // that go on because nothing is done about them
 }
 
 // Senses is what the sensors last reported, as of now.
@@ -54,6 +58,8 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		s.EventFailure, s.LogFailure = e.judge.Intake.LastFailures()
 		s.Blinded = e.judge.Intake.BlindedAt()
 		s.ProofSuspended = e.judge.Intake.Proof.Suspended(now)
+		s.Ineffective = e.judge.Ineffective(now)
+		s.Unstopped = e.judge.Unstopped(now)
 	})
 	s.TableFull = e.queue.Full()
 	return s

@@ -44,6 +44,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	if err := e.restoreBans(ctx, now); err != nil {
 		return err
 	}
+	e.judge.Bans.Loaded(time.Now())
 	e.resume(now, unfinished)
 	return nil
 }

@@ -24,8 +24,11 @@ type relay struct {
 }
 
 // newRelay listens beside Asterisk until the test ends.
-func newRelay(t *testing.T, l *lab.Lab) *relay {
-	listener, err := l.PBX.ListenTCP(netip.MustParseAddrPort("127.0.0.1:0"))
+func newRelay(t *testing.T, l *lab.Lab) *relay { return newRelayAt(t, l, "127.0.0.1") }
+
+// newRelayAt listens at another of the PBX's addresses.
+func newRelayAt(t *testing.T, l *lab.Lab, address string) *relay {
+	listener, err := l.PBX.ListenTCP(netip.AddrPortFrom(netip.MustParseAddr(address), 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,8 +47,9 @@ func TestMain(m *testing.M) {
 type warden struct {
 	t    *testing.T
 	lab  *lab.Lab
-	dir  string // its configuration, ledger, secrets and socket
-	ami  string // where it finds Asterisk; "": lab.AMIAddress
+	dir  string    // its configuration, ledger, secrets and socket
+	ami  string    // where it finds Asterisk; "": lab.AMIAddress
+	host *lab.Host // where it runs; nil: beside Asterisk
 	cmd  *exec.Cmd
 	log  *lab.Journal
 	done chan error
@@ -140,7 +141,7 @@ func (w *warden) start() {
 	}
 	// As the unit in packaging has it: under attack the machine is busy, and
 	// the daemon goes first.
-	w.cmd = w.lab.PBX.Command(context.Background(), "nice", "-n", "-10", path, "run", "-c", w.config())
+	w.cmd = cmp.Or(w.host, w.lab.PBX).Command(context.Background(), "nice", "-n", "-10", path, "run", "-c", w.config())
 	w.cmd.Stderr, w.cmd.Stdout = w.log, w.log
 	if err := w.cmd.Start(); err != nil {
 		w.t.Fatal(err)

@@ -28,15 +28,15 @@ type Remembered struct {
 	Partial bool
 }
 
-// Restore brings the bans of the ledger into the registry alone. What the allow
-// list covers by now is released.
+// Restore brings the bans of the ledger into the registry alone, as the kernel
+// drops them. What the allow list covers by now is released.
 func Restore(now time.Time, r *Registry, ledger Ledger, was Remembered, allowed func(netip.Prefix) bool) {
 	for _, ban := range was.Bans {
 		if allowed(ban.Prefix) {
 			ledger.DeleteBan(ban.Prefix, now, byAllowList)
 			continue
 		}
-		r.Put(ban)
+		r.put(entry{ban, now.UnixMicro()})
 	}
 }
 
@@ -59,7 +59,7 @@ func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Reme
 		}
 		ban.Since, ban.Origin, ban.Reason = now, incident.OriginKernel, "found in the kernel at start, without a record"
 		ban.Step = incident.StepUnknown
-		r.Put(ban)
+		r.put(entry{ban, now.UnixMicro()})
 		ledger.PutBan(ban)
 	}
 	list := r.List(now)
@@ -71,6 +71,7 @@ func Load(now time.Time, r *Registry, firewall Firewall, ledger Ledger, was Reme
 		put = func(now time.Time, list []incident.Ban) error { return banEach(now, firewall, list) }
 	}
 	if err := put(now, list); err != nil {
+		r.unacknowledgeAll()
 		return fmt.Errorf("restore %d bans: %w", len(list), err)
 	}
 	return nil

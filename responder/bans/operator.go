@@ -65,7 +65,12 @@ func (o *Operator) put(now time.Time, ban incident.Ban) error {
 	o.With(func() {
 		was, banned = o.Registry.Exact(now, ban.Prefix)
 		o.Registry.Put(ban)
-		room = o.Queue.Ban(ban, answer(doneC))
+		room = o.Queue.Ban(ban, func(err error) {
+			if err == nil {
+				o.With(func() { o.Registry.Acknowledged(time.Now(), ban) })
+			}
+			answer(doneC)(err)
+		})
 	})
 	err := await(room, doneC)
 	if err != nil && !errors.Is(err, errUnconfirmed) {

@@ -60,10 +60,13 @@ var ErrBusy = errors.New("too many changes are waiting for the kernel: try again
 type KernelQueue struct {
 	firewall Firewall
 	inForce  func(now time.Time) []incident.Ban // what the registry holds
-	log      zerolog.Logger
-	changesC chan change
-	missed   atomic.Bool // a change did not fit since the last reconcile
-	full     atomic.Bool // bans in force do not fit into the kernel's table
+	// Reconciled, unless it is nil, is called from Run's goroutine when the kernel
+	// drops every ban of the registry. It is to be set before Run.
+	Reconciled func(now time.Time)
+	log        zerolog.Logger
+	changesC   chan change
+	missed     atomic.Bool // a change did not fit since the last reconcile
+	full       atomic.Bool // bans in force do not fit into the kernel's table
 
 	refused []change // what the kernel refused, until a reconcile brings it in
 }
@@ -248,6 +251,7 @@ func (q *KernelQueue) apply(now time.Time, batch []change) error {
 			if err := q.firewall.Reconcile(now, q.inForce(now)); err != nil {
 				return err
 			}
+			q.reconciled()
 		}
 	}
 	return ban()
@@ -266,5 +270,12 @@ func (q *KernelQueue) reconcileNow() error {
 		c.done(nil)
 	}
 	q.refused = nil
+	q.reconciled()
 	return nil
+}
+
+func (q *KernelQueue) reconciled() {
+	if q.Reconciled != nil {
+		q.Reconciled(time.Now())
+	}
 }

@@ -30,10 +30,18 @@ const renewWithin = time.Hour
 // Registry holds the bans in force with their reasons. The kernel holds the same
 // prefixes and knows no reasons.
 type Registry struct {
-	bans      bart.Table[incident.Ban]
+	bans      bart.Table[entry]
 	spoofable int // of them, ended ones included
 	ended     int // of them, those no longer in force at pruned
+	pending   int // of them, those that the kernel has not acknowledged
 	pruned    time.Time
+	loaded    int64 // µs since 1970: no ban was dropped for certain before
+}
+
+// entry is a ban, and since when the kernel drops it.
+type entry struct {
+	incident.Ban
+	dropped int64 // µs since 1970; 0: the kernel has not acknowledged it
 }
 
 // Count is how many bans are in force, those included that ended since the last
@@ -54,9 +62,9 @@ func (r *Registry) Covering(now time.Time, prefix netip.Prefix) (incident.Ban, b
 		switch {
 		case !ban.InForce(now):
 		case ban.Spoofable():
-			spoofable = ban
+			spoofable = ban.Ban
 		default:
-			return ban, true
+			return ban.Ban, true
 		}
 	}
 	return spoofable, spoofable.Prefix.IsValid()
@@ -65,30 +73,36 @@ func (r *Registry) Covering(now time.Time, prefix netip.Prefix) (incident.Ban, b
 // Exact is the ban of just this prefix.
 func (r *Registry) Exact(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
 	ban, ok := r.bans.Get(prefix)
-	return ban, ok && ban.InForce(now)
+	return ban.Ban, ok && ban.InForce(now)
 }
 
 // Renewable is the ban on spoofable evidence of just this prefix that ended a
 // short time ago, so that one more failure brings it back.
 func (r *Registry) Renewable(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
 	ban, ok := r.bans.Get(prefix)
-	return ban, ok && ban.Spoofable() && !ban.InForce(now) && now.Sub(ban.Until) < renewWithin
+	return ban.Ban, ok && ban.Spoofable() && !ban.InForce(now) && now.Sub(ban.Until) < renewWithin
 }
 
 // Within are the bans in force of prefixes inside prefix, its own included.
 func (r *Registry) Within(now time.Time, prefix netip.Prefix) (list []incident.Ban) {
 	for _, ban := range r.bans.Subnets(prefix) {
 		if ban.InForce(now) {
-			list = append(list, ban)
+			list = append(list, ban.Ban)
 		}
 	}
 	return list
 }
 
-// Put brings a ban into force, in the place of an earlier one of its prefix.
-func (r *Registry) Put(ban incident.Ban) {
+// Put brings a ban into force, in the place of an earlier one of its prefix. The
+// kernel has to acknowledge it.
+func (r *Registry) Put(ban incident.Ban) { r.put(entry{Ban: ban}) }
+
+func (r *Registry) put(ban entry) {
 	r.Remove(ban.Prefix)
 	r.bans.Insert(ban.Prefix, ban)
+	if ban.dropped == 0 {
+		r.pending++
+	}
 	if ban.Spoofable() {
 		r.spoofable++
 	}
@@ -104,6 +118,9 @@ func (r *Registry) Remove(prefix netip.Prefix) {
 		return
 	}
 	r.bans.Delete(prefix)
+	if was.dropped == 0 {
+		r.pending--
+	}
 	if was.Spoofable() {
 		r.spoofable--
 	}
@@ -117,7 +134,7 @@ func (r *Registry) List(now time.Time) []incident.Ban {
 	list := make([]incident.Ban, 0, r.bans.Size())
 	for _, ban := range r.bans.All() {
 		if ban.InForce(now) {
-			list = append(list, ban)
+			list = append(list, ban.Ban)
 		}
 	}
 	return list
@@ -144,7 +161,7 @@ func (r *Registry) Prune(now time.Time) (ended []incident.Ban) {
 			continue
 		}
 		if ban.Until.After(r.pruned) {
-			ended = append(ended, ban)
+			ended = append(ended, ban.Ban)
 		}
 		if _, renewable := r.Renewable(now, prefix); crowded || !renewable {
 			gone = append(gone, prefix)

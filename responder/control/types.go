@@ -20,6 +20,35 @@ type Status struct {
 	Config   *File             `json:"config"` // null when it is not from a file
 	Allow    File              `json:"allow"`  // the allow file
 	Counters map[string]uint64 `json:"counters"`
+	// Ineffective are the bans without effect, and Unstopped the attacks that go
+	// on although a threshold was crossed, those first that have lasted longest.
+	Ineffective []IneffectiveBan `json:"ineffective_bans"`
+	Unstopped   []Attack         `json:"unstopped_attacks"`
+}
+
+// IneffectiveBan is a ban whose address still gets through.
+type IneffectiveBan struct {
+	Ban      incident.Ban `json:"ban"`
+	Incident int64        `json:"incident,omitempty"`
+	Since    time.Time    `json:"since"` // when the address was first heard in spite of the ban
+	Last     time.Time    `json:"last"`
+	Answered uint64       `json:"answered"` // SIP responses that left for it over UDP
+	Heard    uint64       `json:"heard"`    // Asterisk's events that named it
+	Renewals uint64       `json:"renewals"`
+	Widened  *time.Time   `json:"widened"`               // when the ban became one of all traffic; null: it did not
+	Kept     string       `json:"not_widened,omitempty"` // why it was not widened
+}
+
+// Attack is one that goes on because every step of its playbook was skipped or
+// failed.
+type Attack struct {
+	Key       score.Key `json:"key"`
+	Threshold string    `json:"threshold"`
+	Since     time.Time `json:"since"`
+	Last      time.Time `json:"last"`
+	Crossed   int       `json:"crossed"` // how often the threshold was
+	Reason    string    `json:"reason"`  // why nothing was done
+	Advice    string    `json:"advice"`  // what to do
 }
 
 // File is the state of a file that the administrator edits.

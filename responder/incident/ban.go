@@ -39,7 +39,7 @@ type Scope string
 // IAX2 over UDP: the address may be spoofed. ScopeBrief drops everything for as
 // short a time: the address was named over a connection, whose other end can make
 // it up with chan_sip (see event.Event.Proven), and which closing these ports would
-// not end.
+// not end; or closing them had no effect.
 const (
 	ScopeAll   Scope = "all"
 	ScopeSIP   Scope = "sip"

@@ -62,6 +62,9 @@ type Step struct {
 	Ban      Ban            `json:"-"` // by StepBan
 	Flow     Flow           `json:"-"` // by StepBan instead, where others share the address
 	Networks []netip.Prefix `json:"-"` // that StepRestrict limits the account to
+	// Instead says that something else is done in place of a skipped step, so that
+	// the attack does not go on unhindered.
+	Instead bool `json:"-"`
 }
 
 // SkipUnless skips an intended step unless ok, and says why.

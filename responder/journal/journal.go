@@ -95,6 +95,14 @@ func (j *Journal) Promoted(now time.Time, ban incident.Ban, err error) {
 	j.logStep(ban.Incident, s)
 }
 
+// Noted records in the step of a ban that its address is still heard, or no longer.
+func (j *Journal) Noted(ban incident.Ban, s incident.Step) {
+	if ban.Incident != 0 && ban.Step != incident.StepUnknown {
+		j.o.Ledger.PutStep(ban.Incident, ban.Step, ban.Since, s)
+	}
+	j.logStep(ban.Incident, s)
+}
+
 // Dropped records whether the kernel took the ban of step n.
 func (j *Journal) Dropped(now time.Time, i *incident.Incident, n int, err error) {
 	if err != nil {

@@ -160,33 +160,6 @@ func TestProofComesAfterARestart(t *testing.T) {
 	}
 }
 
-// Who is heard long after the ban took effect is dropped again: somebody has
-// taken the drop out of the kernel. What was in Asterisk's queues is not.
-func TestBannedAddressIsHeard(t *testing.T) {
-	for name, tc := range map[string]struct {
-		ban   string
-		after time.Duration
-		heard string
-		want  string
-	}{
-		"at once":                              {"TCP", time.Second, "TCP", ""},
-		"a while after":                        {"TCP", 20 * time.Second, "TCP", "drop again 192.0.2.66 all #1"},
-		"over UDP":                             {"TCP", 20 * time.Second, "UDP", "drop again 192.0.2.66 all #1"},
-		"over UDP, whose SIP ports are closed": {"UDP", 20 * time.Second, "UDP", "drop again 192.0.2.66 sip #0"},
-	} {
-		s := newSite(t, guessing(3))
-		s.hear(t, noon, over(tc.ban, failures("1002", thief, 3)))
-		s.effects()
-		s.hear(t, noon.Add(tc.after), over(tc.heard, failures("1002", thief, 3)))
-		if got := s.effects(); got != tc.want {
-			t.Errorf("%s: %q, want %q", name, got, tc.want)
-		}
-		if n := s.Counters().Suppressed; n == 0 || len(s.incidents) != 1 {
-			t.Errorf("%s: %d muted, %d incidents", name, n, len(s.incidents))
-		}
-	}
-}
-
 // A network is dropped for what its addresses have proven, never for what
 // packets claim; then the last address is dropped like any other.
 func TestNetworksNeedProof(t *testing.T) {

@@ -23,8 +23,13 @@ type Effects interface {
 	Record(i *incident.Incident)
 	// Promote puts a ban on spoofable evidence in force as a proven one.
 	Promote(ban incident.Ban)
-	// Redrop makes the kernel drop a banned address again that is still heard.
-	Redrop(ban incident.Ban)
+	// Renew makes the kernel drop a banned address again that is still heard. What
+	// the kernel acknowledges comes back by bans.Registry.Acknowledged.
+	Renew(ban incident.Ban)
+	// Widen puts a ban in force that drops more than it did.
+	Widen(ban incident.Ban)
+	// NoteBan records in the step of a ban that its address is still heard.
+	NoteBan(ban incident.Ban, s incident.Step)
 	// DropFlow drops a flow again about which an incident was made before.
 	DropFlow(flow incident.Flow, within time.Duration)
 	// BanChanged is called when a ban has expired.
@@ -69,8 +74,14 @@ func (Discard) Record(*incident.Incident) {}
 // Promote does nothing.
 func (Discard) Promote(incident.Ban) {}
 
-// Redrop does nothing.
-func (Discard) Redrop(incident.Ban) {}
+// Renew does nothing.
+func (Discard) Renew(incident.Ban) {}
+
+// Widen does nothing.
+func (Discard) Widen(incident.Ban) {}
+
+// NoteBan does nothing.
+func (Discard) NoteBan(incident.Ban, incident.Step) {}
 
 // DropFlow does nothing.
 func (Discard) DropFlow(incident.Flow, time.Duration) {}

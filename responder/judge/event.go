@@ -52,6 +52,7 @@ func (j *Judge) security(now time.Time, s intake.Sensor, e *event.Event) (news b
 	if !ok {
 		return news
 	}
+	j.heard(now, e)
 	j.loggedIn(now, e, &o)
 	if counted, ok := j.Intake.Count(e, &o); ok {
 		j.attempt(now, &counted)

@@ -38,6 +38,7 @@ type recorder struct {
 	incidents []*incident.Incident
 	dropped   map[netip.Prefix]incident.Ban
 	thieves   map[string]string // by account, as they were last kept
+	noted     string            // about the effect of a ban
 	noRoom    bool              // to end calls
 	asks      bool              // where calls come from, and with which User-Agent
 	asked     []calls.Sign
@@ -99,7 +100,12 @@ func (r *recorder) Record(i *incident.Incident) {
 }
 
 func (r *recorder) Promote(b incident.Ban) { r.drop("promote", b) }
-func (r *recorder) Redrop(b incident.Ban)  { r.drop("drop again", b) }
+func (r *recorder) Renew(b incident.Ban)   { r.drop("renew", b) }
+func (r *recorder) Widen(b incident.Ban)   { r.drop("widen", b) }
+
+func (r *recorder) NoteBan(b incident.Ban, s incident.Step) {
+	r.noted = fmt.Sprintf("#%d/%d %s: %s", b.Incident, b.Step, s.State, s.Detail)
+}
 
 func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
 	r.note("drop the flow %s again for %s", f.At, within)

@@ -53,16 +53,20 @@ type Judge struct {
 	Calls    *calls.Detector
 	Contain  *contain.State
 
-	policy     Policy
-	effects    Effects
-	table      *score.Table
-	breakIn    *score.BreakIn
-	recent     calls.Recent
-	dedup      decide.Dedup
-	flows      decide.Flows
-	registered []string // accounts that Asterisk named at the last resync
-	counters   Counters
-	meters     meters
+	policy    Policy
+	effects   Effects
+	table     *score.Table
+	breakIn   *score.BreakIn
+	recent    calls.Recent
+	dedup     decide.Dedup
+	flows     decide.Flows
+	unstopped decide.Unstopped
+	// ineffective are the bans whose addresses are still heard.
+	ineffective bans.Ineffective
+	answeredAt  time.Time // when a response was last seen on the wire
+	registered  []string  // accounts that Asterisk named at the last resync
+	counters    Counters
+	meters      meters
 }
 
 // New makes a Judge that knows nothing yet.
@@ -116,8 +120,10 @@ func (j *Judge) Prune(now time.Time) {
 	for _, ended := range j.Bans.Prune(now) {
 		j.effects.BanChanged(ended, incident.Ended)
 	}
+	j.checkEffects(now)
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
+	j.unstopped.Prune(now)
 	j.Contain.Prune(now)
 }
 

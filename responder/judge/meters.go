@@ -21,6 +21,12 @@ type Counters struct {
 	Challenges, Misdirected uint64
 	// Flows are single phones' flows dropped, renewals included.
 	Flows uint64
+	// Renewed are the times that a banned address was heard and its ban renewed;
+	// Ineffective the bans for which that did not help.
+	Renewed, Ineffective uint64
+	// Unstopped are the attacks that went on because every step was skipped or
+	// failed.
+	Unstopped uint64
 	// Confirmed are bans on spoofable evidence that became proven ones.
 	Confirmed uint64
 	// GracePeriod are failures from an account's own places after its password

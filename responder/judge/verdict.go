@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
@@ -32,10 +31,12 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 		return
 	}
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
+	if why, goesOn := decide.GoesOn(steps, f); goesOn {
+		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
+	}
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
-		j.redrop(v, *f.Banned)
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
@@ -172,19 +173,6 @@ func (j *Judge) restriction(v *score.Verdict) (to []netip.Prefix, why string) {
 	return to, ""
 }
 
-// queued is how long after a ban its address may still be heard: what was in
-// Asterisk's queues when the drop took effect.
-const queued = 10 * time.Second
-
-// redrop drops an address again that is heard although it has long been banned:
-// another program has removed our drop from the kernel.
-func (j *Judge) redrop(v *score.Verdict, ban incident.Ban) {
-	if ban.Observed || v.At.Sub(ban.Since) < queued || ban.Scope == incident.ScopeSIP && v.Cause.Transport != event.UDP {
-		return
-	}
-	j.effects.Redrop(ban)
-}
-
 // weigh looks again at an address whose ban rests on spoofable evidence: proof
 // makes it a ban like any other, and one more failure after its end brings it
 // back.
@@ -213,9 +201,7 @@ func (j *Judge) weigh(o *score.Observation) {
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil))
 	ban.Incident, ban.Step = was.Incident, was.Step
-	if ban.Step == incident.StepUnknown {
-		ban.Step = slices.Index(j.policy.Playbooks[v.Threshold.Playbook], incident.StepBan)
-	}
+	ban.Step = j.stepOf(ban)
 	j.Bans.Put(ban)
 	j.Offences.Add(ban.Since, ban.Prefix)
 	if !ban.Observed {

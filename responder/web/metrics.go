@@ -19,20 +19,22 @@ type Reading struct {
 	Checks  []control.Check
 	Meters  responder.Meters
 
-	Bans      int
-	Channels  int
-	Dropped   map[string]Traffic // by direction: in, out
-	Repairs   uint64             // of the kernel's table
-	Probes    uint64             // that confirmed a drop
-	Gaps      uint64             // times without an event session
-	GapTime   time.Duration      // total length of the gaps
-	Sessions  map[string]Session
-	Shed      map[string]uint64 // events skipped under overload, by name
-	CanaryAge time.Duration     // negative: none has come through yet
-	Refused   uint64            // actions not sent to Asterisk because too many were pending
-	LongLines uint64            // log lines skipped for their length
-	Lost      uint64            // canaries that did not come through
-	Unsent    uint64            // canaries that could not be sent
+	Bans        int
+	Ineffective int // bans without effect
+	Unstopped   int // attacks that go on
+	Channels    int
+	Dropped     map[string]Traffic // by direction: in, out
+	Repairs     uint64             // of the kernel's table
+	Probes      uint64             // that confirmed a drop
+	Gaps        uint64             // times without an event session
+	GapTime     time.Duration      // total length of the gaps
+	Sessions    map[string]Session
+	Shed        map[string]uint64 // events skipped under overload, by name
+	CanaryAge   time.Duration     // negative: none has come through yet
+	Refused     uint64            // actions not sent to Asterisk because too many were pending
+	LongLines   uint64            // log lines skipped for their length
+	Lost        uint64            // canaries that did not come through
+	Unsent      uint64            // canaries that could not be sent
 
 	LedgerLag     time.Duration
 	LedgerPending int
@@ -146,6 +148,8 @@ func (e exporter) decisions(r *Reading) {
 		e.counter("verdicts_total", "Thresholds crossed.", n, "threshold", threshold)
 	}
 	e.counter("incidents_total", "Incidents opened.", m.Counters.Incidents)
+	e.gauge("unstopped_attacks", "Attacks that go on because every step of their playbook was skipped or failed.", float64(r.Unstopped))
+	e.counter("unstopped_attacks_total", "Attacks that went on because every step of their playbook was skipped or failed.", m.Counters.Unstopped)
 	e.counter("suppressed_verdicts_total", "Thresholds crossed by IP addresses or accounts that were already being handled.", m.Counters.Suppressed)
 	e.counter("grace_period_failures_total", "Failures from an account's known addresses after its password was changed.", m.Counters.GracePeriod)
 	for o, n := range r.Meters.Journal.Steps {
@@ -160,6 +164,9 @@ func (e exporter) decisions(r *Reading) {
 // kernel exports the state of the firewall.
 func (e exporter) kernel(r *Reading) {
 	e.gauge("bans", "Bans in force.", float64(r.Bans))
+	e.gauge("ineffective_bans", "Bans without effect: their IP addresses still get through.", float64(r.Ineffective))
+	e.counter("ineffective_bans_total", "Bans that turned out to be without effect.", r.Meters.Judge.Counters.Ineffective)
+	e.counter("renewed_bans_total", "Times that a banned IP address was heard and its ban renewed.", r.Meters.Judge.Counters.Renewed)
 	for direction, n := range r.Dropped {
 		e.counter("dropped_packets_total", "Packets dropped, including the daemon's own probes.", n.Packets, "direction", direction)
 		e.counter("dropped_bytes_total", "Bytes dropped, including the daemon's own probes.", n.Bytes, "direction", direction)

@@ -48,7 +48,7 @@ func (s still) Reading() web.Reading {
 			},
 			Journal: journal.Meters{Steps: map[journal.Outcome]uint64{{Step: "ban", State: "done"}: 2}, Drops: drops, DropTime: 9 * time.Second},
 		},
-		Bans: 2, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
+		Bans: 2, Ineffective: 3, Unstopped: 4, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
 		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, Shed: map[string]uint64{"ChallengeSent": 4}, CanaryAge: 3 * time.Second,
 		LedgerDropped: map[string]uint64{"incident": 1}, LedgerEvicted: 11, Refused: 12, LongLines: 13, ConfigLoaded: time.Unix(1_000_000, 0),
 	}
@@ -101,6 +101,7 @@ func TestMetricsPassPromlint(t *testing.T) {
 		`tollwarden_event_to_drop_seconds_bucket{le="+Inf"} 4`, `tollwarden_event_to_drop_seconds_sum 9`,
 		`tollwarden_dropped_packets_total{direction="in"} 10`, `tollwarden_canary_age_seconds 3`,
 		`tollwarden_scores_tracked{per="source"} 3`, `tollwarden_bans 2`,
+		`tollwarden_ineffective_bans 3`, `tollwarden_unstopped_attacks 4`,
 		`tollwarden_table_refusals_total{table="calls"} 6`, `tollwarden_refusals_total{queue="actions"} 12`,
 		`tollwarden_ledger_evicted_rows_total 11`, `tollwarden_log_long_lines_total 13`,
 	} {

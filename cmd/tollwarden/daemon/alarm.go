@@ -18,7 +18,9 @@ const (
 	alarmHealthy  = "healthy"  // it would be again
 	alarmRepaired = "repaired" // the kernel's table was damaged and is repaired
 	alarmGap      = "gap"      // events are lost
-	alarmTest     = "test"     // a test by an administrator
+	// A banned address still gets through.
+	alarmIneffective = "ineffective"
+	alarmTest        = "test" // a test by an administrator
 )
 
 // alarm is something about the daemon itself that a person should know.

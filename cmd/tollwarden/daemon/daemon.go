@@ -198,7 +198,11 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	d.health = newHealth(d.probes(), d.alarms.notify, o.Log)
 	d.health.canary = d.sessions.canary
 	d.health.summary = func() string { return summary(d.mode, d.engine.Bans.Count()) }
-	d.health.tick = (&overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}).look
+	load, effect := &overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}, &effectAlarms{alarm: d.alarms.notify}
+	d.health.tick = func(now time.Time) {
+		load.look(now)
+		effect.look(now, d.engine.Senses(now).Ineffective)
+	}
 	status := statusSource{
 		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
 		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier,
@@ -226,6 +230,8 @@ func (d *Daemon) probes() []probe {
 		{check: d.kernel.check},
 		{check: senses(checkRoom)},
 		{check: d.ports.check},
+		{check: senses(checkEffect)},
+		{check: senses(checkAttacks)},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},

@@ -13,6 +13,7 @@
 //	             what is in force, and how it changes
 //	health, systemd
 //	             the checks, and who learns that they fail
+//	effect       bans without effect, and attacks that go on
 //	notifier, alarm, exec
 //	             messages, and the operator's command
 //	api          answers the commands; metrics answers monitoring

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,8 @@ const alarmAfter = 10 * time.Second
 type healthState struct {
 	degraded time.Time // since when; zero while healthy
 	logged   string    // the failing checks that the log has
-	alarmed  bool      // an alarm was raised
+	alarming time.Time // since when it has been degraded by a check that raises alarms
+	alarmed  bool      // one was raised
 }
 
 // healthChange is what there is to report.
@@ -29,11 +31,7 @@ type healthChange struct {
 // update compares a round of checks with what has been reported.
 func (s *healthState) update(now time.Time, checks []control.Check) (change healthChange) {
 	bad := failing(checks)
-	names := make([]string, len(bad))
-	for i, c := range bad {
-		names[i] = c.Name
-	}
-	list := strings.Join(names, ", ")
+	list := names(bad)
 	switch {
 	case len(bad) == 0 && s.logged != "":
 		change.recovered, change.lasted = true, now.Sub(s.degraded)
@@ -41,17 +39,37 @@ func (s *healthState) update(now time.Time, checks []control.Check) (change heal
 		change.failing = bad
 	}
 	s.logged = list
+	if len(bad) == 0 {
+		s.degraded = time.Time{}
+	} else if s.degraded.IsZero() {
+		s.degraded = now
+	}
+	change.alarm = s.toRaise(now, slices.DeleteFunc(slices.Clone(bad), func(c control.Check) bool { return c.Name == checkEffectName })) // which has its own
+	return change
+}
+
+// toRaise is the alarm to raise when these checks fail; nil for none.
+func (s *healthState) toRaise(now time.Time, bad []control.Check) *alarm {
+	since, alarmed := s.alarming, s.alarmed
 	switch {
 	case len(bad) == 0:
-		if s.alarmed {
-			change.alarm = &alarm{Event: alarmHealthy, At: now, Text: "tollwarden is healthy again after " + now.Sub(s.degraded).Round(time.Second).String()}
+		s.alarming, s.alarmed = time.Time{}, false
+		if alarmed {
+			return &alarm{Event: alarmHealthy, At: now, Text: "tollwarden is healthy again after " + now.Sub(since).Round(time.Second).String()}
 		}
-		s.degraded, s.alarmed = time.Time{}, false
-	case s.degraded.IsZero():
-		s.degraded = now
-	case !s.alarmed && now.Sub(s.degraded) >= alarmAfter:
+	case since.IsZero():
+		s.alarming = now
+	case !alarmed && now.Sub(since) >= alarmAfter:
 		s.alarmed = true
-		change.alarm = &alarm{Event: alarmDegraded, At: now, Text: "tollwarden is degraded, an attack might not be stopped now: " + list, Checks: bad}
+		return &alarm{Event: alarmDegraded, At: now, Text: "tollwarden is degraded, an attack might not be stopped now: " + names(bad), Checks: bad}
 	}
-	return change
+	return nil
+}
+
+func names(checks []control.Check) string {
+	list := make([]string, len(checks))
+	for i, c := range checks {
+		list[i] = c.Name
+	}
+	return strings.Join(list, ", ")
 }

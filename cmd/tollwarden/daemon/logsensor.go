@@ -60,6 +60,9 @@ func (s *logSensor) report(now time.Time, rec *logfile.Record) {
 	if rec.Security {
 		sensor = intake.SensorSecurityLog
 	}
+	if rec.Event.At.IsZero() {
+		rec.Event.At = rec.At // a line of the log other than a security event's
+	}
 	switch rec.Finding {
 	case logfile.Seen:
 		s.engine.Report(now, sensor, &rec.Event)

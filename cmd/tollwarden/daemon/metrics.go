@@ -22,11 +22,11 @@ func (m metricsSource) Checks() []control.Check { return m.health.checks(time.No
 // Reading collects the metrics.
 func (m metricsSource) Reading() web.Reading {
 	now := time.Now()
-	meters, guard, health := m.engine.Meters(), m.kernel.state(), m.ledger.Health()
+	meters, senses, guard, health := m.engine.Meters(), m.engine.Senses(now), m.kernel.state(), m.ledger.Health()
 	events, commands := m.sessions.events.Counters(), m.sessions.commands.Counters()
 	r := web.Reading{
 		Version: m.version, Mode: string(m.mode), Checks: m.health.checks(now), Meters: meters,
-		Bans: m.engine.Bans.Count(), Channels: meters.ChannelsUp, Repairs: guard.Repairs, Probes: guard.Probes,
+		Bans: m.engine.Bans.Count(), Ineffective: len(senses.Ineffective), Unstopped: len(senses.Unstopped), Channels: meters.ChannelsUp, Repairs: guard.Repairs, Probes: guard.Probes,
 		Gaps: m.sessions.gaps.count.Load(), GapTime: time.Duration(m.sessions.gaps.length.Load()),
 		Sessions: map[string]web.Session{"events": sessionMetrics(events), "commands": sessionMetrics(commands)},
 		Refused:  events.Refused.Load() + commands.Refused.Load(),

@@ -32,6 +32,8 @@ func (d statusSource) Status() control.Status {
 		Health: control.Healthy, Version: d.version, Mode: string(d.mode), Since: d.since,
 		Checks: d.health.checks(now), Firewall: d.firewall(), Asterisk: d.asterisk(now), Counters: d.counters(), Allow: d.config.allow.state(),
 	}
+	senses := d.engine.Senses(now)
+	s.Ineffective, s.Unstopped = ineffectiveBans(senses.Ineffective), unstoppedAttacks(senses.Unstopped)
 	if len(failing(s.Checks)) > 0 {
 		s.Health = control.Degraded
 	}
@@ -69,7 +71,8 @@ func (d statusSource) counters() map[string]uint64 {
 		"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Suppressed, "grace_period_failures": counters.GracePeriod,
 		"log_events": counters.Logged, "events_shed": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.NotIssued,
 		"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
-		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Confirmed, "flows_dropped": counters.Flows,
+		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Confirmed, "bans_renewed": counters.Renewed,
+		"bans_without_effect": counters.Ineffective, "attacks_not_stopped": counters.Unstopped, "flows_dropped": counters.Flows,
 		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
 		"ledger_rows_over_capacity": d.ledger.Health().Evicted,
 	}

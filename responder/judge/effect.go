@@ -1,0 +1,145 @@
+package judge
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// A ban is done when its source no longer gets answers. A banned address that is
+// still answered, or heard, shows that its ban has no effect.
+
+// wireFresh is how long after a response was last seen on the wire the wire counts
+// as showing every response.
+const wireFresh = time.Minute
+
+// Answered takes that a SIP response left over UDP for an address, past the bans.
+func (j *Judge) Answered(now time.Time, to netip.Addr) {
+	j.answeredAt = now
+	j.gotThrough(now, to.Unmap(), event.UDP, bans.Sign{At: now, Answered: true})
+}
+
+// heard takes that a security event names an address. Its own time counts, since
+// Asterisk may report late.
+//
+// chan_sip takes the address from the Via, where a sender can write any address. So
+// its events count only if the wire shows no responses: those go to the real one.
+func (j *Judge) heard(now time.Time, e *event.Event) {
+	if string(e.Service) == "SIP" && now.Sub(j.answeredAt) < wireFresh {
+		return
+	}
+	at := now
+	if !e.At.IsZero() && e.At.Before(now) {
+		at = e.At
+	}
+	j.gotThrough(now, e.Remote.Addr().Unmap(), e.Transport, bans.Sign{At: at})
+}
+
+// gotThrough judges a sign that packets of an address get through. It costs one
+// lookup for an address that is not banned.
+func (j *Judge) gotThrough(now time.Time, addr netip.Addr, over event.Transport, sign bans.Sign) {
+	if j.policy.Observe || !addr.IsValid() {
+		return
+	}
+	ban, dropped, ok := j.Bans.Dropping(now, addr)
+	if !ok || ban.Scope == incident.ScopeSIP && over != event.UDP {
+		return // not what the ban closes
+	}
+	if !ban.Forever() && ban.Until.Sub(sign.At) < bans.Settle {
+		return // the kernel's clock may end it a little sooner
+	}
+	if j.Places.Allowed(netip.PrefixFrom(addr, addr.BitLen())) {
+		return // the kernel lets it through
+	}
+	b, remedy, failing := j.ineffective.Take(now, ban, dropped, sign)
+	if failing {
+		j.counters.Ineffective++
+	}
+	switch remedy {
+	case bans.Renew:
+		j.renew(b)
+	case bans.Widen:
+		j.widen(now, b)
+	}
+	if failing || remedy != bans.NoRemedy && b.Renewals == 1 {
+		j.noteEffect(b)
+	}
+}
+
+// renew makes the kernel drop the address again.
+func (j *Judge) renew(b *bans.IneffectiveBan) {
+	j.counters.Renewed++
+	j.Bans.Unacknowledged(b.Ban)
+	j.effects.Renew(b.Ban)
+}
+
+// widen makes a ban of the SIP ports one of all traffic, for the time that it has
+// left. The address may still be spoofed: whoever sends the packets, they get through
+// in spite of the ban. But widening must not cut off a place where accounts are in
+// use, a carrier or the allow list.
+func (j *Judge) widen(now time.Time, b *bans.IneffectiveBan) {
+	if b.Kept = j.Places.Objection(b.Ban.Prefix); b.Kept != "" {
+		j.renew(b)
+		return
+	}
+	j.counters.Renewed++
+	b.Ban.Scope, b.Widened = incident.ScopeBrief, now
+	j.Bans.Put(b.Ban)
+	j.effects.Widen(b.Ban)
+	j.noteEffect(b)
+}
+
+// noteEffect records in the step of a ban whether it has an effect.
+func (j *Judge) noteEffect(b *bans.IneffectiveBan) {
+	s := incident.Step{
+		Step: incident.StepBan, Target: incident.PrefixText(b.Ban.Prefix), State: incident.Done,
+		Detail: b.Ban.UntilText() + "; " + b.String(), Took: incident.Elapsed(b.Dropped.Sub(b.Ban.Since)),
+	}
+	if !b.Failing.IsZero() {
+		s.State, s.Detail = incident.Failed, "without effect: "+s.Detail
+	}
+	ban := b.Ban
+	ban.Step = j.stepOf(ban)
+	j.effects.NoteBan(ban, s)
+	b.Noted = b.Answered + b.Heard
+}
+
+// checkEffects brings the notes of bans without effect up to date, and ends those
+// that are quiet.
+func (j *Judge) checkEffects(now time.Time) {
+	for _, b := range j.ineffective.Prune(now, j.Bans) {
+		j.noteEffect(b)
+	}
+	for _, b := range j.ineffective.All() {
+		if b.Noted != b.Answered+b.Heard {
+			j.noteEffect(b)
+		}
+	}
+}
+
+// TableRepaired takes that another program damaged the kernel's table, which is in
+// order again.
+func (j *Judge) TableRepaired(now time.Time) { j.ineffective.Repaired(now) }
+
+// stepOf is the number of a ban's step in its incident. The ledger remembers only
+// the incident: then it is that of its playbook.
+func (j *Judge) stepOf(ban incident.Ban) int {
+	if ban.Step != incident.StepUnknown || ban.Incident == 0 {
+		return ban.Step
+	}
+	t := j.thresholdOf(ban.Origin)
+	if t == nil {
+		return incident.StepUnknown
+	}
+	return slices.Index(j.policy.Playbooks[t.Playbook], incident.StepBan) // -1 is StepUnknown
+}
+
+// Ineffective are the bans without effect now, those first that have been so for
+// longest.
+func (j *Judge) Ineffective(now time.Time) []bans.IneffectiveBan {
+	return j.ineffective.List(now, j.Bans)
+}
