@@ -19,7 +19,7 @@ const (
 )
 
 // ErrNotAsked is the state's error before the first question.
-var ErrNotAsked = errors.New("Asterisk has not been asked yet")
+var ErrNotAsked = errors.New("not asked yet")
 
 // Memory is what outlives the daemon, so that a restart closes no fewer ports.
 type Memory struct {
