@@ -234,6 +234,12 @@ func TestSetSIPPorts(t *testing.T) {
 		closed("after invalid ports", false, true)
 		must(t, w.SetSIPPorts([]uint16{5060, otherPort}))
 		closed("on both", true, true)
+		many := []uint16{5060, otherPort}
+		for port := uint16(20000); len(many) < MaxSIPPorts; port++ {
+			many = append(many, port)
+		}
+		must(t, w.SetSIPPorts(many))
+		closed("on as many as can be", true, true)
 		w.lose(t)
 		if err := w.SetSIPPorts([]uint16{5061, otherPort}); !errors.Is(err, ErrLost) {
 			t.Errorf("of a lost table: %v", err)

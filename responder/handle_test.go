@@ -3,6 +3,8 @@ package responder_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +36,8 @@ type player struct {
 	src  *bytes.Reader
 	r    *ami.Reader
 	now  time.Time
+	// ports are the local ports that events named.
+	ports []uint16
 }
 
 func newPlayer(tb testing.TB, text []byte) *player {
@@ -43,11 +47,14 @@ func newPlayer(tb testing.TB, text []byte) *player {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { _ = l.Close() })
-	h, err := responder.New(tb.Context(), noon, guessing(3), responder.Parts{Firewall: &memoryFirewall{}, Calls: &exchange{}, Accounts: &exchange{}, Inventory: &exchange{}, Ledger: l, Log: zerolog.Nop()})
+	p := &player{text: text, src: bytes.NewReader(text), now: noon}
+	p.h, err = responder.New(tb.Context(), noon, guessing(3), responder.Parts{
+		Firewall: &memoryFirewall{}, Calls: &exchange{}, Accounts: &exchange{}, Inventory: &exchange{}, Ledger: l, Log: zerolog.Nop(),
+		LocalPort: func(port uint16) { p.ports = append(p.ports[:0], port) },
+	})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	p := &player{h: h, text: text, src: bytes.NewReader(text), now: noon}
 	p.r = ami.NewReader(p)
 	return p
 }
@@ -88,5 +95,29 @@ func BenchmarkHandle(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		p.next(b)
+	}
+}
+
+// The local port of a security event over UDP is passed on, but not that of a
+// connection, or of a block that Asterisk did not write.
+func TestLocalPort(t *testing.T) {
+	guess := failure("1002", "203.0.113.9", 1)
+	at := func(port, transport string) string {
+		from, _, _ := strings.Cut(guess[strings.Index(guess, "LocalAddress: "):], "\r\n")
+		return strings.ReplaceAll(strings.Replace(guess, from, "LocalAddress: IPV4/UDP/192.0.2.10/"+port, 1), "/UDP/", "/"+transport+"/")
+	}
+	for name, tt := range map[string]struct {
+		text string
+		want []uint16
+	}{
+		"UDP":      {at("5160", "UDP"), []uint16{5160}},
+		"TCP":      {at("5160", "TCP"), nil},
+		"tampered": {strings.Replace(at("5160", "UDP"), "LocalAddress", "LocalAddress: IPV4/UDP/192.0.2.10/10000\r\nLocalAddress", 1), nil},
+	} {
+		p := newPlayer(t, []byte(tt.text))
+		p.next(t)
+		if !slices.Equal(p.ports, tt.want) {
+			t.Errorf("%s: %v, want %v", name, p.ports, tt.want)
+		}
 	}
 }

@@ -16,13 +16,13 @@ func iax2(o lab.Options, general string) lab.Options {
 		o.Append, o.Files = map[string]string{}, map[string]string{}
 	}
 	o.Append["modules.conf"] += "load = res_crypto.so\nload = chan_iax2.so\n"
-	o.Files["iax.conf"] = "[general]\n" + general + "\ncalltokenoptional = 0.0.0.0/0.0.0.0\n[2001]\ntype = friend\nhost = dynamic\nauth = md5\nrequirecalltoken = no\nsecret = lab-iax-2001\n"
+	o.Files["iax.conf"] = "[general]\nauthdebug = yes\n" + general + "\ncalltokenoptional = 0.0.0.0/0.0.0.0\n[2001]\ntype = friend\nhost = dynamic\nauth = md5\nrequirecalltoken = no\nsecret = lab-iax-2001\n"
 	return o
 }
 
-// elsewhere is a lab whose SIP over UDP is on this port, too (PJSIP), or only there
+// onAnotherPort is a lab whose SIP over UDP is on this port, too (PJSIP), or only there
 // (chan_sip, as FreePBX has it).
-func elsewhere(v lab.Version, port int) lab.Options {
+func onAnotherPort(v lab.Version, port int) lab.Options {
 	return lab.Options{Version: v, Append: map[string]string{confFile(v): moved(v, port)}, Files: map[string]string{}}
 }
 
@@ -83,7 +83,7 @@ func stopped(t *testing.T, what string, g lab.Guesses, err error) {
 func TestGuesserOnAnotherPort(t *testing.T) {
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
-			l := lab.New(t, elsewhere(v, 5160))
+			l := lab.New(t, onAnotherPort(v, 5160))
 			w := guard(t, l, threshold)
 			w.closedPort(5160, driver(l))
 			first := addHost(t, l, "first", "203.0.113.21")

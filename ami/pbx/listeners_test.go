@@ -122,3 +122,23 @@ func TestPortsNeedPrivileges(t *testing.T) {
 		t.Errorf("%v", p.Lacks)
 	}
 }
+
+// chan_iax2 logs wrong passwords only with authdebug.
+func TestIAX2GuessesMustBeLogged(t *testing.T) {
+	for general, blind := range map[string]bool{"authdebug=yes": false, "authdebug=no": true, "bindport=4569": true} {
+		m := New(script(func(a ami.Action) (*ami.Response, error) {
+			r := &ami.Response{}
+			switch {
+			case a.Name == "ListCommands":
+				r.Fields = message("IAXpeers", "Lists.  (Priv: system,reporting,all)", "CoreStatus", "Shows.  (Priv: system,reporting,all)")
+			case ami.Message(a.Fields).Get("Filename") == "iax.conf":
+				r.Fields = message("Category-000000", "general", "Line-000000-000000", general)
+			}
+			return r, nil
+		}), Options{})
+		risks, err := m.Risks(t.Context(), nil)
+		if err != nil || (len(risks) > 0) != blind || blind && !strings.HasPrefix(risks[0], "authdebug") {
+			t.Errorf("%s: %q, %v", general, risks, err)
+		}
+	}
+}

@@ -517,7 +517,7 @@ func TestStanzaIsEnough(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stanza := pbx.Stanza("smallest", "lab-smallest", netip.MustParseAddr("127.0.0.1"), p.Write(incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, pbx.StepResync))
+		stanza := pbx.Stanza("smallest", "lab-smallest", netip.MustParseAddr("127.0.0.1"), p.Write(incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, pbx.StepResync, pbx.StepPorts))
 		t.Logf("\n%s", stanza)
 		f, err := os.OpenFile(l.Path("/etc/asterisk/manager.conf"), os.O_APPEND|os.O_WRONLY, 0)
 		if err != nil {

@@ -18,6 +18,13 @@ func (a *audit) Risks(ctx context.Context, on []Technology) ([]string, error) {
 	if conffile.True(manager.general("webenabled")) {
 		out = append(out, "webenabled=yes in manager.conf: a login over HTTP, which may fail, forges whole events (its user name is written undecoded, at any length); set webenabled=no")
 	}
+	blind, err := a.hidesGuesses(ctx)
+	if err != nil {
+		return out, err
+	}
+	if blind {
+		out = append(out, "authdebug is not \"yes\" in iax.conf: guesses against IAX2 accounts are not seen at all, because chan_iax2 raises no events; set authdebug=yes in its section [general], and asterisk.log")
+	}
 	if !slices.Contains(on, ChanSIP) {
 		return out, nil
 	}
@@ -29,6 +36,16 @@ func (a *audit) Risks(ctx context.Context, on []Technology) ([]string, error) {
 		out = append(out, "allowguest is not \"no\" in sip.conf: anybody may call without an account, and choose the name of the channel; set allowguest=no")
 	}
 	return out, nil
+}
+
+// hidesGuesses says that chan_iax2 is there and does not even log wrong passwords.
+func (a *audit) hidesGuesses(ctx context.Context) (bool, error) {
+	may, err := listeners{a.asterisk}.permitted(ctx)
+	if err != nil || may.absent("IAXpeers", "CoreStatus") {
+		return false, err
+	}
+	iax, err := a.asterisk.getConfig(ctx, "iax.conf")
+	return err == nil && len(iax) > 0 && !conffile.True(iax.general("authdebug")), err
 }
 
 // general is a value of the section [general].

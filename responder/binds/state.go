@@ -14,12 +14,15 @@ const (
 	maxLearned = 2 * MaxPorts
 	// maxNamed is how many ports of events are remembered.
 	maxNamed = 16
+	// settle is how long an Asterisk that was started anew may take until it has
+	// loaded all of its modules.
+	settle = time.Minute
 	// forgetNamed is how long a port that only events name is reported.
 	forgetNamed = time.Hour
 )
 
 // ErrNotAsked is the state's error before the first question.
-var ErrNotAsked = errors.New("Asterisk has not been asked yet")
+var ErrNotAsked = errors.New("not asked yet")
 
 // Memory is what outlives the daemon, so that a restart closes no fewer ports.
 type Memory struct {
@@ -30,12 +33,15 @@ type Memory struct {
 // State is which ports are closed, and why. A port that was learned stays closed as
 // long as that Asterisk runs, even if a later answer lacks it: res_pjsip keeps the
 // socket of a transport that a reload removed, and a configuration file may be
-// ahead of what runs.
+// ahead of what runs. It is forgotten if the next Asterisk, once its modules are
+// loaded, has not named it.
 type State struct {
 	configured []uint16
 	learned    Memory
-	err        error // of the last question
-	left       int   // binds that did not fit
+	current    []Bind    // those that this Asterisk named
+	since      time.Time // when it was first asked; zero: nothing of another one is left
+	err        error     // of the last question
+	left       int       // binds that did not fit
 	named      map[uint16]named
 }
 
@@ -49,7 +55,7 @@ type named struct {
 // and what an earlier one remembered.
 func New(configured []uint16, m Memory) *State {
 	s := &State{err: ErrNotAsked, named: map[uint16]named{}}
-	s.learned = Memory{Started: m.Started, Binds: s.bounded(union(m.Binds, nil))}
+	s.learned = Memory{Started: m.Started, Binds: bounded(union(m.Binds, nil))}
 	s.Configure(configured)
 	return s
 }
@@ -65,30 +71,35 @@ func (s *State) Configure(ports []uint16) {
 // nothing is forgotten.
 func (s *State) Learn(now time.Time, a Answer, err error) {
 	s.err = err
-	restarted := err == nil && a.Started != "" && a.Started != s.learned.Started
-	keep := s.learned.Binds
-	if restarted {
-		s.learned.Started, keep = a.Started, nil
+	if err == nil && a.Started != "" && a.Started != s.learned.Started {
+		s.learned.Started, s.current, s.since = a.Started, nil, now
 	}
-	s.left = 0
-	s.learned.Binds = s.bounded(union(keep, a.Binds))
-	all := s.All()
+	s.current = bounded(union(s.current, a.Binds))
+	all := s.current
+	if !s.since.IsZero() && err == nil && now.Sub(s.since) >= settle {
+		s.since = time.Time{}
+	} else {
+		all = union(s.learned.Binds, a.Binds)
+	}
+	s.learned.Binds = bounded(all)
+	s.left = len(union(all, a.Binds)) - len(s.learned.Binds)
+	s.settleNamed(now, err)
+}
+
+// settleNamed forgets the named ports that are closed by now or were named long ago,
+// and notes that the others are in no answer.
+func (s *State) settleNamed(now time.Time, err error) {
+	closed := s.All()
 	for port, n := range s.named {
 		n.denied = n.denied || err == nil
 		s.named[port] = n
-		if slices.Contains(all, port) || now.Sub(n.last) > forgetNamed {
+		if slices.Contains(closed, port) || now.Sub(n.last) > forgetNamed {
 			delete(s.named, port)
 		}
 	}
 }
 
-func (s *State) bounded(b []Bind) []Bind {
-	if n := len(b) - maxLearned; n > 0 {
-		s.left += n
-		b = b[:maxLearned]
-	}
-	return b
-}
+func bounded(b []Bind) []Bind { return b[:min(len(b), maxLearned)] }
 
 // Name takes the local UDP port of an event. That a port is named does not close
 // it, since an event can be forged. ask says that Asterisk is to be asked again

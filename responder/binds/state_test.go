@@ -40,11 +40,15 @@ func TestPortsInForce(t *testing.T) {
 			all: []uint16{4569, 5060, 5061, 5160}, sip: []uint16{5060, 5061, 5160},
 		},
 		"a restart closes the sockets": {
-			configured: both, answers: []Answer{{"monday", office}, {"tuesday", []Bind{{5070, PJSIP}}}},
-			all: []uint16{5060, 5061, 5070}, sip: []uint16{5060, 5061, 5070},
+			configured: both, answers: []Answer{{"monday", office}, {"tuesday", []Bind{{5070, PJSIP}}}, {"tuesday", []Bind{{5080, ChanSIP}}}},
+			all: []uint16{5060, 5061, 5070, 5080}, sip: []uint16{5060, 5061, 5070, 5080},
+		},
+		"a restart, while modules are loaded": {
+			configured: both, answers: []Answer{{"monday", office}, {"tuesday", nil}},
+			all: []uint16{4569, 5060, 5061, 5160}, sip: []uint16{5060, 5061, 5160},
 		},
 		"a restart that answers half": {
-			configured: both, answers: []Answer{{"monday", office}, {"tuesday", []Bind{{5070, PJSIP}}}}, err: errDeaf,
+			configured: both, answers: []Answer{{"monday", office}, {"tuesday", nil}, {"tuesday", []Bind{{5070, PJSIP}}}}, err: errDeaf,
 			all: []uint16{4569, 5060, 5061, 5070, 5160}, sip: []uint16{5060, 5061, 5070, 5160},
 		},
 		"it does not say when it started": {
@@ -65,7 +69,7 @@ func TestPortsInForce(t *testing.T) {
 				if i == len(tt.answers)-1 {
 					err = tt.err
 				}
-				s.Learn(noon, a, err)
+				s.Learn(noon.Add(time.Duration(i)*settle), a, err)
 			}
 			if got := s.All(); !slices.Equal(got, tt.all) {
 				t.Errorf("closed: %v, want %v", got, tt.all)
@@ -117,6 +121,7 @@ func TestMorePortsThanFit(t *testing.T) {
 		t.Errorf("%d binds are remembered", n)
 	}
 	s.Learn(noon, Answer{"tuesday", many[:3]}, nil)
+	s.Learn(noon.Add(settle), Answer{"tuesday", many[:3]}, nil)
 	if _, left := s.Open(); left != 0 {
 		t.Errorf("%d left out after a restart", left)
 	}

@@ -15,7 +15,7 @@ func TestBanInWords(t *testing.T) {
 		"until released":                {},
 		"until 2026-11-22 12:00:00 UTC": {Until: noon, Scope: ScopeAll},
 		"until 2026-11-22 12:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed)": {Until: noon, Scope: ScopeSIP},
-		"until 2026-11-22 12:00:00 UTC (for a short time: the address may be made up)":  {Until: noon, Scope: ScopeBrief},
+		"until 2026-11-22 12:00:00 UTC (for a short time: the address may be made up)":           {Until: noon, Scope: ScopeBrief},
 	} {
 		if got := ban.UntilText(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -154,6 +154,9 @@ func TestPortsAreLearned(t *testing.T) {
 		c.expect(t, "after a restart of the daemon", []uint16{4569, 5060, 5061, 5160, 5170}, []uint16{5060, 5061, 5160, 5170})
 		c.listens(nil, "tuesday", binds.Bind{Port: 5180, Driver: binds.PJSIP})
 		p.question(t.Context())
+		c.expect(t, "while Asterisk loads its modules", []uint16{4569, 5060, 5061, 5160, 5170, 5180}, []uint16{5060, 5061, 5160, 5170, 5180})
+		time.Sleep(time.Minute)
+		p.question(t.Context())
 		c.expect(t, "after a restart of Asterisk", []uint16{5060, 5061, 5180}, []uint16{5060, 5061, 5180})
 	})
 }
