@@ -79,10 +79,18 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 		case incident.HoldRestriction:
 			e.judge.Contain.Restrictions.Restore(now, h.Account, contain.ParseNetworks(h.Value), h.Since)
 		case incident.HoldStolen:
-			for _, thief := range contain.ParseNetworks(h.Value) {
-				e.judge.Places.RestoreThief(h.Account, thief, h.Since)
-			}
+			e.restoreThieves(now, h)
 		}
+	}
+}
+
+func (e *Engine) restoreThieves(now time.Time, h incident.Hold) {
+	if now.Sub(h.Since) >= places.StolenFor {
+		e.parts.Ledger.DropHold(h.Account, h.Kind)
+		return
+	}
+	for _, thief := range contain.ParseNetworks(h.Value) {
+		e.judge.Places.RestoreThief(h.Account, thief, h.Since)
 	}
 }
 

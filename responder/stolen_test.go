@@ -53,3 +53,16 @@ func TestRotationEndsTheTheft(t *testing.T) {
 		t.Errorf("kept %v, %v", holds, err)
 	}
 }
+
+// What somebody knew long ago is forgotten at a start.
+func TestOldTheftsAreForgotten(t *testing.T) {
+	h := newHarness(t, guessing(100))
+	now := time.Now()
+	h.ledger.PutHold(incident.Hold{Account: "1002", Kind: incident.HoldStolen, Value: "192.0.2.66/32", Since: now.Add(-29 * 24 * time.Hour)})
+	h.ledger.PutHold(incident.Hold{Account: "1003", Kind: incident.HoldStolen, Value: "192.0.2.66/32", Since: now.Add(-31 * 24 * time.Hour)})
+	h.Engine = h.again(t, now, guessing(100))
+	holds, err := h.ledger.Holds(t.Context())
+	if err != nil || len(holds) != 1 || holds[0].Account != "1002" || len(h.StolenPasswords(now)) != 1 {
+		t.Errorf("kept %v, %v; stolen %q", holds, err, h.StolenPasswords(now))
+	}
+}

@@ -32,6 +32,13 @@ func (c *cracker) answersOld(nonce string) {
 	}
 }
 
+// refused says whether Asterisk refuses a password, with a nonce of its own.
+func (c *cracker) refused(password string) bool {
+	c.t.Helper()
+	answer := c.guess(password, true)
+	return strings.HasPrefix(answer, "SIP/2.0 401") && !strings.Contains(answer, "stale=true") || strings.HasPrefix(answer, "SIP/2.0 403")
+}
+
 // invented is a nonce that Asterisk has not issued, of now.
 func invented(n int) string { return fmt.Sprintf("%d/%032x", time.Now().Unix(), n) }
 
@@ -40,13 +47,14 @@ func invented(n int) string { return fmt.Sprintf("%d/%032x", time.Now().Unix(), 
 func TestPhoneThatMovesIsLeftAlone(t *testing.T) {
 	for name, methods := range map[string][]string{
 		"from Wi-Fi to mobile":     {"REGISTER"},
-		"a line dialled once more": {"REGISTER", "SUBSCRIBE", "MESSAGE"},
+		"a line dialled once more": {"REGISTER", "SUBSCRIBE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, func(t *testing.T, l *lab.Lab) {
 				w := guardWith(t, l, shortRules(50))
 				home, away := addHost(t, l, "home", "198.51.100.20"), addHost(t, l, "away", "203.0.113.80")
 				var nonces []string
+				sent := 0 // a phone that moves goes on counting
 				for n, method := range methods {
 					c := newCracker(t, home, uint16(5070+n), method)
 					want := "SIP/2.0 "
@@ -54,11 +62,12 @@ func TestPhoneThatMovesIsLeftAlone(t *testing.T) {
 						want = "SIP/2.0 200"
 					}
 					nonces = append(nonces, c.signIn(want))
+					sent = c.cseq
 				}
 				time.Sleep(3 * time.Second) // so that PJSIP's next nonces differ
 				for n, method := range methods {
 					c := newCracker(t, away, uint16(5070+n), method)
-					c.newDialog = true
+					c.cseq = sent
 					answer := c.exchange(c.credentials(lab.Passwords["1002"], nonces[n]))
 					t.Logf("%s from elsewhere: %q, stale %t", method, strings.SplitN(answer, "\r\n", 2)[0], strings.Contains(answer, "stale=true"))
 					if method == "REGISTER" {
@@ -83,7 +92,6 @@ func TestGuesserWhoAnswersTheChallenge(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		w := guardWith(t, l, shortRules(50))
 		c := newCracker(t, addHost(t, l, "attacker", guesserAddress), 5070, "REGISTER")
-		c.newDialog = true
 		for n := range 5 {
 			c.guess(fmt.Sprint("wrong-", n), true)
 		}
@@ -117,7 +125,6 @@ func TestPasswordFoundThroughTheOracleIsWorthless(t *testing.T) {
 		owner := newCracker(t, addHost(t, l, "home", "198.51.100.20"), 5070, "REGISTER")
 		owner.signIn("SIP/2.0 200")
 		c := newCracker(t, addHost(t, l, "attacker", guesserAddress), 5070, "REGISTER")
-		c.newDialog = true
 		time.Sleep(3 * time.Second) // PJSIP's nonces are compared by the second
 		if l.Version == lab.Asterisk16 {
 			for n := range 5 {
@@ -127,15 +134,15 @@ func TestPasswordFoundThroughTheOracleIsWorthless(t *testing.T) {
 		c.answersOld(invented(99))
 		found := time.Now()
 
-		// From the owner's address, which is not banned: with the old password Asterisk
-		// complains about the nonce alone.
-		for n := 0; strings.Contains(owner.exchange(owner.credentials(lab.Passwords["1002"], invented(200+n))), "stale=true"); n++ {
-			if time.Since(found) > 20*time.Second {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
+		// From the owner's address, which is not banned.
+		tries := 0
+		for !owner.refused(lab.Passwords["1002"]) && time.Since(found) < 20*time.Second {
+			tries++
 		}
 		took := time.Since(found)
+		if tries == 0 && took < time.Millisecond {
+			t.Error("the password was never good")
+		}
 		t.Logf("the password was worthless %s after it was found", took.Round(time.Millisecond))
 		if took > 10*time.Second {
 			t.Errorf("the password was good for %s after it was found", took)

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// stolenFor is how long a password counts as stolen: whoever has it may wait before
+// StolenFor is how long a password counts as stolen: whoever has it may wait before
 // using it.
-const stolenFor = 30 * 24 * time.Hour
+const StolenFor = 30 * 24 * time.Hour
 
 // Thief says whether the last success of an account at an address was a
 // break-in, and when it was reported.
@@ -53,7 +53,7 @@ func (p *Places) Stolen(name []byte, now time.Time) bool {
 	return slices.ContainsFunc(e.Value.(*account).addresses, func(is address) bool { return is.stole(now) })
 }
 
-func (is *address) stole(now time.Time) bool { return is.stolen && now.Sub(is.last) < stolenFor }
+func (is *address) stole(now time.Time) bool { return is.stolen && now.Sub(is.last) < StolenFor }
 
 // Thieves are the addresses of those who know the password of an account and are
 // not its owner, in order, and when the last of them was reported.

@@ -85,7 +85,7 @@ func (b *apiBackend) Lock(ctx context.Context, uid uint32, o control.AccountOrde
 	return control.AccountDone{Account: o.Account, Message: "locked " + o.Account + ": " + detail}, nil
 }
 
-// Unlock ends a lock or a restriction.
+// Unlock ends a lock or a restriction, or takes that a stolen password was changed.
 func (b *apiBackend) Unlock(ctx context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	detail, err := b.engine.Accounts.Unlock(ctx, o.Account, uid)
 	if err != nil {
