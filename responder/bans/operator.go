@@ -13,6 +13,7 @@ import (
 type Operator struct {
 	Registry *Registry
 	Offences *Offences
+	Repeats  *Offences // bans on spoofable evidence
 	Queue    *KernelQueue
 	Ledger   Ledger
 	Observe  bool // nothing is dropped
@@ -141,13 +142,14 @@ func (o *Operator) UnbanAll(forgive bool, uid uint32) (released []incident.Ban, 
 	return released, forgiven, nil
 }
 
-// ReleaseAllowed releases the bans that the allow list covers whole. An allowed
-// address inside a wider ban needs no release: the kernel asks the allow list
-// first.
+// ReleaseAllowed releases the bans that the allow list covers whole, and the
+// networks closed on spoofable evidence that hold an allowed address. An allowed
+// address inside any other wider ban needs no release: the kernel asks the allow
+// list first.
 func (o *Operator) ReleaseAllowed(now time.Time) (released []incident.Ban, err error) {
 	o.With(func() {
 		for _, ban := range o.Registry.List(now) {
-			if o.Allowed(ban.Prefix) {
+			if o.Allowed(ban.Prefix) || ban.Spoofable() && ban.Network() && o.Objection(ban.Prefix) != "" {
 				released = append(released, ban)
 			}
 		}
@@ -201,12 +203,16 @@ func (o *Operator) Release(now time.Time, list []incident.Ban, by string) error 
 }
 
 // clearOffences forgets the offences of every address in prefix, and says how
-// many there were. Called under the lock.
+// many there were; its bans on spoofable evidence no longer count either. Called under the lock.
 func (o *Operator) clearOffences(prefix netip.Prefix) (forgiven int) {
 	for source, n := range o.Offences.Clear(prefix) {
 		forgiven += n
 		o.ClearScore(source)
 		o.Ledger.ForgetOffences(source)
+	}
+	for source := range o.Repeats.Clear(prefix) {
+		o.ClearScore(source)
+		o.Ledger.ForgetRepeats(source)
 	}
 	o.ClearScore(prefix)
 	return forgiven
@@ -241,6 +247,18 @@ func (o *Operator) List(now time.Time) (list []incident.Ban) {
 // minute more.
 func (o *Operator) Count() (n int) {
 	o.With(func() { n = o.Registry.Count() })
+	return n
+}
+
+// Closed is how many networks are closed on spoofable evidence, for SIP over UDP.
+func (o *Operator) Closed(now time.Time) (n int) {
+	o.With(func() {
+		for _, ban := range o.Registry.Closed() {
+			if ban.InForce(now) {
+				n++
+			}
+		}
+	})
 	return n
 }
 

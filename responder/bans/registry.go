@@ -22,6 +22,10 @@ import (
 // many of this scope.
 const MaxSpoofable = 1 << 17
 
+// MaxClosed bounds the networks closed on spoofable evidence: forged packets
+// close no more of the Internet than this at a time.
+const MaxClosed = 1 << 10
+
 // renewWithin is how long after a ban on spoofable evidence one more failure
 // brings it back: its address was never proven, but a guesser must be kept out
 // anyway.
@@ -31,8 +35,9 @@ const renewWithin = time.Hour
 // prefixes and knows no reasons.
 type Registry struct {
 	bans      bart.Table[incident.Ban]
-	spoofable int // of them, ended ones included
-	ended     int // of them, those no longer in force at pruned
+	spoofable int                        // of them, ended ones included
+	closed    map[netip.Prefix]time.Time // of them, the networks, and since when
+	ended     int                        // of them, those no longer in force at pruned
 	pruned    time.Time
 }
 
@@ -45,6 +50,32 @@ func (r *Registry) Spoofable() int { return r.spoofable }
 
 // Full says that no more bans on spoofable evidence are accepted.
 func (r *Registry) Full() bool { return r.spoofable >= MaxSpoofable }
+
+// Closed are the networks that are closed on spoofable evidence, ended ones
+// included, in no particular order.
+func (r *Registry) Closed() (list []incident.Ban) {
+	for prefix := range r.closed {
+		ban, _ := r.bans.Get(prefix)
+		list = append(list, ban)
+	}
+	return list
+}
+
+// Crowded is the network that has to be released before another one is closed on
+// spoofable evidence: the one closed first; false while there is room.
+func (r *Registry) Crowded() (oldest incident.Ban, crowded bool) {
+	if len(r.closed) < MaxClosed {
+		return oldest, false
+	}
+	var first netip.Prefix
+	for prefix, since := range r.closed {
+		if !first.IsValid() || since.Before(r.closed[first]) {
+			first = prefix
+		}
+	}
+	oldest, _ = r.bans.Get(first)
+	return oldest, true
+}
 
 // Covering is the ban that already drops prefix: its own, or that of a prefix
 // around it; one that drops all of it before one that closes its SIP ports.
@@ -91,6 +122,12 @@ func (r *Registry) Put(ban incident.Ban) {
 	r.bans.Insert(ban.Prefix, ban)
 	if ban.Spoofable() {
 		r.spoofable++
+		if ban.Network() {
+			if r.closed == nil {
+				r.closed = map[netip.Prefix]time.Time{}
+			}
+			r.closed[ban.Prefix] = ban.Since
+		}
 	}
 	if !ban.InForce(r.pruned) {
 		r.ended++
@@ -106,6 +143,7 @@ func (r *Registry) Remove(prefix netip.Prefix) {
 	r.bans.Delete(prefix)
 	if was.Spoofable() {
 		r.spoofable--
+		delete(r.closed, prefix)
 	}
 	if !was.InForce(r.pruned) {
 		r.ended--

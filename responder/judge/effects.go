@@ -22,6 +22,9 @@ type Effects interface {
 	Record(i *incident.Incident)
 	// Promote puts a ban on spoofable evidence in force as a proven one.
 	Promote(ban incident.Ban)
+	// Release lets a banned prefix through again, which nobody asked for; by says
+	// why.
+	Release(ban incident.Ban, by string)
 	// Redrop makes the kernel drop a banned address again that is still heard.
 	Redrop(ban incident.Ban)
 	// DropFlow drops a flow again about which an incident was made before.
@@ -64,6 +67,9 @@ func (Discard) Record(*incident.Incident) {}
 
 // Promote does nothing.
 func (Discard) Promote(incident.Ban) {}
+
+// Release does nothing.
+func (Discard) Release(incident.Ban, string) {}
 
 // Redrop does nothing.
 func (Discard) Redrop(incident.Ban) {}

@@ -100,6 +100,11 @@ func (r *recorder) Record(i *incident.Incident) {
 func (r *recorder) Promote(b incident.Ban) { r.drop("promote", b) }
 func (r *recorder) Redrop(b incident.Ban)  { r.drop("drop again", b) }
 
+func (r *recorder) Release(b incident.Ban, by string) {
+	r.note("release %s: %s", incident.PrefixText(b.Prefix), by)
+	delete(r.dropped, b.Prefix)
+}
+
 func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
 	r.note("drop the flow %s again for %s", f.At, within)
 }
@@ -152,7 +157,7 @@ func guessing(threshold int) judge.Policy {
 			"block":      {incident.StepBan},
 			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations},
 		},
-		Ladder:     decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
+		Ladder:     decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: []time.Duration{10 * time.Minute}},
 		Username:   "warden",
 		DropsFlows: true,
 	}

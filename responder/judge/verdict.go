@@ -26,11 +26,17 @@ func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
 
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
-	f := j.facts(v, sign)
+	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v))
 	if decide.SameOffence(v, f) {
 		j.promote(v, *f.Banned)
 		return
 	}
+	j.carryOut(v, sign, f)
+}
+
+// carryOut plans the steps of a verdict and opens an incident, unless there is
+// nothing new to do or to tell.
+func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	switch {
 	case decide.NothingNew(steps, f):
@@ -39,7 +45,7 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
-			j.effects.DropFlow(flow, j.policy.Ladder.Spoofable)
+			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 		}
 	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
 		j.counters.Suppressed++
@@ -61,10 +67,7 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 	}
 	for _, s := range steps {
 		if s.Ban.Prefix.IsValid() {
-			j.Bans.Put(s.Ban)
-			if s.Ban.Offence > 0 {
-				j.Offences.Add(s.Ban.Since, s.Ban.Prefix)
-			}
+			j.enforce(s.Ban)
 		}
 	}
 	if decide.Compromised(steps) {
@@ -73,6 +76,28 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 	j.dropFlows(v, steps)
 	j.counters.Incidents++
 	j.effects.Begin(i, func() { j.record(v, i) })
+}
+
+// enforce enters a new ban into the registry, and counts it.
+func (j *Judge) enforce(ban incident.Ban) {
+	j.makeRoom(ban)
+	j.Bans.Put(ban)
+	if ban.Offence > 0 {
+		j.Offences.Add(ban.Since, ban.Prefix)
+	}
+	if ban.Repeat > 0 {
+		j.Repeats.Set(ban.Prefix, ban.Repeat, ban.Since)
+	}
+	if !ban.Spoofable() {
+		return
+	}
+	j.counters.Spoofable++
+	if ban.Repeat > 1 {
+		j.counters.Repeated++
+	}
+	if ban.Network() {
+		j.counters.Closed++
+	}
 }
 
 // record completes an incident whose urgent steps are under way.
@@ -123,10 +148,10 @@ func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
 	return list
 }
 
-// facts is what a plan must know.
-func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
+// facts is what a plan must know to ban a target.
+func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) decide.Facts {
 	f := decide.Facts{
-		Target: j.Places.Narrow(decide.TargetOf(v), v), Observe: j.policy.Observe,
+		Target: target, Observe: j.policy.Observe,
 		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows,
 	}
 	if sign != nil {
@@ -149,6 +174,8 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
 	f.Offences = j.Offences.Count(v.At, f.Target)
+	f.Repeats = j.Repeats.Count(v.At, f.Target)
+	f.Near = j.Places.Near(v.At, f.Target.Addr())
 	if ban, ok := j.Bans.Covering(v.At, f.Target); ok {
 		f.Banned = &ban
 	}
@@ -211,7 +238,7 @@ func (j *Judge) weigh(o *score.Observation) {
 
 // promote makes a ban on spoofable evidence a proven one: of the same incident.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
-	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil))
+	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil, was.Prefix))
 	ban.Incident, ban.Step = was.Incident, was.Step
 	if ban.Step == incident.StepUnknown {
 		ban.Step = slices.Index(j.policy.Playbooks[v.Threshold.Playbook], incident.StepBan)

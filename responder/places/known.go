@@ -21,6 +21,9 @@ type Config struct {
 	// that the caller can keep it.
 	AddressLearned func(Address)
 	NetworkLearned func(Network)
+	// NeighbourhoodLearned, if set, is called when an account is used where none
+	// has lived for long.
+	NeighbourhoodLearned func(neighbourhood netip.Prefix, at time.Time)
 }
 
 func (c Config) withDefaults() Config {
@@ -150,6 +153,7 @@ func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
 	if at.After(is.last) {
 		is.last = at
 	}
+	p.Lived(source.Addr(), at)
 	if p.config.AddressLearned != nil && (is.reported.IsZero() || is.last.Sub(is.reported) >= p.config.Remember/30) {
 		is.reported = is.last
 		p.config.AddressLearned(Address{Account: a.name, Source: source, At: is.last})
@@ -170,9 +174,13 @@ func (p *Places) Know(name string, source netip.Addr, at time.Time) {
 		is = a.addressOrNew(prefix, p.config.Addresses)
 		is.last, is.reported = at, at
 	}
-	if !is.thief && at.After(is.last) {
+	if is.thief {
+		return
+	}
+	if at.After(is.last) {
 		is.last = at
 	}
+	p.Lived(source, at)
 }
 
 // Thief says whether the last success of an account at an address was a

@@ -20,6 +20,7 @@ type Reading struct {
 	Meters  responder.Meters
 
 	Bans      int
+	Closed    int // of them, networks closed for SIP
 	Channels  int
 	Dropped   map[string]Traffic // by direction: in, out
 	Repairs   uint64             // of the kernel's table
@@ -160,6 +161,10 @@ func (e exporter) decisions(r *Reading) {
 // kernel exports the state of the firewall.
 func (e exporter) kernel(r *Reading) {
 	e.gauge("bans", "Bans in force.", float64(r.Bans))
+	e.gauge("networks_closed", "Networks closed for SIP over UDP, because their addresses take turns.", float64(r.Closed))
+	c := &r.Meters.Judge.Counters
+	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Spoofable-c.Repeated, "time", "first")
+	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Repeated, "time", "later")
 	for direction, n := range r.Dropped {
 		e.counter("dropped_packets_total", "Packets dropped, including the daemon's own probes.", n.Packets, "direction", direction)
 		e.counter("dropped_bytes_total", "Bytes dropped, including the daemon's own probes.", n.Bytes, "direction", direction)
