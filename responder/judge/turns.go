@@ -36,9 +36,14 @@ func (j *Judge) takeTurns(o *score.Observation) {
 			v.Cause = r
 		}
 	}
-	if len(v.Evidence) > 0 {
-		j.carryOut(v, nil, j.facts(v, nil, turn.Network))
+	if len(v.Evidence) == 0 {
+		return
 	}
+	j.counters.Verdicts++
+	j.meters.verdict(t.Name)
+	f := j.facts(v, nil, turn.Network)
+	f.Full = false // networks have room of their own
+	j.carryOut(v, nil, f)
 }
 
 func (j *Judge) networkThreshold(s score.Signal) *score.Threshold {
