@@ -39,8 +39,7 @@ func (j *Judge) takeTurns(o *score.Observation) {
 	if len(v.Evidence) == 0 {
 		return
 	}
-	j.counters.Verdicts++
-	j.meters.verdict(t.Name)
+	j.count(v)
 	f := j.facts(v, nil, turn.Network)
 	f.Full = false // networks have room of their own
 	j.carryOut(v, nil, f)

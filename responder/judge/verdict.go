@@ -1,9 +1,9 @@
 package judge
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -18,10 +18,14 @@ import (
 // what the observation was made of, when it is about calls.
 func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
 	for _, v := range j.table.Observe(o) {
-		j.counters.Verdicts++
-		j.meters.verdict(v.Threshold.Name)
+		j.count(&v)
 		j.answer(&v, sign)
 	}
+}
+
+func (j *Judge) count(v *score.Verdict) {
+	j.counters.Verdicts++
+	j.meters.verdict(v.Threshold.Name)
 }
 
 // answer plans what a verdict asks for and has it carried out.
@@ -230,11 +234,17 @@ func (j *Judge) weigh(o *score.Observation) {
 	}
 	if ban, ok := j.Bans.Renewable(o.At, prefix); ok {
 		if v := j.again(o, ban); v != nil {
-			v.Reason = fmt.Sprintf("continues after its ban: %s", ban.Reason)
+			v.Reason = renewedReason(ban.Reason)
+			j.count(v)
 			j.answer(v, nil)
 		}
 	}
 }
+
+// continues begins the reason of a ban that was brought back.
+const continues = "continues after its ban: "
+
+func renewedReason(was string) string { return continues + strings.TrimPrefix(was, continues) }
 
 // promote makes a ban on spoofable evidence a proven one: of the same incident.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
