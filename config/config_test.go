@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,25 @@ steps = ["ban", "notify"]
 }
 
 // Every mistake is one located line that says what is accepted.
+// Ban times of what may be spoofed: a list, or one as before.
+func TestSpoofable(t *testing.T) {
+	for text, want := range map[string][]time.Duration{
+		"":                                       {10 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour},
+		"[bans]\nspoofable = \"5m\"\n":           {5 * time.Minute},
+		"[bans]\nclaimed = \"5m\"\n":             {5 * time.Minute},
+		"[bans]\nspoofable = [\"5m\", \"1d\"]\n": {5 * time.Minute, 24 * time.Hour},
+		"[bans]\nclaimed = [\"5m\", \"1h\"]\n":   {5 * time.Minute, time.Hour},
+	} {
+		c, err := config.Parse("t.toml", []byte(login+text), env)
+		if err != nil || !slices.Equal(c.Bans.Spoofable, want) || c.Bans.SpoofableForever {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+	if c, err := config.Parse("t.toml", []byte(login+"[bans]\nspoofable_forever = true\n"), env); err != nil || !c.Bans.SpoofableForever {
+		t.Errorf("forever: %v", err)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	rule := "\n[[playbook]]\nname = \"b\"\nsteps = [\"ban\"]\n[[threshold]]\nname = \"g\"\nper = \"source\"\nsignals = { InvalidPassword = 1 }\nscore = 3\nwithin = \"1h\"\nplaybook = \"b\"\n"
 	mail := "[notify.mail]\nserver = \"mail.example.org:587\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n"

@@ -116,7 +116,7 @@ func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (release
 	case err != nil:
 		return nil, forgiven, err
 	case !banned && covered:
-		return nil, forgiven, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around.Prefix))
+		return nil, forgiven, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around))
 	case !banned && !forgive:
 		return nil, 0, fmt.Errorf("%w: %s is not banned", incident.ErrRefused, incident.PrefixText(prefix))
 	}
@@ -268,7 +268,7 @@ func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 	now := time.Now()
 	o.With(func() {
 		if around, covered := o.Registry.Covering(now, prefix); covered {
-			why = "it is still " + heldBy(prefix, around.Prefix)
+			why = "it is still " + heldBy(prefix, around)
 		} else if inside := len(o.Registry.Within(now, prefix)); inside > 0 {
 			why = incident.Count(inside, "ban") + " still in force within it: `tollwarden bans` lists them"
 		}
@@ -276,9 +276,13 @@ func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 	return why
 }
 
-func heldBy(prefix, around netip.Prefix) string {
-	return fmt.Sprintf("held by the ban of %s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
-		incident.PrefixText(around), incident.PrefixText(around), incident.PrefixText(prefix))
+func heldBy(prefix netip.Prefix, around incident.Ban) string {
+	closes, wide := "", incident.PrefixText(around.Prefix)
+	if around.Scope == incident.ScopeSIP {
+		closes = " for SIP over UDP"
+	}
+	return fmt.Sprintf("held by the ban of %s%s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
+		wide, closes, wide, incident.PrefixText(prefix))
 }
 
 func byUser(uid uint32) string { return fmt.Sprintf("uid %d", uid) }
