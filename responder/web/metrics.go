@@ -163,8 +163,8 @@ func (e exporter) kernel(r *Reading) {
 	e.gauge("bans", "Bans in force.", float64(r.Bans))
 	e.gauge("networks_closed", "Networks closed for SIP over UDP, because their addresses take turns.", float64(r.Closed))
 	c := &r.Meters.Judge.Counters
-	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Spoofable-c.Repeated, "time", "first")
-	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Repeated, "time", "later")
+	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Spoofable-c.Repeated, "repeat", "first")
+	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Repeated, "repeat", "later")
 	for direction, n := range r.Dropped {
 		e.counter("dropped_packets_total", "Packets dropped, including the daemon's own probes.", n.Packets, "direction", direction)
 		e.counter("dropped_bytes_total", "Bytes dropped, including the daemon's own probes.", n.Bytes, "direction", direction)
