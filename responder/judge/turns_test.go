@@ -186,7 +186,7 @@ func TestClosedNetworkComesBack(t *testing.T) {
 	s := newSite(t, climbing())
 	at := noon
 	for n, want := range []string{"10m0s", "1h0m0s", "4h0m0s", "24h0m0s", "24h0m0s"} {
-		at = s.turn(at, time.Second, "192.0.2.%d", 10, 1)
+		s.turn(at, time.Second, "192.0.2.%d", 10, 1)
 		if len(s.incidents) != n+1 {
 			t.Fatalf("%d incidents: %s", len(s.incidents), s.verdicts())
 		}

@@ -23,7 +23,7 @@ func (l *Ledger) ForgetRepeats(prefix netip.Prefix) {
 		l.refuse(kindOffence)
 		return
 	}
-	l.put(forgetRepeats{prefix.Masked()})
+	l.put(forgetRepeats{repeatKey{prefix.Masked()}})
 }
 
 // Repeats returns what PutRepeat recorded of the prefixes whose last such ban
@@ -50,10 +50,10 @@ func (c putRepeat) write(w *writer) error {
 	return w.exec(`INSERT OR REPLACE INTO repeats (prefix, number, last) VALUES (?, ?, ?)`, c.Prefix.String(), c.Number, c.Last.UnixMilli())
 }
 
-type forgetRepeats struct{ prefix netip.Prefix }
+type forgetRepeats struct{ repeatKey }
 
 func (forgetRepeats) kind() kind { return kindOffence }
-func (c forgetRepeats) key() any { return repeatKey{c.prefix} }
+func (c forgetRepeats) key() any { return c.repeatKey }
 func (forgetRepeats) rows() int  { return 1 }
 
 func (forgetRepeats) merge(newer change) (change, bool) { return newer, true }
