@@ -19,7 +19,7 @@ func (c *core) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 	var nets [SIP + 1][]netip.Prefix
 	for _, ban := range bans {
 		p, err := normal(ban.Prefix)
-		if err != nil {
+		if err != nil || ban.Scope > SIP {
 			continue // it cannot be banned
 		}
 		if id := setOf(p, ban.Scope); sets[id].interval {

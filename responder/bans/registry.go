@@ -100,10 +100,11 @@ func (r *Registry) Exact(now time.Time, prefix netip.Prefix) (incident.Ban, bool
 }
 
 // Renewable is the ban on spoofable evidence of just this prefix that ended a
-// short time ago, so that one more failure brings it back.
+// short time ago, so that one more failure brings it back. A network's is not: the
+// failure may be an innocent neighbour's.
 func (r *Registry) Renewable(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
 	ban, ok := r.bans.Get(prefix)
-	return ban, ok && ban.Spoofable() && !ban.InForce(now) && now.Sub(ban.Until) < renewWithin
+	return ban, ok && ban.Spoofable() && !ban.Network() && !ban.InForce(now) && now.Sub(ban.Until) < renewWithin
 }
 
 // Within are the bans in force of prefixes inside prefix, its own included.
