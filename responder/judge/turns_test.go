@@ -250,7 +250,7 @@ func TestForgersCloseLittle(t *testing.T) {
 
 	s = newSite(t, climbing())
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 300_000 {
+	for range 100_000 {
 		at = at.Add(100 * time.Microsecond)
 		n := r.Uint32()
 		s.guess(at, netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}).String())

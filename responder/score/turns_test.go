@@ -77,7 +77,7 @@ func TestTurnsInAFlood(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	turns, real, forged := NewTurns(), 0, 0
-	for i := range 2_000_000 {
+	for i := range 400_000 {
 		at = at.Add(100 * time.Microsecond)
 		n := r.Uint32()
 		if _, ok := turns.Fail(at, netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})); ok {
@@ -89,8 +89,8 @@ func TestTurnsInAFlood(t *testing.T) {
 			}
 		}
 	}
-	if forged != 0 || real < 390 {
-		t.Errorf("%d forged networks took turns, and a real one %d times of 400", forged, real)
+	if forged != 0 || real < 75 {
+		t.Errorf("%d forged networks took turns, and a real one %d times of 80", forged, real)
 	}
 }
 
