@@ -22,8 +22,8 @@ type Counters struct {
 	// Flows are single phones' flows dropped, renewals included.
 	Flows uint64
 	// Spoofable are bans on spoofable evidence; of them, Repeated were not the first
-	// of their prefix, and Closed were of networks.
-	Spoofable, Repeated, Closed uint64
+	// of their prefix.
+	Spoofable, Repeated uint64
 	// Confirmed are bans on spoofable evidence that became proven ones.
 	Confirmed uint64
 	// GracePeriod are failures from an account's own places after its password

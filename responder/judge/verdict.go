@@ -99,9 +99,6 @@ func (j *Judge) enforce(ban incident.Ban) {
 	if ban.Repeat > 1 {
 		j.counters.Repeated++
 	}
-	if ban.Network() {
-		j.counters.Closed++
-	}
 }
 
 // record completes an incident whose urgent steps are under way.
