@@ -73,15 +73,19 @@ type Firewall struct {
 	Counters bool
 }
 
-// Bans is the ladder of ban times.
+// Bans are the ladders of ban times.
 type Bans struct {
 	// Ladder holds the ban times of the first, second, … offence; the last one
 	// applies to all further offences. Zero is forever.
 	Ladder []time.Duration
 	// Forget is the age at which an offence no longer counts.
 	Forget time.Duration
-	// Spoofable is the ban time of a source that may be spoofed.
-	Spoofable time.Duration
+	// Spoofable holds the ban times of the first, second, … ban of a source or
+	// network that may be spoofed; the last one applies to all further ones.
+	Spoofable []time.Duration
+	// SpoofableForever makes the bans of a source that follow the last of Spoofable
+	// last until a person releases them.
+	SpoofableForever bool
 }
 
 // Ledger says how long the ledger keeps its records.

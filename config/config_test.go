@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -84,6 +85,25 @@ steps = ["ban", "notify"]
 }
 
 // Every mistake is one located line that says what is accepted.
+// Ban times of what may be spoofed: a list, or one as before.
+func TestSpoofable(t *testing.T) {
+	for text, want := range map[string][]time.Duration{
+		"":                                       {10 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour},
+		"[bans]\nspoofable = \"5m\"\n":           {5 * time.Minute},
+		"[bans]\nclaimed = \"5m\"\n":             {5 * time.Minute},
+		"[bans]\nspoofable = [\"5m\", \"1d\"]\n": {5 * time.Minute, 24 * time.Hour},
+		"[bans]\nclaimed = [\"5m\", \"1h\"]\n":   {5 * time.Minute, time.Hour},
+	} {
+		c, err := config.Parse("t.toml", []byte(login+text), env)
+		if err != nil || !slices.Equal(c.Bans.Spoofable, want) || c.Bans.SpoofableForever {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+	if c, err := config.Parse("t.toml", []byte(login+"[bans]\nspoofable_forever = true\n"), env); err != nil || !c.Bans.SpoofableForever {
+		t.Errorf("forever: %v", err)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	rule := "\n[[playbook]]\nname = \"b\"\nsteps = [\"ban\"]\n[[threshold]]\nname = \"g\"\nper = \"source\"\nsignals = { InvalidPassword = 1 }\nscore = 3\nwithin = \"1h\"\nplaybook = \"b\"\n"
 	mail := "[notify.mail]\nserver = \"mail.example.org:587\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n"
@@ -112,8 +132,13 @@ func TestMistakes(t *testing.T) {
 		"no port":          {login + "[firewall]\nsip_ports = []\n", `t.toml:5: firewall.sip_ports: 0 ports: want 1 to 16`},
 		"counters":         {login + "[firewall]\ncounters = \"yes\"\n", `t.toml:5: firewall.counters: want true or false, not text in quotes`},
 		"bad port":         {login + "[firewall]\nsip_ports = [5060, 70000]\n", `t.toml:5: firewall.sip_ports: 70000: want 1 to 65535`},
-		"spoofable":        {login + "[bans]\nspoofable = \"4h\"\n", `t.toml:5: bans.spoofable: 4h: want at most 1h`},
-		"claimed too long": {login + "[bans]\nclaimed = \"4h\"\n", `t.toml:5: bans.claimed: 4h: want at most 1h`},
+		"spoofable":        {login + "[bans]\nspoofable = \"25h\"\n", `t.toml:5: bans.spoofable: 25h: want at most 24h each, because spoofed packets can ban an innocent address: use "24h" as the last one`},
+		"spoofable, one":   {login + "[bans]\nspoofable = [\"10m\", \"2d\"]\n", `t.toml:5: bans.spoofable: 2d: want at most 24h each`},
+		"spoofable, none":  {login + "[bans]\nspoofable = []\n", `t.toml:5: bans.spoofable: empty: want ban times in quotes, such as ["10m", "1h", "4h", "24h"], or one`},
+		"spoofable, wrong": {login + "[bans]\nspoofable = [10]\n", `t.toml:5: bans.spoofable: 10: want ban times in quotes`},
+		"spoofable, ever":  {login + "[bans]\nspoofable = [\"10m\", \"forever\"]\n", `t.toml:5: bans.spoofable: "forever": want at most 24h; bans.spoofable_forever = true adds bans that last until you release them`},
+		"claimed":          {login + "[bans]\nclaimed = [\"25h\"]\n", `t.toml:5: bans.claimed: 25h: want at most 24h each`},
+		"claimed too long": {login + "[bans]\nclaimed = \"2d\"\n", `t.toml:5: bans.claimed: 2d: want at most 24h each`},
 		"keep":             {login + "[ledger]\nkeep = \"29d\"\n", `t.toml:5: ledger.keep: 29d: want at least 30d (bans.forget)`},
 		"failures":         {login + "[break_in]\nfailures = 0\n", `t.toml:5: break_in.failures: 0: want 1 to 100`},
 		"method":           {login + "[rotate]\nmethod = \"magic\"\n", `t.toml:5: rotate.method: "magic": want one of auto, pjsip-file, pjsip-realtime, chan-sip, exec`},

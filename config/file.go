@@ -1,5 +1,7 @@
 package config
 
+import "fmt"
+
 // file mirrors the TOML. A nil pointer is a key that the file does not have. The
 // tag `now` marks an old key and names the new one beside it.
 type file struct {
@@ -27,10 +29,11 @@ type file struct {
 	} `toml:"firewall"`
 
 	Bans struct {
-		Ladder    *[]string `toml:"ladder"`
-		Forget    *string   `toml:"forget"`
-		Spoofable *string   `toml:"spoofable"`
-		Claimed   *string   `toml:"claimed" now:"spoofable"`
+		Ladder           *[]string  `toml:"ladder"`
+		Forget           *string    `toml:"forget"`
+		Spoofable        *oneOrMore `toml:"spoofable"`
+		Claimed          *oneOrMore `toml:"claimed" now:"spoofable"`
+		SpoofableForever *bool      `toml:"spoofable_forever"`
 	} `toml:"bans"`
 
 	Ledger struct {
@@ -89,4 +92,27 @@ type fileThreshold struct {
 type filePlaybook struct {
 	Name  string   `toml:"name"`
 	Steps []string `toml:"steps"`
+}
+
+// oneOrMore is a list of texts, or a single one: the older form.
+type oneOrMore struct {
+	texts []string
+	wrong string // what the file has instead; "" when it is one of these
+}
+
+// UnmarshalTOML reads either form. What is neither is reported by the parser, which
+// knows the key.
+func (o *oneOrMore) UnmarshalTOML(value any) error {
+	list, ok := value.([]any)
+	if !ok {
+		list = []any{value}
+	}
+	for _, v := range list {
+		text, ok := v.(string)
+		if !ok {
+			o.wrong = fmt.Sprint(v)
+		}
+		o.texts = append(o.texts, text)
+	}
+	return nil
 }

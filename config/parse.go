@@ -285,14 +285,14 @@ func ParsePrefix(s string) (netip.Prefix, error) {
 }
 
 // maxSpoofable bounds the harm that spoofed packets can do.
-const maxSpoofable = time.Hour
+const maxSpoofable = 24 * time.Hour
+
+const wantSpoofable = `want ban times in quotes, such as ["10m", "1h", "4h", "24h"], or one`
 
 func (p *parser) bans(f *file, b *Bans) {
 	p.duration("bans.forget", f.Bans.Forget, &b.Forget)
-	p.duration("bans.spoofable", f.Bans.Spoofable, &b.Spoofable)
-	if b.Spoofable > maxSpoofable {
-		p.fail("bans.spoofable", "%s: want at most %s, because spoofed packets can ban an innocent address", FormatDuration(b.Spoofable), FormatDuration(maxSpoofable))
-	}
+	p.spoofable(f.Bans.Spoofable, b)
+	set(f.Bans.SpoofableForever, &b.SpoofableForever)
 	if f.Bans.Ladder == nil {
 		return
 	}
@@ -307,6 +307,35 @@ func (p *parser) bans(f *file, b *Bans) {
 	}
 	if len(*f.Bans.Ladder) == 0 {
 		p.fail("bans.ladder", `empty: want at least one ban time, such as ["4h", "24h", "7d", "forever"]`)
+	}
+}
+
+func (p *parser) spoofable(in *oneOrMore, b *Bans) {
+	if in == nil {
+		return
+	}
+	const key = "bans.spoofable"
+	b.Spoofable = nil
+	switch {
+	case in.wrong != "":
+		p.fail(key, "%s: %s", in.wrong, wantSpoofable)
+		return
+	case len(in.texts) == 0:
+		p.fail(key, "empty: %s", wantSpoofable)
+		return
+	}
+	for _, s := range in.texts {
+		d, err := parseDuration(s)
+		switch {
+		case s == forever:
+			p.fail(key, "%q: want at most %s; bans.spoofable_forever = true adds bans that last until you release them", s, FormatDuration(maxSpoofable))
+		case err != nil:
+			p.fail(key, "%q: %v", s, err)
+		case d > maxSpoofable:
+			p.fail(key, "%s: want at most %s each, because spoofed packets can ban an innocent address: use %q as the last one", FormatDuration(d), FormatDuration(maxSpoofable), FormatDuration(maxSpoofable))
+		default:
+			b.Spoofable = append(b.Spoofable, d)
+		}
 	}
 }
 

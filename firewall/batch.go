@@ -82,8 +82,8 @@ func changesOf(now time.Time, bans []Ban) ([]change, error) {
 		if err != nil {
 			return nil, err
 		}
-		if b.Scope > SIP || b.Scope == SIP && setOf(p, All) != hosts4 && setOf(p, All) != slash64 {
-			return nil, fmt.Errorf("%w scope %d for %s: scope SIP is for single IPv4 addresses and IPv6 /64s", ErrInvalid, b.Scope, p)
+		if b.Scope > SIP {
+			return nil, fmt.Errorf("%w scope %d for %s", ErrInvalid, b.Scope, p)
 		}
 		changes = append(changes, change{p, b.Scope, expiryOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})
 	}

@@ -50,10 +50,11 @@ type core struct {
 
 	limit    int          // bans per transaction
 	maxHosts [SIP + 1]int // single addresses and /64s, by scope
+	maxNets  [SIP + 1]int // other prefixes, by scope
 }
 
 func newCore(b backend) core {
-	return core{backend: b, mirror: newMirror(), limit: maxBatch, maxHosts: [...]int{All: maxHosts, SIP: maxSIP}}
+	return core{backend: b, mirror: newMirror(), limit: maxBatch, maxHosts: [...]int{All: maxHosts, SIP: maxSIP}, maxNets: [...]int{All: MaxPrefixes, SIP: maxSIPPrefixes}}
 }
 
 // Ban implements Table.
@@ -163,11 +164,15 @@ func (c *core) transact(now expiry, changes []change, slack time.Duration) error
 			b[at.set].drop = append(b[at.set].drop, host(at.prefix.Addr(), 0))
 		}
 	}
-	nets, netsChange := c.mirror.nets, false
+	nets := c.mirror.nets
+	var netsChange [SIP + 1]bool
 	for _, ch := range changes {
 		at := ch.key()
 		if sets[at.set].interval {
-			netsChange = true
+			for scope := range netsChange {
+				_, known := nets[scope][at.prefix]
+				netsChange[scope] = netsChange[scope] || known || Scope(scope) == ch.scope
+			}
 			continue
 		}
 		remove(at)
@@ -180,13 +185,17 @@ func (c *core) transact(now expiry, changes []change, slack time.Duration) error
 		}
 	}
 	held := c.held
-	if netsChange {
-		nets = netsAfter(c.mirror.nets, changes, now)
-		for _, id := range []setID{prefixes4, prefixes6} {
-			b[id].drop, b[id].add, held[id] = diff(c.held[id], disjoint(nets, sets[id].v6), slack)
+	for scope, change := range netsChange {
+		if change {
+			nets[scope] = netsAfter(nets[scope], Scope(scope), changes, now)
 		}
 	}
-	if err := c.fits(hosts, len(nets)); err != nil {
+	for id, s := range sets {
+		if s.interval && !s.allow && netsChange[s.scope] {
+			b[id].drop, b[id].add, held[id] = diff(c.held[id], disjoint(nets[s.scope], s.v6), slack)
+		}
+	}
+	if err := c.fits(hosts, nets); err != nil {
 		return err
 	}
 	if !b.empty() {
@@ -200,15 +209,18 @@ func (c *core) transact(now expiry, changes []change, slack time.Duration) error
 }
 
 // fits returns ErrFull if there is no room for that many bans.
-func (c *core) fits(hosts [SIP + 1]int, nets int) error {
-	if hosts[All] > c.maxHosts[All] || hosts[SIP] > c.maxHosts[SIP] || nets > MaxPrefixes {
-		return c.full()
+func (c *core) fits(hosts [SIP + 1]int, nets netsByScope) error {
+	for scope := range hosts {
+		if hosts[scope] > c.maxHosts[scope] || len(nets[scope]) > c.maxNets[scope] {
+			return c.full()
+		}
 	}
 	return nil
 }
 
 func (c *core) full() error {
-	return fmt.Errorf("%w: at most %d addresses, %d addresses with scope SIP and %d prefixes", ErrFull, c.maxHosts[All], c.maxHosts[SIP], MaxPrefixes)
+	return fmt.Errorf("%w: at most %d addresses and %d prefixes, and with scope SIP %d addresses and %d prefixes",
+		ErrFull, c.maxHosts[All], c.maxNets[All], c.maxHosts[SIP], c.maxNets[SIP])
 }
 
 // record enters changes of single addresses and /64s into the mirror.
@@ -226,14 +238,14 @@ func (c *core) record(now expiry, changes []change) {
 	}
 }
 
-// netsAfter returns the prefixes that are banned after changes.
-func netsAfter(nets map[netip.Prefix]expiry, changes []change, now expiry) map[netip.Prefix]expiry {
+// netsAfter returns the prefixes that are banned in a scope after changes.
+func netsAfter(nets map[netip.Prefix]expiry, scope Scope, changes []change, now expiry) map[netip.Prefix]expiry {
 	after := maps.Clone(nets)
 	maps.DeleteFunc(after, func(_ netip.Prefix, until expiry) bool { return until.over(now) })
 	for _, ch := range changes {
 		switch {
 		case !sets[ch.key().set].interval:
-		case ch.release:
+		case ch.release || ch.scope != scope:
 			delete(after, ch.prefix)
 		default:
 			after[ch.prefix] = ch.until

@@ -36,6 +36,7 @@
 //	prefixes4, prefixes6   interval sets, every other prefix length
 //	sip4, sip64            hash sets like hosts4 and slash64, for UDP to and from
 //	                       the SIP ports only: Scope SIP
+//	sipnets4, sipnets6     interval sets, every other prefix length with Scope SIP
 //
 // Responses that this host routes for an Asterisk in a container do not pass
 // the output hook; the requests they answer are still dropped. A ban drops

@@ -26,8 +26,8 @@ type Scope uint8
 const (
 	// All is every packet from and to the address.
 	All Scope = iota
-	// SIP is UDP to and from Config.SIPPorts, for addresses that may be spoofed.
-	// It is available for single IPv4 addresses and IPv6 /64s only.
+	// SIP is UDP to and from Config.SIPPorts, for addresses and networks that may be
+	// spoofed.
 	SIP
 )
 
@@ -103,7 +103,7 @@ const DefaultName = "tollwarden"
 // DefaultSIPPorts are the ports of SIP (RFC 3261 section 18).
 var DefaultSIPPorts = []uint16{5060, 5061}
 
-// MaxSIPPorts limits the SIP ports: each port is two more rules that a packet
+// MaxSIPPorts limits the SIP ports: each port is four more rules that a packet
 // may have to pass.
 const MaxSIPPorts = 64
 
@@ -116,7 +116,9 @@ const (
 	// maxSIP is how many more can be banned with Scope SIP. Spoofed addresses
 	// fill no more than this.
 	maxSIP = 256 << 10
-	// MaxPrefixes is how many other prefixes can be banned at a time. Changing
+	// maxSIPPrefixes is how many other prefixes can be banned with Scope SIP.
+	maxSIPPrefixes = 2 << 10
+	// MaxPrefixes is how many other prefixes can be banned entirely. Changing
 	// one takes time in proportion to their number: about 1 ms at 1,000, 20 ms
 	// at the maximum. A single address or /64 takes 10 µs at any number.
 	MaxPrefixes = 16 << 10

@@ -16,14 +16,14 @@ const maxQuery = 32
 func (c *core) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 	out := make(map[netip.Prefix]uint64, len(bans))
 	var keys [setCount][]netip.Addr
-	var nets []netip.Prefix
+	var nets [SIP + 1][]netip.Prefix
 	for _, ban := range bans {
 		p, err := normal(ban.Prefix)
-		if err != nil {
+		if err != nil || ban.Scope > SIP {
 			continue // it cannot be banned
 		}
 		if id := setOf(p, ban.Scope); sets[id].interval {
-			nets = append(nets, p)
+			nets[ban.Scope] = append(nets[ban.Scope], p)
 		} else {
 			keys[id] = append(keys[id], p.Addr())
 		}
@@ -41,9 +41,11 @@ func (c *core) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 			}
 		}
 	}
-	for _, p := range nets {
-		if err := c.netHits(p, out); err != nil {
-			return nil, err
+	for scope := range nets {
+		for _, p := range nets[scope] {
+			if err := c.netHits(setOf(p, Scope(scope)), p, out); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return out, nil
@@ -61,9 +63,8 @@ func keyBits(id setID) int {
 	}
 }
 
-// netHits adds up the hits of the intervals that make up a prefix.
-func (c *core) netHits(p netip.Prefix, out map[netip.Prefix]uint64) error {
-	id := setOf(p, All)
+// netHits adds up the hits of the intervals of a set that make up a prefix.
+func (c *core) netHits(id setID, p netip.Prefix, out map[netip.Prefix]uint64) error {
 	var keys []netip.Addr
 	_ = c.do("count", nil, func() error { keys = within(c.held[id], p); return nil })
 	for some := range slices.Chunk(keys, maxQuery) {

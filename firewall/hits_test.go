@@ -67,6 +67,13 @@ func TestHits(t *testing.T) {
 		if n := w.hits(t, SIP, "198.51.100.7/32")[0]; n < 1 {
 			t.Errorf("scope SIP: %d packets", n)
 		}
+		w.suspect(t, time.Hour, "203.0.113.0/24", "2001:db8:c::/48")
+		w.expect(t, true, "203.0.113.9", "2001:db8:c:1::1")
+		for i, n := range w.hits(t, SIP, "203.0.113.0/24", "2001:db8:c::/48") {
+			if n < 1 {
+				t.Errorf("network %d with scope SIP: %d packets", i, n)
+			}
+		}
 		now := w.now()
 		w.Invalidate()
 		must(t, w.Reconcile(now, w.Bans(now)))

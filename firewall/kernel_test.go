@@ -3,6 +3,7 @@ package firewall
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -306,6 +307,40 @@ func TestTakeOver(t *testing.T) {
 	}, Repaired)
 }
 
+// An adopted table tells networks with scope SIP from those that are dropped
+// entirely, and so does one that a crash left without one of the sets.
+func TestTakeOverOfScopes(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	sip := forHosts(time.Hour, "198.51.100.0/24", "2001:db8:a::/48", "2001:db8:b:ff00::/56")
+	for i := range sip {
+		sip[i].Scope = SIP
+	}
+	must(t, k.Ban(time.Now(), append(sip, forHosts(time.Hour, "203.0.113.0/24")...)...))
+	must(t, k.Close())
+	reopen := func(want Origin) {
+		t.Helper()
+		k := openKernel(t, l, Config{})
+		scopes := map[string]Scope{}
+		for _, b := range k.Bans(time.Now()) {
+			scopes[b.Prefix.String()] = b.Scope
+		}
+		wanted := map[string]Scope{"198.51.100.0/24": SIP, "2001:db8:a::/48": SIP, "2001:db8:b:ff00::/56": SIP, "203.0.113.0/24": All}
+		if !maps.Equal(scopes, wanted) || k.Opened().Origin != want {
+			t.Errorf("%v: %v, %v", k.Opened(), scopes, wanted)
+		}
+		must(t, k.Close())
+	}
+	reopen(Adopted)
+	c := l.conn(t)
+	for _, ch := range chains {
+		c.FlushChain(nfChain(nfTable(DefaultName), &ch))
+	}
+	must(t, c.Flush())
+	reopen(Repaired)
+	reopen(Adopted)
+}
+
 // If a rebuild is interrupted after the old table was deleted, the bridge has what
 // the table lacks.
 func TestTakeOverAfterACrash(t *testing.T) {
@@ -314,7 +349,7 @@ func TestTakeOverAfterACrash(t *testing.T) {
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
 	bridge := contentsOf(&mirror{
 		hosts4: map[[4]byte]expiry{{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever},
-		nets:   map[netip.Prefix]expiry{netip.MustParsePrefix("203.0.113.0/24"): forever},
+		nets:   netsByScope{All: {netip.MustParsePrefix("203.0.113.0/24"): forever}},
 	}, nil, 0)
 	must(t, k.load(DefaultName+bridgeSuffix, bridge, nil))
 	must(t, k.Close())

@@ -51,6 +51,7 @@ func sortedBans(m *Memory, now time.Time) []Ban {
 func TestDump(t *testing.T) {
 	m := NewMemory(Config{Name: "pbx", Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	must(t, m.Ban(noon, ban("198.51.100.7/32", noon.Add(time.Hour)), ban("2001:db8:a::/64", time.Time{}), ban("10.0.0.0/8", noon.Add(time.Hour)), ban("10.1.0.0/16", time.Time{})))
+	must(t, m.Ban(noon, Ban{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Until: noon.Add(time.Hour), Scope: SIP}))
 	want := `table inet pbx {
 	set allow4 {
 		127.0.0.0-127.255.255.255
@@ -75,6 +76,11 @@ func TestDump(t *testing.T) {
 	set sip4 {
 	}
 	set sip64 {
+	}
+	set sipnets4 {
+		192.0.2.0-192.0.2.255 until 2026-03-01T13:00:00Z
+	}
+	set sipnets6 {
 	}
 `
 	if got, _, _ := strings.Cut(m.Dump(), "\tchain"); got != want {
@@ -131,6 +137,14 @@ func TestCapacity(t *testing.T) {
 	must(t, m.Ban(noon, sip("198.51.100.1/32")))
 	must(t, m.Ban(noon, ban("198.51.100.1/32", time.Time{}))) // moves from one to the other
 	must(t, m.Ban(noon, sip("198.51.100.2/32")))
+	networks := manyPrefixes(maxSIPPrefixes+1, noon.Add(time.Hour))
+	for i := range networks {
+		networks[i].Scope = SIP
+	}
+	if err := m.Ban(noon, networks...); !errors.Is(err, ErrFull) {
+		t.Errorf("networks with scope SIP: %v", err)
+	}
+	must(t, m.Ban(noon, networks[1:]...))
 	if err := m.Ban(noon, manyPrefixes(MaxPrefixes+1, time.Time{})...); !errors.Is(err, ErrFull) {
 		t.Errorf("prefixes: %v", err)
 	}

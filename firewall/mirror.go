@@ -54,18 +54,21 @@ type mirror struct {
 	hosts4  map[[4]byte]expiry
 	slash64 map[[8]byte]expiry
 	hosts6  map[[16]byte]expiry
-	nets    map[netip.Prefix]expiry
+	nets    netsByScope
 	// With scope SIP.
 	sip4  map[[4]byte]expiry
 	sip64 map[[8]byte]expiry
 }
+
+// netsByScope is the prefixes that are banned in each scope.
+type netsByScope [SIP + 1]map[netip.Prefix]expiry
 
 func newMirror() mirror {
 	return mirror{
 		hosts4:  map[[4]byte]expiry{},
 		slash64: map[[8]byte]expiry{},
 		hosts6:  map[[16]byte]expiry{},
-		nets:    map[netip.Prefix]expiry{},
+		nets:    netsByScope{All: {}, SIP: {}},
 		sip4:    map[[4]byte]expiry{},
 		sip64:   map[[8]byte]expiry{},
 	}
@@ -108,7 +111,7 @@ func (m *mirror) get(at setKey) (until expiry, ok bool) {
 	case sip64:
 		until, ok = m.sip64[half(p.Addr())]
 	default:
-		until, ok = m.nets[p]
+		until, ok = m.nets[sets[at.set].scope][p]
 	}
 	return until, ok
 }
@@ -144,7 +147,7 @@ func (m *mirror) put(at setKey, until expiry) {
 	case sip64:
 		m.sip64[half(p.Addr())] = until
 	default:
-		m.nets[p] = until
+		m.nets[sets[at.set].scope][p] = until
 	}
 }
 
@@ -162,7 +165,7 @@ func (m *mirror) remove(at setKey) {
 	case sip64:
 		delete(m.sip64, half(p.Addr()))
 	default:
-		delete(m.nets, p)
+		delete(m.nets[sets[at.set].scope], p)
 	}
 }
 
@@ -217,14 +220,15 @@ func (m *mirror) size(id setID) int {
 
 // trim removes the bans for which there is no room, those that end first, and
 // returns how many that were.
-func (m *mirror) trim(maxHosts [SIP + 1]int, maxNets int) (left int) {
+func (m *mirror) trim(maxHosts, maxNets [SIP + 1]int) (left int) {
 	for _, class := range []struct {
 		sets []setID
 		over int
 	}{
 		{[]setID{hosts4, slash64, hosts6}, m.hosts(All) - maxHosts[All]},
 		{[]setID{sip4, sip64}, m.hosts(SIP) - maxHosts[SIP]},
-		{[]setID{prefixes4, prefixes6}, len(m.nets) - maxNets},
+		{[]setID{prefixes4, prefixes6}, len(m.nets[All]) - maxNets[All]},
+		{[]setID{sipnets4, sipnets6}, len(m.nets[SIP]) - maxNets[SIP]},
 	} {
 		if class.over <= 0 {
 			continue
@@ -247,7 +251,9 @@ func (m *mirror) trim(maxHosts [SIP + 1]int, maxNets int) (left int) {
 }
 
 // len counts all bans, ended ones included.
-func (m *mirror) len() int { return m.hosts(All) + m.hosts(SIP) + len(m.nets) }
+func (m *mirror) len() int {
+	return m.hosts(All) + m.hosts(SIP) + len(m.nets[All]) + len(m.nets[SIP])
+}
 
 // in yields the bans in one set, ended ones included.
 func (m *mirror) in(id setID) iter.Seq2[netip.Prefix, expiry] {
@@ -263,9 +269,10 @@ func (m *mirror) in(id setID) iter.Seq2[netip.Prefix, expiry] {
 			each(m.sip4, slash32, yield)
 		case sip64:
 			each(m.sip64, slash64Of, yield)
-		case prefixes4, prefixes6:
-			for p, until := range m.nets {
-				if setOf(p, All) == id && !yield(p, until) {
+		case prefixes4, prefixes6, sipnets4, sipnets6:
+			scope := sets[id].scope
+			for p, until := range m.nets[scope] {
+				if setOf(p, scope) == id && !yield(p, until) {
 					return
 				}
 			}

@@ -9,7 +9,7 @@ import (
 // differs and rebuilds the table where that is not possible: it is damaged, gone or
 // invalid.
 func (c *core) reconcile(now expiry, want mirror) error {
-	left := want.trim(c.maxHosts, MaxPrefixes)
+	left := want.trim(c.maxHosts, c.maxNets)
 	if err := c.putInForce(now, want); err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ type difference struct {
 }
 
 func (c *core) difference(now expiry, want *mirror) (d difference) {
-	for _, id := range []setID{prefixes4, prefixes6, hosts4, slash64, hosts6, sip4, sip64} {
+	for _, id := range []setID{prefixes4, prefixes6, sipnets4, sipnets6, hosts4, slash64, hosts6, sip4, sip64} {
 		if c.unread[id] {
 			continue // see replaceUnread
 		}
@@ -122,7 +122,7 @@ func (c *core) replaceUnread(now expiry, want *mirror) error {
 // rebuild replaces the table and takes over the mirror and the allow list it is
 // made of.
 func (c *core) rebuild(now expiry, next mirror, allow map[netip.Prefix]expiry) error {
-	if err := c.fits([...]int{All: next.hosts(All), SIP: next.hosts(SIP)}, len(next.nets)); err != nil {
+	if err := c.fits([...]int{All: next.hosts(All), SIP: next.hosts(SIP)}, next.nets); err != nil {
 		return err
 	}
 	contents := contentsOf(&next, allow, now)
@@ -145,14 +145,13 @@ func (c *core) rebuild(now expiry, next mirror, allow map[netip.Prefix]expiry) e
 
 // contentsOf returns everything that belongs in the sets at that time.
 func contentsOf(m *mirror, allow map[netip.Prefix]expiry, now expiry) *batch {
-	nets := netsAfter(m.nets, nil, now)
 	var all batch
 	for id := range setCount {
 		switch s := sets[id]; {
 		case s.allow:
 			all[id].add = disjoint(allow, s.v6)
 		case s.interval:
-			all[id].add = disjoint(nets, s.v6)
+			all[id].add = disjoint(netsAfter(m.nets[s.scope], s.scope, nil, now), s.v6)
 		default:
 			for p, until := range m.in(id) {
 				if !until.over(now) {

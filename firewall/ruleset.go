@@ -22,6 +22,8 @@ const (
 	prefixes6
 	sip4
 	sip64
+	sipnets4
+	sipnets6
 	setCount
 )
 
@@ -45,6 +47,7 @@ const (
 	// intervalSize: n prefixes make at most 2n-1 intervals, each of two elements,
 	// each of which may be there twice.
 	intervalSize = 8 * MaxPrefixes
+	sipNetsSize  = 8 * maxSIPPrefixes
 )
 
 var sets = [setCount]set{
@@ -57,15 +60,21 @@ var sets = [setCount]set{
 	prefixes6: {name: "prefixes6", v6: true, interval: true, size: intervalSize},
 	sip4:      {name: "sip4", scope: SIP, size: sipSize},
 	sip64:     {name: "sip64", v6: true, half: true, scope: SIP, size: sipSize},
+	sipnets4:  {name: "sipnets4", interval: true, scope: SIP, size: sipNetsSize},
+	sipnets6:  {name: "sipnets6", v6: true, interval: true, scope: SIP, size: sipNetsSize},
 }
 
 // setOf returns the set for bans of a masked prefix.
 func setOf(p netip.Prefix, scope Scope) setID {
 	switch {
-	case scope == SIP && p.Addr().Is4():
+	case scope == SIP && p.Addr().Is4() && p.Bits() == 32:
 		return sip4
-	case scope == SIP:
+	case scope == SIP && p.Addr().Is4():
+		return sipnets4
+	case scope == SIP && p.Bits() == 64:
 		return sip64
+	case scope == SIP:
+		return sipnets6
 	case p.Addr().Is4() && p.Bits() == 32:
 		return hosts4
 	case p.Addr().Is4():
@@ -87,6 +96,10 @@ func otherScope(id setID) (other setID, ok bool) {
 		return hosts4 + sip4 - id, true
 	case slash64, sip64:
 		return slash64 + sip64 - id, true
+	case prefixes4, sipnets4:
+		return prefixes4 + sipnets4 - id, true
+	case prefixes6, sipnets6:
+		return prefixes6 + sipnets6 - id, true
 	default:
 		return id, false
 	}

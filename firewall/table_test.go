@@ -189,11 +189,48 @@ func TestScope(t *testing.T) {
 		is(true, false)
 		w.release(t, "198.51.100.7/32", "2001:db8:a::/64")
 		is(false, false)
-		for _, wide := range []string{"198.51.100.0/24", "2001:db8:b::7/128", "2001:db8::/48"} {
-			if err := w.Ban(w.now(), Ban{Prefix: netip.MustParsePrefix(wide), Scope: SIP}); !errors.Is(err, ErrInvalid) {
-				t.Errorf("%s: %v", wide, err)
+	})
+}
+
+// Scope SIP closes networks, too, around and inside other bans of both scopes.
+func TestScopeOfNetworks(t *testing.T) {
+	both(t, Config{}, func(t *testing.T, w *world) {
+		is := func(addr string, sip, rest bool) {
+			t.Helper()
+			if d, c := w.drops(t, addr), w.cuts(t, addr); d != sip || c != rest {
+				t.Errorf("%s: SIP dropped %v, the rest %v; want %v and %v", addr, d, c, sip, rest)
 			}
 		}
+		w.suspect(t, time.Hour, "198.51.100.0/24", "2001:db8:a::/48", "2001:db8:b:ff00::/56", "2001:db8:c::7/128")
+		for _, a := range []string{"198.51.100.7", "2001:db8:a:1::7", "2001:db8:b:ff01::1", "2001:db8:c::7"} {
+			is(a, true, false)
+		}
+		for _, a := range []string{"198.51.101.7", "2001:db8:b::1", "2001:db8:c::8"} {
+			is(a, false, false)
+		}
+		w.ban(t, time.Hour, "198.51.100.7/32", "198.51.100.128/25") // inside, entirely
+		is("198.51.100.7", true, true)
+		is("198.51.100.200", true, true)
+		is("198.51.100.8", true, false)
+		w.release(t, "198.51.100.7/32", "198.51.100.128/25")
+		is("198.51.100.7", true, false)
+		w.ban(t, 2*time.Hour, "198.51.100.0/24") // a whole ban takes its place
+		is("198.51.100.8", true, true)
+		w.suspect(t, time.Hour, "198.51.100.0/24") // and back
+		is("198.51.100.8", true, false)
+		if got, want := w.inForce(), []string{"198.51.100.0/24", "2001:db8:a::/48", "2001:db8:b:ff00::/56", "2001:db8:c::7/128"}; !slices.Equal(got, want) {
+			t.Errorf("in force: %v", got)
+		}
+		w.lose(t)
+		now := w.now()
+		must(t, w.Reconcile(now, w.Bans(now)))
+		is("198.51.100.8", true, false)
+		must(t, w.Reconcile(now, w.bans(now, time.Hour, "198.51.100.0/24")))
+		is("198.51.100.8", true, true)
+		is("2001:db8:a:1::7", false, false)
+		w.suspect(t, 300*time.Millisecond, "198.51.100.0/24")
+		w.wait(500 * time.Millisecond)
+		is("198.51.100.8", false, false)
 	})
 }
 

@@ -86,6 +86,9 @@ func (e effects) Record(i *incident.Incident) {
 		if ban.Offence > 0 {
 			e.parts.Ledger.AddOffence(ban.Prefix, ban.Since)
 		}
+		if ban.Repeat > 0 {
+			e.parts.Ledger.PutRepeat(ledger.Record{Prefix: ban.Prefix, Number: ban.Repeat, Last: ban.Since})
+		}
 		e.parts.Ledger.PutBan(*ban)
 	}
 	for n, s := range i.Steps {
@@ -132,6 +135,24 @@ func (e effects) Promote(ban incident.Ban) {
 			e.banChanged(ban, incident.Banned)
 		}
 	})
+}
+
+// Release lets a prefix through again.
+func (e effects) Release(ban incident.Ban, by string) {
+	if ban.Observed {
+		e.banChanged(ban, incident.Released)
+		return
+	}
+	e.parts.Ledger.DeleteBan(ban.Prefix, time.Now(), by)
+	e.parts.Log.Info().Stringer("source", ban.Prefix).Str("reason", by).Msg("a ban is released before its time")
+	room := e.queue.Release([]netip.Prefix{ban.Prefix}, func(err error) {
+		if err == nil {
+			e.banChanged(ban, incident.Released)
+		}
+	})
+	if !room {
+		e.refused.Bans++ // a reconcile releases it
+	}
 }
 
 // Renew renews a drop: another program may have removed it from the kernel.

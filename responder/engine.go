@@ -3,6 +3,7 @@ package responder
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -25,7 +26,9 @@ type Parts struct {
 	Accounts  contain.Accounts
 	Inventory Inventory
 	Ledger    *ledger.Ledger
-	Log       zerolog.Logger
+	// Own are the addresses of this machine; nil: none are known.
+	Own func() []netip.Addr
+	Log zerolog.Logger
 	// Notifier and Exec may be nil: no messages are sent, no command is run.
 	Notifier, Exec journal.Receiver
 	// Watch reports challenges, which come in by Challenged. It may be nil:
@@ -94,7 +97,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 	e.queue.Reconciled = func(now time.Time) { e.with(func() { e.judge.Bans.AcknowledgedAll(now) }) }
 	e.runner = contain.NewRunner(parts.Calls, parts.Accounts, e.judge.Contain, e.judge.Calls, parts.Ledger, owner{e}, parts.Log)
 	e.Bans = &bans.Operator{
-		Registry: e.judge.Bans, Offences: e.judge.Offences, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
+		Registry: e.judge.Bans, Offences: e.judge.Offences, Repeats: e.judge.Repeats, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
 		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
 		Acted: e.Acted, Changed: e.banChanged,
 	}

@@ -101,7 +101,7 @@ func TestFlowIsDroppedAsPlanned(t *testing.T) {
 	h.challenged(noon, office, "1/a")
 	h.hear(t, noon, []byte(failures("1003", office, 3)))
 	later := guessing(3)
-	later.Ladder.Spoofable = time.Minute
+	later.Ladder.Spoofable = []time.Duration{time.Minute}
 	if err := h.Configure(later); err != nil {
 		t.Fatal(err)
 	}

@@ -208,7 +208,7 @@ func guessing(threshold int) judge.Policy {
 			"block":      {incident.StepBan},
 			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations},
 		},
-		Ladder:   decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
+		Ladder:   decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: []time.Duration{10 * time.Minute}},
 		Username: "warden",
 	}
 }

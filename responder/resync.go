@@ -31,6 +31,10 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 		return fmt.Errorf("list registrations: %w", err)
 	}
 	e.with(func() { e.judge.SetContacts(now, contacts, up) })
+	if e.parts.Own != nil {
+		own := e.parts.Own()
+		e.with(func() { e.judge.Places.SetOwn(own) })
+	}
 	carriers, err := e.parts.Inventory.Carriers(ctx)
 	if err != nil {
 		err = fmt.Errorf("list carriers: %w", err)

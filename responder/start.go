@@ -24,10 +24,13 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	// What is open is read before anything is written: a full disk, which takes
 	// nothing, must not keep it from being carried out.
 	unfinished := e.readUnfinished(ctx)
-	known, err := l.Places(ctx, now.Add(-policy.Known))
+	known, err := l.Places(ctx, now.Add(-max(policy.Known, places.LivedFor)))
 	e.doubt(err, "the known places")
 	for _, p := range known {
-		e.judge.Places.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
+		e.judge.Places.Lived(p.Prefix.Addr(), p.LastSuccess)
+		if now.Sub(p.LastSuccess) <= policy.Known {
+			e.judge.Places.Know(p.Account, p.Prefix.Addr(), p.LastSuccess)
+		}
 	}
 	rotations, err := l.Rotations(ctx, now.Add(-contain.Grace))
 	e.doubt(err, "the changed passwords")
@@ -40,6 +43,11 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	e.doubt(err, "the offences")
 	for _, o := range offences {
 		e.judge.Offences.Set(o.Prefix, o.Number, o.Last)
+	}
+	repeats, err := l.Repeats(ctx, now.Add(-policy.Ladder.RepeatMemory()))
+	e.doubt(err, "the bans of addresses that may be spoofed")
+	for _, r := range repeats {
+		e.judge.Repeats.Set(r.Prefix, r.Number, r.Last)
 	}
 	if err := e.restoreBans(ctx, now); err != nil {
 		return err
@@ -102,6 +110,11 @@ func (e *Engine) restoreBans(ctx context.Context, now time.Time) error {
 		return ctx.Err() // stopped meanwhile, with every ban left as it was
 	}
 	e.doubt(err, "all of the bans")
+	for i := range list {
+		if b := &list[i]; b.Scope == incident.ScopeSIP {
+			b.Repeat = e.judge.Repeats.Count(now, b.Prefix)
+		}
+	}
 	was := bans.Remembered{Bans: list, Partial: err != nil}
 	if e.observe {
 		bans.Restore(now, e.judge.Bans, e.parts.Ledger, was, e.judge.Places.Allowed)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
 // restarted is a site whose engine starts over a ledger with these bans, and so
@@ -96,6 +97,49 @@ func TestVerdictsAfterAStart(t *testing.T) {
 			}
 			if b, dropped := h.kernel.ban(villain.Addr()); !dropped || !b.Until.Equal(ban.Until) || b.Spoofable() {
 				t.Errorf("the kernel has %+v, %t", b, dropped)
+			}
+		})
+	}
+}
+
+// A guesser that proves nothing goes on where it was on its ladder, and a closed
+// network stays closed; but near a place of 60 days ago nothing climbs, though the
+// address there is no longer known.
+func TestSpoofableLadderAfterAStart(t *testing.T) {
+	now := time.Now()
+	b := villain.Addr().As4()
+	b[2], b[3] = b[2]+1, 7
+	neighbour := netip.AddrFrom4(b).String() + "/32"
+	for name, tc := range map[string]struct {
+		place string
+		want  time.Duration
+	}{
+		"nobody lives near":  {"203.0.113.7/32", 4 * time.Hour},
+		"an account does so": {neighbour, 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t, guessing(3))
+			network := netip.MustParsePrefix("100.64.7.0/24")
+			h.ledger.PutRepeat(ledger.Record{Prefix: villain, Number: 2, Last: now.Add(-2 * time.Hour)})
+			h.ledger.PutRepeat(ledger.Record{Prefix: network, Number: 3, Last: now.Add(-time.Hour)})
+			h.ledger.PutBan(incident.Ban{Prefix: network, Since: now.Add(-time.Hour), Until: now.Add(time.Hour), Scope: incident.ScopeSIP})
+			h.ledger.PutPlace(ledger.Place{Account: "1001", Prefix: netip.MustParsePrefix(tc.place), LastSuccess: now.Add(-60 * 24 * time.Hour)})
+			p := guessing(3)
+			p.Ladder.Spoofable = []time.Duration{10 * time.Minute, time.Hour, 4 * time.Hour, 24 * time.Hour}
+			p.Known = 30 * 24 * time.Hour
+			h.Engine = h.again(t, now, p)
+			h.hear(t, now, []byte(failures("1002", villain.Addr().String(), 3)))
+			h.settled(t)
+			ban, _ := h.banOf(now, villain)
+			if got := ban.Until.Sub(now).Round(time.Minute); got != tc.want || ban.Repeat != 3 || ban.Offence != 0 {
+				t.Errorf("banned for %s: %+v", got, ban)
+			}
+			if ban, _ := h.banOf(now, network); ban.Rung() != "spoofable, 3rd time" || !ban.Network() {
+				t.Errorf("the network: %+v", ban)
+			}
+			repeats, err := h.ledger.Repeats(t.Context(), now.Add(-time.Minute))
+			if err != nil || len(repeats) != 1 || repeats[0].Number != 3 {
+				t.Errorf("the ledger has %+v, %v", repeats, err)
 			}
 		})
 	}

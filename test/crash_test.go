@@ -238,9 +238,16 @@ func TestBansOutliveTheMachine(t *testing.T) {
 	b.must(append([]string{"ban", "192.0.2.0/24", "--for", "7d"}, at...)...)
 	b.must(append([]string{"ban", "2001:db8:7::/64", "--for", "7d"}, at...)...)
 	b.must(append([]string{"ban", "203.0.113.7", "--for", "1s"}, at...)...)
+	for n := range 10 { // members of a network take turns, and prove nothing
+		b.pbx.Raw("security", strings.ReplaceAll(guess("1002", fmt.Sprintf("100.64.9.%d", n+1), 0), "/TCP/", "/UDP/"))
+	}
+	b.wait("the network to be closed", func() bool { return b.dropped("100.64.9.0/24") })
 	before, err := b.client().Bans(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s, err := b.client().Status(t.Context()); err != nil || s.Firewall.NetworksClosed != 1 {
+		t.Errorf("status: %+v, %v", s.Firewall, err)
 	}
 	table := b.nft("-a", "list", "table", "inet", "tollwarden")
 	time.Sleep(1100 * time.Millisecond) // the last one expires
@@ -261,18 +268,18 @@ func TestBansOutliveTheMachine(t *testing.T) {
 	b.pbx.Hang(true)
 	b.launch()
 	b.answering()
-	for _, prefix := range []string{"203.0.113.5/32", "203.0.113.6/32", "192.0.2.0/24", "2001:db8:7::/64"} {
+	for _, prefix := range []string{"203.0.113.5/32", "203.0.113.6/32", "192.0.2.0/24", "2001:db8:7::/64", "100.64.9.0/24"} {
 		if !b.dropped(prefix) {
 			t.Errorf("%s is not dropped after the reboot", prefix)
 		}
 	}
 	after, err := b.client().Bans(t.Context())
-	if err != nil || len(after) != 4 || b.dropped("203.0.113.7/32") {
+	if err != nil || len(after) != 5 || b.dropped("203.0.113.7/32") {
 		t.Errorf("bans after the reboot: %+v, %v", after, err)
 	}
 	for _, a := range after {
 		for _, was := range before {
-			if a.Prefix == was.Prefix && (a.Reason != was.Reason || a.Origin != was.Origin || a.Offence != was.Offence || a.Forever() != was.Forever()) {
+			if a.Prefix == was.Prefix && (a.Reason != was.Reason || a.Origin != was.Origin || a.Offence != was.Offence || a.Repeat != was.Repeat || a.Scope != was.Scope || a.Forever() != was.Forever()) {
 				t.Errorf("%+v became %+v", was, a)
 			}
 		}

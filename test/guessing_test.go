@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -195,6 +196,39 @@ func TestRovingIPv6GuesserIsOneSource(t *testing.T) {
 	if err != nil || s.Counters["challenges_seen"] == 0 || s.Counters["challenges_misdirected"] != 0 {
 		t.Errorf("%d challenges seen, %d misdirected, %v; want all of them to reach the address they are for", s.Counters["challenges_seen"], s.Counters["challenges_misdirected"], err)
 	}
+}
+
+// A guesser that changes its /64 within a /48 with each guess never crosses a
+// threshold of an address, and proves none: with PJSIP it makes up the nonce, and
+// chan_sip's challenges prove nothing. The network is closed for SIP alone.
+func TestRovingNetworkIsClosed(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := guardWith(t, l, "")
+		attacker := addHost(t, l, "attacker", "2001:db8:66::/48")
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		g := lab.Guesser{Host: attacker, Account: "1002", Rate: 250, Most: 2000, Rove: true}
+		if l.Version != lab.Asterisk16 {
+			g.Nonce = "1764489600/0123456789abcdef0123456789abcdef"
+		}
+		guesses, err := g.Run(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d guesses sent, %d answers reached the guesser", guesses.Sent, guesses.Answered)
+		if guesses.Answered < 5 || guesses.Answered > 100 {
+			t.Errorf("%d guesses were answered, want at most 100", guesses.Answered)
+		}
+		bans, err := w.client().Bans(t.Context())
+		if err != nil || !slices.ContainsFunc(bans, func(b incident.Ban) bool {
+			return b.Prefix.String() == "2001:db8:66::/48" && b.Scope == incident.ScopeSIP && b.Repeat == 1
+		}) {
+			t.Errorf("bans %+v, %v", bans, err)
+		}
+		if !w.dropped("2001:db8:66::/48") {
+			t.Error("the kernel does not drop the network")
+		}
+	})
 }
 
 // A user who mistypes the password once and then succeeds is left alone.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -36,12 +37,23 @@ func newBans() *cobra.Command {
 }
 
 func printBans(w io.Writer, bans []incident.Ban) {
-	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "PACKETS", "OFFENCE", "ORIGIN", "REASON")
+	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "DROPPED", "PACKETS", "TIME", "ORIGIN", "REASON")
 	for _, b := range bans {
-		t.Row(incident.PrefixText(b.Prefix), output.Time(b.Since), output.Until(b.Until), packets(b), strconv.Itoa(b.Offence), b.Origin, b.Reason)
+		t.Row(incident.PrefixText(b.Prefix), output.Time(b.Since), output.Until(b.Until), dropped(b), packets(b), rung(b), b.Origin, b.Reason)
 	}
 	t.Flush()
 }
+
+// dropped is what of a prefix's traffic is dropped.
+func dropped(b incident.Ban) string {
+	if b.Scope == incident.ScopeSIP {
+		return "SIP over UDP"
+	}
+	return "everything"
+}
+
+// rung is which ban of its prefix this is, where that is counted.
+func rung(b incident.Ban) string { return cmp.Or(b.Rung(), "-") }
 
 // packets are those that a ban has dropped, as far as they are counted.
 func packets(b incident.Ban) string {

@@ -28,8 +28,9 @@ func (f *fakeDaemon) Status() control.Status {
 		Health: f.health, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
 		Checks:   []control.Check{{Name: "events", OK: true, Detail: "listening"}, {Name: "kernel", Detail: "gone"}},
 		Asterisk: control.Asterisk{Events: 5, Gaps: 1, LastGap: gap}, Counters: map[string]uint64{"incidents": 2, "verdicts": 0},
-		Config: &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
-		Allow:  control.File{File: "/var/allow", Refused: "a mistake"},
+		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2},
+		Config:   &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
+		Allow:    control.File{File: "/var/allow", Refused: "a mistake"},
 	}
 }
 func (f *fakeDaemon) Bans() []incident.Ban { return goldenBans() }
@@ -162,9 +163,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP over UDP)", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
-		{"bans", 0, []string{"192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
+		{"bans", 0, []string{"SIP over UDP  -        spoofable, 2nd time", "everything    -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
 		{"bans --json", 0, []string{`"192.0.2.66/32"`}},
 		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", "the daemon ended the watch"}},
 		{"bans --watch --json", 1, []string{`"change":"released"`}},

@@ -68,7 +68,7 @@ func goldenBans() []incident.Ban {
 			Reason: "3 points of 3 within 1h: <InvalidPassword> & more", Origin: "password guessing", Offence: 1, Incident: 7,
 		},
 		{Prefix: prefix("198.51.100.0/24"), Since: at, Reason: "by hand", Origin: incident.OriginOperator},
-		{Prefix: prefix("2001:db8:7::/64"), Since: at, Until: at.Add(time.Minute), Scope: incident.ScopeSIP, Origin: incident.OriginKernel},
+		{Prefix: prefix("2001:db8:7::/64"), Since: at, Until: at.Add(time.Minute), Scope: incident.ScopeSIP, Origin: incident.OriginKernel, Repeat: 2},
 		{Prefix: prefix("203.0.113.9/32"), Since: at, Until: at.Add(time.Minute), Scope: incident.ScopeBrief, Origin: "x", Offence: 2},
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func newStatus() *cobra.Command {
@@ -53,7 +54,11 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		t.Row(c.Name, state, c.Detail)
 	}
 	t.Flush()
-	fmt.Fprintf(w, "\nbans in force: %d · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	closed := ""
+	if n := s.Firewall.NetworksClosed; n > 0 {
+		closed = fmt.Sprintf(" (%s closed for SIP over UDP)", incident.Count(n, "network"))
+	}
+	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, closed, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	if len(s.Firewall.Ports) > 0 {
 		fmt.Fprintf(w, "UDP ports closed to addresses that may be spoofed: %s\n", portWords(s.Firewall.Ports))
 	}

@@ -25,9 +25,17 @@ func watchBans(cmd *cobra.Command, socket string, asJSON bool) error {
 	printBans(out, bans)
 	color := output.ColorFor(out)
 	return client.WatchBans(cmd.Context(), func(c control.BanChange) error {
-		_, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", output.Time(c.At), color.State(string(c.Change)), incident.PrefixText(c.Ban.Prefix), output.UntilWords(c.Ban.Until), output.Plain(c.Ban.Reason))
+		_, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", output.Time(c.At), color.State(string(c.Change)), incident.PrefixText(c.Ban.Prefix), untilWords(c.Ban), output.Plain(c.Ban.Reason))
 		return err
 	})
+}
+
+// untilWords is the end of a ban with its rung, where that is counted.
+func untilWords(b incident.Ban) string {
+	if rung := b.Rung(); rung != "" {
+		return rung + ", " + output.UntilWords(b.Until)
+	}
+	return output.UntilWords(b.Until)
 }
 
 // watchIncidents prints every new incident and every step as it is decided.

@@ -158,6 +158,10 @@ func (p *paper) ForgetOffences(prefix netip.Prefix) {
 	p.lines = append(p.lines, "forget offences of "+incident.PrefixText(prefix))
 }
 
+func (p *paper) ForgetRepeats(prefix netip.Prefix) {
+	p.lines = append(p.lines, "forget repeats of "+incident.PrefixText(prefix))
+}
+
 func (p *paper) story() string { return strings.Join(p.lines, "; ") }
 
 // site is an Operator with everything around it in memory, and one lock.
@@ -176,7 +180,7 @@ func newSite() *site {
 	s := &site{kernel: newKernel(), ledger: &paper{}}
 	r := &Registry{}
 	s.Operator = &Operator{
-		Registry: r, Offences: NewOffences(24 * time.Hour), Ledger: s.ledger,
+		Registry: r, Offences: NewOffences(24 * time.Hour), Repeats: NewRepeats(24 * time.Hour), Ledger: s.ledger,
 		With: func(f func()) { s.mu.Lock(); defer s.mu.Unlock(); f() },
 		Objection: func(p netip.Prefix) string {
 			if p.Overlaps(another) {

@@ -18,6 +18,7 @@ type Ledger interface {
 	PutBan(b incident.Ban)
 	DeleteBan(prefix netip.Prefix, at time.Time, by string)
 	ForgetOffences(prefix netip.Prefix)
+	ForgetRepeats(prefix netip.Prefix)
 }
 
 // Remembered is what the ledger knows of bans at a start.

@@ -9,8 +9,14 @@ import (
 // 100 bytes. Beyond it those longest quiet are forgotten first.
 const maxOffenders = 500_000
 
-// Offences counts the offences of each address for the ladder.
+// maxRepeats bounds the bans on spoofable evidence that are counted: whoever
+// spoofs addresses fills no more.
+const maxRepeats = MaxSpoofable
+
+// Offences counts the offences of each address for the ladder, or in the same
+// way its bans on spoofable evidence, which are none.
 type Offences struct {
+	most   int
 	forget time.Duration
 	by     map[netip.Prefix]offence
 }
@@ -22,7 +28,13 @@ type offence struct {
 
 // NewOffences counts offences that are no older than forget.
 func NewOffences(forget time.Duration) *Offences {
-	return &Offences{forget: forget, by: map[netip.Prefix]offence{}}
+	return &Offences{most: maxOffenders, forget: forget, by: map[netip.Prefix]offence{}}
+}
+
+// NewRepeats counts bans on spoofable evidence that began no longer than forget
+// ago.
+func NewRepeats(forget time.Duration) *Offences {
+	return &Offences{most: maxRepeats, forget: forget, by: map[netip.Prefix]offence{}}
 }
 
 // Configure changes how long an offence counts.
@@ -44,7 +56,7 @@ func (o *Offences) Add(now time.Time, prefix netip.Prefix) {
 
 // Set records how often an address has offended, and when it last did.
 func (o *Offences) Set(prefix netip.Prefix, count int, last time.Time) {
-	if _, known := o.by[prefix]; !known && len(o.by) >= maxOffenders {
+	if _, known := o.by[prefix]; !known && len(o.by) >= o.most {
 		o.shrink()
 	}
 	o.by[prefix] = offence{count, last}
@@ -76,7 +88,7 @@ func (o *Offences) shrink() {
 		}
 		if seen++; seen%sample == 0 {
 			delete(o.by, oldest)
-			if gone++; gone >= maxOffenders/16 {
+			if gone++; gone >= o.most/16 {
 				return
 			}
 		}

@@ -13,6 +13,7 @@ import (
 type Operator struct {
 	Registry *Registry
 	Offences *Offences
+	Repeats  *Offences // bans on spoofable evidence
 	Queue    *KernelQueue
 	Ledger   Ledger
 	Observe  bool // nothing is dropped
@@ -120,7 +121,7 @@ func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (release
 	case err != nil:
 		return nil, forgiven, err
 	case !banned && covered:
-		return nil, forgiven, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around.Prefix))
+		return nil, forgiven, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around))
 	case !banned && !forgive:
 		return nil, 0, fmt.Errorf("%w: %s is not banned", incident.ErrRefused, incident.PrefixText(prefix))
 	}
@@ -146,13 +147,14 @@ func (o *Operator) UnbanAll(forgive bool, uid uint32) (released []incident.Ban, 
 	return released, forgiven, nil
 }
 
-// ReleaseAllowed releases the bans that the allow list covers whole. An allowed
-// address inside a wider ban needs no release: the kernel asks the allow list
-// first.
+// ReleaseAllowed releases the bans that the allow list covers whole, and the
+// networks closed on spoofable evidence that hold an allowed address. An allowed
+// address inside any other wider ban needs no release: the kernel asks the allow
+// list first.
 func (o *Operator) ReleaseAllowed(now time.Time) (released []incident.Ban, err error) {
 	o.With(func() {
 		for _, ban := range o.Registry.List(now) {
-			if o.Allowed(ban.Prefix) {
+			if o.Allowed(ban.Prefix) || ban.Spoofable() && ban.Network() && o.Objection(ban.Prefix) != "" {
 				released = append(released, ban)
 			}
 		}
@@ -206,12 +208,16 @@ func (o *Operator) Release(now time.Time, list []incident.Ban, by string) error 
 }
 
 // clearOffences forgets the offences of every address in prefix, and says how
-// many there were. Called under the lock.
+// many there were; its bans on spoofable evidence no longer count either. Called under the lock.
 func (o *Operator) clearOffences(prefix netip.Prefix) (forgiven int) {
 	for source, n := range o.Offences.Clear(prefix) {
 		forgiven += n
 		o.ClearScore(source)
 		o.Ledger.ForgetOffences(source)
+	}
+	for source := range o.Repeats.Clear(prefix) {
+		o.ClearScore(source)
+		o.Ledger.ForgetRepeats(source)
 	}
 	o.ClearScore(prefix)
 	return forgiven
@@ -249,13 +255,25 @@ func (o *Operator) Count() (n int) {
 	return n
 }
 
+// Closed is how many networks are closed on spoofable evidence, for SIP over UDP.
+func (o *Operator) Closed(now time.Time) (n int) {
+	o.With(func() {
+		for _, ban := range o.Registry.Closed() {
+			if ban.InForce(now) {
+				n++
+			}
+		}
+	})
+	return n
+}
+
 // StillHeld is what still holds a prefix whose own ban was released, in whole or
 // in part, and what to do; "" when nothing does.
 func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 	now := time.Now()
 	o.With(func() {
 		if around, covered := o.Registry.Covering(now, prefix); covered {
-			why = "it is still " + heldBy(prefix, around.Prefix)
+			why = "it is still " + heldBy(prefix, around)
 		} else if inside := len(o.Registry.Within(now, prefix)); inside > 0 {
 			why = incident.Count(inside, "ban") + " still in force within it: `tollwarden bans` lists them"
 		}
@@ -263,9 +281,13 @@ func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 	return why
 }
 
-func heldBy(prefix, around netip.Prefix) string {
-	return fmt.Sprintf("held by the ban of %s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
-		incident.PrefixText(around), incident.PrefixText(around), incident.PrefixText(prefix))
+func heldBy(prefix netip.Prefix, around incident.Ban) string {
+	closes, wide := "", incident.PrefixText(around.Prefix)
+	if around.Scope == incident.ScopeSIP {
+		closes = " for SIP over UDP"
+	}
+	return fmt.Sprintf("held by the ban of %s%s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
+		wide, closes, wide, incident.PrefixText(prefix))
 }
 
 func byUser(uid uint32) string { return fmt.Sprintf("uid %d", uid) }

@@ -166,6 +166,44 @@ func TestUnban(t *testing.T) {
 	})
 }
 
+// A network that was closed on spoofable evidence is released when an address in it
+// is allowed or protected; a person's ban of it stays. Forgiven, the next one is a
+// first one again.
+func TestClosedNetworks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite()
+		s.run(t)
+		now := time.Now()
+		around := netip.MustParsePrefix("203.0.113.0/24") // of another, which is protected
+		s.ban(t, incident.Ban{Prefix: around, Since: now})
+		s.ban(t, incident.Ban{Prefix: guessers, Since: now, Until: now.Add(time.Hour), Scope: incident.ScopeSIP, Repeat: 2})
+		if released, err := s.ReleaseAllowed(now); err != nil || len(released) != 0 {
+			t.Errorf("released %v, %v", released, err)
+		}
+		if n := s.Closed(now); n != 1 {
+			t.Errorf("%d networks closed", n)
+		}
+		want := "refused: 192.0.2.66 is held by the ban of 192.0.2.0/24 for SIP over UDP: `tollwarden unban 192.0.2.0/24` releases all of it, `tollwarden allow add 192.0.2.66` lets this one through"
+		if _, _, err := s.Unban(guesser, false, 7); err == nil || err.Error() != want {
+			t.Errorf("unban of an address: %v", err)
+		}
+		s.ban(t, incident.Ban{Prefix: around, Since: now, Until: now.Add(time.Hour), Scope: incident.ScopeSIP, Repeat: 1})
+		if released, err := s.ReleaseAllowed(now); err != nil || len(released) != 1 || released[0].Prefix != around {
+			t.Errorf("released %v, %v", released, err)
+		}
+		s.Repeats.Set(guessers, 2, now)
+		if released, _, err := s.Unban(guessers, true, 7); err != nil || len(released) != 1 || s.Repeats.Count(now, guessers) != 0 {
+			t.Errorf("released %v, %v; %d counted", released, err, s.Repeats.Count(now, guessers))
+		}
+		if got := s.ledger.story(); !strings.Contains(got, "forget repeats of 192.0.2.0/24") {
+			t.Errorf("the ledger has %q", got)
+		}
+		if s.Closed(now) != 0 || s.kernel.drops() != "" {
+			t.Errorf("%d networks closed, dropped %s", s.Closed(now), s.kernel.drops())
+		}
+	})
+}
+
 // What is not banned itself is not released, and the person hears what to do.
 func TestUnbanOfWhatIsNotBanned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -22,6 +22,10 @@ import (
 // many of this scope.
 const MaxSpoofable = 1 << 17
 
+// MaxClosed bounds the networks closed on spoofable evidence: forged packets
+// close no more of the Internet than this at a time.
+const MaxClosed = 1 << 10
+
 // renewWithin is how long after a ban on spoofable evidence one more failure
 // brings it back: its address was never proven, but a guesser must be kept out
 // anyway.
@@ -31,9 +35,10 @@ const renewWithin = time.Hour
 // prefixes and knows no reasons.
 type Registry struct {
 	bans      bart.Table[entry]
-	spoofable int // of them, ended ones included
-	ended     int // of them, those no longer in force at pruned
-	pending   int // of them, those that the kernel has not acknowledged
+	spoofable int                        // of them, ended ones included
+	closed    map[netip.Prefix]time.Time // of them, the networks, and since when
+	ended     int                        // of them, those no longer in force at pruned
+	pending   int                        // of them, those that the kernel has not acknowledged
 	pruned    time.Time
 	loaded    int64 // µs since 1970: no ban was dropped for certain before
 }
@@ -53,6 +58,32 @@ func (r *Registry) Spoofable() int { return r.spoofable }
 
 // Full says that no more bans on spoofable evidence are accepted.
 func (r *Registry) Full() bool { return r.spoofable >= MaxSpoofable }
+
+// Closed are the networks that are closed on spoofable evidence, ended ones
+// included, in no particular order.
+func (r *Registry) Closed() (list []incident.Ban) {
+	for prefix := range r.closed {
+		ban, _ := r.bans.Get(prefix)
+		list = append(list, ban.Ban)
+	}
+	return list
+}
+
+// Crowded is the network that has to be released before another one is closed on
+// spoofable evidence: the one closed first; false while there is room.
+func (r *Registry) Crowded() (oldest incident.Ban, crowded bool) {
+	if len(r.closed) < MaxClosed {
+		return oldest, false
+	}
+	var first netip.Prefix
+	for prefix, since := range r.closed {
+		if !first.IsValid() || since.Before(r.closed[first]) {
+			first = prefix
+		}
+	}
+	ban, _ := r.bans.Get(first)
+	return ban.Ban, true
+}
 
 // Covering is the ban that already drops prefix: its own, or that of a prefix
 // around it; one that drops all of it before one that closes its SIP ports.
@@ -77,10 +108,11 @@ func (r *Registry) Exact(now time.Time, prefix netip.Prefix) (incident.Ban, bool
 }
 
 // Renewable is the ban on spoofable evidence of just this prefix that ended a
-// short time ago, so that one more failure brings it back.
+// short time ago, so that one more failure brings it back. A network's is not: the
+// failure may be an innocent neighbour's.
 func (r *Registry) Renewable(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
 	ban, ok := r.bans.Get(prefix)
-	return ban.Ban, ok && ban.Spoofable() && !ban.InForce(now) && now.Sub(ban.Until) < renewWithin
+	return ban.Ban, ok && ban.Spoofable() && !ban.Network() && !ban.InForce(now) && now.Sub(ban.Until) < renewWithin
 }
 
 // Within are the bans in force of prefixes inside prefix, its own included.
@@ -105,6 +137,12 @@ func (r *Registry) put(ban entry) {
 	}
 	if ban.Spoofable() {
 		r.spoofable++
+		if ban.Network() {
+			if r.closed == nil {
+				r.closed = map[netip.Prefix]time.Time{}
+			}
+			r.closed[ban.Prefix] = ban.Since
+		}
 	}
 	if !ban.InForce(r.pruned) {
 		r.ended++
@@ -123,6 +161,7 @@ func (r *Registry) Remove(prefix netip.Prefix) {
 	}
 	if was.Spoofable() {
 		r.spoofable--
+		delete(r.closed, prefix)
 	}
 	if !was.InForce(r.pruned) {
 		r.ended--

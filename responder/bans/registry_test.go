@@ -222,13 +222,27 @@ func TestRegistryAgainstAModel(t *testing.T) {
 				for p := range model {
 					_, renewable := r.Renewable(now, p)
 					was := model[p]
-					if want := was.Spoofable() && !was.InForce(now) && now.Sub(was.Until) < renewWithin; renewable != want {
+					if want := was.Spoofable() && !was.Network() && !was.InForce(now) && now.Sub(was.Until) < renewWithin; renewable != want {
 						t.Fatalf("seed %d: %s is renewable: %t", seed, p, renewable)
 					}
 				}
 			}
 			if got, want := sorted(prefixes(r.List(now))), sorted(model.list(now)); got != want {
 				t.Fatalf("seed %d: in force are %s, want %s", seed, got, want)
+			}
+			closed := 0
+			for _, b := range r.Closed() {
+				if b.InForce(now) {
+					closed++
+				}
+			}
+			for _, b := range model {
+				if b.InForce(now) && b.Spoofable() && b.Network() {
+					closed--
+				}
+			}
+			if closed != 0 {
+				t.Fatalf("seed %d: %d more networks are closed", seed, closed)
 			}
 			ask := prefix()
 			got, ok := r.Covering(now, ask)
@@ -245,5 +259,33 @@ func TestRegistryAgainstAModel(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// Networks closed on spoofable evidence have little room, and make it for the
+// newest; a person's bans of networks and ended ones take none of it.
+func TestClosedNetworksMakeRoom(t *testing.T) {
+	r := &Registry{}
+	closed := func(n int, since time.Time) {
+		r.Put(incident.Ban{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(n >> 8), byte(n), 0}), 24), Since: since, Until: since.Add(10 * time.Minute), Scope: incident.ScopeSIP})
+	}
+	r.Put(incident.Ban{Prefix: guessers, Since: noon})
+	r.Put(incident.Ban{Prefix: guesser, Since: noon, Until: noon.Add(time.Hour), Scope: incident.ScopeSIP})
+	for n := range MaxClosed {
+		if _, crowded := r.Crowded(); crowded {
+			t.Fatalf("crowded with %d", n)
+		}
+		closed(n, noon.Add(time.Duration(MaxClosed-n)*time.Second))
+	}
+	if oldest, crowded := r.Crowded(); !crowded || oldest.Prefix.String() != "10.3.255.0/24" {
+		t.Errorf("crowded: %t, %s", crowded, oldest.Prefix)
+	}
+	closed(0, noon.Add(time.Hour)) // again
+	if len(r.Closed()) != MaxClosed {
+		t.Errorf("%d closed", len(r.Closed()))
+	}
+	r.Prune(noon.Add(40 * time.Minute))
+	if len(r.Closed()) != 1 || r.Spoofable() != 2 {
+		t.Errorf("%d closed, %d spoofable", len(r.Closed()), r.Spoofable())
 	}
 }

@@ -23,6 +23,8 @@ type Facts struct {
 	Protected  string         // why the PBX itself trusts the target; "" when it does not
 	Banned     *incident.Ban  // the ban that already covers the target
 	Offences   int            // of the target, still counting
+	Repeats    int            // bans of the target on spoofable evidence, still counting
+	Near       bool           // an account lives near the target
 	Observe    bool           // decide and record, change nothing
 	NoReceiver bool           // no receiver is configured
 	Command    string         // what exec runs; "" when it can run nothing
@@ -102,7 +104,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 // a wrong password.
 func planFlow(f Facts, ladder Ladder) incident.Step {
 	s := incident.Step{Step: incident.StepBan, Target: f.StaleFlow.At.String(), State: incident.Intended, Flow: *f.StaleFlow}
-	s.Flow.For = ladder.Spoofable
+	s.Flow.For = ladder.Brief()
 	s.SkipUnless(!f.Allowed, "on the allow list")
 	s.SkipUnless(f.DropsFlows || f.Observe, f.StaleFlow.Phone+" has a wrong password: correct it; nothing is dropped, since others use this address and the kernel cannot drop single flows")
 	return s
@@ -114,19 +116,27 @@ func wider(v *score.Verdict, than *incident.Ban) bool {
 }
 
 // BanFor is the ban that a verdict brings. Proof decides: what spoofed packets
-// can have brought about closes the ports for SIP and IAX2 over UDP for a short
-// time and is no offence; otherwise the ladder says for how long everything is
-// dropped.
+// can have brought about closes the ports for SIP and IAX2 over UDP and is no
+// offence; otherwise the ladder says for how long everything is dropped.
+//
+// A ban on spoofable evidence climbs a ladder of its own, but only where nobody
+// lives: near an account it stays at the first rung, as does a brief ban, which
+// drops everything.
 func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
 	b := incident.Ban{Prefix: f.Target, Since: v.At, Reason: v.Reason, Origin: v.Threshold.Name, Observed: f.Observe}
-	if v.Proven {
+	switch {
+	case v.Proven:
 		b.Offence = f.Offences + 1
 		b.Until, b.Scope = ladder.Until(v.At, b.Offence), incident.ScopeAll
-	} else {
-		b.Until, b.Scope = v.At.Add(ladder.Spoofable), incident.ScopeSIP
-		if v.Cause.Transport.Connected() {
-			b.Scope = incident.ScopeBrief
+	case v.Cause.Transport.Connected():
+		b.Until, b.Scope = v.At.Add(ladder.Brief()), incident.ScopeBrief
+	default:
+		b.Repeat, b.Scope = f.Repeats+1, incident.ScopeSIP
+		rung := b.Repeat
+		if f.Near {
+			rung = 1
 		}
+		b.Until = ladder.SpoofableUntil(v.At, rung, b.Network())
 	}
 	return b
 }

@@ -14,7 +14,7 @@ import (
 var (
 	noon    = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	guesser = netip.MustParsePrefix("192.0.2.66/32")
-	ladder  = Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour, 0}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute}
+	ladder  = Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour, 0}, Forget: 30 * 24 * time.Hour, Spoofable: []time.Duration{10 * time.Minute}}
 )
 
 // guessing is a verdict on an address that guesses at 1002.

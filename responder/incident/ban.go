@@ -16,6 +16,9 @@ type Ban struct {
 	Reason  string       `json:"reason"`  // in words
 	Origin  string       `json:"origin"`  // name of the threshold, OriginOperator or OriginKernel
 	Offence int          `json:"offence"` // which offence of the address this answers, from 1; 0 when none was counted
+	// Repeat is how many times in a row the prefix is banned on evidence that may
+	// be spoofed, from 1; 0 where that is not counted: such a ban is no offence.
+	Repeat int `json:"repeat"`
 	// Packets were dropped since the kernel was last given this ban: a change of
 	// its time or a repair of the table begins anew. It is nil where nobody
 	// counts: with firewall.counters off, in mode observe, in anything but the
@@ -36,8 +39,8 @@ const StepUnknown = -1
 type Scope string
 
 // ScopeAll drops everything. ScopeSIP closes only Asterisk's ports for SIP and
-// IAX2 over UDP: the address may be spoofed. ScopeBrief drops everything for as
-// short a time: the address was named over a connection, whose other end can make
+// IAX2 over UDP: the address may be spoofed. ScopeBrief drops everything for a
+// short time: the address was named over a connection, whose other end can make
 // it up with chan_sip (see event.Event.Proven), and which closing these ports would
 // not end; or closing them had no effect.
 const (
@@ -55,6 +58,27 @@ const (
 // Spoofable says whether spoofed packets can have brought the ban about.
 func (b Ban) Spoofable() bool { return b.Scope == ScopeSIP || b.Scope == ScopeBrief }
 
+// Network says whether the ban covers more than one source: more than an IPv4
+// address or an IPv6 /64.
+func (b Ban) Network() bool {
+	bits := b.Prefix.Bits()
+	return bits >= 0 && bits < 64 && (b.Prefix.Addr().Is6() || bits < 32)
+}
+
+// Rung says in words which ban of its prefix this is: "2nd offence", or
+// "spoofable, 2nd time"; "" where nothing is counted.
+func (b Ban) Rung() string {
+	switch {
+	case b.Offence > 0:
+		return Ordinal(b.Offence) + " offence"
+	case b.Repeat > 0:
+		return "spoofable, " + Ordinal(b.Repeat) + " time"
+	case b.Spoofable():
+		return "spoofable"
+	}
+	return ""
+}
+
 // Forever says whether only a person ends this ban.
 func (b Ban) Forever() bool { return b.Until.IsZero() }
 
@@ -66,7 +90,7 @@ func (b Ban) UntilText() string {
 	scope := ""
 	switch b.Scope {
 	case ScopeSIP:
-		scope = " (SIP and IAX2 over UDP only: the address may be spoofed)"
+		scope = " (SIP and IAX2 over UDP only: " + b.suspicion() + ")"
 	case ScopeBrief:
 		scope = " (for a short time: the address may be made up)"
 	}
@@ -74,6 +98,18 @@ func (b Ban) UntilText() string {
 		return "until released" + scope
 	}
 	return "until " + b.Until.UTC().Format("2006-01-02 15:04:05 MST") + scope
+}
+
+// suspicion is why a ban of scope SIP closes no more.
+func (b Ban) suspicion() string {
+	why := "the address may be spoofed"
+	if b.Network() {
+		why = "its addresses take turns and may be spoofed"
+	}
+	if b.Repeat > 1 {
+		why += "; " + Ordinal(b.Repeat) + " time"
+	}
+	return why
 }
 
 // MarshalJSON writes the end of a ban without one as null, and always a scope.
@@ -89,8 +125,9 @@ func (b Ban) MarshalJSON() ([]byte, error) {
 		Reason  string       `json:"reason"`
 		Origin  string       `json:"origin"`
 		Offence int          `json:"offence"`
+		Repeat  int          `json:"repeat"`
 		Packets *uint64      `json:"packets"`
-	}{b.Prefix, b.Since, SomeTime(b.Until), b.Scope, b.Reason, b.Origin, b.Offence, b.Packets})
+	}{b.Prefix, b.Since, SomeTime(b.Until), b.Scope, b.Reason, b.Origin, b.Offence, b.Repeat, b.Packets})
 }
 
 // BanChange is what became of a ban.

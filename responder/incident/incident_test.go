@@ -16,8 +16,21 @@ func TestBanInWords(t *testing.T) {
 		"until 2026-11-22 12:00:00 UTC": {Until: noon, Scope: ScopeAll},
 		"until 2026-11-22 12:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed)": {Until: noon, Scope: ScopeSIP},
 		"until 2026-11-22 12:00:00 UTC (for a short time: the address may be made up)":           {Until: noon, Scope: ScopeBrief},
+		"until 2026-11-22 12:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed; 3rd time)": {
+			Prefix: netip.MustParsePrefix("192.0.2.66/32"), Until: noon, Scope: ScopeSIP, Repeat: 3,
+		},
+		"until released (SIP and IAX2 over UDP only: its addresses take turns and may be spoofed; 12th time)": {
+			Prefix: netip.MustParsePrefix("2001:db8:66::/48"), Scope: ScopeSIP, Repeat: 12,
+		},
 	} {
 		if got := ban.UntilText(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	for want, ban := range map[string]Ban{
+		"": {}, "1st offence": {Offence: 1}, "22nd offence": {Offence: 22}, "spoofable, 2nd time": {Repeat: 2, Scope: ScopeSIP}, "spoofable": {Scope: ScopeBrief},
+	} {
+		if got := ban.Rung(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

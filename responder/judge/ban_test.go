@@ -301,7 +301,7 @@ func TestWrongPasswordInAnOffice(t *testing.T) {
 	round(0)
 	round(1)
 	p := guessing(3)
-	p.Ladder.Spoofable = time.Minute
+	p.Ladder.Spoofable = []time.Duration{time.Minute}
 	if err := s.Configure(p); err != nil {
 		t.Fatal(err)
 	}

@@ -32,6 +32,7 @@ func (j *Judge) Configure(p Policy) error {
 	j.breakIn.Configure(p.BreakIn)
 	j.Places.Configure(p.Known)
 	j.Offences.Configure(p.Ladder.Forget)
+	j.Repeats.Configure(p.Ladder.RepeatMemory())
 	j.Calls.Configure(p.Calls)
 	j.Contain.Restrictions.Configure(p.Restrict)
 	was := j.policy

@@ -23,6 +23,9 @@ type Effects interface {
 	Record(i *incident.Incident)
 	// Promote puts a ban on spoofable evidence in force as a proven one.
 	Promote(ban incident.Ban)
+	// Release lets a banned prefix through again, which nobody asked for; by says
+	// why.
+	Release(ban incident.Ban, by string)
 	// Renew makes the kernel drop a banned address again that is still heard. What
 	// the kernel acknowledges comes back by bans.Registry.Acknowledged.
 	Renew(ban incident.Ban)
@@ -73,6 +76,9 @@ func (Discard) Record(*incident.Incident) {}
 
 // Promote does nothing.
 func (Discard) Promote(incident.Ban) {}
+
+// Release does nothing.
+func (Discard) Release(incident.Ban, string) {}
 
 // Renew does nothing.
 func (Discard) Renew(incident.Ban) {}

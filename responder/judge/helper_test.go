@@ -107,6 +107,11 @@ func (r *recorder) NoteBan(b incident.Ban, s incident.Step) {
 	r.noted = fmt.Sprintf("#%d/%d %s: %s", b.Incident, b.Step, s.State, s.Detail)
 }
 
+func (r *recorder) Release(b incident.Ban, by string) {
+	r.note("release %s: %s", incident.PrefixText(b.Prefix), by)
+	delete(r.dropped, b.Prefix)
+}
+
 func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
 	r.note("drop the flow %s again for %s", f.At, within)
 }
@@ -162,7 +167,7 @@ func guessing(threshold int) judge.Policy {
 			"block":      {incident.StepBan},
 			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations},
 		},
-		Ladder:     decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
+		Ladder:     decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: []time.Duration{10 * time.Minute}},
 		Username:   "warden",
 		DropsFlows: true,
 	}

@@ -50,6 +50,7 @@ type Judge struct {
 	Places   *places.Places
 	Bans     *bans.Registry
 	Offences *bans.Offences
+	Repeats  *bans.Offences // bans on spoofable evidence
 	Calls    *calls.Detector
 	Contain  *contain.State
 
@@ -57,6 +58,7 @@ type Judge struct {
 	effects   Effects
 	table     *score.Table
 	breakIn   *score.BreakIn
+	turns     *score.Turns
 	recent    calls.Recent
 	dedup     decide.Dedup
 	flows     decide.Flows
@@ -77,12 +79,13 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	}
 	j := &Judge{
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
-		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget),
+		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, meters: newMeters(),
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(),
 	}
 	j.Places = places.New(places.Config{
-		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned, ThievesChanged: effects.ThievesChanged,
+		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
+		ThievesChanged: effects.ThievesChanged, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
@@ -113,6 +116,7 @@ func (j *Judge) Stolen(now time.Time, account string) bool {
 func (j *Judge) ClearScore(prefix netip.Prefix) {
 	j.table.Forget(sourceKey(prefix.Addr()))
 	j.table.Forget(networkKey(prefix.Addr()))
+	j.turns.Forget(prefix)
 }
 
 // Prune forgets what ran out. It is to be called once a minute.

@@ -27,6 +27,9 @@ type Counters struct {
 	// Unstopped are the attacks that went on because every step was skipped or
 	// failed.
 	Unstopped uint64
+	// Spoofable are bans on spoofable evidence; of them, Repeated were not the first
+	// of their prefix.
+	Spoofable, Repeated uint64
 	// Confirmed are bans on spoofable evidence that became proven ones.
 	Confirmed uint64
 	// GracePeriod are failures from an account's own places after its password

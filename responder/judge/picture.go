@@ -30,14 +30,20 @@ func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls
 
 // Misbanned are the bans on spoofable evidence of protected addresses: of those
 // that were spoofed while it was not known, as before a start's first questions,
-// which addresses the PBX trusts.
+// which addresses the PBX trusts. So are those of networks that must not be
+// closed.
 func (j *Judge) Misbanned(now time.Time) (list []incident.Ban) {
 	if j.Bans.Spoofable() == 0 {
 		return nil // no need to look at every home
 	}
+	for _, ban := range j.Bans.Closed() {
+		if ban.InForce(now) && !j.Places.Closable(now, ban.Prefix) {
+			list = append(list, ban)
+		}
+	}
 	for protected := range j.Places.Protected() {
 		for _, ban := range j.Bans.Within(now, protected) {
-			if ban.Spoofable() {
+			if ban.Spoofable() && !ban.Network() {
 				list = append(list, ban)
 			}
 		}

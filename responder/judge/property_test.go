@@ -24,8 +24,11 @@ func randomEvent(r *rand.Rand) event.Event {
 		return fmt.Appendf(nil, "%s-%08x", pick("PJSIP/1001", "PJSIP/1002", "SIP/1003", "PJSIP/carrier", "Local/x@y"), r.IntN(6))
 	}
 	source := netip.AddrFrom4([4]byte{198, 51, 100, byte(r.IntN(12))})
-	if r.IntN(8) == 0 {
+	switch r.IntN(8) {
+	case 0:
 		source = netip.MustParseAddr(fmt.Sprintf("2001:db8:%d::1", r.IntN(4)))
+	case 1:
+		source = netip.AddrFrom4([4]byte{203, byte(r.IntN(2)), 113, byte(r.IntN(12))})
 	}
 	e := event.Event{
 		Kind: kinds[r.IntN(len(kinds))], Raw: []byte("Event: x\r\nResponse: digest\r\n"),
@@ -48,19 +51,28 @@ func randomEvent(r *rand.Rand) event.Event {
 
 // Whatever happens in whatever order: nothing panics, the registry holds what was
 // carried out and nothing else, nobody who is allowed is dropped, a protected
-// address only on proof, and offences are counted for proven bans alone.
+// address only on proof, offences are counted for proven bans alone, and no network
+// is closed on other evidence near an account.
 func TestAnySequenceOfEvents(t *testing.T) {
 	allowed := netip.MustParsePrefix("198.51.100.3/32")
+	closed := 0
 	for seed := range uint64(12) {
 		r := rand.New(rand.NewPCG(seed, 4))
 		p := forbidding()
 		p.Thresholds[0].Score, p.Log = 3, true
 		p.Allow = []netip.Prefix{allowed}
 		p.Playbooks["block"] = []incident.StepKind{incident.StepBan, incident.StepNotify}
+		p.Thresholds = append(p.Thresholds, takesTurns)
 		s := newSite(t, p)
 		now, offences, seen := noon, map[netip.Prefix]int{}, 0
 		for range 1500 {
 			now = now.Add(time.Duration(r.IntN(20)) * time.Second)
+			for _, ban := range s.Bans.Closed() {
+				if ban.InForce(now) && s.Places.Near(now, ban.Prefix.Addr()) {
+					t.Fatalf("seed %d: closed where an account lives: %+v", seed, ban)
+				}
+				closed++
+			}
 			switch r.IntN(60) {
 			case 0:
 				s.Prune(now)
@@ -74,6 +86,10 @@ func TestAnySequenceOfEvents(t *testing.T) {
 				s.PasswordChanged(now, "1002")
 			case 5:
 				s.Contain.Sessions.Finish(now, "1002")
+			case 7:
+				s.turn(now, 0, fmt.Sprintf("2001:db9:%x:%%x00::1", r.IntN(4)), 10, 1)
+			case 8:
+				s.turn(now, 0, fmt.Sprintf("203.%d.113.%%d", r.IntN(3)), 12, 1)
 			case 6:
 				s.Tampered(now, intake.SensorSecurityLog, &event.Event{Remote: netip.MustParseAddrPort("198.51.100.9:5060")})
 			default:
@@ -96,7 +112,7 @@ func TestAnySequenceOfEvents(t *testing.T) {
 			if prefix == allowed {
 				t.Fatalf("seed %d: an allowed address is dropped: %+v", seed, ban)
 			}
-			if ban.Spoofable() != (ban.Offence == 0) {
+			if ban.Spoofable() != (ban.Offence == 0) || (ban.Scope == incident.ScopeSIP) != (ban.Repeat > 0) {
 				t.Fatalf("seed %d: %s as offence %d", seed, ban.Scope, ban.Offence)
 			}
 			offences[prefix] = ban.Offence
@@ -117,6 +133,9 @@ func TestAnySequenceOfEvents(t *testing.T) {
 		if c := s.Counters(); c.Incidents != uint64(len(s.incidents)) || c.Verdicts < c.Incidents {
 			t.Fatalf("seed %d: %+v, %d incidents", seed, c, len(s.incidents))
 		}
+	}
+	if closed == 0 {
+		t.Error("no network was ever closed")
 	}
 }
 
@@ -208,10 +227,13 @@ func TestOrdinaryEventAllocatesNothing(t *testing.T) {
 
 // A failed attempt that crosses no threshold costs none either.
 func TestFailureAllocatesNothing(t *testing.T) {
-	j, err := judge.New(noon, guessing(60_000), judge.Discard{})
+	policy := guessing(60_000)
+	policy.Thresholds = append(policy.Thresholds, takesTurns)
+	j, err := judge.New(noon, policy, judge.Discard{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	j.Places.Lived(netip.MustParseAddr("198.51.7.7"), noon) // so that nothing is closed
 	n := 0
 	sources := make([]netip.AddrPort, 200)
 	for i := range sources {

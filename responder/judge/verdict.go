@@ -1,9 +1,9 @@
 package judge
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
@@ -17,19 +17,29 @@ import (
 // what the observation was made of, when it is about calls.
 func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
 	for _, v := range j.table.Observe(o) {
-		j.counters.Verdicts++
-		j.meters.verdict(v.Threshold.Name)
+		j.count(&v)
 		j.answer(&v, sign)
 	}
 }
 
+func (j *Judge) count(v *score.Verdict) {
+	j.counters.Verdicts++
+	j.meters.verdict(v.Threshold.Name)
+}
+
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
-	f := j.facts(v, sign)
+	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v))
 	if decide.SameOffence(v, f) {
 		j.promote(v, *f.Banned)
 		return
 	}
+	j.carryOut(v, sign, f)
+}
+
+// carryOut plans the steps of a verdict and opens an incident, unless there is
+// nothing new to do or to tell.
+func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
@@ -40,7 +50,7 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
-			j.effects.DropFlow(flow, j.policy.Ladder.Spoofable)
+			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 		}
 	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
 		j.counters.Suppressed++
@@ -62,10 +72,7 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 	}
 	for _, s := range steps {
 		if s.Ban.Prefix.IsValid() {
-			j.Bans.Put(s.Ban)
-			if s.Ban.Offence > 0 {
-				j.Offences.Add(s.Ban.Since, s.Ban.Prefix)
-			}
+			j.enforce(s.Ban)
 		}
 	}
 	if decide.Compromised(steps) {
@@ -74,6 +81,25 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 	j.dropFlows(v, steps)
 	j.counters.Incidents++
 	j.effects.Begin(i, func() { j.record(v, i) })
+}
+
+// enforce enters a new ban into the registry, and counts it.
+func (j *Judge) enforce(ban incident.Ban) {
+	j.makeRoom(ban)
+	j.Bans.Put(ban)
+	if ban.Offence > 0 {
+		j.Offences.Add(ban.Since, ban.Prefix)
+	}
+	if ban.Repeat > 0 {
+		j.Repeats.Set(ban.Prefix, ban.Repeat, ban.Since)
+	}
+	if !ban.Spoofable() {
+		return
+	}
+	j.counters.Spoofable++
+	if ban.Repeat > 1 {
+		j.counters.Repeated++
+	}
 }
 
 // record completes an incident whose urgent steps are under way.
@@ -124,10 +150,10 @@ func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
 	return list
 }
 
-// facts is what a plan must know.
-func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
+// facts is what a plan must know to ban a target.
+func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) decide.Facts {
 	f := decide.Facts{
-		Target: j.Places.Narrow(decide.TargetOf(v), v), Observe: j.policy.Observe,
+		Target: target, Observe: j.policy.Observe,
 		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows,
 	}
 	if sign != nil {
@@ -150,6 +176,8 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
 	f.Offences = j.Offences.Count(v.At, f.Target)
+	f.Repeats = j.Repeats.Count(v.At, f.Target)
+	f.Near = j.Places.Near(v.At, f.Target.Addr())
 	if ban, ok := j.Bans.Covering(v.At, f.Target); ok {
 		f.Banned = &ban
 	}
@@ -191,15 +219,21 @@ func (j *Judge) weigh(o *score.Observation) {
 	}
 	if ban, ok := j.Bans.Renewable(o.At, prefix); ok {
 		if v := j.again(o, ban); v != nil {
-			v.Reason = fmt.Sprintf("continues after its ban: %s", ban.Reason)
+			v.Reason = renewedReason(ban.Reason)
+			j.count(v)
 			j.answer(v, nil)
 		}
 	}
 }
 
+// continues begins the reason of a ban that was brought back.
+const continues = "continues after its ban: "
+
+func renewedReason(was string) string { return continues + strings.TrimPrefix(was, continues) }
+
 // promote makes a ban on spoofable evidence a proven one: of the same incident.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
-	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil))
+	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil, was.Prefix))
 	ban.Incident, ban.Step = was.Incident, was.Step
 	ban.Step = j.stepOf(ban)
 	j.Bans.Put(ban)

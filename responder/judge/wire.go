@@ -65,4 +65,5 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 		j.Places.Protect(o, evidence{j})
 	}
 	j.weigh(o)
+	j.takeTurns(o)
 }

@@ -46,6 +46,12 @@ UPDATE calls SET answered = began; -- at the earliest`,
   PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;
 ` + moveHolds,
+	`CREATE TABLE repeats (
+  prefix TEXT    NOT NULL PRIMARY KEY,
+  number INTEGER NOT NULL, -- from 1
+  last   INTEGER NOT NULL  -- when the last of these bans began
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repeats_last ON repeats (last);`,
 }
 
 // oldHolds selects the locks and restrictions, which were stored as habits up to

@@ -31,6 +31,12 @@ func TestOldLedgersStayReadable(t *testing.T) {
 				habit := Habit{"1002", "country", "FR", time.UnixMilli(1767225600000), time.UnixMilli(1767229200000)}
 				same(t, "habits", must[[]Habit](t)(l.Habits(t.Context())), []Habit{habit})
 			}
+			repeats := must[[]Record](t)(l.Repeats(t.Context(), time.UnixMilli(0)))
+			if version >= 6 {
+				same(t, "repeats", repeats, []Record{{prefix("192.0.2.66/32"), 2, time.UnixMilli(1767225600000)}})
+			} else {
+				same(t, "repeats", len(repeats), 0)
+			}
 			if version >= 5 {
 				same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), []incident.Hold{{Account: "1003", Kind: incident.HoldLock, Value: "PJSIP=internal", Since: time.UnixMilli(1767225600000)}})
 			}

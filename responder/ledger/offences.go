@@ -27,7 +27,8 @@ func (l *Ledger) ForgetOffences(prefix netip.Prefix) {
 	l.put(forgetOffences{prefix.Masked()})
 }
 
-// Record says how often an address has offended, and when it last did.
+// Record says how often an address has offended, or was banned on evidence that may
+// be spoofed, and when that last was.
 type Record struct {
 	Prefix netip.Prefix // the source: /32 or /64
 	Number int

@@ -37,6 +37,7 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at < ?2 OR until < ?2 LIMIT ?1)`, old, false},
 		{`DELETE FROM offences WHERE (prefix, at) IN (SELECT prefix, at FROM offences WHERE at < ?2 LIMIT ?1)`, old, false},
+		{`DELETE FROM repeats WHERE prefix IN (SELECT prefix FROM repeats WHERE last < ?2 LIMIT ?1)`, old, false},
 		{`DELETE FROM incidents WHERE id IN (SELECT id FROM incidents WHERE at < ?2 LIMIT ?1)`, old, false},
 		{`DELETE FROM actions WHERE id IN (SELECT id FROM actions WHERE at < ?2 LIMIT ?1)`, old, false},
 		{`DELETE FROM places WHERE (account, prefix) IN (SELECT account, prefix FROM places
@@ -50,6 +51,8 @@ func (p *pruner) begin(now time.Time, o Options) {
 			AND (released_at IS NOT NULL OR until <= ?3) LIMIT ?1)`, append(most, now.UnixMilli()), true},
 		{`DELETE FROM offences WHERE (prefix, at) IN (SELECT prefix, at FROM offences
 			WHERE at <= (SELECT at FROM offences ORDER BY at DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
+		{`DELETE FROM repeats WHERE prefix IN (SELECT prefix FROM repeats
+			WHERE last <= (SELECT last FROM repeats ORDER BY last DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
 		{`DELETE FROM incidents WHERE id IN (SELECT id FROM incidents
 			WHERE id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
 		{`DELETE FROM actions WHERE id IN (SELECT id FROM actions

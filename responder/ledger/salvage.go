@@ -20,6 +20,7 @@ const salvageTime = 20 * time.Second
 var tables = []struct{ name, key string }{
 	{"bans", "prefix, since"},
 	{"offences", "prefix, at"},
+	{"repeats", "prefix"},
 	{"incidents", "id"},
 	{"steps", "incident, n"},
 	{"calls", "incident, channel"},

@@ -1,4 +1,4 @@
--- The ledger's schema, version 5. Times are integer milliseconds since the
+-- The ledger's schema, version 6. Times are integer milliseconds since the
 -- Unix epoch, UTC. Prefixes are text in canonical form, "192.0.2.7/32". There
 -- is no column for a secret, and there must never be one.
 
@@ -27,6 +27,15 @@ CREATE TABLE offences (
   PRIMARY KEY (prefix, at)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offences_at ON offences (at);
+
+-- How many times in a row a source or a network was banned on evidence that may be
+-- spoofed: the rung of the ladder of such bans.
+CREATE TABLE repeats (
+  prefix TEXT    NOT NULL PRIMARY KEY,
+  number INTEGER NOT NULL, -- from 1
+  last   INTEGER NOT NULL  -- when the last of these bans began
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repeats_last ON repeats (last);
 
 -- AUTOINCREMENT keeps ids rising even when all incidents have been pruned.
 CREATE TABLE incidents (

@@ -24,6 +24,9 @@ type Config struct {
 	// ThievesChanged, if set, is called when an account's Thieves have changed, so
 	// that the caller can keep them.
 	ThievesChanged func(account string, thieves []netip.Prefix, at time.Time)
+	// NeighbourhoodLearned, if set, is called when an account is used where none
+	// has lived for long.
+	NeighbourhoodLearned func(neighbourhood netip.Prefix, at time.Time)
 }
 
 func (c Config) withDefaults() Config {
@@ -155,6 +158,7 @@ func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
 	if at.After(is.last) {
 		is.last = at
 	}
+	p.Lived(source.Addr(), at)
 	if p.config.AddressLearned != nil && (is.reported.IsZero() || is.last.Sub(is.reported) >= p.config.Remember/30) {
 		is.reported = is.last
 		p.config.AddressLearned(Address{Account: a.name, Source: source, At: is.last})
@@ -175,9 +179,13 @@ func (p *Places) Know(name string, source netip.Addr, at time.Time) {
 		is = a.addressOrNew(prefix, p.config.Addresses)
 		is.last, is.reported = at, at
 	}
-	if !is.thief && at.After(is.last) {
+	if is.thief {
+		return
+	}
+	if at.After(is.last) {
 		is.last = at
 	}
+	p.Lived(source, at)
 }
 
 // Addresses are the known addresses of an account, the one used last first.

@@ -21,7 +21,11 @@ func (p *Places) UseNetwork(now time.Time, name string, source netip.Addr) (firs
 	if known.use(now) && p.config.NetworkLearned != nil {
 		p.config.NetworkLearned(Network{a.name, prefix, known.first, known.last})
 	}
-	return first, now.Sub(known.first) < settled
+	young = now.Sub(known.first) < settled
+	if !young {
+		p.Lived(source, now)
+	}
+	return first, young
 }
 
 // use notes one more time and says whether the ledger should know.
@@ -63,6 +67,7 @@ func (a *account) newNetwork(prefix netip.Prefix) *span {
 func (p *Places) AssumeHome(now time.Time, name string, source netip.Addr) {
 	if a := p.use(name); len(a.networks) == 0 {
 		*a.newNetwork(event.NetworkPrefix(source)) = span{first: now.Add(-settled), last: now}
+		p.Lived(source, now)
 	}
 }
 
@@ -70,6 +75,9 @@ func (p *Places) AssumeHome(now time.Time, name string, source netip.Addr) {
 func (p *Places) RestoreNetwork(now time.Time, n Network) {
 	if now.Sub(n.Last) < rememberNetwork {
 		*p.use(n.Account).newNetwork(n.Prefix) = span{n.First, n.Last, n.Last}
+		if n.Last.Sub(n.First) >= settled {
+			p.Lived(n.Prefix.Addr(), n.Last)
+		}
 	}
 }
 

@@ -47,7 +47,10 @@ type Places struct {
 	// also after their registration ran out: a phone with a wrong password has
 	// none.
 	agents map[agentKey]string
-	met    bool // Asterisk's registrations have been taken in before
+	// lived is when an account was last used in each neighbourhood.
+	lived map[netip.Prefix]time.Time
+	own   []netip.Addr // of this machine
+	met   bool         // Asterisk's registrations have been taken in before
 }
 
 // phone is one account in use at an address.
@@ -59,7 +62,7 @@ type phone struct {
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}}
 	p.SetAllow(allow)
 	return p
 }

@@ -34,7 +34,7 @@ func policy() judge.Policy {
 			{Name: "break-in", Per: score.PerAccount, Score: 1, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.SuccessAfterFailures: 1}},
 		},
 		Playbooks: map[string][]incident.StepKind{"block": {incident.StepBan}},
-		Ladder:    decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: 10 * time.Minute},
+		Ladder:    decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: []time.Duration{10 * time.Minute}},
 	}
 }
 

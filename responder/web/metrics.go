@@ -20,6 +20,7 @@ type Reading struct {
 	Meters  responder.Meters
 
 	Bans        int
+	Closed      int // of them, networks closed for SIP
 	Ineffective int // bans without effect
 	Unstopped   int // attacks that go on
 	Channels    int
@@ -164,9 +165,13 @@ func (e exporter) decisions(r *Reading) {
 // kernel exports the state of the firewall.
 func (e exporter) kernel(r *Reading) {
 	e.gauge("bans", "Bans in force.", float64(r.Bans))
+	c := &r.Meters.Judge.Counters
+	e.gauge("networks_closed", "Networks closed for SIP over UDP, because their addresses take turns.", float64(r.Closed))
+	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Spoofable-c.Repeated, "repeat", "first")
+	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Repeated, "repeat", "later")
 	e.gauge("ineffective_bans", "Bans without effect: their IP addresses still get through.", float64(r.Ineffective))
-	e.counter("ineffective_bans_total", "Bans that turned out to be without effect.", r.Meters.Judge.Counters.Ineffective)
-	e.counter("renewed_bans_total", "Times that a banned IP address was heard and its ban renewed.", r.Meters.Judge.Counters.Renewed)
+	e.counter("ineffective_bans_total", "Bans that turned out to be without effect.", c.Ineffective)
+	e.counter("renewed_bans_total", "Times that a banned IP address was heard and its ban renewed.", c.Renewed)
 	for direction, n := range r.Dropped {
 		e.counter("dropped_packets_total", "Packets dropped, including the daemon's own probes.", n.Packets, "direction", direction)
 		e.counter("dropped_bytes_total", "Bytes dropped, including the daemon's own probes.", n.Bytes, "direction", direction)

@@ -43,12 +43,13 @@ func (s still) Reading() web.Reading {
 		Meters: responder.Meters{
 			Judge: judge.Meters{
 				Events: map[string]uint64{"InvalidPassword": 7}, Observations: map[string]uint64{"proven": 5, "spoofable": 2},
+				Counters: judge.Counters{Spoofable: 5, Repeated: 2},
 				Verdicts: map[string]uint64{"password guessing": 2}, Refused: map[string]uint64{"calls": 6},
 				Scores: score.Stats{Keys: map[score.Per]score.KeyStats{score.PerSource: {Tracked: 3, Capacity: 9}}},
 			},
 			Journal: journal.Meters{Steps: map[journal.Outcome]uint64{{Step: "ban", State: "done"}: 2}, Drops: drops, DropTime: 9 * time.Second},
 		},
-		Bans: 2, Ineffective: 3, Unstopped: 4, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
+		Bans: 2, Closed: 1, Ineffective: 3, Unstopped: 4, Gaps: 1, Dropped: map[string]web.Traffic{"in": {Packets: 10, Bytes: 100}, "out": {}},
 		Sessions: map[string]web.Session{"events": {Blocks: 9, Logins: 1}}, Shed: map[string]uint64{"ChallengeSent": 4}, CanaryAge: 3 * time.Second,
 		LedgerDropped: map[string]uint64{"incident": 1}, LedgerEvicted: 11, Refused: 12, LongLines: 13, ConfigLoaded: time.Unix(1_000_000, 0),
 	}
@@ -100,7 +101,7 @@ func TestMetricsPassPromlint(t *testing.T) {
 		`tollwarden_event_to_drop_seconds_bucket{le="0.0001"} 0`, `tollwarden_event_to_drop_seconds_bucket{le="0.00025"} 3`,
 		`tollwarden_event_to_drop_seconds_bucket{le="+Inf"} 4`, `tollwarden_event_to_drop_seconds_sum 9`,
 		`tollwarden_dropped_packets_total{direction="in"} 10`, `tollwarden_canary_age_seconds 3`,
-		`tollwarden_scores_tracked{per="source"} 3`, `tollwarden_bans 2`,
+		`tollwarden_scores_tracked{per="source"} 3`, `tollwarden_bans 2`, `tollwarden_networks_closed 1`, `tollwarden_spoofable_bans_total{repeat="first"} 3`, `tollwarden_spoofable_bans_total{repeat="later"} 2`,
 		`tollwarden_ineffective_bans 3`, `tollwarden_unstopped_attacks 4`,
 		`tollwarden_table_refusals_total{table="calls"} 6`, `tollwarden_refusals_total{queue="actions"} 12`,
 		`tollwarden_ledger_evicted_rows_total 11`, `tollwarden_log_long_lines_total 13`,

@@ -33,8 +33,12 @@ type Guesser struct {
 
 	// Ask fetches a challenge for each guess from the address that makes it. Otherwise the
 	// last nonce seen serves for all, which PJSIP answers and chan_sip does not. A guesser
-	// that roves always asks: a nonce is valid for one address.
+	// that roves always asks, unless it has a Nonce: one of the PBX is valid for one address.
 	Ask bool
+
+	// Nonce is one that the PBX never sent, for all guesses. PJSIP checks them nevertheless, and
+	// no address proves itself.
+	Nonce string
 
 	// Rove makes every guess from another address of the host's network.
 	Rove bool
@@ -73,11 +77,15 @@ func (g Guesser) Run(ctx context.Context) (Guesses, error) {
 			return Guesses{}, fmt.Errorf("guess: %s has no network to rove in", g.Host.Name)
 		}
 		from = g.Host.Network().Addr()
-		g.Ask = true
+		g.Ask = g.Nonce == ""
 	}
 	r := &guessing{Guesser: g, pbx: pbxAt(from), run: token(), over: make(chan struct{})}
 	if g.Port != 0 {
 		r.pbx = netip.AddrPortFrom(r.pbx.Addr(), g.Port)
+	}
+	if g.Nonce != "" {
+		made := fmt.Sprintf("Digest realm=\"asterisk\",nonce=%q,algorithm=MD5,qop=\"auth\"", g.Nonce)
+		r.challenge.Store(&made)
 	}
 	if err := r.open(from); err != nil {
 		return Guesses{}, fmt.Errorf("guess: %w", err)
@@ -292,7 +300,7 @@ func (r *guessing) heard(m *message, at netip.Addr) {
 	}
 	r.responses.Add(1)
 	challenge := m.get("WWW-Authenticate")
-	if challenge != "" {
+	if challenge != "" && r.Nonce == "" {
 		r.challenge.Store(&challenge)
 	}
 	if strings.HasPrefix(m.get("CSeq"), "1 ") {

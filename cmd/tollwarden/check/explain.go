@@ -25,11 +25,25 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 		explainThreshold(w, cfg, t)
 	}
 	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
-	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s, on UDP port %s and the other UDP ports on which Asterisk takes SIP and IAX2 only, or on all ports if its event came over TCP or TLS; this does not count as an offence.\n",
-		config.FormatDuration(cfg.Bans.Spoofable), output.Join(cfg.Firewall.SIPPorts))
+	explainSpoofable(w, cfg)
 	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown IP addresses, then a successful one from an unknown IP address; an address that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
 	explainSteps(w, cfg)
+}
+
+// explainSpoofable says how long addresses and networks are banned that may be
+// spoofed.
+func explainSpoofable(w io.Writer, cfg *config.Config) {
+	b := &cfg.Bans
+	last := ""
+	if b.SpoofableForever {
+		last = ", then until you release it"
+	}
+	first := config.FormatDuration(b.Spoofable[0])
+	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s%s, on UDP port %s only; always for %s if an account was used in its neighbourhood (/16, IPv6: /32) in the last 90 days, or, on all ports, if its event came over TCP or TLS. This does not count as an offence.\n",
+		ladderWords(b.Spoofable), last, output.Join(cfg.Firewall.SIPPorts), first)
+	fmt.Fprintf(w, "A network (/24, IPv6: /56 or /48) whose members take turns is closed for %s, on UDP port %s only, if no account was used in its neighbourhood.\n",
+		ladderWords(b.Spoofable), output.Join(cfg.Firewall.SIPPorts))
 }
 
 // allowFileWords counts the entries of the allow file, if it has any.

@@ -15,6 +15,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/web"
 )
 
@@ -117,7 +118,7 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 	d.ports.table = table
 	d.kernel = &kernel{table: table, mode: o.Config.Mode}
 	d.closeLater(table.Close)
-	if d.ledger, err = ledger.Open(settings.LedgerPath(o.Config), ledger.Options{Retention: o.Config.Ledger.Keep, KeepPlaces: o.Config.BreakIn.Known, Log: o.Log}); err != nil {
+	if d.ledger, err = ledger.Open(settings.LedgerPath(o.Config), ledger.Options{Retention: o.Config.Ledger.Keep, KeepPlaces: max(o.Config.BreakIn.Known, places.LivedFor), Log: o.Log}); err != nil {
 		return err
 	}
 	d.closeLater(d.ledger.Close)
@@ -154,7 +155,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	asterisk := pbx.New(link, options)
 	d.ports.ask = asterisk.Binds
 	parts := responder.Parts{
-		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Log: o.Log,
+		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Own: ownAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan,
 		LocalPort: d.ports.name,
 	}

@@ -45,7 +45,10 @@ func (d statusSource) Status() control.Status {
 }
 
 func (d statusSource) firewall() control.Firewall {
-	f := control.Firewall{Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts()}
+	f := control.Firewall{
+		Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), NetworksClosed: d.engine.Bans.Closed(time.Now()),
+		Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts(),
+	}
 	if stats, err := d.kernel.table.Stats(); err == nil { // otherwise the checks say why
 		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
 	}
@@ -71,7 +74,8 @@ func (d statusSource) counters() map[string]uint64 {
 		"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Suppressed, "grace_period_failures": counters.GracePeriod,
 		"log_events": counters.Logged, "events_shed": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.NotIssued,
 		"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
-		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Confirmed, "bans_renewed": counters.Renewed,
+		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Confirmed, "bans_spoofable": counters.Spoofable,
+		"bans_spoofable_repeated": counters.Repeated, "bans_renewed": counters.Renewed,
 		"bans_without_effect": counters.Ineffective, "attacks_not_stopped": counters.Unstopped, "flows_dropped": counters.Flows,
 		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
 		"ledger_rows_over_capacity": d.ledger.Health().Evicted,

@@ -113,7 +113,7 @@ func TestOldNamesAreWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "bans.claimed is now bans.spoofable (line 6): rename it"
-	if cfg.Bans.Spoofable != 5*time.Minute {
+	if !slices.Equal(cfg.Bans.Spoofable, []time.Duration{5 * time.Minute}) {
 		t.Errorf("the old key was not read: %s", cfg.Bans.Spoofable)
 	}
 	var log bytes.Buffer

@@ -18,7 +18,7 @@ func Policy(cfg *config.Config) (judge.Policy, error) {
 	p := judge.Policy{
 		Observe:    cfg.Mode == config.Observe,
 		Playbooks:  map[string][]incident.StepKind{},
-		Ladder:     decide.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Spoofable: cfg.Bans.Spoofable},
+		Ladder:     decide.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Spoofable: cfg.Bans.Spoofable, SpoofableForever: cfg.Bans.SpoofableForever},
 		BreakIn:    score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within},
 		Known:      cfg.BreakIn.Known,
 		Restrict:   contain.RestrictRule{Networks: cfg.Restrict.Networks, Spoofable: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet},

@@ -1,0 +1,22 @@
+package daemon
+
+import (
+	"net"
+	"net/netip"
+)
+
+// ownAddresses are the addresses of this machine, as far as the kernel says.
+func ownAddresses() (own []netip.Addr) {
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range list {
+		if n, ok := a.(*net.IPNet); ok {
+			if addr, ok := netip.AddrFromSlice(n.IP); ok {
+				own = append(own, addr.Unmap())
+			}
+		}
+	}
+	return own
+}

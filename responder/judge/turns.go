@@ -1,0 +1,96 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// takeTurns closes the network of a failure over UDP, for SIP alone, when its
+// members take turns and nobody lives there. Which failures count, and what else
+// is done, is up to the first threshold per network that bans.
+func (j *Judge) takeTurns(o *score.Observation) {
+	if o.Transport != event.UDP {
+		return
+	}
+	t := j.networkThreshold(o.Signal)
+	if t == nil {
+		return
+	}
+	turn, ok := j.turns.Fail(o.At, o.Source)
+	if !ok || !j.Places.Closable(o.At, turn.Network) {
+		return
+	}
+	v := &score.Verdict{
+		At: o.At, Key: score.Key{Per: score.PerNetwork, Prefix: turn.Network}, Threshold: t, Score: turn.Failures,
+		Reason: fmt.Sprintf("%d %s took turns: %s within %s", turn.Members, memberWords(turn.Network), incident.Count(turn.Failures, "failure"), score.TurnsWithin),
+	}
+	for _, r := range j.table.Evidence(networkKey(o.Source)) {
+		if turn.Network.Contains(r.Source) {
+			v.Evidence = append(v.Evidence, r)
+			v.Cause = r
+		}
+	}
+	if len(v.Evidence) == 0 {
+		return
+	}
+	j.count(v)
+	f := j.facts(v, nil, turn.Network)
+	f.Full = false // networks have room of their own
+	j.carryOut(v, nil, f)
+}
+
+func (j *Judge) networkThreshold(s score.Signal) *score.Threshold {
+	for i := range j.policy.Thresholds {
+		t := &j.policy.Thresholds[i]
+		if t.Per == score.PerNetwork && t.Points[s] > 0 && slices.Contains(j.policy.Playbooks[t.Playbook], incident.StepBan) {
+			return t
+		}
+	}
+	return nil
+}
+
+// memberWords names what takes turns in a network.
+func memberWords(network netip.Prefix) string {
+	switch {
+	case network.Addr().Is4():
+		return "addresses"
+	case network.Bits() == 48:
+		return "networks (/56)"
+	}
+	return "networks (/64)"
+}
+
+// makeRoom releases the network closed first when there is no room for another.
+func (j *Judge) makeRoom(ban incident.Ban) {
+	if !ban.Spoofable() || !ban.Network() {
+		return
+	}
+	if _, again := j.Bans.Exact(ban.Since, ban.Prefix); again {
+		return
+	}
+	if oldest, crowded := j.Bans.Crowded(); crowded {
+		j.release(oldest, "room for a network closed later")
+	}
+}
+
+// moveIn releases what must not last where an account lives: the networks closed
+// on spoofable evidence, and the bans of addresses beyond the first rung.
+func (j *Judge) moveIn(neighbourhood netip.Prefix, at time.Time) {
+	for _, ban := range j.Bans.Within(at, neighbourhood) {
+		if ban.Spoofable() && (ban.Network() || ban.Forever() || ban.Until.Sub(ban.Since) > j.policy.Ladder.Brief()) {
+			j.release(ban, "an account is used nearby")
+		}
+	}
+}
+
+func (j *Judge) release(ban incident.Ban, why string) {
+	j.Bans.Remove(ban.Prefix)
+	j.ClearScore(ban.Prefix)
+	j.effects.Release(ban, why)
+}
