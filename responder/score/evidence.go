@@ -22,7 +22,7 @@ const (
 // only the text is used.
 type note struct {
 	at      int64                // µs since 1970 on the caller's wall clock
-	next    [perCount - 1]uint32 // the next newer note, by kind of key; the newest links to the oldest
+	next    [PerAccount]uint32 // the next newer note, by kind of key; the newest links to the oldest
 	port    uint16
 	signal  Signal
 	source  uint8 // length of the address
