@@ -13,6 +13,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // effects carries out what the judge decides: by queues, since the judge runs
@@ -199,6 +201,27 @@ func (e effects) NetworkLearned(n places.Network) {
 
 // habitNetwork is the ledger's kind of habit for a network.
 const habitNetwork = "network"
+
+// habitCampaign is the daemon's own habit of telling people of a guessing campaign; its
+// value says whether the campaign was proven.
+const habitCampaign = "campaign"
+
+// CampaignRaised keeps when people were told of a guessing campaign.
+func (e effects) CampaignRaised(at time.Time, proven bool) {
+	value := score.Spoofable
+	if proven {
+		value = score.Proven
+	}
+	e.parts.Ledger.PutHabit(ledger.Habit{Kind: habitCampaign, Value: value.String(), First: at, Last: at})
+}
+
+// GuessChanged keeps a wrong password that counts for days.
+func (e effects) GuessChanged(g slow.Guess) {
+	e.parts.Ledger.PutGuess(ledger.Guess{
+		Account: g.Account, Prefix: g.Source, First: g.First, Last: g.Last, Failures: g.Failures, Proven: g.Proven,
+		Port: g.Port, Transport: g.Transport, Signal: g.Signal, Own: g.Own,
+	})
+}
 
 // HabitLearned keeps what is usual for an account.
 func (e effects) HabitLearned(h calls.Habit) {

@@ -7,6 +7,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // Effects carries out what a Judge decides. A Judge calls it while it handles an
@@ -49,6 +50,10 @@ type Effects interface {
 	AddressLearned(a places.Address)
 	NetworkLearned(n places.Network)
 	HabitLearned(h calls.Habit)
+	// GuessChanged keeps a wrong password that counts for days. CampaignRaised keeps
+	// when people were last told of a guessing campaign, and whether it was proven.
+	GuessChanged(g slow.Guess)
+	CampaignRaised(at time.Time, proven bool)
 }
 
 // Discard carries out nothing. Embed it where only some effects matter.
@@ -100,3 +105,9 @@ func (Discard) NetworkLearned(places.Network) {}
 
 // HabitLearned does nothing.
 func (Discard) HabitLearned(calls.Habit) {}
+
+// GuessChanged does nothing.
+func (Discard) GuessChanged(slow.Guess) {}
+
+// CampaignRaised does nothing.
+func (Discard) CampaignRaised(time.Time, bool) {}

@@ -2,6 +2,7 @@
 //
 //	intake   what counts as one attempt, on which account, is it proven?
 //	score    which thresholds does it cross?   calls   what is unusual about a call?
+//	slow     which guesses belong together, over days?
 //	places   is this address known for this account?
 //	decide   which steps of the playbook, and which not?
 //
@@ -15,6 +16,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/bans"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
@@ -23,6 +25,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // Policy is what the operator decided, and what the edges can do.
@@ -32,6 +35,7 @@ type Policy struct {
 	Playbooks  map[string][]incident.StepKind
 	Ladder     decide.Ladder
 	BreakIn    score.BreakInConfig
+	Slow       slow.Config
 	Known      time.Duration // how long after its last success an address is known
 	Restrict   contain.RestrictRule
 	Calls      calls.Rules
@@ -52,6 +56,7 @@ type Judge struct {
 	Offences *bans.Offences
 	Calls    *calls.Detector
 	Contain  *contain.State
+	Slow     *slow.Guesses
 
 	policy     Policy
 	effects    Effects
@@ -81,6 +86,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
 	}, policy.Allow)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
+	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
 	return j, nil
@@ -96,12 +102,16 @@ func (j *Judge) PasswordChanged(now time.Time, account string) {
 
 // ClearFailures clears the failures of others for an account: a person has looked at
 // them.
-func (j *Judge) ClearFailures(account string) { j.breakIn.ClearFailures(account) }
+func (j *Judge) ClearFailures(account string) {
+	j.breakIn.ClearFailures(account)
+	j.Slow.Reviewed(account)
+}
 
 // ClearScore forgets what the addresses of a prefix scored.
 func (j *Judge) ClearScore(prefix netip.Prefix) {
 	j.table.Forget(sourceKey(prefix.Addr()))
 	j.table.Forget(networkKey(prefix.Addr()))
+	j.Slow.Forget(event.SourcePrefix(prefix.Addr()))
 }
 
 // Prune forgets what ran out. It is to be called once a minute.
@@ -112,6 +122,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
 	j.Contain.Prune(now)
+	j.pruneSlow(now)
 }
 
 // thresholdOf is the threshold of that name; nil when the configuration has

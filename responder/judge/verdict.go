@@ -20,6 +20,7 @@ func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
 	for _, v := range j.table.Observe(o) {
 		j.counters.Verdicts++
 		j.meters.verdict(v.Threshold.Name)
+		j.explain(&v)
 		j.answer(&v, sign)
 	}
 }
