@@ -101,8 +101,9 @@ type BreakIn struct {
 // Slow says how much slow guessing raises a signal.
 type Slow struct {
 	Within          time.Duration // how long a wrong password counts
-	Accounts        int           // SprayingAddress: extensions that one address fails for
-	NetworkAccounts int           // SprayingNetwork: the same for a network
+	Accounts        int           // SlowGuesser: extensions that one address fails for
+	Failures        int           // SlowGuesser: wrong passwords of one address
+	NetworkAccounts int           // SlowNetwork: the same for a network
 	Addresses       int           // SlowAttack: changes of address
 	SiteAccounts    int           // GuessingCampaign: extensions guessed at
 }

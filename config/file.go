@@ -46,6 +46,7 @@ type file struct {
 	Slow struct {
 		Within          *string `toml:"within"`
 		Accounts        *int    `toml:"accounts"`
+		Failures        *int    `toml:"failures"`
 		NetworkAccounts *int    `toml:"network_accounts"`
 		Addresses       *int    `toml:"addresses"`
 		SiteAccounts    *int    `toml:"site_accounts"`

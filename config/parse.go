@@ -337,6 +337,7 @@ func (p *parser) slow(f *file, s *Slow) {
 		p.fail("slow.within", "%s: want at most %s", FormatDuration(s.Within), FormatDuration(maxSlowWithin))
 	}
 	p.number("slow.accounts", f.Slow.Accounts, &s.Accounts, 2, maxSlowAccounts)
+	p.number("slow.failures", f.Slow.Failures, &s.Failures, 3, 1000)
 	p.number("slow.network_accounts", f.Slow.NetworkAccounts, &s.NetworkAccounts, 2, maxSlowAccounts)
 	p.number("slow.addresses", f.Slow.Addresses, &s.Addresses, 2, maxSlowAddresses)
 	p.number("slow.site_accounts", f.Slow.SiteAccounts, &s.SiteAccounts, 2, 10_000)

@@ -30,8 +30,8 @@ const (
 	SuccessAfterFailures // an unknown address's success on an account that unknown addresses guessed at
 	Tampering            // an event whose framing or schema was forged
 
-	SprayingAddress  // an address's wrong passwords for several accounts, over days (package slow)
-	SprayingNetwork  // a network's wrong passwords for many accounts, over days
+	SlowGuesser      // an address's wrong passwords for several accounts, over days (package slow)
+	SlowNetwork      // a network's wrong passwords for many accounts, over days
 	SlowAttack       // wrong passwords for one account from changing addresses, over days
 	GuessingCampaign // wrong passwords for many accounts of the site, over days
 
@@ -59,7 +59,7 @@ var signalNames = [signalCount]string{
 	"SuccessfulAuth", "UnexpectedAddress", "ChallengeResponseFailed", "InvalidPassword",
 	"ChallengeSent", "InvalidTransport",
 	"SuccessAfterFailures", "Tampering",
-	"SprayingAddress", "SprayingNetwork", "SlowAttack", "GuessingCampaign",
+	"SlowGuesser", "SlowNetwork", "SlowAttack", "GuessingCampaign",
 	"CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination",
 	"NewCountry", "OffHours", "Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent",
 	"AnonymousCall", "UnseenLogin",

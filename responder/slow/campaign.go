@@ -38,34 +38,34 @@ func (g *Guesses) Raised(at time.Time, proven bool) {
 	}
 }
 
-// What SprayingAddress takes during a campaign. An address with a single account may
-// still be a phone.
-const (
-	campaignAccounts = 2
-	campaignFailures = 3
-)
+// duringCampaign is what SlowGuesser takes during a campaign. An address with a single
+// account may still be a phone.
+var duringCampaign = counts{accounts: 2, failures: 3}
 
-// sprays reports whether an address sprays. of is the proof of its newest failure.
-func (g *Guesses) sprays(x *guesser, of score.Proof) (proof score.Proof, ok bool) {
-	if proof, ok = spraying(x, g.config.Accounts, 0, of); ok && proof == score.Proven {
-		return proof, ok
+// slow reports whether an address is a SlowGuesser. of is the proof of its newest
+// failure.
+func (g *Guesses) slow(x *guesser, of score.Proof) (proof score.Proof, ok bool) {
+	for _, least := range []counts{{accounts: g.config.Accounts}, {lasting: g.config.Failures}} {
+		p, enough := enough(x, least, of)
+		proof, ok = max(proof, p), ok || enough
 	}
-	strict, during := score.Spoofable, false
-	switch {
-	case of == score.Proven && g.targets.sure >= g.config.SiteAccounts:
-		strict, during = spraying(x, campaignAccounts, campaignFailures, of)
-	case g.targets.guessed >= g.config.SiteAccounts:
-		strict, during = spraying(x, campaignAccounts, campaignFailures, score.Spoofable)
+	if of == score.Proven && g.targets.sure >= g.config.SiteAccounts {
+		p, enough := enough(x, duringCampaign, of)
+		proof, ok = max(proof, p), ok || enough
 	}
-	return max(proof, strict), ok || during
+	if g.targets.guessed >= g.config.SiteAccounts {
+		_, enough := enough(x, duringCampaign, score.Spoofable)
+		ok = ok || enough
+	}
+	return proof, ok
 }
 
-// maxSprayers bounds the addresses for which the beginning of a campaign raises
-// SprayingAddress. The others follow with their next failure.
-const maxSprayers = 1024
+// maxParticipants bounds the addresses for which the beginning of a campaign raises
+// SlowGuesser. The others follow with their next failure.
+const maxParticipants = 1024
 
-// sprayers raises SprayingAddress for every address that took part in a campaign.
-func (g *Guesses) sprayers(o *score.Observation) {
+// participants raises SlowGuesser for every address that took part in a campaign.
+func (g *Guesses) participants(o *score.Observation) {
 	n := 0
 	g.sources.each(func(x *guesser) bool {
 		newest := &x.tries[0]
@@ -78,15 +78,15 @@ func (g *Guesses) sprayers(o *score.Observation) {
 		if x.class == confirmed {
 			of = score.Proven
 		}
-		proof, ok := g.sprays(x, of)
+		proof, ok := g.slow(x, of)
 		if !ok {
 			return true
 		}
 		g.derived = append(g.derived, score.Observation{
-			At: o.At, Signal: score.SprayingAddress, Source: x.prefix.Addr(), Port: newest.port,
+			At: o.At, Signal: score.SlowGuesser, Source: x.prefix.Addr(), Port: newest.port,
 			Transport: newest.transport, Proof: proof, Account: []byte(g.targets.at(newest.target).name),
 		})
 		n++
-		return n < maxSprayers
+		return n < maxParticipants
 	})
 }

@@ -14,13 +14,14 @@
 //
 // What counts is kept by address and account for Config.Within, and raises
 //
-//   - SprayingAddress: one address fails for several accounts. A phone knows one.
-//   - SprayingNetwork: the same for all addresses of a /24 (IPv6: /48) together.
+//   - SlowGuesser: one address fails for several accounts, or goes on for days. A
+//     phone knows one account, and began where that was known.
+//   - SlowNetwork: the same for all addresses of a /24 (IPv6: /48) together.
 //   - SlowAttack: the failures for one account keep changing their address. A phone
 //     that moves has one address at a time and does not return to the one before.
 //   - GuessingCampaign: many accounts of the site are guessed at. It is raised once
 //     and again after Config.Within, or when proven failures alone would raise it.
-//     Meanwhile SprayingAddress takes only two accounts and three failures.
+//     Meanwhile a SlowGuesser takes only two accounts and three failures.
 //
 // # Floods
 //

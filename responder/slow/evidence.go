@@ -12,7 +12,7 @@ import (
 
 // Raises reports whether this package raises a signal.
 func Raises(s score.Signal) bool {
-	return s >= score.SprayingAddress && s <= score.GuessingCampaign
+	return s >= score.SlowGuesser && s <= score.GuessingCampaign
 }
 
 // maxRecords bounds the evidence for one signal. An incident keeps a hundred records,
@@ -54,13 +54,17 @@ func (g *Guesses) Evidence(cause *score.Record) []score.Record {
 // involved returns the addresses that a signal rests on, the most valuable first.
 func (g *Guesses) involved(cause *score.Record) (list []*guesser) {
 	source, network := event.SourcePrefix(cause.Source), event.NetworkPrefix(cause.Source)
+	if cause.Signal == score.SlowGuesser {
+		if i, ok := g.sources.index[source]; ok {
+			list = append(list, g.sources.at(i))
+		}
+		return list
+	}
 	target := g.targets.find([]byte(cause.Account))
 	g.sources.each(func(x *guesser) bool {
 		var ok bool
 		switch cause.Signal {
-		case score.SprayingAddress:
-			ok = x.prefix == source
-		case score.SprayingNetwork:
+		case score.SlowNetwork:
 			ok = network.Contains(x.prefix.Addr())
 		case score.SlowAttack:
 			ok = x.find(target) >= 0
@@ -82,13 +86,13 @@ func (g *Guesses) Explain(cause *score.Record) string {
 	list := g.involved(cause)
 	span := span(list)
 	switch cause.Signal {
-	case score.SprayingAddress:
+	case score.SlowGuesser:
 		if len(list) == 0 {
 			return ""
 		}
 		failures, accounts := g.accounts(list[0])
 		return fmt.Sprintf("%s within %s for accounts that are not used at this address: %s", count(failures, "wrong password"), span, accounts)
-	case score.SprayingNetwork:
+	case score.SlowNetwork:
 		return fmt.Sprintf("wrong passwords within %s for accounts that are not used in this network, from %s: %s", span, count(len(list), "address"), g.addresses(list))
 	case score.SlowAttack:
 		return fmt.Sprintf("wrong passwords for this account from ever other addresses, where it is not used, over %s: %s", span, sources(list))

@@ -2,6 +2,7 @@ package slow
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -14,8 +15,9 @@ type guesser struct {
 	last       int64 // newest failure, in µs since 1970
 	n          uint8 // tries in use
 	class      class
-	dirty      bool // a try changed since it was last kept on disk
-	more       bool // a try was replaced: it failed for more than MaxAccounts accounts
+	dirty      bool     // a try changed since it was last kept on disk
+	more       bool     // a try was replaced: it failed for more than MaxAccounts accounts
+	raised     [2]int64 // when SlowNetwork was last raised, in µs, by proof
 	tries      [MaxAccounts]try
 }
 
@@ -24,10 +26,14 @@ type try struct {
 	target           int32
 	failures, proven uint32
 	first, last      int64 // µs since 1970
-	port             uint16
-	transport        event.Transport
-	signal           score.Signal
-	dirty            bool
+	// recent and recentProven count the failures since begun, which is less than
+	// Config.Within ago when the next failure comes.
+	begun                int64
+	recent, recentProven uint32
+	port                 uint16
+	transport            event.Transport
+	signal               score.Signal
+	dirty                bool
 }
 
 // class is how valuable a guesser is. A less valuable one is evicted first.
@@ -52,8 +58,16 @@ func (x *guesser) classify() class {
 	return once
 }
 
-// counts adds up tries.
-type counts struct{ accounts, failures int }
+// counts adds up tries. lasting are the recent failures of those that go on for days.
+type counts struct{ accounts, failures, lasting int }
+
+// lasting is how long a try must go on for its failures to say something: a phone with
+// an old password on a dynamic address moves on before.
+const lasting = 3 * 24 * time.Hour
+
+func (c counts) reach(least counts) bool {
+	return c.accounts >= least.accounts && c.failures >= least.failures && c.lasting >= least.lasting
+}
 
 // count adds up all tries, and those with proven failures.
 func (x *guesser) count() (all, proven counts) {
@@ -61,9 +75,16 @@ func (x *guesser) count() (all, proven counts) {
 		t := &x.tries[i]
 		all.accounts++
 		all.failures += int(t.failures)
+		lasts := t.last-t.begun >= lasting.Microseconds()
+		if lasts {
+			all.lasting += int(t.recent)
+		}
 		if t.proven > 0 {
 			proven.accounts++
 			proven.failures += int(t.proven)
+			if lasts {
+				proven.lasting += int(t.recentProven)
+			}
 		}
 	}
 	return all, proven
@@ -96,12 +117,17 @@ func (x *guesser) spare() int {
 	return least
 }
 
-// add counts one more failure.
-func (t *try) add(o *score.Observation) {
+// add counts one more failure. What began at or before cut is no longer recent.
+func (t *try) add(o *score.Observation, cut int64) {
 	at := o.At.UnixMicro()
+	if t.begun <= cut {
+		t.begun, t.recent, t.recentProven = at, 0, 0
+	}
 	t.failures++
+	t.recent++
 	if o.Proof == score.Proven {
 		t.proven++
+		t.recentProven++
 	}
 	if t.first == 0 {
 		t.first = at
@@ -117,6 +143,7 @@ func (t *try) join(other *try) {
 	if t.first == 0 || other.first < t.first {
 		t.first = other.first
 	}
+	t.begun, t.recent, t.recentProven = t.first, t.failures, t.proven
 	if other.last > t.last {
 		t.last, t.port, t.transport, t.signal = other.last, other.port, other.transport, other.signal
 	}

@@ -47,7 +47,7 @@ func (g *guessers) failed(prefix netip.Prefix, target int32, o *score.Observatio
 	}
 	t := g.try(x, target)
 	was := t.proven
-	t.add(o)
+	t.add(o, cut)
 	g.proven(t, was)
 	g.settle(i)
 	return i

@@ -12,10 +12,11 @@ import (
 // Config says how much slow guessing raises a signal. Zero values mean the defaults.
 type Config struct {
 	Within          time.Duration // how long a wrong password counts; default 7 days
-	Accounts        int           // SprayingAddress: accounts that one address fails for; default 4, 2 to MaxAccounts
-	NetworkAccounts int           // SprayingNetwork: the same for a network; default 8, 2 to MaxAccounts
+	Accounts        int           // SlowGuesser: accounts that one address fails for; default 4, 2 to MaxAccounts
+	Failures        int           // SlowGuesser: or wrong passwords of one address over at least three days; default 30
+	NetworkAccounts int           // SlowNetwork: the same for a network; default 8, 2 to MaxAccounts
 	Addresses       int           // SlowAttack: changes of address; default 20, 2 to MaxAddresses
-	SiteAccounts    int           // GuessingCampaign: accounts guessed at; default 20
+	SiteAccounts    int           // GuessingCampaign: accounts guessed at; default 15
 }
 
 // Limits of Config: what is kept of an address, and of an account.
@@ -27,9 +28,10 @@ const (
 func (c Config) withDefaults() Config {
 	c.Within = cmp.Or(max(c.Within, 0), 7*24*time.Hour)
 	c.Accounts = min(cmp.Or(max(c.Accounts, 0), 4), MaxAccounts)
+	c.Failures = cmp.Or(max(c.Failures, 0), 30)
 	c.NetworkAccounts = min(cmp.Or(max(c.NetworkAccounts, 0), 8), MaxAccounts)
 	c.Addresses = min(cmp.Or(max(c.Addresses, 0), 20), MaxAddresses)
-	c.SiteAccounts = cmp.Or(max(c.SiteAccounts, 0), 20)
+	c.SiteAccounts = cmp.Or(max(c.SiteAccounts, 0), 15)
 	return c
 }
 
@@ -105,14 +107,14 @@ func (g *Guesses) failed(source netip.Prefix, o *score.Observation) {
 	n := g.networks.failed(event.NetworkPrefix(o.Source), t, o, cut)
 	if started, proof := g.campaign.news(g.targets, g.config, o); started {
 		g.derive(o, score.GuessingCampaign, proof)
-		g.sprayers(o)
-	} else if proof, ok := g.sprays(g.sources.at(s), o.Proof); ok {
-		g.derive(o, score.SprayingAddress, proof)
+		g.participants(o)
+	} else if proof, ok := g.slow(g.sources.at(s), o.Proof); ok {
+		g.derive(o, score.SlowGuesser, proof)
 	}
-	if proof, ok := spraying(g.networks.at(n), g.config.NetworkAccounts, 0, o.Proof); ok {
-		g.derive(o, score.SprayingNetwork, proof)
+	if proof, ok := g.networkSlow(g.networks.at(n), o); ok {
+		g.derive(o, score.SlowNetwork, proof)
 	}
-	if proof, ok := g.targets.at(t).attacked(g.config.Addresses, cut, o.Proof); ok {
+	if proof, ok := g.targets.at(t).attacked(g.config.Addresses, cut, o); ok {
 		g.derive(o, score.SlowAttack, proof)
 	}
 }
@@ -123,16 +125,29 @@ func (g *Guesses) derive(o *score.Observation, s score.Signal, proof score.Proof
 	g.derived = append(g.derived, derived)
 }
 
-// spraying reports whether a guesser has failed for so many accounts and so often, and
+// enough reports whether a guesser has failed for so many accounts and so often, and
 // whether that is proven: the observation is, and enough of what it rests on.
-func spraying(x *guesser, accounts, failures int, of score.Proof) (proof score.Proof, ok bool) {
+func enough(x *guesser, least counts, of score.Proof) (proof score.Proof, ok bool) {
 	all, proven := x.count()
-	switch {
-	case of == score.Proven && proven.accounts >= accounts && proven.failures >= failures:
+	if of == score.Proven && proven.reach(least) {
 		return score.Proven, true
-	default:
-		return score.Spoofable, all.accounts >= accounts && all.failures >= failures
 	}
+	return score.Spoofable, all.reach(least)
+}
+
+// networkEvery is the shortest time between two SlowNetworks of the same proof and
+// network.
+const networkEvery = time.Minute
+
+// networkSlow reports whether a network is a SlowNetwork.
+func (g *Guesses) networkSlow(x *guesser, o *score.Observation) (proof score.Proof, ok bool) {
+	proof, ok = enough(x, counts{accounts: g.config.NetworkAccounts}, o.Proof)
+	at := o.At.UnixMicro()
+	if !ok || at-x.raised[proof] < networkEvery.Microseconds() {
+		return proof, false
+	}
+	x.raised[proof] = at
+	return proof, true
 }
 
 // forgive takes back what an account failed at an address where it has succeeded.

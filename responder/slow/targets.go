@@ -2,6 +2,7 @@ package slow
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -23,7 +24,8 @@ type target struct {
 	refs int32 // tries of addresses and networks
 	// tries counts the addresses that failed for it, proven those with proven failures.
 	tries, proven int32
-	any, sure     spread // of all failures, and of proven ones
+	any, sure     spread   // of all failures, and of proven ones
+	raised        [2]int64 // when SlowAttack was last raised, in µs, by proof
 }
 
 // maxTargets bounds the accounts: Asterisk names those that exist.
@@ -122,19 +124,31 @@ func (x *target) failed(source netip.Prefix, o *score.Observation) {
 	}
 }
 
+// attackEvery is the shortest time between two SlowAttacks of the same proof on one
+// account: a flood of forged packets must not raise one after the other.
+const attackEvery = time.Hour
+
 // attacked reports whether the address changed so often after cut. Then counting
 // begins anew.
-func (x *target) attacked(addresses int, cut int64, of score.Proof) (proof score.Proof, ok bool) {
-	if of == score.Proven && x.sure.count(cut) >= addresses {
+func (x *target) attacked(addresses int, cut int64, o *score.Observation) (proof score.Proof, ok bool) {
+	switch {
+	case o.Proof == score.Proven && x.sure.count(cut) >= addresses:
+		proof = score.Proven
+	case x.any.count(cut) >= addresses:
+		proof = score.Spoofable
+	default:
+		return score.Spoofable, false
+	}
+	at := o.At.UnixMicro()
+	if at-x.raised[proof] < attackEvery.Microseconds() {
+		return proof, false
+	}
+	x.raised[proof] = at
+	x.any.clear()
+	if proof == score.Proven {
 		x.sure.clear()
-		x.any.clear()
-		return score.Proven, true
 	}
-	if x.any.count(cut) >= addresses {
-		x.any.clear()
-		return score.Spoofable, true
-	}
-	return score.Spoofable, false
+	return proof, true
 }
 
 // spread notes when the address of an account's failures changed.

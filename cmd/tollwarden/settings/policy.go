@@ -22,7 +22,7 @@ func Policy(cfg *config.Config) (judge.Policy, error) {
 		Ladder:    decide.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Spoofable: cfg.Bans.Spoofable},
 		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within},
 		Slow: slow.Config{
-			Within: cfg.Slow.Within, Accounts: cfg.Slow.Accounts, NetworkAccounts: cfg.Slow.NetworkAccounts,
+			Within: cfg.Slow.Within, Accounts: cfg.Slow.Accounts, Failures: cfg.Slow.Failures, NetworkAccounts: cfg.Slow.NetworkAccounts,
 			Addresses: cfg.Slow.Addresses, SiteAccounts: cfg.Slow.SiteAccounts,
 		},
 		Known:      cfg.BreakIn.Known,
