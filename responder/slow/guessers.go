@@ -122,12 +122,15 @@ func (g *guessers) take(prefix netip.Prefix, target int32, gone try) {
 	if k < 0 {
 		return
 	}
-	if t := &x.tries[k]; t.failures > gone.failures {
-		t.failures -= gone.failures
-		t.proven -= min(t.proven, gone.proven)
+	t := &x.tries[k]
+	if t.failures <= gone.failures {
+		g.forget(prefix, target)
 		return
 	}
-	g.forget(prefix, target)
+	g.unlink(i)
+	t.failures -= gone.failures
+	t.proven -= min(t.proven, gone.proven)
+	g.settle(i)
 }
 
 // claim takes a guesser out of its queue, or makes one. settle puts it back.
