@@ -202,17 +202,17 @@ func (e effects) NetworkLearned(n places.Network) {
 // habitNetwork is the ledger's kind of habit for a network.
 const habitNetwork = "network"
 
-// habitCampaign is the daemon's own habit of telling people of a guessing campaign; its
-// value says whether the campaign was proven.
-const habitCampaign = "campaign"
+// habitSlow is the ledger's kind of habit for what people were told of slow guessing: of
+// an account, or of the whole site. Its value is the proof.
+const habitSlow = "slow guessing"
 
-// CampaignRaised keeps when people were told of a guessing campaign.
-func (e effects) CampaignRaised(at time.Time, proven bool) {
+// SlowRaised keeps what people were told of slow guessing.
+func (e effects) SlowRaised(r slow.Raised) {
 	value := score.Spoofable
-	if proven {
+	if r.Proven {
 		value = score.Proven
 	}
-	e.parts.Ledger.PutHabit(ledger.Habit{Kind: habitCampaign, Value: value.String(), First: at, Last: at})
+	e.parts.Ledger.PutHabit(ledger.Habit{Account: r.Account, Kind: habitSlow, Value: value.String(), First: r.At, Last: r.At})
 }
 
 // GuessChanged keeps a wrong password that counts for days.

@@ -67,8 +67,8 @@ func (e *Engine) restoreHabits(ctx context.Context, now time.Time) {
 			if prefix, err := netip.ParsePrefix(h.Value); err == nil {
 				e.judge.Places.RestoreNetwork(now, places.Network{Account: h.Account, Prefix: prefix, First: h.First, Last: h.Last})
 			}
-		case habitCampaign:
-			e.judge.Slow.Raised(h.Last, h.Value == score.Proven.String())
+		case habitSlow:
+			e.judge.Slow.RestoreRaised(slow.Raised{Account: h.Account, At: h.Last, Proven: h.Value == score.Proven.String()})
 		default:
 			habits = append(habits, calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
 		}

@@ -50,10 +50,10 @@ type Effects interface {
 	AddressLearned(a places.Address)
 	NetworkLearned(n places.Network)
 	HabitLearned(h calls.Habit)
-	// GuessChanged keeps a wrong password that counts for days. CampaignRaised keeps
-	// when people were last told of a guessing campaign, and whether it was proven.
+	// GuessChanged keeps a wrong password that counts for days. SlowRaised keeps what
+	// people were told of them.
 	GuessChanged(g slow.Guess)
-	CampaignRaised(at time.Time, proven bool)
+	SlowRaised(r slow.Raised)
 }
 
 // Discard carries out nothing. Embed it where only some effects matter.
@@ -109,5 +109,5 @@ func (Discard) HabitLearned(calls.Habit) {}
 // GuessChanged does nothing.
 func (Discard) GuessChanged(slow.Guess) {}
 
-// CampaignRaised does nothing.
-func (Discard) CampaignRaised(time.Time, bool) {}
+// SlowRaised does nothing.
+func (Discard) SlowRaised(slow.Raised) {}

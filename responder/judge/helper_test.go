@@ -140,8 +140,8 @@ func (r *recorder) AddressLearned(places.Address) {}
 func (r *recorder) NetworkLearned(places.Network) {}
 func (r *recorder) HabitLearned(calls.Habit)      {}
 
-func (r *recorder) GuessChanged(slow.Guess)                {}
-func (r *recorder) CampaignRaised(at time.Time, sure bool) { r.note("campaign, proven %t", sure) }
+func (r *recorder) GuessChanged(slow.Guess) {}
+func (r *recorder) SlowRaised(slow.Raised)  {}
 
 // guessing is a policy that bans an address at so many wrong passwords.
 func guessing(threshold int) judge.Policy {

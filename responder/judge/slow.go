@@ -11,11 +11,9 @@ import (
 func (j *Judge) observeSlow(o *score.Observation) {
 	raised := j.Slow.Observe(o)
 	for i := range raised {
-		if raised[i].Signal == score.GuessingCampaign {
-			j.effects.CampaignRaised(raised[i].At, raised[i].Proof == score.Proven)
-		}
 		j.observe(&raised[i], nil)
 	}
+	j.Slow.RaisedChanged(j.effects.SlowRaised)
 }
 
 // explain gives a verdict on a signal of package slow the words and the evidence that

@@ -98,8 +98,8 @@ CREATE INDEX places_last_success ON places (last_success);
 -- What is usual for an account; without an account, for the daemon itself.
 CREATE TABLE habits (
   account TEXT    NOT NULL,
-  kind    TEXT    NOT NULL, -- country | network | call | watch | campaign
-  value   TEXT    NOT NULL, -- the country or the network; a campaign's proof; empty for the other kinds
+  kind    TEXT    NOT NULL, -- country | network | call | watch | slow guessing
+  value   TEXT    NOT NULL, -- the country or the network; the proof of slow guessing; empty for the other kinds
   first   INTEGER NOT NULL,
   last    INTEGER NOT NULL, -- to about a day
   PRIMARY KEY (account, kind, value)

@@ -31,16 +31,17 @@ func (c *campaign) news(t *targets, config Config, o *score.Observation) (news b
 	return true, score.Spoofable
 }
 
-// Raised tells, after a restart, when the last GuessingCampaign was raised.
-func (g *Guesses) Raised(at time.Time, proven bool) {
-	if at.After(g.campaign.raised) {
-		g.campaign = campaign{at, proven}
-	}
-}
-
 // duringCampaign is what SlowGuesser takes during a campaign. An address with a single
 // account may still be a phone.
 var duringCampaign = counts{accounts: 2, failures: 3}
+
+// during reports whether a campaign is under way, by evidence as good as proof.
+func (g *Guesses) during(proof score.Proof) bool {
+	if proof == score.Proven {
+		return g.targets.sure >= g.config.SiteAccounts
+	}
+	return g.targets.guessed >= g.config.SiteAccounts
+}
 
 // slow reports whether an address is a SlowGuesser. of is the proof of its newest
 // failure.
@@ -49,11 +50,11 @@ func (g *Guesses) slow(x *guesser, of score.Proof) (proof score.Proof, ok bool) 
 		p, enough := enough(x, least, of)
 		proof, ok = max(proof, p), ok || enough
 	}
-	if of == score.Proven && g.targets.sure >= g.config.SiteAccounts {
+	if of == score.Proven && g.during(of) {
 		p, enough := enough(x, duringCampaign, of)
 		proof, ok = max(proof, p), ok || enough
 	}
-	if g.targets.guessed >= g.config.SiteAccounts {
+	if g.during(score.Spoofable) {
 		_, enough := enough(x, duringCampaign, score.Spoofable)
 		ok = ok || enough
 	}

@@ -19,9 +19,13 @@
 //   - SlowNetwork: the same for all addresses of a /24 (IPv6: /48) together.
 //   - SlowAttack: the failures for one account keep changing their address. A phone
 //     that moves has one address at a time and does not return to the one before.
+//   - LastingFailures: wrong passwords for one account go on for days, from whatever
+//     addresses. It is raised once, and again when they had stopped for
+//     Config.Within. A phone with an old password on a dynamic address raises it, too.
 //   - GuessingCampaign: many accounts of the site are guessed at. It is raised once
 //     and again after Config.Within, or when proven failures alone would raise it.
-//     Meanwhile a SlowGuesser takes only two accounts and three failures.
+//     Meanwhile a SlowGuesser takes only two accounts and three failures, and
+//     SlowAttack and LastingFailures are not raised.
 //
 // # Floods
 //

@@ -28,12 +28,13 @@ func (g *Guesses) Evidence(cause *score.Record) []score.Record {
 		each = max(1, maxRecords/max(1, len(list)))
 	}
 	target := g.targets.find([]byte(cause.Account))
+	about := cause.Signal == score.SlowAttack || cause.Signal == score.LastingFailures
 	var records []score.Record
 	for _, x := range list {
 		left := each
 		for k := range x.tries[:x.n] {
 			t := &x.tries[k]
-			if cause.Signal == score.SlowAttack && t.target != target || left == 0 || len(records) == maxRecords {
+			if about && t.target != target || left == 0 || len(records) == maxRecords {
 				continue
 			}
 			left--
@@ -66,7 +67,7 @@ func (g *Guesses) involved(cause *score.Record) (list []*guesser) {
 		switch cause.Signal {
 		case score.SlowNetwork:
 			ok = network.Contains(x.prefix.Addr())
-		case score.SlowAttack:
+		case score.SlowAttack, score.LastingFailures:
 			ok = x.find(target) >= 0
 		case score.GuessingCampaign:
 			ok = true
@@ -96,6 +97,8 @@ func (g *Guesses) Explain(cause *score.Record) string {
 		return fmt.Sprintf("wrong passwords within %s for accounts that are not used in this network, from %s: %s", span, count(len(list), "address"), g.addresses(list))
 	case score.SlowAttack:
 		return fmt.Sprintf("wrong passwords for this account from ever other addresses, where it is not used, over %s: %s", span, sources(list))
+	case score.LastingFailures:
+		return fmt.Sprintf("wrong passwords for this account over %s where it is not used, by an attacker or a phone with an old password: %s", span, sources(list))
 	default:
 		return fmt.Sprintf("%s guessed at within %s from %s where they are not used: %s", count(g.targets.guessed, "account"), span, count(len(list), "address"), g.addresses(list))
 	}

@@ -13,7 +13,7 @@ import (
 type Config struct {
 	Within          time.Duration // how long a wrong password counts; default 7 days
 	Accounts        int           // SlowGuesser: accounts that one address fails for; default 4, 2 to MaxAccounts
-	Failures        int           // SlowGuesser: or wrong passwords of one address over at least three days; default 30
+	Failures        int           // SlowGuesser, LastingFailures: wrong passwords over at least three days; default 30
 	NetworkAccounts int           // SlowNetwork: the same for a network; default 8, 2 to MaxAccounts
 	Addresses       int           // SlowAttack: changes of address; default 20, 2 to MaxAddresses
 	SiteAccounts    int           // GuessingCampaign: accounts guessed at; default 15
@@ -54,6 +54,7 @@ type Guesses struct {
 	networks *guessers
 	own      ownPhones
 	campaign campaign
+	raised   []Raised
 	removed  []Guess // to be kept on disk as removed
 	derived  []score.Observation
 }
@@ -105,16 +106,34 @@ func (g *Guesses) failed(source netip.Prefix, o *score.Observation) {
 	g.targets.at(t).failed(source, o)
 	s := g.sources.failed(source, t, o, cut)
 	n := g.networks.failed(event.NetworkPrefix(o.Source), t, o, cut)
+	guesser := false
 	if started, proof := g.campaign.news(g.targets, g.config, o); started {
+		g.raised = append(g.raised, Raised{At: o.At, Proven: proof == score.Proven})
 		g.derive(o, score.GuessingCampaign, proof)
 		g.participants(o)
 	} else if proof, ok := g.slow(g.sources.at(s), o.Proof); ok {
+		guesser = true
 		g.derive(o, score.SlowGuesser, proof)
 	}
 	if proof, ok := g.networkSlow(g.networks.at(n), o); ok {
 		g.derive(o, score.SlowNetwork, proof)
 	}
-	if proof, ok := g.targets.at(t).attacked(g.config.Addresses, cut, o); ok {
+	g.attacked(g.targets.at(t), o, cut, guesser)
+}
+
+// attacked raises what the failures for one account show. During a campaign people know,
+// and must not be told of every account.
+func (g *Guesses) attacked(x *target, o *score.Observation, cut int64, guesser bool) {
+	campaign := g.during(o.Proof)
+	proof, news := x.long.failed(g.config.Failures, cut, o, campaign || guesser)
+	g.keep(x, news)
+	if news {
+		g.derive(o, score.LastingFailures, proof)
+	}
+	if campaign {
+		return
+	}
+	if proof, ok := x.attacked(g.config.Addresses, cut, o); ok {
 		g.derive(o, score.SlowAttack, proof)
 	}
 }
@@ -180,12 +199,13 @@ func (g *Guesses) Forget(source netip.Prefix) {
 	}
 }
 
-// Reviewed forgets how the addresses of an account's failures changed: a person has
-// looked at them.
+// Reviewed begins to count anew how the addresses of an account's failures change and
+// how long they last: a person has looked at them.
 func (g *Guesses) Reviewed(account string) {
 	if t := g.targets.find([]byte(account)); t >= 0 {
 		x := g.targets.at(t)
 		x.any, x.sure = spread{}, spread{}
+		x.long.begun = 0
 	}
 }
 

@@ -114,8 +114,17 @@ func TestSignals(t *testing.T) {
 		"nineteen times":                          {[]step{fails(19, "1001", spreadOver("192.0.%d.1", 30))}, ""},
 		"back and forth between two":              {[]step{fails(20, "1001", "192.0.2.1 192.0.3.1")}, "SlowAttack proven"},
 		"one address after the other, often each": {[]step{fails(9, "1001", "192.0.2.1"), fails(9, "1001", "192.0.3.1"), fails(9, "1001", "192.0.4.1")}, ""},
-		"fifteen accounts":                        {[]step{fails(15, spreadOver("20%d", 15), spreadOver("192.0.%d.1", 15))}, "GuessingCampaign proven"},
-		"fourteen accounts":                       {[]step{fails(14, spreadOver("20%d", 14), spreadOver("192.0.%d.1", 14))}, ""},
+		"one account for days, from address to address": {[]step{
+			fails(15, "1001", "192.0.2.1"), fails(15, "1001", "192.0.3.1").later(3 * day), fails(100, "1001", "192.0.4.1"),
+		}, "LastingFailures proven"},
+		"proven after forged ones": {[]step{
+			fails(15, "1001", "192.0.2.1").forged(), fails(15, "1001", "192.0.3.1").forged().later(3 * day), fails(30, "1001", "192.0.4.1"),
+		}, "LastingFailures spoofable, LastingFailures proven"},
+		"one account during a campaign": {[]step{
+			fails(15, spreadOver("20%d", 15), spreadOver("192.0.%d.1", 15)), fails(40, "201", spreadOver("192.0.%d.1", 40)),
+		}, "GuessingCampaign proven"},
+		"fifteen accounts":  {[]step{fails(15, spreadOver("20%d", 15), spreadOver("192.0.%d.1", 15))}, "GuessingCampaign proven"},
+		"fourteen accounts": {[]step{fails(14, spreadOver("20%d", 14), spreadOver("192.0.%d.1", 14))}, ""},
 		"two accounts during a campaign": {[]step{
 			fails(15, spreadOver("20%d", 15), spreadOver("192.0.%d.1", 15)), fails(3, "1001 1002", thief),
 		}, "GuessingCampaign proven, SlowGuesser proven"},
@@ -187,7 +196,7 @@ func restarted(g *Guesses, now time.Time, places Places) *Guesses {
 	g.Changed(1<<20, func(x Guess) { list = append(list, x) })
 	next := New(Config{}, places)
 	next.Restore(now, list)
-	next.Raised(g.campaign.raised, g.campaign.proven)
+	g.RaisedChanged(next.RestoreRaised)
 	return next
 }
 

@@ -111,6 +111,7 @@ func (g *Guesses) Restore(now time.Time, list []Guess) {
 		g.sources.restore(x.Source, &known)
 		g.networks.restore(event.NetworkPrefix(x.Source.Addr()), &known)
 		of := g.targets.at(t)
+		of.long.restore(&known)
 		of.any.add(x.Source, known.last)
 		if x.Proven > 0 {
 			of.sure.add(x.Source, known.last)

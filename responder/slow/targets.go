@@ -26,6 +26,7 @@ type target struct {
 	tries, proven int32
 	any, sure     spread   // of all failures, and of proven ones
 	raised        [2]int64 // when SlowAttack was last raised, in µs, by proof
+	long          persistence
 }
 
 // maxTargets bounds the accounts: Asterisk names those that exist.
@@ -106,7 +107,7 @@ func (t *targets) untried(i int32, counted, proven bool) {
 func (t *targets) prune(cut int64) {
 	for i := range t.list {
 		x := &t.list[i]
-		if x.name == "" || x.refs > 0 || x.any.count(cut) > 0 || x.sure.count(cut) > 0 {
+		if x.name == "" || x.refs > 0 || x.any.count(cut) > 0 || x.sure.count(cut) > 0 || x.long.raised > cut || x.long.begun > cut {
 			continue
 		}
 		delete(t.index, x.name)

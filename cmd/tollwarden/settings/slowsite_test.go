@@ -18,7 +18,7 @@ import (
 )
 
 // slowThresholds are the thresholds that look at days.
-var slowThresholds = []string{"guessing for days", "network guesses for days", "slow distributed attack", "guessing campaign"}
+var slowThresholds = []string{"guessing for days", "network guesses for days", "slow distributed attack", "wrong passwords for days", "guessing campaign"}
 
 // slowSite is a PBX in virtual time with a daemon on its defaults. Its kernel drops who
 // is banned, and its ledger keeps what a restart needs.
@@ -36,8 +36,7 @@ type slowSite struct {
 	addresses map[string]places.Address
 	networks  map[string]places.Network
 	guesses   map[string]slow.Guess
-	raised    time.Time
-	proven    bool
+	raised    []slow.Raised
 }
 
 var firstDay = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
@@ -95,7 +94,9 @@ func (s *slowSite) start(t testing.TB) {
 		guesses = append(guesses, g)
 	}
 	s.judge.Slow.Restore(s.now, guesses)
-	s.judge.Slow.Raised(s.raised, s.proven)
+	for _, r := range s.raised {
+		s.judge.Slow.RestoreRaised(r)
+	}
 	for _, ban := range old.Bans.List(s.now) {
 		s.judge.Bans.Put(ban)
 		if ban.Offence > 0 {
@@ -118,9 +119,7 @@ func (s *slowSite) Promote(b incident.Ban) { s.bans = append(s.bans, b) }
 func (s *slowSite) AddressLearned(a places.Address) { s.addresses[a.Account+a.Source.String()] = a }
 func (s *slowSite) NetworkLearned(n places.Network) { s.networks[n.Account+n.Prefix.String()] = n }
 func (s *slowSite) GuessChanged(g slow.Guess)       { s.guesses[g.Account+g.Source.String()] = g }
-func (s *slowSite) CampaignRaised(at time.Time, proven bool) {
-	s.raised, s.proven = at, proven
-}
+func (s *slowSite) SlowRaised(r slow.Raised)        { s.raised = append(s.raised, r) }
 
 // until lets the time pass.
 func (s *slowSite) until(at time.Time) {
