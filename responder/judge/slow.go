@@ -7,8 +7,13 @@ import (
 	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
-// observeSlow scores what an attempt shows together with those of the days before.
+// observeSlow scores what an attempt shows together with those of the days before. After
+// we changed a password, its owner's phones fail wherever they are, and a guess is
+// hopeless.
 func (j *Judge) observeSlow(o *score.Observation) {
+	if o.Signal.Failure() && j.Contain.Rotations.InGrace(o.At, o.Account) {
+		return
+	}
 	raised := j.Slow.Observe(o)
 	for i := range raised {
 		j.observe(&raised[i], nil)

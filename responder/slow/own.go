@@ -51,12 +51,10 @@ func (p *ownPhones) failed(source netip.Prefix, account []byte, now time.Time, p
 
 // succeeded takes that a phone has the right password again.
 func (p *ownPhones) succeeded(source netip.Prefix, account []byte) {
-	if len(p.index) == 0 {
-		return
+	if p.index[ownPhone{source, string(account)}] == nil {
+		return // which allocates nothing
 	}
-	if _, ok := p.index[ownPhone{source, string(account)}]; ok {
-		delete(p.index, ownPhone{source, string(account)})
-	}
+	delete(p.index, ownPhone{source, string(account)})
 }
 
 func (p *ownPhones) prune(now time.Time) {
