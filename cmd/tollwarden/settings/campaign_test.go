@@ -57,7 +57,7 @@ func TestCampaign(t *testing.T) {
 	for name, tc := range map[string]struct {
 		transport event.Transport
 		restart   time.Duration // every so often; 0 is never
-		forged    int           // packets, every six hours
+		forged    int           // packets, every eighteen hours
 		messages  int
 	}{
 		"proven":                   {event.TCP, 0, 0, 1},
@@ -81,7 +81,7 @@ func TestCampaign(t *testing.T) {
 					}
 					if tc.forged > 0 && g.at.After(flood) {
 						s.forge(r, tc.forged)
-						flood = flood.Add(6 * time.Hour)
+						flood = flood.Add(18 * time.Hour)
 					}
 					s.fail(g.account, g.source)
 				}
