@@ -42,8 +42,12 @@ type Places interface {
 	Lives(name []byte, source netip.Prefix, now time.Time) bool
 }
 
-// maxGuessers bounds the addresses, and the networks, that are kept.
-const maxGuessers = 1 << 14
+// maxGuessers and maxNetworks bound the addresses and the networks that are kept, at
+// about 550 bytes each: 11 MB when a flood has filled both tables.
+const (
+	maxGuessers = 1 << 14
+	maxNetworks = 1 << 12
+)
 
 // Guesses keeps the wrong passwords that count.
 type Guesses struct {
@@ -64,7 +68,7 @@ func New(c Config, places Places) *Guesses {
 	t := newTargets()
 	return &Guesses{
 		config: c.withDefaults(), places: places, targets: t,
-		sources: newGuessers(maxGuessers, t, true), networks: newGuessers(maxGuessers, t, false), own: newOwnPhones(),
+		sources: newGuessers(maxGuessers, t, true), networks: newGuessers(maxNetworks, t, false), own: newOwnPhones(),
 	}
 }
 
