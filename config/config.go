@@ -37,6 +37,7 @@ type Config struct {
 	Bans       Bans
 	Ledger     Ledger
 	BreakIn    BreakIn
+	Slow       Slow
 	Rotate     Rotate
 	Restrict   Restrict
 	Notify     Notify
@@ -102,6 +103,16 @@ type BreakIn struct {
 	Known    time.Duration // a source that logged in this recently is known
 }
 
+// Slow says how much slow guessing raises a signal.
+type Slow struct {
+	Within          time.Duration // how long a wrong password counts
+	Accounts        int           // SlowGuesser: extensions that one address fails for
+	Failures        int           // SlowGuesser: wrong passwords of one address
+	NetworkAccounts int           // SlowNetwork: the same for a network
+	Addresses       int           // SlowAttack: changes of address
+	SiteAccounts    int           // GuessingCampaign: extensions guessed at
+}
+
 // Rotate says how a stolen secret is replaced and where the new one is stored.
 type Rotate struct {
 	Method     string   // auto | pjsip-file | pjsip-realtime | chan-sip | exec
@@ -137,6 +148,7 @@ const (
 	PerSource  Per = "source"
 	PerNetwork Per = "network"
 	PerAccount Per = "account"
+	PerSite    Per = "site"
 )
 
 // Threshold is one rule: these signals, per this key, this score within this

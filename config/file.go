@@ -46,6 +46,15 @@ type file struct {
 		Known    *string `toml:"known"`
 	} `toml:"break_in"`
 
+	Slow struct {
+		Within          *string `toml:"within"`
+		Accounts        *int    `toml:"accounts"`
+		Failures        *int    `toml:"failures"`
+		NetworkAccounts *int    `toml:"network_accounts"`
+		Addresses       *int    `toml:"addresses"`
+		SiteAccounts    *int    `toml:"site_accounts"`
+	} `toml:"slow"`
+
 	Rotate struct {
 		Method     *string   `toml:"method"`
 		Length     *int      `toml:"length"`

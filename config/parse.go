@@ -91,6 +91,7 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	p.bans(&f, &c.Bans)
 	p.ledger(&f, c)
 	p.breakIn(&f, &c.BreakIn)
+	p.slow(&f, &c.Slow)
 	p.rotate(&f, c)
 	p.restrict(&f, &c.Restrict)
 	p.notify(&f.Notify, &c.Notify)
@@ -350,6 +351,25 @@ func (p *parser) breakIn(f *file, b *BreakIn) {
 	p.number("break_in.failures", f.BreakIn.Failures, &b.Failures, 1, 100)
 	p.duration("break_in.within", f.BreakIn.Within, &b.Within)
 	p.duration("break_in.known", f.BreakIn.Known, &b.Known)
+}
+
+// Limits of what is kept for each address and extension.
+const (
+	maxSlowAccounts  = 8
+	maxSlowAddresses = 32
+	maxSlowWithin    = 30 * 24 * time.Hour
+)
+
+func (p *parser) slow(f *file, s *Slow) {
+	p.duration("slow.within", f.Slow.Within, &s.Within)
+	if s.Within > maxSlowWithin {
+		p.fail("slow.within", "%s: want at most %s", FormatDuration(s.Within), FormatDuration(maxSlowWithin))
+	}
+	p.number("slow.accounts", f.Slow.Accounts, &s.Accounts, 2, maxSlowAccounts)
+	p.number("slow.failures", f.Slow.Failures, &s.Failures, 3, 1000)
+	p.number("slow.network_accounts", f.Slow.NetworkAccounts, &s.NetworkAccounts, 2, maxSlowAccounts)
+	p.number("slow.addresses", f.Slow.Addresses, &s.Addresses, 2, maxSlowAddresses)
+	p.number("slow.site_accounts", f.Slow.SiteAccounts, &s.SiteAccounts, 2, 10_000)
 }
 
 var rotateMethods = []string{"auto", "pjsip-file", "pjsip-realtime", "chan-sip", "exec"}

@@ -13,6 +13,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // effects carries out what the judge decides: by queues, since the judge runs
@@ -254,6 +256,27 @@ func (e effects) NetworkLearned(n places.Network) {
 
 // habitNetwork is the ledger's kind of habit for a network.
 const habitNetwork = "network"
+
+// habitSlow is the ledger's kind of habit for what people were told of slow guessing: of
+// an account, or of the whole site. Its value is the proof.
+const habitSlow = "slow guessing"
+
+// SlowRaised keeps what people were told of slow guessing.
+func (e effects) SlowRaised(r slow.Raised) {
+	value := score.Spoofable
+	if r.Proven {
+		value = score.Proven
+	}
+	e.parts.Ledger.PutHabit(ledger.Habit{Account: r.Account, Kind: habitSlow, Value: value.String(), First: r.At, Last: r.At})
+}
+
+// GuessChanged keeps a wrong password that counts for days.
+func (e effects) GuessChanged(g slow.Guess) {
+	e.parts.Ledger.PutGuess(ledger.Guess{
+		Account: g.Account, Prefix: g.Source, First: g.First, Last: g.Last, Failures: g.Failures, Proven: g.Proven,
+		Port: g.Port, Transport: g.Transport, Signal: g.Signal, Own: g.Own,
+	})
+}
 
 // HabitLearned keeps what is usual for an account.
 func (e effects) HabitLearned(h calls.Habit) {

@@ -14,6 +14,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // start takes over what the ledger and the kernel remember. The kernel keeps
@@ -38,6 +40,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 		e.judge.Contain.Rotations.Set(account, at)
 	}
 	e.restoreHabits(ctx, now)
+	e.restoreGuesses(ctx, now)
 	e.restoreHolds(ctx, now)
 	offences, err := l.Offences(ctx, now.Add(-policy.Ladder.Forget))
 	e.doubt(err, "the offences")
@@ -68,13 +71,33 @@ func (e *Engine) restoreHabits(ctx context.Context, now time.Time) {
 	e.doubt(err, "the habits")
 	var habits []calls.Habit
 	for _, h := range rows {
-		if h.Kind != habitNetwork {
+		switch h.Kind {
+		case habitNetwork:
+			if prefix, err := netip.ParsePrefix(h.Value); err == nil {
+				e.judge.Places.RestoreNetwork(now, places.Network{Account: h.Account, Prefix: prefix, First: h.First, Last: h.Last})
+			}
+		case habitSlow:
+			e.judge.Slow.RestoreRaised(slow.Raised{Account: h.Account, At: h.Last, Proven: h.Value == score.Proven.String()})
+		default:
 			habits = append(habits, calls.Habit{Account: h.Account, Kind: calls.HabitKind(h.Kind), Value: h.Value, First: h.First, Last: h.Last})
-		} else if prefix, err := netip.ParsePrefix(h.Value); err == nil {
-			e.judge.Places.RestoreNetwork(now, places.Network{Account: h.Account, Prefix: prefix, First: h.First, Last: h.Last})
 		}
 	}
 	e.judge.Calls.RestoreHabits(now, habits)
+}
+
+// restoreGuesses takes over the wrong passwords that count for days, after the places
+// where accounts are used.
+func (e *Engine) restoreGuesses(ctx context.Context, now time.Time) {
+	rows, err := e.parts.Ledger.Guesses(ctx)
+	e.doubt(err, "the wrong passwords of the last days")
+	list := make([]slow.Guess, len(rows))
+	for n, g := range rows {
+		list[n] = slow.Guess{
+			Account: g.Account, Source: g.Prefix, First: g.First, Last: g.Last, Failures: g.Failures, Proven: g.Proven,
+			Port: g.Port, Transport: g.Transport, Signal: g.Signal, Own: g.Own,
+		}
+	}
+	e.judge.Slow.Restore(now, list)
 }
 
 func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {

@@ -20,7 +20,7 @@ const module = "github.com/tollwarden/tollwarden"
 var pure = []string{
 	"ami/event",
 	"responder/score", "responder/calls", "responder/incident", "responder/intake", "responder/places",
-	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds",
+	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"responder/ledger":   {"ami/event", "responder/incident", "responder/score"},
 	"responder/control":  {"responder/incident", "responder/score"},
 	"responder/sip":      {},
+	"responder/slow":     {"ami/event", "responder/score"},
 	"test":               {"ami", "config", "firewall", "responder", "test"},
 }
 

@@ -174,15 +174,18 @@ func Compromised(steps []incident.Step) bool {
 // SameOffence says whether a verdict is the proof of what a ban on spoofable
 // evidence was for.
 func SameOffence(v *score.Verdict, f Facts) bool {
-	return v.Key.Per != score.PerAccount && v.Proven && f.Banned != nil && f.Banned.Spoofable() &&
+	return (v.Key.Per == score.PerSource || v.Key.Per == score.PerNetwork) && v.Proven && f.Banned != nil && f.Banned.Spoofable() &&
 		f.Banned.Prefix == f.Target && f.Banned.Origin == v.Threshold.Name
 }
 
 // AccountOf is the account whose calls, secret and registrations a playbook acts
-// on.
+// on; "" for a verdict about the whole site.
 func AccountOf(v *score.Verdict) string {
-	if v.Key.Per == score.PerAccount {
+	switch v.Key.Per {
+	case score.PerAccount:
 		return v.Key.Account
+	case score.PerSite:
+		return ""
 	}
 	return v.Cause.Account
 }

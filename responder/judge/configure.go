@@ -6,6 +6,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // Configure puts another policy in force without a pause: scores, bans,
@@ -30,6 +31,7 @@ func (j *Judge) Configure(p Policy) error {
 		j.table = table
 	}
 	j.breakIn.Configure(p.BreakIn)
+	j.Slow.Configure(p.Slow)
 	j.Places.Configure(p.Known)
 	j.Offences.Configure(p.Ladder.Forget)
 	j.Repeats.Configure(p.Ladder.RepeatMemory())
@@ -49,5 +51,5 @@ func Raises(s score.Signal) bool {
 			return true
 		}
 	}
-	return intake.Raises(s)
+	return slow.Raises(s) || intake.Raises(s)
 }

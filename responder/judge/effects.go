@@ -8,6 +8,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // Effects carries out what a Judge decides. A Judge calls it while it handles an
@@ -61,6 +62,10 @@ type Effects interface {
 	AddressLearned(a places.Address)
 	NetworkLearned(n places.Network)
 	HabitLearned(h calls.Habit)
+	// GuessChanged keeps a wrong password that counts for days. SlowRaised keeps what
+	// people were told of them.
+	GuessChanged(g slow.Guess)
+	SlowRaised(r slow.Raised)
 }
 
 // Discard carries out nothing. Embed it where only some effects matter.
@@ -124,3 +129,9 @@ func (Discard) NetworkLearned(places.Network) {}
 
 // HabitLearned does nothing.
 func (Discard) HabitLearned(calls.Habit) {}
+
+// GuessChanged does nothing.
+func (Discard) GuessChanged(slow.Guess) {}
+
+// SlowRaised does nothing.
+func (Discard) SlowRaised(slow.Raised) {}

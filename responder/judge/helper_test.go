@@ -21,6 +21,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -153,6 +154,9 @@ func (r *recorder) ThievesChanged(account string, thieves []netip.Prefix, _ time
 func (r *recorder) AddressLearned(places.Address) {}
 func (r *recorder) NetworkLearned(places.Network) {}
 func (r *recorder) HabitLearned(calls.Habit)      {}
+
+func (r *recorder) GuessChanged(slow.Guess) {}
+func (r *recorder) SlowRaised(slow.Raised)  {}
 
 // guessing is a policy that bans an address at so many wrong passwords.
 func guessing(threshold int) judge.Policy {

@@ -2,6 +2,7 @@
 //
 //	intake   what counts as one attempt, on which account, is it proven?
 //	score    which thresholds does it cross?   calls   what is unusual about a call?
+//	slow     which guesses belong together, over days?
 //	places   is this address known for this account?
 //	decide   which steps of the playbook, and which not?
 //
@@ -15,6 +16,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/bans"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
@@ -23,6 +25,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // Policy is what the operator decided, and what the edges can do.
@@ -32,6 +35,7 @@ type Policy struct {
 	Playbooks  map[string][]incident.StepKind
 	Ladder     decide.Ladder
 	BreakIn    score.BreakInConfig
+	Slow       slow.Config
 	Known      time.Duration // how long after its last success an address is known
 	Restrict   contain.RestrictRule
 	Calls      calls.Rules
@@ -53,6 +57,7 @@ type Judge struct {
 	Repeats  *bans.Offences // bans on spoofable evidence
 	Calls    *calls.Detector
 	Contain  *contain.State
+	Slow     *slow.Guesses
 
 	policy    Policy
 	effects   Effects
@@ -88,6 +93,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		ThievesChanged: effects.ThievesChanged, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
+	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
 	return j, nil
@@ -105,6 +111,7 @@ func (j *Judge) PasswordChanged(now time.Time, account string) {
 func (j *Judge) Absolve(account string) {
 	j.breakIn.ClearFailures(account)
 	j.Places.ForgetThieves(account)
+	j.Slow.Reviewed(account)
 }
 
 // Stolen says whether somebody else is known to have the password of an account.
@@ -117,6 +124,7 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 	j.table.Forget(sourceKey(prefix.Addr()))
 	j.table.Forget(networkKey(prefix.Addr()))
 	j.turns.Forget(prefix)
+	j.Slow.Forget(event.SourcePrefix(prefix.Addr()))
 }
 
 // Prune forgets what ran out. It is to be called once a minute.
@@ -129,6 +137,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.flows.Prune(now)
 	j.unstopped.Prune(now)
 	j.Contain.Prune(now)
+	j.pruneSlow(now)
 }
 
 // thresholdOf is the threshold of that name; nil when the configuration has

@@ -77,7 +77,8 @@ func (j *Judge) Meters() Meters {
 		Events: map[string]uint64{}, Observations: map[string]uint64{}, Verdicts: maps.Clone(j.meters.verdicts),
 		Scores: j.table.Stats(), Accounts: j.Places.Accounts(), Counters: j.counters,
 	}
-	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "evidence": m.Scores.Short}
+	slowly := j.Slow.Stats()
+	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "evidence": m.Scores.Short, "guesses": slowly.Evicted + slowly.Refused}
 	for _, k := range event.Kinds() {
 		m.Events[k.String()] = j.meters.events[k]
 	}

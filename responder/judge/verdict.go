@@ -18,6 +18,7 @@ import (
 func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
 	for _, v := range j.table.Observe(o) {
 		j.count(&v)
+		j.explain(&v)
 		j.answer(&v, sign)
 	}
 }

@@ -61,6 +61,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	if brokenIn {
 		j.observe(&broken, nil)
 	}
+	j.observeSlow(o)
 	if !brokenIn && o.Signal == score.SuccessfulAuth && o.Proof == score.Proven && j.Places.Known(string(o.Account), o.Source, now) {
 		j.Places.Protect(o, evidence{j})
 	}

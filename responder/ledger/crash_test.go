@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 const parent = "parent"
 
 // writeUntilKilled prints the number of each incident that Flush confirmed. Its
-// ban and its step were confirmed with it.
+// ban, its step and its guess were confirmed with it.
 func writeUntilKilled(path string) error {
 	l, err := Open(path, Options{})
 	if err != nil {
@@ -44,6 +45,7 @@ func writeUntilKilled(path string) error {
 		b.Incident = id
 		l.PutBan(b)
 		l.PutStep(id, 0, noon, incident.Step{State: incident.Done})
+		l.PutGuess(guess(int(id), noon, 1))
 		if rand.IntN(4) > 0 {
 			continue // others share the transaction
 		}
@@ -130,6 +132,10 @@ func whole(t *testing.T, l *Ledger, from, confirmed, next int64, cut map[int64]b
 	for _, b := range must[[]incident.Ban](t)(l.Bans(t.Context(), noon)) {
 		bans[b.Incident] = true
 	}
+	guesses := make(map[netip.Prefix]bool)
+	for _, g := range must[[]Guess](t)(l.Guesses(t.Context())) {
+		guesses[g.Prefix] = true
+	}
 	incidents := make(map[int64]incident.Incident)
 	for _, i := range must[[]incident.Incident](t)(l.Incidents(t.Context(), int(next-from+1))) {
 		if i.ID < next {
@@ -141,8 +147,8 @@ func whole(t *testing.T, l *Ledger, from, confirmed, next int64, cut map[int64]b
 		if i.Threshold == parent || cut[id] {
 			continue
 		}
-		if !ok || !bans[id] || len(i.Steps) != 1 || i.Steps[0].State != incident.Done {
-			t.Fatalf("incident %d was confirmed; there: %t, its ban: %t, steps: %+v", id, ok, bans[id], i.Steps)
+		if !ok || !bans[id] || !guesses[source(int(id))] || len(i.Steps) != 1 || i.Steps[0].State != incident.Done {
+			t.Fatalf("incident %d was confirmed; there: %t, its ban: %t, its guess: %t, steps: %+v", id, ok, bans[id], guesses[source(int(id))], i.Steps)
 		}
 	}
 	for id := confirmed + 1; id < next; id++ {

@@ -1,6 +1,6 @@
 // Package ledger is Tollwarden's memory across restarts: bans, offences,
 // incidents with their steps and evidence, holds, known places and habits of
-// accounts, and what operators did. It is the only code that knows SQL.
+// accounts, slow guesses, and what operators did. It is the only code that knows SQL.
 //
 // # Who waits for whom
 //

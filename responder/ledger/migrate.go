@@ -51,7 +51,21 @@ UPDATE calls SET answered = began; -- at the earliest`,
   number INTEGER NOT NULL, -- from 1
   last   INTEGER NOT NULL  -- when the last of these bans began
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX repeats_last ON repeats (last);`,
+CREATE INDEX repeats_last ON repeats (last);
+CREATE TABLE guesses (
+  account   TEXT    NOT NULL,
+  prefix    TEXT    NOT NULL, -- the source: /32 or /64
+  first     INTEGER NOT NULL,
+  last      INTEGER NOT NULL,
+  failures  INTEGER NOT NULL, -- 0: it no longer counts
+  proven    INTEGER NOT NULL, -- of them
+  port      INTEGER NOT NULL,
+  transport TEXT    NOT NULL,
+  signal    TEXT    NOT NULL, -- of the newest failure
+  own       INTEGER NOT NULL, -- 1: by a phone of the account with an old password
+  PRIMARY KEY (account, prefix)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX guesses_last ON guesses (last);`,
 }
 
 // oldHolds selects the locks and restrictions, which were stored as habits up to

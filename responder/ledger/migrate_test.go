@@ -40,6 +40,12 @@ func TestOldLedgersStayReadable(t *testing.T) {
 			if version >= 5 {
 				same(t, "holds", must[[]incident.Hold](t)(l.Holds(t.Context())), []incident.Hold{{Account: "1003", Kind: incident.HoldLock, Value: "PJSIP=internal", Since: time.UnixMilli(1767225600000)}})
 			}
+			if version >= 6 {
+				at := time.UnixMilli(1767225600000)
+				same(t, "guesses", must[[]Guess](t)(l.Guesses(t.Context())), []Guess{{
+					Account: "1002", Prefix: prefix("192.0.2.66/32"), First: at, Last: at.Add(time.Second), Failures: 3, Proven: 2, Port: 5061, Transport: event.UDP, Signal: score.InvalidPassword,
+				}})
+			}
 			if version >= 2 {
 				call := incident.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00881234567", Began: time.UnixMilli(1767225601000)}
 				if version < 4 { // when it was answered was not kept

@@ -45,6 +45,9 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
 			WHERE last < ?2 LIMIT ?1)`, old, false},
 
+		{`DELETE FROM guesses WHERE (account, prefix) IN (SELECT account, prefix FROM guesses
+			WHERE last < ?2 LIMIT ?1)`, []any{pruneRows, now.Add(-keepGuesses).UnixMilli()}, false},
+
 		// A ban without an end or with time left stays, however crowded the table.
 		{`DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE since <= (SELECT since FROM bans ORDER BY since DESC LIMIT 1 OFFSET ?2)
@@ -61,6 +64,9 @@ func (p *pruner) begin(now time.Time, o Options) {
 			WHERE last_success <= (SELECT last_success FROM places ORDER BY last_success DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
 		{`DELETE FROM habits WHERE (account, kind, value) IN (SELECT account, kind, value FROM habits
 			WHERE last <= (SELECT last FROM habits ORDER BY last DESC LIMIT 1 OFFSET ?2) LIMIT ?1)`, most, true},
+
+		{`DELETE FROM guesses WHERE (account, prefix) IN (SELECT account, prefix FROM guesses
+			ORDER BY proven > 0 OR own DESC, last DESC LIMIT ?1 OFFSET ?2)`, []any{pruneRows, min(maxGuesses, o.MaxRows)}, true},
 
 		// Rows of incidents that are gone.
 		{`DELETE FROM steps WHERE (incident, n) IN (SELECT incident, n FROM steps

@@ -17,11 +17,12 @@ const (
 	kindPlace
 	kindHabit
 	kindHold
+	kindGuess
 	kindAction
 	kinds
 )
 
-var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "hold", "action"}
+var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "hold", "guess", "action"}
 
 func (k kind) String() string { return kindNames[k] }
 

@@ -27,6 +27,7 @@ var tables = []struct{ name, key string }{
 	{"places", "account, prefix"},
 	{"holds", "account, kind"},
 	{"habits", "account, kind, value"},
+	{"guesses", "account, prefix"},
 	{"actions", "id"},
 	{"evidence", "incident, n"},
 }

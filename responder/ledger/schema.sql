@@ -41,8 +41,8 @@ CREATE INDEX repeats_last ON repeats (last);
 CREATE TABLE incidents (
   id        INTEGER PRIMARY KEY AUTOINCREMENT, -- given in memory, 1, 2, 3, …
   at        INTEGER NOT NULL, -- when the threshold was crossed
-  key_kind  TEXT    NOT NULL, -- source | network | account
-  key_value TEXT    NOT NULL, -- the prefix or the account's name
+  key_kind  TEXT    NOT NULL, -- source | network | account | site
+  key_value TEXT    NOT NULL, -- the prefix, the account's name or "site"
   threshold TEXT    NOT NULL, -- the rule's name
   playbook  TEXT    NOT NULL, -- what it ran
   reason    TEXT    NOT NULL, -- in words, for a person
@@ -107,13 +107,29 @@ CREATE INDEX places_last_success ON places (last_success);
 -- What is usual for an account; without an account, for the daemon itself.
 CREATE TABLE habits (
   account TEXT    NOT NULL,
-  kind    TEXT    NOT NULL, -- country | network | call | watch
-  value   TEXT    NOT NULL, -- the country or the network; empty for the other kinds
+  kind    TEXT    NOT NULL, -- country | network | call | watch | slow guessing
+  value   TEXT    NOT NULL, -- the country or the network; the proof of slow guessing; empty for the other kinds
   first   INTEGER NOT NULL,
   last    INTEGER NOT NULL, -- to about a day
   PRIMARY KEY (account, kind, value)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX habits_last ON habits (last);
+
+-- What addresses failed for accounts and counts for days.
+CREATE TABLE guesses (
+  account   TEXT    NOT NULL,
+  prefix    TEXT    NOT NULL, -- the source: /32 or /64
+  first     INTEGER NOT NULL,
+  last      INTEGER NOT NULL,
+  failures  INTEGER NOT NULL, -- 0: it no longer counts
+  proven    INTEGER NOT NULL, -- of them
+  port      INTEGER NOT NULL,
+  transport TEXT    NOT NULL,
+  signal    TEXT    NOT NULL, -- of the newest failure
+  own       INTEGER NOT NULL, -- 1: by a phone of the account with an old password
+  PRIMARY KEY (account, prefix)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX guesses_last ON guesses (last);
 
 -- What is taken from an account until it is given back.
 CREATE TABLE holds (

@@ -231,3 +231,17 @@ func (a *account) addressOrNew(source netip.Prefix, most int) *address {
 	*oldest = address{source: source}
 	return oldest
 }
+
+// Lives says whether an account is used at an address: it is known there, or at
+// home in the network. A thief's address is neither.
+func (p *Places) Lives(name []byte, source netip.Prefix, now time.Time) bool {
+	e := p.accounts[string(name)]
+	if e == nil {
+		return false
+	}
+	a := e.Value.(*account)
+	if is := a.address(source); is != nil && is.thief {
+		return false
+	}
+	return p.known(a, source, now) || a.home(now, event.NetworkPrefix(source.Addr()))
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // next says what the administrator should do now.
@@ -22,6 +23,9 @@ func (t *builder) next() {
 	}
 	if t.breakIn() {
 		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
+	}
+	if t.i.Key.Per == score.PerSite {
+		next("Each address is blocked with its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")
 	}
 	if t.i.Bare {
 		next("See which calls were made: `tollwarden incident %d`. Report them to your carrier soon: carriers set short deadlines.", t.i.ID)

@@ -101,6 +101,8 @@ func (t *builder) title() {
 	switch {
 	case t.breakIn():
 		t.r.Title = "Break-in on account " + t.account
+	case t.i.Key.Per == score.PerSite:
+		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerAccount:
 		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
 	default:
@@ -212,7 +214,11 @@ func signalWords(signal score.Signal) string {
 		score.AuthMethodNotAllowed: "Login with a method that is not allowed", score.RequestBadFormat: "Malformed request",
 		score.RequestNotAllowed: "Request of a kind that is not allowed", score.UnexpectedAddress: "Account used from an address that is not its own",
 		score.InvalidTransport: "Transport that is not allowed", score.Tampering: "Forged lines in an event",
-		score.CallRate: "More calls per minute than allowed", score.ConcurrentCalls: "More calls at once than allowed",
+		score.SlowGuesser: "Wrong passwords over days from an address where the accounts are not used",
+		score.SlowNetwork: "Wrong passwords over days from a network where the accounts are not used",
+		score.SlowAttack:  "Wrong passwords over days from changing addresses", score.LastingFailures: "Wrong passwords for the account over days",
+		score.GuessingCampaign: "Many accounts guessed at over days",
+		score.CallRate:         "More calls per minute than allowed", score.ConcurrentCalls: "More calls at once than allowed",
 		score.Cadence: "Calls placed faster than a person dials", score.DialProbing: "One number tried with different prefixes",
 		score.ForbiddenDestination: "Call to a forbidden destination", score.NewCountry: "First call to a new country",
 		score.OffHours: "Call outside business hours", score.Dormant: "First call of the account after a long time",
@@ -251,6 +257,28 @@ func (t *builder) affected() {
 	}
 	if len(sources) > 0 {
 		t.r.Affected = append(t.r.Affected, "IP addresses involved: "+list(sources)+".")
+	}
+	if t.i.Key.Per == score.PerSite {
+		t.guessers()
+	}
+}
+
+// guessers lists, for an attack on the whole site, which accounts each address is known
+// to have tried.
+func (t *builder) guessers() {
+	var sources []string
+	tried := map[string][]string{}
+	for _, o := range t.guesses() {
+		source, account := where(o), Plain(o.Account)
+		if _, known := tried[source]; !known {
+			sources = append(sources, source)
+		}
+		if !slices.Contains(tried[source], account) {
+			tried[source] = append(tried[source], account)
+		}
+	}
+	for _, source := range sources {
+		t.r.Affected = append(t.r.Affected, fmt.Sprintf("%s tried %s.", source, list(tried[source])))
 	}
 }
 
@@ -327,6 +355,8 @@ func (t *builder) outcome() {
 		t.r.Outcome = "Recorded only: nothing was changed, because Tollwarden runs in mode observe."
 	case failed > 0:
 		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", incident.Count(failed, "step"))
+	case done == 0 && t.i.Key.Per == score.PerSite:
+		t.r.Outcome = "Reported. The addresses are blocked one by one, each by an incident of its own."
 	case done == 0:
 		t.r.Outcome = "Nothing was done; the steps say why."
 	case last.IsZero():

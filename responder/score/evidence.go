@@ -21,8 +21,8 @@ const (
 // account and the session. Text that does not fit continues in further notes, of which
 // only the text is used.
 type note struct {
-	at      int64                // µs since 1970 on the caller's wall clock
-	next    [perCount - 1]uint32 // the next newer note, by kind of key; the newest links to the oldest
+	at      int64              // µs since 1970 on the caller's wall clock
+	next    [PerAccount]uint32 // the next newer note, by kind of key; the newest links to the oldest
 	port    uint16
 	signal  Signal
 	source  uint8 // length of the address

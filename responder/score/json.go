@@ -24,11 +24,11 @@ func (p *Proof) UnmarshalText(text []byte) (err error) {
 
 // keyJSON is the JSON form of a key.
 type keyJSON struct {
-	Kind  string `json:"kind"`  // source, network or account
-	Value string `json:"value"` // an address, a prefix or an account name
+	Kind  string `json:"kind"`  // source, network, account or site
+	Value string `json:"value"` // an address, a prefix, an account name or "site"
 }
 
-// Kind returns the kind of the key: source, network or account.
+// Kind returns the kind of the key: source, network, account or site.
 func (k Key) Kind() string { return k.Per.String() }
 
 // Value returns the same as String, or "" for the zero Key.
@@ -63,8 +63,11 @@ func ParseKey(kind, value string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	if per == PerAccount {
+	switch per {
+	case PerAccount:
 		return Key{Per: per, Account: value}, nil
+	case PerSite:
+		return Key{Per: per}, nil
 	}
 	prefix, err := netip.ParsePrefix(value)
 	if err != nil {

@@ -11,16 +11,17 @@ import (
 type Per uint8
 
 // A source is one IPv4 address or one IPv6 /64; a network is an IPv4 /24 or
-// an IPv6 /48; an account is a name.
+// an IPv6 /48; an account is a name; the site is everything together.
 const (
 	PerSource Per = iota + 1
 	PerNetwork
 	PerAccount
+	PerSite
 
 	perCount
 )
 
-var perNames = []string{"", "source", "network", "account"}
+var perNames = []string{"", "source", "network", "account", "site"}
 
 // String returns the name used in the config.
 func (p Per) String() string { return nameOf(p, perNames) }
@@ -31,17 +32,23 @@ func (p Per) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 // ParsePer parses a name used in the config.
 func ParsePer(name string) (Per, error) { return parse[Per]("key kind", name, perNames) }
 
+// traced reports whether keys of this kind have a trail of evidence. The site has none:
+// all observations are its own.
+func (p Per) traced() bool { return p != PerSite }
+
 // Key is something that a score is kept for: a Prefix for sources and networks, an
-// Account for accounts.
+// Account for accounts, neither for the site.
 type Key struct {
 	Per     Per
 	Prefix  netip.Prefix
 	Account string
 }
 
-// String returns the address, prefix or account name.
+// String returns the address, prefix or account name, or "site".
 func (k Key) String() string {
 	switch {
+	case k.Per == PerSite:
+		return k.Per.String()
 	case k.Per == PerAccount:
 		return k.Account
 	case k.Prefix.IsSingleIP():
@@ -78,9 +85,12 @@ func accountName(o *Observation, buf *accountBuffer) (name []byte, ok bool) {
 // an account's name, together with the name to compare.
 type id struct {
 	word   uint64
-	family uint8 // 4, 6, or 0 for an account
+	family uint8 // 4, 6, 0 for an account, or familySite
 	name   []byte
 }
+
+// familySite is the family of the only key per site.
+const familySite = 1
 
 // addressID returns the id of the source or network of an address.
 func addressID(per Per, a netip.Addr) (id, bool) {

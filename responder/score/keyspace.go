@@ -206,8 +206,11 @@ func (k *keyspace) erase(i uint32, e *evidence) {
 // key returns the public form of a tracked key.
 func (k *keyspace) key(i uint32) Key {
 	x := k.entries.at(i)
-	if x.family == 0 {
+	switch x.family {
+	case 0:
 		return Key{Per: PerAccount, Account: string(k.names.at(i).bytes())}
+	case familySite:
+		return Key{Per: PerSite}
 	}
 	return addressKey(k.per, x.word, x.family)
 }

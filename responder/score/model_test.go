@@ -35,6 +35,8 @@ func (m *model) observe(o Observation) []string {
 				continue
 			}
 			key = string(name)
+		case PerSite:
+			key = "site"
 		}
 		if t.Points[o.Signal] == 0 {
 			continue
@@ -66,9 +68,9 @@ func (m *model) observe(o Observation) []string {
 func verdictNames(vs []Verdict) []string {
 	var names []string
 	for _, v := range vs {
-		key := v.Key.Account
-		if v.Key.Per != PerAccount {
-			key = v.Key.Prefix.String()
+		key := v.Key.Prefix.String()
+		if v.Key.Per == PerAccount || v.Key.Per == PerSite {
+			key = v.Key.String()
 		}
 		names = append(names, fmt.Sprintf("%s %s %d", key, v.Threshold.Name, v.Score))
 	}
@@ -84,6 +86,7 @@ var modelThresholds = []Threshold{
 	{Name: "slow", Per: PerSource, Points: map[Signal]int{InvalidPassword: 2, ChallengeResponseFailed: 3, InvalidAccountID: 1}, Score: 17, Within: 5 * time.Minute},
 	{Name: "net", Per: PerNetwork, Points: map[Signal]int{InvalidPassword: 1, InvalidAccountID: 2}, Score: 9, Within: time.Minute},
 	{Name: "account", Per: PerAccount, Points: map[Signal]int{InvalidPassword: 1, ChallengeResponseFailed: 2}, Score: 7, Within: 90 * time.Second},
+	{Name: "site", Per: PerSite, Points: map[Signal]int{InvalidPassword: 1, ChallengeResponseFailed: 2}, Score: 11, Within: 40 * time.Second},
 	{Name: "at once", Per: PerAccount, Points: map[Signal]int{SuccessAfterFailures: 5}, Score: 5, Within: time.Second},
 }
 

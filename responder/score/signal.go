@@ -30,6 +30,12 @@ const (
 	SuccessAfterFailures // an unknown address's success on an account that unknown addresses guessed at
 	Tampering            // an event whose framing or schema was forged
 
+	SlowGuesser      // an address's wrong passwords for several accounts, over days (package slow)
+	SlowNetwork      // a network's wrong passwords for many accounts, over days
+	SlowAttack       // wrong passwords for one account from changing addresses, over days
+	LastingFailures  // wrong passwords for one account, over days: an attack or an old password
+	GuessingCampaign // wrong passwords for many accounts of the site, over days
+
 	CallRate             // calls per minute
 	ConcurrentCalls      // calls at once
 	Cadence              // calls set up less than a second apart
@@ -54,6 +60,7 @@ var signalNames = [signalCount]string{
 	"SuccessfulAuth", "UnexpectedAddress", "ChallengeResponseFailed", "InvalidPassword",
 	"ChallengeSent", "InvalidTransport",
 	"SuccessAfterFailures", "Tampering",
+	"SlowGuesser", "SlowNetwork", "SlowAttack", "LastingFailures", "GuessingCampaign",
 	"CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination",
 	"NewCountry", "OffHours", "Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent",
 	"AnonymousCall", "UnseenLogin",

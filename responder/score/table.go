@@ -68,7 +68,7 @@ func New(thresholds []Threshold, limits Limits) (*Table, error) {
 		rules[t.Per-1] = append(rules[t.Per-1], r)
 	}
 	t := &Table{evidence: evidence{perKey: uint8(limits.Records), spare: limits.Spare, reserve: limits.Spare / 2}}
-	for i, capacity := range []int{limits.Sources, limits.Networks, limits.Accounts} {
+	for i, capacity := range []int{limits.Sources, limits.Networks, limits.Accounts, 1} {
 		if len(rules[i]) > 0 {
 			t.spaces[i] = newKeyspace(Per(i+1), rules[i], capacity)
 		}
@@ -85,7 +85,7 @@ func (t *Table) Observe(o *Observation) []Verdict {
 	}
 	at := t.clock.micros(o.At)
 	var claimed claims
-	keys := 0
+	keys, trails := 0, 0
 	for i, k := range t.spaces {
 		if k == nil {
 			continue
@@ -94,14 +94,17 @@ func (t *Table) Observe(o *Observation) []Verdict {
 			c := &claimed[i]
 			if c.key, c.dangerous = k.claim(s, o.Signal, &t.evidence); c.key != 0 {
 				keys++
+				if k.per.traced() {
+					trails++
+				}
 			}
 		}
 	}
 	if keys == 0 {
 		return nil
 	}
-	if o.Signal.kept() {
-		t.remember(o, &claimed, keys)
+	if o.Signal.kept() && trails > 0 {
+		t.remember(o, &claimed, trails)
 	}
 	for i, k := range t.spaces {
 		if c := claimed[i]; c.key != 0 {
@@ -120,8 +123,11 @@ type claims [perCount - 1]struct {
 
 // id returns the key of one kind that an observation belongs to.
 func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
-	if k.per != PerAccount {
+	switch k.per {
+	case PerSource, PerNetwork:
 		return addressID(k.per, o.Source)
+	case PerSite:
+		return id{family: familySite}, true
 	}
 	name, ok := accountName(o, &t.buf)
 	if !ok {
@@ -131,20 +137,20 @@ func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
 }
 
 // remember keeps the observation as evidence for the claimed keys.
-func (t *Table) remember(o *Observation, claimed *claims, keys int) {
+func (t *Table) remember(o *Observation, claimed *claims, trails int) {
 	e := &t.evidence
 	for i, k := range t.spaces {
-		if c := claimed[i]; c.key != 0 {
+		if c := claimed[i]; c.key != 0 && k.per.traced() {
 			x := k.entries.at(c.key)
 			trail := x.trail()
 			e.makeRoom(&trail, k.per, c.dangerous)
 			x.setTrail(trail)
 		}
 	}
-	n := e.write(o, keys)
+	n := e.write(o, trails)
 	t.rawTexts.keep(o)
 	for i, k := range t.spaces {
-		if c := claimed[i]; c.key != 0 {
+		if c := claimed[i]; c.key != 0 && k.per.traced() {
 			x := k.entries.at(c.key)
 			trail := x.trail()
 			e.thread(&trail, k.per, n)
@@ -195,7 +201,10 @@ func (t *Table) fire(k *keyspace, i uint32, r *rule, w window, c cell, o *Observ
 		x.fired, x.due = true, until
 	}
 	key := k.key(i)
-	evidence := t.evidence.records(x.trail(), k.per)
+	evidence := []Record{o.record()}
+	if k.per.traced() {
+		evidence = t.evidence.records(x.trail(), k.per)
+	}
 	tally := k.nodes.tally(w, r, c)
 	t.verdicts = append(t.verdicts, Verdict{
 		At: o.At, Key: key, Threshold: &r.threshold,
@@ -230,8 +239,11 @@ func (t *Table) lookUp(key Key) (*keyspace, uint32) {
 		return nil, 0
 	}
 	k := t.spaces[key.Per-1]
-	if key.Per == PerAccount {
+	switch key.Per {
+	case PerAccount:
 		return k, k.find(k.accountID([]byte(key.Account)))
+	case PerSite:
+		return k, k.find(id{family: familySite})
 	}
 	s, ok := addressID(key.Per, key.Prefix.Addr())
 	if !ok {

@@ -51,7 +51,7 @@ func newRule(t Threshold) (rule, error) {
 	}
 	switch {
 	case t.Per < PerSource || t.Per >= perCount:
-		return rule{}, errors.New("per: want source, network or account")
+		return rule{}, errors.New("per: want source, network, account or site")
 	case least == 0:
 		return rule{}, errors.New("no signal carries points")
 	case t.Score < 1 || t.Score > maxScore:

@@ -105,15 +105,15 @@ func (n names) append(b []byte, before string) []byte {
 			b = strconv.AppendInt(append(b, " and "...), int64(len(n)-shown), 10)
 			return append(b, " more"...)
 		}
-		b = append(append(b, before...), safe(name)...)
+		b = append(append(b, before...), Printable(name)...)
 		before = ", "
 	}
 	return b
 }
 
-// safe returns a name from the network for display: unchanged if it is harmless and
+// Printable returns a name from the network for display: unchanged if it is harmless and
 // unambiguous, otherwise quoted; long names are cut.
-func safe(name string) string {
+func Printable(name string) string {
 	const most = 40
 	cut := ""
 	if len(name) > most {

@@ -28,6 +28,8 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	explainSpoofable(w, cfg)
 	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown IP addresses, then a successful one from an unknown IP address; an address that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
+	fmt.Fprintf(w, "Slow guessing, within %s and where the account is not used: SlowGuesser is %d accounts or %d wrong passwords from one IP address, SlowNetwork %d accounts from one network, SlowAttack %d changes of address on one account, LastingFailures %d wrong passwords for one account over days, GuessingCampaign %d accounts of the site.\n",
+		config.FormatDuration(cfg.Slow.Within), cfg.Slow.Accounts, cfg.Slow.Failures, cfg.Slow.NetworkAccounts, cfg.Slow.Addresses, cfg.Slow.Failures, cfg.Slow.SiteAccounts)
 	explainSteps(w, cfg)
 }
 

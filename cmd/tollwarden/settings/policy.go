@@ -10,16 +10,21 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
 // Policy is the configuration as the judge takes it. Its allow list is the
 // configuration's own; see Allow.
 func Policy(cfg *config.Config) (judge.Policy, error) {
 	p := judge.Policy{
-		Observe:    cfg.Mode == config.Observe,
-		Playbooks:  map[string][]incident.StepKind{},
-		Ladder:     decide.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Spoofable: cfg.Bans.Spoofable, SpoofableForever: cfg.Bans.SpoofableForever},
-		BreakIn:    score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within},
+		Observe:   cfg.Mode == config.Observe,
+		Playbooks: map[string][]incident.StepKind{},
+		Ladder:    decide.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Spoofable: cfg.Bans.Spoofable, SpoofableForever: cfg.Bans.SpoofableForever},
+		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within},
+		Slow: slow.Config{
+			Within: cfg.Slow.Within, Accounts: cfg.Slow.Accounts, Failures: cfg.Slow.Failures, NetworkAccounts: cfg.Slow.NetworkAccounts,
+			Addresses: cfg.Slow.Addresses, SiteAccounts: cfg.Slow.SiteAccounts,
+		},
 		Known:      cfg.BreakIn.Known,
 		Restrict:   contain.RestrictRule{Networks: cfg.Restrict.Networks, Spoofable: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet},
 		Calls:      callRules(&cfg.Calls),

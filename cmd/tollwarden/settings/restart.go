@@ -19,6 +19,7 @@ func NeedRestart(was, is *config.Config) []string {
 func fixedPart(c config.Config) config.Config {
 	c.Thresholds, c.Playbooks = nil, nil
 	c.Bans, c.Restrict, c.Calls = config.Bans{}, config.Restrict{}, config.Calls{}
+	c.Slow = config.Slow{}
 	c.BreakIn = config.BreakIn{Known: c.BreakIn.Known} // the ledger keeps places that long, too
 	c.Notify, c.Exec = config.Notify{}, config.Exec{}
 	c.Firewall.Allow, c.Firewall.SIPPorts = nil, nil
