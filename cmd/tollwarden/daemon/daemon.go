@@ -190,6 +190,7 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 			d.alarms.notify(repairAlarm(e))
 		},
 	})
+	d.ports.unwatched = d.engine.Unwatched
 	d.config.engine, d.config.ports, d.config.apply = d.engine, d.ports, d.apply
 	return nil
 }

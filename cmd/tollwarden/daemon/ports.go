@@ -45,11 +45,13 @@ type (
 type ports struct {
 	table portTable
 	watch portWatch // nil: nothing on the wire is read
-	ask   func(context.Context) (binds.Answer, error)
-	file  *portsFile
-	log   zerolog.Logger
-	named chan uint16 // what events name and is not closed
-	known atomic.Pointer[[]uint16]
+	// unwatched is told that until now not all ports were read.
+	unwatched func(time.Time)
+	ask       func(context.Context) (binds.Answer, error)
+	file      *portsFile
+	log       zerolog.Logger
+	named     chan uint16 // what events name and is not closed
+	known     atomic.Pointer[[]uint16]
 
 	mu      sync.Mutex // held while ports change, also in the kernel
 	state   *binds.State
@@ -178,6 +180,7 @@ func (p *ports) enforce() error {
 		return err
 	}
 	p.watched = sip
+	p.unwatched(time.Now())
 	return nil
 }
 

@@ -75,7 +75,7 @@ func newClosing(t *testing.T, dir string) (*closing, *ports) {
 	t.Helper()
 	c := &closing{begun: time.Now()}
 	p := newPorts([]uint16{5060, 5061}, openPortsFile(dir, zerolog.Nop()), zerolog.Nop())
-	p.table, p.watch, p.ask = c, c, c.ask
+	p.table, p.watch, p.ask, p.unwatched = c, c, c.ask, func(time.Time) {}
 	c.table, c.watch = p.initial()
 	return c, p
 }
