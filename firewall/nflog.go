@@ -174,14 +174,14 @@ func (w *Watch) follow(ctx context.Context, fn func(Packet)) error {
 		return err
 	}
 	defer unix.Close(ended)
-	told := make(chan struct{})
+	written := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		defer close(told)
+		defer close(written)
 		_, _ = unix.Write(ended, binary.NativeEndian.AppendUint64(nil, 1))
 	})
 	defer func() {
 		if !stop() {
-			<-told // the descriptor is in use until then
+			<-written // the descriptor is in use until then
 		}
 	}()
 	buf := make([]byte, logRead)
