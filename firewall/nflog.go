@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
 	"time"
 
 	"github.com/mdlayher/netlink"
@@ -43,26 +45,56 @@ const nfHeader = 4
 
 // listen binds to the log group.
 func (w *Watch) listen(group uint16) error {
-	conn, err := netlink.Dial(unix.NETLINK_NETFILTER, &netlink.Config{NetNS: w.netns})
+	log, err := logSocket(w.netns)
 	if err != nil {
 		return err
 	}
-	_ = conn.SetReadBuffer(logBuffer)
-	if err := bind(conn, group); err != nil {
-		err = errors.Join(err, conn.Close())
+	if err := bind(log, group); err != nil {
+		err = errors.Join(err, log.Close())
 		if errors.Is(err, unix.EPERM) { // nfulnl_recv_config returns it for both
 			return fmt.Errorf("another program reads NFLOG group %d, or CAP_NET_ADMIN is missing: %w", group, err)
 		}
 		return fmt.Errorf("NFLOG (CONFIG_NETFILTER_NETLINK_LOG): %w", err)
 	}
-	w.log = conn
+	w.log = log
 	return nil
 }
 
-// bind binds a connection to a log group. Rules that an earlier run of the daemon
-// left in the kernel may copy packets as soon as the group is bound, so there is
-// one request, and its acknowledgement need not be the first message.
-func bind(conn *netlink.Conn, group uint16) error {
+// logSocket opens a netlink socket that Go's poller does not know: it would be
+// woken by every packet, even while the packets wait for somebody to look.
+func logSocket(netns int) (*os.File, error) {
+	open := func() (fd int, err error) {
+		return unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+	}
+	fd, err := -1, error(nil)
+	if netns == 0 {
+		fd, err = open()
+	} else {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			runtime.LockOSThread() // the thread ends with the goroutine
+			if err = unix.Setns(netns, unix.CLONE_NEWNET); err == nil {
+				fd, err = open()
+			}
+		}()
+		<-done
+	}
+	if err != nil {
+		return nil, err
+	}
+	log := os.NewFile(uintptr(fd), "NFLOG") // while it blocks: later, it would go to the poller
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, logBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, logBuffer)
+	}
+	return log, nil
+}
+
+// bind binds a socket to a log group and makes it non-blocking. Rules that an
+// earlier run of the daemon left in the kernel may copy packets as soon as the group
+// is bound, so there is one request, and its acknowledgement need not be the first
+// message.
+func bind(log *os.File, group uint16) error {
 	data, err := netlink.MarshalAttributes([]netlink.Attribute{
 		{Type: logAttrCommand, Data: []byte{logBind}},
 		{Type: logAttrMode, Data: append(binary.BigEndian.AppendUint32(nil, wholePacket), logCopyPacket, 0)},
@@ -72,59 +104,118 @@ func bind(conn *netlink.Conn, group uint16) error {
 	if err != nil {
 		return err
 	}
-	request, err := conn.Send(netlink.Message{
-		Header: netlink.Header{Type: unix.NFNL_SUBSYS_ULOG<<8 | logConfig, Flags: netlink.Request | netlink.Acknowledge},
-		Data:   append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(group >> 8), byte(group)}, data...),
-	})
-	for err == nil {
-		var messages []netlink.Message
-		messages, err = conn.Receive()
-		for _, m := range messages {
-			if m.Header.Type == netlink.Error && m.Header.Sequence == request.Header.Sequence {
-				return nil
+	data = append([]byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, byte(group >> 8), byte(group)}, data...)
+	request, err := netlink.Message{Header: netlink.Header{
+		Length: uint32(unix.NLMSG_HDRLEN + len(data)),
+		Type:   unix.NFNL_SUBSYS_ULOG<<8 | logConfig, Flags: netlink.Request | netlink.Acknowledge,
+	}, Data: data}.MarshalBinary()
+	if err != nil {
+		return err
+	}
+	return withFD(log, func(fd int) error {
+		if err := unix.Sendto(fd, request, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+			return err
+		}
+		for buf := make([]byte, logRead); ; {
+			n, err := unix.Read(fd, buf)
+			if err != nil && !errors.Is(err, unix.ENOBUFS) && !errors.Is(err, unix.EINTR) {
+				return err
+			}
+			if n >= unix.NLMSG_HDRLEN && binary.NativeEndian.Uint16(buf[4:]) == unix.NLMSG_ERROR {
+				return errors.Join(replyError(buf[:n]), unix.SetNonblock(fd, true))
 			}
 		}
+	})
+}
+
+// withFD calls fn with a file's descriptor, which stays valid meanwhile.
+func withFD(f *os.File, fn func(fd int) error) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
 	}
-	return err
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = fn(int(fd)) })
+	return errors.Join(err, failed)
 }
 
 const (
-	// pace is the least time from one look at the log to the next. With a wake-up
-	// for each packet a flood would cost half a core.
-	pace = 500 * time.Microsecond
+	// pace is the least time from one look at the log to the next while packets
+	// keep coming: a wake-up costs as much as reading dozens of them.
+	pace = 2 * time.Millisecond
 	// maxDrain is how many messages are read before Run looks whether to end.
 	maxDrain = 1 << 10
 )
 
-// Run calls fn for each packet until ctx ends, within a millisecond. After an
+// Run calls fn for each packet until ctx ends: at once for a single one and the
+// answer to it, within about two milliseconds while packets keep coming. After an
 // error it delivers no more, and some before the error may have been missed.
 func (w *Watch) Run(ctx context.Context, fn func(Packet)) error {
 	if w.log == nil {
 		<-ctx.Done()
 		return nil
 	}
-	stop := context.AfterFunc(ctx, func() { _ = w.log.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
 	deliver := func(p Packet) {
 		w.count(p)
 		fn(p)
 	}
-	buf := make([]byte, logRead)
-	for {
-		began, err := w.drain(buf, deliver)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			deliver(Packet{At: time.Now()})
-			return fmt.Errorf("firewall: NFLOG: %w", err)
-		}
-		rest(pace - time.Since(began))
+	err := w.follow(ctx, deliver)
+	if err == nil || ctx.Err() != nil {
+		return nil
 	}
+	deliver(Packet{At: time.Now()})
+	return fmt.Errorf("firewall: NFLOG: %w", err)
 }
 
-// rest sleeps more exactly than time.Sleep, which takes a millisecond or more when
-// the program has nothing else to do.
+// follow reads the log until ctx ends.
+func (w *Watch) follow(ctx context.Context, fn func(Packet)) error {
+	ended, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(ended)
+	written := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(written)
+		_, _ = unix.Write(ended, binary.NativeEndian.AppendUint64(nil, 1))
+	})
+	defer func() {
+		if !stop() {
+			<-written // the descriptor is in use until then
+		}
+	}()
+	buf := make([]byte, logRead)
+	return withFD(w.log, func(fd int) error {
+		var last time.Time
+		for ctx.Err() == nil {
+			if err := waitFor(fd, ended); err != nil {
+				return err
+			}
+			began := time.Now()
+			if err := drain(fd, buf, fn); err != nil {
+				return err
+			}
+			if began.Sub(last) < 2*pace {
+				rest(pace - time.Since(began))
+			}
+			last = began
+		}
+		return nil
+	})
+}
+
+// waitFor waits until one of two descriptors can be read.
+func waitFor(a, b int) error {
+	both := []unix.PollFd{{Fd: int32(a), Events: unix.POLLIN}, {Fd: int32(b), Events: unix.POLLIN}}
+	_, err := unix.Poll(both, -1)
+	if errors.Is(err, unix.EINTR) {
+		return nil
+	}
+	return err
+}
+
+// rest is more exact than time.Sleep, which rounds to milliseconds if the program
+// has nothing else to do.
 func rest(d time.Duration) {
 	if d > 0 {
 		t := unix.NsecToTimespec(int64(d))
@@ -132,39 +223,23 @@ func rest(d time.Duration) {
 	}
 }
 
-// drain waits for a message and then reads those that are there. It returns when
-// the first one came.
-func (w *Watch) drain(buf []byte, fn func(Packet)) (began time.Time, err error) {
-	raw, err := w.log.SyscallConn()
-	if err != nil {
-		return began, err
-	}
-	var failed error
-	read := 0
-	err = raw.Read(func(fd uintptr) bool {
-		for ; read < maxDrain; read++ {
-			n, err := unix.Read(int(fd), buf)
-			if errors.Is(err, unix.EAGAIN) {
-				return read > 0 // or wait
-			}
-			now := time.Now()
-			if read == 0 {
-				began = now
-			}
-			switch {
-			case errors.Is(err, unix.ENOBUFS):
-				fn(Packet{At: now})
-			case errors.Is(err, unix.EINTR):
-			case err != nil:
-				failed = err
-				return true
-			default:
-				readLogged(buf[:n], now, fn)
-			}
+// drain reads the messages that are there.
+func drain(fd int, buf []byte, fn func(Packet)) error {
+	for range maxDrain {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return nil
+		case errors.Is(err, unix.ENOBUFS):
+			fn(Packet{At: time.Now()})
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return err
+		default:
+			readLogged(buf[:n], time.Now(), fn)
 		}
-		return true
-	})
-	return began, errors.Join(err, failed)
+	}
+	return nil
 }
 
 // readLogged calls fn for each packet in what was read from the log at once:

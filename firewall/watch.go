@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/nftables"
-	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -53,7 +52,7 @@ type Watch struct {
 	reader *reader
 	flows  flows             // to be dropped
 	built  map[string]string // the table's shape when it was made
-	log    *netlink.Conn     // nil: no packets are read
+	log    *os.File          // nil: no packets are read
 }
 
 // maxFlows is the capacity of each set of flows.
