@@ -163,7 +163,11 @@ func traffic(t testing.TB, l *lab, spec string) int {
 	t.Helper()
 	sip, err := l.in.File()
 	must(t, err)
-	defer sip.Close()
+	defer func() {
+		// To pass a file on makes it block, for every descriptor of it.
+		must(t, withFD(sip, func(fd int) error { return unix.SetNonblock(fd, true) }))
+		must(t, sip.Close())
+	}()
 	fd, err := unix.FcntlInt(uintptr(l.raw4), unix.F_DUPFD_CLOEXEC, 0)
 	must(t, err)
 	raw := os.NewFile(uintptr(fd), "raw")

@@ -27,10 +27,23 @@ const maxNonce = 128
 // same nonce to anybody who repeats a request (check_auth): whoever had it first, over
 // TCP, knows what is then sent to an address that they spoof.
 func (r *Response) Challenges(fn func(Challenge)) {
-	if r.Status != 401 && r.Status != 407 {
+	if !r.challenges() {
 		return
 	}
-	from := receivedFrom(r.Echoed)
+	from := r.Received()
+	r.Nonces(func(nonce []byte) {
+		if bytes.IndexByte(nonce, '/') >= 0 {
+			fn(Challenge{from, nonce})
+		}
+	})
+}
+
+// Nonces calls fn for the nonce of each challenge in a response, of either channel
+// driver.
+func (r *Response) Nonces(fn func(nonce []byte)) {
+	if !r.challenges() {
+		return
+	}
 	for headers := r.Own; ; {
 		name, value, ok := headers.Next()
 		if !ok {
@@ -39,17 +52,20 @@ func (r *Response) Challenges(fn func(Challenge)) {
 		if !named(name, "WWW-Authenticate") && !named(name, "Proxy-Authenticate") {
 			continue
 		}
-		if nonce := parameter(value, "nonce"); bytes.IndexByte(nonce, '/') >= 0 && len(nonce) <= maxNonce {
-			fn(Challenge{from, nonce})
+		if nonce := parameter(value, "nonce"); len(nonce) > 0 && len(nonce) <= maxNonce {
+			fn(nonce)
 		}
 	}
 }
 
-// receivedFrom returns where Asterisk may have had a request from. It writes the
-// address into the first Via of every response (pjsip_via_hdr_print), but the
-// sender may have written others before and after it.
-func receivedFrom(echoed []byte) (from []netip.Addr) {
-	for {
+func (r *Response) challenges() bool { return r.Status == 401 || r.Status == 407 }
+
+// Received returns where Asterisk may have had the request from. It writes the
+// address into the first Via of every response (pjsip_via_hdr_print, and
+// copy_via_headers in chan_sip), but the sender may have written others before and
+// after it.
+func (r *Response) Received() (from []netip.Addr) {
+	for echoed := r.Echoed; ; {
 		_, rest, found := bytes.Cut(echoed, []byte(";received="))
 		if !found {
 			return from
