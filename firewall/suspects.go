@@ -11,54 +11,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Suspicion is an address whose SIP over UDP is decided about packet by packet, and
-// for how long.
-type Suspicion struct {
-	// Prefix is an IPv4 /32 or an IPv6 /64.
-	Prefix netip.Prefix
-	// For is how long; 0 ends the suspicion.
-	For time.Duration
-	// Live are the conversations of registered phones there. They pass undecided,
-	// also when the daemon stalls.
-	Live []netip.AddrPort
-}
-
 // maxSuspects is the capacity of each set of suspects.
 const maxSuspects = 1 << 14
 
-// Suspect puts an address under suspicion, or renews that, or ends it. Of its live
-// conversations exactly those named now are.
-func (w *Watch) Suspect(s Suspicion) error {
-	if s.Prefix != s.Prefix.Masked() || s.Prefix.Bits() != 32 && s.Prefix.Bits() != 64 || s.Prefix.Addr().Is6() != (s.Prefix.Bits() == 64) {
-		return fmt.Errorf("firewall: watch: suspect %s: %w: want an IPv4 /32 or an IPv6 /64", s.Prefix, ErrInvalid)
+// Suspect puts an address under suspicion for the given time, or renews that; 0 ends
+// it. The address is an IPv4 /32 or an IPv6 /64. Of the conversations there, exactly
+// those in live pass undecided.
+func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
+	if at != at.Masked() || at.Bits() != 32 && at.Bits() != 64 || at.Addr().Is6() != (at.Bits() == 64) {
+		return fmt.Errorf("firewall: watch: suspect %s: %w: want an IPv4 /32 or an IPv6 /64", at, ErrInvalid)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.toQueue == nil {
-		return fmt.Errorf("firewall: watch: suspect %s: %w", s.Prefix, w.queueErr)
+		return fmt.Errorf("firewall: watch: suspect %s: %w", at, w.queueErr)
 	}
 	now := time.Now()
 	w.prune(now)
-	was := w.within(s.Prefix)
-	maps.DeleteFunc(w.live, func(a netip.AddrPort, _ expiry) bool { return s.Prefix.Contains(a.Addr()) })
-	delete(w.suspects, s.Prefix.Addr())
-	if s.For > 0 {
-		until := expiryOf(now.Add(s.For))
-		w.suspects[s.Prefix.Addr()] = until
-		for _, a := range s.Live {
-			if a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()); s.Prefix.Contains(a.Addr()) {
-				w.live[a] = until
-			}
-		}
-	}
-	err := w.replaceSuspect(s, was, now)
+	was := w.within(at)
+	w.setSuspect(expiryOf(now.Add(within)), at, live)
+	w.prune(now)
+	err := w.replaceSuspect(at, was, now)
 	if errors.Is(err, unix.ENOENT) { // another program removed the table
 		err = w.build()
 	}
 	if err != nil {
-		return fmt.Errorf("firewall: table inet %s: suspect %s: %w", w.name, s.Prefix, explain(err))
+		return fmt.Errorf("firewall: table inet %s: suspect %s: %w", w.name, at, explain(err))
 	}
 	return nil
+}
+
+func (w *Watch) setSuspect(until expiry, at netip.Prefix, live []netip.AddrPort) {
+	w.suspects[at.Addr()] = until
+	maps.DeleteFunc(w.live, func(a netip.AddrPort, _ expiry) bool { return at.Contains(a.Addr()) })
+	for _, a := range live {
+		if a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()); at.Contains(a.Addr()) {
+			w.live[a] = until
+		}
+	}
 }
 
 // within returns the live conversations of an address.
@@ -74,8 +64,8 @@ func (w *Watch) within(p netip.Prefix) flows {
 
 // replaceSuspect puts one suspect as it is now in place of what the kernel may have of
 // it, in one transaction. What is deleted is added first, since it may have run out.
-func (w *Watch) replaceSuspect(s Suspicion, was flows, now time.Time) error {
-	t, v6 := nfTable(w.name), s.Prefix.Addr().Is6()
+func (w *Watch) replaceSuspect(at netip.Prefix, was flows, now time.Time) error {
+	t, v6 := nfTable(w.name), at.Addr().Is6()
 	replace := func(set watchSet, old, is []nftables.SetElement) error {
 		nf := set.nf(t)
 		if len(old) == 0 { // to delete none would delete all
@@ -83,13 +73,13 @@ func (w *Watch) replaceSuspect(s Suspicion, was flows, now time.Time) error {
 		}
 		return errors.Join(w.writer.SetAddElements(nf, old), w.writer.SetDeleteElements(nf, old), w.writer.SetAddElements(nf, is))
 	}
-	is := w.within(s.Prefix)
+	is := w.within(at)
 	maps.Copy(was, is)
 	soon := expiryOf(now.Add(time.Minute)) // not within this transaction
 	for a := range was {
 		was[a] = soon
 	}
-	addr := s.Prefix.Addr()
+	addr := at.Addr()
 	current := suspects{}
 	if until, ok := w.suspects[addr]; ok {
 		current[addr] = until

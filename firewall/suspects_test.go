@@ -83,12 +83,12 @@ func (l *lab) reaches(t *testing.T, conn interface {
 	}
 }
 
-func suspect(addr netip.Addr, within time.Duration, live ...netip.AddrPort) Suspicion {
-	bits := 32
+// source is the prefix that is suspected with an address.
+func source(addr netip.Addr) netip.Prefix {
 	if addr.Is6() {
-		bits = 64
+		return netip.PrefixFrom(addr, 64).Masked()
 	}
-	return Suspicion{Prefix: netip.PrefixFrom(addr, bits).Masked(), For: within, Live: live}
+	return netip.PrefixFrom(addr, 32)
 }
 
 const (
@@ -116,29 +116,29 @@ func TestSuspectsAreDecidedAbout(t *testing.T) {
 			}
 		}
 		check("before", addr, badRequest, true)
-		must(t, w.Suspect(suspect(addr, time.Hour, netip.AddrPortFrom(addr, 5062))))
+		must(t, w.Suspect(time.Hour, source(addr), []netip.AddrPort{netip.AddrPortFrom(addr, 5062)}))
 		check("suspected", addr, goodRequest, true)
 		check("suspected", addr, badRequest, false)
 		check("a response of the suspect's", addr, "SIP/2.0 200 bad", true)
 		check("a keep-alive", addr, "\x00 bad", true)
 		check("a neighbour", neighbour, badRequest, true)
-		must(t, w.Suspect(suspect(addr, time.Hour, netip.AddrPortFrom(addr, 5061))))
+		must(t, w.Suspect(time.Hour, source(addr), []netip.AddrPort{netip.AddrPortFrom(addr, 5061)}))
 		check("a live conversation", addr, badRequest, true)
-		must(t, w.Suspect(suspect(addr, time.Hour)))
+		must(t, w.Suspect(time.Hour, source(addr), nil))
 		check("no longer a live one", addr, badRequest, false)
-		must(t, w.Suspect(suspect(addr, 300*time.Millisecond)))
+		must(t, w.Suspect(300*time.Millisecond, source(addr), nil))
 		check("for a short time", addr, badRequest, false)
 		time.Sleep(400 * time.Millisecond)
 		check("after its time", addr, badRequest, true)
-		must(t, w.Suspect(suspect(addr, time.Hour)))
-		must(t, w.Suspect(suspect(addr, 0)))
+		must(t, w.Suspect(time.Hour, source(addr), nil))
+		must(t, w.Suspect(0, source(addr), nil))
 		check("no longer suspected", addr, badRequest, true)
 	}
 	if found, err := w.Verify(); err != nil || len(found) > 0 {
 		t.Errorf("%q, %v", found, err)
 	}
 	for _, p := range []string{"198.51.100.0/24", "2001:db8::1/128", "::ffff:198.51.100.7/128"} {
-		if err := w.Suspect(Suspicion{Prefix: netip.MustParsePrefix(p), For: time.Hour}); !errors.Is(err, ErrInvalid) {
+		if err := w.Suspect(time.Hour, netip.MustParsePrefix(p), nil); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", p, err)
 		}
 	}
@@ -171,8 +171,7 @@ func TestResponsesToSuspectsAreDecidedAbout(t *testing.T) {
 			{"a request", "OPTIONS bad SIP/2.0", time.Hour, nil, true},
 			{"a live conversation", "SIP/2.0 401 bad", time.Hour, []netip.AddrPort{to}, true},
 		} {
-			s := suspect(to.Addr(), tc.within, tc.live...)
-			must(t, w.Suspect(s))
+			must(t, w.Suspect(tc.within, source(to.Addr()), tc.live))
 			if got := l.reaches(t, conn, to, tc.payload); got != tc.want {
 				t.Errorf("%s, %s: %q passes: %v", street, tc.when, tc.payload, got)
 			}
@@ -191,7 +190,7 @@ func TestNothingWaitsForAStalledDaemon(t *testing.T) {
 	l := newLab(t)
 	w := openThrottle(t, l, nil)
 	addr := netip.MustParseAddr("198.51.100.7")
-	must(t, w.Suspect(suspect(addr, time.Hour)))
+	must(t, w.Suspect(time.Hour, source(addr), nil))
 	passed := 0
 	for range queueLength + 20 {
 		l.forge(t, addr, 5060, []byte(badRequest))
@@ -223,8 +222,8 @@ func TestSuspectsOutliveTheDaemon(t *testing.T) {
 	if w.Throttles() != nil {
 		t.Skip("needs NFQUEUE in the kernel")
 	}
-	must(t, w.Suspect(suspect(addr, time.Hour)))
-	must(t, w.Suspect(suspect(live, time.Hour, netip.AddrPortFrom(live, 5061))))
+	must(t, w.Suspect(time.Hour, source(addr), nil))
+	must(t, w.Suspect(time.Hour, source(live), []netip.AddrPort{netip.AddrPortFrom(live, 5061)}))
 	must(t, w.Close())
 	if !l.passes(t, addr, badRequest) {
 		t.Error("held back without a daemon")
@@ -240,7 +239,7 @@ func TestSuspectsOutliveTheDaemon(t *testing.T) {
 	must(t, w.SetPorts([]uint16{5060, otherPort}))
 	check("with other ports")
 	l.nft(t, "flush", "ruleset")
-	must(t, w.Suspect(suspect(addr, time.Hour)))
+	must(t, w.Suspect(time.Hour, source(addr), nil))
 	check("after a flush")
 }
 

@@ -19,9 +19,10 @@ import (
 //   - A request without credentials passes. It only gets a challenge.
 //   - Credentials that answer a challenge which was let out to this address pass
 //     until ten of them within a minute were refused. A blind spoofer never has
-//     such a challenge, so it does not use up what the phones there need.
-//   - Of other credentials ten pass within a minute: an attacker can make up the
-//     challenge they answer. A phone may still try an old one, and is sent a new one.
+//     such a challenge, so it does not use up what the phones there need. A phone
+//     may answer one that is no longer good: the next one is in the response.
+//   - Of other credentials ten pass within a minute: anybody can make up the
+//     challenge that they answer.
 //   - A response passes if it goes to where Asterisk had the request from. Otherwise
 //     somebody spoofs the request's source and wants the response himself.
 //
@@ -43,6 +44,8 @@ const (
 
 const (
 	suspectNonces = 1 << 16 // 1 MB
+	// suspectNonceLasts is longer than phones keep a challenge for their next request.
+	suspectNonceLasts = 2 * 3600
 	// admittedSlots is room for the requests under way at all suspects.
 	admittedSlots = 1 << 12
 	// maxBudgets bounds the addresses that are rationed. Of further ones, which
@@ -115,7 +118,7 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	r.Nonces(func(nonce []byte) {
 		*s.nonce(to.Addr(), nonce) = mark{s.nonceHash(to.Addr(), nonce), uint32(now.Unix())}
 	})
-	if id, ok := r.Transaction(); ok && r.Status >= 200 && outcome(&r) == Accepted {
+	if id, ok := r.Transaction(); ok && r.Status >= 200 && outcome(&r) != Refused {
 		slot := s.slot(to, &id)
 		if slot.key == s.key(to, &id) && slot.spent {
 			slot.spent = false
@@ -125,14 +128,13 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	return true
 }
 
-// challenged says whether a nonce was let out to this address a short time ago. What is
-// older proves nothing (see Proof), and is not rationed by what it proves.
+// challenged says whether a nonce was let out to this address.
 func (s *Suspects) challenged(now time.Time, by netip.Addr, nonce []byte) bool {
 	if len(nonce) == 0 {
 		return false
 	}
 	m := s.nonce(by, nonce)
-	return m.hash == s.nonceHash(by, nonce) && younger(now, m.at, nonceLasts)
+	return m.hash == s.nonceHash(by, nonce) && younger(now, m.at, suspectNonceLasts)
 }
 
 func (s *Suspects) nonce(addr netip.Addr, nonce []byte) *mark {
