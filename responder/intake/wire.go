@@ -14,9 +14,9 @@ import (
 )
 
 // Wire joins Asterisk's responses over UDP with the requests that they answer, as
-// both cross the wire. What counts is who receives a refusal, not whom Asterisk
-// names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals raise
-// no event at all.
+// both cross the wire. What counts is where they really come from and go to, not whom
+// Asterisk names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals
+// raise no event at all.
 //
 // It is of fixed size. A request takes the place of another, whose response then
 // counts for nothing: the other sensors still see the attempt.
@@ -76,7 +76,7 @@ const (
 	Unknown Outcome = iota
 	// Accepted: they were right.
 	Accepted
-	// Refused: they were wrong. Whoever received this has guessed.
+	// Refused: they were wrong. Whoever sent them has guessed.
 	Refused
 	// Revealed: the password was right, and the request failed for another reason:
 	// its nonce was old or invented (stale=true), or there is nothing at its URI (404).
@@ -95,6 +95,10 @@ type Answer struct {
 	Nonce   string         // that they answer; "" when they name none
 	Session []byte         // the Call-ID; borrowed from the response
 }
+
+// Misdirected says that the response went to another address than the request came
+// from: the request's sender asked for that, by a Via with maddr.
+func (a *Answer) Misdirected() bool { return a.To.Addr().Unmap() != a.From.Addr().Unmap() }
 
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
@@ -156,13 +160,14 @@ func userName(user []byte) string {
 	return decoded
 }
 
-// Refused makes an observation of a guess that the wire shows: of the address that
-// received the refusal. pjsip says which channel driver answered. news is false when
+// Refused makes an observation of a guess that the wire shows: of the address that the
+// request came from. Whoever receives a refusal that is misdirected need not have
+// asked for it. pjsip says which channel driver answered. news is false when
 // another sensor has reported the attempt before. It borrows a.
 func (in *Intake) Refused(now time.Time, a *Answer, pjsip bool) (o score.Observation, news bool) {
 	e := event.Event{
 		Kind: event.ChallengeResponseFailed, Service: serviceSIP, SessionID: a.Session,
-		Remote: netip.AddrPortFrom(a.To.Addr().Unmap(), a.To.Port()), Transport: event.UDP,
+		Remote: netip.AddrPortFrom(a.From.Addr().Unmap(), a.From.Port()), Transport: event.UDP,
 	}
 	if pjsip {
 		e.Service = servicePJSIP
@@ -171,20 +176,21 @@ func (in *Intake) Refused(now time.Time, a *Answer, pjsip bool) (o score.Observa
 	if !in.dedup.first(now, SensorWire, &e) {
 		return o, false
 	}
-	return in.fromWire(now, a, score.ChallengeResponseFailed, e.Service), true
+	return in.fromWire(now, a, a.From, score.ChallengeResponseFailed, e.Service), true
 }
 
-// Revealed makes an observation of a password that the wire shows to be known.
+// Revealed makes an observation of a password that the wire shows to be known: to
+// whoever receives the response.
 func (in *Intake) Revealed(now time.Time, a *Answer) score.Observation {
-	return in.fromWire(now, a, score.SuccessfulAuth, servicePJSIP)
+	return in.fromWire(now, a, a.To, score.SuccessfulAuth, servicePJSIP)
 }
 
-func (in *Intake) fromWire(now time.Time, a *Answer, s score.Signal, service []byte) score.Observation {
+func (in *Intake) fromWire(now time.Time, a *Answer, by netip.AddrPort, s score.Signal, service []byte) score.Observation {
 	o := score.Observation{
-		At: now, Signal: s, Source: a.To.Addr().Unmap(), Port: a.To.Port(), Transport: event.UDP,
+		At: now, Signal: s, Source: by.Addr().Unmap(), Port: by.Port(), Transport: event.UDP,
 		Service: service, Account: []byte(a.Account), Session: a.Session,
 	}
-	if !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
+	if !a.Misdirected() && !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
 		o.Proof = score.Proven
 	}
 	return o

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
@@ -26,6 +27,9 @@ type Effects interface {
 	Redrop(ban incident.Ban)
 	// DropFlow drops a flow again about which an incident was made before.
 	DropFlow(flow incident.Flow, within time.Duration)
+	// Suspect has an address throttled for that time, 0: no longer. The conversations
+	// in live pass as they did. It keeps live, which never changes.
+	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort)
 	// BanChanged is called when a ban has expired.
 	BanChanged(ban incident.Ban, change incident.BanChange)
 
@@ -70,6 +74,9 @@ func (Discard) Redrop(incident.Ban) {}
 
 // DropFlow does nothing.
 func (Discard) DropFlow(incident.Flow, time.Duration) {}
+
+// Suspect does nothing.
+func (Discard) Suspect(netip.Prefix, time.Duration, []netip.AddrPort) {}
 
 // BanChanged does nothing.
 func (Discard) BanChanged(incident.Ban, incident.BanChange) {}

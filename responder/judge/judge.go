@@ -42,6 +42,7 @@ type Policy struct {
 	NoReceiver bool           // no receiver is configured
 	Command    string         // the program that the step exec runs; "" is none
 	DropsFlows bool           // the kernel can drop single flows for us
+	Throttles  bool           // the kernel lets us decide about single packets
 }
 
 // Judge knows what happened and decides what should be done.
@@ -60,6 +61,7 @@ type Judge struct {
 	recent     calls.Recent
 	dedup      decide.Dedup
 	flows      decide.Flows
+	suspects   map[netip.Prefix]*suspicion
 	registered []string // accounts that Asterisk named at the last resync
 	counters   Counters
 	meters     meters
@@ -75,7 +77,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, meters: newMeters(),
+		policy:  policy, effects: effects, table: table, meters: newMeters(), suspects: map[netip.Prefix]*suspicion{},
 	}
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
@@ -111,6 +113,7 @@ func (j *Judge) Prune(now time.Time) {
 	}
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
+	j.forgetSuspects(now)
 	j.Contain.Prune(now)
 }
 

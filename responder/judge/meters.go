@@ -21,6 +21,9 @@ type Counters struct {
 	Challenges, Misdirected uint64
 	// Flows are single phones' flows dropped, renewals included.
 	Flows uint64
+	// Suspects are the addresses that were throttled, since they cannot be banned;
+	// SuspectsRefused those for which there was no room.
+	Suspects, SuspectsRefused uint64
 	// Confirmed are bans on spoofable evidence that became proven ones.
 	Confirmed uint64
 	// GracePeriod are failures from an account's own places after its password
@@ -68,7 +71,7 @@ func (j *Judge) Meters() Meters {
 		Events: map[string]uint64{}, Observations: map[string]uint64{}, Verdicts: maps.Clone(j.meters.verdicts),
 		Scores: j.table.Stats(), Accounts: j.Places.Accounts(), Counters: j.counters,
 	}
-	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "evidence": m.Scores.Short}
+	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "evidence": m.Scores.Short, "suspects": j.counters.SuspectsRefused}
 	for _, k := range event.Kinds() {
 		m.Events[k.String()] = j.meters.events[k]
 	}

@@ -32,6 +32,9 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 		return
 	}
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
+	if decide.Throttled(v, steps, f) {
+		j.suspect(v.At, f.Target, j.policy.Ladder.Spoofable, v.Evidence)
+	}
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
@@ -148,6 +151,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign) decide.Facts {
 	f.Full = j.Bans.Full()
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
+	f.Throttles = j.policy.Throttles && !j.Places.Carrier(f.Target)
 	f.Offences = j.Offences.Count(v.At, f.Target)
 	if ban, ok := j.Bans.Covering(v.At, f.Target); ok {
 		f.Banned = &ban
