@@ -1,6 +1,6 @@
 // Package firewall owns one nftables table, `inet tollwarden`, and keeps bans in
 // it. A small second one, `inet tollwarden_watch`, shows the SIP messages that
-// arrive and leave over UDP and drops single flows; see Watch. The package
+// arrive and leave over UDP, drops single flows and throttles suspects; see Watch. The package
 // speaks netlink, starts no child process and touches no other table.
 //
 // # Using it

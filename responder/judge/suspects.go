@@ -104,6 +104,9 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 
 // EndSuspicion has an address throttled no longer, and says whether it was.
 func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
+	if at.IsSingleIP() {
+		at = event.SourcePrefix(at.Addr())
+	}
 	s := j.suspects[at]
 	if s == nil {
 		return false

@@ -189,7 +189,7 @@ func TestEndSuspicion(t *testing.T) {
 	s.registered(noon, "1001")
 	at := s.guessesAt(t, noon, office, 40000, 3)
 	s.effects()
-	prefix := netip.MustParsePrefix(office + "/32")
+	prefix := netip.MustParsePrefix(office+"/32")
 	if !s.EndSuspicion(at, prefix) || s.EndSuspicion(at, prefix) {
 		t.Error("was not suspected, or twice")
 	}
