@@ -23,6 +23,7 @@ import (
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
+	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
 
 // request is one that carried credentials. It keeps its place when it is answered, so
@@ -40,6 +41,10 @@ type request struct {
 const (
 	// wireSlots is room for the requests of more than a second of a flood, in 1.5 MB.
 	wireSlots = 1 << 14
+	// namedSlots is how many addresses named by maddr are distinguished.
+	namedSlots = 1 << 10
+	// namedLasts is how long one counts after a request has named it, in seconds.
+	namedLasts = 600
 	// answerWithin is how long the first response to credentials may take: longer
 	// than they are sent again (RFC 3261 section 17.1.2.2).
 	answerWithin = 32 * time.Second
@@ -53,6 +58,10 @@ func newWire() *Wire {
 // byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess, even with
 // the same identifiers.
 func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
+	if r.AnswerTo.IsValid() && r.AnswerTo != from.Addr().Unmap() {
+		h := w.addressKey(r.AnswerTo)
+		w.named[h%namedSlots] = mark{h, uint32(now.Unix())}
+	}
 	if !r.Credentials {
 		return
 	}
@@ -146,6 +155,20 @@ func (w *Wire) key(t *sip.Transaction) uint64 {
 	h.Write(number[:])
 	h.Write(t.Method)
 	return h.Sum64()
+}
+
+// accused says whether chan_sip, when it names this address over UDP, may mean somebody
+// else: a request from elsewhere has wanted its response sent there, and chan_sip takes
+// that for the sender (check_via). Guesses of its own the wire shows all the same.
+func (w *Wire) accused(now time.Time, addr netip.Addr) bool {
+	h := w.addressKey(addr.Unmap())
+	m := w.named[h%namedSlots]
+	return m.hash == h && younger(now, m.at, namedLasts)
+}
+
+func (w *Wire) addressKey(addr netip.Addr) uint64 {
+	as16 := addr.As16()
+	return max(maphash.Bytes(w.seed, as16[:]), 1)
 }
 
 // userName is a user part as Asterisk compares it: percent-decoded.

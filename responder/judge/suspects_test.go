@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
 // guessesAt plays guesses from a port of an address, each two seconds after the last.
@@ -189,11 +190,33 @@ func TestEndSuspicion(t *testing.T) {
 	s.registered(noon, "1001")
 	at := s.guessesAt(t, noon, office, 40000, 3)
 	s.effects()
-	prefix := netip.MustParsePrefix(office+"/32")
+	prefix := netip.MustParsePrefix(office + "/32")
 	if !s.EndSuspicion(at, prefix) || s.EndSuspicion(at, prefix) {
 		t.Error("was not suspected, or twice")
 	}
 	if got := s.effects(); got != "suspect 198.51.100.10 for 0s, but not []" {
 		t.Error(got)
+	}
+}
+
+// chan_sip names the address that a request wants its response sent to, not its
+// sender: whoever is named so is not blamed.
+func TestChanSIPBlamesTheWrongAddress(t *testing.T) {
+	const victim = "203.0.113.50"
+	for name, tc := range map[string]struct {
+		answerTo, service string
+		want              string
+	}{
+		"named by a request": {victim, "SIP", ""},
+		"itself":             {thief, "SIP", victim + "/32 sip #0"},
+		"PJSIP":              {victim, "PJSIP", victim + "/32 sip #0"},
+	} {
+		s := wired(t, 3)
+		r, _ := sip.ParseRequest([]byte("INVITE sip:1@pbx SIP/2.0\r\nVia: SIP/2.0/UDP a;maddr=" + tc.answerTo + "\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n"))
+		s.Received(noon, netip.MustParseAddrPort(thief+":5060"), &r)
+		s.hear(t, noon, of(tc.service, failures("1003", victim, 5)))
+		if got := s.bans(noon.Add(time.Minute)); got != tc.want {
+			t.Errorf("%s: bans %q, want %q", name, got, tc.want)
+		}
 	}
 }
