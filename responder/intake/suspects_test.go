@@ -284,3 +284,24 @@ func TestManySuspects(t *testing.T) {
 		t.Errorf("%d budgets are kept", len(s.budgets))
 	}
 }
+
+// Whatever crosses the wire breaks nothing, and of what carries credentials no more
+// than the rations pass.
+func FuzzSuspects(f *testing.F) {
+	p := pbx{}
+	f.Add(p.message("REGISTER", 1, 1, "a", "b"), "SIP/2.0 401 x\r\nVia: a;received=198.51.100.10\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest nonce=\"a\"\r\n\r\n")
+	f.Add("\r\nACK\r\n\r\n", "SIP/2.0 200 OK\r\nVia: a;received=203.0.113.1\r\nCSeq: 1 A\r\n\r\n")
+	f.Fuzz(func(t *testing.T, request, response string) {
+		s, passed := NewSuspects(), 0
+		for i := range 3 * Ration {
+			message := fmt.Sprintf("%s%d", request, i)
+			if s.Request(noon, at(5060), []byte(message), false) {
+				passed++
+			}
+			s.Response(noon, at(5060), []byte(response))
+		}
+		if mentions([]byte(request), "authorization") && !strings.HasPrefix(strings.TrimLeft(request, "\r\n"), "ACK ") && passed > 2*Ration && !strings.Contains(response, "SIP/2.0 ") {
+			t.Errorf("%d pass", passed)
+		}
+	})
+}

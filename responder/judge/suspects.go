@@ -116,6 +116,15 @@ func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
 	return s.until.After(now)
 }
 
+// EndAllowed has those throttled no longer that are on the allow list now.
+func (j *Judge) EndAllowed(now time.Time) {
+	for at := range j.suspects {
+		if j.Places.Allowed(at) {
+			j.EndSuspicion(now, at)
+		}
+	}
+}
+
 func (j *Judge) forgetSuspects(now time.Time) {
 	for at, s := range j.suspects {
 		if !s.until.After(now) {

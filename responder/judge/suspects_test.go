@@ -197,6 +197,14 @@ func TestEndSuspicion(t *testing.T) {
 	if got := s.effects(); got != "suspect 198.51.100.10 for 0s, but not []" {
 		t.Error(got)
 	}
+	s.guessesAt(t, at, office, 40000, 3)
+	s.effects()
+	s.EndAllowed(at)
+	s.Places.SetAllow([]netip.Prefix{prefix})
+	s.EndAllowed(at)
+	if got := s.effects(); got != "suspect 198.51.100.10 for 0s, but not []" {
+		t.Errorf("on the allow list: %s", got)
+	}
 }
 
 // chan_sip names the address that a request wants its response sent to, not its
