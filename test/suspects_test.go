@@ -130,6 +130,29 @@ func TestGuesserInAnOfficeIsThrottled(t *testing.T) {
 	})
 }
 
+// Over chan_sip nobody is ever confirmed, so a guesser who answers the challenges that it
+// is sent is throttled, too.
+func TestHonestGuesserInAnOfficeIsThrottled(t *testing.T) {
+	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
+	office := addHost(t, l, "office", officeAddress)
+	neighbour := addPhone(t, office, "1001")
+	register(t, neighbour)
+	w := guardWith(t, l, shortRules(5))
+	w.protected("registered contact of 1001")
+	got, err := lab.Guesser{Host: office, Account: "1002", Rate: 300, Most: 3000, Ask: true}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d guesses, %d answers, %d held back", got.Sent, got.Answered, w.counter("guesses_withheld"))
+	if got.Answered > 5+20 {
+		t.Errorf("the guesser got %d answers", got.Answered)
+	}
+	register(t, neighbour)
+	if bans := w.bans(); bans != "" {
+		t.Errorf("bans: %s", bans)
+	}
+}
+
 // Each guess comes from another address, which is spoofed, and asks for its response to
 // be sent to the attacker. Those are not let out once that is noticed.
 func TestMisdirectedResponsesAreHeldBack(t *testing.T) {
