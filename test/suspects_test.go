@@ -190,9 +190,11 @@ func TestMisdirectedResponsesAreHeldBack(t *testing.T) {
 func TestReceiverOfOthersRefusalsIsNotBanned(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		const victim = "198.51.100.44"
+		register(t, addPhone(t, addHost(t, l, "office", officeAddress), "1001"))
 		w := guardWith(t, l, shortRules(5))
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		addHost(t, l, "victim", victim)
+		w.protected("registered contact of 1001") // so the accounts are known, too
 		c := newCracker(t, attacker, 5070, "REGISTER")
 		c.via, c.newDialog = fmt.Sprintf("%s:5070;maddr=%s", guesserAddress, victim), true
 		for i := range 30 {
