@@ -76,8 +76,7 @@ func (c *chain) exprs(s *nftables.Set, r rule) []expr.Any {
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(sets[id].v6), Len: size},
 	)
 	if sets[id].half {
-		mask := netip.MustParseAddr("ffff:ffff:ffff:ffff::").As16()
-		out = append(out, &expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: mask[:], Xor: make([]byte, size)})
+		out = append(out, half64(register, size))
 	}
 	out = append(out, &expr.Lookup{SourceRegister: register, SetName: s.Name, SetID: s.ID})
 	if sets[id].allow {
@@ -86,6 +85,12 @@ func (c *chain) exprs(s *nftables.Set, r rule) []expr.Any {
 	return append(out,
 		&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: c.counter},
 		&expr.Verdict{Kind: expr.VerdictDrop})
+}
+
+// half64 keeps the first half of an IPv6 address.
+func half64(register, size uint32) expr.Any {
+	mask := netip.MustParseAddr("ffff:ffff:ffff:ffff::").As16()
+	return &expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: mask[:], Xor: make([]byte, size)}
 }
 
 // udp matches UDP packets to or from one of our ports (RFC 768). Only the first

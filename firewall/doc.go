@@ -1,5 +1,6 @@
 // Package firewall owns one nftables table, `inet tollwarden`, and keeps bans in
-// it; a small second one, `inet tollwarden_watch`, is described at Watch. It
+// it. A small second one, `inet tollwarden_watch`, shows the SIP messages that
+// arrive and leave over UDP, drops single flows and throttles suspects; see Watch. The package
 // speaks netlink, starts no child process and touches no other table.
 //
 // # Using it
@@ -8,7 +9,9 @@
 // Reconcile brings the table in line with a complete list, whatever has happened
 // to it, and Bans lists what is in force. Verify, Probe and Monitor detect
 // damage; a Guard runs all three and reconciles. Memory is the same Table
-// without a kernel.
+// without a kernel. SetSIPPorts and Watch.SetPorts follow Asterisk to other ports:
+// each replaces the rules of its table in one transaction, so that nothing that is
+// dropped before and after passes meanwhile.
 //
 // # What the table does
 //

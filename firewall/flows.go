@@ -9,7 +9,7 @@ import (
 	"github.com/google/nftables"
 )
 
-// flows are the conversations to drop and until when. It has no more entries than
+// flows are conversations and until when: to be dropped, or to pass undecided. It has no more entries than
 // the kernel's sets, which are limited.
 type flows map[netip.AddrPort]expiry
 
@@ -28,17 +28,23 @@ func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	return nil
 }
 
-// adopt takes over the flows that an earlier run of the daemon left in the kernel.
-// A flow that cannot be read is dropped again when its phone goes on.
+// adopt takes over the flows and the suspects that an earlier run of the daemon left
+// in the kernel. A flow that cannot be read is dropped again when its phone goes on,
+// and so with a suspect.
 func (w *Watch) adopt() {
-	for _, s := range watchSets {
-		found, _ := w.reader.elements(w.name, s.name)
-		for _, e := range found {
-			if e.port != 0 && e.until != forever {
-				w.flows[netip.AddrPortFrom(e.key, e.port)] = e.until
+	each := func(sets [2]watchSet, fn func(e element)) {
+		for _, s := range sets {
+			found, _ := w.reader.elements(w.name, s.name)
+			for _, e := range found {
+				if e.until != forever {
+					fn(e)
+				}
 			}
 		}
 	}
+	each(flowSets, func(e element) { w.flows[netip.AddrPortFrom(e.key, e.port)] = e.until })
+	each(liveSets, func(e element) { w.live[netip.AddrPortFrom(e.key, e.port)] = e.until })
+	each(suspectSets, func(e element) { w.suspects[e.key] = e.until })
 }
 
 // elements returns the flows of one family that have time left, for the kernel.
@@ -48,8 +54,12 @@ func (f flows) elements(v6 bool, now time.Time) []nftables.SetElement {
 		if flow.Addr().Is6() != v6 || until.over(expiryOf(now)) {
 			continue
 		}
-		key := binary.BigEndian.AppendUint16(flow.Addr().AsSlice(), flow.Port())
-		out = append(out, nftables.SetElement{Key: append(key, 0, 0), Timeout: timeout(until, now)}) // padded to registers
+		out = append(out, nftables.SetElement{Key: flowKey(flow), Timeout: timeout(until, now)})
 	}
 	return out
+}
+
+// flowKey is the key of a flow, padded to registers.
+func flowKey(a netip.AddrPort) []byte {
+	return append(binary.BigEndian.AppendUint16(a.Addr().AsSlice(), a.Port()), 0, 0)
 }

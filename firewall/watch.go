@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/google/nftables"
-	"github.com/mdlayher/netlink"
+	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
@@ -21,6 +21,12 @@ import (
 //     let them pass. They show what was really sent, and where.
 //   - flows4 and flows6 hold addresses with ports: single phones behind an
 //     address that others use, too. Their SIP over UDP is dropped for a while.
+//   - suspects4 and suspects6 hold addresses that cannot be banned (suspects6 each
+//     with its /64). SIP requests that arrive from them over UDP and responses that
+//     leave to them wait in an NFQUEUE until Decide says whether they pass. Not
+//     so those of live4 and live6, addresses with ports: the conversations of
+//     phones that are registered there. Nothing waits while nobody decides: the
+//     rules accept what nobody reads, and what finds the queue full.
 //
 // Responses are copied where they leave the socket, before anything cuts them into
 // fragments or rewrites their addresses. Requests are copied behind all other rules
@@ -53,7 +59,13 @@ type Watch struct {
 	reader *reader
 	flows  flows             // to be dropped
 	built  map[string]string // the table's shape when it was made
-	log    *netlink.Conn     // nil: no packets are read
+	log    *os.File          // nil: no packets are read
+
+	suspects suspects
+	live     flows    // of suspects
+	waiting  *os.File // where packets of suspects wait; nil: nobody is suspected
+	toQueue  expr.Any // how the kernel queues packets; nil: not at all
+	queueErr error    // why
 }
 
 // maxFlows is the capacity of each set of flows.
@@ -69,7 +81,7 @@ func OpenWatch(cfg Config) (*Watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}}
+	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}, live: flows{}, suspects: suspects{}}
 	limit := maxBatch
 	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
 		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
@@ -78,6 +90,7 @@ func OpenWatch(cfg Config) (*Watch, error) {
 		return nil, errors.Join(fmt.Errorf("firewall: watch: %w", explain(err)), w.writer.CloseLasting())
 	}
 	w.adopt()
+	w.queueErr = w.openQueue(QueueNumber)
 	logErr := w.listen(LogGroup)
 	if logErr == nil {
 		if logErr = w.build(); logErr == nil {
@@ -87,30 +100,33 @@ func OpenWatch(cfg Config) (*Watch, error) {
 		w.log = nil
 	}
 	if err := w.build(); err != nil {
-		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", w.name, explain(err)), w.writer.CloseLasting(), w.reader.close())
+		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", w.name, explain(err)), w.Close())
 	}
 	return w, fmt.Errorf("%w: %w", ErrNoLog, logErr)
 }
 
 // CheckWatch is a dry run: the kernel builds the table under another name and
-// deletes it in the same batch, and an unused log group is read. The error says
-// why packets will not be seen.
+// deletes it in the same batch, and an unused log group and queue are read. The error
+// says why packets will not be seen, an ErrNoLog, or why suspects will not be
+// throttled, an ErrNoQueue.
 func CheckWatch(cfg Config) error {
 	cfg, err := cfg.normal()
 	if err != nil {
 		return err
 	}
-	w := &Watch{ports: cfg.SIPPorts, netns: cfg.NetNS}
+	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS}
 	limit := maxBatch
 	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
 		return fmt.Errorf("firewall: watch: %w", explain(err))
 	}
 	defer w.writer.CloseLasting()
+	w.queueErr = w.openQueue(QueueNumber + 1)
+	defer closeFile(w.waiting)
 	if err := w.listen(LogGroup + 1); err != nil {
-		return fmt.Errorf("%w: %w", ErrNoLog, err)
+		return errors.Join(fmt.Errorf("%w: %w", ErrNoLog, err), w.queueErr)
 	}
 	defer w.log.Close()
-	t := nfTable(fmt.Sprintf("%s_check_%d", cfg.Name, os.Getpid()))
+	t := checkTable(w.name)
 	w.writer.CreateTable(t)
 	err = w.queue(t)
 	w.writer.DelTable(t)
@@ -118,9 +134,14 @@ func CheckWatch(cfg Config) error {
 		err = flushErr
 	}
 	if err != nil {
-		return fmt.Errorf("%w: the kernel refuses the rules (nft_log): %w", ErrNoLog, explain(err))
+		err = fmt.Errorf("%w: the kernel refuses the rules (nft_log): %w", ErrNoLog, explain(err))
 	}
-	return nil
+	return errors.Join(err, w.queueErr)
+}
+
+// checkTable is a table that never outlives its batch.
+func checkTable(name string) *nftables.Table {
+	return nfTable(fmt.Sprintf("%s_check_%d", name, os.Getpid()))
 }
 
 // add adds flows in one transaction, and makes the table anew if another program
@@ -128,7 +149,7 @@ func CheckWatch(cfg Config) error {
 func (w *Watch) add(some flows, now time.Time) error {
 	put := func() error {
 		t := nfTable(w.name)
-		for _, s := range watchSets {
+		for _, s := range flowSets {
 			if err := w.writer.SetAddElements(s.nf(t), some.elements(s.v6, now)); err != nil {
 				return err
 			}
@@ -210,15 +231,12 @@ func (w *Watch) count(p Packet) {
 	}
 }
 
-// Close lets go of the table and leaves the flows in it dropped.
+// Close lets go of the table and leaves the flows in it dropped. Packets of suspects
+// pass from then on.
 func (w *Watch) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	errs := []error{w.writer.CloseLasting(), w.reader.close()}
-	if w.log != nil {
-		errs = append(errs, w.log.Close())
-	}
-	return errors.Join(errs...)
+	return errors.Join(w.writer.CloseLasting(), w.reader.close(), closeFile(w.log), closeFile(w.waiting))
 }
 
 // Restore makes the table anew, with its flows, after another program damaged it.
@@ -231,7 +249,7 @@ func (w *Watch) Restore() error {
 	return nil
 }
 
-// build makes the table, with the flows that have time left.
+// build makes the table, with the flows and suspects that have time left.
 func (w *Watch) build() error {
 	t := nfTable(w.name)
 	w.writer.AddTable(t)

@@ -1,6 +1,8 @@
 package firewall
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -9,47 +11,83 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchSet is one set of the table, with addresses and ports as keys.
+// watchSet is one set of the table, with addresses as keys, or with addresses and
+// ports.
 type watchSet struct {
-	name string
-	v6   bool
+	name  string
+	v6    bool
+	ports bool // the keys have ports
+	size  uint32
 }
 
-var watchSets = [...]watchSet{{name: "flows4"}, {name: "flows6", v6: true}}
+var (
+	flowSets    = [2]watchSet{{"flows4", false, true, maxFlows}, {"flows6", true, true, maxFlows}}
+	liveSets    = [2]watchSet{{"live4", false, true, maxFlows}, {"live6", true, true, maxFlows}}
+	suspectSets = [2]watchSet{{"suspects4", false, false, maxSuspects}, {"suspects6", true, false, maxSuspects}}
+)
+
+// setFor is the set for one family.
+func setFor(sets [2]watchSet, v6 bool) watchSet {
+	if v6 {
+		return sets[1]
+	}
+	return sets[0]
+}
 
 func (s watchSet) nf(t *nftables.Table) *nftables.Set {
 	key := nftables.TypeIPAddr
 	if s.v6 {
 		key = nftables.TypeIP6Addr
 	}
-	return &nftables.Set{
-		Table: t, Name: s.name, KeyType: nftables.MustConcatSetType(key, nftables.TypeInetService), Concatenation: true,
-		KeyByteOrder: binaryutil.BigEndian, HasTimeout: true, Size: maxFlows,
+	out := &nftables.Set{Table: t, Name: s.name, KeyType: key, KeyByteOrder: binaryutil.BigEndian, HasTimeout: true, Size: s.size}
+	if s.ports {
+		out.KeyType, out.Concatenation = nftables.MustConcatSetType(key, nftables.TypeInetService), true
+	}
+	return out
+}
+
+// watchChains are the chains of the table: where packets of flows are dropped, where
+// those of suspects wait for a decision, and where packets are copied. A packet that
+// passes a decision goes on to the next chain.
+type watchChains struct{ incoming, suspected, received, outgoing, sent *nftables.Chain }
+
+func newWatchChains(t *nftables.Table) watchChains {
+	at := func(name string, c *chain, hook *nftables.ChainHook, priority nftables.ChainPriority) *nftables.Chain {
+		out := nfChain(t, c)
+		out.Name, out.Hooknum, out.Priority = name, hook, nftables.ChainPriorityRef(priority)
+		return out
+	}
+	const (
+		// After the host's own rules (filter 0, security 50, srcnat 100): what they
+		// drop does not reach Asterisk, and what they rewrite does.
+		late = 250
+		// After the bans: what they drop is not sent.
+		early = -300 + 1 // raw + 1
+	)
+	return watchChains{
+		incoming:  nfChain(t, &chains[0]),
+		suspected: at("suspected", &chains[0], nftables.ChainHookInput, late-1),
+		received:  at("received", &chains[0], nftables.ChainHookInput, late),
+		outgoing:  at("outgoing", &chains[1], nftables.ChainHookOutput, early),
+		sent:      at("sent", &chains[1], nftables.ChainHookOutput, early+1),
 	}
 }
 
-// watchChains are the chains of the table: where packets of flows are dropped, and
-// where packets are copied.
-type watchChains struct{ incoming, outgoing, received *nftables.Chain }
-
-func newWatchChains(t *nftables.Table) watchChains {
-	received := nfChain(t, &chains[0])
-	received.Name, received.Hooknum = "received", nftables.ChainHookInput
-	// After the host's own rules (filter 0, security 50, srcnat 100): what they
-	// drop does not reach Asterisk, and what they rewrite does.
-	received.Priority = nftables.ChainPriorityRef(250)
-	outgoing := nfChain(t, &chains[1])
-	// After the bans: what they drop is not sent.
-	outgoing.Priority = nftables.ChainPriorityRef(*nftables.ChainPriorityRaw + 1)
-	return watchChains{incoming: nfChain(t, &chains[0]), outgoing: outgoing, received: received}
+// questioned are the chains that packets of suspects wait in.
+func (c watchChains) questioned() []*nftables.Chain {
+	return []*nftables.Chain{c.suspected, c.outgoing}
 }
 
-// chains returns the chains that are used: without a log, nothing is copied.
+// chains returns the chains that are used: without a queue no packet waits, and
+// without a log none is copied.
 func (w *Watch) chains(t *nftables.Table) (c watchChains, used []*nftables.Chain) {
 	c = newWatchChains(t)
 	used = []*nftables.Chain{c.incoming, c.outgoing}
+	if w.toQueue != nil {
+		used = append(used, c.suspected)
+	}
 	if w.log != nil {
-		used = append(used, c.received)
+		used = append(used, c.received, c.sent)
 	}
 	return c, used
 }
@@ -60,14 +98,21 @@ func (w *Watch) queue(t *nftables.Table) error {
 	for _, c := range used {
 		w.writer.AddChain(c)
 	}
-	for _, s := range watchSets {
-		set := s.nf(t)
-		if err := w.writer.AddSet(set, nil); err != nil {
-			return err
+	now := time.Now()
+	add := func(sets [2]watchSet, elements func(v6 bool, now time.Time) []nftables.SetElement) error {
+		for _, s := range sets {
+			set := s.nf(t)
+			if err := w.writer.AddSet(set, nil); err != nil {
+				return err
+			}
+			if err := w.writer.SetAddElements(set, elements(s.v6, now)); err != nil {
+				return err
+			}
 		}
-		if err := w.writer.SetAddElements(set, w.flows.elements(s.v6, time.Now())); err != nil {
-			return err
-		}
+		return nil
+	}
+	if err := errors.Join(add(flowSets, w.flows.elements), add(liveSets, w.live.elements), add(suspectSets, w.suspects.elements)); err != nil {
+		return err
 	}
 	w.queueRules(t)
 	return nil
@@ -77,48 +122,75 @@ func (w *Watch) queue(t *nftables.Table) error {
 // are in the same batch.
 func (w *Watch) queueRules(t *nftables.Table) {
 	c, _ := w.chains(t)
-	add := func(to *nftables.Chain, parts ...[]expr.Any) {
-		var all []expr.Any
-		for _, part := range parts {
-			all = append(all, part...)
-		}
-		w.writer.AddRule(&nftables.Rule{Table: t, Chain: to, Exprs: all})
-	}
 	drop := []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
-	for _, s := range watchSets {
+	for _, s := range flowSets {
 		for _, port := range w.ports {
-			add(c.incoming, s.match(&chains[0], port), drop)
-			add(c.outgoing, s.match(&chains[1], port), drop)
+			addRule(w.writer, c.incoming, s.udp(&chains[0], port), s.match(&chains[0], false), drop)
+			addRule(w.writer, c.outgoing, s.udp(&chains[1], port), s.match(&chains[1], false), drop)
 		}
+	}
+	if w.toQueue != nil {
+		w.queueSuspectRules(c)
 	}
 	if w.log == nil {
 		return
 	}
-	for _, port := range w.ports { // last: what the rules for flows drop is not sent
-		add(c.outgoing, chains[1].udp(port), isResponse(expr.CmpOpEq), copyToLog)
-		add(c.received, chains[0].udp(port), isResponse(expr.CmpOpNeq), isText, copyToLog)
+	for _, port := range w.ports {
+		addRule(w.writer, c.sent, chains[1].udp(port), isResponse(expr.CmpOpEq), copyToLog)
+		addRule(w.writer, c.received, chains[0].udp(port), isResponse(expr.CmpOpNeq), isText, copyToLog)
 	}
 }
 
-// match is the part of a rule before its verdict, for one of our ports.
-func (s watchSet) match(c *chain, port uint16) []expr.Any {
-	const register = 1
-	family, size := byte(unix.NFPROTO_IPV4), uint32(4)
-	second := uint32(unix.NFT_REG32_01) // behind an IPv4 address
+// queueSuspectRules queues the rules for suspects. What is dropped anyway does not
+// wait: the rules for flows come first.
+func (w *Watch) queueSuspectRules(c watchChains) {
+	wait := []expr.Any{w.toQueue}
+	for i, s := range suspectSets {
+		for _, port := range w.ports {
+			addRule(w.writer, c.suspected, s.udp(&chains[0], port), s.match(&chains[0], false), liveSets[i].match(&chains[0], true),
+				isResponse(expr.CmpOpNeq), isText, wait)
+			addRule(w.writer, c.outgoing, s.udp(&chains[1], port), s.match(&chains[1], false), liveSets[i].match(&chains[1], true),
+				isResponse(expr.CmpOpEq), wait)
+		}
+	}
+}
+
+// addRule queues a rule made of parts.
+func addRule(conn *nftables.Conn, to *nftables.Chain, parts ...[]expr.Any) {
+	conn.AddRule(&nftables.Rule{Table: to.Table, Chain: to, Exprs: slices.Concat(parts...)})
+}
+
+// udp matches UDP packets of the set's family to or from one of our ports.
+func (s watchSet) udp(c *chain, port uint16) []expr.Any {
+	family := byte(unix.NFPROTO_IPV4)
 	if s.v6 {
-		family, size, second = unix.NFPROTO_IPV6, 16, unix.NFT_REG_2
+		family = unix.NFPROTO_IPV6
 	}
-	out := append(c.udp(port),
-		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: register},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{family}},
-		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(s.v6), Len: size})
-	offset := uint32(0) // the remote port: the source of incoming packets
-	if c.output {
-		offset = 2
+	return append(c.udp(port),
+		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{family}})
+}
+
+// match looks the remote end of a packet of this family up in the set. Without ports,
+// of an IPv6 address its /64 is looked up.
+func (s watchSet) match(c *chain, absent bool) []expr.Any {
+	const register = 1
+	size, second := uint32(4), uint32(unix.NFT_REG32_01) // behind an IPv4 address
+	if s.v6 {
+		size, second = 16, unix.NFT_REG_2
 	}
-	return append(out,
-		&expr.Payload{DestRegister: second, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
-		&expr.Lookup{SourceRegister: register, SetName: s.name})
+	out := []expr.Any{&expr.Payload{DestRegister: register, Base: expr.PayloadBaseNetworkHeader, Offset: c.offset(s.v6), Len: size}}
+	switch {
+	case s.ports:
+		offset := uint32(0) // the remote port: the source of incoming packets
+		if c.output {
+			offset = 2
+		}
+		out = append(out, &expr.Payload{DestRegister: second, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2})
+	case s.v6:
+		out = append(out, half64(register, size))
+	}
+	return append(out, &expr.Lookup{SourceRegister: register, SetName: s.name, Invert: absent})
 }
 
 // responseBegins is how every response begins (RFC 3261 section 7.2).

@@ -182,6 +182,18 @@ func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
 	e.queueFlow(flowDrop{flow.At, within, func(error) {}})
 }
 
+// Suspect throttles an address.
+func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) {
+	if e.parts.Watch == nil {
+		return
+	}
+	select {
+	case e.suspectsC <- suspicion{at, within, live}:
+	default:
+		e.refused.Steps++
+	}
+}
+
 // BanChanged passes on that a ban ran out.
 func (e effects) BanChanged(ban incident.Ban, change incident.BanChange) { e.banChanged(ban, change) }
 
@@ -334,6 +346,22 @@ func (e *Engine) queueFlow(f flowDrop) bool {
 
 func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
 	f.done(e.parts.Watch.DropFlow(f.within, f.flow))
+}
+
+// maxSuspicions bounds the suspects that wait for the kernel.
+const maxSuspicions = 1024
+
+// suspicion is an address to throttle.
+type suspicion struct {
+	at     netip.Prefix
+	within time.Duration
+	live   []netip.AddrPort
+}
+
+func (e *Engine) suspect(_ context.Context, s suspicion) {
+	if err := e.parts.Watch.Suspect(s.within, s.at, s.live); err != nil {
+		e.parts.Log.Error().Err(err).Stringer("source", s.at).Msg("a guesser is not throttled")
+	}
 }
 
 // flowDropped records what became of a flow in the kernel.

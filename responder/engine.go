@@ -52,13 +52,14 @@ type Engine struct {
 	Bans     *bans.Operator
 	Accounts *contain.Operator
 
-	parts    Parts
-	observe  bool
-	queue    *bans.KernelQueue
-	runner   *contain.Runner
-	flowsC   chan flowDrop
-	sourcesC chan sourceQuestion    // where calls come from
-	agentsC  chan userAgentQuestion // with which User-Agent calls are set up
+	parts     Parts
+	observe   bool
+	queue     *bans.KernelQueue
+	runner    *contain.Runner
+	flowsC    chan flowDrop
+	suspectsC chan suspicion
+	sourcesC  chan sourceQuestion    // where calls come from
+	agentsC   chan userAgentQuestion // with which User-Agent calls are set up
 
 	mu      sync.Mutex // guards what follows; never held over I/O other than a log line
 	judge   *judge.Judge
@@ -80,11 +81,11 @@ type Refused struct {
 
 // New makes an engine that knows what the ledger and the kernel remember.
 // Nothing happens before Run. What the policy says about the edges (NoReceiver,
-// Command, DropsFlows) is corrected by which parts there are.
+// Command, DropsFlows, Throttles) is corrected by which parts there are.
 func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (*Engine, error) {
 	e := &Engine{
 		parts: parts, observe: policy.Observe,
-		flowsC: make(chan flowDrop, maxFlowDrops), sourcesC: make(chan sourceQuestion, maxQuestions), agentsC: make(chan userAgentQuestion, maxQuestions),
+		flowsC: make(chan flowDrop, maxFlowDrops), suspectsC: make(chan suspicion, maxSuspicions), sourcesC: make(chan sourceQuestion, maxQuestions), agentsC: make(chan userAgentQuestion, maxQuestions),
 	}
 	var err error
 	if e.judge, err = judge.New(now, e.edges(policy), effects{e}); err != nil {
@@ -99,7 +100,8 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 	e.Bans = &bans.Operator{
 		Registry: e.judge.Bans, Offences: e.judge.Offences, Repeats: e.judge.Repeats, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
 		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
-		Acted: e.Acted, Changed: e.banChanged,
+		EndSuspicion: func(at netip.Prefix) bool { return e.judge.EndSuspicion(time.Now(), at) },
+		Acted:        e.Acted, Changed: e.banChanged,
 	}
 	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve}
 	if err := e.start(ctx, now, policy); err != nil {
@@ -115,6 +117,7 @@ func (e *Engine) edges(p judge.Policy) judge.Policy {
 		p.Command = ""
 	}
 	p.DropsFlows, p.Wire = e.parts.Watch != nil, e.parts.Watch != nil
+	p.Throttles = e.parts.Watch != nil && e.parts.Watch.Throttles() == nil
 	return p
 }
 
@@ -155,6 +158,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return every(ctx, pruneEvery, e.Prune) })
 	if e.parts.Watch != nil {
 		g.Go(func() error { return consume(ctx, e.flowsC, e.dropFlow) })
+		g.Go(func() error { return consume(ctx, e.suspectsC, e.suspect) })
 	}
 	return g.Wait()
 }

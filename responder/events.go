@@ -84,7 +84,7 @@ func (e *Engine) ReportBlinding(now time.Time) {
 // Like the other packets' methods it may be called from any goroutine.
 func (e *Engine) Received(now time.Time, from netip.AddrPort, payload []byte) {
 	r, ok := sip.ParseRequest(payload)
-	if !ok || !r.Credentials {
+	if !ok || !r.Credentials && !r.AnswerTo.IsValid() {
 		return // only an answer to credentials is a guess
 	}
 	e.with(func() { e.judge.Received(now, from, &r) })

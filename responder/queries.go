@@ -112,7 +112,10 @@ func (e *Engine) Allow(list []netip.Prefix) (released []incident.Ban, err error)
 	if err := e.parts.Firewall.Allow(list); err != nil {
 		return nil, fmt.Errorf("allow: %w", err)
 	}
-	e.with(func() { e.judge.Places.SetAllow(list) })
+	e.with(func() {
+		e.judge.Places.SetAllow(list)
+		e.judge.EndAllowed(time.Now())
+	})
 	return e.Bans.ReleaseAllowed(time.Now())
 }
 

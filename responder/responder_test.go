@@ -173,11 +173,13 @@ func (x *exchange) Carriers(context.Context) ([]places.Carrier, error) {
 }
 func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }
 
-// flowRecorder writes down what it is asked to drop.
+// flowRecorder writes down what it is asked to drop, and whom to suspect.
 type flowRecorder struct {
 	mu     sync.Mutex
 	flows  []netip.AddrPort
 	within []time.Duration
+
+	suspects []string
 }
 
 func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error {
@@ -186,6 +188,21 @@ func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error
 	l.flows, l.within = append(l.flows, flow), append(l.within, within)
 	return nil
 }
+
+func (l *flowRecorder) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.suspects = append(l.suspects, fmt.Sprint(at, " for ", within, " without ", live))
+	return nil
+}
+
+func (l *flowRecorder) suspected() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.suspects)
+}
+
+func (l *flowRecorder) Throttles() error { return nil }
 
 // harness is an engine with everything around it in memory.
 type harness struct {
@@ -506,10 +523,17 @@ func TestProtectedSources(t *testing.T) {
 	if got := h.kernel.dropped(); len(got) != 0 {
 		t.Errorf("dropped: %v", got)
 	}
-	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed", "on the allow list"} {
+	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working", "on the allow list"} {
 		if len(list) != 2 || list[i].Steps[0].Detail != want {
 			t.Errorf("incident %d of %d does not say %q: %+v", i, len(list), want, list)
 		}
+	}
+	h.run(t)
+	for deadline := time.Now().Add(5 * time.Second); len(h.watch.suspected()) == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if got := h.watch.suspected(); !slices.Equal(got, []string{"198.51.100.10/32 for 10m0s without []"}) {
+		t.Errorf("suspected: %v", got)
 	}
 	h.hear(t, noon.Add(time.Minute), []byte(proven(failures("1002", "198.51.100.10", 3))))
 	h.settled(t)

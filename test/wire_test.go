@@ -31,11 +31,8 @@ func newCracker(t *testing.T, h *lab.Host, port uint16, method string) *cracker 
 	}
 }
 
-// exchange sends a request and returns its first final response, or "" after a
-// while.
-func (c *cracker) exchange(headers string) string {
-	c.t.Helper()
-	c.cseq++
+// request is the request with this CSeq.
+func (c *cracker) request(headers string) string {
 	dialog := 0
 	if c.newDialog {
 		dialog = c.cseq
@@ -50,9 +47,22 @@ func (c *cracker) exchange(headers string) string {
 	if c.method == "REGISTER" {
 		text = strings.Replace(text, "To: <"+uri+">", fmt.Sprintf("To: <sip:%s@%s>", c.user, lab.PBXAddress), 1)
 	}
-	if _, err := c.conn.WriteToUDPAddrPort([]byte(text), netip.MustParseAddrPort(lab.PBXAddress+":5060")); err != nil {
+	return text
+}
+
+func (c *cracker) write(message string) {
+	c.t.Helper()
+	if _, err := c.conn.WriteToUDPAddrPort([]byte(message), netip.MustParseAddrPort(lab.PBXAddress+":5060")); err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// exchange sends a request and returns its first final response, or "" after a
+// while.
+func (c *cracker) exchange(headers string) string {
+	c.t.Helper()
+	c.cseq++
+	c.write(c.request(headers))
 	buf := make([]byte, 4096)
 	_ = c.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 	for {

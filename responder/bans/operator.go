@@ -28,6 +28,9 @@ type Operator struct {
 	Allowed func(netip.Prefix) bool
 	// ClearScore forgets what a released address scored. Called under the lock.
 	ClearScore func(netip.Prefix)
+	// EndSuspicion has an address throttled no longer, and says whether it was. Called
+	// under the lock. It may be nil.
+	EndSuspicion func(netip.Prefix) bool
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
 	// Changed is called for each ban that came into force or was released.
@@ -90,13 +93,17 @@ func (o *Operator) put(now time.Time, ban incident.Ban) error {
 // Unban releases the ban of exactly this prefix. The score of an address is
 // cleared with its ban: the next mistake does not bring it back at once. With
 // forgive its offences are cleared as well, so that its next ban is a first one
-// again; then it need not be banned now.
+// again; then it need not be banned now. An address that is throttled, since it cannot
+// be banned, no longer is.
 func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (released []incident.Ban, forgiven int, err error) {
 	now := time.Now()
 	prefix = prefix.Masked()
 	var ban, around incident.Ban
-	var banned, covered bool
+	var banned, covered, throttled bool
 	o.With(func() {
+		if throttled = o.EndSuspicion != nil && o.EndSuspicion(prefix); throttled {
+			o.ClearScore(prefix)
+		}
 		ban, banned = o.Registry.Exact(now, prefix)
 		around, covered = o.Registry.Covering(now, prefix)
 		if forgive {
@@ -110,7 +117,7 @@ func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (release
 		released = []incident.Ban{ban}
 		err = o.Release(now, released, byUser(uid))
 	}
-	if err == nil && (banned || forgive) {
+	if err == nil && (banned || forgive || throttled) {
 		detail := ""
 		if forgive {
 			detail = incident.Count(forgiven, "offence") + " forgotten"
@@ -120,9 +127,9 @@ func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (release
 	switch {
 	case err != nil:
 		return nil, forgiven, err
-	case !banned && covered:
+	case !banned && covered && !throttled:
 		return nil, forgiven, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around))
-	case !banned && !forgive:
+	case !banned && !forgive && !throttled:
 		return nil, 0, fmt.Errorf("%w: %s is not banned", incident.ErrRefused, incident.PrefixText(prefix))
 	}
 	return released, forgiven, nil

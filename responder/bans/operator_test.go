@@ -226,6 +226,28 @@ func TestUnbanOfWhatIsNotBanned(t *testing.T) {
 	})
 }
 
+// An address that is throttled, since it may not be banned, no longer is.
+func TestUnbanOfASuspect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite()
+		s.run(t)
+		suspected := true
+		s.EndSuspicion = func(p netip.Prefix) (was bool) {
+			was, suspected = suspected && p == another, false
+			return was
+		}
+		if released, _, err := s.Unban(another, false, 7); err != nil || len(released) != 0 || suspected {
+			t.Errorf("released %v, %v", released, err)
+		}
+		if got := strings.Join(s.acted, "; "); got != "7: unban 203.0.113.9" || sorted(s.cleared) != "203.0.113.9/32" {
+			t.Errorf("recorded %q, cleared %v", got, s.cleared)
+		}
+		if _, _, err := s.Unban(another, false, 7); !errors.Is(err, incident.ErrRefused) {
+			t.Errorf("once more: %v", err)
+		}
+	})
+}
+
 // A renewable ban is not renewed once its address is forgiven.
 func TestForgivenBanIsNotRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

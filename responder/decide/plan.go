@@ -30,6 +30,7 @@ type Facts struct {
 	Command    string         // what exec runs; "" when it can run nothing
 	StaleFlow  *incident.Flow // of the one phone, behind a shared address, that the verdict is about
 	DropsFlows bool           // single flows can be dropped
+	Throttles  bool           // the target can be throttled instead of banned
 	Channel    string         // the call that the verdict is about; "" when it is about none
 	Home       string         // why the account's own users are at the target; "" when they are not
 	Networks   []netip.Prefix // that the account can be limited to
@@ -88,16 +89,41 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	s.Target = incident.PrefixText(f.Target)
 	s.SkipUnless(!f.Allowed, "on the allow list")
 	s.SkipUnless(f.Home == "", f.Home)
-	s.SkipUnless(f.Protected == "" || v.Proven, "protected ("+f.Protected+"), and the evidence can be spoofed")
+	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, f))
 	if f.Banned != nil && !wider(v, f.Banned) {
 		s.SkipUnless(false, "already banned "+f.Banned.UntilText())
 	}
 	s.SkipUnless(v.Proven || !f.Full, "too many addresses that may be spoofed are banned already")
 	if s.State == incident.Skipped {
+		s.Instead = throttles(v, f) && f.Home == ""
 		return s
 	}
 	s.Ban = BanFor(v, ladder, f)
 	return s
+}
+
+// whyNotBanned says why a protected address is not banned on evidence that can be
+// spoofed, and what is done instead.
+func whyNotBanned(v *score.Verdict, f Facts) string {
+	why := "protected (" + f.Protected + "), and the evidence can be spoofed"
+	if throttles(v, f) {
+		why += "; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working"
+	}
+	return why
+}
+
+// throttles says whether a guesser at the target can be throttled: over UDP, where
+// packets can be decided about one by one.
+func throttles(v *score.Verdict, f Facts) bool {
+	return f.Throttles && f.Protected != "" && !f.Allowed && !f.Observe && !v.Proven && v.Cause.Transport == event.UDP
+}
+
+// Throttled says whether a verdict's target is to be throttled, since the ban that its
+// playbook asks for would hit others.
+func Throttled(v *score.Verdict, steps []incident.Step, f Facts) bool {
+	return throttles(v, f) && f.Home == "" && slices.ContainsFunc(steps, func(s incident.Step) bool {
+		return s.Step == incident.StepBan && s.State == incident.Skipped
+	})
 }
 
 // planFlow takes the place of a ban where one phone behind a shared address has

@@ -49,7 +49,8 @@ func (in *Intake) SetOwn(addr netip.Addr) { in.own = addr }
 
 // Take makes an observation of a security event. It borrows the event's memory.
 // news is false when another sensor has reported the event before; ok is false
-// when there is nothing to judge: a canary, or one of our own sessions.
+// when there is nothing to judge: a canary, one of our own sessions, or a failure that
+// chan_sip may blame on the wrong address.
 func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observation, news, ok bool) {
 	if isFailure(e.Kind) {
 		in.failures[s] = now
@@ -62,6 +63,9 @@ func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observa
 	}
 	in.complete(now, s, e)
 	if isOwn(e, in.username, in.own) {
+		return o, true, false
+	}
+	if isFailure(e.Kind) && string(e.Service) == "SIP" && e.Transport == event.UDP && in.Wire.accused(now, e.Remote.Addr()) {
 		return o, true, false
 	}
 	o = translate(now, e)

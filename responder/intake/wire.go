@@ -14,15 +14,16 @@ import (
 )
 
 // Wire joins Asterisk's responses over UDP with the requests that they answer, as
-// both cross the wire. What counts is who receives a refusal, not whom Asterisk
-// names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals raise
-// no event at all.
+// both cross the wire. What counts is where they really come from and go to, not whom
+// Asterisk names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals
+// raise no event at all.
 //
 // It is of fixed size. A request takes the place of another, whose response then
 // counts for nothing: the other sensors still see the attempt.
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
+	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
 
 // request is one that carried credentials. It keeps its place when it is answered, so
@@ -40,6 +41,10 @@ type request struct {
 const (
 	// wireSlots is room for the requests of more than a second of a flood, in 1.5 MB.
 	wireSlots = 1 << 14
+	// namedSlots is how many addresses named by maddr are distinguished.
+	namedSlots = 1 << 10
+	// namedLasts is how long one counts after a request has named it, in seconds.
+	namedLasts = 600
 	// answerWithin is how long the first response to credentials may take: longer
 	// than they are sent again (RFC 3261 section 17.1.2.2).
 	answerWithin = 32 * time.Second
@@ -53,6 +58,10 @@ func newWire() *Wire {
 // byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess, even with
 // the same identifiers.
 func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
+	if r.AnswerTo.IsValid() && r.AnswerTo != from.Addr().Unmap() {
+		h := w.addressKey(r.AnswerTo)
+		w.named[h%namedSlots] = mark{h, uint32(now.Unix())}
+	}
 	if !r.Credentials {
 		return
 	}
@@ -76,7 +85,7 @@ const (
 	Unknown Outcome = iota
 	// Accepted: they were right.
 	Accepted
-	// Refused: they were wrong. Whoever received this has guessed.
+	// Refused: they were wrong. Whoever sent them has guessed.
 	Refused
 	// Revealed: the password was right, and the request failed for another reason:
 	// its nonce was old or invented (stale=true), or there is nothing at its URI (404).
@@ -106,6 +115,10 @@ func (a *Answer) SignedIn(pjsip bool) bool {
 
 // Stale says that the password was right, but the nonce was not.
 func (a *Answer) Stale() bool { return a.Outcome == Revealed && a.Status != 404 }
+
+// Misdirected says that the response went to another address than the request came
+// from: the request's sender asked for that, by a Via with maddr.
+func (a *Answer) Misdirected() bool { return a.To.Addr().Unmap() != a.From.Addr().Unmap() }
 
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
@@ -155,6 +168,20 @@ func (w *Wire) key(t *sip.Transaction) uint64 {
 	return h.Sum64()
 }
 
+// accused says whether chan_sip, when it names this address over UDP, may mean somebody
+// else: a request from elsewhere has wanted its response sent there, and chan_sip takes
+// that for the sender (check_via). Guesses of its own the wire shows all the same.
+func (w *Wire) accused(now time.Time, addr netip.Addr) bool {
+	h := w.addressKey(addr.Unmap())
+	m := w.named[h%namedSlots]
+	return m.hash == h && younger(now, m.at, namedLasts)
+}
+
+func (w *Wire) addressKey(addr netip.Addr) uint64 {
+	as16 := addr.As16()
+	return max(maphash.Bytes(w.seed, as16[:]), 1)
+}
+
 // userName is a user part as Asterisk compares it: percent-decoded.
 func userName(user []byte) string {
 	if bytes.IndexByte(user, '%') < 0 {
@@ -173,13 +200,14 @@ func (in *Intake) Missed(now time.Time) {
 	in.Nonces.Missed(now)
 }
 
-// Refused makes an observation of a guess that the wire shows: of the address that
-// received the refusal. pjsip says which channel driver answered. news is false when
+// Refused makes an observation of a guess that the wire shows: of the address that the
+// request came from. Whoever receives a refusal that is misdirected need not have
+// asked for it. pjsip says which channel driver answered. news is false when
 // another sensor has reported the attempt before. It borrows a.
 func (in *Intake) Refused(now time.Time, a *Answer, pjsip bool) (o score.Observation, news bool) {
 	e := event.Event{
 		Kind: event.ChallengeResponseFailed, Service: serviceSIP, SessionID: a.Session,
-		Remote: netip.AddrPortFrom(a.To.Addr().Unmap(), a.To.Port()), Transport: event.UDP,
+		Remote: netip.AddrPortFrom(a.From.Addr().Unmap(), a.From.Port()), Transport: event.UDP,
 	}
 	if pjsip {
 		e.Service = servicePJSIP
@@ -188,20 +216,21 @@ func (in *Intake) Refused(now time.Time, a *Answer, pjsip bool) (o score.Observa
 	if !in.dedup.first(now, SensorWire, &e) {
 		return o, false
 	}
-	return in.fromWire(now, a, score.ChallengeResponseFailed, e.Service), true
+	return in.fromWire(now, a, a.From, score.ChallengeResponseFailed, e.Service), true
 }
 
-// Revealed makes an observation of a password that the wire shows to be known.
+// Revealed makes an observation of a password that the wire shows to be known: to
+// whoever receives the response.
 func (in *Intake) Revealed(now time.Time, a *Answer) score.Observation {
-	return in.fromWire(now, a, score.SuccessfulAuth, servicePJSIP)
+	return in.fromWire(now, a, a.To, score.SuccessfulAuth, servicePJSIP)
 }
 
-func (in *Intake) fromWire(now time.Time, a *Answer, s score.Signal, service []byte) score.Observation {
+func (in *Intake) fromWire(now time.Time, a *Answer, by netip.AddrPort, s score.Signal, service []byte) score.Observation {
 	o := score.Observation{
-		At: now, Signal: s, Source: a.To.Addr().Unmap(), Port: a.To.Port(), Transport: event.UDP,
+		At: now, Signal: s, Source: by.Addr().Unmap(), Port: by.Port(), Transport: event.UDP,
 		Service: service, Account: []byte(a.Account), Session: a.Session, Raw: a.Message,
 	}
-	if !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
+	if !a.Misdirected() && !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
 		o.Proof = score.Proven
 	}
 	return o

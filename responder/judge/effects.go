@@ -36,6 +36,9 @@ type Effects interface {
 	NoteBan(ban incident.Ban, s incident.Step)
 	// DropFlow drops a flow again about which an incident was made before.
 	DropFlow(flow incident.Flow, within time.Duration)
+	// Suspect has an address throttled for that time, 0: no longer. The conversations
+	// in live pass as they did. It keeps live, which never changes.
+	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort)
 	// BanChanged is called when a ban has expired.
 	BanChanged(ban incident.Ban, change incident.BanChange)
 
@@ -96,6 +99,9 @@ func (Discard) NoteBan(incident.Ban, incident.Step) {}
 
 // DropFlow does nothing.
 func (Discard) DropFlow(incident.Flow, time.Duration) {}
+
+// Suspect does nothing.
+func (Discard) Suspect(netip.Prefix, time.Duration, []netip.AddrPort) {}
 
 // BanChanged does nothing.
 func (Discard) BanChanged(incident.Ban, incident.BanChange) {}

@@ -117,6 +117,10 @@ func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
 	r.note("drop the flow %s again for %s", f.At, within)
 }
 
+func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) {
+	r.note("suspect %s for %s, but not %v", incident.PrefixText(at), within, live)
+}
+
 func (r *recorder) BanChanged(b incident.Ban, change incident.BanChange) {
 	r.note("%s %s", incident.PrefixText(b.Prefix), change)
 }

@@ -46,6 +46,7 @@ type Policy struct {
 	NoReceiver bool           // no receiver is configured
 	Command    string         // the program that the step exec runs; "" is none
 	DropsFlows bool           // the kernel can drop single flows for us
+	Throttles  bool           // the kernel lets us decide about single packets
 }
 
 // Judge knows what happened and decides what should be done.
@@ -67,6 +68,7 @@ type Judge struct {
 	recent    calls.Recent
 	dedup     decide.Dedup
 	flows     decide.Flows
+	suspects  map[netip.Prefix]*suspicion
 	unstopped decide.Unstopped
 	// ineffective are the bans whose addresses are still heard.
 	ineffective bans.Ineffective
@@ -86,7 +88,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(),
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{},
 	}
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
@@ -136,6 +138,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
 	j.unstopped.Prune(now)
+	j.forgetSuspects(now)
 	j.Contain.Prune(now)
 	j.pruneSlow(now)
 }

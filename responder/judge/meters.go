@@ -30,6 +30,9 @@ type Counters struct {
 	// Spoofable are bans on spoofable evidence; of them, Repeated were not the first
 	// of their prefix.
 	Spoofable, Repeated uint64
+	// Suspects are the addresses that were throttled, since they cannot be banned;
+	// SuspectsRefused those for which there was no room.
+	Suspects, SuspectsRefused uint64
 	// Confirmed are bans on spoofable evidence that became proven ones.
 	Confirmed uint64
 	// GracePeriod are failures from an account's own places after its password
@@ -78,7 +81,9 @@ func (j *Judge) Meters() Meters {
 		Scores: j.table.Stats(), Accounts: j.Places.Accounts(), Counters: j.counters,
 	}
 	slowly := j.Slow.Stats()
-	m.Refused = map[string]uint64{"calls": j.Calls.Refused(), "evidence": m.Scores.Short, "guesses": slowly.Evicted + slowly.Refused}
+	m.Refused = map[string]uint64{
+		"calls": j.Calls.Refused(), "evidence": m.Scores.Short, "guesses": slowly.Evicted + slowly.Refused, "suspects": j.counters.SuspectsRefused,
+	}
 	for _, k := range event.Kinds() {
 		m.Events[k.String()] = j.meters.events[k]
 	}

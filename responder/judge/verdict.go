@@ -42,6 +42,9 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 // nothing new to do or to tell.
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
+	if decide.Throttled(v, steps, f) {
+		j.suspect(v.At, f.Target, j.policy.Ladder.Brief(), v.Evidence)
+	}
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
@@ -176,6 +179,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	f.Full = j.Bans.Full()
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
+	f.Throttles = j.policy.Throttles && !j.Places.Carrier(f.Target)
 	f.Offences = j.Offences.Count(v.At, f.Target)
 	f.Repeats = j.Repeats.Count(v.At, f.Target)
 	f.Near = j.Places.Near(v.At, f.Target.Addr())

@@ -23,10 +23,13 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 		return
 	}
 	login, listed := j.Calls.Named(a.Names[:]...)
+	a.Account = login.Name
+	if a.Misdirected() && a.Status >= 400 && a.Status < 500 {
+		j.misdirected(now, &a)
+	}
 	if !listed || !login.Login {
 		return // a name that does not exist, which the events report, or no password
 	}
-	a.Account = login.Name
 	if a.SignedIn(login.Sure) {
 		j.Intake.Nonces.Used(a.Account, a.Nonce)
 	}
@@ -64,6 +67,9 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	j.observeSlow(o)
 	if !brokenIn && o.Signal == score.SuccessfulAuth && o.Proof == score.Proven && j.Places.Known(string(o.Account), o.Source, now) {
 		j.Places.Protect(o, evidence{j})
+	}
+	if !brokenIn && o.Signal == score.SuccessfulAuth {
+		j.phoneAt(o.At, o)
 	}
 	j.weigh(o)
 	j.takeTurns(o)

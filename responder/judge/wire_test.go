@@ -47,7 +47,7 @@ func (s *site) wire(t *testing.T, at time.Time, n int, x exchange) {
 func wired(t *testing.T, threshold int) *site {
 	t.Helper()
 	p := guessing(threshold)
-	p.Wire = true
+	p.Wire, p.Throttles = true, true
 	s := newSite(t, p)
 	s.Calls.List([]calls.Account{{Name: "1001", Login: true, Sure: true}, {Name: "1002", Login: true, Sure: true}, {Name: "2001", Login: true}, {Name: "anna", Login: true}, {Name: "carrier"}})
 	return s
@@ -58,9 +58,9 @@ const (
 	stale  = "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/b\",stale=true\r\n"
 )
 
-// A refusal is a guess of the address that receives it, whether or not Asterisk
-// raises an event.
-func TestRefusalsCountAgainstTheirReceiver(t *testing.T) {
+// A refusal is a guess of the address that it answers, whether or not Asterisk raises
+// an event, and whoever receives it.
+func TestRefusalsCount(t *testing.T) {
 	for name, tc := range map[string]struct {
 		exchange
 		want string
@@ -69,7 +69,7 @@ func TestRefusalsCountAgainstTheirReceiver(t *testing.T) {
 		"a proxy's":                          {exchange{"INVITE", "1002", "1/x", thief, "", 407, strings.Replace(digest, "WWW", "Proxy", 1)}, "192.0.2.66/32 sip #0"},
 		"chan_sip, SUBSCRIBE":                {exchange{"SUBSCRIBE", "2001", "x", thief, "", 403, ""}, "192.0.2.66/32 sip #0"},
 		"chan_sip, the same dialog":          {exchange{"REGISTER", "2001", "x", thief, "", 401, "WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"4c79d0eb\"\r\n"}, "192.0.2.66/32 sip #0"},
-		"answers sent elsewhere":             {exchange{"REGISTER", "1002", "1/x", "198.51.100.77", thief, 401, digest}, "192.0.2.66/32 sip #0"},
+		"answers sent elsewhere":             {exchange{"REGISTER", "1002", "1/x", "198.51.100.77", thief, 401, digest}, "198.51.100.77/32 sip #0"},
 		"a name in another form":             {exchange{"REGISTER", "%31002", "1/x", thief, "", 401, digest}, "192.0.2.66/32 sip #0"},
 		"a name in capitals":                 {exchange{"REGISTER", "Anna", "1/x", thief, "", 401, digest}, "192.0.2.66/32 sip #0"},
 		"PJSIP's refusal of a contact":       {exchange{"REGISTER", "1002", "1/x", thief, "", 403, ""}, ""},

@@ -56,6 +56,7 @@ type Places struct {
 // phone is one account in use at an address.
 type phone struct {
 	account string
+	addr    netip.Addr
 	port    uint16
 	agent   string // what it calls itself; "" when Asterisk does not say
 }
@@ -111,6 +112,34 @@ func whyPhones(phones []phone) string {
 		return "registered contact of " + phones[0].account
 	}
 	return fmt.Sprintf("registered contact of %s and %d more", phones[0].account, len(phones)-1)
+}
+
+// Carrier says whether Asterisk's configuration names all of prefix.
+func (p *Places) Carrier(prefix netip.Prefix) bool {
+	if !prefix.IsValid() {
+		return false
+	}
+	_, ok := p.carriers.LookupPrefix(prefix)
+	return ok
+}
+
+// Live are the conversations of the phones in use at an address.
+func (p *Places) Live(at netip.Prefix) (list []netip.AddrPort) {
+	phones, _ := p.phones.Get(at)
+	for _, is := range phones {
+		if flow := netip.AddrPortFrom(is.addr, is.port); is.port != 0 && !slices.Contains(list, flow) {
+			list = append(list, flow)
+		}
+	}
+	return list
+}
+
+// Registered says whether an account's phone is in use at exactly this address and port.
+func (p *Places) Registered(account string, at netip.AddrPort) bool {
+	phones, _ := p.phones.Get(event.SourcePrefix(at.Addr()))
+	return slices.ContainsFunc(phones, func(is phone) bool {
+		return is.account == account && is.addr == at.Addr().Unmap() && is.port == at.Port()
+	})
 }
 
 // Protected yields every protected address, and why it is one.
@@ -206,7 +235,7 @@ func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence
 			p.Know(c.Account, c.Source, now)
 		}
 		if p.Known(c.Account, c.Source, now) && !against.Failed(c.Account, c.Source, score.Proven) {
-			p.addPhone(phone{c.Account, c.Port, c.Agent}, c.Source)
+			p.addPhone(phone{c.Account, c.Source.Unmap(), c.Port, c.Agent})
 		}
 	}
 	p.forgetProven(func(at netip.Prefix, account string) bool {
@@ -235,12 +264,12 @@ func (p *Places) Protect(o *score.Observation, against Evidence) {
 		p.proven.Insert(prefix, account)
 	}
 	if !settled {
-		p.addPhone(phone{account: account, port: o.Port}, o.Source)
+		p.addPhone(phone{account: account, addr: o.Source.Unmap(), port: o.Port})
 	}
 }
 
-func (p *Places) addPhone(is phone, source netip.Addr) {
-	prefix := event.SourcePrefix(source)
+func (p *Places) addPhone(is phone) {
+	prefix := event.SourcePrefix(is.addr)
 	if at, known := p.phones.Get(prefix); known || p.phones.Size() < maxSources {
 		p.phones.Insert(prefix, append(at, is))
 	}

@@ -27,10 +27,10 @@ const maxNonce = 128
 // same nonce to anybody who repeats a request (check_auth): whoever had it first, over
 // TCP, knows what is then sent to an address that they spoof.
 func (r *Response) Challenges(fn func(Challenge)) {
-	if r.Status != 401 && r.Status != 407 {
+	if !r.challenges() {
 		return
 	}
-	from := receivedFrom(r.Echoed)
+	from := r.Received()
 	r.Nonces(func(nonce []byte) {
 		if bytes.IndexByte(nonce, '/') >= 0 {
 			fn(Challenge{from, nonce})
@@ -38,10 +38,10 @@ func (r *Response) Challenges(fn func(Challenge)) {
 	})
 }
 
-// Nonces calls fn for each nonce in a 401 or 407 response, those of chan_sip
-// included. fn borrows the nonce.
+// Nonces calls fn for the nonce of each challenge in a response, of either channel
+// driver.
 func (r *Response) Nonces(fn func(nonce []byte)) {
-	if r.Status != 401 && r.Status != 407 {
+	if !r.challenges() {
 		return
 	}
 	for headers := r.Own; ; {
@@ -58,11 +58,14 @@ func (r *Response) Nonces(fn func(nonce []byte)) {
 	}
 }
 
-// receivedFrom returns where Asterisk may have had a request from. It writes the
-// address into the first Via of every response (pjsip_via_hdr_print), but the
-// sender may have written others before and after it.
-func receivedFrom(echoed []byte) (from []netip.Addr) {
-	for {
+func (r *Response) challenges() bool { return r.Status == 401 || r.Status == 407 }
+
+// Received returns where Asterisk may have had the request from. It writes the
+// address into the first Via of every response (pjsip_via_hdr_print, and
+// copy_via_headers in chan_sip), but the sender may have written others before and
+// after it.
+func (r *Response) Received() (from []netip.Addr) {
+	for echoed := r.Echoed; ; {
 		_, rest, found := bytes.Cut(echoed, []byte(";received="))
 		if !found {
 			return from

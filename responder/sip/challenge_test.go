@@ -88,10 +88,15 @@ func TestReceivedFrom(t *testing.T) {
 		"SIP/2.0/UDP x;received=;received=198.51.100.44":                                                    "[invalid IP 198.51.100.44]",
 		"SIP/2.0/UDP x\r\nA: ;received=192.0.2.9\r\nB: ;received=198.51.100.44;foo=\";received=192.0.2.8\"": "[192.0.2.9 198.51.100.44 invalid IP]",
 	} {
-		if got := fmt.Sprint(receivedFrom([]byte("SIP/2.0 401 x\r\nVia: " + via + "\r\nFrom: a"))); got != want {
+		if got := received("SIP/2.0 401 x\r\nVia: " + via + "\r\nFrom: a"); got != want {
 			t.Errorf("%.80s: received from %s, want %s", via, got, want)
 		}
 	}
+}
+
+func received(head string) string {
+	r := Response{Echoed: []byte(head)}
+	return fmt.Sprint(r.Received())
 }
 
 // No message breaks anything, and a nonce always comes from behind the last CSeq.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"bytes"
+	"net/netip"
 	"strconv"
 )
 
@@ -16,6 +17,11 @@ type Request struct {
 	User        []byte // of the first credentials, as it was written; nil when they name none
 	From        []byte // the user part of From, as it was written; nil when there is none
 	Nonce       []byte // that the first credentials answer; nil when they name none
+	// AnswerTo is the address that the first Via asks for the response to be sent to
+	// (RFC 3261 section 18.2.2, maddr); invalid when it names none.
+	AnswerTo netip.Addr
+
+	via bool // the first was read
 }
 
 // Transaction joins a response to its request: Asterisk copies all three from the
@@ -55,6 +61,8 @@ func (r *Request) read(name, value []byte) {
 		r.ID.CallID = bytes.TrimSpace(value)
 	case r.ID.Method == nil && named(name, "CSeq"):
 		r.ID.Number, r.ID.Method = cseq(value)
+	case !r.via && (named(name, "Via") || named(name, "v")):
+		r.via, r.AnswerTo = true, maddr(value)
 	case r.From == nil && (named(name, "From") || named(name, "f")):
 		r.From = userOf(value)
 	case !r.Credentials && (named(name, "Authorization") || named(name, "Proxy-Authorization")):
@@ -66,6 +74,20 @@ func (r *Request) read(name, value []byte) {
 			r.Nonce = nil
 		}
 	}
+}
+
+// maddr is the address in the value of a Via, found as chan_sip finds it (check_via),
+// wherever it stands.
+func maddr(via []byte) netip.Addr {
+	_, v, found := bytes.Cut(via, []byte("maddr="))
+	if !found {
+		return netip.Addr{}
+	}
+	if end := bytes.IndexAny(v, ";, \t"); end >= 0 {
+		v = v[:end]
+	}
+	addr, _ := netip.ParseAddr(string(bytes.Trim(v, "[]")))
+	return addr.Unmap()
 }
 
 // userOf is the user part of the first SIP URI in a header (RFC 3261 section

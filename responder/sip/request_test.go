@@ -109,3 +109,21 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// Where a request wants its response sent to is read as chan_sip reads it.
+func TestAnswerTo(t *testing.T) {
+	for via, want := range map[string]string{
+		"SIP/2.0/UDP 192.0.2.66:5060;rport;branch=a":                   "invalid IP",
+		"SIP/2.0/UDP 192.0.2.66;maddr=198.51.100.44;rport":             "198.51.100.44",
+		"SIP/2.0/UDP 192.0.2.66;rport;maddr=[2001:db8::1]":             "2001:db8::1",
+		"SIP/2.0/UDP 192.0.2.66;maddr=198.51.100.44,SIP/2.0/UDP b":     "198.51.100.44",
+		"SIP/2.0/UDP 192.0.2.66;branch=maddr=198.51.100.44":            "198.51.100.44",
+		"SIP/2.0/UDP 192.0.2.66;maddr=pbx.example":                     "invalid IP",
+		"SIP/2.0/UDP 192.0.2.66\r\nVia: SIP/2.0/UDP b;maddr=192.0.2.9": "invalid IP",
+	} {
+		r, ok := ParseRequest([]byte("REGISTER sip:pbx SIP/2.0\r\nVia: " + via + "\r\nCall-ID: a\r\nCSeq: 1 REGISTER\r\n\r\n"))
+		if got := r.AnswerTo.String(); !ok || got != want {
+			t.Errorf("%s: %s, want %s", via, got, want)
+		}
+	}
+}

@@ -25,6 +25,7 @@ type Reading struct {
 	Unstopped   int // attacks that go on
 	Channels    int
 	Dropped     map[string]Traffic // by direction: in, out
+	Withheld    map[string]uint64  // packets of suspects, by why
 	Repairs     uint64             // of the kernel's table
 	Probes      uint64             // that confirmed a drop
 	Gaps        uint64             // times without an event session
@@ -176,6 +177,10 @@ func (e exporter) kernel(r *Reading) {
 		e.counter("dropped_packets_total", "Packets dropped, including the daemon's own probes.", n.Packets, "direction", direction)
 		e.counter("dropped_bytes_total", "Bytes dropped, including the daemon's own probes.", n.Bytes, "direction", direction)
 	}
+	for why, n := range r.Withheld {
+		e.counter("withheld_packets_total", "Packets of throttled IP addresses that were held back: guesses, and responses that an attacker had sent elsewhere.", n, "why", why)
+	}
+	e.counter("suspects_total", "IP addresses that were throttled because they cannot be banned.", r.Meters.Judge.Counters.Suspects)
 	e.counter("table_repairs_total", "Times that the nftables table was restored after another program changed it.", r.Repairs)
 	e.counter("probes_total", "Successful tests that packets from a banned address are dropped.", r.Probes)
 }

@@ -95,6 +95,9 @@ func releasedText(o control.UnbanOrder, released []incident.Ban) string {
 	case len(released) == 1:
 		return "released " + incident.PrefixText(released[0].Prefix)
 	case !o.All && len(released) == 0:
+		if !o.Forgive { // what is neither banned nor throttled is refused
+			return incident.PrefixText(o.Prefix) + " is no longer throttled"
+		}
 		return incident.PrefixText(o.Prefix) + " was not banned"
 	}
 	return "released " + incident.Count(len(released), "ban")

@@ -266,7 +266,7 @@ func (d *Daemon) Close() {
 func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
-		d.engine.Run, d.wire.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
+		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
 		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP,
 	}
 	if d.web != nil {

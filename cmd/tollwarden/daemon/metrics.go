@@ -45,6 +45,7 @@ func (m metricsSource) Reading() web.Reading {
 	if stats, err := m.kernel.table.Stats(); err == nil { // otherwise check_ok says so
 		r.Dropped = map[string]web.Traffic{"in": web.Traffic(stats.In), "out": web.Traffic(stats.Out)}
 	}
+	r.Withheld = map[string]uint64{"guess": m.wire.throttle.guesses.Load(), "misdirected": m.wire.throttle.misdirected.Load()}
 	if m.config.file != nil {
 		c := m.config.file.State()
 		r.ConfigLoaded, r.ConfigChanged, r.ConfigRefused = c.Loaded, c.Changed, c.Refused != ""

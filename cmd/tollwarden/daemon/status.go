@@ -80,8 +80,8 @@ func (d statusSource) counters() map[string]uint64 {
 		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
 		"ledger_rows_over_capacity": d.ledger.Health().Evicted,
 	}
-	wire := d.wire.counts()
-	list["wire_requests"], list["wire_responses"], list["wire_overflows"], list["wire_failures"] = wire.In, wire.Out, wire.Overflows, counters.Wire
+	d.wire.count(list)
+	list["wire_failures"], list["suspects"] = counters.Wire, counters.Suspects
 	for table, n := range meters.Judge.Refused {
 		list[table+"_over_capacity"] = n
 	}

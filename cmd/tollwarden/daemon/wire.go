@@ -22,16 +22,17 @@ const WithoutWire = "guesses that Asterisk does not report are not seen, and att
 // wireSensor reads SIP over UDP as the kernel shows it: what arrives for Asterisk,
 // and what it answers to whom.
 type wireSensor struct {
-	watch  *firewall.Watch // nil if the kernel's firewall is not used
-	engine *responder.Engine
-	log    zerolog.Logger
-	err    atomic.Pointer[error] // why nothing is seen; nil if it is
+	watch    *firewall.Watch // nil if the kernel's firewall is not used
+	throttle *throttle
+	engine   *responder.Engine
+	log      zerolog.Logger
+	err      atomic.Pointer[error] // why nothing is seen; nil if it is
 }
 
-// openWireSensor makes the kernel show SIP over UDP at these ports. The daemon works without it,
-// but sees less. Mode observe touches nothing in the kernel.
+// openWireSensor makes the kernel show SIP over UDP at these ports. The daemon works
+// without it, but sees less. Mode observe touches nothing in the kernel.
 func openWireSensor(cfg *config.Config, ports []uint16, table firewall.Table, log zerolog.Logger) (*wireSensor, error) {
-	w := &wireSensor{log: log}
+	w := &wireSensor{log: log, throttle: newThrottle(nil, log)}
 	if _, inKernel := table.(*firewall.Kernel); !inKernel || cfg.Mode == config.Observe {
 		err := errors.New("the kernel's firewall is not used in this mode")
 		w.err.Store(&err)
@@ -43,6 +44,7 @@ func openWireSensor(cfg *config.Config, ports []uint16, table firewall.Table, lo
 	if w.watch, err = firewall.OpenWatch(of); err != nil && !errors.Is(err, firewall.ErrNoLog) {
 		return nil, err
 	}
+	w.throttle = newThrottle(w.watch, log)
 	if err != nil {
 		w.failed(err)
 	}
@@ -88,12 +90,14 @@ func (w *wireSensor) packet(p firewall.Packet) {
 	}
 }
 
-// counts are the packets that were read.
-func (w *wireSensor) counts() firewall.WatchCounts {
-	if w.watch == nil {
-		return firewall.WatchCounts{}
+// count adds the counters of what was read and held back.
+func (w *wireSensor) count(list map[string]uint64) {
+	var c firewall.WatchCounts
+	if w.watch != nil {
+		c = w.watch.Counts()
 	}
-	return w.watch.Counts()
+	list["wire_requests"], list["wire_responses"], list["wire_overflows"] = c.In, c.Out, c.Overflows
+	list["guesses_withheld"], list["misdirected_withheld"] = w.throttle.guesses.Load(), w.throttle.misdirected.Load()
 }
 
 // check never fails: every guesser that Asterisk reports is stopped without the
@@ -104,6 +108,9 @@ func (w *wireSensor) check(_ time.Time, senses responder.Senses) control.Check {
 		check.Detail = "off, " + WithoutWire + ": " + (*err).Error()
 	} else if left := senses.ProofSuspended; left > 0 {
 		check.Detail = fmt.Sprintf("for %s nobody over UDP is confirmed as an attacker, because packets came faster than they were read", left.Round(time.Second))
+	}
+	if missing := w.throttle.missing(); missing != "" {
+		check.Detail += "; but " + missing
 	}
 	return check
 }

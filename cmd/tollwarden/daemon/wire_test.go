@@ -32,7 +32,7 @@ func newEngine(t *testing.T) *responder.Engine {
 // goes on without.
 func TestGoingOnWithoutTheWire(t *testing.T) {
 	var log bytes.Buffer
-	w := &wireSensor{log: zerolog.New(&log)}
+	w := &wireSensor{log: zerolog.New(&log), throttle: newThrottle(nil, zerolog.Nop())}
 	w.listen(t.Context(), func(context.Context, func(firewall.Packet)) error { return unix.ENOMEM })
 	check := w.check(time.Now(), responder.Senses{})
 	for _, text := range []string{check.Detail, log.String()} {
@@ -48,7 +48,7 @@ func TestGoingOnWithoutTheWire(t *testing.T) {
 // After some packets were missed, status says so.
 func TestMissedPacketsShow(t *testing.T) {
 	now := time.Now()
-	w := &wireSensor{engine: newEngine(t)}
+	w := &wireSensor{engine: newEngine(t), throttle: newThrottle(nil, zerolog.Nop())}
 	check := func(now time.Time) string { return w.check(now, w.engine.Senses(now)).Detail }
 	if got := check(now); got != "SIP over UDP is seen" {
 		t.Errorf("before: %s", got)

@@ -1,0 +1,230 @@
+package judge_test
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/sip"
+)
+
+// guessesAt plays guesses from a port of an address, each two seconds after the last.
+func (s *site) guessesAt(t *testing.T, at time.Time, source string, port, n int) time.Time {
+	t.Helper()
+	for i := range n {
+		s.hear(t, at, from(port, failure("1003", source, int(at.Unix())+i)))
+		at = at.Add(2 * time.Second)
+	}
+	return at
+}
+
+// throttling is a site that bans at three wrong passwords.
+func throttling(t *testing.T, throttles bool) *site {
+	t.Helper()
+	p := guessing(3)
+	p.Throttles = throttles
+	return newSite(t, p)
+}
+
+// A guesser at an address where others live is throttled, and the phones there are
+// left alone. It goes on as long as the guesses do.
+func TestGuesserAtAProtectedAddressIsThrottled(t *testing.T) {
+	s := throttling(t, true)
+	s.registered(noon, "1001", "1002")
+	at := s.guessesAt(t, noon, office, 40000, 3)
+	if got, want := s.effects(), "suspect 198.51.100.10 for 10m0s, but not [198.51.100.10:5070 198.51.100.10:5071]; record password guessing 198.51.100.10"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if step := s.incidents[0].Steps[0]; !strings.Contains(step.Detail, "at most 10 guesses a minute") {
+		t.Errorf("ban %s: %s", step.State, step.Detail)
+	}
+	s.guessesAt(t, at, office, 40000, 3)
+	if got := s.effects(); got != "" {
+		t.Errorf("at once again: %s", got)
+	}
+	s.guessesAt(t, noon.Add(9*time.Minute), office, 40000, 3)
+	if got, want := s.effects(), "suspect 198.51.100.10 for 10m0s, but not [198.51.100.10:5070 198.51.100.10:5071]"; got != want {
+		t.Errorf("shortly before its end: %s\nwant %s", got, want)
+	}
+	if got := s.bans(noon.Add(10 * time.Minute)); got != "" {
+		t.Errorf("bans %s", got)
+	}
+}
+
+// Somebody with an account of its own guesses at others from the port that it is
+// registered from: that conversation is decided about, too, and stays so.
+func TestRegisteredGuesserIsThrottled(t *testing.T) {
+	s := throttling(t, true)
+	s.registered(noon, "1001", "1002")
+	at := s.guessesAt(t, noon, office, 5070, 3)
+	want := "suspect 198.51.100.10 for 10m0s, but not [198.51.100.10:5071]"
+	if got := s.effects(); !strings.HasPrefix(got, want) {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	s.hear(t, at, strings.ReplaceAll(success("1001", office), "/5060\r\n", "/5070\r\n"))
+	if got := s.effects(); got != "" {
+		t.Errorf("after it signed in: %s", got)
+	}
+	s.guessesAt(t, noon.Add(9*time.Minute), office, 40000, 3)
+	if got := s.effects(); got != want {
+		t.Errorf("renewed: %s\nwant %s", got, want)
+	}
+}
+
+// A phone that has got in from another port is left alone from then on.
+func TestPhoneThatSignsInAtASuspect(t *testing.T) {
+	s := throttling(t, true)
+	s.registered(noon, "1001", "1002")
+	at := s.guessesAt(t, noon, office, 40000, 3)
+	s.effects()
+	signIn := func(account string, port int) {
+		s.hear(t, at, strings.ReplaceAll(success(account, office), "/5060\r\n", fmt.Sprintf("/%d\r\n", port)))
+	}
+	for range 2 {
+		signIn("1002", 50001)
+	}
+	if got, want := s.effects(), "suspect 198.51.100.10 for 9m58s, but not [198.51.100.10:5070 198.51.100.10:5071 198.51.100.10:50001]"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+}
+
+// Nobody is throttled who is banned, is on the allow list, is a carrier or guesses over
+// TCP, nor if the kernel lets us decide about nothing.
+func TestWhoIsNotThrottled(t *testing.T) {
+	for name, tc := range map[string]struct {
+		throttles bool
+		before    func(s *site)
+		events    func(source string) string
+		source    string
+		want      string // of the step
+	}{
+		"an unknown address": {true, nil, nil, thief, ""},
+		"a carrier": {true, func(s *site) {
+			s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Why: "identify"}})
+		}, nil, office, "protected (identify), and the evidence can be spoofed"},
+		"on the allow list":    {true, func(s *site) { s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}) }, nil, office, "on the allow list"},
+		"chan_sip over TCP":    {true, func(s *site) { s.registered(noon, "1001") }, func(source string) string { return of("SIP", over("TCP", failures("1003", source, 3))) }, office, "protected (registered contact of 1001), and the evidence can be spoofed"},
+		"the kernel cannot":    {false, func(s *site) { s.registered(noon, "1001") }, nil, office, "protected (registered contact of 1001), and the evidence can be spoofed"},
+		"a phone's own places": {true, func(s *site) { s.registered(noon, "1001") }, nil, office, "protected (registered contact of 1001), and the evidence can be spoofed; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working"},
+	} {
+		s := throttling(t, tc.throttles)
+		if tc.before != nil {
+			tc.before(s)
+		}
+		events := failures("1003", tc.source, 3)
+		if tc.events != nil {
+			events = tc.events(tc.source)
+		}
+		s.hear(t, noon, events)
+		if got, want := s.effects(), strings.Contains(tc.want, "throttled"); strings.Contains(got, "suspect") != want {
+			t.Errorf("%s: %s", name, got)
+		}
+		if got := s.incidents[0].Steps[0].Detail; got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// Whoever is sent the refusal of a request that came from elsewhere is suspected at
+// once, and never banned for it: anybody can have one sent to it.
+func TestReceiverOfMisdirectedRefusals(t *testing.T) {
+	for name, tc := range map[string]struct {
+		before   func(s *site)
+		exchange exchange
+		want     string
+	}{
+		"an unknown address":    {nil, exchange{"REGISTER", "1002", "1/x", "", thief, 401, digest}, "suspect 192.0.2.66 for 10m0s, but not []"},
+		"of an unknown account": {nil, exchange{"REGISTER", "nobody", "1/x", "", thief, 401, digest}, "suspect 192.0.2.66 for 10m0s, but not []"},
+		"chan_sip":              {nil, exchange{"SUBSCRIBE", "2001", "x", "", thief, 403, ""}, "suspect 192.0.2.66 for 10m0s, but not []"},
+		"a success":             {nil, exchange{"REGISTER", "1002", "1/x", "", thief, 200, ""}, ""},
+		"a carrier": {
+			func(s *site) {
+				s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix(thief + "/32"), Why: "identify"}})
+			},
+			exchange{"REGISTER", "1002", "1/x", "", thief, 401, digest},
+			"",
+		},
+		"an office": {
+			func(s *site) { s.registered(noon, "1001") },
+			exchange{"REGISTER", "1002", "1/x", "", office, 401, digest},
+			"suspect 198.51.100.10 for 10m0s, but not [198.51.100.10:5070]",
+		},
+		"a registered guesser": {
+			func(s *site) {
+				s.SetContacts(noon, []places.Contact{{Account: "1001", Source: netip.MustParseAddr(office), Port: 5060}}, nil)
+			},
+			exchange{"REGISTER", "1002", "1/x", "", office, 401, digest},
+			"suspect 198.51.100.10 for 10m0s, but not []",
+		},
+		"a phone that sends from elsewhere": {
+			func(s *site) {
+				s.SetContacts(noon, []places.Contact{{Account: "1002", Source: netip.MustParseAddr(office), Port: 5060}}, nil)
+			},
+			exchange{"REGISTER", "1002", "1/x", "", office, 401, digest},
+			"",
+		},
+	} {
+		s := wired(t, 3)
+		if tc.before != nil {
+			tc.before(s)
+		}
+		for n := range 20 {
+			tc.exchange.from = fmt.Sprintf("203.0.113.%d", n)
+			s.wire(t, noon.Add(time.Duration(n)*time.Second), n, tc.exchange)
+		}
+		if got := s.effects(); got != tc.want {
+			t.Errorf("%s: %q, want %q", name, got, tc.want)
+		}
+		if got := s.bans(noon.Add(time.Minute)); got != "" {
+			t.Errorf("%s: bans %s", name, got)
+		}
+	}
+}
+
+// A person ends it; what is suspected anew begins anew.
+func TestEndSuspicion(t *testing.T) {
+	s := throttling(t, true)
+	s.registered(noon, "1001")
+	at := s.guessesAt(t, noon, office, 40000, 3)
+	s.effects()
+	prefix := netip.MustParsePrefix(office + "/32")
+	if !s.EndSuspicion(at, prefix) || s.EndSuspicion(at, prefix) {
+		t.Error("was not suspected, or twice")
+	}
+	if got := s.effects(); got != "suspect 198.51.100.10 for 0s, but not []" {
+		t.Error(got)
+	}
+	s.guessesAt(t, at, office, 40000, 3)
+	s.effects()
+	s.EndAllowed(at)
+	s.Places.SetAllow([]netip.Prefix{prefix})
+	s.EndAllowed(at)
+	if got := s.effects(); got != "suspect 198.51.100.10 for 0s, but not []" {
+		t.Errorf("on the allow list: %s", got)
+	}
+}
+
+// chan_sip names the address that a request wants its response sent to, not its
+// sender: whoever is named so is not blamed.
+func TestChanSIPBlamesTheWrongAddress(t *testing.T) {
+	const victim = "203.0.113.50"
+	for name, tc := range map[string]struct {
+		answerTo, service string
+		want              string
+	}{
+		"named by a request": {victim, "SIP", ""},
+		"itself":             {thief, "SIP", victim + "/32 sip #0"},
+		"PJSIP":              {victim, "PJSIP", victim + "/32 sip #0"},
+	} {
+		s := wired(t, 3)
+		r, _ := sip.ParseRequest([]byte("INVITE sip:1@pbx SIP/2.0\r\nVia: SIP/2.0/UDP a;maddr=" + tc.answerTo + "\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\n\r\n"))
+		s.Received(noon, netip.MustParseAddrPort(thief+":5060"), &r)
+		s.hear(t, noon, of(tc.service, failures("1003", victim, 5)))
+		if got := s.bans(noon.Add(time.Minute)); got != tc.want {
+			t.Errorf("%s: bans %q, want %q", name, got, tc.want)
+		}
+	}
+}
