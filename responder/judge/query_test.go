@@ -140,7 +140,7 @@ func TestMeters(t *testing.T) {
 	if m.Observations["spoofable"] != 3 || m.Observations["proven"] != 2 || m.Verdicts["password guessing"] != 1 || len(m.Verdicts) != 3 {
 		t.Errorf("observations %v, verdicts %v", m.Observations, m.Verdicts)
 	}
-	if m.Accounts == 0 || m.Counters != s.Counters() || len(m.Refused) != 3 {
+	if m.Accounts == 0 || m.Counters != s.Counters() || len(m.Refused) != 4 {
 		t.Errorf("%+v", m)
 	}
 }
