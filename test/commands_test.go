@@ -67,7 +67,7 @@ func TestBanningByHand(t *testing.T) {
 		t.Error("the kernel does not have the bans")
 	}
 	bans := objects(t, b.must(with("bans", "--json")...))
-	if len(bans) != 2 || keysOf(t, bans[0]) != "offence origin packets prefix reason scope since until" {
+	if len(bans) != 2 || keysOf(t, bans[0]) != "offence origin packets prefix reason repeat scope since until" {
 		t.Fatalf("bans --json: %v", bans)
 	}
 	if newest := bans[0]; newest["prefix"] != "192.0.2.66/32" || newest["until"] != nil || newest["scope"] != "all" || newest["origin"] != "operator" || bans[1]["until"] == nil || newest["packets"] != 0.0 {
