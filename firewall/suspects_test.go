@@ -137,6 +137,15 @@ func TestSuspectsAreDecidedAbout(t *testing.T) {
 	if found, err := w.Verify(); err != nil || len(found) > 0 {
 		t.Errorf("%q, %v", found, err)
 	}
+	must(t, CheckThrottle(Config{NetNS: l.pbx})) // beside it
+	other, err := OpenWatch(Config{NetNS: l.pbx, Name: "other"})
+	if other == nil {
+		t.Fatal(err)
+	}
+	if err := other.Throttles(); !errors.Is(err, ErrNoQueue) || !strings.Contains(err.Error(), "another program") {
+		t.Errorf("a second reader of the queue: %v", err)
+	}
+	must(t, other.Close())
 	for _, p := range []string{"198.51.100.0/24", "2001:db8::1/128", "::ffff:198.51.100.7/128"} {
 		if err := w.Suspect(time.Hour, netip.MustParsePrefix(p), nil); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", p, err)

@@ -77,14 +77,9 @@ const watchSuffix = "_watch"
 // packets, OpenWatch returns an ErrNoLog together with a Watch that does
 // everything else.
 func OpenWatch(cfg Config) (*Watch, error) {
-	cfg, err := cfg.normal()
+	w, err := dryWatch(cfg)
 	if err != nil {
 		return nil, err
-	}
-	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}, live: flows{}, suspects: suspects{}}
-	limit := maxBatch
-	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
-		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
 	}
 	if w.reader, err = newReader(cfg.NetNS); err != nil {
 		return nil, errors.Join(fmt.Errorf("firewall: watch: %w", explain(err)), w.writer.CloseLasting())
@@ -106,24 +101,16 @@ func OpenWatch(cfg Config) (*Watch, error) {
 }
 
 // CheckWatch is a dry run: the kernel builds the table under another name and
-// deletes it in the same batch, and an unused log group and queue are read. The error
-// says why packets will not be seen, an ErrNoLog, or why suspects will not be
-// throttled, an ErrNoQueue.
+// deletes it in the same batch, and an unused log group is read. The error says
+// why packets will not be seen.
 func CheckWatch(cfg Config) error {
-	cfg, err := cfg.normal()
+	w, err := dryWatch(cfg)
 	if err != nil {
 		return err
 	}
-	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS}
-	limit := maxBatch
-	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
-		return fmt.Errorf("firewall: watch: %w", explain(err))
-	}
 	defer w.writer.CloseLasting()
-	w.queueErr = w.openQueue(QueueNumber + 1)
-	defer closeFile(w.waiting)
 	if err := w.listen(LogGroup + 1); err != nil {
-		return errors.Join(fmt.Errorf("%w: %w", ErrNoLog, err), w.queueErr)
+		return fmt.Errorf("%w: %w", ErrNoLog, err)
 	}
 	defer w.log.Close()
 	t := checkTable(w.name)
@@ -134,9 +121,37 @@ func CheckWatch(cfg Config) error {
 		err = flushErr
 	}
 	if err != nil {
-		err = fmt.Errorf("%w: the kernel refuses the rules (nft_log): %w", ErrNoLog, explain(err))
+		return fmt.Errorf("%w: the kernel refuses the rules (nft_log): %w", ErrNoLog, explain(err))
 	}
-	return errors.Join(err, w.queueErr)
+	return nil
+}
+
+// CheckThrottle is CheckWatch for suspects: the error, an ErrNoQueue, says why they
+// will not be throttled.
+func CheckThrottle(cfg Config) error {
+	w, err := dryWatch(cfg)
+	if err != nil {
+		return err
+	}
+	defer w.writer.CloseLasting()
+	if err := w.openQueue(QueueNumber + 1); err != nil {
+		return err
+	}
+	return w.waiting.Close()
+}
+
+// dryWatch is a Watch that has made nothing yet.
+func dryWatch(cfg Config) (*Watch, error) {
+	cfg, err := cfg.normal()
+	if err != nil {
+		return nil, err
+	}
+	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}, live: flows{}, suspects: suspects{}}
+	limit := maxBatch
+	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
+		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
+	}
+	return w, nil
 }
 
 // checkTable is a table that never outlives its batch.

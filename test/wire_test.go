@@ -41,9 +41,9 @@ func (c *cracker) request(headers string) string {
 	if c.method != "REGISTER" {
 		uri = "sip:00442079460500@" + lab.PBXAddress
 	}
-	text := fmt.Sprintf("%[1]s %[2]s SIP/2.0\r\nVia: SIP/2.0/UDP %[3]s;branch=z9hG4bKw%[4]d-%[11]s\r\nMax-Forwards: 70\r\nFrom: <sip:%[5]s@%[6]s>;tag=w%[7]d\r\nTo: <%[2]s>\r\n"+
-		"Call-ID: wire-%[8]d-%[7]d\r\nCSeq: %[4]d %[1]s\r\nContact: <sip:%[5]s@%[9]s>\r\nExpires: 60\r\nEvent: presence\r\nAccept: application/pidf+xml\r\n%[10]sContent-Length: 0\r\n\r\n",
-		c.method, uri, c.via, c.cseq, c.user, lab.PBXAddress, dialog, c.conn.LocalAddr().(*net.UDPAddr).Port, c.conn.LocalAddr(), headers, strings.ReplaceAll(c.conn.LocalAddr().String(), ":", "-"))
+	text := fmt.Sprintf("%[1]s %[2]s SIP/2.0\r\nVia: SIP/2.0/UDP %[3]s;branch=z9hG4bKw%[4]d-%[10]s\r\nMax-Forwards: 70\r\nFrom: <sip:%[5]s@%[6]s>;tag=w%[7]d\r\nTo: <%[2]s>\r\n"+
+		"Call-ID: wire-%[8]s-%[7]d\r\nCSeq: %[4]d %[1]s\r\nContact: <sip:%[5]s@%[8]s>\r\nExpires: 60\r\nEvent: presence\r\nAccept: application/pidf+xml\r\n%[9]sContent-Length: 0\r\n\r\n",
+		c.method, uri, c.via, c.cseq, c.user, lab.PBXAddress, dialog, c.conn.LocalAddr(), headers, strings.ReplaceAll(c.conn.LocalAddr().String(), ":", "-"))
 	if c.method == "REGISTER" {
 		text = strings.Replace(text, "To: <"+uri+">", fmt.Sprintf("To: <sip:%s@%s>", c.user, lab.PBXAddress), 1)
 	}

@@ -24,7 +24,7 @@ import (
 //   - Of other credentials ten pass within a minute: anybody can make up the
 //     challenge that they answer.
 //   - A response passes if it goes to where Asterisk had the request from. Otherwise
-//     somebody spoofs the request's source and wants the response himself.
+//     the sender of the request wrote another source, and has the response sent there.
 //
 // Suspects is pure and of fixed size, but for one entry per suspect, which is bounded,
 // too. It has no lock: its owner calls it from one goroutine.

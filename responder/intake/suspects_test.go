@@ -305,3 +305,15 @@ func FuzzSuspects(f *testing.F) {
 		}
 	})
 }
+
+// A guess that is held back costs little: a flood of them must not fill the queue.
+func BenchmarkSuspects(b *testing.B) {
+	s, p := NewSuspects(), pbx{}
+	message := []byte(p.message("REGISTER", 1, 1, "made-up", "0000000000"))
+	digest := len(message) - 14
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		message[digest] = byte('a' + i%26)
+		s.Request(noon, at(5060), message, false)
+	}
+}

@@ -88,11 +88,11 @@ func (j *Judge) phoneAt(now time.Time, o *score.Observation) {
 	j.effects.Suspect(prefix, s.until.Sub(now), s.live)
 }
 
-// misdirected takes a refusal that went to another address than the request came from,
-// as far as that goes: its sender spoofs that source, and wants the answer himself. The
-// receiver may have nothing to do with it, and so is no more than throttled, which
-// keeps from it what it did not ask for. Carriers are left alone, and so is a phone
-// that registers from several addresses.
+// misdirected takes a refusal that went to another address than the request came from.
+// Its sender may spoof that address, and receive the refusals of its guesses. But it may
+// as well have them sent to somebody who has nothing to do with it, so the receiver is
+// no more than throttled, which keeps from it what it did not ask for. Carriers are left
+// alone, and so is a phone that sends from another address than it registers from.
 func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 	to := a.To.Addr().Unmap()
 	prefix := event.SourcePrefix(to)

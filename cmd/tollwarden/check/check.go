@@ -60,11 +60,10 @@ func kernel(_ context.Context, w io.Writer, cfg *config.Config) error {
 	}
 	fmt.Fprintf(w, "ok: the kernel accepts the whole ruleset of table inet %s.\n", cfg.Firewall.Table)
 	if err := firewall.CheckWatch(table); err != nil {
-		what := daemon.WithoutWire
-		if !errors.Is(err, firewall.ErrNoLog) {
-			what = daemon.WithoutThrottle
-		}
-		fmt.Fprintf(w, "  warning: %v: %s.\n", err, what)
+		fmt.Fprintf(w, "  warning: %v: %s.\n", err, daemon.WithoutWire)
+	}
+	if err := firewall.CheckThrottle(table); err != nil {
+		fmt.Fprintf(w, "  warning: %v: %s.\n", err, daemon.WithoutThrottle)
 	}
 	return nil
 }
