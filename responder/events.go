@@ -76,8 +76,8 @@ func (e *Engine) ReportBlinding(now time.Time) {
 // Like the other packets' methods it may be called from any goroutine.
 func (e *Engine) Received(now time.Time, from netip.AddrPort, payload []byte) {
 	r, ok := sip.ParseRequest(payload)
-	if !ok || !r.Credentials {
-		return // only an answer to credentials is a guess
+	if !ok {
+		return
 	}
 	e.with(func() { e.judge.Received(now, from, &r) })
 }
@@ -97,7 +97,7 @@ func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
 
 // Missed takes that some packets were not seen.
 func (e *Engine) Missed(now time.Time) {
-	e.with(func() { e.judge.Intake.Proof.Unseen(now) })
+	e.with(func() { e.judge.Intake.Unseen(now) })
 }
 
 // Listening says that the event session has begun anew.

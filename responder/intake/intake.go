@@ -69,6 +69,12 @@ func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observa
 	return o, true, true
 }
 
+// Unseen records that some packets on the wire were missed.
+func (in *Intake) Unseen(now time.Time) {
+	in.Proof.Unseen(now)
+	in.Wire.Unseen(now)
+}
+
 func isFailure(k event.Kind) bool {
 	return k == event.ChallengeResponseFailed || k == event.InvalidPassword || k == event.InvalidAccountID
 }

@@ -18,31 +18,48 @@ import (
 // names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals raise
 // no event at all.
 //
+// A sender can write a request so that Asterisk reads it and this package does not,
+// or reads something else: the channel drivers accept more than phones send. So a
+// refusal that answers no request counts as one of a guess.
+//
 // It is of fixed size. A request takes the place of another, whose response then
-// counts for nothing: the other sensors still see the attempt.
+// counts at most once too often.
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
+	whole    time.Time // since when every request is seen; zero before the first
 }
 
-// request is one that carried credentials. It keeps its place when it is answered, so
-// that it counts once though a lossy network has phones send it again.
+// request is one that arrived, or several in one transaction. It keeps its place when
+// it is answered, so that it counts once though a lossy network has phones send it
+// again.
 type request struct {
-	key      uint64 // of its transaction
-	message  uint64 // hash of all its bytes
-	answered bool
-	nonce    string
-	names    [2]string // by credentials and by From
-	from     netip.AddrPort
-	at       int64 // milliseconds since 1970
+	key     uint64 // of its transaction
+	message uint64 // hash of all bytes of the last one
+	answer  uint64 // the same of the last response
+	guesses uint32 // with credentials, that are not answered
+	others  uint32 // without, or sent again
+	nonce   string
+	user    string // of the credentials
+	method  string
+	from    netip.AddrPort
+	at      int64 // milliseconds since 1970
 }
+
+// Names are the accounts that a request may be for; "" where it names none.
+// Which of them it is depends on the channel driver. From and To are those of the
+// response, as Asterisk read them; User is that of the credentials.
+type Names struct{ From, To, User string }
 
 const (
-	// wireSlots is room for the requests of more than a second of a flood, in 1.5 MB.
+	// wireSlots is room for the requests of more than a second of a flood, in 2 MB.
 	wireSlots = 1 << 14
 	// answerWithin is how long the first response to credentials may take: longer
 	// than they are sent again (RFC 3261 section 17.1.2.2).
 	answerWithin = 32 * time.Second
+	// blindFor is how long after a start, or after packets were missed, a refusal may
+	// answer a request that was not seen.
+	blindFor = time.Second
 )
 
 func newWire() *Wire {
@@ -53,18 +70,31 @@ func newWire() *Wire {
 // byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess, even with
 // the same identifiers.
 func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
-	if !r.Credentials {
-		return
-	}
+	w.begin(now)
 	key := w.key(&r.ID)
 	slot, message := &w.requests[key%wireSlots], maphash.Bytes(w.seed, r.Message)
-	if slot.key == key && slot.message == message && slot.recent(now) {
+	if slot.key != key || !slot.recent(now) {
+		*slot = request{key: key, at: now.UnixMilli()}
+	}
+	again := slot.message == message
+	slot.message, slot.at = message, now.UnixMilli()
+	if again || !r.Credentials {
+		// What is not answered for certain makes no room for the answer to another.
+		if bytes.EqualFold(r.Method, r.ID.Method) && !bytes.EqualFold(r.Method, ack) {
+			slot.others++
+		}
 		return
 	}
-	*slot = request{key: key, message: message, nonce: string(r.Nonce), from: from, at: now.UnixMilli()}
-	slot.names[0] = userName(r.User)
-	if slot.names[1] = slot.names[0]; !bytes.Equal(r.User, r.From) {
-		slot.names[1] = userName(r.From)
+	slot.guesses++
+	slot.nonce, slot.user, slot.method, slot.from = string(r.Nonce), userName(r.User), string(r.Method), from
+}
+
+// Unseen records that some packets were missed.
+func (w *Wire) Unseen(now time.Time) { w.whole = now.Add(blindFor) }
+
+func (w *Wire) begin(now time.Time) {
+	if w.whole.IsZero() {
+		w.Unseen(now)
 	}
 }
 
@@ -72,43 +102,61 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 type Outcome uint8
 
 const (
-	// Unknown: the response answers no credentials that were seen.
+	// Unknown: the response says nothing of credentials.
 	Unknown Outcome = iota
-	// Accepted: they were right.
-	Accepted
 	// Refused: they were wrong. Whoever received this has guessed.
 	Refused
-	// Revealed: the password was right, and the request failed for another reason:
-	// its nonce was old or invented (stale=true), or there is nothing at its URI (404).
-	// Whoever received this knows the password.
+	// Accepted: they were right, or they were not looked at.
+	Accepted
+	// Revealed: the password was right, and the request failed because its nonce was
+	// old or invented (stale=true). Whoever received this knows the password.
 	Revealed
 )
 
 // Answer is a response joined with its request.
 type Answer struct {
 	Outcome Outcome
+	Hidden  bool // no request was seen that it answers, or not all of it
 	Status  int
-	To      netip.AddrPort // that it was really sent to
-	From    netip.AddrPort // that the request came from
-	Names   [2]string      // that the credentials and From give the account; "" for none
-	Account string         // that they belong to; for the caller to fill in
-	Nonce   string         // that they answer; "" when they name none
-	Session []byte         // the Call-ID; borrowed from the response
+	Method  string         // of the request; "" if it is hidden
+	To      netip.AddrPort // that the response was really sent to
+	From    netip.AddrPort // that the request came from; To if it is hidden
+	Names   Names
+	Account string // that they belong to; for the caller to fill in
+	Nonce   string // that the credentials answer; "" when they name none
+	Session []byte // the Call-ID; borrowed from the response
 }
 
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
+	w.begin(now)
 	id, ok := r.Transaction()
-	if !ok {
+	if !ok || r.Status < 200 {
 		return Answer{}
 	}
-	key := w.key(&id)
+	key, message := w.key(&id), maphash.Bytes(w.seed, r.Message)
 	slot := &w.requests[key%wireSlots]
-	if slot.key != key || slot.answered || !slot.recent(now) {
-		return Answer{}
+	if slot.key != key || !slot.recent(now) {
+		*slot = request{key: key, at: now.UnixMilli()}
 	}
-	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Names: slot.names, Nonce: slot.nonce, Session: id.CallID}
-	slot.answered = true
+	again := slot.answer == message
+	slot.answer = message
+	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: to, Session: id.CallID}
+	switch {
+	case slot.guesses > 0:
+		slot.guesses--
+		a.Method, a.From, a.Names.User, a.Nonce = slot.method, slot.from, slot.user, slot.nonce
+		a.Hidden = r.Forged()
+	case slot.others > 0 && !r.Forged():
+		slot.others--
+		return Answer{}
+	case again || a.Outcome == Accepted || now.Before(w.whole):
+		return Answer{}
+	default:
+		a.Hidden = true
+	}
+	fromUser, toUser := r.Names()
+	a.Names.From, a.Names.To = userName(fromUser), userName(toUser)
 	return a
 }
 
@@ -127,8 +175,6 @@ func outcome(r *sip.Response) Outcome {
 		return Refused
 	case 403:
 		return Refused
-	case 404:
-		return Revealed
 	}
 	return Accepted
 }
@@ -140,8 +186,10 @@ func (w *Wire) key(t *sip.Transaction) uint64 {
 	var number [5]byte // with a byte that ends the Call-ID
 	binary.BigEndian.PutUint32(number[1:], t.Number)
 	h.Write(number[:])
-	h.Write(t.Method)
-	return h.Sum64()
+	for _, c := range t.Method { // PJSIP writes those it knows in capitals
+		h.WriteByte(c &^ 0x20)
+	}
+	return max(h.Sum64(), 1)
 }
 
 // userName is a user part as Asterisk compares it: percent-decoded.
@@ -190,4 +238,7 @@ func (in *Intake) fromWire(now time.Time, a *Answer, s score.Signal, service []b
 	return o
 }
 
-var servicePJSIP, serviceSIP = []byte("PJSIP"), []byte("SIP")
+var (
+	servicePJSIP, serviceSIP = []byte("PJSIP"), []byte("SIP")
+	ack                      = []byte("ACK")
+)

@@ -208,17 +208,129 @@ func TestRevealedPasswords(t *testing.T) {
 	}
 }
 
-// A response long after its request, or without one, answers nothing.
-func TestLateResponses(t *testing.T) {
+// packets plays messages as they cross the wire, with line feeds alone: those that
+// begin with SIP/2.0 leave, the others arrive.
+func (s *site) packets(at time.Time, peer string, messages ...string) {
+	address := netip.MustParseAddrPort(peer + ":5060")
+	for _, m := range messages {
+		text := []byte(strings.ReplaceAll(m, "\n", "\r\n"))
+		if r, ok := sip.ParseResponse(text); ok {
+			s.Sent(at, address, &r)
+		} else if r, ok := sip.ParseRequest(text); ok {
+			s.Received(at, address, &r)
+		}
+	}
+}
+
+// A sender may write requests so that only Asterisk reads them, or may hide their
+// credentials. Refusals that answer nothing else count all the same.
+func TestHiddenGuesses(t *testing.T) {
+	const (
+		unread  = "REGISTER sip:pbx SIP/2.0\nCall\r-ID: a\nCSeq: %d REGISTER\n\n"
+		plain   = "REGISTER sip:pbx SIP/2.0\nFrom: <sip:1002@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n\n"
+		amp     = "REGISTER sip:pbx SIP/2.0\nCall-ID: a\nMax-Forwards: 70&Authorization: Digest username=\"1002\"\nCSeq: %d REGISTER\nX: %[1]d\n\n"
+		refusal = "SIP/2.0 401 x\nCall-ID: a\nFrom: <sip:1002@pbx>;tag=a\nTo: <sip:1002@pbx>\nCSeq: %d REGISTER\nWWW-Authenticate: Digest nonce=\"1/%[1]d\"\n\n"
+		accept  = "SIP/2.0 200 x\nCall-ID: a\nCSeq: %d REGISTER\n\n"
+		again   = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\n\n"
+		other   = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\nX: %d\n\n"
+		ack     = "ACK sip:pbx SIP/2.0\nCall-ID: a\nCSeq: %d ACK\n\n"
+		toACK   = "SIP/2.0 403 x\nCall-ID: a\nCSeq: %d ACK\n\n"
+	)
+	const banned = "192.0.2.66/32 sip #0"
+	for name, tc := range map[string]struct {
+		packets []string // each time; %d is the number of the time
+		want    string
+	}{
+		"requests that are not read":      {[]string{unread, refusal}, banned},
+		"credentials that are not read":   {[]string{amp, refusal}, banned},
+		"no request at all":               {[]string{refusal}, banned},
+		"refusals that differ":            {[]string{other}, banned},
+		"headers written into a response": {[]string{plain, strings.Replace(refusal, "From", "From: <sip:x@pbx>\nFrom", 1)}, banned},
+		"a request that nobody answers":   {[]string{ack, toACK}, banned},
+		"one refusal that is sent again":  {[]string{again}, ""},
+		"challenges":                      {[]string{plain, refusal}, ""},
+		"requests sent again":             {[]string{plain, plain, refusal, refusal}, ""},
+		"answers that are no refusals":    {[]string{unread, accept}, ""},
+		"challenges of two in a dialogue": {[]string{plain, strings.Replace(plain, "From", "f", 1), refusal, other}, ""},
+	} {
+		s := wired(t, 3)
+		s.packets(noon, office, fmt.Sprintf(plain, 0)) // the first packet of all
+		for n := range 3 {
+			var packets []string
+			for _, p := range tc.packets {
+				if strings.Contains(p, "%") {
+					p = fmt.Sprintf(p, n+1)
+				}
+				packets = append(packets, p)
+			}
+			s.packets(noon.Add(time.Duration(n+2)*time.Second), thief, packets...)
+		}
+		if got := s.bans(noon.Add(time.Minute)); got != tc.want {
+			t.Errorf("%s: bans %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// Right after a start, or when packets were missed, a refusal may answer a request
+// that was not seen.
+func TestRefusalsOfUnseenRequests(t *testing.T) {
+	const refusal = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\n\n"
 	s := wired(t, 1)
-	request, _ := sip.ParseRequest([]byte("REGISTER sip:pbx SIP/2.0\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest username=\"1002\"\r\n\r\n"))
-	response, _ := sip.ParseResponse([]byte("SIP/2.0 401 x\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\n" + digest + "\r\n"))
-	to := netip.MustParseAddrPort(thief + ":5060")
-	s.Sent(noon, to, &response)
-	s.Received(noon, to, &request)
-	s.Sent(noon.Add(time.Minute), to, &response)
+	s.packets(noon, office, refusal)
+	s.Intake.Unseen(noon.Add(time.Minute))
+	s.packets(noon.Add(time.Minute), office, refusal)
 	if got := s.verdicts(); got != "" {
 		t.Errorf("incidents %q", got)
+	}
+	s.packets(noon.Add(2*time.Minute), office, refusal)
+	if got := s.verdicts(); got == "" {
+		t.Error("no incident later")
+	}
+}
+
+// Guesses that do not wait for their answers count each, even in one transaction.
+func TestGuessesInOneTransaction(t *testing.T) {
+	s := wired(t, 3)
+	var packets []string
+	for n := range 3 {
+		packets = append(packets, fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nCall-ID: a\nCSeq: 2 REGISTER\nAuthorization: Digest username=\"1002\",response=\"%d\"\n\n", n))
+	}
+	for n := range 3 {
+		packets = append(packets, fmt.Sprintf("SIP/2.0 401 x\nCall-ID: a\nCSeq: 2 REGISTER\nX: %d\n\n", n))
+	}
+	s.packets(noon, thief, packets...)
+	if got := s.bans(noon.Add(time.Minute)); got == "" {
+		t.Error("three guesses are not three")
+	}
+}
+
+// The account is the one whose password Asterisk compares, whatever else the request
+// names.
+func TestGuessedAccounts(t *testing.T) {
+	for name, tc := range map[string]struct{ method, names, want string }{
+		"PJSIP":                  {"REGISTER", "From: <sip:1002@pbx>\nTo: <sip:1001@pbx>\nAuthorization: Digest username=\"1001\"", "1002"},
+		"PJSIP, a number":        {"INVITE", "From: <sip:0123@pbx>\nTo: <sip:1001@pbx>\nAuthorization: Digest username=\"1002\"", "1002"},
+		"chan_sip, REGISTER":     {"REGISTER", "From: <sip:anna@pbx>\nTo: <sip:2001@pbx>\nAuthorization: Digest username=\"2001\"", "2001"},
+		"chan_sip, SUBSCRIBE":    {"SUBSCRIBE", "From: <sip:2001@pbx>\nTo: <sip:anna@pbx>\nAuthorization: Digest username=\"2001\"", "2001"},
+		"decoys":                 {"REGISTER", "From: \"<sip:anna@pbx>\" <sip:%31002@pbx>\nTo: <sip:x@pbx>\nProxy-Authorization: Digest username=\"x\"\nAuthorization: Digest username=\"1002\"", "1002"},
+		"chan_sip, decoys":       {"REGISTER", "From: <sip:x@pbx>\nTo: <sip:%32001@pbx>\nProxy-Authorization: Digest username=\"x\"\nAuthorization: Digest username=\"2001\"", "2001"},
+		"one of a database":      {"SUBSCRIBE", "From: <sip:3001@pbx>\nAuthorization: Digest username=\"3001\"", ""},
+		"a carrier, no password": {"SUBSCRIBE", "From: <sip:carrier@pbx>\nAuthorization: Digest username=\"carrier\"", "none"},
+	} {
+		s := wired(t, 1)
+		status := "401"
+		if tc.method == "SUBSCRIBE" {
+			status = "403"
+		}
+		s.packets(noon, thief, tc.method+" sip:pbx SIP/2.0\nCall-ID: a\nCSeq: 2 "+tc.method+"\n"+tc.names+"\n\n",
+			"SIP/2.0 "+status+" x\nCall-ID: a\n"+strings.Split(tc.names, "\nAuth")[0]+"\nCSeq: 2 "+tc.method+"\n\n")
+		got := "none"
+		for _, i := range s.incidents {
+			got = i.Evidence[0].Account
+		}
+		if got != tc.want {
+			t.Errorf("%s: account %q, want %q", name, got, tc.want)
+		}
 	}
 }
 

@@ -45,6 +45,12 @@ func (r *Response) Challenges(fn func(Challenge)) {
 	}
 }
 
+// OfPJSIP says whether PJSIP made the challenge.
+func (r *Response) OfPJSIP() (pjsip bool) {
+	r.Challenges(func(Challenge) { pjsip = true })
+	return pjsip
+}
+
 // receivedFrom returns where Asterisk may have had a request from. It writes the
 // address into the first Via of every response (pjsip_via_hdr_print), but the
 // sender may have written others before and after it.

@@ -4,7 +4,8 @@ import "bytes"
 
 // Response is a response of Asterisk's. It borrows the bytes of the message.
 type Response struct {
-	Status int
+	Message []byte // all of it
+	Status  int
 	// Echoed is everything before the last line that begins with CSeq. PJSIP
 	// copies Via, Record-Route, Call-ID, From and To from the request, and takes
 	// anything between [ and ] for a host, line ends included (int_parse_host),
@@ -36,7 +37,7 @@ func ParseResponse(message []byte) (r Response, ok bool) {
 	if cseq < 0 {
 		return Response{}, false
 	}
-	r.Echoed, r.Own = message[:cseq+2], Headers(message[cseq+2:])
+	r.Message, r.Echoed, r.Own = message, message[:cseq+2], Headers(message[cseq+2:])
 	return r, true
 }
 
@@ -59,6 +60,65 @@ func (r *Response) Transaction() (t Transaction, ok bool) {
 	_, value, _ := own.Next()
 	t.Number, t.Method = cseq(value)
 	return t, t.Method != nil
+}
+
+// Names are the user parts of From and To, as Asterisk read them and as they were
+// written; nil when there are none.
+func (r *Response) Names() (from, to []byte) {
+	return userOf(lastHeader(r.Echoed, "\r\nFrom:")), userOf(lastHeader(r.Echoed, "\r\nTo:"))
+}
+
+// Forged says that the sender of the request wrote headers into the response, of
+// those that Asterisk writes once.
+func (r *Response) Forged() bool {
+	for _, name := range [...]string{"\r\nCall-ID:", "\r\nFrom:", "\r\nTo:", "\r\nCSeq:"} {
+		limit := 1
+		if name == "\r\nCSeq:" {
+			limit = 0 // its own is not echoed
+		}
+		if bytes.Count(r.Echoed, []byte(name)) > limit {
+			return true
+		}
+	}
+	return false
+}
+
+// lastHeader is the value of the last header of that name.
+func lastHeader(echoed []byte, name string) []byte {
+	i := bytes.LastIndex(echoed, []byte(name))
+	if i < 0 {
+		return nil
+	}
+	value, _, _ := bytes.Cut(echoed[i+len(name):], []byte("\r\n"))
+	return value
+}
+
+// userOf is the user part of the URI in a From or To, or of one without a user part
+// the host: chan_sip takes that for a name, too (RFC 3261 sections 19.1.1 and 20.10).
+func userOf(value []byte) []byte {
+	value = bytes.TrimSpace(value)
+	if len(value) > 0 && value[0] == '"' { // the display name, which may hold anything
+		end := closingQuote(value)
+		if end < 0 {
+			return nil
+		}
+		value = value[end+1:]
+	}
+	if _, uri, found := bytes.Cut(value, []byte("<")); found {
+		value, _, _ = bytes.Cut(uri, []byte(">"))
+	}
+	_, uri, found := bytes.Cut(value, []byte(":"))
+	if !found {
+		return nil
+	}
+	user, _, _ := bytes.Cut(uri, []byte("@"))
+	if i := bytes.IndexAny(user, ":;"); i >= 0 { // a password, parameters or a port
+		user = user[:i]
+	}
+	if len(user) > maxUser {
+		return nil
+	}
+	return user
 }
 
 // Stale says that the credentials of the request were right, but for a nonce that
