@@ -271,6 +271,74 @@ func TestHiddenGuesses(t *testing.T) {
 	}
 }
 
+// What phones do on a busy day counts for nothing, but for a wrong password.
+func TestPhonesAreNoGuessers(t *testing.T) {
+	const (
+		lost  = 0  // the answer, so that the request is sent again
+		again = -1 // the last answer
+	)
+	for name, tc := range map[string]struct {
+		account, method string
+		statuses        []int // of the requests of a dialog, the first without credentials
+		stale           bool  // the nonce is an old one
+		want            int   // failures, each time
+	}{
+		"registers":                        {"1001", "REGISTER", []int{401, 200}, false, 0},
+		"registers on chan_sip":            {"2001", "REGISTER", []int{401, 200}, false, 0},
+		"over a lossy line":                {"2001", "REGISTER", []int{lost, lost, 401, lost, 200}, false, 0},
+		"again with an old nonce":          {"1001", "REGISTER", []int{401, 401, 200}, true, 0},
+		"calls":                            {"1001", "INVITE", []int{401, 200}, false, 0},
+		"calls somebody who is busy":       {"2001", "INVITE", []int{401, 486}, false, 0},
+		"calls somebody who declines":      {"2001", "INVITE", []int{401, 603}, false, 0},
+		"is declined everywhere":           {"1001", "INVITE", []int{407, 600}, false, 0},
+		"calls a number there is not":      {"2001", "INVITE", []int{401, 404}, false, 0},
+		"calls it on PJSIP":                {"1001", "INVITE", []int{401, 404}, false, 0},
+		"hangs up before":                  {"1001", "INVITE", []int{401, 487}, false, 0},
+		"subscribes to a lamp":             {"2001", "SUBSCRIBE", []int{401, 200}, false, 0},
+		"to one there is not":              {"2001", "SUBSCRIBE", []int{401, 404}, false, 0},
+		"to one it may not see":            {"1001", "SUBSCRIBE", []int{401, 403}, false, 0},
+		"to an event that is not known":    {"1001", "SUBSCRIBE", []int{401, 489}, false, 0},
+		"has too many contacts":            {"1001", "REGISTER", []int{401, 403}, false, 0},
+		"a carrier":                        {"carrier", "INVITE", []int{403}, false, 0},
+		"asks what there is":               {"1001", "OPTIONS", []int{401, 200}, false, 0},
+		"has a wrong password":             {"1001", "REGISTER", []int{401, 401}, false, 1},
+		"has one on chan_sip":              {"2001", "REGISTER", []int{401, 403}, false, 1},
+		"has one, over a lossy line":       {"2001", "REGISTER", []int{401, lost, lost, 403}, false, 1},
+		"has one, and every answer is two": {"1001", "INVITE", []int{401, again, 401, again}, false, 1},
+	} {
+		s := wired(t, 100)
+		s.packets(noon, "198.51.100.99", "OPTIONS sip:pbx SIP/2.0\nCall-ID: x\nCSeq: 1 OPTIONS\n\n")
+		for n := range 20 {
+			at := noon.Add(time.Duration(n+2) * time.Minute)
+			number, credentials, answer := 1, "", ""
+			for _, status := range tc.statuses {
+				id := fmt.Sprintf("From: <sip:%s@pbx>;tag=a\nTo: <sip:%[1]s@pbx>\nCall-ID: %d\nCSeq: %d %s\n", tc.account, n, number, tc.method)
+				if status == again {
+					s.packets(at, office, answer)
+					continue
+				}
+				s.packets(at, office, tc.method+" sip:pbx SIP/2.0\nVia: a\n"+id+credentials+"\n")
+				if status == lost {
+					continue
+				}
+				answer = fmt.Sprintf("SIP/2.0 %d x\nVia: a\n%s\n", status, id)
+				if status == 401 || status == 407 {
+					answer = strings.TrimSuffix(answer, "\n") + fmt.Sprintf("WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/%d\",stale=%t\n\n", n, tc.stale && credentials != "")
+				}
+				s.packets(at, office, answer)
+				number++
+				credentials = fmt.Sprintf("Authorization: Digest username=\"%s\",nonce=\"1/%d\",response=\"%d\"\n", tc.account, n, number)
+			}
+		}
+		if got := s.Counters().Wire; got != uint64(20*tc.want) {
+			t.Errorf("%s: %d failures, want %d", name, got, 20*tc.want)
+		}
+		if got := s.bans(noon.Add(time.Hour)); got != "" {
+			t.Errorf("%s: bans %q", name, got)
+		}
+	}
+}
+
 // Right after a start, or when packets were missed, a refusal may answer a request
 // that was not seen.
 func TestRefusalsOfUnseenRequests(t *testing.T) {
