@@ -26,6 +26,7 @@ type Intake struct {
 	dedup      *dedup     // nil when there is only the event session
 	attempts   *score.Attempts
 	challenges *score.Challenges
+	unasked    unasked
 	failures   [sensors]time.Time // when each sensor last reported one
 	blindedAt  time.Time
 }
@@ -35,7 +36,7 @@ type Intake struct {
 func New(username string, others bool) *Intake {
 	in := &Intake{
 		Canaries: Canaries{username: username}, Proof: newProof(), Wire: newWire(), username: username,
-		attempts: score.NewAttempts(0), challenges: score.NewChallenges(),
+		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), unasked: unasked{},
 	}
 	if others {
 		in.dedup = newDedup()
@@ -48,7 +49,8 @@ func (in *Intake) SetOwn(addr netip.Addr) { in.own = addr }
 
 // Take makes an observation of a security event. It borrows the event's memory.
 // news is false when another sensor has reported the event before; ok is false
-// when there is nothing to judge: a canary, or one of our own sessions.
+// when there is nothing to judge: a canary, one of our own sessions, or a success
+// without a password.
 func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observation, news, ok bool) {
 	if isFailure(e.Kind) {
 		in.failures[s] = now
@@ -66,7 +68,7 @@ func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observa
 	o = translate(now, e)
 	in.Proof.weigh(now, e, &o)
 	in.nameAccount(e, &o)
-	return o, true, true
+	return o, true, !in.wasUnasked(now, e, o.Account)
 }
 
 // Unseen records that some packets on the wire were missed.

@@ -2,10 +2,12 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -39,6 +41,7 @@ type request struct {
 	answer  uint64 // the same of the last response
 	guesses uint32 // with credentials, that are not answered
 	others  uint32 // without, or sent again
+	several bool   // there was more than one
 	nonce   string
 	user    string // of the credentials
 	method  string
@@ -59,7 +62,7 @@ const (
 	answerWithin = 32 * time.Second
 	// blindFor is how long after a start, or after packets were missed, a refusal may
 	// answer a request that was not seen.
-	blindFor = time.Second
+	blindFor = 250 * time.Millisecond
 )
 
 func newWire() *Wire {
@@ -77,7 +80,8 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 		*slot = request{key: key, at: now.UnixMilli()}
 	}
 	again := slot.message == message
-	slot.message, slot.at = message, now.UnixMilli()
+	slot.several = slot.message != 0
+	slot.message, slot.at, slot.method = message, now.UnixMilli(), methodOf(r.Method)
 	if again || !r.Credentials {
 		// What is not answered for certain makes no room for the answer to another.
 		if bytes.EqualFold(r.Method, r.ID.Method) && !bytes.EqualFold(r.Method, ack) {
@@ -86,7 +90,7 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 		return
 	}
 	slot.guesses++
-	slot.nonce, slot.user, slot.method, slot.from = string(r.Nonce), userName(r.User), string(r.Method), from
+	slot.nonce, slot.user, slot.from = string(r.Nonce), userName(r.User), from
 }
 
 // Unseen records that some packets were missed.
@@ -111,6 +115,8 @@ const (
 	// Revealed: the password was right, and the request failed because its nonce was
 	// old or invented (stale=true). Whoever received this knows the password.
 	Revealed
+	// Unasked: there were none, or they were not looked at, and it is accepted.
+	Unasked
 )
 
 // Answer is a response joined with its request.
@@ -118,7 +124,7 @@ type Answer struct {
 	Outcome Outcome
 	Hidden  bool // no request was seen that it answers, or not all of it
 	Status  int
-	Method  string         // of the request; "" if it is hidden
+	Method  string         // of the request, or of CSeq if it is hidden: one of those below, or ""
 	To      netip.AddrPort // that the response was really sent to
 	From    netip.AddrPort // that the request came from; To if it is hidden
 	Names   Names
@@ -130,26 +136,36 @@ type Answer struct {
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
 	w.begin(now)
-	id, ok := r.Transaction()
-	if !ok || r.Status < 200 {
+	if r.Status < 200 {
 		return Answer{}
 	}
-	key, message := w.key(&id), maphash.Bytes(w.seed, r.Message)
+	message := maphash.Bytes(w.seed, r.Message)
+	key := message
+	id, ok := r.Transaction()
+	if ok { // otherwise its request was not read, either
+		key = w.key(&id)
+	}
 	slot := &w.requests[key%wireSlots]
 	if slot.key != key || !slot.recent(now) {
 		*slot = request{key: key, at: now.UnixMilli()}
 	}
-	again := slot.answer == message
+	again, first := slot.answer == message, slot.answer == 0 && !slot.several
 	slot.answer = message
 	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: to, Session: id.CallID}
+	a.Method = cmp.Or(slot.method, methodOf(id.Method))
+	if r.Status/100 == 2 && a.Method == Register && !again && (slot.guesses == 0 || !first) {
+		a.Outcome = Unasked
+	}
 	switch {
 	case slot.guesses > 0:
 		slot.guesses--
-		a.Method, a.From, a.Names.User, a.Nonce = slot.method, slot.from, slot.user, slot.nonce
+		a.From, a.Names.User, a.Nonce = slot.from, slot.user, slot.nonce
 		a.Hidden = r.Forged()
 	case slot.others > 0 && !r.Forged():
 		slot.others--
-		return Answer{}
+		if a.Outcome != Unasked {
+			return Answer{}
+		}
 	case again || a.Outcome == Accepted || now.Before(w.whole):
 		return Answer{}
 	default:
@@ -158,6 +174,19 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	fromUser, toUser := r.Names()
 	a.Names.From, a.Names.To = userName(fromUser), userName(toUser)
 	return a
+}
+
+// The methods that are told apart.
+const Register, Invite, Subscribe = "REGISTER", "INVITE", "SUBSCRIBE"
+
+// methodOf is one of these, or "" for another.
+func methodOf(method []byte) string {
+	for _, m := range [...]string{Register, Invite, Subscribe} {
+		if strings.EqualFold(m, string(method)) {
+			return m
+		}
+	}
+	return ""
 }
 
 // recent says whether the request may still be answered, or sent again.

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
@@ -29,6 +28,10 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 	}
 	a.Account = login.Name
 	switch {
+	case a.Outcome == intake.Unasked:
+		if listed && !login.Sure {
+			j.Intake.Unasked(now, a.Account)
+		}
 	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
 		if o, news := j.Intake.Refused(now, &a, login.Sure); news {
 			j.counters.Wire++
@@ -49,7 +52,7 @@ func (j *Judge) guessed(a *intake.Answer) (calls.Account, bool) {
 	if ok && from.Sure {
 		return from, true
 	}
-	if a.Method == "" || strings.EqualFold(a.Method, "REGISTER") {
+	if a.Method == intake.Register {
 		if to, ok := j.Calls.Named(a.Names.To); ok && !to.Sure {
 			return to, true
 		}
@@ -68,7 +71,7 @@ func isGuess(a *intake.Answer, r *sip.Response, login calls.Account, listed bool
 	if !listed {
 		// A name that does not exist, which the events report, or one of chan_sip's
 		// from a database, which they do not report for every method.
-		return a.Status == 403 && !strings.EqualFold(a.Method, "INVITE") || a.Status == 401 && !r.OfPJSIP()
+		return a.Status == 403 && a.Method != intake.Invite || a.Status == 401 && !r.OfPJSIP()
 	}
 	// PJSIP refuses with 403 what had the right password, such as one registration
 	// too many.
@@ -83,7 +86,7 @@ func knows(a *intake.Answer, login calls.Account) bool {
 		return true
 	}
 	ok := a.Status == 404 || a.Status/100 == 2
-	return ok && !login.Sure && strings.EqualFold(a.Method, "SUBSCRIBE")
+	return ok && !login.Sure && a.Method == intake.Subscribe
 }
 
 // attempt judges one attempt: a failure by itself, a success for what went before

@@ -243,6 +243,7 @@ func TestHiddenGuesses(t *testing.T) {
 	}{
 		"requests that are not read":      {[]string{unread, refusal}, banned},
 		"credentials that are not read":   {[]string{amp, refusal}, banned},
+		"numbers that are not read":       {[]string{refusal[:strings.Index(refusal, "CSeq")] + "CSeq: +%d REGISTER\n\n"}, banned},
 		"no request at all":               {[]string{refusal}, banned},
 		"refusals that differ":            {[]string{other}, banned},
 		"headers written into a response": {[]string{plain, strings.Replace(refusal, "From", "From: <sip:x@pbx>\nFrom", 1)}, banned},
@@ -353,6 +354,39 @@ func TestRefusalsOfUnseenRequests(t *testing.T) {
 	s.packets(noon.Add(2*time.Minute), office, refusal)
 	if got := s.verdicts(); got == "" {
 		t.Error("no incident later")
+	}
+}
+
+// chan_sip accepts a REGISTER that ends a registration without a password, if it looks
+// like one that is sent again, and reports a success.
+func TestSuccessWithoutPassword(t *testing.T) {
+	register := func(cseq int, more string) string {
+		return fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n%s\n", cseq, more)
+	}
+	answer := func(status, cseq int) string {
+		return fmt.Sprintf("SIP/2.0 %d x\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n\n", status, cseq)
+	}
+	const digest = "Authorization: Digest username=\"2001\",response=\"%d\"\n"
+	for name, tc := range map[string]struct {
+		packets []string
+		want    string
+	}{
+		"a login":                         {[]string{register(1, ""), answer(401, 1), register(2, digest), answer(200, 2)}, "break-in 2001"},
+		"no credentials":                  {[]string{register(1, ""), answer(401, 1), register(1, "Expires: 0\n"), answer(200, 1)}, ""},
+		"both at once":                    {[]string{register(1, ""), register(1, "Expires: 0\n"), answer(401, 1), answer(200, 1)}, ""},
+		"credentials of any kind":         {[]string{register(1, ""), answer(401, 1), register(1, digest), answer(200, 1)}, ""},
+		"with a request that is not read": {[]string{answer(401, 1), register(1, digest), answer(200, 1)}, ""},
+	} {
+		s := wired(t, 100)
+		for n := range 4 {
+			s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"SUBSCRIBE", "2001", "x", "198.51.100.9", "", 403, ""})
+		}
+		at := noon.Add(10 * time.Second)
+		s.packets(at, thief, tc.packets...)
+		s.hear(t, at, strings.Replace(success("2001", thief), "Service: PJSIP", "Service: SIP", 1))
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: incidents %q, want %q", name, got, tc.want)
+		}
 	}
 }
 
