@@ -460,3 +460,34 @@ func BenchmarkWire(b *testing.B) {
 		j.Sent(noon, at, &a)
 	}
 }
+
+// chan_sip reports no success of a call that comes from where nobody registered. The
+// channel shows it, and the challenge before it from where.
+func TestCallOfAnUnseenLogin(t *testing.T) {
+	for name, tc := range map[string]struct {
+		guesses int
+		callers []string
+		want    string
+	}{
+		"a thief":                      {4, []string{thief}, "break-in 2001"},
+		"a new phone":                  {3, []string{thief}, ""},
+		"the owner":                    {4, []string{office}, ""},
+		"the owner, while others try":  {4, []string{office, thief}, ""},
+		"a thief of several addresses": {4, []string{thief, "192.0.2.67"}, "break-in 2001"},
+		"nobody":                       {4, nil, ""},
+	} {
+		s := wired(t, 100)
+		s.Places.Know("2001", netip.MustParseAddr(office), noon)
+		for n := range tc.guesses {
+			s.wire(t, noon, n, exchange{"INVITE", "2001", "x", "198.51.100.9", "", 403, ""})
+		}
+		at := noon.Add(time.Minute)
+		for _, from := range tc.callers {
+			s.hear(t, at, strings.Replace(security("ChallengeSent", "sip:2001@pbx", "c", from, "Challenge: x\r\n"), "Service: PJSIP", "Service: SIP", 1))
+		}
+		s.rings(at.Add(time.Second), "SIP/2001-00000001", "0123")
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: incidents %q, want %q", name, got, tc.want)
+		}
+	}
+}
