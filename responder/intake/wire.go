@@ -29,7 +29,7 @@ import (
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
-	whole    time.Time // since when every request is seen; zero before the first
+	whole    time.Time // since when every request is seen
 }
 
 // request is one that arrived, or several in one transaction. It keeps its place when
@@ -73,7 +73,6 @@ func newWire() *Wire {
 // byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess, even with
 // the same identifiers.
 func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
-	w.begin(now)
 	key := w.key(&r.ID)
 	slot, message := &w.requests[key%wireSlots], maphash.Bytes(w.seed, r.Message)
 	if slot.key != key || !slot.recent(now) {
@@ -93,14 +92,8 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 	slot.nonce, slot.user, slot.from = string(r.Nonce), userName(r.User), from
 }
 
-// Unseen records that some packets were missed.
+// Unseen records that some packets were missed, such as those before the start.
 func (w *Wire) Unseen(now time.Time) { w.whole = now.Add(blindFor) }
-
-func (w *Wire) begin(now time.Time) {
-	if w.whole.IsZero() {
-		w.Unseen(now)
-	}
-}
 
 // Outcome is what a response says of the credentials that it answers.
 type Outcome uint8
@@ -135,7 +128,6 @@ type Answer struct {
 
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
-	w.begin(now)
 	if r.Status < 200 {
 		return Answer{}
 	}

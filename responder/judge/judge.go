@@ -77,6 +77,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
 		policy:  policy, effects: effects, table: table, meters: newMeters(),
 	}
+	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
 	}, policy.Allow)

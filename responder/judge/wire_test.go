@@ -255,7 +255,6 @@ func TestHiddenGuesses(t *testing.T) {
 		"challenges of two in a dialogue": {[]string{plain, strings.Replace(plain, "From", "f", 1), refusal, other}, ""},
 	} {
 		s := wired(t, 3)
-		s.packets(noon, office, fmt.Sprintf(plain, 0)) // the first packet of all
 		for n := range 3 {
 			var packets []string
 			for _, p := range tc.packets {
@@ -308,7 +307,6 @@ func TestPhonesAreNoGuessers(t *testing.T) {
 		"has one, and every answer is two": {"1001", "INVITE", []int{401, again, 401, again}, false, 1},
 	} {
 		s := wired(t, 100)
-		s.packets(noon, "198.51.100.99", "OPTIONS sip:pbx SIP/2.0\nCall-ID: x\nCSeq: 1 OPTIONS\n\n")
 		for n := range 20 {
 			at := noon.Add(time.Duration(n+2) * time.Minute)
 			number, credentials, answer := 1, "", ""
