@@ -42,6 +42,7 @@ type request struct {
 	guesses uint32 // with credentials, that are not answered
 	others  uint32 // without, or sent again
 	several bool   // there was more than one
+	repeats uint8  // of the last response, that nobody asked for
 	nonce   string
 	user    string // of the credentials
 	method  string
@@ -60,6 +61,9 @@ const (
 	// answerWithin is how long the first response to credentials may take: longer
 	// than they are sent again (RFC 3261 section 17.1.2.2).
 	answerWithin = 32 * time.Second
+	// sentAgain is how often chan_sip sends its response to an INVITE again, until that
+	// is acknowledged (RFC 3261 section 17.2.1). PJSIP sends none of a refusal.
+	sentAgain = 10
 	// blindFor is how long after a start, or after packets were missed, a refusal may
 	// answer a request that was not seen.
 	blindFor = 250 * time.Millisecond
@@ -158,7 +162,10 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 		if a.Outcome != Unasked {
 			return Answer{}
 		}
-	case again || a.Outcome == Accepted || now.Before(w.whole):
+	case a.Outcome == Accepted || now.Before(w.whole):
+		return Answer{}
+	case again && a.Method == Invite && slot.repeats < sentAgain:
+		slot.repeats++
 		return Answer{}
 	default:
 		a.Hidden = true

@@ -38,9 +38,10 @@ func (s *site) wire(t *testing.T, at time.Time, n int, x exchange) {
 	if !ok {
 		t.Fatal("no response")
 	}
-	s.Received(at, netip.AddrPortFrom(netip.MustParseAddr(x.from), 5060), &request)
-	s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response)
-	s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response) // it is sent again
+	for range 2 { // it is sent again
+		s.Received(at, netip.AddrPortFrom(netip.MustParseAddr(x.from), 5060), &request)
+		s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response)
+	}
 }
 
 // wired is a site whose wire is seen: 1001 and 1002 are PJSIP's, 2001 chan_sip's.
@@ -231,7 +232,8 @@ func TestHiddenGuesses(t *testing.T) {
 		amp     = "REGISTER sip:pbx SIP/2.0\nCall-ID: a\nMax-Forwards: 70&Authorization: Digest username=\"1002\"\nCSeq: %d REGISTER\nX: %[1]d\n\n"
 		refusal = "SIP/2.0 401 x\nCall-ID: a\nFrom: <sip:1002@pbx>;tag=a\nTo: <sip:1002@pbx>\nCSeq: %d REGISTER\nWWW-Authenticate: Digest nonce=\"1/%[1]d\"\n\n"
 		accept  = "SIP/2.0 200 x\nCall-ID: a\nCSeq: %d REGISTER\n\n"
-		again   = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\n\n"
+		same    = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\n\n"
+		again   = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 INVITE\n\n"
 		other   = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\nX: %d\n\n"
 		ack     = "ACK sip:pbx SIP/2.0\nCall-ID: a\nCSeq: %d ACK\n\n"
 		toACK   = "SIP/2.0 403 x\nCall-ID: a\nCSeq: %d ACK\n\n"
@@ -248,7 +250,9 @@ func TestHiddenGuesses(t *testing.T) {
 		"refusals that differ":            {[]string{other}, banned},
 		"headers written into a response": {[]string{plain, strings.Replace(refusal, "From", "From: <sip:x@pbx>\nFrom", 1)}, banned},
 		"a request that nobody answers":   {[]string{ack, toACK}, banned},
-		"one refusal that is sent again":  {[]string{again}, ""},
+		"one refusal to an INVITE":        {[]string{again}, ""},
+		"too many":                        {[]string{again, again, again, again, again}, banned},
+		"the same refusal":                {[]string{same}, banned},
 		"challenges":                      {[]string{plain, refusal}, ""},
 		"requests sent again":             {[]string{plain, plain, refusal, refusal}, ""},
 		"answers that are no refusals":    {[]string{unread, accept}, ""},
