@@ -208,13 +208,13 @@ func isResponse(op expr.CmpOp) []expr.Any {
 	}
 }
 
-// isText matches payloads that begin like text, from line feed to tilde, but not
-// with the zeros of a keep-alive, STUN or RTP. A method need not be upper-case, and
-// empty lines may precede it: PJSIP takes that, so a narrower match would be a way
-// around the watch.
+// isText matches payloads that begin like text, or with control characters, but not
+// with the zeros of a keep-alive, STUN or RTP. A method need not be upper-case; PJSIP
+// skips empty lines before it, and chan_sip all control characters but zero. A
+// narrower match would be a way around the watch.
 var isText = []expr.Any{
 	&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: udpHeader, Len: 1},
-	&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: []byte{'\n'}, ToData: []byte{'~'}},
+	&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: []byte{1}, ToData: []byte{'~'}},
 }
 
 // copyToLog copies a packet to the log at once, since an answer may follow soon:

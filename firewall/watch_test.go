@@ -131,11 +131,11 @@ func TestRequestsAreSeen(t *testing.T) {
 	}
 	l.forge(t, phone, otherPort, []byte(request))
 	l.forge(t, phone, 5061, []byte(request))
-	for _, payload := range []string{"register sip:pbx SIP/2.0", "\r\nINVITE sip:1@pbx SIP/2.0", "!NAME sip:pbx SIP/2.0", "ACK a:b c"} {
+	for _, payload := range []string{"register sip:pbx SIP/2.0", "\r\nINVITE sip:1@pbx SIP/2.0", "!NAME sip:pbx SIP/2.0", "ACK a:b c", "\x01\tBYE a:b c"} {
 		l.forge(t, phone, 5060, []byte(payload))
 	}
 	got.expect(t, "in 198.51.100.7:5061 "+request, "in 198.51.100.7:5061 register sip:pbx SIP/2.0",
-		"in 198.51.100.7:5061 INVITE sip:1@pbx SIP/2.0", "in 198.51.100.7:5061 !NAME sip:pbx SIP/2.0", "in 198.51.100.7:5061 ACK a:b c")
+		"in 198.51.100.7:5061 INVITE sip:1@pbx SIP/2.0", "in 198.51.100.7:5061 !NAME sip:pbx SIP/2.0", "in 198.51.100.7:5061 ACK a:b c", "in 198.51.100.7:5061 \x01\tBYE a:b c")
 }
 
 // Messages larger than a packet are seen whole, but for IPv6 requests that nothing

@@ -84,8 +84,8 @@ func (e *Engine) ReportBlinding(now time.Time) {
 // Like the other packets' methods it may be called from any goroutine.
 func (e *Engine) Received(now time.Time, from netip.AddrPort, payload []byte) {
 	r, ok := sip.ParseRequest(payload)
-	if !ok || !r.Credentials && !r.AnswerTo.IsValid() {
-		return // only an answer to credentials is a guess
+	if !ok {
+		return
 	}
 	e.with(func() { e.judge.Received(now, from, &r) })
 }
@@ -106,13 +106,13 @@ func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
 
 // Missed takes that some packets were not seen.
 func (e *Engine) Missed(now time.Time) {
-	e.with(func() { e.judge.Intake.Missed(now) })
+	e.with(func() { e.judge.Intake.Unseen(now) })
 }
 
 // Unwatched takes that the kernel did not show what crossed the wire until now:
 // another program had removed the rules, or others are in force.
 func (e *Engine) Unwatched(now time.Time) {
-	e.with(func() { e.judge.Intake.Nonces.Missed(now) })
+	e.with(func() { e.judge.Intake.Unwatched(now) })
 }
 
 // Listening says that the event session has begun anew.

@@ -49,6 +49,7 @@ func (h *harness) answered(at time.Time, to netip.Addr, nonce string, of ...neti
 	for _, a := range of {
 		via += ";received=" + a.String()
 	}
+	h.Received(at, netip.AddrPortFrom(to, 5060), []byte("REGISTER sip:pbx SIP/2.0\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\n\r\n"))
 	h.Sent(at, netip.AddrPortFrom(to, 5060), []byte("SIP/2.0 401 Unauthorized\r\nVia: "+via+
 		"\r\nCall-ID: c\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"asterisk\",nonce=\""+nonce+"\"\r\n\r\n"))
 }

@@ -15,9 +15,9 @@ import (
 
 // cracker tries passwords with requests of its own making over one UDP socket.
 type cracker struct {
-	t    *testing.T
-	conn *net.UDPConn
-	cseq int
+	t            *testing.T
+	conn         *net.UDPConn
+	cseq, dialog int
 
 	method, user, via string
 	newDialog         bool // for each guess
@@ -33,17 +33,13 @@ func newCracker(t *testing.T, h *lab.Host, port uint16, method string) *cracker 
 
 // request is the request with this CSeq.
 func (c *cracker) request(headers string) string {
-	dialog := 0
-	if c.newDialog {
-		dialog = c.cseq
-	}
 	uri := "sip:" + lab.PBXAddress
 	if c.method != "REGISTER" {
 		uri = "sip:00442079460500@" + lab.PBXAddress
 	}
 	text := fmt.Sprintf("%[1]s %[2]s SIP/2.0\r\nVia: SIP/2.0/UDP %[3]s;branch=z9hG4bKw%[4]d-%[10]s\r\nMax-Forwards: 70\r\nFrom: <sip:%[5]s@%[6]s>;tag=w%[7]d\r\nTo: <%[2]s>\r\n"+
 		"Call-ID: wire-%[8]s-%[7]d\r\nCSeq: %[4]d %[1]s\r\nContact: <sip:%[5]s@%[8]s>\r\nExpires: 60\r\nEvent: presence\r\nAccept: application/pidf+xml\r\n%[9]sContent-Length: 0\r\n\r\n",
-		c.method, uri, c.via, c.cseq, c.user, lab.PBXAddress, dialog, c.conn.LocalAddr(), headers, strings.ReplaceAll(c.conn.LocalAddr().String(), ":", "-"))
+		c.method, uri, c.via, c.cseq, c.user, lab.PBXAddress, c.dialog, c.conn.LocalAddr(), headers, strings.ReplaceAll(c.conn.LocalAddr().String(), ":", "-"))
 	if c.method == "REGISTER" {
 		text = strings.Replace(text, "To: <"+uri+">", fmt.Sprintf("To: <sip:%s@%s>", c.user, lab.PBXAddress), 1)
 	}
@@ -89,6 +85,9 @@ func (c *cracker) credentials(password, nonce string) string {
 // one.
 func (c *cracker) guess(password string, challenged bool) string {
 	c.t.Helper()
+	if c.newDialog {
+		c.dialog++
+	}
 	nonce := fmt.Sprintf("1700000000/%032x", c.cseq)
 	if challenged {
 		sent := nonceSent.FindStringSubmatch(c.exchange(""))

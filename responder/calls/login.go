@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"iter"
 	"net/netip"
 	"time"
 
@@ -105,6 +106,22 @@ func (d *Detector) InviteChallenged(now time.Time, name []byte, from Login) {
 		}
 	}
 	a.invites = keep(a.invites, now, from)
+}
+
+// Callers yields where INVITEs for an account were challenged from just now: one of them
+// made a call that begins. Their senders can spoof it (event.Event.Proven).
+func (d *Detector) Callers(now time.Time, name string) iter.Seq[Login] {
+	return func(yield func(Login) bool) {
+		a := d.accounts[name]
+		if a == nil {
+			return
+		}
+		for i := range a.invites {
+			if now.Sub(a.invites[i].at) < together && !yield(a.invites[i].Login) {
+				return
+			}
+		}
+	}
 }
 
 // where returns the source of a call according to the login just before it. It

@@ -27,6 +27,7 @@ type Intake struct {
 	dedup      *dedup     // nil when there is only the event session
 	attempts   *score.Attempts
 	challenges *score.Challenges
+	unasked    unasked
 	failures   [sensors]time.Time // when each sensor last reported one
 	blindedAt  time.Time
 }
@@ -36,7 +37,7 @@ type Intake struct {
 func New(username string, others bool) *Intake {
 	in := &Intake{
 		Canaries: Canaries{username: username}, Proof: newProof(), Wire: newWire(), Nonces: newNonces(), username: username,
-		attempts: score.NewAttempts(0), challenges: score.NewChallenges(),
+		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), unasked: unasked{},
 	}
 	if others {
 		in.dedup = newDedup()
@@ -49,8 +50,8 @@ func (in *Intake) SetOwn(addr netip.Addr) { in.own = addr }
 
 // Take makes an observation of a security event. It borrows the event's memory.
 // news is false when another sensor has reported the event before; ok is false
-// when there is nothing to judge: a canary, one of our own sessions, or a failure that
-// chan_sip may blame on the wrong address.
+// when there is nothing to judge: a canary, one of our own sessions, a success without
+// a password, or a failure that chan_sip may blame on the wrong address.
 func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observation, news, ok bool) {
 	if isFailure(e.Kind) {
 		in.failures[s] = now
@@ -71,7 +72,19 @@ func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observa
 	o = translate(now, e)
 	in.Proof.weigh(now, e, &o)
 	in.nameAccount(e, &o)
-	return o, true, true
+	return o, true, !in.wasUnasked(now, e, o.Account)
+}
+
+// Unseen records that some packets on the wire were missed.
+func (in *Intake) Unseen(now time.Time) {
+	in.Proof.Unseen(now)
+	in.Unwatched(now)
+}
+
+// Unwatched records that nothing on the wire was seen until now.
+func (in *Intake) Unwatched(now time.Time) {
+	in.Nonces.Missed(now)
+	in.Wire.Unseen(now)
 }
 
 func isFailure(k event.Kind) bool {

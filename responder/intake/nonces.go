@@ -72,7 +72,8 @@ func (n *Nonces) Issued(now time.Time, to netip.Addr, r *sip.Response) {
 	if r.Status != 401 && r.Status != 407 {
 		return
 	}
-	network, account, seen := n.network(to), n.accountBit(r.From()), false
+	from, _ := r.Names()
+	network, account, seen := n.network(to), n.accountBit(from), false
 	r.Nonces(func(nonce []byte) {
 		seen = true
 		n.issue(now, nonce, network, account)

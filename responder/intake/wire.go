@@ -2,10 +2,13 @@ package intake
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -18,28 +21,44 @@ import (
 // Asterisk names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals
 // raise no event at all.
 //
+// A sender can write a request so that Asterisk reads it and this package does not,
+// or reads something else: the channel drivers accept more than phones send. So a
+// refusal that answers no request counts as one of a guess.
+//
 // It is of fixed size. A request takes the place of another, whose response then
-// counts for nothing: the other sensors still see the attempt.
+// counts at most once too often.
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
+	whole    time.Time        // since when every request is seen
 	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
 
-// request is one that carried credentials. It keeps its place when it is answered, so
-// that it counts once though a lossy network has phones send it again.
+// request is one that arrived, or several in one transaction. It keeps its place when
+// it is answered, so that it counts once though a lossy network has phones send it
+// again.
 type request struct {
-	key      uint64 // of its transaction
-	message  uint64 // hash of all its bytes
-	answered bool
-	nonce    string
-	names    [2]string // by credentials and by From
-	from     netip.AddrPort
-	at       int64 // milliseconds since 1970
+	key     uint64 // of its transaction
+	message uint64 // hash of all bytes of the last one
+	answer  uint64 // the same of the last response
+	guesses uint32 // with credentials, that are not answered
+	others  uint32 // without, or sent again
+	several bool   // there was more than one
+	repeats uint8  // of the last response, that nobody asked for
+	nonce   string
+	user    string // of the credentials
+	method  string
+	from    netip.AddrPort
+	at      int64 // milliseconds since 1970
 }
 
+// Names are the accounts that a request may be for; "" where it names none.
+// Which of them it is depends on the channel driver. From and To are those of the
+// response, as Asterisk read them; User is that of the credentials.
+type Names struct{ From, To, User string }
+
 const (
-	// wireSlots is room for the requests of more than a second of a flood, in 1.5 MB.
+	// wireSlots is room for the requests of more than a second of a flood, in 2 MB.
 	wireSlots = 1 << 14
 	// namedSlots is how many addresses named by maddr are distinguished.
 	namedSlots = 1 << 10
@@ -48,6 +67,12 @@ const (
 	// answerWithin is how long the first response to credentials may take: longer
 	// than they are sent again (RFC 3261 section 17.1.2.2).
 	answerWithin = 32 * time.Second
+	// sentAgain is how often chan_sip sends its response to an INVITE again, until that
+	// is acknowledged (RFC 3261 section 17.2.1). PJSIP sends none of a refusal.
+	sentAgain = 10
+	// blindFor is how long after a start, or after packets were missed, a refusal may
+	// answer a request that was not seen.
+	blindFor = 250 * time.Millisecond
 )
 
 func newWire() *Wire {
@@ -62,78 +87,139 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 		h := w.addressKey(r.AnswerTo)
 		w.named[h%namedSlots] = mark{h, uint32(now.Unix())}
 	}
-	if !r.Credentials {
-		return
-	}
 	key := w.key(&r.ID)
 	slot, message := &w.requests[key%wireSlots], maphash.Bytes(w.seed, r.Message)
-	if slot.key == key && slot.message == message && slot.recent(now) {
+	if slot.key != key || !slot.recent(now) {
+		*slot = request{key: key, at: now.UnixMilli()}
+	}
+	again := slot.message == message
+	slot.several = slot.message != 0
+	slot.message, slot.at, slot.method = message, now.UnixMilli(), methodOf(r.Method)
+	if again || !r.Credentials {
+		// What is not answered for certain makes no room for the answer to another.
+		if bytes.EqualFold(r.Method, r.ID.Method) && !bytes.EqualFold(r.Method, ack) {
+			slot.others++
+		}
 		return
 	}
-	*slot = request{key: key, message: message, nonce: string(r.Nonce), from: from, at: now.UnixMilli()}
-	slot.names[0] = userName(r.User)
-	if slot.names[1] = slot.names[0]; !bytes.Equal(r.User, r.From) {
-		slot.names[1] = userName(r.From)
-	}
+	slot.guesses++
+	slot.nonce, slot.user, slot.from = string(r.Nonce), userName(r.User), from
 }
+
+// Unseen records that some packets were missed, such as those before the start.
+func (w *Wire) Unseen(now time.Time) { w.whole = now.Add(blindFor) }
 
 // Outcome is what a response says of the credentials that it answers.
 type Outcome uint8
 
 const (
-	// Unknown: the response answers no credentials that were seen.
+	// Unknown: the response says nothing of credentials.
 	Unknown Outcome = iota
-	// Accepted: they were right.
-	Accepted
 	// Refused: they were wrong. Whoever sent them has guessed.
 	Refused
-	// Revealed: the password was right, and the request failed for another reason:
-	// its nonce was old or invented (stale=true), or there is nothing at its URI (404).
-	// Whoever received this knows the password.
+	// Accepted: they were right, or they were not looked at.
+	Accepted
+	// Revealed: the password was right, and the request failed because its nonce was
+	// old or invented (stale=true). Whoever received this knows the password.
 	Revealed
+	// Unasked: there were none, or they were not looked at, and it is accepted.
+	Unasked
 )
 
 // Answer is a response joined with its request.
 type Answer struct {
 	Outcome Outcome
+	Hidden  bool // no request was seen that it answers, or not all of it
 	Status  int
-	To      netip.AddrPort // that it was really sent to
-	From    netip.AddrPort // that the request came from
-	Names   [2]string      // that the credentials and From give the account; "" for none
-	Account string         // that they belong to; for the caller to fill in
-	Nonce   string         // that they answer; "" when they name none
-	Session []byte         // the Call-ID; borrowed from the response
-	Message []byte         // the response; borrowed
+	Method  string         // of the request, or of CSeq if it is hidden: one of those below, or ""
+	To      netip.AddrPort // that the response was really sent to
+	From    netip.AddrPort // that the request came from; To if it is hidden
+	// Misdirected says that the response went to another address than the request
+	// came from: the request's sender asked for that, by a Via with maddr.
+	Misdirected bool
+	Names       Names
+	Account     string // that they belong to; for the caller to fill in
+	Nonce       string // that the credentials answer; "" when they name none
+	Session     []byte // the Call-ID; borrowed from the response
+	Message     []byte // the response; borrowed
 }
 
 // SignedIn says that the request did all that signing in takes: nonce and password
-// were right. pjsip says which channel driver answered: PJSIP also refuses with 403
-// what had the right password.
-func (a *Answer) SignedIn(pjsip bool) bool {
-	return a.Outcome == Accepted || a.Outcome == Revealed && !a.Stale() || a.Outcome == Refused && a.Status == 403 && pjsip
+// were right. Other methods and other statuses may be answered before they are looked
+// at; a number that does not exist is not.
+func (a *Answer) SignedIn() bool {
+	success := a.Status/100 == 2 && a.Method != ""
+	return a.Outcome == Accepted && (success || a.Status == 404 && a.Method == Invite)
 }
-
-// Stale says that the password was right, but the nonce was not.
-func (a *Answer) Stale() bool { return a.Outcome == Revealed && a.Status != 404 }
-
-// Misdirected says that the response went to another address than the request came
-// from: the request's sender asked for that, by a Via with maddr.
-func (a *Answer) Misdirected() bool { return a.To.Addr().Unmap() != a.From.Addr().Unmap() }
 
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
+	if r.Status < 200 {
+		return Answer{}
+	}
+	message := maphash.Bytes(w.seed, r.Message)
+	key := message
 	id, ok := r.Transaction()
-	if !ok {
-		return Answer{}
+	if ok { // otherwise its request was not read, either
+		key = w.key(&id)
 	}
-	key := w.key(&id)
 	slot := &w.requests[key%wireSlots]
-	if slot.key != key || slot.answered || !slot.recent(now) {
-		return Answer{}
+	if slot.key != key || !slot.recent(now) {
+		*slot = request{key: key, at: now.UnixMilli()}
 	}
-	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: slot.from, Names: slot.names, Nonce: slot.nonce, Session: id.CallID, Message: r.Message}
-	slot.answered = true
+	again, first := slot.answer == message, slot.answer == 0 && !slot.several
+	slot.answer = message
+	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: to, Session: id.CallID, Message: r.Message}
+	a.Method = cmp.Or(slot.method, methodOf(id.Method))
+	if r.Status/100 == 2 && a.Method == Register && !again && (slot.guesses == 0 || !first) {
+		a.Outcome = Unasked
+	}
+	switch {
+	case slot.guesses > 0:
+		slot.guesses--
+		a.From, a.Names.User, a.Nonce = slot.from, slot.user, slot.nonce
+		a.Hidden = r.Forged()
+	case slot.others > 0 && !r.Forged():
+		slot.others--
+		if a.Outcome != Unasked {
+			return Answer{}
+		}
+	case a.Outcome == Accepted || now.Before(w.whole):
+		return Answer{}
+	case again && a.Method == Invite && slot.repeats < sentAgain:
+		slot.repeats++
+		return Answer{}
+	default:
+		a.Hidden = true
+	}
+	a.Misdirected = misdirected(&a, r)
+	fromUser, toUser := r.Names()
+	a.Names.From, a.Names.To = userName(fromUser), userName(toUser)
 	return a
+}
+
+// misdirected says whether a response goes elsewhere than its request came from. If
+// that was not seen, Asterisk says in the response where it was from, but so may its
+// sender.
+func misdirected(a *Answer, r *sip.Response) bool {
+	to := a.To.Addr().Unmap()
+	if a.From.Addr().Unmap() != to {
+		return true
+	}
+	return a.Hidden && slices.ContainsFunc(r.Received(), func(from netip.Addr) bool { return from != to })
+}
+
+// The methods that are told apart.
+const Register, Invite, Subscribe = "REGISTER", "INVITE", "SUBSCRIBE"
+
+// methodOf is one of these, or "" for another.
+func methodOf(method []byte) string {
+	for _, m := range [...]string{Register, Invite, Subscribe} {
+		if strings.EqualFold(m, string(method)) {
+			return m
+		}
+	}
+	return ""
 }
 
 // recent says whether the request may still be answered, or sent again.
@@ -151,8 +237,6 @@ func outcome(r *sip.Response) Outcome {
 		return Refused
 	case 403:
 		return Refused
-	case 404:
-		return Revealed
 	}
 	return Accepted
 }
@@ -164,8 +248,10 @@ func (w *Wire) key(t *sip.Transaction) uint64 {
 	var number [5]byte // with a byte that ends the Call-ID
 	binary.BigEndian.PutUint32(number[1:], t.Number)
 	h.Write(number[:])
-	h.Write(t.Method)
-	return h.Sum64()
+	for _, c := range t.Method { // PJSIP writes those it knows in capitals
+		h.WriteByte(c &^ 0x20)
+	}
+	return max(h.Sum64(), 1)
 }
 
 // accused says whether chan_sip, when it names this address over UDP, may mean somebody
@@ -192,12 +278,6 @@ func userName(user []byte) string {
 		return string(user)
 	}
 	return decoded
-}
-
-// Missed records that some packets were not seen.
-func (in *Intake) Missed(now time.Time) {
-	in.Proof.Unseen(now)
-	in.Nonces.Missed(now)
 }
 
 // Refused makes an observation of a guess that the wire shows: of the address that the
@@ -230,10 +310,13 @@ func (in *Intake) fromWire(now time.Time, a *Answer, by netip.AddrPort, s score.
 		At: now, Signal: s, Source: by.Addr().Unmap(), Port: by.Port(), Transport: event.UDP,
 		Service: service, Account: []byte(a.Account), Session: a.Session, Raw: a.Message,
 	}
-	if !a.Misdirected() && !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
+	if !a.Misdirected && !in.Proof.suspended(now) && in.Proof.answered(now, o.Source, []byte(a.Nonce)) {
 		o.Proof = score.Proven
 	}
 	return o
 }
 
-var servicePJSIP, serviceSIP = []byte("PJSIP"), []byte("SIP")
+var (
+	servicePJSIP, serviceSIP = []byte("PJSIP"), []byte("SIP")
+	ack                      = []byte("ACK")
+)

@@ -49,8 +49,11 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 	c.Calling = true
 	signs := j.Calls.Call(now, c)
 	contained := j.contains(now, c.Account)
-	if !contained && j.Calls.Unfamiliar(now, c) {
-		j.effects.AskUserAgent(c, raw)
+	if !contained {
+		if j.Calls.Unfamiliar(now, c) {
+			j.effects.AskUserAgent(c, raw)
+		}
+		j.calledUnseen(now, c.Account)
 	}
 	j.sweepNew(c)
 	if !j.policy.Observe && j.Contain.Locks.Enforced(c.Account) {
@@ -61,6 +64,29 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		return // all its calls are being ended, whatever they are
 	}
 	j.raise(now, signs, raw)
+}
+
+// calledUnseen takes that an account calls whose login over chan_sip raised no event, as
+// that of one that never registered: whoever calls knows the password. If two may have
+// called, it is not the one that is known.
+func (j *Judge) calledUnseen(now time.Time, account string) {
+	var last calls.Login
+	for l := range j.Calls.Callers(now, account) {
+		if j.Places.Known(account, l.Source, now) {
+			return
+		}
+		last = l
+	}
+	if !last.Source.IsValid() {
+		return
+	}
+	o := score.Observation{
+		At: now, Signal: score.SuccessfulAuth, Source: last.Source, Port: last.Port, Transport: last.Transport,
+		Service: []byte("SIP"), Account: []byte(account),
+	}
+	if broken, ok := j.breakIn.Revealed(&o, j.Stolen(now, account)); ok {
+		j.observe(&broken, nil)
+	}
 }
 
 // contains says whether an account's calls are all being ended.

@@ -90,6 +90,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
 		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{},
 	}
+	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
 		ThievesChanged: effects.ThievesChanged, NeighbourhoodLearned: j.moveIn,

@@ -12,7 +12,7 @@ import (
 // is a break-in if it answered a nonce that none of the account's phones can have had
 // there, or if the account was guessed at before.
 func (j *Judge) revealed(now time.Time, a *intake.Answer) {
-	stolen := a.Stale() && j.Intake.Nonces.Foreign(now, a.Account, a.To.Addr(), a.Nonce)
+	stolen := a.Outcome == intake.Revealed && j.Intake.Nonces.Foreign(now, a.Account, a.To.Addr(), a.Nonce)
 	o := j.Intake.Revealed(now, a)
 	if broken, ok := j.breakIn.Revealed(&o, stolen); ok {
 		j.observe(&broken, nil)

@@ -26,7 +26,13 @@ func (s *site) issued(t *testing.T, at time.Time, account, to, nonce string) {
 	if !ok {
 		t.Fatal("no response")
 	}
-	s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(to), 5060), &r)
+	phone := netip.AddrPortFrom(netip.MustParseAddr(to), 5060)
+	asks, ok := sip.ParseRequest([]byte("REGISTER sip:pbx SIP/2.0\r\nFrom: <sip:" + account + "@pbx>;tag=a\r\nCall-ID: i\r\nCSeq: 1 REGISTER\r\n\r\n"))
+	if !ok {
+		t.Fatal("no request")
+	}
+	s.Received(at, phone, &asks)
+	s.Sent(at, phone, &r)
 }
 
 // pjsip is a nonce that PJSIP made at that time.
@@ -116,11 +122,11 @@ func TestOldNonces(t *testing.T) {
 			s.oldNonce(t, hour, register("1002", mobile), pjsip(begun.Add(-time.Minute), "a"))
 		}, none},
 		"a nonce from when packets were missed": {func(t *testing.T, s *site) {
-			s.Intake.Missed(hour)
+			s.Intake.Unseen(hour)
 			s.oldNonce(t, hour.Add(time.Hour), register("1002", mobile), pjsip(hour, "a"))
 		}, none},
 		"one from before that": {func(t *testing.T, s *site) {
-			s.Intake.Missed(hour)
+			s.Intake.Unseen(hour)
 			s.oldNonce(t, hour.Add(time.Hour), register("1002", mobile), pjsip(hour.Add(-time.Minute), "a"))
 		}, none},
 		"one from when a challenge was cut off": {func(t *testing.T, s *site) {

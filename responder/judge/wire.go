@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/sip"
@@ -22,29 +23,74 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 	if a.Outcome == intake.Unknown {
 		return
 	}
-	login, listed := j.Calls.Named(a.Names[:]...)
+	login, listed := j.guessed(&a)
 	a.Account = login.Name
-	if a.Misdirected() && a.Status >= 400 && a.Status < 500 {
+	if a.Misdirected && a.Status >= 400 && a.Status < 500 {
 		j.misdirected(now, &a)
 	}
-	if !listed || !login.Login {
-		return // a name that does not exist, which the events report, or no password
+	if listed && !login.Login {
+		return // it needs no password
 	}
-	if a.SignedIn(login.Sure) {
+	if listed && a.SignedIn() {
 		j.Intake.Nonces.Used(a.Account, a.Nonce)
 	}
 	switch {
-	case a.Outcome == intake.Refused && a.Status == 403 && login.Sure:
-		// PJSIP refuses so what had the right password, such as one registration too
-		// many.
-	case a.Outcome == intake.Refused:
+	case a.Outcome == intake.Unasked:
+		if listed && !login.Sure {
+			j.Intake.Unasked(now, a.Account)
+		}
+	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
 		if o, news := j.Intake.Refused(now, &a, login.Sure); news {
 			j.counters.Wire++
 			j.attempt(now, &o)
 		}
-	case a.Outcome == intake.Revealed && !j.Places.Known(a.Account, to.Addr(), now):
+	case listed && knows(&a, login) && !j.Places.Known(a.Account, to.Addr(), now):
 		j.revealed(now, &a)
 	}
+}
+
+// guessed is the account whose password a request has. PJSIP looks for it by From,
+// chan_sip by From or, for a REGISTER, by To (register_verify).
+func (j *Judge) guessed(a *intake.Answer) (calls.Account, bool) {
+	from, ok := j.Calls.Named(a.Names.From)
+	if ok && from.Sure {
+		return from, true
+	}
+	if a.Method == intake.Register {
+		if to, ok := j.Calls.Named(a.Names.To); ok && !to.Sure {
+			return to, true
+		}
+	}
+	if ok {
+		return from, true
+	}
+	return j.Calls.Named(a.Names.User)
+}
+
+// isGuess says whether a refusal is one of a password.
+func isGuess(a *intake.Answer, r *sip.Response, login calls.Account, listed bool) bool {
+	if a.Hidden {
+		return !a.Misdirected // its request was none of a phone's
+	}
+	if !listed {
+		// A name that does not exist, which the events report, or one of chan_sip's
+		// from a database, which they do not report for every method.
+		return a.Status == 403 && a.Method != intake.Invite || a.Status == 401 && !r.OfPJSIP()
+	}
+	// PJSIP refuses with 403 what had the right password, such as one registration
+	// too many.
+	return a.Status != 403 || !login.Sure
+}
+
+// knows says whether a response shows that its receiver knows the password. Neither
+// events nor the log say so of a SUBSCRIBE to chan_sip, which is refused with 403 if
+// the password is wrong. For other methods a 404 may come before it is looked at.
+func knows(a *intake.Answer, login calls.Account) bool {
+	if a.Outcome == intake.Revealed {
+		return true
+	}
+	ok := a.Status == 404 || a.Status/100 == 2
+	return ok && !login.Sure && a.Method == intake.Subscribe
 }
 
 // attempt judges one attempt: a failure by itself, a success for what went before

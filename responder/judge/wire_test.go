@@ -38,9 +38,10 @@ func (s *site) wire(t *testing.T, at time.Time, n int, x exchange) {
 	if !ok {
 		t.Fatal("no response")
 	}
-	s.Received(at, netip.AddrPortFrom(netip.MustParseAddr(x.from), 5060), &request)
-	s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response)
-	s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response) // it is sent again
+	for range 2 { // it is sent again
+		s.Received(at, netip.AddrPortFrom(netip.MustParseAddr(x.from), 5060), &request)
+		s.Sent(at, netip.AddrPortFrom(netip.MustParseAddr(x.to), 5060), &response)
+	}
 }
 
 // wired is a site whose wire is seen: 1001 and 1002 are PJSIP's, 2001 chan_sip's.
@@ -208,17 +209,232 @@ func TestRevealedPasswords(t *testing.T) {
 	}
 }
 
-// A response long after its request, or without one, answers nothing.
-func TestLateResponses(t *testing.T) {
+// packets plays messages as they cross the wire, with line feeds alone: those that
+// begin with SIP/2.0 leave, the others arrive.
+func (s *site) packets(at time.Time, peer string, messages ...string) {
+	address := netip.MustParseAddrPort(peer + ":5060")
+	for _, m := range messages {
+		text := []byte(strings.ReplaceAll(m, "\n", "\r\n"))
+		if r, ok := sip.ParseResponse(text); ok {
+			s.Sent(at, address, &r)
+		} else if r, ok := sip.ParseRequest(text); ok {
+			s.Received(at, address, &r)
+		}
+	}
+}
+
+// A sender may write requests so that only Asterisk reads them, or may hide their
+// credentials. Refusals that answer nothing else count all the same.
+func TestHiddenGuesses(t *testing.T) {
+	const (
+		unread  = "REGISTER sip:pbx SIP/2.0\nCall\r-ID: a\nCSeq: %d REGISTER\n\n"
+		plain   = "REGISTER sip:pbx SIP/2.0\nFrom: <sip:1002@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n\n"
+		amp     = "REGISTER sip:pbx SIP/2.0\nCall-ID: a\nMax-Forwards: 70&Authorization: Digest username=\"1002\"\nCSeq: %d REGISTER\nX: %[1]d\n\n"
+		refusal = "SIP/2.0 401 x\nCall-ID: a\nFrom: <sip:1002@pbx>;tag=a\nTo: <sip:1002@pbx>\nCSeq: %d REGISTER\nWWW-Authenticate: Digest nonce=\"1/%[1]d\"\n\n"
+		accept  = "SIP/2.0 200 x\nCall-ID: a\nCSeq: %d REGISTER\n\n"
+		same    = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\n\n"
+		again   = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 INVITE\n\n"
+		other   = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\nX: %d\n\n"
+		ack     = "ACK sip:pbx SIP/2.0\nCall-ID: a\nCSeq: %d ACK\n\n"
+		toACK   = "SIP/2.0 403 x\nCall-ID: a\nCSeq: %d ACK\n\n"
+	)
+	const banned = "192.0.2.66/32 sip #0"
+	for name, tc := range map[string]struct {
+		packets []string // each time; %d is the number of the time
+		want    string
+	}{
+		"requests that are not read":      {[]string{unread, refusal}, banned},
+		"credentials that are not read":   {[]string{amp, refusal}, banned},
+		"numbers that are not read":       {[]string{refusal[:strings.Index(refusal, "CSeq")] + "CSeq: +%d REGISTER\n\n"}, banned},
+		"no request at all":               {[]string{refusal}, banned},
+		"refusals that differ":            {[]string{other}, banned},
+		"headers written into a response": {[]string{plain, strings.Replace(refusal, "From", "From: <sip:x@pbx>\nFrom", 1)}, banned},
+		"a request that nobody answers":   {[]string{ack, toACK}, banned},
+		"one refusal to an INVITE":        {[]string{again}, ""},
+		"too many":                        {[]string{again, again, again, again, again}, banned},
+		"the same refusal":                {[]string{same}, banned},
+		"challenges":                      {[]string{plain, refusal}, ""},
+		"requests sent again":             {[]string{plain, plain, refusal, refusal}, ""},
+		"answers that are no refusals":    {[]string{unread, accept}, ""},
+		"challenges of two in a dialogue": {[]string{plain, strings.Replace(plain, "From", "f", 1), refusal, other}, ""},
+	} {
+		s := wired(t, 3)
+		for n := range 3 {
+			var packets []string
+			for _, p := range tc.packets {
+				if strings.Contains(p, "%") {
+					p = fmt.Sprintf(p, n+1)
+				}
+				packets = append(packets, p)
+			}
+			s.packets(noon.Add(time.Duration(n+2)*time.Second), thief, packets...)
+		}
+		if got := s.bans(noon.Add(time.Minute)); got != tc.want {
+			t.Errorf("%s: bans %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// What phones do on a busy day counts for nothing, but for a wrong password.
+func TestPhonesAreNoGuessers(t *testing.T) {
+	const (
+		lost  = 0  // the answer, so that the request is sent again
+		again = -1 // the last answer
+	)
+	for name, tc := range map[string]struct {
+		account, method string
+		statuses        []int // of the requests of a dialog, the first without credentials
+		stale           bool  // the nonce is an old one
+		want            int   // failures, each time
+	}{
+		"registers":                        {"1001", "REGISTER", []int{401, 200}, false, 0},
+		"registers on chan_sip":            {"2001", "REGISTER", []int{401, 200}, false, 0},
+		"over a lossy line":                {"2001", "REGISTER", []int{lost, lost, 401, lost, 200}, false, 0},
+		"again with an old nonce":          {"1001", "REGISTER", []int{401, 401, 200}, true, 0},
+		"calls":                            {"1001", "INVITE", []int{401, 200}, false, 0},
+		"calls somebody who is busy":       {"2001", "INVITE", []int{401, 486}, false, 0},
+		"calls somebody who declines":      {"2001", "INVITE", []int{401, 603}, false, 0},
+		"is declined everywhere":           {"1001", "INVITE", []int{407, 600}, false, 0},
+		"calls a number there is not":      {"2001", "INVITE", []int{401, 404}, false, 0},
+		"calls it on PJSIP":                {"1001", "INVITE", []int{401, 404}, false, 0},
+		"hangs up before":                  {"1001", "INVITE", []int{401, 487}, false, 0},
+		"subscribes to a lamp":             {"2001", "SUBSCRIBE", []int{401, 200}, false, 0},
+		"to one there is not":              {"2001", "SUBSCRIBE", []int{401, 404}, false, 0},
+		"to one it may not see":            {"1001", "SUBSCRIBE", []int{401, 403}, false, 0},
+		"to an event that is not known":    {"1001", "SUBSCRIBE", []int{401, 489}, false, 0},
+		"has too many contacts":            {"1001", "REGISTER", []int{401, 403}, false, 0},
+		"a carrier":                        {"carrier", "INVITE", []int{403}, false, 0},
+		"asks what there is":               {"1001", "OPTIONS", []int{401, 200}, false, 0},
+		"has a wrong password":             {"1001", "REGISTER", []int{401, 401}, false, 1},
+		"has one on chan_sip":              {"2001", "REGISTER", []int{401, 403}, false, 1},
+		"has one, over a lossy line":       {"2001", "REGISTER", []int{401, lost, lost, 403}, false, 1},
+		"has one, and every answer is two": {"1001", "INVITE", []int{401, again, 401, again}, false, 1},
+	} {
+		s := wired(t, 100)
+		for n := range 20 {
+			at := noon.Add(time.Duration(n+2) * time.Minute)
+			number, credentials, answer := 1, "", ""
+			for _, status := range tc.statuses {
+				id := fmt.Sprintf("From: <sip:%s@pbx>;tag=a\nTo: <sip:%[1]s@pbx>\nCall-ID: %d\nCSeq: %d %s\n", tc.account, n, number, tc.method)
+				if status == again {
+					s.packets(at, office, answer)
+					continue
+				}
+				s.packets(at, office, tc.method+" sip:pbx SIP/2.0\nVia: a\n"+id+credentials+"\n")
+				if status == lost {
+					continue
+				}
+				answer = fmt.Sprintf("SIP/2.0 %d x\nVia: a\n%s\n", status, id)
+				if status == 401 || status == 407 {
+					answer = strings.TrimSuffix(answer, "\n") + fmt.Sprintf("WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/%d\",stale=%t\n\n", n, tc.stale && credentials != "")
+				}
+				s.packets(at, office, answer)
+				number++
+				credentials = fmt.Sprintf("Authorization: Digest username=\"%s\",nonce=\"1/%d\",response=\"%d\"\n", tc.account, n, number)
+			}
+		}
+		if got := s.Counters().Wire; got != uint64(20*tc.want) {
+			t.Errorf("%s: %d failures, want %d", name, got, 20*tc.want)
+		}
+		if got := s.bans(noon.Add(time.Hour)); got != "" {
+			t.Errorf("%s: bans %q", name, got)
+		}
+	}
+}
+
+// Right after a start, or when packets were missed, a refusal may answer a request
+// that was not seen.
+func TestRefusalsOfUnseenRequests(t *testing.T) {
+	const refusal = "SIP/2.0 401 x\nCall-ID: a\nCSeq: 1 REGISTER\n\n"
 	s := wired(t, 1)
-	request, _ := sip.ParseRequest([]byte("REGISTER sip:pbx SIP/2.0\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\nAuthorization: Digest username=\"1002\"\r\n\r\n"))
-	response, _ := sip.ParseResponse([]byte("SIP/2.0 401 x\r\nCall-ID: a\r\nCSeq: 2 REGISTER\r\n" + digest + "\r\n"))
-	to := netip.MustParseAddrPort(thief + ":5060")
-	s.Sent(noon, to, &response)
-	s.Received(noon, to, &request)
-	s.Sent(noon.Add(time.Minute), to, &response)
+	s.packets(noon, office, refusal)
+	s.Intake.Unseen(noon.Add(time.Minute))
+	s.packets(noon.Add(time.Minute), office, refusal)
 	if got := s.verdicts(); got != "" {
 		t.Errorf("incidents %q", got)
+	}
+	s.packets(noon.Add(2*time.Minute), office, refusal)
+	if got := s.verdicts(); got == "" {
+		t.Error("no incident later")
+	}
+}
+
+// chan_sip accepts a REGISTER that ends a registration without a password, if it looks
+// like one that is sent again, and reports a success.
+func TestSuccessWithoutPassword(t *testing.T) {
+	register := func(cseq int, more string) string {
+		return fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n%s\n", cseq, more)
+	}
+	answer := func(status, cseq int) string {
+		return fmt.Sprintf("SIP/2.0 %d x\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n\n", status, cseq)
+	}
+	const digest = "Authorization: Digest username=\"2001\",response=\"%d\"\n"
+	for name, tc := range map[string]struct {
+		packets []string
+		want    string
+	}{
+		"a login":                         {[]string{register(1, ""), answer(401, 1), register(2, digest), answer(200, 2)}, "break-in 2001"},
+		"no credentials":                  {[]string{register(1, ""), answer(401, 1), register(1, "Expires: 0\n"), answer(200, 1)}, ""},
+		"both at once":                    {[]string{register(1, ""), register(1, "Expires: 0\n"), answer(401, 1), answer(200, 1)}, ""},
+		"credentials of any kind":         {[]string{register(1, ""), answer(401, 1), register(1, digest), answer(200, 1)}, ""},
+		"with a request that is not read": {[]string{answer(401, 1), register(1, digest), answer(200, 1)}, ""},
+	} {
+		s := wired(t, 100)
+		for n := range 4 {
+			s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"SUBSCRIBE", "2001", "x", "198.51.100.9", "", 403, ""})
+		}
+		at := noon.Add(10 * time.Second)
+		s.packets(at, thief, tc.packets...)
+		s.hear(t, at, strings.Replace(success("2001", thief), "Service: PJSIP", "Service: SIP", 1))
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: incidents %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// Guesses that do not wait for their answers count each, even in one transaction.
+func TestGuessesInOneTransaction(t *testing.T) {
+	s := wired(t, 3)
+	var packets []string
+	for n := range 3 {
+		packets = append(packets, fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nCall-ID: a\nCSeq: 2 REGISTER\nAuthorization: Digest username=\"1002\",response=\"%d\"\n\n", n))
+	}
+	for n := range 3 {
+		packets = append(packets, fmt.Sprintf("SIP/2.0 401 x\nCall-ID: a\nCSeq: 2 REGISTER\nX: %d\n\n", n))
+	}
+	s.packets(noon, thief, packets...)
+	if got := s.bans(noon.Add(time.Minute)); got == "" {
+		t.Error("three guesses are not three")
+	}
+}
+
+// The account is the one whose password Asterisk compares, whatever else the request
+// names.
+func TestGuessedAccounts(t *testing.T) {
+	for name, tc := range map[string]struct{ method, names, want string }{
+		"PJSIP":                  {"REGISTER", "From: <sip:1002@pbx>\nTo: <sip:1001@pbx>\nAuthorization: Digest username=\"1001\"", "1002"},
+		"PJSIP, a number":        {"INVITE", "From: <sip:0123@pbx>\nTo: <sip:1001@pbx>\nAuthorization: Digest username=\"1002\"", "1002"},
+		"chan_sip, REGISTER":     {"REGISTER", "From: <sip:anna@pbx>\nTo: <sip:2001@pbx>\nAuthorization: Digest username=\"2001\"", "2001"},
+		"chan_sip, SUBSCRIBE":    {"SUBSCRIBE", "From: <sip:2001@pbx>\nTo: <sip:anna@pbx>\nAuthorization: Digest username=\"2001\"", "2001"},
+		"decoys":                 {"REGISTER", "From: \"<sip:anna@pbx>\" <sip:%31002@pbx>\nTo: <sip:x@pbx>\nProxy-Authorization: Digest username=\"x\"\nAuthorization: Digest username=\"1002\"", "1002"},
+		"chan_sip, decoys":       {"REGISTER", "From: <sip:x@pbx>\nTo: <sip:%32001@pbx>\nProxy-Authorization: Digest username=\"x\"\nAuthorization: Digest username=\"2001\"", "2001"},
+		"one of a database":      {"SUBSCRIBE", "From: <sip:3001@pbx>\nAuthorization: Digest username=\"3001\"", ""},
+		"a carrier, no password": {"SUBSCRIBE", "From: <sip:carrier@pbx>\nAuthorization: Digest username=\"carrier\"", "none"},
+	} {
+		s := wired(t, 1)
+		status := "401"
+		if tc.method == "SUBSCRIBE" {
+			status = "403"
+		}
+		s.packets(noon, thief, tc.method+" sip:pbx SIP/2.0\nCall-ID: a\nCSeq: 2 "+tc.method+"\n"+tc.names+"\n\n",
+			"SIP/2.0 "+status+" x\nCall-ID: a\n"+strings.Split(tc.names, "\nAuth")[0]+"\nCSeq: 2 "+tc.method+"\n\n")
+		got := "none"
+		for _, i := range s.incidents {
+			got = i.Evidence[0].Account
+		}
+		if got != tc.want {
+			t.Errorf("%s: account %q, want %q", name, got, tc.want)
+		}
 	}
 }
 
@@ -244,5 +460,36 @@ func BenchmarkWire(b *testing.B) {
 		j.Received(noon, at, &r)
 		a, _ := sip.ParseResponse(response)
 		j.Sent(noon, at, &a)
+	}
+}
+
+// chan_sip reports no success of a call that comes from where nobody registered. The
+// channel shows it, and the challenge before it from where.
+func TestCallOfAnUnseenLogin(t *testing.T) {
+	for name, tc := range map[string]struct {
+		guesses int
+		callers []string
+		want    string
+	}{
+		"a thief":                      {4, []string{thief}, "break-in 2001"},
+		"a new phone":                  {3, []string{thief}, ""},
+		"the owner":                    {4, []string{office}, ""},
+		"the owner, while others try":  {4, []string{office, thief}, ""},
+		"a thief of several addresses": {4, []string{thief, "192.0.2.67"}, "break-in 2001"},
+		"nobody":                       {4, nil, ""},
+	} {
+		s := wired(t, 100)
+		s.Places.Know("2001", netip.MustParseAddr(office), noon)
+		for n := range tc.guesses {
+			s.wire(t, noon, n, exchange{"INVITE", "2001", "x", "198.51.100.9", "", 403, ""})
+		}
+		at := noon.Add(time.Minute)
+		for _, from := range tc.callers {
+			s.hear(t, at, strings.Replace(security("ChallengeSent", "sip:2001@pbx", "c", from, "Challenge: x\r\n"), "Service: PJSIP", "Service: SIP", 1))
+		}
+		s.rings(at.Add(time.Second), "SIP/2001-00000001", "0123")
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: incidents %q, want %q", name, got, tc.want)
+		}
 	}
 }

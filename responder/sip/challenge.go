@@ -60,6 +60,12 @@ func (r *Response) Nonces(fn func(nonce []byte)) {
 
 func (r *Response) challenges() bool { return r.Status == 401 || r.Status == 407 }
 
+// OfPJSIP says whether PJSIP made the challenge.
+func (r *Response) OfPJSIP() (pjsip bool) {
+	r.Challenges(func(Challenge) { pjsip = true })
+	return pjsip
+}
+
 // Received returns where Asterisk may have had the request from. It writes the
 // address into the first Via of every response (pjsip_via_hdr_print, and
 // copy_via_headers in chan_sip), but the sender may have written others before and

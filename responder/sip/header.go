@@ -27,15 +27,18 @@ func named(name []byte, as string) bool { return bytes.EqualFold(name, []byte(as
 // of a challenge, or nil. It skips quoted strings as a whole, whatever they
 // contain.
 func parameter(v []byte, name string) []byte {
-	_, v, _ = bytes.Cut(bytes.TrimSpace(v), []byte(" ")) // the scheme
+	v = bytes.TrimSpace(v)
+	if i := bytes.IndexAny(v, " \t\r\n"); i >= 0 {
+		v = v[i:] // behind the scheme
+	}
 	for len(v) > 0 {
 		key, rest, found := bytes.Cut(v, []byte("="))
 		if !found {
 			return nil
 		}
-		key = bytes.Trim(key, " \t,")
+		key = bytes.Trim(key, " \t\r\n,")
 		var value []byte
-		if rest = bytes.TrimLeft(rest, " \t"); len(rest) > 0 && rest[0] == '"' {
+		if rest = bytes.TrimLeft(rest, " \t\r\n"); len(rest) > 0 && rest[0] == '"' {
 			end := closingQuote(rest)
 			if end < 0 {
 				return nil

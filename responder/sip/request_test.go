@@ -6,22 +6,6 @@ import (
 	"testing"
 )
 
-func TestUserOf(t *testing.T) {
-	for value, want := range map[string]string{
-		` <sip:1002@pbx>;tag=a`:       "1002",
-		` "A, B" <sip:%31002:pw@pbx>`: "%31002",
-		` sips:1002@pbx`:              "1002",
-		` SIP:1002@pbx`:               "1002",
-		` <sip:pbx>`:                  "",
-		``:                            "",
-		` <sip:` + strings.Repeat("a", 81) + `@h>`: "",
-	} {
-		if got := string(userOf([]byte(value))); got != want {
-			t.Errorf("%s: %q, want %q", value, got, want)
-		}
-	}
-}
-
 func TestParseRequest(t *testing.T) {
 	const digest = `Digest username="1002",realm="asterisk",nonce="1/abc",uri="sip:pbx",response="0"`
 	for name, tc := range map[string]struct{ message, want string }{
@@ -31,7 +15,12 @@ func TestParseRequest(t *testing.T) {
 		"line feeds alone":      {"REGISTER sip:a SIP/2.0\nCall-ID: x\nCSeq: 1 REGISTER\nAuthorization: " + digest + "\n\n", `REGISTER x 1 REGISTER true "1002" "1/abc"`},
 		"credentials in a body": {"INVITE sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n\r\nAuthorization: " + digest + "\r\n", `INVITE x 1 INVITE false "" ""`},
 		"the first counts":      {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCall-ID: y\r\nCSeq: 1 REGISTER\r\nCSeq: 2 A\r\nAuthorization: " + digest + "\r\nAuthorization: Digest username=\"z\"\r\n\r\n", `REGISTER x 1 REGISTER true "1002" "1/abc"`},
-		"folded":                {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nAuthorization:\r\n " + digest + "\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},
+		"folded":                {"REGISTER sip:a SIP/2.0\r\nCall-ID:\r\n x\r\nCSeq: 1\r\n\tREGISTER\r\nAuthorization:\r\n " + strings.ReplaceAll(digest, ",", ",\r\n ") + "\r\n\r\n", `REGISTER x 1 REGISTER true "1002" "1/abc"`},
+		"in other ways":         {"\r\n\t register  <sip:a>\tsip/2.0 \rI : x\rcseq: 07\tREGISTER\rauthorization\t:digest\tusername=\"1002\" , nonce=\"1/abc\"\r\r", `register x 7 REGISTER true "1002" "1/abc"`},
+		"behind another":        {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70&Authorization: " + digest + "\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},
+		"broken name":           {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nAu\rthoriza\rtion: " + digest + "\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},
+		"behind half an end":    {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\r\nAuthorization: " + digest + "\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},
+		"cut off":               {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nX: y", `REGISTER x 1 REGISTER true "" ""`},
 		"a long name":           {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nAuthorization: Digest username=\"" + strings.Repeat("a", 81) + "\"\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},
 		"a response":            {"SIP/2.0 200 OK\r\nCall-ID: x\r\nCSeq: 1 A\r\n\r\n", "none"},
 		"no Call-ID":            {"REGISTER sip:a SIP/2.0\r\nCSeq: 1 REGISTER\r\n\r\n", "none"},

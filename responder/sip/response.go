@@ -45,35 +45,80 @@ func ParseResponse(message []byte) (r Response, ok bool) {
 // no Call-ID. The sender of the request may have written another Call-ID in front
 // of its own, but then the request has it in front, too.
 func (r *Response) Transaction() (t Transaction, ok bool) {
-	if t.CallID, ok = r.echoed("Call-ID"); !ok {
-		return Transaction{}, false
+	_, rest, _ := bytes.Cut(r.Echoed, []byte("\n"))
+	for headers := Headers(rest); ; {
+		name, value, more := headers.Next()
+		if !more {
+			return Transaction{}, false
+		}
+		if named(name, "Call-ID") {
+			t.CallID = bytes.TrimSpace(value)
+			break
+		}
 	}
-	t.CallID = bytes.TrimSpace(t.CallID)
 	own := r.Own
 	_, value, _ := own.Next()
 	t.Number, t.Method = cseq(value)
 	return t, t.Method != nil
 }
 
-// From is the user part of the From that the request named, as it was written; nil
-// when there is none.
-func (r *Response) From() []byte {
-	value, _ := r.echoed("From")
-	return userOf(value)
+// Names are the user parts of From and To, as Asterisk read them and as they were
+// written; nil when there are none.
+func (r *Response) Names() (from, to []byte) {
+	return userOf(lastHeader(r.Echoed, "\r\nFrom:")), userOf(lastHeader(r.Echoed, "\r\nTo:"))
 }
 
-// echoed is the first header of that name among those copied from the request.
-func (r *Response) echoed(header string) (value []byte, ok bool) {
-	_, rest, _ := bytes.Cut(r.Echoed, []byte("\n"))
-	for headers := Headers(rest); ; {
-		name, value, more := headers.Next()
-		if !more {
-			return nil, false
+// Forged says that the sender of the request wrote headers into the response, of
+// those that Asterisk writes once.
+func (r *Response) Forged() bool {
+	for _, name := range [...]string{"\r\nCall-ID:", "\r\nFrom:", "\r\nTo:", "\r\nCSeq:"} {
+		limit := 1
+		if name == "\r\nCSeq:" {
+			limit = 0 // its own is not echoed
 		}
-		if named(name, header) {
-			return value, true
+		if bytes.Count(r.Echoed, []byte(name)) > limit {
+			return true
 		}
 	}
+	return false
+}
+
+// lastHeader is the value of the last header of that name.
+func lastHeader(echoed []byte, name string) []byte {
+	i := bytes.LastIndex(echoed, []byte(name))
+	if i < 0 {
+		return nil
+	}
+	value, _, _ := bytes.Cut(echoed[i+len(name):], []byte("\r\n"))
+	return value
+}
+
+// userOf is the user part of the URI in a From or To, or of one without a user part
+// the host: chan_sip takes that for a name, too (RFC 3261 sections 19.1.1 and 20.10).
+func userOf(value []byte) []byte {
+	value = bytes.TrimSpace(value)
+	if len(value) > 0 && value[0] == '"' { // the display name, which may hold anything
+		end := closingQuote(value)
+		if end < 0 {
+			return nil
+		}
+		value = value[end+1:]
+	}
+	if _, uri, found := bytes.Cut(value, []byte("<")); found {
+		value, _, _ = bytes.Cut(uri, []byte(">"))
+	}
+	_, uri, found := bytes.Cut(value, []byte(":"))
+	if !found {
+		return nil
+	}
+	user, _, _ := bytes.Cut(uri, []byte("@"))
+	if i := bytes.IndexAny(user, ":;"); i >= 0 { // a password, parameters or a port
+		user = user[:i]
+	}
+	if len(user) > maxUser {
+		return nil
+	}
+	return user
 }
 
 // Stale says that the credentials of the request were right, but for a nonce that

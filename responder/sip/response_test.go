@@ -57,3 +57,38 @@ func TestAllocations(t *testing.T) {
 		}
 	}
 }
+
+func TestUserOf(t *testing.T) {
+	for value, want := range map[string]string{
+		` <sip:1002@pbx>;tag=a`:                       "1002",
+		` "A, B" <sip:%31002:pw@pbx>`:                 "%31002",
+		` sips:1002@pbx`:                              "1002",
+		` SIP:1002@pbx`:                               "1002",
+		` <sip:1002@pbx;x="@:"> ; tag=a`:              "1002",
+		` "a <sip:1003@b> \" <" <sip:1002;a=b:c@pbx>`: "1002",
+		` tel:1002;phone-context=x`:                   "1002",
+		` <sip:pbx:5060>`:                             "pbx",
+		` "open <sip:1002@pbx>`:                       "",
+		``:                                            "",
+		` <sip:` + strings.Repeat("a", 81) + `@h>`:    "",
+	} {
+		if got := string(userOf([]byte(value))); got != want {
+			t.Errorf("%s: %q, want %q", value, got, want)
+		}
+	}
+}
+
+// What the sender wrote into a response shows.
+func TestForged(t *testing.T) {
+	for message, want := range map[string]bool{
+		"Via: h\r\nRecord-Route: <sip:a>\r\nCall-ID: x\r\nFrom: a\r\nTo: b\r\n":         false,
+		"Via: [h\r\nCall-ID: y\r\n]\r\nCall-ID: x\r\nFrom: a\r\nTo: b\r\n":              true,
+		"Via: h\r\nCall-ID: x\r\nFrom: a\r\nTo: <sip:[b\r\nFrom: c\r\n]>\r\n":           true,
+		"Via: h\r\nCall-ID: x\r\nFrom: a\r\nTo: <sip:[b\r\nCSeq: 3 A\r\nX: y\r\n]>\r\n": true,
+	} {
+		r, ok := ParseResponse([]byte("SIP/2.0 401 x\r\n" + message + "CSeq: 1 A\r\n\r\n"))
+		if !ok || r.Forged() != want {
+			t.Errorf("%q: forged %t, want %t", message, r.Forged(), want)
+		}
+	}
+}

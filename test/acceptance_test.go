@@ -1,0 +1,216 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/test/lab"
+)
+
+// rotated says whether an incident gave the account a new password.
+func (w *warden) rotated(account string) bool {
+	for _, i := range w.incidents() {
+		for _, s := range i.Steps {
+			if i.Account == account && s.Step == incident.StepRotate && s.State == incident.Done {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// chan_sip says of a SUBSCRIBE whether the password is right, by 403 and 404, and
+// raises no event. Guessers who each stay below every threshold find it: a second
+// later it is worth nothing.
+func TestPasswordFoundBySubscribing(t *testing.T) {
+	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
+	w := guardWith(t, l, "")
+	for i := range 3 {
+		c := newCracker(t, addHost(t, l, fmt.Sprint("guesser", i), fmt.Sprintf("198.51.100.%d", 70+i)), 5070+uint16(i), "SUBSCRIBE")
+		for n := range 2 {
+			if answer := c.guess(fmt.Sprint("wrong", n), true); !strings.HasPrefix(answer, "SIP/2.0 403") {
+				t.Fatalf("a wrong password is answered with %.40q", answer)
+			}
+		}
+	}
+	h := addHost(t, l, "thief", "203.0.113.66")
+	c := newCracker(t, h, 5079, "SUBSCRIBE")
+	if answer := c.guess(lab.Passwords["1002"], true); !strings.HasPrefix(answer, "SIP/2.0 404") {
+		t.Fatalf("the right password is answered with %.40q", answer)
+	}
+	w.wait("a new password", time.Second, func() bool { return w.rotated("1002") })
+	thief := addPhone(t, addHost(t, l, "caller", "203.0.113.67"), "1002")
+	if err := thief.Register(soon(t)); err == nil {
+		t.Error("the password is still good")
+	}
+}
+
+// chan_sip raises no event when an INVITE has the right password. If it comes from
+// where nobody signed in, after the guesses of others, the channel shows the break-in.
+func TestCallAfterGuesses(t *testing.T) {
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		w := guardWith(t, l, "")
+		for i := range 3 {
+			p := addPhone(t, addHost(t, l, fmt.Sprint("guesser", i), fmt.Sprintf("198.51.100.%d", 70+i)), "1002")
+			for n := range 2 {
+				p.SetPassword(fmt.Sprint("wrong", n))
+				if _, err := briefCall(t, p); err == nil {
+					t.Fatal("a wrong password makes calls")
+				}
+			}
+		}
+		thief := addPhone(t, addHost(t, l, "thief", "203.0.113.66"), "1002")
+		call, err := briefCall(t, thief)
+		w.wait("a new password", 5*time.Second, func() bool { return w.rotated("1002") })
+		if err != nil {
+			return // it was ended before it was answered
+		}
+		w.wait("the end of the call", 5*time.Second, func() bool {
+			up, err := call.Alive(soon(t))
+			return err != nil || !up
+		})
+	})
+}
+
+// briefCall calls abroad, unless that takes long.
+func briefCall(t *testing.T, p *lab.Phone) (*lab.Call, error) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	return p.Call(ctx, "00442079460500")
+}
+
+// An attacker forges guesses from everywhere and has the answers sent to one address.
+func TestAnswersSentToOneReceiver(t *testing.T) {
+	const guesses, most = 1500, 50
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		guardWith(t, l, "")
+		h := addHost(t, l, "attacker", "203.0.113.66")
+		receiver := listenUDP(t, h, "203.0.113.66:5099")
+		f := newForger(t, h)
+		answers := make(chan int)
+		go func() {
+			n, buf := 0, make([]byte, 4096)
+			for {
+				_ = receiver.SetReadDeadline(time.Now().Add(2 * time.Second))
+				if _, err := receiver.Read(buf); err != nil {
+					answers <- n
+					return
+				}
+				n++
+			}
+		}()
+		for i := range guesses {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i), byte(i >> 8)}), 5060)
+			f.send(from, request("203.0.113.66:5099;maddr=203.0.113.66", fmt.Sprint("astray-", i), 1, wrong(fmt.Appendf(nil, "1700000000/%032x", i))))
+			time.Sleep(time.Second / 700)
+		}
+		n := <-answers
+		t.Logf("%d of %d answers were received", n, guesses)
+		if n > most {
+			t.Errorf("%d answers were received", n)
+		}
+	})
+}
+
+// A guesser shares its address with somebody's phone, such as a neighbour behind NAT:
+// it gets as few answers as any other, and the phone notices nothing.
+func TestGuesserBesideAPhone(t *testing.T) {
+	const threshold, most = 3, 10
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		office := addHost(t, l, "office", "198.51.100.20")
+		phone := addPhone(t, office, "1001")
+		register(t, phone)
+		guardWith(t, l, "")
+		time.Sleep(time.Second)
+		done := make(chan int)
+		go func() {
+			c := &trickster{
+				trick: trick{invented: true, oneDialog: true}, user: "1002", pbx: netip.MustParseAddrPort(lab.PBXAddress + ":5060"),
+				conn: listenUDP(t, office, "198.51.100.20:5070"),
+			}
+			done <- c.run(600)
+		}()
+		rounds := 0
+		for {
+			select {
+			case n := <-done:
+				t.Logf("%d guesses are answered; the phone registered %d times", n, rounds)
+				if n > threshold+most {
+					t.Errorf("%d guesses are answered", n)
+				}
+				return
+			case <-time.After(200 * time.Millisecond):
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				if err := phone.Register(ctx); err != nil {
+					t.Errorf("the phone is kept out: %v", err)
+				}
+				cancel()
+				rounds++
+			}
+		}
+	})
+}
+
+// A guesser takes another /64 of its /48 for each guess.
+func TestGuesserTakesTurnsInItsNetwork(t *testing.T) {
+	const most = 100
+	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		guardWith(t, l, "")
+		h := addHost(t, l, "attacker", "2001:db8:66::/48")
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		guesses, err := lab.Guesser{Host: h, Account: "1002", Rate: 300, Most: 900, Ask: true, Rove: true}.Run(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%d of %d guesses are answered", guesses.Answered, guesses.Sent)
+		if guesses.Answered > most {
+			t.Errorf("%d guesses are answered", guesses.Answered)
+		}
+	})
+}
+
+// chan_sip answers 200 to a REGISTER that ends a registration, if it looks like one that
+// is sent again, and reports a success, without asking for a password. That makes
+// nobody known, and it is no break-in.
+func TestSuccessWithoutPassword(t *testing.T) {
+	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
+	w := guardWith(t, l, "")
+	guess := func(n int) {
+		c := newCracker(t, addHost(t, l, fmt.Sprint("guesser", n), fmt.Sprintf("198.51.100.%d", 70+n)), 5070+uint16(n), "SUBSCRIBE")
+		c.guess("wrong1", true)
+		c.guess("wrong2", true)
+	}
+	for n := range 3 {
+		guess(n)
+	}
+	h := addHost(t, l, "attacker", guesserAddress)
+	conn := listenUDP(t, h, guesserAddress+":5060")
+	for _, expires := range []string{"60", "0"} {
+		text := strings.Replace(request(guesserAddress+":5060;rport", "forged-success", 1, ""), "Expires: 60", "Expires: "+expires, 1)
+		if _, err := conn.WriteToUDPAddrPort([]byte(text), netip.MustParseAddrPort(lab.PBXAddress+":5060")); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%.20q", receive(t, conn))
+	}
+	time.Sleep(time.Second)
+	log, err := l.SecurityLog()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("Asterisk reports %d successes", log.From(guesserPrefix).Count("SuccessfulAuth"))
+	if w.rotated("1002") {
+		t.Error("somebody without the password has it changed")
+	}
+	// What comes now from there is a break-in.
+	c := newCracker(t, h, 5071, "SUBSCRIBE")
+	if answer := c.guess(lab.Passwords["1002"], true); !strings.HasPrefix(answer, "SIP/2.0 404") {
+		t.Fatalf("the right password is answered with %.40q", answer)
+	}
+	w.wait("a new password", time.Second, func() bool { return w.rotated("1002") })
+}
