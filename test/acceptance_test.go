@@ -8,21 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
-
-// rotated says whether an incident gave the account a new password.
-func (w *warden) rotated(account string) bool {
-	for _, i := range w.incidents() {
-		for _, s := range i.Steps {
-			if i.Account == account && s.Step == incident.StepRotate && s.State == incident.Done {
-				return true
-			}
-		}
-	}
-	return false
-}
 
 // chan_sip says of a SUBSCRIBE whether the password is right, by 403 and 404, and
 // raises no event. Guessers who each stay below every threshold find it: a second

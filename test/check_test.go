@@ -39,7 +39,7 @@ func TestCheck(t *testing.T) {
 			"all is well": {lab.AMIUser, lab.AMISecret, "", 0, []string{
 				"password guessing: 3 points of one IP address within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
 				"A ban lasts 4h, then 24h, then 7d, then forever, by offence",
-				"on UDP port 5060, 5061 and the other UDP ports on which Asterisk takes SIP and IAX2 only, or on all ports if its event came over TCP or TLS",
+				"on UDP port 5060, 5061 and the other UDP ports on which Asterisk takes SIP and IAX2 only",
 				"Asterisk listens for SIP and IAX2 on UDP port 5060 (" + map[lab.Version]string{lab.Asterisk16: "chan_sip", lab.Asterisk22: "PJSIP"}[l.Version] + "): closed",
 				"the kernel accepts the whole ruleset of table inet tollwarden", "logged in to Asterisk Call Manager",
 				"the user may carry out every step of the playbooks", "read = security,call", stanza,

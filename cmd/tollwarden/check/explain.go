@@ -42,10 +42,10 @@ func explainSpoofable(w io.Writer, cfg *config.Config) {
 		last = ", then until you release it"
 	}
 	first := config.FormatDuration(b.Spoofable[0])
-	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s%s, on UDP port %s only; always for %s if an account was used in its neighbourhood (/16, IPv6: /32) in the last 90 days, or, on all ports, if its event came over TCP or TLS. This does not count as an offence.\n",
+	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s%s, on UDP port %s and the other UDP ports on which Asterisk takes SIP and IAX2 only; always for %s if an account was used in its neighbourhood (/16, IPv6: /32) in the last 90 days, or, on all ports, if its event came over TCP or TLS. This does not count as an offence.\n",
 		ladderWords(b.Spoofable), last, output.Join(cfg.Firewall.SIPPorts), first)
-	fmt.Fprintf(w, "A network (/24, IPv6: /56 or /48) whose members take turns is closed for %s, on UDP port %s only, if no account was used in its neighbourhood.\n",
-		ladderWords(b.Spoofable), output.Join(cfg.Firewall.SIPPorts))
+	fmt.Fprintf(w, "A network (/24, IPv6: /56 or /48) whose members take turns is closed for %s, on the same ports, if no account was used in its neighbourhood.\n",
+		ladderWords(b.Spoofable))
 }
 
 // allowFileWords counts the entries of the allow file, if it has any.
