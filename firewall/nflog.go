@@ -53,12 +53,17 @@ func (w *Watch) listen(group uint16) error {
 	return nil
 }
 
-// pace is the least time from one look at the log to the next while packets keep
-// coming: a wake-up costs as much as reading dozens of them.
-const pace = 2 * time.Millisecond
+const (
+	// pace is the least time from one look at the log to the next in a flood: a
+	// wake-up costs as much as reading dozens of packets.
+	pace = 2 * time.Millisecond
+	// A flood is more than calm packets in paceWindow.
+	calm       = 40
+	paceWindow = 20 * time.Millisecond
+)
 
-// Run calls fn for each packet until ctx ends: at once for a single one and the
-// answer to it, within about two milliseconds while packets keep coming. After an
+// Run calls fn for each packet until ctx ends: at once up to 2,000 a second, and within
+// about two milliseconds in a flood. After an
 // error it delivers no more, and some before the error may have been missed.
 func (w *Watch) Run(ctx context.Context, fn func(Packet)) error {
 	if w.log == nil {
@@ -77,19 +82,28 @@ func (w *Watch) Run(ctx context.Context, fn func(Packet)) error {
 	return fmt.Errorf("firewall: NFLOG: %w", err)
 }
 
-// paced reads what is in the log, not more often than pace.
+// paced reads what is in the log, in a flood not more often than pace.
 func paced(buf []byte, fn func(Packet)) func(fd int) error {
-	var last time.Time
+	var begun time.Time // of the window
+	var before, in int  // packets in the window before, and in this one
 	return func(fd int) error {
-		began := time.Now()
-		err := drain(fd, buf, func(b []byte) { readLogged(b, time.Now(), fn) }, func() { fn(Packet{At: time.Now()}) })
+		now := time.Now()
+		if age := now.Sub(begun); age >= paceWindow {
+			before = in
+			if age >= 2*paceWindow {
+				before = 0
+			}
+			begun, in = now, 0
+		}
+		err := drain(fd, buf, func(b []byte) {
+			readLogged(b, time.Now(), func(p Packet) { in++; fn(p) })
+		}, func() { fn(Packet{At: time.Now()}) })
 		if err != nil {
 			return err
 		}
-		if began.Sub(last) < 2*pace {
-			rest(pace - time.Since(began))
+		if before > calm || in > calm {
+			rest(pace - time.Since(now))
 		}
-		last = began
 		return nil
 	}
 }
