@@ -71,6 +71,9 @@ func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observa
 	}
 	o = translate(now, e)
 	in.Proof.weigh(now, e, &o)
+	if in.registers(e) {
+		in.Wire.accepted.take(now, e.Remote)
+	}
 	in.nameAccount(e, &o)
 	return o, true, !in.wasUnasked(now, e, o.Account)
 }

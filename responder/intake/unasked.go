@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -27,6 +29,53 @@ func (in *Intake) Unasked(now time.Time, account string) {
 		u.events = 0
 	}
 	in.unasked[account] = unaskedOf{u.events + 1, now}
+}
+
+// Unexplained says whether an event is a success of chan_sip's for a REGISTER whose
+// response was not seen yet.
+func (in *Intake) Unexplained(now time.Time, e *event.Event) bool {
+	return in.registers(e) && !in.Wire.accepted.has(now, e.Remote)
+}
+
+// registers says whether an event is a success of chan_sip's for a REGISTER: an INVITE
+// is challenged with a name before.
+func (in *Intake) registers(e *event.Event) bool {
+	if e.Kind != event.SuccessfulAuth || string(e.Service) != "SIP" || e.Transport != event.UDP {
+		return false
+	}
+	_, invited := in.challenges.From(e.Remote.Addr(), e.SessionID)
+	return !invited
+}
+
+// accepted are where the last REGISTERs came from that were answered with success, and
+// when. Each explains one event.
+type accepted struct {
+	list [64]acceptedOne
+	next int
+}
+
+type acceptedOne struct {
+	to netip.AddrPort
+	at time.Time
+}
+
+func (a *accepted) add(now time.Time, to netip.AddrPort) {
+	a.list[a.next] = acceptedOne{netip.AddrPortFrom(to.Addr().Unmap(), to.Port()), now}
+	a.next = (a.next + 1) % len(a.list)
+}
+
+func (a *accepted) has(now time.Time, at netip.AddrPort) bool { return a.find(now, at) >= 0 }
+
+// take takes one off.
+func (a *accepted) take(now time.Time, at netip.AddrPort) {
+	if i := a.find(now, at); i >= 0 {
+		a.list[i] = acceptedOne{}
+	}
+}
+
+func (a *accepted) find(now time.Time, at netip.AddrPort) int {
+	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+	return slices.IndexFunc(a.list[:], func(one acceptedOne) bool { return one.to == at && now.Sub(one.at) <= unaskedLasts })
 }
 
 // wasUnasked says whether an event is one of a success without a password, and

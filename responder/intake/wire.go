@@ -31,6 +31,7 @@ type Wire struct {
 	seed     maphash.Seed
 	requests []request
 	whole    time.Time        // since when every request is seen
+	accepted accepted
 	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
 
@@ -171,8 +172,11 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	slot.answer = message
 	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: to, Session: id.CallID, Message: r.Message}
 	a.Method = cmp.Or(slot.method, methodOf(id.Method))
-	if r.Status/100 == 2 && a.Method == Register && !again && (slot.guesses == 0 || !first) {
-		a.Outcome = Unasked
+	if r.Status/100 == 2 && a.Method == Register && !again {
+		w.accepted.add(now, to)
+		if slot.guesses == 0 || !first {
+			a.Outcome = Unasked
+		}
 	}
 	switch {
 	case slot.guesses > 0:

@@ -48,6 +48,13 @@ func (j *Judge) security(now time.Time, s intake.Sensor, e *event.Event) (news b
 	if !e.Kind.Security() {
 		return true
 	}
+	if j.hold(now, s, e) {
+		return true
+	}
+	return j.judgeSecurity(now, s, e)
+}
+
+func (j *Judge) judgeSecurity(now time.Time, s intake.Sensor, e *event.Event) (news bool) {
 	o, news, ok := j.Intake.Take(now, s, e)
 	if !ok {
 		return news

@@ -20,6 +20,9 @@ func (j *Judge) Received(now time.Time, from netip.AddrPort, r *sip.Request) {
 func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 	j.Intake.Nonces.Issued(now, to.Addr(), r)
 	a := j.Intake.Wire.Response(now, to, r)
+	if a.Method == intake.Register && a.Status/100 == 2 {
+		defer j.explained(now, to)
+	}
 	if a.Outcome == intake.Unknown {
 		return
 	}

@@ -379,16 +379,44 @@ func TestSuccessWithoutPassword(t *testing.T) {
 		"credentials of any kind":         {[]string{register(1, ""), answer(401, 1), register(1, digest), answer(200, 1)}, ""},
 		"with a request that is not read": {[]string{answer(401, 1), register(1, digest), answer(200, 1)}, ""},
 	} {
-		s := wired(t, 100)
-		for n := range 4 {
-			s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"SUBSCRIBE", "2001", "x", "198.51.100.9", "", 403, ""})
+		for _, eventFirst := range []bool{false, true} { // the event may be read before the response
+			s := wired(t, 100)
+			for n := range 4 {
+				s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"SUBSCRIBE", "2001", "x", "198.51.100.9", "", 403, ""})
+			}
+			at := noon.Add(10 * time.Second)
+			s.Answered(at, netip.MustParseAddr(thief))
+			event := strings.Replace(success("2001", thief), "Service: PJSIP", "Service: SIP", 1)
+			before := tc.packets
+			if eventFirst {
+				before = tc.packets[:len(tc.packets)-1]
+			}
+			s.packets(at, thief, before...)
+			s.hear(t, at, event)
+			s.packets(at, thief, tc.packets[len(before):]...)
+			s.Watch(at.Add(time.Second))
+			if got := s.verdicts(); got != tc.want {
+				t.Errorf("%s, event first %t: incidents %q, want %q", name, eventFirst, got, tc.want)
+			}
 		}
-		at := noon.Add(10 * time.Second)
-		s.packets(at, thief, tc.packets...)
-		s.hear(t, at, strings.Replace(success("2001", thief), "Service: PJSIP", "Service: SIP", 1))
-		if got := s.verdicts(); got != tc.want {
-			t.Errorf("%s: incidents %q, want %q", name, got, tc.want)
-		}
+	}
+}
+
+// A success that the wire does not explain is believed after a moment.
+func TestSuccessThatIsNotExplained(t *testing.T) {
+	s := wired(t, 100)
+	for n := range 4 {
+		s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"SUBSCRIBE", "2001", "x", "198.51.100.9", "", 403, ""})
+	}
+	at := noon.Add(10 * time.Second)
+	s.Answered(at, netip.MustParseAddr(thief))
+	s.hear(t, at, strings.Replace(success("2001", thief), "Service: PJSIP", "Service: SIP", 1))
+	if got := s.verdicts(); got != "" {
+		t.Errorf("incidents %q at once", got)
+	}
+	s.Watch(at.Add(time.Second))
+	if got := s.verdicts(); got != "break-in 2001" {
+		t.Errorf("incidents %q after a second", got)
 	}
 }
 
