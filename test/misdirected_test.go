@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/netip"
@@ -108,42 +109,59 @@ func receive(t *testing.T, conn net.Conn) []byte {
 	return buf[:n]
 }
 
-// chan_sip sends a challenge once more to whoever repeats the request, whatever the
-// transport of the first. So a forger knows what was sent to another's address, and
-// to no other as far as the wire shows, which is no proof there.
+// chan_sip sends a challenge once more to whoever repeats the last request of its dialog,
+// whatever the transport of the first and however much the first sender has asked in
+// between. So a forger knows what was sent to another's address, and to no other as far
+// as the wire shows, which is no proof there.
 func TestRepeatedChallengesProveNothing(t *testing.T) {
 	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
-	victims := addHost(t, l, "victim", "198.51.100.44", "198.51.100.45")
+	victims := addHost(t, l, "victim", "198.51.100.44", "198.51.100.45", "198.51.100.46")
 	attacker := addHost(t, l, "attacker", guesserAddress)
 	w := guardWith(t, l, shortRules(3))
 	f := newForger(t, attacker)
-	for i, transport := range []string{"udp", "tcp"} {
-		t.Run(transport, func(t *testing.T) {
-			conn, err := attacker.Dial(t.Context(), transport, lab.PBXAddress+":5060")
+	for i, tc := range []struct {
+		transport string
+		keep      int // requests that keep the dialog, after the one that is challenged
+	}{{"udp", 0}, {"tcp", 0}, {"udp", 2}} {
+		t.Run(fmt.Sprintf("%s, kept by %d requests", tc.transport, tc.keep), func(t *testing.T) {
+			conn, err := attacker.Dial(t.Context(), tc.transport, lab.PBXAddress+":5060")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			from := netip.AddrPortFrom(victims.Addresses()[i], 5060)
-			for n := range 3 {
-				call := fmt.Sprint("repeated-", transport, n)
-				first := request(conn.LocalAddr().String()+";rport", call, 1, "")
-				if _, err := conn.Write([]byte(strings.Replace(first, "SIP/2.0/UDP", "SIP/2.0/"+strings.ToUpper(transport), 1))); err != nil {
+			ask := func(request string) []byte {
+				if _, err := conn.Write([]byte(strings.Replace(request, "SIP/2.0/UDP", "SIP/2.0/"+strings.ToUpper(tc.transport), 1))); err != nil {
 					t.Fatal(err)
 				}
-				answer := receive(t, conn)
+				return receive(t, conn)
+			}
+			from := netip.AddrPortFrom(victims.Addresses()[i], 5060)
+			victim := listenUDP(t, victims, from.String())
+			for n := range 3 {
+				call, cseq := fmt.Sprint("repeated-", i, "-", n), 1
+				answer := ask(request(conn.LocalAddr().String()+";rport", call, cseq, ""))
 				nonce := nonceSent.FindSubmatch(answer)
 				if nonce == nil {
 					t.Fatalf("no nonce in %q", answer)
 				}
-				f.send(from, request(from.String()+";rport", call, 1, "")) // the challenge once more, to the victim
-				time.Sleep(100 * time.Millisecond)
-				f.send(from, request(from.String()+";rport", call, 2, wrong(nonce[1])))
+				for range tc.keep {
+					cseq++
+					ask(strings.ReplaceAll(request(conn.LocalAddr().String()+";rport", call, cseq, ""), "REGISTER", "OPTIONS"))
+				}
+				f.send(from, request(from.String()+";rport", call, cseq, "")) // the challenge once more, to the victim
+				answer = receive(t, victim)
+				for !bytes.HasPrefix(answer, []byte("SIP/2.0 401")) { // the refusal of the last guess
+					answer = receive(t, victim)
+				}
+				if !bytes.Contains(answer, nonce[0]) {
+					t.Errorf("Asterisk sends the victim no old challenge: %q", answer)
+				}
+				f.send(from, request(from.String()+";rport", call, cseq+1, wrong(nonce[1])))
 				time.Sleep(100 * time.Millisecond)
 			}
-			victim := from.Addr().String() + "/32"
-			w.wait("the forger's victim to be suspected", 5*time.Second, func() bool { return w.dropped(victim) })
-			if got := w.bans(); !strings.Contains(got, victim+" sip #0") {
+			address := from.Addr().String() + "/32"
+			w.wait("the forger's victim to be suspected", 5*time.Second, func() bool { return w.dropped(address) })
+			if got := w.bans(); !strings.Contains(got, address+" sip #0") {
 				t.Errorf("bans: %s; want what packets claim", got)
 			}
 		})

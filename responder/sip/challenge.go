@@ -24,8 +24,10 @@ const maxNonce = 128
 // several algorithms. Responses of another status and truncated ones contain none.
 //
 // It leaves out the nonces of chan_sip, which contain no slash. chan_sip sends the
-// same nonce to anybody who repeats a request (check_auth): whoever had it first, over
-// TCP, knows what is then sent to an address that they spoof.
+// same nonce to anybody who repeats a request (check_auth): whoever had it first knows
+// what is then sent to an address that they spoof. That it was sent to nobody else
+// cannot be seen: they may have had it over TCP, or while packets were missed, or so
+// long ago that it is forgotten, since OPTIONS keep the dialog alive without end.
 func (r *Response) Challenges(fn func(Challenge)) {
 	if !r.challenges() {
 		return
