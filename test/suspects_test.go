@@ -74,7 +74,7 @@ func TestGuesserInAnOfficeIsThrottled(t *testing.T) {
 		answered := refusals(conn)
 		f, spoofer := newForger(t, office), newForger(t, addHost(t, l, "spoofer", guesserAddress))
 
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
 		var attackers sync.WaitGroup
 		defer func() { cancel(); attackers.Wait() }()
 		attackers.Go(func() {
@@ -139,7 +139,7 @@ func TestHonestGuesserInAnOfficeIsThrottled(t *testing.T) {
 	register(t, neighbour)
 	w := guardWith(t, l, shortRules(5))
 	w.protected("registered contact of 1001")
-	got, err := lab.Guesser{Host: office, Account: "1002", Rate: 300, Most: 3000, Ask: true}.Run(t.Context())
+	got, err := lab.Guesser{Host: office, Account: "1002", Rate: 300, Most: 1200, Ask: true}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
