@@ -36,7 +36,11 @@ func (j *Judge) heard(now time.Time, e *event.Event) {
 	if !e.At.IsZero() && e.At.Before(now) {
 		at = e.At
 	}
-	j.gotThrough(now, e.Remote.Addr().Unmap(), e.Transport, bans.Sign{At: at})
+	over := e.Transport
+	if string(e.Service) == "IAX2" {
+		over = event.UDP // its lines do not say so, but there is no other
+	}
+	j.gotThrough(now, e.Remote.Addr().Unmap(), over, bans.Sign{At: at})
 }
 
 // gotThrough judges a sign that packets of an address get through. It costs one

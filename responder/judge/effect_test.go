@@ -82,6 +82,9 @@ func TestSignsOfABanWithoutEffect(t *testing.T) {
 		"a line of the log from before": {prefix, incident.ScopeAll, 0, func(s *site) {
 			s.names(noon.Add(9*second), noon.Add(-second), intake.SensorLog, "PJSIP", address, event.TCP)
 		}, ""},
+		"a line of chan_iax2": {prefix, incident.ScopeSIP, 0, func(s *site) {
+			s.names(noon.Add(4*second), noon.Add(3*second), intake.SensorLog, "IAX2", address, 0)
+		}, "renew 192.0.2.66 sip #0"},
 		"released meanwhile": {prefix, incident.ScopeAll, 0, func(s *site) { s.Bans.Remove(netip.MustParsePrefix(prefix)); answer(3*second, address)(s) }, ""},
 		"on the allow list, within a banned network": {"192.0.2.0/24", incident.ScopeAll, 0, func(s *site) {
 			s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix(prefix)})
