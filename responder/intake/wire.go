@@ -30,7 +30,7 @@ import (
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
-	whole    time.Time        // since when every request is seen
+	whole    time.Time // since when every request is seen
 	accepted accepted
 	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
