@@ -53,7 +53,7 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		if j.Calls.Unfamiliar(now, c) {
 			j.effects.AskUserAgent(c, raw)
 		}
-		j.calledUnseen(now, c.Account)
+		j.calledUnseen(now, c.Account, raw)
 	}
 	j.sweepNew(c)
 	if !j.policy.Observe && j.Contain.Locks.Enforced(c.Account) {
@@ -68,8 +68,8 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 
 // calledUnseen takes that an account calls whose login over chan_sip raised no event, as
 // that of one that never registered: whoever calls knows the password. If two may have
-// called, it is not the one that is known.
-func (j *Judge) calledUnseen(now time.Time, account string) {
+// called, it is not the one that is known. raw is the event of the call.
+func (j *Judge) calledUnseen(now time.Time, account string, raw []byte) {
 	var last calls.Login
 	for l := range j.Calls.Callers(now, account) {
 		if j.Places.Known(account, l.Source, now) {
@@ -82,7 +82,7 @@ func (j *Judge) calledUnseen(now time.Time, account string) {
 	}
 	o := score.Observation{
 		At: now, Signal: score.SuccessfulAuth, Source: last.Source, Port: last.Port, Transport: last.Transport,
-		Service: []byte("SIP"), Account: []byte(account),
+		Service: []byte("SIP"), Account: []byte(account), Raw: raw,
 	}
 	if broken, ok := j.breakIn.Revealed(&o, j.Stolen(now, account)); ok {
 		j.observe(&broken, nil)
