@@ -58,7 +58,9 @@ func TestCallAfterGuesses(t *testing.T) {
 			return // it was ended before it was answered
 		}
 		w.wait("the end of the call", 5*time.Second, func() bool {
-			up, err := call.Alive(soon(t))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second) // it may be blocked
+			defer cancel()
+			up, err := call.Alive(ctx)
 			return err != nil || !up
 		})
 	})
