@@ -1,10 +1,8 @@
 package intake
 
 import (
-	"bytes"
 	"hash/maphash"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -162,8 +160,9 @@ func (b *nonceBucket) oldest() *issuedNonce {
 // network is a hash of the network of an address: the addresses of a pool that a
 // phone may be given in turn count as one.
 func (n *Nonces) network(a netip.Addr) uint32 {
-	addr := event.NetworkPrefix(a).Addr().As16()
-	return uint32(maphash.Bytes(n.seed, addr[:])) | 1
+	h := newHash(n.seed)
+	hashAddr(&h, event.NetworkPrefix(a).Addr())
+	return uint32(h.Sum64()) | 1
 }
 
 // accountBit is one of 64 bits, by a hash of an account's name; 0 for none. The case
@@ -180,14 +179,8 @@ func (n *Nonces) connection(account []byte) *uint32 {
 }
 
 func (n *Nonces) accountHash(name []byte) uint64 {
-	if bytes.IndexByte(name, '%') >= 0 {
-		if decoded, err := url.PathUnescape(string(name)); err == nil {
-			name = []byte(decoded)
-		}
-	}
-	var h maphash.Hash
-	h.SetSeed(n.seed)
-	for _, c := range name {
+	h := newHash(n.seed)
+	for _, c := range userName(name) {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"bytes"
-	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"time"
@@ -110,10 +109,8 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	if !ok {
 		return true
 	}
-	for _, from := range r.Received() {
-		if from != to.Addr().Unmap() {
-			return false
-		}
+	if goesElsewhere(&r, to) {
+		return false
 	}
 	r.Nonces(func(nonce []byte) {
 		*s.nonce(to.Addr(), nonce) = mark{s.nonceHash(to.Addr(), nonce), uint32(now.Unix())}
@@ -142,10 +139,8 @@ func (s *Suspects) nonce(addr netip.Addr, nonce []byte) *mark {
 }
 
 func (s *Suspects) nonceHash(addr netip.Addr, nonce []byte) uint64 {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	as16 := addr.As16()
-	h.Write(as16[:])
+	h := newHash(s.seed)
+	hashAddr(&h, addr)
 	h.Write(nonce)
 	return h.Sum64()
 }
@@ -157,15 +152,9 @@ func (s *Suspects) slot(at netip.AddrPort, t *sip.Transaction) *admitted {
 // key is that of a transaction at an address: the response may go to another port
 // than the request came from (RFC 3581).
 func (s *Suspects) key(at netip.AddrPort, t *sip.Transaction) uint64 {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	as16 := at.Addr().As16()
-	h.Write(as16[:])
-	h.Write(t.CallID)
-	var number [5]byte // with a byte that ends the Call-ID
-	binary.BigEndian.PutUint32(number[1:], t.Number)
-	h.Write(number[:])
-	h.Write(t.Method)
+	h := newHash(s.seed)
+	hashAddr(&h, at.Addr())
+	hashTransaction(&h, t)
 	return h.Sum64()
 }
 

@@ -3,10 +3,8 @@ package intake
 import (
 	"bytes"
 	"cmp"
-	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -30,7 +28,7 @@ import (
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
-	whole    time.Time        // since when every request is seen
+	whole    time.Time // since when every request is seen
 	accepted accepted
 	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
@@ -104,7 +102,7 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 		return
 	}
 	slot.guesses++
-	slot.nonce, slot.user, slot.from = string(r.Nonce), userName(r.User), from
+	slot.nonce, slot.user, slot.from = string(r.Nonce), string(userName(r.User)), from
 }
 
 // Unseen records that some packets were missed, such as those before the start.
@@ -196,21 +194,18 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	default:
 		a.Hidden = true
 	}
-	a.Misdirected = misdirected(&a, r)
+	// If the request was not seen, Asterisk says in the response where it was from, but
+	// so may its sender.
+	a.Misdirected = a.From.Addr().Unmap() != to.Addr().Unmap() || a.Hidden && goesElsewhere(r, to)
 	fromUser, toUser := r.Names()
-	a.Names.From, a.Names.To = userName(fromUser), userName(toUser)
+	a.Names.From, a.Names.To = string(userName(fromUser)), string(userName(toUser))
 	return a
 }
 
-// misdirected says whether a response goes elsewhere than its request came from. If
-// that was not seen, Asterisk says in the response where it was from, but so may its
-// sender.
-func misdirected(a *Answer, r *sip.Response) bool {
-	to := a.To.Addr().Unmap()
-	if a.From.Addr().Unmap() != to {
-		return true
-	}
-	return a.Hidden && slices.ContainsFunc(r.Received(), func(from netip.Addr) bool { return from != to })
+// goesElsewhere says whether a response goes to another address than Asterisk had the
+// request from, or than the request's sender wrote.
+func goesElsewhere(r *sip.Response, to netip.AddrPort) bool {
+	return slices.ContainsFunc(r.Received(), func(from netip.Addr) bool { return from != to.Addr().Unmap() })
 }
 
 // The methods that are told apart.
@@ -246,15 +241,8 @@ func outcome(r *sip.Response) Outcome {
 }
 
 func (w *Wire) key(t *sip.Transaction) uint64 {
-	var h maphash.Hash
-	h.SetSeed(w.seed)
-	h.Write(t.CallID)
-	var number [5]byte // with a byte that ends the Call-ID
-	binary.BigEndian.PutUint32(number[1:], t.Number)
-	h.Write(number[:])
-	for _, c := range t.Method { // PJSIP writes those it knows in capitals
-		h.WriteByte(c &^ 0x20)
-	}
+	h := newHash(w.seed)
+	hashTransaction(&h, t)
 	return max(h.Sum64(), 1)
 }
 
@@ -268,20 +256,9 @@ func (w *Wire) accused(now time.Time, addr netip.Addr) bool {
 }
 
 func (w *Wire) addressKey(addr netip.Addr) uint64 {
-	as16 := addr.As16()
-	return max(maphash.Bytes(w.seed, as16[:]), 1)
-}
-
-// userName is a user part as Asterisk compares it: percent-decoded.
-func userName(user []byte) string {
-	if bytes.IndexByte(user, '%') < 0 {
-		return string(user)
-	}
-	decoded, err := url.PathUnescape(string(user))
-	if err != nil {
-		return string(user)
-	}
-	return decoded
+	h := newHash(w.seed)
+	hashAddr(&h, addr)
+	return max(h.Sum64(), 1)
 }
 
 // Refused makes an observation of a guess that the wire shows: of the address that the
