@@ -14,16 +14,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
-// Wire joins Asterisk's responses over UDP with the requests that they answer, as
-// both cross the wire. What counts is where they really come from and go to, not whom
-// Asterisk names: with `Via: …;maddr=` and over chan_sip they differ, and some refusals
-// raise no event at all.
+// Wire joins Asterisk's responses over UDP with the requests that they answer. It goes
+// by where packets really come from and go to, not by the address that Asterisk names:
+// with `Via: …;maddr=` and with chan_sip they differ, and some refusals raise no event.
 //
-// A sender can write a request so that Asterisk reads it and this package does not,
-// or reads something else: the channel drivers accept more than phones send. So a
-// refusal that answers no request counts as one of a guess.
+// The channel drivers accept more than phones send, so a sender can write a request that
+// Asterisk reads and this package does not, or not in the same way. So a refusal without
+// a request counts as that of a guess.
 //
-// It is of fixed size. A request takes the place of another, whose response then
+// Its tables have a fixed size. If a request replaces another one, the response to that
 // counts at most once too often.
 type Wire struct {
 	seed     maphash.Seed
@@ -33,17 +32,16 @@ type Wire struct {
 	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
 
-// request is one that arrived, or several in one transaction. It keeps its place when
-// it is answered, so that it counts once though a lossy network has phones send it
-// again.
+// request is one that arrived, or several in one transaction. It stays when it is
+// answered, so that one that a phone sends again counts once.
 type request struct {
 	key     uint64 // of its transaction
 	message uint64 // hash of all bytes of the last one
 	answer  uint64 // the same of the last response
-	guesses uint32 // with credentials, that are not answered
-	others  uint32 // without, or sent again
+	guesses uint32 // with credentials, not answered yet
+	others  uint32 // without credentials, or sent again; not answered yet
 	several bool   // there was more than one
-	repeats uint8  // of the last response, that nobody asked for
+	repeats uint8  // of the last response, sent again without a request
 	nonce   string
 	user    string // of the credentials
 	method  string
@@ -51,9 +49,9 @@ type request struct {
 	at      int64 // milliseconds since 1970
 }
 
-// Names are the accounts that a request may be for; "" where it names none.
-// Which of them it is depends on the channel driver. From and To are those of the
-// response, as Asterisk read them; User is that of the credentials.
+// Names are the accounts that a request may be for; "" where it names none. Which one
+// counts depends on the channel driver. From and To are from the response, as Asterisk
+// read them, and User from the credentials.
 type Names struct{ From, To, User string }
 
 const (
@@ -66,8 +64,8 @@ const (
 	// answerWithin is how long the first response to credentials may take: longer
 	// than they are sent again (RFC 3261 section 17.1.2.2).
 	answerWithin = 32 * time.Second
-	// sentAgain is how often chan_sip sends its response to an INVITE again, until that
-	// is acknowledged (RFC 3261 section 17.2.1). PJSIP sends none of a refusal.
+	// sentAgain is how often chan_sip sends a response to an INVITE again until it is
+	// acknowledged (RFC 3261 section 17.2.1). PJSIP sends no refusal again.
 	sentAgain = 10
 	// blindFor is how long after a start, or after packets were missed, a refusal may
 	// answer a request that was not seen.
@@ -78,9 +76,9 @@ func newWire() *Wire {
 	return &Wire{seed: maphash.MakeSeed(), requests: make([]request, wireSlots)}
 }
 
-// Request takes a request that arrived. It borrows r. One that is sent again is the same
-// byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess, even with
-// the same identifiers.
+// Request records a request that arrived. It borrows r. A request that is sent again is
+// the same, byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess,
+// even with the same identifiers.
 func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 	if r.AnswerTo.IsValid() && r.AnswerTo != from.Addr().Unmap() {
 		h := w.addressKey(r.AnswerTo)
@@ -95,7 +93,7 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 	slot.several = slot.message != 0
 	slot.message, slot.at, slot.method = message, now.UnixMilli(), methodOf(r.Method)
 	if again || !r.Credentials {
-		// What is not answered for certain makes no room for the answer to another.
+		// Asterisk might not answer these: they must not excuse a refusal of another.
 		if bytes.EqualFold(r.Method, r.ID.Method) && !bytes.EqualFold(r.Method, ack) {
 			slot.others++
 		}
@@ -121,7 +119,7 @@ const (
 	// Revealed: the password was right, and the request failed because its nonce was
 	// old or invented (stale=true). Whoever received this knows the password.
 	Revealed
-	// Unasked: there were none, or they were not looked at, and it is accepted.
+	// Unasked: a REGISTER was accepted without credentials, or without a look at them.
 	Unasked
 )
 
@@ -143,15 +141,15 @@ type Answer struct {
 	Message     []byte // the response; borrowed
 }
 
-// SignedIn says that the request did all that signing in takes: nonce and password
-// were right. Other methods and other statuses may be answered before they are looked
-// at; a number that does not exist is not.
+// SignedIn says that nonce and password were right. Other methods and statuses may be
+// answered before Asterisk checks them, but not a call to a number that does not exist.
 func (a *Answer) SignedIn() bool {
 	success := a.Status/100 == 2 && a.Method != ""
 	return a.Outcome == Accepted && (success || a.Status == 404 && a.Method == Invite)
 }
 
-// Response takes a response that leaves for an address.
+// Response joins a response that leaves for an address with its request. It borrows r,
+// and so does the Answer.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
 	if r.Status < 200 {
 		return Answer{}
@@ -208,10 +206,10 @@ func goesElsewhere(r *sip.Response, to netip.AddrPort) bool {
 	return slices.ContainsFunc(r.Received(), func(from netip.Addr) bool { return from != to.Addr().Unmap() })
 }
 
-// The methods that are told apart.
+// The methods that are distinguished.
 const Register, Invite, Subscribe = "REGISTER", "INVITE", "SUBSCRIBE"
 
-// methodOf is one of these, or "" for another.
+// methodOf is one of these, or "" for any other.
 func methodOf(method []byte) string {
 	for _, m := range [...]string{Register, Invite, Subscribe} {
 		if strings.EqualFold(m, string(method)) {
@@ -246,9 +244,9 @@ func (w *Wire) key(t *sip.Transaction) uint64 {
 	return max(h.Sum64(), 1)
 }
 
-// accused says whether chan_sip, when it names this address over UDP, may mean somebody
-// else: a request from elsewhere has wanted its response sent there, and chan_sip takes
-// that for the sender (check_via). Guesses of its own the wire shows all the same.
+// accused says whether chan_sip may name this address for somebody else's request: one
+// from elsewhere wanted its response sent there, and chan_sip takes that for its sender
+// (check_via). The wire shows the address's own guesses all the same.
 func (w *Wire) accused(now time.Time, addr netip.Addr) bool {
 	h := w.addressKey(addr.Unmap())
 	m := w.named[h%namedSlots]
@@ -261,10 +259,10 @@ func (w *Wire) addressKey(addr netip.Addr) uint64 {
 	return max(h.Sum64(), 1)
 }
 
-// Refused makes an observation of a guess that the wire shows: of the address that the
-// request came from. Whoever receives a refusal that is misdirected need not have
-// asked for it. pjsip says which channel driver answered. news is false when
-// another sensor has reported the attempt before. It borrows a.
+// Refused makes an observation of a guess that the wire shows. Its source is where the
+// request came from: the receiver of a misdirected refusal need not have asked for it.
+// pjsip says which channel driver answered. news is false when another sensor has
+// reported the attempt before. It borrows a.
 func (in *Intake) Refused(now time.Time, a *Answer, pjsip bool) (o score.Observation, news bool) {
 	e := event.Event{
 		Kind: event.ChallengeResponseFailed, Service: serviceSIP, SessionID: a.Session,
@@ -280,8 +278,8 @@ func (in *Intake) Refused(now time.Time, a *Answer, pjsip bool) (o score.Observa
 	return in.fromWire(now, a, a.From, score.ChallengeResponseFailed, e.Service), true
 }
 
-// Revealed makes an observation of a password that the wire shows to be known: to
-// whoever receives the response.
+// Revealed makes an observation of a response that shows its receiver to know the
+// password. It borrows a.
 func (in *Intake) Revealed(now time.Time, a *Answer) score.Observation {
 	return in.fromWire(now, a, a.To, score.SuccessfulAuth, servicePJSIP)
 }
