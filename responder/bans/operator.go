@@ -263,7 +263,7 @@ func (o *Operator) Count() (n int) {
 	return n
 }
 
-// Closed is how many networks are closed on spoofable evidence, for SIP over UDP.
+// Closed is how many networks are closed on spoofable evidence.
 func (o *Operator) Closed(now time.Time) (n int) {
 	o.With(func() {
 		for _, ban := range o.Registry.Closed() {
@@ -292,7 +292,7 @@ func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 func heldBy(prefix netip.Prefix, around incident.Ban) string {
 	closes, wide := "", incident.PrefixText(around.Prefix)
 	if around.Scope == incident.ScopeSIP {
-		closes = " for SIP over UDP"
+		closes = " for SIP and IAX2 over UDP"
 	}
 	return fmt.Sprintf("held by the ban of %s%s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
 		wide, closes, wide, incident.PrefixText(prefix))
