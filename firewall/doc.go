@@ -1,7 +1,7 @@
-// Package firewall owns one nftables table, `inet tollwarden`, and keeps bans in
-// it. A small second one, `inet tollwarden_watch`, shows the SIP messages that
-// arrive and leave over UDP, drops single flows and throttles suspects; see Watch. The package
-// speaks netlink, starts no child process and touches no other table.
+// Package firewall owns two nftables tables: `inet tollwarden` holds the bans, and
+// `inet tollwarden_watch` shows the SIP messages that arrive and leave over UDP, drops
+// single flows and throttles suspects (see Watch). The package speaks netlink, starts no
+// child process and touches no other table.
 //
 // # Using it
 //
@@ -9,9 +9,9 @@
 // Reconcile brings the table in line with a complete list, whatever has happened
 // to it, and Bans lists what is in force. Verify, Probe and Monitor detect
 // damage; a Guard runs all three and reconciles. Memory is the same Table
-// without a kernel. SetSIPPorts and Watch.SetPorts follow Asterisk to other ports:
-// each replaces the rules of its table in one transaction, so that nothing that is
-// dropped before and after passes meanwhile.
+// without a kernel. SetSIPPorts and Watch.SetPorts replace the ports in the rules of
+// their tables, each in one transaction: what is dropped before and after is dropped
+// meanwhile, too.
 //
 // # What the table does
 //

@@ -2,15 +2,18 @@ package firewall
 
 import (
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"maps"
 	"net/netip"
 	"time"
 
 	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
 )
 
-// flows are conversations and until when: to be dropped, or to pass undecided. It has no more entries than
-// the kernel's sets, which are limited.
+// flows are conversations, each with its end: to be dropped, or to pass undecided. The
+// kernel's sets, which are limited, have as many.
 type flows map[netip.AddrPort]expiry
 
 // DropFlow drops SIP over UDP from and to one address and port for the given time.
@@ -28,23 +31,28 @@ func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	return nil
 }
 
-// adopt takes over the flows and the suspects that an earlier run of the daemon left
-// in the kernel. A flow that cannot be read is dropped again when its phone goes on,
-// and so with a suspect.
-func (w *Watch) adopt() {
-	each := func(sets [2]watchSet, fn func(e element)) {
-		for _, s := range sets {
-			found, _ := w.reader.elements(w.name, s.name)
-			for _, e := range found {
-				if e.until != forever {
-					fn(e)
-				}
+// add adds flows in one transaction, and makes the table anew if another program
+// removed it. The caller holds the lock.
+func (w *Watch) add(some flows, now time.Time) error {
+	put := func() error {
+		t := nfTable(w.name)
+		for _, s := range flowSets {
+			if err := w.writer.SetAddElements(s.nf(t), some.elements(s.v6, now)); err != nil {
+				return err
 			}
 		}
+		return w.writer.Flush()
 	}
-	each(flowSets, func(e element) { w.flows[netip.AddrPortFrom(e.key, e.port)] = e.until })
-	each(liveSets, func(e element) { w.live[netip.AddrPortFrom(e.key, e.port)] = e.until })
-	each(suspectSets, func(e element) { w.suspects[e.key] = e.until })
+	err := put()
+	if errors.Is(err, unix.ENOENT) {
+		if err = w.build(); err == nil {
+			err = put()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("firewall: table inet %s: %w", w.name, explain(err))
+	}
+	return nil
 }
 
 // elements returns the flows of one family that have time left, for the kernel.

@@ -63,8 +63,8 @@ const (
 )
 
 // Run calls fn for each packet until ctx ends: at once up to 2,000 a second, and within
-// about two milliseconds in a flood. After an
-// error it delivers no more, and some before the error may have been missed.
+// about two milliseconds in a flood. After an error it delivers no more, and some before
+// the error may have been missed.
 func (w *Watch) Run(ctx context.Context, fn func(Packet)) error {
 	if w.log == nil {
 		<-ctx.Done()
@@ -82,7 +82,7 @@ func (w *Watch) Run(ctx context.Context, fn func(Packet)) error {
 	return fmt.Errorf("firewall: NFLOG: %w", err)
 }
 
-// paced reads what is in the log, in a flood not more often than pace.
+// paced reads what is in the log; in a flood, at most once per pace.
 func paced(buf []byte, fn func(Packet)) func(fd int) error {
 	var begun time.Time // of the window
 	var before, in int  // packets in the window before, and in this one

@@ -89,7 +89,7 @@ func (w *Watch) openQueue(number uint16) error {
 func (w *Watch) accepts(e expr.Any) error {
 	t := checkTable(w.name)
 	w.writer.CreateTable(t)
-	for _, c := range newWatchChains(t).questioned() {
+	for _, c := range newWatchChains(t).queueing() {
 		addRule(w.writer, w.writer.AddChain(c), []expr.Any{e})
 	}
 	w.writer.DelTable(t)
@@ -99,9 +99,9 @@ func (w *Watch) accepts(e expr.Any) error {
 // Throttles returns why suspects are not throttled, or nil.
 func (w *Watch) Throttles() error { return w.queueErr }
 
-// Decide calls fn for each packet of a suspect until ctx ends. The packet waits
-// meanwhile: fn says whether it passes, and must not wait for anything itself. After
-// an error all packets pass.
+// Decide calls fn for each packet of a suspect, or to one, until ctx ends. The packet
+// waits meanwhile; fn says whether it passes, and must not wait for anything itself.
+// After an error all packets pass.
 func (w *Watch) Decide(ctx context.Context, fn func(Packet) (pass bool)) error {
 	if w.waiting == nil {
 		<-ctx.Done()
@@ -126,7 +126,7 @@ func (w *Watch) Decide(ctx context.Context, fn func(Packet) (pass bool)) error {
 	return fmt.Errorf("firewall: NFQUEUE: %w", errors.Join(err, w.waiting.Close())) // the rules accept what nobody reads
 }
 
-// readQueued decides about each packet in what was read from the queue at once.
+// readQueued calls decide for each packet in what was read from the queue at once.
 func readQueued(b []byte, now time.Time, fn func(Packet) (pass bool), decide func(id, verdict uint32)) {
 	eachMessage(b, unix.NFNL_SUBSYS_QUEUE<<8|queuePacket, func(attrs []byte) {
 		header, packet := packetParts(attrs, queueAttrHeader, queueAttrPayload)

@@ -26,8 +26,8 @@ const (
 	wholePacket = 0xffff
 )
 
-// packetSocket opens a netlink socket that Go's poller does not know: it would be
-// woken by every packet, even while the packets wait for somebody to look.
+// packetSocket opens a netlink socket that Go's poller does not know, since every packet
+// would wake the poller, even those that are left for the next read.
 func packetSocket(netns int, name string, buffer int) (*os.File, error) {
 	open := func() (fd int, err error) {
 		return unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
@@ -56,10 +56,10 @@ func packetSocket(netns int, name string, buffer int) (*os.File, error) {
 	return socket, nil
 }
 
-// configure sends the configuration of a log group or a queue, which binds the
-// socket to it, and makes the socket non-blocking. Rules that an earlier run of the
-// daemon left in the kernel may send packets as soon as it is bound, so there is one
-// request, and its acknowledgement need not be the first message.
+// configure binds a socket to a log group or a queue, and makes it non-blocking. Rules
+// that an earlier run of the daemon left in the kernel may send packets as soon as it is
+// bound, so all attributes go in one request, and its acknowledgement need not be the
+// first message.
 func configure(socket *os.File, kind, number uint16, attrs []netlink.Attribute) error {
 	data, err := netlink.MarshalAttributes(attrs)
 	if err != nil {
@@ -161,8 +161,8 @@ func drain(fd int, buf []byte, each func([]byte), lost func()) error {
 	return nil
 }
 
-// eachMessage calls fn for the attributes of each message of a kind in what was read
-// at once: struct nlmsghdr, struct nfgenmsg and attributes.
+// eachMessage calls fn with the attributes of each message of a kind in what was read at
+// once. They stand behind a struct nlmsghdr and a struct nfgenmsg.
 func eachMessage(b []byte, kind uint16, fn func(attrs []byte)) {
 	for len(b) >= unix.NLMSG_HDRLEN {
 		size := binary.NativeEndian.Uint32(b)
@@ -176,8 +176,8 @@ func eachMessage(b []byte, kind uint16, fn func(attrs []byte)) {
 	}
 }
 
-// packetParts returns the header that the kernel made for a packet, and the packet:
-// the attributes of these kinds.
+// packetParts returns the values of two kinds of attribute: the header that the kernel
+// made for a packet, and the packet.
 func packetParts(attrs []byte, headerKind, packetKind uint16) (header, packet []byte) {
 	for len(attrs) >= unix.NLA_HDRLEN {
 		size := int(binary.NativeEndian.Uint16(attrs))

@@ -21,7 +21,7 @@ const (
 func (d Direction) String() string { return [...]string{"in", "out"}[d] }
 
 // Packet is one SIP message over UDP, as the kernel saw it arrive or leave. One
-// without addresses stands for some that were missed.
+// without addresses means that some were missed.
 type Packet struct {
 	Direction Direction
 	// From and To are where the packet really comes from and goes to, whatever

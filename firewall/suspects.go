@@ -14,9 +14,9 @@ import (
 // maxSuspects is the capacity of each set of suspects.
 const maxSuspects = 1 << 14
 
-// Suspect puts an address under suspicion for the given time, or renews that; 0 ends
-// it. The address is an IPv4 /32 or an IPv6 /64. Of the conversations there, exactly
-// those in live pass undecided.
+// Suspect makes an address a suspect for the given time from now; 0 ends that. The
+// address is an IPv4 /32 or an IPv6 /64. Of the conversations there, exactly those in
+// live pass undecided.
 func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
 	if at != at.Masked() || at.Bits() != 32 && at.Bits() != 64 || at.Addr().Is6() != (at.Bits() == 64) {
 		return fmt.Errorf("firewall: watch: suspect %s: %w: want an IPv4 /32 or an IPv6 /64", at, ErrInvalid)
@@ -62,8 +62,8 @@ func (w *Watch) within(p netip.Prefix) flows {
 	return out
 }
 
-// replaceSuspect puts one suspect as it is now in place of what the kernel may have of
-// it, in one transaction. What is deleted is added first, since it may have run out.
+// replaceSuspect replaces what the kernel may have of one suspect, in one transaction.
+// What it deletes it adds first, since it may have run out.
 func (w *Watch) replaceSuspect(at netip.Prefix, was flows, now time.Time) error {
 	t, v6 := nfTable(w.name), at.Addr().Is6()
 	replace := func(set watchSet, old, is []nftables.SetElement) error {
@@ -100,7 +100,7 @@ func (w *Watch) prune(now time.Time) {
 	maps.DeleteFunc(w.live, func(_ netip.AddrPort, until expiry) bool { return until.over(over) })
 }
 
-// suspects are addresses under suspicion and until when: of IPv6 the first of a /64.
+// suspects are addresses, each with its end: of IPv6 the first of a /64.
 type suspects map[netip.Addr]expiry
 
 // elements returns the suspects of one family that have time left, for the kernel.

@@ -3,18 +3,18 @@ package firewall
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
 )
 
-// Watch deals with single conversations in a second table, `<name>_watch`, beside
-// the one with the bans:
+// Watch deals with single packets and conversations in a second table, `<name>_watch`,
+// beside the one with the bans:
 //
 //   - SIP responses that leave over UDP from the SIP ports, and SIP requests that
 //     arrive over UDP at them, are copied to an NFLOG group, once both tables have
@@ -23,10 +23,10 @@ import (
 //     address that others use, too. Their SIP over UDP is dropped for a while.
 //   - suspects4 and suspects6 hold addresses that cannot be banned (suspects6 each
 //     with its /64). SIP requests that arrive from them over UDP and responses that
-//     leave to them wait in an NFQUEUE until Decide says whether they pass. Not
-//     so those of live4 and live6, addresses with ports: the conversations of
-//     phones that are registered there. Nothing waits while nobody decides: the
-//     rules accept what nobody reads, and what finds the queue full.
+//     leave to them wait in an NFQUEUE until Decide says whether they pass. Those
+//     of live4 and live6, addresses with ports, do not wait: they are conversations
+//     of phones that are registered there. If nobody reads the queue, or if it is
+//     full, the kernel accepts the packets.
 //
 // Responses are copied where they leave the socket, before anything cuts them into
 // fragments or rewrites their addresses. Requests are copied behind all other rules
@@ -54,7 +54,7 @@ type Watch struct {
 	in, out, overflows atomic.Uint64 // see Counts
 
 	mu     sync.Mutex
-	ports  []uint16
+	ports  []uint16 // for SIP
 	writer *nftables.Conn
 	reader *reader
 	flows  flows             // to be dropped
@@ -63,9 +63,9 @@ type Watch struct {
 
 	suspects suspects
 	live     flows    // of suspects
-	waiting  *os.File // where packets of suspects wait; nil: nobody is suspected
+	waiting  *os.File // the NFQUEUE; nil: suspects are not throttled
 	toQueue  expr.Any // how the kernel queues packets; nil: not at all
-	queueErr error    // why
+	queueErr error    // why not
 }
 
 // maxFlows is the capacity of each set of flows.
@@ -115,7 +115,7 @@ func CheckWatch(cfg Config) error {
 	defer w.log.Close()
 	t := checkTable(w.name)
 	w.writer.CreateTable(t)
-	err = w.queue(t)
+	err = w.addContents(t)
 	w.writer.DelTable(t)
 	if flushErr := w.writer.Flush(); err == nil {
 		err = flushErr
@@ -126,8 +126,8 @@ func CheckWatch(cfg Config) error {
 	return nil
 }
 
-// CheckThrottle is CheckWatch for suspects: the error, an ErrNoQueue, says why they
-// will not be throttled.
+// CheckThrottle is CheckWatch for suspects: its error, an ErrNoQueue, says why they will
+// not be throttled.
 func CheckThrottle(cfg Config) error {
 	w, err := dryWatch(cfg)
 	if err != nil {
@@ -159,28 +159,22 @@ func checkTable(name string) *nftables.Table {
 	return nfTable(fmt.Sprintf("%s_check_%d", name, os.Getpid()))
 }
 
-// add adds flows in one transaction, and makes the table anew if another program
-// removed it. The caller holds the lock.
-func (w *Watch) add(some flows, now time.Time) error {
-	put := func() error {
-		t := nfTable(w.name)
-		for _, s := range flowSets {
-			if err := w.writer.SetAddElements(s.nf(t), some.elements(s.v6, now)); err != nil {
-				return err
+// adopt takes over the flows and the suspects that an earlier run of the daemon left
+// in the kernel. What cannot be read comes back when the phone or the suspect goes on.
+func (w *Watch) adopt() {
+	each := func(sets [2]watchSet, fn func(e element)) {
+		for _, s := range sets {
+			found, _ := w.reader.elements(w.name, s.name)
+			for _, e := range found {
+				if e.until != forever {
+					fn(e)
+				}
 			}
 		}
-		return w.writer.Flush()
 	}
-	err := put()
-	if errors.Is(err, unix.ENOENT) {
-		if err = w.build(); err == nil {
-			err = put()
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("firewall: table inet %s: %w", w.name, explain(err))
-	}
-	return nil
+	each(flowSets, func(e element) { w.flows[netip.AddrPortFrom(e.key, e.port)] = e.until })
+	each(liveSets, func(e element) { w.live[netip.AddrPortFrom(e.key, e.port)] = e.until })
+	each(suspectSets, func(e element) { w.suspects[e.key] = e.until })
 }
 
 // SetPorts replaces Config.SIPPorts. Flows stay dropped meanwhile, and packets of
@@ -214,7 +208,7 @@ func (w *Watch) replaceRules() error {
 	for _, c := range used {
 		w.writer.FlushChain(c)
 	}
-	w.queueRules(t)
+	w.addRules(t)
 	err := w.writer.Flush()
 	if err == nil {
 		w.built, err = w.shape()
@@ -270,7 +264,7 @@ func (w *Watch) build() error {
 	w.writer.AddTable(t)
 	w.writer.DelTable(t)
 	w.writer.AddTable(t)
-	err := w.queue(t)
+	err := w.addContents(t)
 	if flushErr := w.writer.Flush(); err == nil {
 		err = flushErr
 	}

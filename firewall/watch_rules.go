@@ -73,8 +73,8 @@ func newWatchChains(t *nftables.Table) watchChains {
 	}
 }
 
-// questioned are the chains that packets of suspects wait in.
-func (c watchChains) questioned() []*nftables.Chain {
+// queueing are the chains whose rules have the packets of suspects wait.
+func (c watchChains) queueing() []*nftables.Chain {
 	return []*nftables.Chain{c.suspected, c.outgoing}
 }
 
@@ -92,8 +92,8 @@ func (w *Watch) chains(t *nftables.Table) (c watchChains, used []*nftables.Chain
 	return c, used
 }
 
-// queue queues the contents of the table.
-func (w *Watch) queue(t *nftables.Table) error {
+// addContents adds the contents of the table to the batch.
+func (w *Watch) addContents(t *nftables.Table) error {
 	_, used := w.chains(t)
 	for _, c := range used {
 		w.writer.AddChain(c)
@@ -114,13 +114,13 @@ func (w *Watch) queue(t *nftables.Table) error {
 	if err := errors.Join(add(flowSets, w.flows.elements), add(liveSets, w.live.elements), add(suspectSets, w.suspects.elements)); err != nil {
 		return err
 	}
-	w.queueRules(t)
+	w.addRules(t)
 	return nil
 }
 
-// queueRules queues the rules of every chain. They name their sets, which exist or
-// are in the same batch.
-func (w *Watch) queueRules(t *nftables.Table) {
+// addRules adds the rules of every chain to the batch. They name their sets, which exist
+// or are in the same batch.
+func (w *Watch) addRules(t *nftables.Table) {
 	c, _ := w.chains(t)
 	drop := []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
 	for _, s := range flowSets {
@@ -130,7 +130,7 @@ func (w *Watch) queueRules(t *nftables.Table) {
 		}
 	}
 	if w.toQueue != nil {
-		w.queueSuspectRules(c)
+		w.addSuspectRules(c)
 	}
 	if w.log == nil {
 		return
@@ -141,9 +141,9 @@ func (w *Watch) queueRules(t *nftables.Table) {
 	}
 }
 
-// queueSuspectRules queues the rules for suspects. What is dropped anyway does not
-// wait: the rules for flows come first.
-func (w *Watch) queueSuspectRules(c watchChains) {
+// addSuspectRules adds the rules for suspects to the batch. The rules for flows come
+// first: what is dropped anyway does not wait.
+func (w *Watch) addSuspectRules(c watchChains) {
 	wait := []expr.Any{w.toQueue}
 	for i, s := range suspectSets {
 		for _, port := range w.ports {
@@ -155,7 +155,7 @@ func (w *Watch) queueSuspectRules(c watchChains) {
 	}
 }
 
-// addRule queues a rule made of parts.
+// addRule adds a rule made of parts to the batch.
 func addRule(conn *nftables.Conn, to *nftables.Chain, parts ...[]expr.Any) {
 	conn.AddRule(&nftables.Rule{Table: to.Table, Chain: to, Exprs: slices.Concat(parts...)})
 }
@@ -171,8 +171,8 @@ func (s watchSet) udp(c *chain, port uint16) []expr.Any {
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{family}})
 }
 
-// match looks the remote end of a packet of this family up in the set. Without ports,
-// of an IPv6 address its /64 is looked up.
+// match looks up the remote end of a packet of this family in the set; absent inverts
+// that. In a set without ports it looks up the /64 of an IPv6 address.
 func (s watchSet) match(c *chain, absent bool) []expr.Any {
 	const register = 1
 	size, second := uint32(4), uint32(unix.NFT_REG32_01) // behind an IPv4 address
@@ -208,10 +208,10 @@ func isResponse(op expr.CmpOp) []expr.Any {
 	}
 }
 
-// isText matches payloads that begin like text, or with control characters, but not
-// with the zeros of a keep-alive, STUN or RTP. A method need not be upper-case; PJSIP
-// skips empty lines before it, and chan_sip all control characters but zero. A
-// narrower match would be a way around the watch.
+// isText matches payloads that begin with text or a control character, but not with the
+// zeros of a keep-alive, or like STUN or RTP. A method may be lower-case; PJSIP skips
+// empty lines before it, and chan_sip all control characters but zero. A narrower match
+// would be a way around the watch.
 var isText = []expr.Any{
 	&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: udpHeader, Len: 1},
 	&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: []byte{1}, ToData: []byte{'~'}},

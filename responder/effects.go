@@ -188,7 +188,7 @@ func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.Add
 		return
 	}
 	select {
-	case e.suspectsC <- suspicion{at, within, live}:
+	case e.suspectsC <- throttling{at, within, live}:
 	default:
 		e.refused.Steps++
 	}
@@ -348,17 +348,17 @@ func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
 	f.done(e.parts.Watch.DropFlow(f.within, f.flow))
 }
 
-// maxSuspicions bounds the suspects that wait for the kernel.
-const maxSuspicions = 1024
+// maxThrottlings bounds the suspects that wait for the kernel.
+const maxThrottlings = 1024
 
-// suspicion is an address to throttle.
-type suspicion struct {
+// throttling is a change for the kernel: an address to throttle, and for how long.
+type throttling struct {
 	at     netip.Prefix
 	within time.Duration
 	live   []netip.AddrPort
 }
 
-func (e *Engine) suspect(_ context.Context, s suspicion) {
+func (e *Engine) throttle(_ context.Context, s throttling) {
 	if err := e.parts.Watch.Suspect(s.within, s.at, s.live); err != nil {
 		e.parts.Log.Error().Err(err).Stringer("source", s.at).Msg("a guesser is not throttled")
 	}

@@ -31,8 +31,9 @@ type Parts struct {
 	Log zerolog.Logger
 	// Notifier and Exec may be nil: no messages are sent, no command is run.
 	Notifier, Exec journal.Receiver
-	// Watch reports challenges, which come in by Challenged. It may be nil:
-	// then nothing over UDP is ever proven but a success.
+	// Watch drops flows and throttles suspects; what it shows of the wire comes in by
+	// Received, Sent and Missed. It may be nil: then nothing over UDP is ever proven
+	// but a success.
 	Watch Watch
 	// LocalPort, when set, gets the local UDP port that a security event names. It
 	// is called with the engine's lock held and must not block.
@@ -57,7 +58,7 @@ type Engine struct {
 	queue     *bans.KernelQueue
 	runner    *contain.Runner
 	flowsC    chan flowDrop
-	suspectsC chan suspicion
+	suspectsC chan throttling
 	sourcesC  chan sourceQuestion    // where calls come from
 	agentsC   chan userAgentQuestion // with which User-Agent calls are set up
 
@@ -85,7 +86,7 @@ type Refused struct {
 func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (*Engine, error) {
 	e := &Engine{
 		parts: parts, observe: policy.Observe,
-		flowsC: make(chan flowDrop, maxFlowDrops), suspectsC: make(chan suspicion, maxSuspicions), sourcesC: make(chan sourceQuestion, maxQuestions), agentsC: make(chan userAgentQuestion, maxQuestions),
+		flowsC: make(chan flowDrop, maxFlowDrops), suspectsC: make(chan throttling, maxThrottlings), sourcesC: make(chan sourceQuestion, maxQuestions), agentsC: make(chan userAgentQuestion, maxQuestions),
 	}
 	var err error
 	if e.judge, err = judge.New(now, e.edges(policy), effects{e}); err != nil {
@@ -158,7 +159,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	g.Go(func() error { return every(ctx, pruneEvery, e.Prune) })
 	if e.parts.Watch != nil {
 		g.Go(func() error { return consume(ctx, e.flowsC, e.dropFlow) })
-		g.Go(func() error { return consume(ctx, e.suspectsC, e.suspect) })
+		g.Go(func() error { return consume(ctx, e.suspectsC, e.throttle) })
 	}
 	return g.Wait()
 }

@@ -49,7 +49,7 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	return false
 }
 
-// noteLocalPort passes on where the event being handled came in over UDP.
+// noteLocalPort passes on the UDP port that the event being handled names as local.
 func (e *Engine) noteLocalPort() {
 	if e.event.Transport == event.UDP && e.event.Local.Port() != 0 && e.parts.LocalPort != nil {
 		e.parts.LocalPort(e.event.Local.Port())
@@ -80,8 +80,8 @@ func (e *Engine) ReportBlinding(now time.Time) {
 	}
 }
 
-// Received takes a UDP packet that arrived at a SIP port. The payload is borrowed.
-// Like the other packets' methods it may be called from any goroutine.
+// Received takes a UDP packet that arrived at a SIP port. It borrows payload. Like Sent
+// and Missed it may be called from any goroutine.
 func (e *Engine) Received(now time.Time, from netip.AddrPort, payload []byte) {
 	r, ok := sip.ParseRequest(payload)
 	if !ok {
@@ -90,8 +90,7 @@ func (e *Engine) Received(now time.Time, from netip.AddrPort, payload []byte) {
 	e.with(func() { e.judge.Received(now, from, &r) })
 }
 
-// Sent takes a UDP packet that left from a SIP port, and where it is really sent.
-// The payload is borrowed.
+// Sent takes a UDP packet that left a SIP port for an address. It borrows payload.
 func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
 	r, ok := sip.ParseResponse(payload)
 	e.with(func() {
@@ -104,13 +103,13 @@ func (e *Engine) Sent(now time.Time, to netip.AddrPort, payload []byte) {
 	})
 }
 
-// Missed takes that some packets were not seen.
+// Missed records that some packets were not seen.
 func (e *Engine) Missed(now time.Time) {
 	e.with(func() { e.judge.Intake.Unseen(now) })
 }
 
-// Unwatched takes that the kernel did not show what crossed the wire until now:
-// another program had removed the rules, or others are in force.
+// Unwatched records that the kernel did not show all packets until now: another program
+// had removed the rules, or ports were added.
 func (e *Engine) Unwatched(now time.Time) {
 	e.with(func() { e.judge.Intake.Unwatched(now) })
 }

@@ -14,10 +14,10 @@ import (
 type Watch interface {
 	// DropFlow drops SIP over UDP of one address and port, for that time.
 	DropFlow(within time.Duration, flow netip.AddrPort) error
-	// Suspect has an address's SIP over UDP decided about packet by packet, for that
-	// time; 0 ends it. The conversations in live pass.
+	// Suspect throttles an address's SIP over UDP for that time; 0 ends it. The
+	// conversations in live pass.
 	Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error
-	// Throttles is why Suspect does nothing; nil if it does.
+	// Throttles returns why nothing can be throttled, or nil.
 	Throttles() error
 }
 

@@ -47,7 +47,7 @@ func printBans(w io.Writer, bans []incident.Ban) {
 // dropped is what of a prefix's traffic is dropped.
 func dropped(b incident.Ban) string {
 	if b.Scope == incident.ScopeSIP {
-		return "SIP over UDP"
+		return "SIP and IAX2 over UDP"
 	}
 	return "everything"
 }

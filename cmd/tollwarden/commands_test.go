@@ -163,9 +163,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP over UDP)", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP)", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
-		{"bans", 0, []string{"SIP over UDP  -        spoofable, 2nd time", "everything    -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
+		{"bans", 0, []string{"SIP and IAX2 over UDP  -        spoofable, 2nd time", "everything             -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
 		{"bans --json", 0, []string{`"192.0.2.66/32"`}},
 		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", "the daemon ended the watch"}},
 		{"bans --watch --json", 1, []string{`"change":"released"`}},

@@ -56,7 +56,7 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	t.Flush()
 	closed := ""
 	if n := s.Firewall.NetworksClosed; n > 0 {
-		closed = fmt.Sprintf(" (%s closed for SIP over UDP)", incident.Count(n, "network"))
+		closed = fmt.Sprintf(" (%s closed for SIP and IAX2 over UDP)", incident.Count(n, "network"))
 	}
 	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, closed, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	if len(s.Firewall.Ports) > 0 {

@@ -7,8 +7,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// Acknowledged records that the kernel drops a ban since then. It does nothing if
-// another ban has taken its place meanwhile.
+// Acknowledged records since when the kernel drops a ban. It does nothing if another ban
+// has taken its place meanwhile.
 func (r *Registry) Acknowledged(at time.Time, ban incident.Ban) {
 	is, ok := r.bans.Get(ban.Prefix)
 	if ok && is.Since.Equal(ban.Since) && is.Until.Equal(ban.Until) && is.Scope == ban.Scope {
@@ -17,8 +17,7 @@ func (r *Registry) Acknowledged(at time.Time, ban incident.Ban) {
 	}
 }
 
-// AcknowledgedAll records that the kernel drops every ban: it was reconciled with
-// all of them.
+// AcknowledgedAll records that the kernel drops every ban, as after a reconcile.
 func (r *Registry) AcknowledgedAll(at time.Time) {
 	if r.pending == 0 {
 		return
@@ -35,11 +34,11 @@ func (r *Registry) AcknowledgedAll(at time.Time) {
 	}
 }
 
-// Loaded says that the kernel has taken all bans of a start, which can take
-// seconds: no acknowledgement is older.
+// Loaded records when the kernel had taken all bans at a start, which can take seconds:
+// before that no ban counts as dropped.
 func (r *Registry) Loaded(at time.Time) { r.loaded = at.UnixMicro() }
 
-// Unacknowledged records that the kernel is asked anew to drop a ban.
+// Unacknowledged records that the kernel is asked again to drop a ban.
 func (r *Registry) Unacknowledged(ban incident.Ban) {
 	if is, ok := r.bans.Get(ban.Prefix); ok {
 		is.dropped = 0
@@ -59,10 +58,10 @@ func (r *Registry) unacknowledgeAll() {
 	}
 }
 
-// Dropping is the ban by which the kernel drops an address, and since when: one
-// that drops everything before one that closes the SIP ports. ok is false while no
-// ban of the address is acknowledged. It costs one lookup for an address that is
-// not banned, and allocates nothing.
+// Dropping is the ban by which the kernel drops an address, and since when; one that
+// drops everything before one with ScopeSIP. ok is false while no ban of the address is
+// acknowledged. An address that is not banned costs one lookup. Dropping allocates
+// nothing.
 func (r *Registry) Dropping(now time.Time, addr netip.Addr) (ban incident.Ban, since time.Time, ok bool) {
 	if !r.bans.Contains(addr) {
 		return ban, since, false

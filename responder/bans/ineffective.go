@@ -11,11 +11,10 @@ import (
 )
 
 const (
-	// Settle is how long after the kernel's acknowledgement of a ban its address
-	// may still be heard: what was in Asterisk's queues then.
+	// Settle is how long after the kernel's acknowledgement of a ban its address may
+	// still be heard, because of what was in Asterisk's queues.
 	Settle = 2 * time.Second
-	// Quiet is how long nothing must be heard until a ban counts as effective
-	// again, and an attack as over.
+	// Quiet is how long nothing must be heard until a ban counts as effective again.
 	Quiet = 10 * time.Minute
 	// maxIneffective bounds the bans that are remembered. Beyond it those quiet
 	// longest are forgotten first.
@@ -25,8 +24,8 @@ const (
 // Remedy is what is to be done about a ban that lets its address through.
 type Remedy uint8
 
-// A first sign may come from an element that another program removed, or from
-// Asterisk's queues: the ban is renewed. If that does not help, it is widened.
+// At the first sign the ban is renewed: another program may have removed it, or the
+// packet was in Asterisk's queues. If that does not help, it is widened.
 const (
 	NoRemedy Remedy = iota
 	Renew
@@ -35,7 +34,7 @@ const (
 
 // Sign is one sign that a banned address still gets through.
 type Sign struct {
-	At       time.Time // when it happened: not when it was reported, if that is known
+	At       time.Time // when it happened, or if that is not known, was reported
 	Answered bool      // a response left for the address; otherwise an event names it
 }
 
@@ -52,9 +51,9 @@ type IneffectiveBan struct {
 	Renewed  time.Time // for the last time
 	Widened  time.Time // zero: it was not
 	Kept     string    // why it was not widened; "" when it need not be
-	Failing  time.Time // since when renewing is known not to help; zero: it does
-	Excused  time.Time // when the damage to the table last explained a sign
-	Noted    uint64    // how many of the signs were recorded
+	Failing  time.Time // since when renewing is known not to help; zero: it helps
+	Excused  time.Time // when damage to the table last explained a sign
+	Noted    uint64    // signs that the incident tells of
 }
 
 // Ineffective remembers the bans whose addresses are still heard. It is bounded.
@@ -64,9 +63,9 @@ type Ineffective struct {
 	repaired time.Time // when the kernel's table was
 }
 
-// Take takes a sign about the address of a ban that the kernel drops since dropped,
-// and says what is to be done. failing is true when it is the sign by which the ban
-// turns out to be without effect.
+// Take records a sign about the address of a ban, which the kernel drops since dropped,
+// and says what to do. failing is true for the sign by which the ban turns out to be
+// without effect.
 func (t *Ineffective) Take(now time.Time, ban incident.Ban, dropped time.Time, sign Sign) (b *IneffectiveBan, remedy Remedy, failing bool) {
 	b = t.by[ban.Prefix]
 	if b != nil && !b.Ban.Since.Equal(ban.Since) {
@@ -115,8 +114,8 @@ func (b *IneffectiveBan) excuse(now time.Time) bool {
 	return true
 }
 
-// Repaired takes that another program damaged the kernel's table, which is in order
-// again: what was heard meanwhile is explained.
+// Repaired records that the kernel's table is in order again after another program
+// damaged it, which explains what was heard meanwhile.
 func (t *Ineffective) Repaired(now time.Time) {
 	t.repaired = now
 	for _, b := range t.by {
@@ -171,7 +170,7 @@ func (t *Ineffective) All() (list []*IneffectiveBan) {
 	return list
 }
 
-// List is the bans without effect now, those first that have been so for longest.
+// List returns the bans without effect now, the longest first.
 func (t *Ineffective) List(now time.Time, r *Registry) (list []IneffectiveBan) {
 	for _, b := range t.by {
 		if !b.Failing.IsZero() && now.Sub(b.Last) < Quiet && b.inForce(now, r) {

@@ -28,8 +28,8 @@ type Operator struct {
 	Allowed func(netip.Prefix) bool
 	// ClearScore forgets what a released address scored. Called under the lock.
 	ClearScore func(netip.Prefix)
-	// EndSuspicion has an address throttled no longer, and says whether it was. Called
-	// under the lock. It may be nil.
+	// EndSuspicion ends the throttling of an address, and says whether it was
+	// throttled. Called under the lock. It may be nil.
 	EndSuspicion func(netip.Prefix) bool
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
@@ -214,8 +214,9 @@ func (o *Operator) Release(now time.Time, list []incident.Ban, by string) error 
 	return nil
 }
 
-// clearOffences forgets the offences of every address in prefix, and says how
-// many there were; its bans on spoofable evidence no longer count either. Called under the lock.
+// clearOffences forgets the offences of every address in prefix, and says how many
+// there were. It also forgets how often they were banned on spoofable evidence. Called
+// under the lock.
 func (o *Operator) clearOffences(prefix netip.Prefix) (forgiven int) {
 	for source, n := range o.Offences.Clear(prefix) {
 		forgiven += n
@@ -262,7 +263,7 @@ func (o *Operator) Count() (n int) {
 	return n
 }
 
-// Closed is how many networks are closed on spoofable evidence, for SIP over UDP.
+// Closed is how many networks are closed on spoofable evidence.
 func (o *Operator) Closed(now time.Time) (n int) {
 	o.With(func() {
 		for _, ban := range o.Registry.Closed() {
@@ -291,7 +292,7 @@ func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 func heldBy(prefix netip.Prefix, around incident.Ban) string {
 	closes, wide := "", incident.PrefixText(around.Prefix)
 	if around.Scope == incident.ScopeSIP {
-		closes = " for SIP over UDP"
+		closes = " for SIP and IAX2 over UDP"
 	}
 	return fmt.Sprintf("held by the ban of %s%s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
 		wide, closes, wide, incident.PrefixText(prefix))

@@ -183,7 +183,7 @@ func TestClosedNetworks(t *testing.T) {
 		if n := s.Closed(now); n != 1 {
 			t.Errorf("%d networks closed", n)
 		}
-		want := "refused: 192.0.2.66 is held by the ban of 192.0.2.0/24 for SIP over UDP: `tollwarden unban 192.0.2.0/24` releases all of it, `tollwarden allow add 192.0.2.66` lets this one through"
+		want := "refused: 192.0.2.66 is held by the ban of 192.0.2.0/24 for SIP and IAX2 over UDP: `tollwarden unban 192.0.2.0/24` releases all of it, `tollwarden allow add 192.0.2.66` lets this one through"
 		if _, _, err := s.Unban(guesser, false, 7); err == nil || err.Error() != want {
 			t.Errorf("unban of an address: %v", err)
 		}

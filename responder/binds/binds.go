@@ -1,7 +1,7 @@
 // Package binds knows which UDP ports of Asterisk are closed to an address that may
 // be spoofed: those that the configuration names, and those that Asterisk has said
-// it listens on. TCP and TLS ports are of no interest: an address that has a
-// connection is proven, and its bans close everything.
+// it listens on. TCP and TLS ports do not matter: a ban of an address that was named
+// over a connection closes everything.
 //
 // The package is pure: it asks nobody and closes nothing.
 package binds

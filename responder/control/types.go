@@ -96,7 +96,7 @@ type Gap struct {
 type Firewall struct {
 	Table          string `json:"table"`
 	Bans           int    `json:"bans"`
-	NetworksClosed int    `json:"networks_closed"` // of the bans: networks closed for SIP over UDP, since their addresses take turns
+	NetworksClosed int    `json:"networks_closed"` // of the bans: networks whose addresses take turns, closed for SIP and IAX2 over UDP
 	PacketsDropped uint64 `json:"packets_dropped"`
 	BytesDropped   uint64 `json:"bytes_dropped"`
 	Repairs        uint64 `json:"repairs"` // times that it was restored after another program changed it

@@ -37,8 +37,8 @@ type Unstopped struct {
 	by map[score.Key]*Attack
 }
 
-// Crossed takes that a threshold was crossed and nothing was done. begins is true
-// when the attack becomes one that goes on.
+// Crossed records that a threshold was crossed and nothing was done. begins is true when
+// the attack becomes one that goes on.
 func (u *Unstopped) Crossed(a Attack) (begins bool) {
 	was := u.by[a.Key]
 	if was == nil || a.Last.Sub(was.Last) >= unstoppedQuiet {
@@ -68,7 +68,7 @@ func (u *Unstopped) add(a *Attack) {
 	u.by[a.Key] = a
 }
 
-// Stopped takes that something was done about a key.
+// Stopped records that something was done about a key.
 func (u *Unstopped) Stopped(k score.Key) { delete(u.by, k) }
 
 // Prune forgets the attacks that are over.
@@ -80,7 +80,7 @@ func (u *Unstopped) Prune(now time.Time) {
 	}
 }
 
-// List is the attacks that go on now, those first that have done so for longest.
+// List returns the attacks that go on now, the longest first.
 func (u *Unstopped) List(now time.Time) (list []Attack) {
 	for _, a := range u.by {
 		if a.Crossed >= unstoppedAt && now.Sub(a.Last) < unstoppedQuiet {
@@ -96,9 +96,9 @@ func (u *Unstopped) List(now time.Time) (list []Attack) {
 	return list
 }
 
-// Idle says whether nothing is done about an attack, and why: every step was
-// skipped, or has failed. To inform somebody is something, but does not stop an
-// address that should have been banned.
+// Idle says whether nothing is done about an attack, and why: every step was skipped or
+// has failed. Informing somebody counts as something, unless an address should have been
+// banned.
 func Idle(steps []incident.Step) (why string, idle bool) {
 	var reasons []string
 	informs, bans := false, false
@@ -119,9 +119,9 @@ func Idle(steps []incident.Step) (why string, idle bool) {
 	return strings.Join(reasons, "; "), len(steps) > 0 && (bans || !informs)
 }
 
-// GoesOn says whether an attack goes on after a plan, and why. In mode observe
-// nothing is to be done; a phone with a wrong password is no attack; and a ban that
-// is in force already is something.
+// GoesOn says whether an attack goes on after a plan, and why. It does not in mode
+// observe, if the attacker is a phone with a wrong password, or if a ban is in force
+// already.
 func GoesOn(steps []incident.Step, f Facts) (why string, goesOn bool) {
 	if f.Observe || f.StaleFlow != nil || f.Banned != nil {
 		return "", false

@@ -1,25 +1,22 @@
 package intake
 
 import (
-	"bytes"
 	"hash/maphash"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
-// Nonces remembers the nonces that Asterisk issued over UDP: to which network, and to
-// which accounts each of them belongs. It tells a phone that answers an old
+// Nonces remembers the nonces that Asterisk issued over UDP, each with the network it
+// was sent to and the accounts it belongs to. It tells a phone that answers an old
 // nonce from a guesser who invented one.
 //
-// It only calls a nonce foreign if it knows of all that were issued. So it records
-// since when it does: since the first response it saw, since the last packet it
-// missed, and at each place since the newest nonce that made room for another.
-//
-// It is of fixed size, and places nonces by a hash that nobody outside can compute.
+// It calls a nonce foreign only if it has seen all that were issued. So it records
+// since when it has: since the first response it saw, since the last packet it missed,
+// and in each bucket since the newest nonce that made room for another. Its tables have
+// a fixed size.
 type Nonces struct {
 	seed    maphash.Seed
 	since   uint32 // since when all nonces were seen, in seconds since 1970; 0: none yet
@@ -63,8 +60,8 @@ func newNonces() *Nonces {
 	return &Nonces{seed: maphash.MakeSeed(), buckets: make([]nonceBucket, nonceBuckets), connected: make([]uint32, connectedSlots)}
 }
 
-// Issued takes the nonces of a response that leaves for an address. They belong to
-// the account that the request named. It borrows r and allocates nothing.
+// Issued records the nonces in a response that leaves for an address. They belong to the
+// account that the request named. It borrows r.
 func (n *Nonces) Issued(now time.Time, to netip.Addr, r *sip.Response) {
 	if n.since == 0 {
 		n.Missed(now)
@@ -135,8 +132,7 @@ func (n *Nonces) Foreign(now time.Time, account string, at netip.Addr, nonce str
 	return now.Unix()-int64(since) >= nonceKept && connected == 0
 }
 
-// find is a nonce that was issued, and the bucket that it belongs in; is is nil
-// when it is not there.
+// find returns the bucket of a nonce, and the nonce in it; nil if it was not issued.
 func (n *Nonces) find(nonce []byte) (bucket *nonceBucket, is *issuedNonce) {
 	h := maphash.Bytes(n.seed, nonce)
 	bucket = &n.buckets[h%nonceBuckets]
@@ -148,7 +144,7 @@ func (n *Nonces) find(nonce []byte) (bucket *nonceBucket, is *issuedNonce) {
 	return bucket, nil
 }
 
-// oldest is the nonce that makes room for another, or a free place.
+// oldest is a free place, or the nonce that makes room for another.
 func (b *nonceBucket) oldest() *issuedNonce {
 	oldest := &b.issued[0]
 	for i := range b.issued {
@@ -162,8 +158,9 @@ func (b *nonceBucket) oldest() *issuedNonce {
 // network is a hash of the network of an address: the addresses of a pool that a
 // phone may be given in turn count as one.
 func (n *Nonces) network(a netip.Addr) uint32 {
-	addr := event.NetworkPrefix(a).Addr().As16()
-	return uint32(maphash.Bytes(n.seed, addr[:])) | 1
+	h := newHash(n.seed)
+	hashAddr(&h, event.NetworkPrefix(a).Addr())
+	return uint32(h.Sum64()) | 1
 }
 
 // accountBit is one of 64 bits, by a hash of an account's name; 0 for none. The case
@@ -180,14 +177,8 @@ func (n *Nonces) connection(account []byte) *uint32 {
 }
 
 func (n *Nonces) accountHash(name []byte) uint64 {
-	if bytes.IndexByte(name, '%') >= 0 {
-		if decoded, err := url.PathUnescape(string(name)); err == nil {
-			name = []byte(decoded)
-		}
-	}
-	var h maphash.Hash
-	h.SetSeed(n.seed)
-	for _, c := range name {
+	h := newHash(n.seed)
+	for _, c := range userName(name) {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}

@@ -26,16 +26,14 @@ import (
 // misdirected, and addresses whose answers were misdirected at one place make all
 // of that place doubtful.
 type Proof struct {
-	seed        maphash.Seed
-	nonces      []mark // by nonce: to whom it was sent
-	misdirected []mark // by address: an answer to it went elsewhere
+	seed maphash.Seed
+	// nonces has a mark for each nonce, by a hash of the nonce and of whom it was sent
+	// to; 0 is a nonce that was misdirected.
+	nonces []mark
+	// misdirected has one for each address whose answer went elsewhere; 0 is several
+	// addresses.
+	misdirected []mark
 	unseen      uint32 // when challenges last went unseen, in seconds since 1970
-}
-
-// mark is what a place holds.
-type mark struct {
-	hash uint64 // of the address, and of the nonce; 0: any of this place was misdirected
-	at   uint32 // seconds since 1970
 }
 
 const (
@@ -142,16 +140,11 @@ func (p *Proof) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 	if !prefix.IsValid() {
 		return 0, false
 	}
-	var h maphash.Hash
-	h.SetSeed(p.seed)
-	addr := prefix.Addr().As16()
-	h.Write(addr[:])
+	h := newHash(p.seed)
+	hashAddr(&h, prefix.Addr())
 	h.Write(nonce)
 	return max(h.Sum64(), 1), true
 }
-
-// younger says whether at, in seconds since 1970, is less than so many ago.
-func younger(now time.Time, at uint32, seconds int64) bool { return now.Unix()-int64(at) < seconds }
 
 // nonceOf is the nonce that a failed attempt says it answers; nil when that
 // proves nothing. With chan_sip it does not: that sends a challenge it has made

@@ -2,7 +2,6 @@ package intake
 
 import (
 	"bytes"
-	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"time"
@@ -11,26 +10,24 @@ import (
 	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
-// Suspects decides which SIP messages of a suspect pass, over UDP and in both
-// directions. A suspect guesses, but cannot be banned: others live at its address, and
-// packets that name it may be spoofed. So what a guesser needs is rationed, and not
-// what a phone needs:
+// Suspects decides which SIP messages over UDP, from a suspect and to it, pass. A suspect
+// guesses but cannot be banned: others live at its address, and packets that name it may
+// be spoofed. So Suspects rations what a guesser needs, and not what a phone needs:
 //
-//   - A request without credentials passes. It only gets a challenge.
-//   - Credentials that answer a challenge which was let out to this address pass
-//     until ten of them within a minute were refused. A blind spoofer never has
-//     such a challenge, so it does not use up what the phones there need. A phone
-//     may answer one that is no longer good: the next one is in the response.
+//   - A request without credentials passes: it only gets a challenge.
+//   - Credentials that answer a challenge which passed to this address do so until ten
+//     of them were refused within a minute. A spoofer that sees no responses never has
+//     such a challenge, and does not use up the phones' ration. The challenge need
+//     not be good any more: the response to the phone has the next one.
 //   - Of other credentials ten pass within a minute: anybody can make up the
 //     challenge that they answer.
 //   - A response passes if it goes to where Asterisk had the request from. Otherwise
-//     the sender of the request wrote another source, and has the response sent there.
+//     the request's sender asked for it to be sent elsewhere.
 //
-// Suspects is pure and of fixed size, but for one entry per suspect, which is bounded,
-// too. It has no lock: its owner calls it from one goroutine.
+// Suspects is pure and bounded. It has no lock: its owner calls it from one goroutine.
 type Suspects struct {
 	seed     maphash.Seed
-	nonces   []mark // by address and nonce: a challenge that was let out
+	nonces   []mark // by address and nonce: a challenge that passed
 	requests []admitted
 	budgets  map[netip.Prefix]*budget
 	pruned   time.Time // when unused budgets were last forgotten
@@ -48,8 +45,8 @@ const (
 	suspectNonceLasts = 2 * 3600
 	// admittedSlots is room for the requests under way at all suspects.
 	admittedSlots = 1 << 12
-	// maxBudgets bounds the addresses that are rationed. Of further ones, which
-	// share a budget, none guesses more for that.
+	// maxBudgets bounds the addresses with a budget of their own. Further ones share
+	// one, so that none of them guesses more.
 	maxBudgets = 1 << 14
 )
 
@@ -61,8 +58,9 @@ type admitted struct {
 	spent   bool   // one of the ration, which a response may give back
 }
 
-// budget is what is left to a suspect.
-type budget struct{ refused, made ration }
+// budget is what a suspect has used: credentials that answered a challenge that passed,
+// and others.
+type budget struct{ challenged, others ration }
 
 // ration holds the times of the last that passed, in milliseconds since 1970.
 type ration struct {
@@ -93,14 +91,14 @@ func (s *Suspects) Request(now time.Time, from netip.AddrPort, message []byte, t
 		return true // sent again, which is no further guess
 	}
 	b := s.budget(now, from)
-	ration := &b.made
-	if honest := ok && s.challenged(now, from.Addr(), r.Nonce); honest {
-		ration = &b.refused
+	ration, challenged := &b.others, ok && s.challenged(now, from.Addr(), r.Nonce)
+	if challenged {
+		ration = &b.challenged
 	}
 	if !ration.take(now) {
 		return false
 	}
-	*slot = admitted{key: key, message: hash, at: now.UnixMilli(), spent: ration == &b.refused}
+	*slot = admitted{key: key, message: hash, at: now.UnixMilli(), spent: challenged}
 	return true
 }
 
@@ -110,10 +108,8 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	if !ok {
 		return true
 	}
-	for _, from := range r.Received() {
-		if from != to.Addr().Unmap() {
-			return false
-		}
+	if goesElsewhere(&r, to) {
+		return false
 	}
 	r.Nonces(func(nonce []byte) {
 		*s.nonce(to.Addr(), nonce) = mark{s.nonceHash(to.Addr(), nonce), uint32(now.Unix())}
@@ -122,13 +118,13 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 		slot := s.slot(to, &id)
 		if slot.key == s.key(to, &id) && slot.spent {
 			slot.spent = false
-			s.budget(now, to).refused.giveBack()
+			s.budget(now, to).challenged.giveBack()
 		}
 	}
 	return true
 }
 
-// challenged says whether a nonce was let out to this address.
+// challenged says whether a nonce passed to this address.
 func (s *Suspects) challenged(now time.Time, by netip.Addr, nonce []byte) bool {
 	if len(nonce) == 0 {
 		return false
@@ -142,10 +138,8 @@ func (s *Suspects) nonce(addr netip.Addr, nonce []byte) *mark {
 }
 
 func (s *Suspects) nonceHash(addr netip.Addr, nonce []byte) uint64 {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	as16 := addr.As16()
-	h.Write(as16[:])
+	h := newHash(s.seed)
+	hashAddr(&h, addr)
 	h.Write(nonce)
 	return h.Sum64()
 }
@@ -157,15 +151,9 @@ func (s *Suspects) slot(at netip.AddrPort, t *sip.Transaction) *admitted {
 // key is that of a transaction at an address: the response may go to another port
 // than the request came from (RFC 3581).
 func (s *Suspects) key(at netip.AddrPort, t *sip.Transaction) uint64 {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	as16 := at.Addr().As16()
-	h.Write(as16[:])
-	h.Write(t.CallID)
-	var number [5]byte // with a byte that ends the Call-ID
-	binary.BigEndian.PutUint32(number[1:], t.Number)
-	h.Write(number[:])
-	h.Write(t.Method)
+	h := newHash(s.seed)
+	hashAddr(&h, at.Addr())
+	hashTransaction(&h, t)
 	return h.Sum64()
 }
 
@@ -198,7 +186,7 @@ func (s *Suspects) budget(now time.Time, at netip.AddrPort) *budget {
 func (s *Suspects) forget(now time.Time) {
 	s.pruned = now
 	for key, b := range s.budgets {
-		if b.made.unused(now) && b.refused.unused(now) {
+		if b.others.unused(now) && b.challenged.unused(now) {
 			delete(s.budgets, key)
 		}
 	}
@@ -215,7 +203,7 @@ func (r *ration) take(now time.Time) bool {
 	return true
 }
 
-// giveBack makes the last one taken be none.
+// giveBack undoes the last take.
 func (r *ration) giveBack() {
 	r.next = (r.next + Ration - 1) % Ration
 	r.times[r.next] = 0
@@ -226,8 +214,8 @@ func (r *ration) unused(now time.Time) bool {
 	return now.UnixMilli()-last >= RationPer.Milliseconds()
 }
 
-// mentions says whether a message contains a word, in whatever case. A header that the
-// parser here does not find, Asterisk may find.
+// mentions says whether a message contains a word, in whatever case: Asterisk may find a
+// header that the parser does not.
 func mentions(message []byte, word string) bool {
 	for i := 0; i+len(word) <= len(message); i++ {
 		if message[i]|0x20 == word[0] && bytes.EqualFold(message[i:i+len(word)], []byte(word)) {

@@ -8,10 +8,11 @@ import (
 	"github.com/tollwarden/tollwarden/ami/event"
 )
 
-// unasked are successes for which chan_sip asked for no password: it reports one when
-// a REGISTER that ends a registration looks like one that is sent again
-// (register_verify). The wire shows the response before the event is raised.
-type unasked map[string]unaskedOf // by account; those of Asterisk's list alone
+// unasked holds, by account, the successes for which chan_sip asked for no password. It
+// reports one when a REGISTER that ends a registration looks like one that is sent
+// again (register_verify). The wire shows the response before the event is raised. All
+// accounts are on Asterisk's list, which bounds it.
+type unasked map[string]unaskedOf
 
 type unaskedOf struct {
 	events int // to come
@@ -37,8 +38,8 @@ func (in *Intake) Unexplained(now time.Time, e *event.Event) bool {
 	return in.registers(e) && !in.Wire.accepted.has(now, e.Remote)
 }
 
-// registers says whether an event is a success of chan_sip's for a REGISTER: an INVITE
-// is challenged with a name before.
+// registers says whether an event is a success of chan_sip's for a REGISTER: before one
+// for an INVITE, an event has reported a challenge with a name.
 func (in *Intake) registers(e *event.Event) bool {
 	if e.Kind != event.SuccessfulAuth || string(e.Service) != "SIP" || e.Transport != event.UDP {
 		return false
@@ -47,39 +48,40 @@ func (in *Intake) registers(e *event.Event) bool {
 	return !invited
 }
 
-// accepted are where the last REGISTERs came from that were answered with success, and
-// when. Each explains one event.
+// accepted is a ring of the last responses that accepted a REGISTER. Each explains one
+// event.
 type accepted struct {
-	list [64]acceptedOne
+	list [64]acceptance
 	next int
 }
 
-type acceptedOne struct {
+// acceptance is where such a response went, and when.
+type acceptance struct {
 	to netip.AddrPort
 	at time.Time
 }
 
 func (a *accepted) add(now time.Time, to netip.AddrPort) {
-	a.list[a.next] = acceptedOne{netip.AddrPortFrom(to.Addr().Unmap(), to.Port()), now}
+	a.list[a.next] = acceptance{netip.AddrPortFrom(to.Addr().Unmap(), to.Port()), now}
 	a.next = (a.next + 1) % len(a.list)
 }
 
 func (a *accepted) has(now time.Time, at netip.AddrPort) bool { return a.find(now, at) >= 0 }
 
-// take takes one off.
+// take removes one.
 func (a *accepted) take(now time.Time, at netip.AddrPort) {
 	if i := a.find(now, at); i >= 0 {
-		a.list[i] = acceptedOne{}
+		a.list[i] = acceptance{}
 	}
 }
 
 func (a *accepted) find(now time.Time, at netip.AddrPort) int {
 	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
-	return slices.IndexFunc(a.list[:], func(one acceptedOne) bool { return one.to == at && now.Sub(one.at) <= unaskedLasts })
+	return slices.IndexFunc(a.list[:], func(one acceptance) bool { return one.to == at && now.Sub(one.at) <= unaskedLasts })
 }
 
-// wasUnasked says whether an event is one of a success without a password, and
-// takes it off.
+// wasUnasked says whether an event is that of a success without a password, and counts
+// it off.
 func (in *Intake) wasUnasked(now time.Time, e *event.Event, account []byte) bool {
 	u, ok := in.unasked[string(account)]
 	if !ok || e.Kind != event.SuccessfulAuth || string(e.Service) != "SIP" || e.Transport != event.UDP {

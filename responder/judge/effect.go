@@ -10,26 +10,27 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// A ban is done when its source no longer gets answers. A banned address that is
-// still answered, or heard, shows that its ban has no effect.
+// A ban is done when its address no longer gets answers. If Asterisk still answers the
+// address, or reports it, the ban has no effect.
 
-// wireFresh is how long after a response was last seen on the wire the wire counts
-// as showing every response.
+// wireFresh is how long after the last response the wire counts as showing every one.
 const wireFresh = time.Minute
 
-// Answered takes that a SIP response left over UDP for an address, past the bans.
+func (j *Judge) wireIsFresh(now time.Time) bool { return now.Sub(j.answeredAt) < wireFresh }
+
+// Answered records that a SIP response left over UDP for an address, past the bans.
 func (j *Judge) Answered(now time.Time, to netip.Addr) {
 	j.answeredAt = now
 	j.gotThrough(now, to.Unmap(), event.UDP, bans.Sign{At: now, Answered: true})
 }
 
-// heard takes that a security event names an address. Its own time counts, since
+// heard records that a security event names an address, at the event's own time, since
 // Asterisk may report late.
 //
-// chan_sip takes the address from the Via, where a sender can write any address. So
-// its events count only if the wire shows no responses: those go to the real one.
+// chan_sip takes the address from the Via, where a sender can write any. So its events
+// count only if the wire shows no responses, which go to the real address.
 func (j *Judge) heard(now time.Time, e *event.Event) {
-	if string(e.Service) == "SIP" && now.Sub(j.answeredAt) < wireFresh {
+	if string(e.Service) == "SIP" && j.wireIsFresh(now) {
 		return
 	}
 	at := now
@@ -43,8 +44,8 @@ func (j *Judge) heard(now time.Time, e *event.Event) {
 	j.gotThrough(now, e.Remote.Addr().Unmap(), over, bans.Sign{At: at})
 }
 
-// gotThrough judges a sign that packets of an address get through. It costs one
-// lookup for an address that is not banned.
+// gotThrough handles a sign that packets of an address get through. An address that is
+// not banned costs one lookup.
 func (j *Judge) gotThrough(now time.Time, addr netip.Addr, over event.Transport, sign bans.Sign) {
 	if j.policy.Observe || !addr.IsValid() {
 		return
@@ -81,10 +82,10 @@ func (j *Judge) renew(b *bans.IneffectiveBan) {
 	j.effects.Renew(b.Ban)
 }
 
-// widen makes a ban of the SIP ports one of all traffic, for the time that it has
-// left. The address may still be spoofed: whoever sends the packets, they get through
-// in spite of the ban. But widening must not cut off a place where accounts are in
-// use, a carrier or the allow list.
+// widen makes a ban of the SIP ports one of all traffic, for the time that it has left.
+// That the address may be spoofed does not matter: its packets get through in spite of
+// the ban, whoever sends them. But a place where accounts are in use, a carrier or an
+// allowed address must not be cut off.
 func (j *Judge) widen(now time.Time, b *bans.IneffectiveBan) {
 	if b.Kept = j.Places.Objection(b.Ban.Prefix); b.Kept != "" {
 		j.renew(b)
@@ -125,12 +126,12 @@ func (j *Judge) checkEffects(now time.Time) {
 	}
 }
 
-// TableRepaired takes that another program damaged the kernel's table, which is in
-// order again.
+// TableRepaired records that the kernel's table is in order again, after another
+// program damaged it.
 func (j *Judge) TableRepaired(now time.Time) { j.ineffective.Repaired(now) }
 
-// stepOf is the number of a ban's step in its incident. The ledger remembers only
-// the incident: then it is that of its playbook.
+// stepOf is the number of a ban's step in its incident. Of a ban from the ledger only
+// the incident is known, so it is the place of the step in its playbook.
 func (j *Judge) stepOf(ban incident.Ban) int {
 	if ban.Step != incident.StepUnknown || ban.Incident == 0 {
 		return ban.Step

@@ -32,12 +32,12 @@ type Effects interface {
 	Renew(ban incident.Ban)
 	// Widen puts a ban in force that drops more than it did.
 	Widen(ban incident.Ban)
-	// NoteBan records in the step of a ban that its address is still heard.
+	// NoteBan records in the step of a ban whether its address is still heard.
 	NoteBan(ban incident.Ban, s incident.Step)
 	// DropFlow drops a flow again about which an incident was made before.
 	DropFlow(flow incident.Flow, within time.Duration)
-	// Suspect has an address throttled for that time, 0: no longer. The conversations
-	// in live pass as they did. It keeps live, which never changes.
+	// Suspect throttles an address for that time; 0 ends it. The conversations in live
+	// pass as before. It may keep live, which never changes.
 	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort)
 	// BanChanged is called when a ban has expired.
 	BanChanged(ban incident.Ban, change incident.BanChange)

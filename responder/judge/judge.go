@@ -70,7 +70,7 @@ type Judge struct {
 	flows     decide.Flows
 	suspects  map[netip.Prefix]*suspicion
 	unstopped decide.Unstopped
-	// ineffective are the bans whose addresses are still heard.
+
 	ineffective bans.Ineffective
 	answeredAt  time.Time     // when a response was last seen on the wire
 	waiting     []unexplained // successes that wait for a response

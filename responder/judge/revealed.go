@@ -8,9 +8,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// revealed takes that an address where an account is not known has its password. That
-// is a break-in if it answered a nonce that none of the account's phones can have had
-// there, or if the account was guessed at before.
+// revealed handles a response that shows an account's password to be known at an address
+// where the account is not. It is a break-in if no phone of the account can have had
+// the nonce there, or if the account was guessed at before.
 func (j *Judge) revealed(now time.Time, a *intake.Answer) {
 	stolen := a.Outcome == intake.Revealed && j.Intake.Nonces.Foreign(now, a.Account, a.To.Addr(), a.Nonce)
 	o := j.Intake.Revealed(now, a)
@@ -20,8 +20,8 @@ func (j *Judge) revealed(now time.Time, a *intake.Answer) {
 }
 
 // connected notes which accounts are used over connections, whose nonces the wire
-// does not show. A challenge counts at the account's own places alone: anybody else
-// can ask for one.
+// does not show. A challenge counts only at an address where the account is known:
+// anybody can ask for one.
 func (j *Judge) connected(now time.Time, e *event.Event, o *score.Observation) {
 	if !o.Transport.Connected() {
 		return

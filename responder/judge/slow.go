@@ -7,9 +7,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/slow"
 )
 
-// observeSlow scores what an attempt shows together with those of the days before. After
-// we changed a password, its owner's phones fail wherever they are, and a guess is
-// hopeless.
+// observeSlow scores what an attempt shows together with those of the days before. It
+// skips failures after we changed the password: the owner's phones fail wherever they
+// are, and a guess is hopeless.
 func (j *Judge) observeSlow(o *score.Observation) {
 	if o.Signal.Failure() && j.Contain.Rotations.InGrace(o.At, o.Account) {
 		return
@@ -21,8 +21,8 @@ func (j *Judge) observeSlow(o *score.Observation) {
 	j.Slow.RaisedChanged(j.effects.SlowRaised)
 }
 
-// explain gives a verdict on a signal of package slow the words and the evidence that
-// it rests on. The table knows only the signal.
+// explain gives a verdict on a signal of package slow its reason and evidence: the
+// table knows only the signal.
 func (j *Judge) explain(v *score.Verdict) {
 	if !slow.Raises(v.Cause.Signal) {
 		return

@@ -10,9 +10,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// A suspect cannot be banned, since that would hit others, and is throttled instead:
-// the edges decide about each of its packets (see intake.Suspects), but not about
-// those of the conversations of phones that are registered there.
+// A suspect is an address that cannot be banned, since a ban would hit others, and is
+// throttled instead: intake.Suspects decides about each of its packets, except those of
+// the phones that are registered there.
 
 const (
 	// maxSuspects bounds the addresses that are throttled at once.
@@ -27,12 +27,12 @@ const (
 // suspicion is what is known of a suspect.
 type suspicion struct {
 	until  time.Time
-	live   []netip.AddrPort // pass undecided
-	barred []netip.AddrPort // would, but guesses came from them
+	live   []netip.AddrPort // conversations that pass undecided; shared, so never changed in place
+	barred []netip.AddrPort // those that would, had no guesses come from them
 }
 
-// suspect has an address throttled, or renews that. evidence are the observations that
-// it is suspected for: a conversation among them does not pass undecided.
+// suspect has an address throttled, or goes on with it. A conversation that a failure
+// in evidence came from does not pass undecided.
 func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, evidence []score.Record) {
 	s := j.suspects[at]
 	if s == nil {
@@ -72,7 +72,8 @@ func (s *suspicion) bar(evidence []score.Record) (changed bool) {
 	return changed
 }
 
-// phoneAt has a phone's conversation pass that has signed in at a suspect's address.
+// phoneAt lets the conversation of a phone pass that has signed in at a suspect's
+// address.
 func (j *Judge) phoneAt(now time.Time, o *score.Observation) {
 	if len(j.suspects) == 0 || o.Transport != event.UDP {
 		return
@@ -102,7 +103,7 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 	j.suspect(now, prefix, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}})
 }
 
-// EndSuspicion has an address throttled no longer, and says whether it was.
+// EndSuspicion ends the throttling of an address, and says whether it was throttled.
 func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
 	if at.IsSingleIP() {
 		at = event.SourcePrefix(at.Addr())
@@ -116,7 +117,7 @@ func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
 	return s.until.After(now)
 }
 
-// EndAllowed has those throttled no longer that are on the allow list now.
+// EndAllowed ends the throttling of the addresses that are on the allow list now.
 func (j *Judge) EndAllowed(now time.Time) {
 	for at := range j.suspects {
 		if j.Places.Allowed(at) {

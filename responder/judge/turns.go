@@ -11,9 +11,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// takeTurns closes the network of a failure over UDP, for SIP alone, when its
-// members take turns and nobody lives there. Which failures count, and what else
-// is done, is up to the first threshold per network that bans.
+// takeTurns closes the network of a failure over UDP, with scope SIP, when its members
+// take turns and no account lives there. The first threshold per network that bans
+// says which failures count and what else is done.
 func (j *Judge) takeTurns(o *score.Observation) {
 	if o.Transport != event.UDP {
 		return
@@ -45,6 +45,7 @@ func (j *Judge) takeTurns(o *score.Observation) {
 	j.carryOut(v, nil, f)
 }
 
+// networkThreshold is the first threshold per network that bans and counts a signal.
 func (j *Judge) networkThreshold(s score.Signal) *score.Threshold {
 	for i := range j.policy.Thresholds {
 		t := &j.policy.Thresholds[i]
@@ -79,8 +80,8 @@ func (j *Judge) makeRoom(ban incident.Ban) {
 	}
 }
 
-// moveIn releases what must not last where an account lives: the networks closed
-// on spoofable evidence, and the bans of addresses beyond the first rung.
+// moveIn releases, where an account turns up, what must not last there: closed networks,
+// and bans on spoofable evidence that are longer than the first.
 func (j *Judge) moveIn(neighbourhood netip.Prefix, at time.Time) {
 	for _, ban := range j.Bans.Within(at, neighbourhood) {
 		if ban.Spoofable() && (ban.Network() || ban.Forever() || ban.Until.Sub(ban.Since) > j.policy.Ladder.Brief()) {

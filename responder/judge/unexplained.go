@@ -10,14 +10,14 @@ import (
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
-// chan_sip reports a success for a REGISTER that it asked no password for, too. Only its
-// response on the wire tells them apart, and the event may be read before that: then it
-// waits for the response.
+// chan_sip also reports a success for some REGISTERs that it asked no password for. Only
+// its response on the wire tells which. If the event is read before that response, it
+// waits.
 
 // maxWaiting bounds the events that wait. Further ones are believed.
 const maxWaiting = 64
 
-// unexplained is a success that waits.
+// unexplained is a success that waits for the response that explains it.
 type unexplained struct {
 	sensor intake.Sensor
 	event  event.Event // owns its memory
@@ -26,8 +26,7 @@ type unexplained struct {
 // hold keeps a success that the wire does not explain yet. At the account's own places
 // it changes nothing, so it need not wait.
 func (j *Judge) hold(now time.Time, s intake.Sensor, e *event.Event) bool {
-	wire := j.policy.Wire && now.Sub(j.answeredAt) < time.Minute
-	if !wire || len(j.waiting) >= maxWaiting || !j.Intake.Unexplained(now, e) || j.Places.Known(string(e.AccountID), e.Remote.Addr(), now) {
+	if !j.policy.Wire || !j.wireIsFresh(now) || len(j.waiting) >= maxWaiting || !j.Intake.Unexplained(now, e) || j.Places.Known(string(e.AccountID), e.Remote.Addr(), now) {
 		return false
 	}
 	j.waiting = append(j.waiting, unexplained{s, cloneSecurity(e)})
@@ -40,21 +39,21 @@ func (j *Judge) explained(now time.Time, to netip.AddrPort) {
 		return
 	}
 	to = netip.AddrPortFrom(to.Addr().Unmap(), to.Port())
-	j.releaseWaiting(now, func(h *unexplained) bool { return h.event.Remote == to })
+	j.releaseWaiting(now, func(u *unexplained) bool { return u.event.Remote == to })
 }
 
-// releaseWaiting judges those that waited and are meant.
-func (j *Judge) releaseWaiting(now time.Time, meant func(*unexplained) bool) {
-	var due []unexplained
-	j.waiting = slices.DeleteFunc(j.waiting, func(h unexplained) bool {
-		if !meant(&h) {
+// releaseWaiting judges the waiting successes that due selects.
+func (j *Judge) releaseWaiting(now time.Time, due func(*unexplained) bool) {
+	var released []unexplained
+	j.waiting = slices.DeleteFunc(j.waiting, func(u unexplained) bool {
+		if !due(&u) {
 			return false
 		}
-		due = append(due, h)
+		released = append(released, u)
 		return true
 	})
-	for i := range due {
-		j.judgeSecurity(now, due[i].sensor, &due[i].event)
+	for i := range released {
+		j.judgeSecurity(now, released[i].sensor, &released[i].event)
 	}
 }
 

@@ -8,15 +8,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// goesOn takes that nothing was done about a threshold that was crossed.
+// goesOn records that nothing was done about a crossed threshold.
 func (j *Judge) goesOn(a decide.Attack) {
 	if j.unstopped.Crossed(a) {
 		j.counters.Unstopped++
 	}
 }
 
-// Settled takes that a step of an incident has its outcome. If it failed, and
-// nothing else was done either, the attack may go on.
+// Settled records that step n of an incident has its outcome. If every step failed or
+// was skipped, the attack may go on.
 func (j *Judge) Settled(now time.Time, i *incident.Incident, n int) {
 	switch s := &i.Steps[n]; {
 	case s.State == incident.Done && !s.Informs():

@@ -52,8 +52,9 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 	}
 }
 
-// guessed is the account whose password a request has. PJSIP looks for it by From,
-// chan_sip by From or, for a REGISTER, by To (register_verify).
+// guessed is the account whose password a request tries. PJSIP finds it by From,
+// chan_sip by From or, for a REGISTER, by To (register_verify). An account of PJSIP's
+// is Sure.
 func (j *Judge) guessed(a *intake.Answer) (calls.Account, bool) {
 	from, ok := j.Calls.Named(a.Names.From)
 	if ok && from.Sure {
@@ -70,10 +71,10 @@ func (j *Judge) guessed(a *intake.Answer) (calls.Account, bool) {
 	return j.Calls.Named(a.Names.User)
 }
 
-// isGuess says whether a refusal is one of a password.
+// isGuess says whether a refusal is that of a wrong password.
 func isGuess(a *intake.Answer, r *sip.Response, login calls.Account, listed bool) bool {
 	if a.Hidden {
-		return !a.Misdirected // its request was none of a phone's
+		return !a.Misdirected // no phone sent its request
 	}
 	if !listed {
 		// A name that does not exist, which the events report, or one of chan_sip's
@@ -85,9 +86,9 @@ func isGuess(a *intake.Answer, r *sip.Response, login calls.Account, listed bool
 	return a.Status != 403 || !login.Sure
 }
 
-// knows says whether a response shows that its receiver knows the password. Neither
-// events nor the log say so of a SUBSCRIBE to chan_sip, which is refused with 403 if
-// the password is wrong. For other methods a 404 may come before it is looked at.
+// knows says whether a response shows that its receiver knows the password. For a
+// SUBSCRIBE to chan_sip only the response shows it: 403 means a wrong password, 404 and
+// success a right one. For other methods 404 may come before the password is checked.
 func knows(a *intake.Answer, login calls.Account) bool {
 	if a.Outcome == intake.Revealed {
 		return true

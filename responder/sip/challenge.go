@@ -23,18 +23,18 @@ const maxNonce = 128
 // Challenges calls fn for each challenge in a response; one may challenge with
 // several algorithms. Responses of another status and truncated ones contain none.
 //
-// It leaves out the nonces of chan_sip, which contain no slash. chan_sip sends the
-// same nonce to anybody who repeats a request (check_auth): whoever had it first knows
-// what is then sent to an address that they spoof. That it was sent to nobody else
-// cannot be seen: they may have had it over TCP, or while packets were missed, or so
-// long ago that it is forgotten, since OPTIONS keep the dialog alive without end.
+// It leaves out the nonces of chan_sip, which contain no slash: they prove nothing.
+// chan_sip sends the same nonce to anybody who repeats a request (check_auth), so a
+// sender who has it knows what is then sent to an address that it spoofs. The wire
+// cannot rule that out: the sender may have got the nonce over TCP, while packets
+// were missed, or long ago, since OPTIONS keep the dialog alive without end.
 func (r *Response) Challenges(fn func(Challenge)) {
 	if !r.challenges() {
 		return
 	}
 	from := r.Received()
 	r.Nonces(func(nonce []byte) {
-		if bytes.IndexByte(nonce, '/') >= 0 {
+		if ofPJSIP(nonce) {
 			fn(Challenge{from, nonce})
 		}
 	})
@@ -64,9 +64,11 @@ func (r *Response) challenges() bool { return r.Status == 401 || r.Status == 407
 
 // OfPJSIP says whether PJSIP made the challenge.
 func (r *Response) OfPJSIP() (pjsip bool) {
-	r.Challenges(func(Challenge) { pjsip = true })
+	r.Nonces(func(nonce []byte) { pjsip = pjsip || ofPJSIP(nonce) })
 	return pjsip
 }
+
+func ofPJSIP(nonce []byte) bool { return bytes.IndexByte(nonce, '/') >= 0 }
 
 // Received returns where Asterisk may have had the request from. It writes the
 // address into the first Via of every response (pjsip_via_hdr_print, and

@@ -96,7 +96,7 @@ func (g *Guesses) Explain(cause *score.Record) string {
 	case score.SlowNetwork:
 		return fmt.Sprintf("wrong passwords within %s for accounts that are not used in this network, from %s: %s", span, count(len(list), "address"), g.addresses(list))
 	case score.SlowAttack:
-		return fmt.Sprintf("wrong passwords for this account from ever other addresses, where it is not used, over %s: %s", span, sources(list))
+		return fmt.Sprintf("wrong passwords for this account from changing addresses, where it is not used, over %s: %s", span, sources(list))
 	case score.LastingFailures:
 		return fmt.Sprintf("wrong passwords for this account over %s where it is not used, by an attacker or a phone with an old password: %s", span, sources(list))
 	default:

@@ -167,7 +167,7 @@ func (e exporter) decisions(r *Reading) {
 func (e exporter) kernel(r *Reading) {
 	e.gauge("bans", "Bans in force.", float64(r.Bans))
 	c := &r.Meters.Judge.Counters
-	e.gauge("networks_closed", "Networks closed for SIP over UDP, because their addresses take turns.", float64(r.Closed))
+	e.gauge("networks_closed", "Networks closed for SIP and IAX2 over UDP, because their addresses take turns.", float64(r.Closed))
 	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Spoofable-c.Repeated, "repeat", "first")
 	e.counter("spoofable_bans_total", "Bans of IP addresses and networks that may be spoofed, by whether it was the first one.", c.Repeated, "repeat", "later")
 	e.gauge("ineffective_bans", "Bans without effect: their IP addresses still get through.", float64(r.Ineffective))

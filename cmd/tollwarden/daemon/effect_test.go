@@ -133,7 +133,7 @@ func TestStatusNamesWhatIsNotStopped(t *testing.T) {
 	})
 	s.wait("the alarm", func() bool { return alarms.Load() == 1 })
 	st := s.status()
-	if st.Health != control.Degraded || len(st.Ineffective) != 1 || st.Ineffective[0].Ban.Prefix.String() != guesser+"/32" || st.Ineffective[0].Heard == 0 || st.Counters["bans_without_effect"] != 1 {
+	if st.Health != control.Degraded || len(st.Ineffective) != 1 || st.Ineffective[0].Ban.Prefix.String() != guesser+"/32" || st.Ineffective[0].Heard == 0 || st.Counters["bans_ineffective"] != 1 {
 		t.Errorf("%s %+v", st.Health, st.Ineffective)
 	}
 	s.wait("the incident to say so", func() bool {
@@ -151,7 +151,7 @@ func TestStatusNamesWhatIsNotStopped(t *testing.T) {
 	}
 	s.wait("an attack that goes on", func() bool { return !s.check("attacks").OK })
 	st = s.status()
-	if st.Health != control.Degraded || len(st.Unstopped) != 1 || st.Unstopped[0].Reason != "ban skipped: on the allow list" || st.Counters["attacks_not_stopped"] != 1 {
+	if st.Health != control.Degraded || len(st.Unstopped) != 1 || st.Unstopped[0].Reason != "ban skipped: on the allow list" || st.Counters["attacks_unstopped"] != 1 {
 		t.Errorf("%s %+v", st.Health, st.Unstopped)
 	}
 }
