@@ -30,9 +30,10 @@ import (
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
-	whole    time.Time        // since when every request is seen
+	whole    time.Time // since when every request is seen
 	accepted accepted
-	named    [namedSlots]mark // addresses that others' requests want the response sent to
+	bound    [boundSlots]uint64 // dialogs of chan_sip that have registered a phone, by Call-ID
+	named    [namedSlots]mark   // addresses that others' requests want the response sent to
 }
 
 // request is one that arrived, or several in one transaction. It keeps its place when
@@ -63,6 +64,8 @@ const (
 	wireSlots = 1 << 14
 	// namedSlots is how many addresses named by maddr are distinguished.
 	namedSlots = 1 << 10
+	// boundSlots is how many dialogs that have registered a phone are distinguished.
+	boundSlots = 1 << 12
 	// namedLasts is how long one counts after a request has named it, in seconds.
 	namedLasts = 600
 	// answerWithin is how long the first response to credentials may take: longer
@@ -174,7 +177,7 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	a.Method = cmp.Or(slot.method, methodOf(id.Method))
 	if r.Status/100 == 2 && a.Method == Register && !again {
 		w.accepted.add(now, to)
-		if slot.guesses == 0 || !first {
+		if w.unasked(r, id.CallID, first && slot.guesses > 0) {
 			a.Outcome = Unasked
 		}
 	}
@@ -200,6 +203,29 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	fromUser, toUser := r.Names()
 	a.Names.From, a.Names.To = userName(fromUser), userName(toUser)
 	return a
+}
+
+// unasked says whether a REGISTER is accepted for which no password was asked. plain
+// means that the response is the first in its transaction, and that there were
+// credentials.
+//
+// chan_sip tells in its response for how long the phone is registered now
+// (respprep). What it accepts without a password ends a registration and leaves that
+// at 0, unless the dialog has registered a phone before (register_verify). Nothing else
+// tells for certain: it takes a request for one that is sent again by the number in
+// CSeq alone, and for as long as the dialog lives. So a REGISTER that ends a
+// registration is never taken for a login.
+func (w *Wire) unasked(r *sip.Response, callID []byte, plain bool) bool {
+	seconds, told := r.Expires()
+	if told && seconds == 0 {
+		return true
+	}
+	h := max(maphash.Bytes(w.seed, callID), 1)
+	before := w.bound[h%boundSlots] == h
+	if told {
+		w.bound[h%boundSlots] = h
+	}
+	return !plain && (before || !told)
 }
 
 // misdirected says whether a response goes elsewhere than its request came from. If

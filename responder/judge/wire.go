@@ -42,13 +42,21 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 		if listed && !login.Sure {
 			j.Intake.Unasked(now, a.Account)
 		}
-	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
-		if o, news := j.Intake.Refused(now, &a, login.Sure); news {
-			j.counters.Wire++
-			j.attempt(now, &o)
+		if listed && testsPassword(&a, r, login) && !j.Places.Known(a.Account, a.From.Addr(), now) {
+			j.guess(now, &a, login)
 		}
+	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
+		j.guess(now, &a, login)
 	case listed && knows(&a, login) && !j.Places.Known(a.Account, to.Addr(), now):
 		j.revealed(now, &a)
+	}
+}
+
+// guess judges an answer as one to a wrong password.
+func (j *Judge) guess(now time.Time, a *intake.Answer, login calls.Account) {
+	if o, news := j.Intake.Refused(now, a, login.Sure); news {
+		j.counters.Wire++
+		j.attempt(now, &o)
 	}
 }
 
@@ -94,6 +102,14 @@ func knows(a *intake.Answer, login calls.Account) bool {
 	}
 	ok := a.Status == 404 || a.Status/100 == 2
 	return ok && !login.Sure && a.Method == intake.Subscribe
+}
+
+// testsPassword says whether the success of a REGISTER that ends a registration may tell
+// a guesser that the password is right. As a success it counts for nothing, since
+// chan_sip may not have asked for a password.
+func testsPassword(a *intake.Answer, r *sip.Response, login calls.Account) bool {
+	seconds, told := r.Expires()
+	return a.Outcome == intake.Unasked && !login.Sure && a.Names.User != "" && told && seconds == 0
 }
 
 // attempt judges one attempt: a failure by itself, a success for what went before

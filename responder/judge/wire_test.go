@@ -366,14 +366,19 @@ func TestSuccessWithoutPassword(t *testing.T) {
 		return fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n%s\n", cseq, more)
 	}
 	answer := func(status, cseq int) string {
-		return fmt.Sprintf("SIP/2.0 %d x\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n\n", status, cseq)
+		return fmt.Sprintf("SIP/2.0 %d x\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\nExpires: 0\n\n", status, cseq)
 	}
+	lasting := func(answer string) string { return strings.Replace(answer, "Expires: 0", "Expires: 60", 1) }
 	const digest = "Authorization: Digest username=\"2001\",response=\"%d\"\n"
 	for name, tc := range map[string]struct {
 		packets []string
 		want    string
 	}{
-		"a login":                         {[]string{register(1, ""), answer(401, 1), register(2, digest), answer(200, 2)}, "break-in 2001"},
+		"a login":                         {[]string{register(1, ""), answer(401, 1), register(2, digest), lasting(answer(200, 2))}, "break-in 2001"},
+		"a login with the same CSeq":      {[]string{register(1, ""), answer(401, 1), register(1, digest), lasting(answer(200, 1))}, "break-in 2001"},
+		"a login, sent twice":             {[]string{register(1, ""), answer(401, 1), register(2, digest), register(2, digest+"X: y\n"), lasting(answer(200, 2))}, "break-in 2001"},
+		"a login that is not read":        {[]string{register(1, ""), answer(401, 1), lasting(answer(200, 2))}, "break-in 2001"},
+		"another method in CSeq":          {[]string{strings.Replace(register(1, ""), "1 REG", "1 A REG", 1), register(1, digest), answer(200, 1)}, ""},
 		"no credentials":                  {[]string{register(1, ""), answer(401, 1), register(1, "Expires: 0\n"), answer(200, 1)}, ""},
 		"both at once":                    {[]string{register(1, ""), register(1, "Expires: 0\n"), answer(401, 1), answer(200, 1)}, ""},
 		"credentials of any kind":         {[]string{register(1, ""), answer(401, 1), register(1, digest), answer(200, 1)}, ""},
