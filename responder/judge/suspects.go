@@ -26,17 +26,18 @@ const (
 
 // suspicion is what is known of a suspect.
 type suspicion struct {
-	until  time.Time
-	live   []netip.AddrPort // pass undecided
-	barred []netip.AddrPort // would, but guesses came from them
+	until   time.Time
+	live    []netip.AddrPort // pass undecided
+	barred  []netip.AddrPort // would, but guesses came from them
+	guesses bool             // it guesses; otherwise answers were misdirected to it, of which anybody can be made to receive some
 }
 
 // suspect has an address throttled, or renews that. evidence are the observations that
 // it is suspected for: a conversation among them does not pass undecided.
-func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, evidence []score.Record) {
+func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, evidence []score.Record, guesses bool) {
 	s := j.suspects[at]
 	if s == nil {
-		if len(j.suspects) >= maxSuspects {
+		if len(j.suspects) >= maxSuspects && !j.dropSuspect() {
 			j.forgetSuspects(now)
 		}
 		if len(j.suspects) >= maxSuspects {
@@ -50,6 +51,7 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 		*s = suspicion{live: j.Places.Live(at)}
 		j.counters.Suspects++
 	}
+	s.guesses = s.guesses || guesses
 	changed := s.bar(evidence)
 	if !changed && s.until.Sub(now) > within/2 {
 		return
@@ -57,7 +59,22 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 	if until := now.Add(within); until.After(s.until) {
 		s.until = until
 	}
-	j.effects.Suspect(at, s.until.Sub(now), s.live)
+	if !j.effects.Suspect(at, s.until.Sub(now), s.live) {
+		s.until = time.Time{} // the next one suspects it again
+	}
+}
+
+// dropSuspect makes room for another suspect: misdirected answers can name any number of
+// addresses.
+func (j *Judge) dropSuspect() bool {
+	for at, s := range j.suspects {
+		if !s.guesses {
+			delete(j.suspects, at)
+			j.effects.Suspect(at, 0, nil)
+			return true
+		}
+	}
+	return false
 }
 
 // bar takes the conversations that guesses came from out of the live ones.
@@ -99,7 +116,7 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 	if !j.policy.Throttles || !prefix.IsValid() || j.Places.Allowed(prefix) || j.Places.Carrier(prefix) || j.Places.Registered(a.Account, a.To) {
 		return
 	}
-	j.suspect(now, prefix, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}})
+	j.suspect(now, prefix, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}}, false)
 }
 
 // EndSuspicion has an address throttled no longer, and says whether it was.
