@@ -19,6 +19,9 @@ const (
 	maxSuspects = 4096
 	// maxLive bounds the conversations that pass at one of them.
 	maxLive = 1024
+	// maxBarred is from how many conversations guesses may come until no further one
+	// passes: whoever has an account could sign in from a new port for each guess.
+	maxBarred = 3
 	// misdirectedFor is how long an address is throttled that was sent somebody
 	// else's refusal.
 	misdirectedFor = 10 * time.Minute
@@ -97,7 +100,7 @@ func (j *Judge) phoneAt(now time.Time, o *score.Observation) {
 	prefix := event.SourcePrefix(o.Source)
 	s := j.suspects[prefix]
 	at := netip.AddrPortFrom(o.Source.Unmap(), o.Port)
-	if s == nil || !s.until.After(now) || len(s.live) >= maxLive || slices.Contains(s.live, at) || slices.Contains(s.barred, at) ||
+	if s == nil || !s.until.After(now) || len(s.live) >= maxLive || len(s.barred) >= maxBarred || slices.Contains(s.live, at) || slices.Contains(s.barred, at) ||
 		!j.Places.Known(string(o.Account), o.Source, now) {
 		return
 	}

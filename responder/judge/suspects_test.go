@@ -91,6 +91,25 @@ func TestPhoneThatSignsInAtASuspect(t *testing.T) {
 	}
 }
 
+// Somebody with an account signs in from a new port for every few guesses: after some,
+// that helps no more.
+func TestGuesserWhoSignsInFromManyPorts(t *testing.T) {
+	s := throttling(t, true)
+	s.registered(noon, "1001", "1002")
+	at, passed := s.guessesAt(t, noon, office, 40000, 3), 0
+	for port := 50000; port < 50020; port++ {
+		s.effects()
+		s.hear(t, at, strings.ReplaceAll(success("1002", office), "/5060\r\n", fmt.Sprintf("/%d\r\n", port)))
+		if s.effects() != "" {
+			passed++
+		}
+		at = s.guessesAt(t, at, office, port, 3)
+	}
+	if passed != 3 {
+		t.Errorf("%d conversations pass, want 3", passed)
+	}
+}
+
 // Nobody is throttled who is banned, is on the allow list, is a carrier or guesses over
 // TCP, nor if the kernel lets us decide about nothing.
 func TestWhoIsNotThrottled(t *testing.T) {
