@@ -85,8 +85,8 @@ func newWire() *Wire {
 
 // Request takes a request that arrived. It borrows r. One that is sent again is the same
 // byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess, even with
-// the same identifiers.
-func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
+// the same identifiers. guess says that it has credentials and is not sent again.
+func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) (guess bool) {
 	if r.AnswerTo.IsValid() && r.AnswerTo != from.Addr().Unmap() {
 		h := w.addressKey(r.AnswerTo)
 		w.named[h%namedSlots] = mark{h, uint32(now.Unix())}
@@ -104,10 +104,20 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 		if bytes.EqualFold(r.Method, r.ID.Method) && !bytes.EqualFold(r.Method, ack) {
 			slot.others++
 		}
-		return
+		return false
 	}
 	slot.guesses++
 	slot.nonce, slot.user, slot.from = string(r.Nonce), userName(r.User), from
+	return true
+}
+
+// Blind is the answer to a request whose response is not let out, where the request wants
+// it sent to: it is taken for a refusal. It borrows r.
+func Blind(from netip.AddrPort, r *sip.Request) Answer {
+	return Answer{
+		Outcome: Refused, Method: methodOf(r.Method), To: netip.AddrPortFrom(r.AnswerTo, from.Port()), From: from, Misdirected: true,
+		Names: Names{User: userName(r.User)}, Nonce: string(r.Nonce), Session: r.ID.CallID, Message: r.Message,
+	}
 }
 
 // Unseen records that some packets were missed, such as those before the start.

@@ -54,7 +54,12 @@ func (j *Judge) releaseWaiting(now time.Time, meant func(*unexplained) bool) {
 		return true
 	})
 	for i := range due {
-		j.judgeSecurity(now, due[i].sensor, &due[i].event)
+		e := &due[i].event
+		if j.silenced(now, e.Remote.Addr().Unmap()) && j.Intake.Unexplained(now, e) {
+			// Nothing that it sends or is sent gets through: somebody else has named it.
+			continue
+		}
+		j.judgeSecurity(now, due[i].sensor, e)
 	}
 }
 

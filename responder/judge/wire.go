@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -12,7 +13,32 @@ import (
 
 // Received takes a SIP request that arrived over UDP. It borrows r.
 func (j *Judge) Received(now time.Time, from netip.AddrPort, r *sip.Request) {
-	j.Intake.Wire.Request(now, from, r)
+	if j.Intake.Wire.Request(now, from, r) && j.unanswered(now, from, r) {
+		a := intake.Blind(from, r)
+		login, _ := j.Calls.Named(a.Names.User)
+		a.Account = login.Name
+		j.guess(now, &a, login)
+	}
+}
+
+// unanswered says whether the response to a request will not be seen: it is to be sent to
+// another address that answers are kept from. chan_sip sends more to whoever it takes for
+// registered, so that such a guess is not made for nothing.
+func (j *Judge) unanswered(now time.Time, from netip.AddrPort, r *sip.Request) bool {
+	to := r.AnswerTo
+	if !to.IsValid() || to == from.Addr().Unmap() {
+		return false
+	}
+	return j.silenced(now, to)
+}
+
+// silenced says whether answers may be kept from an address.
+func (j *Judge) silenced(now time.Time, to netip.Addr) bool {
+	if _, _, banned := j.Bans.Dropping(now, to); banned {
+		return true
+	}
+	s := j.suspects[event.SourcePrefix(to)]
+	return s != nil && s.until.After(now)
 }
 
 // Sent takes a SIP response that leaves over UDP, for the address that it is

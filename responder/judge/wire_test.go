@@ -425,6 +425,37 @@ func TestSuccessThatIsNotExplained(t *testing.T) {
 	}
 }
 
+// Guesses whose refusals go to somebody who is banned count, though nobody sees a
+// response; a success that names the banned one is none.
+func TestAnswersToTheBanned(t *testing.T) {
+	const banned = "203.0.113.90"
+	guesses := func(s *site, answerTo string) string {
+		for n := range 3 {
+			s.packets(noon.Add(time.Duration(n+20)*time.Second), thief, fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nVia: a;maddr=%s\nCall-ID: %d\nCSeq: 2 REGISTER\nAuthorization: Digest username=\"2001\",response=\"%[2]d\"\n\n", answerTo, n))
+		}
+		return s.bans(noon.Add(time.Minute))
+	}
+	s := wired(t, 3)
+	for n := range 3 {
+		s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"SUBSCRIBE", "2001", "x", banned, "", 403, ""})
+	}
+	s.Bans.AcknowledgedAll(noon.Add(3 * time.Second))
+	if got := guesses(s, "203.0.113.91"); strings.Contains(got, thief) {
+		t.Errorf("bans %q, though the answers will be seen", got)
+	}
+	if got := guesses(s, banned); !strings.Contains(got, thief) {
+		t.Errorf("bans %q", got)
+	}
+	s.wire(t, noon.Add(30*time.Second), 9, exchange{"SUBSCRIBE", "2001", "x", "203.0.113.7", "", 403, ""})
+	at := noon.Add(40 * time.Second)
+	s.Answered(at, netip.MustParseAddr("203.0.113.7"))
+	s.hear(t, at, strings.Replace(success("2001", banned), "Service: PJSIP", "Service: SIP", 1))
+	s.Watch(at.Add(time.Second))
+	if got := s.verdicts(); strings.Contains(got, "break-in") {
+		t.Errorf("incidents %q", got)
+	}
+}
+
 // Guesses that do not wait for their answers count each, even in one transaction.
 func TestGuessesInOneTransaction(t *testing.T) {
 	s := wired(t, 3)
