@@ -13,13 +13,14 @@ import (
 // A ban is done when its source no longer gets answers. A banned address that is
 // still answered, or heard, shows that its ban has no effect.
 
-// wireFresh is how long after a response was last seen on the wire the wire counts
-// as showing every response.
+// wireFresh is how long after a message was last seen on the wire the wire counts
+// as showing every response. A request is enough: an attacker may have the response sent
+// to an address that answers are kept from.
 const wireFresh = time.Minute
 
 // Answered takes that a SIP response left over UDP for an address, past the bans.
 func (j *Judge) Answered(now time.Time, to netip.Addr) {
-	j.answeredAt = now
+	j.wireAt = now
 	j.gotThrough(now, to.Unmap(), event.UDP, bans.Sign{At: now, Answered: true})
 }
 
@@ -29,7 +30,7 @@ func (j *Judge) Answered(now time.Time, to netip.Addr) {
 // chan_sip takes the address from the Via, where a sender can write any address. So
 // its events count only if the wire shows no responses: those go to the real one.
 func (j *Judge) heard(now time.Time, e *event.Event) {
-	if string(e.Service) == "SIP" && now.Sub(j.answeredAt) < wireFresh {
+	if string(e.Service) == "SIP" && now.Sub(j.wireAt) < wireFresh {
 		return
 	}
 	at := now

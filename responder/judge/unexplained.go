@@ -26,7 +26,7 @@ type unexplained struct {
 // hold keeps a success that the wire does not explain yet. At the account's own places
 // it changes nothing, so it need not wait.
 func (j *Judge) hold(now time.Time, s intake.Sensor, e *event.Event) bool {
-	wire := j.policy.Wire && now.Sub(j.answeredAt) < time.Minute
+	wire := j.policy.Wire && now.Sub(j.wireAt) < time.Minute
 	if !wire || len(j.waiting) >= maxWaiting || !j.Intake.Unexplained(now, e) || j.Places.Known(string(e.AccountID), e.Remote.Addr(), now) {
 		return false
 	}
