@@ -183,14 +183,16 @@ func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
 }
 
 // Suspect throttles an address.
-func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) {
+func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
 	if e.parts.Watch == nil {
-		return
+		return true
 	}
 	select {
 	case e.suspectsC <- throttling{at, within, live}:
+		return true
 	default:
 		e.refused.Steps++
+		return false
 	}
 }
 

@@ -45,6 +45,15 @@ type Answer struct {
 	Message     []byte // the response; borrowed
 }
 
+// Blind is the answer to a request whose response is not let out, where the request wants
+// it sent to: it counts as a refusal. It borrows r.
+func Blind(from netip.AddrPort, r *sip.Request) Answer {
+	return Answer{
+		Outcome: Refused, Method: methodOf(r.Method), To: netip.AddrPortFrom(r.AnswerTo, from.Port()), From: from, Misdirected: true,
+		Names: Names{User: string(userName(r.User))}, Nonce: string(r.Nonce), Session: r.ID.CallID, Message: r.Message,
+	}
+}
+
 // SignedIn says that nonce and password were right. Other methods and statuses may be
 // answered before Asterisk checks them, but not a call to a number that does not exist.
 func (a *Answer) SignedIn() bool {

@@ -56,6 +56,7 @@ type admitted struct {
 	message uint64 // hash of all its bytes
 	at      int64  // milliseconds since 1970
 	spent   bool   // one of the ration, which a response may give back
+	shared  bool   // a request without credentials was of the same transaction
 }
 
 // budget is what a suspect has used: credentials that answered a challenge that passed,
@@ -83,11 +84,15 @@ func (s *Suspects) Request(now time.Time, from netip.AddrPort, message []byte, t
 	if string(r.Method) == "ACK" { // it is never answered
 		return true
 	}
-	if !truncated && !r.Credentials && !mentions(message, "authorization") {
+	slot, key, hash := s.slot(from, &r.ID), s.key(from, &r.ID), maphash.Bytes(s.seed, message)
+	known := slot.key == key && slot.recent(now)
+	if ok && !truncated && !r.Credentials && !mentions(message, "authorization") {
+		if known || !slot.recent(now) { // its response gives nothing back
+			*slot = admitted{key: key, message: slot.message, at: now.UnixMilli(), shared: true}
+		}
 		return true
 	}
-	slot, key, hash := s.slot(from, &r.ID), s.key(from, &r.ID), maphash.Bytes(s.seed, message)
-	if slot.key == key && slot.message == hash && slot.recent(now) {
+	if known && slot.message == hash {
 		return true // sent again, which is no further guess
 	}
 	b := s.budget(now, from)
@@ -98,7 +103,8 @@ func (s *Suspects) Request(now time.Time, from netip.AddrPort, message []byte, t
 	if !ration.take(now) {
 		return false
 	}
-	*slot = admitted{key: key, message: hash, at: now.UnixMilli(), spent: challenged}
+	shared := known && slot.shared
+	*slot = admitted{key: key, message: hash, at: now.UnixMilli(), spent: challenged && !shared, shared: shared}
 	return true
 }
 
@@ -114,11 +120,13 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	r.Nonces(func(nonce []byte) {
 		*s.nonce(to.Addr(), nonce) = mark{s.nonceHash(to.Addr(), nonce), uint32(now.Unix())}
 	})
-	if id, ok := r.Transaction(); ok && r.Status >= 200 && outcome(&r) != Refused {
+	if id, ok := r.Transaction(); ok && r.Status >= 200 {
 		slot := s.slot(to, &id)
 		if slot.key == s.key(to, &id) && slot.spent {
-			slot.spent = false
-			s.budget(now, to).challenged.giveBack()
+			slot.spent = false // one response settles it
+			if outcome(&r) != Refused {
+				s.budget(now, to).challenged.giveBack()
+			}
 		}
 	}
 	return true

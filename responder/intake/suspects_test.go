@@ -138,6 +138,45 @@ func TestHonestGuesserIsRationed(t *testing.T) {
 	}
 }
 
+// A guesser has a request without credentials refused for another reason, in the
+// transaction of its guess: that response gives nothing back.
+func TestAnotherResponseGivesNothingBack(t *testing.T) {
+	for name, order := range map[string]string{"after the refusal": "grb", "before it": "gbr", "asked for before": "bgr"} {
+		t.Run(name, func(t *testing.T) {
+			drivers(t, func(t *testing.T, p *pbx) {
+				guesses := 0
+				for i := range 5 * Ration {
+					nonce, _ := p.ask(at(5070), i, 1, "", "")
+					guessed := false
+					for _, step := range order {
+						switch step {
+						case 'g':
+							if guessed = p.Request(p.now, at(5070), []byte(p.message("REGISTER", i, 2, nonce, "wrong")), false); guessed {
+								guesses++
+							}
+						case 'r':
+							if guessed {
+								p.answer(at(5070), at(5070).Addr(), i, 2, 401, "x/y")
+							}
+						case 'b':
+							p.Request(p.now, at(5070), []byte(p.message("REGISTER", i, 2, "", "")), false)
+							if order[0] != 'b' {
+								p.answer(at(5070), at(5070).Addr(), i, 2, 420, "")
+							}
+						}
+					}
+					if order[0] == 'b' {
+						p.answer(at(5070), at(5070).Addr(), i, 2, 420, "")
+					}
+				}
+				if guesses > Ration {
+					t.Errorf("%d guesses pass within a minute, want %d", guesses, Ration)
+				}
+			})
+		})
+	}
+}
+
 // A phone tries the challenge it had before, which is no longer good, and answers the
 // new one.
 func TestPhoneWithAnOldChallenge(t *testing.T) {
@@ -203,7 +242,9 @@ func TestRequestsThatPass(t *testing.T) {
 		"no request line":        {"REGISTER\r\n" + credentials + end, false, Ration},
 		"the end is missing":     {"REGISTER sip:pbx SIP/2.0\r\n" + end, true, Ration},
 		"an acknowledgement":     {"ACK sip:pbx SIP/2.0\r\n" + credentials + end, false, 100},
-		"something else":         {"hello", false, 100},
+		"not read":               {"hello", false, Ration},
+		"a tab behind REGISTER":  {"REGISTER\tsip:pbx SIP/2.0\r\nAuth\ror" + credentials[6:] + end, false, Ration},
+		"a control character":    {"REGISTER\x01sip:pbx\x02SIP/2.0\r\nAuth\ror" + credentials[6:] + end, false, Ration},
 		"a name like the header": {"REGISTER sip:pbx SIP/2.0\r\nX: authorisation\r\n" + end, false, 100},
 	} {
 		s, passed := NewSuspects(), 0

@@ -26,7 +26,8 @@ type Wire struct {
 	requests []request
 	whole    time.Time // since when every request is seen
 	accepted accepted
-	named    [namedSlots]mark // addresses that others' requests want the response sent to
+	bound    [boundSlots]uint64 // dialogs of chan_sip that have registered a phone, by Call-ID
+	named    [namedSlots]mark   // addresses that others' requests want the response sent to
 }
 
 // request is one that arrived, or several in one transaction. It stays when it is
@@ -51,6 +52,8 @@ const (
 	wireSlots = 1 << 14
 	// namedSlots is how many addresses named by maddr are distinguished.
 	namedSlots = 1 << 10
+	// boundSlots is how many dialogs that have registered a phone are distinguished.
+	boundSlots = 1 << 12
 	// namedLasts is how long one counts after a request has named it, in seconds.
 	namedLasts = 600
 	// answerWithin is how long the first response to credentials may take: longer
@@ -70,8 +73,9 @@ func newWire() *Wire {
 
 // Request records a request that arrived. It borrows r. A request that is sent again is
 // the same, byte for byte (RFC 3261 section 17.1.2.2); anything else is another guess,
-// even with the same identifiers.
-func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
+// even with the same identifiers. guess says that it has credentials and is not sent
+// again.
+func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) (guess bool) {
 	if r.AnswerTo.IsValid() && r.AnswerTo != from.Addr().Unmap() {
 		h := w.addressKey(r.AnswerTo)
 		w.named[h%namedSlots] = mark{h, uint32(now.Unix())}
@@ -89,10 +93,11 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 		if bytes.EqualFold(r.Method, r.ID.Method) && !bytes.EqualFold(r.Method, ack) {
 			slot.others++
 		}
-		return
+		return false
 	}
 	slot.guesses++
 	slot.nonce, slot.user, slot.from = string(r.Nonce), string(userName(r.User)), from
+	return true
 }
 
 // Unseen records that some packets were missed, such as those before the start.
@@ -120,7 +125,7 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	a.Method = cmp.Or(slot.method, methodOf(id.Method))
 	if r.Status/100 == 2 && a.Method == Register && !again {
 		w.accepted.add(now, to)
-		if slot.guesses == 0 || !first {
+		if w.unasked(r, id.CallID, first && slot.guesses > 0) {
 			a.Outcome = Unasked
 		}
 	}
@@ -154,6 +159,29 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 // request from, or than the request's sender wrote.
 func goesElsewhere(r *sip.Response, to netip.AddrPort) bool {
 	return slices.ContainsFunc(r.Received(), func(from netip.Addr) bool { return from != to.Addr().Unmap() })
+}
+
+// unasked says whether a REGISTER is accepted for which no password was asked. plain
+// means that the response is the first in its transaction, and that there were
+// credentials.
+//
+// chan_sip tells in its response for how long the phone is registered now
+// (respprep). What it accepts without a password ends a registration and leaves that
+// at 0, unless the dialog has registered a phone before (register_verify). Nothing else
+// tells for certain: it takes a request for one that is sent again by the number in
+// CSeq alone, and for as long as the dialog lives. So a REGISTER that ends a
+// registration is never taken for a login.
+func (w *Wire) unasked(r *sip.Response, callID []byte, plain bool) bool {
+	seconds, told := r.Expires()
+	if told && seconds == 0 {
+		return true
+	}
+	h := max(maphash.Bytes(w.seed, callID), 1)
+	before := w.bound[h%boundSlots] == h
+	if told {
+		w.bound[h%boundSlots] = h
+	}
+	return !plain && (before || !told)
 }
 
 // recent says whether the request may still be answered, or sent again.

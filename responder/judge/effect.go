@@ -13,14 +13,16 @@ import (
 // A ban is done when its address no longer gets answers. If Asterisk still answers the
 // address, or reports it, the ban has no effect.
 
-// wireFresh is how long after the last response the wire counts as showing every one.
+// wireFresh is how long after the last message the wire counts as showing every
+// response. A request is enough: an attacker may have the response sent to an address
+// that answers are kept from.
 const wireFresh = time.Minute
 
-func (j *Judge) wireIsFresh(now time.Time) bool { return now.Sub(j.answeredAt) < wireFresh }
+func (j *Judge) wireIsFresh(now time.Time) bool { return now.Sub(j.wireAt) < wireFresh }
 
 // Answered records that a SIP response left over UDP for an address, past the bans.
 func (j *Judge) Answered(now time.Time, to netip.Addr) {
-	j.answeredAt = now
+	j.wireAt = now
 	j.gotThrough(now, to.Unmap(), event.UDP, bans.Sign{At: now, Answered: true})
 }
 

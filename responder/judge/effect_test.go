@@ -93,6 +93,10 @@ func TestSignsOfABanWithoutEffect(t *testing.T) {
 		"chan_sip's word, where the wire shows nothing": {prefix, incident.ScopeAll, 0, func(s *site) {
 			s.names(noon.Add(3*second), noon.Add(3*second), intake.SensorAMI, "SIP", address, event.UDP)
 		}, "renew 192.0.2.66 all #0"},
+		"chan_sip's word, where the wire shows requests": {prefix, incident.ScopeAll, 0, func(s *site) {
+			s.packets(noon.Add(2*second), office, "REGISTER sip:pbx SIP/2.0\nVia: a;maddr="+address+"\nCall-ID: a\nCSeq: 1 REGISTER\n\n")
+			s.names(noon.Add(3*second), noon.Add(3*second), intake.SensorAMI, "SIP", address, event.UDP)
+		}, ""},
 		"chan_sip's word, where the wire shows whom it answers": {prefix, incident.ScopeAll, 0, func(s *site) {
 			s.Answered(noon.Add(2*second), netip.MustParseAddr("192.0.2.99"))
 			s.names(noon.Add(3*second), noon.Add(3*second), intake.SensorAMI, "SIP", address, event.UDP)

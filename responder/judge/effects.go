@@ -37,8 +37,9 @@ type Effects interface {
 	// DropFlow drops a flow again about which an incident was made before.
 	DropFlow(flow incident.Flow, within time.Duration)
 	// Suspect throttles an address for that time; 0 ends it. The conversations in live
-	// pass as before. It may keep live, which never changes.
-	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort)
+	// pass as before. It may keep live, which never changes. ok is false if there is no
+	// room now.
+	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
 	// BanChanged is called when a ban has expired.
 	BanChanged(ban incident.Ban, change incident.BanChange)
 
@@ -101,7 +102,7 @@ func (Discard) NoteBan(incident.Ban, incident.Step) {}
 func (Discard) DropFlow(incident.Flow, time.Duration) {}
 
 // Suspect does nothing.
-func (Discard) Suspect(netip.Prefix, time.Duration, []netip.AddrPort) {}
+func (Discard) Suspect(netip.Prefix, time.Duration, []netip.AddrPort) bool { return true }
 
 // BanChanged does nothing.
 func (Discard) BanChanged(incident.Ban, incident.BanChange) {}

@@ -117,8 +117,12 @@ func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
 	r.note("drop the flow %s again for %s", f.At, within)
 }
 
-func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) {
+func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
+	if r.noRoom {
+		return false
+	}
 	r.note("suspect %s for %s, but not %v", incident.PrefixText(at), within, live)
+	return true
 }
 
 func (r *recorder) BanChanged(b incident.Ban, change incident.BanChange) {

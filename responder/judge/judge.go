@@ -72,7 +72,7 @@ type Judge struct {
 	unstopped decide.Unstopped
 
 	ineffective bans.Ineffective
-	answeredAt  time.Time     // when a response was last seen on the wire
+	wireAt      time.Time     // when a request or a response was last seen on the wire
 	waiting     []unexplained // successes that wait for a response
 	registered  []string      // accounts that Asterisk named at the last resync
 	counters    Counters

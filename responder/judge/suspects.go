@@ -19,6 +19,9 @@ const (
 	maxSuspects = 4096
 	// maxLive bounds the conversations that pass at one of them.
 	maxLive = 1024
+	// maxBarred is from how many conversations guesses may come until no further one
+	// passes: whoever has an account could sign in from a new port for each guess.
+	maxBarred = 3
 	// misdirectedFor is how long an address is throttled that was sent somebody
 	// else's refusal.
 	misdirectedFor = 10 * time.Minute
@@ -26,17 +29,18 @@ const (
 
 // suspicion is what is known of a suspect.
 type suspicion struct {
-	until  time.Time
-	live   []netip.AddrPort // conversations that pass undecided; shared, so never changed in place
-	barred []netip.AddrPort // those that would, had no guesses come from them
+	until   time.Time
+	live    []netip.AddrPort // conversations that pass undecided; shared, so never changed in place
+	barred  []netip.AddrPort // those that would, had no guesses come from them
+	guesses bool             // it guesses; otherwise it received others' answers, which can happen to anybody
 }
 
 // suspect has an address throttled, or goes on with it. A conversation that a failure
 // in evidence came from does not pass undecided.
-func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, evidence []score.Record) {
+func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, evidence []score.Record, guesses bool) {
 	s := j.suspects[at]
 	if s == nil {
-		if len(j.suspects) >= maxSuspects {
+		if len(j.suspects) >= maxSuspects && !j.dropSuspect() {
 			j.forgetSuspects(now)
 		}
 		if len(j.suspects) >= maxSuspects {
@@ -50,6 +54,7 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 		*s = suspicion{live: j.Places.Live(at)}
 		j.counters.Suspects++
 	}
+	s.guesses = s.guesses || guesses
 	changed := s.bar(evidence)
 	if !changed && s.until.Sub(now) > within/2 {
 		return
@@ -57,7 +62,22 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 	if until := now.Add(within); until.After(s.until) {
 		s.until = until
 	}
-	j.effects.Suspect(at, s.until.Sub(now), s.live)
+	if !j.effects.Suspect(at, s.until.Sub(now), s.live) {
+		s.until = time.Time{} // the next one suspects it again
+	}
+}
+
+// dropSuspect makes room for another suspect: misdirected answers can name any number of
+// addresses.
+func (j *Judge) dropSuspect() bool {
+	for at, s := range j.suspects {
+		if !s.guesses {
+			delete(j.suspects, at)
+			j.effects.Suspect(at, 0, nil)
+			return true
+		}
+	}
+	return false
 }
 
 // bar takes the conversations that guesses came from out of the live ones.
@@ -81,7 +101,7 @@ func (j *Judge) phoneAt(now time.Time, o *score.Observation) {
 	prefix := event.SourcePrefix(o.Source)
 	s := j.suspects[prefix]
 	at := netip.AddrPortFrom(o.Source.Unmap(), o.Port)
-	if s == nil || !s.until.After(now) || len(s.live) >= maxLive || slices.Contains(s.live, at) || slices.Contains(s.barred, at) ||
+	if s == nil || !s.until.After(now) || len(s.live) >= maxLive || len(s.barred) >= maxBarred || slices.Contains(s.live, at) || slices.Contains(s.barred, at) ||
 		!j.Places.Known(string(o.Account), o.Source, now) {
 		return
 	}
@@ -100,7 +120,7 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 	if !j.policy.Throttles || !prefix.IsValid() || j.Places.Allowed(prefix) || j.Places.Carrier(prefix) || j.Places.Registered(a.Account, a.To) {
 		return
 	}
-	j.suspect(now, prefix, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}})
+	j.suspect(now, prefix, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}}, false)
 }
 
 // EndSuspicion ends the throttling of an address, and says whether it was throttled.

@@ -91,6 +91,25 @@ func TestPhoneThatSignsInAtASuspect(t *testing.T) {
 	}
 }
 
+// Somebody with an account signs in from a new port for every few guesses: after some,
+// that helps no more.
+func TestGuesserWhoSignsInFromManyPorts(t *testing.T) {
+	s := throttling(t, true)
+	s.registered(noon, "1001", "1002")
+	at, passed := s.guessesAt(t, noon, office, 40000, 3), 0
+	for port := 50000; port < 50020; port++ {
+		s.effects()
+		s.hear(t, at, strings.ReplaceAll(success("1002", office), "/5060\r\n", fmt.Sprintf("/%d\r\n", port)))
+		if s.effects() != "" {
+			passed++
+		}
+		at = s.guessesAt(t, at, office, port, 3)
+	}
+	if passed != 3 {
+		t.Errorf("%d conversations pass, want 3", passed)
+	}
+}
+
 // Nobody is throttled who is banned, is on the allow list, is a carrier or guesses over
 // TCP, nor if the kernel lets us decide about nothing.
 func TestWhoIsNotThrottled(t *testing.T) {
@@ -180,6 +199,39 @@ func TestReceiverOfMisdirectedRefusals(t *testing.T) {
 		}
 		if got := s.bans(noon.Add(time.Minute)); got != "" {
 			t.Errorf("%s: bans %s", name, got)
+		}
+	}
+}
+
+// Answers are misdirected to more addresses than can be suspected at once: whoever comes
+// later is suspected all the same, and who guesses stays so.
+func TestMoreSuspectsThanFit(t *testing.T) {
+	s := wired(t, 3)
+	s.registered(noon, "1001")
+	misdirect := func(n int, to string) {
+		s.wire(t, noon, n, exchange{"REGISTER", "1002", "1/x", "203.0.113.1", to, 401, digest})
+	}
+	s.guessesAt(t, noon, office, 40000, 3)
+	for n := range 5000 {
+		misdirect(n, fmt.Sprintf("10.0.%d.%d", n/250, n%250))
+	}
+	if got := s.effects(); strings.Contains(got, "suspect "+office+" for 0s") {
+		t.Errorf("the guesser is forgotten: %s", got)
+	}
+	misdirect(6000, thief)
+	if got := s.effects(); !strings.HasSuffix(got, "suspect 192.0.2.66 for 10m0s, but not []") {
+		t.Errorf("the next one: %s", got)
+	}
+}
+
+// What finds the queue to the kernel full is suspected at the next occasion.
+func TestSuspectWithoutRoom(t *testing.T) {
+	s := wired(t, 100)
+	for n, want := range []string{"", "suspect 192.0.2.66 for 10m0s, but not []", ""} {
+		s.noRoom = n == 0
+		s.wire(t, noon, n, exchange{"REGISTER", "1002", "1/x", "203.0.113.1", thief, 401, digest})
+		if got := s.effects(); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}
 }

@@ -53,7 +53,12 @@ func (j *Judge) releaseWaiting(now time.Time, due func(*unexplained) bool) {
 		return true
 	})
 	for i := range released {
-		j.judgeSecurity(now, released[i].sensor, &released[i].event)
+		e := &released[i].event
+		if j.silenced(now, e.Remote.Addr().Unmap()) && j.Intake.Unexplained(now, e) {
+			// Nothing that it sends or is sent gets through: somebody else has named it.
+			continue
+		}
+		j.judgeSecurity(now, released[i].sensor, e)
 	}
 }
 

@@ -43,7 +43,7 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	if decide.Throttled(v, steps, f) {
-		j.suspect(v.At, f.Target, j.policy.Ladder.Brief(), v.Evidence)
+		j.suspect(v.At, f.Target, j.policy.Ladder.Brief(), v.Evidence, true)
 	}
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -12,7 +13,33 @@ import (
 
 // Received takes a SIP request that arrived over UDP. It borrows r.
 func (j *Judge) Received(now time.Time, from netip.AddrPort, r *sip.Request) {
-	j.Intake.Wire.Request(now, from, r)
+	j.wireAt = now
+	if j.Intake.Wire.Request(now, from, r) && j.unanswered(now, from, r) {
+		a := intake.Blind(from, r)
+		login, _ := j.Calls.Named(a.Names.User)
+		a.Account = login.Name
+		j.guess(now, &a, login)
+	}
+}
+
+// unanswered says whether the response to a request will not be seen: it is to be sent to
+// another address that answers are kept from. chan_sip sends more to whoever it takes for
+// registered, so that such a guess is not made for nothing.
+func (j *Judge) unanswered(now time.Time, from netip.AddrPort, r *sip.Request) bool {
+	to := r.AnswerTo
+	if !to.IsValid() || to == from.Addr().Unmap() {
+		return false
+	}
+	return j.silenced(now, to)
+}
+
+// silenced says whether answers may be kept from an address.
+func (j *Judge) silenced(now time.Time, to netip.Addr) bool {
+	if _, _, banned := j.Bans.Dropping(now, to); banned {
+		return true
+	}
+	s := j.suspects[event.SourcePrefix(to)]
+	return s != nil && s.until.After(now)
 }
 
 // Sent takes a SIP response that leaves over UDP, for the address that it is
@@ -42,13 +69,21 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 		if listed && !login.Sure {
 			j.Intake.Unasked(now, a.Account)
 		}
-	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
-		if o, news := j.Intake.Refused(now, &a, login.Sure); news {
-			j.counters.Wire++
-			j.attempt(now, &o)
+		if listed && testsPassword(&a, r, login) && !j.Places.Known(a.Account, a.From.Addr(), now) {
+			j.guess(now, &a, login)
 		}
+	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
+		j.guess(now, &a, login)
 	case listed && knows(&a, login) && !j.Places.Known(a.Account, to.Addr(), now):
 		j.revealed(now, &a)
+	}
+}
+
+// guess judges an answer as one to a wrong password.
+func (j *Judge) guess(now time.Time, a *intake.Answer, login calls.Account) {
+	if o, news := j.Intake.Refused(now, a, login.Sure); news {
+		j.counters.Wire++
+		j.attempt(now, &o)
 	}
 }
 
@@ -95,6 +130,14 @@ func knows(a *intake.Answer, login calls.Account) bool {
 	}
 	ok := a.Status == 404 || a.Status/100 == 2
 	return ok && !login.Sure && a.Method == intake.Subscribe
+}
+
+// testsPassword says whether the success of a REGISTER that ends a registration may tell
+// a guesser that the password is right. As a success it counts for nothing, since
+// chan_sip may not have asked for a password.
+func testsPassword(a *intake.Answer, r *sip.Response, login calls.Account) bool {
+	seconds, told := r.Expires()
+	return a.Outcome == intake.Unasked && !login.Sure && a.Names.User != "" && told && seconds == 0
 }
 
 // attempt judges one attempt: a failure by itself, a success for what went before

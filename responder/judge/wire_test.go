@@ -366,14 +366,19 @@ func TestSuccessWithoutPassword(t *testing.T) {
 		return fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n%s\n", cseq, more)
 	}
 	answer := func(status, cseq int) string {
-		return fmt.Sprintf("SIP/2.0 %d x\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\n\n", status, cseq)
+		return fmt.Sprintf("SIP/2.0 %d x\nFrom: <sip:2001@pbx>\nTo: <sip:2001@pbx>\nCall-ID: a\nCSeq: %d REGISTER\nExpires: 0\n\n", status, cseq)
 	}
+	lasting := func(answer string) string { return strings.Replace(answer, "Expires: 0", "Expires: 60", 1) }
 	const digest = "Authorization: Digest username=\"2001\",response=\"%d\"\n"
 	for name, tc := range map[string]struct {
 		packets []string
 		want    string
 	}{
-		"a login":                         {[]string{register(1, ""), answer(401, 1), register(2, digest), answer(200, 2)}, "break-in 2001"},
+		"a login":                         {[]string{register(1, ""), answer(401, 1), register(2, digest), lasting(answer(200, 2))}, "break-in 2001"},
+		"a login with the same CSeq":      {[]string{register(1, ""), answer(401, 1), register(1, digest), lasting(answer(200, 1))}, "break-in 2001"},
+		"a login, sent twice":             {[]string{register(1, ""), answer(401, 1), register(2, digest), register(2, digest+"X: y\n"), lasting(answer(200, 2))}, "break-in 2001"},
+		"a login that is not read":        {[]string{register(1, ""), answer(401, 1), lasting(answer(200, 2))}, "break-in 2001"},
+		"another method in CSeq":          {[]string{strings.Replace(register(1, ""), "1 REG", "1 A REG", 1), register(1, digest), answer(200, 1)}, ""},
 		"no credentials":                  {[]string{register(1, ""), answer(401, 1), register(1, "Expires: 0\n"), answer(200, 1)}, ""},
 		"both at once":                    {[]string{register(1, ""), register(1, "Expires: 0\n"), answer(401, 1), answer(200, 1)}, ""},
 		"credentials of any kind":         {[]string{register(1, ""), answer(401, 1), register(1, digest), answer(200, 1)}, ""},
@@ -417,6 +422,37 @@ func TestSuccessThatIsNotExplained(t *testing.T) {
 	s.Watch(at.Add(time.Second))
 	if got := s.verdicts(); got != "break-in 2001" {
 		t.Errorf("incidents %q after a second", got)
+	}
+}
+
+// Guesses whose refusals go to somebody who is banned count, though nobody sees a
+// response; a success that names the banned one is none.
+func TestAnswersToTheBanned(t *testing.T) {
+	const banned = "203.0.113.90"
+	guesses := func(s *site, answerTo string) string {
+		for n := range 3 {
+			s.packets(noon.Add(time.Duration(n+20)*time.Second), thief, fmt.Sprintf("REGISTER sip:pbx SIP/2.0\nVia: a;maddr=%s\nCall-ID: %d\nCSeq: 2 REGISTER\nAuthorization: Digest username=\"2001\",response=\"%[2]d\"\n\n", answerTo, n))
+		}
+		return s.bans(noon.Add(time.Minute))
+	}
+	s := wired(t, 3)
+	for n := range 3 {
+		s.wire(t, noon.Add(time.Duration(n)*time.Second), n, exchange{"SUBSCRIBE", "2001", "x", banned, "", 403, ""})
+	}
+	s.Bans.AcknowledgedAll(noon.Add(3 * time.Second))
+	if got := guesses(s, "203.0.113.91"); strings.Contains(got, thief) {
+		t.Errorf("bans %q, though the answers will be seen", got)
+	}
+	if got := guesses(s, banned); !strings.Contains(got, thief) {
+		t.Errorf("bans %q", got)
+	}
+	s.wire(t, noon.Add(30*time.Second), 9, exchange{"SUBSCRIBE", "2001", "x", "203.0.113.7", "", 403, ""})
+	at := noon.Add(40 * time.Second)
+	s.Answered(at, netip.MustParseAddr("203.0.113.7"))
+	s.hear(t, at, strings.Replace(success("2001", banned), "Service: PJSIP", "Service: SIP", 1))
+	s.Watch(at.Add(time.Second))
+	if got := s.verdicts(); strings.Contains(got, "break-in") {
+		t.Errorf("incidents %q", got)
 	}
 }
 

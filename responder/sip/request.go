@@ -66,10 +66,14 @@ func ParseRequest(message []byte) (r Request, ok bool) {
 
 // start reads the first line.
 func (r *Request) start(line []byte) bool {
-	method, rest, _ := bytes.Cut(line, []byte(" "))
-	i := bytes.LastIndexAny(bytes.TrimRight(rest, blank), " \t")
+	var rest []byte
+	if i := bytes.IndexAny(line, blank); i >= 0 { // chan_sip takes any of these for a space
+		line, rest = line[:i], line[i:]
+	}
+	rest = bytes.TrimRight(rest, blank)
+	method, i := line, bytes.LastIndexAny(rest, blank)
 	r.Method = method
-	return i >= 0 && !named(method, "SIP/2.0") && named(bytes.TrimSpace(rest[i:]), "SIP/2.0")
+	return i >= 0 && !named(method, "SIP/2.0") && named(rest[i+1:], "SIP/2.0")
 }
 
 func (r *Request) read(name, value []byte) {

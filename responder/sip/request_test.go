@@ -17,6 +17,7 @@ func TestParseRequest(t *testing.T) {
 		"the first counts":      {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCall-ID: y\r\nCSeq: 1 REGISTER\r\nCSeq: 2 A\r\nAuthorization: " + digest + "\r\nAuthorization: Digest username=\"z\"\r\n\r\n", `REGISTER x 1 REGISTER true "1002" "1/abc"`},
 		"folded":                {"REGISTER sip:a SIP/2.0\r\nCall-ID:\r\n x\r\nCSeq: 1\r\n\tREGISTER\r\nAuthorization:\r\n " + strings.ReplaceAll(digest, ",", ",\r\n ") + "\r\n\r\n", `REGISTER x 1 REGISTER true "1002" "1/abc"`},
 		"in other ways":         {"\r\n\t register  <sip:a>\tsip/2.0 \rI : x\rcseq: 07\tREGISTER\rauthorization\t:digest\tusername=\"1002\" , nonce=\"1/abc\"\r\r", `register x 7 REGISTER true "1002" "1/abc"`},
+		"no spaces":             {"REGISTER\tsip:a\x01SIP/2.0\r\nCall-ID: x\r\nCSeq: 7 REGISTER\r\n\r\n", `REGISTER x 7 REGISTER false "" ""`},
 		"behind another":        {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70&Authorization: " + digest + "\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},
 		"broken name":           {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\nAu\rthoriza\rtion: " + digest + "\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},
 		"behind half an end":    {"REGISTER sip:a SIP/2.0\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\r\nAuthorization: " + digest + "\r\n\r\n", `REGISTER x 1 REGISTER true "" ""`},

@@ -1,6 +1,9 @@
 package sip
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // Response is a response of Asterisk's. It borrows the bytes of the message.
 type Response struct {
@@ -119,6 +122,21 @@ func userOf(value []byte) []byte {
 		return nil
 	}
 	return user
+}
+
+// Expires is for how many seconds something lasts, as Asterisk says, if it does (RFC
+// 3261 section 20.19).
+func (r *Response) Expires() (seconds uint64, ok bool) {
+	for headers := r.Own; ; {
+		name, value, more := headers.Next()
+		if !more {
+			return 0, false
+		}
+		if named(name, "Expires") {
+			seconds, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 32)
+			return seconds, err == nil
+		}
+	}
 }
 
 // Stale says that the credentials of the request were right, but for a nonce that
