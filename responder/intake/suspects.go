@@ -110,7 +110,7 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	if !ok {
 		return true
 	}
-	for _, from := range r.Received() {
+	for _, from := range r.ReceivedOnTop() {
 		if from != to.Addr().Unmap() {
 			return false
 		}

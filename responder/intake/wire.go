@@ -210,7 +210,7 @@ func misdirected(a *Answer, r *sip.Response) bool {
 	if a.From.Addr().Unmap() != to {
 		return true
 	}
-	return a.Hidden && slices.ContainsFunc(r.Received(), func(from netip.Addr) bool { return from != to })
+	return a.Hidden && slices.ContainsFunc(r.ReceivedOnTop(), func(from netip.Addr) bool { return from != to })
 }
 
 // The methods that are told apart.
