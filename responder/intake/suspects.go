@@ -118,7 +118,7 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 		}
 	}
 	s.remember(now, to.Addr(), &r)
-	if id, ok := r.Transaction(); ok && r.Status >= 200 && outcome(&r) != Refused {
+	if id, ok := r.Transaction(); ok && (r.Status >= 200 || methodOf(id.Method) == Invite) && outcome(&r) != Refused {
 		slot := s.slot(to, &id)
 		if slot.key == s.key(to, &id) && slot.spent {
 			slot.spent = false

@@ -45,6 +45,7 @@ type request struct {
 	guesses uint32 // with credentials, that are not answered
 	others  uint32 // without, or sent again
 	several bool   // there was more than one
+	trying  bool   // the last one is an INVITE that got a provisional response
 	repeats uint8  // of the last response, that nobody asked for
 	nonce   string
 	user    string // of the credentials
@@ -95,6 +96,7 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) {
 	}
 	again := slot.message == message
 	slot.several = slot.message != 0
+	slot.trying = slot.trying && again
 	slot.message, slot.at, slot.method = message, now.UnixMilli(), methodOf(r.Method)
 	if again || !r.Credentials {
 		// What is not answered for certain makes no room for the answer to another.
@@ -156,6 +158,7 @@ func (a *Answer) SignedIn() bool {
 // Response takes a response that leaves for an address.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
 	if r.Status < 200 {
+		w.provisional(now, r)
 		return Answer{}
 	}
 	message := maphash.Bytes(w.seed, r.Message)
@@ -172,6 +175,9 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	slot.answer = message
 	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: to, Session: id.CallID, Message: r.Message}
 	a.Method = cmp.Or(slot.method, methodOf(id.Method))
+	if slot.trying && a.Outcome == Refused {
+		a.Outcome = Accepted // the call was refused, by the dialplan or whoever was called
+	}
 	if r.Status/100 == 2 && a.Method == Register && !again {
 		w.accepted.add(now, to)
 		if slot.guesses == 0 || !first {
@@ -200,6 +206,19 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	fromUser, toUser := r.Names()
 	a.Names.From, a.Names.To = userName(fromUser), userName(toUser)
 	return a
+}
+
+// provisional takes a provisional response. Both channel drivers send one to an INVITE
+// only after they have looked at its credentials.
+func (w *Wire) provisional(now time.Time, r *sip.Response) {
+	id, ok := r.Transaction()
+	if !ok || r.Forged() || methodOf(id.Method) != Invite {
+		return
+	}
+	key := w.key(&id)
+	if slot := &w.requests[key%wireSlots]; slot.key == key && slot.recent(now) && slot.method == Invite {
+		slot.trying = true
+	}
 }
 
 // misdirected says whether a response goes elsewhere than its request came from. If
@@ -233,6 +252,9 @@ func (r *request) recent(now time.Time) bool {
 }
 
 func outcome(r *sip.Response) Outcome {
+	if r.Policy() {
+		return Accepted
+	}
 	switch r.Status {
 	case 401, 407:
 		if r.Stale() {

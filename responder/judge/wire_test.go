@@ -278,8 +278,10 @@ func TestHiddenGuesses(t *testing.T) {
 // What phones do on a busy day counts for nothing, but for a wrong password.
 func TestPhonesAreNoGuessers(t *testing.T) {
 	const (
-		lost  = 0  // the answer, so that the request is sent again
-		again = -1 // the last answer
+		lost   = 0      // the answer, so that the request is sent again
+		again  = -1     // the last answer
+		trying = 100    // a provisional response, before the next
+		policy = 403001 // 403 of chan_sip, because the account may not subscribe
 	)
 	for name, tc := range map[string]struct {
 		account, method string
@@ -304,6 +306,10 @@ func TestPhonesAreNoGuessers(t *testing.T) {
 		"to an event that is not known":    {"1001", "SUBSCRIBE", []int{401, 489}, false, 0},
 		"has too many contacts":            {"1001", "REGISTER", []int{401, 403}, false, 0},
 		"a carrier":                        {"carrier", "INVITE", []int{403}, false, 0},
+		"calls a number that is barred":    {"2001", "INVITE", []int{401, trying, 403}, false, 0},
+		"calls one that is barred, PJSIP":  {"1001", "INVITE", []int{401, trying, 403}, false, 0},
+		"is not to subscribe":              {"2001", "SUBSCRIBE", []int{401, policy}, false, 0},
+		"calls with a wrong password":      {"2001", "INVITE", []int{401, 403}, false, 1},
 		"asks what there is":               {"1001", "OPTIONS", []int{401, 200}, false, 0},
 		"has a wrong password":             {"1001", "REGISTER", []int{401, 401}, false, 1},
 		"has one on chan_sip":              {"2001", "REGISTER", []int{401, 403}, false, 1},
@@ -325,6 +331,13 @@ func TestPhonesAreNoGuessers(t *testing.T) {
 					continue
 				}
 				answer = fmt.Sprintf("SIP/2.0 %d x\nVia: a\n%s\n", status, id)
+				switch status {
+				case trying:
+					s.packets(at, office, answer)
+					continue
+				case policy:
+					answer = strings.Replace(answer, fmt.Sprint(policy, " x"), "403 Forbidden (policy)", 1)
+				}
 				if status == 401 || status == 407 {
 					answer = strings.TrimSuffix(answer, "\n") + fmt.Sprintf("WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/%d\",stale=%t\n\n", n, tc.stale && credentials != "")
 				}
