@@ -30,8 +30,9 @@ import (
 type Wire struct {
 	seed     maphash.Seed
 	requests []request
-	whole    time.Time        // since when every request is seen
+	whole    time.Time // since when every request is seen
 	accepted accepted
+	dialogs  []mark           // by Call-ID: a challenge was sent in it
 	named    [namedSlots]mark // addresses that others' requests want the response sent to
 }
 
@@ -62,6 +63,8 @@ type Names struct{ From, To, User string }
 const (
 	// wireSlots is room for the requests of more than a second of a flood, in 2 MB.
 	wireSlots = 1 << 14
+	// dialogSlots is room for the dialogs of a busy day, in 1 MB.
+	dialogSlots = 1 << 16
 	// namedSlots is how many addresses named by maddr are distinguished.
 	namedSlots = 1 << 10
 	// namedLasts is how long one counts after a request has named it, in seconds.
@@ -78,7 +81,7 @@ const (
 )
 
 func newWire() *Wire {
-	return &Wire{seed: maphash.MakeSeed(), requests: make([]request, wireSlots)}
+	return &Wire{seed: maphash.MakeSeed(), requests: make([]request, wireSlots), dialogs: make([]mark, dialogSlots)}
 }
 
 // Request takes a request that arrived. It borrows r. One that is sent again is the same
@@ -137,6 +140,10 @@ type Answer struct {
 	Method  string         // of the request, or of CSeq if it is hidden: one of those below, or ""
 	To      netip.AddrPort // that the response was really sent to
 	From    netip.AddrPort // that the request came from; To if it is hidden
+	// First says that this is the first challenge in its dialog. chan_sip sends that
+	// without a look at credentials, such as those that a phone keeps from its last call
+	// (check_auth).
+	First bool
 	// Misdirected says that the response went to another address than the request
 	// came from: the request's sender asked for that, by a Via with maddr.
 	Misdirected bool
@@ -167,6 +174,7 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	if ok { // otherwise its request was not read, either
 		key = w.key(&id)
 	}
+	opens := ok && (r.Status == 401 || r.Status == 407) && w.opens(now, id.CallID)
 	slot := &w.requests[key%wireSlots]
 	if slot.key != key || !slot.recent(now) {
 		*slot = request{key: key, at: now.UnixMilli()}
@@ -202,10 +210,19 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	default:
 		a.Hidden = true
 	}
-	a.Misdirected = misdirected(&a, r)
+	a.Misdirected, a.First = misdirected(&a, r), opens
 	fromUser, toUser := r.Names()
 	a.Names.From, a.Names.To = userName(fromUser), userName(toUser)
 	return a
+}
+
+// opens says whether a challenge is the first that is seen in its dialog.
+func (w *Wire) opens(now time.Time, callID []byte) bool {
+	h := max(maphash.Bytes(w.seed, callID), 1)
+	m := &w.dialogs[h%dialogSlots]
+	first := m.hash != h
+	*m = mark{h, uint32(now.Unix())}
+	return first
 }
 
 // provisional takes a provisional response. Both channel drivers send one to an INVITE

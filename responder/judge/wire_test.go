@@ -275,6 +275,36 @@ func TestHiddenGuesses(t *testing.T) {
 	}
 }
 
+// A phone uses the challenge of its last call for the next one, which chan_sip answers
+// with a new challenge and no look at the password. That is no guess where the
+// extension is known; what it answers in a dialog that it has challenged is one.
+func TestPhoneDoesNotWaitForTheChallenge(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from   string
+		known  bool
+		dialog func(n int) string
+		want   uint64
+	}{
+		"a call, and another":   {office, true, func(n int) string { return fmt.Sprint(n) }, 0},
+		"guesses in one dialog": {office, true, func(int) string { return "a" }, 4},
+		"where it is not known": {thief, false, func(n int) string { return fmt.Sprint(n) }, 5},
+	} {
+		s := wired(t, 100)
+		if tc.known {
+			s.hear(t, noon, of("SIP", success("2001", tc.from)))
+		}
+		for n := range 5 {
+			id := fmt.Sprintf("From: <sip:2001@pbx>;tag=a\nTo: <sip:1@pbx>\nCall-ID: %s\nCSeq: %d INVITE\n", tc.dialog(n), n)
+			s.packets(noon.Add(time.Duration(n)*time.Second), tc.from,
+				fmt.Sprintf("INVITE sip:pbx SIP/2.0\nVia: a\n%sAuthorization: Digest username=\"2001\",nonce=\"x%d\",response=\"%[2]d\"\n\n", id, n),
+				"SIP/2.0 401 x\nVia: a\n"+id+"WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"4c79d0eb\"\n\n")
+		}
+		if got := s.Counters().Wire; got != tc.want {
+			t.Errorf("%s: %d failures, want %d", name, got, tc.want)
+		}
+	}
+}
+
 // What phones do on a busy day counts for nothing, but for a wrong password.
 func TestPhonesAreNoGuessers(t *testing.T) {
 	const (
