@@ -28,6 +28,7 @@ type Facts struct {
 	Observe    bool           // decide and record, change nothing
 	NoReceiver bool           // no receiver is configured
 	Command    string         // what exec runs; "" when it can run nothing
+	Sharing    int            // other accounts at the address and port of the last event, as behind a proxy
 	StaleFlow  *incident.Flow // of the one phone, behind a shared address, that the verdict is about
 	DropsFlows bool           // single flows can be dropped
 	Throttles  bool           // the target can be throttled instead of banned
@@ -88,6 +89,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	}
 	s.Target = incident.PrefixText(f.Target)
 	s.SkipUnless(!f.Allowed, "on the allow list")
+	s.SkipUnless(!proxied(f), whyProxied(f))
 	s.SkipUnless(f.Home == "", f.Home)
 	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, f))
 	if f.Banned != nil && !wider(v, f.Banned) {
@@ -100,6 +102,18 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	}
 	s.Ban = BanFor(v, ladder, f)
 	return s
+}
+
+// ProxyPhones is how many other accounts at one address and port make it a proxy's: more
+// than the lines of one phone.
+const ProxyPhones = 4
+
+// proxied says whether a verdict is about a proxy. Whatever is dropped there, all the
+// phones behind it lose.
+func proxied(f Facts) bool { return f.Sharing >= ProxyPhones }
+
+func whyProxied(f Facts) string {
+	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off", f.Sharing)
 }
 
 // whyNotBanned says why a protected address is not banned on evidence that can be
@@ -115,7 +129,7 @@ func whyNotBanned(v *score.Verdict, f Facts) string {
 // throttles says whether a guesser at the target can be throttled: over UDP, where
 // packets can be decided about one by one.
 func throttles(v *score.Verdict, f Facts) bool {
-	return f.Throttles && f.Protected != "" && !f.Allowed && !f.Observe && !v.Proven && v.Cause.Transport == event.UDP
+	return f.Throttles && f.Protected != "" && !proxied(f) && !f.Allowed && !f.Observe && !v.Proven && v.Cause.Transport == event.UDP
 }
 
 // Throttled says whether a verdict's target is to be throttled, since the ban that its

@@ -184,6 +184,12 @@ func TestPlan(t *testing.T) {
 			Facts{StaleFlow: &flow},
 			"ban 192.0.2.66:5070 skipped", `the phone of account "1002" has a wrong password: correct it; nothing is dropped`,
 		},
+		"a proxy": {
+			guessing(true), ban, Facts{Sharing: ProxyPhones}, "ban 192.0.2.66 skipped", "4 other extensions use the same address and port, as behind a SIP proxy or SBC",
+		},
+		"a phone with several lines": {
+			guessing(true), ban, Facts{Sharing: ProxyPhones - 1}, "ban 192.0.2.66 intended", "",
+		},
 		"a flow of an allowed address": {
 			guessing(true), ban, Facts{StaleFlow: &flow, DropsFlows: true, Allowed: true}, "ban 192.0.2.66:5070 skipped", "on the allow list",
 		},

@@ -35,6 +35,10 @@ type Answer struct {
 	Method  string         // of the request, or of CSeq if it is hidden: one of those below, or ""
 	To      netip.AddrPort // that the response was really sent to
 	From    netip.AddrPort // that the request came from; To if it is hidden
+	// First says that this is the first challenge in its dialog. chan_sip sends that
+	// without a look at credentials, such as those that a phone keeps from its last call
+	// (check_auth).
+	First bool
 	// Misdirected says that the response went to another address than the request
 	// came from: the request's sender asked for that, by a Via with maddr.
 	Misdirected bool
@@ -80,6 +84,9 @@ func methodOf(method []byte) string {
 }
 
 func outcome(r *sip.Response) Outcome {
+	if r.Policy() {
+		return Accepted
+	}
 	switch r.Status {
 	case 401, 407:
 		if r.Stale() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -24,10 +25,11 @@ import (
 //   - A response passes if it goes to where Asterisk had the request from. Otherwise
 //     the request's sender asked for it to be sent elsewhere.
 //
-// Suspects is pure and bounded. It has no lock: its owner calls it from one goroutine.
+// Suspects is pure and bounded. It has no lock: its owner calls it from one goroutine,
+// but for Issued.
 type Suspects struct {
 	seed     maphash.Seed
-	nonces   []mark // by address and nonce: a challenge that passed
+	nonces   []atomic.Uint64 // by address and nonce: a challenge that passed (stamp)
 	requests []admitted
 	budgets  map[netip.Prefix]*budget
 	pruned   time.Time // when unused budgets were last forgotten
@@ -40,7 +42,7 @@ const (
 )
 
 const (
-	suspectNonces = 1 << 16 // 1 MB
+	suspectNonces = 1 << 16 // half a MB
 	// suspectNonceLasts is longer than phones keep a challenge for their next request.
 	suspectNonceLasts = 2 * 3600
 	// admittedSlots is room for the requests under way at all suspects.
@@ -72,7 +74,7 @@ type ration struct {
 // NewSuspects makes a Suspects that has seen nothing.
 func NewSuspects() *Suspects {
 	return &Suspects{
-		seed: maphash.MakeSeed(), nonces: make([]mark, suspectNonces), requests: make([]admitted, admittedSlots),
+		seed: maphash.MakeSeed(), nonces: make([]atomic.Uint64, suspectNonces), requests: make([]admitted, admittedSlots),
 		budgets: map[netip.Prefix]*budget{},
 	}
 }
@@ -117,10 +119,8 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	if goesElsewhere(&r, to) {
 		return false
 	}
-	r.Nonces(func(nonce []byte) {
-		*s.nonce(to.Addr(), nonce) = mark{s.nonceHash(to.Addr(), nonce), uint32(now.Unix())}
-	})
-	if id, ok := r.Transaction(); ok && r.Status >= 200 {
+	s.remember(now, to.Addr(), &r)
+	if id, ok := r.Transaction(); ok && (r.Status >= 200 || methodOf(id.Method) == Invite) {
 		slot := s.slot(to, &id)
 		if slot.key == s.key(to, &id) && slot.spent {
 			slot.spent = false // one response settles it
@@ -132,17 +132,41 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 	return true
 }
 
+// Issued records a response to an address that need not be a suspect: its phones answer
+// the challenges that they have when it becomes one. Any goroutine may call it. It borrows
+// message.
+func (s *Suspects) Issued(now time.Time, to netip.AddrPort, message []byte) {
+	r, ok := sip.ParseResponse(message)
+	if ok && (r.Status == 401 || r.Status == 407) && !goesElsewhere(&r, to) {
+		s.remember(now, to.Addr(), &r)
+	}
+}
+
+// remember records the challenges of a response that passes.
+func (s *Suspects) remember(now time.Time, to netip.Addr, r *sip.Response) {
+	r.Nonces(func(nonce []byte) {
+		h := s.nonceHash(to, nonce)
+		s.nonces[h%suspectNonces].Store(stamp(h, now))
+	})
+}
+
 // challenged says whether a nonce passed to this address.
 func (s *Suspects) challenged(now time.Time, by netip.Addr, nonce []byte) bool {
 	if len(nonce) == 0 {
 		return false
 	}
-	m := s.nonce(by, nonce)
-	return m.hash == s.nonceHash(by, nonce) && younger(now, m.at, suspectNonceLasts)
+	h := s.nonceHash(by, nonce)
+	is, want := s.nonces[h%suspectNonces].Load(), stamp(h, now)
+	age := (want - is) & stampTime
+	return is&^stampTime == want&^stampTime && age < suspectNonceLasts
 }
 
-func (s *Suspects) nonce(addr netip.Addr, nonce []byte) *mark {
-	return &s.nonces[s.nonceHash(addr, nonce)%suspectNonces]
+// stampTime is the part of a stamp that is a time: seconds, for half a year.
+const stampTime = 1<<24 - 1
+
+// stamp is what a place holds of a nonce: most of its hash, and when it was let out.
+func stamp(hash uint64, at time.Time) uint64 {
+	return hash&^stampTime | uint64(at.Unix())&stampTime
 }
 
 func (s *Suspects) nonceHash(addr netip.Addr, nonce []byte) uint64 {

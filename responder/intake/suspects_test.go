@@ -15,6 +15,7 @@ type pbx struct {
 	now   time.Time
 	slash string // in the nonces of PJSIP
 	n     int
+	stale string // of the next challenge
 
 	challenges, refusals, successes int // that were let out
 }
@@ -34,6 +35,10 @@ func (p *pbx) ask(from netip.AddrPort, call, cseq int, nonce, digest string) (ch
 		return "", 0
 	}
 	p.n++
+	p.stale = ""
+	if digest == "right" {
+		p.stale = ",stale=true"
+	}
 	challenge, status = fmt.Sprintf("17%s%d", p.slash, p.n), 401 // stale, if the digest is right
 	switch {
 	case digest == "right" && !strings.HasPrefix(nonce, "old"):
@@ -47,7 +52,7 @@ func (p *pbx) ask(from netip.AddrPort, call, cseq int, nonce, digest string) (ch
 func (p *pbx) answer(to netip.AddrPort, received netip.Addr, call, cseq, status int, challenge string) (string, int) {
 	header := ""
 	if status == 401 {
-		header = fmt.Sprintf("WWW-Authenticate: Digest nonce=%q\r\n", challenge)
+		header = fmt.Sprintf("WWW-Authenticate: Digest nonce=%q%s\r\n", challenge, p.stale)
 	}
 	if !p.Response(p.now, to, fmt.Appendf(nil, "SIP/2.0 %d x\r\nVia: SIP/2.0/UDP a;received=%s;rport=5060\r\nCall-ID: %d\r\nCSeq: %d REGISTER\r\n%s\r\n", status, received, call, cseq, header)) {
 		return "", 0
@@ -70,8 +75,10 @@ func drivers(t *testing.T, test func(t *testing.T, p *pbx)) {
 	}
 }
 
+const officeAddress = "198.51.100.10"
+
 func at(port int) netip.AddrPort {
-	return netip.AddrPortFrom(netip.MustParseAddr("198.51.100.10"), uint16(port))
+	return netip.AddrPortFrom(netip.MustParseAddr(officeAddress), uint16(port))
 }
 
 // After a power cut forty phones of an office sign in, while somebody spoofs requests
@@ -104,6 +111,34 @@ func TestOfficeReboots(t *testing.T) {
 		}
 		if guesses != Ration {
 			t.Errorf("%d guesses within 12 s were answered, want %d", guesses, Ration)
+		}
+	})
+}
+
+// Phones sign in from new ports, with the challenges that they have from before their
+// address became a suspect: they get a new one, though spoofed guesses take all that is
+// left for challenges nobody was sent.
+func TestPhonesAnswerWhatTheyHave(t *testing.T) {
+	drivers(t, func(t *testing.T, p *pbx) {
+		issued := func(to netip.AddrPort, received, nonce string) {
+			p.Issued(p.now, to, fmt.Appendf(nil, "SIP/2.0 401 x\r\nVia: SIP/2.0/UDP a;received=%s\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest nonce=%q\r\n\r\n", received, nonce))
+		}
+		for phone := range 20 {
+			issued(at(40000+phone), officeAddress, fmt.Sprint("old", p.slash, phone))
+		}
+		issued(at(5070), "192.0.2.66", "old"+p.slash+"spoofed")
+		p.now = p.now.Add(time.Hour)
+		for n := range 100 {
+			p.ask(at(1024+n), 1000+n, 1, fmt.Sprint("made", p.slash, "up", n), "wrong")
+		}
+		for phone := range 20 {
+			nonce, status := p.ask(at(50000+phone), phone, 2, fmt.Sprint("old", p.slash, phone), "right")
+			if _, again := p.ask(at(50000+phone), phone, 3, nonce, "right"); status != 401 || again != 200 {
+				t.Errorf("phone %d is answered %d, then %d", phone, status, again)
+			}
+		}
+		if _, status := p.ask(at(5070), 900, 1, "old"+p.slash+"spoofed", "wrong"); status != 0 {
+			t.Errorf("a challenge that went elsewhere is worth something: %d", status)
 		}
 	})
 }

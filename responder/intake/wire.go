@@ -26,6 +26,7 @@ type Wire struct {
 	requests []request
 	whole    time.Time // since when every request is seen
 	accepted accepted
+	dialogs  []mark             // by Call-ID: a challenge was sent in it
 	bound    [boundSlots]uint64 // dialogs of chan_sip that have registered a phone, by Call-ID
 	named    [namedSlots]mark   // addresses that others' requests want the response sent to
 }
@@ -39,6 +40,7 @@ type request struct {
 	guesses uint32 // with credentials, not answered yet
 	others  uint32 // without credentials, or sent again; not answered yet
 	several bool   // there was more than one
+	trying  bool   // the last one is an INVITE that got a provisional response
 	repeats uint8  // of the last response, sent again without a request
 	nonce   string
 	user    string // of the credentials
@@ -50,6 +52,8 @@ type request struct {
 const (
 	// wireSlots is room for the requests of more than a second of a flood, in 2 MB.
 	wireSlots = 1 << 14
+	// dialogSlots is room for the dialogs of a busy day, in 1 MB.
+	dialogSlots = 1 << 16
 	// namedSlots is how many addresses named by maddr are distinguished.
 	namedSlots = 1 << 10
 	// boundSlots is how many dialogs that have registered a phone are distinguished.
@@ -68,7 +72,7 @@ const (
 )
 
 func newWire() *Wire {
-	return &Wire{seed: maphash.MakeSeed(), requests: make([]request, wireSlots)}
+	return &Wire{seed: maphash.MakeSeed(), requests: make([]request, wireSlots), dialogs: make([]mark, dialogSlots)}
 }
 
 // Request records a request that arrived. It borrows r. A request that is sent again is
@@ -87,6 +91,7 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) (gues
 	}
 	again := slot.message == message
 	slot.several = slot.message != 0
+	slot.trying = slot.trying && again
 	slot.message, slot.at, slot.method = message, now.UnixMilli(), methodOf(r.Method)
 	if again || !r.Credentials {
 		// Asterisk might not answer these: they must not excuse a refusal of another.
@@ -107,6 +112,7 @@ func (w *Wire) Unseen(now time.Time) { w.whole = now.Add(blindFor) }
 // and so does the Answer.
 func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answer {
 	if r.Status < 200 {
+		w.provisional(now, r)
 		return Answer{}
 	}
 	message := maphash.Bytes(w.seed, r.Message)
@@ -115,6 +121,7 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	if ok { // otherwise its request was not read, either
 		key = w.key(&id)
 	}
+	opens := ok && (r.Status == 401 || r.Status == 407) && w.opens(now, id.CallID)
 	slot := &w.requests[key%wireSlots]
 	if slot.key != key || !slot.recent(now) {
 		*slot = request{key: key, at: now.UnixMilli()}
@@ -123,6 +130,9 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	slot.answer = message
 	a := Answer{Outcome: outcome(r), Status: r.Status, To: to, From: to, Session: id.CallID, Message: r.Message}
 	a.Method = cmp.Or(slot.method, methodOf(id.Method))
+	if slot.trying && a.Outcome == Refused {
+		a.Outcome = Accepted // the call was refused, by the dialplan or whoever was called
+	}
 	if r.Status/100 == 2 && a.Method == Register && !again {
 		w.accepted.add(now, to)
 		if w.unasked(r, id.CallID, first && slot.guesses > 0) {
@@ -150,15 +160,38 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	// If the request was not seen, Asterisk says in the response where it was from, but
 	// so may its sender.
 	a.Misdirected = a.From.Addr().Unmap() != to.Addr().Unmap() || a.Hidden && goesElsewhere(r, to)
+	a.First = opens
 	fromUser, toUser := r.Names()
 	a.Names.From, a.Names.To = string(userName(fromUser)), string(userName(toUser))
 	return a
 }
 
+// opens says whether a challenge is the first that is seen in its dialog.
+func (w *Wire) opens(now time.Time, callID []byte) bool {
+	h := max(maphash.Bytes(w.seed, callID), 1)
+	m := &w.dialogs[h%dialogSlots]
+	first := m.hash != h
+	*m = mark{h, uint32(now.Unix())}
+	return first
+}
+
+// provisional records a provisional response. Both channel drivers send one to an INVITE
+// only after they have looked at its credentials.
+func (w *Wire) provisional(now time.Time, r *sip.Response) {
+	id, ok := r.Transaction()
+	if !ok || r.Forged() || methodOf(id.Method) != Invite {
+		return
+	}
+	key := w.key(&id)
+	if slot := &w.requests[key%wireSlots]; slot.key == key && slot.recent(now) && slot.method == Invite {
+		slot.trying = true
+	}
+}
+
 // goesElsewhere says whether a response goes to another address than Asterisk had the
 // request from, or than the request's sender wrote.
 func goesElsewhere(r *sip.Response, to netip.AddrPort) bool {
-	return slices.ContainsFunc(r.Received(), func(from netip.Addr) bool { return from != to.Addr().Unmap() })
+	return slices.ContainsFunc(r.ReceivedOnTop(), func(from netip.Addr) bool { return from != to.Addr().Unmap() })
 }
 
 // unasked says whether a REGISTER is accepted for which no password was asked. plain

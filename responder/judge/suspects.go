@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -55,7 +57,7 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 		j.counters.Suspects++
 	}
 	s.guesses = s.guesses || guesses
-	changed := s.bar(evidence)
+	changed := s.bar(evidence, j.Places)
 	if !changed && s.until.Sub(now) > within/2 {
 		return
 	}
@@ -80,12 +82,13 @@ func (j *Judge) dropSuspect() bool {
 	return false
 }
 
-// bar takes the conversations that guesses came from out of the live ones.
-func (s *suspicion) bar(evidence []score.Record) (changed bool) {
+// bar takes the conversations that guesses came from out of the live ones. That of a
+// proxy stays: all the phones behind it share it.
+func (s *suspicion) bar(evidence []score.Record, at *places.Places) (changed bool) {
 	for _, e := range evidence {
-		at := netip.AddrPortFrom(e.Source, e.Port)
-		if i := slices.Index(s.live, at); i >= 0 && e.Signal.Failure() {
-			s.live, s.barred = slices.Delete(slices.Clone(s.live), i, i+1), append(s.barred, at)
+		from := netip.AddrPortFrom(e.Source, e.Port)
+		if i := slices.Index(s.live, from); i >= 0 && e.Signal.Failure() && at.Sharing(e.Account, from) < decide.ProxyPhones {
+			s.live, s.barred = slices.Delete(slices.Clone(s.live), i, i+1), append(s.barred, from)
 			changed = true
 		}
 	}

@@ -74,6 +74,42 @@ func TestRegisteredGuesserIsThrottled(t *testing.T) {
 	}
 }
 
+// Phones behind a proxy share its address and port. A guesser behind it has none of them
+// cut off, and the incident says why.
+func TestProxyIsLeftAlone(t *testing.T) {
+	behind := func(t *testing.T, n int) *site {
+		s := throttling(t, true)
+		var contacts []places.Contact
+		for i := range n {
+			contacts = append(contacts, places.Contact{Account: fmt.Sprint(1001 + i), Source: netip.MustParseAddr(office), Port: 5060})
+		}
+		s.SetContacts(noon, contacts, nil)
+		return s
+	}
+	for name, tc := range map[string]struct {
+		phones int
+		want   string // of the step
+	}{
+		"a proxy":                  {5, "4 other extensions use the same address and port"},
+		"a phone with three lines": {3, "protected"},
+	} {
+		s := behind(t, tc.phones)
+		s.guessesAt(t, noon, office, 5060, 3)
+		if step := s.incidents[0].Steps[0]; !strings.Contains(step.Detail, tc.want) {
+			t.Errorf("%s: %s: %s", name, step.State, step.Detail)
+		}
+		if got, want := strings.Contains(s.effects(), "suspect"), tc.phones < 5; got != want {
+			t.Errorf("%s: throttled %t", name, got)
+		}
+	}
+	s := behind(t, 5)
+	at := s.guessesAt(t, noon, office, 5060, 2)
+	s.guessesAt(t, at, office, 40000, 1)
+	if got := s.effects(); !strings.Contains(got, "but not [198.51.100.10:5060]") {
+		t.Errorf("a guesser at another port, too: %s", got)
+	}
+}
+
 // A phone that has got in from another port is left alone from then on.
 func TestPhoneThatSignsInAtASuspect(t *testing.T) {
 	s := throttling(t, true)

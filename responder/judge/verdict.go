@@ -172,8 +172,9 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	if !f.Target.IsValid() {
 		return f
 	}
+	f.Sharing = j.Places.Sharing(v.Cause.Account, netip.AddrPortFrom(v.Cause.Source, v.Cause.Port))
 	others, agent := j.Places.Phones(v.Cause.Account, v.Key.Prefix, v.Cause.Port)
-	if flow, ok := j.flows.Stale(v, others, agent); ok {
+	if flow, ok := j.flows.Stale(v, others, agent); ok && f.Sharing < decide.ProxyPhones {
 		f.StaleFlow = &flow
 	}
 	f.Full = j.Bans.Full()

@@ -275,11 +275,43 @@ func TestHiddenGuesses(t *testing.T) {
 	}
 }
 
+// A phone uses the challenge of its last call for the next one, which chan_sip answers
+// with a new challenge and no look at the password. That is no guess where the
+// extension is known; what it answers in a dialog that it has challenged is one.
+func TestPhoneDoesNotWaitForTheChallenge(t *testing.T) {
+	for name, tc := range map[string]struct {
+		from   string
+		known  bool
+		dialog func(n int) string
+		want   uint64
+	}{
+		"a call, and another":   {office, true, func(n int) string { return fmt.Sprint(n) }, 0},
+		"guesses in one dialog": {office, true, func(int) string { return "a" }, 4},
+		"where it is not known": {thief, false, func(n int) string { return fmt.Sprint(n) }, 5},
+	} {
+		s := wired(t, 100)
+		if tc.known {
+			s.hear(t, noon, of("SIP", success("2001", tc.from)))
+		}
+		for n := range 5 {
+			id := fmt.Sprintf("From: <sip:2001@pbx>;tag=a\nTo: <sip:1@pbx>\nCall-ID: %s\nCSeq: %d INVITE\n", tc.dialog(n), n)
+			s.packets(noon.Add(time.Duration(n)*time.Second), tc.from,
+				fmt.Sprintf("INVITE sip:pbx SIP/2.0\nVia: a\n%sAuthorization: Digest username=\"2001\",nonce=\"x%d\",response=\"%[2]d\"\n\n", id, n),
+				"SIP/2.0 401 x\nVia: a\n"+id+"WWW-Authenticate: Digest realm=\"asterisk\", nonce=\"4c79d0eb\"\n\n")
+		}
+		if got := s.Counters().Wire; got != tc.want {
+			t.Errorf("%s: %d failures, want %d", name, got, tc.want)
+		}
+	}
+}
+
 // What phones do on a busy day counts for nothing, but for a wrong password.
 func TestPhonesAreNoGuessers(t *testing.T) {
 	const (
-		lost  = 0  // the answer, so that the request is sent again
-		again = -1 // the last answer
+		lost   = 0      // the answer, so that the request is sent again
+		again  = -1     // the last answer
+		trying = 100    // a provisional response, before the next
+		policy = 403001 // 403 of chan_sip, because the account may not subscribe
 	)
 	for name, tc := range map[string]struct {
 		account, method string
@@ -304,6 +336,10 @@ func TestPhonesAreNoGuessers(t *testing.T) {
 		"to an event that is not known":    {"1001", "SUBSCRIBE", []int{401, 489}, false, 0},
 		"has too many contacts":            {"1001", "REGISTER", []int{401, 403}, false, 0},
 		"a carrier":                        {"carrier", "INVITE", []int{403}, false, 0},
+		"calls a number that is barred":    {"2001", "INVITE", []int{401, trying, 403}, false, 0},
+		"calls one that is barred, PJSIP":  {"1001", "INVITE", []int{401, trying, 403}, false, 0},
+		"is not to subscribe":              {"2001", "SUBSCRIBE", []int{401, policy}, false, 0},
+		"calls with a wrong password":      {"2001", "INVITE", []int{401, 403}, false, 1},
 		"asks what there is":               {"1001", "OPTIONS", []int{401, 200}, false, 0},
 		"has a wrong password":             {"1001", "REGISTER", []int{401, 401}, false, 1},
 		"has one on chan_sip":              {"2001", "REGISTER", []int{401, 403}, false, 1},
@@ -325,6 +361,13 @@ func TestPhonesAreNoGuessers(t *testing.T) {
 					continue
 				}
 				answer = fmt.Sprintf("SIP/2.0 %d x\nVia: a\n%s\n", status, id)
+				switch status {
+				case trying:
+					s.packets(at, office, answer)
+					continue
+				case policy:
+					answer = strings.Replace(answer, fmt.Sprint(policy, " x"), "403 Forbidden (policy)", 1)
+				}
 				if status == 401 || status == 407 {
 					answer = strings.TrimSuffix(answer, "\n") + fmt.Sprintf("WWW-Authenticate: Digest realm=\"asterisk\",nonce=\"1/%d\",stale=%t\n\n", n, tc.stale && credentials != "")
 				}

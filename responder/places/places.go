@@ -134,6 +134,18 @@ func (p *Places) Live(at netip.Prefix) (list []netip.AddrPort) {
 	return list
 }
 
+// Sharing is how many other accounts' phones are in use at exactly this address and
+// port. Phones share one only behind a proxy: a router with NAT gives each its own.
+func (p *Places) Sharing(account string, at netip.AddrPort) (others int) {
+	phones, _ := p.phones.Get(event.SourcePrefix(at.Addr()))
+	for _, is := range phones {
+		if is.account != account && is.port != 0 && is.port == at.Port() && is.addr == at.Addr().Unmap() {
+			others++
+		}
+	}
+	return others
+}
+
 // Registered says whether an account's phone is in use at exactly this address and port.
 func (p *Places) Registered(account string, at netip.AddrPort) bool {
 	phones, _ := p.phones.Get(event.SourcePrefix(at.Addr()))

@@ -74,8 +74,30 @@ func ofPJSIP(nonce []byte) bool { return bytes.IndexByte(nonce, '/') >= 0 }
 // address into the first Via of every response (pjsip_via_hdr_print, and
 // copy_via_headers in chan_sip), but the sender may have written others before and
 // after it.
-func (r *Response) Received() (from []netip.Addr) {
-	for echoed := r.Echoed; ; {
+func (r *Response) Received() (from []netip.Addr) { return received(r.Echoed) }
+
+// ReceivedOnTop is Received without what proxies on the way have written: they leave
+// the same in the Vias beneath the first one. Those are left out only if the first
+// line is plain, without the brackets and quotes within which its sender may have
+// ended it.
+func (r *Response) ReceivedOnTop() (from []netip.Addr) {
+	_, rest, _ := bytes.Cut(r.Echoed, []byte("\r\n"))
+	if top, _, ended := bytes.Cut(rest, []byte("\r\n")); ended && plainVia(top) {
+		if from = received(top); len(from) > 0 {
+			return from
+		}
+	}
+	return r.Received()
+}
+
+// plainVia says whether a line is a Via that its sender cannot have ended early, nor
+// joined with others.
+func plainVia(line []byte) bool {
+	return bytes.HasPrefix(line, []byte("Via: SIP/2.0/UDP ")) && !bytes.ContainsAny(line, "[]\"'<>\\\r\n,")
+}
+
+func received(echoed []byte) (from []netip.Addr) {
+	for {
 		_, rest, found := bytes.Cut(echoed, []byte(";received="))
 		if !found {
 			return from

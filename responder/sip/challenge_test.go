@@ -88,15 +88,37 @@ func TestReceivedFrom(t *testing.T) {
 		"SIP/2.0/UDP x;received=;received=198.51.100.44":                                                    "[invalid IP 198.51.100.44]",
 		"SIP/2.0/UDP x\r\nA: ;received=192.0.2.9\r\nB: ;received=198.51.100.44;foo=\";received=192.0.2.8\"": "[192.0.2.9 198.51.100.44 invalid IP]",
 	} {
-		if got := received("SIP/2.0 401 x\r\nVia: " + via + "\r\nFrom: a"); got != want {
+		if got := receivedFrom("SIP/2.0 401 x\r\nVia: " + via + "\r\nFrom: a"); got != want {
 			t.Errorf("%.80s: received from %s, want %s", via, got, want)
 		}
 	}
 }
 
-func received(head string) string {
+func receivedFrom(head string) string {
 	r := Response{Echoed: []byte(head)}
 	return fmt.Sprint(r.Received())
+}
+
+// What a proxy wrote into the Vias beneath its own does not count, unless the sender
+// may have written what looks like the first line.
+func TestReceivedOnTop(t *testing.T) {
+	const phone = "\r\nVia: SIP/2.0/UDP 192.168.1.20:5060;received=203.0.113.9;rport=5060;branch=b"
+	for via, want := range map[string]string{
+		"SIP/2.0/UDP 198.18.77.7:5060;received=198.18.77.7;branch=a" + phone:            "[198.18.77.7]",
+		"SIP/2.0/UDP 198.18.77.7:5060;rport=5060;received=198.18.77.7;branch=a" + phone: "[198.18.77.7]",
+		"SIP/2.0/UDP a;maddr=192.0.2.66;received=198.51.100.44;branch=a" + phone:        "[198.51.100.44]",
+		"SIP/2.0/UDP a;received=192.0.2.66;received=198.51.100.44;rport=5":              "[192.0.2.66 198.51.100.44]",
+		"SIP/2.0/UDP [x;received=192.0.2.66\r\nX: y]:5;received=198.51.100.44":          "[192.0.2.66 198.51.100.44]",
+		"SIP/2.0/UDP a;b=\";received=192.0.2.66\r\nX: y\";received=198.51.100.44":       "[192.0.2.66 198.51.100.44]",
+		"SIP/2.0/UDP a, SIP/2.0/UDP b;received=192.0.2.66" + phone:                      "[192.0.2.66 203.0.113.9]",
+		"SIP/2.0/UDP a;branch=a" + phone:                                                "[203.0.113.9]",
+		"SIP/2.0/UDP a;branch=a":                                                        "[]",
+	} {
+		r := Response{Echoed: []byte("SIP/2.0 401 x\r\nVia: " + via + "\r\nFrom: a\r\n")}
+		if got := fmt.Sprint(r.ReceivedOnTop()); got != want {
+			t.Errorf("%s: received from %s, want %s", via, got, want)
+		}
+	}
 }
 
 // No message breaks anything, and a nonce always comes from behind the last CSeq.

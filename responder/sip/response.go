@@ -86,6 +86,12 @@ func (r *Response) Forged() bool {
 	return false
 }
 
+// Policy says that chan_sip refuses the request itself, not its password: the account
+// may not subscribe (allowsubscribe=no, handle_request_subscribe).
+func (r *Response) Policy() bool {
+	return r.Status == 403 && bytes.HasPrefix(r.Message, []byte(version+"403 Forbidden (policy)\r\n"))
+}
+
 // lastHeader is the value of the last header of that name.
 func lastHeader(echoed []byte, name string) []byte {
 	i := bytes.LastIndex(echoed, []byte(name))

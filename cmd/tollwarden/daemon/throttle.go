@@ -15,7 +15,8 @@ import (
 const WithoutThrottle = "a guesser over UDP at an IP address where phones are registered is not slowed down, and responses that an attacker has Asterisk send to another address are not held back"
 
 // throttle decides about the packets of suspects: addresses that guess, but cannot be
-// banned. Only its own goroutine uses suspects, and it waits for nothing.
+// banned. Its own goroutine uses suspects, and waits for
+// nothing; the watch on the wire tells them of challenges.
 type throttle struct {
 	watch    *firewall.Watch // nil if the kernel's firewall is not used
 	suspects *intake.Suspects

@@ -84,6 +84,7 @@ func (w *wireSensor) packet(p firewall.Packet) {
 	case !p.To.IsValid():
 		w.engine.Missed(p.At)
 	case p.Direction == firewall.Out:
+		w.throttle.suspects.Issued(p.At, p.To, p.Payload)
 		w.engine.Sent(p.At, p.To, p.Payload)
 	default:
 		w.engine.Received(p.At, p.From, p.Payload)
