@@ -24,8 +24,8 @@ type Config struct {
 	// ThievesChanged, if set, is called when an account's Thieves have changed, so
 	// that the caller can keep them.
 	ThievesChanged func(account string, thieves []netip.Prefix, at time.Time)
-	// NeighbourhoodLearned, if set, is called when an account is used where none
-	// has lived for long.
+	// NeighbourhoodLearned, if set, is called when an account is used where none was
+	// within LivedFor.
 	NeighbourhoodLearned func(neighbourhood netip.Prefix, at time.Time)
 }
 

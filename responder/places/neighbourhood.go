@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// LivedFor is how long after an account was last used somewhere people may still
-// be at home in the neighbourhood: a ban on spoofable evidence must not last long
-// there.
+// LivedFor is how long after its last use an account still counts as living in a
+// neighbourhood: bans on spoofable evidence must not last long there.
 const LivedFor = 90 * 24 * time.Hour
 
-// maxNeighbourhoods bounds the neighbourhoods: as many as there are of IPv4. Only
-// somebody with an account's password makes one.
+// maxNeighbourhoods bounds the neighbourhoods: IPv4 has as many. Each takes an account's
+// password.
 const maxNeighbourhoods = 1 << 16
 
 // Neighbourhood is the part of the Internet around an address where its account
@@ -58,19 +57,18 @@ func (p *Places) forgetOldest() {
 	delete(p.lived, oldest)
 }
 
-// Near says whether an account lives near an address: one was used in its
-// neighbourhood a short enough time ago.
+// Near says whether an account lives near an address: one was used in its neighbourhood
+// within LivedFor.
 func (p *Places) Near(now time.Time, a netip.Addr) bool {
 	last, known := p.lived[Neighbourhood(a)]
 	return known && now.Sub(last) < LivedFor
 }
 
-// SetOwn takes the addresses of this machine.
+// SetOwn sets the addresses of this machine.
 func (p *Places) SetOwn(own []netip.Addr) { p.own = own }
 
-// Closable says whether a network may be closed on spoofable evidence: no
-// account lives near it, and it holds none of our own addresses and none that is
-// allowed or protected.
+// Closable says whether a network may be closed on spoofable evidence: no account lives
+// near it, and no address of this machine and no allowed or protected one is in it.
 func (p *Places) Closable(now time.Time, network netip.Prefix) bool {
 	for _, a := range p.own {
 		if network.Contains(a.Unmap().WithZone("")) {

@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// StolenFor is how long a password counts as stolen: whoever has it may wait before
-// using it.
+// StolenFor is how long a password counts as stolen: the thief may wait before using it.
 const StolenFor = 30 * 24 * time.Hour
 
 // Thief says whether the last success of an account at an address was a

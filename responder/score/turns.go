@@ -7,22 +7,21 @@ import (
 	"time"
 )
 
-// Turns finds networks whose members take turns: each fails too rarely to be
-// banned, or is banned and the next one goes on. It counts members, so that one
-// busy member cannot stand for its neighbours.
+// Turns finds networks whose members take turns: each fails too rarely to be banned, or
+// is banned while the next one goes on. It counts members, so that one busy member
+// cannot stand for its neighbours.
 //
 // A network is an IPv4 /24, whose members are its addresses, an IPv6 /56, whose
 // members are its /64s, or an IPv6 /48, whose members are its /56s: a provider
-// gives a customer one of these. Like this, every member is one byte.
+// gives a customer one of these. So every member fits in one byte.
 //
-// Failures can be forged. To close a network, a forger must send packets of
-// several of its addresses within a short time, which random addresses do not add
-// up to. Beyond that it is up to the caller what a turn is good for.
+// Failures can be forged. For a turn, a forger must name several addresses of one
+// network within a short time, which random addresses do not.
 //
-// The table has a fixed size. Its buckets are chosen by a seeded hash that
-// attackers cannot compute; in a full bucket the network with the fewest members
-// goes, which random addresses are. Turns allocates nothing once it is made, and has
-// no lock: its owner calls it from one goroutine at a time.
+// The table has a fixed size. Its buckets are chosen by a seeded hash that attackers
+// cannot compute; in a full bucket the network with the fewest members goes, such as
+// those of random addresses. Turns allocates nothing once it is made, and has no lock:
+// its owner calls it from one goroutine at a time.
 type Turns struct {
 	seed    maphash.Seed
 	buckets [][turnWays]turns
@@ -64,8 +63,8 @@ func NewTurns() *Turns {
 	return &Turns{seed: maphash.MakeSeed(), buckets: make([][turnWays]turns, turnBuckets)}
 }
 
-// Fail records a failure of an address. It returns the widest network whose members
-// have taken turns by that; its count begins anew.
+// Fail records a failure of an address. If that makes a turn, Fail returns the widest
+// network whose members took turns, and begins to count it anew.
 func (t *Turns) Fail(at time.Time, source netip.Addr) (turn Turn, ok bool) {
 	source = source.Unmap().WithZone("")
 	now := uint32(t.clock.micros(at) / 1_000_000)

@@ -16,7 +16,7 @@ type campaign struct {
 // news reports whether an observation begins a campaign, or shows after Within that it
 // goes on, or proves it.
 func (c *campaign) news(t *targets, config Config, o *score.Observation) (news bool, proof score.Proof) {
-	proven := t.sure >= config.SiteAccounts && o.Proof == score.Proven
+	proven := t.guessedProven >= config.SiteAccounts && o.Proof == score.Proven
 	if t.guessed < config.SiteAccounts {
 		return false, score.Spoofable
 	}
@@ -38,7 +38,7 @@ var duringCampaign = counts{accounts: 2, failures: 3}
 // during reports whether a campaign is under way, by evidence as good as proof.
 func (g *Guesses) during(proof score.Proof) bool {
 	if proof == score.Proven {
-		return g.targets.sure >= g.config.SiteAccounts
+		return g.targets.guessedProven >= g.config.SiteAccounts
 	}
 	return g.targets.guessed >= g.config.SiteAccounts
 }

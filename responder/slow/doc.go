@@ -15,7 +15,7 @@
 // What counts is kept by address and account for Config.Within, and raises
 //
 //   - SlowGuesser: one address fails for several accounts, or goes on for days. A
-//     phone knows one account, and began where that was known.
+//     phone has one account, and began to fail where that was known.
 //   - SlowNetwork: the same for all addresses of a /24 (IPv6: /48) together.
 //   - SlowAttack: the failures for one account keep changing their address. A phone
 //     that moves has one address at a time and does not return to the one before.

@@ -28,13 +28,13 @@ func (g *Guesses) Evidence(cause *score.Record) []score.Record {
 		each = max(1, maxRecords/max(1, len(list)))
 	}
 	target := g.targets.find([]byte(cause.Account))
-	about := cause.Signal == score.SlowAttack || cause.Signal == score.LastingFailures
+	ofTarget := cause.Signal == score.SlowAttack || cause.Signal == score.LastingFailures
 	var records []score.Record
 	for _, x := range list {
 		left := each
 		for k := range x.tries[:x.n] {
 			t := &x.tries[k]
-			if about && t.target != target || left == 0 || len(records) == maxRecords {
+			if ofTarget && t.target != target || left == 0 || len(records) == maxRecords {
 				continue
 			}
 			left--
@@ -121,10 +121,7 @@ func (g *Guesses) addresses(list []*guesser) string {
 		}
 		fmt.Fprintf(&b, "%s (%s, %s%s)", x.prefix.Addr(), count(all.failures, "guess"), count(all.accounts, "account"), more)
 	}
-	if n := len(list) - shown; n > 0 {
-		fmt.Fprintf(&b, " and %d more", n)
-	}
-	return b.String()
+	return b.String() + notShown(len(list))
 }
 
 // accounts lists the accounts of an address with its failures for each.
@@ -143,16 +140,21 @@ func (g *Guesses) accounts(x *guesser) (failures int, text string) {
 	return failures, text
 }
 
+// sources lists addresses.
 func sources(list []*guesser) string {
 	names := make([]string, 0, shown)
 	for _, x := range list[:min(len(list), shown)] {
 		names = append(names, x.prefix.Addr().String())
 	}
-	text := strings.Join(names, ", ")
-	if n := len(list) - shown; n > 0 {
-		text += fmt.Sprintf(" and %d more", n)
+	return strings.Join(names, ", ") + notShown(len(list))
+}
+
+// notShown says how many addresses of a list are not named.
+func notShown(n int) string {
+	if n <= shown {
+		return ""
 	}
-	return text
+	return fmt.Sprintf(" and %d more", n-shown)
 }
 
 // span is the time from the first to the last failure, rounded for people.
@@ -177,6 +179,7 @@ func span(list []*guesser) string {
 	}
 }
 
+// count is incident.Count, which this package must not import, for words in s, too.
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

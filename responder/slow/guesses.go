@@ -208,7 +208,7 @@ func (g *Guesses) Forget(source netip.Prefix) {
 func (g *Guesses) Reviewed(account string) {
 	if t := g.targets.find([]byte(account)); t >= 0 {
 		x := g.targets.at(t)
-		x.any, x.sure = spread{}, spread{}
+		x.changes, x.provenChanges = spread{}, spread{}
 		x.long.begun = 0
 	}
 }

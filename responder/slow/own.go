@@ -26,7 +26,7 @@ const (
 	maxOwnPhones = 1 << 14
 	// ownFor is how long a silent phone stays the account's own.
 	ownFor = 30 * 24 * time.Hour
-	// ownEvery is how exactly the last failure is known.
+	// ownEvery is the resolution of the last failure.
 	ownEvery = time.Hour
 )
 
@@ -49,7 +49,7 @@ func (p *ownPhones) failed(source netip.Prefix, account []byte, now time.Time, p
 	return true
 }
 
-// succeeded takes that a phone has the right password again.
+// succeeded records that a phone has the right password again.
 func (p *ownPhones) succeeded(source netip.Prefix, account []byte) {
 	if p.index[ownPhone{source, string(account)}] == nil {
 		return // which allocates nothing

@@ -7,15 +7,15 @@ import (
 )
 
 // persistence counts the failures for one account that go on for days, from whatever
-// addresses. They may be those of a phone with an old password on a dynamic address, so
-// that people are told once, as long as it goes on.
+// addresses. It may be a phone with an old password on a dynamic address, so people are
+// told once, however long it goes on.
 type persistence struct {
 	// recent and proven count the failures since begun, which is less than
 	// Config.Within ago when the next failure comes.
 	begun          int64
 	recent, proven uint32
 	raised         int64 // newest failure since LastingFailures was raised, in µs
-	sure           bool  // it was raised by proven failures
+	raisedProven   bool  // it was raised by proven failures
 	kept           int64 // raised, as last kept on disk
 }
 
@@ -36,8 +36,8 @@ func (p *persistence) failed(failures int, cut int64, o *score.Observation, quie
 	if o.Proof == score.Proven && int(p.proven) >= failures {
 		proof = score.Proven
 	}
-	news = p.raised <= cut || proof == score.Proven && !p.sure
-	p.raised, p.sure = at, p.sure && !news || proof == score.Proven
+	news = p.raised <= cut || proof == score.Proven && !p.raisedProven
+	p.raised, p.raisedProven = at, p.raisedProven && !news || proof == score.Proven
 	return proof, news
 }
 
@@ -50,8 +50,8 @@ func (p *persistence) restore(known *try) {
 	p.proven += known.proven
 }
 
-// Raised says what people were told: of LastingFailures of an account, or, without an
-// account, of a GuessingCampaign.
+// Raised is a signal that people were told of: LastingFailures of an account or, without
+// an account, a GuessingCampaign.
 type Raised struct {
 	Account string
 	At      time.Time
@@ -61,16 +61,16 @@ type Raised struct {
 // keptEvery is how exactly it is kept how long failures last.
 const keptEvery = 24 * time.Hour
 
-// keep has the state of an account kept on disk, if it is news or a day old.
+// keep lists for the disk when LastingFailures of an account last went on, if that is news
+// or what the disk has is a day old.
 func (g *Guesses) keep(x *target, news bool) {
 	if x.long.raised > 0 && (news || x.long.raised-x.long.kept >= keptEvery.Microseconds()) {
 		x.long.kept = x.long.raised
-		g.raised = append(g.raised, Raised{x.name, time.UnixMicro(x.long.raised).UTC(), x.long.sure})
+		g.raised = append(g.raised, Raised{x.name, time.UnixMicro(x.long.raised).UTC(), x.long.raisedProven})
 	}
 }
 
-// RaisedChanged yields what is to be kept of what people were told, since the last
-// call.
+// RaisedChanged yields the signals raised since the last call, to be kept on disk.
 func (g *Guesses) RaisedChanged(yield func(Raised)) {
 	for _, r := range g.raised {
 		yield(r)
@@ -78,7 +78,7 @@ func (g *Guesses) RaisedChanged(yield func(Raised)) {
 	g.raised = g.raised[:0]
 }
 
-// RestoreRaised takes over what people were told in a former run.
+// RestoreRaised takes over a signal of a former run.
 func (g *Guesses) RestoreRaised(r Raised) {
 	if r.Account == "" {
 		if r.At.After(g.campaign.raised) {
@@ -91,6 +91,6 @@ func (g *Guesses) RestoreRaised(r Raised) {
 		if at := r.At.UnixMicro(); at > x.raised {
 			x.raised, x.kept = at, at
 		}
-		x.sure = x.sure || r.Proven
+		x.raisedProven = x.raisedProven || r.Proven
 	}
 }

@@ -283,7 +283,7 @@ func check(t *testing.T, g *Guesses) {
 			t.Errorf("%d in queues, %d in the index, %d free, %d in memory", n, len(table.index), len(table.free), len(table.list))
 		}
 	}
-	guessed, sure := 0, 0
+	guessed, guessedProven := 0, 0
 	for name, i := range g.targets.index {
 		x := g.targets.at(i)
 		if x.name != name || x.refs != refs[i] || x.tries != tries[i] || x.proven != proven[i] {
@@ -293,11 +293,11 @@ func check(t *testing.T, g *Guesses) {
 			guessed++
 		}
 		if x.proven > 0 {
-			sure++
+			guessedProven++
 		}
 	}
-	if guessed != g.targets.guessed || sure != g.targets.sure {
-		t.Errorf("%d accounts guessed at, %d for sure; counted %d, %d", g.targets.guessed, g.targets.sure, guessed, sure)
+	if guessed != g.targets.guessed || guessedProven != g.targets.guessedProven {
+		t.Errorf("%d accounts guessed at, %d of them proven; counted %d, %d", g.targets.guessed, g.targets.guessedProven, guessed, guessedProven)
 	}
 }
 

@@ -112,9 +112,9 @@ func (g *Guesses) Restore(now time.Time, list []Guess) {
 		g.networks.restore(event.NetworkPrefix(x.Source.Addr()), &known)
 		of := g.targets.at(t)
 		of.long.restore(&known)
-		of.any.add(x.Source, known.last)
+		of.changes.add(x.Source, known.last)
 		if x.Proven > 0 {
-			of.sure.add(x.Source, known.last)
+			of.provenChanges.add(x.Source, known.last)
 		}
 	}
 }

@@ -12,10 +12,10 @@ type targets struct {
 	list  []target
 	index map[string]int32
 	free  []int32
-	// guessed counts the accounts that an address failed for; sure those with proven
-	// failures.
-	guessed, sure int
-	refused       uint64
+	// guessed counts the accounts that an address failed for; guessedProven those with
+	// proven failures.
+	guessed, guessedProven int
+	refused                uint64
 }
 
 // target is one account.
@@ -23,10 +23,10 @@ type target struct {
 	name string
 	refs int32 // tries of addresses and networks
 	// tries counts the addresses that failed for it, proven those with proven failures.
-	tries, proven int32
-	any, sure     spread   // of all failures, and of proven ones
-	raised        [2]int64 // when SlowAttack was last raised, in µs, by proof
-	long          persistence
+	tries, proven          int32
+	changes, provenChanges spread   // of all failures, and of proven ones
+	raised                 [2]int64 // when SlowAttack was last raised, in µs, by proof
+	long                   persistence
 }
 
 // maxTargets bounds the accounts: Asterisk names those that exist.
@@ -80,7 +80,7 @@ func (t *targets) tried(i int32, counted bool) {
 // proved counts one more address with a proven failure.
 func (t *targets) proved(i int32) {
 	if x := t.at(i); x.proven == 0 {
-		t.sure++
+		t.guessedProven++
 	}
 	t.at(i).proven++
 }
@@ -99,7 +99,7 @@ func (t *targets) untried(i int32, counted, proven bool) {
 		return
 	}
 	if x.proven--; x.proven == 0 {
-		t.sure--
+		t.guessedProven--
 	}
 }
 
@@ -107,7 +107,7 @@ func (t *targets) untried(i int32, counted, proven bool) {
 func (t *targets) prune(cut int64) {
 	for i := range t.list {
 		x := &t.list[i]
-		if x.name == "" || x.refs > 0 || x.any.count(cut) > 0 || x.sure.count(cut) > 0 || x.long.raised > cut || x.long.begun > cut {
+		if x.name == "" || x.refs > 0 || x.changes.count(cut) > 0 || x.provenChanges.count(cut) > 0 || x.long.raised > cut || x.long.begun > cut {
 			continue
 		}
 		delete(t.index, x.name)
@@ -119,9 +119,9 @@ func (t *targets) prune(cut int64) {
 // failed notes the address of a failure.
 func (x *target) failed(source netip.Prefix, o *score.Observation) {
 	at := o.At.UnixMicro()
-	x.any.add(source, at)
+	x.changes.add(source, at)
 	if o.Proof == score.Proven {
-		x.sure.add(source, at)
+		x.provenChanges.add(source, at)
 	}
 }
 
@@ -129,13 +129,13 @@ func (x *target) failed(source netip.Prefix, o *score.Observation) {
 // account: a flood of forged packets must not raise one after the other.
 const attackEvery = time.Hour
 
-// attacked reports whether the address changed so often after cut. Then counting
-// begins anew.
+// attacked reports whether the address changed that often after cut. If so, it begins
+// to count anew.
 func (x *target) attacked(addresses int, cut int64, o *score.Observation) (proof score.Proof, ok bool) {
 	switch {
-	case o.Proof == score.Proven && x.sure.count(cut) >= addresses:
+	case o.Proof == score.Proven && x.provenChanges.count(cut) >= addresses:
 		proof = score.Proven
-	case x.any.count(cut) >= addresses:
+	case x.changes.count(cut) >= addresses:
 		proof = score.Spoofable
 	default:
 		return score.Spoofable, false
@@ -145,9 +145,9 @@ func (x *target) attacked(addresses int, cut int64, o *score.Observation) (proof
 		return proof, false
 	}
 	x.raised[proof] = at
-	x.any.clear()
+	x.changes.clear()
 	if proof == score.Proven {
-		x.sure.clear()
+		x.provenChanges.clear()
 	}
 	return proof, true
 }

@@ -50,7 +50,7 @@ func ineffectiveText(b bans.IneffectiveBan) string {
 func checkAttacks(_ time.Time, senses responder.Senses) control.Check {
 	c := control.Check{Name: checkAttacksName}
 	if len(senses.Unstopped) == 0 {
-		c.OK, c.Detail = true, "none goes on unhindered"
+		c.OK, c.Detail = true, "no attack goes on unhindered"
 		return c
 	}
 	c.Detail = list(senses.Unstopped, attackText)
@@ -58,7 +58,7 @@ func checkAttacks(_ time.Time, senses responder.Senses) control.Check {
 }
 
 func attackText(a decide.Attack) string {
-	return fmt.Sprintf("%s by %s %s goes on since %s (crossed %s, last at %s): %s. What to do: %s", a.Threshold, a.Key.Kind(), a.Key.Value(),
+	return fmt.Sprintf("%s by %s %s has gone on since %s (crossed %s, last at %s): %s. What to do: %s", a.Threshold, a.Key.Kind(), a.Key.Value(),
 		a.Since.UTC().Format(time.RFC3339), incident.Count(a.Crossed, "time"), a.Last.UTC().Format("15:04:05 MST"), a.Reason, a.Advice)
 }
 
@@ -93,12 +93,12 @@ func unstoppedAttacks(list []decide.Attack) []control.Attack {
 	return out
 }
 
-// effectAlarmEvery is how often alarms about bans without effect are raised at most:
-// one names all that are new.
+// effectAlarmEvery is the least time between two alarms about bans without effect. One
+// alarm names all that are new.
 const effectAlarmEvery = 10 * time.Minute
 
-// maxKnown bounds the bans that an alarm was raised about. Beyond it one may be
-// raised again.
+// maxKnown bounds the bans that are remembered because an alarm was raised about them.
+// Beyond it one may be raised again.
 const maxKnown = 1024
 
 // effectAlarms raises an alarm about bans without effect, once for each ban.

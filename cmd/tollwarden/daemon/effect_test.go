@@ -49,9 +49,9 @@ func TestEffectChecks(t *testing.T) {
 		"no ban":  {checkEffect, responder.Senses{}, true, []string{"no banned address is heard"}},
 		"one ban": {checkEffect, responder.Senses{Ineffective: many[:1]}, false, []string{"the ban of 192.0.2.0 (incident 12) has had no effect since 2026-11-22T12:00:00Z: still answered 14 times after 2s", "firewall.sip_ports"}},
 		"many":    {checkEffect, responder.Senses{Ineffective: many}, false, []string{"the ban of 192.0.2.4 ", "and 2 more: `tollwarden status --json` lists them"}},
-		"quiet":   {checkAttacks, responder.Senses{}, true, []string{"none goes on"}},
+		"quiet":   {checkAttacks, responder.Senses{}, true, []string{"no attack goes on"}},
 		"attack": {checkAttacks, responder.Senses{Unstopped: []decide.Attack{attack}}, false, []string{
-			"password guessing by source 198.51.100.7 goes on since 2026-11-22T12:00:00Z (crossed 17 times, last at 12:01:00 UTC): ban skipped: on the allow list. What to do: remove it",
+			"password guessing by source 198.51.100.7 has gone on since 2026-11-22T12:00:00Z (crossed 17 times, last at 12:01:00 UTC): ban skipped: on the allow list. What to do: remove it",
 		}},
 	} {
 		c := tc.check(effectAt, tc.of)

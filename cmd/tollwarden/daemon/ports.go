@@ -23,8 +23,8 @@ const (
 	// Nothing else shows a reload: its event needs the class system, whose events
 	// quote senders without a limit.
 	askPortsEvery = time.Minute
-	// askPortsSoon is when it is asked again after an event session has begun: while
-	// Asterisk starts, its modules come up one by one. Each pause is twice the last.
+	// askPortsSoon is the first pause after an event session has begun, since Asterisk's
+	// modules come up one by one. Each pause is twice the last.
 	askPortsSoon = 5 * time.Second
 	// askPortsPause is the shortest time between two questions, whatever events name.
 	// A port is asked about once, so there are few.
@@ -39,9 +39,9 @@ type (
 	portWatch interface{ SetPorts(ports []uint16) error }
 )
 
-// ports owns which UDP ports are closed to an address that may be spoofed: it asks
-// Asterisk, and nothing else changes them in the kernel. The table closes all of
-// them; the watch reads those for SIP.
+// ports decides which UDP ports are closed to an address that may be spoofed: it asks
+// Asterisk, and it alone changes them in the kernel. The table closes all of them; the
+// watch reads those for SIP.
 type ports struct {
 	table portTable
 	watch portWatch // nil: nothing on the wire is read
@@ -50,7 +50,7 @@ type ports struct {
 	ask       func(context.Context) (binds.Answer, error)
 	file      *portsFile
 	log       zerolog.Logger
-	named     chan uint16 // what events name and is not closed
+	named     chan uint16 // ports that events name and that are not closed
 	known     atomic.Pointer[[]uint16]
 
 	mu      sync.Mutex // held while ports change, also in the kernel

@@ -21,7 +21,7 @@ type throttle struct {
 	watch    *firewall.Watch // nil if the kernel's firewall is not used
 	suspects *intake.Suspects
 	log      zerolog.Logger
-	err      atomic.Pointer[error] // why nobody is throttled; nil if some are
+	err      atomic.Pointer[error] // why nobody is throttled; nil if suspects are
 
 	guesses, misdirected atomic.Uint64 // held back
 }
@@ -71,7 +71,8 @@ func (t *throttle) passes(p firewall.Packet) bool {
 	return true
 }
 
-// missing is what is missing because nobody is throttled, and why; "" if some are.
+// missing says what follows if nobody is throttled, and why that is so; "" if suspects
+// are throttled.
 func (t *throttle) missing() string {
 	if err := t.err.Load(); err != nil {
 		return WithoutThrottle + ": " + (*err).Error()

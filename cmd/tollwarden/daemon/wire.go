@@ -101,8 +101,8 @@ func (w *wireSensor) count(list map[string]uint64) {
 	list["guesses_withheld"], list["misdirected_withheld"] = w.throttle.guesses.Load(), w.throttle.misdirected.Load()
 }
 
-// check never fails: every guesser that Asterisk reports is stopped without the
-// sensor, too.
+// check never fails: without the sensor every guesser that Asterisk reports is stopped,
+// too.
 func (w *wireSensor) check(_ time.Time, senses responder.Senses) control.Check {
 	check := control.Check{Name: "wire", OK: true, Detail: "SIP over UDP is seen"}
 	if err := w.err.Load(); err != nil {
