@@ -112,11 +112,12 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) (gues
 }
 
 // Blind is the answer to a request whose response is not let out, where the request wants
-// it sent to: it is taken for a refusal. It borrows r.
+// it sent to: it is taken for a refusal. It borrows r. Nothing is quoted of the request, since its
+// digest would let others test passwords.
 func Blind(from netip.AddrPort, r *sip.Request) Answer {
 	return Answer{
 		Outcome: Refused, Method: methodOf(r.Method), To: netip.AddrPortFrom(r.AnswerTo, from.Port()), From: from, Misdirected: true,
-		Names: Names{User: userName(r.User)}, Nonce: string(r.Nonce), Session: r.ID.CallID, Message: r.Message,
+		Names: Names{User: userName(r.User)}, Nonce: string(r.Nonce), Session: r.ID.CallID,
 	}
 }
 
