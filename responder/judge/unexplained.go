@@ -27,8 +27,11 @@ type unexplained struct {
 // it changes nothing, so it need not wait.
 func (j *Judge) hold(now time.Time, s intake.Sensor, e *event.Event) bool {
 	wire := j.policy.Wire && now.Sub(j.wireAt) < time.Minute
-	if !wire || len(j.waiting) >= maxWaiting || !j.Intake.Unexplained(now, e) || j.Places.Known(string(e.AccountID), e.Remote.Addr(), now) {
+	if !wire || !j.Intake.Unexplained(now, e) || j.Places.Known(string(e.AccountID), e.Remote.Addr(), now) {
 		return false
+	}
+	if len(j.waiting) >= maxWaiting {
+		return j.silenced(now, e.Remote.Addr().Unmap()) // as when its time is over
 	}
 	j.waiting = append(j.waiting, unexplained{s, cloneSecurity(e)})
 	return true
