@@ -99,6 +99,48 @@ const (
 // passGood holds back what is bad.
 func passGood(p Packet) bool { return !strings.Contains(string(p.Payload), "bad") }
 
+// The first fragment of a request of a suspect is decided about, too, when it is too short
+// for the beginning of the request.
+func TestShortFragmentsOfSuspects(t *testing.T) {
+	l := newLab(t)
+	from, asked := netip.MustParseAddr("2001:db8:a::7"), make(chan Packet, 16)
+	w := openThrottle(t, l, func(p Packet) bool {
+		asked <- Packet{From: p.From, Truncated: p.Truncated}
+		return false
+	})
+	must(t, w.Suspect(time.Minute, source(from), nil))
+	for first := 8; first <= 24; first += 8 {
+		l.forgeFragments(t, from, first, []byte(goodRequest+" in two fragments"))
+		select {
+		case p := <-asked:
+			if p.From.Addr() != from || !p.Truncated {
+				t.Errorf("%d bytes: asked about %+v", first, p)
+			}
+		case <-time.After(time.Second):
+			t.Errorf("a first fragment of %d bytes passes", first)
+		}
+	}
+}
+
+// forgeFragments is forge for IPv6 in two fragments, the first of that many bytes.
+func (l *lab) forgeFragments(t testing.TB, from netip.Addr, first int, payload []byte) {
+	t.Helper()
+	udp := binary.BigEndian.AppendUint16(nil, 5061)
+	udp = binary.BigEndian.AppendUint16(udp, 5060)
+	udp = binary.BigEndian.AppendUint16(udp, uint16(8+len(payload)))
+	udp = append(append(udp, 0, 0), payload...)
+	binary.BigEndian.PutUint16(udp[6:], checksum(from, pbx6, udp))
+	for _, f := range []struct {
+		data   []byte
+		offset int // with the flag that more follow
+	}{{udp[:first], 1}, {udp[first:], first}} {
+		ip := []byte{0x60, 0, 0, 0, 0, byte(8 + len(f.data)), unix.IPPROTO_FRAGMENT, 64}
+		ip = append(append(ip, from.AsSlice()...), pbx6.AsSlice()...)
+		ip = append(ip, unix.IPPROTO_UDP, 0, byte(f.offset>>8), byte(f.offset), 0, 0, 0, byte(first))
+		must(t, unix.Sendto(l.raw6, append(ip, f.data...), 0, &unix.SockaddrInet6{Addr: pbx6.As16()}))
+	}
+}
+
 // Requests of suspects and responses to them wait for a decision; nothing else does.
 func TestSuspectsAreDecidedAbout(t *testing.T) {
 	l := newLab(t)

@@ -147,6 +147,9 @@ func (w *Watch) addSuspectRules(c watchChains) {
 	wait := []expr.Any{w.toQueue}
 	for i, s := range suspectSets {
 		for _, port := range w.ports {
+			if s.v6 {
+				addRule(w.writer, c.suspected, s.udp(&chains[0], port), s.match(&chains[0], false), liveSets[i].match(&chains[0], true), isFragment, wait)
+			}
 			addRule(w.writer, c.suspected, s.udp(&chains[0], port), s.match(&chains[0], false), liveSets[i].match(&chains[0], true),
 				isResponse(expr.CmpOpNeq), isText, wait)
 			addRule(w.writer, c.outgoing, s.udp(&chains[1], port), s.match(&chains[1], false), liveSets[i].match(&chains[1], true),
@@ -215,6 +218,13 @@ func isResponse(op expr.CmpOp) []expr.Any {
 var isText = []expr.Any{
 	&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: udpHeader, Len: 1},
 	&expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: []byte{1}, ToData: []byte{'~'}},
+}
+
+// isFragment matches the first fragment of an IPv6 packet, which may be too short for the
+// beginning of its payload to be compared (RFC 8200 section 4.5).
+var isFragment = []expr.Any{
+	&expr.Exthdr{DestRegister: 1, Type: unix.IPPROTO_FRAGMENT, Len: 1, Flags: unix.NFT_EXTHDR_F_PRESENT, Op: expr.ExthdrOpIpv6},
+	&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{1}},
 }
 
 // copyToLog copies a packet to the log at once, since an answer may follow soon:

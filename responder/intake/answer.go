@@ -50,11 +50,12 @@ type Answer struct {
 }
 
 // Blind is the answer to a request whose response is not let out, where the request wants
-// it sent to: it counts as a refusal. It borrows r.
+// it sent to: it counts as a refusal. It borrows r. Nothing is quoted of the request,
+// since its digest would let others test passwords.
 func Blind(from netip.AddrPort, r *sip.Request) Answer {
 	return Answer{
 		Outcome: Refused, Method: methodOf(r.Method), To: netip.AddrPortFrom(r.AnswerTo, from.Port()), From: from, Misdirected: true,
-		Names: Names{User: string(userName(r.User))}, Nonce: string(r.Nonce), Session: r.ID.CallID, Message: r.Message,
+		Names: Names{User: string(userName(r.User))}, Nonce: string(r.Nonce), Session: r.ID.CallID,
 	}
 }
 

@@ -26,8 +26,11 @@ type unexplained struct {
 // hold keeps a success that the wire does not explain yet. At the account's own places
 // it changes nothing, so it need not wait.
 func (j *Judge) hold(now time.Time, s intake.Sensor, e *event.Event) bool {
-	if !j.policy.Wire || !j.wireIsFresh(now) || len(j.waiting) >= maxWaiting || !j.Intake.Unexplained(now, e) || j.Places.Known(string(e.AccountID), e.Remote.Addr(), now) {
+	if !j.policy.Wire || !j.wireIsFresh(now) || !j.Intake.Unexplained(now, e) || j.Places.Known(string(e.AccountID), e.Remote.Addr(), now) {
 		return false
+	}
+	if len(j.waiting) >= maxWaiting {
+		return j.silenced(now, e.Remote.Addr().Unmap()) // as when its time is over
 	}
 	j.waiting = append(j.waiting, unexplained{s, cloneSecurity(e)})
 	return true

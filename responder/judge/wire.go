@@ -22,19 +22,23 @@ func (j *Judge) Received(now time.Time, from netip.AddrPort, r *sip.Request) {
 	}
 }
 
-// unanswered says whether the response to a request will not be seen: it is to be sent to
-// another address that answers are kept from. chan_sip sends more to whoever it takes for
-// registered, so that such a guess is not made for nothing.
+// unanswered says whether the response to a request will not be seen: it is to be sent
+// somewhere else, where none can be sent to or answers are kept from. chan_sip sends more
+// to whoever it takes for registered, so that such a guess is not made for nothing.
 func (j *Judge) unanswered(now time.Time, from netip.AddrPort, r *sip.Request) bool {
-	to := r.AnswerTo
-	if !to.IsValid() || to == from.Addr().Unmap() {
-		return false
+	to, at := r.AnswerTo, from.Addr().Unmap()
+	if !to.IsValid() || to == at {
+		return r.AnswerToName
 	}
-	return j.silenced(now, to)
+	return to.Is4() != at.Is4() || j.silenced(now, to)
 }
 
-// silenced says whether answers may be kept from an address.
+// silenced says whether answers may be kept from an address, or cannot be sent to it (RFC
+// 1112 section 4, RFC 1122 section 3.2.1.3).
 func (j *Judge) silenced(now time.Time, to netip.Addr) bool {
+	if first := to.AsSlice(); !to.IsGlobalUnicast() && !to.IsLoopback() || to.Is4() && (first[0] == 0 || first[0] >= 240) {
+		return true
+	}
 	if _, _, banned := j.Bans.Dropping(now, to); banned {
 		return true
 	}

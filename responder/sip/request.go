@@ -20,6 +20,9 @@ type Request struct {
 	// AnswerTo is the address that the first Via asks for the response to be sent to
 	// (RFC 3261 section 18.2.2, maddr); invalid when it names none.
 	AnswerTo netip.Addr
+	// AnswerToName says that it asks for it to be sent to a name, which only Asterisk
+	// looks up.
+	AnswerToName bool
 
 	via bool // the first was read
 }
@@ -83,7 +86,8 @@ func (r *Request) read(name, value []byte) {
 	case r.ID.Method == nil && named(name, "CSeq"):
 		r.ID.Number, r.ID.Method = cseq(value)
 	case !r.via && (named(name, "Via") || named(name, "v")):
-		r.via, r.AnswerTo = true, maddr(value)
+		r.via = true
+		r.AnswerTo, r.AnswerToName = maddr(value)
 	case r.User == nil && (named(name, "Authorization") || named(name, "Proxy-Authorization")):
 		if r.User = parameter(value, "username"); len(r.User) > maxUser {
 			r.User = nil
@@ -96,16 +100,16 @@ func (r *Request) read(name, value []byte) {
 
 // maddr is the address in the value of a Via, found as chan_sip finds it (check_via),
 // wherever it stands.
-func maddr(via []byte) netip.Addr {
+func maddr(via []byte) (to netip.Addr, name bool) {
 	_, v, found := bytes.Cut(via, []byte("maddr="))
 	if !found {
-		return netip.Addr{}
+		return netip.Addr{}, false
 	}
 	if end := bytes.IndexAny(v, ";, \t"); end >= 0 {
 		v = v[:end]
 	}
-	addr, _ := netip.ParseAddr(string(bytes.Trim(v, "[]")))
-	return addr.Unmap()
+	addr, err := netip.ParseAddr(string(bytes.Trim(v, "[]")))
+	return addr.Unmap(), err != nil
 }
 
 // blank is what chan_sip skips in front of a request (ast_skip_blanks).

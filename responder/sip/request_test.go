@@ -112,8 +112,8 @@ func TestAnswerTo(t *testing.T) {
 		"SIP/2.0/UDP 192.0.2.66\r\nVia: SIP/2.0/UDP b;maddr=192.0.2.9": "invalid IP",
 	} {
 		r, ok := ParseRequest([]byte("REGISTER sip:pbx SIP/2.0\r\nVia: " + via + "\r\nCall-ID: a\r\nCSeq: 1 REGISTER\r\n\r\n"))
-		if got := r.AnswerTo.String(); !ok || got != want {
-			t.Errorf("%s: %s, want %s", via, got, want)
+		if got := r.AnswerTo.String(); !ok || got != want || r.AnswerToName != strings.Contains(via, "=pbx") {
+			t.Errorf("%s: %s, a name %t, want %s", via, got, r.AnswerToName, want)
 		}
 	}
 }
