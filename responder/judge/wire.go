@@ -42,7 +42,8 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 		if listed && !login.Sure {
 			j.Intake.Unasked(now, a.Account)
 		}
-	case a.Outcome == intake.Refused && a.First && !a.Hidden && !r.OfPJSIP() && j.Places.Known(a.Account, a.From.Addr(), now):
+	case a.Outcome == intake.Refused && a.First && !a.Hidden && !r.OfPJSIP() &&
+		(j.Places.Known(a.Account, a.From.Addr(), now) || j.Intake.Wire.Registered(now, a.From)):
 		// A phone that did not wait for the challenge. Its password was not looked at.
 	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
 		if o, news := j.Intake.Refused(now, &a, login.Sure); news {
