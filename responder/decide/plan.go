@@ -89,7 +89,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	}
 	s.Target = incident.PrefixText(f.Target)
 	s.SkipUnless(!f.Allowed, "on the allow list")
-	s.SkipUnless(!proxied(f), whyProxied(f))
+	s.SkipUnless(!proxied(f), whyProxied(v, f))
 	s.SkipUnless(f.Home == "", f.Home)
 	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, f))
 	if f.Banned != nil && !wider(v, f.Banned) {
@@ -112,24 +112,28 @@ const ProxyPhones = 4
 // phones behind it lose.
 func proxied(f Facts) bool { return f.Sharing >= ProxyPhones }
 
-func whyProxied(f Facts) string {
-	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off", f.Sharing)
+func whyProxied(v *score.Verdict, f Facts) string {
+	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off%s", f.Sharing, throttledWords(v, f))
 }
 
 // whyNotBanned says why a protected address is not banned on evidence that can be
 // spoofed, and what is done instead.
 func whyNotBanned(v *score.Verdict, f Facts) string {
-	why := "protected (" + f.Protected + "), and the evidence can be spoofed"
-	if throttles(v, f) {
-		why += "; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working"
+	return "protected (" + f.Protected + "), and the evidence can be spoofed" + throttledWords(v, f)
+}
+
+func throttledWords(v *score.Verdict, f Facts) string {
+	if !throttles(v, f) {
+		return ""
 	}
-	return why
+	return "; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working"
 }
 
 // throttles says whether a guesser at the target can be throttled: over UDP, where
 // packets can be decided about one by one.
 func throttles(v *score.Verdict, f Facts) bool {
-	return f.Throttles && f.Protected != "" && !proxied(f) && !f.Allowed && !f.Observe && !v.Proven && v.Cause.Transport == event.UDP
+	spared := proxied(f) || f.Protected != "" && !v.Proven
+	return f.Throttles && spared && !f.Allowed && !f.Observe && v.Cause.Transport == event.UDP
 }
 
 // Throttled says whether a verdict's target is to be throttled, since the ban that its

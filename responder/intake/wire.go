@@ -166,6 +166,10 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	return a
 }
 
+// Registered says whether a phone at this address and port has just registered: the event
+// that says so may come later.
+func (w *Wire) Registered(now time.Time, at netip.AddrPort) bool { return w.accepted.has(now, at) }
+
 // opens says whether a challenge is the first that is seen in its dialog.
 func (w *Wire) opens(now time.Time, callID []byte) bool {
 	h := max(maphash.Bytes(w.seed, callID), 1)

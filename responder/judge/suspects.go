@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/intake"
-	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -57,7 +55,7 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 		j.counters.Suspects++
 	}
 	s.guesses = s.guesses || guesses
-	changed := s.bar(evidence, j.Places)
+	changed := s.bar(evidence)
 	if !changed && s.until.Sub(now) > within/2 {
 		return
 	}
@@ -82,13 +80,12 @@ func (j *Judge) dropSuspect() bool {
 	return false
 }
 
-// bar takes the conversations that guesses came from out of the live ones. That of a
-// proxy stays: all the phones behind it share it.
-func (s *suspicion) bar(evidence []score.Record, at *places.Places) (changed bool) {
+// bar takes the conversations that guesses came from out of the live ones.
+func (s *suspicion) bar(evidence []score.Record) (changed bool) {
 	for _, e := range evidence {
-		from := netip.AddrPortFrom(e.Source, e.Port)
-		if i := slices.Index(s.live, from); i >= 0 && e.Signal.Failure() && at.Sharing(e.Account, from) < decide.ProxyPhones {
-			s.live, s.barred = slices.Delete(slices.Clone(s.live), i, i+1), append(s.barred, from)
+		at := netip.AddrPortFrom(e.Source, e.Port)
+		if i := slices.Index(s.live, at); i >= 0 && e.Signal.Failure() {
+			s.live, s.barred = slices.Delete(slices.Clone(s.live), i, i+1), append(s.barred, at)
 			changed = true
 		}
 	}

@@ -76,7 +76,8 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 		if listed && testsPassword(&a, r, login) && !j.Places.Known(a.Account, a.From.Addr(), now) {
 			j.guess(now, &a, login)
 		}
-	case a.Outcome == intake.Refused && a.First && !a.Hidden && !r.OfPJSIP() && j.Places.Known(a.Account, a.From.Addr(), now):
+	case a.Outcome == intake.Refused && a.First && !a.Hidden && !r.OfPJSIP() &&
+		(j.Places.Known(a.Account, a.From.Addr(), now) || j.Intake.Wire.Registered(now, a.From)):
 		// A phone that did not wait for the challenge. Its password was not looked at.
 	case a.Outcome == intake.Refused && isGuess(&a, r, login, listed):
 		j.guess(now, &a, login)

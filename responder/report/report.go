@@ -238,7 +238,7 @@ func (t *builder) affected() {
 	}
 	var accounts, sources []string
 	for _, o := range t.i.Evidence {
-		if a := Plain(o.Account); a != "" && a != t.account && !slices.Contains(accounts, a) {
+		if a := Plain(o.Account); a != "" && a != t.account && o.Signal != score.SuccessfulAuth && !slices.Contains(accounts, a) {
 			accounts = append(accounts, a)
 		}
 		if !o.Source.IsValid() {

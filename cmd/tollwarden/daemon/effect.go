@@ -130,7 +130,7 @@ func (e *effectAlarms) look(now time.Time, list []bans.IneffectiveBan) {
 		e.known[keyOf(b)] = true
 	}
 	check := checkEffect(now, responder.Senses{Ineffective: fresh})
-	e.alarm(alarm{Event: alarmIneffective, At: now, Text: incident.Count(len(fresh), "ban") + " without effect: the source is blocked, but its packets still reach Asterisk", Checks: []control.Check{check}})
+	e.alarm(alarm{Event: alarmIneffective, At: now, Text: incident.Count(len(fresh), "ban") + " without effect: the address is blocked, but its packets still reach Asterisk", Checks: []control.Check{check}})
 }
 
 func keyOf(b bans.IneffectiveBan) effectKey {

@@ -71,12 +71,12 @@ func (s *sessions) listen(ctx context.Context, c *ami.Client) error {
 		s.managerAt(addr.AddrPort().Addr().Unmap().WithZone(""))
 	}
 	s.engine.Listening(time.Now())
-	log := s.log.Info()
+	log, message := s.log.Info(), "listening to Asterisk"
 	if gap := s.gaps.before(time.Now(), c.Gap()); !gap.IsZero() {
 		s.gaps.add(gap)
-		log = s.log.Warn().Time("blind_from", gap.From).Time("blind_to", gap.To)
+		log, message = s.log.Warn().Time("blind_from", gap.From).Time("blind_to", gap.To), "listening to Asterisk again: no events arrived meanwhile"
 	}
-	log.Str("asterisk", c.Banner()).Msg("listening to Asterisk")
+	log.Str("asterisk", c.Banner()).Msg(message)
 	s.current.Store(&eventSession{client: c, since: time.Now(), version: c.Banner()})
 	select {
 	case s.begun <- struct{}{}:

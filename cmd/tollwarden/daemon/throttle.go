@@ -52,7 +52,7 @@ func (t *throttle) decideFor(ctx context.Context, decide func(context.Context, f
 
 func (t *throttle) failed(err error) {
 	t.err.Store(&err)
-	t.log.Warn().Err(err).Msg("packets of suspects are not held back: " + WithoutThrottle)
+	t.log.Warn().Err(err).Msg("no guesser is slowed down: " + WithoutThrottle)
 }
 
 // passes says whether a packet of a suspect, or to one, passes.
