@@ -94,7 +94,7 @@ func (s *Suspects) Request(now time.Time, from netip.AddrPort, message []byte, t
 		}
 		return true
 	}
-	if known && slot.message == hash {
+	if known && slot.message == hash && ok && !truncated { // what is missing may differ
 		return true // sent again, which is no further guess
 	}
 	b := s.budget(now, from)

@@ -259,6 +259,21 @@ func TestRequestsSentAgainPass(t *testing.T) {
 	})
 }
 
+// Of what is cut off, two guesses may begin with the same bytes.
+func TestSameBeginningsAreRationed(t *testing.T) {
+	for _, beginning := range []string{"", "REGISTER sip:pbx SIP/2.0\r\nCall-ID: a\r\nCSeq: 1 REGISTER\r\n"} {
+		s, passed := NewSuspects(), 0
+		for range 50 {
+			if s.Request(noon, at(5060), []byte(beginning), true) {
+				passed++
+			}
+		}
+		if passed != Ration {
+			t.Errorf("%q: %d pass, want %d", beginning, passed, Ration)
+		}
+	}
+}
+
 // Whatever a request looks like that Asterisk might find credentials in, it is
 // rationed; what has none passes.
 func TestRequestsThatPass(t *testing.T) {
