@@ -207,7 +207,7 @@ func TestRovingNetworkIsClosed(t *testing.T) {
 		attacker := addHost(t, l, "attacker", "2001:db8:66::/48")
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
-		g := lab.Guesser{Host: attacker, Account: "1002", Rate: 250, Most: 2000, Rove: true}
+		g := lab.Guesser{Host: attacker, Account: "1002", Rate: 300, Most: 1200, Rove: true}
 		if l.Version != lab.Asterisk16 {
 			g.Nonce = "1764489600/0123456789abcdef0123456789abcdef"
 		}

@@ -99,57 +99,6 @@ func (c *cracker) guess(password string, challenged bool) string {
 	return c.exchange(c.credentials(password, nonce))
 }
 
-// Whatever a guesser sends over UDP, it is banned for the refusals that it
-// receives, though Asterisk may not report them.
-func TestUnreportedGuessesAreStopped(t *testing.T) {
-	tests := map[string]struct {
-		method     string
-		challenged bool
-		newDialog  bool
-		via        string // after the address; the cracker's own otherwise
-	}{
-		"SUBSCRIBE":                        {method: "SUBSCRIBE", challenged: true},
-		"SUBSCRIBE, new dialogs":           {method: "SUBSCRIBE", challenged: true, newDialog: true},
-		"REGISTER, invented nonces":        {method: "REGISTER"},
-		"REGISTER, each in its own dialog": {method: "REGISTER", newDialog: true},
-		"INVITE, maddr":                    {method: "INVITE", challenged: true, newDialog: true, via: ";rport;maddr=192.0.2.55"},
-		"MESSAGE":                          {method: "MESSAGE", challenged: true, newDialog: true},
-	}
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		w := guardWith(t, l, shortRules(5))
-		i := 0
-		for name, tc := range tests {
-			i++
-			attacker := addHost(t, l, fmt.Sprint("attacker", i), fmt.Sprint("203.0.113.", 20+i))
-			t.Run(name, func(t *testing.T) {
-				c := newCracker(t, attacker, 5070, tc.method)
-				c.newDialog = tc.newDialog
-				if tc.via != "" {
-					c.via = fmt.Sprintf("%s:%d%s", attacker.Source(), 5070, tc.via)
-				}
-				answers, silent := 0, 0
-				for n := 0; n < 100 && silent < 3; n++ {
-					switch answer := c.guess(fmt.Sprint("wrong-", n), tc.challenged); {
-					case answer == "":
-						silent++
-					case strings.HasPrefix(answer, "SIP/2.0 401"), strings.HasPrefix(answer, "SIP/2.0 403"), strings.HasPrefix(answer, "SIP/2.0 407"):
-						answers++
-					default:
-						t.Logf("%q", answer[:min(len(answer), 60)])
-					}
-				}
-				t.Logf("%d guesses answered", answers)
-				if answers > 5+10 {
-					t.Errorf("%d guesses were answered", answers)
-				}
-				if answers > 0 && !w.dropped(attacker.Source().String()+"/32") {
-					t.Errorf("the guesser is not dropped: %s", w.bans())
-				}
-			})
-		}
-	})
-}
-
 // A response says that the password is right, though nobody signs in: the account
 // is broken into at that moment.
 func TestPasswordRevealedIsABreakIn(t *testing.T) {
