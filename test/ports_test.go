@@ -87,7 +87,7 @@ func TestGuesserOnAnotherPort(t *testing.T) {
 			w := guard(t, l, threshold)
 			w.closedPort(5160, driver(l))
 			first := addHost(t, l, "first", "203.0.113.21")
-			g, err := lab.Guesser{Host: first, Account: "1002", Port: 5160, Rate: 300, Most: 600, Ask: true}.Run(soon(t))
+			g, err := lab.Guesser{Host: first, Account: "1002", Port: 5160, Rate: 300, Most: 300, Ask: true}.Run(soon(t))
 			stopped(t, "a port that was there", g, err)
 
 			appendTo(t, l.Path("/etc/asterisk/"+confFile(v)), "\n"+strings.Replace(moved(v, 5170), "[udp](!)\ntype = transport\nprotocol = udp\n", "", 1))
@@ -99,7 +99,7 @@ func TestGuesserOnAnotherPort(t *testing.T) {
 				t.Fatalf("%v: %s", err, out)
 			}
 			time.Sleep(time.Second) // the reload goes on in the background
-			g, err = lab.Guesser{Host: addHost(t, l, "second", "203.0.113.22"), Account: "1002", Port: 5170, Rate: 300, Most: 600, Ask: true}.Run(soon(t))
+			g, err = lab.Guesser{Host: addHost(t, l, "second", "203.0.113.22"), Account: "1002", Port: 5170, Rate: 300, Most: 300, Ask: true}.Run(soon(t))
 			stopped(t, "a port that a reload added", g, err)
 			w.closedPort(5170, driver(l))
 
@@ -124,7 +124,7 @@ func TestIAX2GuesserIsStopped(t *testing.T) {
 				l := lab.New(t, iax2(lab.Options{Version: v}, general))
 				w := withLog(t, l, threshold)
 				w.closedPort(port, "IAX2")
-				g, err := lab.IAXGuesser{Host: addHost(t, l, "attacker", guesserAddress), Account: "2001", Port: port, Rate: 300, Most: 900}.Run(soon(t))
+				g, err := lab.IAXGuesser{Host: addHost(t, l, "attacker", guesserAddress), Account: "2001", Port: port, Rate: 300, Most: 300}.Run(soon(t))
 				stopped(t, fmt.Sprint("port ", port), g, err)
 			}
 		})
