@@ -64,7 +64,7 @@ func TestPhoneThatMovesIsLeftAlone(t *testing.T) {
 					nonces = append(nonces, c.signIn(want))
 					sent = c.cseq
 				}
-				time.Sleep(1100 * time.Millisecond) // so that PJSIP's next nonces differ
+				time.Sleep(3 * time.Second) // so that PJSIP's next nonces differ
 				for n, method := range methods {
 					c := newCracker(t, away, uint16(5070+n), method)
 					c.cseq = sent
@@ -125,7 +125,7 @@ func TestPasswordFoundThroughTheOracleIsWorthless(t *testing.T) {
 		owner := newCracker(t, addHost(t, l, "home", "198.51.100.20"), 5070, "REGISTER")
 		owner.signIn("SIP/2.0 200")
 		c := newCracker(t, addHost(t, l, "attacker", guesserAddress), 5070, "REGISTER")
-		time.Sleep(1500 * time.Millisecond) // PJSIP's nonces are compared by the second
+		time.Sleep(3 * time.Second) // PJSIP's nonces are compared by the second
 		if l.Version == lab.Asterisk16 {
 			for n := range 5 {
 				c.exchange(c.credentials(fmt.Sprint("wrong-", n), invented(n)))
