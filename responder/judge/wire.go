@@ -72,9 +72,9 @@ func (j *Judge) Sent(now time.Time, to netip.AddrPort, r *sip.Response) {
 	case a.Outcome == intake.Unasked:
 		if listed && !login.Sure {
 			j.Intake.Unasked(now, a.Account)
-		}
-		if listed && testsPassword(&a, r, login) && !j.Places.Known(a.Account, a.From.Addr(), now) {
-			j.guess(now, &a, login)
+			if testsPassword(&a, r) && !j.Places.Known(a.Account, a.From.Addr(), now) {
+				j.guess(now, &a, login)
+			}
 		}
 	case a.Outcome == intake.Refused && a.First && !a.Hidden && !r.OfPJSIP() &&
 		(j.Places.Known(a.Account, a.From.Addr(), now) || j.Intake.Wire.Registered(now, a.From)):
@@ -139,12 +139,11 @@ func knows(a *intake.Answer, login calls.Account) bool {
 	return ok && !login.Sure && a.Method == intake.Subscribe
 }
 
-// testsPassword says whether the success of a REGISTER that ends a registration may tell
-// a guesser that the password is right. As a success it counts for nothing, since
-// chan_sip may not have asked for a password.
-func testsPassword(a *intake.Answer, r *sip.Response, login calls.Account) bool {
+// testsPassword says whether the success of chan_sip's that no password was asked for may
+// tell a guesser that one is right: the REGISTER had credentials and ends a registration.
+func testsPassword(a *intake.Answer, r *sip.Response) bool {
 	seconds, told := r.Expires()
-	return a.Outcome == intake.Unasked && !login.Sure && a.Names.User != "" && told && seconds == 0
+	return a.Names.User != "" && told && seconds == 0
 }
 
 // attempt judges one attempt: a failure by itself, a success for what went before

@@ -45,7 +45,7 @@ type (
 type ports struct {
 	table portTable
 	watch portWatch // nil: nothing on the wire is read
-	// unwatched is told that until now not all ports were read.
+	// unwatched is called when the watch begins to read a port that it did not read before.
 	unwatched func(time.Time)
 	ask       func(context.Context) (binds.Answer, error)
 	file      *portsFile
