@@ -6,17 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // allowHeading is the top of a new allow file.
 const allowHeading = `# IP addresses that Tollwarden never bans, in addition to firewall.allow in its
-# configuration. One address or prefix per line; # begins a comment.
+# configuration. One address, prefix or host name per line; # begins a comment.
+# "until 2026-12-31" behind it ends it. "force" allows a prefix that covers more of
+# the internet than a /16 (IPv6: /32).
 # ` + "`tollwarden allow add` and `tollwarden allow remove`" + ` change this file and keep
 # your comments. After editing it, run ` + "`tollwarden reload`" + `.
 `
@@ -29,14 +32,15 @@ type AllowFile struct {
 }
 
 type allowLine struct {
-	text   string       // as written
-	prefix netip.Prefix // the zero Prefix for a line without one
+	text string     // as written
+	item *AllowItem // nil for a line without one
 }
 
-// AllowEntry is one prefix of the file and its comment.
+// AllowEntry is one entry of the file.
 type AllowEntry struct {
-	Prefix  netip.Prefix
-	Comment string
+	AllowItem
+	Author  string // who added it; "" when the comment does not say
+	Comment string // without the author
 }
 
 // maxAllowFile bounds the file, in bytes.
@@ -63,9 +67,11 @@ func LoadAllowFile(path string) (*AllowFile, error) {
 	for scanner.Scan() {
 		line := allowLine{text: scanner.Text()}
 		if word, _ := cutComment(line.text); word != "" {
-			if line.prefix, err = ParsePrefix(word); err != nil {
+			item, err := ParseAllow(word)
+			if err != nil {
 				problems = append(problems, Problem{File: path, Line: len(f.lines) + 1, Text: err.Error()})
 			}
+			line.item = &item
 		}
 		f.lines = append(f.lines, line)
 	}
@@ -83,44 +89,68 @@ func cutComment(line string) (word, comment string) {
 // Path is the path of the file.
 func (f *AllowFile) Path() string { return f.path }
 
-// Entries are the prefixes of the file, in its order.
+// Entries are the entries of the file, in its order.
 func (f *AllowFile) Entries() []AllowEntry {
 	var list []AllowEntry
 	for _, l := range f.lines {
-		if l.prefix.IsValid() {
+		if l.item != nil {
 			_, comment := cutComment(l.text)
-			list = append(list, AllowEntry{l.prefix, comment})
+			author, comment := cutAuthor(comment)
+			list = append(list, AllowEntry{*l.item, author, comment})
 		}
 	}
 	return list
 }
 
-// Has reports whether the file has exactly this prefix.
-func (f *AllowFile) Has(prefix netip.Prefix) bool {
-	return slices.ContainsFunc(f.lines, func(l allowLine) bool { return l.prefix == prefix })
-}
-
-// With returns a copy of the file with one more prefix at its end.
-func (f *AllowFile) With(prefix netip.Prefix, comment string) *AllowFile {
-	word := prefix.String()
-	if prefix.IsSingleIP() {
-		word = prefix.Addr().String()
-	}
-	if comment = strings.Join(strings.Fields(comment), " "); comment != "" {
-		word = fmt.Sprintf("%-24s# %s", word, comment)
-	}
-	lines := slices.Clone(f.lines)
-	if len(lines) == 0 {
-		for text := range strings.Lines(allowHeading) {
-			lines = append(lines, allowLine{text: strings.TrimSuffix(text, "\n")})
+// Items are the entries without their comments.
+func (f *AllowFile) Items() []AllowItem {
+	var list []AllowItem
+	for _, l := range f.lines {
+		if l.item != nil {
+			list = append(list, *l.item)
 		}
 	}
-	return &AllowFile{f.path, append(lines, allowLine{word, prefix})}
+	return list
 }
 
-// Without returns a copy of the file without a prefix and its comment.
-func (f *AllowFile) Without(prefix netip.Prefix) *AllowFile {
-	return &AllowFile{f.path, slices.DeleteFunc(slices.Clone(f.lines), func(l allowLine) bool { return l.prefix == prefix })}
+// signed is a comment that With wrote: the day, the author, and the rest.
+var signed = regexp.MustCompile(`^\d{4}-\d\d-\d\d, ([^:]+): (.*)$`)
+
+func cutAuthor(comment string) (author, rest string) {
+	if m := signed.FindStringSubmatch(comment); m != nil {
+		return m[1], m[2]
+	}
+	return "", comment
+}
+
+// Find is the entry about the same addresses; nil if there is none.
+func (f *AllowFile) Find(item AllowItem) *AllowItem {
+	for _, l := range f.lines {
+		if l.item != nil && l.item.Same(item) {
+			return l.item
+		}
+	}
+	return nil
+}
+
+// With returns a copy of the file with one more entry at its end, in place of one about
+// the same addresses.
+func (f *AllowFile) With(item AllowItem, now time.Time, author, comment string) *AllowFile {
+	comment = fmt.Sprintf("%s, %s: %s", now.Format(time.DateOnly), strings.ReplaceAll(author, ":", " "), comment)
+	text := fmt.Sprintf("%-24s# %s", item, strings.Join(strings.Fields(comment), " "))
+	lines := f.Without(item).lines
+	if len(lines) == 0 {
+		for line := range strings.Lines(allowHeading) {
+			lines = append(lines, allowLine{text: strings.TrimSuffix(line, "\n")})
+		}
+	}
+	return &AllowFile{f.path, append(lines, allowLine{text, &item})}
+}
+
+// Without returns a copy of the file without the entry about these addresses and its
+// comment.
+func (f *AllowFile) Without(item AllowItem) *AllowFile {
+	return &AllowFile{f.path, slices.DeleteFunc(slices.Clone(f.lines), func(l allowLine) bool { return l.item != nil && l.item.Same(item) })}
 }
 
 // Write replaces the file atomically.

@@ -2,12 +2,12 @@ package config_test
 
 import (
 	"errors"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 )
@@ -25,11 +25,22 @@ func allowFile(t *testing.T, text string) *config.AllowFile {
 	return f
 }
 
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func allowItem(t *testing.T, text string) config.AllowItem {
+	t.Helper()
+	item, err := config.ParseAllow(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return item
+}
+
 // What a person wrote between the lines stays as it is.
 func TestAllowFileKeepsWhatAPersonWrote(t *testing.T) {
 	f := allowFile(t, "# the offices\n\n198.51.100.7   # Bristol\n  2001:db8::/48\n# the carrier follows\n203.0.113.0/24\n")
-	office, carrier := netip.MustParsePrefix("192.0.2.9/32"), netip.MustParsePrefix("203.0.113.0/24")
-	f = f.With(office, "new\noffice").Without(carrier)
+	office, carrier := allowItem(t, "192.0.2.9"), allowItem(t, "203.0.113.0/24")
+	f = f.With(office, noon, "ann", "new\noffice").Without(carrier)
 	if err := f.Write(); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +48,7 @@ func TestAllowFileKeepsWhatAPersonWrote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "# the offices\n\n198.51.100.7   # Bristol\n  2001:db8::/48\n# the carrier follows\n192.0.2.9               # new office\n"
+	want := "# the offices\n\n198.51.100.7   # Bristol\n  2001:db8::/48\n# the carrier follows\n192.0.2.9               # 2026-11-22, ann: new office\n"
 	if string(got) != want {
 		t.Errorf("the file is\n%swant\n%s", got, want)
 	}
@@ -45,7 +56,7 @@ func TestAllowFileKeepsWhatAPersonWrote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list := again.Entries(); len(list) != 3 || list[0].Comment != "Bristol" || list[1].Prefix.String() != "2001:db8::/48" || !again.Has(office) || again.Has(carrier) {
+	if list := again.Entries(); len(list) != 3 || list[0].Comment != "Bristol" || list[1].Prefix.String() != "2001:db8::/48" || list[2].Author != "ann" || list[2].Comment != "new office" || again.Find(office) == nil || again.Find(carrier) != nil {
 		t.Errorf("entries %+v", list)
 	}
 	if info, err := os.Stat(f.Path()); err != nil || info.Mode().Perm() != 0o600 {
@@ -60,11 +71,11 @@ func TestNewAllowFile(t *testing.T) {
 	if err != nil || len(f.Entries()) != 0 {
 		t.Fatalf("a file that is not there: %v, %v", f, err)
 	}
-	if err := f.With(netip.MustParsePrefix("192.0.2.9/32"), "").Write(); err != nil {
+	if err := f.With(allowItem(t, "192.0.2.9"), noon, "root", "by hand").Write(); err != nil {
 		t.Fatal(err)
 	}
 	got, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(got), "never bans") || !strings.HasSuffix(string(got), "\n192.0.2.9\n") {
+	if err != nil || !strings.Contains(string(got), "never bans") || !strings.HasSuffix(string(got), "\n192.0.2.9               # 2026-11-22, root: by hand\n") {
 		t.Errorf("the new file is %q, %v", got, err)
 	}
 }
@@ -88,7 +99,7 @@ func TestAllowFileThatCannotBeWritten(t *testing.T) {
 	if err := errors.Join(os.Remove(f.Path()), os.MkdirAll(filepath.Join(f.Path(), "x"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	err := f.With(netip.MustParsePrefix("192.0.2.9/32"), "").Write()
+	err := f.With(allowItem(t, "192.0.2.9"), noon, "root", "by hand").Write()
 	if err == nil || !strings.Contains(err.Error(), "write allow file") {
 		t.Errorf("got %v", err)
 	}
@@ -119,7 +130,7 @@ func TestAllowFileKeepsItsOwner(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := file.With(netip.MustParsePrefix("192.0.2.0/24"), "").Write(); err != nil {
+		if err := file.With(allowItem(t, "192.0.2.9"), noon, "root", "").Write(); err != nil {
 			t.Fatal(err)
 		}
 		if got := owner(path); got != want {

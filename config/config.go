@@ -2,7 +2,6 @@ package config
 
 import (
 	_ "embed"
-	"net/netip"
 	"time"
 )
 
@@ -66,7 +65,9 @@ type Asterisk struct {
 // Firewall names our nftables table and what it must never drop.
 type Firewall struct {
 	Table string
-	Allow []netip.Prefix
+	// Allow is what is never banned. Prefixes that are too wide, and host names, are on
+	// it, too: see AllowedPrefixes.
+	Allow []AllowItem
 	// SIPPorts are UDP ports closed to a source that may be spoofed, besides those
 	// that Asterisk says it listens on.
 	SIPPorts []uint16

@@ -239,12 +239,12 @@ func (p *parser) firewall(f *file, fw *Firewall) {
 	}
 	fw.Allow = nil
 	for _, s := range *f.Firewall.Allow {
-		prefix, err := ParsePrefix(s)
+		item, err := ParseAllow(s)
 		if err != nil {
 			p.fail("firewall.allow", "%v", err)
 			continue
 		}
-		fw.Allow = append(fw.Allow, prefix)
+		fw.Allow = append(fw.Allow, item)
 	}
 }
 

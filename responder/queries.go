@@ -119,6 +119,12 @@ func (e *Engine) Allow(list []netip.Prefix) (released []incident.Ban, err error)
 	return e.Bans.ReleaseAllowed(time.Now())
 }
 
+// SetNamed takes the addresses to which the host names on the allow list lead. Every
+// extension is known there.
+func (e *Engine) SetNamed(now time.Time, list []places.Carrier) {
+	e.with(func() { e.judge.SetNamed(now, list) })
+}
+
 // Acted records what a person had the daemon do.
 func (e *Engine) Acted(now time.Time, uid uint32, what, target, detail string) {
 	e.parts.Ledger.PutAction(ledger.Action{At: now, UID: int(uid), Action: what, Target: target, Detail: detail})

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
-	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func newAllow() *cobra.Command {
@@ -22,20 +25,59 @@ func newAllow() *cobra.Command {
 
 func newAllowAdd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "add ADDR|CIDR", Short: "Never ban this address or network, and release its bans", Args: args(cobra.ExactArgs(1)),
-		Example: "  tollwarden allow add 198.51.100.0/24 --comment \"office in Bristol\"",
+		Use: "add ADDR|CIDR|NAME", Short: "Never ban this address or network, and release its bans", Args: args(cobra.ExactArgs(1)),
+		Long: "Never ban this address or network, and release its bans.\n\n" +
+			"A host name, such as a DynDNS name, is resolved every minute. Its address is treated like one where\n" +
+			"each extension is known, but it can still be banned: whoever controls the name chooses the address.",
+		Example: "  tollwarden allow add 198.51.100.0/24 --comment \"office in Bristol\"\n" +
+			"  tollwarden allow add office.example.org --comment \"home of the managing director\"\n" +
+			"  tollwarden allow add 203.0.113.7 --for 14d --comment \"penetration test\"",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	comment := cmd.Flags().String("comment", "by hand", "why, for the record")
+	within := cmd.Flags().String("for", "", "how long, such as 8h or 30d (default until it is removed)")
+	force := cmd.Flags().Bool("force", false, "allow a network that covers more of the internet than a /16 (IPv6: /32)")
 	cmd.ValidArgsFunction = completeBans(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return orderAllow(cmd, *socket, args[0], control.AllowOrder{Comment: *comment}, *asJSON)
+		o := control.AllowOrder{Comment: *comment, Force: *force}
+		if *within != "" {
+			d, err := config.ParseBanTime(*within)
+			if err != nil || d <= 0 {
+				return usage(fmt.Errorf("--for %q: want a time such as 8h or 30d", *within))
+			}
+			o.Until = time.Now().Add(d).UTC().Truncate(time.Second)
+		}
+		return orderAllow(cmd, *socket, args[0], o, *asJSON)
 	}
 	return cmd
 }
 
+func allowedUntil(a control.Allowed) string {
+	switch {
+	case a.Until == nil:
+		return ""
+	case a.Ended:
+		return "ended " + output.Time(*a.Until)
+	}
+	return output.Time(*a.Until)
+}
+
+// allowedReason is why an entry is on the list, and what it comes to.
+func allowedReason(a control.Allowed) string {
+	words := a.Reason
+	switch {
+	case a.Refused != "":
+		words += "; NOT IN FORCE: " + a.Refused
+	case a.Name != "" && len(a.Addresses) == 0:
+		words += "; not resolved"
+	case a.Name != "":
+		words += "; leads to " + output.Join(a.Addresses)
+	}
+	return words
+}
+
 func newAllowRemove() *cobra.Command {
-	cmd := &cobra.Command{Use: "remove ADDR|CIDR", Short: "Remove an address or network from the allow file", Args: args(cobra.ExactArgs(1))}
+	cmd := &cobra.Command{Use: "remove ADDR|CIDR|NAME", Short: "Remove an address, network or host name from the allow file", Args: args(cobra.ExactArgs(1))}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completeAllowed(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -45,9 +87,11 @@ func newAllowRemove() *cobra.Command {
 }
 
 func orderAllow(cmd *cobra.Command, socket, word string, o control.AllowOrder, asJSON bool) (err error) {
-	if o.Prefix, err = config.ParsePrefix(word); err != nil {
+	item, err := config.ParseAllow(word)
+	if err != nil {
 		return usage(err)
 	}
+	o.Prefix, o.Name, o.By = item.Prefix, item.Name, os.Getenv("SUDO_USER")
 	changed, err := control.Dial(socket).Allow(cmd.Context(), o)
 	return printChanged(cmd, changed, err, asJSON)
 }
@@ -67,9 +111,9 @@ func newAllowList() *cobra.Command {
 		if *asJSON {
 			return output.JSON(cmd.OutOrStdout(), list)
 		}
-		t := output.NewTable(cmd.OutOrStdout(), "PREFIX", "ORIGIN", "REASON")
+		t := output.NewTable(cmd.OutOrStdout(), "ALLOWED", "ORIGIN", "UNTIL", "BY", "REASON")
 		for _, a := range list {
-			t.Row(incident.PrefixText(a.Prefix), a.Origin, a.Reason)
+			t.Row(a.What(), a.Origin, allowedUntil(a), a.By, allowedReason(a))
 		}
 		t.Flush()
 		return nil

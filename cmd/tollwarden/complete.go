@@ -53,7 +53,7 @@ func completeAllowed(socket *string) cobra.CompletionFunc {
 		allowed, err := c.AllowList(ctx)
 		for _, a := range allowed {
 			if a.Origin == control.FromFile {
-				list = append(list, cobra.CompletionWithDesc(incident.PrefixText(a.Prefix), output.Plain(a.Reason)))
+				list = append(list, cobra.CompletionWithDesc(a.What(), output.Plain(a.Reason)))
 			}
 		}
 		return list, err

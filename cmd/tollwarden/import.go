@@ -38,6 +38,7 @@ func newImportFail2ban() *cobra.Command {
 	cmd.Flags().StringSliceVar(&from.Jails, "jail", nil, "only the bans of this `JAIL`; may be given several times")
 	ignore := cmd.Flags().StringSlice("ignoreip", nil, "a `FILE` whose ignoreip is imported (default "+fail2ban.DefaultJails+" if it exists)")
 	bantime := cmd.Flags().String("bantime", "10m", "how long bans last that have no time in the database (fail2ban before 0.11)")
+	cmd.Flags().BoolVar(&from.Force, "force", false, "import ignoreip networks that cover more of the internet than a /16 (IPv6: /32), too")
 	dry := cmd.Flags().Bool("dry-run", false, "print what would be imported, and change nothing")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var err error

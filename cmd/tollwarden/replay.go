@@ -95,8 +95,6 @@ func replayOptions(cmd *cobra.Command, path string) (o replay.Options, err error
 	if err != nil {
 		return o, err
 	}
-	for _, e := range allowed.Entries() {
-		o.Policy.Allow = append(o.Policy.Allow, e.Prefix)
-	}
+	o.Policy.Allow = append(o.Policy.Allow, config.AllowedPrefixes(allowed.Items(), time.Now())...)
 	return o, nil
 }

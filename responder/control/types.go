@@ -133,18 +133,41 @@ type UnbanOrder struct {
 	Forgive bool         `json:"forgive"` // also clear its score and its offences
 }
 
-// AllowOrder adds a prefix to the allow list or removes it.
+// AllowOrder adds a prefix or a host name to the allow list or removes it.
 type AllowOrder struct {
-	Prefix  netip.Prefix `json:"prefix"`
+	Prefix  netip.Prefix `json:"prefix"` // or
+	Name    string       `json:"name,omitempty"`
 	Remove  bool         `json:"remove"`
-	Comment string       `json:"comment"` // beside it in the allow file
+	Force   bool         `json:"force,omitempty"` // although it is too wide
+	Until   time.Time    `json:"until,omitzero"`  // zero: until it is removed
+	Comment string       `json:"comment"`         // beside it in the allow file
+	By      string       `json:"by,omitempty"`    // who became the user that gives the order
 }
 
-// Allowed is a prefix that is never banned or only on confirmed evidence.
+// Allowed is a prefix that is never banned or only on confirmed evidence, or a host name
+// whose addresses are treated like known ones.
 type Allowed struct {
-	Prefix netip.Prefix `json:"prefix"`
-	Origin string       `json:"origin"`
-	Reason string       `json:"reason"`
+	Prefix    netip.Prefix `json:"prefix"` // the zero Prefix, "" in JSON, for a host name
+	Name      string       `json:"name,omitempty"`
+	Addresses []netip.Addr `json:"addresses,omitempty"` // where Name leads
+	Origin    string       `json:"origin"`
+	Reason    string       `json:"reason"`
+	By        string       `json:"by,omitempty"`      // who added it, if that is known
+	Until     *time.Time   `json:"until,omitempty"`   // absent: until it is removed
+	Force     bool         `json:"force,omitempty"`   // allowed although it is wide
+	Ended     bool         `json:"ended,omitempty"`   // Until is over
+	Refused   string       `json:"refused,omitempty"` // why it is not in force
+}
+
+// InForce reports whether the entry allows anything.
+func (a Allowed) InForce() bool { return !a.Ended && a.Refused == "" }
+
+// What is the address, the prefix or the host name.
+func (a Allowed) What() string {
+	if a.Name != "" {
+		return a.Name
+	}
+	return incident.PrefixText(a.Prefix)
 }
 
 // Origins of an allowed prefix.

@@ -199,6 +199,7 @@ func (j *Judge) restriction(v *score.Verdict) (to []netip.Prefix, why string) {
 	for _, p := range j.Places.Addresses(account, v.At) {
 		to = append(to, event.NetworkPrefix(p.Source.Addr()))
 	}
+	to = append(to, j.Places.NamedNetworks()...)
 	slices.SortFunc(to, netip.Prefix.Compare)
 	to = slices.Compact(to)
 	if why = j.Contain.Restrictions.Objection(v, account, longKnown, to); why != "" {

@@ -129,16 +129,22 @@ func (p *Places) Known(name string, source netip.Addr, now time.Time) bool {
 
 func (p *Places) known(a *account, source netip.Prefix, now time.Time) bool {
 	if a == nil {
-		return false
+		return p.isNamed(source)
 	}
 	is := a.address(source)
-	return is != nil && !is.thief && now.Sub(is.last) < p.config.Remember
+	if is == nil || is.thief {
+		return is == nil && p.isNamed(source)
+	}
+	return now.Sub(is.last) < p.config.Remember || p.isNamed(source)
 }
 
 // KnownSource is Known for a name as it was read and a source key.
 func (p *Places) KnownSource(name []byte, source netip.Prefix, now time.Time) bool {
 	e := p.accounts[string(name)]
-	return e != nil && p.known(e.Value.(*account), source, now)
+	if e == nil {
+		return p.isNamed(source)
+	}
+	return p.known(e.Value.(*account), source, now)
 }
 
 // Succeed records a success that was no break-in: its address becomes known. It

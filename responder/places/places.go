@@ -37,6 +37,9 @@ type Places struct {
 	allow *bart.Lite
 	// carriers are the addresses that Asterisk's configuration names, and why.
 	carriers *bart.Table[string]
+	// named are the addresses to which host names on the allow list lead, by source
+	// key, and why.
+	named *bart.Table[string]
 	// phones are the accounts in use at an address, by source key.
 	phones *bart.Table[[]phone]
 	// proven are the addresses of proven successes at known places, by source key,
@@ -63,7 +66,7 @@ type phone struct {
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, named: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}}
 	p.SetAllow(allow)
 	return p
 }
@@ -94,6 +97,9 @@ func (p *Places) Allowed(prefix netip.Prefix) bool {
 // Why is why the PBX itself trusts all of prefix; "" when it does not.
 func (p *Places) Why(prefix netip.Prefix) string {
 	if why, ok := p.carriers.LookupPrefix(prefix); prefix.IsValid() && ok {
+		return why
+	}
+	if why, ok := p.named.Get(prefix); ok {
 		return why
 	}
 	if phones, ok := p.phones.Get(prefix); ok {
@@ -162,13 +168,18 @@ func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 				return
 			}
 		}
+		for prefix, why := range p.named.All() {
+			if !yield(prefix, why) {
+				return
+			}
+		}
 		for prefix, phones := range p.phones.All() {
-			if !yield(prefix, whyPhones(phones)) {
+			if !p.isNamed(prefix) && !yield(prefix, whyPhones(phones)) {
 				return
 			}
 		}
 		for prefix, account := range p.proven.All() {
-			if _, registered := p.phones.Get(prefix); !registered && !yield(prefix, whyProven(account)) {
+			if _, registered := p.phones.Get(prefix); !registered && !p.isNamed(prefix) && !yield(prefix, whyProven(account)) {
 				return
 			}
 		}
@@ -177,7 +188,7 @@ func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 
 // overlaps says whether a protected address lies in prefix, or prefix in one.
 func (p *Places) overlaps(prefix netip.Prefix) bool {
-	return p.carriers.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.proven.OverlapsPrefix(prefix)
+	return p.carriers.OverlapsPrefix(prefix) || p.named.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.proven.OverlapsPrefix(prefix)
 }
 
 // Objection is why a person should not ban a prefix: an allowed or a protected

@@ -20,7 +20,9 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 		fmt.Fprint(w, ": decide and record everything, change nothing")
 	}
 	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Data in %s, control socket %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
-	fmt.Fprintf(w, "Never banned: %s%s.\n\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
+	fmt.Fprintf(w, "Never banned: %s%s.\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
+	explainAllowItems(w, append(slices.Clone(cfg.Firewall.Allow), allowed.Items()...), time.Now())
+	fmt.Fprintln(w)
 	for _, t := range cfg.Thresholds {
 		explainThreshold(w, cfg, t)
 	}
@@ -46,6 +48,23 @@ func explainSpoofable(w io.Writer, cfg *config.Config) {
 		ladderWords(b.Spoofable), last, output.Join(cfg.Firewall.SIPPorts), first)
 	fmt.Fprintf(w, "A network (/24, IPv6: /56 or /48) whose members take turns is closed for %s, on the same ports, if no account was used in its neighbourhood.\n",
 		ladderWords(b.Spoofable))
+}
+
+// explainAllowItems says what is special about entries of the allow list.
+func explainAllowItems(w io.Writer, items []config.AllowItem, now time.Time) {
+	for _, item := range items {
+		switch {
+		case item.Refused() != "":
+			fmt.Fprintf(w, "NOT on the allow list: %s: use smaller networks, or write \"%s force\".\n", item.Refused(), item.What())
+		case !item.InForce(now):
+			fmt.Fprintf(w, "No longer on the allow list: %s.\n", item)
+		case item.Name != "":
+			fmt.Fprintf(w, "Every account counts as known where %s leads, at most 4 public addresses; they can still be banned.\n", item.Name)
+		}
+	}
+	if covered := config.Covered(config.AllowedPrefixes(items, now)); covered.Wide() {
+		fmt.Fprintf(w, "WARNING: the allow list covers %d public IPv4 addresses and %d IPv6 /64s, where no attacker is ever blocked.\n", covered.V4, covered.V6)
+	}
 }
 
 // allowFileWords counts the entries of the allow file, if it has any.

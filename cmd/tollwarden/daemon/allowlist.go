@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os/user"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -100,20 +102,28 @@ func (a *allowList) state() control.File {
 }
 
 // list is everything on it, by origin.
-func (a *allowList) list() []control.Allowed {
+func (a *allowList) list(now time.Time) []control.Allowed {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var list []control.Allowed
-	for _, p := range a.cfg.Firewall.Allow {
-		list = append(list, control.Allowed{Prefix: p, Origin: control.FromConfig, Reason: "firewall.allow"})
+	for _, item := range a.cfg.Firewall.Allow {
+		list = append(list, allowed(item, now, control.Allowed{Origin: control.FromConfig, Reason: "firewall.allow"}))
 	}
 	if p, ok := a.manager(); ok {
 		list = append(list, control.Allowed{Prefix: p, Origin: control.FromAsterisk, Reason: managerReason})
 	}
 	for _, e := range a.file.Entries() {
-		list = append(list, control.Allowed{Prefix: e.Prefix, Origin: control.FromFile, Reason: e.Comment})
+		list = append(list, allowed(e.AllowItem, now, control.Allowed{Origin: control.FromFile, Reason: e.Comment, By: e.Author}))
 	}
 	return list
+}
+
+// allowed completes an entry of the list.
+func allowed(item config.AllowItem, now time.Time, a control.Allowed) control.Allowed {
+	a.Prefix, a.Name, a.Force, a.Until = item.Prefix, item.Name, item.Force, incident.SomeTime(item.Until)
+	a.Refused = item.Refused()
+	a.Ended = a.Refused == "" && !item.InForce(now)
+	return a
 }
 
 const (
@@ -122,13 +132,23 @@ const (
 )
 
 // prefixes is the list as the firewall takes it.
-func (a *allowList) prefixes() []netip.Prefix {
-	list := a.list()
-	prefixes := make([]netip.Prefix, len(list))
-	for i, e := range list {
-		prefixes[i] = e.Prefix
+func (a *allowList) prefixes(now time.Time) (list []netip.Prefix) {
+	for _, e := range a.list(now) {
+		if e.Prefix.IsValid() && e.InForce() {
+			list = append(list, e.Prefix)
+		}
 	}
-	return prefixes
+	return list
+}
+
+// names are the host names on the list.
+func (a *allowList) names(now time.Time) (list []string) {
+	for _, e := range a.list(now) {
+		if e.Name != "" && e.InForce() {
+			list = append(list, e.Name)
+		}
+	}
+	return list
 }
 
 // manager is the address of Asterisk's manager interface: the configuration's, or
@@ -143,6 +163,10 @@ func (a *allowList) manager() (netip.Prefix, bool) {
 // resolveWithin bounds the lookup of one name.
 const resolveWithin = 3 * time.Second
 
+func lookupHost(ctx context.Context, name string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", name)
+}
+
 // managers are the addresses of Asterisk's manager interface. A name that has led
 // nowhere yet is looked up.
 func (a *allowList) managers(ctx context.Context) []netip.Prefix {
@@ -155,7 +179,7 @@ func (a *allowList) managers(ctx context.Context) []netip.Prefix {
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveWithin)
 	defer cancel()
-	addrs, _ := net.DefaultResolver.LookupNetIP(ctx, "ip", host) // an unknown name has nothing to be cut off
+	addrs, _ := lookupHost(ctx, host) // an unknown name has nothing to be cut off
 	hosts := make([]netip.Prefix, len(addrs))
 	for i, addr := range addrs {
 		hosts[i] = netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen())
@@ -169,9 +193,13 @@ type allowChange struct {
 	unread error // why the file could not be read; then it stays as it is
 }
 
-// plan adds a prefix to the allow file or removes it. What another program has
-// written into the file meanwhile comes into force with it.
+// plan adds an entry to the allow file or removes it. What another program has written
+// into the file meanwhile comes into force with it.
 func (a *allowList) plan(now time.Time, uid uint32, o control.AllowOrder) (allowChange, error) {
+	item := orderItem(o)
+	if why := item.Refused(); why != "" && !o.Remove {
+		return allowChange{}, control.Refusal(why + ": add smaller networks, or --force")
+	}
 	a.mu.Lock()
 	cfg, current := a.cfg, a.file
 	a.mu.Unlock()
@@ -179,17 +207,34 @@ func (a *allowList) plan(now time.Time, uid uint32, o control.AllowOrder) (allow
 	if unread != nil {
 		file = current
 	}
+	has := file.Find(item)
 	switch {
-	case o.Remove && !file.Has(o.Prefix) && !current.Has(o.Prefix):
-		return allowChange{}, a.notRemovable(o.Prefix)
+	case o.Remove && has == nil && current.Find(item) == nil:
+		return allowChange{}, a.notRemovable(now, item)
 	case o.Remove:
-		file = file.Without(o.Prefix)
-	case file.Has(o.Prefix) && current.Has(o.Prefix):
-		return allowChange{}, control.Refusal(fmt.Sprintf("%s is already in %s", incident.PrefixText(o.Prefix), file.Path()))
-	case !file.Has(o.Prefix):
-		file = file.With(o.Prefix, fmt.Sprintf("%s, uid %d: %s", now.Format(time.DateOnly), uid, o.Comment))
+		file = file.Without(item)
+	case has != nil && has.String() == item.String() && current.Find(item) != nil && has.InForce(now):
+		return allowChange{}, control.Refusal(fmt.Sprintf("%s is already in %s", item.What(), file.Path()))
+	case has == nil || has.String() != item.String():
+		file = file.With(item, now, author(uid, o.By), o.Comment)
 	}
 	return allowChange{file, unread}, nil
+}
+
+func orderItem(o control.AllowOrder) config.AllowItem {
+	return config.AllowItem{Prefix: o.Prefix, Name: o.Name, Force: o.Force, Until: o.Until.UTC()}
+}
+
+// author names who gave an order. A person who became root with sudo says who they are.
+func author(uid uint32, by string) string {
+	name := "uid " + strconv.FormatUint(uint64(uid), 10)
+	if u, err := user.LookupId(strconv.FormatUint(uint64(uid), 10)); err == nil {
+		name = u.Username
+	}
+	if by != "" && by != name {
+		name = by + " as " + name
+	}
+	return name
 }
 
 // errUnwritten reports a change that is in force and could not be written.
@@ -206,21 +251,24 @@ func (c allowChange) write() error {
 	return nil
 }
 
-// notRemovable says why a prefix cannot be removed from the allow file.
-func (a *allowList) notRemovable(prefix netip.Prefix) error {
-	list := a.list()
+// notRemovable says why an entry cannot be removed from the allow file.
+func (a *allowList) notRemovable(now time.Time, item config.AllowItem) error {
+	list := a.list(now)
 	i := slices.IndexFunc(list, func(e control.Allowed) bool {
-		return e.Prefix.Bits() <= prefix.Bits() && e.Prefix.Contains(prefix.Addr())
+		if item.Name != "" {
+			return e.Name == item.Name
+		}
+		return e.Prefix.Bits() <= item.Prefix.Bits() && e.Prefix.Contains(item.Prefix.Addr())
 	})
 	if i < 0 {
-		return control.Refusal(incident.PrefixText(prefix) + " is not on the allow list")
+		return control.Refusal(item.What() + " is not on the allow list")
 	}
 	switch e := list[i]; e.Origin {
 	case control.FromFile:
-		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that instead", incident.PrefixText(prefix), incident.PrefixText(e.Prefix)))
+		return control.Refusal(fmt.Sprintf("%s is allowed by %s: remove that instead", item.What(), e.What()))
 	case control.FromConfig:
-		return control.Refusal(fmt.Sprintf("%s is allowed by %s in the configuration's firewall.allow: change it there", incident.PrefixText(prefix), incident.PrefixText(e.Prefix)))
+		return control.Refusal(fmt.Sprintf("%s is allowed by %s in the configuration's firewall.allow: change it there", item.What(), e.What()))
 	default:
-		return control.Refusal(incident.PrefixText(prefix) + " is " + e.Reason + ": " + blindWithout)
+		return control.Refusal(item.What() + " is " + e.Reason + ": " + blindWithout)
 	}
 }

@@ -1,18 +1,25 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"time"
 
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
-	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // AllowList is everything that is never banned, or only on proven evidence.
 func (b *apiBackend) AllowList() []control.Allowed {
-	list := b.config.allow.list()
+	now := time.Now()
+	list := b.config.allow.list(now)
+	for i := range list {
+		if list[i].Name != "" && list[i].InForce() {
+			list[i].Addresses, _ = b.config.names.of(list[i].Name)
+		}
+	}
 	protected := b.engine.Protected()
 	slices.SortFunc(protected, func(a, b places.Carrier) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
 	for _, p := range protected {
@@ -23,23 +30,44 @@ func (b *apiBackend) AllowList() []control.Allowed {
 
 // Allow changes the allow list.
 func (b *apiBackend) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
-	if !o.Prefix.IsValid() {
-		return control.Changed{}, control.Refusal("give an address or a prefix")
+	if !o.Prefix.IsValid() && o.Name == "" {
+		return control.Changed{}, control.Refusal("give an address, a prefix or a host name")
 	}
-	o.Prefix = o.Prefix.Masked()
-	message := "allowed " + incident.PrefixText(o.Prefix)
-	if o.Remove {
-		message = incident.PrefixText(o.Prefix) + " is no longer allowed"
+	if o.Prefix.IsValid() {
+		o.Prefix = o.Prefix.Masked()
+	}
+	if item, err := config.ParseAllow(o.Name); o.Name != "" && (err != nil || item.Name != o.Name) {
+		return control.Changed{}, control.Refusal(fmt.Sprintf("%q is not a host name", o.Name))
+	}
+	if o.Name != "" && !o.Remove {
+		b.config.names.add(context.Background(), o.Name)
 	}
 	released, err := b.config.changeAllowList(time.Now(), uid, o)
 	if err != nil {
 		return control.Changed{}, err
 	}
+	message := b.allowMessage(o)
 	if len(released) > 0 {
 		message += fmt.Sprintf(", released %d of its bans", len(released))
 	}
 	return b.flushed(control.Changed{
 		Bans: released, Message: message,
-		Allowed: []control.Allowed{{Prefix: o.Prefix, Origin: control.FromFile, Reason: o.Comment}},
+		Allowed: []control.Allowed{allowed(orderItem(o), time.Now(), control.Allowed{Origin: control.FromFile, Reason: o.Comment})},
 	})
+}
+
+// allowMessage says what an order did.
+func (b *apiBackend) allowMessage(o control.AllowOrder) string {
+	what := orderItem(o).What()
+	switch {
+	case o.Remove:
+		return what + " is no longer allowed"
+	case o.Name == "":
+		return "allowed " + what
+	}
+	addresses, problem := b.config.names.of(o.Name)
+	if problem != "" {
+		problem = ": " + problem
+	}
+	return fmt.Sprintf("%s leads to %s%s; every extension counts as known there", what, addressWords(addresses), problem)
 }

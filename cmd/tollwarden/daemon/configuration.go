@@ -30,6 +30,8 @@ type configuration struct {
 
 	changing sync.Mutex // held while the configuration or the allow list changes
 	allow    *allowList
+	names    *allowNames
+	enforced []netip.Prefix // the allow list as the kernel last took it
 	current  atomic.Pointer[config.Config]
 }
 
@@ -48,12 +50,25 @@ func (c *configuration) enforce(undo func()) error {
 
 // enforceAndRelease is enforce; released are the bans that the list covers.
 func (c *configuration) enforceAndRelease(undo func()) (released []incident.Ban, err error) {
-	if released, err = c.engine.Allow(c.allow.prefixes()); err == nil {
+	now := time.Now()
+	list := c.allow.prefixes(now)
+	if released, err = c.engine.Allow(list); err == nil {
+		c.enforced = list
+		c.engine.SetNamed(now, c.names.places(c.allow.names(now)))
 		return released, nil
 	}
 	undo()
-	_, back := c.engine.Allow(c.allow.prefixes())
-	return nil, errors.Join(err, back)
+	return nil, errors.Join(err, c.enforceAgain())
+}
+
+// enforceAgain puts the allow list in force that was before a change.
+func (c *configuration) enforceAgain() error {
+	list := c.allow.prefixes(time.Now())
+	_, err := c.engine.Allow(list)
+	if err == nil {
+		c.enforced = list
+	}
+	return err
 }
 
 // changeAllowList carries out an order for the user uid: in the kernel at once,
@@ -74,7 +89,7 @@ func (c *configuration) changeAllowList(now time.Time, uid uint32, o control.All
 	if o.Remove {
 		what = "disallow"
 	}
-	c.engine.Acted(now, uid, what, incident.PrefixText(o.Prefix), o.Comment)
+	c.engine.Acted(now, uid, what, orderItem(o).String(), o.Comment)
 	return released, change.write()
 }
 

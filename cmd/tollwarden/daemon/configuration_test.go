@@ -223,7 +223,7 @@ func TestManagerAddresses(t *testing.T) {
 		t.Error("the same address is news")
 	}
 	undo()
-	if got := named.prefixes(); slices.Contains(got, netip.MustParsePrefix("192.0.2.2/32")) {
+	if got := named.prefixes(time.Now()); slices.Contains(got, netip.MustParsePrefix("192.0.2.2/32")) {
 		t.Errorf("undone: %v", got)
 	}
 }

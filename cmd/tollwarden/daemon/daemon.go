@@ -108,7 +108,8 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 		open = tableFor(o.Config.Mode)
 	}
 	of := settings.Firewall(o.Config)
-	of.Allow = allow.prefixes()
+	of.Allow = allow.prefixes(d.since)
+	d.config.names, d.config.enforced = openAllowNames(o.Config.Data, lookupHost, o.Log), of.Allow
 	d.ports = newPorts(o.Config.Firewall.SIPPorts, openPortsFile(o.Config.Data, o.Log), o.Log)
 	of.SIPPorts, _ = d.ports.initial()
 	table, err := open(of, o.Log)
@@ -138,7 +139,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	policy.Allow = d.config.allow.prefixes()
+	policy.Allow = d.config.enforced
 	options, err := settings.PBX(o.Config)
 	if err != nil {
 		return err
@@ -192,6 +193,7 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 	})
 	d.ports.unwatched = d.engine.Unwatched
 	d.config.engine, d.config.ports, d.config.apply = d.engine, d.ports, d.apply
+	d.engine.SetNamed(d.since, d.config.names.places(d.config.allow.names(d.since)))
 	return nil
 }
 
@@ -235,6 +237,7 @@ func (d *Daemon) probes() []probe {
 		{check: senses(checkEffect)},
 		{check: senses(checkAttacks)},
 		{check: d.config.checkFiles, every: filesEvery},
+		{check: d.config.checkAllowList, every: filesEvery},
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},
 		{check: senses(d.logSensor.check)},
@@ -267,7 +270,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
 		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
-		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP,
+		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList,
 	}
 	if d.web != nil {
 		tasks = append(tasks, d.web.Serve)

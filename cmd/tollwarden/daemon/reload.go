@@ -76,13 +76,11 @@ func (c *configuration) readAgain() error {
 	before := c.current.Load().Firewall.SIPPorts
 	if err := c.ports.configure(before, cfg.Firewall.SIPPorts); err != nil {
 		undo()
-		_, back := c.engine.Allow(c.allow.prefixes())
-		return errors.Join(err, back)
+		return errors.Join(err, c.enforceAgain())
 	}
 	if err := c.engine.Configure(policy); err != nil {
 		undo()
-		_, back := c.engine.Allow(c.allow.prefixes())
-		return errors.Join(err, back, c.ports.configure(cfg.Firewall.SIPPorts, before))
+		return errors.Join(err, c.enforceAgain(), c.ports.configure(cfg.Firewall.SIPPorts, before))
 	}
 	c.apply(cfg, messages)
 	c.current.Store(cfg)

@@ -16,7 +16,8 @@ import (
 // readIgnored takes the ignoreip of the files: of [DEFAULT], and of the jails that
 // are imported or, if all are, of those named after Asterisk. Another jail's
 // exceptions have no meaning for a PBX.
-func (im *Import) readIgnored(files []string, jails []string) error {
+func (im *Import) readIgnored(s Source) error {
+	files, jails := s.IgnoreIP, s.Jails
 	asked := files != nil
 	if !asked {
 		files = []string{DefaultJails}
@@ -36,12 +37,15 @@ func (im *Import) readIgnored(files []string, jails []string) error {
 			return fmt.Errorf("ignoreip: %s: %w", path, err)
 		}
 		for _, word := range words {
-			prefix, err := config.ParsePrefix(word)
+			item, err := config.ParseAllow(word)
+			item.Force = s.Force && item.Refused() != ""
 			switch {
 			case err != nil:
-				im.skip(word, "in ignoreip, but not an address: the allow list cannot hold names")
-			case !slices.Contains(im.Allowed, prefix):
-				im.Allowed = append(im.Allowed, prefix)
+				im.skip(word, "in ignoreip, but neither an address nor a host name")
+			case item.Refused() != "":
+				im.skip(word, item.Refused()+": --force imports it all the same")
+			case !slices.ContainsFunc(im.Allowed, item.Same):
+				im.Allowed = append(im.Allowed, item)
 			}
 		}
 	}

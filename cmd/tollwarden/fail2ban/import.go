@@ -27,14 +27,16 @@ type Source struct {
 	// BanTime is how long bans last that have no time in the database (fail2ban
 	// before 0.11). Negative is forever.
 	BanTime time.Duration
+	// Force takes networks that are too wide for an allow list, too.
+	Force bool
 }
 
 // Import is what was read from fail2ban and then, by Send or Store, what was taken
 // over.
 type Import struct {
-	Bans    []Ban          `json:"bans"`
-	Allowed []netip.Prefix `json:"allowed"`
-	Skipped []Skipped      `json:"skipped"`
+	Bans    []Ban              `json:"bans"`
+	Allowed []config.AllowItem `json:"allowed"`
+	Skipped []Skipped          `json:"skipped"`
 	// Offline says that no daemon ran: it takes effect with the next start.
 	Offline bool `json:"offline"`
 
@@ -61,8 +63,8 @@ func Read(ctx context.Context, now time.Time, s Source) (*Import, error) {
 	if err != nil {
 		return nil, err
 	}
-	im := &Import{Bans: []Ban{}, Allowed: []netip.Prefix{}, Skipped: []Skipped{}, now: now}
-	if err := im.readIgnored(s.IgnoreIP, s.Jails); err != nil {
+	im := &Import{Bans: []Ban{}, Allowed: []config.AllowItem{}, Skipped: []Skipped{}, now: now}
+	if err := im.readIgnored(s); err != nil {
 		return nil, err
 	}
 	im.readBans(bans, s.Jails)
@@ -123,18 +125,18 @@ func (im *Import) takeOver(add func(Ban) error) {
 }
 
 // allow passes add what have does not cover, and keeps what add accepted.
-func (im *Import) allow(have []netip.Prefix, add func(netip.Prefix) error) {
+func (im *Import) allow(have []config.AllowItem, add func(config.AllowItem) error) {
 	wanted := im.Allowed
 	im.Allowed = im.Allowed[:0]
-	for _, p := range wanted {
-		if slices.ContainsFunc(have, func(h netip.Prefix) bool { return h.Bits() <= p.Bits() && h.Contains(p.Addr()) }) {
+	for _, item := range wanted {
+		if slices.ContainsFunc(have, item.CoveredBy) {
 			continue
 		}
-		if err := add(p); err != nil {
-			im.skip(incident.PrefixText(p), err.Error())
+		if err := add(item); err != nil {
+			im.skip(item.What(), err.Error())
 			continue
 		}
-		have = append(have, p)
-		im.Allowed = append(im.Allowed, p)
+		have = append(have, item)
+		im.Allowed = append(im.Allowed, item)
 	}
 }

@@ -100,9 +100,9 @@ func TestRead(t *testing.T) {
 		jails []string
 		want  string
 	}{
-		"all jails": {nil, "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.2/32, asterisk 192.0.2.67/32 forever, skip host.example, skip office.example, sshd 192.0.2.66/32 1h59m"},
-		"one jail":  {[]string{"sshd"}, "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.1/32, skip host.example, skip office.example, sshd 192.0.2.66/32 1h59m"},
-		"another":   {[]string{"asterisk"}, "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.2/32, asterisk 192.0.2.66/32 59m, asterisk 192.0.2.67/32 forever, skip office.example"},
+		"all jails": {nil, "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.2, allow office.example, asterisk 192.0.2.67/32 forever, skip host.example, sshd 192.0.2.66/32 1h59m"},
+		"one jail":  {[]string{"sshd"}, "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.1, allow office.example, skip host.example, sshd 192.0.2.66/32 1h59m"},
+		"another":   {[]string{"asterisk"}, "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.2, allow office.example, asterisk 192.0.2.66/32 59m, asterisk 192.0.2.67/32 forever"},
 	} {
 		if got := list(read(t, Source{DB: db, Jails: tt.jails, IgnoreIP: ignore, BanTime: time.Minute})); got != tt.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, tt.want)
@@ -129,11 +129,11 @@ func TestStore(t *testing.T) {
 	if err := im.Store(t.Context(), cfg); err != nil || !im.Offline {
 		t.Fatal(err)
 	}
-	if got, want := list(im), "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.2/32, asterisk 192.0.2.66/32 59m, skip 192.0.2.1, skip 198.51.100.9, skip office.example"; got != want {
+	if got, want := list(im), "allow 127.0.0.0/8, allow 198.51.100.0/24, allow 203.0.113.2, allow office.example, asterisk 192.0.2.66/32 59m, skip 192.0.2.1, skip 198.51.100.9"; got != want {
 		t.Errorf("imported:\n got %s\nwant %s", got, want)
 	}
 	file, err := config.LoadAllowFile(filepath.Join(cfg.Data, "allow"))
-	if err != nil || len(file.Entries()) != 3 || file.Entries()[0].Comment != comment {
+	if err != nil || len(file.Entries()) != 4 || file.Entries()[0].Comment != comment {
 		t.Errorf("the allow file: %+v, %v", file, err)
 	}
 	l, err := ledger.Open(filepath.Join(cfg.Data, "ledger.db"), ledger.Options{})
@@ -162,7 +162,7 @@ type orderBook struct {
 func (b *orderBook) AllowList() []control.Allowed { return b.allowed }
 
 func (b *orderBook) Allow(_ uint32, o control.AllowOrder) (control.Changed, error) {
-	b.orders = append(b.orders, "allow "+o.Prefix.String())
+	b.orders = append(b.orders, "allow "+config.AllowItem{Prefix: o.Prefix, Name: o.Name}.What())
 	return control.Changed{}, nil
 }
 
@@ -200,7 +200,7 @@ func TestSend(t *testing.T) {
 	if err := im.Send(t.Context(), client); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(book.orders, ", "); got != "allow 127.0.0.0/8, allow 203.0.113.2/32, ban 192.0.2.66/32 59m" {
+	if got := strings.Join(book.orders, ", "); got != "allow 127.0.0.0/8, allow office.example, allow 203.0.113.2, ban 192.0.2.66/32 59m" {
 		t.Errorf("orders: %s", got)
 	}
 	if o := book.bans[0]; o.Operator != netip.MustParseAddr("203.0.113.5") || o.Reason != "imported from fail2ban, jail asterisk" {
@@ -208,7 +208,7 @@ func TestSend(t *testing.T) {
 	}
 	var out strings.Builder
 	im.Print(&out, false)
-	if !strings.Contains(out.String(), "1 ban and 2 allowed ranges imported, 2 skipped.") || !strings.Contains(out.String(), "skipped: 198.51.100.9: on the allow list") {
+	if !strings.Contains(out.String(), "1 ban and 3 allowed ranges imported, 1 skipped.") || !strings.Contains(out.String(), "skipped: 198.51.100.9: on the allow list") {
 		t.Errorf("it prints\n%s", &out)
 	}
 	stop()
@@ -228,6 +228,20 @@ func TestPrint(t *testing.T) {
 		print(&out)
 		if !strings.Contains(out.String(), want) || !strings.Contains(out.String(), "released by hand") || strings.Contains(out.String(), "\x1b") {
 			t.Errorf("%q lacks %q", out.String(), want)
+		}
+	}
+}
+
+// An ignoreip that would let a large part of the internet attack is left out, unless it is
+// forced.
+func TestReadWideNetworks(t *testing.T) {
+	ignore := jails(t, "[DEFAULT]\nignoreip = 0.0.0.0/0 10.0.0.0/8 8.0.0.0/15\n")
+	for want, force := range map[string]bool{
+		"allow 10.0.0.0/8, skip 0.0.0.0/0, skip 8.0.0.0/15":               false,
+		"allow 0.0.0.0/0 force, allow 10.0.0.0/8, allow 8.0.0.0/15 force": true,
+	} {
+		if got := list(read(t, Source{DB: database(t), IgnoreIP: ignore, Force: force})); got != want {
+			t.Errorf("force %t:\n got %s\nwant %s", force, got, want)
 		}
 	}
 }

@@ -3,9 +3,10 @@ package fail2ban
 import (
 	"context"
 	"errors"
-	"net/netip"
+	"os"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/operator"
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -18,14 +19,14 @@ func (im *Import) Send(ctx context.Context, daemon *control.Client) error {
 	if err != nil {
 		return err
 	}
-	var have []netip.Prefix
+	var have []config.AllowItem
 	for _, a := range allowed {
-		if a.Origin != control.Learned {
-			have = append(have, a.Prefix)
+		if a.Origin != control.Learned && a.InForce() {
+			have = append(have, config.AllowItem{Prefix: a.Prefix, Name: a.Name})
 		}
 	}
-	im.allow(have, func(p netip.Prefix) error {
-		_, err := daemon.Allow(ctx, control.AllowOrder{Prefix: p, Comment: comment})
+	im.allow(have, func(item config.AllowItem) error {
+		_, err := daemon.Allow(ctx, control.AllowOrder{Prefix: item.Prefix, Name: item.Name, Force: item.Force, Comment: comment, By: os.Getenv("SUDO_USER")})
 		return err
 	})
 	from, sessions := operator.Address(), operator.SSHSessions("/proc")

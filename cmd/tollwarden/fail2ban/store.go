@@ -1,9 +1,10 @@
 package fail2ban
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/netip"
+	"os"
 	"slices"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
@@ -20,12 +21,17 @@ func (im *Import) Store(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	allowed := settings.Allow(cfg)
-	for _, e := range file.Entries() {
-		allowed = append(allowed, e.Prefix)
+	var allowed []config.AllowItem
+	for _, p := range settings.Allow(cfg) {
+		allowed = append(allowed, config.AllowItem{Prefix: p})
 	}
-	im.allow(allowed, func(p netip.Prefix) error {
-		file = file.With(p, comment)
+	for _, item := range append(file.Items(), cfg.Firewall.Allow...) {
+		if item.InForce(im.now) {
+			allowed = append(allowed, item)
+		}
+	}
+	im.allow(allowed, func(item config.AllowItem) error {
+		file = file.With(item, im.now, cmp.Or(os.Getenv("SUDO_USER"), "import"), comment)
 		return nil
 	})
 	if len(im.Allowed) > 0 {
@@ -39,7 +45,7 @@ func (im *Import) Store(ctx context.Context, cfg *config.Config) error {
 	}
 	allowed = append(allowed, im.Allowed...)
 	im.takeOver(func(b Ban) error {
-		if slices.ContainsFunc(allowed, b.Prefix.Overlaps) {
+		if slices.ContainsFunc(allowed, func(item config.AllowItem) bool { return item.Prefix.IsValid() && item.Prefix.Overlaps(b.Prefix) }) {
 			return errors.New("on the allow list, or contains an address that is")
 		}
 		ban := incident.Ban{Prefix: b.Prefix, Since: b.Since, Reason: b.reason(), Origin: incident.OriginOperator}

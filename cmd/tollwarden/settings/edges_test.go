@@ -83,15 +83,19 @@ func TestAllow(t *testing.T) {
 		{"192.0.2.1:5038", "192.0.2.0/24", "[192.0.2.0/24]"},
 		{"[::ffff:192.0.2.1]:5038", "198.51.100.7/32", "[198.51.100.7/32 192.0.2.1/32]"},
 		{"pbx.example:5038", "", "[]"},
+		{"pbx.example:5038", "8.0.0.0/8", "[]"},
+		{"pbx.example:5038", "8.0.0.0/8 force", "[8.0.0.0/8]"},
+		{"pbx.example:5038", "198.51.100.7 until 2020-01-01", "[]"},
+		{"pbx.example:5038", "office.example.org", "[]"},
 	} {
 		cfg := config.Default()
 		cfg.Asterisk.Address, cfg.Firewall.Allow = tt.address, nil
 		if tt.allow != "" {
-			prefix, err := config.ParsePrefix(tt.allow)
+			item, err := config.ParseAllow(tt.allow)
 			if err != nil {
 				t.Fatal(err)
 			}
-			cfg.Firewall.Allow = append(cfg.Firewall.Allow, prefix)
+			cfg.Firewall.Allow = append(cfg.Firewall.Allow, item)
 		}
 		if got := fmt.Sprint(Allow(cfg)); got != tt.want || fmt.Sprint(Firewall(cfg).Allow) != tt.want {
 			t.Errorf("%s beside %s: %s, want %s", tt.address, tt.allow, got, tt.want)

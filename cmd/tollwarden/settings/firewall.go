@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
@@ -15,10 +16,10 @@ func Firewall(cfg *config.Config) firewall.Config {
 	return firewall.Config{Name: cfg.Firewall.Table, Allow: Allow(cfg), SIPPorts: cfg.Firewall.SIPPorts, Uncounted: !cfg.Firewall.Counters}
 }
 
-// Allow is what the configuration file itself allows: firewall.allow, and
-// Asterisk's manager interface if it is configured by its address.
+// Allow is what the configuration file itself allows now: the prefixes of
+// firewall.allow, and Asterisk's manager interface if it is configured by its address.
 func Allow(cfg *config.Config) []netip.Prefix {
-	allow := slices.Clone(cfg.Firewall.Allow)
+	allow := config.AllowedPrefixes(cfg.Firewall.Allow, time.Now())
 	if host, ok := ManagerHost(cfg); ok && !slices.ContainsFunc(allow, func(p netip.Prefix) bool { return p.Contains(host.Addr()) }) {
 		allow = append(allow, host)
 	}
