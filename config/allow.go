@@ -89,8 +89,13 @@ func (a AllowItem) String() string {
 	return text
 }
 
-// MarshalText writes what String gives.
-func (a AllowItem) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+// MarshalText writes a prefix with its length, also that of an address, or a host name.
+func (a AllowItem) MarshalText() ([]byte, error) {
+	if a.Name != "" {
+		return []byte(a.Name), nil
+	}
+	return a.Prefix.MarshalText()
+}
 
 // What is the address, prefix or host name.
 func (a AllowItem) What() string {

@@ -67,6 +67,11 @@ func TestAllowFileIsReadAgain(t *testing.T) {
 	if text, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(text), "198.51.100.8\n# a new office\n198.51.100.77\n203.0.113.10 ") || !allowed("198.51.100.77") || !allowed("203.0.113.10") {
 		t.Errorf("allow file: %q, %v", text, err)
 	}
+	// Half the internet is not allowed by mistake.
+	b.run(with("allow", "add", "0.0.0.0/0")...).wants(t, "allowing everything", 1, "more of the internet than a /16", "--force")
+	b.run(with("allow", "add", "8.0.0.0/15", "--force")...).wants(t, "allowing much by force", 0, "allowed 8.0.0.0/15")
+	b.run(with("status")...).wants(t, "status of a wide allow list", 0, "WARNING: the allow list covers 1310")
+	b.run(with("allow", "remove", "8.0.0.0/15")...).wants(t, "allow remove", 0, "no longer allowed")
 	// What somebody took out by hand can be removed all the same.
 	write("198.51.100.8\n")
 	b.run(with("allow", "remove", "203.0.113.10")...).wants(t, "allow remove after the line is gone", 0, "no longer allowed")
