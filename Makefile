@@ -9,11 +9,21 @@ GO ?= go
 demo:
 	$(GO) run ./cmd/tollwarden demo
 
-## test: install what the tests need, check the code, run every test; one
-## package at a time, since some measure how soon a real guesser is stopped.
-## Then a little fuzzing of all that reads what strangers send
-test: prepare lint vulnerabilities
-	$(GO) run ./test/summary -- $(GO) test $(RACE) -p 1 -count 1 -timeout 20m -json ./...
+## test: install what the tests need, check the code, run every test, then a little
+## fuzzing of all that reads bytes from the network. Asterisk is installed meanwhile
+test: prepare
+	@$(GO) run ./test/lab/cmd/lab -provision >/dev/null 2>&1 & asterisk=$$!; \
+	$(MAKE) --no-print-directory lint vulnerabilities tests; code=$$?; wait $$asterisk; exit $$code
+
+# Tests that measure how soon a real guesser is stopped: one package at a time.
+TIMED = ./firewall ./test ./test/lab
+MODULE = $(shell $(GO) list -m)
+
+.PHONY: tests
+tests:
+	$(GO) run ./test/summary -- \
+		$(GO) test $(RACE) -count 1 -timeout 20m -json $(filter-out $(TIMED:./%=$(MODULE)/%),$(shell $(GO) list ./...)) -- \
+		$(GO) test $(RACE) -p 1 -count 1 -timeout 20m -json $(TIMED)
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=4s TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket"
 
 ## lint: vet, staticcheck, gofumpt

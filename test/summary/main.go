@@ -3,6 +3,8 @@
 // test that could not run here, with what it says is missing.
 //
 //	go run ./test/summary -- go test -race -json ./...
+//
+// Several commands, separated by --, run one after the other and make one summary.
 package main
 
 import (
@@ -22,13 +24,41 @@ func main() {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "usage: summary -- go test -json …")
+		fmt.Fprintln(os.Stderr, "usage: summary -- go test -json … [-- go test -json …]")
 		os.Exit(2)
 	}
-	os.Exit(run(args))
+	os.Exit(run(commands(args)))
 }
 
-func run(args []string) int {
+// commands splits a command line at each --.
+func commands(args []string) (list [][]string) {
+	for len(args) > 0 {
+		n := slices.Index(args, "--")
+		if n < 0 {
+			return append(list, args)
+		}
+		list, args = append(list, args[:n]), args[n+1:]
+	}
+	return list
+}
+
+func run(commands [][]string) (code int) {
+	s := summary{output: map[string][]string{}}
+	for _, args := range commands {
+		if err := s.run(args); err != nil {
+			fmt.Fprintf(os.Stderr, "summary: %s: %v\n", args[0], err)
+			code = 1
+		}
+	}
+	s.print(os.Stdout)
+	if s.failed > 0 {
+		code = 1
+	}
+	return code
+}
+
+// run runs one command and reads what it reports.
+func (s *summary) run(args []string) error {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -36,17 +66,10 @@ func run(args []string) int {
 		err = cmd.Start()
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "summary:", err)
-		return 1
+		return err
 	}
-	s := summary{output: map[string][]string{}}
 	s.read(out, os.Stdout)
-	failed := cmd.Wait() != nil || s.failed > 0
-	s.print(os.Stdout)
-	if failed {
-		return 1
-	}
-	return 0
+	return cmd.Wait()
 }
 
 // event is one line of go test -json (see `go doc test2json`).
