@@ -115,12 +115,15 @@ func (b Ban) Forever() bool { return b.Until.IsZero() }
 // InForce says whether the ban has time left.
 func (b Ban) InForce(now time.Time) bool { return b.Until.IsZero() || now.Before(b.Until) }
 
+// AsteriskOnly is what UntilText says of ScopeAsterisk.
+const AsteriskOnly = " (Asterisk's ports only; SSH and everything else stays open)"
+
 // UntilText says in words until when the ban lasts, and what it leaves open.
 func (b Ban) UntilText() string {
 	scope := ""
 	switch b.Scope {
 	case ScopeAsterisk:
-		scope = " (Asterisk's ports only; SSH and everything else stays open)"
+		scope = AsteriskOnly
 	case ScopeSIP:
 		scope = " (SIP and IAX2 over UDP only: " + b.suspicion() + ")"
 	case ScopeBrief:
