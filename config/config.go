@@ -71,6 +71,9 @@ type Firewall struct {
 	// SIPPorts are UDP ports closed to a source that may be spoofed, besides those
 	// that Asterisk says it listens on.
 	SIPPorts []uint16
+	// TCPPorts are TCP ports closed to a source that is banned with ScopeAsterisk,
+	// besides those that Asterisk says it listens on.
+	TCPPorts []uint16
 	// Counters makes the kernel count the packets of each ban.
 	Counters bool
 }
@@ -80,6 +83,9 @@ type Bans struct {
 	// Ladder holds the ban times of the first, second, … offence; the last one
 	// applies to all further offences. Zero is forever.
 	Ladder []time.Duration
+	// Scope holds what the ban of the first, second, … offence closes; the last one
+	// applies to all further offences.
+	Scope []Scope
 	// Forget is the age at which an offence no longer counts.
 	Forget time.Duration
 	// Spoofable holds the ban times of the first, second, … ban of a source or
@@ -89,6 +95,15 @@ type Bans struct {
 	// last until a person releases them.
 	SpoofableForever bool
 }
+
+// Scope is what a ban closes to a source whose address is confirmed.
+type Scope string
+
+// The scopes.
+const (
+	ScopeAsterisk Scope = "asterisk" // Asterisk's ports, over UDP and TCP
+	ScopeAll      Scope = "all"      // every port
+)
 
 // Ledger says how long the ledger keeps its records.
 type Ledger struct {

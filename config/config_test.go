@@ -104,6 +104,25 @@ func TestSpoofable(t *testing.T) {
 	}
 }
 
+// What bans close: a list by offence, or one for all.
+func TestScope(t *testing.T) {
+	for text, want := range map[string][]config.Scope{
+		"":                                     {config.ScopeAsterisk, config.ScopeAll},
+		"[bans]\nscope = \"all\"\n":            {config.ScopeAll},
+		"[bans]\nscope = [\"asterisk\"]\n":     {config.ScopeAsterisk},
+		"[bans]\nscope = [\"all\", \"all\"]\n": {config.ScopeAll, config.ScopeAll},
+	} {
+		c, err := config.Parse("t.toml", []byte(login+text), env)
+		if err != nil || !slices.Equal(c.Bans.Scope, want) {
+			t.Errorf("%q: %+v, %v", text, c, err)
+		}
+	}
+	c, err := config.Parse("t.toml", []byte(login+"[firewall]\nsip_tcp_ports = []\n"), env)
+	if err != nil || len(c.Firewall.TCPPorts) > 0 || len(c.Firewall.SIPPorts) != 2 {
+		t.Errorf("no TCP ports: %+v, %v", c, err)
+	}
+}
+
 func TestMistakes(t *testing.T) {
 	rule := "\n[[playbook]]\nname = \"b\"\nsteps = [\"ban\"]\n[[threshold]]\nname = \"g\"\nper = \"source\"\nsignals = { InvalidPassword = 1 }\nscore = 3\nwithin = \"1h\"\nplaybook = \"b\"\n"
 	mail := "[notify.mail]\nserver = \"mail.example.org:587\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n"
@@ -131,6 +150,11 @@ func TestMistakes(t *testing.T) {
 		"table":            {login + "[firewall]\ntable = \"my table\"\n", `t.toml:5: firewall.table: "my table": want a lower-case letter`},
 		"no port":          {login + "[firewall]\nsip_ports = []\n", `t.toml:5: firewall.sip_ports: 0 ports: want 1 to 16`},
 		"counters":         {login + "[firewall]\ncounters = \"yes\"\n", `t.toml:5: firewall.counters: want true or false, not text in quotes`},
+		"bad TCP port":     {login + "[firewall]\nsip_tcp_ports = [0]\n", `t.toml:5: firewall.sip_tcp_ports: 0: want 1 to 65535`},
+		"many TCP ports":   {login + "[firewall]\nsip_tcp_ports = [1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]\n", `t.toml:5: firewall.sip_tcp_ports: 17 ports: want at most 16`},
+		"bad scope":        {login + "[bans]\nscope = [\"asterisk\", \"sip\"]\n", `t.toml:5: bans.scope: "sip": want "asterisk" or "all" in quotes`},
+		"no scope":         {login + "[bans]\nscope = []\n", `t.toml:5: bans.scope: empty: want "asterisk" or "all"`},
+		"scope no text":    {login + "[bans]\nscope = true\n", `t.toml:5: bans.scope: true: want "asterisk" or "all"`},
 		"bad port":         {login + "[firewall]\nsip_ports = [5060, 70000]\n", `t.toml:5: firewall.sip_ports: 70000: want 1 to 65535`},
 		"spoofable":        {login + "[bans]\nspoofable = \"25h\"\n", `t.toml:5: bans.spoofable: 25h: want at most 24h each, because spoofed packets can ban an innocent address: use "24h" as the last one`},
 		"spoofable, one":   {login + "[bans]\nspoofable = [\"10m\", \"2d\"]\n", `t.toml:5: bans.spoofable: 2d: want at most 24h each`},

@@ -25,11 +25,13 @@ type file struct {
 		Table    *string   `toml:"table"`
 		Allow    *[]string `toml:"allow"`
 		Ports    *[]int    `toml:"sip_ports"`
+		TCPPorts *[]int    `toml:"sip_tcp_ports"`
 		Counters *bool     `toml:"counters"`
 	} `toml:"firewall"`
 
 	Bans struct {
 		Ladder           *[]string  `toml:"ladder"`
+		Scope            *oneOrMore `toml:"scope"`
 		Forget           *string    `toml:"forget"`
 		Spoofable        *oneOrMore `toml:"spoofable"`
 		Claimed          *oneOrMore `toml:"claimed" now:"spoofable"`

@@ -233,6 +233,7 @@ func (p *parser) firewall(f *file, fw *Firewall) {
 		p.fail("firewall.table", "%q: want a lower-case letter, then up to 31 of a-z, 0-9 and _", fw.Table)
 	}
 	p.sipPorts(f.Firewall.Ports, fw)
+	p.ports("firewall.sip_tcp_ports", f.Firewall.TCPPorts, &fw.TCPPorts)
 	set(f.Firewall.Counters, &fw.Counters)
 	if f.Firewall.Allow == nil {
 		return
@@ -252,20 +253,28 @@ func (p *parser) firewall(f *file, fw *Firewall) {
 const maxSIPPorts = 16
 
 func (p *parser) sipPorts(ports *[]int, fw *Firewall) {
-	if ports == nil {
+	if p.ports("firewall.sip_ports", ports, &fw.SIPPorts); ports != nil && len(*ports) == 0 {
+		p.fail("firewall.sip_ports", "0 ports: want 1 to %d, such as [5060]", maxSIPPorts)
+	}
+}
+
+// ports sets a list of ports.
+func (p *parser) ports(key string, in *[]int, to *[]uint16) {
+	if in == nil {
 		return
 	}
-	fw.SIPPorts = nil
-	for _, n := range *ports {
+	list := []uint16{}
+	for _, n := range *in {
 		if n < 1 || n > 65535 {
-			p.fail("firewall.sip_ports", "%d: want 1 to 65535", n)
+			p.fail(key, "%d: want 1 to 65535", n)
 			continue
 		}
-		fw.SIPPorts = append(fw.SIPPorts, uint16(n))
+		list = append(list, uint16(n))
 	}
-	if len(*ports) == 0 || len(*ports) > maxSIPPorts {
-		p.fail("firewall.sip_ports", "%d ports: want 1 to %d, such as [5060]", len(*ports), maxSIPPorts)
+	if len(*in) > maxSIPPorts {
+		p.fail(key, "%d ports: want at most %d", len(*in), maxSIPPorts)
 	}
+	*to = list
 }
 
 // ParsePrefix reads an address or a CIDR prefix, unmaps v4-in-v6 and clears
@@ -293,6 +302,7 @@ const wantSpoofable = `want ban times in quotes, such as ["10m", "1h", "4h", "24
 func (p *parser) bans(f *file, b *Bans) {
 	p.duration("bans.forget", f.Bans.Forget, &b.Forget)
 	p.spoofable(f.Bans.Spoofable, b)
+	p.scope(f.Bans.Scope, b)
 	set(f.Bans.SpoofableForever, &b.SpoofableForever)
 	if f.Bans.Ladder == nil {
 		return
@@ -308,6 +318,25 @@ func (p *parser) bans(f *file, b *Bans) {
 	}
 	if len(*f.Bans.Ladder) == 0 {
 		p.fail("bans.ladder", `empty: want at least one ban time, such as ["4h", "24h", "7d", "forever"]`)
+	}
+}
+
+func (p *parser) scope(in *oneOrMore, b *Bans) {
+	if in == nil {
+		return
+	}
+	const key, want = "bans.scope", `want "asterisk" or "all" in quotes, or a list such as ["asterisk", "all"]`
+	if in.wrong != "" || len(in.texts) == 0 {
+		p.fail(key, "%s: %s", cmp.Or(in.wrong, "empty"), want)
+		return
+	}
+	b.Scope = nil
+	for _, s := range in.texts {
+		if scope := Scope(s); scope == ScopeAsterisk || scope == ScopeAll {
+			b.Scope = append(b.Scope, scope)
+		} else {
+			p.fail(key, "%q: %s", s, want)
+		}
 	}
 }
 

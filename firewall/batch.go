@@ -82,7 +82,7 @@ func changesOf(now time.Time, bans []Ban) ([]change, error) {
 		if err != nil {
 			return nil, err
 		}
-		if b.Scope > SIP {
+		if b.Scope >= scopeCount {
 			return nil, fmt.Errorf("%w scope %d for %s", ErrInvalid, b.Scope, p)
 		}
 		changes = append(changes, change{p, b.Scope, expiryOf(b.Until), !b.Until.IsZero() && !b.Until.After(now)})

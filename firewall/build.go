@@ -67,8 +67,8 @@ func (c *chain) exprs(s *nftables.Set, r rule) []expr.Any {
 		family, size = unix.NFPROTO_IPV6, 16
 	}
 	var out []expr.Any
-	if r.port != 0 {
-		out = c.udp(r.port)
+	if r.over != 0 {
+		out = c.transport(r.over, r.port)
 	}
 	out = append(out,
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: register},
@@ -93,9 +93,13 @@ func half64(register, size uint32) expr.Any {
 	return &expr.Bitwise{SourceRegister: register, DestRegister: register, Len: size, Mask: mask[:], Xor: make([]byte, size)}
 }
 
-// udp matches UDP packets to or from one of our ports (RFC 768). Only the first
-// fragment of a packet has a port; without it the others are useless.
-func (c *chain) udp(port uint16) []expr.Any {
+// udp matches UDP packets to or from one of our ports.
+func (c *chain) udp(port uint16) []expr.Any { return c.transport(unix.IPPROTO_UDP, port) }
+
+// transport matches UDP or TCP packets to or from one of our ports, which both
+// protocols have at the same place (RFC 768, RFC 9293). Only the first fragment of a
+// packet has a port; without it the others are useless.
+func (c *chain) transport(protocol byte, port uint16) []expr.Any {
 	const register = 1
 	offset := uint32(2) // destination
 	if c.output {
@@ -103,14 +107,14 @@ func (c *chain) udp(port uint16) []expr.Any {
 	}
 	return []expr.Any{
 		&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: register},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{unix.IPPROTO_UDP}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{protocol}},
 		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: offset, Len: 2},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: binaryutil.BigEndian.PutUint16(port)},
 	}
 }
 
 // buildTable queues the whole table, with empty sets.
-func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counted bool, counts map[string]Count) error {
+func buildTable(conn *nftables.Conn, t *nftables.Table, p ports, counted bool, counts map[string]Count) error {
 	conn.AddTable(t)
 	for id := range setCount {
 		if err := conn.AddSet(nfSet(t, id, counted), nil); err != nil {
@@ -124,15 +128,15 @@ func buildTable(conn *nftables.Conn, t *nftables.Table, ports []uint16, counted 
 			Table: t, Name: c.counter, Type: nftables.ObjTypeCounter,
 			Obj: &expr.Counter{Packets: count.Packets, Bytes: count.Bytes},
 		})
-		addRules(conn, conn.AddChain(nfChain(t, c)), c, ports)
+		addRules(conn, conn.AddChain(nfChain(t, c)), c, p)
 	}
 	return nil
 }
 
 // addRules queues the rules of one chain. They name their sets, which exist or are
 // in the same batch.
-func addRules(conn *nftables.Conn, to *nftables.Chain, c *chain, ports []uint16) {
-	for _, r := range rulesFor(ports) {
+func addRules(conn *nftables.Conn, to *nftables.Chain, c *chain, p ports) {
+	for _, r := range rulesFor(p) {
 		conn.AddRule(&nftables.Rule{Table: to.Table, Chain: to, Exprs: c.exprs(nfSet(to.Table, r.set, false), r)})
 	}
 }

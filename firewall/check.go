@@ -110,6 +110,6 @@ var features = []struct {
 		return nil
 	}},
 	{"named counters (CONFIG_NFT_OBJREF, nft_objref and nft_counter)", func(c *nftables.Conn, t *nftables.Table) error {
-		return buildTable(c, t, DefaultSIPPorts, false, nil)
+		return buildTable(c, t, ports{DefaultSIPPorts, DefaultTCPPorts}, false, nil)
 	}},
 }

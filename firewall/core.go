@@ -21,9 +21,9 @@ type backend interface {
 	// apply does one transaction, all or nothing. The kernel has its own clock;
 	// the model goes by now, where 0 means that no ban has ended.
 	apply(now expiry, b *batch) error
-	// setPorts replaces the SIP ports in the rules, without a gap. If the table is
+	// setPorts replaces the ports in the rules, without a gap. If the table is
 	// lost, the next renew uses them.
-	setPorts(ports []uint16) error
+	setPorts(p ports) error
 	// renew replaces the table by one with exactly these elements, without a
 	// gap for what is in force before and after.
 	renew(contents *batch) error
@@ -48,13 +48,16 @@ type core struct {
 	swept   expiry                  // when the mirror was last swept to make room
 	closed  bool
 
-	limit    int          // bans per transaction
-	maxHosts [SIP + 1]int // single addresses and /64s, by scope
-	maxNets  [SIP + 1]int // other prefixes, by scope
+	limit    int             // bans per transaction
+	maxHosts [scopeCount]int // single addresses and /64s, by scope
+	maxNets  [scopeCount]int // other prefixes, by scope
 }
 
 func newCore(b backend) core {
-	return core{backend: b, mirror: newMirror(), limit: maxBatch, maxHosts: [...]int{All: maxHosts, SIP: maxSIP}, maxNets: [...]int{All: MaxPrefixes, SIP: maxSIPPrefixes}}
+	return core{
+		backend: b, mirror: newMirror(), limit: maxBatch,
+		maxHosts: [...]int{All: maxHosts, SIP: maxSIP, Asterisk: maxHosts}, maxNets: [...]int{All: MaxPrefixes, SIP: maxSIPPrefixes, Asterisk: MaxPrefixes},
+	}
 }
 
 // Ban implements Table.
@@ -89,10 +92,13 @@ func (c *core) Allow(prefixes []netip.Prefix) error {
 	return c.do("allow", err, func() error { return c.setAllow(list) })
 }
 
-// SetSIPPorts implements Table.
-func (c *core) SetSIPPorts(ports []uint16) error {
-	ports, err := normalPorts(ports)
-	return c.do("set SIP ports", err, func() error { return c.backend.setPorts(ports) })
+// SetPorts implements Table.
+func (c *core) SetPorts(udp, tcp []uint16) error {
+	udp, err := normalPorts(udp)
+	if err == nil {
+		tcp, err = normalTCPPorts(tcp)
+	}
+	return c.do("set ports", err, func() error { return c.backend.setPorts(ports{udp, tcp}) })
 }
 
 // Verify implements Table.
@@ -153,7 +159,7 @@ func (c *core) update(now expiry, changes []change, slack time.Duration) error {
 func (c *core) transact(now expiry, changes []change, slack time.Duration) error {
 	c.makeRoom(now, len(changes))
 	var b batch
-	hosts := [...]int{All: c.mirror.hosts(All), SIP: c.mirror.hosts(SIP)}
+	hosts := c.mirror.hostCounts()
 	// remove takes the key out of its set if the set may hold it.
 	remove := func(at setKey) {
 		_, known := c.mirror.get(at)
@@ -165,23 +171,21 @@ func (c *core) transact(now expiry, changes []change, slack time.Duration) error
 		}
 	}
 	nets := c.mirror.nets
-	var netsChange [SIP + 1]bool
+	var netsChange [scopeCount]bool
 	for _, ch := range changes {
-		at := ch.key()
-		if sets[at.set].interval {
-			for scope := range netsChange {
+		for scope := range scopeCount {
+			at := setKey{setOf(ch.prefix, scope), ch.prefix}
+			enters := scope == ch.scope && !ch.release
+			if sets[at.set].interval {
 				_, known := nets[scope][at.prefix]
-				netsChange[scope] = netsChange[scope] || known || Scope(scope) == ch.scope
+				netsChange[scope] = netsChange[scope] || known || enters
+				continue
 			}
-			continue
-		}
-		remove(at)
-		if other, ok := otherScope(at.set); ok {
-			remove(setKey{other, at.prefix})
-		}
-		if !ch.release {
-			b[at.set].add = append(b[at.set].add, host(at.prefix.Addr(), ch.until))
-			hosts[ch.scope]++
+			remove(at)
+			if enters {
+				b[at.set].add = append(b[at.set].add, host(at.prefix.Addr(), ch.until))
+				hosts[scope]++
+			}
 		}
 	}
 	held := c.held
@@ -209,7 +213,7 @@ func (c *core) transact(now expiry, changes []change, slack time.Duration) error
 }
 
 // fits returns ErrFull if there is no room for that many bans.
-func (c *core) fits(hosts [SIP + 1]int, nets netsByScope) error {
+func (c *core) fits(hosts [scopeCount]int, nets netsByScope) error {
 	for scope := range hosts {
 		if hosts[scope] > c.maxHosts[scope] || len(nets[scope]) > c.maxNets[scope] {
 			return c.full()
@@ -219,19 +223,15 @@ func (c *core) fits(hosts [SIP + 1]int, nets netsByScope) error {
 }
 
 func (c *core) full() error {
-	return fmt.Errorf("%w: at most %d addresses and %d prefixes, and with scope SIP %d addresses and %d prefixes",
-		ErrFull, c.maxHosts[All], c.maxNets[All], c.maxHosts[SIP], c.maxNets[SIP])
+	return fmt.Errorf("%w: at most %d addresses and %d prefixes, with scope SIP %d addresses and %d prefixes, with scope Asterisk %d and %d",
+		ErrFull, c.maxHosts[All], c.maxNets[All], c.maxHosts[SIP], c.maxNets[SIP], c.maxHosts[Asterisk], c.maxNets[Asterisk])
 }
 
 // record enters changes of single addresses and /64s into the mirror.
 func (c *core) record(now expiry, changes []change) {
 	for _, ch := range changes {
-		at := ch.key()
-		if sets[at.set].interval {
-			continue
-		}
-		c.mirror.removeAll(at)
-		if !ch.release {
+		c.mirror.removeHost(ch.prefix)
+		if at := ch.key(); !ch.release && !sets[at.set].interval {
 			c.mirror.put(at, ch.until)
 			c.mirror.tidy(at.set, now)
 		}
@@ -244,7 +244,7 @@ func netsAfter(nets map[netip.Prefix]expiry, scope Scope, changes []change, now 
 	maps.DeleteFunc(after, func(_ netip.Prefix, until expiry) bool { return until.over(now) })
 	for _, ch := range changes {
 		switch {
-		case !sets[ch.key().set].interval:
+		case !sets[setOf(ch.prefix, scope)].interval:
 		case ch.release || ch.scope != scope:
 			delete(after, ch.prefix)
 		default:
@@ -257,7 +257,10 @@ func netsAfter(nets map[netip.Prefix]expiry, scope Scope, changes []change, now 
 // makeRoom sweeps the mirror when n more bans may not fit, at most once per
 // grace period: a full mirror must not make every ban pay for a sweep.
 func (c *core) makeRoom(now expiry, n int) {
-	full := c.mirror.hosts(All)+n > c.maxHosts[All] || c.mirror.hosts(SIP)+n > c.maxHosts[SIP]
+	full := false
+	for scope, held := range c.mirror.hostCounts() {
+		full = full || held+n > c.maxHosts[scope]
+	}
 	if full && now-c.swept >= grace {
 		c.mirror.sweep(now)
 		c.swept = now

@@ -9,8 +9,8 @@
 // Reconcile brings the table in line with a complete list, whatever has happened
 // to it, and Bans lists what is in force. Verify, Probe and Monitor detect
 // damage; a Guard runs all three and reconciles. Memory is the same Table
-// without a kernel. SetSIPPorts and Watch.SetPorts replace the ports in the rules of
-// their tables, each in one transaction: what is dropped before and after is dropped
+// without a kernel. SetPorts and Watch.SetPorts replace the ports in the rules of their
+// tables, each in one transaction: what is dropped before and after is dropped
 // meanwhile, too.
 //
 // # What the table does
@@ -40,6 +40,10 @@
 //	sip4, sip64            hash sets like hosts4 and slash64, for UDP to and from
 //	                       the SIP ports only: Scope SIP
 //	sipnets4, sipnets6     interval sets, every other prefix length with Scope SIP
+//	asterisk4, asterisk64, asterisknets4, asterisknets6
+//	                       the same for UDP to and from the SIP ports and TCP to and
+//	                       from Asterisk's: Scope Asterisk. Connections that are up
+//	                       are cut, too; RTP, which uses other ports, is not
 //
 // Responses that this host routes for an Asterisk in a container do not pass
 // the output hook; the requests they answer are still dropped. A ban drops

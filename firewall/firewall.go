@@ -29,9 +29,12 @@ const (
 	// SIP is UDP to and from Config.SIPPorts, for addresses and networks that may be
 	// spoofed.
 	SIP
+	// Asterisk is SIP, and TCP to and from Config.TCPPorts.
+	Asterisk
+	scopeCount
 )
 
-func (s Scope) String() string { return [...]string{"all", "sip"}[s] }
+func (s Scope) String() string { return [...]string{"all", "sip", "asterisk"}[s] }
 
 // Table is our firewall table: a Kernel or a Memory. All methods may be called
 // from any goroutine; changes are applied one at a time. With a Kernel, now must
@@ -63,11 +66,11 @@ type Table interface {
 	Hits(bans []Ban) (map[netip.Prefix]uint64, error)
 	// Allow replaces the allow list.
 	Allow(prefixes []netip.Prefix) error
-	// SetSIPPorts replaces Config.SIPPorts. Every ban stays in force meanwhile,
-	// on ports that are closed before and after, too. After an ErrLost the next
-	// Reconcile rebuilds the table with the new ports; after any other error
-	// nothing has changed.
-	SetSIPPorts(ports []uint16) error
+	// SetPorts replaces Config.SIPPorts and Config.TCPPorts. Every ban stays in
+	// force meanwhile, on ports that are closed before and after, too. After an
+	// ErrLost the next Reconcile rebuilds the table with the new ports; after any
+	// other error nothing has changed.
+	SetPorts(udp, tcp []uint16) error
 	// Stats returns what was dropped and how full the sets are.
 	Stats() (Stats, error)
 	// Verify compares the table with what it should be and returns one line per
@@ -86,8 +89,12 @@ type Config struct {
 	Name string
 	// Allow is never dropped, whatever is banned.
 	Allow []netip.Prefix
-	// SIPPorts are the ports that Scope SIP closes; nil means DefaultSIPPorts.
+	// SIPPorts are the UDP ports that the scopes SIP and Asterisk close; nil means
+	// DefaultSIPPorts.
 	SIPPorts []uint16
+	// TCPPorts are the TCP ports that scope Asterisk closes; nil means
+	// DefaultTCPPorts, and an empty slice none.
+	TCPPorts []uint16
 	// Uncounted leaves out the counters that Hits reads, as on kernels before
 	// 5.7. A counter costs the kernel 35 bytes plus 16 per CPU, on top of the 70
 	// of a single address, and makes large batches half as slow again: 1,000,000
@@ -103,23 +110,27 @@ const DefaultName = "tollwarden"
 // DefaultSIPPorts are the ports of SIP (RFC 3261 section 18).
 var DefaultSIPPorts = []uint16{5060, 5061}
 
-// MaxSIPPorts limits the SIP ports: each port is four more rules that a packet
-// may have to pass.
+// DefaultTCPPorts are the ports of SIP over TCP and TLS, of Asterisk's HTTP server
+// with WebSocket, and of its manager interface.
+var DefaultTCPPorts = []uint16{5038, 5060, 5061, 8088, 8089}
+
+// MaxSIPPorts limits the ports of each protocol: a UDP port is eight more rules that a
+// packet may have to pass, a TCP port four.
 const MaxSIPPorts = 64
 
 // Capacities. A refresh holds an element twice until its batch is committed, so
 // the kernel's sets are larger than these.
 const (
-	// maxHosts is how many single addresses and /64s can be banned at a time.
-	// The kernel needs about 90 bytes for each.
+	// maxHosts is how many single addresses and /64s can be banned entirely, and how
+	// many more with scope Asterisk. The kernel needs about 90 bytes for each.
 	maxHosts = 2 << 20
 	// maxSIP is how many more can be banned with Scope SIP. Spoofed addresses
 	// fill no more than this.
 	maxSIP = 256 << 10
 	// maxSIPPrefixes is how many other prefixes can be banned with Scope SIP.
 	maxSIPPrefixes = 2 << 10
-	// MaxPrefixes is how many other prefixes can be banned entirely. Changing
-	// one takes time in proportion to their number: about 1 ms at 1,000, 20 ms
+	// MaxPrefixes is how many other prefixes can be banned entirely, and how many more
+	// with scope Asterisk. Changing one takes time in proportion to their number: about 1 ms at 1,000, 20 ms
 	// at the maximum. A single address or /64 takes 10 µs at any number.
 	MaxPrefixes = 16 << 10
 )
@@ -188,6 +199,12 @@ func (c Config) normal() (Config, error) {
 	if c.SIPPorts, err = normalPorts(c.SIPPorts); err != nil {
 		return c, fmt.Errorf("firewall: %w", err)
 	}
+	if c.TCPPorts == nil {
+		c.TCPPorts = DefaultTCPPorts
+	}
+	if c.TCPPorts, err = normalTCPPorts(c.TCPPorts); err != nil {
+		return c, fmt.Errorf("firewall: %w", err)
+	}
 	return c, nil
 }
 
@@ -195,6 +212,14 @@ func (c Config) normal() (Config, error) {
 func normalPorts(ports []uint16) ([]uint16, error) {
 	if len(ports) == 0 || len(ports) > MaxSIPPorts || slices.Contains(ports, 0) {
 		return nil, fmt.Errorf("SIP ports %v: %w: want 1 to %d ports", ports, ErrInvalid, MaxSIPPorts)
+	}
+	return slices.Compact(slices.Sorted(slices.Values(ports))), nil
+}
+
+// normalTCPPorts is normalPorts for TCP ports, of which there may be none.
+func normalTCPPorts(ports []uint16) ([]uint16, error) {
+	if len(ports) > MaxSIPPorts || slices.Contains(ports, 0) {
+		return nil, fmt.Errorf("TCP ports %v: %w: want at most %d ports", ports, ErrInvalid, MaxSIPPorts)
 	}
 	return slices.Compact(slices.Sorted(slices.Values(ports))), nil
 }

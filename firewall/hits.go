@@ -16,10 +16,10 @@ const maxQuery = 32
 func (c *core) Hits(bans []Ban) (map[netip.Prefix]uint64, error) {
 	out := make(map[netip.Prefix]uint64, len(bans))
 	var keys [setCount][]netip.Addr
-	var nets [SIP + 1][]netip.Prefix
+	var nets [scopeCount][]netip.Prefix
 	for _, ban := range bans {
 		p, err := normal(ban.Prefix)
-		if err != nil || ban.Scope > SIP {
+		if err != nil || ban.Scope >= scopeCount {
 			continue // it cannot be banned
 		}
 		if id := setOf(p, ban.Scope); sets[id].interval {

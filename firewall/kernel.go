@@ -17,8 +17,8 @@ import (
 type Kernel struct {
 	core
 	name    string
-	ports   []uint16 // of Scope SIP
-	counted bool     // each ban counts its packets
+	ports   ports
+	counted bool // each ban counts its packets
 	opened  Opened
 
 	writer  *nftables.Conn // every change
@@ -58,7 +58,7 @@ func (k *Kernel) Opened() Opened { return k.opened }
 
 // dial opens the connections without reading or writing anything.
 func dial(cfg Config) (*Kernel, error) {
-	k := &Kernel{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted && canCount()}
+	k := &Kernel{name: cfg.Name, ports: ports{cfg.SIPPorts, cfg.TCPPorts}, counted: !cfg.Uncounted && canCount()}
 	k.core = newCore(k)
 	var err error
 	if k.writer, k.fd, err = newConn(cfg.NetNS, &k.limit); err == nil {
@@ -154,18 +154,18 @@ func (k *Kernel) apply(_ expiry, b *batch) error {
 
 // setPorts implements backend. It replaces all rules in one transaction: packets
 // meet either the old rules of a chain or the new ones.
-func (k *Kernel) setPorts(ports []uint16) error {
+func (k *Kernel) setPorts(p ports) error {
 	t := nfTable(k.name)
 	err := lost(k.commit(func() error {
 		for i := range chains {
 			c := nfChain(t, &chains[i])
 			k.writer.FlushChain(c)
-			addRules(k.writer, c, &chains[i], ports)
+			addRules(k.writer, c, &chains[i], p)
 		}
 		return nil
 	}))
 	if err == nil || errors.Is(err, ErrLost) {
-		k.ports = ports
+		k.ports = p
 	}
 	return err
 }

@@ -55,8 +55,9 @@ func (l *lab) conn(t testing.TB) *nftables.Conn {
 	return c
 }
 
-// A ban cuts what is established: a registered phone's UDP flow, its RTP, and a
-// TCP connection, although conntrack knows them all.
+// A ban cuts what is established: a registered phone's UDP flow, its RTP, and
+// TCP connections, although conntrack knows them all. With scope Asterisk, RTP and the
+// connections to other services stay.
 func TestStandingFlowsAreCut(t *testing.T) {
 	l := newLab(t)
 	k := openKernel(t, l, Config{})
@@ -73,39 +74,56 @@ func TestStandingFlowsAreCut(t *testing.T) {
 	must(t, c.Flush())
 
 	rtp := l.listen(t, ":16384")
-	var tcp net.Listener
-	l.inside(t, l.pbx, func() (err error) { tcp, err = net.Listen("tcp", ":5060"); return err })
-	t.Cleanup(func() { tcp.Close() })
-	for _, c := range []struct{ ban, from, to, mate, mateTo string }{
-		{"192.0.2.2/32", "192.0.2.2", "192.0.2.1", "192.0.2.3", "192.0.2.1"},
-		{"2001:db8:1::/64", "2001:db8:1::2", "[2001:db8:1::1]", "2001:db8:2::2", "[2001:db8:2::1]"},
+	listen := func(addr string) (at net.Listener) {
+		l.inside(t, l.pbx, func() (err error) { at, err = net.Listen("tcp", addr); return err })
+		t.Cleanup(func() { at.Close() })
+		return at
+	}
+	sip, ssh := listen(":5060"), listen(":22")
+	for _, c := range []struct {
+		ban, from, to, mate, mateTo string
+		scope                       Scope
+	}{
+		{"192.0.2.2/32", "192.0.2.2", "192.0.2.1", "192.0.2.3", "192.0.2.1", Asterisk},
+		{"192.0.2.2/32", "192.0.2.2", "192.0.2.1", "192.0.2.3", "192.0.2.1", All},
+		{"2001:db8:1::/64", "2001:db8:1::2", "[2001:db8:1::1]", "2001:db8:2::2", "[2001:db8:2::1]", Asterisk},
+		{"2001:db8:1::/64", "2001:db8:1::2", "[2001:db8:1::1]", "2001:db8:2::2", "[2001:db8:2::1]", All},
 	} {
-		call := func(from, to string) (outside, inside net.Conn) {
-			outside = l.dial(t, "tcp", from, to+":5060")
-			inside, err := tcp.Accept()
+		connect := func(at net.Listener, from, to string) (outside, inside net.Conn) {
+			_, port, _ := net.SplitHostPort(at.Addr().String())
+			outside = l.dial(t, "tcp", from, to+":"+port)
+			inside, err := at.Accept()
 			must(t, err)
 			t.Cleanup(func() { inside.Close() })
 			return outside, inside
 		}
-		thief, thiefIn := call(c.from, c.to)
-		mate, mateIn := call(c.mate, c.mateTo)
+		thief, thiefIn := connect(sip, c.from, c.to)
+		shell, shellIn := connect(ssh, c.from, c.to)
+		mate, mateIn := connect(sip, c.mate, c.mateTo)
 		voice := l.dial(t, "udp", c.from, c.to+":16384")
-		if !passes(t, voice, rtp) || !passes(t, thief, thiefIn) || !passes(t, thiefIn, thief) || !passes(t, mate, mateIn) {
+		if !passes(t, voice, rtp) || !passes(t, thief, thiefIn) || !passes(t, thiefIn, thief) || !passes(t, shell, shellIn) || !passes(t, mate, mateIn) {
 			t.Fatalf("%s: traffic does not flow before the ban", c.from)
 		}
-		must(t, k.Ban(time.Now(), forHosts(time.Hour, c.ban)...))
-		if passes(t, voice, rtp) {
-			t.Errorf("%s: RTP still arrives", c.from)
+		ban := forHosts(time.Hour, c.ban)
+		ban[0].Scope = c.scope
+		must(t, k.Ban(time.Now(), ban...))
+		rest := c.scope != All // stays open
+		if passes(t, voice, rtp) != rest {
+			t.Errorf("%s, scope %s: RTP arrives: %v", c.from, c.scope, !rest)
+		}
+		if passes(t, shell, shellIn) != rest || passes(t, shellIn, shell) != rest {
+			t.Errorf("%s, scope %s: SSH works: %v", c.from, c.scope, !rest)
 		}
 		if passes(t, thief, thiefIn) {
-			t.Errorf("%s: the TCP connection still carries", c.from)
+			t.Errorf("%s, scope %s: the SIP connection still carries", c.from, c.scope)
 		}
 		if passes(t, thiefIn, thief) {
-			t.Errorf("%s: the TCP connection still answers", c.from)
+			t.Errorf("%s, scope %s: the SIP connection still answers", c.from, c.scope)
 		}
 		if !passes(t, mate, mateIn) {
-			t.Errorf("%s: the TCP connection of %s is cut", c.from, c.mate)
+			t.Errorf("%s: the SIP connection of %s is cut", c.from, c.mate)
 		}
+		must(t, k.Release(ban[0].Prefix))
 	}
 	st, err := k.Stats()
 	must(t, err)
@@ -196,7 +214,7 @@ func TestListing(t *testing.T) {
 	}
 	plain = strings.ReplaceAll(plain, " counter packets 0 bytes 0", "") // of each element
 	for i := range chains {
-		for _, r := range rulesFor(DefaultSIPPorts) {
+		for _, r := range rulesFor(ports{DefaultSIPPorts, DefaultTCPPorts}) {
 			want = append(want, chains[i].words(r))
 		}
 	}
@@ -316,7 +334,11 @@ func TestTakeOverOfScopes(t *testing.T) {
 	for i := range sip {
 		sip[i].Scope = SIP
 	}
-	must(t, k.Ban(time.Now(), append(sip, forHosts(time.Hour, "203.0.113.0/24")...)...))
+	asterisk := forHosts(time.Hour, "198.51.101.7/32", "2001:db8:e::/64", "198.51.102.0/24", "2001:db8:f::7/128")
+	for i := range asterisk {
+		asterisk[i].Scope = Asterisk
+	}
+	must(t, k.Ban(time.Now(), slices.Concat(sip, asterisk, forHosts(time.Hour, "203.0.113.0/24"))...))
 	must(t, k.Close())
 	reopen := func(want Origin) {
 		t.Helper()
@@ -325,7 +347,10 @@ func TestTakeOverOfScopes(t *testing.T) {
 		for _, b := range k.Bans(time.Now()) {
 			scopes[b.Prefix.String()] = b.Scope
 		}
-		wanted := map[string]Scope{"198.51.100.0/24": SIP, "2001:db8:a::/48": SIP, "2001:db8:b:ff00::/56": SIP, "203.0.113.0/24": All}
+		wanted := map[string]Scope{
+			"198.51.100.0/24": SIP, "2001:db8:a::/48": SIP, "2001:db8:b:ff00::/56": SIP, "203.0.113.0/24": All,
+			"198.51.101.7/32": Asterisk, "2001:db8:e::/64": Asterisk, "198.51.102.0/24": Asterisk, "2001:db8:f::7/128": Asterisk,
+		}
 		if !maps.Equal(scopes, wanted) || k.Opened().Origin != want {
 			t.Errorf("%v: %v, %v", k.Opened(), scopes, wanted)
 		}
@@ -341,6 +366,42 @@ func TestTakeOverOfScopes(t *testing.T) {
 	reopen(Adopted)
 }
 
+// A table of the version before scope Asterisk, which lacks its sets and rules, is
+// taken over without a gap.
+func TestTakeOverFromBeforeScopeAsterisk(t *testing.T) {
+	l := newLab(t)
+	k := openKernel(t, l, Config{})
+	flood := l.flood(t, "192.0.2.2")
+	sip := forHosts(time.Hour, "198.51.100.0/24")
+	sip[0].Scope = SIP
+	must(t, k.Ban(time.Now(), append(sip, forHosts(time.Hour, "192.0.2.2/32")...)...))
+	must(t, k.Close())
+	c := l.conn(t)
+	tab := nfTable(DefaultName)
+	for i := range chains {
+		ch := nfChain(tab, &chains[i])
+		c.FlushChain(ch)
+		for _, r := range rulesFor(ports{udp: DefaultSIPPorts}) {
+			if sets[r.set].scope != Asterisk {
+				c.AddRule(&nftables.Rule{Table: tab, Chain: ch, Exprs: chains[i].exprs(nfSet(tab, r.set, false), r)})
+			}
+		}
+	}
+	for _, id := range []setID{asterisk4, asterisk64, asterisknets4, asterisknets6} {
+		c.DelSet(nfSet(tab, id, true))
+	}
+	must(t, c.Flush())
+	flood.start()
+	again := openKernel(t, l, Config{})
+	flood.none(t)
+	if got := len(again.Bans(time.Now())); got != 2 {
+		t.Errorf("%d bans", got)
+	}
+	if l.arrives(t, netip.MustParseAddr("198.51.100.7")) {
+		t.Error("a ban of the old table is not in force")
+	}
+}
+
 // If a rebuild is interrupted after the old table was deleted, the bridge has what
 // the table lacks.
 func TestTakeOverAfterACrash(t *testing.T) {
@@ -348,7 +409,7 @@ func TestTakeOverAfterACrash(t *testing.T) {
 	k := openKernel(t, l, Config{})
 	must(t, k.Ban(time.Now(), forHosts(time.Hour, "198.51.100.7/32")...))
 	bridge := contentsOf(&mirror{
-		hosts4: map[[4]byte]expiry{{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever},
+		hosts4: [scopeCount]map[[4]byte]expiry{All: {{198, 51, 100, 7}: forever, {198, 51, 100, 8}: forever}},
 		nets:   netsByScope{All: {netip.MustParsePrefix("203.0.113.0/24"): forever}},
 	}, nil, 0)
 	must(t, k.load(DefaultName+bridgeSuffix, bridge, nil))
@@ -423,6 +484,7 @@ func TestNoGapBetweenPorts(t *testing.T) {
 		{"prefix", "192.0.2.2", "192.0.2.0/24", All},
 		{"sip", "192.0.2.2", "192.0.2.2/32", SIP},
 		{"sip6", "2001:db8:1::2", "2001:db8:1::/64", SIP},
+		{"asterisk", "192.0.2.2", "192.0.2.2/32", Asterisk},
 	} {
 		t.Run(source.name, func(t *testing.T) {
 			l := newLab(t)
@@ -431,8 +493,8 @@ func TestNoGapBetweenPorts(t *testing.T) {
 			must(t, k.Ban(time.Now(), Ban{Prefix: netip.MustParsePrefix(source.ban), Scope: source.scope}))
 			flood.start()
 			for i := range uint16(100) {
-				must(t, k.SetSIPPorts([]uint16{5070, 6000 + i}))
-				must(t, k.SetSIPPorts([]uint16{4000 + i, 5070, 6000}))
+				must(t, k.SetPorts([]uint16{5070, 6000 + i}, []uint16{5060}))
+				must(t, k.SetPorts([]uint16{4000 + i, 5070, 6000}, nil))
 			}
 			flood.none(t)
 		})

@@ -26,6 +26,7 @@ type lab struct {
 	pbx, street int          // namespace descriptors
 	in, other   *net.UDPConn // the port of SIP, and another
 	raw4, raw6  int
+	tcp4, tcp6  int // what the PBX gets over TCP
 	serial      uint32
 }
 
@@ -94,6 +95,14 @@ func buildLab(t testing.TB) *lab {
 		return err
 	})
 	t.Cleanup(func() { unix.Close(l.raw4); unix.Close(l.raw6) })
+	l.inside(t, l.pbx, func() (err error) {
+		if l.tcp4, err = unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP); err != nil {
+			return err
+		}
+		l.tcp6, err = unix.Socket(unix.AF_INET6, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.IPPROTO_TCP)
+		return err
+	})
+	t.Cleanup(func() { unix.Close(l.tcp4); unix.Close(l.tcp6) })
 	// A new cable takes a while to carry IPv6.
 	for _, a := range []string{"198.51.100.200", "2001:db8:ffff::200"} {
 		for began := time.Now(); !l.arrives(t, netip.MustParseAddr(a)); {
@@ -273,6 +282,46 @@ func (l *lab) arrivesAt(t testing.TB, at *net.UDPConn, from netip.Addr) bool {
 	}
 }
 
+// connects sends the first packet of a TCP connection from any address and reports
+// whether the PBX receives it, like arrives.
+func (l *lab) connects(t testing.TB, from netip.Addr, port uint16) bool {
+	t.Helper()
+	after := bystander
+	fd, skip := l.tcp4, 20 // IPv4 comes with its header
+	if from.Is6() {
+		after, fd, skip = netip.MustParseAddr("2001:db8:ffff::200"), l.tcp6, 0
+	}
+	l.serial += 2
+	want, last := l.serial, l.serial+1
+	syn := func(from netip.Addr, serial uint32) {
+		b := binary.BigEndian.AppendUint16(nil, 40000)
+		b = binary.BigEndian.AppendUint16(b, port)
+		b = binary.BigEndian.AppendUint32(b, serial)
+		l.send(t, from, unix.IPPROTO_TCP, append(b, 0, 0, 0, 0, 5<<4, 2, 0xff, 0xff, 0, 0, 0, 0))
+	}
+	syn(from, want)
+	syn(after, last)
+	buf := make([]byte, 256)
+	for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
+		n, _, err := unix.Recvfrom(fd, buf, 0)
+		if errors.Is(err, unix.EAGAIN) {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		must(t, err)
+		if n < skip+20 {
+			continue
+		}
+		switch binary.BigEndian.Uint32(buf[skip+4:]) {
+		case want:
+			return true
+		case last:
+			return false // the cable keeps the order
+		}
+	}
+	return false
+}
+
 // forge sends one UDP packet with a source address of choice.
 func (l *lab) forge(t testing.TB, from netip.Addr, port uint16, payload []byte) {
 	t.Helper()
@@ -280,16 +329,24 @@ func (l *lab) forge(t testing.TB, from netip.Addr, port uint16, payload []byte) 
 	udp = binary.BigEndian.AppendUint16(udp, port)
 	udp = binary.BigEndian.AppendUint16(udp, uint16(8+len(payload)))
 	udp = append(append(udp, 0, 0), payload...)
+	if from.Is6() {
+		binary.BigEndian.PutUint16(udp[6:], checksum(from, pbx6, udp))
+	}
+	l.send(t, from, unix.IPPROTO_UDP, udp)
+}
+
+// send sends one packet with a source address of choice.
+func (l *lab) send(t testing.TB, from netip.Addr, protocol byte, payload []byte) {
+	t.Helper()
 	if from.Is4() {
-		ip := []byte{0x45, 0, byte((20 + len(udp)) >> 8), byte(20 + len(udp)), 0, 0, 0, 0, 64, unix.IPPROTO_UDP, 0, 0}
+		ip := []byte{0x45, 0, byte((20 + len(payload)) >> 8), byte(20 + len(payload)), 0, 0, 0, 0, 64, protocol, 0, 0}
 		ip = append(append(ip, from.AsSlice()...), pbx4.AsSlice()...)
-		must(t, unix.Sendto(l.raw4, append(ip, udp...), 0, &unix.SockaddrInet4{Addr: pbx4.As4()}))
+		must(t, unix.Sendto(l.raw4, append(ip, payload...), 0, &unix.SockaddrInet4{Addr: pbx4.As4()}))
 		return
 	}
-	binary.BigEndian.PutUint16(udp[6:], checksum(from, pbx6, udp))
-	ip := []byte{0x60, 0, 0, 0, byte(len(udp) >> 8), byte(len(udp)), unix.IPPROTO_UDP, 64}
+	ip := []byte{0x60, 0, 0, 0, byte(len(payload) >> 8), byte(len(payload)), protocol, 64}
 	ip = append(append(ip, from.AsSlice()...), pbx6.AsSlice()...)
-	must(t, unix.Sendto(l.raw6, append(ip, udp...), 0, &unix.SockaddrInet6{Addr: pbx6.As16()}))
+	must(t, unix.Sendto(l.raw6, append(ip, payload...), 0, &unix.SockaddrInet6{Addr: pbx6.As16()}))
 }
 
 // checksum is that of UDP over IPv6 (RFC 8200 8.1).

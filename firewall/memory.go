@@ -25,7 +25,7 @@ func NewMemory(cfg Config) *Memory {
 	if err != nil {
 		panic(err)
 	}
-	m := &Memory{model: model{name: cfg.Name, ports: cfg.SIPPorts, counted: !cfg.Uncounted}}
+	m := &Memory{model: model{name: cfg.Name, ports: ports{cfg.SIPPorts, cfg.TCPPorts}, counted: !cfg.Uncounted}}
 	m.core = newCore(m)
 	_ = m.renew(&batch{})
 	if err := m.Allow(cfg.Allow); err != nil {
@@ -54,14 +54,21 @@ func (m *Memory) Lose() {
 func (m *Memory) Dropped(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.drop(addr.Unmap().WithZone(""), SIP, expiryOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), expiryOf(now), All, SIP, Asterisk)
+}
+
+// Refused is like Dropped, for a packet to one of Asterisk's TCP ports.
+func (m *Memory) Refused(addr netip.Addr, now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.model.drop(addr.Unmap().WithZone(""), expiryOf(now), All, Asterisk)
 }
 
 // CutOff is like Dropped, for any other packet.
 func (m *Memory) CutOff(addr netip.Addr, now time.Time) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.model.drop(addr.Unmap().WithZone(""), All, expiryOf(now))
+	return m.model.drop(addr.Unmap().WithZone(""), expiryOf(now), All)
 }
 
 // Dump is the table as `nft list table` would print it, with the ends of bans
@@ -102,7 +109,7 @@ func (m *Memory) Remove() error {
 
 func (m *Memory) apply(now expiry, b *batch) error { return m.model.apply(now, b) }
 func (m *Memory) renew(contents *batch) error      { return m.model.renew(contents) }
-func (m *Memory) setPorts(ports []uint16) error    { return m.model.setPorts(ports) }
+func (m *Memory) setPorts(p ports) error           { return m.model.setPorts(p) }
 
 func (m *Memory) hits(id setID, keys []netip.Addr, each func(netip.Addr, uint64)) error {
 	for _, key := range keys {
@@ -123,7 +130,7 @@ func (m *Memory) compare(expiry) ([]string, error) {
 // model stands for the kernel's side of the table: hash sets and interval sets.
 type model struct {
 	name      string
-	ports     []uint16
+	ports     ports
 	counted   bool
 	hosts     [setCount]map[netip.Addr]expiry
 	intervals [setCount][]interval            // sorted, disjoint
@@ -133,11 +140,11 @@ type model struct {
 	renewed   int // times it was made
 }
 
-func (m *model) setPorts(ports []uint16) error {
+func (m *model) setPorts(p ports) error {
 	if m.fail != nil {
 		return m.fail
 	}
-	m.ports = ports
+	m.ports = p
 	if m.lost {
 		return ErrLost
 	}
@@ -288,13 +295,14 @@ func (m *model) find(id setID, a netip.Addr, now expiry) (key netip.Addr, ok boo
 	return p[i].first, true
 }
 
-// drop looks a packet of that kind up in the sets, in the order of the rules.
-func (m *model) drop(a netip.Addr, kind Scope, now expiry) bool {
+// drop looks a packet that belongs to these scopes up in the sets, in the order of the
+// rules.
+func (m *model) drop(a netip.Addr, now expiry, of ...Scope) bool {
 	if m.lost {
 		return false
 	}
 	for id, s := range sets {
-		if s.scope > kind {
+		if !slices.Contains(of, s.scope) {
 			continue
 		}
 		key, ok := m.find(setID(id), a, now)

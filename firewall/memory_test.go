@@ -51,7 +51,7 @@ func sortedBans(m *Memory, now time.Time) []Ban {
 func TestDump(t *testing.T) {
 	m := NewMemory(Config{Name: "pbx", Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	must(t, m.Ban(noon, ban("198.51.100.7/32", noon.Add(time.Hour)), ban("2001:db8:a::/64", time.Time{}), ban("10.0.0.0/8", noon.Add(time.Hour)), ban("10.1.0.0/16", time.Time{})))
-	must(t, m.Ban(noon, Ban{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Until: noon.Add(time.Hour), Scope: SIP}))
+	must(t, m.Ban(noon, Ban{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Until: noon.Add(time.Hour), Scope: SIP}, Ban{Prefix: netip.MustParsePrefix("192.0.2.1/32"), Scope: Asterisk}))
 	want := `table inet pbx {
 	set allow4 {
 		127.0.0.0-127.255.255.255
@@ -82,6 +82,15 @@ func TestDump(t *testing.T) {
 	}
 	set sipnets6 {
 	}
+	set asterisk4 {
+		192.0.2.1
+	}
+	set asterisk64 {
+	}
+	set asterisknets4 {
+	}
+	set asterisknets6 {
+	}
 `
 	if got, _, _ := strings.Cut(m.Dump(), "\tchain"); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -111,7 +120,7 @@ func TestLose(t *testing.T) {
 // The table has a capacity. Ended bans make room; repeating a ban needs none.
 func TestCapacity(t *testing.T) {
 	m := NewMemory(Config{})
-	m.maxHosts = [...]int{All: 10, SIP: 2}
+	m.maxHosts = [...]int{All: 10, SIP: 2, Asterisk: 2}
 	must(t, m.Ban(noon, manyBans(10, noon.Add(time.Hour))...))
 	extra := ban("198.51.100.7/32", time.Time{})
 	if err := m.Ban(noon, extra); !errors.Is(err, ErrFull) {
@@ -128,7 +137,7 @@ func TestCapacity(t *testing.T) {
 	// Scope SIP has room of its own only.
 	sip := func(p string) Ban { b := ban(p, noon.Add(time.Hour)); b.Scope = SIP; return b }
 	m = NewMemory(Config{})
-	m.maxHosts = [...]int{All: 10, SIP: 2}
+	m.maxHosts = [...]int{All: 10, SIP: 2, Asterisk: 2}
 	must(t, m.Ban(noon, manyBans(9, noon.Add(time.Hour))...))
 	must(t, m.Ban(noon, sip("198.51.100.1/32"), sip("2001:db8:a::/64")))
 	if err := m.Ban(noon, sip("198.51.100.2/32")); !errors.Is(err, ErrFull) {
@@ -189,9 +198,7 @@ func TestAnyHistory(t *testing.T) {
 			var bans []Ban
 			for range r.IntN(6) {
 				b := Ban{Prefix: prefix(), Until: now.Add(time.Duration(r.IntN(8)-1) * time.Minute)}
-				if id := setOf(b.Prefix, All); id == hosts4 || id == slash64 {
-					b.Scope = Scope(r.IntN(2))
-				}
+				b.Scope = Scope(r.IntN(int(scopeCount)))
 				bans = append(bans, b)
 			}
 			switch r.IntN(5) {
@@ -211,7 +218,7 @@ func TestAnyHistory(t *testing.T) {
 				case 2:
 					(&world{core: &m.core}).forget(hosts4)
 				case 3:
-					(&world{core: &m.core}).forget(sip4, slash64)
+					(&world{core: &m.core}).forget(sip4, slash64, asterisk4)
 				}
 				must(t, m.Reconcile(now, bans))
 				if got := m.rebuilds(); got != rebuilds {
@@ -228,14 +235,15 @@ func TestAnyHistory(t *testing.T) {
 			now = now.Add(time.Duration(r.IntN(60)) * time.Second)
 			for range 60 {
 				a := prefix().Addr()
-				var inForce [2]bool // by what the packet is
+				var inForce [scopeCount]bool // by what the packet is
 				for p, b := range want {
 					if p.Contains(a) && b.Until.After(now) {
 						inForce[SIP] = true
+						inForce[Asterisk] = inForce[Asterisk] || b.Scope != SIP
 						inForce[All] = inForce[All] || b.Scope == All
 					}
 				}
-				if got := [...]bool{All: m.CutOff(a, now), SIP: m.Dropped(a, now)}; got != inForce {
+				if got := [...]bool{All: m.CutOff(a, now), SIP: m.Dropped(a, now), Asterisk: m.Refused(a, now)}; got != inForce {
 					t.Fatalf("%s dropped %v, want %v; bans %v\n%s", a, got, inForce, want, m.Dump())
 				}
 			}
@@ -253,6 +261,14 @@ func TestConfig(t *testing.T) {
 		if _, err := (Config{SIPPorts: ports}).normal(); !errors.Is(err, ErrInvalid) {
 			t.Errorf("SIP ports %v: %v", ports, err)
 		}
+	}
+	for _, ports := range [][]uint16{{0}, make([]uint16, MaxSIPPorts+1)} {
+		if _, err := (Config{TCPPorts: ports}).normal(); !errors.Is(err, ErrInvalid) {
+			t.Errorf("TCP ports %v: %v", ports, err)
+		}
+	}
+	if c, err := (Config{TCPPorts: []uint16{}}).normal(); err != nil || len(c.TCPPorts) > 0 {
+		t.Errorf("no TCP port: %v, %v", c.TCPPorts, err)
 	}
 	if _, err := Open(Config{Allow: []netip.Prefix{{}}}); !errors.Is(err, ErrInvalid) {
 		t.Errorf("allow list: %v", err)

@@ -47,31 +47,27 @@ type setKey struct {
 	prefix netip.Prefix
 }
 
-// mirror is the bans that the kernel holds, by set. The maps of single
+// mirror is the bans that the kernel holds, by scope and set. The maps of single
 // addresses contain no pointers, so that one of millions costs 20 to 40 bytes
 // (an IPv6 host 30 to 60) and the garbage collector has nothing to scan.
 type mirror struct {
-	hosts4  map[[4]byte]expiry
-	slash64 map[[8]byte]expiry
-	hosts6  map[[16]byte]expiry
+	hosts4  [scopeCount]map[[4]byte]expiry
+	slash64 [scopeCount]map[[8]byte]expiry
+	hosts6  map[[16]byte]expiry // with scope All; with others a /128 is one of nets
 	nets    netsByScope
-	// With scope SIP.
-	sip4  map[[4]byte]expiry
-	sip64 map[[8]byte]expiry
 }
 
 // netsByScope is the prefixes that are banned in each scope.
-type netsByScope [SIP + 1]map[netip.Prefix]expiry
+type netsByScope [scopeCount]map[netip.Prefix]expiry
 
 func newMirror() mirror {
-	return mirror{
-		hosts4:  map[[4]byte]expiry{},
-		slash64: map[[8]byte]expiry{},
-		hosts6:  map[[16]byte]expiry{},
-		nets:    netsByScope{All: {}, SIP: {}},
-		sip4:    map[[4]byte]expiry{},
-		sip64:   map[[8]byte]expiry{},
+	m := mirror{hosts6: map[[16]byte]expiry{}}
+	for scope := range scopeCount {
+		m.hosts4[scope] = map[[4]byte]expiry{}
+		m.slash64[scope] = map[[8]byte]expiry{}
+		m.nets[scope] = map[netip.Prefix]expiry{}
 	}
+	return m
 }
 
 // mirrorOf returns what the kernel is to hold after these changes to an empty
@@ -79,14 +75,9 @@ func newMirror() mirror {
 func mirrorOf(changes []change) mirror {
 	m := newMirror()
 	for _, ch := range changes {
-		at := ch.key()
-		if ch.release {
-			m.removeAll(at)
-			continue
-		}
-		m.put(at, ch.until)
-		if other, ok := otherScope(at.set); ok {
-			m.remove(setKey{other, at.prefix})
+		m.removeAll(ch.prefix)
+		if !ch.release {
+			m.put(ch.key(), ch.until)
 		}
 	}
 	return m
@@ -98,20 +89,16 @@ func half(a netip.Addr) [8]byte {
 }
 
 func (m *mirror) get(at setKey) (until expiry, ok bool) {
-	p := at.prefix
-	switch at.set {
-	case hosts4:
-		until, ok = m.hosts4[p.Addr().As4()]
-	case slash64:
-		until, ok = m.slash64[half(p.Addr())]
-	case hosts6:
-		until, ok = m.hosts6[p.Addr().As16()]
-	case sip4:
-		until, ok = m.sip4[p.Addr().As4()]
-	case sip64:
-		until, ok = m.sip64[half(p.Addr())]
+	a := at.prefix.Addr()
+	switch s := &sets[at.set]; {
+	case s.interval:
+		until, ok = m.nets[s.scope][at.prefix]
+	case s.half:
+		until, ok = m.slash64[s.scope][half(a)]
+	case s.v6:
+		until, ok = m.hosts6[a.As16()]
 	default:
-		until, ok = m.nets[sets[at.set].scope][p]
+		until, ok = m.hosts4[s.scope][a.As4()]
 	}
 	return until, ok
 }
@@ -122,114 +109,135 @@ func (m *mirror) until(at setKey) expiry {
 	return until
 }
 
-// bans reports whether the key's prefix is there, in whatever scope.
-func (m *mirror) bans(at setKey) bool {
-	_, ok := m.get(at)
-	if !ok {
-		if other, has := otherScope(at.set); has {
-			_, ok = m.get(setKey{other, at.prefix})
+// bans reports whether the prefix is there, in whatever scope.
+func (m *mirror) bans(p netip.Prefix) bool {
+	for scope := range scopeCount {
+		if _, ok := m.get(setKey{setOf(p, scope), p}); ok {
+			return true
 		}
 	}
-	return ok
+	return false
+}
+
+// elsewhere reports whether the key's prefix is there in another scope.
+func (m *mirror) elsewhere(at setKey) bool {
+	for scope := range scopeCount {
+		if scope == sets[at.set].scope {
+			continue
+		}
+		if _, ok := m.get(setKey{setOf(at.prefix, scope), at.prefix}); ok {
+			return true
+		}
+	}
+	return false
 }
 
 func (m *mirror) put(at setKey, until expiry) {
-	p := at.prefix
-	switch at.set {
-	case hosts4:
-		m.hosts4[p.Addr().As4()] = until
-	case slash64:
-		m.slash64[half(p.Addr())] = until
-	case hosts6:
-		m.hosts6[p.Addr().As16()] = until
-	case sip4:
-		m.sip4[p.Addr().As4()] = until
-	case sip64:
-		m.sip64[half(p.Addr())] = until
+	a := at.prefix.Addr()
+	switch s := &sets[at.set]; {
+	case s.interval:
+		m.nets[s.scope][at.prefix] = until
+	case s.half:
+		m.slash64[s.scope][half(a)] = until
+	case s.v6:
+		m.hosts6[a.As16()] = until
 	default:
-		m.nets[sets[at.set].scope][p] = until
+		m.hosts4[s.scope][a.As4()] = until
 	}
 }
 
 func (m *mirror) remove(at setKey) {
-	p := at.prefix
-	switch at.set {
-	case hosts4:
-		delete(m.hosts4, p.Addr().As4())
-	case slash64:
-		delete(m.slash64, half(p.Addr()))
-	case hosts6:
-		delete(m.hosts6, p.Addr().As16())
-	case sip4:
-		delete(m.sip4, p.Addr().As4())
-	case sip64:
-		delete(m.sip64, half(p.Addr()))
+	a := at.prefix.Addr()
+	switch s := &sets[at.set]; {
+	case s.interval:
+		delete(m.nets[s.scope], at.prefix)
+	case s.half:
+		delete(m.slash64[s.scope], half(a))
+	case s.v6:
+		delete(m.hosts6, a.As16())
 	default:
-		delete(m.nets[sets[at.set].scope], p)
+		delete(m.hosts4[s.scope], a.As4())
 	}
 }
 
-// removeAll removes the key's prefix in both scopes.
-func (m *mirror) removeAll(at setKey) {
-	m.remove(at)
-	if other, ok := otherScope(at.set); ok {
-		m.remove(setKey{other, at.prefix})
+// removeAll removes the prefix in every scope.
+func (m *mirror) removeAll(p netip.Prefix) {
+	for scope := range scopeCount {
+		m.remove(setKey{setOf(p, scope), p})
+	}
+}
+
+// removeHost removes the prefix from every hash set.
+func (m *mirror) removeHost(p netip.Prefix) {
+	for scope := range scopeCount {
+		if id := setOf(p, scope); !sets[id].interval {
+			m.remove(setKey{id, p})
+		}
 	}
 }
 
 // adopt makes the bans of another mirror in one hash set its own.
 func (m *mirror) adopt(id setID, from *mirror) {
-	switch id {
-	case hosts4:
-		m.hosts4 = from.hosts4
-	case slash64:
-		m.slash64 = from.slash64
-	case hosts6:
+	switch s := &sets[id]; {
+	case s.interval:
+	case s.half:
+		m.slash64[s.scope] = from.slash64[s.scope]
+	case s.v6:
 		m.hosts6 = from.hosts6
-	case sip4:
-		m.sip4 = from.sip4
-	case sip64:
-		m.sip64 = from.sip64
+	default:
+		m.hosts4[s.scope] = from.hosts4[s.scope]
 	}
 }
 
 // hosts counts the single addresses and /64s of a scope, ended bans included.
 func (m *mirror) hosts(scope Scope) int {
-	if scope == SIP {
-		return len(m.sip4) + len(m.sip64)
+	n := len(m.hosts4[scope]) + len(m.slash64[scope])
+	if scope == All {
+		n += len(m.hosts6)
 	}
-	return len(m.hosts4) + len(m.slash64) + len(m.hosts6)
+	return n
+}
+
+// hostCounts is hosts of every scope.
+func (m *mirror) hostCounts() (n [scopeCount]int) {
+	for scope := range scopeCount {
+		n[scope] = m.hosts(scope)
+	}
+	return n
 }
 
 // size counts the bans in a hash set, ended ones included.
 func (m *mirror) size(id setID) int {
-	switch id {
-	case hosts4:
-		return len(m.hosts4)
-	case slash64:
-		return len(m.slash64)
-	case hosts6:
+	switch s := &sets[id]; {
+	case s.interval:
+		return 0
+	case s.half:
+		return len(m.slash64[s.scope])
+	case s.v6:
 		return len(m.hosts6)
-	case sip4:
-		return len(m.sip4)
-	case sip64:
-		return len(m.sip64)
+	default:
+		return len(m.hosts4[s.scope])
 	}
-	return 0
 }
 
 // trim removes the bans for which there is no room, those that end first, and
 // returns how many that were.
-func (m *mirror) trim(maxHosts, maxNets [SIP + 1]int) (left int) {
-	for _, class := range []struct {
+func (m *mirror) trim(maxHosts, maxNets [scopeCount]int) (left int) {
+	type class struct {
 		sets []setID
 		over int
-	}{
-		{[]setID{hosts4, slash64, hosts6}, m.hosts(All) - maxHosts[All]},
-		{[]setID{sip4, sip64}, m.hosts(SIP) - maxHosts[SIP]},
-		{[]setID{prefixes4, prefixes6}, len(m.nets[All]) - maxNets[All]},
-		{[]setID{sipnets4, sipnets6}, len(m.nets[SIP]) - maxNets[SIP]},
-	} {
+	}
+	var classes []class
+	for scope, s := range setsOf {
+		hosts := []setID{s.host4, s.half}
+		if !sets[s.host6].interval {
+			hosts = append(hosts, s.host6)
+		}
+		classes = append(classes,
+			class{hosts, m.hosts(Scope(scope)) - maxHosts[scope]},
+			class{[]setID{s.nets4, s.nets6}, len(m.nets[scope]) - maxNets[scope]})
+	}
+	for _, class := range classes {
 		if class.over <= 0 {
 			continue
 		}
@@ -252,30 +260,30 @@ func (m *mirror) trim(maxHosts, maxNets [SIP + 1]int) (left int) {
 
 // len counts all bans, ended ones included.
 func (m *mirror) len() int {
-	return m.hosts(All) + m.hosts(SIP) + len(m.nets[All]) + len(m.nets[SIP])
+	n := 0
+	for scope := range scopeCount {
+		n += m.hosts(scope) + len(m.nets[scope])
+	}
+	return n
 }
 
 // in yields the bans in one set, ended ones included.
 func (m *mirror) in(id setID) iter.Seq2[netip.Prefix, expiry] {
 	return func(yield func(netip.Prefix, expiry) bool) {
-		switch id {
-		case hosts4:
-			each(m.hosts4, slash32, yield)
-		case slash64:
-			each(m.slash64, slash64Of, yield)
-		case hosts6:
-			each(m.hosts6, slash128, yield)
-		case sip4:
-			each(m.sip4, slash32, yield)
-		case sip64:
-			each(m.sip64, slash64Of, yield)
-		case prefixes4, prefixes6, sipnets4, sipnets6:
-			scope := sets[id].scope
-			for p, until := range m.nets[scope] {
-				if setOf(p, scope) == id && !yield(p, until) {
+		switch s := &sets[id]; {
+		case s.allow:
+		case s.interval:
+			for p, until := range m.nets[s.scope] {
+				if setOf(p, s.scope) == id && !yield(p, until) {
 					return
 				}
 			}
+		case s.half:
+			each(m.slash64[s.scope], slash64Of, yield)
+		case s.v6:
+			each(m.hosts6, slash128, yield)
+		default:
+			each(m.hosts4[s.scope], slash32, yield)
 		}
 	}
 }

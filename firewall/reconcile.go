@@ -48,8 +48,14 @@ type difference struct {
 	releases []change
 }
 
+// netsFirst are the sets of bans, those with prefixes first.
+var netsFirst = [...]setID{
+	prefixes4, prefixes6, sipnets4, sipnets6, asterisknets4, asterisknets6,
+	hosts4, slash64, hosts6, sip4, sip64, asterisk4, asterisk64,
+}
+
 func (c *core) difference(now expiry, want *mirror) (d difference) {
-	for _, id := range []setID{prefixes4, prefixes6, sipnets4, sipnets6, hosts4, slash64, hosts6, sip4, sip64} {
+	for _, id := range netsFirst {
 		if c.unread[id] {
 			continue // see replaceUnread
 		}
@@ -60,7 +66,7 @@ func (c *core) difference(now expiry, want *mirror) (d difference) {
 		}
 	}
 	for at := range c.mirror.all() {
-		if !want.bans(at) {
+		if !want.bans(at.prefix) {
 			d.releases = append(d.releases, change{prefix: at.prefix, release: true})
 		}
 	}
@@ -75,11 +81,7 @@ func (c *core) holds(now expiry, at setKey, until expiry) bool {
 	if !ok || s.over(now) || !near(s, until, slack) {
 		return false
 	}
-	other, ok := otherScope(at.set)
-	if ok {
-		_, ok = c.mirror.get(setKey{other, at.prefix})
-	}
-	return !ok
+	return !c.mirror.elsewhere(at)
 }
 
 // replaceUnread gives the sets that were not read the wanted contents, in a single
@@ -93,11 +95,16 @@ func (c *core) replaceUnread(now expiry, want *mirror) error {
 		}
 		b[id].flush = true
 		b[id].add = make([]interval, 0, want.size(id))
-		other, scoped := otherScope(id)
 		for p, until := range want.in(id) {
 			b[id].add = append(b[id].add, host(p.Addr(), until))
-			if _, moves := c.mirror.get(setKey{other, p}); moves && scoped && !c.unread[other] {
-				b[other].drop = append(b[other].drop, host(p.Addr(), until))
+			for scope := range scopeCount {
+				from := setOf(p, scope)
+				if from == id || c.unread[from] || sets[from].interval {
+					continue // what is in an interval is removed by the next Reconcile
+				}
+				if _, moves := c.mirror.get(setKey{from, p}); moves {
+					b[from].drop = append(b[from].drop, host(p.Addr(), until))
+				}
 			}
 		}
 	}
@@ -122,7 +129,7 @@ func (c *core) replaceUnread(now expiry, want *mirror) error {
 // rebuild replaces the table and takes over the mirror and the allow list it is
 // made of.
 func (c *core) rebuild(now expiry, next mirror, allow map[netip.Prefix]expiry) error {
-	if err := c.fits([...]int{All: next.hosts(All), SIP: next.hosts(SIP)}, next.nets); err != nil {
+	if err := c.fits(next.hostCounts(), next.nets); err != nil {
 		return err
 	}
 	contents := contentsOf(&next, allow, now)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // The structure of the table, as data: the kernel's ruleset, the comparison with
@@ -24,6 +26,10 @@ const (
 	sip64
 	sipnets4
 	sipnets6
+	asterisk4
+	asterisk64
+	asterisknets4
+	asterisknets6
 	setCount
 )
 
@@ -62,46 +68,34 @@ var sets = [setCount]set{
 	sip64:     {name: "sip64", v6: true, half: true, scope: SIP, size: sipSize},
 	sipnets4:  {name: "sipnets4", interval: true, scope: SIP, size: sipNetsSize},
 	sipnets6:  {name: "sipnets6", v6: true, interval: true, scope: SIP, size: sipNetsSize},
+
+	asterisk4:     {name: "asterisk4", scope: Asterisk, size: hostSize},
+	asterisk64:    {name: "asterisk64", v6: true, half: true, scope: Asterisk, size: hostSize},
+	asterisknets4: {name: "asterisknets4", interval: true, scope: Asterisk, size: intervalSize},
+	asterisknets6: {name: "asterisknets6", v6: true, interval: true, scope: Asterisk, size: intervalSize},
+}
+
+// setsOf are the sets of each scope, by what they hold.
+var setsOf = [scopeCount]struct{ host4, half, host6, nets4, nets6 setID }{
+	All:      {hosts4, slash64, hosts6, prefixes4, prefixes6},
+	SIP:      {sip4, sip64, sipnets6, sipnets4, sipnets6},
+	Asterisk: {asterisk4, asterisk64, asterisknets6, asterisknets4, asterisknets6},
 }
 
 // setOf returns the set for bans of a masked prefix.
 func setOf(p netip.Prefix, scope Scope) setID {
+	s := &setsOf[scope]
 	switch {
-	case scope == SIP && p.Addr().Is4() && p.Bits() == 32:
-		return sip4
-	case scope == SIP && p.Addr().Is4():
-		return sipnets4
-	case scope == SIP && p.Bits() == 64:
-		return sip64
-	case scope == SIP:
-		return sipnets6
 	case p.Addr().Is4() && p.Bits() == 32:
-		return hosts4
+		return s.host4
 	case p.Addr().Is4():
-		return prefixes4
+		return s.nets4
 	case p.Bits() == 128:
-		return hosts6
+		return s.host6
 	case p.Bits() == 64:
-		return slash64
+		return s.half
 	default:
-		return prefixes6
-	}
-}
-
-// otherScope returns the set that bans the same keys in the other scope, if
-// there is one.
-func otherScope(id setID) (other setID, ok bool) {
-	switch id {
-	case hosts4, sip4:
-		return hosts4 + sip4 - id, true
-	case slash64, sip64:
-		return slash64 + sip64 - id, true
-	case prefixes4, sipnets4:
-		return prefixes4 + sipnets4 - id, true
-	case prefixes6, sipnets6:
-		return prefixes6 + sipnets6 - id, true
-	default:
-		return id, false
+		return s.nets6
 	}
 }
 
@@ -113,8 +107,8 @@ func (s *set) key(a netip.Addr) netip.Addr {
 	return a
 }
 
-// chain is one base chain. It has one rule per set, and one per SIP port for sets
-// of scope SIP.
+// chain is one base chain. It has one rule per set, and one per port for sets of a
+// scope that closes ports.
 type chain struct {
 	name, hook, field, port, counter string
 	output                           bool
@@ -123,19 +117,30 @@ type chain struct {
 // rule is one rule of a chain.
 type rule struct {
 	set  setID
-	port uint16 // 0 for any packet
+	over byte   // IPPROTO_UDP or IPPROTO_TCP; 0 for any packet
+	port uint16 // with over
 }
 
+// ports are those that scopes close, of either protocol in order.
+type ports struct{ udp, tcp []uint16 }
+
 // rulesFor returns the rules of every chain, in order.
-func rulesFor(ports []uint16) []rule {
+func rulesFor(p ports) []rule {
 	var out []rule
 	for id := range setCount {
-		if sets[id].scope != SIP {
+		scope := sets[id].scope
+		if scope == All {
 			out = append(out, rule{set: id})
 			continue
 		}
-		for _, port := range ports {
-			out = append(out, rule{id, port})
+		for _, port := range p.udp {
+			out = append(out, rule{id, unix.IPPROTO_UDP, port})
+		}
+		if scope != Asterisk {
+			continue
+		}
+		for _, port := range p.tcp {
+			out = append(out, rule{id, unix.IPPROTO_TCP, port})
 		}
 	}
 	return out
@@ -150,8 +155,11 @@ var chains = [...]chain{
 func (c *chain) words(r rule) string {
 	s := &sets[r.set]
 	var b strings.Builder
-	if r.port != 0 {
+	switch r.over {
+	case unix.IPPROTO_UDP:
 		fmt.Fprintf(&b, "udp %s %d ", c.port, r.port)
+	case unix.IPPROTO_TCP:
+		fmt.Fprintf(&b, "tcp %s %d ", c.port, r.port)
 	}
 	if s.v6 {
 		b.WriteString("ip6 ")

@@ -15,17 +15,19 @@ type world struct {
 	Table
 	drops func(t *testing.T, addr string) bool // UDP to port 5060
 	cuts  func(t *testing.T, addr string) bool // UDP to otherPort
-	now   func() time.Time
-	wait  func(time.Duration)
-	lose  func(t *testing.T) // another program flushes the ruleset
-	core  *core
+	// refuses reports whether TCP to a port is dropped.
+	refuses func(t *testing.T, addr string, port uint16) bool
+	now     func() time.Time
+	wait    func(time.Duration)
+	lose    func(t *testing.T) // another program flushes the ruleset
+	core    *core
 }
 
 func memoryWorld(t *testing.T, cfg Config) *world {
 	m := NewMemory(cfg)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	dropped := func(addr string, port uint16) bool {
-		if slices.Contains(m.model.ports, port) {
+		if slices.Contains(m.model.ports.udp, port) {
 			return m.Dropped(netip.MustParseAddr(addr), at)
 		}
 		return m.CutOff(netip.MustParseAddr(addr), at)
@@ -34,10 +36,16 @@ func memoryWorld(t *testing.T, cfg Config) *world {
 		Table: m,
 		drops: func(_ *testing.T, a string) bool { return dropped(a, 5060) },
 		cuts:  func(_ *testing.T, a string) bool { return dropped(a, otherPort) },
-		now:   func() time.Time { return at },
-		wait:  func(d time.Duration) { at = at.Add(d) },
-		lose:  func(*testing.T) { m.Lose() },
-		core:  &m.core,
+		refuses: func(_ *testing.T, a string, port uint16) bool {
+			if slices.Contains(m.model.ports.tcp, port) {
+				return m.Refused(netip.MustParseAddr(a), at)
+			}
+			return m.CutOff(netip.MustParseAddr(a), at)
+		},
+		now:  func() time.Time { return at },
+		wait: func(d time.Duration) { at = at.Add(d) },
+		lose: func(*testing.T) { m.Lose() },
+		core: &m.core,
 	}
 }
 
@@ -51,8 +59,11 @@ func kernelWorld(t *testing.T, cfg Config) *world {
 		Table: k,
 		drops: func(t *testing.T, a string) bool { return !l.arrives(t, netip.MustParseAddr(a)) },
 		cuts:  func(t *testing.T, a string) bool { return !l.arrivesAt(t, l.other, netip.MustParseAddr(a)) },
-		now:   time.Now,
-		wait:  time.Sleep,
+		refuses: func(t *testing.T, a string, port uint16) bool {
+			return !l.connects(t, netip.MustParseAddr(a), port)
+		},
+		now:  time.Now,
+		wait: time.Sleep,
 		lose: func(t *testing.T) {
 			c := l.conn(t)
 			c.FlushRuleset()
@@ -105,10 +116,15 @@ func (w *world) bans(now time.Time, d time.Duration, prefixes ...string) []Ban {
 // suspect bans with scope SIP.
 func (w *world) suspect(t *testing.T, d time.Duration, prefixes ...string) {
 	t.Helper()
+	w.banScope(t, SIP, d, prefixes...)
+}
+
+func (w *world) banScope(t *testing.T, scope Scope, d time.Duration, prefixes ...string) {
+	t.Helper()
 	now := w.now()
 	bans := w.bans(now, d, prefixes...)
 	for i := range bans {
-		bans[i].Scope = SIP
+		bans[i].Scope = scope
 	}
 	must(t, w.Ban(now, bans...))
 }
@@ -192,6 +208,71 @@ func TestScope(t *testing.T) {
 	})
 }
 
+// A ban with scope Asterisk closes all of Asterisk's ports, over UDP and TCP, and
+// nothing else: SSH stays open. It can take the place of any other ban, and any other
+// can take its place.
+func TestScopeAsterisk(t *testing.T) {
+	both(t, Config{SIPPorts: []uint16{5060}, TCPPorts: []uint16{5060, 8089, 5038}}, func(t *testing.T, w *world) {
+		bans := []string{"198.51.100.7/32", "2001:db8:a::/64", "2001:db8:b::7/128", "203.0.113.0/24", "2001:db8:c::/48"}
+		in := []string{"198.51.100.7", "2001:db8:a::7", "2001:db8:b::7", "203.0.113.9", "2001:db8:c:1::9"}
+		is := func(when string, addrs []string, udp, tcp, rest bool) {
+			t.Helper()
+			for _, a := range addrs {
+				if got := w.drops(t, a); got != udp {
+					t.Errorf("%s: %s: SIP over UDP dropped: %v", when, a, got)
+				}
+				for _, port := range []uint16{5060, 8089, 5038} {
+					if got := w.refuses(t, a, port); got != tcp {
+						t.Errorf("%s: %s: TCP port %d dropped: %v", when, a, port, got)
+					}
+				}
+				if ssh, other := w.refuses(t, a, 22), w.cuts(t, a); ssh != rest || other != rest {
+					t.Errorf("%s: %s: SSH dropped: %v, other UDP ports: %v", when, a, ssh, other)
+				}
+			}
+		}
+		w.banScope(t, Asterisk, time.Hour, bans...)
+		is("banned", in, true, true, false)
+		is("neighbours", []string{"198.51.100.8", "2001:db8:b::8", "203.0.114.1"}, false, false, false)
+		now := w.now()
+		w.Invalidate()
+		must(t, w.Reconcile(now, w.Bans(now)))
+		is("rebuilt", in, true, true, false)
+		w.ban(t, 2*time.Hour, bans...)
+		is("second offence", in, true, true, true)
+		w.banScope(t, Asterisk, time.Hour, bans...)
+		is("and back", in, true, true, false)
+		w.suspect(t, time.Hour, bans...)
+		is("spoofable", in, true, false, false)
+		w.banScope(t, Asterisk, time.Hour, bans...)
+		is("proven", in, true, true, false)
+		if got := w.inForce(); len(got) != len(bans) {
+			t.Errorf("in force: %v", got)
+		}
+		now = w.now()
+		must(t, w.Reconcile(now, w.bans(now, time.Hour, bans...)))
+		is("reconciled to everything", in, true, true, true)
+		w.release(t, bans...)
+		is("released", in, false, false, false)
+
+		w.banScope(t, Asterisk, time.Hour, bans...)
+		w.ban(t, time.Hour, "198.51.100.0/24")
+		is("inside a ban of everything", in[:1], true, true, true)
+		w.release(t, "198.51.100.0/24")
+		must(t, w.SetPorts([]uint16{5060}, []uint16{22}))
+		if !w.refuses(t, in[0], 22) || w.refuses(t, in[0], 8089) || !w.drops(t, in[0]) {
+			t.Error("other TCP ports are not in force")
+		}
+		must(t, w.SetPorts([]uint16{5060}, nil))
+		if w.refuses(t, in[0], 22) || !w.drops(t, in[0]) {
+			t.Error("without TCP ports")
+		}
+		w.banScope(t, Asterisk, 300*time.Millisecond, bans...)
+		w.wait(500 * time.Millisecond)
+		is("over", in[:1], false, false, false)
+	})
+}
+
 // Scope SIP closes networks, too, around and inside other bans of both scopes.
 func TestScopeOfNetworks(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
@@ -236,7 +317,7 @@ func TestScopeOfNetworks(t *testing.T) {
 
 // Scope SIP closes the ports that are set while it runs, and Verify and Reconcile
 // know them; bans of everything stay in force.
-func TestSetSIPPorts(t *testing.T) {
+func TestSetPorts(t *testing.T) {
 	both(t, Config{}, func(t *testing.T, w *world) {
 		spoofed, banned := []string{"198.51.100.7", "2001:db8:a::7"}, "198.51.100.8"
 		w.suspect(t, time.Hour, "198.51.100.7/32", "2001:db8:a::/64")
@@ -256,7 +337,7 @@ func TestSetSIPPorts(t *testing.T) {
 			}
 		}
 		closed("at first", true, false)
-		must(t, w.SetSIPPorts([]uint16{otherPort, otherPort}))
+		must(t, w.SetPorts([]uint16{otherPort, otherPort}, nil))
 		closed("on another port", false, true)
 		must(t, w.Reconcile(w.now(), w.Bans(w.now())))
 		closed("reconciled", false, true)
@@ -264,27 +345,27 @@ func TestSetSIPPorts(t *testing.T) {
 		must(t, w.Reconcile(w.now(), w.Bans(w.now())))
 		closed("rebuilt", false, true)
 		for _, ports := range [][]uint16{nil, {0}, {5060, 0}, make([]uint16, MaxSIPPorts+1)} {
-			if err := w.SetSIPPorts(ports); !errors.Is(err, ErrInvalid) {
+			if err := w.SetPorts(ports, nil); !errors.Is(err, ErrInvalid) {
 				t.Errorf("ports %v: %v", ports, err)
 			}
 		}
 		closed("after invalid ports", false, true)
-		must(t, w.SetSIPPorts([]uint16{5060, otherPort}))
+		must(t, w.SetPorts([]uint16{5060, otherPort}, nil))
 		closed("on both", true, true)
 		many := []uint16{5060, otherPort}
 		for port := uint16(20000); len(many) < MaxSIPPorts; port++ {
 			many = append(many, port)
 		}
-		must(t, w.SetSIPPorts(many))
+		must(t, w.SetPorts(many, many))
 		closed("on as many as can be", true, true)
 		w.lose(t)
-		if err := w.SetSIPPorts([]uint16{5061, otherPort}); !errors.Is(err, ErrLost) {
+		if err := w.SetPorts([]uint16{5061, otherPort}, nil); !errors.Is(err, ErrLost) {
 			t.Errorf("of a lost table: %v", err)
 		}
 		must(t, w.Reconcile(w.now(), w.Bans(w.now())))
 		closed("after a loss", false, true)
 		must(t, w.Close())
-		if err := w.SetSIPPorts([]uint16{5060}); !errors.Is(err, ErrClosed) {
+		if err := w.SetPorts([]uint16{5060}, nil); !errors.Is(err, ErrClosed) {
 			t.Errorf("after Close: %v", err)
 		}
 	})

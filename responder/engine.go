@@ -35,9 +35,9 @@ type Parts struct {
 	// Received, Sent and Missed. It may be nil: then nothing over UDP is ever proven
 	// but a success.
 	Watch Watch
-	// LocalPort, when set, gets the local UDP port that a security event names. It
-	// is called with the engine's lock held and must not block.
-	LocalPort func(port uint16)
+	// LocalPort, when set, gets the local port that a security event over UDP, TCP or
+	// TLS names. It is called with the engine's lock held and must not block.
+	LocalPort func(over event.Transport, port uint16)
 	// OnIncident, when set, gets each incident as it opens and after every change
 	// of a step. It is called with the engine's lock held and must not block.
 	OnIncident func(i incident.Incident)

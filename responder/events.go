@@ -49,10 +49,14 @@ func (e *Engine) handle(now time.Time, b *event.Block) (urgent bool) {
 	return false
 }
 
-// noteLocalPort passes on the UDP port that the event being handled names as local.
+// noteLocalPort passes on the port that the event being handled names as local. For
+// WebSocket, Asterisk names another one than it listens on.
 func (e *Engine) noteLocalPort() {
-	if e.event.Transport == event.UDP && e.event.Local.Port() != 0 && e.parts.LocalPort != nil {
-		e.parts.LocalPort(e.event.Local.Port())
+	switch e.event.Transport {
+	case event.UDP, event.TCP, event.TLS:
+		if port := e.event.Local.Port(); port != 0 && e.parts.LocalPort != nil {
+			e.parts.LocalPort(e.event.Transport, port)
+		}
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
@@ -50,7 +51,7 @@ func newPlayer(tb testing.TB, text []byte) *player {
 	p := &player{text: text, src: bytes.NewReader(text), now: noon}
 	p.h, err = responder.New(tb.Context(), noon, guessing(3), responder.Parts{
 		Firewall: &memoryFirewall{}, Calls: &exchange{}, Accounts: &exchange{}, Inventory: &exchange{}, Ledger: l, Log: zerolog.Nop(),
-		LocalPort: func(port uint16) { p.ports = append(p.ports[:0], port) },
+		LocalPort: func(_ event.Transport, port uint16) { p.ports = append(p.ports[:0], port) },
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -98,8 +99,8 @@ func BenchmarkHandle(b *testing.B) {
 	}
 }
 
-// The local port of a security event over UDP is passed on, but not that of a
-// connection, or of a block that Asterisk did not write.
+// The local port of a security event is passed on, but not that of WebSocket, or of a
+// block that Asterisk did not write.
 func TestLocalPort(t *testing.T) {
 	guess := failure("1002", "203.0.113.9", 1)
 	at := func(port, transport string) string {
@@ -111,7 +112,8 @@ func TestLocalPort(t *testing.T) {
 		want []uint16
 	}{
 		"UDP":      {at("5160", "UDP"), []uint16{5160}},
-		"TCP":      {at("5160", "TCP"), nil},
+		"TCP":      {at("5160", "TCP"), []uint16{5160}},
+		"WSS":      {at("8089", "WSS"), nil},
 		"tampered": {strings.Replace(at("5160", "UDP"), "LocalAddress", "LocalAddress: IPV4/UDP/192.0.2.10/10000\r\nLocalAddress", 1), nil},
 	} {
 		p := newPlayer(t, []byte(tt.text))

@@ -57,7 +57,7 @@ func (c *chaos) disturbances() map[string]func() {
 		"AMI torn":        c.tear,
 		"ruleset flushed": nft("flush ruleset"),
 		"table deleted":   nft("delete table inet tollwarden"),
-		"set flushed":     nft("flush set inet tollwarden hosts4"),
+		"set flushed":     nft("flush set inet tollwarden asterisk4"),
 		"rules flushed":   nft("flush chain inet tollwarden incoming"),
 		"rule inserted":   nft("insert rule inet tollwarden incoming accept"),
 		"watch deleted":   nft("delete table inet tollwarden_watch"),

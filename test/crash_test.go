@@ -118,8 +118,21 @@ func (p *promises) kept(b *booth, round int) {
 	}
 }
 
-// hosts are the single IPv4 addresses that the kernel drops.
+// hosts are the single IPv4 addresses that the kernel drops, entirely or from Asterisk's
+// ports.
 func (b *booth) hosts() map[netip.Prefix]bool {
+	b.t.Helper()
+	hosts := map[netip.Prefix]bool{}
+	for _, set := range []string{"hosts4", "asterisk4"} {
+		for _, address := range b.elements(set) {
+			hosts[netip.PrefixFrom(netip.MustParseAddr(address), 32)] = true
+		}
+	}
+	return hosts
+}
+
+// elements are those of a set of the table.
+func (b *booth) elements(set string) (out []string) {
 	b.t.Helper()
 	var listing struct {
 		Nftables []struct {
@@ -128,10 +141,9 @@ func (b *booth) hosts() map[netip.Prefix]bool {
 			} `json:"set"`
 		} `json:"nftables"`
 	}
-	if err := json.Unmarshal([]byte(b.nft("-j", "list", "set", "inet", "tollwarden", "hosts4")), &listing); err != nil {
+	if err := json.Unmarshal([]byte(b.nft("-j", "list", "set", "inet", "tollwarden", set)), &listing); err != nil {
 		b.t.Fatal(err)
 	}
-	hosts := map[netip.Prefix]bool{}
 	for _, object := range listing.Nftables {
 		if object.Set == nil {
 			continue
@@ -147,10 +159,10 @@ func (b *booth) hosts() map[netip.Prefix]bool {
 				}
 				plain = timed.Elem.Val
 			}
-			hosts[netip.PrefixFrom(netip.MustParseAddr(plain), 32)] = true
+			out = append(out, plain)
 		}
 	}
-	return hosts
+	return out
 }
 
 // answering waits until the daemon answers commands.

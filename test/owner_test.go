@@ -34,7 +34,7 @@ func (w *warden) bans() string {
 // ban is a long one; with chan_sip nobody can, and it is kept out all the same.
 func TestGuesserProvesItself(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		ban := guesserAddress + "/32 all #1"
+		ban := guesserAddress + "/32 asterisk #1"
 		if l.Version == lab.Asterisk16 {
 			ban = guesserAddress + "/32 sip #0"
 		}

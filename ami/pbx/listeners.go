@@ -11,23 +11,33 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// StepPorts is the daemon's question for the UDP ports that Asterisk listens on. It
+// StepPorts is the daemon's question for the ports that Asterisk listens on. It
 // needs privileges like the steps of playbooks.
 const StepPorts incident.StepKind = "ports"
 
-// The ports of a bind without one (RFC 3261 section 18.1.1, RFC 5456 section 6.1).
+// The ports of a bind without one (RFC 3261 section 18.1.1, RFC 5456 section 6.1,
+// include/asterisk/manager.h, main/http.c).
 const (
-	defaultSIP  = 5060
-	defaultIAX2 = 4569
+	defaultSIP    = 5060
+	defaultSIPTLS = 5061
+	defaultIAX2   = 4569
+	defaultHTTP   = 8088
+	defaultHTTPS  = 8089
+	defaultAMI    = 5038
+	defaultAMITLS = 5039
 )
 
-// listeners finds the UDP ports that Asterisk listens on. It changes nothing.
+// listeners finds the ports that Asterisk listens on. It changes nothing.
 type listeners struct{ asterisk asterisk }
 
-// Binds lists the UDP ports on which Asterisk takes SIP and IAX2. If the user may
-// run CLI commands, the SIP drivers say what they listen on; otherwise their
-// configuration files do, as Asterisk reads them. IAX2 has no command that would
-// show it. An error beside an answer says what it may lack.
+// listening is the ports of one driver.
+type listening struct{ udp, tcp []uint16 }
+
+// Binds lists the UDP ports on which Asterisk takes SIP and IAX2, and the TCP ports of
+// SIP, with TLS or not, of its HTTP server, which takes WebSocket, and of its manager
+// interface. If the user may run CLI commands, the drivers say what they listen on;
+// otherwise their configuration files do, as Asterisk reads them. IAX2 has no command
+// that would show it. An error beside an answer says what it may lack.
 func (l listeners) Binds(ctx context.Context) (binds.Answer, error) {
 	may, err := l.permitted(ctx)
 	if err != nil {
@@ -40,14 +50,17 @@ func (l listeners) Binds(ctx context.Context) (binds.Answer, error) {
 	var errs []error
 	for _, d := range []struct {
 		driver binds.Driver
-		ask    func(context.Context, permitted) ([]uint16, error)
-	}{{binds.PJSIP, l.pjsip}, {binds.ChanSIP, l.chanSIP}, {binds.IAX2, l.iax2}} {
+		ask    func(context.Context, permitted) (listening, error)
+	}{{binds.PJSIP, l.pjsip}, {binds.ChanSIP, l.chanSIP}, {binds.IAX2, l.iax2}, {binds.HTTP, l.http}, {binds.AMI, l.manager}} {
 		ports, err := d.ask(ctx, may)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("UDP ports of %s: %w", d.driver.Words(), err))
+			errs = append(errs, fmt.Errorf("ports of %s: %w", d.driver.Words(), err))
 		}
-		for _, port := range ports {
+		for _, port := range ports.udp {
 			a.Binds = append(a.Binds, binds.Bind{Port: port, Driver: d.driver})
+		}
+		for _, port := range ports.tcp {
+			a.TCP = append(a.TCP, binds.Bind{Port: port, Driver: d.driver})
 		}
 	}
 	return a, join(errs...)
@@ -92,9 +105,9 @@ func (l listeners) config(ctx context.Context, may permitted, file string) (conf
 	return l.asterisk.getConfig(ctx, file)
 }
 
-func (l listeners) pjsip(ctx context.Context, may permitted) ([]uint16, error) {
+func (l listeners) pjsip(ctx context.Context, may permitted) (listening, error) {
 	if may.absent("PJSIPShowEndpoint", "ModuleCheck") {
-		return nil, nil
+		return listening{}, nil
 	}
 	if may("Command") {
 		shown, err := l.cli(ctx, "pjsip show transports")
@@ -102,44 +115,80 @@ func (l listeners) pjsip(ctx context.Context, may permitted) ([]uint16, error) {
 	}
 	conf, err := l.config(ctx, may, "sorcery.conf")
 	if err != nil {
-		return nil, err
+		return listening{}, err
 	}
 	stored := readSorcery(conf)
 	if stored.transportFamily != "" {
 		err = fmt.Errorf("transports are in a database, which only CLI commands show: %w", &PermissionError{Action: "Command", Classes: classesOf("Command")})
 	}
-	var out []uint16
+	var out listening
 	for _, file := range stored.transportFiles {
 		conf, cerr := l.config(ctx, may, file)
-		out, err = append(out, configuredTransports(conf)...), join(err, cerr)
+		found := configuredTransports(conf)
+		out.udp, out.tcp, err = append(out.udp, found.udp...), append(out.tcp, found.tcp...), join(err, cerr)
 	}
 	return out, err
 }
 
-func (l listeners) chanSIP(ctx context.Context, may permitted) ([]uint16, error) {
+func (l listeners) chanSIP(ctx context.Context, may permitted) (listening, error) {
 	if may.absent("SIPshowpeer", "CoreStatus") {
-		return nil, nil
+		return listening{}, nil
 	}
 	if may("Command") {
 		shown, err := l.cli(ctx, "sip show settings")
-		return settingsPorts(shown), err
+		return listening{
+			udp: shownPorts(shown, "UDP Bindaddress:"),
+			tcp: normalPorts(append(shownPorts(shown, "TCP SIP Bindaddress:"), shownPorts(shown, "TLS SIP Bindaddress:")...)),
+		}, err
 	}
 	conf, err := l.config(ctx, may, "sip.conf")
 	if err != nil || len(conf) == 0 {
-		return nil, err
+		return listening{}, err
 	}
-	return configuredBinds(conf, defaultSIP, "bindaddr", "udpbindaddr"), nil
+	return listening{
+		udp: configuredBinds(conf, defaultSIP, "bindaddr", "udpbindaddr"),
+		tcp: normalPorts(append(
+			configuredServer(conf, "tcpenable", defaultSIP, "bindport", "bindaddr", "tcpbindaddr"),
+			configuredServer(conf, "tlsenable", defaultSIPTLS, "tlsbindport", "tlsbindaddr")...)),
+	}, nil
 }
 
-func (l listeners) iax2(ctx context.Context, may permitted) ([]uint16, error) {
+func (l listeners) iax2(ctx context.Context, may permitted) (listening, error) {
 	if may.absent("IAXpeers", "CoreStatus") {
-		return nil, nil
+		return listening{}, nil
 	}
 	conf, err := l.config(ctx, may, "iax.conf")
 	if err != nil || len(conf) == 0 {
-		return nil, err // without the file the module does not load
+		return listening{}, err // without the file the module does not load
 	}
-	return configuredBinds(conf, defaultIAX2, "bindaddr"), nil
+	return listening{udp: configuredBinds(conf, defaultIAX2, "bindaddr")}, nil
+}
+
+func (l listeners) http(ctx context.Context, may permitted) (listening, error) {
+	return l.server(ctx, may, "http show status", "http.conf", "Bound to", func(conf config) []uint16 {
+		return append(
+			configuredServer(conf, "enabled", defaultHTTP, "bindport", "bindaddr"),
+			configuredServer(conf, "tlsenable", defaultHTTPS, "tlsbindport", "tlsbindaddr")...)
+	})
+}
+
+func (l listeners) manager(ctx context.Context, may permitted) (listening, error) {
+	return l.server(ctx, may, "manager show settings", "manager.conf", "Bindaddress:", func(conf config) []uint16 {
+		return append(
+			configuredServer(conf, "enabled", defaultAMI, "port", "bindaddr"),
+			configuredServer(conf, "tlsenable", defaultAMITLS, "tlsbindport", "tlsbindaddr")...)
+	})
+}
+
+// server finds the ports of one of Asterisk's own TCP servers: from the lines of a CLI
+// command in which this text comes before an address, or from a file.
+func (l listeners) server(ctx context.Context, may permitted, line, file, before string, configured func(config) []uint16) (listening, error) {
+	if may("Command") {
+		shown, err := l.cli(ctx, line)
+		return listening{tcp: serverPorts(shown, before)}, err
+	}
+	conf, err := l.config(ctx, may, file)
+	return listening{tcp: normalPorts(configured(conf))}, err
 }
 
 // cli is the output of a CLI command, empty if its module is not loaded: Asterisk

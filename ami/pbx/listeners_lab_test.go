@@ -33,6 +33,7 @@ func TestBindsOfRealAsterisks(t *testing.T) {
 	} {
 		t.Run("Asterisk"+string(version), func(t *testing.T) {
 			tc.change["manager.conf"], tc.files["iax.conf"] = users, iax
+			tc.files["http.conf"] = "[general]\nenabled = yes\nbindaddr = 0.0.0.0\nbindport = 8090\n"
 			tc.change["modules.conf"] = "load = res_crypto.so\nload = chan_iax2.so\n"
 			l := lab.New(t, lab.Options{Version: version, Append: tc.change, Files: tc.files})
 			for _, user := range []string{"drivers", "files"} {
@@ -47,6 +48,12 @@ func TestBindsOfRealAsterisks(t *testing.T) {
 				slices.SortFunc(got, func(a, b binds.Bind) int { return int(a.Port) - int(b.Port) })
 				if !slices.Equal(got, tc.want) {
 					t.Errorf("%s: %v, want %v", user, got, tc.want)
+				}
+				driver := tc.want[len(tc.want)-1].Driver
+				for _, want := range []binds.Bind{{Port: 5060, Driver: driver}, {Port: 8090, Driver: binds.HTTP}, {Port: 5038, Driver: binds.AMI}} {
+					if !slices.Contains(answer.TCP, want) {
+						t.Errorf("%s: TCP %v, want %v among them", user, answer.TCP, want)
+					}
 				}
 				if len(answer.Started) != len("2026-11-30 09:31:32") {
 					t.Errorf("%s: started %q", user, answer.Started)

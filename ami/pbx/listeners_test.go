@@ -23,21 +23,21 @@ func TestBinds(t *testing.T) {
 		lacks string // in the error
 		asked string // without ListCommands
 	}{
-		"console and files": {may: everything, want: all, asked: "CoreStatus Command Command GetConfig"},
+		"console and files": {may: everything, want: all, asked: "CoreStatus Command Command GetConfig Command Command"},
 		"files alone": {
 			may: "CoreStatus GetConfig ModuleCheck PJSIPShowEndpoint SIPshowpeer IAXpeers", want: all,
-			asked: "CoreStatus GetConfig GetConfig GetConfig GetConfig",
+			asked: "CoreStatus GetConfig GetConfig GetConfig GetConfig GetConfig GetConfig",
 		},
-		"PJSIP alone": {may: "Command CoreStatus GetConfig ModuleCheck PJSIPShowEndpoint", want: all[:1], asked: "CoreStatus Command"},
+		"PJSIP alone": {may: "Command CoreStatus GetConfig ModuleCheck PJSIPShowEndpoint", want: all[:1], asked: "CoreStatus Command Command Command"},
 		"files alone, class config": { // it does not show which drivers are loaded
-			may: "GetConfig", want: all, asked: "GetConfig GetConfig GetConfig GetConfig",
+			may: "GetConfig", want: all, asked: "GetConfig GetConfig GetConfig GetConfig GetConfig GetConfig",
 		},
 		"neither": {may: "CoreStatus SIPshowpeer", lacks: "GetConfig: add system or config", asked: "CoreStatus"},
 		"transports in a database": {
-			may: "GetConfig", want: all[1:], lacks: "add command", asked: "GetConfig GetConfig GetConfig",
+			may: "GetConfig", want: all[1:], lacks: "add command", asked: "GetConfig GetConfig GetConfig GetConfig GetConfig",
 			files: map[string][]ami.Field{"sorcery.conf": message("Category-000000", "res_pjsip", "Line-000000-000000", "transport=realtime,ps_transports")},
 		},
-		"one question fails": {may: everything, fails: "GetConfig", want: all[:2], lacks: "UDP ports of IAX2", asked: "CoreStatus Command Command GetConfig"},
+		"one question fails": {may: everything, fails: "GetConfig", want: all[:2], lacks: "ports of IAX2", asked: "CoreStatus Command Command GetConfig Command Command"},
 		"no answer":          {may: everything, fails: "CoreStatus", lacks: "ask when Asterisk was started", asked: "CoreStatus"},
 		"no listing":         {fails: "ListCommands", lacks: "list AMI commands"},
 	}
@@ -64,12 +64,16 @@ func TestBinds(t *testing.T) {
 					r.Fields = message("Output", map[string]string{
 						"pjsip show transports": "Transport:  a  udp  0  0  0.0.0.0:5170",
 						"sip show settings":     "  UDP Bindaddress:        0.0.0.0:5160",
+						"http show status":      "Server Enabled and Bound to 0.0.0.0:8088",
+						"manager show settings": "  TCP Bindaddress:           127.0.0.1:5038",
 					}[get("Command")])
 				case "GetConfig":
 					r.Fields = map[string][]ami.Field{
-						"pjsip.conf": message("Category-000000", "a", "Line-000000-000000", "type=transport", "Line-000000-000001", "bind=0.0.0.0:5170"),
-						"sip.conf":   message("Category-000000", "general", "Line-000000-000000", "bindport=5160"),
-						"iax.conf":   message("Category-000000", "general", "Line-000000-000000", "bindport=4579"),
+						"pjsip.conf":   message("Category-000000", "a", "Line-000000-000000", "type=transport", "Line-000000-000001", "bind=0.0.0.0:5170"),
+						"sip.conf":     message("Category-000000", "general", "Line-000000-000000", "bindport=5160"),
+						"iax.conf":     message("Category-000000", "general", "Line-000000-000000", "bindport=4579"),
+						"http.conf":    message("Category-000000", "general", "Line-000000-000000", "enabled=yes"),
+						"manager.conf": message("Category-000000", "general", "Line-000000-000000", "enabled=yes", "Line-000000-000001", "port=5038"),
 					}[get("Filename")]
 					if fields, other := tt.files[get("Filename")]; other {
 						r.Fields = fields
@@ -80,6 +84,9 @@ func TestBinds(t *testing.T) {
 			answer, err := m.Binds(t.Context())
 			if !slices.Equal(answer.Binds, tt.want) {
 				t.Errorf("%v, want %v", answer.Binds, tt.want)
+			}
+			if servers := []binds.Bind{{Port: 8088, Driver: binds.HTTP}, {Port: 5038, Driver: binds.AMI}}; (strings.Contains(tt.may, "GetConfig") || strings.Contains(tt.may, "Command")) && tt.fails == "" && !slices.Equal(answer.TCP, servers) {
+				t.Errorf("TCP: %v, want %v", answer.TCP, servers)
 			}
 			if (err == nil) != (tt.lacks == "") || err != nil && !strings.Contains(err.Error(), tt.lacks) {
 				t.Errorf("error %v, want %q", err, tt.lacks)

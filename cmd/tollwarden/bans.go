@@ -46,10 +46,7 @@ func printBans(w io.Writer, bans []incident.Ban) {
 
 // dropped is what of a prefix's traffic is dropped.
 func dropped(b incident.Ban) string {
-	if b.Scope == incident.ScopeSIP {
-		return "SIP and IAX2 over UDP"
-	}
-	return "everything"
+	return b.Scope.Words()
 }
 
 // rung is which ban of its prefix this is, where that is counted.
@@ -71,6 +68,7 @@ func newBan() *cobra.Command {
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
 	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
+	scope := cmd.Flags().String("scope", string(incident.ScopeAll), "what is closed: all, or asterisk (its ports only; SSH and everything else stays open)")
 	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
 	force := cmd.Flags().Bool("force", false, "ban even if this covers an allowed or protected address, or your own")
 	cmd.MarkFlagsMutuallyExclusive("for", "forever")
@@ -82,7 +80,10 @@ func newBan() *cobra.Command {
 		if _, err := config.ParseBanTime(*duration); err != nil {
 			return usage(fmt.Errorf("--for %q: %w", *duration, err))
 		}
-		o := control.BanOrder{Prefix: prefix, For: *duration, Reason: *reason, Force: *force, Operator: operator.Address(), Sessions: operator.SSHSessions("/proc")}
+		if s := incident.Scope(*scope); s != incident.ScopeAll && s != incident.ScopeAsterisk {
+			return usage(fmt.Errorf("--scope %q: want all or asterisk", *scope))
+		}
+		o := control.BanOrder{Prefix: prefix, For: *duration, Scope: incident.Scope(*scope), Reason: *reason, Force: *force, Operator: operator.Address(), Sessions: operator.SSHSessions("/proc")}
 		if *forever {
 			o.For = "forever"
 		}

@@ -69,6 +69,7 @@ func goldenBans() []incident.Ban {
 		},
 		{Prefix: prefix("198.51.100.0/24"), Since: at, Reason: "by hand", Origin: incident.OriginOperator},
 		{Prefix: prefix("2001:db8:7::/64"), Since: at, Until: at.Add(time.Minute), Scope: incident.ScopeSIP, Origin: incident.OriginKernel, Repeat: 2},
+		{Prefix: prefix("203.0.113.8/32"), Since: at, Until: at.Add(4 * time.Hour), Scope: incident.ScopeAsterisk, Origin: "password guessing", Offence: 1},
 		{Prefix: prefix("203.0.113.9/32"), Since: at, Until: at.Add(time.Minute), Scope: incident.ScopeBrief, Origin: "x", Offence: 2},
 	}
 }

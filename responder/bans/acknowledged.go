@@ -58,8 +58,8 @@ func (r *Registry) unacknowledgeAll() {
 	}
 }
 
-// Dropping is the ban by which the kernel drops an address, and since when; one that
-// drops everything before one with ScopeSIP. ok is false while no ban of the address is
+// Dropping is the ban by which the kernel drops an address, and since when; of several
+// the one that drops most. ok is false while no ban of the address is
 // acknowledged. An address that is not banned costs one lookup. Dropping allocates
 // nothing.
 func (r *Registry) Dropping(now time.Time, addr netip.Addr) (ban incident.Ban, since time.Time, ok bool) {
@@ -67,11 +67,11 @@ func (r *Registry) Dropping(now time.Time, addr netip.Addr) (ban incident.Ban, s
 		return ban, since, false
 	}
 	for _, b := range r.bans.Supernets(netip.PrefixFrom(addr, addr.BitLen())) {
-		if b.dropped == 0 || b.Observed || !b.InForce(now) || ok && b.Scope == incident.ScopeSIP {
+		if b.dropped == 0 || b.Observed || !b.InForce(now) || ok && !b.Scope.Wider(ban.Scope) {
 			continue
 		}
 		ban, since, ok = b.Ban, time.UnixMicro(max(b.dropped, r.loaded)), true
-		if ban.Scope != incident.ScopeSIP {
+		if ban.Scope.Everything() {
 			break
 		}
 	}

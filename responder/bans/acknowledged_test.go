@@ -25,6 +25,10 @@ func since(r *Registry, address string) string {
 func TestDropping(t *testing.T) {
 	host := incident.Ban{Prefix: guesser, Since: noon, Until: noon.Add(time.Hour), Scope: incident.ScopeSIP}
 	network := incident.Ban{Prefix: guessers, Since: noon, Until: noon.Add(time.Hour), Scope: incident.ScopeAll}
+	asterisk := host
+	asterisk.Scope = incident.ScopeAsterisk
+	closed := network
+	closed.Scope = incident.ScopeSIP
 	longer, observed := host, host
 	longer.Until = noon.Add(2 * time.Hour)
 	observed.Observed = true
@@ -39,6 +43,8 @@ func TestDropping(t *testing.T) {
 		"acknowledged":                   {func(r *Registry) { r.Put(host); r.Acknowledged(noon.Add(time.Second), host) }, "sip of 192.0.2.66 1s"},
 		"by a network":                   {func(r *Registry) { r.Put(network); r.Acknowledged(noon, network) }, "all of 192.0.2.0/24 0s"},
 		"by both: what drops more":       {func(r *Registry) { r.Put(host); r.Put(network); r.AcknowledgedAll(noon) }, "all of 192.0.2.0/24 0s"},
+		"Asterisk's ports before SIP":    {func(r *Registry) { r.Put(asterisk); r.Put(closed); r.AcknowledgedAll(noon) }, "asterisk of 192.0.2.66 0s"},
+		"everything before Asterisk's":   {func(r *Registry) { r.Put(asterisk); r.Put(network); r.AcknowledgedAll(noon) }, "all of 192.0.2.0/24 0s"},
 		"by both, one not acknowledged":  {func(r *Registry) { r.Put(network); r.Put(host); r.Acknowledged(noon, host) }, "sip of 192.0.2.66 0s"},
 		"the answer to an earlier ban":   {func(r *Registry) { r.Put(longer); r.Acknowledged(noon, host) }, ""},
 		"released before the answer":     {func(r *Registry) { r.Put(host); r.Remove(guesser); r.Acknowledged(noon, host) }, ""},

@@ -92,7 +92,7 @@ func (t *Ineffective) Take(now time.Time, ban incident.Ban, dropped time.Time, s
 		if failing = b.Failing.IsZero() && !(now.Sub(t.repaired) < Settle && b.excuse(now)); failing {
 			b.Failing = sign.At
 		}
-		if ban.Scope == incident.ScopeSIP {
+		if !ban.Scope.Everything() {
 			remedy = Widen
 		}
 	}

@@ -40,9 +40,14 @@ type Operator struct {
 // Ban drops a prefix. It is refused, unless forced, when an allowed or a
 // protected address lies in it.
 func (o *Operator) Ban(prefix netip.Prefix, until time.Time, reason string, force bool, uid uint32) (incident.Ban, error) {
+	return o.BanScope(prefix, until, "", reason, force, uid)
+}
+
+// BanScope is Ban with a scope.
+func (o *Operator) BanScope(prefix netip.Prefix, until time.Time, scope incident.Scope, reason string, force bool, uid uint32) (incident.Ban, error) {
 	now := time.Now()
 	prefix = prefix.Masked()
-	ban := incident.Ban{Prefix: prefix, Since: now, Until: until, Reason: reason, Origin: incident.OriginOperator, Step: incident.StepUnknown}
+	ban := incident.Ban{Prefix: prefix, Since: now, Until: until, Scope: scope, Reason: reason, Origin: incident.OriginOperator, Step: incident.StepUnknown}
 	if o.Observe {
 		return ban, fmt.Errorf("%w: mode is observe, nothing is dropped", incident.ErrRefused)
 	}
@@ -291,8 +296,11 @@ func (o *Operator) StillHeld(prefix netip.Prefix) (why string) {
 
 func heldBy(prefix netip.Prefix, around incident.Ban) string {
 	closes, wide := "", incident.PrefixText(around.Prefix)
-	if around.Scope == incident.ScopeSIP {
+	switch around.Scope {
+	case incident.ScopeSIP:
 		closes = " for SIP and IAX2 over UDP"
+	case incident.ScopeAsterisk:
+		closes = " at Asterisk's ports"
 	}
 	return fmt.Sprintf("held by the ban of %s%s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
 		wide, closes, wide, incident.PrefixText(prefix))

@@ -86,17 +86,23 @@ func (r *Registry) Crowded() (oldest incident.Ban, crowded bool) {
 }
 
 // Covering is the ban that already drops prefix: its own, or that of a prefix
-// around it; one that drops all of it before one that closes its SIP ports.
+// around it. One on proven evidence comes before one that may be spoofed, and of several
+// the one that drops most.
 func (r *Registry) Covering(now time.Time, prefix netip.Prefix) (incident.Ban, bool) {
-	var spoofable incident.Ban
+	var proven, spoofable incident.Ban
 	for _, ban := range r.bans.Supernets(prefix) {
 		switch {
 		case !ban.InForce(now):
 		case ban.Spoofable():
 			spoofable = ban.Ban
-		default:
+		case ban.Scope.Everything():
 			return ban.Ban, true
+		case !proven.Prefix.IsValid():
+			proven = ban.Ban
 		}
+	}
+	if proven.Prefix.IsValid() {
+		return proven, true
 	}
 	return spoofable, spoofable.Prefix.IsValid()
 }

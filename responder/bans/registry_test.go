@@ -55,6 +55,21 @@ func TestProvenBanCoversBeforeASpoofableOne(t *testing.T) {
 	}
 }
 
+// The ban of an address at Asterisk's ports comes before one that may be spoofed, and one
+// of everything around it before that.
+func TestWiderBanCovers(t *testing.T) {
+	r := &Registry{}
+	r.Put(incident.Ban{Prefix: guesser, Since: noon, Until: noon.Add(time.Hour), Scope: incident.ScopeAsterisk})
+	r.Put(incident.Ban{Prefix: guessers, Since: noon, Scope: incident.ScopeSIP})
+	if ban, ok := r.Covering(noon, guesser); !ok || ban.Prefix != guesser {
+		t.Errorf("covered by %+v", ban)
+	}
+	r.Put(incident.Ban{Prefix: guessers, Since: noon, Scope: incident.ScopeAll})
+	if ban, ok := r.Covering(noon, guesser); !ok || ban.Prefix != guessers {
+		t.Errorf("covered by %+v", ban)
+	}
+}
+
 func TestRenewable(t *testing.T) {
 	r := &Registry{}
 	until := noon.Add(10 * time.Minute)

@@ -1,7 +1,7 @@
-// Package binds knows which UDP ports of Asterisk are closed to an address that may
-// be spoofed: those that the configuration names, and those that Asterisk has said
-// it listens on. TCP and TLS ports do not matter: a ban of an address that was named
-// over a connection closes everything.
+// Package binds knows which ports of Asterisk a ban closes: those that the
+// configuration names, and those that Asterisk has said it listens on. The UDP ports are
+// closed to an address that may be spoofed, and the UDP and TCP ports to one that is
+// banned for the first time.
 //
 // The package is pure: it asks nobody and closes nothing.
 package binds
@@ -11,15 +11,28 @@ import (
 	"slices"
 )
 
-// Driver is a channel driver of Asterisk that takes logins over UDP, spelled as in
-// the names of its channels.
+// Protocol is how a login reaches a port.
+type Protocol uint8
+
+// The protocols. TCP stands for TLS, HTTP and WebSocket, too.
+const (
+	UDP Protocol = iota
+	TCP
+)
+
+func (p Protocol) String() string { return [...]string{"UDP", "TCP"}[p] }
+
+// Driver is a part of Asterisk that takes logins: a channel driver, spelled as in the
+// names of its channels, or one of its servers.
 type Driver string
 
-// The drivers.
+// The drivers. HTTP takes SIP over WebSocket.
 const (
 	PJSIP   Driver = "PJSIP"
 	ChanSIP Driver = "SIP"
 	IAX2    Driver = "IAX2"
+	HTTP    Driver = "HTTP"
+	AMI     Driver = "AMI"
 )
 
 // Words is the driver as people know it.
@@ -30,7 +43,10 @@ func (d Driver) Words() string {
 	return string(d)
 }
 
-// Bind is a UDP port that a driver listens on, on whatever address.
+// SIP says whether a driver takes SIP.
+func (d Driver) SIP() bool { return d != IAX2 && d != AMI }
+
+// Bind is a port that a driver listens on, on whatever address.
 type Bind struct {
 	Port   uint16 `json:"port"`
 	Driver Driver `json:"driver"`
@@ -41,8 +57,17 @@ type Answer struct {
 	// Started is when this Asterisk was started, in its own words; "" if it does
 	// not say.
 	Started string
-	// Binds are the ports, in any order.
+	// Binds are the UDP ports, in any order.
 	Binds []Bind
+	// TCP are the TCP ports, in any order.
+	TCP []Bind
+}
+
+func (a Answer) of(p Protocol) []Bind {
+	if p == TCP {
+		return a.TCP
+	}
+	return a.Binds
 }
 
 // compare orders binds by port.

@@ -2,24 +2,12 @@ package binds
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
-const (
-	// MaxPorts is how many different ports are closed. Every packet is compared
-	// with each of them.
-	MaxPorts = 64
-	// maxLearned is how many binds are remembered.
-	maxLearned = 2 * MaxPorts
-	// maxNamed is how many ports of events are remembered.
-	maxNamed = 16
-	// settle is how long an Asterisk that was started anew may take until it has
-	// loaded all of its modules.
-	settle = time.Minute
-	// forgetNamed is how long a port that only events name is reported.
-	forgetNamed = time.Hour
-)
+// settle is how long an Asterisk that was started anew may take until it has
+// loaded all of its modules.
+const settle = time.Minute
 
 // ErrNotAsked is the state's error before the first question.
 var ErrNotAsked = errors.New("not asked yet")
@@ -27,7 +15,16 @@ var ErrNotAsked = errors.New("not asked yet")
 // Memory is what outlives the daemon, so that a restart closes no fewer ports.
 type Memory struct {
 	Started string `json:"started"` // see Answer
-	Binds   []Bind `json:"binds"`
+	Binds   []Bind `json:"binds"`   // over UDP
+	TCP     []Bind `json:"tcp,omitempty"`
+}
+
+// Configured are the ports of the configuration, which are always closed: at most
+// MaxPorts of each protocol.
+type Configured struct {
+	UDP, TCP []uint16
+	// AMI is the TCP port of Asterisk's manager interface; 0 if it is not known.
+	AMI uint16
 }
 
 // State is which ports are closed, and why. A port that was learned stays closed as
@@ -36,150 +33,73 @@ type Memory struct {
 // ahead of what runs. It is forgotten if the next Asterisk, once its modules are
 // loaded, has not named it.
 type State struct {
-	configured []uint16
-	learned    Memory
-	current    []Bind    // those that this Asterisk named
-	since      time.Time // when it was first asked; zero: nothing of another one is left
-	err        error     // of the last question
-	left       int       // binds that did not fit
-	named      map[uint16]named
+	sides   [TCP + 1]side
+	started string
+	since   time.Time // when this Asterisk was first asked; zero: nothing of another one is left
+	err     error     // of the last question
 }
 
-// named is a port that an event named as Asterisk's own, but no answer.
-type named struct {
-	last   time.Time
-	denied bool // an answer since then lacked it, too
-}
-
-// New returns a State with the ports of the configuration, which are always closed,
-// and what an earlier one remembered.
-func New(configured []uint16, m Memory) *State {
-	s := &State{err: ErrNotAsked, named: map[uint16]named{}}
-	s.learned = Memory{Started: m.Started, Binds: bounded(union(m.Binds, nil))}
-	s.Configure(configured)
+// New returns a State with the ports of the configuration and what an earlier one
+// remembered.
+func New(c Configured, m Memory) *State {
+	s := &State{err: ErrNotAsked, started: m.Started}
+	s.sides[UDP] = newSide(m.Binds)
+	s.sides[TCP] = newSide(m.TCP)
+	s.Configure(c)
 	return s
 }
 
-// Configure replaces the ports of the configuration, at most MaxPorts. Learned ones
-// stay.
-func (s *State) Configure(ports []uint16) {
-	ports = slices.Compact(slices.Sorted(slices.Values(ports)))
-	s.configured = ports[:min(len(ports), MaxPorts)]
+// Configure replaces the ports of the configuration. Learned ones stay.
+func (s *State) Configure(c Configured) {
+	s.sides[UDP].configure(c.UDP, 0)
+	s.sides[TCP].configure(c.TCP, c.AMI)
 }
 
 // Learn takes an answer. An error beside it says why it may lack something: then
 // nothing is forgotten.
 func (s *State) Learn(now time.Time, a Answer, err error) {
 	s.err = err
-	if err == nil && a.Started != "" && a.Started != s.learned.Started {
-		s.learned.Started, s.current, s.since = a.Started, nil, now
+	restarted := err == nil && a.Started != "" && a.Started != s.started
+	if restarted {
+		s.started, s.since = a.Started, now
 	}
-	s.current = bounded(union(s.current, a.Binds))
-	all := s.current
-	if !s.since.IsZero() && err == nil && now.Sub(s.since) >= settle {
+	complete := !s.since.IsZero() && err == nil && now.Sub(s.since) >= settle
+	if complete {
 		s.since = time.Time{}
-	} else {
-		all = union(s.learned.Binds, a.Binds)
 	}
-	s.learned.Binds = bounded(all)
-	s.left = len(union(all, a.Binds)) - len(s.learned.Binds)
-	s.settleNamed(now, err)
-}
-
-// settleNamed forgets the named ports that are closed by now or were named long ago,
-// and notes that the others are in no answer.
-func (s *State) settleNamed(now time.Time, err error) {
-	closed := s.All()
-	for port, n := range s.named {
-		n.denied = n.denied || err == nil
-		s.named[port] = n
-		if slices.Contains(closed, port) || now.Sub(n.last) > forgetNamed {
-			delete(s.named, port)
-		}
+	for p := range s.sides {
+		s.sides[p].learn(a.of(Protocol(p)), restarted, complete)
+		s.sides[p].settleNamed(now, err)
 	}
 }
 
-func bounded(b []Bind) []Bind { return b[:min(len(b), maxLearned)] }
-
-// Name takes the local UDP port of an event. That a port is named does not close
-// it, since an event can be forged. ask says that Asterisk is to be asked again
-// for it.
-func (s *State) Name(now time.Time, port uint16) (ask bool) {
-	if slices.Contains(s.All(), port) {
-		return false
-	}
-	n, known := s.named[port]
-	if !known && len(s.named) >= maxNamed {
-		return false
-	}
-	n.last = now
-	s.named[port] = n
-	return !known
+// Name takes the local port of an event. That a port is named does not close it,
+// since an event can be forged. ask says that Asterisk is to be asked again for it.
+func (s *State) Name(now time.Time, p Protocol, port uint16) (ask bool) {
+	return s.sides[p].name(now, port)
 }
 
-// All are the ports to close, in order.
-func (s *State) All() []uint16 { return s.ports(func(Driver) bool { return true }) }
-
-// SIP are those on which Asterisk takes SIP, in order.
-func (s *State) SIP() []uint16 { return s.ports(func(d Driver) bool { return d != IAX2 }) }
-
-// ports are the configured ports and as many learned ones as fit.
-func (s *State) ports(of func(Driver) bool) []uint16 {
-	all := slices.Clone(s.configured)
-	for _, b := range s.learned.Binds {
-		if of(b.Driver) && !slices.Contains(all, b.Port) && len(all) < MaxPorts {
-			all = append(all, b.Port)
-		}
-	}
-	slices.Sort(all)
-	return all
+// Closed are the ports to close, in order.
+func (s *State) Closed(p Protocol) []uint16 {
+	return s.sides[p].ports(func(Driver) bool { return true })
 }
+
+// SIP are those on which Asterisk takes SIP, over TCP also as TLS or WebSocket, in
+// order.
+func (s *State) SIP(p Protocol) []uint16 { return s.sides[p].ports(Driver.SIP) }
 
 // Memory is what to keep for the next start. The caller must not change it.
-func (s *State) Memory() Memory { return s.learned }
-
-// Port is one closed port and who asked for it.
-type Port struct {
-	Number     uint16
-	Configured bool     // by firewall.sip_ports
-	Drivers    []Driver // that listen there
+func (s *State) Memory() Memory {
+	return Memory{Started: s.started, Binds: s.sides[UDP].learned, TCP: s.sides[TCP].learned}
 }
 
 // Ports are the closed ports with their sources, in order.
-func (s *State) Ports() []Port {
-	var out []Port
-	for _, number := range s.All() {
-		p := Port{Number: number, Configured: slices.Contains(s.configured, number)}
-		for _, b := range s.learned.Binds {
-			if b.Port == number {
-				p.Drivers = append(p.Drivers, b.Driver)
-			}
-		}
-		out = append(out, p)
-	}
-	return out
-}
+func (s *State) Ports(p Protocol) []Port { return s.sides[p].list() }
 
 // Err is why the last answer may lack something; ErrNotAsked before the first, and
 // nil if it lacks nothing.
 func (s *State) Err() error { return s.err }
 
-// Open are ports on which Asterisk takes SIP or IAX2 but that are not closed: those
-// that events named and answers lacked, in order, and left, how many ports were
-// too many.
-func (s *State) Open() (named []uint16, left int) {
-	for port, n := range s.named {
-		if n.denied {
-			named = append(named, port)
-		}
-	}
-	slices.Sort(named)
-	all := s.All()
-	left = s.left
-	for _, b := range s.learned.Binds {
-		if !slices.Contains(all, b.Port) {
-			left++
-		}
-	}
-	return named, left
-}
+// Open are ports on which Asterisk takes logins but that are not closed: those that
+// events named and answers lacked, in order, and left, how many ports were too many.
+func (s *State) Open(p Protocol) (named []uint16, left int) { return s.sides[p].open() }

@@ -100,15 +100,17 @@ type Firewall struct {
 	PacketsDropped uint64 `json:"packets_dropped"`
 	BytesDropped   uint64 `json:"bytes_dropped"`
 	Repairs        uint64 `json:"repairs"` // times that it was restored after another program changed it
-	// Ports are the UDP ports closed to addresses that may be spoofed, in order.
+	// Ports are the UDP ports that every ban closes, in order.
 	Ports []Port `json:"udp_ports"`
+	// TCPPorts are the TCP ports that a ban of scope "asterisk" closes, too, in order.
+	TCPPorts []Port `json:"tcp_ports"`
 }
 
-// Port is a UDP port that is closed to addresses that may be spoofed.
+// Port is a port of Asterisk's that bans close.
 type Port struct {
 	Port uint16 `json:"port"`
-	// From are its sources: "sip_ports" of the configuration, and the drivers of
-	// Asterisk that listen there: "PJSIP", "chan_sip", "IAX2".
+	// From are its sources: "sip_ports" or "sip_tcp_ports" of the configuration, and
+	// what listens there: "PJSIP", "chan_sip", "IAX2", "HTTP", "AMI".
 	From []string `json:"from"`
 }
 
@@ -116,8 +118,10 @@ type Port struct {
 type BanOrder struct {
 	Prefix netip.Prefix `json:"prefix"`
 	For    string       `json:"for"` // a duration as in the configuration, or "forever"
-	Reason string       `json:"reason"`
-	Force  bool         `json:"force"` // even if it cuts off the caller
+	// Scope is "all", which "" means, too, or "asterisk".
+	Scope  incident.Scope `json:"scope,omitempty"`
+	Reason string         `json:"reason"`
+	Force  bool           `json:"force"` // even if it cuts off the caller
 	// Operator is the address from which the caller is logged in; the zero Addr
 	// is this machine.
 	Operator netip.Addr `json:"operator,omitzero"`

@@ -1,12 +1,19 @@
 package decide
 
-import "time"
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
 
 // Ladder gives the ban time of an address's first, second, third, … offence, and
 // of its first, second, third, … ban on evidence that may be spoofed.
 type Ladder struct {
 	// Times by offence; the last serves all that follow. Zero is forever.
 	Times []time.Duration
+	// Scopes by offence; the last serves all that follow. Without any, everything is
+	// dropped.
+	Scopes []incident.Scope
 	// Forget is the age at which an offence no longer counts.
 	Forget time.Duration
 	// Spoofable are the ban times where spoofed packets can have brought the
@@ -34,6 +41,14 @@ func (l Ladder) Until(now time.Time, offence int) time.Time {
 		return time.Time{}
 	}
 	return now.Add(d)
+}
+
+// Scope is what the ban for the offence with this number, counted from one, drops.
+func (l Ladder) Scope(offence int) incident.Scope {
+	if len(l.Scopes) == 0 {
+		return incident.ScopeAll
+	}
+	return l.Scopes[min(max(offence, 1), len(l.Scopes))-1]
 }
 
 // Brief is the shortest ban time on spoofable evidence: for what must not climb.

@@ -92,7 +92,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	s.SkipUnless(!proxied(f), whyProxied(v, f))
 	s.SkipUnless(f.Home == "", f.Home)
 	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, f))
-	if f.Banned != nil && !wider(v, f.Banned) {
+	if f.Banned != nil && !wider(v, ladder, f) {
 		s.SkipUnless(false, "already banned "+f.Banned.UntilText())
 	}
 	s.SkipUnless(v.Proven || !f.Full, "too many addresses that may be spoofed are banned already")
@@ -154,14 +154,38 @@ func planFlow(f Facts, ladder Ladder) incident.Step {
 	return s
 }
 
-// wider says whether the ban for a verdict drops more than the one in force.
-func wider(v *score.Verdict, than *incident.Ban) bool {
-	return than.Spoofable() && v.Proven || than.Scope == incident.ScopeSIP && v.Cause.Transport.Connected()
+// wider says whether the ban for a verdict drops more than the one in force. Somebody
+// whose guesses brought a first ban may have the right password when it takes effect.
+// More guesses do not make that ban wider: they were in Asterisk's queues.
+func wider(v *score.Verdict, ladder Ladder, f Facts) bool {
+	than := f.Banned
+	switch {
+	case than.Spoofable() && v.Proven, than.Scope == incident.ScopeSIP && v.Cause.Transport.Connected():
+		return true
+	}
+	return v.Proven && usesPassword(v) && ladder.Scope(rungFor(v, f.Offences+1)).Wider(than.Scope)
+}
+
+// usesPassword says whether a verdict is about somebody who uses an account, and so has
+// its password.
+func usesPassword(v *score.Verdict) bool {
+	s := v.Cause.Signal
+	used := s == score.SuccessfulAuth || s == score.SuccessAfterFailures || s >= score.CallRate && s != score.AnonymousCall
+	return used && v.Key.Per == score.PerAccount
+}
+
+// rungFor is the rung of the ladder for an offence. Who has the right password is no
+// administrator who mistyped: his first ban is like a guesser's second.
+func rungFor(v *score.Verdict, offence int) int {
+	if usesPassword(v) {
+		return max(offence, 2)
+	}
+	return offence
 }
 
 // BanFor is the ban that a verdict brings. Proof decides: what spoofed packets
 // can have brought about closes the ports for SIP and IAX2 over UDP and is no
-// offence; otherwise the ladder says for how long everything is dropped.
+// offence; otherwise the ladder says what is dropped and for how long.
 //
 // A ban on spoofable evidence climbs a ladder of its own, but only where nobody
 // lives: near an account it stays at the first rung, as does a brief ban, which
@@ -171,7 +195,11 @@ func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
 	switch {
 	case v.Proven:
 		b.Offence = f.Offences + 1
-		b.Until, b.Scope = ladder.Until(v.At, b.Offence), incident.ScopeAll
+		rung := rungFor(v, b.Offence)
+		b.Until, b.Scope = ladder.Until(v.At, rung), ladder.Scope(rung)
+		if f.Banned != nil && f.Banned.Prefix == b.Prefix && !f.Banned.Spoofable() && later(f.Banned.Until, b.Until) {
+			b.Until = f.Banned.Until // an operator's ban, which becomes wider
+		}
 	case v.Cause.Transport.Connected():
 		b.Until, b.Scope = v.At.Add(ladder.Brief()), incident.ScopeBrief
 	default:
@@ -184,6 +212,9 @@ func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
 	}
 	return b
 }
+
+// later says whether the end of a ban is later than another one; zero is never.
+func later(a, b time.Time) bool { return !b.IsZero() && (a.IsZero() || a.After(b)) }
 
 // NothingNew says that a plan holds nothing but bans that are in force already:
 // such a verdict comes from packets that were in Asterisk's queues when the drop

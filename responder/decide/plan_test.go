@@ -252,6 +252,78 @@ func TestBanFor(t *testing.T) {
 	}
 }
 
+// The first ban of a guesser closes Asterisk's ports, the second everything. Whoever has
+// the right password starts at the second.
+func TestScopeByOffence(t *testing.T) {
+	byOffence := ladder
+	byOffence.Scopes = []incident.Scope{incident.ScopeAsterisk, incident.ScopeAll}
+	always := ladder
+	always.Scopes = byOffence.Scopes[:1]
+	thief := broken("1002")
+	thief.Cause.Signal = score.SuccessAfterFailures
+	caller := broken("1002")
+	caller.Cause.Signal = score.CallRate
+	anonymous := broken("1002")
+	anonymous.Cause.Signal = score.AnonymousCall
+	attacked := broken("1002") // by guessers
+	attacked.Cause.Signal = score.InvalidPassword
+	spoofed := broken("1002")
+	spoofed.Cause.Signal, spoofed.Cause.Transport, spoofed.Proven = score.SuccessAfterFailures, event.UDP, false
+	first := incident.Ban{Prefix: guesser, Until: noon.Add(time.Hour), Scope: incident.ScopeAsterisk, Offence: 1}
+	released := first
+	released.Until = time.Time{}
+	network := first
+	network.Prefix = netip.MustParsePrefix("192.0.2.0/24")
+	all := first
+	all.Scope = incident.ScopeAll
+	for name, tc := range map[string]struct {
+		verdict  *score.Verdict
+		ladder   Ladder
+		offences int
+		banned   *incident.Ban
+		scope    incident.Scope // "" is: no new ban
+		lasts    time.Duration  // 0 is forever
+		offence  int
+	}{
+		"a first offence":                      {guessing(true), byOffence, 0, nil, incident.ScopeAsterisk, time.Hour, 1},
+		"a second one":                         {guessing(true), byOffence, 1, nil, incident.ScopeAll, 24 * time.Hour, 2},
+		"a third one":                          {guessing(true), byOffence, 2, nil, incident.ScopeAll, 0, 3},
+		"everything from the first":            {guessing(true), ladder, 0, nil, incident.ScopeAll, time.Hour, 1},
+		"never everything":                     {guessing(true), always, 5, nil, incident.ScopeAsterisk, 0, 6},
+		"spoofable":                            {guessing(false), byOffence, 0, nil, incident.ScopeSIP, 10 * time.Minute, 0},
+		"the right password":                   {thief, byOffence, 0, nil, incident.ScopeAll, 24 * time.Hour, 1},
+		"the right password, spoofable":        {spoofed, byOffence, 0, nil, incident.ScopeSIP, 10 * time.Minute, 0},
+		"the right password after an offence":  {thief, byOffence, 1, nil, incident.ScopeAll, 24 * time.Hour, 2},
+		"a thief's calls":                      {caller, byOffence, 0, nil, incident.ScopeAll, 24 * time.Hour, 1},
+		"anonymous calls":                      {anonymous, byOffence, 0, nil, incident.ScopeAsterisk, time.Hour, 1},
+		"guesses at an account":                {attacked, byOffence, 0, nil, incident.ScopeAsterisk, time.Hour, 1},
+		"guesses that were in the queues":      {guessing(true), byOffence, 1, &first, "", 0, 0},
+		"the right password during a ban":      {thief, byOffence, 1, &first, incident.ScopeAll, 24 * time.Hour, 2},
+		"… of the network":                     {thief, byOffence, 0, &network, incident.ScopeAll, 24 * time.Hour, 1},
+		"… of an operator's, until released":   {thief, byOffence, 0, &released, incident.ScopeAll, 0, 1},
+		"… of everything":                      {thief, byOffence, 1, &all, "", 0, 0},
+		"… where everything is never closed":   {thief, always, 1, &first, "", 0, 0},
+		"a spoofable ban, proven":              {guessing(true), byOffence, 0, &incident.Ban{Prefix: guesser, Until: noon.Add(time.Hour), Scope: incident.ScopeSIP}, incident.ScopeAsterisk, time.Hour, 1},
+		"a spoofable one, proven a second one": {guessing(true), byOffence, 1, &incident.Ban{Prefix: guesser, Until: noon.Add(time.Hour), Scope: incident.ScopeSIP}, incident.ScopeAll, 24 * time.Hour, 2},
+	} {
+		steps := Plan(tc.verdict, []incident.StepKind{incident.StepBan}, tc.ladder, Facts{Target: guesser, Offences: tc.offences, Banned: tc.banned})
+		b := steps[0].Ban
+		if tc.scope == "" {
+			if b.Prefix.IsValid() || !strings.HasPrefix(steps[0].Detail, "already banned") {
+				t.Errorf("%s: %+v", name, steps[0])
+			}
+			continue
+		}
+		until := noon.Add(tc.lasts)
+		if tc.lasts == 0 {
+			until = time.Time{}
+		}
+		if b.Scope != tc.scope || !b.Until.Equal(until) || b.Offence != tc.offence {
+			t.Errorf("%s: %s %s, offence %d", name, b.Scope, b.UntilText(), b.Offence)
+		}
+	}
+}
+
 func TestLadder(t *testing.T) {
 	for offence, want := range map[int]time.Time{
 		0: noon.Add(time.Hour), 1: noon.Add(time.Hour), 2: noon.Add(24 * time.Hour), 3: {}, 9: {},

@@ -38,16 +38,46 @@ const StepUnknown = -1
 // Scope is the part of an address's traffic that a ban drops.
 type Scope string
 
-// ScopeAll drops everything. ScopeSIP closes only Asterisk's ports for SIP and
-// IAX2 over UDP: the address may be spoofed. ScopeBrief drops everything for a
+// ScopeAll drops everything. ScopeAsterisk closes Asterisk's ports over UDP and TCP, of
+// its manager interface and HTTP server, too: the address is proven, but may be that of
+// an administrator who mistyped and needs SSH. ScopeSIP closes only Asterisk's ports for
+// SIP and IAX2 over UDP: the address may be spoofed. ScopeBrief drops everything for a
 // short time: the address was named over a connection, whose other end can make
 // it up with chan_sip (see event.Event.Proven), and which closing these ports would
 // not end; or closing them had no effect.
 const (
-	ScopeAll   Scope = "all"
-	ScopeSIP   Scope = "sip"
-	ScopeBrief Scope = "brief"
+	ScopeAll      Scope = "all"
+	ScopeAsterisk Scope = "asterisk"
+	ScopeSIP      Scope = "sip"
+	ScopeBrief    Scope = "brief"
 )
+
+// Everything says whether the scope is all traffic of an address.
+func (s Scope) Everything() bool { return s != ScopeAsterisk && s != ScopeSIP }
+
+// Wider says whether the scope drops more than another one.
+func (s Scope) Wider(than Scope) bool { return s.width() > than.width() }
+
+func (s Scope) width() int {
+	switch s {
+	case ScopeSIP:
+		return 0
+	case ScopeAsterisk:
+		return 1
+	}
+	return 2
+}
+
+// Words say what is dropped.
+func (s Scope) Words() string {
+	switch s {
+	case ScopeSIP:
+		return "SIP and IAX2 over UDP"
+	case ScopeAsterisk:
+		return "Asterisk's ports"
+	}
+	return "everything"
+}
 
 // Origins of a ban that no threshold decided.
 const (
@@ -85,10 +115,15 @@ func (b Ban) Forever() bool { return b.Until.IsZero() }
 // InForce says whether the ban has time left.
 func (b Ban) InForce(now time.Time) bool { return b.Until.IsZero() || now.Before(b.Until) }
 
+// AsteriskOnly is what UntilText says of ScopeAsterisk.
+const AsteriskOnly = " (Asterisk's ports only; SSH and everything else stays open)"
+
 // UntilText says in words until when the ban lasts, and what it leaves open.
 func (b Ban) UntilText() string {
 	scope := ""
 	switch b.Scope {
+	case ScopeAsterisk:
+		scope = AsteriskOnly
 	case ScopeSIP:
 		scope = " (SIP and IAX2 over UDP only: " + b.suspicion() + ")"
 	case ScopeBrief:

@@ -14,8 +14,9 @@ func TestBanInWords(t *testing.T) {
 	for want, ban := range map[string]Ban{
 		"until released":                {},
 		"until 2026-11-22 12:00:00 UTC": {Until: noon, Scope: ScopeAll},
-		"until 2026-11-22 12:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed)": {Until: noon, Scope: ScopeSIP},
-		"until 2026-11-22 12:00:00 UTC (for a short time: the address may be made up)":           {Until: noon, Scope: ScopeBrief},
+		"until 2026-11-22 12:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed)":    {Until: noon, Scope: ScopeSIP},
+		"until 2026-11-22 12:00:00 UTC (Asterisk's ports only; SSH and everything else stays open)": {Until: noon, Scope: ScopeAsterisk},
+		"until 2026-11-22 12:00:00 UTC (for a short time: the address may be made up)":              {Until: noon, Scope: ScopeBrief},
 		"until 2026-11-22 12:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed; 3rd time)": {
 			Prefix: netip.MustParsePrefix("192.0.2.66/32"), Until: noon, Scope: ScopeSIP, Repeat: 3,
 		},
@@ -33,6 +34,28 @@ func TestBanInWords(t *testing.T) {
 		if got := ban.Rung(); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// Each scope drops all that a narrower one does.
+func TestScopes(t *testing.T) {
+	for _, scopes := range [][]Scope{{ScopeSIP}, {ScopeAsterisk}, {ScopeBrief, ScopeAll, ""}} {
+		for _, s := range scopes {
+			for _, than := range []Scope{ScopeSIP, ScopeAsterisk, ScopeBrief, ScopeAll, ""} {
+				want := s != ScopeSIP && than == ScopeSIP || s.Everything() && than == ScopeAsterisk
+				if got := s.Wider(than); got != want {
+					t.Errorf("%q is wider than %q: %v", s, than, got)
+				}
+			}
+		}
+	}
+	for scope, want := range map[Scope]string{ScopeSIP: "SIP and IAX2 over UDP", ScopeAsterisk: "Asterisk's ports", ScopeBrief: "everything", ScopeAll: "everything", "": "everything"} {
+		if got := scope.Words(); got != want || scope.Everything() != (want == "everything") {
+			t.Errorf("%q: %q, everything: %v", scope, got, scope.Everything())
+		}
+	}
+	if (Ban{Scope: ScopeAsterisk}).Spoofable() {
+		t.Error("a ban of Asterisk's ports counts as one on spoofable evidence")
 	}
 }
 

@@ -84,7 +84,7 @@ func (j *Judge) renew(b *bans.IneffectiveBan) {
 	j.effects.Renew(b.Ban)
 }
 
-// widen makes a ban of the SIP ports one of all traffic, for the time that it has left.
+// widen makes a ban of some ports one of all traffic, for the time that it has left.
 // That the address may be spoofed does not matter: its packets get through in spite of
 // the ban, whoever sends them. But a place where accounts are in use, a carrier or an
 // allowed address must not be cut off.
@@ -94,7 +94,12 @@ func (j *Judge) widen(now time.Time, b *bans.IneffectiveBan) {
 		return
 	}
 	j.counters.Renewed++
-	b.Ban.Scope, b.Widened = incident.ScopeBrief, now
+	b.Widened = now
+	if b.Ban.Scope == incident.ScopeAsterisk {
+		b.Ban.Scope = incident.ScopeAll
+	} else {
+		b.Ban.Scope = incident.ScopeBrief
+	}
 	j.Bans.Put(b.Ban)
 	j.effects.Widen(b.Ban)
 	j.noteEffect(b)

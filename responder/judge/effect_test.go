@@ -74,6 +74,9 @@ func TestSignsOfABanWithoutEffect(t *testing.T) {
 		"an event over UDP, whose SIP ports are shut":  {prefix, incident.ScopeSIP, 0, names(3*second, 3*second, event.UDP), "renew 192.0.2.66 sip #0"},
 		"an event over TCP, which stays open":          {prefix, incident.ScopeSIP, 0, names(3*second, 3*second, event.TCP), ""},
 		"an event over WSS, of a ban for a short time": {prefix, incident.ScopeBrief, 0, names(3*second, 3*second, event.WSS), "renew 192.0.2.66 brief #0"},
+		"an event over TCP, of a ban of Asterisk's":    {prefix, incident.ScopeAsterisk, 0, names(3*second, 3*second, event.TCP), "renew 192.0.2.66 asterisk #0"},
+		"an event over WSS, of a ban of Asterisk's":    {prefix, incident.ScopeAsterisk, 0, names(3*second, 3*second, event.WSS), "renew 192.0.2.66 asterisk #0"},
+		"answered, of a ban of Asterisk's":             {prefix, incident.ScopeAsterisk, 0, answer(3*second, address), "renew 192.0.2.66 asterisk #0"},
 		"at the very end of the ban":                   {prefix, incident.ScopeAll, 0, answer(time.Hour-time.Second, address), ""},
 		"after the end of the ban":                     {prefix, incident.ScopeAll, 0, answer(61*time.Minute, address), ""},
 		"a line of the log": {prefix, incident.ScopeAll, 0, func(s *site) {
@@ -187,6 +190,27 @@ func TestBanWithoutEffect(t *testing.T) {
 	s.Bans.Remove(netip.MustParsePrefix(thief + "/32"))
 	if got := len(s.Ineffective(noon.Add(20 * time.Minute))); got != 0 {
 		t.Errorf("%d after the ban was released", got)
+	}
+}
+
+// A ban of Asterisk's ports that renewing does not help becomes one of everything, and
+// stays one on proven evidence.
+func TestBanOfAsteriskIsWidened(t *testing.T) {
+	s := newSite(t, guessing(100))
+	s.ban(thief+"/32", incident.ScopeAsterisk)
+	s.acknowledges(noon, thief+"/32")
+	for after := 3 * time.Second; after < 9*time.Second; after += 3 * time.Second {
+		s.names(noon.Add(after), noon.Add(after), intake.SensorAMI, "PJSIP", thief, event.TLS) // a port that nobody knows
+		s.acknowledges(noon.Add(after), thief+"/32")
+	}
+	if got := s.bans(noon.Add(9 * time.Second)); got != "192.0.2.66/32 all #0" || len(s.Ineffective(noon.Add(9*time.Second))) != 1 {
+		t.Errorf("%s", got)
+	}
+	if b := s.Bans.List(noon)[0]; b.Until != noon.Add(time.Hour) || b.Spoofable() {
+		t.Errorf("widened to %+v", b)
+	}
+	if !strings.Contains(s.noted, "widened to all traffic of the address") {
+		t.Errorf("the incident says %q", s.noted)
 	}
 }
 

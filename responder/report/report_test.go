@@ -228,6 +228,17 @@ func TestAnnex(t *testing.T) {
 }
 
 // took parses how long a step took.
+// The report of a first ban says what stays open.
+func TestFirstBan(t *testing.T) {
+	i := breakIn()
+	i.Steps = i.Steps[:1]
+	i.Steps[0].Detail = incident.Ban{Until: noon, Scope: incident.ScopeAsterisk}.UntilText()
+	changed := report.Of(i, time.UTC).Changed
+	if want := []string{"Asterisk's ports are closed for 203.0.113.9, until 2026-11-22 12:00:00 UTC; SSH and everything else stays open."}; !slices.Equal(changed, want) {
+		t.Errorf("%q, want %q", changed, want)
+	}
+}
+
 func took(words string) incident.Elapsed {
 	d, err := time.ParseDuration(words)
 	if err != nil {

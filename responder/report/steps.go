@@ -74,6 +74,9 @@ func (s Step) happened() string {
 		words = doneWords(s.kind, s.Target)
 		if s.kind == incident.StepBan {
 			sep = ", " // until when
+			if until, rest, only := strings.Cut(s.Detail, incident.AsteriskOnly); only {
+				return "Asterisk's ports are closed for " + s.Target + ", " + until + "; SSH and everything else stays open" + strings.TrimSuffix(rest, ".") + "."
+			}
 		}
 	}
 	return strings.TrimSuffix(words+sep+strings.TrimSuffix(s.Detail, "."), sep) + "."

@@ -26,7 +26,7 @@ import (
 const asteriskWithin = 15 * time.Second
 
 // Asterisk logs in, lists which privileges the playbooks need and the user lacks,
-// lists Asterisk's UDP ports, and warns of settings of Asterisk's that are risky.
+// lists Asterisk's ports, and warns of settings of Asterisk's that are risky.
 func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	ctx, cancel := context.WithTimeout(ctx, asteriskWithin)
 	defer cancel()
@@ -54,7 +54,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	for _, lack := range lacking {
 		fmt.Fprintf(w, "  missing: %s\n", lack)
 	}
-	listPorts(ctx, w, manager, cfg.Firewall.SIPPorts)
+	listPorts(ctx, w, manager, settings.Ports(cfg))
 	warnOfRisks(ctx, w, manager, may.Technologies)
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n",
 		output.Indent(pbx.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
@@ -84,29 +84,40 @@ type portSource interface {
 	Binds(ctx context.Context) (binds.Answer, error)
 }
 
-// listPorts says which UDP ports Asterisk listens on, and warns if some of them would
-// not be closed to addresses that may be spoofed.
-func listPorts(ctx context.Context, w io.Writer, asterisk portSource, configured []uint16) {
+// listPorts says which ports Asterisk listens on, and warns if bans would not close
+// some of them.
+func listPorts(ctx context.Context, w io.Writer, asterisk portSource, configured binds.Configured) {
 	answer, err := asterisk.Binds(ctx)
 	state := binds.New(configured, binds.Memory{})
 	state.Learn(time.Now(), answer, err)
-	var found []string
-	for _, p := range state.Ports() {
-		for _, d := range p.Drivers {
-			found = append(found, fmt.Sprintf("%d (%s)", p.Number, d.Words()))
-		}
-	}
-	if len(found) > 0 {
-		fmt.Fprintf(w, "  Asterisk listens for SIP and IAX2 on UDP port %s: closed to IP addresses that may be spoofed, as are the ports in firewall.sip_ports.\n", strings.Join(found, ", "))
+	udp, tcp := listening(state, binds.UDP), listening(state, binds.TCP)
+	if udp != "" {
+		fmt.Fprintf(w, "  Asterisk listens for SIP and IAX2 on UDP port %s: bans close them, also to IP addresses that may be spoofed, as well as the ports in firewall.sip_ports.\n", udp)
 	} else if err == nil {
 		fmt.Fprintln(w, "  warning: Asterisk listens for SIP and IAX2 on no UDP port: only the ports in firewall.sip_ports are closed to IP addresses that may be spoofed.")
 	}
+	if tcp != "" {
+		fmt.Fprintf(w, "  It listens on TCP port %s: a confirmed guesser's bans close them, as well as the ports in firewall.sip_tcp_ports.\n", tcp)
+	}
 	if err != nil {
-		fmt.Fprintf(w, "  warning: could not ask Asterisk for all of its UDP ports: %v: the others are not closed to IP addresses that may be spoofed unless firewall.sip_ports lists them.\n", err)
+		fmt.Fprintf(w, "  warning: could not ask Asterisk for all of its ports: %v: bans close the others only if firewall.sip_ports or firewall.sip_tcp_ports lists them, or if they close everything.\n", err)
 	}
-	if _, left := state.Open(); left > 0 {
-		fmt.Fprintf(w, "  warning: %d more UDP ports cannot be closed to IP addresses that may be spoofed: at most %d can.\n", left, binds.MaxPorts)
+	for _, p := range []binds.Protocol{binds.UDP, binds.TCP} {
+		if _, left := state.Open(p); left > 0 {
+			fmt.Fprintf(w, "  warning: %d more %s ports cannot be closed: at most %d can.\n", left, p, binds.MaxPorts)
+		}
 	}
+}
+
+// listening lists the ports of a protocol on which Asterisk listens, with what does.
+func listening(state *binds.State, p binds.Protocol) string {
+	var found []string
+	for _, port := range state.Ports(p) {
+		for _, d := range port.Drivers {
+			found = append(found, fmt.Sprintf("%d (%s)", port.Number, d.Words()))
+		}
+	}
+	return strings.Join(found, ", ")
 }
 
 func warnOfRisks(ctx context.Context, w io.Writer, manager *pbx.Manager, on []pbx.Technology) {

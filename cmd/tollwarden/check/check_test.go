@@ -213,11 +213,12 @@ func TestRun(t *testing.T) {
 // asteriskAt is an Asterisk that listens on some ports.
 type asteriskAt struct {
 	list []binds.Bind
+	tcp  []binds.Bind
 	err  error
 }
 
 func (a asteriskAt) Binds(context.Context) (binds.Answer, error) {
-	return binds.Answer{Started: "monday", Binds: a.list}, a.err
+	return binds.Answer{Started: "monday", Binds: a.list, TCP: a.tcp}, a.err
 }
 
 func TestListPorts(t *testing.T) {
@@ -229,13 +230,14 @@ func TestListPorts(t *testing.T) {
 		asterisk asteriskAt
 		says     []string
 	}{
-		"ports":   {asteriskAt{list: []binds.Bind{{Port: 5160, Driver: binds.ChanSIP}, {Port: 4569, Driver: binds.IAX2}}}, []string{"on UDP port 4569 (IAX2), 5160 (chan_sip): closed"}},
+		"ports":   {asteriskAt{list: []binds.Bind{{Port: 5160, Driver: binds.ChanSIP}, {Port: 4569, Driver: binds.IAX2}}}, []string{"on UDP port 4569 (IAX2), 5160 (chan_sip): bans close"}},
+		"TCP":     {asteriskAt{list: many[:1], tcp: []binds.Bind{{Port: 8089, Driver: binds.HTTP}, {Port: 5038, Driver: binds.AMI}}}, []string{"on UDP port 6000", "on TCP port 5038 (AMI), 8089 (HTTP): a confirmed"}},
 		"none":    {asteriskAt{}, []string{"warning: Asterisk listens for SIP and IAX2 on no UDP port"}},
-		"refused": {asteriskAt{list: many[:1], err: errors.New("add system")}, []string{"on UDP port 6000 (PJSIP): closed", "warning: could not ask Asterisk for all of its UDP ports: add system"}},
+		"refused": {asteriskAt{list: many[:1], err: errors.New("add system")}, []string{"on UDP port 6000 (PJSIP): bans close", "warning: could not ask Asterisk for all of its ports: add system"}},
 		"many":    {asteriskAt{list: many}, []string{"6000 (PJSIP), 6001 (PJSIP)", "warning: 8 more UDP ports cannot be closed"}},
 	} {
 		var out strings.Builder
-		listPorts(t.Context(), &out, tt.asterisk, []uint16{5060, 5061})
+		listPorts(t.Context(), &out, tt.asterisk, binds.Configured{UDP: []uint16{5060, 5061}})
 		for _, want := range tt.says {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("%s does not say %q:\n%s", name, want, &out)

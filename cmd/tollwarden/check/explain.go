@@ -26,7 +26,8 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	for _, t := range cfg.Thresholds {
 		explainThreshold(w, cfg, t)
 	}
-	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s.\n", ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget))
+	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s. It closes %s. Whoever used the right password in a break-in starts at the second.\n",
+		ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget), scopeWords(cfg.Bans.Scope))
 	explainSpoofable(w, cfg)
 	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from unknown IP addresses, then a successful one from an unknown IP address; an address that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
@@ -100,6 +101,15 @@ func playbookWords(cfg *config.Config, name string) string {
 		}
 	}
 	return name
+}
+
+// scopeWords say what bans close, by offence.
+func scopeWords(scopes []config.Scope) string {
+	words := make([]string, len(scopes))
+	for i, s := range scopes {
+		words[i] = incident.Scope(s).Words()
+	}
+	return strings.Join(words, ", then ")
 }
 
 func ladderWords(times []time.Duration) string {

@@ -39,16 +39,29 @@ func (b *apiBackend) Ban(uid uint32, o control.BanOrder) (control.Changed, error
 	if d > 0 {
 		until = time.Now().Add(d)
 	}
+	switch o.Scope {
+	case "", incident.ScopeAll, incident.ScopeAsterisk:
+	default:
+		return control.Changed{}, control.Refusal(fmt.Sprintf("--scope %q: want all or asterisk", string(o.Scope)))
+	}
 	if why := b.harm(o); why != "" && !o.Force {
 		return control.Changed{}, control.Refusal("refused: " + why + "; use --force to ban it anyway")
 	}
-	ban, err := b.engine.Bans.Ban(o.Prefix, until, o.Reason, o.Force, uid)
+	ban, err := b.engine.Bans.BanScope(o.Prefix, until, o.Scope, o.Reason, o.Force, uid)
 	if err != nil {
 		return control.Changed{}, refusal(err)
 	}
 	return b.flushed(control.Changed{
-		Bans: []incident.Ban{ban}, Message: fmt.Sprintf("banned %s, %s", incident.PrefixText(ban.Prefix), output.UntilWords(ban.Until)),
+		Bans: []incident.Ban{ban}, Message: fmt.Sprintf("banned %s, %s%s", incident.PrefixText(ban.Prefix), output.UntilWords(ban.Until), closesWords(ban.Scope)),
 	})
+}
+
+// closesWords say what a ban leaves open.
+func closesWords(s incident.Scope) string {
+	if s == incident.ScopeAsterisk {
+		return ", from Asterisk's ports only; SSH and everything else stays open"
+	}
+	return ""
 }
 
 // harm is what a ban would do to the person who orders it, or to the daemon.
@@ -57,6 +70,9 @@ func (b *apiBackend) harm(o control.BanOrder) string {
 		if o.Prefix.Overlaps(host) {
 			return incident.PrefixText(host) + " is " + managerReason + ": " + blindWithout
 		}
+	}
+	if o.Scope == incident.ScopeAsterisk {
+		return "" // sessions go on
 	}
 	if o.Operator.IsValid() && o.Prefix.Contains(o.Operator) {
 		return o.Operator.String() + " is where you are logged in from: the ban would cut off your own session"

@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func amiField(name, value string) ami.Field { return ami.Field{Name: name, Value: value} }
@@ -41,6 +42,8 @@ func TestBansByHand(t *testing.T) {
 	}{
 		{"an address", control.BanOrder{Prefix: prefix("192.0.2.66/32"), For: "1h"}, "banned 192.0.2.66, until "},
 		{"forever", control.BanOrder{Prefix: prefix("192.0.2.67/32"), For: "forever"}, "banned 192.0.2.67, until it is released"},
+		{"from Asterisk alone", control.BanOrder{Prefix: prefix("203.0.113.4/31"), For: "1h", Scope: incident.ScopeAsterisk, Operator: here, Sessions: []netip.Addr{here}}, "banned 203.0.113.4/31, until "},
+		{"from what?", control.BanOrder{Prefix: prefix("192.0.2.66/32"), For: "1h", Scope: incident.ScopeSIP}, `--scope "sip": want all or asterisk`},
 		{"for how long?", control.BanOrder{Prefix: prefix("192.0.2.66/32"), For: "soon"}, `--for "soon"`},
 		{"one's own session", control.BanOrder{Prefix: prefix("203.0.113.0/24"), For: "1h", Operator: here}, "203.0.113.5 is where you are logged in from"},
 		{"a colleague's session", control.BanOrder{Prefix: prefix("203.0.113.0/24"), For: "1h", Sessions: []netip.Addr{here}}, "somebody is logged in by SSH from 203.0.113.5"},
@@ -64,7 +67,7 @@ func TestBansByHand(t *testing.T) {
 		{"one", control.UnbanOrder{Prefix: prefix("192.0.2.66/32")}, "released 192.0.2.66"},
 		{"inside a wider ban", control.UnbanOrder{Prefix: prefix("203.0.113.5/32")}, "held by the ban of 203.0.113.0/24"},
 		{"not banned", control.UnbanOrder{Prefix: prefix("192.0.2.99/32"), Forgive: true}, "forgot the score and 0 offences"},
-		{"all", control.UnbanOrder{All: true}, "released 2 bans"},
+		{"all", control.UnbanOrder{All: true}, "released 3 bans"},
 		{"all again", control.UnbanOrder{All: true}, "released 0 bans"},
 	} {
 		changed, err := s.api.Unban(t.Context(), tt.order)

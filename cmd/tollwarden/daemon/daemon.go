@@ -110,8 +110,8 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 	of := settings.Firewall(o.Config)
 	of.Allow = allow.prefixes(d.since)
 	d.config.names, d.config.enforced = openAllowNames(o.Config.Data, lookupHost, o.Log), of.Allow
-	d.ports = newPorts(o.Config.Firewall.SIPPorts, openPortsFile(o.Config.Data, o.Log), o.Log)
-	of.SIPPorts, _ = d.ports.initial()
+	d.ports = newPorts(settings.Ports(o.Config), openPortsFile(o.Config.Data, o.Log), o.Log)
+	of.SIPPorts, of.TCPPorts, _ = d.ports.initial()
 	table, err := open(of, o.Log)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 
 // openEngine makes the core and everything that it acts on.
 func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
-	_, watched := d.ports.initial()
+	_, _, watched := d.ports.initial()
 	if d.wire, err = openWireSensor(o.Config, watched, d.kernel.table, o.Log); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@
 //	logsensor    Asterisk's log, the second source of events
 //	wire         SIP over UDP, as the kernel shows it
 //	kernel       the firewall's table and its guard
-//	ports        the UDP ports closed to addresses that may be spoofed
+//	ports        Asterisk's ports, which bans close
 //	configuration, allowlist, reload
 //	             what is in force, and how it changes
 //	health, systemd

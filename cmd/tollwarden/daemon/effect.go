@@ -25,7 +25,7 @@ const (
 const wayOut = "Packets reach Asterisk that this machine's kernel does not see as coming from there. " +
 	"If Asterisk runs in a container or a virtual machine with a network of its own, or if a proxy or SBC (kamailio, Docker's userland proxy) is in front of it, " +
 	"run Tollwarden where the packets arrive first, or block the address there. " +
-	"Otherwise check that firewall.sip_ports has every UDP port of Asterisk's, and look for a program that changes the table: `nft list ruleset`."
+	"Otherwise check that firewall.sip_ports and sip_tcp_ports have every port of Asterisk's, and look for a program that changes the table: `nft list ruleset`."
 
 // checkEffect fails while there are bans whose addresses still get through.
 func checkEffect(_ time.Time, senses responder.Senses) control.Check {

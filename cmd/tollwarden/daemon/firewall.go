@@ -46,11 +46,7 @@ func (f firewallAdapter) Bans(now time.Time) []incident.Ban {
 		if firewall.IsCanary(b.Prefix) { // left by a probe that was interrupted
 			continue
 		}
-		scope := incident.ScopeAll
-		if b.Scope == firewall.SIP {
-			scope = incident.ScopeSIP
-		}
-		list = append(list, incident.Ban{Prefix: b.Prefix, Until: b.Until, Scope: scope})
+		list = append(list, incident.Ban{Prefix: b.Prefix, Until: b.Until, Scope: scopeOf(b.Scope)})
 	}
 	return list
 }
@@ -62,10 +58,29 @@ func (f firewallAdapter) Allow(prefixes []netip.Prefix) error { return f.table.A
 func tableBans(bans []incident.Ban) []firewall.Ban {
 	list := make([]firewall.Ban, len(bans))
 	for i, b := range bans {
-		list[i] = firewall.Ban{Prefix: b.Prefix, Until: b.Until}
-		if b.Scope == incident.ScopeSIP {
-			list[i].Scope = firewall.SIP
-		}
+		list[i] = firewall.Ban{Prefix: b.Prefix, Until: b.Until, Scope: tableScope(b.Scope)}
 	}
 	return list
+}
+
+// tableScope is a scope as a table takes it.
+func tableScope(s incident.Scope) firewall.Scope {
+	switch s {
+	case incident.ScopeSIP:
+		return firewall.SIP
+	case incident.ScopeAsterisk:
+		return firewall.Asterisk
+	}
+	return firewall.All
+}
+
+// scopeOf is the scope of a table's ban.
+func scopeOf(s firewall.Scope) incident.Scope {
+	switch s {
+	case firewall.SIP:
+		return incident.ScopeSIP
+	case firewall.Asterisk:
+		return incident.ScopeAsterisk
+	}
+	return incident.ScopeAll
 }

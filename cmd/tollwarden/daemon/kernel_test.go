@@ -63,14 +63,15 @@ func TestFirewallAdapter(t *testing.T) {
 	f := firewallAdapter{memory}
 	guesser := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.66/32"), Until: now.Add(time.Hour), Scope: incident.ScopeAll}
 	spoofed := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.67/32"), Until: now.Add(time.Hour), Scope: incident.ScopeSIP}
-	if err := f.Ban(now, []incident.Ban{guesser, spoofed}); err != nil {
+	first := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.68/32"), Until: now.Add(time.Hour), Scope: incident.ScopeAsterisk}
+	if err := f.Ban(now, []incident.Ban{guesser, spoofed, first}); err != nil {
 		t.Fatal(err)
 	}
 	scopes := map[netip.Prefix]incident.Scope{}
 	for _, b := range f.Bans(now) {
 		scopes[b.Prefix] = b.Scope
 	}
-	if len(scopes) != 2 || scopes[guesser.Prefix] != incident.ScopeAll || scopes[spoofed.Prefix] != incident.ScopeSIP {
+	if len(scopes) != 3 || scopes[first.Prefix] != incident.ScopeAsterisk || scopes[guesser.Prefix] != incident.ScopeAll || scopes[spoofed.Prefix] != incident.ScopeSIP {
 		t.Errorf("bans: %v", scopes)
 	}
 	if err := f.Release(guesser.Prefix); err != nil || memory.Dropped(guesser.Prefix.Addr(), now) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/binds"
@@ -19,7 +20,7 @@ import (
 )
 
 const (
-	// askPortsEvery is how often Asterisk is asked which UDP ports it listens on.
+	// askPortsEvery is how often Asterisk is asked which ports it listens on.
 	// Nothing else shows a reload: its event needs the class system, whose events
 	// quote senders without a limit.
 	askPortsEvery = time.Minute
@@ -35,13 +36,21 @@ const (
 
 // The places where ports are closed, as far as the ports' owner needs them.
 type (
-	portTable interface{ SetSIPPorts(ports []uint16) error }
+	portTable interface {
+		SetPorts(udp, tcp []uint16) error
+	}
 	portWatch interface{ SetPorts(ports []uint16) error }
 )
 
-// ports decides which UDP ports are closed to an address that may be spoofed: it asks
-// Asterisk, and it alone changes them in the kernel. The table closes all of them; the
-// watch reads those for SIP.
+// namedPort is a port that an event names.
+type namedPort struct {
+	protocol binds.Protocol
+	port     uint16
+}
+
+// ports decides which ports bans close: it asks Asterisk, and it alone changes them in
+// the kernel. The table closes all of them, UDP ports also to an address that may be
+// spoofed; the watch reads those for SIP over UDP.
 type ports struct {
 	table portTable
 	watch portWatch // nil: nothing on the wire is read
@@ -50,34 +59,55 @@ type ports struct {
 	ask       func(context.Context) (binds.Answer, error)
 	file      *portsFile
 	log       zerolog.Logger
-	named     chan uint16 // ports that events name and that are not closed
-	known     atomic.Pointer[[]uint16]
+	named     chan namedPort // ports that events name and that are not closed
+	known     [binds.TCP + 1]atomic.Pointer[[]uint16]
 
 	mu      sync.Mutex // held while ports change, also in the kernel
 	state   *binds.State
-	closed  []uint16 // in the table
-	watched []uint16 // by the watch
-	failed  error    // why they are not what the state says
+	closed  [binds.TCP + 1][]uint16 // in the table
+	watched []uint16                // by the watch
+	failed  error                   // why they are not what the state says
 }
 
-func newPorts(configured []uint16, file *portsFile, log zerolog.Logger) *ports {
-	p := &ports{file: file, log: log, named: make(chan uint16, 16), state: binds.New(configured, file.kept)}
-	all := p.state.All()
-	p.closed, p.watched = all, p.state.SIP()
-	p.known.Store(&all)
+func newPorts(configured binds.Configured, file *portsFile, log zerolog.Logger) *ports {
+	p := &ports{file: file, log: log, named: make(chan namedPort, 16), state: binds.New(configured, file.kept)}
+	p.close([...][]uint16{binds.UDP: p.state.Closed(binds.UDP), binds.TCP: p.state.Closed(binds.TCP)})
+	p.watched = p.state.SIP(binds.UDP)
 	return p
 }
 
-// initial are the ports for the table and for the watch when they are opened.
-func (p *ports) initial() (table, watch []uint16) { return p.closed, p.watched }
+// close records which ports the table closes.
+func (p *ports) close(all [binds.TCP + 1][]uint16) {
+	p.closed = all
+	for protocol := range all {
+		p.known[protocol].Store(&all[protocol])
+	}
+}
 
-// name takes the local port of an event. It is called with the engine's lock held.
-func (p *ports) name(port uint16) {
-	if slices.Contains(*p.known.Load(), port) {
+// initial are the ports for the table and for the watch when they are opened.
+func (p *ports) initial() (udp, tcp, watch []uint16) {
+	return p.closed[binds.UDP], p.closed[binds.TCP], p.watched
+}
+
+// firstEphemeral is the first of the ports that Linux gives to the near end of a
+// connection that Asterisk opens itself (net.ipv4.ip_local_port_range).
+const firstEphemeral = 32768
+
+// name takes the local port of an event over UDP, TCP or TLS. It is called with the
+// engine's lock held.
+func (p *ports) name(over event.Transport, port uint16) {
+	at := namedPort{binds.UDP, port}
+	if over.Connected() {
+		at.protocol = binds.TCP
+		if port >= firstEphemeral {
+			return
+		}
+	}
+	if slices.Contains(*p.known[at.protocol].Load(), port) {
 		return
 	}
 	select {
-	case p.named <- port:
+	case p.named <- at:
 	default: // as many questions are pending as are asked
 	}
 }
@@ -96,8 +126,8 @@ func (p *ports) keep(ctx context.Context) {
 			select {
 			case <-timer.C:
 				waiting = false
-			case port := <-p.named:
-				if p.isNews(port) {
+			case at := <-p.named:
+				if p.isNews(at) {
 					timer.Reset(max(0, askPortsPause-time.Since(asked)))
 				}
 			case <-ctx.Done():
@@ -109,10 +139,10 @@ func (p *ports) keep(ctx context.Context) {
 	}
 }
 
-func (p *ports) isNews(port uint16) bool {
+func (p *ports) isNews(at namedPort) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.state.Name(time.Now(), port)
+	return p.state.Name(time.Now(), at.protocol, at.port)
 }
 
 // question asks Asterisk once and puts the answer in force. It reports whether that
@@ -139,16 +169,16 @@ func (p *ports) question(ctx context.Context) (ok bool) {
 // logQuestion logs a failure once.
 func (p *ports) logQuestion(before, now error) {
 	if now != nil && (before == nil || errors.Is(before, binds.ErrNotAsked)) {
-		p.log.Error().Err(now).Uints16("closed", p.closed).Msg("Asterisk does not say on which UDP ports it listens: the ports known so far stay closed to addresses that may be spoofed")
+		p.log.Error().Err(now).Uints16("udp", p.closed[binds.UDP]).Uints16("tcp", p.closed[binds.TCP]).Msg("Asterisk does not say on which ports it listens: bans close those known so far")
 	}
 	if now == nil && before != nil && !errors.Is(before, binds.ErrNotAsked) {
-		p.log.Info().Msg("Asterisk says again on which UDP ports it listens")
+		p.log.Info().Msg("Asterisk says again on which ports it listens")
 	}
 }
 
 // configure replaces the configured ports; learned ones stay. If the kernel refuses,
 // the old ones stay in force.
-func (p *ports) configure(old, configured []uint16) error {
+func (p *ports) configure(old, configured binds.Configured) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.state.Configure(configured)
@@ -163,15 +193,15 @@ func (p *ports) configure(old, configured []uint16) error {
 
 // enforce puts the state's ports in force. The caller holds the lock.
 func (p *ports) enforce() error {
-	all, sip := p.state.All(), p.state.SIP()
-	if !slices.Equal(all, p.closed) {
+	sip := p.state.SIP(binds.UDP)
+	udp, tcp := p.state.Closed(binds.UDP), p.state.Closed(binds.TCP)
+	if !slices.Equal(udp, p.closed[binds.UDP]) || !slices.Equal(tcp, p.closed[binds.TCP]) {
 		// A lost table is rebuilt by its guard, with these ports.
-		if err := p.table.SetSIPPorts(all); err != nil && !errors.Is(err, firewall.ErrLost) {
+		if err := p.table.SetPorts(udp, tcp); err != nil && !errors.Is(err, firewall.ErrLost) {
 			return err
 		}
-		p.log.Info().Uints16("ports", all).Msg("these UDP ports are closed to addresses that may be spoofed")
-		p.closed = all
-		p.known.Store(&all)
+		p.log.Info().Uints16("udp", udp).Uints16("tcp", tcp).Msg("these are Asterisk's ports, which bans close; the UDP ports also to addresses that may be spoofed")
+		p.close([...][]uint16{binds.UDP: udp, binds.TCP: tcp})
 	}
 	if p.watch == nil || slices.Equal(sip, p.watched) {
 		return nil
@@ -184,46 +214,53 @@ func (p *ports) enforce() error {
 	return nil
 }
 
-// check fails if a ban of an address that may be spoofed could have no effect.
+// check fails if a ban that closes Asterisk's ports could have no effect.
 func (p *ports) check(time.Time) control.Check {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := control.Check{Name: "ports"}
 	err := p.state.Err()
-	open, left := p.state.Open()
+	openUDP, left := p.state.Open(binds.UDP)
+	openTCP, leftTCP := p.state.Open(binds.TCP)
 	switch {
 	case p.failed != nil:
 		c.Detail = p.failed.Error()
 	case errors.Is(err, binds.ErrNotAsked):
-		c.Detail = "Asterisk has not been asked yet on which UDP ports it listens"
+		c.Detail = "Asterisk has not been asked yet on which ports it listens"
 	case err != nil:
-		c.Detail = "Asterisk does not say on which UDP ports it listens, so bans of addresses that may be spoofed can have no effect: " + err.Error()
-	case len(open) > 0:
-		c.Detail = fmt.Sprintf("events came in over UDP port %s, which Asterisk does not name and which is not closed to addresses that may be spoofed: add it to firewall.sip_ports", output.Join(open))
-	case left > 0:
-		c.Detail = fmt.Sprintf("Asterisk listens on %d more UDP ports than the %d that can be closed to addresses that may be spoofed", left, binds.MaxPorts)
+		c.Detail = "Asterisk does not say on which ports it listens, so bans that close its ports can have no effect: " + err.Error()
+	case len(openUDP) > 0:
+		c.Detail = openWords(binds.UDP, openUDP, "sip_ports")
+	case len(openTCP) > 0:
+		c.Detail = openWords(binds.TCP, openTCP, "sip_tcp_ports")
+	case left > 0, leftTCP > 0:
+		c.Detail = fmt.Sprintf("Asterisk listens on %d more UDP ports and %d more TCP ports than the %d of each that can be closed", left, leftTCP, binds.MaxPorts)
 	default:
-		c.OK, c.Detail = true, "Asterisk's UDP ports for SIP and IAX2 can be closed: "+portWords(p.state.Ports())
+		c.OK, c.Detail = true, "Asterisk's ports can be closed: UDP "+portWords(p.state.Ports(binds.UDP), binds.UDP)+"; TCP "+portWords(p.state.Ports(binds.TCP), binds.TCP)
 	}
 	return c
 }
 
+func openWords(p binds.Protocol, open []uint16, key string) string {
+	return fmt.Sprintf("events came in over %s port %s, which Asterisk does not name and which bans of Asterisk's ports do not close: add it to firewall.%s", p, output.Join(open), key)
+}
+
 // closedPorts are the ports for status.
-func (p *ports) closedPorts() []control.Port {
+func (p *ports) closedPorts(protocol binds.Protocol) []control.Port {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []control.Port
-	for _, port := range p.state.Ports() {
-		out = append(out, control.Port{Port: port.Number, From: sources(port)})
+	for _, port := range p.state.Ports(protocol) {
+		out = append(out, control.Port{Port: port.Number, From: sources(port, protocol)})
 	}
 	return out
 }
 
 // sources say where a port is from.
-func sources(p binds.Port) []string {
+func sources(p binds.Port, protocol binds.Protocol) []string {
 	var out []string
 	if p.Configured {
-		out = append(out, "sip_ports")
+		out = append(out, map[binds.Protocol]string{binds.UDP: "sip_ports", binds.TCP: "sip_tcp_ports"}[protocol])
 	}
 	for _, d := range p.Drivers {
 		out = append(out, d.Words())
@@ -232,10 +269,10 @@ func sources(p binds.Port) []string {
 }
 
 // portWords lists ports with what listens there.
-func portWords(ports []binds.Port) string {
+func portWords(ports []binds.Port, protocol binds.Protocol) string {
 	var out []string
 	for _, p := range ports {
-		out = append(out, fmt.Sprintf("%d (%s)", p.Number, strings.Join(sources(p), ", ")))
+		out = append(out, fmt.Sprintf("%d (%s)", p.Number, strings.Join(sources(p, protocol), ", ")))
 	}
 	return strings.Join(out, ", ")
 }

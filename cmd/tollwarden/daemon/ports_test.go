@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/binds"
 )
 
@@ -22,6 +23,7 @@ import (
 type closing struct {
 	mu      sync.Mutex
 	table   []uint16
+	tcp     []uint16
 	watch   []uint16
 	refuse  error // what the table answers
 	answer  binds.Answer
@@ -31,20 +33,23 @@ type closing struct {
 	changes int
 }
 
-func (c *closing) SetSIPPorts(ports []uint16) error {
+func (c *closing) SetPorts(udp, tcp []uint16) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.refuse != nil {
 		return c.refuse
 	}
-	c.table, c.changes = ports, c.changes+1
+	c.table, c.tcp, c.changes = udp, tcp, c.changes+1
 	return nil
 }
 
-func (c *closing) SetPorts(ports []uint16) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watch = ports
+// watching is the watch of a closing.
+type watching struct{ *closing }
+
+func (w watching) SetPorts(ports []uint16) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watch = ports
 	return nil
 }
 
@@ -74,10 +79,14 @@ func (c *closing) expect(t *testing.T, when string, table, watch []uint16) {
 func newClosing(t *testing.T, dir string) (*closing, *ports) {
 	t.Helper()
 	c := &closing{begun: time.Now()}
-	p := newPorts([]uint16{5060, 5061}, openPortsFile(dir, zerolog.Nop()), zerolog.Nop())
-	p.table, p.watch, p.ask, p.unwatched = c, c, c.ask, func(time.Time) {}
-	c.table, c.watch = p.initial()
+	p := newPorts(configuredUDP(5060, 5061), openPortsFile(dir, zerolog.Nop()), zerolog.Nop())
+	p.table, p.watch, p.ask, p.unwatched = c, watching{c}, c.ask, func(time.Time) {}
+	c.table, c.tcp, c.watch = p.initial()
 	return c, p
+}
+
+func configuredUDP(ports ...uint16) binds.Configured {
+	return binds.Configured{UDP: ports, TCP: []uint16{5060}, AMI: 5038}
 }
 
 // Asterisk is asked when a session begins, again soon, then every minute, and at once
@@ -114,7 +123,7 @@ func TestPortsAreLearned(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		asked := len(c.asked)
-		p.name(5170)
+		p.name(event.UDP, 5170)
 		synctest.Wait()
 		time.Sleep(askPortsPause)
 		synctest.Wait()
@@ -123,10 +132,33 @@ func TestPortsAreLearned(t *testing.T) {
 			t.Errorf("asked %d times for it", len(c.asked)-asked)
 		}
 
+		// So does one over TCP or TLS; the near end of a connection of Asterisk's own does
+		// not matter.
+		if want := []uint16{5038, 5060}; !slices.Equal(c.tcp, want) {
+			t.Errorf("TCP: %v, want %v", c.tcp, want)
+		}
+		c.answer.TCP = []binds.Bind{{Port: 5061, Driver: binds.PJSIP}, {Port: 8089, Driver: binds.HTTP}}
+		asked = len(c.asked)
+		p.name(event.TCP, 5060)
+		p.name(event.TCP, 45060)
+		synctest.Wait()
+		time.Sleep(askPortsPause)
+		synctest.Wait()
+		if len(c.asked) != asked {
+			t.Error("asked for a port that is closed, or for an ephemeral one")
+		}
+		p.name(event.TLS, 5061)
+		synctest.Wait()
+		time.Sleep(askPortsPause)
+		synctest.Wait()
+		if want := []uint16{5038, 5060, 5061, 8089}; !slices.Equal(c.tcp, want) {
+			t.Errorf("TCP: %v, want %v", c.tcp, want)
+		}
+
 		// Nobody can have a port closed, or Asterisk asked without end.
 		asked = len(c.asked)
 		for i := range 10_000 {
-			p.name(uint16(10000 + i%5))
+			p.name(event.UDP, uint16(10000+i%5))
 			time.Sleep(time.Millisecond)
 		}
 		synctest.Wait()
@@ -167,12 +199,12 @@ func TestPortsAreConfigured(t *testing.T) {
 	c, p := newClosing(t, t.TempDir())
 	c.listens(nil, "monday", binds.Bind{Port: 5160, Driver: binds.ChanSIP})
 	p.question(t.Context())
-	if err := p.configure([]uint16{5060, 5061}, []uint16{5080}); err != nil {
+	if err := p.configure(configuredUDP(5060, 5061), configuredUDP(5080)); err != nil {
 		t.Fatal(err)
 	}
 	c.expect(t, "reloaded", []uint16{5080, 5160}, []uint16{5080, 5160})
 	c.refuse = errors.New("the kernel refuses")
-	if err := p.configure([]uint16{5080}, []uint16{5090}); err == nil {
+	if err := p.configure(configuredUDP(5080), configuredUDP(5090)); err == nil {
 		t.Error("no error")
 	}
 	c.refuse = nil

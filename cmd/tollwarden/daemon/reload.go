@@ -73,14 +73,14 @@ func (c *configuration) readAgain() error {
 	if err := c.enforce(undo); err != nil {
 		return err
 	}
-	before := c.current.Load().Firewall.SIPPorts
-	if err := c.ports.configure(before, cfg.Firewall.SIPPorts); err != nil {
+	before := settings.Ports(c.current.Load())
+	if err := c.ports.configure(before, settings.Ports(cfg)); err != nil {
 		undo()
 		return errors.Join(err, c.enforceAgain())
 	}
 	if err := c.engine.Configure(policy); err != nil {
 		undo()
-		return errors.Join(err, c.enforceAgain(), c.ports.configure(cfg.Firewall.SIPPorts, before))
+		return errors.Join(err, c.enforceAgain(), c.ports.configure(settings.Ports(cfg), before))
 	}
 	c.apply(cfg, messages)
 	c.current.Store(cfg)

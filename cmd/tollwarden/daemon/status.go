@@ -5,6 +5,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/binds"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
@@ -47,7 +48,7 @@ func (d statusSource) Status() control.Status {
 func (d statusSource) firewall() control.Firewall {
 	f := control.Firewall{
 		Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), NetworksClosed: d.engine.Bans.Closed(time.Now()),
-		Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts(),
+		Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts(binds.UDP), TCPPorts: d.ports.closedPorts(binds.TCP),
 	}
 	if stats, err := d.kernel.table.Stats(); err == nil { // otherwise the checks say why
 		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes

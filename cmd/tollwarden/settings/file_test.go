@@ -88,7 +88,7 @@ func TestFixedKeys(t *testing.T) {
 	is.Bans.Forget, is.BreakIn.Failures, is.Calls.Country = 1, 99, "FR"
 	is.Restrict.Networks, is.Restrict.Quiet = 9, 1
 	is.Notify.Webhook, is.Health.Canary = "https://example.org/", 7
-	is.Firewall.Allow, is.Firewall.SIPPorts = nil, []uint16{5080}
+	is.Firewall.Allow, is.Firewall.SIPPorts, is.Firewall.TCPPorts = nil, []uint16{5080}, []uint16{5443}
 	if keys := NeedRestart(was, is); len(keys) > 0 {
 		t.Errorf("a reload can change %v", keys)
 	}

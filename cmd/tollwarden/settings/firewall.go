@@ -1,19 +1,34 @@
 package settings
 
 import (
+	"net"
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
+	"github.com/tollwarden/tollwarden/responder/binds"
 )
 
 // Firewall is the configuration of the kernel's table. Its allow list is the
 // configuration's own; see Allow.
 func Firewall(cfg *config.Config) firewall.Config {
-	return firewall.Config{Name: cfg.Firewall.Table, Allow: Allow(cfg), SIPPorts: cfg.Firewall.SIPPorts, Uncounted: !cfg.Firewall.Counters}
+	return firewall.Config{Name: cfg.Firewall.Table, Allow: Allow(cfg), SIPPorts: cfg.Firewall.SIPPorts, TCPPorts: cfg.Firewall.TCPPorts, Uncounted: !cfg.Firewall.Counters}
+}
+
+// Ports are the ports of the configuration, which are always closed to whoever is
+// banned: Asterisk's manager interface is one of them.
+func Ports(cfg *config.Config) binds.Configured {
+	c := binds.Configured{UDP: cfg.Firewall.SIPPorts, TCP: cfg.Firewall.TCPPorts}
+	if _, text, err := net.SplitHostPort(cfg.Asterisk.Address); err == nil {
+		if port, err := strconv.ParseUint(text, 10, 16); err == nil {
+			c.AMI = uint16(port)
+		}
+	}
+	return c
 }
 
 // Allow is what the configuration file itself allows now: the prefixes of

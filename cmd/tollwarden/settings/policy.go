@@ -19,8 +19,11 @@ func Policy(cfg *config.Config) (judge.Policy, error) {
 	p := judge.Policy{
 		Observe:   cfg.Mode == config.Observe,
 		Playbooks: map[string][]incident.StepKind{},
-		Ladder:    decide.Ladder{Times: cfg.Bans.Ladder, Forget: cfg.Bans.Forget, Spoofable: cfg.Bans.Spoofable, SpoofableForever: cfg.Bans.SpoofableForever},
-		BreakIn:   score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within},
+		Ladder: decide.Ladder{
+			Times: cfg.Bans.Ladder, Scopes: scopes(cfg.Bans.Scope), Forget: cfg.Bans.Forget,
+			Spoofable: cfg.Bans.Spoofable, SpoofableForever: cfg.Bans.SpoofableForever,
+		},
+		BreakIn: score.BreakInConfig{Failures: cfg.BreakIn.Failures, Within: cfg.BreakIn.Within},
 		Slow: slow.Config{
 			Within: cfg.Slow.Within, Accounts: cfg.Slow.Accounts, Failures: cfg.Slow.Failures, NetworkAccounts: cfg.Slow.NetworkAccounts,
 			Addresses: cfg.Slow.Addresses, SiteAccounts: cfg.Slow.SiteAccounts,
@@ -49,6 +52,14 @@ func Policy(cfg *config.Config) (judge.Policy, error) {
 		p.Thresholds = append(p.Thresholds, threshold)
 	}
 	return p, nil
+}
+
+// scopes are what bans close, by offence.
+func scopes(list []config.Scope) (out []incident.Scope) {
+	for _, s := range list {
+		out = append(out, incident.Scope(s))
+	}
+	return out
 }
 
 func thresholdOf(t config.Threshold) (score.Threshold, error) {

@@ -22,7 +22,7 @@ func fixedPart(c config.Config) config.Config {
 	c.Slow = config.Slow{}
 	c.BreakIn = config.BreakIn{Known: c.BreakIn.Known} // the ledger keeps places that long, too
 	c.Notify, c.Exec = config.Notify{}, config.Exec{}
-	c.Firewall.Allow, c.Firewall.SIPPorts = nil, nil
+	c.Firewall.Allow, c.Firewall.SIPPorts, c.Firewall.TCPPorts = nil, nil, nil
 	c.Health.Canary, c.Health.Firewall = 0, 0
 	c.Warnings = nil // they change nothing
 	return c
