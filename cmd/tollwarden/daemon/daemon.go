@@ -179,7 +179,9 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 	if d.sessions.commands, err = settings.Dialer(o.Config, o.Log.With().Str("session", "commands").Logger()); err != nil {
 		return err
 	}
+	d.sessions.crowd = newCrowd(o.Config.Asterisk.Address)
 	d.sessions.canary = newCanary(o.Config.Health.Canary, d.engine, d.sessions.commands, o.Log)
+	d.sessions.canary.crowd = func() string { return d.sessions.crowd.text(time.Now()) }
 	d.sessions.gaps = &gaps{stoppedAt: d.lastSeen.seen.Events, logIsRead: d.logSensor.isRead, record: d.engine.Gap, alarm: d.alarms.notify}
 	d.sessions.managerAt = d.config.managerAt
 	d.kernel.guardWith(firewall.GuardConfig{
