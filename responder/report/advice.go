@@ -11,7 +11,9 @@ import (
 // next says what the administrator should do now.
 func (t *builder) next() {
 	next := func(format string, args ...any) { t.r.Next = append(t.r.Next, fmt.Sprintf(format, args...)) }
-	if t.r.Observed {
+	if t.i.Mode == incident.Paused {
+		next("Tollwarden was paused for maintenance, so it changed nothing. `tollwarden resume` ends the pause; the steps say what it would have done, and it does so when the attack goes on.")
+	} else if t.r.Observed {
 		next("Tollwarden runs in mode observe, so it changed nothing. Set mode = \"enforce\" when you trust it.")
 	}
 	for _, s := range t.r.Steps {

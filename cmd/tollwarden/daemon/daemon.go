@@ -203,9 +203,12 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	d.health.canary = d.sessions.canary
 	d.health.summary = func() string { return summary(d.mode, d.engine.Bans.Count()) }
 	load, effect := &overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}, &effectAlarms{alarm: d.alarms.notify}
+	waiting := &breakerAlarms{alarm: d.alarms.notify}
 	d.health.tick = func(now time.Time) {
 		load.look(now)
-		effect.look(now, d.engine.Senses(now).Ineffective)
+		senses := d.engine.Senses(now)
+		effect.look(now, senses.Ineffective)
+		waiting.look(now, senses.Breaker)
 	}
 	status := statusSource{
 		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
@@ -228,6 +231,7 @@ func (d *Daemon) probes() []probe {
 		return func(now time.Time) control.Check { return check(now, d.engine.Senses(now)) }
 	}
 	return []probe{
+		{check: senses(checkPause)},
 		{check: d.sessions.checkEvents},
 		{check: d.sessions.checkCommands},
 		{check: d.sessions.canary.check},
@@ -236,6 +240,7 @@ func (d *Daemon) probes() []probe {
 		{check: d.ports.check},
 		{check: senses(checkEffect)},
 		{check: senses(checkAttacks)},
+		{check: senses(checkBreaker)},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},
