@@ -10,7 +10,7 @@ import (
 // ErrFull reports a connection that Asterisk closed before its greeting. It does so while
 // as many connections as it accepts (authlimit in manager.conf, 50 by default) have not
 // logged in, each for up to 30 s (authtimeout).
-var ErrFull = errors.New("Asterisk closed the connection before its greeting: too many connections to its manager port have not logged in (authlimit in manager.conf)")
+var ErrFull = errors.New("closed by Asterisk before its greeting, as when too many connections to its manager port have not logged in (authlimit in manager.conf)")
 
 const (
 	// pushers connect at the same time while the manager port is full, and each of them

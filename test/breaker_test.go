@@ -103,7 +103,7 @@ func TestPauseAndBreaker(t *testing.T) {
 	getsIn(t, third, "1003")
 	w.wait("the third to be dropped", 5*time.Second, func() bool { return w.dropped("192.0.2.68/32") })
 	w.wait("the calls of 1003 to be ended", 10*time.Second, func() bool { return w.step("1003", incident.StepHangup).State == incident.Done })
-	if s := w.step("1003", incident.StepRotate); s.State != incident.Skipped || !strings.Contains(s.Detail, "without a person") {
+	if s := w.step("1003", incident.StepRotate); s.State != incident.Skipped || !strings.Contains(s.Detail, incident.WaitsForPerson) {
 		t.Errorf("beyond the limit: %+v", s)
 	}
 	w.restart()

@@ -171,8 +171,8 @@ func (b *Breaker) State(now time.Time) BreakerState {
 
 // Why says why an account is not taken now.
 func (b *Breaker) Why() string {
-	return fmt.Sprintf("%s had their password changed or were locked within %s already, and no more are without a person (breaker.accounts): `tollwarden status`",
-		incident.Count(b.rule.Accounts, "extension"), within(b.rule.Within))
+	return fmt.Sprintf("%s: %s had their password changed or were locked within %s already (breaker.accounts)",
+		incident.WaitsForPerson, incident.Count(b.rule.Accounts, "extension"), within(b.rule.Within))
 }
 
 // within writes a duration as a person does: "1h", "90m".

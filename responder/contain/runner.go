@@ -34,6 +34,12 @@ func (s *State) Held(account string) string {
 		}
 		words += "restricted to " + incident.PrefixesText(to)
 	}
+	if s.Breaker.Waits(account) {
+		if words != "" {
+			words += ", "
+		}
+		words += "waits for a person"
+	}
 	return words
 }
 

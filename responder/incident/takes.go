@@ -1,5 +1,9 @@
 package incident
 
+// WaitsForPerson begins the detail of a step that was skipped because too many accounts had
+// one like it lately.
+const WaitsForPerson = "waits for a person"
+
 // Takes says whether the step takes the use of an account from its owner, until a person
 // enters a new password in a phone or gives the account back.
 //

@@ -56,7 +56,7 @@ func TestBreakInsAtMoreThanAFewAccounts(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	rotate := s.incidents[2].Steps[2]
-	if !rotate.Instead || !strings.Contains(rotate.Detail, "2 extensions had their password changed or were locked within 1h already") {
+	if !rotate.Instead || !strings.Contains(rotate.Detail, "2 extensions had their password changed or were locked within 1h already (breaker.accounts)") {
 		t.Errorf("%+v", rotate)
 	}
 	if list := s.Unstopped(noon.Add(3 * time.Minute)); len(list) > 0 {
@@ -141,7 +141,7 @@ func TestBreakerInModeObserve(t *testing.T) {
 	if got := s.incidents[1].Steps[2].Detail; got != "mode is observe: would change the secret of 1002" {
 		t.Errorf("the second: %s", got)
 	}
-	if got := s.incidents[2].Steps[2].Detail; !strings.Contains(got, "without a person") || s.Contain.Breaker.Waits("1003") {
+	if got := s.incidents[2].Steps[2].Detail; !strings.Contains(got, incident.WaitsForPerson) || s.Contain.Breaker.Waits("1003") {
 		t.Errorf("the third: %s", got)
 	}
 }

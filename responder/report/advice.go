@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -45,6 +46,19 @@ func (s Step) advice(account string) string {
 		return s.adviceDone()
 	case incident.Failed, incident.Intended:
 		return s.adviceFailed(account)
+	}
+	return s.adviceWaits()
+}
+
+// adviceWaits says what to do about a step that waits for a person.
+func (s Step) adviceWaits() string {
+	switch {
+	case !strings.HasPrefix(s.Detail, incident.WaitsForPerson):
+		return ""
+	case s.kind == incident.StepRotate:
+		return fmt.Sprintf("Change the password of %s: `tollwarden rotate %s --expire`, or those of all extensions that wait: `tollwarden resume --waiting`.", s.Target, s.Target)
+	case s.kind == incident.StepLock:
+		return fmt.Sprintf("Lock %s if it is not in use: `tollwarden lock %s`.", s.Target, s.Target)
 	}
 	return ""
 }

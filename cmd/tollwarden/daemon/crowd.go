@@ -64,7 +64,8 @@ func (c *crowd) text(now time.Time) string {
 // connected; "" if that is not known.
 func crowdText(who string) string {
 	if who == "" {
-		who = "look for them where Asterisk runs, with `ss -tnp sport = :5038`"
+		return "the manager port is full, because too many connections to it have not logged in: look for them where Asterisk runs, with `ss -tnp`. " +
+			"(A proxy in front of an Asterisk that is down looks the same.)"
 	}
 	return "the manager port is full, because too many connections to it have not logged in. Connected are " + who +
 		". End these, let manager.conf bind to 127.0.0.1 or permit only addresses you know, and raise authlimit; until then, a restarted daemon needs up to a minute to get a session"
