@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -106,8 +107,11 @@ func newClient(ctx context.Context, conn net.Conn, handle func(time.Time, *event
 	}
 	if err != nil {
 		_ = conn.Close()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			err = ctx.Err()
+		case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+			err = ErrFull
 		}
 		return nil, fmt.Errorf("ami: read the greeting of %s: %w", conn.RemoteAddr(), err)
 	}

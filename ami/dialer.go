@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -57,6 +58,7 @@ type Dialer struct {
 	Healthy time.Duration
 
 	counters Counters
+	problem  atomic.Pointer[error] // of the last attempt of Run to connect
 }
 
 const (
@@ -66,6 +68,22 @@ const (
 
 // Counters returns the counters for all connections of the dialer.
 func (d *Dialer) Counters() *Counters { return &d.counters }
+
+// Problem returns why Run's last attempt to connect failed, or nil if it did not.
+func (d *Dialer) Problem() error {
+	if err := d.problem.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (d *Dialer) note(err error) {
+	if err == nil {
+		d.problem.Store(nil)
+		return
+	}
+	d.problem.Store(&err)
+}
 
 // Run connects, logs in and calls fn with the connection. The context passed to fn ends
 // with the connection; Run then waits for fn, backs off and reconnects. It retries a
@@ -78,7 +96,8 @@ func (d *Dialer) Run(ctx context.Context, fn func(ctx context.Context, c *Client
 	r.reset()
 	var lastSeen time.Time
 	for ctx.Err() == nil {
-		c, err := d.Connect(ctx)
+		c, err := d.connectOrPush(ctx)
+		d.note(err)
 		if err == nil {
 			if !lastSeen.IsZero() {
 				c.gap = Gap{From: lastSeen, To: time.Now()}
@@ -107,6 +126,11 @@ func (d *Dialer) Connect(ctx context.Context) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.logIn(ctx, c)
+}
+
+// logIn logs in over an open connection, and closes it if that fails.
+func (d *Dialer) logIn(ctx context.Context, c *Client) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, or(d.LoginTimeout, 10*time.Second))
 	defer cancel()
 	if err := c.Login(ctx, d.Username, d.Secret, or(d.Events, "off")); err != nil {

@@ -39,6 +39,7 @@ type Config struct {
 	Slow       Slow
 	Rotate     Rotate
 	Restrict   Restrict
+	Breaker    Breaker
 	Notify     Notify
 	Exec       Exec
 	Health     Health

@@ -75,6 +75,11 @@ type file struct {
 		Quiet          *string `toml:"quiet"`
 	} `toml:"restrict"`
 
+	Breaker struct {
+		Accounts *int    `toml:"accounts"`
+		Within   *string `toml:"within"`
+	} `toml:"breaker"`
+
 	Notify fileNotify `toml:"notify"`
 	Exec   fileExec   `toml:"exec"`
 

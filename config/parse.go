@@ -94,6 +94,7 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	p.slow(&f, &c.Slow)
 	p.rotate(&f, c)
 	p.restrict(&f, &c.Restrict)
+	p.breaker(&f, &c.Breaker)
 	p.notify(&f.Notify, &c.Notify)
 	p.health(&f, &c.Health)
 	p.calls(&f, &c.Calls)

@@ -249,6 +249,15 @@ func (e effects) AskUserAgent(c calls.Channel, raw []byte) bool {
 	}
 }
 
+// AccountWaits keeps that an account waits for a person.
+func (e effects) AccountWaits(w contain.Waiting) {
+	if len(w.Steps) == 0 {
+		e.parts.Ledger.DropHold(w.Account, incident.HoldWaiting)
+		return
+	}
+	e.parts.Ledger.PutHold(incident.Hold{Account: w.Account, Kind: incident.HoldWaiting, Value: w.Words(), Since: w.Since})
+}
+
 // ThievesChanged keeps who else knows the password of an account.
 func (e effects) ThievesChanged(account string, thieves []netip.Prefix, at time.Time) {
 	if len(thieves) == 0 {

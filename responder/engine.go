@@ -104,7 +104,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		EndSuspicion: func(at netip.Prefix) bool { return e.judge.EndSuspicion(time.Now(), at) },
 		Acted:        e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve, Dealt: e.judge.Dealt}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}
@@ -197,7 +197,10 @@ func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context
 	}
 }
 
-func (e *Engine) watch(now time.Time) { e.with(func() { e.judge.Watch(now) }) }
+func (e *Engine) watch(now time.Time) {
+	e.with(func() { e.judge.Watch(now) })
+	e.endPause(now)
+}
 
 // Prune forgets what ran out. Run does it every minute.
 func (e *Engine) Prune(now time.Time) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
@@ -50,6 +51,8 @@ type Senses struct {
 	TableFull      bool                  // bans in force do not fit into the kernel's table
 	Ineffective    []bans.IneffectiveBan // those first that have been so for longest
 	Unstopped      []decide.Attack       // that go on because nothing is done about them
+	Breaker        contain.BreakerState
+	Pause          decide.Pause // the zero Pause: none is on
 }
 
 // Senses is what the sensors last reported, as of now.
@@ -60,6 +63,10 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		s.ProofSuspended = e.judge.Intake.Proof.Suspended(now)
 		s.Ineffective = e.judge.Ineffective(now)
 		s.Unstopped = e.judge.Unstopped(now)
+		s.Breaker = e.judge.Contain.Breaker.State(now)
+		if p, paused := e.judge.Paused(now); paused {
+			s.Pause = p
+		}
 	})
 	s.TableFull = e.queue.Full()
 	return s

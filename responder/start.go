@@ -42,6 +42,11 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	e.restoreHabits(ctx, now)
 	e.restoreGuesses(ctx, now)
 	e.restoreHolds(ctx, now)
+	taken, err := l.Taken(ctx, now.Add(-policy.Breaker.Within))
+	e.doubt(err, "the accounts whose passwords were changed lately")
+	for account, at := range taken {
+		e.judge.Contain.Breaker.Take(at, account)
+	}
 	offences, err := l.Offences(ctx, now.Add(-policy.Ladder.Forget))
 	e.doubt(err, "the offences")
 	for _, o := range offences {
@@ -111,6 +116,12 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 			e.judge.Contain.Restrictions.Restore(now, h.Account, contain.ParseNetworks(h.Value), h.Since)
 		case incident.HoldStolen:
 			e.restoreThieves(now, h)
+		case incident.HoldWaiting:
+			e.judge.Contain.Breaker.RestoreWaiting(h.Account, h.Since, h.Value)
+		case incident.HoldPause:
+			e.restorePause(now, h)
+		case incident.HoldResumed:
+			e.judge.Contain.Breaker.Resume(h.Since)
 		}
 	}
 }
@@ -195,6 +206,7 @@ func (e *Engine) resume(now time.Time, o unfinished) {
 		switch {
 		case s.Step.Step == incident.StepBan && e.drops(now, s.Target):
 			s.State, s.Detail = incident.Done, "in force since the restart"
+		case e.pausedStep(now, &s.Step):
 		case read && !e.observe && e.canFinish(s.Step.Step, now.Sub(i.At)):
 			if !slices.Contains(recent, s.Incident) {
 				recent = append(recent, s.Incident)

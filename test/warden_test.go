@@ -132,6 +132,16 @@ func (w *warden) socket() string { return filepath.Join(w.dir, "socket") }
 // start runs the daemon and waits until it is healthy.
 func (w *warden) start() {
 	w.t.Helper()
+	w.launch()
+	w.wait("the daemon to be healthy", 20*time.Second, func() bool {
+		s, err := w.client().Status(w.t.Context())
+		return err == nil && s.Health == control.Healthy
+	})
+}
+
+// launch runs the daemon.
+func (w *warden) launch() {
+	w.t.Helper()
 	path, err := binary()
 	if err != nil {
 		w.t.Fatal(err)
@@ -148,10 +158,6 @@ func (w *warden) start() {
 	}
 	w.done = make(chan error, 1)
 	go func(cmd *exec.Cmd, done chan error) { done <- cmd.Wait() }(w.cmd, w.done)
-	w.wait("the daemon to be healthy", 20*time.Second, func() bool {
-		s, err := w.client().Status(w.t.Context())
-		return err == nil && s.Health == control.Healthy
-	})
 }
 
 // stop ends the daemon with a signal and waits for it.

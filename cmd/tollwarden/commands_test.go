@@ -20,12 +20,13 @@ type fakeDaemon struct {
 	health string
 	order  any
 	uid    bool // the order came with a user
+	pause  *control.Pause
 }
 
 func (f *fakeDaemon) Status() control.Status {
 	gap := &control.Gap{From: goldenAt, To: goldenAt.Add(time.Minute)}
 	return control.Status{
-		Health: f.health, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
+		Health: f.health, Pause: f.pause, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
 		Checks:   []control.Check{{Name: "events", OK: true, Detail: "listening"}, {Name: "kernel", Detail: "gone"}},
 		Asterisk: control.Asterisk{Events: 5, Gaps: 1, LastGap: gap}, Counters: map[string]uint64{"incidents": 2, "verdicts": 0},
 		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2},
@@ -65,6 +66,19 @@ func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, e
 	return f.changed(uid, o)
 }
 func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) { return f.changed(uid, "reload") }
+func (f *fakeDaemon) Pause(uid uint32, o control.PauseOrder) (control.Paused, error) {
+	f.order, f.uid = o, uid == uint32(os.Getuid())
+	return control.Paused{Message: "done so"}, nil
+}
+
+// Resume says that two extensions wait.
+func (f *fakeDaemon) Resume(uid uint32) (control.Paused, error) {
+	f.order, f.uid = "resume", uid == uint32(os.Getuid())
+	return control.Paused{Message: "done so", Waiting: []control.Waiting{
+		{Account: "1006", Steps: []string{"rotate", "remove-registrations"}}, {Account: "1007", Steps: []string{"remove-registrations"}},
+	}}, nil
+}
+
 func (f *fakeDaemon) AllowList() []control.Allowed {
 	return []control.Allowed{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Origin: control.FromFile, Reason: "our office"}}
 }
@@ -186,6 +200,10 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"reload", 0, []string{"done so"}},
 		{"rotate 1002 --json", 0, []string{`"account": "1002"`}},
 		{"ban nonsense", 2, []string{"want an address"}},
+		{"pause soon", 2, []string{"want a duration above zero, such as"}},
+		{"pause 2d", 2, []string{"at most 24h"}},
+		{"pause", 2, []string{"want tollwarden pause DURATION"}},
+		{"resume --waiting", 1, []string{"done so", "1007: only its registrations wait"}},
 		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
 		{"unban", 2, []string{"give an address"}},
 		{"nothing", 2, []string{"there is no command \"nothing\""}},
@@ -202,6 +220,12 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		}
 		if strings.Contains(got, "\x1b") {
 			t.Errorf("%s: it prints an escape sequence: %q", tt.line, got)
+		}
+	}
+	f.pause = &control.Pause{Until: goldenAt, By: "root", Reason: "phones move"}
+	for _, command := range []string{"status", "incidents"} {
+		if _, got := tollwarden(t, command, "--socket", socket); !strings.HasPrefix(got, "PAUSED until ") || !strings.Contains(got, "by root: phones move\n") {
+			t.Errorf("%s during a pause:\n%s", command, got)
 		}
 	}
 	f.health = control.Degraded
@@ -228,6 +252,8 @@ func TestOrdersArrive(t *testing.T) {
 		"hangup 1002":                           "hangup 1002",
 		"lock 1002":                             "lock 1002",
 		"unlock 1002":                           "unlock 1002",
+		"pause 1h --reason phones":              control.PauseOrder{For: "1h", Reason: "phones"},
+		"resume":                                "resume",
 	} {
 		code, got := tollwarden(t, append(strings.Fields(line), "--socket", socket)...)
 		if code != 0 || f.order != want || !f.uid || !strings.Contains(got, "done so") {
@@ -252,6 +278,7 @@ func TestCompletion(t *testing.T) {
 		"unban":        "192.0.2.66\t3 points",
 		"allow remove": "198.51.100.0/24\tour office",
 		"rotate":       "1001\n",
+		"pause":        "30m\n",
 		"incident":     "41\tbreak-in, 1002",
 	} {
 		_, got := tollwarden(t, append(append([]string{"__complete"}, strings.Fields(line)...), "--socket", socket, "")...)

@@ -31,6 +31,9 @@ func newIncidents() *cobra.Command {
 		if *asJSON {
 			return output.JSON(cmd.OutOrStdout(), list)
 		}
+		if s, err := control.Dial(*socket).Status(cmd.Context()); err == nil && s.Pause != nil {
+			printPause(cmd.OutOrStdout(), s.Pause)
+		}
 		t := output.NewTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "STEPS")
 		for _, i := range list {
 			t.Row(fmtID(i.ID), output.Time(i.At), i.Key.Kind()+" "+i.Key.Value(), i.Threshold, stepSummary(i.Steps))

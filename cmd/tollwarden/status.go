@@ -44,6 +44,9 @@ func newStatus() *cobra.Command {
 
 func printStatus(cmd *cobra.Command, s control.Status) {
 	w := cmd.OutOrStdout()
+	if p := s.Pause; p != nil {
+		printPause(w, p)
+	}
 	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, output.Plain(s.Version), output.Time(s.Since))
 	t := output.NewTable(w, "CHECK", "STATE", "DETAIL")
 	for _, c := range s.Checks {

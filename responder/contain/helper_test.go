@@ -132,7 +132,8 @@ type site struct {
 	finished []string // the steps of each incident as it was finished
 	acted    []string
 	cleared  []string
-	stolen   string // the account whose password others know
+	dealt    []string // accounts that need not wait any longer
+	stolen   string   // the account whose password others know
 }
 
 func newSite(rule RestrictRule) *site {
@@ -144,6 +145,7 @@ func newSite(rule RestrictRule) *site {
 		},
 		Stolen:  func(_ time.Time, account string) bool { return account == s.stolen },
 		Absolve: func(account string) { s.cleared = append(s.cleared, account) },
+		Dealt:   func(account string) { s.dealt = append(s.dealt, account) },
 	}
 	return s
 }

@@ -23,6 +23,9 @@ type Operator struct {
 	// forgets that and the failures of others. Called under the lock.
 	Stolen  func(now time.Time, account string) bool
 	Absolve func(account string)
+	// Dealt says that nothing of an account waits for a person any longer. Called under
+	// the lock.
+	Dealt func(account string)
 }
 
 // Rotate gives an account another password; detail says where it is kept. Its
@@ -71,6 +74,9 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 	}
 	now := time.Now()
 	detail, err = o.Runner.lock(context.WithoutCancel(ctx), account)
+	if err == nil {
+		o.Runner.owner.With(func() { o.Dealt(account) })
+	}
 	o.record(now, uid, "lock", account, detail, err)
 	return detail, err
 }
@@ -89,9 +95,10 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 	ctx = context.WithoutCancel(ctx)
 	r := o.Runner
 	var was string
-	var locked, restricted, stolen bool
+	var locked, restricted, stolen, waits bool
 	r.owner.With(func() {
 		stolen = o.Stolen(now, account)
+		waits = r.state.Breaker.Waits(account)
 		was, locked = r.state.Locks.Get(account)
 		if _, restricted = r.state.Restrictions.Networks(account); restricted {
 			r.state.Restrictions.LeaveAlone(now, account)
@@ -106,13 +113,13 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 		detail, err = r.unrestrict(ctx, account)
 	case locked:
 		detail, err = r.unlock(ctx, account, was)
-	case !stolen:
+	case !stolen && !waits:
 		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor restricted by this daemon, nor is its password known to others", incident.ErrRefused, account))
 	}
-	if (restricted || stolen) && err == nil {
+	if (restricted || stolen || waits) && err == nil {
 		r.owner.With(func() { o.Absolve(account) })
 	}
-	if stolen && err == nil {
+	if (stolen || waits) && err == nil {
 		detail = strings.TrimPrefix(detail+"; its password counts as changed", "; ")
 	}
 	o.record(now, uid, "unlock", account, detail, err)

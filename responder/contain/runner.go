@@ -18,6 +18,7 @@ type State struct {
 	Rotations    Rotations
 	Locks        Locks
 	Restrictions *Restrictions
+	Breaker      Breaker
 	Log          CallLog
 }
 
@@ -33,6 +34,12 @@ func (s *State) Held(account string) string {
 		}
 		words += "restricted to " + incident.PrefixesText(to)
 	}
+	if s.Breaker.Waits(account) {
+		if words != "" {
+			words += ", "
+		}
+		words += "waits for a person"
+	}
 	return words
 }
 
@@ -41,6 +48,7 @@ func (s *State) Prune(now time.Time) {
 	s.Sessions.Prune(now)
 	s.Rotations.Prune(now)
 	s.Restrictions.Prune(now)
+	s.Breaker.Prune(now)
 }
 
 // Channels is what a Runner asks about the channels that the events say are up.
@@ -102,8 +110,8 @@ type Runner struct {
 	rotations singleflight.Group
 }
 
-// end is one call to be hung up. incident is nil when the call is of a locked
-// account.
+// end is one call to be hung up. incident is nil when the call is of an account that
+// is locked or waits for a person.
 type end struct {
 	incident *incident.Incident
 	step     int
@@ -146,7 +154,7 @@ func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context
 }
 
 // QueueEnd queues the end of one call, for a step of an incident or, with a nil
-// incident, because its account is locked. False means that there is no room. It
+// incident, because its account is locked or waits for a person. False means that there is no room. It
 // does not wait.
 func (r *Runner) QueueEnd(i *incident.Incident, step int, channel string) bool {
 	select {
@@ -197,7 +205,7 @@ func (r *Runner) endOne(ctx context.Context, e end) {
 	ended, err := r.calls.HangupChannel(ctx, e.channel)
 	switch {
 	case e.incident == nil:
-		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of a locked account")
+		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of an account that is locked, or waits for a person")
 	case err != nil:
 		r.owner.Report(e.incident, e.step, incident.Failed, err.Error())
 	case ended:

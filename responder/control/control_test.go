@@ -106,6 +106,16 @@ func (b *fakeDaemon) WatchIncidents() (<-chan incident.Incident, func()) {
 	return c, func() { b.ended.Add(1) }
 }
 
+func (b *fakeDaemon) Pause(uid uint32, o control.PauseOrder) (control.Paused, error) {
+	b.uid = uid
+	return control.Paused{Pause: &control.Pause{Reason: o.Reason + " for " + o.For}}, nil
+}
+
+func (b *fakeDaemon) Resume(uid uint32) (control.Paused, error) {
+	b.uid = uid
+	return control.Paused{Waiting: []control.Waiting{{Account: "1006"}}}, nil
+}
+
 func (b *fakeDaemon) Reload(uid uint32) (control.Changed, error) {
 	b.uid = uid
 	return control.Changed{Message: "in force"}, nil
@@ -187,6 +197,14 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	}
 	if done, err := c.Rotate(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Account != "1002" || d.uid != uint32(os.Getuid()) {
 		t.Errorf("rotate = %+v, %v, by uid %d", done, err, d.uid)
+	}
+	d.uid = 1
+	if done, err := c.Pause(ctx, control.PauseOrder{For: "1h", Reason: "phones"}); err != nil || done.Pause.Reason != "phones for 1h" || d.uid != uint32(os.Getuid()) {
+		t.Errorf("pause = %+v, %v, by uid %d", done, err, d.uid)
+	}
+	d.uid = 1
+	if done, err := c.Resume(ctx); err != nil || len(done.Waiting) != 1 || d.uid != uint32(os.Getuid()) {
+		t.Errorf("resume = %+v, %v, by uid %d", done, err, d.uid)
 	}
 	if done, err := c.Lock(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "locked" {
 		t.Errorf("lock = %+v, %v", done, err)

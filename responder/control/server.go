@@ -40,6 +40,10 @@ type Daemon interface {
 	// called. The channel of a watcher that falls behind is closed.
 	WatchBans() (changes <-chan BanChange, end func())
 	WatchIncidents() (changes <-chan incident.Incident, end func())
+	// Pause and Resume begin and end a pause of everything automatic. Resume also lets
+	// the breaker go on.
+	Pause(uid uint32, o PauseOrder) (Paused, error)
+	Resume(uid uint32) (Paused, error)
 	// Reload reloads the configuration.
 	Reload(uid uint32) (Changed, error)
 }
@@ -223,6 +227,8 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 		defer end()
 		stream(w, r, stop, changes)
 	})
+	mux.HandleFunc("POST /pause", answer(func(r *http.Request, o PauseOrder) (Paused, error) { return d.Pause(uid(r), o) }))
+	mux.HandleFunc("POST /resume", answer(func(r *http.Request, _ struct{}) (Paused, error) { return d.Resume(uid(r)) }))
 	mux.HandleFunc("POST /reload", answer(func(r *http.Request, _ struct{}) (Changed, error) { return d.Reload(uid(r)) }))
 	return mux
 }

@@ -24,6 +24,9 @@ type Status struct {
 	// on although a threshold was crossed, those first that have lasted longest.
 	Ineffective []IneffectiveBan `json:"ineffective_bans"`
 	Unstopped   []Attack         `json:"unstopped_attacks"`
+	// Pause is the pause that a person asked for; null: none is on.
+	Pause   *Pause  `json:"pause"`
+	Breaker Breaker `json:"breaker"`
 }
 
 // IneffectiveBan is a ban whose address still gets through.

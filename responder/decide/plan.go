@@ -36,6 +36,8 @@ type Facts struct {
 	Home       string         // why the account's own users are at the target; "" when they are not
 	Networks   []netip.Prefix // that the account can be limited to
 	Unlimited  string         // why it cannot be; "" when it can
+	Stopped    string         // why the account is not taken from its owner; "" when it is
+	Paused     bool           // a person asked for a pause: decide and record, change nothing
 }
 
 // Plan gives the steps of a playbook for a verdict.
@@ -43,8 +45,14 @@ func Plan(v *score.Verdict, playbook []incident.StepKind, ladder Ladder, f Facts
 	steps := make([]incident.Step, 0, len(playbook))
 	for _, kind := range playbook {
 		s := planStep(v, kind, ladder, f)
+		if f.Stopped != "" && s.Detail == f.Stopped {
+			s.Instead = slices.Contains(playbook, incident.StepHangup)
+		}
 		if f.Observe && s.State == incident.Intended {
 			s.State, s.Detail = incident.Skipped, strings.TrimSpace("mode is observe: would "+describe(s, v.At))
+		}
+		if f.Paused && s.State == incident.Intended && kind != incident.StepNotify {
+			s = incident.Step{Step: kind, Target: s.Target, State: incident.Skipped, Detail: "paused: would " + describe(s, v.At)}
 		}
 		steps = append(steps, s)
 	}
@@ -68,9 +76,11 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 			s.Networks = f.Networks
 			s.SkipUnless(f.Unlimited == "", f.Unlimited)
 		}
+		s.SkipUnless(f.Stopped == "" || !kind.Takes(), f.Stopped)
 	case incident.StepNotify:
 		s.Target = "operator"
 		s.SkipUnless(!f.NoReceiver, "no receiver is configured: set notify.webhook, notify.mail or notify.syslog")
+		s.SkipUnless(f.Stopped == "", "one message names all extensions that wait for a person")
 	case incident.StepExec:
 		s.Target = f.Command
 		s.SkipUnless(f.Command != "", "no command is configured: set exec.command")
@@ -133,7 +143,7 @@ func throttledWords(v *score.Verdict, f Facts) string {
 // packets can be decided about one by one.
 func throttles(v *score.Verdict, f Facts) bool {
 	spared := proxied(f) || f.Protected != "" && !v.Proven
-	return f.Throttles && spared && !f.Allowed && !f.Observe && v.Cause.Transport == event.UDP
+	return f.Throttles && spared && !f.Allowed && !f.Observe && !f.Paused && v.Cause.Transport == event.UDP
 }
 
 // Throttled says whether a verdict's target is to be throttled, since the ban that its

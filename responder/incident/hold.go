@@ -13,10 +13,19 @@ const (
 	HoldStolen      HoldKind = "stolen"
 )
 
-// Hold is what holds for an account until it is ended, and has to survive a restart.
+// Steps wait for a person at a waiting account. The others are of no account: a pause of all
+// automatic steps, and when a person last let the breaker go on.
+const (
+	HoldWaiting HoldKind = "waiting"
+	HoldPause   HoldKind = "pause"
+	HoldResumed HoldKind = "resumed"
+)
+
+// Hold is what holds for an account, or for all of them, until it is ended, and has to
+// survive a restart.
 type Hold struct {
-	Account string
+	Account string // "": all of them
 	Kind    HoldKind
-	Value   string // the contexts of before, the networks, or where the others are
+	Value   string // the contexts of before, the networks, where the others are, or what waits
 	Since   time.Time
 }

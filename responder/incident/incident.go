@@ -14,10 +14,12 @@ import (
 // Mode is the mode that an incident was decided in.
 type Mode string
 
-// The modes. In Observe nothing was changed.
+// The modes. In Observe nothing was changed, nor in Paused: in mode enforce, but while a
+// person had asked for a pause.
 const (
 	Enforce Mode = "enforce"
 	Observe Mode = "observe"
+	Paused  Mode = "paused"
 )
 
 // ModeOf is Observe or Enforce.

@@ -17,7 +17,8 @@ var canaryPrefix = []byte(CanaryName)
 // Canaries are the security events that the daemon has Asterisk raise about
 // the daemon itself, to see whether they arrive. One is a login to the manager
 // interface, with a made-up name that nobody can know beforehand, or with our
-// own name and the right secret.
+// own name and the right secret, or an action with such a name over a session
+// that there is.
 type Canaries struct {
 	username string
 	names    [8]string // made up lately: even one that comes late is no attack
@@ -63,14 +64,27 @@ func (c *Canaries) heard(now time.Time, s Sensor, e *event.Event) (made bool) {
 			c.arrived(now, s, "")
 		}
 	case event.InvalidAccountID:
-		if !bytes.HasPrefix(e.AccountID, canaryPrefix) {
-			return false
+		return c.named(now, s, e.AccountID)
+	case event.RequestBadFormat:
+		// As main/manager.c writes it for an action that it does not know.
+		if action, ok := bytes.CutPrefix(e.RequestType, actionPrefix); ok && string(e.AccountID) == c.username {
+			return c.named(now, s, action)
 		}
-		for _, name := range c.names {
-			if name == string(e.AccountID) {
-				c.arrived(now, s, name)
-				return true
-			}
+	}
+	return false
+}
+
+var actionPrefix = []byte("Action: ")
+
+// named takes an event that has a name which may be a canary's.
+func (c *Canaries) named(now time.Time, s Sensor, is []byte) (made bool) {
+	if !bytes.HasPrefix(is, canaryPrefix) {
+		return false
+	}
+	for _, name := range c.names {
+		if name == string(is) {
+			c.arrived(now, s, name)
+			return true
 		}
 	}
 	return false

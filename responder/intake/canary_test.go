@@ -74,6 +74,28 @@ func TestFalseCanaryIsScored(t *testing.T) {
 	}
 }
 
+// An action that Asterisk does not know is a canary if we sent it over our session; another
+// user's is scored, whatever it is called.
+func TestActionIsACanary(t *testing.T) {
+	action := func(user, name string) *event.Event {
+		e := login(event.RequestBadFormat, user)
+		e.RequestType = []byte("Action: " + name)
+		return e
+	}
+	in := New("warden", false)
+	name, heard := in.Canaries.New()
+	for what, e := range map[string]*event.Event{
+		"another user's": action("admin", name), "made up by somebody": action("warden", CanaryName+"GUESS"), "another action": action("warden", "Frobnicate"),
+	} {
+		if !counts(in, noon, SensorAMI, e) || isHeard(heard) {
+			t.Errorf("%s is not scored, or was taken for a canary", what)
+		}
+	}
+	if counts(in, noon, SensorAMI, action("warden", name)) || !isHeard(heard) {
+		t.Error("our own was not heard, or is scored")
+	}
+}
+
 // Our own login is a canary, too; another's is none.
 func TestOwnLoginIsACanary(t *testing.T) {
 	in := New("warden", false)

@@ -55,7 +55,7 @@ func New(o Options) *Journal {
 func (j *Journal) Record(i *incident.Incident) {
 	i.ID = j.o.Ledger.PutIncident(i)
 	j.o.Log.Warn().Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Kind(), i.Key.Value()).
-		Str("reason", i.Reason).Bool("observed", i.Mode == incident.Observe).Msg("threshold crossed")
+		Str("reason", i.Reason).Bool("observed", i.Mode != incident.Enforce).Msg("threshold crossed")
 	for _, s := range i.Steps {
 		if s.State != incident.Intended {
 			j.meters.step(&s)

@@ -59,6 +59,8 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 	if !j.policy.Observe && j.Contain.Locks.Enforced(c.Account) {
 		j.effects.EndCall(c.Name) // else Asterisk itself says what the account may still dial
 	}
+	j.endCostly(now, c.Account, c.Name, c.Dialled)
+	j.resumedBy(now, c.Account, nil)
 	if contained {
 		j.counters.Suppressed += uint64(len(signs))
 		return // all its calls are being ended, whatever they are
@@ -133,6 +135,7 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 	account, number := j.Calls.Dial(string(e.Channel), name)
 	if number != "" && !j.contains(now, account) {
 		j.raise(now, j.Calls.CheckRedirect(now, account, number, name), e.Raw)
+		j.endCostly(now, account, name, number)
 	}
 	j.sweepStray(now, account, name)
 }
@@ -158,6 +161,7 @@ func (j *Judge) transferred(now time.Time, e *event.Event) {
 	signs := j.Calls.Transfer(now, account, string(e.Exten), name)
 	if !j.contains(now, account) {
 		j.raise(now, signs, e.Raw)
+		j.endCostly(now, account, name, string(e.Exten))
 	}
 	j.sweepStray(now, account, name)
 }

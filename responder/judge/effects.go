@@ -58,6 +58,9 @@ type Effects interface {
 	AskSource(s calls.Sign, raw []byte) bool
 	AskUserAgent(c calls.Channel, raw []byte) bool
 
+	// AccountWaits keeps that an account waits for a person; without steps it no longer
+	// does.
+	AccountWaits(w contain.Waiting)
 	// ThievesChanged keeps who else knows the password of an account, since when;
 	// nobody, if the list is empty.
 	ThievesChanged(account string, thieves []netip.Prefix, at time.Time)
@@ -124,6 +127,9 @@ func (Discard) AskSource(calls.Sign, []byte) bool { return false }
 
 // AskUserAgent never asks.
 func (Discard) AskUserAgent(calls.Channel, []byte) bool { return false }
+
+// AccountWaits does nothing.
+func (Discard) AccountWaits(contain.Waiting) {}
 
 // ThievesChanged does nothing.
 func (Discard) ThievesChanged(string, []netip.Prefix, time.Time) {}

@@ -159,6 +159,14 @@ func (r *recorder) AskUserAgent(c calls.Channel, _ []byte) bool {
 func (r *recorder) ThievesChanged(account string, thieves []netip.Prefix, _ time.Time) {
 	r.thieves[account] = fmt.Sprint(thieves)
 }
+
+func (r *recorder) AccountWaits(w contain.Waiting) {
+	if len(w.Steps) == 0 {
+		r.note("%s no longer waits", w.Account)
+		return
+	}
+	r.note("%s waits: %s", w.Account, w.Words())
+}
 func (r *recorder) AddressLearned(places.Address) {}
 func (r *recorder) NetworkLearned(places.Network) {}
 func (r *recorder) HabitLearned(calls.Habit)      {}

@@ -45,8 +45,9 @@ type Policy struct {
 	Wire       bool           // another sensor sees SIP over UDP
 	NoReceiver bool           // no receiver is configured
 	Command    string         // the program that the step exec runs; "" is none
-	DropsFlows bool           // the kernel can drop single flows for us
-	Throttles  bool           // the kernel lets us decide about single packets
+	Breaker    contain.BreakerRule
+	DropsFlows bool // the kernel can drop single flows for us
+	Throttles  bool // the kernel lets us decide about single packets
 }
 
 // Judge knows what happened and decides what should be done.
@@ -70,6 +71,8 @@ type Judge struct {
 	flows     decide.Flows
 	suspects  map[netip.Prefix]*suspicion
 	unstopped decide.Unstopped
+	pause     decide.Pause
+	missed    map[score.Key][]*score.Verdict // verdicts of the pause that is on, or was the last
 
 	ineffective bans.Ineffective
 	wireAt      time.Time     // when a request or a response was last seen on the wire
@@ -100,6 +103,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
+	j.Contain.Breaker.Configure(policy.Breaker)
 	return j, nil
 }
 
@@ -107,6 +111,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 // of the old one no longer matters.
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
+	j.Dealt(account)
 	j.breakIn.ClearFailures(account)
 	j.Places.ForgetThieves(account)
 }
@@ -116,6 +121,14 @@ func (j *Judge) Absolve(account string) {
 	j.breakIn.ClearFailures(account)
 	j.Places.ForgetThieves(account)
 	j.Slow.Reviewed(account)
+	j.Dealt(account)
+}
+
+// Dealt records that a person, or a step, has dealt with an account: nothing of it waits
+// any longer.
+func (j *Judge) Dealt(account string) {
+	j.settled(account)
+	delete(j.missed, score.Key{Per: score.PerAccount, Account: account})
 }
 
 // Stolen says whether somebody else is known to have the password of an account.
@@ -128,6 +141,7 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 	j.table.Forget(sourceKey(prefix.Addr()))
 	j.table.Forget(networkKey(prefix.Addr()))
 	j.turns.Forget(prefix)
+	j.forgetMissedIn(prefix)
 	j.Slow.Forget(event.SourcePrefix(prefix.Addr()))
 }
 
@@ -142,6 +156,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.unstopped.Prune(now)
 	j.forgetSuspects(now)
 	j.Contain.Prune(now)
+	j.pruneMissed(now)
 	j.pruneSlow(now)
 }
 

@@ -38,6 +38,9 @@ type suspicion struct {
 // suspect has an address throttled, or goes on with it. A conversation that a failure
 // in evidence came from does not pass undecided.
 func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, evidence []score.Record, guesses bool) {
+	if j.pause.Active(now) {
+		return
+	}
 	s := j.suspects[at]
 	if s == nil {
 		if len(j.suspects) >= maxSuspects && !j.dropSuspect() {

@@ -22,7 +22,7 @@ func (j *Judge) Settled(now time.Time, i *incident.Incident, n int) {
 	case s.State == incident.Done && !s.Informs():
 		j.unstopped.Stopped(i.Key)
 		return
-	case s.State != incident.Failed || i.Mode == incident.Observe:
+	case s.State != incident.Failed || i.Mode != incident.Enforce:
 		return
 	}
 	for _, s := range i.Steps {

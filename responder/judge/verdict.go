@@ -21,6 +21,9 @@ func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
 		j.explain(&v)
 		j.answer(&v, sign)
 	}
+	if len(j.missed) > 0 {
+		j.resumedBy(o.At, string(o.Account), o)
+	}
 }
 
 func (j *Judge) count(v *score.Verdict) {
@@ -31,7 +34,7 @@ func (j *Judge) count(v *score.Verdict) {
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v))
-	if decide.SameOffence(v, f) {
+	if decide.SameOffence(v, f) && !f.Paused {
 		j.promote(v, *f.Banned)
 		return
 	}
@@ -59,7 +62,13 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
 		j.counters.Suppressed++
 	default:
+		j.taken(v, steps, f)
 		j.open(v, sign, steps)
+	}
+	if f.Paused {
+		j.miss(v)
+	} else {
+		j.forgetMissed(v.Key, v.Threshold.Name)
 	}
 }
 
@@ -69,7 +78,7 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 	i := &incident.Incident{
 		At: v.At, Key: v.Key,
 		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: v.Reason,
-		Mode: incident.ModeOf(j.policy.Observe), Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
+		Mode: j.modeOf(v.At), Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
 	}
 	if sign != nil {
 		i.Reason += "; " + sign.Detail
@@ -79,7 +88,7 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 			j.enforce(s.Ban)
 		}
 	}
-	if decide.Compromised(steps) {
+	if i.Mode != incident.Paused && decide.Compromised(steps) {
 		j.Places.Betrayed(i.Account)
 	}
 	j.dropFlows(v, steps)
@@ -159,6 +168,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	f := decide.Facts{
 		Target: target, Observe: j.policy.Observe,
 		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows,
+		Stopped: j.stopped(v), Paused: !j.policy.Observe && j.pause.Active(v.At),
 	}
 	if sign != nil {
 		f.Channel = sign.Channel
@@ -217,7 +227,7 @@ func (j *Judge) weigh(o *score.Observation) {
 	}
 	prefix := event.SourcePrefix(o.Source)
 	if ban, ok := j.Bans.Exact(o.At, prefix); ok {
-		if ban.Spoofable() && o.Proof == score.Proven {
+		if ban.Spoofable() && o.Proof == score.Proven && !j.pause.Active(o.At) {
 			if v := j.again(o, ban); v != nil && v.Proven {
 				j.promote(v, ban)
 			}

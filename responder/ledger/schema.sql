@@ -46,7 +46,7 @@ CREATE TABLE incidents (
   threshold TEXT    NOT NULL, -- the rule's name
   playbook  TEXT    NOT NULL, -- what it ran
   reason    TEXT    NOT NULL, -- in words, for a person
-  mode      TEXT    NOT NULL, -- enforce | observe
+  mode      TEXT    NOT NULL, -- enforce | observe | paused
   account   TEXT    NOT NULL, -- the account concerned; empty: none
   source    TEXT    NOT NULL  -- the address concerned; empty: none
 ) STRICT;
@@ -131,11 +131,11 @@ CREATE TABLE guesses (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX guesses_last ON guesses (last);
 
--- What is taken from an account until it is given back.
+-- What is taken from an account until it is given back, and what a person asked for.
 CREATE TABLE holds (
-  account TEXT    NOT NULL,
-  kind    TEXT    NOT NULL, -- lock | restriction | stolen
-  value   TEXT    NOT NULL, -- the contexts of before, the networks, or where the others are
+  account TEXT    NOT NULL, -- empty: all of them
+  kind    TEXT    NOT NULL, -- lock | restriction | stolen | waiting | pause | resumed
+  value   TEXT    NOT NULL, -- the contexts of before, the networks, where the others are, which steps wait, until when
   since   INTEGER NOT NULL,
   PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -11,7 +12,9 @@ import (
 // next says what the administrator should do now.
 func (t *builder) next() {
 	next := func(format string, args ...any) { t.r.Next = append(t.r.Next, fmt.Sprintf(format, args...)) }
-	if t.r.Observed {
+	if t.i.Mode == incident.Paused {
+		next("Tollwarden was paused for maintenance, so it changed nothing. `tollwarden resume` ends the pause; the steps say what it would have done, and it does so when the attack goes on.")
+	} else if t.r.Observed {
 		next("Tollwarden runs in mode observe, so it changed nothing. Set mode = \"enforce\" when you trust it.")
 	}
 	for _, s := range t.r.Steps {
@@ -43,6 +46,19 @@ func (s Step) advice(account string) string {
 		return s.adviceDone()
 	case incident.Failed, incident.Intended:
 		return s.adviceFailed(account)
+	}
+	return s.adviceWaits()
+}
+
+// adviceWaits says what to do about a step that waits for a person.
+func (s Step) adviceWaits() string {
+	switch {
+	case !strings.HasPrefix(s.Detail, incident.WaitsForPerson):
+		return ""
+	case s.kind == incident.StepRotate:
+		return fmt.Sprintf("Change the password of %s: `tollwarden rotate %s --expire`, or those of all extensions that wait: `tollwarden resume --waiting`.", s.Target, s.Target)
+	case s.kind == incident.StepLock:
+		return fmt.Sprintf("Lock %s if it is not in use: `tollwarden lock %s`.", s.Target, s.Target)
 	}
 	return ""
 }

@@ -15,7 +15,7 @@ type Report struct {
 	Number              int64
 	Title               string
 	Outcome             string // how it ended, in one or two sentences
-	Contained, Observed bool
+	Contained, Observed bool   // Observed: nothing was changed, in mode observe or during a pause
 	Story               []Moment
 	Affected            []string
 	Lost                []string
@@ -56,7 +56,7 @@ type Step struct {
 
 // Of explains an incident; times are in loc.
 func Of(i incident.Incident, loc *time.Location) *Report {
-	t := builder{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe, Annex: annexOf(&i)}, loc: loc}
+	t := builder{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe || i.Mode == incident.Paused, Annex: annexOf(&i)}, loc: loc}
 	t.r.Zone = i.At.In(loc).Format("MST (-07:00)")
 	t.account = Plain(i.Account)
 	t.steps()
@@ -351,6 +351,8 @@ func (t *builder) outcome() {
 	}
 	t.r.Contained = failed == 0 && !t.r.Observed
 	switch {
+	case t.i.Mode == incident.Paused:
+		t.r.Outcome = "NOT stopped: nothing was changed, because Tollwarden was paused."
 	case t.r.Observed:
 		t.r.Outcome = "Recorded only: nothing was changed, because Tollwarden runs in mode observe."
 	case failed > 0:

@@ -23,6 +23,8 @@ type Reading struct {
 	Closed      int // of them, networks closed for SIP
 	Ineffective int // bans without effect
 	Unstopped   int // attacks that go on
+	Waiting     int // accounts whose steps wait for a person
+	Paused      bool
 	Channels    int
 	Dropped     map[string]Traffic // by direction: in, out
 	Withheld    map[string]uint64  // packets of suspects, by why
@@ -86,6 +88,7 @@ func (e exporter) health(r *Reading) {
 		e.gauge("check_ok", "Whether a check of `tollwarden status` passes.", ok, "check", c.Name)
 	}
 	e.gauge("healthy", "Whether every check passes, so that the daemon would stop an attack now.", healthy)
+	e.gauge("paused", "Whether a person has paused everything automatic.", number(r.Paused))
 	if r.CanaryAge >= 0 {
 		e.gauge("canary_age_seconds", "Time since a test event of the daemon last came through Asterisk.", r.CanaryAge.Seconds())
 	}
@@ -151,6 +154,7 @@ func (e exporter) decisions(r *Reading) {
 	}
 	e.counter("incidents_total", "Incidents opened.", m.Counters.Incidents)
 	e.gauge("unstopped_attacks", "Attacks that go on because every step of their playbook was skipped or failed.", float64(r.Unstopped))
+	e.gauge("waiting_accounts", "Accounts whose password waits for a person to be changed, because too many were changed already (breaker.accounts).", float64(r.Waiting))
 	e.counter("unstopped_attacks_total", "Attacks that went on because every step of their playbook was skipped or failed.", m.Counters.Unstopped)
 	e.counter("suppressed_verdicts_total", "Thresholds crossed by IP addresses or accounts that were already being handled.", m.Counters.Suppressed)
 	e.counter("grace_period_failures_total", "Failures from an account's known addresses after its password was changed.", m.Counters.GracePeriod)

@@ -34,6 +34,17 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	fmt.Fprintf(w, "Slow guessing, within %s and where the account is not used: SlowGuesser is %d accounts or %d wrong passwords from one IP address, SlowNetwork %d accounts from one network, SlowAttack %d changes of address on one account, LastingFailures %d wrong passwords for one account over days, GuessingCampaign %d accounts of the site.\n",
 		config.FormatDuration(cfg.Slow.Within), cfg.Slow.Accounts, cfg.Slow.Failures, cfg.Slow.NetworkAccounts, cfg.Slow.Addresses, cfg.Slow.Failures, cfg.Slow.SiteAccounts)
 	explainSteps(w, cfg)
+	explainBreaker(w, cfg)
+}
+
+// explainBreaker says how many extensions are taken from their owners without a person.
+func explainBreaker(w io.Writer, cfg *config.Config) {
+	if cfg.Breaker.Accounts == 0 {
+		fmt.Fprintln(w, "Passwords are changed and accounts locked however many there are.")
+		return
+	}
+	fmt.Fprintf(w, "At most %s within %s have their password changed, are locked or lose their registrations; further ones wait for a person, and their calls are ended.\n",
+		incident.Count(cfg.Breaker.Accounts, "account"), config.FormatDuration(cfg.Breaker.Within))
 }
 
 // explainSpoofable says how long addresses and networks are banned that may be

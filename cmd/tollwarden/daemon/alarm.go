@@ -20,7 +20,9 @@ const (
 	alarmGap      = "gap"      // events are lost
 	// A banned address still gets through.
 	alarmIneffective = "ineffective"
-	alarmTest        = "test" // a test by an administrator
+	// Extensions wait for a person, since too many had their password changed.
+	alarmWaiting = "waiting"
+	alarmTest    = "test" // a test by an administrator
 )
 
 // alarm is something about the daemon itself that a person should know.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,10 +44,15 @@ type canaryEngine interface {
 // Most canaries log in with our own name, which succeeds. From time to time one
 // has a made-up name, to see that events of failures arrive too. No score counts
 // either.
+//
+// If nobody can log in, as when somebody fills the manager port with idle connections,
+// the canary is an action of a made-up name over the event session itself, which raises
+// an event, too: a port without room is no deaf session.
 type canary struct {
 	engine canaryEngine
 	dialer *ami.Dialer // logs in as we do
 	login  func(context.Context, *ami.Dialer) error
+	crowd  func() string // who is connected to the manager port; "" if that is not known
 	log    zerolog.Logger
 
 	mu              sync.Mutex
@@ -55,6 +61,9 @@ type canary struct {
 	status          canaryStatus
 }
 
+// actor has Asterisk carry out an action without headers over the event session.
+type actor func(ctx context.Context, action string) error
+
 // canaryStatus is what became of the canaries.
 type canaryStatus struct {
 	heard   time.Time // when the last one arrived
@@ -62,21 +71,27 @@ type canaryStatus struct {
 	lost    uint64    // did not arrive in time
 	unsent  uint64    // could not be sent
 	overdue bool      // the last one arrived too long ago, whatever the reason
+	closed  string    // why the last one took the event session: nobody can log in; "" if it did not
 }
 
 func newCanary(every time.Duration, engine canaryEngine, dialer *ami.Dialer, log zerolog.Logger) *canary {
-	return &canary{every: every, engine: engine, dialer: dialer, login: login, log: log}
+	return &canary{every: every, engine: engine, dialer: dialer, login: login, crowd: func() string { return "" }, log: log}
 }
 
-// run sends canaries as long as the event session of ctx lives. It returns errDeaf
-// if one does not arrive: the session is then of no use.
-func (c *canary) run(ctx context.Context) error {
+// run sends canaries as long as the event session of ctx lives, over which act acts. It
+// returns errDeaf if one does not arrive: the session is then of no use.
+func (c *canary) run(ctx context.Context, act actor) error {
 	for ctx.Err() == nil {
-		err := c.send(ctx)
+		err, closed := c.send(ctx), ""
+		if err != nil && !errors.Is(err, errDeaf) && ctx.Err() == nil {
+			if over := c.sendOver(ctx, act); over == nil || errors.Is(over, errDeaf) {
+				err, closed = over, c.closedText(err)
+			}
+		}
 		if ctx.Err() != nil {
 			break
 		}
-		c.note(time.Now(), err)
+		c.note(time.Now(), err, closed)
 		if errors.Is(err, errDeaf) {
 			return err
 		}
@@ -98,7 +113,8 @@ func (c *canary) send(ctx context.Context) error {
 	defer cancel()
 	dialer := ami.Dialer{Address: c.dialer.Address, TLS: c.dialer.TLS, Username: c.dialer.Username, Secret: c.dialer.Secret}
 	var heard <-chan struct{}
-	if c.unknownUserDue(time.Now()) {
+	madeUp := c.unknownUserDue(time.Now())
+	if madeUp {
 		dialer.Username, heard = c.engine.Canary()
 		dialer.Secret = "none"
 	} else {
@@ -108,6 +124,9 @@ func (c *canary) send(ctx context.Context) error {
 	go func() { sent <- c.login(ctx, &dialer) }()
 	select {
 	case <-heard:
+		if madeUp {
+			c.sentUnknownUser(time.Now())
+		}
 		cancel()
 		<-sent
 		return nil
@@ -118,12 +137,39 @@ func (c *canary) send(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("the canary could not be sent: %w", <-sent)
 	}
+	if madeUp {
+		c.sentUnknownUser(time.Now())
+	}
+	return c.await(ctx, heard)
+}
+
+// sendOver sends one canary over the event session and waits for it.
+func (c *canary) sendOver(ctx context.Context, act actor) error {
+	ctx, cancel := context.WithTimeout(ctx, canaryWithin)
+	defer cancel()
+	name, heard := c.engine.Canary()
+	var answer *ami.Error
+	if err := act(ctx, name); err != nil && !errors.As(err, &answer) { // that there is no such action is an answer
+		return fmt.Errorf("the canary could not be sent: %w", err)
+	}
+	return c.await(ctx, heard)
+}
+
+func (c *canary) await(ctx context.Context, heard <-chan struct{}) error {
 	select {
 	case <-heard:
 		return nil
 	case <-ctx.Done():
 		return errDeaf
 	}
+}
+
+// closedText says why nobody can log in, and what to do about that.
+func (c *canary) closedText(err error) string {
+	if !errors.Is(err, ami.ErrFull) {
+		return "no new login is possible: " + strings.TrimPrefix(err.Error(), "the canary could not be sent: ")
+	}
+	return crowdText(c.crowd())
 }
 
 // login logs in and out again.
@@ -138,17 +184,30 @@ func login(ctx context.Context, d *ami.Dialer) error {
 func (c *canary) unknownUserDue(now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if now.Sub(c.lastUnknownUser) < unknownUserEvery {
-		return false
-	}
-	c.lastUnknownUser = now
-	return true
+	return now.Sub(c.lastUnknownUser) >= unknownUserEvery
 }
 
-// note records what became of a canary; nil is that it arrived.
-func (c *canary) note(now time.Time, err error) {
+func (c *canary) sentUnknownUser(now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.lastUnknownUser = now
+}
+
+// note records what became of a canary; nil is that it arrived. closed says why nobody
+// can log in.
+func (c *canary) note(now time.Time, err error, closed string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if closed != "" {
+		c.status.unsent++
+	}
+	switch {
+	case closed != "" && c.status.closed == "":
+		c.log.Warn().Str("reason", closed).Msg("nobody can log in to Asterisk's manager; the daemon's own sessions are in place")
+	case closed == "" && err == nil && c.status.closed != "":
+		c.log.Info().Msg("logins to Asterisk's manager are possible again")
+	}
+	c.status.closed = closed
 	switch {
 	case err == nil:
 		c.status.heard = now
@@ -199,6 +258,9 @@ func (c *canary) check(now time.Time) control.Check {
 		check.Detail = "the last one arrived " + ago(now, s.heard)
 	default:
 		check.OK, check.Detail = true, "an event that we caused arrived "+ago(now, s.heard)
+	}
+	if check.OK && s.closed != "" {
+		check.Detail += ", over the session that there is; but " + s.closed
 	}
 	return check
 }

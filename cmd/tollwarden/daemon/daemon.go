@@ -180,7 +180,9 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 	if d.sessions.commands, err = settings.Dialer(o.Config, o.Log.With().Str("session", "commands").Logger()); err != nil {
 		return err
 	}
+	d.sessions.crowd = newCrowd(o.Config.Asterisk.Address)
 	d.sessions.canary = newCanary(o.Config.Health.Canary, d.engine, d.sessions.commands, o.Log)
+	d.sessions.canary.crowd = func() string { return d.sessions.crowd.text(time.Now()) }
 	d.sessions.gaps = &gaps{stoppedAt: d.lastSeen.seen.Events, logIsRead: d.logSensor.isRead, record: d.engine.Gap, alarm: d.alarms.notify}
 	d.sessions.managerAt = d.config.managerAt
 	d.kernel.guardWith(firewall.GuardConfig{
@@ -203,9 +205,12 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	d.health.canary = d.sessions.canary
 	d.health.summary = func() string { return summary(d.mode, d.engine.Bans.Count()) }
 	load, effect := &overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}, &effectAlarms{alarm: d.alarms.notify}
+	waiting := &breakerAlarms{alarm: d.alarms.notify}
 	d.health.tick = func(now time.Time) {
 		load.look(now)
-		effect.look(now, d.engine.Senses(now).Ineffective)
+		senses := d.engine.Senses(now)
+		effect.look(now, senses.Ineffective)
+		waiting.look(now, senses.Breaker)
 	}
 	status := statusSource{
 		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
@@ -228,6 +233,7 @@ func (d *Daemon) probes() []probe {
 		return func(now time.Time) control.Check { return check(now, d.engine.Senses(now)) }
 	}
 	return []probe{
+		{check: senses(checkPause)},
 		{check: d.sessions.checkEvents},
 		{check: d.sessions.checkCommands},
 		{check: d.sessions.canary.check},
@@ -236,6 +242,7 @@ func (d *Daemon) probes() []probe {
 		{check: d.ports.check},
 		{check: senses(checkEffect)},
 		{check: senses(checkAttacks)},
+		{check: senses(checkBreaker)},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: d.config.checkAllowList, every: filesEvery},
 		{check: senses(d.wire.check)},

@@ -44,8 +44,14 @@ func (s *healthState) update(now time.Time, checks []control.Check) (change heal
 	} else if s.degraded.IsZero() {
 		s.degraded = now
 	}
-	change.alarm = s.toRaise(now, slices.DeleteFunc(slices.Clone(bad), func(c control.Check) bool { return c.Name == checkEffectName })) // which has its own
+	change.alarm = s.toRaise(now, slices.DeleteFunc(slices.Clone(bad), hasOwnMessage))
 	return change
+}
+
+// hasOwnMessage says whether a failing check has an alarm of its own, or is what a person
+// asked for.
+func hasOwnMessage(c control.Check) bool {
+	return c.Name == checkEffectName || c.Name == checkBreakerName || c.Name == checkPauseName
 }
 
 // toRaise is the alarm to raise when these checks fail; nil for none.

@@ -24,15 +24,23 @@ import (
 // fakeEngine announces canaries that arrive, or do not.
 type fakeEngine struct {
 	deaf        bool
+	late        bool          // they arrive by arrive, not at once
+	awaited     chan struct{} // the last one
 	own, madeUp int
 }
 
 func (f *fakeEngine) channel() <-chan struct{} {
-	c := make(chan struct{})
-	if !f.deaf {
-		close(c)
+	f.awaited = make(chan struct{})
+	if !f.late {
+		f.arrive()
 	}
-	return c
+	return f.awaited
+}
+
+func (f *fakeEngine) arrive() {
+	if !f.deaf {
+		close(f.awaited)
+	}
 }
 
 func (f *fakeEngine) Canary() (string, <-chan struct{}) { f.madeUp++; return "canary-1", f.channel() }
@@ -43,6 +51,14 @@ func newTestCanary(e *fakeEngine, log *bytes.Buffer, login func(*ami.Dialer) err
 	c := newCanary(time.Minute, e, &ami.Dialer{Username: "tollwarden"}, zerolog.New(log))
 	c.login = func(_ context.Context, d *ami.Dialer) error { return login(d) }
 	return c
+}
+
+// unanswered is an event session over which no action gets an answer.
+func unanswered(context.Context, string) error { return ami.ErrClosed }
+
+// refuses is one over which Asterisk says that there is no such action.
+func refuses(context.Context, string) error {
+	return &ami.Error{Action: "x", Message: "Invalid/unknown command"}
 }
 
 // Canaries are sent all the time; few of them fail to log in.
@@ -60,7 +76,7 @@ func TestCanariesArrive(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour-time.Second)
 		defer cancel()
-		if err := c.run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		if err := c.run(ctx, unanswered); !errors.Is(err, context.DeadlineExceeded) {
 			t.Error(err)
 		}
 		if e.madeUp != 4 || e.own != 56 {
@@ -94,7 +110,7 @@ func TestCanariesAreLost(t *testing.T) {
 			return nil
 		})
 		start := time.Now()
-		if err := c.run(t.Context()); !errors.Is(err, errDeaf) {
+		if err := c.run(t.Context(), unanswered); !errors.Is(err, errDeaf) {
 			t.Error(err)
 		}
 		if took := time.Since(start); took != 3*canaryRetry+canaryWithin {
@@ -110,9 +126,53 @@ func TestCanariesAreLost(t *testing.T) {
 		e.deaf = false
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		_ = c.run(ctx)
+		_ = c.run(ctx, unanswered)
 		if c.state(time.Now()).err != nil || !strings.Contains(log.String(), "canaries arrive again") {
 			t.Errorf("the log:\n%s", log)
+		}
+	})
+}
+
+// A manager port without room for another login is no deaf session: canaries arrive over the
+// session that there is, and status names those who fill the port. An Asterisk that raises no
+// events is deaf all the same.
+func TestCanaryWhenTheManagerPortIsFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, log, full := &fakeEngine{late: true}, &bytes.Buffer{}, true
+		c := newTestCanary(e, log, func(*ami.Dialer) error {
+			if full {
+				return fmt.Errorf("ami: read the greeting of 127.0.0.1:5038: %w", ami.ErrFull)
+			}
+			e.arrive()
+			return nil
+		})
+		act := func(ctx context.Context, action string) error {
+			e.arrive()
+			return refuses(ctx, action)
+		}
+		c.crowd = func() string { return "50 connections by user www-data" }
+		for hour := range 2 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour-time.Second)
+			if err := c.run(ctx, act); !errors.Is(err, context.DeadlineExceeded) {
+				t.Error(err)
+			}
+			cancel()
+			check, named := c.check(time.Now()), false
+			named = strings.Contains(check.Detail, "the manager port is full") && strings.Contains(check.Detail, "50 connections by user www-data")
+			if !check.OK || named != full {
+				t.Errorf("hour %d: %+v", hour, check)
+			}
+			if s := c.state(time.Now()); s.lost != 0 || s.unsent != 60 {
+				t.Errorf("hour %d: %+v", hour, s)
+			}
+			full = false
+		}
+		if strings.Count(log.String(), "nobody can log in") != 1 || strings.Count(log.String(), "are possible again") != 1 {
+			t.Errorf("the log:\n%s", log)
+		}
+		full, e.deaf = true, true
+		if err := c.run(t.Context(), act); !errors.Is(err, errDeaf) {
+			t.Errorf("a deaf session whose port is full: %v", err)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -37,6 +38,7 @@ type sessions struct {
 	link             *pbx.Link // uses the command session
 	canary           *canary
 	ports            *ports
+	crowd            *crowd
 	gaps             *gaps
 	managerAt        func(netip.Addr) // gets the manager interface's address
 	log              zerolog.Logger
@@ -89,7 +91,12 @@ func (s *sessions) listen(ctx context.Context, c *ami.Client) error {
 	}()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { s.askVersion(ctx); return nil })
-	g.Go(func() error { return s.canary.run(ctx) })
+	g.Go(func() error {
+		return s.canary.run(ctx, func(ctx context.Context, action string) error {
+			_, err := c.Do(ctx, ami.Action{Name: action})
+			return err
+		})
+	})
 	g.Go(func() error { s.keepInSync(ctx); return ctx.Err() })
 	g.Go(func() error { s.ports.keep(ctx); return ctx.Err() })
 	return g.Wait()
@@ -143,7 +150,7 @@ func (s *sessions) lastSeen() time.Time {
 func (s *sessions) checkEvents(time.Time) control.Check {
 	session := s.current.Load()
 	if session == nil {
-		return control.Check{Name: "events", Detail: "no event session: attacks are not seen"}
+		return control.Check{Name: "events", Detail: "no event session: attacks are not seen" + s.why(s.events)}
 	}
 	detail := "listening to " + session.version
 	if n := s.events.Counters().Shed.Total(); n > 0 {
@@ -156,5 +163,17 @@ func (s *sessions) checkCommands(time.Time) control.Check {
 	if s.link.Connected() {
 		return control.Check{Name: "commands", OK: true, Detail: "connected"}
 	}
-	return control.Check{Name: "commands", Detail: "no command session: calls cannot be ended and passwords cannot be changed"}
+	return control.Check{Name: "commands", Detail: "no command session: calls cannot be ended and passwords cannot be changed" + s.why(s.commands)}
+}
+
+// why says why there is no session, to be appended to that.
+func (s *sessions) why(d *ami.Dialer) string {
+	err := d.Problem()
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ami.ErrFull):
+		return ": " + crowdText(s.crowd.text(time.Now()))
+	}
+	return ": " + err.Error()
 }

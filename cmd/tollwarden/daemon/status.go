@@ -35,6 +35,7 @@ func (d statusSource) Status() control.Status {
 	}
 	senses := d.engine.Senses(now)
 	s.Ineffective, s.Unstopped = ineffectiveBans(senses.Ineffective), unstoppedAttacks(senses.Unstopped)
+	s.Pause, s.Breaker = pauseOf(senses.Pause), breakerOf(senses.Breaker)
 	if len(failing(s.Checks)) > 0 {
 		s.Health = control.Degraded
 	}

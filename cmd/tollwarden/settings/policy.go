@@ -30,6 +30,7 @@ func Policy(cfg *config.Config) (judge.Policy, error) {
 		},
 		Known:      cfg.BreakIn.Known,
 		Restrict:   contain.RestrictRule{Networks: cfg.Restrict.Networks, Spoofable: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet},
+		Breaker:    contain.BreakerRule{Accounts: cfg.Breaker.Accounts, Within: cfg.Breaker.Within},
 		Calls:      callRules(&cfg.Calls),
 		Allow:      Allow(cfg),
 		Username:   cfg.Asterisk.Username,

@@ -1,0 +1,71 @@
+package judge
+
+import (
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/contain"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// stopped is why the steps of a verdict that take the account from its owner are not carried
+// out; "" if they are, or if there are none.
+func (j *Judge) stopped(v *score.Verdict) string {
+	account := decide.AccountOf(v)
+	takes := slices.ContainsFunc(j.policy.Playbooks[v.Threshold.Playbook], incident.StepKind.Takes)
+	if account == "" || !takes || !j.Contain.Breaker.Stops(v.At, account) {
+		return ""
+	}
+	return j.Contain.Breaker.Why()
+}
+
+// taken records whether the steps of a plan take the account from its owner, or wait for a
+// person. In mode observe neither happens, but what would have happened counts.
+func (j *Judge) taken(v *score.Verdict, steps []incident.Step, f decide.Facts) {
+	account := decide.AccountOf(v)
+	var waiting []incident.StepKind
+	for _, s := range steps {
+		switch {
+		case !s.Step.Takes() || account == "" || f.Paused:
+		case f.Stopped != "" && s.Detail == f.Stopped:
+			waiting = append(waiting, s.Step)
+		case s.State == incident.Intended || f.Observe && f.Stopped == "":
+			j.Contain.Breaker.Take(v.At, account)
+			j.settled(account)
+		}
+	}
+	if len(waiting) == 0 || f.Observe {
+		return
+	}
+	if w, changed := j.Contain.Breaker.Wait(v.At, account, waiting); changed {
+		j.effects.AccountWaits(w)
+	}
+}
+
+// settled records that an account no longer waits for a person.
+func (j *Judge) settled(account string) {
+	if j.Contain.Breaker.Settled(account) {
+		j.effects.AccountWaits(contain.Waiting{Account: account})
+	}
+}
+
+// endCostly ends a call of an account that waits for a person, since a thief has its
+// password: one that may cost money. Calls within the site and the country go on, so that
+// many accounts that wait do not silence a site.
+func (j *Judge) endCostly(now time.Time, account, channel, dialled string) {
+	if !j.Contain.Breaker.Waits(account) || j.policy.Observe || j.pause.Active(now) || j.contains(now, account) {
+		return
+	}
+	if n := j.policy.Calls.Dialling.Read(dialled); costs(n, j.policy.Calls.Dialling) {
+		j.effects.EndCall(channel)
+	}
+}
+
+// costs says whether a call to a number may cost more than one within the country. Without
+// a country of the site a number that cannot be read is one within the country.
+func costs(n calls.Number, d calls.Dialling) bool {
+	return n.External && (n.Type != "" || n.E164 != "" && n.Foreign || n.E164 == "" && d.Country != "")
+}

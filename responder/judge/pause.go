@@ -1,0 +1,151 @@
+package judge
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+const (
+	// maxMissed bounds the verdicts of a pause that are remembered.
+	maxMissed = 4096
+	// missedFor is how long after a pause a verdict about an account still counts: a thief
+	// may wait for a night. One about an address counts as long as its threshold looks back.
+	missedFor = 24 * time.Hour
+)
+
+// Pause begins a pause, or changes the one that is on.
+func (j *Judge) Pause(p decide.Pause) { j.pause = p }
+
+// Resume ends the pause and lets the breaker go on. It returns the pause that was on, if one
+// was.
+func (j *Judge) Resume(now time.Time) (was decide.Pause, paused bool) {
+	was, paused = j.pause, j.pause.Active(now)
+	j.pause = decide.Pause{}
+	j.Contain.Breaker.Resume(now)
+	return was, paused
+}
+
+// Paused returns the pause that is on, if one is.
+func (j *Judge) Paused(now time.Time) (p decide.Pause, paused bool) {
+	return j.pause, j.pause.Active(now)
+}
+
+// PauseOver says, once, that a pause has ended by itself.
+func (j *Judge) PauseOver(now time.Time) (was decide.Pause, over bool) {
+	if j.pause.Until.IsZero() || j.pause.Active(now) {
+		return decide.Pause{}, false
+	}
+	was, j.pause = j.pause, decide.Pause{}
+	return was, true
+}
+
+// modeOf is the mode of an incident at a time.
+func (j *Judge) modeOf(now time.Time) incident.Mode {
+	if !j.policy.Observe && j.pause.Active(now) {
+		return incident.Paused
+	}
+	return incident.ModeOf(j.policy.Observe)
+}
+
+// miss remembers a verdict of a pause, to act on it when its attack goes on afterwards.
+func (j *Judge) miss(v *score.Verdict) {
+	j.forgetMissed(v.Key, v.Threshold.Name)
+	if _, known := j.missed[v.Key]; !known && len(j.missed) >= maxMissed {
+		return
+	}
+	if j.missed == nil {
+		j.missed = map[score.Key][]*score.Verdict{}
+	}
+	kept := *v
+	j.missed[v.Key] = append(j.missed[v.Key], &kept)
+}
+
+// resumedBy acts on the verdicts of a pause whose attack goes on: an address fails again.
+// With a nil observation, the account is used for a call.
+func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
+	if len(j.missed) == 0 || j.pause.Active(now) {
+		return
+	}
+	keys := []score.Key{{Per: score.PerAccount, Account: account}}
+	if o != nil && o.Source.IsValid() {
+		keys = append(keys, sourceKey(o.Source), networkKey(o.Source))
+	}
+	for _, k := range keys {
+		for _, v := range slices.Clone(j.missed[k]) {
+			if o == nil && j.endsCalls(v) || o != nil && j.continues(v, o) {
+				j.actOn(now, v)
+			}
+		}
+	}
+}
+
+// endsCalls says whether a verdict ends every call of its account.
+func (j *Judge) endsCalls(v *score.Verdict) bool {
+	return slices.Contains(j.policy.Playbooks[v.Threshold.Playbook], incident.StepHangup)
+}
+
+// continues says whether an observation continues the attack of a verdict.
+func (j *Judge) continues(v *score.Verdict, o *score.Observation) bool {
+	if v.Threshold.Points[o.Signal] > 0 {
+		return true
+	}
+	if v.Key.Per != score.PerAccount || o.Signal != score.SuccessfulAuth {
+		return false
+	}
+	_, thief := j.Places.Thief(o.Account, event.SourcePrefix(o.Source))
+	return thief
+}
+
+// actOn acts on a verdict of a pause, if its threshold still exists.
+func (j *Judge) actOn(now time.Time, v *score.Verdict) {
+	j.forgetMissed(v.Key, v.Threshold.Name)
+	if t := j.thresholdOf(v.Threshold.Name); t != nil {
+		again := *v
+		again.At, again.Threshold = now, t
+		j.count(&again)
+		j.answer(&again, nil)
+	}
+}
+
+// forgetMissed forgets the verdict of a pause of a key, by one threshold.
+func (j *Judge) forgetMissed(k score.Key, threshold string) {
+	left := slices.DeleteFunc(j.missed[k], func(v *score.Verdict) bool { return v.Threshold.Name == threshold })
+	if len(left) == 0 {
+		delete(j.missed, k)
+	} else {
+		j.missed[k] = left
+	}
+}
+
+// forgetMissedIn forgets the verdicts of a pause about addresses in a prefix.
+func (j *Judge) forgetMissedIn(prefix netip.Prefix) {
+	for k := range j.missed {
+		if k.Prefix.IsValid() && k.Prefix.Overlaps(prefix) {
+			delete(j.missed, k)
+		}
+	}
+}
+
+// pruneMissed forgets the verdicts of a pause that are too old.
+func (j *Judge) pruneMissed(now time.Time) {
+	if j.pause.Active(now) {
+		return
+	}
+	for k, list := range j.missed {
+		for _, v := range slices.Clone(list) {
+			within := v.Threshold.Within
+			if k.Per == score.PerAccount {
+				within = max(within, missedFor)
+			}
+			if now.Sub(v.At) >= within {
+				j.forgetMissed(k, v.Threshold.Name)
+			}
+		}
+	}
+}
