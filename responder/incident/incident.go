@@ -41,11 +41,19 @@ type Incident struct {
 	Mode      Mode       `json:"mode"`
 	Steps     []Step     `json:"steps"`
 	// Evidence and Calls are filled in only where one incident is asked for.
-	Evidence []Evidence `json:"evidence,omitempty"` // the oldest first
+	Evidence []Evidence `json:"evidence,omitempty"` // the oldest first, if the ledger gave it
 	Calls    []Call     `json:"calls,omitempty"`    // by their beginning
 	// Bare says that the ledger could not be read: Calls and what Evidence was
 	// read from are missing.
 	Bare bool `json:"bare,omitempty"`
+}
+
+// Started is when step n was decided.
+func (i *Incident) Started(n int) time.Time {
+	if at := i.Steps[n].Began; !at.IsZero() {
+		return at
+	}
+	return i.At
 }
 
 // Clone is a copy whose steps the caller may keep.

@@ -70,6 +70,8 @@ type Judge struct {
 	flows     decide.Flows
 	suspects  map[netip.Prefix]*suspicion
 	unstopped decide.Unstopped
+	underWay  []*underWay // incidents that can be joined, the oldest first
+	flood     flood
 
 	ineffective bans.Ineffective
 	wireAt      time.Time     // when a request or a response was last seen on the wire
@@ -140,6 +142,9 @@ func (j *Judge) Prune(now time.Time) {
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
 	j.unstopped.Prune(now)
+	j.forgetUnderWay(now)
+	j.flood.watch(j, now)
+	j.flood.prune(now)
 	j.forgetSuspects(now)
 	j.Contain.Prune(now)
 	j.pruneSlow(now)

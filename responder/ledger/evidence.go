@@ -58,7 +58,7 @@ func writeEvidence(w *writer, incidentID int64, rows []evidenceRow) error {
 
 func readEvidence(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.Evidence, error) {
 	rows, err := db.QueryContext(ctx, `SELECT at, signal, source, port, transport, proof, account, session, raw FROM evidence
-		WHERE incident = ? ORDER BY n`, incidentID)
+		WHERE incident = ? ORDER BY at, n`, incidentID)
 	return collect(rows, err, scanEvidence)
 }
 

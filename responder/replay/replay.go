@@ -215,6 +215,25 @@ func (r recorder) Record(i *incident.Incident) {
 	p.fresh = append(p.fresh, kept)
 }
 
+// Extend keeps an incident as it stands now.
+func (r recorder) Extend(i *incident.Incident, _ int, _ []incident.Evidence) { r.Amend(i) }
+
+// Amend keeps an incident as it stands now.
+func (r recorder) Amend(i *incident.Incident) {
+	p := r.player
+	now := i.Clone()
+	now.Evidence = nil
+	for n := range p.fresh {
+		if p.fresh[n].ID == i.ID {
+			p.fresh[n] = now
+			return
+		}
+	}
+	if n := int(i.ID) - 1; n < len(p.incidents) {
+		p.incidents[n] = now
+	}
+}
+
 // play judges one item, unless a ban would have stopped it.
 func (p *player) play(it *item) {
 	if it.at.After(p.now) {
