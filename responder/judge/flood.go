@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -21,6 +20,9 @@ const (
 	floodWithin = time.Minute
 	// maxListed bounds the addresses that it lists; the others are counted.
 	maxListed = 100
+	// maxAlone is how many addresses of a minute that must not be blocked have an incident
+	// of their own, since one may be an office's. A flood in a carrier's name is shared.
+	maxAlone = 5
 	// sharedFor is how long it is known which incidents are shared: as long as the
 	// longest such ban, with the time in which it can be renewed.
 	sharedFor = 26 * time.Hour
@@ -43,6 +45,7 @@ type shared struct {
 	blocked  int       // addresses that were blocked
 	spared   int       // those that were not, for reasons of their own
 	refused  int       // those for which there is no room
+	alone    int       // of those, the ones with an incident of their own
 	written  int       // addresses that the reason counts
 	at       time.Time // when it was last brought up to date
 }
@@ -51,6 +54,9 @@ type shared struct {
 // verdict then opens it.
 func (f *flood) take(j *Judge, v *score.Verdict, steps []incident.Step) (ok bool) {
 	s, ban := f.of(j, steps), banOf(steps)
+	if s == &f.spared && s.spared < maxAlone && s.incident != nil && v.At.Sub(s.incident.At) < floodWithin {
+		return false
+	}
 	if s.incident == nil || v.At.Sub(s.incident.At) >= floodWithin || s.incident.Mode != incident.ModeOf(j.policy.Observe) {
 		s.recount(j, v.At)
 		*s = shared{}
@@ -88,7 +94,11 @@ func (f *flood) of(j *Judge, steps []incident.Step) *shared {
 // opened makes a new incident the one of its minute.
 func (f *flood) opened(j *Judge, v *score.Verdict, u *underWay) {
 	s := f.of(j, u.incident.Steps)
-	*s = shared{incident: u.incident, first: u, why: v.Reason, listed: 1, at: v.At}
+	alone := 0
+	if s == &f.spared {
+		alone = s.spared // since the first of them
+	}
+	*s = shared{incident: u.incident, first: u, why: v.Reason, listed: 1, spared: alone, alone: alone, at: v.At}
 	s.add(j, banOf(u.incident.Steps))
 }
 
@@ -104,7 +114,8 @@ func (s *shared) add(j *Judge, ban *incident.Ban) {
 	}
 }
 
-func (s *shared) addresses() int { return s.blocked + s.spared + s.refused }
+// addresses is how many the incident is about.
+func (s *shared) addresses() int { return s.blocked + s.spared - s.alone + s.refused }
 
 // countOnly puts a ban in force that is not listed; nil is an address that is not blocked.
 func (f *flood) countOnly(j *Judge, s *shared, ban *incident.Ban) {
@@ -143,8 +154,8 @@ func (s *shared) reason() string {
 	if s.blocked > 0 {
 		parts = append(parts, fmt.Sprintf("%d addresses that may be spoofed %s blocked", s.blocked, verb))
 	}
-	if s.spared > 0 {
-		parts = append(parts, fmt.Sprintf("%d addresses that may be spoofed were not blocked", s.spared))
+	if n := s.spared - s.alone; n > 0 {
+		parts = append(parts, fmt.Sprintf("%d addresses that may be spoofed were not blocked", n))
 	}
 	if s.refused > 0 {
 		parts = append(parts, fmt.Sprintf("%d that may be spoofed were not, since too many are blocked already", s.refused))
@@ -211,23 +222,24 @@ func banOf(steps []incident.Step) *incident.Ban {
 	return nil
 }
 
-// renewed answers one more failure after the end of a ban. As long as nothing but the
-// ban is new, that is no incident of its own: for a day it goes on with that of the ban.
-func (j *Judge) renewed(v *score.Verdict, was incident.Ban) {
-	f := j.facts(v, nil, j.Places.Narrow(decide.TargetOf(v), v))
+// prolonged puts a ban in force that follows another one of the same address: that is no
+// incident of its own. For a day it goes on with that of the ban before it.
+func (j *Judge) prolonged(v *score.Verdict, steps []incident.Step) (ok bool) {
+	ban := banOf(steps)
+	if ban == nil {
+		return false
+	}
+	was, ok := j.Bans.Renewable(v.At, ban.Prefix)
 	began := was.Began
 	if began.IsZero() {
 		began = was.Since
 	}
-	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
-	ban := banOf(steps)
-	if ban == nil || ban.Prefix != was.Prefix || was.Incident == 0 && !was.Observed || j.flood.shares(was) || was.Step == incident.StepUnlisted ||
-		v.At.Sub(began) >= goesOnFor || !decide.Spoofed(v, steps) {
-		j.answer(v, nil)
-		return
+	if !ok || was.Incident == 0 || was.Step == incident.StepUnlisted || j.flood.shares(was) || was.Observed != ban.Observed || v.At.Sub(began) >= goesOnFor {
+		return false
 	}
 	ban.Incident, ban.Step, ban.Began = was.Incident, was.Step, began
 	j.counters.Joined++
 	j.enforce(*ban)
 	j.effects.Prolong(*ban)
+	return true
 }

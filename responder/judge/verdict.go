@@ -67,7 +67,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 // before anything is recorded.
 func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	spoofed := decide.Spoofed(v, steps)
-	if spoofed && j.flood.take(j, v, steps) {
+	if spoofed && (j.prolonged(v, steps) || j.flood.take(j, v, steps)) {
 		return
 	}
 	if u := j.joinable(v); u != nil && !spoofed {
@@ -206,7 +206,7 @@ func (j *Judge) weigh(o *score.Observation) {
 		if v := j.again(o, ban); v != nil {
 			v.Reason = renewedReason(ban.Reason)
 			j.count(v)
-			j.renewed(v, ban)
+			j.answer(v, nil)
 		}
 	}
 }
