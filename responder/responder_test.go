@@ -395,8 +395,8 @@ func TestRecordedBreakIns(t *testing.T) {
 				}
 			}
 			i, err := h.ledger.Incident(t.Context(), list[0].ID)
-			if err != nil || len(i.Evidence) != 5 || i.Evidence[4].Signal != score.SuccessAfterFailures {
-				t.Errorf("evidence: %+v, %v; want four failures and the success", i.Evidence, err)
+			if err != nil || len(i.Evidence) != 6 || i.Evidence[5].Signal != score.SuccessAfterFailures {
+				t.Errorf("evidence: %+v, %v; want five failures and the success", i.Evidence, err)
 			}
 		})
 	}

@@ -277,7 +277,7 @@ func TestObserveChangesNothing(t *testing.T) {
 	p.Observe = true
 	s := newSite(t, p)
 	s.hear(t, noon, over("TCP", failures("1002", thief, 20))+success("1002", thief))
-	if got := s.effects(); got != "record password guessing 192.0.2.66; record break-in 1002" {
+	if got := s.effects(); got != "record password guessing 192.0.2.66; join #1; extend break-in 1002" {
 		t.Errorf("%s", got)
 	}
 	if s.incidents[0].Mode != incident.Observe || s.bans(noon.Add(time.Second)) != "192.0.2.66/32 all #1" {

@@ -18,8 +18,9 @@ func (j *Judge) evidence(v *score.Verdict, there ...[]incident.Evidence) []incid
 	}
 	records := unseen(v.Evidence, seen)
 	if v.Cause.Signal == score.SuccessAfterFailures {
-		records = append(records, unseen(j.breakIn.Failures(v.Key.Account), counts(records, seen))...)
+		// The table's records first: only they have the session.
 		records = append(records, unseen(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)
+		records = append(records, unseen(j.breakIn.Failures(v.Key.Account), counts(records, seen))...)
 	}
 	list := make([]incident.Evidence, len(records))
 	for n, r := range records {

@@ -132,7 +132,7 @@ func (j *Judge) join(u *underWay, v *score.Verdict, sign *calls.Sign, plan []inc
 		}
 	}
 	i.Steps = append(i.Steps, steps...)
-	reason := reasonOf(v, sign)
+	reason := j.reasonOf(v, sign)
 	switch {
 	case graver:
 		if i.Threshold != v.Threshold.Name {
@@ -196,9 +196,14 @@ func (j *Judge) forgetUnderWay(now time.Time) {
 	j.underWay = slices.DeleteFunc(j.underWay, func(u *underWay) bool { return now.Sub(u.last) >= joinWithin })
 }
 
-func reasonOf(v *score.Verdict, sign *calls.Sign) string {
-	if sign == nil {
-		return v.Reason
+// reasonOf says why a threshold was crossed: by which call, or after how many guesses.
+func (j *Judge) reasonOf(v *score.Verdict, sign *calls.Sign) string {
+	reason := v.Reason
+	if sign != nil {
+		reason += "; " + sign.Detail
 	}
-	return v.Reason + "; " + sign.Detail
+	if n := j.breakIn.Counted(v.Key.Account); v.Cause.Signal == score.SuccessAfterFailures && n > 0 {
+		reason += "; after " + incident.Count(n, "failed login") + " from unknown addresses"
+	}
+	return reason
 }

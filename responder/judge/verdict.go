@@ -76,7 +76,7 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 	}
 	i := &incident.Incident{
 		At: v.At, Key: v.Key,
-		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: reasonOf(v, sign),
+		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: j.reasonOf(v, sign),
 		Mode: incident.ModeOf(j.policy.Observe), Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
 	}
 	u := j.begin(v, i)

@@ -9,6 +9,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// DefaultSize is the size of a file that is not set otherwise. A year of a busy site takes
+// a tenth of it, and it fits on the smallest virtual server.
+const DefaultSize = 256 << 20
+
 // Options set a Ledger up. The zero value is ready to use.
 type Options struct {
 	// Retention is how long ended bans, offences, incidents and operators' actions
@@ -21,6 +25,9 @@ type Options struct {
 	// times that). Beyond it the oldest rows are pruned early; a ban in force never
 	// is. Zero means 200,000.
 	MaxRows int
+	// Size bounds the file in bytes. As it comes near, the oldest incidents are pruned
+	// early, those of floods first. Zero means DefaultSize.
+	Size int64
 	// Queue bounds the rows of one kind that wait in memory for the disk. Zero
 	// means 32,768.
 	Queue int
@@ -42,6 +49,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxRows <= 0 {
 		o.MaxRows = 200_000
+	}
+	if o.Size <= 0 {
+		o.Size = DefaultSize
 	}
 	if o.Queue <= 0 {
 		o.Queue = 32_768

@@ -48,6 +48,9 @@ func (l *Ledger) run() {
 			continue
 		}
 		pause, retryC = 0, nil
+		if l.prune.due() {
+			l.prune.begin(time.Now(), l.o)
+		}
 		if l.pruneStep() {
 			signal(l.wakeC)
 		}
@@ -109,6 +112,9 @@ func (l *Ledger) drain() error {
 		}
 		if !l.store.inPlace() {
 			continue // it went to a file that has just been taken away
+		}
+		for _, p := range batch {
+			l.prune.written += p.change.rows()
 		}
 		l.mu.Lock()
 		l.flight = nil

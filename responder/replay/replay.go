@@ -213,10 +213,17 @@ func (r recorder) Record(i *incident.Incident) {
 	kept := i.Clone()
 	kept.Evidence = nil // that of a whole month would not fit in memory
 	p.fresh = append(p.fresh, kept)
+	p.ban(i, 0)
 }
 
 // Extend keeps an incident as it stands now.
-func (r recorder) Extend(i *incident.Incident, _ int, _ []incident.Evidence) { r.Amend(i) }
+func (r recorder) Extend(i *incident.Incident, first int, _ []incident.Evidence) {
+	r.Amend(i)
+	r.player.ban(i, first)
+}
+
+// Prolong keeps a ban that is no new step.
+func (r recorder) Prolong(ban incident.Ban) { r.player.keepBan(ban) }
 
 // Amend keeps an incident as it stands now.
 func (r recorder) Amend(i *incident.Incident) {
@@ -319,14 +326,18 @@ func (p *player) add(i *incident.Incident) {
 	if a := p.account([]byte(i.Account)); a != nil {
 		a.Incidents++
 	}
-	source := i.Source
-	if i.Key.Prefix.IsValid() {
-		source = i.Key.Prefix.Addr()
+}
+
+// ban keeps the bans of an incident's steps from number first on.
+func (p *player) ban(i *incident.Incident, first int) {
+	for _, s := range i.Steps[first:] {
+		if s.Ban.Prefix.IsValid() {
+			p.keepBan(s.Ban)
+		}
 	}
-	ban, banned := p.banned(p.now, source)
-	if !banned || !ban.Since.Equal(i.At) {
-		return
-	}
+}
+
+func (p *player) keepBan(ban incident.Ban) {
 	b := p.bans[ban.Prefix]
 	if b == nil {
 		if len(p.bans) >= maxBans {

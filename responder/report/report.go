@@ -56,6 +56,8 @@ type Step struct {
 
 // Of explains an incident; times are in loc.
 func Of(i incident.Incident, loc *time.Location) *Report {
+	i.Evidence = slices.Clone(i.Evidence)
+	slices.SortStableFunc(i.Evidence, func(x, y incident.Evidence) int { return x.At.Compare(y.At) })
 	t := builder{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe, Annex: annexOf(&i)}, loc: loc}
 	t.r.Zone = i.At.In(loc).Format("MST (-07:00)")
 	t.account = Plain(i.Account)
@@ -166,8 +168,11 @@ func (t *builder) story() {
 	slices.SortStableFunc(t.r.Story, func(a, b Moment) int { return a.At.Compare(b.At) })
 }
 
-// addGuesses summarizes the failed attempts in two lines, for the first and the
-// last. The count is a lower bound, because evidence is bounded.
+// keptGuesses is how many observations a score keeps of one address or account. If there
+// are as many, more may have been made.
+const keptGuesses = 32
+
+// addGuesses summarizes the failed attempts in two lines, for the first and the last.
 func (t *builder) addGuesses() {
 	guesses := t.guesses()
 	if len(guesses) == 0 {
@@ -183,9 +188,14 @@ func (t *builder) addGuesses() {
 		}
 	}
 	t.add(first.At, "First failed attempt on record, from %s%s.", where(first), about(first))
-	if len(guesses) > 1 {
-		t.add(last.At, "At least %d failed attempts by now, the latest from %s%s.", len(guesses), where(last), about(last))
+	if len(guesses) == 1 {
+		return
 	}
+	count := fmt.Sprint(len(guesses))
+	if len(guesses) >= keptGuesses {
+		count = "At least " + count
+	}
+	t.add(last.At, "%s failed attempts by now, the latest from %s%s.", count, where(last), about(last))
 }
 
 func about(o incident.Evidence) string {
