@@ -192,7 +192,7 @@ func (t *builder) addGuesses() {
 		return
 	}
 	count := fmt.Sprint(len(guesses))
-	if len(guesses) >= keptGuesses {
+	if len(t.i.Evidence) >= keptGuesses {
 		count = "At least " + count
 	}
 	t.add(last.At, "%s failed attempts by now, the latest from %s%s.", count, where(last), about(last))
