@@ -306,3 +306,61 @@ func TestPromoted(t *testing.T) {
 		}
 	}
 }
+
+// What joins an incident is in the message that still waits, and makes no second one;
+// what comes after the message needs a step of its own.
+func TestJoined(t *testing.T) {
+	d := newFixture()
+	i := open(incident.StepHangupCall, incident.StepNotify)
+	d.Record(i)
+	d.Expect(noon, i, 0, false)
+	if !d.Undelivered(i) {
+		t.Fatal("it does not wait for its outcome")
+	}
+	i.Steps = append(i.Steps, incident.Step{Step: incident.StepRotate, State: incident.Intended, Began: noon.Add(time.Second)})
+	d.Extend(i, 2, make([]incident.Evidence, 3))
+	d.Expect(noon.Add(time.Second), i, 2, true)
+	d.Settle(noon.Add(2*time.Second), i, 0, incident.Done, "ended")
+	if len(d.waiting()) != 0 {
+		t.Fatal("delivered before the password was changed")
+	}
+	d.Settle(noon.Add(3*time.Second), i, 2, incident.Done, "")
+	d.Finished(noon.Add(3*time.Second), i)
+	if list := d.waiting(); len(list) != 1 || len(list[0].incident.Steps) != 3 {
+		t.Fatalf("delivered %+v", list)
+	}
+	if i.Steps[2].Took != incident.Elapsed(2*time.Second) {
+		t.Errorf("the step took %s, from when it joined", i.Steps[2].Took)
+	}
+	i.Steps = append(i.Steps, incident.Step{Step: incident.StepNotify, State: incident.Intended, Began: noon.Add(time.Minute)})
+	d.Extend(i, 3, nil)
+	d.Expect(noon.Add(time.Minute), i, 3, false)
+	if list := d.waiting(); len(list) != 1 || d.Undelivered(i) {
+		t.Errorf("a second message: %+v", list)
+	}
+	if got := d.paper.story(); !strings.HasPrefix(got, "incident 1; incident 1 from step 2, 3 observations; ") {
+		t.Errorf("recorded %s", got)
+	}
+}
+
+// A ban that follows another one is in the step of the first.
+func TestProlonged(t *testing.T) {
+	ban := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.66/32"), Since: noon, Until: noon.Add(time.Hour), Incident: 7, Step: 1, Scope: incident.ScopeSIP, Repeat: 3}
+	unlisted := ban
+	unlisted.Step = incident.StepUnlisted
+	for name, c := range map[string]struct {
+		ban  incident.Ban
+		err  error
+		want string
+	}{
+		"taken":    {ban, nil, "7.1 ban done: until 2026-11-22 13:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed; 3rd time)"},
+		"refused":  {ban, errors.New("no"), "7.1 ban failed: no; will retry every second"},
+		"unlisted": {unlisted, nil, ""},
+	} {
+		d := newFixture()
+		d.Prolonged(noon.Add(time.Second), c.ban, c.err)
+		if got := d.paper.story(); got != c.want {
+			t.Errorf("%s: recorded %q, want %q", name, got, c.want)
+		}
+	}
+}

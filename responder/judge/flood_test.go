@@ -111,4 +111,3 @@ func TestFloodInAProtectedName(t *testing.T) {
 		t.Errorf("%s: %d steps", last.Reason, len(last.Steps))
 	}
 }
-

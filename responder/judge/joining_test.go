@@ -178,4 +178,3 @@ func TestGuessesCountOnce(t *testing.T) {
 		}
 	}
 }
-

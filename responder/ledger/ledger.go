@@ -11,7 +11,7 @@ import (
 
 // DefaultSize is the size of a file that is not set otherwise. A year of a busy site takes
 // a tenth of it, and it fits on the smallest virtual server.
-const DefaultSize = 256 << 20
+const DefaultSize = 256_000_000
 
 // Options set a Ledger up. The zero value is ready to use.
 type Options struct {
@@ -26,7 +26,8 @@ type Options struct {
 	// is. Zero means 200,000.
 	MaxRows int
 	// Size bounds the file in bytes. As it comes near, the oldest incidents are pruned
-	// early, those of floods first. Zero means DefaultSize.
+	// early, those of floods first, but for the newest MaxRows/200. Zero means
+	// DefaultSize.
 	Size int64
 	// Queue bounds the rows of one kind that wait in memory for the disk. Zero
 	// means 32,768.

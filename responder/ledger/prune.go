@@ -47,7 +47,7 @@ func (p *pruner) begin(now time.Time, o Options) {
 	old := []any{pruneRows, now.Add(-o.Retention).UnixMilli()}
 	gone := []any{pruneRows, now.Add(-o.KeepPlaces).UnixMilli()}
 	most := []any{pruneRows, o.MaxRows}
-	all, whole := []any{pruneRows}, []any{pruneWhole}
+	all, whole := []any{pruneRows}, []any{pruneWhole, o.MaxRows / 200}
 	p.written = 0
 	p.left = []pruning{
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
@@ -92,9 +92,9 @@ func (p *pruner) begin(now time.Time, o Options) {
 		// oldest ones. Bans in force, offences, holds and places stay.
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at IS NULL AND until <= ?2 AND scope <> 'all' ORDER BY until LIMIT ?1)`, args: []any{10 * pruneRows, now.UnixMilli()}, crowds: true, over: true},
-		{query: `SELECT id FROM incidents WHERE key_kind = 'site' AND
+		{query: `SELECT id FROM incidents WHERE key_kind = 'site' AND id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) AND
 			(SELECT count(*) FROM steps WHERE incident = id AND step = 'ban') > 1 ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
-		{query: `SELECT id FROM incidents ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
+		{query: `SELECT id FROM incidents WHERE id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at IS NOT NULL OR until <= ?2 ORDER BY since LIMIT ?1)`, args: []any{pruneRows, now.UnixMilli()}, crowds: true, over: true},
 
