@@ -97,12 +97,14 @@ func TestFloodDoesNotFillTheDisk(t *testing.T) {
 		}
 		if second%60 == 59 {
 			h.Prune(now)
+			largest = max(largest, ledgerSize(t, path))
+		}
+		if rate > 1000 || second%60 == 59 { // the disk is as fast as in reality
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			if err := l.Flush(ctx); err != nil {
 				t.Fatal(err)
 			}
 			cancel()
-			largest = max(largest, ledgerSize(t, path))
 		}
 	}
 	h.wait(t, "the real attacker is banned whole", func() bool {

@@ -28,7 +28,7 @@ func ModeOf(observe bool) Mode {
 	return Enforce
 }
 
-// Incident is a verdict with its steps and its evidence.
+// Incident is a verdict with its steps and its evidence, and with what joined it.
 type Incident struct {
 	ID        int64      `json:"id"` // 1, 2, 3, …; given by the ledger
 	At        time.Time  `json:"at"`

@@ -126,8 +126,9 @@ func (f *flood) countOnly(j *Judge, s *shared, ban *incident.Ban) {
 	}
 }
 
-// unlistedReason is the reason of a ban that its incident only counts.
-const unlistedReason = "one of many addresses that may be spoofed"
+// unlistedReason is the reason of a ban that its incident only counts. The ledger keeps a
+// hundred thousand of them, so it is short.
+const unlistedReason = "part of a flood"
 
 // joined says that an incident is about more than a block: nothing else may share it.
 func (f *flood) joined(i *incident.Incident) {
@@ -179,7 +180,7 @@ func (f *flood) number(i *incident.Incident) {
 // shares says whether the incident of a ban is shared with others.
 func (f *flood) shares(ban incident.Ban) bool {
 	_, shared := f.numbers[ban.Incident]
-	return shared
+	return shared || ban.Step == incident.StepUnlisted || ban.Reason == unlistedReason // which the ledger keeps
 }
 
 // countEvery is how often the numbers that a reason names are brought up to date.
@@ -234,7 +235,7 @@ func (j *Judge) prolonged(v *score.Verdict, steps []incident.Step) (ok bool) {
 	if began.IsZero() {
 		began = was.Since
 	}
-	if !ok || was.Incident == 0 || was.Step == incident.StepUnlisted || j.flood.shares(was) || was.Observed != ban.Observed || v.At.Sub(began) >= goesOnFor {
+	if !ok || was.Incident == 0 || j.flood.shares(was) || was.Observed != ban.Observed || v.At.Sub(began) >= goesOnFor {
 		return false
 	}
 	ban.Incident, ban.Step, ban.Began = was.Incident, was.Step, began

@@ -64,7 +64,7 @@ func TestProofLeavesTheFlood(t *testing.T) {
 			t.Fatalf("address %d: %+v, %d incidents", n, ban, len(s.incidents))
 		}
 		i := s.incidents[1]
-		if i.Key.Value() != forger(n) || i.Account != "1002" || len(i.Evidence) != 6 || strings.Contains(i.Reason, "one of many") {
+		if i.Key.Value() != forger(n) || i.Account != "1002" || len(i.Evidence) != 6 || strings.Contains(i.Reason, "part of a flood") {
 			t.Errorf("address %d: %s, %d observations: %s", n, i.Key, len(i.Evidence), i.Reason)
 		}
 	}

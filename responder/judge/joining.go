@@ -35,9 +35,10 @@ type underWay struct {
 	events   map[sighting]bool // that crossed its thresholds
 	crossed  []string          // the thresholds
 
-	fresh []*score.Verdict // whose evidence is to be recorded
-	steps int              // how many of its steps are recorded
-	begun bool             // it is recorded
+	uncounted []*score.Verdict // whose events are not in events yet
+	fresh     []*score.Verdict // whose evidence is to be recorded
+	steps     int              // how many of its steps are recorded
+	begun     bool             // it is recorded
 }
 
 // sighting identifies an event, whichever sensor's or table's record of it this is.
@@ -78,6 +79,12 @@ func (j *Judge) joinable(v *score.Verdict) *underWay {
 // shares says whether an event counts for a verdict that crossed a threshold of an
 // incident before.
 func (j *Judge) shares(v *score.Verdict, u *underWay) bool {
+	for _, before := range u.uncounted {
+		for _, r := range j.counted(before) {
+			u.events[sightingOf(&r)] = true
+		}
+	}
+	u.uncounted = nil
 	for _, r := range j.counted(v) {
 		if u.events[sightingOf(&r)] {
 			return true
@@ -104,7 +111,7 @@ func (j *Judge) counted(v *score.Verdict) []score.Record {
 // begin makes a new incident one that can be joined.
 func (j *Judge) begin(v *score.Verdict, i *incident.Incident) *underWay {
 	u := &underWay{incident: i, gravity: decide.GravityOf(i.Steps), events: map[sighting]bool{}, crossed: []string{v.Threshold.Name}}
-	u.add(v, j.counted(v))
+	u.add(v)
 	if len(j.underWay) >= maxUnderWay {
 		j.underWay = slices.Delete(j.underWay, 0, 1)
 	}
@@ -112,12 +119,10 @@ func (j *Judge) begin(v *score.Verdict, i *incident.Incident) *underWay {
 	return u
 }
 
-func (u *underWay) add(v *score.Verdict, counted []score.Record) {
+// add leaves what takes time for later, since the steps of a verdict come first.
+func (u *underWay) add(v *score.Verdict) {
 	u.last = v.At
-	u.fresh = append(u.fresh, v)
-	for _, r := range counted {
-		u.events[sightingOf(&r)] = true
-	}
+	u.fresh, u.uncounted = append(u.fresh, v), append(u.uncounted, v)
 }
 
 // join adds a verdict to an incident under way. Its urgent steps come first.
@@ -144,7 +149,7 @@ func (j *Judge) join(u *underWay, v *score.Verdict, sign *calls.Sign, plan []inc
 	}
 	u.crossed = append(u.crossed, v.Threshold.Name)
 	u.gravity = max(u.gravity, gravity)
-	u.add(v, j.counted(v))
+	u.add(v)
 	j.flood.joined(i)
 	j.counters.Joined++
 	j.carry(i, first, v, func() { j.effects.Join(i, first, func() { j.record(u) }) })
@@ -165,9 +170,10 @@ func (j *Judge) record(u *underWay) {
 	for _, v := range u.fresh {
 		more = append(more, j.evidence(v, i.Evidence, more)...)
 	}
-	slices.SortStableFunc(more, func(x, y incident.Evidence) int { return x.At.Compare(y.At) })
+	inOrder(more)
 	aboutCalls := contain.AboutCalls(i) && u.callsOf(i, step)
 	i.Evidence = append(i.Evidence, more...)
+	inOrder(i.Evidence)
 	u.fresh, u.steps = nil, len(i.Steps)
 	if u.begun {
 		j.effects.Extend(i, step, more)
@@ -183,6 +189,10 @@ func (j *Judge) record(u *underWay) {
 	if aboutCalls {
 		j.recordCalls(i, contain.Since(i))
 	}
+}
+
+func inOrder(list []incident.Evidence) {
+	slices.SortStableFunc(list, func(x, y incident.Evidence) int { return x.At.Compare(y.At) })
 }
 
 // callsOf says whether one of the steps from number n on ends calls.

@@ -221,7 +221,7 @@ func renewedReason(was string) string { return continues + strings.TrimPrefix(wa
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 	f := j.facts(v, nil, was.Prefix)
 	ban := decide.BanFor(v, j.policy.Ladder, f)
-	if was.Step == incident.StepUnlisted || j.flood.shares(was) {
+	if j.flood.shares(was) {
 		j.counters.Confirmed++
 		j.open(v, nil, decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f))
 		return
@@ -261,7 +261,7 @@ func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
 			proven += t.Points[e.Signal]
 		}
 	}
-	if was.Step == incident.StepUnlisted {
+	if was.Reason == unlistedReason {
 		v.Reason = fmt.Sprintf("%d points within %s", v.Score, t.Within)
 	}
 	v.Proven = o.Proof == score.Proven && proven >= t.Score

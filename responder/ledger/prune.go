@@ -14,14 +14,14 @@ const (
 	pruneEvery = time.Hour
 	// pruneAfter is how many rows are written until the next round, so that a flood
 	// cannot grow a table far beyond its capacity.
-	pruneAfter = 20_000
+	pruneAfter = 10_000
 	// pruneRows is how many rows one transaction deletes, so that no batch waits long.
 	pruneRows = 500
 	// pruneWhole is the same for incidents with all that belongs to them.
 	pruneWhole = 10
 	// maxEnded bounds the bans that ended of addresses that may be spoofed: whoever
 	// forges packets brings about any number.
-	maxEnded = 10_000
+	maxEnded = 2_000
 )
 
 // pruner works through the tables in small steps, between batches. It belongs to

@@ -52,6 +52,7 @@ type Step struct {
 	What, Target, State, Detail string
 	At                          time.Time // zero: it has no outcome yet, or was skipped
 	kind                        incident.StepKind
+	took                        time.Duration // from when it was decided
 }
 
 // Of explains an incident; times are in loc.
@@ -103,6 +104,8 @@ func (t *builder) title() {
 	switch {
 	case t.breakIn():
 		t.r.Title = "Break-in on account " + t.account
+	case t.shared():
+		t.r.Title = t.sharedTitle()
 	case t.i.Key.Per == score.PerSite:
 		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerAccount:
@@ -159,7 +162,15 @@ func (t *builder) story() {
 			t.add(c.Began.Add(c.duration), "Call to %s ended after %s without an answer.", to, c.Lasted)
 		}
 	}
-	for _, s := range t.r.Steps {
+	steps := t.r.Steps
+	if t.shared() {
+		text, at := t.sharedBlocks()
+		if !at.IsZero() {
+			t.add(at, "%s", text)
+		}
+		steps = nil
+	}
+	for _, s := range steps {
 		if s.At.IsZero() || s.State == string(incident.Intended) {
 			continue
 		}
@@ -268,7 +279,7 @@ func (t *builder) affected() {
 	if len(sources) > 0 {
 		t.r.Affected = append(t.r.Affected, "IP addresses involved: "+list(sources)+".")
 	}
-	if t.i.Key.Per == score.PerSite {
+	if t.i.Key.Per == score.PerSite && !t.shared() {
 		t.guessers()
 	}
 }
@@ -332,6 +343,11 @@ func (t *builder) lost() {
 }
 
 func (t *builder) changed() {
+	if t.shared() {
+		text, _ := t.sharedBlocks()
+		t.r.Changed = []string{text}
+		return
+	}
 	for _, s := range t.r.Steps {
 		if s.State == string(incident.Done) {
 			t.r.Changed = append(t.r.Changed, s.happened())
@@ -344,7 +360,7 @@ func (t *builder) changed() {
 
 func (t *builder) outcome() {
 	done, failed, undelivered := 0, 0, ""
-	var last time.Time
+	var longest time.Duration // each step from when it was decided
 	for _, s := range t.r.Steps {
 		switch state := incident.State(s.State); {
 		case s.kind == incident.StepNotify && state == incident.Failed:
@@ -352,9 +368,7 @@ func (t *builder) outcome() {
 		case s.kind == incident.StepNotify, s.kind == incident.StepExec: // these contain nothing
 		case state == incident.Done:
 			done++
-			if s.At.After(last) {
-				last = s.At
-			}
+			longest = max(longest, s.took)
 		case state != incident.Skipped:
 			failed++
 		}
@@ -369,10 +383,10 @@ func (t *builder) outcome() {
 		t.r.Outcome = "Reported. The addresses are blocked one by one, each by an incident of its own."
 	case done == 0:
 		t.r.Outcome = "Nothing was done; the steps say why."
-	case last.IsZero():
+	case longest == 0:
 		t.r.Outcome = "Stopped."
 	default:
-		t.r.Outcome = fmt.Sprintf("Stopped within %s of detection.", roundly(last.Sub(t.i.At)))
+		t.r.Outcome = fmt.Sprintf("Stopped within %s of detection.", roundly(longest))
 	}
 	t.r.Outcome += undelivered
 }
