@@ -37,7 +37,7 @@ func (c *byteCounter) Write(p []byte) (int, error) {
 // TOLLWARDEN_FLOOD_RATE=6000 plays the whole flood (`make flood-hour`); the hour then
 // takes minutes.
 func TestFloodDoesNotFillTheDisk(t *testing.T) {
-	rate := 20
+	rate := 10
 	if full := os.Getenv("TOLLWARDEN_FLOOD_RATE"); full != "" {
 		if _, err := fmt.Sscan(full, &rate); err != nil {
 			t.Fatal(err)

@@ -56,6 +56,18 @@ func (i *Incident) Started(n int) time.Time {
 	return i.At
 }
 
+// Shared says whether the incident is about many addresses that have nothing in common but
+// the minute in which they were blocked.
+func (i *Incident) Shared() bool {
+	bans := 0
+	for n := range i.Steps {
+		if i.Steps[n].Step == StepBan {
+			bans++
+		}
+	}
+	return i.Key.Per == score.PerSite && bans > 1
+}
+
 // Clone is a copy whose steps the caller may keep.
 func (i *Incident) Clone() Incident {
 	c := *i

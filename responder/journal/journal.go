@@ -67,7 +67,11 @@ func (j *Journal) Record(i *incident.Incident) {
 // intended, and more evidence.
 func (j *Journal) Extend(i *incident.Incident, step int, more []incident.Evidence) {
 	j.o.Ledger.ExtendIncident(i, step, more)
-	j.o.Log.Warn().Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Kind(), i.Key.Value()).
+	level := zerolog.WarnLevel
+	if i.Shared() {
+		level = zerolog.DebugLevel // a flood: the steps name the addresses
+	}
+	j.o.Log.WithLevel(level).Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Kind(), i.Key.Value()).
 		Str("reason", i.Reason).Msg("an incident goes on")
 	j.recordSteps(i, step)
 }

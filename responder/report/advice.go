@@ -15,7 +15,7 @@ func (t *builder) next() {
 		next("Tollwarden runs in mode observe, so it changed nothing. Set mode = \"enforce\" when you trust it.")
 	}
 	steps := t.r.Steps
-	if t.shared() {
+	if t.i.Shared() {
 		next(sharedAdvice)
 		steps = nil
 	}
@@ -30,7 +30,7 @@ func (t *builder) next() {
 	if t.breakIn() {
 		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
 	}
-	if t.i.Key.Per == score.PerSite && !t.shared() {
+	if t.i.Key.Per == score.PerSite && !t.i.Shared() {
 		next("Each address is blocked with its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")
 	}
 	if t.i.Bare {

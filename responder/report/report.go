@@ -104,7 +104,7 @@ func (t *builder) title() {
 	switch {
 	case t.breakIn():
 		t.r.Title = "Break-in on account " + t.account
-	case t.shared():
+	case t.i.Shared():
 		t.r.Title = t.sharedTitle()
 	case t.i.Key.Per == score.PerSite:
 		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
@@ -163,7 +163,7 @@ func (t *builder) story() {
 		}
 	}
 	steps := t.r.Steps
-	if t.shared() {
+	if t.i.Shared() {
 		text, at := t.sharedBlocks()
 		if !at.IsZero() {
 			t.add(at, "%s", text)
@@ -279,7 +279,7 @@ func (t *builder) affected() {
 	if len(sources) > 0 {
 		t.r.Affected = append(t.r.Affected, "IP addresses involved: "+list(sources)+".")
 	}
-	if t.i.Key.Per == score.PerSite && !t.shared() {
+	if t.i.Key.Per == score.PerSite && !t.i.Shared() {
 		t.guessers()
 	}
 }
@@ -343,7 +343,7 @@ func (t *builder) lost() {
 }
 
 func (t *builder) changed() {
-	if t.shared() {
+	if t.i.Shared() {
 		text, _ := t.sharedBlocks()
 		t.r.Changed = []string{text}
 		return

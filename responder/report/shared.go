@@ -6,23 +6,10 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
-	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // The addresses that may be spoofed of one minute share an incident. Its report says so in
 // one line each, since nobody reads the same sentence about a hundred addresses.
-
-// shared says whether the incident is about many addresses that have nothing in common but
-// the minute in which they were blocked.
-func (t *builder) shared() bool {
-	bans := 0
-	for _, s := range t.i.Steps {
-		if s.Step == incident.StepBan {
-			bans++
-		}
-	}
-	return t.i.Key.Per == score.PerSite && bans > 1
-}
 
 // sharedTitle is how many there were, and what was done: the reason begins with it.
 func (t *builder) sharedTitle() string {
