@@ -32,6 +32,8 @@ type Options struct {
 	// Queue bounds the rows of one kind that wait in memory for the disk. Zero
 	// means 32,768.
 	Queue int
+	// Now is the clock that says which rows are old. Zero means time.Now.
+	Now func() time.Time
 	// Log records trouble with the file and recoveries. The zero Logger discards.
 	Log zerolog.Logger
 
@@ -56,6 +58,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Queue <= 0 {
 		o.Queue = 32_768
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.linger <= 0 {
 		o.linger = 10 * time.Millisecond

@@ -30,7 +30,7 @@ func (l *Ledger) run() {
 		case <-retryC:
 			due = true
 		case <-pruneTimer.C:
-			l.prune.begin(time.Now(), l.o)
+			l.prune.begin(l.o.Now(), l.o)
 			pruneTimer.Reset(pruneEvery)
 		case <-l.stopC:
 			_ = l.attempt() // Close reports it
@@ -49,7 +49,7 @@ func (l *Ledger) run() {
 		}
 		pause, retryC = 0, nil
 		if l.prune.due() {
-			l.prune.begin(time.Now(), l.o)
+			l.prune.begin(l.o.Now(), l.o)
 		}
 		if l.pruneStep() {
 			signal(l.wakeC)

@@ -84,9 +84,11 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{query: `DELETE FROM guesses WHERE (account, prefix) IN (SELECT account, prefix FROM guesses
 			ORDER BY proven > 0 OR own DESC, last DESC LIMIT ?1 OFFSET ?2)`, args: []any{pruneRows, min(maxGuesses, o.MaxRows)}, crowds: true},
 
-		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
+		{
+			query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at IS NULL AND until <= ?3 AND scope <> 'all' ORDER BY until DESC LIMIT ?1 OFFSET ?2)`,
-			args: []any{10 * pruneRows, min(maxEnded, o.MaxRows), now.UnixMilli()}, crowds: true},
+			args: []any{10 * pruneRows, min(maxEnded, o.MaxRows), now.UnixMilli()}, crowds: true,
+		},
 
 		// What may go if the file is too large: the incidents of floods first, then the
 		// oldest ones. Bans in force, offences, holds and places stay.
