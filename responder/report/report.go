@@ -148,7 +148,7 @@ func (t *builder) story() {
 			t.add(o.At, "%s, from %s%s.", signalWords(o.Signal), where(o), about(o))
 		}
 	}
-	t.add(t.i.At, "Threshold %q crossed: %s.", Plain(t.i.Threshold), Plain(t.i.Reason))
+	t.add(t.crossed(), "Threshold %q crossed: %s.", Plain(t.i.Threshold), Plain(t.i.Reason))
 	for _, c := range t.r.Calls {
 		to := c.Dialled
 		if c.Country != "" {
