@@ -2,12 +2,15 @@ package judge_test
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -176,5 +179,36 @@ func TestGuessesCountOnce(t *testing.T) {
 		if want := fmt.Sprintf("after %d failed logins from unknown addresses", made); !strings.Contains(i.Reason, want) {
 			t.Errorf("%d guesses: %s", made, i.Reason)
 		}
+	}
+}
+
+// What the log reports again of the same guesses is not counted again.
+func TestGuessesOfTwoSensorsCountOnce(t *testing.T) {
+	p := guessing(3)
+	p.Log = true
+	s := newSite(t, p)
+	sees := func(at time.Time, kind event.Kind, session string) {
+		for n, sensor := range []intake.Sensor{intake.SensorAMI, intake.SensorLog} {
+			s.Event(at.Add(time.Duration(n)*2*time.Millisecond), sensor, &event.Event{
+				Kind: kind, Service: []byte("PJSIP"), AccountID: []byte("1002"), SessionID: []byte(session), At: at,
+				Remote: netip.MustParseAddrPort(thief + ":5060"), Transport: event.UDP,
+			})
+		}
+	}
+	for n := range 6 {
+		sees(noon.Add(time.Duration(n)*200*time.Millisecond), event.InvalidPassword, fmt.Sprint("guess-", n))
+	}
+	sees(noon.Add(2*time.Second), event.SuccessfulAuth, "right")
+	if got := s.verdicts(); got != "break-in 1002" {
+		t.Fatalf("incidents: %s", got)
+	}
+	guesses := 0
+	for _, e := range s.incidents[0].Evidence {
+		if e.Signal.Failure() {
+			guesses++
+		}
+	}
+	if reason := s.incidents[0].Reason; guesses != 6 || !strings.Contains(reason, "after 6 failed logins") {
+		t.Errorf("%d guesses: %s", guesses, reason)
 	}
 }
