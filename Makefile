@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages flood
+.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages flood flood-hour
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -82,6 +82,11 @@ VERSION = $(shell git describe --tags --match 'v*' 2>/dev/null || echo 0.0.0-$$(
 ## flood: a million events of forged sources, and the bounds they keep within
 flood:
 	$(GO) test ./responder -count=1 -run FloodOfForgedSources -v
+
+## flood-hour: an hour at 6,000 forged packets per second, and what it adds to
+## ledger and log; takes minutes
+flood-hour:
+	TOLLWARDEN_FLOOD_RATE=6000 $(GO) test ./responder -count=1 -run FloodDoesNotFillTheDisk -timeout 1h -v
 
 ## fmt: format every file
 fmt:

@@ -106,11 +106,13 @@ const (
 	ScopeAll      Scope = "all"      // every port
 )
 
-// Ledger says how long the ledger keeps its records.
+// Ledger says how long the ledger keeps its records, and how large it grows.
 type Ledger struct {
 	// Keep is the age at which ended bans, offences, incidents and operators'
 	// actions are deleted. It is at least Bans.Forget.
 	Keep time.Duration
+	// Size bounds the ledger in bytes.
+	Size int64
 }
 
 // BreakIn tunes the signal SuccessAfterFailures.

@@ -163,6 +163,8 @@ func TestMistakes(t *testing.T) {
 		"spoofable, ever":  {login + "[bans]\nspoofable = [\"10m\", \"forever\"]\n", `t.toml:5: bans.spoofable: "forever": want at most 24h; bans.spoofable_forever = true adds bans that last until you release them`},
 		"claimed":          {login + "[bans]\nclaimed = [\"25h\"]\n", `t.toml:5: bans.claimed: 25h: want at most 24h each`},
 		"claimed too long": {login + "[bans]\nclaimed = \"2d\"\n", `t.toml:5: bans.claimed: 2d: want at most 24h each`},
+		"ledger's size":    {login + "[ledger]\nsize = \"1MB\"\n", `t.toml:5: ledger.size: 1MB: want at least 64MB`},
+		"no size":          {login + "[ledger]\nsize = \"1M\"\n", `t.toml:5: ledger.size: "1M": want a number of bytes`},
 		"keep":             {login + "[ledger]\nkeep = \"29d\"\n", `t.toml:5: ledger.keep: 29d: want at least 30d (bans.forget)`},
 		"failures":         {login + "[break_in]\nfailures = 0\n", `t.toml:5: break_in.failures: 0: want 1 to 100`},
 		"slow":             {login + "[slow]\nwithin = \"60d\"\n", `t.toml:5: slow.within: 60d: want at most 30d`},

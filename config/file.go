@@ -40,6 +40,7 @@ type file struct {
 
 	Ledger struct {
 		Keep *string `toml:"keep"`
+		Size *string `toml:"size"`
 	} `toml:"ledger"`
 
 	BreakIn struct {

@@ -370,8 +370,16 @@ func (p *parser) spoofable(in *oneOrMore, b *Bans) {
 	}
 }
 
+// minLedger is the smallest bound of the ledger: the bans of addresses that may be spoofed
+// take half of it.
+const minLedger = 64e6
+
 func (p *parser) ledger(f *file, c *Config) {
 	p.duration("ledger.keep", f.Ledger.Keep, &c.Ledger.Keep)
+	p.size("ledger.size", f.Ledger.Size, &c.Ledger.Size)
+	if c.Ledger.Size < minLedger {
+		p.fail("ledger.size", "%s: want at least %s: so much can be bans in force", FormatSize(c.Ledger.Size), FormatSize(minLedger))
+	}
 	if c.Ledger.Keep < c.Bans.Forget {
 		p.fail("ledger.keep", "%s: want at least %s (bans.forget): the ladder needs offences that long", FormatDuration(c.Ledger.Keep), FormatDuration(c.Bans.Forget))
 	}
@@ -468,6 +476,18 @@ func (p *parser) duration(key string, in *string, out *time.Duration) {
 		return
 	}
 	*out = d
+}
+
+func (p *parser) size(key string, in *string, out *int64) {
+	if in == nil {
+		return
+	}
+	n, err := parseSize(*in)
+	if err != nil {
+		p.fail(key, "%q: %v", *in, err)
+		return
+	}
+	*out = n
 }
 
 func (p *parser) number(key string, in, out *int, low, high int) {

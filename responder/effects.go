@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -24,10 +26,13 @@ type effects struct{ *Engine }
 var _ judge.Effects = effects{}
 
 // Begin hangs up and drops before anything else.
-func (e effects) Begin(i *incident.Incident, record func()) {
+func (e effects) Begin(i *incident.Incident, record func()) { e.Join(i, 0, record) }
+
+// Join hangs up and drops before anything else.
+func (e effects) Join(i *incident.Incident, first int, record func()) {
 	e.unrecorded = append(e.unrecorded, record)
 	for n, s := range i.Steps {
-		if s.Step != incident.StepHangupCall || s.State != incident.Intended {
+		if n < first || s.Step != incident.StepHangupCall || s.State != incident.Intended {
 			continue
 		}
 		e.urgent++
@@ -37,7 +42,7 @@ func (e effects) Begin(i *incident.Incident, record func()) {
 		}
 	}
 	for n, s := range i.Steps {
-		if s.Ban.Prefix.IsValid() && !s.Ban.Observed {
+		if n >= first && s.Ban.Prefix.IsValid() && !s.Ban.Observed {
 			e.drop(s.Ban, func(err error) { e.dropped(i, n, err) })
 		}
 	}
@@ -79,7 +84,25 @@ func (e *Engine) banChanged(b incident.Ban, change incident.BanChange) {
 // Record keeps the incident, and gives the rest of its steps to the workers.
 func (e effects) Record(i *incident.Incident) {
 	e.journal.Record(i)
-	for n := range i.Steps {
+	e.carryOut(i, 0)
+}
+
+// Extend keeps what joined an incident, and carries out its steps.
+func (e effects) Extend(i *incident.Incident, first int, more []incident.Evidence) {
+	e.journal.Extend(i, first, more)
+	e.carryOut(i, first)
+}
+
+// Undelivered says whether the message about an incident is still to be sent.
+func (e effects) Undelivered(i *incident.Incident) bool { return e.journal.Undelivered(i) }
+
+// Amend keeps the fields of an incident after a change.
+func (e effects) Amend(i *incident.Incident) { e.journal.Amend(i) }
+
+// carryOut keeps the bans of an incident from step first on, and gives the rest of its
+// steps to the workers.
+func (e *Engine) carryOut(i *incident.Incident, first int) {
+	for n := first; n < len(i.Steps); n++ {
 		ban := &i.Steps[n].Ban
 		if !ban.Prefix.IsValid() || ban.Observed {
 			continue
@@ -94,20 +117,20 @@ func (e effects) Record(i *incident.Incident) {
 		e.parts.Ledger.PutBan(*ban)
 	}
 	for n, s := range i.Steps {
-		if s.Flow.At.IsValid() && s.State == incident.Intended {
+		if n >= first && s.Flow.At.IsValid() && s.State == incident.Intended {
 			if !e.queueFlow(flowDrop{s.Flow.At, s.Flow.For, func(err error) { e.flowDropped(i, n, s.Flow, err) }}) {
 				e.journal.Settle(time.Now(), i, n, incident.Failed, "too many flows at once")
 			}
 		}
 	}
-	e.employ(time.Now(), i)
+	e.employ(time.Now(), i, first)
 }
 
-// employ gives the steps that wait for Asterisk to the workers, and what is for
-// receivers to the journal.
-func (e *Engine) employ(now time.Time, i *incident.Incident) {
-	e.journal.Expect(now, i, contain.HasWork(i))
-	refused := e.runner.Enqueue(i)
+// employ gives the steps from number first on that wait for Asterisk to the workers, and
+// what is for receivers to the journal.
+func (e *Engine) employ(now time.Time, i *incident.Incident, first int) {
+	e.journal.Expect(now, i, first, contain.HasWork(i, first))
+	refused := e.runner.Enqueue(i, first)
 	for _, n := range refused {
 		e.refused.Steps++
 		e.journal.Settle(now, i, n, incident.Failed, "too many incidents at once")
@@ -122,6 +145,25 @@ func (e *Engine) settle(i *incident.Incident, n int, state incident.State, detai
 	e.with(func() {
 		e.journal.Settle(time.Now(), i, n, state, detail)
 		e.judge.Settled(time.Now(), i, n)
+	})
+}
+
+// Prolong records and drops a ban that is no new step.
+func (e effects) Prolong(ban incident.Ban) {
+	if ban.Observed {
+		return
+	}
+	if ban.Repeat > 1 {
+		e.parts.Ledger.PutRepeat(ledger.Record{Prefix: ban.Prefix, Number: ban.Repeat, Last: ban.Since})
+	}
+	e.parts.Ledger.PutBan(ban)
+	e.drop(ban, func(err error) {
+		e.lock()
+		defer e.mu.Unlock()
+		e.journal.Prolonged(time.Now(), ban, err)
+		if e.acknowledged(ban, err); err == nil {
+			e.banChanged(ban, incident.Banned)
+		}
 	})
 }
 
@@ -146,7 +188,11 @@ func (e effects) Release(ban incident.Ban, by string) {
 		return
 	}
 	e.parts.Ledger.DeleteBan(ban.Prefix, time.Now(), by)
-	e.parts.Log.Info().Stringer("source", ban.Prefix).Str("reason", by).Msg("a ban is released before its time")
+	level := zerolog.InfoLevel
+	if ban.Spoofable() && ban.Network() {
+		level = zerolog.DebugLevel // whoever forges packets brings about any number
+	}
+	e.parts.Log.WithLevel(level).Stringer("source", ban.Prefix).Str("reason", by).Msg("a ban is released before its time")
 	room := e.queue.Release([]netip.Prefix{ban.Prefix}, func(err error) {
 		if err == nil {
 			e.banChanged(ban, incident.Released)

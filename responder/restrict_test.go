@@ -214,7 +214,7 @@ func TestStartIntoAStorm(t *testing.T) {
 	}{
 		"strangers guess":                 {guessesFrom(5, 1), ""},
 		"who is registered guessed, too":  {guessesFrom(5, 1) + failure("1002", office, 1), "break-in 1002"},
-		"a stranger has got in meanwhile": {guessesFrom(5, 1) + success("1002", "203.0.113.9"), "break-in 1002, break-in 1002"},
+		"a stranger has got in meanwhile": {guessesFrom(5, 1) + success("1002", "203.0.113.9"), "break-in 1002"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy := sheltering()

@@ -251,5 +251,5 @@ func (e *Engine) drops(now time.Time, target string) bool {
 // finish gives what is left of an incident to the workers.
 func (e *Engine) finish(now time.Time, i incident.Incident) {
 	e.parts.Log.Warn().Int64("incident", i.ID).Str("account", i.Account).Msg("an incident was not finished when the daemon stopped: resuming it")
-	e.with(func() { e.employ(now, &i) })
+	e.with(func() { e.employ(now, &i, 0) })
 }

@@ -124,7 +124,7 @@ func TestBreakInIsContained(t *testing.T) {
 // settled says whether an incident of this threshold has no step left open.
 func (w *warden) settled(threshold string) bool {
 	for _, i := range w.incidents() {
-		if i.Threshold != threshold {
+		if !crosses(i, threshold) {
 			continue
 		}
 		for _, s := range i.Steps {

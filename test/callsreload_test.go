@@ -29,7 +29,7 @@ func TestCallsSurviveAReload(t *testing.T) {
 	}
 	reasons := func(threshold string) (list []string) {
 		for _, i := range w.incidents() {
-			if i.Threshold == threshold {
+			if crosses(i, threshold) {
 				list = append(list, i.Reason)
 			}
 		}

@@ -152,7 +152,7 @@ func TestRestartForgetsNothing(t *testing.T) {
 		t.Errorf("bans = %+v, %v; want one, forever, for the second offence", bans, err)
 	}
 	for _, i := range w.incidents() {
-		if i.Threshold == "break-in" {
+		if crosses(i, "break-in") {
 			t.Errorf("the owner at home was taken for a thief: %+v", i)
 		}
 	}

@@ -21,7 +21,7 @@ func (w *warden) told(t *testing.T, threshold, source string) {
 	t.Helper()
 	var id string
 	for _, i := range w.incidents() {
-		if i.Threshold == threshold {
+		if crosses(i, threshold) {
 			id = strconv.FormatInt(i.ID, 10)
 		}
 	}

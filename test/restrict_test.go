@@ -120,7 +120,7 @@ func TestUnlockEndsARestriction(t *testing.T) {
 		return err == nil && strings.Contains(out, "192.0.2.90")
 	})
 	for _, i := range w.incidents() {
-		if i.Threshold == "break-in" {
+		if crosses(i, "break-in") {
 			t.Errorf("the traveller is taken for a thief: %s", i.Reason)
 		}
 	}
@@ -185,7 +185,7 @@ func (w *warden) sheltered() bool {
 	w.t.Helper()
 	for _, i := range w.incidents() {
 		for _, s := range i.Steps {
-			if i.Threshold == "account under attack" && s.Step == "restrict" && s.State == "done" {
+			if crosses(i, "account under attack") && s.Step == "restrict" && s.State == "done" {
 				return true
 			}
 		}

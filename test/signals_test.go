@@ -46,7 +46,12 @@ func TestSignals(t *testing.T) {
 		raised := func() map[string]string {
 			said := map[string]string{}
 			for _, i := range w.incidents() {
-				said[i.Threshold+" of "+i.Account] = i.Reason
+				reasons := strings.Split(i.Reason, "; also ")
+				said[i.Threshold+" of "+i.Account] = reasons[0]
+				for _, joined := range reasons[1:] {
+					threshold, why, _ := strings.Cut(joined, ": ")
+					said[threshold+" of "+i.Account] = why
+				}
 			}
 			return said
 		}

@@ -92,10 +92,12 @@ func TestSlowTheft(t *testing.T) {
 		}
 		contained, ended := time.Duration(-1), 0
 		for _, i := range replayed.Incidents {
-			switch {
-			case i.Threshold == "forbidden destination":
-				ended++
-			case i.Threshold == "toll fraud" && contained < 0:
+			for _, s := range i.Steps {
+				if s.Step == incident.StepHangupCall {
+					ended++
+				}
+			}
+			if crosses(i, "toll fraud") && contained < 0 {
 				contained = i.At.Sub(first)
 				t.Logf("contained at call %d: %s", int(contained/every)+1, i.Reason)
 			}

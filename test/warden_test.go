@@ -266,6 +266,11 @@ func (w *warden) incidents() []incident.Incident {
 	return list
 }
 
+// crosses says whether an incident is about a threshold, or a verdict on it has joined it.
+func crosses(i incident.Incident, threshold string) bool {
+	return i.Threshold == threshold || strings.Contains(i.Reason, "; also "+threshold+": ")
+}
+
 // soon is time enough for anything the PBX does at once, on a busy machine too.
 func soon(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

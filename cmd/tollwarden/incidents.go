@@ -36,7 +36,7 @@ func newIncidents() *cobra.Command {
 		}
 		t := output.NewTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "STEPS")
 		for _, i := range list {
-			t.Row(fmtID(i.ID), output.Time(i.At), i.Key.Kind()+" "+i.Key.Value(), i.Threshold, stepSummary(i.Steps))
+			t.Row(fmtID(i.ID), output.Time(i.At), who(&i), i.Threshold, stepSummary(i.Steps))
 		}
 		t.Flush()
 		return nil
@@ -57,10 +57,27 @@ func showIncomplete(cmd *cobra.Command, err error) error {
 
 func fmtID(id int64) string { return strconv.FormatInt(id, 10) }
 
+// who is what an incident is about.
+func who(i *incident.Incident) string {
+	if i.Shared() {
+		return "many addresses"
+	}
+	return i.Key.Kind() + " " + i.Key.Value()
+}
+
+// stepSummary names each step with its state, and how often in a row.
 func stepSummary(steps []incident.Step) string {
-	words := make([]string, len(steps))
-	for i, s := range steps {
-		words[i] = string(s.Step) + " " + string(s.State)
+	var words []string
+	for n := 0; n < len(steps); {
+		s, same := steps[n], 1
+		for n+same < len(steps) && steps[n+same].Step == s.Step && steps[n+same].State == s.State {
+			same++
+		}
+		word := string(s.Step) + " " + string(s.State)
+		if same > 1 {
+			word += fmt.Sprintf(" (%d)", same)
+		}
+		words, n = append(words, word), n+same
 	}
 	return strings.Join(words, ", ")
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func TestIncompleteAnswersSaySo(t *testing.T) {
@@ -30,5 +31,22 @@ func TestIncompleteAnswersSaySo(t *testing.T) {
 				t.Errorf("gave %v and showed %q, want %v and %q", err, shown.String(), tt.want, tt.shown)
 			}
 		})
+	}
+}
+
+func TestStepSummary(t *testing.T) {
+	step := func(kind incident.StepKind, state incident.State) incident.Step {
+		return incident.Step{Step: kind, State: state}
+	}
+	ban, failed, rotate := step(incident.StepBan, incident.Done), step(incident.StepBan, incident.Failed), step(incident.StepRotate, incident.Done)
+	for want, steps := range map[string][]incident.Step{
+		"":                                   nil,
+		"ban done":                           {ban},
+		"ban done, rotate done":              {ban, rotate},
+		"ban done (3), ban failed, ban done": {ban, ban, ban, failed, ban},
+	} {
+		if got := stepSummary(steps); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package contain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
@@ -46,8 +47,10 @@ func (l *CallLog) Begin(i *incident.Incident, ended []calls.Ended, up []calls.Ch
 // Since is from when on an incident's calls count.
 func Since(i *incident.Incident) time.Time {
 	since := i.At
-	if len(i.Evidence) > 0 && i.Evidence[0].At.Before(since) {
-		since = i.Evidence[0].At
+	for _, e := range i.Evidence {
+		if e.At.Before(since) {
+			since = e.At
+		}
 	}
 	return since.Add(-lookBack)
 }
@@ -74,7 +77,11 @@ func (l *CallLog) Add(incidents []int64, c calls.Channel, ended time.Time, count
 		if l.open == nil {
 			l.open = map[string][]int64{}
 		}
-		l.open[c.Name] = append(l.open[c.Name], incidents...)
+		for _, id := range incidents {
+			if !slices.Contains(l.open[c.Name], id) {
+				l.open[c.Name] = append(l.open[c.Name], id)
+			}
+		}
 	}
 	return IncidentCall{incidents, incident.Call{
 		Channel: c.Name, Account: c.Account, Dialled: c.Dialled, Country: country(c.Dialled),

@@ -199,7 +199,7 @@ func (s *site) run(t *testing.T) {
 
 // enqueue gives an incident to the workers.
 func (s *site) enqueue(i *incident.Incident) (refused []int) {
-	s.With(func() { refused = s.Runner.Enqueue(i) })
+	s.With(func() { refused = s.Runner.Enqueue(i, 0) })
 	return refused
 }
 

@@ -35,9 +35,19 @@ type job struct {
 	to       []netip.Prefix            // of its restriction
 }
 
-func newJob(i *incident.Incident) job {
-	j := job{incident: i, account: i.Account, at: i.At, steps: map[incident.StepKind]int{}, to: networks(i)}
+// newJob is a job of the steps from number first on.
+func newJob(i *incident.Incident, first int) job {
+	j := job{incident: i, account: i.Account, at: i.At, steps: map[incident.StepKind]int{}}
 	for n, s := range i.Steps {
+		if n < first {
+			continue
+		}
+		if s.State == incident.Intended {
+			j.to = append(j.to, s.Networks...)
+		}
+		if s.Step == incident.StepRotate {
+			j.at = i.Started(n)
+		}
 		if s.State == incident.Intended && s.Step != incident.StepBan && s.Step != incident.StepHangupCall && !s.Informs() {
 			j.steps[s.Step] = n
 		}
@@ -56,14 +66,15 @@ func (j *job) containing() bool {
 	return false
 }
 
-// HasWork says whether an incident has steps that wait for Asterisk.
-func HasWork(i *incident.Incident) bool { return len(newJob(i).steps) > 0 }
+// HasWork says whether an incident has steps, from number first on, that wait for
+// Asterisk.
+func HasWork(i *incident.Incident, first int) bool { return len(newJob(i, first).steps) > 0 }
 
-// Enqueue gives the steps of an incident that wait for Asterisk to a worker.
-// refused are those for which there is no room. The caller holds the lock; it
+// Enqueue gives the steps of an incident, from number first on, that wait for Asterisk to
+// a worker. refused are those for which there is no room. The caller holds the lock; it
 // does not wait.
-func (r *Runner) Enqueue(i *incident.Incident) (refused []int) {
-	j := newJob(i)
+func (r *Runner) Enqueue(i *incident.Incident, first int) (refused []int) {
+	j := newJob(i, first)
 	if len(j.steps) == 0 {
 		return nil
 	}

@@ -2,7 +2,6 @@ package contain
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -236,14 +235,4 @@ func (r *Runner) expireRestrictions(ctx context.Context) {
 			return
 		}
 	}
-}
-
-// networks of a job's restriction, of all its steps.
-func networks(i *incident.Incident) (to []netip.Prefix) {
-	for _, s := range i.Steps {
-		if s.State == incident.Intended {
-			to = append(to, s.Networks...)
-		}
-	}
-	return to
 }

@@ -74,7 +74,7 @@ func TestFailedStepStopsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, i := slow(), compromised()
 		s.pbx.fail("rotate", errors.New("no privilege config"))
-		s.Runner.contain(t.Context(), newJob(i))
+		s.Runner.contain(t.Context(), newJob(i, 0))
 		if got := states(i); got != "ban done, hangup done, rotate failed, remove-registrations done, notify intended" {
 			t.Errorf("%s", got)
 		}
@@ -84,7 +84,7 @@ func TestFailedStepStopsNothing(t *testing.T) {
 		s.pbx.fail("expire", errors.New("no connection"))
 		s.pbx.fail("hangup", errors.New("no connection"))
 		i = compromised()
-		s.Runner.contain(t.Context(), newJob(i))
+		s.Runner.contain(t.Context(), newJob(i, 0))
 		if i.Steps[3].Detail != "one removed, one stays: no connection" || !strings.HasSuffix(i.Steps[1].Detail, "ended: no connection") {
 			t.Errorf("failures say %q, %q", i.Steps[3].Detail, i.Steps[1].Detail)
 		}
@@ -97,10 +97,10 @@ func TestOneRotationForManyIncidents(t *testing.T) {
 		s, first := slow(), compromised()
 		second, third := first.Clone(), first.Clone()
 		var both sync.WaitGroup
-		both.Go(func() { s.Runner.rotate(t.Context(), newJob(first)) })
-		both.Go(func() { s.Runner.rotate(t.Context(), newJob(&second)) })
+		both.Go(func() { s.Runner.rotate(t.Context(), newJob(first, 0)) })
+		both.Go(func() { s.Runner.rotate(t.Context(), newJob(&second, 0)) })
 		both.Wait()
-		s.Runner.rotate(t.Context(), newJob(&third)) // decided before the rotation, comes late
+		s.Runner.rotate(t.Context(), newJob(&third, 0)) // decided before the rotation, comes late
 		if n := s.pbx.times("rotate 1002"); n != 1 {
 			t.Errorf("rotated %d times", n)
 		}
@@ -112,7 +112,7 @@ func TestOneRotationForManyIncidents(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		s.Runner.rotate(t.Context(), newJob(compromised()))
+		s.Runner.rotate(t.Context(), newJob(compromised(), 0))
 		if n := s.pbx.times("rotate 1002"); n != 2 {
 			t.Errorf("a later break-in: rotated %d times in all", n)
 		}
@@ -126,7 +126,7 @@ func TestHangupWaitsForTheEvents(t *testing.T) {
 		s, i := newSite(RestrictRule{}), compromised()
 		s.pbx.channels, s.up = []string{"PJSIP/1002-00000001"}, 1
 		start := time.Now()
-		s.Runner.hangupStep(t.Context(), newJob(i), "")
+		s.Runner.hangupStep(t.Context(), newJob(i, 0), "")
 		if i.Steps[1].State != incident.Failed || !strings.Contains(i.Steps[1].Detail, "1 still up by their events") || time.Since(start) != legsWithin+quietWithin {
 			t.Errorf("after %s: %s, %q", time.Since(start), i.Steps[1].State, i.Steps[1].Detail)
 		}
@@ -137,7 +137,7 @@ func TestHangupWaitsForTheEvents(t *testing.T) {
 			s.down()
 		})
 		i = compromised()
-		s.Runner.hangupStep(t.Context(), newJob(i), "")
+		s.Runner.hangupStep(t.Context(), newJob(i, 0), "")
 		events.Wait()
 		if i.Steps[1].State != incident.Done {
 			t.Errorf("with the last event: %s, %q", i.Steps[1].State, i.Steps[1].Detail)
@@ -270,7 +270,7 @@ func TestWork(t *testing.T) {
 	} {
 		s := newSite(RestrictRule{})
 		s.enqueue(c.i)
-		if work := HasWork(c.i); work != c.work || len(s.Runner.jobsC) == 1 != c.work {
+		if work := HasWork(c.i, 0); work != c.work || len(s.Runner.jobsC) == 1 != c.work {
 			t.Errorf("%s is work: %t", name, work)
 		}
 		if active := s.state.Sessions.Active(time.Now(), "1002"); active != c.containing {

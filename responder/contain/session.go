@@ -1,6 +1,9 @@
 package contain
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // lingers is how long after containment an account's new calls are still ended
 // as they come. The INVITE whose password gave the thief away is a channel only
@@ -35,7 +38,9 @@ func (s *Sessions) Begin(account string, incident int64) {
 		s.by[account] = is
 	}
 	is.open++
-	is.incidents = append(is.incidents, incident)
+	if !slices.Contains(is.incidents, incident) {
+		is.incidents = append(is.incidents, incident)
+	}
 }
 
 // Finish says that nothing more is done for an incident of the account.

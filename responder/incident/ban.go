@@ -26,7 +26,10 @@ type Ban struct {
 	Packets *uint64 `json:"packets"`
 
 	Incident int64 `json:"-"` // 0: none
-	Step     int   `json:"-"` // its number in the incident, or StepUnknown
+	Step     int   `json:"-"` // its number in the incident, StepUnknown or StepUnlisted
+	// Began is when the first of bans in a row began that are one incident; zero: with
+	// this one.
+	Began time.Time `json:"-"`
 	// Observed is a ban that mode observe decided and that was not carried out.
 	Observed bool `json:"-"`
 }
@@ -34,6 +37,9 @@ type Ban struct {
 // StepUnknown is the Step of a ban that the ledger remembers: it knows only the
 // incident.
 const StepUnknown = -1
+
+// StepUnlisted is the Step of a ban that its incident counts but does not list.
+const StepUnlisted = -2
 
 // Scope is the part of an address's traffic that a ban drops.
 type Scope string

@@ -30,7 +30,7 @@ func ModeOf(observe bool) Mode {
 	return Enforce
 }
 
-// Incident is a verdict with its steps and its evidence.
+// Incident is a verdict with its steps and its evidence, and with what joined it.
 type Incident struct {
 	ID        int64      `json:"id"` // 1, 2, 3, …; given by the ledger
 	At        time.Time  `json:"at"`
@@ -43,11 +43,31 @@ type Incident struct {
 	Mode      Mode       `json:"mode"`
 	Steps     []Step     `json:"steps"`
 	// Evidence and Calls are filled in only where one incident is asked for.
-	Evidence []Evidence `json:"evidence,omitempty"` // the oldest first
+	Evidence []Evidence `json:"evidence,omitempty"` // the oldest first, if the ledger gave it
 	Calls    []Call     `json:"calls,omitempty"`    // by their beginning
 	// Bare says that the ledger could not be read: Calls and what Evidence was
 	// read from are missing.
 	Bare bool `json:"bare,omitempty"`
+}
+
+// Started is when step n was decided.
+func (i *Incident) Started(n int) time.Time {
+	if at := i.Steps[n].Began; !at.IsZero() {
+		return at
+	}
+	return i.At
+}
+
+// Shared says whether the incident is about many addresses that have nothing in common but
+// the minute in which they were blocked.
+func (i *Incident) Shared() bool {
+	bans := 0
+	for n := range i.Steps {
+		if i.Steps[n].Step == StepBan {
+			bans++
+		}
+	}
+	return i.Key.Per == score.PerSite && bans > 1
 }
 
 // Clone is a copy whose steps the caller may keep.

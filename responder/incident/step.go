@@ -57,6 +57,9 @@ type Step struct {
 	State  State    `json:"state"`
 	Detail string   `json:"detail"` // what was done, why it failed or why it was skipped; never a secret
 	Took   Elapsed  `json:"took"`   // from the verdict to the outcome
+	// Began is when the step joined an incident that was under way; zero, and left out
+	// in JSON, if the incident began with it.
+	Began time.Time `json:"began,omitzero"`
 
 	// What the step carries out; nothing of it is stored or shown.
 	Ban      Ban            `json:"-"` // by StepBan

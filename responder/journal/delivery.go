@@ -31,30 +31,48 @@ type message struct {
 	report   func(state incident.State, detail string)
 }
 
-// Expect has an incident delivered by its steps notify and exec, as soon as
-// everything else about it has its outcome. working says that workers deal with
-// it until Finished.
-func (j *Journal) Expect(now time.Time, i *incident.Incident, working bool) {
-	for n := range i.Steps {
-		if s := &i.Steps[n]; s.Informs() && s.State == incident.Intended {
-			j.pending[i] = working
-			j.deliverIfReady(now, i)
-			return
-		}
-	}
+// pending is an incident that receivers wait for.
+type pending struct {
+	first int // number of the first step that was not handed to a receiver before
+	jobs  int // workers that still deal with the incident
 }
 
-// Finished says that workers are done with an incident.
+// Expect has an incident delivered by its steps notify and exec, of those from number
+// step on, as soon as everything else about it has its outcome. working says that a
+// worker deals with it until Finished. An incident that receivers already wait for is
+// delivered once, with everything that has joined it by then.
+func (j *Journal) Expect(now time.Time, i *incident.Incident, step int, working bool) {
+	p := j.pending[i]
+	for n := step; n < len(i.Steps) && p == nil; n++ {
+		if s := &i.Steps[n]; s.Informs() && s.State == incident.Intended {
+			p = &pending{first: step}
+			j.pending[i] = p
+		}
+	}
+	if p == nil {
+		return
+	}
+	if working {
+		p.jobs++
+	}
+	j.deliverIfReady(now, i)
+}
+
+// Undelivered says whether an incident still waits for its delivery, so that the message
+// will hold what joins it now.
+func (j *Journal) Undelivered(i *incident.Incident) bool { return j.pending[i] != nil }
+
+// Finished says that a worker is done with an incident.
 func (j *Journal) Finished(now time.Time, i *incident.Incident) {
-	if _, pending := j.pending[i]; pending {
-		j.pending[i] = false
+	if p := j.pending[i]; p != nil {
+		p.jobs = max(0, p.jobs-1)
 		j.deliverIfReady(now, i)
 	}
 }
 
 // deliverIfReady delivers an incident when nothing but that is left to do.
 func (j *Journal) deliverIfReady(now time.Time, i *incident.Incident) {
-	if working, pending := j.pending[i]; !pending || working {
+	if p := j.pending[i]; p == nil || p.jobs > 0 {
 		return
 	}
 	for n := range i.Steps {
@@ -68,7 +86,7 @@ func (j *Journal) deliverIfReady(now time.Time, i *incident.Incident) {
 // DeliverOverdue delivers incidents that have waited for their outcomes too long.
 func (j *Journal) DeliverOverdue(now time.Time) {
 	for i := range j.pending {
-		if now.Sub(i.At) >= outcomeWithin {
+		if now.Sub(i.Started(len(i.Steps)-1)) >= outcomeWithin {
 			j.deliver(now, i)
 		}
 	}
@@ -76,9 +94,10 @@ func (j *Journal) DeliverOverdue(now time.Time) {
 
 // deliver queues an incident as it stands for its receivers.
 func (j *Journal) deliver(now time.Time, i *incident.Incident) {
+	first := j.pending[i].first
 	delete(j.pending, i)
 	for n, s := range i.Steps {
-		if !s.Informs() || s.State != incident.Intended {
+		if n < first || !s.Informs() || s.State != incident.Intended {
 			continue
 		}
 		as := i.Clone()

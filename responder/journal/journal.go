@@ -18,16 +18,20 @@ import (
 type Ledger interface {
 	// PutIncident records an incident and returns its number.
 	PutIncident(i *incident.Incident) int64
+	// ExtendIncident records what is new of an incident: its fields, its steps from
+	// number step on, and more evidence.
+	ExtendIncident(i *incident.Incident, step int, more []incident.Evidence)
 	PutStep(id int64, n int, started time.Time, s incident.Step)
+	// PutBanStep records the outcome of an incident's ban whose step has an unknown
+	// number.
+	PutBanStep(id int64, s incident.Step)
 }
 
 // Journal is the record of incidents.
 type Journal struct {
-	o      Options
-	meters meters
-	// pending are the incidents that receivers wait for. The value says whether
-	// workers still deal with the incident.
-	pending   map[*incident.Incident]bool
+	o         Options
+	meters    meters
+	pending   map[*incident.Incident]*pending // what receivers wait for
 	messagesC chan message
 }
 
@@ -48,7 +52,7 @@ type Options struct {
 
 // New makes a Journal.
 func New(o Options) *Journal {
-	return &Journal{o: o, meters: newMeters(), pending: map[*incident.Incident]bool{}, messagesC: make(chan message, maxPending)}
+	return &Journal{o: o, meters: newMeters(), pending: map[*incident.Incident]*pending{}, messagesC: make(chan message, maxPending)}
 }
 
 // Record gives a new incident its number and keeps it, its steps as intended.
@@ -56,7 +60,32 @@ func (j *Journal) Record(i *incident.Incident) {
 	i.ID = j.o.Ledger.PutIncident(i)
 	j.o.Log.Warn().Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Kind(), i.Key.Value()).
 		Str("reason", i.Reason).Bool("observed", i.Mode != incident.Enforce).Msg("threshold crossed")
-	for _, s := range i.Steps {
+	j.recordSteps(i, 0)
+}
+
+// Extend keeps what is new of an incident: its reason, its steps from number step on, as
+// intended, and more evidence.
+func (j *Journal) Extend(i *incident.Incident, step int, more []incident.Evidence) {
+	j.o.Ledger.ExtendIncident(i, step, more)
+	level := zerolog.WarnLevel
+	if i.Shared() {
+		level = zerolog.DebugLevel // a flood: the steps name the addresses
+	}
+	j.o.Log.WithLevel(level).Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Kind(), i.Key.Value()).
+		Str("reason", i.Reason).Msg("an incident goes on")
+	j.recordSteps(i, step)
+}
+
+// Amend keeps the fields of an incident, such as its reason, after a change.
+func (j *Journal) Amend(i *incident.Incident) {
+	j.o.Ledger.ExtendIncident(i, len(i.Steps), nil)
+	j.o.Log.Info().Int64("incident", i.ID).Str("reason", i.Reason).Msg("an incident goes on")
+	j.show(i)
+}
+
+// recordSteps counts and logs the steps from number n on that have their outcome.
+func (j *Journal) recordSteps(i *incident.Incident, n int) {
+	for _, s := range i.Steps[n:] {
 		if s.State != incident.Intended {
 			j.meters.step(&s)
 			j.logStep(i.ID, s)
@@ -69,11 +98,11 @@ func (j *Journal) Record(i *incident.Incident) {
 // when nothing but that is left to do.
 func (j *Journal) Settle(now time.Time, i *incident.Incident, n int, state incident.State, detail string) {
 	s := &i.Steps[n]
-	s.State, s.Detail, s.Took = state, detail, incident.Elapsed(now.Sub(i.At))
+	s.State, s.Detail, s.Took = state, detail, incident.Elapsed(now.Sub(i.Started(n)))
 	if state != incident.Intended {
 		j.meters.step(s)
 	}
-	j.o.Ledger.PutStep(i.ID, n, i.At, *s)
+	j.o.Ledger.PutStep(i.ID, n, i.Started(n), *s)
 	j.logStep(i.ID, *s)
 	j.show(i)
 	j.deliverIfReady(now, i)
@@ -89,15 +118,35 @@ func (j *Journal) Promoted(now time.Time, ban incident.Ban, err error) {
 	if err != nil {
 		s.State, s.Detail = incident.Failed, retryText(err)
 	}
-	if ban.Step != incident.StepUnknown {
-		j.o.Ledger.PutStep(ban.Incident, ban.Step, ban.Since, s)
+	j.banStep(ban, s)
+}
+
+// Prolonged records that a ban began anew: its address went on after the last one.
+func (j *Journal) Prolonged(now time.Time, ban incident.Ban, err error) {
+	s := incident.Step{
+		Step: incident.StepBan, Target: incident.PrefixText(ban.Prefix), State: incident.Done,
+		Detail: ban.UntilText(), Took: incident.Elapsed(now.Sub(ban.Since)),
 	}
-	j.logStep(ban.Incident, s)
+	if err != nil {
+		s.State, s.Detail = incident.Failed, retryText(err)
+	}
+	j.banStep(ban, s)
 }
 
 // Noted records in the step of a ban that its address is still heard, or no longer.
 func (j *Journal) Noted(ban incident.Ban, s incident.Step) {
-	if ban.Incident != 0 && ban.Step != incident.StepUnknown {
+	j.banStep(ban, s)
+}
+
+// banStep records the outcome of a ban in its step, if its incident lists it.
+func (j *Journal) banStep(ban incident.Ban, s incident.Step) {
+	switch {
+	case ban.Step == incident.StepUnlisted && s.State != incident.Failed:
+		return
+	case ban.Incident == 0 || ban.Step == incident.StepUnlisted:
+	case ban.Step == incident.StepUnknown:
+		j.o.Ledger.PutBanStep(ban.Incident, s)
+	default:
 		j.o.Ledger.PutStep(ban.Incident, ban.Step, ban.Since, s)
 	}
 	j.logStep(ban.Incident, s)
@@ -109,8 +158,8 @@ func (j *Journal) Dropped(now time.Time, i *incident.Incident, n int, err error)
 		j.Settle(now, i, n, incident.Failed, retryText(err))
 		return
 	}
-	if !i.At.Before(j.o.Since) {
-		j.meters.dropped(now.Sub(i.At))
+	if at := i.Started(n); !at.Before(j.o.Since) {
+		j.meters.dropped(now.Sub(at))
 	}
 	j.Settle(now, i, n, incident.Done, i.Steps[n].Ban.UntilText())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,14 @@ func (p *paper) PutIncident(*incident.Incident) int64 {
 	p.next++
 	p.lines = append(p.lines, fmt.Sprint("incident ", p.next))
 	return p.next
+}
+
+func (p *paper) ExtendIncident(i *incident.Incident, step int, more []incident.Evidence) {
+	p.lines = append(p.lines, fmt.Sprintf("incident %d from step %d, %d observations", i.ID, step, len(more)))
+}
+
+func (p *paper) PutBanStep(id int64, s incident.Step) {
+	p.lines = append(p.lines, fmt.Sprintf("%d.? %s %s %s: %s", id, s.Step, s.Target, s.State, s.Detail))
 }
 
 func (p *paper) PutStep(id int64, n int, _ time.Time, s incident.Step) {
@@ -98,7 +107,7 @@ func TestDeliveredWhenReady(t *testing.T) {
 		}
 	}
 	i := open(incident.StepBan, incident.StepHangupCall, incident.StepNotify)
-	d.Expect(noon, i, true)
+	d.Expect(noon, i, 0, true)
 	d.Settle(noon, i, 0, incident.Done, "")
 	d.Settle(noon, i, 1, incident.Failed, "")
 	delivered(i, false) // workers deal with it
@@ -108,7 +117,7 @@ func TestDeliveredWhenReady(t *testing.T) {
 	delivered(i, false) // once is enough
 
 	i = open(incident.StepBan, incident.StepHangupCall, incident.StepNotify)
-	d.Expect(noon, i, false)
+	d.Expect(noon, i, 0, false)
 	d.Settle(noon, i, 1, incident.Done, "")
 	delivered(i, false)
 	d.DeliverOverdue(noon.Add(outcomeWithin - time.Second))
@@ -126,15 +135,15 @@ func TestDeliveredWhenReady(t *testing.T) {
 // for nobody waits for nothing.
 func TestDeliveredAtOnce(t *testing.T) {
 	d := newFixture()
-	d.Expect(noon, open(incident.StepNotify, incident.StepExec), false)
+	d.Expect(noon, open(incident.StepNotify, incident.StepExec), 0, false)
 	list := d.waiting()
 	if len(list) != 2 || list[0].to != Receiver(d.notifier) || list[1].to != Receiver(d.exec) {
 		t.Errorf("delivered %+v", list)
 	}
-	d.Expect(noon, open(incident.StepBan), true)
+	d.Expect(noon, open(incident.StepBan), 0, true)
 	skipped := open(incident.StepNotify)
 	skipped.Steps[0].State = incident.Skipped
-	d.Expect(noon, skipped, false)
+	d.Expect(noon, skipped, 0, false)
 	d.Finished(noon, skipped)
 	if len(d.waiting()) != 0 || len(d.pending) != 0 {
 		t.Error("something is delivered to nobody")
@@ -148,7 +157,7 @@ func TestDeliver(t *testing.T) {
 		d := newFixture()
 		i := open(incident.StepBan, incident.StepNotify)
 		d.Record(i)
-		d.Expect(noon, i, false)
+		d.Expect(noon, i, 0, false)
 		d.Settle(noon, i, 0, incident.Done, "until released")
 		ctx, cancel := context.WithCancel(t.Context())
 		go d.Run(ctx)
@@ -171,10 +180,10 @@ func TestDeliver(t *testing.T) {
 func TestFullMessageQueue(t *testing.T) {
 	d := newFixture()
 	for range maxPending {
-		d.Expect(noon, open(incident.StepNotify), false)
+		d.Expect(noon, open(incident.StepNotify), 0, false)
 	}
 	i := open(incident.StepNotify)
-	d.Expect(noon, i, false)
+	d.Expect(noon, i, 0, false)
 	if s := i.Steps[0]; s.State != incident.Failed || s.Detail != "too many incidents are waiting for delivery" {
 		t.Errorf("%+v", s)
 	}
@@ -187,12 +196,12 @@ func TestFullMessageQueue(t *testing.T) {
 func TestTooManyPending(t *testing.T) {
 	d := newFixture()
 	for range maxPending {
-		d.Expect(noon, open(incident.StepBan, incident.StepNotify), false)
+		d.Expect(noon, open(incident.StepBan, incident.StepNotify), 0, false)
 	}
 	if len(d.waiting()) != 0 {
 		t.Fatal("delivered without an outcome, with room")
 	}
-	d.Expect(noon, open(incident.StepBan, incident.StepNotify), false)
+	d.Expect(noon, open(incident.StepBan, incident.StepNotify), 0, false)
 	if list := d.waiting(); len(list) != 1 || list[0].incident.Steps[0].State != incident.Intended {
 		t.Errorf("delivered %+v", list)
 	}
@@ -272,12 +281,14 @@ func TestDropTimes(t *testing.T) {
 	}
 }
 
-// A ban that proves right stays the same incident's step; of a ban whose step
-// the ledger does not know, only the log says it.
+// A ban that proves right stays the same incident's step, which is found by the address
+// if its number is unknown.
 func TestPromoted(t *testing.T) {
-	ban := incident.Ban{Since: noon, Until: noon.Add(time.Hour), Incident: 7, Step: 1}
+	ban := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.66/32"), Since: noon, Until: noon.Add(time.Hour), Incident: 7, Step: 1}
 	unknown := ban
 	unknown.Step = incident.StepUnknown
+	unlisted := ban
+	unlisted.Step = incident.StepUnlisted
 	for name, c := range map[string]struct {
 		ban  incident.Ban
 		err  error
@@ -285,10 +296,69 @@ func TestPromoted(t *testing.T) {
 	}{
 		"taken":           {ban, nil, "7.1 ban done: until 2026-11-22 13:00:00 UTC: the address is proven"},
 		"refused":         {ban, errors.New("no"), "7.1 ban failed: no; will retry every second"},
-		"an unknown step": {unknown, nil, ""},
+		"an unknown step": {unknown, nil, "7.? ban 192.0.2.66 done: until 2026-11-22 13:00:00 UTC: the address is proven"},
+		"an unlisted ban": {unlisted, nil, ""},
 	} {
 		d := newFixture()
 		d.Promoted(noon.Add(time.Second), c.ban, c.err)
+		if got := d.paper.story(); got != c.want {
+			t.Errorf("%s: recorded %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// What joins an incident is in the message that still waits, and makes no second one;
+// what comes after the message needs a step of its own.
+func TestJoined(t *testing.T) {
+	d := newFixture()
+	i := open(incident.StepHangupCall, incident.StepNotify)
+	d.Record(i)
+	d.Expect(noon, i, 0, false)
+	if !d.Undelivered(i) {
+		t.Fatal("it does not wait for its outcome")
+	}
+	i.Steps = append(i.Steps, incident.Step{Step: incident.StepRotate, State: incident.Intended, Began: noon.Add(time.Second)})
+	d.Extend(i, 2, make([]incident.Evidence, 3))
+	d.Expect(noon.Add(time.Second), i, 2, true)
+	d.Settle(noon.Add(2*time.Second), i, 0, incident.Done, "ended")
+	if len(d.waiting()) != 0 {
+		t.Fatal("delivered before the password was changed")
+	}
+	d.Settle(noon.Add(3*time.Second), i, 2, incident.Done, "")
+	d.Finished(noon.Add(3*time.Second), i)
+	if list := d.waiting(); len(list) != 1 || len(list[0].incident.Steps) != 3 {
+		t.Fatalf("delivered %+v", list)
+	}
+	if i.Steps[2].Took != incident.Elapsed(2*time.Second) {
+		t.Errorf("the step took %s, from when it joined", i.Steps[2].Took)
+	}
+	i.Steps = append(i.Steps, incident.Step{Step: incident.StepNotify, State: incident.Intended, Began: noon.Add(time.Minute)})
+	d.Extend(i, 3, nil)
+	d.Expect(noon.Add(time.Minute), i, 3, false)
+	if list := d.waiting(); len(list) != 1 || d.Undelivered(i) {
+		t.Errorf("a second message: %+v", list)
+	}
+	if got := d.paper.story(); !strings.HasPrefix(got, "incident 1; incident 1 from step 2, 3 observations; ") {
+		t.Errorf("recorded %s", got)
+	}
+}
+
+// A ban that follows another one is in the step of the first.
+func TestProlonged(t *testing.T) {
+	ban := incident.Ban{Prefix: netip.MustParsePrefix("192.0.2.66/32"), Since: noon, Until: noon.Add(time.Hour), Incident: 7, Step: 1, Scope: incident.ScopeSIP, Repeat: 3}
+	unlisted := ban
+	unlisted.Step = incident.StepUnlisted
+	for name, c := range map[string]struct {
+		ban  incident.Ban
+		err  error
+		want string
+	}{
+		"taken":    {ban, nil, "7.1 ban done: until 2026-11-22 13:00:00 UTC (SIP and IAX2 over UDP only: the address may be spoofed; 3rd time)"},
+		"refused":  {ban, errors.New("no"), "7.1 ban failed: no; will retry every second"},
+		"unlisted": {unlisted, nil, ""},
+	} {
+		d := newFixture()
+		d.Prolonged(noon.Add(time.Second), c.ban, c.err)
 		if got := d.paper.story(); got != c.want {
 			t.Errorf("%s: recorded %q, want %q", name, got, c.want)
 		}

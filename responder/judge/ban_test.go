@@ -95,11 +95,11 @@ func TestLadder(t *testing.T) {
 }
 
 // What a lone packet can spoof closes the SIP ports for a short time, again and
-// again while it goes on, and never climbs the ladder.
+// again while it goes on, and never climbs the ladder. A day of it is one incident.
 func TestSpoofableBanIsRenewed(t *testing.T) {
 	s := newSite(t, guessing(3))
 	now := noon
-	for round := range 5 {
+	for round := range 200 {
 		n := 3
 		if round > 0 {
 			n = 1 // one more failure is enough
@@ -112,10 +112,13 @@ func TestSpoofableBanIsRenewed(t *testing.T) {
 		if d := b.Until.Sub(b.Since); d != 10*time.Minute {
 			t.Errorf("round %d lasts %s", round, d)
 		}
-		if goesOn := strings.HasPrefix(s.incidents[round].Reason, "continues after its ban: "); goesOn != (round > 0 && round != 3) { // the third makes three within the hour
-			t.Errorf("round %d: %s", round, s.incidents[round].Reason)
+		if want := int64(1 + now.Sub(noon)/(24*time.Hour)); b.Incident != want || len(s.incidents) != int(want) {
+			t.Fatalf("round %d, after %s: incident %d of %d, want %d", round, now.Sub(noon), b.Incident, len(s.incidents), want)
 		}
 		now = b.Until.Add(time.Minute)
+	}
+	if got := s.incidents[1].Reason; !strings.HasPrefix(got, "continues after its ban: ") {
+		t.Errorf("the next day: %s", got)
 	}
 	now = now.Add(2 * time.Hour)
 	s.hear(t, now, failures("1002", thief, 1))
@@ -144,8 +147,8 @@ func TestProofComes(t *testing.T) {
 	}
 }
 
-// A spoofable ban of before a restart is proven in the step that is the ban,
-// which need not be its playbook's first.
+// A spoofable ban of before a restart is proven in the step that is the ban, which the
+// ledger finds by its address.
 func TestProofComesAfterARestart(t *testing.T) {
 	p := guessing(3)
 	p.Playbooks["block"] = []incident.StepKind{incident.StepNotify, incident.StepBan}
@@ -155,7 +158,7 @@ func TestProofComesAfterARestart(t *testing.T) {
 		Origin: "password guessing", Incident: 7, Step: incident.StepUnknown,
 	})
 	s.hear(t, noon.Add(time.Second), over("TCP", failures("1002", thief, 3)))
-	if b := s.dropped[netip.MustParsePrefix(thief+"/32")]; b.Incident != 7 || b.Step != 1 || b.Scope != incident.ScopeAll || s.effects() != "promote 192.0.2.66 all #1" {
+	if b := s.dropped[netip.MustParsePrefix(thief+"/32")]; b.Incident != 7 || b.Step != incident.StepUnknown || b.Scope != incident.ScopeAll || s.effects() != "promote 192.0.2.66 all #1" {
 		t.Errorf("%+v", b)
 	}
 }
@@ -274,7 +277,7 @@ func TestObserveChangesNothing(t *testing.T) {
 	p.Observe = true
 	s := newSite(t, p)
 	s.hear(t, noon, over("TCP", failures("1002", thief, 20))+success("1002", thief))
-	if got := s.effects(); got != "record password guessing 192.0.2.66; record break-in 1002" {
+	if got := s.effects(); got != "record password guessing 192.0.2.66; join #1; extend break-in 1002" {
 		t.Errorf("%s", got)
 	}
 	if s.incidents[0].Mode != incident.Observe || s.bans(noon.Add(time.Second)) != "192.0.2.66/32 all #1" {

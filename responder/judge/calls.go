@@ -179,6 +179,7 @@ func (j *Judge) sweepStray(now time.Time, account, channel string) {
 func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
+	j.flood.watch(j, now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
 }
 

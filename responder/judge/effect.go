@@ -2,7 +2,6 @@ package judge
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -117,9 +116,7 @@ func (j *Judge) noteEffect(b *bans.IneffectiveBan) {
 	if !b.Failing.IsZero() {
 		s.State, s.Detail = incident.Failed, "without effect: "+s.Detail
 	}
-	ban := b.Ban
-	ban.Step = j.stepOf(ban)
-	j.effects.NoteBan(ban, s)
+	j.effects.NoteBan(b.Ban, s)
 	b.Noted = b.Answered + b.Heard
 }
 
@@ -139,19 +136,6 @@ func (j *Judge) checkEffects(now time.Time) {
 // TableRepaired records that the kernel's table is in order again, after another
 // program damaged it.
 func (j *Judge) TableRepaired(now time.Time) { j.ineffective.Repaired(now) }
-
-// stepOf is the number of a ban's step in its incident. Of a ban from the ledger only
-// the incident is known, so it is the place of the step in its playbook.
-func (j *Judge) stepOf(ban incident.Ban) int {
-	if ban.Step != incident.StepUnknown || ban.Incident == 0 {
-		return ban.Step
-	}
-	t := j.thresholdOf(ban.Origin)
-	if t == nil {
-		return incident.StepUnknown
-	}
-	return slices.Index(j.policy.Playbooks[t.Playbook], incident.StepBan) // -1 is StepUnknown
-}
 
 // Ineffective are the bans without effect now, those first that have been so for
 // longest.

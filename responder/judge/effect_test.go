@@ -149,7 +149,7 @@ func TestBanWithoutEffect(t *testing.T) {
 	if list := s.Ineffective(noon.Add(4 * time.Second)); len(list) > 0 || s.Counters().Renewed != 1 || s.Counters().Ineffective != 0 {
 		t.Errorf("while renewing may have helped: %+v, %+v", list, s.Counters())
 	}
-	if !strings.HasPrefix(s.noted, "#7/0 done: until ") || !strings.Contains(s.noted, "still answered 1 time after 2s") {
+	if !strings.HasPrefix(s.noted, "#7/-1 done: until ") || !strings.Contains(s.noted, "still answered 1 time after 2s") {
 		t.Errorf("the incident says %q", s.noted)
 	}
 	acknowledged(4*time.Second, 5*time.Second+1)
@@ -163,7 +163,7 @@ func TestBanWithoutEffect(t *testing.T) {
 	if b := s.Bans.List(noon)[0]; b.Until != noon.Add(time.Hour) || !b.Spoofable() {
 		t.Errorf("widened to %+v", b)
 	}
-	if !strings.HasPrefix(s.noted, "#7/0 failed: without effect: until ") || !strings.Contains(s.noted, "widened to all traffic of the address at 12:00:05 UTC") {
+	if !strings.HasPrefix(s.noted, "#7/-1 failed: without effect: until ") || !strings.Contains(s.noted, "widened to all traffic of the address at 12:00:05 UTC") {
 		t.Errorf("the incident says %q", s.noted)
 	}
 	acknowledged(5500*time.Millisecond, time.Minute)
@@ -180,7 +180,7 @@ func TestBanWithoutEffect(t *testing.T) {
 		}
 	}
 	s.Prune(noon.Add(12 * time.Minute))
-	if !strings.HasPrefix(s.noted, "#7/0 done: ") {
+	if !strings.HasPrefix(s.noted, "#7/-1 done: ") {
 		t.Errorf("the incident says %q", s.noted)
 	}
 	acknowledged(20*time.Minute, 20*time.Minute+1)

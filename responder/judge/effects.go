@@ -22,6 +22,19 @@ type Effects interface {
 	// Record gives a new incident its number, records it, and carries out the
 	// rest. Evidence is filled in by then.
 	Record(i *incident.Incident)
+	// Join is Begin for the steps from number first on, which join an incident under
+	// way. record ends in Extend, unless the incident's own record has done it.
+	Join(i *incident.Incident, first int, record func())
+	// Extend records what joined an incident: its reason, its steps from number first
+	// on, which it carries out, and more evidence.
+	Extend(i *incident.Incident, first int, more []incident.Evidence)
+	// Undelivered says whether the message about an incident is still to be sent.
+	Undelivered(i *incident.Incident) bool
+	// Amend records the reason and the other fields of an incident after a change.
+	Amend(i *incident.Incident)
+	// Prolong puts a ban in force that is not a new step: its address went on after the
+	// last one, or its incident counts it without listing it.
+	Prolong(ban incident.Ban)
 	// Promote puts a ban on spoofable evidence in force as a proven one.
 	Promote(ban incident.Ban)
 	// Release lets a banned prefix through again, which nobody asked for; by says
@@ -82,6 +95,21 @@ var _ Effects = Discard{}
 
 // Begin only records.
 func (Discard) Begin(_ *incident.Incident, record func()) { record() }
+
+// Join only records.
+func (Discard) Join(_ *incident.Incident, _ int, record func()) { record() }
+
+// Extend does nothing.
+func (Discard) Extend(*incident.Incident, int, []incident.Evidence) {}
+
+// Undelivered says that no message was sent.
+func (Discard) Undelivered(*incident.Incident) bool { return true }
+
+// Amend does nothing.
+func (Discard) Amend(*incident.Incident) {}
+
+// Prolong does nothing.
+func (Discard) Prolong(incident.Ban) {}
 
 // Record does nothing.
 func (Discard) Record(*incident.Incident) {}

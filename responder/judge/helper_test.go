@@ -40,6 +40,7 @@ type recorder struct {
 	dropped   map[netip.Prefix]incident.Ban
 	thieves   map[string]string // by account, as they were last kept
 	noted     string            // about the effect of a ban
+	delivered bool              // the messages about incidents were sent
 	noRoom    bool              // to end calls
 	asks      bool              // where calls come from, and with which User-Agent
 	asked     []calls.Sign
@@ -74,6 +75,27 @@ func (r *recorder) Begin(i *incident.Incident, record func()) {
 	}
 }
 
+func (r *recorder) Join(i *incident.Incident, first int, record func()) {
+	r.note("join #%d", first)
+	part := *i
+	part.Steps = i.Steps[first:]
+	r.Begin(&part, record)
+}
+
+func (r *recorder) Extend(i *incident.Incident, first int, more []incident.Evidence) {
+	r.note("extend %s %s", i.Threshold, i.Key.Value())
+	r.carryOut(i, first)
+}
+
+func (r *recorder) Undelivered(*incident.Incident) bool { return !r.delivered }
+func (r *recorder) Amend(i *incident.Incident)          { r.note("amend %s", i.Reason) }
+
+func (r *recorder) Prolong(b incident.Ban) {
+	if !b.Observed {
+		r.drop("prolong", b)
+	}
+}
+
 func (r *recorder) drop(what string, b incident.Ban) {
 	r.note("%s %s %s #%d", what, incident.PrefixText(b.Prefix), b.Scope, b.Offence)
 	r.dropped[b.Prefix] = b
@@ -83,8 +105,12 @@ func (r *recorder) Record(i *incident.Incident) {
 	i.ID = int64(len(r.incidents) + 1)
 	r.incidents = append(r.incidents, i)
 	r.note("record %s %s", i.Threshold, i.Key.Value())
+	r.carryOut(i, 0)
+}
+
+func (r *recorder) carryOut(i *incident.Incident, first int) {
 	contains := false
-	for n := range i.Steps {
+	for n := first; n < len(i.Steps); n++ {
 		s := &i.Steps[n]
 		s.Ban.Incident, s.Ban.Step = i.ID, n
 		switch s.Step {

@@ -73,6 +73,8 @@ type Judge struct {
 	unstopped decide.Unstopped
 	pause     decide.Pause
 	missed    map[score.Key][]*score.Verdict // verdicts of the pause that is on, or was the last
+	underWay  []*underWay                    // incidents that can be joined, the oldest first
+	flood     flood
 
 	ineffective bans.Ineffective
 	wireAt      time.Time     // when a request or a response was last seen on the wire
@@ -154,6 +156,9 @@ func (j *Judge) Prune(now time.Time) {
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
 	j.unstopped.Prune(now)
+	j.forgetUnderWay(now)
+	j.flood.watch(j, now)
+	j.flood.prune(now)
 	j.forgetSuspects(now)
 	j.Contain.Prune(now)
 	j.pruneMissed(now)

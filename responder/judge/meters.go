@@ -10,6 +10,9 @@ import (
 // Counters are what a Judge has seen since it was made.
 type Counters struct {
 	Events, Observations, Tampered, Verdicts, Incidents uint64
+	// Joined are verdicts that opened no incident of their own: they joined one that
+	// was under way, or shared that of other addresses that may be spoofed.
+	Joined uint64
 	// Suppressed are verdicts on addresses already banned, and signs about the
 	// calls of an account that is being contained: what was still in Asterisk's
 	// queues when the drop and the hang-up took effect.

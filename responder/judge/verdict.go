@@ -1,13 +1,13 @@
 package judge
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -72,28 +72,43 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	}
 }
 
-// open opens an incident. What cannot wait is carried out before anything is
-// recorded.
+// open opens an incident, or joins the one under way. What cannot wait is carried out
+// before anything is recorded.
 func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
+	spoofed := decide.Spoofed(v, steps)
+	if spoofed && (j.prolonged(v, steps) || j.flood.take(j, v, steps)) {
+		return
+	}
+	if u := j.joinable(v); u != nil && !spoofed {
+		j.join(u, v, sign, steps)
+		return
+	}
 	i := &incident.Incident{
 		At: v.At, Key: v.Key,
-		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: v.Reason,
+		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: j.reasonOf(v, sign),
 		Mode: j.modeOf(v.At), Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
 	}
-	if sign != nil {
-		i.Reason += "; " + sign.Detail
+	u := j.begin(v, i)
+	if spoofed {
+		j.flood.opened(j, v, u)
 	}
-	for _, s := range steps {
+	j.counters.Incidents++
+	j.carry(i, 0, v, func() { j.effects.Begin(i, func() { j.record(u) }) })
+}
+
+// carry puts the steps of an incident from number first on in force. urgent carries out
+// at once what cannot wait.
+func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent func()) {
+	for _, s := range i.Steps[first:] {
 		if s.Ban.Prefix.IsValid() {
 			j.enforce(s.Ban)
 		}
 	}
-	if i.Mode != incident.Paused && decide.Compromised(steps) {
+	if i.Mode != incident.Paused && decide.Compromised(i.Steps[first:]) {
 		j.Places.Betrayed(i.Account)
 	}
-	j.dropFlows(v, steps)
-	j.counters.Incidents++
-	j.effects.Begin(i, func() { j.record(v, i) })
+	j.dropFlows(v, i.Steps[first:])
+	urgent()
 }
 
 // enforce enters a new ban into the registry, and counts it.
@@ -115,20 +130,6 @@ func (j *Judge) enforce(ban incident.Ban) {
 	}
 }
 
-// record completes an incident whose urgent steps are under way.
-func (j *Judge) record(v *score.Verdict, i *incident.Incident) {
-	i.Evidence = j.evidence(v)
-	j.effects.Record(i)
-	for _, s := range i.Steps {
-		if s.Ban.Prefix.IsValid() && !s.Ban.Observed {
-			j.Bans.Put(s.Ban) // with the incident's number
-		}
-	}
-	if contain.AboutCalls(i) {
-		j.recordCalls(i, contain.Since(i))
-	}
-}
-
 // dropFlows are the flows that a plan drops.
 func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []incident.Flow) {
 	for _, s := range steps {
@@ -139,28 +140,6 @@ func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []inci
 		}
 	}
 	return flows
-}
-
-// evidence is what a verdict rests on, with what it was read from as far as that
-// is still known; that of a break-in begins with the failures that made its
-// success one.
-func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
-	records := v.Evidence
-	if v.Cause.Signal == score.SuccessAfterFailures {
-		records = append(j.breakIn.Failures(v.Key.Account), records...)
-	}
-	list := make([]incident.Evidence, len(records))
-	for n, r := range records {
-		list[n].Record = r
-	}
-	for n, text := range j.table.RawTexts(records) {
-		raw := incident.Redact(text)
-		if len(text) == score.MaxRaw {
-			raw += "\r\n(cut off here)"
-		}
-		list[n].Raw = incident.Raw(raw)
-	}
-	return list
 }
 
 // facts is what a plan must know to ban a target.
@@ -248,11 +227,17 @@ const continues = "continues after its ban: "
 
 func renewedReason(was string) string { return continues + strings.TrimPrefix(was, continues) }
 
-// promote makes a ban on spoofable evidence a proven one: of the same incident.
+// promote makes a ban on spoofable evidence a proven one: of the same incident, unless
+// that is shared with addresses that may be spoofed.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
-	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil, was.Prefix))
-	ban.Incident, ban.Step = was.Incident, was.Step
-	ban.Step = j.stepOf(ban)
+	f := j.facts(v, nil, was.Prefix)
+	ban := decide.BanFor(v, j.policy.Ladder, f)
+	if j.flood.shares(was) {
+		j.counters.Confirmed++
+		j.open(v, nil, decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f))
+		return
+	}
+	ban.Incident, ban.Step, ban.Began = was.Incident, was.Step, was.Began
 	j.Bans.Put(ban)
 	j.Offences.Add(ban.Since, ban.Prefix)
 	if !ban.Observed {
@@ -286,6 +271,9 @@ func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
 		if e.Proof == score.Proven {
 			proven += t.Points[e.Signal]
 		}
+	}
+	if was.Reason == unlistedReason {
+		v.Reason = fmt.Sprintf("%d points within %s", v.Score, t.Within)
 	}
 	v.Proven = o.Proof == score.Proven && proven >= t.Score
 	return v

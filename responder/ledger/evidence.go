@@ -10,7 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Bounds of the evidence that one PutIncident may add; the newest is kept.
+// Bounds of the evidence that one PutIncident may add; the first and the newest are kept.
 const (
 	maxEvidence = 100
 	maxRaw      = 32 << 10 // bytes of Raw
@@ -24,7 +24,9 @@ type evidenceRow struct {
 
 // evidenceRows converts evidence to rows.
 func (l *Ledger) evidenceRows(list []incident.Evidence) []evidenceRow {
-	list = list[max(0, len(list)-maxEvidence):]
+	if skip := len(list) - maxEvidence; skip > 0 {
+		list = slices.Delete(slices.Clone(list), 1, 1+skip)
+	}
 	rows := make([]evidenceRow, len(list))
 	for i, e := range list {
 		e.At = moment(e.At)
@@ -58,7 +60,7 @@ func writeEvidence(w *writer, incidentID int64, rows []evidenceRow) error {
 
 func readEvidence(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.Evidence, error) {
 	rows, err := db.QueryContext(ctx, `SELECT at, signal, source, port, transport, proof, account, session, raw FROM evidence
-		WHERE incident = ? ORDER BY n`, incidentID)
+		WHERE incident = ? ORDER BY at, n`, incidentID)
 	return collect(rows, err, scanEvidence)
 }
 

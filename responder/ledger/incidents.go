@@ -27,9 +27,21 @@ func (l *Ledger) PutIncident(i *incident.Incident) (id int64) {
 	l.nextID = max(l.nextID, i.ID+1)
 	l.mu.Unlock()
 
-	c := putIncident{row: *i, evidence: l.evidenceRows(i.Evidence)}
-	for n, s := range i.Steps {
-		c.steps = append(c.steps, newPutStep(i.ID, n, i.At, s))
+	l.put(l.incidentChange(i, 0, i.Evidence))
+	return i.ID
+}
+
+// ExtendIncident records what is new of an incident that PutIncident has recorded: its own
+// fields, its steps from number step on, and more evidence. It does not wait and does not
+// retain i.
+func (l *Ledger) ExtendIncident(i *incident.Incident, step int, more []incident.Evidence) {
+	l.put(l.incidentChange(i, step, more))
+}
+
+func (l *Ledger) incidentChange(i *incident.Incident, step int, evidence []incident.Evidence) putIncident {
+	c := putIncident{row: *i, evidence: l.evidenceRows(evidence)}
+	for n := step; n < len(i.Steps); n++ {
+		c.steps = append(c.steps, newPutStep(i.ID, n, i.Started(n), i.Steps[n]))
 	}
 	row := &c.row
 	row.Steps, row.Evidence, row.Calls = nil, nil, nil
@@ -37,8 +49,7 @@ func (l *Ledger) PutIncident(i *incident.Incident) (id int64) {
 	for _, s := range []*string{&row.Threshold, &row.Playbook, &row.Reason, &row.Account} {
 		*s = text(*s)
 	}
-	l.put(c)
-	return i.ID
+	return c
 }
 
 // Incidents returns the newest incidents with their steps, without evidence and
@@ -52,7 +63,7 @@ func (l *Ledger) Incidents(ctx context.Context, limit int) ([]incident.Incident,
 		list, err := collect(rows, err, scanIncident)
 		for n := range list {
 			if err == nil {
-				list[n].Steps, err = readSteps(ctx, db, list[n].ID)
+				list[n].Steps, err = readSteps(ctx, db, &list[n])
 			}
 		}
 		return list, err
@@ -69,7 +80,7 @@ func (l *Ledger) Incident(ctx context.Context, id int64) (incident.Incident, err
 			return nil, err
 		}
 		i := &list[0]
-		if i.Steps, err = readSteps(ctx, db, id); err != nil {
+		if i.Steps, err = readSteps(ctx, db, i); err != nil {
 			return nil, err
 		}
 		if i.Calls, err = readCalls(ctx, db, id); err != nil {

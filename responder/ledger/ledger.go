@@ -9,6 +9,10 @@ import (
 	"github.com/rs/zerolog"
 )
 
+// DefaultSize is the size of a file that is not set otherwise. A year of a busy site takes
+// a tenth of it, and it fits on the smallest virtual server.
+const DefaultSize = 256_000_000
+
 // Options set a Ledger up. The zero value is ready to use.
 type Options struct {
 	// Retention is how long ended bans, offences, incidents and operators' actions
@@ -21,9 +25,15 @@ type Options struct {
 	// times that). Beyond it the oldest rows are pruned early; a ban in force never
 	// is. Zero means 200,000.
 	MaxRows int
+	// Size bounds the file in bytes. As it comes near, the oldest incidents are pruned
+	// early, those of floods first, but for the newest MaxRows/200. Zero means
+	// DefaultSize.
+	Size int64
 	// Queue bounds the rows of one kind that wait in memory for the disk. Zero
 	// means 32,768.
 	Queue int
+	// Now is the clock that says which rows are old. Zero means time.Now.
+	Now func() time.Time
 	// Log records trouble with the file and recoveries. The zero Logger discards.
 	Log zerolog.Logger
 
@@ -43,8 +53,14 @@ func (o Options) withDefaults() Options {
 	if o.MaxRows <= 0 {
 		o.MaxRows = 200_000
 	}
+	if o.Size <= 0 {
+		o.Size = DefaultSize
+	}
 	if o.Queue <= 0 {
 		o.Queue = 32_768
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.linger <= 0 {
 		o.linger = 10 * time.Millisecond

@@ -201,7 +201,7 @@ func TestEvidenceIsBounded(t *testing.T) {
 		rows = append(rows, incident.Evidence{Record: score.Record{At: noon, Port: uint16(n)}})
 	}
 	id := l.PutIncident(&incident.Incident{At: noon, Evidence: rows})
-	same(t, "the newest", must[incident.Incident](t)(l.Incident(t.Context(), id)).Evidence, rows[2*maxEvidence:])
+	same(t, "the first and the newest", must[incident.Incident](t)(l.Incident(t.Context(), id)).Evidence, append(rows[:1:1], rows[2*maxEvidence+1:]...))
 }
 
 func TestPlaces(t *testing.T) {

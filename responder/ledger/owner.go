@@ -30,7 +30,7 @@ func (l *Ledger) run() {
 		case <-retryC:
 			due = true
 		case <-pruneTimer.C:
-			l.prune.begin(time.Now(), l.o)
+			l.prune.begin(l.o.Now(), l.o)
 			pruneTimer.Reset(pruneEvery)
 		case <-l.stopC:
 			_ = l.attempt() // Close reports it
@@ -48,6 +48,9 @@ func (l *Ledger) run() {
 			continue
 		}
 		pause, retryC = 0, nil
+		if l.prune.due() {
+			l.prune.begin(l.o.Now(), l.o)
+		}
 		if l.pruneStep() {
 			signal(l.wakeC)
 		}
@@ -109,6 +112,9 @@ func (l *Ledger) drain() error {
 		}
 		if !l.store.inPlace() {
 			continue // it went to a file that has just been taken away
+		}
+		for _, p := range batch {
+			l.prune.written += p.change.rows()
 		}
 		l.mu.Lock()
 		l.flight = nil

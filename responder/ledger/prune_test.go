@@ -1,10 +1,13 @@
 package ledger
 
 import (
+	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // pruneAll stops the owner and prunes as it would at now.
@@ -113,4 +116,57 @@ func TestPruneKeepsHolds(t *testing.T) {
 	pruneAll(t, l, noon)
 	same(t, "habits", len(must[[]Habit](t)(l.Habits(t.Context()))), 10)
 	same(t, "holds", len(must[[]incident.Hold](t)(l.Holds(t.Context()))), 30)
+}
+
+// A ledger that is too large loses its floods first, then its oldest incidents, and
+// nothing that is in force. The file shrinks.
+func TestPruneBySize(t *testing.T) {
+	l, err := Open(file(t), Options{Size: 2 << 20, MaxRows: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	for n := range 3000 {
+		b := guesser(n)
+		b.Since, b.Until, b.Scope, b.Incident = noon, noon.Add(time.Duration(n%2-1)*time.Hour+time.Minute), incident.ScopeSIP, int64(n/100+1)
+		l.PutBan(b)
+	}
+	raw := incident.Raw(strings.Repeat("x", 300))
+	for n := range 1000 {
+		i := &incident.Incident{At: noon, Key: score.Key{Per: score.PerAccount, Account: "1001"}, Evidence: []incident.Evidence{{Raw: raw}, {Raw: raw}, {Raw: raw}, {Raw: raw}}}
+		if n >= 890 && n < 990 { // floods, nearly the newest of all
+			i.Key = score.Key{Per: score.PerSite}
+			i.Steps = make([]incident.Step, 50)
+			for s := range i.Steps {
+				i.Steps[s] = incident.Step{Step: incident.StepBan, State: incident.Done, Target: source(s).String(), Detail: string(raw)}
+			}
+		}
+		l.PutIncident(i)
+	}
+	l.AddOffence(source(1), noon)
+	flush(t, l)
+	before, err := os.Stat(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pruneAll(t, l, noon)
+	flush(t, l)
+	after, err := os.Stat(l.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := must[[]incident.Incident](t)(l.Incidents(t.Context(), 10_000))
+	t.Logf("from %d to %d KB, %d incidents", before.Size()>>10, after.Size()>>10, len(list))
+	if before.Size() < 3<<20 || after.Size() > 2<<20 {
+		t.Errorf("the file had %d bytes, and has %d", before.Size(), after.Size())
+	}
+	if len(list) < 20 || list[9].ID != 991 || list[10].ID != 890 || list[len(list)-1].ID != int64(900-len(list)+1) {
+		t.Errorf("%d incidents are left, want the newest, without the floods", len(list))
+	}
+	same(t, "bans in force", len(inForce(t, l, noon)), 1500)
+	same(t, "offences", len(records(t, l, time.Time{})), 1)
+	var orphans int
+	if err := l.store.read.QueryRow(`SELECT count(*) FROM steps WHERE incident > 890 AND incident < 991`).Scan(&orphans); err != nil || orphans > 0 {
+		t.Errorf("%d steps of pruned incidents are left: %v", orphans, err)
+	}
 }

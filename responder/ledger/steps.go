@@ -14,6 +14,12 @@ func (l *Ledger) PutStep(incidentID int64, n int, started time.Time, s incident.
 	l.put(newPutStep(incidentID, n, started, s))
 }
 
+// PutBanStep records the state of an incident's ban of s.Target whose number is unknown.
+// If the incident does not list it, nothing happens. It does not wait.
+func (l *Ledger) PutBanStep(incidentID int64, s incident.Step) {
+	l.put(putBanStep{newPutStep(incidentID, 0, time.Time{}, s)})
+}
+
 // OpenStep is a step without an outcome.
 type OpenStep struct {
 	Incident int64
@@ -55,10 +61,13 @@ func (l *Ledger) Rotations(ctx context.Context, since time.Time) (map[string]tim
 
 const stepQuery = `SELECT incident, n, step, target, state, detail, started_at, took FROM steps `
 
-func readSteps(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.Step, error) {
-	rows, err := db.QueryContext(ctx, stepQuery+`WHERE incident = ? ORDER BY n`, incidentID)
+func readSteps(ctx context.Context, db *sql.DB, i *incident.Incident) ([]incident.Step, error) {
+	rows, err := db.QueryContext(ctx, stepQuery+`WHERE incident = ? ORDER BY n`, i.ID)
 	return collect(rows, err, func(rows *sql.Rows) (incident.Step, error) {
 		s, err := scanStep(rows)
+		if !s.Started.Equal(i.At) {
+			s.Began = s.Started
+		}
 		return s.Step, err
 	})
 }
@@ -101,4 +110,20 @@ func (c putStep) write(w *writer) error {
 	return w.exec(`INSERT OR REPLACE INTO steps (incident, n, step, target, state, detail, started_at, took)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
 		c.incident, c.n, c.step.Step, c.step.Target, c.step.State, c.step.Detail, millis(c.started), time.Duration(c.step.Took).Microseconds())
+}
+
+// putBanStep is the outcome of a step that is found by its target.
+type putBanStep struct{ putStep }
+
+// banStepKey keeps such a change apart from those of a step with a number.
+type banStepKey struct {
+	incident int64
+	target   string
+}
+
+func (c putBanStep) key() any { return banStepKey{c.incident, c.step.Target} }
+
+func (c putBanStep) write(w *writer) error {
+	return w.exec(`UPDATE steps SET state = ?3, detail = ?4, took = ?5 WHERE incident = ?1 AND step = 'ban' AND target = ?2`,
+		c.incident, c.step.Target, c.step.State, c.step.Detail, time.Duration(c.step.Took).Microseconds())
 }

@@ -213,6 +213,32 @@ func (r recorder) Record(i *incident.Incident) {
 	kept := i.Clone()
 	kept.Evidence = nil // that of a whole month would not fit in memory
 	p.fresh = append(p.fresh, kept)
+	p.ban(i, 0)
+}
+
+// Extend keeps an incident as it stands now.
+func (r recorder) Extend(i *incident.Incident, first int, _ []incident.Evidence) {
+	r.Amend(i)
+	r.player.ban(i, first)
+}
+
+// Prolong keeps a ban that is no new step.
+func (r recorder) Prolong(ban incident.Ban) { r.player.keepBan(ban) }
+
+// Amend keeps an incident as it stands now.
+func (r recorder) Amend(i *incident.Incident) {
+	p := r.player
+	now := i.Clone()
+	now.Evidence = nil
+	for n := range p.fresh {
+		if p.fresh[n].ID == i.ID {
+			p.fresh[n] = now
+			return
+		}
+	}
+	if n := int(i.ID) - 1; n < len(p.incidents) {
+		p.incidents[n] = now
+	}
 }
 
 // play judges one item, unless a ban would have stopped it.
@@ -300,14 +326,18 @@ func (p *player) add(i *incident.Incident) {
 	if a := p.account([]byte(i.Account)); a != nil {
 		a.Incidents++
 	}
-	source := i.Source
-	if i.Key.Prefix.IsValid() {
-		source = i.Key.Prefix.Addr()
+}
+
+// ban keeps the bans of an incident's steps from number first on.
+func (p *player) ban(i *incident.Incident, first int) {
+	for _, s := range i.Steps[first:] {
+		if s.Ban.Prefix.IsValid() {
+			p.keepBan(s.Ban)
+		}
 	}
-	ban, banned := p.banned(p.now, source)
-	if !banned || !ban.Since.Equal(i.At) {
-		return
-	}
+}
+
+func (p *player) keepBan(ban incident.Ban) {
 	b := p.bans[ban.Prefix]
 	if b == nil {
 		if len(p.bans) >= maxBans {

@@ -17,7 +17,12 @@ func (t *builder) next() {
 	} else if t.r.Observed {
 		next("Tollwarden runs in mode observe, so it changed nothing. Set mode = \"enforce\" when you trust it.")
 	}
-	for _, s := range t.r.Steps {
+	steps := t.r.Steps
+	if t.i.Shared() {
+		next(sharedAdvice)
+		steps = nil
+	}
+	for _, s := range steps {
 		if advice := s.advice(t.account); advice != "" {
 			next("%s", advice)
 		}
@@ -28,7 +33,7 @@ func (t *builder) next() {
 	if t.breakIn() {
 		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
 	}
-	if t.i.Key.Per == score.PerSite {
+	if t.i.Key.Per == score.PerSite && !t.i.Shared() {
 		next("Each address is blocked with its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")
 	}
 	if t.i.Bare {

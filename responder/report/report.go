@@ -52,10 +52,13 @@ type Step struct {
 	What, Target, State, Detail string
 	At                          time.Time // zero: it has no outcome yet, or was skipped
 	kind                        incident.StepKind
+	took                        time.Duration // from when it was decided
 }
 
 // Of explains an incident; times are in loc.
 func Of(i incident.Incident, loc *time.Location) *Report {
+	i.Evidence = slices.Clone(i.Evidence)
+	slices.SortStableFunc(i.Evidence, func(x, y incident.Evidence) int { return x.At.Compare(y.At) })
 	t := builder{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe || i.Mode == incident.Paused, Annex: annexOf(&i)}, loc: loc}
 	t.r.Zone = i.At.In(loc).Format("MST (-07:00)")
 	t.account = Plain(i.Account)
@@ -101,6 +104,8 @@ func (t *builder) title() {
 	switch {
 	case t.breakIn():
 		t.r.Title = "Break-in on account " + t.account
+	case t.i.Shared():
+		t.r.Title = t.sharedTitle()
 	case t.i.Key.Per == score.PerSite:
 		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerAccount:
@@ -143,7 +148,7 @@ func (t *builder) story() {
 			t.add(o.At, "%s, from %s%s.", signalWords(o.Signal), where(o), about(o))
 		}
 	}
-	t.add(t.i.At, "Threshold %q crossed: %s.", Plain(t.i.Threshold), Plain(t.i.Reason))
+	t.add(t.crossed(), "Threshold %q crossed: %s.", Plain(t.i.Threshold), Plain(t.i.Reason))
 	for _, c := range t.r.Calls {
 		to := c.Dialled
 		if c.Country != "" {
@@ -157,7 +162,15 @@ func (t *builder) story() {
 			t.add(c.Began.Add(c.duration), "Call to %s ended after %s without an answer.", to, c.Lasted)
 		}
 	}
-	for _, s := range t.r.Steps {
+	steps := t.r.Steps
+	if t.i.Shared() {
+		text, at := t.sharedBlocks()
+		if !at.IsZero() {
+			t.add(at, "%s", text)
+		}
+		steps = nil
+	}
+	for _, s := range steps {
 		if s.At.IsZero() || s.State == string(incident.Intended) {
 			continue
 		}
@@ -166,8 +179,11 @@ func (t *builder) story() {
 	slices.SortStableFunc(t.r.Story, func(a, b Moment) int { return a.At.Compare(b.At) })
 }
 
-// addGuesses summarizes the failed attempts in two lines, for the first and the
-// last. The count is a lower bound, because evidence is bounded.
+// keptGuesses is how many observations a score keeps of one address or account. If there
+// are as many, more may have been made.
+const keptGuesses = 32
+
+// addGuesses summarizes the failed attempts in two lines, for the first and the last.
 func (t *builder) addGuesses() {
 	guesses := t.guesses()
 	if len(guesses) == 0 {
@@ -183,9 +199,14 @@ func (t *builder) addGuesses() {
 		}
 	}
 	t.add(first.At, "First failed attempt on record, from %s%s.", where(first), about(first))
-	if len(guesses) > 1 {
-		t.add(last.At, "At least %d failed attempts by now, the latest from %s%s.", len(guesses), where(last), about(last))
+	if len(guesses) == 1 {
+		return
 	}
+	count := fmt.Sprint(len(guesses))
+	if len(t.i.Evidence) >= keptGuesses {
+		count = "At least " + count
+	}
+	t.add(last.At, "%s failed attempts by now, the latest from %s%s.", count, where(last), about(last))
 }
 
 func about(o incident.Evidence) string {
@@ -258,7 +279,7 @@ func (t *builder) affected() {
 	if len(sources) > 0 {
 		t.r.Affected = append(t.r.Affected, "IP addresses involved: "+list(sources)+".")
 	}
-	if t.i.Key.Per == score.PerSite {
+	if t.i.Key.Per == score.PerSite && !t.i.Shared() {
 		t.guessers()
 	}
 }
@@ -322,6 +343,11 @@ func (t *builder) lost() {
 }
 
 func (t *builder) changed() {
+	if t.i.Shared() {
+		text, _ := t.sharedBlocks()
+		t.r.Changed = []string{text}
+		return
+	}
 	for _, s := range t.r.Steps {
 		if s.State == string(incident.Done) {
 			t.r.Changed = append(t.r.Changed, s.happened())
@@ -334,7 +360,7 @@ func (t *builder) changed() {
 
 func (t *builder) outcome() {
 	done, failed, undelivered := 0, 0, ""
-	var last time.Time
+	var longest time.Duration // each step from when it was decided
 	for _, s := range t.r.Steps {
 		switch state := incident.State(s.State); {
 		case s.kind == incident.StepNotify && state == incident.Failed:
@@ -342,9 +368,7 @@ func (t *builder) outcome() {
 		case s.kind == incident.StepNotify, s.kind == incident.StepExec: // these contain nothing
 		case state == incident.Done:
 			done++
-			if s.At.After(last) {
-				last = s.At
-			}
+			longest = max(longest, s.took)
 		case state != incident.Skipped:
 			failed++
 		}
@@ -361,10 +385,10 @@ func (t *builder) outcome() {
 		t.r.Outcome = "Reported. The addresses are blocked one by one, each by an incident of its own."
 	case done == 0:
 		t.r.Outcome = "Nothing was done; the steps say why."
-	case last.IsZero():
+	case longest == 0:
 		t.r.Outcome = "Stopped."
 	default:
-		t.r.Outcome = fmt.Sprintf("Stopped within %s of detection.", roundly(last.Sub(t.i.At)))
+		t.r.Outcome = fmt.Sprintf("Stopped within %s of detection.", roundly(longest))
 	}
 	t.r.Outcome += undelivered
 }

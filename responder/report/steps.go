@@ -8,10 +8,10 @@ import (
 )
 
 func (t *builder) steps() {
-	for _, s := range t.i.Steps {
+	for n, s := range t.i.Steps {
 		step := Step{kind: s.Step, What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
 		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
-			step.At = t.i.At.Add(took).In(t.loc)
+			step.At, step.took = t.i.Started(n).Add(took).In(t.loc), took
 		}
 		t.r.Steps = append(t.r.Steps, step)
 	}
@@ -88,4 +88,22 @@ func (s Step) task() string {
 		return s.What // its target is always the operator
 	}
 	return s.What + " (" + s.Target + ")"
+}
+
+// crossed is when the threshold of the incident was crossed: with its gravest steps, if
+// it has joined an incident that had begun with less.
+func (t *builder) crossed() time.Time {
+	at, gravest := t.i.At, 0
+	for n, s := range t.i.Steps {
+		if g := gravity[s.Step]; g > gravest {
+			at, gravest = t.i.Started(n), g
+		}
+	}
+	return at
+}
+
+// gravity orders the steps by what they mean for the account.
+var gravity = map[incident.StepKind]int{
+	incident.StepBan: 1, incident.StepRestrict: 1, incident.StepHangupCall: 2,
+	incident.StepHangup: 3, incident.StepRotate: 3, incident.StepRemoveRegistrations: 3, incident.StepLock: 3,
 }

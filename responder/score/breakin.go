@@ -64,6 +64,19 @@ type BreakIn struct {
 type accountFailures struct {
 	name     string
 	failures []failedLogin
+	first    failedLogin // the first of those counted, which may not be among them
+	counted  int
+}
+
+// tally counts a failure, from anew when the first one is too old to count.
+func (a *accountFailures) tally(f *failedLogin, within time.Duration) {
+	if a.counted == 0 || f.at.Sub(a.first.at) >= within {
+		a.first, a.counted = *f, 0
+	}
+	if f.at.Before(a.first.at) {
+		a.first = *f
+	}
+	a.counted++
 }
 
 type failedLogin struct {
@@ -140,6 +153,7 @@ func (b *BreakIn) derive(name []byte, o *Observation) Observation {
 // failed adds a failure. If there is no room, it replaces the least valuable one.
 func (b *BreakIn) failed(name []byte, f failedLogin) {
 	a := b.failuresOf(name)
+	a.tally(&f, b.config.Within)
 	if len(a.failures) < b.config.Failures {
 		a.failures = append(a.failures, f)
 		return
@@ -152,6 +166,16 @@ func (b *BreakIn) failed(name []byte, f failedLogin) {
 	}
 	if b.weigh(least, &f, f.at) < 0 {
 		*least = f
+	}
+}
+
+// recount counts the failures that are kept.
+func (a *accountFailures) recount() {
+	a.counted = len(a.failures)
+	for i := range a.failures {
+		if f := &a.failures[i]; i == 0 || f.at.Before(a.first.at) {
+			a.first = *f
+		}
 	}
 }
 
@@ -168,15 +192,20 @@ func (b *BreakIn) weigh(x, y *failedLogin, now time.Time) int {
 	return cmp.Or(cmp.Compare(rank(x), rank(y)), x.at.Compare(y.at))
 }
 
-// Failures returns the failures kept for an account, the oldest first. They are the
-// evidence for its SuccessAfterFailures.
+// Failures returns the failures kept for an account, the oldest first, and before them
+// the first one that was counted. They are the evidence for its SuccessAfterFailures.
 func (b *BreakIn) Failures(account string) []Record {
 	e := b.accounts[account]
 	if e == nil {
 		return nil
 	}
+	a := e.Value.(*accountFailures)
+	kept := a.failures
+	if a.counted > 0 && !slices.Contains(kept, a.first) {
+		kept = append([]failedLogin{a.first}, kept...)
+	}
 	var records []Record
-	for _, f := range e.Value.(*accountFailures).failures {
+	for _, f := range kept {
 		records = append(records, Record{
 			At: f.at, Signal: f.signal, Source: f.addr, Port: f.port,
 			Transport: f.transport, Proof: f.proof, Account: account,
@@ -184,6 +213,14 @@ func (b *BreakIn) Failures(account string) []Record {
 	}
 	slices.SortStableFunc(records, func(x, y Record) int { return x.At.Compare(y.At) })
 	return records
+}
+
+// Counted is how many failures an account has had since the first of Failures.
+func (b *BreakIn) Counted(account string) int {
+	if e := b.accounts[account]; e != nil {
+		return e.Value.(*accountFailures).counted
+	}
+	return 0
 }
 
 // brokeIn records a success and returns whether it is a break-in.
@@ -207,7 +244,11 @@ func (b *BreakIn) brokeIn(name []byte, source netip.Prefix, at time.Time) bool {
 	// this address loses nothing.
 	if e := b.accounts[string(name)]; e != nil {
 		a := e.Value.(*accountFailures)
+		was := len(a.failures)
 		a.failures = slices.DeleteFunc(a.failures, func(f failedLogin) bool { return f.source == source })
+		if a.counted -= was - len(a.failures); a.first.source == source {
+			a.recount()
+		}
 	}
 	b.places.Succeed(name, source, at)
 	return false

@@ -156,6 +156,7 @@ func (e exporter) decisions(r *Reading) {
 	e.gauge("unstopped_attacks", "Attacks that go on because every step of their playbook was skipped or failed.", float64(r.Unstopped))
 	e.gauge("waiting_accounts", "Accounts whose password waits for a person to be changed, because too many were changed already (breaker.accounts).", float64(r.Waiting))
 	e.counter("unstopped_attacks_total", "Attacks that went on because every step of their playbook was skipped or failed.", m.Counters.Unstopped)
+	e.counter("joined_verdicts_total", "Thresholds crossed that joined an incident under way.", m.Counters.Joined)
 	e.counter("suppressed_verdicts_total", "Thresholds crossed by IP addresses or accounts that were already being handled.", m.Counters.Suppressed)
 	e.counter("grace_period_failures_total", "Failures from an account's known addresses after its password was changed.", m.Counters.GracePeriod)
 	for o, n := range r.Meters.Journal.Steps {

@@ -119,7 +119,7 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 	d.ports.table = table
 	d.kernel = &kernel{table: table, mode: o.Config.Mode}
 	d.closeLater(table.Close)
-	if d.ledger, err = ledger.Open(settings.LedgerPath(o.Config), ledger.Options{Retention: o.Config.Ledger.Keep, KeepPlaces: max(o.Config.BreakIn.Known, places.LivedFor), Log: o.Log}); err != nil {
+	if d.ledger, err = ledger.Open(settings.LedgerPath(o.Config), ledger.Options{Retention: o.Config.Ledger.Keep, Size: o.Config.Ledger.Size, KeepPlaces: max(o.Config.BreakIn.Known, places.LivedFor), Log: o.Log}); err != nil {
 		return err
 	}
 	d.closeLater(d.ledger.Close)

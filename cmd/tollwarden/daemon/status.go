@@ -72,7 +72,7 @@ func (d statusSource) counters() map[string]uint64 {
 	meters, messages := d.engine.Meters(), d.notifier.post.Counts()
 	counters := &meters.Judge.Counters
 	list := map[string]uint64{
-		"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents,
+		"observations": counters.Observations, "verdicts": counters.Verdicts, "incidents": counters.Incidents, "joined_verdicts": counters.Joined,
 		"tampered_events": counters.Tampered, "suppressed_verdicts": counters.Suppressed, "grace_period_failures": counters.GracePeriod,
 		"log_events": counters.Logged, "events_shed": d.sessions.events.Counters().Shed.Total(), "events_not_issued": counters.NotIssued,
 		"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,

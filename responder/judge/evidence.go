@@ -1,0 +1,76 @@
+package judge
+
+import (
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// evidence is what a verdict rests on, beyond what is there already, with what it was
+// read from as far as that is still known. A break-in rests on the failures that make
+// its success one, too. The tables keep records of their own of the same events: each
+// event is one row.
+func (j *Judge) evidence(v *score.Verdict, there ...[]incident.Evidence) []incident.Evidence {
+	seen := map[sighting]int{}
+	for _, part := range there {
+		for i := range part {
+			seen[sightingOf(&part[i].Record)]++
+		}
+	}
+	records := unseen(v.Evidence, seen)
+	if v.Cause.Signal == score.SuccessAfterFailures {
+		// The table's records first: only they have the session.
+		records = append(records, unseen(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)
+		records = append(records, unseen(j.breakIn.Failures(v.Key.Account), counts(records, seen))...)
+	}
+	list := make([]incident.Evidence, len(records))
+	for n, r := range records {
+		list[n].Record = r
+	}
+	for n, text := range j.table.RawTexts(records) {
+		raw := incident.Redact(text)
+		if len(text) == score.MaxRaw {
+			raw += "\r\n(cut off here)"
+		}
+		list[n].Raw = incident.Raw(raw)
+	}
+	return list
+}
+
+// unseen are the records of events that were not seen. Several events can be at the same
+// time and place, as in a log that knows only seconds.
+func unseen(records []score.Record, seen map[sighting]int) (list []score.Record) {
+	left := make(map[sighting]int, len(seen))
+	for s, n := range seen {
+		left[s] = n
+	}
+	for i := range records {
+		if s := sightingOf(&records[i]); left[s] > 0 {
+			left[s]--
+			continue
+		}
+		list = append(list, records[i])
+	}
+	return list
+}
+
+// counts adds the events of records to those seen.
+func counts(records []score.Record, seen map[sighting]int) map[sighting]int {
+	all := make(map[sighting]int, len(seen)+len(records))
+	for s, n := range seen {
+		all[s] = n
+	}
+	for i := range records {
+		all[sightingOf(&records[i])]++
+	}
+	return all
+}
+
+// failuresAt are the failures for an account.
+func failuresAt(records []score.Record, account string) (list []score.Record) {
+	for _, r := range records {
+		if r.Account == account && r.Signal.Failure() {
+			list = append(list, r)
+		}
+	}
+	return list
+}
