@@ -3,6 +3,7 @@ package contain
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,22 +19,23 @@ type State struct {
 	Rotations    Rotations
 	Locks        Locks
 	Restrictions *Restrictions
+	Costs        CostLimits
 	Log          CallLog
 }
 
 // Held says in words what is taken from an account for now; "" when nothing is.
 func (s *State) Held(account string) string {
-	words := ""
+	var words []string
 	if _, locked := s.Locks.Get(account); locked {
-		words = "locked"
+		words = append(words, "locked")
 	}
 	if to, restricted := s.Restrictions.Networks(account); restricted {
-		if words != "" {
-			words += ", "
-		}
-		words += "restricted to " + incident.PrefixesText(to)
+		words = append(words, "restricted to "+incident.PrefixesText(to))
 	}
-	return words
+	if x, limited := s.Costs.Of(account); limited {
+		words = append(words, x.String())
+	}
+	return strings.Join(words, ", ")
 }
 
 // Prune forgets what no longer matters.
@@ -102,8 +104,8 @@ type Runner struct {
 	rotations singleflight.Group
 }
 
-// end is one call to be hung up. incident is nil when the call is of a locked
-// account.
+// end is one call to be hung up. incident is nil when the account is locked, or may not
+// make such a call now.
 type end struct {
 	incident *incident.Incident
 	step     int
@@ -146,7 +148,7 @@ func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context
 }
 
 // QueueEnd queues the end of one call, for a step of an incident or, with a nil
-// incident, because its account is locked. False means that there is no room. It
+// incident, because its account is locked or may not make such a call now. False means that there is no room. It
 // does not wait.
 func (r *Runner) QueueEnd(i *incident.Incident, step int, channel string) bool {
 	select {
@@ -197,7 +199,7 @@ func (r *Runner) endOne(ctx context.Context, e end) {
 	ended, err := r.calls.HangupChannel(ctx, e.channel)
 	switch {
 	case e.incident == nil:
-		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of a locked account")
+		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of an account that is locked or whose costs are limited")
 	case err != nil:
 		r.owner.Report(e.incident, e.step, incident.Failed, err.Error())
 	case ended:

@@ -6,17 +6,21 @@ import "time"
 type HoldKind string
 
 // A locked account cannot call; a restricted one can be used from some networks
-// alone; somebody else knows the password of a stolen one.
+// alone; somebody else knows the password of a stolen one. Costly calls of an account
+// are ended if they come from where it is not known. Its addresses on probation may be a
+// thief's.
 const (
 	HoldLock        HoldKind = "lock"
 	HoldRestriction HoldKind = "restriction"
 	HoldStolen      HoldKind = "stolen"
+	HoldCosts       HoldKind = "costs"
+	HoldProbation   HoldKind = "probation"
 )
 
 // Hold is what holds for an account until it is ended, and has to survive a restart.
 type Hold struct {
 	Account string
 	Kind    HoldKind
-	Value   string // the contexts of before, the networks, or where the others are
+	Value   string // the contexts of before, the networks, where the others are, until when, or since when
 	Since   time.Time
 }

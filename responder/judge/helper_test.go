@@ -38,10 +38,11 @@ type recorder struct {
 	log       []string
 	incidents []*incident.Incident
 	dropped   map[netip.Prefix]incident.Ban
-	thieves   map[string]string // by account, as they were last kept
-	noted     string            // about the effect of a ban
-	noRoom    bool              // to end calls
-	asks      bool              // where calls come from, and with which User-Agent
+	thieves   map[string]string        // by account, as they were last kept
+	holds     map[string]incident.Hold // by account and kind, as they were last kept
+	noted     string                   // about the effect of a ban
+	noRoom    bool                     // to end calls
+	asks      bool                     // where calls come from, and with which User-Agent
 	asked     []calls.Sign
 }
 
@@ -159,6 +160,14 @@ func (r *recorder) AskUserAgent(c calls.Channel, _ []byte) bool {
 func (r *recorder) ThievesChanged(account string, thieves []netip.Prefix, _ time.Time) {
 	r.thieves[account] = fmt.Sprint(thieves)
 }
+
+func (r *recorder) HoldChanged(h incident.Hold) {
+	r.holds[fmt.Sprint(h.Account, " ", h.Kind)] = h
+}
+
+func (r *recorder) HoldEnded(account string, kind incident.HoldKind) {
+	delete(r.holds, fmt.Sprint(account, " ", kind))
+}
 func (r *recorder) AddressLearned(places.Address) {}
 func (r *recorder) NetworkLearned(places.Network) {}
 func (r *recorder) HabitLearned(calls.Habit)      {}
@@ -194,7 +203,7 @@ type site struct {
 
 func newSite(t testing.TB, p judge.Policy) *site {
 	t.Helper()
-	r := &recorder{dropped: map[netip.Prefix]incident.Ban{}, thieves: map[string]string{}}
+	r := &recorder{dropped: map[netip.Prefix]incident.Ban{}, thieves: map[string]string{}, holds: map[string]incident.Hold{}}
 	j, err := judge.New(noon, p, r)
 	if err != nil {
 		t.Fatal(err)

@@ -48,9 +48,12 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
+	j.limitCosts(v, steps)
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
+	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps) && !f.Observe:
+		j.tellOfNewPlace(v, sign, steps)
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
@@ -115,6 +118,7 @@ func (j *Judge) record(v *score.Verdict, i *incident.Incident) {
 			j.Bans.Put(s.Ban) // with the incident's number
 		}
 	}
+	j.recordLimit(i)
 	if contain.AboutCalls(i) {
 		j.recordCalls(i, contain.Since(i))
 	}
@@ -133,11 +137,11 @@ func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []inci
 }
 
 // evidence is what a verdict rests on, with what it was read from as far as that
-// is still known; that of a break-in begins with the failures that made its
-// success one.
+// is still known; that of a break-in or a probation begins with the failures
+// that made its success one.
 func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
 	records := v.Evidence
-	if v.Cause.Signal == score.SuccessAfterFailures {
+	if v.Cause.Signal == score.SuccessAfterFailures || v.Cause.Signal == score.NewPlaceAfterFailures {
 		records = append(j.breakIn.Failures(v.Key.Account), records...)
 	}
 	list := make([]incident.Evidence, len(records))
@@ -168,6 +172,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	}
 	if slices.Contains(j.policy.Playbooks[v.Threshold.Playbook], incident.StepRestrict) {
 		f.Networks, f.Unlimited = j.restriction(v)
+		f.Travels = j.travels(v)
 	}
 	if !f.Target.IsValid() {
 		return f
