@@ -121,3 +121,9 @@ func (t *Tracker) Elsewhere(account string, from netip.Addr, after time.Time) (c
 	}
 	return Channel{}, false
 }
+
+// Trust records that an address is the account's own, because a person says so: it counts
+// as used just now.
+func (d *Detector) Trust(now time.Time, account string, at netip.Addr) {
+	d.places.UseNetwork(now, account, at)
+}

@@ -136,7 +136,7 @@ func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken
 	if _, ok := j.probationAt(now, s.Account, other.From); !ok {
 		return false
 	}
-	return j.secondSign(now, s.Account, calls.Login{Source: other.From}, "a call from "+s.From.Source.String()+" while one to "+other.Dialled+" is up", raw)
+	return j.secondSign(now, s.Account, calls.Login{Source: other.From}, "a call from "+s.From.Source.String()+" while one to "+score.Printable(other.Dialled)+" is up", raw)
 }
 
 // watched says whether every call from an address is recorded.
@@ -168,7 +168,7 @@ func (j *Judge) recordPlaced(number int64, s calls.Sign) {
 
 // secondSign takes that an account was used from an address in a way that shows it to
 // be a thief's, if one of the account's addresses is on probation and this one is not
-// known. It returns whether that is a break-in now.
+// known. what is safe to show. It returns whether that is a break-in now.
 func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what string, raw []byte) bool {
 	_, undecided := j.Places.Undecided([]byte(account), now)
 	if !undecided || !from.Source.IsValid() || j.lives(now, account, from.Source) || j.contains(now, account) {
@@ -186,7 +186,7 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 		return false
 	}
 	for _, v := range j.table.Observe(&broken) {
-		v.Reason = fmt.Sprintf("somebody guessed at the password, the account was used from %s, a new address, and then: %s", from.Source.Unmap(), score.Printable(what))
+		v.Reason = fmt.Sprintf("somebody guessed at the password, the account was used from %s, a new address, and then: %s", from.Source.Unmap(), what)
 		j.count(&v)
 		j.answer(&v, nil)
 	}
