@@ -94,6 +94,10 @@ func TestOwnerAtANewAddressAfterGuesses(t *testing.T) {
 		if w.hasContact("1001") || !w.dropped(guesserAddress+"/32") {
 			t.Error("the thief keeps a registration, or its address is not dropped")
 		}
+		if out, err := w.tollwarden("compromise", "1002", "--socket", w.socket()); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		w.wait("what a person reported", 10*time.Second, func() bool { return w.rotated("1002") && !w.hasContact("1002") })
 		w.logSteps(t)
 	})
 }
