@@ -115,9 +115,9 @@ type Ledger struct {
 	Size int64
 }
 
-// BreakIn tunes the signal SuccessAfterFailures.
+// BreakIn tunes the signals SuccessAfterFailures and NewPlaceAfterFailures.
 type BreakIn struct {
-	Failures int           // failed logins to an account from unknown sources …
+	Failures int           // failed logins to an account …
 	Within   time.Duration // … within this time, before one from an unknown source succeeds
 	Known    time.Duration // a source that logged in this recently is known
 }
@@ -150,6 +150,7 @@ type Restrict struct {
 	Networks       int           // networks that must be guessing, from confirmed addresses
 	TrustSpoofable bool          // addresses that may be spoofed count, too
 	Quiet          time.Duration // the attack is over after so long with fewer networks
+	Lived          time.Duration // only accounts that have lived in one network for so long; 0: all
 }
 
 // Health says how often the daemon tests that it would stop an attack now.
@@ -191,6 +192,7 @@ const (
 	StepRemoveRegistrations Step = "remove-registrations"
 	StepLock                Step = "lock"
 	StepRestrict            Step = "restrict"
+	StepLimitCosts          Step = "limit-costs"
 	StepHangupCall          Step = "hangup-call"
 	StepHangup              Step = "hangup"
 	StepNotify              Step = "notify"
@@ -198,7 +200,7 @@ const (
 )
 
 // Steps lists every step, in the order of the documentation.
-var Steps = []Step{StepBan, StepRotate, StepRemoveRegistrations, StepLock, StepRestrict, StepHangupCall, StepHangup, StepNotify, StepExec}
+var Steps = []Step{StepBan, StepRotate, StepRemoveRegistrations, StepLock, StepRestrict, StepLimitCosts, StepHangupCall, StepHangup, StepNotify, StepExec}
 
 // Playbook is an ordered list of steps under a name.
 type Playbook struct {

@@ -74,6 +74,7 @@ type file struct {
 		TrustSpoofable *bool   `toml:"trust_spoofable"`
 		Claimed        *bool   `toml:"claimed" now:"trust_spoofable"`
 		Quiet          *string `toml:"quiet"`
+		Lived          *string `toml:"lived"`
 	} `toml:"restrict"`
 
 	Breaker struct {

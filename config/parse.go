@@ -441,10 +441,17 @@ func (p *parser) rotate(f *file, c *Config) {
 	set(in.DirectEdit, &r.DirectEdit)
 }
 
+// maxLived is how long the networks of an account are remembered after their last use.
+const maxLived = 90 * 24 * time.Hour
+
 func (p *parser) restrict(f *file, r *Restrict) {
 	p.number("restrict.networks", f.Restrict.Networks, &r.Networks, 2, 30)
 	set(f.Restrict.TrustSpoofable, &r.TrustSpoofable)
 	p.duration("restrict.quiet", f.Restrict.Quiet, &r.Quiet)
+	p.orOff("restrict.lived", f.Restrict.Lived, &r.Lived)
+	if r.Lived > maxLived {
+		p.fail("restrict.lived", "%q: want at most %s, which is how long networks are remembered", *f.Restrict.Lived, FormatDuration(maxLived))
+	}
 }
 
 // set overrides the default with a value that the file has.

@@ -245,7 +245,7 @@ func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.Add
 // BanChanged passes on that a ban ran out.
 func (e effects) BanChanged(ban incident.Ban, change incident.BanChange) { e.banChanged(ban, change) }
 
-// EndCall ends a call of a locked account.
+// EndCall ends a call of an account that is locked, or whose costs are limited.
 func (e effects) EndCall(channel string) {
 	if !e.runner.QueueEnd(nil, 0, channel) {
 		e.refused.Steps++
@@ -311,6 +311,14 @@ func (e effects) ThievesChanged(account string, thieves []netip.Prefix, at time.
 		return
 	}
 	e.parts.Ledger.PutHold(incident.Hold{Account: account, Kind: incident.HoldStolen, Value: incident.PrefixesText(thieves), Since: at})
+}
+
+// HoldChanged keeps what holds for an account.
+func (e effects) HoldChanged(h incident.Hold) { e.parts.Ledger.PutHold(h) }
+
+// HoldEnded forgets what held for an account.
+func (e effects) HoldEnded(account string, kind incident.HoldKind) {
+	e.parts.Ledger.DropHold(account, kind)
 }
 
 // AddressLearned keeps an address that an account is known at.

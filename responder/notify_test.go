@@ -69,7 +69,7 @@ func TestNotifyAndExec(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- h.Run(ctx) }()
-	h.hear(t, noon, []byte(failures("1002", "203.0.113.1", 2)+failures("1002", "203.0.113.2", 2)+success("1002", "192.0.2.66")))
+	h.hear(t, noon, []byte(intrusion("1002")))
 
 	heard := pager.answer(t, incident.Intended, "mail: not yet: connection refused")
 	for _, s := range heard.Steps[:4] {

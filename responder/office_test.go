@@ -189,7 +189,7 @@ func TestNonces(t *testing.T) {
 func TestAnswersAstray(t *testing.T) {
 	victim, forger := netip.MustParseAddr("198.51.100.44"), netip.MustParseAddr("192.0.2.66")
 	guesses := failures("1002", victim.String(), 3)
-	login := failures("1003", "203.0.113.1", 2) + failures("1003", "203.0.113.2", 2) + success("1003", victim.String())
+	login := proven(failures("1003", "198.51.100.45", 2)+failures("1003", "198.51.100.46", 2)) + success("1003", victim.String())
 	leaked := func(h *harness) { h.answered(noon, forger, "1/a", victim) }
 	const claimed, proved = "198.51.100.44/32 sip #0", "198.51.100.44/32 all #1"
 	for name, tc := range map[string]struct {

@@ -203,7 +203,7 @@ func TestWhoseRegistrationProtects(t *testing.T) {
 	if got := protects(h); got != home {
 		t.Errorf("protected: %q, want the home alone", got)
 	}
-	h.hear(t, now.Add(time.Minute), []byte(failures("1002", "203.0.113.1", 4)+success("1002", "203.0.113.2")))
+	h.hear(t, now.Add(time.Minute), []byte(proven(failures("1002", "203.0.113.1", 4))+success("1002", "203.0.113.2")))
 	h.settled(t)
 	if got := protects(h); got != "" {
 		t.Errorf("protected after the break-in: %q", got)

@@ -198,7 +198,7 @@ func TestWhomAPersonLetsIn(t *testing.T) {
 	if got := thresholds(h.settled(t)); got != "account under attack 1002" {
 		t.Errorf("incidents: %s", got)
 	}
-	h.hear(t, time.Now(), []byte(proven(guessesFrom(4, 1)+success("1002", "203.0.113.9"))))
+	h.hear(t, time.Now(), []byte(proven(failures("1002", "203.0.113.9", 4)+success("1002", "203.0.113.9"))))
 	if got := thresholds(h.settled(t)); got != "account under attack 1002, break-in 1002" {
 		t.Errorf("incidents after new guesses: %s", got)
 	}
@@ -213,8 +213,8 @@ func TestStartIntoAStorm(t *testing.T) {
 		want   string
 	}{
 		"strangers guess":                 {guessesFrom(5, 1), ""},
-		"who is registered guessed, too":  {guessesFrom(5, 1) + failure("1002", office, 1), "break-in 1002"},
-		"a stranger has got in meanwhile": {guessesFrom(5, 1) + success("1002", "203.0.113.9"), "break-in 1002"},
+		"who is registered guessed, too":  {guessesFrom(5, 1) + proven(failures("1002", office, 4)), "break-in 1002"},
+		"a stranger has got in meanwhile": {guessesFrom(5, 1) + success("1002", "203.0.113.9"), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			policy := sheltering()

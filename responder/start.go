@@ -107,7 +107,7 @@ func (e *Engine) restoreGuesses(ctx context.Context, now time.Time) {
 
 func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 	holds, err := e.parts.Ledger.Holds(ctx)
-	e.doubt(err, "the locks, restrictions and stolen passwords")
+	e.doubt(err, "the locks, restrictions, limits, stolen passwords and addresses on probation")
 	for _, h := range holds {
 		switch h.Kind {
 		case incident.HoldLock:
@@ -122,6 +122,12 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 			e.restorePause(now, h)
 		case incident.HoldResumed:
 			e.judge.Contain.Breaker.Resume(h.Since)
+		case incident.HoldCosts:
+			if !e.judge.Contain.Costs.Restore(now, h) {
+				e.parts.Ledger.DropHold(h.Account, h.Kind)
+			}
+		case incident.HoldProbation:
+			e.restoreProbation(now, h)
 		}
 	}
 }
@@ -133,6 +139,16 @@ func (e *Engine) restoreThieves(now time.Time, h incident.Hold) {
 	}
 	for _, thief := range contain.ParseNetworks(h.Value) {
 		e.judge.Places.RestoreThief(h.Account, thief, h.Since)
+	}
+}
+
+func (e *Engine) restoreProbation(now time.Time, h incident.Hold) {
+	if now.Sub(h.Since) >= places.ProbationFor {
+		e.parts.Ledger.DropHold(h.Account, h.Kind)
+		return
+	}
+	for _, x := range places.ParseProbation(h) {
+		e.judge.Places.RestoreProbation(x)
 	}
 }
 

@@ -14,7 +14,7 @@ func TestStolenPasswordIsRemembered(t *testing.T) {
 	p.Observe = true // nobody changes it
 	h := newHarness(t, p)
 	now := time.Now()
-	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66")))
+	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 4))+success("1002", "192.0.2.66")))
 	h.settled(t)
 
 	h.Engine = h.again(t, now.Add(25*time.Hour), p)
@@ -46,7 +46,7 @@ func TestStolenPasswordIsRemembered(t *testing.T) {
 func TestRotationEndsTheTheft(t *testing.T) {
 	h := newHarness(t, guessing(100))
 	now := time.Now()
-	h.hear(t, now, []byte(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66")))
+	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 4))+success("1002", "192.0.2.66")))
 	h.wait(t, "another password", func() bool { return h.pbx.times("rotate 1002") == 1 && len(h.StolenPasswords(now)) == 0 })
 	holds, err := h.ledger.Holds(t.Context())
 	if err != nil || len(holds) != 0 {

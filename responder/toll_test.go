@@ -24,7 +24,7 @@ func TestCallsOfABreakIn(t *testing.T) {
 	ring(early.Add(30*time.Second), event.Hangup, "PJSIP/1002-000000f0", "")
 	ring(early, event.Newchannel, "PJSIP/1002-000000f1", "s")
 	ring(early, event.Newchannel, "PJSIP/1001-000000f2", "0044456")
-	h.hear(t, noon, []byte(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66")))
+	h.hear(t, noon, []byte(proven(failures("1002", "192.0.2.66", 4)+success("1002", "192.0.2.66"))))
 	list := h.settled(t)
 	if got := thresholds(list); !strings.Contains(got, "break-in 1002") {
 		t.Fatalf("incidents: %s", got)
@@ -58,7 +58,7 @@ func TestCallsOfABreakIn(t *testing.T) {
 		if name == "SuccessAfterFailures" {
 			name = "SuccessfulAuth"
 		}
-		if lines[0] != "Event: "+name || !slices.Contains(lines, "RemoteAddress: IPV4/UDP/192.0.2.66/5060") || lines[len(lines)-1] != "" {
+		if lines[0] != "Event: "+name || !slices.Contains(lines, "RemoteAddress: IPV4/TCP/192.0.2.66/5060") || lines[len(lines)-1] != "" {
 			t.Errorf("%s was read from %q", e.Signal, e.Raw)
 		}
 		if name == "ChallengeResponseFailed" && (!slices.Contains(lines, "Response: (left out)") || !slices.Contains(lines, "ExpectedResponse: (left out)")) {

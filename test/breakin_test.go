@@ -195,6 +195,9 @@ func TestBreakInByAQuickThief(t *testing.T) {
 		all.Wait()
 		close(in)
 		for address := range in {
+			if l.Version == lab.Asterisk16 {
+				break // none is confirmed: the one that calls first is banned
+			}
 			w.wait("the drop of "+address, 2*time.Second, func() bool { return w.dropped(address + "/32") })
 		}
 		w.wait("the incident's end", 10*time.Second, func() bool { return w.settled("break-in") })

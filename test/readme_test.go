@@ -46,10 +46,12 @@ func TestReadmeConfigurationParses(t *testing.T) {
 // elsewhere are the README's commands that other tests or the build run:
 // each with the file that does.
 var elsewhere = map[string]string{
-	"make demo":        "../cmd/tollwarden/demo/demo_test.go",
-	"make test":        "../.ci/run",
-	"make build":       "readme_test.go",
-	"tollwarden setup": "setup_test.go",
+	"make demo":                          "../cmd/tollwarden/demo/demo_test.go",
+	"make test":                          "../.ci/run",
+	"make build":                         "readme_test.go",
+	"tollwarden setup":                   "setup_test.go",
+	"tollwarden trust 1006 198.51.100.7": "probation_test.go",
+	"tollwarden compromise 1006":         "probation_test.go",
 	"install -m 0755 bin/tollwarden /usr/local/sbin/tollwarden": "readme_test.go",
 }
 

@@ -35,8 +35,8 @@ func TestAccountUnderAttackIsRestricted(t *testing.T) {
 			t.Fatal(err)
 		}
 		bots := addHost(t, l, "bots", "198.18.0.0/16")
-		claimed := l.Technology() == "SIP"                                                                  // with chan_sip nothing proves a guesser
-		w := guardWith(t, l, fmt.Sprintf("[restrict]\nquiet = %q\ntrust_spoofable = %t\n", quiet, claimed)) // else the built-in set
+		claimed := l.Technology() == "SIP"                                                                      // with chan_sip nothing proves a guesser
+		w := guardWith(t, l, fmt.Sprintf(restrictAnybody+"quiet = %q\ntrust_spoofable = %t\n", quiet, claimed)) // else the built-in set
 
 		attack := func() {
 			t.Helper()
@@ -94,6 +94,9 @@ func TestAccountUnderAttackIsRestricted(t *testing.T) {
 	})
 }
 
+// restrictAnybody restricts extensions that have not lived in one network for long.
+const restrictAnybody = "[restrict]\nlived = \"off\"\n"
+
 // An operator lifts a restriction early for a traveller, who can register then and
 // is not taken for a thief.
 func TestUnlockEndsARestriction(t *testing.T) {
@@ -101,7 +104,7 @@ func TestUnlockEndsARestriction(t *testing.T) {
 	owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
 	register(t, owner)
 	traveller := addPhone(t, addHost(t, l, "hotel", "192.0.2.90"), "1002")
-	w := guardWith(t, l, "")
+	w := guardWith(t, l, restrictAnybody)
 	bots := addHost(t, l, "bots", "198.18.0.0/16")
 	w.shelter(func() { guessFromEverywhere(t, bots, "1002") })
 	if err := traveller.Register(soon(t)); err == nil {
@@ -142,7 +145,7 @@ func TestShelterInGeneratedFiles(t *testing.T) {
 	}
 	owner, traveller := at("owner", "198.51.100.10"), at("hotel", "192.0.2.90")
 	register(t, owner)
-	w := guardWith(t, l, "")
+	w := guardWith(t, l, restrictAnybody)
 	bots := addHost(t, l, "bots", "198.18.0.0/16")
 	w.shelter(func() { guessFromEverywhere(t, bots, "3001") })
 	sheltered := func(when string) {

@@ -84,6 +84,14 @@ score = 1
 within = "1h"
 playbook = "compromise"
 
+[[threshold]]
+name = "new place after guessing"
+per = "account"
+signals = { NewPlaceAfterFailures = 1 }
+score = 1
+within = "1h"
+playbook = "new place"
+
 [[playbook]]
 name = "block"
 steps = ["ban"]
@@ -91,6 +99,10 @@ steps = ["ban"]
 [[playbook]]
 name = "compromise"
 steps = ["ban", "hangup", "rotate", "remove-registrations", "notify"]
+
+[[playbook]]
+name = "new place"
+steps = ["limit-costs", "notify"]
 `
 
 // guard starts a daemon beside the lab's Asterisk, with a threshold of score

@@ -106,7 +106,7 @@ func (a *audit) Privileges(ctx context.Context) (Privileges, error) {
 			return Privileges{}, err
 		}
 	}
-	for _, step := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict, StepResync, StepPorts} {
+	for _, step := range []incident.StepKind{incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict, incident.StepLimitCosts, StepResync, StepPorts} {
 		p.needs[step] = a.needs(step, p.Technologies, stored)
 		for _, action := range p.needs[step] {
 			if !may(action) {
@@ -135,7 +135,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		}
 	}
 	switch step {
-	case incident.StepHangup:
+	case incident.StepHangup, incident.StepLimitCosts:
 		add(true, "Hangup", "CoreShowChannels")
 	case incident.StepRotate:
 		hook := a.o.Method == Exec || a.o.Method == Auto && len(a.o.Hook.Command) > 0

@@ -110,6 +110,14 @@ func (f *fakeDaemon) Lock(_ context.Context, uid uint32, o control.AccountOrder)
 	return f.account(uid, "lock", o)
 }
 
+func (f *fakeDaemon) Trust(uid uint32, o control.TrustOrder) (control.AccountDone, error) {
+	return f.account(uid, "trust "+o.Address.String()+" for", control.AccountOrder{Account: o.Account})
+}
+
+func (f *fakeDaemon) Compromise(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	return f.account(uid, "compromise", o)
+}
+
 func (f *fakeDaemon) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	return f.account(uid, "unlock", o)
 }
@@ -254,6 +262,8 @@ func TestOrdersArrive(t *testing.T) {
 		"unlock 1002":                           "unlock 1002",
 		"pause 1h --reason phones":              control.PauseOrder{For: "1h", Reason: "phones"},
 		"resume":                                "resume",
+		"trust 1002 192.0.2.1":                  "trust 192.0.2.1 for 1002",
+		"compromise 1002":                       "compromise 1002",
 	} {
 		code, got := tollwarden(t, append(strings.Fields(line), "--socket", socket)...)
 		if code != 0 || f.order != want || !f.uid || !strings.Contains(got, "done so") {

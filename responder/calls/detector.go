@@ -255,7 +255,7 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 		return nil
 	}
 	n := d.rules.Dialling.Read(c.Dialled)
-	c.Outgoing = n.External
+	c.Outgoing, c.From = n.External, a.where(now).Source
 	d.Up(c)
 	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now), hint: a.hint(now)}
 	switch {

@@ -9,9 +9,10 @@ import (
 // Kind is the kind of a Sign.
 type Kind uint8
 
-// The kinds of signs, named like the signals that they become.
+// The kinds of signs, named like the signals that they become. Placed becomes none.
 const (
-	CallRate Kind = iota + 1
+	Placed Kind = iota // a call to the outside
+	CallRate
 	ConcurrentCalls
 	Cadence
 	DialProbing
@@ -52,6 +53,12 @@ type Sign struct {
 	Detail  string // for people, with the dialled number
 	From    Login  // the source, if it is known for certain
 	Hint    Login  // the probable source, if nothing better is known
+
+	// Of Placed: why the call costs more than others, "" if it does not, and whether
+	// the account has never called that country abroad before.
+	Cost       string
+	Forbidden  bool // by the account's rules
+	NewCountry bool
 }
 
 // Login is a source that an account was used from. The zero Login is unknown.

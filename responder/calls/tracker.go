@@ -1,6 +1,9 @@
 package calls
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // maxChannels bounds the channels tracked: ten times what a large PBX carries. Beyond
 // it, new channels are counted but not tracked. They can still be hung up, because
@@ -17,6 +20,8 @@ type Channel struct {
 	Calling  bool // the account set up the call; otherwise it was called
 	Outgoing bool // to a number outside the site
 	Called   bool // only in Asterisk's list: another channel dialled it
+	// From is where the call comes from; the zero Addr if that is not known.
+	From netip.Addr
 	// Answered is when the channel was first up and began to cost; zero if it was not.
 	// If that was not observed, it is Since.
 	Answered time.Time

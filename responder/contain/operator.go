@@ -82,7 +82,7 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 }
 
 // Unlock gives a locked account its calls back, and ends the restriction of one
-// that can be used from its known networks alone. A password that others know counts
+// that can be used from its known networks alone, and the limit of its costs. A password that others know counts
 // as changed. What others did during the attack is forgiven then: whoever the person
 // lets in comes from a new place, and is no thief for that alone. It works in mode
 // observe, too: there the daemon takes nothing away, and a person can still give back
@@ -95,11 +95,12 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 	ctx = context.WithoutCancel(ctx)
 	r := o.Runner
 	var was string
-	var locked, restricted, stolen, waits bool
+	var locked, restricted, limited, stolen, waits bool
 	r.owner.With(func() {
 		stolen = o.Stolen(now, account)
 		waits = r.state.Breaker.Waits(account)
 		was, locked = r.state.Locks.Get(account)
+		_, limited = r.state.Costs.Of(account)
 		if _, restricted = r.state.Restrictions.Networks(account); restricted {
 			r.state.Restrictions.LeaveAlone(now, account)
 		}
@@ -113,11 +114,14 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 		detail, err = r.unrestrict(ctx, account)
 	case locked:
 		detail, err = r.unlock(ctx, account, was)
-	case !stolen && !waits:
-		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor restricted by this daemon, nor is its password known to others", incident.ErrRefused, account))
+	case !stolen && !waits && !limited:
+		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor restricted by this daemon, none of its calls are ended, nor is its password known to others", incident.ErrRefused, account))
 	}
-	if (restricted || stolen || waits) && err == nil {
+	if (restricted || stolen || waits || limited) && err == nil {
 		r.owner.With(func() { o.Absolve(account) })
+	}
+	if limited && err == nil {
+		detail = strings.TrimPrefix(detail+"; costly calls are no longer ended", "; ")
 	}
 	if (stolen || waits) && err == nil {
 		detail = strings.TrimPrefix(detail+"; its password counts as changed", "; ")

@@ -27,6 +27,10 @@ type RestrictRule struct {
 	// Quiet is how long fewer networks have to have tried for the attack to be
 	// over.
 	Quiet time.Duration
+	// Lived is how long an account must have been used in one network alone. Of the
+	// others, whose phones may travel, only costly calls from elsewhere are ended. 0:
+	// it does not matter.
+	Lived time.Duration
 }
 
 const (
@@ -62,11 +66,11 @@ type Restrictions struct {
 // restriction is one restricted account.
 type restriction struct {
 	to    []netip.Prefix
-	since time.Time                  // of the attack
-	from  time.Time                  // when this process began to watch it
-	tried map[netip.Prefix]time.Time // the newest foreign networks, as many as make an attack
-	end   time.Time                  // set: due to end from then on, whatever comes
-	up    bool                       // Asterisk has taken it
+	since time.Time // of the attack
+	from  time.Time // when this process began to watch it
+	tried tries     // the newest foreign networks, as many as make an attack
+	end   time.Time // set: due to end from then on, whatever comes
+	up    bool      // Asterisk has taken it
 }
 
 // cooling is an account that is not restricted for a while, and why.
@@ -93,7 +97,7 @@ func (r *Restrictions) Configure(rule RestrictRule) { r.rule = rule }
 
 // Restore takes over a restriction of a former run.
 func (r *Restrictions) Restore(now time.Time, account string, to []netip.Prefix, since time.Time) {
-	r.by[account] = &restriction{to: to, up: true, since: since, from: now, tried: map[netip.Prefix]time.Time{}}
+	r.by[account] = &restriction{to: to, up: true, since: since, from: now, tried: tries{}}
 }
 
 // Networks are those that a restricted account can be used from; ok is false
@@ -122,27 +126,12 @@ func (r *Restrictions) Refused(o *score.Observation) bool {
 	if x == nil || !x.up || contains(x.to, o.Source) {
 		return false
 	}
-	x.try(o.At, o.Source, r.rule.Networks)
+	x.tried.add(o.At, o.Source, r.rule.Networks)
 	if len(r.refusals) >= maxRefusals {
 		clear(r.refusals)
 	}
 	r.refusals[of] = struct{}{}
 	return true
-}
-
-// try notes that a foreign network tried.
-func (x *restriction) try(now time.Time, source netip.Addr, most int) {
-	network := event.NetworkPrefix(source)
-	if _, known := x.tried[network]; !known && len(x.tried) >= most {
-		oldest := network
-		for n, at := range x.tried {
-			if oldest == network || at.Before(x.tried[oldest]) {
-				oldest = n
-			}
-		}
-		delete(x.tried, oldest)
-	}
-	x.tried[network] = now
 }
 
 func contains(list []netip.Prefix, a netip.Addr) bool {
@@ -205,7 +194,7 @@ func (r *Restrictions) Begin(now time.Time, account string, to []netip.Prefix) (
 	if why := r.busy(account); why != "" {
 		return why
 	}
-	r.by[account] = &restriction{to: to, since: now, from: now, tried: map[netip.Prefix]time.Time{}}
+	r.by[account] = &restriction{to: to, since: now, from: now, tried: tries{}}
 	return ""
 }
 
@@ -260,13 +249,7 @@ func (x *restriction) over(now time.Time, rule RestrictRule) bool {
 	if now.Sub(x.since) >= longestAttack {
 		return true
 	}
-	recent := 0
-	for _, at := range x.tried {
-		if now.Sub(at) < rule.Quiet {
-			recent++
-		}
-	}
-	return recent < rule.Networks && now.Sub(x.from) >= rule.Quiet
+	return x.tried.since(now, rule.Quiet) < rule.Networks && now.Sub(x.from) >= rule.Quiet
 }
 
 // Prune forgets the accounts that may be restricted again.

@@ -2,6 +2,7 @@ package contain
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -18,28 +19,26 @@ type State struct {
 	Locks        Locks
 	Restrictions *Restrictions
 	Breaker      Breaker
+	Costs        CostLimits
 	Log          CallLog
 }
 
 // Held says in words what is taken from an account for now; "" when nothing is.
 func (s *State) Held(account string) string {
-	words := ""
+	var words []string
 	if _, locked := s.Locks.Get(account); locked {
-		words = "locked"
+		words = append(words, "locked")
 	}
 	if to, restricted := s.Restrictions.Networks(account); restricted {
-		if words != "" {
-			words += ", "
-		}
-		words += "restricted to " + incident.PrefixesText(to)
+		words = append(words, "restricted to "+incident.PrefixesText(to))
+	}
+	if x, limited := s.Costs.Of(account); limited {
+		words = append(words, x.String())
 	}
 	if s.Breaker.Waits(account) {
-		if words != "" {
-			words += ", "
-		}
-		words += "waits for a person"
+		words = append(words, "waits for a person")
 	}
-	return words
+	return strings.Join(words, ", ")
 }
 
 // Prune forgets what no longer matters.
@@ -109,8 +108,8 @@ type Runner struct {
 	rotations singleflight.Group
 }
 
-// end is one call to be hung up. incident is nil when the call is of an account that
-// is locked or waits for a person.
+// end is one call to be hung up. incident is nil when the account is locked, waits for a
+// person, or may not make such a call now.
 type end struct {
 	incident *incident.Incident
 	step     int
@@ -153,7 +152,7 @@ func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context
 }
 
 // QueueEnd queues the end of one call, for a step of an incident or, with a nil
-// incident, because its account is locked or waits for a person. False means that there is no room. It
+// incident, because its account is locked, waits for a person or may not make such a call now. False means that there is no room. It
 // does not wait.
 func (r *Runner) QueueEnd(i *incident.Incident, step int, channel string) bool {
 	select {
@@ -204,7 +203,7 @@ func (r *Runner) endOne(ctx context.Context, e end) {
 	ended, err := r.calls.HangupChannel(ctx, e.channel)
 	switch {
 	case e.incident == nil:
-		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of an account that is locked, or waits for a person")
+		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of an account that is locked, waits for a person, or whose costs are limited")
 	case err != nil:
 		r.owner.Report(e.incident, e.step, incident.Failed, err.Error())
 	case ended:

@@ -220,3 +220,13 @@ func (c *Client) Lock(ctx context.Context, o AccountOrder) (d AccountDone, err e
 func (c *Client) Unlock(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/unlock", o, &d)
 }
+
+// Trust ends the probation of an address: it is the account's own.
+func (c *Client) Trust(ctx context.Context, o TrustOrder) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/trust", o, &d)
+}
+
+// Compromise has the playbook of a break-in carried out for an account.
+func (c *Client) Compromise(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
+	return d, c.do(ctx, http.MethodPost, "/compromise", o, &d)
+}

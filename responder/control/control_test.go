@@ -83,6 +83,16 @@ func (b *fakeDaemon) Lock(_ context.Context, uid uint32, o control.AccountOrder)
 	return control.AccountDone{Account: o.Account, Message: "locked"}, nil
 }
 
+func (b *fakeDaemon) Trust(uid uint32, o control.TrustOrder) (control.AccountDone, error) {
+	b.uid = uid
+	return control.AccountDone{Account: o.Account, Message: "trusted " + o.Address.String()}, nil
+}
+
+func (b *fakeDaemon) Compromise(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	b.uid = uid
+	return control.AccountDone{Account: o.Account, Message: "compromised"}, nil
+}
+
 func (b *fakeDaemon) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	b.uid = uid
 	return control.AccountDone{Account: o.Account, Message: "unlocked"}, nil
@@ -208,6 +218,12 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	}
 	if done, err := c.Lock(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "locked" {
 		t.Errorf("lock = %+v, %v", done, err)
+	}
+	if done, err := c.Trust(ctx, control.TrustOrder{Account: "1002", Address: netip.MustParseAddr("192.0.2.1")}); err != nil || done.Message != "trusted 192.0.2.1" {
+		t.Errorf("trust = %+v, %v", done, err)
+	}
+	if done, err := c.Compromise(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "compromised" {
+		t.Errorf("compromise = %+v, %v", done, err)
 	}
 	if done, err := c.Unlock(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "unlocked" {
 		t.Errorf("unlock = %+v, %v", done, err)

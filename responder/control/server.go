@@ -36,6 +36,9 @@ type Daemon interface {
 	Lock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Unlock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Hangup(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
+	// Trust and Compromise are what a person says of an account's new address.
+	Trust(uid uint32, o TrustOrder) (AccountDone, error)
+	Compromise(uid uint32, o AccountOrder) (AccountDone, error)
 	// WatchBans and WatchIncidents report changes from now on, until end is
 	// called. The channel of a watcher that falls behind is closed.
 	WatchBans() (changes <-chan BanChange, end func())
@@ -217,6 +220,8 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux.HandleFunc("POST /hangup", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
 		return d.Hangup(r.Context(), uid(r), o)
 	}))
+	mux.HandleFunc("POST /trust", answer(func(r *http.Request, o TrustOrder) (AccountDone, error) { return d.Trust(uid(r), o) }))
+	mux.HandleFunc("POST /compromise", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) { return d.Compromise(uid(r), o) }))
 	mux.HandleFunc("GET /watch/bans", func(w http.ResponseWriter, r *http.Request) {
 		changes, end := d.WatchBans()
 		defer end()

@@ -213,6 +213,12 @@ type AccountOrder struct {
 	Expire  bool   `json:"expire"` // after a rotation, also remove its registrations
 }
 
+// TrustOrder names an address on probation that is the account's own.
+type TrustOrder struct {
+	Account string     `json:"account"`
+	Address netip.Addr `json:"address"`
+}
+
 // AccountDone says what was done to an account.
 type AccountDone struct {
 	Account  string   `json:"account"`

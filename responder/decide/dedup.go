@@ -38,6 +38,15 @@ func (d *Dedup) FirstStaleFlow(v *score.Verdict) bool {
 	return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
 }
 
+// newPlacePause is how long nothing more is reported of an account whose address keeps
+// changing while others guess at it.
+const newPlacePause = 24 * time.Hour
+
+// FirstNewPlace is First for an address on probation, once a day.
+func (d *Dedup) FirstNewPlace(v *score.Verdict) bool {
+	return d.isFirst(dedupKey{v.Key, v.Threshold.Name}, v.At, newPlacePause)
+}
+
 func (d *Dedup) isFirst(k dedupKey, now time.Time, pause time.Duration) bool {
 	if until, known := d.until[k]; known && now.Before(until) {
 		return false

@@ -38,6 +38,7 @@ type Facts struct {
 	Unlimited  string         // why it cannot be; "" when it can
 	Stopped    string         // why the account is not taken from its owner; "" when it is
 	Paused     bool           // a person asked for a pause: decide and record, change nothing
+	Travels    string         // why it is not, because its phones may travel; "" when they do not
 }
 
 // Plan gives the steps of a playbook for a verdict.
@@ -67,13 +68,15 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 	case incident.StepHangupCall:
 		s.Target = f.Channel
 		s.SkipUnless(f.Channel != "", "the incident is not about a single call")
-	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict:
+	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict, incident.StepLimitCosts:
 		account := AccountOf(v)
 		s.Target = account
 		s.SkipUnless(account != "", "no account is known")
 		s.SkipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
 		if kind == incident.StepRestrict {
 			s.Networks = f.Networks
+			s.Instead = s.State == incident.Intended && f.Travels != ""
+			s.SkipUnless(f.Travels == "", f.Travels+": costly calls from unknown addresses are ended instead")
 			s.SkipUnless(f.Unlimited == "", f.Unlimited)
 		}
 		s.SkipUnless(f.Stopped == "" || !kind.Takes(), f.Stopped)
@@ -299,6 +302,8 @@ func describe(s incident.Step, now time.Time) string {
 		return "lock " + s.Target
 	case incident.StepRestrict:
 		return "restrict " + s.Target + " to " + incident.PrefixesText(s.Networks)
+	case incident.StepLimitCosts:
+		return "end costly calls of " + s.Target + " from unknown addresses"
 	case incident.StepHangupCall:
 		return "hang up " + s.Target
 	case incident.StepHangup:

@@ -17,6 +17,7 @@ const (
 	StepRotate              StepKind = "rotate"
 	StepLock                StepKind = "lock"
 	StepRestrict            StepKind = "restrict"
+	StepLimitCosts          StepKind = "limit-costs" // end costly calls from where the account is not known
 	StepRemoveRegistrations StepKind = "remove-registrations"
 	StepNotify              StepKind = "notify"
 	StepExec                StepKind = "exec"

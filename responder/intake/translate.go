@@ -38,7 +38,7 @@ var signals = [...]score.Signal{
 
 // derived are the signals that no event of Asterisk carries by name and that
 // come from this package and from score.
-var derived = []score.Signal{score.SuccessAfterFailures, score.Tampering}
+var derived = []score.Signal{score.SuccessAfterFailures, score.NewPlaceAfterFailures, score.Tampering}
 
 // Raises says whether security events ever raise a signal, so that a threshold
 // may count it.

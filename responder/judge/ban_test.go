@@ -19,16 +19,17 @@ func TestVerdicts(t *testing.T) {
 	for name, tc := range map[string]struct{ events, want string }{
 		"three guesses": {failures("1002", thief, 3), "password guessing 192.0.2.66"},
 		"two guesses":   {failures("1002", thief, 2), ""},
-		"what was in the queues makes one incident": {failures("1002", thief, 50), "password guessing 192.0.2.66"},
-		"a challenge is no failure":                 {strings.Repeat(security("ChallengeSent", "1002", "c", thief, "Challenge: \r\n"), 50), ""},
-		"a mistyping user":                          {failure("1002", office, 1) + success("1002", office), ""},
-		"a known user who mistypes":                 {success("1002", office) + failures("1002", office, 2) + success("1002", office), ""},
-		"others fail, an unknown address succeeds":  {breakIn("1002"), "break-in 1002"},
-		"others fail, the owner at home succeeds":   {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
-		"our own login":                             {of("AMI", success("warden", "127.0.0.1")), ""},
-		"canaries of a process before this one":     {strings.Repeat(of("AMI", failure(intake.CanaryName+"X", "127.0.0.1", 1)), 9), ""},
-		"the manager's password is guessed":         {over("TCP", of("AMI", failures("admin", thief, 3))), "password guessing 192.0.2.66"},
-		"a break-in on the manager":                 {of("AMI", breakIn("admin")), "break-in AMI/admin"},
+		"what was in the queues makes one incident":      {failures("1002", thief, 50), "password guessing 192.0.2.66"},
+		"a challenge is no failure":                      {strings.Repeat(security("ChallengeSent", "1002", "c", thief, "Challenge: \r\n"), 50), ""},
+		"a mistyping user":                               {failure("1002", office, 1) + success("1002", office), ""},
+		"a known user who mistypes":                      {success("1002", office) + failures("1002", office, 2) + success("1002", office), ""},
+		"its network fails, an unknown address succeeds": {breakIn("1002"), "break-in 1002"},
+		"others fail, an unknown address succeeds":       {guessedAt("1002") + success("1002", thief), "new place 1002"},
+		"others fail, the owner at home succeeds":        {success("1002", office) + failures("1002", "203.0.113.1", 2) + failures("1002", "203.0.113.2", 2) + success("1002", office), ""},
+		"our own login":                                  {of("AMI", success("warden", "127.0.0.1")), ""},
+		"canaries of a process before this one":          {strings.Repeat(of("AMI", failure(intake.CanaryName+"X", "127.0.0.1", 1)), 9), ""},
+		"the manager's password is guessed":              {over("TCP", of("AMI", failures("admin", thief, 3))), "password guessing 192.0.2.66"},
+		"a break-in on the manager":                      {of("AMI", breakIn("admin")), "break-in AMI/admin"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t, guessing(3))

@@ -34,7 +34,7 @@ func (j *Judge) taken(v *score.Verdict, steps []incident.Step, f decide.Facts) {
 			waiting = append(waiting, s.Step)
 		case s.State == incident.Intended || f.Observe && f.Stopped == "":
 			j.Contain.Breaker.Take(v.At, account)
-			j.settled(account)
+			j.noLongerWaits(account)
 		}
 	}
 	if len(waiting) == 0 || f.Observe {
@@ -45,8 +45,8 @@ func (j *Judge) taken(v *score.Verdict, steps []incident.Step, f decide.Facts) {
 	}
 }
 
-// settled records that an account no longer waits for a person.
-func (j *Judge) settled(account string) {
+// noLongerWaits records that an account no longer waits for a person.
+func (j *Judge) noLongerWaits(account string) {
 	if j.Contain.Breaker.Settled(account) {
 		j.effects.AccountWaits(contain.Waiting{Account: account})
 	}

@@ -54,6 +54,7 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 			j.effects.AskUserAgent(c, raw)
 		}
 		j.calledUnseen(now, c.Account, raw)
+		contained = j.placed(now, placedCall{account: c.Account, number: c.Dialled, channel: c.Name, by: c.Name}, raw) || j.contains(now, c.Account)
 	}
 	j.sweepNew(c)
 	if !j.policy.Observe && j.Contain.Locks.Enforced(c.Account) {
@@ -135,6 +136,7 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 	account, number := j.Calls.Dial(string(e.Channel), name)
 	if number != "" && !j.contains(now, account) {
 		j.raise(now, j.Calls.CheckRedirect(now, account, number, name), e.Raw)
+		j.placed(now, placedCall{account: account, number: number, channel: name}, e.Raw)
 		j.endCostly(now, account, name, number)
 	}
 	j.sweepStray(now, account, name)
@@ -161,6 +163,7 @@ func (j *Judge) transferred(now time.Time, e *event.Event) {
 	signs := j.Calls.Transfer(now, account, string(e.Exten), name)
 	if !j.contains(now, account) {
 		j.raise(now, signs, e.Raw)
+		j.placed(now, placedCall{account: account, number: string(e.Exten), channel: name, by: string(e.Channel)}, e.Raw)
 		j.endCostly(now, account, name, string(e.Exten))
 	}
 	j.sweepStray(now, account, name)
@@ -219,6 +222,9 @@ func (j *Judge) scoreSign(now time.Time, s calls.Sign, raw []byte) {
 		o.Proof = score.Proven
 	}
 	j.counters.Signs++
+	if secondSigns[s.Kind] && j.secondSign(now, s.Account, s.From, o.Signal.String()+" "+s.Detail, raw) {
+		return
+	}
 	j.observe(&o, &s)
 }
 
@@ -244,6 +250,11 @@ func (j *Judge) Located(now time.Time, s calls.Sign, from netip.AddrPort, raw []
 	}
 	if from.IsValid() {
 		s.From = calls.Login{Source: from.Addr(), Port: from.Port()}
+	}
+	if s.Kind == calls.Placed {
+		j.Calls.Place(s.Channel, from.Addr())
+		j.judgePlaced(now, s, raw)
+		return
 	}
 	j.scoreSign(now, s, raw)
 }

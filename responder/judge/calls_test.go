@@ -111,7 +111,7 @@ func TestBreakInIsContainedOnce(t *testing.T) {
 	s := newSite(t, guessing(10))
 	s.hear(t, noon, success("1002", office))
 	s.hear(t, noon, breakIn("1002"))
-	if got := s.effects(); got != "drop 192.0.2.66 sip #0; record break-in 1002" {
+	if got := s.effects(); got != "drop 192.0.2.66 all #1; record break-in 1002" {
 		t.Errorf("%s", got)
 	}
 	i := s.incidents[0]
@@ -140,7 +140,7 @@ func TestCallsOfABreakIn(t *testing.T) {
 	s.rings(early, "PJSIP/1001-000000f2", "0044456")
 	s.effects()
 	s.hear(t, noon, breakIn("1002"))
-	if got := s.effects(); got != "drop 192.0.2.66 sip #0; record break-in 1002; call 0044123 of incident [1] took 30s" {
+	if got := s.effects(); got != "drop 192.0.2.66 all #1; record break-in 1002; call 0044123 of incident [1] took 30s" {
 		t.Errorf("%s", got)
 	}
 	now := noon.Add(time.Second)
@@ -354,9 +354,10 @@ func TestAccountUnderAttack(t *testing.T) {
 func TestStartUnderAttack(t *testing.T) {
 	guesses := failures("1002", "203.0.1.66", 3) + failures("1002", "203.0.2.66", 3)
 	for name, c := range map[string]struct{ before, want string }{
-		"others guess":                   {guesses, ""},
-		"who is registered guessed, too": {guesses + failure("1002", office, 1), "break-in 1002"},
-		"somebody has got in meanwhile":  {guesses + success("1002", "203.0.113.9"), "break-in 1002"},
+		"others guess":                     {guesses, ""},
+		"who is registered guessed, too":   {guesses + failure("1002", office, 1), "new place 1002"},
+		"who is registered guessed itself": {over("TCP", failures("1002", office, 4)), "break-in 1002"},
+		"somebody has got in meanwhile":    {guesses + success("1002", "203.0.113.9"), "new place 1002"},
 	} {
 		p := guessing(1000)
 		p.Playbooks["compromise"] = []incident.StepKind{incident.StepBan} // a new password would forgive all

@@ -38,6 +38,7 @@ func (j *Judge) Configure(p Policy) error {
 	j.Calls.Configure(p.Calls)
 	j.Contain.Restrictions.Configure(p.Restrict)
 	j.Contain.Breaker.Configure(p.Breaker)
+	j.Contain.Costs.Configure(p.Restrict)
 	was := j.policy
 	p.Observe, p.Username, p.Log, p.Wire, p.Allow, p.DropsFlows, p.Throttles = was.Observe, was.Username, was.Log, was.Wire, was.Allow, was.DropsFlows, was.Throttles
 	j.policy = p

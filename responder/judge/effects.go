@@ -56,7 +56,7 @@ type Effects interface {
 	// BanChanged is called when a ban has expired.
 	BanChanged(ban incident.Ban, change incident.BanChange)
 
-	// EndCall ends a call of a locked account.
+	// EndCall ends a call of an account that is locked, or whose costs are limited.
 	EndCall(channel string)
 	// Sweep ends the new calls of an account that is being contained.
 	Sweep(account string)
@@ -77,6 +77,10 @@ type Effects interface {
 	// ThievesChanged keeps who else knows the password of an account, since when;
 	// nobody, if the list is empty.
 	ThievesChanged(account string, thieves []netip.Prefix, at time.Time)
+	// HoldChanged keeps a limit of an account's costs, or its addresses on probation,
+	// and HoldEnded forgets them.
+	HoldChanged(h incident.Hold)
+	HoldEnded(account string, kind incident.HoldKind)
 	// AddressLearned, NetworkLearned and HabitLearned keep what is usual for an
 	// account.
 	AddressLearned(a places.Address)
@@ -161,6 +165,12 @@ func (Discard) AccountWaits(contain.Waiting) {}
 
 // ThievesChanged does nothing.
 func (Discard) ThievesChanged(string, []netip.Prefix, time.Time) {}
+
+// HoldChanged does nothing.
+func (Discard) HoldChanged(incident.Hold) {}
+
+// HoldEnded does nothing.
+func (Discard) HoldEnded(string, incident.HoldKind) {}
 
 // AddressLearned does nothing.
 func (Discard) AddressLearned(places.Address) {}

@@ -6,8 +6,8 @@ import (
 )
 
 // evidence is what a verdict rests on, beyond what is there already, with what it was
-// read from as far as that is still known. A break-in rests on the failures that make
-// its success one, too. The tables keep records of their own of the same events: each
+// read from as far as that is still known. A break-in or a
+// probation rests on the failures that make its success one, too. The tables keep records of their own of the same events: each
 // event is one row.
 func (j *Judge) evidence(v *score.Verdict, there ...[]incident.Evidence) []incident.Evidence {
 	seen := map[sighting]int{}
@@ -17,7 +17,7 @@ func (j *Judge) evidence(v *score.Verdict, there ...[]incident.Evidence) []incid
 		}
 	}
 	records := unseen(v.Evidence, seen)
-	if v.Cause.Signal == score.SuccessAfterFailures {
+	if afterFailures(v) {
 		// The table's records first: only they have the session.
 		records = append(records, unseen(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)
 		records = append(records, unseen(j.breakIn.Failures(v.Key.Account), counts(records, seen))...)
@@ -34,6 +34,12 @@ func (j *Judge) evidence(v *score.Verdict, there ...[]incident.Evidence) []incid
 		list[n].Raw = incident.Raw(raw)
 	}
 	return list
+}
+
+// afterFailures reports whether failures of an account make its success what a verdict is
+// about.
+func afterFailures(v *score.Verdict) bool {
+	return v.Cause.Signal == score.SuccessAfterFailures || v.Cause.Signal == score.NewPlaceAfterFailures
 }
 
 // unseen are the records of events that were not seen. Several events can be at the same

@@ -38,11 +38,12 @@ type recorder struct {
 	log       []string
 	incidents []*incident.Incident
 	dropped   map[netip.Prefix]incident.Ban
-	thieves   map[string]string // by account, as they were last kept
-	noted     string            // about the effect of a ban
-	delivered bool              // the messages about incidents were sent
-	noRoom    bool              // to end calls
-	asks      bool              // where calls come from, and with which User-Agent
+	thieves   map[string]string        // by account, as they were last kept
+	holds     map[string]incident.Hold // by account and kind, as they were last kept
+	noted     string                   // about the effect of a ban
+	delivered bool                     // the messages about incidents were sent
+	noRoom    bool                     // to end calls
+	asks      bool                     // where calls come from, and with which User-Agent
 	asked     []calls.Sign
 }
 
@@ -193,6 +194,14 @@ func (r *recorder) AccountWaits(w contain.Waiting) {
 	}
 	r.note("%s waits: %s", w.Account, w.Words())
 }
+
+func (r *recorder) HoldChanged(h incident.Hold) {
+	r.holds[fmt.Sprint(h.Account, " ", h.Kind)] = h
+}
+
+func (r *recorder) HoldEnded(account string, kind incident.HoldKind) {
+	delete(r.holds, fmt.Sprint(account, " ", kind))
+}
 func (r *recorder) AddressLearned(places.Address) {}
 func (r *recorder) NetworkLearned(places.Network) {}
 func (r *recorder) HabitLearned(calls.Habit)      {}
@@ -208,9 +217,11 @@ func guessing(threshold int) judge.Policy {
 			{Name: "password guessing", Per: score.PerSource, Points: points, Score: threshold, Within: time.Hour, Playbook: "block"},
 			{Name: "scanning", Per: score.PerSource, Points: map[score.Signal]int{score.InvalidAccountID: 1, score.Tampering: 5}, Score: 5, Within: time.Hour, Playbook: "block"},
 			{Name: "break-in", Per: score.PerAccount, Points: map[score.Signal]int{score.SuccessAfterFailures: 1}, Score: 1, Within: time.Hour, Playbook: "compromise"},
+			{Name: "new place", Per: score.PerAccount, Points: map[score.Signal]int{score.NewPlaceAfterFailures: 1}, Score: 1, Within: time.Hour, Playbook: "probation"},
 		},
 		Playbooks: map[string][]incident.StepKind{
 			"block":      {incident.StepBan},
+			"probation":  {incident.StepLimitCosts, incident.StepNotify},
 			"compromise": {incident.StepBan, incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations},
 		},
 		Ladder:     decide.Ladder{Times: []time.Duration{time.Hour, 24 * time.Hour}, Forget: 30 * 24 * time.Hour, Spoofable: []time.Duration{10 * time.Minute}},
@@ -228,7 +239,7 @@ type site struct {
 
 func newSite(t testing.TB, p judge.Policy) *site {
 	t.Helper()
-	r := &recorder{dropped: map[netip.Prefix]incident.Ban{}, thieves: map[string]string{}}
+	r := &recorder{dropped: map[netip.Prefix]incident.Ban{}, thieves: map[string]string{}, holds: map[string]incident.Hold{}}
 	j, err := judge.New(noon, p, r)
 	if err != nil {
 		t.Fatal(err)
@@ -359,9 +370,15 @@ func from(port int, events string) string {
 	return strings.ReplaceAll(events, "/5060\r\nC", fmt.Sprintf("/%d\r\nC", port))
 }
 
-// breakIn is an account guessed at by others, and then a success.
+// breakIn is an account guessed at by a network, and then a success of one of its
+// addresses.
 func breakIn(account string) string {
-	return failures(account, "203.0.113.1", 2) + failures(account, "203.0.113.2", 2) + success(account, thief)
+	return over("TCP", failures(account, "192.0.2.67", 2)+failures(account, "192.0.2.68", 2)) + success(account, thief)
+}
+
+// guessedAt is an account that others guess at.
+func guessedAt(account string) string {
+	return over("TCP", failures(account, "203.0.113.1", 2)+failures(account, "203.0.113.2", 2))
 }
 
 // ordinary is what a PBX says on a quiet day: phones that register, from a

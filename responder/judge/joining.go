@@ -102,7 +102,7 @@ func (j *Judge) counted(v *score.Verdict) []score.Record {
 			list = append(list, r)
 		}
 	}
-	if v.Cause.Signal == score.SuccessAfterFailures {
+	if afterFailures(v) {
 		list = append(list, j.breakIn.Failures(v.Key.Account)...)
 	}
 	return list
@@ -186,6 +186,7 @@ func (j *Judge) record(u *underWay) {
 			j.Bans.Put(s.Ban) // with the incident's number
 		}
 	}
+	j.recordLimit(i)
 	if aboutCalls {
 		j.recordCalls(i, contain.Since(i))
 	}

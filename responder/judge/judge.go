@@ -96,10 +96,11 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
 		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{},
 	}
+	j.Contain.Costs.Configure(policy.Restrict)
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
-		ThievesChanged: effects.ThievesChanged, NeighbourhoodLearned: j.moveIn,
+		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.Slow = slow.New(policy.Slow, j.Places)
@@ -114,14 +115,12 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
 	j.Dealt(account)
-	j.breakIn.ClearFailures(account)
-	j.Places.ForgetThieves(account)
+	j.settle(account)
 }
 
 // Absolve forgets what others did to an account: a person has dealt with it.
 func (j *Judge) Absolve(account string) {
-	j.breakIn.ClearFailures(account)
-	j.Places.ForgetThieves(account)
+	j.settle(account)
 	j.Slow.Reviewed(account)
 	j.Dealt(account)
 }
@@ -129,8 +128,16 @@ func (j *Judge) Absolve(account string) {
 // Dealt records that a person, or a step, has dealt with an account: nothing of it waits
 // any longer.
 func (j *Judge) Dealt(account string) {
-	j.settled(account)
+	j.noLongerWaits(account)
 	delete(j.missed, score.Key{Per: score.PerAccount, Account: account})
+}
+
+// settle forgets what others did to an account, and what was taken from it for that.
+func (j *Judge) settle(account string) {
+	j.breakIn.ClearFailures(account)
+	j.Places.ForgetProbation(account)
+	j.Places.ForgetThieves(account)
+	j.endCostLimit(account)
 }
 
 // Stolen says whether somebody else is known to have the password of an account.
@@ -162,6 +169,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.forgetSuspects(now)
 	j.Contain.Prune(now)
 	j.pruneMissed(now)
+	j.pruneCostLimits(now)
 	j.pruneSlow(now)
 }
 

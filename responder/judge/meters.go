@@ -22,6 +22,9 @@ type Counters struct {
 	// Challenges are the nonces seen on their way; Misdirected those that went
 	// to another address than the one they were for.
 	Challenges, Misdirected uint64
+	// CostlyEnded are the costly calls that were ended because they came from where
+	// their account is not known.
+	CostlyEnded uint64
 	// Flows are single phones' flows dropped, renewals included.
 	Flows uint64
 	// Renewed are the times that a banned address was heard and its ban renewed;

@@ -47,6 +47,9 @@ func (j *Judge) held(now time.Time, account string) string {
 	if thieves := j.thieves(now, account); thieves != "" {
 		words = strings.TrimPrefix(words+", "+thieves, ", ")
 	}
+	if list := j.probationWords(now, account); list != "" {
+		words = strings.TrimPrefix(words+", on probation: "+list, ", ")
+	}
 	return words
 }
 

@@ -137,7 +137,7 @@ func TestMeters(t *testing.T) {
 	if m.Events["ChallengeResponseFailed"] != 4 || m.Events["SuccessfulAuth"] != 1 || m.Events["Hangup"] != 0 {
 		t.Errorf("events %v", m.Events)
 	}
-	if m.Observations["spoofable"] != 3 || m.Observations["proven"] != 2 || m.Verdicts["password guessing"] != 1 || len(m.Verdicts) != 3 {
+	if m.Observations["spoofable"] != 3 || m.Observations["proven"] != 2 || m.Verdicts["password guessing"] != 1 || len(m.Verdicts) != 4 {
 		t.Errorf("observations %v, verdicts %v", m.Observations, m.Verdicts)
 	}
 	if m.Accounts == 0 || m.Counters != s.Counters() || len(m.Refused) != 4 {

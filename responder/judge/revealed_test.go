@@ -211,6 +211,7 @@ func TestOldNonces(t *testing.T) {
 		"a guesser who answers the challenge": {func(t *testing.T, s *site) {
 			for n := range 4 {
 				s.issued(t, hour, "1002", thief, pjsip(hour, "a"))
+				s.Challenged(hour, netip.MustParseAddr(thief), []netip.Addr{netip.MustParseAddr(thief)}, []byte(pjsip(hour, "a")))
 				s.wire(t, hour, n, exchange{"REGISTER", "1002", pjsip(hour, "a"), thief, "", 401, digest})
 			}
 			s.signsIn(t, hour, phone{"1002", thief, "REGISTER", 9}, pjsip(hour, "a"))
@@ -220,7 +221,7 @@ func TestOldNonces(t *testing.T) {
 				s.wire(t, hour, n, exchange{"REGISTER", "1002", pjsip(begun.Add(-time.Hour), "x"), thief, "", 401, digest})
 			}
 			s.oldNonce(t, hour, register("1002", thief), pjsip(begun.Add(-time.Hour), "x"))
-		}, "break-in 1002"},
+		}, "new place 1002"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -21,9 +21,12 @@ func (j *Judge) observeSlow(o *score.Observation) {
 	j.Slow.RaisedChanged(j.effects.SlowRaised)
 }
 
-// explain gives a verdict on a signal of package slow its reason and evidence: the
-// table knows only the signal.
+// explain gives a verdict on a signal of package slow its reason and evidence, and one on
+// a new place its reason: the table knows only the signal.
 func (j *Judge) explain(v *score.Verdict) {
+	if v.Cause.Signal == score.NewPlaceAfterFailures {
+		v.Reason = j.newPlaceReason(v)
+	}
 	if !slow.Raises(v.Cause.Signal) {
 		return
 	}

@@ -51,9 +51,12 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
+	j.limitCosts(v, steps)
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
+	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps) && !f.Observe:
+		j.tellOfNewPlace(v, sign, steps)
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
@@ -83,17 +86,23 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 		j.join(u, v, sign, steps)
 		return
 	}
-	i := &incident.Incident{
-		At: v.At, Key: v.Key,
-		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: j.reasonOf(v, sign),
-		Mode: j.modeOf(v.At), Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
-	}
-	u := j.begin(v, i)
+	u := j.openNew(v, sign, steps, j.modeOf(v.At))
 	if spoofed {
 		j.flood.opened(j, v, u)
 	}
+}
+
+// openNew opens an incident of its own.
+func (j *Judge) openNew(v *score.Verdict, sign *calls.Sign, steps []incident.Step, mode incident.Mode) *underWay {
+	i := &incident.Incident{
+		At: v.At, Key: v.Key,
+		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: j.reasonOf(v, sign),
+		Mode: mode, Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
+	}
+	u := j.begin(v, i)
 	j.counters.Incidents++
 	j.carry(i, 0, v, func() { j.effects.Begin(i, func() { j.record(u) }) })
+	return u
 }
 
 // carry puts the steps of an incident from number first on in force. urgent carries out
@@ -157,6 +166,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	}
 	if slices.Contains(j.policy.Playbooks[v.Threshold.Playbook], incident.StepRestrict) {
 		f.Networks, f.Unlimited = j.restriction(v)
+		f.Travels = j.travels(v)
 	}
 	if !f.Target.IsValid() {
 		return f

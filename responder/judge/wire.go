@@ -158,7 +158,16 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 		j.counters.GracePeriod++
 		return
 	}
-	broken, brokenIn := j.breakIn.Observe(o)
+	own := false
+	if o.Signal.Failure() {
+		j.Contain.Costs.Failed(now, o.Account, o.Source)
+		own = j.Slow.Own(o.Account, event.SourcePrefix(o.Source), now)
+	}
+	var broken score.Observation
+	brokenIn := false
+	if !own { // an old password in the account's own phone is no guess
+		broken, brokenIn = j.breakIn.Observe(o)
+	}
 	j.observe(o, nil)
 	if brokenIn {
 		j.observe(&broken, nil)

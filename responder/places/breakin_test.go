@@ -1,6 +1,7 @@
 package places_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -41,63 +42,114 @@ func watch(b score.BreakInConfig, c places.Config) watched {
 // passwordChanged forgets what was guessed of the old password.
 func (w watched) passwordChanged(account string) {
 	w.ClearFailures(account)
+	w.ForgetProbation(account)
 	w.ForgetThieves(account)
+}
+
+const (
+	none  = score.NoSignal
+	broke = score.SuccessAfterFailures
+	doubt = score.NewPlaceAfterFailures
+)
+
+// sure is seen for what is confirmed.
+func sure(at time.Time, s score.Signal, source, account string) *score.Observation {
+	o := seen(at, s, source, account)
+	o.Proof = score.Proven
+	return o
 }
 
 func TestBreakIn(t *testing.T) {
 	const (
-		home   = "192.0.2.10"
-		thief  = "198.51.100.7"
-		second = "203.0.113.9"
+		home      = "192.0.2.10"
+		thief     = "198.51.100.7"
+		neighbour = "198.51.100.8"
+		second    = "203.0.113.9"
 	)
 	type step struct {
 		after  time.Duration
 		signal score.Signal
 		source string
-		fires  bool
+		raises score.Signal
+		forged bool
+		of     string // another account; "" is 1002
 	}
-	fail := func(after time.Duration, source string) step {
-		return step{after, score.InvalidPassword, source, false}
+	fail := func(source string) step { return step{time.Second, score.InvalidPassword, source, none, false, ""} }
+	login := func(after time.Duration, source string, raises score.Signal) step {
+		return step{after, score.SuccessfulAuth, source, raises, false, ""}
 	}
-	login := func(after time.Duration, source string, fires bool) step {
-		return step{after, score.SuccessfulAuth, source, fires}
+	of := func(account string, s step) step { s.of = account; return s }
+	forged := func(s step) step { s.forged = true; return s }
+	guess := func(n int, source string) []step { return slices.Repeat([]step{fail(source)}, n) }
+	forge := func(n int, source string) []step { return slices.Repeat([]step{forged(fail(source))}, n) }
+	steps := func(parts ...any) (list []step) {
+		for _, p := range parts {
+			if s, ok := p.(step); ok {
+				list = append(list, s)
+				continue
+			}
+			list = append(list, p.([]step)...)
+		}
+		return list
 	}
-	guess := func(n int, source string) []step { return slices.Repeat([]step{fail(time.Second, source)}, n) }
-	steps := func(parts ...[]step) []step { return slices.Concat(parts...) }
-	one := func(s step) []step { return []step{s} }
+	const month = 30 * 24 * time.Hour
 
 	for _, tt := range []struct {
 		name  string
 		steps []step
 	}{
-		{"four guesses, then the right one", steps(guess(4, thief), one(login(0, thief, true)))},
-		{"three guesses are a person who mistypes", steps(guess(3, thief), one(login(0, thief, false)))},
-		{"a known place mistypes ten times", steps(one(login(0, home, false)), guess(10, home), one(login(0, home, false)))},
-		{"others guess, a known place logs in", steps(one(login(0, home, false)), guess(9, thief), one(login(0, home, false)))},
-		{"others guess, another unknown address logs in", steps(guess(4, thief), one(login(0, second, true)))},
-		{"guesses from many sources", steps(guess(1, "198.51.100.1"), guess(1, "198.51.100.2"), guess(1, "198.51.100.3"), guess(1, "198.51.100.4"), one(login(0, second, true)))},
-		{"guesses a day ago", steps(guess(4, thief), one(login(24*time.Hour, thief, false)))},
-		{"guesses nearly a day ago", steps(guess(4, thief), one(login(24*time.Hour-4*time.Second, thief, true)))},
-		{"the thief registers again and again", steps(guess(4, thief), one(login(0, thief, true)), slices.Repeat(one(login(time.Hour, thief, false)), 30))},
-		{"and never becomes a known place", steps(guess(4, thief), slices.Concat(one(login(0, thief, true)), one(login(30*time.Hour, thief, false)), guess(4, thief), one(login(0, thief, true))))},
-		{"a second unknown address after the first", steps(guess(4, thief), one(login(0, thief, true)), one(login(time.Hour, second, true)), one(login(time.Hour, second, false)))},
-		{"the home of the account after the break-in", steps(one(login(0, home, false)), guess(4, thief), one(login(0, thief, true)), one(login(time.Hour, home, false)))},
-		{"a known place is forgotten after 30 days", steps(one(login(0, home, false)), guess(4, thief), one(login(30*24*time.Hour, thief, false)), guess(4, home), one(login(0, home, true)))},
-		{"what a traveller mistyped is forgiven with the success", steps(guess(3, second), one(login(0, second, false)), guess(2, thief), one(login(0, thief, false)))},
-		{"but not what others guessed before", steps(guess(2, thief), guess(1, second), one(login(0, second, false)), guess(2, thief), one(login(0, thief, true)))},
-		{"one /64 is one source", steps(one(login(0, "2001:db8::1", false)), guess(4, thief), one(login(0, "2001:db8::2", false)))},
+		{"four guesses, then the right one", steps(guess(4, thief), login(0, thief, broke))},
+		{"three guesses are a person who mistypes", steps(guess(3, thief), login(0, thief, none))},
+		{"a known place mistypes ten times", steps(login(0, home, none), guess(10, home), login(0, home, none))},
+		{"others guess, a known place logs in", steps(login(0, home, none), guess(9, thief), login(0, home, none))},
+		{"guesses a day ago", steps(guess(4, thief), login(24*time.Hour, thief, none))},
+		{"guesses nearly a day ago", steps(guess(4, thief), login(24*time.Hour-4*time.Second, thief, broke))},
+		{"the thief registers again and again", steps(guess(4, thief), login(0, thief, broke), slices.Repeat(steps(login(time.Hour, thief, none)), 30))},
+		{"and never becomes a known place", steps(guess(4, thief), login(0, thief, broke), login(30*time.Hour, thief, none), guess(4, thief), login(0, thief, broke))},
+		{"a second unknown address after the first", steps(guess(4, thief), login(0, thief, broke), login(time.Hour, second, broke), login(time.Hour, second, none))},
+		{"the home of the account after the break-in", steps(login(0, home, none), guess(4, thief), login(0, thief, broke), login(time.Hour, home, none))},
+		{"a known place is forgotten after 30 days", steps(login(0, home, none), guess(4, thief), login(month, second, none), guess(4, home), login(0, home, broke))},
+		{"what a traveller mistyped is forgiven with the success", steps(guess(3, second), login(0, second, none), guess(2, thief), login(0, thief, none))},
+		{"one /64 is one source", steps(login(0, "2001:db8::1", none), guess(4, thief), login(0, "2001:db8::2", none))},
+
+		{"a network takes turns", steps(guess(2, thief), guess(2, neighbour), login(0, "198.51.100.9", broke))},
+		{"so does one of IPv6", steps(guess(4, "2001:db8:0:1::1"), login(0, "2001:db8:0:2::1", broke))},
+		{"a neighbour with accounts of its own is no guesser's", steps(of("1003", login(0, neighbour, none)), guess(4, neighbour), login(0, thief, doubt))},
+		{"but the address itself is one", steps(of("1003", login(0, thief, none)), guess(4, thief), login(0, thief, broke))},
+		{"another account was tried, nobody lives there", steps(of("1003", fail(thief)), login(0, thief, broke))},
+		{"a colleague's old password", steps(of("1003", login(0, thief, none)), of("1003", fail(thief)), login(0, thief, none))},
+		{"a colleague lives there, and a third account is tried", steps(of("1003", login(0, thief, none)), of("1004", fail(thief)), login(0, thief, doubt))},
+		{"another account was tried a day ago", steps(of("1003", fail(thief)), login(24*time.Hour, thief, none))},
+		{"a flood from elsewhere does not hide a guesser", steps(guess(4, thief), guess(9, home), guess(99, second), login(0, thief, broke))},
+
+		{"others guess, another unknown address logs in", steps(guess(4, thief), login(0, second, doubt), login(time.Hour, second, none))},
+		{"guesses from many sources", steps(guess(1, "198.51.100.1"), guess(1, "198.51.101.2"), guess(1, "198.51.102.3"), guess(1, "198.51.103.4"), login(0, second, doubt))},
+		{"what others guessed before a traveller came still counts", steps(guess(2, home), guess(1, second), login(0, second, none), guess(2, home), login(0, thief, doubt))},
+		{"all guesses may be forged", steps(forge(4, thief), login(0, thief, doubt))},
+		{"three of the four may be", steps(forge(9, thief), guess(3, thief), login(0, thief, doubt))},
+		{"forged for another account", steps(of("1003", forged(fail(thief))), login(0, thief, none))},
+		{"forged for many others", steps(of("1003", forged(fail(thief))), of("1004", forged(fail(thief))), of("1005", forged(fail(thief))), of("1006", forged(fail(thief))), login(0, thief, doubt))},
+		{"on probation, then guesses itself", steps(guess(4, home), login(0, second, doubt), guess(4, second), login(0, second, broke))},
+		{"a month later nobody guesses any more", steps(guess(4, home), login(0, second, doubt), login(month, second, none), guess(4, home), login(0, second, none))},
+		{"a month later somebody still does", steps(guess(4, home), login(0, second, doubt), login(month-time.Second, second, none), guess(4, home), login(0, second, doubt))},
+		{"while one address is on probation, so is the next", steps(guess(4, home), login(0, second, doubt), login(48*time.Hour, thief, doubt), login(time.Hour, thief, none))},
+		{"but no longer than the first", steps(guess(4, home), login(0, second, doubt), login(month-time.Hour, thief, doubt), login(time.Hour, thief, none), guess(4, home), login(0, thief, none))},
+		{"what is known stays known meanwhile", steps(login(0, home, none), guess(4, thief), login(0, second, doubt), login(time.Hour, home, none))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := watch(score.BreakInConfig{}, places.Config{})
 			now := start
 			for i, s := range tt.steps {
 				now = now.Add(s.after)
-				o := seen(now, s.signal, s.source, "1002")
-				d, fires := b.Observe(o)
-				if fires != s.fires {
-					t.Fatalf("step %d, %v from %s: fires %v, want %v", i, s.signal, s.source, fires, s.fires)
+				o := sure(now, s.signal, s.source, cmp.Or(s.of, "1002"))
+				if s.forged {
+					o.Proof = score.Spoofable
 				}
-				if fires && (d.Signal != score.SuccessAfterFailures || d.Source != o.Source || string(d.Account) != "1002" || string(d.Session) != string(o.Session)) {
+				d, fires := b.Observe(o)
+				if d.Signal != s.raises || fires != (s.raises != none) {
+					t.Fatalf("step %d, %v from %s: raises %v, want %v", i, s.signal, s.source, d.Signal, s.raises)
+				}
+				if fires && (d.Source != o.Source || string(d.Account) != "1002" || string(d.Session) != string(o.Session)) {
 					t.Fatalf("derived %+v", d)
 				}
 			}
@@ -105,57 +157,72 @@ func TestBreakIn(t *testing.T) {
 	}
 }
 
-// A break-in is as certain as the failures before it, and a flood of forged ones
-// takes nothing from those that are.
-func TestBreakInIsProvenByItsFailures(t *testing.T) {
-	for name, tc := range map[string]struct {
-		proven, forged, again int // failures one after the other
-		pause                 time.Duration
-		success, want         score.Proof
-	}{
-		"forged failures, and somebody travels": {forged: 4, success: score.Proven, want: score.Spoofable},
-		"a guesser":                             {proven: 4, success: score.Proven, want: score.Proven},
-		"who hides among forged failures":       {forged: 10, proven: 4, again: 100, success: score.Proven, want: score.Proven},
-		"who nearly proved":                     {proven: 3, forged: 100, success: score.Proven, want: score.Spoofable},
-		"who proved long ago":                   {proven: 4, pause: 25 * time.Hour, forged: 4, success: score.Proven, want: score.Spoofable},
-		"a success that can be forged":          {proven: 4, success: score.Spoofable, want: score.Spoofable},
-	} {
-		t.Run(name, func(t *testing.T) {
-			b := watch(score.BreakInConfig{}, places.Config{})
-			now := start
-			observe := func(n int, signal score.Signal, source string, proof score.Proof) (d score.Observation, fires bool) {
-				for range n {
-					now = now.Add(time.Second)
-					o := seen(now, signal, source, "1002")
-					o.Proof = proof
-					d, fires = b.Observe(o)
-				}
-				return d, fires
-			}
-			if tc.again > 0 {
-				observe(tc.forged, score.ChallengeResponseFailed, "203.0.113.1", score.Spoofable)
-				tc.forged = tc.again
-			}
-			observe(tc.proven, score.ChallengeResponseFailed, "198.51.100.7", score.Proven)
-			now = now.Add(tc.pause)
-			observe(tc.forged, score.ChallengeResponseFailed, "203.0.113.1", score.Spoofable)
-			if d, fires := observe(1, score.SuccessfulAuth, "192.0.2.10", tc.success); !fires || d.Proof != tc.want {
-				t.Errorf("fires %v, proof %d, want %d", fires, d.Proof, tc.want)
-			}
-		})
+// A success that may be spoofed makes no break-in that is confirmed.
+func TestBreakInIsProvenByItsSuccess(t *testing.T) {
+	for proof := range map[score.Proof]bool{score.Spoofable: true, score.Proven: true} {
+		b := watch(score.BreakInConfig{}, places.Config{})
+		for range 4 {
+			b.Observe(sure(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
+		}
+		o := seen(start, score.SuccessfulAuth, "198.51.100.7", "1002")
+		o.Proof = proof
+		if d, _ := b.Observe(o); d.Signal != broke || d.Proof != proof {
+			t.Errorf("%s: %v, %s", proof, d.Signal, d.Proof)
+		}
 	}
 }
 
-// When a reload asks for fewer failures than are kept, those beyond take nothing
-// from the proof of those that count.
-func TestBreakInIsProvenByWhatCounts(t *testing.T) {
+// What others did, or forged packets, never proves anything about who succeeds.
+func TestProbationIsNeverProven(t *testing.T) {
+	b := watch(score.BreakInConfig{}, places.Config{})
+	for range 4 {
+		b.Observe(sure(start, score.ChallengeResponseFailed, "203.0.113.1", "1002"))
+	}
+	if d, _ := b.Observe(sure(start, score.SuccessfulAuth, "198.51.100.7", "1002")); d.Signal != doubt || d.Proof != score.Spoofable {
+		t.Errorf("%v, %s", d.Signal, d.Proof)
+	}
+}
+
+// Failures that are proven are displaced neither by forged ones nor by those of as many
+// other addresses as a botnet can spare.
+func TestFailuresOfAGuesserAreKept(t *testing.T) {
+	for name, flood := range map[string]func(n int) *score.Observation{
+		"forged, from everywhere": func(n int) *score.Observation {
+			return seen(start, score.InvalidPassword, fmt.Sprintf("203.%d.%d.1", n/250, n%250), "1002")
+		},
+		"confirmed, from everywhere": func(n int) *score.Observation {
+			return sure(start, score.InvalidPassword, fmt.Sprintf("203.%d.%d.1", n/250, n%250), "1002")
+		},
+		"confirmed, from fourteen": func(n int) *score.Observation {
+			return sure(start, score.InvalidPassword, fmt.Sprintf("203.0.%d.1", n%14), "1002")
+		},
+	} {
+		b := watch(score.BreakInConfig{}, places.Config{})
+		for n := range 100 {
+			b.Observe(flood(n))
+		}
+		for range 4 {
+			b.Observe(sure(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
+		}
+		for n := range 1000 {
+			b.Observe(flood(n))
+		}
+		if d, _ := b.Observe(sure(start, score.SuccessfulAuth, "198.51.100.7", "1002")); d.Signal != broke {
+			t.Errorf("%s: %v", name, d.Signal)
+		}
+	}
+}
+
+// When a reload asks for fewer failures than are kept, it is those that count that
+// matter.
+func TestBreakInAfterAReload(t *testing.T) {
 	for name, tc := range map[string]struct {
 		old, forged, proven int
-		want                score.Proof
+		want                score.Signal
 	}{
-		"forged ones beyond":     {forged: 6, proven: 4, want: score.Proven},
-		"old and forged beyond":  {old: 3, forged: 3, proven: 4, want: score.Proven},
-		"too few of them proven": {old: 6, forged: 1, proven: 3, want: score.Spoofable},
+		"forged ones beyond":     {forged: 6, proven: 4, want: broke},
+		"old and forged beyond":  {old: 3, forged: 3, proven: 4, want: broke},
+		"too few of them proven": {old: 6, forged: 1, proven: 3, want: doubt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := watch(score.BreakInConfig{Failures: 10}, places.Config{})
@@ -171,10 +238,8 @@ func TestBreakInIsProvenByWhatCounts(t *testing.T) {
 			fail(tc.forged, now, score.Spoofable)
 			fail(tc.proven, now, score.Proven)
 			b.BreakIn.Configure(score.BreakInConfig{Failures: 4})
-			o := seen(now, score.SuccessfulAuth, "192.0.2.10", "1002")
-			o.Proof = score.Proven
-			if d, fires := b.Observe(o); !fires || d.Proof != tc.want {
-				t.Errorf("fires %v, %s, want %s", fires, d.Proof, tc.want)
+			if d, _ := b.Observe(sure(now, score.SuccessfulAuth, "198.51.100.7", "1002")); d.Signal != tc.want {
+				t.Errorf("%s, want %s", d.Signal, tc.want)
 			}
 		})
 	}
@@ -184,7 +249,7 @@ func TestBreakInAndReset(t *testing.T) {
 	b := watch(score.BreakInConfig{}, places.Config{})
 	guess := func() bool {
 		for range 4 {
-			b.Observe(seen(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
+			b.Observe(sure(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
 		}
 		_, fires := b.Observe(seen(start, score.SuccessfulAuth, "198.51.100.7", "1002"))
 		return fires
@@ -233,15 +298,15 @@ func TestStolenPassword(t *testing.T) {
 		if got := w.Stolen([]byte("1002"), start.Add(tc.at)); got != tc.want {
 			t.Errorf("%s: stolen %v, want %v", name, got, tc.want)
 		}
-		if _, fires := w.Observe(seen(start.Add(tc.at), score.SuccessfulAuth, second, "1002")); fires != tc.want {
-			t.Errorf("%s: a break-in %v, want %v", name, fires, tc.want)
+		if d, _ := w.Observe(seen(start.Add(tc.at), score.SuccessfulAuth, second, "1002")); (d.Signal == broke) != tc.want {
+			t.Errorf("%s: raises %v, want a break-in: %v", name, d.Signal, tc.want)
 		}
 	}
 }
 
 func (w watched) guess(n int, source string) {
 	for range n {
-		w.Observe(seen(start, score.ChallengeResponseFailed, source, "1002"))
+		w.Observe(sure(start, score.ChallengeResponseFailed, source, "1002"))
 	}
 }
 
@@ -280,7 +345,7 @@ func TestBreakInAndForgive(t *testing.T) {
 	}
 	guess := func() {
 		for range 4 {
-			b.Observe(seen(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
+			b.Observe(sure(start, score.ChallengeResponseFailed, "198.51.100.7", "1002"))
 		}
 	}
 	guess()

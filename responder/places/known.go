@@ -24,6 +24,9 @@ type Config struct {
 	// ThievesChanged, if set, is called when an account's Thieves have changed, so
 	// that the caller can keep them.
 	ThievesChanged func(account string, thieves []netip.Prefix, at time.Time)
+	// ProbationChanged, if set, is called when an account's Probations have changed, so
+	// that the caller can keep them.
+	ProbationChanged func(account string, list []Probation)
 	// NeighbourhoodLearned, if set, is called when an account is used where none was
 	// within LivedFor.
 	NeighbourhoodLearned func(neighbourhood netip.Prefix, at time.Time)
@@ -68,7 +71,7 @@ type Network struct {
 // account is what is known of one account.
 type account struct {
 	name      string
-	addresses []address // known ones and thieves', in no order
+	addresses []address // known ones, thieves' and those on probation, in no order
 	networks  map[netip.Prefix]*span
 }
 
@@ -78,6 +81,10 @@ type address struct {
 	reported time.Time // when AddressLearned was last called
 	thief    bool
 	stolen   bool // a thief's: who is there is not the owner, for certain
+	// probation is since when it is on probation, if it is; proven says that the
+	// success came from there for certain.
+	probation time.Time
+	proven    bool
 }
 
 // span is when a network was first and last used, and last reported.
@@ -132,7 +139,7 @@ func (p *Places) known(a *account, source netip.Prefix, now time.Time) bool {
 		return p.isNamed(source)
 	}
 	is := a.address(source)
-	if is == nil || is.thief {
+	if is == nil || is.thief || !is.probation.IsZero() {
 		return is == nil && p.isNamed(source)
 	}
 	return now.Sub(is.last) < p.config.Remember || p.isNamed(source)
@@ -147,8 +154,9 @@ func (p *Places) KnownSource(name []byte, source netip.Prefix, now time.Time) bo
 	return p.known(e.Value.(*account), source, now)
 }
 
-// Succeed records a success that was no break-in: its address becomes known. It
-// changes nothing for an address whose success was a break-in.
+// Succeed records a success that was neither a break-in nor suspicious: its address
+// becomes known, also if it was on probation. It changes nothing for an address whose
+// success was a break-in.
 func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
 	var a *account
 	if e := p.accounts[string(name)]; e != nil {
@@ -164,6 +172,10 @@ func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
 	if at.After(is.last) {
 		is.last = at
 	}
+	if !is.probation.IsZero() {
+		is.probation = time.Time{}
+		p.probationChanged(a, at)
+	}
 	p.Lived(source.Addr(), at)
 	if p.config.AddressLearned != nil && (is.reported.IsZero() || is.last.Sub(is.reported) >= p.config.Remember/30) {
 		is.reported = is.last
@@ -173,7 +185,7 @@ func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
 
 // Know makes an address known as if it had succeeded at that time: from the
 // ledger, or for a registration that Asterisk holds at start. It changes nothing
-// for an address whose success was a break-in.
+// for an address whose success was a break-in, or that is on probation.
 func (p *Places) Know(name string, source netip.Addr, at time.Time) {
 	prefix := event.SourcePrefix(source)
 	if name == "" || len(name) > maxName || !prefix.IsValid() {
@@ -185,7 +197,7 @@ func (p *Places) Know(name string, source netip.Addr, at time.Time) {
 		is = a.addressOrNew(prefix, p.config.Addresses)
 		is.last, is.reported = at, at
 	}
-	if is.thief {
+	if is.thief || !is.probation.IsZero() {
 		return
 	}
 	if at.After(is.last) {
@@ -219,7 +231,7 @@ func (a *account) address(source netip.Prefix) *address {
 }
 
 // addressOrNew finds an address or makes room for it, at the cost of the one
-// longest not used.
+// longest not used that is not on probation.
 func (a *account) addressOrNew(source netip.Prefix, most int) *address {
 	if is := a.address(source); is != nil {
 		return is
@@ -230,24 +242,30 @@ func (a *account) addressOrNew(source netip.Prefix, most int) *address {
 	}
 	oldest := &a.addresses[0]
 	for i := range a.addresses {
-		if a.addresses[i].last.Before(oldest.last) {
-			oldest = &a.addresses[i]
+		if is := &a.addresses[i]; is.lessUseful(oldest) {
+			oldest = is
 		}
 	}
 	*oldest = address{source: source}
 	return oldest
 }
 
+// lessUseful says whether an address makes room before another one. To forget one on
+// probation would end that.
+func (is *address) lessUseful(than *address) bool {
+	if onProbation := !is.probation.IsZero(); onProbation == than.probation.IsZero() {
+		return !onProbation
+	}
+	return is.last.Before(than.last)
+}
+
 // Lives says whether an account is used at an address: it is known there, or at
-// home in the network. A thief's address is neither.
+// home in the network. A thief's address is neither, nor is one on probation.
 func (p *Places) Lives(name []byte, source netip.Prefix, now time.Time) bool {
 	e := p.accounts[string(name)]
 	if e == nil {
 		return false
 	}
 	a := e.Value.(*account)
-	if is := a.address(source); is != nil && is.thief {
-		return false
-	}
-	return p.known(a, source, now) || a.home(now, event.NetworkPrefix(source.Addr()))
+	return !a.doubtful(source, now) && (p.known(a, source, now) || a.home(now, event.NetworkPrefix(source.Addr())))
 }

@@ -1,6 +1,7 @@
 package places
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -9,9 +10,13 @@ import (
 
 // UseNetwork records that an account is used from the network of an address.
 // first says that it was not known there, and young that it is not at home there
-// yet. It allocates nothing for a network that is known.
+// yet. It allocates nothing for a network that is known. The use of an address on
+// probation shows nothing of its network.
 func (p *Places) UseNetwork(now time.Time, name string, source netip.Addr) (first, young bool) {
 	a := p.use(name)
+	if is := a.address(event.SourcePrefix(source)); is != nil && !is.probation.IsZero() && a.onProbation(is, now) {
+		return false, true
+	}
 	prefix := event.NetworkPrefix(source)
 	known := a.networks[prefix]
 	if known == nil || now.Sub(known.last) >= rememberNetwork {
@@ -65,7 +70,7 @@ func (a *account) newNetwork(prefix netip.Prefix) *span {
 // AssumeHome makes the network of an address an account's home if nothing is
 // known of the account's networks: at the first start, this is where its phone is.
 func (p *Places) AssumeHome(now time.Time, name string, source netip.Addr) {
-	if a := p.use(name); len(a.networks) == 0 {
+	if a := p.use(name); len(a.networks) == 0 && !a.doubtful(event.SourcePrefix(source), now) {
 		*a.newNetwork(event.NetworkPrefix(source)) = span{first: now.Add(-settled), last: now}
 		p.Lived(source, now)
 	}
@@ -116,4 +121,31 @@ func (p *Places) Homes(now time.Time, name string) (list []netip.Prefix) {
 		}
 	}
 	return list
+}
+
+// LivedIn says whether an account has been used in one network alone for so long, and
+// why not. Nothing is known of the time before the first use that was recorded.
+func (p *Places) LivedIn(now time.Time, name string, long time.Duration) (why string) {
+	a := p.find(name)
+	var first time.Time
+	used := map[netip.Prefix]bool{}
+	if a != nil {
+		for prefix, s := range a.networks {
+			if now.Sub(s.last) < long {
+				used[prefix], first = true, s.first
+			}
+		}
+		for i := range a.addresses {
+			if is := &a.addresses[i]; p.known(a, is.source, now) && now.Sub(is.last) < long {
+				used[event.NetworkPrefix(is.source.Addr())] = true
+			}
+		}
+	}
+	switch {
+	case len(used) > 1:
+		return fmt.Sprintf("it was used from %d networks in the last %d days", len(used), int(long.Hours()/24))
+	case first.IsZero() || now.Sub(first) < long:
+		return fmt.Sprintf("it has not been known in one network for %d days", int(long.Hours()/24))
+	}
+	return ""
 }

@@ -27,7 +27,11 @@ func (t *builder) next() {
 			next("%s", advice)
 		}
 	}
-	if len(t.r.Calls) > 0 {
+	address, probation := t.onProbation()
+	if probation {
+		t.r.Next = append(t.r.Next, t.decide(address)...)
+	}
+	if len(t.r.Calls) > 0 && !probation {
 		next("Report the calls listed here to your carrier, with their times and numbers. Ask not to be charged for them and to have these destinations blocked. Do it soon: carriers set short deadlines.")
 	}
 	if t.breakIn() {
@@ -92,6 +96,8 @@ func (s Step) adviceFailed(account string) string {
 		return fmt.Sprintf("Make sure that the call %s has ended: `tollwarden hangup %s` ends it and the other calls of its account.", s.Target, account)
 	case incident.StepLock:
 		return fmt.Sprintf("Make sure that %s cannot make calls: `tollwarden lock %s` says what prevents the lock.", s.Target, s.Target)
+	case incident.StepLimitCosts:
+		return fmt.Sprintf("Make sure that %s makes no costly calls: `tollwarden hangup %s`.", s.Target, s.Target)
 	case incident.StepRestrict:
 		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: `tollwarden rotate %s`.", s.Target, s.Target)
 	case incident.StepRemoveRegistrations:

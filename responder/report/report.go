@@ -101,11 +101,14 @@ func (t *builder) guesses() []incident.Evidence {
 }
 
 func (t *builder) title() {
+	address, probation := t.onProbation()
 	switch {
 	case t.breakIn():
 		t.r.Title = "Break-in on account " + t.account
 	case t.i.Shared():
 		t.r.Title = t.sharedTitle()
+	case probation:
+		t.r.Title = fmt.Sprintf("New address of account %s after guesses: %s", t.account, address)
 	case t.i.Key.Per == score.PerSite:
 		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerAccount:
@@ -235,9 +238,10 @@ func signalWords(signal score.Signal) string {
 		score.AuthMethodNotAllowed: "Login with a method that is not allowed", score.RequestBadFormat: "Malformed request",
 		score.RequestNotAllowed: "Request of a kind that is not allowed", score.UnexpectedAddress: "Account used from an address that is not its own",
 		score.InvalidTransport: "Transport that is not allowed", score.Tampering: "Forged lines in an event",
-		score.SlowGuesser: "Wrong passwords over days from an address where the accounts are not used",
-		score.SlowNetwork: "Wrong passwords over days from a network where the accounts are not used",
-		score.SlowAttack:  "Wrong passwords over days from changing addresses", score.LastingFailures: "Wrong passwords for the account over days",
+		score.NewPlaceAfterFailures: "The right password, from a new address",
+		score.SlowGuesser:           "Wrong passwords over days from an address where the accounts are not used",
+		score.SlowNetwork:           "Wrong passwords over days from a network where the accounts are not used",
+		score.SlowAttack:            "Wrong passwords over days from changing addresses", score.LastingFailures: "Wrong passwords for the account over days",
 		score.GuessingCampaign: "Many accounts guessed at over days",
 		score.CallRate:         "More calls per minute than allowed", score.ConcurrentCalls: "More calls at once than allowed",
 		score.Cadence: "Calls placed faster than a person dials", score.DialProbing: "One number tried with different prefixes",
@@ -373,12 +377,15 @@ func (t *builder) outcome() {
 			failed++
 		}
 	}
-	t.r.Contained = failed == 0 && !t.r.Observed
+	address, probation := t.onProbation()
+	t.r.Contained = failed == 0 && !t.r.Observed && !probation
 	switch {
 	case t.i.Mode == incident.Paused:
 		t.r.Outcome = "NOT stopped: nothing was changed, because Tollwarden was paused."
 	case t.r.Observed:
 		t.r.Outcome = "Recorded only: nothing was changed, because Tollwarden runs in mode observe."
+	case probation && failed == 0:
+		t.r.Outcome = t.undecided(address)
 	case failed > 0:
 		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", incident.Count(failed, "step"))
 	case done == 0 && t.i.Key.Per == score.PerSite:

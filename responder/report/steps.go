@@ -34,6 +34,8 @@ func stepWords(step incident.StepKind) string {
 		return "block all calls of the account"
 	case incident.StepRestrict:
 		return "limit the account to its known networks"
+	case incident.StepLimitCosts:
+		return "end costly calls from unknown addresses"
 	case incident.StepNotify:
 		return "notify the operator"
 	case incident.StepExec:
@@ -59,6 +61,8 @@ func doneWords(step incident.StepKind, target string) string {
 		return "Blocked all calls of " + target
 	case incident.StepRestrict:
 		return "Limited " + target + " to its known networks"
+	case incident.StepLimitCosts:
+		return "Limited the costs of " + target
 	case incident.StepNotify:
 		return "Notified the operator"
 	case incident.StepExec:

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"container/list"
 	"net/netip"
-	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -12,7 +12,7 @@ import (
 
 // BreakInConfig defines what counts as a break-in. Zero values mean the defaults.
 type BreakInConfig struct {
-	Failures int           // failures after which a success from an unknown address is a break-in; default 4
+	Failures int           // failures that make a success from an unknown address suspicious; default 4
 	Within   time.Duration // how long a failure counts; default 24 hours
 	Accounts int           // most accounts whose failures are kept; default 65,536
 }
@@ -26,9 +26,17 @@ func (c BreakInConfig) withDefaults() BreakInConfig {
 
 // Places records the known addresses of accounts. Its methods must not keep name.
 type Places interface {
-	// KnownSource reports whether an address is known for an account.
+	// KnownSource reports whether an address is known for an account. Lives reports
+	// whether it is, or lies in a network where the account is at home.
 	KnownSource(name []byte, source netip.Prefix, now time.Time) bool
-	// Succeed records a success that was not a break-in. Its address becomes known.
+	Lives(name []byte, source netip.Prefix, now time.Time) bool
+	// Occupied reports whether an address is known for any account.
+	Occupied(source netip.Prefix, now time.Time) bool
+	// Trusted reports whether an account may turn up at an address however often
+	// others failed: it is at home in the network, or a person allowed the address.
+	Trusted(name []byte, source netip.Prefix, now time.Time) bool
+	// Succeed records a success that was neither a break-in nor suspicious. Its
+	// address becomes known.
 	Succeed(name []byte, source netip.Prefix, at time.Time)
 	// MarkThief records that a success was a break-in. stolen says that it cannot have
 	// been the account's owner. Thief reports whether the last success was a break-in,
@@ -38,17 +46,35 @@ type Places interface {
 	// Stolen reports whether somebody other than its owner had the account's password
 	// lately.
 	Stolen(name []byte, now time.Time) bool
+	// PutOnProbation records a success at an address that may be the owner's or a
+	// thief's. OnProbation reports whether the address is on probation still, and
+	// Undecided whether any of the account's addresses is, and since when.
+	PutOnProbation(name []byte, source netip.Prefix, since, at time.Time, proof Proof)
+	OnProbation(name []byte, source netip.Prefix, now time.Time) bool
+	Undecided(name []byte, now time.Time) (since time.Time, ok bool)
 }
 
 // BreakIn detects break-ins: unknown addresses fail to log in to an account, then one
-// of them, or another unknown address, succeeds. A known address never causes a
-// break-in: neither its failures nor its successes count. A success that is not a
-// break-in makes its address known and clears the failures from that address.
+// succeeds. A known address never causes a break-in: neither its failures nor its
+// successes count. A success that is not suspicious makes its address known and
+// clears the failures from that address.
+//
+// It tells two strengths of evidence apart, because failures of others say nothing
+// about who succeeds: they also guess at the account of an owner whose address
+// changes.
+//
+//   - SuccessAfterFailures, a break-in, takes failures of the succeeding address
+//     itself: enough confirmed ones for this account, or one for another account,
+//     where no account is used. The failures of its network count, too, except those
+//     from addresses where accounts are used. While the password is known to be
+//     stolen, the success of another unknown address needs no failure.
+//   - NewPlaceAfterFailures puts the address on probation: enough others failed, or
+//     the address itself, but packets may be spoofed, or another of the account's
+//     addresses is on probation. Packets that are forged never do more than that.
 //
 // After a break-in, the address does not become known until the password is changed.
 // The break-in is reported once, and again only if the report is older than Within
-// and there are still enough failures. While the password is known to be stolen, the
-// success of another unknown address is a break-in without any failure.
+// and there are still enough failures. An address is reported once for a probation.
 //
 // BreakIn has no lock: its owner calls it from one goroutine at a time.
 type BreakIn struct {
@@ -59,46 +85,15 @@ type BreakIn struct {
 	buf      accountBuffer
 }
 
-// accountFailures holds the newest BreakInConfig.Failures failures of unknown
-// addresses for an account, in no order.
-type accountFailures struct {
-	name     string
-	failures []failedLogin
-	first    failedLogin // the first of those counted, which may not be among them
-	counted  int
-}
-
-// tally counts a failure, from anew when the first one is too old to count.
-func (a *accountFailures) tally(f *failedLogin, within time.Duration) {
-	if a.counted == 0 || f.at.Sub(a.first.at) >= within {
-		a.first, a.counted = *f, 0
-	}
-	if f.at.Before(a.first.at) {
-		a.first = *f
-	}
-	a.counted++
-}
-
-type failedLogin struct {
-	source    netip.Prefix
-	at        time.Time
-	addr      netip.Addr
-	port      uint16
-	signal    Signal
-	transport event.Transport
-	proof     Proof
-}
-
 // NewBreakIn returns a BreakIn without failures.
 func NewBreakIn(c BreakInConfig, places Places) *BreakIn {
 	return &BreakIn{config: c.withDefaults(), places: places, accounts: make(map[string]*list.Element)}
 }
 
-// Observe records failures and successes and ignores other signals. If o is the
-// success of a break-in, Observe returns the SuccessAfterFailures to score, with the
-// source, account and session of o. It is Proven if o is and if enough failures are;
-// otherwise spoofed packets could turn anybody's first login from a new address into
-// a break-in. The accounts of Asterisk's manager interface are separate
+// Observe records failures and successes and ignores other signals. If o is a success
+// that is a break-in or puts its address on probation, Observe returns the signal to
+// score, with the source, account and session of o. A break-in is Proven if o is, and
+// if its failures are. The accounts of Asterisk's manager interface are separate
 // (ManagerAccounts). A SuccessfulAuth must contain the account name, which chan_sip's
 // for an INVITE does not: see Challenges.
 func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
@@ -111,214 +106,163 @@ func (b *BreakIn) Observe(o *Observation) (derived Observation, ok bool) {
 	if !isAccount || !source.IsValid() {
 		return Observation{}, false
 	}
-	if !success {
-		if !b.places.KnownSource(name, source, o.At) {
-			b.failed(name, failedLogin{source, o.At, o.Source.Unmap(), o.Port, o.Signal, o.Transport, o.Proof})
+	known := b.places.KnownSource(name, source, o.At)
+	switch {
+	case !success && !known:
+		b.failed(name, source, o)
+	case success && known:
+		b.places.Succeed(name, source, o.At)
+	case success:
+		return b.succeeded(name, source, o)
+	}
+	return Observation{}, false
+}
+
+// succeeded judges a success at an unknown address.
+func (b *BreakIn) succeeded(name []byte, source netip.Prefix, o *Observation) (derived Observation, ok bool) {
+	reported, thief := b.places.Thief(name, source)
+	if thief && o.At.Sub(reported) < b.config.Within {
+		return Observation{}, false // reported already
+	}
+	own := b.guessed(name, source, o.At)
+	switch {
+	case own || !thief && b.places.Stolen(name, o.At):
+		b.places.MarkThief(name, source, o.At, own)
+		return brokenIn(o, own), true
+	case thief:
+		return Observation{}, false // but the address stays unknown
+	case b.places.Trusted(name, source, o.At):
+	case b.places.OnProbation(name, source, o.At):
+		return Observation{}, false
+	default:
+		if since, suspicious := b.suspicious(name, source, o.At); suspicious {
+			return b.putOnProbation(name, source, since, o), true
 		}
-		return Observation{}, false
 	}
-	if !b.brokeIn(name, source, o.At) {
-		return Observation{}, false
-	}
-	return b.derive(name, o), true
+	b.forgive(name, source)
+	b.places.Succeed(name, source, o.At)
+	return Observation{}, false
 }
 
 // Revealed takes that an address knows the password of an account, though it has
 // not signed in: o names both. stolen says that this cannot be the account's own
-// phone; otherwise it takes enough failures. Revealed makes nothing known. When that
-// is a break-in, it returns the SuccessAfterFailures to be scored, as Observe does.
+// phone; otherwise it takes failures, as in Observe. Revealed makes nothing known. It
+// returns the signal to be scored, as Observe does.
 func (b *BreakIn) Revealed(o *Observation, stolen bool) (derived Observation, ok bool) {
 	name, isAccount := accountName(o, &b.buf)
 	source := event.SourcePrefix(o.Source)
-	if !isAccount || !source.IsValid() || b.places.KnownSource(name, source, o.At) || !stolen && b.recent(name, Spoofable, o.At) < b.config.Failures {
+	if !isAccount || !source.IsValid() || b.places.KnownSource(name, source, o.At) {
 		return Observation{}, false
 	}
 	if reported, thief := b.places.Thief(name, source); thief && o.At.Sub(reported) < b.config.Within {
 		return Observation{}, false
 	}
-	b.places.MarkThief(name, source, o.At, stolen || b.guessedBy(name, source, o.At))
-	return b.derive(name, o), true
+	if own := b.guessed(name, source, o.At); own || stolen {
+		b.places.MarkThief(name, source, o.At, true)
+		return brokenIn(o, own), true
+	}
+	if b.places.OnProbation(name, source, o.At) || b.places.Trusted(name, source, o.At) || b.recent(name, o.At) < b.config.Failures {
+		return Observation{}, false
+	}
+	return b.putOnProbation(name, source, o.At, o), true
 }
 
-// derive makes the SuccessAfterFailures of a success.
-func (b *BreakIn) derive(name []byte, o *Observation) Observation {
+// SecondSign takes that an address on probation did something that shows it to be a
+// thief's; o names both. It returns the SuccessAfterFailures to be scored.
+func (b *BreakIn) SecondSign(o *Observation) (derived Observation, ok bool) {
+	name, isAccount := accountName(o, &b.buf)
+	source := event.SourcePrefix(o.Source)
+	if !isAccount || !source.IsValid() {
+		return Observation{}, false
+	}
+	if reported, thief := b.places.Thief(name, source); thief && o.At.Sub(reported) < b.config.Within {
+		return Observation{}, false
+	}
+	b.places.MarkThief(name, source, o.At, true)
+	return brokenIn(o, true), true
+}
+
+// brokenIn makes the SuccessAfterFailures of a success. Without failures that are
+// proven, spoofed packets may have brought it about.
+func brokenIn(o *Observation, proven bool) Observation {
 	derived := *o
 	derived.Signal = SuccessAfterFailures
-	if b.recent(name, Proven, o.At) < b.config.Failures {
+	if !proven {
 		derived.Proof = Spoofable
 	}
 	return derived
 }
 
-// failed adds a failure. If there is no room, it replaces the least valuable one.
-func (b *BreakIn) failed(name []byte, f failedLogin) {
-	a := b.failuresOf(name)
-	a.tally(&f, b.config.Within)
-	if len(a.failures) < b.config.Failures {
-		a.failures = append(a.failures, f)
-		return
-	}
-	least := &a.failures[0]
-	for i := range a.failures {
-		if b.weigh(&a.failures[i], least, f.at) < 0 {
-			least = &a.failures[i]
+func (b *BreakIn) putOnProbation(name []byte, source netip.Prefix, since time.Time, o *Observation) Observation {
+	b.places.PutOnProbation(name, source, since, o.At, o.Proof)
+	derived := *o
+	derived.Signal, derived.Proof = NewPlaceAfterFailures, Spoofable
+	return derived
+}
+
+// guessed reports whether an address has itself failed so often that its success is
+// that of a guesser: for this account, together with the rest of its network, or for
+// another one. Spoofed failures do not count.
+func (b *BreakIn) guessed(name []byte, source netip.Prefix, at time.Time) bool {
+	return b.guessedNear(name, source, at) >= b.config.Failures || b.sprays(name, source, at) && !b.places.Occupied(source, at)
+}
+
+// guessedNear counts the proven failures of an address for an account, and those of
+// its network, but not those from other addresses where accounts are used.
+func (b *BreakIn) guessedNear(name []byte, source netip.Prefix, at time.Time) (n int) {
+	network := event.NetworkPrefix(source.Addr())
+	for _, g := range b.guessersOf(name) {
+		if !network.Contains(g.source.Addr()) {
+			continue
 		}
-	}
-	if b.weigh(least, &f, f.at) < 0 {
-		*least = f
-	}
-}
-
-// recount counts the failures that are kept.
-func (a *accountFailures) recount() {
-	a.counted = len(a.failures)
-	for i := range a.failures {
-		if f := &a.failures[i]; i == 0 || f.at.Before(a.first.at) {
-			a.first = *f
-		}
-	}
-}
-
-// weigh compares the value of two failures: one that still counts is worth more than
-// an expired one, a proven one more than a spoofable one, a newer one more than an
-// older one.
-func (b *BreakIn) weigh(x, y *failedLogin, now time.Time) int {
-	rank := func(f *failedLogin) int {
-		if now.Sub(f.at) >= b.config.Within {
-			return 0
-		}
-		return 1 + int(f.proof)
-	}
-	return cmp.Or(cmp.Compare(rank(x), rank(y)), x.at.Compare(y.at))
-}
-
-// Failures returns the failures kept for an account, the oldest first, and before them
-// the first one that was counted. They are the evidence for its SuccessAfterFailures.
-func (b *BreakIn) Failures(account string) []Record {
-	e := b.accounts[account]
-	if e == nil {
-		return nil
-	}
-	a := e.Value.(*accountFailures)
-	kept := a.failures
-	if a.counted > 0 && !slices.Contains(kept, a.first) {
-		kept = append([]failedLogin{a.first}, kept...)
-	}
-	var records []Record
-	for _, f := range kept {
-		records = append(records, Record{
-			At: f.at, Signal: f.signal, Source: f.addr, Port: f.port,
-			Transport: f.transport, Proof: f.proof, Account: account,
-		})
-	}
-	slices.SortStableFunc(records, func(x, y Record) int { return x.At.Compare(y.At) })
-	return records
-}
-
-// Counted is how many failures an account has had since the first of Failures.
-func (b *BreakIn) Counted(account string) int {
-	if e := b.accounts[account]; e != nil {
-		return e.Value.(*accountFailures).counted
-	}
-	return 0
-}
-
-// brokeIn records a success and returns whether it is a break-in.
-func (b *BreakIn) brokeIn(name []byte, source netip.Prefix, at time.Time) bool {
-	if b.places.KnownSource(name, source, at) {
-		b.places.Succeed(name, source, at)
-		return false
-	}
-	reported, thief := b.places.Thief(name, source)
-	if thief && at.Sub(reported) < b.config.Within {
-		return false // reported already
-	}
-	if b.recent(name, Spoofable, at) >= b.config.Failures || !thief && b.places.Stolen(name, at) {
-		b.places.MarkThief(name, source, at, b.guessedBy(name, source, at))
-		return true
-	}
-	if thief {
-		return false // but the address stays unknown
-	}
-	// There are few recent failures, so none was displaced, and removing those of
-	// this address loses nothing.
-	if e := b.accounts[string(name)]; e != nil {
-		a := e.Value.(*accountFailures)
-		was := len(a.failures)
-		a.failures = slices.DeleteFunc(a.failures, func(f failedLogin) bool { return f.source == source })
-		if a.counted -= was - len(a.failures); a.first.source == source {
-			a.recount()
-		}
-	}
-	b.places.Succeed(name, source, at)
-	return false
-}
-
-// recent returns the number of failures that count at a time and have at least the
-// proof least.
-func (b *BreakIn) recent(name []byte, least Proof, at time.Time) (n int) {
-	e := b.accounts[string(name)]
-	if e == nil {
-		return 0
-	}
-	for _, f := range e.Value.(*accountFailures).failures {
-		if f.proof >= least && at.Sub(f.at) < b.config.Within {
-			n++
+		if failed := g.recent(Proven, at, b.config.Within); failed > 0 && (g.source == source || !b.places.Occupied(g.source, at)) {
+			n += failed
 		}
 	}
 	return n
 }
 
-// guessedBy reports whether an address has itself failed so often that it cannot be
-// the owner's. The failures of others say nothing about an owner who travels.
-func (b *BreakIn) guessedBy(name []byte, source netip.Prefix, at time.Time) bool {
-	e, n := b.accounts[string(name)], 0
-	if e == nil {
-		return false
-	}
-	for _, f := range e.Value.(*accountFailures).failures {
-		if f.source == source && at.Sub(f.at) < b.config.Within {
-			n++
+// sprays reports whether an address failed for another account that is not used
+// there, for certain.
+func (b *BreakIn) sprays(name []byte, source netip.Prefix, at time.Time) bool {
+	_, proven := b.elsewhere(name, source, at)
+	return proven > 0
+}
+
+// elsewhere counts the failures of an address for other accounts that are not used
+// there: a colleague's phone with an old password is no guesser. It looks at every
+// account with failures, which is rare enough: it takes a right password from an
+// unknown address.
+func (b *BreakIn) elsewhere(name []byte, source netip.Prefix, at time.Time) (all, proven int) {
+	manager := strings.HasPrefix(string(name), ManagerAccounts)
+	for other, e := range b.accounts {
+		if other == string(name) || strings.HasPrefix(other, ManagerAccounts) != manager {
+			continue
 		}
+		g := e.Value.(*accountFailures).guesser(source)
+		if g == nil || b.places.Lives([]byte(other), source, at) {
+			continue
+		}
+		all += g.recent(Spoofable, at, b.config.Within)
+		proven += g.recent(Proven, at, b.config.Within)
 	}
-	return n >= b.config.Failures
+	return all, proven
 }
 
-// HasFailures reports whether failures are kept for an account.
-func (b *BreakIn) HasFailures(account string) bool {
-	e := b.accounts[account]
-	return e != nil && len(e.Value.(*accountFailures).failures) > 0
+// suspicious reports whether a success at an unknown address may be a thief's, and
+// since when the account is under suspicion.
+func (b *BreakIn) suspicious(name []byte, source netip.Prefix, at time.Time) (since time.Time, ok bool) {
+	if b.recent(name, at) >= b.config.Failures {
+		return at, true
+	}
+	if all, proven := b.elsewhere(name, source, at); proven > 0 || all >= b.config.Failures {
+		return at, true
+	}
+	return b.places.Undecided(name, at)
 }
 
-// ClearFailures removes the failures of an account, after its password was changed or
-// an operator has reviewed them.
-func (b *BreakIn) ClearFailures(account string) {
-	if e := b.accounts[account]; e != nil {
-		delete(b.accounts, account)
-		b.order.Remove(e)
-	}
-}
-
-// Accounts returns the number of accounts with failures.
-func (b *BreakIn) Accounts() int { return len(b.accounts) }
-
-// failuresOf returns the failures of an account, creating them if needed, and moves them
-// to the back of order. If there is no room, it drops the account whose last failure
-// is the oldest.
-func (b *BreakIn) failuresOf(name []byte) *accountFailures {
-	if e := b.accounts[string(name)]; e != nil {
-		b.order.MoveToBack(e)
-		return e.Value.(*accountFailures)
-	}
-	if len(b.accounts) >= b.config.Accounts {
-		oldest := b.order.Front()
-		delete(b.accounts, oldest.Value.(*accountFailures).name)
-		b.order.Remove(oldest)
-	}
-	a := &accountFailures{name: string(name)}
-	b.accounts[a.name] = b.order.PushBack(a)
-	return a
-}
+// Within is how long a failure counts.
+func (b *BreakIn) Within() time.Duration { return b.config.Within }
 
 // Configure changes what counts as a break-in and keeps all failures. It does not
 // change the capacity.

@@ -27,8 +27,9 @@ const (
 	ChallengeSent
 	InvalidTransport
 
-	SuccessAfterFailures // an unknown address's success on an account that unknown addresses guessed at
-	Tampering            // an event whose framing or schema was forged
+	SuccessAfterFailures  // an unknown address's success after its own wrong passwords: a break-in
+	NewPlaceAfterFailures // an unknown address's success on an account that others guessed at: its owner's, or a thief's
+	Tampering             // an event whose framing or schema was forged
 
 	SlowGuesser      // an address's wrong passwords for several accounts, over days (package slow)
 	SlowNetwork      // a network's wrong passwords for many accounts, over days
@@ -59,7 +60,7 @@ var signalNames = [signalCount]string{
 	"RequestNotSupported", "RequestNotAllowed", "AuthMethodNotAllowed", "RequestBadFormat",
 	"SuccessfulAuth", "UnexpectedAddress", "ChallengeResponseFailed", "InvalidPassword",
 	"ChallengeSent", "InvalidTransport",
-	"SuccessAfterFailures", "Tampering",
+	"SuccessAfterFailures", "NewPlaceAfterFailures", "Tampering",
 	"SlowGuesser", "SlowNetwork", "SlowAttack", "LastingFailures", "GuessingCampaign",
 	"CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination",
 	"NewCountry", "OffHours", "Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent",

@@ -93,3 +93,20 @@ func (b *apiBackend) Unlock(ctx context.Context, uid uint32, o control.AccountOr
 	}
 	return control.AccountDone{Account: o.Account, Message: "unlocked " + o.Account + ": " + detail}, nil
 }
+
+// Trust ends the probation of an address, by an operator's order.
+func (b *apiBackend) Trust(uid uint32, o control.TrustOrder) (control.AccountDone, error) {
+	detail, err := b.engine.Trust(time.Now(), uid, o.Account, o.Address)
+	if err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	return control.AccountDone{Account: o.Account, Message: detail}, nil
+}
+
+// Compromise has the playbook of a break-in carried out, by an operator's order.
+func (b *apiBackend) Compromise(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	if err := b.engine.Compromise(time.Now(), uid, o.Account); err != nil {
+		return control.AccountDone{}, refusal(err)
+	}
+	return control.AccountDone{Account: o.Account, Message: "the playbook of a break-in is being carried out for " + o.Account + ": `tollwarden incidents` shows its steps"}, nil
+}

@@ -29,7 +29,7 @@ func Policy(cfg *config.Config) (judge.Policy, error) {
 			Addresses: cfg.Slow.Addresses, SiteAccounts: cfg.Slow.SiteAccounts,
 		},
 		Known:      cfg.BreakIn.Known,
-		Restrict:   contain.RestrictRule{Networks: cfg.Restrict.Networks, Spoofable: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet},
+		Restrict:   contain.RestrictRule{Networks: cfg.Restrict.Networks, Spoofable: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet, Lived: cfg.Restrict.Lived},
 		Breaker:    contain.BreakerRule{Accounts: cfg.Breaker.Accounts, Within: cfg.Breaker.Within},
 		Calls:      callRules(&cfg.Calls),
 		Allow:      Allow(cfg),

@@ -1,0 +1,129 @@
+package calls
+
+import (
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/nyaruka/phonenumbers"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+)
+
+// Placed returns the sign of an outgoing call that has just begun, or of a number that
+// an account has just redirected a call to: a sign of kind Placed, which becomes no
+// signal. It is to be called with the same now after Call, Transfer or CheckRedirect.
+// ok is false unless the account is a phone and the number is outside the site.
+func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sign, ok bool) {
+	a := d.accounts[account]
+	if a == nil || !d.isPhone(a) {
+		return Sign{}, false
+	}
+	n := d.rules.Dialling.Read(number)
+	if !n.External {
+		return Sign{}, false
+	}
+	s = Sign{Kind: Placed, Account: account, Channel: channel, From: a.where(now), Hint: a.hint(now), Detail: n.Digits}
+	_, s.Forbidden = a.limits.Destinations.forbids(&n)
+	if s.Cost = d.cost(a, &n); s.Cost != "" {
+		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now)
+	}
+	return s, true
+}
+
+// isNew says whether an account calls a country for the first time just now.
+func (a *accountState) isNew(country string, now time.Time) bool {
+	u := a.countries[country]
+	return u == nil || u.first.Equal(now)
+}
+
+// cost says in words why a call to a number costs more than others; "" if it does not.
+func (d *Detector) cost(a *accountState, n *Number) string {
+	if reason, forbidden := a.limits.Destinations.forbids(n); forbidden {
+		return "forbidden (" + reason + ")"
+	}
+	switch {
+	case n.Type != "":
+		return n.Type
+	case n.Foreign:
+		return "international (" + n.Country + ")"
+	}
+	return d.foreignAnyway(n)
+}
+
+// foreignAnyway says why a number costs that is no valid one in this country, but one
+// abroad without the international prefix: a dialplan may send it there.
+func (d *Detector) foreignAnyway(n *Number) string {
+	digits := strings.TrimPrefix(n.Digits, "+")
+	if len(digits) < minE164 || n.Digits != digits || strings.HasPrefix(digits, "0") || n.valid() {
+		return ""
+	}
+	r := d.rules.Dialling.Read("+" + digits)
+	switch {
+	case r.Type != "" && r.Foreign:
+		return r.Type
+	case r.Foreign && r.valid():
+		return "international (" + r.Country + ")"
+	}
+	return ""
+}
+
+// minE164 is how many digits a number abroad has at least: shorter ones may be local
+// numbers without their area code.
+const minE164 = 11
+
+// valid says whether the numbering plan of its country has such numbers.
+func (n *Number) valid() bool {
+	if n.E164 == "" {
+		return false
+	}
+	parsed, err := phonenumbers.Parse(n.E164, "ZZ")
+	return err == nil && phonenumbers.IsValidNumber(parsed)
+}
+
+// inUse is how long after its last login a place counts as one that the account's phone
+// is at: phones register once an hour or more often.
+const inUse = time.Hour
+
+// Phones returns the places that an account has logged in from lately.
+func (d *Detector) Phones(now time.Time, account string) (list []Login) {
+	a := d.accounts[account]
+	if a == nil {
+		return nil
+	}
+	for i := range a.logins {
+		if now.Sub(a.logins[i].at) < inUse {
+			list = append(list, a.logins[i].Login)
+		}
+	}
+	return list
+}
+
+// Place records where a call comes from.
+func (t *Tracker) Place(channel string, from netip.Addr) {
+	if c, ok := t.byName[channel]; ok && from.IsValid() {
+		c.From = from
+		t.byName[channel] = c
+	}
+}
+
+// Elsewhere returns an outgoing call of an account that is up, began after a time, and
+// is known to come from another network than an address.
+func (t *Tracker) Elsewhere(account string, from netip.Addr, after time.Time) (c Channel, ok bool) {
+	if t.outgoing[account] == 0 {
+		return Channel{}, false
+	}
+	here := event.NetworkPrefix(from)
+	for _, c := range t.byName {
+		if c.Account == account && c.Outgoing && c.Since.After(after) && c.From.IsValid() && event.NetworkPrefix(c.From) != here {
+			return c, true
+		}
+	}
+	return Channel{}, false
+}
+
+// Trust records that an address is the account's own, because a person says so: it counts
+// as used just now.
+func (d *Detector) Trust(now time.Time, account string, at netip.Addr) {
+	d.places.UseNetwork(now, account, at)
+}

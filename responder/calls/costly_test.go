@@ -1,0 +1,71 @@
+package calls_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/places"
+)
+
+// What costs is what goes abroad, to numbers that pay, or is forbidden.
+func TestPlaced(t *testing.T) {
+	for _, tt := range []struct {
+		country, number, cost string
+		deny                  string
+	}{
+		{"GB", "02079460001", "", ""},
+		{"GB", "00442079460001", "", ""},
+		{"GB", "442079460001", "", ""},
+		{"GB", "0800123456789", "", ""},
+		{"GB", "0033140205050", "international (FR)", ""},
+		{"GB", "+33140205050", "international (FR)", ""},
+		{"GB", "33140205050", "international (FR)", ""},
+		{"GB", "881612345678", "satellite", ""},
+		{"GB", "00881612345678", "satellite", ""},
+		{"GB", "09098790879", "premium", ""},
+		{"GB", "08431234567", "shared-cost", ""},
+		{"GB", "02079460001", "forbidden (0207)", "0207"},
+		{"DE", "8812345678", "", ""}, // a local number that looks like a satellite's
+		{"DE", "03012345678", "", ""},
+		{"US", "2125550123", "", ""},
+		{"US", "12125550123", "", ""},
+		{"US", "011442079460001", "international (GB)", ""},
+		{"US", "5551234", "", ""},
+		{"", "02079460001", "", ""},
+		{"", "0033140205050", "international (FR)", ""},
+	} {
+		rules := calls.Rules{Dialling: calls.Dialling{Country: tt.country, Internal: 6}}
+		if tt.deny != "" {
+			rules.Limits.Destinations.Deny = []string{tt.deny}
+		}
+		d := calls.NewDetector(costlyNow, rules, places.New(places.Config{}, nil))
+		d.List([]calls.Account{{Name: "1002", Login: true}})
+		d.Call(costlyNow, calls.Channel{Name: "PJSIP/1002-1", Account: "1002", Dialled: tt.number, Calling: true})
+		s, ok := d.Placed(costlyNow, "1002", tt.number, "PJSIP/1002-1")
+		if !ok || s.Cost != tt.cost {
+			t.Errorf("%s from %s: %q, %v, want %q", tt.number, tt.country, s.Cost, ok, tt.cost)
+		}
+	}
+}
+
+var costlyNow = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// A country is new with the first call to it, also while habits are learned.
+func TestPlacedToANewCountry(t *testing.T) {
+	d := calls.NewDetector(costlyNow, calls.Rules{Dialling: calls.Dialling{Country: "GB", Internal: 6}, Learn: time.Hour}, places.New(places.Config{}, nil))
+	d.List([]calls.Account{{Name: "1002", Login: true}})
+	for n, want := range []bool{true, false, false} {
+		now := costlyNow.Add(time.Duration(n) * time.Minute)
+		d.Call(now, calls.Channel{Name: "PJSIP/1002-1", Account: "1002", Dialled: "0033140205050", Calling: true})
+		if s, _ := d.Placed(now, "1002", "0033140205050", "PJSIP/1002-1"); s.NewCountry != want {
+			t.Errorf("call %d: new %v", n+1, s.NewCountry)
+		}
+	}
+	if _, ok := d.Placed(costlyNow, "1002", "1001", "PJSIP/1002-1"); ok {
+		t.Error("an internal call is one to the outside")
+	}
+	if _, ok := d.Placed(costlyNow, "carrier", "0033140205050", "PJSIP/carrier-1"); ok {
+		t.Error("a carrier's call is one of a phone")
+	}
+}

@@ -1,0 +1,156 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// A person decides whose an address on probation is: Trust and Compromise.
+
+// Trust takes a person's word that an address on probation is the account's own: it is
+// known from now on, and what others guessed is forgotten. detail says what still
+// holds for the account. The error is an incident.ErrRefused.
+func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail string, err error) {
+	if !j.Places.Trust(account, at, now) {
+		return "", j.cannotTrust(now, account, at)
+	}
+	j.breakIn.ClearFailures(account)
+	j.Calls.Trust(now, account, at)
+	if left := j.probationWords(now, account); left != "" {
+		return fmt.Sprintf("%s is known for %s from now on; still on probation: %s", at, account, left), nil
+	}
+	detail = fmt.Sprintf("%s is known for %s from now on", at, account)
+	if j.endCostLimit(account) {
+		detail += "; costly calls are no longer ended"
+	}
+	return detail, nil
+}
+
+// cannotTrust says why an address is not on probation.
+func (j *Judge) cannotTrust(now time.Time, account string, at netip.Addr) error {
+	source := event.SourcePrefix(at)
+	_, thief := j.Places.Thief([]byte(account), source)
+	switch {
+	case !j.exists(account):
+		return noAccount(account)
+	case !source.IsValid():
+		return fmt.Errorf("%w: no address given", incident.ErrRefused)
+	case j.lives(now, account, at):
+		return fmt.Errorf("%w: %s is known for %s already", incident.ErrRefused, at, account)
+	case thief:
+		return fmt.Errorf("%w: a break-in on %s came from %s: change the password with `tollwarden rotate %s`; if you have changed it by hand, `tollwarden unlock %s` says so", incident.ErrRefused, account, at, account, account)
+	}
+	if list := j.probationWords(now, account); list != "" {
+		return fmt.Errorf("%w: %s is not on probation for %s, but %s", incident.ErrRefused, at, account, list)
+	}
+	return fmt.Errorf("%w: no address of %s is on probation, so there is nothing to trust; to let an address sign in whatever happens: `tollwarden allow add %s`", incident.ErrRefused, account, at)
+}
+
+func noAccount(account string) error {
+	return fmt.Errorf("%w: there is no account %s in Asterisk: `tollwarden accounts` lists them", incident.ErrRefused, score.Printable(account))
+}
+
+// exists says whether Asterisk knows an account, or anybody has used it.
+func (j *Judge) exists(account string) bool {
+	a, listed := j.Calls.Named(account)
+	return account != "" && (listed && a.Name == account || j.Places.Used(account))
+}
+
+// probationWords lists the addresses of an account that are on probation; "" for none.
+func (j *Judge) probationWords(now time.Time, account string) string {
+	var words []string
+	for _, p := range j.Places.Probations(account, now) {
+		words = append(words, incident.PrefixText(p.Source))
+	}
+	if n := len(words) - maxPhones; n > 0 {
+		words = append(words[:maxPhones], fmt.Sprintf("%d more", n))
+	}
+	return strings.Join(words, ", ")
+}
+
+// Compromise takes a person's word that a thief has an account's password: the playbook
+// of a break-in is carried out, and bans the account's addresses on probation. The error
+// is an incident.ErrRefused.
+func (j *Judge) Compromise(now time.Time, account string) error {
+	t := j.breakInThreshold()
+	switch {
+	case j.policy.Observe:
+		return fmt.Errorf("%w: mode is observe, nothing is changed: set mode = \"enforce\" and `tollwarden reload` it, or change the password by hand", incident.ErrRefused)
+	case !j.exists(account) || strings.HasPrefix(account, score.ManagerAccounts):
+		return noAccount(account)
+	case t == nil:
+		return fmt.Errorf("%w: no [[threshold]] per account counts SuccessAfterFailures, so there is no playbook for a break-in: use `tollwarden hangup %s` and `tollwarden rotate %s --expire`", incident.ErrRefused, account, account)
+	}
+	list := j.Places.Probations(account, now)
+	steps, v := j.reported(now, t, account, list)
+	for _, p := range list {
+		j.Places.MarkThief([]byte(account), p.Source, now, true)
+	}
+	j.count(v)
+	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked
+	return nil
+}
+
+// breakInThreshold is the threshold of a break-in; nil if the configuration has none.
+func (j *Judge) breakInThreshold() *score.Threshold {
+	for i := range j.policy.Thresholds {
+		if t := &j.policy.Thresholds[i]; t.Per == score.PerAccount && t.Points[score.SuccessAfterFailures] >= t.Score {
+			return t
+		}
+	}
+	return nil
+}
+
+// reported plans what is done about a break-in that a person reports. Each address on
+// probation is banned, as far as that cuts off nobody else.
+func (j *Judge) reported(now time.Time, t *score.Threshold, account string, list []places.Probation) (steps []incident.Step, v *score.Verdict) {
+	v = &score.Verdict{
+		At: now, Key: score.Key{Per: score.PerAccount, Account: account}, Threshold: t, Score: t.Score,
+		Reason: "reported by a person: somebody else has the password",
+	}
+	cause := func(p places.Probation) score.Record {
+		r := score.Record{At: p.First, Signal: score.SuccessAfterFailures, Source: p.Source.Addr(), Account: account}
+		if p.Proven {
+			r.Proof = score.Proven
+		}
+		return r
+	}
+	playbook := j.policy.Playbooks[t.Playbook]
+	if len(list) == 0 {
+		v.Cause = score.Record{At: now, Signal: score.SuccessAfterFailures, Account: account}
+		return decide.Plan(v, playbook, j.policy.Ladder, j.asked(v, netip.Prefix{})), v
+	}
+	for _, p := range list {
+		v.Evidence = append(v.Evidence, cause(p))
+	}
+	var bans []incident.Step
+	for i, p := range list {
+		v.Cause = v.Evidence[i]
+		f := j.asked(v, p.Source)
+		v.Proven = p.Proven && f.Protected == ""
+		bans = append(bans, decide.Plan(v, []incident.StepKind{incident.StepBan}, j.policy.Ladder, f)...)
+	}
+	v.Cause = v.Evidence[0]
+	steps = decide.Plan(v, playbook, j.policy.Ladder, j.asked(v, list[0].Source))
+	if i := slices.IndexFunc(steps, func(s incident.Step) bool { return s.Step == incident.StepBan }); i >= 0 {
+		steps = slices.Replace(steps, i, i+1, bans...)
+	}
+	return steps, v
+}
+
+// asked is what a plan must know that a person asked for: neither a pause nor the circuit
+// breaker stops it.
+func (j *Judge) asked(v *score.Verdict, target netip.Prefix) decide.Facts {
+	f := j.facts(v, nil, target)
+	f.Paused, f.Stopped = false, ""
+	return f
+}

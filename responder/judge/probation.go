@@ -1,0 +1,213 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// An address on probation is its owner's or a thief's. Nothing of the account is taken
+// from it but costly calls, until a second sign shows that it is a thief's.
+
+// secondSigns are the signs that nobody but a thief gives at an address on probation.
+// TwoNetworks is none: a desk phone and a softphone of one account sign in by turns.
+var secondSigns = map[calls.Kind]bool{calls.ForbiddenDestination: true, calls.OffHours: true, calls.ScannerAgent: true}
+
+// newPlaceReason says why an address is on probation.
+func (j *Judge) newPlaceReason(v *score.Verdict) string {
+	sources := map[netip.Addr]bool{}
+	failures := 0
+	for _, r := range j.breakIn.Failures(v.Key.Account) {
+		if v.At.Sub(r.At) < j.breakIn.Within() {
+			sources[r.Source], failures = true, failures+1
+		}
+	}
+	before := "another address of the account is on probation"
+	if failures > 0 {
+		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
+	}
+	return fmt.Sprintf("%s; then the account was used from %s, a new address: its owner's, or a thief's", before, v.Cause.Source.Unmap())
+}
+
+func addresses(n int) string {
+	if n == 1 {
+		return "1 address"
+	}
+	return fmt.Sprintf("%d addresses", n)
+}
+
+// placedCall is a call to the outside that an account places, or a number that it
+// redirects a call to.
+type placedCall struct {
+	account, number string
+	channel         string // that carries the call
+	by              string // the account's own channel; "" if it is not known
+}
+
+// placed looks at a call of an account whose costs are limited, or that has an address
+// on probation. It returns whether the call shows a break-in. raw is borrowed.
+func (j *Judge) placed(now time.Time, c placedCall, raw []byte) (broken bool) {
+	_, limited := j.Contain.Costs.Of(c.account)
+	if _, undecided := j.Places.Undecided([]byte(c.account), now); !limited && !undecided {
+		return false
+	}
+	s, ok := j.Calls.Placed(now, c.account, c.number, c.channel)
+	if !ok {
+		return false
+	}
+	if own, up := j.Calls.Channel(c.by); up && own.From.IsValid() && !s.From.Source.IsValid() {
+		s.From = calls.Login{Source: own.From}
+	}
+	if !s.From.Source.IsValid() && !ownChannel(s) {
+		s.From, ok = j.unknownPhone(now, c.account)
+		if !ok {
+			return false
+		}
+	}
+	if !s.From.Source.IsValid() && j.effects.AskSource(s, raw) {
+		return false
+	}
+	return j.judgePlaced(now, s, raw)
+}
+
+// unknownPhone is where a phone of the account is signed in that is not known there: it
+// may have redirected a call.
+func (j *Judge) unknownPhone(now time.Time, account string) (from calls.Login, ok bool) {
+	for _, l := range j.Calls.Phones(now, account) {
+		if !j.lives(now, account, l.Source) {
+			return l, true
+		}
+	}
+	return calls.Login{}, false
+}
+
+// lives says whether an account is rightly used at an address.
+func (j *Judge) lives(now time.Time, account string, at netip.Addr) bool {
+	source := event.SourcePrefix(at)
+	return source.IsValid() && (j.Places.Lives([]byte(account), source, now) || j.Places.Allowed(source))
+}
+
+// judgePlaced ends a costly call that comes from where its account is not known, or from
+// where nobody can say. It returns whether the call shows a break-in.
+func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken bool) {
+	if !s.From.Source.IsValid() {
+		s.From = s.Hint
+	}
+	if j.contains(now, s.Account) {
+		return false
+	}
+	if j.lives(now, s.Account, s.From.Source) {
+		return j.besideProbation(now, s, raw)
+	}
+	limit, limited := j.Contain.Costs.Of(s.Account)
+	if limited && !j.policy.Observe && !j.pause.Active(now) && s.Cost != "" {
+		j.counters.CostlyEnded++
+		j.effects.EndCall(s.Channel)
+	}
+	if limited && (s.Cost != "" || j.watched(now, s)) {
+		j.recordPlaced(limit.Incident, s)
+	}
+	probation, _ := j.probationAt(now, s.Account, s.From.Source)
+	switch other, up := j.Calls.Elsewhere(s.Account, s.From.Source, probation.First); {
+	case s.Forbidden:
+		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
+	case s.NewCountry:
+		return j.secondSign(now, s.Account, s.From, "the first call of the account to this country: "+s.Detail+", "+s.Cost, raw)
+	case up && ownChannel(s):
+		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
+	}
+	return false
+}
+
+// besideProbation takes a call from where its account is known. While another one from an
+// address on probation is up, two people are using the account. A call that the account's
+// phone left behind when its address changed is none: it began before.
+func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken bool) {
+	other, up := j.Calls.Elsewhere(s.Account, s.From.Source, time.Time{})
+	if !up || !ownChannel(s) {
+		return false
+	}
+	if _, ok := j.probationAt(now, s.Account, other.From); !ok {
+		return false
+	}
+	return j.secondSign(now, s.Account, calls.Login{Source: other.From}, "a call from "+s.From.Source.String()+" while one to "+score.Printable(other.Dialled)+" is up", raw)
+}
+
+// watched says whether every call from an address is recorded.
+func (j *Judge) watched(now time.Time, s calls.Sign) bool {
+	p, ok := j.probationAt(now, s.Account, s.From.Source)
+	return ok && now.Sub(p.Since) < places.WatchedFor
+}
+
+// probationAt is the probation of an account's address.
+func (j *Judge) probationAt(now time.Time, account string, at netip.Addr) (places.Probation, bool) {
+	for _, p := range j.Places.Probations(account, now) {
+		if p.Source == event.SourcePrefix(at) {
+			return p, true
+		}
+	}
+	return places.Probation{}, false
+}
+
+// recordPlaced records a call with the incident about the account's new address.
+func (j *Judge) recordPlaced(number int64, s calls.Sign) {
+	c, up := j.Calls.Channel(s.Channel)
+	if number == 0 || !up {
+		return
+	}
+	if call, ok := j.Contain.Log.Add([]int64{number}, c, time.Time{}, j.country); ok {
+		j.effects.Call(call)
+	}
+}
+
+// secondSign takes that an account was used from an address in a way that shows it to
+// be a thief's, if one of the account's addresses is on probation and this one is not
+// known. what is safe to show. It returns whether that is a break-in now.
+func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what string, raw []byte) bool {
+	_, undecided := j.Places.Undecided([]byte(account), now)
+	if !undecided || !from.Source.IsValid() || j.lives(now, account, from.Source) || j.contains(now, account) {
+		return false
+	}
+	o := score.Observation{
+		At: now, Signal: score.SuccessfulAuth, Source: from.Source, Port: from.Port, Transport: from.Transport,
+		Account: []byte(account), Session: []byte(what), Raw: raw,
+	}
+	if from.Proven {
+		o.Proof = score.Proven
+	}
+	broken, ok := j.breakIn.SecondSign(&o)
+	if !ok {
+		return false
+	}
+	for _, v := range j.table.Observe(&broken) {
+		v.Reason = fmt.Sprintf("somebody guessed at the password, the account was used from %s, a new address, and then: %s", from.Source.Unmap(), what)
+		j.count(&v)
+		j.answer(&v, nil)
+	}
+	return true
+}
+
+// tellOfNewPlace opens an incident about a new address, unless there was one today: the
+// address of an owner may change all the time.
+func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
+	if !j.dedup.FirstNewPlace(v) {
+		j.counters.Suppressed++
+		return
+	}
+	j.open(v, sign, steps)
+}
+
+// probationChanged keeps an account's addresses on probation.
+func (j *Judge) probationChanged(account string, list []places.Probation) {
+	if len(list) == 0 {
+		j.effects.HoldEnded(account, incident.HoldProbation)
+		return
+	}
+	j.effects.HoldChanged(places.ProbationHold(account, list))
+}

@@ -1,0 +1,42 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// onProbation returns the address that the account was used from after others had
+// guessed at it, which is its owner's or a thief's.
+func (t *builder) onProbation() (address string, ok bool) {
+	if t.breakIn() {
+		return "", false
+	}
+	for _, o := range slices.Backward(t.i.Evidence) {
+		if o.Signal == score.NewPlaceAfterFailures && o.Source.IsValid() {
+			return Plain(o.Source.String()), true
+		}
+	}
+	return "", false
+}
+
+// decide says how a person answers for an address on probation.
+func (t *builder) decide(address string) []string {
+	return []string{
+		fmt.Sprintf("If it was you, or somebody of yours, at %s: `tollwarden trust %s %s`. Then nothing is limited any more.", address, t.account, address),
+		fmt.Sprintf("If not: `tollwarden compromise %s`. That ends its calls, changes its password, removes its registrations and bans the address.", t.account),
+	}
+}
+
+// undecided says what is limited until a person decides.
+func (t *builder) undecided(address string) string {
+	limited := "Calls that cost (abroad, premium, satellite) from there and from other unknown addresses are ended."
+	if !slices.ContainsFunc(t.r.Steps, func(s Step) bool {
+		return s.kind == incident.StepLimitCosts && s.State == string(incident.Done)
+	}) {
+		limited = "Nothing is limited."
+	}
+	return fmt.Sprintf("Undecided: somebody guessed at %s; then it was used from a new address, %s: you, or a thief. Its calls, registrations and password are left alone. %s", t.account, address, limited)
+}
