@@ -189,6 +189,14 @@ func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error
 	return nil
 }
 
+func (l *flowRecorder) DropConnection(within time.Duration, connection netip.AddrPort) error {
+	return l.DropFlow(within, connection)
+}
+
+func (l *flowRecorder) CloseConnections(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
+	return l.Suspect(within, at, live)
+}
+
 func (l *flowRecorder) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

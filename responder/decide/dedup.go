@@ -3,6 +3,7 @@ package decide
 import (
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -32,10 +33,17 @@ func (d *Dedup) First(v *score.Verdict) bool {
 	return d.isFirst(dedupKey{v.Key, v.Threshold.Name}, v.At, v.Threshold.Within)
 }
 
-// FirstStaleFlow is First for a phone with a wrong password, once a day.
-func (d *Dedup) FirstStaleFlow(v *score.Verdict) bool {
-	key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: v.Key.Prefix}
-	return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
+// FirstFlow is First for a verdict of which only a flow is cut: once a day for a phone
+// with a wrong password, and otherwise once for its address, however many flows are cut
+// there.
+func (d *Dedup) FirstFlow(v *score.Verdict) bool {
+	at := event.SourcePrefix(v.Cause.Source)
+	if OnePhone(v) {
+		key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: at}
+		return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
+	}
+	key := score.Key{Per: score.PerAccount, Prefix: at}
+	return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, v.Threshold.Within)
 }
 
 func (d *Dedup) isFirst(k dedupKey, now time.Time, pause time.Duration) bool {

@@ -169,6 +169,9 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	}
 	if !brokenIn && o.Signal == score.SuccessfulAuth {
 		j.phoneAt(o.At, o)
+		if o.Transport.Connected() && j.Places.Known(string(o.Account), o.Source, now) {
+			j.Places.Connected(o)
+		}
 	}
 	j.weigh(o)
 	j.takeTurns(o)

@@ -189,8 +189,7 @@ func (p *Places) succeeded(a *account, is *address, at time.Time) {
 		is.last = at
 	}
 	if !is.listed || at.Sub(was) >= p.config.Remember {
-		p.reside(a.name, is.source, at)
-		is.listed = true
+		is.listed = p.reside(a.name, is.source, at)
 	}
 	p.Lived(is.source.Addr(), at)
 }

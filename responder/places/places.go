@@ -54,6 +54,7 @@ type Places struct {
 
 	residents   residents
 	connections connections
+	betrayed    map[string]struct{} // accounts of which Betrayed was called since the last ForgetThieves
 }
 
 // phone is one account in use at an address.
@@ -67,7 +68,7 @@ type phone struct {
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}, residents: residents{&bart.Table[[]string]{}}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}, residents: residents{&bart.Table[[]string]{}}, betrayed: map[string]struct{}{}}
 	p.SetAllow(allow)
 	return p
 }
@@ -308,12 +309,16 @@ func (p *Places) Protect(o *score.Observation, against Evidence) {
 func (p *Places) addPhone(is phone) {
 	prefix := event.SourcePrefix(is.addr)
 	if at, known := p.phones.Get(prefix); known || p.phones.Size() < maxSources {
+		at = slices.DeleteFunc(at, func(was phone) bool { return was.failed && was.account == is.account && was.port == is.port })
 		p.phones.Insert(prefix, append(at, is))
 	}
 }
 
 // Betrayed ends the protection that an account gave: a thief has it, too.
 func (p *Places) Betrayed(account string) {
+	if len(p.betrayed) < p.config.Accounts {
+		p.betrayed[account] = struct{}{}
+	}
 	its := func(p phone) bool { return p.account == account }
 	left := map[netip.Prefix][]phone{}
 	for at, phones := range p.phones.All() {

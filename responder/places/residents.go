@@ -24,23 +24,24 @@ type residents struct {
 	at *bart.Table[[]string] // by source key
 }
 
-// reside remembers that an account is known at an address. It is called when that is
-// news.
-func (p *Places) reside(name string, source netip.Prefix, now time.Time) {
+// reside remembers that an account is known at an address, if there is room. It is called
+// when that is news.
+func (p *Places) reside(name string, source netip.Prefix, now time.Time) (listed bool) {
 	names, known := p.residents.at.Get(source)
 	if slices.Contains(names, name) {
-		return
+		return true
 	}
 	if len(names) >= maxResidents {
 		gone := func(other string) bool { return !p.known(p.find(other), source, now) }
 		if names = slices.DeleteFunc(slices.Clone(names), gone); len(names) >= maxResidents {
-			return
+			return false
 		}
 	}
 	if !known && p.residents.at.Size() >= maxResidences {
-		return // until the outdated ones are pruned
+		return false // until the outdated ones are pruned
 	}
 	p.residents.at.Insert(source, append(slices.Clip(names), name))
+	return true
 }
 
 // Residents yields the accounts that are known at an address, registered or not, and when
@@ -69,6 +70,21 @@ func (p *Places) Residents(now time.Time, source netip.Prefix) iter.Seq2[string,
 			}
 		}
 	}
+}
+
+// Trusted says whether nobody else is known to have an account's password.
+func (p *Places) Trusted(name string, now time.Time) bool {
+	_, betrayed := p.betrayed[name]
+	return !betrayed && !p.Stolen([]byte(name), now)
+}
+
+// RegisteredBeside says whether an account's phone is in use at an address, on a port
+// that is none of these.
+func (p *Places) RegisteredBeside(name string, source netip.Prefix, ports []uint16) bool {
+	phones, _ := p.phones.Get(source)
+	return slices.ContainsFunc(phones, func(is phone) bool {
+		return is.account == name && is.port != 0 && !slices.Contains(ports, is.port)
+	})
 }
 
 // Inhabited says whether an account is known at an address in a network.
