@@ -37,11 +37,16 @@ func TestDedup(t *testing.T) {
 
 // A phone with a wrong password is reported once a day, whatever its address's
 // other verdicts.
-func TestDedupOfStaleFlows(t *testing.T) {
+func TestDedupOfFlows(t *testing.T) {
 	var d Dedup
 	phone := func(account string, after time.Duration) *score.Verdict {
 		v := guessing(true)
-		v.At, v.Cause.Account = noon.Add(after), account
+		v.At, v.Cause.Account, v.Cause.Signal = noon.Add(after), account, score.ChallengeResponseFailed
+		return v
+	}
+	guesser := func(after time.Duration) *score.Verdict {
+		v := wrongPassword(5070, "1001", "1002", "1003")
+		v.At = noon.Add(after)
 		return v
 	}
 	for _, step := range []struct {
@@ -53,8 +58,11 @@ func TestDedupOfStaleFlows(t *testing.T) {
 		{"an hour later", phone("1004", time.Hour), false},
 		{"another phone there", phone("1005", time.Hour), true},
 		{"the next day", phone("1004", 24*time.Hour), true},
+		{"a guesser", guesser(0), true},
+		{"from its next port", guesser(time.Second), false},
+		{"after the threshold's time", guesser(time.Hour), true},
 	} {
-		if got := d.FirstStaleFlow(step.v); got != step.want {
+		if got := d.FirstFlow(step.v); got != step.want {
 			t.Errorf("%s: %t", step.what, got)
 		}
 	}
