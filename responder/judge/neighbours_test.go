@@ -372,4 +372,3 @@ func TestNoPromotionWhereOthersLive(t *testing.T) {
 		t.Errorf("bans %s", got)
 	}
 }
-

@@ -76,7 +76,7 @@ type address struct {
 	source   netip.Prefix
 	last     time.Time // success; of a thief: when it was last reported
 	reported time.Time // when AddressLearned was last called
-	listed   bool // among the residents
+	listed   bool      // among the residents
 	thief    bool
 	stolen   bool // a thief's: who is there is not the owner, for certain
 }
