@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -18,6 +19,7 @@ type Dedup struct {
 type dedupKey struct {
 	key       score.Key
 	threshold string
+	widening  Widening
 }
 
 // maxDedup bounds what is remembered. What does not fit is repeated.
@@ -27,23 +29,23 @@ const maxDedup = 1 << 14
 // again: it goes on until the phone is corrected.
 const staleFlowPause = 24 * time.Hour
 
-// First says whether to inform of a verdict now: not again within the time that
-// its threshold looks back.
-func (d *Dedup) First(v *score.Verdict) bool {
-	return d.isFirst(dedupKey{v.Key, v.Threshold.Name}, v.At, v.Threshold.Within)
+// First says whether to inform of a verdict now, and of what is done instead of a ban:
+// not again within the time that its threshold looks back.
+func (d *Dedup) First(v *score.Verdict, w Widening) bool {
+	return d.isFirst(dedupKey{v.Key, v.Threshold.Name, w}, v.At, v.Threshold.Within)
 }
 
 // FirstFlow is First for a verdict of which only a flow is cut: once a day for a phone
-// with a wrong password, and otherwise once for its address, however many flows are cut
-// there.
+// with a wrong password, and otherwise once for its address over UDP and once for its
+// connections, however many are cut there.
 func (d *Dedup) FirstFlow(v *score.Verdict) bool {
 	at := event.SourcePrefix(v.Cause.Source)
 	if OnePhone(v) {
 		key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: at}
-		return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
+		return d.isFirst(dedupKey{key, v.Threshold.Name, NotWidened}, v.At, staleFlowPause)
 	}
-	key := score.Key{Per: score.PerAccount, Prefix: at}
-	return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, v.Threshold.Within)
+	key := score.Key{Per: score.PerSource, Prefix: at, Account: incident.Flow{Connection: v.Cause.Transport.Connected()}.Kind()}
+	return d.isFirst(dedupKey{key, v.Threshold.Name, NotWidened}, v.At, v.Threshold.Within)
 }
 
 func (d *Dedup) isFirst(k dedupKey, now time.Time, pause time.Duration) bool {

@@ -29,7 +29,7 @@ func TestDedup(t *testing.T) {
 		{"after it", at(guessing(false), time.Hour), true},
 		{"and again after that", at(guessing(false), time.Hour+1), false},
 	} {
-		if got := d.First(step.v); got != step.want {
+		if got := d.First(step.v, NotWidened); got != step.want {
 			t.Errorf("%s: %t", step.what, got)
 		}
 	}
@@ -66,7 +66,7 @@ func TestDedupOfFlows(t *testing.T) {
 			t.Errorf("%s: %t", step.what, got)
 		}
 	}
-	if !d.First(phone("1004", time.Hour)) {
+	if !d.First(phone("1004", time.Hour), NotWidened) {
 		t.Error("a stale phone silences other verdicts on its address")
 	}
 }
@@ -75,7 +75,7 @@ func TestDedupOfFlows(t *testing.T) {
 func TestDedupIsBounded(t *testing.T) {
 	var d Dedup
 	for i := range maxDedup + 100 {
-		if v := broken(fmt.Sprint(i)); !d.First(v) {
+		if v := broken(fmt.Sprint(i)); !d.First(v, NotWidened) {
 			t.Fatalf("%d is not informed of", i)
 		}
 	}
@@ -83,7 +83,7 @@ func TestDedupIsBounded(t *testing.T) {
 		t.Errorf("%d kept", len(d.until))
 	}
 	for range 2 {
-		if !d.First(broken("late")) {
+		if !d.First(broken("late"), NotWidened) {
 			t.Error("without room something is kept back")
 		}
 	}

@@ -17,8 +17,8 @@ import (
 // changes its port: then more is cut (widen.go), but never the registered phones.
 
 const (
-	// maxFlows is how many flows of an address may be dropped within flowsWithin. One
-	// phone has one, or two when its router gives it another.
+	// maxFlows is how many flows of an address may be dropped within flowsWithin, and how
+	// many connections. One phone has one, or two when its router gives it another.
 	maxFlows    = 3
 	flowsWithin = time.Hour
 	// reconnecting is flowsWithin for the connections of a device that tries one
@@ -134,7 +134,7 @@ func (f *Flows) room(v *score.Verdict) bool {
 	}
 	recent := 0
 	for other, at := range dropped {
-		if other != flow && v.At.Sub(at) < within {
+		if other != flow && other.connection == flow.connection && v.At.Sub(at) < within {
 			recent++
 		}
 	}

@@ -42,7 +42,8 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 // nothing new to do or to tell.
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
-	j.widened(v, decide.Widened(v, steps, f), f)
+	widening := decide.Widened(v, steps, f)
+	j.widened(v, widening, f)
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
@@ -54,7 +55,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 		}
-	case f.Flow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
+	case f.Flow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
 	default:
 		j.open(v, sign, steps)
