@@ -193,19 +193,23 @@ func TestPlan(t *testing.T) {
 			guessing(true), ban, Facts{Sharing: ProxyPhones - 1}, "ban 192.0.2.66 intended", "",
 		},
 		"where others live nothing is banned on proof, either": {
-			guessing(true), ban, Facts{Healthy: 2, Protected: "used by 1001 and 1 more", Throttles: true, Closes: true},
+			guessing(true), ban,
+			Facts{Healthy: 2, Protected: "used by 1001 and 1 more", Throttles: true, Closes: true},
 			"ban 192.0.2.66 skipped", "2 other extensions are in use at this address; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working",
 		},
 		"nor over connections": {
-			provenTCP, ban, Facts{Healthy: 1, Throttles: true, Closes: true, CloseFor: time.Hour},
+			provenTCP, ban,
+			Facts{Healthy: 1, Throttles: true, Closes: true, CloseFor: time.Hour},
 			"ban 192.0.2.66 skipped", "another extension is in use at this address; nothing is let in from there over TCP, TLS and WebSocket for 1h0m0s, except from the registered phones",
 		},
 		"nor where the kernel lets nobody decide": {
-			guessing(true), ban, Facts{Healthy: 1, Closes: true, CloseFor: time.Hour},
+			guessing(true), ban,
+			Facts{Healthy: 1, Closes: true, CloseFor: time.Hour},
 			"ban 192.0.2.66 skipped", "nothing is let in from there over UDP for 1h0m0s",
 		},
 		"a call whose port is not known": {
-			broken("1002"), compromise, Facts{Healthy: 1, AboutCall: true, Throttles: true, Closes: true},
+			broken("1002"), compromise,
+			Facts{Healthy: 1, AboutCall: true, Throttles: true, Closes: true},
 			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; remove-registrations 1002 intended; notify operator intended",
 			"another extension is in use at this address, and it is not known for certain from which port the call came",
 		},
