@@ -16,20 +16,32 @@ import (
 // spare fills in what a plan must know of the accounts that live at its target.
 func (j *Judge) spare(v *score.Verdict, f *decide.Facts) {
 	if v.Cause.Source.IsValid() && f.Target == event.SourcePrefix(v.Cause.Source) {
-		var first string
-		if first, f.Healthy = j.healthy(v); f.Healthy > 0 && f.Protected == "" {
-			f.Protected = usedBy(first, f.Healthy)
-		}
-		if f.Healthy > 0 && f.Home == "" && f.Sharing < decide.ProxyPhones {
-			own := j.Places.Known(v.Cause.Account, v.Cause.Source, v.At)
-			_, agent := j.Places.Phones(v.Cause.Account, f.Target, v.Cause.Port)
-			if flow, ok := j.flows.Cut(v, own, agent); ok {
-				f.Flow = &flow
-			}
-		}
+		j.spareNeighbours(v, f)
 	}
 	if f.Healthy > 0 || f.Protected != "" {
 		f.CloseFor = j.nextClosing(v, f.Target).Until.Sub(v.At)
+	}
+}
+
+func (j *Judge) spareNeighbours(v *score.Verdict, f *decide.Facts) {
+	first, n := j.healthy(v)
+	if n == 0 {
+		return
+	}
+	if f.Protected == "" {
+		if !v.Proven && !v.Cause.Transport.Connected() && !f.Throttles {
+			return // only a short ban stops a guesser whom nothing can throttle
+		}
+		f.Protected = usedBy(first, n)
+	}
+	f.Healthy = n
+	if f.Home != "" || f.Sharing >= decide.ProxyPhones {
+		return
+	}
+	own := j.Places.Known(v.Cause.Account, v.Cause.Source, v.At)
+	_, agent := j.Places.Phones(v.Cause.Account, f.Target, v.Cause.Port)
+	if flow, ok := j.flows.Cut(v, own, agent); ok {
+		f.Flow = &flow
 	}
 }
 
