@@ -20,23 +20,28 @@ type flows map[netip.AddrPort]expiry
 func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.dropOne(flowSets, w.flows, within, flow)
+}
+
+// dropOne drops one flow of a kind. The caller holds the lock.
+func (w *Watch) dropOne(sets [2]watchSet, known flows, within time.Duration, flow netip.AddrPort) error {
 	now := time.Now()
 	flow = netip.AddrPortFrom(flow.Addr().Unmap(), flow.Port())
 	one := flows{flow: expiryOf(now.Add(within))}
-	if err := w.add(one, now); err != nil {
+	if err := w.add(sets, one, now); err != nil {
 		return err
 	}
-	maps.DeleteFunc(w.flows, func(_ netip.AddrPort, until expiry) bool { return until.over(expiryOf(now)) })
-	maps.Copy(w.flows, one)
+	pruneFlows(known, now)
+	maps.Copy(known, one)
 	return nil
 }
 
 // add adds flows in one transaction, and makes the table anew if another program
 // removed it. The caller holds the lock.
-func (w *Watch) add(some flows, now time.Time) error {
+func (w *Watch) add(sets [2]watchSet, some flows, now time.Time) error {
 	put := func() error {
 		t := nfTable(w.name)
-		for _, s := range flowSets {
+		for _, s := range sets {
 			if err := w.writer.SetAddElements(s.nf(t), some.elements(s.v6, now)); err != nil {
 				return err
 			}

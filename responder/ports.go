@@ -14,6 +14,11 @@ import (
 type Watch interface {
 	// DropFlow drops SIP over UDP of one address and port, for that time.
 	DropFlow(within time.Duration, flow netip.AddrPort) error
+	// DropConnection does so over TCP, TLS and WebSocket.
+	DropConnection(within time.Duration, connection netip.AddrPort) error
+	// CloseConnections lets nothing in from an address over TCP, TLS and WebSocket for
+	// that time, except over the connections in live; 0 ends it.
+	CloseConnections(within time.Duration, at netip.Prefix, live []netip.AddrPort) error
 	// Suspect throttles an address's SIP over UDP for that time; 0 ends it. The
 	// conversations in live pass.
 	Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error

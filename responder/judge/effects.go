@@ -53,6 +53,10 @@ type Effects interface {
 	// pass as before. It may keep live, which never changes. ok is false if there is no
 	// room now.
 	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
+	// CloseConnections lets nothing in from an address over TCP, TLS and WebSocket for
+	// that time, except over the connections in live; 0 ends it. It may keep live, which
+	// never changes. ok is false if there is no room now.
+	CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
 	// BanChanged is called when a ban has expired.
 	BanChanged(ban incident.Ban, change incident.BanChange)
 
@@ -138,6 +142,9 @@ func (Discard) DropFlow(incident.Flow, time.Duration) {}
 
 // Suspect does nothing.
 func (Discard) Suspect(netip.Prefix, time.Duration, []netip.AddrPort) bool { return true }
+
+// CloseConnections does nothing.
+func (Discard) CloseConnections(netip.Prefix, time.Duration, []netip.AddrPort) bool { return true }
 
 // BanChanged does nothing.
 func (Discard) BanChanged(incident.Ban, incident.BanChange) {}

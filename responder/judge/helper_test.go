@@ -119,7 +119,7 @@ func (r *recorder) carryOut(i *incident.Incident, first int) {
 			contains = contains || s.State == incident.Intended
 		}
 		if s.Flow.At.IsValid() && s.State == incident.Intended {
-			r.note("drop the flow %s", s.Flow.At)
+			r.note("drop the %s %s", s.Flow.Kind(), s.Flow.At)
 		}
 	}
 	if contains { // as a contain.Runner does
@@ -141,7 +141,7 @@ func (r *recorder) Release(b incident.Ban, by string) {
 }
 
 func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
-	r.note("drop the flow %s again for %s", f.At, within)
+	r.note("drop the %s %s again for %s", f.Kind(), f.At, within)
 }
 
 func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
@@ -149,6 +149,14 @@ func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.A
 		return false
 	}
 	r.note("suspect %s for %s, but not %v", incident.PrefixText(at), within, live)
+	return true
+}
+
+func (r *recorder) CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
+	if r.noRoom {
+		return false
+	}
+	r.note("close %s for %s, but not %v", incident.PrefixText(at), within, live)
 	return true
 }
 

@@ -70,6 +70,8 @@ type Judge struct {
 	dedup     decide.Dedup
 	flows     decide.Flows
 	suspects  map[netip.Prefix]*suspicion
+	closings  map[netip.Prefix]*closing
+	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     decide.Pause
 	missed    map[score.Key][]*score.Verdict // verdicts of the pause that is on, or was the last
@@ -94,7 +96,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{},
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{}, closings: map[netip.Prefix]*closing{}, placesAt: now,
 	}
 	j.Contain.Costs.Configure(policy.Restrict)
 	j.Intake.Wire.Unseen(now)
@@ -167,6 +169,11 @@ func (j *Judge) Prune(now time.Time) {
 	j.flood.watch(j, now)
 	j.flood.prune(now)
 	j.forgetSuspects(now)
+	j.forgetClosings(now)
+	if now.Sub(j.placesAt) >= 24*time.Hour {
+		j.placesAt = now
+		j.Places.Prune(now)
+	}
 	j.Contain.Prune(now)
 	j.pruneMissed(now)
 	j.pruneCostLimits(now)

@@ -25,8 +25,9 @@ type Counters struct {
 	// CostlyEnded are the costly calls that were ended because they came from where
 	// their account is not known.
 	CostlyEnded uint64
-	// Flows are single phones' flows dropped, renewals included.
-	Flows uint64
+	// Flows are single flows and connections dropped, renewals included. Closings are
+	// addresses closed but for the connections of live registrations.
+	Flows, Closings uint64
 	// Renewed are the times that a banned address was heard and its ban renewed;
 	// Ineffective the bans for which that did not help.
 	Renewed, Ineffective uint64

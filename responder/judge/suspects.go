@@ -131,13 +131,14 @@ func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
 	if at.IsSingleIP() {
 		at = event.SourcePrefix(at.Addr())
 	}
+	opened := j.reopen(now, at)
 	s := j.suspects[at]
 	if s == nil {
-		return false
+		return opened
 	}
 	delete(j.suspects, at)
 	j.effects.Suspect(at, 0, nil)
-	return s.until.After(now)
+	return opened || s.until.After(now)
 }
 
 // EndAllowed ends the throttling of the addresses that are on the allow list now.
@@ -145,6 +146,11 @@ func (j *Judge) EndAllowed(now time.Time) {
 	for at := range j.suspects {
 		if j.Places.Allowed(at) {
 			j.EndSuspicion(now, at)
+		}
+	}
+	for at := range j.closings {
+		if j.Places.Allowed(at) {
+			j.reopen(now, at)
 		}
 	}
 }

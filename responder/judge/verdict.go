@@ -34,7 +34,7 @@ func (j *Judge) count(v *score.Verdict) {
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v))
-	if decide.SameOffence(v, f) && !f.Paused {
+	if decide.SameOffence(v, f) && f.Healthy == 0 && !f.Paused {
 		j.promote(v, *f.Banned)
 		return
 	}
@@ -45,9 +45,8 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 // nothing new to do or to tell.
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
-	if decide.Throttled(v, steps, f) {
-		j.suspect(v.At, f.Target, j.policy.Ladder.Brief(), v.Evidence, true)
-	}
+	widening := decide.Widened(v, steps, f)
+	j.widened(v, widening, f)
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
@@ -57,12 +56,12 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		j.counters.Suppressed++
 	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps) && !f.Observe:
 		j.tellOfNewPlace(v, sign, steps)
-	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
+	case f.Flow != nil && decide.OnlyFlow(steps) && !j.dedup.FirstFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 		}
-	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
+	case f.Flow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
 	default:
 		j.taken(v, steps, f)
@@ -155,7 +154,7 @@ func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []inci
 func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) decide.Facts {
 	f := decide.Facts{
 		Target: target, Observe: j.policy.Observe,
-		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows,
+		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows, AboutCall: sign != nil,
 		Stopped: j.stopped(v), Paused: !j.policy.Observe && j.pause.Active(v.At),
 	}
 	if sign != nil {
@@ -172,14 +171,12 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 		return f
 	}
 	f.Sharing = j.Places.Sharing(v.Cause.Account, netip.AddrPortFrom(v.Cause.Source, v.Cause.Port))
-	others, agent := j.Places.Phones(v.Cause.Account, v.Key.Prefix, v.Cause.Port)
-	if flow, ok := j.flows.Stale(v, others, agent); ok && f.Sharing < decide.ProxyPhones {
-		f.StaleFlow = &flow
-	}
 	f.Full = j.Bans.Full()
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
-	f.Throttles = j.policy.Throttles && !j.Places.Carrier(f.Target)
+	carrier := j.Places.Carrier(f.Target)
+	f.Throttles, f.Closes = j.policy.Throttles && !carrier, j.policy.DropsFlows && !carrier
+	j.spare(v, &f)
 	f.Offences = j.Offences.Count(v.At, f.Target)
 	f.Repeats = j.Repeats.Count(v.At, f.Target)
 	f.Near = j.Places.Near(v.At, f.Target.Addr())
@@ -241,6 +238,9 @@ func renewedReason(was string) string { return continues + strings.TrimPrefix(wa
 // that is shared with addresses that may be spoofed.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 	f := j.facts(v, nil, was.Prefix)
+	if f.Healthy > 0 {
+		return // others live there: it stays a short one
+	}
 	ban := decide.BanFor(v, j.policy.Ladder, f)
 	if j.flood.shares(was) {
 		j.counters.Confirmed++

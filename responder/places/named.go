@@ -30,6 +30,13 @@ func (p *Places) SetNamed(now time.Time, list []Carrier) (fresh []netip.Prefix) 
 	return fresh
 }
 
+// Named says why an address is one to which a host name on the allow list leads; "" if it
+// is none.
+func (p *Places) Named(source netip.Prefix) string {
+	why, _ := p.named.Get(source)
+	return why
+}
+
 // isNamed reports whether a host name on the allow list leads to a source.
 func (p *Places) isNamed(source netip.Prefix) bool {
 	if p.named.Size() == 0 {

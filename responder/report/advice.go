@@ -78,7 +78,7 @@ func (s Step) adviceDone() string {
 		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.Target, s.Detail)
 	case incident.StepBan:
 		if _, err := netip.ParseAddrPort(s.Target); err == nil { // the flow of one phone
-			return fmt.Sprintf("Enter the right password in the phone at %s; the report says which one it is. Nobody else at its address is blocked.", s.Target)
+			return fmt.Sprintf("See to the device at %s: the report says what is wrong with it. Nobody else at its address is blocked.", s.Target)
 		}
 		return fmt.Sprintf("If %s is yours, release it with `tollwarden unban %s --forgive`, and run `tollwarden allow add %s` so that it is not blocked again.", s.Target, s.Target, s.Target)
 	}

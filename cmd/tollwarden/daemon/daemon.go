@@ -111,7 +111,7 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 	of.Allow = allow.prefixes(d.since)
 	d.config.names, d.config.enforced = openAllowNames(o.Config.Data, lookupHost, o.Log), of.Allow
 	d.ports = newPorts(settings.Ports(o.Config), openPortsFile(o.Config.Data, o.Log), o.Log)
-	of.SIPPorts, of.TCPPorts, _ = d.ports.initial()
+	of.SIPPorts, of.TCPPorts, _, _ = d.ports.initial()
 	table, err := open(of, o.Log)
 	if err != nil {
 		return err
@@ -130,8 +130,8 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 
 // openEngine makes the core and everything that it acts on.
 func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
-	_, _, watched := d.ports.initial()
-	if d.wire, err = openWireSensor(o.Config, watched, d.kernel.table, o.Log); err != nil {
+	_, _, udp, tcp := d.ports.initial()
+	if d.wire, err = openWireSensor(o.Config, udp, tcp, d.kernel.table, o.Log); err != nil {
 		return err
 	}
 	d.closeLater(d.wire.close)

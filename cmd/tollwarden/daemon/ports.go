@@ -39,7 +39,10 @@ type (
 	portTable interface {
 		SetPorts(udp, tcp []uint16) error
 	}
-	portWatch interface{ SetPorts(ports []uint16) error }
+	portWatch interface {
+		SetPorts(udp []uint16) error
+		SetTCPPorts(tcp []uint16) error
+	}
 )
 
 // namedPort is a port that an event names.
@@ -50,7 +53,8 @@ type namedPort struct {
 
 // ports decides which ports bans close: it asks Asterisk, and it alone changes them in
 // the kernel. The table closes all of them, UDP ports also to an address that may be
-// spoofed; the watch reads those for SIP over UDP.
+// spoofed; the watch reads those for SIP over UDP, and cuts
+// connections at those for SIP over TCP.
 type ports struct {
 	table portTable
 	watch portWatch // nil: nothing on the wire is read
@@ -65,14 +69,14 @@ type ports struct {
 	mu      sync.Mutex // held while ports change, also in the kernel
 	state   *binds.State
 	closed  [binds.TCP + 1][]uint16 // in the table
-	watched []uint16                // by the watch
+	watched [binds.TCP + 1][]uint16 // by the watch: those for SIP
 	failed  error                   // why they are not what the state says
 }
 
 func newPorts(configured binds.Configured, file *portsFile, log zerolog.Logger) *ports {
 	p := &ports{file: file, log: log, named: make(chan namedPort, 16), state: binds.New(configured, file.kept)}
 	p.close([...][]uint16{binds.UDP: p.state.Closed(binds.UDP), binds.TCP: p.state.Closed(binds.TCP)})
-	p.watched = p.state.SIP(binds.UDP)
+	p.watched = [...][]uint16{binds.UDP: p.state.SIP(binds.UDP), binds.TCP: p.state.SIP(binds.TCP)}
 	return p
 }
 
@@ -85,8 +89,8 @@ func (p *ports) close(all [binds.TCP + 1][]uint16) {
 }
 
 // initial are the ports for the table and for the watch when they are opened.
-func (p *ports) initial() (udp, tcp, watch []uint16) {
-	return p.closed[binds.UDP], p.closed[binds.TCP], p.watched
+func (p *ports) initial() (udp, tcp, watchedUDP, watchedTCP []uint16) {
+	return p.closed[binds.UDP], p.closed[binds.TCP], p.watched[binds.UDP], p.watched[binds.TCP]
 }
 
 // firstEphemeral is the first of the ports that Linux gives to the near end of a
@@ -193,7 +197,6 @@ func (p *ports) configure(old, configured binds.Configured) error {
 
 // enforce puts the state's ports in force. The caller holds the lock.
 func (p *ports) enforce() error {
-	sip := p.state.SIP(binds.UDP)
 	udp, tcp := p.state.Closed(binds.UDP), p.state.Closed(binds.TCP)
 	if !slices.Equal(udp, p.closed[binds.UDP]) || !slices.Equal(tcp, p.closed[binds.TCP]) {
 		// A lost table is rebuilt by its guard, with these ports.
@@ -203,14 +206,22 @@ func (p *ports) enforce() error {
 		p.log.Info().Uints16("udp", udp).Uints16("tcp", tcp).Msg("these are Asterisk's ports, which bans close; the UDP ports also to addresses that may be spoofed")
 		p.close([...][]uint16{binds.UDP: udp, binds.TCP: tcp})
 	}
-	if p.watch == nil || slices.Equal(sip, p.watched) {
+	if p.watch == nil {
 		return nil
 	}
-	if err := p.watch.SetPorts(sip); err != nil {
-		return err
+	if sip := p.state.SIP(binds.TCP); !slices.Equal(sip, p.watched[binds.TCP]) {
+		if err := p.watch.SetTCPPorts(sip); err != nil {
+			return err
+		}
+		p.watched[binds.TCP] = sip
 	}
-	p.watched = sip
-	p.unwatched(time.Now())
+	if sip := p.state.SIP(binds.UDP); !slices.Equal(sip, p.watched[binds.UDP]) {
+		if err := p.watch.SetPorts(sip); err != nil {
+			return err
+		}
+		p.watched[binds.UDP] = sip
+		p.unwatched(time.Now())
+	}
 	return nil
 }
 

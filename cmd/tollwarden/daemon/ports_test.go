@@ -53,6 +53,8 @@ func (w watching) SetPorts(ports []uint16) error {
 	return nil
 }
 
+func (w watching) SetTCPPorts([]uint16) error { return nil }
+
 func (c *closing) ask(context.Context) (binds.Answer, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -31,7 +31,7 @@ type wireSensor struct {
 
 // openWireSensor makes the kernel show SIP over UDP at these ports. The daemon works
 // without it, but sees less. Mode observe touches nothing in the kernel.
-func openWireSensor(cfg *config.Config, ports []uint16, table firewall.Table, log zerolog.Logger) (*wireSensor, error) {
+func openWireSensor(cfg *config.Config, udp, tcp []uint16, table firewall.Table, log zerolog.Logger) (*wireSensor, error) {
 	w := &wireSensor{log: log, throttle: newThrottle(nil, log)}
 	if _, inKernel := table.(*firewall.Kernel); !inKernel || cfg.Mode == config.Observe {
 		err := errors.New("the kernel's firewall is not used in this mode")
@@ -39,7 +39,7 @@ func openWireSensor(cfg *config.Config, ports []uint16, table firewall.Table, lo
 		return w, nil
 	}
 	of := settings.Firewall(cfg)
-	of.SIPPorts = ports
+	of.SIPPorts, of.TCPPorts = udp, tcp
 	var err error
 	if w.watch, err = firewall.OpenWatch(of); err != nil && !errors.Is(err, firewall.ErrNoLog) {
 		return nil, err
