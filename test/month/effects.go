@@ -171,11 +171,18 @@ func (e effects) Sweep(name string) {
 	}
 }
 
-func (e effects) AddressLearned(a places.Address) { e.pbx.ledger.addresses[a.Account+a.Source.String()] = a }
-func (e effects) NetworkLearned(n places.Network) { e.pbx.ledger.networks[n.Account+n.Prefix.String()] = n }
+func (e effects) AddressLearned(a places.Address) {
+	e.pbx.ledger.addresses[a.Account+a.Source.String()] = a
+}
+
+func (e effects) NetworkLearned(n places.Network) {
+	e.pbx.ledger.networks[n.Account+n.Prefix.String()] = n
+}
+
 func (e effects) HabitLearned(h calls.Habit) {
 	e.pbx.ledger.habits[h.Account+string(h.Kind)+h.Value] = h
 }
+
 func (e effects) GuessChanged(g slow.Guess) { e.pbx.ledger.guesses[g.Account+g.Source.String()] = g }
 func (e effects) SlowRaised(r slow.Raised)  { e.pbx.ledger.raised[r.Account] = r }
 func (e effects) ThievesChanged(name string, thieves []netip.Prefix, at time.Time) {
@@ -199,8 +206,12 @@ type stolen struct {
 
 func newLedger() ledger {
 	return ledger{
-		map[string]places.Address{}, map[string]places.Network{}, map[string]calls.Habit{}, map[string]slow.Guess{},
-		map[string]slow.Raised{}, map[string]stolen{},
+		map[string]places.Address{},
+		map[string]places.Network{},
+		map[string]calls.Habit{},
+		map[string]slow.Guess{},
+		map[string]slow.Raised{},
+		map[string]stolen{},
 	}
 }
 

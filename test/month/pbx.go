@@ -71,7 +71,7 @@ func (b *pbx) start() {
 	b.resync()
 	// The daemon does the first every 5 minutes, the second every minute and every
 	// second. Less often takes less of the tests' time.
-	b.every(30*time.Minute, b.resync)
+	b.every(time.Hour, b.resync)
 	b.every(10*time.Minute, func() {
 		b.judge.Watch(b.now)
 		b.judge.Prune(b.now)
@@ -207,8 +207,24 @@ func (b *pbx) asPhone(p *phone, number string) outcome {
 			kind = FlowLost
 		}
 		b.once(kind, by.Origin+", after: "+b.blame[p.at.addr], fmt.Sprint(p.account.name, p.port, by.Since), p.account.name+" at "+p.at.addr.String())
+		if kind == LoginLost {
+			b.complain(by)
+		}
 	}
 	return got
+}
+
+// complain has somebody who cannot sign in call the administrator, who releases the ban
+// within hours.
+func (b *pbx) complain(ban incident.Ban) {
+	if key := fmt.Sprint("complaint", ban.Prefix, ban.Since); !b.said[key] {
+		b.said[key] = true
+		b.after(between(b.rand, 30*time.Minute, 4*time.Hour), func() {
+			b.judge.Bans.Remove(ban.Prefix)
+			b.judge.ClearScore(ban.Prefix)
+			b.judge.Offences.Clear(ban.Prefix)
+		})
+	}
 }
 
 // call is one that is up.

@@ -47,7 +47,12 @@ func (b *pbx) live(h habits, people []*account) {
 		a := pick()
 		old := b.add(a, a.phones[0].at, event.UDP, models[b.rand.IntN(len(models))])
 		old.password, old.why = wrongPassword, "an old phone in a drawer"
-		b.after(between(b.rand, time.Hour, 20*24*time.Hour), func() { b.register(old) })
+		old.off = true
+		b.after(between(b.rand, time.Hour, 25*24*time.Hour), func() {
+			old.off = false
+			b.register(old)
+			b.after(exponential(b.rand, 4*24*time.Hour), func() { old.off = true }) // somebody finds it
+		})
 	}
 	if h.commuters {
 		for _, a := range people {
@@ -102,7 +107,7 @@ func (b *pbx) someCall(h habits, a *account) {
 	}
 	national := fmt.Sprintf("020794%05d", b.rand.IntN(100000))
 	switch x := b.rand.IntN(1000); {
-	case x < 250:
+	case x < 450: // a colleague
 		b.dial(p, b.accounts[b.rand.IntN(len(b.accounts))].name, talk(b.rand))
 	case x < 920:
 		b.dial(p, national, talk(b.rand))

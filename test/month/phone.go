@@ -70,7 +70,7 @@ func (b *pbx) register(p *phone) {
 	case accepted:
 		p.failures, p.lost = 0, 0
 		p.contact, p.until = p.from(), b.now.Add(p.lasts)
-		again(between(b.rand, p.lasts/2, p.lasts))
+		again(between(b.rand, p.lasts*4/5, p.lasts))
 	case lost:
 		p.lost++
 		again(min(30*time.Second<<min(p.lost, 6), 20*time.Minute))

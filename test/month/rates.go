@@ -76,7 +76,8 @@ func wrongTries(r *rand.Rand) (n int) {
 	return n
 }
 
-// make of a phone: how soon it registers again.
+// model is a make of phone: what it calls itself, and how soon it tries again after so
+// many failures.
 type model struct {
 	agent string
 	retry func(r *rand.Rand, failures int) time.Duration
@@ -109,7 +110,7 @@ func doubling(d, most time.Duration) func(*rand.Rand, int) time.Duration {
 // lasts is how long a registration lasts: an hour [3][4], or less behind a router that
 // forgets its port (an assumption).
 func lasts(r *rand.Rand) time.Duration {
-	if r.IntN(5) == 0 {
+	if r.IntN(10) == 0 {
 		return 10 * time.Minute
 	}
 	return time.Hour

@@ -12,6 +12,7 @@ import (
 type Site struct {
 	Name     string
 	Settings string // what its configuration says beside the login
+	Days     int
 	people   func(b *pbx)
 	attacks  bool // of the suite come, too
 }
@@ -19,21 +20,25 @@ type Site struct {
 // settings of a site: what a person sets who reads the README.
 const settings = "[calls]\ncountry = \"GB\"\ntimezone = \"UTC\"\n"
 
-// Sites are the three sites, the call centre once as its configuration should be, and
-// once as it is when nobody has told Tollwarden about the dialers.
+// Sites are the three sites.
 func Sites() []Site {
 	return []Site{
-		{Name: "office of 40", Settings: settings + "hours = [\"Mon-Fri 07:30-19:00\"]\n", people: office},
-		{Name: "call centre of 80", Settings: settings + dialers, people: callCentre},
-		{Name: "call centre without groups", Settings: settings, people: callCentre},
-		{Name: "60 at home", Settings: settings, people: atHome},
+		{Name: "office of 40", Settings: settings + "hours = [\"Mon-Fri 07:30-19:00\"]\n", Days: Days, people: office},
+		{Name: "call centre of 80", Settings: settings + dialers, Days: Days, people: callCentre},
+		{Name: "60 at home", Settings: settings, Days: Days, people: atHome},
 	}
+}
+
+// WithoutGroups is ten days of the call centre when nobody has told Tollwarden about its
+// dialers.
+func WithoutGroups() Site {
+	return Site{Name: "call centre without groups", Settings: settings, Days: 10, people: callCentre}
 }
 
 // UnderAttack is the office with the attacks of the suite, one after another.
 func UnderAttack() Site {
 	s := Sites()[0]
-	s.Name, s.attacks = "office under attack", true
+	s.Name, s.attacks, s.Days = "office under attack", true, 29
 	return s
 }
 
@@ -73,13 +78,13 @@ func Play(s Site, policy judge.Policy, seed uint64) (*Report, error) {
 	}
 	b.start()
 	b.noise()
-	b.at(start.Add(between(b.rand, 5*24*time.Hour, 10*24*time.Hour).Truncate(24*time.Hour)+3*time.Hour), b.reboot)                   // an update at night
+	b.at(start.Add(between(b.rand, 5*24*time.Hour, 10*24*time.Hour).Truncate(24*time.Hour)+3*time.Hour), b.reboot)                  // an update at night
 	b.at(start.Add(between(b.rand, 18*24*time.Hour, 28*24*time.Hour).Truncate(24*time.Hour)+11*time.Hour+20*time.Minute), b.reboot) // a crash
 	b.at(start.Add(between(b.rand, 12*24*time.Hour, 20*24*time.Hour)), b.restart)
 	if s.attacks {
 		b.attack()
 	}
-	b.run(start.Add(Days * 24 * time.Hour))
+	b.run(start.Add(time.Duration(s.Days) * 24 * time.Hour))
 	r.Accounts = len(b.accounts)
 	for _, a := range b.accounts {
 		r.Phones += len(a.phones)
@@ -102,7 +107,7 @@ func office(b *pbx) {
 			b.add(a, site, []event.Transport{event.UDP, event.TLS}[b.rand.IntN(2)], app)
 		}
 	}
-	b.live(habits{calls: 14, trips: 8, setups: 6, changes: 4, late: 0.03, commuters: true, forgotten: 1, leftBehind: 1, infected: 1}, b.accounts)
+	b.live(habits{calls: 12, trips: 8, setups: 6, changes: 4, late: 0.03, commuters: true, forgotten: 1, leftBehind: 1, infected: 1}, b.accounts)
 	b.strangersAt(1, 1, func() *uplink { return site })
 }
 
@@ -119,23 +124,25 @@ func callCentre(b *pbx) {
 		}
 	}
 	agents := b.accounts
-	b.live(habits{calls: 20, weekends: true, trips: 1, setups: 8, changes: 4, late: 0.05, forgotten: 2}, agents)
+	b.live(habits{calls: 6, weekends: true, trips: 1, setups: 8, changes: 4, late: 0.05, forgotten: 2}, agents)
 	b.strangersAt(1, 1, func() *uplink { return lines[b.rand.IntN(2)] })
 	var machines []*phone
 	for i := range 2 {
 		a := b.extension(fmt.Sprint(2090 + i))
 		machines = append(machines, b.add(a, lines[i], event.UDP, model{"dialer 1.0", constant(30 * time.Second)}))
 	}
-	for range 4 { // campaigns
-		day := b.now.Add(time.Duration(b.rand.IntN(Days)) * 24 * time.Hour)
-		for i := range 40 { // each agent works through a list by hand: two minutes a call [9]
+	for week := range 4 { // a campaign a week
+		day := b.now.Add(time.Duration(7*week+b.rand.IntN(7)) * 24 * time.Hour)
+		for i := range 16 { // who works through a list by hand: two minutes a call [9]
 			for at := 9 * time.Hour; at < 12*time.Hour; at += between(b.rand, 15*time.Second, 4*time.Minute) {
-				b.at(day.Add(at), func() { b.dial(agents[2*i].phones[0], fmt.Sprintf("0161496%04d", b.rand.IntN(10000)), 20*time.Second) })
+				b.at(day.Add(at), func() { b.dial(agents[5*i].phones[0], fmt.Sprintf("0161496%04d", b.rand.IntN(10000)), 20*time.Second) })
 			}
 		}
 		for _, p := range machines { // two or three calls at once for each of 20 agents [9]
-			for at := 14 * time.Hour; at < 15*time.Hour; at += exponential(b.rand, 3*time.Second) {
-				b.at(day.Add(at), func() { b.dial(p, fmt.Sprintf("0161496%04d", b.rand.IntN(10000)), 30*time.Second+exponential(b.rand, time.Minute)) })
+			for at := 14 * time.Hour; at < 14*time.Hour+20*time.Minute; at += exponential(b.rand, 3*time.Second) {
+				b.at(day.Add(at), func() {
+					b.dial(p, fmt.Sprintf("0161496%04d", b.rand.IntN(10000)), 30*time.Second+exponential(b.rand, time.Minute))
+				})
 			}
 		}
 	}
@@ -183,7 +190,7 @@ func atHome(b *pbx) {
 			b.flap(p)
 		}
 	}
-	b.live(habits{calls: 10, trips: 6, setups: 8, changes: 5, late: 0.05, forgotten: 3}, b.accounts)
+	b.live(habits{calls: 8, trips: 6, setups: 8, changes: 5, late: 0.05, forgotten: 3}, b.accounts)
 	b.strangersAt(1, 0, func() *uplink { return lines[b.rand.IntN(len(lines))] })
 	if len(shared) > 0 {
 		b.strangersAt(1, 0, func() *uplink { return shared[b.rand.IntN(len(shared))] })
