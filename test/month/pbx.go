@@ -203,11 +203,14 @@ func (b *pbx) asPhone(p *phone, number string) outcome {
 	case got == lost:
 		by, _ := b.drops(p.from(), p.transport)
 		kind := LoginLost
-		if by.Origin == "flow" {
+		switch {
+		case by.Origin == "flow":
 			kind = FlowLost
+		case p.typed && b.blame[p.at.addr] == p.why:
+			kind = MistypedOut
 		}
 		b.once(kind, by.Origin+", after: "+b.blame[p.at.addr], fmt.Sprint(p.account.name, p.port, by.Since), p.account.name+" at "+p.at.addr.String())
-		if kind == LoginLost {
+		if kind != FlowLost {
 			b.complain(by)
 		}
 	}

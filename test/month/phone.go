@@ -29,6 +29,7 @@ type phone struct {
 	password  int
 	off       bool
 	why       string // its password is wrong, or was: what its failures are due to
+	typed     bool   // somebody has just typed it
 
 	failures int // in a row
 	lost     int // requests in a row that were not answered
@@ -107,8 +108,8 @@ func (b *pbx) reconnect(u *uplink) {
 // enter has a person type the account's password into a phone, and correct it until it
 // is right.
 func (b *pbx) enter(p *phone, why string) {
-	p.why = why
-	p.off = false
+	p.why, p.off, p.typed = why, false, true
+	b.after(time.Hour, func() { p.typed = false })
 	p.asks = b.rand.Float64() >= retryingApp
 	var try func(wrong int)
 	try = func(wrong int) {

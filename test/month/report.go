@@ -20,17 +20,22 @@ const (
 	LoginLost                   // a healthy phone could not sign in: its address is blocked
 	LoginShutOut                // or its account is limited to other networks
 	FlowCut                     // a healthy phone's own flow was cut
-	FlowLost                    // or is cut still, when the phone has got the right password
 	PasswordChanged             // of an account that nobody had broken into
 	AccountLocked
 	CallEnded // that its owner made
+	// The last two are consequences of somebody's own mistake.
+	MistypedOut // somebody who mistyped the password had to wait when it was right
+	FlowLost    // a phone with an old password had to wait when it was corrected
 	harms
 )
 
 var harmNames = [harms]string{
 	"addresses of healthy phones blocked", "healthy phones that could not sign in", "travellers shut out", "flows of healthy phones cut",
-	"corrected phones whose flow was still cut", "passwords changed", "accounts locked", "calls of owners ended",
+	"passwords changed", "accounts locked", "calls of owners ended", "people who mistyped and had to wait", "corrected phones that had to wait",
 }
+
+// OwnMistake says that somebody's own mistake went before.
+func (h Harm) OwnMistake() bool { return h >= MistypedOut }
 
 // String names the harm in the plural.
 func (h Harm) String() string { return harmNames[h] }
