@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
@@ -181,6 +182,7 @@ type sum struct {
 	months                                                  map[month.Harm]int // with such a harm
 	messages, causes                                        map[string]int
 	stories                                                 []string
+	wait                                                    time.Duration
 	n                                                       int
 }
 
@@ -194,6 +196,7 @@ func (s *sums) add(name string, reports []*month.Report) {
 		x.bans += r.Bans
 		x.flows += r.FlowsCut
 		x.throttled += r.Throttled
+		x.wait = max(x.wait, r.LongestWait)
 		for h, n := range r.Harmed {
 			x.harmed[month.Harm(h)] += n
 			if n > 0 {
@@ -240,6 +243,7 @@ func (s *sums) String() string {
 	for _, h := range month.Harms() {
 		row(h.String(), func(x *sum) string { return fmt.Sprintf("%d (%d of %d)", x.harmed[h], x.months[h], x.n) })
 	}
+	row("longest wait of somebody who mistyped", func(x *sum) string { return x.wait.Round(time.Minute).String() })
 	row("messages a week and site", func(x *sum) string {
 		n := 0
 		for _, more := range x.messages {

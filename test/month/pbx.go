@@ -208,6 +208,9 @@ func (b *pbx) asPhone(p *phone, number string) outcome {
 			kind = FlowLost
 		case p.typed && b.blame[p.at.addr] == p.why:
 			kind = MistypedOut
+			if !by.Until.IsZero() {
+				b.report.LongestWait = max(b.report.LongestWait, by.Until.Sub(b.now))
+			}
 		}
 		b.once(kind, by.Origin+", after: "+b.blame[p.at.addr], fmt.Sprint(p.account.name, p.port, by.Since), p.account.name+" at "+p.at.addr.String())
 		if kind != FlowLost {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -57,6 +58,7 @@ type Report struct {
 	Incidents, Bans, FlowsCut, Throttled      int
 	Steps                                     map[incident.StepKind]int
 	Messages                                  map[string]int // to people, by threshold
+	LongestWait                               time.Duration  // of somebody who mistyped
 	Harmed                                    [harms]int
 	Causes                                    map[string]int // "harm: cause"
 	Stories                                   []string       // of the first few of each
@@ -97,6 +99,9 @@ func (b *pbx) once(h Harm, cause, same, whom string) {
 // judgeMessage keeps what a message is about.
 func (b *pbx) judgeMessage(i *incident.Incident) {
 	key := "message: " + i.Threshold
+	if why := b.blame[i.Source]; why != "" && i.Threshold == "account under attack" {
+		key += ", after: " + why
+	}
 	b.report.Causes[key]++
 	if b.report.Causes[key] <= 3 {
 		b.report.Stories = append(b.report.Stories, fmt.Sprintf("%s %s: %s: %s%s", b.now.Format("Jan 2 15:04:05"), key, i.Key.Value(), i.Reason, signalsOf(i.Evidence)))
