@@ -35,7 +35,7 @@ var attacks = []attack{
 	{"a scanner", scan},
 	{"nine guesses a day, at four extensions", slowly},
 	{"a phone in the office calls premium numbers", fraud(func(int) string { return "00979123456789" }, 20*time.Second, 0)},
-	{"a phone in the office makes sixty calls in a minute, at night", fraud(func(n int) string { return fmt.Sprintf("00442079%06d", n*7919%1000000) }, time.Second, 12)},
+	{"a phone in the office makes sixty calls in a minute, at night", fraud(func(n int) string { return fmt.Sprintf("0142%06d", n*7919%1000000) }, time.Second, 12)},
 }
 
 // attack plays the suite.
@@ -191,7 +191,6 @@ func leaked(b *pbx, a *account) func() (bool, string) {
 }
 
 func distributed(b *pbx, a *account) func() (bool, string) {
-	before := b.report.Messages["account under attack"]
 	for range 60 {
 		from := b.stranger()
 		for range 2 {
@@ -205,7 +204,7 @@ func distributed(b *pbx, a *account) func() (bool, string) {
 	calls := t.verdict(b, 1)
 	return func() (bool, string) {
 		stopped, detail := calls()
-		told := b.report.Messages["account under attack"] > before
+		told := b.said["a message about "+a.name]
 		return stopped && told, fmt.Sprintf("%s; people were told: %t", detail, told)
 	}
 }

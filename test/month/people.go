@@ -24,7 +24,7 @@ type habits struct {
 }
 
 // abroad are countries that people call, the more often the further to the front.
-var abroad = []string{"0033142685300", "00498912345678", "0012125550123", "0035312345678", "0034912345678", "0041442345678", "00390612345678", "0031201234567", "0061291234567", "00911123456789"}
+var abroad = []string{"00442079460000", "00498912345678", "0012125550123", "0035312345678", "0034912345678", "0041442345678", "00390612345678", "0031201234567", "0061291234567", "00911123456789"}
 
 // live gives the people of a site their month.
 func (b *pbx) live(h habits, people []*account) {
@@ -105,7 +105,7 @@ func (b *pbx) someCall(h habits, a *account) {
 	if away := a.phones[len(a.phones)-1]; away.model.agent == app.agent && away.healthy() && b.rand.IntN(2) == 0 {
 		p = away // the softphone
 	}
-	national := fmt.Sprintf("020794%05d", b.rand.IntN(100000))
+	national := b.national()
 	switch x := b.rand.IntN(1000); {
 	case x < 450: // a colleague
 		b.dial(p, b.accounts[b.rand.IntN(len(b.accounts))].name, talk(b.rand))
@@ -124,13 +124,16 @@ func (b *pbx) someCall(h habits, a *account) {
 		b.after(12*time.Second, func() { b.dial(p, abroad[0], talk(b.rand)) })
 	case x < 996: // another call beside the first: a question, a transfer
 		b.dial(p, national, talk(b.rand))
-		b.after(between(b.rand, 5*time.Second, 40*time.Second), func() { b.dial(p, national[:10]+"7", talk(b.rand)) })
+		b.after(between(b.rand, 5*time.Second, 40*time.Second), func() { b.dial(p, national[:9]+"7", talk(b.rand)) })
 	default: // a conference
 		for i := range 4 {
-			b.after(time.Duration(i)*20*time.Second, func() { b.dial(p, fmt.Sprintf("020794%05d", b.rand.IntN(100000)), talk(b.rand)) })
+			b.after(time.Duration(i)*20*time.Second, func() { b.dial(p, b.national(), talk(b.rand)) })
 		}
 	}
 }
+
+// national is a number in the site's country.
+func (b *pbx) national() string { return fmt.Sprintf("0142%06d", b.rand.IntN(1000000)) }
 
 func (b *pbx) foreign(h habits) string {
 	list := abroad

@@ -98,6 +98,7 @@ func (b *pbx) once(h Harm, cause, same, whom string) {
 
 // judgeMessage keeps what a message is about.
 func (b *pbx) judgeMessage(i *incident.Incident) {
+	b.said["a message about "+i.Account] = true
 	key := "message: " + i.Threshold
 	if why := b.blame[i.Source]; why != "" && i.Threshold == "account under attack" {
 		key += ", after: " + why

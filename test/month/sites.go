@@ -18,7 +18,7 @@ type Site struct {
 }
 
 // settings of a site: what a person sets who reads the README.
-const settings = "[calls]\ncountry = \"GB\"\ntimezone = \"UTC\"\n"
+const settings = "[calls]\ncountry = \"FR\"\ntimezone = \"UTC\"\n"
 
 // Sites are the three sites.
 func Sites() []Site {
@@ -135,13 +135,13 @@ func callCentre(b *pbx) {
 		day := b.now.Add(time.Duration(7*week+b.rand.IntN(7)) * 24 * time.Hour)
 		for i := range 16 { // who works through a list by hand: two minutes a call [9]
 			for at := 9 * time.Hour; at < 12*time.Hour; at += between(b.rand, 15*time.Second, 4*time.Minute) {
-				b.at(day.Add(at), func() { b.dial(agents[5*i].phones[0], fmt.Sprintf("0161496%04d", b.rand.IntN(10000)), 20*time.Second) })
+				b.at(day.Add(at), func() { b.dial(agents[5*i].phones[0], b.national(), 20*time.Second) })
 			}
 		}
 		for _, p := range machines { // two or three calls at once for each of 20 agents [9]
 			for at := 14 * time.Hour; at < 14*time.Hour+20*time.Minute; at += exponential(b.rand, 3*time.Second) {
 				b.at(day.Add(at), func() {
-					b.dial(p, fmt.Sprintf("0161496%04d", b.rand.IntN(10000)), 30*time.Second+exponential(b.rand, time.Minute))
+					b.dial(p, b.national(), 30*time.Second+exponential(b.rand, time.Minute))
 				})
 			}
 		}
