@@ -159,6 +159,16 @@ func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.Add
 	if within > 0 {
 		e.pbx.report.Throttled++
 	}
+	e.pbx.partly[at.Masked()] = partial{until: e.pbx.now.Add(within), live: live, minute: e.pbx.partly[at.Masked()].minute}
+	return true
+}
+
+// CloseConnections lets nothing in over connections but those in live.
+func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) bool {
+	if within > 0 {
+		e.pbx.report.Closed++
+	}
+	e.pbx.closed[at.Masked()] = partial{until: e.pbx.now.Add(within), live: live}
 	return true
 }
 

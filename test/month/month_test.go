@@ -177,13 +177,13 @@ type sums struct {
 }
 
 type sum struct {
-	events, logins, failures, calls, bans, flows, throttled int
-	harmed                                                  map[month.Harm]int
-	months                                                  map[month.Harm]int // with such a harm
-	messages, causes                                        map[string]int
-	stories                                                 []string
-	wait                                                    time.Duration
-	n                                                       int
+	events, logins, failures, calls, bans, flows, throttled, closed int
+	harmed                                                          map[month.Harm]int
+	months                                                          map[month.Harm]int // with such a harm
+	messages, causes                                                map[string]int
+	stories                                                         []string
+	wait                                                            time.Duration
+	n                                                               int
 }
 
 func (s *sums) add(name string, reports []*month.Report) {
@@ -196,6 +196,7 @@ func (s *sums) add(name string, reports []*month.Report) {
 		x.bans += r.Bans
 		x.flows += r.FlowsCut
 		x.throttled += r.Throttled
+		x.closed += r.Closed
 		x.wait = max(x.wait, r.LongestWait)
 		for h, n := range r.Harmed {
 			x.harmed[month.Harm(h)] += n
@@ -238,6 +239,7 @@ func (s *sums) String() string {
 	row("calls", mean(func(x *sum) int { return x.calls }))
 	row("bans", mean(func(x *sum) int { return x.bans }))
 	row("flows cut", mean(func(x *sum) int { return x.flows }))
+	row("times closed to new connections", mean(func(x *sum) int { return x.closed }))
 	row("times throttled", mean(func(x *sum) int { return x.throttled }))
 	b.WriteString("in all months (months that had it)\n")
 	for _, h := range month.Harms() {

@@ -29,6 +29,8 @@ type pbx struct {
 	named    map[string]*account
 	channels map[string]*call
 	flows    map[netip.AddrPort]time.Time // single ones that are dropped, until when
+	partly   map[netip.Prefix]partial     // addresses that are throttled over UDP
+	closed   map[netip.Prefix]partial     // and those from which no new connections are let in
 	blame    map[netip.Addr]string        // what the last failure from an address was due to
 	said     map[string]bool              // harm that is counted once
 	serial   int
@@ -50,7 +52,7 @@ func newPBX(policy judge.Policy, seed uint64, r *Report, start time.Time) (*pbx,
 	policy.DropsFlows, policy.Throttles, policy.NoReceiver = true, true, false
 	b := &pbx{
 		clock: &clock{now: start}, rand: rand.New(rand.NewPCG(seed, uint64(len(r.Site)))), policy: policy, report: r, ledger: newLedger(),
-		named: map[string]*account{}, channels: map[string]*call{}, flows: map[netip.AddrPort]time.Time{}, blame: map[netip.Addr]string{}, said: map[string]bool{},
+		named: map[string]*account{}, channels: map[string]*call{}, flows: map[netip.AddrPort]time.Time{}, partly: map[netip.Prefix]partial{}, closed: map[netip.Prefix]partial{}, blame: map[netip.Addr]string{}, said: map[string]bool{},
 	}
 	var err error
 	b.judge, err = judge.New(start, policy, effects{pbx: b})
@@ -100,13 +102,46 @@ func (b *pbx) resync() {
 	b.judge.SetContacts(b.now, contacts, nil)
 }
 
+// partial is what of an address is blocked.
+type partial struct {
+	until  time.Time
+	live   []netip.AddrPort // that pass
+	minute ration
+}
+
+// ration is how many guesses got through in a minute.
+type ration struct {
+	at   time.Time
+	used int
+}
+
 // drops says whether the kernel drops a packet.
 func (b *pbx) drops(from netip.AddrPort, transport event.Transport) (by incident.Ban, dropped bool) {
-	if transport == event.UDP && b.flows[from].After(b.now) {
+	if b.flows[from].After(b.now) {
 		return incident.Ban{Origin: "flow", Since: b.flows[from]}, true
+	}
+	if c := b.closed[event.SourcePrefix(from.Addr())]; transport.Connected() && c.until.After(b.now) && !slices.Contains(c.live, from) {
+		return incident.Ban{Origin: "closed connections", Since: c.until}, true
 	}
 	by, dropped = b.judge.Bans.Covering(b.now, netip.PrefixFrom(from.Addr(), from.Addr().BitLen()))
 	return by, dropped && (by.Scope != incident.ScopeSIP || transport == event.UDP)
+}
+
+// throttles says whether one more wrong password over UDP is kept from Asterisk: from an
+// address that is throttled ten a minute get through. Phones that answer their challenge
+// do, too.
+func (b *pbx) throttles(q request) bool {
+	at := event.SourcePrefix(q.from.Addr())
+	p, ok := b.partly[at]
+	if !ok || q.right || q.transport != event.UDP || !p.until.After(b.now) {
+		return false
+	}
+	if minute := b.now.Truncate(time.Minute); !p.minute.at.Equal(minute) {
+		p.minute = ration{at: minute}
+	}
+	p.minute.used++
+	b.partly[at] = p
+	return p.minute.used > 10
 }
 
 // request is one with credentials.
@@ -123,7 +158,7 @@ type request struct {
 
 // ask sends a request and reports its events.
 func (b *pbx) ask(q request) outcome {
-	if _, dropped := b.drops(q.from, q.transport); dropped || b.down {
+	if _, dropped := b.drops(q.from, q.transport); dropped || b.down || b.throttles(q) {
 		return lost
 	}
 	b.serial++

@@ -74,6 +74,9 @@ func (b *pbx) register(p *phone) {
 		again(between(b.rand, p.lasts*4/5, p.lasts))
 	case lost:
 		p.lost++
+		if p.transport.Connected() {
+			p.port = p.at.place() // it connects again
+		}
 		again(min(30*time.Second<<min(p.lost, 6), 20*time.Minute))
 	default:
 		p.failures++

@@ -51,18 +51,18 @@ func Harms() (list []Harm) {
 
 // Report is what happened in a month at a site.
 type Report struct {
-	Site                                      string
-	Seed                                      uint64
-	Accounts, Phones                          int
-	Events, Logins, Failures, Calls, Scanners int // Failures are those of the site's own phones
-	Incidents, Bans, FlowsCut, Throttled      int
-	Steps                                     map[incident.StepKind]int
-	Messages                                  map[string]int // to people, by threshold
-	LongestWait                               time.Duration  // of somebody who mistyped
-	Harmed                                    [harms]int
-	Causes                                    map[string]int // "harm: cause"
-	Stories                                   []string       // of the first few of each
-	Attacks                                   []AttackResult
+	Site                                         string
+	Seed                                         uint64
+	Accounts, Phones                             int
+	Events, Logins, Failures, Calls, Scanners    int // Failures are those of the site's own phones
+	Incidents, Bans, FlowsCut, Throttled, Closed int
+	Steps                                        map[incident.StepKind]int
+	Messages                                     map[string]int // to people, by threshold
+	LongestWait                                  time.Duration  // of somebody who mistyped
+	Harmed                                       [harms]int
+	Causes                                       map[string]int // "harm: cause"
+	Stories                                      []string       // of the first few of each
+	Attacks                                      []AttackResult
 }
 
 func newReport(site string, seed uint64) *Report {
