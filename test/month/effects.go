@@ -22,9 +22,11 @@ type effects struct {
 	pbx *pbx
 }
 
-func (e effects) Begin(i *incident.Incident, record func()) {
-	b := e.pbx
-	for _, s := range i.Steps {
+func (e effects) Begin(i *incident.Incident, record func()) { e.Join(i, 0, record) }
+
+// Join begins the steps of an incident from number first on.
+func (e effects) Join(i *incident.Incident, first int, record func()) {
+	for _, s := range i.Steps[first:] {
 		if s.State != incident.Intended {
 			continue
 		}
@@ -36,18 +38,23 @@ func (e effects) Begin(i *incident.Incident, record func()) {
 		}
 	}
 	record()
-	for _, s := range i.Steps {
+	for _, s := range i.Steps[first:] {
 		if s.Ban.Prefix.IsValid() && !s.Ban.Observed {
 			e.blocked(s.Ban)
 		}
 	}
-	b.report.Incidents++
 }
 
 func (e effects) Record(i *incident.Incident) {
+	e.pbx.report.Incidents++
+	i.ID = int64(e.pbx.report.Incidents)
+	e.Extend(i, 0, nil)
+}
+
+// Extend carries out the steps of an incident from number first on.
+func (e effects) Extend(i *incident.Incident, first int, _ []incident.Evidence) {
 	b := e.pbx
-	i.ID = int64(b.report.Incidents + 1)
-	for n := range i.Steps {
+	for n := first; n < len(i.Steps); n++ {
 		s := &i.Steps[n]
 		s.Ban.Incident, s.Ban.Step = i.ID, n
 		if s.State != incident.Intended {
@@ -137,6 +144,7 @@ func (e effects) blocked(ban incident.Ban) {
 
 func (e effects) Promote(ban incident.Ban) { e.blocked(ban) }
 func (e effects) Widen(ban incident.Ban)   { e.blocked(ban) }
+func (e effects) Prolong(ban incident.Ban) { e.blocked(ban) }
 
 func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
 	e.dropFlow(flow.At, within, "a flow dropped again")
@@ -172,7 +180,10 @@ func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []
 	return true
 }
 
-func (e effects) EndCall(channel string) { e.end(channel, "lock") }
+func (e effects) EndCall(channel string) {
+	e.end(channel, "a call of an account that is locked or limited")
+}
+
 func (e effects) Sweep(name string) {
 	for _, channel := range slices.Sorted(maps.Keys(e.pbx.channels)) {
 		if e.pbx.channels[channel].account.name == name {
