@@ -247,7 +247,7 @@ func (b *pbx) asPhone(p *phone, number string) outcome {
 				b.report.LongestWait = max(b.report.LongestWait, by.Until.Sub(b.now))
 			}
 		}
-		b.once(kind, by.Origin+", after: "+b.blame[p.at.addr], fmt.Sprint(p.account.name, p.port, by.Since), p.account.name+" at "+p.at.addr.String())
+		b.once(kind, by.Origin+", after: "+b.blame[p.at.addr], fmt.Sprint(p.id, by.Since), p.account.name+" at "+p.at.addr.String())
 		if kind != FlowLost {
 			b.complain(by)
 		}

@@ -19,6 +19,7 @@ type account struct {
 
 // phone is a device with the password of an account, right or wrong.
 type phone struct {
+	id        int
 	account   *account
 	at        *uplink
 	port      uint16
@@ -48,7 +49,8 @@ const wrongPassword = -1
 
 // add gives an account a phone with its password.
 func (b *pbx) add(a *account, at *uplink, transport event.Transport, m model) *phone {
-	p := &phone{account: a, at: at, port: at.place(), transport: transport, model: m, lasts: lasts(b.rand), password: a.password}
+	b.serial++
+	p := &phone{id: b.serial, account: a, at: at, port: at.place(), transport: transport, model: m, lasts: lasts(b.rand), password: a.password}
 	a.phones = append(a.phones, p)
 	return p
 }
