@@ -1,6 +1,7 @@
 package month_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"slices"
@@ -22,13 +23,15 @@ var seeds = [20]uint64{
 	73472798497633, 232078162998725, 76189858523374, 152081568418783, 150582996726293,
 }
 
-// chosen are the seeds to play: only the first with the race detector, since nothing
-// here runs at once.
+// count is how many seeds are played: only one with the race detector, since nothing here
+// runs at once.
+var count = flag.Int("seeds", len(seeds), "play this many of the 20 seeds")
+
 func chosen() []uint64 {
 	if raceDetector || testing.Short() {
 		return seeds[:1]
 	}
-	return seeds[:]
+	return seeds[:min(max(*count, 1), len(seeds))]
 }
 
 // policy is that of a site's settings, with the defaults for everything else.
