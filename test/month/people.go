@@ -10,17 +10,14 @@ import (
 // habits are how the people of a site use their phones. Numbers are of one month at the
 // whole site, unless they say otherwise, and assumptions.
 type habits struct {
-	calls       float64 // of one person on a working day
-	weekends    bool    // people work at weekends, too
-	trips       int     // to another place, of some days
-	setups      int     // of a softphone, whose password is typed
-	changes     int     // of a password, which the second device learns late
-	late        float64 // share of the people who call after hours on a day
-	commuters   bool    // softphones change networks on the way
-	forgotten   int     // old phones in drawers, with an old password
-	leftBehind  int     // phones of extensions that were deleted
-	infected    int     // computers in the site's own networks that guess
-	destination []string
+	calls     float64 // of one person on a working day
+	weekends  bool    // people work at weekends, too
+	trips     int     // to another place, of some days
+	setups    int     // of a softphone, whose password is typed
+	changes   int     // of a password, which the second device learns late
+	late      float64 // share of the people who call after hours on a day
+	commuters bool    // softphones change networks on the way
+	forgotten int     // old phones in drawers, with an old password
 }
 
 // abroad are countries that people call, the more often the further to the front.
@@ -83,11 +80,11 @@ func (b *pbx) callsOfDay(h habits, a *account, morning time.Time) {
 		mean *= 3
 	}
 	for range poisson(b, mean) {
-		b.at(morning.Add(workingTime(b.rand)), func() { b.someCall(h, a) })
+		b.at(morning.Add(workingTime(b.rand)), func() { b.someCall(a) })
 	}
 	if b.rand.Float64() < h.late {
 		for range 1 + b.rand.IntN(5) {
-			b.at(morning.Add(between(b.rand, 20*time.Hour, 24*time.Hour)), func() { b.someCall(h, a) })
+			b.at(morning.Add(between(b.rand, 20*time.Hour, 24*time.Hour)), func() { b.someCall(a) })
 		}
 	}
 }
@@ -100,7 +97,7 @@ func poisson(b *pbx, mean float64) (n int) {
 }
 
 // someCall is one call, or what makes several of it.
-func (b *pbx) someCall(h habits, a *account) {
+func (b *pbx) someCall(a *account) {
 	p := a.phones[0]
 	if away := a.phones[len(a.phones)-1]; away.model.agent == app.agent && away.healthy() && b.rand.IntN(2) == 0 {
 		p = away // the softphone
@@ -112,7 +109,7 @@ func (b *pbx) someCall(h habits, a *account) {
 	case x < 920:
 		b.dial(p, national, talk(b.rand))
 	case x < 970:
-		b.dial(p, b.foreign(h), talk(b.rand))
+		b.dial(p, b.foreign(), talk(b.rand))
 	case x < 980: // engaged: again and again, at best every 6 s
 		at := time.Duration(0)
 		for range 2 + b.rand.IntN(10) {
@@ -135,13 +132,7 @@ func (b *pbx) someCall(h habits, a *account) {
 // national is a number in the site's country.
 func (b *pbx) national() string { return fmt.Sprintf("0142%06d", b.rand.IntN(1000000)) }
 
-func (b *pbx) foreign(h habits) string {
-	list := abroad
-	if h.destination != nil {
-		list = h.destination
-	}
-	return list[min(int(b.rand.ExpFloat64()*1.5), len(list)-1)]
-}
+func (b *pbx) foreign() string { return abroad[min(int(b.rand.ExpFloat64()*1.5), len(abroad)-1)] }
 
 // softphone is an account's app, a new one if it has none.
 func (b *pbx) softphone(a *account) (p *phone, fresh bool) {
@@ -206,7 +197,7 @@ func (b *pbx) travel(a *account) {
 			b.move(p, hotel)
 		}
 		for range b.rand.IntN(3) {
-			b.after(between(b.rand, time.Minute, 30*time.Minute), func() { b.dial(p, b.foreign(habits{}), talk(b.rand)) })
+			b.after(between(b.rand, time.Minute, 30*time.Minute), func() { b.dial(p, b.foreign(), talk(b.rand)) })
 		}
 		b.after(between(b.rand, 20*time.Minute, 6*time.Hour), wander)
 	}

@@ -14,7 +14,6 @@ type account struct {
 	password int // which one it is
 	phones   []*phone
 	attacked bool // by an attack that has to be stopped: what happens to it is no harm
-	trunk    bool // of a carrier's call: it has no password
 }
 
 // phone is a device with the password of an account, right or wrong.

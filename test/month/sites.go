@@ -97,7 +97,7 @@ func office(b *pbx) {
 	site := lineOf(cable, b.rand)
 	for i := range 40 {
 		a := b.extension(fmt.Sprint(1001 + i))
-		a.chanSIP = i%10 == 9
+		a.chanSIP = i%10 == 9 // it has both channel drivers
 		transport := event.UDP
 		if i%5 == 4 && !a.chanSIP {
 			transport = event.TLS
@@ -107,7 +107,7 @@ func office(b *pbx) {
 			b.add(a, site, []event.Transport{event.UDP, event.TLS}[b.rand.IntN(2)], app)
 		}
 	}
-	b.live(habits{calls: 12, trips: 8, setups: 6, changes: 4, late: 0.03, commuters: true, forgotten: 1, leftBehind: 1, infected: 1}, b.accounts)
+	b.live(habits{calls: 12, trips: 8, setups: 6, changes: 4, late: 0.03, commuters: true, forgotten: 1}, b.accounts)
 	b.strangersAt(1, 1, func() *uplink { return site })
 }
 
