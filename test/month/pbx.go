@@ -36,6 +36,7 @@ type pbx struct {
 	serial   int
 	session  []byte
 	down     bool // it restarts
+	moved    bool // a phone has registered from another place since the last resync
 }
 
 // outcome is what becomes of a request.
@@ -71,10 +72,13 @@ func (b *pbx) extension(name string) *account {
 func (b *pbx) start() {
 	b.judge.Calls.StreamStarted(b.now)
 	b.resync()
-	// The daemon does the first every 5 minutes, the second every minute and every
-	// second. Less often takes less of the tests' time.
+	// The daemon asks for the registrations every 5 minutes, prunes every minute and
+	// watches every second. Less often takes less of the tests' time.
 	b.every(time.Hour, b.resync)
 	b.every(10*time.Minute, func() {
+		if b.moved {
+			b.resync()
+		}
 		b.judge.Watch(b.now)
 		b.judge.Prune(b.now)
 		for _, name := range b.judge.Contain.Restrictions.Due(b.now) {
@@ -88,6 +92,7 @@ func (b *pbx) resync() {
 	if b.down {
 		return
 	}
+	b.moved = false
 	list := []calls.Account{{Name: "carrier"}}
 	var contacts []places.Contact
 	for _, a := range b.accounts {

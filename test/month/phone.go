@@ -71,6 +71,7 @@ func (b *pbx) register(p *phone) {
 	switch b.signIn(p) {
 	case accepted:
 		p.failures, p.lost = 0, 0
+		b.moved = b.moved || p.contact != p.from()
 		p.contact, p.until = p.from(), b.now.Add(p.lasts)
 		again(between(b.rand, p.lasts*4/5, p.lasts))
 	case lost:
