@@ -83,6 +83,9 @@ var notYet = []month.Harm{
 	month.AddressBlocked, month.LoginLost, month.LoginShutOut, month.PasswordChanged, month.CallEnded,
 }
 
+// tooMany says that the defaults still send more messages than messagesAWeek.
+const tooMany = true
+
 // aboutAttacks are the thresholds whose messages are about guessing that really goes on
 // in the generated months, or about a phone with an old password.
 var aboutAttacks = []string{"guessing campaign", "account under attack", "slow distributed attack", "wrong passwords for days"}
@@ -104,7 +107,11 @@ func TestMonthWithoutAFalseAlarm(t *testing.T) {
 				other -= r.Messages[threshold]
 			}
 			if other*7 > messagesAWeek*month.Days {
-				unexpected(t, month.PasswordChanged, "%s, seed %d: %d messages that are not about an attack: %v", r.Site, r.Seed, other, r.Messages)
+				report := t.Errorf
+				if tooMany {
+					report = t.Logf
+				}
+				report("%s, seed %d: %d messages that are not about an attack: %v", r.Site, r.Seed, other, r.Messages)
 			}
 		}
 	}
@@ -160,16 +167,11 @@ func expectNoHarm(t *testing.T, r *month.Report, but ...month.Harm) {
 	t.Helper()
 	for _, h := range month.Harms() {
 		if n := r.Harmed[h]; n > 0 && !h.OwnMistake() && !slices.Contains(but, h) {
-			unexpected(t, h, "%s, seed %d: %s: %d", r.Site, r.Seed, h, n)
+			if slices.Contains(notYet, h) {
+				continue
+			}
+			t.Errorf("%s, seed %d: %s: %d", r.Site, r.Seed, h, n)
 		}
-	}
-}
-
-// unexpected fails, unless the harm is one that the defaults still do.
-func unexpected(t *testing.T, h month.Harm, format string, args ...any) {
-	t.Helper()
-	if !slices.Contains(notYet, h) {
-		t.Errorf(format, args...)
 	}
 }
 
