@@ -77,15 +77,17 @@ func (e effects) Extend(i *incident.Incident, first int, _ []incident.Evidence) 
 		case incident.StepRotate:
 			e.rotate(a, i)
 		case incident.StepRemoveRegistrations:
-			for _, p := range a.phones {
-				p.until = b.now
+			if a != nil {
+				for _, p := range a.phones {
+					p.until = b.now
+				}
 			}
 		case incident.StepLock:
 			e.harm(a, AccountLocked, i.Threshold)
 		case incident.StepRestrict:
 			to := s.Networks
 			b.after(2*time.Second, func() {
-				if b.judge.Contain.Restrictions.Begin(b.now, a.name, to) == "" {
+				if a != nil && b.judge.Contain.Restrictions.Begin(b.now, a.name, to) == "" {
 					b.judge.Contain.Restrictions.Began(b.now, a.name, nil)
 				}
 			})
