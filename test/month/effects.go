@@ -112,6 +112,9 @@ func (e effects) rotate(a *account, i *incident.Incident) {
 	a.password++
 	b.after(time.Second, func() { b.judge.PasswordChanged(b.now, a.name) })
 	for _, p := range a.phones {
+		if p.forgotten {
+			continue
+		}
 		p.why = "password changed by Tollwarden"
 		b.after(between(b.rand, 2*time.Hour, 24*time.Hour), func() { b.enter(p, "password changed by Tollwarden") })
 	}

@@ -44,7 +44,7 @@ func (b *pbx) live(h habits, people []*account) {
 		a := pick()
 		old := b.add(a, a.phones[0].at, event.UDP, models[b.rand.IntN(len(models))])
 		old.password, old.why = wrongPassword, "an old phone in a drawer"
-		old.off = true
+		old.off, old.forgotten = true, true
 		b.after(between(b.rand, time.Hour, 25*24*time.Hour), func() {
 			old.off = false
 			b.register(old)
@@ -161,7 +161,7 @@ func (b *pbx) changePassword(a *account) {
 	a.password++
 	b.judge.PasswordChanged(b.now, a.name) // by `tollwarden rotate` or `unlock`
 	for i, p := range a.phones {
-		if p.why == "an old phone in a drawer" {
+		if p.forgotten {
 			continue
 		}
 		p.why = "a password that its owner has changed"

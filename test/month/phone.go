@@ -28,6 +28,7 @@ type phone struct {
 	asks      bool          // it asks for another password instead of trying a wrong one again
 	password  int
 	off       bool
+	forgotten bool   // nobody ever corrects its password
 	why       string // its password is wrong, or was: what its failures are due to
 	typed     bool   // somebody has just typed it
 
