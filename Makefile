@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages flood flood-hour
+.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages flood flood-hour month
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -78,6 +78,10 @@ packages: build
 NFPM = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 # The newest tag, or 0.0.0 and the commit before the first one.
 VERSION = $(shell git describe --tags --match 'v*' 2>/dev/null || echo 0.0.0-$$(git rev-parse --short HEAD))
+
+## month: the generated month of three sites, with all 20 seeds (`make test` plays one)
+month:
+	$(GO) test ./test/month -count=1 -v
 
 ## flood: a million events of forged sources, and the bounds they keep within
 flood:

@@ -47,10 +47,10 @@ func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 // User-Agent of the call.
 func (d *Detector) Unfamiliar(now time.Time, c Channel) bool {
 	a := d.accounts[c.Account]
-	if a == nil || !d.isPhone(a) && !d.isAnonymous(a) || !d.rules.Dialling.Read(c.Dialled).External {
+	if a == nil || !d.isPhone(a) && !d.isAnonymous(a) || d.places.Home(now, a.name, a.where(now).Source) {
 		return false
 	}
-	return !d.places.Home(now, a.name, a.where(now).Source)
+	return d.rules.Dialling.Read(c.Dialled).External // asked last, because it takes longest
 }
 
 // CallAgent records the User-Agent of a call and returns its signs.

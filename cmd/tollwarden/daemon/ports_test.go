@@ -83,7 +83,7 @@ func newClosing(t *testing.T, dir string) (*closing, *ports) {
 	c := &closing{begun: time.Now()}
 	p := newPorts(configuredUDP(5060, 5061), openPortsFile(dir, zerolog.Nop()), zerolog.Nop())
 	p.table, p.watch, p.ask, p.unwatched = c, watching{c}, c.ask, func(time.Time) {}
-	c.table, c.tcp, c.watch = p.initial()
+	c.table, c.tcp, c.watch, _ = p.initial()
 	return c, p
 }
 

@@ -1,0 +1,5 @@
+//go:build !race
+
+package month_test
+
+const raceDetector = false
