@@ -104,7 +104,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		EndSuspicion: func(at netip.Prefix) bool { return e.judge.EndSuspicion(time.Now(), at) },
 		Acted:        e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve, Unregistered: e.judge.Places.Betrayed}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}

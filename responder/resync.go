@@ -45,10 +45,12 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	return errors.Join(err, e.releaseProtected(now))
 }
 
-// releaseProtected releases the bans on spoofable evidence of protected
-// addresses.
+// releaseProtected releases the bans on spoofable evidence of protected addresses, and
+// those of addresses that are never banned.
 func (e *Engine) releaseProtected(now time.Time) error {
 	var list []incident.Ban
 	e.with(func() { list = e.judge.Misbanned(now) })
-	return e.Bans.Release(now, list, "protected, and the evidence can be spoofed")
+	err := e.Bans.Release(now, list, "protected, and the evidence can be spoofed")
+	e.with(func() { list = e.judge.VitalBans(now) })
+	return errors.Join(err, e.Bans.Release(now, list, "never banned: Asterisk's configuration names it, or nearly all phones are behind it"))
 }

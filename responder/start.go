@@ -111,6 +111,8 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 			e.judge.Contain.Restrictions.Restore(now, h.Account, contain.ParseNetworks(h.Value), h.Since)
 		case incident.HoldStolen:
 			e.restoreThieves(now, h)
+		case incident.HoldCompromised:
+			e.restoreCompromise(now, h)
 		}
 	}
 }
@@ -123,6 +125,18 @@ func (e *Engine) restoreThieves(now time.Time, h incident.Hold) {
 	for _, thief := range contain.ParseNetworks(h.Value) {
 		e.judge.Places.RestoreThief(h.Account, thief, h.Since)
 	}
+}
+
+func (e *Engine) restoreCompromise(now time.Time, h incident.Hold) {
+	if now.Sub(h.Since) >= places.StolenFor {
+		e.parts.Ledger.DropHold(h.Account, h.Kind)
+		return
+	}
+	c := places.Compromise{Account: h.Account, At: h.Since}
+	if source, err := netip.ParsePrefix(h.Value); err == nil {
+		c.Source = source
+	}
+	e.judge.Places.RestoreCompromise(c)
 }
 
 // restoreBans brings the bans of the ledger and those of the kernel together. In

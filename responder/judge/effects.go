@@ -61,6 +61,9 @@ type Effects interface {
 	// ThievesChanged keeps who else knows the password of an account, since when;
 	// nobody, if the list is empty.
 	ThievesChanged(account string, thieves []netip.Prefix, at time.Time)
+	// Compromised keeps that somebody else uses an account, or with a zero time that
+	// nobody else does any more.
+	Compromised(c places.Compromise)
 	// AddressLearned, NetworkLearned and HabitLearned keep what is usual for an
 	// account.
 	AddressLearned(a places.Address)
@@ -127,6 +130,9 @@ func (Discard) AskUserAgent(calls.Channel, []byte) bool { return false }
 
 // ThievesChanged does nothing.
 func (Discard) ThievesChanged(string, []netip.Prefix, time.Time) {}
+
+// Compromised does nothing.
+func (Discard) Compromised(places.Compromise) {}
 
 // AddressLearned does nothing.
 func (Discard) AddressLearned(places.Address) {}

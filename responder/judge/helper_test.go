@@ -34,15 +34,16 @@ const (
 // recorder is the Effects: it writes down what a Judge decides, in order, and
 // does what of it a Judge depends on.
 type recorder struct {
-	judge     *judge.Judge
-	log       []string
-	incidents []*incident.Incident
-	dropped   map[netip.Prefix]incident.Ban
-	thieves   map[string]string // by account, as they were last kept
-	noted     string            // about the effect of a ban
-	noRoom    bool              // to end calls
-	asks      bool              // where calls come from, and with which User-Agent
-	asked     []calls.Sign
+	judge       *judge.Judge
+	log         []string
+	incidents   []*incident.Incident
+	dropped     map[netip.Prefix]incident.Ban
+	thieves     map[string]string // by account, as they were last kept
+	compromised places.Compromise // as it was last kept
+	noted       string            // about the effect of a ban
+	noRoom      bool              // to end calls
+	asks        bool              // where calls come from, and with which User-Agent
+	asked       []calls.Sign
 }
 
 func (r *recorder) note(format string, args ...any) {
@@ -123,6 +124,10 @@ func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.A
 	}
 	r.note("suspect %s for %s, but not %v", incident.PrefixText(at), within, live)
 	return true
+}
+
+func (r *recorder) Compromised(c places.Compromise) {
+	r.compromised = c
 }
 
 func (r *recorder) BanChanged(b incident.Ban, change incident.BanChange) {

@@ -31,7 +31,7 @@ func (j *Judge) count(v *score.Verdict) {
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v))
-	if decide.SameOffence(v, f) {
+	if decide.SameOffence(v, f) && f.Vital == "" {
 		j.promote(v, *f.Banned)
 		return
 	}
@@ -79,9 +79,7 @@ func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) 
 			j.enforce(s.Ban)
 		}
 	}
-	if decide.Compromised(steps) {
-		j.Places.Betrayed(i.Account)
-	}
+	j.betray(v, steps, i)
 	j.dropFlows(v, steps)
 	j.counters.Incidents++
 	j.effects.Begin(i, func() { j.record(v, i) })
@@ -174,13 +172,16 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	}
 	f.Sharing = j.Places.Sharing(v.Cause.Account, netip.AddrPortFrom(v.Cause.Source, v.Cause.Port))
 	others, agent := j.Places.Phones(v.Cause.Account, v.Key.Prefix, v.Cause.Port)
-	if flow, ok := j.flows.Stale(v, others, agent); ok && f.Sharing < decide.ProxyPhones {
+	if flow, ok := j.flows.Stale(v, others, agent); ok && f.Sharing < decide.ProxyPhones && !j.Places.Carrier(f.Target) {
 		f.StaleFlow = &flow
 	}
 	f.Full = j.Bans.Full()
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
-	f.Throttles = j.policy.Throttles && !j.Places.Carrier(f.Target)
+	carrier := j.Places.Carrier(f.Target)
+	f.Vital = j.Places.Vital(f.Target)
+	f.Carrier = carrier && f.Vital != ""
+	f.Throttles = j.policy.Throttles && (!carrier || v.Proven)
 	f.Offences = j.Offences.Count(v.At, f.Target)
 	f.Repeats = j.Repeats.Count(v.At, f.Target)
 	f.Near = j.Places.Near(v.At, f.Target.Addr())
@@ -239,7 +240,11 @@ func renewedReason(was string) string { return continues + strings.TrimPrefix(wa
 
 // promote makes a ban on spoofable evidence a proven one: of the same incident.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
-	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil, was.Prefix))
+	f := j.facts(v, nil, was.Prefix)
+	if f.Vital != "" {
+		return
+	}
+	ban := decide.BanFor(v, j.policy.Ladder, f)
 	ban.Incident, ban.Step = was.Incident, was.Step
 	ban.Step = j.stepOf(ban)
 	j.Bans.Put(ban)

@@ -24,6 +24,9 @@ type Config struct {
 	// ThievesChanged, if set, is called when an account's Thieves have changed, so
 	// that the caller can keep them.
 	ThievesChanged func(account string, thieves []netip.Prefix, at time.Time)
+	// Compromised, if set, is called when an account is compromised, and with a zero
+	// time when that is over, so that the caller can keep it.
+	Compromised func(Compromise)
 	// NeighbourhoodLearned, if set, is called when an account is used where none was
 	// within LivedFor.
 	NeighbourhoodLearned func(neighbourhood netip.Prefix, at time.Time)

@@ -50,7 +50,10 @@ type Places struct {
 	// lived is when an account was last used in each neighbourhood.
 	lived map[netip.Prefix]time.Time
 	own   []netip.Addr // of this machine
-	met   bool         // Asterisk's registrations have been taken in before
+	// compromised are the accounts that somebody else uses.
+	compromised map[string]Compromise
+	front       front // the address at which nearly all phones are
+	met         bool  // Asterisk's registrations have been taken in before
 }
 
 // phone is one account in use at an address.
@@ -63,7 +66,7 @@ type phone struct {
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, compromised: map[string]Compromise{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}}
 	p.SetAllow(allow)
 	return p
 }
@@ -227,8 +230,8 @@ type Evidence interface {
 
 // SetContacts takes the registrations that Asterisk holds. One protects its
 // address where the account is at home there; of an account nothing is known of,
-// as at the very first start, it shows where home is. A thief's own registration
-// does neither: what others did to the account is known by then, and whether the
+// as at the very first start, it shows where home is. A thief's own registration and
+// those of a compromised account do neither: what others did to the account is known by then, and whether the
 // address itself has failed for it, for certain or perhaps. Only of
 // the first registrations that a daemon is given it does not matter that others
 // are guessing: they may well be older than the daemon.
@@ -240,7 +243,7 @@ type Evidence interface {
 func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence) {
 	p.phones = &bart.Table[[]phone]{}
 	for _, c := range contacts {
-		if !c.Source.IsValid() {
+		if !c.Source.IsValid() || p.Compromised(c.Account, now) {
 			continue
 		}
 		if !p.Used(c.Account) && (!against.Guessed(c.Account) || !p.met && !against.Failed(c.Account, c.Source, score.Spoofable)) {
@@ -251,9 +254,10 @@ func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence
 		}
 	}
 	p.forgetProven(func(at netip.Prefix, account string) bool {
-		return !p.Known(account, at.Addr(), now) || against.Failed(account, at.Addr(), score.Proven)
+		return p.Compromised(account, now) || !p.Known(account, at.Addr(), now) || against.Failed(account, at.Addr(), score.Proven)
 	})
 	p.met = true
+	p.findFront(now, contacts)
 	p.learnAgents(contacts)
 }
 
@@ -269,7 +273,7 @@ func (p *Places) Protect(o *score.Observation, against Evidence) {
 		return
 	}
 	account := string(o.Account)
-	if against.Failed(account, o.Source, score.Proven) {
+	if p.Compromised(account, o.At) || against.Failed(account, o.Source, score.Proven) {
 		return
 	}
 	if !proven && p.proven.Size() < maxSources {

@@ -1,0 +1,174 @@
+package places
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
+
+// A front is the one address at which Asterisk sees nearly all phones: a proxy or SBC, a
+// relay such as Docker's, source NAT, or simply the router of the only office. Whatever is
+// blocked there, all phones lose. It takes the passwords of most accounts to make an
+// address one.
+
+const (
+	// frontPhones is how many accounts must be registered at one address.
+	frontPhones = 5
+	// frontRest is how many times as many may be registered in all as elsewhere.
+	frontRest = 5
+	// frontLasts is how long a front stays one while hardly anybody is registered, as
+	// after a restart of Asterisk.
+	frontLasts = 24 * time.Hour
+)
+
+// front is what is remembered of one.
+type front struct {
+	at     netip.Prefix // a source key
+	addr   netip.Addr   // the only address in it; invalid if there are several
+	phones int          // accounts registered there
+	of     int          // accounts registered anywhere
+	shared uint16       // the port that frontPhones of them share; 0 if they do not
+	seen   time.Time
+}
+
+// findFront looks for the front among the registrations. Those that protect nothing count
+// only as being elsewhere.
+func (p *Places) findFront(now time.Time, contacts []Contact) {
+	all, at := map[string]bool{}, map[netip.Prefix]map[string]bool{}
+	for _, c := range contacts {
+		all[c.Account] = true
+	}
+	for source, phones := range p.phones.All() {
+		accounts := map[string]bool{}
+		for _, is := range phones {
+			if all[is.account] {
+				accounts[is.account] = true
+			}
+		}
+		at[source] = accounts
+	}
+	for source, accounts := range at {
+		if len(accounts) >= frontPhones && (len(all)-len(accounts))*frontRest <= len(all) {
+			p.front = p.frontAt(now, source, len(accounts), len(all))
+			return
+		}
+	}
+	if len(all) >= frontPhones || now.Sub(p.front.seen) >= frontLasts {
+		p.front = front{}
+	}
+}
+
+func (p *Places) frontAt(now time.Time, source netip.Prefix, phones, of int) front {
+	f := front{at: source, phones: phones, of: of, seen: now}
+	list, _ := p.phones.Get(source)
+	f.addr = list[0].addr
+	byPort := map[netip.AddrPort][]string{}
+	for _, is := range list {
+		if is.addr != f.addr {
+			f.addr = netip.Addr{}
+		}
+		flow := netip.AddrPortFrom(is.addr, is.port)
+		if is.port != 0 && !slices.Contains(byPort[flow], is.account) {
+			byPort[flow] = append(byPort[flow], is.account)
+		}
+	}
+	for flow, accounts := range byPort {
+		if len(accounts) >= frontPhones {
+			f.shared = flow.Port()
+		}
+	}
+	return f
+}
+
+// Front says behind which address Asterisk sees nearly all phones, and what that means for
+// guessers there; "" if the phones are at different addresses.
+func (p *Places) Front() string {
+	f := p.front
+	if !f.at.IsValid() {
+		return ""
+	}
+	where := incident.PrefixText(f.at)
+	if f.shared != 0 {
+		where += fmt.Sprintf(" port %d", f.shared)
+	}
+	return fmt.Sprintf("Asterisk sees %d of %d registered extensions behind %s, %s: nobody is blocked by address there, since that would cut off the phones; guessers are throttled over UDP, and their calls and accounts are acted on. %s",
+		f.phones, f.of, where, p.frontKind(), p.frontAdvice())
+}
+
+// frontKind says what a front is, as far as its address shows.
+func (p *Places) frontKind() string {
+	switch f := p.front; {
+	case f.shared != 0:
+		return "as behind a SIP proxy or SBC"
+	case slices.Contains(p.own, f.addr):
+		return "an address of this machine, as behind Docker's userland proxy or another relay"
+	case private(f.at.Addr()):
+		return "a private address, as behind a proxy, source NAT or VPN"
+	}
+	return "as behind the router of an office, or a proxy or NAT in front of Asterisk"
+}
+
+// frontAdvice says what a person can do.
+func (p *Places) frontAdvice() string {
+	switch f := p.front; {
+	case f.shared != 0:
+		return "Block guessers at the proxy, which knows their addresses"
+	case slices.Contains(p.own, f.addr) || private(f.at.Addr()):
+		return "Let Asterisk see the real addresses (no source NAT; Docker: host network or \"userland-proxy\": false), or run Tollwarden where the packets arrive"
+	}
+	return "If phones elsewhere have this address, too, let Asterisk see their real ones (no source NAT), or run Tollwarden where the packets arrive"
+}
+
+var carrierGradeNAT = netip.MustParsePrefix("100.64.0.0/10")
+
+func private(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || carrierGradeNAT.Contains(a)
+}
+
+// Vital is why an address is never banned, whatever the evidence, because a ban would do
+// more harm than whoever guesses there: calls through a carrier that the configuration names
+// by its address, or the phones of the whole site, would stop. It is "" for any other.
+func (p *Places) Vital(prefix netip.Prefix) string {
+	if !prefix.IsValid() {
+		return ""
+	}
+	if named, why, ok := p.carriers.LookupPrefixLPM(prefix); ok && narrow(named) {
+		return "Asterisk's configuration names it (" + why + ")"
+	}
+	if f := p.front; f.at.IsValid() && f.at.Contains(prefix.Addr()) && prefix.Bits() >= f.at.Bits() {
+		return fmt.Sprintf("Asterisk sees %d of %d registered extensions behind it", f.phones, f.of)
+	}
+	return ""
+}
+
+// narrow says whether a prefix is no more than one source. In a wider one of a carrier's,
+// others may have addresses, too; what answers from there without a password never fails.
+func narrow(p netip.Prefix) bool {
+	return p.Addr().Is4() && p.Bits() == 32 || p.Addr().Is6() && p.Bits() >= 64
+}
+
+// Vitals are the prefixes that are never banned, in order.
+func (p *Places) Vitals() (list []netip.Prefix) {
+	for prefix := range p.carriers.All() {
+		if narrow(prefix) {
+			list = append(list, prefix)
+		}
+	}
+	if p.front.at.IsValid() {
+		list = append(list, p.front.at)
+	}
+	slices.SortFunc(list, netip.Prefix.Compare)
+	return list
+}
+
+// Speaks says whether a phone is registered at exactly this address and port.
+func (p *Places) Speaks(at netip.AddrPort) bool {
+	phones, _ := p.phones.Get(event.SourcePrefix(at.Addr()))
+	return slices.ContainsFunc(phones, func(is phone) bool {
+		return is.port != 0 && is.port == at.Port() && is.addr == at.Addr().Unmap()
+	})
+}
