@@ -78,7 +78,7 @@ func TestThiefIsNoFamilyAfterARestart(t *testing.T) {
 	p.Observe = true
 	h := newHarness(t, p)
 	now := time.Now()
-	h.hear(t, now, []byte(failures("1002", "203.0.113.1", 4)+success("1002", thief)))
+	h.hear(t, now, []byte(proven(failures("1002", thief, 4)+success("1002", thief))))
 	h.settled(t)
 
 	p.Observe = false

@@ -143,7 +143,7 @@ func TestCompromiseIsKept(t *testing.T) {
 		events string
 		kept   bool
 	}{
-		"guesses, then a success": {failures("1002", thief, 4) + success("1002", thief), true},
+		"guesses, then a success": {over("TCP", failures("1002", thief, 4)+success("1002", thief)), true},
 		"guesses alone":           {failures("1002", thief, 40), false},
 	} {
 		p := guessing(100)

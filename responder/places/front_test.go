@@ -103,7 +103,8 @@ func TestThievesMakeNoFront(t *testing.T) {
 func TestVitalCarriers(t *testing.T) {
 	p := New(Config{}, nil)
 	p.SetCarriers([]Carrier{
-		{netip.MustParsePrefix("203.0.113.80/32"), "contact of carrier"}, {netip.MustParsePrefix("203.0.113.96/28"), "identify of carrier"},
+		{netip.MustParsePrefix("203.0.113.80/32"), "contact of carrier"},
+		{netip.MustParsePrefix("203.0.113.96/28"), "identify of carrier"},
 		{netip.MustParsePrefix("203.0.113.97/32"), "contact of another"},
 	})
 	for address, want := range map[string]string{
