@@ -9,6 +9,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
 const trunk = "203.0.113.80"
@@ -169,6 +170,50 @@ func TestCompromiseIsKept(t *testing.T) {
 		}
 		if s.PasswordChanged(noon.Add(time.Hour), "1002"); len(s.StolenPasswords(noon.Add(time.Hour))) != 0 {
 			t.Errorf("%s: after a change of password", name)
+		}
+	}
+}
+
+// Who belongs here is not scanning: a carrier, whatever it names, and a phone that keeps
+// its connection alive. The same from elsewhere is.
+func TestPingsOfCarriersAndPhones(t *testing.T) {
+	ping := func(s *site, at time.Time, method, name, source string, port int) {
+		session := fmt.Sprint(method, name, at.UnixMilli())
+		if method != "" {
+			s.Received(at, netip.AddrPortFrom(netip.MustParseAddr(source), uint16(port)), &sip.Request{
+				Method: []byte(method), ID: sip.Transaction{CallID: []byte(session), Method: []byte(method), Number: 1},
+			})
+		}
+		events := security("InvalidAccountID", name, session, source, "") + security("ChallengeSent", "<unknown>", session, source, "Challenge: \r\n")
+		s.hear(t, at, strings.ReplaceAll(events, source+"/5060", fmt.Sprintf("%s/%d", source, port)))
+	}
+	for name, tc := range map[string]struct {
+		method, source string
+		port           int
+		same           bool // always one name
+		scans          bool
+	}{
+		"a carrier's pings":               {"OPTIONS", trunk, 5060, true, false},
+		"a carrier's calls":               {"INVITE", trunk, 5060, false, false},
+		"one in a wide prefix":            {"OPTIONS", "203.0.113.100", 5060, false, false},
+		"a phone's keep-alives":           {"NOTIFY", office, 5070, false, false},
+		"a phone that looks for accounts": {"REGISTER", office, 5070, false, true},
+		"from another port there":         {"OPTIONS", office, 6000, false, true},
+		"monitoring":                      {"OPTIONS", thief, 5060, true, false},
+		"a scanner":                       {"OPTIONS", thief, 5060, false, true},
+		"a scanner over TCP":              {"", thief, 5060, false, true},
+	} {
+		s := withCarrier(t, false)
+		s.registered(noon, "1001", "1002")
+		for i := range 20 {
+			account := fmt.Sprint(2000 + i)
+			if tc.same {
+				account = "nagios"
+			}
+			ping(s, noon.Add(time.Duration(i)*30*time.Second), tc.method, account, tc.source, tc.port)
+		}
+		if got := len(s.incidents) > 0; got != tc.scans {
+			t.Errorf("%s: %s", name, s.verdicts())
 		}
 	}
 }
