@@ -67,6 +67,7 @@ type Engine struct {
 	journal *journal.Journal
 	parser  event.Parser
 	event   event.Event // the one being handled
+	first   bool        // nothing is known of any phone, as at the first start
 	running bool        // its goroutines answer questions
 	urgent  uint64      // bans and hang-ups queued so far, which cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.

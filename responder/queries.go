@@ -47,6 +47,8 @@ type Senses struct {
 	// ProofSuspended is for how long nothing over UDP proves anything yet, because
 	// some challenges were not seen.
 	ProofSuspended time.Duration
+	// Front says that Asterisk sees nearly all phones at one address; "" if it does not.
+	Front          string
 	TableFull      bool                  // bans in force do not fit into the kernel's table
 	Ineffective    []bans.IneffectiveBan // those first that have been so for longest
 	Unstopped      []decide.Attack       // that go on because nothing is done about them
@@ -60,6 +62,7 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		s.ProofSuspended = e.judge.Intake.Proof.Suspended(now)
 		s.Ineffective = e.judge.Ineffective(now)
 		s.Unstopped = e.judge.Unstopped(now)
+		s.Front = e.judge.Places.Front()
 	})
 	s.TableFull = e.queue.Full()
 	return s

@@ -28,6 +28,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	unfinished := e.readUnfinished(ctx)
 	known, err := l.Places(ctx, now.Add(-max(policy.Known, places.LivedFor)))
 	e.doubt(err, "the known places")
+	e.first = err == nil && len(known) == 0
 	for _, p := range known {
 		e.judge.Places.Lived(p.Prefix.Addr(), p.LastSuccess)
 		if now.Sub(p.LastSuccess) <= policy.Known {
