@@ -99,6 +99,11 @@ func (p *Places) Front() string {
 		f.phones, f.of, where, p.frontKind(), p.frontAdvice())
 }
 
+// isFront says whether the front lies in a prefix, or the prefix in it.
+func (p *Places) isFront(prefix netip.Prefix) bool {
+	return p.front.at.IsValid() && p.front.at.Overlaps(prefix)
+}
+
 // frontKind says what a front is, as far as its address shows.
 func (p *Places) frontKind() string {
 	switch f := p.front; {

@@ -84,6 +84,9 @@ func TestFrontLasts(t *testing.T) {
 		if got := p.Front() != ""; got != tc.lasts {
 			t.Errorf("%s: %t", name, got)
 		}
+		if got := p.Objection(netip.MustParsePrefix("203.0.113.0/24")) != ""; got != tc.lasts {
+			t.Errorf("%s: its network can be banned: %t", name, !got)
+		}
 	}
 }
 

@@ -180,7 +180,7 @@ func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 
 // overlaps says whether a protected address lies in prefix, or prefix in one.
 func (p *Places) overlaps(prefix netip.Prefix) bool {
-	return p.carriers.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.proven.OverlapsPrefix(prefix)
+	return p.isFront(prefix) || p.carriers.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.proven.OverlapsPrefix(prefix)
 }
 
 // Objection is why a person should not ban a prefix: an allowed or a protected
@@ -196,6 +196,9 @@ func (p *Places) Objection(prefix netip.Prefix) string {
 		if prefix.Overlaps(protected) {
 			return incident.PrefixText(protected) + " is protected: " + why
 		}
+	}
+	if p.isFront(prefix) {
+		return incident.PrefixText(p.front.at) + " is protected: nearly all phones are behind it"
 	}
 	return ""
 }

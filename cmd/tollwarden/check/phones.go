@@ -67,7 +67,7 @@ func listPhones(ctx context.Context, w io.Writer, asterisk phoneSource) {
 	p.SetOwn(daemon.OwnAddresses())
 	p.SetContacts(time.Now(), contacts, nothing{})
 	if front := p.Front(); front != "" {
-		fmt.Fprintf(w, "  warning: %s.\n", front)
+		fmt.Fprintf(w, "  note: %s.\n", front)
 	}
 }
 

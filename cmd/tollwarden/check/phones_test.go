@@ -36,7 +36,7 @@ func TestListPhones(t *testing.T) {
 		"nobody":             {asked{}, "signed in: nobody", "not yours"},
 		"two":                {asked{contacts: phones("198.51.100.7", 2)}, "    1001 from 198.51.100.7, User-Agent \"Snom\"\n", "Asterisk sees"},
 		"and a question":     {asked{contacts: phones("198.51.100.7", 2)}, "Which of these are not yours?", "warning"},
-		"behind a relay":     {asked{contacts: phones("127.0.0.1", 6)}, "warning: Asterisk sees 6 of 6 registered extensions behind 127.0.0.1, an address of this machine", ""},
+		"behind a relay":     {asked{contacts: phones("127.0.0.1", 6)}, "note: Asterisk sees 6 of 6 registered extensions behind 127.0.0.1, an address of this machine", ""},
 		"it cannot be asked": {asked{err: errors.New("no")}, "warning: could not list who is signed in: no", "not yours"},
 	} {
 		var out strings.Builder
