@@ -48,10 +48,10 @@ type Senses struct {
 	// some challenges were not seen.
 	ProofSuspended time.Duration
 	// Front says that Asterisk sees nearly all phones at one address; "" if it does not.
-	Front          string
-	TableFull      bool                  // bans in force do not fit into the kernel's table
-	Ineffective    []bans.IneffectiveBan // those first that have been so for longest
-	Unstopped      []decide.Attack       // that go on because nothing is done about them
+	Front       string
+	TableFull   bool                  // bans in force do not fit into the kernel's table
+	Ineffective []bans.IneffectiveBan // those first that have been so for longest
+	Unstopped   []decide.Attack       // that go on because nothing is done about them
 }
 
 // Senses is what the sensors last reported, as of now.

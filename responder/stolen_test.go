@@ -104,3 +104,27 @@ func TestThiefIsNoFamilyAfterARestart(t *testing.T) {
 		t.Errorf("a ban by hand: %v", err)
 	}
 }
+
+// Once a person has thrown out the registrations of an account, its address can be banned
+// without force.
+func TestRemovedRegistrationsProtectNothing(t *testing.T) {
+	h := newHarness(t, guessing(3))
+	at := netip.MustParseAddr("192.0.2.66")
+	h.pbx.contacts = []places.Contact{{Account: "1002", Source: at, Port: 5060}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ban := func() error {
+		_, err := h.Bans.Ban(netip.PrefixFrom(at, 32), time.Time{}, "by hand", false, 0)
+		return err
+	}
+	if err := ban(); !errors.Is(err, incident.ErrRefused) {
+		t.Errorf("while it is registered: %v", err)
+	}
+	if _, err := h.Accounts.RemoveRegistrations(t.Context(), "1002", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := ban(); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
