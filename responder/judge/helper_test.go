@@ -34,16 +34,17 @@ const (
 // recorder is the Effects: it writes down what a Judge decides, in order, and
 // does what of it a Judge depends on.
 type recorder struct {
-	judge       *judge.Judge
-	log         []string
-	incidents   []*incident.Incident
-	dropped     map[netip.Prefix]incident.Ban
-	thieves     map[string]string // by account, as they were last kept
+	judge     *judge.Judge
+	log       []string
+	incidents []*incident.Incident
+	dropped   map[netip.Prefix]incident.Ban
+	thieves   map[string]string // by account, as they were last kept
+	noted     string            // about the effect of a ban
+	noRoom    bool              // to end calls
+	asks      bool              // where calls come from, and with which User-Agent
+	asked     []calls.Sign
+
 	compromised places.Compromise // as it was last kept
-	noted       string            // about the effect of a ban
-	noRoom      bool              // to end calls
-	asks        bool              // where calls come from, and with which User-Agent
-	asked       []calls.Sign
 }
 
 func (r *recorder) note(format string, args ...any) {
