@@ -16,6 +16,8 @@ import (
 //     the required order, and does not support Match and Options.
 //   - SIPshowregistry: goami waits for events with a different name than Asterisk's
 //     and finds no registrations.
+//   - IAXregistry: the same.
+//   - PJSIPShowAors: goami does not have it.
 //   - Login: goami.Login sends the secret in plain text, never an MD5 response.
 //   - Reading events: goami reads one block at a time, cannot distinguish forged blocks
 //     from genuine ones, and allocates for each header.
@@ -28,6 +30,12 @@ func HangupMatching(pattern string) Action {
 
 // ShowRegistry lists chan_sip's outgoing registrations as RegistryEntry events.
 func ShowRegistry() Action { return Action{Name: "SIPshowregistry"} }
+
+// ShowIAXRegistry lists chan_iax2's outgoing registrations as RegistryEntry events.
+func ShowIAXRegistry() Action { return Action{Name: "IAXregistry"} }
+
+// ShowAors lists PJSIP's addresses of record as AorList events.
+func ShowAors() Action { return Action{Name: "PJSIPShowAors"} }
 
 // GetConfig reads a file in Asterisk's configuration directory, or only the sections
 // that match a filter such as "type=auth" ("" for all).

@@ -331,6 +331,19 @@ func (e effects) HoldEnded(account string, kind incident.HoldKind) {
 	e.parts.Ledger.DropHold(account, kind)
 }
 
+// Compromised keeps that somebody else uses an account.
+func (e effects) Compromised(c places.Compromise) {
+	if c.At.IsZero() {
+		e.parts.Ledger.DropHold(c.Account, incident.HoldCompromised)
+		return
+	}
+	from := ""
+	if c.Source.IsValid() {
+		from = c.Source.String()
+	}
+	e.parts.Ledger.PutHold(incident.Hold{Account: c.Account, Kind: incident.HoldCompromised, Value: from, Since: c.At})
+}
+
 // AddressLearned keeps an address that an account is known at.
 func (e effects) AddressLearned(a places.Address) {
 	e.parts.Ledger.PutPlace(ledger.Place{Account: a.Account, Prefix: a.Source, LastSuccess: a.At})

@@ -67,6 +67,7 @@ type Engine struct {
 	journal *journal.Journal
 	parser  event.Parser
 	event   event.Event // the one being handled
+	first   bool        // nothing is known of any phone, as at the first start
 	running bool        // its goroutines answer questions
 	urgent  uint64      // bans and hang-ups queued so far, which cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
@@ -104,7 +105,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		EndSuspicion: func(at netip.Prefix) bool { return e.judge.EndSuspicion(time.Now(), at) },
 		Acted:        e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve, Dealt: e.judge.Dealt}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve, Dealt: e.judge.Dealt, Unregistered: e.judge.Places.Betrayed}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}

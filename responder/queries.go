@@ -48,11 +48,13 @@ type Senses struct {
 	// ProofSuspended is for how long nothing over UDP proves anything yet, because
 	// some challenges were not seen.
 	ProofSuspended time.Duration
-	TableFull      bool                  // bans in force do not fit into the kernel's table
-	Ineffective    []bans.IneffectiveBan // those first that have been so for longest
-	Unstopped      []decide.Attack       // that go on because nothing is done about them
-	Breaker        contain.BreakerState
-	Pause          decide.Pause // the zero Pause: none is on
+	// Front says that Asterisk sees nearly all phones at one address; "" if it does not.
+	Front       string
+	TableFull   bool                  // bans in force do not fit into the kernel's table
+	Ineffective []bans.IneffectiveBan // those first that have been so for longest
+	Unstopped   []decide.Attack       // that go on because nothing is done about them
+	Breaker     contain.BreakerState
+	Pause       decide.Pause // the zero Pause: none is on
 }
 
 // Senses is what the sensors last reported, as of now.
@@ -67,6 +69,7 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		if p, paused := e.judge.Paused(now); paused {
 			s.Pause = p
 		}
+		s.Front = e.judge.Places.Front()
 	})
 	s.TableFull = e.queue.Full()
 	return s

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // Resync rebuilds from Asterisk what its events report: the accounts, the
@@ -30,7 +31,14 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("list registrations: %w", err)
 	}
-	e.with(func() { e.judge.SetContacts(now, contacts, up) })
+	first := false
+	e.with(func() {
+		e.judge.SetContacts(now, contacts, up)
+		first, e.first = e.first, false
+	})
+	if first {
+		e.listPhones(contacts)
+	}
 	if e.parts.Own != nil {
 		own := e.parts.Own()
 		e.with(func() { e.judge.Places.SetOwn(own) })
@@ -45,10 +53,23 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	return errors.Join(err, e.releaseProtected(now))
 }
 
-// releaseProtected releases the bans on spoofable evidence of protected
-// addresses.
+// listPhones logs who is signed in at the first start: a thief may be among them.
+func (e *Engine) listPhones(contacts []places.Contact) {
+	if len(contacts) == 0 {
+		return
+	}
+	for _, line := range places.SignedIn(contacts) {
+		e.parts.Log.Info().Msg("signed in at the first start: " + line)
+	}
+	e.parts.Log.Info().Msg(places.WhoseAreThese)
+}
+
+// releaseProtected releases the bans on spoofable evidence of protected addresses, and
+// those of addresses that are never banned.
 func (e *Engine) releaseProtected(now time.Time) error {
 	var list []incident.Ban
 	e.with(func() { list = e.judge.Misbanned(now) })
-	return e.Bans.Release(now, list, "protected, and the evidence can be spoofed")
+	err := e.Bans.Release(now, list, "protected, and the evidence can be spoofed")
+	e.with(func() { list = e.judge.VitalBans(now) })
+	return errors.Join(err, e.Bans.Release(now, list, "never banned: Asterisk's configuration names it, or nearly all phones are behind it"))
 }

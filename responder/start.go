@@ -28,6 +28,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	unfinished := e.readUnfinished(ctx)
 	known, err := l.Places(ctx, now.Add(-max(policy.Known, places.LivedFor)))
 	e.doubt(err, "the known places")
+	e.first = err == nil && len(known) == 0
 	for _, p := range known {
 		e.judge.Places.Lived(p.Prefix.Addr(), p.LastSuccess)
 		if now.Sub(p.LastSuccess) <= policy.Known {
@@ -128,6 +129,8 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 			}
 		case incident.HoldProbation:
 			e.restoreProbation(now, h)
+		case incident.HoldCompromised:
+			e.restoreCompromise(now, h)
 		}
 	}
 }
@@ -150,6 +153,18 @@ func (e *Engine) restoreProbation(now time.Time, h incident.Hold) {
 	for _, x := range places.ParseProbation(h) {
 		e.judge.Places.RestoreProbation(x)
 	}
+}
+
+func (e *Engine) restoreCompromise(now time.Time, h incident.Hold) {
+	if now.Sub(h.Since) >= places.StolenFor {
+		e.parts.Ledger.DropHold(h.Account, h.Kind)
+		return
+	}
+	c := places.Compromise{Account: h.Account, At: h.Since}
+	if source, err := netip.ParsePrefix(h.Value); err == nil {
+		c.Source = source
+	}
+	e.judge.Places.RestoreCompromise(c)
 }
 
 // restoreBans brings the bans of the ledger and those of the kernel together. In

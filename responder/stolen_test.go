@@ -2,10 +2,12 @@ package responder_test
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/places"
 )
 
 // A stolen password outlives the daemon, until a person says that it was changed.
@@ -64,5 +66,65 @@ func TestOldTheftsAreForgotten(t *testing.T) {
 	holds, err := h.ledger.Holds(t.Context())
 	if err != nil || len(holds) != 1 || holds[0].Account != "1002" || len(h.StolenPasswords(now)) != 1 {
 		t.Errorf("kept %v, %v; stolen %q", holds, err, h.StolenPasswords(now))
+	}
+}
+
+// Whoever broke in while the mode was observe is no phone of the owner's after a restart
+// in mode enforce, although still registered: the address is banned like any other, and a
+// person can ban it without force. The owner's own address stays protected by other phones.
+func TestThiefIsNoFamilyAfterARestart(t *testing.T) {
+	const thief, owner = "192.0.2.66", "198.51.100.10"
+	p := guessing(3)
+	p.Observe = true
+	h := newHarness(t, p)
+	now := time.Now()
+	h.hear(t, now, []byte(proven(failures("1002", thief, 4)+success("1002", thief))))
+	h.settled(t)
+
+	p.Observe = false
+	later := now.Add(time.Minute)
+	h.Engine = h.again(t, later, p)
+	h.pbx.contacts = []places.Contact{
+		{Account: "1002", Source: netip.MustParseAddr(thief), Port: 5060}, {Account: "1001", Source: netip.MustParseAddr(owner), Port: 5060},
+	}
+	if err := h.Resync(t.Context(), later); err != nil {
+		t.Fatal(err)
+	}
+	for _, is := range h.Protected() {
+		if is.Prefix.Addr().String() != owner {
+			t.Errorf("protected: %+v", is)
+		}
+	}
+	h.hear(t, later, []byte(failures("1003", thief, 3)+failures("1003", owner, 3)))
+	h.settled(t)
+	if got := h.scopes(later.Add(2 * time.Second)); got != thief+"/32 sip #0" {
+		t.Errorf("bans: %s", got)
+	}
+	if _, err := h.Bans.Ban(netip.MustParsePrefix(thief+"/32"), time.Time{}, "by hand", false, 0); err != nil {
+		t.Errorf("a ban by hand: %v", err)
+	}
+}
+
+// Once a person has thrown out the registrations of an account, its address can be banned
+// without force.
+func TestRemovedRegistrationsProtectNothing(t *testing.T) {
+	h := newHarness(t, guessing(3))
+	at := netip.MustParseAddr("192.0.2.66")
+	h.pbx.contacts = []places.Contact{{Account: "1002", Source: at, Port: 5060}}
+	if err := h.Resync(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	ban := func() error {
+		_, err := h.Bans.Ban(netip.PrefixFrom(at, 32), time.Time{}, "by hand", false, 0)
+		return err
+	}
+	if err := ban(); !errors.Is(err, incident.ErrRefused) {
+		t.Errorf("while it is registered: %v", err)
+	}
+	if _, err := h.Accounts.RemoveRegistrations(t.Context(), "1002", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := ban(); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

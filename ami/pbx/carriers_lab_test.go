@@ -13,40 +13,53 @@ import (
 
 // Whom the configurations of two real Asterisks speak to.
 func TestCarriers(t *testing.T) {
-	o := lab.Options{Append: map[string]string{}}
+	const iax = "[general]\nregister => us:pw@203.0.113.71\n[branch]\ntype = peer\nhost = 203.0.113.70\n[1009]\ntype = friend\nhost = dynamic\nsecret = x\n"
+	const loadIAX = "load = res_crypto.so\nload = chan_iax2.so\n"
+	is := func(address, why string) places.Carrier {
+		return places.Carrier{Prefix: netip.MustParsePrefix(address), Why: why}
+	}
 	for version, tc := range map[lab.Version]struct {
-		file, text string
-		want       []places.Carrier
+		change map[string]string
+		want   []places.Carrier
 	}{
 		lab.Asterisk22: {
-			"pjsip.conf",
-			"[carrier]\ntype = endpoint\ncontext = internal\n" +
-				"[carrier-id]\ntype = identify\nendpoint = carrier\nmatch = 203.0.113.80,203.0.113.96/28\nmatch = 198.51.100.64/255.255.255.192\n" +
-				"[trunk]\ntype = registration\nserver_uri = sip:203.0.113.90:5070\nclient_uri = sip:us@203.0.113.90\noutbound_proxy = sip:203.0.113.91\\;lr\n",
+			map[string]string{
+				"modules.conf": loadIAX + "load = res_pjsip_config_wizard.so\n",
+				"pjsip.conf": "[carrier]\ntype = endpoint\ncontext = internal\naors = carrier\noutbound_proxy = sip:203.0.113.82\\;lr\n" +
+					"[carrier]\ntype = aor\ncontact = sip:203.0.113.81:5070\n" +
+					"[carrier-id]\ntype = identify\nendpoint = carrier\nmatch = 203.0.113.80,203.0.113.96/28\nmatch = 198.51.100.64/255.255.255.192\n" +
+					"[both]\ntype = aor\nmax_contacts = 2\ncontact = sip:us@203.0.113.83\n" +
+					"[trunk]\ntype = registration\nserver_uri = sip:203.0.113.90:5070\nclient_uri = sip:us@203.0.113.90\noutbound_proxy = sip:203.0.113.91\\;lr\n",
+				"pjsip_wizard.conf": "[pbx2]\ntype = wizard\naccepts_registrations = no\nsends_registrations = no\naccepts_auth = no\nsends_auth = no\n" +
+					"remote_hosts = 203.0.113.84,203.0.113.85:5070\noutbound_proxy = sip:203.0.113.86\\;lr\nendpoint/context = internal\n",
+			},
 			[]places.Carrier{
-				{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "identify of carrier"},
-				{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"},
-				{Prefix: netip.MustParsePrefix("198.51.100.64/26"), Why: "identify of carrier"},
-				{Prefix: netip.MustParsePrefix("203.0.113.90/32"), Why: "outbound registration trunk"},
-				{Prefix: netip.MustParsePrefix("203.0.113.91/32"), Why: "outbound registration trunk"},
+				is("203.0.113.80/32", "identify of carrier"), is("203.0.113.96/28", "identify of carrier"), is("198.51.100.64/26", "identify of carrier"),
+				is("203.0.113.90/32", "outbound registration trunk"), is("203.0.113.91/32", "outbound registration trunk"),
+				is("203.0.113.82/32", "outbound proxy of carrier"), is("203.0.113.81/32", "contact of carrier"), is("203.0.113.83/32", "contact of both"),
+				is("203.0.113.84/32", "remote host of pbx2"), is("203.0.113.85/32", "remote host of pbx2"), is("203.0.113.86/32", "outbound proxy of pbx2"),
+				is("203.0.113.70/32", "IAX2 peer branch"), is("203.0.113.71/32", "IAX2 registration as us"),
 			},
 		},
 		lab.Asterisk16: {
-			"sip.conf",
-			"[general](+)\nregister => us:secret@203.0.113.90\n[carrier]\ntype = peer\nhost = 203.0.113.80\n",
+			map[string]string{
+				"modules.conf": loadIAX,
+				"sip.conf":     "[general](+)\noutboundproxy = 203.0.113.95\nregister => us:secret@203.0.113.90\n[carrier]\ntype = peer\nhost = 203.0.113.80\noutboundproxy = 203.0.113.96:5080,force\n",
+			},
 			[]places.Carrier{
-				{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "peer carrier"},
-				{Prefix: netip.MustParsePrefix("203.0.113.90/32"), Why: "registration as us"},
+				is("203.0.113.80/32", "peer carrier"), is("203.0.113.90/32", "registration as us"),
+				is("203.0.113.95/32", "outbound proxy of general"), is("203.0.113.96/32", "outbound proxy of carrier"),
+				is("203.0.113.70/32", "IAX2 peer branch"), is("203.0.113.71/32", "IAX2 registration as us"),
 			},
 		},
 	} {
 		t.Run("Asterisk"+string(version), func(t *testing.T) {
-			o.Version, o.Append = version, map[string]string{tc.file: tc.text}
-			l := lab.New(t, o)
+			l := lab.New(t, lab.Options{Version: version, Files: map[string]string{"iax.conf": iax}, Append: tc.change})
 			m, _ := manager(t, l)
+			registers(t, phone(t, host(t, l, "phone", "198.51.100.10"), "1001")) // which is none
 			got, err := m.Carriers(soon(t))
 			if err != nil || !slices.Equal(got, tc.want) {
-				t.Errorf("carriers: %v, %+v\nwant %+v", err, got, tc.want)
+				t.Errorf("carriers: %v, %s\nwant %s", err, got, tc.want)
 			}
 		})
 	}

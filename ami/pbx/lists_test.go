@@ -32,7 +32,7 @@ var questions = map[string]struct {
 		l, err := m.Accounts(ctx)
 		return len(l), err
 	}},
-	"Carriers": {[]string{"PJSIPShowEndpoints", "PJSIPShowEndpoint", "PJSIPShowRegistrationsOutbound", "SIPpeers", "SIPshowregistry", "GetConfig"}, func(ctx context.Context, m *Manager) (int, error) {
+	"Carriers": {[]string{"PJSIPShowEndpoints", "PJSIPShowEndpoint", "PJSIPShowRegistrationsOutbound", "PJSIPShowAors", "SIPpeers", "SIPshowregistry", "IAXpeerlist", "IAXregistry", "GetConfig"}, func(ctx context.Context, m *Manager) (int, error) {
 		l, err := m.Carriers(ctx)
 		return len(l), err
 	}},
@@ -56,7 +56,7 @@ const (
 
 // answers are those of an Asterisk that has one of everything.
 var answers = map[string]string{
-	"ListCommands":                   "Response: Success\r\nActionID: %s\r\nPJSIPShowEndpoint: Shows.  (Priv: system,all)\r\nSIPshowpeer: Shows.  (Priv: system,all)\r\n\r\n",
+	"ListCommands":                   "Response: Success\r\nActionID: %s\r\nPJSIPShowEndpoint: Shows.  (Priv: system,all)\r\nSIPshowpeer: Shows.  (Priv: system,all)\r\nPJSIPShowAors: Lists.  (Priv: system,all)\r\nIAXpeerlist: Lists.  (Priv: system,all)\r\nIAXregistry: Lists.  (Priv: system,all)\r\n\r\n",
 	"CoreShowChannels":               listStart + "Event: CoreShowChannel\r\nActionID: %s\r\nChannel: PJSIP/1003-00000001\r\nUniqueid: 1.1\r\nLinkedid: 1.1\r\n\r\n" + listEnd,
 	"PJSIPShowContacts":              listStart + "Event: ContactList\r\nActionID: %s\r\nObjectName: 1002;@a\r\nEndpoint: 1002\r\nViaAddr: 192.0.2.9\r\nViaPort: 5060\r\n\r\n" + listEnd,
 	"PJSIPShowEndpoints":             listStart + "Event: EndpointList\r\nActionID: %s\r\nObjectName: branch\r\nAuths: \r\n\r\n" + listEnd,
@@ -64,6 +64,9 @@ var answers = map[string]string{
 	"PJSIPShowRegistrationsOutbound": listStart + "Event: OutboundRegistrationDetail\r\nActionID: %s\r\nObjectName: trunk\r\nServerUri: sip:203.0.113.90\r\nOutboundProxy: \r\n\r\n" + listEnd,
 	"SIPpeers":                       listStart + "Event: PeerEntry\r\nActionID: %s\r\nObjectName: carrier\r\nDynamic: no\r\nIPaddress: 203.0.113.80\r\nIPport: 5060\r\n\r\n" + listEnd,
 	"SIPshowregistry":                listStart + "Event: RegistryEntry\r\nActionID: %s\r\nHost: 203.0.113.91\r\nUsername: us\r\n\r\n" + listEnd,
+	"PJSIPShowAors":                  listStart + "Event: AorList\r\nActionID: %s\r\nObjectName: peer\r\nMaxContacts: 0\r\nContacts: peer/sip:203.0.113.92\r\nOutboundProxy: \r\n\r\n" + listEnd,
+	"IAXpeerlist":                    strings.ReplaceAll(listStart+"Event: PeerEntry\r\nActionID: %s\r\nObjectName: iax\r\nDynamic: no\r\nIPaddress: 203.0.113.93\r\n\r\n"+listEnd, "XComplete", "PeerlistComplete"),
+	"IAXregistry":                    listStart + "Event: RegistryEntry\r\nActionID: %s\r\nHost: 203.0.113.94\r\nUsername: us\r\n\r\n" + listEnd,
 	"SIPshowpeer":                    "Response: Error\r\nActionID: %s\r\nMessage: Peer 1002 not found.\r\n\r\n",
 	"GetConfig":                      "Response: Success\r\nActionID: %s\r\nCategory-000000: res_pjsip_endpoint_identifier_ip\r\nLine-000000-000000: identify=realtime,ps_endpoint_id_ips\r\n\r\n",
 	"Hangup":                         listStart + listEnd,

@@ -28,6 +28,9 @@ var classes = map[string][]string{
 	"GetConfig":                      {"system", "config"},
 	"Getvar":                         {"call", "reporting"},
 	"Hangup":                         {"call", "system"},
+	"IAXpeerlist":                    {"reporting", "system"},
+	"IAXregistry":                    {"reporting", "system"},
+	"PJSIPShowAors":                  {"system"},
 	"PJSIPShowContacts":              {"system"},
 	"PJSIPShowEndpoint":              {"system"},
 	"PJSIPShowRegistrationsOutbound": {"system"},
@@ -167,8 +170,8 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(stored.transportFamily != "", "Command")
 	case StepResync:
 		add(true, "CoreShowChannels")
-		add(pj, "PJSIPShowContacts", "PJSIPShowEndpoints", "PJSIPShowRegistrationsOutbound", "GetConfig")
-		add(sip, "SIPpeers", "SIPshowpeer", "SIPshowregistry")
+		add(pj, "PJSIPShowContacts", "PJSIPShowEndpoints", "PJSIPShowRegistrationsOutbound", "PJSIPShowAors", "GetConfig")
+		add(sip, "SIPpeers", "SIPshowpeer", "SIPshowregistry", "GetConfig")
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

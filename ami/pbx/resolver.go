@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // resolver resolves the carriers' names. A name server that does not answer must
@@ -15,8 +17,45 @@ type resolver struct {
 	known map[string][]netip.Addr
 }
 
-// resolveWithin bounds one name.
-const resolveWithin = 3 * time.Second
+const (
+	// resolveWithin bounds one name.
+	resolveWithin = 3 * time.Second
+	// resolveAtOnce bounds the names that are resolved at the same time.
+	resolveAtOnce = 16
+)
+
+// resolveAll resolves the hosts that are names.
+func (r *resolver) resolveAll(ctx context.Context, hosts []correspondent) map[string][]netip.Addr {
+	var (
+		mu    sync.Mutex
+		found = map[string][]netip.Addr{}
+		group errgroup.Group
+	)
+	group.SetLimit(resolveAtOnce)
+	for _, c := range hosts {
+		if _, isAddress := parsePrefix(c.host); isAddress {
+			continue
+		}
+		mu.Lock()
+		_, asked := found[c.host]
+		if !asked {
+			found[c.host] = nil
+		}
+		mu.Unlock()
+		if asked {
+			continue
+		}
+		group.Go(func() error {
+			addrs := r.resolve(ctx, c.host)
+			mu.Lock()
+			defer mu.Unlock()
+			found[c.host] = addrs
+			return nil
+		})
+	}
+	_ = group.Wait() // its functions return no error
+	return found
+}
 
 func (r *resolver) resolve(ctx context.Context, name string) []netip.Addr {
 	ctx, cancel := context.WithTimeout(ctx, resolveWithin)

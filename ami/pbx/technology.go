@@ -22,12 +22,12 @@ var technologies = []Technology{PJSIP, ChanSIP}
 // loaded are the technologies whose module is there, as far as the
 // user may know. Asking for what is not there is an error in Asterisk's
 // security log each time.
-func (ast asterisk) loaded(ctx context.Context) []Technology {
+func (ast asterisk) loaded(ctx context.Context) []Technology { return usable(ast.actions(ctx)) }
+
+// actions says which actions are there and permitted; none when Asterisk does not say.
+func (ast asterisk) actions(ctx context.Context) (has func(action string) bool) {
 	listed, err := goami.ListCommands(ctx, ast.session(), "")
-	if err != nil {
-		return technologies
-	}
-	return usable(func(action string) bool { return len(listed[action]) > 0 })
+	return func(action string) bool { return err == nil && len(listed[action]) > 0 }
 }
 
 // usable are the technologies whose listing action is permitted; both when none

@@ -26,6 +26,9 @@ type Operator struct {
 	// Dealt says that nothing of an account waits for a person any longer. Called under
 	// the lock.
 	Dealt func(account string)
+	// Unregistered records that the registrations of an account were removed. Called
+	// under the lock. It may be nil.
+	Unregistered func(account string)
 }
 
 // Rotate gives an account another password; detail says where it is kept. Its
@@ -62,7 +65,9 @@ func (o *Operator) RemoveRegistrations(ctx context.Context, account string, uid 
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, expireWithin)
 	defer cancel()
-	detail, err = o.Runner.accounts.RemoveRegistrations(ctx, account)
+	if detail, err = o.Runner.accounts.RemoveRegistrations(ctx, account); err == nil && o.Unregistered != nil {
+		o.Runner.owner.With(func() { o.Unregistered(account) })
+	}
 	o.record(now, uid, "remove-registrations", account, detail, err)
 	return detail, err
 }

@@ -20,6 +20,8 @@ type Facts struct {
 	Target     netip.Prefix   // what a ban would drop; the zero Prefix when no address is known
 	Full       bool           // no more bans on spoofable evidence are accepted
 	Allowed    bool           // on the allow list
+	Vital      string         // why the target is never banned; "" when it may be
+	Carrier    bool           // it is Vital because Asterisk's configuration names it
 	Protected  string         // why the PBX itself trusts the target; "" when it does not
 	Banned     *incident.Ban  // the ban that already covers the target
 	Offences   int            // of the target, still counting
@@ -106,6 +108,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	}
 	s.Target = incident.PrefixText(f.Target)
 	s.SkipUnless(!f.Allowed, "on the allow list")
+	s.SkipUnless(f.Vital == "", whyVital(v, f))
 	s.SkipUnless(!proxied(f), whyProxied(v, f))
 	s.SkipUnless(f.Home == "", f.Home)
 	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, f))
@@ -115,7 +118,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	}
 	s.SkipUnless(v.Proven || !f.Full, "too many addresses that may be spoofed are banned already")
 	if s.State == incident.Skipped {
-		s.Instead = widening(v, f) != NotWidened
+		s.Instead = widening(v, f) != NotWidened && !f.Carrier // whose owner must hear of it
 		return s
 	}
 	s.Ban = BanFor(v, ladder, f)

@@ -135,6 +135,8 @@ func Remedy(f Facts) string {
 		return "`tollwarden incidents` shows what is known of it"
 	case f.Allowed:
 		return "`tollwarden allow list` shows the entry: remove it, or stop what guesses at " + target
+	case f.Vital != "":
+		return remedyVital(f)
 	case proxied(f):
 		return "block the guesser at the proxy " + target + ", which alone knows where it is, or correct the phone that has a wrong password"
 	case f.Protected != "" || f.Home != "":

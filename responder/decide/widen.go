@@ -27,7 +27,7 @@ const (
 
 // widening is what is done instead of a ban of the target.
 func widening(v *score.Verdict, f Facts) Widening {
-	shared := f.Healthy > 0 || f.Protected != "" && !v.Proven
+	shared := f.Vital != "" || f.Healthy > 0 || f.Protected != "" && !v.Proven
 	if f.Allowed || f.Observe || f.Paused || f.Home != "" || f.AboutCall || !shared && !proxied(f) {
 		return NotWidened
 	}

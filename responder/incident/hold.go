@@ -6,15 +6,16 @@ import "time"
 type HoldKind string
 
 // A locked account cannot call; a restricted one can be used from some networks
-// alone; somebody else knows the password of a stolen one. Costly calls of an account
-// are ended if they come from where it is not known. Its addresses on probation may be a
-// thief's.
+// alone; somebody else knows the password of a stolen one, and has used a compromised one.
+// Costly calls of an account are ended if they come from where it is not known. Its
+// addresses on probation may be a thief's.
 const (
 	HoldLock        HoldKind = "lock"
 	HoldRestriction HoldKind = "restriction"
 	HoldStolen      HoldKind = "stolen"
 	HoldCosts       HoldKind = "costs"
 	HoldProbation   HoldKind = "probation"
+	HoldCompromised HoldKind = "compromised"
 )
 
 // Steps wait for a person at a waiting account. The others are of no account: a pause of all
@@ -30,6 +31,6 @@ const (
 type Hold struct {
 	Account string // "": all of them
 	Kind    HoldKind
-	Value   string // the contexts of before, the networks, where the others are, until or since when, or what waits
+	Value   string // the contexts of before, the networks, where the others are or were, until or since when, or what waits
 	Since   time.Time
 }

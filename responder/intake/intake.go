@@ -21,6 +21,7 @@ type Intake struct {
 	Proof    *Proof
 	Wire     *Wire
 	Nonces   *Nonces
+	Pings    *Pings
 
 	username   string     // our own name on the manager interface
 	own        netip.Addr // where our own manager sessions come from
@@ -36,7 +37,7 @@ type Intake struct {
 // there are other sensors beside the event session.
 func New(username string, others bool) *Intake {
 	in := &Intake{
-		Canaries: Canaries{username: username}, Proof: newProof(), Wire: newWire(), Nonces: newNonces(), username: username,
+		Canaries: Canaries{username: username}, Proof: newProof(), Wire: newWire(), Nonces: newNonces(), Pings: newPings(), username: username,
 		attempts: score.NewAttempts(0), challenges: score.NewChallenges(), unasked: unasked{},
 	}
 	if others {
@@ -96,13 +97,16 @@ func isFailure(k event.Kind) bool {
 
 // Count joins the halves of an attempt that Asterisk reports in several events,
 // and returns what is to be scored. ok is false for a half that is counted
-// already, and for what is no attempt: a challenge, and the refusal of a login
+// already, and for what is no attempt: a challenge, a ping, and the refusal of a login
 // that had the right password.
 func (in *Intake) Count(e *event.Event, o *score.Observation) (counted score.Observation, ok bool) {
 	if e.Kind == event.FailedACL && bytes.HasPrefix(e.ACLName, registrar) {
 		return counted, false
 	}
 	counted, ok = in.attempts.Count(o)
+	if string(e.Service) == "PJSIP" {
+		ok = in.Pings.weigh(o, counted.Signal, ok)
+	}
 	return counted, ok && counted.Signal != score.ChallengeSent
 }
 

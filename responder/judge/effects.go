@@ -85,6 +85,9 @@ type Effects interface {
 	// and HoldEnded forgets them.
 	HoldChanged(h incident.Hold)
 	HoldEnded(account string, kind incident.HoldKind)
+	// Compromised keeps that somebody else uses an account, or with a zero time that
+	// nobody else does any more.
+	Compromised(c places.Compromise)
 	// AddressLearned, NetworkLearned and HabitLearned keep what is usual for an
 	// account.
 	AddressLearned(a places.Address)
@@ -172,6 +175,9 @@ func (Discard) AccountWaits(contain.Waiting) {}
 
 // ThievesChanged does nothing.
 func (Discard) ThievesChanged(string, []netip.Prefix, time.Time) {}
+
+// Compromised does nothing.
+func (Discard) Compromised(places.Compromise) {}
 
 // HoldChanged does nothing.
 func (Discard) HoldChanged(incident.Hold) {}

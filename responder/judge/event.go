@@ -61,10 +61,24 @@ func (j *Judge) judgeSecurity(now time.Time, s intake.Sensor, e *event.Event) (n
 	}
 	j.heard(now, e)
 	j.loggedIn(now, e, &o)
-	if counted, ok := j.Intake.Count(e, &o); ok {
+	if counted, ok := j.Intake.Count(e, &o); ok && !j.familiar(&counted) {
 		j.attempt(now, &counted)
 	}
 	return true
+}
+
+// familiar says whether an account that does not exist was named by somebody who belongs
+// here: a carrier, whose pings and calls may name anything, or a phone that keeps its
+// connection alive.
+func (j *Judge) familiar(o *score.Observation) bool {
+	if o.Signal != score.InvalidAccountID {
+		return false
+	}
+	if j.Places.Carrier(event.SourcePrefix(o.Source)) || j.Places.Speaks(netip.AddrPortFrom(o.Source, o.Port)) && j.Intake.Pings.KeepAlive(o) {
+		j.counters.Pings++
+		return true
+	}
+	return false
 }
 
 // graced says whether a failure is the rightful owner's phone, which still has

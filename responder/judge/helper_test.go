@@ -45,6 +45,8 @@ type recorder struct {
 	noRoom    bool                     // to end calls
 	asks      bool                     // where calls come from, and with which User-Agent
 	asked     []calls.Sign
+
+	compromised places.Compromise // as it was last kept
 }
 
 func (r *recorder) note(format string, args ...any) {
@@ -158,6 +160,10 @@ func (r *recorder) CloseConnections(at netip.Prefix, within time.Duration, live 
 	}
 	r.note("close %s for %s, but not %v", incident.PrefixText(at), within, live)
 	return true
+}
+
+func (r *recorder) Compromised(c places.Compromise) {
+	r.compromised = c
 }
 
 func (r *recorder) BanChanged(b incident.Ban, change incident.BanChange) {

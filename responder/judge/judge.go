@@ -102,7 +102,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
-		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, NeighbourhoodLearned: j.moveIn,
+		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.Slow = slow.New(policy.Slow, j.Places)
@@ -142,9 +142,10 @@ func (j *Judge) settle(account string) {
 	j.endCostLimit(account)
 }
 
-// Stolen says whether somebody else is known to have the password of an account.
+// Stolen says whether somebody else is known to have the password of an account, or to
+// use it.
 func (j *Judge) Stolen(now time.Time, account string) bool {
-	return j.Places.Stolen([]byte(account), now)
+	return j.Places.Stolen([]byte(account), now) || j.Places.Compromised(account, now)
 }
 
 // ClearScore forgets what the addresses of a prefix scored.

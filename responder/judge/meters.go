@@ -50,6 +50,8 @@ type Counters struct {
 	Logged uint64
 	// Wire are the attempts that the wire showed first, or alone.
 	Wire uint64
+	// Pings are requests of monitors and keep-alives, which are no scanning.
+	Pings uint64
 	// NotIssued are the security events that Asterisk says it could not issue.
 	NotIssued uint64
 }
@@ -79,13 +81,17 @@ func (m *meters) observed(p score.Proof) { m.proofs[p&1]++ }
 func (m *meters) verdict(t string)       { m.verdicts[t]++ }
 
 // Counters are what was seen so far.
-func (j *Judge) Counters() Counters { return j.counters }
+func (j *Judge) Counters() Counters {
+	c := j.counters
+	c.Pings += j.Intake.Pings.Ignored()
+	return c
+}
 
 // Meters are the counts now.
 func (j *Judge) Meters() Meters {
 	m := Meters{
 		Events: map[string]uint64{}, Observations: map[string]uint64{}, Verdicts: maps.Clone(j.meters.verdicts),
-		Scores: j.table.Stats(), Accounts: j.Places.Accounts(), Counters: j.counters,
+		Scores: j.table.Stats(), Accounts: j.Places.Accounts(), Counters: j.Counters(),
 	}
 	slowly := j.Slow.Stats()
 	m.Refused = map[string]uint64{

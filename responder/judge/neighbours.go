@@ -38,7 +38,7 @@ func (j *Judge) spareNeighbours(v *score.Verdict, f *decide.Facts) {
 		f.Protected = usedBy(first, n)
 	}
 	f.Healthy = n
-	if f.Home != "" || f.Sharing >= decide.ProxyPhones {
+	if f.Home != "" || f.Sharing >= decide.ProxyPhones || f.Carrier {
 		return
 	}
 	own := j.Places.Known(v.Cause.Account, v.Cause.Source, v.At)

@@ -70,11 +70,14 @@ func (j *Judge) thieves(now time.Time, account string) string {
 	return fmt.Sprintf("password known at %s%s since %s", strings.Join(words, ", "), more, last.UTC().Format(time.RFC3339))
 }
 
-// StolenPasswords lists the accounts whose passwords others know, and where those are.
+// StolenPasswords lists the accounts whose passwords others know, and where those are, and
+// those that others have used.
 func (j *Judge) StolenPasswords(now time.Time) (list []string) {
 	for _, account := range j.Places.StolenAccounts(now) {
 		list = append(list, account+": "+j.thieves(now, account))
 	}
+	list = append(list, j.compromised(now)...)
+	slices.Sort(list)
 	return list
 }
 
@@ -103,7 +106,7 @@ const maxPhones = 5
 func (j *Judge) PhonesOf(now time.Time, account string) string {
 	var long, known []string
 	for _, p := range j.Places.Addresses(account, now) {
-		if _, banned := j.Bans.Covering(now, p.Source); banned {
+		if _, banned := j.Bans.Covering(now, p.Source); banned || j.Places.Doubtful(account, p.Source, now) {
 			continue
 		}
 		phone := incident.PrefixText(p.Source)

@@ -83,6 +83,9 @@ func TestProxyIsLeftAlone(t *testing.T) {
 		for i := range n {
 			contacts = append(contacts, places.Contact{Account: fmt.Sprint(1001 + i), Source: netip.MustParseAddr(office), Port: 5060})
 		}
+		for i := range 2 { // elsewhere, so that not all phones are behind it
+			contacts = append(contacts, places.Contact{Account: fmt.Sprint(2001 + i), Source: netip.MustParseAddr("198.51.100.11"), Port: uint16(5060 + i)})
+		}
 		s.SetContacts(noon, contacts, nil)
 		return s
 	}

@@ -34,7 +34,7 @@ func (j *Judge) count(v *score.Verdict) {
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v))
-	if decide.SameOffence(v, f) && f.Healthy == 0 && !f.Paused {
+	if decide.SameOffence(v, f) && f.Healthy == 0 && f.Vital == "" && !f.Paused {
 		j.promote(v, *f.Banned)
 		return
 	}
@@ -112,8 +112,8 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 			j.enforce(s.Ban)
 		}
 	}
-	if i.Mode != incident.Paused && decide.Compromised(i.Steps[first:]) {
-		j.Places.Betrayed(i.Account)
+	if i.Mode != incident.Paused {
+		j.betray(v, i.Steps[first:], i)
 	}
 	j.dropFlows(v, i.Steps[first:])
 	urgent()
@@ -175,7 +175,10 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
 	carrier := j.Places.Carrier(f.Target)
-	f.Throttles, f.Closes = j.policy.Throttles && !carrier, j.policy.DropsFlows && !carrier
+	f.Vital = j.Places.Vital(f.Target)
+	f.Carrier = carrier && f.Vital != ""
+	f.Throttles = j.policy.Throttles && (!carrier || v.Proven)
+	f.Closes = j.policy.DropsFlows && !carrier && f.Vital == ""
 	j.spare(v, &f)
 	f.Offences = j.Offences.Count(v.At, f.Target)
 	f.Repeats = j.Repeats.Count(v.At, f.Target)
@@ -238,7 +241,7 @@ func renewedReason(was string) string { return continues + strings.TrimPrefix(wa
 // that is shared with addresses that may be spoofed.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 	f := j.facts(v, nil, was.Prefix)
-	if f.Healthy > 0 {
+	if f.Healthy > 0 || f.Vital != "" {
 		return // others live there: it stays a short one
 	}
 	ban := decide.BanFor(v, j.policy.Ladder, f)

@@ -14,6 +14,7 @@ import (
 // Received takes a SIP request that arrived over UDP. It borrows r.
 func (j *Judge) Received(now time.Time, from netip.AddrPort, r *sip.Request) {
 	j.wireAt = now
+	j.Intake.Pings.Requested(now, from.Addr(), r)
 	if j.Intake.Wire.Request(now, from, r) && j.unanswered(now, from, r) {
 		a := intake.Blind(from, r)
 		login, _ := j.Calls.Named(a.Names.User)

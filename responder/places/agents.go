@@ -2,6 +2,7 @@ package places
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 )
@@ -54,4 +55,12 @@ func (p *Places) Phones(account string, source netip.Prefix, port uint16) (other
 		agent = p.agents[agentKey{account, source}]
 	}
 	return others, agent
+}
+
+// Speaks says whether a phone is registered at exactly this address and port.
+func (p *Places) Speaks(at netip.AddrPort) bool {
+	phones, _ := p.phones.Get(event.SourcePrefix(at.Addr()))
+	return slices.ContainsFunc(phones, func(is phone) bool {
+		return is.port != 0 && is.port == at.Port() && is.addr == at.Addr().Unmap()
+	})
 }

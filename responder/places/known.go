@@ -27,6 +27,9 @@ type Config struct {
 	// ProbationChanged, if set, is called when an account's Probations have changed, so
 	// that the caller can keep them.
 	ProbationChanged func(account string, list []Probation)
+	// Compromised, if set, is called when an account is compromised, and with a zero
+	// time when that is over, so that the caller can keep it.
+	Compromised func(Compromise)
 	// NeighbourhoodLearned, if set, is called when an account is used where none was
 	// within LivedFor.
 	NeighbourhoodLearned func(neighbourhood netip.Prefix, at time.Time)

@@ -57,7 +57,8 @@ type Places struct {
 
 	residents   residents
 	connections connections
-	betrayed    map[string]struct{} // accounts of which Betrayed was called since the last ForgetThieves
+	compromised map[string]Compromise // accounts that somebody else uses
+	front       front                 // the address at which nearly all phones are
 }
 
 // phone is one account in use at an address.
@@ -71,7 +72,7 @@ type phone struct {
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, named: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}, residents: residents{&bart.Table[[]string]{}}, betrayed: map[string]struct{}{}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, compromised: map[string]Compromise{}, carriers: &bart.Table[string]{}, named: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}, residents: residents{&bart.Table[[]string]{}}}
 	p.SetAllow(allow)
 	return p
 }
@@ -213,7 +214,7 @@ func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 
 // overlaps says whether a protected address lies in prefix, or prefix in one.
 func (p *Places) overlaps(prefix netip.Prefix) bool {
-	return p.carriers.OverlapsPrefix(prefix) || p.named.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.proven.OverlapsPrefix(prefix)
+	return p.isFront(prefix) || p.carriers.OverlapsPrefix(prefix) || p.named.OverlapsPrefix(prefix) || p.phones.OverlapsPrefix(prefix) || p.proven.OverlapsPrefix(prefix)
 }
 
 // Objection is why a person should not ban a prefix: an allowed or a protected
@@ -229,6 +230,9 @@ func (p *Places) Objection(prefix netip.Prefix) string {
 		if prefix.Overlaps(protected) {
 			return incident.PrefixText(protected) + " is protected: " + why
 		}
+	}
+	if p.isFront(prefix) {
+		return incident.PrefixText(p.front.at) + " is protected: nearly all phones are behind it"
 	}
 	return ""
 }
@@ -263,8 +267,8 @@ type Evidence interface {
 
 // SetContacts takes the registrations that Asterisk holds. One protects its
 // address where the account is at home there; of an account nothing is known of,
-// as at the very first start, it shows where home is. A thief's own registration
-// does neither: what others did to the account is known by then, and whether the
+// as at the very first start, it shows where home is. A thief's own registration and
+// those of a compromised account do neither: what others did to the account is known by then, and whether the
 // address itself has failed for it, for certain or perhaps. Only of
 // the first registrations that a daemon is given it does not matter that others
 // are guessing: they may well be older than the daemon.
@@ -276,7 +280,7 @@ type Evidence interface {
 func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence) {
 	p.phones = &bart.Table[[]phone]{}
 	for _, c := range contacts {
-		if !c.Source.IsValid() {
+		if !c.Source.IsValid() || p.Compromised(c.Account, now) {
 			continue
 		}
 		if !p.Used(c.Account) && (!against.Guessed(c.Account) || !p.met && !against.Failed(c.Account, c.Source, score.Spoofable)) {
@@ -287,10 +291,11 @@ func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence
 		}
 	}
 	p.forgetProven(func(at netip.Prefix, account string) bool {
-		return !p.Known(account, at.Addr(), now) || against.Failed(account, at.Addr(), score.Proven)
+		return p.Compromised(account, now) || !p.Known(account, at.Addr(), now) || against.Failed(account, at.Addr(), score.Proven)
 	})
 	p.connections.forget(p.registered)
 	p.met = true
+	p.findFront(now, contacts)
 	p.learnAgents(contacts)
 }
 
@@ -306,7 +311,7 @@ func (p *Places) Protect(o *score.Observation, against Evidence) {
 		return
 	}
 	account := string(o.Account)
-	if against.Failed(account, o.Source, score.Proven) {
+	if p.Compromised(account, o.At) || against.Failed(account, o.Source, score.Proven) {
 		return
 	}
 	if !proven && p.proven.Size() < maxSources {
@@ -327,9 +332,6 @@ func (p *Places) addPhone(is phone) {
 
 // Betrayed ends the protection that an account gave: a thief has it, too.
 func (p *Places) Betrayed(account string) {
-	if len(p.betrayed) < p.config.Accounts {
-		p.betrayed[account] = struct{}{}
-	}
 	its := func(p phone) bool { return p.account == account }
 	left := map[netip.Prefix][]phone{}
 	for at, phones := range p.phones.All() {

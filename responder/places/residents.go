@@ -78,8 +78,7 @@ func (p *Places) Residents(now time.Time, source netip.Prefix) iter.Seq2[string,
 
 // Vouches says whether nobody else is known to have an account's password.
 func (p *Places) Vouches(name string, now time.Time) bool {
-	_, betrayed := p.betrayed[name]
-	return !betrayed && !p.Stolen([]byte(name), now)
+	return !p.Compromised(name, now) && !p.Stolen([]byte(name), now)
 }
 
 // RegisteredBeside says whether an account's phone is in use at an address, on a port

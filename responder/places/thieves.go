@@ -85,10 +85,10 @@ func (p *Places) StolenAccounts(now time.Time) (names []string) {
 	return names
 }
 
-// ForgetThieves forgets the break-ins of an account: its password was changed,
+// ForgetThieves forgets the break-ins of an account and that it was compromised: its password was changed,
 // and whoever succeeds now knows the new one.
 func (p *Places) ForgetThieves(name string) {
-	delete(p.betrayed, name)
+	p.endCompromise(name)
 	a := p.find(name)
 	if a == nil {
 		return

@@ -156,7 +156,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	asterisk := pbx.New(link, options)
 	d.ports.ask = asterisk.Binds
 	parts := responder.Parts{
-		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Own: ownAddresses, Log: o.Log,
+		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan,
 		LocalPort: d.ports.name,
 	}
@@ -243,6 +243,7 @@ func (d *Daemon) probes() []probe {
 		{check: senses(checkEffect)},
 		{check: senses(checkAttacks)},
 		{check: senses(checkBreaker)},
+		{check: senses(checkPhones)},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: d.config.checkAllowList, every: filesEvery},
 		{check: senses(d.wire.check)},

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// ownAddresses are the addresses of this machine, as far as the kernel says.
-func ownAddresses() (own []netip.Addr) {
+// OwnAddresses are the addresses of this machine, as far as the kernel says.
+func OwnAddresses() (own []netip.Addr) {
 	list, err := net.InterfaceAddrs()
 	if err != nil {
 		return nil

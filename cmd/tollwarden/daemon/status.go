@@ -83,7 +83,7 @@ func (d statusSource) counters() map[string]uint64 {
 		"ledger_rows_over_capacity": d.ledger.Health().Evicted,
 	}
 	d.wire.count(list)
-	list["wire_failures"], list["suspects"] = counters.Wire, counters.Suspects
+	list["wire_failures"], list["suspects"], list["pings_ignored"] = counters.Wire, counters.Suspects, counters.Pings
 	for table, n := range meters.Judge.Refused {
 		list[table+"_over_capacity"] = n
 	}

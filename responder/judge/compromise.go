@@ -1,0 +1,71 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/places"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// betray ends the protection that the account of an incident gave, if its playbook treats
+// the account as a thief's. If somebody has used it, that lasts until its password is
+// changed; the guesses of others alone take nothing from its owner for long.
+func (j *Judge) betray(v *score.Verdict, steps []incident.Step, i *incident.Incident) {
+	switch {
+	case !decide.Compromised(steps):
+	case used(v.Cause.Signal):
+		c := places.Compromise{Account: i.Account, At: v.At}
+		if i.Source.IsValid() && !j.Places.Home(v.At, i.Account, i.Source) {
+			c.Source = event.SourcePrefix(i.Source)
+		}
+		j.Places.Compromise(c)
+	default:
+		j.Places.Betrayed(i.Account)
+	}
+}
+
+// used says whether a signal is raised by somebody who uses an account, not by guesses.
+func used(s score.Signal) bool { return s == score.SuccessAfterFailures || s >= score.CallRate }
+
+// compromised lists the accounts that somebody else uses, except those whose thieves are
+// known.
+func (j *Judge) compromised(now time.Time) (list []string) {
+	for _, c := range j.Places.CompromisedAccounts(now) {
+		if j.Places.Stolen([]byte(c.Account), now) {
+			continue
+		}
+		from := ""
+		if c.Source.IsValid() {
+			from = " from " + incident.PrefixText(c.Source)
+		}
+		list = append(list, fmt.Sprintf("%s: used by somebody else%s on %s", c.Account, from, c.At.UTC().Format(time.RFC3339)))
+	}
+	return list
+}
+
+// VitalBans are the bans of the daemon's own that cut off a vital address, as one may that
+// was banned before it was known. What a person banned stays, and so does what nobody
+// remembers.
+func (j *Judge) VitalBans(now time.Time) (list []incident.Ban) {
+	seen := map[netip.Prefix]bool{}
+	add := func(ban incident.Ban) {
+		if j.thresholdOf(ban.Origin) != nil && !seen[ban.Prefix] {
+			seen[ban.Prefix] = true
+			list = append(list, ban)
+		}
+	}
+	for _, vital := range j.Places.Vitals() {
+		if ban, ok := j.Bans.Covering(now, vital); ok {
+			add(ban)
+		}
+		for _, ban := range j.Bans.Within(now, vital) {
+			add(ban)
+		}
+	}
+	return list
+}
