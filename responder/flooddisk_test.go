@@ -101,7 +101,7 @@ func TestFloodDoesNotFillTheDisk(t *testing.T) {
 			h.Prune(now)
 			largest = max(largest, ledgerSize(t, path))
 		}
-		if rate > 1000 || second%60 == 59 { // the disk is as fast as in reality
+		if rate > 1000 || second%60 == 59 { // the disk keeps up, as it does in reality
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			if err := l.Flush(ctx); err != nil {
 				t.Fatal(err)

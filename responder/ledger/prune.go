@@ -17,6 +17,8 @@ const (
 	pruneAfter = 10_000
 	// pruneRows is how many rows one transaction deletes, so that no batch waits long.
 	pruneRows = 500
+	// pruneAtOnce is how many such transactions may follow one another.
+	pruneAtOnce = 16
 	// pruneWhole is the same for incidents with all that belongs to them.
 	pruneWhole = 10
 	// maxEnded bounds the bans that ended of addresses that may be spoofed: whoever
@@ -114,6 +116,20 @@ func (p *pruner) begin(now time.Time, o Options) {
 
 // due says whether so much was written that the next round should begin.
 func (p *pruner) due() bool { return p.written >= pruneAfter && len(p.left) == 0 }
+
+// pruneSome does some of a round. If a flood writes faster than one step at a time can
+// delete, it does several.
+func (l *Ledger) pruneSome() {
+	for range pruneAtOnce {
+		if !l.pruneStep() {
+			return
+		}
+		signal(l.wakeC)
+		if l.prune.written < pruneAfter {
+			return
+		}
+	}
+}
 
 // pruneStep does one small part of a round and reports whether there is more. A
 // part that fails is left to the next round; the next write reports the trouble.
