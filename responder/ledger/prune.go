@@ -89,13 +89,13 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{
 			query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at IS NULL AND until <= ?3 AND scope <> 'all' ORDER BY until DESC LIMIT ?1 OFFSET ?2)`,
-			args: []any{10 * pruneRows, min(maxEnded, o.MaxRows), now.UnixMilli()}, crowds: true,
+			args: []any{2 * pruneRows, min(maxEnded, o.MaxRows), now.UnixMilli()}, crowds: true,
 		},
 
 		// What may go if the file is too large: the incidents of floods first, then the
 		// oldest ones. Bans in force, offences, holds and places stay.
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
-			WHERE released_at IS NULL AND until <= ?2 AND scope <> 'all' ORDER BY until LIMIT ?1)`, args: []any{10 * pruneRows, now.UnixMilli()}, crowds: true, over: true},
+			WHERE released_at IS NULL AND until <= ?2 AND scope <> 'all' ORDER BY until LIMIT ?1)`, args: []any{2 * pruneRows, now.UnixMilli()}, crowds: true, over: true},
 		{query: `SELECT id FROM incidents WHERE key_kind = 'site' AND id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) AND
 			(SELECT count(*) FROM steps WHERE incident = id AND step = 'ban') > 1 ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
 		{query: `SELECT id FROM incidents WHERE id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
