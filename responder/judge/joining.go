@@ -23,8 +23,10 @@ const (
 	joinWithin = time.Minute
 	// maxUnderWay bounds the incidents that can be joined; the oldest make room.
 	maxUnderWay = 64
-	// maxSteps bounds the steps of an incident that is joined again and again.
+	// maxSteps and maxRows bound the steps and the evidence of an incident that is joined
+	// again and again.
 	maxSteps = 100
+	maxRows  = 500
 )
 
 // underWay is an incident that can be joined.
@@ -62,7 +64,7 @@ func (j *Judge) joinable(v *score.Verdict) *underWay {
 	}
 	for _, u := range slices.Backward(j.underWay) {
 		i := u.incident
-		if i.Key.Per == score.PerSite || len(i.Steps) >= maxSteps || v.At.Sub(u.last) >= joinWithin || i.Mode != j.modeOf(v.At) {
+		if i.Key.Per == score.PerSite || len(i.Steps) >= maxSteps || len(i.Evidence) >= maxRows || v.At.Sub(u.last) >= joinWithin || i.Mode != j.modeOf(v.At) {
 			continue
 		}
 		account := decide.AccountOf(v)

@@ -51,9 +51,7 @@ func (l *Ledger) run() {
 		if l.prune.due() {
 			l.prune.begin(l.o.Now(), l.o)
 		}
-		if l.pruneStep() {
-			signal(l.wakeC)
-		}
+		l.pruneSome()
 	}
 }
 

@@ -17,6 +17,8 @@ const (
 	pruneAfter = 10_000
 	// pruneRows is how many rows one transaction deletes, so that no batch waits long.
 	pruneRows = 500
+	// pruneAtOnce is how many such transactions may follow one another.
+	pruneAtOnce = 16
 	// pruneWhole is the same for incidents with all that belongs to them.
 	pruneWhole = 10
 	// maxEnded bounds the bans that ended of addresses that may be spoofed: whoever
@@ -87,13 +89,13 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{
 			query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at IS NULL AND until <= ?3 AND scope <> 'all' ORDER BY until DESC LIMIT ?1 OFFSET ?2)`,
-			args: []any{10 * pruneRows, min(maxEnded, o.MaxRows), now.UnixMilli()}, crowds: true,
+			args: []any{2 * pruneRows, min(maxEnded, o.MaxRows), now.UnixMilli()}, crowds: true,
 		},
 
 		// What may go if the file is too large: the incidents of floods first, then the
 		// oldest ones. Bans in force, offences, holds and places stay.
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
-			WHERE released_at IS NULL AND until <= ?2 AND scope <> 'all' ORDER BY until LIMIT ?1)`, args: []any{10 * pruneRows, now.UnixMilli()}, crowds: true, over: true},
+			WHERE released_at IS NULL AND until <= ?2 AND scope <> 'all' ORDER BY until LIMIT ?1)`, args: []any{2 * pruneRows, now.UnixMilli()}, crowds: true, over: true},
 		{query: `SELECT id FROM incidents WHERE key_kind = 'site' AND id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) AND
 			(SELECT count(*) FROM steps WHERE incident = id AND step = 'ban') > 1 ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
 		{query: `SELECT id FROM incidents WHERE id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
@@ -114,6 +116,20 @@ func (p *pruner) begin(now time.Time, o Options) {
 
 // due says whether so much was written that the next round should begin.
 func (p *pruner) due() bool { return p.written >= pruneAfter && len(p.left) == 0 }
+
+// pruneSome does some of a round. If a flood writes faster than one step at a time can
+// delete, it does several.
+func (l *Ledger) pruneSome() {
+	for range pruneAtOnce {
+		if !l.pruneStep() {
+			return
+		}
+		signal(l.wakeC)
+		if l.prune.written < pruneAfter {
+			return
+		}
+	}
+}
 
 // pruneStep does one small part of a round and reports whether there is more. A
 // part that fails is left to the next round; the next write reports the trouble.
