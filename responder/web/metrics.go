@@ -181,6 +181,7 @@ func (e exporter) kernel(r *Reading) {
 		e.counter("withheld_packets_total", "Packets of throttled IP addresses that were held back: guesses, and responses that an attacker had sent elsewhere.", n, "why", why)
 	}
 	e.counter("suspects_total", "IP addresses that were throttled because they cannot be banned.", r.Meters.Judge.Counters.Suspects)
+	e.counter("costly_calls_ended_total", "Costly calls that were ended because they came from where their account is not known.", r.Meters.Judge.Counters.CostlyEnded)
 	e.counter("table_repairs_total", "Times that the nftables table was restored after another program changed it.", r.Repairs)
 	e.counter("probes_total", "Successful tests that packets from a banned address are dropped.", r.Probes)
 }
