@@ -52,7 +52,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
-	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps) && !f.Observe:
+	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps):
 		j.tellOfNewPlace(v, sign, steps)
 	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
 		j.counters.Suppressed++
