@@ -55,7 +55,7 @@ func TestOldReference(t *testing.T) {
 		"dormant account used": "account wakes", "faster than a person dials": "machine-dialled",
 		"limit to known networks": "shelter", "notify only": "tell",
 	}
-	since := []string{"guessing for days", "network guesses for days", "slow distributed attack", "wrong passwords for days", "guessing campaign"}
+	since := []string{"guessing for days", "network guesses for days", "slow distributed attack", "wrong passwords for days", "guessing campaign", "new place after guessing"}
 	want.Thresholds = slices.DeleteFunc(slices.Clone(want.Thresholds), func(t config.Threshold) bool { return slices.Contains(since, t.Name) })
 	for i := range want.Thresholds {
 		th := &want.Thresholds[i]
@@ -66,6 +66,7 @@ func TestOldReference(t *testing.T) {
 			th.Playbook = name
 		}
 	}
+	want.Playbooks = slices.DeleteFunc(slices.Clone(want.Playbooks), func(b config.Playbook) bool { return slices.Contains(since, b.Name) })
 	for i := range want.Playbooks {
 		if name, ok := old[want.Playbooks[i].Name]; ok {
 			want.Playbooks[i].Name = name

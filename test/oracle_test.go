@@ -133,6 +133,11 @@ func TestPasswordFoundThroughTheOracleIsWorthless(t *testing.T) {
 		owner.signIn("SIP/2.0 200")
 		c := newCracker(t, addHost(t, l, "attacker", guesserAddress), 5070, "REGISTER")
 		time.Sleep(3 * time.Second) // PJSIP's nonces are compared by the second
+		if l.Version == lab.Asterisk16 { // which sends a challenge in a new dialog, whatever it gets
+			for n := range 5 {
+				c.exchange(c.credentials(fmt.Sprint("wrong-", n), invented(n)))
+			}
+		}
 		c.answersOld(invented(99))
 		found := time.Now()
 

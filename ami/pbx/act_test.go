@@ -402,6 +402,7 @@ func TestPrivileges(t *testing.T) {
 				"remove-registrations Command", "remove-registrations DBDel", "remove-registrations PJSIPShowContacts", "remove-registrations PJSIPShowEndpoint", "remove-registrations SIPshowpeer",
 				"lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock SIPshowpeer", "lock UpdateConfig",
 				"restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "restrict SIPshowpeer",
+				"limit-costs CoreShowChannels",
 				"resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowAors", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
 				"ports CoreStatus", "ports GetConfig",
 			},

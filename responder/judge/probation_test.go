@@ -453,3 +453,90 @@ func TestPersonDecidesAboutASharedAddress(t *testing.T) {
 		t.Errorf("%+v", step)
 	}
 }
+
+// In the home network of an extension neighbours may guess all they want, as with a
+// provider's dynamic addresses; whoever guesses there itself is a thief.
+func TestGuessesInTheHomeNetwork(t *testing.T) {
+	const next = "198.51.100.99"
+	s := owned(t, suspecting())
+	s.hear(t, noon, over("TCP", failures("1002", "198.51.100.66", 6))+success("1002", next))
+	if got := s.verdicts(); got != "" || !s.Places.Known("1002", netip.MustParseAddr(next), noon.Add(time.Second)) {
+		t.Errorf("a neighbour guesses: %q", got)
+	}
+	s.hear(t, noon.Add(time.Minute), success("1002", "198.51.100.66"))
+	if got := s.verdicts(); got != "break-in 1002" {
+		t.Errorf("and finds the password: %q", got)
+	}
+}
+
+// Only an extension that has lived in one network for long is restricted; costly calls of
+// the others are ended while the attack lasts.
+func TestOnlyAnExtensionAtHomeIsRestricted(t *testing.T) {
+	const day = 24 * time.Hour
+	attack := func() string {
+		var b strings.Builder
+		for n := range 12 {
+			b.WriteString(failure("1002", fmt.Sprintf("203.0.%d.66", n%6), n))
+		}
+		return over("TCP", b.String())
+	}
+	for name, tc := range map[string]struct {
+		lived   time.Duration
+		used    []string // one after the other, a day each, over the last 100 days
+		want    string   // detail of the step
+		ends    bool     // a call abroad from a hotel
+		neutral bool     // restricted
+	}{
+		"at home for 100 days":           {90 * day, []string{office}, "", false, true},
+		"two networks":                   {90 * day, []string{office, "192.0.2.7"}, "it was used from 2 networks in the last 90 days: costly calls from unknown addresses are ended instead", true, false},
+		"two networks, but that is fine": {0, []string{office, "192.0.2.7"}, "", false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := suspecting()
+			p.Restrict.Networks, p.Restrict.Quiet, p.Restrict.Lived = 5, time.Hour, tc.lived
+			p.Thresholds = append(p.Thresholds, score.Threshold{Name: "account under attack", Per: score.PerAccount, Points: map[score.Signal]int{score.ChallengeResponseFailed: 1}, Score: 10, Within: day, Playbook: "limit"})
+			p.Playbooks["limit"] = []incident.StepKind{incident.StepRestrict, incident.StepNotify}
+			s := newSite(t, p)
+			for n := range 100 {
+				at := noon.Add(time.Duration(n-100) * day)
+				s.calls(t, at, tc.used[n%len(tc.used)], "PJSIP/1002-000000aa", france)
+				s.hangsUp(at.Add(time.Minute), "PJSIP/1002-000000aa")
+			}
+			s.effects()
+			s.hear(t, noon, attack())
+			if len(s.incidents) == 0 {
+				t.Fatal("no incident")
+			}
+			i := s.incidents[0]
+			if step := i.Steps[0]; step.Detail != tc.want || step.Instead != tc.ends || (step.State == incident.Intended) != tc.neutral {
+				t.Errorf("%+v", step)
+			}
+			_, limited := s.Contain.Costs.Of("1002")
+			if limited != tc.ends {
+				t.Errorf("limited %t", limited)
+			}
+			if !tc.ends {
+				return
+			}
+			s.effects()
+			s.calls(t, noon.Add(time.Minute), "198.18.0.5", "PJSIP/1002-00000001", france)
+			s.calls(t, noon.Add(2*time.Minute), office, "PJSIP/1002-00000002", france)
+			if got := s.effects(); !strings.Contains(got, "end PJSIP/1002-00000001") || strings.Contains(got, "end PJSIP/1002-00000002") {
+				t.Errorf("%s", got)
+			}
+			if len(s.Unstopped(noon)) != 0 {
+				t.Error("the attack counts as one that nothing is done about")
+			}
+		})
+	}
+	// Younger than that, nothing is known: not restricted.
+	p := suspecting()
+	p.Restrict.Networks, p.Restrict.Lived = 5, 90*day
+	p.Thresholds = append(p.Thresholds, score.Threshold{Name: "account under attack", Per: score.PerAccount, Points: map[score.Signal]int{score.ChallengeResponseFailed: 1}, Score: 10, Within: day, Playbook: "limit"})
+	p.Playbooks["limit"] = []incident.StepKind{incident.StepRestrict}
+	s := owned(t, p)
+	s.hear(t, noon, attack())
+	if step := s.incidents[0].Steps[0]; step.State != incident.Skipped || step.Detail != "it has not been known in one network for 90 days: costly calls from unknown addresses are ended instead" {
+		t.Errorf("%+v", step)
+	}
+}

@@ -54,7 +54,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
-	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps) && !f.Observe:
+	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps):
 		j.tellOfNewPlace(v, sign, steps)
 	case f.Flow != nil && decide.OnlyFlow(steps) && !j.dedup.FirstFlow(v):
 		j.counters.Suppressed++

@@ -162,7 +162,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	own := false
 	if o.Signal.Failure() {
 		j.Contain.Costs.Failed(now, o.Account, o.Source)
-		own = j.Slow.Own(o.Account, event.SourcePrefix(o.Source), now)
+		own = j.Places.Formerly(o.Account, event.SourcePrefix(o.Source), now)
 	}
 	var broken score.Observation
 	brokenIn := false

@@ -177,6 +177,17 @@ func (p *Places) Trusted(name []byte, source netip.Prefix, now time.Time) bool {
 	return e != nil && e.Value.(*account).home(now, event.NetworkPrefix(source.Addr())) || p.Allowed(source)
 }
 
+// Formerly says whether an account was known at exactly this address within LivedFor: its
+// own phone there may have an old password. It allocates nothing.
+func (p *Places) Formerly(name []byte, source netip.Prefix, now time.Time) bool {
+	e := p.accounts[string(name)]
+	if e == nil {
+		return false
+	}
+	is := e.Value.(*account).address(source)
+	return is != nil && !is.thief && is.probation.IsZero() && now.Sub(is.last) < LivedFor
+}
+
 // Occupied says whether any account is known at an address. It looks at every account,
 // unless a phone is in use there.
 func (p *Places) Occupied(source netip.Prefix, now time.Time) bool {

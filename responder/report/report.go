@@ -238,7 +238,7 @@ func signalWords(signal score.Signal) string {
 		score.AuthMethodNotAllowed: "Login with a method that is not allowed", score.RequestBadFormat: "Malformed request",
 		score.RequestNotAllowed: "Request of a kind that is not allowed", score.UnexpectedAddress: "Account used from an address that is not its own",
 		score.InvalidTransport: "Transport that is not allowed", score.Tampering: "Forged lines in an event",
-		score.NewPlaceAfterFailures: "The right password, from a new address",
+		score.NewPlaceAfterFailures: "Login after others' guesses",
 		score.SlowGuesser:           "Wrong passwords over days from an address where the accounts are not used",
 		score.SlowNetwork:           "Wrong passwords over days from a network where the accounts are not used",
 		score.SlowAttack:            "Wrong passwords over days from changing addresses", score.LastingFailures: "Wrong passwords for the account over days",

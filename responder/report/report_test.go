@@ -92,6 +92,22 @@ func guesser() incident.Incident {
 	return i
 }
 
+// moved is an account that others guessed at, and that was then used from a new address.
+func moved() incident.Incident {
+	i := breakIn()
+	i.Threshold, i.Playbook = "new place after guessing", "new place after guessing"
+	i.Reason = "somebody guessed at the password (6 wrong passwords from 3 addresses); then the account was used from 198.51.100.7, a new address: its owner's, or a thief's"
+	i.Source = netip.MustParseAddr("198.51.100.7")
+	last := &i.Evidence[len(i.Evidence)-1]
+	last.Signal, last.Source, last.Proof = score.NewPlaceAfterFailures, i.Source, score.Spoofable
+	i.Steps = []incident.Step{
+		{Step: incident.StepLimitCosts, Target: "1002", State: "done", Detail: "costly calls from unknown addresses are ended until 2026-12-22 12:00 UTC", Took: 1},
+		{Step: "notify", Target: "operator", State: "done", Detail: "mail", Took: took("3s")},
+	}
+	i.Calls = i.Calls[:1]
+	return i
+}
+
 func observed() incident.Incident {
 	i := breakIn()
 	i.Mode = "observe"
@@ -122,7 +138,7 @@ func page(t *testing.T, i incident.Incident) string {
 
 // Reports are for people, so the golden files hold them whole, to be read as well.
 func TestStories(t *testing.T) {
-	for name, i := range map[string]incident.Incident{"break-in": breakIn(), "guesser": guesser(), "observed": observed()} {
+	for name, i := range map[string]incident.Incident{"break-in": breakIn(), "guesser": guesser(), "observed": observed(), "moved": moved()} {
 		t.Run(name, func(t *testing.T) {
 			path, got := filepath.Join("testdata", name+".txt"), text(t, i)
 			if *update {
@@ -143,7 +159,7 @@ func TestStories(t *testing.T) {
 
 // For every step that did not succeed the report says what to do.
 func TestEveryStepThatFailedHasANextOne(t *testing.T) {
-	for _, step := range []incident.StepKind{"ban", "hangup", "hangup-call", "rotate", incident.StepRemoveRegistrations, "lock", "restrict"} {
+	for _, step := range []incident.StepKind{"ban", "hangup", "hangup-call", "rotate", incident.StepRemoveRegistrations, "lock", "restrict", incident.StepLimitCosts} {
 		for _, state := range []incident.State{incident.Failed, incident.Intended} {
 			i := guesser()
 			i.Account = "1002"

@@ -208,14 +208,16 @@ func (b *BreakIn) guessed(name []byte, source netip.Prefix, at time.Time) bool {
 }
 
 // guessedNear counts the proven failures of an address for an account, and those of
-// its network, but not those from other addresses where accounts are used.
+// its network, but not those from other addresses where accounts are used. Where the
+// account is at home, its neighbours' failures say nothing.
 func (b *BreakIn) guessedNear(name []byte, source netip.Prefix, at time.Time) (n int) {
 	network := event.NetworkPrefix(source.Addr())
+	home := b.places.Trusted(name, source, at)
 	for _, g := range b.guessersOf(name) {
 		if !network.Contains(g.source.Addr()) {
 			continue
 		}
-		if failed := g.recent(Proven, at, b.config.Within); failed > 0 && (g.source == source || !b.places.Occupied(g.source, at)) {
+		if failed := g.recent(Proven, at, b.config.Within); failed > 0 && (g.source == source || !home && !b.places.Occupied(g.source, at)) {
 			n += failed
 		}
 	}

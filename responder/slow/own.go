@@ -64,10 +64,3 @@ func (p *ownPhones) prune(now time.Time) {
 		}
 	}
 }
-
-// Own reports whether an account fails at an address because its own phone there has an
-// old password. It allocates nothing.
-func (g *Guesses) Own(account []byte, source netip.Prefix, now time.Time) bool {
-	is := g.own.index[ownPhone{source, string(account)}]
-	return is != nil && now.Sub(is.last) < ownFor
-}

@@ -154,6 +154,18 @@ func TestAccountsByHand(t *testing.T) {
 	answered(t, "unlock again", "", err, "neither locked nor restricted")
 	_, err = s.api.Lock(ctx, control.AccountOrder{Account: "1009"})
 	answered(t, "lock of an unknown account", "", err, "1009")
+	_, err = s.api.Trust(ctx, control.TrustOrder{Account: "1001", Address: netip.MustParseAddr("203.0.113.9")})
+	answered(t, "trust without a reason", "", err, "nothing to trust")
+	_, err = s.api.Compromise(ctx, control.AccountOrder{Account: "1009"})
+	answered(t, "compromise of an unknown account", "", err, "no account 1009")
+	before := s.pbx.Secret("1001")
+	done, err = s.api.Compromise(ctx, order)
+	answered(t, "compromise", done.Message, err, "being carried out for 1001")
+	for deadline := time.Now().Add(10 * time.Second); s.pbx.Secret("1001") == before; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the password is not changed")
+		}
+	}
 }
 
 // What scores shows, the nearest to its threshold first.

@@ -84,6 +84,7 @@ func (d statusSource) counters() map[string]uint64 {
 	}
 	d.wire.count(list)
 	list["wire_failures"], list["suspects"], list["pings_ignored"] = counters.Wire, counters.Suspects, counters.Pings
+	list["costly_calls_ended"] = counters.CostlyEnded
 	for table, n := range meters.Judge.Refused {
 		list[table+"_over_capacity"] = n
 	}
