@@ -126,7 +126,8 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 	j.suspect(now, prefix, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}}, false)
 }
 
-// EndSuspicion ends the throttling of an address, and says whether it was throttled.
+// EndSuspicion ends the throttling of an address, and that it is closed for new
+// connections. It says whether it was either.
 func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
 	if at.IsSingleIP() {
 		at = event.SourcePrefix(at.Addr())
@@ -141,7 +142,7 @@ func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
 	return opened || s.until.After(now)
 }
 
-// EndAllowed ends the throttling of the addresses that are on the allow list now.
+// EndAllowed does so for the addresses that are on the allow list now.
 func (j *Judge) EndAllowed(now time.Time) {
 	for at := range j.suspects {
 		if j.Places.Allowed(at) {
