@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -23,7 +24,7 @@ func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.Addr
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.toQueue == nil {
+	if w.queueErr != nil && within > 0 {
 		return fmt.Errorf("firewall: watch: suspect %s: %w", at, w.queueErr)
 	}
 	now := time.Now()
@@ -39,6 +40,30 @@ func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.Addr
 		return fmt.Errorf("firewall: table inet %s: suspect %s: %w", w.name, at, explain(err))
 	}
 	return nil
+}
+
+// Suspects returns the addresses that are suspects now, each with its end.
+func (w *Watch) Suspects() map[netip.Prefix]time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now, list := expiryOf(time.Now()), make(map[netip.Prefix]time.Time, len(w.suspects))
+	for addr, until := range w.suspects {
+		if !until.over(now) {
+			bits := 32
+			if addr.Is6() {
+				bits = 64
+			}
+			list[netip.PrefixFrom(addr, bits)] = until.time()
+		}
+	}
+	return list
+}
+
+// Live returns the conversations of a suspect that pass undecided.
+func (w *Watch) Live(at netip.Prefix) []netip.AddrPort {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.within(at)))
 }
 
 func (w *Watch) setSuspect(until expiry, at netip.Prefix, live []netip.AddrPort) {

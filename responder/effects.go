@@ -2,8 +2,6 @@ package responder
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -96,7 +94,7 @@ func (e effects) Record(i *incident.Incident) {
 	for n, s := range i.Steps {
 		if s.Flow.At.IsValid() && s.State == incident.Intended {
 			if !e.queueFlow(flowDrop{s.Flow.At, s.Flow.For, func(err error) { e.flowDropped(i, n, s.Flow, err) }}) {
-				e.journal.Settle(time.Now(), i, n, incident.Failed, "too many flows at once")
+				e.journal.Settle(time.Now(), i, n, incident.Failed, errTooManyFlows.Error())
 			}
 		}
 	}
@@ -176,25 +174,6 @@ func (e effects) Widen(ban incident.Ban) {
 
 // NoteBan records that a banned address is still heard.
 func (e effects) NoteBan(ban incident.Ban, s incident.Step) { e.journal.Noted(ban, s) }
-
-// DropFlow drops a flow again.
-func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
-	e.queueFlow(flowDrop{flow.At, within, func(error) {}})
-}
-
-// Suspect throttles an address.
-func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
-	if e.parts.Watch == nil {
-		return true
-	}
-	select {
-	case e.suspectsC <- throttling{at, within, live}:
-		return true
-	default:
-		e.refused.Steps++
-		return false
-	}
-}
 
 // BanChanged passes on that a ban ran out.
 func (e effects) BanChanged(ban incident.Ban, change incident.BanChange) { e.banChanged(ban, change) }
@@ -323,55 +302,4 @@ func (o owner) PasswordChanged(account string) (phones string) {
 		o.judge.PasswordChanged(now, account)
 	})
 	return phones
-}
-
-// maxFlowDrops bounds the flows that wait for the kernel.
-const maxFlowDrops = 4096
-
-// flowDrop is one flow to drop, for how long, and what to call with the outcome.
-type flowDrop struct {
-	flow   netip.AddrPort
-	within time.Duration
-	done   func(error)
-}
-
-// queueFlow makes the kernel drop a flow. False means that there is no room.
-func (e *Engine) queueFlow(f flowDrop) bool {
-	select {
-	case e.flowsC <- f:
-		return true
-	default:
-		e.refused.Steps++
-		return false
-	}
-}
-
-func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
-	f.done(e.parts.Watch.DropFlow(f.within, f.flow))
-}
-
-// maxThrottlings bounds the suspects that wait for the kernel.
-const maxThrottlings = 1024
-
-// throttling is a change for the kernel: an address to throttle, and for how long.
-type throttling struct {
-	at     netip.Prefix
-	within time.Duration
-	live   []netip.AddrPort
-}
-
-func (e *Engine) throttle(_ context.Context, s throttling) {
-	if err := e.parts.Watch.Suspect(s.within, s.at, s.live); err != nil {
-		e.parts.Log.Error().Err(err).Stringer("source", s.at).Msg("a guesser is not throttled")
-	}
-}
-
-// flowDropped records what became of a flow in the kernel.
-func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, err error) {
-	if err != nil {
-		e.settle(i, n, incident.Failed, err.Error())
-		return
-	}
-	e.settle(i, n, incident.Done, fmt.Sprintf("SIP of this one flow dropped for %s, and again while it goes on: %s has a wrong password, correct it; the others at this address are in service",
-		flow.For, flow.Phone))
 }

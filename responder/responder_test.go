@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -180,19 +181,63 @@ type flowRecorder struct {
 	within []time.Duration
 
 	suspects []string
+	refuses  error
+
+	flowsUntil    map[netip.AddrPort]time.Time // dropped now
+	suspectsUntil map[netip.Prefix]time.Time
+	cannot        error // throttle
 }
 
 func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flows, l.within = append(l.flows, flow), append(l.within, within)
+	if l.refuses != nil {
+		return l.refuses
+	}
+	if l.flowsUntil == nil {
+		l.flowsUntil = map[netip.AddrPort]time.Time{}
+	}
+	if l.flowsUntil[flow] = time.Now().Add(within); within == 0 {
+		delete(l.flowsUntil, flow)
+	}
 	return nil
 }
+
+// refuse has the next changes refused.
+func (l *flowRecorder) refuse(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuses = err
+}
+
+func (l *flowRecorder) Flows() map[netip.AddrPort]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.flowsUntil)
+}
+
+func (l *flowRecorder) Suspects() map[netip.Prefix]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.suspectsUntil)
+}
+
+func (l *flowRecorder) Live(netip.Prefix) []netip.AddrPort { return nil }
 
 func (l *flowRecorder) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.suspects = append(l.suspects, fmt.Sprint(at, " for ", within, " without ", live))
+	if l.refuses != nil {
+		return l.refuses
+	}
+	if l.suspectsUntil == nil {
+		l.suspectsUntil = map[netip.Prefix]time.Time{}
+	}
+	if l.suspectsUntil[at] = time.Now().Add(within); within == 0 {
+		delete(l.suspectsUntil, at)
+	}
 	return nil
 }
 
@@ -202,7 +247,7 @@ func (l *flowRecorder) suspected() []string {
 	return slices.Clone(l.suspects)
 }
 
-func (l *flowRecorder) Throttles() error { return nil }
+func (l *flowRecorder) Throttles() error { return l.cannot }
 
 // harness is an engine with everything around it in memory.
 type harness struct {
@@ -523,7 +568,7 @@ func TestProtectedSources(t *testing.T) {
 	if got := h.kernel.dropped(); len(got) != 0 {
 		t.Errorf("dropped: %v", got)
 	}
-	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working", "on the allow list"} {
+	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed; throttled until 2026-11-22 12:10:00 UTC, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; `tollwarden unban 198.51.100.10` ends that", "on the allow list"} {
 		if len(list) != 2 || list[i].Steps[0].Detail != want {
 			t.Errorf("incident %d of %d does not say %q: %+v", i, len(list), want, list)
 		}
@@ -563,13 +608,13 @@ func TestOperatorsOrders(t *testing.T) {
 	if _, err := h.Bans.Ban(network, time.Time{}, "test", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
+	if _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
 		t.Errorf("unban inside a banned prefix: %v", err)
 	}
 	if _, err := h.Bans.Ban(netip.MustParsePrefix("203.0.113.7/32"), time.Time{}, "", false, 0); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("ban of an allowed address: %v", err)
 	}
-	if _, _, err := h.Bans.Unban(network, false, 0); err != nil {
+	if _, err := h.Bans.Unban(network, false, 0); err != nil {
 		t.Error(err)
 	}
 	if got := h.kernel.dropped(); len(got) != 0 {
@@ -580,7 +625,7 @@ func TestOperatorsOrders(t *testing.T) {
 	if _, err := h.Bans.Ban(netip.MustParsePrefix("192.0.2.66/32"), time.Time{}, "", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); err != nil {
+	if _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon.Add(time.Minute), []byte(failures("1002", "192.0.2.66", 2)))

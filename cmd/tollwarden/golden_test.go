@@ -73,6 +73,19 @@ func goldenBans() []incident.Ban {
 	}
 }
 
+func goldenPartial() []incident.PartialBlock {
+	return []incident.PartialBlock{
+		{
+			Kind: incident.BlockedFlow, Flow: netip.MustParseAddrPort("198.51.100.20:59271"), Account: "1004", Phone: `the phone of account "1004"`,
+			Since: goldenAt, Until: goldenAt.Add(10 * time.Minute), Reason: "3 points of 3 within 1h", Origin: "password guessing", Incident: 7,
+		},
+		{
+			Kind: incident.ThrottledAddress, Throttled: netip.MustParsePrefix("2001:db8::/64"), Since: goldenAt, Until: goldenAt.Add(10 * time.Minute),
+			Reason: "Asterisk was made to send it responses to the requests of others", Origin: incident.OriginMisdirected,
+		},
+	}
+}
+
 // goldenLive is an incident as the daemon has it in memory.
 func goldenLive() incident.Incident {
 	return incident.Incident{

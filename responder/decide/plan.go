@@ -89,9 +89,9 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	}
 	s.Target = incident.PrefixText(f.Target)
 	s.SkipUnless(!f.Allowed, "on the allow list")
-	s.SkipUnless(!proxied(f), whyProxied(v, f))
+	s.SkipUnless(!proxied(f), whyProxied(v, ladder, f))
 	s.SkipUnless(f.Home == "", f.Home)
-	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, f))
+	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, ladder, f))
 	if f.Banned != nil && !wider(v, f.Banned) {
 		s.SkipUnless(false, "already banned "+f.Banned.UntilText())
 	}
@@ -112,21 +112,22 @@ const ProxyPhones = 4
 // phones behind it lose.
 func proxied(f Facts) bool { return f.Sharing >= ProxyPhones }
 
-func whyProxied(v *score.Verdict, f Facts) string {
-	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off%s", f.Sharing, throttledWords(v, f))
+func whyProxied(v *score.Verdict, ladder Ladder, f Facts) string {
+	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off%s", f.Sharing, throttledWords(v, ladder, f))
 }
 
 // whyNotBanned says why a protected address is not banned on evidence that can be
 // spoofed, and what is done instead.
-func whyNotBanned(v *score.Verdict, f Facts) string {
-	return "protected (" + f.Protected + "), and the evidence can be spoofed" + throttledWords(v, f)
+func whyNotBanned(v *score.Verdict, ladder Ladder, f Facts) string {
+	return "protected (" + f.Protected + "), and the evidence can be spoofed" + throttledWords(v, ladder, f)
 }
 
-func throttledWords(v *score.Verdict, f Facts) string {
+func throttledWords(v *score.Verdict, ladder Ladder, f Facts) string {
 	if !throttles(v, f) {
 		return ""
 	}
-	return "; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working"
+	return fmt.Sprintf("; throttled until %s, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; %s ends that",
+		incident.TimeText(v.At.Add(ladder.Brief())), incident.Command("unban", incident.PrefixText(f.Target)))
 }
 
 // throttles says whether a guesser at the target can be throttled: over UDP, where

@@ -92,6 +92,12 @@ func (f *Flows) Add(v *score.Verdict) {
 	f.dropped[v.Key.Prefix][v.Cause.Port] = v.At
 }
 
+// Forget makes the flow at an address and port one that was never dropped. source is
+// the key of its address.
+func (f *Flows) Forget(source netip.Prefix, port uint16) {
+	delete(f.dropped[source], port)
+}
+
 // Prune forgets the flows that no longer count.
 func (f *Flows) Prune(now time.Time) {
 	for source, ports := range f.dropped {

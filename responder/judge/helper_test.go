@@ -39,6 +39,7 @@ type recorder struct {
 	incidents []*incident.Incident
 	dropped   map[netip.Prefix]incident.Ban
 	thieves   map[string]string // by account, as they were last kept
+	partial   []string          // changes of partial blocks
 	noted     string            // about the effect of a ban
 	noRoom    bool              // to end calls
 	asks      bool              // where calls come from, and with which User-Agent
@@ -115,6 +116,12 @@ func (r *recorder) Release(b incident.Ban, by string) {
 
 func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
 	r.note("drop the flow %s again for %s", f.At, within)
+}
+
+func (r *recorder) LiftFlow(b incident.PartialBlock) { r.note("lift the flow %s", b.Flow) }
+
+func (r *recorder) PartialChanged(b incident.PartialBlock, change incident.BanChange) {
+	r.partial = append(r.partial, b.Target()+" "+string(change))
 }
 
 func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {

@@ -68,6 +68,7 @@ type Judge struct {
 	recent    calls.Recent
 	dedup     decide.Dedup
 	flows     decide.Flows
+	blocked   bans.Flows
 	suspects  map[netip.Prefix]*suspicion
 	unstopped decide.Unstopped
 
@@ -139,6 +140,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.checkEffects(now)
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
+	j.pruneFlows(now)
 	j.unstopped.Prune(now)
 	j.forgetSuspects(now)
 	j.Contain.Prune(now)

@@ -43,7 +43,8 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	if decide.Throttled(v, steps, f) {
-		j.suspect(v.At, f.Target, j.policy.Ladder.Brief(), v.Evidence, true)
+		why := incident.PartialBlock{Throttled: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
+		j.suspect(v.At, why, j.policy.Ladder.Brief(), v.Evidence, true)
 	}
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
@@ -115,6 +116,7 @@ func (j *Judge) record(v *score.Verdict, i *incident.Incident) {
 			j.Bans.Put(s.Ban) // with the incident's number
 		}
 	}
+	j.recordPartial(i)
 	if contain.AboutCalls(i) {
 		j.recordCalls(i, contain.Since(i))
 	}
@@ -125,6 +127,7 @@ func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []inci
 	for _, s := range steps {
 		if s.State == incident.Intended && s.Flow.At.IsValid() {
 			j.flows.Add(v)
+			j.blockFlow(v, s.Flow)
 			j.counters.Flows++
 			flows = append(flows, s.Flow)
 		}

@@ -1,0 +1,147 @@
+package judge
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// A partial block is what is done at an address that others use: j.blocked has the
+// flows, j.suspects the addresses that are throttled.
+
+// blockFlow enters a flow that is to be dropped into the registry.
+func (j *Judge) blockFlow(v *score.Verdict, f incident.Flow) {
+	evicted, full := j.blocked.Put(v.At, incident.PartialBlock{
+		Kind: incident.BlockedFlow, Flow: f.At, Account: v.Cause.Account, Phone: f.Phone,
+		Since: v.At, Until: v.At.Add(f.For), Reason: v.Reason, Origin: v.Threshold.Name,
+	})
+	if full {
+		j.liftFlow(evicted)
+	}
+}
+
+// liftFlow lets a flow through of our own accord.
+func (j *Judge) liftFlow(b incident.PartialBlock) {
+	j.forgetFlow(b)
+	j.effects.LiftFlow(b)
+	j.effects.PartialChanged(b, incident.Released)
+}
+
+// forgetFlow forgets a flow. undo brings it back into the registry.
+func (j *Judge) forgetFlow(b incident.PartialBlock) (undo func()) {
+	j.flows.Forget(event.SourcePrefix(b.Flow.Addr()), b.Flow.Port())
+	return j.blocked.Remove(b)
+}
+
+// recordPartial gives the partial blocks of an incident its number.
+func (j *Judge) recordPartial(i *incident.Incident) {
+	for _, s := range i.Steps {
+		switch {
+		case !s.Flow.At.IsValid():
+		case s.State == incident.Failed: // there was no room for it
+			j.FlowAcknowledged(s.Flow.At, false, errors.New(s.Detail))
+		case s.State != incident.Skipped:
+			j.blocked.Recorded(s.Flow.At, false, i.ID)
+		}
+	}
+	if !i.Source.IsValid() {
+		return
+	}
+	if s := j.suspects[event.SourcePrefix(i.Source)]; s != nil && s.Since.Equal(i.At) {
+		s.Incident = i.ID
+	}
+}
+
+// FlowAcknowledged records that the kernel drops a flow, or why it does not.
+func (j *Judge) FlowAcknowledged(flow netip.AddrPort, connection bool, err error) {
+	if b, ok := j.blocked.Acknowledged(flow, connection, err); ok && err == nil {
+		j.effects.PartialChanged(b, incident.Blocked)
+	}
+}
+
+// ThrottleAcknowledged records that the kernel throttles an address, or why it does not:
+// then the next guess tries again.
+func (j *Judge) ThrottleAcknowledged(now time.Time, at netip.Prefix, err error) {
+	s := j.suspects[at]
+	if s == nil {
+		return
+	}
+	if err != nil {
+		s.Until, s.untold = s.kernel, true
+		return
+	}
+	begins := !s.kernel.After(now)
+	if s.kernel = s.Until; begins {
+		j.effects.PartialChanged(s.PartialBlock, incident.Throttled)
+	}
+}
+
+// PartialBlocks are those in force, in no particular order.
+func (j *Judge) PartialBlocks(now time.Time) []incident.PartialBlock {
+	list := j.blocked.List(now)
+	for _, s := range j.suspects {
+		if s.InForce(now) {
+			list = append(list, s.PartialBlock)
+		}
+	}
+	return list
+}
+
+// Lift forgets a partial block, which the kernel is to end. undo is for when it does
+// not.
+func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
+	if b.Kind == incident.BlockedFlow {
+		return j.forgetFlow(b)
+	}
+	s := j.suspects[b.Throttled]
+	delete(j.suspects, b.Throttled)
+	return func() {
+		if j.suspects[b.Throttled] == nil && s != nil {
+			j.suspects[b.Throttled] = s
+		}
+	}
+}
+
+// RestorePartial takes over a partial block that the kernel has kept. The conversations
+// in live pass at an address that is throttled.
+func (j *Judge) RestorePartial(now time.Time, b incident.PartialBlock, live []netip.AddrPort) {
+	switch {
+	case b.Kind == incident.BlockedFlow:
+		j.blocked.Restore(now, b)
+	case j.policy.Throttles && len(j.suspects) < maxSuspects:
+		j.suspects[b.Throttled] = &suspicion{PartialBlock: b, kernel: b.Until, live: live, guesses: b.Origin != incident.OriginMisdirected}
+	}
+}
+
+// EndAllowed lifts the partial blocks of the addresses that are on the allow list now.
+func (j *Judge) EndAllowed(now time.Time) {
+	for at, s := range j.suspects {
+		if j.Places.Allowed(at) {
+			j.endSuspicion(at, s)
+		}
+	}
+	for _, b := range j.blocked.List(now) {
+		if j.Places.Allowed(b.Source()) {
+			j.liftFlow(b)
+		}
+	}
+}
+
+// CannotThrottle records that from now on the kernel lets us decide about no packets:
+// nobody is throttled.
+func (j *Judge) CannotThrottle() {
+	j.policy.Throttles = false
+	for at, s := range j.suspects {
+		j.endSuspicion(at, s)
+	}
+}
+
+func (j *Judge) pruneFlows(now time.Time) {
+	for _, ended := range j.blocked.Prune(now) {
+		j.effects.PartialChanged(ended, incident.Ended)
+	}
+}
