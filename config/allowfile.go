@@ -17,7 +17,7 @@ import (
 // allowHeading is the top of a new allow file.
 const allowHeading = `# IP addresses that Tollwarden never bans, in addition to firewall.allow in its
 # configuration. One address or prefix per line; # begins a comment.
-# ` + "`tollwarden allow add` and `tollwarden allow remove`" + ` change this file and keep
+# ` + "`tollwarden allow add ADDR` and `tollwarden allow remove ADDR`" + ` change this file and keep
 # your comments. After editing it, run ` + "`tollwarden reload`" + `.
 `
 

@@ -3,7 +3,6 @@ package responder
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -117,8 +116,7 @@ func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, er
 		e.settle(i, n, incident.Failed, err.Error())
 		return
 	}
-	e.settle(i, n, incident.Done, fmt.Sprintf("until %s, and again while it goes on: %s has a wrong password, correct it; %s then lets it sign in at once; the others at this address are in service",
-		incident.TimeText(i.At.Add(flow.For)), flow.Phone, incident.Command("unban", flow.At.String())))
+	e.settle(i, n, incident.Done, flow.Dropped(i.At))
 }
 
 // maxThrottlings bounds the suspects that wait for the kernel.

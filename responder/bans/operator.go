@@ -126,6 +126,9 @@ func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (r Relea
 			r.Bans = []incident.Ban{ban}
 		}
 	}
+	if err == nil && (forgive || !r.Nothing()) {
+		o.Acted(now, uid, "unban", incident.PrefixText(prefix), r.detail(forgive))
+	}
 	switch {
 	case err != nil:
 		return r, err
@@ -134,7 +137,6 @@ func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (r Relea
 	case r.Nothing() && !forgive:
 		return r, fmt.Errorf("%w: %s is not banned", incident.ErrRefused, incident.PrefixText(prefix))
 	}
-	o.Acted(now, uid, "unban", incident.PrefixText(prefix), r.detail(forgive))
 	return r, nil
 }
 

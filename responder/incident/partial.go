@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -85,3 +86,9 @@ const (
 	Blocked   BanChange = "blocked"
 	Throttled BanChange = "throttled"
 )
+
+// Dropped says what became of a flow that is dropped since a time, and what to do.
+func (f Flow) Dropped(since time.Time) string {
+	return fmt.Sprintf("until %s, and again while it goes on: %s has a wrong password, correct it; %s then lets it sign in at once; the others at this address are in service",
+		TimeText(since.Add(f.For)), f.Phone, Command("unban", f.At.String()))
+}
