@@ -143,6 +143,8 @@ func TestGoldenBans(t *testing.T) {
 	goldenJSON(t, "bans", bans)
 	bans[0].Packets = nil
 	goldenJSON(t, "ban-change", control.BanChange{At: goldenAt, Change: incident.Banned, Ban: bans[2]})
+	goldenJSON(t, "partial", goldenPartial())
+	goldenJSON(t, "partial-change", control.BanChange{At: goldenAt, Change: incident.Blocked, Partial: goldenPartial()[0]})
 	goldenJSON(t, "changed", control.Changed{Bans: bans[:2], Message: "released 2 bans"})
 	goldenJSON(t, "changed-none", control.Changed{Message: "reloaded"})
 	goldenJSON(t, "standings", []control.ScoreStatus{
