@@ -200,7 +200,7 @@ func (p pool) help(cmd *cobra.Command) {
 }
 
 // placeholders stand for what the reader puts in.
-var placeholders = strings.NewReplacer("ACCOUNT", "1002", "ADDR", "192.0.2.66")
+var placeholders = strings.NewReplacer("ACCOUNT", "1002", "ADDRESS", "192.0.2.66", "ADDR", "192.0.2.66")
 
 // splitCommands splits command lines into words as bash does. What a line leads into or
 // out of the program is dropped.

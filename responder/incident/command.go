@@ -10,12 +10,14 @@ import (
 // shell could take for something else is quoted.
 func Command(args ...string) string { return "`" + CommandLine(args...) + "`" }
 
-// AccountCommand is Command for an account, whose name a stranger may have made up.
-func AccountCommand(command, account string) string {
+// AccountCommand is Command for an account, whose name a stranger may have made up, and
+// for what follows the name.
+func AccountCommand(command, account string, more ...string) string {
+	words := []string{command}
 	if strings.HasPrefix(account, "-") {
-		return Command(command, "--", account)
+		words = append(words, "--") // it is no flag
 	}
-	return Command(command, account)
+	return Command(append(append(words, account), more...)...)
 }
 
 // CommandLine is Command without the backquotes.

@@ -9,8 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// Whatever name a stranger makes up, the command is the word for word the same in a
-// shell, and nothing of it runs.
+// Whatever name a stranger makes up, it arrives as it is through a shell, and nothing of it runs.
 func TestShellWord(t *testing.T) {
 	for name, want := range map[string]string{
 		"1002":              "1002",
@@ -41,6 +40,9 @@ func TestShellWord(t *testing.T) {
 		}
 	}
 	if got := incident.AccountCommand("hangup", "-x"); got != "`tollwarden hangup -- -x`" {
+		t.Error(got)
+	}
+	if got := incident.AccountCommand("trust", "10 06", "192.0.2.66"); got != "`tollwarden trust '10 06' 192.0.2.66`" {
 		t.Error(got)
 	}
 }
