@@ -51,7 +51,7 @@ func (j *Judge) recordPartial(i *incident.Incident) {
 	if !i.Source.IsValid() {
 		return
 	}
-	if s := j.suspects[event.SourcePrefix(i.Source)]; s != nil && s.Since.Equal(i.At) {
+	if s := j.suspects[event.SourcePrefix(i.Source)]; s != nil && s.Incident == 0 && s.Origin == i.Threshold {
 		s.Incident = i.ID
 	}
 }

@@ -59,7 +59,9 @@ func (j *Judge) suspect(now time.Time, why incident.PartialBlock, within time.Du
 		*s = suspicion{PartialBlock: why, live: j.Places.Live(at)}
 		j.counters.Suspects++
 	}
-	s.guesses = s.guesses || guesses
+	if guesses && !s.guesses { // so far it received others' answers, if anything
+		s.guesses, s.Account, s.Reason, s.Origin = true, why.Account, why.Reason, why.Origin
+	}
 	changed := s.bar(evidence)
 	if !changed && !s.untold && s.Until.Sub(now) > within/2 {
 		return
