@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"time"
 
@@ -21,28 +20,33 @@ type flows map[netip.AddrPort]expiry
 func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.dropOne(flowSets, w.flows, within, flow)
+}
+
+// dropOne drops one flow of a kind. The caller holds the lock.
+func (w *Watch) dropOne(sets [2]watchSet, known flows, within time.Duration, flow netip.AddrPort) error {
 	now := time.Now()
 	flow = netip.AddrPortFrom(flow.Addr().Unmap(), flow.Port())
 	until := expiryOf(now.Add(within))
-	err := w.replaceFlow(flow, until, now)
+	err := w.replaceFlow(sets, flow, until, now)
 	if errors.Is(err, unix.ENOENT) { // another program removed the table
 		if err = w.build(); err == nil {
-			err = w.replaceFlow(flow, until, now)
+			err = w.replaceFlow(sets, flow, until, now)
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("firewall: table inet %s: flow %s: %w", w.name, flow, explain(err))
 	}
-	w.flows[flow] = until
-	maps.DeleteFunc(w.flows, func(_ netip.AddrPort, until expiry) bool { return until.over(expiryOf(now)) })
+	known[flow] = until
+	pruneFlows(known, now)
 	return nil
 }
 
 // replaceFlow replaces what the kernel may have of one flow, in one transaction: to
 // add an element again would leave its end as it was. What it deletes it adds first,
 // since it may have run out.
-func (w *Watch) replaceFlow(flow netip.AddrPort, until expiry, now time.Time) error {
-	set := setFor(flowSets, flow.Addr().Is6())
+func (w *Watch) replaceFlow(sets [2]watchSet, flow netip.AddrPort, until expiry, now time.Time) error {
+	set := setFor(sets, flow.Addr().Is6())
 	nf, was := set.nf(nfTable(w.name)), flows{flow: expiryOf(now.Add(time.Minute))}.elements(set.v6, now)
 	err := errors.Join(w.writer.SetAddElements(nf, was), w.writer.SetDeleteElements(nf, was),
 		w.writer.SetAddElements(nf, flows{flow: until}.elements(set.v6, now)))
@@ -56,9 +60,14 @@ func (w *Watch) replaceFlow(flow netip.AddrPort, until expiry, now time.Time) er
 func (w *Watch) Flows() map[netip.AddrPort]time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now, list := expiryOf(time.Now()), make(map[netip.AddrPort]time.Time, len(w.flows))
-	for flow, until := range w.flows {
-		if !until.over(now) {
+	return w.flows.ends(time.Now())
+}
+
+// ends returns the flows that have time left, each with its end.
+func (f flows) ends(now time.Time) map[netip.AddrPort]time.Time {
+	list := make(map[netip.AddrPort]time.Time, len(f))
+	for flow, until := range f {
+		if !until.over(expiryOf(now)) {
 			list[flow] = until.time()
 		}
 	}

@@ -130,7 +130,12 @@ func (w *Watch) Decide(ctx context.Context, fn func(Packet) (pass bool)) error {
 	err = fmt.Errorf("%w: NFQUEUE: %w", ErrNoQueue, errors.Join(err, w.waiting.Close())) // the rules accept what nobody reads
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queueErr = err
+	w.queueErr, w.toQueue = err, nil
+	clear(w.suspects) // from now on, those that are suspected are dropped, which these are not to be
+	clear(w.live)
+	if buildErr := w.build(); buildErr != nil {
+		return fmt.Errorf("%w; %w", err, explain(buildErr))
+	}
 	return err
 }
 

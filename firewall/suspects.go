@@ -17,26 +17,15 @@ const maxSuspects = 1 << 14
 
 // Suspect makes an address a suspect for the given time from now; 0 ends that. The
 // address is an IPv4 /32 or an IPv6 /64. Of the conversations there, exactly those in
-// live pass undecided.
+// live pass undecided. If the kernel lets nobody decide (Throttles), its requests are
+// dropped.
 func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
-	if at != at.Masked() || at.Bits() != 32 && at.Bits() != 64 || at.Addr().Is6() != (at.Bits() == 64) {
+	if !isSource(at) {
 		return fmt.Errorf("firewall: watch: suspect %s: %w: want an IPv4 /32 or an IPv6 /64", at, ErrInvalid)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.queueErr != nil && within > 0 {
-		return fmt.Errorf("firewall: watch: suspect %s: %w", at, w.queueErr)
-	}
-	now := time.Now()
-	w.prune(now)
-	was := w.within(at)
-	w.setSuspect(expiryOf(now.Add(within)), at, live)
-	w.prune(now)
-	err := w.replaceSuspect(at, was, now)
-	if errors.Is(err, unix.ENOENT) { // another program removed the table
-		err = w.build()
-	}
-	if err != nil {
+	if err := w.replaceSource(sourceSets{suspectSets, liveSets, w.suspects, w.live}, within, at, live); err != nil {
 		return fmt.Errorf("firewall: table inet %s: suspect %s: %w", w.name, at, explain(err))
 	}
 	return nil
@@ -46,9 +35,14 @@ func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.Addr
 func (w *Watch) Suspects() map[netip.Prefix]time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now, list := expiryOf(time.Now()), make(map[netip.Prefix]time.Time, len(w.suspects))
-	for addr, until := range w.suspects {
-		if !until.over(now) {
+	return w.suspects.ends(time.Now())
+}
+
+// ends returns the addresses that have time left, each with its end.
+func (s suspects) ends(now time.Time) map[netip.Prefix]time.Time {
+	list := make(map[netip.Prefix]time.Time, len(s))
+	for addr, until := range s {
+		if !until.over(expiryOf(now)) {
 			bits := 32
 			if addr.Is6() {
 				bits = 64
@@ -63,23 +57,46 @@ func (w *Watch) Suspects() map[netip.Prefix]time.Time {
 func (w *Watch) Live(at netip.Prefix) []netip.AddrPort {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Collect(maps.Keys(w.within(at)))
+	return slices.Collect(maps.Keys(sourceSets{excepted: w.live}.within(at)))
 }
 
-func (w *Watch) setSuspect(until expiry, at netip.Prefix, live []netip.AddrPort) {
-	w.suspects[at.Addr()] = until
-	maps.DeleteFunc(w.live, func(a netip.AddrPort, _ expiry) bool { return at.Contains(a.Addr()) })
+// sourceSets are the sets of addresses of one kind and of the conversations there that
+// are excepted, in the kernel and here.
+type sourceSets struct {
+	sources, exceptions [2]watchSet
+	known               suspects
+	excepted            flows
+}
+
+// replaceSource replaces one address with its exceptions, and makes the table anew if
+// another program removed it.
+func (w *Watch) replaceSource(s sourceSets, within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
+	now := time.Now()
+	s.prune(now)
+	was := s.within(at)
+	s.set(expiryOf(now.Add(within)), at, live)
+	s.prune(now)
+	err := w.replaceElements(s, at, was, now)
+	if errors.Is(err, unix.ENOENT) {
+		err = w.build()
+	}
+	return err
+}
+
+func (s sourceSets) set(until expiry, at netip.Prefix, live []netip.AddrPort) {
+	s.known[at.Addr()] = until
+	maps.DeleteFunc(s.excepted, func(a netip.AddrPort, _ expiry) bool { return at.Contains(a.Addr()) })
 	for _, a := range live {
 		if a = netip.AddrPortFrom(a.Addr().Unmap(), a.Port()); at.Contains(a.Addr()) {
-			w.live[a] = until
+			s.excepted[a] = until
 		}
 	}
 }
 
-// within returns the live conversations of an address.
-func (w *Watch) within(p netip.Prefix) flows {
+// within returns the exceptions of an address.
+func (s sourceSets) within(p netip.Prefix) flows {
 	out := flows{}
-	for a, until := range w.live {
+	for a, until := range s.excepted {
 		if p.Contains(a.Addr()) {
 			out[a] = until
 		}
@@ -87,9 +104,9 @@ func (w *Watch) within(p netip.Prefix) flows {
 	return out
 }
 
-// replaceSuspect replaces what the kernel may have of one suspect, in one transaction.
+// replaceElements replaces what the kernel may have of one address, in one transaction.
 // What it deletes it adds first, since it may have run out.
-func (w *Watch) replaceSuspect(at netip.Prefix, was flows, now time.Time) error {
+func (w *Watch) replaceElements(s sourceSets, at netip.Prefix, was flows, now time.Time) error {
 	t, v6 := nfTable(w.name), at.Addr().Is6()
 	replace := func(set watchSet, old, is []nftables.SetElement) error {
 		nf := set.nf(t)
@@ -98,7 +115,7 @@ func (w *Watch) replaceSuspect(at netip.Prefix, was flows, now time.Time) error 
 		}
 		return errors.Join(w.writer.SetAddElements(nf, old), w.writer.SetDeleteElements(nf, old), w.writer.SetAddElements(nf, is))
 	}
-	is := w.within(at)
+	is := s.within(at)
 	maps.Copy(was, is)
 	soon := expiryOf(now.Add(time.Minute)) // not within this transaction
 	for a := range was {
@@ -106,12 +123,12 @@ func (w *Watch) replaceSuspect(at netip.Prefix, was flows, now time.Time) error 
 	}
 	addr := at.Addr()
 	current := suspects{}
-	if until, ok := w.suspects[addr]; ok {
+	if until, ok := s.known[addr]; ok {
 		current[addr] = until
 	}
 	err := errors.Join(
-		replace(setFor(suspectSets, v6), suspects{addr: soon}.elements(v6, now), current.elements(v6, now)),
-		replace(setFor(liveSets, v6), was.elements(v6, now), is.elements(v6, now)))
+		replace(setFor(s.sources, v6), suspects{addr: soon}.elements(v6, now), current.elements(v6, now)),
+		replace(setFor(s.exceptions, v6), was.elements(v6, now), is.elements(v6, now)))
 	if err != nil {
 		return err
 	}
@@ -119,10 +136,10 @@ func (w *Watch) replaceSuspect(at netip.Prefix, was flows, now time.Time) error 
 }
 
 // prune forgets what the kernel has forgotten by itself.
-func (w *Watch) prune(now time.Time) {
+func (s sourceSets) prune(now time.Time) {
 	over := expiryOf(now)
-	maps.DeleteFunc(w.suspects, func(_ netip.Addr, until expiry) bool { return until.over(over) })
-	maps.DeleteFunc(w.live, func(_ netip.AddrPort, until expiry) bool { return until.over(over) })
+	maps.DeleteFunc(s.known, func(_ netip.Addr, until expiry) bool { return until.over(over) })
+	pruneFlows(s.excepted, now)
 }
 
 // suspects are addresses, each with its end: of IPv6 the first of a /64.

@@ -305,8 +305,8 @@ func TestSuspectsOutliveTheDaemon(t *testing.T) {
 	}
 }
 
-// If the queue fails while it is read, Throttles says so, and nobody becomes a suspect
-// any more.
+// If the queue fails while it is read, Throttles says so, and nobody is a suspect any
+// more: whoever becomes one from then on is dropped.
 func TestQueueFails(t *testing.T) {
 	l := newLab(t)
 	w := openThrottle(t, l, nil)
@@ -320,10 +320,14 @@ func TestQueueFails(t *testing.T) {
 	if !l.passes(t, addr, badRequest) {
 		t.Error("held back although nobody decides")
 	}
-	if err := w.Suspect(time.Hour, source(addr), nil); !errors.Is(err, ErrNoQueue) {
-		t.Errorf("suspected nevertheless: %v", err)
+	must(t, w.Suspect(time.Hour, source(addr), nil))
+	if l.passes(t, addr, goodRequest) {
+		t.Error("a suspect is not dropped although nobody decides")
 	}
 	must(t, w.Suspect(0, source(addr), nil))
+	if !l.passes(t, addr, goodRequest) {
+		t.Error("dropped after its end")
+	}
 }
 
 // queued is a message of the queue about a packet at a hook.

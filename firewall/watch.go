@@ -26,7 +26,13 @@ import (
 //     leave to them wait in an NFQUEUE until Decide says whether they pass. Those
 //     of live4 and live6, addresses with ports, do not wait: they are conversations
 //     of phones that are registered there. If nobody reads the queue, or if it is
-//     full, the kernel accepts the packets.
+//     full, the kernel accepts the packets. If it has no such queue, it drops the
+//     requests.
+//   - conns4 and conns6 hold addresses with ports whose TCP is dropped at tcp_ports:
+//     single connections of guessers, over TCP, TLS or WebSocket.
+//   - closed4 and closed6 hold addresses (closed6 each with its /64) from which nothing
+//     is let in over TCP at tcp_ports but the connections in kept4 and kept6: those of
+//     phones that are registered there.
 //
 // Responses are copied where they leave the socket, before anything cuts them into
 // fragments or rewrites their addresses. Requests are copied behind all other rules
@@ -53,13 +59,18 @@ type Watch struct {
 
 	in, out, overflows atomic.Uint64 // see Counts
 
-	mu     sync.Mutex
-	ports  []uint16 // for SIP
-	writer *nftables.Conn
-	reader *reader
-	flows  flows             // to be dropped
-	built  map[string]string // the table's shape when it was made
-	log    *os.File          // nil: no packets are read
+	mu       sync.Mutex
+	ports    []uint16 // for SIP over UDP
+	tcpPorts []uint16 // for SIP over connections
+	writer   *nftables.Conn
+	reader   *reader
+
+	flows, connections flows    // to be dropped
+	closed             suspects // for new connections
+	kept               flows    // connections there that pass
+
+	built map[string]string // the table's shape when it was made
+	log   *os.File          // nil: no packets are read
 
 	suspects suspects
 	live     flows    // of suspects
@@ -146,7 +157,10 @@ func dryWatch(cfg Config) (*Watch, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Watch{name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, netns: cfg.NetNS, flows: flows{}, live: flows{}, suspects: suspects{}}
+	w := &Watch{
+		name: cfg.Name + watchSuffix, ports: cfg.SIPPorts, tcpPorts: defaultTCPPorts, netns: cfg.NetNS,
+		flows: flows{}, connections: flows{}, closed: suspects{}, kept: flows{}, live: flows{}, suspects: suspects{},
+	}
 	limit := maxBatch
 	if w.writer, _, err = newConn(cfg.NetNS, &limit); err != nil {
 		return nil, fmt.Errorf("firewall: watch: %w", explain(err))
@@ -175,6 +189,9 @@ func (w *Watch) adopt() {
 	each(flowSets, func(e element) { w.flows[netip.AddrPortFrom(e.key, e.port)] = e.until })
 	each(liveSets, func(e element) { w.live[netip.AddrPortFrom(e.key, e.port)] = e.until })
 	each(suspectSets, func(e element) { w.suspects[e.key] = e.until })
+	each(connectionSets, func(e element) { w.connections[netip.AddrPortFrom(e.key, e.port)] = e.until })
+	each(keptSets, func(e element) { w.kept[netip.AddrPortFrom(e.key, e.port)] = e.until })
+	each(closedSets, func(e element) { w.closed[e.key] = e.until })
 }
 
 // SetPorts replaces Config.SIPPorts. Flows stay dropped meanwhile, and packets of

@@ -78,14 +78,10 @@ func (c watchChains) queueing() []*nftables.Chain {
 	return []*nftables.Chain{c.suspected, c.outgoing}
 }
 
-// chains returns the chains that are used: without a queue no packet waits, and
-// without a log none is copied.
+// chains returns the chains that are used: without a log no packet is copied.
 func (w *Watch) chains(t *nftables.Table) (c watchChains, used []*nftables.Chain) {
 	c = newWatchChains(t)
-	used = []*nftables.Chain{c.incoming, c.outgoing}
-	if w.toQueue != nil {
-		used = append(used, c.suspected)
-	}
+	used = []*nftables.Chain{c.incoming, c.outgoing, c.suspected}
 	if w.log != nil {
 		used = append(used, c.received, c.sent)
 	}
@@ -111,7 +107,12 @@ func (w *Watch) addContents(t *nftables.Table) error {
 		}
 		return nil
 	}
-	if err := errors.Join(add(flowSets, w.flows.elements), add(liveSets, w.live.elements), add(suspectSets, w.suspects.elements)); err != nil {
+	ports := tcpPortSet(t)
+	err := errors.Join(
+		w.writer.AddSet(ports, portElements(w.tcpPorts)),
+		add(flowSets, w.flows.elements), add(liveSets, w.live.elements), add(suspectSets, w.suspects.elements),
+		add(connectionSets, w.connections.elements), add(keptSets, w.kept.elements), add(closedSets, w.closed.elements))
+	if err != nil {
 		return err
 	}
 	w.addRules(t)
@@ -129,9 +130,8 @@ func (w *Watch) addRules(t *nftables.Table) {
 			addRule(w.writer, c.outgoing, s.udp(&chains[1], port), s.match(&chains[1], false), drop)
 		}
 	}
-	if w.toQueue != nil {
-		w.addSuspectRules(c)
-	}
+	w.addConnectionRules(c)
+	w.addSuspectRules(c)
 	if w.log == nil {
 		return
 	}
@@ -142,9 +142,13 @@ func (w *Watch) addRules(t *nftables.Table) {
 }
 
 // addSuspectRules adds the rules for suspects to the batch. The rules for flows come
-// first: what is dropped anyway does not wait.
+// first: what is dropped anyway does not wait. Without a queue nothing waits, and
+// requests are dropped.
 func (w *Watch) addSuspectRules(c watchChains) {
 	wait := []expr.Any{w.toQueue}
+	if w.toQueue == nil {
+		wait[0] = &expr.Verdict{Kind: expr.VerdictDrop}
+	}
 	for i, s := range suspectSets {
 		for _, port := range w.ports {
 			if s.v6 {
@@ -152,8 +156,10 @@ func (w *Watch) addSuspectRules(c watchChains) {
 			}
 			addRule(w.writer, c.suspected, s.udp(&chains[0], port), s.match(&chains[0], false), liveSets[i].match(&chains[0], true),
 				isResponse(expr.CmpOpNeq), isText, wait)
-			addRule(w.writer, c.outgoing, s.udp(&chains[1], port), s.match(&chains[1], false), liveSets[i].match(&chains[1], true),
-				isResponse(expr.CmpOpEq), wait)
+			if w.toQueue != nil {
+				addRule(w.writer, c.outgoing, s.udp(&chains[1], port), s.match(&chains[1], false), liveSets[i].match(&chains[1], true),
+					isResponse(expr.CmpOpEq), wait)
+			}
 		}
 	}
 }
@@ -165,13 +171,9 @@ func addRule(conn *nftables.Conn, to *nftables.Chain, parts ...[]expr.Any) {
 
 // udp matches UDP packets of the set's family to or from one of our ports.
 func (s watchSet) udp(c *chain, port uint16) []expr.Any {
-	family := byte(unix.NFPROTO_IPV4)
-	if s.v6 {
-		family = unix.NFPROTO_IPV6
-	}
 	return append(c.udp(port),
 		&expr.Meta{Key: expr.MetaKeyNFPROTO, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{family}})
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{s.family()}})
 }
 
 // match looks up the remote end of a packet of this family in the set; absent inverts

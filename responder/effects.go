@@ -93,7 +93,7 @@ func (e effects) Record(i *incident.Incident) {
 	}
 	for n, s := range i.Steps {
 		if s.Flow.At.IsValid() && s.State == incident.Intended {
-			if !e.queueFlow(flowDrop{s.Flow.At, s.Flow.For, func(err error) { e.flowDropped(i, n, s.Flow, err) }}) {
+			if !e.queueFlow(flowDrop{s.Flow, func(err error) { e.flowDropped(i, n, s.Flow, err) }}) {
 				e.journal.Settle(time.Now(), i, n, incident.Failed, errTooManyFlows.Error())
 			}
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/bans"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
@@ -120,7 +121,7 @@ func TestFlowIsDroppedAsPlanned(t *testing.T) {
 	if len(h.watch.within) != 1 || h.watch.within[0] != 10*time.Minute {
 		t.Errorf("dropped for %v, want 10 minutes", h.watch.within)
 	}
-	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "until 2026-11-22 12:10:00 UTC, and again while it goes on") || !strings.Contains(detail, "`tollwarden unban "+office+":5060` then lets it sign in") {
+	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "until 2026-11-22 12:10:00 UTC, and again while it goes on") || !strings.Contains(detail, "`tollwarden unban "+office+":5060` then lets it through") {
 		t.Errorf("the incident says %q", detail)
 	}
 }
@@ -209,30 +210,65 @@ func TestUnbanOfAFlow(t *testing.T) {
 	}
 }
 
-// Who really attacks from an office's address is stopped like anybody else.
+// Whoever attacks from an office's address loses what was used, and the phones there
+// nothing: the kernel is asked for a flow, a connection, a throttle or a closed address.
 func TestAttackFromAnOffice(t *testing.T) {
+	many := func(port int) string {
+		return from(port, failures("1001", office, 1)+failures("1002", office, 1)+failures("1003", office, 1))
+	}
+	ports := func(n int) string {
+		var b strings.Builder
+		for port := range n {
+			b.WriteString(many(6000 + port))
+		}
+		return b.String()
+	}
+	tcp := func(events string) string { return strings.ReplaceAll(events, "/UDP/", "/TCP/") }
+	const live = "[198.51.100.10:5070 198.51.100.10:5071]"
 	for name, tc := range map[string]struct {
-		phones []string
 		events string
+		want   string
 	}{
-		"many accounts":              {[]string{"1001", "1002", "1003"}, from(6000, failures("1001", office, 1)+failures("1002", office, 1)+failures("1003", office, 1))},
-		"no office: one other phone": {[]string{"1001", "1002"}, from(6000, failures("1002", office, 3))},
-		"many ports": {[]string{"1001", "1002", "1003"}, func() string {
-			var b strings.Builder
-			for port := range 4 {
-				b.WriteString(from(6000+port, failures("1003", office, 3)))
-			}
-			return b.String()
-		}()},
+		"many accounts":     {many(6000), "flow 198.51.100.10:6000"},
+		"over a connection": {tcp(many(6000)), "connection 198.51.100.10:6000"},
+		"many ports":        {ports(4), "suspect 198.51.100.10/32 for 10m0s without " + live},
+		"many connections":  {tcp(ports(4)), "close 198.51.100.10/32 for 10m0s without " + live},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := sharedOffice(t, tc.phones...)
+			h := sharedOffice(t, "1001", "1002")
 			h.hear(t, noon, []byte(tc.events))
 			h.settled(t)
-			if got := h.scopes(noon.Add(time.Minute)); got != office+"/32 all #1" {
+			if got := h.scopes(noon.Add(time.Minute)); got != "" {
 				t.Errorf("bans: %q", got)
 			}
+			for deadline := time.Now().Add(5 * time.Second); !slices.Contains(h.watch.asked(), tc.want); time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("asked for %q, want %s", h.watch.asked(), tc.want)
+				}
+			}
 		})
+	}
+}
+
+// After a restart of the daemon and of Asterisk no phone has signed in yet: that others
+// live at an address is known from the ledger.
+func TestStalePhoneAfterARestart(t *testing.T) {
+	p := guessing(3)
+	p.Known = 30 * 24 * time.Hour
+	h := newHarness(t, p)
+	for i := range 20 {
+		h.ledger.PutPlace(ledger.Place{Account: fmt.Sprint(1001 + i), Prefix: netip.MustParsePrefix(office + "/32"), LastSuccess: noon.Add(-24 * time.Hour)})
+	}
+	h.Engine = h.again(t, noon, p)
+	h.run(t)
+	if err := h.Resync(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	h.challenged(noon, office, "1/a")
+	h.hear(t, noon, []byte(from(5073, failures("1004", office, 3))))
+	list := h.settled(t)
+	if got := h.scopes(noon.Add(time.Minute)); got != "" || len(list) != 1 || list[0].Steps[0].Target != office+":5073" {
+		t.Errorf("bans %q, incidents %+v", got, list)
 	}
 }
 

@@ -38,9 +38,9 @@ func (p partialBlocks) Lift(b incident.PartialBlock, done func(error)) (room boo
 		done(err)
 	}
 	if b.Kind == incident.BlockedFlow {
-		room = p.queueFlow(flowDrop{b.Flow, 0, lifted})
+		room = p.queueFlow(flowDrop{incident.Flow{At: b.Flow, Connection: b.Connection}, lifted})
 	} else {
-		room = p.queueThrottling(throttling{b.Throttled, 0, nil, lifted})
+		room = p.queueThrottling(throttling{at: b.Address, closed: b.Connection, done: lifted})
 	}
 	if !room {
 		undo()
@@ -64,12 +64,10 @@ const maxFlowDrops = 4096
 
 var errTooManyFlows = errors.New("too many flows at once")
 
-// flowDrop is one flow to drop, for how long (0: no longer), and what to call with the
-// outcome.
+// flowDrop is one flow to drop (For is 0: no longer), and what to call with the outcome.
 type flowDrop struct {
-	flow   netip.AddrPort
-	within time.Duration
-	done   func(error)
+	flow incident.Flow
+	done func(error)
 }
 
 // queueFlow makes the kernel drop a flow. False means that there is no room.
@@ -84,25 +82,30 @@ func (e *Engine) queueFlow(f flowDrop) bool {
 }
 
 func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
-	f.done(e.parts.Watch.DropFlow(f.within, f.flow))
+	drop := e.parts.Watch.DropFlow
+	if f.flow.Connection {
+		drop = e.parts.Watch.DropConnection
+	}
+	f.done(drop(f.flow.For, f.flow.At))
 }
 
 // DropFlow drops a flow again.
 func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
+	flow.For = within
 	acknowledged := func(err error) {
-		e.with(func() { e.judge.FlowAcknowledged(flow.At, false, err) })
+		e.with(func() { e.judge.FlowAcknowledged(flow.At, flow.Connection, err) })
 		if err != nil {
-			e.parts.Log.Error().Err(err).Stringer("flow", flow.At).Msg("the flow of a phone with a wrong password is not dropped again")
+			e.parts.Log.Error().Err(err).Stringer("flow", flow.At).Msg("a flow is not dropped again")
 		}
 	}
-	if !e.queueFlow(flowDrop{flow.At, within, acknowledged}) { // it is in the registry by now
-		e.judge.FlowAcknowledged(flow.At, false, errTooManyFlows)
+	if !e.queueFlow(flowDrop{flow, acknowledged}) { // it is in the registry by now
+		e.judge.FlowAcknowledged(flow.At, flow.Connection, errTooManyFlows)
 	}
 }
 
 // LiftFlow lets a flow through again.
 func (e effects) LiftFlow(b incident.PartialBlock) {
-	e.queueFlow(flowDrop{b.Flow, 0, func(err error) {
+	e.queueFlow(flowDrop{incident.Flow{At: b.Flow, Connection: b.Connection}, func(err error) {
 		if err != nil {
 			e.parts.Log.Error().Err(err).Stringer("flow", b.Flow).Msg("a flow is dropped until its time is over")
 		}
@@ -111,7 +114,7 @@ func (e effects) LiftFlow(b incident.PartialBlock) {
 
 // flowDropped records what became of a flow in the kernel.
 func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, err error) {
-	e.with(func() { e.judge.FlowAcknowledged(flow.At, false, err) })
+	e.with(func() { e.judge.FlowAcknowledged(flow.At, flow.Connection, err) })
 	if err != nil {
 		e.settle(i, n, incident.Failed, err.Error())
 		return
@@ -128,6 +131,7 @@ type throttling struct {
 	at     netip.Prefix
 	within time.Duration
 	live   []netip.AddrPort
+	closed bool // to be closed for new connections instead
 	done   func(error)
 }
 
@@ -144,22 +148,38 @@ func (e *Engine) queueThrottling(t throttling) bool {
 }
 
 func (e *Engine) throttle(_ context.Context, t throttling) {
-	t.done(e.parts.Watch.Suspect(t.within, t.at, t.live))
+	change := e.parts.Watch.Suspect
+	if t.closed {
+		change = e.parts.Watch.CloseConnections
+	}
+	t.done(change(t.within, t.at, t.live))
 }
 
 // Suspect throttles an address, or ends that.
 func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
+	return e.change(throttling{at: at, within: within, live: live}, func(err error) { e.judge.ThrottleAcknowledged(time.Now(), at, err) })
+}
+
+// CloseConnections closes an address but for live connections, or ends that.
+func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
+	return e.change(throttling{at: at, within: within, live: live, closed: true}, func(err error) { e.judge.ClosingAcknowledged(at, err) })
+}
+
+// change queues a change. acknowledged is called under the lock with what the kernel says
+// of one that does not end something.
+func (e effects) change(t throttling, acknowledged func(error)) (ok bool) {
 	if e.parts.Watch == nil {
 		return true
 	}
-	return e.queueThrottling(throttling{at, within, live, func(err error) {
-		if within > 0 {
-			e.with(func() { e.judge.ThrottleAcknowledged(time.Now(), at, err) })
+	t.done = func(err error) {
+		if t.within > 0 {
+			e.with(func() { acknowledged(err) })
 		}
 		if err != nil {
-			e.parts.Log.Error().Err(err).Stringer("source", at).Msg("a change of whom to throttle failed")
+			e.parts.Log.Error().Err(err).Stringer("source", t.at).Msg("a change of whom to throttle or to close failed")
 		}
-	}})
+	}
+	return e.queueThrottling(t)
 }
 
 // CannotThrottle records that the kernel no longer lets us decide about single packets.
@@ -187,7 +207,13 @@ func (e *Engine) restorePartial(ctx context.Context, now time.Time) {
 		restore(incident.PartialBlock{Kind: incident.BlockedFlow, Flow: flow, Until: until}, nil)
 	}
 	for at, until := range e.parts.Watch.Suspects() {
-		restore(incident.PartialBlock{Kind: incident.ThrottledAddress, Throttled: at, Until: until}, e.parts.Watch.Live(at))
+		restore(incident.PartialBlock{Kind: incident.ThrottledAddress, Address: at, Until: until}, e.parts.Watch.Live(at))
+	}
+	for flow, until := range e.parts.Watch.Connections() {
+		restore(incident.PartialBlock{Kind: incident.BlockedFlow, Flow: flow, Connection: true, Until: until}, nil)
+	}
+	for at, until := range e.parts.Watch.Closed() {
+		restore(incident.PartialBlock{Kind: incident.ClosedAddress, Address: at, Connection: true, Until: until}, e.parts.Watch.Kept(at))
 	}
 	e.judge.EndAllowed(now)
 }

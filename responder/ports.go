@@ -15,6 +15,11 @@ type Watch interface {
 	// DropFlow drops SIP over UDP of one address and port, for that time from now; 0
 	// lets it through again.
 	DropFlow(within time.Duration, flow netip.AddrPort) error
+	// DropConnection does so over TCP, TLS and WebSocket.
+	DropConnection(within time.Duration, connection netip.AddrPort) error
+	// CloseConnections lets nothing in from an address over TCP, TLS and WebSocket for
+	// that time, except over the connections in live; 0 ends it.
+	CloseConnections(within time.Duration, at netip.Prefix, live []netip.AddrPort) error
 	// Suspect throttles an address's SIP over UDP for that time; 0 ends it. The
 	// conversations in live pass.
 	Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error
@@ -24,6 +29,10 @@ type Watch interface {
 	Flows() map[netip.AddrPort]time.Time
 	Suspects() map[netip.Prefix]time.Time
 	Live(at netip.Prefix) []netip.AddrPort
+	// Connections, Closed and Kept are the same for DropConnection and CloseConnections.
+	Connections() map[netip.AddrPort]time.Time
+	Closed() map[netip.Prefix]time.Time
+	Kept(at netip.Prefix) []netip.AddrPort
 	// Throttles returns why nothing can be throttled, or nil.
 	Throttles() error
 }

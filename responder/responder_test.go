@@ -183,23 +183,71 @@ type flowRecorder struct {
 	suspects []string
 	refuses  error
 
-	flowsUntil    map[netip.AddrPort]time.Time // dropped now
-	suspectsUntil map[netip.Prefix]time.Time
-	cannot        error // throttle
+	flowsUntil                 map[netip.AddrPort]time.Time // dropped now
+	connectionsUntil           map[netip.AddrPort]time.Time
+	suspectsUntil, closedUntil map[netip.Prefix]time.Time
+	cannot                     error    // throttle
+	all                        []string // what it was asked for
 }
 
-func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error {
+func (l *flowRecorder) asked() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}
+
+func (l *flowRecorder) drop(kind string, within time.Duration, flow netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flows, l.within = append(l.flows, flow), append(l.within, within)
+	l.all = append(l.all, fmt.Sprint(kind, " ", flow))
 	if l.refuses != nil {
 		return l.refuses
 	}
-	if l.flowsUntil == nil {
-		l.flowsUntil = map[netip.AddrPort]time.Time{}
+	ends := &l.flowsUntil
+	if kind == "connection" {
+		ends = &l.connectionsUntil
 	}
-	if l.flowsUntil[flow] = time.Now().Add(within); within == 0 {
-		delete(l.flowsUntil, flow)
+	if *ends == nil {
+		*ends = map[netip.AddrPort]time.Time{}
+	}
+	if (*ends)[flow] = time.Now().Add(within); within == 0 {
+		delete(*ends, flow)
+	}
+	return nil
+}
+
+func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error {
+	return l.drop("flow", within, flow)
+}
+
+func (l *flowRecorder) DropConnection(within time.Duration, connection netip.AddrPort) error {
+	return l.drop("connection", within, connection)
+}
+
+func (l *flowRecorder) Connections() map[netip.AddrPort]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.connectionsUntil)
+}
+
+func (l *flowRecorder) Closed() map[netip.Prefix]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.closedUntil)
+}
+
+func (l *flowRecorder) Kept(netip.Prefix) []netip.AddrPort { return nil }
+
+func (l *flowRecorder) CloseConnections(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, fmt.Sprint("close ", at, " for ", within, " without ", live))
+	if l.closedUntil == nil {
+		l.closedUntil = map[netip.Prefix]time.Time{}
+	}
+	if l.closedUntil[at] = time.Now().Add(within); within == 0 {
+		delete(l.closedUntil, at)
 	}
 	return nil
 }
@@ -229,6 +277,7 @@ func (l *flowRecorder) Suspect(within time.Duration, at netip.Prefix, live []net
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.suspects = append(l.suspects, fmt.Sprint(at, " for ", within, " without ", live))
+	l.all = append(l.all, "suspect "+l.suspects[len(l.suspects)-1])
 	if l.refuses != nil {
 		return l.refuses
 	}
@@ -582,8 +631,8 @@ func TestProtectedSources(t *testing.T) {
 	}
 	h.hear(t, noon.Add(time.Minute), []byte(proven(failures("1002", "198.51.100.10", 3))))
 	h.settled(t)
-	if got := h.kernel.dropped(); !slices.Equal(got, []string{"198.51.100.10/32"}) {
-		t.Errorf("dropped: %v; want the protected source on proof", got)
+	if got := h.kernel.dropped(); len(got) != 0 || !slices.Contains(h.watch.asked(), "connection 198.51.100.10:5060") {
+		t.Errorf("dropped on proof: %v, asked for %q", got, h.watch.asked())
 	}
 }
 

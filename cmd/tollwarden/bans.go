@@ -20,7 +20,7 @@ func newBans() *cobra.Command {
 		Use: "bans", Short: "List what is blocked or throttled, newest first", Args: args(cobra.NoArgs),
 		Long: "List what is blocked or throttled, newest first: banned addresses and networks, and at\n" +
 			"addresses that are not banned because others use them, the flows of single phones and\n" +
-			"what is throttled. With --json, the latter have a kind, flow or throttle, and no prefix.",
+			"what is throttled. With --json, the latter have a kind and no prefix.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	watch := cmd.Flags().Bool("watch", false, "list the bans, then follow changes; with --json only the changes, one object per line")

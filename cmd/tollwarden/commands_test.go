@@ -168,7 +168,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled: 2 · packets", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
 		{"bans", 0, []string{"SIP and IAX2 over UDP  -        spoofable, 2nd time", "everything             -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h", "198.51.100.20:59271  2026-", "one phone's flow ", "2001:db8::/64        2026-", "throttled  ", `the phone of account "1004": 3 points`}},
-		{"bans --json", 0, []string{`"192.0.2.66/32"`, `"kind": "flow"`, `"flow": "198.51.100.20:59271"`, `"throttled": "2001:db8::/64"`}},
+		{"bans --json", 0, []string{`"192.0.2.66/32"`, `"kind": "flow"`, `"flow": "198.51.100.20:59271"`, `"address": "2001:db8::/64"`}},
 		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", `blocked  198.51.100.20:59271  one phone's flow, until 2026-`, "the daemon ended the watch"}},
 		{"bans --watch --json", 1, []string{`"change":"released","ban":{`, `"change":"blocked","partial":{"kind":"flow"`}},
 		{"incidents", 0, []string{"41", "account 1002", "ban done, hangup failed", "the answer is incomplete: 3 rows"}},

@@ -80,7 +80,7 @@ func goldenPartial() []incident.PartialBlock {
 			Since: goldenAt, Until: goldenAt.Add(10 * time.Minute), Reason: "3 points of 3 within 1h", Origin: "password guessing", Incident: 7,
 		},
 		{
-			Kind: incident.ThrottledAddress, Throttled: netip.MustParsePrefix("2001:db8::/64"), Since: goldenAt, Until: goldenAt.Add(10 * time.Minute),
+			Kind: incident.ThrottledAddress, Address: netip.MustParsePrefix("2001:db8::/64"), Since: goldenAt, Until: goldenAt.Add(10 * time.Minute),
 			Reason: "Asterisk was made to send it responses to the requests of others", Origin: incident.OriginMisdirected,
 		},
 	}

@@ -105,5 +105,8 @@ func partialWords(b incident.PartialBlock) string {
 	if b.Kind == incident.ThrottledAddress {
 		return b.Words() + " " + output.UntilWords(b.Until)
 	}
+	if b.Kind == incident.ClosedAddress {
+		return b.Words() + " blocked " + output.UntilWords(b.Until)
+	}
 	return fmt.Sprintf("%s (%s) blocked %s", b.Words(), b.Target(), output.UntilWords(b.Until))
 }

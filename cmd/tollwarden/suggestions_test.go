@@ -128,7 +128,7 @@ func (p pool) decisions() {
 	for _, target := range []string{"192.0.2.66/32", "2001:db8:7::/64", "198.51.100.0/24", ""} {
 		for bits := range 1 << 8 {
 			on := func(n int) bool { return bits>>n&1 > 0 }
-			f := decide.Facts{Allowed: on(0), Full: on(1), Observe: on(2), Throttles: on(3), DropsFlows: on(4), Channel: "PJSIP/1002-1"}
+			f := decide.Facts{Allowed: on(0), Full: on(1), Observe: on(2), Throttles: on(3), DropsFlows: on(4), Closes: on(4), CloseFor: time.Hour, Channel: "PJSIP/1002-1"}
 			f.Target, _ = netip.ParsePrefix(target)
 			if on(5) {
 				f.Protected = "a phone"
@@ -137,8 +137,8 @@ func (p pool) decisions() {
 				f.Sharing = decide.ProxyPhones
 			}
 			if on(7) {
-				f.StaleFlow = &incident.Flow{At: netip.MustParseAddrPort("[2001:db8::20]:5060"), Phone: "the phone of account \"1002\"", For: time.Minute}
-				p.scan(f.StaleFlow.Dropped(goldenAt))
+				f.Flow = &incident.Flow{At: netip.MustParseAddrPort("[2001:db8::20]:5060"), Phone: "the phone of account \"1002\"", For: time.Minute}
+				p.scan(f.Flow.Dropped(goldenAt))
 			}
 			p.scan(decide.Remedy(f))
 			v := &score.Verdict{At: goldenAt, Threshold: threshold, Key: score.Key{Per: score.PerSource, Prefix: f.Target}}

@@ -18,7 +18,7 @@ func flowAt(at string, until time.Time) incident.PartialBlock {
 }
 
 func throttleOf(prefix string) incident.PartialBlock {
-	return incident.PartialBlock{Kind: incident.ThrottledAddress, Throttled: netip.MustParsePrefix(prefix), Since: noon, Until: noon.Add(10 * time.Minute)}
+	return incident.PartialBlock{Kind: incident.ThrottledAddress, Address: netip.MustParsePrefix(prefix), Since: noon, Until: noon.Add(10 * time.Minute)}
 }
 
 // partials are partial blocks in memory, with a kernel that may refuse.

@@ -3,6 +3,8 @@ package decide
 import (
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -17,6 +19,7 @@ type Dedup struct {
 type dedupKey struct {
 	key       score.Key
 	threshold string
+	widening  Widening
 }
 
 // maxDedup bounds what is remembered. What does not fit is repeated.
@@ -26,16 +29,23 @@ const maxDedup = 1 << 14
 // again: it goes on until the phone is corrected.
 const staleFlowPause = 24 * time.Hour
 
-// First says whether to inform of a verdict now: not again within the time that
-// its threshold looks back.
-func (d *Dedup) First(v *score.Verdict) bool {
-	return d.isFirst(dedupKey{v.Key, v.Threshold.Name}, v.At, v.Threshold.Within)
+// First says whether to inform of a verdict now, and of what is done instead of a ban:
+// not again within the time that its threshold looks back.
+func (d *Dedup) First(v *score.Verdict, w Widening) bool {
+	return d.isFirst(dedupKey{v.Key, v.Threshold.Name, w}, v.At, v.Threshold.Within)
 }
 
-// FirstStaleFlow is First for a phone with a wrong password, once a day.
-func (d *Dedup) FirstStaleFlow(v *score.Verdict) bool {
-	key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: v.Key.Prefix}
-	return d.isFirst(dedupKey{key, v.Threshold.Name}, v.At, staleFlowPause)
+// FirstFlow is First for a verdict of which only a flow is cut: once a day for a phone
+// with a wrong password, and otherwise once for its address over UDP and once for its
+// connections, however many are cut there.
+func (d *Dedup) FirstFlow(v *score.Verdict) bool {
+	at := event.SourcePrefix(v.Cause.Source)
+	if OnePhone(v) {
+		key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: at}
+		return d.isFirst(dedupKey{key, v.Threshold.Name, NotWidened}, v.At, staleFlowPause)
+	}
+	key := score.Key{Per: score.PerSource, Prefix: at, Account: incident.Flow{Connection: v.Cause.Transport.Connected()}.Kind()}
+	return d.isFirst(dedupKey{key, v.Threshold.Name, NotWidened}, v.At, v.Threshold.Within)
 }
 
 func (d *Dedup) isFirst(k dedupKey, now time.Time, pause time.Duration) bool {

@@ -29,7 +29,7 @@ func TestDedup(t *testing.T) {
 		{"after it", at(guessing(false), time.Hour), true},
 		{"and again after that", at(guessing(false), time.Hour+1), false},
 	} {
-		if got := d.First(step.v); got != step.want {
+		if got := d.First(step.v, NotWidened); got != step.want {
 			t.Errorf("%s: %t", step.what, got)
 		}
 	}
@@ -37,11 +37,16 @@ func TestDedup(t *testing.T) {
 
 // A phone with a wrong password is reported once a day, whatever its address's
 // other verdicts.
-func TestDedupOfStaleFlows(t *testing.T) {
+func TestDedupOfFlows(t *testing.T) {
 	var d Dedup
 	phone := func(account string, after time.Duration) *score.Verdict {
 		v := guessing(true)
-		v.At, v.Cause.Account = noon.Add(after), account
+		v.At, v.Cause.Account, v.Cause.Signal = noon.Add(after), account, score.ChallengeResponseFailed
+		return v
+	}
+	guesser := func(after time.Duration) *score.Verdict {
+		v := wrongPassword(5070, "1001", "1002", "1003")
+		v.At = noon.Add(after)
 		return v
 	}
 	for _, step := range []struct {
@@ -53,12 +58,15 @@ func TestDedupOfStaleFlows(t *testing.T) {
 		{"an hour later", phone("1004", time.Hour), false},
 		{"another phone there", phone("1005", time.Hour), true},
 		{"the next day", phone("1004", 24*time.Hour), true},
+		{"a guesser", guesser(0), true},
+		{"from its next port", guesser(time.Second), false},
+		{"after the threshold's time", guesser(time.Hour), true},
 	} {
-		if got := d.FirstStaleFlow(step.v); got != step.want {
+		if got := d.FirstFlow(step.v); got != step.want {
 			t.Errorf("%s: %t", step.what, got)
 		}
 	}
-	if !d.First(phone("1004", time.Hour)) {
+	if !d.First(phone("1004", time.Hour), NotWidened) {
 		t.Error("a stale phone silences other verdicts on its address")
 	}
 }
@@ -67,7 +75,7 @@ func TestDedupOfStaleFlows(t *testing.T) {
 func TestDedupIsBounded(t *testing.T) {
 	var d Dedup
 	for i := range maxDedup + 100 {
-		if v := broken(fmt.Sprint(i)); !d.First(v) {
+		if v := broken(fmt.Sprint(i)); !d.First(v, NotWidened) {
 			t.Fatalf("%d is not informed of", i)
 		}
 	}
@@ -75,7 +83,7 @@ func TestDedupIsBounded(t *testing.T) {
 		t.Errorf("%d kept", len(d.until))
 	}
 	for range 2 {
-		if !d.First(broken("late")) {
+		if !d.First(broken("late"), NotWidened) {
 			t.Error("without room something is kept back")
 		}
 	}

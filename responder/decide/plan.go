@@ -29,9 +29,13 @@ type Facts struct {
 	NoReceiver bool           // no receiver is configured
 	Command    string         // what exec runs; "" when it can run nothing
 	Sharing    int            // other accounts at the address and port of the last event, as behind a proxy
-	StaleFlow  *incident.Flow // of the one phone, behind a shared address, that the verdict is about
+	Healthy    int            // accounts in use at the target's address that have nothing to do with the verdict
+	Flow       *incident.Flow // what of the target is cut instead, since others are healthy
+	AboutCall  bool           // the verdict is about calls
 	DropsFlows bool           // single flows can be dropped
 	Throttles  bool           // the target can be throttled instead of banned
+	Closes     bool           // the target can be closed but for live registrations
+	CloseFor   time.Duration  // for how long it is then
 	Channel    string         // the call that the verdict is about; "" when it is about none
 	Home       string         // why the account's own users are at the target; "" when they are not
 	Networks   []netip.Prefix // that the account can be limited to
@@ -84,7 +88,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 		s.SkipUnless(false, "no address is known")
 		return s
 	}
-	if f.StaleFlow != nil {
+	if f.Flow != nil {
 		return planFlow(f, ladder)
 	}
 	s.Target = incident.PrefixText(f.Target)
@@ -92,12 +96,13 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	s.SkipUnless(!proxied(f), whyProxied(v, ladder, f))
 	s.SkipUnless(f.Home == "", f.Home)
 	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, ladder, f))
+	s.SkipUnless(f.Healthy == 0, whyShared(v, ladder, f))
 	if f.Banned != nil && !wider(v, f.Banned) {
 		s.SkipUnless(false, "already banned "+f.Banned.UntilText())
 	}
 	s.SkipUnless(v.Proven || !f.Full, "too many addresses that may be spoofed are banned already")
 	if s.State == incident.Skipped {
-		s.Instead = throttles(v, f) && f.Home == ""
+		s.Instead = widening(v, f) != NotWidened
 		return s
 	}
 	s.Ban = BanFor(v, ladder, f)
@@ -113,46 +118,32 @@ const ProxyPhones = 4
 func proxied(f Facts) bool { return f.Sharing >= ProxyPhones }
 
 func whyProxied(v *score.Verdict, ladder Ladder, f Facts) string {
-	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off%s", f.Sharing, throttledWords(v, ladder, f))
+	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off%s", f.Sharing, widenedWords(v, ladder, f))
 }
 
 // whyNotBanned says why a protected address is not banned on evidence that can be
 // spoofed, and what is done instead.
 func whyNotBanned(v *score.Verdict, ladder Ladder, f Facts) string {
-	return "protected (" + f.Protected + "), and the evidence can be spoofed" + throttledWords(v, ladder, f)
+	return "protected (" + f.Protected + "), and the evidence can be spoofed" + widenedWords(v, ladder, f)
 }
 
-func throttledWords(v *score.Verdict, ladder Ladder, f Facts) string {
-	if !throttles(v, f) {
-		return ""
-	}
-	return fmt.Sprintf("; throttled until %s, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; %s ends that",
-		incident.TimeText(v.At.Add(ladder.Brief())), incident.Command("unban", incident.PrefixText(f.Target)))
-}
-
-// throttles says whether a guesser at the target can be throttled: over UDP, where
-// packets can be decided about one by one.
-func throttles(v *score.Verdict, f Facts) bool {
-	spared := proxied(f) || f.Protected != "" && !v.Proven
-	return f.Throttles && spared && !f.Allowed && !f.Observe && v.Cause.Transport == event.UDP
-}
-
-// Throttled says whether a verdict's target is to be throttled, since the ban that its
-// playbook asks for would hit others.
-func Throttled(v *score.Verdict, steps []incident.Step, f Facts) bool {
-	return throttles(v, f) && f.Home == "" && slices.ContainsFunc(steps, func(s incident.Step) bool {
-		return s.Step == incident.StepBan && s.State == incident.Skipped
-	})
-}
-
-// planFlow takes the place of a ban where one phone behind a shared address has
-// a wrong password.
+// planFlow takes the place of a ban where others live at the address.
 func planFlow(f Facts, ladder Ladder) incident.Step {
-	s := incident.Step{Step: incident.StepBan, Target: f.StaleFlow.At.String(), State: incident.Intended, Flow: *f.StaleFlow}
+	s := incident.Step{Step: incident.StepBan, Target: f.Flow.At.String(), State: incident.Intended, Flow: *f.Flow}
 	s.Flow.For = ladder.Brief()
 	s.SkipUnless(!f.Allowed, "on the allow list")
-	s.SkipUnless(f.DropsFlows || f.Observe, f.StaleFlow.Phone+" has a wrong password: correct it; nothing is dropped, since others use this address and the kernel cannot drop single flows")
+	s.SkipUnless(f.DropsFlows || f.Observe, f.Flow.About+"; nothing is dropped, since others use this address and the kernel cannot drop single flows")
 	return s
+}
+
+// OnlyFlow says that a plan cuts a flow and otherwise only informs people.
+func OnlyFlow(steps []incident.Step) bool {
+	for _, s := range steps {
+		if !s.Informs() && !s.Flow.At.IsValid() {
+			return false
+		}
+	}
+	return true
 }
 
 // wider says whether the ban for a verdict drops more than the one in force.
@@ -191,7 +182,8 @@ func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
 // took effect, and makes no incident of its own.
 func NothingNew(steps []incident.Step, f Facts) bool {
 	for _, s := range steps {
-		if s.Step != incident.StepBan && !s.Informs() || s.Ban.Prefix.IsValid() {
+		cuts := s.Ban.Prefix.IsValid() || s.Flow.At.IsValid() && s.State == incident.Intended
+		if s.Step != incident.StepBan && !s.Informs() || cuts {
 			return false
 		}
 	}
@@ -252,7 +244,7 @@ func describe(s incident.Step, now time.Time) string {
 	switch s.Step {
 	case incident.StepBan:
 		if s.Flow.At.IsValid() {
-			return fmt.Sprintf("drop the flow of %s %s, whose password is wrong", s.Flow.Phone, s.Target)
+			return fmt.Sprintf("drop the %s %s: %s", s.Flow.Kind(), s.Target, s.Flow.About)
 		}
 		return fmt.Sprintf("ban %s %s", s.Target, s.Ban.UntilText())
 	case incident.StepLock:

@@ -56,10 +56,12 @@ func TestPlan(t *testing.T) {
 	until := noon.Add(time.Hour)
 	banned := incident.Ban{Prefix: guesser, Until: until}
 	spoofable := incident.Ban{Prefix: guesser, Until: until, Scope: incident.ScopeSIP}
-	flow := incident.Flow{At: netip.MustParseAddrPort("192.0.2.66:5070"), Phone: `the phone of account "1002"`}
+	flow := incident.Flow{At: netip.MustParseAddrPort("192.0.2.66:5070"), Phone: `the phone of account "1002"`, About: `the phone of account "1002" has a wrong password, correct it`}
 	home := netip.MustParsePrefix("198.51.100.0/24")
 	overTCP := guessing(false)
 	overTCP.Cause.Transport = event.TCP
+	provenTCP := guessing(true)
+	provenTCP.Cause.Transport = event.TLS
 	for name, tc := range map[string]struct {
 		verdict  *score.Verdict
 		playbook []incident.StepKind
@@ -177,12 +179,12 @@ func TestPlan(t *testing.T) {
 			broken("1002"), []incident.StepKind{incident.StepRestrict}, Facts{Unlimited: "restricted already"}, "restrict 1002 skipped", "restricted already",
 		},
 		"one phone's flow is dropped and not its address": {
-			guessing(true), ban, Facts{StaleFlow: &flow, DropsFlows: true}, "ban 192.0.2.66:5070 intended", "",
+			guessing(true), ban, Facts{Flow: &flow, DropsFlows: true}, "ban 192.0.2.66:5070 intended", "",
 		},
 		"flows that the kernel cannot drop": {
 			guessing(true), ban,
-			Facts{StaleFlow: &flow},
-			"ban 192.0.2.66:5070 skipped", `the phone of account "1002" has a wrong password: correct it; nothing is dropped`,
+			Facts{Flow: &flow},
+			"ban 192.0.2.66:5070 skipped", `the phone of account "1002" has a wrong password, correct it; nothing is dropped`,
 		},
 		"a proxy": {
 			guessing(true), ban, Facts{Sharing: ProxyPhones}, "ban 192.0.2.66 skipped", "4 other extensions use the same address and port, as behind a SIP proxy or SBC",
@@ -190,13 +192,34 @@ func TestPlan(t *testing.T) {
 		"a phone with several lines": {
 			guessing(true), ban, Facts{Sharing: ProxyPhones - 1}, "ban 192.0.2.66 intended", "",
 		},
+		"where others live nothing is banned on proof, either": {
+			guessing(true), ban,
+			Facts{Healthy: 2, Protected: "used by 1001 and 1 more", Throttles: true, Closes: true},
+			"ban 192.0.2.66 skipped", "2 other extensions are in use at this address; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working",
+		},
+		"nor over connections": {
+			provenTCP, ban,
+			Facts{Healthy: 1, Throttles: true, Closes: true, CloseFor: time.Hour},
+			"ban 192.0.2.66 skipped", "another extension is in use at this address; nothing is let in from there over TCP, TLS and WebSocket for 1h0m0s, except from the registered phones",
+		},
+		"nor where the kernel lets nobody decide": {
+			guessing(true), ban,
+			Facts{Healthy: 1, Closes: true, CloseFor: time.Hour},
+			"ban 192.0.2.66 skipped", "nothing is let in from there over UDP for 1h0m0s",
+		},
+		"a call whose port is not known": {
+			broken("1002"), compromise,
+			Facts{Healthy: 1, AboutCall: true, Throttles: true, Closes: true},
+			"ban 192.0.2.66 skipped; hangup 1002 intended; rotate 1002 intended; remove-registrations 1002 intended; notify operator intended",
+			"another extension is in use at this address, and it is not known for certain from which port the call came",
+		},
 		"a flow of an allowed address": {
-			guessing(true), ban, Facts{StaleFlow: &flow, DropsFlows: true, Allowed: true}, "ban 192.0.2.66:5070 skipped", "on the allow list",
+			guessing(true), ban, Facts{Flow: &flow, DropsFlows: true, Allowed: true}, "ban 192.0.2.66:5070 skipped", "on the allow list",
 		},
 		"a flow in mode observe": {
 			guessing(true), ban,
-			Facts{StaleFlow: &flow, Observe: true},
-			"ban 192.0.2.66:5070 skipped", `would drop the flow of the phone of account "1002" 192.0.2.66:5070, whose password is wrong`,
+			Facts{Flow: &flow, Observe: true},
+			"ban 192.0.2.66:5070 skipped", `would drop the flow 192.0.2.66:5070: the phone of account "1002" has a wrong password`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

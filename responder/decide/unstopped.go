@@ -120,10 +120,9 @@ func Idle(steps []incident.Step) (why string, idle bool) {
 }
 
 // GoesOn says whether an attack goes on after a plan, and why. It does not in mode
-// observe, if the attacker is a phone with a wrong password, or if a ban is in force
-// already.
+// observe, if a single flow is cut, or if a ban is in force already.
 func GoesOn(steps []incident.Step, f Facts) (why string, goesOn bool) {
-	if f.Observe || f.StaleFlow != nil || f.Banned != nil {
+	if f.Observe || f.Flow != nil || f.Banned != nil {
 		return "", false
 	}
 	return Idle(steps)

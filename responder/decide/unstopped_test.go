@@ -50,7 +50,7 @@ func TestGoesOn(t *testing.T) {
 		"when there is no room":         {Facts{Full: true}, true},
 		"in mode observe":               {Facts{Allowed: true, Observe: true}, false},
 		"banned already":                {Facts{Banned: &incident.Ban{Prefix: guesser}}, false},
-		"a phone with a wrong password": {Facts{StaleFlow: &incident.Flow{Phone: "a phone"}}, false},
+		"a phone with a wrong password": {Facts{Flow: &incident.Flow{Phone: "a phone"}}, false},
 	} {
 		tc.facts.Target = guesser
 		why, got := GoesOn(Plan(guessing(false), ban, ladder, tc.facts), tc.facts)

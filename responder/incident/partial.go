@@ -7,7 +7,8 @@ import (
 )
 
 // PartialBlock is what is done at an address that is not banned, since others may use
-// it: one phone's flow is dropped, or the address is throttled.
+// it: one phone's flow is dropped, or the address is throttled, or closed but for the
+// phones that are registered there.
 type PartialBlock struct {
 	Kind PartialKind `json:"kind"`
 	// Flow is the remote end of what is dropped, and Connection whether it is a
@@ -17,7 +18,9 @@ type PartialBlock struct {
 	Account    string         `json:"account,omitempty"` // whose phone it is; "" if that is not known
 	Phone      string         `json:"phone,omitempty"`   // the same in words, for people
 
-	Throttled netip.Prefix `json:"throttled,omitzero"` // an IPv4 address or an IPv6 /64
+	// Address is an IPv4 address or an IPv6 /64 that is throttled or closed: over TCP, TLS
+	// and WebSocket if Connection, otherwise over UDP.
+	Address netip.Prefix `json:"address,omitzero"`
 
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`
@@ -33,6 +36,7 @@ type PartialKind string
 const (
 	BlockedFlow      PartialKind = "flow"
 	ThrottledAddress PartialKind = "throttle"
+	ClosedAddress    PartialKind = "closed" // nothing is let in but from the registered phones
 )
 
 // OriginMisdirected is the origin of what no threshold decided: responses to somebody
@@ -41,16 +45,16 @@ const OriginMisdirected = "misdirected responses"
 
 // Target is what `unban` takes: an address with its port, or an address.
 func (b PartialBlock) Target() string {
-	if b.Kind == ThrottledAddress {
-		return PrefixText(b.Throttled)
+	if b.Kind != BlockedFlow {
+		return PrefixText(b.Address)
 	}
 	return b.Flow.String()
 }
 
 // Source is the address, as a prefix.
 func (b PartialBlock) Source() netip.Prefix {
-	if b.Kind == ThrottledAddress {
-		return b.Throttled
+	if b.Kind != BlockedFlow {
+		return b.Address
 	}
 	return netip.PrefixFrom(b.Flow.Addr(), b.Flow.Addr().BitLen())
 }
@@ -67,6 +71,10 @@ func (b PartialBlock) Words() string {
 	switch {
 	case b.Kind == ThrottledAddress:
 		return "throttled"
+	case b.Kind == ClosedAddress && b.Connection:
+		return "new connections"
+	case b.Kind == ClosedAddress:
+		return "UDP but of registered phones"
 	case b.Connection:
 		return "one phone's connection"
 	}
@@ -85,10 +93,11 @@ func (b PartialBlock) Why() string {
 const (
 	Blocked   BanChange = "blocked"
 	Throttled BanChange = "throttled"
+	Closed    BanChange = "closed"
 )
 
 // Dropped says what became of a flow that is dropped since a time, and what to do.
 func (f Flow) Dropped(since time.Time) string {
-	return fmt.Sprintf("until %s, and again while it goes on: %s has a wrong password, correct it; %s then lets it sign in at once; the others at this address are in service",
-		TimeText(since.Add(f.For)), f.Phone, Command("unban", f.At.String()))
+	return fmt.Sprintf("until %s, and again while it goes on: %s; %s then lets it through at once; the others at this address are in service",
+		TimeText(since.Add(f.For)), f.About, Command("unban", f.At.String()))
 }

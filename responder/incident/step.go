@@ -78,11 +78,21 @@ func (s *Step) SkipUnless(ok bool, why string) {
 // outside.
 func (s *Step) Informs() bool { return s.Step == StepNotify || s.Step == StepExec }
 
-// Flow is the traffic of one phone behind an address that it shares with others.
+// Flow is the traffic of one device behind an address that it shares with others.
 type Flow struct {
-	At    netip.AddrPort
-	Phone string        // whose it is, in words
-	For   time.Duration // how long it is dropped
+	At         netip.AddrPort
+	Connection bool          // over TCP, TLS or WebSocket; otherwise over UDP
+	Phone      string        // whose it is, in words
+	About      string        // what is wrong with it, in words
+	For        time.Duration // how long it is dropped
+}
+
+// Kind is "flow" or "connection".
+func (f Flow) Kind() string {
+	if f.Connection {
+		return "connection"
+	}
+	return "flow"
 }
 
 // Elapsed is a duration that people read: rounded, and "" where there is none

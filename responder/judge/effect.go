@@ -89,7 +89,10 @@ func (j *Judge) renew(b *bans.IneffectiveBan) {
 // the ban, whoever sends them. But a place where accounts are in use, a carrier or an
 // allowed address must not be cut off.
 func (j *Judge) widen(now time.Time, b *bans.IneffectiveBan) {
-	if b.Kept = j.Places.Objection(b.Ban.Prefix); b.Kept != "" {
+	if b.Kept = j.Places.Objection(b.Ban.Prefix); b.Kept == "" && j.Places.Inhabited(now, b.Ban.Prefix) {
+		b.Kept = "extensions are in use at " + incident.PrefixText(b.Ban.Prefix)
+	}
+	if b.Kept != "" {
 		j.renew(b)
 		return
 	}

@@ -43,6 +43,11 @@ type Effects interface {
 	// pass as before. It may keep live, which never changes. ok is false if there is no
 	// room now. Otherwise what the kernel says comes back by Judge.ThrottleAcknowledged.
 	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
+	// CloseConnections lets nothing in from an address over TCP, TLS and WebSocket for
+	// that time, except over the connections in live; 0 ends it. It may keep live, which
+	// never changes. ok is false if there is no room now. Otherwise what the kernel says
+	// comes back by Judge.ClosingAcknowledged.
+	CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
 	// BanChanged is called when a ban has expired. PartialChanged is called for each
 	// change of a partial block.
 	BanChanged(ban incident.Ban, change incident.BanChange)
@@ -114,6 +119,9 @@ func (Discard) LiftFlow(incident.PartialBlock) {}
 
 // PartialChanged does nothing.
 func (Discard) PartialChanged(incident.PartialBlock, incident.BanChange) {}
+
+// CloseConnections does nothing.
+func (Discard) CloseConnections(netip.Prefix, time.Duration, []netip.AddrPort) bool { return true }
 
 // BanChanged does nothing.
 func (Discard) BanChanged(incident.Ban, incident.BanChange) {}

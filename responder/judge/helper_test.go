@@ -93,7 +93,7 @@ func (r *recorder) Record(i *incident.Incident) {
 			contains = contains || s.State == incident.Intended
 		}
 		if s.Flow.At.IsValid() && s.State == incident.Intended {
-			r.note("drop the flow %s", s.Flow.At)
+			r.note("drop the %s %s", s.Flow.Kind(), s.Flow.At)
 		}
 	}
 	if contains { // as a contain.Runner does
@@ -115,7 +115,7 @@ func (r *recorder) Release(b incident.Ban, by string) {
 }
 
 func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
-	r.note("drop the flow %s again for %s", f.At, within)
+	r.note("drop the %s %s again for %s", f.Kind(), f.At, within)
 }
 
 func (r *recorder) LiftFlow(b incident.PartialBlock) { r.note("lift the flow %s", b.Flow) }
@@ -129,6 +129,14 @@ func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.A
 		return false
 	}
 	r.note("suspect %s for %s, but not %v", incident.PrefixText(at), within, live)
+	return true
+}
+
+func (r *recorder) CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
+	if r.noRoom {
+		return false
+	}
+	r.note("close %s for %s, but not %v", incident.PrefixText(at), within, live)
 	return true
 }
 

@@ -70,6 +70,8 @@ type Judge struct {
 	flows     decide.Flows
 	blocked   bans.Flows
 	suspects  map[netip.Prefix]*suspicion
+	closings  map[netip.Prefix]*closing
+	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 
 	ineffective bans.Ineffective
@@ -90,7 +92,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{},
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{}, closings: map[netip.Prefix]*closing{}, placesAt: now,
 	}
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
@@ -143,6 +145,11 @@ func (j *Judge) Prune(now time.Time) {
 	j.pruneFlows(now)
 	j.unstopped.Prune(now)
 	j.forgetSuspects(now)
+	j.forgetClosings(now)
+	if now.Sub(j.placesAt) >= 24*time.Hour {
+		j.placesAt = now
+		j.Places.Prune(now)
+	}
 	j.Contain.Prune(now)
 	j.pruneSlow(now)
 }

@@ -19,8 +19,9 @@ type Counters struct {
 	// Challenges are the nonces seen on their way; Misdirected those that went
 	// to another address than the one they were for.
 	Challenges, Misdirected uint64
-	// Flows are single phones' flows dropped, renewals included.
-	Flows uint64
+	// Flows are single flows and connections dropped, renewals included. Closings are
+	// addresses closed but for the connections of live registrations.
+	Flows, Closings uint64
 	// Renewed are the times that a banned address was heard and its ban renewed;
 	// Ineffective the bans for which that did not help.
 	Renewed, Ineffective uint64

@@ -6,17 +6,18 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // A partial block is what is done at an address that others use: j.blocked has the
-// flows, j.suspects the addresses that are throttled.
+// flows, j.suspects the addresses that are throttled, j.closings those that are closed.
 
 // blockFlow enters a flow that is to be dropped into the registry.
 func (j *Judge) blockFlow(v *score.Verdict, f incident.Flow) {
 	evicted, full := j.blocked.Put(v.At, incident.PartialBlock{
-		Kind: incident.BlockedFlow, Flow: f.At, Account: v.Cause.Account, Phone: f.Phone,
+		Kind: incident.BlockedFlow, Flow: f.At, Connection: f.Connection, Account: v.Cause.Account, Phone: f.Phone,
 		Since: v.At, Until: v.At.Add(f.For), Reason: v.Reason, Origin: v.Threshold.Name,
 	})
 	if full {
@@ -33,7 +34,7 @@ func (j *Judge) liftFlow(b incident.PartialBlock) {
 
 // forgetFlow forgets a flow. undo brings it back into the registry.
 func (j *Judge) forgetFlow(b incident.PartialBlock) (undo func()) {
-	j.flows.Forget(event.SourcePrefix(b.Flow.Addr()), b.Flow.Port())
+	j.flows.Forget(event.SourcePrefix(b.Flow.Addr()), b.Flow.Port(), b.Connection)
 	return j.blocked.Remove(b)
 }
 
@@ -43,15 +44,19 @@ func (j *Judge) recordPartial(i *incident.Incident) {
 		switch {
 		case !s.Flow.At.IsValid():
 		case s.State == incident.Failed: // there was no room for it
-			j.FlowAcknowledged(s.Flow.At, false, errors.New(s.Detail))
+			j.FlowAcknowledged(s.Flow.At, s.Flow.Connection, errors.New(s.Detail))
 		case s.State != incident.Skipped:
-			j.blocked.Recorded(s.Flow.At, false, i.ID)
+			j.blocked.Recorded(s.Flow.At, s.Flow.Connection, i.ID)
 		}
 	}
 	if !i.Source.IsValid() {
 		return
 	}
-	if s := j.suspects[event.SourcePrefix(i.Source)]; s != nil && s.Incident == 0 && s.Origin == i.Threshold {
+	source := event.SourcePrefix(i.Source)
+	if c := j.closings[source]; c != nil && c.block.Incident == 0 && c.block.Origin == i.Threshold {
+		c.block.Incident = i.ID
+	}
+	if s := j.suspects[source]; s != nil && s.Incident == 0 && s.Origin == i.Threshold {
 		s.Incident = i.ID
 	}
 }
@@ -76,7 +81,11 @@ func (j *Judge) ThrottleAcknowledged(now time.Time, at netip.Prefix, err error) 
 	}
 	begins := !s.kernel.After(now)
 	if s.kernel = s.Until; begins {
-		j.effects.PartialChanged(s.PartialBlock, incident.Throttled)
+		change := incident.Throttled
+		if s.Kind == incident.ClosedAddress {
+			change = incident.Closed
+		}
+		j.effects.PartialChanged(s.PartialBlock, change)
 	}
 }
 
@@ -88,20 +97,34 @@ func (j *Judge) PartialBlocks(now time.Time) []incident.PartialBlock {
 			list = append(list, s.PartialBlock)
 		}
 	}
+	for _, c := range j.closings {
+		if b := c.partial(); b.InForce(now) {
+			list = append(list, b)
+		}
+	}
 	return list
 }
 
 // Lift forgets a partial block, which the kernel is to end. undo is for when it does
 // not.
 func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
-	if b.Kind == incident.BlockedFlow {
+	switch {
+	case b.Kind == incident.BlockedFlow:
 		return j.forgetFlow(b)
+	case b.Kind == incident.ClosedAddress && b.Connection:
+		c := j.closings[b.Address]
+		delete(j.closings, b.Address)
+		return func() {
+			if j.closings[b.Address] == nil && c != nil {
+				j.closings[b.Address] = c
+			}
+		}
 	}
-	s := j.suspects[b.Throttled]
-	delete(j.suspects, b.Throttled)
+	s := j.suspects[b.Address]
+	delete(j.suspects, b.Address)
 	return func() {
-		if j.suspects[b.Throttled] == nil && s != nil {
-			j.suspects[b.Throttled] = s
+		if j.suspects[b.Address] == nil && s != nil {
+			j.suspects[b.Address] = s
 		}
 	}
 }
@@ -112,8 +135,11 @@ func (j *Judge) RestorePartial(now time.Time, b incident.PartialBlock, live []ne
 	switch {
 	case b.Kind == incident.BlockedFlow:
 		j.blocked.Restore(now, b)
-	case j.policy.Throttles && len(j.suspects) < maxSuspects:
-		j.suspects[b.Throttled] = &suspicion{PartialBlock: b, kernel: b.Until, live: live, guesses: b.Origin != incident.OriginMisdirected}
+	case b.Kind == incident.ClosedAddress && len(j.closings) < maxClosings:
+		j.closings[b.Address] = &closing{Closing: decide.Closing{Until: b.Until}, block: b, kernel: b.Until, live: live}
+	case b.Kind == incident.ThrottledAddress && len(j.suspects) < maxSuspects:
+		b.Kind = j.suspectKind()
+		j.suspects[b.Address] = &suspicion{PartialBlock: b, kernel: b.Until, live: live, guesses: b.Origin != incident.OriginMisdirected}
 	}
 }
 
@@ -122,6 +148,11 @@ func (j *Judge) EndAllowed(now time.Time) {
 	for at, s := range j.suspects {
 		if j.Places.Allowed(at) {
 			j.endSuspicion(at, s)
+		}
+	}
+	for at, c := range j.closings {
+		if c.Until.After(now) && j.Places.Allowed(at) {
+			j.reopen(at, c)
 		}
 	}
 	for _, b := range j.blocked.List(now) {

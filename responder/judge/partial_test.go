@@ -181,7 +181,7 @@ func TestKeptByTheKernel(t *testing.T) {
 	s := throttling(t, true)
 	until := noon.Add(5 * time.Minute)
 	s.RestorePartial(noon, incident.PartialBlock{Kind: incident.BlockedFlow, Flow: netip.MustParseAddrPort("198.51.100.20:5060"), Account: "1002", Until: until, Incident: 3}, nil)
-	s.RestorePartial(noon, incident.PartialBlock{Kind: incident.ThrottledAddress, Throttled: netip.MustParsePrefix(office + "/32"), Until: until, Incident: 4}, []netip.AddrPort{netip.MustParseAddrPort(office + ":5070")})
+	s.RestorePartial(noon, incident.PartialBlock{Kind: incident.ThrottledAddress, Address: netip.MustParsePrefix(office + "/32"), Until: until, Incident: 4}, []netip.AddrPort{netip.MustParseAddrPort(office + ":5070")})
 	want := `one phone's flow 198.51.100.20:5060 of "1002" until 12:05:00 #3; throttled 198.51.100.10 of "" until 12:05:00 #4`
 	if got := s.blocks(noon); got != want {
 		t.Errorf("%s, want %s", got, want)

@@ -41,7 +41,7 @@ type suspicion struct {
 // suspect has the address throttled that why names, or goes on with it. A conversation
 // that a failure in evidence came from does not pass undecided.
 func (j *Judge) suspect(now time.Time, why incident.PartialBlock, within time.Duration, evidence []score.Record, guesses bool) {
-	at := why.Throttled
+	at := why.Address
 	s := j.suspects[at]
 	if s == nil {
 		if len(j.suspects) >= maxSuspects && !j.dropSuspect() {
@@ -55,7 +55,7 @@ func (j *Judge) suspect(now time.Time, why incident.PartialBlock, within time.Du
 		j.suspects[at] = s
 	}
 	if !s.InForce(now) {
-		why.Kind, why.Since = incident.ThrottledAddress, now
+		why.Kind, why.Since = j.suspectKind(), now
 		*s = suspicion{PartialBlock: why, live: j.Places.Live(at)}
 		j.counters.Suspects++
 	}
@@ -72,10 +72,18 @@ func (j *Judge) suspect(now time.Time, why incident.PartialBlock, within time.Du
 	j.throttle(now, s)
 }
 
+// suspectKind is what becomes of a suspect.
+func (j *Judge) suspectKind() incident.PartialKind {
+	if j.policy.Throttles {
+		return incident.ThrottledAddress
+	}
+	return incident.ClosedAddress
+}
+
 // throttle has the kernel throttle a suspect. If there is no room for that now, the next
 // guess tries again.
 func (j *Judge) throttle(now time.Time, s *suspicion) {
-	if s.untold = !j.effects.Suspect(s.Throttled, s.Until.Sub(now), s.live); s.untold {
+	if s.untold = !j.effects.Suspect(s.Address, s.Until.Sub(now), s.live); s.untold {
 		s.Until = s.kernel
 	}
 }
@@ -132,7 +140,7 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 	if !j.policy.Throttles || !prefix.IsValid() || j.Places.Allowed(prefix) || j.Places.Carrier(prefix) || j.Places.Registered(a.Account, a.To) {
 		return
 	}
-	why := incident.PartialBlock{Throttled: prefix, Reason: "Asterisk was made to send it responses to the requests of others", Origin: incident.OriginMisdirected}
+	why := incident.PartialBlock{Address: prefix, Reason: "Asterisk was made to send it responses to the requests of others", Origin: incident.OriginMisdirected}
 	j.suspect(now, why, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}}, false)
 }
 

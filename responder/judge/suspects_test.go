@@ -155,7 +155,7 @@ func TestWhoIsNotThrottled(t *testing.T) {
 			s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Why: "identify"}})
 		}, nil, office, "protected (identify), and the evidence can be spoofed"},
 		"on the allow list":    {true, func(s *site) { s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}) }, nil, office, "on the allow list"},
-		"chan_sip over TCP":    {true, func(s *site) { s.registered(noon, "1001") }, func(source string) string { return of("SIP", over("TCP", failures("1003", source, 3))) }, office, "protected (registered contact of 1001), and the evidence can be spoofed"},
+		"chan_sip over TCP":    {true, func(s *site) { s.registered(noon, "1001") }, func(source string) string { return of("SIP", over("TCP", failures("1003", source, 3))) }, office, "protected (registered contact of 1001), and the evidence can be spoofed; nothing is let in from there over TCP, TLS and WebSocket until 2026-11-22 12:10:00 UTC, except from the registered phones; `tollwarden unban 198.51.100.10` ends that"},
 		"the kernel cannot":    {false, func(s *site) { s.registered(noon, "1001") }, nil, office, "protected (registered contact of 1001), and the evidence can be spoofed"},
 		"a phone's own places": {true, func(s *site) { s.registered(noon, "1001") }, nil, office, "protected (registered contact of 1001), and the evidence can be spoofed; throttled until 2026-11-22 12:10:00 UTC, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; `tollwarden unban 198.51.100.10` ends that"},
 	} {

@@ -36,7 +36,7 @@ func (j *Judge) takeTurns(o *score.Observation) {
 			v.Cause = r
 		}
 	}
-	if len(v.Evidence) == 0 {
+	if len(v.Evidence) == 0 { // of its members, everything that counts is a day's
 		return
 	}
 	j.count(v)

@@ -31,7 +31,7 @@ func (j *Judge) count(v *score.Verdict) {
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v))
-	if decide.SameOffence(v, f) {
+	if decide.SameOffence(v, f) && f.Healthy == 0 {
 		j.promote(v, *f.Banned)
 		return
 	}
@@ -42,22 +42,20 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 // nothing new to do or to tell.
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
-	if decide.Throttled(v, steps, f) {
-		why := incident.PartialBlock{Throttled: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
-		j.suspect(v.At, why, j.policy.Ladder.Brief(), v.Evidence, true)
-	}
+	widening := decide.Widened(v, steps, f)
+	j.widened(v, widening, f)
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
-	case f.StaleFlow != nil && !j.dedup.FirstStaleFlow(v):
+	case f.Flow != nil && decide.OnlyFlow(steps) && !j.dedup.FirstFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 		}
-	case f.StaleFlow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v):
+	case f.Flow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
 	default:
 		j.open(v, sign, steps)
@@ -161,7 +159,7 @@ func (j *Judge) evidence(v *score.Verdict) []incident.Evidence {
 func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) decide.Facts {
 	f := decide.Facts{
 		Target: target, Observe: j.policy.Observe,
-		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows,
+		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows, AboutCall: sign != nil,
 	}
 	if sign != nil {
 		f.Channel = sign.Channel
@@ -176,14 +174,12 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 		return f
 	}
 	f.Sharing = j.Places.Sharing(v.Cause.Account, netip.AddrPortFrom(v.Cause.Source, v.Cause.Port))
-	others, agent := j.Places.Phones(v.Cause.Account, v.Key.Prefix, v.Cause.Port)
-	if flow, ok := j.flows.Stale(v, others, agent); ok && f.Sharing < decide.ProxyPhones {
-		f.StaleFlow = &flow
-	}
 	f.Full = j.Bans.Full()
 	f.Allowed = j.Places.Allowed(f.Target)
 	f.Protected = j.Places.Why(f.Target)
-	f.Throttles = j.policy.Throttles && !j.Places.Carrier(f.Target)
+	carrier := j.Places.Carrier(f.Target)
+	f.Throttles, f.Closes = j.policy.Throttles && !carrier, j.policy.DropsFlows && !carrier
+	j.spare(v, &f)
 	f.Offences = j.Offences.Count(v.At, f.Target)
 	f.Repeats = j.Repeats.Count(v.At, f.Target)
 	f.Near = j.Places.Near(v.At, f.Target.Addr())
@@ -242,7 +238,11 @@ func renewedReason(was string) string { return continues + strings.TrimPrefix(wa
 
 // promote makes a ban on spoofable evidence a proven one: of the same incident.
 func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
-	ban := decide.BanFor(v, j.policy.Ladder, j.facts(v, nil, was.Prefix))
+	f := j.facts(v, nil, was.Prefix)
+	if f.Healthy > 0 {
+		return // others live there: it stays a short one
+	}
+	ban := decide.BanFor(v, j.policy.Ladder, f)
 	ban.Incident, ban.Step = was.Incident, was.Step
 	ban.Step = j.stepOf(ban)
 	j.Bans.Put(ban)

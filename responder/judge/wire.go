@@ -166,6 +166,9 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	j.observeSlow(o)
 	if !brokenIn && o.Signal == score.SuccessfulAuth && o.Proof == score.Proven && j.Places.Known(string(o.Account), o.Source, now) {
 		j.Places.Protect(o, evidence{j})
+		if o.Transport.Connected() {
+			j.Places.Connected(o)
+		}
 	}
 	if !brokenIn && o.Signal == score.SuccessfulAuth {
 		j.phoneAt(o.At, o)

@@ -76,6 +76,7 @@ type address struct {
 	source   netip.Prefix
 	last     time.Time // success; of a thief: when it was last reported
 	reported time.Time // when AddressLearned was last called
+	listed   bool      // among the residents
 	thief    bool
 	stolen   bool // a thief's: who is there is not the owner, for certain
 }
@@ -155,10 +156,7 @@ func (p *Places) Succeed(name []byte, source netip.Prefix, at time.Time) {
 	if is.thief {
 		return
 	}
-	if at.After(is.last) {
-		is.last = at
-	}
-	p.Lived(source.Addr(), at)
+	p.succeeded(a, is, at)
 	if p.config.AddressLearned != nil && (is.reported.IsZero() || is.last.Sub(is.reported) >= p.config.Remember/30) {
 		is.reported = is.last
 		p.config.AddressLearned(Address{Account: a.name, Source: source, At: is.last})
@@ -179,13 +177,21 @@ func (p *Places) Know(name string, source netip.Addr, at time.Time) {
 		is = a.addressOrNew(prefix, p.config.Addresses)
 		is.last, is.reported = at, at
 	}
-	if is.thief {
-		return
+	if !is.thief {
+		p.succeeded(a, is, at)
 	}
-	if at.After(is.last) {
+}
+
+// succeeded notes that an account succeeded at an address at that time.
+func (p *Places) succeeded(a *account, is *address, at time.Time) {
+	was := is.last
+	if at.After(was) {
 		is.last = at
 	}
-	p.Lived(source, at)
+	if !is.listed || at.Sub(was) >= p.config.Remember {
+		is.listed = p.reside(a.name, is.source, at)
+	}
+	p.Lived(is.source.Addr(), at)
 }
 
 // Addresses are the known addresses of an account, the one used last first.

@@ -51,6 +51,10 @@ type Places struct {
 	lived map[netip.Prefix]time.Time
 	own   []netip.Addr // of this machine
 	met   bool         // Asterisk's registrations have been taken in before
+
+	residents   residents
+	connections connections
+	betrayed    map[string]struct{} // accounts of which Betrayed was called since the last ForgetThieves
 }
 
 // phone is one account in use at an address.
@@ -59,11 +63,12 @@ type phone struct {
 	addr    netip.Addr
 	port    uint16
 	agent   string // what it calls itself; "" when Asterisk does not say
+	failed  bool   // its account has failed at the address, for certain: it protects nothing
 }
 
 // New makes Places with an allow list.
 func New(c Config, allow []netip.Prefix) *Places {
-	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}}
+	p := &Places{config: c.withDefaults(), accounts: map[string]*list.Element{}, stolen: map[string]struct{}{}, carriers: &bart.Table[string]{}, phones: &bart.Table[[]phone]{}, proven: &bart.Table[string]{}, agents: map[agentKey]string{}, lived: map[netip.Prefix]time.Time{}, residents: residents{&bart.Table[[]string]{}}, betrayed: map[string]struct{}{}}
 	p.SetAllow(allow)
 	return p
 }
@@ -96,8 +101,8 @@ func (p *Places) Why(prefix netip.Prefix) string {
 	if why, ok := p.carriers.LookupPrefix(prefix); prefix.IsValid() && ok {
 		return why
 	}
-	if phones, ok := p.phones.Get(prefix); ok {
-		return whyPhones(phones)
+	if why := p.whyPhones(prefix); why != "" {
+		return why
 	}
 	if account, ok := p.proven.Get(prefix); ok {
 		return whyProven(account)
@@ -107,11 +112,25 @@ func (p *Places) Why(prefix netip.Prefix) string {
 
 func whyProven(account string) string { return "used by " + account }
 
-func whyPhones(phones []phone) string {
-	if len(phones) == 1 {
-		return "registered contact of " + phones[0].account
+// whyPhones names the phones that protect an address; "" when none does.
+func (p *Places) whyPhones(at netip.Prefix) string {
+	phones, _ := p.phones.Get(at)
+	first, n := "", 0
+	for _, is := range phones {
+		if is.failed {
+			continue
+		}
+		if n++; n == 1 {
+			first = is.account
+		}
 	}
-	return fmt.Sprintf("registered contact of %s and %d more", phones[0].account, len(phones)-1)
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "registered contact of " + first
+	}
+	return fmt.Sprintf("registered contact of %s and %d more", first, n-1)
 }
 
 // Carrier says whether Asterisk's configuration names all of prefix.
@@ -130,6 +149,7 @@ func (p *Places) Live(at netip.Prefix) (list []netip.AddrPort) {
 		if flow := netip.AddrPortFrom(is.addr, is.port); is.port != 0 && !slices.Contains(list, flow) {
 			list = append(list, flow)
 		}
+		list = p.connections.appendTo(list, is.account, at)
 	}
 	return list
 }
@@ -154,6 +174,11 @@ func (p *Places) Registered(account string, at netip.AddrPort) bool {
 	})
 }
 
+func (p *Places) registered(account string, at netip.Prefix) bool {
+	phones, _ := p.phones.Get(at)
+	return slices.ContainsFunc(phones, func(is phone) bool { return is.account == account })
+}
+
 // Protected yields every protected address, and why it is one.
 func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 	return func(yield func(netip.Prefix, string) bool) {
@@ -162,13 +187,13 @@ func (p *Places) Protected() iter.Seq2[netip.Prefix, string] {
 				return
 			}
 		}
-		for prefix, phones := range p.phones.All() {
-			if !yield(prefix, whyPhones(phones)) {
+		for prefix := range p.phones.All() {
+			if why := p.whyPhones(prefix); why != "" && !yield(prefix, why) {
 				return
 			}
 		}
 		for prefix, account := range p.proven.All() {
-			if _, registered := p.phones.Get(prefix); !registered && !yield(prefix, whyProven(account)) {
+			if p.whyPhones(prefix) == "" && !yield(prefix, whyProven(account)) {
 				return
 			}
 		}
@@ -198,9 +223,9 @@ func (p *Places) Objection(prefix netip.Prefix) string {
 }
 
 // Narrow is what of a verdict's target may be banned: of a network that holds a
-// protected address, the verdict's own address alone.
+// protected address, or one where an account is known, the verdict's own address alone.
 func (p *Places) Narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
-	if v.Key.Per == score.PerNetwork && p.overlaps(target) {
+	if v.Key.Per == score.PerNetwork && (p.overlaps(target) || p.Inhabited(v.At, target)) {
 		return event.SourcePrefix(v.Cause.Source)
 	}
 	return target
@@ -246,13 +271,14 @@ func (p *Places) SetContacts(now time.Time, contacts []Contact, against Evidence
 		if !p.Used(c.Account) && (!against.Guessed(c.Account) || !p.met && !against.Failed(c.Account, c.Source, score.Spoofable)) {
 			p.Know(c.Account, c.Source, now)
 		}
-		if p.Known(c.Account, c.Source, now) && !against.Failed(c.Account, c.Source, score.Proven) {
-			p.addPhone(phone{c.Account, c.Source.Unmap(), c.Port, c.Agent})
+		if p.Known(c.Account, c.Source, now) {
+			p.addPhone(phone{c.Account, c.Source.Unmap(), c.Port, c.Agent, against.Failed(c.Account, c.Source, score.Proven)})
 		}
 	}
 	p.forgetProven(func(at netip.Prefix, account string) bool {
 		return !p.Known(account, at.Addr(), now) || against.Failed(account, at.Addr(), score.Proven)
 	})
+	p.connections.forget(p.registered)
 	p.met = true
 	p.learnAgents(contacts)
 }
@@ -264,7 +290,7 @@ func (p *Places) Protect(o *score.Observation, against Evidence) {
 	prefix := event.SourcePrefix(o.Source)
 	_, proven := p.proven.Get(prefix)
 	phones, _ := p.phones.Get(prefix)
-	settled := slices.ContainsFunc(phones, func(p phone) bool { return p.account == string(o.Account) })
+	settled := slices.ContainsFunc(phones, func(p phone) bool { return p.account == string(o.Account) && !p.failed })
 	if proven && settled {
 		return
 	}
@@ -283,12 +309,16 @@ func (p *Places) Protect(o *score.Observation, against Evidence) {
 func (p *Places) addPhone(is phone) {
 	prefix := event.SourcePrefix(is.addr)
 	if at, known := p.phones.Get(prefix); known || p.phones.Size() < maxSources {
+		at = slices.DeleteFunc(at, func(was phone) bool { return was.failed && was.account == is.account && was.port == is.port })
 		p.phones.Insert(prefix, append(at, is))
 	}
 }
 
 // Betrayed ends the protection that an account gave: a thief has it, too.
 func (p *Places) Betrayed(account string) {
+	if len(p.betrayed) < p.config.Accounts {
+		p.betrayed[account] = struct{}{}
+	}
 	its := func(p phone) bool { return p.account == account }
 	left := map[netip.Prefix][]phone{}
 	for at, phones := range p.phones.All() {

@@ -88,6 +88,7 @@ func (p *Places) StolenAccounts(now time.Time) (names []string) {
 // ForgetThieves forgets the break-ins of an account: its password was changed,
 // and whoever succeeds now knows the new one.
 func (p *Places) ForgetThieves(name string) {
+	delete(p.betrayed, name)
 	a := p.find(name)
 	if a == nil {
 		return

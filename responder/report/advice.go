@@ -53,7 +53,7 @@ func (s Step) adviceDone() string {
 		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.Target, s.Detail)
 	case incident.StepBan:
 		if _, err := netip.ParseAddrPort(s.Target); err == nil { // the flow of one phone
-			return fmt.Sprintf("Enter the right password in the phone at %s; the report says which one it is. %s then lets it sign in at once. Nobody else at its address is blocked.",
+			return fmt.Sprintf("See to the device at %s: the report says what is wrong with it. %s then lets it through at once. Nobody else at its address is blocked.",
 				s.Target, incident.Command("unban", s.raw))
 		}
 		return fmt.Sprintf("If %s is yours, release it with %s, and run %s so that it is not blocked again.",

@@ -16,8 +16,11 @@
 // (newest−within, newest] reach its score, where newest is the time of the latest
 // one. Nothing is approximated and nothing decays: "3 within 1h" means exactly that.
 // After a threshold is crossed, it starts from zero for that key. Times are exact to
-// the microsecond. Two sensors may be a minute apart. Setting the wall clock does not
+// the microsecond, those of networks to the millisecond. Two sensors may be a minute apart. Setting the wall clock does not
 // affect times that come from time.Now.
+//
+// Of one source at most three points count for its network, so that one source cannot
+// have its neighbours banned. What does not count is not kept as the network's evidence.
 //
 // # Cost
 //

@@ -61,6 +61,9 @@ type keyspace struct {
 
 func newKeyspace(per Per, rules []rule, capacity int) *keyspace {
 	k := &keyspace{per: per, rules: rules, capacity: capacity, seed: maphash.MakeSeed()}
+	if per == PerNetwork {
+		k.nodes.mask = memberMask
+	}
 	most := 0
 	for i := range rules {
 		most += rules[i].cells

@@ -42,6 +42,9 @@ func (m *model) observe(o Observation) []string {
 			continue
 		}
 		id := t.Name + "/" + key
+		if t.Per == PerNetwork {
+			o.At = o.At.Truncate(0).Add(-time.Duration(o.At.UnixMicro()&memberMask) * time.Microsecond)
+		}
 		all := append(m.seen[id], o)
 		now := all[0].At
 		for _, x := range all {
@@ -49,11 +52,17 @@ func (m *model) observe(o Observation) []string {
 				now = x.At
 			}
 		}
-		sum := 0
+		sum, share := 0, 0
 		for _, x := range all {
 			if x.At.After(now.Add(-t.Within)) {
 				sum += t.Points[x.Signal]
+				if event.SourcePrefix(x.Source) == event.SourcePrefix(o.Source) {
+					share += t.Points[x.Signal]
+				}
 			}
+		}
+		if t.Per == PerNetwork && share > shareMost {
+			continue // of one source no more counts
 		}
 		if sum >= t.Score {
 			verdicts = append(verdicts, fmt.Sprintf("%s %s %d", key, t.Name, sum))

@@ -75,7 +75,7 @@ func (t *Table) status(k *keyspace, i uint32, at time.Time) Status {
 		r := &k.rules[j]
 		points := 0
 		k.nodes.each(*k.window(i, x, j), func(c cell) {
-			if c.at() > now-r.within {
+			if k.nodes.time(c.at()) > now-r.within {
 				points += int(r.points[c.signal()])
 			}
 		})

@@ -94,7 +94,8 @@ func (t *Table) Observe(o *Observation) []Verdict {
 			c := &claimed[i]
 			if c.key, c.dangerous = k.claim(s, o.Signal, &t.evidence); c.key != 0 {
 				keys++
-				if k.per.traced() {
+				if c.stamp = k.stamp(at, o.Source); k.per.traced() && k.countsAny(c.key, o.Signal, c.stamp) {
+					c.traced = true
 					trails++
 				}
 			}
@@ -108,7 +109,7 @@ func (t *Table) Observe(o *Observation) []Verdict {
 	}
 	for i, k := range t.spaces {
 		if c := claimed[i]; c.key != 0 {
-			t.judge(k, c.key, o, at)
+			t.judge(k, c.key, o, c.stamp)
 			k.settle(c.key, at, &t.evidence)
 		}
 	}
@@ -119,6 +120,8 @@ func (t *Table) Observe(o *Observation) []Verdict {
 type claims [perCount - 1]struct {
 	key       uint32 // 0 if there is none
 	dangerous bool
+	traced    bool  // the observation is evidence for the key
+	stamp     int64 // time to store in its cells
 }
 
 // id returns the key of one kind that an observation belongs to.
@@ -140,7 +143,7 @@ func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
 func (t *Table) remember(o *Observation, claimed *claims, trails int) {
 	e := &t.evidence
 	for i, k := range t.spaces {
-		if c := claimed[i]; c.key != 0 && k.per.traced() {
+		if c := claimed[i]; c.traced {
 			x := k.entries.at(c.key)
 			trail := x.trail()
 			e.makeRoom(&trail, k.per, c.dangerous)
@@ -150,7 +153,7 @@ func (t *Table) remember(o *Observation, claimed *claims, trails int) {
 	n := e.write(o, trails)
 	t.rawTexts.keep(o)
 	for i, k := range t.spaces {
-		if c := claimed[i]; c.key != 0 && k.per.traced() {
+		if c := claimed[i]; c.traced {
 			x := k.entries.at(c.key)
 			trail := x.trail()
 			e.thread(&trail, k.per, n)
@@ -162,25 +165,20 @@ func (t *Table) remember(o *Observation, claimed *claims, trails int) {
 // judge adds the observation to the windows of key i and fires the thresholds that it
 // crosses. When a threshold fires, its window is cleared, so that no observation counts
 // for two verdicts of one threshold.
-func (t *Table) judge(k *keyspace, i uint32, o *Observation, at int64) {
+func (t *Table) judge(k *keyspace, i uint32, o *Observation, stamp int64) {
 	x := k.entries.at(i)
-	c := newCell(at, o.Proof, o.Signal)
+	c := newCell(stamp, o.Proof, o.Signal)
 	for j := range k.rules {
 		r := &k.rules[j]
 		points := r.points[o.Signal]
 		if points == 0 {
 			continue
 		}
-		p := k.window(i, x, j)
-		w := *p
-		if !w.empty() {
-			cut := max(at, k.nodes.newestAt(w)) - r.within
-			if at <= cut {
-				continue
-			}
-			w = k.nodes.expire(w, r, cut)
-			*p = w
+		w, ok := k.current(i, x, j, stamp)
+		if !ok || !k.takes(w, r, o.Signal, stamp) {
+			continue
 		}
+		p := k.window(i, x, j)
 		if k.nodes.sum(w, r)+points >= r.score {
 			t.fire(k, i, r, w, c, o)
 			*p = k.nodes.clear(w)

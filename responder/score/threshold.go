@@ -7,7 +7,8 @@ import (
 )
 
 // Threshold is a rule of the config: if these signals reach the score for one key
-// within the time, run the playbook.
+// within the time, run the playbook. Of one source at most three points count for its
+// network.
 type Threshold struct {
 	Name     string
 	Per      Per
@@ -43,6 +44,9 @@ func newRule(t Threshold) (rule, error) {
 		}
 		if p < 1 || p > maxScore {
 			return rule{}, fmt.Errorf("points of %v: %d, want 1 to %d", s, p, maxScore)
+		}
+		if t.Per == PerNetwork {
+			p = min(p, shareMost)
 		}
 		r.points[s] = uint32(p)
 		if least == 0 || p < least {

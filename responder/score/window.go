@@ -1,7 +1,8 @@
 package score
 
 // cell is one observation in a window, packed into one word: microseconds since 1970 (55
-// bits), proof (1), signal (7). Cells compare by time.
+// bits), proof (1), signal (7). Cells compare by time. The last bits of a network's time
+// say which source it was (see shareMost).
 type cell uint64
 
 const (
@@ -45,7 +46,11 @@ type nodes struct {
 	free  uint32 // list of free nodes, by next
 	limit int
 	used  int
+	mask  int64 // bits of a cell's time that hold something else
 }
+
+// time returns the time in a cell's time.
+func (n *nodes) time(stamp int64) int64 { return stamp &^ n.mask }
 
 func (n *nodes) available() int { return n.limit - n.used }
 
@@ -84,16 +89,16 @@ func (n *nodes) sum(w window, r *rule) uint32 {
 // empty.
 func (n *nodes) newestAt(w window) int64 {
 	if w.single() {
-		return w.cell().at()
+		return n.time(w.cell().at())
 	}
-	return n.slab.at(w.newest()).cell.at()
+	return n.time(n.slab.at(w.newest()).cell.at())
 }
 
 func (n *nodes) oldestAt(w window) int64 {
 	if w.single() {
-		return w.cell().at()
+		return n.time(w.cell().at())
 	}
-	return n.slab.at(n.slab.at(w.newest()).next).cell.at()
+	return n.time(n.slab.at(n.slab.at(w.newest()).next).cell.at())
 }
 
 // expire removes cells at or before cut. Each cell is removed once, so removing costs
@@ -103,7 +108,7 @@ func (n *nodes) expire(w window, r *rule, cut int64) window {
 		return w
 	}
 	if w.single() {
-		if w.cell().at() <= cut {
+		if n.time(w.cell().at()) <= cut {
 			return 0
 		}
 		return w
@@ -113,7 +118,7 @@ func (n *nodes) expire(w window, r *rule, cut int64) window {
 	for {
 		oldest := last.next
 		x := n.slab.at(oldest)
-		if x.cell.at() > cut {
+		if n.time(x.cell.at()) > cut {
 			return ring(newest, sum)
 		}
 		sum -= r.points[x.cell.signal()]

@@ -37,7 +37,7 @@ type Phone struct {
 
 // PhoneOptions say how a phone speaks; the zero value is UDP from the host's first address.
 type PhoneOptions struct {
-	Transport string     // udp or tcp
+	Transport string     // udp, tcp or ws
 	From      netip.Addr // one of the host's addresses
 	Port      uint16     // any by default
 	UserAgent string     // "Lab phone"
@@ -103,6 +103,13 @@ func (p *Phone) Close() error {
 
 // Source is the address and port the phone speaks from.
 func (p *Phone) Source() netip.AddrPort { return p.wire.local() }
+
+// LogIn changes the account that the phone logs in with.
+func (p *Phone) LogIn(account, password string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.Account, p.login = account, credentials{account, password}
+}
 
 // SetPassword changes what the phone logs in with.
 func (p *Phone) SetPassword(password string) {

@@ -21,7 +21,7 @@ type wire interface {
 	Close() error
 }
 
-// dialWire opens a wire from the address from of h to the PBX; transport is udp or tcp.
+// dialWire opens a wire from the address from of h to the PBX; transport is udp, tcp or ws.
 func dialWire(ctx context.Context, h *Host, from netip.AddrPort, transport string) (wire, error) {
 	pbx := pbxAt(from.Addr())
 	switch transport {
@@ -42,8 +42,10 @@ func dialWire(ctx context.Context, h *Host, from netip.AddrPort, transport strin
 			return nil, err
 		}
 		return &tcpWire{conn: conn, in: bufio.NewReader(conn)}, nil
+	case "ws":
+		return dialWS(ctx, h, from)
 	default:
-		return nil, fmt.Errorf("open wire: transport %q is neither udp nor tcp", transport)
+		return nil, fmt.Errorf("open wire: transport %q is neither udp, tcp nor ws", transport)
 	}
 }
 

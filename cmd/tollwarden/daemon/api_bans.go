@@ -40,7 +40,7 @@ func (b *apiBackend) Partial() []incident.PartialBlock {
 // countPartial counts partial blocks by kind.
 func countPartial(list []incident.PartialBlock) (flows, throttled int) {
 	for _, b := range list {
-		if b.Kind == incident.ThrottledAddress {
+		if b.Kind != incident.BlockedFlow {
 			throttled++
 		} else {
 			flows++

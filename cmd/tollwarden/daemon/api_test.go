@@ -80,7 +80,7 @@ func TestBansByHand(t *testing.T) {
 // What a person is told of a release.
 func TestReleasedText(t *testing.T) {
 	flow := incident.PartialBlock{Kind: incident.BlockedFlow, Flow: netip.MustParseAddrPort("198.51.100.20:59271")}
-	throttle := incident.PartialBlock{Kind: incident.ThrottledAddress, Throttled: netip.MustParsePrefix("198.51.100.20/32")}
+	throttle := incident.PartialBlock{Kind: incident.ThrottledAddress, Address: netip.MustParsePrefix("198.51.100.20/32")}
 	ban := incident.Ban{Prefix: netip.MustParsePrefix("198.51.100.20/32")}
 	address := control.UnbanOrder{Prefix: ban.Prefix}
 	for _, tt := range []struct {

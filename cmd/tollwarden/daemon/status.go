@@ -77,7 +77,7 @@ func (d statusSource) counters() map[string]uint64 {
 		"bans_over_capacity": meters.NoRoom.Bans, "incidents_over_capacity": meters.NoRoom.Steps,
 		"challenges_seen": counters.Challenges, "challenges_misdirected": counters.Misdirected, "bans_confirmed": counters.Confirmed, "bans_spoofable": counters.Spoofable,
 		"bans_spoofable_repeated": counters.Repeated, "bans_renewed": counters.Renewed,
-		"bans_ineffective": counters.Ineffective, "attacks_unstopped": counters.Unstopped, "flows_dropped": counters.Flows,
+		"bans_ineffective": counters.Ineffective, "attacks_unstopped": counters.Unstopped, "flows_dropped": counters.Flows, "addresses_closed": counters.Closings,
 		"channels_up": uint64(meters.ChannelsUp), "messages_delivered": messages.Delivered, "messages_pending": messages.Pending, "messages_lost": messages.Lost,
 		"ledger_rows_over_capacity": d.ledger.Health().Evicted,
 	}

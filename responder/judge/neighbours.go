@@ -1,0 +1,116 @@
+package judge
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// Where healthy accounts live, only what was used is cut: a ban of the address would hit
+// them.
+
+// spare fills in what a plan must know of the accounts that live at its target.
+func (j *Judge) spare(v *score.Verdict, f *decide.Facts) {
+	if v.Cause.Source.IsValid() && f.Target == event.SourcePrefix(v.Cause.Source) {
+		var first string
+		if first, f.Healthy = j.healthy(v); f.Healthy > 0 && f.Protected == "" {
+			f.Protected = usedBy(first, f.Healthy)
+		}
+		if f.Healthy > 0 && f.Home == "" && f.Sharing < decide.ProxyPhones {
+			own := j.Places.Known(v.Cause.Account, v.Cause.Source, v.At)
+			_, agent := j.Places.Phones(v.Cause.Account, f.Target, v.Cause.Port)
+			if flow, ok := j.flows.Cut(v, own, agent); ok {
+				f.Flow = &flow
+			}
+		}
+	}
+	if f.Healthy > 0 || f.Protected != "" {
+		f.CloseFor = j.nextClosing(v, f.Target).Until.Sub(v.At)
+	}
+}
+
+func usedBy(first string, n int) string {
+	if n == 1 {
+		return "used by " + first
+	}
+	return fmt.Sprintf("used by %s and %d more", first, n-1)
+}
+
+// healthy counts the accounts known at a verdict's address that vouch for it, and names
+// one of them. These do not:
+//   - whom the verdict is about
+//   - an account whose own phone fails there, for certain, and has not succeeded since
+//   - an account whose password somebody else has, or which has not been used since its
+//     password was changed
+func (j *Judge) healthy(v *score.Verdict) (first string, n int) {
+	source := event.SourcePrefix(v.Cause.Source)
+	about := ""
+	if !v.Cause.Signal.Failure() {
+		about = decide.AccountOf(v)
+	}
+	var failing map[string]failing
+	for account, last := range j.Places.Residents(v.At, source) {
+		if account == about || !j.Places.Trusted(account, v.At) || !last.After(j.Contain.Rotations.At(account)) {
+			continue
+		}
+		if failing == nil {
+			failing = j.failing(source)
+		}
+		if is, fails := failing[account]; fails && is.last.After(last) && !j.Places.RegisteredBeside(account, source, is.ports) {
+			continue
+		}
+		if n++; n == 1 {
+			first = account
+		}
+	}
+	return first, n
+}
+
+// failing is what shows that the phone of an account fails: when it last did, and from
+// which ports.
+type failing struct {
+	last  time.Time
+	ports []uint16
+}
+
+// failing are the accounts whose own phones fail at an address, for certain. Whoever tries
+// several accounts from one port is a guesser, and no phone of any of them.
+func (j *Judge) failing(source netip.Prefix) map[string]failing {
+	evidence := j.table.Evidence(score.Key{Per: score.PerSource, Prefix: source})
+	accountOn, guesser := map[uint16]string{}, map[uint16]bool{}
+	for _, e := range evidence {
+		if !e.Signal.Failure() {
+			continue
+		}
+		if account, known := accountOn[e.Port]; known && account != e.Account {
+			guesser[e.Port] = true
+		}
+		accountOn[e.Port] = e.Account
+	}
+	list := map[string]failing{}
+	for _, e := range evidence {
+		if e.Signal.Failure() && e.Proof == score.Proven && !guesser[e.Port] {
+			is := list[e.Account]
+			list[e.Account] = failing{last: e.At, ports: append(is.ports, e.Port)}
+		}
+	}
+	return list
+}
+
+// widened does what a plan says in place of a ban that would hit others.
+func (j *Judge) widened(v *score.Verdict, what decide.Widening, f decide.Facts) {
+	why := incident.PartialBlock{Address: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
+	switch {
+	case what == decide.Throttle:
+		j.suspect(v.At, why, j.policy.Ladder.Brief(), v.Evidence, true)
+	case what == decide.Close && v.Cause.Transport == event.UDP:
+		j.suspect(v.At, why, f.CloseFor, v.Evidence, true) // nothing decides, so all of it is dropped
+	case what == decide.Close:
+		j.closeConnections(v, f.Target)
+	}
+}
