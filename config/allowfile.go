@@ -20,7 +20,7 @@ const allowHeading = `# IP addresses that Tollwarden never bans, in addition to 
 # configuration. One address, prefix or host name per line; # begins a comment.
 # "until 2026-12-31" behind it ends it. "force" allows a prefix that covers more of
 # the internet than a /16 (IPv6: /32).
-# ` + "`tollwarden allow add` and `tollwarden allow remove`" + ` change this file and keep
+# ` + "`tollwarden allow add ADDR` and `tollwarden allow remove ADDR`" + ` change this file and keep
 # your comments. After editing it, run ` + "`tollwarden reload`" + `.
 `
 

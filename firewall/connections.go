@@ -72,7 +72,7 @@ func portElements(ports []uint16) []nftables.SetElement {
 }
 
 // DropConnection drops what comes from one address and port, and what goes there, over
-// TCP at the ports of SetTCPPorts for the given time.
+// TCP at the ports of SetTCPPorts for the given time from now; 0 lets it through again.
 func (w *Watch) DropConnection(within time.Duration, connection netip.AddrPort) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,6 +93,27 @@ func (w *Watch) CloseConnections(within time.Duration, at netip.Prefix, live []n
 		return fmt.Errorf("firewall: table inet %s: close %s: %w", w.name, at, explain(err))
 	}
 	return nil
+}
+
+// Connections returns the connections that are dropped now, each with its end.
+func (w *Watch) Connections() map[netip.AddrPort]time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.connections.ends(time.Now())
+}
+
+// Closed returns the addresses that are closed now, each with its end.
+func (w *Watch) Closed() map[netip.Prefix]time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed.ends(time.Now())
+}
+
+// Kept returns the connections that are let in from a closed address.
+func (w *Watch) Kept(at netip.Prefix) []netip.AddrPort {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(sourceSets{excepted: w.kept}.within(at)))
 }
 
 // addConnectionRules adds the rules for connections to the batch.

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"time"
 
@@ -16,7 +15,8 @@ import (
 // kernel's sets, which are limited, have as many.
 type flows map[netip.AddrPort]expiry
 
-// DropFlow drops SIP over UDP from and to one address and port for the given time.
+// DropFlow drops SIP over UDP from and to one address and port for the given time
+// from now; 0 lets it through again.
 func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -27,37 +27,51 @@ func (w *Watch) DropFlow(within time.Duration, flow netip.AddrPort) error {
 func (w *Watch) dropOne(sets [2]watchSet, known flows, within time.Duration, flow netip.AddrPort) error {
 	now := time.Now()
 	flow = netip.AddrPortFrom(flow.Addr().Unmap(), flow.Port())
-	one := flows{flow: expiryOf(now.Add(within))}
-	if err := w.add(sets, one, now); err != nil {
-		return err
-	}
-	pruneFlows(known, now)
-	maps.Copy(known, one)
-	return nil
-}
-
-// add adds flows in one transaction, and makes the table anew if another program
-// removed it. The caller holds the lock.
-func (w *Watch) add(sets [2]watchSet, some flows, now time.Time) error {
-	put := func() error {
-		t := nfTable(w.name)
-		for _, s := range sets {
-			if err := w.writer.SetAddElements(s.nf(t), some.elements(s.v6, now)); err != nil {
-				return err
-			}
-		}
-		return w.writer.Flush()
-	}
-	err := put()
-	if errors.Is(err, unix.ENOENT) {
+	until := expiryOf(now.Add(within))
+	err := w.replaceFlow(sets, flow, until, now)
+	if errors.Is(err, unix.ENOENT) { // another program removed the table
 		if err = w.build(); err == nil {
-			err = put()
+			err = w.replaceFlow(sets, flow, until, now)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("firewall: table inet %s: %w", w.name, explain(err))
+		return fmt.Errorf("firewall: table inet %s: flow %s: %w", w.name, flow, explain(err))
 	}
+	known[flow] = until
+	pruneFlows(known, now)
 	return nil
+}
+
+// replaceFlow replaces what the kernel may have of one flow, in one transaction: to
+// add an element again would leave its end as it was. What it deletes it adds first,
+// since it may have run out.
+func (w *Watch) replaceFlow(sets [2]watchSet, flow netip.AddrPort, until expiry, now time.Time) error {
+	set := setFor(sets, flow.Addr().Is6())
+	nf, was := set.nf(nfTable(w.name)), flows{flow: expiryOf(now.Add(time.Minute))}.elements(set.v6, now)
+	err := errors.Join(w.writer.SetAddElements(nf, was), w.writer.SetDeleteElements(nf, was),
+		w.writer.SetAddElements(nf, flows{flow: until}.elements(set.v6, now)))
+	if err != nil {
+		return err
+	}
+	return w.writer.Flush()
+}
+
+// Flows returns the flows that are dropped now, each with its end.
+func (w *Watch) Flows() map[netip.AddrPort]time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.flows.ends(time.Now())
+}
+
+// ends returns the flows that have time left, each with its end.
+func (f flows) ends(now time.Time) map[netip.AddrPort]time.Time {
+	list := make(map[netip.AddrPort]time.Time, len(f))
+	for flow, until := range f {
+		if !until.over(expiryOf(now)) {
+			list[flow] = until.time()
+		}
+	}
+	return list
 }
 
 // elements returns the flows of one family that have time left, for the kernel.

@@ -97,11 +97,15 @@ func (w *Watch) accepts(e expr.Any) error {
 }
 
 // Throttles returns why suspects are not throttled, or nil.
-func (w *Watch) Throttles() error { return w.queueErr }
+func (w *Watch) Throttles() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.queueErr
+}
 
 // Decide calls fn for each packet of a suspect, or to one, until ctx ends. The packet
 // waits meanwhile; fn says whether it passes, and must not wait for anything itself.
-// After an error all packets pass.
+// After an error all packets pass, and Throttles returns it.
 func (w *Watch) Decide(ctx context.Context, fn func(Packet) (pass bool)) error {
 	if w.waiting == nil {
 		<-ctx.Done()
@@ -123,7 +127,16 @@ func (w *Watch) Decide(ctx context.Context, fn func(Packet) (pass bool)) error {
 	if err == nil || ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("firewall: NFQUEUE: %w", errors.Join(err, w.waiting.Close())) // the rules accept what nobody reads
+	err = fmt.Errorf("%w: NFQUEUE: %w", ErrNoQueue, errors.Join(err, w.waiting.Close())) // the rules accept what nobody reads
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queueErr, w.toQueue = err, nil
+	clear(w.suspects) // from now on, those that are suspected are dropped, which these are not to be
+	clear(w.live)
+	if buildErr := w.build(); buildErr != nil {
+		return fmt.Errorf("%w; %w", err, explain(buildErr))
+	}
+	return err
 }
 
 // readQueued calls decide for each packet in what was read from the queue at once.

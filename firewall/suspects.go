@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/google/nftables"
@@ -28,6 +29,35 @@ func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.Addr
 		return fmt.Errorf("firewall: table inet %s: suspect %s: %w", w.name, at, explain(err))
 	}
 	return nil
+}
+
+// Suspects returns the addresses that are suspects now, each with its end.
+func (w *Watch) Suspects() map[netip.Prefix]time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.suspects.ends(time.Now())
+}
+
+// ends returns the addresses that have time left, each with its end.
+func (s suspects) ends(now time.Time) map[netip.Prefix]time.Time {
+	list := make(map[netip.Prefix]time.Time, len(s))
+	for addr, until := range s {
+		if !until.over(expiryOf(now)) {
+			bits := 32
+			if addr.Is6() {
+				bits = 64
+			}
+			list[netip.PrefixFrom(addr, bits)] = until.time()
+		}
+	}
+	return list
+}
+
+// Live returns the conversations of a suspect that pass undecided.
+func (w *Watch) Live(at netip.Prefix) []netip.AddrPort {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(sourceSets{excepted: w.live}.within(at)))
 }
 
 // sourceSets are the sets of addresses of one kind and of the conversations there that

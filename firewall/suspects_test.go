@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -292,6 +293,41 @@ func TestSuspectsOutliveTheDaemon(t *testing.T) {
 	l.nft(t, "flush", "ruleset")
 	must(t, w.Suspect(time.Hour, source(addr), nil))
 	check("after a flush")
+
+	if got := w.Suspects(); len(got) != 2 || time.Until(got[source(addr)]).Round(time.Minute) != time.Hour || !slices.Equal(w.Live(source(live)), []netip.AddrPort{netip.AddrPortFrom(live, 5061)}) {
+		t.Errorf("suspects %v, of them live %v", got, w.Live(source(live)))
+	}
+	for prefix := range w.Suspects() {
+		must(t, w.Suspect(0, prefix, nil))
+	}
+	if !l.passes(t, addr, badRequest) || !l.passes(t, live.Next(), badRequest) || len(w.Suspects()) > 0 {
+		t.Errorf("still decided about after its end: %v", w.Suspects())
+	}
+}
+
+// If the queue fails while it is read, Throttles says so, and nobody is a suspect any
+// more: whoever becomes one from then on is dropped.
+func TestQueueFails(t *testing.T) {
+	l := newLab(t)
+	w := openThrottle(t, l, nil)
+	addr := netip.MustParseAddr("198.51.100.7")
+	must(t, w.Suspect(time.Hour, source(addr), nil))
+	must(t, w.waiting.Close())
+	err := w.Decide(t.Context(), passGood)
+	if !errors.Is(err, ErrNoQueue) || !errors.Is(w.Throttles(), ErrNoQueue) {
+		t.Errorf("failed with %v, and then: %v", err, w.Throttles())
+	}
+	if !l.passes(t, addr, badRequest) {
+		t.Error("held back although nobody decides")
+	}
+	must(t, w.Suspect(time.Hour, source(addr), nil))
+	if l.passes(t, addr, goodRequest) {
+		t.Error("a suspect is not dropped although nobody decides")
+	}
+	must(t, w.Suspect(0, source(addr), nil))
+	if !l.passes(t, addr, goodRequest) {
+		t.Error("dropped after its end")
+	}
 }
 
 // queued is a message of the queue about a packet at a hook.

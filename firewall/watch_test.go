@@ -362,6 +362,16 @@ func TestFlowsAreDropped(t *testing.T) {
 		if !l.arrives(t, addr) {
 			t.Errorf("%s: dropped after its time", a)
 		}
+		must(t, w.DropFlow(300*time.Millisecond, netip.AddrPortFrom(addr, 5061)))
+		must(t, w.DropFlow(time.Hour, netip.AddrPortFrom(addr, 5061)))
+		time.Sleep(400 * time.Millisecond)
+		if l.arrives(t, addr) {
+			t.Errorf("%s: dropped again, but only for the time of before", a)
+		}
+		must(t, w.DropFlow(0, netip.AddrPortFrom(addr, 5061)))
+		if !l.arrives(t, addr) || !l.answer(t, addr) {
+			t.Errorf("%s: dropped after it was lifted", a)
+		}
 	}
 	// Somebody flushes the ruleset: the next flow brings the table back.
 	l.nft(t, "flush", "ruleset")
@@ -417,10 +427,15 @@ func TestFlowsOutliveTheDaemon(t *testing.T) {
 	if len(w.flows) != len(stale) {
 		t.Errorf("%d flows are known, want those with time left: %v", len(w.flows), w.flows)
 	}
-	for flow, until := range w.flows {
-		if left := time.Until(until.time()); left > time.Hour || left < 50*time.Minute {
+	for flow, until := range w.Flows() {
+		if left := time.Until(until); left > time.Hour || left < 50*time.Minute {
 			t.Errorf("%s has %s left of an hour", flow, left)
 		}
+		must(t, w.DropFlow(0, flow))
+		if !l.arrives(t, flow.Addr()) {
+			t.Errorf("%s is dropped after it was lifted", flow)
+		}
+		must(t, w.DropFlow(time.Hour, flow))
 	}
 	must(t, Remove(Config{NetNS: l.pbx}))
 	for _, addr := range stale {

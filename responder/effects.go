@@ -2,8 +2,6 @@ package responder
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -119,7 +117,7 @@ func (e *Engine) carryOut(i *incident.Incident, first int) {
 	for n, s := range i.Steps {
 		if n >= first && s.Flow.At.IsValid() && s.State == incident.Intended {
 			if !e.queueFlow(flowDrop{s.Flow, func(err error) { e.flowDropped(i, n, s.Flow, err) }}) {
-				e.journal.Settle(time.Now(), i, n, incident.Failed, "too many flows at once")
+				e.journal.Settle(time.Now(), i, n, incident.Failed, errTooManyFlows.Error())
 			}
 		}
 	}
@@ -222,35 +220,6 @@ func (e effects) Widen(ban incident.Ban) {
 
 // NoteBan records that a banned address is still heard.
 func (e effects) NoteBan(ban incident.Ban, s incident.Step) { e.journal.Noted(ban, s) }
-
-// DropFlow drops a flow again.
-func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
-	flow.For = within
-	e.queueFlow(flowDrop{flow, func(error) {}})
-}
-
-// Suspect throttles an address.
-func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
-	return e.queueThrottling(throttling{at, within, live, false})
-}
-
-// CloseConnections closes an address but for live connections.
-func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
-	return e.queueThrottling(throttling{at, within, live, true})
-}
-
-func (e *Engine) queueThrottling(t throttling) (ok bool) {
-	if e.parts.Watch == nil {
-		return true
-	}
-	select {
-	case e.suspectsC <- t:
-		return true
-	default:
-		e.refused.Steps++
-		return false
-	}
-}
 
 // BanChanged passes on that a ban ran out.
 func (e effects) BanChanged(ban incident.Ban, change incident.BanChange) { e.banChanged(ban, change) }
@@ -409,66 +378,4 @@ func (o owner) PasswordChanged(account string) (phones string) {
 		o.judge.PasswordChanged(now, account)
 	})
 	return phones
-}
-
-// maxFlowDrops bounds the flows that wait for the kernel.
-const maxFlowDrops = 4096
-
-// flowDrop is one flow to drop, and what to call with the outcome.
-type flowDrop struct {
-	flow incident.Flow
-	done func(error)
-}
-
-// queueFlow makes the kernel drop a flow. False means that there is no room.
-func (e *Engine) queueFlow(f flowDrop) bool {
-	select {
-	case e.flowsC <- f:
-		return true
-	default:
-		e.refused.Steps++
-		return false
-	}
-}
-
-func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
-	drop := e.parts.Watch.DropFlow
-	if f.flow.Connection {
-		drop = e.parts.Watch.DropConnection
-	}
-	f.done(drop(f.flow.For, f.flow.At))
-}
-
-// maxThrottlings bounds the suspects that wait for the kernel.
-const maxThrottlings = 1024
-
-// throttling is a change for the kernel: an address to throttle, or to close for new
-// connections, and for how long.
-type throttling struct {
-	at     netip.Prefix
-	within time.Duration
-	live   []netip.AddrPort
-	closed bool
-}
-
-func (e *Engine) throttle(_ context.Context, s throttling) {
-	if s.closed {
-		if err := e.parts.Watch.CloseConnections(s.within, s.at, s.live); err != nil {
-			e.parts.Log.Error().Err(err).Stringer("source", s.at).Msg("a guesser's address is not closed")
-		}
-		return
-	}
-	if err := e.parts.Watch.Suspect(s.within, s.at, s.live); err != nil {
-		e.parts.Log.Error().Err(err).Stringer("source", s.at).Msg("a guesser is not throttled")
-	}
-}
-
-// flowDropped records what became of a flow in the kernel.
-func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, err error) {
-	if err != nil {
-		e.settle(i, n, incident.Failed, err.Error())
-		return
-	}
-	e.settle(i, n, incident.Done, fmt.Sprintf("SIP of this one %s dropped for %s, and again while it goes on: %s; the others at this address are in service",
-		flow.Kind(), flow.For, flow.About))
 }

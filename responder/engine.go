@@ -44,6 +44,9 @@ type Parts struct {
 	// OnBan, when set, gets each ban as it comes into force and as it ends. It
 	// must not block.
 	OnBan func(b incident.Ban, change incident.BanChange)
+	// OnPartial, when set, gets each change of a partial block. It is called with the
+	// engine's lock held and must not block.
+	OnPartial func(b incident.PartialBlock, change incident.BanChange)
 }
 
 // Engine holds the one lock. Handle and Report run on the readers' goroutines and
@@ -102,8 +105,8 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 	e.Bans = &bans.Operator{
 		Registry: e.judge.Bans, Offences: e.judge.Offences, Repeats: e.judge.Repeats, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
 		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
-		EndSuspicion: func(at netip.Prefix) bool { return e.judge.EndSuspicion(time.Now(), at) },
-		Acted:        e.Acted, Changed: e.banChanged,
+		Partial: partialBlocks{e},
+		Acted:   e.Acted, Changed: e.banChanged,
 	}
 	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve, Dealt: e.judge.Dealt, Unregistered: e.judge.Places.Betrayed}
 	if err := e.start(ctx, now, policy); err != nil {

@@ -1,6 +1,8 @@
 package responder_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -8,6 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/bans"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
@@ -114,8 +121,92 @@ func TestFlowIsDroppedAsPlanned(t *testing.T) {
 	if len(h.watch.within) != 1 || h.watch.within[0] != 10*time.Minute {
 		t.Errorf("dropped for %v, want 10 minutes", h.watch.within)
 	}
-	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "dropped for 10m0s,") {
+	if detail := list[0].Steps[0].Detail; !strings.Contains(detail, "until 2026-11-22 12:10:00 UTC, and again while it goes on") || !strings.Contains(detail, "`tollwarden unban "+office+":5060` then lets it through") {
 		t.Errorf("the incident says %q", detail)
+	}
+}
+
+// A person sees whose flow is dropped and lifts it: the kernel lets the phone through,
+// and its next mistakes count anew. So it is after a restart.
+func TestUnbanOfAFlow(t *testing.T) {
+	now := time.Now()
+	h := newHarnessAt(t, now, guessing(3))
+	for i, a := range []string{"1001", "1002", "1003"} {
+		h.pbx.contacts = append(h.pbx.contacts, places.Contact{Account: a, Source: netip.MustParseAddr(office), Port: uint16(5070 + i)})
+	}
+	if err := h.Resync(t.Context(), now); err != nil {
+		t.Fatal(err)
+	}
+	block := func(at time.Time) incident.PartialBlock {
+		t.Helper()
+		h.challenged(at, office, "1/a")
+		h.hear(t, at, []byte(from(5072, failures("1003", office, 3))))
+		h.settled(t)
+		for range 500 {
+			if len(h.watch.Flows()) > 0 {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		list := h.Bans.ListPartial(at)
+		if len(list) != 1 {
+			t.Fatalf("listed: %+v", list)
+		}
+		return list[0]
+	}
+	b := block(now)
+	if b.Target() != office+":5072" || b.Account != "1003" || b.Incident != 1 || b.Until.Sub(now) < 9*time.Minute {
+		t.Errorf("listed %+v", b)
+	}
+	flow := netip.MustParseAddrPort(office + ":5072")
+	for i, unban := range []func() (bans.Released, error){
+		func() (bans.Released, error) { return h.Bans.UnbanFlow(flow, false, 7) },
+		func() (bans.Released, error) { return h.Bans.Unban(netip.MustParsePrefix(office+"/32"), false, 7) },
+		func() (bans.Released, error) { return h.Bans.UnbanAll(false, 7) },
+	} {
+		at := now.Add(time.Duration(i+1) * time.Second)
+		r, err := unban()
+		if err != nil || len(r.Partial) != 1 || len(h.watch.Flows()) > 0 || len(h.Bans.ListPartial(at)) > 0 {
+			t.Fatalf("%v, released %+v, the kernel drops %v", err, r, h.watch.Flows())
+		}
+		h.hear(t, at, []byte(from(5072, failures("1003", office, 2))))
+		if list := h.Bans.ListPartial(at); len(list) > 0 {
+			t.Errorf("after two mistakes: %+v", list)
+		}
+		h.Bans.ClearScore(netip.MustParsePrefix(office + "/32"))
+		block(at)
+	}
+	if _, err := h.Bans.UnbanFlow(netip.MustParseAddrPort(office+":5099"), false, 7); !errors.Is(err, incident.ErrRefused) {
+		t.Errorf("another flow: %v", err)
+	}
+
+	h.watch.refuse(errors.New("the kernel does not answer"))
+	if _, err := h.Bans.UnbanFlow(flow, false, 7); err == nil || len(h.Bans.ListPartial(now)) != 1 {
+		t.Errorf("%v, listed %+v", err, h.Bans.ListPartial(now))
+	}
+	h.watch.refuse(nil)
+
+	if err := h.ledger.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	again, err := responder.New(t.Context(), time.Now(), guessing(3), responder.Parts{
+		Firewall: h.kernel, Calls: h.pbx, Accounts: h.pbx, Inventory: h.pbx, Watch: h.watch, Ledger: h.ledger, Log: zerolog.Nop(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := again.Bans.ListPartial(time.Now())
+	if len(list) != 1 || list[0].Flow != flow || list[0].Account != "1003" || list[0].Incident != 1 || list[0].Reason == "" || list[0].Phone != `the phone of account "1003"` {
+		t.Fatalf("after a restart: %+v", list)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- again.Run(ctx) }()
+	if _, err := again.Bans.UnbanFlow(flow, false, 7); err != nil || len(h.watch.Flows()) > 0 {
+		t.Errorf("after a restart: %v, the kernel drops %v", err, h.watch.Flows())
+	}
+	if stop(); <-ended != nil {
+		t.Error("the engine failed")
 	}
 }
 

@@ -99,14 +99,14 @@ func TestForgiveness(t *testing.T) {
 	if n := offend(now); n != 1 {
 		t.Fatalf("offence %d", n)
 	}
-	if _, n, err := h.Bans.Unban(villain, false, 7); err != nil || n != 0 {
-		t.Fatalf("forgiven %d, %v", n, err)
+	if r, err := h.Bans.Unban(villain, false, 7); err != nil || r.Forgiven != 0 {
+		t.Fatalf("forgiven %d, %v", r.Forgiven, err)
 	}
 	if n := offend(now.Add(time.Minute)); n != 2 {
 		t.Errorf("after a release it was offence %d, want 2", n)
 	}
-	if released, n, err := h.Bans.Unban(villain, true, 7); err != nil || n != 2 || len(released) != 1 {
-		t.Errorf("released %v, forgiven %d, %v", released, n, err)
+	if r, err := h.Bans.Unban(villain, true, 7); err != nil || r.Forgiven != 2 || len(r.Bans) != 1 {
+		t.Errorf("released %v, forgiven %d, %v", r.Bans, r.Forgiven, err)
 	}
 	if n := offend(now.Add(2 * time.Minute)); n != 1 {
 		t.Errorf("after forgiveness it was offence %d, want 1", n)
@@ -115,13 +115,13 @@ func TestForgiveness(t *testing.T) {
 		t.Errorf("the ledger counts %+v, %v", kept, err)
 	}
 	// A network forgives all in it, banned or not.
-	if _, _, err := h.Bans.Unban(villain, false, 7); err != nil {
+	if _, err := h.Bans.Unban(villain, false, 7); err != nil {
 		t.Fatal(err)
 	}
-	if _, n, err := h.Bans.Unban(villains, true, 7); err != nil || n != 1 {
-		t.Errorf("forgiven %d, %v", n, err)
+	if r, err := h.Bans.Unban(villains, true, 7); err != nil || r.Forgiven != 1 {
+		t.Errorf("forgiven %d, %v", r.Forgiven, err)
 	}
-	if _, _, err := h.Bans.Unban(villains, false, 7); !errors.Is(err, incident.ErrRefused) {
+	if _, err := h.Bans.Unban(villains, false, 7); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("what is not banned is released: %v", err)
 	}
 	want := []string{"unban 192.0.2.66", "unban 192.0.2.66 2 offences forgotten", "unban 192.0.2.66", "unban 192.0.2.0/24 1 offence forgotten"}
@@ -136,9 +136,9 @@ func TestUnbanAll(t *testing.T) {
 	h := newHarnessAt(t, now, guessing(3))
 	h.hear(t, now, []byte(proven(failures("1002", "192.0.2.66", 3)+failures("1002", "203.0.113.9", 3))))
 	h.settled(t)
-	released, n, err := h.Bans.UnbanAll(true, 0)
-	if err != nil || len(released) != 2 || n != 2 || len(h.kernel.dropped()) != 0 || len(h.Bans.List(now)) != 0 {
-		t.Errorf("released %v, forgiven %d, %v; dropped %v", released, n, err, h.kernel.dropped())
+	r, err := h.Bans.UnbanAll(true, 0)
+	if err != nil || len(r.Bans) != 2 || r.Forgiven != 2 || len(h.kernel.dropped()) != 0 || len(h.Bans.List(now)) != 0 {
+		t.Errorf("released %v, forgiven %d, %v; dropped %v", r.Bans, r.Forgiven, err, h.kernel.dropped())
 	}
 	if got := h.actions(t); !slices.Equal(got, []string{"unban all 2 bans"}) {
 		t.Errorf("recorded %q", got)

@@ -12,7 +12,8 @@ import (
 // Watch is what the engine needs of the kernel about single conversations.
 // Calls may come from any goroutine.
 type Watch interface {
-	// DropFlow drops SIP over UDP of one address and port, for that time.
+	// DropFlow drops SIP over UDP of one address and port, for that time from now; 0
+	// lets it through again.
 	DropFlow(within time.Duration, flow netip.AddrPort) error
 	// DropConnection does so over TCP, TLS and WebSocket.
 	DropConnection(within time.Duration, connection netip.AddrPort) error
@@ -22,6 +23,16 @@ type Watch interface {
 	// Suspect throttles an address's SIP over UDP for that time; 0 ends it. The
 	// conversations in live pass.
 	Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error
+	// Flows and Suspects are what DropFlow drops and whom Suspect throttles now, each
+	// with its end, those of an earlier run of the daemon included. Live are the
+	// conversations that pass at a suspect.
+	Flows() map[netip.AddrPort]time.Time
+	Suspects() map[netip.Prefix]time.Time
+	Live(at netip.Prefix) []netip.AddrPort
+	// Connections, Closed and Kept are the same for DropConnection and CloseConnections.
+	Connections() map[netip.AddrPort]time.Time
+	Closed() map[netip.Prefix]time.Time
+	Kept(at netip.Prefix) []netip.AddrPort
 	// Throttles returns why nothing can be throttled, or nil.
 	Throttles() error
 }

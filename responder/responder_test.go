@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -180,7 +181,13 @@ type flowRecorder struct {
 	within []time.Duration
 
 	suspects []string
-	all      []string // what it was asked for
+	refuses  error
+
+	flowsUntil                 map[netip.AddrPort]time.Time // dropped now
+	connectionsUntil           map[netip.AddrPort]time.Time
+	suspectsUntil, closedUntil map[netip.Prefix]time.Time
+	cannot                     error    // throttle
+	all                        []string // what it was asked for
 }
 
 func (l *flowRecorder) asked() []string {
@@ -189,35 +196,97 @@ func (l *flowRecorder) asked() []string {
 	return slices.Clone(l.all)
 }
 
-func (l *flowRecorder) drop(kind string, within time.Duration, flow netip.AddrPort) {
+func (l *flowRecorder) drop(kind string, within time.Duration, flow netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.flows, l.within = append(l.flows, flow), append(l.within, within)
 	l.all = append(l.all, fmt.Sprint(kind, " ", flow))
+	if l.refuses != nil {
+		return l.refuses
+	}
+	ends := &l.flowsUntil
+	if kind == "connection" {
+		ends = &l.connectionsUntil
+	}
+	if *ends == nil {
+		*ends = map[netip.AddrPort]time.Time{}
+	}
+	if (*ends)[flow] = time.Now().Add(within); within == 0 {
+		delete(*ends, flow)
+	}
+	return nil
 }
 
 func (l *flowRecorder) DropFlow(within time.Duration, flow netip.AddrPort) error {
-	l.drop("flow", within, flow)
-	return nil
+	return l.drop("flow", within, flow)
 }
 
 func (l *flowRecorder) DropConnection(within time.Duration, connection netip.AddrPort) error {
-	l.drop("connection", within, connection)
-	return nil
+	return l.drop("connection", within, connection)
 }
+
+func (l *flowRecorder) Connections() map[netip.AddrPort]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.connectionsUntil)
+}
+
+func (l *flowRecorder) Closed() map[netip.Prefix]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.closedUntil)
+}
+
+func (l *flowRecorder) Kept(netip.Prefix) []netip.AddrPort { return nil }
 
 func (l *flowRecorder) CloseConnections(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, fmt.Sprint("close ", at, " for ", within, " without ", live))
+	if l.closedUntil == nil {
+		l.closedUntil = map[netip.Prefix]time.Time{}
+	}
+	if l.closedUntil[at] = time.Now().Add(within); within == 0 {
+		delete(l.closedUntil, at)
+	}
 	return nil
 }
+
+// refuse has the next changes refused.
+func (l *flowRecorder) refuse(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.refuses = err
+}
+
+func (l *flowRecorder) Flows() map[netip.AddrPort]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.flowsUntil)
+}
+
+func (l *flowRecorder) Suspects() map[netip.Prefix]time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.suspectsUntil)
+}
+
+func (l *flowRecorder) Live(netip.Prefix) []netip.AddrPort { return nil }
 
 func (l *flowRecorder) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.suspects = append(l.suspects, fmt.Sprint(at, " for ", within, " without ", live))
 	l.all = append(l.all, "suspect "+l.suspects[len(l.suspects)-1])
+	if l.refuses != nil {
+		return l.refuses
+	}
+	if l.suspectsUntil == nil {
+		l.suspectsUntil = map[netip.Prefix]time.Time{}
+	}
+	if l.suspectsUntil[at] = time.Now().Add(within); within == 0 {
+		delete(l.suspectsUntil, at)
+	}
 	return nil
 }
 
@@ -227,7 +296,7 @@ func (l *flowRecorder) suspected() []string {
 	return slices.Clone(l.suspects)
 }
 
-func (l *flowRecorder) Throttles() error { return nil }
+func (l *flowRecorder) Throttles() error { return l.cannot }
 
 // harness is an engine with everything around it in memory.
 type harness struct {
@@ -554,7 +623,7 @@ func TestProtectedSources(t *testing.T) {
 	if got := h.kernel.dropped(); len(got) != 0 {
 		t.Errorf("dropped: %v", got)
 	}
-	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working", "on the allow list"} {
+	for i, want := range []string{"protected (registered contact of 1001), and the evidence can be spoofed; throttled until 2026-11-22 12:10:00 UTC, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; `tollwarden unban 198.51.100.10` ends that", "on the allow list"} {
 		if len(list) != 2 || list[i].Steps[0].Detail != want {
 			t.Errorf("incident %d of %d does not say %q: %+v", i, len(list), want, list)
 		}
@@ -594,13 +663,13 @@ func TestOperatorsOrders(t *testing.T) {
 	if _, err := h.Bans.Ban(network, time.Time{}, "test", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
+	if _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "held by the ban of 192.0.2.0/24") {
 		t.Errorf("unban inside a banned prefix: %v", err)
 	}
 	if _, err := h.Bans.Ban(netip.MustParsePrefix("203.0.113.7/32"), time.Time{}, "", false, 0); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("ban of an allowed address: %v", err)
 	}
-	if _, _, err := h.Bans.Unban(network, false, 0); err != nil {
+	if _, err := h.Bans.Unban(network, false, 0); err != nil {
 		t.Error(err)
 	}
 	if got := h.kernel.dropped(); len(got) != 0 {
@@ -611,7 +680,7 @@ func TestOperatorsOrders(t *testing.T) {
 	if _, err := h.Bans.Ban(netip.MustParsePrefix("192.0.2.66/32"), time.Time{}, "", false, 0); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); err != nil {
+	if _, err := h.Bans.Unban(netip.MustParsePrefix("192.0.2.66/32"), false, 0); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, noon.Add(time.Minute), []byte(failures("1002", "192.0.2.66", 2)))

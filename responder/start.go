@@ -62,6 +62,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 		return err
 	}
 	e.judge.Bans.Loaded(time.Now())
+	e.restorePartial(ctx, now)
 	e.resume(now, unfinished)
 	return nil
 }
@@ -269,8 +270,11 @@ func (e *Engine) canFinish(kind incident.StepKind, age time.Duration) bool {
 	return false
 }
 
-// drops says whether a target is banned.
+// drops says whether a target is banned, or dropped if it is a flow.
 func (e *Engine) drops(now time.Time, target string) bool {
+	if flow, err := netip.ParseAddrPort(target); err == nil {
+		return e.dropsFlow(now, flow)
+	}
 	prefix, err := incident.ParsePrefix(target)
 	if err != nil {
 		return false

@@ -53,14 +53,14 @@ func TestStartRestoresTheBans(t *testing.T) {
 	if n := len(h.kernel.dropped()); n != 5002 || h.Bans.Count() != 5002 {
 		t.Fatalf("%d dropped, %d in the registry; want 5002", n, h.Bans.Count())
 	}
-	if released, _, err := h.Bans.Unban(villain, false, 0); err != nil || len(released) != 1 {
-		t.Errorf("released %v, %v", released, err)
+	if r, err := h.Bans.Unban(villain, false, 0); err != nil || len(r.Bans) != 1 {
+		t.Errorf("released %v, %v", r.Bans, err)
 	}
 	if _, dropped := h.kernel.ban(villain.Addr()); dropped {
 		t.Error("a released address is still dropped")
 	}
-	if released, _, err := h.Bans.UnbanAll(false, 0); err != nil || len(released) != 5001 || len(h.kernel.dropped()) != 0 {
-		t.Errorf("released %d, %v; %d still dropped", len(released), err, len(h.kernel.dropped()))
+	if r, err := h.Bans.UnbanAll(false, 0); err != nil || len(r.Bans) != 5001 || len(h.kernel.dropped()) != 0 {
+		t.Errorf("released %d, %v; %d still dropped", len(r.Bans), err, len(h.kernel.dropped()))
 	}
 }
 

@@ -44,8 +44,8 @@ func TestClosedNetworkIsReleased(t *testing.T) {
 			}
 		},
 		"a person": func(t *testing.T, h *harness, _ time.Time) {
-			if released, _, err := h.Bans.Unban(network, false, 0); err != nil || len(released) != 1 {
-				t.Errorf("released %v, %v", released, err)
+			if r, err := h.Bans.Unban(network, false, 0); err != nil || len(r.Bans) != 1 {
+				t.Errorf("released %v, %v", r.Bans, err)
 			}
 		},
 	} {

@@ -202,16 +202,17 @@ func TestSixPhonesBehindOneAddress(t *testing.T) {
 	w.stop(syscall.SIGTERM)
 	w.write("", lab.AMIUser, lab.AMISecret, shortRules(3))
 	w.start()
-	dropped := func() bool {
+	droppedFor := func(timeout string) bool {
 		out, err := l.PBX.Command(t.Context(), "nft", "list", "table", "inet", "tollwarden_watch").Output()
-		return err == nil && strings.Contains(string(out), fmt.Sprintf("%s . %d ", office, sixth.Source().Port()))
+		return err == nil && strings.Contains(string(out), fmt.Sprintf("%s . %d %s", office, sixth.Source().Port(), timeout))
 	}
+	dropped := func() bool { return droppedFor("") }
 	try := func() {
 		try, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_ = sixth.Register(try)
 	}
-	w.wait("its flow to be dropped for long", 10*time.Second, func() bool { try(); return dropped() })
+	w.wait("its flow to be dropped for long", 10*time.Second, func() bool { try(); return droppedFor("timeout 10m") })
 	w.stop(syscall.SIGKILL)
 	if !dropped() {
 		t.Error("its flow is let through without a daemon")
@@ -229,6 +230,22 @@ func TestSixPhonesBehindOneAddress(t *testing.T) {
 	if s, err := w.client().Status(t.Context()); err != nil || s.Counters["flows_dropped"] != 0 || w.bans() != "" {
 		t.Errorf("after the restart its flow was dropped again %d times, bans %q, %v", s.Counters["flows_dropped"], w.bans(), err)
 	}
+
+	// The new daemon lists the flow, and a person who corrects the password lets the
+	// phone through.
+	flow := sixth.Source().String()
+	out, err := w.tollwarden("bans", "--socket", w.socket())
+	if err != nil || !strings.Contains(out, flow) || !strings.Contains(out, "one phone's flow") || !strings.Contains(out, `the phone of account "1006"`) {
+		t.Errorf("bans: %v, %s", err, out)
+	}
+	if s, err := w.client().Status(t.Context()); err != nil || s.Firewall.FlowsBlocked != 1 {
+		t.Errorf("status counts %d flows, %v", s.Firewall.FlowsBlocked, err)
+	}
+	if out, err := w.tollwarden("unban", flow, "--socket", w.socket()); err != nil || !strings.Contains(out, flow) || dropped() {
+		t.Errorf("unban: %v, %s; dropped %t", err, out, dropped())
+	}
+	sixth.SetPassword("office-1006-Vn5")
+	register(t, sixth)
 }
 
 // Injection of both kinds: a second RemoteAddress, and a forged event that

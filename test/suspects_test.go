@@ -124,8 +124,15 @@ func TestGuesserInAnOfficeIsThrottled(t *testing.T) {
 		if len(list) == 0 || !strings.Contains(list[0].Steps[0].Detail, "at most 10 guesses a minute") {
 			t.Errorf("incidents: %+v", list)
 		}
-		if out, err := w.tollwarden("unban", officeAddress, "--socket", w.socket()); err != nil {
-			t.Errorf("unban: %v: %s", err, out)
+		throttled := func() bool {
+			out, err := l.PBX.Command(t.Context(), "nft", "list", "set", "inet", "tollwarden_watch", "suspects4").Output()
+			return err == nil && strings.Contains(string(out), officeAddress)
+		}
+		if out, err := w.tollwarden("bans", "--socket", w.socket()); err != nil || !strings.Contains(out, "throttled") || !throttled() {
+			t.Errorf("bans: %v: %s", err, out)
+		}
+		if out, err := w.tollwarden("unban", officeAddress, "--socket", w.socket()); err != nil || throttled() {
+			t.Errorf("unban: %v: %s; throttled %t", err, out, throttled())
 		}
 	})
 }

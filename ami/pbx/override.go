@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // overrides are the files that FreePBX leaves to the administrator, by the
@@ -61,7 +63,7 @@ func overrideText(e edit, undo bool) []byte {
 	if e.kind != "" {
 		filter = "type=" + e.kind
 	}
-	text := fmt.Appendf(nil, "\n; by tollwarden; tollwarden unlock %[1]s takes it out\n[%[1]s](+%s)\n", e.section, filter)
+	text := fmt.Appendf(nil, "\n; by tollwarden; %s takes it out\n[%s](+%s)\n", incident.CommandLine("unlock", e.section), e.section, filter)
 	for _, s := range e.swaps {
 		value := s.value
 		if undo {

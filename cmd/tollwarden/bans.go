@@ -3,7 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
+	"net/netip"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -16,32 +16,29 @@ import (
 )
 
 func newBans() *cobra.Command {
-	cmd := &cobra.Command{Use: "bans", Short: "List the bans in force, newest first", Args: args(cobra.NoArgs)}
+	cmd := &cobra.Command{
+		Use: "bans", Short: "List what is blocked or throttled, newest first", Args: args(cobra.NoArgs),
+		Long: "List what is blocked or throttled, newest first: banned addresses and networks, and at\n" +
+			"addresses that are not banned because others use them, the flows of single phones and\n" +
+			"what is throttled. With --json, the latter have a kind and no prefix.",
+	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	watch := cmd.Flags().Bool("watch", false, "list the bans, then follow changes; with --json only the changes, one object per line")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *watch {
 			return watchBans(cmd, *socket, *asJSON)
 		}
-		bans, err := control.Dial(*socket).Bans(cmd.Context())
+		list, err := readBlocks(cmd.Context(), control.Dial(*socket))
 		if err != nil {
 			return err
 		}
 		if *asJSON {
-			return output.JSON(cmd.OutOrStdout(), bans)
+			return output.JSON(cmd.OutOrStdout(), list.all())
 		}
-		printBans(cmd.OutOrStdout(), bans)
+		list.print(cmd.OutOrStdout())
 		return nil
 	}
 	return cmd
-}
-
-func printBans(w io.Writer, bans []incident.Ban) {
-	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "DROPPED", "PACKETS", "TIME", "ORIGIN", "REASON")
-	for _, b := range bans {
-		t.Row(incident.PrefixText(b.Prefix), output.Time(b.Since), output.Until(b.Until), dropped(b), packets(b), rung(b), b.Origin, b.Reason)
-	}
-	t.Flush()
 }
 
 // dropped is what of a prefix's traffic is dropped.
@@ -94,27 +91,40 @@ func newBan() *cobra.Command {
 }
 
 func newUnban() *cobra.Command {
-	cmd := &cobra.Command{Use: "unban ADDR|CIDR | --all", Short: "Release a ban", Args: args(cobra.MaximumNArgs(1))}
+	cmd := &cobra.Command{
+		Use: "unban ADDR|CIDR|ADDR:PORT | --all", Short: "Release a ban, or let a blocked phone through", Args: args(cobra.MaximumNArgs(1)),
+		Long: "Release everything that `tollwarden bans` lists of an address or a prefix, with its score.\n" +
+			"With a port, let through one blocked phone at an address that others use.",
+		Example: "  tollwarden unban 192.0.2.66\n  tollwarden unban 198.51.100.20:59271\n  tollwarden unban '[2001:db8::20]:5060'",
+	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
-	all := cmd.Flags().Bool("all", false, "release every ban")
+	all := cmd.Flags().Bool("all", false, "release everything")
 	forgive := cmd.Flags().Bool("forgive", false, "also forget the score and the offences, so that the next ban counts as the first")
 	cmd.ValidArgsFunction = completeBans(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *all == (len(args) == 1) {
-			return usage(fmt.Errorf("unban: give an address, a prefix or --all"))
+			return usage(fmt.Errorf("unban: give an address, a prefix, an address with a port or --all"))
 		}
 		o := control.UnbanOrder{All: *all, Forgive: *forgive}
 		if !*all {
-			prefix, err := config.ParsePrefix(args[0])
-			if err != nil {
+			var err error
+			if o.Prefix, o.Flow, err = parseBlocked(args[0]); err != nil {
 				return usage(err)
 			}
-			o.Prefix = prefix
 		}
 		changed, err := control.Dial(*socket).Unban(cmd.Context(), o)
 		return printChanged(cmd, changed, err, *asJSON)
 	}
 	return cmd
+}
+
+// parseBlocked reads what can be blocked: an address or a prefix, or a flow.
+func parseBlocked(s string) (prefix netip.Prefix, flow netip.AddrPort, err error) {
+	if flow, err = netip.ParseAddrPort(s); err == nil {
+		return prefix, netip.AddrPortFrom(flow.Addr().Unmap(), flow.Port()), nil
+	}
+	prefix, err = config.ParsePrefix(s)
+	return prefix, netip.AddrPort{}, err
 }
 
 func printChanged(cmd *cobra.Command, changed control.Changed, err error, asJSON bool) error {

@@ -29,12 +29,13 @@ func (f *fakeDaemon) Status() control.Status {
 		Health: f.health, Pause: f.pause, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
 		Checks:   []control.Check{{Name: "events", OK: true, Detail: "listening"}, {Name: "kernel", Detail: "gone"}},
 		Asterisk: control.Asterisk{Events: 5, Gaps: 1, LastGap: gap}, Counters: map[string]uint64{"incidents": 2, "verdicts": 0},
-		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2},
+		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2, FlowsBlocked: 1, Throttled: 2},
 		Config:   &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
 		Allow:    control.File{File: "/var/allow", Refused: "a mistake"},
 	}
 }
-func (f *fakeDaemon) Bans() []incident.Ban { return goldenBans() }
+func (f *fakeDaemon) Bans() []incident.Ban             { return goldenBans() }
+func (f *fakeDaemon) Partial() []incident.PartialBlock { return goldenPartial() }
 func (f *fakeDaemon) Incidents(limit int) ([]incident.Incident, error) {
 	if limit < 50 {
 		return []incident.Incident{goldenLive()}, nil
@@ -89,7 +90,7 @@ func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 	}
 	bans := goldenBans()
 	return []control.ScoreStatus{{
-		Key: score.Key{Per: score.PerAccount, Account: "1002"}, Share: 0.66, Crossed: true, Trust: "known", Held: "locked", Channels: 2, Rotated: &goldenAt, Last: &goldenAt, Ban: &bans[1],
+		Key: score.Key{Per: score.PerAccount, Account: "1002"}, Share: 0.66, Crossed: true, Trust: "known", Held: "locked", Channels: 2, Rotated: &goldenAt, Last: &goldenAt, Ban: &bans[1], Partial: goldenPartial(),
 		Scores: []control.Score{{Threshold: "a", Points: 1, Score: 4, Within: "1h"}, {Threshold: "b", Points: 2, Score: 3, Within: "1d"}},
 	}}, nil
 }
@@ -128,8 +129,9 @@ func (f *fakeDaemon) Hangup(_ context.Context, uid uint32, o control.AccountOrde
 
 // What is watched comes at once and then ends.
 func (f *fakeDaemon) WatchBans() (<-chan control.BanChange, func()) {
-	c := make(chan control.BanChange, 1)
+	c := make(chan control.BanChange, 2)
 	c <- control.BanChange{At: goldenAt, Change: incident.Released, Ban: goldenBans()[1]}
+	c <- control.BanChange{At: goldenAt, Change: incident.Blocked, Partial: goldenPartial()[0]}
 	close(c)
 	return c, func() {}
 }
@@ -185,12 +187,12 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP)", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled: 2 · packets", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
-		{"bans", 0, []string{"SIP and IAX2 over UDP  -        spoofable, 2nd time", "everything             -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h"}},
-		{"bans --json", 0, []string{`"192.0.2.66/32"`}},
-		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", "the daemon ended the watch"}},
-		{"bans --watch --json", 1, []string{`"change":"released"`}},
+		{"bans", 0, []string{"SIP and IAX2 over UDP  -        spoofable, 2nd time", "everything             -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h", "198.51.100.20:59271  2026-", "one phone's flow ", "2001:db8::/64        2026-", "throttled  ", `the phone of account "1004": 3 points`}},
+		{"bans --json", 0, []string{`"192.0.2.66/32"`, `"kind": "flow"`, `"flow": "198.51.100.20:59271"`, `"address": "2001:db8::/64"`}},
+		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", `blocked  198.51.100.20:59271  one phone's flow, until 2026-`, "the daemon ended the watch"}},
+		{"bans --watch --json", 1, []string{`"change":"released","ban":{`, `"change":"blocked","partial":{"kind":"flow"`}},
 		{"incidents", 0, []string{"41", "account 1002", "ban done, hangup failed", "the answer is incomplete: 3 rows"}},
 		{"incidents --watch", 1, []string{"incident 41  account 1002  break-in", "notify operator  done"}},
 		{"incidents --watch --json", 1, []string{`"id":41`}},
@@ -200,7 +202,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"incident 41 --json", 0, []string{`"id": 41`}},
 		{"incident 42", 1, []string{"there is no such incident"}},
 		{"incident none", 2, []string{"want the number"}},
-		{"sources", 0, []string{"66%", "2 of 3 within 1d", "crossed, known, locked, 2 calls up, password changed"}},
+		{"sources", 0, []string{"66%", "2 of 3 within 1d", "one phone's flow (198.51.100.20:59271) blocked until 2026-", "throttled until 2026-", "crossed, known, locked, 2 calls up, password changed"}},
 		{"sources --networks", 1, []string{"no network scores"}},
 		{"accounts --json", 0, []string{`"share": 0.66`}},
 		{"allow list", 0, []string{"198.51.100.0/24", "our office"}},
@@ -252,6 +254,9 @@ func TestOrdersArrive(t *testing.T) {
 	prefix := netip.MustParsePrefix("192.0.2.66/32")
 	for line, want := range map[string]any{
 		"unban 192.0.2.66 --forgive":            control.UnbanOrder{Prefix: prefix, Forgive: true},
+		"unban 198.51.100.20:59271":             control.UnbanOrder{Flow: netip.MustParseAddrPort("198.51.100.20:59271")},
+		"unban [2001:db8::1]:5060":              control.UnbanOrder{Flow: netip.MustParseAddrPort("[2001:db8::1]:5060")},
+		"unban [::ffff:192.0.2.1]:5060":         control.UnbanOrder{Flow: netip.MustParseAddrPort("192.0.2.1:5060")},
 		"unban --all":                           control.UnbanOrder{All: true},
 		"allow add 192.0.2.66 --comment office": control.AllowOrder{Prefix: prefix, Comment: "office"},
 		"allow remove 192.0.2.66 --json":        control.AllowOrder{Prefix: prefix, Remove: true},

@@ -40,9 +40,12 @@ func contextOf(cmd *cobra.Command) context.Context {
 
 func completeBans(socket *string) cobra.CompletionFunc {
 	return completer(socket, func(ctx context.Context, c *control.Client) (list []cobra.Completion, err error) {
-		bans, err := c.Bans(ctx)
-		for _, b := range bans {
+		blocks, err := readBlocks(ctx, c)
+		for _, b := range blocks.bans {
 			list = append(list, cobra.CompletionWithDesc(incident.PrefixText(b.Prefix), output.Plain(b.Reason)))
+		}
+		for _, b := range blocks.partial {
+			list = append(list, cobra.CompletionWithDesc(b.Target(), output.Plain(b.Words()+": "+b.Why())))
 		}
 		return list, err
 	})

@@ -74,6 +74,19 @@ func goldenBans() []incident.Ban {
 	}
 }
 
+func goldenPartial() []incident.PartialBlock {
+	return []incident.PartialBlock{
+		{
+			Kind: incident.BlockedFlow, Flow: netip.MustParseAddrPort("198.51.100.20:59271"), Account: "1004", Phone: `the phone of account "1004"`,
+			Since: goldenAt, Until: goldenAt.Add(10 * time.Minute), Reason: "3 points of 3 within 1h", Origin: "password guessing", Incident: 7,
+		},
+		{
+			Kind: incident.ThrottledAddress, Address: netip.MustParsePrefix("2001:db8::/64"), Since: goldenAt, Until: goldenAt.Add(10 * time.Minute),
+			Reason: "Asterisk was made to send it responses to the requests of others", Origin: incident.OriginMisdirected,
+		},
+	}
+}
+
 // goldenLive is an incident as the daemon has it in memory.
 func goldenLive() incident.Incident {
 	return incident.Incident{
@@ -131,6 +144,8 @@ func TestGoldenBans(t *testing.T) {
 	goldenJSON(t, "bans", bans)
 	bans[0].Packets = nil
 	goldenJSON(t, "ban-change", control.BanChange{At: goldenAt, Change: incident.Banned, Ban: bans[2]})
+	goldenJSON(t, "partial", goldenPartial())
+	goldenJSON(t, "partial-change", control.BanChange{At: goldenAt, Change: incident.Blocked, Partial: goldenPartial()[0]})
 	goldenJSON(t, "changed", control.Changed{Bans: bans[:2], Message: "released 2 bans"})
 	goldenJSON(t, "changed-none", control.Changed{Message: "reloaded"})
 	goldenJSON(t, "standings", []control.ScoreStatus{

@@ -79,6 +79,9 @@ func scoreState(s *control.ScoreStatus) string {
 	if s.Ban != nil {
 		words = append(words, "banned "+output.UntilWords(s.Ban.Until))
 	}
+	for _, b := range s.Partial {
+		words = append(words, partialWords(b))
+	}
 	if s.Crossed {
 		words = append(words, "crossed")
 	}
@@ -95,4 +98,15 @@ func scoreState(s *control.ScoreStatus) string {
 		words = append(words, "password changed "+output.Time(*s.Rotated))
 	}
 	return strings.Join(words, ", ")
+}
+
+// partialWords says what is done at an address, or to an account's phone.
+func partialWords(b incident.PartialBlock) string {
+	if b.Kind == incident.ThrottledAddress {
+		return b.Words() + " " + output.UntilWords(b.Until)
+	}
+	if b.Kind == incident.ClosedAddress {
+		return b.Words() + " blocked " + output.UntilWords(b.Until)
+	}
+	return fmt.Sprintf("%s (%s) blocked %s", b.Words(), b.Target(), output.UntilWords(b.Until))
 }

@@ -61,6 +61,12 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 	if n := s.Firewall.NetworksClosed; n > 0 {
 		closed = fmt.Sprintf(" (%s closed for SIP and IAX2 over UDP)", incident.Count(n, "network"))
 	}
+	if n := s.Firewall.FlowsBlocked; n > 0 {
+		closed += fmt.Sprintf(" · single phones blocked: %d", n)
+	}
+	if n := s.Firewall.Throttled; n > 0 {
+		closed += fmt.Sprintf(" · addresses throttled: %d", n)
+	}
 	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, closed, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	if len(s.Firewall.Ports) > 0 {
 		fmt.Fprintf(w, "UDP ports closed to addresses that may be spoofed: %s\n", portWords(s.Firewall.Ports))

@@ -12,20 +12,20 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// watchBans lists the bans in force and then a line for every change.
+// watchBans lists what is blocked and then a line for every change.
 func watchBans(cmd *cobra.Command, socket string, asJSON bool) error {
 	out, client := cmd.OutOrStdout(), control.Dial(socket)
 	if asJSON {
 		return client.WatchBans(cmd.Context(), output.JSONLines[control.BanChange](out))
 	}
-	bans, err := client.Bans(cmd.Context())
+	list, err := readBlocks(cmd.Context(), client)
 	if err != nil {
 		return err
 	}
-	printBans(out, bans)
+	list.print(out)
 	color := output.ColorFor(out)
 	return client.WatchBans(cmd.Context(), func(c control.BanChange) error {
-		_, err := fmt.Fprintf(out, "%s  %s  %s  %s  %s\n", output.Time(c.At), color.State(string(c.Change)), incident.PrefixText(c.Ban.Prefix), untilWords(c.Ban), output.Plain(c.Ban.Reason))
+		_, err := fmt.Fprintln(out, changeLine(c, color.State(string(c.Change))))
 		return err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -28,9 +29,8 @@ type Operator struct {
 	Allowed func(netip.Prefix) bool
 	// ClearScore forgets what a released address scored. Called under the lock.
 	ClearScore func(netip.Prefix)
-	// EndSuspicion ends the throttling of an address, and says whether it was
-	// throttled. Called under the lock. It may be nil.
-	EndSuspicion func(netip.Prefix) bool
+	// Partial are the partial blocks. It may be nil: there are none.
+	Partial PartialBlocks
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
 	// Changed is called for each ban that came into force or was released.
@@ -95,68 +95,94 @@ func (o *Operator) put(now time.Time, ban incident.Ban) error {
 	return err
 }
 
-// Unban releases the ban of exactly this prefix. The score of an address is
-// cleared with its ban: the next mistake does not bring it back at once. With
-// forgive its offences are cleared as well, so that its next ban is a first one
-// again; then it need not be banned now. An address that is throttled, since it cannot
-// be banned, no longer is.
-func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (released []incident.Ban, forgiven int, err error) {
+// Released is what an order released.
+type Released struct {
+	Bans    []incident.Ban
+	Partial []incident.PartialBlock
+	// Forgiven are the offences that were forgotten.
+	Forgiven int
+}
+
+// Nothing says whether nothing was in force that could be released.
+func (r *Released) Nothing() bool { return len(r.Bans)+len(r.Partial) == 0 }
+
+// Unban releases the ban of exactly this prefix, and lifts the partial blocks in it.
+// The score of an address is cleared with its ban: the next mistake does not bring it
+// back at once. With forgive its offences are cleared as well, so that its next ban is
+// a first one again; then it need not be banned now.
+func (o *Operator) Unban(prefix netip.Prefix, forgive bool, uid uint32) (r Released, err error) {
 	now := time.Now()
 	prefix = prefix.Masked()
 	var ban, around incident.Ban
-	var banned, covered, throttled bool
+	var banned, covered bool
 	o.With(func() {
-		if throttled = o.EndSuspicion != nil && o.EndSuspicion(prefix); throttled {
-			o.ClearScore(prefix)
-		}
 		ban, banned = o.Registry.Exact(now, prefix)
 		around, covered = o.Registry.Covering(now, prefix)
 		if forgive {
-			forgiven = o.clearOffences(prefix)
+			r.Forgiven = o.clearOffences(prefix)
 		}
 		if forgive && !banned {
 			o.Registry.Remove(prefix) // so that it is not renewed either
 		}
 	})
-	if banned {
-		released = []incident.Ban{ban}
-		err = o.Release(now, released, byUser(uid))
-	}
-	if err == nil && (banned || forgive || throttled) {
-		detail := ""
-		if forgive {
-			detail = incident.Count(forgiven, "offence") + " forgotten"
+	r.Partial, err = o.lift(now, func(b incident.PartialBlock) bool { return b.Concerns(prefix) })
+	if banned && err == nil {
+		if err = o.Release(now, []incident.Ban{ban}, byUser(uid)); err == nil {
+			r.Bans = []incident.Ban{ban}
 		}
-		o.Acted(now, uid, "unban", incident.PrefixText(prefix), detail)
+	}
+	if err == nil && (forgive || !r.Nothing()) {
+		o.Acted(now, uid, "unban", incident.PrefixText(prefix), r.detail(forgive))
 	}
 	switch {
 	case err != nil:
-		return nil, forgiven, err
-	case !banned && covered && !throttled:
-		return nil, forgiven, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around))
-	case !banned && !forgive && !throttled:
-		return nil, 0, fmt.Errorf("%w: %s is not banned", incident.ErrRefused, incident.PrefixText(prefix))
+		return r, err
+	case r.Nothing() && covered:
+		return r, fmt.Errorf("%w: %s is %s", incident.ErrRefused, incident.PrefixText(prefix), heldBy(prefix, around))
+	case r.Nothing() && !forgive:
+		return r, fmt.Errorf("%w: %s is not banned", incident.ErrRefused, incident.PrefixText(prefix))
 	}
-	return released, forgiven, nil
+	return r, nil
 }
 
-// UnbanAll releases every ban.
-func (o *Operator) UnbanAll(forgive bool, uid uint32) (released []incident.Ban, forgiven int, err error) {
+// UnbanAll releases every ban, and lifts every partial block.
+func (o *Operator) UnbanAll(forgive bool, uid uint32) (r Released, err error) {
 	now := time.Now()
+	var list []incident.Ban
 	o.With(func() {
-		released = o.Registry.List(now)
+		list = o.Registry.List(now)
 		if forgive {
-			for _, b := range released {
-				forgiven += o.clearOffences(b.Prefix)
+			for _, b := range list {
+				r.Forgiven += o.clearOffences(b.Prefix)
 			}
 		}
 	})
-	NewestFirst(released)
-	if err := o.Release(now, released, byUser(uid)); err != nil {
-		return nil, forgiven, err
+	NewestFirst(list)
+	if err := o.Release(now, list, byUser(uid)); err != nil {
+		return r, err
 	}
-	o.Acted(now, uid, "unban", "all", incident.Count(len(released), "ban"))
-	return released, forgiven, nil
+	r.Bans = list
+	if r.Partial, err = o.lift(now, func(incident.PartialBlock) bool { return true }); err != nil {
+		return r, err
+	}
+	detail := incident.Count(len(list), "ban")
+	if n := len(r.Partial); n > 0 {
+		detail += ", " + incident.Count(n, "partial block")
+	}
+	o.Acted(now, uid, "unban", "all", detail)
+	return r, nil
+}
+
+// detail is what is recorded of an order about one address.
+func (r *Released) detail(forgive bool) string {
+	var words []string
+	for _, b := range r.Partial {
+		words = append(words, b.Target()+", "+b.Words())
+	}
+	if forgive {
+		words = append(words, incident.Count(r.Forgiven, "offence")+" forgotten")
+	}
+	return strings.Join(words, "; ")
 }
 
 // ReleaseAllowed releases the bans that the allow list covers whole, and the
@@ -302,8 +328,8 @@ func heldBy(prefix netip.Prefix, around incident.Ban) string {
 	case incident.ScopeAsterisk:
 		closes = " at Asterisk's ports"
 	}
-	return fmt.Sprintf("held by the ban of %s%s: `tollwarden unban %s` releases all of it, `tollwarden allow add %s` lets this one through",
-		wide, closes, wide, incident.PrefixText(prefix))
+	return fmt.Sprintf("held by the ban of %s%s: %s releases all of it, %s lets this one through",
+		wide, closes, incident.Command("unban", wide), incident.Command("allow", "add", incident.PrefixText(prefix)))
 }
 
 func byUser(uid uint32) string { return fmt.Sprintf("uid %d", uid) }

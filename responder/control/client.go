@@ -54,6 +54,11 @@ func (c *Client) Bans(ctx context.Context) (b []incident.Ban, err error) {
 	return b, c.do(ctx, http.MethodGet, "/bans", nil, &b)
 }
 
+// Partial returns the partial blocks in force, newest first.
+func (c *Client) Partial(ctx context.Context) (b []incident.PartialBlock, err error) {
+	return b, c.do(ctx, http.MethodGet, "/partial", nil, &b)
+}
+
 // Incidents returns the newest incidents. With an Incomplete error they are valid
 // but not all there.
 func (c *Client) Incidents(ctx context.Context, limit int) (i []incident.Incident, err error) {
@@ -71,7 +76,7 @@ func (c *Client) Ban(ctx context.Context, o BanOrder) (ch Changed, err error) {
 	return ch, c.do(ctx, http.MethodPost, "/ban", o, &ch)
 }
 
-// Unban releases one ban or all of them.
+// Unban releases everything about an address, one flow, or everything.
 func (c *Client) Unban(ctx context.Context, o UnbanOrder) (ch Changed, err error) {
 	return ch, c.do(ctx, http.MethodPost, "/unban", o, &ch)
 }

@@ -73,6 +73,8 @@ func (b *fakeDaemon) Scores(kind string, limit int) ([]control.ScoreStatus, erro
 
 func (b *fakeDaemon) Accounts() []string { return []string{"1001", "1002"} }
 
+func (b *fakeDaemon) Partial() []incident.PartialBlock { return nil }
+
 func (b *fakeDaemon) Rotate(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	b.uid = uid
 	return control.AccountDone{Account: o.Account, Message: "changed"}, nil

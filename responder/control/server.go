@@ -20,6 +20,8 @@ import (
 type Daemon interface {
 	Status() Status
 	Bans() []incident.Ban
+	// Partial are the partial blocks in force, newest first.
+	Partial() []incident.PartialBlock
 	// Incidents and Incident may return a valid result with an Incomplete error.
 	Incidents(limit int) ([]incident.Incident, error)
 	Incident(id int64) (incident.Incident, error)
@@ -182,6 +184,7 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", answer(func(*http.Request, struct{}) (Status, error) { return d.Status(), nil }))
 	mux.HandleFunc("GET /bans", answer(func(*http.Request, struct{}) ([]incident.Ban, error) { return d.Bans(), nil }))
+	mux.HandleFunc("GET /partial", answer(func(*http.Request, struct{}) ([]incident.PartialBlock, error) { return d.Partial(), nil }))
 	mux.HandleFunc("GET /incidents", answer(func(r *http.Request, _ struct{}) ([]incident.Incident, error) {
 		limit, err := strconv.Atoi(r.FormValue("limit"))
 		if err != nil || limit < 1 {

@@ -100,6 +100,8 @@ type Firewall struct {
 	Table          string `json:"table"`
 	Bans           int    `json:"bans"`
 	NetworksClosed int    `json:"networks_closed"` // of the bans: networks whose addresses take turns, closed for SIP and IAX2 over UDP
+	FlowsBlocked   int    `json:"flows_blocked"`   // single phones at addresses that others use
+	Throttled      int    `json:"throttled"`       // addresses that are throttled, since others use them
 	PacketsDropped uint64 `json:"packets_dropped"`
 	BytesDropped   uint64 `json:"bytes_dropped"`
 	Repairs        uint64 `json:"repairs"` // times that it was restored after another program changed it
@@ -133,11 +135,13 @@ type BanOrder struct {
 	Sessions []netip.Addr `json:"sessions,omitempty"`
 }
 
-// UnbanOrder asks for the release of a ban, or of all of them.
+// UnbanOrder asks for the release of everything about a prefix, of one flow, or of
+// everything.
 type UnbanOrder struct {
-	Prefix  netip.Prefix `json:"prefix,omitzero"`
-	All     bool         `json:"all"`
-	Forgive bool         `json:"forgive"` // also clear its score and its offences
+	Prefix  netip.Prefix   `json:"prefix,omitzero"`
+	Flow    netip.AddrPort `json:"flow,omitzero"`
+	All     bool           `json:"all"`
+	Forgive bool           `json:"forgive"` // also clear its score and its offences
 }
 
 // AllowOrder adds a prefix or a host name to the allow list or removes it.
@@ -187,16 +191,19 @@ const (
 
 // ScoreStatus is how near a source, a network or an account is to a threshold.
 type ScoreStatus struct {
-	Key      score.Key     `json:"key"`
-	Share    float64       `json:"share"`  // of the nearest threshold, 0 to 1
-	Scores   []Score       `json:"scores"` // one for each threshold of the key's kind
-	Last     *time.Time    `json:"last"`   // newest observation that still counts
-	Crossed  bool          `json:"crossed"`
-	Ban      *incident.Ban `json:"ban"`              // the ban that covers it
-	Trust    string        `json:"trust,omitempty"`  // why it is not banned on spoofable evidence
-	Channels int           `json:"channels"`         // an account's calls that are up
-	Held     string        `json:"held,omitempty"`   // whether an account is locked or limited to networks
-	Rotated  *time.Time    `json:"rotated,omitzero"` // when Tollwarden last changed the account's secret
+	Key     score.Key     `json:"key"`
+	Share   float64       `json:"share"`  // of the nearest threshold, 0 to 1
+	Scores  []Score       `json:"scores"` // one for each threshold of the key's kind
+	Last    *time.Time    `json:"last"`   // newest observation that still counts
+	Crossed bool          `json:"crossed"`
+	Ban     *incident.Ban `json:"ban"` // the ban that covers it
+	// Partial are the phones blocked at an address, or those of an account, and whether
+	// the address is throttled.
+	Partial  []incident.PartialBlock `json:"partial,omitempty"`
+	Trust    string                  `json:"trust,omitempty"`  // why it is not banned on spoofable evidence
+	Channels int                     `json:"channels"`         // an account's calls that are up
+	Held     string                  `json:"held,omitempty"`   // whether an account is locked or limited to networks
+	Rotated  *time.Time              `json:"rotated,omitzero"` // when Tollwarden last changed the account's secret
 }
 
 // Score is the points towards one threshold.
@@ -226,16 +233,19 @@ type AccountDone struct {
 	Message  string   `json:"message"`
 }
 
-// BanChange is one line of a watch over the bans.
+// BanChange is one line of a watch over the bans: the change of a ban or of a partial
+// block.
 type BanChange struct {
-	At     time.Time          `json:"at"`
-	Change incident.BanChange `json:"change"`
-	Ban    incident.Ban       `json:"ban"`
+	At      time.Time             `json:"at"`
+	Change  incident.BanChange    `json:"change"`
+	Ban     incident.Ban          `json:"ban,omitzero"`
+	Partial incident.PartialBlock `json:"partial,omitzero"`
 }
 
 // Changed says what an order changed.
 type Changed struct {
-	Bans    []incident.Ban `json:"bans"`              // added or released
-	Allowed []Allowed      `json:"allowed,omitempty"` // added to the list or removed
-	Message string         `json:"message"`           // the same, for people
+	Bans    []incident.Ban          `json:"bans"`              // added or released
+	Partial []incident.PartialBlock `json:"partial,omitempty"` // lifted
+	Allowed []Allowed               `json:"allowed,omitempty"` // added to the list or removed
+	Message string                  `json:"message"`           // the same, for people
 }

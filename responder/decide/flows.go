@@ -153,6 +153,11 @@ func (f *Flows) Add(v *score.Verdict) {
 	f.dropped[source][flow] = v.At
 }
 
+// Forget makes a flow one that was never dropped. source is the key of its address.
+func (f *Flows) Forget(source netip.Prefix, port uint16, connection bool) {
+	delete(f.dropped[source], flowKey{port, connection})
+}
+
 // Prune forgets the flows that no longer count.
 func (f *Flows) Prune(now time.Time) {
 	for source, flows := range f.dropped {

@@ -108,11 +108,11 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 	}
 	s.Target = incident.PrefixText(f.Target)
 	s.SkipUnless(!f.Allowed, "on the allow list")
-	s.SkipUnless(f.Vital == "", whyVital(v, f))
-	s.SkipUnless(!proxied(f), whyProxied(v, f))
+	s.SkipUnless(f.Vital == "", whyVital(v, ladder, f))
+	s.SkipUnless(!proxied(f), whyProxied(v, ladder, f))
 	s.SkipUnless(f.Home == "", f.Home)
-	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, f))
-	s.SkipUnless(f.Healthy == 0, whyShared(v, f))
+	s.SkipUnless(f.Protected == "" || v.Proven, whyNotBanned(v, ladder, f))
+	s.SkipUnless(f.Healthy == 0, whyShared(v, ladder, f))
 	if f.Banned != nil && !wider(v, ladder, f) {
 		s.SkipUnless(false, "already banned "+f.Banned.UntilText())
 	}
@@ -133,14 +133,14 @@ const ProxyPhones = 4
 // phones behind it lose.
 func proxied(f Facts) bool { return f.Sharing >= ProxyPhones }
 
-func whyProxied(v *score.Verdict, f Facts) string {
-	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off%s", f.Sharing, widenedWords(v, f))
+func whyProxied(v *score.Verdict, ladder Ladder, f Facts) string {
+	return fmt.Sprintf("%d other extensions use the same address and port, as behind a SIP proxy or SBC: a ban would cut them off%s", f.Sharing, widenedWords(v, ladder, f))
 }
 
 // whyNotBanned says why a protected address is not banned on evidence that can be
 // spoofed, and what is done instead.
-func whyNotBanned(v *score.Verdict, f Facts) string {
-	return "protected (" + f.Protected + "), and the evidence can be spoofed" + widenedWords(v, f)
+func whyNotBanned(v *score.Verdict, ladder Ladder, f Facts) string {
+	return "protected (" + f.Protected + "), and the evidence can be spoofed" + widenedWords(v, ladder, f)
 }
 
 // planFlow takes the place of a ban where others live at the address.

@@ -195,17 +195,17 @@ func TestPlan(t *testing.T) {
 		"where others live nothing is banned on proof, either": {
 			guessing(true), ban,
 			Facts{Healthy: 2, Protected: "used by 1001 and 1 more", Throttles: true, Closes: true},
-			"ban 192.0.2.66 skipped", "2 other extensions are in use at this address; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working",
+			"ban 192.0.2.66 skipped", "2 other extensions are in use at this address; throttled until 2026-11-22 12:10:00 UTC, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; `tollwarden unban 192.0.2.66` ends that",
 		},
 		"nor over connections": {
 			provenTCP, ban,
 			Facts{Healthy: 1, Throttles: true, Closes: true, CloseFor: time.Hour},
-			"ban 192.0.2.66 skipped", "another extension is in use at this address; nothing is let in from there over TCP, TLS and WebSocket for 1h0m0s, except from the registered phones",
+			"ban 192.0.2.66 skipped", "another extension is in use at this address; nothing is let in from there over TCP, TLS and WebSocket until 2026-11-22 13:00:00 UTC, except from the registered phones; `tollwarden unban 192.0.2.66` ends that",
 		},
 		"nor where the kernel lets nobody decide": {
 			guessing(true), ban,
 			Facts{Healthy: 1, Closes: true, CloseFor: time.Hour},
-			"ban 192.0.2.66 skipped", "nothing is let in from there over UDP for 1h0m0s",
+			"ban 192.0.2.66 skipped", "nothing is let in from there over UDP until 2026-11-22 13:00:00 UTC",
 		},
 		"a call whose port is not known": {
 			broken("1002"), compromise,

@@ -132,17 +132,17 @@ func GoesOn(steps []incident.Step, f Facts) (why string, goesOn bool) {
 func Remedy(f Facts) string {
 	switch target := incident.PrefixText(f.Target); {
 	case !f.Target.IsValid():
-		return "`tollwarden incidents` shows what is known of it"
+		return incident.Command("incidents") + " shows what is known of it"
 	case f.Allowed:
-		return "`tollwarden allow list` shows the entry: remove it, or stop what guesses at " + target
+		return incident.Command("allow", "list") + " shows the entry: remove it, or stop what guesses at " + target
 	case f.Vital != "":
 		return remedyVital(f)
 	case proxied(f):
 		return "block the guesser at the proxy " + target + ", which alone knows where it is, or correct the phone that has a wrong password"
 	case f.Protected != "" || f.Home != "":
-		return "find the device at " + target + " that guesses, or block the address with all its phones: `tollwarden ban " + target + " --force`"
+		return "find the device at " + target + " that guesses, or block the address with all its phones: " + incident.Command("ban", target, "--force")
 	case f.Full:
-		return "block the network at your provider or router, or `tollwarden ban " + target + "`"
+		return "block the network at your provider or router, or " + incident.Command("ban", target)
 	}
-	return "`tollwarden incidents` shows what is known of it"
+	return incident.Command("incidents") + " shows what is known of it"
 }

@@ -52,28 +52,30 @@ func Widened(v *score.Verdict, steps []incident.Step, f Facts) Widening {
 }
 
 // widenedWords says what is done instead of a ban; "" when nothing is.
-func widenedWords(v *score.Verdict, f Facts) string {
+func widenedWords(v *score.Verdict, ladder Ladder, f Facts) string {
 	switch widening(v, f) {
 	case Throttle:
-		return "; throttled: at most 10 guesses a minute get through over UDP, the registered phones keep working"
+		return fmt.Sprintf("; throttled until %s, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; %s ends that",
+			incident.TimeText(v.At.Add(ladder.Brief())), incident.Command("unban", incident.PrefixText(f.Target)))
 	case Close:
 		over := "TCP, TLS and WebSocket"
 		if v.Cause.Transport == event.UDP {
 			over = "UDP"
 		}
-		return fmt.Sprintf("; nothing is let in from there over %s for %s, except from the registered phones", over, f.CloseFor)
+		return fmt.Sprintf("; nothing is let in from there over %s until %s, except from the registered phones; %s ends that",
+			over, incident.TimeText(v.At.Add(f.CloseFor)), incident.Command("unban", incident.PrefixText(f.Target)))
 	}
 	return ""
 }
 
 // whyShared says why an address is not banned, though the evidence is certain: others
 // live there.
-func whyShared(v *score.Verdict, f Facts) string {
+func whyShared(v *score.Verdict, ladder Ladder, f Facts) string {
 	others := "another extension is"
 	if f.Healthy > 1 {
 		others = fmt.Sprintf("%d other extensions are", f.Healthy)
 	}
-	why := others + " in use at this address" + widenedWords(v, f)
+	why := others + " in use at this address" + widenedWords(v, ladder, f)
 	if f.AboutCall {
 		why += ", and it is not known for certain from which port the call came"
 	}

@@ -138,8 +138,11 @@ func (b Ban) UntilText() string {
 	if b.Forever() {
 		return "until released" + scope
 	}
-	return "until " + b.Until.UTC().Format("2006-01-02 15:04:05 MST") + scope
+	return "until " + TimeText(b.Until) + scope
 }
+
+// TimeText writes a time as the records do, in UTC.
+func TimeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 MST") }
 
 // suspicion is why a ban of scope SIP closes no more.
 func (b Ban) suspicion() string {

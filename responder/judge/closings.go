@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -19,6 +20,8 @@ const maxClosings = 4096
 
 type closing struct {
 	decide.Closing
+	block  incident.PartialBlock
+	kernel time.Time        // until when the kernel closes it, as far as it has said
 	live   []netip.AddrPort // connections of live registrations
 	barred []netip.AddrPort // those that guesses came from
 }
@@ -60,24 +63,43 @@ func (j *Judge) closeConnections(v *score.Verdict, at netip.Prefix) {
 	if !j.effects.CloseConnections(at, next.Until.Sub(v.At), live) {
 		return // the next guess closes it
 	}
-	c.Closing, c.live = next, live
-	if !closed {
+	if c.Closing, c.live = next, live; !closed {
 		j.counters.Closings++
+		c.kernel = time.Time{}
+		c.block = incident.PartialBlock{
+			Kind: incident.ClosedAddress, Address: at, Connection: true, Account: v.Cause.Account, Since: v.At, Reason: v.Reason, Origin: v.Threshold.Name,
+		}
 	}
 }
 
-// reopen ends the closing of an address, and says whether it was closed.
-func (j *Judge) reopen(now time.Time, at netip.Prefix) bool {
+// partial is the closing as a person sees it.
+func (c *closing) partial() incident.PartialBlock {
+	b := c.block
+	b.Until = c.Until
+	return b
+}
+
+// ClosingAcknowledged records that the kernel closes an address, or why it does not: then
+// the next guess tries again.
+func (j *Judge) ClosingAcknowledged(at netip.Prefix, err error) {
 	c := j.closings[at]
-	if c == nil {
-		return false
+	switch {
+	case c == nil:
+	case err != nil:
+		c.Until = c.kernel
+	default:
+		begins := c.kernel.IsZero()
+		if c.kernel = c.Until; begins {
+			j.effects.PartialChanged(c.partial(), incident.Closed)
+		}
 	}
+}
+
+// reopen ends the closing of an address of its own accord.
+func (j *Judge) reopen(at netip.Prefix, c *closing) {
 	delete(j.closings, at)
-	if !c.Until.After(now) {
-		return false
-	}
 	j.effects.CloseConnections(at, 0, nil)
-	return true
+	j.effects.PartialChanged(c.partial(), incident.Released)
 }
 
 func (j *Judge) forgetClosings(now time.Time) {

@@ -47,18 +47,24 @@ type Effects interface {
 	Widen(ban incident.Ban)
 	// NoteBan records in the step of a ban whether its address is still heard.
 	NoteBan(ban incident.Ban, s incident.Step)
-	// DropFlow drops a flow again about which an incident was made before.
+	// DropFlow drops a flow again about which an incident was made before. LiftFlow lets
+	// one through before its time. What the kernel says about a flow to drop comes back
+	// by Judge.FlowAcknowledged.
 	DropFlow(flow incident.Flow, within time.Duration)
+	LiftFlow(b incident.PartialBlock)
 	// Suspect throttles an address for that time; 0 ends it. The conversations in live
 	// pass as before. It may keep live, which never changes. ok is false if there is no
-	// room now.
+	// room now. Otherwise what the kernel says comes back by Judge.ThrottleAcknowledged.
 	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
 	// CloseConnections lets nothing in from an address over TCP, TLS and WebSocket for
 	// that time, except over the connections in live; 0 ends it. It may keep live, which
-	// never changes. ok is false if there is no room now.
+	// never changes. ok is false if there is no room now. Otherwise what the kernel says
+	// comes back by Judge.ClosingAcknowledged.
 	CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
-	// BanChanged is called when a ban has expired.
+	// BanChanged is called when a ban has expired. PartialChanged is called for each
+	// change of a partial block.
 	BanChanged(ban incident.Ban, change incident.BanChange)
+	PartialChanged(b incident.PartialBlock, change incident.BanChange)
 
 	// EndCall ends a call of an account that is locked, or whose costs are limited.
 	EndCall(channel string)
@@ -145,6 +151,12 @@ func (Discard) DropFlow(incident.Flow, time.Duration) {}
 
 // Suspect does nothing.
 func (Discard) Suspect(netip.Prefix, time.Duration, []netip.AddrPort) bool { return true }
+
+// LiftFlow does nothing.
+func (Discard) LiftFlow(incident.PartialBlock) {}
+
+// PartialChanged does nothing.
+func (Discard) PartialChanged(incident.PartialBlock, incident.BanChange) {}
 
 // CloseConnections does nothing.
 func (Discard) CloseConnections(netip.Prefix, time.Duration, []netip.AddrPort) bool { return true }

@@ -40,6 +40,7 @@ type recorder struct {
 	dropped   map[netip.Prefix]incident.Ban
 	thieves   map[string]string        // by account, as they were last kept
 	holds     map[string]incident.Hold // by account and kind, as they were last kept
+	partial   []string                 // changes of partial blocks
 	noted     string                   // about the effect of a ban
 	delivered bool                     // the messages about incidents were sent
 	noRoom    bool                     // to end calls
@@ -144,6 +145,12 @@ func (r *recorder) Release(b incident.Ban, by string) {
 
 func (r *recorder) DropFlow(f incident.Flow, within time.Duration) {
 	r.note("drop the %s %s again for %s", f.Kind(), f.At, within)
+}
+
+func (r *recorder) LiftFlow(b incident.PartialBlock) { r.note("lift the flow %s", b.Flow) }
+
+func (r *recorder) PartialChanged(b incident.PartialBlock, change incident.BanChange) {
+	r.partial = append(r.partial, b.Target()+" "+string(change))
 }
 
 func (r *recorder) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {

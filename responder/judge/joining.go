@@ -188,6 +188,7 @@ func (j *Judge) record(u *underWay) {
 			j.Bans.Put(s.Ban) // with the incident's number
 		}
 	}
+	j.recordPartial(i)
 	j.recordLimit(i)
 	if aboutCalls {
 		j.recordCalls(i, contain.Since(i))

@@ -69,6 +69,7 @@ type Judge struct {
 	recent    calls.Recent
 	dedup     decide.Dedup
 	flows     decide.Flows
+	blocked   bans.Flows
 	suspects  map[netip.Prefix]*suspicion
 	closings  map[netip.Prefix]*closing
 	placesAt  time.Time // when Places was last pruned
@@ -165,6 +166,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.checkEffects(now)
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
+	j.pruneFlows(now)
 	j.unstopped.Prune(now)
 	j.forgetUnderWay(now)
 	j.flood.watch(j, now)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -118,11 +119,12 @@ func (j *Judge) failing(source netip.Prefix) map[string]failing {
 
 // widened does what a plan says in place of a ban that would hit others.
 func (j *Judge) widened(v *score.Verdict, what decide.Widening, f decide.Facts) {
+	why := incident.PartialBlock{Address: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
 	switch {
 	case what == decide.Throttle:
-		j.suspect(v.At, f.Target, j.policy.Ladder.Brief(), v.Evidence, true)
+		j.suspect(v.At, why, j.policy.Ladder.Brief(), v.Evidence, true)
 	case what == decide.Close && v.Cause.Transport == event.UDP:
-		j.suspect(v.At, f.Target, f.CloseFor, v.Evidence, true) // nothing decides, so all of it is dropped
+		j.suspect(v.At, why, f.CloseFor, v.Evidence, true) // nothing decides, so all of it is dropped
 	case what == decide.Close:
 		j.closeConnections(v, f.Target)
 	}

@@ -139,7 +139,7 @@ func TestGuesserChangesItsPort(t *testing.T) {
 	if got := s.effects(); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if step := s.incidents[1].Steps[0]; !strings.Contains(step.Detail, "5 other extensions are in use at this address; throttled: at most 10 guesses a minute") || !step.Instead {
+	if step := s.incidents[1].Steps[0]; !strings.Contains(step.Detail, "5 other extensions are in use at this address; throttled until 2026-11-22 12:10:03 UTC, and longer while it goes on: at most 10 guesses a minute") || !step.Instead {
 		t.Errorf("%+v", step)
 	}
 }
@@ -178,11 +178,22 @@ func TestGuesserConnectsAgainAndAgain(t *testing.T) {
 	if s.bans(at) != "" {
 		t.Errorf("bans %s", s.bans(at))
 	}
-	if !s.EndSuspicion(at, netip.MustParsePrefix(office+"/32")) {
-		t.Error("was not closed")
+	var listed []incident.PartialBlock
+	for _, b := range s.PartialBlocks(at) {
+		if b.Kind == incident.ClosedAddress {
+			listed = append(listed, b)
+		}
 	}
-	if got := s.effects(); got != "close 198.51.100.10 for 0s, but not []" {
-		t.Error(got)
+	if len(listed) != 1 || listed[0].Target() != office || listed[0].Words() != "new connections" || listed[0].Incident == 0 {
+		t.Fatalf("listed: %+v", listed)
+	}
+	undo := s.Lift(listed[0])
+	if undo(); !slices.Contains(s.PartialBlocks(at), listed[0]) {
+		t.Error("not listed although the kernel closes it")
+	}
+	s.Lift(listed[0])
+	if slices.Contains(s.PartialBlocks(at), listed[0]) {
+		t.Error("listed after it was lifted")
 	}
 	guess(at.Add(2*time.Hour), 1)
 	s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix(office + "/32")})

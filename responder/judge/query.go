@@ -14,17 +14,24 @@ import (
 // ScoreStatus is how an address, a network or an account stands now.
 type ScoreStatus struct {
 	score.Status
-	Ban      *incident.Ban // that covers an address or a network
-	Why      string        // it is protected, when it is
-	Channels int           // that an account has up
-	Held     string        // what is taken from an account for now, and who knows its password; "" for nothing
-	Rotated  time.Time     // when an account got its password from us
+	Ban      *incident.Ban           // that covers an address or a network
+	Partial  []incident.PartialBlock // at an address or in a network, or of an account's phones
+	Why      string                  // it is protected, when it is
+	Channels int                     // that an account has up
+	Held     string                  // what is taken from an account for now, and who knows its password; "" for nothing
+	Rotated  time.Time               // when an account got its password from us
 }
 
 // Scores are the n keys of one kind nearest to a threshold, the nearest first.
 func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus) {
+	partial := j.PartialBlocks(now)
 	for _, s := range j.table.Top(now, per, n) {
 		st := ScoreStatus{Status: s}
+		for _, b := range partial {
+			if per == score.PerAccount && b.Kind == incident.BlockedFlow && b.Account == s.Key.Account || per != score.PerAccount && b.Concerns(s.Key.Prefix) {
+				st.Partial = append(st.Partial, b)
+			}
+		}
 		if per == score.PerAccount {
 			st.Channels = j.Calls.Account(s.Key.Account)
 			st.Held = j.held(now, s.Key.Account)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -29,18 +30,21 @@ const (
 
 // suspicion is what is known of a suspect.
 type suspicion struct {
-	until   time.Time
+	incident.PartialBlock
+	kernel  time.Time        // until when the kernel throttles it, as far as it has said
+	untold  bool             // the kernel has not taken what was decided last
 	live    []netip.AddrPort // conversations that pass undecided; shared, so never changed in place
 	barred  []netip.AddrPort // those that would, had no guesses come from them
 	guesses bool             // it guesses; otherwise it received others' answers, which can happen to anybody
 }
 
-// suspect has an address throttled, or goes on with it. A conversation that a failure
-// in evidence came from does not pass undecided.
-func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, evidence []score.Record, guesses bool) {
+// suspect has the address throttled that why names, or goes on with it. A conversation
+// that a failure in evidence came from does not pass undecided.
+func (j *Judge) suspect(now time.Time, why incident.PartialBlock, within time.Duration, evidence []score.Record, guesses bool) {
 	if j.pause.Active(now) {
 		return
 	}
+	at := why.Address
 	s := j.suspects[at]
 	if s == nil {
 		if len(j.suspects) >= maxSuspects && !j.dropSuspect() {
@@ -53,20 +57,37 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 		s = &suspicion{}
 		j.suspects[at] = s
 	}
-	if !s.until.After(now) {
-		*s = suspicion{live: j.Places.Live(at)}
+	if !s.InForce(now) {
+		why.Kind, why.Since = j.suspectKind(), now
+		*s = suspicion{PartialBlock: why, live: j.Places.Live(at)}
 		j.counters.Suspects++
 	}
-	s.guesses = s.guesses || guesses
+	if guesses && !s.guesses { // so far it received others' answers, if anything
+		s.guesses, s.Account, s.Reason, s.Origin = true, why.Account, why.Reason, why.Origin
+	}
 	changed := s.bar(evidence)
-	if !changed && s.until.Sub(now) > within/2 {
+	if !changed && !s.untold && s.Until.Sub(now) > within/2 {
 		return
 	}
-	if until := now.Add(within); until.After(s.until) {
-		s.until = until
+	if until := now.Add(within); until.After(s.Until) {
+		s.Until = until
 	}
-	if !j.effects.Suspect(at, s.until.Sub(now), s.live) {
-		s.until = time.Time{} // the next one suspects it again
+	j.throttle(now, s)
+}
+
+// suspectKind is what becomes of a suspect.
+func (j *Judge) suspectKind() incident.PartialKind {
+	if j.policy.Throttles {
+		return incident.ThrottledAddress
+	}
+	return incident.ClosedAddress
+}
+
+// throttle has the kernel throttle a suspect. If there is no room for that now, the next
+// guess tries again.
+func (j *Judge) throttle(now time.Time, s *suspicion) {
+	if s.untold = !j.effects.Suspect(s.Address, s.Until.Sub(now), s.live); s.untold {
+		s.Until = s.kernel
 	}
 }
 
@@ -75,8 +96,7 @@ func (j *Judge) suspect(now time.Time, at netip.Prefix, within time.Duration, ev
 func (j *Judge) dropSuspect() bool {
 	for at, s := range j.suspects {
 		if !s.guesses {
-			delete(j.suspects, at)
-			j.effects.Suspect(at, 0, nil)
+			j.endSuspicion(at, s)
 			return true
 		}
 	}
@@ -104,12 +124,12 @@ func (j *Judge) phoneAt(now time.Time, o *score.Observation) {
 	prefix := event.SourcePrefix(o.Source)
 	s := j.suspects[prefix]
 	at := netip.AddrPortFrom(o.Source.Unmap(), o.Port)
-	if s == nil || !s.until.After(now) || len(s.live) >= maxLive || len(s.barred) >= maxBarred || slices.Contains(s.live, at) || slices.Contains(s.barred, at) ||
+	if s == nil || !s.InForce(now) || len(s.live) >= maxLive || len(s.barred) >= maxBarred || slices.Contains(s.live, at) || slices.Contains(s.barred, at) ||
 		!j.Places.Known(string(o.Account), o.Source, now) {
 		return
 	}
 	s.live = append(slices.Clone(s.live), at)
-	j.effects.Suspect(prefix, s.until.Sub(now), s.live)
+	j.throttle(now, s)
 }
 
 // misdirected takes a refusal that went to another address than the request came from.
@@ -123,43 +143,24 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 	if !j.policy.Throttles || !prefix.IsValid() || j.Places.Allowed(prefix) || j.Places.Carrier(prefix) || j.Places.Registered(a.Account, a.To) {
 		return
 	}
-	j.suspect(now, prefix, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}}, false)
+	why := incident.PartialBlock{Address: prefix, Reason: "Asterisk was made to send it responses to the requests of others", Origin: incident.OriginMisdirected}
+	j.suspect(now, why, misdirectedFor, []score.Record{{Source: to, Port: a.To.Port(), Signal: score.ChallengeResponseFailed}}, false)
 }
 
-// EndSuspicion ends the throttling of an address, and that it is closed for new
-// connections. It says whether it was either.
-func (j *Judge) EndSuspicion(now time.Time, at netip.Prefix) bool {
-	if at.IsSingleIP() {
-		at = event.SourcePrefix(at.Addr())
-	}
-	opened := j.reopen(now, at)
-	s := j.suspects[at]
-	if s == nil {
-		return opened
-	}
+// endSuspicion ends the throttling of an address of its own accord.
+func (j *Judge) endSuspicion(at netip.Prefix, s *suspicion) {
 	delete(j.suspects, at)
 	j.effects.Suspect(at, 0, nil)
-	return opened || s.until.After(now)
-}
-
-// EndAllowed does so for the addresses that are on the allow list now.
-func (j *Judge) EndAllowed(now time.Time) {
-	for at := range j.suspects {
-		if j.Places.Allowed(at) {
-			j.EndSuspicion(now, at)
-		}
-	}
-	for at := range j.closings {
-		if j.Places.Allowed(at) {
-			j.reopen(now, at)
-		}
-	}
+	j.effects.PartialChanged(s.PartialBlock, incident.Released)
 }
 
 func (j *Judge) forgetSuspects(now time.Time) {
 	for at, s := range j.suspects {
-		if !s.until.After(now) {
+		if !s.InForce(now) {
 			delete(j.suspects, at)
+			if !s.kernel.IsZero() {
+				j.effects.PartialChanged(s.PartialBlock, incident.Ended)
+			}
 		}
 	}
 }

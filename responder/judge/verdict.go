@@ -143,6 +143,7 @@ func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []inci
 	for _, s := range steps {
 		if s.State == incident.Intended && s.Flow.At.IsValid() {
 			j.flows.Add(v)
+			j.blockFlow(v, s.Flow)
 			j.counters.Flows++
 			flows = append(flows, s.Flow)
 		}

@@ -44,7 +44,7 @@ func (j *Judge) silenced(now time.Time, to netip.Addr) bool {
 		return true
 	}
 	s := j.suspects[event.SourcePrefix(to)]
-	return s != nil && s.until.After(now)
+	return s != nil && s.InForce(now)
 }
 
 // Sent takes a SIP response that leaves over UDP, for the address that it is

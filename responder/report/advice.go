@@ -23,7 +23,7 @@ func (t *builder) next() {
 		steps = nil
 	}
 	for _, s := range steps {
-		if advice := s.advice(t.account); advice != "" {
+		if advice := s.advice(t.i.Account); advice != "" {
 			next("%s", advice)
 		}
 	}
@@ -78,28 +78,35 @@ func (s Step) adviceDone() string {
 		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.Target, s.Detail)
 	case incident.StepBan:
 		if _, err := netip.ParseAddrPort(s.Target); err == nil { // the flow of one phone
-			return fmt.Sprintf("See to the device at %s: the report says what is wrong with it. Nobody else at its address is blocked.", s.Target)
+			return fmt.Sprintf("See to the device at %s: the report says what is wrong with it. %s then lets it through at once. Nobody else at its address is blocked.",
+				s.Target, incident.Command("unban", s.raw))
 		}
-		return fmt.Sprintf("If %s is yours, release it with `tollwarden unban %s --forgive`, and run `tollwarden allow add %s` so that it is not blocked again.", s.Target, s.Target, s.Target)
+		return fmt.Sprintf("If %s is yours, release it with %s, and run %s so that it is not blocked again.",
+			s.Target, incident.Command("unban", s.raw, "--forgive"), incident.Command("allow", "add", s.raw))
 	}
 	return ""
 }
 
+// adviceFailed is what to do about a step that did not succeed. account is the
+// incident's, "" if none is known, as for a call without a login.
 func (s Step) adviceFailed(account string) string {
 	failed := s.State == string(incident.Failed)
 	switch s.kind {
 	case incident.StepRotate:
-		return fmt.Sprintf("Change the password of %s now: `tollwarden rotate %s`.", s.Target, s.Target)
+		return fmt.Sprintf("Change the password of %s now: %s.", s.Target, incident.AccountCommand("rotate", s.raw))
 	case incident.StepHangup:
-		return fmt.Sprintf("Make sure that %s has no calls: `tollwarden hangup %s`.", s.Target, s.Target)
+		return fmt.Sprintf("Make sure that %s has no calls: %s.", s.Target, incident.AccountCommand("hangup", s.raw))
 	case incident.StepHangupCall:
-		return fmt.Sprintf("Make sure that the call %s has ended: `tollwarden hangup %s` ends it and the other calls of its account.", s.Target, account)
+		if account == "" {
+			return fmt.Sprintf("Make sure that the call has ended: `asterisk -rx %s` ends it.", incident.ShellWord("channel request hangup "+s.raw))
+		}
+		return fmt.Sprintf("Make sure that the call %s has ended: %s ends it and the other calls of its account.", s.Target, incident.AccountCommand("hangup", account))
 	case incident.StepLock:
-		return fmt.Sprintf("Make sure that %s cannot make calls: `tollwarden lock %s` says what prevents the lock.", s.Target, s.Target)
+		return fmt.Sprintf("Make sure that %s cannot make calls: %s says what prevents the lock.", s.Target, incident.AccountCommand("lock", s.raw))
 	case incident.StepLimitCosts:
-		return fmt.Sprintf("Make sure that %s makes no costly calls: `tollwarden hangup %s`.", s.Target, s.Target)
+		return fmt.Sprintf("Make sure that %s makes no costly calls: %s.", s.Target, incident.AccountCommand("hangup", s.raw))
 	case incident.StepRestrict:
-		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: `tollwarden rotate %s`.", s.Target, s.Target)
+		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: %s.", s.Target, incident.AccountCommand("rotate", s.raw))
 	case incident.StepRemoveRegistrations:
 		return fmt.Sprintf("Make sure that no unknown device is registered as %s: remove its contact in Asterisk, or restart Asterisk.", s.Target)
 	case incident.StepBan:

@@ -52,6 +52,7 @@ type Step struct {
 	What, Target, State, Detail string
 	At                          time.Time // zero: it has no outcome yet, or was skipped
 	kind                        incident.StepKind
+	raw                         string        // Target as it is, for commands
 	took                        time.Duration // from when it was decided
 }
 

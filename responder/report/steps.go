@@ -9,7 +9,7 @@ import (
 
 func (t *builder) steps() {
 	for n, s := range t.i.Steps {
-		step := Step{kind: s.Step, What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
+		step := Step{kind: s.Step, raw: s.Target, What: stepWords(s.Step), Target: Plain(s.Target), State: string(s.State), Detail: Plain(s.Detail)}
 		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
 			step.At, step.took = t.i.Started(n).Add(took).In(t.loc), took
 		}

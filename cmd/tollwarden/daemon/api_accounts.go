@@ -30,7 +30,7 @@ func (b *apiBackend) Scores(kind string, limit int) ([]control.ScoreStatus, erro
 // scoreStatus is a score as the commands show it.
 func scoreStatus(s *judge.ScoreStatus) control.ScoreStatus {
 	shown := control.ScoreStatus{
-		Key: s.Key, Share: s.Share(), Scores: []control.Score{}, Ban: s.Ban,
+		Key: s.Key, Share: s.Share(), Scores: []control.Score{}, Ban: s.Ban, Partial: s.Partial,
 		Last: incident.SomeTime(s.Last), Crossed: s.Fired, Trust: s.Why, Channels: s.Channels, Held: s.Held, Rotated: incident.SomeTime(s.Rotated),
 	}
 	for _, p := range s.Scores {

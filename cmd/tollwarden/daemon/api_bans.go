@@ -3,10 +3,12 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/bans"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -27,6 +29,35 @@ func (b *apiBackend) Bans() []incident.Ban {
 		}
 	}
 	return list
+}
+
+// Partial are the flows that are blocked and the addresses that are throttled, newest
+// first.
+func (b *apiBackend) Partial() []incident.PartialBlock {
+	return append([]incident.PartialBlock{}, b.engine.Bans.ListPartial(time.Now())...)
+}
+
+// countPartial counts partial blocks by kind.
+func countPartial(list []incident.PartialBlock) (flows, throttled int) {
+	for _, b := range list {
+		if b.Kind != incident.BlockedFlow {
+			throttled++
+		} else {
+			flows++
+		}
+	}
+	return flows, throttled
+}
+
+// phones names the flows among partial blocks.
+func phones(list []incident.PartialBlock) string {
+	var words []string
+	for _, b := range list {
+		if b.Kind == incident.BlockedFlow {
+			words = append(words, b.Target())
+		}
+	}
+	return output.Join(words)
 }
 
 // Ban bans a prefix by an operator's order.
@@ -85,36 +116,58 @@ func (b *apiBackend) harm(o control.BanOrder) string {
 	return ""
 }
 
-// Unban releases one ban, or all of them.
+// Unban releases everything about an address, one flow, or everything.
 func (b *apiBackend) Unban(uid uint32, o control.UnbanOrder) (control.Changed, error) {
-	unban := func() ([]incident.Ban, int, error) { return b.engine.Bans.Unban(o.Prefix, o.Forgive, uid) }
-	if o.All {
-		unban = func() ([]incident.Ban, int, error) { return b.engine.Bans.UnbanAll(o.Forgive, uid) }
-	}
-	released, offences, err := unban()
+	released, err := b.unban(uid, o)
 	if err != nil {
-		return control.Changed{Bans: released}, refusal(err)
+		return control.Changed{Bans: released.Bans, Partial: released.Partial}, refusal(err)
 	}
 	message := releasedText(o, released)
-	if held := b.engine.Bans.StillHeld(o.Prefix); !o.All && held != "" {
-		message += "; " + held
+	if !o.All && o.Prefix.IsValid() {
+		if held := b.engine.Bans.StillHeld(o.Prefix); held != "" {
+			message += "; " + held
+		}
 	}
 	if o.Forgive {
-		message += "; forgot the score and " + incident.Count(offences, "offence")
+		message += "; forgot the score and " + incident.Count(released.Forgiven, "offence")
 	}
-	return b.flushed(control.Changed{Bans: released, Message: message})
+	return b.flushed(control.Changed{Bans: released.Bans, Partial: released.Partial, Message: message})
 }
 
-// releasedText says which bans were released.
-func releasedText(o control.UnbanOrder, released []incident.Ban) string {
+func (b *apiBackend) unban(uid uint32, o control.UnbanOrder) (bans.Released, error) {
 	switch {
-	case len(released) == 1:
-		return "released " + incident.PrefixText(released[0].Prefix)
-	case !o.All && len(released) == 0:
-		if !o.Forgive { // what is neither banned nor throttled is refused
-			return incident.PrefixText(o.Prefix) + " is no longer throttled"
-		}
-		return incident.PrefixText(o.Prefix) + " was not banned"
+	case o.All:
+		return b.engine.Bans.UnbanAll(o.Forgive, uid)
+	case o.Flow.IsValid():
+		return b.engine.Bans.UnbanFlow(o.Flow, o.Forgive, uid)
 	}
-	return "released " + incident.Count(len(released), "ban")
+	return b.engine.Bans.Unban(o.Prefix, o.Forgive, uid)
+}
+
+// releasedText says what was released.
+func releasedText(o control.UnbanOrder, released bans.Released) string {
+	target := incident.PrefixText(o.Prefix)
+	if o.Flow.IsValid() {
+		target = o.Flow.String()
+	}
+	var words []string
+	switch n := len(released.Bans); {
+	case o.All:
+		words = append(words, "released "+incident.Count(n, "ban"))
+	case n == 1:
+		words = append(words, "released "+incident.PrefixText(released.Bans[0].Prefix))
+	case released.Nothing(): // to forgive it
+		words = append(words, target+" was not banned")
+	}
+	flows, throttled := countPartial(released.Partial)
+	if flows > 0 {
+		words = append(words, fmt.Sprintf("let %s through again: %s", incident.Count(flows, "phone"), phones(released.Partial)))
+	}
+	switch {
+	case throttled > 0 && o.All:
+		words = append(words, fmt.Sprintf("throttled addresses set free: %d", throttled))
+	case throttled > 0:
+		words = append(words, target+" is no longer throttled")
+	}
+	return strings.Join(words, "; ")
 }

@@ -81,3 +81,10 @@ func (f *feeds) onBan(b incident.Ban, change incident.BanChange) {
 		f.bans.publish(control.BanChange{At: time.Now(), Change: change, Ban: b})
 	}
 }
+
+// onPartial publishes a change of a partial block.
+func (f *feeds) onPartial(b incident.PartialBlock, change incident.BanChange) {
+	if f.bans.watched() {
+		f.bans.publish(control.BanChange{At: time.Now(), Change: change, Partial: b})
+	}
+}

@@ -157,7 +157,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.ports.ask = asterisk.Binds
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
-		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan,
+		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
 		LocalPort: d.ports.name,
 	}
 	if d.wire.watch != nil {
@@ -167,6 +167,9 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	defer cancel()
 	d.engine, err = responder.New(load, d.since, policy, parts)
 	d.wire.engine, d.sessions.engine = d.engine, d.engine
+	if err == nil {
+		d.wire.throttle.ended = d.engine.CannotThrottle
+	}
 	return err
 }
 

@@ -51,6 +51,7 @@ func (d statusSource) firewall() control.Firewall {
 		Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), NetworksClosed: d.engine.Bans.Closed(time.Now()),
 		Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts(binds.UDP), TCPPorts: d.ports.closedPorts(binds.TCP),
 	}
+	f.FlowsBlocked, f.Throttled = countPartial(d.engine.Bans.ListPartial(time.Now()))
 	if stats, err := d.kernel.table.Stats(); err == nil { // otherwise the checks say why
 		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
 	}

@@ -22,12 +22,13 @@ type throttle struct {
 	suspects *intake.Suspects
 	log      zerolog.Logger
 	err      atomic.Pointer[error] // why nobody is throttled; nil if suspects are
+	ended    func()                // called if that is so from then on
 
 	guesses, misdirected atomic.Uint64 // held back
 }
 
 func newThrottle(watch *firewall.Watch, log zerolog.Logger) *throttle {
-	t := &throttle{watch: watch, suspects: intake.NewSuspects(), log: log}
+	t := &throttle{watch: watch, suspects: intake.NewSuspects(), log: log, ended: func() {}}
 	if watch != nil {
 		if err := watch.Throttles(); err != nil {
 			t.failed(err)
@@ -47,6 +48,7 @@ func (t *throttle) run(ctx context.Context) error {
 func (t *throttle) decideFor(ctx context.Context, decide func(context.Context, func(firewall.Packet) bool) error) {
 	if err := decide(ctx, t.passes); err != nil {
 		t.failed(err)
+		t.ended()
 	}
 }
 

@@ -38,12 +38,17 @@ func TestHeldBackIsCounted(t *testing.T) {
 	}
 }
 
-// If the kernel lets us decide about nothing, status says what follows, and nothing is
-// degraded for it.
+// If the kernel lets us decide about nothing any more, status says what follows, nothing
+// is degraded for it, and the engine throttles nobody.
 func TestGoingOnWithoutThrottle(t *testing.T) {
 	w := &wireSensor{throttle: newThrottle(nil, zerolog.Nop())}
+	ended := 0
+	w.throttle.ended = func() { ended++ }
 	w.throttle.decideFor(t.Context(), func(context.Context, func(firewall.Packet) bool) error { return unix.ENOMEM })
 	if check := w.check(time.Now(), responder.Senses{}); !check.OK || !strings.Contains(check.Detail, WithoutThrottle) || !strings.Contains(check.Detail, unix.ENOMEM.Error()) {
 		t.Errorf("%+v", check)
+	}
+	if ended != 1 {
+		t.Errorf("the engine was told %d times", ended)
 	}
 }

@@ -127,7 +127,7 @@ func TestWhatIsInTheWay(t *testing.T) {
 		"no reload": {func(s *Setup) error {
 			s.Reload = func() ([]byte, error) { return []byte("Unable to connect\n"), errors.New("exit status 1") }
 			return nil
-		}, "did not reload it: Unable to connect: run asterisk -rx"},
+		}, "did not reload it: Unable to connect: run `asterisk -rx"},
 	} {
 		s, _ := newSetup(t, "")
 		if err := tt.prepare(s); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/check"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // managerUser is the section of manager.conf that setup makes.
@@ -58,8 +59,8 @@ func (s *Setup) Run(ctx context.Context) error {
 		reload = exec.CommandContext(ctx, "asterisk", "-rx", "manager reload").CombinedOutput
 	}
 	if out, err := reload(); err != nil {
-		return fmt.Errorf("everything is written, but Asterisk did not reload it: %s: run asterisk -rx \"manager reload\", then tollwarden check -c %s",
-			cmp.Or(strings.TrimSpace(string(out)), err.Error()), s.config())
+		return fmt.Errorf("everything is written, but Asterisk did not reload it: %s: run `asterisk -rx \"manager reload\"`, then %s",
+			cmp.Or(strings.TrimSpace(string(out)), err.Error()), incident.Command("check", "-c", s.config()))
 	}
 	return s.test(ctx)
 }
@@ -142,6 +143,6 @@ func (s *Setup) test(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the test failed: %w", err)
 	}
-	fmt.Fprintf(s.Out, "\nReady. Start it with: systemctl enable --now tollwarden (without the package: tollwarden run -c %s);\nsee what it decides with: tollwarden status, tollwarden incidents.\nOnce you agree, set mode = \"enforce\" in the configuration and restart it.\n", s.config())
+	fmt.Fprintf(s.Out, "\nReady. Start it with: systemctl enable --now tollwarden (without the package: %s);\nsee what it decides with: `tollwarden status`, `tollwarden incidents`.\nOnce you agree, set mode = \"enforce\" in the configuration and restart it.\n", incident.Command("run", "-c", s.config()))
 	return nil
 }
