@@ -27,9 +27,10 @@ type attackEvent struct {
 	dialled string
 }
 
-// from is the event as it would be had the thief another address.
+// from is the event as it would be had the thief another address, and come over TCP,
+// which confirms it.
 func (e attackEvent) from(a netip.Addr) string {
-	return strings.ReplaceAll(e.text, demoThief.String(), a.String())
+	return strings.ReplaceAll(strings.ReplaceAll(e.text, demoThief.String(), a.String()), "/UDP/", "/TCP/")
 }
 
 // readAttack parses the recording by the same code that reads from Asterisk.

@@ -92,7 +92,7 @@ func (s *stage) singleThief(ctx context.Context) error {
 // threeThieves guess from three addresses, two guesses each, so that none stands
 // out; the last guess is right, and calls follow.
 func (s *stage) threeThieves(ctx context.Context) error {
-	s.say("2. Another attacker uses three addresses, with two guesses from each.")
+	s.say("2. Another attacker uses three addresses of a network, over TCP, with two guesses from each.")
 	guesses, last := 0, demoFriends[0]
 	for _, e := range s.attack {
 		if e.kind == event.ChallengeResponseFailed {
