@@ -17,7 +17,7 @@ func brokenInto(accounts ...string) []byte {
 	var b strings.Builder
 	for _, account := range accounts {
 		source := "192.0.2." + account[3:]
-		b.WriteString(failures(account, source, 4) + success(account, source))
+		b.WriteString(proven(failures(account, source, 4) + success(account, source)))
 	}
 	return []byte(b.String())
 }

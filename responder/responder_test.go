@@ -647,7 +647,7 @@ func TestObserveChangesNothing(t *testing.T) {
 	p.Observe = true
 	h := newHarness(t, p)
 	h.hear(t, noon, []byte(proven(failures("1002", "192.0.2.66", 20))+success("1002", "192.0.2.66")))
-	if got := thresholds(h.settled(t)); got != "password guessing 192.0.2.66, break-in 1002" {
+	if got := thresholds(h.settled(t)); got != "break-in 1002" {
 		t.Errorf("incidents: %s", got)
 	}
 	if len(h.kernel.dropped()) != 0 || len(h.pbx.asked) != 0 {

@@ -16,7 +16,7 @@ func newTrust() *cobra.Command {
 		Use: "trust ACCOUNT ADDRESS", Short: "Say that a new address of an account is its owner's", Args: args(cobra.ExactArgs(2)),
 		Long: "Say that an address on probation is the account owner's: after others had guessed at the password,\n" +
 			"the account was used from there. The address is known from then on, and costly calls from there are\n" +
-			"no longer ended. If it is not the owner's, use `tollwarden compromise`.",
+			"no longer ended. If it is not the owner's, use `tollwarden compromise ACCOUNT`.",
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		at, err := netip.ParseAddr(address)
 		if err != nil {

@@ -24,7 +24,7 @@ func limited() judge.Policy {
 
 // guessedFrom is a break-in from an address of its own.
 func guessedFrom(account, source string) string {
-	return failures(account, source, 4) + success(account, source)
+	return over("TCP", failures(account, source, 4)+success(account, source))
 }
 
 func (s *site) states(n int) string {

@@ -47,12 +47,12 @@ func (j *Judge) cannotTrust(now time.Time, account string, at netip.Addr) error 
 	case j.lives(now, account, at):
 		return fmt.Errorf("%w: %s is known for %s already", incident.ErrRefused, at, account)
 	case thief:
-		return fmt.Errorf("%w: a break-in on %s came from %s: change the password with `tollwarden rotate %s`; if you have changed it by hand, `tollwarden unlock %s` says so", incident.ErrRefused, account, at, account, account)
+		return fmt.Errorf("%w: a break-in on %s came from %s: change the password with %s; if you have changed it by hand, %s says so", incident.ErrRefused, account, at, incident.AccountCommand("rotate", account), incident.AccountCommand("unlock", account))
 	}
 	if list := j.probationWords(now, account); list != "" {
 		return fmt.Errorf("%w: %s is not on probation for %s, but %s", incident.ErrRefused, at, account, list)
 	}
-	return fmt.Errorf("%w: no address of %s is on probation, so there is nothing to trust; to let an address sign in whatever happens: `tollwarden allow add %s`", incident.ErrRefused, account, at)
+	return fmt.Errorf("%w: no address of %s is on probation, so there is nothing to trust; to let an address sign in whatever happens: %s", incident.ErrRefused, account, incident.Command("allow", "add", at.String()))
 }
 
 func noAccount(account string) error {
@@ -88,7 +88,7 @@ func (j *Judge) Compromise(now time.Time, account string) error {
 	case !j.exists(account) || strings.HasPrefix(account, score.ManagerAccounts):
 		return noAccount(account)
 	case t == nil:
-		return fmt.Errorf("%w: no [[threshold]] per account counts SuccessAfterFailures, so there is no playbook for a break-in: use `tollwarden hangup %s` and `tollwarden rotate %s --expire`", incident.ErrRefused, account, account)
+		return fmt.Errorf("%w: no [[threshold]] per account counts SuccessAfterFailures, so there is no playbook for a break-in: use %s and %s", incident.ErrRefused, incident.AccountCommand("hangup", account), incident.AccountCommand("rotate", account, "--expire"))
 	}
 	list := j.Places.Probations(account, now)
 	steps, v := j.reported(now, t, account, list)

@@ -78,7 +78,7 @@ func TestBreakInDuringAFlood(t *testing.T) {
 		s.hear(t, noon.Add(time.Duration(n)*100*time.Millisecond), strings.ReplaceAll(forged(n), "1002", "1003"))
 	}
 	at := noon.Add(3 * time.Second)
-	s.hear(t, at, failures("1002", thief, 4)+success("1002", thief))
+	s.hear(t, at, over("TCP", failures("1002", thief, 4)+success("1002", thief)))
 	if got := s.verdicts(); got != "password guessing site, break-in 1002" {
 		t.Fatalf("%s", got)
 	}

@@ -156,7 +156,7 @@ func TestGuessesCountOnce(t *testing.T) {
 		p := fraud()
 		p.Thresholds[0].Score, p.Thresholds[len(p.Thresholds)-2].Score, p.Thresholds[len(p.Thresholds)-1].Score = 1000, 1000, 1000
 		s := newSite(t, p)
-		s.hear(t, noon, failures("1002", thief, made)+success("1002", thief))
+		s.hear(t, noon, over("TCP", failures("1002", thief, made)+success("1002", thief)))
 		if s.verdicts() != "break-in 1002" {
 			t.Fatalf("%d guesses: %s", made, s.verdicts())
 		}
@@ -191,7 +191,7 @@ func TestGuessesOfTwoSensorsCountOnce(t *testing.T) {
 		for n, sensor := range []intake.Sensor{intake.SensorAMI, intake.SensorLog} {
 			s.Event(at.Add(time.Duration(n)*2*time.Millisecond), sensor, &event.Event{
 				Kind: kind, Service: []byte("PJSIP"), AccountID: []byte("1002"), SessionID: []byte(session), At: at,
-				Remote: netip.MustParseAddrPort(thief + ":5060"), Transport: event.UDP,
+				Remote: netip.MustParseAddrPort(thief + ":5060"), Transport: event.TCP,
 			})
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -87,18 +88,18 @@ func TestOnlyWhatWasUsedIsCut(t *testing.T) {
 		}, stale, whole},
 		"an account that was betrayed": {func(t *testing.T) *site {
 			s := sharing(t, "1001", "1002")
-			s.Places.Betrayed("1002")
+			s.Places.Compromise(places.Compromise{Account: "1002", At: noon.Add(-2 * time.Hour)})
 			return s
 		}, stale, whole},
 		"not used since its password was changed": {func(t *testing.T) *site {
 			s := sharing(t, "1001", "1002")
-			s.Places.Betrayed("1002")
+			s.Places.Compromise(places.Compromise{Account: "1002", At: noon.Add(-2 * time.Hour)})
 			s.PasswordChanged(noon.Add(-time.Hour), "1002")
 			return s
 		}, stale, whole},
 		"used since its password was changed": {func(t *testing.T) *site {
 			s := sharing(t, "1001", "1002")
-			s.Places.Betrayed("1002")
+			s.Places.Compromise(places.Compromise{Account: "1002", At: noon.Add(-2 * time.Hour)})
 			s.PasswordChanged(noon.Add(-time.Hour), "1002")
 			s.hear(t, noon.Add(-time.Minute), success("1002", office))
 			return s
@@ -135,11 +136,11 @@ func TestGuesserChangesItsPort(t *testing.T) {
 		s.hear(t, noon.Add(time.Duration(port-40000)*time.Second), guesses(port, "1001", "1002", "1003"))
 	}
 	want := "record password guessing 198.51.100.10; drop the flow 198.51.100.10:40000; drop the flow 198.51.100.10:40001 again for 10m0s; drop the flow 198.51.100.10:40002 again for 10m0s; " +
-		"suspect 198.51.100.10 for 10m0s, but not [198.51.100.10:5070 198.51.100.10:5071 198.51.100.10:5072 198.51.100.10:5073 198.51.100.10:5074]; record password guessing 198.51.100.10"
+		"suspect 198.51.100.10 for 10m0s, but not [198.51.100.10:5070 198.51.100.10:5071 198.51.100.10:5072 198.51.100.10:5073 198.51.100.10:5074]; join #1; extend password guessing 198.51.100.10"
 	if got := s.effects(); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
-	if step := s.incidents[1].Steps[0]; !strings.Contains(step.Detail, "5 other extensions are in use at this address; throttled until 2026-11-22 12:10:03 UTC, and longer while it goes on: at most 10 guesses a minute") || !step.Instead {
+	if step := s.incidents[0].Steps[1]; !strings.Contains(step.Detail, "Asterisk sees 5 of 5 registered extensions behind it; throttled until 2026-11-22 12:10:03 UTC, and longer while it goes on: at most 10 guesses a minute") || !step.Instead {
 		t.Errorf("%+v", step)
 	}
 }
@@ -160,7 +161,7 @@ func TestGuesserConnectsAgainAndAgain(t *testing.T) {
 	}
 	guess(noon, 4)
 	want := "record password guessing 198.51.100.10; drop the connection 198.51.100.10:40000; drop the connection 198.51.100.10:40001 again for 10m0s; drop the connection 198.51.100.10:40002 again for 10m0s; " +
-		"close 198.51.100.10 for 10m0s, but not [198.51.100.10:5070 198.51.100.10:51000 198.51.100.10:5071]; record password guessing 198.51.100.10"
+		"close 198.51.100.10 for 10m0s, but not [198.51.100.10:5070 198.51.100.10:51000 198.51.100.10:5071]; join #1; extend password guessing 198.51.100.10"
 	if got := s.effects(); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}

@@ -67,7 +67,7 @@ func TestProofGivesTheScopeOfTheOffence(t *testing.T) {
 func TestBreakInClosesEverything(t *testing.T) {
 	for name, tc := range map[string]struct{ events, want string }{
 		"at once":             {over("TCP", breakIn("1002")), "192.0.2.66/32 all #1"},
-		"after its own three": {over("TCP", failures("1002", "203.0.113.1", 2)+failures("1002", thief, 3)+success("1002", thief)), "192.0.2.66/32 all #2"},
+		"after its own three": {over("TCP", failures("1002", thief, 4)+success("1002", thief)), "192.0.2.66/32 all #2"},
 	} {
 		s := newSite(t, byOffence(3))
 		s.hear(t, noon, tc.events)

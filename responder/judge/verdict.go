@@ -179,7 +179,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	f.Vital = j.Places.Vital(f.Target)
 	f.Carrier = carrier && f.Vital != ""
 	f.Throttles = j.policy.Throttles && (!carrier || v.Proven)
-	f.Closes = j.policy.DropsFlows && !carrier && f.Vital == ""
+	f.Closes = j.policy.DropsFlows && !carrier && !j.Places.Relayed(f.Target)
 	j.spare(v, &f)
 	f.Offences = j.Offences.Count(v.At, f.Target)
 	f.Repeats = j.Repeats.Count(v.At, f.Target)

@@ -103,6 +103,14 @@ func (p *Places) isFront(prefix netip.Prefix) bool {
 	return p.front.at.IsValid() && p.front.at.Overlaps(prefix)
 }
 
+// Relayed says whether a source is the front and hides where its users are, so that phones
+// from anywhere come from it: a proxy, a relay on this machine or source NAT. The router of
+// an office is none.
+func (p *Places) Relayed(source netip.Prefix) bool {
+	f := p.front
+	return p.isFront(source) && (f.shared != 0 || slices.Contains(p.own, f.addr) || private(f.at.Addr()))
+}
+
 // frontKind says what a front is, as far as its address shows.
 func (p *Places) frontKind() string {
 	switch f := p.front; {

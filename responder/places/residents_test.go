@@ -90,18 +90,18 @@ func TestResidentsAreBounded(t *testing.T) {
 }
 
 // Whose password somebody else has vouches for nothing, until it is changed.
-func TestTrusted(t *testing.T) {
+func TestVouches(t *testing.T) {
 	p := New(Config{}, nil)
 	p.Know("1001", office, noon)
-	p.Betrayed("1001")
+	p.Compromise(Compromise{Account: "1001", At: noon})
 	p.RestoreThief("1002", event.SourcePrefix(thief), noon)
 	if p.Vouches("1001", noon) || p.Vouches("1002", noon) || !p.Vouches("1003", noon) {
-		t.Error("trusted although a thief has it, or not although none has")
+		t.Error("vouches although a thief has it, or not although none has")
 	}
 	p.ForgetThieves("1001")
 	p.ForgetThieves("1002")
 	if !p.Vouches("1001", noon) || !p.Vouches("1002", noon) {
-		t.Error("not trusted with a new password")
+		t.Error("does not vouch with a new password")
 	}
 }
 

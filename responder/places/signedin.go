@@ -13,8 +13,8 @@ const maxSignedIn = 50
 
 // WhoseAreThese asks a person about the registrations that SignedIn lists, and says what
 // to do about a thief's.
-const WhoseAreThese = "Which of these are not yours? `tollwarden rotate EXT` changes an extension's password, `tollwarden hangup EXT` ends its calls, " +
-	"and `tollwarden ban ADDRESS` blocks an address (all three in mode enforce)."
+const WhoseAreThese = "Which of these are not yours? `tollwarden compromise ACCOUNT` treats an extension as stolen: it ends its calls, changes its " +
+	"password and removes its registrations. `tollwarden ban ADDRESS` blocks an address (both in mode enforce)."
 
 // SignedIn lists who is registered, from where and with what, a line each, in order.
 func SignedIn(contacts []Contact) (lines []string) {

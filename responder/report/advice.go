@@ -65,9 +65,9 @@ func (s Step) adviceWaits() string {
 	case !strings.HasPrefix(s.Detail, incident.WaitsForPerson):
 		return ""
 	case s.kind == incident.StepRotate:
-		return fmt.Sprintf("Change the password of %s: `tollwarden rotate %s --expire`, or those of all extensions that wait: `tollwarden resume --waiting`.", s.Target, s.Target)
+		return fmt.Sprintf("Change the password of %s: %s, or those of all extensions that wait: `tollwarden resume --waiting`.", s.Target, incident.AccountCommand("rotate", s.raw, "--expire"))
 	case s.kind == incident.StepLock:
-		return fmt.Sprintf("Lock %s if it is not in use: `tollwarden lock %s`.", s.Target, s.Target)
+		return fmt.Sprintf("Lock %s if it is not in use: %s.", s.Target, incident.AccountCommand("lock", s.raw))
 	}
 	return ""
 }

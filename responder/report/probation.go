@@ -25,8 +25,8 @@ func (t *builder) onProbation() (address string, ok bool) {
 // decide says how a person answers for an address on probation.
 func (t *builder) decide(address string) []string {
 	return []string{
-		fmt.Sprintf("If it was you, or somebody of yours, at %s: `tollwarden trust %s %s`. Then nothing is limited any more.", address, t.account, address),
-		fmt.Sprintf("If not: `tollwarden compromise %s`. That ends its calls, changes its password, removes its registrations and bans the address.", t.account),
+		fmt.Sprintf("If it was you, or somebody of yours, at %s: %s. Then nothing is limited any more.", address, incident.AccountCommand("trust", t.i.Account, address)),
+		fmt.Sprintf("If not: %s. That ends its calls, changes its password, removes its registrations and bans the address.", incident.AccountCommand("compromise", t.i.Account)),
 	}
 }
 

@@ -67,8 +67,8 @@ func breakerWords(b contain.BreakerState) string {
 		fmt.Fprintf(&words, "%s had their password changed or were locked within %s (%s), and no more are automatically until %s. ",
 			incident.Count(len(b.Taken), "extension"), config.FormatDuration(b.Rule.Within), accountsText(b.Taken), output.Time(b.Until))
 	}
-	words.WriteString("Their calls abroad and to premium numbers are ended. Change each password with `tollwarden rotate EXT --expire`, all with `tollwarden resume --waiting`, " +
-		"or say that one is in order with `tollwarden unlock EXT`; `tollwarden resume` lets further ones be changed automatically")
+	words.WriteString("Their calls abroad and to premium numbers are ended. Change each password with `tollwarden rotate ACCOUNT --expire`, all with `tollwarden resume --waiting`, " +
+		"or say that one is in order with `tollwarden unlock ACCOUNT`; `tollwarden resume` lets further ones be changed automatically")
 	return words.String()
 }
 
@@ -133,7 +133,7 @@ func (b *apiBackend) Resume(uid uint32) (control.Paused, error) {
 	done.Message += ": attacks are stopped"
 	if len(waiting) > 0 {
 		done.Message += "\n" + incident.Count(len(waiting), "extension") + " still wait for a person: " + accountsText(waitingNames(waiting)) +
-			"\nchange each password with `tollwarden rotate EXT --expire`, or all with `tollwarden resume --waiting`"
+			"\nchange each password with `tollwarden rotate ACCOUNT --expire`, or all with `tollwarden resume --waiting`"
 	}
 	return b.paused(done)
 }

@@ -34,7 +34,7 @@ func TestPauseAndBreakerChecks(t *testing.T) {
 		"no limit":   {checkBreaker, responder.Senses{}, true, []string{"no limit is set"}},
 		"full":       {checkBreaker, responder.Senses{Breaker: waits(0)}, true, []string{"2 of at most 2 extensions taken from their owners within 1h"}},
 		"two wait": {checkBreaker, responder.Senses{Breaker: waits(2)}, false, []string{
-			"take 2 extensions from their owners wait for a person: 1003, 1004. 2 extensions had their password changed or were locked within 1h (1001, 1002)", "`tollwarden rotate EXT --expire`", "`tollwarden resume`",
+			"take 2 extensions from their owners wait for a person: 1003, 1004. 2 extensions had their password changed or were locked within 1h (1001, 1002)", "`tollwarden rotate ACCOUNT --expire`", "`tollwarden resume`",
 		}},
 		"many wait": {checkBreaker, responder.Senses{Breaker: waits(30)}, false, []string{"1022 and 10 more. "}},
 	} {
