@@ -32,7 +32,7 @@ func TestReferenceIsTheDefault(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(want.Firewall.Allow[0]), sameZone); diff != "" {
 		t.Errorf("reference.toml differs from the defaults (-default +reference):\n%s", diff)
 	}
-	if len(got.Thresholds) == 0 || len(got.Playbooks) == 0 || len(got.Bans.Ladder) != 4 {
+	if len(got.Thresholds) == 0 || len(got.Playbooks) == 0 || len(got.Bans.Ladder) != 5 {
 		t.Errorf("the built-in set is incomplete: %+v", got)
 	}
 }
@@ -48,7 +48,7 @@ func TestMinimalFile(t *testing.T) {
 	if c.Asterisk.Secret != "s3cr3t" {
 		t.Error("secret not read")
 	}
-	if c.Bans.Ladder[0] != 4*time.Hour || c.Bans.Ladder[3] != 0 {
+	if c.Bans.Ladder[0] != 15*time.Minute || c.Bans.Ladder[1] != 4*time.Hour || c.Bans.Ladder[4] != 0 {
 		t.Errorf("ladder = %v", c.Bans.Ladder)
 	}
 }

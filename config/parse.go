@@ -318,7 +318,7 @@ func (p *parser) bans(f *file, b *Bans) {
 		b.Ladder = append(b.Ladder, d)
 	}
 	if len(*f.Bans.Ladder) == 0 {
-		p.fail("bans.ladder", `empty: want at least one ban time, such as ["4h", "24h", "7d", "forever"]`)
+		p.fail("bans.ladder", `empty: want at least one ban time, such as ["15m", "4h", "24h", "7d", "forever"]`)
 	}
 }
 

@@ -26,15 +26,22 @@ func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sig
 	s = Sign{Kind: Placed, Account: account, Channel: channel, From: a.where(now), Hint: a.hint(now), Detail: n.Digits}
 	_, s.Forbidden = a.limits.Destinations.forbids(&n)
 	if s.Cost = d.cost(a, &n); s.Cost != "" {
-		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now)
+		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now) && d.knowsHabits(now, a)
 	}
 	return s, true
 }
 
-// isNew says whether an account calls a country for the first time just now.
+// isNew says whether an account first called a country within the hour.
 func (a *accountState) isNew(country string, now time.Time) bool {
 	u := a.countries[country]
-	return u == nil || u.first.Equal(now)
+	return u == nil || now.Sub(u.first) < hour
+}
+
+// knowsHabits says whether the countries that an account calls have been learned, so that
+// another one is news.
+func (d *Detector) knowsHabits(now time.Time, a *accountState) bool {
+	first := a.calls.first
+	return d.learningDone(now) || !first.IsZero() && now.Sub(first) >= d.rules.Learn
 }
 
 // cost says in words why a call to a number costs more than others; "" if it does not.
@@ -107,15 +114,19 @@ func (t *Tracker) Place(channel string, from netip.Addr) {
 	}
 }
 
-// Elsewhere returns an outgoing call of an account that is up, began after a time, and
+// CostlyElsewhere returns a costly call of an account that is up, began after a time, and
 // is known to come from another network than an address.
-func (t *Tracker) Elsewhere(account string, from netip.Addr, after time.Time) (c Channel, ok bool) {
-	if t.outgoing[account] == 0 {
+func (d *Detector) CostlyElsewhere(account string, from netip.Addr, after time.Time) (c Channel, ok bool) {
+	a := d.accounts[account]
+	if a == nil || d.outgoing[account] == 0 {
 		return Channel{}, false
 	}
 	here := event.NetworkPrefix(from)
-	for _, c := range t.byName {
-		if c.Account == account && c.Outgoing && c.Since.After(after) && c.From.IsValid() && event.NetworkPrefix(c.From) != here {
+	for _, c := range d.byName {
+		if c.Account != account || !c.Outgoing || !c.Since.After(after) || !c.From.IsValid() || event.NetworkPrefix(c.From) == here {
+			continue
+		}
+		if n := d.rules.Dialling.Read(c.Dialled); d.cost(a, &n) != "" {
 			return c, true
 		}
 	}

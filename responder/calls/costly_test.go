@@ -51,15 +51,26 @@ func TestPlaced(t *testing.T) {
 
 var costlyNow = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// A country is new with the first call to it, also while habits are learned.
+// A country is new for an hour from the first call to it, but not while habits are learned.
 func TestPlacedToANewCountry(t *testing.T) {
 	d := calls.NewDetector(costlyNow, calls.Rules{Dialling: calls.Dialling{Country: "GB", Internal: 6}, Learn: time.Hour}, places.New(places.Config{}, nil))
 	d.List([]calls.Account{{Name: "1002", Login: true}})
-	for n, want := range []bool{true, false, false} {
-		now := costlyNow.Add(time.Duration(n) * time.Minute)
-		d.Call(now, calls.Channel{Name: "PJSIP/1002-1", Account: "1002", Dialled: "0033140205050", Calling: true})
-		if s, _ := d.Placed(now, "1002", "0033140205050", "PJSIP/1002-1"); s.NewCountry != want {
-			t.Errorf("call %d: new %v", n+1, s.NewCountry)
+	for _, tc := range []struct {
+		after  time.Duration
+		number string
+		want   bool
+	}{
+		{0, "0033140205050", false},
+		{59 * time.Minute, "0068221234", false},
+		{time.Hour, "0037160000000", true},
+		{119 * time.Minute, "0037160000001", true},
+		{2 * time.Hour, "0037160000001", false},
+		{2 * time.Hour, "0033140205051", false},
+	} {
+		now := costlyNow.Add(tc.after)
+		d.Call(now, calls.Channel{Name: "PJSIP/1002-1", Account: "1002", Dialled: tc.number, Calling: true})
+		if s, _ := d.Placed(now, "1002", tc.number, "PJSIP/1002-1"); s.NewCountry != tc.want {
+			t.Errorf("%s after %s: new %v", tc.number, tc.after, s.NewCountry)
 		}
 	}
 	if _, ok := d.Placed(costlyNow, "1002", "1001", "PJSIP/1002-1"); ok {

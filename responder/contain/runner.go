@@ -20,6 +20,7 @@ type State struct {
 	Restrictions *Restrictions
 	Breaker      Breaker
 	Costs        CostLimits
+	Numbers      CostlyNumbers
 	Log          CallLog
 }
 

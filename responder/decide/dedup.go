@@ -50,9 +50,9 @@ func (d *Dedup) FirstFlow(v *score.Verdict) bool {
 
 // newPlacePause is how long nothing more is reported of an account whose address keeps
 // changing while others guess at it.
-const newPlacePause = 24 * time.Hour
+const newPlacePause = 7 * 24 * time.Hour
 
-// FirstNewPlace is First for an address on probation, once a day.
+// FirstNewPlace is First for an address on probation, once a week.
 func (d *Dedup) FirstNewPlace(v *score.Verdict) bool {
 	return d.isFirst(dedupKey{v.Key, v.Threshold.Name, NotWidened}, v.At, newPlacePause)
 }

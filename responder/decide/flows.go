@@ -50,11 +50,12 @@ func flowOf(v *score.Verdict) (netip.Prefix, flowKey) {
 // Cut is the flow that brought a verdict about, where others live at its address; false
 // if it is not known for certain or if the attack continues through others. own is
 // whether the verdict's account is at home at the address, and agent what its phone calls
-// itself there, "" when that is not known.
-func (f *Flows) Cut(v *score.Verdict, own bool, agent string) (incident.Flow, bool) {
+// itself there, "" when that is not known. wider is whether more than flows can be cut there:
+// where it cannot, as at the address of nearly all phones, flows are all there is to cut.
+func (f *Flows) Cut(v *score.Verdict, own bool, agent string, wider bool) (incident.Flow, bool) {
 	known := v.Cause.Transport == event.UDP || v.Cause.Transport.Connected()
 	guesses := v.Key.Per != score.PerAccount || v.Cause.Signal.Failure() // others end with their account's calls
-	if !v.Proven || !known || v.Cause.Port == 0 || !v.Cause.Source.IsValid() || guesses && !f.room(v) {
+	if !v.Proven || !known || v.Cause.Port == 0 || !v.Cause.Source.IsValid() || guesses && !f.room(v, wider) {
 		return incident.Flow{}, false
 	}
 	flow := incident.Flow{At: netip.AddrPortFrom(v.Cause.Source, v.Cause.Port), Connection: v.Cause.Transport.Connected()}
@@ -122,7 +123,7 @@ func OnePhone(v *score.Verdict) bool {
 }
 
 // room says whether one more flow of the verdict's address may be dropped.
-func (f *Flows) room(v *score.Verdict) bool {
+func (f *Flows) room(v *score.Verdict, wider bool) bool {
 	source, flow := flowOf(v)
 	dropped, known := f.dropped[source]
 	if !known {
@@ -138,7 +139,7 @@ func (f *Flows) room(v *score.Verdict) bool {
 			recent++
 		}
 	}
-	return recent < maxFlows && len(dropped) < maxFlowsKept
+	return (recent < maxFlows || !wider) && len(dropped) < maxFlowsKept
 }
 
 // Add remembers that the flow of a verdict is dropped.

@@ -68,7 +68,7 @@ func TestCut(t *testing.T) {
 		}), false, `the phone of account "1004" did what the reason says, or somebody else behind this address`},
 	} {
 		var f Flows
-		flow, ok := f.Cut(tc.verdict, !tc.foreign, "")
+		flow, ok := f.Cut(tc.verdict, !tc.foreign, "", true)
 		if ok != (tc.want != "") || flow.About != tc.want {
 			t.Errorf("%s: %t, %q", name, ok, flow.About)
 		}
@@ -77,7 +77,7 @@ func TestCut(t *testing.T) {
 		}
 	}
 	var f Flows
-	if flow, _ := f.Cut(wrongPassword(5073, "1004"), true, "Snom\r\n1004"); flow.Phone != `the phone of account "1004" (User-Agent "Snom\r\n1004")` {
+	if flow, _ := f.Cut(wrongPassword(5073, "1004"), true, "Snom\r\n1004", true); flow.Phone != `the phone of account "1004" (User-Agent "Snom\r\n1004")` {
 		t.Errorf("the phone is %s", flow.Phone)
 	}
 	mixed := cut(func(v *score.Verdict) { v.Evidence[0].Signal = score.InvalidAccountID })
@@ -137,7 +137,7 @@ func TestManyPortsAreAGuesser(t *testing.T) {
 				v.Evidence[i].At = noon.Add(step.after)
 			}
 			v.At, v.Cause.Transport = noon.Add(step.after), tc.transport
-			_, got := f.Cut(v, true, "")
+			_, got := f.Cut(v, true, "", true)
 			if got != step.want {
 				t.Errorf("%s: %s: %t", name, step.what, got)
 			}
@@ -163,7 +163,7 @@ func TestCallsHaveRoomForTheirFlow(t *testing.T) {
 	for port := range uint16(5) {
 		v := wrongPassword(5070+port, "1004")
 		v.Key, v.Cause.Signal = score.Key{Per: score.PerAccount, Account: "1004"}, score.CallRate
-		if _, ok := f.Cut(v, true, ""); !ok {
+		if _, ok := f.Cut(v, true, "", true); !ok {
 			t.Errorf("flow %d is not cut", port)
 		}
 		f.Add(v)
@@ -181,10 +181,10 @@ func TestSharedAddressesAreBounded(t *testing.T) {
 	for i := range maxShared {
 		f.Add(at(i))
 	}
-	if _, ok := f.Cut(wrongPassword(5070, "1004"), true, ""); ok {
+	if _, ok := f.Cut(wrongPassword(5070, "1004"), true, "", true); ok {
 		t.Error("one more than there is room for")
 	}
-	if flow, ok := f.Cut(at(1), true, ""); !ok || !strings.Contains(flow.Phone, "1004") {
+	if flow, ok := f.Cut(at(1), true, "", true); !ok || !strings.Contains(flow.Phone, "1004") {
 		t.Error("an address that is known is not spared any more")
 	}
 }

@@ -180,6 +180,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.Contain.Prune(now)
 	j.pruneMissed(now)
 	j.pruneCostLimits(now)
+	j.Contain.Numbers.Prune(now)
 	j.pruneSlow(now)
 }
 

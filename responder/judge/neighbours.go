@@ -44,7 +44,7 @@ func (j *Judge) spareNeighbours(v *score.Verdict, f *decide.Facts) {
 	}
 	own := j.Places.Known(v.Cause.Account, v.Cause.Source, v.At)
 	_, agent := j.Places.Phones(v.Cause.Account, f.Target, v.Cause.Port)
-	if flow, ok := j.flows.Cut(v, own, agent); ok {
+	if flow, ok := j.flows.Cut(v, own, agent, f.Closes || f.Throttles && v.Cause.Transport == event.UDP); ok {
 		f.Flow = &flow
 	}
 }

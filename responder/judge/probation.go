@@ -15,9 +15,18 @@ import (
 // An address on probation is its owner's or a thief's. Nothing of the account is taken
 // from it but costly calls, until a second sign shows that it is a thief's.
 
-// secondSigns are the signs that nobody but a thief gives at an address on probation.
-// TwoNetworks is none: a desk phone and a softphone of one account sign in by turns.
-var secondSigns = map[calls.Kind]bool{calls.ForbiddenDestination: true, calls.OffHours: true, calls.ScannerAgent: true}
+// isSecondSign says whether nobody but a thief gives a sign at an address on probation.
+// TwoNetworks is none: a desk phone and a softphone of one account sign in by turns. Nor
+// are late calls that cost nothing, or go to one number again and again.
+func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
+	switch s.Kind {
+	case calls.ForbiddenDestination, calls.ScannerAgent:
+		return true
+	case calls.OffHours:
+		return j.Contain.Numbers.Many(now, s.Account, false)
+	}
+	return false
+}
 
 // newPlaceReason says why an address is on probation.
 func (j *Judge) newPlaceReason(v *score.Verdict) string {
@@ -113,24 +122,28 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	if limited && (s.Cost != "" || j.watched(now, s)) {
 		j.recordPlaced(limit.Incident, s)
 	}
+	if s.Cost == "" {
+		return false
+	}
+	j.Contain.Numbers.Add(now, s.Account, s.Detail, s.NewCountry)
 	probation, _ := j.probationAt(now, s.Account, s.From.Source)
-	switch other, up := j.Calls.Elsewhere(s.Account, s.From.Source, probation.First); {
+	switch other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, probation.First); {
 	case s.Forbidden:
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
-	case s.NewCountry:
-		return j.secondSign(now, s.Account, s.From, "the first call of the account to this country: "+s.Detail+", "+s.Cost, raw)
+	case s.NewCountry && j.Contain.Numbers.Many(now, s.Account, true):
+		return j.secondSign(now, s.Account, s.From, "calls to different numbers in countries that the account had never called, the last to "+s.Detail+", "+s.Cost, raw)
 	case up && ownChannel(s):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
 	return false
 }
 
-// besideProbation takes a call from where its account is known. While another one from an
-// address on probation is up, two people are using the account. A call that the account's
+// besideProbation takes a call from where its account is known. If it costs, and another
+// one that does is up from an address on probation, two people are using the account. A call that the account's
 // phone left behind when its address changed is none: it began before.
 func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken bool) {
-	other, up := j.Calls.Elsewhere(s.Account, s.From.Source, time.Time{})
-	if !up || !ownChannel(s) {
+	other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, time.Time{})
+	if !up || s.Cost == "" || !ownChannel(s) {
 		return false
 	}
 	if _, ok := j.probationAt(now, s.Account, other.From); !ok {
@@ -193,7 +206,7 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 	return true
 }
 
-// tellOfNewPlace opens an incident about a new address, unless there was one today: the
+// tellOfNewPlace opens an incident about a new address, unless there was one this week: the
 // address of an owner may change all the time.
 func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	if !j.dedup.FirstNewPlace(v) {

@@ -159,14 +159,15 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 		j.counters.GracePeriod++
 		return
 	}
-	own := false
+	old := false
 	if o.Signal.Failure() {
 		j.Contain.Costs.Failed(now, o.Account, o.Source)
-		own = j.Places.Formerly(o.Account, event.SourcePrefix(o.Source), now)
+		o.Own = j.Places.Formerly(o.Account, event.SourcePrefix(o.Source), now)
+		old = o.Own || j.Contain.Rotations.InGrace(now, o.Account)
 	}
 	var broken score.Observation
 	brokenIn := false
-	if !own { // an old password in the account's own phone is no guess
+	if !old { // an old password in one of the account's phones is no guess
 		broken, brokenIn = j.breakIn.Observe(o)
 	}
 	j.observe(o, nil)

@@ -98,6 +98,22 @@ func (a *account) home(now time.Time, network netip.Prefix) bool {
 	return s != nil && now.Sub(s.first) >= settled && now.Sub(s.last) < rememberNetwork
 }
 
+// NearHome says whether an address lies in the neighbourhood of a network where an account
+// is at home: a provider's next address for it does.
+func (p *Places) NearHome(name []byte, source netip.Prefix, now time.Time) bool {
+	e := p.accounts[string(name)]
+	if e == nil {
+		return false
+	}
+	a, hood := e.Value.(*account), Neighbourhood(source.Addr())
+	for network := range a.networks {
+		if hood.Contains(network.Addr()) && a.home(now, network) {
+			return true
+		}
+	}
+	return false
+}
+
 // Young says whether the network of an address is known for an account, but not
 // its home yet.
 func (p *Places) Young(now time.Time, name string, network netip.Prefix) bool {

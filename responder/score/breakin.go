@@ -35,6 +35,9 @@ type Places interface {
 	// Trusted reports whether an account may turn up at an address however often
 	// others failed: it is at home in the network, or a person allowed the address.
 	Trusted(name []byte, source netip.Prefix, now time.Time) bool
+	// NearHome reports whether an address lies in the neighbourhood of a network where an
+	// account is at home, as one that its provider gives it next does.
+	NearHome(name []byte, source netip.Prefix, now time.Time) bool
 	// Succeed records a success that was neither a break-in nor suspicious. Its
 	// address becomes known.
 	Succeed(name []byte, source netip.Prefix, at time.Time)
@@ -161,7 +164,7 @@ func (b *BreakIn) Revealed(o *Observation, stolen bool) (derived Observation, ok
 		b.places.MarkThief(name, source, o.At, true)
 		return brokenIn(o, own), true
 	}
-	if b.places.OnProbation(name, source, o.At) || b.places.Trusted(name, source, o.At) || b.recent(name, o.At) < b.config.Failures {
+	if b.places.OnProbation(name, source, o.At) || b.places.Trusted(name, source, o.At) || b.places.NearHome(name, source, o.At) || b.recent(name, o.At) < b.config.Failures {
 		return Observation{}, false
 	}
 	return b.putOnProbation(name, source, o.At, o), true
@@ -252,12 +255,16 @@ func (b *BreakIn) elsewhere(name []byte, source netip.Prefix, at time.Time) (all
 }
 
 // suspicious reports whether a success at an unknown address may be a thief's, and
-// since when the account is under suspicion.
+// since when the account is under suspicion. Near its home, what others did says nothing:
+// a dynamic address changes all the time.
 func (b *BreakIn) suspicious(name []byte, source netip.Prefix, at time.Time) (since time.Time, ok bool) {
-	if b.recent(name, at) >= b.config.Failures {
+	if all, proven := b.elsewhere(name, source, at); proven > 0 || all >= b.config.Failures {
 		return at, true
 	}
-	if all, proven := b.elsewhere(name, source, at); proven > 0 || all >= b.config.Failures {
+	if b.places.NearHome(name, source, at) {
+		return time.Time{}, false
+	}
+	if b.recent(name, at) >= b.config.Failures {
 		return at, true
 	}
 	return b.places.Undecided(name, at)

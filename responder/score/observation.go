@@ -53,6 +53,7 @@ type Observation struct {
 	Account   []byte // AccountID as Asterisk wrote it
 	Session   []byte // SessionID: the SIP Call-ID with PJSIP
 	Raw       []byte // the text it was parsed from; nil if not available
+	Own       bool   // a failure of the account's own phone: it does not count against the account
 }
 
 // Record is an observation kept as evidence. It owns its memory. Account and Session

@@ -77,7 +77,7 @@ playbook = "block"
 	for _, want := range []string{
 		"Mode enforce.\n", `Asterisk at 192.0.2.1:5038 as "tollwarden"`, "Never banned: 198.51.100.0/24, 192.0.2.1/32, and 2 more in " + path,
 		"guessing: 3 points of one IP address within 1h from InvalidPassword (1), UnknownAccount (2): ban, rotate, notify, exec.",
-		"A ban lasts 4h, then 24h", "encrypted to age1", "notify: webhook", "exec: /usr/local/bin/hook, for at most",
+		"A ban lasts 15m, then 4h", "encrypted to age1", "notify: webhook", "exec: /usr/local/bin/hook, for at most",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("it lacks %q:\n%s", want, &out)
