@@ -16,6 +16,7 @@ import (
 // the kernel all along, and a new attacker is stopped afterwards.
 func TestGoesOnAfterDisturbances(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		t.Parallel() // it mostly waits
 		w := guard(t, l, 3)
 		attackers := 0
 		attack := func() {

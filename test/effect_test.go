@@ -51,6 +51,7 @@ func guessOn(t *testing.T, l *lab.Lab, from *lab.Host) (stop func()) {
 // effect. It must not say that all is well.
 func TestBanWithoutEffectIsNoticed(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		t.Parallel() // it mostly waits
 		r := newRelayAt(t, l, lab.PBXAddress)
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		w := &warden{t: t, lab: l, dir: t.TempDir(), ami: r.address(), host: addHost(t, l, "warden", "192.0.2.40")}
@@ -91,6 +92,7 @@ func TestBanWithoutEffectIsNoticed(t *testing.T) {
 // when it is banned.
 func TestAttackThatGoesOnIsNoticed(t *testing.T) {
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		t.Parallel() // it mostly waits
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		w := guard(t, l, 3)
 		if out, err := w.tollwarden("allow", "add", guesserAddress, "--socket", w.socket()); err != nil {
