@@ -94,8 +94,13 @@ func TestGuesserWhoAnswersTheChallenge(t *testing.T) {
 		w := guardWith(t, l, shortRules(50))
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		c := newCracker(t, attacker, 5070, "REGISTER")
-		for n := range 5 {
-			c.guess(fmt.Sprint("wrong-", n), true)
+		for refused := 0; refused < 5; { // a busy Asterisk answers late
+			if c.guess("wrong", true) != "" {
+				refused++
+			}
+			if c.cseq > 50 {
+				t.Fatalf("Asterisk refused %d guesses", refused)
+			}
 		}
 		c.guess(lab.Passwords["1002"], true) // its ban may be there before the answer
 		want := 1
