@@ -135,7 +135,7 @@ func TestPasswordFoundThroughTheOracleIsWorthless(t *testing.T) {
 		owner := newCracker(t, addHost(t, l, "home", "198.51.100.20"), 5070, "REGISTER")
 		owner.signIn("SIP/2.0 200")
 		c := newCracker(t, addHost(t, l, "attacker", guesserAddress), 5070, "REGISTER")
-		time.Sleep(3 * time.Second) // PJSIP's nonces are compared by the second
+		time.Sleep(3 * time.Second)      // PJSIP's nonces are compared by the second
 		if l.Version == lab.Asterisk16 { // which sends a challenge in a new dialog, whatever it gets
 			for n := range 5 {
 				c.exchange(c.credentials(fmt.Sprint("wrong-", n), invented(n)))
