@@ -45,6 +45,7 @@ func invented(n int) string { return fmt.Sprintf("%d/%032x", time.Now().Unix(), 
 // A phone that moves keeps its password, its registration and its address, though
 // it first answers with the nonce that it had elsewhere.
 func TestPhoneThatMovesIsLeftAlone(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for name, methods := range map[string][]string{
 		"from Wi-Fi to mobile":     {"REGISTER"},
 		"a line dialled once more": {"REGISTER", "SUBSCRIBE"},

@@ -178,7 +178,7 @@ func TestMisdirectedResponsesAreHeldBack(t *testing.T) {
 				c.newDialog = true
 				answered := refusals(c.conn)
 				f := newForger(t, attacker)
-				const guesses = 4000
+				const guesses = 2000
 				for i := range guesses {
 					from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i >> 8), byte(i)}), 5070)
 					c.cseq++
