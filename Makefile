@@ -23,7 +23,7 @@ MODULE = $(shell $(GO) list -m)
 tests:
 	$(GO) run ./test/summary -- \
 		$(GO) test $(RACE) -count 1 -timeout 20m -json $(filter-out $(TIMED:./%=$(MODULE)/%),$(shell $(GO) list ./...)) -- \
-		$(GO) test $(RACE) -p 1 -count 1 -timeout 20m -json $(TIMED)
+		$(GO) test $(RACE) -p 1 -parallel 4 -count 1 -timeout 20m -json $(TIMED)
 	@$(MAKE) --no-print-directory fuzz FUZZTIME=4s TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket"
 
 ## lint: vet, staticcheck, gofumpt

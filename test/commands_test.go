@@ -98,7 +98,7 @@ func TestBanningByHand(t *testing.T) {
 		t.Errorf("the kernel goes on without the allowed:\n%s", b.nft("list", "table", "inet", "tollwarden"))
 	}
 	file := filepath.Join(b.data(), "allow")
-	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "192.0.2.66") || !strings.Contains(string(text), "uid 0: our office") {
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "192.0.2.66") || !strings.Contains(string(text), "root: our office") {
 		t.Errorf("allow file: %q, %v", text, err)
 	}
 	b.run(with("ban", "192.0.2.66")...).wants(t, "ban of what was allowed", 1, "allow list")

@@ -15,7 +15,9 @@ import (
 // is stopped, killed and started again: it goes on each time, the bans stay in
 // the kernel all along, and a new attacker is stopped afterwards.
 func TestGoesOnAfterDisturbances(t *testing.T) {
+	t.Parallel() // it mostly waits
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
+		t.Parallel()
 		w := guard(t, l, 3)
 		attackers := 0
 		attack := func() {

@@ -130,6 +130,7 @@ func TestScannerIsStopped(t *testing.T) {
 // sipvicious' svwar gives up when the second answer is not what it expects, so
 // that one run may try no more than two names: it is run until it is banned.
 func TestSvwarIsStopped(t *testing.T) {
+	t.Parallel() // it mostly waits for svwar to give up
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guard(t, l, 3)
 	attacker := addHost(t, l, "attacker", guesserAddress)

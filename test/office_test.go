@@ -133,8 +133,10 @@ func TestGuesserInTheGuestNetwork(t *testing.T) {
 	}
 	steps := func(target string) (details string) {
 		for _, i := range w.incidents() {
-			if s := i.Steps[0]; s.Target == target {
-				details += string(s.State) + ": " + s.Detail + "\n"
+			for _, s := range i.Steps {
+				if s.Target == target {
+					details += string(s.State) + ": " + s.Detail + "\n"
+				}
 			}
 		}
 		return details

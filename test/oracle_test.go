@@ -45,6 +45,7 @@ func invented(n int) string { return fmt.Sprintf("%d/%032x", time.Now().Unix(), 
 // A phone that moves keeps its password, its registration and its address, though
 // it first answers with the nonce that it had elsewhere.
 func TestPhoneThatMovesIsLeftAlone(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for name, methods := range map[string][]string{
 		"from Wi-Fi to mobile":     {"REGISTER"},
 		"a line dialled once more": {"REGISTER", "SUBSCRIBE"},
@@ -94,19 +95,22 @@ func TestGuesserWhoAnswersTheChallenge(t *testing.T) {
 		w := guardWith(t, l, shortRules(50))
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		c := newCracker(t, attacker, 5070, "REGISTER")
-		for n := range 5 {
-			c.guess(fmt.Sprint("wrong-", n), true)
+		for refused := 0; refused < 5; { // a busy Asterisk answers late
+			if c.guess("wrong", true) != "" {
+				refused++
+			}
+			if c.cseq > 50 {
+				t.Fatalf("Asterisk refused %d guesses", refused)
+			}
 		}
 		c.guess(lab.Passwords["1002"], true) // its ban may be there before the answer
-		want := 1
 		if l.Version == lab.Asterisk16 {
-			want = 2
 			w.newPlace("1002")
 			callNowhere(t, addPhone(t, attacker, "1002"))
 		}
 		w.wait("the account to be contained", 10*time.Second, func() bool { return w.rotated("1002") })
-		if n := len(w.incidents()); n != want {
-			t.Errorf("%d incidents, want %d", n, want)
+		if list := w.incidents(); len(list) != 1 || list[0].Threshold != "break-in" {
+			t.Errorf("incidents: %+v, want one of the break-in", list)
 		}
 	})
 }

@@ -29,7 +29,12 @@ playbook = "block"
 name = "block"
 steps = ["ban"]
 `)
-	thief := addPhone(t, addHost(t, l, "thief", "203.0.113.66"), "1002")
+	// Over UDP only the challenges, which are skipped, would confirm the address.
+	thief, err := addHost(t, l, "thief", "203.0.113.66").Phone("1002", "", lab.PhoneOptions{Transport: "tcp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = thief.Close() })
 	flood := lab.Guesser{Host: addHost(t, l, "flood", "2001:db8:f::/48"), Account: "1003", Rate: 2000, Ask: true, Rove: true}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan lab.Guesses, 1)

@@ -97,7 +97,7 @@ func TestOwnerAtANewAddressAfterGuesses(t *testing.T) {
 		if out, err := w.tollwarden("compromise", "1002", "--socket", w.socket()); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
-		w.wait("what a person reported", 10*time.Second, func() bool { return w.rotated("1002") && !w.hasContact("1002") })
+		w.wait("what a person reported", 10*time.Second, func() bool { return w.settled("break-in") && w.rotated("1002") && !w.hasContact("1002") })
 		w.logSteps(t)
 	})
 }

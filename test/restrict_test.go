@@ -20,8 +20,9 @@ import (
 // configuration is what it was, byte for byte. The restriction survives a restart
 // of the daemon.
 func TestAccountUnderAttackIsRestricted(t *testing.T) {
+	t.Parallel() // it mostly waits
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it mostly waits
+		t.Parallel()
 
 		const quiet = 15 * time.Second // long enough to look around on a busy machine
 		owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")

@@ -192,9 +192,12 @@ func TestForbiddenTransfersAreEnded(t *testing.T) {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
 			t.Parallel() // it mostly waits
 			x := newExchange(t, v, onlyForbidden)
-			ended := func(what string, incidents int) {
+			ended := func(what string, calls int) { // all of them in one incident
 				t.Helper()
-				x.warden.wait(what+": the incident", 3*time.Second, func() bool { return len(x.warden.incidents()) == incidents })
+				x.warden.wait(what+": the end of the call", 3*time.Second, func() bool {
+					list := x.warden.incidents()
+					return len(list) == 1 && len(list[0].Steps) == calls && x.warden.settled("forbidden destination")
+				})
 				x.warden.wait(what+": no channel of the carrier", 3*time.Second, func() bool { return !strings.Contains(x.channels(), "/carrier-") })
 				t.Logf("%s: %s", what, x.warden.incidents()[0].Reason)
 			}

@@ -31,7 +31,8 @@ func GravityOf(steps []incident.Step) (g Gravity) {
 
 // NewSteps are those steps of a plan that an incident under way does not have yet. A step
 // that is still under way is not begun again, nor are messages sent again; resend sends
-// them all the same.
+// them all the same. What is done in place of a ban is new unless the incident says it
+// already: an address can be throttled first and closed later.
 func NewSteps(has, plan []incident.Step, resend bool) (list []incident.Step) {
 	for _, s := range plan {
 		if !known(has, &s, resend) {
@@ -51,6 +52,10 @@ func known(has []incident.Step, s *incident.Step, resend bool) bool {
 			continue
 		}
 		switch {
+		case s.State == incident.Skipped && s.Step == incident.StepBan && s.Instead:
+			if h.Detail == s.Detail {
+				return true
+			}
 		case s.State == incident.Skipped:
 			return true
 		case s.Informs():

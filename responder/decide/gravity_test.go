@@ -28,6 +28,11 @@ func TestNewSteps(t *testing.T) {
 	}
 	banned := step(incident.StepBan, incident.Intended)
 	banned.Ban.Prefix = guesser
+	instead := func(detail string) incident.Step {
+		s := step(incident.StepBan, incident.Skipped)
+		s.Instead, s.Detail = true, detail
+		return s
+	}
 	for name, tc := range map[string]struct {
 		has, plan incident.Step
 		resend    bool
@@ -38,6 +43,8 @@ func TestNewSteps(t *testing.T) {
 		"failed: try again":         {step(incident.StepRotate, incident.Failed), step(incident.StepRotate, incident.Intended), false, 1},
 		"another step":              {step(incident.StepHangup, incident.Intended), step(incident.StepRotate, incident.Intended), false, 1},
 		"banned already":            {step(incident.StepBan, incident.Done), step(incident.StepBan, incident.Skipped), false, 0},
+		"throttled already":         {instead("throttled"), instead("throttled"), false, 0},
+		"throttled, and now closed": {instead("throttled"), instead("closed"), false, 1},
 		"a wider ban":               {step(incident.StepBan, incident.Done), banned, false, 1},
 		"skipped for another why":   {step(incident.StepHangup, incident.Done), step(incident.StepRestrict, incident.Skipped), false, 1},
 		"a message was sent":        {step(incident.StepNotify, incident.Done), step(incident.StepNotify, incident.Intended), false, 0},

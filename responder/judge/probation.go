@@ -3,6 +3,7 @@ package judge
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -37,11 +38,21 @@ func (j *Judge) newPlaceReason(v *score.Verdict) string {
 			sources[r.Source], failures = true, failures+1
 		}
 	}
-	before := "another address of the account is on probation"
-	if failures > 0 {
+	before := "wrong passwords for other accounts came from the same address"
+	switch {
+	case failures > 0:
 		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
+	case j.onProbationElsewhere(v):
+		before = "another address of the account is on probation"
 	}
 	return fmt.Sprintf("%s; then the account was used from %s, a new address: its owner's, or a thief's", before, v.Cause.Source.Unmap())
+}
+
+// onProbationElsewhere says whether an account has another address on probation than the
+// one of a verdict.
+func (j *Judge) onProbationElsewhere(v *score.Verdict) bool {
+	here := event.SourcePrefix(v.Cause.Source)
+	return slices.ContainsFunc(j.Places.Probations(v.Key.Account, v.At), func(p places.Probation) bool { return p.Source != here })
 }
 
 func addresses(n int) string {
