@@ -106,7 +106,8 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		return j.besideProbation(now, s, raw)
 	}
 	limit, limited := j.Contain.Costs.Of(s.Account)
-	if limited && !j.policy.Observe && !j.pause.Active(now) && s.Cost != "" {
+	ends := limited && s.Cost != "" && !j.policy.Observe && !j.pause.Active(now)
+	if ends && !j.Contain.Breaker.Waits(s.Account) { // else endCostly ends it
 		j.counters.CostlyEnded++
 		j.effects.EndCall(s.Channel)
 	}
