@@ -51,8 +51,9 @@ type placedCall struct {
 }
 
 // placed looks at a call of an account whose costs are limited, or that has an address
-// on probation. It returns whether the call shows a break-in. raw is borrowed.
+// on probation, and acts on what a pause left undone about the account. It returns whether the call shows a break-in. raw is borrowed.
 func (j *Judge) placed(now time.Time, c placedCall, raw []byte) (broken bool) {
+	j.resumedBy(now, c.account, nil)
 	_, limited := j.Contain.Costs.Of(c.account)
 	if _, undecided := j.Places.Undecided([]byte(c.account), now); !limited && !undecided {
 		return false
@@ -197,7 +198,7 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 // tellOfNewPlace opens an incident about a new address, unless there was one today: the
 // address of an owner may change all the time.
 func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
-	if !j.dedup.FirstNewPlace(v) {
+	if !j.dedup.FirstNewPlace(v, j.pause.Active(v.At)) {
 		j.counters.Suppressed++
 		return
 	}

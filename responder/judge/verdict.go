@@ -61,7 +61,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 		}
-	case f.Flow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
+	case (f.Flow == nil || f.Paused) && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
 	default:
 		j.taken(v, steps, f)
