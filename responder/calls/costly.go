@@ -25,7 +25,7 @@ func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sig
 	}
 	s = Sign{Kind: Placed, Account: account, Channel: channel, From: a.where(now), Hint: a.hint(now), Detail: n.Digits}
 	_, s.Forbidden = a.limits.Destinations.forbids(&n)
-	if s.Cost = d.cost(a, &n); s.Cost != "" {
+	if s.Cost = d.cost(a.limits, &n); s.Cost != "" {
 		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now) && d.knowsHabits(now, a)
 	}
 	return s, true
@@ -44,9 +44,18 @@ func (d *Detector) knowsHabits(now time.Time, a *accountState) bool {
 	return d.learningDone(now) || !first.IsZero() && now.Sub(first) >= d.rules.Learn
 }
 
-// cost says in words why a call to a number costs more than others; "" if it does not.
-func (d *Detector) cost(a *accountState, n *Number) string {
-	if reason, forbidden := a.limits.Destinations.forbids(n); forbidden {
+// Cost says in words why a call of an account to a number costs more than others; "" if
+// it does not.
+func (d *Detector) Cost(account, number string) string {
+	n := d.rules.Dialling.Read(number)
+	if !n.External {
+		return ""
+	}
+	return d.cost(d.rules.limitsOf(account), &n)
+}
+
+func (d *Detector) cost(l *Limits, n *Number) string {
+	if reason, forbidden := l.Destinations.forbids(n); forbidden {
 		return "forbidden (" + reason + ")"
 	}
 	switch {
@@ -55,7 +64,13 @@ func (d *Detector) cost(a *accountState, n *Number) string {
 	case n.Foreign:
 		return "international (" + n.Country + ")"
 	}
-	return d.foreignAnyway(n)
+	if why := d.foreignAnyway(n); why != "" {
+		return why
+	}
+	if n.E164 == "" && d.rules.Dialling.Country != "" { // without a country, a local one cannot be read either
+		return "no number of any country"
+	}
+	return ""
 }
 
 // foreignAnyway says why a number costs that is no valid one in this country, but one

@@ -26,6 +26,7 @@ func TestPlaced(t *testing.T) {
 		{"GB", "09098790879", "premium", ""},
 		{"GB", "08431234567", "shared-cost", ""},
 		{"GB", "02079460001", "forbidden (0207)", "0207"},
+		{"GB", "0012345678901234567890", "no number of any country", ""},
 		{"DE", "8812345678", "", ""}, // a local number that looks like a satellite's
 		{"DE", "03012345678", "", ""},
 		{"US", "2125550123", "", ""},
@@ -45,6 +46,9 @@ func TestPlaced(t *testing.T) {
 		s, ok := d.Placed(costlyNow, "1002", tt.number, "PJSIP/1002-1")
 		if !ok || s.Cost != tt.cost {
 			t.Errorf("%s from %s: %q, %v, want %q", tt.number, tt.country, s.Cost, ok, tt.cost)
+		}
+		if got := d.Cost("1002", tt.number); got != tt.cost {
+			t.Errorf("%s from %s costs %q, want %q", tt.number, tt.country, got, tt.cost)
 		}
 	}
 }

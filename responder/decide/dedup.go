@@ -20,6 +20,7 @@ type dedupKey struct {
 	key       score.Key
 	threshold string
 	widening  Widening
+	paused    bool
 }
 
 // maxDedup bounds what is remembered. What does not fit is repeated.
@@ -32,7 +33,7 @@ const staleFlowPause = 24 * time.Hour
 // First says whether to inform of a verdict now, and of what is done instead of a ban:
 // not again within the time that its threshold looks back.
 func (d *Dedup) First(v *score.Verdict, w Widening) bool {
-	return d.isFirst(dedupKey{v.Key, v.Threshold.Name, w}, v.At, v.Threshold.Within)
+	return d.isFirst(dedupKey{key: v.Key, threshold: v.Threshold.Name, widening: w}, v.At, v.Threshold.Within)
 }
 
 // FirstFlow is First for a verdict of which only a flow is cut: once a day for a phone
@@ -42,19 +43,20 @@ func (d *Dedup) FirstFlow(v *score.Verdict) bool {
 	at := event.SourcePrefix(v.Cause.Source)
 	if OnePhone(v) {
 		key := score.Key{Per: score.PerAccount, Account: v.Cause.Account, Prefix: at}
-		return d.isFirst(dedupKey{key, v.Threshold.Name, NotWidened}, v.At, staleFlowPause)
+		return d.isFirst(dedupKey{key: key, threshold: v.Threshold.Name}, v.At, staleFlowPause)
 	}
 	key := score.Key{Per: score.PerSource, Prefix: at, Account: incident.Flow{Connection: v.Cause.Transport.Connected()}.Kind()}
-	return d.isFirst(dedupKey{key, v.Threshold.Name, NotWidened}, v.At, v.Threshold.Within)
+	return d.isFirst(dedupKey{key: key, threshold: v.Threshold.Name}, v.At, v.Threshold.Within)
 }
 
 // newPlacePause is how long nothing more is reported of an account whose address keeps
 // changing while others guess at it.
 const newPlacePause = 7 * 24 * time.Hour
 
-// FirstNewPlace is First for an address on probation, once a week.
-func (d *Dedup) FirstNewPlace(v *score.Verdict) bool {
-	return d.isFirst(dedupKey{v.Key, v.Threshold.Name, NotWidened}, v.At, newPlacePause)
+// FirstNewPlace is First for an address on probation: once a week, and once more after a
+// pause, when its costly calls are limited.
+func (d *Dedup) FirstNewPlace(v *score.Verdict, paused bool) bool {
+	return d.isFirst(dedupKey{key: v.Key, threshold: v.Threshold.Name, paused: paused}, v.At, newPlacePause)
 }
 
 func (d *Dedup) isFirst(k dedupKey, now time.Time, pause time.Duration) bool {

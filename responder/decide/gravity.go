@@ -9,7 +9,8 @@ type Gravity int
 // The gravities, in their order.
 const (
 	Noticed    Gravity = iota // people are informed
-	KeptOut                   // an address is blocked, or an account limited
+	KeptOut                   // an address is blocked, or an account restricted
+	Limited                   // costly calls are ended, until a person decides
 	CallEnded                 // single calls are ended
 	Compromise                // an account is treated as a thief's
 )
@@ -20,6 +21,8 @@ func GravityOf(steps []incident.Step) (g Gravity) {
 		switch s.Step {
 		case incident.StepBan, incident.StepRestrict:
 			g = max(g, KeptOut)
+		case incident.StepLimitCosts:
+			g = max(g, Limited)
 		case incident.StepHangupCall:
 			g = max(g, CallEnded)
 		case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock:

@@ -11,6 +11,7 @@ func TestGravityOf(t *testing.T) {
 		{incident.StepNotify, incident.StepExec}:       Noticed,
 		{incident.StepBan, incident.StepNotify}:        KeptOut,
 		{incident.StepRestrict, incident.StepNotify}:   KeptOut,
+		{incident.StepLimitCosts, incident.StepNotify}: Limited,
 		{incident.StepHangupCall, incident.StepNotify}: CallEnded,
 		{incident.StepBan, incident.StepRotate}:        Compromise,
 		{incident.StepHangupCall, incident.StepLock}:   Compromise,

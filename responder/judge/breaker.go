@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -59,13 +58,8 @@ func (j *Judge) endCostly(now time.Time, account, channel, dialled string) {
 	if !j.Contain.Breaker.Waits(account) || j.policy.Observe || j.pause.Active(now) || j.contains(now, account) {
 		return
 	}
-	if n := j.policy.Calls.Dialling.Read(dialled); costs(n, j.policy.Calls.Dialling) {
+	if j.Calls.Cost(account, dialled) != "" {
+		j.counters.CostlyEnded++
 		j.effects.EndCall(channel)
 	}
-}
-
-// costs says whether a call to a number may cost more than one within the country. Without
-// a country of the site a number that cannot be read is one within the country.
-func costs(n calls.Number, d calls.Dialling) bool {
-	return n.External && (n.Type != "" || n.E164 != "" && n.Foreign || n.E164 == "" && d.Country != "")
 }

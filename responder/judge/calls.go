@@ -61,7 +61,6 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		j.effects.EndCall(c.Name) // else Asterisk itself says what the account may still dial
 	}
 	j.endCostly(now, c.Account, c.Name, c.Dialled)
-	j.resumedBy(now, c.Account, nil)
 	if contained {
 		j.counters.Suppressed += uint64(len(signs))
 		return // all its calls are being ended, whatever they are

@@ -104,7 +104,14 @@ func (j *Judge) reopen(at netip.Prefix, c *closing) {
 
 func (j *Judge) forgetClosings(now time.Time) {
 	for at, c := range j.closings {
-		if !c.Until.After(now) && !c.Remembered(now) {
+		if c.Until.After(now) {
+			continue
+		}
+		if !c.kernel.IsZero() {
+			c.kernel = time.Time{}
+			j.effects.PartialChanged(c.partial(), incident.Ended)
+		}
+		if !c.Remembered(now) {
 			delete(j.closings, at)
 		}
 	}

@@ -25,11 +25,11 @@ func limitsCosts(s incident.Step) bool {
 	return s.Step == incident.StepLimitCosts && s.State != incident.Skipped || s.Step == incident.StepRestrict && s.State == incident.Skipped && s.Instead
 }
 
-// limitCosts carries out the steps of a plan that limit costs. They need nothing of
-// Asterisk, and are done at once.
-func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step) {
+// limitCosts carries out the steps of a plan that limit costs, unless the plan was made for
+// mode observe or a pause. They need nothing of Asterisk, and are done at once.
+func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Facts) {
 	account := decide.AccountOf(v)
-	if j.policy.Observe || j.pause.Active(v.At) || !slices.ContainsFunc(steps, limitsCosts) {
+	if f.Observe || f.Paused || !slices.ContainsFunc(steps, limitsCosts) {
 		return
 	}
 	var until time.Time

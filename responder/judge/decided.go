@@ -96,6 +96,10 @@ func (j *Judge) Compromise(now time.Time, account string) error {
 		j.Places.MarkThief([]byte(account), p.Source, now, true)
 	}
 	j.count(v)
+	j.limitCosts(v, steps, decide.Facts{})
+	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step.Takes() && s.State == incident.Intended }) {
+		j.Dealt(account)
+	}
 	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked
 	return nil
 }
@@ -134,7 +138,7 @@ func (j *Judge) reported(now time.Time, t *score.Threshold, account string, list
 	}
 	var bans []incident.Step
 	for i, p := range list {
-		v.Cause = v.Evidence[i]
+		v.Cause, v.Proven = v.Evidence[i], p.Proven
 		f := j.asked(v, p.Source)
 		v.Proven = p.Proven && f.Protected == ""
 		bans = append(bans, decide.Plan(v, []incident.StepKind{incident.StepBan}, j.policy.Ladder, f)...)

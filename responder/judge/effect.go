@@ -97,8 +97,6 @@ func (j *Judge) widen(now time.Time, b *bans.IneffectiveBan) {
 		b.Kept = "extensions are in use at " + incident.PrefixText(b.Ban.Prefix)
 	}
 	if b.Kept != "" {
-	}
-	if b.Kept != "" {
 		j.renew(b)
 		return
 	}

@@ -145,9 +145,12 @@ func (j *Judge) join(u *underWay, v *score.Verdict, sign *calls.Sign, plan []inc
 		if i.Threshold != v.Threshold.Name {
 			i.Reason = reason + alsoCrossed(i.Threshold, i.Reason)
 		}
-		i.Key, i.Threshold, i.Playbook, i.Account, i.Source = v.Key, v.Threshold.Name, v.Threshold.Playbook, decide.AccountOf(v), v.Cause.Source
+		i.Key, i.Threshold, i.Playbook, i.Source = v.Key, v.Threshold.Name, v.Threshold.Playbook, v.Cause.Source
 	case !slices.Contains(u.crossed, v.Threshold.Name):
 		i.Reason += alsoCrossed(v.Threshold.Name, reason)
+	}
+	if account := decide.AccountOf(v); account != "" {
+		i.Account = account // whom the new steps are about
 	}
 	u.crossed = append(u.crossed, v.Threshold.Name)
 	u.gravity = max(u.gravity, gravity)
@@ -188,7 +191,7 @@ func (j *Judge) record(u *underWay) {
 			j.Bans.Put(s.Ban) // with the incident's number
 		}
 	}
-	j.recordPartial(i)
+	j.recordPartial(u)
 	j.recordLimit(i)
 	if aboutCalls {
 		j.recordCalls(i, contain.Since(i))

@@ -23,7 +23,7 @@ type Counters struct {
 	// to another address than the one they were for.
 	Challenges, Misdirected uint64
 	// CostlyEnded are the costly calls that were ended because they came from where
-	// their account is not known.
+	// their account is not known, or because the account waits for a person.
 	CostlyEnded uint64
 	// Flows are single flows and connections dropped, renewals included. Closings are
 	// addresses closed but for the connections of live registrations.

@@ -3,6 +3,7 @@ package judge
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -39,7 +40,8 @@ func (j *Judge) forgetFlow(b incident.PartialBlock) (undo func()) {
 }
 
 // recordPartial gives the partial blocks of an incident its number.
-func (j *Judge) recordPartial(i *incident.Incident) {
+func (j *Judge) recordPartial(u *underWay) {
+	i := u.incident
 	for _, s := range i.Steps {
 		switch {
 		case !s.Flow.At.IsValid():
@@ -53,10 +55,10 @@ func (j *Judge) recordPartial(i *incident.Incident) {
 		return
 	}
 	source := event.SourcePrefix(i.Source)
-	if c := j.closings[source]; c != nil && c.block.Incident == 0 && c.block.Origin == i.Threshold {
+	if c := j.closings[source]; c != nil && c.block.Incident == 0 && slices.Contains(u.crossed, c.block.Origin) {
 		c.block.Incident = i.ID
 	}
-	if s := j.suspects[source]; s != nil && s.Incident == 0 && s.Origin == i.Threshold {
+	if s := j.suspects[source]; s != nil && s.Incident == 0 && slices.Contains(u.crossed, s.Origin) {
 		s.Incident = i.ID
 	}
 }

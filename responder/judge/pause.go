@@ -67,7 +67,7 @@ func (j *Judge) miss(v *score.Verdict) {
 }
 
 // resumedBy acts on the verdicts of a pause whose attack goes on: an address fails again.
-// With a nil observation, the account is used for a call.
+// With a nil observation, the account calls.
 func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
 	if len(j.missed) == 0 || j.pause.Active(now) {
 		return
@@ -78,16 +78,18 @@ func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
 	}
 	for _, k := range keys {
 		for _, v := range slices.Clone(j.missed[k]) {
-			if o == nil && j.endsCalls(v) || o != nil && j.continues(v, o) {
+			if o == nil && j.concernsCalls(v) || o != nil && j.continues(v, o) {
 				j.actOn(now, v)
 			}
 		}
 	}
 }
 
-// endsCalls says whether a verdict ends every call of its account.
-func (j *Judge) endsCalls(v *score.Verdict) bool {
-	return slices.Contains(j.policy.Playbooks[v.Threshold.Playbook], incident.StepHangup)
+// concernsCalls says whether a verdict ends every call of its account, or the costly ones.
+func (j *Judge) concernsCalls(v *score.Verdict) bool {
+	return slices.ContainsFunc(j.policy.Playbooks[v.Threshold.Playbook], func(s incident.StepKind) bool {
+		return s == incident.StepHangup || s == incident.StepLimitCosts
+	})
 }
 
 // continues says whether an observation continues the attack of a verdict.
@@ -98,13 +100,18 @@ func (j *Judge) continues(v *score.Verdict, o *score.Observation) bool {
 	if v.Key.Per != score.PerAccount || o.Signal != score.SuccessfulAuth {
 		return false
 	}
-	_, thief := j.Places.Thief(o.Account, event.SourcePrefix(o.Source))
-	return thief
+	source := event.SourcePrefix(o.Source)
+	_, thief := j.Places.Thief(o.Account, source)
+	return thief || v.Cause.Signal == score.NewPlaceAfterFailures && j.Places.OnProbation(o.Account, source, o.At)
 }
 
-// actOn acts on a verdict of a pause, if its threshold still exists.
+// actOn acts on a verdict of a pause, if its threshold still exists and nobody has decided
+// whose the account's new address is.
 func (j *Judge) actOn(now time.Time, v *score.Verdict) {
 	j.forgetMissed(v.Key, v.Threshold.Name)
+	if _, undecided := j.Places.Undecided([]byte(v.Key.Account), now); !undecided && v.Cause.Signal == score.NewPlaceAfterFailures {
+		return
+	}
 	if t := j.thresholdOf(v.Threshold.Name); t != nil {
 		again := *v
 		again.At, again.Threshold = now, t

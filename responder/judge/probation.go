@@ -71,8 +71,9 @@ type placedCall struct {
 }
 
 // placed looks at a call of an account whose costs are limited, or that has an address
-// on probation. It returns whether the call shows a break-in. raw is borrowed.
+// on probation, and acts on what a pause left undone about the account. It returns whether the call shows a break-in. raw is borrowed.
 func (j *Judge) placed(now time.Time, c placedCall, raw []byte) (broken bool) {
+	j.resumedBy(now, c.account, nil)
 	_, limited := j.Contain.Costs.Of(c.account)
 	if _, undecided := j.Places.Undecided([]byte(c.account), now); !limited && !undecided {
 		return false
@@ -126,7 +127,8 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		return j.besideProbation(now, s, raw)
 	}
 	limit, limited := j.Contain.Costs.Of(s.Account)
-	if limited && !j.policy.Observe && !j.pause.Active(now) && s.Cost != "" {
+	ends := limited && s.Cost != "" && !j.policy.Observe && !j.pause.Active(now)
+	if ends && !j.Contain.Breaker.Waits(s.Account) { // else endCostly ends it
 		j.counters.CostlyEnded++
 		j.effects.EndCall(s.Channel)
 	}
@@ -220,7 +222,7 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 // tellOfNewPlace opens an incident about a new address, unless there was one this week: the
 // address of an owner may change all the time.
 func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
-	if !j.dedup.FirstNewPlace(v) {
+	if !j.dedup.FirstNewPlace(v, j.pause.Active(v.At)) {
 		j.counters.Suppressed++
 		return
 	}

@@ -50,7 +50,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
-	j.limitCosts(v, steps)
+	j.limitCosts(v, steps, f)
 	switch {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
@@ -61,7 +61,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 		}
-	case f.Flow == nil && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
+	case (f.Flow == nil || f.Paused) && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
 	default:
 		j.taken(v, steps, f)

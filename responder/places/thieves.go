@@ -24,11 +24,17 @@ func (p *Places) Thief(name []byte, source netip.Prefix) (reported time.Time, th
 }
 
 // MarkThief records that a success was a break-in: its address never becomes
-// known, until ForgetThieves. stolen says that it cannot have been the account's owner:
-// the password is known to somebody else, who may come from anywhere.
+// known, until ForgetThieves, and is no longer on probation. stolen says that it cannot
+// have been the account's owner: the password is known to somebody else, who may come
+// from anywhere.
 func (p *Places) MarkThief(name []byte, source netip.Prefix, at time.Time, stolen bool) {
-	is := p.use(string(name)).addressOrNew(source, p.config.Addresses)
+	a := p.use(string(name))
+	is := a.addressOrNew(source, p.config.Addresses)
 	is.thief, is.last, is.stolen = true, at, is.stolen || stolen
+	if !is.probation.IsZero() {
+		is.probation = time.Time{}
+		p.probationChanged(a, at)
+	}
 	if stolen {
 		p.stolen[string(name)] = struct{}{}
 		p.thievesChanged(string(name), at)
@@ -85,8 +91,8 @@ func (p *Places) StolenAccounts(now time.Time) (names []string) {
 	return names
 }
 
-// ForgetThieves forgets the break-ins of an account and that it was compromised: its password was changed,
-// and whoever succeeds now knows the new one.
+// ForgetThieves forgets the break-ins of an account and that it was compromised: its
+// password was changed, and whoever succeeds now knows the new one.
 func (p *Places) ForgetThieves(name string) {
 	p.endCompromise(name)
 	a := p.find(name)

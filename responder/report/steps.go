@@ -108,6 +108,6 @@ func (t *builder) crossed() time.Time {
 
 // gravity orders the steps by what they mean for the account.
 var gravity = map[incident.StepKind]int{
-	incident.StepBan: 1, incident.StepRestrict: 1, incident.StepHangupCall: 2,
-	incident.StepHangup: 3, incident.StepRotate: 3, incident.StepRemoveRegistrations: 3, incident.StepLock: 3,
+	incident.StepBan: 1, incident.StepRestrict: 1, incident.StepLimitCosts: 2, incident.StepHangupCall: 3,
+	incident.StepHangup: 4, incident.StepRotate: 4, incident.StepRemoveRegistrations: 4, incident.StepLock: 4,
 }
