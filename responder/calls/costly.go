@@ -141,7 +141,7 @@ func (d *Detector) CostlyElsewhere(account string, from netip.Addr, after time.T
 		if c.Account != account || !c.Outgoing || !c.Since.After(after) || !c.From.IsValid() || event.NetworkPrefix(c.From) == here {
 			continue
 		}
-		if n := d.rules.Dialling.Read(c.Dialled); d.cost(a, &n) != "" {
+		if n := d.rules.Dialling.Read(c.Dialled); d.cost(a.limits, &n) != "" {
 			return c, true
 		}
 	}
