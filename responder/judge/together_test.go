@@ -73,7 +73,7 @@ func TestStalePhoneInAPause(t *testing.T) {
 func TestThiefIsNotOnProbation(t *testing.T) {
 	s := owned(t, suspecting())
 	s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
-	s.calls(t, noon.Add(time.Hour), newPlace, "PJSIP/1002-00000001", cook)
+	s.calls(t, noon.Add(time.Hour), newPlace, "PJSIP/1002-00000001", premium)
 	later := noon.Add(2 * time.Hour)
 	if list := s.Places.Probations("1002", later); len(list) > 0 {
 		t.Errorf("on probation: %+v", list)
