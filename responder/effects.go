@@ -224,7 +224,8 @@ func (e effects) NoteBan(ban incident.Ban, s incident.Step) { e.journal.Noted(ba
 // BanChanged passes on that a ban ran out.
 func (e effects) BanChanged(ban incident.Ban, change incident.BanChange) { e.banChanged(ban, change) }
 
-// EndCall ends a call of an account that is locked, or whose costs are limited.
+// EndCall ends a call of an account that is locked, waits for a person, or whose costs are
+// limited.
 func (e effects) EndCall(channel string) {
 	if !e.runner.QueueEnd(nil, 0, channel) {
 		e.refused.Steps++

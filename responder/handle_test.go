@@ -93,6 +93,9 @@ func TestAnOrdinaryEventAllocatesNothing(t *testing.T) {
 
 func BenchmarkHandle(b *testing.B) {
 	p := newPlayer(b, ordinary())
+	for range 2000 { // every account and place is known by now
+		p.next(b)
+	}
 	b.ReportAllocs()
 	for b.Loop() {
 		p.next(b)

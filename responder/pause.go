@@ -20,8 +20,10 @@ func (e *Engine) Pause(now time.Time, within time.Duration, reason string, uid u
 		return decide.Pause{}, fmt.Errorf("%w: a pause lasts at most %s: repeat the command before it ends", incident.ErrRefused, "24h")
 	}
 	p := decide.Pause{Since: now, Until: now.Add(within), UID: uid, Reason: reason}
-	e.with(func() { e.judge.Pause(p) })
-	e.parts.Ledger.PutHold(incident.Hold{Kind: incident.HoldPause, Value: pauseText(p), Since: now})
+	e.with(func() {
+		e.judge.Pause(p)
+		e.parts.Ledger.PutHold(incident.Hold{Kind: incident.HoldPause, Value: pauseText(p), Since: now})
+	})
 	e.Acted(now, uid, "pause", "automatic steps", detailOf("until "+p.Until.UTC().Format(time.RFC3339), reason))
 	return p, nil
 }
@@ -32,9 +34,9 @@ func (e *Engine) Resume(now time.Time, uid uint32) (was decide.Pause, paused boo
 	e.with(func() {
 		was, paused = e.judge.Resume(now)
 		waiting = e.judge.Contain.Breaker.State(now).Waiting
+		e.parts.Ledger.DropHold("", incident.HoldPause)
+		e.parts.Ledger.PutHold(incident.Hold{Kind: incident.HoldResumed, Since: now})
 	})
-	e.parts.Ledger.DropHold("", incident.HoldPause)
-	e.parts.Ledger.PutHold(incident.Hold{Kind: incident.HoldResumed, Since: now})
 	detail := "the limit of breaker.accounts counts from now"
 	if paused {
 		detail = "paused since " + was.Since.UTC().Format(time.RFC3339) + "; " + detail
@@ -47,11 +49,14 @@ func (e *Engine) Resume(now time.Time, uid uint32) (was decide.Pause, paused boo
 func (e *Engine) endPause(now time.Time) {
 	var was decide.Pause
 	var over bool
-	e.with(func() { was, over = e.judge.PauseOver(now) })
+	e.with(func() {
+		if was, over = e.judge.PauseOver(now); over {
+			e.parts.Ledger.DropHold("", incident.HoldPause) // under the lock: another pause may begin
+		}
+	})
 	if !over {
 		return
 	}
-	e.parts.Ledger.DropHold("", incident.HoldPause)
 	e.parts.Log.Info().Time("since", was.Since).Msg("the pause is over: automatic steps are carried out again")
 }
 

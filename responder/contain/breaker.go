@@ -21,8 +21,9 @@ type BreakerRule struct {
 const maxBreaker = 4096
 
 // Breaker is a circuit breaker for the steps that take the use of an account from its owner
-// (incident.StepKind.Takes). More accounts at once are hardly lost to a thief, and whoever provokes break-ins
-// must not bring a whole site to a stop. Accounts beyond the limit wait for a person.
+// (incident.StepKind.Takes). Thieves hardly get more accounts at once, and whoever provokes
+// break-ins must not bring a whole site to a stop. Accounts beyond the limit wait for a
+// person.
 type Breaker struct {
 	rule    BreakerRule
 	taken   map[string]time.Time // when the steps were last carried out, by account

@@ -86,9 +86,9 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 	return detail, err
 }
 
-// Unlock gives a locked account its calls back, and ends the restriction of one
-// that can be used from its known networks alone, and the limit of its costs. A password that others know counts
-// as changed. What others did during the attack is forgiven then: whoever the person
+// Unlock gives a locked account its calls back, and ends the restriction of one that can
+// be used from its known networks alone, and the limit of its costs. A password that
+// others know counts as changed. What others did during the attack is forgiven then: whoever the person
 // lets in comes from a new place, and is no thief for that alone. It works in mode
 // observe, too: there the daemon takes nothing away, and a person can still give back
 // what it took before.

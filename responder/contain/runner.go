@@ -152,9 +152,9 @@ func consume[T any](ctx context.Context, queue <-chan T, do func(context.Context
 	}
 }
 
-// QueueEnd queues the end of one call, for a step of an incident or, with a nil
-// incident, because its account is locked, waits for a person or may not make such a call now. False means that there is no room. It
-// does not wait.
+// QueueEnd queues the end of one call, for a step of an incident or, with a nil incident,
+// because its account is locked, waits for a person or may not make such a call now. False
+// means that there is no room. It does not wait.
 func (r *Runner) QueueEnd(i *incident.Incident, step int, channel string) bool {
 	select {
 	case r.endsC <- end{i, step, channel}:

@@ -83,10 +83,11 @@ func (j *Journal) deliverIfReady(now time.Time, i *incident.Incident) {
 	j.deliver(now, i)
 }
 
-// DeliverOverdue delivers incidents that have waited for their outcomes too long.
+// DeliverOverdue delivers incidents that have waited for their outcomes too long, whatever
+// has joined them meanwhile.
 func (j *Journal) DeliverOverdue(now time.Time) {
-	for i := range j.pending {
-		if now.Sub(i.Started(len(i.Steps)-1)) >= outcomeWithin {
+	for i, p := range j.pending {
+		if now.Sub(i.Started(p.first)) >= outcomeWithin {
 			j.deliver(now, i)
 		}
 	}

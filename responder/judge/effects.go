@@ -66,7 +66,8 @@ type Effects interface {
 	BanChanged(ban incident.Ban, change incident.BanChange)
 	PartialChanged(b incident.PartialBlock, change incident.BanChange)
 
-	// EndCall ends a call of an account that is locked, or whose costs are limited.
+	// EndCall ends a call of an account that is locked, waits for a person, or whose costs
+	// are limited.
 	EndCall(channel string)
 	// Sweep ends the new calls of an account that is being contained.
 	Sweep(account string)

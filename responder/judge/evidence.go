@@ -5,9 +5,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// evidence is what a verdict rests on, beyond what is there already, with what it was
-// read from as far as that is still known. A break-in or a
-// probation rests on the failures that make its success one, too. The tables keep records of their own of the same events: each
+// evidence is what a verdict rests on, beyond what is there already, with what it was read
+// from as far as that is still known. A break-in or a probation also rests on the failures
+// that make its success one. The tables keep records of their own of the same events: each
 // event is one row.
 func (j *Judge) evidence(v *score.Verdict, there ...[]incident.Evidence) []incident.Evidence {
 	seen := map[sighting]int{}

@@ -19,7 +19,7 @@ func (j *Judge) spare(v *score.Verdict, f *decide.Facts) {
 	if v.Cause.Source.IsValid() && f.Target == event.SourcePrefix(v.Cause.Source) {
 		j.spareNeighbours(v, f)
 	}
-	if f.Healthy > 0 || f.Protected != "" {
+	if f.Closes {
 		f.CloseFor = j.nextClosing(v, f.Target).Until.Sub(v.At)
 	}
 }

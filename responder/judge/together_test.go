@@ -145,3 +145,21 @@ func TestEndOfAClosing(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Where nothing can be throttled, the address that nearly all phones are behind is closed
+// for a time to whoever guesses there, also while no phone vouches for it.
+func TestFrontWithoutPhonesIsClosed(t *testing.T) {
+	s := sharing(t, accounts(6)...)
+	s.CannotThrottle()
+	s.registered(noon, accounts(6)...)
+	for _, a := range accounts(6) {
+		s.PasswordChanged(noon, a)
+	}
+	s.SetContacts(noon, nil, nil)
+	s.challenged(noon, office)
+	s.effects()
+	s.hear(t, noon.Add(time.Minute), guesses(40000, "8001", "8002", "8003"))
+	if got := s.effects(); !strings.Contains(got, "suspect 198.51.100.10 for 10m0s,") {
+		t.Errorf("%s", got)
+	}
+}

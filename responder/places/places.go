@@ -267,11 +267,11 @@ type Evidence interface {
 
 // SetContacts takes the registrations that Asterisk holds. One protects its
 // address where the account is at home there; of an account nothing is known of,
-// as at the very first start, it shows where home is. A thief's own registration and
-// those of a compromised account do neither: what others did to the account is known by then, and whether the
-// address itself has failed for it, for certain or perhaps. Only of
-// the first registrations that a daemon is given it does not matter that others
-// are guessing: they may well be older than the daemon.
+// as at the very first start, it shows where home is. A thief's own registration and those
+// of a compromised account do neither: what others did to the account is known by then,
+// and whether the address itself has failed for it, for certain or perhaps. Only of the
+// first registrations that a daemon is given it does not matter that others are guessing:
+// they may well be older than the daemon.
 //
 // The address of a registration is the one its Via names (res_pjsip_registrar.c,
 // via_addr), which its sender can make up. It must have the account's password

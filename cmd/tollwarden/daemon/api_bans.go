@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,8 +32,8 @@ func (b *apiBackend) Bans() []incident.Ban {
 	return list
 }
 
-// Partial are the flows that are blocked and the addresses that are throttled, newest
-// first.
+// Partial are the flows that are blocked and the addresses that are throttled or closed,
+// newest first.
 func (b *apiBackend) Partial() []incident.PartialBlock {
 	return append([]incident.PartialBlock{}, b.engine.Bans.ListPartial(time.Now())...)
 }
@@ -47,6 +48,18 @@ func countPartial(list []incident.PartialBlock) (flows, throttled int) {
 		}
 	}
 	return flows, throttled
+}
+
+// kinds says what was done at an address as a whole.
+func kinds(list []incident.PartialBlock) string {
+	var words []string
+	for _, b := range list {
+		word := map[incident.PartialKind]string{incident.ThrottledAddress: "throttled", incident.ClosedAddress: "closed"}[b.Kind]
+		if word != "" && !slices.Contains(words, word) {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " or ")
 }
 
 // phones names the flows among partial blocks.
@@ -165,9 +178,9 @@ func releasedText(o control.UnbanOrder, released bans.Released) string {
 	}
 	switch {
 	case throttled > 0 && o.All:
-		words = append(words, fmt.Sprintf("throttled addresses set free: %d", throttled))
+		words = append(words, fmt.Sprintf("throttled or closed addresses set free: %d", throttled))
 	case throttled > 0:
-		words = append(words, target+" is no longer throttled")
+		words = append(words, target+" is no longer "+kinds(released.Partial))
 	}
 	return strings.Join(words, "; ")
 }

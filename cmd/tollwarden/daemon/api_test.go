@@ -83,6 +83,7 @@ func TestBansByHand(t *testing.T) {
 func TestReleasedText(t *testing.T) {
 	flow := incident.PartialBlock{Kind: incident.BlockedFlow, Flow: netip.MustParseAddrPort("198.51.100.20:59271")}
 	throttle := incident.PartialBlock{Kind: incident.ThrottledAddress, Address: netip.MustParsePrefix("198.51.100.20/32")}
+	closed := incident.PartialBlock{Kind: incident.ClosedAddress, Address: throttle.Address}
 	ban := incident.Ban{Prefix: netip.MustParsePrefix("198.51.100.20/32")}
 	address := control.UnbanOrder{Prefix: ban.Prefix}
 	for _, tt := range []struct {
@@ -93,10 +94,11 @@ func TestReleasedText(t *testing.T) {
 		{address, bans.Released{Bans: []incident.Ban{ban}}, "released 198.51.100.20"},
 		{address, bans.Released{}, "198.51.100.20 was not banned"},
 		{address, bans.Released{Partial: []incident.PartialBlock{throttle}}, "198.51.100.20 is no longer throttled"},
+		{address, bans.Released{Partial: []incident.PartialBlock{throttle, closed, closed}}, "198.51.100.20 is no longer throttled or closed"},
 		{address, bans.Released{Partial: []incident.PartialBlock{flow, throttle}}, "let 1 phone through again: 198.51.100.20:59271; 198.51.100.20 is no longer throttled"},
 		{control.UnbanOrder{Flow: flow.Flow}, bans.Released{Partial: []incident.PartialBlock{flow}}, "let 1 phone through again: 198.51.100.20:59271"},
 		{control.UnbanOrder{All: true}, bans.Released{}, "released 0 bans"},
-		{control.UnbanOrder{All: true}, bans.Released{Bans: []incident.Ban{ban}, Partial: []incident.PartialBlock{flow, flow, throttle}}, "released 1 ban; let 2 phones through again: 198.51.100.20:59271, 198.51.100.20:59271; throttled addresses set free: 1"},
+		{control.UnbanOrder{All: true}, bans.Released{Bans: []incident.Ban{ban}, Partial: []incident.PartialBlock{flow, flow, throttle}}, "released 1 ban; let 2 phones through again: 198.51.100.20:59271, 198.51.100.20:59271; throttled or closed addresses set free: 1"},
 	} {
 		if got := releasedText(tt.order, tt.released); got != tt.want {
 			t.Errorf("%q, want %q", got, tt.want)
