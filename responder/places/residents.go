@@ -99,11 +99,13 @@ func (p *Places) RegisteredBeside(name string, source netip.Prefix, ports []uint
 	})
 }
 
-// Inhabited says whether an account is known at an address in a network.
-func (p *Places) Inhabited(now time.Time, network netip.Prefix) bool {
+// Inhabited says whether an account that counts is known at an address in a network.
+func (p *Places) Inhabited(now time.Time, network netip.Prefix, counts func(account string) bool) bool {
 	for source := range p.residents.at.Subnets(network) {
-		for range p.Residents(now, source) {
-			return true
+		for account := range p.Residents(now, source) {
+			if counts(account) {
+				return true
+			}
 		}
 	}
 	return false
