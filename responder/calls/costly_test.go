@@ -34,6 +34,16 @@ func TestPlaced(t *testing.T) {
 		{"US", "5551234", "", ""},
 		{"", "02079460001", "", ""},
 		{"", "0033140205050", "international (FR)", ""},
+		// behind what the site's dialplan or its carrier takes away
+		{"GB", "70033140205050", "international (FR)", ""},
+		{"GB", "809098790879", "premium", ""},
+		{"GB", "*31#0033140205050", "international (FR)", ""},
+		{"GB", "++33140205050", "international (FR)", ""},
+		{"GB", "00*33140205050", "international (FR)", ""},
+		{"GB", "1001&PJSIP/0033140205050@trunk", "international (FR)", ""},
+		{"US", "1010288011442079460001", "international (GB)", ""},
+		{"GB", "802079460001", "", ""},
+		{"GB", "7946000", "", ""},
 	} {
 		rules := calls.Rules{Dialling: calls.Dialling{Country: tt.country, Internal: 6}}
 		if tt.deny != "" {
@@ -62,8 +72,10 @@ func TestPlacedToANewCountry(t *testing.T) {
 			t.Errorf("call %d: new %v", n+1, s.NewCountry)
 		}
 	}
-	if _, ok := d.Placed(costlyNow, "1002", "1001", "PJSIP/1002-1"); ok {
-		t.Error("an internal call is one to the outside")
+	for _, internal := range []string{"1001", "1001#", "*981001", "*72", "*7202079460001"} {
+		if _, ok := d.Placed(costlyNow, "1002", internal, "PJSIP/1002-1"); ok {
+			t.Errorf("a call to %s is one to the outside", internal)
+		}
 	}
 	if _, ok := d.Placed(costlyNow, "carrier", "0033140205050", "PJSIP/carrier-1"); ok {
 		t.Error("a carrier's call is one of a phone")

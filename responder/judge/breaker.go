@@ -59,13 +59,13 @@ func (j *Judge) endCostly(now time.Time, account, channel, dialled string) {
 	if !j.Contain.Breaker.Waits(account) || j.policy.Observe || j.pause.Active(now) || j.contains(now, account) {
 		return
 	}
-	if n := j.policy.Calls.Dialling.Read(dialled); costs(n, j.policy.Calls.Dialling) {
+	if d := &j.policy.Calls.Dialling; costs(d.Read(dialled), d) || d.Hidden(dialled) != "" {
 		j.effects.EndCall(channel)
 	}
 }
 
 // costs says whether a call to a number may cost more than one within the country. Without
 // a country of the site a number that cannot be read is one within the country.
-func costs(n calls.Number, d calls.Dialling) bool {
+func costs(n calls.Number, d *calls.Dialling) bool {
 	return n.External && (n.Type != "" || n.E164 != "" && n.Foreign || n.E164 == "" && d.Country != "")
 }
