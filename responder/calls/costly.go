@@ -20,13 +20,16 @@ func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sig
 		return Sign{}, false
 	}
 	n := d.rules.Dialling.Read(number)
-	if !n.External {
+	hidden := d.rules.Dialling.Hidden(number)
+	if !n.External && hidden == "" {
 		return Sign{}, false
 	}
 	s = Sign{Kind: Placed, Account: account, Channel: channel, From: a.where(now), Hint: a.hint(now), Detail: n.Digits}
 	_, s.Forbidden = a.limits.Destinations.forbids(&n)
 	if s.Cost = d.cost(a.limits, &n); s.Cost != "" {
 		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now) && d.knowsHabits(now, a)
+	} else if hidden != "" {
+		s.Cost, s.Detail = hidden, allDigits(number)
 	}
 	return s, true
 }
@@ -47,11 +50,12 @@ func (d *Detector) knowsHabits(now time.Time, a *accountState) bool {
 // Cost says in words why a call of an account to a number costs more than others; "" if
 // it does not.
 func (d *Detector) Cost(account, number string) string {
-	n := d.rules.Dialling.Read(number)
-	if !n.External {
-		return ""
+	if n := d.rules.Dialling.Read(number); n.External {
+		if why := d.cost(d.rules.limitsOf(account), &n); why != "" {
+			return why
+		}
 	}
-	return d.cost(d.rules.limitsOf(account), &n)
+	return d.rules.Dialling.Hidden(number)
 }
 
 func (d *Detector) cost(l *Limits, n *Number) string {
@@ -88,6 +92,59 @@ func (d *Detector) foreignAnyway(n *Number) string {
 		return "international (" + r.Country + ")"
 	}
 	return ""
+}
+
+const (
+	// maxBefore is how many characters may come before a number that hides behind them.
+	maxBefore = 8
+	// minHidden is how many digits such a number has at least: shorter ones turn up by
+	// chance.
+	minHidden = 10
+)
+
+// Hidden says why a dialled string costs that is no valid number, because of one that
+// it ends with: behind the digits of an outside line that is not configured, a feature
+// code such as *31#, or characters that a carrier leaves out. It returns "" if there is
+// none.
+func (d *Dialling) Hidden(dialled string) string {
+	if n := d.Read(dialled); n.valid() {
+		return ""
+	}
+	digits := allDigits(dialled)
+	for i := 0; i <= maxBefore && len(digits)-i >= minHidden; i++ {
+		rest, abroad := d.abroad(digits[i:])
+		n := d.Read(rest)
+		switch {
+		case !n.valid():
+		case n.Type != "":
+			return n.Type
+		case abroad && n.Foreign:
+			return "international (" + n.Country + ")"
+		}
+	}
+	return ""
+}
+
+// abroad gives a number with a + in place of its international prefix. ok is false if it
+// has none.
+func (d *Dialling) abroad(digits string) (number string, ok bool) {
+	for _, p := range append([]string{"+", "00", "011"}, d.International...) {
+		if rest, ok := strings.CutPrefix(digits, p); ok {
+			return "+" + rest, true
+		}
+	}
+	return digits, false
+}
+
+// allDigits are all digits and + of a dialled string, without its parameters.
+func allDigits(dialled string) string {
+	dialled, _, _ = strings.Cut(dialled[:min(len(dialled), maxDialledLength)], ";")
+	return strings.Map(func(c rune) rune {
+		if c >= '0' && c <= '9' || c == '+' {
+			return c
+		}
+		return -1
+	}, dialled)
 }
 
 // minE164 is how many digits a number abroad has at least: shorter ones may be local

@@ -35,6 +35,16 @@ func TestPlaced(t *testing.T) {
 		{"US", "5551234", "", ""},
 		{"", "02079460001", "", ""},
 		{"", "0033140205050", "international (FR)", ""},
+		// behind what the site's dialplan or its carrier takes away
+		{"GB", "70033140205050", "international (FR)", ""},
+		{"GB", "809098790879", "premium", ""},
+		{"GB", "*31#0033140205050", "international (FR)", ""},
+		{"GB", "++33140205050", "international (FR)", ""},
+		{"GB", "00*33140205050", "international (FR)", ""},
+		{"GB", "1001&PJSIP/0033140205050@trunk", "international (FR)", ""},
+		{"US", "1010288011442079460001", "international (GB)", ""},
+		{"GB", "802079460001", "", ""},
+		{"GB", "7946000", "", ""},
 	} {
 		rules := calls.Rules{Dialling: calls.Dialling{Country: tt.country, Internal: 6}}
 		if tt.deny != "" {
@@ -77,8 +87,10 @@ func TestPlacedToANewCountry(t *testing.T) {
 			t.Errorf("%s after %s: new %v", tc.number, tc.after, s.NewCountry)
 		}
 	}
-	if _, ok := d.Placed(costlyNow, "1002", "1001", "PJSIP/1002-1"); ok {
-		t.Error("an internal call is one to the outside")
+	for _, internal := range []string{"1001", "1001#", "*981001", "*72", "*7202079460001"} {
+		if _, ok := d.Placed(costlyNow, "1002", internal, "PJSIP/1002-1"); ok {
+			t.Errorf("a call to %s is one to the outside", internal)
+		}
 	}
 	if _, ok := d.Placed(costlyNow, "carrier", "0033140205050", "PJSIP/carrier-1"); ok {
 		t.Error("a carrier's call is one of a phone")

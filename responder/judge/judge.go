@@ -69,6 +69,7 @@ type Judge struct {
 	recent    calls.Recent
 	dedup     decide.Dedup
 	flows     decide.Flows
+	vouchers  decide.Vouchers
 	blocked   bans.Flows
 	suspects  map[netip.Prefix]*suspicion
 	closings  map[netip.Prefix]*closing
@@ -138,6 +139,7 @@ func (j *Judge) Dealt(account string) {
 // settle forgets what others did to an account, and what was taken from it for that.
 func (j *Judge) settle(account string) {
 	j.breakIn.ClearFailures(account)
+	j.vouchers.Forget(account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
 	j.endCostLimit(account)
@@ -166,6 +168,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.checkEffects(now)
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
+	j.vouchers.Prune(now)
 	j.pruneFlows(now)
 	j.unstopped.Prune(now)
 	j.forgetUnderWay(now)

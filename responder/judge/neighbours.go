@@ -62,6 +62,7 @@ func usedBy(first string, n int) string {
 //   - an account whose own phone fails there, for certain, and has not succeeded since
 //   - an account whose password somebody else has, or which has not been used since its
 //     password was changed
+//   - one where guesses came from too many of its addresses: it is the guesser's own
 func (j *Judge) healthy(v *score.Verdict) (first string, n int) {
 	source := event.SourcePrefix(v.Cause.Source)
 	about := ""
@@ -79,11 +80,22 @@ func (j *Judge) healthy(v *score.Verdict) (first string, n int) {
 		if is, fails := failing[account]; fails && is.last.After(last) && !j.Places.RegisteredBeside(account, source, is.ports) {
 			continue
 		}
+		if v.Proven && v.Cause.Signal.Failure() {
+			j.vouchers.Vouch(v.At, account, source)
+		}
+		if j.vouchers.Spent(v.At, account) {
+			continue
+		}
 		if n++; n == 1 {
 			first = account
 		}
 	}
 	return first, n
+}
+
+// vouching says whether the use of an address by an account spares it.
+func (j *Judge) vouching(now time.Time) func(account string) bool {
+	return func(account string) bool { return !j.vouchers.Spent(now, account) }
 }
 
 // failing is what shows that the phone of an account fails: when it last did, and from

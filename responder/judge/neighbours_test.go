@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
@@ -382,5 +383,54 @@ func TestNoPromotionWhereOthersLive(t *testing.T) {
 	s.hear(t, noon.Add(time.Minute), guesses(40000, "1003", "1003", "1003"))
 	if got := s.bans(noon.Add(2 * time.Minute)); strings.Contains(got, "all") {
 		t.Errorf("bans %s", got)
+	}
+}
+
+// A guesser with an account of its own signs in wherever it guesses from, so that an
+// account in use there spares the address. That holds for three of them.
+func TestOwnAccountSparesFewAddresses(t *testing.T) {
+	for name, tc := range map[string]struct {
+		source string
+		want   string // bans
+	}{
+		"addresses all over":     {"45.%d.7.9", "45.4.7.9/32 all #1, 45.5.7.9/32 all #1, 45.6.7.9/32 all #1, 45.7.7.9/32 all #1"},
+		"addresses of a network": {"45.9.7.%d", "45.9.7.0/24 all #1, 45.9.7.4/32 all #1, 45.9.7.5/32 all #1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := guessing(3)
+			p.Thresholds = append(p.Thresholds, score.Threshold{
+				Name: "network", Per: score.PerNetwork, Points: map[score.Signal]int{score.ChallengeResponseFailed: 1}, Score: 15, Within: 24 * time.Hour, Playbook: "block",
+			})
+			s := newSite(t, p)
+			s.Calls.List([]calls.Account{{Name: "1001", Login: true}, {Name: "2001", Login: true}})
+			for n := range 7 {
+				source, at := fmt.Sprintf(tc.source, n+1), noon.Add(time.Duration(n)*time.Minute)
+				if _, banned := s.Bans.Covering(at, netip.MustParsePrefix(source+"/32")); banned {
+					continue
+				}
+				s.hear(t, at, over("TCP", success("2001", source)+failures("1001", source, 3)))
+			}
+			if got := s.bans(noon.Add(10 * time.Minute)); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// A guest at an office of browsers fails once for each of its extensions, over ever new
+// connections: the office is not blocked.
+func TestGuestFailsForEveryBrowser(t *testing.T) {
+	s := sharing(t, accounts(4)...)
+	var contacts []places.Contact
+	for i, a := range accounts(4) {
+		contacts = append(contacts, places.Contact{Account: a, Source: netip.MustParseAddr(office)})
+		s.hear(t, noon, from(30000+i, over("WSS", success(a, office))))
+	}
+	s.SetContacts(noon, contacts, nil)
+	for i, a := range append(accounts(4), accounts(4)...) {
+		s.hear(t, noon.Add(time.Duration(i+1)*time.Minute), from(40000+i, over("WSS", failure(a, office, i))))
+	}
+	if got := s.bans(noon.Add(10 * time.Minute)); got != "" {
+		t.Errorf("banned: %s", got)
 	}
 }

@@ -238,12 +238,32 @@ func (p *Places) Objection(prefix netip.Prefix) string {
 }
 
 // Narrow is what of a verdict's target may be banned: of a network that holds a
-// protected address, or one where an account is known, the verdict's own address alone.
-func (p *Places) Narrow(target netip.Prefix, v *score.Verdict) netip.Prefix {
-	if v.Key.Per == score.PerNetwork && (p.overlaps(target) || p.Inhabited(v.At, target)) {
+// protected address, or one where an account that counts is known, the verdict's own
+// address alone.
+func (p *Places) Narrow(target netip.Prefix, v *score.Verdict, counts func(account string) bool) netip.Prefix {
+	if v.Key.Per == score.PerNetwork && p.holds(v.At, target, counts) {
 		return event.SourcePrefix(v.Cause.Source)
 	}
 	return target
+}
+
+// holds says whether a network holds a carrier, or an address where an account that
+// counts is known.
+func (p *Places) holds(now time.Time, network netip.Prefix, counts func(account string) bool) bool {
+	if p.isFront(network) || p.carriers.OverlapsPrefix(network) || p.named.OverlapsPrefix(network) || p.Inhabited(now, network, counts) {
+		return true
+	}
+	for _, phones := range p.phones.Subnets(network) {
+		if slices.ContainsFunc(phones, func(is phone) bool { return counts(is.account) }) {
+			return true
+		}
+	}
+	for _, account := range p.proven.Subnets(network) {
+		if counts(account) {
+			return true
+		}
+	}
+	return false
 }
 
 // SetCarriers takes the addresses that Asterisk's configuration names.

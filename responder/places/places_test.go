@@ -227,9 +227,13 @@ func TestNarrow(t *testing.T) {
 		"the phone's own":              {score.PerSource, netip.PrefixFrom(office, 32), "198.51.100.10/32"},
 	} {
 		v := &score.Verdict{Key: score.Key{Per: c.per, Prefix: c.target}, Cause: score.Record{Source: other}}
-		if got := p.Narrow(c.target, v); got.String() != c.want {
+		if got := p.Narrow(c.target, v, everybody); got.String() != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
+	}
+	v := &score.Verdict{Key: score.Key{Per: score.PerNetwork, Prefix: network}, Cause: score.Record{Source: other}}
+	if got := p.Narrow(network, v, func(account string) bool { return account != "1002" }); got != network {
+		t.Errorf("where only a guesser's own account is used: %s", got)
 	}
 }
 

@@ -82,19 +82,30 @@ func (p *Places) Vouches(name string, now time.Time) bool {
 }
 
 // RegisteredBeside says whether an account's phone is in use at an address, on a port
-// that is none of these.
+// that is none of these. Where Asterisk does not name the port, as for a browser, that of
+// the connection which the account signed in over counts.
 func (p *Places) RegisteredBeside(name string, source netip.Prefix, ports []uint16) bool {
 	phones, _ := p.phones.Get(source)
 	return slices.ContainsFunc(phones, func(is phone) bool {
-		return is.account == name && is.port != 0 && !slices.Contains(ports, is.port)
+		if is.account != name {
+			return false
+		}
+		if is.port != 0 {
+			return !slices.Contains(ports, is.port)
+		}
+		return slices.ContainsFunc(p.connections.appendTo(nil, name, source), func(c netip.AddrPort) bool {
+			return !slices.Contains(ports, c.Port())
+		})
 	})
 }
 
-// Inhabited says whether an account is known at an address in a network.
-func (p *Places) Inhabited(now time.Time, network netip.Prefix) bool {
+// Inhabited says whether an account that counts is known at an address in a network.
+func (p *Places) Inhabited(now time.Time, network netip.Prefix, counts func(account string) bool) bool {
 	for source := range p.residents.at.Subnets(network) {
-		for range p.Residents(now, source) {
-			return true
+		for account := range p.Residents(now, source) {
+			if counts(account) {
+				return true
+			}
 		}
 	}
 	return false

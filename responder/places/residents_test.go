@@ -52,16 +52,21 @@ func TestResidents(t *testing.T) {
 	says("after a long time", later.Add(31*24*time.Hour), "1002")
 }
 
+func everybody(string) bool { return true }
+
 func TestInhabited(t *testing.T) {
 	p := New(Config{}, nil)
 	p.Know("1001", office, noon)
 	for network, want := range map[string]bool{"198.51.100.0/24": true, "198.51.100.10/32": true, "198.51.100.11/32": false, "198.51.0.0/16": true, "192.0.2.0/24": false} {
-		if got := p.Inhabited(noon, netip.MustParsePrefix(network)); got != want {
+		if got := p.Inhabited(noon, netip.MustParsePrefix(network), everybody); got != want {
 			t.Errorf("%s is inhabited: %t", network, got)
 		}
 	}
-	if p.Inhabited(noon.Add(31*24*time.Hour), netip.MustParsePrefix("198.51.100.0/24")) {
+	if p.Inhabited(noon.Add(31*24*time.Hour), netip.MustParsePrefix("198.51.100.0/24"), everybody) {
 		t.Error("inhabited for ever")
+	}
+	if p.Inhabited(noon, netip.MustParsePrefix("198.51.100.0/24"), func(account string) bool { return account != "1001" }) {
+		t.Error("inhabited by an account that does not count")
 	}
 }
 
@@ -131,6 +136,10 @@ func TestLive(t *testing.T) {
 	}
 	if !p.RegisteredBeside("1001", at, []uint16{40000}) || p.RegisteredBeside("1001", at, []uint16{5070}) || p.RegisteredBeside("1003", at, nil) {
 		t.Error("registered on other ports")
+	}
+	p.SetContacts(noon, []Contact{{Account: "1001", Source: office}}, never) // a browser's names no port
+	if !p.RegisteredBeside("1001", at, []uint16{40000}) || p.RegisteredBeside("1001", at, []uint16{50002, 50003}) {
+		t.Error("registered over other connections")
 	}
 	p.SetContacts(noon, contacts[1:], never)
 	if got := fmt.Sprint(p.Live(at)); got != "[198.51.100.10:5071]" || len(p.connections.last) != 0 {
