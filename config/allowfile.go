@@ -137,7 +137,7 @@ func (f *AllowFile) Find(item AllowItem) *AllowItem {
 // the same addresses.
 func (f *AllowFile) With(item AllowItem, now time.Time, author, comment string) *AllowFile {
 	comment = fmt.Sprintf("%s, %s: %s", now.Format(time.DateOnly), strings.ReplaceAll(author, ":", " "), comment)
-	text := fmt.Sprintf("%-24s# %s", item, strings.Join(strings.Fields(comment), " "))
+	text := fmt.Sprintf("%-23s # %s", item, strings.Join(strings.Fields(comment), " "))
 	lines := f.Without(item).lines
 	if len(lines) == 0 {
 		for line := range strings.Lines(allowHeading) {

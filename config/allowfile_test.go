@@ -78,6 +78,14 @@ func TestNewAllowFile(t *testing.T) {
 	if err != nil || !strings.Contains(string(got), "never bans") || !strings.HasSuffix(string(got), "\n192.0.2.9               # 2026-11-22, root: by hand\n") {
 		t.Errorf("the new file is %q, %v", got, err)
 	}
+	item := allowItem(t, "192.0.2.10")
+	item.Until = noon.AddDate(0, 0, 14)
+	if err := f.With(item, noon, "root", "a test").Write(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(got), "\n192.0.2.10 until 2026-12-06T12:00:00Z # 2026-11-22, root: a test\n") {
+		t.Errorf("a long entry in %q, %v", got, err)
+	}
 }
 
 func TestMistakesInTheAllowFile(t *testing.T) {

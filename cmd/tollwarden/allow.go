@@ -71,7 +71,7 @@ func allowedReason(a control.Allowed) string {
 	case a.Name != "" && len(a.Addresses) == 0:
 		words += "; not resolved"
 	case a.Name != "":
-		words += "; leads to " + output.Join(a.Addresses)
+		words += "; now at " + output.Join(a.Addresses)
 	}
 	return words
 }

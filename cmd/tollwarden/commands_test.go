@@ -187,7 +187,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled: 2 · packets", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled or closed: 2 · packets", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
 		{"bans", 0, []string{"SIP and IAX2 over UDP  -        spoofable, 2nd time", "everything             -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h", "198.51.100.20:59271  2026-", "one phone's flow ", "2001:db8::/64        2026-", "throttled  ", `the phone of account "1004": 3 points`}},
 		{"bans --json", 0, []string{`"192.0.2.66/32"`, `"kind": "flow"`, `"flow": "198.51.100.20:59271"`, `"address": "2001:db8::/64"`}},

@@ -65,7 +65,7 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		closed += fmt.Sprintf(" · single phones blocked: %d", n)
 	}
 	if n := s.Firewall.Throttled; n > 0 {
-		closed += fmt.Sprintf(" · addresses throttled: %d", n)
+		closed += fmt.Sprintf(" · addresses throttled or closed: %d", n)
 	}
 	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, closed, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
 	if len(s.Firewall.Ports) > 0 {

@@ -20,7 +20,7 @@ func newTrust() *cobra.Command {
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		at, err := netip.ParseAddr(address)
 		if err != nil {
-			return control.AccountDone{}, usage(fmt.Errorf("%q is no IP address", address))
+			return control.AccountDone{}, usage(fmt.Errorf("%q is not an IP address", address))
 		}
 		return c.Trust(ctx, control.TrustOrder{Account: account, Address: at})
 	})

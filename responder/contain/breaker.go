@@ -172,11 +172,18 @@ func (b *Breaker) State(now time.Time) BreakerState {
 
 // Why says why an account is not taken now.
 func (b *Breaker) Why() string {
-	return fmt.Sprintf("%s: %s had their password changed or were locked within %s already (breaker.accounts)",
+	return fmt.Sprintf("%s: %s had a password change or a lock within %s already (breaker.accounts)",
 		incident.WaitsForPerson, incident.Count(b.rule.Accounts, "extension"), within(b.rule.Within))
 }
 
 // within writes a duration as a person does: "1h", "90m".
 func within(d time.Duration) string {
-	return strings.TrimSuffix(strings.TrimSuffix(d.String(), "0s"), "0m")
+	words := d.String()
+	if strings.HasSuffix(words, "m0s") {
+		words = strings.TrimSuffix(words, "0s")
+	}
+	if strings.HasSuffix(words, "h0m") {
+		words = strings.TrimSuffix(words, "0m")
+	}
+	return words
 }

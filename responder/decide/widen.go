@@ -55,14 +55,14 @@ func Widened(v *score.Verdict, steps []incident.Step, f Facts) Widening {
 func widenedWords(v *score.Verdict, ladder Ladder, f Facts) string {
 	switch widening(v, f) {
 	case Throttle:
-		return fmt.Sprintf("; throttled until %s, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; %s ends that",
+		return fmt.Sprintf(incident.InsteadThrottled+"until %s, and longer while it goes on: at most 10 guesses a minute get through over UDP, the registered phones keep working; %s ends that",
 			incident.TimeText(v.At.Add(ladder.Brief())), incident.Command("unban", incident.PrefixText(f.Target)))
 	case Close:
 		over := "TCP, TLS and WebSocket"
 		if v.Cause.Transport == event.UDP {
 			over = "UDP"
 		}
-		return fmt.Sprintf("; nothing is let in from there over %s until %s, except from the registered phones; %s ends that",
+		return fmt.Sprintf(incident.InsteadClosed+"over %s until %s, except from the registered phones; %s ends that",
 			over, incident.TimeText(v.At.Add(f.CloseFor)), incident.Command("unban", incident.PrefixText(f.Target)))
 	}
 	return ""

@@ -3,6 +3,7 @@ package incident
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -96,8 +97,26 @@ const (
 	Closed    BanChange = "closed"
 )
 
+// What the detail of a ban that was skipped says was done in its place, with until when
+// behind it.
+const (
+	InsteadThrottled = "; throttled "
+	InsteadClosed    = "; nothing is let in from there "
+)
+
+// Instead is what was done about an address that was not banned since others use it, from
+// the detail of the skipped step; "" if nothing was.
+func Instead(detail string) string {
+	for _, begins := range []string{InsteadThrottled, InsteadClosed} {
+		if n := strings.Index(detail, begins); n >= 0 {
+			return strings.TrimPrefix(detail[n:], "; ")
+		}
+	}
+	return ""
+}
+
 // Dropped says what became of a flow that is dropped since a time, and what to do.
 func (f Flow) Dropped(since time.Time) string {
-	return fmt.Sprintf("until %s, and again while it goes on: %s; %s then lets it through at once; the others at this address are in service",
+	return fmt.Sprintf("until %s, and again while it goes on: %s; %s then lets it through at once; the other phones at this address keep working",
 		TimeText(since.Add(f.For)), f.About, Command("unban", f.At.String()))
 }

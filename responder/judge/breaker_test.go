@@ -56,7 +56,7 @@ func TestBreakInsAtMoreThanAFewAccounts(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	rotate := s.incidents[2].Steps[2]
-	if !rotate.Instead || !strings.Contains(rotate.Detail, "2 extensions had their password changed or were locked within 1h already (breaker.accounts)") {
+	if !rotate.Instead || !strings.Contains(rotate.Detail, "2 extensions had a password change or a lock within 1h already (breaker.accounts)") {
 		t.Errorf("%+v", rotate)
 	}
 	if list := s.Unstopped(noon.Add(3 * time.Minute)); len(list) > 0 {

@@ -50,13 +50,13 @@ func (j *Judge) cannotTrust(now time.Time, account string, at netip.Addr) error 
 		return fmt.Errorf("%w: a break-in on %s came from %s: change the password with %s; if you have changed it by hand, %s says so", incident.ErrRefused, account, at, incident.AccountCommand("rotate", account), incident.AccountCommand("unlock", account))
 	}
 	if list := j.probationWords(now, account); list != "" {
-		return fmt.Errorf("%w: %s is not on probation for %s, but %s", incident.ErrRefused, at, account, list)
+		return fmt.Errorf("%w: %s is not on probation for %s; on probation: %s", incident.ErrRefused, at, account, list)
 	}
 	return fmt.Errorf("%w: no address of %s is on probation, so there is nothing to trust; to let an address sign in whatever happens: %s", incident.ErrRefused, account, incident.Command("allow", "add", at.String()))
 }
 
 func noAccount(account string) error {
-	return fmt.Errorf("%w: there is no account %s in Asterisk: `tollwarden accounts` lists them", incident.ErrRefused, score.Printable(account))
+	return fmt.Errorf("%w: there is no account %s in Asterisk", incident.ErrRefused, score.Printable(account))
 }
 
 // exists says whether Asterisk knows an account, or anybody has used it.

@@ -448,7 +448,7 @@ func TestPersonDecides(t *testing.T) {
 		"no account 1009":           s.Compromise(later, "1009"),
 		"1009, in Asterisk":         second(s.Trust(later, "1009", netip.MustParseAddr(newPlace))),
 		"is known for 1002 already": second(s.Trust(later, "1002", netip.MustParseAddr(office))),
-		"but 192.0.2.90":            second(s.Trust(later, "1002", netip.MustParseAddr("203.0.113.5"))),
+		"on probation: 192.0.2.90":  second(s.Trust(later, "1002", netip.MustParseAddr("203.0.113.5"))),
 		"nothing to trust":          second(s.Trust(later, "1001", netip.MustParseAddr(newPlace))),
 	} {
 		if order = strings.ReplaceAll(order, "1009, in", "1009 in"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), order) {

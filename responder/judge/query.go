@@ -74,7 +74,7 @@ func (j *Judge) thieves(now time.Time, account string) string {
 	for i, p := range list {
 		words[i] = incident.PrefixText(p)
 	}
-	return fmt.Sprintf("password known at %s%s since %s", strings.Join(words, ", "), more, last.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("password known to others at %s%s, since %s", strings.Join(words, ", "), more, last.UTC().Format("2006-01-02 15:04 MST"))
 }
 
 // StolenPasswords lists the accounts whose passwords others know, and where those are, and

@@ -256,7 +256,7 @@ func TestRevealedPasswordIsContained(t *testing.T) {
 	if got := s.thieves["1002"]; got != "["+thief+"/32]" {
 		t.Errorf("kept %s", got)
 	}
-	if got := strings.Join(s.StolenPasswords(begun.Add(time.Hour)), ""); got != "1002: password known at 192.0.2.66 since 2026-11-22T13:00:00Z" {
+	if got := strings.Join(s.StolenPasswords(begun.Add(time.Hour)), ""); got != "1002: password known to others at 192.0.2.66, since 2026-11-22 13:00 UTC" {
 		t.Errorf("stolen %q", got)
 	}
 	s.PasswordChanged(begun.Add(time.Hour), "1002")

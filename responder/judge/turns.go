@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -28,7 +29,7 @@ func (j *Judge) takeTurns(o *score.Observation) {
 	}
 	v := &score.Verdict{
 		At: o.At, Key: score.Key{Per: score.PerNetwork, Prefix: turn.Network}, Threshold: t, Score: turn.Failures,
-		Reason: fmt.Sprintf("%d %s took turns: %s within %s", turn.Members, memberWords(turn.Network), incident.Count(turn.Failures, "failure"), score.TurnsWithin),
+		Reason: fmt.Sprintf("%d %s took turns: %s within %s", turn.Members, memberWords(turn.Network), incident.Count(turn.Failures, "wrong password"), strings.TrimSuffix(score.TurnsWithin.String(), "0s")),
 	}
 	for _, r := range j.table.Evidence(networkKey(o.Source)) {
 		if turn.Network.Contains(r.Source) {

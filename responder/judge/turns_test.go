@@ -192,7 +192,7 @@ func TestClosedNetworkComesBack(t *testing.T) {
 		}
 		i := s.incidents[n]
 		ban := i.Steps[0].Ban
-		if got := ban.Until.Sub(ban.Since).String(); got != want || i.Reason != "10 addresses took turns: 10 failures within 10m0s" || i.Threshold != takesTurns.Name || len(i.Evidence) < 10 {
+		if got := ban.Until.Sub(ban.Since).String(); got != want || i.Reason != "10 addresses took turns: 10 wrong passwords within 10m" || i.Threshold != takesTurns.Name || len(i.Evidence) < 10 {
 			t.Errorf("%s for %s: %q by %s", ban.Prefix, got, i.Reason, i.Threshold)
 		}
 		at = ban.Until

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -56,6 +55,10 @@ func (s Step) advice(account string) string {
 	case incident.Failed, incident.Intended:
 		return s.adviceFailed(account)
 	}
+	if s.instead() != "" {
+		return fmt.Sprintf("Find what guesses behind %s: phones there may have trouble signing in until it stops. %s lifts what was done about the address.",
+			s.Target, incident.Command("unban", s.raw))
+	}
 	return s.adviceWaits()
 }
 
@@ -77,8 +80,8 @@ func (s Step) adviceDone() string {
 	case incident.StepRotate:
 		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.Target, s.Detail)
 	case incident.StepBan:
-		if _, err := netip.ParseAddrPort(s.Target); err == nil { // the flow of one phone
-			return fmt.Sprintf("See to the device at %s: the report says what is wrong with it. %s then lets it through at once. Nobody else at its address is blocked.",
+		if s.device() {
+			return fmt.Sprintf("Find the device at %s, and correct its password or stop it. %s then lets it through at once.",
 				s.Target, incident.Command("unban", s.raw))
 		}
 		return fmt.Sprintf("If %s is yours, release it with %s, and run %s so that it is not blocked again.",

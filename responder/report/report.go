@@ -114,6 +114,8 @@ func (t *builder) title() {
 		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerAccount:
 		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
+	case len(t.r.Steps) > 0 && t.r.Steps[0].device():
+		t.r.Title = fmt.Sprintf("Wrong passwords from %s, where your phones are", Plain(t.i.Key.Value()))
 	default:
 		t.r.Title = fmt.Sprintf("Attack from %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
 	}
@@ -354,8 +356,11 @@ func (t *builder) changed() {
 		return
 	}
 	for _, s := range t.r.Steps {
-		if s.State == string(incident.Done) {
+		switch instead := s.instead(); {
+		case s.State == string(incident.Done):
 			t.r.Changed = append(t.r.Changed, s.happened())
+		case instead != "":
+			t.r.Changed = append(t.r.Changed, s.Target+" is not blocked, but "+instead+".")
 		}
 	}
 	if len(t.r.Changed) == 0 {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -13,8 +14,25 @@ func (t *builder) steps() {
 		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
 			step.At, step.took = t.i.Started(n).Add(took).In(t.loc), took
 		}
+		if step.device() {
+			step.What = "block one device"
+		}
 		t.r.Steps = append(t.r.Steps, step)
 	}
+}
+
+// device says whether the step blocks the flow of one device, not its IP address.
+func (s Step) device() bool {
+	_, err := netip.ParseAddrPort(s.Target)
+	return s.kind == incident.StepBan && err == nil
+}
+
+// instead is what was done about an address in place of a ban; "" if nothing was.
+func (s Step) instead() string {
+	if s.kind != incident.StepBan || s.State != string(incident.Skipped) {
+		return ""
+	}
+	return incident.Instead(s.Detail)
 }
 
 // stepWords says what a step does to someone who does not know its name.

@@ -18,7 +18,7 @@ func TestReportOfWhatWasNotDone(t *testing.T) {
 		paused.Steps[n].State, paused.Steps[n].Detail = incident.Skipped, "paused: would do it"
 	}
 	waits := breakIn()
-	waits.Steps[2].State, waits.Steps[2].Detail = incident.Skipped, incident.WaitsForPerson+": 5 extensions had their password changed or were locked within 1h already (breaker.accounts)"
+	waits.Steps[2].State, waits.Steps[2].Detail = incident.Skipped, incident.WaitsForPerson+": 5 extensions had a password change or a lock within 1h already (breaker.accounts)"
 	for name, tc := range map[string]struct {
 		of        incident.Incident
 		contained bool

@@ -66,9 +66,23 @@ func (c *configuration) checkAllowList(now time.Time) control.Check {
 		return check
 	}
 	if check.Detail = strings.Join(c.allowWarnings(now, list, covered), "; "); check.Detail == "" {
-		check.Detail = fmt.Sprintf("%d entries", len(list))
+		check.Detail = entryCount(list)
 	}
 	return check
+}
+
+// entryCount counts the entries in force.
+func entryCount(list []control.Allowed) string {
+	n := 0
+	for _, a := range list {
+		if a.InForce() {
+			n++
+		}
+	}
+	if n == 1 {
+		return "1 entry"
+	}
+	return fmt.Sprintf("%d entries", n)
 }
 
 // allowWarnings are what a person should know of the allow list, though attacks from

@@ -123,9 +123,9 @@ func leadsTo(answer, before []netip.Addr) (to ledTo) {
 	})
 	switch {
 	case len(list) == 0:
-		return ledTo{before, "it leads to no public address"}
+		return ledTo{before, "it has no public address"}
 	case len(list) > maxPerName:
-		to.problem = fmt.Sprintf("it leads to %d addresses, of which %d count", len(list), maxPerName)
+		to.problem = fmt.Sprintf("it has %d addresses, of which %d count", len(list), maxPerName)
 		list = list[:maxPerName]
 	}
 	slices.SortFunc(list, netip.Addr.Compare)

@@ -144,3 +144,16 @@ func TestAllowListChangesWithTime(t *testing.T) {
 		t.Errorf("protected after the name was removed: %v", why)
 	}
 }
+
+// What is said of a host name that is added: where it counts, or that it has no effect yet.
+func TestNameMessage(t *testing.T) {
+	for _, tt := range []struct{ addresses, problem, want string }{
+		{"203.0.113.7", "", "added home.example.org: every extension counts as known at 203.0.113.7"},
+		{"203.0.113.7 203.0.113.8", "it has 5 addresses, of which 4 count", "added home.example.org: every extension counts as known at 203.0.113.7, 203.0.113.8 (it has 5 addresses, of which 4 count)"},
+		{"", "no such host", "added home.example.org, which has no effect until it can be resolved (no such host)"},
+	} {
+		if got := nameMessage("home.example.org", func(string) ([]netip.Addr, string) { return addrs(tt.addresses), tt.problem }); got != tt.want {
+			t.Errorf("got %q, want %q", got, tt.want)
+		}
+	}
+}

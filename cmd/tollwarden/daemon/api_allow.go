@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -65,9 +66,18 @@ func (b *apiBackend) allowMessage(o control.AllowOrder) string {
 	case o.Name == "":
 		return "allowed " + what
 	}
-	addresses, problem := b.config.names.of(o.Name)
-	if problem != "" {
-		problem = ": " + problem
+	return nameMessage(o.Name, b.config.names.of)
+}
+
+// nameMessage says where a host name that is added leads.
+func nameMessage(name string, of func(string) ([]netip.Addr, string)) string {
+	addresses, problem := of(name)
+	words := fmt.Sprintf("added %s: every extension counts as known at %s", name, addressWords(addresses))
+	if len(addresses) == 0 {
+		words = fmt.Sprintf("added %s, which has no effect until it can be resolved", name)
 	}
-	return fmt.Sprintf("%s leads to %s%s; every extension counts as known there", what, addressWords(addresses), problem)
+	if problem != "" {
+		words += " (" + problem + ")"
+	}
+	return words
 }

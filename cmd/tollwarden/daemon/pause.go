@@ -54,7 +54,7 @@ func checkBreaker(_ time.Time, senses responder.Senses) control.Check {
 	case b.Rule.Accounts == 0:
 		c.Detail = "no limit is set"
 	default:
-		c.Detail = fmt.Sprintf("%d of at most %s taken from their owners within %s", len(b.Taken), incident.Count(b.Rule.Accounts, "extension"), config.FormatDuration(b.Rule.Within))
+		c.Detail = fmt.Sprintf("%s had a new password, a lock or registrations removed within %s; the limit is %d", incident.Count(len(b.Taken), "extension"), config.FormatDuration(b.Rule.Within), b.Rule.Accounts)
 	}
 	return c
 }
@@ -62,12 +62,12 @@ func checkBreaker(_ time.Time, senses responder.Senses) control.Check {
 // breakerWords says what waits, why, and what to do.
 func breakerWords(b contain.BreakerState) string {
 	var words strings.Builder
-	fmt.Fprintf(&words, "the steps that would take %s from their owners wait for a person: %s. ", incident.Count(len(b.Waiting), "extension"), accountsText(waitingNames(b.Waiting)))
+	fmt.Fprintf(&words, "waiting for a person: %s. ", accountsText(waitingNames(b.Waiting)))
 	if b.Open {
-		fmt.Fprintf(&words, "%s had their password changed or were locked within %s (%s), and no more are automatically until %s. ",
+		fmt.Fprintf(&words, "%s had a password change or a lock within %s (%s), and the next one is not automatic before %s. ",
 			incident.Count(len(b.Taken), "extension"), config.FormatDuration(b.Rule.Within), accountsText(b.Taken), output.Time(b.Until))
 	}
-	words.WriteString("Their calls abroad and to premium numbers are ended. Change each password with `tollwarden rotate ACCOUNT --expire`, all with `tollwarden resume --waiting`, " +
+	words.WriteString("Calls abroad and to premium numbers from extensions that wait are ended. Change each password with `tollwarden rotate ACCOUNT --expire`, all with `tollwarden resume --waiting`, " +
 		"or say that one is in order with `tollwarden unlock ACCOUNT`; `tollwarden resume` lets further ones be changed automatically")
 	return words.String()
 }
@@ -132,7 +132,7 @@ func (b *apiBackend) Resume(uid uint32) (control.Paused, error) {
 	}
 	done.Message += ": attacks are stopped"
 	if len(waiting) > 0 {
-		done.Message += "\n" + incident.Count(len(waiting), "extension") + " still wait for a person: " + accountsText(waitingNames(waiting)) +
+		done.Message += "\n" + "still waiting for a person: " + accountsText(waitingNames(waiting)) +
 			"\nchange each password with `tollwarden rotate ACCOUNT --expire`, or all with `tollwarden resume --waiting`"
 	}
 	return b.paused(done)

@@ -32,9 +32,9 @@ func TestPauseAndBreakerChecks(t *testing.T) {
 		"not paused": {checkPause, responder.Senses{}, true, []string{"not paused"}},
 		"paused":     {checkPause, responder.Senses{Pause: decide.Pause{Until: effectAt, Reason: "phones move"}}, false, []string{"PAUSED until ", " by root: phones move; `tollwarden resume`"}},
 		"no limit":   {checkBreaker, responder.Senses{}, true, []string{"no limit is set"}},
-		"full":       {checkBreaker, responder.Senses{Breaker: waits(0)}, true, []string{"2 of at most 2 extensions taken from their owners within 1h"}},
+		"full":       {checkBreaker, responder.Senses{Breaker: waits(0)}, true, []string{"2 extensions had a new password, a lock or registrations removed within 1h; the limit is 2"}},
 		"two wait": {checkBreaker, responder.Senses{Breaker: waits(2)}, false, []string{
-			"take 2 extensions from their owners wait for a person: 1003, 1004. 2 extensions had their password changed or were locked within 1h (1001, 1002)", "`tollwarden rotate ACCOUNT --expire`", "`tollwarden resume`",
+			"waiting for a person: 1003, 1004. 2 extensions had a password change or a lock within 1h (1001, 1002)", "`tollwarden rotate ACCOUNT --expire`", "`tollwarden resume`",
 		}},
 		"many wait": {checkBreaker, responder.Senses{Breaker: waits(30)}, false, []string{"1022 and 10 more. "}},
 	} {

@@ -1,0 +1,62 @@
+package report_test
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// A report of guesses from where phones are says that one device is blocked, and what was
+// done about the address when it went on: never that nobody else is affected.
+func TestReportOfWhereOthersAre(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	office := netip.MustParsePrefix("198.51.100.10/32")
+	flow := incident.Step{
+		Step: incident.StepBan, Target: "198.51.100.10:7001", State: incident.Done,
+		Detail: incident.Flow{At: netip.MustParseAddrPort("198.51.100.10:7001"), For: 10 * time.Minute, About: "a device"}.Dropped(at),
+	}
+	skipped := func(instead string) incident.Step {
+		return incident.Step{Step: incident.StepBan, Target: "198.51.100.10", State: incident.Skipped, Detail: "another extension is in use at this address" + instead}
+	}
+	for name, tc := range map[string]struct {
+		steps   []incident.Step
+		want    []string
+		without string
+	}{
+		"one device": {[]incident.Step{flow}, []string{
+			"Wrong passwords from 198.51.100.10, where your phones are", "Blocked 198.51.100.10:7001", "Find the device at 198.51.100.10:7001",
+			"block one device (198.51.100.10:7001)", "the other phones at this address keep working",
+		}, "not blocked"},
+		"throttled": {[]incident.Step{flow, skipped(incident.InsteadThrottled + "until later")}, []string{
+			"198.51.100.10 is not blocked, but throttled until later.", "Find what guesses behind 198.51.100.10", "`tollwarden unban 198.51.100.10` lifts",
+		}, "Attack from"},
+		"closed": {[]incident.Step{flow, skipped(incident.InsteadClosed + "over TCP until later")}, []string{
+			"198.51.100.10 is not blocked, but nothing is let in from there over TCP until later.",
+		}, "Nothing."},
+		"allowed": {[]incident.Step{skipped("")}, []string{"Attack from 198.51.100.10", "Nothing."}, "not blocked, but"},
+	} {
+		i := incident.Incident{
+			ID: 3, At: at, Key: score.Key{Per: score.PerSource, Prefix: office}, Threshold: "password guessing",
+			Account: "1002", Mode: incident.Enforce, Steps: tc.steps,
+		}
+		var text bytes.Buffer
+		if err := report.Of(i, time.UTC).Text(&text); err != nil {
+			t.Fatal(err)
+		}
+		words := strings.Join(strings.Fields(text.String()), " ")
+		for _, want := range tc.want {
+			if !strings.Contains(words, want) {
+				t.Errorf("%s: it lacks %q:\n%s", name, want, &text)
+			}
+		}
+		if strings.Contains(words, tc.without) {
+			t.Errorf("%s: it says %q:\n%s", name, tc.without, &text)
+		}
+	}
+}
