@@ -102,7 +102,7 @@ func TestBreakerSurvivesARestart(t *testing.T) {
 	p := guessing(10)
 	p.Breaker = contain.BreakerRule{Accounts: 2, Within: time.Hour}
 	h := newHarnessAt(t, now, p)
-	if _, err := h.Accounts.Rotate(t.Context(), "1001", 0); err != nil { // by hand
+	if _, err := h.Accounts.Rotate(t.Context(), "1009", 0); err != nil { // by hand
 		t.Fatal(err)
 	}
 	h.hear(t, now, brokenInto("1001", "1002", "1003"))

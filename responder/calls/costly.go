@@ -28,7 +28,8 @@ func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sig
 	_, s.Forbidden = a.limits.Destinations.forbids(&n)
 	if s.Cost = d.cost(a.limits, &n); s.Cost != "" {
 		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now) && d.knowsHabits(now, a)
-	} else if hidden != "" {
+	}
+	if hidden != "" && !s.Forbidden && n.Type == "" && !n.Foreign {
 		s.Cost, s.Detail = hidden, allDigits(number)
 	}
 	return s, true
@@ -51,7 +52,8 @@ func (d *Detector) knowsHabits(now time.Time, a *accountState) bool {
 // it does not.
 func (d *Detector) Cost(account, number string) string {
 	if n := d.rules.Dialling.Read(number); n.External {
-		if why := d.cost(d.rules.limitsOf(account), &n); why != "" {
+		why := d.cost(d.rules.limitsOf(account), &n)
+		if hidden := d.rules.Dialling.Hidden(number); hidden == "" || n.Type != "" || n.Foreign || strings.HasPrefix(why, "forbidden") {
 			return why
 		}
 	}
