@@ -69,6 +69,7 @@ type Judge struct {
 	recent    calls.Recent
 	dedup     decide.Dedup
 	flows     decide.Flows
+	stale     stalePhones
 	blocked   bans.Flows
 	suspects  map[netip.Prefix]*suspicion
 	closings  map[netip.Prefix]*closing
@@ -181,6 +182,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.pruneMissed(now)
 	j.pruneCostLimits(now)
 	j.Contain.Numbers.Prune(now)
+	j.stale.prune(now)
 	j.pruneSlow(now)
 }
 
