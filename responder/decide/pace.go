@@ -10,10 +10,10 @@ const hurriedAtHome = "many calls at once, from where the extension has long bee
 	"if they are meant, give the extension a [[calls.group]] of its own"
 
 // hurried says whether a verdict rests on nothing but the pace of calls from a place where
-// the account's own users are, as those of a dialer or of a telephone list in the hands of
-// somebody who is in a hurry.
+// the account's own users are, and within the country, as those of a dialer or of somebody
+// in a hurry with a telephone list. Whoever steals does so for calls that cost.
 func hurried(v *score.Verdict, f Facts) bool {
-	if f.Home == "" || !pace(v.Cause.Signal) {
+	if f.Home == "" || f.Costly || !pace(v.Cause.Signal) {
 		return false
 	}
 	home := event.NetworkPrefix(v.Cause.Source)

@@ -22,14 +22,16 @@ func TestPaceAtHome(t *testing.T) {
 	for name, tc := range map[string]struct {
 		signs []sign
 		home  bool
+		costs bool
 		taken bool
 	}{
-		"a dialer in the office":       {[]sign{{score.CallRate, home, 2}, {score.ConcurrentCalls, home, 1}, {score.Cadence, home, 0}}, true, false},
-		"a thief's dialer":             {[]sign{{score.CallRate, elsewhere, 1}, {score.CallRate, elsewhere, 0}}, false, true},
-		"a thief elsewhere, then here": {[]sign{{score.CallRate, elsewhere, 1}, {score.CallRate, home, 0}}, true, true},
-		"to premium numbers":           {[]sign{{score.ForbiddenDestination, home, 1}, {score.CallRate, home, 0}}, true, true},
-		"which was yesterday":          {[]sign{{score.ForbiddenDestination, home, 25 * time.Hour}, {score.CallRate, home, 0}}, true, false},
-		"many ways to one number":      {[]sign{{score.CallRate, home, 1}, {score.DialProbing, home, 0}}, true, true},
+		"a dialer in the office":       {[]sign{{score.CallRate, home, 2}, {score.ConcurrentCalls, home, 1}, {score.Cadence, home, 0}}, true, false, false},
+		"a thief in the office":        {[]sign{{score.CallRate, home, 1}, {score.Cadence, home, 0}}, true, true, true},
+		"a thief's dialer":             {[]sign{{score.CallRate, elsewhere, 1}, {score.CallRate, elsewhere, 0}}, false, false, true},
+		"a thief elsewhere, then here": {[]sign{{score.CallRate, elsewhere, 1}, {score.CallRate, home, 0}}, true, false, true},
+		"to premium numbers":           {[]sign{{score.ForbiddenDestination, home, 1}, {score.CallRate, home, 0}}, true, false, true},
+		"which was yesterday":          {[]sign{{score.ForbiddenDestination, home, 25 * time.Hour}, {score.CallRate, home, 0}}, true, false, false},
+		"many ways to one number":      {[]sign{{score.CallRate, home, 1}, {score.DialProbing, home, 0}}, true, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := &score.Verdict{
@@ -42,7 +44,7 @@ func TestPaceAtHome(t *testing.T) {
 				v.Evidence = append(v.Evidence, score.Record{At: noon.Add(-s.ago), Signal: s.signal, Source: s.from, Account: "1002"})
 			}
 			v.Cause = v.Evidence[len(v.Evidence)-1]
-			var f Facts
+			f := Facts{Costly: tc.costs}
 			if tc.home {
 				f.Home = "its own users are there"
 			}

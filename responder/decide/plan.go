@@ -40,6 +40,7 @@ type Facts struct {
 	CloseFor   time.Duration  // for how long it is then
 	Channel    string         // the call that the verdict is about; "" when it is about none
 	Home       string         // why the account's own users are at the target; "" when they are not
+	Costly     bool           // the call that the verdict is about may cost more than one within the country
 	Networks   []netip.Prefix // that the account can be limited to
 	Unlimited  string         // why it cannot be; "" when it can
 	Stopped    string         // why the account is not taken from its owner; "" when it is

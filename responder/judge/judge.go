@@ -70,6 +70,7 @@ type Judge struct {
 	dedup     decide.Dedup
 	flows     decide.Flows
 	vouchers  decide.Vouchers
+	stale     stalePhones
 	blocked   bans.Flows
 	suspects  map[netip.Prefix]*suspicion
 	closings  map[netip.Prefix]*closing
@@ -184,6 +185,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.pruneMissed(now)
 	j.pruneCostLimits(now)
 	j.Contain.Numbers.Prune(now)
+	j.stale.prune(now)
 	j.pruneSlow(now)
 }
 

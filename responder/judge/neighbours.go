@@ -29,6 +29,9 @@ func (j *Judge) spareNeighbours(v *score.Verdict, f *decide.Facts) {
 	if n == 0 && j.Places.Named(f.Target) != "" {
 		n = 1 // as where one extension is used
 	}
+	if n == 0 && decide.OnePhone(v) && j.stale.moved(v.At, []byte(v.Cause.Account), v.Cause.Source) {
+		first, n = v.Cause.Account, 1 // whose healthy phones come from there, too
+	}
 	if n == 0 {
 		return
 	}

@@ -162,7 +162,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	old := false
 	if o.Signal.Failure() {
 		j.Contain.Costs.Failed(now, o.Account, o.Source)
-		o.Own = j.Places.Formerly(o.Account, event.SourcePrefix(o.Source), now)
+		o.Own = j.ownPhone(o)
 		old = o.Own || j.Contain.Rotations.InGrace(now, o.Account)
 	}
 	var broken score.Observation

@@ -185,7 +185,16 @@ func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []
 	return true
 }
 
+// EndCall ends a call of an account that is locked, or whose costs are limited. That calls
+// abroad from a new place end until somebody says whose it is, is meant so; no other call
+// of an owner may end.
 func (e effects) EndCall(channel string) {
+	if c := e.pbx.channels[channel]; c != nil && !c.rogue && abroadFrom(c.number) {
+		e.pbx.report.CostlyEnded++
+		c.account = &account{}
+		e.pbx.after(10*time.Millisecond, func() { e.pbx.hangUp(channel) })
+		return
+	}
 	e.end(channel, "a call of an account that is locked or limited")
 }
 

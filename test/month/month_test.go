@@ -78,10 +78,9 @@ func play(t *testing.T, s month.Site) []*month.Report {
 	return reports
 }
 
-// notYet are the kinds of harm that the defaults still do. The goal is none.
-var notYet = []month.Harm{
-	month.AddressBlocked, month.LoginLost, month.LoginShutOut, month.PasswordChanged, month.CallEnded,
-}
+// notYet are the kinds of harm that the defaults still do in a month with the attacks of
+// the suite. The goal is none.
+var notYet = []month.Harm{month.PasswordChanged, month.CallEnded}
 
 // tooMany says that the defaults still send more messages than messagesAWeek.
 const tooMany = true
@@ -139,7 +138,7 @@ func TestMonthWithAttacks(t *testing.T) {
 	stopped, worst := map[string]int{}, map[string]string{}
 	var names []string
 	for _, r := range reports {
-		expectNoHarm(t, r)
+		expectNoHarm(t, r, notYet...)
 		for _, a := range r.Attacks {
 			if !slices.Contains(names, a.Name) {
 				names = append(names, a.Name)
@@ -167,9 +166,6 @@ func expectNoHarm(t *testing.T, r *month.Report, but ...month.Harm) {
 	t.Helper()
 	for _, h := range month.Harms() {
 		if n := r.Harmed[h]; n > 0 && !h.OwnMistake() && !slices.Contains(but, h) {
-			if slices.Contains(notYet, h) {
-				continue
-			}
 			t.Errorf("%s, seed %d: %s: %d", r.Site, r.Seed, h, n)
 		}
 	}
@@ -183,6 +179,7 @@ type sums struct {
 
 type sum struct {
 	events, logins, failures, calls, bans, flows, throttled, closed int
+	costly                                                          int
 	harmed                                                          map[month.Harm]int
 	months                                                          map[month.Harm]int // with such a harm
 	messages, causes                                                map[string]int
@@ -202,6 +199,7 @@ func (s *sums) add(name string, reports []*month.Report) {
 		x.flows += r.FlowsCut
 		x.throttled += r.Throttled
 		x.closed += r.Closed
+		x.costly += r.CostlyEnded
 		x.wait = max(x.wait, r.LongestWait)
 		for h, n := range r.Harmed {
 			x.harmed[month.Harm(h)] += n
@@ -250,6 +248,7 @@ func (s *sums) String() string {
 	for _, h := range month.Harms() {
 		row(h.String(), func(x *sum) string { return fmt.Sprintf("%d (%d of %d)", x.harmed[h], x.months[h], x.n) })
 	}
+	row("calls abroad from a new place ended", func(x *sum) string { return fmt.Sprint(x.costly) })
 	row("longest wait of somebody who mistyped", func(x *sum) string { return x.wait.Round(time.Minute).String() })
 	row("messages a week and site", func(x *sum) string {
 		n := 0

@@ -276,6 +276,7 @@ func (b *pbx) complain(ban incident.Ban) {
 // call is one that is up.
 type call struct {
 	account *account
+	number  string
 	rogue   bool // a thief's
 }
 
@@ -296,6 +297,7 @@ func (b *pbx) ring(c *call, number string, length time.Duration) (channel string
 	}
 	b.serial++
 	channel = technology + c.account.name + "-" + fmt.Sprintf("%08x", b.serial)
+	c.number = number
 	b.channels[channel] = c
 	b.event(&event.Event{Kind: event.Newchannel, Channel: []byte(channel), ChannelState: event.StateRing, Exten: []byte(number), Linkedid: []byte(channel), Uniqueid: []byte(channel)})
 	b.after(length, func() { b.hangUp(channel) })

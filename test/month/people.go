@@ -2,6 +2,7 @@ package month
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -131,6 +132,9 @@ func (b *pbx) someCall(a *account) {
 
 // national is a number in the site's country.
 func (b *pbx) national() string { return fmt.Sprintf("0142%06d", b.rand.IntN(1000000)) }
+
+// abroadFrom says whether a number is one abroad, with or without the outside line.
+func abroadFrom(number string) bool { return strings.HasPrefix(strings.TrimPrefix(number, "9"), "00") }
 
 func (b *pbx) foreign() string { return abroad[min(int(b.rand.ExpFloat64()*1.5), len(abroad)-1)] }
 

@@ -58,6 +58,7 @@ type Report struct {
 	Incidents, Bans, FlowsCut, Throttled, Closed int
 	Steps                                        map[incident.StepKind]int
 	Messages                                     map[string]int // to people, by threshold
+	CostlyEnded                                  int            // calls abroad of owners from a new place, which are no harm
 	LongestWait                                  time.Duration  // of somebody who mistyped
 	Harmed                                       [harms]int
 	Causes                                       map[string]int // "harm: cause"
