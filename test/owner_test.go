@@ -154,7 +154,7 @@ func TestSixPhonesBehindOneAddress(t *testing.T) {
 	w := guardWith(t, l, briefly+shortRules(3))
 	sixth.SetPassword("last year's")
 	done := make(chan int)
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
 	go func() {
 		tries := 0

@@ -19,8 +19,9 @@ import (
 // no faster than a person. With the default rules the thief is contained before
 // having tried them all.
 func TestPrefixProbing(t *testing.T) {
+	t.Parallel() // it mostly waits
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it mostly waits
+		t.Parallel()
 		w := guardWith(t, l, "")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
 		register(t, thief)

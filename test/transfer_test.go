@@ -122,9 +122,10 @@ func (x *exchange) alive(who string, c *lab.Call) {
 // they have no channel of its name; a conference that the thief joined, and
 // colleagues who took over a call of the account, go on.
 func TestTransferredCallsGoDown(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
-			t.Parallel() // it mostly waits
+			t.Parallel()
 			x := newExchange(t, v, "")
 			gone := func(what string) {
 				t.Helper()
@@ -188,9 +189,10 @@ func TestTransferredCallsGoDown(t *testing.T) {
 // A number that a thief transfers or forwards a call to is judged like one that is
 // dialled: the call is ended, and the caller who was forwarded keeps the call.
 func TestForbiddenTransfersAreEnded(t *testing.T) {
+	t.Parallel() // it mostly waits
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
-			t.Parallel() // it mostly waits
+			t.Parallel()
 			x := newExchange(t, v, onlyForbidden)
 			ended := func(what string, calls int) { // all of them in one incident
 				t.Helper()
