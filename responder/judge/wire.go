@@ -163,6 +163,9 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	if o.Signal.Failure() {
 		j.Contain.Costs.Failed(now, o.Account, o.Source)
 		own = j.Places.Formerly(o.Account, event.SourcePrefix(o.Source), now)
+		if own && o.Proof == score.Proven {
+			j.Places.OwnFailed(o.Account, event.SourcePrefix(o.Source), now)
+		}
 	}
 	var broken score.Observation
 	brokenIn := false
