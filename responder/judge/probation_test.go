@@ -580,3 +580,62 @@ func TestOnlyAnExtensionAtHomeIsRestricted(t *testing.T) {
 		t.Errorf("%+v", step)
 	}
 }
+
+// A phone with an old password fails at every new address of its line, where its
+// neighbour then signs in: that is no break-in. Nor does it hide one.
+func TestOldPasswordMovesAlong(t *testing.T) {
+	const was, is = "203.0.113.5", "203.0.114.77" // of one line
+	at := func(hours int) time.Time { return noon.Add(time.Duration(hours) * time.Hour) }
+	for name, tc := range map[string]struct {
+		do   func(t *testing.T, s *site)
+		want string // incidents
+	}{
+		"the line's address changes": {func(t *testing.T, s *site) {
+			s.hear(t, noon, over("TCP", failure("1003", is, 1)+success("1002", is)))
+		}, ""},
+		"long after": {func(t *testing.T, s *site) {
+			s.hear(t, at(30), over("TCP", failure("1003", is, 1)+success("1002", is)))
+		}, "break-in 1002"},
+		"somebody tries an extension that works": {func(t *testing.T, s *site) {
+			s.hear(t, at(-1), over("TCP", success("1003", was)))
+			s.hear(t, noon, over("TCP", failure("1003", is, 1)+success("1002", is)))
+		}, "break-in 1002"},
+		"somebody tries an extension of another place, too": {func(t *testing.T, s *site) {
+			s.hear(t, noon, over("TCP", failure("1003", is, 1)+failure("1001", is, 2)+success("1002", is)))
+		}, "break-in 1002"},
+		"somebody guesses at the extension itself": {func(t *testing.T, s *site) {
+			s.hear(t, noon, over("TCP", failures("1002", is, 4)+success("1002", is)))
+		}, "break-in 1002"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := owned(t, suspecting())
+			s.hear(t, at(-48), over("TCP", success("1002", was)+success("1003", was)))
+			for h := -30; h < 0; h++ {
+				s.hear(t, at(h), over("TCP", failure("1003", was, h)+success("1002", was)))
+			}
+			s.incidents = nil
+			tc.do(t, s)
+			if got := s.verdicts(); got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+// A thief who signs in from many addresses pushes out neither the owner's nor the first of
+// its own, which shows that the password is stolen.
+func TestThievesPushNothingOut(t *testing.T) {
+	s := owned(t, suspecting())
+	s.hear(t, noon, over("TCP", failures("1002", thief, 4)+success("1002", thief)))
+	now := noon.Add(time.Minute)
+	for n := range 100 {
+		s.hear(t, now, over("TCP", success("1002", fmt.Sprintf("203.0.113.%d", n))))
+		now = now.Add(time.Second)
+	}
+	if !s.Places.Known("1002", netip.MustParseAddr(office), now) {
+		t.Error("the office is not known any more")
+	}
+	if !s.Places.Stolen([]byte("1002"), now) {
+		t.Error("the password is not known to be stolen any more")
+	}
+}

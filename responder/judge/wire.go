@@ -164,6 +164,9 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 		j.Contain.Costs.Failed(now, o.Account, o.Source)
 		o.Own = j.ownPhone(o)
 		old = o.Own || j.Contain.Rotations.InGrace(now, o.Account)
+		if o.Own && o.Proof == score.Proven {
+			j.Places.OwnFailed(o.Account, event.SourcePrefix(o.Source), now)
+		}
 	}
 	var broken score.Observation
 	brokenIn := false

@@ -92,12 +92,15 @@ func (p *pruner) begin(now time.Time, o Options) {
 			args: []any{2 * pruneRows, min(maxEnded, o.MaxRows), now.UnixMilli()}, crowds: true,
 		},
 
-		// What may go if the file is too large: the incidents of floods first, then the
-		// oldest ones. Bans in force, offences, holds and places stay.
+		// What may go if the file is too large: the incidents of floods first, then those of
+		// blocked addresses, so that many of them cannot push out a break-in, then the oldest
+		// ones. Bans in force, offences, holds and places stay.
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at IS NULL AND until <= ?2 AND scope <> 'all' ORDER BY until LIMIT ?1)`, args: []any{2 * pruneRows, now.UnixMilli()}, crowds: true, over: true},
 		{query: `SELECT id FROM incidents WHERE key_kind = 'site' AND id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) AND
 			(SELECT count(*) FROM steps WHERE incident = id AND step = 'ban') > 1 ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
+		{query: `SELECT id FROM incidents WHERE key_kind IN ('source', 'network') AND id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2)
+			ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
 		{query: `SELECT id FROM incidents WHERE id <= (SELECT id FROM incidents ORDER BY id DESC LIMIT 1 OFFSET ?2) ORDER BY id LIMIT ?1`, args: whole, crowds: true, over: true, whole: true},
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE released_at IS NOT NULL OR until <= ?2 ORDER BY since LIMIT ?1)`, args: []any{pruneRows, now.UnixMilli()}, crowds: true, over: true},

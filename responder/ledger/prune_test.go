@@ -170,3 +170,27 @@ func TestPruneBySize(t *testing.T) {
 		t.Errorf("%d steps of pruned incidents are left: %v", orphans, err)
 	}
 }
+
+// Whoever has many addresses blocked cannot push out the incident of a break-in.
+func TestPruneBySizeKeepsBreakIns(t *testing.T) {
+	l, err := Open(file(t), Options{Size: 2 << 20, MaxRows: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	raw := incident.Raw(strings.Repeat("x", 1000))
+	for n := range 1000 {
+		i := &incident.Incident{At: noon, Key: score.Key{Per: score.PerSource, Prefix: source(n)}, Evidence: []incident.Evidence{{Raw: raw}, {Raw: raw}, {Raw: raw}}}
+		if n == 2 {
+			i.Key = score.Key{Per: score.PerAccount, Account: "1001"}
+		}
+		l.PutIncident(i)
+	}
+	flush(t, l)
+	pruneAll(t, l, noon)
+	flush(t, l)
+	list := must[[]incident.Incident](t)(l.Incidents(t.Context(), 10_000))
+	if oldest := list[len(list)-1]; oldest.ID != 3 || len(list) > 900 || list[0].ID != 1000 {
+		t.Errorf("%d incidents are left, of which %d is the oldest", len(list), oldest.ID)
+	}
+}

@@ -81,6 +81,7 @@ type account struct {
 type address struct {
 	source   netip.Prefix
 	last     time.Time // success; of a thief: when it was last reported
+	failed   time.Time // when the account last failed there, for certain
 	reported time.Time // when AddressLearned was last called
 	listed   bool      // among the residents
 	thief    bool
@@ -260,12 +261,58 @@ func (a *account) addressOrNew(source netip.Prefix, most int) *address {
 }
 
 // lessUseful says whether an address makes room before another one. To forget one on
-// probation would end that.
+// probation would end that, and to forget where the password was stolen would make its
+// thief unknown. Others of the thief's go first, so that they cannot push out the owner's.
 func (is *address) lessUseful(than *address) bool {
-	if onProbation := !is.probation.IsZero(); onProbation == than.probation.IsZero() {
-		return !onProbation
+	if x, y := is.use(), than.use(); x != y {
+		return x < y
 	}
 	return is.last.Before(than.last)
+}
+
+func (is *address) use() int {
+	switch {
+	case is.stolen || !is.probation.IsZero():
+		return 2
+	case is.thief:
+		return 0
+	}
+	return 1
+}
+
+// Outdated says whether another account's own phone has an old password: it fails at an
+// address where this account is used, too. When that address changes, it fails at the new
+// one.
+func (p *Places) Outdated(other, beside []byte, now time.Time) bool {
+	a, b := p.find(string(other)), p.find(string(beside))
+	if a == nil || b == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.addresses, func(is address) bool {
+		at := b.address(is.source)
+		return at != nil && is.own(now) && at.own(now) && is.failed.After(is.last) && now.Sub(is.failed) < outdatedFor
+	})
+}
+
+// outdatedFor is how long it counts that a phone failed at its last address: one that
+// moves along fails again at once.
+const outdatedFor = 24 * time.Hour
+
+// OwnFailed records that an account failed, for certain, where it was used lately. It
+// allocates nothing.
+func (p *Places) OwnFailed(name []byte, source netip.Prefix, now time.Time) {
+	e := p.accounts[string(name)]
+	if e == nil {
+		return
+	}
+	if is := e.Value.(*account).address(source); is != nil && is.own(now) {
+		is.failed = now
+	}
+}
+
+// own says whether an address was the account's own lately.
+func (is *address) own(now time.Time) bool {
+	return !is.thief && is.probation.IsZero() && now.Sub(is.last) < LivedFor
 }
 
 // Lives says whether an account is used at an address: it is known there, or at

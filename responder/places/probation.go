@@ -185,7 +185,7 @@ func (p *Places) Formerly(name []byte, source netip.Prefix, now time.Time) bool 
 		return false
 	}
 	is := e.Value.(*account).address(source)
-	return is != nil && !is.thief && is.probation.IsZero() && now.Sub(is.last) < LivedFor
+	return is != nil && is.own(now)
 }
 
 // Occupied says whether any account is known at an address. It looks at every account,

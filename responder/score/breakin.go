@@ -30,6 +30,9 @@ type Places interface {
 	// whether it is, or lies in a network where the account is at home.
 	KnownSource(name []byte, source netip.Prefix, now time.Time) bool
 	Lives(name []byte, source netip.Prefix, now time.Time) bool
+	// Outdated reports whether the phone of other has an old password, and moves along
+	// with the account beside.
+	Outdated(other, beside []byte, now time.Time) bool
 	// Occupied reports whether an address is known for any account.
 	Occupied(source netip.Prefix, now time.Time) bool
 	// Trusted reports whether an account may turn up at an address however often
@@ -235,9 +238,9 @@ func (b *BreakIn) sprays(name []byte, source netip.Prefix, at time.Time) bool {
 }
 
 // elsewhere counts the failures of an address for other accounts that are not used
-// there: a colleague's phone with an old password is no guesser. It looks at every
-// account with failures, which is rare enough: it takes a right password from an
-// unknown address.
+// there: a colleague's phone with an old password is no guesser, nor is one whose address
+// changes together with this account's. It looks at every account with failures, which is
+// rare enough: it takes a right password from an unknown address.
 func (b *BreakIn) elsewhere(name []byte, source netip.Prefix, at time.Time) (all, proven int) {
 	manager := strings.HasPrefix(string(name), ManagerAccounts)
 	for other, e := range b.accounts {
@@ -245,7 +248,7 @@ func (b *BreakIn) elsewhere(name []byte, source netip.Prefix, at time.Time) (all
 			continue
 		}
 		g := e.Value.(*accountFailures).guesser(source)
-		if g == nil || b.places.Lives([]byte(other), source, at) {
+		if g == nil || b.places.Lives([]byte(other), source, at) || b.places.Outdated([]byte(other), name, at) {
 			continue
 		}
 		all += g.recent(Spoofable, at, b.config.Within)
