@@ -47,7 +47,8 @@ type Config struct {
 	Thresholds []Threshold
 	Playbooks  []Playbook
 
-	// Warnings are the old names that the file still uses. They change nothing.
+	// Warnings are the old names that the file still uses, and what its thresholds lack since
+	// an upgrade. They change nothing.
 	Warnings []Warning
 }
 

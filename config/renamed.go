@@ -13,6 +13,7 @@ type Warning struct {
 	Line int    // 1-based; 0 when unknown
 	Old  string // as the file has it: a dotted key, or a quoted value
 	New  string
+	Text string // what else is to be known; Old and New are empty then
 }
 
 // String is one line for an administrator, without the file.
@@ -20,6 +21,9 @@ func (w Warning) String() string {
 	where := ""
 	if w.Line > 0 {
 		where = " (line " + strconv.Itoa(w.Line) + ")"
+	}
+	if w.Text != "" {
+		return w.Text + where
 	}
 	return fmt.Sprintf("%s is now %s%s: rename it", w.Old, w.New, where)
 }

@@ -87,6 +87,7 @@ func TestOldReference(t *testing.T) {
 		"restrict.claimed is now restrict.trust_spoofable (line 75): rename it",
 		"notify.at_once is now notify.burst (line 89): rename it",
 		"health.kernel is now health.firewall (line 125): rename it",
+		"no [[threshold]] has the signal NewPlaceAfterFailures, so a login from an unknown address after guesses from elsewhere brings nothing before a second sign: copy \"new place after guessing\" from `tollwarden check --reference` (line 208)",
 		`step "expire-contacts" is now "remove-registrations" (line 276): rename it`,
 	}, warned(got)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
@@ -136,6 +137,40 @@ func TestMistakesWithOldNames(t *testing.T) {
 			_, err := config.Parse("t.toml", []byte(login+tc.text), env)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got  %v\nwant %s", err, tc.want)
+			}
+		})
+	}
+}
+
+// Thresholds from before the signal of a break-in was split in two are warned about, on the
+// line of the first of them.
+func TestThresholdsBeforeProbation(t *testing.T) {
+	threshold := func(signals string) string {
+		return "[[threshold]]\nname = \"" + signals[:3] + "\"\nper = \"account\"\nsignals = { " + signals + " = 1 }\nscore = 1\nwithin = \"1h\"\nplaybook = \"p\"\n"
+	}
+	const book = "[[playbook]]\nname = \"p\"\nsteps = [\"notify\"]\n"
+	for name, tc := range map[string]struct {
+		text string
+		want int
+	}{
+		"the built-in set":          {"", 0},
+		"without either":            {threshold("InvalidPassword") + book, 0},
+		"from before":               {threshold("SuccessAfterFailures") + book, 1},
+		"with both, in any order":   {threshold("NewPlaceAfterFailures") + threshold("SuccessAfterFailures") + book, 0},
+		"from before, among others": {threshold("InvalidPassword") + threshold("SuccessAfterFailures") + book, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := config.Parse("t.toml", []byte(login+tc.text), config.Env{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.Warnings) != tc.want {
+				t.Errorf("warnings %v", warned(c))
+			}
+			for _, w := range c.Warnings {
+				if s := w.String(); !strings.Contains(s, "NewPlaceAfterFailures") || !strings.Contains(s, "(line ") {
+					t.Errorf("warning %q", s)
+				}
 			}
 		})
 	}

@@ -28,9 +28,25 @@ func (p *parser) rules(f *file, c *Config) {
 	for i, in := range f.Threshold {
 		c.Thresholds = append(c.Thresholds, p.threshold(fmt.Sprintf("threshold[%d]", i), in, f.Playbook, c.Thresholds))
 	}
+	p.splitBreakIn(c)
 	if len(f.Threshold) == 0 {
 		p.fail("playbook[0]", "no [[threshold]] runs the playbooks: add thresholds, or leave both out to use the built-in set")
 	}
+}
+
+// splitBreakIn warns of thresholds from before the signal of a break-in was split in two: with
+// them, the login of a thief whose guesses came from elsewhere brings nothing.
+func (p *parser) splitBreakIn(c *Config) {
+	first := slices.IndexFunc(c.Thresholds, func(t Threshold) bool { return t.Signals["SuccessAfterFailures"] > 0 })
+	uses := func(t Threshold) bool { return t.Signals["NewPlaceAfterFailures"] > 0 }
+	if first < 0 || slices.ContainsFunc(c.Thresholds, uses) {
+		return
+	}
+	p.warnings = append(p.warnings, Warning{
+		File: p.name, Line: p.line(fmt.Sprintf("threshold[%d]", first)),
+		Text: "no [[threshold]] has the signal NewPlaceAfterFailures, so a login from an unknown address after guesses from elsewhere brings nothing before a second sign: " +
+			"copy \"new place after guessing\" from `tollwarden check --reference`",
+	})
 }
 
 func (p *parser) playbook(key string, in filePlaybook, before []Playbook) (Playbook, bool) {

@@ -66,6 +66,7 @@ func newBan() *cobra.Command {
 	duration := cmd.Flags().String("for", "24h", "how long, such as 1h or 7d")
 	forever := cmd.Flags().Bool("forever", false, "until it is released by hand")
 	scope := cmd.Flags().String("scope", string(incident.ScopeAll), "what is closed: all, or asterisk (its ports only; SSH and everything else stays open)")
+	_ = cmd.RegisterFlagCompletionFunc("scope", cobra.FixedCompletions([]cobra.Completion{string(incident.ScopeAll), string(incident.ScopeAsterisk)}, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	reason := cmd.Flags().String("reason", "by hand", "why, for the record")
 	force := cmd.Flags().Bool("force", false, "ban even if this covers an allowed or protected address, or your own")
 	cmd.MarkFlagsMutuallyExclusive("for", "forever")

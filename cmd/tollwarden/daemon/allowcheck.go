@@ -51,14 +51,18 @@ func (c *configuration) checkAllowList(now time.Time) control.Check {
 	check := control.Check{Name: "allow"}
 	list := c.allow.list(now)
 	var prefixes []netip.Prefix
+	var refused []string
 	for _, a := range list {
 		if a.Refused != "" {
-			check.Detail = fmt.Sprintf("not in force: %s: replace it with smaller networks, or write \"%s force\"", a.Refused, a.What())
-			return check
+			refused = append(refused, fmt.Sprintf("not in force: %s: replace it with smaller networks, or write \"%s force\"", a.Refused, a.What()))
 		}
 		if a.Prefix.IsValid() && a.InForce() {
 			prefixes = append(prefixes, a.Prefix)
 		}
+	}
+	if len(refused) > 0 {
+		check.Detail = strings.Join(refused, "; ")
+		return check
 	}
 	covered := config.Covered(prefixes)
 	if check.OK = !covered.Huge(); !check.OK {

@@ -3,6 +3,7 @@ package fail2ban
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
@@ -24,7 +25,7 @@ func (im *Import) Print(w io.Writer, dry bool) {
 		fmt.Fprintf(w, "allowed: %s\n", output.Join(im.Allowed))
 	}
 	for _, s := range im.Skipped {
-		fmt.Fprintf(w, "skipped: %s: %s\n", output.Plain(s.What), output.Plain(s.Why))
+		fmt.Fprintf(w, "skipped: %s: %s\n", output.Plain(s.What), output.Plain(strings.TrimPrefix(s.Why, s.What+" ")))
 	}
 	words := "imported"
 	switch {
