@@ -51,14 +51,14 @@ func guesses(port int, accounts ...string) string {
 // What is cut, when others live at an address that fails.
 func TestOnlyWhatWasUsedIsCut(t *testing.T) {
 	const flow, whole = "record password guessing 198.51.100.10; drop the flow 198.51.100.10:40000", "drop 198.51.100.10 all #1; record password guessing 198.51.100.10"
-	stale := guesses(40000, "1001", "1001", "1001")
+	stale, stranger := guesses(40000, "1001", "1001", "1001"), guesses(40000, "1009", "1009", "1009")
 	for name, tc := range map[string]struct {
 		site   func(t *testing.T) *site
 		events string
 		want   string
 	}{
 		"a home with one healthy and one stale phone":   {func(t *testing.T) *site { return sharing(t, "1001", "1002") }, stale, flow},
-		"a home with a stale phone alone":               {func(t *testing.T) *site { return sharing(t, "1001") }, stale, whole},
+		"a home with a stale phone alone":               {func(t *testing.T) *site { return sharing(t, "1001") }, stale, flow},
 		"twenty phones, all of them only in the ledger": {func(t *testing.T) *site { return sharing(t, accounts(20)...) }, stale, flow},
 		"an office, of whose accounts all are tried from one port": {
 			func(t *testing.T) *site { return sharing(t, "1001", "1002", "1003") },
@@ -78,26 +78,26 @@ func TestOnlyWhatWasUsedIsCut(t *testing.T) {
 		},
 		"an address where nobody lives": {func(t *testing.T) *site { return sharing(t) }, stale, whole},
 		"who lived there long ago": {func(t *testing.T) *site {
-			s := sharing(t, "1001")
+			s := sharing(t)
 			s.Places.Know("1002", netip.MustParseAddr(office), noon.Add(-31*24*time.Hour))
 			return s
-		}, stale, whole},
+		}, stranger, whole},
 		"an account that somebody else has": {func(t *testing.T) *site {
-			s := sharing(t, "1001", "1002")
+			s := sharing(t, "1002")
 			s.Places.RestoreThief("1002", netip.MustParsePrefix(thief+"/32"), noon)
 			return s
-		}, stale, whole},
+		}, stranger, whole},
 		"an account that was betrayed": {func(t *testing.T) *site {
-			s := sharing(t, "1001", "1002")
+			s := sharing(t, "1002")
 			s.Places.Compromise(places.Compromise{Account: "1002", At: noon.Add(-2 * time.Hour)})
 			return s
-		}, stale, whole},
+		}, stranger, whole},
 		"not used since its password was changed": {func(t *testing.T) *site {
-			s := sharing(t, "1001", "1002")
+			s := sharing(t, "1002")
 			s.Places.Compromise(places.Compromise{Account: "1002", At: noon.Add(-2 * time.Hour)})
 			s.PasswordChanged(noon.Add(-time.Hour), "1002")
 			return s
-		}, stale, whole},
+		}, stranger, whole},
 		"used since its password was changed": {func(t *testing.T) *site {
 			s := sharing(t, "1001", "1002")
 			s.Places.Compromise(places.Compromise{Account: "1002", At: noon.Add(-2 * time.Hour)})
