@@ -227,7 +227,7 @@ func where(o incident.Evidence) string {
 	switch {
 	case !o.Source.IsValid():
 		return "an unknown address"
-	case o.Proof == score.Proven:
+	case o.Proof == score.Proven, o.Signal == score.NewPlaceAfterFailures: // whose proof is that of the guesses
 		return Plain(o.Source.String())
 	default:
 		return Plain(o.Source.String()) + " (may be spoofed)"

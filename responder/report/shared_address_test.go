@@ -60,3 +60,21 @@ func TestReportOfWhereOthersAre(t *testing.T) {
 		}
 	}
 }
+
+// A login after others' guesses is not said to be spoofed because the guesses may be.
+func TestLoginAfterGuessesIsNotSpoofed(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	i := incident.Incident{
+		ID: 3, At: at, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Threshold: "new place after guessing", Account: "1002", Mode: incident.Enforce,
+		Evidence: []incident.Evidence{{Record: score.Record{
+			At: at, Signal: score.NewPlaceAfterFailures, Source: netip.MustParseAddr("203.0.113.40"), Proof: score.Spoofable, Account: "1002",
+		}}},
+	}
+	var text bytes.Buffer
+	if err := report.Of(i, time.UTC).Text(&text); err != nil {
+		t.Fatal(err)
+	}
+	if words := text.String(); strings.Contains(words, "may be spoofed") || !strings.Contains(words, "from 203.0.113.40, for account 1002") {
+		t.Errorf("it says\n%s", words)
+	}
+}
