@@ -3,15 +3,10 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -33,13 +28,12 @@ const (
 // allowNames is where the host names on the allow list lead. It remembers that on disk:
 // without DNS, a name stays where it was, also across a restart.
 type allowNames struct {
-	path   string
+	file   stateFile[map[string]ledTo]
 	lookup func(ctx context.Context, name string) ([]netip.Addr, error)
 	log    zerolog.Logger
 
-	mu   sync.Mutex
-	led  map[string]ledTo
-	kept map[string]ledTo // what the file holds
+	mu  sync.Mutex
+	led map[string]ledTo
 }
 
 // ledTo is where a name leads.
@@ -51,17 +45,15 @@ type ledTo struct {
 // openAllowNames reads where the names led to in the previous run. A file that cannot be
 // read prevents no start.
 func openAllowNames(data string, lookup func(context.Context, string) ([]netip.Addr, error), log zerolog.Logger) *allowNames {
-	n := &allowNames{path: filepath.Join(data, "allow-names.json"), lookup: lookup, log: log, led: map[string]ledTo{}, kept: map[string]ledTo{}}
-	text, err := os.ReadFile(n.path)
-	if err == nil {
-		err = json.Unmarshal(text, &n.kept)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	file, err := openStateFile[map[string]ledTo](filepath.Join(data, "allow-names.json"))
+	if err != nil {
 		log.Error().Err(err).Msg("could not read where the host names on the allow list led to: continuing without")
 	}
-	for name, to := range n.kept {
-		n.led[name] = to
+	if file.kept == nil {
+		file.kept = map[string]ledTo{} // no names need no file
 	}
+	n := &allowNames{file: file, lookup: lookup, log: log, led: map[string]ledTo{}}
+	maps.Copy(n.led, file.kept)
 	return n
 }
 
@@ -133,28 +125,13 @@ func leadsTo(answer, before []netip.Addr) (to ledTo) {
 	return to
 }
 
-// keep writes the file, if it differs. The caller holds the lock.
+// keep writes the file, without what is wrong with a name. The caller holds the lock.
 func (n *allowNames) keep() error {
 	now := map[string]ledTo{}
 	for name, to := range n.led {
 		now[name] = ledTo{Addresses: to.Addresses}
 	}
-	if reflect.DeepEqual(now, n.kept) {
-		return nil
-	}
-	text, err := json.Marshal(now)
-	if err != nil {
-		return err
-	}
-	next := n.path + ".new"
-	if err := os.WriteFile(next, append(text, '\n'), 0o600); err != nil {
-		return err
-	}
-	if err := os.Rename(next, n.path); err != nil {
-		return err
-	}
-	n.kept = now
-	return nil
+	return n.file.write(now)
 }
 
 // of is where a name leads, and what is wrong with that.
