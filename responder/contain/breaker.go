@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // BreakerRule says from how many accounts the daemon may take the use of them, by itself,
@@ -173,17 +174,5 @@ func (b *Breaker) State(now time.Time) BreakerState {
 // Why says why an account is not taken now.
 func (b *Breaker) Why() string {
 	return fmt.Sprintf("%s: %s had a password change or a lock within %s already (breaker.accounts)",
-		incident.WaitsForPerson, incident.Count(b.rule.Accounts, "extension"), within(b.rule.Within))
-}
-
-// within writes a duration as a person does: "1h", "90m".
-func within(d time.Duration) string {
-	words := d.String()
-	if strings.HasSuffix(words, "m0s") {
-		words = strings.TrimSuffix(words, "0s")
-	}
-	if strings.HasSuffix(words, "h0m") {
-		words = strings.TrimSuffix(words, "0m")
-	}
-	return words
+		incident.WaitsForPerson, incident.Count(b.rule.Accounts, "extension"), score.Span(b.rule.Within))
 }

@@ -54,7 +54,7 @@ func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) strin
 	}
 	b := make([]byte, 0, 128)
 	b = append(strconv.AppendUint(b, uint64(t.points), 10), points...)
-	b = append(b, span(r.threshold.Within)...)
+	b = append(b, Span(r.threshold.Within)...)
 	before := ": "
 	for s, n := range t.signals {
 		if n > 0 {
@@ -136,8 +136,8 @@ func plain(c byte) bool {
 	}
 }
 
-// span formats a duration without zero units: 1h, 24h, 1m30s.
-func span(d time.Duration) string {
+// Span formats a duration without zero units: 1h, 24h, 1m30s.
+func Span(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
