@@ -11,14 +11,15 @@ import (
 
 func TestAllowItems(t *testing.T) {
 	for text, want := range map[string]string{
-		"198.51.100.7":                                    "198.51.100.7",
-		"198.51.100.7/24":                                 "198.51.100.0/24",
-		"::ffff:198.51.100.7":                             "198.51.100.7",
-		"2001:db8:1::/48":                                 "2001:db8:1::/48",
-		"Office.Example.ORG.":                             "office.example.org",
-		"a_b.dyn-dns.example":                             "a_b.dyn-dns.example",
-		"198.51.100.7 until 2026-12-31":                   "198.51.100.7 until 2026-12-31T00:00:00Z",
-		"8.0.0.0/8  force":                                "8.0.0.0/8 force",
+		"198.51.100.7":                  "198.51.100.7",
+		"198.51.100.7/24":               "198.51.100.0/24",
+		"::ffff:198.51.100.7":           "198.51.100.7",
+		"2001:db8:1::/48":               "2001:db8:1::/48",
+		"Office.Example.ORG.":           "office.example.org",
+		"a_b.dyn-dns.example":           "a_b.dyn-dns.example",
+		"198.51.100.7 until 2026-12-31": "198.51.100.7 until 2026-12-31T00:00:00Z",
+		"8.0.0.0/8  force":              "8.0.0.0/8 force",
+
 		"8.0.0.0/8 until 2026-12-31T18:00:00+01:00 force": "8.0.0.0/8 force until 2026-12-31T17:00:00Z",
 	} {
 		item, err := config.ParseAllow(text)
