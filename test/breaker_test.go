@@ -107,7 +107,7 @@ func TestPauseAndBreaker(t *testing.T) {
 		t.Errorf("beyond the limit: %+v", s)
 	}
 	w.restart()
-	if code, out := w.status(); code != 4 || !strings.Contains(out, "wait for a person: 1003") {
+	if code, out := w.status(); code != 4 || !strings.Contains(out, "waiting for a person: 1003") {
 		t.Errorf("status while 1003 waits: exit code %d\n%s", code, out)
 	}
 	if out := say("resume", "--waiting"); !strings.Contains(out, "changed the password of 1003") {

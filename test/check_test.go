@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 		}{
 			"all is well": {lab.AMIUser, lab.AMISecret, "", 0, []string{
 				"password guessing: 3 points of one IP address within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
-				"A ban lasts 4h, then 24h, then 7d, then forever, by offence",
+				"A ban lasts 15m, then 4h, then 24h, then 7d, then forever, by offence",
 				"on UDP port 5060, 5061 and the other UDP ports on which Asterisk takes SIP and IAX2 only",
 				"Asterisk listens for SIP and IAX2 on UDP port 5060 (" + map[lab.Version]string{lab.Asterisk16: "chan_sip", lab.Asterisk22: "PJSIP"}[l.Version] + "): bans close them",
 				"It closes Asterisk's ports, then everything.", "It listens on TCP port 5038 (AMI), 5060 (",

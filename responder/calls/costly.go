@@ -27,7 +27,7 @@ func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sig
 	s = Sign{Kind: Placed, Account: account, Channel: channel, From: a.where(now), Hint: a.hint(now), Detail: n.Digits}
 	_, s.Forbidden = a.limits.Destinations.forbids(&n)
 	if s.Cost = d.cost(a.limits, &n); s.Cost != "" {
-		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now) && d.knowsHabits(now, a)
+		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now)
 	}
 	if hidden != "" && !s.Forbidden && n.Type == "" && !n.Foreign {
 		s.Cost, s.Detail = hidden, allDigits(number)
@@ -39,13 +39,6 @@ func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sig
 func (a *accountState) isNew(country string, now time.Time) bool {
 	u := a.countries[country]
 	return u == nil || now.Sub(u.first) < hour
-}
-
-// knowsHabits says whether the countries that an account calls have been learned, so that
-// another one is news.
-func (d *Detector) knowsHabits(now time.Time, a *accountState) bool {
-	first := a.calls.first
-	return d.learningDone(now) || !first.IsZero() && now.Sub(first) >= d.rules.Learn
 }
 
 // Cost says in words why a call of an account to a number costs more than others; "" if

@@ -222,6 +222,10 @@ func TestPhoneWithAnOldChallenge(t *testing.T) {
 			if status == 401 {
 				next, status = p.ask(at(5060), call, 2, next, "right")
 			}
+			for try := 0; status == 0 && try < 2; try++ { // the flood has displaced its challenge: it begins anew
+				next, _ = p.ask(at(5060), 2000+call, 2*try+1, "", "")
+				next, status = p.ask(at(5060), 2000+call, 2*try+2, next, "right")
+			}
 			if status != 200 {
 				t.Fatalf("try %d: %d", call, status)
 			}

@@ -225,10 +225,18 @@ func TestOldNonces(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := wired(t, 100)
-			s.issued(t, begun, "nobody", "192.0.2.1", pjsip(begun, "first"))
-			tc.do(t, s)
-			if got := s.verdicts(); got != tc.want {
+			verdicts := func() string {
+				s := wired(t, 100)
+				s.issued(t, begun, "nobody", "192.0.2.1", pjsip(begun, "first"))
+				tc.do(t, s)
+				return s.verdicts()
+			}
+			got := verdicts()
+			// One time in 64 two accounts count as one (intake.Nonces): in doubt nothing is done.
+			for try := 0; name == "a nonce of somebody else's" && got != tc.want && try < 5; try++ {
+				got = verdicts()
+			}
+			if got != tc.want {
 				t.Errorf("incidents %q, want %q", got, tc.want)
 			}
 		})
