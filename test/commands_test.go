@@ -221,7 +221,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	b.pbx.Raw("security", guess("1002", "203.0.113.5", 3)+guesses("1002", "203.0.113.6", 2)+rightGuess("1002", "203.0.113.6"))
 	b.wait("the incidents to end", func() bool {
 		list, err := b.client().Incidents(t.Context(), 10)
-		done := err == nil && len(list) == 1
+		done := err == nil && len(list) == 1 && list[0].Threshold == "break-in"
 		for _, i := range list {
 			for _, s := range i.Steps {
 				done = done && s.State != "intended"
