@@ -101,6 +101,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
 		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{}, closings: map[netip.Prefix]*closing{}, placesAt: now,
 	}
+	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
@@ -143,7 +144,7 @@ func (j *Judge) settle(account string) {
 	j.vouchers.Forget(account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
-	j.endCostLimit(account)
+	j.Contain.Costs.End(account)
 }
 
 // Stolen says whether somebody else is known to have the password of an account, or to
@@ -183,7 +184,6 @@ func (j *Judge) Prune(now time.Time) {
 	}
 	j.Contain.Prune(now)
 	j.pruneMissed(now)
-	j.pruneCostLimits(now)
 	j.Contain.Numbers.Prune(now)
 	j.stale.prune(now)
 	j.pruneSlow(now)
