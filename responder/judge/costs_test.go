@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -73,5 +74,57 @@ func TestLimitOfBoth(t *testing.T) {
 	s.Prune(noon.Add(31 * 24 * time.Hour))
 	if _, kept := s.holds["1002 costs"]; kept {
 		t.Error("kept for ever")
+	}
+}
+
+// A call is hung up once, however many reasons there are.
+func TestCallIsEndedOnce(t *testing.T) {
+	const own, trunk = "PJSIP/1002-00000001", "PJSIP/carrier-00000002"
+	for reasons := 1; reasons < 8; reasons++ {
+		locked, waits, limited := reasons&1 != 0, reasons&2 != 0, reasons&4 != 0
+		for _, asks := range []bool{false, true} {
+			name := fmt.Sprintf("locked %t, waits %t, limited %t, asked for its source %t", locked, waits, limited, asks)
+			s := owned(t, suspecting())
+			s.asks = asks
+			if locked {
+				s.Contain.Locks.Restore("1002", "")
+			}
+			if waits {
+				s.Contain.Breaker.Wait(noon, "1002", []incident.StepKind{incident.StepRotate})
+			}
+			if limited {
+				s.Contain.Costs.BeginAttack(noon, "1002")
+			}
+			s.rings(noon, own, cook)
+			for _, sign := range s.asked {
+				s.Located(noon, sign, netip.MustParseAddrPort("203.0.113.5:5060"), nil)
+			}
+			if got := s.effects(); strings.Count(got, "end "+own) != 1 {
+				t.Errorf("%s: %s", name, got)
+			}
+			s.asked = nil
+			s.sees(noon, event.Event{Kind: event.BlindTransfer, Channel: []byte(own), Exten: []byte(cook), Result: []byte("Success"), DestChannel: []byte(trunk)})
+			for _, sign := range s.asked {
+				s.Located(noon, sign, netip.MustParseAddrPort("203.0.113.5:5060"), nil)
+			}
+			got := s.effects()
+			if n := strings.Count(got, "end "+trunk); n > 1 || n == 0 && waits {
+				t.Errorf("%s, transferred: %s", name, got)
+			}
+		}
+	}
+}
+
+// An incident that has limited the costs of an account does not do so again.
+func TestCostsAreLimitedOnceInAnIncident(t *testing.T) {
+	p := suspecting()
+	p.Thresholds = append(p.Thresholds, score.Threshold{
+		Name: "distributed guessing", Per: score.PerAccount, Points: map[score.Signal]int{score.ChallengeResponseFailed: 1}, Score: 4, Within: time.Hour, Playbook: "limit",
+	})
+	p.Playbooks["limit"] = []incident.StepKind{incident.StepLimitCosts}
+	s := owned(t, p)
+	s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
+	if got := s.states(0); len(s.incidents) != 1 || got != "limit-costs done, notify intended" {
+		t.Errorf("%s: %s", s.verdicts(), got)
 	}
 }
