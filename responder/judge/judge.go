@@ -74,6 +74,7 @@ type Judge struct {
 	blocked   bans.Flows
 	suspects  map[netip.Prefix]*suspicion
 	closings  map[netip.Prefix]*closing
+	closed    decide.Closings
 	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     decide.Pause

@@ -110,13 +110,16 @@ func (j *Judge) PartialBlocks(now time.Time) []incident.PartialBlock {
 // Lift forgets a partial block, which the kernel is to end. undo is for when it does
 // not.
 func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
-	switch {
-	case b.Kind == incident.BlockedFlow:
+	if b.Kind == incident.BlockedFlow {
 		return j.forgetFlow(b)
+	}
+	remember := j.closed.Forget(b.Address)
+	switch {
 	case b.Kind == incident.ClosedAddress && b.Connection:
 		c := j.closings[b.Address]
 		delete(j.closings, b.Address)
 		return func() {
+			remember()
 			if j.closings[b.Address] == nil && c != nil {
 				j.closings[b.Address] = c
 			}
@@ -125,6 +128,7 @@ func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
 	s := j.suspects[b.Address]
 	delete(j.suspects, b.Address)
 	return func() {
+		remember()
 		if j.suspects[b.Address] == nil && s != nil {
 			j.suspects[b.Address] = s
 		}
@@ -132,15 +136,18 @@ func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
 }
 
 // RestorePartial takes over a partial block that the kernel has kept. The conversations
-// in live pass at an address that is throttled.
+// in live pass at an address that is throttled or closed.
 func (j *Judge) RestorePartial(now time.Time, b incident.PartialBlock, live []netip.AddrPort) {
 	switch {
 	case b.Kind == incident.BlockedFlow:
 		j.blocked.Restore(now, b)
 	case b.Kind == incident.ClosedAddress && len(j.closings) < maxClosings:
+		j.closed.Set(b.Address, decide.Closing{Until: b.Until})
 		j.closings[b.Address] = &closing{Closing: decide.Closing{Until: b.Until}, block: b, kernel: b.Until, live: live}
 	case b.Kind == incident.ThrottledAddress && len(j.suspects) < maxSuspects:
-		b.Kind = j.suspectKind()
+		if b.Kind = j.suspectKind(); b.Kind == incident.ClosedAddress {
+			j.closed.Set(b.Address, decide.Closing{Until: b.Until})
+		}
 		j.suspects[b.Address] = &suspicion{PartialBlock: b, kernel: b.Until, live: live, guesses: b.Origin != incident.OriginMisdirected}
 	}
 }

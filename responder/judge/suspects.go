@@ -150,6 +150,7 @@ func (j *Judge) misdirected(now time.Time, a *intake.Answer) {
 // endSuspicion ends the throttling of an address of its own accord.
 func (j *Judge) endSuspicion(at netip.Prefix, s *suspicion) {
 	delete(j.suspects, at)
+	j.closed.Forget(at)
 	j.effects.Suspect(at, 0, nil)
 	j.effects.PartialChanged(s.PartialBlock, incident.Released)
 }
