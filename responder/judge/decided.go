@@ -101,7 +101,7 @@ func (j *Judge) Compromise(now time.Time, account string) error {
 	j.count(v)
 	j.limitCosts(v, steps, decide.Facts{})
 	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step.Takes() && s.State == incident.Intended }) {
-		j.Dealt(account)
+		j.EndWaits(account)
 	}
 	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked
 	return nil

@@ -121,26 +121,27 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 // of the old one no longer matters.
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
-	j.Dealt(account)
-	j.settle(account)
+	j.EndWaits(account)
+	j.forgetBreakIn(account)
 }
 
-// Absolve forgets what others did to an account: a person has dealt with it.
-func (j *Judge) Absolve(account string) {
-	j.settle(account)
+// ForgetAttack forgets what others did to an account: a person has dealt with it.
+func (j *Judge) ForgetAttack(account string) {
+	j.forgetBreakIn(account)
 	j.Slow.Reviewed(account)
-	j.Dealt(account)
+	j.EndWaits(account)
 }
 
-// Dealt records that a person, or a step, has dealt with an account: nothing of it waits
-// any longer.
-func (j *Judge) Dealt(account string) {
-	j.noLongerWaits(account)
+// EndWaits records that a person, or a step, has dealt with an account: none of its steps
+// waits any longer for a person, or for the end of a pause.
+func (j *Judge) EndWaits(account string) {
+	j.endBreakerWait(account)
 	delete(j.missed, score.Key{Per: score.PerAccount, Account: account})
 }
 
-// settle forgets what others did to an account, and what was taken from it for that.
-func (j *Judge) settle(account string) {
+// forgetBreakIn forgets the guesses at an account, and where others have or may have its
+// password, with the limit of its costs that they brought about.
+func (j *Judge) forgetBreakIn(account string) {
 	j.breakIn.ClearFailures(account)
 	j.vouchers.Forget(account)
 	j.Places.ForgetProbation(account)
