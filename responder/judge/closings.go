@@ -17,6 +17,10 @@ import (
 // maxClosings bounds the addresses that are closed at once.
 const maxClosings = 4096
 
+// maxLive bounds the connections that stay at one of them, and those that are remembered
+// since guesses came from them.
+const maxLive = 1024
+
 type closing struct {
 	decide.Closing
 	block  incident.PartialBlock
@@ -29,9 +33,9 @@ type closing struct {
 // about single packets.
 func (j *Judge) closeUDP(v *score.Verdict, why incident.PartialBlock) {
 	next := j.closed.Next(why.Address, v, j.policy.Ladder)
-	j.suspect(v.At, why, next.Until.Sub(v.At), v.Evidence, true)
-	if s := j.suspects[why.Address]; s != nil && s.InForce(v.At) {
-		next.Until = s.Until
+	j.suspect(v.At, why, next.Until.Sub(v.At), failedFrom(v), true)
+	if b, ok := j.suspects.At(v.At, why.Address); ok {
+		next.Until = b.Until
 		j.closed.Set(why.Address, next)
 	}
 }
@@ -50,8 +54,8 @@ func (j *Judge) closeConnections(v *score.Verdict, at netip.Prefix) {
 		c = &closing{}
 		j.closings[at] = c
 	}
-	for _, e := range v.Evidence {
-		if from := netip.AddrPortFrom(e.Source, e.Port); e.Signal.Failure() && !slices.Contains(c.barred, from) && len(c.barred) < maxLive {
+	for _, from := range failedFrom(v) {
+		if !slices.Contains(c.barred, from) && len(c.barred) < maxLive {
 			c.barred = append(c.barred, from)
 		}
 	}

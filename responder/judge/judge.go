@@ -72,7 +72,7 @@ type Judge struct {
 	vouchers  decide.Vouchers
 	stale     stalePhones
 	blocked   bans.Flows
-	suspects  map[netip.Prefix]*suspicion
+	suspects  *bans.Suspects
 	closings  map[netip.Prefix]*closing
 	closed    decide.Closings
 	placesAt  time.Time // when Places was last pruned
@@ -100,7 +100,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{}, closings: map[netip.Prefix]*closing{}, placesAt: now,
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), closings: map[netip.Prefix]*closing{}, placesAt: now,
 	}
 	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
@@ -109,6 +109,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
 		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
+	j.suspects = bans.NewSuspects(effects, j.Places.Live)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
@@ -178,7 +179,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.forgetUnderWay(now)
 	j.flood.watch(j, now)
 	j.flood.prune(now)
-	j.forgetSuspects(now)
+	j.suspects.Prune(now)
 	j.forgetClosings(now)
 	if now.Sub(j.placesAt) >= 24*time.Hour {
 		j.placesAt = now

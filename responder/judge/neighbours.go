@@ -137,7 +137,7 @@ func (j *Judge) widened(v *score.Verdict, what decide.Widening, f decide.Facts) 
 	why := incident.PartialBlock{Address: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
 	switch {
 	case what == decide.Throttle:
-		j.suspect(v.At, why, j.policy.Ladder.Brief(), v.Evidence, true)
+		j.suspect(v.At, why, j.policy.Ladder.Brief(), failedFrom(v), true)
 	case what == decide.Close && v.Cause.Transport == event.UDP:
 		j.closeUDP(v, why)
 	case what == decide.Close:
