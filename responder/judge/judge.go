@@ -78,8 +78,8 @@ type Judge struct {
 	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     decide.Pause
-	missed    map[score.Key][]*score.Verdict // verdicts of the pause that is on, or was the last
-	underWay  []*underWay                    // incidents that can be joined, the oldest first
+	missed    decide.Missed // verdicts of the pause that is on, or was the last
+	underWay  []*underWay   // incidents that can be joined, the oldest first
 	flood     flood
 
 	ineffective bans.Ineffective
@@ -137,7 +137,7 @@ func (j *Judge) ForgetAttack(account string) {
 // waits any longer for a person, or for the end of a pause.
 func (j *Judge) EndWaits(account string) {
 	j.endBreakerWait(account)
-	delete(j.missed, score.Key{Per: score.PerAccount, Account: account})
+	j.missed.ForgetAccount(account)
 }
 
 // forgetBreakIn forgets the guesses at an account, and where others have or may have its
@@ -161,7 +161,7 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 	j.table.Forget(sourceKey(prefix.Addr()))
 	j.table.Forget(networkKey(prefix.Addr()))
 	j.turns.Forget(prefix)
-	j.forgetMissedIn(prefix)
+	j.missed.ForgetIn(prefix)
 	j.Slow.Forget(event.SourcePrefix(prefix.Addr()))
 }
 
@@ -186,7 +186,9 @@ func (j *Judge) Prune(now time.Time) {
 		j.Places.Prune(now)
 	}
 	j.Contain.Prune(now)
-	j.pruneMissed(now)
+	if !j.pause.Active(now) {
+		j.missed.Prune(now)
+	}
 	j.Contain.Numbers.Prune(now)
 	j.stale.prune(now)
 	j.pruneSlow(now)
