@@ -56,6 +56,17 @@ func (j *Judge) probationEnds(now time.Time, account string) (until time.Time) {
 	return until
 }
 
+// endProbationLimit ends what the costs of an account are limited for an address that is no
+// longer on probation. It returns whether nothing limits them any more; another address, or
+// an attack, may.
+func (j *Judge) endProbationLimit(now time.Time, account string) (ended bool) {
+	return j.Contain.Costs.EndProbation(account, j.probationEnds(now, account))
+}
+
+// endCostLimit ends the limit of an account's costs, whatever asked for it. It returns
+// whether there was one.
+func (j *Judge) endCostLimit(account string) bool { return j.Contain.Costs.End(account) }
+
 // recordLimit has the calls that are ended belong to an incident that limits costs.
 func (j *Judge) recordLimit(i *incident.Incident) {
 	if i.Mode == incident.Enforce && slices.ContainsFunc(i.Steps, limitsCosts) {

@@ -25,7 +25,7 @@ func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail stri
 	}
 	j.breakIn.ClearFailures(account)
 	j.Calls.Trust(now, account, at)
-	ended := j.Contain.Costs.EndProbation(account, j.probationEnds(now, account))
+	ended := j.endProbationLimit(now, account)
 	if left := j.probationWords(now, account); left != "" {
 		return fmt.Sprintf("%s is known for %s from now on; still on probation: %s", at, account, left), nil
 	}

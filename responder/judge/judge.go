@@ -147,7 +147,7 @@ func (j *Judge) forgetBreakIn(account string) {
 	j.vouchers.Forget(account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
-	j.Contain.Costs.End(account)
+	j.endCostLimit(account)
 }
 
 // Stolen says whether somebody else is known to have the password of an account, or to
