@@ -83,16 +83,7 @@ func (w *Watch) DropConnection(within time.Duration, connection netip.AddrPort) 
 // address is an IPv4 /32 or an IPv6 /64. Nothing that it sends over TCP to the ports of
 // SetTCPPorts is let in, except over the connections in live.
 func (w *Watch) CloseConnections(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
-	if !isSource(at) {
-		return fmt.Errorf("firewall: watch: close %s: %w: want an IPv4 /32 or an IPv6 /64", at, ErrInvalid)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	err := w.replaceSource(sourceSets{closedSets, keptSets, w.closed, w.kept}, within, at, live)
-	if err != nil {
-		return fmt.Errorf("firewall: table inet %s: close %s: %w", w.name, at, explain(err))
-	}
-	return nil
+	return w.changeSource("close", sourceSets{closedSets, keptSets, w.closed, w.kept}, within, at, live)
 }
 
 // Connections returns the connections that are dropped now, each with its end.

@@ -20,13 +20,18 @@ const maxSuspects = 1 << 14
 // live pass undecided. If the kernel lets nobody decide (Throttles), its requests are
 // dropped.
 func (w *Watch) Suspect(within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
+	return w.changeSource("suspect", sourceSets{suspectSets, liveSets, w.suspects, w.live}, within, at, live)
+}
+
+// changeSource has one address in these sets for a time. what is that in words.
+func (w *Watch) changeSource(what string, s sourceSets, within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
 	if !isSource(at) {
-		return fmt.Errorf("firewall: watch: suspect %s: %w: want an IPv4 /32 or an IPv6 /64", at, ErrInvalid)
+		return fmt.Errorf("firewall: watch: %s %s: %w: want an IPv4 /32 or an IPv6 /64", what, at, ErrInvalid)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err := w.replaceSource(sourceSets{suspectSets, liveSets, w.suspects, w.live}, within, at, live); err != nil {
-		return fmt.Errorf("firewall: table inet %s: suspect %s: %w", w.name, at, explain(err))
+	if err := w.replaceSource(s, within, at, live); err != nil {
+		return fmt.Errorf("firewall: table inet %s: %s %s: %w", w.name, what, at, explain(err))
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		Partial: partialBlocks{e},
 		Acted:   e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve, Dealt: e.judge.Dealt, Unregistered: e.judge.Places.Betrayed}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, ForgetAttack: e.judge.ForgetAttack, EndWaits: e.judge.EndWaits, Unregistered: e.judge.Places.Betrayed}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func TestFloodOfForgedSources(t *testing.T) {
 		events = 40_000
 	}
 	h := newHarness(t, guessing(3))
-	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("198.18.0.0/15"), Why: "identify of carrier"}}
+	h.pbx.trusted = []places.Protected{{Prefix: netip.MustParsePrefix("198.18.0.0/15"), Why: "identify of carrier"}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}

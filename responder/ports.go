@@ -48,7 +48,7 @@ type Inventory interface {
 	Contacts(ctx context.Context) ([]places.Contact, error)
 	// Carriers are the addresses that Asterisk's configuration names: carriers, other
 	// PBXs. An error beside a list says why it is not complete.
-	Carriers(ctx context.Context) ([]places.Carrier, error)
+	Carriers(ctx context.Context) ([]places.Protected, error)
 	// CallSource is where the call of a channel comes from.
 	CallSource(ctx context.Context, channel string) (netip.AddrPort, error)
 	// CallUserAgent is the User-Agent that the call of a channel was set up with;

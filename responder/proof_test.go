@@ -150,7 +150,7 @@ func TestForgedProtectedSource(t *testing.T) {
 // claimed bans of everybody else go on.
 func TestCarriersAreProtected(t *testing.T) {
 	h := newHarness(t, guessing(3))
-	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
+	h.pbx.trusted = []places.Protected{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
 	if err := h.Resync(t.Context(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestCarriersAreProtected(t *testing.T) {
 		t.Errorf("protected: %+v", got)
 	}
 	// A list that is not complete counts, and its reason is reported.
-	h.pbx.trusted = append(h.pbx.trusted, places.Carrier{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "identify of another"})
+	h.pbx.trusted = append(h.pbx.trusted, places.Protected{Prefix: netip.MustParsePrefix("203.0.113.80/32"), Why: "identify of another"})
 	h.pbx.untold = errors.New("there are more")
 	if err := h.Resync(t.Context(), time.Now()); !errors.Is(err, h.pbx.untold) || len(h.Protected()) != 2 {
 		t.Errorf("protected by a part: %+v, %v", h.Protected(), err)
@@ -236,7 +236,7 @@ func TestHomesAreProtected(t *testing.T) {
 // who has proved to attack stays out, and so do unknown addresses.
 func TestForgedBeforeAnythingIsKnown(t *testing.T) {
 	h := newHarness(t, guessing(3))
-	h.pbx.trusted = []places.Carrier{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
+	h.pbx.trusted = []places.Protected{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}}
 	h.pbx.contacts = []places.Contact{{Account: "1001", Source: netip.MustParseAddr("198.51.100.10")}}
 	h.hear(t, noon, []byte(failures("1002", "203.0.113.100", 3)+failures("1002", "198.51.100.10", 3)+
 		failures("1002", "192.0.2.66", 3)+proven(failures("1002", "203.0.113.101", 3))))

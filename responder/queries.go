@@ -101,10 +101,10 @@ func (e *Engine) AccountNames(now time.Time) (names []string) {
 
 // Protected are the addresses that the PBX itself trusts, so that only proven
 // evidence bans them, and why.
-func (e *Engine) Protected() (list []places.Carrier) {
+func (e *Engine) Protected() (list []places.Protected) {
 	e.with(func() {
 		for prefix, why := range e.judge.Places.Protected() {
-			list = append(list, places.Carrier{Prefix: prefix, Why: why})
+			list = append(list, places.Protected{Prefix: prefix, Why: why})
 		}
 	})
 	return list
@@ -131,7 +131,7 @@ func (e *Engine) Allow(list []netip.Prefix) (released []incident.Ban, err error)
 
 // SetNamed takes the addresses to which the host names on the allow list lead. Every
 // extension is known there.
-func (e *Engine) SetNamed(now time.Time, list []places.Carrier) {
+func (e *Engine) SetNamed(now time.Time, list []places.Protected) {
 	e.with(func() { e.judge.SetNamed(now, list) })
 }
 

@@ -96,7 +96,7 @@ type exchange struct {
 	mu       sync.Mutex
 	asked    map[string]int
 	contacts []places.Contact
-	trusted  []places.Carrier
+	trusted  []places.Protected
 	untold   error // beside trusted
 	accounts []calls.Account
 	whence   netip.AddrPort // where every call comes from
@@ -169,7 +169,7 @@ func (x *exchange) RemoveRegistrations(_ context.Context, account string) (strin
 }
 
 func (x *exchange) Contacts(context.Context) ([]places.Contact, error) { return x.contacts, nil }
-func (x *exchange) Carriers(context.Context) ([]places.Carrier, error) {
+func (x *exchange) Carriers(context.Context) ([]places.Protected, error) {
 	return x.trusted, x.untold
 }
 func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }

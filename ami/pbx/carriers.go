@@ -37,14 +37,14 @@ type correspondent struct {
 // What phones register is none of it. Where Asterisk shows the address that it resolved
 // a name to, that one is taken; other names are resolved here. ErrManyTrunks comes with a
 // list that is not complete.
-func (cs *carriers) Carriers(ctx context.Context) ([]places.Carrier, error) {
+func (cs *carriers) Carriers(ctx context.Context) ([]places.Protected, error) {
 	all, err := cs.correspondents(ctx)
-	var out []places.Carrier
+	var out []places.Protected
 	seen := map[netip.Prefix]bool{}
 	add := func(p netip.Prefix, why string) {
 		if !seen[p] {
 			seen[p] = true
-			out = append(out, places.Carrier{Prefix: p, Why: why})
+			out = append(out, places.Protected{Prefix: p, Why: why})
 		}
 	}
 	named := cs.names.resolveAll(ctx, all)

@@ -15,12 +15,12 @@ import (
 func TestCarriers(t *testing.T) {
 	const iax = "[general]\nregister => us:pw@203.0.113.71\n[branch]\ntype = peer\nhost = 203.0.113.70\n[1009]\ntype = friend\nhost = dynamic\nsecret = x\n"
 	const loadIAX = "load = res_crypto.so\nload = chan_iax2.so\n"
-	is := func(address, why string) places.Carrier {
-		return places.Carrier{Prefix: netip.MustParsePrefix(address), Why: why}
+	is := func(address, why string) places.Protected {
+		return places.Protected{Prefix: netip.MustParsePrefix(address), Why: why}
 	}
 	for version, tc := range map[lab.Version]struct {
 		change map[string]string
-		want   []places.Carrier
+		want   []places.Protected
 	}{
 		lab.Asterisk22: {
 			map[string]string{
@@ -33,7 +33,7 @@ func TestCarriers(t *testing.T) {
 				"pjsip_wizard.conf": "[pbx2]\ntype = wizard\naccepts_registrations = no\nsends_registrations = no\naccepts_auth = no\nsends_auth = no\n" +
 					"remote_hosts = 203.0.113.84,203.0.113.85:5070\noutbound_proxy = sip:203.0.113.86\\;lr\nendpoint/context = internal\n",
 			},
-			[]places.Carrier{
+			[]places.Protected{
 				is("203.0.113.80/32", "identify of carrier"), is("203.0.113.96/28", "identify of carrier"), is("198.51.100.64/26", "identify of carrier"),
 				is("203.0.113.90/32", "outbound registration trunk"), is("203.0.113.91/32", "outbound registration trunk"),
 				is("203.0.113.82/32", "outbound proxy of carrier"), is("203.0.113.81/32", "contact of carrier"), is("203.0.113.83/32", "contact of both"),
@@ -46,7 +46,7 @@ func TestCarriers(t *testing.T) {
 				"modules.conf": loadIAX,
 				"sip.conf":     "[general](+)\noutboundproxy = 203.0.113.95\nregister => us:secret@203.0.113.90\n[carrier]\ntype = peer\nhost = 203.0.113.80\noutboundproxy = 203.0.113.96:5080,force\n",
 			},
-			[]places.Carrier{
+			[]places.Protected{
 				is("203.0.113.80/32", "peer carrier"), is("203.0.113.90/32", "registration as us"),
 				is("203.0.113.95/32", "outbound proxy of general"), is("203.0.113.96/32", "outbound proxy of carrier"),
 				is("203.0.113.70/32", "IAX2 peer branch"), is("203.0.113.71/32", "IAX2 registration as us"),

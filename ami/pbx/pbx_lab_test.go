@@ -608,7 +608,7 @@ func TestRealtimeIdentifyIsACarrier(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (places.Carrier{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of branch"}); !slices.Contains(list, want) {
+	if want := (places.Protected{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of branch"}); !slices.Contains(list, want) {
 		t.Errorf("carriers: %+v, want %+v", list, want)
 	}
 }

@@ -131,8 +131,8 @@ func (b *Breaker) Waits(account string) bool {
 	return waits
 }
 
-// Settled records that an account need not wait any longer, and says whether it did.
-func (b *Breaker) Settled(account string) bool {
+// EndWait records that an account need not wait any longer, and says whether it did.
+func (b *Breaker) EndWait(account string) bool {
 	_, waits := b.waiting[account]
 	delete(b.waiting, account)
 	return waits

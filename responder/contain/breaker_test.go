@@ -83,7 +83,7 @@ func TestBreakerKnowsWhoWaits(t *testing.T) {
 	if got := next.State(at).Waiting; len(got) != 1 || !slices.Equal(got[0].Steps, steps) {
 		t.Errorf("after a restart: %+v", got)
 	}
-	if !b.Settled("1002") || b.Settled("1002") || b.Waits("1002") {
+	if !b.EndWait("1002") || b.EndWait("1002") || b.Waits("1002") {
 		t.Error("it waits although it was dealt with")
 	}
 	for n := range 2 * maxBreaker {

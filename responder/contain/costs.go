@@ -13,41 +13,64 @@ import (
 // CostLimits are the accounts whose costly calls are ended if they come from where the
 // account is not known. The zero value is ready to use.
 type CostLimits struct {
+	// Holds keeps the limits over a restart; nil keeps none.
+	Holds Holds
+
 	rule RestrictRule
 	by   map[string]*CostLimit
 }
 
-// CostLimit is one account's limit. It ends at Until, or with the attack if Until is
-// zero.
-type CostLimit struct {
-	Since, Until time.Time
-	Incident     int64  // to which the ended calls belong; 0: not recorded yet
-	Source       string // the address on probation that brought it about; "" for an attack
-	from         time.Time
-	tried        tries
+// Holds keeps what holds for accounts. None of its calls waits.
+type Holds interface {
+	HoldChanged(h incident.Hold)
+	HoldEnded(account string, kind incident.HoldKind)
 }
 
-// maxCostLimits bounds the accounts limited at once. Beyond it, the limit that has
-// lasted longest makes room.
+// CostLimit is one account's limit. It is over once no address on probation and no attack
+// asks for it any more.
+type CostLimit struct {
+	Since    time.Time
+	Until    time.Time // for an address on probation; zero if there is none
+	Incident int64     // to which the ended calls belong; 0: not recorded yet
+
+	attack time.Time // when an attack last asked for it; zero if none does
+	tried  tries
+	kept   incident.Hold // as Holds has it
+}
+
+// maxCostLimits bounds the accounts limited at once. Beyond it, the limit that is over
+// first makes room.
 const maxCostLimits = 1 << 14
 
 // Configure says when an attack is over.
 func (l *CostLimits) Configure(rule RestrictRule) { l.rule = rule }
 
-// Begin limits an account until a time, or for as long as an attack on it lasts if that
-// is zero. A limit in force lasts for the longer of both.
-func (l *CostLimits) Begin(now time.Time, account string, until time.Time, source string) {
+// BeginProbation limits an account until a time, since one of its addresses is on
+// probation.
+func (l *CostLimits) BeginProbation(now time.Time, account string, until time.Time) {
+	x := l.ofOrNew(now, account)
+	if until.After(x.Until) {
+		x.Until = until
+	}
+	l.keep(account, x)
+}
+
+// BeginAttack limits an account for as long as an attack on it lasts.
+func (l *CostLimits) BeginAttack(now time.Time, account string) {
+	x := l.ofOrNew(now, account)
+	x.attack = now
+	l.keep(account, x)
+}
+
+// ofOrNew is the limit of an account. The caller says at once what asks for a new one.
+func (l *CostLimits) ofOrNew(now time.Time, account string) *CostLimit {
 	x := l.by[account]
 	if x == nil {
 		l.makeRoom()
-		x = &CostLimit{Since: now, Until: until, Source: source, from: now, tried: tries{}}
+		x = &CostLimit{Since: now, tried: tries{}}
 		l.by[account] = x
-		return
 	}
-	if until.After(x.Until) {
-		x.Until, x.Source = until, source
-	}
-	x.from = now
+	return x
 }
 
 func (l *CostLimits) makeRoom() {
@@ -57,19 +80,45 @@ func (l *CostLimits) makeRoom() {
 	if len(l.by) < maxCostLimits {
 		return
 	}
-	oldest := ""
+	first := ""
 	for account, x := range l.by {
-		if oldest == "" || x.Since.Before(l.by[oldest].Since) {
-			oldest = account
+		if first == "" || x.before(l.by[first]) {
+			first = account
 		}
 	}
-	delete(l.by, oldest)
+	l.end(first)
+}
+
+// before says whether a limit is over before another one, or of two that end together, is
+// the older one.
+func (x *CostLimit) before(other *CostLimit) bool {
+	if end, others := x.latest(), other.latest(); !end.Equal(others) {
+		return end.Before(others)
+	}
+	return x.Since.Before(other.Since)
+}
+
+// latest is when a limit is over at the latest.
+func (x *CostLimit) latest() time.Time {
+	if end := x.attack.Add(longestAttack); !x.attack.IsZero() && end.After(x.Until) {
+		return end
+	}
+	return x.Until
+}
+
+// keep has what changed about a limit kept.
+func (l *CostLimits) keep(account string, x *CostLimit) {
+	if h := x.Hold(account); l.Holds != nil && h != x.kept {
+		x.kept = h
+		l.Holds.HoldChanged(h)
+	}
 }
 
 // Record says to which incident the calls of an account belong from now on.
 func (l *CostLimits) Record(account string, incident int64) {
 	if x := l.by[account]; x != nil {
 		x.Incident = incident
+		l.keep(account, x)
 	}
 }
 
@@ -87,53 +136,91 @@ func (l *CostLimits) Failed(now time.Time, account []byte, source netip.Addr) {
 	if len(l.by) == 0 {
 		return
 	}
-	if x := l.by[string(account)]; x != nil && x.Until.IsZero() && source.IsValid() {
+	if x := l.by[string(account)]; x != nil && !x.attack.IsZero() && source.IsValid() {
 		x.tried.add(now, source, l.rule.Networks)
 	}
 }
 
-// End ends the limit of an account. ok is false if it has none.
+// End ends the limit of an account, whatever asked for it. ok is false if it has none.
 func (l *CostLimits) End(account string) (ok bool) {
-	_, ok = l.by[account]
-	delete(l.by, account)
+	if _, ok = l.by[account]; ok {
+		l.end(account)
+	}
 	return ok
 }
 
-// Due ends the limits that are over, and names their accounts.
-func (l *CostLimits) Due(now time.Time) (list []string) {
-	for account, x := range l.by {
-		if x.over(now, l.rule) {
-			list = append(list, account)
-			delete(l.by, account)
-		}
+func (l *CostLimits) end(account string) {
+	delete(l.by, account)
+	if l.Holds != nil {
+		l.Holds.HoldEnded(account, incident.HoldCosts)
 	}
-	return list
 }
 
-func (x *CostLimit) over(now time.Time, rule RestrictRule) bool {
-	if !x.Until.IsZero() {
-		return !now.Before(x.Until)
+// EndProbation has an account limited for its addresses on probation until a time, because
+// a person vouches for another one; with a zero time there is none left. An attack still
+// limits the account. ended says whether the limit is over.
+func (l *CostLimits) EndProbation(account string, until time.Time) (ended bool) {
+	x := l.by[account]
+	if x == nil {
+		return false
 	}
-	return now.Sub(x.from) >= longestAttack || now.Sub(x.from) >= rule.Quiet && x.tried.since(now, rule.Quiet) < rule.Networks
+	x.Until = until
+	if until.IsZero() && x.attack.IsZero() {
+		l.end(account)
+		return true
+	}
+	l.keep(account, x)
+	return false
+}
+
+// Prune ends the limits that are over.
+func (l *CostLimits) Prune(now time.Time) {
+	for account, x := range l.by {
+		if !x.attack.IsZero() && x.attackOver(now, l.rule) {
+			x.attack, x.tried = time.Time{}, tries{}
+		}
+		if x.attack.IsZero() && !now.Before(x.Until) {
+			l.end(account)
+		} else {
+			l.keep(account, x)
+		}
+	}
+}
+
+func (x *CostLimit) attackOver(now time.Time, rule RestrictRule) bool {
+	lasts := now.Sub(x.attack)
+	return lasts >= longestAttack || lasts >= rule.Quiet && x.tried.since(now, rule.Quiet) < rule.Networks
 }
 
 // String says until when calls are ended.
 func (x CostLimit) String() string {
-	if x.Until.IsZero() {
-		return "costly calls from unknown addresses are ended until the attack is over"
+	const ended = "costly calls from unknown addresses are ended until "
+	until := x.Until.UTC().Format("2006-01-02 15:04 MST")
+	switch {
+	case x.Until.IsZero():
+		return ended + "the attack is over"
+	case !x.attack.IsZero():
+		return ended + "the attack is over, and at least until " + until
 	}
-	return "costly calls from unknown addresses are ended until " + x.Until.UTC().Format("2006-01-02 15:04 MST")
+	return ended + until
 }
 
-// Hold is the limit as the ledger keeps it.
+// underAttack stands for an attack in what the ledger keeps.
+const underAttack = "attack"
+
+// Hold is the limit as the ledger keeps it: until when, or that an attack asks for it, the
+// incident, and whether an attack asks for it as well.
 func (x CostLimit) Hold(account string) incident.Hold {
-	until := "attack"
+	until, also := underAttack, ""
 	if !x.Until.IsZero() {
 		until = x.Until.UTC().Format(time.RFC3339)
+		if !x.attack.IsZero() {
+			also = underAttack
+		}
 	}
 	return incident.Hold{
 		Account: account, Kind: incident.HoldCosts, Since: x.Since,
-		Value: strings.TrimSpace(fmt.Sprintf("%s %d %s", until, x.Incident, x.Source)),
+		Value: strings.TrimSpace(fmt.Sprintf("%s %d %s", until, x.Incident, also)),
 	}
 }
 
@@ -141,17 +228,24 @@ func (x CostLimit) Hold(account string) incident.Hold {
 // ledger holds something else.
 func (l *CostLimits) Restore(now time.Time, h incident.Hold) (ok bool) {
 	words := append(strings.Fields(h.Value), "", "", "")
-	x := &CostLimit{Since: h.Since, Source: words[2], from: now, tried: tries{}}
+	x := &CostLimit{Since: h.Since, tried: tries{}}
 	var err error
 	if x.Incident, err = strconv.ParseInt(words[1], 10, 64); err != nil {
 		return false
 	}
-	if words[0] != "attack" {
-		if x.Until, err = time.Parse(time.RFC3339, words[0]); err != nil || !now.Before(x.Until) {
+	if words[0] == underAttack || words[2] == underAttack {
+		x.attack = now
+	}
+	if words[0] != underAttack {
+		if x.Until, err = time.Parse(time.RFC3339, words[0]); err != nil {
 			return false
 		}
 	}
+	if x.attack.IsZero() && !now.Before(x.Until) {
+		return false
+	}
 	l.makeRoom()
+	x.kept = x.Hold(h.Account)
 	l.by[h.Account] = x
 	return true
 }

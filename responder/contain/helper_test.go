@@ -132,7 +132,7 @@ type site struct {
 	finished []string // the steps of each incident as it was finished
 	acted    []string
 	cleared  []string
-	dealt    []string // accounts that need not wait any longer
+	ended    []string // accounts that need not wait any longer
 	stolen   string   // the account whose password others know
 }
 
@@ -143,9 +143,9 @@ func newSite(rule RestrictRule) *site {
 		Acted: func(_ time.Time, uid uint32, what, target, detail string) {
 			s.acted = append(s.acted, strings.TrimSpace(fmt.Sprintf("%d: %s %s %s", uid, what, target, detail)))
 		},
-		Stolen:  func(_ time.Time, account string) bool { return account == s.stolen },
-		Absolve: func(account string) { s.cleared = append(s.cleared, account) },
-		Dealt:   func(account string) { s.dealt = append(s.dealt, account) },
+		Stolen:       func(_ time.Time, account string) bool { return account == s.stolen },
+		ForgetAttack: func(account string) { s.cleared = append(s.cleared, account) },
+		EndWaits:     func(account string) { s.ended = append(s.ended, account) },
 	}
 	return s
 }

@@ -19,13 +19,13 @@ type Operator struct {
 	Observe bool // nothing is changed in Asterisk
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
-	// Stolen says whether somebody else knows an account's password, and Absolve
-	// forgets that and the failures of others. Called under the lock.
-	Stolen  func(now time.Time, account string) bool
-	Absolve func(account string)
-	// Dealt says that nothing of an account waits for a person any longer. Called under
-	// the lock.
-	Dealt func(account string)
+	// Stolen says whether somebody else knows an account's password, and ForgetAttack
+	// forgets that and the guesses of others. Called under the lock.
+	Stolen       func(now time.Time, account string) bool
+	ForgetAttack func(account string)
+	// EndWaits records that none of an account's steps waits for a person any longer.
+	// Called under the lock.
+	EndWaits func(account string)
 	// Unregistered records that the registrations of an account were removed. Called
 	// under the lock. It may be nil.
 	Unregistered func(account string)
@@ -80,7 +80,7 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 	now := time.Now()
 	detail, err = o.Runner.lock(context.WithoutCancel(ctx), account)
 	if err == nil {
-		o.Runner.owner.With(func() { o.Dealt(account) })
+		o.Runner.owner.With(func() { o.EndWaits(account) })
 	}
 	o.record(now, uid, "lock", account, detail, err)
 	return detail, err
@@ -123,7 +123,7 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor restricted by this daemon, none of its calls are ended, nor is its password known to others", incident.ErrRefused, account))
 	}
 	if (restricted || stolen || waits || limited) && err == nil {
-		r.owner.With(func() { o.Absolve(account) })
+		r.owner.With(func() { o.ForgetAttack(account) })
 	}
 	if limited && err == nil {
 		detail = strings.TrimPrefix(detail+"; costly calls are no longer ended", "; ")

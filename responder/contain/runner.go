@@ -48,6 +48,7 @@ func (s *State) Prune(now time.Time) {
 	s.Rotations.Prune(now)
 	s.Restrictions.Prune(now)
 	s.Breaker.Prune(now)
+	s.Costs.Prune(now)
 }
 
 // Channels is what a Runner asks about the channels that the events say are up.

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strconv"
 	"time"
@@ -160,15 +161,14 @@ func (f *Flows) Forget(source netip.Prefix, port uint16, connection bool) {
 }
 
 // Prune forgets the flows that no longer count.
-func (f *Flows) Prune(now time.Time) {
-	for source, flows := range f.dropped {
-		for flow, at := range flows {
-			if now.Sub(at) >= flowsWithin {
-				delete(flows, flow)
-			}
-		}
-		if len(flows) == 0 {
-			delete(f.dropped, source)
+func (f *Flows) Prune(now time.Time) { pruneOlder(f.dropped, now, flowsWithin) }
+
+// pruneOlder removes the times that are as old as an age, and keys without any.
+func pruneOlder[K, L comparable](m map[K]map[L]time.Time, now time.Time, age time.Duration) {
+	for k, times := range m {
+		maps.DeleteFunc(times, func(_ L, at time.Time) bool { return now.Sub(at) >= age })
+		if len(times) == 0 {
+			delete(m, k)
 		}
 	}
 }

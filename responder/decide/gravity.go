@@ -34,7 +34,7 @@ func GravityOf(steps []incident.Step) (g Gravity) {
 
 // NewSteps are those steps of a plan that an incident under way does not have yet. A step
 // that is still under way is not begun again, nor are messages sent again; resend sends
-// them all the same. What is done in place of a ban is new unless the incident says it
+// them all the same. A limit of costs lasts, so that one that is done is not done again. What is done in place of a ban is new unless the incident says it
 // already: an address can be throttled first and closed later.
 func NewSteps(has, plan []incident.Step, resend bool) (list []incident.Step) {
 	for _, s := range plan {
@@ -63,7 +63,7 @@ func known(has []incident.Step, s *incident.Step, resend bool) bool {
 			return true
 		case s.Informs():
 			return !resend
-		case h.State == incident.Intended:
+		case h.State == incident.Intended, s.Step == incident.StepLimitCosts && h.State == incident.Done:
 			return true
 		}
 	}

@@ -41,6 +41,8 @@ func TestNewSteps(t *testing.T) {
 	}{
 		"under way":                 {step(incident.StepHangup, incident.Intended), step(incident.StepHangup, incident.Intended), false, 0},
 		"done: there is more":       {step(incident.StepHangup, incident.Done), step(incident.StepHangup, incident.Intended), false, 1},
+		"limited already":           {step(incident.StepLimitCosts, incident.Done), step(incident.StepLimitCosts, incident.Done), false, 0},
+		"not limited before":        {step(incident.StepLimitCosts, incident.Skipped), step(incident.StepLimitCosts, incident.Done), false, 1},
 		"failed: try again":         {step(incident.StepRotate, incident.Failed), step(incident.StepRotate, incident.Intended), false, 1},
 		"another step":              {step(incident.StepHangup, incident.Intended), step(incident.StepRotate, incident.Intended), false, 1},
 		"banned already":            {step(incident.StepBan, incident.Done), step(incident.StepBan, incident.Skipped), false, 0},

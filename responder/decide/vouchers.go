@@ -65,15 +65,4 @@ func (w *Vouchers) Spent(now time.Time, account string) bool {
 func (w *Vouchers) Forget(account string) { delete(w.spared, account) }
 
 // Prune forgets what no longer counts.
-func (w *Vouchers) Prune(now time.Time) {
-	for account, places := range w.spared {
-		for at, last := range places {
-			if now.Sub(last) >= vouchedWithin {
-				delete(places, at)
-			}
-		}
-		if len(places) == 0 {
-			delete(w.spared, account)
-		}
-	}
-}
+func (w *Vouchers) Prune(now time.Time) { pruneOlder(w.spared, now, vouchedWithin) }

@@ -238,7 +238,7 @@ func TestMisbanned(t *testing.T) {
 		t.Errorf("%v", list)
 	}
 	s.hear(t, noon, failures("1002", "203.0.113.100", 3)+failures("1002", office, 3)+failures("1002", thief, 3)+over("TCP", failures("1002", "203.0.113.101", 3)))
-	s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}})
+	s.Places.SetCarriers([]places.Protected{{Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of carrier"}})
 	s.registered(noon.Add(2*time.Second), "1001")
 	var got []string
 	for _, b := range s.Misbanned(noon.Add(2 * time.Second)) {

@@ -33,7 +33,7 @@ func (j *Judge) taken(v *score.Verdict, steps []incident.Step, f decide.Facts) {
 			waiting = append(waiting, s.Step)
 		case s.State == incident.Intended || f.Observe && f.Stopped == "":
 			j.Contain.Breaker.Take(v.At, account)
-			j.noLongerWaits(account)
+			j.endBreakerWait(account)
 		}
 	}
 	if len(waiting) == 0 || f.Observe {
@@ -44,9 +44,10 @@ func (j *Judge) taken(v *score.Verdict, steps []incident.Step, f decide.Facts) {
 	}
 }
 
-// noLongerWaits records that an account no longer waits for a person.
-func (j *Judge) noLongerWaits(account string) {
-	if j.Contain.Breaker.Settled(account) {
+// endBreakerWait records that an account no longer waits for a person because of the
+// breaker.
+func (j *Judge) endBreakerWait(account string) {
+	if j.Contain.Breaker.EndWait(account) {
 		j.effects.AccountWaits(contain.Waiting{Account: account})
 	}
 }

@@ -121,7 +121,7 @@ func TestCallsOfAnAccountThatWaits(t *testing.T) {
 		if got := s.effects(); strings.Contains(got, "end PJSIP/carrier-00000004") != ended {
 			t.Errorf("a transfer to %s: %q", dialled, got)
 		}
-		s.Absolve("1003")
+		s.ForgetAttack("1003")
 		s.effects()
 		s.rings(later, "PJSIP/1003-00000005", dialled)
 		if got := s.effects(); got != "" {

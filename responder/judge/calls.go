@@ -56,11 +56,13 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		j.calledUnseen(now, c.Account, raw)
 		contained = j.placed(now, placedCall{account: c.Account, number: c.Dialled, channel: c.Name, by: c.Name}, raw) || j.contains(now, c.Account)
 	}
-	j.sweepNew(c)
-	if !j.policy.Observe && j.Contain.Locks.Enforced(c.Account) {
-		j.effects.EndCall(c.Name) // else Asterisk itself says what the account may still dial
+	switch {
+	case j.sweepNew(c):
+	case j.endsCallsOf(c.Account):
+		j.effects.EndCall(c.Name)
+	default:
+		j.endCostly(now, c.Account, c.Name, c.Dialled)
 	}
-	j.endCostly(now, c.Account, c.Name, c.Dialled)
 	if contained {
 		j.counters.Suppressed += uint64(len(signs))
 		return // all its calls are being ended, whatever they are
@@ -96,16 +98,24 @@ func (j *Judge) contains(now time.Time, account string) bool {
 	return j.Contain.Sessions.Active(now, account)
 }
 
-// sweepNew ends a new call of an account that is being contained.
-func (j *Judge) sweepNew(c calls.Channel) {
+// endsCallsOf says whether every call that an account sets up is ended: the account is
+// locked, and Asterisk does not see to it itself.
+func (j *Judge) endsCallsOf(account string) bool {
+	return !j.policy.Observe && j.Contain.Locks.Enforced(account)
+}
+
+// sweepNew ends a new call of an account that is being contained. It returns whether it
+// does.
+func (j *Judge) sweepNew(c calls.Channel) bool {
 	incidents, active := j.Contain.Sessions.NewChannel(c.Since, c.Account, c.Name)
 	if !active {
-		return
+		return false
 	}
 	if call, ok := j.Contain.Log.Add(incidents, c, time.Time{}, j.country); ok {
 		j.effects.Call(call)
 	}
 	j.effects.Sweep(c.Account)
+	return true
 }
 
 // country reads the country of a dialled number.

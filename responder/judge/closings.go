@@ -14,9 +14,12 @@ import (
 // others live there: for a time, nothing is let in but what belongs to the connections of
 // live registrations.
 
-// maxClosings bounds the addresses that are closed at once, and those of which it is
-// remembered that they were.
+// maxClosings bounds the addresses that are closed at once.
 const maxClosings = 4096
+
+// maxLive bounds the connections that stay at one of them, and those that are remembered
+// since guesses came from them.
+const maxLive = 1024
 
 type closing struct {
 	decide.Closing
@@ -26,12 +29,15 @@ type closing struct {
 	barred []netip.AddrPort // those that guesses came from
 }
 
-func (j *Judge) nextClosing(v *score.Verdict, at netip.Prefix) decide.Closing {
-	var was decide.Closing
-	if c := j.closings[at]; c != nil {
-		was = c.Closing
+// closeUDP drops what comes over UDP from the address of a verdict, where nothing decides
+// about single packets.
+func (j *Judge) closeUDP(v *score.Verdict, why incident.PartialBlock) {
+	next := j.closed.Next(why.Address, v, j.policy.Ladder)
+	j.suspect(v.At, why, next.Until.Sub(v.At), failedFrom(v), true)
+	if b, ok := j.suspects.At(v.At, why.Address); ok {
+		next.Until = b.Until
+		j.closed.Set(why.Address, next)
 	}
-	return was.Next(v, j.policy.Ladder)
 }
 
 // closeConnections closes the address of a verdict for new connections.
@@ -48,8 +54,8 @@ func (j *Judge) closeConnections(v *score.Verdict, at netip.Prefix) {
 		c = &closing{}
 		j.closings[at] = c
 	}
-	for _, e := range v.Evidence {
-		if from := netip.AddrPortFrom(e.Source, e.Port); e.Signal.Failure() && !slices.Contains(c.barred, from) && len(c.barred) < maxLive {
+	for _, from := range failedFrom(v) {
+		if !slices.Contains(c.barred, from) && len(c.barred) < maxLive {
 			c.barred = append(c.barred, from)
 		}
 	}
@@ -59,10 +65,11 @@ func (j *Judge) closeConnections(v *score.Verdict, at netip.Prefix) {
 	if closed && slices.Equal(live, c.live) {
 		return // what was under way
 	}
-	next := c.Next(v, j.policy.Ladder)
+	next := j.closed.Next(at, v, j.policy.Ladder)
 	if !j.effects.CloseConnections(at, next.Until.Sub(v.At), live) {
 		return // the next guess closes it
 	}
+	j.closed.Set(at, next)
 	if c.Closing, c.live = next, live; !closed {
 		j.counters.Closings++
 		c.kernel = time.Time{}
@@ -98,6 +105,7 @@ func (j *Judge) ClosingAcknowledged(at netip.Prefix, err error) {
 // reopen ends the closing of an address of its own accord.
 func (j *Judge) reopen(at netip.Prefix, c *closing) {
 	delete(j.closings, at)
+	j.closed.Forget(at)
 	j.effects.CloseConnections(at, 0, nil)
 	j.effects.PartialChanged(c.partial(), incident.Released)
 }
@@ -107,12 +115,10 @@ func (j *Judge) forgetClosings(now time.Time) {
 		if c.Until.After(now) {
 			continue
 		}
+		delete(j.closings, at)
 		if !c.kernel.IsZero() {
-			c.kernel = time.Time{}
 			j.effects.PartialChanged(c.partial(), incident.Ended)
 		}
-		if !c.Remembered(now) {
-			delete(j.closings, at)
-		}
 	}
+	j.closed.Prune(now)
 }

@@ -32,44 +32,44 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	if f.Observe || f.Paused || !slices.ContainsFunc(steps, limitsCosts) {
 		return
 	}
-	var until time.Time
-	source := ""
-	if since, undecided := j.Places.Undecided([]byte(account), v.At); undecided {
-		until, source = since.Add(places.ProbationFor), v.Cause.Source.Unmap().String()
+	until := j.probationEnds(v.At, account)
+	if !until.IsZero() {
+		j.Contain.Costs.BeginProbation(v.At, account, until)
 	}
-	j.Contain.Costs.Begin(v.At, account, until, source)
+	if until.IsZero() || v.Cause.Signal != score.NewPlaceAfterFailures {
+		j.Contain.Costs.BeginAttack(v.At, account)
+	}
 	x, _ := j.Contain.Costs.Of(account)
 	for i := range steps {
 		if s := &steps[i]; s.Step == incident.StepLimitCosts && s.State == incident.Intended {
 			s.State, s.Detail, s.Took = incident.Done, x.String(), 1
 		}
 	}
-	j.effects.HoldChanged(x.Hold(account))
 }
+
+// probationEnds is when the last of an account's addresses is off probation; zero if none
+// is on it.
+func (j *Judge) probationEnds(now time.Time, account string) (until time.Time) {
+	if since, undecided := j.Places.Undecided([]byte(account), now); undecided {
+		until = since.Add(places.ProbationFor)
+	}
+	return until
+}
+
+// endProbationLimit ends what the costs of an account are limited for an address that is no
+// longer on probation. It returns whether nothing limits them any more; another address, or
+// an attack, may.
+func (j *Judge) endProbationLimit(now time.Time, account string) (ended bool) {
+	return j.Contain.Costs.EndProbation(account, j.probationEnds(now, account))
+}
+
+// endCostLimit ends the limit of an account's costs, whatever asked for it. It returns
+// whether there was one.
+func (j *Judge) endCostLimit(account string) bool { return j.Contain.Costs.End(account) }
 
 // recordLimit has the calls that are ended belong to an incident that limits costs.
 func (j *Judge) recordLimit(i *incident.Incident) {
-	if i.Mode != incident.Enforce || !slices.ContainsFunc(i.Steps, limitsCosts) {
-		return
-	}
-	j.Contain.Costs.Record(i.Account, i.ID)
-	if x, ok := j.Contain.Costs.Of(i.Account); ok {
-		j.effects.HoldChanged(x.Hold(i.Account))
-	}
-}
-
-// endCostLimit ends the limit of an account's costs. It returns whether there was one.
-func (j *Judge) endCostLimit(account string) bool {
-	if !j.Contain.Costs.End(account) {
-		return false
-	}
-	j.effects.HoldEnded(account, incident.HoldCosts)
-	return true
-}
-
-// pruneCostLimits ends the limits that are over.
-func (j *Judge) pruneCostLimits(now time.Time) {
-	for _, account := range j.Contain.Costs.Due(now) {
-		j.effects.HoldEnded(account, incident.HoldCosts)
+	if i.Mode == incident.Enforce && slices.ContainsFunc(i.Steps, limitsCosts) {
+		j.Contain.Costs.Record(i.Account, i.ID)
 	}
 }

@@ -25,12 +25,15 @@ func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail stri
 	}
 	j.breakIn.ClearFailures(account)
 	j.Calls.Trust(now, account, at)
+	ended := j.endProbationLimit(now, account)
 	if left := j.probationWords(now, account); left != "" {
 		return fmt.Sprintf("%s is known for %s from now on; still on probation: %s", at, account, left), nil
 	}
 	detail = fmt.Sprintf("%s is known for %s from now on", at, account)
-	if j.endCostLimit(account) {
+	if ended {
 		detail += "; costly calls are no longer ended"
+	} else if limit, limited := j.Contain.Costs.Of(account); limited {
+		detail += "; " + limit.String() + ": " + incident.AccountCommand("unlock", account) + " ends that at once"
 	}
 	return detail, nil
 }
@@ -98,7 +101,7 @@ func (j *Judge) Compromise(now time.Time, account string) error {
 	j.count(v)
 	j.limitCosts(v, steps, decide.Facts{})
 	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step.Takes() && s.State == incident.Intended }) {
-		j.Dealt(account)
+		j.EndWaits(account)
 	}
 	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked
 	return nil

@@ -247,7 +247,7 @@ func TestBanIsNotWidenedWhereAccountsLive(t *testing.T) {
 			s.SetContacts(noon, []places.Contact{{Account: "1001", Source: netip.MustParseAddr(thief)}}, nil)
 		},
 		"a carrier": func(s *site) {
-			s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix("192.0.2.64/29"), Why: "identify of carrier"}})
+			s.Places.SetCarriers([]places.Protected{{Prefix: netip.MustParsePrefix("192.0.2.64/29"), Why: "identify of carrier"}})
 		},
 	} {
 		s := newSite(t, guessing(100))

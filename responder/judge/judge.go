@@ -72,13 +72,14 @@ type Judge struct {
 	vouchers  decide.Vouchers
 	stale     stalePhones
 	blocked   bans.Flows
-	suspects  map[netip.Prefix]*suspicion
+	suspects  *bans.Suspects
 	closings  map[netip.Prefix]*closing
+	closed    decide.Closings
 	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     decide.Pause
-	missed    map[score.Key][]*score.Verdict // verdicts of the pause that is on, or was the last
-	underWay  []*underWay                    // incidents that can be joined, the oldest first
+	missed    decide.Missed // verdicts of the pause that is on, or was the last
+	underWay  []*underWay   // incidents that can be joined, the oldest first
 	flood     flood
 
 	ineffective bans.Ineffective
@@ -99,14 +100,16 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), suspects: map[netip.Prefix]*suspicion{}, closings: map[netip.Prefix]*closing{}, placesAt: now,
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), closings: map[netip.Prefix]*closing{}, placesAt: now,
 	}
+	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
 		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
+	j.suspects = bans.NewSuspects(effects, j.Places.Live)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
@@ -119,26 +122,27 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 // of the old one no longer matters.
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
-	j.Dealt(account)
-	j.settle(account)
+	j.EndWaits(account)
+	j.forgetBreakIn(account)
 }
 
-// Absolve forgets what others did to an account: a person has dealt with it.
-func (j *Judge) Absolve(account string) {
-	j.settle(account)
+// ForgetAttack forgets what others did to an account: a person has dealt with it.
+func (j *Judge) ForgetAttack(account string) {
+	j.forgetBreakIn(account)
 	j.Slow.Reviewed(account)
-	j.Dealt(account)
+	j.EndWaits(account)
 }
 
-// Dealt records that a person, or a step, has dealt with an account: nothing of it waits
-// any longer.
-func (j *Judge) Dealt(account string) {
-	j.noLongerWaits(account)
-	delete(j.missed, score.Key{Per: score.PerAccount, Account: account})
+// EndWaits records that a person, or a step, has dealt with an account: none of its steps
+// waits any longer for a person, or for the end of a pause.
+func (j *Judge) EndWaits(account string) {
+	j.endBreakerWait(account)
+	j.missed.ForgetAccount(account)
 }
 
-// settle forgets what others did to an account, and what was taken from it for that.
-func (j *Judge) settle(account string) {
+// forgetBreakIn forgets the guesses at an account, and where others have or may have its
+// password, with the limit of its costs that they brought about.
+func (j *Judge) forgetBreakIn(account string) {
 	j.breakIn.ClearFailures(account)
 	j.vouchers.Forget(account)
 	j.Places.ForgetProbation(account)
@@ -157,7 +161,7 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 	j.table.Forget(sourceKey(prefix.Addr()))
 	j.table.Forget(networkKey(prefix.Addr()))
 	j.turns.Forget(prefix)
-	j.forgetMissedIn(prefix)
+	j.missed.ForgetIn(prefix)
 	j.Slow.Forget(event.SourcePrefix(prefix.Addr()))
 }
 
@@ -175,15 +179,16 @@ func (j *Judge) Prune(now time.Time) {
 	j.forgetUnderWay(now)
 	j.flood.watch(j, now)
 	j.flood.prune(now)
-	j.forgetSuspects(now)
+	j.suspects.Prune(now)
 	j.forgetClosings(now)
 	if now.Sub(j.placesAt) >= 24*time.Hour {
 		j.placesAt = now
 		j.Places.Prune(now)
 	}
 	j.Contain.Prune(now)
-	j.pruneMissed(now)
-	j.pruneCostLimits(now)
+	if !j.pause.Active(now) {
+		j.missed.Prune(now)
+	}
 	j.Contain.Numbers.Prune(now)
 	j.stale.prune(now)
 	j.pruneSlow(now)

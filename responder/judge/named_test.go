@@ -19,7 +19,7 @@ func TestHostNameOnTheAllowList(t *testing.T) {
 		t.Fatalf("a guesser is not banned: %q", got)
 	}
 	s.effects()
-	s.judge.SetNamed(noon.Add(time.Minute), []places.Carrier{{Prefix: netip.MustParsePrefix(home + "/32"), Why: "home.example.org on the allow list"}})
+	s.judge.SetNamed(noon.Add(time.Minute), []places.Protected{{Prefix: netip.MustParsePrefix(home + "/32"), Why: "home.example.org on the allow list"}})
 	if got := s.bans(noon.Add(time.Minute)); got != "" {
 		t.Errorf("still banned: %s", got)
 	}

@@ -20,7 +20,7 @@ func (j *Judge) spare(v *score.Verdict, f *decide.Facts) {
 		j.spareNeighbours(v, f)
 	}
 	if f.Closes {
-		f.CloseFor = j.nextClosing(v, f.Target).Until.Sub(v.At)
+		f.CloseFor = j.closed.Next(f.Target, v, j.policy.Ladder).Until.Sub(v.At)
 	}
 }
 
@@ -137,9 +137,9 @@ func (j *Judge) widened(v *score.Verdict, what decide.Widening, f decide.Facts) 
 	why := incident.PartialBlock{Address: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
 	switch {
 	case what == decide.Throttle:
-		j.suspect(v.At, why, j.policy.Ladder.Brief(), v.Evidence, true)
+		j.suspect(v.At, why, j.policy.Ladder.Brief(), failedFrom(v), true)
 	case what == decide.Close && v.Cause.Transport == event.UDP:
-		j.suspect(v.At, why, f.CloseFor, v.Evidence, true) // nothing decides, so all of it is dropped
+		j.closeUDP(v, why)
 	case what == decide.Close:
 		j.closeConnections(v, f.Target)
 	}

@@ -252,6 +252,52 @@ func TestGuesserWhereNothingCanBeThrottled(t *testing.T) {
 	}
 }
 
+// There, too, the address is closed for longer each time that the guesser goes on, until a
+// person opens it.
+func TestClosedOverUDPForLongerEachTime(t *testing.T) {
+	p := guessing(3)
+	p.Ladder.Spoofable = []time.Duration{10 * time.Minute, time.Hour, 4 * time.Hour}
+	s := newSite(t, p)
+	s.registered(noon, "1001", "1002")
+	s.challenged(noon, office)
+	port := 40000
+	guess := func(at time.Time) {
+		s.challenged(at, office)
+		for range 4 {
+			s.hear(t, at, guesses(port, "1001", "1002", "1003"))
+			port++
+		}
+	}
+	at := noon
+	for _, want := range []time.Duration{10 * time.Minute, time.Hour, 4 * time.Hour, 4 * time.Hour} {
+		guess(at)
+		guess(at.Add(6 * time.Minute)) // what was in Asterisk's queues
+		s.ThrottleAcknowledged(at, netip.MustParsePrefix(office+"/32"), nil)
+		if got := s.effects(); !strings.Contains(got, fmt.Sprintf("suspect 198.51.100.10 for %s,", want)) {
+			t.Errorf("at %s: %s, want %s", at, got, want)
+		}
+		var until time.Time
+		for _, b := range s.PartialBlocks(at.Add(6 * time.Minute)) {
+			if b.Kind == incident.ClosedAddress {
+				until = b.Until
+			}
+		}
+		at = until.Add(time.Minute)
+		s.Prune(at)
+	}
+	guess(at)
+	for _, b := range s.PartialBlocks(at) {
+		if b.Kind == incident.ClosedAddress {
+			s.Lift(b)
+		}
+	}
+	s.effects()
+	guess(at.Add(time.Minute))
+	if got := s.effects(); !strings.Contains(got, "suspect 198.51.100.10 for 10m0s,") {
+		t.Errorf("after a person opened it: %s", got)
+	}
+}
+
 // Spoofed packets drop nobody's flow, nor a ban where accounts are known from the ledger
 // alone.
 func TestSpoofedPacketsNameAnOffice(t *testing.T) {

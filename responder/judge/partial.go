@@ -58,9 +58,7 @@ func (j *Judge) recordPartial(u *underWay) {
 	if c := j.closings[source]; c != nil && c.block.Incident == 0 && slices.Contains(u.crossed, c.block.Origin) {
 		c.block.Incident = i.ID
 	}
-	if s := j.suspects[source]; s != nil && s.Incident == 0 && slices.Contains(u.crossed, s.Origin) {
-		s.Incident = i.ID
-	}
+	j.suspects.Recorded(source, u.crossed, i.ID)
 }
 
 // FlowAcknowledged records that the kernel drops a flow, or why it does not.
@@ -73,32 +71,12 @@ func (j *Judge) FlowAcknowledged(flow netip.AddrPort, connection bool, err error
 // ThrottleAcknowledged records that the kernel throttles an address, or why it does not:
 // then the next guess tries again.
 func (j *Judge) ThrottleAcknowledged(now time.Time, at netip.Prefix, err error) {
-	s := j.suspects[at]
-	if s == nil {
-		return
-	}
-	if err != nil {
-		s.Until, s.untold = s.kernel, true
-		return
-	}
-	begins := !s.kernel.After(now)
-	if s.kernel = s.Until; begins {
-		change := incident.Throttled
-		if s.Kind == incident.ClosedAddress {
-			change = incident.Closed
-		}
-		j.effects.PartialChanged(s.PartialBlock, change)
-	}
+	j.suspects.Acknowledged(now, at, err)
 }
 
 // PartialBlocks are those in force, in no particular order.
 func (j *Judge) PartialBlocks(now time.Time) []incident.PartialBlock {
-	list := j.blocked.List(now)
-	for _, s := range j.suspects {
-		if s.InForce(now) {
-			list = append(list, s.PartialBlock)
-		}
-	}
+	list := append(j.blocked.List(now), j.suspects.List(now)...)
 	for _, c := range j.closings {
 		if b := c.partial(); b.InForce(now) {
 			list = append(list, b)
@@ -110,47 +88,49 @@ func (j *Judge) PartialBlocks(now time.Time) []incident.PartialBlock {
 // Lift forgets a partial block, which the kernel is to end. undo is for when it does
 // not.
 func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
-	switch {
-	case b.Kind == incident.BlockedFlow:
+	if b.Kind == incident.BlockedFlow {
 		return j.forgetFlow(b)
+	}
+	remember := j.closed.Forget(b.Address)
+	switch {
 	case b.Kind == incident.ClosedAddress && b.Connection:
 		c := j.closings[b.Address]
 		delete(j.closings, b.Address)
 		return func() {
+			remember()
 			if j.closings[b.Address] == nil && c != nil {
 				j.closings[b.Address] = c
 			}
 		}
 	}
-	s := j.suspects[b.Address]
-	delete(j.suspects, b.Address)
+	restore := j.suspects.Remove(b.Address)
 	return func() {
-		if j.suspects[b.Address] == nil && s != nil {
-			j.suspects[b.Address] = s
-		}
+		remember()
+		restore()
 	}
 }
 
 // RestorePartial takes over a partial block that the kernel has kept. The conversations
-// in live pass at an address that is throttled.
+// in live pass at an address that is throttled or closed.
 func (j *Judge) RestorePartial(now time.Time, b incident.PartialBlock, live []netip.AddrPort) {
 	switch {
 	case b.Kind == incident.BlockedFlow:
 		j.blocked.Restore(now, b)
 	case b.Kind == incident.ClosedAddress && len(j.closings) < maxClosings:
+		j.closed.Set(b.Address, decide.Closing{Until: b.Until})
 		j.closings[b.Address] = &closing{Closing: decide.Closing{Until: b.Until}, block: b, kernel: b.Until, live: live}
-	case b.Kind == incident.ThrottledAddress && len(j.suspects) < maxSuspects:
+	case b.Kind == incident.ThrottledAddress:
 		b.Kind = j.suspectKind()
-		j.suspects[b.Address] = &suspicion{PartialBlock: b, kernel: b.Until, live: live, guesses: b.Origin != incident.OriginMisdirected}
+		if j.suspects.Restore(b, live) && b.Kind == incident.ClosedAddress {
+			j.closed.Set(b.Address, decide.Closing{Until: b.Until})
+		}
 	}
 }
 
 // EndAllowed lifts the partial blocks of the addresses that are on the allow list now.
 func (j *Judge) EndAllowed(now time.Time) {
-	for at, s := range j.suspects {
-		if j.Places.Allowed(at) {
-			j.endSuspicion(at, s)
-		}
+	for _, at := range j.suspects.End(j.Places.Allowed) {
+		j.closed.Forget(at)
 	}
 	for at, c := range j.closings {
 		if c.Until.After(now) && j.Places.Allowed(at) {
@@ -168,9 +148,7 @@ func (j *Judge) EndAllowed(now time.Time) {
 // nobody is throttled.
 func (j *Judge) CannotThrottle() {
 	j.policy.Throttles = false
-	for at, s := range j.suspects {
-		j.endSuspicion(at, s)
-	}
+	j.suspects.End(func(netip.Prefix) bool { return true })
 }
 
 func (j *Judge) pruneFlows(now time.Time) {

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"net/netip"
 	"slices"
 	"time"
 
@@ -9,14 +8,6 @@ import (
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
-)
-
-const (
-	// maxMissed bounds the verdicts of a pause that are remembered.
-	maxMissed = 4096
-	// missedFor is how long after a pause a verdict about an account still counts: a thief
-	// may wait for a night. One about an address counts as long as its threshold looks back.
-	missedFor = 24 * time.Hour
 )
 
 // Pause begins a pause, or changes the one that is on.
@@ -53,23 +44,10 @@ func (j *Judge) modeOf(now time.Time) incident.Mode {
 	return incident.ModeOf(j.policy.Observe)
 }
 
-// miss remembers a verdict of a pause, to act on it when its attack goes on afterwards.
-func (j *Judge) miss(v *score.Verdict) {
-	j.forgetMissed(v.Key, v.Threshold.Name)
-	if _, known := j.missed[v.Key]; !known && len(j.missed) >= maxMissed {
-		return
-	}
-	if j.missed == nil {
-		j.missed = map[score.Key][]*score.Verdict{}
-	}
-	kept := *v
-	j.missed[v.Key] = append(j.missed[v.Key], &kept)
-}
-
 // resumedBy acts on the verdicts of a pause whose attack goes on: an address fails again.
 // With a nil observation, the account calls.
 func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
-	if len(j.missed) == 0 || j.pause.Active(now) {
+	if j.missed.Len() == 0 || j.pause.Active(now) {
 		return
 	}
 	keys := []score.Key{{Per: score.PerAccount, Account: account}}
@@ -77,7 +55,7 @@ func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
 		keys = append(keys, sourceKey(o.Source), networkKey(o.Source))
 	}
 	for _, k := range keys {
-		for _, v := range slices.Clone(j.missed[k]) {
+		for _, v := range j.missed.Of(k) {
 			if o == nil && j.concernsCalls(v) || o != nil && j.continues(v, o) {
 				j.actOn(now, v)
 			}
@@ -108,7 +86,7 @@ func (j *Judge) continues(v *score.Verdict, o *score.Observation) bool {
 // actOn acts on a verdict of a pause, if its threshold still exists and nobody has decided
 // whose the account's new address is.
 func (j *Judge) actOn(now time.Time, v *score.Verdict) {
-	j.forgetMissed(v.Key, v.Threshold.Name)
+	j.missed.Forget(v.Key, v.Threshold.Name)
 	if _, undecided := j.Places.Undecided([]byte(v.Key.Account), now); !undecided && v.Cause.Signal == score.NewPlaceAfterFailures {
 		return
 	}
@@ -117,42 +95,5 @@ func (j *Judge) actOn(now time.Time, v *score.Verdict) {
 		again.At, again.Threshold = now, t
 		j.count(&again)
 		j.answer(&again, nil)
-	}
-}
-
-// forgetMissed forgets the verdict of a pause of a key, by one threshold.
-func (j *Judge) forgetMissed(k score.Key, threshold string) {
-	left := slices.DeleteFunc(j.missed[k], func(v *score.Verdict) bool { return v.Threshold.Name == threshold })
-	if len(left) == 0 {
-		delete(j.missed, k)
-	} else {
-		j.missed[k] = left
-	}
-}
-
-// forgetMissedIn forgets the verdicts of a pause about addresses in a prefix.
-func (j *Judge) forgetMissedIn(prefix netip.Prefix) {
-	for k := range j.missed {
-		if k.Prefix.IsValid() && k.Prefix.Overlaps(prefix) {
-			delete(j.missed, k)
-		}
-	}
-}
-
-// pruneMissed forgets the verdicts of a pause that are too old.
-func (j *Judge) pruneMissed(now time.Time) {
-	if j.pause.Active(now) {
-		return
-	}
-	for k, list := range j.missed {
-		for _, v := range slices.Clone(list) {
-			within := v.Threshold.Within
-			if k.Per == score.PerAccount {
-				within = max(within, missedFor)
-			}
-			if now.Sub(v.At) >= within {
-				j.forgetMissed(k, v.Threshold.Name)
-			}
-		}
 	}
 }

@@ -128,7 +128,8 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	}
 	limit, limited := j.Contain.Costs.Of(s.Account)
 	ends := limited && s.Cost != "" && !j.policy.Observe && !j.pause.Active(now)
-	if ends && !j.Contain.Breaker.Waits(s.Account) { // else endCostly ends it
+	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.endsCallsOf(s.Account) // whatever it costs here
+	if ends && !ended {
 		j.counters.CostlyEnded++
 		j.effects.EndCall(s.Channel)
 	}

@@ -155,7 +155,7 @@ func TestWhoIsNotThrottled(t *testing.T) {
 	}{
 		"an unknown address": {true, nil, nil, thief, ""},
 		"a carrier": {true, func(s *site) {
-			s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Why: "identify"}})
+			s.Places.SetCarriers([]places.Protected{{Prefix: netip.MustParsePrefix("198.51.100.0/24"), Why: "identify"}})
 		}, nil, office, "protected (identify), and the evidence can be spoofed"},
 		"on the allow list":    {true, func(s *site) { s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}) }, nil, office, "on the allow list"},
 		"chan_sip over TCP":    {true, func(s *site) { s.registered(noon, "1001") }, func(source string) string { return of("SIP", over("TCP", failures("1003", source, 3))) }, office, "protected (registered contact of 1001), and the evidence can be spoofed; nothing is let in from there over TCP, TLS and WebSocket until 2026-11-22 12:10:00 UTC, except from the registered phones; `tollwarden unban 198.51.100.10` ends that"},
@@ -194,7 +194,7 @@ func TestReceiverOfMisdirectedRefusals(t *testing.T) {
 		"a success":             {nil, exchange{"REGISTER", "1002", "1/x", "", thief, 200, ""}, ""},
 		"a carrier": {
 			func(s *site) {
-				s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix(thief + "/32"), Why: "identify"}})
+				s.Places.SetCarriers([]places.Protected{{Prefix: netip.MustParsePrefix(thief + "/32"), Why: "identify"}})
 			},
 			exchange{"REGISTER", "1002", "1/x", "", thief, 401, digest},
 			"",

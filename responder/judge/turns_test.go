@@ -140,7 +140,7 @@ func TestNetworksThatTakeTurnsAreClosed(t *testing.T) {
 		"an account nearby, IPv6":    {func(s *site) { s.Places.Know("1001", netip.MustParseAddr("2001:db8:ffff::7"), noon) }, v6, 10, 2, time.Second, ""},
 		"an allowed address in it":   {func(s *site) { s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix("192.0.2.200/32")}) }, v4, 10, 2, time.Second, ""},
 		"a carrier in it": {func(s *site) {
-			s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix("192.0.2.200/32"), Why: "identify"}})
+			s.Places.SetCarriers([]places.Protected{{Prefix: netip.MustParsePrefix("192.0.2.200/32"), Why: "identify"}})
 		}, v4, 10, 2, time.Second, ""},
 		"ourselves in it": {func(s *site) { s.Places.SetOwn([]netip.Addr{netip.MustParseAddr("192.0.2.200")}) }, v4, 10, 2, time.Second, ""},
 		"no threshold per network": {func(s *site) {

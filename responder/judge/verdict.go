@@ -21,7 +21,7 @@ func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
 		j.explain(&v)
 		j.answer(&v, sign)
 	}
-	if len(j.missed) > 0 {
+	if j.missed.Len() > 0 {
 		j.resumedBy(o.At, string(o.Account), o)
 	}
 }
@@ -68,9 +68,9 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		j.open(v, sign, steps)
 	}
 	if f.Paused {
-		j.miss(v)
+		j.missed.Add(v)
 	} else {
-		j.forgetMissed(v.Key, v.Threshold.Name)
+		j.missed.Forget(v.Key, v.Threshold.Name)
 	}
 }
 

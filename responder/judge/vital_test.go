@@ -20,7 +20,7 @@ func withCarrier(t *testing.T, throttles bool) *site {
 	if throttles {
 		s = throttling(t, true)
 	}
-	s.Places.SetCarriers([]places.Carrier{
+	s.Places.SetCarriers([]places.Protected{
 		{Prefix: netip.MustParsePrefix(trunk + "/32"), Why: "contact of carrier"}, {Prefix: netip.MustParsePrefix("203.0.113.96/28"), Why: "identify of sbc"},
 	})
 	return s
@@ -125,7 +125,7 @@ func TestVitalBans(t *testing.T) {
 	if got := s.VitalBans(noon.Add(time.Second)); len(got) != 0 {
 		t.Errorf("before: %+v", got)
 	}
-	s.Places.SetCarriers([]places.Carrier{{Prefix: netip.MustParsePrefix(trunk + "/32"), Why: "contact of carrier"}})
+	s.Places.SetCarriers([]places.Protected{{Prefix: netip.MustParsePrefix(trunk + "/32"), Why: "contact of carrier"}})
 	if got := s.VitalBans(noon.Add(time.Second)); len(got) != 1 || got[0].Prefix.Addr().String() != trunk {
 		t.Errorf("after: %+v", got)
 	}

@@ -43,8 +43,8 @@ func (j *Judge) silenced(now time.Time, to netip.Addr) bool {
 	if _, _, banned := j.Bans.Dropping(now, to); banned {
 		return true
 	}
-	s := j.suspects[event.SourcePrefix(to)]
-	return s != nil && s.InForce(now)
+	_, suspected := j.suspects.At(now, event.SourcePrefix(to))
+	return suspected
 }
 
 // Sent takes a SIP response that leaves over UDP, for the address that it is

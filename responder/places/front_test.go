@@ -105,7 +105,7 @@ func TestThievesMakeNoFront(t *testing.T) {
 // Carriers are vital where their address is given, not in a wide prefix of theirs.
 func TestVitalCarriers(t *testing.T) {
 	p := New(Config{}, nil)
-	p.SetCarriers([]Carrier{
+	p.SetCarriers([]Protected{
 		{netip.MustParsePrefix("203.0.113.80/32"), "contact of carrier"},
 		{netip.MustParsePrefix("203.0.113.96/28"), "identify of carrier"},
 		{netip.MustParsePrefix("203.0.113.97/32"), "contact of another"},

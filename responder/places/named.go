@@ -13,7 +13,7 @@ import (
 // account is known there, and spoofable evidence bans none of them; that is all, since
 // whoever controls such a name chooses the addresses. fresh are those that were not named
 // before.
-func (p *Places) SetNamed(now time.Time, list []Carrier) (fresh []netip.Prefix) {
+func (p *Places) SetNamed(now time.Time, list []Protected) (fresh []netip.Prefix) {
 	named := &bart.Table[string]{}
 	for _, c := range list {
 		prefix := event.SourcePrefix(c.Prefix.Addr())

@@ -15,8 +15,8 @@ func TestNamed(t *testing.T) {
 	prefix := event.SourcePrefix(home)
 	p := New(Config{}, nil)
 	p.Know("1002", other, now)
-	carrier := []Carrier{{netip.PrefixFrom(home, 32), "office.example.org on the allow list"}}
-	if fresh := p.SetNamed(now, carrier); len(fresh) != 1 || fresh[0] != prefix || len(p.SetNamed(now, carrier)) != 0 {
+	named := []Protected{{netip.PrefixFrom(home, 32), "office.example.org on the allow list"}}
+	if fresh := p.SetNamed(now, named); len(fresh) != 1 || fresh[0] != prefix || len(p.SetNamed(now, named)) != 0 {
 		t.Errorf("fresh: %v", fresh)
 	}
 	for _, account := range []string{"1001", "1002"} {
@@ -31,7 +31,7 @@ func TestNamed(t *testing.T) {
 	if p.Known("1002", home, now) || !p.Known("1001", home, now) {
 		t.Error("a thief is known")
 	}
-	p.SetNamed(now, []Carrier{{netip.PrefixFrom(other, 32), "office.example.org on the allow list"}})
+	p.SetNamed(now, []Protected{{netip.PrefixFrom(other, 32), "office.example.org on the allow list"}})
 	if p.Known("1001", home, now) || p.Why(prefix) != "" {
 		t.Error("known where the name led before")
 	}

@@ -267,7 +267,7 @@ func (p *Places) holds(now time.Time, network netip.Prefix, counts func(account 
 }
 
 // SetCarriers takes the addresses that Asterisk's configuration names.
-func (p *Places) SetCarriers(list []Carrier) {
+func (p *Places) SetCarriers(list []Protected) {
 	p.carriers = &bart.Table[string]{}
 	for _, c := range list {
 		if c.Prefix.IsValid() && c.Prefix.Bits() > 0 {

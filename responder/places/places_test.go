@@ -98,7 +98,7 @@ func TestAllowed(t *testing.T) {
 
 func TestCarriers(t *testing.T) {
 	p := New(Config{}, nil)
-	p.SetCarriers([]Carrier{
+	p.SetCarriers([]Protected{
 		{netip.MustParsePrefix("203.0.113.5/28"), "pjsip.conf: identify carrier"},
 		{netip.MustParsePrefix("0.0.0.0/0"), "an identify that matches everybody"},
 		{netip.Prefix{}, "a name that does not resolve"},
@@ -171,7 +171,7 @@ func TestProvenAddressIsProtected(t *testing.T) {
 		t.Errorf("with the phone switched off: %q", got)
 	}
 	all := map[string]string{}
-	p.SetCarriers([]Carrier{{netip.MustParsePrefix("203.0.113.0/28"), "a carrier"}})
+	p.SetCarriers([]Protected{{netip.MustParsePrefix("203.0.113.0/28"), "a carrier"}})
 	p.Protect(success("1001", home), never)
 	for prefix, why := range p.Protected() {
 		all[prefix.String()] = why

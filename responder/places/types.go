@@ -10,9 +10,10 @@ type Contact struct {
 	Agent   string     // what the phone calls itself; "" when Asterisk does not say
 }
 
-// Carrier is an address that Asterisk's configuration speaks to: a carrier,
-// another PBX.
-type Carrier struct {
+// Protected is an address that evidence which may be spoofed does not ban. Asterisk's
+// configuration names it, as a carrier's or that of another PBX, or a host name on the allow
+// list leads there, or a phone is in use there.
+type Protected struct {
 	Prefix netip.Prefix
-	Why    string // what in the configuration names it
+	Why    string // what names it, or which account is used there
 }

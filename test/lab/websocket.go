@@ -34,12 +34,7 @@ type wsWire struct {
 // dialWS opens a WebSocket as a page of anybody's does.
 func dialWS(ctx context.Context, h *Host, from netip.AddrPort) (*wsWire, error) {
 	pbx := netip.AddrPortFrom(pbxAt(from.Addr()).Addr(), 8088)
-	var conn net.Conn
-	err := h.Do(func() (err error) {
-		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from)}
-		conn, err = d.DialContext(ctx, "tcp", pbx.String())
-		return err
-	})
+	conn, err := dialTCP(ctx, h, from, pbx)
 	if err != nil {
 		return nil, err
 	}

@@ -32,12 +32,7 @@ func dialWire(ctx context.Context, h *Host, from netip.AddrPort, transport strin
 		}
 		return &udpWire{conn: conn, pbx: pbx, buf: make([]byte, 64<<10)}, nil
 	case "tcp":
-		var conn net.Conn
-		err := h.Do(func() (err error) {
-			d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from)}
-			conn, err = d.DialContext(ctx, "tcp", pbx.String())
-			return err
-		})
+		conn, err := dialTCP(ctx, h, from, pbx)
 		if err != nil {
 			return nil, err
 		}
@@ -47,6 +42,16 @@ func dialWire(ctx context.Context, h *Host, from netip.AddrPort, transport strin
 	default:
 		return nil, fmt.Errorf("open wire: transport %q is neither udp, tcp nor ws", transport)
 	}
+}
+
+// dialTCP connects to the PBX from the address from of h.
+func dialTCP(ctx context.Context, h *Host, from, pbx netip.AddrPort) (conn net.Conn, err error) {
+	err = h.Do(func() (err error) {
+		d := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(from)}
+		conn, err = d.DialContext(ctx, "tcp", pbx.String())
+		return err
+	})
+	return conn, err
 }
 
 // udpWire is not connected, so that a PBX which is down for a moment is no error.

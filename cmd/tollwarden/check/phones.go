@@ -19,7 +19,7 @@ const maxCarriers = 20
 
 // carrierSource is what is asked for the carriers.
 type carrierSource interface {
-	Carriers(ctx context.Context) ([]places.Carrier, error)
+	Carriers(ctx context.Context) ([]places.Protected, error)
 }
 
 // listCarriers lists the addresses that Asterisk's configuration names.

@@ -14,12 +14,12 @@ import (
 // asked answers from lists.
 type asked struct {
 	contacts []places.Contact
-	carriers []places.Carrier
+	carriers []places.Protected
 	err      error
 }
 
-func (a asked) Contacts(context.Context) ([]places.Contact, error) { return a.contacts, a.err }
-func (a asked) Carriers(context.Context) ([]places.Carrier, error) { return a.carriers, a.err }
+func (a asked) Contacts(context.Context) ([]places.Contact, error)   { return a.contacts, a.err }
+func (a asked) Carriers(context.Context) ([]places.Protected, error) { return a.carriers, a.err }
 
 // Who is signed in is listed with a question, and a relay in front of Asterisk is found.
 func TestListPhones(t *testing.T) {
@@ -55,7 +55,7 @@ func TestListCarriers(t *testing.T) {
 	}
 	a := asked{err: errors.New("there are more")}
 	for i := range 30 {
-		a.carriers = append(a.carriers, places.Carrier{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 32), Why: "contact of carrier"})
+		a.carriers = append(a.carriers, places.Protected{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 32), Why: "contact of carrier"})
 	}
 	listCarriers(t.Context(), &out, a)
 	for _, want := range []string{"203.0.113.0 (contact of carrier), ", "and 10 more", "warning: could not read all carriers in Asterisk's configuration: there are more"} {

@@ -146,11 +146,11 @@ func (n *allowNames) of(name string) ([]netip.Addr, string) {
 }
 
 // places are the addresses of names, as places where extensions are known.
-func (n *allowNames) places(names []string) (list []places.Carrier) {
+func (n *allowNames) places(names []string) (list []places.Protected) {
 	for _, name := range names {
 		addresses, _ := n.of(name)
 		for _, a := range addresses {
-			list = append(list, places.Carrier{Prefix: netip.PrefixFrom(a, a.BitLen()), Why: name + " on the allow list"})
+			list = append(list, places.Protected{Prefix: netip.PrefixFrom(a, a.BitLen()), Why: name + " on the allow list"})
 		}
 	}
 	return list

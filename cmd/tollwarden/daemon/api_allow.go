@@ -22,7 +22,7 @@ func (b *apiBackend) AllowList() []control.Allowed {
 		}
 	}
 	protected := b.engine.Protected()
-	slices.SortFunc(protected, func(a, b places.Carrier) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
+	slices.SortFunc(protected, func(a, b places.Protected) int { return a.Prefix.Addr().Compare(b.Prefix.Addr()) })
 	for _, p := range protected {
 		list = append(list, control.Allowed{Prefix: p.Prefix, Origin: control.Learned, Reason: p.Why})
 	}

@@ -31,6 +31,26 @@ func without(address string, second int) bans.IneffectiveBan {
 	}
 }
 
+// checkCase is what a check says of what the engine knows.
+type checkCase struct {
+	check func(time.Time, responder.Senses) control.Check
+	of    responder.Senses
+	ok    bool
+	want  []string // parts of its detail
+}
+
+func testChecks(t *testing.T, cases map[string]checkCase) {
+	t.Helper()
+	for name, tc := range cases {
+		c := tc.check(effectAt, tc.of)
+		for _, want := range tc.want {
+			if c.OK != tc.ok || !strings.Contains(c.Detail, want) {
+				t.Errorf("%s: %+v lacks %q", name, c, want)
+			}
+		}
+	}
+}
+
 func TestEffectChecks(t *testing.T) {
 	var many []bans.IneffectiveBan
 	for i := range 7 {
@@ -40,12 +60,7 @@ func TestEffectChecks(t *testing.T) {
 		Key: score.Key{Per: score.PerSource, Prefix: netip.MustParsePrefix("198.51.100.7/32")}, Threshold: "password guessing",
 		Since: effectAt, Last: effectAt.Add(time.Minute), Crossed: 17, Reason: "ban skipped: on the allow list", Advice: "remove it",
 	}
-	for name, tc := range map[string]struct {
-		check func(time.Time, responder.Senses) control.Check
-		of    responder.Senses
-		ok    bool
-		want  []string
-	}{
+	testChecks(t, map[string]checkCase{
 		"no ban":  {checkEffect, responder.Senses{}, true, []string{"no banned address is heard"}},
 		"one ban": {checkEffect, responder.Senses{Ineffective: many[:1]}, false, []string{"the ban of 192.0.2.0 (incident 12) has had no effect since 2026-11-22T12:00:00Z: still answered 14 times after 2s", "firewall.sip_ports"}},
 		"many":    {checkEffect, responder.Senses{Ineffective: many}, false, []string{"the ban of 192.0.2.4 ", "and 2 more: `tollwarden status --json` lists them"}},
@@ -53,14 +68,7 @@ func TestEffectChecks(t *testing.T) {
 		"attack": {checkAttacks, responder.Senses{Unstopped: []decide.Attack{attack}}, false, []string{
 			"password guessing by source 198.51.100.7 has gone on since 2026-11-22T12:00:00Z (crossed 17 times, last at 12:01:00 UTC): ban skipped: on the allow list. What to do: remove it",
 		}},
-	} {
-		c := tc.check(effectAt, tc.of)
-		for _, want := range tc.want {
-			if c.OK != tc.ok || !strings.Contains(c.Detail, want) {
-				t.Errorf("%s: %+v lacks %q", name, c, want)
-			}
-		}
-	}
+	})
 }
 
 // One alarm for each ban, and at most one in ten minutes.

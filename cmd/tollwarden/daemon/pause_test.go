@@ -23,12 +23,7 @@ func waits(n int) contain.BreakerState {
 }
 
 func TestPauseAndBreakerChecks(t *testing.T) {
-	for name, tc := range map[string]struct {
-		check func(time.Time, responder.Senses) control.Check
-		of    responder.Senses
-		ok    bool
-		want  []string
-	}{
+	testChecks(t, map[string]checkCase{
 		"not paused": {checkPause, responder.Senses{}, true, []string{"not paused"}},
 		"paused":     {checkPause, responder.Senses{Pause: decide.Pause{Until: effectAt, Reason: "phones move"}}, false, []string{"PAUSED until ", " by root: phones move; `tollwarden resume`"}},
 		"no limit":   {checkBreaker, responder.Senses{}, true, []string{"no limit is set"}},
@@ -37,14 +32,7 @@ func TestPauseAndBreakerChecks(t *testing.T) {
 			"waiting for a person: 1003, 1004. 2 extensions had a password change or a lock within 1h (1001, 1002)", "`tollwarden rotate ACCOUNT --expire`", "`tollwarden resume`",
 		}},
 		"many wait": {checkBreaker, responder.Senses{Breaker: waits(30)}, false, []string{"1022 and 10 more. "}},
-	} {
-		c := tc.check(effectAt, tc.of)
-		for _, want := range tc.want {
-			if c.OK != tc.ok || !strings.Contains(c.Detail, want) {
-				t.Errorf("%s: %+v lacks %q", name, c, want)
-			}
-		}
-	}
+	})
 }
 
 // One message for all accounts that wait, and at most one an hour if others join them.
