@@ -68,8 +68,8 @@ func (j *Journal) Record(i *incident.Incident) {
 func (j *Journal) Extend(i *incident.Incident, step int, more []incident.Evidence) {
 	j.o.Ledger.ExtendIncident(i, step, more)
 	level := zerolog.WarnLevel
-	if i.Shared() {
-		level = zerolog.DebugLevel // a flood: the steps name the addresses
+	if i.Shared() || step == len(i.Steps) {
+		level = zerolog.DebugLevel // a flood, whose steps name the addresses, or more guesses
 	}
 	j.o.Log.WithLevel(level).Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Kind(), i.Key.Value()).
 		Str("reason", i.Reason).Msg("an incident goes on")

@@ -182,6 +182,7 @@ func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
 	j.flood.watch(j, now)
+	j.recordGuesses(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
 }
 

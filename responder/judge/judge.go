@@ -79,6 +79,8 @@ type Judge struct {
 	pause     decide.Pause
 	missed    map[score.Key][]*score.Verdict // verdicts of the pause that is on, or was the last
 	underWay  []*underWay                    // incidents that can be joined, the oldest first
+	guessers  map[netip.Prefix]*underWay     // those of them that are about the guesses of an address
+	listings  map[score.Key]listing          // what incidents have listed
 	flood     flood
 
 	ineffective bans.Ineffective
@@ -172,7 +174,9 @@ func (j *Judge) Prune(now time.Time) {
 	j.vouchers.Prune(now)
 	j.pruneFlows(now)
 	j.unstopped.Prune(now)
+	j.recordGuesses(now)
 	j.forgetUnderWay(now)
+	j.pruneListings(now)
 	j.flood.watch(j, now)
 	j.flood.prune(now)
 	j.forgetSuspects(now)
