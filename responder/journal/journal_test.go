@@ -33,7 +33,7 @@ func (p *paper) ExtendIncident(i *incident.Incident, step int, more []incident.E
 	p.lines = append(p.lines, fmt.Sprintf("incident %d from step %d, %d observations", i.ID, step, len(more)))
 }
 
-func (p *paper) PutBanStep(id int64, s incident.Step) {
+func (p *paper) PutStepOf(id int64, s incident.Step) {
 	p.lines = append(p.lines, fmt.Sprintf("%d.? %s %s %s: %s", id, s.Step, s.Target, s.State, s.Detail))
 }
 

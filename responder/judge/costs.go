@@ -58,12 +58,26 @@ func (j *Judge) recordLimit(i *incident.Incident) {
 	}
 }
 
-// endCostLimit ends the limit of an account's costs. It returns whether there was one.
-func (j *Judge) endCostLimit(account string) bool {
-	if !j.Contain.Costs.End(account) {
+// endCostLimit ends the limit of an account's costs, and has the incident that brought it
+// about say why. It returns whether there was one.
+func (j *Judge) endCostLimit(account, why string) bool {
+	x, limited := j.Contain.Costs.Of(account)
+	if !limited {
 		return false
 	}
+	j.Contain.Costs.End(account)
 	j.effects.HoldEnded(account, incident.HoldCosts)
+	s := incident.Step{Step: incident.StepLimitCosts, Target: account, State: incident.Done, Detail: incident.NoLonger + why, Took: 1}
+	for _, u := range j.underWay {
+		for n := range u.incident.Steps {
+			if has := &u.incident.Steps[n]; u.incident.ID == x.Incident && has.Step == s.Step && has.Target == account && has.State == s.State {
+				has.Detail = s.Detail
+			}
+		}
+	}
+	if x.Incident != 0 {
+		j.effects.NoteStep(x.Incident, s)
+	}
 	return true
 }
 

@@ -42,6 +42,7 @@ type underWay struct {
 	fresh     []*score.Verdict // whose evidence is to be recorded
 	steps     int              // how many of its steps are recorded
 	begun     bool             // it is recorded
+	contained time.Time        // when its account was last treated as a thief's
 	spoofed   bool             // it may become one about many addresses
 
 	source   netip.Prefix // of the guesser that it is about; the zero Prefix if it is about none
@@ -139,6 +140,7 @@ func (j *Judge) begin(v *score.Verdict, i *incident.Incident) *underWay {
 		j.dropUnderWay()
 	}
 	j.underWay = append(j.underWay, u)
+	j.contain(u, v.At)
 	return u
 }
 
@@ -195,7 +197,9 @@ func (j *Judge) join(u *underWay, v *score.Verdict, sign *calls.Sign, plan []inc
 	}
 	u.crossed = append(u.crossed, v.Threshold.Name)
 	j.isGuesser(u, v)
-	u.gravity = max(u.gravity, gravity)
+	if u.gravity = max(u.gravity, gravity); gravity == u.gravity {
+		j.contain(u, v.At)
+	}
 	u.add(v)
 	j.flood.joined(i)
 	j.counters.Joined++

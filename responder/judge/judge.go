@@ -81,6 +81,7 @@ type Judge struct {
 	underWay  []*underWay                    // incidents that can be joined, the oldest first
 	guessers  map[netip.Prefix]*underWay     // those of them that are about the guesses of an address
 	listings  map[score.Key]listing          // what incidents have listed
+	contained map[string]*underWay           // the last incident that treats an account as a thief's
 	flood     flood
 
 	ineffective bans.Ineffective
@@ -122,12 +123,12 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
 	j.Dealt(account)
-	j.settle(account)
+	j.settle(account, "the password was changed")
 }
 
 // Absolve forgets what others did to an account: a person has dealt with it.
 func (j *Judge) Absolve(account string) {
-	j.settle(account)
+	j.settle(account, "a person has unlocked the account")
 	j.Slow.Reviewed(account)
 	j.Dealt(account)
 }
@@ -139,13 +140,14 @@ func (j *Judge) Dealt(account string) {
 	delete(j.missed, score.Key{Per: score.PerAccount, Account: account})
 }
 
-// settle forgets what others did to an account, and what was taken from it for that.
-func (j *Judge) settle(account string) {
+// settle forgets what others did to an account, and what was taken from it for that. why
+// is a reason in words.
+func (j *Judge) settle(account, why string) {
 	j.breakIn.ClearFailures(account)
 	j.vouchers.Forget(account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
-	j.endCostLimit(account)
+	j.endCostLimit(account, why)
 }
 
 // Stolen says whether somebody else is known to have the password of an account, or to
@@ -177,6 +179,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.recordGuesses(now)
 	j.forgetUnderWay(now)
 	j.pruneListings(now)
+	j.pruneContained(now)
 	j.flood.watch(j, now)
 	j.flood.prune(now)
 	j.forgetSuspects(now)

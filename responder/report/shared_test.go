@@ -34,7 +34,7 @@ func TestSharedIncident(t *testing.T) {
 	if n := len(r.Story) + len(r.Affected) + len(r.Changed) + len(r.Next); n > 12 {
 		t.Errorf("%d lines: %v %v %v %v", n, r.Story, r.Affected, r.Changed, r.Next)
 	}
-	if got := fmt.Sprint(r.Changed, r.Next); !strings.Contains(got, "Blocked 100 of the 100 addresses") || !strings.Contains(got, "unless one of the addresses is yours") {
+	if got := fmt.Sprint(r.Changed, r.Next); !strings.Contains(got, "Blocked the 100 addresses that are listed below.") || !strings.Contains(got, "unless one of the addresses is yours") {
 		t.Errorf("%s", got)
 	}
 }
