@@ -222,7 +222,7 @@ func (j *Judge) scoreSign(now time.Time, s calls.Sign, raw []byte) {
 		o.Proof = score.Proven
 	}
 	j.counters.Signs++
-	if j.isSecondSign(now, s) && j.secondSign(now, s.Account, s.From, o.Signal.String()+" "+s.Detail, raw) {
+	if j.isSecondSign(now, s) && j.secondSign(now, s.Account, s.From, o.Signal.Words(1)+": "+s.Detail, raw) {
 		return
 	}
 	j.observe(&o, &s)

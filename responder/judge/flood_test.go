@@ -27,7 +27,7 @@ func TestFloodSharesAnIncident(t *testing.T) {
 		t.Fatalf("%d incidents: %s", len(s.incidents), s.verdicts())
 	}
 	i := s.incidents[0]
-	if want := "150 addresses that may be spoofed were blocked; 100 of them are listed; the first: 3 points within 1h"; !strings.HasPrefix(i.Reason, want) {
+	if want := "150 addresses that may be spoofed were blocked; 100 of them are listed; the first: 3 wrong passwords for 1002 within 1h"; !strings.HasPrefix(i.Reason, want) {
 		t.Errorf("%s", i.Reason)
 	}
 	if len(i.Steps) != 100 || i.Key.Per != score.PerSite || i.Account != "" || len(i.Evidence) < 100 || len(i.Evidence) > 110 {

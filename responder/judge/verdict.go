@@ -300,7 +300,7 @@ func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
 		}
 	}
 	if was.Reason == unlistedReason {
-		v.Reason = fmt.Sprintf("%d points within %s", v.Score, t.Within)
+		v.Reason = fmt.Sprintf("%s within %s", incident.Count(len(evidence), "failed attempt"), score.Span(t.Within))
 	}
 	v.Proven = o.Proof == score.Proven && proven >= t.Score
 	return v

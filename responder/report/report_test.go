@@ -87,7 +87,7 @@ func hostile() incident.Incident {
 func guesser() incident.Incident {
 	i := breakIn()
 	i.Key, i.Threshold, i.Playbook, i.Calls = score.Key{Per: score.PerSource, Prefix: netip.MustParsePrefix("192.0.2.66/32")}, "password guessing", "block", nil
-	i.Reason, i.Account = "3 points within 1h: 3× ChallengeResponseFailed on 1002", ""
+	i.Reason, i.Account = "3 wrong passwords for 1002 within 1h", ""
 	i.Evidence, i.Steps = i.Evidence[:3], i.Steps[:1]
 	return i
 }
