@@ -16,16 +16,17 @@ func (e *Engine) Trust(now time.Time, uid uint32, account string, at netip.Addr)
 }
 
 // Compromise takes a person's word that a thief has an account's password, and has the
-// playbook of a break-in carried out; detail is what is done. The error is an
-// incident.ErrRefused.
+// playbook of a break-in carried out; detail is not empty if that joins an incident. The
+// error is an incident.ErrRefused.
 func (e *Engine) Compromise(now time.Time, uid uint32, account string) (detail string, err error) {
 	e.with(func() { detail, err = e.judge.Compromise(now, account) })
 	if err != nil {
 		return "", err
 	}
-	if detail == "" {
-		detail = "the playbook of a break-in is carried out"
+	acted := detail
+	if acted == "" {
+		acted = "the playbook of a break-in is carried out"
 	}
-	e.Acted(now, uid, "compromise", account, detail)
+	e.Acted(now, uid, "compromise", account, acted)
 	return detail, nil
 }

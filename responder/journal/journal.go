@@ -113,7 +113,7 @@ func (j *Journal) Settle(now time.Time, i *incident.Incident, n int, state incid
 func (j *Journal) Promoted(now time.Time, ban incident.Ban, err error) {
 	s := incident.Step{
 		Step: incident.StepBan, Target: incident.PrefixText(ban.Prefix), State: incident.Done,
-		Detail: ban.UntilText() + ": the address is proven", Took: incident.Elapsed(now.Sub(ban.Since)),
+		Detail: ban.UntilText() + ": the address is confirmed", Took: incident.Elapsed(now.Sub(ban.Since)),
 	}
 	if err != nil {
 		s.State, s.Detail = incident.Failed, retryText(err)

@@ -294,9 +294,9 @@ func TestPromoted(t *testing.T) {
 		err  error
 		want string
 	}{
-		"taken":           {ban, nil, "7.1 ban done: until 2026-11-22 13:00:00 UTC: the address is proven"},
+		"taken":           {ban, nil, "7.1 ban done: until 2026-11-22 13:00:00 UTC: the address is confirmed"},
 		"refused":         {ban, errors.New("no"), "7.1 ban failed: no; will retry every second"},
-		"an unknown step": {unknown, nil, "7.? ban 192.0.2.66 done: until 2026-11-22 13:00:00 UTC: the address is proven"},
+		"an unknown step": {unknown, nil, "7.? ban 192.0.2.66 done: until 2026-11-22 13:00:00 UTC: the address is confirmed"},
 		"an unlisted ban": {unlisted, nil, ""},
 	} {
 		d := newFixture()

@@ -111,3 +111,17 @@ func TestFloodInAProtectedName(t *testing.T) {
 		t.Errorf("%s: %d steps", last.Reason, len(last.Steps))
 	}
 }
+
+// Networks whose addresses take turns are counted as networks.
+func TestFloodCountsNetworks(t *testing.T) {
+	s := newSite(t, climbing())
+	at := noon
+	for _, network := range []string{"192.0.2.%d", "203.0.113.%d", "198.18.7.%d"} {
+		at = s.turn(at, 10*time.Millisecond, network, 10, 1)
+	}
+	s.hear(t, at, forged(3))
+	s.Watch(at.Add(30 * time.Second))
+	if got, want := s.incidents[0].Reason, "1 address and 3 networks that may be spoofed were blocked; the first: 10 addresses took turns"; len(s.incidents) != 1 || !strings.HasPrefix(got, want) {
+		t.Errorf("%s: %s", s.verdicts(), got)
+	}
+}

@@ -109,5 +109,8 @@ func (b *apiBackend) Compromise(uid uint32, o control.AccountOrder) (control.Acc
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
+	if detail == "" {
+		detail = "the playbook of a break-in is being carried out"
+	}
 	return control.AccountDone{Account: o.Account, Message: o.Account + ": " + detail + "; `tollwarden incidents` shows its steps"}, nil
 }
