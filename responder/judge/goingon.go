@@ -41,6 +41,9 @@ func (j *Judge) isGuesser(u *underWay, v *score.Verdict) {
 	if j.guessers == nil {
 		j.guessers = map[netip.Prefix]*underWay{}
 	}
+	if was := j.guessers[u.source]; was != nil {
+		was.late = 0 // the verdict's evidence has them
+	}
 	j.guessers[u.source] = u
 }
 
@@ -204,6 +207,21 @@ func (j *Judge) notListed(v *score.Verdict, id int64) []score.Record {
 		}
 	}
 	return list
+}
+
+// restoreListing has an incident about a block of before a restart named by the next one
+// about its address.
+func (j *Judge) restoreListing(now time.Time, b incident.PartialBlock) {
+	if b.Incident == 0 {
+		return
+	}
+	if j.listings == nil {
+		j.listings = map[score.Key]listing{}
+	}
+	key := score.Key{Per: score.PerSource, Prefix: event.SourcePrefix(b.Source().Addr())}
+	if was := j.listings[key]; b.Incident > was.incident && len(j.listings) < maxListings {
+		j.listings[key] = listing{b.Incident, b.Since, now}
+	}
 }
 
 func (j *Judge) pruneListings(now time.Time) {

@@ -207,6 +207,22 @@ func TestReleasedGuesserGoesOn(t *testing.T) {
 	}
 }
 
+// Whoever is released and comes back at once is another incident, and the first one does not
+// count its guesses.
+func TestReleasedAddressComesBack(t *testing.T) {
+	s := newSite(t, guessing(3))
+	s.hear(t, noon, over("TCP", failures("1001", thief, 3)))
+	prefix := netip.MustParsePrefix(thief + "/32")
+	s.Bans.Remove(prefix)
+	s.ClearScore(prefix)
+	s.hear(t, noon.Add(2*time.Second), over("TCP", failures("1001", thief, 3)))
+	s.Watch(noon.Add(3 * time.Second))
+	s.Watch(noon.Add(countsWithin))
+	if len(s.incidents) != 2 || s.guessesIn(t, 0) != 6 || strings.Contains(s.incidents[0].Reason, "too fast") {
+		t.Errorf("%s: %d guesses, %s", s.verdicts(), s.guessesIn(t, 0), s.incidents[0].Reason)
+	}
+}
+
 // What was guessed at one moment comes before the success of that moment, and in the order
 // in which it arrived.
 func TestOrderWithinOneMoment(t *testing.T) {

@@ -142,6 +142,7 @@ func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
 // RestorePartial takes over a partial block that the kernel has kept. The conversations
 // in live pass at an address that is throttled.
 func (j *Judge) RestorePartial(now time.Time, b incident.PartialBlock, live []netip.AddrPort) {
+	j.restoreListing(now, b)
 	switch {
 	case b.Kind == incident.BlockedFlow:
 		j.blocked.Restore(now, b)
