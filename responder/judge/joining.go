@@ -22,7 +22,8 @@ import (
 const (
 	// joinWithin is how long after its last verdict an incident can be joined.
 	joinWithin = time.Minute
-	// maxUnderWay bounds the incidents that can be joined; the oldest make room.
+	// maxUnderWay bounds the incidents that can be joined; that of which nothing was heard
+	// for the longest time makes room.
 	maxUnderWay = 128
 	// maxSteps and maxRows bound the steps and the evidence of an incident that is joined
 	// again and again.
