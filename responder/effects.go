@@ -218,6 +218,9 @@ func (e effects) Widen(ban incident.Ban) {
 	})
 }
 
+// NoteStep records what became of a step later.
+func (e effects) NoteStep(id int64, s incident.Step) { e.journal.Amended(id, s) }
+
 // NoteBan records that a banned address is still heard.
 func (e effects) NoteBan(ban incident.Ban, s incident.Step) { e.journal.Noted(ban, s) }
 

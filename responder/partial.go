@@ -119,7 +119,7 @@ func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, er
 		e.settle(i, n, incident.Failed, err.Error())
 		return
 	}
-	e.settle(i, n, incident.Done, flow.Dropped(i.At))
+	e.settle(i, n, incident.Done, flow.Dropped(i.Started(n)))
 }
 
 // maxThrottlings bounds the suspects that wait for the kernel.

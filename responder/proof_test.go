@@ -76,7 +76,7 @@ func TestProofComes(t *testing.T) {
 		t.Errorf("%d incidents, want one", len(list))
 	}
 	for range 500 { // the kernel queue's work
-		if list, _ := h.ledger.Incidents(t.Context(), 0); strings.Contains(list[0].Steps[0].Detail, "the address is proven") {
+		if list, _ := h.ledger.Incidents(t.Context(), 0); strings.Contains(list[0].Steps[0].Detail, "the address is confirmed") {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -292,7 +292,7 @@ func TestProofComesAfterARestart(t *testing.T) {
 	h.wait(t, "the proof", func() bool {
 		list := h.settled(t)
 		steps = list[0].Steps
-		return slices.ContainsFunc(steps, func(s incident.Step) bool { return strings.Contains(s.Detail, "the address is proven") })
+		return slices.ContainsFunc(steps, func(s incident.Step) bool { return strings.Contains(s.Detail, "the address is confirmed") })
 	})
 	if len(steps) != 2 || steps[0].Step != "notify" || steps[1].Step != "ban" {
 		t.Errorf("steps: %+v", steps)

@@ -342,6 +342,38 @@ func TestInterruptedContainmentIsFinished(t *testing.T) {
 			t.Errorf("%s is %s: %s", s.Step, s.State, s.Detail)
 		}
 	}
+
+	// A guesser beside a phone is one incident; after a crash the next one lists what is new.
+	beside := func(port int, accounts ...string) {
+		for n, account := range accounts {
+			b.pbx.Raw("security", strings.ReplaceAll(guess(account, "198.51.100.10", port+n), "198.51.100.10/5060", fmt.Sprintf("198.51.100.10/%d", port)))
+		}
+	}
+	newest := func(guesses int) (i incident.Incident) {
+		b.wait(fmt.Sprintf("an incident about the phone's address with %d guesses", guesses), func() bool {
+			list, err := b.client().Incidents(t.Context(), 1)
+			if err == nil && len(list) == 1 && list[0].Key.Value() == "198.51.100.10" {
+				i, err = b.client().Incident(t.Context(), list[0].ID)
+			}
+			return err == nil && len(i.Evidence) == guesses
+		})
+		return i
+	}
+	beside(40001, "1002", "1003", "1004")
+	first := newest(3)
+	beside(40002, "1002", "1003", "1004")
+	if i := newest(6); i.ID != first.ID {
+		t.Errorf("the guesser is incident %d, and then %d", first.ID, i.ID)
+	}
+	beside(40003, "1005")
+	b.run("incidents", "--socket", b.socket()).wants(t, "incidents", 0, "address 198.51.100.10")
+	newest(7)
+	b.stop(syscall.SIGKILL)
+	b.start()
+	beside(40004, "1002", "1003", "1004")
+	if i := newest(3); i.ID != first.ID+1 || !strings.Contains(i.Reason, fmt.Sprintf("; incident %d lists what came before", first.ID)) {
+		t.Errorf("after a crash: incident %d: %s", i.ID, i.Reason)
+	}
 }
 
 // stepsOnDisk is how many steps of incidents the ledger's file holds as intended.

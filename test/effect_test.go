@@ -103,7 +103,7 @@ func TestAttackThatGoesOnIsNoticed(t *testing.T) {
 		guessOn(t, l, attacker)
 		w.wait("status to name the attack", 10*time.Second, func() bool {
 			code, out := w.status()
-			return code == exitDegraded && strings.Contains(out, "password guessing by source "+guesserAddress+" has gone on since") &&
+			return code == exitDegraded && strings.Contains(out, "password guessing by address "+guesserAddress+" has gone on since") &&
 				strings.Contains(out, "ban skipped: on the allow list")
 		})
 		if out, err := w.tollwarden("allow", "remove", guesserAddress, "--socket", w.socket()); err != nil {

@@ -100,7 +100,7 @@ func newAllowList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Short: "List what is never banned, and what is protected", Args: args(cobra.NoArgs),
 		Long: "List what is never banned, by origin: config, file, asterisk. What Asterisk itself trusts\n" +
-			"follows as protected: it is banned only on proven evidence.",
+			"follows as protected: it is banned only if its address is confirmed.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

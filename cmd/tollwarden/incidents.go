@@ -62,7 +62,7 @@ func who(i *incident.Incident) string {
 	if i.Shared() {
 		return "many addresses"
 	}
-	return i.Key.Kind() + " " + i.Key.Value()
+	return i.Key.Words()
 }
 
 // stepSummary names each step with its state, and how often in a row.

@@ -85,7 +85,7 @@ func settle(ctx context.Context, c *control.Client, w control.Waiting) (message 
 		message = done.Message + "\n"
 	}
 	if !has(incident.StepRotate) {
-		return "", errors.New("only its registrations wait to be removed: `tollwarden rotate ACCOUNT --expire`, or `tollwarden unlock ACCOUNT` if it is in order")
+		return "", fmt.Errorf("only its registrations wait to be removed: %s, or %s if it is in order", incident.AccountCommand("rotate", w.Account, "--expire"), incident.AccountCommand("unlock", w.Account))
 	}
 	done, err := c.Rotate(ctx, control.AccountOrder{Account: w.Account, Expire: has(incident.StepRemoveRegistrations)})
 	return message + done.Message, err

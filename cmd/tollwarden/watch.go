@@ -44,12 +44,14 @@ func watchIncidents(ctx context.Context, out io.Writer, socket string, asJSON bo
 	if asJSON {
 		return client.WatchIncidents(ctx, output.JSONLines[incident.Incident](out))
 	}
-	printed := map[int64][]incident.Step{}
+	printed, headings := map[int64][]incident.Step{}, map[int64]string{}
 	color := output.ColorFor(out)
 	return client.WatchIncidents(ctx, func(i incident.Incident) error {
 		before, known := printed[i.ID]
-		if !known {
-			fmt.Fprintf(out, "%s  incident %d  %s %s  %s: %s\n", output.Time(i.At), i.ID, i.Key.Kind(), output.Plain(i.Key.Value()), output.Plain(i.Threshold), output.Plain(i.Reason))
+		heading := output.Plain(who(&i)) + "  " + output.Plain(i.Threshold)
+		if !known || headings[i.ID] != heading { // what joined it is graver
+			fmt.Fprintf(out, "%s  incident %d  %s: %s\n", output.Time(i.At), i.ID, heading, output.Plain(i.Reason))
+			headings[i.ID] = heading
 		}
 		open := false
 		for n, s := range i.Steps {

@@ -4,6 +4,9 @@ package incident
 // one like it lately.
 const WaitsForPerson = "waits for a person"
 
+// NoLonger begins the detail of a step whose effect has ended since; why is behind it.
+const NoLonger = "no longer: "
+
 // Takes says whether the step takes the use of an account from its owner, until a person
 // enters a new password in a phone or gives the account back.
 //

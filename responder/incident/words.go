@@ -32,3 +32,18 @@ func Ordinal(n int) string {
 	}
 	return fmt.Sprintf("%d%s", n, suffix)
 }
+
+// AddressesText counts addresses and networks, like "2 addresses and 1 network".
+func AddressesText(addresses, networks int) string {
+	words := fmt.Sprintf("%d addresses", addresses)
+	if addresses == 1 {
+		words = "1 address"
+	}
+	switch {
+	case networks == 0:
+		return words
+	case addresses == 0:
+		return Count(networks, "network")
+	}
+	return words + " and " + Count(networks, "network")
+}

@@ -22,9 +22,9 @@ type Ledger interface {
 	// number step on, and more evidence.
 	ExtendIncident(i *incident.Incident, step int, more []incident.Evidence)
 	PutStep(id int64, n int, started time.Time, s incident.Step)
-	// PutBanStep records the outcome of an incident's ban whose step has an unknown
-	// number.
-	PutBanStep(id int64, s incident.Step)
+	// PutStepOf records the outcome of an incident's step of that kind and target, whose
+	// number is unknown.
+	PutStepOf(id int64, s incident.Step)
 }
 
 // Journal is the record of incidents.
@@ -68,8 +68,8 @@ func (j *Journal) Record(i *incident.Incident) {
 func (j *Journal) Extend(i *incident.Incident, step int, more []incident.Evidence) {
 	j.o.Ledger.ExtendIncident(i, step, more)
 	level := zerolog.WarnLevel
-	if i.Shared() {
-		level = zerolog.DebugLevel // a flood: the steps name the addresses
+	if i.Shared() || step == len(i.Steps) {
+		level = zerolog.DebugLevel // a flood, whose steps name the addresses, or more guesses
 	}
 	j.o.Log.WithLevel(level).Int64("incident", i.ID).Str("threshold", i.Threshold).Str(i.Key.Kind(), i.Key.Value()).
 		Str("reason", i.Reason).Msg("an incident goes on")
@@ -113,7 +113,7 @@ func (j *Journal) Settle(now time.Time, i *incident.Incident, n int, state incid
 func (j *Journal) Promoted(now time.Time, ban incident.Ban, err error) {
 	s := incident.Step{
 		Step: incident.StepBan, Target: incident.PrefixText(ban.Prefix), State: incident.Done,
-		Detail: ban.UntilText() + ": the address is proven", Took: incident.Elapsed(now.Sub(ban.Since)),
+		Detail: ban.UntilText() + ": the address is confirmed", Took: incident.Elapsed(now.Sub(ban.Since)),
 	}
 	if err != nil {
 		s.State, s.Detail = incident.Failed, retryText(err)
@@ -138,6 +138,12 @@ func (j *Journal) Noted(ban incident.Ban, s incident.Step) {
 	j.banStep(ban, s)
 }
 
+// Amended records what became of a step of an incident later, found by its kind and target.
+func (j *Journal) Amended(id int64, s incident.Step) {
+	j.o.Ledger.PutStepOf(id, s)
+	j.logStep(id, s)
+}
+
 // banStep records the outcome of a ban in its step, if its incident lists it.
 func (j *Journal) banStep(ban incident.Ban, s incident.Step) {
 	switch {
@@ -145,7 +151,7 @@ func (j *Journal) banStep(ban incident.Ban, s incident.Step) {
 		return
 	case ban.Incident == 0 || ban.Step == incident.StepUnlisted:
 	case ban.Step == incident.StepUnknown:
-		j.o.Ledger.PutBanStep(ban.Incident, s)
+		j.o.Ledger.PutStepOf(ban.Incident, s)
 	default:
 		j.o.Ledger.PutStep(ban.Incident, ban.Step, ban.Since, s)
 	}

@@ -33,7 +33,7 @@ func (p *paper) ExtendIncident(i *incident.Incident, step int, more []incident.E
 	p.lines = append(p.lines, fmt.Sprintf("incident %d from step %d, %d observations", i.ID, step, len(more)))
 }
 
-func (p *paper) PutBanStep(id int64, s incident.Step) {
+func (p *paper) PutStepOf(id int64, s incident.Step) {
 	p.lines = append(p.lines, fmt.Sprintf("%d.? %s %s %s: %s", id, s.Step, s.Target, s.State, s.Detail))
 }
 
@@ -294,9 +294,9 @@ func TestPromoted(t *testing.T) {
 		err  error
 		want string
 	}{
-		"taken":           {ban, nil, "7.1 ban done: until 2026-11-22 13:00:00 UTC: the address is proven"},
+		"taken":           {ban, nil, "7.1 ban done: until 2026-11-22 13:00:00 UTC: the address is confirmed"},
 		"refused":         {ban, errors.New("no"), "7.1 ban failed: no; will retry every second"},
-		"an unknown step": {unknown, nil, "7.? ban 192.0.2.66 done: until 2026-11-22 13:00:00 UTC: the address is proven"},
+		"an unknown step": {unknown, nil, "7.? ban 192.0.2.66 done: until 2026-11-22 13:00:00 UTC: the address is confirmed"},
 		"an unlisted ban": {unlisted, nil, ""},
 	} {
 		d := newFixture()

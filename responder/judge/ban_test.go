@@ -210,7 +210,7 @@ func TestProtectedAddresses(t *testing.T) {
 	}
 	s.effects()
 	s.hear(t, noon.Add(time.Minute), over("TCP", failures("1002", office, 3)))
-	if got := s.effects(); got != "record password guessing 198.51.100.10; drop the connection 198.51.100.10:5060" {
+	if got := s.effects(); got != "join #1; extend password guessing 198.51.100.10; drop the connection 198.51.100.10:5060" {
 		t.Errorf("on proof: %s", got)
 	}
 }

@@ -192,6 +192,7 @@ func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
 	j.flood.watch(j, now)
+	j.recordGuesses(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
 }
 
@@ -231,7 +232,7 @@ func (j *Judge) scoreSign(now time.Time, s calls.Sign, raw []byte) {
 		o.Proof = score.Proven
 	}
 	j.counters.Signs++
-	if j.isSecondSign(now, s) && j.secondSign(now, s.Account, s.From, o.Signal.String()+" "+s.Detail, raw) {
+	if j.isSecondSign(now, s) && j.secondSign(now, s.Account, s.From, o.Signal.Words(1)+": "+s.Detail, raw) {
 		return
 	}
 	j.observe(&o, &s)

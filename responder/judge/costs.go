@@ -57,15 +57,40 @@ func (j *Judge) probationEnds(now time.Time, account string) (until time.Time) {
 }
 
 // endProbationLimit ends what the costs of an account are limited for an address that is no
-// longer on probation. It returns whether nothing limits them any more; another address, or
-// an attack, may.
-func (j *Judge) endProbationLimit(now time.Time, account string) (ended bool) {
-	return j.Contain.Costs.EndProbation(account, j.probationEnds(now, account))
+// longer on probation, and has the incident that limits them say why if nothing does any
+// more. It returns whether nothing does; another address, or an attack, may.
+func (j *Judge) endProbationLimit(now time.Time, account, why string) (ended bool) {
+	x, _ := j.Contain.Costs.Of(account)
+	if ended = j.Contain.Costs.EndProbation(account, j.probationEnds(now, account)); ended {
+		j.limitEnded(x.Incident, account, why)
+	}
+	return ended
 }
 
-// endCostLimit ends the limit of an account's costs, whatever asked for it. It returns
-// whether there was one.
-func (j *Judge) endCostLimit(account string) bool { return j.Contain.Costs.End(account) }
+// endCostLimit ends the limit of an account's costs, whatever asked for it, and has the
+// incident that brought it about say why.
+func (j *Judge) endCostLimit(account, why string) {
+	if x, limited := j.Contain.Costs.Of(account); limited {
+		j.Contain.Costs.End(account)
+		j.limitEnded(x.Incident, account, why)
+	}
+}
+
+// limitEnded has an incident say why the limit that it brought about has ended.
+func (j *Judge) limitEnded(number int64, account, why string) {
+	if number == 0 {
+		return
+	}
+	s := incident.Step{Step: incident.StepLimitCosts, Target: account, State: incident.Done, Detail: incident.NoLonger + why, Took: 1}
+	for _, u := range j.underWay {
+		for n := range u.incident.Steps {
+			if has := &u.incident.Steps[n]; u.incident.ID == number && has.Step == s.Step && has.Target == account && has.State == s.State {
+				has.Detail = s.Detail
+			}
+		}
+	}
+	j.effects.NoteStep(number, s)
+}
 
 // recordLimit has the calls that are ended belong to an incident that limits costs.
 func (j *Judge) recordLimit(i *incident.Incident) {

@@ -25,17 +25,33 @@ func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail stri
 	}
 	j.breakIn.ClearFailures(account)
 	j.Calls.Trust(now, account, at)
-	ended := j.endProbationLimit(now, account)
-	if left := j.probationWords(now, account); left != "" {
-		return fmt.Sprintf("%s is known for %s from now on; still on probation: %s", at, account, left), nil
-	}
+	ended := j.endProbationLimit(now, account, fmt.Sprintf("a person has said that %s is the account's own", at))
 	detail = fmt.Sprintf("%s is known for %s from now on", at, account)
-	if ended {
+	if left := j.probationWords(now, account); left != "" {
+		detail += "; still on probation: " + left
+	} else if ended {
 		detail += "; costly calls are no longer ended"
 	} else if limit, limited := j.Contain.Costs.Of(account); limited {
 		detail += "; " + limit.String() + ": " + incident.AccountCommand("unlock", account) + " ends that at once"
 	}
-	return detail, nil
+	return detail + j.stillBlocked(now, at), nil
+}
+
+// stillBlocked names the command that lifts what is blocked at an address; "" if nothing is.
+func (j *Judge) stillBlocked(now time.Time, at netip.Addr) string {
+	source := event.SourcePrefix(at)
+	if !source.IsValid() {
+		return ""
+	}
+	if ban, ok := j.Bans.Covering(now, source); ok {
+		return fmt.Sprintf("; %s is still blocked %s: %s ends that", incident.PrefixText(ban.Prefix), ban.UntilText(), incident.Command("unban", incident.PrefixText(ban.Prefix), "--forgive"))
+	}
+	for _, b := range j.PartialBlocks(now) {
+		if b.InForce(now) && b.Concerns(source) {
+			return fmt.Sprintf("; part of what comes from %s is still blocked (%s): %s ends that", at, b.Words(), incident.Command("unban", at.String()))
+		}
+	}
+	return ""
 }
 
 // cannotTrust says why an address is not on probation.
@@ -48,9 +64,9 @@ func (j *Judge) cannotTrust(now time.Time, account string, at netip.Addr) error 
 	case !source.IsValid():
 		return fmt.Errorf("%w: no address given", incident.ErrRefused)
 	case j.lives(now, account, at):
-		return fmt.Errorf("%w: %s is known for %s already", incident.ErrRefused, at, account)
+		return fmt.Errorf("%w: %s is known for %s already%s", incident.ErrRefused, at, account, j.stillBlocked(now, at))
 	case thief:
-		return fmt.Errorf("%w: a break-in on %s came from %s: change the password with %s; if you have changed it by hand, %s says so", incident.ErrRefused, account, at, incident.AccountCommand("rotate", account), incident.AccountCommand("unlock", account))
+		return fmt.Errorf("%w: a break-in on %s came from %s: change the password with %s; if you have changed it by hand, %s says so%s", incident.ErrRefused, account, at, incident.AccountCommand("rotate", account), incident.AccountCommand("unlock", account), j.stillBlocked(now, at))
 	}
 	if list := j.probationWords(now, account); list != "" {
 		return fmt.Errorf("%w: %s is not on probation for %s; on probation: %s", incident.ErrRefused, at, account, list)
@@ -81,17 +97,18 @@ func (j *Judge) probationWords(now time.Time, account string) string {
 }
 
 // Compromise takes a person's word that a thief has an account's password: the playbook
-// of a break-in is carried out, and bans the account's addresses on probation. The error
-// is an incident.ErrRefused.
-func (j *Judge) Compromise(now time.Time, account string) error {
+// of a break-in is carried out, and bans the account's addresses on probation. What was
+// done within the hour is not done again; detail then says so. The error is an
+// incident.ErrRefused.
+func (j *Judge) Compromise(now time.Time, account string) (detail string, err error) {
 	t := j.breakInThreshold()
 	switch {
 	case j.policy.Observe:
-		return fmt.Errorf("%w: mode is observe, nothing is changed: set mode = \"enforce\" and `tollwarden reload` it, or change the password by hand", incident.ErrRefused)
+		return "", fmt.Errorf("%w: mode is observe, nothing is changed: set mode = \"enforce\" and `tollwarden reload` it, or change the password by hand", incident.ErrRefused)
 	case !j.exists(account) || strings.HasPrefix(account, score.ManagerAccounts):
-		return noAccount(account)
+		return "", noAccount(account)
 	case t == nil:
-		return fmt.Errorf("%w: no [[threshold]] per account counts SuccessAfterFailures, so there is no playbook for a break-in: use %s and %s", incident.ErrRefused, incident.AccountCommand("hangup", account), incident.AccountCommand("rotate", account, "--expire"))
+		return "", fmt.Errorf("%w: no [[threshold]] per account counts SuccessAfterFailures, so there is no playbook for a break-in: use %s and %s", incident.ErrRefused, incident.AccountCommand("hangup", account), incident.AccountCommand("rotate", account, "--expire"))
 	}
 	list := j.Places.Probations(account, now)
 	steps, v := j.reported(now, t, account, list)
@@ -103,8 +120,11 @@ func (j *Judge) Compromise(now time.Time, account string) error {
 	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step.Takes() && s.State == incident.Intended }) {
 		j.EndWaits(account)
 	}
+	if u := j.containedBy(now, account); u != nil {
+		return j.joinContained(u, v, steps, len(list) > 0), nil
+	}
 	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked
-	return nil
+	return "", nil
 }
 
 // breakInThreshold is the threshold of a break-in; nil if the configuration has none.

@@ -45,6 +45,9 @@ type Effects interface {
 	Renew(ban incident.Ban)
 	// Widen puts a ban in force that drops more than it did.
 	Widen(ban incident.Ban)
+	// NoteStep records what became later of a step of an incident, which is found by its
+	// kind and target.
+	NoteStep(id int64, s incident.Step)
 	// NoteBan records in the step of a ban whether its address is still heard.
 	NoteBan(ban incident.Ban, s incident.Step)
 	// DropFlow drops a flow again about which an incident was made before. LiftFlow lets
@@ -143,6 +146,9 @@ func (Discard) Renew(incident.Ban) {}
 
 // Widen does nothing.
 func (Discard) Widen(incident.Ban) {}
+
+// NoteStep does nothing.
+func (Discard) NoteStep(int64, incident.Step) {}
 
 // NoteBan does nothing.
 func (Discard) NoteBan(incident.Ban, incident.Step) {}

@@ -8,15 +8,16 @@ import (
 // evidence is what a verdict rests on, beyond what is there already, with what it was read
 // from as far as that is still known. A break-in or a probation also rests on the failures
 // that make its success one. The tables keep records of their own of the same events: each
-// event is one row.
-func (j *Judge) evidence(v *score.Verdict, there ...[]incident.Evidence) []incident.Evidence {
+// event is one row. id is the number of the incident, as far as it is known: what another
+// one has listed of the same key is left out.
+func (j *Judge) evidence(v *score.Verdict, id int64, there ...[]incident.Evidence) []incident.Evidence {
 	seen := map[sighting]int{}
 	for _, part := range there {
 		for i := range part {
 			seen[sightingOf(&part[i].Record)]++
 		}
 	}
-	records := unseen(v.Evidence, seen)
+	records := unseen(j.notListed(v, id), seen)
 	if afterFailures(v) {
 		// The table's records first: only they have the session.
 		records = append(records, unseen(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)

@@ -43,10 +43,11 @@ type shared struct {
 	why      string // its first verdict
 	listed   int
 	blocked  int       // addresses that were blocked
+	networks int       // networks that were, since their addresses take turns
 	spared   int       // those that were not, for reasons of their own
 	refused  int       // those for which there is no room
 	alone    int       // of those, the ones with an incident of their own
-	written  int       // addresses that the reason counts
+	written  int       // addresses and networks that the reason counts
 	at       time.Time // when it was last brought up to date
 }
 
@@ -76,7 +77,7 @@ func (f *flood) take(j *Judge, v *score.Verdict, steps []incident.Step) (ok bool
 		steps[n].Began = v.At
 	}
 	i.Steps = append(i.Steps, steps...)
-	i.Reason, s.written, s.at = s.reason(), s.addresses(), v.At
+	i.Reason, s.written, s.at = s.reason(), s.targets(), v.At
 	s.first.fresh = append(s.first.fresh, &score.Verdict{At: v.At, Threshold: v.Threshold, Evidence: []score.Record{v.Cause}})
 	j.carry(i, step, v, func() { j.effects.Join(i, step, func() { j.record(s.first); f.number(i) }) })
 	return true
@@ -105,6 +106,8 @@ func (f *flood) opened(j *Judge, v *score.Verdict, u *underWay) {
 // add counts an address.
 func (s *shared) add(j *Judge, ban *incident.Ban) {
 	switch {
+	case ban != nil && ban.Network():
+		s.networks++
 	case ban != nil:
 		s.blocked++
 	case j.Bans.Full():
@@ -114,8 +117,8 @@ func (s *shared) add(j *Judge, ban *incident.Ban) {
 	}
 }
 
-// addresses is how many the incident is about.
-func (s *shared) addresses() int { return s.blocked + s.spared - s.alone + s.refused }
+// targets is how many addresses and networks the incident is about.
+func (s *shared) targets() int { return s.blocked + s.networks + s.spared - s.alone + s.refused }
 
 // countOnly puts a ban in force that is not listed; nil is an address that is not blocked.
 func (f *flood) countOnly(j *Judge, s *shared, ban *incident.Ban) {
@@ -152,16 +155,22 @@ func (s *shared) reason() string {
 	if s.incident.Mode != incident.Enforce {
 		verb = "would be"
 	}
-	if s.blocked > 0 {
-		parts = append(parts, fmt.Sprintf("%d addresses that may be spoofed %s blocked", s.blocked, verb))
+	if s.blocked+s.networks > 0 {
+		if s.blocked+s.networks == 1 {
+			verb = strings.Replace(verb, "were", "was", 1)
+		}
+		parts = append(parts, fmt.Sprintf("%s that may be spoofed %s blocked", incident.AddressesText(s.blocked, s.networks), verb))
 	}
-	if n := s.spared - s.alone; n > 0 {
+	switch n := s.spared - s.alone; {
+	case n == 1:
+		parts = append(parts, "1 address that may be spoofed was not blocked")
+	case n > 1:
 		parts = append(parts, fmt.Sprintf("%d addresses that may be spoofed were not blocked", n))
 	}
 	if s.refused > 0 {
 		parts = append(parts, fmt.Sprintf("%d that may be spoofed were not, since too many are blocked already", s.refused))
 	}
-	if n := s.addresses(); n > s.listed {
+	if n := s.targets(); n > s.listed {
 		parts = append(parts, fmt.Sprintf("%d of them are listed", s.listed))
 	}
 	return strings.Join(parts, "; ") + "; the first: " + strings.TrimPrefix(s.why, continues)
@@ -196,8 +205,8 @@ func (f *flood) watch(j *Judge, now time.Time) {
 }
 
 func (s *shared) recount(j *Judge, now time.Time) {
-	if s.incident != nil && s.addresses() > s.listed && s.addresses() > s.written {
-		s.written, s.at = s.addresses(), now
+	if s.incident != nil && s.targets() > s.listed && s.targets() > s.written {
+		s.written, s.at = s.targets(), now
 		s.incident.Reason = s.reason()
 		j.effects.Amend(s.incident)
 	}

@@ -27,7 +27,7 @@ func TestFloodSharesAnIncident(t *testing.T) {
 		t.Fatalf("%d incidents: %s", len(s.incidents), s.verdicts())
 	}
 	i := s.incidents[0]
-	if want := "150 addresses that may be spoofed were blocked; 100 of them are listed; the first: 3 points within 1h"; !strings.HasPrefix(i.Reason, want) {
+	if want := "150 addresses that may be spoofed were blocked; 100 of them are listed; the first: 3 wrong passwords for 1002 within 1h"; !strings.HasPrefix(i.Reason, want) {
 		t.Errorf("%s", i.Reason)
 	}
 	if len(i.Steps) != 100 || i.Key.Per != score.PerSite || i.Account != "" || len(i.Evidence) < 100 || len(i.Evidence) > 110 {
@@ -109,5 +109,19 @@ func TestFloodInAProtectedName(t *testing.T) {
 	last := s.incidents[4]
 	if want := "196 addresses that may be spoofed were not blocked; 100 of them are listed"; !strings.HasPrefix(last.Reason, want) || len(last.Steps) != 100 || last.Steps[99].Detail != "on the allow list" {
 		t.Errorf("%s: %d steps", last.Reason, len(last.Steps))
+	}
+}
+
+// Networks whose addresses take turns are counted as networks.
+func TestFloodCountsNetworks(t *testing.T) {
+	s := newSite(t, climbing())
+	at := noon
+	for _, network := range []string{"192.0.2.%d", "203.0.113.%d", "198.18.7.%d"} {
+		at = s.turn(at, 10*time.Millisecond, network, 10, 1)
+	}
+	s.hear(t, at, forged(3))
+	s.Watch(at.Add(30 * time.Second))
+	if got, want := s.incidents[0].Reason, "1 address and 3 networks that may be spoofed were blocked; the first: 10 addresses took turns"; len(s.incidents) != 1 || !strings.HasPrefix(got, want) {
+		t.Errorf("%s: %s", s.verdicts(), got)
 	}
 }

@@ -134,6 +134,16 @@ func (r *recorder) Promote(b incident.Ban) { r.drop("promote", b) }
 func (r *recorder) Renew(b incident.Ban)   { r.drop("renew", b) }
 func (r *recorder) Widen(b incident.Ban)   { r.drop("widen", b) }
 
+func (r *recorder) NoteStep(id int64, s incident.Step) {
+	for _, i := range r.incidents {
+		for n := range i.Steps {
+			if i.ID == id && i.Steps[n].Step == s.Step && i.Steps[n].Target == s.Target {
+				i.Steps[n].Detail = s.Detail
+			}
+		}
+	}
+}
+
 func (r *recorder) NoteBan(b incident.Ban, s incident.Step) {
 	r.noted = fmt.Sprintf("#%d/%d %s: %s", b.Incident, b.Step, s.State, s.Detail)
 }

@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -21,8 +22,9 @@ import (
 const (
 	// joinWithin is how long after its last verdict an incident can be joined.
 	joinWithin = time.Minute
-	// maxUnderWay bounds the incidents that can be joined; the oldest make room.
-	maxUnderWay = 64
+	// maxUnderWay bounds the incidents that can be joined; that of which nothing was heard
+	// for the longest time makes room.
+	maxUnderWay = 128
 	// maxSteps and maxRows bound the steps and the evidence of an incident that is joined
 	// again and again.
 	maxSteps = 100
@@ -41,6 +43,16 @@ type underWay struct {
 	fresh     []*score.Verdict // whose evidence is to be recorded
 	steps     int              // how many of its steps are recorded
 	begun     bool             // it is recorded
+	contained time.Time        // when its account was last treated as a thief's
+	spoofed   bool             // it may become one about many addresses
+
+	source   netip.Prefix // of the guesser that it is about; the zero Prefix if it is about none
+	heard    time.Time    // when that last guessed
+	late     int          // guesses since the last that were listed
+	unlisted int          // guesses that are not listed
+	told     int          // of those, how many the reason names
+	suffix   string       // of the reason, about them
+	amended  time.Time    // when the reason was last brought up to date
 }
 
 // sighting identifies an event, whichever sensor's or table's record of it this is.
@@ -62,9 +74,12 @@ func (j *Judge) joinable(v *score.Verdict) *underWay {
 	if v.Key.Per == score.PerSite {
 		return nil
 	}
+	if u := j.goingOn(v); u != nil {
+		return u
+	}
 	for _, u := range slices.Backward(j.underWay) {
 		i := u.incident
-		if i.Key.Per == score.PerSite || len(i.Steps) >= maxSteps || len(i.Evidence) >= maxRows || v.At.Sub(u.last) >= joinWithin || i.Mode != j.modeOf(v.At) {
+		if v.At.Sub(u.last) >= joinWithin || !j.takesMore(u, v) {
 			continue
 		}
 		account := decide.AccountOf(v)
@@ -76,6 +91,13 @@ func (j *Judge) joinable(v *score.Verdict) *underWay {
 		}
 	}
 	return nil
+}
+
+// takesMore says whether there is room in an incident for a verdict, and whether it was
+// decided in the same mode.
+func (j *Judge) takesMore(u *underWay, v *score.Verdict) bool {
+	i := u.incident
+	return i.Key.Per != score.PerSite && len(i.Steps) < maxSteps && len(i.Evidence) < maxRows && i.Mode == j.modeOf(v.At)
 }
 
 // shares says whether an event counts for a verdict that crossed a threshold of an
@@ -114,11 +136,33 @@ func (j *Judge) counted(v *score.Verdict) []score.Record {
 func (j *Judge) begin(v *score.Verdict, i *incident.Incident) *underWay {
 	u := &underWay{incident: i, gravity: decide.GravityOf(i.Steps), events: map[sighting]bool{}, crossed: []string{v.Threshold.Name}}
 	u.add(v)
+	j.isGuesser(u, v)
 	if len(j.underWay) >= maxUnderWay {
-		j.underWay = slices.Delete(j.underWay, 0, 1)
+		j.dropUnderWay()
 	}
 	j.underWay = append(j.underWay, u)
+	j.contain(u, v.At)
 	return u
+}
+
+// dropUnderWay makes room: the incident of which nothing was heard for the longest time can
+// no longer be joined.
+func (j *Judge) dropUnderWay() {
+	oldest := 0
+	for n, u := range j.underWay {
+		if u.lastHeard().Before(j.underWay[oldest].lastHeard()) {
+			oldest = n
+		}
+	}
+	j.forgetGuesser(j.underWay[oldest])
+	j.underWay = slices.Delete(j.underWay, oldest, oldest+1)
+}
+
+func (u *underWay) lastHeard() time.Time {
+	if u.heard.After(u.last) {
+		return u.heard
+	}
+	return u.last
 }
 
 // add leaves what takes time for later, since the steps of a verdict come first.
@@ -153,7 +197,10 @@ func (j *Judge) join(u *underWay, v *score.Verdict, sign *calls.Sign, plan []inc
 		i.Account = account // whom the new steps are about
 	}
 	u.crossed = append(u.crossed, v.Threshold.Name)
-	u.gravity = max(u.gravity, gravity)
+	j.isGuesser(u, v)
+	if u.gravity = max(u.gravity, gravity); gravity == u.gravity {
+		j.contain(u, v.At)
+	}
 	u.add(v)
 	j.flood.joined(i)
 	j.counters.Joined++
@@ -173,19 +220,23 @@ func (j *Judge) record(u *underWay) {
 	}
 	var more []incident.Evidence
 	for _, v := range u.fresh {
-		more = append(more, j.evidence(v, i.Evidence, more)...)
+		more = append(more, j.evidence(v, i.ID, i.Evidence, more)...)
 	}
+	fresh := u.fresh
+	more = u.listGuesses(more)
 	inOrder(more)
 	aboutCalls := contain.AboutCalls(i) && u.callsOf(i, step)
 	i.Evidence = append(i.Evidence, more...)
 	inOrder(i.Evidence)
 	u.fresh, u.steps = nil, len(i.Steps)
+	u.amend(u.last)
 	if u.begun {
 		j.effects.Extend(i, step, more)
 	} else {
 		u.begun = true
 		j.effects.Record(i)
 	}
+	j.hasListed(u, fresh)
 	for _, s := range i.Steps[step:] {
 		if s.Ban.Prefix.IsValid() && !s.Ban.Observed {
 			j.Bans.Put(s.Ban) // with the incident's number
@@ -198,8 +249,18 @@ func (j *Judge) record(u *underWay) {
 	}
 }
 
+// inOrder sorts evidence by time, and what came at the same time in the order of arrival. A
+// success that failures make a break-in comes after them.
 func inOrder(list []incident.Evidence) {
-	slices.SortStableFunc(list, func(x, y incident.Evidence) int { return x.At.Compare(y.At) })
+	follows := func(e *incident.Evidence) int {
+		if e.Signal == score.SuccessAfterFailures || e.Signal == score.NewPlaceAfterFailures {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list, func(x, y incident.Evidence) int {
+		return cmp.Or(x.At.Compare(y.At), follows(&x)-follows(&y))
+	})
 }
 
 // callsOf says whether one of the steps from number n on ends calls.
@@ -210,7 +271,19 @@ func (u *underWay) callsOf(i *incident.Incident, n int) bool {
 
 // forgetUnderWay forgets the incidents that can no longer be joined.
 func (j *Judge) forgetUnderWay(now time.Time) {
-	j.underWay = slices.DeleteFunc(j.underWay, func(u *underWay) bool { return now.Sub(u.last) >= joinWithin })
+	j.underWay = slices.DeleteFunc(j.underWay, func(u *underWay) bool {
+		if !u.over(now) || u.late > 0 {
+			return false
+		}
+		j.forgetGuesser(u)
+		return true
+	})
+}
+
+func (j *Judge) forgetGuesser(u *underWay) {
+	if j.guessers[u.source] == u {
+		delete(j.guessers, u.source)
+	}
 }
 
 // reasonOf says why a threshold was crossed: by which call, or after how many guesses.

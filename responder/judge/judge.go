@@ -78,8 +78,11 @@ type Judge struct {
 	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     decide.Pause
-	missed    decide.Missed // verdicts of the pause that is on, or was the last
-	underWay  []*underWay   // incidents that can be joined, the oldest first
+	missed    decide.Missed              // verdicts of the pause that is on, or was the last
+	underWay  []*underWay                // incidents that can be joined, the oldest first
+	guessers  map[netip.Prefix]*underWay // those of them that are about the guesses of an address
+	listings  map[score.Key]listing      // what incidents have listed
+	contained map[string]*underWay       // the last incident that treats an account as a thief's
 	flood     flood
 
 	ineffective bans.Ineffective
@@ -123,12 +126,12 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
 	j.EndWaits(account)
-	j.forgetBreakIn(account)
+	j.forgetBreakIn(account, "the password was changed")
 }
 
 // ForgetAttack forgets what others did to an account: a person has dealt with it.
 func (j *Judge) ForgetAttack(account string) {
-	j.forgetBreakIn(account)
+	j.forgetBreakIn(account, "a person has unlocked the account")
 	j.Slow.Reviewed(account)
 	j.EndWaits(account)
 }
@@ -141,13 +144,13 @@ func (j *Judge) EndWaits(account string) {
 }
 
 // forgetBreakIn forgets the guesses at an account, and where others have or may have its
-// password, with the limit of its costs that they brought about.
-func (j *Judge) forgetBreakIn(account string) {
+// password, with the limit of its costs that they brought about. why is a reason in words.
+func (j *Judge) forgetBreakIn(account, why string) {
 	j.breakIn.ClearFailures(account)
 	j.vouchers.Forget(account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
-	j.endCostLimit(account)
+	j.endCostLimit(account, why)
 }
 
 // Stolen says whether somebody else is known to have the password of an account, or to
@@ -176,7 +179,10 @@ func (j *Judge) Prune(now time.Time) {
 	j.vouchers.Prune(now)
 	j.pruneFlows(now)
 	j.unstopped.Prune(now)
+	j.recordGuesses(now)
 	j.forgetUnderWay(now)
+	j.pruneListings(now)
+	j.pruneContained(now)
 	j.flood.watch(j, now)
 	j.flood.prune(now)
 	j.suspects.Prune(now)

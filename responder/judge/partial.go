@@ -26,6 +26,14 @@ func (j *Judge) blockFlow(v *score.Verdict, f incident.Flow) {
 	}
 }
 
+// partOf makes a flow that is dropped without a step of its own part of the incident about
+// its address.
+func (j *Judge) partOf(f incident.Flow) {
+	if u := j.guessers[event.SourcePrefix(f.At.Addr())]; u != nil && u.incident.ID != 0 {
+		j.blocked.Recorded(f.At, f.Connection, u.incident.ID)
+	}
+}
+
 // liftFlow lets a flow through of our own accord.
 func (j *Judge) liftFlow(b incident.PartialBlock) {
 	j.forgetFlow(b)
@@ -113,6 +121,7 @@ func (j *Judge) Lift(b incident.PartialBlock) (undo func()) {
 // RestorePartial takes over a partial block that the kernel has kept. The conversations
 // in live pass at an address that is throttled or closed.
 func (j *Judge) RestorePartial(now time.Time, b incident.PartialBlock, live []netip.AddrPort) {
+	j.restoreListing(now, b)
 	switch {
 	case b.Kind == incident.BlockedFlow:
 		j.blocked.Restore(now, b)

@@ -431,7 +431,7 @@ func TestProbationInObserve(t *testing.T) {
 	if step := s.incidents[0].Steps[0]; step.State != incident.Skipped || step.Detail != "mode is observe: would end costly calls of 1002 from unknown addresses" {
 		t.Errorf("%+v", step)
 	}
-	if err := s.Compromise(noon, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "enforce") {
+	if _, err := s.Compromise(noon, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "enforce") {
 		t.Errorf("%v", err)
 	}
 }
@@ -445,7 +445,7 @@ func TestPersonDecides(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 	for order, err := range map[string]error{
-		"no account 1009":           s.Compromise(later, "1009"),
+		"no account 1009":           second(s.Compromise(later, "1009")),
 		"1009, in Asterisk":         second(s.Trust(later, "1009", netip.MustParseAddr(newPlace))),
 		"is known for 1002 already": second(s.Trust(later, "1002", netip.MustParseAddr(office))),
 		"on probation: 192.0.2.90":  second(s.Trust(later, "1002", netip.MustParseAddr("203.0.113.5"))),
@@ -467,7 +467,7 @@ func TestPersonDecides(t *testing.T) {
 	s.hear(t, noon, guessedAt("1002")+success("1002", newPlace)+success("1002", "198.18.0.77"))
 	s.registered(noon, "1001")
 	s.effects()
-	if err := s.Compromise(later, "1002"); err != nil {
+	if _, err := s.Compromise(later, "1002"); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.effects(); got != "drop 198.18.0.77 all #1; drop 192.0.2.90 all #1; record break-in 1002; call 0033140205050 of incident [2] took 59.8s" {
@@ -486,7 +486,7 @@ func TestPersonDecidesAboutASharedAddress(t *testing.T) {
 	s.hear(t, noon, success("1003", newPlace))
 	s.SetContacts(noon, []places.Contact{{Account: "1003", Source: netip.MustParseAddr(newPlace), Port: 5060}}, nil)
 	s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
-	if err := s.Compromise(noon, "1002"); err != nil {
+	if _, err := s.Compromise(noon, "1002"); err != nil {
 		t.Fatal(err)
 	}
 	if step := s.incidents[len(s.incidents)-1].Steps[0]; step.State != incident.Skipped || !strings.Contains(step.Detail, "protected (registered contact of 1003)") {

@@ -95,13 +95,13 @@ func TestPersonReportsABreakIn(t *testing.T) {
 	s.hear(t, noon, guessedFrom("1001", "192.0.2.1")+guessedFrom("1002", "192.0.2.2")+guessedFrom("1003", "192.0.2.3"))
 	s.Pause(decide.Pause{Since: noon, Until: noon.Add(maintenance)})
 	s.effects()
-	if err := s.Compromise(noon.Add(time.Minute), "1003"); err != nil {
+	if _, err := s.Compromise(noon.Add(time.Minute), "1003"); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.effects(); !strings.Contains(got, "1003 no longer waits") {
 		t.Errorf("%s", got)
 	}
-	if got := s.states(len(s.incidents) - 1); got != "ban skipped, hangup intended, rotate intended, remove-registrations intended, notify intended, limit-costs done" {
+	if got := s.states(len(s.incidents) - 1); got != "ban intended, hangup intended, rotate skipped, remove-registrations skipped, notify skipped, limit-costs done, rotate intended, remove-registrations intended" {
 		t.Errorf("%s", got)
 	}
 	if _, limited := s.Contain.Costs.Of("1003"); !limited {

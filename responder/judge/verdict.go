@@ -16,6 +16,7 @@ import (
 // observe scores one observation and answers the thresholds it crosses. sign is
 // what the observation was made of, when it is about calls.
 func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
+	j.follow(o)
 	for _, v := range j.table.Observe(o) {
 		j.count(&v)
 		j.explain(&v)
@@ -60,6 +61,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		j.counters.Suppressed++
 		for _, flow := range j.dropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
+			j.partOf(flow)
 		}
 	case (f.Flow == nil || f.Paused) && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
@@ -78,6 +80,10 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 // before anything is recorded.
 func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	spoofed := decide.Spoofed(v, steps)
+	if u := j.goingOn(v); u != nil {
+		j.join(u, v, sign, steps)
+		return
+	}
 	if spoofed && (j.prolonged(v, steps) || j.flood.take(j, v, steps)) {
 		return
 	}
@@ -98,7 +104,11 @@ func (j *Judge) openNew(v *score.Verdict, sign *calls.Sign, steps []incident.Ste
 		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: j.reasonOf(v, sign),
 		Mode: mode, Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
 	}
+	if l, ok := j.before(v); ok {
+		i.Reason += fmt.Sprintf("; incident %d lists what came before", l.incident)
+	}
 	u := j.begin(v, i)
+	u.spoofed = decide.Spoofed(v, steps)
 	j.counters.Incidents++
 	j.carry(i, 0, v, func() { j.effects.Begin(i, func() { j.record(u) }) })
 	return u
@@ -290,7 +300,7 @@ func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
 		}
 	}
 	if was.Reason == unlistedReason {
-		v.Reason = fmt.Sprintf("%d points within %s", v.Score, t.Within)
+		v.Reason = fmt.Sprintf("%s within %s", incident.Count(len(evidence), "failed attempt"), score.Span(t.Within))
 	}
 	v.Proven = o.Proof == score.Proven && proven >= t.Score
 	return v

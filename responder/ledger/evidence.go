@@ -16,7 +16,8 @@ const (
 	maxRaw      = 32 << 10 // bytes of Raw
 )
 
-// evidenceRow is evidence with its number, which increases in the order of writing.
+// evidenceRow is evidence with its number, which orders what happened in the same
+// millisecond.
 type evidenceRow struct {
 	n int64
 	incident.Evidence
@@ -29,9 +30,10 @@ func (l *Ledger) evidenceRows(list []incident.Evidence) []evidenceRow {
 	}
 	rows := make([]evidenceRow, len(list))
 	for i, e := range list {
+		n := l.nextRow() | int64(e.At.Nanosecond()/1000%1000)<<microsAt
 		e.At = moment(e.At)
 		e.Account, e.Session = text(e.Account), text(e.Session)
-		rows[i] = evidenceRow{l.nextRow(), e}
+		rows[i] = evidenceRow{n, e}
 	}
 	room := maxRaw
 	for i := range slices.Backward(rows) {
@@ -44,6 +46,11 @@ func (l *Ledger) evidenceRows(list []incident.Evidence) []evidenceRow {
 	}
 	return rows
 }
+
+// microsAt is the bit of an evidence row's number from which on it has the microseconds
+// that its time, in milliseconds, lacks. Below is the order of writing, which microseconds
+// since 1970 fit in until 2112.
+const microsAt = 52
 
 func writeEvidence(w *writer, incidentID int64, rows []evidenceRow) error {
 	for _, e := range rows {

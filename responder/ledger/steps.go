@@ -14,10 +14,11 @@ func (l *Ledger) PutStep(incidentID int64, n int, started time.Time, s incident.
 	l.put(newPutStep(incidentID, n, started, s))
 }
 
-// PutBanStep records the state of an incident's ban of s.Target whose number is unknown.
-// If the incident does not list it, nothing happens. It does not wait.
-func (l *Ledger) PutBanStep(incidentID int64, s incident.Step) {
-	l.put(putBanStep{newPutStep(incidentID, 0, time.Time{}, s)})
+// PutStepOf records the state of the step of an incident of the kind and target of s,
+// whose number is unknown. If the incident does not list it, nothing happens. It does not
+// wait.
+func (l *Ledger) PutStepOf(incidentID int64, s incident.Step) {
+	l.put(putStepOf{newPutStep(incidentID, 0, time.Time{}, s)})
 }
 
 // OpenStep is a step without an outcome.
@@ -112,18 +113,19 @@ func (c putStep) write(w *writer) error {
 		c.incident, c.n, c.step.Step, c.step.Target, c.step.State, c.step.Detail, millis(c.started), time.Duration(c.step.Took).Microseconds())
 }
 
-// putBanStep is the outcome of a step that is found by its target.
-type putBanStep struct{ putStep }
+// putStepOf is the outcome of a step that is found by its kind and target.
+type putStepOf struct{ putStep }
 
-// banStepKey keeps such a change apart from those of a step with a number.
-type banStepKey struct {
+// stepOfKey keeps such a change apart from those of a step with a number.
+type stepOfKey struct {
 	incident int64
+	step     incident.StepKind
 	target   string
 }
 
-func (c putBanStep) key() any { return banStepKey{c.incident, c.step.Target} }
+func (c putStepOf) key() any { return stepOfKey{c.incident, c.step.Step, c.step.Target} }
 
-func (c putBanStep) write(w *writer) error {
-	return w.exec(`UPDATE steps SET state = ?3, detail = ?4, took = ?5 WHERE incident = ?1 AND step = 'ban' AND target = ?2`,
-		c.incident, c.step.Target, c.step.State, c.step.Detail, time.Duration(c.step.Took).Microseconds())
+func (c putStepOf) write(w *writer) error {
+	return w.exec(`UPDATE steps SET state = ?3, detail = ?4, took = ?5 WHERE incident = ?1 AND step = ?6 AND target = ?2`,
+		c.incident, c.step.Target, c.step.State, c.step.Detail, time.Duration(c.step.Took).Microseconds(), c.step.Step)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"html/template"
 	"strconv"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -46,8 +47,11 @@ func annexOf(i *incident.Incident) Annex {
 	}
 	sum := sha256.Sum256(a.Data)
 	a.SHA256 = hex.EncodeToString(sum[:])
+	if i.Shared() {
+		a.Note = sharedNote
+	}
 	if bare > 0 {
-		a.Note = fmt.Sprintf("Asterisk's own lines are missing for %d of %s: they are kept only for a short time before an incident.", bare, incident.Count(len(i.Evidence), "observation"))
+		a.Note = strings.TrimPrefix(a.Note+" "+fmt.Sprintf("Asterisk's own lines are missing for %d of %s: they are kept only for a short time before an incident.", bare, incident.Count(len(i.Evidence), "observation")), " ")
 	}
 	return a
 }

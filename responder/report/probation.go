@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -11,7 +12,7 @@ import (
 // onProbation returns the address that the account was used from after others had
 // guessed at it, which is its owner's or a thief's.
 func (t *builder) onProbation() (address string, ok bool) {
-	if t.breakIn() {
+	if t.breakIn() || t.decided() != "" {
 		return "", false
 	}
 	for _, o := range slices.Backward(t.i.Evidence) {
@@ -20,6 +21,17 @@ func (t *builder) onProbation() (address string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// decided is why costly calls are no longer ended: somebody has decided whose the new
+// address is. "" is that nobody has.
+func (t *builder) decided() string {
+	for _, s := range t.i.Steps {
+		if why, over := strings.CutPrefix(s.Detail, incident.NoLonger); over && s.Step == incident.StepLimitCosts {
+			return Plain(why)
+		}
+	}
+	return ""
 }
 
 // decide says how a person answers for an address on probation.

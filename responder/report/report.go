@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -384,6 +385,7 @@ func (t *builder) outcome() {
 		}
 	}
 	address, probation := t.onProbation()
+	decided := t.decided()
 	t.r.Contained = failed == 0 && !t.r.Observed && !probation
 	switch {
 	case t.i.Mode == incident.Paused:
@@ -394,6 +396,8 @@ func (t *builder) outcome() {
 		t.r.Outcome = t.undecided(address)
 	case failed > 0:
 		t.r.Outcome = fmt.Sprintf("NOT finished: %s did not succeed. See what to do next.", incident.Count(failed, "step"))
+	case decided != "" && !t.breakIn():
+		t.r.Outcome = fmt.Sprintf("Decided: %s. Costly calls of %s are no longer ended.", strings.TrimSuffix(decided, "."), t.account)
 	case done == 0 && t.i.Key.Per == score.PerSite:
 		t.r.Outcome = "Reported. The addresses are blocked one by one, each by an incident of its own."
 	case done == 0:

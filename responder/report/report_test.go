@@ -87,7 +87,7 @@ func hostile() incident.Incident {
 func guesser() incident.Incident {
 	i := breakIn()
 	i.Key, i.Threshold, i.Playbook, i.Calls = score.Key{Per: score.PerSource, Prefix: netip.MustParsePrefix("192.0.2.66/32")}, "password guessing", "block", nil
-	i.Reason, i.Account = "3 points within 1h: 3× ChallengeResponseFailed on 1002", ""
+	i.Reason, i.Account = "3 wrong passwords for 1002 within 1h", ""
 	i.Evidence, i.Steps = i.Evidence[:3], i.Steps[:1]
 	return i
 }
@@ -261,4 +261,26 @@ func took(words string) incident.Elapsed {
 		panic(err)
 	}
 	return incident.Elapsed(d)
+}
+
+// What was limited for a time, and no longer is, is not reported as if it lasted.
+func TestLimitThatIsOver(t *testing.T) {
+	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	i := incident.Incident{
+		ID: 3, At: at, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Threshold: "new place after guessing", Mode: incident.Enforce, Reason: "somebody guessed",
+		Steps:    []incident.Step{{Step: incident.StepLimitCosts, Target: "1002", State: incident.Done, Detail: incident.NoLonger + "the password was changed", Took: 1}},
+		Evidence: []incident.Evidence{{Record: score.Record{At: at, Signal: score.NewPlaceAfterFailures, Source: netip.MustParseAddr("192.0.2.90"), Account: "1002"}}},
+	}
+	r := report.Of(i, time.UTC)
+	if want := "Costly calls of 1002 from unknown addresses were ended for a time; they no longer are: the password was changed."; len(r.Changed) != 1 || r.Changed[0] != want {
+		t.Errorf("%q", r.Changed)
+	}
+	if want := "Decided: the password was changed. Costly calls of 1002 are no longer ended."; r.Outcome != want {
+		t.Errorf("%q", r.Outcome)
+	}
+	for _, advice := range r.Next {
+		if strings.Contains(advice, "tollwarden trust") || strings.Contains(advice, "tollwarden compromise") {
+			t.Errorf("still asks: %s", advice)
+		}
+	}
 }

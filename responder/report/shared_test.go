@@ -17,7 +17,7 @@ func TestSharedIncident(t *testing.T) {
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	i := incident.Incident{
 		ID: 7, At: at, Key: score.Key{Per: score.PerSite}, Threshold: "password guessing", Mode: incident.Enforce,
-		Reason: "2345 addresses that may be spoofed were blocked; 100 of them are listed; the first: 3 points within 1h",
+		Reason: "2345 addresses that may be spoofed were blocked; 100 of them are listed; the first: 3 wrong passwords for 1002 within 1h",
 	}
 	for n := range 100 {
 		source := netip.AddrFrom4([4]byte{203, 0, 113, byte(n)})
@@ -34,7 +34,7 @@ func TestSharedIncident(t *testing.T) {
 	if n := len(r.Story) + len(r.Affected) + len(r.Changed) + len(r.Next); n > 12 {
 		t.Errorf("%d lines: %v %v %v %v", n, r.Story, r.Affected, r.Changed, r.Next)
 	}
-	if got := fmt.Sprint(r.Changed, r.Next); !strings.Contains(got, "Blocked 100 of the 100 addresses") || !strings.Contains(got, "unless one of the addresses is yours") {
+	if got := fmt.Sprint(r.Changed, r.Next); !strings.Contains(got, "Blocked the 100 addresses that are listed below.") || !strings.Contains(got, "unless one of the addresses is yours") {
 		t.Errorf("%s", got)
 	}
 }

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"time"
@@ -93,6 +94,9 @@ func doneWords(step incident.StepKind, target string) string {
 func (s Step) happened() string {
 	words, sep := "Failed to "+s.task(), ": "
 	if s.State == string(incident.Done) {
+		if why, over := strings.CutPrefix(s.Detail, incident.NoLonger); over {
+			return fmt.Sprintf("Costly calls of %s from unknown addresses were ended for a time; they no longer are: %s.", s.Target, strings.TrimSuffix(why, "."))
+		}
 		words = doneWords(s.kind, s.Target)
 		if s.kind == incident.StepBan {
 			sep = ", " // until when

@@ -131,3 +131,14 @@ func addressKey(per Per, word uint64, family uint8) Key {
 	}
 	return Key{Per: per, Prefix: event.SourcePrefix(a)}
 }
+
+// Words names the key for people, like "address 192.0.2.66".
+func (k Key) Words() string {
+	switch k.Per {
+	case PerSource:
+		return "address " + k.Value()
+	case PerSite:
+		return "the whole site"
+	}
+	return k.Kind() + " " + k.Value()
+}

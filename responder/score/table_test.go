@@ -188,7 +188,7 @@ func TestVerdict(t *testing.T) {
 		t.Fatalf("verdicts: %q", fired(vs))
 	}
 	v := vs[0]
-	if want := "3 points within 1h: 2× ChallengeResponseFailed, 1× InvalidPassword on 1002, 1003"; v.Reason != want {
+	if want := "3 wrong passwords for 1002, 1003 within 1h"; v.Reason != want {
 		t.Errorf("reason %q, want %q", v.Reason, want)
 	}
 	if v.Score != 3 || v.Proven || !v.At.Equal(start.Add(6*time.Second)) {
@@ -214,12 +214,12 @@ func TestVerdict(t *testing.T) {
 
 func TestReasonIsSafe(t *testing.T) {
 	for _, tt := range []struct{ name, account, want string }{
-		{"plain", "sales-2.berlin", "1 point within 1m30s: 1× Tampering on sales-2.berlin"},
-		{"a line break", "x\r\nBan: 8.8.8.8", `1 point within 1m30s: 1× Tampering on "x\r\nBan: 8.8.8.8"`},
-		{"an escape sequence", "\x1b[2J", `1 point within 1m30s: 1× Tampering on "\x1b[2J"`},
-		{"not UTF-8, HTML", "\xff<b>", `1 point within 1m30s: 1× Tampering on "\xff<b>"`},
-		{"long", strings.Repeat("9", 60), "1 point within 1m30s: 1× Tampering on " + strings.Repeat("9", 40) + "…"},
-		{"no name", "<unknown>", "1 point within 1m30s: 1× Tampering"},
+		{"plain", "sales-2.berlin", "1 event with forged lines for sales-2.berlin within 1m30s"},
+		{"a line break", "x\r\nBan: 8.8.8.8", `1 event with forged lines for "x\r\nBan: 8.8.8.8" within 1m30s`},
+		{"an escape sequence", "\x1b[2J", `1 event with forged lines for "\x1b[2J" within 1m30s`},
+		{"not UTF-8, HTML", "\xff<b>", `1 event with forged lines for "\xff<b>" within 1m30s`},
+		{"long", strings.Repeat("9", 60), "1 event with forged lines for " + strings.Repeat("9", 40) + "… within 1m30s"},
+		{"no name", "<unknown>", "1 event with forged lines within 1m30s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			table := newTable(t, Limits{}, Threshold{Name: "x", Per: PerSource, Points: map[Signal]int{Tampering: 1}, Score: 1, Within: 90 * time.Second})
@@ -359,7 +359,7 @@ func TestNames(t *testing.T) {
 			t.Errorf("%v reads back as %v, %v", s, got, err)
 		}
 	}
-	for _, bad := range []string{"", "NoSignal", "invalidpassword"} {
+	for _, bad := range []string{" within 1m30s", "NoSignal", "invalidpassword"} {
 		if _, err := ParseSignal(bad); err == nil {
 			t.Errorf("%q is a signal", bad)
 		}

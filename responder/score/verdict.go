@@ -44,25 +44,19 @@ func (n *nodes) tally(w window, r *rule, last cell) tally {
 	return t
 }
 
+// count is how many observations there were.
+func (t *tally) count() (n uint32) {
+	for _, signals := range t.signals {
+		n += uint32(signals)
+	}
+	return n
+}
+
 // reason returns why a threshold was crossed, such as
-// "3 points within 1h: 3× ChallengeResponseFailed on 1002". The ban waits for it, so it
+// "3 wrong passwords for 1002 within 1h". The ban waits for it, so it
 // does not use fmt, which takes longer with cold caches than the rest of a verdict.
 func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) string {
-	points := " points within "
-	if t.points == 1 {
-		points = " point within "
-	}
-	b := make([]byte, 0, 128)
-	b = append(strconv.AppendUint(b, uint64(t.points), 10), points...)
-	b = append(b, Span(r.threshold.Within)...)
-	before := ": "
-	for s, n := range t.signals {
-		if n > 0 {
-			b = strconv.AppendInt(append(b, before...), int64(n), 10)
-			b = append(append(b, "× "...), Signal(s).String()...)
-			before = ", "
-		}
-	}
+	b := appendSignals(make([]byte, 0, 128), &t.signals)
 	since := o.At.Add(-r.threshold.Within)
 	var others names
 	for i := range evidence {
@@ -81,7 +75,12 @@ func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) strin
 	if key.Per == PerAccount {
 		b = others.append(b, " from ")
 	} else {
-		b = others.append(b, " on ")
+		b = others.append(b, " for ")
+	}
+	b = append(append(b, " within "...), Span(r.threshold.Within)...)
+	if t.points != t.count() {
+		b = strconv.AppendUint(append(b, " ("...), uint64(t.points), 10)
+		b = append(b, " points)"...)
 	}
 	return string(b)
 }

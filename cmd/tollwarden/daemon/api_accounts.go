@@ -105,8 +105,12 @@ func (b *apiBackend) Trust(uid uint32, o control.TrustOrder) (control.AccountDon
 
 // Compromise has the playbook of a break-in carried out, by an operator's order.
 func (b *apiBackend) Compromise(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
-	if err := b.engine.Compromise(time.Now(), uid, o.Account); err != nil {
+	detail, err := b.engine.Compromise(time.Now(), uid, o.Account)
+	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	return control.AccountDone{Account: o.Account, Message: "the playbook of a break-in is being carried out for " + o.Account + ": `tollwarden incidents` shows its steps"}, nil
+	if detail == "" {
+		detail = "the playbook of a break-in is being carried out"
+	}
+	return control.AccountDone{Account: o.Account, Message: o.Account + ": " + detail + "; `tollwarden incidents` shows its steps"}, nil
 }

@@ -188,11 +188,18 @@ func TestAccountsByHand(t *testing.T) {
 	answered(t, "compromise of an unknown account", "", err, "no account 1009")
 	before := s.pbx.Secret("1001")
 	done, err = s.api.Compromise(ctx, order)
-	answered(t, "compromise", done.Message, err, "being carried out for 1001")
+	answered(t, "compromise", done.Message, err, "1001: the playbook of a break-in is being carried out")
 	for deadline := time.Now().Add(10 * time.Second); s.pbx.Secret("1001") == before; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the password is not changed")
 		}
+	}
+	after := s.pbx.Secret("1001")
+	done, err = s.api.Compromise(ctx, order)
+	answered(t, "compromise again", done.Message, err, "this joins incident 1,")
+	list, err := s.api.Incidents(ctx, 10)
+	if err != nil || len(list) != 1 || s.pbx.Secret("1001") != after {
+		t.Errorf("%d incidents, %v; the password is changed again: %t", len(list), err, s.pbx.Secret("1001") != after)
 	}
 }
 

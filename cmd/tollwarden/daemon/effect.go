@@ -58,7 +58,7 @@ func checkAttacks(_ time.Time, senses responder.Senses) control.Check {
 }
 
 func attackText(a decide.Attack) string {
-	return fmt.Sprintf("%s by %s %s has gone on since %s (crossed %s, last at %s): %s. What to do: %s", a.Threshold, a.Key.Kind(), a.Key.Value(),
+	return fmt.Sprintf("%s by %s has gone on since %s (crossed %s, last at %s): %s. What to do: %s", a.Threshold, a.Key.Words(),
 		a.Since.UTC().Format(time.RFC3339), incident.Count(a.Crossed, "time"), a.Last.UTC().Format("15:04:05 MST"), a.Reason, a.Advice)
 }
 

@@ -66,7 +66,7 @@ func TestEffectChecks(t *testing.T) {
 		"many":    {checkEffect, responder.Senses{Ineffective: many}, false, []string{"the ban of 192.0.2.4 ", "and 2 more: `tollwarden status --json` lists them"}},
 		"quiet":   {checkAttacks, responder.Senses{}, true, []string{"no attack goes on"}},
 		"attack": {checkAttacks, responder.Senses{Unstopped: []decide.Attack{attack}}, false, []string{
-			"password guessing by source 198.51.100.7 has gone on since 2026-11-22T12:00:00Z (crossed 17 times, last at 12:01:00 UTC): ban skipped: on the allow list. What to do: remove it",
+			"password guessing by address 198.51.100.7 has gone on since 2026-11-22T12:00:00Z (crossed 17 times, last at 12:01:00 UTC): ban skipped: on the allow list. What to do: remove it",
 		}},
 	})
 }

@@ -132,9 +132,27 @@ func checkLedger(h ledger.Health) control.Check {
 func checkPasswords(stolen []string) control.Check {
 	check := control.Check{Name: "passwords", OK: true, Detail: "none is known to be stolen"}
 	if len(stolen) > 0 {
-		check.Detail = strings.Join(stolen, "; ") + ": change it with `tollwarden rotate ACCOUNT`, or by hand followed by `tollwarden unlock ACCOUNT`"
+		var accounts []string
+		for _, words := range stolen {
+			if name, _, _ := strings.Cut(words, ": "); !slices.Contains(accounts, name) {
+				accounts = append(accounts, name)
+			}
+		}
+		check.Detail = strings.Join(stolen, "; ") + ": change it with " + perAccount(accounts, "rotate") + ", or by hand followed by " + perAccount(accounts, "unlock")
 	}
 	return check
+}
+
+// perAccount writes a command for the first of some accounts, as a person can copy it.
+func perAccount(accounts []string, command string, more ...string) string {
+	if len(accounts) == 0 {
+		return ""
+	}
+	text := incident.AccountCommand(command, accounts[0], more...)
+	if len(accounts) > 1 {
+		text += " (and likewise for the others)"
+	}
+	return text
 }
 
 // checkPhones never fails: without addresses, guessers are acted on all the same.

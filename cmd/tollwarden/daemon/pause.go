@@ -67,8 +67,9 @@ func breakerWords(b contain.BreakerState) string {
 		fmt.Fprintf(&words, "%s had a password change or a lock within %s (%s), and the next one is not automatic before %s. ",
 			incident.Count(len(b.Taken), "extension"), config.FormatDuration(b.Rule.Within), accountsText(b.Taken), output.Time(b.Until))
 	}
-	words.WriteString("Calls abroad and to premium numbers from extensions that wait are ended. Change each password with `tollwarden rotate ACCOUNT --expire`, all with `tollwarden resume --waiting`, " +
-		"or say that one is in order with `tollwarden unlock ACCOUNT`; `tollwarden resume` lets further ones be changed automatically")
+	names := waitingNames(b.Waiting)
+	words.WriteString("Calls abroad and to premium numbers from extensions that wait are ended. Change a password with " + perAccount(names, "rotate", "--expire") + ", all with `tollwarden resume --waiting`, " +
+		"or say that an extension is in order with " + perAccount(names, "unlock") + "; `tollwarden resume` lets further ones be changed automatically")
 	return words.String()
 }
 
@@ -133,7 +134,7 @@ func (b *apiBackend) Resume(uid uint32) (control.Paused, error) {
 	done.Message += ": attacks are stopped"
 	if len(waiting) > 0 {
 		done.Message += "\n" + "still waiting for a person: " + accountsText(waitingNames(waiting)) +
-			"\nchange each password with `tollwarden rotate ACCOUNT --expire`, or all with `tollwarden resume --waiting`"
+			"\nchange a password with " + perAccount(waitingNames(waiting), "rotate", "--expire") + ", or all with `tollwarden resume --waiting`"
 	}
 	return b.paused(done)
 }

@@ -29,7 +29,7 @@ func TestPauseAndBreakerChecks(t *testing.T) {
 		"no limit":   {checkBreaker, responder.Senses{}, true, []string{"no limit is set"}},
 		"full":       {checkBreaker, responder.Senses{Breaker: waits(0)}, true, []string{"2 extensions had a new password, a lock or registrations removed within 1h; the limit is 2"}},
 		"two wait": {checkBreaker, responder.Senses{Breaker: waits(2)}, false, []string{
-			"waiting for a person: 1003, 1004. 2 extensions had a password change or a lock within 1h (1001, 1002)", "`tollwarden rotate ACCOUNT --expire`", "`tollwarden resume`",
+			"waiting for a person: 1003, 1004. 2 extensions had a password change or a lock within 1h (1001, 1002)", "`tollwarden rotate 1003 --expire` (and likewise for the others)", "`tollwarden resume`",
 		}},
 		"many wait": {checkBreaker, responder.Senses{Breaker: waits(30)}, false, []string{"1022 and 10 more. "}},
 	})
