@@ -207,8 +207,8 @@ func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
 		b.Offence = f.Offences + 1
 		rung := rungFor(v, b.Offence)
 		b.Until, b.Scope = ladder.Until(v.At, rung), ladder.Scope(rung)
-		if f.Banned != nil && f.Banned.Prefix == b.Prefix && !f.Banned.Spoofable() && later(f.Banned.Until, b.Until) {
-			b.Until = f.Banned.Until // an operator's ban, which becomes wider
+		if f.Banned != nil && f.Banned.Prefix == b.Prefix && later(f.Banned.Until, b.Until) {
+			b.Until = f.Banned.Until // proof does not shorten what is in force: an operator's ban, or a long one on spoofable evidence
 		}
 	case v.Cause.Transport.Connected():
 		b.Until, b.Scope = v.At.Add(ladder.Brief()), incident.ScopeBrief
