@@ -238,6 +238,10 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 			t.Errorf("%s during a pause:\n%s", command, got)
 		}
 	}
+	f.health = control.Starting
+	if code, got := tollwarden(t, "status", "--socket", socket); code != 0 || !strings.Contains(got, "starting · mode") {
+		t.Errorf("starting: exit code %d, %s", code, got)
+	}
 	f.health = control.Degraded
 	if code, _ := tollwarden(t, "status", "--socket", socket); code != exitDegraded {
 		t.Errorf("degraded: exit code %d", code)

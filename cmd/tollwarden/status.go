@@ -18,7 +18,8 @@ import (
 func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Say whether the daemon would stop an attack now", Args: args(cobra.NoArgs),
-		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy, 3 not running, 4 degraded.",
+		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy or starting, 3 not running, 4 degraded. It is starting until Asterisk has\n" +
+			"named its ports, for 10 seconds at most.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +35,7 @@ func newStatus() *cobra.Command {
 		} else {
 			printStatus(cmd, s)
 		}
-		if err == nil && s.Health != control.Healthy {
+		if err == nil && s.Health != control.Healthy && s.Health != control.Starting {
 			return exitCode{code: exitDegraded}
 		}
 		return err

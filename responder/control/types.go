@@ -10,7 +10,7 @@ import (
 
 // Status is the daemon's health at a glance.
 type Status struct {
-	Health   string            `json:"health"` // "ok" or "degraded"
+	Health   string            `json:"health"` // "ok", "starting" or "degraded"
 	Version  string            `json:"version"`
 	Mode     string            `json:"mode"`
 	Since    time.Time         `json:"since"` // start of the daemon
@@ -66,6 +66,7 @@ type File struct {
 // Values of Status.Health.
 const (
 	Healthy  = "ok"
+	Starting = "starting" // what Asterisk alone knows is still being asked; at most some seconds
 	Degraded = "degraded"
 )
 

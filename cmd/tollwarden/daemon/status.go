@@ -30,15 +30,13 @@ type statusSource struct {
 func (d statusSource) Status() control.Status {
 	now := time.Now()
 	s := control.Status{
-		Health: control.Healthy, Version: d.version, Mode: string(d.mode), Since: d.since,
+		Version: d.version, Mode: string(d.mode), Since: d.since,
 		Checks: d.health.checks(now), Firewall: d.firewall(), Asterisk: d.asterisk(now), Counters: d.counters(), Allow: d.config.allow.state(),
 	}
 	senses := d.engine.Senses(now)
 	s.Ineffective, s.Unstopped = ineffectiveBans(senses.Ineffective), unstoppedAttacks(senses.Unstopped)
 	s.Pause, s.Breaker = pauseOf(senses.Pause), breakerOf(senses.Breaker)
-	if len(failing(s.Checks)) > 0 {
-		s.Health = control.Degraded
-	}
+	s.Health = d.health.stateOf(now, s.Checks)
 	if d.config.file != nil {
 		c := d.config.file.State()
 		s.Config = &c
