@@ -69,6 +69,7 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		closed += fmt.Sprintf(" · addresses throttled or closed: %d", n)
 	}
 	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, closed, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	printClosed(w, s.Firewall.Closed)
 	if len(s.Firewall.Ports) > 0 {
 		fmt.Fprintf(w, "UDP ports closed to addresses that may be spoofed: %s\n", portWords(s.Firewall.Ports))
 	}
@@ -87,6 +88,20 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		if n := s.Counters[name]; n > 0 {
 			fmt.Fprintf(w, "  %s: %d\n", name, n)
 		}
+	}
+}
+
+// maxClosed bounds the closed addresses that status lists.
+const maxClosed = 20
+
+// printClosed lists the addresses where phones cannot connect anew, since somebody there goes
+// on guessing.
+func printClosed(w io.Writer, closed []incident.PartialBlock) {
+	for _, b := range closed[:min(len(closed), maxClosed)] {
+		fmt.Fprintln(w, output.Plain(b.ClosedWords()))
+	}
+	if n := len(closed) - maxClosed; n > 0 {
+		fmt.Fprintf(w, "%d more addresses are closed: `tollwarden bans` lists them\n", n)
 	}
 }
 

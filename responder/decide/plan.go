@@ -67,6 +67,14 @@ func Plan(v *score.Verdict, playbook []incident.StepKind, ladder Ladder, f Facts
 	return steps
 }
 
+// Inform adds a message to a plan that has none.
+func Inform(steps []incident.Step, f Facts) []incident.Step {
+	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step == incident.StepNotify }) {
+		return steps
+	}
+	return append(steps, planStep(nil, incident.StepNotify, Ladder{}, f))
+}
+
 func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) incident.Step {
 	s := incident.Step{Step: kind, State: incident.Intended}
 	switch kind {

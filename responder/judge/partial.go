@@ -96,7 +96,9 @@ func (j *Judge) PartialBlocks(now time.Time) []incident.PartialBlock {
 	list := j.blocked.List(now)
 	for _, s := range j.suspects {
 		if s.InForce(now) {
-			list = append(list, s.PartialBlock)
+			b := s.PartialBlock
+			b.Phones = len(s.live)
+			list = append(list, b)
 		}
 	}
 	for _, c := range j.closings {

@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/binds"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
@@ -49,7 +51,9 @@ func (d statusSource) firewall() control.Firewall {
 		Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), NetworksClosed: d.engine.Bans.Closed(time.Now()),
 		Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts(binds.UDP), TCPPorts: d.ports.closedPorts(binds.TCP),
 	}
-	f.FlowsBlocked, f.Throttled = countPartial(d.engine.Bans.ListPartial(time.Now()))
+	partial := d.engine.Bans.ListPartial(time.Now())
+	f.FlowsBlocked, f.Throttled = countPartial(partial)
+	f.Closed = slices.DeleteFunc(partial, func(b incident.PartialBlock) bool { return b.Kind != incident.ClosedAddress })
 	if stats, err := d.kernel.table.Stats(); err == nil { // otherwise the checks say why
 		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
 	}
