@@ -32,8 +32,8 @@ func (f *fakeDaemon) Status() control.Status {
 		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2, FlowsBlocked: 1, Throttled: 2, Closed: []incident.PartialBlock{
 			{Kind: incident.ClosedAddress, Address: netip.MustParsePrefix("203.0.113.7/32"), Connection: true, Phones: 12, Until: goldenAt},
 		}},
-		Config:   &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
-		Allow:    control.File{File: "/var/allow", Refused: "a mistake"},
+		Config: &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
+		Allow:  control.File{File: "/var/allow", Refused: "a mistake"},
 	}
 }
 func (f *fakeDaemon) Bans() []incident.Ban             { return goldenBans() }

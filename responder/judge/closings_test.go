@@ -26,8 +26,8 @@ func (s *site) messages() (list []string) {
 // nobody hears anything.
 func TestOwnerHearsOfAClosedOffice(t *testing.T) {
 	attack := func(t *testing.T, s *site, transport string, hours int) {
-		for n := range hours * 60 { // four connections at the full minute
-			at := noon.Add(time.Duration(n) * time.Minute)
+		for n := range hours * 6 { // four connections every ten minutes
+			at := noon.Add(time.Duration(n) * 10 * time.Minute)
 			s.challenged(at, office)
 			for port := range 4 {
 				s.hear(t, at, over(transport, guesses(10000+(4*n+port)%50000, "1001", "1002", "1003")))
@@ -67,7 +67,7 @@ func TestOwnerHearsOfAClosedOffice(t *testing.T) {
 			func() *site { return newSite(t, guessing(3)) }, attack, "UDP", 1, "password guessing intended", "198.51.100.10 is closed to new phones over UDP until",
 		},
 		"over UDP, where guesses are throttled": {func() *site { return sharing(t, accounts(4)...) }, attack, "UDP", 1, "", ""},
-		"a phone with an old password":          {func() *site { return sharing(t, accounts(4)...) }, stale, "TCP", 24, "", ""},
+		"a phone with an old password":          {func() *site { return sharing(t, accounts(4)...) }, stale, "TCP", 3, "", ""},
 		"where nobody lives":                    {func() *site { return sharing(t) }, attack, "TCP", 1, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestOwnerHearsOfAClosedOffice(t *testing.T) {
 				t.Errorf("messages %q, want %q", got, tc.want)
 			}
 			closed := ""
-			for _, b := range s.PartialBlocks(noon.Add(time.Duration(tc.hours)*time.Hour - time.Minute)) {
+			for _, b := range s.PartialBlocks(noon.Add(time.Duration(tc.hours)*time.Hour - 9*time.Minute)) {
 				closed += b.ClosedWords()
 			}
 			if !strings.HasPrefix(closed, tc.closed) || tc.closed == "" && closed != "" {
