@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -36,19 +36,21 @@ type probe struct {
 // log, to systemd and to the receivers.
 type health struct {
 	probes  []probe
-	since   time.Time   // when the daemon was started
-	ready   atomic.Bool // all checks have passed once
+	since   time.Time // when the daemon was started
 	canary  *canary
 	alarm   func(alarm)
 	tick    func(now time.Time) // called with each round of checks
 	summary func() string       // of a healthy daemon
 	systemd func(state string)
 	log     zerolog.Logger
+
+	starting sync.Mutex
+	passed   map[string]bool // checks that have passed once
 }
 
 func newHealth(probes []probe, alarm func(alarm), log zerolog.Logger) *health {
 	return &health{
-		probes: probes, since: time.Now(), alarm: alarm, log: log,
+		probes: probes, since: time.Now(), passed: map[string]bool{}, alarm: alarm, log: log,
 		systemd: func(state string) { _, _ = systemd.SdNotify(false, state) }, // it is no failure to run without systemd
 	}
 }

@@ -15,17 +15,21 @@ const startingFor = alarmAfter
 // and has asked about its ports. That takes a moment at each start.
 var learnedAtStart = []string{"events", "commands", "canary", "ports"}
 
-// state is the value of control.Status.Health for a round of checks. It is Starting until
-// all checks have passed once, as long as nothing fails but what has to be learned first.
+// stateOf is the value of control.Status.Health for a round of checks. It is Starting while
+// nothing fails but what has to be learned first, and has not passed before.
 func (h *health) stateOf(now time.Time, checks []control.Check) string {
-	bad := failing(checks)
-	if len(bad) == 0 {
-		h.ready.Store(true)
-		return control.Healthy
+	h.starting.Lock()
+	defer h.starting.Unlock()
+	state := control.Healthy
+	for _, c := range checks {
+		switch {
+		case c.OK:
+			h.passed[c.Name] = true
+		case now.Sub(h.since) >= startingFor || h.passed[c.Name] || !slices.Contains(learnedAtStart, c.Name):
+			state = control.Degraded
+		case state == control.Healthy:
+			state = control.Starting
+		}
 	}
-	other := func(c control.Check) bool { return !slices.Contains(learnedAtStart, c.Name) }
-	if h.ready.Load() || now.Sub(h.since) >= startingFor || slices.ContainsFunc(bad, other) {
-		return control.Degraded
-	}
-	return control.Starting
+	return state
 }

@@ -26,11 +26,12 @@ func TestStarting(t *testing.T) {
 		alarms string
 		logged bool
 	}{
-		"an ordinary start":               {map[string][2]int{"ports": {0, 3}, "events": {0, 1}}, "starting starting ok ok ok", "", false},
-		"a start without Asterisk":        {map[string][2]int{"events": {0, 60}, "ports": {0, 60}}, "starting starting starting degraded degraded", "degraded", true},
-		"the kernel does not drop":        {map[string][2]int{"kernel": {0, 60}, "ports": {0, 3}}, "degraded degraded degraded degraded degraded", "degraded", true},
-		"a session that is lost again":    {map[string][2]int{"ports": {0, 3}, "events": {4, 7}}, "starting starting degraded ok ok", "", true},
-		"a person's pause is on at start": {map[string][2]int{checkPauseName: {0, 60}}, "degraded degraded degraded degraded degraded", "", true},
+		"an ordinary start":                                 {map[string][2]int{"ports": {0, 3}, "events": {0, 1}}, "starting starting ok ok ok", "", false},
+		"a start without Asterisk":                          {map[string][2]int{"events": {0, 60}, "ports": {0, 60}}, "starting starting starting degraded degraded", "degraded", true},
+		"the kernel does not drop":                          {map[string][2]int{"kernel": {0, 60}, "ports": {0, 3}}, "degraded degraded degraded degraded degraded", "degraded", true},
+		"a session that is lost before the ports are known": {map[string][2]int{"ports": {0, 8}, "events": {4, 8}}, "starting starting degraded ok ok", "", true},
+		"a session that is lost again":                      {map[string][2]int{"ports": {0, 3}, "events": {4, 7}}, "starting starting degraded ok ok", "", true},
+		"a person's pause is on at start":                   {map[string][2]int{checkPauseName: {0, 60}}, "degraded degraded degraded degraded degraded", "", true},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
