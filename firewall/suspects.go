@@ -74,16 +74,25 @@ type sourceSets struct {
 }
 
 // replaceSource replaces one address with its exceptions, and makes the table anew if
-// another program removed it.
+// another program removed it. After an error everything is as before, as it is in the
+// kernel.
 func (w *Watch) replaceSource(s sourceSets, within time.Duration, at netip.Prefix, live []netip.AddrPort) error {
 	now := time.Now()
 	s.prune(now)
+	until, known := s.known[at.Addr()]
 	was := s.within(at)
 	s.set(expiryOf(now.Add(within)), at, live)
 	s.prune(now)
 	err := w.replaceElements(s, at, was, now)
 	if errors.Is(err, unix.ENOENT) {
 		err = w.build()
+	}
+	if err != nil {
+		s.set(until, at, nil)
+		maps.Copy(s.excepted, was)
+		if !known {
+			delete(s.known, at.Addr())
+		}
 	}
 	return err
 }
@@ -121,10 +130,12 @@ func (w *Watch) replaceElements(s sourceSets, at netip.Prefix, was flows, now ti
 		return errors.Join(w.writer.SetAddElements(nf, old), w.writer.SetDeleteElements(nf, old), w.writer.SetAddElements(nf, is))
 	}
 	is := s.within(at)
-	maps.Copy(was, is)
 	soon := expiryOf(now.Add(time.Minute)) // not within this transaction
-	for a := range was {
-		was[a] = soon
+	old := flows{}
+	for _, some := range []flows{was, is} {
+		for a := range some {
+			old[a] = soon
+		}
 	}
 	addr := at.Addr()
 	current := suspects{}
@@ -133,7 +144,7 @@ func (w *Watch) replaceElements(s sourceSets, at netip.Prefix, was flows, now ti
 	}
 	err := errors.Join(
 		replace(setFor(s.sources, v6), suspects{addr: soon}.elements(v6, now), current.elements(v6, now)),
-		replace(setFor(s.exceptions, v6), was.elements(v6, now), is.elements(v6, now)))
+		replace(setFor(s.exceptions, v6), old.elements(v6, now), is.elements(v6, now)))
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 )
 
@@ -380,4 +381,80 @@ func FuzzQueued(f *testing.F) {
 			t.Errorf("%d decisions about %d bytes", decided, len(data))
 		}
 	})
+}
+
+// What the kernel refuses leaves everything as it was, here and in the kernel: no address
+// counts as throttled or closed that is not, an address that is keeps its live conversations,
+// and the next attempt works.
+func TestRefusedSuspects(t *testing.T) {
+	l := newLab(t)
+	w := openThrottle(t, l, passGood)
+	office, other := netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.8")
+	phone := []netip.AddrPort{netip.AddrPortFrom(office, 5061)}
+	must(t, w.Suspect(time.Hour, source(office), phone))
+	must(t, w.CloseConnections(time.Hour, source(office), phone))
+	same := func(when string) {
+		t.Helper()
+		if len(w.Suspects()) != 1 || len(w.Closed()) != 1 || !slices.Equal(w.Live(source(office)), phone) || !slices.Equal(w.Kept(source(office)), phone) || len(w.Live(source(other))) > 0 {
+			t.Errorf("%s: suspects %v with %v, closed %v with %v", when, w.Suspects(), w.Live(source(office)), w.Closed(), w.Kept(source(office)))
+		}
+		if !l.passes(t, office, badRequest) {
+			t.Errorf("%s: the registered phone is cut off", when)
+		}
+	}
+	fill := func(add bool) { // the sets, unknown to the Watch
+		for _, s := range []watchSet{suspectSets[0], closedSets[0]} {
+			var list []nftables.SetElement
+			for n := range maxSuspects - 1 {
+				list = append(list, nftables.SetElement{Key: []byte{10, 0, byte(n >> 8), byte(n)}, Timeout: time.Hour})
+			}
+			for part := range slices.Chunk(list, 1024) {
+				if add {
+					must(t, w.writer.SetAddElements(s.nf(nfTable(w.name)), part))
+				} else {
+					must(t, w.writer.SetDeleteElements(s.nf(nfTable(w.name)), part))
+				}
+				must(t, w.writer.Flush())
+			}
+		}
+	}
+	fill(true)
+	if err := w.Suspect(time.Hour, source(other), []netip.AddrPort{netip.AddrPortFrom(other, 5061)}); !errors.Is(err, unix.ENFILE) {
+		t.Errorf("a full set takes a suspect: %v", err)
+	}
+	if err := w.CloseConnections(time.Hour, source(other), nil); !errors.Is(err, unix.ENFILE) {
+		t.Errorf("a full set takes an address: %v", err)
+	}
+	same("full")
+	if !l.passes(t, other, badRequest) {
+		t.Error("an address is throttled that was refused")
+	}
+	fill(false)
+	// Another program's table of that name, whose sets hold something else.
+	l.nft(t, "delete", "table", "inet", w.name)
+	l.nft(t, "add", "table", "inet", w.name)
+	for _, set := range []string{"suspects4", "closed4"} {
+		l.nft(t, "add", "set", "inet", w.name, set, "{ type inet_service ; flags timeout ; }")
+	}
+	for name, change := range map[string]func(time.Duration, netip.Prefix, []netip.AddrPort) error{"suspect": w.Suspect, "close": w.CloseConnections} {
+		for _, within := range []time.Duration{0, 2 * time.Hour} {
+			if err := change(within, source(office), nil); err == nil || errors.Is(err, unix.ENOENT) {
+				t.Errorf("%s for %s in another table: %v", name, within, err)
+			}
+		}
+	}
+	same("refused")
+	must(t, w.Restore())
+	same("made anew")
+	must(t, w.Suspect(time.Hour, source(other), nil))
+	must(t, w.Suspect(time.Hour, source(office), nil))
+	if l.passes(t, other, badRequest) || l.passes(t, office, badRequest) {
+		t.Error("suspects are not throttled")
+	}
+	must(t, w.Suspect(0, source(other), nil))
+	must(t, w.Suspect(0, source(office), nil))
+	must(t, w.CloseConnections(0, source(office), nil))
+	if n := len(w.Suspects()) + len(w.Closed()) + len(w.Live(source(office))) + len(w.Kept(source(office))); n > 0 || !l.passes(t, office, badRequest) {
+		t.Errorf("%d left after the end", n)
+	}
 }

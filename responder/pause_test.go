@@ -96,7 +96,7 @@ func TestPauseInModeObserve(t *testing.T) {
 }
 
 // What was taken and what waits survives a restart; a person's rotation ends the waiting and
-// counts for nothing.
+// counts for nothing, nor does what a person reports.
 func TestBreakerSurvivesARestart(t *testing.T) {
 	now := time.Now()
 	p := guessing(10)
@@ -105,8 +105,12 @@ func TestBreakerSurvivesARestart(t *testing.T) {
 	if _, err := h.Accounts.Rotate(t.Context(), "1009", 0); err != nil { // by hand
 		t.Fatal(err)
 	}
+	h.hear(t, now.Add(-time.Minute), []byte(success("1008", "203.0.113.8")))
+	if err := h.Compromise(now, 0, "1008"); err != nil {
+		t.Fatal(err)
+	}
 	h.hear(t, now, brokenInto("1001", "1002", "1003"))
-	if got := stepsOf(h.settled(t), incident.StepRotate); strings.Count(got, "skipped") != 1 || strings.Count(got, "done") != 2 {
+	if got := stepsOf(h.settled(t), incident.StepRotate); strings.Count(got, "skipped") != 1 || strings.Count(got, "done") != 3 {
 		t.Errorf("rotate: %s", got)
 	}
 	h.Engine = h.again(t, now.Add(time.Minute), p)

@@ -42,7 +42,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	}
 	e.restoreHabits(ctx, now)
 	e.restoreGuesses(ctx, now)
-	e.restoreHolds(ctx, now)
+	undecided := e.restoreHolds(ctx, now)
 	taken, err := l.Taken(ctx, now.Add(-policy.Breaker.Within))
 	e.doubt(err, "the accounts whose passwords were changed lately")
 	for account, at := range taken {
@@ -63,6 +63,9 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	}
 	e.judge.Bans.Loaded(time.Now())
 	e.restorePartial(ctx, now)
+	for _, account := range undecided {
+		e.judge.EnforceProbation(now, account)
+	}
 	e.resume(now, unfinished)
 	return nil
 }
@@ -107,7 +110,9 @@ func (e *Engine) restoreGuesses(ctx context.Context, now time.Time) {
 	e.judge.Slow.Restore(now, list)
 }
 
-func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
+// restoreHolds takes over what holds for accounts. It returns those with addresses on
+// probation.
+func (e *Engine) restoreHolds(ctx context.Context, now time.Time) (undecided []string) {
 	holds, err := e.parts.Ledger.Holds(ctx)
 	e.doubt(err, "the locks, restrictions, limits, stolen passwords and addresses on probation")
 	for _, h := range holds {
@@ -130,10 +135,12 @@ func (e *Engine) restoreHolds(ctx context.Context, now time.Time) {
 			}
 		case incident.HoldProbation:
 			e.restoreProbation(now, h)
+			undecided = append(undecided, h.Account)
 		case incident.HoldCompromised:
 			e.restoreCompromise(now, h)
 		}
 	}
+	return undecided
 }
 
 func (e *Engine) restoreThieves(now time.Time, h incident.Hold) {

@@ -29,9 +29,11 @@ func (f *fakeDaemon) Status() control.Status {
 		Health: f.health, Pause: f.pause, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
 		Checks:   []control.Check{{Name: "events", OK: true, Detail: "listening"}, {Name: "kernel", Detail: "gone"}},
 		Asterisk: control.Asterisk{Events: 5, Gaps: 1, LastGap: gap}, Counters: map[string]uint64{"incidents": 2, "verdicts": 0},
-		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2, FlowsBlocked: 1, Throttled: 2},
-		Config:   &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
-		Allow:    control.File{File: "/var/allow", Refused: "a mistake"},
+		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2, FlowsBlocked: 1, Throttled: 2, Closed: []incident.PartialBlock{
+			{Kind: incident.ClosedAddress, Address: netip.MustParsePrefix("203.0.113.7/32"), Connection: true, Phones: 12, Until: goldenAt},
+		}},
+		Config: &control.File{File: "/etc/t.toml", Loaded: goldenAt, Changed: true, Warnings: []string{"rename it"}},
+		Allow:  control.File{File: "/var/allow", Refused: "a mistake"},
 	}
 }
 func (f *fakeDaemon) Bans() []incident.Ban             { return goldenBans() }
@@ -187,7 +189,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled or closed: 2 · packets", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled or closed: 2 · packets", "203.0.113.7 is closed to new connections over TCP, TLS and WebSocket until ", "12 phones keep theirs: find what guesses there; `tollwarden unban 203.0.113.7` opens it", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
 		{"bans", 0, []string{"SIP and IAX2 over UDP  -        spoofable, 2nd time", "everything             -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h", "198.51.100.20:59271  2026-", "one phone's flow ", "2001:db8::/64        2026-", "throttled  ", `the phone of account "1004": 3 points`}},
 		{"bans --json", 0, []string{`"192.0.2.66/32"`, `"kind": "flow"`, `"flow": "198.51.100.20:59271"`, `"address": "2001:db8::/64"`}},
@@ -237,6 +239,10 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		if _, got := tollwarden(t, command, "--socket", socket); !strings.HasPrefix(got, "PAUSED until ") || !strings.Contains(got, "by root: phones move\n") {
 			t.Errorf("%s during a pause:\n%s", command, got)
 		}
+	}
+	f.health = control.Starting
+	if code, got := tollwarden(t, "status", "--socket", socket); code != 0 || !strings.Contains(got, "starting · mode") {
+		t.Errorf("starting: exit code %d, %s", code, got)
 	}
 	f.health = control.Degraded
 	if code, _ := tollwarden(t, "status", "--socket", socket); code != exitDegraded {

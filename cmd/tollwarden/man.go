@@ -63,7 +63,7 @@ func manPage(cmd *cobra.Command) string {
 	if cmd.Example != "" {
 		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roff(cmd.Example))
 	}
-	fmt.Fprintf(&b, ".SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage; status: 0 healthy, 3 not running, 4 degraded.\n")
+	fmt.Fprintf(&b, ".SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage; status: 0 healthy or starting, 3 not running, 4 degraded.\n")
 	return b.String()
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
 
@@ -13,7 +14,8 @@ func newReload() *cobra.Command {
 		Use: "reload", Short: "Reload the daemon's configuration and allow file", Args: args(cobra.NoArgs),
 		Long: "Reload the daemon's configuration and allow file, as SIGHUP does. Scores, bans and\n" +
 			"running steps stay, and no event is lost. If either file has an error, or a change\n" +
-			"needs a restart, both are refused and the old ones stay in force.",
+			"needs a restart, both are refused and the old ones stay in force. Entries of the allow list\n" +
+			"that are not in force all the same are listed, such as a host name that cannot be resolved.",
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -21,7 +23,7 @@ func newReload() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), c.Message)
+		fmt.Fprintln(cmd.OutOrStdout(), output.PlainLines(c.Message))
 		return nil
 	}
 	return cmd

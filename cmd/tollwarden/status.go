@@ -18,7 +18,8 @@ import (
 func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Say whether the daemon would stop an attack now", Args: args(cobra.NoArgs),
-		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy, 3 not running, 4 degraded.",
+		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy or starting, 3 not running, 4 degraded. It is starting until Asterisk has\n" +
+			"named its ports, for 10 seconds at most.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -34,7 +35,7 @@ func newStatus() *cobra.Command {
 		} else {
 			printStatus(cmd, s)
 		}
-		if err == nil && s.Health != control.Healthy {
+		if err == nil && s.Health != control.Healthy && s.Health != control.Starting {
 			return exitCode{code: exitDegraded}
 		}
 		return err
@@ -68,6 +69,7 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		closed += fmt.Sprintf(" · addresses throttled or closed: %d", n)
 	}
 	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, closed, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
+	printClosed(w, s.Firewall.Closed)
 	if len(s.Firewall.Ports) > 0 {
 		fmt.Fprintf(w, "UDP ports closed to addresses that may be spoofed: %s\n", portWords(s.Firewall.Ports))
 	}
@@ -86,6 +88,20 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		if n := s.Counters[name]; n > 0 {
 			fmt.Fprintf(w, "  %s: %d\n", name, n)
 		}
+	}
+}
+
+// maxClosed bounds the closed addresses that status lists.
+const maxClosed = 20
+
+// printClosed lists the addresses where phones cannot connect anew, since somebody there goes
+// on guessing.
+func printClosed(w io.Writer, closed []incident.PartialBlock) {
+	for _, b := range closed[:min(len(closed), maxClosed)] {
+		fmt.Fprintln(w, output.Plain(b.ClosedWords()))
+	}
+	if n := len(closed) - maxClosed; n > 0 {
+		fmt.Fprintf(w, "%d more addresses are closed: `tollwarden bans` lists them\n", n)
 	}
 }
 

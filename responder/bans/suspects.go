@@ -177,7 +177,9 @@ func (s *Suspects) At(now time.Time, at netip.Prefix) (b incident.PartialBlock, 
 func (s *Suspects) List(now time.Time) (list []incident.PartialBlock) {
 	for _, is := range s.by {
 		if is.InForce(now) {
-			list = append(list, is.PartialBlock)
+			b := is.PartialBlock
+			b.Phones = len(is.live)
+			list = append(list, b)
 		}
 	}
 	return list

@@ -10,7 +10,7 @@ import (
 
 // Status is the daemon's health at a glance.
 type Status struct {
-	Health   string            `json:"health"` // "ok" or "degraded"
+	Health   string            `json:"health"` // "ok", "starting" or "degraded"
 	Version  string            `json:"version"`
 	Mode     string            `json:"mode"`
 	Since    time.Time         `json:"since"` // start of the daemon
@@ -66,6 +66,7 @@ type File struct {
 // Values of Status.Health.
 const (
 	Healthy  = "ok"
+	Starting = "starting" // what Asterisk alone knows is still being asked; at most some seconds
 	Degraded = "degraded"
 )
 
@@ -102,9 +103,11 @@ type Firewall struct {
 	NetworksClosed int    `json:"networks_closed"` // of the bans: networks whose addresses take turns, closed for SIP and IAX2 over UDP
 	FlowsBlocked   int    `json:"flows_blocked"`   // single phones at addresses that others use
 	Throttled      int    `json:"throttled"`       // addresses that are throttled, since others use them
-	PacketsDropped uint64 `json:"packets_dropped"`
-	BytesDropped   uint64 `json:"bytes_dropped"`
-	Repairs        uint64 `json:"repairs"` // times that it was restored after another program changed it
+	// Closed are the addresses of phones that are closed to what is new there.
+	Closed         []incident.PartialBlock `json:"closed,omitempty"`
+	PacketsDropped uint64                  `json:"packets_dropped"`
+	BytesDropped   uint64                  `json:"bytes_dropped"`
+	Repairs        uint64                  `json:"repairs"` // times that it was restored after another program changed it
 	// Ports are the UDP ports that every ban closes, in order.
 	Ports []Port `json:"udp_ports"`
 	// TCPPorts are the TCP ports that a ban of scope "asterisk" closes, too, in order.

@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -47,6 +48,17 @@ func (d *Dedup) FirstFlow(v *score.Verdict) bool {
 	}
 	key := score.Key{Per: score.PerSource, Prefix: at, Account: incident.Flow{Connection: v.Cause.Transport.Connected()}.Kind()}
 	return d.isFirst(dedupKey{key: key, threshold: v.Threshold.Name}, v.At, v.Threshold.Within)
+}
+
+// closingPause is how long nothing more is reported of an address that is closed, and opened,
+// and closed again, since a guesser behind it goes on.
+const closingPause = 24 * time.Hour
+
+// FirstClosing is First for an address that is closed to what is new there: its owner hears
+// of it though nobody asked for a message about guesses, but once a day.
+func (d *Dedup) FirstClosing(v *score.Verdict, target netip.Prefix) bool {
+	key := score.Key{Per: score.PerSource, Prefix: target}
+	return d.isFirst(dedupKey{key: key, widening: Close}, v.At, closingPause)
 }
 
 // newPlacePause is how long nothing more is reported of an account whose address keeps

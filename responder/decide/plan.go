@@ -67,6 +67,14 @@ func Plan(v *score.Verdict, playbook []incident.StepKind, ladder Ladder, f Facts
 	return steps
 }
 
+// Inform adds a message to a plan that has none.
+func Inform(steps []incident.Step, f Facts) []incident.Step {
+	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step == incident.StepNotify }) {
+		return steps
+	}
+	return append(steps, planStep(nil, incident.StepNotify, Ladder{}, f))
+}
+
 func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) incident.Step {
 	s := incident.Step{Step: kind, State: incident.Intended}
 	switch kind {
@@ -207,8 +215,8 @@ func BanFor(v *score.Verdict, ladder Ladder, f Facts) incident.Ban {
 		b.Offence = f.Offences + 1
 		rung := rungFor(v, b.Offence)
 		b.Until, b.Scope = ladder.Until(v.At, rung), ladder.Scope(rung)
-		if f.Banned != nil && f.Banned.Prefix == b.Prefix && !f.Banned.Spoofable() && later(f.Banned.Until, b.Until) {
-			b.Until = f.Banned.Until // an operator's ban, which becomes wider
+		if f.Banned != nil && f.Banned.Prefix == b.Prefix && later(f.Banned.Until, b.Until) {
+			b.Until = f.Banned.Until // proof does not shorten what is in force: an operator's ban, or a long one on spoofable evidence
 		}
 	case v.Cause.Transport.Connected():
 		b.Until, b.Scope = v.At.Add(ladder.Brief()), incident.ScopeBrief

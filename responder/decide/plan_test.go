@@ -327,6 +327,7 @@ func TestScopeByOffence(t *testing.T) {
 		"… of everything":                      {thief, byOffence, 1, &all, "", 0, 0},
 		"… where everything is never closed":   {thief, always, 1, &first, "", 0, 0},
 		"a spoofable ban, proven":              {guessing(true), byOffence, 0, &incident.Ban{Prefix: guesser, Until: noon.Add(time.Hour), Scope: incident.ScopeSIP}, incident.ScopeAsterisk, time.Hour, 1},
+		"a long spoofable ban, proven":         {guessing(true), byOffence, 0, &incident.Ban{Prefix: guesser, Until: noon.Add(5 * time.Hour), Scope: incident.ScopeSIP}, incident.ScopeAsterisk, 5 * time.Hour, 1},
 		"a spoofable one, proven a second one": {guessing(true), byOffence, 1, &incident.Ban{Prefix: guesser, Until: noon.Add(time.Hour), Scope: incident.ScopeSIP}, incident.ScopeAll, 24 * time.Hour, 2},
 	} {
 		steps := Plan(tc.verdict, []incident.StepKind{incident.StepBan}, tc.ladder, Facts{Target: guesser, Offences: tc.offences, Banned: tc.banned})

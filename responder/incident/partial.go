@@ -20,8 +20,10 @@ type PartialBlock struct {
 	Phone      string         `json:"phone,omitempty"`   // the same in words, for people
 
 	// Address is an IPv4 address or an IPv6 /64 that is throttled or closed: over TCP, TLS
-	// and WebSocket if Connection, otherwise over UDP.
+	// and WebSocket if Connection, otherwise over UDP. Phones is how many connections, or
+	// flows, of registered phones keep working there.
 	Address netip.Prefix `json:"address,omitzero"`
+	Phones  int          `json:"phones,omitempty"`
 
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`
@@ -80,6 +82,24 @@ func (b PartialBlock) Words() string {
 		return "one phone's connection"
 	}
 	return "one phone's flow"
+}
+
+// ClosedWords says what it means for those at an address that it is closed, and what to do;
+// "" if it is not.
+func (b PartialBlock) ClosedWords() string {
+	if b.Kind != ClosedAddress {
+		return ""
+	}
+	what := "new phones over UDP"
+	if b.Connection {
+		what = "new connections over TCP, TLS and WebSocket"
+	}
+	keep := Count(b.Phones, "phone") + " keep theirs"
+	if b.Phones == 1 {
+		keep = "1 phone keeps its own"
+	}
+	return fmt.Sprintf("%s is closed to %s until %s, %s: find what guesses there; %s opens it",
+		PrefixText(b.Address), what, TimeText(b.Until), keep, Command("unban", PrefixText(b.Address)))
 }
 
 // Why is the reason, with the phone.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"hash/maphash"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -17,7 +18,8 @@ import (
 //
 //   - A request without credentials passes: it only gets a challenge.
 //   - Credentials that answer a challenge which passed to this address do so until ten
-//     of them were refused within a minute. A spoofer that sees no responses never has
+//     of them were refused within a minute, half of them of ports that had to wait
+//     (turns.go). A spoofer that sees no responses never has
 //     such a challenge, and does not use up the phones' ration. The challenge need
 //     not be good any more: the response to the phone has the next one.
 //   - Of other credentials ten pass within a minute: anybody can make up the
@@ -31,6 +33,7 @@ type Suspects struct {
 	seed     maphash.Seed
 	nonces   []atomic.Uint64 // by address and nonce: a challenge that passed (stamp)
 	requests []admitted
+	waiting  []waiting
 	budgets  map[netip.Prefix]*budget
 	pruned   time.Time // when unused budgets were last forgotten
 }
@@ -58,12 +61,13 @@ type admitted struct {
 	message uint64 // hash of all its bytes
 	at      int64  // milliseconds since 1970
 	spent   bool   // one of the ration, which a response may give back
+	turn    bool   // … of that for ports that wait
 	shared  bool   // a request without credentials was of the same transaction
 }
 
 // budget is what a suspect has used: credentials that answered a challenge that passed,
-// and others.
-type budget struct{ challenged, others ration }
+// those of ports that had waited, and others.
+type budget struct{ challenged, turns, others ration }
 
 // ration holds the times of the last that passed, in milliseconds since 1970.
 type ration struct {
@@ -74,7 +78,7 @@ type ration struct {
 // NewSuspects makes a Suspects that has seen nothing.
 func NewSuspects() *Suspects {
 	return &Suspects{
-		seed: maphash.MakeSeed(), nonces: make([]atomic.Uint64, suspectNonces), requests: make([]admitted, admittedSlots),
+		seed: maphash.MakeSeed(), nonces: make([]atomic.Uint64, suspectNonces), requests: make([]admitted, admittedSlots), waiting: make([]waiting, waitingSlots),
 		budgets: map[netip.Prefix]*budget{},
 	}
 }
@@ -98,15 +102,17 @@ func (s *Suspects) Request(now time.Time, from netip.AddrPort, message []byte, t
 		return true // sent again, which is no further guess
 	}
 	b := s.budget(now, from)
-	ration, challenged := &b.others, ok && s.challenged(now, from.Addr(), r.Nonce)
+	challenged, turn := ok && s.challenged(now, from.Addr(), r.Nonce), false
 	if challenged {
-		ration = &b.challenged
+		pass, turn = s.takeChallenged(now, from, b)
+	} else {
+		pass = b.others.take(now, Ration)
 	}
-	if !ration.take(now) {
+	if !pass {
 		return false
 	}
 	shared := known && slot.shared
-	*slot = admitted{key: key, message: hash, at: now.UnixMilli(), spent: challenged && !shared, shared: shared}
+	*slot = admitted{key: key, message: hash, at: now.UnixMilli(), spent: challenged && !shared, turn: turn, shared: shared}
 	return true
 }
 
@@ -125,7 +131,7 @@ func (s *Suspects) Response(now time.Time, to netip.AddrPort, message []byte) (p
 		if slot.key == s.key(to, &id) && slot.spent {
 			slot.spent = false // one response settles it
 			if outcome(&r) != Refused {
-				s.budget(now, to).challenged.giveBack()
+				s.budget(now, to).giveBack(slot.turn)
 			}
 		}
 	}
@@ -218,32 +224,40 @@ func (s *Suspects) budget(now time.Time, at netip.AddrPort) *budget {
 func (s *Suspects) forget(now time.Time) {
 	s.pruned = now
 	for key, b := range s.budgets {
-		if b.others.unused(now) && b.challenged.unused(now) {
+		if b.others.unused(now) && b.challenged.unused(now) && b.turns.unused(now) {
 			delete(s.budgets, key)
 		}
 	}
 }
 
-// take takes one, if fewer than Ration were taken within RationPer.
-func (r *ration) take(now time.Time) bool {
+// giveBack undoes the last take of what answers a challenge that passed.
+func (b *budget) giveBack(turn bool) {
+	if turn {
+		b.turns.giveBack(turnsOf)
+	} else {
+		b.challenged.giveBack(Ration - turnsOf)
+	}
+}
+
+// take takes one, if fewer than of, at most Ration, were taken within RationPer.
+func (r *ration) take(now time.Time, of int) bool {
 	oldest := &r.times[r.next]
 	if age := now.UnixMilli() - *oldest; age >= 0 && age < RationPer.Milliseconds() {
 		return false
 	}
 	*oldest = now.UnixMilli()
-	r.next = (r.next + 1) % Ration
+	r.next = (r.next + 1) % of
 	return true
 }
 
 // giveBack undoes the last take.
-func (r *ration) giveBack() {
-	r.next = (r.next + Ration - 1) % Ration
+func (r *ration) giveBack(of int) {
+	r.next = (r.next + of - 1) % of
 	r.times[r.next] = 0
 }
 
 func (r *ration) unused(now time.Time) bool {
-	last := r.times[(r.next+Ration-1)%Ration]
-	return now.UnixMilli()-last >= RationPer.Milliseconds()
+	return now.UnixMilli()-slices.Max(r.times[:]) >= RationPer.Milliseconds()
 }
 
 // mentions says whether a message contains a word, in whatever case: Asterisk may find a

@@ -360,3 +360,39 @@ func TestChallengesAreCounted(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 }
+
+// Proof makes a ban wider, never shorter: a guesser kept out for a day on evidence that may
+// be spoofed is not let in again after the 15 minutes of a first offence. Near an account
+// forged packets cannot have brought a long ban, so an owner who mistypes gets the first rung.
+func TestProofDoesNotShortenABan(t *testing.T) {
+	for name, tc := range map[string]struct {
+		near bool
+		want time.Duration // from the first guess on
+	}{
+		"a thief":               {false, 24 * time.Hour},
+		"somebody near a phone": {true, 15*time.Minute + 2*time.Second},
+	} {
+		p := climbing()
+		p.Ladder.Times = []time.Duration{15 * time.Minute, 4 * time.Hour}
+		p.Ladder.Scopes = []incident.Scope{incident.ScopeAsterisk, incident.ScopeAll}
+		s := newSite(t, p)
+		prefix := netip.MustParsePrefix(thief + "/32")
+		if tc.near {
+			s.Places.Know("1001", netip.MustParseAddr("192.0.77.7"), noon)
+		}
+		s.Repeats.Set(prefix, 3, noon.Add(-time.Hour))
+		for range 3 {
+			s.guess(noon, thief)
+		}
+		for n := range 3 {
+			s.hear(t, noon.Add(2*time.Second), over("TCP", failure("1002", thief, 10+n)))
+		}
+		ban, ok := s.Bans.Exact(noon.Add(time.Minute), prefix)
+		if !ok || ban.Scope != incident.ScopeAsterisk || ban.Offence != 1 || !ban.Until.Equal(noon.Add(tc.want)) {
+			t.Errorf("%s: %+v", name, ban)
+		}
+		if b := s.dropped[prefix]; b.Until != ban.Until {
+			t.Errorf("%s: the kernel has %+v", name, b)
+		}
+	}
+}

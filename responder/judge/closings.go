@@ -82,7 +82,7 @@ func (j *Judge) closeConnections(v *score.Verdict, at netip.Prefix) {
 // partial is the closing as a person sees it.
 func (c *closing) partial() incident.PartialBlock {
 	b := c.block
-	b.Until = c.Until
+	b.Until, b.Phones = c.Until, len(c.live)
 	return b
 }
 

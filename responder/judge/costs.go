@@ -1,6 +1,7 @@
 package judge
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -90,6 +91,41 @@ func (j *Judge) limitEnded(number int64, account, why string) {
 		}
 	}
 	j.effects.NoteStep(number, s)
+}
+
+// EnforceProbation carries out, at a start in mode enforce, what mode observe only recorded of
+// an account with an address on probation: its costs are limited for the rest of the time,
+// and a person hears of it. It does nothing if they are limited already.
+func (j *Judge) EnforceProbation(now time.Time, account string) {
+	list := j.Places.Probations(account, now)
+	t := j.newPlaceThreshold()
+	if j.policy.Observe || len(list) == 0 || t == nil {
+		return
+	}
+	if limit, limited := j.Contain.Costs.Of(account); limited && !limit.Until.IsZero() {
+		return
+	}
+	v := &score.Verdict{
+		At: now, Key: score.Key{Per: score.PerAccount, Account: account}, Threshold: t, Score: t.Score,
+		Cause: score.Record{At: list[0].First, Signal: score.NewPlaceAfterFailures, Source: list[0].Source.Addr(), Account: account},
+		Reason: fmt.Sprintf("on probation since %s, and its costly calls were not ended so far, as in mode observe: somebody guessed at the password, then the account was used from %s, a new address: its owner's, or a thief's",
+			incident.TimeText(list[0].Since), incident.PrefixText(list[0].Source)),
+	}
+	v.Evidence = []score.Record{v.Cause}
+	j.count(v)
+	j.answer(v, nil)
+}
+
+// newPlaceThreshold is the threshold of an address on probation that limits costs; nil if the
+// configuration has none.
+func (j *Judge) newPlaceThreshold() *score.Threshold {
+	for i := range j.policy.Thresholds {
+		t := &j.policy.Thresholds[i]
+		if t.Per == score.PerAccount && t.Points[score.NewPlaceAfterFailures] >= t.Score && slices.Contains(j.policy.Playbooks[t.Playbook], incident.StepLimitCosts) {
+			return t
+		}
+	}
+	return nil
 }
 
 // recordLimit has the calls that are ended belong to an incident that limits costs.

@@ -75,7 +75,8 @@ func TestNewAddressNearHome(t *testing.T) {
 		"another of the provider's":   {guessedAt("1002"), "198.51.7.9", ""},
 		"another provider's":          {guessedAt("1002"), "198.52.7.9", "new place 1002"},
 		"near, but it guessed itself": {over("TCP", failures("1002", "198.51.7.9", 4)), "198.51.7.9", "break-in 1002"},
-		"near, but it tried others":   {over("TCP", failures("1003", "198.51.7.9", 1)), "198.51.7.9", "break-in 1002"},
+		"near, but it tried another":  {over("TCP", failures("1003", "198.51.7.9", 1)), "198.51.7.9", "new place 1002"},
+		"near, but it tried several":  {over("TCP", failures("1003", "198.51.7.9", 2)+failures("1001", "198.51.7.9", 2)), "198.51.7.9", "break-in 1002"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := owned(t, suspecting())

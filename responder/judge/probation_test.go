@@ -595,9 +595,12 @@ func TestOldPasswordMovesAlong(t *testing.T) {
 		}, ""},
 		"long after": {func(t *testing.T, s *site) {
 			s.hear(t, at(200), over("TCP", failure("1003", is, 1)+success("1002", is)))
-		}, "break-in 1002"},
+		}, "new place 1002"},
 		"somebody tries an extension of another place, too": {func(t *testing.T, s *site) {
 			s.hear(t, noon, over("TCP", failure("1003", is, 1)+failure("1001", is, 2)+success("1002", is)))
+		}, "new place 1002"},
+		"somebody tries several of another place": {func(t *testing.T, s *site) {
+			s.hear(t, noon, over("TCP", failure("1003", is, 1)+failures("1001", is, 2)+failures("2001", is, 2)+success("1002", is)))
 		}, "break-in 1002"},
 		"somebody guesses at the extension itself": {func(t *testing.T, s *site) {
 			s.hear(t, noon, over("TCP", failures("1002", is, 4)+success("1002", is)))

@@ -48,6 +48,10 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	widening := decide.Widened(v, steps, f)
 	j.widened(v, widening, f)
+	closes := widening == decide.Close && j.dedup.FirstClosing(v, f.Target)
+	if closes {
+		steps = decide.Inform(steps, f)
+	}
 	if why, goesOn := decide.GoesOn(steps, f); goesOn {
 		j.goesOn(decide.Attack{Key: v.Key, Threshold: v.Threshold.Name, Last: v.At, Reason: why, Advice: decide.Remedy(f)})
 	}
@@ -63,7 +67,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
 			j.partOf(flow)
 		}
-	case (f.Flow == nil || f.Paused) && decide.OnlyInforms(steps) && !j.dedup.First(v, widening):
+	case (f.Flow == nil || f.Paused) && decide.OnlyInforms(steps) && !closes && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
 	default:
 		j.taken(v, steps, f)

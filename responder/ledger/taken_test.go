@@ -26,8 +26,13 @@ func TestTaken(t *testing.T) {
 	put(noon.Add(-2*time.Hour), incident.Enforce, "1006", incident.StepRotate, incident.Done)
 	put(noon, incident.Enforce, "1007", incident.StepRestrict, incident.Done)
 	l.PutAction(Action{At: noon, Action: "rotate", Target: "1008"})
+	put(noon, incident.Enforce, "1009", incident.StepRotate, incident.Done)
+	l.PutAction(Action{At: noon, Action: "compromise", Target: "1009"})
+	put(noon, incident.Enforce, "1010", incident.StepRotate, incident.Done) // at the same time, by the daemon
+	put(noon.Add(-time.Minute), incident.Enforce, "1011", incident.StepRotate, incident.Done)
+	l.PutAction(Action{At: noon, Action: "compromise", Target: "1011"}) // later, by a person
 	flush(t, l)
 	same(t, "taken", must[map[string]time.Time](t)(l.Taken(t.Context(), noon.Add(-time.Hour))), map[string]time.Time{
-		"1001": noon.Add(-time.Minute), "1002": noon, "1003": noon,
+		"1001": noon.Add(-time.Minute), "1002": noon, "1003": noon, "1010": noon, "1011": noon.Add(-time.Minute),
 	})
 }

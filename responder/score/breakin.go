@@ -70,7 +70,7 @@ type Places interface {
 // changes.
 //
 //   - SuccessAfterFailures, a break-in, takes failures of the succeeding address
-//     itself: enough confirmed ones for this account, or one for another account,
+//     itself: enough confirmed ones for this account, or for several accounts,
 //     where no account is used. The failures of its network count, too, except those
 //     from addresses where accounts are used. While the password is known to be
 //     stolen, the success of another unknown address needs no failure.
@@ -208,7 +208,7 @@ func (b *BreakIn) putOnProbation(name []byte, source netip.Prefix, since time.Ti
 
 // guessed reports whether an address has itself failed so often that its success is
 // that of a guesser: for this account, together with the rest of its network, or for
-// another one. Spoofed failures do not count.
+// several accounts. Spoofed failures do not count.
 func (b *BreakIn) guessed(name []byte, source netip.Prefix, at time.Time) bool {
 	return b.guessedNear(name, source, at) >= b.config.Failures || b.sprays(name, source, at) && !b.places.Occupied(source, at)
 }
@@ -230,18 +230,38 @@ func (b *BreakIn) guessedNear(name []byte, source netip.Prefix, at time.Time) (n
 	return n
 }
 
-// sprays reports whether an address failed for another account that is not used
-// there, for certain.
+// spraysFor is how many other accounts an address must have failed for to be a guesser's:
+// a colleague who mistypes, and one whose phone has an old password, fail for their own.
+const spraysFor = 2
+
+// sprays reports whether an address guesses at several other accounts, which are not used
+// there, for certain: with its failures for this one they are as many as a guesser's.
 func (b *BreakIn) sprays(name []byte, source netip.Prefix, at time.Time) bool {
-	_, proven := b.elsewhere(name, source, at)
-	return proven > 0
+	others := b.elsewhere(name, source, at)
+	return others.accounts >= spraysFor && others.proven+b.ownFailures(name, source, at) >= b.config.Failures
+}
+
+// ownFailures counts the proven failures of an address itself for an account.
+func (b *BreakIn) ownFailures(name []byte, source netip.Prefix, at time.Time) (n int) {
+	for _, g := range b.guessersOf(name) {
+		if g.source == source {
+			n += g.recent(Proven, at, b.config.Within)
+		}
+	}
+	return n
+}
+
+// failuresElsewhere are the failures of an address for other accounts.
+type failuresElsewhere struct {
+	all, proven int
+	accounts    int // those with proven failures
 }
 
 // elsewhere counts the failures of an address for other accounts that are not used
 // there: a colleague's phone with an old password is no guesser, nor is one whose address
 // changes together with this account's. It looks at every account with failures, which is
 // rare enough: it takes a right password from an unknown address.
-func (b *BreakIn) elsewhere(name []byte, source netip.Prefix, at time.Time) (all, proven int) {
+func (b *BreakIn) elsewhere(name []byte, source netip.Prefix, at time.Time) (f failuresElsewhere) {
 	manager := strings.HasPrefix(string(name), ManagerAccounts)
 	for other, e := range b.accounts {
 		if other == string(name) || strings.HasPrefix(other, ManagerAccounts) != manager {
@@ -251,17 +271,20 @@ func (b *BreakIn) elsewhere(name []byte, source netip.Prefix, at time.Time) (all
 		if g == nil || b.places.Lives([]byte(other), source, at) || b.places.Outdated([]byte(other), name, at) {
 			continue
 		}
-		all += g.recent(Spoofable, at, b.config.Within)
-		proven += g.recent(Proven, at, b.config.Within)
+		f.all += g.recent(Spoofable, at, b.config.Within)
+		if proven := g.recent(Proven, at, b.config.Within); proven > 0 {
+			f.proven += proven
+			f.accounts++
+		}
 	}
-	return all, proven
+	return f
 }
 
 // suspicious reports whether a success at an unknown address may be a thief's, and
 // since when the account is under suspicion. Near its home, what others did says nothing:
 // a dynamic address changes all the time.
 func (b *BreakIn) suspicious(name []byte, source netip.Prefix, at time.Time) (since time.Time, ok bool) {
-	if all, proven := b.elsewhere(name, source, at); proven > 0 || all >= b.config.Failures {
+	if f := b.elsewhere(name, source, at); f.proven > 0 || f.all >= b.config.Failures {
 		return at, true
 	}
 	if b.places.NearHome(name, source, at) {

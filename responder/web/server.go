@@ -19,8 +19,8 @@ import (
 // Source is the daemon. Its methods are called for each request, from any
 // goroutine.
 type Source interface {
-	// Checks are those of `tollwarden status`.
-	Checks() []control.Check
+	// Health is the state and the checks of `tollwarden status`.
+	Health() (state string, checks []control.Check)
 	// Reading is the state that the metrics show.
 	Reading() Reading
 }
@@ -48,21 +48,22 @@ func Handler(s Source) http.Handler {
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(collector{s}, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { healthz(w, s.Checks()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { healthz(w, s) })
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
 	return mux
 }
 
-// healthz answers ok or the names of the failing checks. The reasons may reveal
+// healthz answers the state and the names of the failing checks. The reasons may reveal
 // addresses; they are on the control socket, for those who may open it.
-func healthz(w http.ResponseWriter, checks []control.Check) {
+func healthz(w http.ResponseWriter, s Source) {
+	state, checks := s.Health()
 	answer := struct {
 		Health  string   `json:"health"`
 		Failing []string `json:"failing,omitempty"`
-	}{Health: control.Healthy}
+	}{Health: state}
 	for _, c := range checks {
 		if !c.OK {
-			answer.Health, answer.Failing = control.Degraded, append(answer.Failing, c.Name)
+			answer.Failing = append(answer.Failing, c.Name)
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -23,9 +23,24 @@ import (
 )
 
 // still is a daemon with fixed, nonzero metrics.
-type still struct{ failing string }
+type still struct {
+	failing  string
+	starting bool
+}
 
-func (s still) Checks() []control.Check {
+func (s still) Health() (state string, checks []control.Check) {
+	switch {
+	case s.starting:
+		state = control.Starting
+	case s.failing != "":
+		state = control.Degraded
+	default:
+		state = control.Healthy
+	}
+	return state, s.checks()
+}
+
+func (s still) checks() []control.Check {
 	checks := []control.Check{{Name: "events", OK: true, Detail: "fine"}, {Name: "canary", OK: true, Detail: "heard"}}
 	for i := range checks {
 		if checks[i].Name == s.failing {
@@ -39,7 +54,7 @@ func (s still) Reading() web.Reading {
 	drops := make([]uint64, len(journal.DropBounds)+1)
 	drops[2], drops[len(drops)-1] = 3, 1
 	return web.Reading{
-		Version: "v1", Mode: "enforce", Checks: s.Checks(),
+		Version: "v1", Mode: "enforce", Checks: s.checks(),
 		Meters: responder.Meters{
 			Judge: judge.Meters{
 				Events: map[string]uint64{"InvalidPassword": 7}, Observations: map[string]uint64{"proven": 5, "spoofable": 2},
@@ -78,6 +93,10 @@ func TestHealthz(t *testing.T) {
 	code, body := get(t, still{failing: "canary"}, "/healthz")
 	if code != http.StatusServiceUnavailable || body != "{\"health\":\"degraded\",\"failing\":[\"canary\"]}\n" {
 		t.Errorf("degraded: %d %s", code, body)
+	}
+	code, body = get(t, still{failing: "canary", starting: true}, "/healthz")
+	if code != http.StatusServiceUnavailable || body != "{\"health\":\"starting\",\"failing\":[\"canary\"]}\n" {
+		t.Errorf("starting: %d %s", code, body)
 	}
 }
 

@@ -54,7 +54,7 @@ func (c *configuration) checkAllowList(now time.Time) control.Check {
 	var refused []string
 	for _, a := range list {
 		if a.Refused != "" {
-			refused = append(refused, fmt.Sprintf("not in force: %s: replace it with smaller networks, or write \"%s force\"", a.Refused, a.What()))
+			refused = append(refused, "not in force: "+refusedWords(a))
 		}
 		if a.Prefix.IsValid() && a.InForce() {
 			prefixes = append(prefixes, a.Prefix)

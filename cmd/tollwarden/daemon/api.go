@@ -19,7 +19,7 @@ var _ control.Daemon = (*apiBackend)(nil)
 
 // Reload reads the configuration and the allow file again.
 func (b *apiBackend) Reload(uint32) (control.Changed, error) {
-	message, err := b.config.reload()
+	message, err := b.config.reload(context.Background())
 	if err != nil {
 		return control.Changed{}, control.Refusal(err.Error())
 	}

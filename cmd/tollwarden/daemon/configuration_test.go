@@ -43,7 +43,7 @@ func newStoppedSite(t *testing.T, text string) *site {
 func (s *site) reload(text string) error {
 	s.t.Helper()
 	s.configure(text)
-	_, err := s.daemon.config.reload()
+	_, err := s.daemon.config.reload(s.t.Context())
 	return err
 }
 
@@ -96,7 +96,7 @@ func TestReloadOfTheRest(t *testing.T) {
 	}
 	old := s.daemon.config.file
 	s.daemon.config.file = nil
-	if _, err := s.daemon.config.reload(); err == nil {
+	if _, err := s.daemon.config.reload(t.Context()); err == nil {
 		t.Error("a reload without a file succeeds")
 	}
 	if err := s.daemon.config.handleSIGHUP(t.Context()); err != nil {

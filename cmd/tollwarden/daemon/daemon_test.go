@@ -228,7 +228,6 @@ func TestMetrics(t *testing.T) {
 	_ = free.Close()
 	s := newSite(t, "[health]\nlisten = \""+address+"\"\n")
 	s.start()
-	s.listening()
 	get := func(path string) (int, string) {
 		t.Helper()
 		r, err := http.Get("http://" + address + path)
@@ -242,9 +241,13 @@ func TestMetrics(t *testing.T) {
 		}
 		return r.StatusCode, string(body)
 	}
-	if code, body := get("/healthz"); code != http.StatusOK {
-		t.Errorf("/healthz: %d %s", code, body)
-	}
+	s.wait("its health", func() bool {
+		code, body := get("/healthz")
+		if code != http.StatusOK && !(code == http.StatusServiceUnavailable && strings.Contains(body, `"health":"starting"`)) {
+			t.Fatalf("/healthz after the start: %d %s", code, body)
+		}
+		return code == http.StatusOK
+	})
 	for range 3 {
 		s.guess("1002", "192.0.2.66")
 	}

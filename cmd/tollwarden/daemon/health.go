@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	systemd "github.com/coreos/go-systemd/v22/daemon"
@@ -35,17 +36,21 @@ type probe struct {
 // log, to systemd and to the receivers.
 type health struct {
 	probes  []probe
+	since   time.Time // when the daemon was started
 	canary  *canary
 	alarm   func(alarm)
 	tick    func(now time.Time) // called with each round of checks
 	summary func() string       // of a healthy daemon
 	systemd func(state string)
 	log     zerolog.Logger
+
+	starting sync.Mutex
+	passed   map[string]bool // checks that have passed once
 }
 
 func newHealth(probes []probe, alarm func(alarm), log zerolog.Logger) *health {
 	return &health{
-		probes: probes, alarm: alarm, log: log,
+		probes: probes, since: time.Now(), passed: map[string]bool{}, alarm: alarm, log: log,
 		systemd: func(state string) { _, _ = systemd.SdNotify(false, state) }, // it is no failure to run without systemd
 	}
 }
@@ -88,12 +93,14 @@ func (h *health) watch(ctx context.Context, watchdog bool) {
 					checks[i], at[i] = p.check(now), now
 				}
 			}
-			h.report(state.update(now, checks))
+			if h.stateOf(now, checks) != control.Starting {
+				h.report(state.update(now, checks))
+			}
 			h.tick(now)
 			if watchdog && feedWatchdog(checks, h.canary.state(now).err) {
 				h.systemd(systemd.SdNotifyWatchdog)
 			}
-			if s := h.statusLine(checks); s != status {
+			if s := h.statusLine(now, checks); s != status {
 				status = s
 				h.systemd("STATUS=" + s)
 			}

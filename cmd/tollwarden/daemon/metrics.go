@@ -16,8 +16,12 @@ type metricsSource struct {
 	logSensor *logSensor
 }
 
-// Checks are those of status.
-func (m metricsSource) Checks() []control.Check { return m.health.checks(time.Now()) }
+// Health is that of status.
+func (m metricsSource) Health() (state string, checks []control.Check) {
+	now := time.Now()
+	checks = m.health.checks(now)
+	return m.health.stateOf(now, checks), checks
+}
 
 // Reading collects the metrics.
 func (m metricsSource) Reading() web.Reading {

@@ -31,5 +31,5 @@ func (o *overload) look(now time.Time) {
 	}
 	o.logged = now
 	o.log.Warn().Uint64("ChallengeSent", o.shed.ChallengeSent.Load()).Uint64("InvalidAccountID", o.shed.InvalidAccountID.Load()).
-		Msg("events arrive faster than they are handled: those that cannot reveal a break-in are skipped")
+		Msg("events arrive faster than they are handled: challenges and guesses at extensions that do not exist are skipped, while wrong passwords, logins and calls are all handled; if packets on the wire were missed, too, a break-in over UDP may only put its address on probation")
 }

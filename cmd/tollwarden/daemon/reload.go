@@ -8,6 +8,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
@@ -24,7 +25,7 @@ func (c *configuration) handleSIGHUP(ctx context.Context) error {
 	for {
 		select {
 		case <-hangup:
-			_, _ = c.reload() // the log and status have the result
+			_, _ = c.reload(ctx) // the log and status have the result
 		case <-ctx.Done():
 			return nil
 		}
@@ -32,23 +33,29 @@ func (c *configuration) handleSIGHUP(ctx context.Context) error {
 }
 
 // reload puts the whole configuration file in force, or nothing of it. It returns
-// what to answer.
-func (c *configuration) reload() (string, error) {
+// what to answer: also which entries of the allow list are not in force.
+func (c *configuration) reload(ctx context.Context) (string, error) {
 	if c.file == nil {
 		return "", errors.New("the daemon runs without a configuration file")
 	}
-	c.changing.Lock()
-	defer c.changing.Unlock()
-	if err := c.readAgain(); err != nil {
+	if err := c.replace(); err != nil {
 		c.file.Refused(err)
 		c.log.Error().Err(err).Msg("the new configuration was refused, and the old one stays in force")
 		return "", fmt.Errorf("refused, the old configuration stays in force: %w", err)
 	}
-	c.log.Info().Str("file", c.file.Path()).Msg("the configuration is in force")
-	return c.file.Path() + " is in force", nil
+	c.settleNames(ctx)
+	now := time.Now()
+	event := c.log.Info().Str("file", c.file.Path())
+	if except := c.notInForce(now); len(except) > 0 {
+		event = event.Strs("not_in_force", except)
+	}
+	event.Msg("the configuration is in force")
+	return c.inForceWords(now), nil
 }
 
-func (c *configuration) readAgain() error {
+func (c *configuration) replace() error {
+	c.changing.Lock()
+	defer c.changing.Unlock()
 	cfg, sum, err := c.file.Read()
 	if err != nil {
 		return err

@@ -203,6 +203,9 @@ func TestOverloadIsLogged(t *testing.T) {
 	if n := strings.Count(log.String(), "events arrive faster than they are handled"); n != 2 {
 		t.Errorf("logged %d times:\n%s", n, &log)
 	}
+	if got := log.String(); !strings.Contains(got, "wrong passwords, logins and calls are all handled") || !strings.Contains(got, "may only put its address on probation") {
+		t.Errorf("it does not say what is lost:\n%s", got)
+	}
 }
 
 // A gap is counted, recorded with what covers it, and an alarm if it is not short.

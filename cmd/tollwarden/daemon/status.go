@@ -1,12 +1,14 @@
 package daemon
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/binds"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 )
 
@@ -30,15 +32,13 @@ type statusSource struct {
 func (d statusSource) Status() control.Status {
 	now := time.Now()
 	s := control.Status{
-		Health: control.Healthy, Version: d.version, Mode: string(d.mode), Since: d.since,
+		Version: d.version, Mode: string(d.mode), Since: d.since,
 		Checks: d.health.checks(now), Firewall: d.firewall(), Asterisk: d.asterisk(now), Counters: d.counters(), Allow: d.config.allow.state(),
 	}
 	senses := d.engine.Senses(now)
 	s.Ineffective, s.Unstopped = ineffectiveBans(senses.Ineffective), unstoppedAttacks(senses.Unstopped)
 	s.Pause, s.Breaker = pauseOf(senses.Pause), breakerOf(senses.Breaker)
-	if len(failing(s.Checks)) > 0 {
-		s.Health = control.Degraded
-	}
+	s.Health = d.health.stateOf(now, s.Checks)
 	if d.config.file != nil {
 		c := d.config.file.State()
 		s.Config = &c
@@ -51,7 +51,9 @@ func (d statusSource) firewall() control.Firewall {
 		Table: d.config.started.Firewall.Table, Bans: d.engine.Bans.Count(), NetworksClosed: d.engine.Bans.Closed(time.Now()),
 		Repairs: d.kernel.state().Repairs, Ports: d.ports.closedPorts(binds.UDP), TCPPorts: d.ports.closedPorts(binds.TCP),
 	}
-	f.FlowsBlocked, f.Throttled = countPartial(d.engine.Bans.ListPartial(time.Now()))
+	partial := d.engine.Bans.ListPartial(time.Now())
+	f.FlowsBlocked, f.Throttled = countPartial(partial)
+	f.Closed = slices.DeleteFunc(partial, func(b incident.PartialBlock) bool { return b.Kind != incident.ClosedAddress })
 	if stats, err := d.kernel.table.Stats(); err == nil { // otherwise the checks say why
 		f.PacketsDropped, f.BytesDropped = stats.In.Packets+stats.Out.Packets, stats.In.Bytes+stats.Out.Bytes
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
@@ -11,7 +12,7 @@ import (
 )
 
 // statusLine is the one line for systemctl status.
-func (h *health) statusLine(checks []control.Check) string {
+func (h *health) statusLine(now time.Time, checks []control.Check) string {
 	bad := failing(checks)
 	if len(bad) == 0 {
 		return h.summary()
@@ -19,6 +20,9 @@ func (h *health) statusLine(checks []control.Check) string {
 	parts := make([]string, len(bad))
 	for i, c := range bad {
 		parts[i] = c.Name + ": " + c.Detail
+	}
+	if h.stateOf(now, checks) == control.Starting {
+		return "starting: " + strings.Join(parts, "; ")
 	}
 	return "DEGRADED: " + strings.Join(parts, "; ")
 }
