@@ -28,6 +28,7 @@ func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail stri
 	if left := j.probationWords(now, account); left != "" {
 		return fmt.Sprintf("%s is known for %s from now on; still on probation: %s", at, account, left), nil
 	}
+	delete(j.newPlaces.held, account)
 	detail = fmt.Sprintf("%s is known for %s from now on", at, account)
 	if j.endCostLimit(account) {
 		detail += "; costly calls are no longer ended"
