@@ -106,7 +106,7 @@ func TestBreakerSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.hear(t, now.Add(-time.Minute), []byte(success("1008", "203.0.113.8")))
-	if err := h.Compromise(now, 0, "1008"); err != nil {
+	if _, err := h.Compromise(now, 0, "1008"); err != nil {
 		t.Fatal(err)
 	}
 	h.hear(t, now, brokenInto("1001", "1002", "1003"))

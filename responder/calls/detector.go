@@ -80,6 +80,7 @@ type accountState struct {
 	carrier   bool
 	used      time.Time      // last access
 	starts    []time.Time    // of calls within the last hour, at most maxStarts
+	fresh     []time.Time    // those of numbers not dialled within ProbeWithin before
 	dialed    []dialedNumber // the newest maxDialedNumbers
 	ended     []time.Time    // ends of short calls without a login
 	lastLogin time.Time

@@ -167,6 +167,16 @@ func TestSigns(t *testing.T) {
 				observe(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), office))
 			}
 		}, []string{"", "", "", "", "", "", "OffHours", "", "", "OffHours"}},
+		{"an engaged number at night, and on two lines at once", func(s *site, observe func([]calls.Sign)) {
+			night := noon.Add(11 * time.Hour)
+			for i := range 12 {
+				observe(s.call(night.Add(time.Duration(i)*time.Minute), "1002", "02079460001", office))
+				s.hangUp(night.Add(time.Duration(i)*time.Minute+10*time.Second), "1002")
+			}
+			for i := range 3 {
+				observe(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", "02079460001", office))
+			}
+		}, []string{"", "", "", "", "", "", "", "", "", "", "", "", "", "", "OffHours"}},
 		{"a new network, and two alternately", func(s *site, observe func([]calls.Sign)) {
 			for i, from := range []calls.Login{office, attacker, office, attacker, office} {
 				observe(s.Login(noon.Add(time.Duration(i)*time.Minute), []byte("1002"), from))

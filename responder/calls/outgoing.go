@@ -30,9 +30,12 @@ func (d *Detector) checkOutgoing(now time.Time, a *accountState, s *signs) {
 	if live := d.Outgoing(a.name); live > a.limits.Concurrent && a.limits.Concurrent > 0 {
 		s.add(ConcurrentCalls, "%d calls at once", live)
 	}
-	a.checkProbing(now, s)
+	again := a.checkProbing(now, s)
+	if !again {
+		a.fresh = recent(append(a.fresh, now), now)
+	}
 	if d.rules.Hours.closed(now) {
-		a.checkOffHours(now, d.Outgoing(a.name), s)
+		a.checkOffHours(now, d.Outgoing(a.name), again, s)
 	}
 	d.checkDormant(now, a, s)
 	d.checkCountry(now, a, s)
@@ -58,27 +61,32 @@ func (a *accountState) checkRate(now time.Time, s *signs) {
 			s.add(Cadence, "%s after the previous call", gap.Round(time.Millisecond))
 		}
 	}
-	for len(a.starts) > 0 && (now.Sub(a.starts[0]) >= hour || len(a.starts) >= maxStarts) {
-		a.starts = a.starts[1:]
-	}
-	a.starts = append(a.starts, now)
-	if n := a.startsSince(now.Add(-minute)); n >= a.limits.Rate && a.limits.Rate > 0 {
+	a.starts = recent(append(a.starts, now), now)
+	if n := since(a.starts, now.Add(-minute)); n >= a.limits.Rate && a.limits.Rate > 0 {
 		s.add(CallRate, "call %d within a minute", n)
 	}
 }
 
-// startsSince counts the calls that started after t.
-func (a *accountState) startsSince(t time.Time) int {
-	n := 0
-	for i := len(a.starts) - 1; i >= 0 && a.starts[i].After(t); i-- {
+// recent are the starts that still count, the newest at the end.
+func recent(starts []time.Time, now time.Time) []time.Time {
+	for now.Sub(starts[0]) >= hour || len(starts) > maxStarts {
+		starts = starts[1:]
+	}
+	return starts
+}
+
+// since counts the starts after t.
+func since(starts []time.Time, t time.Time) (n int) {
+	for i := len(starts) - 1; i >= 0 && starts[i].After(t); i-- {
 		n++
 	}
 	return n
 }
 
-// checkOffHours applies the limits outside business hours.
-func (a *accountState) checkOffHours(now time.Time, live int, s *signs) {
-	if n := a.startsSince(now.Add(-hour)); n > a.limits.OffHours {
+// checkOffHours applies the limits outside business hours. Whoever dials a number again
+// could not get through, and makes no further call.
+func (a *accountState) checkOffHours(now time.Time, live int, again bool, s *signs) {
+	if n := since(a.fresh, now.Add(-hour)); n > a.limits.OffHours && !again {
 		s.add(OffHours, "call %d within an hour, outside business hours", n)
 	} else if live > a.limits.OffHoursConcurrent {
 		s.add(OffHours, "%d calls at once, outside business hours", live)
@@ -86,10 +94,11 @@ func (a *accountState) checkOffHours(now time.Time, live int, s *signs) {
 }
 
 // checkProbing looks for numbers with the same ending. An attacker who does not know how
-// the site dials tries one number with different prefixes.
-func (a *accountState) checkProbing(now time.Time, s *signs) {
+// the site dials tries one number with different prefixes. It returns whether the number was
+// dialled the same way within ProbeWithin.
+func (a *accountState) checkProbing(now time.Time, s *signs) (again bool) {
 	digits := s.number.Digits
-	kept, again := a.dialed[:0], false
+	kept := a.dialed[:0]
 	for _, e := range a.dialed {
 		if e.digits == digits {
 			e.at, again = now, true
@@ -100,7 +109,7 @@ func (a *accountState) checkProbing(now time.Time, s *signs) {
 	}
 	a.dialed = kept
 	if again {
-		return // dialled the same way before
+		return true
 	}
 	ways := 1
 	for _, e := range kept {
@@ -115,6 +124,7 @@ func (a *accountState) checkProbing(now time.Time, s *signs) {
 		kept = append(kept[:0], kept[1:]...)
 	}
 	a.dialed = append(kept, dialedNumber{digits, now})
+	return false
 }
 
 func commonEnd(a, b string) int {

@@ -21,9 +21,9 @@ type dialled struct {
 const (
 	// dialledWithin is how long a number counts.
 	dialledWithin = time.Hour
-	// manyNumbers are more than an owner dials who cannot get through: that is one number,
-	// again and again.
-	manyNumbers = 3
+	// manyNumbers are more than an owner dials who cannot get through: that is one number
+	// again and again, or on a journey those of three or four people.
+	manyNumbers = 5
 	// maxDialled bounds the numbers kept for an account, and maxDiallers the accounts. Each
 	// takes an account's password.
 	maxDialled  = 16

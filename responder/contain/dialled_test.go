@@ -16,11 +16,11 @@ func TestManyCostlyNumbers(t *testing.T) {
 		many, manyNewPlaces bool
 	}{
 		"an owner redials":              {[]string{"1", "1", "1", "1", "1", "1"}, time.Minute, true, false, false},
-		"an owner tries two numbers":    {[]string{"1", "2", "1", "2"}, time.Minute, true, false, false},
-		"a thief tries three":           {[]string{"1", "2", "3"}, time.Minute, true, true, true},
-		"three in a country as before":  {[]string{"1", "2", "3"}, time.Minute, false, true, false},
-		"three in an afternoon":         {[]string{"1", "2", "3"}, 31 * time.Minute, true, false, false},
-		"a thief redials, then another": {[]string{"1", "1", "2", "2", "3"}, 10 * time.Minute, true, true, true},
+		"an owner tries four numbers":   {[]string{"1", "2", "3", "4", "1", "2"}, time.Minute, true, false, false},
+		"a thief tries five":            {[]string{"1", "2", "3", "4", "5"}, time.Minute, true, true, true},
+		"five in a country as before":   {[]string{"1", "2", "3", "4", "5"}, time.Minute, false, true, false},
+		"five in an afternoon":          {[]string{"1", "2", "3", "4", "5"}, 31 * time.Minute, true, false, false},
+		"a thief redials, then another": {[]string{"1", "1", "2", "2", "3", "4", "4", "5"}, 8 * time.Minute, true, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c CostlyNumbers

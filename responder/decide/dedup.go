@@ -71,6 +71,11 @@ func (d *Dedup) FirstNewPlace(v *score.Verdict, paused bool) bool {
 	return d.isFirst(dedupKey{key: v.Key, threshold: v.Threshold.Name, paused: paused}, v.At, newPlacePause)
 }
 
+// FirstNewPlaceOfDay is FirstNewPlace for the site: people hear of new addresses once a day.
+func (d *Dedup) FirstNewPlaceOfDay(v *score.Verdict) bool {
+	return d.isFirst(dedupKey{key: score.Key{Per: score.PerSite}, threshold: v.Threshold.Name}, v.At, 24*time.Hour)
+}
+
 func (d *Dedup) isFirst(k dedupKey, now time.Time, pause time.Duration) bool {
 	if until, known := d.until[k]; known && now.Before(until) {
 		return false

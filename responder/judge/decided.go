@@ -28,8 +28,10 @@ func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail stri
 	ended := j.endProbationLimit(now, account, fmt.Sprintf("a person has said that %s is the account's own", at))
 	detail = fmt.Sprintf("%s is known for %s from now on", at, account)
 	if left := j.probationWords(now, account); left != "" {
-		detail += "; still on probation: " + left
-	} else if ended {
+		return detail + "; still on probation: " + left + j.stillBlocked(now, at), nil
+	}
+	delete(j.newPlaces.held, account)
+	if ended {
 		detail += "; costly calls are no longer ended"
 	} else if limit, limited := j.Contain.Costs.Of(account); limited {
 		detail += "; " + limit.String() + ": " + incident.AccountCommand("unlock", account) + " ends that at once"

@@ -71,6 +71,9 @@ type Judge struct {
 	flows     decide.Flows
 	vouchers  decide.Vouchers
 	stale     stalePhones
+	handsets  handsets
+	newPlaces newPlaces
+	outdated  decide.Vouchers // where phones with an old password were spared
 	blocked   bans.Flows
 	suspects  *bans.Suspects
 	closings  map[netip.Prefix]*closing
@@ -103,7 +106,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), closings: map[netip.Prefix]*closing{}, placesAt: now,
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), handsets: newHandsets(), closings: map[netip.Prefix]*closing{}, placesAt: now,
 	}
 	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
@@ -148,6 +151,7 @@ func (j *Judge) EndWaits(account string) {
 func (j *Judge) forgetBreakIn(account, why string) {
 	j.breakIn.ClearFailures(account)
 	j.vouchers.Forget(account)
+	delete(j.newPlaces.held, account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
 	j.endCostLimit(account, why)
@@ -197,6 +201,8 @@ func (j *Judge) Prune(now time.Time) {
 	}
 	j.Contain.Numbers.Prune(now)
 	j.stale.prune(now)
+	j.handsets.prune(now)
+	j.outdated.Prune(now)
 	j.pruneSlow(now)
 }
 

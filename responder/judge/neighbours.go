@@ -29,13 +29,18 @@ func (j *Judge) spareNeighbours(v *score.Verdict, f *decide.Facts) {
 	if n == 0 && j.Places.Named(f.Target) != "" {
 		n = 1 // as where one extension is used
 	}
-	if n == 0 && decide.OnePhone(v) && j.stale.moved(v.At, []byte(v.Cause.Account), v.Cause.Source) {
-		first, n = v.Cause.Account, 1 // whose healthy phones come from there, too
+	only := false
+	if n == 0 {
+		var outdated bool
+		if outdated, only = j.outdatedPhone(v); outdated {
+			first, n = v.Cause.Account, 1 // whose healthy phones come from there, too
+		}
 	}
 	if n == 0 {
 		return
 	}
-	if f.Protected == "" {
+	protected := f.Protected
+	if protected == "" {
 		if !v.Proven && !v.Cause.Transport.Connected() && !f.Throttles {
 			return // only a short ban stops a guesser whom nothing can throttle
 		}
@@ -47,8 +52,12 @@ func (j *Judge) spareNeighbours(v *score.Verdict, f *decide.Facts) {
 	}
 	own := j.Places.Known(v.Cause.Account, v.Cause.Source, v.At)
 	_, agent := j.Places.Phones(v.Cause.Account, f.Target, v.Cause.Port)
-	if flow, ok := j.flows.Cut(v, own, agent, f.Closes || f.Throttles && v.Cause.Transport == event.UDP); ok {
+	wider := only || f.Closes || f.Throttles && v.Cause.Transport == event.UDP
+	switch flow, ok := j.flows.Cut(v, own, agent, wider); {
+	case ok:
 		f.Flow = &flow
+	case only:
+		f.Healthy, f.Protected = 0, protected
 	}
 }
 

@@ -1,6 +1,12 @@
 package judge_test
 
-import "testing"
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/incident"
+)
 
 // The incident says why an address is on probation.
 func TestReasonForProbation(t *testing.T) {
@@ -16,5 +22,61 @@ func TestReasonForProbation(t *testing.T) {
 		if len(s.incidents) != 1 || s.incidents[0].Reason != tc.want+last {
 			t.Errorf("%s: %+v", name, s.incidents)
 		}
+	}
+}
+
+// told are the incidents that people get a message about.
+func (s *site) told() string {
+	var names []string
+	for _, i := range s.incidents {
+		for _, step := range i.Steps {
+			if step.Step == incident.StepNotify && step.State == incident.Intended {
+				names = append(names, i.Key.Value()+" by "+i.Threshold)
+			}
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// One message a day tells of new addresses, and names those of which none did. The costs of
+// all are limited at once, and a call that costs is told of at once.
+func TestOneMessageADayAboutNewPlaces(t *testing.T) {
+	for name, tc := range map[string]struct {
+		do   func(t *testing.T, s *site)
+		want string
+	}{
+		"an hour later": {func(*testing.T, *site) {}, "1001 by new place"},
+		"an ordinary call": {func(t *testing.T, s *site) {
+			s.calls(t, noon.Add(2*time.Hour), newPlace, "PJSIP/1002-00000001", domestic)
+		}, "1001 by new place"},
+		"a call that costs": {func(t *testing.T, s *site) {
+			s.calls(t, noon.Add(2*time.Hour), newPlace, "PJSIP/1002-00000001", france)
+		}, "1001 by new place, 1002 by new place"},
+		"another one": {func(t *testing.T, s *site) { s.dials(t, newPlace, "PJSIP/1002-00000001", france, france) }, "1001 by new place, 1002 by new place"},
+		"a forbidden one": {func(t *testing.T, s *site) {
+			s.calls(t, noon.Add(2*time.Hour), newPlace, "PJSIP/1002-00000001", premium)
+		}, "1001 by new place, 1002 by break-in"},
+		"a day later": {func(t *testing.T, s *site) {
+			s.hear(t, noon.Add(25*time.Hour), guessedAt("1003")+success("1003", newPlace))
+		}, "1001 by new place, 1003 by new place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := suspecting()
+			p.Playbooks["compromise"] = append(p.Playbooks["compromise"], incident.StepNotify)
+			s := owned(t, p)
+			s.hear(t, noon.Add(-2*time.Hour), guessedAt("1001")+success("1001", "192.0.2.91"))
+			s.hear(t, noon.Add(-time.Hour), guessedAt("1002")+success("1002", newPlace))
+			tc.do(t, s)
+			if got := s.told(); got != tc.want {
+				t.Errorf("told of %s, want %s", got, tc.want)
+			}
+			last := s.incidents[len(s.incidents)-1]
+			if lists := strings.HasSuffix(last.Reason, "; on probation since the last message, too: 1002 from "+newPlace); lists != (name == "a day later") {
+				t.Errorf("the last message: %s", last.Reason)
+			}
+			if _, limited := s.Contain.Costs.Of("1002"); !limited {
+				t.Error("the costs are not limited")
+			}
+		})
 	}
 }

@@ -42,6 +42,8 @@ func (j *Judge) newPlaceReason(v *score.Verdict) string {
 	switch {
 	case failures > 0:
 		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
+	case len(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
+		before = "wrong passwords came from the same address, of a phone with an old one or of a guesser"
 	case j.onProbationElsewhere(v):
 		before = "another address of the account is on probation"
 	}
@@ -149,6 +151,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	case up && ownChannel(s):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
+	j.tellHeld(now, s.Account, s.Detail)
 	return false
 }
 
@@ -223,11 +226,17 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 // tellOfNewPlace opens an incident about a new address, unless there was one this week: the
 // address of an owner may change all the time.
 func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
-	if !j.dedup.FirstNewPlace(v, j.pause.Active(v.At)) {
+	paused := j.pause.Active(v.At)
+	switch {
+	case !j.dedup.FirstNewPlace(v, paused):
 		j.counters.Suppressed++
-		return
+	case paused || j.dedup.FirstNewPlaceOfDay(v):
+		v.Reason += j.newPlaces.names()
+		j.open(v, sign, steps)
+	default:
+		j.newPlaces.hold(v)
+		j.open(v, sign, untold(steps))
 	}
-	j.open(v, sign, steps)
 }
 
 // probationChanged keeps an account's addresses on probation.

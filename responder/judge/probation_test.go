@@ -25,7 +25,7 @@ const (
 )
 
 // numbersAbroad are a thief's, in countries that nobody calls.
-var numbersAbroad = []string{cook, "0037160000000", "0023276000000"}
+var numbersAbroad = []string{cook, "0037160000000", "0023276000000", "00263770000000", "00224620000000"}
 
 // suspecting is a policy with the default thresholds as far as they matter here.
 func suspecting() judge.Policy {
@@ -99,13 +99,16 @@ func TestNewPlaceAfterGuesses(t *testing.T) {
 			s.hear(t, noon, success("1001", office))
 			s.rings(noon.Add(200*time.Millisecond), "PJSIP/1001-00000001", cook)
 		}, "new place 1002", ""},
-		"a call abroad to a new country":     {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, cook) }, "new place 1002", own},
-		"which is dialled again and again":   {func(t *testing.T, s *site) { s.dials(t, newPlace, own, cook, cook, cook, cook, cook) }, "new place 1002", own},
-		"three numbers in new countries":     {func(t *testing.T, s *site) { s.dials(t, newPlace, own, numbersAbroad...) }, "new place 1002, break-in 1002", own},
-		"three numbers in a known country":   {func(t *testing.T, s *site) { s.dials(t, newPlace, own, france, france+"1", france+"2") }, "new place 1002", own},
+		"a call abroad to a new country":   {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, cook) }, "new place 1002", own},
+		"which is dialled again and again": {func(t *testing.T, s *site) { s.dials(t, newPlace, own, cook, cook, cook, cook, cook) }, "new place 1002", own},
+		"five numbers in new countries":    {func(t *testing.T, s *site) { s.dials(t, newPlace, own, numbersAbroad...) }, "new place 1002, break-in 1002", own},
+		"four on a journey":                {func(t *testing.T, s *site) { s.dials(t, newPlace, own, numbersAbroad[:4]...) }, "new place 1002", own},
+		"five numbers in a known country": {func(t *testing.T, s *site) {
+			s.dials(t, newPlace, own, france, france+"1", france+"2", france+"3", france+"4")
+		}, "new place 1002", own},
 		"abroad without the prefix":          {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, "881612345678") }, "new place 1002", own},
 		"to a premium number":                {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, premium) }, "break-in 1002", own},
-		"new countries from another unknown": {func(t *testing.T, s *site) { s.dials(t, "198.18.0.200", own, numbersAbroad...) }, "new place 1002, break-in 1002", own},
+		"new countries from another unknown": {func(t *testing.T, s *site) { s.dials(t, "198.18.0.200", own, numbersAbroad...) }, "new place 1002, toll fraud 1002", own},
 		"the phone moved in a call": {func(t *testing.T, s *site) {
 			s.calls(t, noon.Add(-20*time.Second), office, "PJSIP/1002-000000bb", domestic)
 			s.hear(t, noon.Add(time.Hour), success("1002", "192.0.2.99"))
@@ -143,8 +146,11 @@ func TestNewPlaceAfterGuesses(t *testing.T) {
 			s.sees(noon, event.Event{Kind: event.DialEnd, Channel: []byte("PJSIP/carrier-00000002"), DestChannel: []byte(own), Forward: []byte(france)})
 			s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/carrier-00000002"), DestChannel: []byte("PJSIP/carrier-00000003")})
 		}, "new place 1002", "PJSIP/carrier-00000003"},
-		"it guesses itself": {func(t *testing.T, s *site) {
+		"a phone with an old password there": {func(t *testing.T, s *site) {
 			s.hear(t, noon, over("TCP", failures("1002", newPlace, 4))+success("1002", newPlace))
+		}, "new place 1002", ""},
+		"it guesses at others": {func(t *testing.T, s *site) {
+			s.hear(t, noon, over("TCP", failures("1003", newPlace, 4))+success("1002", newPlace))
 		}, "break-in 1002", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -86,11 +87,57 @@ func (s *stalePhones) prune(now time.Time) {
 }
 
 // ownPhone says whether a failure is that of one of the account's own phones, which has an
-// old password.
+// old password. So is that of whoever has signed in where the account is on probation: it
+// has the password.
 func (j *Judge) ownPhone(o *score.Observation) bool {
-	if j.Places.Formerly(o.Account, event.SourcePrefix(o.Source), o.At) {
+	source := event.SourcePrefix(o.Source)
+	if j.Places.Formerly(o.Account, source, o.At) {
 		j.stale.failed(o)
 		return true
 	}
-	return j.stale.moved(o.At, o.Account, o.Source)
+	return j.Places.OnProbation(o.Account, source, o.At) || j.ownHandset(o) || j.stale.moved(o.At, o.Account, o.Source)
+}
+
+// excused says whether an address succeeds that failed for the account itself, and was
+// taken for its own phone with an old password: its owner has just corrected that, or a
+// guesser passed for it and has found the password.
+func (j *Judge) excused(o *score.Observation) bool {
+	if o.Signal != score.SuccessfulAuth || o.Own || j.Places.KnownSource(o.Account, event.SourcePrefix(o.Source), o.At) {
+		return false
+	}
+	enough := func(list []score.Record) bool {
+		n := 0
+		for i := range list {
+			if r := &list[i]; r.Proof == score.Proven && o.At.Sub(r.At) < j.breakIn.Within() && event.SourcePrefix(r.Source) == event.SourcePrefix(o.Source) {
+				n++
+			}
+		}
+		return n >= j.breakIn.Threshold()
+	}
+	account := string(o.Account)
+	return enough(failuresAt(j.table.Evidence(sourceKey(o.Source)), account)) && !enough(j.breakIn.Failures(account))
+}
+
+// outdatedPhone says whether the wrong passwords that a verdict rests on are those of one
+// of the account's own phones, where nobody healthy is known: where its stale phone may
+// have moved; where it is on probation; and, at few addresses a day, by the Call-ID of one
+// of its phones, or after its password was changed. only says that nothing but a flow is to
+// be cut for it: whoever goes on through others is no phone.
+func (j *Judge) outdatedPhone(v *score.Verdict) (ok, only bool) {
+	if !decide.OnePhone(v) {
+		return false, false
+	}
+	account, source := []byte(v.Cause.Account), event.SourcePrefix(v.Cause.Source)
+	if j.stale.moved(v.At, account, v.Cause.Source) {
+		return true, false
+	}
+	if !j.Places.OnProbation(account, source, v.At) {
+		if !j.handsets.knows(v.At, account, []byte(v.Cause.Session)) && !j.Contain.Rotations.InGrace(v.At, account) {
+			return false, false
+		}
+		if j.outdated.Vouch(v.At, v.Cause.Account, source); j.outdated.Spent(v.At, v.Cause.Account) {
+			return false, false
+		}
+	}
+	return true, true
 }

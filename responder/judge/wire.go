@@ -159,7 +159,8 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 		j.counters.GracePeriod++
 		return
 	}
-	old := false
+	old, moved := false, o.Signal == score.SuccessfulAuth && j.movedHere(o)
+	o.Own = moved
 	if o.Signal.Failure() {
 		j.Contain.Costs.Failed(now, o.Account, o.Source)
 		o.Own = j.ownPhone(o)
@@ -170,8 +171,15 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	}
 	var broken score.Observation
 	brokenIn := false
-	if !old { // an old password in one of the account's phones is no guess
+	switch {
+	case old: // an old password in one of the account's phones is no guess
+	case j.excused(o):
+		broken, brokenIn = j.breakIn.Doubtful(o)
+	default:
 		broken, brokenIn = j.breakIn.Observe(o)
+	}
+	if moved {
+		j.arrived(o)
 	}
 	j.observe(o, nil)
 	if brokenIn {
@@ -179,6 +187,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	}
 	j.observeSlow(o)
 	if !brokenIn && o.Signal == score.SuccessfulAuth && o.Proof == score.Proven && j.Places.Known(string(o.Account), o.Source, now) {
+		j.handsets.used(o)
 		j.Places.Protect(o, evidence{j})
 		if o.Transport.Connected() {
 			j.Places.Connected(o)

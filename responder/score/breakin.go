@@ -78,6 +78,9 @@ type Places interface {
 //     the address itself, but packets may be spoofed, or another of the account's
 //     addresses is on probation. Packets that are forged never do more than that.
 //
+// A success of the account's own phone (Observation.Own) is neither, whatever was guessed
+// where it is now.
+//
 // After a break-in, the address does not become known until the password is changed.
 // The break-in is reported once, and again only if the report is older than Within
 // and there are still enough failures. An address is reported once for a probation.
@@ -130,8 +133,9 @@ func (b *BreakIn) succeeded(name []byte, source netip.Prefix, o *Observation) (d
 	if thief && o.At.Sub(reported) < b.config.Within {
 		return Observation{}, false // reported already
 	}
-	own := b.guessed(name, source, o.At)
+	own := !o.Own && b.guessed(name, source, o.At)
 	switch {
+	case o.Own && !thief: // another address of the account's own phone
 	case own || !thief && b.places.Stolen(name, o.At):
 		b.places.MarkThief(name, source, o.At, own)
 		return brokenIn(o, own), true
@@ -172,6 +176,24 @@ func (b *BreakIn) Revealed(o *Observation, stolen bool) (derived Observation, ok
 	}
 	return b.putOnProbation(name, source, o.At, o), true
 }
+
+// Doubtful takes a success at an address that itself failed before, when the failures are
+// more likely those of the owner's phones: it puts the address on probation, unless it is
+// known or trusted. o names both. It returns the NewPlaceAfterFailures to be scored.
+func (b *BreakIn) Doubtful(o *Observation) (derived Observation, ok bool) {
+	name, isAccount := accountName(o, &b.buf)
+	source := event.SourcePrefix(o.Source)
+	if !isAccount || !source.IsValid() || b.places.KnownSource(name, source, o.At) || b.places.OnProbation(name, source, o.At) || b.places.Trusted(name, source, o.At) {
+		return Observation{}, false
+	}
+	if _, thief := b.places.Thief(name, source); thief {
+		return Observation{}, false
+	}
+	return b.putOnProbation(name, source, o.At, o), true
+}
+
+// Threshold is how many failures make a success from an unknown address suspicious.
+func (b *BreakIn) Threshold() int { return b.config.Failures }
 
 // SecondSign takes that an address on probation did something that shows it to be a
 // thief's; o names both. It returns the SuccessAfterFailures to be scored.

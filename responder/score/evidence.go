@@ -13,7 +13,7 @@ import (
 const (
 	noteText = 44           // bytes of text in a note
 	noteCut  = noteText - 4 // the same if the last four bytes link to a continuation
-	maxText  = 16 + maxAccount + maxSession
+	maxText  = 16 + maxAccount + MaxSession
 )
 
 // note is an observation kept as evidence. It is stored once and linked into the lists
@@ -102,7 +102,7 @@ func (e *evidence) pack(o *Observation) packed {
 	address := len(b)
 	b = append(b, limit(o.Account, maxAccount)...)
 	account := len(b)
-	b = append(b, limit(o.Session, maxSession)...)
+	b = append(b, limit(o.Session, MaxSession)...)
 	if more, left := continuations(len(b)), max(e.spare-e.reserve, 0); more > left {
 		e.short++
 		b = b[:noteText+left*noteCut]

@@ -53,7 +53,7 @@ type Observation struct {
 	Account   []byte // AccountID as Asterisk wrote it
 	Session   []byte // SessionID: the SIP Call-ID with PJSIP
 	Raw       []byte // the text it was parsed from; nil if not available
-	Own       bool   // a failure of the account's own phone: it does not count against the account
+	Own       bool   // of the account's own phone: a failure does not count against the account, and a success is no thief's
 }
 
 // Record is an observation kept as evidence. It owns its memory. Account and Session
@@ -69,10 +69,10 @@ type Record struct {
 	Session   string          `json:"session"`
 }
 
-// Limits on the strings of a Record, in bytes.
+// maxAccount and MaxSession are the limits on the strings of a Record, in bytes.
 const (
 	maxAccount = 80 // AST_CHANNEL_NAME: an account with a longer name cannot call
-	maxSession = 128
+	MaxSession = 128
 )
 
 // record returns a copy of the observation as a Record.
@@ -80,7 +80,7 @@ func (o *Observation) record() Record {
 	return Record{
 		At: o.At, Signal: o.Signal, Source: o.Source.Unmap(), Port: o.Port,
 		Transport: o.Transport, Proof: o.Proof,
-		Account: string(limit(o.Account, maxAccount)), Session: string(limit(o.Session, maxSession)),
+		Account: string(limit(o.Account, maxAccount)), Session: string(limit(o.Session, MaxSession)),
 	}
 }
 

@@ -133,7 +133,7 @@ func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
 		return id{family: familySite}, true
 	}
 	name, ok := accountName(o, &t.buf)
-	if !ok || o.Own {
+	if !ok || o.Own && o.Signal.Failure() {
 		return id{}, false
 	}
 	return k.accountID(name), true

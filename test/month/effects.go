@@ -181,7 +181,7 @@ func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []
 	if within > 0 {
 		e.pbx.report.Closed++
 	}
-	e.pbx.closed[at.Masked()] = partial{until: e.pbx.now.Add(within), live: live}
+	e.pbx.closed[at.Masked()] = partial{until: e.pbx.now.Add(within), live: live, why: e.pbx.blame[at.Addr()]}
 	return true
 }
 

@@ -112,6 +112,7 @@ type partial struct {
 	until  time.Time
 	live   []netip.AddrPort // that pass
 	minute ration
+	why    string // what the failure that brought it about was due to
 }
 
 // ration is how many guesses got through in a minute.
@@ -126,7 +127,7 @@ func (b *pbx) drops(from netip.AddrPort, transport event.Transport) (by incident
 		return incident.Ban{Origin: "flow", Since: b.flows[from]}, true
 	}
 	if c := b.closed[event.SourcePrefix(from.Addr())]; transport.Connected() && c.until.After(b.now) && !slices.Contains(c.live, from) {
-		return incident.Ban{Origin: "closed connections", Since: c.until}, true
+		return incident.Ban{Origin: "closed connections", Reason: c.why, Since: c.until}, true
 	}
 	by, dropped = b.judge.Bans.Covering(b.now, netip.PrefixFrom(from.Addr(), from.Addr().BitLen()))
 	return by, dropped && (by.Scope != incident.ScopeSIP || transport == event.UDP)
@@ -158,6 +159,7 @@ type request struct {
 	right     bool   // the password
 	blind     bool   // its sender does not see the challenge
 	number    string // that it calls
+	session   string // its Call-ID; "" is one of its own
 	why       string // it may be wrong
 }
 
@@ -167,7 +169,10 @@ func (b *pbx) ask(q request) outcome {
 		return lost
 	}
 	b.serial++
-	b.session = strconv.AppendInt(append(b.session[:0], 's'), int64(b.serial), 36)
+	b.session = append(b.session[:0], q.session...)
+	if q.session == "" {
+		b.session = strconv.AppendInt(append(b.session, 's'), int64(b.serial), 36)
+	}
 	if to, limited := b.judge.Contain.Restrictions.Networks(q.account); limited && !slices.ContainsFunc(to, func(p netip.Prefix) bool { return p.Contains(q.from.Addr()) }) {
 		b.security(event.FailedACL, q, q.account)
 		return shutOut
@@ -228,9 +233,13 @@ func (b *pbx) event(e *event.Event) {
 func (b *pbx) signIn(p *phone) outcome { return b.asPhone(p, "") }
 
 func (b *pbx) asPhone(p *phone, number string) outcome {
+	session := ""
+	if number == "" && !p.account.chanSIP {
+		session = p.callID
+	}
 	got := b.ask(request{
 		account: p.account.name, chanSIP: p.account.chanSIP, from: p.from(), transport: p.transport,
-		right: p.password == p.account.password, number: number, why: p.why,
+		right: p.password == p.account.password, number: number, session: session, why: p.why,
 	})
 	switch {
 	case got == refused:
@@ -242,17 +251,20 @@ func (b *pbx) asPhone(p *phone, number string) outcome {
 		b.once(LoginShutOut, "limited to known networks", fmt.Sprint(p.account.name, p.at.addr), p.account.name)
 	case got == lost:
 		by, _ := b.drops(p.from(), p.transport)
-		kind := LoginLost
+		kind, why := LoginLost, b.blame[p.at.addr]
+		if by.Origin == "closed connections" {
+			why = by.Reason
+		}
 		switch {
 		case by.Origin == "flow":
 			kind = FlowLost
-		case p.typed && b.blame[p.at.addr] == p.why:
+		case p.typed && why == p.why:
 			kind = MistypedOut
 			if !by.Until.IsZero() {
 				b.report.LongestWait = max(b.report.LongestWait, by.Until.Sub(b.now))
 			}
 		}
-		b.once(kind, by.Origin+", after: "+b.blame[p.at.addr], fmt.Sprint(p.id, by.Since), p.account.name+" at "+p.at.addr.String())
+		b.once(kind, by.Origin+", after: "+why, fmt.Sprint(p.id, by.Since), p.account.name+" at "+p.at.addr.String())
 		if kind != FlowLost {
 			b.complain(by)
 		}

@@ -99,6 +99,10 @@ func poisson(b *pbx, mean float64) (n int) {
 
 // someCall is one call, or what makes several of it.
 func (b *pbx) someCall(a *account) {
+	if b.now.Before(a.redials) { // a person dials one number at a time
+		b.at(a.redials.Add(between(b.rand, 5*time.Second, time.Minute)), func() { b.someCall(a) })
+		return
+	}
 	p := a.phones[0]
 	if away := a.phones[len(a.phones)-1]; away.model.agent == app.agent && away.healthy() && b.rand.IntN(2) == 0 {
 		p = away // the softphone
@@ -117,6 +121,7 @@ func (b *pbx) someCall(a *account) {
 			b.after(at, func() { b.dial(p, national, 3*time.Second) })
 			at += between(b.rand, 6*time.Second, 15*time.Second)
 		}
+		a.redials = b.now.Add(at)
 	case x < 985: // the wrong prefix, then the right one
 		b.dial(p, "9"+abroad[0], 3*time.Second)
 		b.after(12*time.Second, func() { b.dial(p, abroad[0], talk(b.rand)) })

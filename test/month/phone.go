@@ -1,6 +1,7 @@
 package month
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -13,7 +14,8 @@ type account struct {
 	chanSIP  bool
 	password int // which one it is
 	phones   []*phone
-	attacked bool // by an attack that has to be stopped: what happens to it is no harm
+	redials  time.Time // until then its owner dials one number, again and again
+	attacked bool      // by an attack that has to be stopped: what happens to it is no harm
 }
 
 // phone is a device with the password of an account, right or wrong.
@@ -31,6 +33,9 @@ type phone struct {
 	forgotten bool   // nobody ever corrects its password
 	why       string // its password is wrong, or was: what its failures are due to
 	typed     bool   // somebody has just typed it
+
+	// callID is that of its registrations. It keeps it until it restarts [16].
+	callID string
 
 	failures int // in a row
 	lost     int // requests in a row that were not answered
@@ -52,7 +57,14 @@ func (b *pbx) add(a *account, at *uplink, transport event.Transport, m model) *p
 	b.serial++
 	p := &phone{id: b.serial, account: a, at: at, port: at.place(), transport: transport, model: m, lasts: lasts(b.rand), password: a.password}
 	a.phones = append(a.phones, p)
+	b.restarts(p)
 	return p
+}
+
+// restarts gives a phone another Call-ID.
+func (b *pbx) restarts(p *phone) {
+	b.serial++
+	p.callID = fmt.Sprintf("%08x-phone-%d", b.serial, p.id)
 }
 
 // register signs a phone in, and again whenever it is due.
@@ -89,22 +101,35 @@ func (b *pbx) register(p *phone) {
 	}
 }
 
-// move takes a phone to another place.
+// move takes a phone to another network, in which it starts anew: some do, to be on the
+// safe side all (an assumption).
 func (b *pbx) move(p *phone, to *uplink) {
+	b.restarts(p)
+	b.renumber(p, to)
+}
+
+// renumber has a phone register from another address, or from where it was.
+func (b *pbx) renumber(p *phone, to *uplink) {
 	p.at, p.port = to, to.place()
 	b.register(p)
 }
 
-// reconnect gives an access another address: its phones notice within a minute.
-func (b *pbx) reconnect(u *uplink) {
+// reconnect gives an access another address: its phones notice within a minute. Behind its
+// router they go on as before, unless the power was gone, or a connection was lost: then
+// half of them start anew (an assumption).
+func (b *pbx) reconnect(u *uplink, power bool) {
 	u.addr = u.next(b.rand)
 	for _, a := range b.accounts {
 		for _, p := range a.phones {
 			if p.at == u && !p.off {
 				b.after(between(b.rand, time.Second, time.Minute), func() {
-					if p.at == u {
-						b.move(p, u)
+					if p.at != u {
+						return
 					}
+					if power || p.transport.Connected() && b.rand.IntN(2) == 0 {
+						b.restarts(p)
+					}
+					b.renumber(p, u)
 				})
 			}
 		}
@@ -115,6 +140,7 @@ func (b *pbx) reconnect(u *uplink) {
 // is right.
 func (b *pbx) enter(p *phone, why string) {
 	p.why, p.off, p.typed = why, false, true
+	b.restarts(p)
 	b.after(time.Hour, func() { p.typed = false })
 	p.asks = b.rand.Float64() >= retryingApp
 	var try func(wrong int)

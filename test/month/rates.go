@@ -50,6 +50,9 @@ import (
 //	[15] SikkerNet: 366 addresses at 39 sensors within 24 hours; 705 of 59,874 sessions
 //	    tried to log in.
 //	    https://sikkerapi.com/blog/sip-campaign-observed-across-39-sensors-coming-from-the-us
+//	[16] RFC 3261, section 10.2: all registrations of a phone with a registrar should
+//	    have one Call-ID.
+//	    https://www.rfc-editor.org/rfc/rfc3261#section-10.2
 
 // Days is how long a month lasts.
 const Days = 31

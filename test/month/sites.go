@@ -171,13 +171,14 @@ func atHome(b *pbx) {
 		}
 		lines = append(lines, line)
 		b.after(between(b.rand, 0, reconnect), func() {
-			b.reconnect(line)
-			if reconnect == 24*time.Hour {
-				b.every(reconnect, func() { b.reconnect(line) })
+			daily := reconnect == 24*time.Hour
+			b.reconnect(line, !daily)
+			if daily {
+				b.every(reconnect, func() { b.reconnect(line, false) })
 			} else {
 				var next func()
 				next = func() {
-					b.reconnect(line)
+					b.reconnect(line, true)
 					b.after(exponential(b.rand, reconnect), next)
 				}
 				b.after(exponential(b.rand, reconnect), next)
