@@ -24,9 +24,10 @@ const (
 	flowsWithin = time.Hour
 	// reconnecting is flowsWithin for the connections of a device that tries one
 	// account. A phone with a wrong password connects again and again, from a new port
-	// each time, and must not cost its neighbours theirs. A guesser gains little: it
-	// gets as far as one that is throttled.
-	reconnecting = time.Minute
+	// each time, and must not cost its neighbours theirs: one that tries every 20 seconds
+	// has a connection dropped each minute. A guesser gets four guesses a minute, fewer
+	// than one that is throttled.
+	reconnecting = 150 * time.Second
 	// maxShared bounds the addresses with a dropped flow.
 	maxShared = 4096
 	// maxFlowsKept bounds the flows of one address that are remembered.

@@ -112,10 +112,10 @@ func TestManyPortsAreAGuesser(t *testing.T) {
 		}},
 		"a phone that connects again and again": {event.TLS, []string{"1004"}, []step{
 			{"the first connection", 5070, 0, true},
-			{"the second", 5071, 30 * time.Second, true},
-			{"the third", 5072, 60 * time.Second, true},
-			{"the fourth", 5073, 90 * time.Second, true},
-			{"the fifth", 5074, 120 * time.Second, true},
+			{"the second", 5071, time.Minute, true},
+			{"the third", 5072, 2 * time.Minute, true},
+			{"the fourth", 5073, 3 * time.Minute, true},
+			{"the fifth", 5074, 4 * time.Minute, true},
 		}},
 		"a guesser at one account": {event.TCP, []string{"1004"}, []step{
 			{"the first connection", 5070, 0, true},
