@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
@@ -16,7 +17,7 @@ var noon = time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC) // a Wednesday
 
 func usual() calls.Rules {
 	return calls.Rules{
-		Dialling: calls.Dialling{Country: "GB", Internal: 6},
+		Dialling: numbers.Dialling{Country: "GB", Internal: 6},
 		Hours: calls.Hours{Zone: time.UTC, Open: []calls.Span{
 			{Days: [7]bool{time.Monday: true, time.Wednesday: true}, From: 8 * 60, To: 18 * 60},
 		}, Holidays: []calls.Day{{Month: time.December, Day: 25}}},

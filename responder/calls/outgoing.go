@@ -3,6 +3,8 @@ package calls
 import (
 	"fmt"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // signs collects the signs of one call.
@@ -10,7 +12,7 @@ type signs struct {
 	list    []Sign
 	account *accountState
 	channel string
-	number  *Number
+	number  *numbers.Number
 	from    Login
 	hint    Login
 }
@@ -39,16 +41,13 @@ func (d *Detector) checkOutgoing(now time.Time, a *accountState, s *signs) {
 }
 
 func (a *accountState) checkDestination(s *signs) {
-	if reason, forbidden := a.limits.Destinations.forbids(s.number); forbidden {
-		s.add(ForbiddenDestination, "%s %s", s.number.where(), reason)
+	country, reason, forbidden := a.limits.Destinations.forbids(s.number)
+	if country == "" {
+		country = "unknown country"
 	}
-}
-
-func (n *Number) where() string {
-	if n.Country == "" {
-		return "unknown country,"
+	if forbidden {
+		s.add(ForbiddenDestination, "%s, %s", country, reason)
 	}
-	return n.Country + ","
 }
 
 // checkRate records the start of the call and checks it against earlier starts.
@@ -85,13 +84,13 @@ func (a *accountState) checkOffHours(now time.Time, live int, s *signs) {
 	}
 }
 
-// checkProbing looks for numbers with the same ending. An attacker who does not know how
-// the site dials tries one number with different prefixes.
+// checkProbing looks for forms of the same number. An attacker who does not know how the
+// site dials tries one number with different prefixes.
 func (a *accountState) checkProbing(now time.Time, s *signs) {
 	digits := s.number.Digits
 	kept, again := a.dialed[:0], false
 	for _, e := range a.dialed {
-		if e.digits == digits {
+		if e.number.Digits == digits {
 			e.at, again = now, true
 		}
 		if now.Sub(e.at) < ProbeWithin {
@@ -103,8 +102,8 @@ func (a *accountState) checkProbing(now time.Time, s *signs) {
 		return // dialled the same way before
 	}
 	ways := 1
-	for _, e := range kept {
-		if commonEnd(e.digits, digits) >= sameNumber {
+	for i := range kept {
+		if kept[i].number.Same(s.number) {
 			ways++
 		}
 	}
@@ -114,15 +113,7 @@ func (a *accountState) checkProbing(now time.Time, s *signs) {
 	if len(kept) >= maxDialedNumbers {
 		kept = append(kept[:0], kept[1:]...)
 	}
-	a.dialed = append(kept, dialedNumber{digits, now})
-}
-
-func commonEnd(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
-		n++
-	}
-	return n
+	a.dialed = append(kept, dialedNumber{*s.number, now})
 }
 
 // checkDormant checks whether an account made no calls for a long time before this one.

@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -31,7 +32,7 @@ var numbersAbroad = []string{cook, "0037160000000", "0023276000000"}
 func suspecting() judge.Policy {
 	p := guessing(10)
 	p.Calls = calls.Rules{
-		Dialling: calls.Dialling{Country: "GB", Internal: 6},
+		Dialling: numbers.Dialling{Country: "GB", Internal: 6},
 		Limits: calls.Limits{
 			Rate: 10, Concurrent: 5, Gap: time.Second, OffHours: 6, OffHoursConcurrent: 2,
 			Destinations: calls.Destinations{Deny: []string{"premium", "satellite"}},

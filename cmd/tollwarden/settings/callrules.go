@@ -3,12 +3,13 @@ package settings
 import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // callRules is the section calls as package calls takes it.
 func callRules(c *config.Calls) calls.Rules {
 	r := calls.Rules{
-		Dialling: calls.Dialling{
+		Dialling: numbers.Dialling{
 			Country: c.Country, Outside: c.OutsideLine, International: c.International, Internal: c.InternalDigits,
 		},
 		Hours: calls.Hours{Zone: c.Timezone},

@@ -1,19 +1,19 @@
-package calls_test
+package numbers_test
 
 import (
 	"testing"
 
-	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 func TestRead(t *testing.T) {
-	london := calls.Dialling{Country: "GB", Internal: 6}
-	nines := calls.Dialling{Country: "GB", Outside: []string{"9"}, Internal: 6}
-	chicago := calls.Dialling{Country: "US", Internal: 6}
-	unknown := calls.Dialling{Internal: 6}
+	london := numbers.Dialling{Country: "GB", Internal: 6}
+	nines := numbers.Dialling{Country: "GB", Outside: []string{"9"}, Internal: 6}
+	chicago := numbers.Dialling{Country: "US", Internal: 6}
+	unknown := numbers.Dialling{Internal: 6}
 	for _, c := range []struct {
 		name     string
-		dialling calls.Dialling
+		dialling numbers.Dialling
 		dialled  string
 		e164     string
 		country  string
@@ -63,7 +63,7 @@ func FuzzRead(f *testing.F) {
 	for _, s := range []string{"00442079460001", "+", "9", "x\r\nPriority: 1", "٣٤٥٦٧٨٩٠", "0000000000000000000"} {
 		f.Add(s)
 	}
-	site := calls.Dialling{Country: "GB", Outside: []string{"9"}, Internal: 6}
+	site := numbers.Dialling{Country: "GB", Outside: []string{"9"}, Internal: 6}
 	f.Fuzz(func(t *testing.T, s string) {
 		n := site.Read(s)
 		for i, c := range n.Digits {

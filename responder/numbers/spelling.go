@@ -1,0 +1,181 @@
+package numbers
+
+import (
+	"strings"
+	"unicode"
+)
+
+// spelling holds the digits that a dialled string may stand for.
+type spelling struct {
+	// main is what the string begins with; "" for a feature code or a name.
+	main string
+	// parts are the destinations in the string, one mostly. Of each, the digits that it
+	// may stand for, the likeliest first.
+	parts [][]string
+}
+
+// maxDialled is how much of a dialled string is read. Asterisk cuts off an extension after
+// 79 characters; what is sent to a trunk has the trunk's name, too.
+const maxDialled = 160
+
+// spellings reads the digits of a dialled string, such as 020 7946 0001, sip:+44…@host,
+// *31#0033…, 9w0033…, 1-800-FLOWERS or PJSIP/0033…@trunk&PJSIP/1002.
+func spellings(dialled string) spelling {
+	dialled = plain(dialled[:min(len(dialled), maxDialled)])
+	var s spelling
+	for i, destination := range strings.Split(dialled, "&") {
+		destination = withoutHost(destination)
+		if i == 0 {
+			s.main = leadingDigits(destination)
+		}
+		if part := variants(destination); len(part) > 0 {
+			s.parts = append(s.parts, part)
+		}
+	}
+	return s
+}
+
+// plain decodes percent signs and replaces digits and signs of other scripts.
+func plain(s string) string {
+	ascii := strings.IndexFunc(s, func(r rune) bool { return r == '%' || r > unicode.MaxASCII }) < 0
+	if ascii {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i+2 < len(s); i++ {
+		if s[i] != '%' {
+			continue
+		}
+		if c, ok := unhex(s[i+1], s[i+2]); ok {
+			b.WriteString(s[:i])
+			b.WriteByte(c)
+			s, i = s[i+3:], -1
+		}
+	}
+	b.WriteString(s)
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r <= unicode.MaxASCII:
+			return r
+		case r >= 0xff01 && r <= 0xff5e: // full width
+			return r - 0xfee0
+		case unicode.IsDigit(r):
+			return '0' + digitOf(r)
+		}
+		return r
+	}, b.String())
+}
+
+func unhex(high, low byte) (c byte, ok bool) {
+	const digits = "0123456789abcdef"
+	h := strings.IndexByte(digits, high|0x20)
+	l := strings.IndexByte(digits, low|0x20)
+	return byte(h<<4 | l), h >= 0 && l >= 0
+}
+
+// digitOf returns the value of a decimal digit: Unicode lists those of a script in order.
+func digitOf(r rune) rune {
+	for _, t := range unicode.Nd.R16 {
+		if r >= rune(t.Lo) && r <= rune(t.Hi) {
+			return (r - rune(t.Lo)) % 10
+		}
+	}
+	for _, t := range unicode.Nd.R32 {
+		if r >= rune(t.Lo) && r <= rune(t.Hi) {
+			return (r - rune(t.Lo)) % 10
+		}
+	}
+	return 0
+}
+
+// withoutHost removes the scheme, parameters and host of a URI, and what comes before the
+// number in a destination of Dial, such as PJSIP/trunk/sip:.
+func withoutHost(s string) string {
+	if i := strings.LastIndexByte(s, '/'); i >= 0 && strings.ContainsFunc(s[:i], unicode.IsLetter) {
+		s = s[i+1:]
+	}
+	s = strings.TrimLeft(s, " \t<\"'")
+	for _, scheme := range []string{"sip:", "sips:", "tel:"} {
+		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
+			s = s[len(scheme):]
+		}
+	}
+	if i := strings.IndexAny(s, ";@?>"); i >= 0 {
+		s = s[:i]
+	}
+	return s
+}
+
+// separators are what people write between digits. A slash is one in 020/7946.
+const separators = " -.()/~_\t\u00a0"
+
+// leadingDigits returns the digits that a destination begins with.
+func leadingDigits(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		switch {
+		case isDigit(c), c == '+' && b.Len() == 0:
+			b.WriteRune(c)
+		case strings.ContainsRune(separators, c):
+		default:
+			return b.String()
+		}
+	}
+	return b.String()
+}
+
+// variants returns the digits that one destination may stand for: those that it begins
+// with, all of them, each run of them between pauses and signs, and those of its letters.
+func variants(s string) (list []string) {
+	add := func(digits string) {
+		if strings.Trim(digits, "+") == "" {
+			return
+		}
+		for _, known := range list {
+			if known == digits {
+				return
+			}
+		}
+		list = append(list, digits)
+	}
+	main := leadingDigits(s)
+	add(main)
+	if strings.IndexFunc(s, func(c rune) bool { return !isDigit(c) && c != '+' && !strings.ContainsRune(separators, c) }) < 0 {
+		return list
+	}
+	for _, run := range strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune("*#,wWpP!", c) }) {
+		if digits := leadingDigits(run); len(digits) >= shortest && digits != main {
+			add(digits)
+		}
+	}
+	add(strings.Map(func(c rune) rune {
+		if isDigit(c) {
+			return c
+		}
+		return -1
+	}, s))
+	if len(main) >= minBeforeLetters {
+		add(keyed(s))
+	}
+	return list
+}
+
+// minBeforeLetters is how many digits come before letters that stand for digits, as in
+// 1800FLOWERS: an extension may be a name.
+const minBeforeLetters = 3
+
+// keyed returns the digits of a string with letters as on the keys of a phone (ITU E.161).
+func keyed(s string) string {
+	const keys = "22233344455566677778889999"
+	return strings.Map(func(c rune) rune {
+		switch {
+		case isDigit(c):
+			return c
+		case c|0x20 >= 'a' && c|0x20 <= 'z':
+			return rune(keys[c|0x20-'a'])
+		}
+		return -1
+	}, s)
+}
+
+func isDigit(c rune) bool { return c >= '0' && c <= '9' }
