@@ -88,7 +88,7 @@ func TestPlacedToANewCountry(t *testing.T) {
 			t.Errorf("%s after %s: new %v", tc.number, tc.after, s.NewCountry)
 		}
 	}
-	for _, internal := range []string{"1001", "1001#", "*981001", "*72", "*7202079460001"} {
+	for _, internal := range []string{"1001", "1001#", "*981001", "*72"} {
 		if _, ok := d.Placed(costlyNow, "1002", internal, "PJSIP/1002-1"); ok {
 			t.Errorf("a call to %s is one to the outside", internal)
 		}

@@ -137,7 +137,7 @@ func TestSigns(t *testing.T) {
 				observe(s.call(noon.Add(time.Duration(i)*15*time.Second), "1002", n, office))
 				s.hangUp(noon.Add(time.Duration(i)*15*time.Second+time.Second), "1002")
 			}
-		}, []string{"NewCountry", "", "", "DialProbing", "DialProbing", ""}},
+		}, []string{"", "", "", "DialProbing", "DialProbing", ""}},
 		{"one number repeatedly", func(s *site, observe func([]calls.Sign)) {
 			for i := range 5 {
 				observe(s.call(noon.Add(time.Duration(i)*30*time.Second), "1002", "02079460001", office))

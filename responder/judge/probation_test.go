@@ -104,7 +104,8 @@ func TestNewPlaceAfterGuesses(t *testing.T) {
 		"which is dialled again and again":   {func(t *testing.T, s *site) { s.dials(t, newPlace, own, cook, cook, cook, cook, cook) }, "new place 1002", own},
 		"three numbers in new countries":     {func(t *testing.T, s *site) { s.dials(t, newPlace, own, numbersAbroad...) }, "new place 1002, break-in 1002", own},
 		"three numbers in a known country":   {func(t *testing.T, s *site) { s.dials(t, newPlace, own, france, france+"1", france+"2") }, "new place 1002", own},
-		"abroad without the prefix":          {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, "881612345678") }, "new place 1002", own},
+		"abroad without the prefix":          {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, "33140205050") }, "new place 1002", own},
+		"to a satellite without the prefix":  {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, "881612345678") }, "break-in 1002", own},
 		"to a premium number":                {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, premium) }, "break-in 1002", own},
 		"new countries from another unknown": {func(t *testing.T, s *site) { s.dials(t, "198.18.0.200", own, numbersAbroad...) }, "new place 1002, break-in 1002", own},
 		"the phone moved in a call": {func(t *testing.T, s *site) {

@@ -52,29 +52,30 @@ func (d *Dialling) worldwide(number string) (r Reading, s strength) {
 			continue
 		}
 		r, s = d.national(list, number[n:])
-		if rest, ok := list[0].stripped(number[n:]); ok && s < valid { // as in +44 (0)20
-			if r2, s2 := d.national(list, rest); s2 == valid {
-				return r2, s2
-			}
-		}
 		return r, s
 	}
 	return Reading{}, unknown
 }
 
 // national reads a national number of one of the plans of a country code, of which there
-// is one at least.
+// is one at least. It prefers the site's: North America shares the toll-free numbers.
 func (d *Dialling) national(list []*plan, number string) (r Reading, s strength) {
 	r, s = Reading{Country: list[0].region}, known
+	if home := plans[d.Country]; home != nil && home.code == list[0].code {
+		if kind, ok := home.has(number); ok {
+			r.Country, r.Type, s = home.region, kind, valid
+		}
+	}
 	for _, p := range list {
+		if s == valid {
+			break
+		}
 		if p.leading.can() && !p.leading.match(number) {
 			continue
 		}
 		if kind, ok := p.has(number); ok {
 			r.Country, r.Type, s = p.region, kind, valid
-			break
-		}
-		if p.possible(number) {
+		} else if p.possible(number) {
 			s = possible
 		}
 	}

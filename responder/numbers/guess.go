@@ -8,9 +8,10 @@ const (
 	// minHidden is how many digits such a number has at least: shorter ones turn up by
 	// chance.
 	minHidden = 9
-	// minBare is the same for a number that has no international prefix, and
-	// maxBeforeBare what may come before it.
-	minBare       = 10
+	// minBare is how many digits a number has that is none of a country because of its
+	// length, though the country has shorter and longer ones.
+	minBare = 10
+	// maxBeforeBare is how many digits may come before one without an international prefix.
 	maxBeforeBare = 4
 	// minNowhere is how many digits a satellite number has at least that is not valid.
 	minNowhere = 11
@@ -25,26 +26,41 @@ var (
 
 // guess adds valid numbers that a dialplan or a carrier may make of digits which are no
 // number of the site's country as they stand.
-func (s *search) guess(digits string) {
-	s.usual(digits)
-	if s.abroad {
-		return
-	}
-	for _, line := range commonLines {
-		if rest, ok := strings.CutPrefix(digits, line); ok {
-			s.behind(rest)
+func (s *search) guess(digits string, sent bool) {
+	if !s.abroad {
+		for _, line := range commonLines {
+			if rest, ok := strings.CutPrefix(digits, line); ok {
+				s.behind(rest)
+			}
 		}
 	}
+	if sent || !s.national {
+		s.usual(digits)
+	}
+	if s.national || s.abroad {
+		return
+	}
 	s.bare(digits, digits)
-	if s.abroad || s.domestic || len(s.doubtful) > 0 {
+	if len(s.sure) > 0 || len(s.short) > 0 {
 		return
 	}
 	for n := 1; n <= maxBefore && len(digits)-n >= minHidden; n++ {
 		s.behind(digits[n:])
-		if n <= maxBeforeBare && !s.couldBeLocal(digits) {
+		if n <= maxBeforeBare && !s.national {
 			s.bare(digits[n:], digits)
 		}
 	}
+}
+
+// behind reads what follows an outside line or other digits.
+func (s *search) behind(rest string) {
+	t := search{Dialling: s.Dialling, home: s.home}
+	t.own(rest)
+	if !t.national {
+		t.usual(rest)
+	}
+	s.sure = append(s.sure, t.sure...)
+	s.national, s.abroad = s.national || t.national, s.abroad || t.abroad
 }
 
 // usual reads digits behind the prefixes of other countries.
@@ -57,47 +73,27 @@ func (s *search) usual(digits string) {
 		r, how := s.worldwide(rest)
 		r.Digits = digits
 		switch {
-		case how == valid, how > unknown && r.nowhere() && len(rest) >= minNowhere:
-			s.sure, s.abroad = append(s.sure, r), true
+		case how == valid, how > unknown && r.nowhere(rest):
+			s.prefixed(r)
 		case how == possible:
 			s.guessed = append(s.guessed, r)
 		}
 	}
 }
 
-// behind reads what follows an outside line or other digits.
-func (s *search) behind(rest string) {
-	t := search{Dialling: s.Dialling, home: s.home}
-	t.own(rest)
-	if !t.domestic {
-		t.usual(rest)
-	}
-	s.domestic, s.abroad = s.domestic || t.domestic, s.abroad || t.abroad
-	for _, r := range t.sure {
-		if t.domestic || r.Foreign || r.Type != "" {
-			s.sure = append(s.sure, r)
-		}
-	}
-}
-
-// bare reads a foreign number without any prefix, if it cannot be one of the site's
-// country. dialled is the number with what is in front of it.
+// bare reads a foreign number without any prefix, if what was dialled cannot be a number of
+// the site's country. A satellite number needs no more than that it is valid and that
+// numbers of the country have a national prefix.
 func (s *search) bare(number, dialled string) {
 	r, how := s.worldwide(number)
-	if how < possible || !r.Foreign {
-		return
-	}
-	if !r.nowhere() || len(number) < minNowhere {
-		if how < valid || s.home == nil || len(number) < minBare && s.couldBeLocal(number) {
-			return
-		}
-	}
-	if s.couldBeLocal(dialled) {
-		return
-	}
-	if len(s.sure) > 0 && !(how == valid && r.nowhere()) {
-		return // domestic, though without the national prefix
-	}
 	r.Digits, r.Bare = number, true
-	s.sure = append(s.sure, r)
+	switch {
+	case how < possible || !r.Foreign:
+	case r.nowhere(number):
+		if len(s.short) == 0 || how == valid {
+			s.sure = append(s.sure, r)
+		}
+	case how == valid && s.home != nil && len(s.short) == 0 && !s.couldBeLocal(dialled):
+		s.sure = append(s.sure, r)
+	}
 }

@@ -11,9 +11,10 @@ type search struct {
 	home *plan // nil without a country
 
 	sure     []Reading // valid numbers
-	domestic bool      // one of them is domestic, dialled as it should be
+	national bool      // one of them is a national number, dialled as it should be
 	abroad   bool      // one of them is behind an international prefix
 
+	short    []Reading // valid national numbers without the national prefix that they need
 	doubtful []Reading // behind an international prefix, of the right length
 	vague    []Reading // the same, of a wrong length
 	guessed  []Reading // of the right length behind a prefix that this country has not
@@ -28,25 +29,46 @@ func (d *Dialling) readings(digits string, sent bool) (list []Reading, certain b
 	}
 	s := search{Dialling: d, home: plans[d.Country]}
 	s.own(digits)
-	settled := s.domestic
+	settled := s.national
 	for _, o := range d.Outside {
 		if rest, ok := strings.CutPrefix(digits, o); ok {
-			s.own(rest)
+			s.outside(rest, sent || settled)
 		}
 	}
 	if !settled {
-		s.guess(digits)
+		s.guess(digits, sent)
 	}
 	return s.result(digits, sent)
 }
 
+// outside reads what is behind the site's outside line. Where that is 0, nearly all national
+// numbers look foreign, too: 0 0151 23456789 is 00 1 5123456789. So a national number there
+// is one, unless the whole is a valid satellite number; what is sent to the trunk is read
+// without this.
+func (s *search) outside(rest string, both bool) {
+	before, national := len(s.sure), s.national
+	s.national = false
+	s.own(rest)
+	if s.national && !both {
+		s.sure = slices.Concat(slices.DeleteFunc(s.sure[:before:before], func(r Reading) bool {
+			if r.Country != "001" || r.E164 == "" {
+				return true
+			}
+			_, how := s.worldwide(r.E164[1:])
+			return how < valid
+		}), s.sure[before:])
+	}
+	s.national = s.national || national
+}
+
 // result returns the readings that count: valid numbers, and foreign ones of the right
-// length unless an outside line explains them. The others count if there is nothing else,
-// the likeliest first.
+// length. An outside line in front of a national number explains all but valid numbers that
+// are dialled as they should be. The others count if there is nothing else, the likeliest
+// first.
 func (s *search) result(digits string, sent bool) (list []Reading, certain bool) {
 	list = s.sure
-	if sent || !s.domestic {
-		list = append(list, s.doubtful...)
+	if sent || !s.national {
+		list = append(append(list, s.short...), s.doubtful...)
 	}
 	if s.couldBeLocal(digits) {
 		s.guessed = nil
@@ -56,17 +78,22 @@ func (s *search) result(digits string, sent bool) (list []Reading, certain bool)
 			list = others
 		}
 	}
-	return list, len(s.sure) > 0
+	return list, len(s.sure) > 0 || len(s.short) > 0
 }
 
 // own reads digits as they are dialled in the site's country.
 func (s *search) own(digits string) {
 	for _, prefix := range s.ownPrefixes(digits) {
 		r, how := s.worldwide(digits[prefix:])
+		if without, ok := withoutTrunk(digits[prefix:]); ok && how < valid {
+			if r2, how2 := s.worldwide(without); how2 == valid {
+				r, how = r2, how2
+			}
+		}
 		r.Digits = digits
 		switch {
-		case how == valid, how > unknown && r.nowhere():
-			s.sure, s.abroad = append(s.sure, r), true
+		case how == valid, how > unknown && r.nowhere(digits[prefix:]):
+			s.prefixed(r)
 		case how == possible:
 			s.doubtful = append(s.doubtful, r)
 		case how == known:
@@ -76,9 +103,26 @@ func (s *search) own(digits string) {
 	s.atHome(digits)
 }
 
+// prefixed adds a valid number behind an international prefix.
+func (s *search) prefixed(r Reading) {
+	s.sure, s.abroad = append(s.sure, r), true
+}
+
 // nowhere says whether a number costs, but belongs to no country. Then that it is no valid
-// one means little.
-func (r *Reading) nowhere() bool { return r.Country == "001" && r.Type != "" }
+// one means little, if it is long enough.
+func (r *Reading) nowhere(number string) bool {
+	return r.Country == "001" && r.Type != "" && len(number) >= minNowhere
+}
+
+// withoutTrunk removes the 0 that people write behind a country code, as in +44 (0)20.
+func withoutTrunk(number string) (rest string, ok bool) {
+	for n := 1; n <= 3 && n < len(number); n++ {
+		if byCode[number[:n]] != nil {
+			return number[:n] + number[n+1:], number[n] == '0'
+		}
+	}
+	return "", false
+}
 
 // ownPrefixes returns the lengths of all international prefixes that digits may begin with.
 // A regular expression of the plan has several if it covers carrier codes.
@@ -110,16 +154,15 @@ func (s *search) atHome(digits string) {
 	if s.home == nil || strings.HasPrefix(digits, "+") || len(digits) == 0 {
 		return
 	}
-	list := byCode[s.home.code]
 	rest, prefixed := s.home.stripped(digits)
 	if prefixed {
-		s.domesticNumber(list, digits, rest, true)
+		s.homeNumber(digits, rest, true)
 	}
-	s.domesticNumber(list, digits, digits, !s.home.needsTrunk(digits))
+	s.homeNumber(digits, digits, !s.home.needsTrunk(digits))
 	if number, ok := strings.CutPrefix(digits, s.home.code); ok && len(s.sure) == 0 {
-		s.domesticNumber(list, digits, number, true)
+		s.homeNumber(digits, number, true)
 		if number, ok = s.home.stripped(number); ok {
-			s.domesticNumber(list, digits, number, true)
+			s.homeNumber(digits, number, false)
 		}
 	}
 	if !prefixed {
@@ -131,12 +174,17 @@ func (s *search) atHome(digits string) {
 	s.local = append(s.local, Reading{Digits: digits, E164: "+" + s.home.code + rest, Country: s.Country})
 }
 
-// domesticNumber adds a national number if it is valid. whole is true if it is dialled as
-// it should be.
-func (s *search) domesticNumber(list []*plan, digits, number string, whole bool) {
-	if r, how := s.national(list, number); how == valid {
-		r.Digits = digits
-		s.sure, s.domestic = append(s.sure, r), s.domestic || whole
+// homeNumber adds a national number if it is valid. whole is true if it is dialled as it
+// should be.
+func (s *search) homeNumber(digits, number string, whole bool) {
+	r, how := s.Dialling.national(byCode[s.home.code], number)
+	r.Digits = digits
+	switch {
+	case how < valid:
+	case whole:
+		s.sure, s.national = append(s.sure, r), true
+	case len(number) >= minBare: // else a number without its area code
+		s.short = append(s.short, r)
 	}
 }
 
@@ -175,7 +223,7 @@ func (s *search) overdialled(digits string) []Reading {
 		rest = digits
 	}
 	for cut := 1; cut <= 4 && len(rest)-cut >= shortest; cut++ {
-		r, how := s.national(byCode[s.home.code], rest[:len(rest)-cut])
+		r, how := s.Dialling.national(byCode[s.home.code], rest[:len(rest)-cut])
 		if how == valid && r.Type != "" {
 			r.Digits = digits
 			return []Reading{r}

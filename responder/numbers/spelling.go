@@ -116,6 +116,7 @@ func leadingDigits(s string) string {
 		switch {
 		case isDigit(c), c == '+' && b.Len() == 0:
 			b.WriteRune(c)
+		case c == '+' && b.String() == "+":
 		case strings.ContainsRune(separators, c):
 		default:
 			return b.String()
@@ -142,6 +143,13 @@ func variants(s string) (list []string) {
 	add(main)
 	if strings.IndexFunc(s, func(c rune) bool { return !isDigit(c) && c != '+' && !strings.ContainsRune(separators, c) }) < 0 {
 		return list
+	}
+	if code := strings.TrimLeft(s, "*#"); len(code) < len(s) { // a feature code has two or three digits
+		for n := 2; n <= 3 && n < len(code); n++ {
+			if digits := leadingDigits(code[n:]); len(digits) >= shortest {
+				add(digits)
+			}
+		}
 	}
 	for _, run := range strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune("*#,wWpP!", c) }) {
 		if digits := leadingDigits(run); len(digits) >= shortest && digits != main {
