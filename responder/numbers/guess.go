@@ -8,11 +8,12 @@ const (
 	// minHidden is how many digits such a number has at least: shorter ones turn up by
 	// chance.
 	minHidden = 9
-	// minBare is how many digits a number has that is none of a country because of its
-	// length, though the country has shorter and longer ones.
+	// A number of fewer digits than minArea may always be one without its area code, and one
+	// of fewer than minBare if the country has numbers of that length.
+	minArea = 9
 	minBare = 10
 	// maxBeforeBare is how many digits may come before one without an international prefix.
-	maxBeforeBare = 4
+	maxBeforeBare = 5
 	// minNowhere is how many digits a satellite number has at least that is not valid.
 	minNowhere = 11
 )
@@ -72,6 +73,9 @@ func (s *search) usual(digits string) {
 		}
 		r, how := s.worldwide(rest)
 		r.Digits = digits
+		if s.inward && !r.nowhere(rest) {
+			continue
+		}
 		switch {
 		case how == valid, how > unknown && r.nowhere(rest):
 			s.prefixed(r)

@@ -13,6 +13,7 @@ type search struct {
 	sure     []Reading // valid numbers
 	national bool      // one of them is a national number, dialled as it should be
 	abroad   bool      // one of them is behind an international prefix
+	inward   bool      // one of them is a domestic number behind one of this country
 
 	short    []Reading // valid national numbers without the national prefix that they need
 	doubtful []Reading // behind an international prefix, of the right length
@@ -49,6 +50,9 @@ func (s *search) outside(rest string, both bool) {
 	before, national := len(s.sure), s.national
 	s.national = false
 	s.own(rest)
+	if !s.national {
+		s.usual(rest)
+	}
 	if s.national && !both {
 		s.sure = slices.Concat(slices.DeleteFunc(s.sure[:before:before], func(r Reading) bool {
 			if r.Country != "001" || r.E164 == "" {
@@ -94,6 +98,7 @@ func (s *search) own(digits string) {
 		switch {
 		case how == valid, how > unknown && r.nowhere(digits[prefix:]):
 			s.prefixed(r)
+			s.inward = s.inward || !r.Foreign
 		case how == possible:
 			s.doubtful = append(s.doubtful, r)
 		case how == known:
@@ -195,7 +200,7 @@ func (s *search) couldBeLocal(digits string) bool {
 		return false
 	}
 	n := int32(len(digits))
-	if slices.Contains(s.home.local, n) || n < minBare && slices.Contains(s.home.lengths, n) {
+	if n < minArea || slices.Contains(s.home.local, n) || n < minBare && slices.Contains(s.home.lengths, n) {
 		return true
 	}
 	if s.home.code == "1" {
