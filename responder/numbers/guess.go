@@ -60,6 +60,9 @@ func (s *search) behind(rest string) {
 	if !t.national {
 		t.usual(rest)
 	}
+	if len(s.short) > 0 && !t.national {
+		return // as likely the national number without its prefix
+	}
 	s.sure = append(s.sure, t.sure...)
 	s.national, s.abroad = s.national || t.national, s.abroad || t.abroad
 }
