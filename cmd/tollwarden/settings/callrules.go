@@ -11,6 +11,7 @@ func callRules(c *config.Calls) calls.Rules {
 	r := calls.Rules{
 		Dialling: numbers.Dialling{
 			Country: c.Country, Outside: c.OutsideLine, International: c.International, Internal: c.InternalDigits,
+			EmergencyNumbers: c.Emergency,
 		},
 		Hours: calls.Hours{Zone: c.Timezone},
 		Learn: c.Learn, Carriers: c.Carriers, Limits: callLimits(c.Limits),
