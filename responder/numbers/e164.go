@@ -47,12 +47,9 @@ func specialKind(number string) string {
 // worldwide reads a number that begins with its country code.
 func (d *Dialling) worldwide(number string) (r Reading, s strength) {
 	for n := 1; n <= 3 && n < len(number); n++ {
-		list := byCode[number[:n]]
-		if list == nil {
-			continue
+		if list := byCode[number[:n]]; list != nil {
+			return d.national(list, number[n:])
 		}
-		r, s = d.national(list, number[n:])
-		return r, s
 	}
 	return Reading{}, unknown
 }

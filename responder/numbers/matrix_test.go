@@ -140,7 +140,10 @@ func matrixAbroad(t *testing.T, outside []string) {
 		}
 		for number, want := range matrixDestinations {
 			for i, prefix := range prefixes {
-				for _, form := range matrixForms {
+				for f, form := range matrixForms {
+					if len(outside) > 0 && f%3 > 0 {
+						continue
+					}
 					dialled := form.dial(prefix, number)
 					if i > 0 && form.dial("", number) == form.dial(prefix, number) {
 						continue
@@ -151,7 +154,7 @@ func matrixAbroad(t *testing.T, outside []string) {
 						continue
 					}
 					if slices.Equal(outside, []string{"0"}) && badness(&sent) >= want {
-						excused["a national number behind the outside line, until it is sent"]++
+						excused[untilSent]++
 						continue
 					}
 					if why := excuse(country, dialled, form.name, number); why != "" {
@@ -163,8 +166,20 @@ func matrixAbroad(t *testing.T, outside []string) {
 			}
 		}
 	}
-	t.Logf("%d strings, not seen: %v", total, excused)
+	missed := 0
+	for why, n := range excused {
+		if why != untilSent {
+			missed += n
+		}
+	}
+	t.Logf("%d strings, %d not seen: %v", total, missed, excused)
+	if missed > total/50 {
+		t.Error("these are too many")
+	}
 }
+
+// untilSent excuses a string that is read as abroad only on its way to the trunk.
+const untilSent = "a national number behind the outside line"
 
 // excuse says why a string may as well be a call inside the country.
 func excuse(country, dialled, form, number string) string {

@@ -132,6 +132,11 @@ func TestReadWorst(t *testing.T) {
 		{country: "GB", dialled: "tel:+881-6-1234-5678", want: "satellite"},
 		{country: "GB", dialled: "1001&PJSIP/00881612345678@trunk", want: "satellite"},
 		{country: "GB", dialled: "trunk/sip:00881612345678@192.0.2.1:5060", want: "satellite"},
+		{country: "GB", dialled: "1/00881612345678", want: "satellite"},
+		{country: "GB", dialled: "192.0.2.1/00881612345678", want: "satellite"},
+		{country: "GB", dialled: "DAHDI/g1/00881612345678", want: "satellite"},
+		{country: "GB", dialled: "IAX2/user:secret@192.0.2.1/00881612345678@out", want: "satellite"},
+		{country: "GB", dialled: "020/7946 0001", want: "GB"},
 		{country: "GB", dialled: "*7200881612345678", want: "satellite"},
 		{country: "US", dialled: "*82011881612345678", want: "satellite"},
 		{country: "DE", dialled: "#31#00881612345678", want: "satellite"},
@@ -163,6 +168,16 @@ func TestReadWorst(t *testing.T) {
 		}
 		if (c.want == c.country || c.want == "001") && n.Foreign {
 			t.Errorf("%q from %s is foreign: %+v", c.dialled, c.country, n)
+		}
+	}
+}
+
+// A country code that nobody has is no number of the site's country.
+func TestNoNumber(t *testing.T) {
+	d := numbers.Dialling{Country: "GB", Internal: 6}
+	for _, s := range []string{"0099912345678", "+99912345678", "0012345678901234567890"} {
+		if n := d.Read(s); !n.External || len(n.Readings) > 0 {
+			t.Errorf("%s: %+v", s, n)
 		}
 	}
 }

@@ -13,12 +13,12 @@ type search struct {
 	sure     []Reading // valid numbers
 	national bool      // one of them is a national number, dialled as it should be
 	abroad   bool      // one of them is behind an international prefix
-	inward   bool      // one of them is a domestic number behind one of this country
+	inward   bool      // that prefix is the site's own, and the number domestic
 
 	short    []Reading // valid national numbers without the national prefix that they need
 	doubtful []Reading // behind an international prefix, of the right length
-	vague    []Reading // the same, of a wrong length
-	guessed  []Reading // of the right length behind a prefix that this country has not
+	vague    []Reading // behind such a prefix, of a wrong length
+	guessed  []Reading // behind a prefix of other countries, of the right length
 	local    []Reading // of the site's country, but its plan has no such number
 }
 
@@ -66,9 +66,8 @@ func (s *search) outside(rest string, both bool) {
 }
 
 // result returns the readings that count: valid numbers, and foreign ones of the right
-// length. An outside line in front of a national number explains all but valid numbers that
-// are dialled as they should be. The others count if there is nothing else, the likeliest
-// first.
+// length. If a national number is behind an outside line, the whole is no foreign number that
+// is not valid. The others count if there is nothing else, the likeliest first.
 func (s *search) result(digits string, sent bool) (list []Reading, certain bool) {
 	list = s.sure
 	if sent || !s.national {
@@ -173,7 +172,7 @@ func (s *search) atHome(digits string) {
 	if !prefixed {
 		rest = digits
 	}
-	if n := len(s.home.code) + len(rest); n > longest {
+	if len(s.home.code)+len(rest) > longest || len(s.ownPrefixes(digits)) > 0 {
 		return
 	}
 	s.local = append(s.local, Reading{Digits: digits, E164: "+" + s.home.code + rest, Country: s.Country})

@@ -141,6 +141,9 @@ func variants(s string) (list []string) {
 	}
 	main := leadingDigits(s)
 	add(main)
+	if i := strings.LastIndexByte(s, '/'); i >= 0 { // behind the group or the address of a trunk
+		add(leadingDigits(s[i+1:]))
+	}
 	if strings.IndexFunc(s, func(c rune) bool { return !isDigit(c) && c != '+' && !strings.ContainsRune(separators, c) }) < 0 {
 		return list
 	}
