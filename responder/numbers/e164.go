@@ -67,13 +67,12 @@ func (d *Dialling) national(list []*plan, number string) (r Reading, s strength)
 		if s == valid {
 			break
 		}
-		if p.leading.can() && !p.leading.match(number) {
+		if !p.possible(number) || p.leading.can() && !p.leading.match(number) {
 			continue
 		}
+		s = possible
 		if kind, ok := p.has(number); ok {
 			r.Country, r.Type, s = p.region, kind, valid
-		} else if p.possible(number) {
-			s = possible
 		}
 	}
 	number = list[0].code + number

@@ -51,7 +51,7 @@ func (d *Dialling) isEmergency(digits string) bool {
 
 // exact returns a string that is nothing but digits, or a URI of them.
 func exact(dialled string) (digits string, ok bool) {
-	for _, scheme := range []string{"sip:", "sips:", "tel:"} {
+	for _, scheme := range schemes {
 		dialled = strings.TrimPrefix(dialled, scheme)
 	}
 	dialled, _, _ = strings.Cut(dialled, "@")

@@ -133,7 +133,8 @@ func TestMatrixAbroad(t *testing.T) {
 
 func matrixAbroad(t *testing.T, outside []string) {
 	total, excused := 0, map[string]int{}
-	for country, prefixes := range matrixCountries {
+	for _, country := range slices.Sorted(maps.Keys(matrixCountries)) {
+		prefixes := matrixCountries[country]
 		d := numbers.Dialling{Country: country, Internal: 6, Outside: outside}
 		if len(outside) > 0 {
 			prefixes = prefixes[:1]
@@ -228,7 +229,10 @@ func domesticForms(p *phonenumbers.PhoneNumber, prefix string) map[string]string
 		"nsn": nsn,
 	}
 	if n := phonenumbers.GetLengthOfGeographicalAreaCode(p); n > 0 && nsn[n] > '1' {
-		forms["local"] = nsn[n:]
+		region := phonenumbers.GetRegionCodeForNumber(p)
+		if q, err := phonenumbers.Parse(nsn[n:], region); err == nil && !phonenumbers.IsValidNumber(q) { // 3000 2356 is Brazil's 3000-2356
+			forms["local"] = nsn[n:]
+		}
 	}
 	return forms
 }
@@ -242,7 +246,8 @@ func TestMatrixAtHome(t *testing.T) {
 func matrixAtHome(t *testing.T, outside []string) {
 	random := rand.New(rand.NewPCG(1, 2))
 	total, zero := 0, 0
-	for country, prefixes := range matrixCountries {
+	for _, country := range slices.Sorted(maps.Keys(matrixCountries)) {
+		prefixes := matrixCountries[country]
 		d := numbers.Dialling{Country: country, Internal: 6, Outside: outside}
 		for _, kind := range ordinary {
 			example := phonenumbers.GetExampleNumberForType(country, kind)

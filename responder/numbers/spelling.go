@@ -1,6 +1,7 @@
 package numbers
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -88,23 +89,37 @@ func digitOf(r rune) rune {
 	return 0
 }
 
-// withoutHost removes the scheme, parameters and host of a URI, and what comes before the
-// number in a destination of Dial, such as PJSIP/trunk/sip:.
+// withoutHost removes the scheme, parameters and host of a URI, and what surrounds the
+// number in a destination of Dial, such as PJSIP/trunk/sip:…, Local/…@context/n.
 func withoutHost(s string) string {
-	if i := strings.LastIndexByte(s, '/'); i >= 0 && strings.ContainsFunc(s[:i], unicode.IsLetter) {
-		s = s[i+1:]
+	parts := strings.Split(s, "/")
+	if len(parts) > 1 && strings.ContainsFunc(s, unicode.IsLetter) {
+		slices.Reverse(parts)
+		i := slices.IndexFunc(parts, func(part string) bool {
+			part = withoutScheme(part)
+			return part != "" && (isDigit(rune(part[0])) || strings.ContainsRune("+*#", rune(part[0])))
+		})
+		s = parts[max(i, 0)]
 	}
-	s = strings.TrimLeft(s, " \t<\"'")
-	for _, scheme := range []string{"sip:", "sips:", "tel:"} {
-		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
-			s = s[len(scheme):]
-		}
-	}
+	s = withoutScheme(s)
 	if i := strings.IndexAny(s, ";@?>"); i >= 0 {
 		s = s[:i]
 	}
 	return s
 }
+
+func withoutScheme(s string) string {
+	s = strings.TrimLeft(s, " \t<\"'")
+	for _, scheme := range schemes {
+		if len(s) > len(scheme) && strings.EqualFold(s[:len(scheme)], scheme) {
+			return s[len(scheme):]
+		}
+	}
+	return s
+}
+
+// schemes are those of URIs that name a number.
+var schemes = []string{"sip:", "sips:", "tel:"}
 
 // separators are what people write between digits. A slash is one in 020/7946.
 const separators = " -.()/~_\t\u00a0"
@@ -128,45 +143,44 @@ func leadingDigits(s string) string {
 // variants returns the digits that one destination may stand for: those that it begins
 // with, all of them, each run of them between pauses and signs, and those of its letters.
 func variants(s string) (list []string) {
-	add := func(digits string) {
-		if strings.Trim(digits, "+") == "" {
-			return
-		}
-		for _, known := range list {
-			if known == digits {
-				return
-			}
-		}
-		list = append(list, digits)
-	}
 	main := leadingDigits(s)
-	add(main)
+	all := []string{main}
 	if i := strings.LastIndexByte(s, '/'); i >= 0 { // behind the group or the address of a trunk
-		add(leadingDigits(s[i+1:]))
+		all = append(all, leadingDigits(s[i+1:]))
 	}
-	if strings.IndexFunc(s, func(c rune) bool { return !isDigit(c) && c != '+' && !strings.ContainsRune(separators, c) }) < 0 {
-		return list
+	if digits := onlyDigits(s); digits != strings.TrimPrefix(main, "+") {
+		all = append(all, behindCode(s)...)
+		all = append(all, runs(s)...)
+		all = append(all, digits)
 	}
-	if code := strings.TrimLeft(s, "*#"); len(code) < len(s) { // a feature code has two or three digits
-		for n := 2; n <= 3 && n < len(code); n++ {
-			if digits := leadingDigits(code[n:]); len(digits) >= shortest {
-				add(digits)
-			}
-		}
-	}
-	for _, run := range strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune("*#,wWpP!", c) }) {
-		if digits := leadingDigits(run); len(digits) >= shortest && digits != main {
-			add(digits)
-		}
-	}
-	add(strings.Map(func(c rune) rune {
-		if isDigit(c) {
-			return c
-		}
-		return -1
-	}, s))
 	if len(main) >= minBeforeLetters {
-		add(keyed(s))
+		all = append(all, keyed(s))
+	}
+	for _, digits := range all {
+		if strings.Trim(digits, "+") != "" && !slices.Contains(list, digits) {
+			list = append(list, digits)
+		}
+	}
+	return list
+}
+
+// behindCode returns what is behind a feature code, which has two or three digits.
+func behindCode(s string) (list []string) {
+	code := strings.TrimLeft(s, "*#")
+	for n := 2; n <= 3 && n < len(code) && len(code) < len(s); n++ {
+		if digits := leadingDigits(code[n:]); len(digits) >= shortest {
+			list = append(list, digits)
+		}
+	}
+	return list
+}
+
+// runs returns the digits between signs and pauses.
+func runs(s string) (list []string) {
+	for _, run := range strings.FieldsFunc(s, func(c rune) bool { return strings.ContainsRune("*#,wWpP!", c) }) {
+		if digits := leadingDigits(run); len(digits) >= shortest {
+			list = append(list, digits)
+		}
 	}
 	return list
 }
@@ -184,6 +198,15 @@ func keyed(s string) string {
 			return c
 		case c|0x20 >= 'a' && c|0x20 <= 'z':
 			return rune(keys[c|0x20-'a'])
+		}
+		return -1
+	}, s)
+}
+
+func onlyDigits(s string) string {
+	return strings.Map(func(c rune) rune {
+		if isDigit(c) {
+			return c
 		}
 		return -1
 	}, s)
