@@ -12,7 +12,8 @@ type Dialling struct {
 	// numbers with an international prefix can be recognised.
 	Country string
 	// Outside lists the prefixes for an outside line, such as "9". Common ones are
-	// tried anyway.
+	// tried anyway. These add readings, but for one case: Read takes a national number
+	// behind such a line for that alone (see search.outside). ReadSent does not.
 	Outside []string
 	// International lists prefixes of foreign numbers besides those of Country, + and,
 	// where they mean nothing else, 00 and 011.
