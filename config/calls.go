@@ -19,6 +19,7 @@ type Calls struct {
 	OutsideLine    []string
 	International  []string // prefixes; empty: those of Country
 	InternalDigits int
+	Emergency      []string // numbers besides those of Country
 	Timezone       *time.Location
 	Hours          []Hours // working hours; empty: around the clock
 	Holidays       []Holiday
@@ -68,6 +69,7 @@ type fileCalls struct {
 	OutsideLine    *[]string       `toml:"outside_line"`
 	International  *[]string       `toml:"international"`
 	InternalDigits *int            `toml:"internal_digits"`
+	Emergency      *[]string       `toml:"emergency"`
 	Timezone       *string         `toml:"timezone"`
 	Hours          *[]string       `toml:"hours"`
 	Holidays       *[]string       `toml:"holidays"`
@@ -106,6 +108,7 @@ func (p *parser) calls(f *file, c *Calls) {
 	p.prefixes("calls.outside_line", in.OutsideLine, &c.OutsideLine)
 	p.prefixes("calls.international", in.International, &c.International)
 	p.number("calls.internal_digits", in.InternalDigits, &c.InternalDigits, 1, 10)
+	p.emergency(in.Emergency, c)
 	p.timezone(in.Timezone, c)
 	p.hours(in.Hours, c)
 	p.holidays(in.Holidays, c)
@@ -177,6 +180,19 @@ func (p *parser) prefixes(key string, in, out *[]string) {
 	for _, s := range *out {
 		if !digits.MatchString(s) {
 			p.fail(key, "%q: want 1 to 8 digits", s)
+		}
+	}
+}
+
+var emergencyNumber = regexp.MustCompile(`^[0-9]{2,6}$`)
+
+// emergency reads emergency numbers. Calls to them are never ended, so none may be long
+// enough to be a number that costs.
+func (p *parser) emergency(in *[]string, c *Calls) {
+	set(in, &c.Emergency)
+	for _, s := range c.Emergency {
+		if !emergencyNumber.MatchString(s) {
+			p.fail("calls.emergency", "%q: want an emergency number in full, of 2 to 6 digits, without the outside line", s)
 		}
 	}
 }

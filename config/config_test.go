@@ -207,6 +207,7 @@ func TestMistakes(t *testing.T) {
 		"within missing":   {login + strings.Replace(rule, "within = \"1h\"\n", "", 1), `t.toml:8: threshold[0].within: "": want a duration`},
 		"country":          {login + "[calls]\ncountry = \"England\"\n", `t.toml:5: calls.country: "England": want a two-letter country code (ISO 3166)`},
 		"outside line":     {login + "[calls]\noutside_line = [\"nine\"]\n", `t.toml:5: calls.outside_line: "nine": want 1 to 8 digits`},
+		"emergency":        {login + "[calls]\nemergency = [\"00881612345678\"]\n", `t.toml:5: calls.emergency: "00881612345678": want an emergency number in full, of 2 to 6 digits`},
 		"timezone":         {login + "[calls]\ntimezone = \"London\"\n", `t.toml:5: calls.timezone: "London": want a time zone such as "Europe/London"`},
 		"hours":            {login + "[calls]\nhours = [\"Mon-Fri 22:00-06:00\"]\n", `t.toml:5: calls.hours: "Mon-Fri 22:00-06:00": want days and times`},
 		"holiday":          {login + "[calls]\nholidays = [\"02-30\"]\n", `t.toml:5: calls.holidays: "02-30": no such date`},

@@ -19,7 +19,7 @@ const module = "github.com/tollwarden/tollwarden"
 // parts of bans and contain that have some reach them through ports).
 var pure = []string{
 	"ami/event",
-	"responder/score", "responder/calls", "responder/incident", "responder/intake", "responder/places",
+	"responder/score", "responder/numbers", "responder/calls", "responder/incident", "responder/intake", "responder/places",
 	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
 }
 
@@ -41,7 +41,8 @@ var allowed = map[string][]string{
 	"firewall":           {},
 	"responder":          {"ami", "responder"},
 	"responder/score":    {"ami/event"},
-	"responder/calls":    {"ami/event"},
+	"responder/numbers":  {},
+	"responder/calls":    {"ami/event", "responder/numbers"},
 	"responder/incident": {"ami/event", "responder/score"},
 	"responder/intake":   {"ami/event", "responder/score", "responder/sip"},
 	"responder/places":   {"ami/event", "responder/incident", "responder/score"},

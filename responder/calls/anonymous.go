@@ -19,9 +19,16 @@ func (d *Detector) isAnonymous(a *accountState) bool {
 	return !listed && len(a.logins) == 0
 }
 
-// checkAnonymous checks a call without a login.
+// checkAnonymous checks a call without a login. A foreign or shared-cost number may be
+// one of the site's own, which a carrier without a login delivers calls to: a foreign one
+// counts only with an international prefix.
 func (a *accountState) checkAnonymous(s *signs) {
-	if s.number.External && (s.number.Foreign || s.number.Country == "") {
+	n := s.number
+	if !n.External {
+		return
+	}
+	a.checkDestination(s)
+	if n.Foreign && !n.Bare || n.Type == "premium" || n.Type == "satellite" || n.Country == "" {
 		s.add(AnonymousCall, "dialled like an outgoing call, without a login")
 	}
 }

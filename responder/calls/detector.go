@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // Limits and durations.
@@ -16,9 +18,6 @@ const (
 	hour   = time.Hour
 	// ProbeWithin is the time within which dialled strings are compared.
 	ProbeWithin = 10 * time.Minute
-	// sameNumber is how many trailing digits two dialled strings must share to count
-	// as one number with different prefixes. Most subscriber numbers are that long.
-	sameNumber = 8
 	// maxDialedNumbers bounds the dialled strings kept for an account.
 	maxDialedNumbers = 32
 	// maxStarts bounds the call start times kept for an account.
@@ -95,7 +94,7 @@ type accountState struct {
 }
 
 type dialedNumber struct {
-	digits string
+	number numbers.Number
 	at     time.Time
 }
 
@@ -124,7 +123,7 @@ type Places interface {
 
 // NewDetector returns a Detector that starts learning now.
 func NewDetector(now time.Time, rules Rules, places Places) *Detector {
-	rules.Dialling.Read("+442079460001") // makes the library load its tables now, not during the first call
+	rules.Dialling.Read("+442079460001") // compiles the first patterns now, not during the first call
 	return &Detector{Tracker: New(), places: places, rules: rules, accounts: map[string]*accountState{}, since: now, streamStart: now}
 }
 
@@ -255,7 +254,7 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 		d.Up(c)
 		return nil
 	}
-	n := d.rules.Dialling.Read(c.Dialled)
+	n := d.read(a.limits, c.Dialled)
 	c.Outgoing, c.From = n.External, a.where(now).Source
 	d.Up(c)
 	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now), hint: a.hint(now)}
@@ -280,7 +279,7 @@ func (d *Detector) ApplySnapshot(now time.Time, up []Channel) {
 			continue
 		}
 		if a := d.state(now, c.Account); a != nil && d.isPhone(a) {
-			c.Outgoing = d.rules.Dialling.Read(c.Dialled).External
+			c.Outgoing = d.read(a.limits, c.Dialled).External
 		}
 	}
 	d.Tracker.ApplySnapshot(up)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
@@ -16,7 +17,7 @@ var noon = time.Date(2026, 11, 18, 12, 0, 0, 0, time.UTC) // a Wednesday
 
 func usual() calls.Rules {
 	return calls.Rules{
-		Dialling: calls.Dialling{Country: "GB", Internal: 6},
+		Dialling: numbers.Dialling{Country: "GB", Internal: 6},
 		Hours: calls.Hours{Zone: time.UTC, Open: []calls.Span{
 			{Days: [7]bool{time.Monday: true, time.Wednesday: true}, From: 8 * 60, To: 18 * 60},
 		}, Holidays: []calls.Day{{Month: time.December, Day: 25}}},
@@ -136,7 +137,7 @@ func TestSigns(t *testing.T) {
 				observe(s.call(noon.Add(time.Duration(i)*15*time.Second), "1002", n, office))
 				s.hangUp(noon.Add(time.Duration(i)*15*time.Second+time.Second), "1002")
 			}
-		}, []string{"NewCountry", "", "", "DialProbing", "DialProbing", ""}},
+		}, []string{"", "", "", "DialProbing", "DialProbing", ""}},
 		{"one number repeatedly", func(s *site, observe func([]calls.Sign)) {
 			for i := range 5 {
 				observe(s.call(noon.Add(time.Duration(i)*30*time.Second), "1002", "02079460001", office))

@@ -2,7 +2,10 @@ package calls
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // signs collects the signs of one call.
@@ -10,7 +13,7 @@ type signs struct {
 	list    []Sign
 	account *accountState
 	channel string
-	number  *Number
+	number  *numbers.Number
 	from    Login
 	hint    Login
 }
@@ -42,16 +45,13 @@ func (d *Detector) checkOutgoing(now time.Time, a *accountState, s *signs) {
 }
 
 func (a *accountState) checkDestination(s *signs) {
-	if reason, forbidden := a.limits.Destinations.forbids(s.number); forbidden {
-		s.add(ForbiddenDestination, "%s %s", s.number.where(), reason)
+	country, reason, forbidden := a.limits.Destinations.forbids(s.number)
+	if country == "" {
+		country = "unknown country"
 	}
-}
-
-func (n *Number) where() string {
-	if n.Country == "" {
-		return "unknown country,"
+	if forbidden {
+		s.add(ForbiddenDestination, "%s, %s", country, reason)
 	}
-	return n.Country + ","
 }
 
 // checkRate records the start of the call and checks it against earlier starts.
@@ -93,14 +93,14 @@ func (a *accountState) checkOffHours(now time.Time, live int, again bool, s *sig
 	}
 }
 
-// checkProbing looks for numbers with the same ending. An attacker who does not know how
-// the site dials tries one number with different prefixes. It returns whether the number was
+// checkProbing looks for forms of the same number. An attacker who does not know how the
+// site dials tries one number with different prefixes. It returns whether the number was
 // dialled the same way within ProbeWithin.
 func (a *accountState) checkProbing(now time.Time, s *signs) (again bool) {
 	digits := s.number.Digits
 	kept := a.dialed[:0]
 	for _, e := range a.dialed {
-		if e.digits == digits {
+		if e.number.Digits == digits {
 			e.at, again = now, true
 		}
 		if now.Sub(e.at) < ProbeWithin {
@@ -111,28 +111,35 @@ func (a *accountState) checkProbing(now time.Time, s *signs) (again bool) {
 	if again {
 		return true
 	}
-	ways := 1
-	for _, e := range kept {
-		if commonEnd(e.digits, digits) >= sameNumber {
-			ways++
-		}
-	}
-	if ways >= a.limits.Variants && a.limits.Variants > 0 {
+	if ways := 1 + len(formsOf(s.number, kept)); ways >= a.limits.Variants && a.limits.Variants > 0 {
 		s.add(DialProbing, "way %d to dial one number", ways)
 	}
 	if len(kept) >= maxDialedNumbers {
 		kept = append(kept[:0], kept[1:]...)
 	}
-	a.dialed = append(kept, dialedNumber{digits, now})
+	a.dialed = append(kept, dialedNumber{*s.number, now})
 	return false
 }
 
-func commonEnd(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[len(a)-1-n] == b[len(b)-1-n] {
-		n++
+// formsOf returns the dialled strings that are forms of a number, or of one of its forms:
+// what an attacker tries before a number that cannot be read is compared with the number
+// alone.
+func formsOf(n *numbers.Number, dialed []dialedNumber) (forms []*numbers.Number) {
+	forms = append(forms, n)
+	rest := make([]*numbers.Number, len(dialed))
+	for i := range dialed {
+		rest[i] = &dialed[i].number
 	}
-	return n
+	for i := 0; i < len(forms); i++ {
+		rest = slices.DeleteFunc(rest, func(m *numbers.Number) bool {
+			same := forms[i].Same(m)
+			if same {
+				forms = append(forms, m)
+			}
+			return same
+		})
+	}
+	return forms[1:]
 }
 
 // checkDormant checks whether an account made no calls for a long time before this one.

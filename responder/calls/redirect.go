@@ -33,7 +33,7 @@ func (d *Detector) CheckRedirect(now time.Time, account, number, channel string)
 	if a == nil {
 		return nil
 	}
-	n := d.rules.Dialling.Read(number)
+	n := d.read(a.limits, number)
 	s := signs{account: a, channel: channel, number: &n, from: a.where(now), hint: a.hint(now)}
 	a.checkDestination(&s)
 	d.checkCountry(now, a, &s)
@@ -42,5 +42,5 @@ func (d *Detector) CheckRedirect(now time.Time, account, number, channel string)
 
 // redirectsOut reports whether a phone redirects a call to an outside number.
 func (d *Detector) redirectsOut(account, number string) bool {
-	return d.isPhoneName(account) && d.rules.Dialling.Read(number).External
+	return d.isPhoneName(account) && d.read(d.rules.limitsOf(account), number).External
 }

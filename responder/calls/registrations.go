@@ -50,7 +50,7 @@ func (d *Detector) Unfamiliar(now time.Time, c Channel) bool {
 	if a == nil || !d.isPhone(a) && !d.isAnonymous(a) || d.places.Home(now, a.name, a.where(now).Source) {
 		return false
 	}
-	return d.rules.Dialling.Read(c.Dialled).External // asked last, because it takes longest
+	return d.read(a.limits, c.Dialled).External // asked last, because it takes longest
 }
 
 // CallAgent records the User-Agent of a call and returns its signs.

@@ -4,11 +4,13 @@ import (
 	"path"
 	"slices"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // Rules are the rules of the site and of its accounts.
 type Rules struct {
-	Dialling Dialling
+	Dialling numbers.Dialling
 	Hours    Hours
 	// Learn is how long after the first start new networks and countries are no sign.
 	Learn time.Duration

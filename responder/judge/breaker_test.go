@@ -11,6 +11,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // limited is a policy that takes at most two accounts an hour from their owners.
@@ -18,7 +19,7 @@ func limited() judge.Policy {
 	p := guessing(10)
 	p.Breaker = contain.BreakerRule{Accounts: 2, Within: time.Hour}
 	p.Playbooks["compromise"] = append(p.Playbooks["compromise"], incident.StepNotify)
-	p.Calls = calls.Rules{Dialling: calls.Dialling{Country: "GB", Internal: 4}, Learn: 14 * 24 * time.Hour}
+	p.Calls = calls.Rules{Dialling: numbers.Dialling{Country: "GB", Internal: 4}, Learn: 14 * 24 * time.Hour}
 	return p
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -19,7 +20,7 @@ import (
 func forbidding() judge.Policy {
 	p := guessing(10)
 	p.Calls = calls.Rules{
-		Dialling: calls.Dialling{Country: "GB", Internal: 4},
+		Dialling: numbers.Dialling{Country: "GB", Internal: 4},
 		Limits:   calls.Limits{Rate: 3, Destinations: calls.Destinations{Deny: []string{"CU"}}},
 		Learn:    14 * 24 * time.Hour,
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -31,7 +32,7 @@ var numbersAbroad = []string{cook, "0037160000000", "0023276000000", "0026377000
 func suspecting() judge.Policy {
 	p := guessing(10)
 	p.Calls = calls.Rules{
-		Dialling: calls.Dialling{Country: "GB", Internal: 6},
+		Dialling: numbers.Dialling{Country: "GB", Internal: 6},
 		Limits: calls.Limits{
 			Rate: 10, Concurrent: 5, Gap: time.Second, OffHours: 6, OffHoursConcurrent: 2,
 			Destinations: calls.Destinations{Deny: []string{"premium", "satellite"}},
@@ -106,7 +107,8 @@ func TestNewPlaceAfterGuesses(t *testing.T) {
 		"five numbers in a known country": {func(t *testing.T, s *site) {
 			s.dials(t, newPlace, own, france, france+"1", france+"2", france+"3", france+"4")
 		}, "new place 1002", own},
-		"abroad without the prefix":          {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, "881612345678") }, "new place 1002", own},
+		"abroad without the prefix":          {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, "33140205050") }, "new place 1002", own},
+		"to a satellite without the prefix":  {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, "881612345678") }, "break-in 1002", own},
 		"to a premium number":                {func(t *testing.T, s *site) { s.calls(t, noon, newPlace, own, premium) }, "break-in 1002", own},
 		"new countries from another unknown": {func(t *testing.T, s *site) { s.dials(t, "198.18.0.200", own, numbersAbroad...) }, "new place 1002, toll fraud 1002", own},
 		"the phone moved in a call": {func(t *testing.T, s *site) {

@@ -34,8 +34,21 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	fmt.Fprintf(w, "NewPlaceAfterFailures: %d or more failed logins of others, or of what may be spoofed, then a successful one from an unknown IP address: it is on probation for 30 days. If the account is used from there for a forbidden call, by a scanner, for five numbers within an hour in countries that it had never called, for five that cost outside business hours, or for a costly call while one from elsewhere is up, this is SuccessAfterFailures.\n", cfg.BreakIn.Failures)
 	fmt.Fprintf(w, "Slow guessing, within %s and where the account is not used: SlowGuesser is %d accounts or %d wrong passwords from one IP address, SlowNetwork %d accounts from one network, SlowAttack %d changes of address on one account, LastingFailures %d wrong passwords for one account over days, GuessingCampaign %d accounts of the site.\n",
 		config.FormatDuration(cfg.Slow.Within), cfg.Slow.Accounts, cfg.Slow.Failures, cfg.Slow.NetworkAccounts, cfg.Slow.Addresses, cfg.Slow.Failures, cfg.Slow.SiteAccounts)
+	explainNumbers(w, &cfg.Calls)
 	explainSteps(w, cfg)
 	explainBreaker(w, cfg)
+}
+
+// explainNumbers says how dialled numbers are read.
+func explainNumbers(w io.Writer, c *config.Calls) {
+	where, emergency := "in "+c.Country, "those of "+c.Country
+	if c.Country == "" {
+		where, emergency = "without knowing the country: most national numbers cannot be read", "112, 911, 999, 000, 110, 113 and 118"
+	}
+	if len(c.Emergency) > 0 {
+		emergency += ", and " + output.Join(c.Emergency)
+	}
+	fmt.Fprintf(w, "Numbers are read as dialled %s; of several plausible readings, the worst counts. Emergency numbers are %s.\n", where, emergency)
 }
 
 // explainBreaker says how many extensions are taken from their owners without a person.

@@ -3,13 +3,15 @@ package settings
 import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // callRules is the section calls as package calls takes it.
 func callRules(c *config.Calls) calls.Rules {
 	r := calls.Rules{
-		Dialling: calls.Dialling{
+		Dialling: numbers.Dialling{
 			Country: c.Country, Outside: c.OutsideLine, International: c.International, Internal: c.InternalDigits,
+			EmergencyNumbers: c.Emergency,
 		},
 		Hours: calls.Hours{Zone: c.Timezone},
 		Learn: c.Learn, Carriers: c.Carriers, Limits: callLimits(c.Limits),

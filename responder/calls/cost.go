@@ -1,0 +1,28 @@
+package calls
+
+import "github.com/tollwarden/tollwarden/responder/numbers"
+
+// Cost says in words why a call of an account to a number costs more than others; "" if
+// it does not.
+func (d *Detector) Cost(account, number string) string {
+	l := d.rules.limitsOf(account)
+	if n := d.read(l, number); n.External {
+		return d.cost(l, &n)
+	}
+	return ""
+}
+
+func (d *Detector) cost(l *Limits, n *numbers.Number) string {
+	if _, reason, forbidden := l.Destinations.forbids(n); forbidden {
+		return "forbidden (" + reason + ")"
+	}
+	switch {
+	case n.Type != "":
+		return n.Type
+	case n.Foreign:
+		return "international (" + n.Country + ")"
+	case len(n.Readings) == 0 && d.rules.Dialling.Country != "": // without a country, a local one cannot be read either
+		return "no number of any country"
+	}
+	return ""
+}

@@ -1,0 +1,63 @@
+package numbers
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// maxEmergency is the most digits of an emergency number: no number that costs is so short.
+const maxEmergency = 6
+
+// maxEmergencyLine is the most digits of an outside line in front of one.
+const maxEmergencyLine = 2
+
+// everywhere are the emergency numbers of a site whose country is not known.
+var everywhere = []string{"112", "911", "999", "000", "110", "113", "118"}
+
+// Emergency says whether a dialled string is an emergency number, with or without the
+// outside line: one of EmergencyNumbers, or of the country, by libphonenumber's metadata of
+// short numbers. Nothing may come after it but a host or parameters without digits, and
+// nothing before it but the scheme of a URI.
+func (d *Dialling) Emergency(dialled string) bool {
+	if len(dialled) > maxDialled {
+		return false
+	}
+	digits, ok := exact(dialled)
+	if !ok {
+		return false
+	}
+	if d.isEmergency(digits) {
+		return true
+	}
+	return slices.ContainsFunc(d.Outside, func(line string) bool {
+		rest, ok := strings.CutPrefix(digits, line)
+		return ok && len(line) <= maxEmergencyLine && d.isEmergency(rest)
+	})
+}
+
+func (d *Dialling) isEmergency(digits string) bool {
+	switch {
+	case len(digits) < 2 || len(digits) > maxEmergency:
+		return false
+	case slices.Contains(d.EmergencyNumbers, digits):
+		return true
+	case d.Country == "":
+		return slices.Contains(everywhere, digits)
+	}
+	return phonenumbers.IsEmergencyNumber(digits, d.Country)
+}
+
+// exact returns a string that is nothing but digits, or a URI of them.
+func exact(dialled string) (digits string, ok bool) {
+	for _, scheme := range schemes {
+		dialled = strings.TrimPrefix(dialled, scheme)
+	}
+	dialled, _, _ = strings.Cut(dialled, "@")
+	digits, parameters, _ := strings.Cut(dialled, ";")
+	if strings.ContainsAny(parameters, "0123456789%") || len(digits) > maxEmergency+maxEmergencyLine {
+		return "", false
+	}
+	return digits, !strings.ContainsFunc(digits, func(c rune) bool { return !isDigit(c) })
+}
