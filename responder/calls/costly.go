@@ -44,8 +44,12 @@ func (a *accountState) isNew(country string, now time.Time) bool {
 // Cost says in words why a call of an account to a number costs more than others; "" if
 // it does not.
 func (d *Detector) Cost(account, number string) string {
+	return d.costUnder(d.rules.limitsOf(account), number)
+}
+
+func (d *Detector) costUnder(l *Limits, number string) string {
 	if n := d.rules.Dialling.Read(number); n.External {
-		why := d.cost(d.rules.limitsOf(account), &n)
+		why := d.cost(l, &n)
 		if hidden := d.rules.Dialling.Hidden(number); hidden == "" || n.Type != "" || n.Foreign || strings.HasPrefix(why, "forbidden") {
 			return why
 		}
@@ -67,10 +71,13 @@ func (d *Detector) cost(l *Limits, n *Number) string {
 		return why
 	}
 	if n.E164 == "" && d.rules.Dialling.Country != "" { // without a country, a local one cannot be read either
-		return "no number of any country"
+		return noNumber
 	}
 	return ""
 }
+
+// noNumber is why a call may cost more that goes to no number of any country.
+const noNumber = "no number of any country"
 
 // foreignAnyway says why a number costs that is no valid one in this country, but one
 // abroad without the international prefix: a dialplan may send it there.

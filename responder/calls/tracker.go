@@ -32,7 +32,8 @@ type Tracker struct {
 	byName    map[string]Channel
 	byAccount map[string]int
 	outgoing  map[string]int        // number of Outgoing channels, by account
-	legs      map[string]leg        // channels of calls that an account set up, by name
+	parts     map[string]part       // channels of calls that an account set up, by name
+	out       map[string]Leg        // calls that left the site, by the trunk's channel
 	forwards  map[string]forwarding // by name of the channel whose next dial it is
 	changed   map[string]bool       // channels that went up (true) or down (false) since BeginSnapshot; nil outside a snapshot
 	refused   uint64
@@ -42,7 +43,7 @@ type Tracker struct {
 func New() *Tracker {
 	return &Tracker{
 		byName: map[string]Channel{}, byAccount: map[string]int{}, outgoing: map[string]int{},
-		legs: map[string]leg{}, forwards: map[string]forwarding{},
+		parts: map[string]part{}, forwards: map[string]forwarding{}, out: map[string]Leg{},
 	}
 }
 
@@ -60,7 +61,7 @@ func (t *Tracker) Up(c Channel) {
 		t.outgoing[c.Account]++
 	}
 	if c.Calling {
-		t.legs[c.Name] = leg{call: &trackedCall{account: c.Account, outgoing: c.Outgoing, own: c.Name}}
+		t.parts[c.Name] = part{call: &trackedCall{account: c.Account, outgoing: c.Outgoing, placed: true, own: c.Name, first: c.Name, did: c.Dialled}}
 	}
 	if t.changed != nil {
 		t.changed[c.Name] = true
@@ -73,8 +74,9 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 	if t.changed != nil {
 		t.changed[name] = false
 	}
-	delete(t.legs, name)
+	delete(t.parts, name)
 	delete(t.forwards, name)
+	delete(t.out, name)
 	c, ok = t.byName[name]
 	if !ok {
 		return Channel{}, false
@@ -96,6 +98,10 @@ func (t *Tracker) Answer(at time.Time, name string) {
 	if c, ok := t.byName[name]; ok && c.Answered.IsZero() {
 		c.Answered = at
 		t.byName[name] = c
+	}
+	if l, ok := t.out[name]; ok && l.Answered.IsZero() {
+		l.Answered = at
+		t.out[name] = l
 	}
 }
 
@@ -123,7 +129,12 @@ func (t *Tracker) ApplySnapshot(up []Channel) {
 			t.Down(name)
 		}
 	}
-	for name := range t.legs {
+	for name := range t.parts {
+		if gone(name) {
+			t.Down(name)
+		}
+	}
+	for name := range t.out {
 		if gone(name) {
 			t.Down(name)
 		}

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // CostLimits are the accounts whose costly calls are ended if they come from where the
-// account is not known. The zero value is ready to use.
+// account is not known, and the origins (score.IsOrigin) whose costly calls are. The zero value is ready to use.
 type CostLimits struct {
 	rule RestrictRule
 	by   map[string]*CostLimit
@@ -25,6 +26,7 @@ type CostLimit struct {
 	Source       string // the address on probation that brought it about; "" for an attack
 	from         time.Time
 	tried        tries
+	origin       bool // of calls that no account sets up: they come from no address
 }
 
 // maxCostLimits bounds the accounts limited at once. Beyond it, the limit that has
@@ -40,7 +42,7 @@ func (l *CostLimits) Begin(now time.Time, account string, until time.Time, sourc
 	x := l.by[account]
 	if x == nil {
 		l.makeRoom()
-		x = &CostLimit{Since: now, Until: until, Source: source, from: now, tried: tries{}}
+		x = &CostLimit{Since: now, Until: until, Source: source, from: now, tried: tries{}, origin: score.IsOrigin(account)}
 		l.by[account] = x
 		return
 	}
@@ -119,7 +121,10 @@ func (x *CostLimit) over(now time.Time, rule RestrictRule) bool {
 
 // String says until when calls are ended.
 func (x CostLimit) String() string {
-	if x.Until.IsZero() {
+	switch {
+	case x.origin:
+		return "costly calls are ended until " + x.Until.UTC().Format("2006-01-02 15:04 MST")
+	case x.Until.IsZero():
 		return "costly calls from unknown addresses are ended until the attack is over"
 	}
 	return "costly calls from unknown addresses are ended until " + x.Until.UTC().Format("2006-01-02 15:04 MST")
@@ -141,7 +146,7 @@ func (x CostLimit) Hold(account string) incident.Hold {
 // ledger holds something else.
 func (l *CostLimits) Restore(now time.Time, h incident.Hold) (ok bool) {
 	words := append(strings.Fields(h.Value), "", "", "")
-	x := &CostLimit{Since: h.Since, Source: words[2], from: now, tried: tries{}}
+	x := &CostLimit{Since: h.Since, Source: words[2], from: now, tried: tries{}, origin: score.IsOrigin(h.Account)}
 	var err error
 	if x.Incident, err = strconv.ParseInt(words[1], 10, 64); err != nil {
 		return false

@@ -37,7 +37,11 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	if since, undecided := j.Places.Undecided([]byte(account), v.At); undecided {
 		until, source = since.Add(places.ProbationFor), v.Cause.Source.Unmap().String()
 	}
-	j.Contain.Costs.Begin(v.At, account, until, source)
+	if v.Key.Per == score.PerOrigin {
+		j.limitOrigin(v.At, account)
+	} else {
+		j.Contain.Costs.Begin(v.At, account, until, source)
+	}
 	x, _ := j.Contain.Costs.Of(account)
 	for i := range steps {
 		if s := &steps[i]; s.Step == incident.StepLimitCosts && s.State == incident.Intended {

@@ -67,6 +67,9 @@ func (j *Judge) joinable(v *score.Verdict) *underWay {
 		if i.Key.Per == score.PerSite || len(i.Steps) >= maxSteps || len(i.Evidence) >= maxRows || v.At.Sub(u.last) >= joinWithin || i.Mode != j.modeOf(v.At) {
 			continue
 		}
+		if v.Key.Per == score.PerOrigin && v.Key == i.Key {
+			return u
+		}
 		account := decide.AccountOf(v)
 		if i.Account != "" && account != "" && i.Account != account {
 			continue
@@ -216,6 +219,9 @@ func (j *Judge) forgetUnderWay(now time.Time) {
 // reasonOf says why a threshold was crossed: by which call, or after how many guesses.
 func (j *Judge) reasonOf(v *score.Verdict, sign *calls.Sign) string {
 	reason := v.Reason
+	if v.Key.Per == score.PerOrigin {
+		reason = originReason(v)
+	}
 	if sign != nil {
 		reason += "; " + sign.Detail
 	}
