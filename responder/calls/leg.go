@@ -58,34 +58,12 @@ type Dial struct {
 // Leaves records that a call leaves the site, and returns its leg and its signs. It is to be
 // called after Dial. ok is false if the channel is dialled within the site.
 func (d *Detector) Leaves(now time.Time, x Dial) (leg Leg, list []Sign, ok bool) {
-	trunk, sent, ok := d.trunkOf(x)
-	c := d.parts[x.Channel].call
-	if !ok || c == nil {
-		return Leg{}, nil, false
+	leg, ok = d.leave(now, x)
+	if !ok || leg.Again {
+		return leg, nil, ok
 	}
-	leg = Leg{Channel: x.Channel, Trunk: trunk, Cause: d.causeOf(c), Dialled: x.Exten, Sent: sent, Began: now, call: c}
-	if x.Up {
-		leg.Answered = now
-	}
-	own, up := d.byName[c.own]
-	leg.Own = up && own.Account == leg.Cause
-	if leg.Call = c.own; leg.Call == "" {
-		leg.Call = c.first
-	}
-	a := d.state(now, leg.Cause)
-	if a == nil {
-		return Leg{}, nil, false
-	}
-	d.readLeg(a, x, &leg)
-	leg.Again = c.judge(&leg.Number)
-	d.put(leg)
-	if leg.Again {
-		leg.First = c.forbidden
-		return leg, nil, true
-	}
-	if leg.Forbidden {
-		c.forbidden = leg.Channel
-	}
+	a, c := d.accounts[leg.Cause], leg.call
+	own := d.byName[c.own]
 	s := signs{account: a, channel: leg.Channel, number: &leg.Number}
 	switch {
 	case score.IsOrigin(leg.Cause):
@@ -109,6 +87,37 @@ func (d *Detector) Leaves(now time.Time, x Dial) (leg Leg, list []Sign, ok bool)
 		}
 	}
 	return leg, s.list, true
+}
+
+// leave records a leg. ok is false if the channel is dialled within the site, or if there
+// is no room.
+func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
+	trunk, sent, ok := d.trunkOf(x)
+	c := d.parts[x.Channel].call
+	if !ok || c == nil {
+		return Leg{}, false
+	}
+	leg = Leg{Channel: x.Channel, Trunk: trunk, Cause: d.causeOf(c), Dialled: x.Exten, Sent: sent, Began: now, call: c}
+	if x.Up {
+		leg.Answered = now
+	}
+	own, up := d.byName[c.own]
+	leg.Own = up && own.Account == leg.Cause
+	if leg.Call = c.own; leg.Call == "" {
+		leg.Call = c.first
+	}
+	a := d.state(now, leg.Cause)
+	if a == nil {
+		return Leg{}, false
+	}
+	d.readLeg(a, x, &leg)
+	if leg.Again = c.judge(&leg.Number); leg.Again {
+		leg.First = c.forbidden
+	} else if leg.Forbidden {
+		c.forbidden = leg.Channel
+	}
+	d.put(leg)
+	return leg, true
 }
 
 // leftUnexpectedly makes a call one to the outside: what the account dialled did not look

@@ -34,7 +34,7 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 // says only now that it is the phone that calls.
 func (j *Judge) channelState(now time.Time, e *event.Event) {
 	if e.ChannelState == event.StateUp {
-		j.answered(now, string(e.Channel))
+		j.Calls.Answer(now, string(e.Channel))
 	}
 	if e.ChannelState != event.StateRing {
 		return

@@ -20,7 +20,6 @@ func (j *Judge) leaves(now time.Time, x calls.Dial, raw []byte) {
 	if !ok {
 		return
 	}
-	j.legBegins(now, leg)
 	switch {
 	case j.contains(now, leg.Cause):
 		j.counters.Suppressed += uint64(len(signs))
@@ -102,11 +101,7 @@ func (j *Judge) limitOrigin(now time.Time, origin string) {
 	}
 }
 
-// legBegins, answered and legEnds are where a leg begins, is answered and ends.
-func (j *Judge) legBegins(now time.Time, leg calls.Leg) {}
-
-func (j *Judge) answered(now time.Time, channel string) { j.Calls.Answer(now, channel) }
-
+// legEnds records the end of a leg that is no call of an account's own channel.
 func (j *Judge) legEnds(now time.Time, channel string) {
 	leg, ok := j.Calls.Leg(channel)
 	if !ok {
