@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"firewall":           {},
 	"responder":          {"ami", "responder"},
 	"responder/score":    {"ami/event"},
-	"responder/calls":    {"ami/event"},
+	"responder/calls":    {"ami/event", "responder/score"},
 	"responder/incident": {"ami/event", "responder/score"},
 	"responder/intake":   {"ami/event", "responder/score", "responder/sip"},
 	"responder/places":   {"ami/event", "responder/incident", "responder/score"},

@@ -24,7 +24,8 @@ type Leg struct {
 	Own       bool
 	Dialled   string // what the channel that dials has dialled
 	Sent      string // to the trunk; "" if the dial string names only a device
-	Number    Number // what of both costs more
+	Costlier  string // which of both costs more
+	Number    Number // as Costlier is read
 	Costs     string // why it costs more than others, in words; "" if it does not
 	Forbidden bool   // by the rules of Cause
 	// Again says that an earlier leg of the call went to this number, or that Number is
@@ -139,7 +140,7 @@ func (d *Detector) leftUnexpectedly(c *trackedCall, leg *Leg) {
 // the dialplan may send something else than what was dialled, and a trunk may have numbers
 // of its own for it. Only what a caller from outside had dialled to get here is none of it.
 func (d *Detector) readLeg(a *accountState, x Dial, leg *Leg) {
-	leg.Number = d.rules.Dialling.Read(leg.Sent)
+	leg.Costlier, leg.Number = leg.Sent, d.rules.Dialling.Read(leg.Sent)
 	leg.Costs, leg.Forbidden = d.costOfLeg(a.limits, leg.Sent, &leg.Number)
 	if x.Exten == "" || x.Exten == leg.Sent || d.cameInTo(x, leg) {
 		return
@@ -148,7 +149,7 @@ func (d *Detector) readLeg(a *accountState, x Dial, leg *Leg) {
 	costs, forbidden := d.costOfLeg(a.limits, x.Exten, &n)
 	switch {
 	case forbidden && !leg.Forbidden, costs != "" && leg.Costs == "", !leg.Number.External && n.External:
-		leg.Number, leg.Costs, leg.Forbidden = n, costs, forbidden
+		leg.Costlier, leg.Number, leg.Costs, leg.Forbidden = x.Exten, n, costs, forbidden
 	}
 }
 

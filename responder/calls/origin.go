@@ -80,9 +80,12 @@ func (d *Detector) checkOrigin(now time.Time, a *accountState, leg *Leg, s *sign
 	if leg.Number.External {
 		d.checkCountry(now, a, s)
 	}
-	if leg.Costs == "" || known {
+	// Without a country nobody knows which numbers are abroad.
+	abroad := d.rules.Dialling.Country != "" || leg.Number.Type != "" || leg.Forbidden
+	if leg.Costs == "" || known || !abroad || leg.call.counted {
 		return
 	}
+	leg.call.counted = true
 	for len(a.starts) > 0 && (now.Sub(a.starts[0]) >= hour || len(a.starts) >= maxStarts) {
 		a.starts = a.starts[1:]
 	}

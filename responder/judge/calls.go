@@ -276,7 +276,7 @@ func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []by
 
 // recordCalls records the calls that a new incident is about.
 func (j *Judge) recordCalls(i *incident.Incident, since time.Time) {
-	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), j.Calls.Of(i.Account), j.country) {
+	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), append(j.Calls.Of(i.Account), j.Calls.Others(i.Account)...), j.country) {
 		j.effects.Call(c)
 	}
 }

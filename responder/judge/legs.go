@@ -30,7 +30,7 @@ func (j *Judge) leaves(now time.Time, x calls.Dial, raw []byte) {
 	default:
 		j.raise(now, signs, raw)
 		if !score.IsOrigin(leg.Cause) {
-			j.placed(now, placedCall{account: leg.Cause, number: leg.Number.Digits, channel: leg.Channel, by: x.By}, raw)
+			j.placed(now, placedCall{account: leg.Cause, number: leg.Costlier, channel: leg.Channel, by: x.By}, raw)
 		}
 	}
 	j.refuse(now, leg)
@@ -49,7 +49,7 @@ func (j *Judge) refuse(now time.Time, leg calls.Leg) {
 		j.endOfOrigin(now, leg)
 		return
 	}
-	j.endCostly(now, leg.Cause, leg.Channel, leg.Number.Digits)
+	j.endCostly(now, leg.Cause, leg.Channel, leg.Costlier)
 }
 
 // ends says whether an incident under way ended an earlier leg of the same call, or the

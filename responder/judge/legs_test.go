@@ -280,3 +280,33 @@ func TestForwardsOfAContainedAccount(t *testing.T) {
 		t.Errorf("its calls: %v", strays)
 	}
 }
+
+// The second half of a Local channel may dial before Asterisk says who dialled the first
+// one. What is forbidden is ended all the same, and then it is known whose call it is.
+func TestLocalChannelThatDialsAtOnce(t *testing.T) {
+	s := pbx(t, outgoing())
+	s.rings(noon, "PJSIP/carrier-00000001", "1006")
+	s.sends(noon, "Local/00881612345678@out-00000001;2", "00881612345678", "PJSIP/carrier-00000002", "00881612345678@carrier")
+	if got := s.effects(); !strings.Contains(got, "end PJSIP/carrier-00000002") {
+		t.Errorf("the leg: %s", got)
+	}
+	s.sends(noon, "PJSIP/carrier-00000001", "1006", "Local/00881612345678@out-00000001;1", "00881612345678@out")
+	if leg, _ := s.Calls.Leg("PJSIP/carrier-00000002"); leg.Cause != "1006" {
+		t.Errorf("it is a call of %q", leg.Cause)
+	}
+}
+
+// A caller whose number and whose trunk's numbers look like numbers abroad dials nothing
+// abroad.
+func TestCallersFromAbroad(t *testing.T) {
+	s := pbx(t, outgoing())
+	for i := range 20 {
+		at := noon.Add(time.Duration(i) * time.Second)
+		in, out := fmt.Sprintf("PJSIP/carrier-%08x", 2*i), fmt.Sprintf("PJSIP/carrier-%08x", 2*i+1)
+		s.rings(at, in, "0037160000000") // our number there
+		s.sends(at, in, "0037160000000", out, "02079460001@carrier")
+	}
+	if got := s.verdicts(); got != "" {
+		t.Errorf("incidents %q", got)
+	}
+}
