@@ -261,16 +261,16 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	n := d.rules.Dialling.Read(c.Dialled)
 	c.Outgoing, c.From = n.External, a.where(now).Source
 	d.Up(c)
-	if n.External {
-		d.judged(c.Name, c.Dialled)
-	}
 	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now), hint: a.hint(now)}
 	switch {
 	case d.isAnonymous(a):
-		a.checkAnonymous(&s)
+		if a.checkAnonymous(&s); len(s.list) > 0 {
+			d.judged(c.Name, c.Dialled)
+		}
 	case d.isPhone(a):
 		d.expectLogin(now, a, c.Name)
 		if n.External {
+			d.judged(c.Name, c.Dialled)
 			d.checkOutgoing(now, a, &s)
 		}
 	}

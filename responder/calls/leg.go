@@ -70,7 +70,7 @@ func (d *Detector) Leaves(now time.Time, x Dial) (leg Leg, list []Sign, ok bool)
 	case score.IsOrigin(leg.Cause):
 		d.checkOrigin(now, a, &leg, &s)
 	case !d.isPhone(a):
-		if leg.Costs != "" {
+		if leg.Costs != "" && d.listed != nil {
 			s.add(AnonymousCall, "sent to %s, without a login", leg.Trunk)
 		}
 	case c.placed && !c.outgoing && leg.Number.External:

@@ -310,3 +310,17 @@ func TestCallersFromAbroad(t *testing.T) {
 		t.Errorf("incidents %q", got)
 	}
 }
+
+// A caller without an account gets no costly call through, however it is dialled.
+func TestGuestsLegs(t *testing.T) {
+	p := outgoing()
+	p.Thresholds = append(p.Thresholds, score.Threshold{Name: "anonymous", Per: score.PerAccount, Points: map[score.Signal]int{score.AnonymousCall: 1}, Score: 1, Within: time.Minute, Playbook: "end"})
+	for dialled, sent := range map[string]string{"0037160000000": "0037160000000", "77": "0037160000000", "09098790000": "09098790000"} {
+		s := pbx(t, p)
+		s.rings(noon, "SIP/example.org-00000001", dialled)
+		s.sends(noon, "SIP/example.org-00000001", dialled, "SIP/carrier-00000002", sent+"@carrier")
+		if got := s.verdicts(); got != "anonymous example.org" || s.Counters().Signs != 1 {
+			t.Errorf("%s: %q, %d signs", dialled, got, s.Counters().Signs)
+		}
+	}
+}
