@@ -49,6 +49,7 @@ func TestLegsToASatelliteNumber(t *testing.T) {
 		{"22/did-forward-local", "1006", "PJSIP/carrier-00000008"},
 		{"22/did-forward-by-goto", "trunk/carrier", "PJSIP/carrier-0000000a"},
 		{"22/phone-forward-local", "1006", "PJSIP/carrier-0000000c"},
+		{"22/followme", "1008", "PJSIP/carrier-00000003"},
 		{"22/disa", "trunk/carrier", "PJSIP/carrier-00000013"},
 		{"22/originate-trunk", "pbx/itself", "PJSIP/carrier-00000014"},
 		{"22/originate-local", "pbx/itself", "PJSIP/carrier-00000015"},
