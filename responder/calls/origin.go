@@ -29,15 +29,17 @@ func (d *Detector) isGuest(name string) bool {
 }
 
 // forwarder returns the account that sends a call to another channel than its own phone's:
-// what has been dialled is its name. "" means that none does.
+// what has been dialled is its name, or was at first (dialplans jump, and macros dial as
+// "s"). "" means that none does.
 func (d *Detector) forwarder(x Dial) string {
-	if _, peer := peerOf(x.Channel); peer == x.Exten || !d.isPhoneName(x.Exten) {
+	c, account := d.parts[x.By].call, x.Exten
+	if c != nil && c.own == x.By && !d.isPhoneName(account) {
+		account = c.did
+	}
+	if _, peer := peerOf(x.Channel); peer == account || !d.isPhoneName(account) || c != nil && c.account == account {
 		return ""
 	}
-	if c := d.parts[x.By].call; c != nil && c.account == x.Exten {
-		return ""
-	}
-	return x.Exten
+	return account
 }
 
 // clickToDial gives a call to a phone that the PBX has called to connect it with a number:

@@ -47,7 +47,7 @@ func TestLegsToASatelliteNumber(t *testing.T) {
 	for _, tc := range []struct{ play, cause, ended string }{
 		{"22/rewritten", "1002", "PJSIP/carrier-00000003"},
 		{"22/did-forward-local", "1006", "PJSIP/carrier-00000008"},
-		{"22/did-forward-by-goto", "trunk/carrier", "PJSIP/carrier-0000000a"},
+		{"22/did-forward-by-goto", "1007", "PJSIP/carrier-0000000a"},
 		{"22/phone-forward-local", "1006", "PJSIP/carrier-0000000c"},
 		{"22/followme", "1008", "PJSIP/carrier-00000003"},
 		{"22/disa", "trunk/carrier", "PJSIP/carrier-00000013"},
@@ -323,5 +323,16 @@ func TestGuestsLegs(t *testing.T) {
 		if got := s.verdicts(); got != "anonymous example.org" || s.Counters().Signs != 1 {
 			t.Errorf("%s: %q, %d signs", dialled, got, s.Counters().Signs)
 		}
+	}
+}
+
+// A macro dials as "s": what the caller dialled at first names the extension that forwards.
+func TestForwardByAMacro(t *testing.T) {
+	s := pbx(t, outgoing())
+	s.rings(noon, "PJSIP/1003-00000001", "1006")
+	s.sends(noon, "PJSIP/1003-00000001", "s", "Local/00881612345678@out-00000001;1", "00881612345678@out")
+	s.sends(noon, "Local/00881612345678@out-00000001;2", "00881612345678", "PJSIP/carrier-00000002", "00881612345678@carrier")
+	if got := s.verdicts(); got != "forbidden 1006" {
+		t.Errorf("incidents %q", got)
 	}
 }

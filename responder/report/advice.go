@@ -126,6 +126,9 @@ func (s Step) adviceFailed(account string) string {
 	case incident.StepLock:
 		return fmt.Sprintf("Make sure that %s cannot make calls: %s says what prevents the lock.", s.Target, incident.AccountCommand("lock", s.raw))
 	case incident.StepLimitCosts:
+		if score.IsOrigin(s.raw) {
+			return "Make sure that no such calls are up: `asterisk -rx \"core show channels\"` lists all."
+		}
 		return fmt.Sprintf("Make sure that %s makes no costly calls: %s.", s.Target, incident.AccountCommand("hangup", s.raw))
 	case incident.StepRestrict:
 		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: %s.", s.Target, incident.AccountCommand("rotate", s.raw))
