@@ -170,6 +170,7 @@ const (
 	PerNetwork Per = "network"
 	PerAccount Per = "account"
 	PerSite    Per = "site"
+	PerOrigin  Per = "origin"
 )
 
 // Threshold is one rule: these signals, per this key, this score within this

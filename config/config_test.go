@@ -203,7 +203,7 @@ func TestMistakes(t *testing.T) {
 		"step":             {login + strings.Replace(rule, `["ban"]`, `["bann"]`, 1), `t.toml:7: playbook[0].steps: "bann": want some of ban, rotate, remove-registrations, lock, restrict, limit-costs, hangup-call, hangup, notify, exec`},
 		"signal":           {login + strings.Replace(rule, `InvalidPassword`, `WrongPassword`, 1), `t.toml:11: threshold[0].signals: there is no signal "WrongPassword": want some of InvalidPassword`},
 		"score":            {login + strings.Replace(rule, `score = 3`, `score = 0`, 1), `t.toml:12: threshold[0].score: 0: want 1 to 1000`},
-		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network", "account" or "site"`},
+		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network", "account", "site" or "origin"`},
 		"within missing":   {login + strings.Replace(rule, "within = \"1h\"\n", "", 1), `t.toml:8: threshold[0].within: "": want a duration`},
 		"country":          {login + "[calls]\ncountry = \"England\"\n", `t.toml:5: calls.country: "England": want a two-letter country code (ISO 3166)`},
 		"outside line":     {login + "[calls]\noutside_line = [\"nine\"]\n", `t.toml:5: calls.outside_line: "nine": want 1 to 8 digits`},

@@ -55,7 +55,10 @@ func TestOldReference(t *testing.T) {
 		"dormant account used": "account wakes", "faster than a person dials": "machine-dialled",
 		"limit to known networks": "shelter", "notify only": "tell",
 	}
-	since := []string{"guessing for days", "network guesses for days", "slow distributed attack", "wrong passwords for days", "guessing campaign", "new place after guessing"}
+	since := []string{
+		"guessing for days", "network guesses for days", "slow distributed attack", "wrong passwords for days", "guessing campaign", "new place after guessing",
+		"forbidden destination of the PBX", "toll fraud of the PBX", "end costly calls of the PBX",
+	}
 	want.Thresholds = slices.DeleteFunc(slices.Clone(want.Thresholds), func(t config.Threshold) bool { return slices.Contains(since, t.Name) })
 	for i := range want.Thresholds {
 		th := &want.Thresholds[i]

@@ -82,8 +82,8 @@ func (p *parser) threshold(key string, in fileThreshold, books []filePlaybook, b
 	if slices.ContainsFunc(before, func(b Threshold) bool { return b.Name == t.Name }) {
 		p.fail(key+".name", "two thresholds are called %q", t.Name)
 	}
-	if t.Per != PerSource && t.Per != PerNetwork && t.Per != PerAccount && t.Per != PerSite {
-		p.failIn(key, "per", `%q: want "source", "network", "account" or "site"`, t.Per)
+	if t.Per != PerSource && t.Per != PerNetwork && t.Per != PerAccount && t.Per != PerSite && t.Per != PerOrigin {
+		p.failIn(key, "per", `%q: want "source", "network", "account", "site" or "origin"`, t.Per)
 	}
 	if t.Score < 1 || t.Score > maxScore {
 		p.failIn(key, "score", "%d: want 1 to %d", t.Score, maxScore)

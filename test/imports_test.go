@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"responder":          {"ami", "responder"},
 	"responder/score":    {"ami/event"},
 	"responder/numbers":  {},
-	"responder/calls":    {"ami/event", "responder/numbers"},
+	"responder/calls":    {"ami/event", "responder/numbers", "responder/score"},
 	"responder/incident": {"ami/event", "responder/score"},
 	"responder/intake":   {"ami/event", "responder/score", "responder/sip"},
 	"responder/places":   {"ami/event", "responder/incident", "responder/score"},

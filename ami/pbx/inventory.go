@@ -26,7 +26,8 @@ func (i inventory) Accounts(ctx context.Context) ([]calls.Account, error) {
 			return nil, err
 		}
 		for _, e := range endpoints {
-			out = append(out, calls.Account{Name: own(e, "ObjectName"), Login: len(list(e.Get("Auths"))) > 0, Sure: true})
+			in := list(e.Get("Auths"))
+			out = append(out, calls.Account{Name: own(e, "ObjectName"), Login: len(in) > 0, Sure: true, Trunk: logsIn(list(e.Get("OutboundAuths")), in)})
 		}
 	}
 	if slices.Contains(on, ChanSIP) {
@@ -41,9 +42,15 @@ func (i inventory) Accounts(ctx context.Context) ([]calls.Account, error) {
 	return out, nil
 }
 
-// endpoints lists PJSIP's endpoints: ObjectName, Auths and more.
+// logsIn reports whether Asterisk itself logs in to an endpoint. FreePBX gives phones their
+// own login for that, too, so that says nothing.
+func logsIn(outbound, inbound []string) bool {
+	return slices.ContainsFunc(outbound, func(name string) bool { return !slices.Contains(inbound, name) })
+}
+
+// endpoints lists PJSIP's endpoints: ObjectName, Auths, OutboundAuths and more.
 func (i inventory) endpoints(ctx context.Context) ([]goami.Response, error) {
-	items, err := goami.PJSIPShowEndpoints(ctx, i.asterisk.session("ObjectName", "Auths"), "")
+	items, err := goami.PJSIPShowEndpoints(ctx, i.asterisk.session("ObjectName", "Auths", "OutboundAuths"), "")
 	if unknownAction(err) || answered(err, "No endpoints found") || answered(err, "No Endpoints found") {
 		return nil, nil
 	}

@@ -28,7 +28,8 @@ func newUnlock() *cobra.Command {
 	return orderAccount(&cobra.Command{
 		Use: "unlock ACCOUNT", Short: "End the lock or the restriction of an account, or say that its stolen password was changed", Args: args(cobra.ExactArgs(1)),
 		Long: "End the lock or the restriction of an account, or the limit of its costs. If its password is known to others, it counts as\n" +
-			"changed from then on: use this after you changed it by hand.",
+			"changed from then on: use this after you changed it by hand. pbx/itself and trunk/NAME let the calls through\n" +
+			"again that no account sets up.",
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Unlock(ctx, control.AccountOrder{Account: account})
 	})

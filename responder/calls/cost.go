@@ -22,7 +22,10 @@ func (d *Detector) cost(l *Limits, n *numbers.Number) string {
 	case n.Foreign:
 		return "international (" + n.Country + ")"
 	case len(n.Readings) == 0 && d.rules.Dialling.Country != "": // without a country, a local one cannot be read either
-		return "no number of any country"
+		return noNumber
 	}
 	return ""
 }
+
+// noNumber is why a call may cost more that goes to no number of any country.
+const noNumber = "no number of any country"

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/numbers"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // Limits and durations.
@@ -39,6 +40,8 @@ type Account struct {
 	// Sure is true if each of its calls raises a SuccessfulAuth. With chan_sip, a
 	// call does so only under certain conditions.
 	Sure bool
+	// Trunk is true if Asterisk itself logs in to it.
+	Trunk bool
 }
 
 // Contact is one registration.
@@ -218,7 +221,7 @@ func (d *Detector) makeRoom() bool {
 	var oldest *accountState
 	looked := 0
 	for name, a := range d.accounts {
-		if _, listed := d.listed[name]; listed {
+		if _, listed := d.listed[name]; listed || score.IsOrigin(name) {
 			continue
 		}
 		if oldest == nil || a.used.Before(oldest.used) {
@@ -260,10 +263,13 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now), hint: a.hint(now)}
 	switch {
 	case d.isAnonymous(a):
-		a.checkAnonymous(&s)
+		if a.checkAnonymous(&s); len(s.list) > 0 {
+			d.judged(c.Name, c.Dialled)
+		}
 	case d.isPhone(a):
 		d.expectLogin(now, a, c.Name)
 		if n.External {
+			d.judged(c.Name, c.Dialled)
 			d.checkOutgoing(now, a, &s)
 		}
 	}
@@ -283,6 +289,34 @@ func (d *Detector) ApplySnapshot(now time.Time, up []Channel) {
 		}
 	}
 	d.Tracker.ApplySnapshot(up)
+}
+
+// Dial records that a channel dials another one. It returns the account or origin whose
+// call the new channel is part of, and the number if the account forwarded its caller to
+// it.
+func (d *Detector) Dial(x Dial) (account, number string) {
+	orphan := d.parts[x.Channel].call
+	if orphan != nil && orphan.orphan {
+		defer d.recause(orphan)
+	}
+	if _, redirected := d.forwards[x.By]; !redirected {
+		d.clickToDial(x.By)
+		if account = d.forwarder(x); account != "" {
+			return d.redirect(x.By, x.Channel, &trackedCall{account: account, first: x.Channel}), ""
+		}
+	}
+	account, number = d.Tracker.Dial(x.By, x.Channel)
+	if number != "" {
+		d.judged(x.Channel, number)
+	}
+	return account, number
+}
+
+// judged records that a number of a channel's call is judged.
+func (d *Detector) judged(channel, number string) {
+	if n := d.rules.Dialling.Read(number); d.parts[channel].call != nil {
+		d.parts[channel].call.judge(&n)
+	}
 }
 
 // Refused returns the number of accounts and channels that were not tracked for lack

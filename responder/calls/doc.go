@@ -4,8 +4,14 @@
 // passes the time.
 //
 // A call is a channel that a phone sets up (Asterisk's channel state Ring). It
-// belongs to the account in the channel's name. This leaves out Local and other
-// internal channels, the called side and the trunk's leg, so a call counts once.
-// Linkedid would give the same result, but a caller can forge it in its own events
-// (ami/event/schema.go), so no decision relies on it.
+// belongs to the account in the channel's name, and counts once.
+//
+// A Leg is a call as it leaves the site, whoever set it up: a channel to a trunk that
+// another channel, or the PBX by itself, dials. It belongs to the account that caused it or
+// to an origin (score.IsOrigin). The leg of a phone's own call is judged only by what the
+// phone's digits did not show.
+//
+// Which channel dialled which tells what belongs together. Linkedid would give the same
+// result, but a caller can forge it in its own events (ami/event/schema.go), so no
+// decision relies on it.
 package calls

@@ -12,6 +12,7 @@ func (d *Detector) Transfer(now time.Time, account, number, channel string) []Si
 		return nil
 	}
 	d.moveOut(account, channel)
+	d.judged(channel, number)
 	return d.CheckRedirect(now, account, number, channel)
 }
 

@@ -20,6 +20,9 @@ type Channel struct {
 	Calling  bool // the account set up the call; otherwise it was called
 	Outgoing bool // to a number outside the site
 	Called   bool // only in Asterisk's list: another channel dialled it
+	// CallerID and Data are only in Asterisk's list: of a Called channel the number that it
+	// was dialled for, and of one that dials the arguments of Dial.
+	CallerID, Data string
 	// From is where the call comes from; the zero Addr if that is not known.
 	From netip.Addr
 	// Answered is when the channel was first up and began to cost; zero if it was not.
@@ -32,7 +35,8 @@ type Tracker struct {
 	byName    map[string]Channel
 	byAccount map[string]int
 	outgoing  map[string]int        // number of Outgoing channels, by account
-	legs      map[string]leg        // channels of calls that an account set up, by name
+	parts     map[string]part       // channels of calls that an account set up, by name
+	out       map[string]Leg        // calls that left the site, by the trunk's channel
 	forwards  map[string]forwarding // by name of the channel whose next dial it is
 	changed   map[string]bool       // channels that went up (true) or down (false) since BeginSnapshot; nil outside a snapshot
 	refused   uint64
@@ -42,7 +46,7 @@ type Tracker struct {
 func New() *Tracker {
 	return &Tracker{
 		byName: map[string]Channel{}, byAccount: map[string]int{}, outgoing: map[string]int{},
-		legs: map[string]leg{}, forwards: map[string]forwarding{},
+		parts: map[string]part{}, forwards: map[string]forwarding{}, out: map[string]Leg{},
 	}
 }
 
@@ -60,7 +64,7 @@ func (t *Tracker) Up(c Channel) {
 		t.outgoing[c.Account]++
 	}
 	if c.Calling {
-		t.legs[c.Name] = leg{call: &trackedCall{account: c.Account, outgoing: c.Outgoing, own: c.Name}}
+		t.parts[c.Name] = part{call: &trackedCall{account: c.Account, outgoing: c.Outgoing, placed: true, own: c.Name, first: c.Name, did: c.Dialled}}
 	}
 	if t.changed != nil {
 		t.changed[c.Name] = true
@@ -73,8 +77,9 @@ func (t *Tracker) Down(name string) (c Channel, ok bool) {
 	if t.changed != nil {
 		t.changed[name] = false
 	}
-	delete(t.legs, name)
+	delete(t.parts, name)
 	delete(t.forwards, name)
+	delete(t.out, name)
 	c, ok = t.byName[name]
 	if !ok {
 		return Channel{}, false
@@ -96,6 +101,10 @@ func (t *Tracker) Answer(at time.Time, name string) {
 	if c, ok := t.byName[name]; ok && c.Answered.IsZero() {
 		c.Answered = at
 		t.byName[name] = c
+	}
+	if l, ok := t.out[name]; ok && l.Answered.IsZero() {
+		l.Answered = at
+		t.out[name] = l
 	}
 }
 
@@ -123,7 +132,12 @@ func (t *Tracker) ApplySnapshot(up []Channel) {
 			t.Down(name)
 		}
 	}
-	for name := range t.legs {
+	for name := range t.parts {
+		if gone(name) {
+			t.Down(name)
+		}
+	}
+	for name := range t.out {
 		if gone(name) {
 			t.Down(name)
 		}

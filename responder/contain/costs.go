@@ -10,8 +10,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// CostLimits are the accounts whose costly calls are ended if they come from where the
-// account is not known. The zero value is ready to use.
+// CostLimits are the accounts whose costly calls are ended: if they come from where the
+// account is not known, or wherever they come from. So are those of origins
+// (score.IsOrigin). The zero value is ready to use.
 type CostLimits struct {
 	// Holds keeps the limits over a restart; nil keeps none.
 	Holds Holds
@@ -26,17 +27,22 @@ type Holds interface {
 	HoldEnded(account string, kind incident.HoldKind)
 }
 
-// CostLimit is one account's limit. It is over once no address on probation and no attack
-// asks for it any more.
+// CostLimit is one account's limit. It is over once nothing asks for it any more.
 type CostLimit struct {
-	Since    time.Time
-	Until    time.Time // for an address on probation; zero if there is none
-	Incident int64     // to which the ended calls belong; 0: not recorded yet
+	Since time.Time
+	Until time.Time // for an address on probation; zero if there is none
+	// Everywhere is until when costly calls are ended wherever they come from: a budget is
+	// used up, or no account sets them up. Zero if that is not so.
+	Everywhere time.Time
+	Incident   int64 // to which the ended calls belong; 0: not recorded yet
 
 	attack time.Time // when an attack last asked for it; zero if none does
 	tried  tries
 	kept   incident.Hold // as Holds has it
 }
+
+// Site is the name under which the costs of the whole site are limited: it is no account's.
+const Site = ""
 
 // maxCostLimits bounds the accounts limited at once. Beyond it, the limit that is over
 // first makes room.
@@ -59,6 +65,16 @@ func (l *CostLimits) BeginProbation(now time.Time, account string, until time.Ti
 func (l *CostLimits) BeginAttack(now time.Time, account string) {
 	x := l.ofOrNew(now, account)
 	x.attack = now
+	l.keep(account, x)
+}
+
+// BeginEverywhere limits an account, an origin (score.IsOrigin) or the Site until a time,
+// wherever its calls come from.
+func (l *CostLimits) BeginEverywhere(now time.Time, account string, until time.Time) {
+	x := l.ofOrNew(now, account)
+	if until.After(x.Everywhere) {
+		x.Everywhere = until
+	}
 	l.keep(account, x)
 }
 
@@ -100,10 +116,19 @@ func (x *CostLimit) before(other *CostLimit) bool {
 
 // latest is when a limit is over at the latest.
 func (x *CostLimit) latest() time.Time {
-	if end := x.attack.Add(longestAttack); !x.attack.IsZero() && end.After(x.Until) {
-		return end
+	last := x.Until
+	if x.Everywhere.After(last) {
+		last = x.Everywhere
 	}
-	return x.Until
+	if end := x.attack.Add(longestAttack); !x.attack.IsZero() && end.After(last) {
+		last = end
+	}
+	return last
+}
+
+// none says whether nothing asks for a limit any more.
+func (x *CostLimit) none(now time.Time) bool {
+	return x.attack.IsZero() && !now.Before(x.Until) && !now.Before(x.Everywhere)
 }
 
 // keep has what changed about a limit kept.
@@ -165,7 +190,7 @@ func (l *CostLimits) EndProbation(account string, until time.Time) (ended bool) 
 		return false
 	}
 	x.Until = until
-	if until.IsZero() && x.attack.IsZero() {
+	if until.IsZero() && x.attack.IsZero() && x.Everywhere.IsZero() {
 		l.end(account)
 		return true
 	}
@@ -179,7 +204,7 @@ func (l *CostLimits) Prune(now time.Time) {
 		if !x.attack.IsZero() && x.attackOver(now, l.rule) {
 			x.attack, x.tried = time.Time{}, tries{}
 		}
-		if x.attack.IsZero() && !now.Before(x.Until) {
+		if x.none(now) {
 			l.end(account)
 		} else {
 			l.keep(account, x)
@@ -197,6 +222,8 @@ func (x CostLimit) String() string {
 	const ended = "costly calls from unknown addresses are ended until "
 	until := x.Until.UTC().Format("2006-01-02 15:04 MST")
 	switch {
+	case !x.Everywhere.IsZero():
+		return "costly calls are ended until " + x.Everywhere.UTC().Format("2006-01-02 15:04 MST")
 	case x.Until.IsZero():
 		return ended + "the attack is over"
 	case !x.attack.IsZero():
@@ -205,29 +232,39 @@ func (x CostLimit) String() string {
 	return ended + until
 }
 
-// underAttack stands for an attack in what the ledger keeps.
-const underAttack = "attack"
+// What the ledger keeps of a limit: underAttack stands for an attack, noEnd for no address
+// on probation, and everywhereWord begins the time of Everywhere.
+const (
+	underAttack    = "attack"
+	noEnd          = "-"
+	everywhereWord = "everywhere="
+)
 
 // Hold is the limit as the ledger keeps it: until when, or that an attack asks for it, the
-// incident, and whether an attack asks for it as well.
+// incident, whether an attack asks for it as well, and until when it holds everywhere.
 func (x CostLimit) Hold(account string) incident.Hold {
-	until, also := underAttack, ""
-	if !x.Until.IsZero() {
+	until, also := noEnd, ""
+	switch {
+	case !x.Until.IsZero():
 		until = x.Until.UTC().Format(time.RFC3339)
 		if !x.attack.IsZero() {
-			also = underAttack
+			also = " " + underAttack
 		}
+	case !x.attack.IsZero():
+		until = underAttack
 	}
-	return incident.Hold{
-		Account: account, Kind: incident.HoldCosts, Since: x.Since,
-		Value: strings.TrimSpace(fmt.Sprintf("%s %d %s", until, x.Incident, also)),
+	value := fmt.Sprintf("%s %d%s", until, x.Incident, also)
+	if !x.Everywhere.IsZero() {
+		value += " " + everywhereWord + x.Everywhere.UTC().Format(time.RFC3339)
 	}
+	return incident.Hold{Account: account, Kind: incident.HoldCosts, Since: x.Since, Value: value}
 }
 
 // Restore takes over a limit of a former run. ok is false if it is over, or if the
 // ledger holds something else.
 func (l *CostLimits) Restore(now time.Time, h incident.Hold) (ok bool) {
-	words := append(strings.Fields(h.Value), "", "", "")
+	value, everywhere, _ := strings.Cut(h.Value, " "+everywhereWord)
+	words := append(strings.Fields(value), "", "", "")
 	x := &CostLimit{Since: h.Since, tried: tries{}}
 	var err error
 	if x.Incident, err = strconv.ParseInt(words[1], 10, 64); err != nil {
@@ -236,12 +273,17 @@ func (l *CostLimits) Restore(now time.Time, h incident.Hold) (ok bool) {
 	if words[0] == underAttack || words[2] == underAttack {
 		x.attack = now
 	}
-	if words[0] != underAttack {
+	if everywhere != "" {
+		if x.Everywhere, err = time.Parse(time.RFC3339, everywhere); err != nil {
+			return false
+		}
+	}
+	if words[0] != underAttack && words[0] != noEnd {
 		if x.Until, err = time.Parse(time.RFC3339, words[0]); err != nil {
 			return false
 		}
 	}
-	if x.attack.IsZero() && !now.Before(x.Until) {
+	if x.none(now) {
 		return false
 	}
 	l.makeRoom()

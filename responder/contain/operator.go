@@ -140,6 +140,9 @@ func (o *Operator) may(account string) error {
 	if o.Observe {
 		return fmt.Errorf("%w: mode is observe, nothing is changed in Asterisk", incident.ErrRefused)
 	}
+	if score.IsOrigin(account) {
+		return fmt.Errorf("%w: %s is no account, and has no password: %s ends the limit of its costs", incident.ErrRefused, account, incident.AccountCommand("unlock", account))
+	}
 	return ordinary(account)
 }
 

@@ -205,7 +205,9 @@ func (r *Runner) endOne(ctx context.Context, e end) {
 	ended, err := r.calls.HangupChannel(ctx, e.channel)
 	switch {
 	case e.incident == nil:
-		r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call of an account that is locked, waits for a person, or whose costs are limited")
+		if ended || err != nil {
+			r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call: its account is locked or waits for a person, its costs are limited, or the same call has just been ended on another trunk")
+		}
 	case err != nil:
 		r.owner.Report(e.incident, e.step, incident.Failed, err.Error())
 	case ended:

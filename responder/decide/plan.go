@@ -87,6 +87,7 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 		account := AccountOf(v)
 		s.Target = account
 		s.SkipUnless(account != "", "no account is known")
+		s.SkipUnless(v.Key.Per != score.PerOrigin || kind == incident.StepLimitCosts, "no account set up the calls")
 		s.SkipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
 		if kind == incident.StepRestrict {
 			s.Networks = f.Networks
@@ -273,10 +274,10 @@ func SameOffence(v *score.Verdict, f Facts) bool {
 }
 
 // AccountOf is the account whose calls, secret and registrations a playbook acts
-// on; "" for a verdict about the whole site.
+// on, or the origin whose calls it acts on; "" for a verdict about the whole site.
 func AccountOf(v *score.Verdict) string {
 	switch v.Key.Per {
-	case score.PerAccount:
+	case score.PerAccount, score.PerOrigin:
 		return v.Key.Account
 	case score.PerSite:
 		return ""
@@ -309,6 +310,9 @@ func describe(s incident.Step, now time.Time) string {
 	case incident.StepRestrict:
 		return "restrict " + s.Target + " to " + incident.PrefixesText(s.Networks)
 	case incident.StepLimitCosts:
+		if score.IsOrigin(s.Target) {
+			return "end the costly calls of " + score.OriginWords(s.Target)
+		}
 		return "end costly calls of " + s.Target + " from unknown addresses"
 	case incident.StepHangupCall:
 		return "hang up " + s.Target

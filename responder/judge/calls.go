@@ -14,6 +14,9 @@ import (
 func (j *Judge) channelUp(now time.Time, e *event.Event) {
 	_, account, ok := event.SplitChannel(e.Channel)
 	if !ok {
+		if e.ChannelState == event.StateRing {
+			j.Calls.CameIn(string(e.Channel), string(e.Exten))
+		}
 		return
 	}
 	c := calls.Channel{
@@ -122,6 +125,7 @@ func (j *Judge) sweepNew(c calls.Channel) bool {
 func (j *Judge) country(dialled string) string { return j.policy.Calls.Dialling.Read(dialled).Country }
 
 func (j *Judge) channelDown(now time.Time, e *event.Event) {
+	j.legEnds(now, string(e.Channel))
 	down, signs, ok := j.Calls.End(now, string(e.Channel))
 	j.effects.ChannelDown()
 	if !ok {
@@ -142,12 +146,17 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 // dialled records that a channel dials another one.
 func (j *Judge) dialled(now time.Time, e *event.Event) {
 	name := string(e.DestChannel)
-	account, number := j.Calls.Dial(string(e.Channel), name)
+	x := calls.Dial{
+		By: string(e.Channel), Exten: string(e.Exten), Channel: name, String: string(e.DialString),
+		Up: e.DestChannelState == event.StateUp,
+	}
+	account, number := j.Calls.Dial(x)
 	if number != "" && !j.contains(now, account) {
 		j.raise(now, j.Calls.CheckRedirect(now, account, number, name), e.Raw)
 		j.placed(now, placedCall{account: account, number: number, channel: name}, e.Raw)
 		j.endCostly(now, account, name, number)
 	}
+	j.leaves(now, x, e.Raw)
 	j.sweepStray(now, account, name)
 }
 
@@ -278,7 +287,7 @@ func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []by
 
 // recordCalls records the calls that a new incident is about.
 func (j *Judge) recordCalls(i *incident.Incident, since time.Time) {
-	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), j.Calls.Of(i.Account), j.country) {
+	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), append(j.Calls.Of(i.Account), j.Calls.Others(i.Account)...), j.country) {
 		j.effects.Call(c)
 	}
 }

@@ -33,18 +33,26 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	if f.Observe || f.Paused || !slices.ContainsFunc(steps, limitsCosts) {
 		return
 	}
-	until := j.probationEnds(v.At, account)
-	if !until.IsZero() {
-		j.Contain.Costs.BeginProbation(v.At, account, until)
-	}
-	if until.IsZero() || v.Cause.Signal != score.NewPlaceAfterFailures {
-		j.Contain.Costs.BeginAttack(v.At, account)
+	if v.Key.Per == score.PerOrigin {
+		j.limitOrigin(v.At, account)
+	} else {
+		j.limitAccount(v, account)
 	}
 	x, _ := j.Contain.Costs.Of(account)
 	for i := range steps {
 		if s := &steps[i]; s.Step == incident.StepLimitCosts && s.State == incident.Intended {
 			s.State, s.Detail, s.Took = incident.Done, x.String(), 1
 		}
+	}
+}
+
+func (j *Judge) limitAccount(v *score.Verdict, account string) {
+	until := j.probationEnds(v.At, account)
+	if !until.IsZero() {
+		j.Contain.Costs.BeginProbation(v.At, account, until)
+	}
+	if until.IsZero() || v.Cause.Signal != score.NewPlaceAfterFailures {
+		j.Contain.Costs.BeginAttack(v.At, account)
 	}
 }
 

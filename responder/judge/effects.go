@@ -70,7 +70,7 @@ type Effects interface {
 	PartialChanged(b incident.PartialBlock, change incident.BanChange)
 
 	// EndCall ends a call of an account that is locked, waits for a person, or whose costs
-	// are limited.
+	// are limited, or a further leg of a call that has been ended.
 	EndCall(channel string)
 	// Sweep ends the new calls of an account that is being contained.
 	Sweep(account string)

@@ -82,6 +82,9 @@ func (j *Judge) joinable(v *score.Verdict) *underWay {
 		if v.At.Sub(u.last) >= joinWithin || !j.takesMore(u, v) {
 			continue
 		}
+		if v.Key.Per == score.PerOrigin && v.Key == i.Key {
+			return u
+		}
 		account := decide.AccountOf(v)
 		if i.Account != "" && account != "" && i.Account != account {
 			continue
@@ -289,6 +292,9 @@ func (j *Judge) forgetGuesser(u *underWay) {
 // reasonOf says why a threshold was crossed: by which call, or after how many guesses.
 func (j *Judge) reasonOf(v *score.Verdict, sign *calls.Sign) string {
 	reason := v.Reason
+	if v.Key.Per == score.PerOrigin {
+		reason = originReason(v)
+	}
 	if sign != nil {
 		reason += "; " + sign.Detail
 	}

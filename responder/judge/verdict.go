@@ -174,7 +174,9 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	}
 	if sign != nil {
 		f.Channel = sign.Channel
-		if c, up := j.Calls.Channel(sign.Channel); up {
+		if leg, left := j.Calls.Leg(sign.Channel); left {
+			f.Costly = leg.Costs != ""
+		} else if c, up := j.Calls.Channel(sign.Channel); up {
 			f.Costly = j.Calls.Cost(sign.Account, c.Dialled) != ""
 		}
 		if j.Places.Home(v.At, sign.Account, v.Cause.Source) {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -33,6 +34,9 @@ func (t *builder) next() {
 	if len(t.r.Calls) > 0 && !probation {
 		next("Report the calls listed here to your carrier, with their times and numbers. Ask not to be charged for them and to have these destinations blocked. Do it soon: carriers set short deadlines.")
 	}
+	if t.i.Key.Per == score.PerOrigin {
+		t.nextOfOrigin(next)
+	}
 	if t.breakIn() {
 		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
 	}
@@ -44,6 +48,21 @@ func (t *builder) next() {
 		return
 	}
 	next("Keep this report with its annex and note the SHA-256 elsewhere: it proves later that the annex was not changed.")
+}
+
+// nextOfOrigin says what to look for when no account set up the calls.
+func (t *builder) nextOfOrigin(next func(format string, args ...any)) {
+	if strings.HasPrefix(t.i.Account, score.TrunkOrigins) {
+		next("Find out what sends callers from outside out again: a forwarded extension (`asterisk -rx \"database show\"`), DISA, a voicemail box that may dial, a queue or follow-me.")
+	} else {
+		next("Find out what makes the PBX dial: a program with a login in manager.conf, a web interface that somebody broke into, a file in /var/spool/asterisk/outgoing.")
+	}
+	limited := slices.ContainsFunc(t.i.Steps, func(s incident.Step) bool { return s.Step == incident.StepLimitCosts && s.State == incident.Done })
+	if limited {
+		next("If these calls are yours, let them through again: %s, and give %q a [[calls.group]] with limits of its own.", incident.AccountCommand("unlock", t.i.Account), Plain(t.i.Account))
+		return
+	}
+	next("If such calls are yours, give %q a [[calls.group]] with a list of its own in deny.", Plain(t.i.Account))
 }
 
 // advice says what is left to do after a step; "" is nothing. account is the
@@ -100,13 +119,16 @@ func (s Step) adviceFailed(account string) string {
 	case incident.StepHangup:
 		return fmt.Sprintf("Make sure that %s has no calls: %s.", s.Target, incident.AccountCommand("hangup", s.raw))
 	case incident.StepHangupCall:
-		if account == "" {
+		if account == "" || score.IsOrigin(account) {
 			return fmt.Sprintf("Make sure that the call has ended: `asterisk -rx %s` ends it.", incident.ShellWord("channel request hangup "+s.raw))
 		}
 		return fmt.Sprintf("Make sure that the call %s has ended: %s ends it and the other calls of its account.", s.Target, incident.AccountCommand("hangup", account))
 	case incident.StepLock:
 		return fmt.Sprintf("Make sure that %s cannot make calls: %s says what prevents the lock.", s.Target, incident.AccountCommand("lock", s.raw))
 	case incident.StepLimitCosts:
+		if score.IsOrigin(s.raw) {
+			return "Make sure that no such calls are up: `asterisk -rx \"core show channels\"` lists all."
+		}
 		return fmt.Sprintf("Make sure that %s makes no costly calls: %s.", s.Target, incident.AccountCommand("hangup", s.raw))
 	case incident.StepRestrict:
 		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: %s.", s.Target, incident.AccountCommand("rotate", s.raw))

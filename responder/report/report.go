@@ -113,6 +113,8 @@ func (t *builder) title() {
 		t.r.Title = fmt.Sprintf("New address of account %s after guesses: %s", t.account, address)
 	case t.i.Key.Per == score.PerSite:
 		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
+	case t.i.Key.Per == score.PerOrigin:
+		t.r.Title = fmt.Sprintf("Calls that no phone set up, from %s: %s", Plain(score.OriginWords(t.i.Key.Account)), Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerAccount:
 		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
 	case len(t.r.Steps) > 0 && t.r.Steps[0].device():
@@ -262,7 +264,9 @@ func signalWords(signal score.Signal) string {
 }
 
 func (t *builder) affected() {
-	if t.account != "" {
+	if score.IsOrigin(t.i.Account) {
+		t.r.Affected = append(t.r.Affected, "Calls that no phone sets up, from "+Plain(score.OriginWords(t.i.Account))+".")
+	} else if t.account != "" {
 		t.r.Affected = append(t.r.Affected, "Account "+t.account+", and everyone who uses it.")
 	}
 	var accounts, sources []string
@@ -319,7 +323,7 @@ func (t *builder) lost() {
 	}
 	if len(t.r.Calls) == 0 {
 		t.r.Lost = []string{"No calls are known to have been made."}
-		if t.account == "" || !t.breakIn() && t.i.Key.Per != score.PerAccount {
+		if t.account == "" || !t.breakIn() && t.i.Key.Per != score.PerAccount && t.i.Key.Per != score.PerOrigin {
 			t.r.Lost = []string{"Nothing: no password was guessed and no call was made."}
 		}
 		return

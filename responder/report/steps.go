@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 func (t *builder) steps() {
@@ -15,8 +16,11 @@ func (t *builder) steps() {
 		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
 			step.At, step.took = t.i.Started(n).Add(took).In(t.loc), took
 		}
-		if step.device() {
+		switch {
+		case step.device():
 			step.What = "block one device"
+		case score.IsOrigin(s.Target):
+			step.What = "end costly calls"
 		}
 		t.r.Steps = append(t.r.Steps, step)
 	}

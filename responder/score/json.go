@@ -24,11 +24,11 @@ func (p *Proof) UnmarshalText(text []byte) (err error) {
 
 // keyJSON is the JSON form of a key.
 type keyJSON struct {
-	Kind  string `json:"kind"`  // source, network, account or site
-	Value string `json:"value"` // an address, a prefix, an account name or "site"
+	Kind  string `json:"kind"`  // source, network, account, site or origin
+	Value string `json:"value"` // an address, a prefix, the name of an account or origin, or "site"
 }
 
-// Kind returns the kind of the key: source, network, account or site.
+// Kind returns the kind of the key: source, network, account, site or origin.
 func (k Key) Kind() string { return k.Per.String() }
 
 // Value returns the same as String, or "" for the zero Key.
@@ -64,7 +64,7 @@ func ParseKey(kind, value string) (Key, error) {
 		return Key{}, err
 	}
 	switch per {
-	case PerAccount:
+	case PerAccount, PerOrigin:
 		return Key{Per: per, Account: value}, nil
 	case PerSite:
 		return Key{Per: per}, nil

@@ -11,17 +11,19 @@ import (
 type Per uint8
 
 // A source is one IPv4 address or one IPv6 /64; a network is an IPv4 /24 or
-// an IPv6 /48; an account is a name; the site is everything together.
+// an IPv6 /48; an account is a name; the site is everything together. An origin is what
+// calls come from that no account sets up (IsOrigin).
 const (
 	PerSource Per = iota + 1
 	PerNetwork
 	PerAccount
 	PerSite
+	PerOrigin
 
 	perCount
 )
 
-var perNames = []string{"", "source", "network", "account", "site"}
+var perNames = []string{"", "source", "network", "account", "site", "origin"}
 
 // String returns the name used in the config.
 func (p Per) String() string { return nameOf(p, perNames) }
@@ -33,11 +35,14 @@ func (p Per) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 func ParsePer(name string) (Per, error) { return parse[Per]("key kind", name, perNames) }
 
 // traced reports whether keys of this kind have a trail of evidence. The site has none:
-// all observations are its own.
-func (p Per) traced() bool { return p != PerSite }
+// all observations are its own. Nor have origins: the calls of an incident are its evidence.
+func (p Per) traced() bool { return p < PerSite }
+
+// named reports whether keys of this kind are names.
+func (p Per) named() bool { return p == PerAccount || p == PerOrigin }
 
 // Key is something that a score is kept for: a Prefix for sources and networks, an
-// Account for accounts, neither for the site.
+// Account for accounts and origins, neither for the site.
 type Key struct {
 	Per     Per
 	Prefix  netip.Prefix
@@ -49,7 +54,7 @@ func (k Key) String() string {
 	switch {
 	case k.Per == PerSite:
 		return k.Per.String()
-	case k.Per == PerAccount:
+	case k.Per.named():
 		return k.Account
 	case k.Prefix.IsSingleIP():
 		return k.Prefix.Addr().String()
@@ -85,7 +90,7 @@ func accountName(o *Observation, buf *accountBuffer) (name []byte, ok bool) {
 // an account's name, together with the name to compare.
 type id struct {
 	word   uint64
-	family uint8 // 4, 6, 0 for an account, or familySite
+	family uint8 // 4, 6, 0 for an account or origin, or familySite
 	name   []byte
 }
 

@@ -150,7 +150,7 @@ func (k *keyspace) admit(s id, e *evidence) uint32 {
 		if far := len(k.rules) - near; far > 0 && int(i>>chunkBits) >= len(k.far) {
 			k.far = append(k.far, make([]window, chunkSize*far))
 		}
-		if k.per == PerAccount {
+		if k.per.named() {
 			k.names.grow()
 		}
 	}
@@ -211,7 +211,7 @@ func (k *keyspace) key(i uint32) Key {
 	x := k.entries.at(i)
 	switch x.family {
 	case 0:
-		return Key{Per: PerAccount, Account: string(k.names.at(i).bytes())}
+		return Key{Per: k.per, Account: string(k.names.at(i).bytes())}
 	case familySite:
 		return Key{Per: PerSite}
 	}

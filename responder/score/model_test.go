@@ -195,7 +195,9 @@ func TestTableUnderPressure(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, k := range table.spaces {
-			k.nodes.limit = 24 // less than New would set
+			if k != nil {
+				k.nodes.limit = 24 // less than New would set
+			}
 		}
 		r := rand.New(rand.NewPCG(seed, 3))
 		data := make([]byte, 6*2000)

@@ -41,6 +41,9 @@ func (l Limits) withDefaults() (Limits, error) {
 	return l, nil
 }
 
+// maxOrigins is the most origins tracked: there are hardly more trunks.
+const maxOrigins = 1 << 12
+
 // Table keeps the scores of all keys. It has no lock: its owner calls it from
 // one goroutine at a time.
 type Table struct {
@@ -68,7 +71,7 @@ func New(thresholds []Threshold, limits Limits) (*Table, error) {
 		rules[t.Per-1] = append(rules[t.Per-1], r)
 	}
 	t := &Table{evidence: evidence{perKey: uint8(limits.Records), spare: limits.Spare, reserve: limits.Spare / 2}}
-	for i, capacity := range []int{limits.Sources, limits.Networks, limits.Accounts, 1} {
+	for i, capacity := range []int{limits.Sources, limits.Networks, limits.Accounts, 1, min(limits.Accounts, maxOrigins)} {
 		if len(rules[i]) > 0 {
 			t.spaces[i] = newKeyspace(Per(i+1), rules[i], capacity)
 		}
@@ -133,7 +136,7 @@ func (t *Table) id(k *keyspace, o *Observation) (id, bool) {
 		return id{family: familySite}, true
 	}
 	name, ok := accountName(o, &t.buf)
-	if !ok || o.Own && o.Signal.Failure() {
+	if !ok || o.Own && o.Signal.Failure() || isOrigin(name) != (k.per == PerOrigin) {
 		return id{}, false
 	}
 	return k.accountID(name), true
@@ -238,7 +241,7 @@ func (t *Table) lookUp(key Key) (*keyspace, uint32) {
 	}
 	k := t.spaces[key.Per-1]
 	switch key.Per {
-	case PerAccount:
+	case PerAccount, PerOrigin:
 		return k, k.find(k.accountID([]byte(key.Account)))
 	case PerSite:
 		return k, k.find(id{family: familySite})

@@ -55,7 +55,7 @@ func newRule(t Threshold) (rule, error) {
 	}
 	switch {
 	case t.Per < PerSource || t.Per >= perCount:
-		return rule{}, errors.New("per: want source, network, account or site")
+		return rule{}, errors.New("per: want source, network, account, site or origin")
 	case least == 0:
 		return rule{}, errors.New("no signal carries points")
 	case t.Score < 1 || t.Score > maxScore:

@@ -64,7 +64,7 @@ func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) strin
 		if r.points[e.Signal] == 0 || !e.At.After(since) {
 			continue
 		}
-		if key.Per == PerAccount {
+		if key.Per.named() {
 			if e.Source.IsValid() {
 				others.add(e.Source.String())
 			}
@@ -72,7 +72,7 @@ func reason(key Key, r *rule, t *tally, evidence []Record, o *Observation) strin
 			others.add(e.Account)
 		}
 	}
-	if key.Per == PerAccount {
+	if key.Per.named() {
 		b = others.append(b, " from ")
 	} else {
 		b = others.append(b, " for ")

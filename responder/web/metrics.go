@@ -139,7 +139,7 @@ func (e exporter) decisions(r *Reading) {
 	for proof, n := range m.Observations {
 		e.counter("observations_total", "Observations, by whether their address is confirmed (proven) or may be spoofed (spoofable).", n, "proof", proof)
 	}
-	for _, per := range []score.Per{score.PerSource, score.PerNetwork, score.PerAccount, score.PerSite} {
+	for _, per := range []score.Per{score.PerSource, score.PerNetwork, score.PerAccount, score.PerSite, score.PerOrigin} {
 		k := m.Scores.Keys[per]
 		e.gauge("scores_tracked", "Keys with a score.", float64(k.Tracked), "per", per.String())
 		e.gauge("scores_capacity", "Keys that fit in the table.", float64(k.Capacity), "per", per.String())

@@ -54,18 +54,32 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	for _, lack := range lacking {
 		fmt.Fprintf(w, "  missing: %s\n", lack)
 	}
+	unread, known, err := manager.Unread(ctx, cfg.Asterisk.Username)
+	for _, class := range unread {
+		fmt.Fprintf(w, "  missing: %s\n", class)
+	}
+	if err != nil || !known {
+		fmt.Fprintf(w, "  warning: could not read in manager.conf which events the user gets: make sure that its section has read = security,call.\n")
+	}
 	listPorts(ctx, w, manager, settings.Ports(cfg))
 	warnOfRisks(ctx, w, manager, may.Technologies)
+	fmt.Fprintln(w, unattributed)
 	listPhones(ctx, w, manager)
 	listCarriers(ctx, w, manager) // which may wait for a name server
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n",
 		output.Indent(pbx.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
-	if len(lacking) > 0 {
+	switch {
+	case len(unread) > 0:
+		return errors.New("the user does not get the events that everything depends on")
+	case len(lacking) > 0:
 		return errors.New("the user lacks privileges that the playbooks need")
 	}
 	fmt.Fprintln(w, "  the user may carry out every step of the playbooks.")
 	return nil
 }
+
+// unattributed names the calls of which nobody can say which extension caused them.
+const unattributed = "  Calls of PJSIP and SIP count for the extension that dials, forwards or transfers them. Those that come in by DAHDI and other lines or by IAX2 trunks and leave again count for the trunk; Originate, Page, call files and `channel originate` for the PBX itself (pbx/itself)."
 
 // neededSteps are what the user must be allowed. To hang up one call takes the same
 // as all calls of an account.

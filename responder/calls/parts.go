@@ -1,22 +1,33 @@
 package calls
 
-import "strings"
+import (
+	"strings"
 
-// trackedCall is a call that an account set up. It continues without the account
-// after a transfer.
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// trackedCall is a call that an account set up, or an origin (score.IsOrigin). It
+// continues without the account after a transfer.
 type trackedCall struct {
-	account  string
-	outgoing bool   // to a number outside the site
-	own      string // the account's own channel
+	account   string
+	outgoing  bool     // to a number outside the site
+	placed    bool     // the account set it up itself, and did not send another call on
+	own       string   // the account's own channel; "" if it redirected the call of another one
+	first     string   // the first channel known of it
+	did       string   // what the own channel had dialled at first
+	judged    []string // numbers that were judged
+	counted   bool     // an origin's, as one that costs
+	forbidden string   // the trunk's channel that a forbidden one was sent to last
+	orphan    bool     // of a Local channel of which nobody has said yet who dialled it
 }
 
-// leg is one channel of a call that an account set up: the account's own, or one
-// that was created for the call.
+// part is one channel of a call: the one that set it up, or one that was created for the
+// call.
 //
 // Only the channel that dialled it makes a channel part of a call. The bridge it is
 // in does not count, nor does the Linkedid, which all channels in a bridge share. So
 // the members of a conference are separate calls.
-type leg struct {
+type part struct {
 	call *trackedCall
 	by   string // the channel that dialled it; "" for the account's own
 }
@@ -31,28 +42,68 @@ type forwarding struct {
 // forwarded its caller to it.
 func (t *Tracker) Dial(by, name string) (account, number string) {
 	f, sent := t.forwards[by]
-	c := t.legs[by].call
 	if sent {
 		delete(t.forwards, by)
-		c = &trackedCall{account: f.account, outgoing: true}
+		return t.redirect(by, name, &trackedCall{account: f.account, outgoing: true}), f.number
 	}
+	c := t.parts[by].call
 	if c == nil {
-		return "", ""
+		c = t.begin(by)
+	}
+	return t.redirect(by, name, c), ""
+}
+
+// redirect makes a channel that another one dials part of a call, and returns whose it is.
+func (t *Tracker) redirect(by, name string, c *trackedCall) (account string) {
+	if c.first == "" {
+		c.first = name
+	}
+	if known := t.parts[name].call; known != nil && known.orphan && known != c {
+		judged := known.judged
+		*known = *c // its other half has dialled before it was told
+		known.judged = append(judged, c.judged...)
+		c = known
 	}
 	t.join(c, by, name)
-	return c.account, f.number
+	return c.account
+}
+
+// begin returns the call of a channel that dials and that nothing is known of.
+func (t *Tracker) begin(by string) *trackedCall {
+	tech, peer := peerOf(by)
+	c := &trackedCall{account: score.PBXItself, first: by}
+	switch {
+	case by == "":
+		return c
+	case isInternal(tech):
+		c.orphan = tech == "Local"
+	case named(tech):
+		c.account, c.own = peer, by
+	default:
+		c.account, c.own = trunkName(by), by
+	}
+	t.join(c, "", by)
+	return c
+}
+
+// CameIn records a call that comes in through a channel that is no SIP account's: from a
+// line, say.
+func (t *Tracker) CameIn(name, dialled string) {
+	if tech, _ := peerOf(name); !isInternal(tech) && t.parts[name].call == nil {
+		t.begin(name).did = dialled
+	}
 }
 
 // join makes a channel part of a call, together with the other half of a Local
 // channel.
 func (t *Tracker) join(c *trackedCall, by, name string) {
-	if len(t.legs) >= 2*maxChannels {
+	if len(t.parts) >= 2*maxChannels {
 		t.refused++
 		return
 	}
-	t.legs[name] = leg{c, by}
+	t.parts[name] = part{c, by}
 	if half := otherHalf(name); half != name {
-		t.legs[half] = leg{c, by}
+		t.parts[half] = part{c, by}
 	}
 	if t.changed != nil {
 		t.changed[name], t.changed[otherHalf(name)] = true, true
@@ -77,10 +128,14 @@ func otherHalf(name string) string {
 // moveOut records that an account transfers a channel, and the channels it has
 // dialled, to an outside number.
 func (t *Tracker) moveOut(account, name string) {
-	c := &trackedCall{account: account, outgoing: true}
-	for other, l := range t.legs {
+	c := &trackedCall{account: account, outgoing: true, first: name}
+	for other, l := range t.parts {
 		if l.by == name {
-			t.legs[other] = leg{c, name}
+			t.parts[other] = part{c, name}
+			if l, left := t.out[other]; left {
+				l.Cause, l.Own, l.call = account, false, c
+				t.out[other] = l
+			}
 		}
 	}
 	t.join(c, "", name)
@@ -89,7 +144,7 @@ func (t *Tracker) moveOut(account, name string) {
 // Stray reports whether a channel is part of a call that an account set up and has
 // left.
 func (t *Tracker) Stray(name string) bool {
-	l, ok := t.legs[name]
+	l, ok := t.parts[name]
 	if !ok {
 		return false
 	}
@@ -102,7 +157,7 @@ func (t *Tracker) Stray(name string) bool {
 // the channels of trunks (accounts that do not log in). Channels of calls that the
 // account is still in end with its own channel.
 func (d *Detector) Strays(account string) (names []string) {
-	for name, l := range d.legs {
+	for name, l := range d.parts {
 		if l.call.account != account || !d.Stray(name) {
 			continue
 		}
@@ -126,10 +181,10 @@ func (t *Tracker) attachUnseen(up []Channel) {
 		}
 	}
 	for _, c := range up {
-		if _, known := t.legs[c.Name]; known || !c.Called || len(callers[c.Linkedid]) != 1 {
+		if _, known := t.parts[c.Name]; known || !c.Called || len(callers[c.Linkedid]) != 1 {
 			continue
 		}
 		by := callers[c.Linkedid][0]
-		t.join(t.legs[by].call, by, c.Name)
+		t.join(t.parts[by].call, by, c.Name)
 	}
 }

@@ -15,7 +15,7 @@ func (s *site) connect(account, own, number, trunk string) {
 	if _, name, _ := strings.Cut(trunk, "PJSIP/"); name != "" {
 		s.Up(calls.Channel{Name: trunk, Account: name[:strings.Index(name, "-")], Linkedid: own})
 	}
-	s.Dial(own, trunk)
+	s.Dial(calls.Dial{By: own, Channel: trunk})
 }
 
 func (s *site) strays(account string) string {
@@ -53,23 +53,23 @@ func TestStrays(t *testing.T) {
 			s.connect("1002", "PJSIP/1002-00000001", "00442079460001", "PJSIP/carrier-00000002")
 			s.Transfer(noon, "1002", "00881612345678", "PJSIP/carrier-00000002")
 			s.down("PJSIP/1002-00000001")
-			s.Dial("PJSIP/carrier-00000002", "DAHDI/i1/00881612345678-1")
+			s.Dial(calls.Dial{By: "PJSIP/carrier-00000002", Channel: "DAHDI/i1/00881612345678-1"})
 		}, "DAHDI/i1/00881612345678-1 PJSIP/carrier-00000002"},
 		"an outside caller transferred out again": {func(s *site) {
 			s.Up(calls.Channel{Name: "PJSIP/carrier-00000001", Account: "carrier", Calling: true})
 			s.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"})
-			s.Dial("PJSIP/carrier-00000001", "PJSIP/1002-00000002")
-			s.Dial("PJSIP/carrier-00000001", "PJSIP/carrier-00000003") // reported before the transfer
+			s.Dial(calls.Dial{By: "PJSIP/carrier-00000001", Channel: "PJSIP/1002-00000002"})
+			s.Dial(calls.Dial{By: "PJSIP/carrier-00000001", Channel: "PJSIP/carrier-00000003"}) // reported before the transfer
 			s.Transfer(noon, "1002", "00881612345678", "PJSIP/carrier-00000001")
 			s.down("PJSIP/1002-00000002")
 		}, "PJSIP/carrier-00000001 PJSIP/carrier-00000003"},
 		"an outside caller transferred to a colleague": {func(s *site) {
 			s.Up(calls.Channel{Name: "PJSIP/carrier-00000001", Account: "carrier", Calling: true})
 			s.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"})
-			s.Dial("PJSIP/carrier-00000001", "PJSIP/1002-00000002")
+			s.Dial(calls.Dial{By: "PJSIP/carrier-00000001", Channel: "PJSIP/1002-00000002"})
 			s.Transfer(noon, "1002", "1003", "PJSIP/carrier-00000001")
 			s.down("PJSIP/1002-00000002")
-			s.Dial("PJSIP/carrier-00000001", "PJSIP/1003-00000003")
+			s.Dial(calls.Dial{By: "PJSIP/carrier-00000001", Channel: "PJSIP/1003-00000003"})
 		}, ""},
 		"a call to a colleague": {func(s *site) {
 			s.connect("1002", "PJSIP/1002-00000001", "1003", "PJSIP/1003-00000002")
@@ -81,24 +81,24 @@ func TestStrays(t *testing.T) {
 		}, "PJSIP/carrier-00000002"},
 		"through a Local channel": {func(s *site) {
 			s.connect("1002", "PJSIP/1002-00000001", "00442079460001", "Local/0044@away-00000000;1")
-			s.Dial("Local/0044@away-00000000;2", "PJSIP/carrier-00000002")
+			s.Dial(calls.Dial{By: "Local/0044@away-00000000;2", Channel: "PJSIP/carrier-00000002"})
 			s.down("PJSIP/1002-00000001")
 		}, "Local/0044@away-00000000;1 Local/0044@away-00000000;2 PJSIP/carrier-00000002"},
 		"a caller forwarded": {func(s *site) {
 			s.Up(calls.Channel{Name: "PJSIP/1003-00000001", Account: "1003", Calling: true})
 			s.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"})
-			s.Dial("PJSIP/1003-00000001", "PJSIP/1002-00000002")
+			s.Dial(calls.Dial{By: "PJSIP/1003-00000001", Channel: "PJSIP/1002-00000002"})
 			s.Forward("1002", "PJSIP/1003-00000001", "00881612345678@internal")
-			s.Dial("PJSIP/1003-00000001", "Local/00881612345678@internal-00000000;1")
-			s.Dial("Local/00881612345678@internal-00000000;2", "PJSIP/carrier-00000003")
+			s.Dial(calls.Dial{By: "PJSIP/1003-00000001", Channel: "Local/00881612345678@internal-00000000;1"})
+			s.Dial(calls.Dial{By: "Local/00881612345678@internal-00000000;2", Channel: "PJSIP/carrier-00000003"})
 			s.down("PJSIP/1002-00000002")
 		}, "Local/00881612345678@internal-00000000;1 Local/00881612345678@internal-00000000;2 PJSIP/carrier-00000003"},
 		"a caller forwarded to a colleague": {func(s *site) {
 			s.Up(calls.Channel{Name: "PJSIP/carrier-00000001", Account: "carrier", Calling: true})
 			s.Up(calls.Channel{Name: "PJSIP/1002-00000002", Account: "1002"})
-			s.Dial("PJSIP/carrier-00000001", "PJSIP/1002-00000002")
+			s.Dial(calls.Dial{By: "PJSIP/carrier-00000001", Channel: "PJSIP/1002-00000002"})
 			s.Forward("1002", "PJSIP/carrier-00000001", "1003")
-			s.Dial("PJSIP/carrier-00000001", "PJSIP/1003-00000003")
+			s.Dial(calls.Dial{By: "PJSIP/carrier-00000001", Channel: "PJSIP/1003-00000003"})
 			s.down("PJSIP/1002-00000002")
 		}, ""},
 		"a conference": {func(s *site) {
@@ -136,9 +136,9 @@ func TestStrays(t *testing.T) {
 		}, ""},
 		"a gap in the events": {func(s *site) {
 			s.connect("1002", "PJSIP/1002-00000001", "00442079460001", "Local/0044@away-00000000;1")
-			s.Dial("Local/0044@away-00000000;2", "PJSIP/carrier-00000002")
+			s.Dial(calls.Dial{By: "Local/0044@away-00000000;2", Channel: "PJSIP/carrier-00000002"})
 			s.BeginSnapshot()
-			s.Dial("Local/0044@away-00000000;2", "PJSIP/carrier-00000003") // newer than the snapshot
+			s.Dial(calls.Dial{By: "Local/0044@away-00000000;2", Channel: "PJSIP/carrier-00000003"}) // newer than the snapshot
 			s.ApplySnapshot(noon, []calls.Channel{{Name: "PJSIP/carrier-00000002", Account: "carrier", Linkedid: "7"}})
 		}, "PJSIP/carrier-00000002 PJSIP/carrier-00000003"},
 	} {
@@ -167,10 +167,10 @@ func TestRedirectToForbiddenNumber(t *testing.T) {
 		t.Errorf("a transfer to a colleague: %q", got)
 	}
 	s.Forward("1002", "PJSIP/1003-00000001", "Local/00881612345678@internal")
-	if account, number := s.Dial("PJSIP/1003-00000001", "Local/00881612345678@internal-00000000;1"); account != "1002" || number != "00881612345678" {
+	if account, number := s.Dial(calls.Dial{By: "PJSIP/1003-00000001", Channel: "Local/00881612345678@internal-00000000;1"}); account != "1002" || number != "00881612345678" {
 		t.Errorf("forwarded by %q to %q", account, number)
 	}
-	if account, number := s.Dial("PJSIP/1003-00000001", "PJSIP/1001-00000009"); account != "" || number != "" {
+	if account, number := s.Dial(calls.Dial{By: "PJSIP/1003-00000001", Channel: "PJSIP/1001-00000009"}); account != "1003" || number != "" {
 		t.Errorf("the next call is forwarded by %q to %q", account, number)
 	}
 }
