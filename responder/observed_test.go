@@ -61,11 +61,16 @@ func TestProbationOfModeObserve(t *testing.T) {
 			p.Observe = tc.observe
 			for restart := 1; restart <= 2; restart++ {
 				h.Engine = h.again(t, now.Add(time.Duration(restart)*time.Minute), p)
-				list := h.settled(t)
+				var told []incident.Incident
+				for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+					told = slices.DeleteFunc(h.settled(t), func(i incident.Incident) bool { return i.Mode != incident.Enforce })
+					if len(told) >= tc.limited || time.Now().After(deadline) {
+						break
+					}
+				}
 				if got := limits(); got != tc.limited {
 					t.Errorf("start %d: %d limits, want %d", restart, got, tc.limited)
 				}
-				told := slices.DeleteFunc(list, func(i incident.Incident) bool { return i.Mode != incident.Enforce })
 				if len(told) != tc.limited {
 					t.Fatalf("start %d: incidents %s", restart, thresholds(told))
 				}

@@ -480,7 +480,9 @@ func thresholds(list []incident.Incident) string {
 func TestRecordedBreakIns(t *testing.T) {
 	for _, name := range []string{"fraud-asterisk22-pjsip.txt", "fraud-asterisk16-chansip.txt"} {
 		t.Run(name, func(t *testing.T) {
-			h := newHarness(t, guessing(10))
+			p := guessing(10)
+			p.Calls.Limits.Variants = 3
+			h := newHarness(t, p)
 			h.capture(t, name)
 			list := h.settled(t)
 			if got := thresholds(list); got != "break-in 1002" {

@@ -58,7 +58,7 @@ func TestCallAfterGuesses(t *testing.T) {
 		thief := addPhone(t, addHost(t, l, "thief", "203.0.113.66"), "1002")
 		var call *lab.Call
 		var err error
-		for range 3 {
+		for range 5 {
 			call, err = briefCall(t, thief)
 		}
 		w.wait("a new password", 5*time.Second, func() bool { return w.rotated("1002") })

@@ -83,6 +83,18 @@ func since(starts []time.Time, t time.Time) (n int) {
 	return n
 }
 
+// hastily is the time in which nobody sets up hasty calls by hand.
+const (
+	hastily = 10 * time.Second
+	hasty   = 3
+)
+
+// Hasty reports whether an account has just set up calls faster than a person dials.
+func (d *Detector) Hasty(now time.Time, account string) bool {
+	a := d.accounts[account]
+	return a != nil && since(a.starts, now.Add(-hastily)) >= hasty
+}
+
 // checkOffHours applies the limits outside business hours. Whoever dials a number again
 // could not get through, and makes no further call.
 func (a *accountState) checkOffHours(now time.Time, live int, again bool, s *signs) {

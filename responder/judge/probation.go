@@ -18,11 +18,14 @@ import (
 
 // isSecondSign says whether nobody but a thief gives a sign at an address on probation.
 // TwoNetworks is none: a desk phone and a softphone of one account sign in by turns. Nor
-// are late calls that cost nothing, or go to one number again and again.
+// are late calls that cost nothing, or go to one number again and again. A traveller whose
+// call is ended tries other prefixes, too, but not within seconds.
 func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
 	switch s.Kind {
 	case calls.ForbiddenDestination, calls.ScannerAgent:
 		return true
+	case calls.DialProbing:
+		return j.Calls.Hasty(now, s.Account)
 	case calls.OffHours:
 		return j.Contain.Numbers.Many(now, s.Account, false)
 	}

@@ -105,17 +105,17 @@ func (j *Judge) excused(o *score.Observation) bool {
 	if o.Signal != score.SuccessfulAuth || o.Own || j.Places.KnownSource(o.Account, event.SourcePrefix(o.Source), o.At) {
 		return false
 	}
-	enough := func(list []score.Record) bool {
+	enough := func(list []score.Record, proven bool) bool {
 		n := 0
 		for i := range list {
-			if r := &list[i]; r.Proof == score.Proven && o.At.Sub(r.At) < j.breakIn.Within() && event.SourcePrefix(r.Source) == event.SourcePrefix(o.Source) {
+			if r := &list[i]; (r.Proof == score.Proven || !proven) && o.At.Sub(r.At) < j.breakIn.Within() && event.SourcePrefix(r.Source) == event.SourcePrefix(o.Source) {
 				n++
 			}
 		}
 		return n >= j.breakIn.Threshold()
 	}
 	account := string(o.Account)
-	return enough(failuresAt(j.table.Evidence(sourceKey(o.Source)), account)) && !enough(j.breakIn.Failures(account))
+	return enough(failuresAt(j.table.Evidence(sourceKey(o.Source)), account), true) && !enough(j.breakIn.Failures(account), false)
 }
 
 // outdatedPhone says whether the wrong passwords that a verdict rests on are those of one
