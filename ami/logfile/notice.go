@@ -174,7 +174,7 @@ func userOf(uri []byte) []byte {
 		return nil
 	}
 	user, _, _ := event.SplitURI(uri[at:])
-	return user
+	return event.UnescapeUser(user)
 }
 
 // parseSIP parses the messages of chan_sip, which Asterisk contains up to version 20:

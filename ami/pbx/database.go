@@ -18,7 +18,7 @@ type database struct {
 
 // realtimeUpdate sets one column of the row.
 func (d database) realtimeUpdate(ctx context.Context, family, id, column, value string) error {
-	lines, err := d.asterisk.command(ctx, strings.Join([]string{"realtime update", family, "id", id, column, value}, " "))
+	lines, err := d.asterisk.command(ctx, strings.Join([]string{"realtime update", family, "id", cliArgument(id), column, value}, " "))
 	if err != nil {
 		return fmt.Errorf("realtime update of %s in %s: %w", column, family, err)
 	}
