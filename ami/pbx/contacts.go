@@ -47,7 +47,7 @@ func (i inventory) Contacts(ctx context.Context) ([]places.Contact, error) {
 	var out []places.Contact
 	if slices.Contains(on, IAX2) {
 		var err error
-		if out, err = i.iaxContacts(ctx); err != nil {
+		if out, err = i.UnannouncedContacts(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -100,7 +100,7 @@ func (i inventory) iaxAccounts(ctx context.Context) ([]calls.Account, error) {
 	var out []calls.Account
 	listed := map[string]bool{}
 	for _, p := range peers {
-		out = append(out, calls.Account{Name: own(p, "ObjectName"), Login: p.Get("Dynamic") == "yes"})
+		out = append(out, calls.Account{Name: own(p, "ObjectName"), Login: p.Get("Dynamic") == "yes", Unannounced: true})
 		listed[p.Get("ObjectName")] = true
 	}
 	conf, err := i.asterisk.getConfig(ctx, iaxFile)
@@ -110,7 +110,7 @@ func (i inventory) iaxAccounts(ctx context.Context) ([]calls.Account, error) {
 	}
 	for _, c := range conf {
 		if !listed[c.name] && len(iaxSections(config{c}, c.name)) > 0 {
-			out = append(out, calls.Account{Name: strings.Clone(c.name)})
+			out = append(out, calls.Account{Name: strings.Clone(c.name), Unannounced: true})
 			listed[c.name] = true
 		}
 	}
@@ -120,13 +120,6 @@ func (i inventory) iaxAccounts(ctx context.Context) ([]calls.Account, error) {
 // UnannouncedContacts lists the registrations of chan_iax2. It raises no event for them,
 // so that they have to be looked for.
 func (i inventory) UnannouncedContacts(ctx context.Context) ([]places.Contact, error) {
-	if !slices.Contains(i.asterisk.loaded(ctx), IAX2) {
-		return nil, nil
-	}
-	return i.iaxContacts(ctx)
-}
-
-func (i inventory) iaxContacts(ctx context.Context) ([]places.Contact, error) {
 	peers, err := i.asterisk.iaxPeers(ctx)
 	if err != nil {
 		return nil, err
@@ -134,7 +127,7 @@ func (i inventory) iaxContacts(ctx context.Context) ([]places.Contact, error) {
 	var out []places.Contact
 	for _, p := range peers {
 		if at := iaxAddress(p); p.Get("Dynamic") == "yes" && at.IsValid() {
-			out = append(out, places.Contact{Account: own(p, "ObjectName"), Source: at.Addr(), Port: at.Port(), Unannounced: true})
+			out = append(out, places.Contact{Account: own(p, "ObjectName"), Source: at.Addr(), Port: at.Port()})
 		}
 	}
 	return out, nil

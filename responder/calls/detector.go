@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/event"
 )
 
 // Limits and durations.
@@ -40,6 +42,8 @@ type Account struct {
 	// Sure is true if each of its calls raises a SuccessfulAuth. With chan_sip, a
 	// call does so only under certain conditions.
 	Sure bool
+	// Unannounced is true if it logs in over IAX2, which raises no event.
+	Unannounced bool
 }
 
 // Contact is one registration.
@@ -47,6 +51,8 @@ type Contact struct {
 	Account string
 	Source  netip.Addr
 	Agent   string // User-Agent
+	// Unannounced is true if no event reports such a registration.
+	Unannounced bool
 }
 
 // Detector finds unusual calls of each account. It has no lock and no clock: its
@@ -184,10 +190,14 @@ func (d *Detector) Named(names ...string) (a Account, ok bool) {
 	return Account{}, false
 }
 
-// List sets Asterisk's list of accounts.
+// List sets Asterisk's list of accounts. One name may be there once for each technology: it
+// is one account.
 func (d *Detector) List(list []Account) {
 	d.listed, d.folded = make(map[string]Account, len(list)), make(map[string]string, len(list))
 	for _, a := range list {
+		if other, twice := d.listed[a.Name]; twice {
+			a.Login, a.Sure, a.Unannounced = a.Login || other.Login, a.Sure || other.Sure, a.Unannounced || other.Unannounced
+		}
 		d.listed[a.Name] = a
 		d.folded[strings.ToLower(a.Name)] = a.Name
 	}
@@ -262,7 +272,9 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	case d.isAnonymous(a):
 		a.checkAnonymous(&s)
 	case d.isPhone(a):
-		d.expectLogin(now, a, c.Name)
+		if !strings.HasPrefix(c.Name, event.IAX2+"/") {
+			d.expectLogin(now, a, c.Name)
+		}
 		if n.External {
 			d.checkOutgoing(now, a, &s)
 		}

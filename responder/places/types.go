@@ -8,8 +8,6 @@ type Contact struct {
 	Source  netip.Addr // where the registration came from, not what it claims
 	Port    uint16     // of Source
 	Agent   string     // what the phone calls itself; "" when Asterisk does not say
-	// Unannounced says that no event reports such registrations, as those of chan_iax2.
-	Unannounced bool
 }
 
 // Carrier is an address that Asterisk's configuration speaks to: a carrier,
