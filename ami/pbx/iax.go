@@ -170,7 +170,7 @@ func (ro *rotations) planIAX(ctx context.Context, a *account) ([]rotation, error
 	}
 	var rs []rotation
 	for _, i := range iaxSections(conf, a.name) {
-		if err := iaxKeeps(conf[i]); err != nil {
+		if err := iaxKeeps(conf, conf[i]); err != nil {
 			return nil, err
 		}
 		rs = append(rs, ro.iaxRotation(a, edit{root: iaxFile, section: a.name, kind: conf[i].last("type")}))
@@ -182,8 +182,11 @@ func (ro *rotations) planIAX(ctx context.Context, a *account) ([]rotation, error
 }
 
 // iaxKeeps says why the secret of a section cannot be changed, or returns nil.
-func iaxKeeps(c category) error {
+func iaxKeeps(conf config, c category) error {
 	host := c.last("host")
+	from := slices.IndexFunc(conf, func(t category) bool {
+		return t.template && slices.Contains(list(c.templates), t.name) && t.last("secret") != ""
+	})
 	switch {
 	case c.last("dbsecret") != "":
 		return fmt.Errorf("its IAX2 secret is in Asterisk's database (dbsecret = %s), which wins over iax.conf: use a rotation hook", c.last("dbsecret"))
@@ -191,6 +194,10 @@ func iaxKeeps(c category) error {
 		return fmt.Errorf("it logs in over IAX2 with a key (inkeys = %s) and has no secret: replace the key by hand", c.last("inkeys"))
 	case c.last("secret") == "":
 		return errors.New("it has no secret in iax.conf, so anybody may use it: set one")
+	case from >= 0: // chan_iax2 takes every secret line of a section (build_peer, build_user)
+		return fmt.Errorf("its section of iax.conf has a secret from the template [%s], which would stay valid beside the new one: move the secret into the section itself", conf[from].name)
+	case len(c.values("secret")) > 1:
+		return errors.New("its section of iax.conf has several secrets, which are all valid: leave one")
 	case !strings.EqualFold(c.last("type"), "user") && host != "" && !strings.EqualFold(host, "dynamic"):
 		return fmt.Errorf("its IAX2 secret is also the one that this PBX sends to host = %s: change it at both ends", host)
 	}

@@ -69,8 +69,11 @@ func TestAccountsOfIAX2(t *testing.T) {
 	m := New(p, Options{})
 	accounts, err := m.Accounts(t.Context())
 	want := []calls.Account{
-		{Name: "Front Desk", Login: true, Unannounced: true}, {Name: "2005", Login: true, Unannounced: true},
-		{Name: "branch", Unannounced: true}, {Name: "v6", Login: true, Unannounced: true}, {Name: "dialin", Unannounced: true},
+		{Name: "Front Desk", Login: true, Unannounced: true},
+		{Name: "2005", Login: true, Unannounced: true},
+		{Name: "branch", Unannounced: true},
+		{Name: "v6", Login: true, Unannounced: true},
+		{Name: "dialin", Unannounced: true},
 	}
 	if err != nil || !slices.Equal(accounts, want) {
 		t.Errorf("%v, %v", accounts, err)
@@ -131,9 +134,12 @@ func TestUnrotatable(t *testing.T) {
 		section(1, "key", "type=friend", "host=dynamic", "inkeys=office"),
 		section(2, "open", "type=peer", "host=dynamic"),
 		section(3, "fixed", "type=peer", "host=203.0.113.9", "secret=x"),
+		[]string{"Category-000005", "desks", "IsTemplate-000005", "1", "Line-000005-000000", "secret=x"},
+		[]string{"Category-000006", "heir", "Templates-000006", "phones,desks", "Line-000006-000000", "type=friend", "Line-000006-000001", "host=dynamic", "Line-000006-000002", "secret=x"},
+		section(7, "two", "type=friend", "host=dynamic", "secret=x", "secret=y"),
 		section(4, "fine", "type=friend", "host=dynamic", "secret=x"),
 	)}
-	for _, name := range []string{"db", "key", "open", "fixed", "fine", "realtime"} {
+	for _, name := range []string{"db", "key", "open", "fixed", "fine", "heir", "two", "realtime"} {
 		p.peers = append(p.peers, iaxPeer(name, "(null)", "(null)", "yes"))
 	}
 	list, err := New(p, Options{ConfigDir: "/nonexistent"}).Unrotatable(t.Context())
@@ -142,7 +148,7 @@ func TestUnrotatable(t *testing.T) {
 	}
 	says := map[string]string{
 		"db": "dbsecret = iax/db", "key": "inkeys = office", "open": "anybody may use it", "fixed": "change it at both ends",
-		"fine": "is it the folder of this Asterisk?", "realtime": "no section in iax.conf",
+		"heir": "from the template [desks]", "two": "several secrets", "fine": "is it the folder of this Asterisk?", "realtime": "no section in iax.conf",
 	}
 	for _, u := range list {
 		if !strings.Contains(u.Reason, says[u.Account]) {

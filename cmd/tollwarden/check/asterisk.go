@@ -56,6 +56,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	}
 	listPorts(ctx, w, manager, settings.Ports(cfg))
 	warnOfRisks(ctx, w, manager, may.Technologies)
+	explainIAX(ctx, w, manager, len(cfg.Asterisk.Log) > 0)
 	if rotates(cfg) {
 		listUnrotatable(ctx, w, manager)
 	}

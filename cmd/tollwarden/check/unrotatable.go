@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tollwarden/tollwarden/ami/pbx"
@@ -33,33 +34,26 @@ func listUnrotatable(ctx context.Context, w io.Writer, asterisk passwords) {
 	if err != nil {
 		fmt.Fprintf(w, "  warning: could not find out whether every password can be changed: %v\n", err)
 	}
-	var reasons []string
-	accounts := map[string][]string{}
-	for _, u := range list {
-		// Accounts of one file have one reason, but for their names.
-		reason := strings.ReplaceAll(u.Reason, u.Account, "…")
-		if accounts[reason] == nil {
-			reasons = append(reasons, reason)
-		}
-		accounts[reason] = append(accounts[reason], u.Account)
+	type group struct {
+		reason string // of the first
+		names  []string
 	}
-	for _, reason := range reasons {
-		of := accounts[reason]
-		if len(of) == 1 {
-			for _, u := range list {
-				if u.Account == of[0] {
-					reason = u.Reason
-				}
-			}
+	var groups []*group
+	alike := map[string]*group{} // accounts of one file have one reason, but for their names
+	for _, u := range list {
+		g := alike[strings.ReplaceAll(u.Reason, u.Account, "")]
+		if g == nil {
+			g = &group{reason: u.Reason}
+			alike[strings.ReplaceAll(u.Reason, u.Account, "")] = g
+			groups = append(groups, g)
 		}
-		names := make([]string, 0, maxNamed)
-		for _, name := range of[:min(len(of), maxNamed)] {
-			names = append(names, fmt.Sprintf("%q", name))
-		}
+		g.names = append(g.names, strconv.Quote(u.Account))
+	}
+	for _, g := range groups {
 		more := ""
-		if n := len(of) - maxNamed; n > 0 {
-			more = fmt.Sprintf(" and %d more", n)
+		if n := len(g.names) - maxNamed; n > 0 {
+			g.names, more = g.names[:maxNamed], fmt.Sprintf(" and %d more", n)
 		}
-		fmt.Fprintf(w, "  warning: after a break-in, the password of %s%s cannot be changed: %s.\n", strings.Join(names, ", "), more, reason)
+		fmt.Fprintf(w, "  warning: after a break-in, the password of %s%s cannot be changed: %s.\n", strings.Join(g.names, ", "), more, g.reason)
 	}
 }
