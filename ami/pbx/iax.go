@@ -253,7 +253,8 @@ func (ro *rotations) liveIAX(ctx context.Context, name, secret string) (checked 
 			return false, err
 		}
 		for _, l := range lines {
-			if beginning, ok := shownIAXUser(l, name); ok {
+			beginning, ok := shownIAXUser(l, name)
+			if ok && beginning != "" && !strings.HasPrefix(beginning, "Key: ") { // else it has no secret, but a key or dbsecret
 				shown = true
 				return beginning == secret[:min(len(secret), iaxShownSecret)], nil
 			}
