@@ -39,7 +39,7 @@ func (s stuck) Unrotatable(context.Context) ([]pbx.Unrotatable, error) { return 
 
 // The accounts whose passwords cannot be changed are named, those of one reason together.
 func TestListUnrotatable(t *testing.T) {
-	list := stuck{{"Front Desk", "no section"}}
+	list := stuck{{Account: "Front Desk", Reason: "no section"}}
 	for n := range 25 {
 		list = append(list, pbx.Unrotatable{Account: fmt.Sprint(1000 + n), Reason: fmt.Sprintf("[%d] is generated", 1000+n)})
 	}
