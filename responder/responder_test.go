@@ -168,7 +168,8 @@ func (x *exchange) RemoveRegistrations(_ context.Context, account string) (strin
 	return "none removed", nil
 }
 
-func (x *exchange) Contacts(context.Context) ([]places.Contact, error)            { return x.contacts, nil }
+func (x *exchange) Contacts(context.Context) ([]places.Contact, error) { return x.contacts, nil }
+
 func (x *exchange) UnannouncedContacts(context.Context) ([]places.Contact, error) { return nil, nil }
 
 func (x *exchange) Carriers(context.Context) ([]places.Carrier, error) {
