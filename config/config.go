@@ -135,7 +135,7 @@ type Slow struct {
 
 // Rotate says how a stolen secret is replaced and where the new one is stored.
 type Rotate struct {
-	Method     string   // auto | pjsip-file | pjsip-realtime | chan-sip | exec
+	Method     string   // auto | pjsip-file | pjsip-realtime | chan-sip | iax2 | exec
 	Length     int      // characters
 	Store      string   // file, mode 0600, to which new secrets are appended
 	Recipient  string   // age recipient to encrypt new secrets to; "" stores them in plain text

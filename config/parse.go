@@ -410,7 +410,7 @@ func (p *parser) slow(f *file, s *Slow) {
 	p.number("slow.site_accounts", f.Slow.SiteAccounts, &s.SiteAccounts, 2, 10_000)
 }
 
-var rotateMethods = []string{"auto", "pjsip-file", "pjsip-realtime", "chan-sip", "exec"}
+var rotateMethods = []string{"auto", "pjsip-file", "pjsip-realtime", "chan-sip", "iax2", "exec"}
 
 func (p *parser) rotate(f *file, c *Config) {
 	in, r := &f.Rotate, &c.Rotate

@@ -65,14 +65,15 @@ type Engine struct {
 	sourcesC  chan sourceQuestion    // where calls come from
 	agentsC   chan userAgentQuestion // with which User-Agent calls are set up
 
-	mu      sync.Mutex // guards what follows; never held over I/O other than a log line
-	judge   *judge.Judge
-	journal *journal.Journal
-	parser  event.Parser
-	event   event.Event // the one being handled
-	first   bool        // nothing is known of any phone, as at the first start
-	running bool        // its goroutines answer questions
-	urgent  uint64      // bans and hang-ups queued so far, which cannot wait
+	mu          sync.Mutex // guards what follows; never held over I/O other than a log line
+	judge       *judge.Judge
+	journal     *journal.Journal
+	parser      event.Parser
+	event       event.Event // the one being handled
+	first       bool        // nothing is known of any phone, as at the first start
+	running     bool        // its goroutines answer questions
+	unannounced bool        // some accounts log in without an event
+	urgent      uint64      // bans and hang-ups queued so far, which cannot wait
 	// unrecorded are the records of incidents whose urgent steps are queued.
 	unrecorded []func()
 	refused    Refused

@@ -46,6 +46,8 @@ type Inventory interface {
 	Channels(ctx context.Context) ([]calls.Channel, error)
 	// Contacts are the registrations that Asterisk holds.
 	Contacts(ctx context.Context) ([]places.Contact, error)
+	// UnannouncedContacts are those of them that no event reports.
+	UnannouncedContacts(ctx context.Context) ([]places.Contact, error)
 	// Carriers are the addresses that Asterisk's configuration names: carriers, other
 	// PBXs. An error beside a list says why it is not complete.
 	Carriers(ctx context.Context) ([]places.Protected, error)

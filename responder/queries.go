@@ -75,6 +75,12 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 	return s
 }
 
+// Unannounced says whether some accounts log in over IAX2, which raises no event.
+func (e *Engine) Unannounced() (is bool) {
+	e.with(func() { is = e.unannounced })
+	return is
+}
+
 // StolenPasswords lists the accounts whose passwords others know, and where those are.
 func (e *Engine) StolenPasswords(now time.Time) (list []string) {
 	e.with(func() { list = e.judge.StolenPasswords(now) })

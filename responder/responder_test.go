@@ -169,6 +169,9 @@ func (x *exchange) RemoveRegistrations(_ context.Context, account string) (strin
 }
 
 func (x *exchange) Contacts(context.Context) ([]places.Contact, error) { return x.contacts, nil }
+
+func (x *exchange) UnannouncedContacts(context.Context) ([]places.Contact, error) { return nil, nil }
+
 func (x *exchange) Carriers(context.Context) ([]places.Protected, error) {
 	return x.trusted, x.untold
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
@@ -20,6 +22,7 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	}
 	e.with(func() {
 		e.judge.Calls.List(accounts)
+		e.unannounced = slices.ContainsFunc(accounts, func(a calls.Account) bool { return a.Unannounced })
 		e.judge.Calls.BeginSnapshot()
 	})
 	up, err := e.parts.Inventory.Channels(ctx)
@@ -31,8 +34,13 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("list registrations: %w", err)
 	}
+	silent, err := e.silentContacts(ctx)
+	if err != nil {
+		return err
+	}
 	first := false
 	e.with(func() {
+		e.judge.ExpectUnannounced(silent)
 		e.judge.SetContacts(now, contacts, up)
 		first, e.first = e.first, false
 	})
@@ -51,6 +59,28 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 		e.with(func() { e.judge.Places.SetCarriers(carriers) })
 	}
 	return errors.Join(err, e.releaseProtected(now))
+}
+
+// ResyncUnannounced reads the registrations that no event reports, if there are accounts
+// of that kind.
+func (e *Engine) ResyncUnannounced(ctx context.Context) error {
+	contacts, err := e.silentContacts(ctx)
+	if err != nil {
+		return err
+	}
+	e.with(func() { e.judge.SetUnannounced(time.Now(), contacts) })
+	return nil
+}
+
+func (e *Engine) silentContacts(ctx context.Context) (list []places.Contact, err error) {
+	there := false
+	e.with(func() { there = e.unannounced })
+	if there {
+		if list, err = e.parts.Inventory.UnannouncedContacts(ctx); err != nil {
+			return nil, fmt.Errorf("list registrations that no event reports: %w", err)
+		}
+	}
+	return list, nil
 }
 
 // listPhones logs who is signed in at the first start: a thief may be among them.

@@ -138,7 +138,7 @@ type Event struct {
 
 	// Security events only. At is Asterisk's time, to the millisecond.
 	At            time.Time
-	Service       []byte // "PJSIP", "SIP" (chan_sip), "AMI"
+	Service       []byte // "PJSIP", "SIP" (chan_sip), "IAX2" (from the log alone), "AMI"
 	AccountID     []byte // see AccountTrust
 	SessionID     []byte // PJSIP: the Call-ID
 	Local         netip.AddrPort
@@ -273,7 +273,8 @@ func (e *Event) chanSIPTrust() AccountTrust {
 
 // Account returns the account that the event names; for an AccountURI, the user
 // part. It returns nil for AccountNone, and for AccountOrNumber, which only the
-// events before it can resolve. The result points into the event.
+// events before it can resolve. The result points into the event, except for a user
+// with escapes, which is decoded.
 func (e *Event) Account() []byte {
 	switch e.AccountTrust() {
 	case AccountConfigured, AccountClaimed:
@@ -283,7 +284,7 @@ func (e *Event) Account() []byte {
 		if user == nil {
 			return host // as in chan_sip
 		}
-		return user
+		return UnescapeUser(user)
 	}
 	return nil
 }

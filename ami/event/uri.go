@@ -43,3 +43,37 @@ func bare(part []byte) []byte {
 func isScheme(v []byte) bool {
 	return bytes.EqualFold(v, []byte("sip")) || bytes.EqualFold(v, []byte("sips")) || bytes.EqualFold(v, []byte("tel"))
 }
+
+// UnescapeUser returns the user part of a URI as Asterisk compares it with the names
+// of accounts: "Front%20Desk" is "Front Desk". It copies only what has an escape; a '%'
+// that begins none stays (main/utils.c ast_uri_decode).
+func UnescapeUser(user []byte) []byte {
+	if bytes.IndexByte(user, '%') < 0 {
+		return user
+	}
+	out := make([]byte, 0, len(user))
+	for i := 0; i < len(user); i++ {
+		if user[i] == '%' && i+2 < len(user) {
+			if high, low := hexDigit(user[i+1]), hexDigit(user[i+2]); high >= 0 && low >= 0 {
+				out = append(out, byte(high<<4|low))
+				i += 2
+				continue
+			}
+		}
+		out = append(out, user[i])
+	}
+	return out
+}
+
+// hexDigit is the value of a hexadecimal digit, or -1.
+func hexDigit(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}

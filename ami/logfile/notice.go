@@ -174,7 +174,7 @@ func userOf(uri []byte) []byte {
 		return nil
 	}
 	user, _, _ := event.SplitURI(uri[at:])
-	return user
+	return event.UnescapeUser(user)
 }
 
 // parseSIP parses the messages of chan_sip, which Asterisk contains up to version 20:
@@ -259,38 +259,6 @@ func isTransport(v []byte) bool {
 		return true
 	}
 	return false
-}
-
-// parseIAX parses the messages of chan_iax2. The source is before the name, or at the very
-// end.
-func parseIAX(m []byte, e *event.Event) (notice, valid bool) {
-	e.Service = serviceIAX
-	if rest, found := bytes.CutPrefix(m, []byte("Host ")); found {
-		source, rest, _ := bytes.Cut(rest, space)
-		e.Kind = event.InvalidPassword
-		if name, found := bytes.CutPrefix(rest, []byte("failed to authenticate as ")); found {
-			e.AccountID = bytes.Trim(name, "'")
-		} else if name, found := bytes.CutPrefix(rest, []byte("failed MD5 authentication for '")); found {
-			e.AccountID, _, _ = bytes.Cut(name, []byte("' ("))
-		} else {
-			return false, true
-		}
-		e.Remote, valid = parseSource(source)
-		return true, valid
-	}
-	rest, found := bytes.CutPrefix(m, []byte("No registration for peer '"))
-	if !found {
-		return false, true
-	}
-	const middle = "' (from "
-	at := bytes.LastIndex(rest, []byte(middle))
-	if at < 0 {
-		return true, false
-	}
-	source, complete := bytes.CutSuffix(rest[at+len(middle):], []byte{')'})
-	e.Kind, e.AccountID = event.InvalidAccountID, rest[:at]
-	e.Remote, valid = parseSource(source)
-	return true, valid && complete
 }
 
 // parseManager parses the messages of the manager interface, which start with the source.

@@ -15,6 +15,7 @@ type account struct {
 	name     string
 	endpoint *endpoint      // nil: no PJSIP endpoint of that name
 	peer     goami.Response // nil: no chan_sip peer; otherwise SIPshowpeer's headers
+	iax      *iaxAccount    // nil: no account of chan_iax2
 }
 
 // endpoint is a PJSIP endpoint with its objects.
@@ -36,7 +37,7 @@ type auth struct {
 
 // find asks Asterisk what the account is.
 func (ast asterisk) find(ctx context.Context, name string) (*account, error) {
-	if err := checkName(name); err != nil {
+	if err := checkAccount(name); err != nil {
 		return nil, err
 	}
 	a := &account{name: name}
@@ -47,8 +48,11 @@ func (ast asterisk) find(ctx context.Context, name string) (*account, error) {
 	if a.peer, err = ast.sipPeer(ctx, name); err != nil {
 		return nil, fmt.Errorf("look up chan_sip peer %s: %w", name, err)
 	}
-	if a.endpoint == nil && a.peer == nil {
-		return nil, fmt.Errorf("%w: %s is neither a PJSIP endpoint nor a chan_sip peer", ErrNoAccount, name)
+	if a.iax, err = ast.iaxAccount(ctx, name); err != nil {
+		return nil, fmt.Errorf("look up IAX2 account %s: %w", name, err)
+	}
+	if a.endpoint == nil && a.peer == nil && a.iax == nil {
+		return nil, fmt.Errorf("%w: %s is neither a PJSIP endpoint nor a chan_sip peer nor an IAX2 account", ErrNoAccount, name)
 	}
 	return a, nil
 }
@@ -116,11 +120,14 @@ func (ast asterisk) sipPeer(ctx context.Context, name string) (goami.Response, e
 
 // technologies says what the account is, for a person.
 func (a *account) technologies() string {
-	switch {
-	case a.endpoint != nil && a.peer != nil:
-		return "a PJSIP endpoint and a chan_sip peer"
-	case a.endpoint != nil:
-		return "a PJSIP endpoint"
+	var is []string
+	for _, t := range []struct {
+		there bool
+		name  string
+	}{{a.endpoint != nil, "a PJSIP endpoint"}, {a.peer != nil, "a chan_sip peer"}, {a.iax != nil, "an IAX2 account"}} {
+		if t.there {
+			is = append(is, t.name)
+		}
 	}
-	return "a chan_sip peer"
+	return strings.Join(is, " and ")
 }

@@ -110,7 +110,7 @@ func TestHangupRepeatsUntilNothingIsLeft(t *testing.T) {
 						t.Errorf("%s is left", left)
 					}
 				}
-				if p := c.board.patterns[0]; p != "/^(PJSIP|SIP)/1002-[0-9a-f]{8}$/" {
+				if p := c.board.patterns[0]; p != "/^((PJSIP|SIP)/1002-[0-9a-f]{8}|IAX2/1002-[0-9]{1,5})$/" {
 					t.Errorf("pattern %s", p)
 				}
 			})

@@ -32,7 +32,8 @@ type doer func(ctx context.Context, a ami.Action) (*ami.Response, error)
 func (d doer) Do(ctx context.Context, a ami.Action) (*ami.Response, error) { return d(ctx, a) }
 
 // command runs one CLI command and returns its output. The line must hold no
-// text from outside that has not passed checkName: the CLI has its own quoting.
+// text from outside that has not passed checkName or cliArgument: the CLI has its own
+// quoting.
 func (ast asterisk) command(ctx context.Context, line string) ([]string, error) {
 	r, err := goami.Command(ctx, ast.session(), "", line)
 	return r["Output"], err

@@ -62,7 +62,7 @@ func (cs *carriers) storedIdentifies(ctx context.Context) ([]correspondent, erro
 	asked := 0
 	for _, e := range endpoints {
 		name := e.Get("ObjectName")
-		if len(list(e.Get("Auths"))) > 0 || checkName(name) != nil {
+		if len(list(e.Get("Auths"))) > 0 || checkAccount(name) != nil {
 			continue
 		}
 		if asked++; asked > maxTrunks {

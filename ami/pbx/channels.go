@@ -71,7 +71,9 @@ func clock(s string) time.Duration {
 // saw it: a single spoofed UDP packet can name it. The port is 0 where Asterisk
 // does not give one.
 func (i inventory) CallSource(ctx context.Context, channel string) (netip.AddrPort, error) {
-	value, err := i.variable(ctx, channel, "CHANNEL(pjsip,remote_addr)", "CHANNEL(recvip)")
+	value, err := i.variable(ctx, channel, map[Technology]string{
+		PJSIP: "CHANNEL(pjsip,remote_addr)", ChanSIP: "CHANNEL(recvip)", IAX2: "CHANNEL(peerip)",
+	})
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
@@ -88,19 +90,19 @@ func (i inventory) CallSource(ctx context.Context, channel string) (netip.AddrPo
 // CallUserAgent is the User-Agent that the call of a channel was set up with, in
 // the caller's own words; "" when the caller sent none.
 func (i inventory) CallUserAgent(ctx context.Context, channel string) (string, error) {
-	return i.variable(ctx, channel, "PJSIP_HEADER(read,User-Agent)", "CHANNEL(useragent)")
+	return i.variable(ctx, channel, map[Technology]string{PJSIP: "PJSIP_HEADER(read,User-Agent)", ChanSIP: "CHANNEL(useragent)"})
 }
 
 // variable reads a variable of a channel, which has another name in each
-// technology.
-func (i inventory) variable(ctx context.Context, channel, pjsip, chanSIP string) (string, error) {
+// technology; "" in one that has none.
+func (i inventory) variable(ctx context.Context, channel string, names map[Technology]string) (string, error) {
 	tech, _, ok := event.SplitChannel([]byte(channel))
 	if !ok {
 		return "", fmt.Errorf("look up %q: not the channel of a phone", channel)
 	}
-	name := pjsip
-	if Technology(tech) == ChanSIP {
-		name = chanSIP
+	name, has := names[Technology(tech)]
+	if !has {
+		return "", nil
 	}
 	r, err := goami.Getvar(ctx, i.asterisk.session(), "", channel, name)
 	if err != nil {

@@ -101,7 +101,7 @@ func (ro *rotations) liveSIP(ctx context.Context, name, secret string) (checked 
 	const unread = "in force by the config file (the live value cannot be read"
 	shown := false
 	held, err := eventually(ctx, ro.o.VerifyWithin, func() (bool, error) {
-		lines, err := ro.asterisk.command(ctx, "sip show users like ^"+quoteERECommand(name)+"$")
+		lines, err := ro.asterisk.command(ctx, "sip show users like "+userPattern(name))
 		var denied *PermissionError
 		if errors.As(err, &denied) {
 			return true, nil
@@ -110,10 +110,9 @@ func (ro *rotations) liveSIP(ctx context.Context, name, secret string) (checked 
 			return false, err
 		}
 		for _, l := range lines {
-			f := strings.Fields(l)
-			if len(f) >= 1 && (f[0] == name || len(name) > 25 && f[0] == name[:25]) {
+			if beginning, ok := shownUser(l, name); ok {
 				shown = true
-				return len(f) >= 2 && f[1] == secret[:min(len(secret), shownSecret)], nil
+				return beginning == secret[:min(len(secret), shownSecret)], nil
 			}
 		}
 		return !shown, nil // type=peer: not listed
@@ -132,6 +131,33 @@ func (ro *rotations) liveSIP(ctx context.Context, name, secret string) (checked 
 		return "", err
 	}
 	return unread + " without write class command, or the account is no friend or user)", nil
+}
+
+// shownName is how many bytes of a name `sip show users` prints, in a column of that
+// width.
+const shownName = 25
+
+// shownUser finds the beginning of a peer's secret in a line of `sip show users`, whose
+// first column is its name.
+func shownUser(line, name string) (secret string, ok bool) {
+	column := name + strings.Repeat(" ", max(0, shownName-len(name)))
+	rest, ok := strings.CutPrefix(line, column[:shownName]+" ")
+	if !ok {
+		return "", false
+	}
+	if f := strings.Fields(rest); len(f) > 0 {
+		secret = f[0]
+	}
+	return secret, true
+}
+
+// userPattern is a regular expression that matches a name alone, as an argument of a CLI
+// command.
+func userPattern(name string) string {
+	if checkName(name) == nil {
+		return "^" + quoteERECommand(name) + "$"
+	}
+	return cliArgument("^" + quoteERE(name) + "$")
 }
 
 // quoteERECommand escapes a name for a regular expression inside a CLI command,

@@ -25,7 +25,7 @@ type registration struct {
 	object    string // PJSIP: id of the sorcery object
 }
 
-// Contacts lists every live registration of both technologies. Contacts in
+// Contacts lists every live registration of all technologies. Contacts in
 // the configuration are not registrations and are left out.
 func (i inventory) Contacts(ctx context.Context) ([]places.Contact, error) {
 	var all []registration
@@ -44,7 +44,13 @@ func (i inventory) Contacts(ctx context.Context) ([]places.Contact, error) {
 		}
 		all = append(all, rs...)
 	}
-	out := make([]places.Contact, 0, len(all))
+	var out []places.Contact
+	if slices.Contains(on, IAX2) {
+		var err error
+		if out, err = i.UnannouncedContacts(ctx); err != nil {
+			return nil, err
+		}
+	}
 	for _, r := range all {
 		out = append(out, places.Contact{Account: r.account, Source: r.via.Addr(), Port: r.via.Port(), Agent: r.userAgent})
 	}

@@ -14,11 +14,15 @@ import (
 type database struct {
 	asterisk asterisk
 	within   time.Duration // see Options.VerifyWithin
+	trial    bool          // nothing is written: an update ends with errTrial
 }
 
 // realtimeUpdate sets one column of the row.
 func (d database) realtimeUpdate(ctx context.Context, family, id, column, value string) error {
-	lines, err := d.asterisk.command(ctx, strings.Join([]string{"realtime update", family, "id", id, column, value}, " "))
+	if d.trial {
+		return errTrial
+	}
+	lines, err := d.asterisk.command(ctx, strings.Join([]string{"realtime update", family, "id", cliArgument(id), column, value}, " "))
 	if err != nil {
 		return fmt.Errorf("realtime update of %s in %s: %w", column, family, err)
 	}

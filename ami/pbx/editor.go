@@ -22,6 +22,7 @@ type editor struct {
 	direct   bool          // see Options.DirectEdit
 	within   time.Duration // see Options.VerifyWithin
 	changing chan struct{} // holds one token while a change is under way
+	trial    bool          // nothing is written: apply ends with errTrial
 }
 
 func newEditor(ast asterisk, o Options) *editor {
@@ -67,6 +68,9 @@ func (ed *editor) apply(ctx context.Context, e edit) (*change, error) {
 	}
 	if err := t.holds(e.swaps); err != nil {
 		return nil, fmt.Errorf("%s: %w", ed.folder, err)
+	}
+	if ed.trial {
+		return nil, errTrial
 	}
 	var failures []error
 	for _, w := range ed.writers(ctx, t, p, e) {

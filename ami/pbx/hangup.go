@@ -19,14 +19,14 @@ type hangups struct {
 	rounds    int // see Options.Rounds
 }
 
-// Hangup ends every channel of the account, on PJSIP and chan_sip, and repeats
+// Hangup ends every channel of the account, on PJSIP, chan_sip and chan_iax2, and repeats
 // until Asterisk lists none, so that a call that slipped in between is ended
 // too. It returns the name of every channel it ended, each once; also those
 // ended before an error. No channel at all is no error. It goes on when the
 // session breaks.
 func (h *hangups) Hangup(ctx context.Context, account string) (channels []string, err error) {
-	if err := checkName(account); err != nil {
-		return nil, fmt.Errorf("hang up: %w", err)
+	if account == "" || strings.ContainsAny(account, "\r\n\x00") { // no channel is named so
+		return nil, fmt.Errorf("hang up: %w: %q", ErrUnsafeName, account)
 	}
 	err = again(ctx, func() error { return h.hangup(ctx, account, &channels) })
 	if err != nil {
@@ -37,12 +37,11 @@ func (h *hangups) Hangup(ctx context.Context, account string) (channels []string
 
 // hangup adds the names of the channels that it ends.
 func (h *hangups) hangup(ctx context.Context, account string, channels *[]string) error {
-	pattern := "^(PJSIP|SIP)/" + quoteERE(account) + "-[0-9a-f]{8}$"
 	for round := range h.rounds {
 		if err := pause(ctx, round); err != nil {
 			return err
 		}
-		hung, err := h.hangupMatching(ctx, pattern)
+		hung, err := h.hangupAll(ctx, account)
 		for _, name := range hung {
 			if !slices.Contains(*channels, name) {
 				*channels = append(*channels, name)
@@ -60,6 +59,34 @@ func (h *hangups) hangup(ctx context.Context, account string, channels *[]string
 		}
 	}
 	return fmt.Errorf("channels are still there after %d rounds: rotate or lock the account first", h.rounds)
+}
+
+// hangupAll asks for the end of every channel of an account and returns their names. One
+// action does it for a name that is one word; the channels of any other are ended one by
+// one, by their exact names.
+func (h *hangups) hangupAll(ctx context.Context, account string) ([]string, error) {
+	if checkName(account) == nil {
+		name := quoteERE(account)
+		return h.hangupMatching(ctx, "^((PJSIP|SIP)/"+name+"-[0-9a-f]{8}|IAX2/"+name+"-[0-9]{1,5})$")
+	}
+	all, err := h.inventory.Channels(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the channels: %w", err)
+	}
+	var names []string
+	for _, c := range all {
+		if c.Account != account || masqueraded(c.Name) {
+			continue
+		}
+		ended, err := h.HangupChannel(ctx, c.Name)
+		if ended {
+			names = append(names, c.Name)
+		}
+		if err != nil {
+			return names, err
+		}
+	}
+	return names, nil
 }
 
 // hangupMatching asks for the end of every channel that the pattern matches and
@@ -92,12 +119,15 @@ func (h *hangups) channelsOf(ctx context.Context, account string) (int, error) {
 	}
 	n := 0
 	for _, c := range all {
-		if c.Account == account && !strings.Contains(c.Name, "<") { // what a masquerade left is ending already
+		if c.Account == account && !masqueraded(c.Name) { // what a masquerade left is ending already
 			n++
 		}
 	}
 	return n, nil
 }
+
+// masqueraded says whether a channel is what a masquerade left, such as …<ZOMBIE>.
+func masqueraded(channel string) bool { return strings.HasSuffix(channel, ">") }
 
 // HangupChannel ends the one channel of that name; ended is false when there is
 // none any more. It goes on when the session breaks.

@@ -14,7 +14,7 @@ import (
 // changes nothing.
 type inventory struct{ asterisk asterisk }
 
-// Accounts lists the accounts of both technologies. What need not log in is
+// Accounts lists the accounts of all technologies; one name may be there once for each. What need not log in is
 // known by its address: a trunk. Only PJSIP raises a SuccessfulAuth for every
 // call, so only its accounts are Sure.
 func (i inventory) Accounts(ctx context.Context) ([]calls.Account, error) {
@@ -38,6 +38,13 @@ func (i inventory) Accounts(ctx context.Context) ([]calls.Account, error) {
 		for _, p := range peers {
 			out = append(out, calls.Account{Name: own(p, "ObjectName"), Login: p.Get("Dynamic") == "yes"})
 		}
+	}
+	if slices.Contains(on, IAX2) {
+		accounts, err := i.iaxAccounts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, accounts...)
 	}
 	return out, nil
 }

@@ -78,6 +78,9 @@ func (l *locks) moveTo(ctx context.Context, name string, to func(Technology) str
 	if a.peer != nil {
 		move(ChanSIP, a.peer.Get("Context"), l.moveSIP)
 	}
+	if a.iax != nil && to(IAX2) != "" {
+		err = join(err, errIAXOpen)
+	}
 	if err != nil {
 		err = fmt.Errorf("change the context of %s: %w", name, err)
 	}

@@ -32,7 +32,7 @@ func New(d ami.Doer, o Options) *Manager {
 	o = o.withDefaults()
 	ast := asterisk{d}
 	inv := inventory{ast}
-	db := database{ast, o.VerifyWithin}
+	db := database{asterisk: ast, within: o.VerifyWithin}
 	ed := newEditor(ast, o)
 	return &Manager{
 		inventory:     inv,

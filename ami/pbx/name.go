@@ -8,17 +8,47 @@ import (
 	"unicode/utf8"
 )
 
-// ErrUnsafeName reports a name that cannot be put into an AMI action, a CLI
-// command and a regular expression without changing its meaning. Nothing has
-// been sent.
+// ErrUnsafeName reports a name that cannot be put into an AMI action or a CLI
+// command without changing its meaning. Nothing has been sent.
 var ErrUnsafeName = errors.New("unsafe account name")
+
+// maxAccount is the longest account name: chan_iax2 reads 255 bytes of one, the other
+// drivers fewer.
+const maxAccount = 255
+
+// checkAccount accepts the name of an account as an AMI action and a quoted argument of
+// a CLI command can hold it: any UTF-8 but control characters and what Asterisk trims.
+func checkAccount(name string) error {
+	switch {
+	case name == "":
+		return fmt.Errorf("%w: it is empty", ErrUnsafeName)
+	case len(name) > maxAccount:
+		return fmt.Errorf("%w: longer than %d bytes", ErrUnsafeName, maxAccount)
+	case !utf8.ValidString(name):
+		return fmt.Errorf("%w: %q is not UTF-8", ErrUnsafeName, name)
+	case strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }):
+		return fmt.Errorf("%w: %q holds a control character", ErrUnsafeName, name)
+	case strings.TrimSpace(name) != name:
+		return fmt.Errorf("%w: %q begins or ends with white space, which Asterisk drops", ErrUnsafeName, name)
+	}
+	return nil
+}
+
+// cliArgument is a name that has passed checkAccount as one argument of a CLI command
+// (main/cli.c parse_args): in quotes if it is more than a word.
+func cliArgument(name string) string {
+	if !strings.ContainsAny(name, " \t\"\\") {
+		return name
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(name) + `"`
+}
 
 // maxName is longer than any name Asterisk itself can put into a channel name
 // (AST_CHANNEL_NAME is 80).
 const maxName = 80
 
-// checkName accepts letters, digits and the marks that mean nothing to the CLI,
-// to config files and to AMI. White space, quotes, ';', '/', '|', brackets,
+// checkName accepts a name that is one word everywhere: letters, digits and the marks
+// that mean nothing to the CLI, to config files and to AMI. White space, quotes, ';', '/', '|', brackets,
 // backslashes, control and invalid bytes are refused.
 func checkName(name string) error {
 	if name == "" {

@@ -18,6 +18,7 @@ const (
 	PJSIPFile     Method = "pjsip-file"
 	PJSIPRealtime Method = "pjsip-realtime"
 	ChanSIPFile   Method = "chan_sip"
+	IAX2File      Method = "iax2"
 	Exec          Method = "exec"
 )
 
@@ -57,9 +58,9 @@ type Options struct {
 // Validate reports what is wrong with the options and what to do.
 func (o Options) Validate() error {
 	var errs []error
-	if !slices.Contains([]Method{Auto, PJSIPFile, PJSIPRealtime, ChanSIPFile, Exec}, o.Method) {
-		errs = append(errs, fmt.Errorf("rotation method %q: must be empty, %q, %q, %q or %q",
-			o.Method, PJSIPFile, PJSIPRealtime, ChanSIPFile, Exec))
+	if !slices.Contains([]Method{Auto, PJSIPFile, PJSIPRealtime, ChanSIPFile, IAX2File, Exec}, o.Method) {
+		errs = append(errs, fmt.Errorf("rotation method %q: must be empty, %q, %q, %q, %q or %q",
+			o.Method, PJSIPFile, PJSIPRealtime, ChanSIPFile, IAX2File, Exec))
 	}
 	if o.Method == Exec && len(o.Hook.Command) == 0 {
 		errs = append(errs, errors.New("rotation method exec: needs a hook command"))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -63,7 +64,8 @@ func overrideText(e edit, undo bool) []byte {
 	if e.kind != "" {
 		filter = "type=" + e.kind
 	}
-	text := fmt.Appendf(nil, "\n; by tollwarden; %s takes it out\n[%s](+%s)\n", incident.CommandLine("unlock", e.section), e.section, filter)
+	header := strings.ReplaceAll(e.section, ";", `\;`) // else a comment begins
+	text := fmt.Appendf(nil, "\n; by tollwarden; %s takes it out\n[%s](+%s)\n", incident.CommandLine("unlock", e.section), header, filter)
 	for _, s := range e.swaps {
 		value := s.value
 		if undo {

@@ -16,7 +16,7 @@ func (ro *rotations) realtimeRotation(a *account, au auth, s sorcery) rotation {
 		if err := checkName(family); err != nil {
 			return "", fmt.Errorf("realtime family: %w", err)
 		}
-		if err := checkName(au.name); err != nil {
+		if err := checkAccount(au.name); err != nil {
 			return "", fmt.Errorf("auth object: %w", err)
 		}
 		conf, err := ro.asterisk.getConfig(ctx, "pjsip.conf")

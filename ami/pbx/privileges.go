@@ -130,7 +130,7 @@ func classList(priv string) []string {
 // needs are the actions a step uses with these options, and with what PJSIP
 // keeps in databases.
 func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) []string {
-	pj, sip := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP)
+	pj, sip, iax := slices.Contains(on, PJSIP), slices.Contains(on, ChanSIP), slices.Contains(on, IAX2)
 	var out []string
 	add := func(when bool, actions ...string) {
 		if when {
@@ -163,6 +163,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(pj, "PJSIPShowEndpoint", "PJSIPShowContacts", "DBDel")
 		add(stored.contactFamily != "", "Command")
 		add(sip, "SIPshowpeer", "Command")
+		add(iax, "IAXpeerlist", "Command")
 	case StepPorts:
 		// With Command, the drivers themselves say what they listen on; without,
 		// their files do, and those of IAX2 in any case.
@@ -172,6 +173,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(true, "CoreShowChannels")
 		add(pj, "PJSIPShowContacts", "PJSIPShowEndpoints", "PJSIPShowRegistrationsOutbound", "PJSIPShowAors", "GetConfig")
 		add(sip, "SIPpeers", "SIPshowpeer", "SIPshowregistry", "GetConfig")
+		add(iax, "IAXpeerlist", "GetConfig")
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -35,7 +35,7 @@ func (e expired) String() string {
 	return words
 }
 
-// RemoveRegistrations removes every registration of the account on both technologies
+// RemoveRegistrations removes every registration of the account on all technologies
 // and repeats until Asterisk lists none, since a phone may register again in
 // between. An account without registrations is no error. Contacts in the
 // configuration stay; detail names them. It goes on when the session breaks.
@@ -65,11 +65,21 @@ func (r *registrations) expire(ctx context.Context, account string) (expired, er
 	if a.peer != nil {
 		if a.peer.Get("Dynamic") != "Y" {
 			done.permanent = append(done.permanent, "host "+a.peer.Get("Address-IP"))
+		} else if n, err := r.expireSIP(ctx, account); err != nil {
+			done.removed += n
+			return done, fmt.Errorf("remove registration of chan_sip peer %s: %w", account, err)
+		} else {
+			done.removed += n
+		}
+	}
+	if a.iax != nil && a.iax.peer {
+		if !a.iax.dynamic {
+			done.permanent = append(done.permanent, "host "+a.iax.at.Addr().String()+" (IAX2)")
 			return done, nil
 		}
-		n, err := r.expireSIP(ctx, account)
+		n, err := r.expireIAX(ctx, account)
 		if done.removed += n; err != nil {
-			return done, fmt.Errorf("remove registration of chan_sip peer %s: %w", account, err)
+			return done, fmt.Errorf("remove registration of IAX2 peer %s: %w", account, err)
 		}
 	}
 	return done, nil
@@ -121,11 +131,11 @@ func (r *registrations) deleteContact(ctx context.Context, c registration) error
 	if s.contactFamily == "" {
 		return nil // it expired meanwhile; the next round tells
 	}
-	if checkName(c.aor) != nil || checkName(s.contactFamily) != nil {
+	if checkAccount(c.aor) != nil || checkName(s.contactFamily) != nil {
 		return fmt.Errorf("contact of %q in realtime family %q: %w", c.aor, s.contactFamily, ErrUnsafeName)
 	}
 	id := strings.Replace(c.object, ";", "^3B", 1)
-	if _, err := r.asterisk.command(ctx, "realtime destroy "+s.contactFamily+" id "+id); err != nil {
+	if _, err := r.asterisk.command(ctx, "realtime destroy "+s.contactFamily+" id "+cliArgument(id)); err != nil {
 		return fmt.Errorf("realtime destroy in %s: %w", s.contactFamily, err)
 	}
 	return nil
@@ -145,7 +155,7 @@ func (r *registrations) expireSIP(ctx context.Context, name string) (int, error)
 		if _, registered := readSIPContact(name, p); !registered {
 			return n, nil
 		}
-		if _, err := r.asterisk.command(ctx, "sip unregister "+name); err != nil {
+		if _, err := r.asterisk.command(ctx, "sip unregister "+cliArgument(name)); err != nil {
 			return n, err
 		}
 		n = 1

@@ -93,6 +93,9 @@ func (res *restrictions) setRules(ctx context.Context, name string, r rules) (st
 	if a.peer != nil {
 		add(res.setSIPRules(ctx, name, r))
 	}
+	if a.iax != nil && r.up {
+		errs = append(errs, errIAXUnrestricted)
+	}
 	return strings.Join(details, "; "), join(errs...)
 }
 

@@ -85,7 +85,7 @@ func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
 		return []rotation{ro.hookRotation(a)}, nil
 	}
 	var rs []rotation
-	if a.endpoint != nil && ro.o.Method != ChanSIPFile {
+	if a.endpoint != nil && ro.o.Method != ChanSIPFile && ro.o.Method != IAX2File {
 		pj, err := ro.planPJSIP(ctx, a)
 		if err != nil {
 			return nil, err
@@ -98,6 +98,16 @@ func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
 			return nil, err
 		}
 		rs = append(rs, sip)
+	}
+	if a.iax != nil && (ro.o.Method == Auto || ro.o.Method == IAX2File) {
+		iax, err := ro.planIAX(ctx, a)
+		if err != nil && len(rs) == 0 {
+			return nil, err
+		}
+		if err != nil { // what can be changed is changed all the same
+			iax = []rotation{func(context.Context, string) (string, error) { return "", err }}
+		}
+		rs = append(rs, iax...)
 	}
 	if len(rs) == 0 {
 		return nil, fmt.Errorf("rotation method %q does not apply: the account is %s", ro.o.Method, a.technologies())
@@ -133,7 +143,12 @@ func (ro *rotations) live(ctx context.Context, a *account, secret string) (check
 		checked = "live value checked"
 	}
 	if a.peer != nil {
-		return ro.liveSIP(ctx, a.name, secret)
+		if checked, err = ro.liveSIP(ctx, a.name, secret); err != nil {
+			return "", err
+		}
+	}
+	if a.iax != nil {
+		return ro.liveIAX(ctx, a.name, secret)
 	}
 	return checked, nil
 }

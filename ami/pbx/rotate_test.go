@@ -239,7 +239,7 @@ func TestRotationsRefusedBeforeAnythingChanges(t *testing.T) {
 		says    string
 		kept    int
 	}{
-		"unsafe name":                     {account: "10;02", is: ErrUnsafeName},
+		"unsafe name":                     {account: "10\n02", is: ErrUnsafeName},
 		"no such account":                 {account: "1999", is: ErrNoAccount},
 		"no vault":                        {account: "1002", options: func(o *Options) { o.Vault = nil }, says: "no vault"},
 		"bad options":                     {account: "1002", options: func(o *Options) { o.SecretLength = 4 }, says: "secret length 4"},

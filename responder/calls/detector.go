@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -42,6 +43,8 @@ type Account struct {
 	Sure bool
 	// Trunk is true if Asterisk itself logs in to it.
 	Trunk bool
+	// Unannounced is true if it logs in over IAX2, which raises no event.
+	Unannounced bool
 }
 
 // Contact is one registration.
@@ -49,6 +52,8 @@ type Contact struct {
 	Account string
 	Source  netip.Addr
 	Agent   string // User-Agent
+	// Unannounced is true if no event reports such a registration.
+	Unannounced bool
 }
 
 // Detector finds unusual calls of each account. It has no lock and no clock: its
@@ -187,10 +192,14 @@ func (d *Detector) Named(names ...string) (a Account, ok bool) {
 	return Account{}, false
 }
 
-// List sets Asterisk's list of accounts.
+// List sets Asterisk's list of accounts. One name may be there once for each technology: it
+// is one account.
 func (d *Detector) List(list []Account) {
 	d.listed, d.folded = make(map[string]Account, len(list)), make(map[string]string, len(list))
 	for _, a := range list {
+		if other, twice := d.listed[a.Name]; twice {
+			a.Login, a.Sure, a.Unannounced = a.Login || other.Login, a.Sure || other.Sure, a.Unannounced || other.Unannounced
+		}
 		d.listed[a.Name] = a
 		d.folded[strings.ToLower(a.Name)] = a.Name
 	}
@@ -267,7 +276,9 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 			d.judged(c.Name, c.Dialled)
 		}
 	case d.isPhone(a):
-		d.expectLogin(now, a, c.Name)
+		if !strings.HasPrefix(c.Name, event.IAX2+"/") {
+			d.expectLogin(now, a, c.Name)
+		}
 		if n.External {
 			d.judged(c.Name, c.Dialled)
 			d.checkOutgoing(now, a, &s)

@@ -23,6 +23,20 @@ func (d *Detector) Login(now time.Time, name []byte, from Login) []Sign {
 	a.used, a.lastLogin = now, now
 	d.sawLogin = true
 	d.loginSeen(now, a)
+	return d.usedFrom(now, a, from)
+}
+
+// Used records a login of an account that no event reports, and returns its signs.
+func (d *Detector) Used(now time.Time, name string, from Login) []Sign {
+	a := d.state(now, name)
+	if a == nil {
+		return nil
+	}
+	return d.usedFrom(now, a, from)
+}
+
+// usedFrom records where an account was used from.
+func (d *Detector) usedFrom(now time.Time, a *accountState, from Login) []Sign {
 	if a.carrier || !from.Source.IsValid() {
 		return nil
 	}

@@ -9,9 +9,10 @@ import (
 // Kind is the kind of a Sign.
 type Kind uint8
 
-// The kinds of signs, named like the signals that they become. Placed becomes none.
+// The kinds of signs, named like the signals that they become. Placed and Unannounced become none.
 const (
-	Placed Kind = iota // a call to the outside
+	Placed      Kind = iota // a call to the outside
+	Unannounced             // a call over IAX2, of which no event says where it comes from
 	CallRate
 	ConcurrentCalls
 	Cadence
@@ -29,7 +30,7 @@ const (
 )
 
 var kindNames = [kindCount]string{
-	"", "CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination", "NewCountry", "OffHours",
+	"", "", "CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination", "NewCountry", "OffHours",
 	"Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent", "AnonymousCall", "UnseenLogin",
 }
 

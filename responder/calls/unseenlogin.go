@@ -66,6 +66,9 @@ func (d *Detector) unseenContacts(now time.Time, list []Contact) []Sign {
 	var found []Sign
 	current := make(map[Contact]bool, len(list))
 	for _, c := range list {
+		if c.Unannounced {
+			continue
+		}
 		at := Contact{Account: c.Account, Source: c.Source}
 		if d.contacts != nil && !d.contacts[at] && !current[at] && d.missedLogin(c.Account) {
 			found = append(found, Sign{

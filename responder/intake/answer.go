@@ -55,7 +55,7 @@ type Answer struct {
 func Blind(from netip.AddrPort, r *sip.Request) Answer {
 	return Answer{
 		Outcome: Refused, Method: methodOf(r.Method), To: netip.AddrPortFrom(r.AnswerTo, from.Port()), From: from, Misdirected: true,
-		Names: Names{User: string(userName(r.User))}, Nonce: string(r.Nonce), Session: r.ID.CallID,
+		Names: Names{User: string(event.UnescapeUser(r.User))}, Nonce: string(r.Nonce), Session: r.ID.CallID,
 	}
 }
 

@@ -1,11 +1,9 @@
 package intake
 
 import (
-	"bytes"
 	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
-	"net/url"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/sip"
@@ -43,17 +41,4 @@ func hashTransaction(h *maphash.Hash, t *sip.Transaction) {
 	for _, c := range t.Method { // PJSIP answers in capitals, whatever the request has
 		h.WriteByte(c &^ 0x20)
 	}
-}
-
-// userName is a user part as Asterisk compares it: percent-decoded. It copies only
-// what has an escape.
-func userName(user []byte) []byte {
-	if bytes.IndexByte(user, '%') < 0 {
-		return user
-	}
-	decoded, err := url.PathUnescape(string(user))
-	if err != nil {
-		return user
-	}
-	return []byte(decoded)
 }

@@ -178,7 +178,7 @@ func (n *Nonces) connection(account []byte) *uint32 {
 
 func (n *Nonces) accountHash(name []byte) uint64 {
 	h := newHash(n.seed)
-	for _, c := range userName(name) {
+	for _, c := range event.UnescapeUser(name) {
 		if 'A' <= c && c <= 'Z' {
 			c += 'a' - 'A'
 		}

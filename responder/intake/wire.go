@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/sip"
 )
 
@@ -101,7 +102,7 @@ func (w *Wire) Request(now time.Time, from netip.AddrPort, r *sip.Request) (gues
 		return false
 	}
 	slot.guesses++
-	slot.nonce, slot.user, slot.from = string(r.Nonce), string(userName(r.User)), from
+	slot.nonce, slot.user, slot.from = string(r.Nonce), string(event.UnescapeUser(r.User)), from
 	return true
 }
 
@@ -162,7 +163,7 @@ func (w *Wire) Response(now time.Time, to netip.AddrPort, r *sip.Response) Answe
 	a.Misdirected = a.From.Addr().Unmap() != to.Addr().Unmap() || a.Hidden && goesElsewhere(r, to)
 	a.First = opens
 	fromUser, toUser := r.Names()
-	a.Names.From, a.Names.To = string(userName(fromUser)), string(userName(toUser))
+	a.Names.From, a.Names.To = string(event.UnescapeUser(fromUser)), string(event.UnescapeUser(toUser))
 	return a
 }
 

@@ -12,7 +12,7 @@ import (
 
 // channelUp records a new channel.
 func (j *Judge) channelUp(now time.Time, e *event.Event) {
-	_, account, ok := event.SplitChannel(e.Channel)
+	tech, account, ok := event.SplitChannel(e.Channel)
 	if !ok {
 		if e.ChannelState == event.StateRing {
 			j.Calls.CameIn(string(e.Channel), string(e.Exten))
@@ -25,6 +25,9 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 	if e.ChannelState != event.StateRing {
 		j.Calls.Up(c)
 		j.sweepNew(c)
+		return
+	}
+	if string(tech) == event.IAX2 && j.calledOverIAX(now, c, e.Raw) {
 		return
 	}
 	j.called(now, c, e.Raw)
@@ -263,6 +266,10 @@ var signalOf = func() (of map[calls.Kind]score.Signal) {
 // Located scores a sign whose call was asked about; from is the zero AddrPort
 // when it is unknown.
 func (j *Judge) Located(now time.Time, s calls.Sign, from netip.AddrPort, raw []byte) {
+	if s.Kind == calls.Unannounced {
+		j.locatedOverIAX(now, s, from, raw)
+		return
+	}
 	if j.contains(now, s.Account) {
 		j.counters.Suppressed++
 		return

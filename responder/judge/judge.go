@@ -89,9 +89,10 @@ type Judge struct {
 	flood     flood
 
 	ineffective bans.Ineffective
-	wireAt      time.Time     // when a request or a response was last seen on the wire
-	waiting     []unexplained // successes that wait for a response
-	registered  []string      // accounts that Asterisk named at the last resync
+	wireAt      time.Time                 // when a request or a response was last seen on the wire
+	waiting     []unexplained             // successes that wait for a response
+	registered  []string                  // accounts that Asterisk named at the last resync
+	unannounced map[unannounced]time.Time // registrations that no event reports, and when each last counted
 	counters    Counters
 	meters      meters
 }

@@ -13,7 +13,7 @@ import (
 func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls.Channel) {
 	registered := make([]calls.Contact, len(contacts))
 	for i, c := range contacts {
-		registered[i] = calls.Contact{Account: c.Account, Source: c.Source, Agent: c.Agent}
+		registered[i] = calls.Contact{Account: c.Account, Source: c.Source, Agent: c.Agent, Unannounced: j.isUnannounced(c)}
 	}
 	j.Places.SetContacts(now, contacts, evidence{j})
 	j.raise(now, j.Calls.Contacts(now, registered), nil)

@@ -36,6 +36,7 @@ func (c *Challenges) Remember(o *Observation) {
 		return
 	}
 	user, _, _ := event.SplitURI(o.Account)
+	user = event.UnescapeUser(user)
 	if len(user) == 0 || len(user) > maxAccount {
 		return
 	}

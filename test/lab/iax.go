@@ -1,13 +1,16 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -26,19 +29,38 @@ type IAXGuesser struct {
 // Frame types, subclasses and information elements of IAX2 (RFC 5456 sections 8.2,
 // 8.4 and 8.6).
 const (
-	iaxFrame = 6
+	iaxControl       = 4
+	iaxControlHangup = 0x01
+	iaxFrame         = 6
 
+	iaxNew     = 0x01
 	iaxAck     = 0x04
+	iaxHangup  = 0x05
+	iaxReject  = 0x06
+	iaxAccept  = 0x07
+	iaxAuthReq = 0x08
+	iaxAuthRep = 0x09
+	iaxInval   = 0x0a
 	iaxRegReq  = 0x0d
 	iaxRegAuth = 0x0e
 	iaxRegAck  = 0x0f
 	iaxRegRej  = 0x10
+	iaxToken   = 0x28
 
-	iaxUsername  = 6
-	iaxChallenge = 15
-	iaxMD5       = 16
-	iaxRefresh   = 19
+	iaxCalled     = 1
+	iaxUsername   = 6
+	iaxCapability = 8
+	iaxFormat     = 9
+	iaxVersion    = 11
+	iaxChallenge  = 15
+	iaxMD5        = 16
+	iaxRefresh    = 19
+	iaxCause      = 22
+	iaxCallToken  = 54
 )
+
+// iaxULaw is the codec of all calls.
+var iaxULaw = []byte{0, 0, 0, 4}
 
 // iaxPacket is a full frame of type IAX.
 type iaxPacket struct {
@@ -46,16 +68,37 @@ type iaxPacket struct {
 	out, in      byte // sequence numbers
 	subclass     byte
 	elements     map[byte][]byte
+
+	at    time.Duration // since the dialog began
+	stamp uint32        // of an acknowledgement: that of what it is for
 }
 
 func (p iaxPacket) bytes() []byte {
 	b := binary.BigEndian.AppendUint16(nil, p.source|0x8000)
 	b = binary.BigEndian.AppendUint16(b, p.dest)
-	b = append(b, 0, 0, 0, p.out+1, p.out, p.in, iaxFrame, p.subclass)
-	for id, v := range p.elements {
+	stamp := p.stamp
+	if stamp == 0 {
+		stamp = uint32(p.at.Milliseconds()) + uint32(p.out) + 1
+	}
+	b = binary.BigEndian.AppendUint32(b, stamp)
+	b = append(b, p.out, p.in, iaxFrame, p.subclass)
+	for _, id := range slices.SortedFunc(maps.Keys(p.elements), versionFirst) {
+		v := p.elements[id]
 		b = append(append(b, id, byte(len(v))), v...)
 	}
 	return b
+}
+
+// versionFirst orders the elements of a packet: a NEW begins with the version (RFC 5456
+// section 6.2.2).
+func versionFirst(a, b byte) int {
+	switch {
+	case a == iaxVersion:
+		return -1
+	case b == iaxVersion:
+		return 1
+	}
+	return cmp.Compare(a, b)
 }
 
 func parseIAX(b []byte) (p iaxPacket, err error) {
@@ -64,7 +107,7 @@ func parseIAX(b []byte) (p iaxPacket, err error) {
 	}
 	p = iaxPacket{
 		source: binary.BigEndian.Uint16(b) &^ 0x8000, dest: binary.BigEndian.Uint16(b[2:]) &^ 0x8000,
-		out: b[8], in: b[9], subclass: b[11], elements: map[byte][]byte{},
+		out: b[8], in: b[9], subclass: b[11], elements: map[byte][]byte{}, stamp: binary.BigEndian.Uint32(b[4:]),
 	}
 	for b = b[12:]; len(b) >= 2; {
 		n := int(b[1])

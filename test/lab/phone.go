@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -83,7 +84,7 @@ func (h *Host) Phone(account, password string, o PhoneOptions) (*Phone, error) {
 		wire:     w,
 		agent:    cmp.Or(o.UserAgent, "Lab phone"),
 		tail:     o.CallIDTail,
-		contact:  fmt.Sprintf("<sip:%s@%s:%d;transport=%s>", account, uriHost(o.From), w.local().Port(), o.Transport),
+		contact:  fmt.Sprintf("<sip:%s@%s:%d;transport=%s>", url.PathEscape(account), uriHost(o.From), w.local().Port(), o.Transport),
 		instance: token() + o.CallIDTail,
 		incoming: make(chan *Call, 16),
 		done:     make(chan struct{}),
@@ -164,7 +165,7 @@ func (p *Phone) finish(response *message) error {
 }
 
 // address is the phone's own as From and To want it.
-func (p *Phone) address() string { return p.addressOf(p.Account) }
+func (p *Phone) address() string { return p.addressOf(url.PathEscape(p.Account)) }
 
 func (p *Phone) addressOf(user string) string {
 	return fmt.Sprintf("<sip:%s@%s>", user, uriHost(pbxAt(p.Source().Addr()).Addr()))

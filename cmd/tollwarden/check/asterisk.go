@@ -64,6 +64,10 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	listPorts(ctx, w, manager, settings.Ports(cfg))
 	warnOfRisks(ctx, w, manager, may.Technologies)
 	fmt.Fprintln(w, unattributed)
+	explainIAX(ctx, w, manager, len(cfg.Asterisk.Log) > 0)
+	if rotates(cfg) {
+		listUnrotatable(ctx, w, manager)
+	}
 	listPhones(ctx, w, manager)
 	listCarriers(ctx, w, manager) // which may wait for a name server
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n",

@@ -26,6 +26,8 @@ const (
 	// resyncEvery is how often Asterisk's channels and registrations are read,
 	// besides after each connection.
 	resyncEvery = 5 * time.Minute
+	// unannouncedEvery is how often the registrations that no event reports are read.
+	unannouncedEvery = 5 * time.Second
 	// resyncWithin bounds one reading.
 	resyncWithin = 30 * time.Second
 )
@@ -115,15 +117,28 @@ func (s *sessions) askVersion(ctx context.Context) {
 // keepInSync reads Asterisk's channels and registrations at once and then from
 // time to time.
 func (s *sessions) keepInSync(ctx context.Context) {
-	tick := time.NewTicker(resyncEvery)
+	tick, often := time.NewTicker(resyncEvery), time.NewTicker(unannouncedEvery)
 	defer tick.Stop()
+	defer often.Stop()
+	s.resync(ctx)
 	for {
-		s.resync(ctx)
+		s.resyncUnannounced(ctx)
 		select {
 		case <-tick.C:
+			s.resync(ctx)
+		case <-often.C:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// resyncUnannounced reads what no event reports. A failure is seen at the next resync.
+func (s *sessions) resyncUnannounced(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, resyncWithin)
+	defer cancel()
+	if err := s.engine.ResyncUnannounced(asking); err != nil && ctx.Err() == nil {
+		s.log.Debug().Err(err).Msg("cannot read the registrations over IAX2")
 	}
 }
 
@@ -155,6 +170,9 @@ func (s *sessions) checkEvents(time.Time) control.Check {
 	detail := "listening to " + session.version
 	if n := s.events.Counters().Shed.Total(); n > 0 {
 		detail += fmt.Sprintf("; %d events arrived too fast and were skipped; none of them could reveal a break-in", n)
+	}
+	if s.engine.Unannounced() {
+		detail += "; IAX2 raises none: its calls and registrations are looked up, its wrong passwords seen only with asterisk.log and authdebug=yes in iax.conf"
 	}
 	return control.Check{Name: "events", OK: true, Detail: detail}
 }

@@ -16,7 +16,7 @@ import (
 // methods are the ways to change a password, by their names in the configuration.
 var methods = map[string]pbx.Method{
 	"auto": pbx.Auto, "pjsip-file": pbx.PJSIPFile, "pjsip-realtime": pbx.PJSIPRealtime,
-	"chan-sip": pbx.ChanSIPFile, "exec": pbx.Exec,
+	"chan-sip": pbx.ChanSIPFile, "iax2": pbx.IAX2File, "exec": pbx.Exec,
 }
 
 // PBX is the configuration as package pbx takes it.

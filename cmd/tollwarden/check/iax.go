@@ -1,0 +1,29 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+// accounts lists Asterisk's accounts.
+type accounts interface {
+	Accounts(ctx context.Context) ([]calls.Account, error)
+}
+
+// explainIAX says what of IAX2 is not covered, if there are accounts of it. A failure shows
+// elsewhere.
+func explainIAX(ctx context.Context, w io.Writer, asterisk accounts, log bool) {
+	list, err := asterisk.Accounts(ctx)
+	if err != nil || !slices.ContainsFunc(list, func(a calls.Account) bool { return a.Unannounced }) {
+		return
+	}
+	if !log {
+		fmt.Fprintln(w, "  warning: asterisk.log is not set: wrong passwords over IAX2 are not seen at all.")
+	}
+	fmt.Fprintln(w, "  IAX2 raises no events. Its calls and registrations are looked up; its wrong passwords are read from Asterisk's log, and their IP addresses may be spoofed. "+
+		"Not covered: guesses from where phones are used are not throttled; an account cannot be limited to networks, and the daemon itself ends the calls of a locked one.")
+}

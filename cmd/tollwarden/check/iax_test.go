@@ -1,0 +1,56 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/tollwarden/tollwarden/ami/pbx"
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+type has []calls.Account
+
+func (h has) Accounts(context.Context) ([]calls.Account, error) { return h, nil }
+
+// What of IAX2 is not covered is said where there are accounts of it, and only there.
+func TestExplainIAX(t *testing.T) {
+	for name, c := range map[string]struct {
+		accounts  has
+		log       bool
+		says, not string
+	}{
+		"no account": {has{{Name: "1001", Login: true}}, false, "", "IAX2"},
+		"seen":       {has{{Name: "1001"}, {Name: "2001", Unannounced: true}}, true, "Not covered: guesses", "warning"},
+		"unseen":     {has{{Name: "2001", Unannounced: true}}, false, "warning: asterisk.log is not set", "warning: authdebug"},
+	} {
+		var out strings.Builder
+		explainIAX(t.Context(), &out, c.accounts, c.log)
+		if !strings.Contains(out.String(), c.says) || strings.Contains(out.String(), c.not) {
+			t.Errorf("%s: %s", name, out.String())
+		}
+	}
+}
+
+type stuck []pbx.Unrotatable
+
+func (s stuck) Unrotatable(context.Context) ([]pbx.Unrotatable, error) { return s, nil }
+
+// The accounts whose passwords cannot be changed are named, those of one reason together.
+func TestListUnrotatable(t *testing.T) {
+	list := stuck{{Account: "Front Desk", Reason: "no section"}}
+	for n := range 25 {
+		list = append(list, pbx.Unrotatable{Account: fmt.Sprint(1000 + n), Reason: fmt.Sprintf("[%d] is generated", 1000+n)})
+	}
+	var out strings.Builder
+	listUnrotatable(t.Context(), &out, list)
+	for _, want := range []string{
+		`the password of "Front Desk" cannot be changed: no section.`,
+		`the password of "1000", "1001", `, `"1019" and 5 more cannot be changed: [1000] is generated.`,
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s is missing:\n%s", want, &out)
+		}
+	}
+}
