@@ -108,7 +108,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		Partial: partialBlocks{e},
 		Acted:   e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.judge.Absolve, Dealt: e.judge.Dealt, Unregistered: e.judge.Places.Betrayed}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, Absolve: e.absolve, Dealt: e.judge.Dealt, Unregistered: e.judge.Places.Betrayed}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}
@@ -212,6 +212,12 @@ func (e *Engine) Prune(now time.Time) {
 		e.judge.Prune(now)
 		e.journal.DeliverOverdue(now)
 	})
+}
+
+// absolve forgets what others did to an account, and what it has spent.
+func (e *Engine) absolve(account string) {
+	e.judge.Absolve(account)
+	e.judge.Forgive(time.Now(), account)
 }
 
 // Configure puts another policy in force without a pause; see judge.Configure.

@@ -20,7 +20,7 @@ const module = "github.com/tollwarden/tollwarden"
 var pure = []string{
 	"ami/event",
 	"responder/score", "responder/calls", "responder/incident", "responder/intake", "responder/places",
-	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
+	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow", "responder/spending",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"responder/control":  {"responder/incident", "responder/score"},
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
+	"responder/spending": {},
 	"test":               {"ami", "config", "firewall", "responder", "test"},
 }
 

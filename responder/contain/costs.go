@@ -10,19 +10,21 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// CostLimits are the accounts whose costly calls are ended if they come from where the
-// account is not known. The zero value is ready to use.
+// CostLimits are the accounts whose costly calls are ended: if they come from where the
+// account is not known, or, when a budget is used up, wherever they come from. The zero
+// value is ready to use.
 type CostLimits struct {
 	rule RestrictRule
 	by   map[string]*CostLimit
 }
 
 // CostLimit is one account's limit. It ends at Until, or with the attack if Until is
-// zero.
+// zero, and not before Spent.
 type CostLimit struct {
 	Since, Until time.Time
-	Incident     int64  // to which the ended calls belong; 0: not recorded yet
-	Source       string // the address on probation that brought it about; "" for an attack
+	Spent        time.Time // until then its budget is used up; zero: it is not
+	Incident     int64     // to which the ended calls belong; 0: not recorded yet
+	Source       string    // the address on probation that brought it about; "" for an attack
 	from         time.Time
 	tried        tries
 }
@@ -64,6 +66,38 @@ func (l *CostLimits) makeRoom() {
 		}
 	}
 	delete(l.by, oldest)
+}
+
+// Site is the name under which the budget of the whole site is limited: it is no
+// account's.
+const Site = ""
+
+// Spend limits an account, or the Site, until a time, wherever its calls come from.
+func (l *CostLimits) Spend(now time.Time, account string, until time.Time) {
+	x := l.by[account]
+	if x == nil {
+		l.Begin(now, account, until, "")
+		x = l.by[account]
+	}
+	if until.After(x.Spent) {
+		x.Spent = until
+	}
+}
+
+// Spent says whether the budget of an account, or of the Site, is used up.
+func (l *CostLimits) Spent(now time.Time, account string) bool {
+	x := l.by[account]
+	return x != nil && now.Before(x.Spent)
+}
+
+// AnySpent says whether anybody's budget is used up.
+func (l *CostLimits) AnySpent() bool {
+	for _, x := range l.by {
+		if !x.Spent.IsZero() {
+			return true
+		}
+	}
+	return false
 }
 
 // Record says to which incident the calls of an account belong from now on.
@@ -111,6 +145,9 @@ func (l *CostLimits) Due(now time.Time) (list []string) {
 }
 
 func (x *CostLimit) over(now time.Time, rule RestrictRule) bool {
+	if now.Before(x.Spent) {
+		return false
+	}
 	if !x.Until.IsZero() {
 		return !now.Before(x.Until)
 	}
@@ -119,6 +156,9 @@ func (x *CostLimit) over(now time.Time, rule RestrictRule) bool {
 
 // String says until when calls are ended.
 func (x CostLimit) String() string {
+	if !x.Spent.IsZero() {
+		return "costly calls are ended until " + x.Spent.UTC().Format("2006-01-02 15:04 MST")
+	}
 	if x.Until.IsZero() {
 		return "costly calls from unknown addresses are ended until the attack is over"
 	}
@@ -131,23 +171,33 @@ func (x CostLimit) Hold(account string) incident.Hold {
 	if !x.Until.IsZero() {
 		until = x.Until.UTC().Format(time.RFC3339)
 	}
-	return incident.Hold{
-		Account: account, Kind: incident.HoldCosts, Since: x.Since,
-		Value: strings.TrimSpace(fmt.Sprintf("%s %d %s", until, x.Incident, x.Source)),
+	value := strings.TrimSpace(fmt.Sprintf("%s %d %s", until, x.Incident, x.Source))
+	if !x.Spent.IsZero() {
+		value += " " + spentWord + x.Spent.UTC().Format(time.RFC3339)
 	}
+	return incident.Hold{Account: account, Kind: incident.HoldCosts, Since: x.Since, Value: value}
 }
+
+// spentWord begins the time until which a budget is used up, in the ledger.
+const spentWord = "spent="
 
 // Restore takes over a limit of a former run. ok is false if it is over, or if the
 // ledger holds something else.
 func (l *CostLimits) Restore(now time.Time, h incident.Hold) (ok bool) {
-	words := append(strings.Fields(h.Value), "", "", "")
+	value, spent, _ := strings.Cut(h.Value, " "+spentWord)
+	words := append(strings.Fields(value), "", "", "")
 	x := &CostLimit{Since: h.Since, Source: words[2], from: now, tried: tries{}}
 	var err error
 	if x.Incident, err = strconv.ParseInt(words[1], 10, 64); err != nil {
 		return false
 	}
+	if spent != "" {
+		if x.Spent, err = time.Parse(time.RFC3339, spent); err != nil {
+			return false
+		}
+	}
 	if words[0] != "attack" {
-		if x.Until, err = time.Parse(time.RFC3339, words[0]); err != nil || !now.Before(x.Until) {
+		if x.Until, err = time.Parse(time.RFC3339, words[0]); err != nil || !now.Before(x.Until) && !now.Before(x.Spent) {
 			return false
 		}
 	}

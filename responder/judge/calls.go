@@ -32,6 +32,7 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 func (j *Judge) channelState(now time.Time, e *event.Event) {
 	if e.ChannelState == event.StateUp {
 		j.Calls.Answer(now, string(e.Channel))
+		j.legAnswered(now, string(e.Channel))
 	}
 	if e.ChannelState != event.StateRing {
 		return
@@ -61,6 +62,9 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		j.effects.EndCall(c.Name) // else Asterisk itself says what the account may still dial
 	}
 	j.endCostly(now, c.Account, c.Name, c.Dialled)
+	if j.Calls.IsPhone(c.Account) {
+		j.legBegan(now, c.Name, c.Account, "", c.Dialled)
+	}
 	if contained {
 		j.counters.Suppressed += uint64(len(signs))
 		return // all its calls are being ended, whatever they are
@@ -113,6 +117,7 @@ func (j *Judge) country(dialled string) string { return j.policy.Calls.Dialling.
 
 func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	down, signs, ok := j.Calls.End(now, string(e.Channel))
+	j.legEnded(now, string(e.Channel))
 	j.effects.ChannelDown()
 	if !ok {
 		return
@@ -137,6 +142,7 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 		j.raise(now, j.Calls.CheckRedirect(now, account, number, name), e.Raw)
 		j.placed(now, placedCall{account: account, number: number, channel: name}, e.Raw)
 		j.endCostly(now, account, name, number)
+		j.legBegan(now, name, account, "", number)
 	}
 	j.sweepStray(now, account, name)
 }
@@ -164,6 +170,8 @@ func (j *Judge) transferred(now time.Time, e *event.Event) {
 		j.raise(now, signs, e.Raw)
 		j.placed(now, placedCall{account: account, number: string(e.Exten), channel: name, by: string(e.Channel)}, e.Raw)
 		j.endCostly(now, account, name, string(e.Exten))
+		j.legBegan(now, name, account, "", string(e.Exten))
+		j.legAnswered(now, name) // the channel that goes on was up before
 	}
 	j.sweepStray(now, account, name)
 }
@@ -182,6 +190,7 @@ func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
 	j.flood.watch(j, now)
+	j.watchSpending(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
 }
 

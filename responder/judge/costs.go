@@ -32,6 +32,10 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	if f.Observe || f.Paused || !slices.ContainsFunc(steps, limitsCosts) {
 		return
 	}
+	if spendingHard(v) {
+		j.limitSpending(v, steps)
+		return
+	}
 	var until time.Time
 	source := ""
 	if since, undecided := j.Places.Undecided([]byte(account), v.At); undecided {

@@ -123,12 +123,16 @@ func (s *records) read(line []byte) string {
 	s.n++
 	s.calls[s.n%uint64(len(s.calls))] = string(call.Uniqueid)
 	s.put(start, 0, event.Newchannel, event.StateRing, call)
+	answer, answered := s.time(cdrAnswer)
+	if answered = answered && !answer.Before(start) && !answer.After(end); answered {
+		s.put(answer, 2, event.Newstate, event.StateUp, call)
+	}
 	if len(s.fields[cdrOutChannel]) > 0 {
 		out := call
 		out.DestChannel, out.DestExten, out.DialString = s.text(cdrOutChannel), call.Exten, dialled(s.text(cdrData))
 		out.DestUniqueid, out.DestLinkedid = out.DestChannel, call.Linkedid
 		s.put(start, 1, event.DialBegin, event.StateRing, out)
-		if answer, ok := s.time(cdrAnswer); ok && !answer.Before(start) && !answer.After(end) {
+		if answered {
 			out.DialStatus = []byte("ANSWER")
 			s.put(answer, 2, event.DialEnd, event.StateUp, out)
 			s.put(answer, 3, event.BridgeEnter, event.StateUp, call)

@@ -140,9 +140,10 @@ func (s *Spending) tallies(now time.Time, l *learned) map[tallyKey]*tally {
 // is when the first days are over, in which the site is observed.
 func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 	l := s.learnUpTo(now, learningEnds)
-	if len(s.calls) == 0 && len(s.uses) == 0 {
-		return nil
+	if len(s.calls) == 0 && !s.booked {
+		return nil // nothing was spent since the last time
 	}
+	s.booked = false
 	for k, t := range s.tallies(now, l) {
 		if a, ok := s.judge(now, k, t, l); ok {
 			list = append(list, a)
@@ -187,7 +188,7 @@ func (s *Spending) reached(level Level, k tallyKey, t *tally, limits *Limits, da
 		if level == Soft && k.key.Kind == PerAccount {
 			return "" // the site's limit tells of it, once
 		}
-		if level == Hard && t.up < crowd {
+		if level == Hard && (k.key.Kind != PerAccount || t.up < crowd) {
 			open = t.risky
 			money = t.closed
 			money.Add(t.risky)
@@ -206,7 +207,7 @@ func (s *Spending) reached(level Level, k tallyKey, t *tally, limits *Limits, da
 			continue
 		}
 		limit := s.rules.limit(level, k.pool, m.base, m.usual)
-		if level == Hard && k.key.Kind == PerAccount && t.total().Calls <= 1 {
+		if level == Hard && t.total().Calls <= 1 {
 			limit *= 2 // one long call is a conversation
 		}
 		if m.spent >= limit {
@@ -306,12 +307,15 @@ func (a *Alert) Reason(currency string) string {
 	return text
 }
 
-// Last is the last alert of a key and level, whatever it is for.
-func (s *Spending) Last(k Key, level Level) (last Alert, ok bool) {
-	for _, p := range []pool{usualPlaces, others} {
-		if a, told := s.told[tellKey{k, level, p}]; told && !a.At.Before(last.At) {
-			last, ok = a, true
+// Raised are the alerts of a level that were raised at a time.
+func (s *Spending) Raised(at time.Time, level Level) (list []Alert) {
+	for _, a := range s.told {
+		if a.Level == level && a.At.Equal(at) {
+			list = append(list, a)
 		}
 	}
-	return last, ok
+	return list
 }
+
+// Retell has limits raised again that were raised before: nothing was done about them.
+func (s *Spending) Retell() { clear(s.told) }

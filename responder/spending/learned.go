@@ -42,9 +42,6 @@ type learned struct {
 	site     map[string]bool    // places
 	// days are the usual days by key, for usual places and for others.
 	days [2]map[Key]span
-	// busiest is the greatest usual day of any account, for usual places: what somebody
-	// new to the job may spend on them.
-	busiest span
 }
 
 // usual says whether a place is usual for an account.
@@ -52,10 +49,13 @@ func (l *learned) usual(account, place string) bool {
 	return l.site[place] || l.accounts[[2]string{account, place}]
 }
 
+// day is the usual day of a key. For usual places, that of an account is at least a
+// quarter of the site's: somebody new to the job calls whom the others call.
 func (l *learned) day(k Key, p pool) span {
 	s := l.days[p][k]
 	if p == usualPlaces && k.Kind == PerAccount {
-		s.open, s.closed, s.money = max(s.open, l.busiest.open), max(s.closed, l.busiest.closed), max(s.money, l.busiest.money)
+		all := l.days[p][Key{Kind: PerSite}]
+		s.open, s.closed, s.money = max(s.open, all.open/4), max(s.closed, all.closed/4), max(s.money, all.money/4)
 	}
 	return s
 }
@@ -67,11 +67,6 @@ func learn(days map[dayOf]Sum, before int64, learning bool) *learned {
 		l.places(days, before)
 	}
 	l.busyDays(days, before)
-	for k, s := range l.days[usualPlaces] {
-		if k.Kind == PerAccount {
-			l.busiest.open, l.busiest.closed, l.busiest.money = max(s.open, l.busiest.open), max(s.closed, l.busiest.closed), max(s.money, l.busiest.money)
-		}
-	}
 	return l
 }
 

@@ -23,6 +23,7 @@ type Spending struct {
 	learns  bool  // whether it is still learning
 	stale   bool  // learned must be learned anew
 	told    map[tellKey]Alert
+	booked  bool // since the last check
 	refused uint64
 
 	// Used, if set, is called with what a finished call adds to an hour. Forgave is called
@@ -112,6 +113,7 @@ func (s *Spending) Restore(list []Use) {
 
 // book adds what was spent within an hour.
 func (s *Spending) book(u Use) {
+	s.booked = true
 	key := u.key()
 	was, known := s.uses[key]
 	if !known && len(s.uses) >= maxUses {

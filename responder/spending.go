@@ -1,0 +1,38 @@
+package responder
+
+import (
+	"context"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/spending"
+)
+
+// Spending is what was spent within 24 hours, and what the limits are: of the site, the
+// trunks and the accounts.
+func (e *Engine) Spending(now time.Time) (list []spending.Standing) {
+	e.with(func() { list = e.judge.SpendingNow(now) })
+	return list
+}
+
+// restoreSpending takes over what calls have cost. What calls cost that are up is counted
+// from Asterisk's list of channels.
+func (e *Engine) restoreSpending(ctx context.Context, now time.Time) {
+	rows, err := e.parts.Ledger.Spending(ctx, now.Add(-spending.KeepFor))
+	e.doubt(err, "what calls have cost")
+	list := make([]spending.Use, len(rows))
+	for i, r := range rows {
+		list[i] = spending.Use{
+			Hour: r.Hour, Account: r.Account, Trunk: r.Trunk, Place: r.Place, Risky: r.Risky, Closed: r.Closed, Forgiven: r.Forgiven,
+			Sum: spending.Sum{Time: r.Time, Calls: r.Calls, Money: spending.Money(r.Money), Estimate: r.Estimate},
+		}
+	}
+	e.judge.Spending.Restore(list)
+}
+
+func spendingRow(u spending.Use) ledger.Spent {
+	return ledger.Spent{
+		Hour: u.Hour, Account: u.Account, Trunk: u.Trunk, Place: u.Place, Risky: u.Risky, Closed: u.Closed, Forgiven: u.Forgiven,
+		Time: u.Time, Calls: u.Calls, Money: int64(u.Money), Estimate: u.Estimate,
+	}
+}
