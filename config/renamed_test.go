@@ -55,7 +55,7 @@ func TestOldReference(t *testing.T) {
 		"dormant account used": "account wakes", "faster than a person dials": "machine-dialled",
 		"limit to known networks": "shelter", "notify only": "tell",
 	}
-	since := []string{"guessing for days", "network guesses for days", "slow distributed attack", "wrong passwords for days", "guessing campaign", "new place after guessing"}
+	since := []string{"guessing for days", "network guesses for days", "slow distributed attack", "wrong passwords for days", "guessing campaign", "new place after guessing", "spends more than usual", "budget used up", "site spends more than usual", "site's budget used up", "end spending"}
 	want.Thresholds = slices.DeleteFunc(slices.Clone(want.Thresholds), func(t config.Threshold) bool { return slices.Contains(since, t.Name) })
 	for i := range want.Thresholds {
 		th := &want.Thresholds[i]
@@ -88,6 +88,7 @@ func TestOldReference(t *testing.T) {
 		"notify.at_once is now notify.burst (line 89): rename it",
 		"health.kernel is now health.firewall (line 125): rename it",
 		"no [[threshold]] has the signal NewPlaceAfterFailures, so a login from an unknown address after guesses from elsewhere brings nothing before a second sign: copy \"new place after guessing\" from `tollwarden check --reference` (line 208)",
+		"no [[threshold]] has the signal SpendingHard, so the limits of [calls.budget] end no calls: copy the four thresholds about spending and the playbook \"end spending\" from `tollwarden check --reference` (line 224)",
 		`step "expire-contacts" is now "remove-registrations" (line 276): rename it`,
 	}, warned(got)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -8,11 +8,21 @@ import (
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
-// Spending is what was spent within 24 hours, and what the limits are: of the site, the
-// trunks and the accounts.
-func (e *Engine) Spending(now time.Time) (list []spending.Standing) {
-	e.with(func() { list = e.judge.SpendingNow(now) })
-	return list
+// Spending is what was spent within 24 hours.
+type Spending struct {
+	List         []spending.Standing // the site, the trunks and the accounts, with their limits
+	Currency     string
+	LearningEnds time.Time            // when the first days are over
+	Blocked      map[string]time.Time // accounts whose costly calls are ended, until when; "" is the site
+}
+
+// Spending is what was spent within 24 hours, and what the limits are.
+func (e *Engine) Spending(now time.Time) (s Spending) {
+	e.with(func() {
+		s.List, s.Currency = e.judge.SpendingNow(now), e.judge.Currency()
+		s.LearningEnds, s.Blocked = e.judge.Calls.LearningEnds(), e.judge.Contain.Costs.AllSpent(now)
+	})
+	return s
 }
 
 // restoreSpending takes over what calls have cost. What calls cost that are up is counted

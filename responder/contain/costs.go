@@ -100,6 +100,17 @@ func (l *CostLimits) AnySpent() bool {
 	return false
 }
 
+// AllSpent are the accounts whose budgets are used up, and until when; Site is the site.
+func (l *CostLimits) AllSpent(now time.Time) map[string]time.Time {
+	all := map[string]time.Time{}
+	for account, x := range l.by {
+		if now.Before(x.Spent) {
+			all[account] = x.Spent
+		}
+	}
+	return all
+}
+
 // Record says to which incident the calls of an account belong from now on.
 func (l *CostLimits) Record(account string, incident int64) {
 	if x := l.by[account]; x != nil {

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -128,18 +127,23 @@ func (j *Judge) overspent(v *score.Verdict) (list []string) {
 	return list
 }
 
+// spentWords says what is blocked, and how a person lifts it.
 func (j *Judge) spentWords(v *score.Verdict, until time.Time) string {
-	who, way := "", incident.Command("resume")
-	list := j.overspent(v)
-	switch {
-	case v.Cause.Signal == score.SpendingHard:
-		who, way = "", incident.AccountCommand("unlock", v.Key.Account)
-	case slices.Contains(list, contain.Site):
-		who = " to places that are not usual"
-	default:
-		who, way = " of "+score.Printable(strings.Join(list, ", ")), "`tollwarden unlock`"
+	list, who := j.overspent(v), ""
+	var ways []string
+	for _, account := range list {
+		switch account {
+		case contain.Site:
+			who = " to places that are not usual"
+			ways = append(ways, incident.Command("resume"))
+		default:
+			ways = append(ways, incident.AccountCommand("unlock", account))
+		}
 	}
-	return fmt.Sprintf("calls abroad and to costly numbers%s are ended until %s; %s allows them before", who, until.UTC().Format("2006-01-02 15:04 MST"), way)
+	if len(ways) > maxPhones {
+		ways = append(ways[:maxPhones], fmt.Sprintf("%d more", len(ways)-maxPhones))
+	}
+	return fmt.Sprintf("calls abroad and to costly numbers%s are ended until %s; to allow them before: %s", who, until.UTC().Format("2006-01-02 15:04 MST"), strings.Join(ways, ", "))
 }
 
 // spendingHard says whether a verdict is about a hard limit.
@@ -199,6 +203,9 @@ func (j *Judge) Forgive(now time.Time, account string) {
 		j.endCostLimit(contain.Site)
 	}
 }
+
+// Currency is that of money.
+func (j *Judge) Currency() string { return j.policy.Budget.Currency }
 
 // SpendingNow is what was spent within 24 hours, and what the limits are.
 func (j *Judge) SpendingNow(now time.Time) []spending.Standing {

@@ -53,9 +53,12 @@ func (r *Rules) cut(c *running, to time.Time, piece func(Use)) {
 	to = to.Round(0)
 	from := to.Add(-length)
 	var spent Money
-	seen := map[bool]bool{} // whether the call was counted, within and outside working hours
+	seen := map[[2]bool]bool{} // whether the call was counted: closed, forgiven
 	for at := from; ; {
 		end := at.Truncate(slot).Add(slot)
+		if c.forgiven.After(at) && c.forgiven.Before(end) {
+			end = c.forgiven
+		}
 		last := !end.Before(to)
 		if last {
 			end = to
@@ -68,8 +71,8 @@ func (r *Rules) cut(c *running, to time.Time, piece func(Use)) {
 		if last {
 			u.Time += max(time.Minute-length, 0)
 		}
-		if !seen[u.Closed] {
-			seen[u.Closed], u.Calls = true, 1
+		if part := [2]bool{u.Closed, u.Forgiven}; !seen[part] {
+			seen[part], u.Calls = true, 1
 		}
 		price, known := r.price(&c.Call, end.Sub(from))
 		u.Money, u.Estimate = price-spent, !known

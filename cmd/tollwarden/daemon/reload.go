@@ -60,6 +60,9 @@ func (c *configuration) readAgain() error {
 	if err != nil {
 		return err
 	}
+	if policy.Budget.Rates, _, err = settings.Rates(cfg); err != nil {
+		return err
+	}
 	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
 	if err != nil {
 		return err
