@@ -95,7 +95,7 @@ func samples(rates *spending.Rates) []rateShown {
 
 func (r *ratesShown) print(w io.Writer, now time.Time) {
 	if r.Imported == nil {
-		fmt.Fprintf(w, "no rates are known: calls are estimated at default rates; import your carrier's list with `tollwarden rates import FILE`\n")
+		fmt.Fprintf(w, "no rates are known: calls are estimated at default rates; import your carrier's list (tollwarden rates import FILE)\n")
 	} else {
 		fmt.Fprintf(w, "%s in %s, imported %s (%d days ago)\n", incident.Count(r.Prefixes, "rate"), output.Plain(r.File), output.Time(*r.Imported), int(now.Sub(*r.Imported).Hours()/24))
 	}

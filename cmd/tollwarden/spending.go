@@ -9,6 +9,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 func newSpending() *cobra.Command {
@@ -58,7 +59,7 @@ func printSpending(w io.Writer, s control.Spending) {
 	}
 	t.Flush()
 	if estimate {
-		fmt.Fprintln(w, "\nmoney is in part an estimate at default rates: `tollwarden rates import` reads your carrier's list")
+		fmt.Fprintln(w, "\nmoney is in part an estimate at default rates: import your carrier's list (tollwarden rates import FILE)")
 	}
 	if s.Learning != nil {
 		fmt.Fprintf(w, "what is usual is being learned until %s: until then, the hard limit applies outside working hours, to numbers known for fraud and to three calls at once\n", output.Time(*s.Learning))
@@ -68,7 +69,7 @@ func printSpending(w io.Writer, s control.Spending) {
 			fmt.Fprintf(w, "the site's budget is used up: calls to places that are not usual are ended until %s; `tollwarden resume` allows them before\n", output.Time(b.Until))
 			continue
 		}
-		fmt.Fprintf(w, "%s has used up its budget: its calls abroad and to costly numbers are ended until %s, or until `tollwarden unlock`\n", output.Plain(b.Account), output.Time(b.Until))
+		fmt.Fprintf(w, "%s has used up its budget: its calls abroad and to costly numbers are ended until %s; %s allows them before\n", output.Plain(b.Account), output.Time(b.Until), incident.AccountCommand("unlock", b.Account))
 	}
 }
 

@@ -124,6 +124,7 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	}
 	j.recent.Add(down, now)
 	if call, ok := j.Contain.Log.End(down, now, j.country); ok {
+		call.Call.Cost = j.costOf(&call.Call)
 		j.effects.Call(call)
 	}
 	j.Contain.Sessions.ChannelDown(down.Account, down.Name)
@@ -277,6 +278,7 @@ func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []by
 // recordCalls records the calls that a new incident is about.
 func (j *Judge) recordCalls(i *incident.Incident, since time.Time) {
 	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), j.Calls.Of(i.Account), j.country) {
+		c.Call.Cost = j.costOf(&c.Call)
 		j.effects.Call(c)
 	}
 }

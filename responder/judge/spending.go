@@ -30,22 +30,37 @@ func (p *Policy) spendingRules() spending.Rules {
 // is used up. account caused it, "" if nobody knows; trunk is "" if it is not known.
 // number is what was dialled, or sent if that costs more.
 func (j *Judge) legBegan(now time.Time, channel, account, trunk, number string) {
-	n := j.policy.Calls.Dialling.Read(number)
-	if !n.External {
-		return
-	}
-	c := spending.Call{
-		Channel: channel, Account: account, Trunk: trunk, E164: n.E164, Place: n.Country,
-		Class: spending.ClassOf(n.Country, n.Type, n.Foreign),
-	}
-	if c.Class == spending.Premium || c.Class == spending.Satellite || c.Class == spending.Personal {
-		c.Place = c.Class.String()
-	}
+	c := j.costly(number)
 	if c.Class == spending.None {
 		return
 	}
+	c.Channel, c.Account, c.Trunk = channel, account, trunk
 	j.Spending.Began(c)
 	j.endSpent(now, c)
+}
+
+// costly is what a call to a number is to the budgets; of class None if it does not count.
+func (j *Judge) costly(number string) spending.Call {
+	n := j.policy.Calls.Dialling.Read(number)
+	if !n.External {
+		return spending.Call{}
+	}
+	c := spending.Call{E164: n.E164, Place: n.Country, Class: spending.ClassOf(n.Country, n.Type, n.Foreign)}
+	switch c.Class {
+	case spending.Premium, spending.Satellite, spending.Personal:
+		c.Place = c.Class.String()
+	}
+	return c
+}
+
+// costOf is about what a call of an incident cost.
+func (j *Judge) costOf(c *incident.Call) (cost incident.Cost) {
+	leg := j.costly(c.Dialled)
+	if leg.Class == spending.None || c.Answered.IsZero() || c.Ended.IsZero() {
+		return cost
+	}
+	price, known := j.policy.Budget.Price(&leg, c.Ended.Sub(c.Answered))
+	return incident.Cost{Amount: int64(price), Currency: j.policy.Budget.Currency, Estimate: !known}
 }
 
 // legAnswered counts that a call costs from now on.

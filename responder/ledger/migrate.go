@@ -67,7 +67,10 @@ CREATE TABLE guesses (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX guesses_last ON guesses (last);`,
 	// What calls cost.
-	`CREATE TABLE spending (
+	`ALTER TABLE calls ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN currency TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN estimate INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE spending (
   hour     INTEGER NOT NULL, -- since 1970
   account  TEXT    NOT NULL, -- empty: unknown
   trunk    TEXT    NOT NULL, -- empty: unknown

@@ -92,6 +92,9 @@ CREATE TABLE calls (
   began    INTEGER NOT NULL, -- when the channel came up
   ended    INTEGER,          -- NULL: it was up when last heard of
   answered INTEGER,          -- NULL: it was not, as far as is known
+  cost     INTEGER NOT NULL DEFAULT 0,  -- about, in millionths of the currency
+  currency TEXT    NOT NULL DEFAULT '', -- empty: the cost is not known
+  estimate INTEGER NOT NULL DEFAULT 0,  -- 1: at a default rate
   PRIMARY KEY (incident, channel)
 ) STRICT, WITHOUT ROWID;
 

@@ -17,6 +17,9 @@ func (t *builder) steps() {
 		if step.device() {
 			step.What = "block one device"
 		}
+		if s.Step == incident.StepLimitCosts && t.spending() {
+			step.What = "end costly calls"
+		}
 		t.r.Steps = append(t.r.Steps, step)
 	}
 }

@@ -62,8 +62,8 @@ func (r *Rules) limitsOf(k Key) *Limits {
 // closed says whether the site is closed.
 func (r *Rules) closed(at time.Time) bool { return r.Closed != nil && r.Closed(at) }
 
-// price is what a call costs. known says whether the carrier's table has the number.
-func (r *Rules) price(c *Call, length time.Duration) (m Money, known bool) {
+// Price is what a call costs. known says whether the carrier's table has the number.
+func (r *Rules) Price(c *Call, length time.Duration) (m Money, known bool) {
 	rate, known := r.Rates.Find(c.E164)
 	if !known {
 		rate = DefaultRate(c.Class)

@@ -74,7 +74,7 @@ func (r *Rules) cut(c *running, to time.Time, piece func(Use)) {
 		if part := [2]bool{u.Closed, u.Forgiven}; !seen[part] {
 			seen[part], u.Calls = true, 1
 		}
-		price, known := r.price(&c.Call, end.Sub(from))
+		price, known := r.Price(&c.Call, end.Sub(from))
 		u.Money, u.Estimate = price-spent, !known
 		spent = price
 		piece(u)

@@ -31,7 +31,7 @@ func Rates(cfg *config.Config) (r *spending.Rates, at time.Time, err error) {
 		r, _, err = spending.ReadCSV(f)
 	}
 	if err != nil {
-		return nil, at, fmt.Errorf("rates in %s: %w: import them again with `tollwarden rates import`, or remove the file", f.Name(), err)
+		return nil, at, fmt.Errorf("rates in %s: %w: import them again, or remove the file", f.Name(), err)
 	}
 	return r, info.ModTime(), nil
 }

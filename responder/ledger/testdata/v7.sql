@@ -93,6 +93,9 @@ CREATE TABLE calls (
   began    INTEGER NOT NULL, -- when the channel came up
   ended    INTEGER,          -- NULL: it was up when last heard of
   answered INTEGER,          -- NULL: it was not, as far as is known
+  cost     INTEGER NOT NULL DEFAULT 0,
+  currency TEXT    NOT NULL DEFAULT '',
+  estimate INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (incident, channel)
 ) STRICT, WITHOUT ROWID;
 
@@ -173,7 +176,7 @@ INSERT INTO steps VALUES (41, 1, 'ban', '192.0.2.7/32', 'intended', '', 17672256
 INSERT INTO evidence VALUES (41, 1, 1767225599000, 'InvalidPassword', '192.0.2.7', 5061, 'UDP', 'claimed', '1002', '0x7f', x'');
 INSERT INTO places VALUES ('1002', '198.51.100.9/32', 1767225600000);
 INSERT INTO actions VALUES (1767225600000000, 1767225600000, 0, 'unban', '192.0.2.7/32', '');
-INSERT INTO calls VALUES (41, 'PJSIP/1002-00000001', '1002', '00881234567', '', 1767225601000, NULL, NULL);
+INSERT INTO calls VALUES (41, 'PJSIP/1002-00000001', '1002', '00881234567', '', 1767225601000, NULL, NULL, 0, '', 0);
 INSERT INTO habits VALUES ('1002', 'country', 'FR', 1767225600000, 1767229200000);
 INSERT INTO holds VALUES ('1003', 'lock', 'PJSIP=internal', 1767225600000);
 INSERT INTO repeats VALUES ('192.0.2.66/32', 2, 1767225600000);
