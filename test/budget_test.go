@@ -33,7 +33,7 @@ func TestBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(1100 * time.Millisecond)
-		home, err := p.Call(soon(t), "02079460001")
+		home, err := p.Call(soon(t), "00442079460001")
 		if err != nil {
 			t.Fatal(err)
 		}
