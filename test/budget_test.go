@@ -73,7 +73,7 @@ func TestBudget(t *testing.T) {
 		if !strings.Contains(reason, "2 minutes in 2 calls, about 1.00 EUR at default rates") {
 			t.Errorf("reason %q", reason)
 		}
-		if out, err := w.tollwarden("spending"); err != nil || !strings.Contains(out, "1002") {
+		if out, err := w.tollwarden("spending", "--socket", w.socket()); err != nil || !strings.Contains(out, "1002") {
 			t.Errorf("%s: %v", out, err)
 		} else {
 			t.Log(out)

@@ -161,9 +161,10 @@ func (s *Spending) Prune(now time.Time) {
 	}
 }
 
-// Usual says whether a place is usual for an account.
+// Usual says whether a place is usual for an account, or is not known yet, before the first
+// Check.
 func (s *Spending) Usual(account, place string) bool {
-	return s.learned != nil && s.learned.usual(account, place)
+	return s.learned == nil || s.learned.usual(account, place)
 }
 
 // Forgive has what an account has spent no longer count towards limits: its calls are

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder"
@@ -22,6 +24,7 @@ func spendingOf(now time.Time, s responder.Spending) control.Spending {
 	for account, until := range s.Blocked {
 		out.Blocked = append(out.Blocked, control.Blocking{Account: account, Until: until})
 	}
+	slices.SortFunc(out.Blocked, func(a, b control.Blocking) int { return cmp.Compare(a.Account, b.Account) })
 	kinds := map[spending.Kind]string{spending.PerSite: "site", spending.PerTrunk: "trunk", spending.PerAccount: "account"}
 	for _, x := range s.List {
 		spender := control.Spender{Kind: kinds[x.Key.Kind], Name: x.Key.Name}
