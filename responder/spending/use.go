@@ -53,7 +53,7 @@ func (r *Rules) cut(c *running, to time.Time, piece func(Use)) {
 	to = to.Round(0)
 	from := to.Add(-length)
 	var spent Money
-	seen := map[[2]bool]bool{} // whether the call was counted: closed, forgiven
+	var seen [4]bool // whether the call was counted: closed, forgiven
 	for at := from; ; {
 		end := at.Truncate(slot).Add(slot)
 		if c.forgiven.After(at) && c.forgiven.Before(end) {
@@ -71,7 +71,14 @@ func (r *Rules) cut(c *running, to time.Time, piece func(Use)) {
 		if last {
 			u.Time += max(time.Minute-length, 0)
 		}
-		if part := [2]bool{u.Closed, u.Forgiven}; !seen[part] {
+		part := 0
+		if u.Closed {
+			part++
+		}
+		if u.Forgiven {
+			part += 2
+		}
+		if !seen[part] {
 			seen[part], u.Calls = true, 1
 		}
 		price, known := r.Price(&c.Call, end.Sub(from))
