@@ -36,7 +36,10 @@ func (j *Judge) legBegan(now time.Time, channel, account, trunk, number string) 
 	}
 	c.Channel, c.Account, c.Trunk = channel, account, trunk
 	j.Spending.Began(c)
-	j.endSpent(now, c)
+	if j.endSpent(now, c) {
+		limit, _ := j.Contain.Costs.Of(account)
+		j.recordPlaced(limit.Incident, calls.Sign{Channel: channel})
+	}
 }
 
 // costly is what a call to a number is to the budgets; of class None if it does not count.
@@ -70,15 +73,16 @@ func (j *Judge) legAnswered(now time.Time, channel string) { j.Spending.Answered
 func (j *Judge) legEnded(now time.Time, channel string) { j.Spending.Ended(now, channel) }
 
 // endSpent ends a costly call of an account whose budget is used up, or, if the site's is,
-// one to a place that is not usual for the account.
-func (j *Judge) endSpent(now time.Time, c spending.Call) {
+// one to a place that is not usual for the account. It returns whether it did.
+func (j *Judge) endSpent(now time.Time, c spending.Call) bool {
 	limits := &j.Contain.Costs
 	spent := c.Account != "" && limits.Spent(now, c.Account) || limits.Spent(now, contain.Site) && !j.Spending.Usual(c.Account, c.Place)
 	if !spent || j.policy.Observe || j.pause.Active(now) || j.contains(now, c.Account) {
-		return
+		return false
 	}
 	j.counters.CostlyEnded++
 	j.effects.EndCall(c.Channel)
+	return true
 }
 
 // checkSpendingEvery is how often limits are checked while calls are up that cost. In that
