@@ -159,17 +159,19 @@ func (f *AllowFile) Write() error {
 	for _, l := range f.lines {
 		text.WriteString(l.text + "\n")
 	}
-	if err := replaceFile(f.path, text.String()); err != nil {
+	if err := ReplaceFile(f.path, text.String()); err != nil {
 		return fmt.Errorf("write allow file: %w", err)
 	}
 	return nil
 }
 
-func replaceFile(path, text string) error {
+// ReplaceFile replaces a file of the data folder atomically, with mode 0600. The daemon's
+// user can read it, whoever writes it.
+func ReplaceFile(path, text string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), ".allow-*") // mode 0600
+	temp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type Calls struct {
 	Carriers       []string
 	Limits         CallLimits
 	Groups         []CallGroup
+	Budget         Budget
 }
 
 // CallLimits are the limits of one account. Zero switches Rate, Concurrent, Gap,
@@ -45,6 +46,7 @@ type CallGroup struct {
 	Name     string
 	Accounts []string
 	Limits   CallLimits
+	Budget   BudgetLimits
 }
 
 // Hours is a period on some days of the week, in minutes since midnight.
@@ -76,6 +78,7 @@ type fileCalls struct {
 	Learn          *string         `toml:"learn"`
 	Carriers       *[]string       `toml:"carriers"`
 	Group          []fileCallGroup `toml:"group"`
+	Budget         fileBudget      `toml:"budget"`
 	fileCallLimits
 }
 
@@ -92,8 +95,9 @@ type fileCallLimits struct {
 }
 
 type fileCallGroup struct {
-	Name     string   `toml:"name"`
-	Accounts []string `toml:"accounts"`
+	Name     string            `toml:"name"`
+	Accounts []string          `toml:"accounts"`
+	Budget   *fileBudgetLimits `toml:"budget"`
 	fileCallLimits
 }
 
@@ -116,12 +120,13 @@ func (p *parser) calls(f *file, c *Calls) {
 	set(in.Carriers, &c.Carriers)
 	p.patterns("calls.carriers", c.Carriers)
 	p.limits("calls", &in.fileCallLimits, &c.Limits)
+	p.budget(&in.Budget, &c.Budget)
 	if in.Group != nil {
 		c.Groups = nil
 	}
 	for i, g := range in.Group {
 		key := fmt.Sprintf("calls.group[%d]", i)
-		group := CallGroup{Name: g.Name, Accounts: g.Accounts, Limits: c.Limits}
+		group := CallGroup{Name: g.Name, Accounts: g.Accounts, Limits: c.Limits, Budget: c.Budget.BudgetLimits}
 		if g.Name == "" {
 			p.fail(key, "a group needs a name")
 		}
@@ -130,6 +135,7 @@ func (p *parser) calls(f *file, c *Calls) {
 		}
 		p.patterns(key+".accounts", g.Accounts)
 		p.limits(key, &g.fileCallLimits, &group.Limits)
+		p.budgetLimits(key+".budget", g.Budget, &group.Budget)
 		c.Groups = append(c.Groups, group)
 	}
 }

@@ -29,6 +29,7 @@ func (p *parser) rules(f *file, c *Config) {
 		c.Thresholds = append(c.Thresholds, p.threshold(fmt.Sprintf("threshold[%d]", i), in, f.Playbook, c.Thresholds))
 	}
 	p.splitBreakIn(c)
+	p.noBudget(c)
 	if len(f.Threshold) == 0 {
 		p.fail("playbook[0]", "no [[threshold]] runs the playbooks: add thresholds, or leave both out to use the built-in set")
 	}
@@ -46,6 +47,21 @@ func (p *parser) splitBreakIn(c *Config) {
 		File: p.name, Line: p.line(fmt.Sprintf("threshold[%d]", first)),
 		Text: "no [[threshold]] has the signal NewPlaceAfterFailures, so a login from an unknown address after guesses from elsewhere brings nothing before a second sign: " +
 			"copy \"new place after guessing\" from `tollwarden check --reference`",
+	})
+}
+
+// noBudget warns of thresholds from before there were budgets: with them, a hard limit ends
+// no calls.
+func (p *parser) noBudget(c *Config) {
+	calls := slices.IndexFunc(c.Thresholds, func(t Threshold) bool { return t.Signals["ForbiddenDestination"] > 0 })
+	uses := func(t Threshold) bool { return t.Signals["SpendingHard"] > 0 }
+	if calls < 0 || slices.ContainsFunc(c.Thresholds, uses) {
+		return
+	}
+	p.warnings = append(p.warnings, Warning{
+		File: p.name, Line: p.line(fmt.Sprintf("threshold[%d]", calls)),
+		Text: "no [[threshold]] has the signal SpendingHard, so the limits of [calls.budget] end no calls: " +
+			"copy the four thresholds about spending and the playbook \"end spending\" from `tollwarden check --reference`",
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/slow"
+	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
 // effects carries out what the judge decides: by queues, since the judge runs
@@ -349,6 +350,14 @@ func (e effects) GuessChanged(g slow.Guess) {
 		Account: g.Account, Prefix: g.Source, First: g.First, Last: g.Last, Failures: g.Failures, Proven: g.Proven,
 		Port: g.Port, Transport: g.Transport, Signal: g.Signal, Own: g.Own,
 	})
+}
+
+// SpendingUsed keeps what a finished call adds to an hour.
+func (e effects) SpendingUsed(u spending.Use) { e.parts.Ledger.AddSpending(spendingRow(u)) }
+
+// SpendingForgiven keeps that what an account has spent no longer counts.
+func (e effects) SpendingForgiven(account string, since int64) {
+	e.parts.Ledger.ForgiveSpending(account, since)
 }
 
 // HabitLearned keeps what is usual for an account.

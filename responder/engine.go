@@ -109,7 +109,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 		Partial: partialBlocks{e},
 		Acted:   e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, ForgetAttack: e.judge.ForgetAttack, EndWaits: e.judge.EndWaits, Unregistered: e.judge.Places.Betrayed}
+	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, ForgetAttack: e.forgetAttack, EndWaits: e.judge.EndWaits, Unregistered: e.judge.Places.Betrayed}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}
@@ -213,6 +213,12 @@ func (e *Engine) Prune(now time.Time) {
 		e.judge.Prune(now)
 		e.journal.DeliverOverdue(now)
 	})
+}
+
+// forgetAttack forgets what others did to an account, and what it has spent.
+func (e *Engine) forgetAttack(account string) {
+	e.judge.ForgetAttack(account)
+	e.judge.Forgive(time.Now(), account)
 }
 
 // Configure puts another policy in force without a pause; see judge.Configure.

@@ -42,6 +42,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	}
 	e.restoreHabits(ctx, now)
 	e.restoreGuesses(ctx, now)
+	e.restoreSpending(ctx, now)
 	undecided := e.restoreHolds(ctx, now)
 	taken, err := l.Taken(ctx, now.Add(-policy.Breaker.Within))
 	e.doubt(err, "the accounts whose passwords were changed lately")

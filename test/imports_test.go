@@ -21,6 +21,7 @@ var pure = []string{
 	"ami/event",
 	"responder/score", "responder/numbers", "responder/calls", "responder/incident", "responder/intake", "responder/places",
 	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
+	"responder/spending",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -57,6 +58,7 @@ var allowed = map[string][]string{
 	"responder/control":  {"responder/incident", "responder/score"},
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
+	"responder/spending": {},
 	"test":               {"ami", "config", "firewall", "responder", "test"},
 }
 

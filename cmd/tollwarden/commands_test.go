@@ -23,6 +23,8 @@ type fakeDaemon struct {
 	pause  *control.Pause
 }
 
+func (f *fakeDaemon) Spending() control.Spending { return control.Spending{} }
+
 func (f *fakeDaemon) Status() control.Status {
 	gap := &control.Gap{From: goldenAt, To: goldenAt.Add(time.Minute)}
 	return control.Status{

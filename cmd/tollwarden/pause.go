@@ -47,7 +47,9 @@ func newResume() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "resume", Short: "End a pause, and let passwords be changed automatically again", Args: args(cobra.NoArgs),
 		Long: "End a pause. If passwords are no longer changed automatically, because too many were within an hour\n" +
-			"(breaker.accounts), count from zero again, and list the extensions that still wait for a person.",
+			"(breaker.accounts), count from zero again, and list the extensions that still wait for a person.\n" +
+			"Without a pause, the budgets of calls (calls.budget) count from zero, too, and that of the site, if\n" +
+			"it is used up, ends no more calls; an extension whose own is used up needs `tollwarden unlock ACCOUNT`.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	waiting := cmd.Flags().Bool("waiting", false, "also do what waits: change the passwords, lock the extensions, remove the registrations")

@@ -91,6 +91,9 @@ func replayOptions(cmd *cobra.Command, path string) (o replay.Options, err error
 	if o.Policy, err = settings.Policy(cfg); err != nil {
 		return o, err
 	}
+	if o.Policy.Budget.Rates, _, err = settings.Rates(cfg); err != nil {
+		return o, err
+	}
 	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
 	if err != nil {
 		return o, err

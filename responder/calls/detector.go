@@ -342,6 +342,12 @@ func (d *Detector) Configure(rules Rules) {
 	}
 }
 
+// IsPhone reports whether an account is a phone: it logs in and is not a carrier.
+func (d *Detector) IsPhone(account string) bool { return d.isPhoneName(account) }
+
+// LearningEnds is when the first days are over, in which nothing is new.
+func (d *Detector) LearningEnds() time.Time { return d.since.Add(d.rules.Learn) }
+
 func (d *Detector) learningDone(now time.Time) bool { return now.Sub(d.since) >= d.rules.Learn }
 
 func (d *Detector) report(h Habit) {

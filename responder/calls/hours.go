@@ -24,6 +24,9 @@ type Day struct {
 	Day   int
 }
 
+// Closed reports whether the site is closed.
+func (h *Hours) Closed(now time.Time) bool { return h.closed(now) }
+
 // closed reports whether the site is closed.
 func (h *Hours) closed(now time.Time) bool {
 	if len(h.Open) == 0 {

@@ -1,6 +1,8 @@
 package calls
 
 import (
+	"iter"
+	"maps"
 	"net/netip"
 	"time"
 )
@@ -175,6 +177,9 @@ func (t *Tracker) Of(account string) []Channel {
 	}
 	return up
 }
+
+// All returns the channels that are up, in no order.
+func (t *Tracker) All() iter.Seq[Channel] { return maps.Values(t.byName) }
 
 // Outgoing returns the number of outgoing calls that an account has up.
 func (t *Tracker) Outgoing(account string) int { return t.outgoing[account] }

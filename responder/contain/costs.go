@@ -2,6 +2,7 @@ package contain
 
 import (
 	"fmt"
+	"iter"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -136,6 +137,25 @@ func (l *CostLimits) keep(account string, x *CostLimit) {
 	if h := x.Hold(account); l.Holds != nil && h != x.kept {
 		x.kept = h
 		l.Holds.HoldChanged(h)
+	}
+}
+
+// EndsEverywhere says whether the costly calls of an account, or of the Site, are ended
+// wherever they come from.
+func (l *CostLimits) EndsEverywhere(now time.Time, account string) bool {
+	x := l.by[account]
+	return x != nil && now.Before(x.Everywhere)
+}
+
+// Everywhere yields the accounts whose costly calls are ended wherever they come from, and
+// until when; Site is the site.
+func (l *CostLimits) Everywhere(now time.Time) iter.Seq2[string, time.Time] {
+	return func(yield func(string, time.Time) bool) {
+		for account, x := range l.by {
+			if now.Before(x.Everywhere) && !yield(account, x.Everywhere) {
+				return
+			}
+		}
 	}
 }
 

@@ -103,6 +103,11 @@ func (c *Client) Accounts(ctx context.Context) (names []string, err error) {
 	return names, c.do(ctx, http.MethodGet, "/accounts", nil, &names)
 }
 
+// Spending returns what calls have used of their budgets.
+func (c *Client) Spending(ctx context.Context) (s Spending, err error) {
+	return s, c.do(ctx, http.MethodGet, "/spending", nil, &s)
+}
+
 // Rotate changes the secret of an account.
 func (c *Client) Rotate(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/rotate", o, &d)

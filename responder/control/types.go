@@ -252,3 +252,43 @@ type Changed struct {
 	Allowed []Allowed               `json:"allowed,omitempty"` // added to the list or removed
 	Message string                  `json:"message"`           // the same, for people
 }
+
+// Spending is what calls abroad and to costly numbers have used within 24 hours.
+type Spending struct {
+	Currency string     `json:"currency"`
+	List     []Spender  `json:"list"`              // the site, then trunks, then accounts
+	Blocked  []Blocking `json:"blocked"`           // whose costly calls are ended
+	Learning *time.Time `json:"learning,omitzero"` // until when the first days last, in which hard limits do not apply everywhere
+}
+
+// Spender is the site, a trunk or an account.
+type Spender struct {
+	Kind  string `json:"kind"` // site, trunk or account
+	Name  string `json:"name,omitempty"`
+	Usual *Spent `json:"usual,omitempty"`  // on places that are usual
+	Other *Spent `json:"others,omitempty"` // on others
+}
+
+// Spent is what was used, and the limits.
+type Spent struct {
+	Calls    int      `json:"calls"`
+	Minutes  Measured `json:"minutes"`
+	OffHours Measured `json:"off_hours"` // minutes outside working hours
+	Money    Measured `json:"money"`     // in whole units
+	Estimate bool     `json:"estimate"`  // some of the money is at default rates
+}
+
+// Measured is what was used of a limit; a limit of 0 is none.
+type Measured struct {
+	Used int64  `json:"used"`
+	Soft int64  `json:"soft"`
+	Hard int64  `json:"hard"`
+	Left *int64 `json:"left,omitempty"` // until the hard limit
+}
+
+// Blocking is an account whose costly calls are ended until a time, or, without a name,
+// the site.
+type Blocking struct {
+	Account string    `json:"account,omitempty"`
+	Until   time.Time `json:"until"`
+}

@@ -85,7 +85,10 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 		s.SkipUnless(f.Channel != "", "the incident is not about a single call")
 	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations, incident.StepLock, incident.StepRestrict, incident.StepLimitCosts:
 		account := AccountOf(v)
-		s.Target = account
+		if kind == incident.StepLimitCosts && v.Cause.Signal == score.SiteSpendingHard {
+			account = incident.Everybody
+		}
+		s.Target, s.Anywhere = account, v.Cause.Signal == score.SpendingHard || v.Cause.Signal == score.SiteSpendingHard
 		s.SkipUnless(account != "", "no account is known")
 		s.SkipUnless(v.Key.Per != score.PerOrigin || kind == incident.StepLimitCosts, "no account set up the calls")
 		s.SkipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
@@ -312,6 +315,9 @@ func describe(s incident.Step, now time.Time) string {
 	case incident.StepLimitCosts:
 		if score.IsOrigin(s.Target) {
 			return "end the costly calls of " + score.OriginWords(s.Target)
+		}
+		if s.Anywhere {
+			return "end costly calls of " + s.Target
 		}
 		return "end costly calls of " + s.Target + " from unknown addresses"
 	case incident.StepHangupCall:

@@ -5,6 +5,7 @@
 package incident
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -104,6 +105,28 @@ type Call struct {
 	// Answered is when it began to cost, at the earliest; zero, and null in JSON:
 	// it was not answered, as far as is known.
 	Answered time.Time `json:"answered"`
+	// Cost is about what the call cost; zero, and left out in JSON, if it was not
+	// answered, is still up, or is within the country.
+	Cost Cost `json:"cost,omitzero"`
+}
+
+// Cost is about what a call cost.
+type Cost struct {
+	Amount   int64  `json:"millionths"` // of the currency
+	Currency string `json:"currency"`
+	Estimate bool   `json:"estimate"` // at a default rate
+}
+
+// String is the amount as people read it: whole from ten on.
+func (c Cost) String() string {
+	amount, words := float64(c.Amount)/1e6, ""
+	if c.Estimate {
+		words = " at default rates"
+	}
+	if amount >= 10 {
+		return fmt.Sprintf("%.0f %s%s", amount, c.Currency, words)
+	}
+	return fmt.Sprintf("%.2f %s%s", amount, c.Currency, words)
 }
 
 // MarshalJSON writes a time that has not come as null.
@@ -116,7 +139,8 @@ func (c Call) MarshalJSON() ([]byte, error) {
 		Began    time.Time  `json:"began"`
 		Ended    *time.Time `json:"ended"`
 		Answered *time.Time `json:"answered"`
-	}{c.Channel, c.Account, c.Dialled, c.Country, c.Began, SomeTime(c.Ended), SomeTime(c.Answered)})
+		Cost     Cost       `json:"cost,omitzero"`
+	}{c.Channel, c.Account, c.Dialled, c.Country, c.Began, SomeTime(c.Ended), SomeTime(c.Answered), c.Cost})
 }
 
 // SomeTime is t, or nil for the zero time, which JSON then writes as null.

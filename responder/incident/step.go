@@ -66,10 +66,14 @@ type Step struct {
 	Ban      Ban            `json:"-"` // by StepBan
 	Flow     Flow           `json:"-"` // by StepBan instead, where others share the address
 	Networks []netip.Prefix `json:"-"` // that StepRestrict limits the account to
+	Anywhere bool           `json:"-"` // StepLimitCosts ends calls wherever they come from
 	// Instead says that something else is done in place of a skipped step, so that
 	// the attack does not go on unhindered.
 	Instead bool `json:"-"`
 }
+
+// Everybody is the target of a step about the whole site.
+const Everybody = "all extensions"
 
 // SkipUnless skips an intended step unless ok, and says why.
 func (s *Step) SkipUnless(ok bool, why string) {

@@ -38,6 +38,7 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 func (j *Judge) channelState(now time.Time, e *event.Event) {
 	if e.ChannelState == event.StateUp {
 		j.Calls.Answer(now, string(e.Channel))
+		j.legAnswered(now, string(e.Channel))
 	}
 	if e.ChannelState != event.StateRing {
 		return
@@ -66,6 +67,7 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 	case j.sweepNew(c):
 	case j.endsCallsOf(c.Account):
 		j.effects.EndCall(c.Name)
+	case j.refuseSpent(now, c):
 	default:
 		j.endCostly(now, c.Account, c.Name, c.Dialled)
 	}
@@ -130,12 +132,14 @@ func (j *Judge) country(dialled string) string { return j.policy.Calls.Dialling.
 func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	j.legEnds(now, string(e.Channel))
 	down, signs, ok := j.Calls.End(now, string(e.Channel))
+	j.legEnded(now, string(e.Channel))
 	j.effects.ChannelDown()
 	if !ok {
 		return
 	}
 	j.recent.Add(down, now)
 	if call, ok := j.Contain.Log.End(down, now, j.country); ok {
+		call.Call.Cost = j.costOf(&call.Call)
 		j.effects.Call(call)
 	}
 	j.Contain.Sessions.ChannelDown(down.Account, down.Name)
@@ -205,6 +209,7 @@ func (j *Judge) Watch(now time.Time) {
 	j.raise(now, j.Calls.MissingLogins(now), nil)
 	j.flood.watch(j, now)
 	j.recordGuesses(now)
+	j.watchSpending(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
 }
 
@@ -295,6 +300,7 @@ func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []by
 // recordCalls records the calls that a new incident is about.
 func (j *Judge) recordCalls(i *incident.Incident, since time.Time) {
 	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), append(j.Calls.Of(i.Account), j.Calls.Others(i.Account)...), j.country) {
+		c.Call.Cost = j.costOf(&c.Call)
 		j.effects.Call(c)
 	}
 }

@@ -36,6 +36,7 @@ func (j *Judge) Configure(p Policy) error {
 	j.Offences.Configure(p.Ladder.Forget)
 	j.Repeats.Configure(p.Ladder.RepeatMemory())
 	j.Calls.Configure(p.Calls)
+	j.Spending.Configure(p.spendingRules())
 	j.Contain.Restrictions.Configure(p.Restrict)
 	j.Contain.Breaker.Configure(p.Breaker)
 	j.Contain.Costs.Configure(p.Restrict)
@@ -53,5 +54,5 @@ func Raises(s score.Signal) bool {
 			return true
 		}
 	}
-	return slow.Raises(s) || intake.Raises(s)
+	return slow.Raises(s) || spendingSignals[s] || intake.Raises(s)
 }

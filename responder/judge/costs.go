@@ -33,6 +33,10 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	if f.Observe || f.Paused || !slices.ContainsFunc(steps, limitsCosts) {
 		return
 	}
+	if spendingHard(v) {
+		j.limitSpending(v, steps)
+		return
+	}
 	if v.Key.Per == score.PerOrigin {
 		j.limitOrigin(v.At, account)
 	} else {

@@ -9,6 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/slow"
+	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
 // Effects carries out what a Judge decides. A Judge calls it while it handles an
@@ -103,6 +104,10 @@ type Effects interface {
 	AddressLearned(a places.Address)
 	NetworkLearned(n places.Network)
 	HabitLearned(h calls.Habit)
+	// SpendingUsed keeps what a finished call adds to an hour. SpendingForgiven keeps that
+	// what an account, or with "" any of them, has spent since an hour no longer counts.
+	SpendingUsed(u spending.Use)
+	SpendingForgiven(account string, since int64)
 	// GuessChanged keeps a wrong password that counts for days. SlowRaised keeps what
 	// people were told of them.
 	GuessChanged(g slow.Guess)
@@ -212,6 +217,12 @@ func (Discard) NetworkLearned(places.Network) {}
 
 // HabitLearned does nothing.
 func (Discard) HabitLearned(calls.Habit) {}
+
+// SpendingUsed does nothing.
+func (Discard) SpendingUsed(spending.Use) {}
+
+// SpendingForgiven does nothing.
+func (Discard) SpendingForgiven(string, int64) {}
 
 // GuessChanged does nothing.
 func (Discard) GuessChanged(slow.Guess) {}

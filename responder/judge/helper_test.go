@@ -22,6 +22,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/slow"
+	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
@@ -233,9 +234,11 @@ func (r *recorder) HoldChanged(h incident.Hold) {
 func (r *recorder) HoldEnded(account string, kind incident.HoldKind) {
 	delete(r.holds, fmt.Sprint(account, " ", kind))
 }
-func (r *recorder) AddressLearned(places.Address) {}
-func (r *recorder) NetworkLearned(places.Network) {}
-func (r *recorder) HabitLearned(calls.Habit)      {}
+func (r *recorder) AddressLearned(places.Address)  {}
+func (r *recorder) NetworkLearned(places.Network)  {}
+func (r *recorder) HabitLearned(calls.Habit)       {}
+func (r *recorder) SpendingUsed(spending.Use)      {}
+func (r *recorder) SpendingForgiven(string, int64) {}
 
 func (r *recorder) GuessChanged(slow.Guess) {}
 func (r *recorder) SlowRaised(slow.Raised)  {}

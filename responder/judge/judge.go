@@ -26,6 +26,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/slow"
+	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
 // Policy is what the operator decided, and what the edges can do.
@@ -39,6 +40,7 @@ type Policy struct {
 	Known      time.Duration // how long after its last success an address is known
 	Restrict   contain.RestrictRule
 	Calls      calls.Rules
+	Budget     Budget
 	Allow      []netip.Prefix // never banned
 	Username   string         // our own name on the manager interface
 	Log        bool           // another sensor reads Asterisk's log
@@ -60,33 +62,35 @@ type Judge struct {
 	Calls    *calls.Detector
 	Contain  *contain.State
 	Slow     *slow.Guesses
+	Spending *spending.Spending
 
-	policy    Policy
-	effects   Effects
-	table     *score.Table
-	breakIn   *score.BreakIn
-	turns     *score.Turns
-	recent    calls.Recent
-	dedup     decide.Dedup
-	flows     decide.Flows
-	vouchers  decide.Vouchers
-	stale     stalePhones
-	handsets  handsets
-	newPlaces newPlaces
-	outdated  decide.Vouchers // where phones with an old password were spared
-	blocked   bans.Flows
-	suspects  *bans.Suspects
-	closings  map[netip.Prefix]*closing
-	closed    decide.Closings
-	placesAt  time.Time // when Places was last pruned
-	unstopped decide.Unstopped
-	pause     decide.Pause
-	missed    decide.Missed              // verdicts of the pause that is on, or was the last
-	underWay  []*underWay                // incidents that can be joined, the oldest first
-	guessers  map[netip.Prefix]*underWay // those of them that are about the guesses of an address
-	listings  map[score.Key]listing      // what incidents have listed
-	contained map[string]*underWay       // the last incident that treats an account as a thief's
-	flood     flood
+	policy     Policy
+	effects    Effects
+	table      *score.Table
+	breakIn    *score.BreakIn
+	turns      *score.Turns
+	recent     calls.Recent
+	dedup      decide.Dedup
+	flows      decide.Flows
+	vouchers   decide.Vouchers
+	stale      stalePhones
+	handsets   handsets
+	newPlaces  newPlaces
+	outdated   decide.Vouchers // where phones with an old password were spared
+	blocked    bans.Flows
+	suspects   *bans.Suspects
+	closings   map[netip.Prefix]*closing
+	closed     decide.Closings
+	placesAt   time.Time // when Places was last pruned
+	spendingAt time.Time // when limits of spending were last checked
+	unstopped  decide.Unstopped
+	pause      decide.Pause
+	missed     decide.Missed              // verdicts of the pause that is on, or was the last
+	underWay   []*underWay                // incidents that can be joined, the oldest first
+	guessers   map[netip.Prefix]*underWay // those of them that are about the guesses of an address
+	listings   map[score.Key]listing      // what incidents have listed
+	contained  map[string]*underWay       // the last incident that treats an account as a thief's
+	flood      flood
 
 	ineffective bans.Ineffective
 	wireAt      time.Time                 // when a request or a response was last seen on the wire
@@ -121,6 +125,8 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
+	j.Spending = spending.New(policy.spendingRules())
+	j.Spending.Used, j.Spending.Forgave = effects.SpendingUsed, effects.SpendingForgiven
 	j.Contain.Breaker.Configure(policy.Breaker)
 	return j, nil
 }
@@ -131,6 +137,7 @@ func (j *Judge) PasswordChanged(now time.Time, account string) {
 	j.Contain.Rotations.Set(account, now)
 	j.EndWaits(account)
 	j.forgetBreakIn(account, "the password was changed")
+	j.Forgive(now, account)
 }
 
 // ForgetAttack forgets what others did to an account: a person has dealt with it.
@@ -205,6 +212,7 @@ func (j *Judge) Prune(now time.Time) {
 	j.handsets.prune(now)
 	j.outdated.Prune(now)
 	j.pruneSlow(now)
+	j.Spending.Prune(now)
 }
 
 // thresholdOf is the threshold of that name; nil when the configuration has

@@ -34,6 +34,13 @@ func (j *Judge) leaves(now time.Time, x calls.Dial, raw []byte) {
 		}
 	}
 	j.refuse(now, leg)
+	if leg.Own {
+		j.legEnded(now, leg.Call) // it counted by itself as long as it led nowhere
+	}
+	j.legBegan(now, leg.Channel, leg.Cause, leg.Trunk, &leg.Number)
+	if !leg.Answered.IsZero() {
+		j.legAnswered(now, leg.Channel)
+	}
 }
 
 // refuse ends a leg that its account or origin may not have now.

@@ -19,6 +19,11 @@ func (j *Judge) Resume(now time.Time) (was decide.Pause, paused bool) {
 	was, paused = j.pause, j.pause.Active(now)
 	j.pause = decide.Pause{}
 	j.Contain.Breaker.Resume(now)
+	if paused {
+		j.Spending.Retell() // nothing was done about it
+	} else {
+		j.Forgive(now, "")
+	}
 	return was, paused
 }
 
@@ -33,6 +38,7 @@ func (j *Judge) PauseOver(now time.Time) (was decide.Pause, over bool) {
 		return decide.Pause{}, false
 	}
 	was, j.pause = j.pause, decide.Pause{}
+	j.Spending.Retell()
 	return was, true
 }
 

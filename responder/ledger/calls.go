@@ -16,6 +16,7 @@ func (l *Ledger) PutCall(incidentID int64, c incident.Call) {
 	for _, s := range []*string{&c.Channel, &c.Account, &c.Dialled, &c.Country} {
 		*s = text(*s)
 	}
+	c.Cost.Currency = text(c.Cost.Currency)
 	c.Began, c.Ended, c.Answered = moment(c.Began), moment(c.Ended), moment(c.Answered)
 	l.put(putCall{incidentID, c})
 }
@@ -37,17 +38,26 @@ func (putCall) rows() int  { return 1 }
 func (putCall) merge(newer change) (change, bool) { return newer, true }
 
 func (c putCall) write(w *writer) error {
-	return w.exec(`INSERT OR REPLACE INTO calls (incident, channel, account, dialled, country, began, ended, answered) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		c.incident, c.Channel, c.Account, c.Dialled, c.Country, c.Began.UnixMilli(), millis(c.Ended), millis(c.Answered))
+	return w.exec(`INSERT OR REPLACE INTO calls (incident, channel, account, dialled, country, began, ended, answered, cost, currency, estimate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		c.incident, c.Channel, c.Account, c.Dialled, c.Country, c.Began.UnixMilli(), millis(c.Ended), millis(c.Answered),
+		c.Cost.Amount, c.Cost.Currency, c.Cost.Estimate)
 }
 
 // readCalls returns the calls of an incident in the order in which they began.
 func readCalls(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.Call, error) {
-	rows, err := db.QueryContext(ctx, `SELECT channel, account, dialled, country, began, ended, answered FROM calls
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return nil, err
+	}
+	costs := `cost, currency, estimate`
+	if version < spentVersion {
+		costs = `0, '', 0`
+	}
+	rows, err := db.QueryContext(ctx, `SELECT channel, account, dialled, country, began, ended, answered, `+costs+` FROM calls
 		WHERE incident = ? ORDER BY began, channel LIMIT ?`, incidentID, maxCalls)
 	return collect(rows, err, func(rows *sql.Rows) (c incident.Call, err error) {
 		var began, ended, answered sql.NullInt64
-		err = rows.Scan(&c.Channel, &c.Account, &c.Dialled, &c.Country, &began, &ended, &answered)
+		err = rows.Scan(&c.Channel, &c.Account, &c.Dialled, &c.Country, &began, &ended, &answered, &c.Cost.Amount, &c.Cost.Currency, &c.Cost.Estimate)
 		c.Began, c.Ended, c.Answered = fromMillis(began), fromMillis(ended), fromMillis(answered)
 		return c, err
 	})

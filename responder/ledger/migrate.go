@@ -66,6 +66,24 @@ CREATE TABLE guesses (
   PRIMARY KEY (account, prefix)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX guesses_last ON guesses (last);`,
+	// What calls cost.
+	`ALTER TABLE calls ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE calls ADD COLUMN currency TEXT NOT NULL DEFAULT '';
+ALTER TABLE calls ADD COLUMN estimate INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE spending (
+  hour     INTEGER NOT NULL, -- since 1970
+  account  TEXT    NOT NULL, -- empty: unknown
+  trunk    TEXT    NOT NULL, -- empty: unknown
+  place    TEXT    NOT NULL, -- ISO 3166 code of the country, or the kind of number; empty: unknown
+  risky    INTEGER NOT NULL, -- 1: known for fraud
+  closed   INTEGER NOT NULL, -- 1: outside working hours
+  forgiven INTEGER NOT NULL, -- 1: no longer counts towards limits
+  millis   INTEGER NOT NULL, -- that calls lasted
+  calls    INTEGER NOT NULL,
+  money    INTEGER NOT NULL, -- in millionths of the currency
+  estimate INTEGER NOT NULL, -- 1: some of the money is at default rates
+  PRIMARY KEY (hour, account, trunk, place, risky, closed, forgiven)
+) STRICT, WITHOUT ROWID;`,
 }
 
 // oldHolds selects the locks and restrictions, which were stored as habits up to

@@ -46,6 +46,11 @@ func TestOldLedgersStayReadable(t *testing.T) {
 					Account: "1002", Prefix: prefix("192.0.2.66/32"), First: at, Last: at.Add(time.Second), Failures: 3, Proven: 2, Port: 5061, Transport: event.UDP, Signal: score.InvalidPassword,
 				}})
 			}
+			spent := []Spent(nil)
+			if version >= 7 {
+				spent = []Spent{{Hour: 490896, Account: "1002", Trunk: "carrier", Place: "FR", Time: time.Minute, Calls: 1, Money: 500_000, Estimate: true}}
+			}
+			same(t, "spending", must[[]Spent](t)(l.Spending(t.Context(), time.UnixMilli(0))), spent)
 			if version >= 2 {
 				call := incident.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00881234567", Began: time.UnixMilli(1767225601000)}
 				if version < 4 { // when it was answered was not kept

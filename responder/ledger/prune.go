@@ -66,6 +66,9 @@ func (p *pruner) begin(now time.Time, o Options) {
 		{query: `DELETE FROM guesses WHERE (account, prefix) IN (SELECT account, prefix FROM guesses
 			WHERE last < ?2 LIMIT ?1)`, args: []any{pruneRows, now.Add(-keepGuesses).UnixMilli()}},
 
+		{query: `DELETE FROM spending WHERE hour IN (SELECT hour FROM spending WHERE hour < ?2 LIMIT ?1)`, args: []any{pruneRows, now.Add(-keepSpent).Unix() / 3600}},
+		{query: `DELETE FROM spending WHERE hour IN (SELECT hour FROM spending ORDER BY hour DESC LIMIT ?1 OFFSET ?2)`, args: []any{pruneRows, min(maxSpent, o.MaxRows)}, crowds: true},
+
 		// A ban without an end or with time left stays, however crowded the table.
 		{query: `DELETE FROM bans WHERE (prefix, since) IN (SELECT prefix, since FROM bans
 			WHERE since <= (SELECT since FROM bans ORDER BY since DESC LIMIT 1 OFFSET ?2)

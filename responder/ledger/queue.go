@@ -18,11 +18,12 @@ const (
 	kindHabit
 	kindHold
 	kindGuess
+	kindSpent
 	kindAction
 	kinds
 )
 
-var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "hold", "guess", "action"}
+var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "hold", "guess", "spending", "action"}
 
 func (k kind) String() string { return kindNames[k] }
 

@@ -1,4 +1,4 @@
--- The ledger's schema, version 6. Times are integer milliseconds since the
+-- The ledger's schema, version 7. Times are integer milliseconds since the
 -- Unix epoch, UTC. Prefixes are text in canonical form, "192.0.2.7/32". There
 -- is no column for a secret, and there must never be one.
 
@@ -92,6 +92,9 @@ CREATE TABLE calls (
   began    INTEGER NOT NULL, -- when the channel came up
   ended    INTEGER,          -- NULL: it was up when last heard of
   answered INTEGER,          -- NULL: it was not, as far as is known
+  cost     INTEGER NOT NULL DEFAULT 0,  -- about, in millionths of the currency
+  currency TEXT    NOT NULL DEFAULT '', -- empty: the cost is not known
+  estimate INTEGER NOT NULL DEFAULT 0,  -- 1: at a default rate
   PRIMARY KEY (incident, channel)
 ) STRICT, WITHOUT ROWID;
 
@@ -130,6 +133,22 @@ CREATE TABLE guesses (
   PRIMARY KEY (account, prefix)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX guesses_last ON guesses (last);
+
+-- What calls cost that go abroad or to costly numbers, by the hour.
+CREATE TABLE spending (
+  hour     INTEGER NOT NULL, -- since 1970
+  account  TEXT    NOT NULL, -- empty: unknown
+  trunk    TEXT    NOT NULL, -- empty: unknown
+  place    TEXT    NOT NULL, -- ISO 3166 code of the country, or the kind of number; empty: unknown
+  risky    INTEGER NOT NULL, -- 1: known for fraud
+  closed   INTEGER NOT NULL, -- 1: outside working hours
+  forgiven INTEGER NOT NULL, -- 1: no longer counts towards limits
+  millis   INTEGER NOT NULL, -- that calls lasted
+  calls    INTEGER NOT NULL,
+  money    INTEGER NOT NULL, -- in millionths of the currency
+  estimate INTEGER NOT NULL, -- 1: some of the money is at default rates
+  PRIMARY KEY (hour, account, trunk, place, risky, closed, forgiven)
+) STRICT, WITHOUT ROWID;
 
 -- What is taken from an account until it is given back, and what a person asked for.
 CREATE TABLE holds (

@@ -25,6 +25,7 @@ func TestRead(t *testing.T) {
 		{"national with the usual separators", london, "(020) 7946-0001", "+442079460001", "GB", ""},
 		{"foreign", london, "0033142685300", "+33142685300", "FR", ""},
 		{"foreign with +", london, "+33142685300", "+33142685300", "FR", ""},
+		{"foreign, with further digits", london, "00407211000000", "", "RO", ""},
 		{"outside line", nines, "902079460001", "+442079460001", "GB", ""},
 		{"outside line, foreign", nines, "90033142685300", "+33142685300", "FR", ""},
 		{"without the outside line", nines, "+33142685300", "+33142685300", "FR", ""},

@@ -98,6 +98,8 @@ func (s *search) own(digits string) {
 		case how == valid, how > unknown && r.nowhere(digits[prefix:]):
 			s.prefixed(r)
 			s.inward = s.inward || !r.Foreign
+		case how == known && s.overdialledAbroad(digits[prefix:]):
+			s.prefixed(r)
 		case how == possible:
 			s.doubtful = append(s.doubtful, r)
 		case how == known:
@@ -216,6 +218,20 @@ func (s *search) couldBeLocal(digits string) bool {
 // an exchange begins with 0 or 1.
 var northAmerican = whole(`1?[2-9]\d\d[2-9]\d{6}`)
 
+// maxExtra is how many digits behind a number are looked for: networks ignore them.
+const maxExtra = 4
+
+// overdialledAbroad says whether a number with a country code is a valid one but for further
+// digits behind it.
+func (s *search) overdialledAbroad(number string) bool {
+	for cut := 1; cut <= maxExtra && len(number)-cut >= shortest; cut++ {
+		if _, how := s.worldwide(number[:len(number)-cut]); how == valid {
+			return true
+		}
+	}
+	return false
+}
+
 // overdialled reads a domestic number that costs, with further digits behind it, which
 // networks ignore.
 func (s *search) overdialled(digits string) []Reading {
@@ -226,7 +242,7 @@ func (s *search) overdialled(digits string) []Reading {
 	if !ok {
 		rest = digits
 	}
-	for cut := 1; cut <= 4 && len(rest)-cut >= shortest; cut++ {
+	for cut := 1; cut <= maxExtra && len(rest)-cut >= shortest; cut++ {
 		r, how := s.Dialling.national(byCode[s.home.code], rest[:len(rest)-cut])
 		if how == valid && r.Type != "" {
 			r.Digits = digits

@@ -123,18 +123,29 @@ func (s *records) read(line []byte) string {
 	s.n++
 	s.calls[s.n%uint64(len(s.calls))] = string(call.Uniqueid)
 	s.put(start, 0, event.Newchannel, event.StateRing, call)
+	answer, answered := s.time(cdrAnswer)
+	if answered = answered && !answer.Before(start) && !answer.After(end); answered {
+		s.put(answer, 4, event.Newstate, event.StateUp, call)
+	}
 	if len(s.fields[cdrOutChannel]) > 0 {
+		leg := event.Event{Channel: s.text(cdrOutChannel), Linkedid: call.Linkedid}
+		leg.Uniqueid = leg.Channel
+		s.put(start, 1, event.Newchannel, event.StateDown, leg)
+		if answered {
+			s.put(answer, 3, event.Newstate, event.StateUp, leg)
+		}
+		s.put(end, 7, event.Hangup, event.StateUp, leg)
 		out := call
 		out.DestChannel, out.DestExten, out.DialString = s.text(cdrOutChannel), call.Exten, dialled(s.text(cdrData))
 		out.DestUniqueid, out.DestLinkedid = out.DestChannel, call.Linkedid
-		s.put(start, 1, event.DialBegin, event.StateRing, out)
-		if answer, ok := s.time(cdrAnswer); ok && !answer.Before(start) && !answer.After(end) {
+		s.put(start, 2, event.DialBegin, event.StateRing, out)
+		if answered {
 			out.DialStatus = []byte("ANSWER")
-			s.put(answer, 2, event.DialEnd, event.StateUp, out)
-			s.put(answer, 3, event.BridgeEnter, event.StateUp, call)
+			s.put(answer, 5, event.DialEnd, event.StateUp, out)
+			s.put(answer, 6, event.BridgeEnter, event.StateUp, call)
 		}
 	}
-	s.put(end, 4, event.Hangup, event.StateUp, call)
+	s.put(end, 8, event.Hangup, event.StateUp, call)
 	if end.After(s.newest) {
 		s.newest = end
 	}

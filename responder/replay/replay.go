@@ -243,6 +243,7 @@ func (r recorder) Amend(i *incident.Incident) {
 
 // play judges one item, unless a ban would have stopped it.
 func (p *player) play(it *item) {
+	p.watch(it.at)
 	if it.at.After(p.now) {
 		p.now = it.at
 	}
@@ -268,10 +269,35 @@ func (p *player) play(it *item) {
 	case aBlinding:
 		p.judge.Blinded(p.now)
 	}
+	p.addFresh()
+}
+
+// addFresh adds the incidents that were opened since the last time.
+func (p *player) addFresh() {
 	for i := range p.fresh {
 		p.add(&p.fresh[i])
 	}
 	p.fresh = p.fresh[:0]
+}
+
+const (
+	// watchEvery is how often the judge looks at calls that are up.
+	watchEvery = 5 * time.Second
+	// watchFor is the longest pause between two items in which it does: transcripts may
+	// lack the end of a call.
+	watchFor = 24 * time.Hour
+)
+
+// watch lets the judge look at calls that are up and cost, until the next item.
+func (p *player) watch(until time.Time) {
+	if until.Sub(p.now) > watchFor {
+		return
+	}
+	for p.judge.Spending.Up() > 0 && until.Sub(p.now) > watchEvery {
+		p.now = p.now.Add(watchEvery)
+		p.judge.Watch(p.now)
+	}
+	p.addFresh()
 }
 
 // stopped reports whether a ban would have stopped the item.

@@ -253,8 +253,8 @@ func TestCallRecords(t *testing.T) {
 	if f.Format != replay.FormatCDR || f.Read != 2 || f.Damaged != 2 || r.From != noon || r.To != noon.Add(time.Hour) {
 		t.Errorf("from %s to %s, file %+v", r.From, r.To, f)
 	}
-	if r.Counters.Events != 10 {
-		t.Errorf("%d events, want 5 for each call", r.Counters.Events)
+	if r.Counters.Events != 18 {
+		t.Errorf("%d events, want 9 for each call", r.Counters.Events)
 	}
 }
 

@@ -40,7 +40,9 @@ func (t *builder) next() {
 	if t.breakIn() {
 		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
 	}
-	if t.i.Key.Per == score.PerSite && !t.i.Shared() {
+	if t.spending() {
+		next("Ask who made these calls: `tollwarden spending` shows what was used. If nobody of yours did, a thief uses the account, or a call forward or web page of the PBX: %s.", t.ifStolen())
+	} else if t.i.Key.Per == score.PerSite && !t.i.Shared() {
 		next("Each address is blocked with its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")
 	}
 	if t.i.Bare {
@@ -149,4 +151,12 @@ func (s Step) adviceFailed(account string) string {
 		}
 	}
 	return ""
+}
+
+// ifStolen says what to do if an account of an incident about costs was stolen.
+func (t *builder) ifStolen() string {
+	if t.i.Account == "" {
+		return "check call forwarding, and the accounts named above"
+	}
+	return incident.AccountCommand("compromise", t.i.Account) + " says so, and check its call forwarding"
 }

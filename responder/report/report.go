@@ -46,6 +46,7 @@ type Call struct {
 	billed   time.Duration // from the answer to the end; an upper bound
 	answered bool
 	known    bool // the end was seen
+	cost     incident.Cost
 }
 
 // Step is one step of the playbook and when it took effect.
@@ -92,6 +93,13 @@ func (t *builder) breakIn() bool {
 	return slices.ContainsFunc(t.i.Evidence, func(o incident.Evidence) bool { return o.Signal == score.SuccessAfterFailures })
 }
 
+// spending reports whether the incident is about what calls cost.
+func (t *builder) spending() bool {
+	return slices.ContainsFunc(t.i.Evidence, func(o incident.Evidence) bool {
+		return o.Signal >= score.SpendingSoft && o.Signal <= score.SiteSpendingHard
+	})
+}
+
 func (t *builder) guesses() []incident.Evidence {
 	var list []incident.Evidence
 	for _, o := range t.i.Evidence {
@@ -126,7 +134,7 @@ func (t *builder) title() {
 
 func (t *builder) calls() {
 	for _, c := range t.i.Calls {
-		call := Call{Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Answered: "unknown", Lasted: "end not seen"}
+		call := Call{cost: c.Cost, Began: c.Began.In(t.loc), Dialled: Plain(c.Dialled), Country: Plain(c.Country), Channel: Plain(c.Channel), Answered: "unknown", Lasted: "end not seen"}
 		if !c.Ended.IsZero() {
 			call.duration, call.known = max(0, c.Ended.Sub(c.Began)), true
 			call.Lasted = seconds(call.duration)
@@ -166,7 +174,7 @@ func (t *builder) story() {
 		t.add(c.Began, "Call to %s started.", to)
 		switch {
 		case c.known && c.answered:
-			t.add(c.Began.Add(c.duration), "Call to %s ended, %s after it was answered.", to, seconds(c.billed))
+			t.add(c.Began.Add(c.duration), "Call to %s ended, %s after it was answered%s.", to, seconds(c.billed), c.costWords())
 		case c.known:
 			t.add(c.Began.Add(c.duration), "Call to %s ended after %s without an answer.", to, c.Lasted)
 		}
@@ -240,6 +248,8 @@ func where(o incident.Evidence) string {
 // signalWords says what a signal means, or its name if it has no words here.
 func signalWords(signal score.Signal) string {
 	words := map[score.Signal]string{
+		score.SpendingSoft: "Soft limit of what the account's calls may cost", score.SpendingHard: "Hard limit of what the account's calls may cost",
+		score.SiteSpendingSoft: "Soft limit of what calls of the site may cost", score.SiteSpendingHard: "Hard limit of what calls of the site may cost",
 		score.SuccessfulAuth: "Successful login", score.FailedACL: "Request refused by an access list",
 		score.AuthMethodNotAllowed: "Login with a method that is not allowed", score.RequestBadFormat: "Malformed request",
 		score.RequestNotAllowed: "Request of a kind that is not allowed", score.UnexpectedAddress: "Account used from an address that is not its own",
@@ -348,10 +358,32 @@ func (t *builder) lost() {
 		lost = fmt.Sprintf("Calls attempted: %d. None is known to have been answered.", len(t.r.Calls))
 	}
 	t.r.Lost = append(t.r.Lost, lost)
+	if cost := t.cost(); cost.Amount > 0 {
+		t.r.Lost = append(t.r.Lost, fmt.Sprintf("Calls abroad and to costly numbers cost about %s.", Plain(cost.String())))
+	}
 	if open > 0 {
 		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: check Asterisk's call records or ask your carrier.", incident.Count(open, "call")))
 	}
 	t.r.Lost = append(t.r.Lost, "Answer times are the earliest that Asterisk reported. Only your carrier knows the actual cost.")
+}
+
+// cost is about what the calls cost together.
+func (t *builder) cost() (sum incident.Cost) {
+	for _, c := range t.i.Calls {
+		if c.Cost.Amount > 0 {
+			sum.Amount += c.Cost.Amount
+			sum.Currency, sum.Estimate = c.Cost.Currency, sum.Estimate || c.Cost.Estimate
+		}
+	}
+	return sum
+}
+
+// costWords says what the call cost; "" if that is not known.
+func (c Call) costWords() string {
+	if c.cost.Amount == 0 {
+		return ""
+	}
+	return ", and cost about " + Plain(c.cost.String())
 }
 
 func (t *builder) changed() {

@@ -22,6 +22,9 @@ func (t *builder) steps() {
 		case score.IsOrigin(s.Target):
 			step.What = "end costly calls"
 		}
+		if s.Step == incident.StepLimitCosts && t.spending() {
+			step.What = "end costly calls"
+		}
 		t.r.Steps = append(t.r.Steps, step)
 	}
 }

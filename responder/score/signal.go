@@ -37,6 +37,11 @@ const (
 	LastingFailures  // wrong passwords for one account, over days: an attack or an old password
 	GuessingCampaign // wrong passwords for many accounts of the site, over days
 
+	SpendingSoft     // an account reached a soft limit of what calls may cost (package spending)
+	SpendingHard     // an account reached a hard one
+	SiteSpendingSoft // the site, or a trunk, reached a soft limit
+	SiteSpendingHard // the site, or a trunk, reached a hard one
+
 	CallRate             // calls per minute
 	ConcurrentCalls      // calls at once
 	Cadence              // calls set up less than a second apart
@@ -62,6 +67,7 @@ var signalNames = [signalCount]string{
 	"ChallengeSent", "InvalidTransport",
 	"SuccessAfterFailures", "NewPlaceAfterFailures", "Tampering",
 	"SlowGuesser", "SlowNetwork", "SlowAttack", "LastingFailures", "GuessingCampaign",
+	"SpendingSoft", "SpendingHard", "SiteSpendingSoft", "SiteSpendingHard",
 	"CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination",
 	"NewCountry", "OffHours", "Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent",
 	"AnonymousCall", "UnseenLogin",

@@ -40,6 +40,9 @@ type Reading struct {
 	Lost        uint64            // canaries that did not come through
 	Unsent      uint64            // canaries that could not be sent
 
+	Spending []control.Spender // what calls used within 24 hours
+	Blocked  int               // accounts whose budgets are used up, and the site
+
 	LedgerLag     time.Duration
 	LedgerPending int
 	LedgerDropped map[string]uint64 // rows, by kind
@@ -75,6 +78,24 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	e.decisions(&r)
 	e.kernel(&r)
 	e.ledger(&r)
+	e.spending(&r)
+}
+
+// spending exports what the site has used of its budgets.
+func (e exporter) spending(r *Reading) {
+	for _, x := range r.Spending {
+		if x.Kind != "site" {
+			continue
+		}
+		for places, spent := range map[string]*control.Spent{"usual": x.Usual, "other": x.Other} {
+			if spent == nil {
+				continue
+			}
+			e.gauge("spending_minutes", "Minutes of calls abroad and to costly numbers within 24 hours.", float64(spent.Minutes.Used+spent.OffHours.Used), "places", places)
+			e.gauge("spending_money", "About what these calls cost, in whole units of calls.budget.currency.", float64(spent.Money.Used), "places", places)
+		}
+	}
+	e.gauge("spending_blocked", "Extensions whose budgets are used up, and the site if its is.", float64(r.Blocked))
 }
 
 // health exports the checks, the canary and the state of the configuration.

@@ -140,6 +140,9 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	policy.Allow = d.config.enforced
+	if policy.Budget.Rates, _, err = settings.Rates(o.Config); err != nil {
+		o.Log.Error().Err(err).Msg("what calls cost is estimated at default rates")
+	}
 	options, err := settings.PBX(o.Config)
 	if err != nil {
 		return err

@@ -67,6 +67,9 @@ func (c *configuration) replace() error {
 	if err != nil {
 		return err
 	}
+	if policy.Budget.Rates, _, err = settings.Rates(cfg); err != nil {
+		return err
+	}
 	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
 	if err != nil {
 		return err

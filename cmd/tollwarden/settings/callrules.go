@@ -3,7 +3,9 @@ package settings
 import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/numbers"
+	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
 // callRules is the section calls as package calls takes it.
@@ -26,6 +28,28 @@ func callRules(c *config.Calls) calls.Rules {
 		r.Groups = append(r.Groups, calls.Group{Name: g.Name, Accounts: g.Accounts, Limits: callLimits(g.Limits)})
 	}
 	return r
+}
+
+// budget is the section calls.budget as package judge takes it.
+func budget(c *config.Calls) judge.Budget {
+	b := judge.Budget{
+		Rules: spending.Rules{
+			Account: spendingLimits(c.Budget.BudgetLimits), Site: spendingLimits(c.Budget.Site), Trunk: spendingLimits(c.Budget.Trunk),
+			Usual: spending.Pair{Soft: int64(c.Budget.Usual[0]), Hard: int64(c.Budget.Usual[1])},
+		},
+		Block: c.Budget.Block, Currency: c.Budget.Currency,
+	}
+	for _, g := range c.Groups {
+		b.Groups = append(b.Groups, spending.Group{Accounts: g.Accounts, Limits: spendingLimits(g.Budget)})
+	}
+	return b
+}
+
+func spendingLimits(l config.BudgetLimits) spending.Limits {
+	pair := func(p [2]int, unit spending.Money) spending.Pair {
+		return spending.Pair{Soft: int64(p[0]) * int64(unit), Hard: int64(p[1]) * int64(unit)}
+	}
+	return spending.Limits{Minutes: pair(l.Minutes, 1), OffHours: pair(l.OffHours, 1), Money: pair(l.Money, spending.Units(1))}
 }
 
 func callLimits(l config.CallLimits) calls.Limits {

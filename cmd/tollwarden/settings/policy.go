@@ -32,6 +32,7 @@ func Policy(cfg *config.Config) (judge.Policy, error) {
 		Restrict:   contain.RestrictRule{Networks: cfg.Restrict.Networks, Spoofable: cfg.Restrict.TrustSpoofable, Quiet: cfg.Restrict.Quiet, Lived: cfg.Restrict.Lived},
 		Breaker:    contain.BreakerRule{Accounts: cfg.Breaker.Accounts, Within: cfg.Breaker.Within},
 		Calls:      callRules(&cfg.Calls),
+		Budget:     budget(&cfg.Calls),
 		Allow:      Allow(cfg),
 		Username:   cfg.Asterisk.Username,
 		Log:        cfg.Asterisk.Log != "",
