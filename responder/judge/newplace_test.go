@@ -80,3 +80,34 @@ func TestOneMessageADayAboutNewPlaces(t *testing.T) {
 		})
 	}
 }
+
+// People who heard of one address of an account hear of the next one, too: by the next
+// message, or at once when it calls where the owner does not.
+func TestSecondNewPlaceOfTheWeek(t *testing.T) {
+	const thiefs, day = "203.0.113.200", 24 * time.Hour
+	for name, tc := range map[string]struct {
+		number string // that is called from there; "" is none
+		want   string
+	}{
+		"no call":             {"", "1002 by new place"},
+		"a country as before": {france, "1002 by new place"},
+		"a new country":       {cook, "1002 by new place, 1002 by new place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := owned(t, suspecting())
+			s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
+			s.hear(t, noon.Add(2*day), success("1002", thiefs))
+			if tc.number != "" {
+				s.calls(t, noon.Add(2*day+time.Hour), thiefs, "PJSIP/1002-00000001", tc.number)
+			}
+			if got := s.told(); got != tc.want {
+				t.Errorf("told of %s, want %s", got, tc.want)
+			}
+			s.hear(t, noon.Add(3*day), guessedAt("1003")+success("1003", "192.0.2.91"))
+			last := s.incidents[len(s.incidents)-1].Reason
+			if names := strings.HasSuffix(last, "; on probation since the last message, too: 1002 from "+thiefs); names != (tc.number != cook) {
+				t.Errorf("the last message: %s", last)
+			}
+		})
+	}
+}

@@ -151,7 +151,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	case up && ownChannel(s):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
-	j.tellHeld(now, s.Account, s.Detail)
+	j.tellHeld(now, s)
 	return false
 }
 
@@ -224,17 +224,19 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 }
 
 // tellOfNewPlace opens an incident about a new address, unless there was one this week: the
-// address of an owner may change all the time.
+// address of an owner may change all the time. The next message names it, or one of its own
+// once it calls where it costs: a thief may have waited for the owner's new address.
 func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	paused := j.pause.Active(v.At)
 	switch {
 	case !j.dedup.FirstNewPlace(v, paused):
 		j.counters.Suppressed++
+		j.newPlaces.hold(v, true)
 	case paused || j.dedup.FirstNewPlaceOfDay(v):
 		v.Reason += j.newPlaces.names()
 		j.open(v, sign, steps)
 	default:
-		j.newPlaces.hold(v)
+		j.newPlaces.hold(v, false)
 		j.open(v, sign, untold(steps))
 	}
 }
