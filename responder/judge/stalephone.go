@@ -23,6 +23,10 @@ const (
 	// guesses at its account elsewhere may be taken for it once in this time, until it
 	// fails where it was.
 	movesEvery = 20 * time.Hour
+	// stillFails is how often such a phone tries at least. If its account is used where it
+	// failed, and it has not for so long, somebody only mistyped, or has corrected it:
+	// whoever fails elsewhere from then on is a guesser.
+	stillFails = time.Hour
 	// maxStale bounds the accounts with such a phone.
 	maxStale = 1 << 14
 )
@@ -34,7 +38,8 @@ type stalePhones struct {
 }
 
 type stalePhone struct {
-	hood  netip.Prefix // where it was last known to be
+	last  netip.Prefix // the address where it was last known to be, a source key
+	hood  netip.Prefix // around it
 	at    time.Time
 	next  netip.Prefix // the address elsewhere where it may be now, a source key
 	since time.Time    // when it was last taken to have moved there
@@ -57,7 +62,16 @@ func (s *stalePhones) failed(o *score.Observation) {
 		is = &stalePhone{}
 		s.by[string(o.Account)] = is
 	}
-	is.hood, is.at, is.next = places.Neighbourhood(o.Source), o.At, netip.Prefix{}
+	is.last, is.hood = event.SourcePrefix(o.Source), places.Neighbourhood(o.Source)
+	is.at, is.next = o.At, netip.Prefix{}
+}
+
+// succeeded records a success at an address where the account is known. It allocates
+// nothing.
+func (s *stalePhones) succeeded(o *score.Observation) {
+	if is := s.by[string(o.Account)]; is != nil && is.last == event.SourcePrefix(o.Source) && o.At.Sub(is.at) >= stillFails {
+		delete(s.by, string(o.Account))
+	}
 }
 
 // moved says whether a failure of an account is that of its stale phone at its next
