@@ -55,23 +55,56 @@ func (d *Dialling) Read(dialled string) Number {
 		return n
 	}
 	n.External = true
-	var fallback *phonenumbers.PhoneNumber
+	parsed, valid := d.best(digits)
+	if !valid {
+		if within := d.overdialled(digits); within != nil {
+			parsed = within
+		}
+	}
+	if parsed != nil {
+		return d.described(n, parsed)
+	}
+	return n
+}
+
+// best is the first reading of some digits that is a valid number, or else the first that
+// is a number at all; nil if none is.
+func (d *Dialling) best(digits string) (n *phonenumbers.PhoneNumber, valid bool) {
 	for _, reading := range d.readings(digits) {
 		parsed := d.parse(reading)
 		if parsed == nil {
 			continue
 		}
 		if phonenumbers.IsValidNumber(parsed) {
-			return d.described(n, parsed)
+			return parsed, true
 		}
-		if fallback == nil {
-			fallback = parsed
+		if n == nil {
+			n = parsed
 		}
 	}
-	if fallback != nil {
-		return d.described(n, fallback)
+	return n, false
+}
+
+// maxOverdialled is how many digits of a number are looked at for one that it begins with:
+// an international prefix and the 15 digits of E.164.
+const maxOverdialled = 20
+
+// overdialled is the premium or satellite number that some digits begin with which are no
+// valid number themselves: the network connects a call once the number is complete, and
+// ignores further digits. It is nil if there is none.
+func (d *Dialling) overdialled(digits string) *phonenumbers.PhoneNumber {
+	for end := min(len(digits)-1, maxOverdialled); end > d.Internal; end-- {
+		parsed, valid := d.best(digits[:end])
+		if !valid {
+			continue
+		}
+		switch typeOf(phonenumbers.Format(parsed, phonenumbers.E164), parsed) {
+		case "premium", "satellite":
+			return parsed
+		}
+		return nil
 	}
-	return n
+	return nil
 }
 
 // readings returns the digits without each possible outside-line prefix, the most
