@@ -14,14 +14,25 @@ func TestReasonForProbation(t *testing.T) {
 	for name, tc := range map[string]struct {
 		events, want string
 	}{
-		"others guessed":            {guessedAt("1002") + success("1002", newPlace), "somebody guessed at the password (4 wrong passwords from 2 addresses)"},
-		"it failed for another one": {failures("1003", newPlace, 4) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
+		"others guessed":              {guessedAt("1002") + success("1002", newPlace), "somebody guessed at the password (4 wrong passwords from 2 addresses)"},
+		"a colleague and it mistyped": {over("TCP", failures("1003", newPlace, 2)+failures("1002", newPlace, 2)) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
+		"it failed for another one":   {failures("1003", newPlace, 4) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
 	} {
 		s := owned(t, suspecting())
 		s.hear(t, noon, tc.events)
 		if len(s.incidents) != 1 || s.incidents[0].Reason != tc.want+last {
 			t.Errorf("%s: %+v", name, s.incidents)
 		}
+	}
+}
+
+// A break-in by somebody who tried several extensions counts all these tries.
+func TestReasonForBreakInAtSeveral(t *testing.T) {
+	s := owned(t, suspecting())
+	s.hear(t, noon, over("TCP", failures("1001", newPlace, 1)+failures("1003", newPlace, 2)+failures("1002", newPlace, 1))+success("1002", newPlace))
+	const want = "1 login with the right password from 192.0.2.90 within 1h; after 1 failed login from unknown addresses; after 3 failed logins to other accounts from this address"
+	if len(s.incidents) != 1 || s.incidents[0].Reason != want {
+		t.Errorf("%+v, want %s", s.incidents, want)
 	}
 }
 

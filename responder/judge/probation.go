@@ -40,7 +40,7 @@ func (j *Judge) newPlaceReason(v *score.Verdict) string {
 	}
 	before := "wrong passwords for other accounts came from the same address"
 	switch {
-	case failures > 0:
+	case failures >= j.breakIn.Threshold():
 		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
 	case len(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
 		before = "wrong passwords came from the same address, of a phone with an old one or of a guesser"
