@@ -40,10 +40,10 @@ func (j *Judge) newPlaceReason(v *score.Verdict) string {
 	}
 	before := "wrong passwords for other accounts came from the same address"
 	switch {
+	case len(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
+		before = "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"
 	case failures >= j.breakIn.Threshold():
 		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
-	case len(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
-		before = "wrong passwords came from the same address, of a phone with an old one or of a guesser"
 	case j.onProbationElsewhere(v):
 		before = "another address of the account is on probation"
 	}

@@ -114,7 +114,9 @@ func (j *Judge) ownPhone(o *score.Observation) bool {
 
 // excused says whether an address succeeds that failed for the account itself, and was
 // taken for its own phone with an old password: its owner has just corrected that, or a
-// guesser passed for it and has found the password.
+// guesser passed for it and has found the password. So it is where others of the site have
+// long been: whoever sets up a phone there mistypes, and guests guess at accounts whose
+// owners may turn up there.
 func (j *Judge) excused(o *score.Observation) bool {
 	if o.Signal != score.SuccessfulAuth || o.Own || j.Places.KnownSource(o.Account, event.SourcePrefix(o.Source), o.At) {
 		return false
@@ -129,7 +131,30 @@ func (j *Judge) excused(o *score.Observation) bool {
 		return n >= j.breakIn.Threshold()
 	}
 	account := string(o.Account)
-	return enough(failuresAt(j.table.Evidence(sourceKey(o.Source)), account)) && !enough(j.breakIn.Failures(account))
+	here := j.table.Evidence(sourceKey(o.Source))
+	return enough(failuresAt(here, account)) && (!enough(j.breakIn.Failures(account)) || j.amongOthers(o, here))
+}
+
+// amongOthers says whether an address succeeds for the only account that failed there without
+// living there, while others that count have their home there. Whoever tries several is a
+// guesser anywhere.
+func (j *Judge) amongOthers(o *score.Observation, failed []score.Record) bool {
+	account, source := string(o.Account), event.SourcePrefix(o.Source)
+	if _, thief := j.Places.Thief(o.Account, source); thief {
+		return false
+	}
+	for i := range failed {
+		r := &failed[i]
+		if r.Signal.Failure() && r.Account != account && o.At.Sub(r.At) < j.breakIn.Within() && !j.Places.Lives([]byte(r.Account), source, o.At) {
+			return false
+		}
+	}
+	for other, last := range j.Places.Residents(o.At, source) {
+		if other != account && j.Places.Home(o.At, other, o.Source) && j.Places.Vouches(other, o.At) && !j.vouchers.Spent(o.At, other) && last.After(j.Contain.Rotations.At(other)) {
+			return true
+		}
+	}
+	return false
 }
 
 // outdatedPhone says whether the wrong passwords that a verdict rests on are those of one
