@@ -29,8 +29,8 @@ func hurried(v *score.Verdict, f Facts) bool {
 }
 
 // redialledAtHome is why an account is not taken from its owner for one number.
-const redialledAtHome = "one forbidden number, dialled again and again from where the extension has long been used, is somebody who wonders why the call was cut off: " +
-	"each of these calls is ended; if they are meant, allow the number in [calls] or in a [[calls.group]]"
+const redialledAtHome = "calls to one forbidden number alone, from where the extension has long been used, are those of somebody who wonders why they are cut off: " +
+	"each of them is ended; if they are meant, give the extension a [[calls.group]] whose deny leaves that number out"
 
 // redialled says whether a verdict rests on nothing but calls to one forbidden number from a
 // place where the account's own users are. Whoever is cut off at once dials again, and so
