@@ -100,6 +100,7 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 		}
 		s.SkipUnless(f.Stopped == "" || !kind.Takes(), f.Stopped)
 		s.SkipUnless(!kind.Takes() || !hurried(v, f), hurriedAtHome)
+		s.SkipUnless(!kind.Takes() || !redialled(v, f), redialledAtHome)
 	case incident.StepNotify:
 		s.Target = "operator"
 		s.SkipUnless(!f.NoReceiver, "no receiver is configured: set notify.webhook, notify.mail or notify.syslog")
@@ -265,7 +266,7 @@ func OnlyInforms(steps []incident.Step) bool {
 // Compromised says that a plan treats its account as a thief's.
 func Compromised(steps []incident.Step) bool {
 	return slices.ContainsFunc(steps, func(s incident.Step) bool {
-		return (s.Step == incident.StepRotate || s.Step == incident.StepRemoveRegistrations) && s.Detail != hurriedAtHome
+		return (s.Step == incident.StepRotate || s.Step == incident.StepRemoveRegistrations) && s.Detail != hurriedAtHome && s.Detail != redialledAtHome
 	})
 }
 

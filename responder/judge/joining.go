@@ -298,8 +298,25 @@ func (j *Judge) reasonOf(v *score.Verdict, sign *calls.Sign) string {
 	if sign != nil {
 		reason += "; " + sign.Detail
 	}
-	if n := j.breakIn.Counted(v.Key.Account); v.Cause.Signal == score.SuccessAfterFailures && n > 0 {
+	if v.Cause.Signal != score.SuccessAfterFailures {
+		return reason
+	}
+	n := j.breakIn.Counted(v.Key.Account)
+	if n > 0 {
 		reason += "; after " + incident.Count(n, "failed login") + " from unknown addresses"
 	}
+	if others := j.otherFailures(v); n < j.breakIn.Threshold() && others > 0 {
+		reason += "; after " + incident.Count(others, "failed login") + " to other accounts from this address"
+	}
 	return reason
+}
+
+// otherFailures counts the failures at a verdict's address for other accounts than its own.
+func (j *Judge) otherFailures(v *score.Verdict) (n int) {
+	for _, r := range j.table.Evidence(sourceKey(v.Cause.Source)) {
+		if r.Signal.Failure() && r.Account != v.Key.Account && v.At.Sub(r.At) < j.breakIn.Within() {
+			n++
+		}
+	}
+	return n
 }

@@ -371,6 +371,45 @@ func TestBreakInFromTheOffice(t *testing.T) {
 	}
 }
 
+// Where others have long been, wrong passwords for an account that is not used there are those
+// of whoever sets up its phone, or of a guest before its owner comes: the password stays, and
+// calls that cost are ended. Whoever tries several, or is alone there, has it changed.
+func TestBreakInAmongOthers(t *testing.T) {
+	const own = "PJSIP/1003-00000001"
+	twice := func(accounts ...string) (events string) {
+		for _, a := range accounts {
+			events += over("TCP", failures(a, office, 2))
+		}
+		return events
+	}
+	for name, tc := range map[string]struct {
+		at     string
+		events string
+		number string // that is called afterwards; "" is none
+		want   string
+	}{
+		"a new phone, corrected":        {office, over("TCP", failures("1003", office, 5)), "", "new place 1003"},
+		"and it calls a premium number": {office, over("TCP", failures("1003", office, 5)), premium, "new place 1003, break-in 1003"},
+		"several accounts are tried":    {office, twice("1003", "1004", "1005") + twice("1003"), "", "break-in 1003"},
+		"a phone that lives there, too": {office, twice("1001", "1003") + twice("1003"), "", "new place 1003"},
+		"nobody else is there":          {newPlace, over("TCP", failures("1003", newPlace, 5)), "", "break-in 1003"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := owned(t, suspecting())
+			s.hear(t, noon, tc.events)
+			for n := range 3 { // the phone signs in again and again
+				s.hear(t, noon.Add(time.Duration(n+1)*time.Hour), over("TCP", success("1003", tc.at)))
+			}
+			if tc.number != "" {
+				s.rings(noon.Add(3*time.Hour+time.Second), own, tc.number)
+			}
+			if got := s.verdicts(); got != tc.want {
+				t.Errorf("incidents %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
 // turnTaking adds a rule per network, as the defaults have it.
 func turnTaking() judge.Policy {
 	p := guessing(100)

@@ -14,14 +14,25 @@ func TestReasonForProbation(t *testing.T) {
 	for name, tc := range map[string]struct {
 		events, want string
 	}{
-		"others guessed":            {guessedAt("1002") + success("1002", newPlace), "somebody guessed at the password (4 wrong passwords from 2 addresses)"},
-		"it failed for another one": {failures("1003", newPlace, 4) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
+		"others guessed":              {guessedAt("1002") + success("1002", newPlace), "somebody guessed at the password (4 wrong passwords from 2 addresses)"},
+		"a colleague and it mistyped": {over("TCP", failures("1003", newPlace, 2)+failures("1002", newPlace, 2)) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
+		"it failed for another one":   {failures("1003", newPlace, 4) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
 	} {
 		s := owned(t, suspecting())
 		s.hear(t, noon, tc.events)
 		if len(s.incidents) != 1 || s.incidents[0].Reason != tc.want+last {
 			t.Errorf("%s: %+v", name, s.incidents)
 		}
+	}
+}
+
+// A break-in by somebody who tried several extensions counts all these tries.
+func TestReasonForBreakInAtSeveral(t *testing.T) {
+	s := owned(t, suspecting())
+	s.hear(t, noon, over("TCP", failures("1001", newPlace, 1)+failures("1003", newPlace, 2)+failures("1002", newPlace, 1))+success("1002", newPlace))
+	const want = "1 login with the right password from 192.0.2.90 within 1h; after 1 failed login from unknown addresses; after 3 failed logins to other accounts from this address"
+	if len(s.incidents) != 1 || s.incidents[0].Reason != want {
+		t.Errorf("%+v, want %s", s.incidents, want)
 	}
 }
 
@@ -76,6 +87,37 @@ func TestOneMessageADayAboutNewPlaces(t *testing.T) {
 			}
 			if _, limited := s.Contain.Costs.Of("1002"); !limited {
 				t.Error("the costs are not limited")
+			}
+		})
+	}
+}
+
+// People who heard of one address of an account hear of the next one, too: by the next
+// message, or at once when it calls where the owner does not.
+func TestSecondNewPlaceOfTheWeek(t *testing.T) {
+	const thiefs, day = "203.0.113.200", 24 * time.Hour
+	for name, tc := range map[string]struct {
+		number string // that is called from there; "" is none
+		want   string
+	}{
+		"no call":             {"", "1002 by new place"},
+		"a country as before": {france, "1002 by new place"},
+		"a new country":       {cook, "1002 by new place, 1002 by new place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := owned(t, suspecting())
+			s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
+			s.hear(t, noon.Add(2*day), success("1002", thiefs))
+			if tc.number != "" {
+				s.calls(t, noon.Add(2*day+time.Hour), thiefs, "PJSIP/1002-00000001", tc.number)
+			}
+			if got := s.told(); got != tc.want {
+				t.Errorf("told of %s, want %s", got, tc.want)
+			}
+			s.hear(t, noon.Add(3*day), guessedAt("1003")+success("1003", "192.0.2.91"))
+			last := s.incidents[len(s.incidents)-1].Reason
+			if names := strings.HasSuffix(last, "; on probation since the last message, too: 1002 from "+thiefs); names != (tc.number != cook) {
+				t.Errorf("the last message: %s", last)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -19,19 +20,27 @@ import (
 // newPlaces are the verdicts on new addresses that no message has named yet, by account.
 // The zero value is ready to use. A restart forgets them.
 type newPlaces struct {
-	held map[string]*score.Verdict
+	held map[string]heldPlace
+}
+
+// heldPlace is one of them. again says that people heard of another address of the account
+// this week: an owner on a journey calls the same countries from each.
+type heldPlace struct {
+	verdict *score.Verdict
+	again   bool
 }
 
 // maxHeld bounds them. What does not fit is named by its incident alone.
 const maxHeld = 256
 
-func (p *newPlaces) hold(v *score.Verdict) {
+func (p *newPlaces) hold(v *score.Verdict, again bool) {
 	if p.held == nil {
-		p.held = map[string]*score.Verdict{}
+		p.held = map[string]heldPlace{}
 	}
 	if len(p.held) < maxHeld {
 		is := *v
-		p.held[v.Key.Account] = &is
+		was, untold := p.held[v.Key.Account]
+		p.held[v.Key.Account] = heldPlace{&is, again && (!untold || was.again)}
 	}
 }
 
@@ -42,7 +51,7 @@ func (p *newPlaces) names() string {
 	}
 	var words []string
 	for _, account := range slices.Sorted(maps.Keys(p.held)) {
-		words = append(words, fmt.Sprintf("%s from %s", score.Printable(account), p.held[account].Cause.Source.Unmap()))
+		words = append(words, fmt.Sprintf("%s from %s", score.Printable(account), p.held[account].verdict.Cause.Source.Unmap()))
 	}
 	p.held = nil
 	return "; on probation since the last message, too: " + strings.Join(words, ", ")
@@ -59,13 +68,16 @@ func untold(steps []incident.Step) []incident.Step {
 }
 
 // tellHeld sends the message about an account's new address that waits, because of a call
-// that costs.
-func (j *Judge) tellHeld(now time.Time, account, number string) {
-	v := j.newPlaces.held[account]
-	if v == nil {
+// that costs. If people heard of another address this week, the call must be one that the
+// owner does not make: to a country that the account had never called, or one that costs for another reason.
+func (j *Judge) tellHeld(now time.Time, s calls.Sign) {
+	account := s.Account
+	is, waits := j.newPlaces.held[account]
+	if !waits || is.again && !s.NewCountry && strings.HasPrefix(s.Cost, "international") {
 		return
 	}
+	v := is.verdict
 	delete(j.newPlaces.held, account)
-	v.At, v.Reason = now, v.Reason+"; and then it called "+number
+	v.At, v.Reason = now, v.Reason+"; and then it called "+s.Detail
 	j.openNew(v, nil, decide.Plan(v, []incident.StepKind{incident.StepNotify}, j.policy.Ladder, j.facts(v, nil, decide.TargetOf(v))), j.modeOf(now))
 }

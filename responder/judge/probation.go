@@ -43,10 +43,10 @@ func (j *Judge) newPlaceReason(v *score.Verdict) string {
 	}
 	before := "wrong passwords for other accounts came from the same address"
 	switch {
-	case failures > 0:
-		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
 	case len(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
-		before = "wrong passwords came from the same address, of a phone with an old one or of a guesser"
+		before = "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"
+	case failures >= j.breakIn.Threshold():
+		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
 	case j.onProbationElsewhere(v):
 		before = "another address of the account is on probation"
 	}
@@ -154,7 +154,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	case up && ownChannel(s):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
-	j.tellHeld(now, s.Account, s.Detail)
+	j.tellHeld(now, s)
 	return false
 }
 
@@ -227,17 +227,19 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 }
 
 // tellOfNewPlace opens an incident about a new address, unless there was one this week: the
-// address of an owner may change all the time.
+// address of an owner may change all the time. The next message names it, or one of its own
+// once it calls where it costs: a thief may have waited for the owner's new address.
 func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	paused := j.pause.Active(v.At)
 	switch {
 	case !j.dedup.FirstNewPlace(v, paused):
 		j.counters.Suppressed++
+		j.newPlaces.hold(v, true)
 	case paused || j.dedup.FirstNewPlaceOfDay(v):
 		v.Reason += j.newPlaces.names()
 		j.open(v, sign, steps)
 	default:
-		j.newPlaces.hold(v)
+		j.newPlaces.hold(v, false)
 		j.open(v, sign, untold(steps))
 	}
 }

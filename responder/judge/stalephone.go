@@ -23,6 +23,10 @@ const (
 	// guesses at its account elsewhere may be taken for it once in this time, until it
 	// fails where it was.
 	movesEvery = 20 * time.Hour
+	// stillFails is how often such a phone tries at least. If its account is used where it
+	// failed, and it has not for so long, somebody only mistyped, or has corrected it:
+	// whoever fails elsewhere from then on is a guesser.
+	stillFails = time.Hour
 	// maxStale bounds the accounts with such a phone.
 	maxStale = 1 << 14
 )
@@ -34,7 +38,8 @@ type stalePhones struct {
 }
 
 type stalePhone struct {
-	hood  netip.Prefix // where it was last known to be
+	last  netip.Prefix // the address where it was last known to be, a source key
+	hood  netip.Prefix // around it
 	at    time.Time
 	next  netip.Prefix // the address elsewhere where it may be now, a source key
 	since time.Time    // when it was last taken to have moved there
@@ -57,7 +62,16 @@ func (s *stalePhones) failed(o *score.Observation) {
 		is = &stalePhone{}
 		s.by[string(o.Account)] = is
 	}
-	is.hood, is.at, is.next = places.Neighbourhood(o.Source), o.At, netip.Prefix{}
+	is.last, is.hood = event.SourcePrefix(o.Source), places.Neighbourhood(o.Source)
+	is.at, is.next = o.At, netip.Prefix{}
+}
+
+// succeeded records a success at an address where the account is known. It allocates
+// nothing.
+func (s *stalePhones) succeeded(o *score.Observation) {
+	if is := s.by[string(o.Account)]; is != nil && is.last == event.SourcePrefix(o.Source) && o.At.Sub(is.at) >= stillFails {
+		delete(s.by, string(o.Account))
+	}
 }
 
 // moved says whether a failure of an account is that of its stale phone at its next
@@ -100,7 +114,9 @@ func (j *Judge) ownPhone(o *score.Observation) bool {
 
 // excused says whether an address succeeds that failed for the account itself, and was
 // taken for its own phone with an old password: its owner has just corrected that, or a
-// guesser passed for it and has found the password.
+// guesser passed for it and has found the password. So it is where others of the site have
+// long been: whoever sets up a phone there mistypes, and guests guess at accounts whose
+// owners may turn up there.
 func (j *Judge) excused(o *score.Observation) bool {
 	if o.Signal != score.SuccessfulAuth || o.Own || j.Places.KnownSource(o.Account, event.SourcePrefix(o.Source), o.At) {
 		return false
@@ -115,7 +131,30 @@ func (j *Judge) excused(o *score.Observation) bool {
 		return n >= j.breakIn.Threshold()
 	}
 	account := string(o.Account)
-	return enough(failuresAt(j.table.Evidence(sourceKey(o.Source)), account), true) && !enough(j.breakIn.Failures(account), false)
+	here := j.table.Evidence(sourceKey(o.Source))
+	return enough(failuresAt(here, account), true) && (!enough(j.breakIn.Failures(account), false) || j.amongOthers(o, here))
+}
+
+// amongOthers says whether an address succeeds for the only account that failed there without
+// living there, while others that count have their home there. Whoever tries several is a
+// guesser anywhere.
+func (j *Judge) amongOthers(o *score.Observation, failed []score.Record) bool {
+	account, source := string(o.Account), event.SourcePrefix(o.Source)
+	if _, thief := j.Places.Thief(o.Account, source); thief {
+		return false
+	}
+	for i := range failed {
+		r := &failed[i]
+		if r.Signal.Failure() && r.Account != account && o.At.Sub(r.At) < j.breakIn.Within() && !j.Places.Lives([]byte(r.Account), source, o.At) {
+			return false
+		}
+	}
+	for other, last := range j.Places.Residents(o.At, source) {
+		if other != account && j.Places.Home(o.At, other, o.Source) && j.Places.Vouches(other, o.At) && !j.vouchers.Spent(o.At, other) && last.After(j.Contain.Rotations.At(other)) {
+			return true
+		}
+	}
+	return false
 }
 
 // outdatedPhone says whether the wrong passwords that a verdict rests on are those of one

@@ -62,6 +62,14 @@ func TestStalePhoneIsAtOneAddress(t *testing.T) {
 			s.hear(t, noon.Add(time.Hour+time.Minute), over("TCP", failures("1002", office, 1)))
 			s.hear(t, noon.Add(2*time.Hour), over("TCP", failures("1002", guesser, 4)))
 		}, guesser + "/32 all #1"},
+		"somebody mistyped, and uses the account where it is": {func(t *testing.T, s *site) {
+			s.hear(t, noon.Add(61*time.Minute), over("TCP", success("1002", office)))
+			s.hear(t, noon.Add(2*time.Hour), over("TCP", failures("1002", guesser, 4)))
+		}, guesser + "/32 all #1"},
+		"beside it another phone of the account signs in": {func(t *testing.T, s *site) {
+			s.hear(t, noon.Add(50*time.Minute), over("TCP", success("1002", office)))
+			s.hear(t, noon.Add(2*time.Hour), over("TCP", failures("1002", guesser, 4)))
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := suspecting()

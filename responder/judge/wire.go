@@ -188,6 +188,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	j.observeSlow(o)
 	if !brokenIn && o.Signal == score.SuccessfulAuth && o.Proof == score.Proven && j.Places.Known(string(o.Account), o.Source, now) {
 		j.handsets.used(o)
+		j.stale.succeeded(o)
 		j.Places.Protect(o, evidence{j})
 		if o.Transport.Connected() {
 			j.Places.Connected(o)

@@ -18,6 +18,7 @@ type search struct {
 	short    []Reading // valid national numbers without the national prefix that they need
 	doubtful []Reading // behind an international prefix, of the right length
 	vague    []Reading // behind such a prefix, of a wrong length
+	overlong []Reading // behind such a prefix, valid but for further digits
 	guessed  []Reading // behind a prefix of other countries, of the right length
 	local    []Reading // of the site's country, but its plan has no such number
 }
@@ -31,6 +32,9 @@ func (d *Dialling) readings(digits string, sent bool) (list []Reading, certain b
 	s := search{Dialling: d, home: plans[d.Country]}
 	s.own(digits)
 	settled := s.national
+	if settled {
+		s.overlong = nil
+	}
 	for _, o := range d.Outside {
 		if rest, ok := strings.CutPrefix(digits, o); ok {
 			s.outside(rest, sent || settled)
@@ -73,6 +77,7 @@ func (s *search) result(digits string, sent bool) (list []Reading, certain bool)
 	if sent || !s.national {
 		list = append(append(list, s.short...), s.doubtful...)
 	}
+	list = append(list, s.overlong...)
 	if s.couldBeLocal(digits) {
 		s.guessed = nil
 	}
@@ -98,12 +103,16 @@ func (s *search) own(digits string) {
 		case how == valid, how > unknown && r.nowhere(digits[prefix:]):
 			s.prefixed(r)
 			s.inward = s.inward || !r.Foreign
-		case how == known && s.overdialledAbroad(digits[prefix:]):
-			s.prefixed(r)
 		case how == possible:
 			s.doubtful = append(s.doubtful, r)
-		case how == known:
-			s.vague = append(s.vague, r)
+		default:
+			if over, ok := s.overdialledAbroad(digits[prefix:]); ok {
+				over.Digits = digits
+				s.overlong = append(s.overlong, over)
+			}
+			if how == known {
+				s.vague = append(s.vague, r)
+			}
 		}
 	}
 	s.atHome(digits)
@@ -219,17 +228,17 @@ func (s *search) couldBeLocal(digits string) bool {
 var northAmerican = whole(`1?[2-9]\d\d[2-9]\d{6}`)
 
 // maxExtra is how many digits behind a number are looked for: networks ignore them.
-const maxExtra = 4
+const maxExtra = 20
 
-// overdialledAbroad says whether a number with a country code is a valid one but for further
+// overdialledAbroad reads a number with a country code that is a valid one but for further
 // digits behind it.
-func (s *search) overdialledAbroad(number string) bool {
+func (s *search) overdialledAbroad(number string) (r Reading, ok bool) {
 	for cut := 1; cut <= maxExtra && len(number)-cut >= shortest; cut++ {
-		if _, how := s.worldwide(number[:len(number)-cut]); how == valid {
-			return true
+		if r, how := s.worldwide(number[:len(number)-cut]); how == valid {
+			return r, true
 		}
 	}
-	return false
+	return Reading{}, false
 }
 
 // overdialled reads a domestic number that costs, with further digits behind it, which

@@ -189,6 +189,7 @@ func (b *BreakIn) Doubtful(o *Observation) (derived Observation, ok bool) {
 	if _, thief := b.places.Thief(name, source); thief {
 		return Observation{}, false
 	}
+	b.forgive(name, source) // or the next success would make them a break-in
 	return b.putOnProbation(name, source, o.At, o), true
 }
 
