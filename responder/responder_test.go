@@ -116,7 +116,7 @@ func (x *exchange) times(what string) int {
 	return x.asked[what]
 }
 
-func (x *exchange) Hangup(_ context.Context, account string) ([]string, error) {
+func (x *exchange) Hangup(_ context.Context, account string, _ func() []string) ([]string, error) {
 	x.note("hangup " + account)
 	return nil, nil
 }

@@ -95,12 +95,13 @@ func TestHangupRepeatsUntilNothingIsLeft(t *testing.T) {
 		"both drivers":     {switchboard{channels: map[string]int{"PJSIP/1002-00000001": 1, "SIP/1002-00000002": 1}}, []string{"PJSIP/1002-00000001", "SIP/1002-00000002"}},
 		"slow to end":      {switchboard{channels: map[string]int{"PJSIP/1002-00000001": 7}}, []string{"PJSIP/1002-00000001"}},
 		"calls slip in":    {switchboard{channels: map[string]int{"PJSIP/1002-00000001": 1}, incoming: []string{"PJSIP/1002-00000002", "PJSIP/1002-00000003"}}, []string{"PJSIP/1002-00000001", "PJSIP/1002-00000002", "PJSIP/1002-00000003"}},
+		"a call for help":  {switchboard{channels: map[string]int{"PJSIP/1002-00000001": 1, "PJSIP/1002-00000112": 1}}, []string{"PJSIP/1002-00000001"}},
 		"list not allowed": {switchboard{channels: map[string]int{"PJSIP/1002-00000001": 3}, blind: true}, []string{"PJSIP/1002-00000001"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c.board.dying = map[string]bool{}
-				got, err := New(&c.board, Options{}).Hangup(t.Context(), "1002")
+				got, err := New(&c.board, Options{}).Hangup(t.Context(), "1002", nil)
 				slices.Sort(got)
 				if err != nil || !slices.Equal(got, c.want) {
 					t.Errorf("ended %q, %v; want %q", got, err, c.want)
@@ -122,7 +123,7 @@ func TestHangupGivesUpAndTellsWhatItEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := &switchboard{channels: map[string]int{"PJSIP/1002-00000001": 1 << 30}, dying: map[string]bool{}}
 		start := time.Now()
-		got, err := New(b, Options{Rounds: 5}).Hangup(t.Context(), "1002")
+		got, err := New(b, Options{Rounds: 5}).Hangup(t.Context(), "1002", nil)
 		if err == nil || len(got) != 1 || len(b.patterns) != 5 {
 			t.Errorf("%q, %v after %d rounds", got, err, len(b.patterns))
 		}
@@ -131,7 +132,7 @@ func TestHangupGivesUpAndTellsWhatItEnded(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
-		if got, err := New(b, Options{Rounds: 1000}).Hangup(ctx, "1002"); !errors.Is(err, context.DeadlineExceeded) || len(got) != 1 {
+		if got, err := New(b, Options{Rounds: 1000}).Hangup(ctx, "1002", nil); !errors.Is(err, context.DeadlineExceeded) || len(got) != 1 {
 			t.Errorf("%q, %v", got, err)
 		}
 	})
@@ -141,11 +142,11 @@ func TestHangupGivesUpAndTellsWhatItEnded(t *testing.T) {
 			return &ami.Response{Events: []ami.Message{message("Event", "ChannelHungup", "Channel", "SIP/1002-00000001")}}, nil
 		}
 		return nil, lost
-	}), Options{}).Hangup(t.Context(), "1002")
+	}), Options{}).Hangup(t.Context(), "1002", nil)
 	if !errors.Is(err, lost) || len(got) != 1 {
 		t.Errorf("%q, %v", got, err)
 	}
-	_, err = New(script(func(a ami.Action) (*ami.Response, error) { t.Error("sent"); return nil, nil }), Options{}).Hangup(t.Context(), "1002\r\n")
+	_, err = New(script(func(a ami.Action) (*ami.Response, error) { t.Error("sent"); return nil, nil }), Options{}).Hangup(t.Context(), "1002\r\n", nil)
 	if !errors.Is(err, ErrUnsafeName) {
 		t.Error(err)
 	}

@@ -19,16 +19,19 @@ type hangups struct {
 	rounds    int // see Options.Rounds
 }
 
-// Hangup ends every channel of the account, on PJSIP, chan_sip and chan_iax2, and repeats
+// Hangup ends every channel of the account but those that spare, if set, names, on PJSIP, chan_sip and chan_iax2, and repeats
 // until Asterisk lists none, so that a call that slipped in between is ended
 // too. It returns the name of every channel it ended, each once; also those
 // ended before an error. No channel at all is no error. It goes on when the
 // session breaks.
-func (h *hangups) Hangup(ctx context.Context, account string) (channels []string, err error) {
+func (h *hangups) Hangup(ctx context.Context, account string, spare func() []string) (channels []string, err error) {
 	if account == "" || strings.ContainsAny(account, "\r\n\x00") { // no channel is named so
 		return nil, fmt.Errorf("hang up: %w: %q", ErrUnsafeName, account)
 	}
-	err = again(ctx, func() error { return h.hangup(ctx, account, &channels) })
+	if spare == nil {
+		spare = func() []string { return nil }
+	}
+	err = again(ctx, func() error { return h.hangup(ctx, account, spare, &channels) })
 	if err != nil {
 		err = fmt.Errorf("hang up %s: %w", account, err)
 	}
@@ -36,12 +39,13 @@ func (h *hangups) Hangup(ctx context.Context, account string) (channels []string
 }
 
 // hangup adds the names of the channels that it ends.
-func (h *hangups) hangup(ctx context.Context, account string, channels *[]string) error {
+func (h *hangups) hangup(ctx context.Context, account string, spare func() []string, channels *[]string) error {
 	for round := range h.rounds {
 		if err := pause(ctx, round); err != nil {
 			return err
 		}
-		hung, err := h.hangupAll(ctx, account)
+		spared := spare()
+		hung, err := h.hangupAll(ctx, account, spared)
 		for _, name := range hung {
 			if !slices.Contains(*channels, name) {
 				*channels = append(*channels, name)
@@ -50,7 +54,7 @@ func (h *hangups) hangup(ctx context.Context, account string, channels *[]string
 		if err != nil {
 			return err
 		}
-		left, err := h.channelsOf(ctx, account)
+		left, err := h.channelsOf(ctx, account, spared)
 		if err != nil {
 			return fmt.Errorf("see what is left: %w", err)
 		}
@@ -61,11 +65,11 @@ func (h *hangups) hangup(ctx context.Context, account string, channels *[]string
 	return fmt.Errorf("channels are still there after %d rounds: rotate or lock the account first", h.rounds)
 }
 
-// hangupAll asks for the end of every channel of an account and returns their names. One
-// action does it for a name that is one word; the channels of any other are ended one by
-// one, by their exact names.
-func (h *hangups) hangupAll(ctx context.Context, account string) ([]string, error) {
-	if checkName(account) == nil {
+// hangupAll asks for the end of every channel of an account that is not spared, and returns
+// their names. One action does it for a name that is one word, unless a channel is spared;
+// the channels of any other are ended one by one, by their exact names.
+func (h *hangups) hangupAll(ctx context.Context, account string, spared []string) ([]string, error) {
+	if checkName(account) == nil && len(spared) == 0 {
 		name := quoteERE(account)
 		return h.hangupMatching(ctx, "^((PJSIP|SIP)/"+name+"-[0-9a-f]{8}|IAX2/"+name+"-[0-9]{1,5})$")
 	}
@@ -75,7 +79,7 @@ func (h *hangups) hangupAll(ctx context.Context, account string) ([]string, erro
 	}
 	var names []string
 	for _, c := range all {
-		if c.Account != account || masqueraded(c.Name) {
+		if c.Account != account || masqueraded(c.Name) || slices.Contains(spared, c.Name) {
 			continue
 		}
 		ended, err := h.HangupChannel(ctx, c.Name)
@@ -105,10 +109,10 @@ func (h *hangups) hangupMatching(ctx context.Context, pattern string) ([]string,
 	return names, nil
 }
 
-// channelsOf counts the account's channels in Asterisk's own list. Where the AMI
+// channelsOf counts the account's channels in Asterisk's own list that are not spared. Where the AMI
 // user may not see that list, the empty answer of Hangup has to do: it goes by
 // the same channels.
-func (h *hangups) channelsOf(ctx context.Context, account string) (int, error) {
+func (h *hangups) channelsOf(ctx context.Context, account string, spared []string) (int, error) {
 	all, err := h.inventory.Channels(ctx)
 	var denied *PermissionError
 	if errors.As(err, &denied) {
@@ -119,7 +123,7 @@ func (h *hangups) channelsOf(ctx context.Context, account string) (int, error) {
 	}
 	n := 0
 	for _, c := range all {
-		if c.Account == account && !masqueraded(c.Name) { // what a masquerade left is ending already
+		if c.Account == account && !masqueraded(c.Name) && !slices.Contains(spared, c.Name) { // what a masquerade left is ending already
 			n++
 		}
 	}

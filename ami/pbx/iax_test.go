@@ -196,7 +196,7 @@ func TestHangupByExactName(t *testing.T) {
 			}
 		}
 		return r, nil
-	}), Options{VerifyWithin: time.Second}).Hangup(t.Context(), "o'brien")
+	}), Options{VerifyWithin: time.Second}).Hangup(t.Context(), "o'brien", nil)
 	if want := []string{"PJSIP/o'brien-0000002a", "SIP/o'brien-0000002c", "IAX2/o'brien-12345"}; err != nil || !slices.Equal(ended, want) {
 		t.Errorf("%q, %v", ended, err)
 	}

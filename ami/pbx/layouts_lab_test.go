@@ -192,7 +192,7 @@ func TestContainmentOfAThiefWhoRedials(t *testing.T) {
 		if n, err := expire(t, m, "1002"); err != nil || n == 0 {
 			t.Errorf("expired %d, %v", n, err)
 		}
-		ended, err := m.Hangup(soon(t), "1002")
+		ended, err := m.Hangup(soon(t), "1002", nil)
 		if err != nil {
 			t.Error(err)
 		}

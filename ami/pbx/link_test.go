@@ -58,7 +58,7 @@ func TestHangupGoesOnAfterTheSessionBroke(t *testing.T) {
 	}
 	got := make(chan result)
 	go func() {
-		ended, err := m.Hangup(t.Context(), "1002")
+		ended, err := m.Hangup(t.Context(), "1002", nil)
 		got <- result{ended, err}
 	}()
 	time.Sleep(50 * time.Millisecond)

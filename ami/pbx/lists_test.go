@@ -37,7 +37,7 @@ var questions = map[string]struct {
 		return len(l), err
 	}},
 	"Hangup": {[]string{"Hangup"}, func(ctx context.Context, m *Manager) (int, error) {
-		l, err := m.Hangup(ctx, "1002")
+		l, err := m.Hangup(ctx, "1002", nil)
 		return len(l), err
 	}},
 	"find": {[]string{"PJSIPShowEndpoint", "SIPshowpeer"}, func(ctx context.Context, m *Manager) (int, error) {

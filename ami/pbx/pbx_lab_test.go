@@ -433,7 +433,7 @@ func TestHangup(t *testing.T) {
 			t.Errorf("channels: %+v", all)
 		}
 		start := time.Now()
-		ended, err := m.Hangup(soon(t), "1002")
+		ended, err := m.Hangup(soon(t), "1002", nil)
 		took := time.Since(start)
 		if err != nil || len(ended) != 20 {
 			t.Fatalf("ended %d channels, %v: %q", len(ended), err, ended)
@@ -449,10 +449,10 @@ func TestHangup(t *testing.T) {
 		if ok, err := ours.Alive(soon(t)); err != nil || !ok {
 			t.Errorf("the call of 1001 was hit: %v", err)
 		}
-		if ended, err := m.Hangup(soon(t), "1002"); err != nil || len(ended) != 0 {
+		if ended, err := m.Hangup(soon(t), "1002", nil); err != nil || len(ended) != 0 {
 			t.Errorf("again: %q, %v", ended, err)
 		}
-		if ended, err := m.Hangup(soon(t), "100."); err != nil || len(ended) != 0 {
+		if ended, err := m.Hangup(soon(t), "100.", nil); err != nil || len(ended) != 0 {
 			t.Errorf("a name with a dot matched %q, %v", ended, err)
 		}
 	})
@@ -464,7 +464,7 @@ func TestUserWithoutPrivileges(t *testing.T) {
 		m := pbx.New(login(t, l, lab.WatcherUser, lab.WatcherSecret), pbx.Options{
 			ConfigDir: l.Path("/etc/asterisk"), Vault: pbx.NewFileVault(vault),
 		})
-		_, herr := m.Hangup(soon(t), "1002")
+		_, herr := m.Hangup(soon(t), "1002", nil)
 		_, rerr := m.Rotate(soon(t), "1002")
 		_, eerr := m.RemoveRegistrations(soon(t), "1002")
 		errs := map[string]error{"hangup": herr, "rotate": rerr, "remove-registrations": eerr}
@@ -546,7 +546,7 @@ func TestStanzaIsEnough(t *testing.T) {
 		if n, err := expire(t, small, "1002"); err != nil || n != 1 {
 			t.Errorf("expired %d, %v", n, err)
 		}
-		if _, err := small.Hangup(soon(t), "1002"); err != nil {
+		if _, err := small.Hangup(soon(t), "1002", nil); err != nil {
 			t.Error(err)
 		}
 		if _, err := small.Contacts(soon(t)); err != nil {

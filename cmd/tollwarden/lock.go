@@ -18,7 +18,7 @@ func newLock() *cobra.Command {
 			"…_custom_post.conf beside them. The command prints the old context and where the new one is: to undo\n" +
 			"it by hand, restore the old one, or remove the added lines, and reload. If Asterisk cannot lock an\n" +
 			"account (a peer of chan_sip's realtime or of users.conf), the daemon ends its calls as they come,\n" +
-			"emergency calls too, until it is unlocked.",
+			"but for emergency calls, until it is unlocked.",
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Lock(ctx, control.AccountOrder{Account: account})
 	})

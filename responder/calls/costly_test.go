@@ -27,7 +27,7 @@ func TestPlaced(t *testing.T) {
 		{"GB", "09098790879", "premium", ""},
 		{"GB", "08431234567", "shared-cost", ""},
 		{"GB", "02079460001", "forbidden (0207)", "0207"},
-		{"GB", "0012345678901234567890", "no number of any country", ""},
+		{"GB", "0012345678901234567890", "international (US)", ""},
 		{"DE", "8812345678", "", ""}, // a local number that looks like a satellite's
 		{"DE", "03012345678", "", ""},
 		{"US", "2125550123", "", ""},

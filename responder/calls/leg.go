@@ -29,6 +29,7 @@ type Leg struct {
 	Number    numbers.Number // as Costlier is read
 	Costs     string         // why it costs more than others, in words; "" if it does not
 	Forbidden bool           // by the rules of Cause
+	Emergency bool           // a call for help, which nothing may end or delay
 	// Again says that an earlier leg of the call went to this number, or that Number is
 	// what the account dialled: the number has been judged.
 	Again bool
@@ -143,6 +144,10 @@ func (d *Detector) leftUnexpectedly(c *trackedCall, leg *Leg) {
 func (d *Detector) readLeg(a *accountState, x Dial, leg *Leg) {
 	leg.Costlier, leg.Number = leg.Sent, d.readSent(leg.Sent)
 	leg.Costs, leg.Forbidden = d.costOfLeg(a.limits, &leg.Number)
+	emergency := d.rules.Dialling.Emergency
+	if leg.Emergency = emergency(leg.Sent) || emergency(x.Exten) && leg.Costs == ""; leg.Emergency {
+		return
+	}
 	if x.Exten == "" || x.Exten == leg.Sent || d.cameInTo(x, leg) {
 		return
 	}

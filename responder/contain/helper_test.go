@@ -66,12 +66,20 @@ func (a *asterisk) times(what string) (n int) {
 	return n
 }
 
-func (a *asterisk) Hangup(_ context.Context, account string) ([]string, error) {
+func (a *asterisk) Hangup(_ context.Context, account string, spare func() []string) ([]string, error) {
 	err := a.ask("hangup %s", account)
+	spared := spare()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	ended := a.channels
-	a.channels = nil
+	var ended, left []string
+	for _, name := range a.channels {
+		if slices.Contains(spared, name) {
+			left = append(left, name)
+		} else {
+			ended = append(ended, name)
+		}
+	}
+	a.channels = left
 	return ended, err
 }
 
@@ -126,14 +134,15 @@ type site struct {
 	state *State
 	mu    sync.Mutex // what follows, and the state
 
-	up       int      // channels of every account
-	strays   []string // of every account
-	holds    map[string]string
-	finished []string // the steps of each incident as it was finished
-	acted    []string
-	cleared  []string
-	ended    []string // accounts that need not wait any longer
-	stolen   string   // the account whose password others know
+	up          int // channels of every account
+	strays      []string
+	emergencies []string // of every account
+	holds       map[string]string
+	finished    []string // the steps of each incident as it was finished
+	acted       []string
+	cleared     []string
+	ended       []string // accounts that need not wait any longer
+	stolen      string   // the account whose password others know
 }
 
 func newSite(rule RestrictRule) *site {
@@ -169,7 +178,9 @@ func (s *site) PasswordChanged(account string) string {
 	return "its phones that need the new password were last seen at 198.51.100.10"
 }
 
-func (s *site) Account(string) int      { return s.up }
+func (s *site) Account(string) int          { return s.up }
+func (s *site) Emergencies(string) []string { return s.emergencies }
+
 func (s *site) Strays(string) []string  { return slices.Clone(s.strays) }
 func (s *site) PutHold(h incident.Hold) { s.holds[string(h.Kind)+" "+h.Account] = h.Value }
 func (s *site) DropHold(account string, kind incident.HoldKind) {

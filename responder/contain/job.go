@@ -175,7 +175,10 @@ func (r *Runner) endCalls(ctx context.Context, account string) (channels []strin
 		}
 		err = errors.Join(err, herr)
 	}
-	own, herr := r.calls.Hangup(ctx, account)
+	own, herr := r.calls.Hangup(ctx, account, func() (emergencies []string) {
+		r.owner.With(func() { emergencies = r.channels.Emergencies(account) })
+		return emergencies
+	})
 	return append(channels, own...), errors.Join(err, herr)
 }
 
@@ -192,7 +195,8 @@ func (r *Runner) quiet(ctx context.Context, account string, within time.Duration
 	for {
 		var downC <-chan struct{}
 		r.owner.With(func() {
-			left, downC = r.channels.Account(account)+len(r.channels.Strays(account)), r.downC
+			left = r.channels.Account(account) - len(r.channels.Emergencies(account)) + len(r.channels.Strays(account))
+			downC = r.downC
 		})
 		if left == 0 {
 			return 0

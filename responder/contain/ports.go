@@ -16,8 +16,9 @@ import (
 // be called from any goroutine and wait for a connection as long as ctx allows,
 // like those of Accounts.
 type Calls interface {
-	// Hangup ends every channel of the account and names those it ended.
-	Hangup(ctx context.Context, account string) (channels []string, err error)
+	// Hangup ends every channel of the account but those that spare, if set, names at
+	// that moment, and names those it ended.
+	Hangup(ctx context.Context, account string, spare func() []string) (channels []string, err error)
 	// HangupChannel ends one channel; ended is false when there was none of that
 	// name any more.
 	HangupChannel(ctx context.Context, channel string) (ended bool, err error)

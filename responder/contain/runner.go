@@ -57,6 +57,8 @@ type Channels interface {
 	Account(account string) int
 	// Strays are those of calls that the account set up and has left.
 	Strays(account string) []string
+	// Emergencies are those of the account's emergency calls, which nothing ends.
+	Emergencies(account string) []string
 }
 
 // Ledger keeps what is taken from accounts. Neither call waits.

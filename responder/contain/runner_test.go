@@ -161,6 +161,18 @@ func TestStraysAreHungUp(t *testing.T) {
 	})
 }
 
+// A call for help stays up when all others of its account are ended.
+func TestEmergenciesAreSpared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSite(RestrictRule{})
+		s.emergencies, s.pbx.channels = []string{"PJSIP/1002-00000002"}, []string{"PJSIP/1002-00000001", "PJSIP/1002-00000002"}
+		ended, err := s.Runner.endCalls(t.Context(), "1002")
+		if err != nil || fmt.Sprint(ended, s.pbx.channels) != "[PJSIP/1002-00000001] [PJSIP/1002-00000002]" {
+			t.Errorf("ended %v, %v; left %v", ended, err, s.pbx.channels)
+		}
+	})
+}
+
 // A new call of an account that is being contained is ended, and counted among
 // those that were.
 func TestSweep(t *testing.T) {

@@ -55,6 +55,9 @@ func (j *Judge) channelState(now time.Time, e *event.Event) {
 func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 	c.Calling = true
 	signs := j.Calls.Call(now, c)
+	if j.policy.Calls.Dialling.Emergency(c.Dialled) {
+		return
+	}
 	contained := j.contains(now, c.Account)
 	if !contained {
 		if j.Calls.Unfamiliar(now, c) {

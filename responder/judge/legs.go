@@ -17,12 +17,15 @@ import (
 // leaves judges a channel that is dialled, if it leads out of the site. raw is borrowed.
 func (j *Judge) leaves(now time.Time, x calls.Dial, raw []byte) {
 	leg, signs, ok := j.Calls.Leaves(now, x)
-	if !ok {
+	if !ok || leg.Emergency {
 		return
 	}
 	switch {
 	case j.contains(now, leg.Cause):
 		j.counters.Suppressed += uint64(len(signs))
+		if j.policy.Calls.Dialling.Emergency(leg.Dialled) { // which spared it so far
+			j.effects.Sweep(leg.Cause)
+		}
 	case leg.Again:
 		if leg.Forbidden && j.ends(leg) {
 			j.effects.EndCall(leg.Channel) // the dialplan tries another trunk

@@ -182,7 +182,7 @@ func TestReadWorst(t *testing.T) {
 // A country code that nobody has is no number of the site's country.
 func TestNoNumber(t *testing.T) {
 	d := numbers.Dialling{Country: "GB", Internal: 6}
-	for _, s := range []string{"0099912345678", "+99912345678", "0012345678901234567890"} {
+	for _, s := range []string{"0099912345678", "+99912345678"} {
 		if n := d.Read(s); !n.External || len(n.Readings) > 0 {
 			t.Errorf("%s: %+v", s, n)
 		}
