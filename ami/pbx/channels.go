@@ -16,7 +16,7 @@ import (
 
 // Channels lists every channel of the PBX.
 func (i inventory) Channels(ctx context.Context) ([]calls.Channel, error) {
-	items, err := goami.CoreShowChannels(ctx, i.asterisk.session("Channel", "Uniqueid", "Linkedid", "Exten", "Duration", "ChannelStateDesc", "Application"), "")
+	items, err := goami.CoreShowChannels(ctx, i.asterisk.session("Channel", "Uniqueid", "Linkedid", "Exten", "Duration", "ChannelStateDesc", "Application", "ApplicationData", "CallerIDNum"), "")
 	if err != nil {
 		return nil, fmt.Errorf("list channels: %w", err)
 	}
@@ -39,6 +39,11 @@ func readChannel(now time.Time, item goami.Response) calls.Channel {
 		// The first channel of a call is the caller's.
 		Calling: item.Get("ChannelStateDesc") == "Ring" || item.Get("Linkedid") == item.Get("Uniqueid"),
 		Called:  item.Get("Application") == "AppDial",
+	}
+	if c.Called {
+		c.CallerID = own(item, "CallerIDNum")
+	} else if item.Get("Application") == "Dial" {
+		c.Data = own(item, "ApplicationData")
 	}
 	if _, account, ok := event.SplitChannel([]byte(c.Name)); ok {
 		c.Account = string(account)

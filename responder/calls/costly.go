@@ -67,10 +67,13 @@ func (d *Detector) cost(l *Limits, n *Number) string {
 		return why
 	}
 	if n.E164 == "" && d.rules.Dialling.Country != "" { // without a country, a local one cannot be read either
-		return "no number of any country"
+		return noNumber
 	}
 	return ""
 }
+
+// noNumber is why a call may cost more that goes to no number of any country.
+const noNumber = "no number of any country"
 
 // foreignAnyway says why a number costs that is no valid one in this country, but one
 // abroad without the international prefix: a dialplan may send it there.

@@ -47,6 +47,8 @@ type Contact struct {
 	Account string
 	Source  netip.Addr
 	Agent   string // User-Agent
+	// Doubtful says that it shows no home of the account: it may be a thief's.
+	Doubtful bool
 }
 
 // Detector finds unusual calls of each account. It has no lock and no clock: its
@@ -60,6 +62,7 @@ type Detector struct {
 	folded   map[string]string  // their names by the same in lower case
 	since    time.Time          // habits have been learned since then
 	uptime   usage              // of the daemon
+	unheard  []string           // channels that only Asterisk's last list has told of
 	refused  uint64
 
 	streamStart time.Time
@@ -273,12 +276,15 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 // ApplySnapshot replaces the known channels by Asterisk's list, for example after a
 // gap in the events.
 func (d *Detector) ApplySnapshot(now time.Time, up []Channel) {
+	d.unheard = nil
 	for i := range up {
 		c := &up[i]
 		if _, known := d.Channel(c.Name); known || !c.Calling || c.Account == "" {
 			continue
 		}
+		d.unheard = append(d.unheard, c.Name)
 		if a := d.state(now, c.Account); a != nil && d.isPhone(a) {
+			c.Dialled = d.sentInstead(a.name, c)
 			c.Outgoing = d.rules.Dialling.Read(c.Dialled).External
 		}
 	}

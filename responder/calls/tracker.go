@@ -20,6 +20,9 @@ type Channel struct {
 	Calling  bool // the account set up the call; otherwise it was called
 	Outgoing bool // to a number outside the site
 	Called   bool // only in Asterisk's list: another channel dialled it
+	// CallerID and Data are only in Asterisk's list: of a Called channel the number that it
+	// was dialled for, and of one that dials the arguments of Dial.
+	CallerID, Data string
 	// From is where the call comes from; the zero Addr if that is not known.
 	From netip.Addr
 	// Answered is when the channel was first up and began to cost; zero if it was not.

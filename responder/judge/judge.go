@@ -83,9 +83,11 @@ type Judge struct {
 	flood     flood
 
 	ineffective bans.Ineffective
-	wireAt      time.Time     // when a request or a response was last seen on the wire
-	waiting     []unexplained // successes that wait for a response
-	registered  []string      // accounts that Asterisk named at the last resync
+	wireAt      time.Time                // when a request or a response was last seen on the wire
+	waiting     []unexplained            // successes that wait for a response
+	registered  []string                 // accounts that Asterisk named at the last resync
+	meanwhile   map[netip.Prefix][]Guess // what was guessed while no events came in, until the registrations are judged
+	doubtful    []places.Contact         // registrations that are to be judged
 	counters    Counters
 	meters      meters
 }
