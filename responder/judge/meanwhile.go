@@ -80,9 +80,9 @@ func (j *Judge) guessesAt(now time.Time, at netip.Prefix) map[string]Guess {
 
 // doubt finds the registrations that may be a guesser's: their account failed at their
 // address as often as makes a break-in, or others failed there that are not registered
-// there. Where at least as many accounts are registered as failed, the latter are phones
-// with old passwords, unless a single account is and another one was guessed at as only
-// guessers do.
+// there. What a phone with an old password does where others are registered raises no
+// doubt: it fails slowly, before somebody corrects it, or for as many accounts at most as
+// are registered.
 func (j *Judge) doubt(now time.Time, contacts []places.Contact) contactEvidence {
 	registered := map[netip.Prefix]map[string]bool{}
 	for _, c := range contacts {
@@ -104,11 +104,23 @@ func (j *Judge) doubt(now time.Time, contacts []places.Contact) contactEvidence 
 		if len(guesses[at]) == 0 || j.Places.Known(c.Account, c.Source, now) {
 			continue
 		}
-		if guesses[at][c.Account].Failures >= j.breakIn.Enough() || guessedBeside(guesses[at], registered[at]) {
+		own := guesses[at][c.Account]
+		guessed := own.Failures >= j.breakIn.Enough() && (own.isBurst() || !othersWell(guesses[at], registered[at]))
+		if guessed || guessedBeside(guesses[at], registered[at]) {
 			against.doubtful[place{c.Account, at}], against.accounts[c.Account] = true, true
 		}
 	}
 	return against
+}
+
+// othersWell says whether accounts are registered that have not failed.
+func othersWell(guesses map[string]Guess, registered map[string]bool) bool {
+	for account := range registered {
+		if _, failed := guesses[account]; !failed {
+			return true
+		}
+	}
+	return false
 }
 
 // guessedBeside says whether accounts were guessed at where others are registered.
