@@ -67,17 +67,36 @@ func TestWhatIsUpAtTheStart(t *testing.T) {
 			usual := callsTo(t, centre, "0033142685%02d0", 20)
 			w.gone(t, "1004", "gap", second)
 
+			// One call abroad is enough, where the password may have been guessed; the owner's
+			// call stays.
+			w.stop(syscall.SIGTERM)
+			own := callsTo(t, desk, "004420794602%02d", 1)
+			third := addPhone(t, addHost(t, l, "third", "203.0.113.67"), "1001")
+			for i := range 6 {
+				third.SetPassword(fmt.Sprint("guess-", i))
+				_ = third.Register(soon(t))
+			}
+			third.SetPassword(lab.Passwords["1001"])
+			register(t, third)
+			callsTo(t, third, "003725001%02d00", 1)
+			w.launch()
+			took := w.wait("the end of the call from the new place", 5*time.Second, func() bool { return w.channels("1001") == 1 })
+			t.Logf("probation: the call ended %s after the start", took.Round(time.Millisecond))
+			if up, err := own[0].Alive(soon(t)); err != nil || !up {
+				t.Errorf("the owner's own call: alive %v, %v", up, err)
+			}
+
 			w.stop(syscall.SIGTERM)
 			w.write("mode = \"observe\"", lab.AMIUser, lab.AMISecret, log+"[calls]\ncountry = \"GB\"\n"+health)
 			w.start()
 			callsTo(t, desk, "00881612345%02d0", 2)
-			if n := w.channels("1001"); n != 2 {
-				t.Fatalf("mode observe: %d channels, want 2", n)
+			if n := w.channels("1001"); n != 3 {
+				t.Fatalf("mode observe: %d channels, want 3", n)
 			}
 			w.stop(syscall.SIGTERM)
 			w.write("", lab.AMIUser, lab.AMISecret, log+"[calls]\ncountry = \"GB\"\n"+health)
 			w.launch()
-			took := w.wait("the end of the forbidden calls", 5*time.Second, func() bool { return w.channels("1001") == 0 })
+			took = w.wait("the end of the forbidden calls", 5*time.Second, func() bool { return w.channels("1001") == 1 })
 			t.Logf("enforce after observe: forbidden calls ended %s after the start", took.Round(time.Millisecond))
 			if n := w.channels("1003"); n != 40 {
 				t.Errorf("the call centre has %d channels, want 40", n)
