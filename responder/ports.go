@@ -60,7 +60,8 @@ type Inventory interface {
 // Before is what another sensor holds of a time without events: before the start, or in a
 // gap. Calls wait, as long as ctx allows.
 type Before interface {
-	// Guesses are the wrong passwords of that time, before anything of it is reported.
+	// Guesses are the wrong passwords of that time, before anything of it is reported. They
+	// are asked for at each Resync, and returned once.
 	Guesses(ctx context.Context) []judge.Guess
 	// Reported returns once what the sensor holds by now has been reported to the Engine.
 	Reported(ctx context.Context)

@@ -15,7 +15,7 @@ import (
 // Limits of what Resync waits for, so that calls of a thief end within seconds of the start,
 // however long Asterisk's log is.
 const (
-	guessesWithin  = 2 * time.Second
+	guessesWithin  = 4 * time.Second
 	reportedWithin = 2 * time.Second
 )
 

@@ -81,7 +81,8 @@ func (b *logBefore) note(now time.Time, rec *logfile.Record) {
 	g.Failures, g.Last = g.Failures+1, rec.At
 }
 
-// Guesses waits for the first reading.
+// Guesses waits for the first reading. It returns them once: later ones are seen as they
+// happen.
 func (s *logSensor) Guesses(ctx context.Context) (list []judge.Guess) {
 	if s.follower == nil {
 		return nil
@@ -94,6 +95,7 @@ func (s *logSensor) Guesses(ctx context.Context) (list []judge.Guess) {
 	for _, g := range s.before.guesses {
 		list = append(list, *g)
 	}
+	s.before.guesses = nil
 	return list
 }
 

@@ -38,6 +38,9 @@ func TestGuessesBeforeTheStart(t *testing.T) {
 	if fmt.Sprint(got) != "map[1002 192.0.2.66:2 in 1h0m0s 1003 198.51.100.10:1 in 0s]" {
 		t.Errorf("%v", got)
 	}
+	if again := s.Guesses(t.Context()); len(again) > 0 {
+		t.Errorf("again: %v", again)
+	}
 	if s.Unknown() != failuresBefore {
 		t.Errorf("%q", s.Unknown())
 	}
