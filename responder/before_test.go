@@ -30,12 +30,13 @@ func (l *logOfBefore) Guesses(context.Context) []judge.Guess {
 	return l.guesses
 }
 
-func (l *logOfBefore) Reported(context.Context) {
+func (l *logOfBefore) Reported(context.Context) bool {
 	l.asked = append(l.asked, "lines")
 	for i := range l.lines {
 		l.engine.Report(noon.Add(time.Duration(i)*time.Second-time.Hour), intake.SensorSecurityLog, &l.lines[i])
 	}
 	l.lines = nil
+	return true
 }
 
 func (l *logOfBefore) Unknown() string { return "nothing is known of the time before" }

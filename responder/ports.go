@@ -63,8 +63,9 @@ type Before interface {
 	// Guesses are the wrong passwords of that time, before anything of it is reported. They
 	// are asked for at each Resync, and returned once.
 	Guesses(ctx context.Context) []judge.Guess
-	// Reported returns once what the sensor holds by now has been reported to the Engine.
-	Reported(ctx context.Context)
+	// Reported returns once what the sensor holds by now has been reported to the Engine. all
+	// is false if ctx ended before.
+	Reported(ctx context.Context) (all bool)
 	// Unknown says what the sensor does not know of the time before the start; "" if that
 	// is nothing. It is to be called after Guesses.
 	Unknown() string

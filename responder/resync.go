@@ -17,6 +17,9 @@ import (
 const (
 	guessesWithin  = 4 * time.Second
 	reportedWithin = 2 * time.Second
+	// longReport is for how long Resync waits beyond that, to judge again what the rest of
+	// a long log says.
+	longReport = 20 * time.Second
 )
 
 // Resync rebuilds from Asterisk what its events report: the accounts, the
@@ -47,11 +50,16 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	var before []calls.Channel
 	e.with(func() { before = e.judge.JudgeAlreadyUp(now) })
 	err = errors.Join(err, e.learnAddresses(ctx))
-	e.catchUp(ctx)
-	e.with(func() {
-		e.judge.JudgeContacts(now)
-		e.judge.RefuseAlreadyUp(now, before)
-	})
+	for _, within := range []time.Duration{reportedWithin, longReport} {
+		all := e.catchUp(ctx, within)
+		e.with(func() {
+			e.judge.JudgeContacts(now)
+			e.judge.RefuseAlreadyUp(now, before)
+		})
+		if all {
+			break
+		}
+	}
 	return errors.Join(err, e.releaseProtected(now))
 }
 
@@ -99,13 +107,13 @@ func (e *Engine) meet(ctx context.Context, now time.Time, up []calls.Channel) er
 }
 
 // catchUp waits until what other sensors hold of the time without events has been judged.
-func (e *Engine) catchUp(ctx context.Context) {
+func (e *Engine) catchUp(ctx context.Context, within time.Duration) (all bool) {
 	if e.parts.Before == nil {
-		return
+		return true
 	}
-	within, cancel := context.WithTimeout(ctx, reportedWithin)
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	e.parts.Before.Reported(within)
+	return e.parts.Before.Reported(ctx)
 }
 
 // listPhones logs who is signed in at the first start: a thief may be among them.

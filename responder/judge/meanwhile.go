@@ -165,7 +165,8 @@ func (e contactEvidence) isDoubtful(account string, source netip.Addr) bool {
 
 // JudgeContacts judges the doubtful registrations as successes at their addresses: they are
 // break-ins, or put their address on probation, as if their events had been heard. It is to
-// be called after SetContacts, once what happened meanwhile has been observed.
+// be called after SetContacts, once what happened meanwhile has been observed; again if more
+// of it has been.
 func (j *Judge) JudgeContacts(now time.Time) {
 	for _, c := range j.doubtful {
 		if j.contains(now, c.Account) {
@@ -182,5 +183,5 @@ func (j *Judge) JudgeContacts(now time.Time) {
 			j.observe(&broken, nil)
 		}
 	}
-	j.doubtful, j.meanwhile = nil, nil
+	j.meanwhile = nil
 }

@@ -100,15 +100,16 @@ func (s *logSensor) Guesses(ctx context.Context) (list []judge.Guess) {
 }
 
 // Reported has the lines of the time before judged, and waits for what the log holds now.
-func (s *logSensor) Reported(ctx context.Context) {
+func (s *logSensor) Reported(ctx context.Context) (all bool) {
 	if s.follower == nil {
-		return
+		return true
 	}
 	select {
 	case s.before.askedC <- struct{}{}:
 	default:
 	}
 	_ = s.follower.CatchUp(ctx) // the check of the log says why it cannot be read
+	return ctx.Err() == nil
 }
 
 // Unknown says what the log does not know of the time before the start.
