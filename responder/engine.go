@@ -25,7 +25,9 @@ type Parts struct {
 	Calls     contain.Calls
 	Accounts  contain.Accounts
 	Inventory Inventory
-	Ledger    *ledger.Ledger
+	// Before may be nil: then nothing is known of the time without events.
+	Before Before
+	Ledger *ledger.Ledger
 	// Own are the addresses of this machine; nil: none are known.
 	Own func() []netip.Addr
 	Log zerolog.Logger

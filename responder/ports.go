@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/places"
 )
 
@@ -56,4 +57,18 @@ type Inventory interface {
 	// CallUserAgent is the User-Agent that the call of a channel was set up with;
 	// "" when it named none.
 	CallUserAgent(ctx context.Context, channel string) (string, error)
+}
+
+// Before is what another sensor holds of a time without events: before the start, or in a
+// gap. Calls wait, as long as ctx allows.
+type Before interface {
+	// Guesses are the wrong passwords of that time, before anything of it is reported. They
+	// are asked for at each Resync, and returned once.
+	Guesses(ctx context.Context) []judge.Guess
+	// Reported returns once what the sensor holds by now has been reported to the Engine. all
+	// is false if ctx ended before.
+	Reported(ctx context.Context) (all bool)
+	// Unknown says what the sensor does not know of the time before the start; "" if that
+	// is nothing. It is to be called after Guesses.
+	Unknown() string
 }

@@ -99,6 +99,7 @@ type exchange struct {
 	trusted  []places.Protected
 	untold   error // beside trusted
 	accounts []calls.Account
+	up       []calls.Channel
 	whence   netip.AddrPort // where every call comes from
 	refusal  error          // of a restriction
 }
@@ -175,7 +176,7 @@ func (x *exchange) UnannouncedContacts(context.Context) ([]places.Contact, error
 func (x *exchange) Carriers(context.Context) ([]places.Protected, error) {
 	return x.trusted, x.untold
 }
-func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return nil, nil }
+func (x *exchange) Channels(context.Context) ([]calls.Channel, error) { return x.up, nil }
 
 // flowRecorder writes down what it is asked to drop, and whom to suspect.
 type flowRecorder struct {

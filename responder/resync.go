@@ -9,12 +9,30 @@ import (
 
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/places"
+)
+
+// Limits of what Resync waits for, so that calls of a thief end within seconds of the start,
+// however long Asterisk's log is.
+const (
+	guessesWithin  = 4 * time.Second
+	reportedWithin = 2 * time.Second
+	// longReport is for how long Resync waits beyond that, to judge again what the rest of
+	// a long log says.
+	longReport = 20 * time.Second
 )
 
 // Resync rebuilds from Asterisk what its events report: the accounts, the
 // channels that are up, the registrations, and the carriers that its configuration
-// names.
+// names. It judges what happened while no events came in, in this order:
+//
+//  1. what was guessed meanwhile, so that a guesser's registration makes no place known
+//  2. the registrations: which places are known
+//  3. the calls that are up, by where they go and how many there are
+//  4. carriers and this machine's own addresses
+//  5. what Asterisk's log says of the time, event by event
+//  6. the guessers' registrations, and what is left of the calls of limited accounts
 func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	accounts, err := e.parts.Inventory.Accounts(ctx)
 	if err != nil {
@@ -29,24 +47,34 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("list channels: %w", err)
 	}
-	e.with(func() { e.judge.Calls.ApplySnapshot(now, up) })
-	contacts, err := e.parts.Inventory.Contacts(ctx)
-	if err != nil {
-		return fmt.Errorf("list registrations: %w", err)
-	}
-	silent, err := e.silentContacts(ctx)
-	if err != nil {
-		return err
-	}
-	first := false
+	var legs []calls.Leg
 	e.with(func() {
-		e.judge.ExpectUnannounced(silent)
-		e.judge.SetContacts(now, contacts, up)
-		first, e.first = e.first, false
+		e.judge.Calls.ApplySnapshot(now, up)
+		legs = e.judge.Calls.Standing(now, up)
 	})
-	if first {
-		e.listPhones(contacts)
+	err = e.meet(ctx, now, up)
+	var before []calls.Channel
+	e.with(func() {
+		before = e.judge.JudgeAlreadyUp(now)
+		e.judge.JudgeLegsAlreadyUp(now, legs)
+	})
+	err = errors.Join(err, e.learnAddresses(ctx))
+	for _, within := range []time.Duration{reportedWithin, longReport} {
+		all := e.catchUp(ctx, within)
+		e.with(func() {
+			e.judge.JudgeContacts(now)
+			e.judge.RefuseAlreadyUp(now, before)
+		})
+		if all {
+			break
+		}
 	}
+	return errors.Join(err, e.releaseProtected(now))
+}
+
+// learnAddresses takes the addresses of this machine, and those that Asterisk's configuration
+// names.
+func (e *Engine) learnAddresses(ctx context.Context) error {
 	if e.parts.Own != nil {
 		own := e.parts.Own()
 		e.with(func() { e.judge.Places.SetOwn(own) })
@@ -58,7 +86,48 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	if err == nil || len(carriers) > 0 {
 		e.with(func() { e.judge.Places.SetCarriers(carriers) })
 	}
-	return errors.Join(err, e.releaseProtected(now))
+	return err
+}
+
+// meet takes the registrations that Asterisk holds, after what was guessed meanwhile.
+func (e *Engine) meet(ctx context.Context, now time.Time, up []calls.Channel) error {
+	contacts, err := e.parts.Inventory.Contacts(ctx)
+	if err != nil {
+		return fmt.Errorf("list registrations: %w", err)
+	}
+	silent, err := e.silentContacts(ctx)
+	if err != nil {
+		return err
+	}
+	var guesses []judge.Guess
+	if e.parts.Before != nil {
+		within, cancel := context.WithTimeout(ctx, guessesWithin)
+		guesses = e.parts.Before.Guesses(within)
+		cancel()
+	}
+	first := false
+	e.with(func() {
+		if len(guesses) > 0 {
+			e.judge.Meanwhile(guesses)
+		}
+		e.judge.ExpectUnannounced(silent)
+		e.judge.SetContacts(now, contacts, up)
+		first, e.first = e.first, false
+	})
+	if first {
+		e.listPhones(contacts)
+	}
+	return nil
+}
+
+// catchUp waits until what other sensors hold of the time without events has been judged.
+func (e *Engine) catchUp(ctx context.Context, within time.Duration) (all bool) {
+	if e.parts.Before == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return e.parts.Before.Reported(ctx)
 }
 
 // ResyncUnannounced reads the registrations that no event reports, if there are accounts
@@ -92,6 +161,11 @@ func (e *Engine) listPhones(contacts []places.Contact) {
 		e.parts.Log.Info().Msg("signed in at the first start: " + line)
 	}
 	e.parts.Log.Info().Msg(places.WhoseAreThese)
+	if e.parts.Before != nil {
+		if unknown := e.parts.Before.Unknown(); unknown != "" {
+			e.parts.Log.Warn().Msg(unknown)
+		}
+	}
 }
 
 // releaseProtected releases the bans on spoofable evidence of protected addresses, and

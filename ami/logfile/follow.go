@@ -35,26 +35,34 @@ type Follower struct {
 	// Emit is called for each finding, on Run's goroutine.
 	Emit func(*Record)
 	// From is where an earlier process stopped reading; the Follower continues there.
-	// Without it, the Follower starts at the end of an existing file.
+	// Without it, the Follower starts at the end of an existing file, or with what was
+	// written since Since.
 	From *Place
+	// Since is since when lines are read that were written before there was a Follower;
+	// zero is not at all. It chooses files, not lines: earlier ones are read, too.
+	Since time.Time
 
 	parser  Parser
 	file    *os.File
-	here    Place  // identifies file
-	offset  int64  // where to read next
-	parsed  int64  // where to parse next
-	line    int64  // start of the line at parsed
-	emitted int64  // start of the first line whose finding is not emitted yet
-	missed  int64  // end of the part that was written while no process followed the log
-	behind  bool   // the missed part is not read completely
-	started bool   // the first poll is over; new files are read from the start
-	unread  []byte // read, not yet parsed
-	partial []byte // start of an incomplete line
-	skip    bool   // inside a line that is too long
+	here    Place         // identifies file
+	offset  int64         // where to read next
+	parsed  int64         // where to parse next
+	line    int64         // start of the line at parsed
+	emitted int64         // start of the first line whose finding is not emitted yet
+	missed  int64         // end of the part that was written while no process followed the log
+	behind  bool          // the missed part is not read completely
+	older   []string      // rotated files to be read before the one at Path, the oldest first
+	shift   time.Duration // what is to be added to dates without a zone
+	atEnd   time.Time     // when the last poll began, if it read to the end of the file at Path
+	started bool          // the first poll is over; new files are read from the start
+	unread  []byte        // read, not yet parsed
+	partial []byte        // start of an incomplete line
+	skip    bool          // inside a line that is too long
 
 	mu     sync.Mutex
 	health Health
-	place  *Place // nil before the first poll
+	place  *Place    // nil before the first poll
+	upTo   time.Time // what was written before has been emitted
 }
 
 // Health is the state of a Follower.
@@ -115,11 +123,16 @@ func (f *Follower) isUrgent(buf []byte) bool {
 
 // poll parses what the last poll read, reads more and returns how much.
 func (f *Follower) poll(now time.Time, buf []byte) int {
-	f.parser.Clock.Location, f.parser.Clock.Latest = time.Local, now
+	f.parser.Clock.Location, f.parser.Clock.Latest = f.zone(), now
 	f.parse(f.unread)
 	f.unread = f.unread[:0]
+	upTo := f.atEnd
 	n, err := f.read(buf)
 	f.unread = append(f.unread, buf[:n]...)
+	f.atEnd = time.Time{}
+	if n < len(buf) && err == nil && f.file != nil && !f.behind {
+		f.atEnd = now
+	}
 	if n == 0 && len(f.partial) == 0 {
 		f.parser.Flush(f.Emit)
 		f.emitted = f.line
@@ -128,6 +141,9 @@ func (f *Follower) poll(now time.Time, buf []byte) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.savePlace()
+	if !upTo.IsZero() {
+		f.upTo = upTo
+	}
 	f.health.Err, f.health.Counts = err, f.parser.Counts
 	if n > 0 {
 		f.health.LastLine = now
@@ -138,7 +154,7 @@ func (f *Follower) poll(now time.Time, buf []byte) int {
 // read reads what was appended. If there is nothing, it checks for a new file.
 func (f *Follower) read(buf []byte) (int, error) {
 	if f.file == nil {
-		if err := f.open(); err != nil {
+		if err := f.openNext(); err != nil {
 			return 0, err
 		}
 	}
@@ -154,14 +170,26 @@ func (f *Follower) read(buf []byte) (int, error) {
 	return 0, f.replaced()
 }
 
-func (f *Follower) open() error {
-	file, err := os.Open(f.Path)
+// openNext opens the next rotated file that was missed, or the one at Path.
+func (f *Follower) openNext() error {
+	for len(f.older) > 0 {
+		path := f.older[0]
+		f.older = f.older[1:]
+		if f.open(path) == nil {
+			return nil
+		}
+	}
+	return f.open(f.Path)
+}
+
+func (f *Follower) open(path string) error {
+	file, err := os.Open(path)
 	if err != nil {
 		return fmt.Errorf("open log: %w", err)
 	}
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", f.Path)
+		err = fmt.Errorf("%s is not a regular file", path)
 	}
 	if err != nil {
 		_ = file.Close()
@@ -197,7 +225,7 @@ func (f *Follower) replaced() error {
 	case !os.SameFile(current, atPath):
 		f.reset()
 		f.close()
-	default:
+	case len(f.older) == 0:
 		f.behind = false
 	}
 	return nil
@@ -257,7 +285,7 @@ func (f *Follower) tooLong() {
 func Sample(now time.Time, path string) (Counts, error) {
 	f := Follower{Path: path, Emit: func(*Record) {}}
 	defer f.close()
-	if err := f.open(); err != nil {
+	if err := f.open(path); err != nil {
 		return Counts{}, err
 	}
 	f.offset = max(0, f.offset-readSize)

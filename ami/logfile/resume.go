@@ -4,8 +4,10 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // maxMissed is how many bytes of the missed part are read; older ones are skipped.
@@ -71,38 +73,87 @@ func identity(info os.FileInfo) (device, inode uint64) {
 }
 
 // resume opens the file that the earlier process read last, under its current name. If
-// that is gone, all of the current file was missed.
+// that is gone, all of the current file was missed. Without an earlier process, so was what
+// was written since Since.
 func (f *Follower) resume() {
-	if f.From == nil || f.From.Path != f.Path {
+	from := f.From
+	if from != nil && from.Path != f.Path {
+		from = nil
+	}
+	if from == nil && f.Since.IsZero() {
 		return
 	}
 	f.behind = true
-	directory, base := filepath.Split(f.Path)
-	names, _ := os.ReadDir(filepath.Clean(directory)) // errors show up when the log is opened
-	paths := []string{f.Path}
-	for _, n := range names { // logrotate and Asterisk append a suffix to the name
-		if strings.HasPrefix(n.Name(), base) && n.Type().IsRegular() {
-			paths = append(paths, filepath.Join(directory, n.Name()))
-		}
+	f.findShift()
+	files := f.files()
+	if from == nil {
+		f.older = missedSince(files, f.Since)
+		return
 	}
-	for _, path := range paths {
-		info, err := os.Stat(path)
+	for n, is := range files {
+		if device, inode := identity(is.info); device != from.Device || inode != from.Inode {
+			continue
+		}
+		file, err := os.Open(is.path)
 		if err != nil {
 			continue
 		}
-		if device, inode := identity(info); device != f.From.Device || inode != f.From.Inode {
-			continue
-		}
-		file, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		if checksum(file, f.From.Offset) == f.From.Before {
-			f.begin(file, info, f.From.Offset)
+		if checksum(file, from.Offset) == from.Before {
+			f.begin(file, is.info, from.Offset)
+			for _, later := range files[n+1:] {
+				if later.path != f.Path {
+					f.older = append(f.older, later.path)
+				}
+			}
 			return
 		}
 		_ = file.Close()
 	}
+}
+
+// logFile is one of the files of a log.
+type logFile struct {
+	path string
+	info os.FileInfo
+}
+
+// files are the rotated files of the log and the one at Path, by when they were last
+// written. logrotate and Asterisk append a suffix to the name. Compressed ones cannot be
+// read.
+func (f *Follower) files() (list []logFile) {
+	directory, base := filepath.Split(f.Path)
+	names, _ := os.ReadDir(filepath.Clean(directory)) // errors show up when the log is opened
+	for _, n := range names {
+		suffix, ours := strings.CutPrefix(n.Name(), base)
+		if !ours || suffix != "" && suffix[0] != '.' && suffix[0] != '-' || strings.HasSuffix(suffix, "z") || strings.HasSuffix(suffix, ".bz2") {
+			continue
+		}
+		path := filepath.Join(directory, n.Name())
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			list = append(list, logFile{path, info})
+		}
+	}
+	slices.SortStableFunc(list, func(x, y logFile) int { return x.info.ModTime().Compare(y.info.ModTime()) })
+	if at := slices.IndexFunc(list, func(is logFile) bool { return is.path == f.Path }); at >= 0 {
+		list = append(slices.Delete(slices.Clone(list), at, at+1), list[at])
+	}
+	return list
+}
+
+// missedSince are the rotated files that were written since a time, as far as they are not
+// more than maxMissed bytes together with the current one, which is the last.
+func missedSince(files []logFile, since time.Time) (older []string) {
+	if len(files) == 0 {
+		return nil
+	}
+	size := files[len(files)-1].info.Size()
+	for _, is := range slices.Backward(files[:len(files)-1]) {
+		if size += is.info.Size(); is.info.ModTime().Before(since) || size > maxMissed {
+			break
+		}
+		older = append([]string{is.path}, older...)
+	}
+	return older
 }
 
 // begin starts reading at an offset of a file, but skips all but the last maxMissed bytes

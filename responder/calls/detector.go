@@ -54,6 +54,8 @@ type Contact struct {
 	Agent   string // User-Agent
 	// Unannounced is true if no event reports such a registration.
 	Unannounced bool
+	// Doubtful says that it shows no home of the account: it may be a thief's.
+	Doubtful bool
 }
 
 // Detector finds unusual calls of each account. It has no lock and no clock: its
@@ -67,6 +69,7 @@ type Detector struct {
 	folded   map[string]string  // their names by the same in lower case
 	since    time.Time          // habits have been learned since then
 	uptime   usage              // of the daemon
+	unheard  []string           // channels that only Asterisk's last list has told of
 	refused  uint64
 
 	streamStart time.Time
@@ -290,12 +293,15 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 // ApplySnapshot replaces the known channels by Asterisk's list, for example after a
 // gap in the events.
 func (d *Detector) ApplySnapshot(now time.Time, up []Channel) {
+	d.unheard = nil
 	for i := range up {
 		c := &up[i]
 		if _, known := d.Channel(c.Name); known || !c.Calling || c.Account == "" {
 			continue
 		}
+		d.unheard = append(d.unheard, c.Name)
 		if a := d.state(now, c.Account); a != nil && d.isPhone(a) {
+			c.Dialled = d.sentInstead(a, c)
 			c.Outgoing = d.read(a.limits, c.Dialled).External
 		}
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// knownAfter is how long after its first call a country is one that an origin usually
-// calls. A thief must not make it one by a call an hour before.
+// knownAfter is how long after its first call a country is one that an account or an origin
+// usually calls. A thief must not make it one by a call an hour before.
 const knownAfter = 24 * time.Hour
 
 // causeOf says whose a call is: an account's, or an origin's.

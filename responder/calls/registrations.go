@@ -25,10 +25,12 @@ func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 			continue
 		}
 		s := signs{account: a, from: Login{Source: c.Source}}
-		if !d.learningDone(now) {
+		if !d.learningDone(now) && !c.Doubtful {
 			d.places.AssumeHome(now, a.name, c.Source)
 		}
-		d.checkNetwork(now, a, c.Source, &s)
+		if !c.Doubtful {
+			d.checkNetwork(now, a, c.Source, &s)
+		}
 		a.checkAgent(c.Agent, &s)
 		if from[c.Account] == nil {
 			from[c.Account] = map[netip.Prefix]netip.Addr{}

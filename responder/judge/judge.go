@@ -97,6 +97,8 @@ type Judge struct {
 	waiting     []unexplained             // successes that wait for a response
 	registered  []string                  // accounts that Asterisk named at the last resync
 	unannounced map[unannounced]time.Time // registrations that no event reports, and when each last counted
+	meanwhile   map[netip.Prefix][]Guess  // what was guessed while no events came in, until the registrations are judged
+	doubtful    []places.Contact          // registrations that are to be judged
 	counters    Counters
 	meters      meters
 }

@@ -9,13 +9,21 @@ import (
 )
 
 // SetContacts takes the registrations that Asterisk holds; up are the channels
-// that were up a moment before.
+// that were up a moment before. JudgeContacts judges those that may be a thief's.
 func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls.Channel) {
+	against := j.doubt(now, contacts)
 	registered := make([]calls.Contact, len(contacts))
+	j.doubtful = nil
 	for i, c := range contacts {
-		registered[i] = calls.Contact{Account: c.Account, Source: c.Source, Agent: c.Agent, Unannounced: j.isUnannounced(c)}
+		registered[i] = calls.Contact{
+			Account: c.Account, Source: c.Source, Agent: c.Agent,
+			Unannounced: j.isUnannounced(c), Doubtful: against.isDoubtful(c.Account, c.Source),
+		}
+		if registered[i].Doubtful {
+			j.doubtful = append(j.doubtful, c)
+		}
 	}
-	j.Places.SetContacts(now, contacts, evidence{j})
+	j.Places.SetContacts(now, contacts, against)
 	j.raise(now, j.Calls.Contacts(now, registered), nil)
 	j.registered = j.registered[:0]
 	for _, c := range contacts {

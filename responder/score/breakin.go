@@ -322,6 +322,9 @@ func (b *BreakIn) suspicious(name []byte, source netip.Prefix, at time.Time) (si
 // Within is how long a failure counts.
 func (b *BreakIn) Within() time.Duration { return b.config.Within }
 
+// Enough is how many failures make a success suspicious.
+func (b *BreakIn) Enough() int { return b.config.Failures }
+
 // Configure changes what counts as a break-in and keeps all failures. It does not
 // change the capacity.
 func (b *BreakIn) Configure(c BreakInConfig) {

@@ -158,8 +158,9 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.sessions = &sessions{link: link, ports: d.ports, log: o.Log, begun: make(chan struct{}, 1)}
 	asterisk := pbx.New(link, options)
 	d.ports.ask = asterisk.Binds
+	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
 	parts := responder.Parts{
-		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
+		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
 		LocalPort: d.ports.name,
 	}
@@ -169,7 +170,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	load, cancel := context.WithTimeout(ctx, loadWithin)
 	defer cancel()
 	d.engine, err = responder.New(load, d.since, policy, parts)
-	d.wire.engine, d.sessions.engine = d.engine, d.engine
+	d.wire.engine, d.sessions.engine, d.logSensor.engine = d.engine, d.engine, d.engine
 	if err == nil {
 		d.wire.throttle.ended = d.engine.CannotThrottle
 	}
@@ -178,7 +179,6 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 
 // openSensors prepares what brings events in, and the guard of the table.
 func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
-	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.engine, d.since)
 	if d.sessions.events, err = settings.Dialer(o.Config, o.Log.With().Str("session", "events").Logger()); err != nil {
 		return err
 	}

@@ -25,14 +25,15 @@ type logSensor struct {
 	follower *logfile.Follower // nil: asterisk.log is not set
 	engine   *responder.Engine
 	since    time.Time // the start of the daemon
+	before   logBefore
 }
 
 // newLogSensor continues where the previous run stopped; from is nil if there was
-// none. path is "" without a log.
-func newLogSensor(path string, from *logfile.Place, engine *responder.Engine, since time.Time) *logSensor {
-	s := &logSensor{engine: engine, since: since}
+// none: then with the last day. path is "" without a log. engine is to be set before run.
+func newLogSensor(path string, from *logfile.Place, since time.Time) *logSensor {
+	s := &logSensor{since: since, before: newLogBefore()}
 	if path != "" {
-		s.follower = &logfile.Follower{Path: path, From: from, Emit: func(rec *logfile.Record) { s.report(time.Now(), rec) }}
+		s.follower = &logfile.Follower{Path: path, From: from, Since: since.Add(-maxMissed), Emit: func(rec *logfile.Record) { s.report(time.Now(), rec) }}
 	}
 	return s
 }
@@ -40,6 +41,13 @@ func newLogSensor(path string, from *logfile.Place, engine *responder.Engine, si
 // run follows the log until ctx ends.
 func (s *logSensor) run(ctx context.Context) error {
 	if s.follower == nil {
+		return nil
+	}
+	s.before.read(ctx, s.since, &logfile.Follower{Path: s.follower.Path, From: s.follower.From, Since: s.follower.Since})
+	select {
+	case <-s.before.askedC:
+	case <-time.After(reportAfter):
+	case <-ctx.Done():
 		return nil
 	}
 	return s.follower.Run(ctx)
@@ -95,7 +103,7 @@ func (s *logSensor) longLines() uint64 {
 // check says whether the log is read, and whether an attacker evades the events.
 func (s *logSensor) check(now time.Time, senses responder.Senses) control.Check {
 	if s.follower == nil {
-		return control.Check{Name: "log", OK: true, Detail: "asterisk.log is not set: an attacker who evades the manager interface is not seen"}
+		return control.Check{Name: "log", OK: true, Detail: "asterisk.log is not set: an attacker who evades the manager interface is not seen, and nothing is known of the time before the start"}
 	}
 	return checkLog(now, s.since, s.follower.Health(), senses)
 }

@@ -303,7 +303,8 @@ func TestMissedLogLines(t *testing.T) {
 		"of last week":   {logfile.Record{At: now.Add(-7 * 24 * time.Hour), Missed: true}, 0},
 		"a security log": {logfile.Record{At: now, Security: true}, 1},
 	} {
-		s := newLogSensor("", nil, newEngine(t), now)
+		s := newLogSensor("", nil, now)
+		s.engine = newEngine(t)
 		tt.rec.Finding = logfile.Seen
 		tt.rec.Event = event.Event{Kind: event.ChallengeResponseFailed, AccountID: []byte("1002"), SessionID: []byte("call-1"), Service: []byte("PJSIP"), Remote: netip.MustParseAddrPort("192.0.2.66:5060")}
 		s.report(now, &tt.rec)
@@ -335,7 +336,7 @@ func TestLogCheck(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", name, c, tt.want)
 		}
 	}
-	none := newLogSensor("", nil, nil, now)
+	none := newLogSensor("", nil, now)
 	if c := none.check(now, responder.Senses{}); !c.OK || none.isRead() || none.place() != nil || none.longLines() != 0 || none.run(t.Context()) != nil {
 		t.Errorf("without a log: %+v", c)
 	}
