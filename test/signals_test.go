@@ -107,7 +107,7 @@ func TestSignals(t *testing.T) {
 
 		short(desk, "00442079460001")
 		raises("1001", "NewCountry")
-		short(desk, "00442079460001")
+		short(desk, "00442079460002") // to dial a number again is no further call
 		raises("1001", "OffHours")
 		short(desk, "00881612345678")
 		raises("1001", "ForbiddenDestination")
