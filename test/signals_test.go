@@ -153,9 +153,9 @@ func TestSignals(t *testing.T) {
 func blinding(t *testing.T, l *lab.Lab, w *warden) {
 	t.Helper()
 	host := addHost(t, l, "blinding", "198.51.100.23")
-	number, o := "00442079460001", lab.PhoneOptions{CallIDTail: "\xff\xfe"}
+	tail, o := "", lab.PhoneOptions{CallIDTail: "\xff\xfe"}
 	if l.Version == lab.Asterisk16 {
-		number, o = number+"\xff", lab.PhoneOptions{}
+		tail, o = "\xff", lab.PhoneOptions{}
 	}
 	p, err := host.Phone("1005", "", o)
 	if err != nil {
@@ -173,8 +173,8 @@ func blinding(t *testing.T, l *lab.Lab, w *warden) {
 		_ = c.Hangup(soon(t))
 	}
 	time.Sleep(2100 * time.Millisecond) // so that the registration's login does not count for the call
-	for range 2 {
-		c, err := p.Call(soon(t), number)
+	for _, number := range []string{"00442079460002", "00442079460003"} {
+		c, err := p.Call(soon(t), number+tail)
 		if err != nil {
 			t.Fatalf("a blinding call: %v", err)
 		}
