@@ -177,28 +177,41 @@ func TestShownSecrets(t *testing.T) {
 	}
 }
 
-// The channels of a name that no pattern can hold are ended by their exact names.
+// The channels of a name that no pattern can hold, and those beside a call for help, are
+// ended by their exact names.
 func TestHangupByExactName(t *testing.T) {
-	up := []string{
-		"PJSIP/o'brien-0000002a", "PJSIP/o'brien-2-0000002b", "SIP/o'brien-0000002c", "IAX2/o'brien-12345", "PJSIP/O'Brien-0000002d",
-		"Local/o'brien-0000002e", "PJSIP/o'brien-0000002f<ZOMBIE>",
-	}
-	var ended []string
-	_, err := New(script(func(a ami.Action) (*ami.Response, error) {
-		r := &ami.Response{}
-		switch a.Name {
-		case "Hangup":
-			ended = append(ended, ami.Message(a.Fields).Get("Channel"))
-			up = slices.DeleteFunc(up, func(name string) bool { return name == ended[len(ended)-1] })
-		case "CoreShowChannels":
-			for _, name := range up {
-				r.Events = append(r.Events, message("Event", "CoreShowChannel", "Channel", name, "Uniqueid", "1.1", "Linkedid", "1.1"))
+	for account, tc := range map[string]struct{ up, spared, want []string }{
+		"o'brien": {
+			[]string{
+				"PJSIP/o'brien-0000002a", "PJSIP/o'brien-2-0000002b", "SIP/o'brien-0000002c", "IAX2/o'brien-12345", "PJSIP/O'Brien-0000002d",
+				"Local/o'brien-0000002e", "PJSIP/o'brien-0000002f<ZOMBIE>",
+			},
+			nil,
+			[]string{"PJSIP/o'brien-0000002a", "SIP/o'brien-0000002c", "IAX2/o'brien-12345"},
+		},
+		"1002": {
+			[]string{"PJSIP/1002-00000001", "PJSIP/1002-00000002", "PJSIP/1003-00000003"},
+			[]string{"PJSIP/1002-00000002"},
+			[]string{"PJSIP/1002-00000001"},
+		},
+	} {
+		var ended []string
+		_, err := New(script(func(a ami.Action) (*ami.Response, error) {
+			r := &ami.Response{}
+			switch a.Name {
+			case "Hangup":
+				ended = append(ended, ami.Message(a.Fields).Get("Channel"))
+				tc.up = slices.DeleteFunc(tc.up, func(name string) bool { return name == ended[len(ended)-1] })
+			case "CoreShowChannels":
+				for _, name := range tc.up {
+					r.Events = append(r.Events, message("Event", "CoreShowChannel", "Channel", name, "Uniqueid", "1.1", "Linkedid", "1.1"))
+				}
 			}
+			return r, nil
+		}), Options{VerifyWithin: time.Second}).Hangup(t.Context(), account, func() []string { return tc.spared })
+		if err != nil || !slices.Equal(ended, tc.want) {
+			t.Errorf("%s: %q, %v", account, ended, err)
 		}
-		return r, nil
-	}), Options{VerifyWithin: time.Second}).Hangup(t.Context(), "o'brien", nil)
-	if want := []string{"PJSIP/o'brien-0000002a", "SIP/o'brien-0000002c", "IAX2/o'brien-12345"}; err != nil || !slices.Equal(ended, want) {
-		t.Errorf("%q, %v", ended, err)
 	}
 }
 
