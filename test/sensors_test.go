@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // status and check report a missing log; one that comes back is read again, and
@@ -19,7 +20,7 @@ func TestStatusReportsTheLog(t *testing.T) {
 	at := []string{"--socket", b.socket()}
 	b.run(append([]string{"status"}, at...)...).wants(t, "status without the log", 4, "open log", "no such file")
 	b.run("check", "-c", b.config()).wants(t, "check without the log", 1, "log: FAILED", "no such file")
-	if err := os.WriteFile(path, []byte("[2026-11-22 12:00:00] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n"+strings.Repeat("x", 100<<10)+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("["+time.Now().Format(time.DateTime)+"] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n"+strings.Repeat("x", 100<<10)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b.wait("the log to be read", func() bool {
