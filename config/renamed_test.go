@@ -92,7 +92,7 @@ func TestOldReference(t *testing.T) {
 		"notify.at_once is now notify.burst (line 89): rename it",
 		"health.kernel is now health.firewall (line 125): rename it",
 		"no [[threshold]] has the signal NewPlaceAfterFailures, so a login from an unknown address after guesses from elsewhere brings nothing before a second sign: copy \"new place after guessing\" from `tollwarden check --reference` (line 208)",
-		"no [[threshold]] has the signal SpendingHard, so the limits of [calls.budget] end no calls: copy the four thresholds about spending and the playbook \"end spending\" from `tollwarden check --reference` (line 224)",
+		"no [[threshold]] has the signal SpendingHard, so the limits of [calls.budget] end no calls: copy the six thresholds about spending and the playbook \"end spending\" from `tollwarden check --reference` (line 224)",
 		`step "expire-contacts" is now "remove-registrations" (line 276): rename it`,
 	}, warned(got)); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

@@ -38,30 +38,30 @@ func (p *parser) rules(f *file, c *Config) {
 // splitBreakIn warns of thresholds from before the signal of a break-in was split in two: with
 // them, the login of a thief whose guesses came from elsewhere brings nothing.
 func (p *parser) splitBreakIn(c *Config) {
-	first := slices.IndexFunc(c.Thresholds, func(t Threshold) bool { return t.Signals["SuccessAfterFailures"] > 0 })
-	uses := func(t Threshold) bool { return t.Signals["NewPlaceAfterFailures"] > 0 }
-	if first < 0 || slices.ContainsFunc(c.Thresholds, uses) {
-		return
-	}
-	p.warnings = append(p.warnings, Warning{
-		File: p.name, Line: p.line(fmt.Sprintf("threshold[%d]", first)),
-		Text: "no [[threshold]] has the signal NewPlaceAfterFailures, so a login from an unknown address after guesses from elsewhere brings nothing before a second sign: " +
-			"copy \"new place after guessing\" from `tollwarden check --reference`",
-	})
+	p.warnWithout(c, "SuccessAfterFailures", "NewPlaceAfterFailures", "so a login from an unknown address after guesses from elsewhere brings nothing before a second sign: "+
+		"copy \"new place after guessing\" from `tollwarden check --reference`")
 }
 
 // noBudget warns of thresholds from before there were budgets: with them, a hard limit ends
 // no calls.
 func (p *parser) noBudget(c *Config) {
-	calls := slices.IndexFunc(c.Thresholds, func(t Threshold) bool { return t.Signals["ForbiddenDestination"] > 0 })
-	uses := func(t Threshold) bool { return t.Signals["SpendingHard"] > 0 }
-	if calls < 0 || slices.ContainsFunc(c.Thresholds, uses) {
+	p.warnWithout(c, "ForbiddenDestination", "SpendingHard", "so the limits of [calls.budget] end no calls: "+
+		"copy the six thresholds about spending and the playbook \"end spending\" from `tollwarden check --reference`")
+}
+
+// warnWithout warns of thresholds that use an older signal, but not the one that came beside
+// it, and says what follows.
+func (p *parser) warnWithout(c *Config, older, newer, so string) {
+	using := func(signal string) int {
+		return slices.IndexFunc(c.Thresholds, func(t Threshold) bool { return t.Signals[signal] > 0 })
+	}
+	first := using(older)
+	if first < 0 || using(newer) >= 0 {
 		return
 	}
 	p.warnings = append(p.warnings, Warning{
-		File: p.name, Line: p.line(fmt.Sprintf("threshold[%d]", calls)),
-		Text: "no [[threshold]] has the signal SpendingHard, so the limits of [calls.budget] end no calls: " +
-			"copy the four thresholds about spending and the playbook \"end spending\" from `tollwarden check --reference`",
+		File: p.name, Line: p.line(fmt.Sprintf("threshold[%d]", first)),
+		Text: "no [[threshold]] has the signal " + newer + ", " + so,
 	})
 }
 

@@ -19,7 +19,7 @@ import (
 //	Empty registration from source
 //	Rejected connect attempt from source, who was trying to reach 'number@context'
 //
-// Not attempts, or of nobody in particular, are the others:
+// The other messages are no attempts, or name nobody:
 //
 //   - "Rejected connect attempt from source, request 'number@context' does not exist" is
 //     mostly a caller with the right password who misdialled. Asterisk 16 writes the same

@@ -130,7 +130,7 @@ func TestDatesOfAnotherZone(t *testing.T) {
 			t.Errorf("off by %s: %v, want %s (%v)", off, got, now, err)
 		}
 	}
-	// A file that somebody touched says nothing.
+	// The time of a file that was changed by hand says nothing.
 	if shift := shiftBetween(now, now.Add(2*time.Hour+40*time.Second)); shift != 0 {
 		t.Errorf("%s", shift)
 	}

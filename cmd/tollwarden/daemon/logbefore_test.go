@@ -11,8 +11,8 @@ import (
 	"github.com/tollwarden/tollwarden/ami/logfile"
 )
 
-// What was guessed before the start is known before anything of it is judged: who failed
-// for whom, how often and when, within the last day.
+// What was guessed before the start is known before anything of it is judged: which address
+// failed for which extension, how often and when, within the last day.
 func TestGuessesBeforeTheStart(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	at := func(age time.Duration, text string) string {
