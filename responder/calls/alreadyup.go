@@ -160,19 +160,13 @@ func (d *Detector) weightOf(a *accountState, n *numbers.Number) int {
 	return 0
 }
 
-// numbersIn returns what may be numbers in the arguments of Dial:
-//
-//	PJSIP/00882…@carrier,60,T   SIP/carrier/00882…&SIP/backup/00882…   PJSIP/carrier/sip:00882…@192.0.2.1
+// numbersIn returns the numbers that the arguments of Dial send, to each of its devices.
 func numbersIn(data string) (list []string) {
 	data, _, _ = strings.Cut(data, ",")
 	for to := range strings.SplitSeq(data, "&") {
-		for part := range strings.SplitSeq(to, "/") {
-			part, _, _ = strings.Cut(part, "@")
-			part = strings.TrimPrefix(strings.TrimPrefix(part, "sip:"), "sips:")
-			part, _, _ = strings.Cut(part, ";")
-			if part != "" && strings.Trim(part, "+*#0123456789") == "" {
-				list = append(list, part)
-			}
+		tech, _, _ := strings.Cut(to, "/")
+		if number := numberIn(tech, to); number != "" {
+			list = append(list, number)
 		}
 	}
 	return list
