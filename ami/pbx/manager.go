@@ -22,6 +22,7 @@ type Manager struct {
 	rotations
 	locks
 	restrictions
+	standing
 	audit
 }
 
@@ -41,6 +42,7 @@ func New(d ami.Doer, o Options) *Manager {
 		hangups:       hangups{ast, inv, o.Rounds},
 		registrations: registrations{ast, inv, o.Rounds},
 		rotations:     rotations{ast, ed, db, o},
+		standing:      standing{ast, rotations{ast, ed, db, o}, o.Fingerprints},
 		locks:         locks{ast, ed, db, o.VerifyWithin},
 		restrictions:  restrictions{ast, ed, o.VerifyWithin},
 		audit:         audit{ast, o},
