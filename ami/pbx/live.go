@@ -21,17 +21,17 @@ type standing struct {
 
 // Live is what Asterisk has in force for an account. PJSIP shows all but the networks of a
 // restriction; chan_sip and chan_iax2 show no password. Those are read from the files, as
-// Asterisk would read them now, if files says so; otherwise they are left out. Passwords
-// leave this package as fingerprints only.
-func (s *standing) Live(ctx context.Context, account string, files bool) (orders.Live, error) {
-	return s.liveOf(ctx, s.asterisk, account, files)
+// Asterisk would read them now. Passwords leave this package as fingerprints only.
+func (s *standing) Live(ctx context.Context, account string) (orders.Live, error) {
+	return s.Round(true)(ctx, account)
 }
 
-// Round reads many accounts, and each file once.
-func (s *standing) Round() func(ctx context.Context, account string) (orders.Live, error) {
-	files := &remembering{d: s.asterisk.d, only: "GetConfig"}
+// Round is Live for many accounts, which reads each file once. Without files, what only they
+// show is left out.
+func (s *standing) Round(files bool) func(ctx context.Context, account string) (orders.Live, error) {
+	ast := asterisk{&remembering{d: s.asterisk.d, only: []string{"GetConfig", "ListCommands"}}}
 	return func(ctx context.Context, account string) (orders.Live, error) {
-		return s.liveOf(ctx, asterisk{files}, account, true)
+		return s.liveOf(ctx, ast, account, files)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 var (
 	_ contain.Calls    = (*Manager)(nil)
 	_ contain.Accounts = (*Manager)(nil)
+	_ contain.Standing = (*Manager)(nil)
 )
 
 // Manager is Asterisk for the rest of the program: it answers questions about
@@ -23,6 +24,7 @@ type Manager struct {
 	locks
 	restrictions
 	standing
+	evictions
 	audit
 }
 
@@ -45,6 +47,7 @@ func New(d ami.Doer, o Options) *Manager {
 		standing:      standing{ast, rotations{ast, ed, db, o}, o.Fingerprints},
 		locks:         locks{ast, ed, db, o.VerifyWithin},
 		restrictions:  restrictions{ast, ed, o.VerifyWithin},
+		evictions:     evictions{ast, inv, hangups{ast, inv, o.Rounds}, registrations{ast, inv, o.Rounds}},
 		audit:         audit{ast, o},
 	}
 }

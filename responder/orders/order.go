@@ -80,6 +80,7 @@ type Order struct {
 	failed   time.Time // the last attempt that failed
 	attempts int       // that failed in a row
 	missing  time.Time // since when the account is gone
+	unread   bool      // New was set, and could not be read yet
 }
 
 // Key names the order of an account: there is one of each kind.
@@ -110,4 +111,22 @@ func (o *Order) set(now time.Time, s State, reason string) {
 // recent are the repairs that still count.
 func (o *Order) recent(now time.Time) []time.Time {
 	return slices.DeleteFunc(slices.Clone(o.Repairs), func(at time.Time) bool { return now.Sub(at) >= RepairWindow })
+}
+
+// Replace adds passwords that the account must never have again. It keeps the newest.
+func (o *Order) Replace(old []Fingerprint, most int) {
+	for _, f := range old {
+		if !slices.Contains(o.Old, f) {
+			o.Old = append(o.Old, f)
+		}
+	}
+	if n := len(o.Old); n > most {
+		o.Old = slices.Clone(o.Old[n-most:])
+	}
+}
+
+// Set takes the passwords that the account has now, by our doing. None if they could not be
+// read: then the next reading counts, if it shows none of the old ones.
+func (o *Order) Set(now []Fingerprint) {
+	o.New, o.unread = slices.Clone(now), len(now) == 0
 }
