@@ -25,18 +25,16 @@ func (e *Engine) keepOrders() {
 	})
 }
 
-// stranger says whether an account is not at home at an address. Of an account without a home
-// yet, its known addresses count. Called under the lock.
-func (e *Engine) stranger(now time.Time, account string, at netip.Addr) bool {
+// stranger says whether an account is not at home at an address. An address that is known
+// counts if its network was used before a time, when a stolen password became valid again.
+// Called under the lock.
+func (e *Engine) stranger(now, since time.Time, account string, at netip.Addr) bool {
 	p := e.judge.Places
 	at = at.Unmap()
 	if !at.IsValid() || p.Allowed(netip.PrefixFrom(at, at.BitLen())) {
 		return false
 	}
-	if len(p.Homes(now, account)) == 0 {
-		return !p.Known(account, at, now)
-	}
-	return !p.Home(now, account, at)
+	return !p.Home(now, account, at) && !(p.Known(account, at, now) && p.UsedSince(since, account, at))
 }
 
 // orderChanged logs and keeps what became of an order. It must not take the lock.

@@ -31,14 +31,16 @@ type Keeper struct {
 	next     time.Time // of the comparison of everything
 	reloaded string    // when Asterisk was, as far as is known
 	place    int       // in the list of accounts
+	again    bool      // something was changed while it was looked at
 }
 
 // KeeperOptions are the edges of a Keeper.
 type KeeperOptions struct {
 	Standing Standing
-	// Stranger says whether an account is not at home at an address, and Paused whether
-	// nothing may be changed now. Both are called under the lock.
-	Stranger func(now time.Time, account string, at netip.Addr) bool
+	// Stranger says whether an account is not at home at an address, where it may have been
+	// used since then by somebody else; and Paused whether nothing may be changed now. Both
+	// are called under the lock.
+	Stranger func(now, since time.Time, account string, at netip.Addr) bool
 	Paused   func(now time.Time) bool
 	// Tell takes news about an order. It must not block.
 	Tell func(n News)
@@ -103,6 +105,7 @@ func (k *Keeper) look(ctx context.Context) {
 	} else {
 		accounts = k.some(accounts)
 	}
+	k.again = false
 	read := k.options.Standing.Round(all)
 	for _, account := range accounts {
 		if err := k.compare(ctx, account, read); err != nil {
@@ -110,7 +113,7 @@ func (k *Keeper) look(ctx context.Context) {
 			return // there is no session, or it is slow: everything is due again
 		}
 	}
-	if all {
+	if all && !k.again {
 		k.next = now.Add(compareEvery)
 	}
 }
@@ -171,6 +174,7 @@ func (k *Keeper) compare(ctx context.Context, account string, read func(context.
 		return err
 	}
 	var found []finding
+	again := false
 	r.owner.With(func() {
 		if r.busy[account] > 0 {
 			return
@@ -178,6 +182,7 @@ func (k *Keeper) compare(ctx context.Context, account string, read func(context.
 		for _, o := range r.state.Orders.Of(account) {
 			known := len(o.New) + len(o.Old)
 			do, why := o.Decide(now, live)
+			again = again || o.Settling(now)
 			if len(o.New)+len(o.Old) != known { // what could not be read before
 				r.putOrder(o)
 			}
@@ -193,6 +198,7 @@ func (k *Keeper) compare(ctx context.Context, account string, read func(context.
 			}
 		}
 	})
+	k.again = k.again || again
 	for _, f := range found {
 		k.act(ctx, f)
 	}
@@ -220,7 +226,7 @@ func (k *Keeper) act(ctx context.Context, f finding) {
 		k.removeTraces(ctx, f)
 	}
 	if broken := k.current(f.order.Key()); broken != nil && broken.State.Broken() && broken.Kind != orders.Lock {
-		k.evict(ctx, f.order.Account)
+		k.evict(ctx, f.order.Account, f.order.Certain())
 	}
 }
 
@@ -247,7 +253,7 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 			k.options.Tell(News{Order: *o, Detail: detail, Alarm: err != nil})
 		}
 		if err == nil {
-			k.evict(ctx, account)
+			k.evict(ctx, account, f.order.Certain())
 		}
 		return
 	}
@@ -283,7 +289,7 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 		k.options.Tell(n)
 	}
 	if err == nil && f.order.Kind == orders.Rotate {
-		k.evict(ctx, account) // whoever came in with the old password meanwhile
+		k.evict(ctx, account, f.order.Certain()) // whoever came in with the old password meanwhile
 	}
 }
 
@@ -361,12 +367,13 @@ func (k *Keeper) removeTraces(ctx context.Context, f finding) {
 }
 
 // evict ends what is used of an account from where it is not at home.
-func (k *Keeper) evict(ctx context.Context, account string) {
+// since is when it was last certain that nobody else could use it.
+func (k *Keeper) evict(ctx context.Context, account string, since time.Time) {
 	r := k.runner
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
 	stranger := func(at netip.Addr) (is bool) {
-		r.owner.With(func() { is = k.options.Stranger(time.Now(), account, at) })
+		r.owner.With(func() { is = k.options.Stranger(time.Now(), since, account, at) })
 		return is
 	}
 	removed, channels, err := k.options.Standing.Evict(ctx, account, stranger, func() (list []string) {

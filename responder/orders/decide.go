@@ -48,8 +48,9 @@ func (o *Order) Decide(now time.Time, live Live) (do Action, why string) {
 	holds, person, why := o.compare(live)
 	switch {
 	case holds:
+		o.held = now
 		return Hold, ""
-	case now.Sub(o.touched) < settleFor:
+	case o.Settling(now):
 		return Wait, ""
 	case person:
 		return End, why

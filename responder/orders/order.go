@@ -56,7 +56,7 @@ const (
 	retryAfter, retryAtMost = time.Minute, 10 * time.Minute
 	// settleFor is how long after an order or a repair nothing is concluded from what
 	// Asterisk has: it may be reading it.
-	settleFor = time.Second
+	settleFor = 200 * time.Millisecond
 )
 
 // Order is one thing that must stay in force for an account.
@@ -80,6 +80,7 @@ type Order struct {
 	failed   time.Time // the last attempt that failed
 	attempts int       // that failed in a row
 	missing  time.Time // since when the account is gone
+	held     time.Time // when it was last seen in force
 	unread   bool      // New was set, and could not be read yet
 }
 
@@ -99,6 +100,17 @@ func New(now time.Time, account string, kind Kind, incident int64, err error) *O
 		o.Failed(now, err)
 	}
 	return o
+}
+
+// Settling says whether too little time has passed since a change of ours to tell what holds.
+func (o *Order) Settling(now time.Time) bool { return now.Sub(o.touched) < settleFor }
+
+// Certain is when the order was last known to be in force.
+func (o *Order) Certain() time.Time {
+	if o.held.After(o.Created) {
+		return o.held
+	}
+	return o.Created
 }
 
 func (o *Order) set(now time.Time, s State, reason string) {
