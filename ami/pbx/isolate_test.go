@@ -160,7 +160,7 @@ func TestSharedAdditionsMove(t *testing.T) {
 func TestPasswordPutBack(t *testing.T) {
 	for _, readable := range []bool{true, false} {
 		f := newFakePBX(t, nil)
-		key := orders.NewKey()
+		key := orders.NewKey([]byte("a secret"))
 		file := NewFileVault(filepath.Join(t.TempDir(), "secrets"))
 		var vault Vault = file
 		if !readable {

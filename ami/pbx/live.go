@@ -16,6 +16,7 @@ import (
 type standing struct {
 	asterisk  asterisk
 	rotations rotations
+	folder    folder
 	key       orders.SecretKey
 }
 
@@ -157,14 +158,15 @@ func networksText(c category, prefix string) string {
 	return "rules of a person"
 }
 
-// ReloadedAt is when Asterisk last read all of its files, in its own words. Reloads of a
-// single module do not change it.
+// ReloadedAt changes when Asterisk has read all of its files again, and when one of them was
+// written. Asterisk does not show the reload of a single module, but something was written
+// before. Its event would, but needs the class system.
 func (s *standing) ReloadedAt(ctx context.Context) (string, error) {
 	r, err := goami.CoreStatus(ctx, s.asterisk.session(), "")
 	if err != nil {
 		return "", fmt.Errorf("ask when Asterisk was reloaded: %w", err)
 	}
-	return r.Get("CoreReloadDate") + " " + r.Get("CoreReloadTime") + " " + r.Get("CoreStartupTime"), nil
+	return r.Get("CoreReloadDate") + " " + r.Get("CoreReloadTime") + " " + r.Get("CoreStartupTime") + " " + s.folder.written(), nil
 }
 
 // RestorePassword gives an account the newest password that the vault has of it, after

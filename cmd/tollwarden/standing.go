@@ -16,7 +16,7 @@ func newOrders() *cobra.Command {
 		Long: "List the locks, restrictions and changed passwords that must stay in force, whatever other programs write\n" +
 			"into Asterisk's files. They are compared with what Asterisk has at each start, after each reload and every\n" +
 			"minute, and put back at most three times an hour. A password that somebody else changes meanwhile stays,\n" +
-			"and ends the order. `tollwarden unlock` ends a lock or a restriction, and a changed password that is not in\n" +
+			"and ends the order. The command unlock ends a lock or a restriction, and a changed password that is not in\n" +
 			"force. What ended is listed for a week.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)

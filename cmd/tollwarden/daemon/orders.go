@@ -2,11 +2,8 @@ package daemon
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/contain"
@@ -73,18 +70,4 @@ func orderAlarm(now time.Time, n contain.News) alarm {
 		text += " (" + n.Detail + ")"
 	}
 	return alarm{Event: alarmOrder, At: now, Text: text}
-}
-
-// openFingerprints opens the key with which passwords are recognised. Without a file, they
-// are until the daemon ends.
-func openFingerprints(folder string, log zerolog.Logger) orders.SecretKey {
-	key, fresh, err := orders.OpenKey(filepath.Join(folder, "fingerprints.key"))
-	switch {
-	case err != nil:
-		log.Error().Err(err).Msg("changed passwords are recognised until this daemon ends, and no longer")
-		return orders.NewKey()
-	case fresh:
-		log.Info().Msg("made a new key for the fingerprints of changed passwords")
-	}
-	return key
 }
