@@ -36,7 +36,7 @@ func checkOrders(_ time.Time, senses responder.Senses) control.Check {
 		return o.Kind == orders.Lock && o.State == orders.CannotPutBack
 	})
 	if len(broken) == 0 {
-		return control.Check{Name: checkOrdersName, OK: true, Detail: "every lock, restriction and changed password is in force, or there is none"}
+		return control.Check{Name: checkOrdersName, OK: true, Detail: "locks, restrictions and changed passwords are in force"}
 	}
 	return control.Check{Name: checkOrdersName, Detail: list(broken, orderText) + "; `tollwarden orders` lists all"}
 }
