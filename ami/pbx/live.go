@@ -16,7 +16,7 @@ import (
 type standing struct {
 	asterisk  asterisk
 	rotations rotations
-	folder    folder
+	editor    *editor
 	key       orders.SecretKey
 }
 
@@ -166,7 +166,7 @@ func (s *standing) ReloadedAt(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("ask when Asterisk was reloaded: %w", err)
 	}
-	return r.Get("CoreReloadDate") + " " + r.Get("CoreReloadTime") + " " + r.Get("CoreStartupTime") + " " + s.folder.written(), nil
+	return r.Get("CoreReloadDate") + " " + r.Get("CoreReloadTime") + " " + r.Get("CoreStartupTime") + " " + s.editor.folder.written(), nil
 }
 
 // RestorePassword gives an account the newest password that the vault has of it, after

@@ -46,7 +46,7 @@ func (l *locks) Unlock(ctx context.Context, account, was string) (detail string,
 	}
 	_, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
 	if errors.Is(err, ErrNoAccount) {
-		_, err = l.RemoveTraces(ctx, account)
+		_, err = l.editor.removeTraces(ctx, account)
 		return "the account no longer exists", err
 	}
 	return detail, err

@@ -44,7 +44,7 @@ func New(d ami.Doer, o Options) *Manager {
 		hangups:       hangups{ast, inv, o.Rounds},
 		registrations: registrations{ast, inv, o.Rounds},
 		rotations:     rotations{ast, ed, db, o},
-		standing:      standing{ast, rotations{ast, ed, db, o}, ed.folder, o.Fingerprints},
+		standing:      standing{ast, rotations{ast, ed, db, o}, ed, o.Fingerprints},
 		locks:         locks{ast, ed, db, o.VerifyWithin},
 		restrictions:  restrictions{ast, ed, o.VerifyWithin},
 		evictions:     evictions{ast, inv, hangups{ast, inv, o.Rounds}, registrations{ast, inv, o.Rounds}},

@@ -48,7 +48,13 @@ func (ed *editor) override(ctx context.Context, e edit, undo bool, otherwise str
 		return nil, errTrial
 	}
 	custom := t.files[i]
-	if err := ed.isolate(ctx, t, custom, e); err != nil {
+	moved, err := ed.moveAdditions(t, custom)
+	if err == nil && moved > 0 {
+		if e.before, err = ed.asterisk.getConfig(ctx, e.root); err == nil {
+			e.index, err = e.before.find(e.section, e.kind)
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	own := ed.folder.ownFile(e.section, e.kind)

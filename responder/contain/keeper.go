@@ -17,6 +17,8 @@ const (
 	lookEvery = time.Second
 	// compareEvery is how often everything is compared, whatever else happens.
 	compareEvery = time.Minute
+	// isolateEvery is the shortest pause between two looks at the files of all accounts.
+	isolateEvery = 15 * time.Second
 	// looked bounds the accounts looked at between two such comparisons, each second.
 	looked = 10
 )
@@ -30,6 +32,7 @@ type Keeper struct {
 	soonC    chan struct{}
 	next     time.Time // of the comparison of everything
 	reloaded string    // when Asterisk was, as far as is known
+	isolated time.Time // when the files of all accounts were last looked at
 	place    int       // in the list of accounts
 	again    bool      // something was changed while it was looked at
 }
@@ -100,9 +103,11 @@ func (k *Keeper) look(ctx context.Context) {
 		k.next = time.Time{}
 	}
 	all := !now.Before(k.next)
-	if all {
+	switch {
+	case all && now.Sub(k.isolated) >= isolateEvery:
+		k.isolated = now
 		k.isolate(ctx)
-	} else {
+	case !all:
 		accounts = k.some(accounts)
 	}
 	k.again = false
@@ -186,9 +191,9 @@ func (k *Keeper) compare(ctx context.Context, account string, read func(context.
 			if len(o.New)+len(o.Old) != known { // what could not be read before
 				r.putOrder(o)
 			}
-			if do == orders.Hold && o.Held(now) {
+			if broken := o.State.Broken(); do == orders.Hold && o.Held(now) {
 				r.putOrder(o)
-				k.options.Tell(News{Order: *o, Detail: "in force again"})
+				k.options.Tell(News{Order: *o, Detail: "in force again", Alarm: broken})
 			}
 			if do == orders.Stop && o.Stopped(now, why) {
 				k.stopped(o)
@@ -248,9 +253,9 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 	defer cancel()
 	if f.order.Kind == orders.Rotate && len(f.order.New) == 0 {
 		was := f.order.State
-		detail, err := r.rotateOnce(ctx, account, max(f.order.Incident, 1))
+		detail, err := r.rotateOnce(ctx, account, f.order.Incident)
 		if o := k.current(f.order.Key()); o != nil && (err == nil || was != o.State) {
-			k.options.Tell(News{Order: *o, Detail: detail, Alarm: err != nil})
+			k.options.Tell(News{Order: *o, Detail: detail, Alarm: true})
 		}
 		if err == nil {
 			k.evict(ctx, account, f.order.Certain())
@@ -275,6 +280,7 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 				r.enforce(account)
 			}
 		} else {
+			n.Alarm = o.State.Broken() // a person was told that it was not in force
 			o.Repaired(now, f.why)
 			if o.Kind == orders.Rotate {
 				o.Replace(slices.DeleteFunc(slices.Clone(o.New), func(f orders.Fingerprint) bool { return slices.Contains(fresh, f) }), maxOld)
