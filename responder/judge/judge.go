@@ -21,6 +21,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/places"
@@ -40,7 +41,7 @@ type Policy struct {
 	Known      time.Duration // how long after its last success an address is known
 	Restrict   contain.RestrictRule
 	Calls      calls.Rules
-	Budget     Budget
+	Budget     spending.Budget
 	Allow      []netip.Prefix // never banned
 	Username   string         // our own name on the manager interface
 	Log        bool           // another sensor reads Asterisk's log
@@ -63,34 +64,34 @@ type Judge struct {
 	Contain  *contain.State
 	Slow     *slow.Guesses
 	Spending *spending.Spending
+	Gate     *gate.Gate
 
-	policy     Policy
-	effects    Effects
-	table      *score.Table
-	breakIn    *score.BreakIn
-	turns      *score.Turns
-	recent     calls.Recent
-	dedup      decide.Dedup
-	flows      decide.Flows
-	vouchers   decide.Vouchers
-	stale      stalePhones
-	handsets   handsets
-	newPlaces  newPlaces
-	outdated   decide.Vouchers // where phones with an old password were spared
-	blocked    bans.Flows
-	suspects   *bans.Suspects
-	closings   map[netip.Prefix]*closing
-	closed     decide.Closings
-	placesAt   time.Time // when Places was last pruned
-	spendingAt time.Time // when limits of spending were last checked
-	unstopped  decide.Unstopped
-	pause      decide.Pause
-	missed     decide.Missed              // verdicts of the pause that is on, or was the last
-	underWay   []*underWay                // incidents that can be joined, the oldest first
-	guessers   map[netip.Prefix]*underWay // those of them that are about the guesses of an address
-	listings   map[score.Key]listing      // what incidents have listed
-	contained  map[string]*underWay       // the last incident that treats an account as a thief's
-	flood      flood
+	policy    Policy
+	effects   Effects
+	table     *score.Table
+	breakIn   *score.BreakIn
+	turns     *score.Turns
+	gate      *gate.Gate
+	dedup     decide.Dedup
+	flows     decide.Flows
+	vouchers  decide.Vouchers
+	stale     stalePhones
+	handsets  handsets
+	newPlaces newPlaces
+	outdated  decide.Vouchers // where phones with an old password were spared
+	blocked   bans.Flows
+	suspects  *bans.Suspects
+	closings  map[netip.Prefix]*closing
+	closed    decide.Closings
+	placesAt  time.Time // when Places was last pruned
+	unstopped decide.Unstopped
+	pause     *decide.Pause
+	missed    decide.Missed              // verdicts of the pause that is on, or was the last
+	underWay  []*underWay                // incidents that can be joined, the oldest first
+	guessers  map[netip.Prefix]*underWay // those of them that are about the guesses of an address
+	listings  map[score.Key]listing      // what incidents have listed
+	contained map[string]*underWay       // the last incident that treats an account as a thief's
+	flood     flood
 
 	ineffective bans.Ineffective
 	wireAt      time.Time                 // when a request or a response was last seen on the wire
@@ -113,7 +114,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), handsets: newHandsets(), closings: map[netip.Prefix]*closing{}, placesAt: now,
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), handsets: newHandsets(), closings: map[netip.Prefix]*closing{}, placesAt: now, pause: &decide.Pause{},
 	}
 	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
@@ -129,6 +130,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.Calls.Learned = effects.HabitLearned
 	j.Spending = spending.New(policy.spendingRules())
 	j.Spending.Used, j.Spending.Forgave = effects.SpendingUsed, effects.SpendingForgiven
+	j.Gate = gate.New(policy.gateRules(), j.Calls, j.Contain, j.Spending, j.pause, effects)
 	j.Contain.Breaker.Configure(policy.Breaker)
 	return j, nil
 }

@@ -83,6 +83,7 @@ func (m *meters) verdict(t string)       { m.verdicts[t]++ }
 // Counters are what was seen so far.
 func (j *Judge) Counters() Counters {
 	c := j.counters
+	c.CostlyEnded = j.Gate.CostlyEnded()
 	c.Pings += j.Intake.Pings.Ignored()
 	return c
 }

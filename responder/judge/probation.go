@@ -133,13 +133,12 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	}
 	limit, limited := j.Contain.Costs.Of(s.Account)
 	ends := limited && s.Cost != "" && !j.policy.Observe && !j.pause.Active(now)
-	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.endsCallsOf(s.Account) // whatever it costs here
+	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.Gate.EndsCallsOf(s.Account) // whatever it costs here
 	if ends && !ended {
-		j.counters.CostlyEnded++
-		j.effects.EndCall(s.Channel)
+		j.Gate.End(s.Channel)
 	}
 	if limited && (s.Cost != "" || j.watched(now, s)) {
-		j.recordPlaced(limit.Incident, s)
+		j.Gate.Placed(limit.Incident, s.Channel)
 	}
 	if s.Cost == "" {
 		return false
@@ -186,17 +185,6 @@ func (j *Judge) probationAt(now time.Time, account string, at netip.Addr) (place
 		}
 	}
 	return places.Probation{}, false
-}
-
-// recordPlaced records a call with the incident about the account's new address.
-func (j *Judge) recordPlaced(number int64, s calls.Sign) {
-	c, up := j.Calls.Channel(s.Channel)
-	if number == 0 || !up {
-		return
-	}
-	if call, ok := j.Contain.Log.Add([]int64{number}, c, time.Time{}, j.country); ok {
-		j.effects.Call(call)
-	}
 }
 
 // secondSign takes that an account was used from an address in a way that shows it to

@@ -20,7 +20,7 @@ import (
 func budgeted() judge.Policy {
 	p := guessing(10)
 	p.Calls = calls.Rules{Dialling: numbers.Dialling{Country: "GB", Internal: 4}}
-	p.Budget = judge.Budget{
+	p.Budget = spending.Budget{
 		Rules: spending.Rules{
 			Account: spending.Limits{Minutes: spending.Pair{Soft: 20, Hard: 40}},
 			Site:    spending.Limits{Minutes: spending.Pair{Soft: 60, Hard: 80}},
@@ -235,10 +235,10 @@ func TestBudgetOfTransfers(t *testing.T) {
 	s.sees(noon, event.Event{Kind: event.BlindTransfer, Channel: []byte("PJSIP/1002-00000002"), DestChannel: []byte("PJSIP/carrier-00000001"), Exten: []byte(romania), Result: []byte("Success")})
 	s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/carrier-00000001"), Exten: []byte(romania), DestChannel: []byte("PJSIP/carrier-00000003"), DestChannelState: event.StateUp, DialString: []byte(romania + "@carrier")})
 	s.watches(noon, 90*time.Second)
-	for _, x := range s.SpendingNow(noon.Add(90 * time.Second)) {
+	for _, x := range s.Gate.SpendingNow(noon.Add(90 * time.Second)) {
 		if x.Key.Kind == spending.PerAccount && x.Key.Name == "1002" {
 			return
 		}
 	}
-	t.Errorf("%+v", s.SpendingNow(noon.Add(90*time.Second)))
+	t.Errorf("%+v", s.Gate.SpendingNow(noon.Add(90*time.Second)))
 }
