@@ -44,6 +44,7 @@ func (j *Judge) Configure(p Policy) error {
 	p.Observe, p.Username, p.Log, p.Wire, p.Allow, p.DropsFlows, p.Throttles = was.Observe, was.Username, was.Log, was.Wire, was.Allow, was.DropsFlows, was.Throttles
 	j.policy = p
 	j.Gate.Configure(p.gateRules())
+	j.Partial.Configure(p.Ladder)
 	return nil
 }
 

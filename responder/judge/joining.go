@@ -245,7 +245,7 @@ func (j *Judge) record(u *underWay) {
 			j.Bans.Put(s.Ban) // with the incident's number
 		}
 	}
-	j.recordPartial(u)
+	j.Partial.Recorded(i, u.crossed)
 	j.recordLimit(i)
 	if aboutCalls {
 		j.Gate.CallsOf(i, contain.Since(i))

@@ -24,6 +24,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/partial"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/slow"
@@ -64,6 +65,7 @@ type Judge struct {
 	Contain  *contain.State
 	Slow     *slow.Guesses
 	Spending *spending.Spending
+	Partial  *partial.Blocks
 	Gate     *gate.Gate
 
 	policy    Policy
@@ -71,19 +73,13 @@ type Judge struct {
 	table     *score.Table
 	breakIn   *score.BreakIn
 	turns     *score.Turns
-	gate      *gate.Gate
 	dedup     decide.Dedup
-	flows     decide.Flows
 	vouchers  decide.Vouchers
 	stale     stalePhones
 	handsets  handsets
 	newPlaces newPlaces
 	outdated  decide.Vouchers // where phones with an old password were spared
-	blocked   bans.Flows
-	suspects  *bans.Suspects
-	closings  map[netip.Prefix]*closing
-	closed    decide.Closings
-	placesAt  time.Time // when Places was last pruned
+	placesAt  time.Time       // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     *decide.Pause
 	missed    decide.Missed              // verdicts of the pause that is on, or was the last
@@ -114,7 +110,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), handsets: newHandsets(), closings: map[netip.Prefix]*closing{}, placesAt: now, pause: &decide.Pause{},
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), handsets: newHandsets(), placesAt: now, pause: &decide.Pause{},
 	}
 	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
@@ -123,7 +119,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
 		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
-	j.suspects = bans.NewSuspects(effects, j.Places.Live)
+	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
@@ -191,9 +187,8 @@ func (j *Judge) Prune(now time.Time) {
 	}
 	j.checkEffects(now)
 	j.dedup.Prune(now)
-	j.flows.Prune(now)
 	j.vouchers.Prune(now)
-	j.pruneFlows(now)
+	j.Partial.Prune(now)
 	j.unstopped.Prune(now)
 	j.recordGuesses(now)
 	j.forgetUnderWay(now)
@@ -201,8 +196,6 @@ func (j *Judge) Prune(now time.Time) {
 	j.pruneContained(now)
 	j.flood.watch(j, now)
 	j.flood.prune(now)
-	j.suspects.Prune(now)
-	j.forgetClosings(now)
 	if now.Sub(j.placesAt) >= 24*time.Hour {
 		j.placesAt = now
 		j.Places.Prune(now)

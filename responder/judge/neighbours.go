@@ -7,7 +7,6 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/decide"
-	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -20,7 +19,7 @@ func (j *Judge) spare(v *score.Verdict, f *decide.Facts) {
 		j.spareNeighbours(v, f)
 	}
 	if f.Closes {
-		f.CloseFor = j.closed.Next(f.Target, v, j.policy.Ladder).Until.Sub(v.At)
+		f.CloseFor = j.Partial.CloseFor(v, f.Target)
 	}
 }
 
@@ -53,7 +52,7 @@ func (j *Judge) spareNeighbours(v *score.Verdict, f *decide.Facts) {
 	own := j.Places.Known(v.Cause.Account, v.Cause.Source, v.At)
 	_, agent := j.Places.Phones(v.Cause.Account, f.Target, v.Cause.Port)
 	wider := only || f.Closes || f.Throttles && v.Cause.Transport == event.UDP
-	switch flow, ok := j.flows.Cut(v, own, agent, wider); {
+	switch flow, ok := j.Partial.Cut(v, own, agent, wider); {
 	case ok:
 		f.Flow = &flow
 	case only:
@@ -139,17 +138,4 @@ func (j *Judge) failing(source netip.Prefix) map[string]failing {
 		}
 	}
 	return list
-}
-
-// widened does what a plan says in place of a ban that would hit others.
-func (j *Judge) widened(v *score.Verdict, what decide.Widening, f decide.Facts) {
-	why := incident.PartialBlock{Address: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
-	switch {
-	case what == decide.Throttle:
-		j.suspect(v.At, why, j.policy.Ladder.Brief(), failedFrom(v), true)
-	case what == decide.Close && v.Cause.Transport == event.UDP:
-		j.closeUDP(v, why)
-	case what == decide.Close:
-		j.closeConnections(v, f.Target)
-	}
 }

@@ -43,8 +43,7 @@ func (j *Judge) silenced(now time.Time, to netip.Addr) bool {
 	if _, _, banned := j.Bans.Dropping(now, to); banned {
 		return true
 	}
-	_, suspected := j.suspects.At(now, event.SourcePrefix(to))
-	return suspected
+	return j.Partial.Suspected(now, event.SourcePrefix(to))
 }
 
 // Sent takes a SIP response that leaves over UDP, for the address that it is
@@ -195,7 +194,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 		}
 	}
 	if !brokenIn && o.Signal == score.SuccessfulAuth {
-		j.phoneAt(o.At, o)
+		j.Partial.PhoneAt(o.At, o)
 	}
 	j.weigh(o)
 	j.takeTurns(o)
