@@ -28,7 +28,7 @@ func (j *Judge) Configure(p Policy) error {
 			table.Observe(&o)
 		}
 		table.CopyRawTexts(j.table)
-		j.table = table
+		*j.table = *table // which others hold, too
 	}
 	j.breakIn.Configure(p.BreakIn)
 	j.Slow.Configure(p.Slow)

@@ -25,6 +25,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/partial"
+	"github.com/tollwarden/tollwarden/responder/phones"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/slow"
@@ -72,14 +73,12 @@ type Judge struct {
 	effects   Effects
 	table     *score.Table
 	breakIn   *score.BreakIn
+	against   *evidence
 	turns     *score.Turns
 	dedup     decide.Dedup
-	vouchers  decide.Vouchers
-	stale     stalePhones
-	handsets  handsets
 	newPlaces newPlaces
-	outdated  decide.Vouchers // where phones with an old password were spared
-	placesAt  time.Time       // when Places was last pruned
+	phones    *phones.Own
+	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     *decide.Pause
 	missed    decide.Missed              // verdicts of the pause that is on, or was the last
@@ -94,8 +93,7 @@ type Judge struct {
 	waiting     []unexplained             // successes that wait for a response
 	registered  []string                  // accounts that Asterisk named at the last resync
 	unannounced map[unannounced]time.Time // registrations that no event reports, and when each last counted
-	meanwhile   map[netip.Prefix][]Guess  // what was guessed while no events came in, until the registrations are judged
-	doubtful    []places.Contact          // registrations that are to be judged
+	doubts      doubts
 	counters    Counters
 	meters      meters
 }
@@ -110,7 +108,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), handsets: newHandsets(), placesAt: now, pause: &decide.Pause{},
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), placesAt: now, pause: &decide.Pause{},
 	}
 	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
@@ -121,6 +119,9 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	}, policy.Allow)
 	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
+	j.against = &evidence{j.breakIn, table}
+	j.doubts = doubts{places: j.Places, against: j.against}
+	j.phones = phones.New(j.Places, table, j.breakIn, &j.Contain.Rotations)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
@@ -158,7 +159,7 @@ func (j *Judge) EndWaits(account string) {
 // password, with the limit of its costs that they brought about. why is a reason in words.
 func (j *Judge) forgetBreakIn(account, why string) {
 	j.breakIn.ClearFailures(account)
-	j.vouchers.Forget(account)
+	j.phones.ForgetVouchers(account)
 	delete(j.newPlaces.held, account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
@@ -173,8 +174,8 @@ func (j *Judge) Stolen(now time.Time, account string) bool {
 
 // ClearScore forgets what the addresses of a prefix scored.
 func (j *Judge) ClearScore(prefix netip.Prefix) {
-	j.table.Forget(sourceKey(prefix.Addr()))
-	j.table.Forget(networkKey(prefix.Addr()))
+	j.table.Forget(score.SourceKey(prefix.Addr()))
+	j.table.Forget(score.NetworkKey(prefix.Addr()))
 	j.turns.Forget(prefix)
 	j.missed.ForgetIn(prefix)
 	j.Slow.Forget(event.SourcePrefix(prefix.Addr()))
@@ -187,7 +188,6 @@ func (j *Judge) Prune(now time.Time) {
 	}
 	j.checkEffects(now)
 	j.dedup.Prune(now)
-	j.vouchers.Prune(now)
 	j.Partial.Prune(now)
 	j.unstopped.Prune(now)
 	j.recordGuesses(now)
@@ -205,9 +205,7 @@ func (j *Judge) Prune(now time.Time) {
 		j.missed.Prune(now)
 	}
 	j.Contain.Numbers.Prune(now)
-	j.stale.prune(now)
-	j.handsets.prune(now)
-	j.outdated.Prune(now)
+	j.phones.Prune(now)
 	j.pruneSlow(now)
 	j.Spending.Prune(now)
 }

@@ -58,7 +58,7 @@ func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
 	}
 	keys := []score.Key{{Per: score.PerAccount, Account: account}}
 	if o != nil && o.Source.IsValid() {
-		keys = append(keys, sourceKey(o.Source), networkKey(o.Source))
+		keys = append(keys, score.SourceKey(o.Source), score.NetworkKey(o.Source))
 	}
 	for _, k := range keys {
 		for _, v := range j.missed.Of(k) {

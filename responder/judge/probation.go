@@ -43,7 +43,7 @@ func (j *Judge) newPlaceReason(v *score.Verdict) string {
 	}
 	before := "wrong passwords for other accounts came from the same address"
 	switch {
-	case len(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
+	case len(score.FailuresOf(j.table.Evidence(score.SourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
 		before = "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"
 	case failures >= j.breakIn.Threshold():
 		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
@@ -144,7 +144,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		return false
 	}
 	j.Contain.Numbers.Add(now, s.Account, s.Detail, s.NewCountry)
-	probation, _ := j.probationAt(now, s.Account, s.From.Source)
+	probation, _ := j.Places.ProbationAt(s.Account, s.From.Source, now)
 	switch other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, probation.First); {
 	case s.Forbidden:
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
@@ -165,7 +165,7 @@ func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken
 	if !up || s.Cost == "" || !ownChannel(s) {
 		return false
 	}
-	if _, ok := j.probationAt(now, s.Account, other.From); !ok {
+	if _, ok := j.Places.ProbationAt(s.Account, other.From, now); !ok {
 		return false
 	}
 	return j.secondSign(now, s.Account, calls.Login{Source: other.From}, "a call from "+s.From.Source.String()+" while one to "+score.Printable(other.Dialled)+" is up", raw)
@@ -173,18 +173,8 @@ func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken
 
 // watched says whether every call from an address is recorded.
 func (j *Judge) watched(now time.Time, s calls.Sign) bool {
-	p, ok := j.probationAt(now, s.Account, s.From.Source)
+	p, ok := j.Places.ProbationAt(s.Account, s.From.Source, now)
 	return ok && now.Sub(p.Since) < places.WatchedFor
-}
-
-// probationAt is the probation of an account's address.
-func (j *Judge) probationAt(now time.Time, account string, at netip.Addr) (places.Probation, bool) {
-	for _, p := range j.Places.Probations(account, now) {
-		if p.Source == event.SourcePrefix(at) {
-			return p, true
-		}
-	}
-	return places.Probation{}, false
 }
 
 // secondSign takes that an account was used from an address in a way that shows it to

@@ -34,7 +34,7 @@ func (j *Judge) count(v *score.Verdict) {
 
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
-	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v, j.vouching(v.At)))
+	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v, j.phones.Vouching(v.At)))
 	if decide.SameOffence(v, f) && f.Healthy == 0 && f.Vital == "" && !f.Paused {
 		j.promote(v, *f.Banned)
 		return
