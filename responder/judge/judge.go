@@ -81,8 +81,9 @@ type Judge struct {
 	suspects   *bans.Suspects
 	closings   map[netip.Prefix]*closing
 	closed     decide.Closings
-	placesAt   time.Time // when Places was last pruned
-	spendingAt time.Time // when limits of spending were last checked
+	placesAt   time.Time       // when Places was last pruned
+	spendingAt time.Time       // when limits of spending were last checked
+	freeCalls  map[string]bool // calls of phones that are up, and do not count
 	unstopped  decide.Unstopped
 	pause      decide.Pause
 	missed     decide.Missed              // verdicts of the pause that is on, or was the last

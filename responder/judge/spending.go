@@ -203,7 +203,9 @@ func spendingSignal(a *spending.Alert) score.Signal {
 }
 
 // followCalls has what is counted agree with the channels that are up: those from before
-// the start, and those whose end was missed.
+// the start, and those whose end was missed. A call is counted by its legs, and by the channel
+// of its phone only if it never had one: after a leg has ended, or was ended, the phone may
+// hear an announcement.
 func (j *Judge) followCalls(now time.Time) {
 	var over []string
 	j.Spending.Running(func(c spending.Call) {
@@ -215,17 +217,23 @@ func (j *Judge) followCalls(now time.Time) {
 	for _, channel := range over {
 		j.legEnded(now, channel)
 	}
-	left := map[string]bool{}
-	for leg := range j.Calls.Legs() {
-		left[leg.Call] = true
-	}
+	free := map[string]bool{}
 	for c := range j.Calls.All() {
-		if c.Calling && c.Outgoing && !c.Answered.IsZero() && !left[c.Name] && !j.Spending.Known(c.Name) && j.Calls.IsPhone(c.Account) {
+		switch {
+		case !c.Calling || !c.Outgoing || c.Answered.IsZero() || j.Calls.HasLeft(c.Name) || j.Spending.Known(c.Name) || !j.Calls.IsPhone(c.Account):
+		case j.freeCalls[c.Name]:
+			free[c.Name] = true
+		default:
 			n := j.read(c.Dialled)
+			if costly(&n).Class == spending.None {
+				free[c.Name] = true
+				continue
+			}
 			j.legBegan(now, c.Name, c.Account, "", &n)
 			j.legAnswered(c.Answered, c.Name)
 		}
 	}
+	j.freeCalls = free
 }
 
 // read is the meaning of a dialled number; an emergency number has none.

@@ -67,7 +67,7 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 	up := s.upTallies(now, l)
 	for k := range s.touched {
 		if up[k] == nil && s.finished[k] != nil {
-			up[k] = newTally()
+			up[k] = newTally(k)
 		}
 	}
 	clear(s.touched)

@@ -36,7 +36,7 @@ func (s *Spending) Standings(now, learningEnds time.Time) (list []Standing) {
 	up := s.upTallies(now, l)
 	for k := range s.finished {
 		if up[k] == nil {
-			up[k] = newTally()
+			up[k] = newTally(k)
 		}
 	}
 	index := map[Key]int{}

@@ -19,8 +19,12 @@ type tally struct {
 	accounts     map[string]time.Duration
 }
 
-func newTally() *tally {
-	return &tally{places: map[string]time.Duration{}, accounts: map[string]time.Duration{}}
+func newTally(k tallyKey) *tally {
+	t := &tally{places: map[string]time.Duration{}}
+	if k.key.Kind != PerAccount {
+		t.accounts = map[string]time.Duration{}
+	}
+	return t
 }
 
 // add adds a use; sign -1 takes it away again.
@@ -38,7 +42,9 @@ func (t *tally) add(u *Use, sign int) {
 		t.estimated += s.Money
 	}
 	addTime(t.places, u.Place, s.Time)
-	addTime(t.accounts, u.Account, s.Time)
+	if t.accounts != nil {
+		addTime(t.accounts, u.Account, s.Time)
+	}
 }
 
 func addTime(of map[string]time.Duration, name string, d time.Duration) {
@@ -117,7 +123,7 @@ func keysOf(u *Use, l *learned, see func(tallyKey)) {
 func (all tallies) add(k tallyKey, u *Use, sign int) *tally {
 	t := all[k]
 	if t == nil {
-		t = newTally()
+		t = newTally(k)
 		all[k] = t
 	}
 	if t.add(u, sign); t.open.Time+t.closed.Time == 0 {
