@@ -81,9 +81,11 @@ type Judge struct {
 	suspects   *bans.Suspects
 	closings   map[netip.Prefix]*closing
 	closed     decide.Closings
-	placesAt   time.Time       // when Places was last pruned
-	spendingAt time.Time       // when limits of spending were last checked
-	freeCalls  map[string]bool // calls of phones that are up, and do not count
+	placesAt   time.Time                     // when Places was last pruned
+	overtaken  []overtaken                   // bans that go on after a brief one, the next first
+	resumed    map[netip.Prefix]incident.Ban // the brief ones, by the prefix of one that goes on
+	spendingAt time.Time                     // when limits of spending were last checked
+	freeCalls  map[string]bool               // calls of phones that are up, and do not count
 	unstopped  decide.Unstopped
 	pause      decide.Pause
 	missed     decide.Missed              // verdicts of the pause that is on, or was the last
@@ -185,9 +187,11 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 
 // Prune forgets what ran out. It is to be called once a minute.
 func (j *Judge) Prune(now time.Time) {
+	j.resumeBans(now)
 	for _, ended := range j.Bans.Prune(now) {
 		j.effects.BanChanged(ended, incident.Ended)
 	}
+	j.forgetResumed(now)
 	j.checkEffects(now)
 	j.dedup.Prune(now)
 	j.flows.Prune(now)
