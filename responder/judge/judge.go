@@ -84,8 +84,9 @@ type Judge struct {
 	placesAt   time.Time                     // when Places was last pruned
 	overtaken  []overtaken                   // bans that go on after a brief one, the next first
 	resumed    map[netip.Prefix]incident.Ban // the brief ones, by the prefix of one that goes on
-	spendingAt time.Time                     // when limits of spending were last checked
-	freeCalls  map[string]bool               // calls of phones that are up, and do not count
+	suspicions suspicions
+	spendingAt time.Time       // when limits of spending were last checked
+	freeCalls  map[string]bool // calls of phones that are up, and do not count
 	unstopped  decide.Unstopped
 	pause      decide.Pause
 	missed     decide.Missed              // verdicts of the pause that is on, or was the last
