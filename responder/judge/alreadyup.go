@@ -24,9 +24,17 @@ func (j *Judge) JudgeAlreadyUp(now time.Time) (list []calls.Channel) {
 
 // JudgeLegsAlreadyUp judges the legs to trunks that were up before any event told of them,
 // and that no phone set up by a channel of its own: forwards, and calls of the PBX itself.
+// All of them count from when they were answered.
 func (j *Judge) JudgeLegsAlreadyUp(now time.Time, legs []calls.Leg) {
 	for _, leg := range legs {
-		if leg.Own || leg.Emergency {
+		if leg.Emergency {
+			continue
+		}
+		j.Gate.LegBegan(now, leg.Channel, leg.Cause, leg.Trunk, &leg.Number)
+		if !leg.Answered.IsZero() {
+			j.Gate.LegAnswered(leg.Answered, leg.Channel)
+		}
+		if leg.Own {
 			continue
 		}
 		if leg.Forbidden && !j.contains(now, leg.Cause) {

@@ -69,24 +69,27 @@ type Judge struct {
 	Partial  *partial.Blocks
 	Gate     *gate.Gate
 
-	policy    Policy
-	effects   Effects
-	table     *score.Table
-	breakIn   *score.BreakIn
-	against   *evidence
-	turns     *score.Turns
-	dedup     decide.Dedup
-	newPlaces newPlaces
-	phones    *phones.Own
-	placesAt  time.Time // when Places was last pruned
-	unstopped decide.Unstopped
-	pause     *decide.Pause
-	missed    decide.Missed              // verdicts of the pause that is on, or was the last
-	underWay  []*underWay                // incidents that can be joined, the oldest first
-	guessers  map[netip.Prefix]*underWay // those of them that are about the guesses of an address
-	listings  map[score.Key]listing      // what incidents have listed
-	contained map[string]*underWay       // the last incident that treats an account as a thief's
-	flood     flood
+	policy     Policy
+	effects    Effects
+	table      *score.Table
+	breakIn    *score.BreakIn
+	against    *evidence
+	turns      *score.Turns
+	dedup      decide.Dedup
+	newPlaces  newPlaces
+	phones     *phones.Own
+	placesAt   time.Time // when Places was last pruned
+	unstopped  decide.Unstopped
+	pause      *decide.Pause
+	missed     decide.Missed              // verdicts of the pause that is on, or was the last
+	underWay   []*underWay                // incidents that can be joined, the oldest first
+	guessers   map[netip.Prefix]*underWay // those of them that are about the guesses of an address
+	listings   map[score.Key]listing      // what incidents have listed
+	contained  map[string]*underWay       // the last incident that treats an account as a thief's
+	flood      flood
+	overtaken  []overtaken                   // bans that go on after a brief one, the next first
+	resumed    map[netip.Prefix]incident.Ban // the brief ones, by the prefix of one that goes on
+	suspicions suspicions
 
 	ineffective bans.Ineffective
 	wireAt      time.Time                 // when a request or a response was last seen on the wire
@@ -183,9 +186,11 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 
 // Prune forgets what ran out. It is to be called once a minute.
 func (j *Judge) Prune(now time.Time) {
+	j.resumeBans(now)
 	for _, ended := range j.Bans.Prune(now) {
 		j.effects.BanChanged(ended, incident.Ended)
 	}
+	j.forgetResumed(now)
 	j.checkEffects(now)
 	j.dedup.Prune(now)
 	j.Partial.Prune(now)
