@@ -1,6 +1,7 @@
 package numbers
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -47,6 +48,58 @@ func (d *Dialling) isEmergency(digits string) bool {
 		return slices.Contains(everywhere, digits)
 	}
 	return phonenumbers.IsEmergencyNumber(digits, d.Country)
+}
+
+// EmergencyList lists the emergency numbers as phones dial them: sorted, each also behind
+// the outside line.
+func (d *Dialling) EmergencyList() (list []string) {
+	for _, width := range d.emergencyWidths() {
+		most := 1
+		for range width {
+			most *= 10
+		}
+		for n := range most {
+			if digits := fmt.Sprintf("%0*d", width, n); d.isEmergency(digits) {
+				list = append(list, digits)
+			}
+		}
+	}
+	for _, digits := range d.EmergencyNumbers {
+		if d.isEmergency(digits) {
+			list = append(list, digits)
+		}
+	}
+	for _, digits := range slices.Clone(list) {
+		for _, line := range d.Outside {
+			if d.Emergency(line + digits) {
+				list = append(list, line+digits)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// emergencyWidths are how many digits emergency numbers of the country have.
+func (d *Dialling) emergencyWidths() (widths []int) {
+	if d.Country == "" {
+		return []int{3}
+	}
+	all, err := phonenumbers.ShortNumberMetadataCollection()
+	if err != nil {
+		return nil
+	}
+	for _, m := range all.GetMetadata() {
+		if m.GetId() != d.Country {
+			continue
+		}
+		for _, width := range m.GetEmergency().GetPossibleLength() {
+			if width >= 2 && width < maxEmergency { // nobody has one of six
+				widths = append(widths, int(width))
+			}
+		}
+	}
+	return widths
 }
 
 // exact returns a string that is nothing but digits, or a URI of them.

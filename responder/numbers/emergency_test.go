@@ -1,6 +1,8 @@
 package numbers_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tollwarden/tollwarden/responder/numbers"
@@ -50,5 +52,35 @@ func TestEmergency(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every number of the list is one that Emergency takes, and those of two digits or five are
+// among them.
+func TestEmergencyList(t *testing.T) {
+	for want, d := range map[string]numbers.Dialling{
+		"112 9112 999 9999":                   {Country: "GB", Outside: []string{"9"}},
+		"0112 0113 0115 0118 112 113 115 118": {Country: "IT", Outside: []string{"0"}},
+		"112 5555 911":                        {Country: "US", EmergencyNumbers: []string{"5555", "112"}},
+		"10111":                               {Country: "NA"},
+		"112 15 17 18":                        {Country: "FR"},
+		"000 110 112 113 118 2222 911 999":    {EmergencyNumbers: []string{"2222"}},
+		"00112 00999 112 999":                 {Country: "GB", Outside: []string{"00", "123"}},
+		"000 0000 0106 0112 106 112":          {Country: "AU", Outside: []string{"0"}},
+	} {
+		list := d.EmergencyList()
+		for _, number := range list {
+			if !d.Emergency(number) {
+				t.Errorf("%s: %s is no emergency number", d.Country, number)
+			}
+		}
+		for _, number := range strings.Fields(want) {
+			if !slices.Contains(list, number) {
+				t.Errorf("%s: %v lacks %s", d.Country, list, number)
+			}
+		}
+		if got := strings.Join(list, " "); got != want {
+			t.Errorf("%s: %s, want %s", d.Country, got, want)
+		}
 	}
 }
