@@ -3,7 +3,6 @@ package contain
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -17,16 +16,13 @@ func (r *Runner) help(ctx context.Context, account, was string) string {
 	if was == unknownContext {
 		return "whether it can call emergency numbers depends on the dialplan, since its context of before is not known"
 	}
-	numbers, err := r.letCallForHelp(ctx)
-	if err != nil {
+	if err := r.letCallForHelp(ctx); err != nil {
 		return fmt.Sprintf("%s cannot call emergency numbers: %v", account, err)
 	}
-	return "emergency calls still work (" + strings.Join(numbers, ", ") + ")"
+	return "emergency calls still work"
 }
 
-// letCallForHelp returns the emergency numbers that locked accounts can dial; none if no
-// account is locked.
-func (r *Runner) letCallForHelp(ctx context.Context) (numbers []string, err error) {
+func (r *Runner) letCallForHelp(ctx context.Context) error {
 	var locked map[string]string
 	var list func() []string
 	r.owner.With(func() {
@@ -34,10 +30,9 @@ func (r *Runner) letCallForHelp(ctx context.Context) (numbers []string, err erro
 		list = r.channels.EmergencyNumbers()
 	})
 	if len(locked) == 0 {
-		return nil, nil
+		return nil
 	}
-	numbers = list()
-	return numbers, r.accounts.LetCallForHelp(ctx, numbers, locked)
+	return r.accounts.LetCallForHelp(ctx, list(), locked)
 }
 
 // keepHelp does so again and again until ctx ends, and logs an error once.
@@ -52,7 +47,7 @@ func (r *Runner) keepHelp(ctx context.Context) {
 			return
 		}
 		within, cancel := context.WithTimeout(ctx, helpEvery)
-		_, err := r.letCallForHelp(within)
+		err := r.letCallForHelp(within)
 		cancel()
 		if text := errorText(err); text != last && ctx.Err() == nil {
 			if last = text; err != nil {

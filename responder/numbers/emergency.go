@@ -17,8 +17,8 @@ const maxEmergencyLine = 2
 // everywhere are the emergency numbers of a site whose country is not known.
 var everywhere = []string{"112", "911", "999", "000", "110", "113", "118"}
 
-// Emergency says whether a dialled string is an emergency number, with or without the
-// outside line: one of EmergencyNumbers, or of the country, by libphonenumber's metadata of
+// Emergency says whether a dialled string is an emergency number, with or without an
+// outside line, yours or a common one: one of EmergencyNumbers, or of the country, by libphonenumber's metadata of
 // short numbers. Nothing may come after it but a host or parameters without digits, and
 // nothing before it but the scheme of a URI.
 func (d *Dialling) Emergency(dialled string) bool {
@@ -32,10 +32,12 @@ func (d *Dialling) Emergency(dialled string) bool {
 	if d.isEmergency(digits) {
 		return true
 	}
-	return slices.ContainsFunc(d.Outside, func(line string) bool {
+	behind := func(line string, shortest int) bool {
 		rest, ok := strings.CutPrefix(digits, line)
-		return ok && len(line) <= maxEmergencyLine && d.isEmergency(rest)
-	})
+		return ok && len(rest) >= shortest && d.isEmergency(rest)
+	}
+	return slices.ContainsFunc(d.Outside, func(line string) bool { return len(line) <= maxEmergencyLine && behind(line, 2) }) ||
+		slices.ContainsFunc(commonLines, func(line string) bool { return behind(line, 3) }) // 917 is an extension
 }
 
 func (d *Dialling) isEmergency(digits string) bool {
@@ -51,7 +53,7 @@ func (d *Dialling) isEmergency(digits string) bool {
 }
 
 // EmergencyList lists the emergency numbers as phones dial them: sorted, each also behind
-// the outside line.
+// outside lines.
 func (d *Dialling) EmergencyList() (list []string) {
 	for _, width := range d.emergencyWidths() {
 		most := 1
@@ -70,7 +72,7 @@ func (d *Dialling) EmergencyList() (list []string) {
 		}
 	}
 	for _, digits := range slices.Clone(list) {
-		for _, line := range d.Outside {
+		for _, line := range slices.Concat(d.Outside, commonLines) {
 			if d.Emergency(line + digits) {
 				list = append(list, line+digits)
 			}
