@@ -40,6 +40,16 @@ func TestFirstBanLeavesSSH(t *testing.T) {
 			}
 			for offence, want := range []incident.Scope{incident.ScopeAsterisk, incident.ScopeAll} {
 				guessOver(t, attacker, transport, 6)
+				for range 3 { // a busy daemon may hear of a guess before it sees the nonce that proves it
+					w.wait("a ban", 5*time.Second, func() bool { return w.scope(address) != "" })
+					if w.scope(address) != incident.ScopeSIP {
+						break
+					}
+					if out, err := w.tollwarden("unban", address, "--socket", w.socket()); err != nil {
+						t.Fatalf("unban: %v: %s", err, out)
+					}
+					guessOver(t, attacker, transport, 6)
+				}
 				w.wait("the ban", 5*time.Second, func() bool { return w.scope(address) == want })
 				w.wait("the kernel", 2*time.Second, func() bool { return w.dropped(address + "/32") })
 				if answers(t, connection) || reachable(t, attacker, "5060") {
@@ -68,8 +78,7 @@ func TestFirstBanLeavesSSH(t *testing.T) {
 func guessOver(t *testing.T, from *lab.Host, transport string, most int) {
 	t.Helper()
 	if transport == "udp" {
-		// Not so fast that three guesses are counted before the first has proved the address.
-		if _, err := (lab.Guesser{Host: from, Account: "1002", Rate: 10, Most: most, Ask: true}).Run(soon(t)); err != nil {
+		if _, err := (lab.Guesser{Host: from, Account: "1002", Rate: 50, Most: most, Ask: true}).Run(soon(t)); err != nil {
 			t.Fatal(err)
 		}
 		return
