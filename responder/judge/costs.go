@@ -98,13 +98,7 @@ func (j *Judge) limitEnded(number int64, account, why string) {
 		return
 	}
 	s := incident.Step{Step: incident.StepLimitCosts, Target: account, State: incident.Done, Detail: incident.NoLonger + why, Took: 1}
-	for _, u := range j.underWay {
-		for n := range u.incident.Steps {
-			if has := &u.incident.Steps[n]; u.incident.ID == number && has.Step == s.Step && has.Target == account && has.State == s.State {
-				has.Detail = s.Detail
-			}
-		}
-	}
+	j.ongoing.NoteStep(number, s)
 	j.effects.NoteStep(number, s)
 }
 

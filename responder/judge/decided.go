@@ -122,7 +122,7 @@ func (j *Judge) Compromise(now time.Time, account string) (detail string, err er
 	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step.Takes() && s.State == incident.Intended }) {
 		j.EndWaits(account)
 	}
-	if u := j.containedBy(now, account); u != nil {
+	if u := j.ongoing.ContainedBy(now, account); u != nil {
 		return j.joinContained(u, v, steps, len(list) > 0), nil
 	}
 	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked

@@ -24,6 +24,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/ongoing"
 	"github.com/tollwarden/tollwarden/responder/partial"
 	"github.com/tollwarden/tollwarden/responder/phones"
 	"github.com/tollwarden/tollwarden/responder/places"
@@ -78,15 +79,12 @@ type Judge struct {
 	dedup     decide.Dedup
 	newPlaces newPlaces
 	phones    *phones.Own
+	ongoing   *ongoing.Incidents
+	flood     *ongoing.Flood
 	placesAt  time.Time // when Places was last pruned
 	unstopped decide.Unstopped
 	pause     *decide.Pause
-	missed    decide.Missed              // verdicts of the pause that is on, or was the last
-	underWay  []*underWay                // incidents that can be joined, the oldest first
-	guessers  map[netip.Prefix]*underWay // those of them that are about the guesses of an address
-	listings  map[score.Key]listing      // what incidents have listed
-	contained map[string]*underWay       // the last incident that treats an account as a thief's
-	flood     flood
+	missed    decide.Missed // verdicts of the pause that is on, or was the last
 
 	ineffective bans.Ineffective
 	wireAt      time.Time                 // when a request or a response was last seen on the wire
@@ -121,6 +119,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.against = &evidence{j.breakIn, table}
 	j.doubts = doubts{places: j.Places, against: j.against}
+	j.ongoing, j.flood = ongoing.New(table, j.breakIn, effects), ongoing.NewFlood(effects)
 	j.phones = phones.New(j.Places, table, j.breakIn, &j.Contain.Rotations)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
@@ -190,12 +189,10 @@ func (j *Judge) Prune(now time.Time) {
 	j.dedup.Prune(now)
 	j.Partial.Prune(now)
 	j.unstopped.Prune(now)
-	j.recordGuesses(now)
-	j.forgetUnderWay(now)
-	j.pruneListings(now)
-	j.pruneContained(now)
-	j.flood.watch(j, now)
-	j.flood.prune(now)
+	j.ongoing.RecordGuesses(now, j.record)
+	j.ongoing.Prune(now)
+	j.flood.Watch(now)
+	j.flood.Prune(now)
 	if now.Sub(j.placesAt) >= 24*time.Hour {
 		j.placesAt = now
 		j.Places.Prune(now)
