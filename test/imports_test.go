@@ -21,7 +21,7 @@ var pure = []string{
 	"ami/event",
 	"responder/score", "responder/numbers", "responder/calls", "responder/incident", "responder/intake", "responder/places",
 	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
-	"responder/spending", "responder/gate", "responder/partial", "responder/phones", "responder/ongoing",
+	"responder/spending", "responder/gate", "responder/partial", "responder/phones", "responder/ongoing", "responder/effect",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -59,6 +59,7 @@ var allowed = map[string][]string{
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
 	"responder/spending": {},
+	"responder/effect":   {"ami/event", "responder/bans", "responder/incident", "responder/phones", "responder/places"},
 	"responder/ongoing":  {"ami/event", "responder/calls", "responder/contain", "responder/decide", "responder/incident", "responder/score"},
 	"responder/phones":   {"ami/event", "responder/contain", "responder/decide", "responder/places", "responder/score"},
 	"responder/partial":  {"ami/event", "responder/bans", "responder/decide", "responder/incident", "responder/score"},

@@ -74,7 +74,7 @@ func (j *Judge) record(u *ongoing.Incident) {
 		}
 	}
 	j.Partial.Recorded(i, u.Crossed())
-	j.recordLimit(i)
+	j.limits.record(i)
 	if aboutCalls {
 		j.Gate.CallsOf(i, contain.Since(i))
 	}

@@ -30,7 +30,7 @@ func (j *Judge) leaves(now time.Time, x calls.Dial, raw []byte) {
 	default:
 		j.raise(now, signs, raw)
 		if !score.IsOrigin(leg.Cause) {
-			j.placed(now, placedCall{account: leg.Cause, number: leg.Costlier, channel: leg.Channel, by: x.By}, raw)
+			j.placed(now, placedCall{account: leg.Cause, channel: leg.Channel, by: x.By, leg: &leg}, raw)
 		}
 	}
 	j.Gate.Refuse(now, leg)

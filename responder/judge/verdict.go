@@ -271,7 +271,7 @@ func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 // again is a verdict like the one that brought a ban about, on the evidence as
 // it stands; nil when the observation counts nothing for its threshold.
 func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
-	t := j.thresholdOf(was.Origin)
+	t := j.policy.thresholdOf(was.Origin)
 	if t == nil || t.Per != score.PerSource || t.Points[o.Signal] == 0 {
 		return nil
 	}
