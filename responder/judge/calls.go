@@ -174,8 +174,8 @@ func (j *Judge) transferred(now time.Time, e *event.Event) {
 func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
-	j.flood.watch(j, now)
-	j.recordGuesses(now)
+	j.flood.Watch(now)
+	j.ongoing.RecordGuesses(now, j.record)
 	j.resumeBans(now)
 	j.watchSpending(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
