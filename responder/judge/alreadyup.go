@@ -59,15 +59,23 @@ func (j *Judge) judgeAfterPause(now time.Time) {
 
 // JudgeLegsAlreadyUp judges the legs to trunks that were up before any event told of them,
 // and that no phone set up by a channel of its own: forwards, and calls of the PBX itself.
+// All of them count from when they were answered.
 func (j *Judge) JudgeLegsAlreadyUp(now time.Time, legs []calls.Leg) {
 	for _, leg := range legs {
-		if leg.Own || leg.Emergency {
+		if leg.Emergency {
+			continue
+		}
+		j.Gate.LegBegan(now, leg.Channel, leg.Cause, leg.Trunk, &leg.Number)
+		if !leg.Answered.IsZero() {
+			j.Gate.LegAnswered(leg.Answered, leg.Channel)
+		}
+		if leg.Own {
 			continue
 		}
 		if leg.Forbidden && !j.contains(now, leg.Cause) {
 			j.scoreSign(now, calls.Sign{Kind: calls.ForbiddenDestination, Account: leg.Cause, Channel: leg.Channel, Detail: leg.Number.Digits + ": " + leg.Costs}, nil)
 		}
-		j.refuse(now, leg)
+		j.Gate.Refuse(now, leg)
 	}
 }
 
@@ -76,14 +84,14 @@ func (j *Judge) JudgeLegsAlreadyUp(now time.Time, legs []calls.Leg) {
 // probation. It is to be called once it is known what happened meanwhile.
 func (j *Judge) RefuseAlreadyUp(now time.Time, list []calls.Channel) {
 	for _, c := range list {
-		if _, up := j.Calls.Channel(c.Name); !up || j.policy.Calls.Dialling.Emergency(c.Dialled) || j.sweepNew(c) {
+		if _, up := j.Calls.Channel(c.Name); !up || j.policy.Calls.Dialling.Emergency(c.Dialled) || j.Gate.SweepNew(c) {
 			continue
 		}
-		if j.endsCallsOf(c.Account) {
+		if j.Gate.EndsCallsOf(c.Account) {
 			j.effects.EndCall(c.Name)
 			continue
 		}
-		j.endCostly(now, c.Account, c.Name, c.Dialled)
+		j.Gate.EndCostly(now, c.Account, c.Name, c.Dialled)
 		j.placedBefore(now, c)
 	}
 }
