@@ -24,7 +24,7 @@ var pure = []string{
 	"ami/event",
 	"responder/score", "responder/numbers", "responder/calls", "responder/incident", "responder/intake", "responder/places",
 	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
-	"responder/spending",
+	"responder/spending", "responder/gate", "responder/partial", "responder/phones",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -62,6 +62,9 @@ var allowed = map[string][]string{
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
 	"responder/spending": {},
+	"responder/phones":   {"ami/event", "responder/contain", "responder/decide", "responder/places", "responder/score"},
+	"responder/partial":  {"ami/event", "responder/bans", "responder/decide", "responder/incident", "responder/score"},
+	"responder/gate":     {"responder/calls", "responder/contain", "responder/incident", "responder/numbers", "responder/score", "responder/spending"},
 	"test":               {"ami", "config", "firewall", "responder", "test"},
 }
 
