@@ -16,6 +16,7 @@ type trackedCall struct {
 	first     string   // the first channel known of it
 	did       string   // what the own channel had dialled at first
 	judged    []string // numbers that were judged
+	left      bool     // to a trunk
 	counted   bool     // an origin's, as one that costs
 	forbidden string   // the trunk's channel that a forbidden one was sent to last
 	orphan    bool     // of a Local channel of which nobody has said yet who dialled it

@@ -138,6 +138,7 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	j.legEnded(now, string(e.Channel))
 	j.effects.ChannelDown()
 	if !ok {
+		j.raise(now, signs, e.Raw)
 		return
 	}
 	j.recent.Add(down, now)
@@ -210,6 +211,7 @@ func (j *Judge) sweepStray(now time.Time, account, channel string) {
 func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
+	j.raise(now, j.Calls.Unanswered(now), nil)
 	j.flood.watch(j, now)
 	j.recordGuesses(now)
 	j.watchSpending(now)
