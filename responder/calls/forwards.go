@@ -135,7 +135,7 @@ func (d *Detector) forwardCosts(now time.Time, x *Forward) (n numbers.Number, wh
 		return n, "", false
 	}
 	a := d.accounts[x.Account]
-	if risky = d.risky(now, a, &n, why); !risky && a != nil && a.usuallyCalls(now, n.Country) {
+	if risky = d.risky(now, a, &n, why); !risky && (n.Foreign && !d.abroad(&n) || a != nil && a.usuallyCalls(now, n.Country)) {
 		return n, "", false
 	}
 	return n, why, risky

@@ -38,7 +38,7 @@ func (d *Detector) ended(now time.Time, name string) []Sign {
 		return d.checkTest(now, l.Cause, name, &l)
 	}
 	c, ok := d.byName[name]
-	if !ok || !c.Calling || !c.Outgoing || c.Answered.IsZero() || d.parts[name].call == nil || d.parts[name].call.left {
+	if !ok || !d.isPhoneName(c.Account) || !c.Calling || !c.Outgoing || c.Answered.IsZero() || d.parts[name].call == nil || d.parts[name].call.left {
 		return nil
 	}
 	return d.checkTest(now, c.Account, name, &Leg{Number: d.read(d.rules.limitsOf(c.Account), c.Dialled), Answered: c.Answered})

@@ -60,8 +60,12 @@ func (d *Detector) unusual(now time.Time, a *accountState, n *numbers.Number, co
 	if costs == "" || costs == noNumber {
 		return false
 	}
-	return paysThieves(n, costs) || n.Foreign && d.learningDone(now) && !a.usuallyCalls(now, n.Country)
+	return paysThieves(n, costs) || d.abroad(n) && d.learningDone(now) && !a.usuallyCalls(now, n.Country)
 }
+
+// abroad reports whether a number is certain to be abroad: without the site's country, a
+// domestic one in international form looks so, too.
+func (d *Detector) abroad(n *numbers.Number) bool { return n.Foreign && d.rules.Dialling.Country != "" }
 
 // paysThieves reports whether whoever is called earns from the call, or the rules forbid it.
 func paysThieves(n *numbers.Number, costs string) bool {
@@ -72,7 +76,7 @@ func paysThieves(n *numbers.Number, costs string) bool {
 // usually call.
 func (d *Detector) risky(now time.Time, a *accountState, n *numbers.Number, costs string) bool {
 	return paysThieves(n, costs) ||
-		n.Foreign && d.rules.Risky != nil && d.rules.Risky(n.Country) && (a == nil || !a.usuallyCalls(now, n.Country))
+		d.abroad(n) && d.rules.Risky != nil && d.rules.Risky(n.Country) && (a == nil || !a.usuallyCalls(now, n.Country))
 }
 
 // checkAfterLogin looks for a number known for fraud that is called minutes after the first
@@ -195,7 +199,7 @@ func (d *Detector) checkShared(now time.Time, a *accountState, costs string, s *
 	if len(callers) < sharedBy {
 		return
 	}
-	if paysThieves(n, costs) || n.Foreign && d.learningDone(now) && !d.siteCalls(now, n.Country) {
+	if paysThieves(n, costs) || d.abroad(n) && d.learningDone(now) && !d.siteCalls(now, n.Country) {
 		named := callers
 		for i := range named {
 			named[i] = score.Printable(named[i])

@@ -30,7 +30,7 @@ const (
 	unannouncedEvery = 5 * time.Second
 	// forwardsEvery is how often the call forwards in Asterisk's database are read. That is
 	// three short lists.
-	forwardsEvery = 30 * time.Second
+	forwardsEvery = 10 * time.Second
 	// resyncWithin bounds one reading.
 	resyncWithin = 30 * time.Second
 )
