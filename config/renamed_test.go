@@ -82,7 +82,7 @@ func TestOldReference(t *testing.T) {
 	for i := range want.Thresholds {
 		if th := &want.Thresholds[i]; th.Name == "toll fraud" {
 			th.Signals["OffHours"] = 3 // and late calls counted more
-			for _, signal := range []string{"CostlyForward", "SharedNumber", "SequentialNumbers", "TestCalls", "EarlyMedia", "CostlyAfterLogin"} {
+			for _, signal := range []string{"CostlyForward", "SequentialNumbers", "TestCalls", "EarlyMedia", "CostlyAfterLogin"} {
 				delete(th.Signals, signal)
 			}
 		}

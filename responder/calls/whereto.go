@@ -80,10 +80,10 @@ func (d *Detector) risky(now time.Time, a *accountState, n *numbers.Number, cost
 }
 
 // checkAfterLogin looks for a number known for fraud that is called minutes after the first
-// login from a network, once for each such network.
+// login from a network, once for each such network. A forbidden one has a sign already.
 func (d *Detector) checkAfterLogin(now time.Time, a *accountState, costs string, s *signs) {
 	is := a.newNetwork
-	if is.at.IsZero() || now.Sub(is.at) > afterLogin || !d.risky(now, a, s.number, costs) {
+	if is.at.IsZero() || now.Sub(is.at) > afterLogin || strings.HasPrefix(costs, "forbidden") || !d.risky(now, a, s.number, costs) {
 		return
 	}
 	if from := s.from.Source; from.IsValid() && event.NetworkPrefix(from) != is.prefix {

@@ -27,7 +27,7 @@ func signs() judge.Policy {
 	add("forward", score.PerAccount, 1, time.Minute, "tell", map[score.Signal]int{score.CostlyForward: 1})
 	add("one number", score.PerSite, 1, time.Hour, "tell", map[score.Signal]int{score.SharedNumber: 1})
 	add("toll fraud", score.PerAccount, 10, time.Hour, "compromise", map[score.Signal]int{
-		score.NewCountry: 2, score.SequentialNumbers: 4, score.TestCalls: 3, score.EarlyMedia: 3, score.SharedNumber: 2, score.CostlyForward: 2,
+		score.NewCountry: 2, score.SequentialNumbers: 4, score.TestCalls: 3, score.EarlyMedia: 3, score.CostlyForward: 2,
 	})
 	p.Playbooks["tell"] = []incident.StepKind{incident.StepNotify}
 	return p
