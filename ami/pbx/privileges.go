@@ -26,6 +26,8 @@ var classes = map[string][]string{
 	"CoreStatus":                     {"reporting", "system"},
 	"DBDel":                          {"system"},
 	"DBGetTree":                      {"reporting", "system"},
+	"DBPut":                          {"system"},
+	"DialplanExtensionAdd":           {"system"},
 	"GetConfig":                      {"system", "config"},
 	"Getvar":                         {"call", "reporting"},
 	"Hangup":                         {"call", "system"},
@@ -40,6 +42,7 @@ var classes = map[string][]string{
 	"SIPpeers":                       {"reporting", "system"},
 	"SIPshowpeer":                    {"reporting", "system"},
 	"SIPshowregistry":                {"reporting", "system"},
+	"ShowDialPlan":                   {"config", "reporting"},
 	"SorceryMemoryCacheExpireObject": {"system"},
 	"UpdateConfig":                   {"config"},
 }
@@ -156,6 +159,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(true, "GetConfig", "Reload")
 		add(!a.o.DirectEdit, "UpdateConfig")
 		add(stored.endpointFamily != "", "Command")
+		add(true, "DBDel", "DBPut", "DialplanExtensionAdd", "ShowDialPlan") // for emergency calls
 	case incident.StepRestrict:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")

@@ -109,7 +109,6 @@ func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
 	}
 	own, up := d.byName[c.own]
 	leg.Own = up && own.Account == leg.Cause
-	c.left = true
 	if leg.Call = c.own; leg.Call == "" {
 		leg.Call = c.first
 	}
@@ -123,6 +122,7 @@ func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
 	} else if leg.Forbidden {
 		c.forbidden = leg.Channel
 	}
+	c.left = true
 	d.put(leg)
 	return leg, true
 }
@@ -244,6 +244,13 @@ func (t *Tracker) put(leg Leg) {
 func (t *Tracker) Leg(channel string) (leg Leg, ok bool) {
 	leg, ok = t.out[channel]
 	return leg, ok
+}
+
+// HasLeft reports whether a leg of the call that a channel is part of goes to a trunk, or did
+// before it ended.
+func (t *Tracker) HasLeft(channel string) bool {
+	c := t.parts[channel].call
+	return c != nil && c.left
 }
 
 // Legs yields the legs that are up or being dialled, in no order.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -33,19 +34,21 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	if f.Observe || f.Paused || !slices.ContainsFunc(steps, limitsCosts) {
 		return
 	}
-	if spendingHard(v) {
-		j.limitSpending(v, steps)
-		return
-	}
-	if v.Key.Per == score.PerOrigin {
-		j.limitOrigin(v.At, account)
-	} else {
+	detail := ""
+	switch {
+	case gate.IsHard(v):
+		detail = j.Gate.LimitSpending(v)
+	case v.Key.Per == score.PerOrigin:
+		j.Gate.LimitOrigin(v.At, account)
+	default:
 		j.limitAccount(v, account)
 	}
-	x, _ := j.Contain.Costs.Of(account)
+	if x, _ := j.Contain.Costs.Of(account); detail == "" {
+		detail = x.String()
+	}
 	for i := range steps {
 		if s := &steps[i]; s.Step == incident.StepLimitCosts && s.State == incident.Intended {
-			s.State, s.Detail, s.Took = incident.Done, x.String(), 1
+			s.State, s.Detail, s.Took = incident.Done, detail, 1
 		}
 	}
 }
@@ -120,7 +123,7 @@ func (j *Judge) EnforceProbation(now time.Time, account string) {
 	v := &score.Verdict{
 		At: now, Key: score.Key{Per: score.PerAccount, Account: account}, Threshold: t, Score: t.Score,
 		Cause: score.Record{At: list[0].First, Signal: score.NewPlaceAfterFailures, Source: list[0].Source.Addr(), Account: account},
-		Reason: fmt.Sprintf("on probation since %s, and its costly calls were not ended so far, as in mode observe: somebody guessed at the password, then the account was used from %s, a new address: its owner's, or a thief's",
+		Reason: fmt.Sprintf("on probation since %s, and its costly calls were not ended so far, as in mode observe: after wrong passwords that may be a thief's, the account was used from %s, a new address: its owner's, or a thief's",
 			incident.TimeText(list[0].Since), incident.PrefixText(list[0].Source)),
 	}
 	v.Evidence = []score.Record{v.Cause}
