@@ -114,6 +114,7 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	j.Gate.LegEnded(now, string(e.Channel))
 	j.effects.ChannelDown()
 	if !ok {
+		j.raise(now, signs, e.Raw)
 		return
 	}
 	j.Gate.Ended(now, down)
@@ -174,6 +175,7 @@ func (j *Judge) transferred(now time.Time, e *event.Event) {
 func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
+	j.raise(now, j.Calls.Unanswered(now), nil)
 	j.flood.Watch(now)
 	j.ongoing.RecordGuesses(now, j.record)
 	j.resumeBans(now)

@@ -69,6 +69,9 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	if rotates(cfg) {
 		listUnrotatable(ctx, w, manager)
 	}
+	if policy, err := settings.Policy(cfg); err == nil {
+		listForwards(ctx, w, manager, policy.Calls)
+	}
 	listPhones(ctx, w, manager)
 	listCarriers(ctx, w, manager) // which may wait for a name server
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n",
