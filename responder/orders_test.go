@@ -45,6 +45,8 @@ func (u *undone) RestorePassword(_ context.Context, account string) (string, err
 	return "in pjsip.conf", nil
 }
 
+func (u *undone) Rotatable(context.Context, string) error { return nil }
+
 func (u *undone) Isolate(context.Context) (int, error) { return 0, nil }
 
 func (u *undone) RemoveTraces(context.Context, string) (string, error) { return "", nil }

@@ -252,14 +252,7 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 	defer cancel()
 	if f.order.Kind == orders.Rotate && len(f.order.New) == 0 {
-		was := f.order.State
-		detail, err := r.rotateOnce(ctx, account, f.order.Incident)
-		if o := k.current(f.order.Key()); o != nil && (err == nil || was != o.State) {
-			k.options.Tell(News{Order: *o, Detail: detail, Alarm: true})
-		}
-		if err == nil {
-			k.evict(ctx, account, f.order.Certain())
-		}
+		k.retryRotation(ctx, f)
 		return
 	}
 	end := r.begin(account)
@@ -297,6 +290,23 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 	if err == nil && f.order.Kind == orders.Rotate {
 		k.evict(ctx, account, f.order.Certain()) // whoever came in with the old password meanwhile
 	}
+}
+
+// retryRotation changes a password that could not be changed before.
+func (k *Keeper) retryRotation(ctx context.Context, f finding) {
+	r, account := k.runner, f.order.Account
+	if err := k.options.Standing.Rotatable(ctx, account); err != nil {
+		r.ordered(account, orders.Rotate, f.order.Incident, err, nil)
+		return
+	}
+	detail, err := r.rotateOnce(ctx, account, f.order.Incident)
+	if err != nil {
+		return // a person was told of it when it failed first
+	}
+	if o := k.current(f.order.Key()); o != nil {
+		k.options.Tell(News{Order: *o, Detail: detail, Alarm: true})
+	}
+	k.evict(ctx, account, f.order.Certain())
 }
 
 func (k *Keeper) putBack(ctx context.Context, o *orders.Order) (detail string, err error) {

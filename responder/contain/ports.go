@@ -61,6 +61,9 @@ type Standing interface {
 	// RestorePassword gives an account the newest password that it got from us, or another
 	// one.
 	RestorePassword(ctx context.Context, account string) (detail string, err error)
+	// Rotatable says why an account's password cannot be changed, as far as that shows
+	// without writing anything.
+	Rotatable(ctx context.Context, account string) error
 	// Isolate keeps what was added for one account from breaking that of another; moved is
 	// how many additions of an earlier version it moved.
 	Isolate(ctx context.Context) (moved int, err error)
