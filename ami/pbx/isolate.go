@@ -131,24 +131,36 @@ func lineLength(text []byte) int {
 }
 
 // repairIncludes makes the lines that include our files optional, and drops those whose file
-// is gone.
+// is gone or holds nothing of ours. What UpdateConfig left in such files goes.
 func (ed *editor) repairIncludes(custom *confFile) error {
 	text := custom.text
+	var errs []error
 	for _, l := range custom.lines {
 		if l.Kind != conffile.Include || !isOwn(l.Value) {
 			continue
 		}
 		own := &ownFile{confFile{ref: l.Value, path: ed.folder.local(l.Value)}}
-		if _, err := os.Stat(own.path); errors.Is(err, fs.ErrNotExist) {
+		var err error
+		if own.text, err = os.ReadFile(own.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			errs = append(errs, err)
+			continue
+		}
+		ours := own.additions()
+		switch {
+		case len(ours) == 0:
 			text = own.excluded(text)
-		} else {
+			defer os.Remove(own.path) // after the include
+		case !bytes.Equal(ours, own.text):
+			errs = append(errs, replace(own.path, ours))
+			fallthrough
+		default:
 			text = own.included(text)
 		}
 	}
-	if bytes.Equal(text, custom.text) {
-		return nil
+	if !bytes.Equal(text, custom.text) {
+		errs = append(errs, replace(custom.path, text))
 	}
-	return replace(custom.path, text)
+	return join(errs...)
 }
 
 // isOwn says whether an include names one of our files.

@@ -107,13 +107,19 @@ func TestLocksAreIsolated(t *testing.T) {
 
 			// Another program has Asterisk write pjsip.conf, with all that it includes.
 			root := l.ConfFile()
+			whole, err := os.ReadFile(file(root))
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := client.Do(soon(t), ami.UpdateConfig(root, ami.Edit{Verb: "Append", Category: "1005", Variable: "mohsuggest", Value: "default"})); err != nil {
 				t.Error(err)
 			}
-			reload("rewritten")
-			expect("rewritten", map[string]string{"3001": pbx.LockedContext, "3002": "", "3003": pbx.LockedContext, "1001": "internal"})
 			text, err := os.ReadFile(file(custom))
-			t.Logf("%v\n%s", err, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("UpdateConfig leaves\n%s", text)
+			after.Files[root] = string(whole) // Asterisk 16 reverses its includes
 			for name, text := range after.Files { // the generator's files, as they were
 				if name != custom {
 					if err := os.WriteFile(file(name), []byte(text), 0o640); err != nil {
@@ -121,17 +127,32 @@ func TestLocksAreIsolated(t *testing.T) {
 					}
 				}
 			}
-			if err := os.WriteFile(file(custom), []byte(strings.ReplaceAll(string(text), "#tryinclude", "#include")), 0o640); err != nil {
+			// What it did not keep is put back, as an order would be.
+			putBack := func(when string, accounts ...string) {
+				t.Helper()
+				if _, err := m.Isolate(soon(t)); err != nil {
+					t.Error(err)
+				}
+				reload(when)
+				for _, account := range accounts {
+					if _, _, err := m.Lock(soon(t), account); err != nil {
+						t.Errorf("%s: %v", when, err)
+					}
+				}
+				expect(when, map[string]string{"3001": pbx.LockedContext, "3002": "", "3003": pbx.LockedContext, "1001": "internal"})
+			}
+			putBack("rewritten", "3001", "3003")
+			if text, err = os.ReadFile(file(custom)); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := m.Isolate(soon(t)); err != nil {
+			required := strings.ReplaceAll(string(text), "#tryinclude", "#include")
+			if err := os.WriteFile(file(custom), []byte(required), 0o640); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(file("tollwarden-" + kind + "-3003.conf")); err != nil {
 				t.Error(err)
 			}
-			if err := os.Remove(file("tollwarden-" + kind + "-3002.conf")); err != nil {
-				t.Error(err)
-			}
-			reload("file removed")
-			expect("file removed", map[string]string{"3001": pbx.LockedContext, "3002": "", "3003": pbx.LockedContext, "1001": "internal"})
+			putBack("file removed", "3003")
 			if detail, err := m.RemoveTraces(soon(t), "3002"); err != nil {
 				t.Errorf("%q, %v", detail, err)
 			}

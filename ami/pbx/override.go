@@ -61,16 +61,16 @@ func (ed *editor) override(ctx context.Context, e edit, undo bool, otherwise str
 	if err := own.read(custom); err != nil {
 		return nil, err
 	}
-	added := overrideText(e, undo)
-	text := slices.Concat(own.text, added)
+	added, base := overrideText(e, undo), own.additions()
+	text := slices.Concat(base, added)
 	if undo {
-		text = bytes.Replace(own.text, added, nil, 1)
+		text = bytes.Replace(base, added, nil, 1)
 	}
 	if undo && bytes.Equal(text, own.text) {
 		return nil, fmt.Errorf("%s: what was added for [%s] is no longer there: remove %s = %s by hand", own.path, e.section, e.swaps[0].name, e.swaps[0].old)
 	}
-	if !undo && bytes.Contains(own.text, added) { // put back: a person has removed its include
-		text = own.text
+	if !undo && bytes.Contains(base, added) { // put back: another program has removed its include
+		text = base
 	}
 	if own.pattern(t) {
 		return nil, fmt.Errorf("%s: another include would read it, too: let that end in other than .conf", own.path)

@@ -51,6 +51,16 @@ func (o *ownFile) read(model *confFile) (err error) {
 	return nil
 }
 
+// additions are what the file holds of ours, and nothing else. UpdateConfig drops the header
+// of a section that adds to another one: what is left would belong to any other section.
+func (o *ownFile) additions() (text []byte) {
+	list, _ := additions(o.text)
+	for _, a := range list {
+		text = append(text, a.text...)
+	}
+	return text
+}
+
 // pattern says whether an include of a pattern reads the file, besides its own line.
 func (o *ownFile) pattern(t *tree) bool {
 	return slices.ContainsFunc(t.patterns, func(p string) bool {
