@@ -119,6 +119,7 @@ func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
 	} else if leg.Forbidden {
 		c.forbidden = leg.Channel
 	}
+	c.left = true
 	d.put(leg)
 	return leg, true
 }
@@ -240,6 +241,13 @@ func (t *Tracker) put(leg Leg) {
 func (t *Tracker) Leg(channel string) (leg Leg, ok bool) {
 	leg, ok = t.out[channel]
 	return leg, ok
+}
+
+// HasLeft reports whether a leg of the call that a channel is part of goes to a trunk, or did
+// before it ended.
+func (t *Tracker) HasLeft(channel string) bool {
+	c := t.parts[channel].call
+	return c != nil && c.left
 }
 
 // Legs yields the legs that are up or being dialled, in no order.

@@ -45,7 +45,8 @@ type Gate struct {
 
 	observe   bool
 	budget    spending.Budget
-	checkedAt time.Time // when limits of spending were last checked
+	checkedAt time.Time       // when limits of spending were last checked
+	freeCalls map[string]bool // calls of phones that are up, and do not count
 	ended     uint64
 }
 

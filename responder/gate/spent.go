@@ -155,7 +155,9 @@ func IsHard(v *score.Verdict) bool {
 }
 
 // followCalls has what is counted agree with the channels that are up: those from before
-// the start, and those whose end was missed.
+// the start, and those whose end was missed. A call is counted by its legs, and by the channel
+// of its phone only if it never had one: after a leg has ended, or was ended, the phone may
+// hear an announcement.
 func (g *Gate) followCalls(now time.Time) {
 	var over []string
 	g.spending.Running(func(c spending.Call) {
@@ -167,17 +169,23 @@ func (g *Gate) followCalls(now time.Time) {
 	for _, channel := range over {
 		g.LegEnded(now, channel)
 	}
-	left := map[string]bool{}
-	for leg := range g.calls.Legs() {
-		left[leg.Call] = true
-	}
+	free := map[string]bool{}
 	for c := range g.calls.All() {
-		if c.Calling && c.Outgoing && !c.Answered.IsZero() && !left[c.Name] && !g.spending.Known(c.Name) && g.calls.IsPhone(c.Account) {
+		switch {
+		case !c.Calling || !c.Outgoing || c.Answered.IsZero() || g.calls.HasLeft(c.Name) || g.spending.Known(c.Name) || !g.calls.IsPhone(c.Account):
+		case g.freeCalls[c.Name]:
+			free[c.Name] = true
+		default:
 			n, _ := g.dialling.ReadCall(c.Dialled)
+			if costly(&n).Class == spending.None {
+				free[c.Name] = true
+				continue
+			}
 			g.LegBegan(now, c.Name, c.Account, "", &n)
 			g.LegAnswered(c.Answered, c.Name)
 		}
 	}
+	g.freeCalls = free
 }
 
 // Currency is that of money.

@@ -176,6 +176,7 @@ func (j *Judge) Watch(now time.Time) {
 	j.raise(now, j.Calls.MissingLogins(now), nil)
 	j.flood.Watch(now)
 	j.ongoing.RecordGuesses(now, j.record)
+	j.resumeBans(now)
 	j.watchSpending(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
 }

@@ -49,23 +49,25 @@ type Judge struct {
 	Gate     *gate.Gate
 	Effect   *effect.Check
 
-	policy    Policy
-	effects   Effects
-	table     *score.Table
-	breakIn   *score.BreakIn
-	against   *evidence
-	turns     *score.Turns
-	dedup     decide.Dedup
-	newPlaces newPlaces
-	phones    *phones.Own
-	words     words
-	limits    limits
-	ongoing   *ongoing.Incidents
-	flood     *ongoing.Flood
-	placesAt  time.Time // when Places was last pruned
-	unstopped decide.Unstopped
-	pause     *decide.Pause
-	missed    decide.Missed // verdicts of the pause that is on, or was the last
+	policy     Policy
+	effects    Effects
+	table      *score.Table
+	breakIn    *score.BreakIn
+	against    *evidence
+	turns      *score.Turns
+	dedup      decide.Dedup
+	newPlaces  newPlaces
+	phones     *phones.Own
+	words      words
+	limits     limits
+	ongoing    *ongoing.Incidents
+	flood      *ongoing.Flood
+	placesAt   time.Time // when Places was last pruned
+	unstopped  decide.Unstopped
+	pause      *decide.Pause
+	missed     decide.Missed // verdicts of the pause that is on, or was the last
+	resumption resumption
+	suspicions suspicions
 
 	wireAt      time.Time                 // when a request or a response was last seen on the wire
 	waiting     []unexplained             // successes that wait for a response
@@ -93,9 +95,10 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
-		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(effects), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
+		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(effects, &j.suspicions), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
+	j.resumption.bans = j.Bans
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.against = &evidence{j.breakIn, table}
 	j.doubts = doubts{places: j.Places, against: j.against}
@@ -165,9 +168,11 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 
 // Prune forgets what ran out. It is to be called once a minute.
 func (j *Judge) Prune(now time.Time) {
+	j.resumeBans(now)
 	for _, ended := range j.Bans.Prune(now) {
 		j.effects.BanChanged(ended, incident.Ended)
 	}
+	j.resumption.forget(now)
 	j.Effect.Prune(now)
 	j.dedup.Prune(now)
 	j.Partial.Prune(now)

@@ -13,7 +13,7 @@ import (
 // Pause begins a pause, or changes the one that is on.
 func (j *Judge) Pause(p decide.Pause) { *j.pause = p }
 
-// Resume ends the pause and lets the breaker go on. It returns the pause that was on, if one
+// Resume ends the pause, judges the calls that are up, and lets the breaker go on. It returns the pause that was on, if one
 // was.
 func (j *Judge) Resume(now time.Time) (was decide.Pause, paused bool) {
 	was, paused = *j.pause, j.pause.Active(now)
@@ -21,6 +21,7 @@ func (j *Judge) Resume(now time.Time) (was decide.Pause, paused bool) {
 	j.Contain.Breaker.Resume(now)
 	if paused {
 		j.Spending.Retell() // nothing was done about it
+		j.judgeAfterPause(now)
 	} else {
 		j.Forgive(now, "")
 	}
@@ -32,13 +33,14 @@ func (j *Judge) Paused(now time.Time) (p decide.Pause, paused bool) {
 	return *j.pause, j.pause.Active(now)
 }
 
-// PauseOver says, once, that a pause has ended by itself.
+// PauseOver says, once, that a pause has ended by itself, and judges the calls that are up.
 func (j *Judge) PauseOver(now time.Time) (was decide.Pause, over bool) {
 	if j.pause.Until.IsZero() || j.pause.Active(now) {
 		return decide.Pause{}, false
 	}
 	was, *j.pause = *j.pause, decide.Pause{}
 	j.Spending.Retell()
+	j.judgeAfterPause(now)
 	return was, true
 }
 

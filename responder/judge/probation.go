@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -32,39 +31,11 @@ func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
 	return false
 }
 
-// newPlaceReason says why an address is on probation.
-func (j *Judge) newPlaceReason(v *score.Verdict) string {
-	sources := map[netip.Addr]bool{}
-	failures := 0
-	for _, r := range j.breakIn.Failures(v.Key.Account) {
-		if v.At.Sub(r.At) < j.breakIn.Within() {
-			sources[r.Source], failures = true, failures+1
-		}
-	}
-	before := "wrong passwords for other accounts came from the same address"
-	switch {
-	case len(score.FailuresOf(j.table.Evidence(score.SourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
-		before = "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"
-	case failures >= j.breakIn.Threshold():
-		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
-	case j.onProbationElsewhere(v):
-		before = "another address of the account is on probation"
-	}
-	return fmt.Sprintf("%s; then the account was used from %s, a new address: its owner's, or a thief's", before, v.Cause.Source.Unmap())
-}
-
 // onProbationElsewhere says whether an account has another address on probation than the
 // one of a verdict.
 func (j *Judge) onProbationElsewhere(v *score.Verdict) bool {
 	here := event.SourcePrefix(v.Cause.Source)
 	return slices.ContainsFunc(j.Places.Probations(v.Key.Account, v.At), func(p places.Probation) bool { return p.Source != here })
-}
-
-func addresses(n int) string {
-	if n == 1 {
-		return "1 address"
-	}
-	return fmt.Sprintf("%d addresses", n)
 }
 
 // placedCall is a call to the outside that an account places, or a number that it
@@ -198,12 +169,13 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 	if from.Proven {
 		o.Proof = score.Proven
 	}
+	before := j.suspicions.before(account, from.Source)
 	broken, ok := j.breakIn.SecondSign(&o)
 	if !ok {
 		return false
 	}
 	for _, v := range j.table.Observe(&broken) {
-		v.Reason = fmt.Sprintf("somebody guessed at the password, the account was used from %s, a new address, and then: %s", from.Source.Unmap(), what)
+		v.Reason = before + ", and then: " + what
 		j.count(&v)
 		j.answer(&v, nil)
 	}
@@ -229,8 +201,9 @@ func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incid
 }
 
 // keepProbation keeps an account's addresses on probation.
-func keepProbation(effects Effects) func(account string, list []places.Probation) {
+func keepProbation(effects Effects, s *suspicions) func(account string, list []places.Probation) {
 	return func(account string, list []places.Probation) {
+		s.keep(account, list)
 		if len(list) == 0 {
 			effects.HoldEnded(account, incident.HoldProbation)
 			return

@@ -139,6 +139,7 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 // enforce enters a new ban into the registry, and counts it.
 func (j *Judge) enforce(ban incident.Ban) {
 	j.makeRoom(ban)
+	j.resumption.overtake(ban)
 	j.Bans.Put(ban)
 	if ban.Offence > 0 {
 		j.Offences.Add(ban.Since, ban.Prefix)
@@ -231,14 +232,22 @@ func (j *Judge) weigh(o *score.Observation) {
 				j.promote(v, ban)
 			}
 		}
+		if brief, resumed := j.resumption.from(o.At, prefix); resumed && ban.Scope == incident.ScopeSIP && o.Transport.Connected() {
+			j.renewAfter(o, brief)
+		}
 		return
 	}
 	if ban, ok := j.Bans.Renewable(o.At, prefix); ok {
-		if v := j.again(o, ban); v != nil {
-			v.Reason = renewedReason(ban.Reason)
-			j.count(v)
-			j.answer(v, nil)
-		}
+		j.renewAfter(o, ban)
+	}
+}
+
+// renewAfter brings a ban back that has run out.
+func (j *Judge) renewAfter(o *score.Observation, was incident.Ban) {
+	if v := j.again(o, was); v != nil {
+		v.Reason = renewedReason(was.Reason)
+		j.count(v)
+		j.answer(v, nil)
 	}
 }
 

@@ -71,11 +71,15 @@ func (r *Rules) closed(at time.Time) bool { return r.Closed != nil && r.Closed(a
 
 // Price is what a call costs. known says whether the carrier's table has the number.
 func (r *Rules) Price(c *Call, length time.Duration) (m Money, known bool) {
-	rate, known := r.Rates.Find(c.E164)
-	if !known {
+	rate, known := r.rate(c)
+	return rate.Price(length), known
+}
+
+func (r *Rules) rate(c *Call) (rate Rate, known bool) {
+	if rate, known = r.Rates.Find(c.E164); !known {
 		rate = DefaultRate(c.Class)
 	}
-	return rate.Price(length), known
+	return rate, known
 }
 
 // Kind is whose spending is counted.
