@@ -201,9 +201,9 @@ func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incid
 }
 
 // keepProbation keeps an account's addresses on probation.
-func keepProbation(why *suspicions, effects Effects) func(account string, list []places.Probation) {
+func keepProbation(effects Effects, s *suspicions) func(account string, list []places.Probation) {
 	return func(account string, list []places.Probation) {
-		why.keep(account, list)
+		s.keep(account, list)
 		if len(list) == 0 {
 			effects.HoldEnded(account, incident.HoldProbation)
 			return
