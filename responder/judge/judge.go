@@ -69,10 +69,10 @@ type Judge struct {
 	resumption resumption
 	suspicions suspicions
 
-	wireAt      time.Time                 // when a request or a response was last seen on the wire
-	waiting     []unexplained             // successes that wait for a response
-	registered  []string                  // accounts that Asterisk named at the last resync
-	unannounced map[unannounced]time.Time // registrations that no event reports, and when each last counted
+	wireAt      time.Time      // when a request or a response was last seen on the wire
+	waiting     []unexplained  // successes that wait for a response
+	registered  []string       // accounts that Asterisk named at the last resync
+	unannounced unannouncedSet // registrations that no event reports, and when each last counted
 	doubts      doubts
 	counters    Counters
 	meters      meters
@@ -98,8 +98,9 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(effects, &j.suspicions), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
-	j.resumption.bans = j.Bans
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
+	j.resumption.bans = j.Bans
+	j.suspicions.places, j.suspicions.table, j.suspicions.breakIn = j.Places, table, j.breakIn
 	j.against = &evidence{j.breakIn, table}
 	j.doubts = doubts{places: j.Places, against: j.against}
 	j.ongoing, j.flood = ongoing.New(table, j.breakIn, effects), ongoing.NewFlood(effects)

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -29,13 +28,6 @@ func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
 		return j.Contain.Numbers.Many(now, s.Account, false)
 	}
 	return false
-}
-
-// onProbationElsewhere says whether an account has another address on probation than the
-// one of a verdict.
-func (j *Judge) onProbationElsewhere(v *score.Verdict) bool {
-	here := event.SourcePrefix(v.Cause.Source)
-	return slices.ContainsFunc(j.Places.Probations(v.Key.Account, v.At), func(p places.Probation) bool { return p.Source != here })
 }
 
 // placedCall is a call to the outside that an account places, or a number that it
