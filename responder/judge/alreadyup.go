@@ -49,7 +49,7 @@ func (j *Judge) JudgeLegsAlreadyUp(now time.Time, legs []calls.Leg) {
 // probation. It is to be called once it is known what happened meanwhile.
 func (j *Judge) RefuseAlreadyUp(now time.Time, list []calls.Channel) {
 	for _, c := range list {
-		if _, up := j.Calls.Channel(c.Name); !up || j.policy.Calls.Dialling.Emergency(c.Dialled) || j.sweepNew(c) {
+		if _, up := j.Calls.Channel(c.Name); !up || j.policy.Calls.Dialling.Emergency(c.Dialled) || j.sweepNew(now, c) {
 			continue
 		}
 		if j.endsCallsOf(c.Account) {

@@ -24,7 +24,7 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 	}
 	if e.ChannelState != event.StateRing {
 		j.Calls.Up(c)
-		j.sweepNew(c)
+		j.sweepNew(now, c)
 		return
 	}
 	if string(tech) == event.IAX2 && j.calledOverIAX(now, c, e.Raw) {
@@ -67,7 +67,7 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		contained = j.placed(now, placedCall{account: c.Account, number: c.Dialled, channel: c.Name, by: c.Name}, raw) || j.contains(now, c.Account)
 	}
 	switch {
-	case j.sweepNew(c):
+	case j.sweepNew(now, c):
 	case j.endsCallsOf(c.Account):
 		j.effects.EndCall(c.Name)
 	case j.refuseSpent(now, c):
@@ -117,13 +117,13 @@ func (j *Judge) endsCallsOf(account string) bool {
 
 // sweepNew ends a new call of an account that is being contained. It returns whether it
 // does.
-func (j *Judge) sweepNew(c calls.Channel) bool {
+func (j *Judge) sweepNew(now time.Time, c calls.Channel) bool {
 	incidents, active := j.Contain.Sessions.NewChannel(c.Since, c.Account, c.Name)
 	if !active {
 		return false
 	}
 	if call, ok := j.Contain.Log.Add(incidents, c, time.Time{}, j.country); ok {
-		j.effects.Call(call)
+		j.recordCall(now, call)
 	}
 	j.effects.Sweep(c.Account)
 	return true
@@ -142,8 +142,7 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	}
 	j.recent.Add(down, now)
 	if call, ok := j.Contain.Log.End(down, now, j.country); ok {
-		call.Call.Cost = j.costOf(&call.Call)
-		j.effects.Call(call)
+		j.recordCall(now, call)
 	}
 	j.Contain.Sessions.ChannelDown(down.Account, down.Name)
 	j.raise(now, signs, e.Raw)
@@ -302,9 +301,8 @@ func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []by
 }
 
 // recordCalls records the calls that a new incident is about.
-func (j *Judge) recordCalls(i *incident.Incident, since time.Time) {
+func (j *Judge) recordCalls(now time.Time, i *incident.Incident, since time.Time) {
 	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), append(j.Calls.Of(i.Account), j.Calls.Others(i.Account)...), j.country) {
-		c.Call.Cost = j.costOf(&c.Call)
-		j.effects.Call(c)
+		j.recordCall(now, c)
 	}
 }

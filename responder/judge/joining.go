@@ -248,7 +248,7 @@ func (j *Judge) record(u *underWay) {
 	j.recordPartial(u)
 	j.recordLimit(i)
 	if aboutCalls {
-		j.recordCalls(i, contain.Since(i))
+		j.recordCalls(u.last, i, contain.Since(i))
 	}
 }
 

@@ -91,7 +91,7 @@ func (j *Judge) endOfOrigin(now time.Time, leg calls.Leg) {
 	j.effects.EndCall(leg.Channel)
 	if c, others := leg.AsCall(); others && limit.Incident != 0 {
 		if call, ok := j.Contain.Log.Add([]int64{limit.Incident}, c, time.Time{}, j.country); ok {
-			j.effects.Call(call)
+			j.recordCall(now, call)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func (j *Judge) legEnds(now time.Time, channel string) {
 	}
 	j.recent.Add(c, now)
 	if call, ok := j.Contain.Log.End(c, now, j.country); ok {
-		j.effects.Call(call)
+		j.recordCall(now, call)
 	}
 }
 

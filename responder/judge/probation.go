@@ -110,7 +110,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		j.effects.EndCall(s.Channel)
 	}
 	if limited && (s.Cost != "" || j.watched(now, s)) {
-		j.recordPlaced(limit.Incident, s)
+		j.recordPlaced(now, limit.Incident, s)
 	}
 	if s.Cost == "" {
 		return false
@@ -160,13 +160,18 @@ func (j *Judge) probationAt(now time.Time, account string, at netip.Addr) (place
 }
 
 // recordPlaced records a call with the incident about the account's new address.
-func (j *Judge) recordPlaced(number int64, s calls.Sign) {
+func (j *Judge) recordPlaced(now time.Time, number int64, s calls.Sign) {
 	c, up := j.Calls.Channel(s.Channel)
+	if leg, left := j.Calls.Leg(s.Channel); left && leg.Own {
+		c, up = j.Calls.Channel(leg.Call)
+	} else if left {
+		c, up = leg.AsCall()
+	}
 	if number == 0 || !up {
 		return
 	}
 	if call, ok := j.Contain.Log.Add([]int64{number}, c, time.Time{}, j.country); ok {
-		j.effects.Call(call)
+		j.recordCall(now, call)
 	}
 }
 

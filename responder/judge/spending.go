@@ -53,8 +53,11 @@ func (j *Judge) refuseOverspent(now time.Time, c spending.Call) bool {
 	if !j.endSpent(now, c) {
 		return false
 	}
-	limit, _ := j.Contain.Costs.Of(c.Account)
-	j.recordPlaced(limit.Incident, calls.Sign{Channel: c.Channel})
+	limit, limited := j.Contain.Costs.Of(c.Account)
+	if !limited {
+		limit, _ = j.Contain.Costs.Of(contain.Site)
+	}
+	j.recordPlaced(now, limit.Incident, calls.Sign{Channel: c.Channel})
 	return true
 }
 
@@ -71,14 +74,24 @@ func costly(n *numbers.Number) spending.Call {
 	return c
 }
 
-// costOf is about what a call of an incident cost.
-func (j *Judge) costOf(c *incident.Call) (cost incident.Cost) {
+// recordCall records a call of incidents, and about what it has cost so far.
+func (j *Judge) recordCall(now time.Time, c contain.IncidentCall) {
+	c.Call.Cost = j.costOf(now, &c.Call)
+	j.effects.Call(c)
+}
+
+// costOf is about what a call of an incident cost, or has cost so far.
+func (j *Judge) costOf(now time.Time, c *incident.Call) (cost incident.Cost) {
 	n := j.read(c.Dialled)
 	leg := costly(&n)
-	if leg.Class == spending.None || c.Answered.IsZero() || c.Ended.IsZero() {
+	if leg.Class == spending.None || c.Answered.IsZero() {
 		return cost
 	}
-	price, known := j.policy.Budget.Price(&leg, c.Ended.Sub(c.Answered))
+	end := c.Ended
+	if end.IsZero() {
+		end = now
+	}
+	price, known := j.policy.Budget.Price(&leg, end.Sub(c.Answered))
 	return incident.Cost{Amount: int64(price), Currency: j.policy.Budget.Currency, Estimate: !known}
 }
 
@@ -124,7 +137,7 @@ func (j *Judge) watchSpending(now time.Time) {
 		}
 	}
 	for range j.Contain.Costs.Everywhere(now) {
-		j.Spending.Running(func(c spending.Call) { j.endSpent(now, c) })
+		j.Spending.Running(func(c spending.Call) { j.refuseOverspent(now, c) })
 		break
 	}
 }
