@@ -48,7 +48,7 @@ func TestOneNumberInManyForms(t *testing.T) {
 		"for half an hour":                  {office, 4 * time.Minute, forms, nil, false},
 		"from where it is not used":         {newPlace, 20 * time.Second, forms, nil, true},
 		"as fast as a machine, at his desk": {office, 2 * time.Second, forms, nil, true},
-		"and then other numbers": {office, 20 * time.Second, append([]string{"0037160000000", "0023276000000", "00263770000000"}, forms[:4]...), nil, true},
+		"and then other numbers":            {office, 20 * time.Second, append([]string{"0037160000000", "0023276000000", "00263770000000"}, forms[:4]...), nil, true},
 		"two numbers, each in three forms": {office, 20 * time.Second, []string{
 			"0068221234", "90068221234", "+68221234", "0037160000000", "90037160000000", "+37160000000", "77037160000000",
 		}, nil, true},
