@@ -130,7 +130,7 @@ func (e *Engine) Allow(list []netip.Prefix) (released []incident.Ban, err error)
 	}
 	e.with(func() {
 		e.judge.Places.SetAllow(list)
-		e.judge.EndAllowed(time.Now())
+		e.judge.Partial.EndAllowed(time.Now())
 	})
 	return e.Bans.ReleaseAllowed(time.Now())
 }

@@ -149,6 +149,8 @@ func (x *exchange) Unlock(_ context.Context, account, was string) (string, error
 	return "unlocked", nil
 }
 
+func (x *exchange) LetCallForHelp(context.Context, []string, map[string]string) error { return nil }
+
 func (x *exchange) Restrict(_ context.Context, account string, to []netip.Prefix) (string, error) {
 	x.note(fmt.Sprintf("restrict %s %v", account, to))
 	return "restricted", x.refusal

@@ -41,7 +41,7 @@ playbook = "end call"
 // answers, whoever set it up: a forward for callers from outside, the PBX itself, a short
 // code. Such calls within the country stand.
 func TestLegsToATrunkAreEnded(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22, Append: map[string]string{
 		"extensions.conf": forwarding, "pjsip.conf": carriers[lab.Asterisk22]["pjsip.conf"], "modules.conf": "load = res_clioriginate.so\n",
 		"manager.conf": "[general](+)\ntimestampevents = yes\n",
@@ -91,7 +91,7 @@ func TestLegsToATrunkAreEnded(t *testing.T) {
 	if err := originate("Local/00442079460005@internal"); err != nil {
 		t.Error(err)
 	}
-	w.wait("the answers to calls within the country", 5*time.Second, func() bool { return answered.Load() == 2 })
+	w.wait("the answers to calls within the country", 5*time.Second, func() bool { return answered.Load() >= 2 })
 	time.Sleep(300 * time.Millisecond) // in which a call would be ended
 	out, err := l.CLI(t.Context(), "core show channels concise")
 	if err != nil || strings.Count("\n"+out, "\nPJSIP/carrier-") != 3 { // the caller, and two legs

@@ -25,6 +25,8 @@ var classes = map[string][]string{
 	"CoreShowChannels":               {"reporting", "system"},
 	"CoreStatus":                     {"reporting", "system"},
 	"DBDel":                          {"system"},
+	"DBPut":                          {"system"},
+	"DialplanExtensionAdd":           {"system"},
 	"GetConfig":                      {"system", "config"},
 	"Getvar":                         {"call", "reporting"},
 	"Hangup":                         {"call", "system"},
@@ -39,6 +41,7 @@ var classes = map[string][]string{
 	"SIPpeers":                       {"reporting", "system"},
 	"SIPshowpeer":                    {"reporting", "system"},
 	"SIPshowregistry":                {"reporting", "system"},
+	"ShowDialPlan":                   {"config", "reporting"},
 	"SorceryMemoryCacheExpireObject": {"system"},
 	"UpdateConfig":                   {"config"},
 }
@@ -155,6 +158,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(true, "GetConfig", "Reload")
 		add(!a.o.DirectEdit, "UpdateConfig")
 		add(stored.endpointFamily != "", "Command")
+		add(true, "DBDel", "DBPut", "DialplanExtensionAdd", "ShowDialPlan") // for emergency calls
 	case incident.StepRestrict:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")

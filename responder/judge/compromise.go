@@ -19,7 +19,7 @@ func (j *Judge) betray(v *score.Verdict, steps []incident.Step, i *incident.Inci
 	switch {
 	case !decide.Compromised(steps):
 	case used(v.Cause.Signal):
-		j.handsets.forget(i.Account) // the thief's is among them
+		j.phones.ForgetHandsets(i.Account) // the thief's is among them
 		c := places.Compromise{Account: i.Account, At: v.At}
 		if i.Source.IsValid() && !j.Places.Home(v.At, i.Account, i.Source) {
 			c.Source = event.SourcePrefix(i.Source)

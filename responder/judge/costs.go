@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -33,19 +34,21 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	if f.Observe || f.Paused || !slices.ContainsFunc(steps, limitsCosts) {
 		return
 	}
-	if spendingHard(v) {
-		j.limitSpending(v, steps)
-		return
-	}
-	if v.Key.Per == score.PerOrigin {
-		j.limitOrigin(v.At, account)
-	} else {
+	detail := ""
+	switch {
+	case gate.IsHard(v):
+		detail = j.Gate.LimitSpending(v)
+	case v.Key.Per == score.PerOrigin:
+		j.Gate.LimitOrigin(v.At, account)
+	default:
 		j.limitAccount(v, account)
 	}
-	x, _ := j.Contain.Costs.Of(account)
+	if x, _ := j.Contain.Costs.Of(account); detail == "" {
+		detail = x.String()
+	}
 	for i := range steps {
 		if s := &steps[i]; s.Step == incident.StepLimitCosts && s.State == incident.Intended {
-			s.State, s.Detail, s.Took = incident.Done, x.String(), 1
+			s.State, s.Detail, s.Took = incident.Done, detail, 1
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (j *Judge) stillBlocked(now time.Time, at netip.Addr) string {
 	if ban, ok := j.Bans.Covering(now, source); ok {
 		return fmt.Sprintf("; %s is still blocked %s: %s ends that", incident.PrefixText(ban.Prefix), ban.UntilText(), incident.Command("unban", incident.PrefixText(ban.Prefix), "--forgive"))
 	}
-	for _, b := range j.PartialBlocks(now) {
+	for _, b := range j.Partial.List(now) {
 		if b.InForce(now) && b.Concerns(source) {
 			return fmt.Sprintf("; part of what comes from %s is still blocked (%s): %s ends that", at, b.Words(), incident.Command("unban", at.String()))
 		}

@@ -93,7 +93,7 @@ func (j *Judge) widen(now time.Time, b *bans.IneffectiveBan) {
 	case b.Kept != "":
 	case j.pause.Active(now):
 		b.Kept = "paused"
-	case j.Places.Inhabited(now, b.Ban.Prefix, j.vouching(now)):
+	case j.Places.Inhabited(now, b.Ban.Prefix, j.phones.Vouching(now)):
 		b.Kept = "extensions are in use at " + incident.PrefixText(b.Ban.Prefix)
 	}
 	if b.Kept != "" {

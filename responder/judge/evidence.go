@@ -20,7 +20,7 @@ func (j *Judge) evidence(v *score.Verdict, id int64, there ...[]incident.Evidenc
 	records := unseen(j.notListed(v, id), seen)
 	if afterFailures(v) {
 		// The table's records first: only they have the session.
-		records = append(records, unseen(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)
+		records = append(records, unseen(score.FailuresOf(j.table.Evidence(score.SourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)
 		records = append(records, unseen(j.breakIn.Failures(v.Key.Account), counts(records, seen))...)
 	}
 	list := make([]incident.Evidence, len(records))
@@ -70,14 +70,4 @@ func counts(records []score.Record, seen map[sighting]int) map[sighting]int {
 		all[sightingOf(&records[i])]++
 	}
 	return all
-}
-
-// failuresAt are the failures for an account.
-func failuresAt(records []score.Record, account string) (list []score.Record) {
-	for _, r := range records {
-		if r.Account == account && r.Signal.Failure() {
-			list = append(list, r)
-		}
-	}
-	return list
 }

@@ -209,6 +209,14 @@ func (j *Judge) notListed(v *score.Verdict, id int64) []score.Record {
 	return list
 }
 
+// RestorePartial takes over a partial block that the kernel has kept, and has its incident
+// named by the next one about the address. The conversations in live pass at an address that
+// is throttled or closed.
+func (j *Judge) RestorePartial(now time.Time, b incident.PartialBlock, live []netip.AddrPort) {
+	j.restoreListing(now, b)
+	j.Partial.Restore(now, b, live)
+}
+
 // restoreListing has an incident about a block of before a restart named by the next one
 // about its address.
 func (j *Judge) restoreListing(now time.Time, b incident.PartialBlock) {

@@ -245,10 +245,10 @@ func (j *Judge) record(u *underWay) {
 			j.Bans.Put(s.Ban) // with the incident's number
 		}
 	}
-	j.recordPartial(u)
+	j.Partial.Recorded(i, u.crossed)
 	j.recordLimit(i)
 	if aboutCalls {
-		j.recordCalls(u.last, i, contain.Since(i))
+		j.Gate.CallsOf(u.last, i, contain.Since(i))
 	}
 }
 
@@ -313,7 +313,7 @@ func (j *Judge) reasonOf(v *score.Verdict, sign *calls.Sign) string {
 
 // otherFailures counts the failures at a verdict's address for other accounts than its own.
 func (j *Judge) otherFailures(v *score.Verdict) (n int) {
-	for _, r := range j.table.Evidence(sourceKey(v.Cause.Source)) {
+	for _, r := range j.table.Evidence(score.SourceKey(v.Cause.Source)) {
 		if r.Signal.Failure() && r.Account != v.Key.Account && v.At.Sub(r.At) < j.breakIn.Within() {
 			n++
 		}

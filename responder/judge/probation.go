@@ -104,19 +104,18 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	}
 	limit, limited := j.Contain.Costs.Of(s.Account)
 	ends := limited && s.Cost != "" && !j.policy.Observe && !j.pause.Active(now)
-	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.endsCallsOf(s.Account) // whatever it costs here
+	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.Gate.EndsCallsOf(s.Account) // whatever it costs here
 	if ends && !ended {
-		j.counters.CostlyEnded++
-		j.effects.EndCall(s.Channel)
+		j.Gate.End(s.Channel)
 	}
 	if limited && (s.Cost != "" || j.watched(now, s)) {
-		j.recordPlaced(now, limit.Incident, s)
+		j.Gate.Placed(now, limit.Incident, s.Channel)
 	}
 	if s.Cost == "" {
 		return false
 	}
 	j.Contain.Numbers.Add(now, s.Account, s.Detail, s.NewCountry)
-	probation, _ := j.probationAt(now, s.Account, s.From.Source)
+	probation, _ := j.Places.ProbationAt(s.Account, s.From.Source, now)
 	switch other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, probation.First); {
 	case s.Forbidden:
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
@@ -138,7 +137,7 @@ func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken
 	if !up || s.Cost == "" || !ownChannel(s) || j.suspicions.forged(s.Account, other.From) {
 		return false
 	}
-	if _, ok := j.probationAt(now, s.Account, other.From); !ok {
+	if _, ok := j.Places.ProbationAt(s.Account, other.From, now); !ok {
 		return false
 	}
 	return j.secondSign(now, s.Account, calls.Login{Source: other.From}, "a call from "+s.From.Source.String()+" while one to "+score.Printable(other.Dialled)+" is up", raw)
@@ -146,34 +145,8 @@ func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken
 
 // watched says whether every call from an address is recorded.
 func (j *Judge) watched(now time.Time, s calls.Sign) bool {
-	p, ok := j.probationAt(now, s.Account, s.From.Source)
+	p, ok := j.Places.ProbationAt(s.Account, s.From.Source, now)
 	return ok && now.Sub(p.Since) < places.WatchedFor
-}
-
-// probationAt is the probation of an account's address.
-func (j *Judge) probationAt(now time.Time, account string, at netip.Addr) (places.Probation, bool) {
-	for _, p := range j.Places.Probations(account, now) {
-		if p.Source == event.SourcePrefix(at) {
-			return p, true
-		}
-	}
-	return places.Probation{}, false
-}
-
-// recordPlaced records a call with the incident about the account's new address.
-func (j *Judge) recordPlaced(now time.Time, number int64, s calls.Sign) {
-	c, up := j.Calls.Channel(s.Channel)
-	if leg, left := j.Calls.Leg(s.Channel); left && leg.Own {
-		c, up = j.Calls.Channel(leg.Call)
-	} else if left {
-		c, up = leg.AsCall()
-	}
-	if number == 0 || !up {
-		return
-	}
-	if call, ok := j.Contain.Log.Add([]int64{number}, c, time.Time{}, j.country); ok {
-		j.recordCall(now, call)
-	}
 }
 
 // secondSign takes that an account was used from an address in a way that shows it to

@@ -24,7 +24,7 @@ type ScoreStatus struct {
 
 // Scores are the n keys of one kind nearest to a threshold, the nearest first.
 func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus) {
-	partial := j.PartialBlocks(now)
+	partial := j.Partial.List(now)
 	for _, s := range j.table.Top(now, per, n) {
 		st := ScoreStatus{Status: s}
 		for _, b := range partial {

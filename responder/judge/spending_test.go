@@ -20,7 +20,7 @@ import (
 func budgeted() judge.Policy {
 	p := guessing(10)
 	p.Calls = calls.Rules{Dialling: numbers.Dialling{Country: "GB", Internal: 4}}
-	p.Budget = judge.Budget{
+	p.Budget = spending.Budget{
 		Rules: spending.Rules{
 			Account: spending.Limits{Minutes: spending.Pair{Soft: 20, Hard: 40}},
 			Site:    spending.Limits{Minutes: spending.Pair{Soft: 60, Hard: 80}},
@@ -235,12 +235,12 @@ func TestBudgetOfTransfers(t *testing.T) {
 	s.sees(noon, event.Event{Kind: event.BlindTransfer, Channel: []byte("PJSIP/1002-00000002"), DestChannel: []byte("PJSIP/carrier-00000001"), Exten: []byte(romania), Result: []byte("Success")})
 	s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/carrier-00000001"), Exten: []byte(romania), DestChannel: []byte("PJSIP/carrier-00000003"), DestChannelState: event.StateUp, DialString: []byte(romania + "@carrier")})
 	s.watches(noon, 90*time.Second)
-	for _, x := range s.SpendingNow(noon.Add(90 * time.Second)) {
+	for _, x := range s.Gate.SpendingNow(noon.Add(90 * time.Second)) {
 		if x.Key.Kind == spending.PerAccount && x.Key.Name == "1002" {
 			return
 		}
 	}
-	t.Errorf("%+v", s.SpendingNow(noon.Add(90*time.Second)))
+	t.Errorf("%+v", s.Gate.SpendingNow(noon.Add(90*time.Second)))
 }
 
 // The calls of an incident say about what they cost, also a leg that no phone set up, and one
@@ -273,7 +273,7 @@ func TestCostOfCallsOfAnIncident(t *testing.T) {
 
 // spent are the minutes and calls of an account, as counted.
 func (s *site) spent(now time.Time, account string) (minutes int64, n int) {
-	for _, x := range s.SpendingNow(now) {
+	for _, x := range s.Gate.SpendingNow(now) {
 		if x.Key.Kind != spending.PerAccount || x.Key.Name != account {
 			continue
 		}

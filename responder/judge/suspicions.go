@@ -84,8 +84,8 @@ func (j *Judge) suspicionOf(v *score.Verdict) suspicion {
 			sources[r.Source], failures = true, append(failures, r)
 		}
 	}
-	here := j.table.Evidence(sourceKey(v.Cause.Source))
-	own := failuresAt(here, v.Key.Account)
+	here := j.table.Evidence(score.SourceKey(v.Cause.Source))
+	own := score.FailuresOf(here, v.Key.Account)
 	switch {
 	case len(own) >= j.breakIn.Threshold():
 		return suspicion{"wrong passwords came from the same address, of a phone with a wrong one or of a guesser", proven(own) == 0}

@@ -31,7 +31,7 @@ func (j *Judge) takeTurns(o *score.Observation) {
 		At: o.At, Key: score.Key{Per: score.PerNetwork, Prefix: turn.Network}, Threshold: t, Score: turn.Failures,
 		Reason: fmt.Sprintf("%d %s took turns: %s within %s", turn.Members, memberWords(turn.Network), incident.Count(turn.Failures, "wrong password"), strings.TrimSuffix(score.TurnsWithin.String(), "0s")),
 	}
-	for _, r := range j.table.Evidence(networkKey(o.Source)) {
+	for _, r := range j.table.Evidence(score.NetworkKey(o.Source)) {
 		if turn.Network.Contains(r.Source) {
 			v.Evidence = append(v.Evidence, r)
 			v.Cause = r

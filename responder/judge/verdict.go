@@ -34,7 +34,7 @@ func (j *Judge) count(v *score.Verdict) {
 
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
-	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v, j.vouching(v.At)))
+	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v, j.phones.Vouching(v.At)))
 	if decide.SameOffence(v, f) && f.Healthy == 0 && f.Vital == "" && !f.Paused {
 		j.promote(v, *f.Banned)
 		return
@@ -47,7 +47,7 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	widening := decide.Widened(v, steps, f)
-	j.widened(v, widening, f)
+	j.Partial.Widen(v, widening, f)
 	closes := widening == decide.Close && j.dedup.FirstClosing(v, f.Target)
 	if closes {
 		steps = decide.Inform(steps, f)
@@ -63,9 +63,11 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		j.tellOfNewPlace(v, sign, steps)
 	case f.Flow != nil && decide.OnlyFlow(steps) && !j.dedup.FirstFlow(v):
 		j.counters.Suppressed++
-		for _, flow := range j.dropFlows(v, steps) {
+		for _, flow := range j.Partial.DropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
-			j.partOf(flow)
+			if u := j.guessers[event.SourcePrefix(flow.At.Addr())]; u != nil && u.incident.ID != 0 {
+				j.Partial.PartOf(flow, u.incident.ID)
+			}
 		}
 	case (f.Flow == nil || f.Paused) && decide.OnlyInforms(steps) && !closes && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
@@ -129,7 +131,7 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 	if i.Mode != incident.Paused {
 		j.betray(v, i.Steps[first:], i)
 	}
-	j.dropFlows(v, i.Steps[first:])
+	j.Partial.DropFlows(v, i.Steps[first:])
 	urgent()
 }
 
@@ -151,19 +153,6 @@ func (j *Judge) enforce(ban incident.Ban) {
 	if ban.Repeat > 1 {
 		j.counters.Repeated++
 	}
-}
-
-// dropFlows are the flows that a plan drops.
-func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []incident.Flow) {
-	for _, s := range steps {
-		if s.State == incident.Intended && s.Flow.At.IsValid() {
-			j.flows.Add(v)
-			j.blockFlow(v, s.Flow)
-			j.counters.Flows++
-			flows = append(flows, s.Flow)
-		}
-	}
-	return flows
 }
 
 // facts is what a plan must know to ban a target.
@@ -199,7 +188,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	carrier := j.Places.Carrier(f.Target)
 	f.Vital = j.Places.Vital(f.Target)
 	f.Carrier = carrier && f.Vital != ""
-	f.Throttles = j.policy.Throttles && (!carrier || v.Proven)
+	f.Throttles = j.Partial.Throttles() && (!carrier || v.Proven)
 	f.Closes = j.policy.DropsFlows && !carrier && !j.Places.Relayed(f.Target)
 	j.spare(v, &f)
 	f.Offences = j.Offences.Count(v.At, f.Target)

@@ -32,6 +32,13 @@ type Rules struct {
 	Learn time.Duration
 }
 
+// Budget is what the operator decided about the costs of calls.
+type Budget struct {
+	Rules
+	Block    time.Duration // how long a hard limit blocks costly calls
+	Currency string
+}
+
 // Group is a group of accounts with limits of its own.
 type Group struct {
 	Accounts []string // names, or patterns with * and ?; an exact name takes precedence
