@@ -173,6 +173,8 @@ func (x *exchange) RemoveRegistrations(_ context.Context, account string) (strin
 
 func (x *exchange) Contacts(context.Context) ([]places.Contact, error) { return x.contacts, nil }
 
+func (x *exchange) Forwards(context.Context) ([]calls.Forward, error) { return nil, nil }
+
 func (x *exchange) UnannouncedContacts(context.Context) ([]places.Contact, error) { return nil, nil }
 
 func (x *exchange) Carriers(context.Context) ([]places.Protected, error) {

@@ -24,6 +24,9 @@ exten => 1005,1,Dial(Local/00881612345678@internal/n,10)
  same => n,Hangup()
 exten => 77,1,Dial(${TECHNOLOGY}/00881612345678@carrier,10)
  same => n,Hangup()
+exten => *72,1,Answer()
+ same => n,Set(DB(CF/${CALLERID(num)})=00881612345678)
+ same => n,Hangup()
 `
 
 // endsForbidden is onlyForbidden for calls that no phone sets up, too.
@@ -35,6 +38,16 @@ signals = { ForbiddenDestination = 1 }
 score = 1
 within = "1m"
 playbook = "end call"
+[[threshold]]
+name = "forward to a costly number"
+per = "account"
+signals = { CostlyForward = 1 }
+score = 1
+within = "1m"
+playbook = "notify only"
+[[playbook]]
+name = "notify only"
+steps = ["notify"]
 `
 
 // A call that leaves for a forbidden number is ended at the leg to the trunk, before that
@@ -96,6 +109,44 @@ func TestLegsToATrunkAreEnded(t *testing.T) {
 	out, err := l.CLI(t.Context(), "core show channels concise")
 	if err != nil || strings.Count("\n"+out, "\nPJSIP/carrier-") != 3 { // the caller, and two legs
 		t.Errorf("calls within the country: %v\n%s", err, out)
+	}
+	forwardsAreReported(t, w, phone)
+}
+
+// forwardsAreReported sets call forwards by a feature code and over the manager interface, of
+// which Asterisk raises no event. Those to a costly number are reported before anybody calls.
+func forwardsAreReported(t *testing.T, w *warden, phone *lab.Phone) {
+	t.Helper()
+	conn, err := w.lab.PBX.Dial(t.Context(), "tcp", lab.AMIAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "Action: Login\r\nUsername: %s\r\nSecret: %s\r\n\r\n", lab.AMIUser, lab.AMISecret)
+	for account, number := range map[string]string{"1001": "1003", "1003": "00881612345678"} {
+		fmt.Fprintf(conn, "Action: DBPut\r\nFamily: CF\r\nKey: %s\r\nVal: %s\r\n\r\n", account, number)
+	}
+	if _, err := phone.Call(soon(t), "*72"); err != nil {
+		t.Error(err)
+	}
+	reasons := func() (found map[string]string) {
+		found = map[string]string{}
+		for _, i := range w.incidents() {
+			if i.Threshold == "forward to a costly number" {
+				found[i.Account] = i.Reason
+			}
+		}
+		return found
+	}
+	w.wait("the forwards of 1002 and 1003", 15*time.Second, func() bool { return len(reasons()) == 2 })
+	got := reasons()
+	for account, want := range map[string]string{
+		"1002": "all calls of 1002 are forwarded to 00881612345678, forbidden (satellite); set within the last 10s, after its phone dialled *72",
+		"1003": "all calls of 1003 are forwarded to 00881612345678, forbidden (satellite); set within the last 10s, and not by a code",
+	} {
+		if !strings.Contains(got[account], want) {
+			t.Errorf("the forward of %s: %q, want %q", account, got[account], want)
+		}
 	}
 }
 

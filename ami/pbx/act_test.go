@@ -403,7 +403,7 @@ func TestPrivileges(t *testing.T) {
 				"lock DBDel", "lock DBPut", "lock DialplanExtensionAdd", "lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock SIPshowpeer", "lock ShowDialPlan", "lock UpdateConfig",
 				"restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "restrict SIPshowpeer",
 				"limit-costs CoreShowChannels",
-				"resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowAors", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
+				"resync CoreShowChannels", "resync DBGetTree", "resync GetConfig", "resync PJSIPShowAors", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
 				"ports CoreStatus", "ports GetConfig",
 			},
 		},

@@ -38,6 +38,8 @@ type Leg struct {
 	Began    time.Time
 	Answered time.Time // zero if it was not
 
+	early time.Duration // of it unanswered, as far as it has been counted
+
 	call *trackedCall
 }
 
@@ -87,6 +89,7 @@ func (d *Detector) Leaves(now time.Time, x Dial) (leg Leg, list []Sign, ok bool)
 		if leg.Number.External {
 			c.outgoing = true
 			d.checkCountry(now, a, &s)
+			d.checkWhereTo(now, a, &s)
 		}
 	}
 	return leg, s.list, true

@@ -115,6 +115,7 @@ func (j *Judge) channelDown(now time.Time, e *event.Event) {
 	j.Gate.LegEnded(now, string(e.Channel))
 	j.effects.ChannelDown()
 	if !ok {
+		j.raise(now, signs, e.Raw)
 		return
 	}
 	j.Gate.Ended(now, down)
@@ -175,8 +176,9 @@ func (j *Judge) transferred(now time.Time, e *event.Event) {
 func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
-	j.flood.watch(j, now)
-	j.recordGuesses(now)
+	j.raise(now, j.Calls.Unanswered(now), nil)
+	j.flood.Watch(now)
+	j.ongoing.RecordGuesses(now, j.record)
 	j.resumeBans(now)
 	j.watchSpending(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })

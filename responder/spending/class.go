@@ -54,11 +54,14 @@ func ClassOf(country, kind string, foreign bool) Class {
 		return Personal
 	case !foreign:
 		return None
-	case slices.Contains(highRisk, country):
+	case HighRiskCountry(country):
 		return HighRisk
 	}
 	return International
 }
+
+// HighRiskCountry reports whether fraudsters prefer a country (ISO 3166).
+func HighRiskCountry(country string) bool { return slices.Contains(highRisk, country) }
 
 // risky says whether the hard limit applies before anything is learned.
 func (c Class) risky() bool { return c >= HighRisk }

@@ -15,7 +15,7 @@ func callRules(c *config.Calls) calls.Rules {
 			EmergencyNumbers: c.Emergency,
 		},
 		Hours: calls.Hours{Zone: c.Timezone},
-		Learn: c.Learn, Carriers: c.Carriers, Limits: callLimits(c.Limits),
+		Learn: c.Learn, Carriers: c.Carriers, Limits: callLimits(c.Limits), Risky: spending.HighRiskCountry,
 	}
 	for _, h := range c.Hours {
 		r.Hours.Open = append(r.Hours.Open, calls.Span(h))
