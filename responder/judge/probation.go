@@ -107,7 +107,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		j.Gate.End(s.Channel)
 	}
 	if limited && (s.Cost != "" || j.watched(now, s)) {
-		j.Gate.Placed(limit.Incident, s.Channel)
+		j.Gate.Placed(now, limit.Incident, s.Channel)
 	}
 	if s.Cost == "" {
 		return false
@@ -119,19 +119,20 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
 	case s.NewCountry && j.Contain.Numbers.Many(now, s.Account, true):
 		return j.secondSign(now, s.Account, s.From, "calls to different numbers in countries that the account had never called, the last to "+s.Detail+", "+s.Cost, raw)
-	case up && ownChannel(s):
+	case up && ownChannel(s) && !j.suspicions.forged(s.Account, s.From.Source):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
 	j.tellHeld(now, s)
 	return false
 }
 
-// besideProbation takes a call from where its account is known. If it costs, and another
+// besideProbation takes a call from where its account is known. Packets that may be forged put
+// an owner's new address on probation, and he may have two phones in use: then it is none. If it costs, and another
 // one that does is up from an address on probation, two people are using the account. A call that the account's
 // phone left behind when its address changed is none: it began before.
 func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken bool) {
 	other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, time.Time{})
-	if !up || s.Cost == "" || !ownChannel(s) {
+	if !up || s.Cost == "" || !ownChannel(s) || j.suspicions.forged(s.Account, other.From) {
 		return false
 	}
 	if _, ok := j.Places.ProbationAt(s.Account, other.From, now); !ok {

@@ -171,6 +171,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 			f.Costly = j.Calls.Cost(sign.Account, c.Dialled) != ""
 		}
 		if j.Places.Home(v.At, sign.Account, v.Cause.Source) {
+			f.OneNumber = j.oneNumber(v)
 			f.Home = "IP address that " + sign.Account + " has long used: calls are ended, but the address is not blocked"
 		}
 	}
