@@ -63,7 +63,7 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		s.EventFailure, s.LogFailure = e.judge.Intake.LastFailures()
 		s.Blinded = e.judge.Intake.BlindedAt()
 		s.ProofSuspended = e.judge.Intake.Proof.Suspended(now)
-		s.Ineffective = e.judge.Ineffective(now)
+		s.Ineffective = e.judge.Effect.List(now)
 		s.Unstopped = e.judge.Unstopped(now)
 		s.Breaker = e.judge.Contain.Breaker.State(now)
 		if p, paused := e.judge.Paused(now); paused {

@@ -188,7 +188,7 @@ func printImport(w io.Writer, rates *spending.Rates, s spending.Summary, currenc
 	}
 	fmt.Fprintf(w, "%s from %s, in %s\n", incident.Count(rates.Len(), "rate"), incident.Count(s.Rows, "row"), currency)
 	if s.Again > 0 {
-		fmt.Fprintf(w, "%s that earlier rows have, too: the dearer rate counts\n", incident.CountOf(s.Again, "prefix", "prefixes"))
+		fmt.Fprintf(w, "prefixes that an earlier row has, too: %d; the dearer rate counts\n", s.Again)
 	}
 	if s.Skipped > 0 {
 		fmt.Fprintf(w, "%s without a prefix and a rate not used, such as %s\n", incident.Count(s.Skipped, "row"), output.Plain(s.Example))

@@ -20,19 +20,23 @@ func (g *Gate) Refuse(now time.Time, leg calls.Leg) {
 		g.endOfOrigin(now, leg)
 		return
 	}
-	g.EndCostly(now, leg.Cause, leg.Channel, leg.Costlier)
+	if leg.Costs != "" && g.waits(now, leg.Cause) {
+		g.End(leg.Channel)
+	}
 }
 
 // EndCostly ends a call of an account that waits for a person, since a thief has its
 // password: one that may cost money. Calls within the site and the country go on, so that
 // many accounts that wait do not silence a site.
 func (g *Gate) EndCostly(now time.Time, account, channel, dialled string) {
-	if !g.contain.Breaker.Waits(account) || !g.endsCostly(now) || g.Contains(now, account) {
-		return
-	}
-	if g.calls.Cost(account, dialled) != "" {
+	if g.waits(now, account) && g.calls.Cost(account, dialled) != "" {
 		g.End(channel)
 	}
+}
+
+// waits says whether costly calls of an account are ended since it waits for a person.
+func (g *Gate) waits(now time.Time, account string) bool {
+	return g.contain.Breaker.Waits(account) && g.endsCostly(now) && !g.Contains(now, account)
 }
 
 // endOfOrigin ends a leg that costs, while the costs of its origin are limited.

@@ -8,7 +8,6 @@ import (
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
-	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -41,7 +40,7 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	case v.Key.Per == score.PerOrigin:
 		j.Gate.LimitOrigin(v.At, account)
 	default:
-		j.limitAccount(v, account)
+		j.limits.begin(v, account)
 	}
 	if x, _ := j.Contain.Costs.Of(account); detail == "" {
 		detail = x.String()
@@ -53,67 +52,12 @@ func (j *Judge) limitCosts(v *score.Verdict, steps []incident.Step, f decide.Fac
 	}
 }
 
-func (j *Judge) limitAccount(v *score.Verdict, account string) {
-	until := j.probationEnds(v.At, account)
-	if !until.IsZero() {
-		j.Contain.Costs.BeginProbation(v.At, account, until)
-	}
-	if until.IsZero() || v.Cause.Signal != score.NewPlaceAfterFailures {
-		j.Contain.Costs.BeginAttack(v.At, account)
-	}
-}
-
-// probationEnds is when the last of an account's addresses is off probation; zero if none
-// is on it.
-func (j *Judge) probationEnds(now time.Time, account string) (until time.Time) {
-	if since, undecided := j.Places.Undecided([]byte(account), now); undecided {
-		until = since.Add(places.ProbationFor)
-	}
-	return until
-}
-
-// endProbationLimit ends what the costs of an account are limited for an address that is no
-// longer on probation, and has the incident that limits them say why if nothing does any
-// more. It returns whether nothing does; another address, or an attack, may.
-func (j *Judge) endProbationLimit(now time.Time, account, why string) (ended bool) {
-	x, _ := j.Contain.Costs.Of(account)
-	if ended = j.Contain.Costs.EndProbation(account, j.probationEnds(now, account)); ended {
-		j.limitEnded(x.Incident, account, why)
-	}
-	return ended
-}
-
-// endCostLimit ends the limit of an account's costs, whatever asked for it, and has the
-// incident that brought it about say why.
-func (j *Judge) endCostLimit(account, why string) {
-	if x, limited := j.Contain.Costs.Of(account); limited {
-		j.Contain.Costs.End(account)
-		j.limitEnded(x.Incident, account, why)
-	}
-}
-
-// limitEnded has an incident say why the limit that it brought about has ended.
-func (j *Judge) limitEnded(number int64, account, why string) {
-	if number == 0 {
-		return
-	}
-	s := incident.Step{Step: incident.StepLimitCosts, Target: account, State: incident.Done, Detail: incident.NoLonger + why, Took: 1}
-	for _, u := range j.underWay {
-		for n := range u.incident.Steps {
-			if has := &u.incident.Steps[n]; u.incident.ID == number && has.Step == s.Step && has.Target == account && has.State == s.State {
-				has.Detail = s.Detail
-			}
-		}
-	}
-	j.effects.NoteStep(number, s)
-}
-
 // EnforceProbation carries out, at a start in mode enforce, what mode observe only recorded of
 // an account with an address on probation: its costs are limited for the rest of the time,
 // and a person hears of it. It does nothing if they are limited already.
 func (j *Judge) EnforceProbation(now time.Time, account string) {
 	list := j.Places.Probations(account, now)
-	t := j.newPlaceThreshold()
+	t := j.policy.newPlaceThreshold()
 	if j.policy.Observe || len(list) == 0 || t == nil {
 		return
 	}
@@ -129,23 +73,4 @@ func (j *Judge) EnforceProbation(now time.Time, account string) {
 	v.Evidence = []score.Record{v.Cause}
 	j.count(v)
 	j.answer(v, nil)
-}
-
-// newPlaceThreshold is the threshold of an address on probation that limits costs; nil if the
-// configuration has none.
-func (j *Judge) newPlaceThreshold() *score.Threshold {
-	for i := range j.policy.Thresholds {
-		t := &j.policy.Thresholds[i]
-		if t.Per == score.PerAccount && t.Points[score.NewPlaceAfterFailures] >= t.Score && slices.Contains(j.policy.Playbooks[t.Playbook], incident.StepLimitCosts) {
-			return t
-		}
-	}
-	return nil
-}
-
-// recordLimit has the calls that are ended belong to an incident that limits costs.
-func (j *Judge) recordLimit(i *incident.Incident) {
-	if i.Mode == incident.Enforce && slices.ContainsFunc(i.Steps, limitsCosts) {
-		j.Contain.Costs.Record(i.Account, i.ID)
-	}
 }

@@ -21,9 +21,11 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/effect"
 	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/ongoing"
 	"github.com/tollwarden/tollwarden/responder/partial"
 	"github.com/tollwarden/tollwarden/responder/phones"
 	"github.com/tollwarden/tollwarden/responder/places"
@@ -31,29 +33,6 @@ import (
 	"github.com/tollwarden/tollwarden/responder/slow"
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
-
-// Policy is what the operator decided, and what the edges can do.
-type Policy struct {
-	Observe    bool // decide and record everything, change nothing
-	Thresholds []score.Threshold
-	Playbooks  map[string][]incident.StepKind
-	Ladder     decide.Ladder
-	BreakIn    score.BreakInConfig
-	Slow       slow.Config
-	Known      time.Duration // how long after its last success an address is known
-	Restrict   contain.RestrictRule
-	Calls      calls.Rules
-	Budget     spending.Budget
-	Allow      []netip.Prefix // never banned
-	Username   string         // our own name on the manager interface
-	Log        bool           // another sensor reads Asterisk's log
-	Wire       bool           // another sensor sees SIP over UDP
-	NoReceiver bool           // no receiver is configured
-	Command    string         // the program that the step exec runs; "" is none
-	Breaker    contain.BreakerRule
-	DropsFlows bool // the kernel can drop single flows for us
-	Throttles  bool // the kernel lets us decide about single packets
-}
 
 // Judge knows what happened and decides what should be done.
 type Judge struct {
@@ -68,6 +47,7 @@ type Judge struct {
 	Spending *spending.Spending
 	Partial  *partial.Blocks
 	Gate     *gate.Gate
+	Effect   *effect.Check
 
 	policy     Policy
 	effects    Effects
@@ -78,20 +58,18 @@ type Judge struct {
 	dedup      decide.Dedup
 	newPlaces  newPlaces
 	phones     *phones.Own
+	words      words
+	limits     limits
+	ongoing    *ongoing.Incidents
+	flood      *ongoing.Flood
 	placesAt   time.Time // when Places was last pruned
 	unstopped  decide.Unstopped
 	pause      *decide.Pause
-	missed     decide.Missed              // verdicts of the pause that is on, or was the last
-	underWay   []*underWay                // incidents that can be joined, the oldest first
-	guessers   map[netip.Prefix]*underWay // those of them that are about the guesses of an address
-	listings   map[score.Key]listing      // what incidents have listed
-	contained  map[string]*underWay       // the last incident that treats an account as a thief's
-	flood      flood
+	missed     decide.Missed                 // verdicts of the pause that is on, or was the last
 	overtaken  []overtaken                   // bans that go on after a brief one, the next first
 	resumed    map[netip.Prefix]incident.Ban // the brief ones, by the prefix of one that goes on
 	suspicions suspicions
 
-	ineffective bans.Ineffective
 	wireAt      time.Time                 // when a request or a response was last seen on the wire
 	waiting     []unexplained             // successes that wait for a response
 	registered  []string                  // accounts that Asterisk named at the last resync
@@ -118,13 +96,17 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
-		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
+		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(&j.suspicions, effects), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.against = &evidence{j.breakIn, table}
 	j.doubts = doubts{places: j.Places, against: j.against}
+	j.ongoing, j.flood = ongoing.New(table, j.breakIn, effects), ongoing.NewFlood(effects)
+	j.limits = limits{&j.Contain.Costs, j.Places, j.ongoing, effects}
+	j.words = words{j.Places, j.Contain}
 	j.phones = phones.New(j.Places, table, j.breakIn, &j.Contain.Rotations)
+	j.Effect = effect.New(policy.Observe, j.Bans, j.Places, j.phones, j.pause, effects)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
@@ -166,7 +148,7 @@ func (j *Judge) forgetBreakIn(account, why string) {
 	delete(j.newPlaces.held, account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
-	j.endCostLimit(account, why)
+	j.limits.end(account, why)
 }
 
 // Stolen says whether somebody else is known to have the password of an account, or to
@@ -191,16 +173,14 @@ func (j *Judge) Prune(now time.Time) {
 		j.effects.BanChanged(ended, incident.Ended)
 	}
 	j.forgetResumed(now)
-	j.checkEffects(now)
+	j.Effect.Prune(now)
 	j.dedup.Prune(now)
 	j.Partial.Prune(now)
 	j.unstopped.Prune(now)
-	j.recordGuesses(now)
-	j.forgetUnderWay(now)
-	j.pruneListings(now)
-	j.pruneContained(now)
-	j.flood.watch(j, now)
-	j.flood.prune(now)
+	j.ongoing.RecordGuesses(now, j.record)
+	j.ongoing.Prune(now)
+	j.flood.Watch(now)
+	j.flood.Prune(now)
 	if now.Sub(j.placesAt) >= 24*time.Hour {
 		j.placesAt = now
 		j.Places.Prune(now)
@@ -213,15 +193,4 @@ func (j *Judge) Prune(now time.Time) {
 	j.phones.Prune(now)
 	j.pruneSlow(now)
 	j.Spending.Prune(now)
-}
-
-// thresholdOf is the threshold of that name; nil when the configuration has
-// none any more.
-func (j *Judge) thresholdOf(name string) *score.Threshold {
-	for i := range j.policy.Thresholds {
-		if t := &j.policy.Thresholds[i]; t.Name == name {
-			return t
-		}
-	}
-	return nil
 }

@@ -1,12 +1,9 @@
 package judge
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -27,13 +24,13 @@ func (j *Judge) leaves(now time.Time, x calls.Dial, raw []byte) {
 			j.effects.Sweep(leg.Cause)
 		}
 	case leg.Again:
-		if leg.Forbidden && j.ends(leg) {
+		if leg.Forbidden && j.ongoing.Ends(leg.Cause, leg.Call, leg.First) {
 			j.effects.EndCall(leg.Channel) // the dialplan tries another trunk
 		}
 	default:
 		j.raise(now, signs, raw)
 		if !score.IsOrigin(leg.Cause) {
-			j.placed(now, placedCall{account: leg.Cause, number: leg.Costlier, channel: leg.Channel, by: x.By}, raw)
+			j.placed(now, placedCall{account: leg.Cause, channel: leg.Channel, by: x.By, leg: &leg}, raw)
 		}
 	}
 	j.Gate.Refuse(now, leg)
@@ -44,28 +41,4 @@ func (j *Judge) leaves(now time.Time, x calls.Dial, raw []byte) {
 	if !leg.Answered.IsZero() {
 		j.Gate.LegAnswered(now, leg.Channel)
 	}
-}
-
-// ends says whether an incident under way ended an earlier leg of the same call, or the
-// channel that set it up.
-func (j *Judge) ends(leg calls.Leg) bool {
-	for _, u := range j.underWay {
-		if u.incident.Account != leg.Cause {
-			continue
-		}
-		if slices.ContainsFunc(u.incident.Steps, func(s incident.Step) bool {
-			if s.Step != incident.StepHangupCall || s.State != incident.Intended && s.State != incident.Done {
-				return false
-			}
-			return s.Target == leg.Call || s.Target == leg.First
-		}) {
-			return true
-		}
-	}
-	return false
-}
-
-// originReason says in words what an origin's verdict is about.
-func originReason(v *score.Verdict) string {
-	return fmt.Sprintf("calls that no phone set up, from %s: %s", score.OriginWords(v.Key.Account), v.Reason)
 }

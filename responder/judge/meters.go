@@ -86,6 +86,8 @@ func (j *Judge) Counters() Counters {
 	c.CostlyEnded = j.Gate.CostlyEnded()
 	blocks := j.Partial.Counters()
 	c.Suspects, c.SuspectsRefused, c.Flows, c.Closings = blocks.Suspects, blocks.Refused, blocks.Flows, blocks.Closings
+	checked := j.Effect.Counters()
+	c.Renewed, c.Ineffective = checked.Renewed, checked.Ineffective
 	c.Pings += j.Intake.Pings.Ignored()
 	return c
 }

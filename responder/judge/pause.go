@@ -98,7 +98,7 @@ func (j *Judge) actOn(now time.Time, v *score.Verdict) {
 	if _, undecided := j.Places.Undecided([]byte(v.Key.Account), now); !undecided && v.Cause.Signal == score.NewPlaceAfterFailures {
 		return
 	}
-	if t := j.thresholdOf(v.Threshold.Name); t != nil {
+	if t := j.policy.thresholdOf(v.Threshold.Name); t != nil {
 		again := *v
 		again.At, again.Threshold = now, t
 		j.count(&again)

@@ -42,8 +42,9 @@ func (j *Judge) onProbationElsewhere(v *score.Verdict) bool {
 // redirects a call to.
 type placedCall struct {
 	account, number string
-	channel         string // that carries the call
-	by              string // the account's own channel; "" if it is not known
+	channel         string     // that carries the call
+	by              string     // the account's own channel; "" if it is not known
+	leg             *calls.Leg // that the call is, instead of a number; nil if it has none yet
 }
 
 // placed looks at a call of an account whose costs are limited, or that has an address
@@ -54,7 +55,12 @@ func (j *Judge) placed(now time.Time, c placedCall, raw []byte) (broken bool) {
 	if _, undecided := j.Places.Undecided([]byte(c.account), now); !limited && !undecided {
 		return false
 	}
-	s, ok := j.Calls.Placed(now, c.account, c.number, c.channel)
+	s, ok := calls.Sign{}, false
+	if c.leg != nil {
+		s, ok = j.Calls.PlacedLeg(now, c.leg)
+	} else {
+		s, ok = j.Calls.Placed(now, c.account, c.number, c.channel)
+	}
 	if !ok {
 		return false
 	}
@@ -194,12 +200,14 @@ func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incid
 	}
 }
 
-// probationChanged keeps an account's addresses on probation.
-func (j *Judge) probationChanged(account string, list []places.Probation) {
-	j.suspicions.keep(account, list)
-	if len(list) == 0 {
-		j.effects.HoldEnded(account, incident.HoldProbation)
-		return
+// keepProbation keeps an account's addresses on probation.
+func keepProbation(why *suspicions, effects Effects) func(account string, list []places.Probation) {
+	return func(account string, list []places.Probation) {
+		why.keep(account, list)
+		if len(list) == 0 {
+			effects.HoldEnded(account, incident.HoldProbation)
+			return
+		}
+		effects.HoldChanged(places.ProbationHold(account, list))
 	}
-	j.effects.HoldChanged(places.ProbationHold(account, list))
 }

@@ -4,22 +4,9 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/contain"
-	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
-
-// spendingRules are the budgets, with the hours of the site.
-func (p *Policy) spendingRules() spending.Rules {
-	r, hours := p.Budget.Rules, p.Calls.Hours
-	r.Zone, r.Closed, r.Learn = hours.Zone, hours.Closed, p.Calls.Learn
-	return r
-}
-
-// gateRules are what decides which calls may go on.
-func (p *Policy) gateRules() gate.Rules {
-	return gate.Rules{Observe: p.Observe, Dialling: p.Calls.Dialling, Budget: p.Budget}
-}
 
 // watchSpending raises a signal for each limit that was reached.
 func (j *Judge) watchSpending(now time.Time) {
@@ -62,6 +49,6 @@ func spendingSignal(a *spending.Alert) score.Signal {
 func (j *Judge) Forgive(now time.Time, account string) {
 	j.Spending.Forgive(now, account)
 	if account == "" {
-		j.endCostLimit(contain.Site, "a person has allowed the calls again")
+		j.limits.end(contain.Site, "a person has allowed the calls again")
 	}
 }

@@ -245,7 +245,7 @@ func TestBudgetOfTransfers(t *testing.T) {
 
 // spent are the minutes and calls of an account, as counted.
 func (s *site) spent(now time.Time, account string) (minutes int64, n int) {
-	for _, x := range s.SpendingNow(now) {
+	for _, x := range s.Gate.SpendingNow(now) {
 		if x.Key.Kind != spending.PerAccount || x.Key.Name != account {
 			continue
 		}
