@@ -15,14 +15,15 @@ test: prepare
 	@$(GO) run ./test/lab/cmd/lab -provision >/dev/null 2>&1 & asterisk=$$!; \
 	$(MAKE) --no-print-directory tests; code=$$?; wait $$asterisk; exit $$code
 
-# Tests of the kernel and of a real Asterisk. They mostly wait, and are not slowed down by
-# the others, which take what they leave of the processors.
+# Tests of the kernel and of a real Asterisk: one package at a time, since some measure how
+# soon something happens. They mostly wait; all else takes what they leave of the processors,
+# and slows nothing down.
 TIMED = ./firewall ./test ./test/lab
 # Simulations of weeks in one goroutine.
 SIMULATED = ./cmd/tollwarden/settings ./test/month
 # Packages without goroutines or locks, as TestSinglePackagesStartNoGoroutine checks.
 SINGLE = ./ami/event ./ami/pbx/conffile $(addprefix ./responder/,\
-	binds calls decide incident judge numbers places score sip slow spending)
+	binds calls decide gate incident judge numbers places score sip slow spending)
 # The race detector would slow both down up to tenfold and find nothing in them.
 MODULE = $(shell $(GO) list -m)
 OTHERS = $(filter-out $(patsubst ./%,$(MODULE)/%,$(TIMED) $(SIMULATED) $(SINGLE)),$(shell $(GO) list ./...))
@@ -33,7 +34,7 @@ IDLY = nice -n 19
 tests:
 	$(GO) build $(RACE) ./... # once, for all that follows
 	$(GO) run ./test/summary -- \
-		$(TEST) $(RACE) -p 3 -parallel 4 $(TIMED) -- \
+		$(TEST) $(RACE) -p 1 -parallel 4 $(TIMED) -- \
 		$(IDLY) $(TEST) $(RACE) $(OTHERS) -- \
 		$(IDLY) $(TEST) $(SINGLE) -- \
 		$(IDLY) $(TEST) -short $(SIMULATED) -- \

@@ -35,8 +35,10 @@ site = { minutes = [0, 0], money = [0, 0] }
 // loaded again, its calls are ended, it is limited to its networks, its password is changed.
 // It is not counted. Nothing else leaves a locked extension.
 func TestCallsForHelpGoOut(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			conf := carriers[v][confFile(v)] + "\n[1003](+)\ncontext = sales\n"
 			if v == lab.Asterisk22 {
 				conf = carriers[v][confFile(v)] + "\n[1003](+type=endpoint)\ncontext = sales\n"

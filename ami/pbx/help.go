@@ -20,6 +20,9 @@ import (
 //
 // What is added over AMI lasts until the dialplan is loaded again.
 
+// HelpActions are what LetCallForHelp and the end of a lock need.
+var HelpActions = []string{"DBDel", "DBPut", "DialplanExtensionAdd", "ShowDialPlan"}
+
 // formerContext is, in the dialplan, the context that the calling account had before it
 // was locked: of PJSIP/1002-0000001f, the key is PJSIP/1002.
 const formerContext = "${DB(" + LockedContext + "/${CHANNEL:0:-9})}"

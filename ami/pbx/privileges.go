@@ -159,7 +159,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(true, "GetConfig", "Reload")
 		add(!a.o.DirectEdit, "UpdateConfig")
 		add(stored.endpointFamily != "", "Command")
-		add(true, "DBDel", "DBPut", "DialplanExtensionAdd", "ShowDialPlan") // for emergency calls
+		add(true, HelpActions...)
 	case incident.StepRestrict:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")

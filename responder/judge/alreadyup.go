@@ -36,7 +36,7 @@ func (j *Judge) judgeAfterPause(now time.Time) {
 	list := j.Calls.UpNow(now)
 	for _, c := range list {
 		for _, v := range j.missed.Of(score.Key{Per: score.PerAccount, Account: c.Account}) {
-			if v.Cause.Signal == score.SuccessAfterFailures && j.concernsCalls(v) {
+			if v.Cause.Signal == score.SuccessAfterFailures && j.policy.concernsCalls(v) {
 				j.actOn(now, v)
 			}
 		}

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -29,13 +28,6 @@ func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
 		return j.Contain.Numbers.Many(now, s.Account, false)
 	}
 	return false
-}
-
-// onProbationElsewhere says whether an account has another address on probation than the
-// one of a verdict.
-func (j *Judge) onProbationElsewhere(v *score.Verdict) bool {
-	here := event.SourcePrefix(v.Cause.Source)
-	return slices.ContainsFunc(j.Places.Probations(v.Key.Account, v.At), func(p places.Probation) bool { return p.Source != here })
 }
 
 // placedCall is a call to the outside that an account places, or a number that it
@@ -201,9 +193,9 @@ func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incid
 }
 
 // keepProbation keeps an account's addresses on probation.
-func keepProbation(why *suspicions, effects Effects) func(account string, list []places.Probation) {
+func keepProbation(effects Effects, s *suspicions) func(account string, list []places.Probation) {
 	return func(account string, list []places.Probation) {
-		why.keep(account, list)
+		s.keep(account, list)
 		if len(list) == 0 {
 			effects.HoldEnded(account, incident.HoldProbation)
 			return

@@ -11,10 +11,13 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// suspicions are why addresses are on probation, by account, in words. The zero value is
-// ready to use. A restart forgets them; the incident has them.
+// suspicions are why addresses are on probation, by account, in words. A restart forgets
+// them; the incident has them.
 type suspicions struct {
-	why map[string]map[netip.Prefix]string
+	places  *places.Places
+	table   *score.Table
+	breakIn *score.BreakIn
+	why     map[string]map[netip.Prefix]string
 }
 
 // maxSuspicious bounds the accounts.
@@ -57,29 +60,36 @@ func (s *suspicions) before(account string, at netip.Addr) string {
 }
 
 // newPlaceReason says why an address is on probation.
-func (j *Judge) newPlaceReason(v *score.Verdict) string {
-	why := j.suspicionOf(v)
-	j.suspicions.set(v.Key.Account, event.SourcePrefix(v.Cause.Source), why)
+func (s *suspicions) newPlaceReason(v *score.Verdict) string {
+	why := s.suspicionOf(v)
+	s.set(v.Key.Account, event.SourcePrefix(v.Cause.Source), why)
 	return fmt.Sprintf("%s; then the account was used from %s, a new address: its owner's, or a thief's", why, v.Cause.Source.Unmap())
 }
 
-func (j *Judge) suspicionOf(v *score.Verdict) string {
+func (s *suspicions) suspicionOf(v *score.Verdict) string {
 	sources := map[netip.Addr]bool{}
 	failures := 0
-	for _, r := range j.breakIn.Failures(v.Key.Account) {
-		if v.At.Sub(r.At) < j.breakIn.Within() {
+	for _, r := range s.breakIn.Failures(v.Key.Account) {
+		if v.At.Sub(r.At) < s.breakIn.Within() {
 			sources[r.Source], failures = true, failures+1
 		}
 	}
 	switch {
-	case len(score.FailuresOf(j.table.Evidence(score.SourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
+	case len(score.FailuresOf(s.table.Evidence(score.SourceKey(v.Cause.Source)), v.Key.Account)) >= s.breakIn.Threshold():
 		return "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"
-	case failures >= j.breakIn.Threshold():
+	case failures >= s.breakIn.Threshold():
 		return fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
-	case j.onProbationElsewhere(v):
+	case s.onProbationElsewhere(v):
 		return "another address of the account is on probation"
 	}
 	return "wrong passwords for other accounts came from the same address"
+}
+
+// onProbationElsewhere says whether an account has another address on probation than the
+// one of a verdict.
+func (s *suspicions) onProbationElsewhere(v *score.Verdict) bool {
+	here := event.SourcePrefix(v.Cause.Source)
+	return slices.ContainsFunc(s.places.Probations(v.Key.Account, v.At), func(p places.Probation) bool { return p.Source != here })
 }
 
 func addresses(n int) string {

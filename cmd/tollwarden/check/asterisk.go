@@ -65,6 +65,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	warnOfRisks(ctx, w, manager, may.Technologies)
 	fmt.Fprintln(w, unattributed)
 	explainIAX(ctx, w, manager, len(cfg.Asterisk.Log) > 0)
+	explainHelp(w, cfg, may.Lacks)
 	if rotates(cfg) {
 		listUnrotatable(ctx, w, manager)
 	}
