@@ -23,7 +23,7 @@ TIMED = ./firewall ./test ./test/lab
 SIMULATED = ./cmd/tollwarden/settings ./test/month
 # Packages without goroutines or locks, as TestSinglePackagesStartNoGoroutine checks.
 SINGLE = ./ami/event ./ami/pbx/conffile $(addprefix ./responder/,\
-	binds calls decide incident judge numbers places score sip slow spending)
+	binds calls decide gate incident judge numbers places score sip slow spending)
 # The race detector would slow both down up to tenfold and find nothing in them.
 MODULE = $(shell $(GO) list -m)
 OTHERS = $(filter-out $(patsubst ./%,$(MODULE)/%,$(TIMED) $(SIMULATED) $(SINGLE)),$(shell $(GO) list ./...))

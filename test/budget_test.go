@@ -71,7 +71,7 @@ func TestBudget(t *testing.T) {
 				reason = i.Reason
 			}
 		}
-		if !strings.Contains(reason, "2 minutes in 2 calls, about 1.00 EUR at default rates") {
+		if !strings.Contains(reason, "2 minutes in 2 calls, about 1.00 EUR (an estimate at default rates)") {
 			t.Errorf("reason %q", reason)
 		}
 		if out, err := w.tollwarden("spending", "--socket", w.socket()); err != nil || !strings.Contains(out, "1002") {

@@ -77,6 +77,47 @@ func (d *Detector) CheckAlreadyUp(now time.Time, list []Channel) (found []Sign) 
 	return found
 }
 
+// CheckLegsAlreadyUp returns the signs of legs that were up before any event told of them, of
+// those that no phone set up by a channel of its own: forbidden destinations, and more than
+// Concurrent costly calls of one account or origin at once, except to countries that it
+// usually calls.
+func (d *Detector) CheckLegsAlreadyUp(now time.Time, legs []Leg) (found []Sign) {
+	up, over := map[string]map[string]bool{}, map[string]int{}
+	unusual := func(a *accountState, leg *Leg) bool {
+		abroad := d.rules.Dialling.Country != "" || leg.Number.Type != "" || leg.Forbidden
+		return leg.Costs != "" && abroad && (leg.Number.Type != "" || leg.Forbidden || !a.usuallyCalls(now, leg.Number.Country))
+	}
+	for i := range legs {
+		leg := &legs[i]
+		a := d.state(now, leg.Cause)
+		if a == nil || leg.Own || leg.Emergency || !unusual(a, leg) {
+			continue
+		}
+		if up[leg.Cause] == nil {
+			up[leg.Cause] = map[string]bool{}
+		}
+		up[leg.Cause][leg.Call] = true
+		if n := len(up[leg.Cause]); a.limits.Concurrent > 0 {
+			over[leg.Cause] = n - a.limits.Concurrent
+		}
+	}
+	for i := range legs {
+		leg := &legs[i]
+		a := d.state(now, leg.Cause)
+		if a == nil || leg.Own || leg.Emergency {
+			continue
+		}
+		s := signs{account: a, channel: leg.Channel, number: &leg.Number}
+		a.checkLeaving(&s)
+		if over[leg.Cause] > 0 && unusual(a, leg) && up[leg.Cause][leg.Call] {
+			s.add(ConcurrentCalls, "%d costly calls at once, this one for %s", len(up[leg.Cause]), max(0, now.Sub(leg.Began)).Round(time.Second))
+			over[leg.Cause]--
+		}
+		found = append(found, s.list...)
+	}
+	return found
+}
+
 // costlyCalls are how many costly calls an account has up.
 type costlyCalls struct {
 	all, unusual int // unusual are those to countries that it does not usually call

@@ -25,8 +25,7 @@ type Leg struct {
 	Own       bool
 	Dialled   string         // what the channel that dials has dialled
 	Sent      string         // to the trunk; "" if the dial string names only a device
-	Costlier  string         // which of both costs more
-	Number    numbers.Number // as Costlier is read
+	Number    numbers.Number // which of both costs more, as it is read
 	Costs     string         // why it costs more than others, in words; "" if it does not
 	Forbidden bool           // by the rules of Cause
 	Emergency bool           // a call for help, which nothing may end or delay
@@ -146,7 +145,7 @@ func (d *Detector) leftUnexpectedly(c *trackedCall, leg *Leg) {
 // the dialplan may send something else than what was dialled, and a trunk may have numbers
 // of its own for it. Only what a caller from outside had dialled to get here is none of it.
 func (d *Detector) readLeg(a *accountState, x Dial, leg *Leg) {
-	leg.Costlier, leg.Number = leg.Sent, d.readSent(leg.Sent)
+	leg.Number = d.readSent(leg.Sent)
 	leg.Costs, leg.Forbidden = d.costOfLeg(a.limits, &leg.Number)
 	emergency := d.rules.Dialling.Emergency
 	if leg.Emergency = emergency(leg.Sent) || emergency(x.Exten) && leg.Costs == ""; leg.Emergency {
@@ -159,7 +158,7 @@ func (d *Detector) readLeg(a *accountState, x Dial, leg *Leg) {
 	costs, forbidden := d.costOfLeg(a.limits, &n)
 	switch {
 	case forbidden && !leg.Forbidden, costs != "" && leg.Costs == "", !leg.Number.External && n.External:
-		leg.Costlier, leg.Number, leg.Costs, leg.Forbidden = x.Exten, n, costs, forbidden
+		leg.Number, leg.Costs, leg.Forbidden = n, costs, forbidden
 	}
 }
 

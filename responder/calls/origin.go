@@ -30,11 +30,17 @@ func (d *Detector) isGuest(name string) bool {
 
 // forwarder returns the account that sends a call to another channel than its own phone's:
 // what has been dialled is its name, or was at first (dialplans jump, and macros dial as
-// "s"). "" means that none does.
+// "s"): by the caller, or by the Local channel through which a queue or a ring group rings
+// the extension. "" means that none does.
 func (d *Detector) forwarder(x Dial) string {
 	c, account := d.parts[x.By].call, x.Exten
-	if c != nil && c.own == x.By && !d.isPhoneName(account) {
-		account = c.did
+	if !d.isPhoneName(account) {
+		switch tech, peer := peerOf(x.By); {
+		case c != nil && c.own == x.By:
+			account = c.did
+		case tech == "Local" && strings.HasSuffix(x.By, ";2"):
+			account, _, _ = strings.Cut(peer, "@")
+		}
 	}
 	if _, peer := peerOf(x.Channel); peer == account || !d.isPhoneName(account) || c != nil && c.account == account {
 		return ""

@@ -26,7 +26,7 @@ func (g *Gate) SweepNew(c calls.Channel) bool {
 	if !active {
 		return false
 	}
-	g.add(incidents, c)
+	g.add(c.Since, incidents, c)
 	g.effects.Sweep(c.Account)
 	return true
 }

@@ -47,7 +47,7 @@ func (g *Gate) endOfOrigin(now time.Time, leg calls.Leg) {
 	}
 	g.End(leg.Channel)
 	if c, others := leg.AsCall(); others && limit.Incident != 0 {
-		g.add([]int64{limit.Incident}, c)
+		g.add(now, []int64{limit.Incident}, c)
 	}
 }
 

@@ -24,33 +24,43 @@ type Record struct {
 func (r *Record) country(dialled string) string { return r.dialling.Read(dialled).Country }
 
 // CallsOf records the calls that a new incident is about.
-func (r *Record) CallsOf(i *incident.Incident, since time.Time) {
+func (r *Record) CallsOf(now time.Time, i *incident.Incident, since time.Time) {
 	for _, c := range r.log.Begin(i, r.recent.Of(i.Account, since), append(r.calls.Of(i.Account), r.calls.Others(i.Account)...), r.country) {
-		c.Call.Cost = r.costOf(&c.Call)
-		r.effects.Call(c)
+		r.record(now, c)
 	}
 }
 
 // Placed records a call that is up with an incident, if that has a number.
-func (r *Record) Placed(number int64, channel string) {
-	if c, up := r.calls.Channel(channel); number != 0 && up {
-		r.add([]int64{number}, c)
+func (r *Record) Placed(now time.Time, number int64, channel string) {
+	c, up := r.calls.Channel(channel)
+	if leg, left := r.calls.Leg(channel); left && leg.Own {
+		c, up = r.calls.Channel(leg.Call)
+	} else if left {
+		c, up = leg.AsCall()
+	}
+	if number != 0 && up {
+		r.add(now, []int64{number}, c)
 	}
 }
 
 // add records a call that is up with incidents.
-func (r *Record) add(incidents []int64, c calls.Channel) {
+func (r *Record) add(now time.Time, incidents []int64, c calls.Channel) {
 	if call, ok := r.log.Add(incidents, c, time.Time{}, r.country); ok {
-		r.effects.Call(call)
+		r.record(now, call)
 	}
+}
+
+// record records a call of incidents, and about what it has cost so far.
+func (r *Record) record(now time.Time, c contain.IncidentCall) {
+	c.Call.Cost = r.costOf(now, &c.Call)
+	r.effects.Call(c)
 }
 
 // Ended records the end of a call.
 func (r *Record) Ended(now time.Time, c calls.Channel) {
 	r.recent.Add(c, now)
 	if call, ok := r.log.End(c, now, r.country); ok {
-		call.Call.Cost = r.costOf(&call.Call)
-		r.effects.Call(call)
+		r.record(now, call)
 	}
 }
 
@@ -66,17 +76,21 @@ func (r *Record) LegEnds(now time.Time, channel string) {
 	}
 	r.recent.Add(c, now)
 	if call, ok := r.log.End(c, now, r.country); ok {
-		r.effects.Call(call)
+		r.record(now, call)
 	}
 }
 
-// costOf is about what a call of an incident cost.
-func (r *Record) costOf(c *incident.Call) (cost incident.Cost) {
+// costOf is about what a call of an incident cost, or has cost so far.
+func (r *Record) costOf(now time.Time, c *incident.Call) (cost incident.Cost) {
 	n, _ := r.dialling.ReadCall(c.Dialled)
 	leg := costly(&n)
-	if leg.Class == spending.None || c.Answered.IsZero() || c.Ended.IsZero() {
+	if leg.Class == spending.None || c.Answered.IsZero() {
 		return cost
 	}
-	price, known := r.budget.Price(&leg, c.Ended.Sub(c.Answered))
+	end := c.Ended
+	if end.IsZero() {
+		end = now
+	}
+	price, known := r.budget.Price(&leg, end.Sub(c.Answered))
 	return incident.Cost{Amount: int64(price), Currency: r.budget.Currency, Estimate: !known}
 }

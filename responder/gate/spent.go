@@ -39,8 +39,11 @@ func (g *Gate) refuseOverspent(now time.Time, c spending.Call) bool {
 	if !g.endSpent(now, c) {
 		return false
 	}
-	limit, _ := g.contain.Costs.Of(c.Account)
-	g.Placed(limit.Incident, c.Channel)
+	limit, limited := g.contain.Costs.Of(c.Account)
+	if !limited {
+		limit, _ = g.contain.Costs.Of(contain.Site)
+	}
+	g.Placed(now, limit.Incident, c.Channel)
 	return true
 }
 
@@ -93,7 +96,7 @@ func (g *Gate) CheckSpending(now time.Time) (reached []spending.Alert, checked b
 // EndOverspent ends the calls that are up and whose budget is used up.
 func (g *Gate) EndOverspent(now time.Time) {
 	for range g.contain.Costs.Everywhere(now) {
-		g.spending.Running(func(c spending.Call) { g.endSpent(now, c) })
+		g.spending.Running(func(c spending.Call) { g.refuseOverspent(now, c) })
 		break
 	}
 }

@@ -36,7 +36,7 @@ func (j *Judge) judgeAfterPause(now time.Time) {
 	list := j.Calls.UpNow(now)
 	for _, c := range list {
 		for _, v := range j.missed.Of(score.Key{Per: score.PerAccount, Account: c.Account}) {
-			if v.Cause.Signal == score.SuccessAfterFailures && j.concernsCalls(v) {
+			if v.Cause.Signal == score.SuccessAfterFailures && j.policy.concernsCalls(v) {
 				j.actOn(now, v)
 			}
 		}
@@ -69,13 +69,16 @@ func (j *Judge) JudgeLegsAlreadyUp(now time.Time, legs []calls.Leg) {
 		if !leg.Answered.IsZero() {
 			j.Gate.LegAnswered(leg.Answered, leg.Channel)
 		}
-		if leg.Own {
-			continue
+	}
+	for _, s := range j.Calls.CheckLegsAlreadyUp(now, legs) {
+		if !j.contains(now, s.Account) {
+			j.scoreSign(now, s, nil)
 		}
-		if leg.Forbidden && !j.contains(now, leg.Cause) {
-			j.scoreSign(now, calls.Sign{Kind: calls.ForbiddenDestination, Account: leg.Cause, Channel: leg.Channel, Detail: leg.Number.Digits + ": " + leg.Costs}, nil)
+	}
+	for _, leg := range legs {
+		if !leg.Own && !leg.Emergency {
+			j.Gate.Refuse(now, leg)
 		}
-		j.Gate.Refuse(now, leg)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -265,4 +266,15 @@ func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []by
 	if !j.contains(now, c.Account) {
 		j.raise(now, j.Calls.CallAgent(now, c, agent), raw)
 	}
+}
+
+// oneNumber says whether the calls of a verdict go to one number in several forms, by an
+// account that nobody else is known to use.
+func (j *Judge) oneNumber(v *score.Verdict) bool {
+	account := decide.AccountOf(v)
+	if _, undecided := j.Places.Undecided([]byte(account), v.At); undecided || j.Stolen(v.At, account) {
+		return false
+	}
+	dialled, ok := decide.Dialled(v)
+	return ok && j.Calls.OneNumber(v.At, account, dialled)
 }

@@ -76,7 +76,7 @@ func (j *Judge) record(u *ongoing.Incident) {
 	j.Partial.Recorded(i, u.Crossed())
 	j.limits.record(i)
 	if aboutCalls {
-		j.Gate.CallsOf(i, contain.Since(i))
+		j.Gate.CallsOf(u.Last(), i, contain.Since(i))
 	}
 }
 

@@ -65,15 +65,14 @@ type Judge struct {
 	placesAt   time.Time // when Places was last pruned
 	unstopped  decide.Unstopped
 	pause      *decide.Pause
-	missed     decide.Missed                 // verdicts of the pause that is on, or was the last
-	overtaken  []overtaken                   // bans that go on after a brief one, the next first
-	resumed    map[netip.Prefix]incident.Ban // the brief ones, by the prefix of one that goes on
+	missed     decide.Missed // verdicts of the pause that is on, or was the last
+	resumption resumption
 	suspicions suspicions
 
-	wireAt      time.Time                 // when a request or a response was last seen on the wire
-	waiting     []unexplained             // successes that wait for a response
-	registered  []string                  // accounts that Asterisk named at the last resync
-	unannounced map[unannounced]time.Time // registrations that no event reports, and when each last counted
+	wireAt      time.Time      // when a request or a response was last seen on the wire
+	waiting     []unexplained  // successes that wait for a response
+	registered  []string       // accounts that Asterisk named at the last resync
+	unannounced unannouncedSet // registrations that no event reports, and when each last counted
 	doubts      doubts
 	counters    Counters
 	meters      meters
@@ -96,10 +95,12 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
-		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(&j.suspicions, effects), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
+		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(effects, &j.suspicions), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
 	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
+	j.resumption.bans = j.Bans
+	j.suspicions.places, j.suspicions.table, j.suspicions.breakIn = j.Places, table, j.breakIn
 	j.against = &evidence{j.breakIn, table}
 	j.doubts = doubts{places: j.Places, against: j.against}
 	j.ongoing, j.flood = ongoing.New(table, j.breakIn, effects), ongoing.NewFlood(effects)
@@ -172,7 +173,7 @@ func (j *Judge) Prune(now time.Time) {
 	for _, ended := range j.Bans.Prune(now) {
 		j.effects.BanChanged(ended, incident.Ended)
 	}
-	j.forgetResumed(now)
+	j.resumption.forget(now)
 	j.Effect.Prune(now)
 	j.dedup.Prune(now)
 	j.Partial.Prune(now)

@@ -336,3 +336,62 @@ func TestForwardByAMacro(t *testing.T) {
 		t.Errorf("incidents %q", got)
 	}
 }
+
+// A queue or ring group rings its members through Local channels. A member whose phone is
+// forwarded causes the call that leaves, also where the dialplan goes on at "s".
+func TestMembersThatForward(t *testing.T) {
+	const caller, leg, n = "PJSIP/carrier-00000001", "PJSIP/carrier-00000009", "00881612345678"
+	for name, tc := range map[string]struct{ member, exten, want string }{
+		"a member":                      {"Local/1006@internal-00000001", "1006", "forbidden 1006"},
+		"a member, and macros":          {"Local/1006@from-queue-00000001", "s", "forbidden 1006"},
+		"a member outside":              {"Local/" + n + "@internal-00000001", n, "forbidden trunk/carrier"},
+		"a number that is no extension": {"Local/601@internal-00000001", "s", "forbidden trunk/carrier"},
+	} {
+		s := pbx(t, outgoing())
+		s.sees(noon, event.Event{Kind: event.Newchannel, Channel: []byte(caller), Exten: []byte("600"), ChannelState: event.StateRing})
+		s.sends(noon, caller, "600", tc.member+";1", strings.TrimPrefix(tc.member, "Local/"))
+		s.sends(noon, tc.member+";2", tc.exten, leg, n+"@carrier")
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+// Forwards and calls of the PBX itself that were up at the start are judged by how many there
+// are, too; few, or calls within the country, are left alone.
+func TestLegsAlreadyUpAtOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		number string
+		n      int
+		want   string
+	}{
+		"a program's twenty":        {"00372500100%02d", 20, "many pbx/itself"},
+		"few":                       {"00372500100%02d", 5, ""},
+		"within the country":        {"020794601%02d", 20, ""},
+		"one to a satellite number": {"008816123456%02d", 1, "forbidden pbx/itself"},
+	} {
+		p := outgoing()
+		p.Thresholds[len(p.Thresholds)-1].Points[score.ConcurrentCalls] = 1
+		s := pbx(t, p)
+		var up []calls.Channel
+		for i := range tc.n {
+			number, id := fmt.Sprintf(tc.number, i), fmt.Sprint(i)
+			name := fmt.Sprintf("Local/%s@internal-%08x;", number, i)
+			at := noon.Add(-10 * time.Minute)
+			up = append(up,
+				calls.Channel{Name: name + "1", Linkedid: id, Dialled: number, Since: at, Answered: at},
+				calls.Channel{Name: name + "2", Linkedid: id, Dialled: number, Data: "PJSIP/" + number + "@carrier,30", Since: at, Answered: at},
+				calls.Channel{Name: fmt.Sprintf("PJSIP/carrier-%08x", i), Account: "carrier", Linkedid: id, Called: true, CallerID: number, Since: at, Answered: at},
+			)
+		}
+		s.Calls.BeginSnapshot()
+		s.Calls.ApplySnapshot(noon, up)
+		s.JudgeLegsAlreadyUp(noon, s.Calls.Standing(noon, up))
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+		if ends := strings.Count(s.effects(), "end PJSIP/carrier-"); (ends > 0) != (tc.want != "") || tc.n > 5 && tc.want != "" && ends < tc.n {
+			t.Errorf("%s: %d legs ended", name, ends)
+		}
+	}
+}

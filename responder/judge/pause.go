@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -64,18 +63,11 @@ func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
 	}
 	for _, k := range keys {
 		for _, v := range j.missed.Of(k) {
-			if o == nil && j.concernsCalls(v) || o != nil && j.continues(v, o) {
+			if o == nil && j.policy.concernsCalls(v) || o != nil && j.continues(v, o) {
 				j.actOn(now, v)
 			}
 		}
 	}
-}
-
-// concernsCalls says whether a verdict ends every call of its account, or the costly ones.
-func (j *Judge) concernsCalls(v *score.Verdict) bool {
-	return slices.ContainsFunc(j.policy.Playbooks[v.Threshold.Playbook], func(s incident.StepKind) bool {
-		return s == incident.StepHangup || s == incident.StepLimitCosts
-	})
 }
 
 // continues says whether an observation continues the attack of a verdict.

@@ -17,7 +17,7 @@ func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls
 	for i, c := range contacts {
 		registered[i] = calls.Contact{
 			Account: c.Account, Source: c.Source, Agent: c.Agent,
-			Unannounced: j.isUnannounced(c), Doubtful: against.isDoubtful(c.Account, c.Source),
+			Unannounced: j.unannounced.has(c), Doubtful: against.isDoubtful(c.Account, c.Source),
 		}
 		if registered[i].Doubtful {
 			j.doubts.contacts = append(j.doubts.contacts, c)

@@ -93,3 +93,10 @@ func (p *Policy) networkThreshold(s score.Signal) *score.Threshold {
 	}
 	return nil
 }
+
+// concernsCalls says whether a verdict ends every call of its account, or the costly ones.
+func (p *Policy) concernsCalls(v *score.Verdict) bool {
+	return slices.ContainsFunc(p.Playbooks[v.Threshold.Playbook], func(s incident.StepKind) bool {
+		return s == incident.StepHangup || s == incident.StepLimitCosts
+	})
+}

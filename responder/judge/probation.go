@@ -2,7 +2,6 @@ package judge
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -29,13 +28,6 @@ func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
 		return j.Contain.Numbers.Many(now, s.Account, false)
 	}
 	return false
-}
-
-// onProbationElsewhere says whether an account has another address on probation than the
-// one of a verdict.
-func (j *Judge) onProbationElsewhere(v *score.Verdict) bool {
-	here := event.SourcePrefix(v.Cause.Source)
-	return slices.ContainsFunc(j.Places.Probations(v.Key.Account, v.At), func(p places.Probation) bool { return p.Source != here })
 }
 
 // placedCall is a call to the outside that an account places, or a number that it
@@ -115,7 +107,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		j.Gate.End(s.Channel)
 	}
 	if limited && (s.Cost != "" || j.watched(now, s)) {
-		j.Gate.Placed(limit.Incident, s.Channel)
+		j.Gate.Placed(now, limit.Incident, s.Channel)
 	}
 	if s.Cost == "" {
 		return false
@@ -127,19 +119,20 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
 	case s.NewCountry && j.Contain.Numbers.Many(now, s.Account, true):
 		return j.secondSign(now, s.Account, s.From, "calls to different numbers in countries that the account had never called, the last to "+s.Detail+", "+s.Cost, raw)
-	case up && ownChannel(s):
+	case up && ownChannel(s) && !j.suspicions.forged(s.Account, s.From.Source):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
 	j.tellHeld(now, s)
 	return false
 }
 
-// besideProbation takes a call from where its account is known. If it costs, and another
+// besideProbation takes a call from where its account is known. Packets that may be forged put
+// an owner's new address on probation, and he may have two phones in use: then it is none. If it costs, and another
 // one that does is up from an address on probation, two people are using the account. A call that the account's
 // phone left behind when its address changed is none: it began before.
 func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken bool) {
 	other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, time.Time{})
-	if !up || s.Cost == "" || !ownChannel(s) {
+	if !up || s.Cost == "" || !ownChannel(s) || j.suspicions.forged(s.Account, other.From) {
 		return false
 	}
 	if _, ok := j.Places.ProbationAt(s.Account, other.From, now); !ok {
@@ -201,9 +194,9 @@ func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incid
 }
 
 // keepProbation keeps an account's addresses on probation.
-func keepProbation(why *suspicions, effects Effects) func(account string, list []places.Probation) {
+func keepProbation(effects Effects, s *suspicions) func(account string, list []places.Probation) {
 	return func(account string, list []places.Probation) {
-		why.keep(account, list)
+		s.keep(account, list)
 		if len(list) == 0 {
 			effects.HoldEnded(account, incident.HoldProbation)
 			return

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/bans"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
@@ -17,22 +18,29 @@ type overtaken struct {
 	until time.Time // the end of the brief one
 }
 
+// resumption is what goes on after brief bans.
+type resumption struct {
+	bans    *bans.Registry
+	waiting []overtaken                   // bans that go on after a brief one, the next first
+	resumed map[netip.Prefix]incident.Ban // the brief ones, by the prefix of one that goes on
+}
+
 // overtake keeps the ban in force that a brief one takes the place of, if it lasts longer.
-func (j *Judge) overtake(brief incident.Ban) {
-	was, ok := j.Bans.Exact(brief.Since, brief.Prefix)
+func (r *resumption) overtake(brief incident.Ban) {
+	was, ok := r.bans.Exact(brief.Since, brief.Prefix)
 	if brief.Scope != incident.ScopeBrief || !ok || was.Scope != incident.ScopeSIP || !was.Forever() && !was.Until.After(brief.Until) {
 		return
 	}
-	j.overtaken = append(j.overtaken, overtaken{was, brief.Until}) // at most one for each ban in force
+	r.waiting = append(r.waiting, overtaken{was, brief.Until}) // at most one for each ban in force
 }
 
-// resumeBans has bans go on whose brief one has run out. One that was released or replaced
-// meanwhile is gone.
-func (j *Judge) resumeBans(now time.Time) {
-	for len(j.overtaken) > 0 && !j.overtaken[0].until.After(now) { // all brief ones are equally long
-		x := j.overtaken[0]
-		j.overtaken = j.overtaken[1:]
-		brief, ended := j.Bans.Renewable(now, x.ban.Prefix)
+// due are the bans that go on now, since their brief one has run out. One that was released
+// or replaced meanwhile is gone.
+func (r *resumption) due(now time.Time) (list []incident.Ban) {
+	for len(r.waiting) > 0 && !r.waiting[0].until.After(now) { // all brief ones are equally long
+		x := r.waiting[0]
+		r.waiting = r.waiting[1:]
+		brief, ended := r.bans.Renewable(now, x.ban.Prefix)
 		if !ended || !brief.Until.Equal(x.until) || !x.ban.InForce(now) {
 			continue
 		}
@@ -40,30 +48,38 @@ func (j *Judge) resumeBans(now time.Time) {
 			x.ban.Began = x.ban.Since
 		}
 		x.ban.Since = now
-		if j.resumed == nil {
-			j.resumed = map[netip.Prefix]incident.Ban{}
+		if r.resumed == nil {
+			r.resumed = map[netip.Prefix]incident.Ban{}
 		}
-		j.resumed[x.ban.Prefix] = brief
-		j.makeRoom(x.ban)
-		j.Bans.Put(x.ban)
-		j.effects.Prolong(x.ban)
+		r.resumed[x.ban.Prefix] = brief
+		list = append(list, x.ban)
+	}
+	return list
+}
+
+// resumeBans has bans go on whose brief one has run out.
+func (j *Judge) resumeBans(now time.Time) {
+	for _, ban := range j.resumption.due(now) {
+		j.makeRoom(ban)
+		j.Bans.Put(ban)
+		j.effects.Prolong(ban)
 	}
 }
 
-// resumedFrom is the brief ban that has just run out, if a longer one went on after it: one
+// from is the brief ban that has just run out, if a longer one went on after it: one
 // more failure over a connection brings it back, as it would without the longer one.
-func (j *Judge) resumedFrom(now time.Time, prefix netip.Prefix) (brief incident.Ban, ok bool) {
-	brief, ok = j.resumed[prefix]
+func (r *resumption) from(now time.Time, prefix netip.Prefix) (brief incident.Ban, ok bool) {
+	brief, ok = r.resumed[prefix]
 	return brief, ok && now.Sub(brief.Until) < resumedFor
 }
 
 // resumedFor is how long that is so.
 const resumedFor = time.Hour
 
-func (j *Judge) forgetResumed(now time.Time) {
-	for prefix, brief := range j.resumed {
+func (r *resumption) forget(now time.Time) {
+	for prefix, brief := range r.resumed {
 		if now.Sub(brief.Until) >= resumedFor {
-			delete(j.resumed, prefix)
+			delete(r.resumed, prefix)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func TestBudgetOfAnAccount(t *testing.T) {
 	if step.State != incident.Done || !strings.Contains(step.Detail, "until 2026-") || !strings.Contains(step.Detail, "tollwarden unlock 1002") {
 		t.Errorf("step %+v", step)
 	}
-	if reason := s.incidents[2].Reason; !strings.Contains(reason, "40 minutes in 2 calls, about 20 EUR at default rates to places that are not usual (RO)") {
+	if reason := s.incidents[2].Reason; !strings.Contains(reason, "40 minutes in 2 calls, about 20 EUR (an estimate at default rates) to places that are not usual (RO)") {
 		t.Errorf("reason %q", reason)
 	}
 	for _, c := range []string{"PJSIP/1002-00000001", "PJSIP/1002-00000002"} {
@@ -241,6 +241,34 @@ func TestBudgetOfTransfers(t *testing.T) {
 		}
 	}
 	t.Errorf("%+v", s.Gate.SpendingNow(noon.Add(90*time.Second)))
+}
+
+// The calls of an incident say about what they cost, also a leg that no phone set up, and one
+// that is still up.
+func TestCostOfCallsOfAnIncident(t *testing.T) {
+	const own, leg = "PJSIP/carrier-00000001", "PJSIP/carrier-00000002"
+	const satellite = "00881612345678"
+	p := outgoing()
+	p.Budget.Currency = "EUR"
+	s := pbx(t, p)
+	s.rings(noon, own, "100")
+	s.sends(noon, own, satellite, leg, satellite+"@carrier")
+	s.sees(noon.Add(time.Second), event.Event{Kind: event.Newstate, Channel: []byte(leg), ChannelState: event.StateUp})
+	s.hangsUp(noon.Add(91*time.Second), leg)
+	if got := s.costs[leg]; got.String() != "16 EUR (an estimate at default rates)" {
+		t.Errorf("a leg to a satellite: %s", got)
+	}
+
+	s = newSite(t, budgeted())
+	s.talks(noon, "PJSIP/1002-00000001", romania)
+	now := s.watches(noon, 90*time.Minute)
+	if got := s.costs["PJSIP/1002-00000001"]; got.Amount < 40_000_000 || got.Currency != "EUR" || !got.Estimate {
+		t.Errorf("a call that is up: %s", got)
+	}
+	s.hangsUp(now, "PJSIP/1002-00000001")
+	if got := s.costs["PJSIP/1002-00000001"]; got.String() != "45 EUR (an estimate at default rates)" {
+		t.Errorf("its end: %s", got)
+	}
 }
 
 // spent are the minutes and calls of an account, as counted.

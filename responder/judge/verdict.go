@@ -139,7 +139,7 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 // enforce enters a new ban into the registry, and counts it.
 func (j *Judge) enforce(ban incident.Ban) {
 	j.makeRoom(ban)
-	j.overtake(ban)
+	j.resumption.overtake(ban)
 	j.Bans.Put(ban)
 	if ban.Offence > 0 {
 		j.Offences.Add(ban.Since, ban.Prefix)
@@ -171,6 +171,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 			f.Costly = j.Calls.Cost(sign.Account, c.Dialled) != ""
 		}
 		if j.Places.Home(v.At, sign.Account, v.Cause.Source) {
+			f.OneNumber = j.oneNumber(v)
 			f.Home = "IP address that " + sign.Account + " has long used: calls are ended, but the address is not blocked"
 		}
 	}
@@ -232,7 +233,7 @@ func (j *Judge) weigh(o *score.Observation) {
 				j.promote(v, ban)
 			}
 		}
-		if brief, resumed := j.resumedFrom(o.At, prefix); resumed && ban.Scope == incident.ScopeSIP && o.Transport.Connected() {
+		if brief, resumed := j.resumption.from(o.At, prefix); resumed && ban.Scope == incident.ScopeSIP && o.Transport.Connected() {
 			j.renewAfter(o, brief)
 		}
 		return

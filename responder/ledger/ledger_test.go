@@ -94,6 +94,32 @@ func TestCallsOfAnIncident(t *testing.T) {
 	})
 }
 
+// What calls cost is summed up, whether they have ended or not.
+func TestCostOfAnIncident(t *testing.T) {
+	call := func(n int, amount int64, estimate bool) incident.Call {
+		c := incident.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: "00881234567", Began: noon}
+		if amount > 0 {
+			c.Cost = incident.Cost{Amount: amount, Currency: "EUR", Estimate: estimate}
+		}
+		return c
+	}
+	inEachMoment(t, func(_ *testing.T, l *Ledger) {
+		for n := range 3 {
+			id := l.PutIncident(&incident.Incident{At: noon})
+			for k := range n + 1 {
+				l.PutCall(id, call(k, int64(n*k)*1_500_000, k == 2))
+			}
+		}
+	}, func(t *testing.T, l *Ledger) {
+		var costs []string
+		for _, i := range must[[]incident.Incident](t)(l.Incidents(t.Context(), 0)) {
+			costs = append(costs, i.Cost.String())
+			same(t, "cost", must[incident.Incident](t)(l.Incident(t.Context(), i.ID)).Cost, i.Cost)
+		}
+		same(t, "costs", costs, []string{"9.00 EUR (an estimate at default rates)", "1.50 EUR", "0.00 "})
+	})
+}
+
 // A read sees every change made before it, without a Flush.
 func TestReadsSeeWhatIsQueued(t *testing.T) {
 	l, err := Open(file(t), Options{linger: time.Hour})

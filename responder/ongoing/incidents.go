@@ -306,6 +306,9 @@ func (s *Incidents) Record(u *Incident) (step int, aboutCalls, ok bool) {
 	return step, aboutCalls, true
 }
 
+// Last is when the last verdict came that belongs to it.
+func (u *Incident) Last() time.Time { return u.last }
+
 // Crossed are the thresholds that the incident crossed.
 func (u *Incident) Crossed() []string { return u.crossed }
 

@@ -367,7 +367,11 @@ func (t *builder) lost() {
 	}
 	t.r.Lost = append(t.r.Lost, lost)
 	if cost := t.cost(); cost.Amount > 0 {
-		t.r.Lost = append(t.r.Lost, fmt.Sprintf("Calls abroad and to costly numbers cost about %s.", Plain(cost.String())))
+		soFar := ""
+		if open > 0 {
+			soFar = " so far"
+		}
+		t.r.Lost = append(t.r.Lost, fmt.Sprintf("Calls abroad and to costly numbers cost about %s%s.", Plain(cost.String()), soFar))
 	}
 	if open > 0 {
 		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: check Asterisk's call records or ask your carrier.", incident.Count(open, "call")))

@@ -204,7 +204,7 @@ func (s Sum) Words(currency string) string {
 	}
 	text := fmt.Sprintf("%s in %s, about %s %s", minutes, calls, s.Money, currency)
 	if s.Estimate {
-		text += " at default rates"
+		text += " (an estimate at default rates)"
 	}
 	return text
 }
