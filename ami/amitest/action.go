@@ -37,6 +37,7 @@ func init() {
 		{"DBGet", "system,reporting", "Get DB Entry.", doDBGet},
 		{"DBGetTree", "system,reporting", "Get DB entries, optionally at a particular family/key", doDBGetTree},
 		{"DBPut", "system", "Put DB entry.", doDBPut},
+		{"DialplanExtensionAdd", "system", "Add an extension to the dialplan", doNothing},
 		{"Events", "", "Control Event Flow.", doEvents},
 		{"Filter", "system", "Dynamically add filters for the current manager session.", doNothing},
 		{"GetConfig", "system,config", "Retrieve configuration.", doGetConfig},
@@ -49,6 +50,7 @@ func init() {
 		{"PJSIPShowEndpoint", "system", "Detail listing of an endpoint and its objects.", doShowEndpoint},
 		{"PJSIPShowEndpoints", "system", "Lists PJSIP endpoints.", doShowEndpoints},
 		{"Reload", "system,config", "Send a reload event.", doReload},
+		{"ShowDialPlan", "config,reporting", "Show dialplan contexts and extensions", doShowDialplan},
 		{"SIPpeers", "system,reporting", "List SIP peers (text format).", doSIPPeers},
 		{"SIPshowpeer", "system,reporting", "show SIP peer (text format).", doSIPShowPeer},
 		{"SorceryMemoryCacheExpireObject", "system", "Expire (remove) an object from a sorcery memory cache.", doNothing},
@@ -161,6 +163,11 @@ func doCoreStatus(p *PBX, _ *session, _ request, a *reply) {
 		ami.Field{Name: "CoreCurrentCalls", Value: fmt.Sprint(len(p.channels))},
 		ami.Field{Name: "CoreProcessedCalls", Value: fmt.Sprint(p.serial)},
 	)
+}
+
+// doShowDialplan knows no context: there is no dialplan.
+func doShowDialplan(_ *PBX, _ *session, r request, a *reply) {
+	a.refuse("Did not find context %s", r.get("Context"))
 }
 
 // doListCommands lists the actions that the user may run.

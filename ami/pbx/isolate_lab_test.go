@@ -119,7 +119,7 @@ func TestLocksAreIsolated(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("UpdateConfig leaves\n%s", text)
-			after.Files[root] = string(whole) // Asterisk 16 reverses its includes
+			after.Files[root] = string(whole)     // Asterisk 16 reverses its includes
 			for name, text := range after.Files { // the generator's files, as they were
 				if name != custom {
 					if err := os.WriteFile(file(name), []byte(text), 0o640); err != nil {
