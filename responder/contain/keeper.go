@@ -185,10 +185,10 @@ func (k *Keeper) compare(ctx context.Context, account string, read func(context.
 			return
 		}
 		for _, o := range r.state.Orders.Of(account) {
-			known := len(o.New) + len(o.Old)
+			known := orders.Text(o.New) + "/" + orders.Text(o.Old)
 			do, why := o.Decide(now, live)
 			again = again || o.Settling(now)
-			if len(o.New)+len(o.Old) != known { // what could not be read before
+			if orders.Text(o.New)+"/"+orders.Text(o.Old) != known { // what could not be read before
 				r.putOrder(o)
 			}
 			if broken := o.State.Broken(); do == orders.Hold && o.Held(now) {

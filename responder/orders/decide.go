@@ -111,7 +111,18 @@ func (o *Order) comparePasswords(live []Fingerprint) (holds, person bool, why st
 // adopt takes what could not be read before: the password that was set, or the one to be
 // replaced.
 func (o *Order) adopt(live Live) {
-	if o.Kind != Rotate || len(live.Passwords) == 0 || len(o.New) > 0 {
+	if o.Kind != Rotate || len(live.Passwords) == 0 {
+		return
+	}
+	foreign := func(f Fingerprint) bool { return !f.sameKey(live.Passwords[0]) }
+	if slices.ContainsFunc(o.New, foreign) || slices.ContainsFunc(o.Old, foreign) {
+		// The key was lost. What is in force counts as ours, since nothing shows otherwise.
+		o.Old = nil
+		if len(o.New) > 0 {
+			o.Set(live.Passwords)
+		}
+	}
+	if len(o.New) > 0 {
 		return
 	}
 	switch {

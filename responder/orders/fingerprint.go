@@ -21,11 +21,22 @@ const KeySize = sha256.Size
 // NewKey makes a key of a secret, which is random and which only this machine has.
 func NewKey(secret []byte) SecretKey { return SecretKey{slices.Clone(secret)} }
 
-// Sum is the fingerprint of a password or a digest.
+// Sum is the fingerprint of a password or a digest. It begins with what tells keys apart.
 func (k SecretKey) Sum(password string) Fingerprint {
+	return Fingerprint(k.mac("key\n")[:8] + "-" + k.mac("password\n"+password))
+}
+
+func (k SecretKey) mac(text string) string {
 	mac := hmac.New(sha256.New, k.secret)
-	mac.Write([]byte(password))
-	return Fingerprint(hex.EncodeToString(mac.Sum(nil)))
+	mac.Write([]byte(text))
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// sameKey says whether two fingerprints were made with one key. Others cannot be compared.
+func (f Fingerprint) sameKey(other Fingerprint) bool {
+	key, _, _ := strings.Cut(string(f), "-")
+	others, _, _ := strings.Cut(string(other), "-")
+	return key == others || !strings.Contains(string(f), "-") || !strings.Contains(string(other), "-")
 }
 
 // Text is a list of fingerprints as a ledger keeps it.

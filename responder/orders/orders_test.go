@@ -159,12 +159,35 @@ func TestUnreadPasswordIsAdopted(t *testing.T) {
 	}
 }
 
+// A key that was lost is no person's change: what is in force counts from then on.
+func TestLostKey(t *testing.T) {
+	before, after := NewKey([]byte("before")), NewKey([]byte("after"))
+	o := New(noon, "1002", Rotate, 41, nil)
+	o.Replace([]Fingerprint{before.Sum("stolen")}, 16)
+	o.Set([]Fingerprint{before.Sum("ours")})
+	if do, why := o.Decide(noon.Add(time.Hour), Live{Passwords: []Fingerprint{after.Sum("ours")}}); do != Hold {
+		t.Errorf("%v, %q", do, why)
+	}
+	if do, _ := o.Decide(noon.Add(2*time.Hour), Live{Passwords: []Fingerprint{after.Sum("a person's")}}); do != End {
+		t.Errorf("then a person changes it: %v", do)
+	}
+}
+
+// One that could not be changed when the key was lost is still to be changed.
+func TestLostKeyOfAStolenPassword(t *testing.T) {
+	o := New(noon, "1002", Rotate, 41, errors.New("no space"))
+	o.Replace([]Fingerprint{NewKey([]byte("before")).Sum("stolen")}, 16)
+	if do, why := o.Decide(noon.Add(time.Hour), Live{Passwords: []Fingerprint{NewKey([]byte("after")).Sum("stolen")}}); do != Repair {
+		t.Errorf("%v, %q", do, why)
+	}
+}
+
 // Passwords are recognised with the key alone.
 func TestFingerprint(t *testing.T) {
 	secret := []byte("a secret of this machine")
 	k, again := NewKey(secret), NewKey(secret)
 	sum := string(k.Sum("hunter2"))
-	if again.Sum("hunter2") != k.Sum("hunter2") || k.Sum("hunter3") == k.Sum("hunter2") || NewKey([]byte("another")).Sum("hunter2") == k.Sum("hunter2") || strings.Contains(sum, "hunter2") || len(sum) != 2*KeySize {
+	if again.Sum("hunter2") != k.Sum("hunter2") || k.Sum("hunter3") == k.Sum("hunter2") || NewKey([]byte("another")).Sum("hunter2") == k.Sum("hunter2") || strings.Contains(sum, "hunter2") || len(sum) != 9+2*KeySize {
 		t.Errorf("fingerprint %q", sum)
 	}
 	list := []Fingerprint{"bb", "aa", "bb"}
