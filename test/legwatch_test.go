@@ -26,16 +26,6 @@ type legWatch struct {
 	mu    sync.Mutex
 	began map[string]float64
 	legs  []leg
-	log   []string
-}
-
-func (w *legWatch) forbidden() (list []leg) {
-	for _, l := range w.since(0) {
-		if forbiddenLeg(l.dialString) {
-			list = append(list, l)
-		}
-	}
-	return list
 }
 
 // manager logs in to the manager interface.
@@ -72,9 +62,6 @@ func (w *legWatch) read(conn net.Conn) {
 func (w *legWatch) note(e map[string]string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if e["Event"] != "VarSet" {
-		w.log = append(w.log, fmt.Sprint(e))
-	}
 	at, _ := strconv.ParseFloat(e["Timestamp"], 64)
 	switch e["Event"] {
 	case "DialBegin":
