@@ -348,3 +348,36 @@ func TestForwardByAMacro(t *testing.T) {
 		t.Errorf("incidents %q", got)
 	}
 }
+
+// A call of the PBX in which a phone takes part is that phone's: the caller's number names
+// it, or there is no other one. Of two phones, neither is blamed by chance.
+func TestWhoHasThePBXDial(t *testing.T) {
+	for _, tc := range []struct {
+		name, callerID, linkedid string
+		phones                   []string
+		want                     string
+	}{
+		{"the only phone", "442079460000", "1.1", []string{"1002"}, "1002"},
+		{"its number", "1003", "1.1", []string{"1002", "1003"}, "1003"},
+		{"two phones", "442079460000", "1.1", []string{"1002", "1003"}, "pbx/itself"},
+		{"a phone in another call", "1002", "1.2", []string{"1002"}, "pbx/itself"},
+		{"no phone", "1002", "1.1", nil, "pbx/itself"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := pbx(t, outgoing())
+			for _, account := range tc.phones {
+				s.sees(noon, event.Event{
+					Kind: event.Newchannel, Channel: []byte("PJSIP/" + account + "-00000001"), ChannelState: event.StateRing,
+					Exten: []byte("1001"), Linkedid: []byte("1.1"),
+				})
+			}
+			s.sees(noon, event.Event{
+				Kind: event.DialBegin, Channel: []byte("Local/77@internal-00000001;2"), Exten: []byte("77"), CallerIDNum: []byte(tc.callerID), Linkedid: []byte(tc.linkedid),
+				DestChannel: []byte("PJSIP/carrier-00000002"), DialString: []byte("00881612345678@carrier"),
+			})
+			if got := s.verdicts(); got != "forbidden "+tc.want {
+				t.Errorf("incidents %q", got)
+			}
+		})
+	}
+}
