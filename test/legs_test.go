@@ -86,7 +86,7 @@ func TestLegsToATrunkAreEnded(t *testing.T) {
 	rounds, _ := strconv.Atoi(cmp.Or(os.Getenv("TOLLWARDEN_LEGS"), "1"))
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
-			t.Parallel() // it mostly waits
+			t.Parallel()
 			x := newExits(t, v)
 			quiet := x.quiet()
 			x.takeAll(exitsFromBritain, rounds)

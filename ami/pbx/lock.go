@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// LockedContext is the dialplan context of a locked account. It need not exist:
-// then every call is refused. A dialplan that has it says what a locked account
-// may still dial, such as emergency numbers.
+// LockedContext is the dialplan context of a locked account. It need not exist in the
+// dialplan's files: LetCallForHelp adds the emergency numbers, and every other call is
+// refused. Files that have it say what else a locked account may dial.
 const LockedContext = "tollwarden-locked"
 
 // locks takes accounts' calls away and gives them back.
@@ -41,7 +41,9 @@ func (l *locks) Unlock(ctx context.Context, account, was string) (detail string,
 		}
 		contexts[Technology(tech)] = name
 	}
-	_, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
+	if _, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] }); err == nil {
+		l.forget(ctx, account)
+	}
 	return detail, err
 }
 

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,20 @@ func (d *Detector) AlreadyUp(now time.Time) (list []Channel) {
 		}
 	}
 	d.unheard = nil
+	return list
+}
+
+// UpNow returns all calls that AlreadyUp would, however they became known, by name.
+func (d *Detector) UpNow(now time.Time) (list []Channel) {
+	for _, c := range d.byName {
+		if !c.Calling {
+			continue
+		}
+		if a := d.state(now, c.Account); a != nil && (c.Outgoing || d.isAnonymous(a)) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b Channel) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 

@@ -38,6 +38,8 @@ type Leg struct {
 	Began    time.Time
 	Answered time.Time // zero if it was not
 
+	early time.Duration // of it unanswered, as far as it has been counted
+
 	call *trackedCall
 }
 
@@ -90,6 +92,7 @@ func (d *Detector) Leaves(now time.Time, x Dial) (leg Leg, list []Sign, ok bool)
 		if leg.Number.External {
 			c.outgoing = true
 			d.checkCountry(now, a, &s)
+			d.checkWhereTo(now, a, &s)
 		}
 	}
 	return leg, s.list, true
@@ -125,6 +128,7 @@ func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
 	} else if leg.Forbidden {
 		c.forbidden = leg.Channel
 	}
+	c.left = true
 	d.put(leg)
 	return leg, true
 }
@@ -246,6 +250,13 @@ func (t *Tracker) put(leg Leg) {
 func (t *Tracker) Leg(channel string) (leg Leg, ok bool) {
 	leg, ok = t.out[channel]
 	return leg, ok
+}
+
+// HasLeft reports whether a leg of the call that a channel is part of goes to a trunk, or did
+// before it ended.
+func (t *Tracker) HasLeft(channel string) bool {
+	c := t.parts[channel].call
+	return c != nil && c.left
 }
 
 // Legs yields the legs that are up or being dialled, in no order.

@@ -113,6 +113,7 @@ func (d *Detector) checkOrigin(now time.Time, a *accountState, leg *Leg, s *sign
 	known := leg.Number.Type == "" && !leg.Forbidden && a.usuallyCalls(now, leg.Number.Country)
 	if leg.Number.External {
 		d.checkCountry(now, a, s)
+		d.checkWhereTo(now, a, s)
 	}
 	// Without a country nobody knows which numbers are abroad.
 	abroad := d.rules.Dialling.Country != "" || leg.Number.Type != "" || leg.Forbidden

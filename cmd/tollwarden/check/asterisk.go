@@ -65,8 +65,12 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	warnOfRisks(ctx, w, manager, may.Technologies)
 	fmt.Fprintln(w, unattributed)
 	explainIAX(ctx, w, manager, len(cfg.Asterisk.Log) > 0)
+	explainHelp(w, cfg, may.Lacks)
 	if rotates(cfg) {
 		listUnrotatable(ctx, w, manager)
+	}
+	if policy, err := settings.Policy(cfg); err == nil {
+		listForwards(ctx, w, manager, policy.Calls)
 	}
 	listPhones(ctx, w, manager)
 	listCarriers(ctx, w, manager) // which may wait for a name server
