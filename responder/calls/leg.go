@@ -57,6 +57,9 @@ type Dial struct {
 	Channel string // the one that is dialled
 	String  string // DialString: what is sent
 	Up      bool   // it has answered already
+
+	Linkedid string // of the channel that dials
+	CallerID string // of the channel that dials: a number
 }
 
 // Leaves records that a call leaves the site, and returns its leg and its signs. It is to be
@@ -101,6 +104,9 @@ func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
 	c := d.parts[x.Channel].call
 	if !ok || c == nil {
 		return Leg{}, false
+	}
+	if d.consults(x, c); c.sentOnBy != "" && score.IsOrigin(d.causeOf(c)) {
+		c.account = c.sentOnBy
 	}
 	leg = Leg{Channel: x.Channel, Trunk: trunk, Cause: d.causeOf(c), Dialled: x.Exten, Sent: sent, Began: now, call: c}
 	if x.Up {

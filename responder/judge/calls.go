@@ -132,7 +132,7 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 	name := string(e.DestChannel)
 	x := calls.Dial{
 		By: string(e.Channel), Exten: string(e.Exten), Channel: name, String: string(e.DialString),
-		Up: e.DestChannelState == event.StateUp,
+		Up: e.DestChannelState == event.StateUp, Linkedid: string(e.Linkedid), CallerID: string(e.CallerIDNum),
 	}
 	account, number := j.Calls.Dial(x)
 	if number != "" && !j.contains(now, account) {

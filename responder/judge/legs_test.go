@@ -63,7 +63,19 @@ func TestLegsToASatelliteNumber(t *testing.T) {
 		{"22/dial-uri", "pbx/itself", "PJSIP/1003-0000002e"},
 		{"22/blind-transfer", "1002", ""},
 		{"22/forward-by-phone", "1002", ""},
+		{"22/ring-group", "trunk/carrier", ""},
+		{"22/queue-satellite", "trunk/carrier", ""},
+		{"22/page-satellite", "1003", ""},
+		{"22/fork-satellite", "trunk/carrier", ""},
+		{"22/failover", "1002", ""},
+		{"22/pickup-transfer", "1003", ""},
+		{"22/transfer-short-code", "1001", ""},
+		{"22/attended-by-keys", "1002", ""},
+		{"22/redirected", "trunk/carrier", ""},
 		{"16/rewritten", "1002", ""},
+		{"16/disa-keys", "trunk/carrier", ""},
+		{"16/attended-by-keys", "1002", ""},
+		{"16/transfer-short-code", "1001", ""},
 		{"16/did-forward-local", "1006", ""},
 		{"16/disa", "trunk/carrier", ""},
 		{"16/originate-local", "pbx/itself", ""},
@@ -393,5 +405,38 @@ func TestLegsAlreadyUpAtOnce(t *testing.T) {
 		if ends := strings.Count(s.effects(), "end PJSIP/carrier-"); (ends > 0) != (tc.want != "") || tc.n > 5 && tc.want != "" && ends < tc.n {
 			t.Errorf("%s: %d legs ended", name, ends)
 		}
+	}
+}
+
+// A call of the PBX in which a phone takes part is that phone's: the caller's number names
+// it, or there is no other one. Of two phones, neither is blamed by chance.
+func TestWhoHasThePBXDial(t *testing.T) {
+	for _, tc := range []struct {
+		name, callerID, linkedid string
+		phones                   []string
+		want                     string
+	}{
+		{"the only phone", "442079460000", "1.1", []string{"1002"}, "1002"},
+		{"its number", "1003", "1.1", []string{"1002", "1003"}, "1003"},
+		{"two phones", "442079460000", "1.1", []string{"1002", "1003"}, "pbx/itself"},
+		{"a phone in another call", "1002", "1.2", []string{"1002"}, "pbx/itself"},
+		{"no phone", "1002", "1.1", nil, "pbx/itself"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := pbx(t, outgoing())
+			for _, account := range tc.phones {
+				s.sees(noon, event.Event{
+					Kind: event.Newchannel, Channel: []byte("PJSIP/" + account + "-00000001"), ChannelState: event.StateRing,
+					Exten: []byte("1001"), Linkedid: []byte("1.1"),
+				})
+			}
+			s.sees(noon, event.Event{
+				Kind: event.DialBegin, Channel: []byte("Local/77@internal-00000001;2"), Exten: []byte("77"), CallerIDNum: []byte(tc.callerID), Linkedid: []byte(tc.linkedid),
+				DestChannel: []byte("PJSIP/carrier-00000002"), DialString: []byte("00881612345678@carrier"),
+			})
+			if got := s.verdicts(); got != "forbidden "+tc.want {
+				t.Errorf("incidents %q", got)
+			}
+		})
 	}
 }

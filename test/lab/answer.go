@@ -74,10 +74,11 @@ func (p *Phone) serveInvite(m *message) {
 	}
 	call, known := p.calls[callID]
 	if !known {
+		user, _, _ := strings.Cut(strings.TrimPrefix(uriOf(m.get("To")), "sip:"), "@")
 		call = &Call{
-			phone: p, id: callID, ended: make(chan struct{}),
+			Number: user, phone: p, id: callID, ended: make(chan struct{}),
 			local: m.get("To") + ";tag=" + token(), remote: m.get("From"),
-			target: uriOf(m.get("Contact")),
+			target: uriOf(m.get("Contact")), media: mediaOf(m.body),
 		}
 		p.calls[callID] = call
 	}
@@ -112,10 +113,20 @@ func (p *Phone) answer(call *Call, invite *message) {
 func (p *Phone) ringing(call *Call, invite *message, d time.Duration) {
 	select {
 	case <-time.After(d):
-		p.answer(call, invite)
+	case <-call.ended:
+	case <-p.done:
+		return
+	}
+	// What has arrived by now comes first: on a busy machine the phone reads it late.
+	for p.wire.waiting() {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(time.Millisecond)
+	select {
 	case <-call.ended:
 		p.respond(invite, "487 Request Terminated", "")
-	case <-p.done:
+	default:
+		p.answer(call, invite)
 	}
 }
 
@@ -163,6 +174,6 @@ func (p *Phone) sdp() string {
 	return strings.Join([]string{
 		"v=0", fmt.Sprintf("o=lab 1 1 IN %s %s", family, a), "s=-",
 		fmt.Sprintf("c=IN %s %s", family, a), "t=0 0",
-		"m=audio 40000 RTP/AVP 0", "a=rtpmap:0 PCMU/8000", "a=sendrecv", "",
+		"m=audio 40000 RTP/AVP 0 101", "a=rtpmap:0 PCMU/8000", "a=rtpmap:101 telephone-event/8000", "a=sendrecv", "",
 	}, "\r\n")
 }
