@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 )
 
 // pjsipModule is what makes PJSIP read its files again.
@@ -24,7 +26,7 @@ func (ro *rotations) planPJSIP(ctx context.Context, a *account) ([]rotation, err
 	}
 	var rs []rotation
 	for _, au := range e.auths {
-		if slices.Contains(e.outbound, au.name) {
+		if slices.Contains(e.outbound, au.name) && !ro.ofPhone(a, au) {
 			return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: give outbound calls an auth object of their own", au.name)
 		}
 		if strings.EqualFold(au.kind, "google_oauth") {
@@ -50,7 +52,7 @@ func (ro *rotations) planAuth(ctx context.Context, a *account, au auth, stores s
 			}
 		}
 	}
-	if ro.o.Method != PJSIPFile && (stores.authFamily != "" || ro.o.RealtimeFamily != "" || ro.o.Method == PJSIPRealtime) {
+	if ro.o.Method != PJSIPFile && ro.o.Method != FreePBX && (stores.authFamily != "" || ro.o.RealtimeFamily != "" || ro.o.Method == PJSIPRealtime) {
 		return ro.realtimeRotation(a, au, stores), nil
 	}
 	if ro.o.Method != PJSIPRealtime {
@@ -123,17 +125,12 @@ func (ro *rotations) fileRotation(a *account, au auth, e edit, prefix string) ro
 		if e.swaps, err = au.swaps(e.before[e.index], prefix, secret); err != nil {
 			return "", err
 		}
-		c, err := ro.editor.apply(ctx, e)
+		live := func(ctx context.Context) error { return ro.liveAuth(ctx, a.name, au.name, secret) }
+		where, more, err := ro.bring(ctx, a.name, e, pjsipModule, live)
 		if err != nil {
 			return "", err
 		}
-		err = ro.editor.settle(ctx, c, pjsipModule, func(ctx context.Context) error {
-			return ro.liveAuth(ctx, a.name, au.name, secret)
-		})
-		if err != nil {
-			return "", err
-		}
-		return fmt.Sprintf("PJSIP auth %s in %s, live value checked", au.name, c.note), nil
+		return fmt.Sprintf("PJSIP auth %s in %s, live value checked%s", au.name, where, more), nil
 	}
 }
 
@@ -228,4 +225,17 @@ func (ro *rotations) liveAuth(ctx context.Context, endpointName, authName, secre
 		return fmt.Errorf("the live auth object %s does not have the new secret after %v", authName, ro.o.VerifyWithin)
 	}
 	return nil
+}
+
+// ofPhone says whether an auth object that Asterisk itself uses, too, is a phone's own:
+// FreePBX's Outbound Auth, with which Asterisk answers the challenge of a phone. A trunk's
+// auth object has the trunk's name.
+func (ro *rotations) ofPhone(a *account, au auth) bool {
+	if au.name != a.name+"-auth" {
+		return false
+	}
+	t, err := ro.editor.folder.readTree("pjsip.conf")
+	return err == nil && slices.ContainsFunc(t.files, func(f *confFile) bool {
+		return t.personsFile(f) != nil && f.generated(ro.editor.declared) && len(conffile.Sections(f.lines, au.name)) > 0
+	})
 }

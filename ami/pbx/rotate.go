@@ -13,7 +13,9 @@ type rotations struct {
 	asterisk asterisk
 	editor   *editor
 	database database
-	o        Options
+	// extensions are FreePBX's or Issabel's, if it generates the files.
+	extensions extensions
+	o          Options
 }
 
 // Rotate gives the account a new secret, on every technology it exists on, and
@@ -92,7 +94,7 @@ func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
 		}
 		rs = append(rs, pj...)
 	}
-	if a.peer != nil && (ro.o.Method == Auto || ro.o.Method == ChanSIPFile) {
+	if a.peer != nil && (ro.o.Method == Auto || ro.o.Method == ChanSIPFile || ro.o.Method == FreePBX) {
 		sip, err := ro.planChanSIP(ctx, a)
 		if err != nil {
 			return nil, err

@@ -25,7 +25,9 @@ func (ro *rotations) Unrotatable(ctx context.Context) ([]Unrotatable, error) {
 	ast := asterisk{&remembering{d: ro.asterisk.d}}
 	editor := newEditor(ast, ro.o)
 	editor.trial = true
-	trial := rotations{ast, editor, database{asterisk: ast, within: ro.o.VerifyWithin, trial: true}, ro.o}
+	db := ro.database
+	db.asterisk, db.trial = ast, true
+	trial := rotations{ast, editor, db, ro.extensions, ro.o}
 	if hook := trial.o.Method == Exec || trial.o.Method == Auto && len(trial.o.Hook.Command) > 0; hook {
 		return nil, nil
 	}
