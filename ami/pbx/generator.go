@@ -76,9 +76,9 @@ func (f *confFile) top() string {
 	return b.String()
 }
 
-// forPerson are the files that FreePBX and Issabel leave to a person, by the generated
+// overrides are the files that FreePBX and Issabel leave to a person, by the generated
 // file that is read before each: what is in them survives "Apply Config".
-var forPerson = map[string]string{
+var overrides = map[string]string{
 	"pjsip.endpoint.conf":   "pjsip.endpoint_custom_post.conf",
 	"pjsip.auth.conf":       "pjsip.auth_custom_post.conf",
 	"sip_additional.conf":   "sip_custom_post.conf",
@@ -88,7 +88,7 @@ var forPerson = map[string]string{
 // personsFile is the file for a person's additions to a generated one, as it is read; nil
 // if there is none.
 func (t *tree) personsFile(generated *confFile) *confFile {
-	name := forPerson[filepath.Base(generated.path)]
+	name := overrides[filepath.Base(generated.path)]
 	i := slices.IndexFunc(t.files, func(f *confFile) bool { return filepath.Base(f.path) == name })
 	if name == "" || i < 0 {
 		return nil

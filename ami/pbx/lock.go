@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // LockedContext is the dialplan context of a locked account. It need not exist:
 // then every call is refused. A dialplan that has it says what a locked account
 // may still dial, such as emergency numbers.
-const LockedContext = "tollwarden-locked"
+const LockedContext = orders.LockedContext
 
 // locks takes accounts' calls away and gives them back.
 type locks struct {

@@ -23,6 +23,7 @@ type Manager struct {
 	rotations
 	locks
 	restrictions
+	standing
 	audit
 }
 
@@ -46,6 +47,7 @@ func New(d ami.Doer, o Options) *Manager {
 		hangups:       hangups{ast, inv, o.Rounds},
 		registrations: registrations{ast, inv, o.Rounds},
 		rotations:     rotations{ast, ed, db, sqldb, o},
+		standing:      standing{ast, rotations{ast, ed, db, sqldb, o}, o.Fingerprints},
 		locks:         locks{ast, ed, db, o.VerifyWithin},
 		restrictions:  restrictions{ast, ed, db, o.VerifyWithin},
 		audit:         audit{ast, o},

@@ -62,12 +62,12 @@ func (ro *rotations) rotateGenerated(ctx context.Context, account string, e edit
 	if err != nil {
 		return "", "", err
 	}
-	file := t.personsFile(p.file)
+	custom := t.personsFile(p.file)
 	if len(e.swaps) != 1 || keywords[e.swaps[0].name] == "" {
 		return "", "", fmt.Errorf("%s: [%s] has more than one password, or one of an unusual kind: change it in the GUI", p.file.path, e.section)
 	}
 	keyword := keywords[e.swaps[0].name]
-	dberr := ro.extensions.Extension(ctx, account, keyword)
+	dberr := ro.askFirst(ctx, account, keyword)
 	if errors.Is(dberr, mariadb.ErrNoRow) || dberr != nil && !e.ofExtension(account) {
 		return "", "", fmt.Errorf("[%s] of %s: %w: %w", e.section, p.file.path, errNotExtension, dberr)
 	}
@@ -75,27 +75,40 @@ func (ro *rotations) rotateGenerated(ctx context.Context, account string, e edit
 		return "", "", fmt.Errorf("%s: %w", ro.editor.folder, err)
 	}
 	if ro.editor.trial {
-		return "", "", ro.tryGenerated(ctx, file, account, keyword)
+		return "", "", ro.tryGenerated(ctx, custom, account, keyword)
 	}
 	added := newPassword{account: account, section: e.section, kind: e.kind, name: e.swaps[0].name, value: e.swaps[0].value}
 	generated, _ := t.generatedValue(added)
 	added.was = added.fingerprint(generated)
-	c, err := ro.editor.write(ctx, t, e, writer{"addition", file, []*confFile{file}, func(context.Context) error {
-		return replace(file.path, withNewPassword(file.text, added))
-	}})
+	if err := ro.editor.isolate(ctx, t, custom, e); err != nil {
+		return "", "", err
+	}
+	own := ro.editor.folder.ownFile(e.section, e.kind)
+	if err := own.read(custom); err != nil {
+		return "", "", err
+	}
+	c, err := ro.editor.writeOwn(ctx, t, e, custom, own, withNewPassword(own.text, added))
 	if err != nil {
-		return "", "", fmt.Errorf("change [%s] of %s: %w", e.section, file.path, err)
+		return "", "", fmt.Errorf("change [%s] of %s: %w", e.section, own.path, err)
 	}
 	if err := ro.editor.settle(ctx, c, module, live); err != nil {
 		return "", "", err
 	}
-	if dberr == nil {
-		dberr = ro.store(ctx, file.path, added)
-	}
-	if dberr != nil {
+	if dberr = ro.store(ctx, own.path, added); dberr != nil {
 		return c.note, fmt.Sprintf("; the database does not have it yet: %v; this is tried again every minute, and Apply Config does not bring the old password back meanwhile", dberr), nil
 	}
 	return c.note, "; it is in the database, and the GUI asks for Apply Config", nil
+}
+
+// asking is how long the new password waits for the database's word that this is an
+// extension.
+const asking = 300 * time.Millisecond
+
+// askFirst asks whether the database has the extension. It does not wait for one that hangs.
+func (ro *rotations) askFirst(ctx context.Context, account, keyword string) error {
+	ctx, cancel := context.WithTimeout(ctx, asking)
+	defer cancel()
+	return ro.extensions.Extension(ctx, account, keyword)
 }
 
 // ofExtension says whether an edit's section is that of an extension without asking the
@@ -116,8 +129,7 @@ func (ro *rotations) store(ctx context.Context, path string, p newPassword) erro
 	return ro.editor.setNewPassword(path, p)
 }
 
-// setNewPassword writes p into the file at path as it is now, or takes it out if its value
-// is "".
+// setNewPassword writes p into the file at path as it is now.
 func (ed *editor) setNewPassword(path string, p newPassword) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -128,6 +140,28 @@ func (ed *editor) setNewPassword(path string, p newPassword) error {
 		return nil
 	}
 	return replace(path, changed)
+}
+
+// takeOut takes p out of a file of its own, which goes with its include line if nothing is
+// left in it. Asterisk need not read that.
+func (ed *editor) takeOut(t *tree, f *confFile, p newPassword) error {
+	text := withNewPassword(f.text, newPassword{section: p.section, kind: p.kind})
+	if len(bytes.TrimSpace(text)) > 0 {
+		return replace(f.path, text)
+	}
+	own := ed.folder.ownFile(p.section, p.kind)
+	for _, g := range t.files {
+		if rest := own.excluded(g.text); !bytes.Equal(rest, g.text) {
+			if err := replace(g.path, rest); err != nil {
+				return err
+			}
+			g.text = rest
+		}
+	}
+	if f.path != own.path { // a person has put it elsewhere
+		return replace(f.path, text)
+	}
+	return os.Remove(f.path)
 }
 
 // tryGenerated says whether rotateGenerated would work from here on; errTrial means that
@@ -204,7 +238,7 @@ func (ro *rotations) settleOne(ctx context.Context, t *tree, f *confFile, p newP
 		}
 	case dueRemove, dueYield:
 		yielded = generated != p.value
-		if err = ro.editor.setNewPassword(f.path, newPassword{section: p.section, kind: p.kind}); err == nil {
+		if err = ro.editor.takeOut(t, f, p); err == nil {
 			return nil, yielded
 		}
 	}

@@ -178,7 +178,7 @@ func TestRotate(t *testing.T) {
 			if left := pending(t, m, "1002"); left != nil {
 				t.Errorf("left over the generated file: %+v", left)
 			}
-			if got := text(t, p.File(file+"_custom_post.conf")); got != "" {
+			if got := strings.TrimSpace(text(t, p.File(file+"_custom_post.conf"))); got != "" {
 				t.Errorf("the override is left:\n%s", got)
 			}
 			takes(t, "without the override", desk, "1002", fresh, stolen)

@@ -107,7 +107,7 @@ func (d *DB) failed(what string, err error) error {
 	var refused *mysql.MySQLError
 	switch {
 	case !errors.As(err, &refused):
-		return fmt.Errorf("%s: %w (%s): %w", what, ErrUnreachable, d.o.Socket, err)
+		return fmt.Errorf("%s: %w: %w", what, ErrUnreachable, err)
 	case refused.Number == erDatabaseDenied || refused.Number == erAccessDenied || refused.Number == erAccessNoPass ||
 		refused.Number == erTableDenied || refused.Number == erColumnDenied || refused.Number == erHostDenied || refused.Number == erPluginMissing:
 		return fmt.Errorf("%s: %w: run `tollwarden setup --database` as root: %s", what, ErrDenied, refused.Message)
