@@ -94,10 +94,16 @@ func (ro *rotations) rotateGenerated(ctx context.Context, account string, e edit
 	if err := ro.editor.settle(ctx, c, module, live); err != nil {
 		return "", "", err
 	}
-	if dberr = ro.store(ctx, own.path, added); dberr != nil {
-		return c.note, fmt.Sprintf("; the database does not have it yet: %v; this is tried again every minute, and Apply Config does not bring the old password back meanwhile", dberr), nil
+	stored, dberr := ro.store(ctx, own.path, added)
+	switch {
+	case stored.IsZero():
+		more = fmt.Sprintf("; the database does not have it yet: %v; this is tried again every minute, and Apply Config does not bring the old password back meanwhile", dberr)
+	case dberr != nil:
+		more = fmt.Sprintf("; it is in the database: press Apply Config, %v", dberr)
+	default:
+		more = "; it is in the database, and the GUI asks for Apply Config"
 	}
-	return c.note, "; it is in the database, and the GUI asks for Apply Config", nil
+	return c.note, more, nil
 }
 
 // asking is how long the new password waits for the database's word that this is an
@@ -117,16 +123,14 @@ func (e edit) ofExtension(account string) bool {
 	return e.section == account+"-auth" || e.kind == "" && strings.EqualFold(e.before[e.index].last("host"), "dynamic")
 }
 
-// store puts a password into the generator's database and notes that it is there.
-func (ro *rotations) store(ctx context.Context, path string, p newPassword) error {
+// store puts a password into the generator's database, and notes in the file at path since
+// when it is there; the zero time if it is not.
+func (ro *rotations) store(ctx context.Context, path string, p newPassword) (stored time.Time, err error) {
 	if err := ro.extensions.SetExtension(ctx, p.account, keywords[p.name], p.value); err != nil {
-		return err
-	}
-	if err := ro.extensions.NeedReload(ctx); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	p.stored = time.Now()
-	return ro.editor.setNewPassword(path, p)
+	return p.stored, join(ro.editor.setNewPassword(path, p), ro.extensions.NeedReload(ctx))
 }
 
 // setNewPassword writes p into the file at path as it is now.
@@ -233,9 +237,7 @@ func (ro *rotations) settleOne(ctx context.Context, t *tree, f *confFile, p newP
 	var err error
 	switch p.due(generated, written, time.Now()) {
 	case dueStore:
-		if err = ro.store(ctx, f.path, p); err == nil {
-			left.Stored = time.Now()
-		}
+		left.Stored, err = ro.store(ctx, f.path, p)
 	case dueRemove, dueYield:
 		yielded = generated != p.value
 		if err = ro.editor.takeOut(t, f, p); err == nil {
