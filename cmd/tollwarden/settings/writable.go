@@ -35,7 +35,7 @@ func StepsCanWrite(cfg *config.Config, uid int) error {
 			return fmt.Errorf("rotate will fail: %w", err)
 		}
 	}
-	hook := cfg.Rotate.Method == "exec" || cfg.Rotate.Method == "auto" && len(cfg.Rotate.Exec) > 0
+	hook := cfg.Rotate.Method == "exec" || len(cfg.Rotate.Exec) > 0
 	if rotates && hook {
 		if err := (pbx.Hook{Command: cfg.Rotate.Exec}).Check(); err != nil {
 			return fmt.Errorf("rotate will fail: %w", err)
