@@ -3,8 +3,10 @@ package setup
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -39,6 +41,13 @@ type Setup struct {
 // Run proposes a user in manager.conf and a configuration, writes both if the
 // person agrees, and tests them.
 func (s *Setup) Run(ctx context.Context) error {
+	var err error
+	if s.manager, err = readManager(filepath.Join(s.Asterisk, "manager.conf")); err != nil {
+		return err
+	}
+	if s.manager.direct && s.manager.custom {
+		return s.move(ctx)
+	}
 	if err := s.find(); err != nil {
 		return err
 	}
@@ -53,13 +62,9 @@ func (s *Setup) Run(ctx context.Context) error {
 	if err := s.write(stanza, where); err != nil {
 		return err
 	}
-	reload := s.Reload
-	if reload == nil {
-		reload = exec.CommandContext(ctx, "asterisk", "-rx", "manager reload").CombinedOutput
-	}
-	if out, err := reload(); err != nil {
-		return fmt.Errorf("everything is written, but Asterisk did not reload it: %s: run `asterisk -rx \"manager reload\"`, then %s",
-			cmp.Or(strings.TrimSpace(string(out)), err.Error()), incident.Command("check", "-c", s.config()))
+	if err := s.reload(ctx); err != nil {
+		return fmt.Errorf("everything is written, but Asterisk did not reload it: %w: run `asterisk -rx \"manager reload\"`, then %s",
+			err, incident.Command("check", "-c", s.config()))
 	}
 	if err := s.database(ctx); err != nil {
 		fmt.Fprintf(s.Out, "\nThe database user was not made: %v.\nUntil `tollwarden setup --database` has made it, a changed password is in force, but FreePBX does not know it.\n", err)
@@ -77,11 +82,48 @@ func (s *Setup) database(ctx context.Context) error {
 	return d.Run(ctx)
 }
 
-// find reads manager.conf and refuses what setup must not touch.
-func (s *Setup) find() (err error) {
-	if s.manager, err = readManager(filepath.Join(s.Asterisk, "manager.conf")); err != nil {
+// move takes the user of an earlier setup out of manager.conf, where FreePBX rewrites the
+// password of every section when that of its own user changes.
+func (s *Setup) move(ctx context.Context) error {
+	custom := filepath.Join(s.Asterisk, customManager)
+	fmt.Fprintf(s.Out, "[%s] is in %s, where FreePBX may overwrite its password.\n", managerUser, s.manager.path)
+	if !agree(s.In, s.Out, s.Agreed, "Move it to "+custom+"?") {
+		fmt.Fprintln(s.Out, "Nothing was changed.")
+		return nil
+	}
+	text, err := os.ReadFile(s.manager.path)
+	if err != nil {
 		return err
 	}
+	without, cut := moved(text, managerUser)
+	if err := appendTo(custom, "\n"+string(cut)); err != nil { // first: with it in both, the user can log in
+		return err
+	}
+	if err := os.WriteFile(s.manager.path, without, 0o640); err != nil { // of its mode and owner
+		return err
+	}
+	if err := s.reload(ctx); err != nil {
+		return fmt.Errorf("it is moved, but Asterisk did not reload it: %w: run `asterisk -rx \"manager reload\"`", err)
+	}
+	fmt.Fprintf(s.Out, "moved. `tollwarden setup --database` makes the database user, `tollwarden check` tests everything.\n")
+	return nil
+}
+
+// reload has Asterisk read manager.conf.
+func (s *Setup) reload(ctx context.Context) error {
+	reload := s.Reload
+	if reload == nil {
+		reload = exec.CommandContext(ctx, "asterisk", "-rx", "manager reload").CombinedOutput
+	}
+	out, err := reload()
+	if err == nil {
+		return nil
+	}
+	return errors.New(cmp.Or(strings.TrimSpace(string(out)), err.Error()))
+}
+
+// find refuses what setup must not touch.
+func (s *Setup) find() error {
 	switch {
 	case s.manager.exists:
 		return fmt.Errorf("%s already has a section [%s]: write %s by hand (`tollwarden check --reference` prints every key)", s.manager.path, managerUser, s.config())
