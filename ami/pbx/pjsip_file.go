@@ -26,8 +26,10 @@ func (ro *rotations) planPJSIP(ctx context.Context, a *account) ([]rotation, err
 	}
 	var rs []rotation
 	for _, au := range e.auths {
-		if slices.Contains(e.outbound, au.name) && !ro.ofPhone(a, au) {
-			return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: give outbound calls an auth object of their own", au.name)
+		if slices.Contains(e.outbound, au.name) {
+			if err := ro.bothWays(a, au); err != nil {
+				return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: %w", au.name, err)
+			}
 		}
 		if strings.EqualFold(au.kind, "google_oauth") {
 			return nil, fmt.Errorf("auth %s: google_oauth has no secret of ours", au.name)
@@ -227,15 +229,18 @@ func (ro *rotations) liveAuth(ctx context.Context, endpointName, authName, secre
 	return nil
 }
 
-// ofPhone says whether an auth object that Asterisk itself uses, too, is a phone's own:
-// FreePBX's Outbound Auth, with which Asterisk answers the challenge of a phone. A trunk's
-// auth object has the trunk's name.
-func (ro *rotations) ofPhone(a *account, au auth) bool {
-	if au.name != a.name+"-auth" {
-		return false
-	}
+// bothWays says why an auth object that Asterisk itself uses, too, cannot be changed, or
+// returns nil: FreePBX's Outbound Auth is a phone's own, with which Asterisk answers the
+// phone's challenge. A trunk's auth object has the trunk's name.
+func (ro *rotations) bothWays(a *account, au auth) error {
 	t, err := ro.editor.folder.readTree("pjsip.conf")
-	return err == nil && slices.ContainsFunc(t.files, func(f *confFile) bool {
+	switch generated := err == nil && slices.ContainsFunc(t.files, func(f *confFile) bool {
 		return t.personsFile(f) != nil && f.generated(ro.editor.declared) && len(conffile.Sections(f.lines, au.name)) > 0
-	})
+	}); {
+	case !generated:
+		return errors.New("give outbound calls an auth object of their own")
+	case au.name != a.name+"-auth":
+		return errNotExtension
+	}
+	return nil
 }

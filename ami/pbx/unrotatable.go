@@ -70,12 +70,16 @@ func (ro *rotations) TryRotate(ctx context.Context, atMost int) (out Trial, err 
 		if errors.Is(err, errEnough) {
 			continue
 		}
+		if err != nil {
+			out.Failed = append(out.Failed, Unrotatable{a.Name, err.Error()})
+		}
+		if errors.Is(err, errNotExtension) {
+			continue // a person's to change, whatever works here
+		}
 		if kinds[kind] == nil {
 			kinds[kind] = &kindTrial{}
 		}
-		if kinds[kind].add(a.Name, err); err != nil {
-			out.Failed = append(out.Failed, Unrotatable{a.Name, err.Error()})
-		}
+		kinds[kind].add(a.Name, err)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(kinds)) {
 		if k := kinds[kind]; len(k.failed) == k.tried {

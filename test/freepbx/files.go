@@ -64,7 +64,7 @@ func (t Tables) Files(ctx context.Context) (map[string]string, error) {
 		parts["endpoint"] += endpoint(d).String()
 		parts["auth"] += auth(d).String()
 		parts["aor"] += aor(d).String()
-		parts["identify"] += section{d["account"] + "-identify", []string{"type=identify", "endpoint=" + d["account"], "match=" + cmp.Or(d["match"], "192.0.2.255")}}.String()
+		parts["identify"] += section{d["account"] + "-identify", []string{"type=identify", "endpoint=" + d["account"]}}.String()
 	}
 	for _, k := range trunks {
 		name := k["trunk_name"]

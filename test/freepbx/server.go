@@ -42,9 +42,9 @@ func NewServer(t testing.TB) *Server {
 	if testing.Short() {
 		t.Skip("needs time: no MariaDB is started in short mode")
 	}
-	for _, program := range []string{"mariadbd", "mariadb-install-db"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("needs %s (package mariadb-server)", program)
+	for _, need := range []struct{ program, of string }{{"mariadbd", "mariadb-server-core"}, {"my_print_defaults", "mariadb-client-core"}} {
+		if _, err := exec.LookPath(need.program); err != nil {
+			t.Skipf("needs %s (package %s)", need.program, need.of)
 		}
 	}
 	s, err := start(t.Context())
@@ -90,7 +90,7 @@ func runAs(dir string) (arguments []string, err error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
-	u, err := user.Lookup("mysql")
+	u, err := user.Lookup("nobody")
 	if err != nil {
 		return nil, err
 	}
