@@ -24,15 +24,15 @@ import (
 // repairs the lines that include those: a file that is missing must not keep Asterisk from
 // loading its configuration. moved is how many additions were moved, after which Asterisk
 // has read its files again.
-func (l *locks) Isolate(ctx context.Context) (moved int, err error) {
-	done, err := l.editor.alone(ctx)
+func (s *standing) Isolate(ctx context.Context) (moved int, err error) {
+	done, err := s.editor.alone(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("look at what was added to Asterisk's files: %w", err)
 	}
 	defer done()
 	var errs []error
 	for _, root := range []struct{ file, module string }{{"pjsip.conf", pjsipModule}, {"sip.conf", chanSIPModule}} {
-		t, err := l.editor.folder.readTree(root.file)
+		t, err := s.editor.folder.readTree(root.file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -45,28 +45,15 @@ func (l *locks) Isolate(ctx context.Context) (moved int, err error) {
 			if !slices.Contains(slices.Collect(maps.Values(overrides)), filepath.Base(f.path)) {
 				continue
 			}
-			found, err := l.editor.moveAdditions(t, f)
-			n, errs = n+found, append(errs, err, l.editor.repairIncludes(f))
+			found, err := s.editor.moveAdditions(t, f)
+			n, errs = n+found, append(errs, err, s.editor.repairIncludes(f))
 		}
 		if n > 0 {
-			errs = append(errs, l.editor.reload(ctx, root.module))
+			errs = append(errs, s.editor.reload(ctx, root.module))
 		}
 		moved += n
 	}
 	return moved, join(errs...)
-}
-
-// isolate moves what earlier versions added to a file, before another edit of it.
-func (ed *editor) isolate(ctx context.Context, t *tree, custom *confFile, e edit) error {
-	n, err := ed.moveAdditions(t, custom)
-	if err != nil || n == 0 {
-		return err
-	}
-	after, err := ed.asterisk.getConfig(ctx, e.root)
-	if err == nil && !e.before.unchangedBut(after, -1, nil) {
-		err = fmt.Errorf("%s: moving what earlier versions had added changed what Asterisk reads: try again", custom.path)
-	}
-	return err
 }
 
 // addition is what an earlier version added to a shared file.
@@ -172,8 +159,12 @@ func isOwn(ref string) bool {
 
 // RemoveTraces removes what was added for an account that is gone. detail is "" if there was
 // nothing.
-func (l *locks) RemoveTraces(ctx context.Context, account string) (detail string, err error) {
-	done, err := l.editor.alone(ctx)
+func (s *standing) RemoveTraces(ctx context.Context, account string) (detail string, err error) {
+	return s.editor.removeTraces(ctx, account)
+}
+
+func (ed *editor) removeTraces(ctx context.Context, account string) (detail string, err error) {
+	done, err := ed.alone(ctx)
 	if err != nil {
 		return "", fmt.Errorf("remove what was added for %s: %w", account, err)
 	}
@@ -181,7 +172,7 @@ func (l *locks) RemoveTraces(ctx context.Context, account string) (detail string
 	var removed []string
 	var errs []error
 	for _, root := range []string{"pjsip.conf", "sip.conf"} {
-		t, err := l.editor.folder.readTree(root)
+		t, err := ed.folder.readTree(root)
 		if err != nil {
 			continue // the channel driver is not there
 		}
@@ -190,7 +181,7 @@ func (l *locks) RemoveTraces(ctx context.Context, account string) (detail string
 			if kind == "auth" {
 				section += "-auth" // as FreePBX names it
 			}
-			own := l.editor.folder.ownFile(section, kind)
+			own := ed.folder.ownFile(section, kind)
 			for _, f := range t.files {
 				if text := own.excluded(f.text); !bytes.Equal(text, f.text) {
 					errs = append(errs, replace(f.path, text))

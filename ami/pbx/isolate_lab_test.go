@@ -63,7 +63,7 @@ func TestLocksAreIsolated(t *testing.T) {
 			}
 			context := func(account string) (name string) {
 				t.Helper()
-				live, err := m.Live(soon(t), account, false)
+				live, err := m.Live(soon(t), account)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -105,13 +105,16 @@ func TestLocksAreIsolated(t *testing.T) {
 			reload("deleted")
 			expect("3002 deleted", map[string]string{"3001": pbx.LockedContext, "3002": "", "3003": pbx.LockedContext, "1001": "internal"})
 
-			// A GUI has Asterisk write the including file.
-			_, err := client.Do(soon(t), ami.UpdateConfig(custom, ami.Edit{Verb: "Update", Category: "1001", Variable: "callerid", Value: "another", Match: ""}))
-			text, rerr := os.ReadFile(file(custom))
-			t.Logf("UpdateConfig: %v, %v\n%s", err, rerr, text)
+			// Another program has Asterisk write pjsip.conf, with all that it includes.
+			root := l.ConfFile()
+			if _, err := client.Do(soon(t), ami.UpdateConfig(root, ami.Edit{Verb: "Append", Category: "1005", Variable: "mohsuggest", Value: "default"})); err != nil {
+				t.Error(err)
+			}
 			reload("rewritten")
 			expect("rewritten", map[string]string{"3001": pbx.LockedContext, "3002": "", "3003": pbx.LockedContext, "1001": "internal"})
-			for name, text := range after.Files { // it may have written into all of them
+			text, err := os.ReadFile(file(custom))
+			t.Logf("%v\n%s", err, text)
+			for name, text := range after.Files { // the generator's files, as they were
 				if name != custom {
 					if err := os.WriteFile(file(name), []byte(text), 0o640); err != nil {
 						t.Fatal(err)

@@ -16,22 +16,23 @@ import (
 type standing struct {
 	asterisk  asterisk
 	rotations rotations
+	editor    *editor
 	key       orders.SecretKey
 }
 
 // Live is what Asterisk has in force for an account. PJSIP shows all but the networks of a
 // restriction; chan_sip and chan_iax2 show no password. Those are read from the files, as
-// Asterisk would read them now, if files says so; otherwise they are left out. Passwords
-// leave this package as fingerprints only.
-func (s *standing) Live(ctx context.Context, account string, files bool) (orders.Live, error) {
-	return s.liveOf(ctx, s.asterisk, account, files)
+// Asterisk would read them now. Passwords leave this package as fingerprints only.
+func (s *standing) Live(ctx context.Context, account string) (orders.Live, error) {
+	return s.Round(true)(ctx, account)
 }
 
-// Round reads many accounts, and each file once.
-func (s *standing) Round() func(ctx context.Context, account string) (orders.Live, error) {
-	files := &remembering{d: s.asterisk.d, only: "GetConfig"}
+// Round is Live for many accounts, which reads each file once. Without files, what only they
+// show is left out.
+func (s *standing) Round(files bool) func(ctx context.Context, account string) (orders.Live, error) {
+	ast := asterisk{&remembering{d: s.asterisk.d, only: []string{"GetConfig", "ListCommands"}}}
 	return func(ctx context.Context, account string) (orders.Live, error) {
-		return s.liveOf(ctx, asterisk{files}, account, true)
+		return s.liveOf(ctx, ast, account, files)
 	}
 }
 
@@ -157,14 +158,15 @@ func networksText(c category, prefix string) string {
 	return "rules of a person"
 }
 
-// ReloadedAt is when Asterisk last read all of its files, in its own words. Reloads of a
-// single module do not change it.
+// ReloadedAt changes when Asterisk has read all of its files again, and when one of them was
+// written. Asterisk does not show the reload of a single module, but something was written
+// before. Its event would, but needs the class system.
 func (s *standing) ReloadedAt(ctx context.Context) (string, error) {
 	r, err := goami.CoreStatus(ctx, s.asterisk.session(), "")
 	if err != nil {
 		return "", fmt.Errorf("ask when Asterisk was reloaded: %w", err)
 	}
-	return r.Get("CoreReloadDate") + " " + r.Get("CoreReloadTime") + " " + r.Get("CoreStartupTime"), nil
+	return r.Get("CoreReloadDate") + " " + r.Get("CoreReloadTime") + " " + r.Get("CoreStartupTime") + " " + s.editor.folder.written(), nil
 }
 
 // RestorePassword gives an account the newest password that the vault has of it, after

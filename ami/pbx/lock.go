@@ -33,7 +33,8 @@ func (l *locks) Lock(ctx context.Context, account string) (was, detail string, e
 	return l.moveTo(ctx, account, func(Technology) string { return LockedContext })
 }
 
-// Unlock gives an account back what Lock took; was is what Lock returned.
+// Unlock gives an account back what Lock took; was is what Lock returned. An account that is
+// gone is no error.
 func (l *locks) Unlock(ctx context.Context, account, was string) (detail string, err error) {
 	contexts := map[Technology]string{}
 	for item := range strings.FieldsSeq(was) {
@@ -44,6 +45,10 @@ func (l *locks) Unlock(ctx context.Context, account, was string) (detail string,
 		contexts[Technology(tech)] = name
 	}
 	_, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
+	if errors.Is(err, ErrNoAccount) {
+		_, err = l.editor.removeTraces(ctx, account)
+		return "the account no longer exists", err
+	}
 	return detail, err
 }
 

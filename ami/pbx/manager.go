@@ -9,6 +9,7 @@ import (
 var (
 	_ contain.Calls    = (*Manager)(nil)
 	_ contain.Accounts = (*Manager)(nil)
+	_ contain.Standing = (*Manager)(nil)
 )
 
 // Manager is Asterisk for the rest of the program: it answers questions about
@@ -24,6 +25,7 @@ type Manager struct {
 	locks
 	restrictions
 	standing
+	evictions
 	audit
 }
 
@@ -47,9 +49,10 @@ func New(d ami.Doer, o Options) *Manager {
 		hangups:       hangups{ast, inv, o.Rounds},
 		registrations: registrations{ast, inv, o.Rounds},
 		rotations:     rotations{ast, ed, db, sqldb, o},
-		standing:      standing{ast, rotations{ast, ed, db, sqldb, o}, o.Fingerprints},
+		standing:      standing{ast, rotations{ast, ed, db, sqldb, o}, ed, o.Fingerprints},
 		locks:         locks{ast, ed, db, o.VerifyWithin},
 		restrictions:  restrictions{ast, ed, db, o.VerifyWithin},
+		evictions:     evictions{ast, inv, hangups{ast, inv, o.Rounds}, registrations{ast, inv, o.Rounds}},
 		audit:         audit{ast, o},
 	}
 }

@@ -37,7 +37,7 @@ func (ed *editor) override(ctx context.Context, e edit, undo bool, otherwise str
 	if ed.trial {
 		return nil, errTrial
 	}
-	if err := ed.isolate(ctx, t, custom, e); err != nil {
+	if e, err = ed.isolated(ctx, t, custom, e); err != nil {
 		return nil, err
 	}
 	own := ed.folder.ownFile(e.section, e.kind)
@@ -56,6 +56,18 @@ func (ed *editor) override(ctx context.Context, e edit, undo bool, otherwise str
 		text = own.text
 	}
 	return ed.writeOwn(ctx, t, e, custom, own, text)
+}
+
+// isolated moves what earlier versions added to a shared file, and returns the edit as it
+// is after that.
+func (ed *editor) isolated(ctx context.Context, t *tree, custom *confFile, e edit) (edit, error) {
+	moved, err := ed.moveAdditions(t, custom)
+	if err == nil && moved > 0 {
+		if e.before, err = ed.asterisk.getConfig(ctx, e.root); err == nil {
+			e.index, err = e.before.find(e.section, e.kind)
+		}
+	}
+	return e, err
 }
 
 // writeOwn writes the text of an edit's own file, and the line of custom that includes it;

@@ -80,7 +80,7 @@ func (ro *rotations) rotateGenerated(ctx context.Context, account string, e edit
 	added := newPassword{account: account, section: e.section, kind: e.kind, name: e.swaps[0].name, value: e.swaps[0].value}
 	generated, _ := t.generatedValue(added)
 	added.was = added.fingerprint(generated)
-	if err := ro.editor.isolate(ctx, t, custom, e); err != nil {
+	if e, err = ro.editor.isolated(ctx, t, custom, e); err != nil {
 		return "", "", err
 	}
 	own := ro.editor.folder.ownFile(e.section, e.kind)

@@ -134,7 +134,7 @@ func (ro *rotations) tryAccount(ctx context.Context, a *account) error {
 // remembering asks a question once. It is for questions about many accounts of one file.
 type remembering struct {
 	d    ami.Doer
-	only string // the action whose answers are remembered; "": all
+	only []string // the actions whose answers are remembered; nil: all
 
 	mu    sync.Mutex
 	known map[string]*ami.Response
@@ -142,7 +142,7 @@ type remembering struct {
 
 // Do answers from memory what was asked before and answered well.
 func (r *remembering) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
-	if r.only != "" && a.Name != r.only {
+	if r.only != nil && !slices.Contains(r.only, a.Name) {
 		return r.d.Do(ctx, a)
 	}
 	r.mu.Lock()

@@ -80,3 +80,6 @@ func (b *Book) Prune(now time.Time) (gone []Key) {
 	}
 	return gone
 }
+
+// Drop forgets an order.
+func (b *Book) Drop(k Key) { delete(b.by, k) }

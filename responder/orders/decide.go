@@ -44,11 +44,13 @@ func (o *Order) Decide(now time.Time, live Live) (do Action, why string) {
 		return RemoveTraces, "the account no longer exists"
 	}
 	o.missing = time.Time{}
+	o.adopt(live)
 	holds, person, why := o.compare(live)
 	switch {
 	case holds:
+		o.held = now
 		return Hold, ""
-	case now.Sub(o.touched) < settleFor:
+	case o.Settling(now):
 		return Wait, ""
 	case person:
 		return End, why
@@ -92,7 +94,7 @@ func (o *Order) compare(live Live) (holds, person bool, why string) {
 func (o *Order) comparePasswords(live []Fingerprint) (holds, person bool, why string) {
 	old := slices.ContainsFunc(live, func(f Fingerprint) bool { return slices.Contains(o.Old, f) && !slices.Contains(o.New, f) })
 	switch {
-	case len(live) == 0:
+	case len(live) == 0 || o.unread && !old:
 		return false, false, ""
 	case old && len(o.New) == 0:
 		return false, false, "the stolen password is still valid"
@@ -104,6 +106,20 @@ func (o *Order) comparePasswords(live []Fingerprint) (holds, person bool, why st
 		return true, false, ""
 	}
 	return false, true, "it has another password now, which somebody else set"
+}
+
+// adopt takes what could not be read before: the password that was set, or the one to be
+// replaced.
+func (o *Order) adopt(live Live) {
+	if o.Kind != Rotate || len(live.Passwords) == 0 || len(o.New) > 0 {
+		return
+	}
+	switch {
+	case o.unread && !slices.ContainsFunc(live.Passwords, func(f Fingerprint) bool { return slices.Contains(o.Old, f) }):
+		o.Set(live.Passwords)
+	case !o.unread && len(o.Old) == 0:
+		o.Old = slices.Clone(live.Passwords)
+	}
 }
 
 // pause is how long after a failed attempt the next one is made.

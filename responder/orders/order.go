@@ -56,7 +56,7 @@ const (
 	retryAfter, retryAtMost = time.Minute, 10 * time.Minute
 	// settleFor is how long after an order or a repair nothing is concluded from what
 	// Asterisk has: it may be reading it.
-	settleFor = time.Second
+	settleFor = 200 * time.Millisecond
 )
 
 // Order is one thing that must stay in force for an account.
@@ -80,6 +80,8 @@ type Order struct {
 	failed   time.Time // the last attempt that failed
 	attempts int       // that failed in a row
 	missing  time.Time // since when the account is gone
+	held     time.Time // when it was last seen in force
+	unread   bool      // New was set, and could not be read yet
 }
 
 // Key names the order of an account: there is one of each kind.
@@ -100,6 +102,17 @@ func New(now time.Time, account string, kind Kind, incident int64, err error) *O
 	return o
 }
 
+// Settling says whether too little time has passed since a change of ours to tell what holds.
+func (o *Order) Settling(now time.Time) bool { return now.Sub(o.touched) < settleFor }
+
+// Certain is when the order was last known to be in force.
+func (o *Order) Certain() time.Time {
+	if o.held.After(o.Created) {
+		return o.held
+	}
+	return o.Created
+}
+
 func (o *Order) set(now time.Time, s State, reason string) {
 	if o.State != s {
 		o.State, o.Since = s, now
@@ -110,4 +123,22 @@ func (o *Order) set(now time.Time, s State, reason string) {
 // recent are the repairs that still count.
 func (o *Order) recent(now time.Time) []time.Time {
 	return slices.DeleteFunc(slices.Clone(o.Repairs), func(at time.Time) bool { return now.Sub(at) >= RepairWindow })
+}
+
+// Replace adds passwords that the account must never have again. It keeps the newest.
+func (o *Order) Replace(old []Fingerprint, most int) {
+	for _, f := range old {
+		if !slices.Contains(o.Old, f) {
+			o.Old = append(o.Old, f)
+		}
+	}
+	if n := len(o.Old); n > most {
+		o.Old = slices.Clone(o.Old[n-most:])
+	}
+}
+
+// Set takes the passwords that the account has now, by our doing. None if they could not be
+// read: then the next reading counts, if it shows none of the old ones.
+func (o *Order) Set(now []Fingerprint) {
+	o.New, o.unread = slices.Clone(now), len(now) == 0
 }
