@@ -64,7 +64,9 @@ func (t Tables) Files(ctx context.Context) (map[string]string, error) {
 		parts["endpoint"] += endpoint(d).String()
 		parts["auth"] += auth(d).String()
 		parts["aor"] += aor(d).String()
-		parts["identify"] += section{d["account"] + "-identify", []string{"type=identify", "endpoint=" + d["account"]}}.String()
+		if d["match"] != "" {
+			parts["identify"] += section{d["account"] + "-identify", []string{"type=identify", "endpoint=" + d["account"], "match=" + d["match"]}}.String()
+		}
 	}
 	for _, k := range trunks {
 		name := k["trunk_name"]
