@@ -27,7 +27,7 @@ func (ro *rotations) planPJSIP(ctx context.Context, a *account) ([]rotation, err
 	var rs []rotation
 	for _, au := range e.auths {
 		if slices.Contains(e.outbound, au.name) {
-			if err := ro.bothWays(a, au); err != nil {
+			if err := ro.bothWays(ctx, a, au); err != nil {
 				return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: %w", au.name, err)
 			}
 		}
@@ -231,15 +231,16 @@ func (ro *rotations) liveAuth(ctx context.Context, endpointName, authName, secre
 
 // bothWays says why an auth object that Asterisk itself uses, too, cannot be changed, or
 // returns nil: FreePBX's Outbound Auth is a phone's own, with which Asterisk answers the
-// phone's challenge. A trunk's auth object has the trunk's name.
-func (ro *rotations) bothWays(a *account, au auth) error {
+// phone's challenge. A trunk's auth object has the trunk's name; where an extension's has
+// its name, too, the database tells them apart.
+func (ro *rotations) bothWays(ctx context.Context, a *account, au auth) error {
 	t, err := ro.editor.folder.readTree("pjsip.conf")
 	switch generated := err == nil && slices.ContainsFunc(t.files, func(f *confFile) bool {
 		return t.personsFile(f) != nil && f.generated(ro.editor.declared) && len(conffile.Sections(f.lines, au.name)) > 0
 	}); {
 	case !generated:
 		return errors.New("give outbound calls an auth object of their own")
-	case au.name != a.name+"-auth":
+	case au.name != a.name+"-auth" && ro.askFirst(ctx, a.name, "secret") != nil:
 		return errNotExtension
 	}
 	return nil

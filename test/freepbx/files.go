@@ -183,3 +183,21 @@ func peers(devices []map[string]string) string {
 	}
 	return b.String()
 }
+
+// issabel is the same in Issabel's layout: all of PJSIP is in one generated file, after
+// which a person's is read, and an extension's login has the extension's name.
+func issabel(files map[string]string) map[string]string {
+	mark := strings.ReplaceAll(Header, "FreePBX", "IssabelPBX")
+	all := ""
+	for _, part := range []string{"transports", "endpoint", "auth", "aor"} {
+		for line := range strings.Lines(files["pjsip."+part+".conf"]) {
+			if !strings.HasPrefix(line, "#include") && !strings.HasPrefix(line, ";") {
+				all += strings.ReplaceAll(line, "-auth", "")
+			}
+		}
+	}
+	return map[string]string{
+		"pjsip_additional.conf": mark + all,
+		"pjsip.conf":            "#include pjsip_custom.conf\n#include pjsip_additional.conf\n#include pjsip_custom_post.conf\n[global]\ntype=global\n",
+	}
+}

@@ -14,6 +14,8 @@ type PBX struct {
 	*lab.Lab
 	Tables
 	Server *Server
+	// Issabel writes the files in Issabel's layout from now on.
+	Issabel bool
 }
 
 // Extensions are what a new PBX has: 1001 to 1003, of the technology of its Asterisk.
@@ -84,6 +86,9 @@ func (p *PBX) Write(t testing.TB) {
 	files, err := p.Files(t.Context())
 	if err != nil {
 		t.Fatalf("generate: %v", err)
+	}
+	if p.Issabel {
+		files = issabel(files)
 	}
 	for name, text := range files {
 		if err := os.WriteFile(p.File(name), []byte(text), 0o664); err != nil {

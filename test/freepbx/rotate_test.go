@@ -184,6 +184,17 @@ func TestRotate(t *testing.T) {
 			takes(t, "without the override", desk, "1002", fresh, stolen)
 			p.ApplyConfig(t)
 			takes(t, "after another Apply Config", desk, "1002", fresh, stolen)
+			// A backup of the time before is restored.
+			if err := p.SetSecret(t.Context(), "1002", stolen); err != nil {
+				t.Fatal(err)
+			}
+			p.ApplyConfig(t)
+			takes(t, "after a restored database", desk, "1002", stolen, fresh)
+			if detail, err := m.RestorePassword(soon(t), "1002"); err != nil || p.Secret(t, "1002") != fresh {
+				t.Errorf("put back: %q, %v", detail, err)
+			}
+			takes(t, "put back", desk, "1002", fresh, stolen)
+			p.ApplyConfig(t)
 			for _, other := range []string{"1001", "1003"} {
 				if !login(t, desk, other, "made-up-secret-of-"+other) {
 					t.Errorf("%s was hit", other)
@@ -197,6 +208,7 @@ func TestRotate(t *testing.T) {
 			whatADatabaseThatIsDownCosts(t, p, m, desk, vault)
 			if v == lab.Asterisk22 {
 				noTrunk(t, p, m)
+				onIssabel(t, p, m, desk, vault)
 			}
 		})
 	}
@@ -251,4 +263,27 @@ func noTrunk(t *testing.T, p *freepbx.PBX, m *pbx.Manager) {
 	} else {
 		t.Log(err)
 	}
+}
+
+// onIssabel: the same way, with the file that Issabel leaves to a person.
+func onIssabel(t *testing.T, p *freepbx.PBX, m *pbx.Manager, desk *lab.Host, vault string) {
+	t.Helper()
+	p.Issabel = true
+	p.ApplyConfig(t)
+	stolen := p.Secret(t, "1002")
+	takes(t, "Issabel", desk, "1002", stolen, "wrong")
+	detail, err := m.Rotate(soon(t), "1002")
+	if err != nil || !strings.Contains(detail, "pjsip_custom_post.conf") {
+		t.Fatalf("Issabel: %q, %v", detail, err)
+	}
+	fresh := kept(t, vault, "1002")
+	takes(t, "Issabel, at once", desk, "1002", fresh, stolen)
+	if p.Secret(t, "1002") != fresh {
+		t.Error("Issabel's database does not have it")
+	}
+	p.ApplyConfig(t)
+	if left := pending(t, m, "1002"); left != nil {
+		t.Errorf("left over Issabel's file: %+v", left)
+	}
+	takes(t, "Issabel, after Apply Config", desk, "1002", fresh, stolen)
 }
