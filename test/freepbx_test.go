@@ -20,16 +20,17 @@ import (
 func TestBreakInOnFreePBX(t *testing.T) {
 	server := freepbx.NewServer(t)
 	p := freepbx.New(t, lab.Asterisk22, server)
-	// The daemon runs as root here, and may do no more than setup gives its user.
-	o := mariadb.Options{Socket: server.Socket, User: "root"}
-	database := fmt.Sprintf("[database]\nsocket = %q\nuser = \"root\"\n", server.Socket)
-	server.Limit(t, "root", o.Create()...)
+	// It is root here, and in the database no more than setup makes its user.
+	const user = "nobody"
+	o := mariadb.Options{Socket: server.Socket, User: user}
+	database := fmt.Sprintf("[database]\nsocket = %q\nuser = %q\n", server.Socket, user)
+	server.Limit(t, user, o.Create()...)
 	w := guardWith(t, p.Lab, shortRules(10)+database)
 	out, err := w.tollwarden("check", "-c", w.config())
 	if err == nil || !strings.Contains(out, `rotating "1001", "1002", "1003"`) || !strings.Contains(out, "setup --database") {
 		t.Errorf("check without the database's rights: %v\n%s", err, out)
 	}
-	server.Limit(t, "root", append(o.Create(), o.FreePBXGrants()...)...)
+	server.Limit(t, user, append(o.Create(), o.FreePBXGrants()...)...)
 	if out, err := w.tollwarden("check", "-c", w.config()); err != nil || strings.Contains(out, `"1002" would fail`) || !strings.Contains(out, "it is a trunk") {
 		t.Errorf("check: %v\n%s", err, out)
 	}

@@ -27,6 +27,17 @@ type rotations struct {
 // Registrations and calls under way survive a rotation: RemoveRegistrations and
 // Hangup end them.
 func (ro *rotations) Rotate(ctx context.Context, account string) (detail string, err error) {
+	detail, err = ro.rotate(ctx, account)
+	switch {
+	case err == nil, errors.Is(err, ErrUncertain), errors.Is(err, ErrNoAccount), errors.Is(err, ErrUnsafeName):
+		return detail, err
+	case detail != "":
+		return detail, fmt.Errorf("%w; there, the old password is still valid", err)
+	}
+	return detail, fmt.Errorf("%w; the old password is still valid", err)
+}
+
+func (ro *rotations) rotate(ctx context.Context, account string) (detail string, err error) {
 	if err := ro.o.Validate(); err != nil {
 		return "", err
 	}

@@ -119,11 +119,13 @@ func (p *PBX) Button(t testing.TB) bool {
 	return value == "true"
 }
 
-// Limit takes all rights from the database user of whoever runs the test and gives it
-// those of statements, so that what it can do is what they allow.
+// Limit makes a database user that logs in over the socket, takes all rights from it, and
+// gives it those of statements.
 func (s *Server) Limit(t testing.TB, name string, statements ...string) {
 	t.Helper()
-	for _, statement := range append([]string{fmt.Sprintf("REVOKE ALL PRIVILEGES, GRANT OPTION FROM '%s'@'localhost'", name)}, statements...) {
+	for _, statement := range append([]string{
+		fmt.Sprintf("GRANT USAGE ON *.* TO '%s'@'localhost' IDENTIFIED VIA unix_socket", name), fmt.Sprintf("REVOKE ALL PRIVILEGES, GRANT OPTION FROM '%s'@'localhost'", name),
+	}, statements...) {
 		if _, err := s.DB.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("%s: %v", statement, err)
 		}

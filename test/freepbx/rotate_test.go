@@ -18,8 +18,9 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// me is the database user of these tests: unix_socket lets nobody be anybody else.
-const me = "root"
+// me is the database user of these tests, and a user of the system: unix_socket lets
+// nobody be anybody else, and root become one.
+const me = "nobody"
 
 // manager acts as the daemon would, with the database user's rights as setup gives them.
 func manager(t *testing.T, p *freepbx.PBX, change ...func(*pbx.Options)) (m *pbx.Manager, vault string) {

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"github.com/tollwarden/tollwarden/ami/pbx/mariadb"
 )
 
 // Server is a MariaDB of its own, reached over its socket alone.
@@ -166,6 +168,7 @@ var errNotYet = errors.New("the administrator was just made")
 func (s *Server) Login(name, password, database string) (*sql.DB, error) {
 	c := mysql.NewConfig()
 	c.Net, c.Addr, c.User, c.Passwd, c.DBName, c.MultiStatements = "unix", s.Socket, name, password, database, true
+	c.DialFunc = mariadb.Dialer(name)
 	c.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(c)
 	if err != nil {

@@ -58,6 +58,7 @@ func Open(o Options) *DB {
 	c.Net, c.Addr, c.User, c.DBName = "unix", o.Socket, o.User, o.Name
 	c.Timeout, c.ReadTimeout, c.WriteTimeout = within, within, within
 	c.ClientFoundRows = true // an update counts the rows that it finds, changed or not
+	c.DialFunc = Dialer(o.User)
 	c.Logger = &mysql.NopLogger{}
 	connector, err := mysql.NewConnector(c)
 	if err != nil {
