@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"os/user"
@@ -17,6 +18,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/tollwarden/tollwarden/ami/pbx/mariadb"
+	"github.com/tollwarden/tollwarden/test/lab"
 )
 
 // Server is a MariaDB of its own, reached over its socket alone.
@@ -76,15 +78,61 @@ func start(ctx context.Context) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	common := append([]string{"--no-defaults", "--datadir=" + filepath.Join(dir, "data"), "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M"}, as...)
-	install := exec.CommandContext(ctx, "mariadb-install-db", append(common, "--auth-root-authentication-method=socket", "--skip-test-db")...)
-	if out, err := install.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("mariadb-install-db: %w: %s", err, out)
+	fresh, err := installed(ctx, as)
+	if err != nil {
+		return nil, err
+	}
+	if out, err := exec.CommandContext(ctx, "cp", "-a", fresh, filepath.Join(dir, "data")).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("copy a fresh database: %w: %s", err, out)
 	}
 	if err := s.Start(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// installed is the folder of a fresh database, which takes seconds to make and is kept for
+// other tests, beside the lab's roots.
+func installed(ctx context.Context, as []string) (dir string, err error) {
+	cache, err := lab.Cache()
+	if err != nil {
+		return "", err
+	}
+	version, err := exec.CommandContext(ctx, "mariadbd", "--version").Output()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(cache, fmt.Sprintf("mariadb-%d-%08x", os.Geteuid(), crc32.ChecksumIEEE(version)))
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return "", err
+	}
+	// Whoever it runs as need not have a way to the cache.
+	part, err := os.MkdirTemp("", "tollwarden-mariadb-part-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(part)
+	if _, err := runAs(part); err != nil {
+		return "", err
+	}
+	data := filepath.Join(part, "data")
+	install := exec.CommandContext(ctx, "mariadb-install-db", append([]string{
+		"--no-defaults", "--datadir=" + data, "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M", "--auth-root-authentication-method=socket", "--skip-test-db",
+	}, as...)...)
+	if out, err := install.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("mariadb-install-db: %w: %s", err, out)
+	}
+	beside := dir + "." + filepath.Base(part)
+	if out, err := exec.CommandContext(ctx, "cp", "-a", data, beside).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("keep a fresh database: %w: %s", err, out)
+	}
+	if err := os.Rename(beside, dir); err != nil { // another test was faster
+		return dir, os.RemoveAll(beside)
+	}
+	return dir, nil
 }
 
 // runAs gives the folder to the user that MariaDB runs as: it does not run as root.
