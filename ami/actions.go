@@ -17,7 +17,8 @@ import (
 //   - SIPshowregistry: goami waits for events with a different name than Asterisk's
 //     and finds no registrations.
 //   - IAXregistry: the same.
-//   - PJSIPShowAors: goami does not have it.
+//   - PJSIPShowAors and DBGetTree: goami does not have them.
+//   - ShowDialPlan: goami always names an extension, too.
 //   - Login: goami.Login sends the secret in plain text, never an MD5 response.
 //   - Reading events: goami reads one block at a time, cannot distinguish forged blocks
 //     from genuine ones, and allocates for each header.
@@ -36,6 +37,17 @@ func ShowIAXRegistry() Action { return Action{Name: "IAXregistry"} }
 
 // ShowAors lists PJSIP's addresses of record as AorList events.
 func ShowAors() Action { return Action{Name: "PJSIPShowAors"} }
+
+// DatabaseTree lists a family of Asterisk's database as DBGetTreeResponse events.
+func DatabaseTree(family string) Action {
+	return Action{Name: "DBGetTree", Fields: []Field{{"Family", family}}}
+}
+
+// ShowDialplan lists a context of the dialplan, and those that it includes, as ListDialplan
+// events.
+func ShowDialplan(context string) Action {
+	return Action{Name: "ShowDialPlan", Fields: []Field{{"Context", context}}}
+}
 
 // GetConfig reads a file in Asterisk's configuration directory, or only the sections
 // that match a filter such as "type=auth" ("" for all).

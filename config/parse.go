@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -190,49 +188,6 @@ func (p *parser) asterisk(f *file, a *Asterisk, login bool) {
 	a.Secret = p.secret(in.Secret, in.SecretFile)
 }
 
-// secret takes the AMI secret from the environment, the file or the key, in
-// this order.
-func (p *parser) secret(inline, path *string) Secret {
-	getenv := p.env.Getenv
-	if getenv == nil {
-		getenv = os.Getenv
-	}
-	if s := getenv(SecretEnv); s != "" {
-		return Secret(s)
-	}
-	if path != nil && *path != "" {
-		return p.secretFile("asterisk.secret_file", *path)
-	}
-	if inline != nil && *inline != "" {
-		return Secret(*inline)
-	}
-	p.fail("asterisk.secret", "missing: set secret_file, secret or the environment variable %s", SecretEnv)
-	return ""
-}
-
-func (p *parser) secretFile(key, path string) Secret {
-	info, err := os.Stat(path)
-	if err != nil {
-		p.fail(key, "%v", err)
-		return ""
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		p.fail(key, "other users can read %s (mode %04o): chmod 600 it", path, info.Mode().Perm())
-		return ""
-	}
-	data, err := os.ReadFile(path)
-	if err != nil {
-		p.fail(key, "%v", err)
-		return ""
-	}
-	s := strings.TrimRight(string(data), "\r\n")
-	if s == "" || strings.ContainsAny(s, "\r\n\x00") {
-		p.fail(key, "%s must hold only the secret, on one line", path)
-		return ""
-	}
-	return Secret(s)
-}
-
 var tableName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,31}$`)
 
 func (p *parser) firewall(f *file, fw *Firewall) {
@@ -264,42 +219,6 @@ func (p *parser) sipPorts(ports *[]int, fw *Firewall) {
 	if p.ports("firewall.sip_ports", ports, &fw.SIPPorts); ports != nil && len(*ports) == 0 {
 		p.fail("firewall.sip_ports", "0 ports: want 1 to %d, such as [5060]", maxSIPPorts)
 	}
-}
-
-// ports sets a list of ports.
-func (p *parser) ports(key string, in *[]int, to *[]uint16) {
-	if in == nil {
-		return
-	}
-	list := []uint16{}
-	for _, n := range *in {
-		if n < 1 || n > 65535 {
-			p.fail(key, "%d: want 1 to 65535", n)
-			continue
-		}
-		list = append(list, uint16(n))
-	}
-	if len(*in) > maxSIPPorts {
-		p.fail(key, "%d ports: want at most %d", len(*in), maxSIPPorts)
-	}
-	*to = list
-}
-
-// ParsePrefix reads an address or a CIDR prefix, unmaps v4-in-v6 and clears
-// the host bits.
-func ParsePrefix(s string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
-		addr = addr.Unmap()
-		return netip.PrefixFrom(addr, addr.BitLen()), nil
-	}
-	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf(`%q: want an address such as "192.0.2.1" or a prefix such as "192.0.2.0/24" or "2001:db8::/64"`, s)
-	}
-	if addr := prefix.Addr(); addr.Is4In6() && prefix.Bits() >= 96 {
-		prefix = netip.PrefixFrom(addr.Unmap(), prefix.Bits()-96)
-	}
-	return prefix.Masked(), nil
 }
 
 // maxSpoofable bounds the harm that spoofed packets can do.
@@ -470,55 +389,5 @@ func (p *parser) restrict(f *file, r *Restrict) {
 	p.orOff("restrict.lived", f.Restrict.Lived, &r.Lived)
 	if r.Lived > maxLived {
 		p.fail("restrict.lived", "%q: want at most %s, which is how long networks are remembered", *f.Restrict.Lived, FormatDuration(maxLived))
-	}
-}
-
-// set overrides the default with a value that the file has.
-func set[T any](in, out *T) {
-	if in != nil {
-		*out = *in
-	}
-}
-
-func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && n > 0
-}
-
-func (p *parser) path(key string, in, out *string) {
-	set(in, out)
-	if !filepath.IsAbs(*out) {
-		p.fail(key, "%q: want an absolute path", *out)
-	}
-}
-
-func (p *parser) duration(key string, in *string, out *time.Duration) {
-	if in == nil {
-		return
-	}
-	d, err := parseDuration(*in)
-	if err != nil {
-		p.fail(key, "%q: %v", *in, err)
-		return
-	}
-	*out = d
-}
-
-func (p *parser) size(key string, in *string, out *int64) {
-	if in == nil {
-		return
-	}
-	n, err := parseSize(*in)
-	if err != nil {
-		p.fail(key, "%q: %v", *in, err)
-		return
-	}
-	*out = n
-}
-
-func (p *parser) number(key string, in, out *int, low, high int) {
-	set(in, out)
-	if *out < low || *out > high {
-		p.fail(key, "%d: want %d to %d", *out, low, high)
 	}
 }

@@ -2,10 +2,12 @@ package firewall
 
 import (
 	"bufio"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,14 +41,23 @@ func (l *lab) echoes(t *testing.T, port uint16) {
 	}()
 }
 
-// works says whether a connection carries a line there and back.
+// works says whether a connection carries a line there and back: this one, not an earlier
+// one that was dropped and is sent again.
 func works(conn net.Conn) bool {
 	_ = conn.SetDeadline(time.Now().Add(300 * time.Millisecond))
-	if _, err := conn.Write([]byte("x\n")); err != nil {
+	line := rand.Text() + "\n"
+	if _, err := conn.Write([]byte(line)); err != nil {
 		return false
 	}
-	_, err := conn.Read(make([]byte, 10))
-	return err == nil
+	got, buf := "", make([]byte, 100)
+	for !strings.HasSuffix(got, line) {
+		n, err := conn.Read(buf)
+		if err != nil {
+			return false
+		}
+		got += string(buf[:n])
+	}
+	return true
 }
 
 // canConnect says whether an address can open a connection.

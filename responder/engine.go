@@ -249,7 +249,7 @@ func (e *Engine) Reconcile() error {
 	defer cancel()
 	err := e.queue.Reconcile(ctx)
 	if err == nil {
-		e.with(func() { e.judge.TableRepaired(time.Now()) })
+		e.with(func() { e.judge.Effect.Repaired(time.Now()) })
 	}
 	if errors.Is(err, bans.ErrFull) {
 		return nil // the table is restored, with what fits; Senses says so

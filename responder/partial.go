@@ -20,13 +20,13 @@ var _ bans.PartialBlocks = partialBlocks{}
 
 // PartialBlocks are those in force.
 func (p partialBlocks) PartialBlocks(now time.Time) []incident.PartialBlock {
-	return p.judge.PartialBlocks(now)
+	return p.judge.Partial.List(now)
 }
 
 // Lift ends a partial block. The change passes through the same queue as what brought
 // the block about, so that the last decision is the last that the kernel hears of.
 func (p partialBlocks) Lift(b incident.PartialBlock, done func(error)) (room bool) {
-	undo := p.judge.Lift(b)
+	undo := p.judge.Partial.Lift(b)
 	lifted := func(err error) {
 		p.with(func() {
 			if err != nil {
@@ -93,13 +93,13 @@ func (e *Engine) dropFlow(_ context.Context, f flowDrop) {
 func (e effects) DropFlow(flow incident.Flow, within time.Duration) {
 	flow.For = within
 	acknowledged := func(err error) {
-		e.with(func() { e.judge.FlowAcknowledged(flow.At, flow.Connection, err) })
+		e.with(func() { e.judge.Partial.FlowAcknowledged(flow.At, flow.Connection, err) })
 		if err != nil {
 			e.parts.Log.Error().Err(err).Stringer("flow", flow.At).Msg("a flow is not dropped again")
 		}
 	}
 	if !e.queueFlow(flowDrop{flow, acknowledged}) { // it is in the registry by now
-		e.judge.FlowAcknowledged(flow.At, flow.Connection, errTooManyFlows)
+		e.judge.Partial.FlowAcknowledged(flow.At, flow.Connection, errTooManyFlows)
 	}
 }
 
@@ -114,7 +114,7 @@ func (e effects) LiftFlow(b incident.PartialBlock) {
 
 // flowDropped records what became of a flow in the kernel.
 func (e *Engine) flowDropped(i *incident.Incident, n int, flow incident.Flow, err error) {
-	e.with(func() { e.judge.FlowAcknowledged(flow.At, flow.Connection, err) })
+	e.with(func() { e.judge.Partial.FlowAcknowledged(flow.At, flow.Connection, err) })
 	if err != nil {
 		e.settle(i, n, incident.Failed, err.Error())
 		return
@@ -157,12 +157,12 @@ func (e *Engine) throttle(_ context.Context, t throttling) {
 
 // Suspect throttles an address, or ends that.
 func (e effects) Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
-	return e.change(throttling{at: at, within: within, live: live}, func(err error) { e.judge.ThrottleAcknowledged(time.Now(), at, err) })
+	return e.change(throttling{at: at, within: within, live: live}, func(err error) { e.judge.Partial.ThrottleAcknowledged(time.Now(), at, err) })
 }
 
 // CloseConnections closes an address but for live connections, or ends that.
 func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool) {
-	return e.change(throttling{at: at, within: within, live: live, closed: true}, func(err error) { e.judge.ClosingAcknowledged(at, err) })
+	return e.change(throttling{at: at, within: within, live: live, closed: true}, func(err error) { e.judge.Partial.ClosingAcknowledged(at, err) })
 }
 
 // change queues a change. acknowledged is called under the lock with what the kernel says
@@ -183,7 +183,7 @@ func (e effects) change(t throttling, acknowledged func(error)) (ok bool) {
 }
 
 // CannotThrottle records that the kernel no longer lets us decide about single packets.
-func (e *Engine) CannotThrottle() { e.with(func() { e.judge.CannotThrottle() }) }
+func (e *Engine) CannotThrottle() { e.with(func() { e.judge.Partial.CannotThrottle() }) }
 
 // restorePartial takes over the flows and the suspects that the kernel has kept since an
 // earlier run, with what the ledger knows of them.
@@ -215,12 +215,12 @@ func (e *Engine) restorePartial(ctx context.Context, now time.Time) {
 	for at, until := range e.parts.Watch.Closed() {
 		restore(incident.PartialBlock{Kind: incident.ClosedAddress, Address: at, Connection: true, Until: until}, e.parts.Watch.Kept(at))
 	}
-	e.judge.EndAllowed(now)
+	e.judge.Partial.EndAllowed(now)
 }
 
 // dropsFlow says whether a flow is dropped.
 func (e *Engine) dropsFlow(now time.Time, flow netip.AddrPort) bool {
-	return slices.ContainsFunc(e.judge.PartialBlocks(now), func(b incident.PartialBlock) bool { return b.Flow == flow })
+	return slices.ContainsFunc(e.judge.Partial.List(now), func(b incident.PartialBlock) bool { return b.Flow == flow })
 }
 
 // decidedWithin is how long ago the incident of a partial block may have been: a phone

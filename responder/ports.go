@@ -49,6 +49,8 @@ type Inventory interface {
 	Contacts(ctx context.Context) ([]places.Contact, error)
 	// UnannouncedContacts are those of them that no event reports.
 	UnannouncedContacts(ctx context.Context) ([]places.Contact, error)
+	// Forwards are the call forwards in Asterisk's database, of which no event tells.
+	Forwards(ctx context.Context) ([]calls.Forward, error)
 	// Carriers are the addresses that Asterisk's configuration names: carriers, other
 	// PBXs. An error beside a list says why it is not complete.
 	Carriers(ctx context.Context) ([]places.Protected, error)

@@ -65,7 +65,7 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		s.EventFailure, s.LogFailure = e.judge.Intake.LastFailures()
 		s.Blinded = e.judge.Intake.BlindedAt()
 		s.ProofSuspended = e.judge.Intake.Proof.Suspended(now)
-		s.Ineffective = e.judge.Ineffective(now)
+		s.Ineffective = e.judge.Effect.List(now)
 		s.Unstopped = e.judge.Unstopped(now)
 		s.Breaker = e.judge.Contain.Breaker.State(now)
 		if p, paused := e.judge.Paused(now); paused {
@@ -133,7 +133,7 @@ func (e *Engine) Allow(list []netip.Prefix) (released []incident.Ban, err error)
 	}
 	e.with(func() {
 		e.judge.Places.SetAllow(list)
-		e.judge.EndAllowed(time.Now())
+		e.judge.Partial.EndAllowed(time.Now())
 	})
 	return e.Bans.ReleaseAllowed(time.Now())
 }

@@ -149,6 +149,8 @@ func (x *exchange) Unlock(_ context.Context, account, was string) (string, error
 	return "unlocked", nil
 }
 
+func (x *exchange) LetCallForHelp(context.Context, []string, map[string]string) error { return nil }
+
 func (x *exchange) Restrict(_ context.Context, account string, to []netip.Prefix) (string, error) {
 	x.note(fmt.Sprintf("restrict %s %v", account, to))
 	return "restricted", x.refusal
@@ -170,6 +172,8 @@ func (x *exchange) RemoveRegistrations(_ context.Context, account string) (strin
 }
 
 func (x *exchange) Contacts(context.Context) ([]places.Contact, error) { return x.contacts, nil }
+
+func (x *exchange) Forwards(context.Context) ([]calls.Forward, error) { return nil, nil }
 
 func (x *exchange) UnannouncedContacts(context.Context) ([]places.Contact, error) { return nil, nil }
 

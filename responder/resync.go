@@ -177,3 +177,18 @@ func (e *Engine) releaseProtected(now time.Time) error {
 	e.with(func() { list = e.judge.VitalBans(now) })
 	return errors.Join(err, e.Bans.Release(now, list, "never banned: Asterisk's configuration names it, or nearly all phones are behind it"))
 }
+
+// ResyncForwards reads the call forwards in Asterisk's database, of which no event tells,
+// and judges those that have been set since the last time.
+func (e *Engine) ResyncForwards(ctx context.Context, now time.Time) error {
+	list, err := e.parts.Inventory.Forwards(ctx)
+	if err != nil {
+		return err
+	}
+	var stood []string
+	e.with(func() { stood = e.judge.SetForwards(now, list) })
+	for _, words := range stood {
+		e.parts.Log.Warn().Msg("a call forward to a costly number stood already when Tollwarden first looked: " + words + "; its calls are judged when they leave")
+	}
+	return nil
+}

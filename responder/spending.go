@@ -20,7 +20,7 @@ type Spending struct {
 // Spending is what was spent within 24 hours, and what the limits are.
 func (e *Engine) Spending(now time.Time) (s Spending) {
 	e.with(func() {
-		s.List, s.Currency = e.judge.SpendingNow(now), e.judge.Currency()
+		s.List, s.Currency = e.judge.Gate.SpendingNow(now), e.judge.Gate.Currency()
 		s.LearningEnds, s.Blocked = e.judge.Calls.LearningEnds(), maps.Collect(e.judge.Contain.Costs.Everywhere(now))
 	})
 	return s

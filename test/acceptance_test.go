@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 // raises no event. Guessers who each stay below every threshold find it: with the first
 // call abroad it is worth nothing.
 func TestPasswordFoundBySubscribing(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
 	w := guardWith(t, l, "")
 	for i := range 3 {
@@ -44,7 +46,8 @@ func TestPasswordFoundBySubscribing(t *testing.T) {
 // chan_sip raises no event when an INVITE has the right password. If it comes from
 // where nobody signed in, after the guesses of others, the channel shows the break-in.
 func TestCallAfterGuesses(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guardWith(t, l, "")
 		for i := range 3 {
 			p := addPhone(t, addHost(t, l, fmt.Sprint("guesser", i), fmt.Sprintf("198.51.100.%d", 70+i)), "1002")
@@ -75,20 +78,20 @@ func TestCallAfterGuesses(t *testing.T) {
 }
 
 // abroad is the last number that briefCall has called.
-var abroad int
+var abroad atomic.Int32
 
 // briefCall calls another number abroad, unless that takes long.
 func briefCall(t *testing.T, p *lab.Phone) (*lab.Call, error) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	abroad++
-	return p.Call(ctx, fmt.Sprintf("0044207946%04d", abroad))
+	return p.Call(ctx, fmt.Sprintf("0044207946%04d", abroad.Add(1)))
 }
 
 // chan_sip answers 200 to a REGISTER that ends a registration, if it looks like one that
 // is sent again, and reports a success, without asking for a password. That makes
 // nobody known, and it is no break-in.
 func TestSuccessWithoutPassword(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
 	w := guardWith(t, l, "")
 	guess := func(n int) {

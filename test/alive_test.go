@@ -118,7 +118,7 @@ func (w *warden) check(name string) control.Check {
 // security events: the daemon raises an alarm, reconnects, and reports when events
 // are back.
 func TestDeafEventSessionIsNoticed(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	m := newMailbox(t, l)
 	w := guardWith(t, l, fmt.Sprintf("[notify]\nwebhook = %q\n", m.url)+health+shortRules(3))
@@ -180,6 +180,7 @@ func deafen(t *testing.T, l *lab.Lab, on bool) {
 // Whatever other programs do to the table, it is restored at once with every ban,
 // and the repair is reported.
 func TestTableIsRestored(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	m := newMailbox(t, l)
 	w := guardWith(t, l, fmt.Sprintf("[notify]\nwebhook = %q\nburst = 6\n", m.url)+health+shortRules(3))
@@ -230,6 +231,7 @@ func TestTableIsRestored(t *testing.T) {
 // A reload changes the rules and loses no score, ban or event; a faulty file
 // changes nothing.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guardWith(t, l, health+shortRules(5))
 	attacker := addHost(t, l, "attacker", guesserAddress)
@@ -312,6 +314,7 @@ func TestReload(t *testing.T) {
 // `down` refuses while the daemon runs, and otherwise removes everything from the
 // kernel; the next start restores the bans.
 func TestDown(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guard(t, l, 3)
 	if out, err := w.tollwarden("ban", "203.0.113.9", "--forever", "--socket", w.socket()); err != nil {
@@ -368,6 +371,7 @@ func (m *mailbox) incident(t *testing.T, threshold string) (i incident.Incident)
 // A start that fails says why in one line and changes nothing: a second daemon
 // leaves the first one's bans alone.
 func TestFailedStart(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	b.start()
 	b.must("ban", "192.0.2.66", "--socket", b.socket())

@@ -11,6 +11,7 @@ import (
 // What a person writes into the allow file counts after a reload, releases what
 // it covers, and is never lost to a command; a mistake in it is refused and told.
 func TestAllowFileIsReadAgain(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	at := []string{"--socket", b.socket()}
 	with := func(args ...string) []string { return append(args, at...) }
@@ -83,6 +84,7 @@ func TestAllowFileIsReadAgain(t *testing.T) {
 // A daemon that could not read its allow file protects all the same, and says
 // that nobody of it is spared until it can.
 func TestAllowFileThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	file := filepath.Join(b.data(), "allow")
 	if err := os.MkdirAll(file, 0o700); err != nil { // to read it is an error, for root, too

@@ -25,8 +25,10 @@ security = security
 // notices nothing; nor do calls to countries that are usual. What mode observe let be is
 // ended in mode enforce.
 func TestWhatIsUpAtTheStart(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, lab.Options{Version: v, Files: map[string]string{"logger.conf": withSecurity}})
 			w := &warden{t: t, lab: l, dir: t.TempDir()}
 			log := fmt.Sprintf("log = %q\n", l.Path("/var/log/asterisk/messages"))

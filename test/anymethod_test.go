@@ -215,42 +215,47 @@ func TestGuessesByAnyMethod(t *testing.T) {
 	const threshold, most = 3, 10
 	onBoth(t, func(t *testing.T, l *lab.Lab) {
 		h := addHost(t, l, "attackers")
-		players := map[string]*trickster{}
-		for i, name := range slices.Sorted(maps.Keys(tricks())) {
-			c := &trickster{trick: tricks()[name], pbx: netip.MustParseAddrPort(lab.PBXAddress + ":5060"), user: fmt.Sprint(1001 + i%5)}
-			if c.only != "" && c.only != l.Version {
-				continue
+		answers := map[string]int{}
+		play := func(second byte, names []string) {
+			players := map[string]*trickster{}
+			for i, name := range names {
+				c := &trickster{trick: tricks()[name], pbx: netip.MustParseAddrPort(lab.PBXAddress + ":5060"), user: fmt.Sprint(1001 + i%5)}
+				address := netip.AddrFrom4([4]byte{198, 18 + second, byte(i), 66}) // each in a network of its own
+				if c.v6 {
+					address = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, byte(i), second, 15: 66})
+					c.pbx = netip.MustParseAddrPort("[" + lab.PBXAddress6 + "]:5060")
+				}
+				if err := h.AddAddress(address); err != nil {
+					t.Fatal(err)
+				}
+				c.conn = listenUDP(t, h, netip.AddrPortFrom(address, 5070).String())
+				players[name] = c
 			}
-			address := netip.AddrFrom4([4]byte{198, 18, byte(i), 66}) // each in a network of its own
-			if c.v6 {
-				address = netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, byte(i), 15: 66})
-				c.pbx = netip.MustParseAddrPort("[" + lab.PBXAddress6 + "]:5060")
+			var (
+				running = make(chan bool, 4)
+				done    sync.WaitGroup
+				mu      sync.Mutex
+			)
+			for name, c := range players {
+				running <- true
+				done.Go(func() {
+					n := c.run(60)
+					mu.Lock()
+					answers[name] = n
+					mu.Unlock()
+					<-running
+				})
 			}
-			if err := h.AddAddress(address); err != nil {
-				t.Fatal(err)
-			}
-			c.conn = listenUDP(t, h, netip.AddrPortFrom(address, 5070).String())
-			players[name] = c
+			done.Wait()
 		}
 		guardWith(t, l, "")
 		time.Sleep(time.Second) // the first second after a start is lenient
-		var (
-			running = make(chan bool, 4)
-			done    sync.WaitGroup
-			mu      sync.Mutex
-			answers = map[string]int{}
-		)
-		for name, c := range players {
-			running <- true
-			done.Go(func() {
-				n := c.run(60)
-				mu.Lock()
-				answers[name] = n
-				mu.Unlock()
-				<-running
-			})
-		}
-		done.Wait()
+		play(0, slices.DeleteFunc(slices.Sorted(maps.Keys(tricks())), func(name string) bool {
+			only := tricks()[name].only
+			return only != "" && only != l.Version
+		}))
+		// A busy Asterisk answers some only after their ban. They have another try.
+		play(1, slices.DeleteFunc(slices.Sorted(maps.Keys(answers)), func(name string) bool { return answers[name] > 0 }))
 		for _, name := range slices.Sorted(maps.Keys(answers)) {
 			n := answers[name]
 			t.Logf("%-45s %d", name, n)

@@ -36,6 +36,7 @@ func noticed(t *testing.T, l *lab.Lab, source string) int {
 // daemon's start, and bans it within a second of the threshold; a busy machine
 // has ten.
 func TestBlindingGuesserIsStopped(t *testing.T) {
+	t.Parallel()
 	const threshold = 3
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := withLog(t, l, threshold)
@@ -84,15 +85,16 @@ func TestBlindingGuesserIsStopped(t *testing.T) {
 
 // Both sensors see an ordinary guesser, and each guess counts once.
 func TestEachGuessCountsOnceWithTwoSensors(t *testing.T) {
+	t.Parallel()
 	const threshold = 30
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := withLog(t, l, threshold)
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		g := lab.Guesser{Host: attacker, Account: "1002", Rate: 100, Most: 200, Ask: true}
 		if _, err := g.Run(soon(t)); err != nil {
 			t.Fatal(err)
 		}
-		w.stoppedAt(guesserPrefix, threshold, 5)
+		w.stoppedAt(guesserPrefix, threshold)
 		w.wait("as many events of the log", 5*time.Second, func() bool { return w.counter("log_events") >= threshold })
 	})
 }
@@ -100,6 +102,7 @@ func TestEachGuessCountsOnceWithTwoSensors(t *testing.T) {
 // Forged log lines of a real Asterisk accuse nobody but their author, neither while
 // the daemon reads them nor in a replay.
 func TestForgedLogLines(t *testing.T) {
+	t.Parallel()
 	for name, g := range map[string]lab.Guesser{
 		"an account that ends the line": {Account: "x%0d%0aRemoteAddress%3a%20IPV4/UDP/8.8.8.8/5", Rate: 50, Most: 30},
 		"an account that begins one":    {Account: "%0a%5b1%5d%20NOTICE%5b1%5d%20manager.c%3a%208.8.8.8", Rate: 50, Most: 30, CallIDTail: " failed to authenticate as 'a'"},
@@ -114,6 +117,7 @@ func TestForgedLogLines(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 			w := withLog(t, l, 3)
 			g.Host = addHost(t, l, "attacker", guesserAddress)

@@ -60,6 +60,7 @@ func (w *warden) restart() {
 // contained. The break-in at the next account finds the limit reached: the thief's calls end
 // and he is dropped, while the password waits for a person, also after a kill -9.
 func TestPauseAndBreaker(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guardWith(t, l, "[breaker]\naccounts = 1\n"+shortRules(10))
 	at := []string{"--socket", w.socket()}

@@ -87,7 +87,8 @@ func breakIn(t *testing.T, thief *lab.Phone) {
 // The daemon is held still while a thief breaks in, registers and has 20 calls
 // up; from the moment it goes on, everything is contained within a second.
 func TestBreakInIsContained(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guard(t, l, 10) // so high that the guesser gets in
 		colleague := officeInACall(t, l)
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
@@ -156,7 +157,8 @@ func (w *warden) contained(t *testing.T, thief *lab.Phone) {
 // Nothing holds the daemon still: the thief goes as fast as it can, from three
 // addresses at once, and is contained all the same.
 func TestBreakInByAQuickThief(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guard(t, l, 10)
 		colleague := officeInACall(t, l)
 		host := addHost(t, l, "thief", guesserAddress, "192.0.2.67", "192.0.2.68")

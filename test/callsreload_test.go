@@ -12,6 +12,7 @@ import (
 // what is known: the calls that are up, those of the last minute, the countries
 // called before, and the scores.
 func TestCallsSurviveAReload(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	const two = "[[threshold]]\nname = \"two\"\nper = \"account\"\nsignals = { NewCountry = 1 }\nscore = 2\nwithin = \"1h\"\nplaybook = \"notify\"\n"
 	settings := func(calls string) string {

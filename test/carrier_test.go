@@ -63,6 +63,7 @@ func (p *pinger) gets(method string, within time.Duration) bool {
 // rules it is not banned, and calls through it leave. Whoever sends the same pings from
 // elsewhere is a scanner if they name many accounts, and none if they always name one.
 func TestCarrierThatPings(t *testing.T) {
+	t.Parallel()
 	const carrierAddress, monitorAddress = "203.0.113.80", "203.0.113.90"
 	l := lab.New(t, lab.Options{Append: map[string]string{
 		"extensions.conf": "[internal](+)\nexten => 7700,1,Dial(PJSIP/00442079460001@carrier,5)\n",
@@ -110,8 +111,9 @@ func TestCarrierThatPings(t *testing.T) {
 // starts in mode enforce: nothing of that protects the address, and a person can ban it
 // without force. The owner's address stays protected.
 func TestThiefOfModeObserve(t *testing.T) {
+	t.Parallel()
 	const owner = "198.51.100.10"
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		register(t, addPhone(t, addHost(t, l, "office", owner), "1001"))
 		w := &warden{t: t, lab: l, dir: t.TempDir()}
 		w.write("mode = \"observe\"", lab.AMIUser, lab.AMISecret, british)

@@ -26,7 +26,8 @@ func check(t *testing.T, l *lab.Lab, user, secret, settings string) (string, int
 }
 
 func TestCheck(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		stanza := "write = config,system"
 		if l.Version == lab.Asterisk16 {
 			stanza = "write = call,command,config,reporting"
@@ -83,6 +84,7 @@ func TestCheck(t *testing.T) {
 // Where Asterisk's sorcery.conf leads to a database, the steps that write it
 // need more, and check says so.
 func TestCheckOfADatabase(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Realtime: true, Append: map[string]string{
 		"manager.conf": "[small]\nsecret = lab-small\nread = security,call\nwrite = config,system\n",
 	}})

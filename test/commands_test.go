@@ -49,6 +49,7 @@ func (s said) wants(t *testing.T, what string, code int, words ...string) {
 // A person bans, releases and allows; the kernel follows, and nobody cuts the
 // branch they sit on.
 func TestBanningByHand(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "[firewall]\nallow = [\"127.0.0.0/8\", \"198.51.100.128/25\"]\n")
 	at := []string{"--socket", b.socket()}
 	with := func(args ...string) []string { return append(args, at...) }
@@ -148,6 +149,7 @@ func TestBanningByHand(t *testing.T) {
 // A manager interface that is configured by its name is spared like one by its
 // address: by a person's ban, and by every other.
 func TestManagerByName(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "[firewall]\nallow = []\n")
 	text, err := os.ReadFile(b.config())
 	if err != nil {
@@ -206,6 +208,7 @@ func (b *booth) acted(want ...string) {
 
 // An attack, as a person follows it and looks into it afterwards.
 func TestLookingIntoAnAttack(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	at := []string{"--socket", b.socket()}
 	with := func(args ...string) []string { return append(args, at...) }
@@ -284,6 +287,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 }
 
 func TestOrdersOnAccounts(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	at := []string{"--socket", b.socket()}
 	with := func(args ...string) []string { return append(args, at...) }

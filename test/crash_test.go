@@ -189,6 +189,7 @@ steps = ["ban"]
 // The daemon is killed a hundred times at random moments, every tenth time with
 // a reboot of the machine: what it reported as done stays done.
 func TestKilledAHundredTimes(t *testing.T) {
+	t.Parallel()
 	rounds := 100
 	if testing.Short() {
 		rounds = 10
@@ -241,6 +242,7 @@ func TestKilledAHundredTimes(t *testing.T) {
 // After a reboot every ban that has not expired is in the kernel before the PBX is
 // reached; a plain restart changes nothing in the kernel.
 func TestBansOutliveTheMachine(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	at := []string{"--socket", b.socket()}
 	b.start()
@@ -308,6 +310,7 @@ func TestBansOutliveTheMachine(t *testing.T) {
 
 // A rotation that a crash interrupted is carried out after the restart.
 func TestInterruptedContainmentIsFinished(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	b.start()
 	b.pbx.Delay(3 * time.Second) // every answer to an action
@@ -393,12 +396,14 @@ func (b *booth) stepsOnDisk() (n int) {
 // Whatever is wrong with the disk, guessers are banned in the kernel, status names
 // the problem, and what happened meanwhile is written once the disk works again.
 func TestGoesOnWithoutItsDisk(t *testing.T) {
+	t.Parallel()
 	for name, trouble := range map[string]func(b *booth) (repair func()){
 		"full":      fullDisk,
 		"read-only": readOnlyDisk,
 		"locked":    lockedLedger,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBooth(t, "")
 			if err := os.Mkdir(b.data(), 0o700); err != nil {
 				t.Fatal(err)
@@ -497,6 +502,7 @@ func lockedLedger(b *booth) (repair func()) {
 // The ledger is damaged at the start, or its folder cannot be written: the kernel's
 // bans stay, new guessers are stopped, and status names the problem.
 func TestStartsWithoutItsLedger(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct {
 		trouble func(b *booth)
 		want    string
@@ -518,6 +524,7 @@ func TestStartsWithoutItsLedger(t *testing.T) {
 		}, "not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBooth(t, "")
 			b.start()
 			b.must("ban", "192.0.2.1", "--for", "1h", "--socket", b.socket())

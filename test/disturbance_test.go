@@ -15,9 +15,8 @@ import (
 // is stopped, killed and started again: it goes on each time, the bans stay in
 // the kernel all along, and a new attacker is stopped afterwards.
 func TestGoesOnAfterDisturbances(t *testing.T) {
-	t.Parallel() // it mostly waits
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel()
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guard(t, l, 3)
 		attackers := 0
 		attack := func() {
@@ -113,6 +112,7 @@ func (w *warden) always(source string) (end func()) {
 // What a source did before the restart counts for its ladder, and a place that
 // is known is known after it.
 func TestRestartForgetsNothing(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := guardWith(t, l, "[bans]\nladder = [\"4s\", \"forever\"]\n"+shortRules(3))
 	attacker := addHost(t, l, "attacker", guesserAddress)

@@ -50,9 +50,8 @@ func guessOn(t *testing.T, l *lab.Lab, from *lab.Host) (stop func()) {
 // container that has a network of its own: it bans, and nothing of it has an
 // effect. It must not say that all is well.
 func TestBanWithoutEffectIsNoticed(t *testing.T) {
-	t.Parallel() // it mostly waits
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel()
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		r := newRelayAt(t, l, lab.PBXAddress)
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		w := &warden{t: t, lab: l, dir: t.TempDir(), ami: r.address(), host: addHost(t, l, "warden", "192.0.2.40")}
@@ -92,9 +91,8 @@ func TestBanWithoutEffectIsNoticed(t *testing.T) {
 // Where the guesser may not be banned, status says that the attack goes on, and ends
 // when it is banned.
 func TestAttackThatGoesOnIsNoticed(t *testing.T) {
-	t.Parallel() // it mostly waits
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel()
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		w := guard(t, l, 3)
 		if out, err := w.tollwarden("allow", "add", guesserAddress, "--socket", w.socket()); err != nil {

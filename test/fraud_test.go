@@ -47,8 +47,10 @@ steps = ["hangup-call"]
 // the same machine can, races with the hangup. How often these win is logged, not
 // asserted.
 func TestForbiddenCallsAreEnded(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, lab.Options{Version: v, Append: map[string]string{"extensions.conf": trunk}})
 			w := guardWith(t, l, onlyForbidden)
 			carrier := addPhone(t, addHost(t, l, "carrier", "203.0.113.200"), "1003")
@@ -99,9 +101,11 @@ func TestForbiddenCallsAreEnded(t *testing.T) {
 // A thief with the right password makes calls as fast as Asterisk accepts them.
 // With the default rules, all are ended within seconds.
 func TestLeakedPassword(t *testing.T) {
+	t.Parallel()
 	for _, rogue := range []int{1, 20, 100} {
 		t.Run(fmt.Sprint(rogue, " calls"), func(t *testing.T) {
-			onBoth(t, func(t *testing.T, l *lab.Lab) {
+			t.Parallel()
+			onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 				colleague := officeInACall(t, l)
 				owner := addPhone(t, addHost(t, l, "desk", "198.51.100.11"), "1002")
 				register(t, owner)
@@ -153,8 +157,8 @@ func TestLeakedPassword(t *testing.T) {
 // A thief whose calls are all ended before Asterisk can be asked for their source is
 // dropped all the same: with chan_sip only the challenge names the source.
 func TestEndedCallsGiveTheThiefAway(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it mostly waits
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		colleague := officeInACall(t, l)
 		w := guardWith(t, l, "")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
@@ -176,7 +180,8 @@ func TestEndedCallsGiveTheThiefAway(t *testing.T) {
 // A dormant account is used from a new network to call a new country: one call is
 // enough.
 func TestDormantAccountWakes(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		owner := addPhone(t, addHost(t, l, "desk", "198.51.100.11"), "1002")
 		register(t, owner)
 		w := guardWith(t, l, "[calls]\ndormant = \"2s\"\nlearn = \"1s\"\n")
@@ -194,12 +199,14 @@ func TestDormantAccountWakes(t *testing.T) {
 
 // Calls abroad without a login are ended, and their source is dropped.
 func TestAnonymousCalls(t *testing.T) {
+	t.Parallel()
 	open := map[lab.Version]map[string]string{
 		lab.Asterisk22: {"pjsip.conf": "[anonymous](phone)\n"},
 		lab.Asterisk16: {"sip.conf": "[general](+)\nallowguest = yes\ncontext = internal\n"},
 	}
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, lab.Options{Version: v, Append: open[v]})
 			w := guardWith(t, l, "")
 			caller, err := addHost(t, l, "caller", guesserAddress).Phone("caller", "none", lab.PhoneOptions{})

@@ -17,6 +17,7 @@ import (
 // whoever guesses while there is no daemon is dropped as soon as there is one:
 // Asterisk's log was read for the time. Both times are recorded as gaps.
 func TestMissedTimeIsReadFromTheLog(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	w := &warden{t: t, lab: l, dir: t.TempDir()}
 	settings := "[bans]\nspoofable = \"1h\"\n" + health + shortRules(3)

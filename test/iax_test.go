@@ -49,8 +49,10 @@ func iaxPhone(t *testing.T, h *lab.Host, account, secret string) *lab.IAXPhone {
 // changes the password and closes the port. A colleague's call over IAX2 goes on. So it is
 // for an account of SIP with a name of three words.
 func TestBreakInOverIAX2(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, oddNames(v))
 			w := guardWith(t, l, "log = \""+l.Path("var/log/asterisk/messages")+"\"\n"+british)
 			colleague := iaxPhone(t, addHost(t, l, "office", "198.51.100.10"), "2002", "lab-iax-2002")

@@ -67,8 +67,10 @@ ignoreip = 192.0.2.41
 // A switch from fail2ban loses nothing: its bans with the times they have left,
 // and its exceptions, by a running daemon and without one.
 func TestImportFail2ban(t *testing.T) {
+	t.Parallel()
 	for name, running := range map[string]bool{"a running daemon": true, "no daemon": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := newBooth(t, "")
 			db, jails := filepath.Join(b.dir, "fail2ban.sqlite3"), filepath.Join(b.dir, "jail.local")
 			fail2banDB(t, db)
@@ -156,6 +158,7 @@ func TestImportFail2ban(t *testing.T) {
 
 // A replay on the command line: text, JSON, observations and wrong usage.
 func TestReplayOnTheCommandLine(t *testing.T) {
+	t.Parallel()
 	path, err := binary()
 	if err != nil {
 		t.Fatal(err)

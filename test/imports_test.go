@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"io"
 	"os"
 	"os/exec"
@@ -21,7 +24,7 @@ var pure = []string{
 	"ami/event",
 	"responder/score", "responder/numbers", "responder/calls", "responder/incident", "responder/intake", "responder/places",
 	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
-	"responder/spending", "responder/orders",
+	"responder/spending", "responder/orders", "responder/gate", "responder/partial", "responder/phones", "responder/ongoing", "responder/effect",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -60,6 +63,11 @@ var allowed = map[string][]string{
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
 	"responder/spending": {},
+	"responder/effect":   {"ami/event", "responder/bans", "responder/incident", "responder/phones", "responder/places"},
+	"responder/ongoing":  {"ami/event", "responder/calls", "responder/contain", "responder/decide", "responder/incident", "responder/score"},
+	"responder/phones":   {"ami/event", "responder/contain", "responder/decide", "responder/places", "responder/score"},
+	"responder/partial":  {"ami/event", "responder/bans", "responder/decide", "responder/incident", "responder/score"},
+	"responder/gate":     {"responder/calls", "responder/contain", "responder/incident", "responder/numbers", "responder/score", "responder/spending"},
 	"test":               {"ami", "config", "firewall", "responder", "test"},
 }
 
@@ -205,4 +213,40 @@ func mayImport(folder, imported string) bool {
 
 func within(path, prefix string) bool {
 	return path == prefix || strings.HasPrefix(path, prefix+"/")
+}
+
+// The packages that are tested without the race detector leave it nothing to find: neither
+// they nor their tests start a goroutine.
+func TestSinglePackagesStartNoGoroutine(t *testing.T) {
+	out, err := command(t, "make", "-s", "-C", "..", "single")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	folders := strings.Fields(out)
+	if len(folders) < 10 {
+		t.Errorf("the Makefile lists only %v", folders)
+	}
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join("..", folder, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Errorf("%s holds no Go files: %v", folder, err)
+		}
+		for _, path := range files {
+			f, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.GoStmt:
+					t.Errorf("%s starts a goroutine", path)
+				case *ast.SelectorExpr:
+					if slices.Contains([]string{"Go", "Mutex", "RWMutex", "WaitGroup"}, n.Sel.Name) {
+						t.Errorf("%s uses %s", path, n.Sel.Name)
+					}
+				}
+				return true
+			})
+		}
+	}
 }

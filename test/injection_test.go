@@ -111,6 +111,7 @@ const login = "Authorization: Digest username=\"%s\",realm=\"asterisk\",nonce=\"
 // that needs no login, while both sensors listen: nobody else is accused or
 // cleared, and each true event after a forgery is heard.
 func TestForgeriesAccuseNobody(t *testing.T) {
+	t.Parallel()
 	const strangers = "198.18.0.0/16"
 	l := lab.New(t, lab.Options{Append: map[string]string{"pjsip.conf": "[gate]\ntype = endpoint\ncontext = internal\ndisallow = all\nallow = ulaw\n" +
 		"[gate-at]\ntype = identify\nendpoint = gate\nmatch = 198.19.0.0/16\n"}})
@@ -234,6 +235,7 @@ func TestForgeriesAccuseNobody(t *testing.T) {
 // chan_sip reads a name from 256 bytes, which is enough to end an event with
 // another's address over TCP, from anywhere. What follows gives it away.
 func TestWhoEndsAnEventIsFoundByItsRest(t *testing.T) {
+	t.Parallel()
 	const accused = "203.0.113.99"
 	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
 	w := guardWith(t, l, "") // the built-in set

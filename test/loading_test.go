@@ -17,6 +17,7 @@ import (
 // soon as it has started, while guessers come and a person gives orders. In the
 // end the registry and the kernel hold what they should.
 func TestRestartsWithManyBans(t *testing.T) {
+	t.Parallel()
 	const many = 30_000
 	b := newBooth(t, onlyGuessing)
 	last := func(i int) netip.Prefix {

@@ -23,6 +23,7 @@ const authTimeout = 6 * time.Second
 // for a place, and has both sessions once the idle connections time out, although each of
 // them is replaced at once.
 func TestIdleConnectionsFillTheManagerPort(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	file := l.Path("/etc/asterisk/manager.conf")
 	text, err := os.ReadFile(file)

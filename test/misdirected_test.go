@@ -22,6 +22,7 @@ var nonceSent = regexp.MustCompile(`nonce="([^"]+)"`)
 // PJSIP takes all between [ and ] for a host. What he then forges with them is
 // not taken for proof.
 func TestAnswersSentElsewhereProveNothing(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	victims := addHost(t, l, "victim", "198.51.100.44", "198.51.100.45", "198.51.100.46")
 	attacker := addHost(t, l, "attacker", guesserAddress)
@@ -114,6 +115,7 @@ func receive(t *testing.T, conn net.Conn) []byte {
 // between. So a forger knows what was sent to another's address, and to no other as far
 // as the wire shows, which is no proof there.
 func TestRepeatedChallengesProveNothing(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
 	victims := addHost(t, l, "victim", "198.51.100.44", "198.51.100.45", "198.51.100.46")
 	attacker := addHost(t, l, "attacker", guesserAddress)

@@ -159,6 +159,7 @@ func (b *booth) theft() time.Duration {
 // Receivers that accept a connection and never answer, and a program that never
 // ends, do not delay containment: it takes as long as without them.
 func TestDeadReceiversDelayNothing(t *testing.T) {
+	t.Parallel()
 	tell := fmt.Sprintf("[notify]\nwebhook = \"http://%%s/\"\n[notify.mail]\nserver = %%q\nsecurity = \"none\"\nfrom = \"a@example.org\"\nto = [\"b@example.org\"]\n[exec]\ncommand = [%q]\n", program(t, "sleep 60"))
 	var took [2]time.Duration
 	for i, name := range []string{"no receivers", "dead receivers"} {
@@ -202,6 +203,7 @@ func (b *booth) append(text string) {
 // program as JSON; many messages of a kind come in one digest; what an attacker sends
 // never makes a line of its own; a reload changes the receivers.
 func TestNotifications(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	mail, next := newPostbox(t), newPostbox(t)
 	socket := filepath.Join(b.dir, "log")
@@ -291,6 +293,7 @@ command = [%q, %q]
 // Messages that were pending when the daemon ended are sent after its next start:
 // those to a dead receiver as well as those of a digest that was not due.
 func TestPendingNotificationsSurviveARestart(t *testing.T) {
+	t.Parallel()
 	b := newBooth(t, "")
 	plain, err := os.ReadFile(b.config())
 	if err != nil {
@@ -393,8 +396,9 @@ func (b *booth) handedOver(file string) {
 // anywhere else are. A dead mail server delays neither the containment nor the
 // other receiver.
 func TestRightfulOwnerAfterARotation(t *testing.T) {
+	t.Parallel()
 	const home = "198.51.100.11"
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		owner := addPhone(t, addHost(t, l, "desk", home), "1002")
 		register(t, owner)
 		m := newMailbox(t, l)

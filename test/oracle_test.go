@@ -45,13 +45,14 @@ func invented(n int) string { return fmt.Sprintf("%d/%032x", time.Now().Unix(), 
 // A phone that moves keeps its password, its registration and its address, though
 // it first answers with the nonce that it had elsewhere.
 func TestPhoneThatMovesIsLeftAlone(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	for name, methods := range map[string][]string{
 		"from Wi-Fi to mobile":     {"REGISTER"},
 		"a line dialled once more": {"REGISTER", "SUBSCRIBE"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, l *lab.Lab) {
+			t.Parallel()
+			onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 				w := guardWith(t, l, shortRules(50))
 				home, away := addHost(t, l, "home", "198.51.100.20"), addHost(t, l, "away", "203.0.113.80")
 				var nonces []string
@@ -91,7 +92,8 @@ func TestPhoneThatMovesIsLeftAlone(t *testing.T) {
 // A guesser who answers the challenge is seen when it signs in. With chan_sip packets
 // alone could have brought that about: it is contained with its first call abroad.
 func TestGuesserWhoAnswersTheChallenge(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guardWith(t, l, shortRules(50))
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		c := newCracker(t, attacker, 5070, "REGISTER")
@@ -131,7 +133,8 @@ func (w *warden) rotated(account string) bool {
 // Asterisk has given it away: the first guess shows that these nonces are invented, also
 // to chan_sip, which issues none that look like that.
 func TestPasswordFoundThroughTheOracleIsWorthless(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guardWith(t, l, shortRules(50))
 		owner := newCracker(t, addHost(t, l, "home", "198.51.100.20"), 5070, "REGISTER")
 		owner.signIn("SIP/2.0 200")

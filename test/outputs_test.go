@@ -35,6 +35,7 @@ func harm(text string) string {
 // No hostile value of an event reaches a terminal, a page, a log line, a receiver,
 // the metrics or the manager interface unescaped.
 func TestHostileValuesStayWords(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	var posted []string
 	b := newBooth(t, "")

@@ -33,7 +33,8 @@ func (w *warden) bans() string {
 // A guesser over UDP is stopped at once. With PJSIP it has proved where it is, and the
 // ban is a long one; with chan_sip nobody can, and it is kept out all the same.
 func TestGuesserProvesItself(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		ban := guesserAddress + "/32 asterisk #1"
 		if l.Version == lab.Asterisk16 {
 			ban = guesserAddress + "/32 sip #0"
@@ -80,6 +81,7 @@ func TestGuesserProvesItself(t *testing.T) {
 // a call through the carrier stands: neither is banned, the call goes on, the
 // phone stays in service, and the incidents say that it can be forged.
 func TestForgedAddresses(t *testing.T) {
+	t.Parallel()
 	const carrierAddress, phoneAddress = "203.0.113.80", "198.51.100.10"
 	l := lab.New(t, lab.Options{Append: map[string]string{"pjsip.conf": "[carrier]\ntype = endpoint\ncontext = internal\ndisallow = all\nallow = ulaw\n" +
 		"[trunk]\ntype = registration\nserver_uri = sip:" + carrierAddress + "\nclient_uri = sip:us@" + carrierAddress + "\n"}})
@@ -134,6 +136,7 @@ func TestForgedAddresses(t *testing.T) {
 // Six phones behind one address, one of them with a stale password: five stay
 // in service, its own flow is dropped, and the incident names it.
 func TestSixPhonesBehindOneAddress(t *testing.T) {
+	t.Parallel()
 	const office = "198.51.100.20"
 	l := lab.New(t, lab.Options{Append: map[string]string{
 		"pjsip.conf": "[1006](phone)\nauth = 1006\naors = 1006\n[1006](login)\nusername = 1006\npassword = office-1006-Vn5\n[1006](place)\n",
@@ -251,11 +254,13 @@ func TestSixPhonesBehindOneAddress(t *testing.T) {
 // Injection of both kinds: a second RemoteAddress, and a forged event that
 // carries the real one. Neither is believed, and who did it is stopped.
 func TestInjection(t *testing.T) {
+	t.Parallel()
 	for name, user := range map[string]string{
 		"another's address": "x%0d%0aRemoteAddress%3a%20IPV4/UDP/8.8.8.8/5",
 		"a forged success":  "%0d%0a%0d%0aEvent%3a%20SuccessfulAuth%0d%0a",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, lab.Options{})
 			w := guardWith(t, l, "") // the built-in set
 			attacker := addHost(t, l, "attacker", guesserAddress)
@@ -299,6 +304,7 @@ func TestInjection(t *testing.T) {
 // told, once, and nobody tries to ban the internet; the account's own phone
 // stays in service.
 func TestOneAccountFromEverywhere(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
 	register(t, owner)

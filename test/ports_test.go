@@ -81,8 +81,10 @@ func stopped(t *testing.T, what string, g lab.Guesses, err error) {
 // A guesser is stopped on whatever UDP port Asterisk takes SIP: one that it had when
 // the daemon started, and one that a reload adds while the daemon runs.
 func TestGuesserOnAnotherPort(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			l := lab.New(t, onAnotherPort(v, 5160))
 			w := guard(t, l, threshold)
 			w.closedPort(5160, driver(l))
@@ -118,8 +120,10 @@ func TestGuesserOnAnotherPort(t *testing.T) {
 
 // A guesser of chan_iax2, whom only the log shows, is stopped on its port.
 func TestIAX2GuesserIsStopped(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			for port, general := range map[uint16]string{4569: "", 4579: "bindport = 4579"} {
 				l := lab.New(t, iax2(lab.Options{Version: v}, general))
 				w := withLog(t, l, threshold)

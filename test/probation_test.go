@@ -25,7 +25,8 @@ const (
 // call abroad from there is ended until a person trusts it. A thief in the same place is
 // contained with the first call to a country that the account never calls.
 func TestOwnerAtANewAddressAfterGuesses(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guardWith(t, l, british) // else the built-in set
 		home := addPhone(t, addHost(t, l, "home", "198.51.100.10"), "1002")
 		register(t, home)
@@ -168,6 +169,7 @@ func (w *warden) ended(p *lab.Phone, number, when string) {
 // An owner who travels while many addresses guess at the extension is not locked out, and
 // calls inside the country; calls abroad from there are ended while it lasts.
 func TestOwnerTravelsDuringAnAttack(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	home := addPhone(t, addHost(t, l, "home", "198.51.100.10"), "1002")
 	register(t, home)

@@ -58,6 +58,7 @@ var elsewhere = map[string]string{
 // Every command of the README is run, in its order, beside a real Asterisk
 // that is being attacked, with the manager.conf section that the README shows.
 func TestReadmeCommands(t *testing.T) {
+	t.Parallel()
 	section := strings.Replace(blocks(t, "ini")[0], "<a long random secret>", "readme-secret", 1)
 	section = strings.Replace(section, "[tollwarden]", "[readme]", 1)
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22, Append: map[string]string{"manager.conf": "\n" + section}})
@@ -140,6 +141,7 @@ func (w *warden) shell(t *testing.T, line string) {
 
 // The build that the README shows makes one static binary.
 func TestBuildIsStatic(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	build := `cd .. && make -s build && install -m 0755 bin/tollwarden "$1/tollwarden" && file -L "$1/tollwarden" 2>/dev/null; "$1/tollwarden" version`
 	out, err := command(t, "sh", "-c", build, "sh", dir)

@@ -20,10 +20,8 @@ import (
 // configuration is what it was, byte for byte. The restriction survives a restart
 // of the daemon.
 func TestAccountUnderAttackIsRestricted(t *testing.T) {
-	t.Parallel() // it mostly waits
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel()
-
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		const quiet = 15 * time.Second // long enough to look around on a busy machine
 		owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
 		other := addPhone(t, addHost(t, l, "neighbour", "198.51.100.11"), "1001")
@@ -101,6 +99,7 @@ const restrictAnybody = "[restrict]\nlived = \"off\"\n"
 // An operator lifts a restriction early for a traveller, who can register then and
 // is not taken for a thief.
 func TestUnlockEndsARestriction(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{})
 	owner := addPhone(t, addHost(t, l, "owner", "198.51.100.10"), "1002")
 	register(t, owner)
@@ -134,6 +133,7 @@ func TestUnlockEndsARestriction(t *testing.T) {
 // Where FreePBX generates the files, the restriction is written to the custom file,
 // beside a lock: it survives Apply Config, and leaves no trace when it ends.
 func TestShelterInGeneratedFiles(t *testing.T) {
+	t.Parallel()
 	o := generated(lab.Asterisk22)
 	l := lab.New(t, o)
 	at := func(name, address string) *lab.Phone {

@@ -17,6 +17,7 @@ import (
 // on a connection that is up, while SSH stays open. After the second everything is
 // closed.
 func TestFirstBanLeavesSSH(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk22})
 	ssh, err := l.PBX.ListenTCP(netip.MustParseAddrPort("0.0.0.0:2222"))
 	if err != nil {
@@ -39,6 +40,16 @@ func TestFirstBanLeavesSSH(t *testing.T) {
 			}
 			for offence, want := range []incident.Scope{incident.ScopeAsterisk, incident.ScopeAll} {
 				guessOver(t, attacker, transport, 6)
+				for range 3 { // a busy daemon may hear of a guess before it sees the nonce that proves it
+					w.wait("a ban", 5*time.Second, func() bool { return w.scope(address) != "" })
+					if w.scope(address) != incident.ScopeSIP {
+						break
+					}
+					if out, err := w.tollwarden("unban", address, "--socket", w.socket()); err != nil {
+						t.Fatalf("unban: %v: %s", err, out)
+					}
+					guessOver(t, attacker, transport, 6)
+				}
 				w.wait("the ban", 5*time.Second, func() bool { return w.scope(address) == want })
 				w.wait("the kernel", 2*time.Second, func() bool { return w.dropped(address + "/32") })
 				if answers(t, connection) || reachable(t, attacker, "5060") {

@@ -12,6 +12,7 @@ import (
 // lines too long to be Asterisk's are counted. So is what a full table had no room
 // for.
 func TestStatusReportsTheLog(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "messages")
 	const health = "127.0.0.1:9465"
@@ -50,6 +51,7 @@ func TestStatusReportsTheLog(t *testing.T) {
 // The failed login of the first canary may be in the log before the daemon reads
 // it: a log without one is no reason to call it degraded right after the start.
 func TestLogWithoutTheFirstCanary(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "messages")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -14,7 +14,8 @@ import (
 // The guided first start writes nothing unless it is told to, then what works,
 // and never over anything.
 func TestSetup(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		path, err := binary()
 		if err != nil {
 			t.Fatal(err)

@@ -37,8 +37,8 @@ const gap = 500 * time.Millisecond
 
 // A real Asterisk raises each signal, and none without a reason.
 func TestSignals(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel() // it mostly waits
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		for i, account := range []string{"1001", "1002", "1003", "1004", "1005"} {
 			register(t, addPhone(t, addHost(t, l, "desk-"+account, fmt.Sprintf("198.51.100.%d", 10+i)), account))
 		}

@@ -65,7 +65,8 @@ func (w *warden) protected(what ...string) {
 // same time packets are spoofed from there: few guesses are answered, the phones there
 // notice nothing, and one that has just been switched on gets in.
 func TestGuesserInAnOfficeIsThrottled(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		office := addHost(t, l, "office", officeAddress)
 		neighbour, callee := addPhone(t, office, "1001"), addPhone(t, addHost(t, l, "elsewhere", "198.51.100.20"), "1003")
 		register(t, neighbour)
@@ -145,6 +146,7 @@ func TestGuesserInAnOfficeIsThrottled(t *testing.T) {
 // Over chan_sip nobody is ever confirmed, so a guesser who answers the challenges that it
 // is sent is throttled, too.
 func TestHonestGuesserInAnOfficeIsThrottled(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Version: lab.Asterisk16})
 	office := addHost(t, l, "office", officeAddress)
 	neighbour := addPhone(t, office, "1001")
@@ -168,9 +170,11 @@ func TestHonestGuesserInAnOfficeIsThrottled(t *testing.T) {
 // Each guess comes from another address, which is spoofed, and asks for its response to
 // be sent to the attacker. Those are not let out once that is noticed.
 func TestMisdirectedResponsesAreHeldBack(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{"REGISTER", "INVITE"} {
 		t.Run(method, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, l *lab.Lab) {
+			t.Parallel()
+			onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 				w := guardWith(t, l, shortRules(5))
 				attacker := addHost(t, l, "attacker", guesserAddress)
 				c := newCracker(t, attacker, 5070, method)
@@ -200,9 +204,11 @@ func TestMisdirectedResponsesAreHeldBack(t *testing.T) {
 // Whoever is sent the responses to another's guesses is not banned for that, and soon
 // gets none of them.
 func TestReceiverOfOthersRefusalsIsNotBanned(t *testing.T) {
+	t.Parallel()
 	for _, method := range []string{"REGISTER", "INVITE"} {
 		t.Run(method, func(t *testing.T) {
-			onBoth(t, func(t *testing.T, l *lab.Lab) {
+			t.Parallel()
+			onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 				const address = "198.51.100.44"
 				register(t, addPhone(t, addHost(t, l, "office", officeAddress), "1001"))
 				w := guardWith(t, l, shortRules(5))

@@ -19,9 +19,8 @@ import (
 // no faster than a person. With the default rules the thief is contained before
 // having tried them all.
 func TestPrefixProbing(t *testing.T) {
-	t.Parallel() // it mostly waits
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
-		t.Parallel()
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guardWith(t, l, "")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
 		register(t, thief)
@@ -50,7 +49,8 @@ func TestPrefixProbing(t *testing.T) {
 // A slow theft makes one long call to a premium number every ten minutes. One such
 // call is recorded on a real Asterisk and replayed as six hours of them.
 func TestSlowTheft(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		colleague := addPhone(t, addHost(t, l, "office", "198.51.100.10"), "1001")
 		thief := addPhone(t, addHost(t, l, "thief", guesserAddress), "1002")
 		said := listen(t, l)

@@ -122,7 +122,7 @@ func (x *exchange) alive(who string, c *lab.Call) {
 // they have no channel of its name; a conference that the thief joined, and
 // colleagues who took over a call of the account, go on.
 func TestTransferredCallsGoDown(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +189,7 @@ func TestTransferredCallsGoDown(t *testing.T) {
 // A number that a thief transfers or forwards a call to is judged like one that is
 // dialled: the call is ended, and the caller who was forwarded keeps the call.
 func TestForbiddenTransfersAreEnded(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
 			t.Parallel()
@@ -218,9 +218,10 @@ func TestForbiddenTransfersAreEnded(t *testing.T) {
 // A thief connects calls with one another as fast as possible, so that they go on
 // without the thief: with the defaults, all of them are ended.
 func TestThiefWhoTransfers(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
-			t.Parallel() // it mostly waits
+			t.Parallel()
 			x := newExchange(t, v, "")
 			start, most, connected := time.Now(), 0, 0
 			for i := 0; time.Since(start) < time.Minute && !x.warden.settled("faster than a person dials"); i++ {

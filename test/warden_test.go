@@ -290,7 +290,19 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// onBoth runs a test against each version of Asterisk, in a lab of its own.
+// onBothAtOnce runs a test against each version of Asterisk, in a lab of its own, beside all
+// other tests that are parallel: most of a test in a lab is waiting.
+func onBothAtOnce(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel() // before there is a lab, which would wait for its turn
+			test(t, lab.New(t, lab.Options{Version: v}))
+		})
+	}
+}
+
+// onBoth is onBothAtOnce for a test that has the machine to itself, since it measures how
+// soon something happens.
 func onBoth(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) { test(t, lab.New(t, lab.Options{Version: v})) })

@@ -59,7 +59,7 @@ func (c *cracker) exchange(headers string) string {
 	c.cseq++
 	c.write(c.request(headers))
 	buf := make([]byte, 4096)
-	_ = c.conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+	_ = c.conn.SetReadDeadline(time.Now().Add(2 * time.Second))
 	for {
 		n, err := c.conn.Read(buf)
 		if err != nil {
@@ -102,7 +102,8 @@ func (c *cracker) guess(password string, challenged bool) string {
 // before the daemon started, which leaves doubt: after wrong guesses the address is on
 // probation, and with its first call abroad it is contained.
 func TestPasswordRevealedIsABreakIn(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		w := guardWith(t, l, shortRules(50))
 		attacker := addHost(t, l, "attacker", guesserAddress)
 		c := newCracker(t, attacker, 5070, "REGISTER")

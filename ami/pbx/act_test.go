@@ -400,29 +400,29 @@ func TestPrivileges(t *testing.T) {
 				"hangup CoreShowChannels",
 				"rotate GetConfig", "rotate PJSIPShowEndpoint", "rotate Reload", "rotate SIPshowpeer", "rotate UpdateConfig",
 				"remove-registrations Command", "remove-registrations DBDel", "remove-registrations PJSIPShowContacts", "remove-registrations PJSIPShowEndpoint", "remove-registrations SIPshowpeer",
-				"lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock SIPshowpeer", "lock UpdateConfig",
+				"lock DBDel", "lock DBPut", "lock DialplanExtensionAdd", "lock GetConfig", "lock PJSIPShowEndpoint", "lock Reload", "lock SIPshowpeer", "lock ShowDialPlan", "lock UpdateConfig",
 				"restrict GetConfig", "restrict PJSIPShowEndpoint", "restrict Reload", "restrict SIPshowpeer",
 				"limit-costs CoreShowChannels",
-				"resync CoreShowChannels", "resync GetConfig", "resync PJSIPShowAors", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
+				"resync CoreShowChannels", "resync DBGetTree", "resync GetConfig", "resync PJSIPShowAors", "resync PJSIPShowContacts", "resync PJSIPShowEndpoints", "resync PJSIPShowRegistrationsOutbound", "resync SIPpeers", "resync SIPshowpeer", "resync SIPshowregistry",
 				"ports CoreStatus", "ports GetConfig",
 			},
 		},
 		"system without config": {
 			commands("Hangup system,call", "DBDel system", "PJSIPShowEndpoint system", "PJSIPShowContacts system", "CoreShowChannels system,reporting", "GetConfig system,config", "Reload system,config"),
 			Options{},
-			[]string{"rotate UpdateConfig", "lock UpdateConfig"},
+			[]string{"rotate UpdateConfig", "lock ShowDialPlan", "lock UpdateConfig"},
 		},
 		"system without config, files edited directly": {
-			commands("DBDel system", "PJSIPShowEndpoint system"), Options{DirectEdit: true}, nil,
+			commands("DBDel system", "PJSIPShowEndpoint system"), Options{DirectEdit: true}, []string{"lock ShowDialPlan"},
 		},
 		"chan_sip without command": {
 			commands("SIPshowpeer system,reporting", "DBDel system", "UpdateConfig config"), Options{}, []string{"remove-registrations Command"},
 		},
 		"hook": {
-			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Hook: Hook{Command: []string{"/x"}}}, []string{"lock UpdateConfig"},
+			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Hook: Hook{Command: []string{"/x"}}}, []string{"lock ShowDialPlan", "lock UpdateConfig"},
 		},
 		"realtime": {
-			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Method: PJSIPRealtime}, []string{"rotate Command", "lock UpdateConfig"},
+			commands("DBDel system", "PJSIPShowEndpoint system"), Options{Method: PJSIPRealtime}, []string{"rotate Command", "lock ShowDialPlan", "lock UpdateConfig"},
 		},
 		"realtime that sorcery.conf tells of": {
 			stored(commands("DBDel system", "PJSIPShowEndpoint system", "UpdateConfig config")),

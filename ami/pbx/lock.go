@@ -10,9 +10,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
-// LockedContext is the dialplan context of a locked account. It need not exist:
-// then every call is refused. A dialplan that has it says what a locked account
-// may still dial, such as emergency numbers.
+// LockedContext is the dialplan context of a locked account. It need not exist in the
+// dialplan's files: LetCallForHelp adds the emergency numbers, and every other call is
+// refused. Files that have it say what else a locked account may dial.
 const LockedContext = orders.LockedContext
 
 // locks takes accounts' calls away and gives them back.
@@ -48,6 +48,9 @@ func (l *locks) Unlock(ctx context.Context, account, was string) (detail string,
 	if errors.Is(err, ErrNoAccount) {
 		_, err = l.editor.removeTraces(ctx, account)
 		return "the account no longer exists", err
+	}
+	if err == nil {
+		l.forget(ctx, account)
 	}
 	return detail, err
 }

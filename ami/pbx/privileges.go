@@ -25,6 +25,9 @@ var classes = map[string][]string{
 	"CoreShowChannels":               {"reporting", "system"},
 	"CoreStatus":                     {"reporting", "system"},
 	"DBDel":                          {"system"},
+	"DBGetTree":                      {"reporting", "system"},
+	"DBPut":                          {"system"},
+	"DialplanExtensionAdd":           {"system"},
 	"GetConfig":                      {"system", "config"},
 	"Getvar":                         {"call", "reporting"},
 	"Hangup":                         {"call", "system"},
@@ -39,6 +42,7 @@ var classes = map[string][]string{
 	"SIPpeers":                       {"reporting", "system"},
 	"SIPshowpeer":                    {"reporting", "system"},
 	"SIPshowregistry":                {"reporting", "system"},
+	"ShowDialPlan":                   {"config", "reporting"},
 	"SorceryMemoryCacheExpireObject": {"system"},
 	"UpdateConfig":                   {"config"},
 }
@@ -155,6 +159,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(true, "GetConfig", "Reload")
 		add(!a.o.DirectEdit, "UpdateConfig")
 		add(stored.endpointFamily != "" && a.o.Database.Name == "", "Command")
+		add(true, HelpActions...)
 	case incident.StepRestrict:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
@@ -170,7 +175,7 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(true, "CoreStatus", "GetConfig")
 		add(stored.transportFamily != "", "Command")
 	case StepResync:
-		add(true, "CoreShowChannels")
+		add(true, "CoreShowChannels", "DBGetTree")
 		add(pj, "PJSIPShowContacts", "PJSIPShowEndpoints", "PJSIPShowRegistrationsOutbound", "PJSIPShowAors", "GetConfig")
 		add(sip, "SIPpeers", "SIPshowpeer", "SIPshowregistry", "GetConfig")
 		add(iax, "IAXpeerlist", "GetConfig")

@@ -34,9 +34,9 @@ func newIncidents() *cobra.Command {
 		if s, err := control.Dial(*socket).Status(cmd.Context()); err == nil && s.Pause != nil {
 			printPause(cmd.OutOrStdout(), s.Pause)
 		}
-		t := output.NewTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "STEPS")
+		t := output.NewTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "COST", "STEPS")
 		for _, i := range list {
-			t.Row(fmtID(i.ID), output.Time(i.At), who(&i), i.Threshold, stepSummary(i.Steps))
+			t.Row(fmtID(i.ID), output.Time(i.At), who(&i), i.Threshold, cost(i.Cost), stepSummary(i.Steps))
 		}
 		t.Flush()
 		return nil
@@ -63,6 +63,18 @@ func who(i *incident.Incident) string {
 		return "many addresses"
 	}
 	return i.Key.Words()
+}
+
+// cost is about what the calls of an incident cost: an estimate if it is at default rates.
+func cost(c incident.Cost) string {
+	switch {
+	case c.Amount == 0:
+		return ""
+	case c.Estimate:
+		c.Estimate = false
+		return "about " + c.String() + " (estimate)"
+	}
+	return "about " + c.String()
 }
 
 // stepSummary names each step with its state, and how often in a row.

@@ -12,9 +12,9 @@ func newLock() *cobra.Command {
 	return orderAccount(&cobra.Command{
 		Use: "lock ACCOUNT", Short: "Prevent an account from calling until it is unlocked", Args: args(cobra.ExactArgs(1)),
 		Long: "Prevent an account from calling: its dialplan context becomes tollwarden-locked, in Asterisk's own\n" +
-			"configuration, which survives reloads and restarts. It stays registered and can be called. A context\n" +
-			"of that name in the dialplan says what a locked account may still dial, such as emergency numbers;\n" +
-			"without one it can dial nothing. If FreePBX generates the files, the change goes to the\n" +
+			"configuration, which survives reloads and restarts. It stays registered and can be called. It can dial\n" +
+			"emergency numbers, which the daemon adds to that context, and what else a context of that name in the\n" +
+			"dialplan has. If FreePBX generates the files, the change goes to the\n" +
 			"…_custom_post.conf beside them. The command prints the old context and where the new one is: to undo\n" +
 			"it by hand, restore the old one, or remove the added lines, and reload. If Asterisk cannot lock an\n" +
 			"account (a peer of chan_sip's realtime or of users.conf), the daemon ends its calls as they come,\n" +

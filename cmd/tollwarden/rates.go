@@ -117,9 +117,11 @@ func newRatesImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import FILE", Short: "Import your carrier's list of rates", Args: args(cobra.ExactArgs(1)),
 		Long: "Import your carrier's list of rates (CSV, - is standard input) in place of the last one. Each row has a\n" +
-			"prefix in international form, or several, and what a minute costs, and may have a fee per call, the\n" +
-			"seconds that are billed at a time (60/60) and a name. Columns are found by the names in the first row,\n" +
-			"such as prefix, rate, fee, increment and destination. A running daemon uses the rates at once.",
+			"prefix in international form, or several (\"4474, 4477-4479\"), and what a minute or a second costs, and\n" +
+			"may have a fee per call, the seconds that are billed at a time (60/60) and a name. Columns are found by\n" +
+			"their names, in English, German, French, Spanish or Italian, such as prefix, rate, fee, increment and\n" +
+			"destination; look at what --dry-run takes for what. If a rate cannot be read, nothing is imported. A\n" +
+			"running daemon uses the rates at once.",
 		Example: "  tollwarden rates import --dry-run rates.csv",
 	}
 	file, socket := configFlag(cmd), socketFlag(cmd)
@@ -186,7 +188,10 @@ func printImport(w io.Writer, rates *spending.Rates, s spending.Summary, currenc
 	}
 	fmt.Fprintf(w, "%s from %s, in %s\n", incident.Count(rates.Len(), "rate"), incident.Count(s.Rows, "row"), currency)
 	if s.Again > 0 {
-		fmt.Fprintf(w, "%s for a prefix that an earlier row has: the dearer rate counts\n", incident.Count(s.Again, "row"))
+		fmt.Fprintf(w, "prefixes that an earlier row has, too: %d; the dearer rate counts\n", s.Again)
+	}
+	if s.Skipped > 0 {
+		fmt.Fprintf(w, "%s without a prefix and a rate not used, such as %s\n", incident.Count(s.Skipped, "row"), output.Plain(s.Example))
 	}
 	if !s.Increment {
 		fmt.Fprintln(w, "no billing increments: each begun minute counts (60/60)")

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,20 @@ func (d *Detector) AlreadyUp(now time.Time) (list []Channel) {
 		}
 	}
 	d.unheard = nil
+	return list
+}
+
+// UpNow returns all calls that AlreadyUp would, however they became known, by name.
+func (d *Detector) UpNow(now time.Time) (list []Channel) {
+	for _, c := range d.byName {
+		if !c.Calling {
+			continue
+		}
+		if a := d.state(now, c.Account); a != nil && (c.Outgoing || d.isAnonymous(a)) {
+			list = append(list, c)
+		}
+	}
+	slices.SortFunc(list, func(a, b Channel) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 
@@ -57,6 +72,47 @@ func (d *Detector) CheckAlreadyUp(now time.Time, list []Channel) (found []Sign) 
 			costly[a.name] = d.costlyCallsOf(now, a)
 		}
 		d.checkAtOnce(now, costly[a.name], &c, &s)
+		found = append(found, s.list...)
+	}
+	return found
+}
+
+// CheckLegsAlreadyUp returns the signs of legs that were up before any event told of them, of
+// those that no phone set up by a channel of its own: forbidden destinations, and more than
+// Concurrent costly calls of one account or origin at once, except to countries that it
+// usually calls.
+func (d *Detector) CheckLegsAlreadyUp(now time.Time, legs []Leg) (found []Sign) {
+	up, over := map[string]map[string]bool{}, map[string]int{}
+	unusual := func(a *accountState, leg *Leg) bool {
+		abroad := d.rules.Dialling.Country != "" || leg.Number.Type != "" || leg.Forbidden
+		return leg.Costs != "" && abroad && (leg.Number.Type != "" || leg.Forbidden || !a.usuallyCalls(now, leg.Number.Country))
+	}
+	for i := range legs {
+		leg := &legs[i]
+		a := d.state(now, leg.Cause)
+		if a == nil || leg.Own || leg.Emergency || !unusual(a, leg) {
+			continue
+		}
+		if up[leg.Cause] == nil {
+			up[leg.Cause] = map[string]bool{}
+		}
+		up[leg.Cause][leg.Call] = true
+		if n := len(up[leg.Cause]); a.limits.Concurrent > 0 {
+			over[leg.Cause] = n - a.limits.Concurrent
+		}
+	}
+	for i := range legs {
+		leg := &legs[i]
+		a := d.state(now, leg.Cause)
+		if a == nil || leg.Own || leg.Emergency {
+			continue
+		}
+		s := signs{account: a, channel: leg.Channel, number: &leg.Number}
+		a.checkLeaving(&s)
+		if over[leg.Cause] > 0 && unusual(a, leg) && up[leg.Cause][leg.Call] {
+			s.add(ConcurrentCalls, "%d costly calls at once, this one for %s", len(up[leg.Cause]), max(0, now.Sub(leg.Began)).Round(time.Second))
+			over[leg.Cause]--
+		}
 		found = append(found, s.list...)
 	}
 	return found

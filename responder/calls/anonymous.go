@@ -34,25 +34,26 @@ func (a *accountState) checkAnonymous(s *signs) {
 }
 
 // End records the end of a channel and returns the channel and its signs. ok is
-// false if the channel is unknown.
+// false if the channel is no account's, or unknown; it may have signs all the same.
 func (d *Detector) End(now time.Time, name string) (c Channel, s []Sign, ok bool) {
+	s = d.ended(now, name)
 	c, ok = d.Down(name)
 	if !ok {
-		return c, nil, false
+		return c, s, false
 	}
 	a := d.accounts[c.Account]
 	if a == nil || !c.Calling || now.Sub(c.Since) > shortCall || !d.isAnonymous(a) {
-		return c, nil, true
+		return c, s, true
 	}
 	for len(a.ended) > 0 && now.Sub(a.ended[0]) >= ProbeWithin {
 		a.ended = a.ended[1:]
 	}
 	if a.ended = append(a.ended, now); len(a.ended) < shortCalls {
-		return c, nil, true
+		return c, s, true
 	}
 	a.ended = a.ended[len(a.ended)-shortCalls:]
-	return c, []Sign{{
+	return c, append(s, Sign{
 		Kind: AnonymousCall, Account: a.name, Channel: name,
 		Detail: c.Dialled + ": short calls one after another, without a login",
-	}}, true
+	}), true
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // Placed returns the sign of an outgoing call that has just begun, or of a number that
@@ -20,12 +21,26 @@ func (d *Detector) Placed(now time.Time, account, number, channel string) (s Sig
 	if !n.External {
 		return Sign{}, false
 	}
-	s = Sign{Kind: Placed, Account: account, Channel: channel, From: a.where(now), Hint: a.hint(now), Detail: n.Digits}
+	s = d.placed(now, a, channel, &n, d.cost(a.limits, &n))
 	_, _, s.Forbidden = a.limits.Destinations.forbids(&n)
-	if s.Cost = d.cost(a.limits, &n); s.Cost != "" {
-		s.NewCountry = n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now)
-	}
 	return s, true
+}
+
+// PlacedLeg is Placed for a leg, whose number and costs have been read.
+func (d *Detector) PlacedLeg(now time.Time, leg *Leg) (s Sign, ok bool) {
+	a := d.accounts[leg.Cause]
+	if a == nil || !d.isPhone(a) || !leg.Number.External && !leg.Forbidden {
+		return Sign{}, false
+	}
+	s = d.placed(now, a, leg.Channel, &leg.Number, leg.Costs)
+	s.Forbidden = leg.Forbidden
+	return s, true
+}
+
+func (d *Detector) placed(now time.Time, a *accountState, channel string, n *numbers.Number, cost string) Sign {
+	s := Sign{Kind: Placed, Account: a.name, Channel: channel, From: a.where(now), Hint: a.hint(now), Detail: n.Digits, Cost: cost}
+	s.NewCountry = cost != "" && n.Country != "" && n.Country != d.rules.Dialling.Country && a.isNew(n.Country, now)
+	return s
 }
 
 // isNew says whether an account first called a country within the hour.

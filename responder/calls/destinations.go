@@ -71,11 +71,8 @@ func isDigits(item string) bool { return item[0] >= '0' && item[0] <= '9' }
 // length counts as external if the account's rules forbid it, unless an extension has it
 // and no rule names it in full. An emergency number never does, and has no readings.
 func (d *Detector) read(l *Limits, dialled string) numbers.Number {
-	if d.rules.Dialling.Emergency(dialled) {
-		return numbers.Number{Digits: dialled}
-	}
-	n := d.rules.Dialling.Read(dialled)
-	if n.External || n.Digits == "" {
+	n, emergency := d.rules.Dialling.ReadCall(dialled)
+	if emergency || n.External || n.Digits == "" {
 		return n
 	}
 	if _, extension := d.listed[n.Digits]; extension && !slices.Contains(l.Destinations.Deny, n.Digits) {

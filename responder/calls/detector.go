@@ -72,6 +72,9 @@ type Detector struct {
 	unheard  []string           // channels that only Asterisk's last list has told of
 	refused  uint64
 
+	stored storedForwards
+	shared sharedNumbers
+
 	streamStart time.Time
 	sawLogin    bool             // since streamStart, so the stream contains logins
 	unseen      []waiting        // calls whose login has not been seen yet, oldest first
@@ -102,6 +105,12 @@ type accountState struct {
 	scanners  map[string]bool // words of scannerWords already reported
 
 	lastTwoNetworks time.Time // the last TwoNetworks sign
+
+	newNetwork newNetwork
+	costly     []costlyNumber // unusual ones called within the last hour, the newest maxCostly
+	tests      []costlyNumber // those of them that were calls of a few seconds
+	early      earlyMedia
+	feature    dialledFeature
 }
 
 type dialedNumber struct {
@@ -142,6 +151,10 @@ func NewDetector(now time.Time, rules Rules, places Places) *Detector {
 func (d *Detector) RestoreHabits(now time.Time, habits []Habit) {
 	for _, h := range habits {
 		s := usage{h.First, h.Last, h.Last}
+		if h.Kind == HabitForward {
+			d.stored.restore(h)
+			continue
+		}
 		if h.Kind == HabitWatch {
 			d.uptime = s
 			if now.Sub(h.Last) < longestPause {
@@ -272,6 +285,7 @@ func (d *Detector) Call(now time.Time, c Channel) []Sign {
 	n := d.read(a.limits, c.Dialled)
 	c.Outgoing, c.From = n.External, a.where(now).Source
 	d.Up(c)
+	a.noteFeature(now, c)
 	s := signs{account: a, channel: c.Name, number: &n, from: a.where(now), hint: a.hint(now)}
 	switch {
 	case d.isAnonymous(a):

@@ -11,6 +11,13 @@ func (d *Detector) Emergencies(account string) (names []string) {
 	return names
 }
 
+// EmergencyNumbers returns what lists the emergency numbers as phones dial them, which takes
+// some milliseconds. The list may be called without the lock.
+func (d *Detector) EmergencyNumbers() (list func() []string) {
+	dialling := d.rules.Dialling
+	return dialling.EmergencyList
+}
+
 func (d *Detector) leftElsewhere(call string) bool {
 	for l := range d.Legs() {
 		if l.Call == call && !l.Emergency {

@@ -25,8 +25,7 @@ type Leg struct {
 	Own       bool
 	Dialled   string         // what the channel that dials has dialled
 	Sent      string         // to the trunk; "" if the dial string names only a device
-	Costlier  string         // which of both costs more
-	Number    numbers.Number // as Costlier is read
+	Number    numbers.Number // which of both costs more, as it is read
 	Costs     string         // why it costs more than others, in words; "" if it does not
 	Forbidden bool           // by the rules of Cause
 	Emergency bool           // a call for help, which nothing may end or delay
@@ -37,6 +36,8 @@ type Leg struct {
 
 	Began    time.Time
 	Answered time.Time // zero if it was not
+
+	early time.Duration // of it unanswered, as far as it has been counted
 
 	call *trackedCall
 }
@@ -56,6 +57,9 @@ type Dial struct {
 	Channel string // the one that is dialled
 	String  string // DialString: what is sent
 	Up      bool   // it has answered already
+
+	Linkedid string // of the channel that dials
+	CallerID string // of the channel that dials: a number
 }
 
 // Leaves records that a call leaves the site, and returns its leg and its signs. It is to be
@@ -87,6 +91,7 @@ func (d *Detector) Leaves(now time.Time, x Dial) (leg Leg, list []Sign, ok bool)
 		if leg.Number.External {
 			c.outgoing = true
 			d.checkCountry(now, a, &s)
+			d.checkWhereTo(now, a, &s)
 		}
 	}
 	return leg, s.list, true
@@ -99,6 +104,9 @@ func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
 	c := d.parts[x.Channel].call
 	if !ok || c == nil {
 		return Leg{}, false
+	}
+	if d.consults(x, c); c.sentOnBy != "" && score.IsOrigin(d.causeOf(c)) {
+		c.account = c.sentOnBy
 	}
 	leg = Leg{Channel: x.Channel, Trunk: trunk, Cause: d.causeOf(c), Dialled: x.Exten, Sent: sent, Began: now, call: c}
 	if x.Up {
@@ -119,6 +127,7 @@ func (d *Detector) leave(now time.Time, x Dial) (leg Leg, ok bool) {
 	} else if leg.Forbidden {
 		c.forbidden = leg.Channel
 	}
+	c.left = true
 	d.put(leg)
 	return leg, true
 }
@@ -142,7 +151,7 @@ func (d *Detector) leftUnexpectedly(c *trackedCall, leg *Leg) {
 // the dialplan may send something else than what was dialled, and a trunk may have numbers
 // of its own for it. Only what a caller from outside had dialled to get here is none of it.
 func (d *Detector) readLeg(a *accountState, x Dial, leg *Leg) {
-	leg.Costlier, leg.Number = leg.Sent, d.readSent(leg.Sent)
+	leg.Number = d.readSent(leg.Sent)
 	leg.Costs, leg.Forbidden = d.costOfLeg(a.limits, &leg.Number)
 	emergency := d.rules.Dialling.Emergency
 	if leg.Emergency = emergency(leg.Sent) || emergency(x.Exten) && leg.Costs == ""; leg.Emergency {
@@ -155,7 +164,7 @@ func (d *Detector) readLeg(a *accountState, x Dial, leg *Leg) {
 	costs, forbidden := d.costOfLeg(a.limits, &n)
 	switch {
 	case forbidden && !leg.Forbidden, costs != "" && leg.Costs == "", !leg.Number.External && n.External:
-		leg.Costlier, leg.Number, leg.Costs, leg.Forbidden = x.Exten, n, costs, forbidden
+		leg.Number, leg.Costs, leg.Forbidden = n, costs, forbidden
 	}
 }
 
@@ -240,6 +249,13 @@ func (t *Tracker) put(leg Leg) {
 func (t *Tracker) Leg(channel string) (leg Leg, ok bool) {
 	leg, ok = t.out[channel]
 	return leg, ok
+}
+
+// HasLeft reports whether a leg of the call that a channel is part of goes to a trunk, or did
+// before it ended.
+func (t *Tracker) HasLeft(channel string) bool {
+	c := t.parts[channel].call
+	return c != nil && c.left
 }
 
 // Legs yields the legs that are up or being dialled, in no order.

@@ -55,6 +55,7 @@ func (d *Detector) usedFrom(now time.Time, a *accountState, from Login) []Sign {
 func (d *Detector) checkNetwork(now time.Time, a *accountState, source netip.Addr, s *signs) (young bool) {
 	first, young := d.places.UseNetwork(now, a.name, source)
 	if first && d.learningDone(now) {
+		a.newNetwork = newNetwork{event.NetworkPrefix(source), now}
 		s.add(NewNetwork, "used from %s for the first time", event.NetworkPrefix(source))
 	}
 	return young

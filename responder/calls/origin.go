@@ -30,16 +30,54 @@ func (d *Detector) isGuest(name string) bool {
 
 // forwarder returns the account that sends a call to another channel than its own phone's:
 // what has been dialled is its name, or was at first (dialplans jump, and macros dial as
-// "s"). "" means that none does.
+// "s"): by the caller, or by the Local channel through which a queue or a ring group rings
+// the extension. "" means that none does.
 func (d *Detector) forwarder(x Dial) string {
 	c, account := d.parts[x.By].call, x.Exten
-	if c != nil && c.own == x.By && !d.isPhoneName(account) {
-		account = c.did
+	if !d.isExtension(account) {
+		switch tech, peer := peerOf(x.By); {
+		case c != nil && c.own == x.By:
+			account = c.did
+		case tech == "Local" && strings.HasSuffix(x.By, ";2"):
+			account, _, _ = strings.Cut(peer, "@")
+		}
 	}
-	if _, peer := peerOf(x.Channel); peer == account || !d.isPhoneName(account) || c != nil && c.account == account {
+	if _, peer := peerOf(x.Channel); peer == account || !d.isExtension(account) || c != nil && c.account == account {
 		return ""
 	}
 	return account
+}
+
+// isExtension is isPhoneName for what somebody dialled: chan_sip names that in the
+// SuccessfulAuth of a call, so that a login does not make an account of it.
+func (d *Detector) isExtension(dialled string) bool {
+	return d.isPhoneName(dialled) && (d.listed == nil || d.listed[dialled].Login)
+}
+
+// consults gives a call of the PBX to the phone that has the PBX dial for it: for an attended
+// transfer by keys (features.conf, atxfer) and for Page, no event says who dialled. The
+// phone calls or has answered, and is part of the same call; the caller's number names it, if it is an
+// account's, and otherwise it must be the only one.
+func (d *Detector) consults(x Dial, c *trackedCall) {
+	if c.account != score.PBXItself || x.Linkedid == "" {
+		return
+	}
+	found := ""
+	for up := range d.All() {
+		switch {
+		case up.Linkedid != x.Linkedid || up.Answered.IsZero() && !up.Calling || !d.isPhoneName(up.Account):
+		case up.Account == x.CallerID:
+			c.account = up.Account
+			return
+		case found == "" || found == up.Account:
+			found = up.Account
+		default:
+			found = score.PBXItself
+		}
+	}
+	if found != "" {
+		c.account = found
+	}
 }
 
 // clickToDial gives a call to a phone that the PBX has called to connect it with a number:
@@ -81,6 +119,7 @@ func (d *Detector) checkOrigin(now time.Time, a *accountState, leg *Leg, s *sign
 	known := leg.Number.Type == "" && !leg.Forbidden && a.usuallyCalls(now, leg.Number.Country)
 	if leg.Number.External {
 		d.checkCountry(now, a, s)
+		d.checkWhereTo(now, a, s)
 	}
 	// Without a country nobody knows which numbers are abroad.
 	abroad := d.rules.Dialling.Country != "" || leg.Number.Type != "" || leg.Forbidden

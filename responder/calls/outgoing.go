@@ -42,6 +42,7 @@ func (d *Detector) checkOutgoing(now time.Time, a *accountState, s *signs) {
 	}
 	d.checkDormant(now, a, s)
 	d.checkCountry(now, a, s)
+	d.checkWhereTo(now, a, s)
 }
 
 func (a *accountState) checkDestination(s *signs) {

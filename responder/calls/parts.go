@@ -17,7 +17,9 @@ type trackedCall struct {
 	did       string   // what the own channel had dialled at first
 	judged    []string // numbers that were judged
 	counted   bool     // an origin's, as one that costs
+	left      bool     // the site: a leg of it went to a trunk
 	forbidden string   // the trunk's channel that a forbidden one was sent to last
+	sentOnBy  string   // who transferred its own channel to an internal number
 	orphan    bool     // of a Local channel of which nobody has said yet who dialled it
 }
 
@@ -59,8 +61,9 @@ func (t *Tracker) redirect(by, name string, c *trackedCall) (account string) {
 		c.first = name
 	}
 	if known := t.parts[name].call; known != nil && known.orphan && known != c {
-		judged := known.judged
+		judged, left := known.judged, known.left
 		*known = *c // its other half has dialled before it was told
+		known.left = left || c.left
 		known.judged = append(judged, c.judged...)
 		c = known
 	}
@@ -107,6 +110,18 @@ func (t *Tracker) join(c *trackedCall, by, name string) {
 	}
 	if t.changed != nil {
 		t.changed[name], t.changed[otherHalf(name)] = true, true
+	}
+}
+
+// reached records that a channel is answered. A call that has got to whom it was for is not
+// forwarded by them any more, wherever it goes next.
+func (t *Tracker) reached(name string) {
+	p := t.parts[name]
+	if p.call == nil || p.by == "" || p.by != p.call.own {
+		return
+	}
+	if _, peer := peerOf(name); peer == p.call.did {
+		p.call.did = ""
 	}
 }
 

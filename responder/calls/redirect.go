@@ -6,9 +6,13 @@ import (
 )
 
 // Transfer records that an account transfers the other side of a call to a number,
-// and returns the signs of that. It ignores internal numbers.
+// and returns the signs of that. An internal number has none, but the dialplan may send what
+// it stands for outside.
 func (d *Detector) Transfer(now time.Time, account, number, channel string) []Sign {
 	if !d.redirectsOut(account, number) {
+		if c := d.parts[channel].call; c != nil && c.own == channel && d.isPhoneName(account) {
+			c.sentOnBy = account
+		}
 		return nil
 	}
 	d.moveOut(account, channel)

@@ -18,8 +18,10 @@ type Rules struct {
 	// log in, other PBXs. Their calls are not checked. Accounts that need no login
 	// are not checked either.
 	Carriers []string
-	Limits   Limits  // of accounts without a group
-	Groups   []Group // an exact name takes precedence over a pattern
+	// Risky reports whether fraud prefers a country (ISO 3166); nil: none is known.
+	Risky  func(country string) bool
+	Limits Limits  // of accounts without a group
+	Groups []Group // an exact name takes precedence over a pattern
 }
 
 // Limits describe the normal calls of an account. They apply to outgoing calls that

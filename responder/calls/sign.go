@@ -26,12 +26,19 @@ const (
 	ScannerAgent
 	AnonymousCall
 	UnseenLogin
+	CostlyForward
+	SharedNumber
+	SequentialNumbers
+	TestCalls
+	EarlyMedia
+	CostlyAfterLogin
 	kindCount
 )
 
 var kindNames = [kindCount]string{
 	"", "", "CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination", "NewCountry", "OffHours",
 	"Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent", "AnonymousCall", "UnseenLogin",
+	"CostlyForward", "SharedNumber", "SequentialNumbers", "TestCalls", "EarlyMedia", "CostlyAfterLogin",
 }
 
 // String returns the name of the signal.

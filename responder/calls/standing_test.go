@@ -42,3 +42,44 @@ func TestStanding(t *testing.T) {
 		}
 	}
 }
+
+// What a real Asterisk lists of calls that the PBX sends out again: each belongs to the
+// extension that forwards, also behind a queue, or as the dialplan goes on at "s"; otherwise to
+// where its caller came in, or to the PBX itself.
+func TestStandingForwards(t *testing.T) {
+	const n = "00881612345678"
+	in := func(exten, data string) calls.Channel {
+		return calls.Channel{Name: "PJSIP/carrier-00000001", Account: "carrier", Linkedid: "1", Dialled: exten, Calling: true, Data: data, Answered: noon}
+	}
+	local := func(number, half, exten, data string, called bool) calls.Channel {
+		return calls.Channel{Name: "Local/" + number + "@internal-00000001;" + half, Linkedid: "1", Dialled: exten, Called: called, Data: data, Answered: noon}
+	}
+	out := calls.Channel{Name: "PJSIP/carrier-00000009", Account: "carrier", Linkedid: "1", Called: true, CallerID: n, Answered: noon}
+	for name, tc := range map[string]struct {
+		up   []calls.Channel
+		want string
+	}{
+		"a forward":        {[]calls.Channel{in("1002", "Local/"+n+"@internal/n,10"), local(n, "1", "", "", true), local(n, "2", n, "PJSIP/"+n+"@carrier,30", false), out}, "1002"},
+		"to another trunk": {[]calls.Channel{in("1002", "PJSIP/"+n+"@carrier,10"), out}, "1002"},
+		"a queue": {[]calls.Channel{
+			in("601", "Local/1002@internal/n&Local/1001@internal/n,10"), local("1002", "1", "", "", true), local("1002", "2", "1002", "PJSIP/"+n+"@carrier,10", false), out,
+		}, "1002"},
+		"a queue, and macros": {[]calls.Channel{
+			in("601", "Local/1002@internal/n,10"), local("1002", "1", "", "", true), local("1002", "2", "s", "PJSIP/"+n+"@carrier,10", false), out,
+		}, "1002"},
+		"sent out again":            {[]calls.Channel{in("s", "PJSIP/"+n+"@carrier,10"), out}, "trunk/carrier"},
+		"a program":                 {[]calls.Channel{local(n, "1", n, "", false), local(n, "2", n, "PJSIP/"+n+"@carrier,30", false), out}, "pbx/itself"},
+		"a program, by a forward":   {[]calls.Channel{local("1002", "1", "1002", "", false), local("1002", "2", "1002", "PJSIP/"+n+"@carrier,30", false), out}, "1002"},
+		"a number that is no phone": {[]calls.Channel{in("601", "Local/77@internal/n,10"), local("77", "1", "", "", true), local("77", "2", "s", "PJSIP/"+n+"@carrier,10", false), out}, "trunk/carrier"},
+	} {
+		s := newSite(usual())
+		s.ApplySnapshot(noon, tc.up)
+		var got []string
+		for _, l := range s.Standing(noon, tc.up) {
+			got = append(got, l.Channel+" by "+l.Cause)
+		}
+		if want := "PJSIP/carrier-00000009 by " + tc.want; strings.Join(got, ", ") != want {
+			t.Errorf("%s: %s, want %s", name, strings.Join(got, ", "), want)
+		}
+	}
+}

@@ -104,6 +104,7 @@ func (t *Tracker) Answer(at time.Time, name string) {
 		c.Answered = at
 		t.byName[name] = c
 	}
+	t.reached(name)
 	if l, ok := t.out[name]; ok && l.Answered.IsZero() {
 		l.Answered = at
 		t.out[name] = l

@@ -119,6 +119,10 @@ func (a *asterisk) Unlock(_ context.Context, account, was string) (string, error
 	return "unlocked", a.ask("unlock %s %s", account, was)
 }
 
+func (a *asterisk) LetCallForHelp(_ context.Context, numbers []string, locked map[string]string) error {
+	return a.ask("help %v %v", numbers, locked)
+}
+
 func (a *asterisk) Restrict(_ context.Context, account string, to []netip.Prefix) (string, error) {
 	return "restricted", a.ask("restrict %s %s", account, incident.PrefixesText(to))
 }
@@ -160,6 +164,11 @@ func newSite(rule RestrictRule) *site {
 	}
 	return s
 }
+
+// numbers are the emergency numbers of every site.
+var numbers = []string{"112", "999"}
+
+func (s *site) EmergencyNumbers() func() []string { return func() []string { return numbers } }
 
 func (s *site) With(f func()) {
 	s.mu.Lock()

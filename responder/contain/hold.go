@@ -38,7 +38,7 @@ func (r *Runner) lock(ctx context.Context, account string, number int64) (detail
 	if err != nil {
 		return detail, fmt.Errorf("%w; while it runs, the daemon ends the calls of %s as they come", err, account)
 	}
-	return detail + "; previous context: " + was, nil
+	return detail + "; previous context: " + was + "; " + r.help(ctx, account, was), nil
 }
 
 func (r *Runner) unlock(ctx context.Context, account, was string) (detail string, err error) {

@@ -59,6 +59,18 @@ func (l *Locks) Enforced(account string) bool {
 	return locked && (was == "" || strings.HasSuffix(was, partly))
 }
 
+// confirmed are the accounts that Asterisk has locked, also in part, and their contexts of
+// before.
+func (l *Locks) confirmed() map[string]string {
+	out := map[string]string{}
+	for account, was := range l.was {
+		if was = contexts(was); was != "" {
+			out[account] = was
+		}
+	}
+	return out
+}
+
 // contexts is what Asterisk needs to unlock an account.
 func contexts(was string) string { return strings.TrimSuffix(was, " "+partly) }
 

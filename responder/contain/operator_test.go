@@ -80,8 +80,8 @@ func TestLock(t *testing.T) {
 		enforced bool
 		says     string
 	}{
-		"an ordinary account":        {[]string{"PJSIP=internal"}, nil, "PJSIP=internal", false, "locked; previous context: PJSIP=internal"},
-		"locked before":              {nil, nil, "unknown", false, "locked; previous context: unknown"},
+		"an ordinary account":        {[]string{"PJSIP=internal"}, nil, "PJSIP=internal", false, "locked; previous context: PJSIP=internal; emergency calls still work"},
+		"locked before":              {nil, nil, "unknown", false, "locked; previous context: unknown; whether it can call emergency"},
 		"Asterisk cannot be reached": {nil, unreached, "", true, "no connection; while it runs, the daemon ends the calls of 1002 as they come"},
 		"locked in part":             {[]string{"PJSIP=internal"}, unreached, "PJSIP=internal in-part", true, "no connection; while it runs"},
 		"no such account":            {nil, fmt.Errorf("%w: no such account", incident.ErrRefused), "-", false, "refused: no such account"},

@@ -39,6 +39,9 @@ type Accounts interface {
 	// incident.ErrRefused.
 	Lock(ctx context.Context, account string) (was, detail string, err error)
 	Unlock(ctx context.Context, account, was string) (detail string, err error)
+	// LetCallForHelp makes sure that locked accounts can dial emergency numbers; locked
+	// has what Lock returned for each. It is done with little when it has been done.
+	LetCallForHelp(ctx context.Context, numbers []string, locked map[string]string) error
 	// Restrict lets the account be used from these networks alone, until
 	// Unrestrict; restricted to them already is fine.
 	Restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)

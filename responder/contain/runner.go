@@ -62,6 +62,9 @@ type Channels interface {
 	Strays(account string) []string
 	// Emergencies are those of the account's emergency calls, which nothing ends.
 	Emergencies(account string) []string
+	// EmergencyNumbers returns what lists the emergency numbers as phones dial them. That
+	// may take a moment, and needs no lock.
+	EmergencyNumbers() (list func() []string)
 }
 
 // Ledger keeps what is taken from accounts. Neither call waits.
@@ -99,7 +102,8 @@ const (
 
 // Runner has the goroutines that wait for Asterisk: workers, each of which
 // contains one account after a verdict; those that end single calls, and one each
-// that ends calls of accounts being contained and that ends restrictions.
+// that ends calls of accounts being contained, that ends restrictions, and that lets locked
+// accounts call for help.
 type Runner struct {
 	calls    Calls
 	accounts Accounts
@@ -147,6 +151,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return consume(ctx, r.sweepsC, r.sweep) })
 	g.Go(func() error { r.expireRestrictions(ctx); return nil })
+	g.Go(func() error { r.keepHelp(ctx); return nil })
 	return g.Wait()
 }
 

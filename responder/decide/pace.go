@@ -19,9 +19,8 @@ func hurried(v *score.Verdict, f Facts) bool {
 		return false
 	}
 	home := event.NetworkPrefix(v.Cause.Source)
-	for _, e := range v.Evidence {
-		counted := v.Threshold.Points[e.Signal] > 0 && v.At.Sub(e.At) < v.Threshold.Within
-		if counted && (!pace(e.Signal) || event.NetworkPrefix(e.Source) != home) {
+	for _, e := range Counted(v) {
+		if !pace(e.Signal) || event.NetworkPrefix(e.Source) != home {
 			return false
 		}
 	}
@@ -41,10 +40,7 @@ func redialled(v *score.Verdict, f Facts) bool {
 		return false
 	}
 	home, forbidden := event.NetworkPrefix(v.Cause.Source), false
-	for _, e := range v.Evidence {
-		if v.Threshold.Points[e.Signal] == 0 || v.At.Sub(e.At) >= v.Threshold.Within {
-			continue
-		}
+	for _, e := range Counted(v) {
 		if !saysWhereTo(e.Signal) || event.NetworkPrefix(e.Source) != home || dialledIn(e.Session) != number {
 			return false
 		}

@@ -40,6 +40,7 @@ type Facts struct {
 	CloseFor   time.Duration  // for how long it is then
 	Channel    string         // the call that the verdict is about; "" when it is about none
 	Home       string         // why the account's own users are at the target; "" when they are not
+	OneNumber  bool           // the calls of the verdict go to one number in several forms, dialled by hand
 	Costly     bool           // the call that the verdict is about may cost more than one within the country
 	Networks   []netip.Prefix // that the account can be limited to
 	Unlimited  string         // why it cannot be; "" when it can
@@ -101,6 +102,7 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 		s.SkipUnless(f.Stopped == "" || !kind.Takes(), f.Stopped)
 		s.SkipUnless(!kind.Takes() || !hurried(v, f), hurriedAtHome)
 		s.SkipUnless(!kind.Takes() || !redialled(v, f), redialledAtHome)
+		s.SkipUnless(!kind.Takes() && kind != incident.StepHangup || !misdialled(v, f), misdialledAtHome)
 	case incident.StepNotify:
 		s.Target = "operator"
 		s.SkipUnless(!f.NoReceiver, "no receiver is configured: set notify.webhook, notify.mail or notify.syslog")
@@ -266,7 +268,7 @@ func OnlyInforms(steps []incident.Step) bool {
 // Compromised says that a plan treats its account as a thief's.
 func Compromised(steps []incident.Step) bool {
 	return slices.ContainsFunc(steps, func(s incident.Step) bool {
-		return (s.Step == incident.StepRotate || s.Step == incident.StepRemoveRegistrations) && s.Detail != hurriedAtHome && s.Detail != redialledAtHome
+		return (s.Step == incident.StepRotate || s.Step == incident.StepRemoveRegistrations) && s.Detail != hurriedAtHome && s.Detail != redialledAtHome && s.Detail != misdialledAtHome
 	})
 }
 

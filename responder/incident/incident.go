@@ -46,6 +46,9 @@ type Incident struct {
 	// Evidence and Calls are filled in only where one incident is asked for.
 	Evidence []Evidence `json:"evidence,omitempty"` // the oldest first, if the ledger gave it
 	Calls    []Call     `json:"calls,omitempty"`    // by their beginning
+	// Cost is about what the calls cost together; zero, and left out in JSON, if none is known
+	// to have cost anything. Only the ledger fills it in.
+	Cost Cost `json:"cost,omitzero"`
 	// Bare says that the ledger could not be read: Calls and what Evidence was
 	// read from are missing.
 	Bare bool `json:"bare,omitempty"`
@@ -105,8 +108,8 @@ type Call struct {
 	// Answered is when it began to cost, at the earliest; zero, and null in JSON:
 	// it was not answered, as far as is known.
 	Answered time.Time `json:"answered"`
-	// Cost is about what the call cost; zero, and left out in JSON, if it was not
-	// answered, is still up, or is within the country.
+	// Cost is about what the call cost, or had cost when it was last heard of; zero, and left
+	// out in JSON, if it was not answered or is within the country.
 	Cost Cost `json:"cost,omitzero"`
 }
 
@@ -121,7 +124,7 @@ type Cost struct {
 func (c Cost) String() string {
 	amount, words := float64(c.Amount)/1e6, ""
 	if c.Estimate {
-		words = " at default rates"
+		words = " (an estimate at default rates)"
 	}
 	if amount >= 10 {
 		return fmt.Sprintf("%.0f %s%s", amount, c.Currency, words)

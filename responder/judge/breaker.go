@@ -2,7 +2,6 @@ package judge
 
 import (
 	"slices"
-	"time"
 
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/decide"
@@ -49,18 +48,5 @@ func (j *Judge) taken(v *score.Verdict, steps []incident.Step, f decide.Facts) {
 func (j *Judge) endBreakerWait(account string) {
 	if j.Contain.Breaker.EndWait(account) {
 		j.effects.AccountWaits(contain.Waiting{Account: account})
-	}
-}
-
-// endCostly ends a call of an account that waits for a person, since a thief has its
-// password: one that may cost money. Calls within the site and the country go on, so that
-// many accounts that wait do not silence a site.
-func (j *Judge) endCostly(now time.Time, account, channel, dialled string) {
-	if !j.Contain.Breaker.Waits(account) || j.policy.Observe || j.pause.Active(now) || j.contains(now, account) {
-		return
-	}
-	if j.Calls.Cost(account, dialled) != "" {
-		j.counters.CostlyEnded++
-		j.effects.EndCall(channel)
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -24,7 +24,7 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 	}
 	if e.ChannelState != event.StateRing {
 		j.Calls.Up(c)
-		j.sweepNew(c)
+		j.Gate.SweepNew(c)
 		return
 	}
 	if string(tech) == event.IAX2 && j.calledOverIAX(now, c, e.Raw) {
@@ -38,7 +38,7 @@ func (j *Judge) channelUp(now time.Time, e *event.Event) {
 func (j *Judge) channelState(now time.Time, e *event.Event) {
 	if e.ChannelState == event.StateUp {
 		j.Calls.Answer(now, string(e.Channel))
-		j.legAnswered(now, string(e.Channel))
+		j.Gate.LegAnswered(now, string(e.Channel))
 	}
 	if e.ChannelState != event.StateRing {
 		return
@@ -67,12 +67,12 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 		contained = j.placed(now, placedCall{account: c.Account, number: c.Dialled, channel: c.Name, by: c.Name}, raw) || j.contains(now, c.Account)
 	}
 	switch {
-	case j.sweepNew(c):
-	case j.endsCallsOf(c.Account):
+	case j.Gate.SweepNew(c):
+	case j.Gate.EndsCallsOf(c.Account):
 		j.effects.EndCall(c.Name)
-	case j.refuseSpent(now, c):
+	case j.Gate.RefuseSpent(now, c):
 	default:
-		j.endCostly(now, c.Account, c.Name, c.Dialled)
+		j.Gate.EndCostly(now, c.Account, c.Name, c.Dialled)
 	}
 	if contained {
 		j.counters.Suppressed += uint64(len(signs))
@@ -106,45 +106,19 @@ func (j *Judge) calledUnseen(now time.Time, account string, raw []byte) {
 
 // contains says whether an account's calls are all being ended.
 func (j *Judge) contains(now time.Time, account string) bool {
-	return j.Contain.Sessions.Active(now, account)
+	return j.Gate.Contains(now, account)
 }
-
-// endsCallsOf says whether every call that an account sets up is ended: the account is
-// locked, and Asterisk does not see to it itself.
-func (j *Judge) endsCallsOf(account string) bool {
-	return !j.policy.Observe && j.Contain.Locks.Enforced(account)
-}
-
-// sweepNew ends a new call of an account that is being contained. It returns whether it
-// does.
-func (j *Judge) sweepNew(c calls.Channel) bool {
-	incidents, active := j.Contain.Sessions.NewChannel(c.Since, c.Account, c.Name)
-	if !active {
-		return false
-	}
-	if call, ok := j.Contain.Log.Add(incidents, c, time.Time{}, j.country); ok {
-		j.effects.Call(call)
-	}
-	j.effects.Sweep(c.Account)
-	return true
-}
-
-// country reads the country of a dialled number.
-func (j *Judge) country(dialled string) string { return j.policy.Calls.Dialling.Read(dialled).Country }
 
 func (j *Judge) channelDown(now time.Time, e *event.Event) {
-	j.legEnds(now, string(e.Channel))
+	j.Gate.LegEnds(now, string(e.Channel))
 	down, signs, ok := j.Calls.End(now, string(e.Channel))
-	j.legEnded(now, string(e.Channel))
+	j.Gate.LegEnded(now, string(e.Channel))
 	j.effects.ChannelDown()
 	if !ok {
+		j.raise(now, signs, e.Raw)
 		return
 	}
-	j.recent.Add(down, now)
-	if call, ok := j.Contain.Log.End(down, now, j.country); ok {
-		call.Call.Cost = j.costOf(&call.Call)
-		j.effects.Call(call)
-	}
+	j.Gate.Ended(now, down)
 	j.Contain.Sessions.ChannelDown(down.Account, down.Name)
 	j.raise(now, signs, e.Raw)
 }
@@ -158,16 +132,16 @@ func (j *Judge) dialled(now time.Time, e *event.Event) {
 	name := string(e.DestChannel)
 	x := calls.Dial{
 		By: string(e.Channel), Exten: string(e.Exten), Channel: name, String: string(e.DialString),
-		Up: e.DestChannelState == event.StateUp,
+		Up: e.DestChannelState == event.StateUp, Linkedid: string(e.Linkedid), CallerID: string(e.CallerIDNum),
 	}
 	account, number := j.Calls.Dial(x)
 	if number != "" && !j.contains(now, account) {
 		j.raise(now, j.Calls.CheckRedirect(now, account, number, name), e.Raw)
 		j.placed(now, placedCall{account: account, number: number, channel: name}, e.Raw)
-		j.endCostly(now, account, name, number)
+		j.Gate.EndCostly(now, account, name, number)
 	}
 	j.leaves(now, x, e.Raw)
-	j.sweepStray(now, account, name)
+	j.Gate.SweepStray(now, account, name)
 }
 
 // forwarded records that a phone that is called sends its caller elsewhere.
@@ -192,17 +166,9 @@ func (j *Judge) transferred(now time.Time, e *event.Event) {
 	if !j.contains(now, account) {
 		j.raise(now, signs, e.Raw)
 		j.placed(now, placedCall{account: account, number: string(e.Exten), channel: name, by: string(e.Channel)}, e.Raw)
-		j.endCostly(now, account, name, string(e.Exten))
+		j.Gate.EndCostly(now, account, name, string(e.Exten))
 	}
-	j.sweepStray(now, account, name)
-}
-
-// sweepStray ends a call that an account which is being contained is no longer
-// in.
-func (j *Judge) sweepStray(now time.Time, account, channel string) {
-	if j.contains(now, account) && j.Calls.Stray(channel) {
-		j.effects.Sweep(account)
-	}
+	j.Gate.SweepStray(now, account, name)
 }
 
 // Watch looks at what should have happened by now. It is to be called every
@@ -210,8 +176,10 @@ func (j *Judge) sweepStray(now time.Time, account, channel string) {
 func (j *Judge) Watch(now time.Time) {
 	j.Calls.RecordUptime(now)
 	j.raise(now, j.Calls.MissingLogins(now), nil)
-	j.flood.watch(j, now)
-	j.recordGuesses(now)
+	j.raise(now, j.Calls.Unanswered(now), nil)
+	j.flood.Watch(now)
+	j.ongoing.RecordGuesses(now, j.record)
+	j.resumeBans(now)
 	j.watchSpending(now)
 	j.releaseWaiting(now, func(*unexplained) bool { return true })
 }
@@ -300,10 +268,13 @@ func (j *Judge) UserAgent(now time.Time, c calls.Channel, agent string, raw []by
 	}
 }
 
-// recordCalls records the calls that a new incident is about.
-func (j *Judge) recordCalls(i *incident.Incident, since time.Time) {
-	for _, c := range j.Contain.Log.Begin(i, j.recent.Of(i.Account, since), append(j.Calls.Of(i.Account), j.Calls.Others(i.Account)...), j.country) {
-		c.Call.Cost = j.costOf(&c.Call)
-		j.effects.Call(c)
+// oneNumber says whether the calls of a verdict go to one number in several forms, by an
+// account that nobody else is known to use.
+func (j *Judge) oneNumber(v *score.Verdict) bool {
+	account := decide.AccountOf(v)
+	if _, undecided := j.Places.Undecided([]byte(account), v.At); undecided || j.Stolen(v.At, account) {
+		return false
 	}
+	dialled, ok := decide.Dialled(v)
+	return ok && j.Calls.OneNumber(v.At, account, dialled)
 }

@@ -81,7 +81,7 @@ func TestOwnerHearsOfAClosedOffice(t *testing.T) {
 				t.Errorf("messages %q, want %q", got, tc.want)
 			}
 			closed := ""
-			for _, b := range s.PartialBlocks(noon.Add(time.Duration(tc.hours)*time.Hour - 9*time.Minute)) {
+			for _, b := range s.Partial.List(noon.Add(time.Duration(tc.hours)*time.Hour - 9*time.Minute)) {
 				closed += b.ClosedWords()
 			}
 			if !strings.HasPrefix(closed, tc.closed) || tc.closed == "" && closed != "" {

@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -19,7 +18,7 @@ func (j *Judge) betray(v *score.Verdict, steps []incident.Step, i *incident.Inci
 	switch {
 	case !decide.Compromised(steps):
 	case used(v.Cause.Signal):
-		j.handsets.forget(i.Account) // the thief's is among them
+		j.phones.ForgetHandsets(i.Account) // the thief's is among them
 		c := places.Compromise{Account: i.Account, At: v.At}
 		if i.Source.IsValid() && !j.Places.Home(v.At, i.Account, i.Source) {
 			c.Source = event.SourcePrefix(i.Source)
@@ -33,29 +32,13 @@ func (j *Judge) betray(v *score.Verdict, steps []incident.Step, i *incident.Inci
 // used says whether a signal is raised by somebody who uses an account, not by guesses.
 func used(s score.Signal) bool { return s == score.SuccessAfterFailures || s >= score.CallRate }
 
-// compromised lists the accounts that somebody else uses, except those whose thieves are
-// known.
-func (j *Judge) compromised(now time.Time) (list []string) {
-	for _, c := range j.Places.CompromisedAccounts(now) {
-		if j.Places.Stolen([]byte(c.Account), now) {
-			continue
-		}
-		from := ""
-		if c.Source.IsValid() {
-			from = " from " + incident.PrefixText(c.Source)
-		}
-		list = append(list, fmt.Sprintf("%s: used by somebody else%s on %s", c.Account, from, c.At.UTC().Format(time.RFC3339)))
-	}
-	return list
-}
-
 // VitalBans are the bans of the daemon's own that cut off a vital address, as one may that
 // was banned before it was known. What a person banned stays, and so does what nobody
 // remembers.
 func (j *Judge) VitalBans(now time.Time) (list []incident.Ban) {
 	seen := map[netip.Prefix]bool{}
 	add := func(ban incident.Ban) {
-		if j.thresholdOf(ban.Origin) != nil && !seen[ban.Prefix] {
+		if j.policy.thresholdOf(ban.Origin) != nil && !seen[ban.Prefix] {
 			seen[ban.Prefix] = true
 			list = append(list, ban)
 		}

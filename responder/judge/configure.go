@@ -28,7 +28,7 @@ func (j *Judge) Configure(p Policy) error {
 			table.Observe(&o)
 		}
 		table.CopyRawTexts(j.table)
-		j.table = table
+		*j.table = *table // which others hold, too
 	}
 	j.breakIn.Configure(p.BreakIn)
 	j.Slow.Configure(p.Slow)
@@ -43,6 +43,8 @@ func (j *Judge) Configure(p Policy) error {
 	was := j.policy
 	p.Observe, p.Username, p.Log, p.Wire, p.Allow, p.DropsFlows, p.Throttles = was.Observe, was.Username, was.Log, was.Wire, was.Allow, was.DropsFlows, was.Throttles
 	j.policy = p
+	j.Gate.Configure(p.gateRules())
+	j.Partial.Configure(p.Ladder)
 	return nil
 }
 

@@ -25,9 +25,9 @@ func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail stri
 	}
 	j.breakIn.ClearFailures(account)
 	j.Calls.Trust(now, account, at)
-	ended := j.endProbationLimit(now, account, fmt.Sprintf("a person has said that %s is the account's own", at))
+	ended := j.limits.endProbation(now, account, fmt.Sprintf("a person has said that %s is the account's own", at))
 	detail = fmt.Sprintf("%s is known for %s from now on", at, account)
-	if left := j.probationWords(now, account); left != "" {
+	if left := j.words.probationWords(now, account); left != "" {
 		return detail + "; still on probation: " + left + j.stillBlocked(now, at), nil
 	}
 	delete(j.newPlaces.held, account)
@@ -48,7 +48,7 @@ func (j *Judge) stillBlocked(now time.Time, at netip.Addr) string {
 	if ban, ok := j.Bans.Covering(now, source); ok {
 		return fmt.Sprintf("; %s is still blocked %s: %s ends that", incident.PrefixText(ban.Prefix), ban.UntilText(), incident.Command("unban", incident.PrefixText(ban.Prefix), "--forgive"))
 	}
-	for _, b := range j.PartialBlocks(now) {
+	for _, b := range j.Partial.List(now) {
 		if b.InForce(now) && b.Concerns(source) {
 			return fmt.Sprintf("; part of what comes from %s is still blocked (%s): %s ends that", at, b.Words(), incident.Command("unban", at.String()))
 		}
@@ -70,7 +70,7 @@ func (j *Judge) cannotTrust(now time.Time, account string, at netip.Addr) error 
 	case thief:
 		return fmt.Errorf("%w: a break-in on %s came from %s: change the password with %s; if you have changed it by hand, %s says so%s", incident.ErrRefused, account, at, incident.AccountCommand("rotate", account), incident.AccountCommand("unlock", account), j.stillBlocked(now, at))
 	}
-	if list := j.probationWords(now, account); list != "" {
+	if list := j.words.probationWords(now, account); list != "" {
 		return fmt.Errorf("%w: %s is not on probation for %s; on probation: %s", incident.ErrRefused, at, account, list)
 	}
 	return fmt.Errorf("%w: no address of %s is on probation, so there is nothing to trust; to let an address sign in whatever happens: %s", incident.ErrRefused, account, incident.Command("allow", "add", at.String()))
@@ -86,24 +86,12 @@ func (j *Judge) exists(account string) bool {
 	return account != "" && (listed && a.Name == account || j.Places.Used(account))
 }
 
-// probationWords lists the addresses of an account that are on probation; "" for none.
-func (j *Judge) probationWords(now time.Time, account string) string {
-	var words []string
-	for _, p := range j.Places.Probations(account, now) {
-		words = append(words, incident.PrefixText(p.Source))
-	}
-	if n := len(words) - maxPhones; n > 0 {
-		words = append(words[:maxPhones], fmt.Sprintf("%d more", n))
-	}
-	return strings.Join(words, ", ")
-}
-
 // Compromise takes a person's word that a thief has an account's password: the playbook
 // of a break-in is carried out, and bans the account's addresses on probation. What was
 // done within the hour is not done again; detail then says so. The error is an
 // incident.ErrRefused.
 func (j *Judge) Compromise(now time.Time, account string) (detail string, err error) {
-	t := j.breakInThreshold()
+	t := j.policy.breakInThreshold()
 	switch {
 	case j.policy.Observe:
 		return "", fmt.Errorf("%w: mode is observe, nothing is changed: set mode = \"enforce\" and `tollwarden reload` it, or change the password by hand", incident.ErrRefused)
@@ -122,21 +110,11 @@ func (j *Judge) Compromise(now time.Time, account string) (detail string, err er
 	if slices.ContainsFunc(steps, func(s incident.Step) bool { return s.Step.Takes() && s.State == incident.Intended }) {
 		j.EndWaits(account)
 	}
-	if u := j.containedBy(now, account); u != nil {
+	if u := j.ongoing.ContainedBy(now, account); u != nil {
 		return j.joinContained(u, v, steps, len(list) > 0), nil
 	}
 	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked
 	return "", nil
-}
-
-// breakInThreshold is the threshold of a break-in; nil if the configuration has none.
-func (j *Judge) breakInThreshold() *score.Threshold {
-	for i := range j.policy.Thresholds {
-		if t := &j.policy.Thresholds[i]; t.Per == score.PerAccount && t.Points[score.SuccessAfterFailures] >= t.Score {
-			return t
-		}
-	}
-	return nil
 }
 
 // reported plans what is done about a break-in that a person reports. Each address on

@@ -115,7 +115,7 @@ func TestSignsOfABanWithoutEffect(t *testing.T) {
 			if got := s.effects(); got != tc.want {
 				t.Errorf("%q, want %q", got, tc.want)
 			}
-			if list := s.Ineffective(noon.Add(5 * second)); len(list) > 0 {
+			if list := s.Effect.List(noon.Add(5 * second)); len(list) > 0 {
 				t.Errorf("without effect before renewing was tried: %+v", list)
 			}
 		})
@@ -146,14 +146,14 @@ func TestBanWithoutEffect(t *testing.T) {
 		}
 	}
 	acknowledged(500*time.Millisecond, 4*time.Second) // renewed at 2.5 s
-	if list := s.Ineffective(noon.Add(4 * time.Second)); len(list) > 0 || s.Counters().Renewed != 1 || s.Counters().Ineffective != 0 {
+	if list := s.Effect.List(noon.Add(4 * time.Second)); len(list) > 0 || s.Counters().Renewed != 1 || s.Counters().Ineffective != 0 {
 		t.Errorf("while renewing may have helped: %+v, %+v", list, s.Counters())
 	}
 	if !strings.HasPrefix(s.noted, "#7/-1 done: until ") || !strings.Contains(s.noted, "still answered 1 time after 2s") {
 		t.Errorf("the incident says %q", s.noted)
 	}
 	acknowledged(4*time.Second, 5*time.Second+1)
-	list := s.Ineffective(noon.Add(5 * time.Second))
+	list := s.Effect.List(noon.Add(5 * time.Second))
 	if len(list) != 1 || list[0].Failing != noon.Add(5*time.Second) || s.Counters().Ineffective != 1 {
 		t.Fatalf("after renewing did not help: %+v, %+v", list, s.Counters())
 	}
@@ -175,7 +175,7 @@ func TestBanWithoutEffect(t *testing.T) {
 		t.Errorf("%+v", b)
 	}
 	for after, want := range map[time.Duration]int{10 * time.Minute: 1, 11 * time.Minute: 0} {
-		if got := len(s.Ineffective(noon.Add(after))); got != want {
+		if got := len(s.Effect.List(noon.Add(after))); got != want {
 			t.Errorf("%d after %s", got, after)
 		}
 	}
@@ -184,11 +184,11 @@ func TestBanWithoutEffect(t *testing.T) {
 		t.Errorf("the incident says %q", s.noted)
 	}
 	acknowledged(20*time.Minute, 20*time.Minute+1)
-	if got := len(s.Ineffective(noon.Add(20 * time.Minute))); got != 1 || s.Counters().Ineffective != 2 {
+	if got := len(s.Effect.List(noon.Add(20 * time.Minute))); got != 1 || s.Counters().Ineffective != 2 {
 		t.Errorf("%d when it is heard again", got)
 	}
 	s.Bans.Remove(netip.MustParsePrefix(thief + "/32"))
-	if got := len(s.Ineffective(noon.Add(20 * time.Minute))); got != 0 {
+	if got := len(s.Effect.List(noon.Add(20 * time.Minute))); got != 0 {
 		t.Errorf("%d after the ban was released", got)
 	}
 }
@@ -203,7 +203,7 @@ func TestBanOfAsteriskIsWidened(t *testing.T) {
 		s.names(noon.Add(after), noon.Add(after), intake.SensorAMI, "PJSIP", thief, event.TLS) // a port that nobody knows
 		s.acknowledges(noon.Add(after), thief+"/32")
 	}
-	if got := s.bans(noon.Add(9 * time.Second)); got != "192.0.2.66/32 all #0" || len(s.Ineffective(noon.Add(9*time.Second))) != 1 {
+	if got := s.bans(noon.Add(9 * time.Second)); got != "192.0.2.66/32 all #0" || len(s.Effect.List(noon.Add(9*time.Second))) != 1 {
 		t.Errorf("%s", got)
 	}
 	if b := s.Bans.List(noon)[0]; b.Until != noon.Add(time.Hour) || b.Spoofable() {
@@ -256,7 +256,7 @@ func TestBanIsNotWidenedWhereAccountsLive(t *testing.T) {
 		s.acknowledges(noon, thief+"/32")
 		s.heard(3*time.Second, 4*time.Second)
 		s.heard(7*time.Second, 8*time.Second)
-		if got := s.bans(noon); got != "192.0.2.66/32 sip #0" || len(s.Ineffective(noon.Add(8*time.Second))) != 1 {
+		if got := s.bans(noon); got != "192.0.2.66/32 sip #0" || len(s.Effect.List(noon.Add(8*time.Second))) != 1 {
 			t.Errorf("%s: %s", name, got)
 		}
 		if !strings.Contains(s.noted, "not widened to all traffic: 192.0.2.") {
@@ -272,7 +272,7 @@ func TestObserveHasNoBansWithoutEffect(t *testing.T) {
 	s := newSite(t, p)
 	s.ban(thief+"/32", incident.ScopeAll)
 	s.heard(3*time.Second, time.Minute)
-	if got := s.effects(); got != "" || len(s.Ineffective(noon.Add(time.Minute))) != 0 {
+	if got := s.effects(); got != "" || len(s.Effect.List(noon.Add(time.Minute))) != 0 {
 		t.Error(got)
 	}
 }
@@ -293,7 +293,7 @@ func TestBansWithoutEffectAreBounded(t *testing.T) {
 			s.acknowledges(at, prefix)
 		}
 	}
-	if n := len(s.Ineffective(noon.Add(9 * time.Second))); n > 256 {
+	if n := len(s.Effect.List(noon.Add(9 * time.Second))); n > 256 {
 		t.Errorf("%d", n)
 	}
 }
@@ -338,13 +338,13 @@ func TestDamagedTableIsNoBanWithoutEffect(t *testing.T) {
 				s.Answered(at, netip.MustParseAddr(thief))
 			}
 			at = at.Add(20 * time.Millisecond)
-			s.TableRepaired(at)
+			s.Effect.Repaired(at)
 			if !tc.before {
 				s.Answered(at.Add(20*time.Millisecond), netip.MustParseAddr(thief))
 			}
 			s.acknowledges(at.Add(30*time.Millisecond), thief+"/32")
 		}
-		if got := len(s.Ineffective(at.Add(time.Second))) > 0; got != tc.failing {
+		if got := len(s.Effect.List(at.Add(time.Second))) > 0; got != tc.failing {
 			t.Errorf("%s: without effect %t", name, got)
 		}
 	}

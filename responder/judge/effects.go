@@ -53,17 +53,17 @@ type Effects interface {
 	NoteBan(ban incident.Ban, s incident.Step)
 	// DropFlow drops a flow again about which an incident was made before. LiftFlow lets
 	// one through before its time. What the kernel says about a flow to drop comes back
-	// by Judge.FlowAcknowledged.
+	// by partial.Blocks.FlowAcknowledged.
 	DropFlow(flow incident.Flow, within time.Duration)
 	LiftFlow(b incident.PartialBlock)
 	// Suspect throttles an address for that time; 0 ends it. The conversations in live
 	// pass as before. It may keep live, which never changes. ok is false if there is no
-	// room now. Otherwise what the kernel says comes back by Judge.ThrottleAcknowledged.
+	// room now. Otherwise what the kernel says comes back by partial.Blocks.ThrottleAcknowledged.
 	Suspect(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
 	// CloseConnections lets nothing in from an address over TCP, TLS and WebSocket for
 	// that time, except over the connections in live; 0 ends it. It may keep live, which
 	// never changes. ok is false if there is no room now. Otherwise what the kernel says
-	// comes back by Judge.ClosingAcknowledged.
+	// comes back by partial.Blocks.ClosingAcknowledged.
 	CloseConnections(at netip.Prefix, within time.Duration, live []netip.AddrPort) (ok bool)
 	// BanChanged is called when a ban has expired. PartialChanged is called for each
 	// change of a partial block.

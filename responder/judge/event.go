@@ -142,26 +142,21 @@ func (j *Judge) Challenged(now time.Time, to netip.Addr, of []netip.Addr, nonce 
 }
 
 // evidence is what is known against accounts and addresses.
-type evidence struct{ *Judge }
+type evidence struct {
+	breakIn *score.BreakIn
+	table   *score.Table
+}
 
 // Guessed says whether others failed for an account.
-func (j evidence) Guessed(account string) bool { return j.breakIn.HasFailures(account) }
+func (e *evidence) Guessed(account string) bool { return e.breakIn.HasFailures(account) }
 
 // Failed says whether an account failed at an address, by evidence as good as
 // least at least.
-func (j evidence) Failed(account string, source netip.Addr, least score.Proof) bool {
-	for _, e := range j.table.Evidence(sourceKey(source)) {
-		if e.Signal.Failure() && e.Proof >= least && e.Account == account {
+func (e *evidence) Failed(account string, source netip.Addr, least score.Proof) bool {
+	for _, r := range e.table.Evidence(score.SourceKey(source)) {
+		if r.Signal.Failure() && r.Proof >= least && r.Account == account {
 			return true
 		}
 	}
 	return false
-}
-
-func sourceKey(a netip.Addr) score.Key {
-	return score.Key{Per: score.PerSource, Prefix: event.SourcePrefix(a)}
-}
-
-func networkKey(a netip.Addr) score.Key {
-	return score.Key{Per: score.PerNetwork, Prefix: event.NetworkPrefix(a)}
 }

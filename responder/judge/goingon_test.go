@@ -66,7 +66,7 @@ func TestOneGuesserIsOneIncident(t *testing.T) {
 		t.Fatalf("%s", got)
 	}
 	flows := 0
-	for _, b := range s.PartialBlocks(at) {
+	for _, b := range s.Partial.List(at) {
 		if flows++; b.Incident != 1 {
 			t.Errorf("%s is of incident %d", b.Target(), b.Incident)
 		}
@@ -196,8 +196,8 @@ func TestReleasedGuesserGoesOn(t *testing.T) {
 	for n := range 4 {
 		at := noon.Add(time.Duration(n) * 5 * time.Minute)
 		s.hear(t, at, over("TCP", guesses(40000+n, "1001", "1002", "1003")))
-		for _, b := range s.PartialBlocks(at) {
-			s.Lift(b)
+		for _, b := range s.Partial.List(at) {
+			s.Partial.Lift(b)
 		}
 		s.ClearScore(netip.MustParsePrefix(office + "/32"))
 		s.Watch(at.Add(time.Second))

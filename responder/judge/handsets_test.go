@@ -140,7 +140,7 @@ func guessesOfADay(t *testing.T, s *site, source, id string, every time.Duration
 			return n
 		}
 		port := 40000 + tick/3%20000
-		if slices.ContainsFunc(s.PartialBlocks(at), func(b incident.PartialBlock) bool {
+		if slices.ContainsFunc(s.Partial.List(at), func(b incident.PartialBlock) bool {
 			return b.InForce(at) && (b.Kind == incident.ClosedAddress || b.Flow == netip.AddrPortFrom(addr, uint16(port)))
 		}) {
 			continue

@@ -42,6 +42,7 @@ type recorder struct {
 	thieves   map[string]string        // by account, as they were last kept
 	holds     map[string]incident.Hold // by account and kind, as they were last kept
 	partial   []string                 // changes of partial blocks
+	costs     map[string]incident.Cost // of calls, by channel, as they were last recorded
 	noted     string                   // about the effect of a ban
 	delivered bool                     // the messages about incidents were sent
 	noRoom    bool                     // to end calls
@@ -193,6 +194,10 @@ func (r *recorder) Sweep(account string)   { r.note("sweep %s", account) }
 func (r *recorder) ChannelDown()           {}
 
 func (r *recorder) Call(c contain.IncidentCall) {
+	if r.costs == nil {
+		r.costs = map[string]incident.Cost{}
+	}
+	r.costs[c.Call.Channel] = c.Call.Cost
 	ended := "is up"
 	if !c.Call.Ended.IsZero() {
 		ended = "took " + c.Call.Ended.Sub(c.Call.Began).String()

@@ -73,27 +73,31 @@ type unannounced struct {
 	source  netip.Addr
 }
 
+// unannouncedSet are those that Asterisk holds, and when each last counted as a login.
+type unannouncedSet map[unannounced]time.Time
+
+// has says whether a registration is one of them.
+func (s unannouncedSet) has(c places.Contact) bool {
+	_, is := s[unannounced{c.Account, c.Source}]
+	return is
+}
+
 // ExpectUnannounced says which registrations no event reports, before SetContacts takes all.
 func (j *Judge) ExpectUnannounced(list []places.Contact) {
 	for _, c := range list {
-		if !j.isUnannounced(c) {
+		if !j.unannounced.has(c) {
 			if j.unannounced == nil {
-				j.unannounced = map[unannounced]time.Time{}
+				j.unannounced = unannouncedSet{}
 			}
 			j.unannounced[unannounced{c.Account, c.Source}] = time.Time{}
 		}
 	}
 }
 
-func (j *Judge) isUnannounced(c places.Contact) bool {
-	_, is := j.unannounced[unannounced{c.Account, c.Source}]
-	return is
-}
-
 // SetUnannounced takes the registrations that no event reports, which Asterisk holds now.
 func (j *Judge) SetUnannounced(now time.Time, list []places.Contact) {
 	known := j.unannounced
-	j.unannounced = make(map[unannounced]time.Time, len(list))
+	j.unannounced = make(unannouncedSet, len(list))
 	for _, c := range list {
 		at := unannounced{c.Account, c.Source}
 		last, seen := known[at]

@@ -21,36 +21,18 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/decide"
+	"github.com/tollwarden/tollwarden/responder/effect"
+	"github.com/tollwarden/tollwarden/responder/gate"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
+	"github.com/tollwarden/tollwarden/responder/ongoing"
+	"github.com/tollwarden/tollwarden/responder/partial"
+	"github.com/tollwarden/tollwarden/responder/phones"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/slow"
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
-
-// Policy is what the operator decided, and what the edges can do.
-type Policy struct {
-	Observe    bool // decide and record everything, change nothing
-	Thresholds []score.Threshold
-	Playbooks  map[string][]incident.StepKind
-	Ladder     decide.Ladder
-	BreakIn    score.BreakInConfig
-	Slow       slow.Config
-	Known      time.Duration // how long after its last success an address is known
-	Restrict   contain.RestrictRule
-	Calls      calls.Rules
-	Budget     Budget
-	Allow      []netip.Prefix // never banned
-	Username   string         // our own name on the manager interface
-	Log        bool           // another sensor reads Asterisk's log
-	Wire       bool           // another sensor sees SIP over UDP
-	NoReceiver bool           // no receiver is configured
-	Command    string         // the program that the step exec runs; "" is none
-	Breaker    contain.BreakerRule
-	DropsFlows bool // the kernel can drop single flows for us
-	Throttles  bool // the kernel lets us decide about single packets
-}
 
 // Judge knows what happened and decides what should be done.
 type Judge struct {
@@ -63,42 +45,35 @@ type Judge struct {
 	Contain  *contain.State
 	Slow     *slow.Guesses
 	Spending *spending.Spending
+	Partial  *partial.Blocks
+	Gate     *gate.Gate
+	Effect   *effect.Check
 
 	policy     Policy
 	effects    Effects
 	table      *score.Table
 	breakIn    *score.BreakIn
+	against    *evidence
 	turns      *score.Turns
-	recent     calls.Recent
 	dedup      decide.Dedup
-	flows      decide.Flows
-	vouchers   decide.Vouchers
-	stale      stalePhones
-	handsets   handsets
 	newPlaces  newPlaces
-	outdated   decide.Vouchers // where phones with an old password were spared
-	blocked    bans.Flows
-	suspects   *bans.Suspects
-	closings   map[netip.Prefix]*closing
-	closed     decide.Closings
+	phones     *phones.Own
+	words      words
+	limits     limits
+	ongoing    *ongoing.Incidents
+	flood      *ongoing.Flood
 	placesAt   time.Time // when Places was last pruned
-	spendingAt time.Time // when limits of spending were last checked
 	unstopped  decide.Unstopped
-	pause      decide.Pause
-	missed     decide.Missed              // verdicts of the pause that is on, or was the last
-	underWay   []*underWay                // incidents that can be joined, the oldest first
-	guessers   map[netip.Prefix]*underWay // those of them that are about the guesses of an address
-	listings   map[score.Key]listing      // what incidents have listed
-	contained  map[string]*underWay       // the last incident that treats an account as a thief's
-	flood      flood
+	pause      *decide.Pause
+	missed     decide.Missed // verdicts of the pause that is on, or was the last
+	resumption resumption
+	suspicions suspicions
 
-	ineffective bans.Ineffective
-	wireAt      time.Time                 // when a request or a response was last seen on the wire
-	waiting     []unexplained             // successes that wait for a response
-	registered  []string                  // accounts that Asterisk named at the last resync
-	unannounced map[unannounced]time.Time // registrations that no event reports, and when each last counted
-	meanwhile   map[netip.Prefix][]Guess  // what was guessed while no events came in, until the registrations are judged
-	doubtful    []places.Contact          // registrations that are to be judged
+	wireAt      time.Time      // when a request or a response was last seen on the wire
+	waiting     []unexplained  // successes that wait for a response
+	registered  []string       // accounts that Asterisk named at the last resync
+	unannounced unannouncedSet // registrations that no event reports, and when each last counted
+	doubts      doubts
 	counters    Counters
 	meters      meters
 }
@@ -113,22 +88,32 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
-		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), handsets: newHandsets(), closings: map[netip.Prefix]*closing{}, placesAt: now,
+		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), placesAt: now, pause: &decide.Pause{},
 	}
 	j.Contain.Costs.Holds = effects
 	j.Contain.Costs.Configure(policy.Restrict)
 	j.Intake.Wire.Unseen(now)
 	j.Places = places.New(places.Config{
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
-		ThievesChanged: effects.ThievesChanged, ProbationChanged: j.probationChanged, Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
+		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(effects, &j.suspicions), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
-	j.suspects = bans.NewSuspects(effects, j.Places.Live)
+	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
+	j.resumption.bans = j.Bans
+	j.suspicions.places, j.suspicions.table, j.suspicions.breakIn = j.Places, table, j.breakIn
+	j.against = &evidence{j.breakIn, table}
+	j.doubts = doubts{places: j.Places, against: j.against}
+	j.ongoing, j.flood = ongoing.New(table, j.breakIn, effects), ongoing.NewFlood(effects)
+	j.limits = limits{&j.Contain.Costs, j.Places, j.ongoing, effects}
+	j.words = words{j.Places, j.Contain}
+	j.phones = phones.New(j.Places, table, j.breakIn, &j.Contain.Rotations)
+	j.Effect = effect.New(policy.Observe, j.Bans, j.Places, j.phones, j.pause, effects)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
 	j.Spending = spending.New(policy.spendingRules())
 	j.Spending.Used, j.Spending.Forgave = effects.SpendingUsed, effects.SpendingForgiven
+	j.Gate = gate.New(policy.gateRules(), j.Calls, j.Contain, j.Spending, j.pause, effects)
 	j.Contain.Breaker.Configure(policy.Breaker)
 	return j, nil
 }
@@ -160,11 +145,11 @@ func (j *Judge) EndWaits(account string) {
 // password, with the limit of its costs that they brought about. why is a reason in words.
 func (j *Judge) forgetBreakIn(account, why string) {
 	j.breakIn.ClearFailures(account)
-	j.vouchers.Forget(account)
+	j.phones.ForgetVouchers(account)
 	delete(j.newPlaces.held, account)
 	j.Places.ForgetProbation(account)
 	j.Places.ForgetThieves(account)
-	j.endCostLimit(account, why)
+	j.limits.end(account, why)
 }
 
 // Stolen says whether somebody else is known to have the password of an account, or to
@@ -175,8 +160,8 @@ func (j *Judge) Stolen(now time.Time, account string) bool {
 
 // ClearScore forgets what the addresses of a prefix scored.
 func (j *Judge) ClearScore(prefix netip.Prefix) {
-	j.table.Forget(sourceKey(prefix.Addr()))
-	j.table.Forget(networkKey(prefix.Addr()))
+	j.table.Forget(score.SourceKey(prefix.Addr()))
+	j.table.Forget(score.NetworkKey(prefix.Addr()))
 	j.turns.Forget(prefix)
 	j.missed.ForgetIn(prefix)
 	j.Slow.Forget(event.SourcePrefix(prefix.Addr()))
@@ -184,23 +169,19 @@ func (j *Judge) ClearScore(prefix netip.Prefix) {
 
 // Prune forgets what ran out. It is to be called once a minute.
 func (j *Judge) Prune(now time.Time) {
+	j.resumeBans(now)
 	for _, ended := range j.Bans.Prune(now) {
 		j.effects.BanChanged(ended, incident.Ended)
 	}
-	j.checkEffects(now)
+	j.resumption.forget(now)
+	j.Effect.Prune(now)
 	j.dedup.Prune(now)
-	j.flows.Prune(now)
-	j.vouchers.Prune(now)
-	j.pruneFlows(now)
+	j.Partial.Prune(now)
 	j.unstopped.Prune(now)
-	j.recordGuesses(now)
-	j.forgetUnderWay(now)
-	j.pruneListings(now)
-	j.pruneContained(now)
-	j.flood.watch(j, now)
-	j.flood.prune(now)
-	j.suspects.Prune(now)
-	j.forgetClosings(now)
+	j.ongoing.RecordGuesses(now, j.record)
+	j.ongoing.Prune(now)
+	j.flood.Watch(now)
+	j.flood.Prune(now)
 	if now.Sub(j.placesAt) >= 24*time.Hour {
 		j.placesAt = now
 		j.Places.Prune(now)
@@ -210,20 +191,7 @@ func (j *Judge) Prune(now time.Time) {
 		j.missed.Prune(now)
 	}
 	j.Contain.Numbers.Prune(now)
-	j.stale.prune(now)
-	j.handsets.prune(now)
-	j.outdated.Prune(now)
+	j.phones.Prune(now)
 	j.pruneSlow(now)
 	j.Spending.Prune(now)
-}
-
-// thresholdOf is the threshold of that name; nil when the configuration has
-// none any more.
-func (j *Judge) thresholdOf(name string) *score.Threshold {
-	for i := range j.policy.Thresholds {
-		if t := &j.policy.Thresholds[i]; t.Name == name {
-			return t
-		}
-	}
-	return nil
 }

@@ -63,7 +63,19 @@ func TestLegsToASatelliteNumber(t *testing.T) {
 		{"22/dial-uri", "pbx/itself", "PJSIP/1003-0000002e"},
 		{"22/blind-transfer", "1002", ""},
 		{"22/forward-by-phone", "1002", ""},
+		{"22/ring-group", "trunk/carrier", ""},
+		{"22/queue-satellite", "trunk/carrier", ""},
+		{"22/page-satellite", "1003", ""},
+		{"22/fork-satellite", "trunk/carrier", ""},
+		{"22/failover", "1002", ""},
+		{"22/pickup-transfer", "1003", ""},
+		{"22/transfer-short-code", "1001", ""},
+		{"22/attended-by-keys", "1002", ""},
+		{"22/redirected", "trunk/carrier", ""},
 		{"16/rewritten", "1002", ""},
+		{"16/disa-keys", "trunk/carrier", ""},
+		{"16/attended-by-keys", "1002", ""},
+		{"16/transfer-short-code", "1001", ""},
 		{"16/did-forward-local", "1006", ""},
 		{"16/disa", "trunk/carrier", ""},
 		{"16/originate-local", "pbx/itself", ""},
@@ -334,5 +346,97 @@ func TestForwardByAMacro(t *testing.T) {
 	s.sends(noon, "Local/00881612345678@out-00000001;2", "00881612345678", "PJSIP/carrier-00000002", "00881612345678@carrier")
 	if got := s.verdicts(); got != "forbidden 1006" {
 		t.Errorf("incidents %q", got)
+	}
+}
+
+// A queue or ring group rings its members through Local channels. A member whose phone is
+// forwarded causes the call that leaves, also where the dialplan goes on at "s".
+func TestMembersThatForward(t *testing.T) {
+	const caller, leg, n = "PJSIP/carrier-00000001", "PJSIP/carrier-00000009", "00881612345678"
+	for name, tc := range map[string]struct{ member, exten, want string }{
+		"a member":                      {"Local/1006@internal-00000001", "1006", "forbidden 1006"},
+		"a member, and macros":          {"Local/1006@from-queue-00000001", "s", "forbidden 1006"},
+		"a member outside":              {"Local/" + n + "@internal-00000001", n, "forbidden trunk/carrier"},
+		"a number that is no extension": {"Local/601@internal-00000001", "s", "forbidden trunk/carrier"},
+	} {
+		s := pbx(t, outgoing())
+		s.sees(noon, event.Event{Kind: event.Newchannel, Channel: []byte(caller), Exten: []byte("600"), ChannelState: event.StateRing})
+		s.sends(noon, caller, "600", tc.member+";1", strings.TrimPrefix(tc.member, "Local/"))
+		s.sends(noon, tc.member+";2", tc.exten, leg, n+"@carrier")
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+	}
+}
+
+// Forwards and calls of the PBX itself that were up at the start are judged by how many there
+// are, too; few, or calls within the country, are left alone.
+func TestLegsAlreadyUpAtOnce(t *testing.T) {
+	for name, tc := range map[string]struct {
+		number string
+		n      int
+		want   string
+	}{
+		"a program's twenty":        {"00372500100%02d", 20, "many pbx/itself"},
+		"few":                       {"00372500100%02d", 5, ""},
+		"within the country":        {"020794601%02d", 20, ""},
+		"one to a satellite number": {"008816123456%02d", 1, "forbidden pbx/itself"},
+	} {
+		p := outgoing()
+		p.Thresholds[len(p.Thresholds)-1].Points[score.ConcurrentCalls] = 1
+		s := pbx(t, p)
+		var up []calls.Channel
+		for i := range tc.n {
+			number, id := fmt.Sprintf(tc.number, i), fmt.Sprint(i)
+			name := fmt.Sprintf("Local/%s@internal-%08x;", number, i)
+			at := noon.Add(-10 * time.Minute)
+			up = append(up,
+				calls.Channel{Name: name + "1", Linkedid: id, Dialled: number, Since: at, Answered: at},
+				calls.Channel{Name: name + "2", Linkedid: id, Dialled: number, Data: "PJSIP/" + number + "@carrier,30", Since: at, Answered: at},
+				calls.Channel{Name: fmt.Sprintf("PJSIP/carrier-%08x", i), Account: "carrier", Linkedid: id, Called: true, CallerID: number, Since: at, Answered: at},
+			)
+		}
+		s.Calls.BeginSnapshot()
+		s.Calls.ApplySnapshot(noon, up)
+		s.JudgeLegsAlreadyUp(noon, s.Calls.Standing(noon, up))
+		if got := s.verdicts(); got != tc.want {
+			t.Errorf("%s: %s, want %s", name, got, tc.want)
+		}
+		if ends := strings.Count(s.effects(), "end PJSIP/carrier-"); (ends > 0) != (tc.want != "") || tc.n > 5 && tc.want != "" && ends < tc.n {
+			t.Errorf("%s: %d legs ended", name, ends)
+		}
+	}
+}
+
+// A call of the PBX in which a phone takes part is that phone's: the caller's number names
+// it, or there is no other one. Of two phones, neither is blamed by chance.
+func TestWhoHasThePBXDial(t *testing.T) {
+	for _, tc := range []struct {
+		name, callerID, linkedid string
+		phones                   []string
+		want                     string
+	}{
+		{"the only phone", "442079460000", "1.1", []string{"1002"}, "1002"},
+		{"its number", "1003", "1.1", []string{"1002", "1003"}, "1003"},
+		{"two phones", "442079460000", "1.1", []string{"1002", "1003"}, "pbx/itself"},
+		{"a phone in another call", "1002", "1.2", []string{"1002"}, "pbx/itself"},
+		{"no phone", "1002", "1.1", nil, "pbx/itself"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := pbx(t, outgoing())
+			for _, account := range tc.phones {
+				s.sees(noon, event.Event{
+					Kind: event.Newchannel, Channel: []byte("PJSIP/" + account + "-00000001"), ChannelState: event.StateRing,
+					Exten: []byte("1001"), Linkedid: []byte("1.1"),
+				})
+			}
+			s.sees(noon, event.Event{
+				Kind: event.DialBegin, Channel: []byte("Local/77@internal-00000001;2"), Exten: []byte("77"), CallerIDNum: []byte(tc.callerID), Linkedid: []byte(tc.linkedid),
+				DestChannel: []byte("PJSIP/carrier-00000002"), DialString: []byte("00881612345678@carrier"),
+			})
+			if got := s.verdicts(); got != "forbidden "+tc.want {
+				t.Errorf("incidents %q", got)
+			}
+		})
 	}
 }

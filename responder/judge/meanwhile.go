@@ -24,11 +24,20 @@ type Guess struct {
 // Meanwhile takes what was guessed while no events came in, which is to be known before
 // SetContacts. Nothing of it is scored: that is for the events themselves.
 func (j *Judge) Meanwhile(list []Guess) {
-	j.meanwhile = map[netip.Prefix][]Guess{}
+	j.doubts.guesses = map[netip.Prefix][]Guess{}
 	for _, g := range list {
 		at := event.SourcePrefix(g.Source)
-		j.meanwhile[at] = append(j.meanwhile[at], g)
+		j.doubts.guesses[at] = append(j.doubts.guesses[at], g)
 	}
+}
+
+// doubts are the registrations that may be a guesser's.
+type doubts struct {
+	places  *places.Places
+	against *evidence
+
+	guesses  map[netip.Prefix][]Guess // while no events came in, until the registrations are judged
+	contacts []places.Contact         // that are to be judged
 }
 
 const (
@@ -47,10 +56,10 @@ func (g *Guess) isBurst() bool {
 
 // guessesAt are the failures at an address, by account: of the time without events, and
 // those that count since. An account that is rightly used there is left out.
-func (j *Judge) guessesAt(now time.Time, at netip.Prefix) map[string]Guess {
+func (d *doubts) guessesAt(now time.Time, at netip.Prefix) map[string]Guess {
 	list := map[string]Guess{}
 	add := func(g Guess) {
-		if j.Places.Lives([]byte(g.Account), at, now) {
+		if d.places.Lives([]byte(g.Account), at, now) {
 			return
 		}
 		was, known := list[g.Account]
@@ -65,13 +74,13 @@ func (j *Judge) guessesAt(now time.Time, at netip.Prefix) map[string]Guess {
 		}
 		list[g.Account] = g
 	}
-	for _, g := range j.meanwhile[at] {
-		if now.Sub(g.Last) < j.breakIn.Within() {
+	for _, g := range d.guesses[at] {
+		if now.Sub(g.Last) < d.against.breakIn.Within() {
 			add(g)
 		}
 	}
-	for _, r := range j.table.Evidence(score.Key{Per: score.PerSource, Prefix: at}) {
-		if r.Signal.Failure() && now.Sub(r.At) < j.breakIn.Within() {
+	for _, r := range d.against.table.Evidence(score.Key{Per: score.PerSource, Prefix: at}) {
+		if r.Signal.Failure() && now.Sub(r.At) < d.against.breakIn.Within() {
 			add(Guess{Account: r.Account, Failures: 1, First: r.At, Last: r.At})
 		}
 	}
@@ -83,7 +92,7 @@ func (j *Judge) guessesAt(now time.Time, at netip.Prefix) map[string]Guess {
 // there. What a phone with an old password does where others are registered raises no
 // doubt: it fails slowly, before somebody corrects it, or for as many accounts at most as
 // are registered.
-func (j *Judge) doubt(now time.Time, contacts []places.Contact) contactEvidence {
+func (d *doubts) doubt(now time.Time, contacts []places.Contact) contactEvidence {
 	registered := map[netip.Prefix]map[string]bool{}
 	for _, c := range contacts {
 		at := event.SourcePrefix(c.Source)
@@ -94,18 +103,18 @@ func (j *Judge) doubt(now time.Time, contacts []places.Contact) contactEvidence 
 	}
 	guesses := map[netip.Prefix]map[string]Guess{}
 	for at := range registered {
-		if found := j.guessesAt(now, at); len(found) > 0 {
+		if found := d.guessesAt(now, at); len(found) > 0 {
 			guesses[at] = found
 		}
 	}
-	against := contactEvidence{evidence{j}, map[place]bool{}, map[string]bool{}}
+	against := contactEvidence{d.against, map[place]bool{}, map[string]bool{}}
 	for _, c := range contacts {
 		at := event.SourcePrefix(c.Source)
-		if len(guesses[at]) == 0 || j.Places.Known(c.Account, c.Source, now) {
+		if len(guesses[at]) == 0 || d.places.Known(c.Account, c.Source, now) {
 			continue
 		}
 		own := guesses[at][c.Account]
-		guessed := own.Failures >= j.breakIn.Enough() && (own.isBurst() || !othersWell(guesses[at], registered[at]))
+		guessed := own.Failures >= d.against.breakIn.Enough() && (own.isBurst() || !othersWell(guesses[at], registered[at]))
 		if guessed || guessedBeside(guesses[at], registered[at]) {
 			against.doubtful[place{c.Account, at}], against.accounts[c.Account] = true, true
 		}
@@ -144,7 +153,7 @@ type place struct {
 // contactEvidence is the evidence against registrations, with the doubtful ones and their
 // accounts.
 type contactEvidence struct {
-	evidence
+	*evidence
 	doubtful map[place]bool
 	accounts map[string]bool
 }
@@ -168,7 +177,7 @@ func (e contactEvidence) isDoubtful(account string, source netip.Addr) bool {
 // be called after SetContacts, once what happened meanwhile has been observed; again if more
 // of it has been.
 func (j *Judge) JudgeContacts(now time.Time) {
-	for _, c := range j.doubtful {
+	for _, c := range j.doubts.contacts {
 		if j.contains(now, c.Account) {
 			continue
 		}
@@ -176,12 +185,12 @@ func (j *Judge) JudgeContacts(now time.Time) {
 			At: now, Signal: score.SuccessfulAuth, Source: c.Source, Port: c.Port, Account: []byte(c.Account),
 			Session: []byte("registered after wrong passwords from this address"),
 		}
-		if (evidence{j}).Failed(c.Account, c.Source, score.Proven) {
+		if j.against.Failed(c.Account, c.Source, score.Proven) {
 			o.Proof = score.Proven
 		}
 		if broken, ok := j.breakIn.Revealed(&o, j.Stolen(now, c.Account)); ok {
 			j.observe(&broken, nil)
 		}
 	}
-	j.meanwhile = nil
+	j.doubts.guesses = nil
 }

@@ -83,6 +83,11 @@ func (m *meters) verdict(t string)       { m.verdicts[t]++ }
 // Counters are what was seen so far.
 func (j *Judge) Counters() Counters {
 	c := j.counters
+	c.CostlyEnded = j.Gate.CostlyEnded()
+	blocks := j.Partial.Counters()
+	c.Suspects, c.SuspectsRefused, c.Flows, c.Closings = blocks.Suspects, blocks.Refused, blocks.Flows, blocks.Closings
+	checked := j.Effect.Counters()
+	c.Renewed, c.Ineffective = checked.Renewed, checked.Ineffective
 	c.Pings += j.Intake.Pings.Ignored()
 	return c
 }
@@ -95,7 +100,7 @@ func (j *Judge) Meters() Meters {
 	}
 	slowly := j.Slow.Stats()
 	m.Refused = map[string]uint64{
-		"calls": j.Calls.Refused(), "evidence": m.Scores.Short, "guesses": slowly.Evicted + slowly.Refused, "suspects": j.counters.SuspectsRefused,
+		"calls": j.Calls.Refused(), "evidence": m.Scores.Short, "guesses": slowly.Evicted + slowly.Refused, "suspects": m.Counters.SuspectsRefused,
 	}
 	for _, k := range event.Kinds() {
 		m.Events[k.String()] = j.meters.events[k]

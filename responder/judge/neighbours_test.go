@@ -181,7 +181,7 @@ func TestGuesserConnectsAgainAndAgain(t *testing.T) {
 		t.Errorf("bans %s", s.bans(at))
 	}
 	var listed []incident.PartialBlock
-	for _, b := range s.PartialBlocks(at) {
+	for _, b := range s.Partial.List(at) {
 		if b.Kind == incident.ClosedAddress {
 			listed = append(listed, b)
 		}
@@ -189,17 +189,17 @@ func TestGuesserConnectsAgainAndAgain(t *testing.T) {
 	if len(listed) != 1 || listed[0].Target() != office || listed[0].Words() != "new connections" || listed[0].Incident == 0 {
 		t.Fatalf("listed: %+v", listed)
 	}
-	undo := s.Lift(listed[0])
-	if undo(); !slices.Contains(s.PartialBlocks(at), listed[0]) {
+	undo := s.Partial.Lift(listed[0])
+	if undo(); !slices.Contains(s.Partial.List(at), listed[0]) {
 		t.Error("not listed although the kernel closes it")
 	}
-	s.Lift(listed[0])
-	if slices.Contains(s.PartialBlocks(at), listed[0]) {
+	s.Partial.Lift(listed[0])
+	if slices.Contains(s.Partial.List(at), listed[0]) {
 		t.Error("listed after it was lifted")
 	}
 	guess(at.Add(2*time.Hour), 1)
 	s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix(office + "/32")})
-	s.EndAllowed(at)
+	s.Partial.EndAllowed(at)
 }
 
 // A phone over TCP with an old password connects every 20 seconds for a day: only its
@@ -272,12 +272,12 @@ func TestClosedOverUDPForLongerEachTime(t *testing.T) {
 	for _, want := range []time.Duration{10 * time.Minute, time.Hour, 4 * time.Hour, 4 * time.Hour} {
 		guess(at)
 		guess(at.Add(6 * time.Minute)) // what was in Asterisk's queues
-		s.ThrottleAcknowledged(at, netip.MustParsePrefix(office+"/32"), nil)
+		s.Partial.ThrottleAcknowledged(at, netip.MustParsePrefix(office+"/32"), nil)
 		if got := s.effects(); !strings.Contains(got, fmt.Sprintf("suspect 198.51.100.10 for %s,", want)) {
 			t.Errorf("at %s: %s, want %s", at, got, want)
 		}
 		var until time.Time
-		for _, b := range s.PartialBlocks(at.Add(6 * time.Minute)) {
+		for _, b := range s.Partial.List(at.Add(6 * time.Minute)) {
 			if b.Kind == incident.ClosedAddress {
 				until = b.Until
 			}
@@ -286,9 +286,9 @@ func TestClosedOverUDPForLongerEachTime(t *testing.T) {
 		s.Prune(at)
 	}
 	guess(at)
-	for _, b := range s.PartialBlocks(at) {
+	for _, b := range s.Partial.List(at) {
 		if b.Kind == incident.ClosedAddress {
-			s.Lift(b)
+			s.Partial.Lift(b)
 		}
 	}
 	s.effects()

@@ -16,12 +16,18 @@ func TestReasonForProbation(t *testing.T) {
 	}{
 		"others guessed":              {guessedAt("1002") + success("1002", newPlace), "somebody guessed at the password (4 wrong passwords from 2 addresses)"},
 		"a colleague and it mistyped": {over("TCP", failures("1003", newPlace, 2)+failures("1002", newPlace, 2)) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
+		"a phone with a wrong one":    {failures("1002", newPlace, 4) + success("1002", newPlace), "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"},
 		"it failed for another one":   {failures("1003", newPlace, 4) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
 	} {
 		s := owned(t, suspecting())
 		s.hear(t, noon, tc.events)
 		if len(s.incidents) != 1 || s.incidents[0].Reason != tc.want+last {
 			t.Errorf("%s: %+v", name, s.incidents)
+		}
+		s.calls(t, noon.Add(time.Hour), newPlace, "PJSIP/1002-00000001", premium)
+		second := tc.want + "; then the account was used from 192.0.2.90, a new address, and then: a call to " + premium + ", forbidden (premium)"
+		if got := s.incidents[len(s.incidents)-1].Reason; !strings.HasPrefix(got, second) {
+			t.Errorf("%s: second sign: %s, want %s", name, got, second)
 		}
 	}
 }

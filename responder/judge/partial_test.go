@@ -16,7 +16,7 @@ import (
 // blocks lists the partial blocks in force.
 func (s *site) blocks(now time.Time) string {
 	var words []string
-	for _, b := range s.PartialBlocks(now) {
+	for _, b := range s.Partial.List(now) {
 		words = append(words, fmt.Sprintf("%s %s of %q until %s #%d", b.Words(), b.Target(), b.Account, b.Until.Format("15:04:05"), b.Incident))
 	}
 	slices.Sort(words)
@@ -56,7 +56,7 @@ func TestFlowIsListed(t *testing.T) {
 	if len(s.incidents) != 1 {
 		t.Fatalf("%d incidents: %s", len(s.incidents), s.effects())
 	}
-	s.FlowAcknowledged(netip.MustParseAddrPort(office+":5072"), false, nil)
+	s.Partial.FlowAcknowledged(netip.MustParseAddrPort(office+":5072"), false, nil)
 	if got, want := s.blocks(at), `one phone's flow 198.51.100.10:5072 of "1003" until 12:10:02 #1`; got != want {
 		t.Fatalf("%s, want %s", got, want)
 	}
@@ -67,8 +67,8 @@ func TestFlowIsListed(t *testing.T) {
 	if got := s.blocks(at); !strings.Contains(got, "#1") || strings.Contains(got, "12:10:02") {
 		t.Errorf("renewed: %s", got)
 	}
-	block := s.PartialBlocks(at)[0]
-	undo := s.Lift(block)
+	block := s.Partial.List(at)[0]
+	undo := s.Partial.Lift(block)
 	if got := s.blocks(at); got != "" {
 		t.Errorf("lifted: %s", got)
 	}
@@ -76,7 +76,7 @@ func TestFlowIsListed(t *testing.T) {
 	if got := s.blocks(at); got == "" {
 		t.Error("not there although the kernel drops it")
 	}
-	s.Lift(block)
+	s.Partial.Lift(block)
 	s.ClearScore(netip.MustParsePrefix(office + "/32"))
 	s.stale(t, noon.Add(7*time.Minute))
 	if got := s.blocks(at); !strings.Contains(got, "#1") || s.bans(at) != "" {
@@ -84,7 +84,7 @@ func TestFlowIsListed(t *testing.T) {
 	}
 	s.effects()
 	s.Places.SetAllow([]netip.Prefix{netip.MustParsePrefix(office + "/32")})
-	s.EndAllowed(at)
+	s.Partial.EndAllowed(at)
 	if got := s.effects() + s.blocks(at); got != "lift the flow 198.51.100.10:5072" {
 		t.Errorf("on the allow list: %s", got)
 	}
@@ -97,7 +97,7 @@ func TestFlowIsListed(t *testing.T) {
 func TestFlowThatIsNotDropped(t *testing.T) {
 	s := staleOffice(t)
 	at := s.stale(t, noon)
-	s.FlowAcknowledged(netip.MustParseAddrPort(office+":5072"), false, errors.New("refused"))
+	s.Partial.FlowAcknowledged(netip.MustParseAddrPort(office+":5072"), false, errors.New("refused"))
 	if got := s.blocks(at); got != "" || len(s.partial) > 0 {
 		t.Errorf("listed: %s, changes %v", got, s.partial)
 	}
@@ -110,7 +110,7 @@ func TestThrottledAddressIsListed(t *testing.T) {
 	s := throttling(t, true)
 	s.registered(noon, "1001")
 	at := s.guessesAt(t, noon, office, 40000, 3)
-	s.ThrottleAcknowledged(at, prefix, nil)
+	s.Partial.ThrottleAcknowledged(at, prefix, nil)
 	if got, want := s.blocks(at), `throttled 198.51.100.10 of "1003" until 12:10:04 #1`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
@@ -118,7 +118,7 @@ func TestThrottledAddressIsListed(t *testing.T) {
 		t.Errorf("the incident says %q", d)
 	}
 	s.effects()
-	undo := s.Lift(s.PartialBlocks(at)[0])
+	undo := s.Partial.Lift(s.Partial.List(at)[0])
 	if got := s.blocks(at) + s.effects(); got != "" {
 		t.Errorf("lifted: %s", got)
 	}
@@ -127,7 +127,7 @@ func TestThrottledAddressIsListed(t *testing.T) {
 		t.Error("not listed although the kernel throttles it")
 	}
 	s.Places.SetAllow([]netip.Prefix{prefix})
-	s.EndAllowed(at)
+	s.Partial.EndAllowed(at)
 	if got := s.effects() + s.blocks(at); got != "suspect 198.51.100.10 for 0s, but not []" {
 		t.Errorf("on the allow list: %s", got)
 	}
@@ -142,7 +142,7 @@ func TestThrottleIsRefused(t *testing.T) {
 	s := throttling(t, true)
 	s.registered(noon, "1001")
 	at := s.guessesAt(t, noon, office, 40000, 3)
-	s.ThrottleAcknowledged(at, netip.MustParsePrefix(office+"/32"), errors.New("refused"))
+	s.Partial.ThrottleAcknowledged(at, netip.MustParsePrefix(office+"/32"), errors.New("refused"))
 	s.effects()
 	if got := s.blocks(at); got != "" {
 		t.Errorf("listed: %s", got)
@@ -159,7 +159,7 @@ func TestThrottlingFails(t *testing.T) {
 	s := throttling(t, true)
 	s.registered(noon, "1001")
 	at := s.guessesAt(t, noon, office, 40000, 3)
-	s.CannotThrottle()
+	s.Partial.CannotThrottle()
 	if got := s.blocks(at); got != "" {
 		t.Errorf("listed: %s", got)
 	}

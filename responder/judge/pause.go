@@ -1,7 +1,6 @@
 package judge
 
 import (
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -11,16 +10,17 @@ import (
 )
 
 // Pause begins a pause, or changes the one that is on.
-func (j *Judge) Pause(p decide.Pause) { j.pause = p }
+func (j *Judge) Pause(p decide.Pause) { *j.pause = p }
 
-// Resume ends the pause and lets the breaker go on. It returns the pause that was on, if one
+// Resume ends the pause, judges the calls that are up, and lets the breaker go on. It returns the pause that was on, if one
 // was.
 func (j *Judge) Resume(now time.Time) (was decide.Pause, paused bool) {
-	was, paused = j.pause, j.pause.Active(now)
-	j.pause = decide.Pause{}
+	was, paused = *j.pause, j.pause.Active(now)
+	*j.pause = decide.Pause{}
 	j.Contain.Breaker.Resume(now)
 	if paused {
 		j.Spending.Retell() // nothing was done about it
+		j.judgeAfterPause(now)
 	} else {
 		j.Forgive(now, "")
 	}
@@ -29,16 +29,17 @@ func (j *Judge) Resume(now time.Time) (was decide.Pause, paused bool) {
 
 // Paused returns the pause that is on, if one is.
 func (j *Judge) Paused(now time.Time) (p decide.Pause, paused bool) {
-	return j.pause, j.pause.Active(now)
+	return *j.pause, j.pause.Active(now)
 }
 
-// PauseOver says, once, that a pause has ended by itself.
+// PauseOver says, once, that a pause has ended by itself, and judges the calls that are up.
 func (j *Judge) PauseOver(now time.Time) (was decide.Pause, over bool) {
 	if j.pause.Until.IsZero() || j.pause.Active(now) {
 		return decide.Pause{}, false
 	}
-	was, j.pause = j.pause, decide.Pause{}
+	was, *j.pause = *j.pause, decide.Pause{}
 	j.Spending.Retell()
+	j.judgeAfterPause(now)
 	return was, true
 }
 
@@ -58,22 +59,15 @@ func (j *Judge) resumedBy(now time.Time, account string, o *score.Observation) {
 	}
 	keys := []score.Key{{Per: score.PerAccount, Account: account}}
 	if o != nil && o.Source.IsValid() {
-		keys = append(keys, sourceKey(o.Source), networkKey(o.Source))
+		keys = append(keys, score.SourceKey(o.Source), score.NetworkKey(o.Source))
 	}
 	for _, k := range keys {
 		for _, v := range j.missed.Of(k) {
-			if o == nil && j.concernsCalls(v) || o != nil && j.continues(v, o) {
+			if o == nil && j.policy.concernsCalls(v) || o != nil && j.continues(v, o) {
 				j.actOn(now, v)
 			}
 		}
 	}
-}
-
-// concernsCalls says whether a verdict ends every call of its account, or the costly ones.
-func (j *Judge) concernsCalls(v *score.Verdict) bool {
-	return slices.ContainsFunc(j.policy.Playbooks[v.Threshold.Playbook], func(s incident.StepKind) bool {
-		return s == incident.StepHangup || s == incident.StepLimitCosts
-	})
 }
 
 // continues says whether an observation continues the attack of a verdict.
@@ -96,7 +90,7 @@ func (j *Judge) actOn(now time.Time, v *score.Verdict) {
 	if _, undecided := j.Places.Undecided([]byte(v.Key.Account), now); !undecided && v.Cause.Signal == score.NewPlaceAfterFailures {
 		return
 	}
-	if t := j.thresholdOf(v.Threshold.Name); t != nil {
+	if t := j.policy.thresholdOf(v.Threshold.Name); t != nil {
 		again := *v
 		again.At, again.Threshold = now, t
 		j.count(&again)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -131,5 +132,75 @@ func TestPauseUnderAFlood(t *testing.T) {
 	}
 	if n := s.Missed(); n == 0 || n > 4096 {
 		t.Errorf("%d verdicts are remembered", n)
+	}
+}
+
+// What was set up in a pause and is still up when it ends, by itself or by a person, is judged
+// as at a start; a call centre, a call for help and what ended meanwhile are left alone.
+func TestCallsOfAPauseAreJudgedAtItsEnd(t *testing.T) {
+	const own, leg = "PJSIP/1002-00000000", "PJSIP/carrier-00000001"
+	type dialled struct{ number, sent string }
+	twenty := make([]dialled, 20)
+	eighty := make([]dialled, 80)
+	for n := range eighty {
+		eighty[n] = dialled{number: fmt.Sprintf("020794601%02d", n)}
+		if n < 20 {
+			twenty[n] = dialled{number: fmt.Sprintf("00372500100%02d", n)}
+		}
+	}
+	for name, tc := range map[string]struct {
+		calls   []dialled
+		ends    bool // they end before the pause does
+		breakIn bool
+		want    string
+	}{
+		"forbidden":            {calls: []dialled{{number: cuba + "1"}}, want: "forbidden 1002"},
+		"rewritten":            {calls: []dialled{{"77", cuba + "1"}}, want: "forbidden 1002"},
+		"forbidden, and ended": {calls: []dialled{{number: cuba + "1"}}, ends: true},
+		"a thief":              {calls: twenty, want: "toll fraud 1002"},
+		"a call centre":        {calls: eighty},
+		"a call for help":      {calls: []dialled{{"112", "112"}}},
+		"within the country":   {calls: []dialled{{"02079460100", "02079460100"}}},
+		"of a break-in":        {calls: []dialled{{number: "02079460100"}}, breakIn: true, want: "break-in 1002"},
+	} {
+		for _, byPerson := range []bool{true, false} {
+			p := costing()
+			p.Calls.Dialling.Country = "GB"
+			p.Calls.Limits.Rate, p.Calls.Limits.Gap = 0, 0
+			if tc.breakIn {
+				q := guessing(3)
+				p.Thresholds, p.Playbooks = append(p.Thresholds, q.Thresholds...), q.Playbooks
+			}
+			s := pbx(t, p)
+			s.Pause(decide.Pause{Since: noon, Until: noon.Add(maintenance)})
+			if tc.breakIn {
+				s.hear(t, noon, breakIn("1002"))
+			}
+			at := noon.Add(time.Minute)
+			for n, c := range tc.calls {
+				name := fmt.Sprintf("PJSIP/1002-%08x", n)
+				s.rings(at, name, c.number)
+				if c.sent != "" {
+					s.sees(at, event.Event{Kind: event.DialBegin, Channel: []byte(own), Exten: []byte(c.number), DestChannel: []byte(leg), DialString: []byte(c.sent + "@carrier")})
+				}
+				if tc.ends {
+					s.sees(at, event.Event{Kind: event.Hangup, Channel: []byte(name)})
+				}
+			}
+			if got := s.effects(); strings.Contains(got, "end ") {
+				t.Errorf("%s: during the pause: %s", name, got)
+			}
+			s.incidents = nil
+			after := noon.Add(30 * time.Minute)
+			if byPerson {
+				s.Resume(after)
+			} else {
+				after = noon.Add(maintenance)
+				s.PauseOver(after)
+			}
+			if got := s.verdicts(); got != tc.want {
+				t.Errorf("%s, by a person %v: %q, want %q; %s", name, byPerson, got, tc.want, s.effects())
+			}
+		}
 	}
 }

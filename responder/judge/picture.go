@@ -11,16 +11,16 @@ import (
 // SetContacts takes the registrations that Asterisk holds; up are the channels
 // that were up a moment before. JudgeContacts judges those that may be a thief's.
 func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls.Channel) {
-	against := j.doubt(now, contacts)
+	against := j.doubts.doubt(now, contacts)
 	registered := make([]calls.Contact, len(contacts))
-	j.doubtful = nil
+	j.doubts.contacts = nil
 	for i, c := range contacts {
 		registered[i] = calls.Contact{
 			Account: c.Account, Source: c.Source, Agent: c.Agent,
-			Unannounced: j.isUnannounced(c), Doubtful: against.isDoubtful(c.Account, c.Source),
+			Unannounced: j.unannounced.has(c), Doubtful: against.isDoubtful(c.Account, c.Source),
 		}
 		if registered[i].Doubtful {
-			j.doubtful = append(j.doubtful, c)
+			j.doubts.contacts = append(j.doubts.contacts, c)
 		}
 	}
 	j.Places.SetContacts(now, contacts, against)

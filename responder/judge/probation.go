@@ -1,9 +1,7 @@
 package judge
 
 import (
-	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -32,47 +30,13 @@ func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
 	return false
 }
 
-// newPlaceReason says why an address is on probation.
-func (j *Judge) newPlaceReason(v *score.Verdict) string {
-	sources := map[netip.Addr]bool{}
-	failures := 0
-	for _, r := range j.breakIn.Failures(v.Key.Account) {
-		if v.At.Sub(r.At) < j.breakIn.Within() {
-			sources[r.Source], failures = true, failures+1
-		}
-	}
-	before := "wrong passwords for other accounts came from the same address"
-	switch {
-	case len(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account)) >= j.breakIn.Threshold():
-		before = "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"
-	case failures >= j.breakIn.Threshold():
-		before = fmt.Sprintf("somebody guessed at the password (%s from %s)", incident.Count(failures, "wrong password"), addresses(len(sources)))
-	case j.onProbationElsewhere(v):
-		before = "another address of the account is on probation"
-	}
-	return fmt.Sprintf("%s; then the account was used from %s, a new address: its owner's, or a thief's", before, v.Cause.Source.Unmap())
-}
-
-// onProbationElsewhere says whether an account has another address on probation than the
-// one of a verdict.
-func (j *Judge) onProbationElsewhere(v *score.Verdict) bool {
-	here := event.SourcePrefix(v.Cause.Source)
-	return slices.ContainsFunc(j.Places.Probations(v.Key.Account, v.At), func(p places.Probation) bool { return p.Source != here })
-}
-
-func addresses(n int) string {
-	if n == 1 {
-		return "1 address"
-	}
-	return fmt.Sprintf("%d addresses", n)
-}
-
 // placedCall is a call to the outside that an account places, or a number that it
 // redirects a call to.
 type placedCall struct {
 	account, number string
-	channel         string // that carries the call
-	by              string // the account's own channel; "" if it is not known
+	channel         string     // that carries the call
+	by              string     // the account's own channel; "" if it is not known
+	leg             *calls.Leg // that the call is, instead of a number; nil if it has none yet
 }
 
 // placed looks at a call of an account whose costs are limited, or that has an address
@@ -83,7 +47,12 @@ func (j *Judge) placed(now time.Time, c placedCall, raw []byte) (broken bool) {
 	if _, undecided := j.Places.Undecided([]byte(c.account), now); !limited && !undecided {
 		return false
 	}
-	s, ok := j.Calls.Placed(now, c.account, c.number, c.channel)
+	s, ok := calls.Sign{}, false
+	if c.leg != nil {
+		s, ok = j.Calls.PlacedLeg(now, c.leg)
+	} else {
+		s, ok = j.Calls.Placed(now, c.account, c.number, c.channel)
+	}
 	if !ok {
 		return false
 	}
@@ -133,40 +102,40 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	}
 	limit, limited := j.Contain.Costs.Of(s.Account)
 	ends := limited && s.Cost != "" && !j.policy.Observe && !j.pause.Active(now)
-	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.endsCallsOf(s.Account) // whatever it costs here
+	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.Gate.EndsCallsOf(s.Account) // whatever it costs here
 	if ends && !ended {
-		j.counters.CostlyEnded++
-		j.effects.EndCall(s.Channel)
+		j.Gate.End(s.Channel)
 	}
 	if limited && (s.Cost != "" || j.watched(now, s)) {
-		j.recordPlaced(limit.Incident, s)
+		j.Gate.Placed(now, limit.Incident, s.Channel)
 	}
 	if s.Cost == "" {
 		return false
 	}
 	j.Contain.Numbers.Add(now, s.Account, s.Detail, s.NewCountry)
-	probation, _ := j.probationAt(now, s.Account, s.From.Source)
+	probation, _ := j.Places.ProbationAt(s.Account, s.From.Source, now)
 	switch other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, probation.First); {
 	case s.Forbidden:
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
 	case s.NewCountry && j.Contain.Numbers.Many(now, s.Account, true):
 		return j.secondSign(now, s.Account, s.From, "calls to different numbers in countries that the account had never called, the last to "+s.Detail+", "+s.Cost, raw)
-	case up && ownChannel(s):
+	case up && ownChannel(s) && !j.suspicions.forged(s.Account, s.From.Source):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
 	j.tellHeld(now, s)
 	return false
 }
 
-// besideProbation takes a call from where its account is known. If it costs, and another
+// besideProbation takes a call from where its account is known. Packets that may be forged put
+// an owner's new address on probation, and he may have two phones in use: then it is none. If it costs, and another
 // one that does is up from an address on probation, two people are using the account. A call that the account's
 // phone left behind when its address changed is none: it began before.
 func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken bool) {
 	other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, time.Time{})
-	if !up || s.Cost == "" || !ownChannel(s) {
+	if !up || s.Cost == "" || !ownChannel(s) || j.suspicions.forged(s.Account, other.From) {
 		return false
 	}
-	if _, ok := j.probationAt(now, s.Account, other.From); !ok {
+	if _, ok := j.Places.ProbationAt(s.Account, other.From, now); !ok {
 		return false
 	}
 	return j.secondSign(now, s.Account, calls.Login{Source: other.From}, "a call from "+s.From.Source.String()+" while one to "+score.Printable(other.Dialled)+" is up", raw)
@@ -174,29 +143,8 @@ func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken
 
 // watched says whether every call from an address is recorded.
 func (j *Judge) watched(now time.Time, s calls.Sign) bool {
-	p, ok := j.probationAt(now, s.Account, s.From.Source)
+	p, ok := j.Places.ProbationAt(s.Account, s.From.Source, now)
 	return ok && now.Sub(p.Since) < places.WatchedFor
-}
-
-// probationAt is the probation of an account's address.
-func (j *Judge) probationAt(now time.Time, account string, at netip.Addr) (places.Probation, bool) {
-	for _, p := range j.Places.Probations(account, now) {
-		if p.Source == event.SourcePrefix(at) {
-			return p, true
-		}
-	}
-	return places.Probation{}, false
-}
-
-// recordPlaced records a call with the incident about the account's new address.
-func (j *Judge) recordPlaced(number int64, s calls.Sign) {
-	c, up := j.Calls.Channel(s.Channel)
-	if number == 0 || !up {
-		return
-	}
-	if call, ok := j.Contain.Log.Add([]int64{number}, c, time.Time{}, j.country); ok {
-		j.effects.Call(call)
-	}
 }
 
 // secondSign takes that an account was used from an address in a way that shows it to
@@ -214,12 +162,13 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 	if from.Proven {
 		o.Proof = score.Proven
 	}
+	before := j.suspicions.before(account, from.Source)
 	broken, ok := j.breakIn.SecondSign(&o)
 	if !ok {
 		return false
 	}
 	for _, v := range j.table.Observe(&broken) {
-		v.Reason = fmt.Sprintf("somebody guessed at the password, the account was used from %s, a new address, and then: %s", from.Source.Unmap(), what)
+		v.Reason = before + ", and then: " + what
 		j.count(&v)
 		j.answer(&v, nil)
 	}
@@ -244,11 +193,14 @@ func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incid
 	}
 }
 
-// probationChanged keeps an account's addresses on probation.
-func (j *Judge) probationChanged(account string, list []places.Probation) {
-	if len(list) == 0 {
-		j.effects.HoldEnded(account, incident.HoldProbation)
-		return
+// keepProbation keeps an account's addresses on probation.
+func keepProbation(effects Effects, s *suspicions) func(account string, list []places.Probation) {
+	return func(account string, list []places.Probation) {
+		s.keep(account, list)
+		if len(list) == 0 {
+			effects.HoldEnded(account, incident.HoldProbation)
+			return
+		}
+		effects.HoldChanged(places.ProbationHold(account, list))
 	}
-	j.effects.HoldChanged(places.ProbationHold(account, list))
 }

@@ -184,7 +184,7 @@ func TestSecondSign(t *testing.T) {
 	s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
 	s.calls(t, noon.Add(time.Hour), newPlace, "PJSIP/1002-00000001", premium)
 	i := s.incidents[len(s.incidents)-1]
-	want := "somebody guessed at the password, the account was used from 192.0.2.90, a new address, and then: a call to " + premium + ", forbidden (premium); after 4 failed logins from unknown addresses"
+	want := "somebody guessed at the password (4 wrong passwords from 2 addresses); then the account was used from 192.0.2.90, a new address, and then: a call to " + premium + ", forbidden (premium); after 4 failed logins from unknown addresses"
 	if i.Reason != want {
 		t.Errorf("%s\nwant %s", i.Reason, want)
 	}

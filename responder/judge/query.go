@@ -24,7 +24,7 @@ type ScoreStatus struct {
 
 // Scores are the n keys of one kind nearest to a threshold, the nearest first.
 func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus) {
-	partial := j.PartialBlocks(now)
+	partial := j.Partial.List(now)
 	for _, s := range j.table.Top(now, per, n) {
 		st := ScoreStatus{Status: s}
 		for _, b := range partial {
@@ -34,7 +34,7 @@ func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus)
 		}
 		if per == score.PerAccount {
 			st.Channels = j.Calls.Account(s.Key.Account)
-			st.Held = j.held(now, s.Key.Account)
+			st.Held = j.words.held(now, s.Key.Account)
 			st.Rotated = j.Contain.Rotations.At(s.Key.Account)
 		} else {
 			if ban, ok := j.Bans.Covering(now, s.Key.Prefix); ok {
@@ -49,41 +49,13 @@ func (j *Judge) Scores(now time.Time, per score.Per, n int) (list []ScoreStatus)
 	return list
 }
 
-func (j *Judge) held(now time.Time, account string) string {
-	words := j.Contain.Held(account)
-	if thieves := j.thieves(now, account); thieves != "" {
-		words = strings.TrimPrefix(words+", "+thieves, ", ")
-	}
-	if list := j.probationWords(now, account); list != "" {
-		words = strings.TrimPrefix(words+", on probation: "+list, ", ")
-	}
-	return words
-}
-
-// thieves says where an account's password is known to others; "" when it is not.
-func (j *Judge) thieves(now time.Time, account string) string {
-	list, last := j.Places.Thieves(account, now)
-	if len(list) == 0 {
-		return ""
-	}
-	more := ""
-	if n := len(list) - maxPhones; n > 0 {
-		list, more = list[:maxPhones], fmt.Sprintf(" and %d more", n)
-	}
-	words := make([]string, len(list))
-	for i, p := range list {
-		words[i] = incident.PrefixText(p)
-	}
-	return fmt.Sprintf("password known to others at %s%s, since %s", strings.Join(words, ", "), more, last.UTC().Format("2006-01-02 15:04 MST"))
-}
-
 // StolenPasswords lists the accounts whose passwords others know, and where those are, and
 // those that others have used.
 func (j *Judge) StolenPasswords(now time.Time) (list []string) {
 	for _, account := range j.Places.StolenAccounts(now) {
-		list = append(list, account+": "+j.thieves(now, account))
+		list = append(list, account+": "+j.words.thieves(now, account))
 	}
-	list = append(list, j.compromised(now)...)
+	list = append(list, j.words.compromised(now)...)
 	slices.Sort(list)
 	return list
 }

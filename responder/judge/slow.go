@@ -25,7 +25,7 @@ func (j *Judge) observeSlow(o *score.Observation) {
 // a new place its reason: the table knows only the signal.
 func (j *Judge) explain(v *score.Verdict) {
 	if v.Cause.Signal == score.NewPlaceAfterFailures {
-		v.Reason = j.newPlaceReason(v)
+		v.Reason = j.suspicions.newPlaceReason(v)
 	}
 	if !slow.Raises(v.Cause.Signal) {
 		return

@@ -20,7 +20,7 @@ import (
 func budgeted() judge.Policy {
 	p := guessing(10)
 	p.Calls = calls.Rules{Dialling: numbers.Dialling{Country: "GB", Internal: 4}}
-	p.Budget = judge.Budget{
+	p.Budget = spending.Budget{
 		Rules: spending.Rules{
 			Account: spending.Limits{Minutes: spending.Pair{Soft: 20, Hard: 40}},
 			Site:    spending.Limits{Minutes: spending.Pair{Soft: 60, Hard: 80}},
@@ -89,7 +89,7 @@ func TestBudgetOfAnAccount(t *testing.T) {
 	if step.State != incident.Done || !strings.Contains(step.Detail, "until 2026-") || !strings.Contains(step.Detail, "tollwarden unlock 1002") {
 		t.Errorf("step %+v", step)
 	}
-	if reason := s.incidents[2].Reason; !strings.Contains(reason, "40 minutes in 2 calls, about 20 EUR at default rates to places that are not usual (RO)") {
+	if reason := s.incidents[2].Reason; !strings.Contains(reason, "40 minutes in 2 calls, about 20 EUR (an estimate at default rates) to places that are not usual (RO)") {
 		t.Errorf("reason %q", reason)
 	}
 	for _, c := range []string{"PJSIP/1002-00000001", "PJSIP/1002-00000002"} {
@@ -235,10 +235,117 @@ func TestBudgetOfTransfers(t *testing.T) {
 	s.sees(noon, event.Event{Kind: event.BlindTransfer, Channel: []byte("PJSIP/1002-00000002"), DestChannel: []byte("PJSIP/carrier-00000001"), Exten: []byte(romania), Result: []byte("Success")})
 	s.sees(noon, event.Event{Kind: event.DialBegin, Channel: []byte("PJSIP/carrier-00000001"), Exten: []byte(romania), DestChannel: []byte("PJSIP/carrier-00000003"), DestChannelState: event.StateUp, DialString: []byte(romania + "@carrier")})
 	s.watches(noon, 90*time.Second)
-	for _, x := range s.SpendingNow(noon.Add(90 * time.Second)) {
+	for _, x := range s.Gate.SpendingNow(noon.Add(90 * time.Second)) {
 		if x.Key.Kind == spending.PerAccount && x.Key.Name == "1002" {
 			return
 		}
 	}
-	t.Errorf("%+v", s.SpendingNow(noon.Add(90*time.Second)))
+	t.Errorf("%+v", s.Gate.SpendingNow(noon.Add(90*time.Second)))
+}
+
+// The calls of an incident say about what they cost, also a leg that no phone set up, and one
+// that is still up.
+func TestCostOfCallsOfAnIncident(t *testing.T) {
+	const own, leg = "PJSIP/carrier-00000001", "PJSIP/carrier-00000002"
+	const satellite = "00881612345678"
+	p := outgoing()
+	p.Budget.Currency = "EUR"
+	s := pbx(t, p)
+	s.rings(noon, own, "100")
+	s.sends(noon, own, satellite, leg, satellite+"@carrier")
+	s.sees(noon.Add(time.Second), event.Event{Kind: event.Newstate, Channel: []byte(leg), ChannelState: event.StateUp})
+	s.hangsUp(noon.Add(91*time.Second), leg)
+	if got := s.costs[leg]; got.String() != "16 EUR (an estimate at default rates)" {
+		t.Errorf("a leg to a satellite: %s", got)
+	}
+
+	s = newSite(t, budgeted())
+	s.talks(noon, "PJSIP/1002-00000001", romania)
+	now := s.watches(noon, 90*time.Minute)
+	if got := s.costs["PJSIP/1002-00000001"]; got.Amount < 40_000_000 || got.Currency != "EUR" || !got.Estimate {
+		t.Errorf("a call that is up: %s", got)
+	}
+	s.hangsUp(now, "PJSIP/1002-00000001")
+	if got := s.costs["PJSIP/1002-00000001"]; got.String() != "45 EUR (an estimate at default rates)" {
+		t.Errorf("its end: %s", got)
+	}
+}
+
+// spent are the minutes and calls of an account, as counted.
+func (s *site) spent(now time.Time, account string) (minutes int64, n int) {
+	for _, x := range s.Gate.SpendingNow(now) {
+		if x.Key.Kind != spending.PerAccount || x.Key.Name != account {
+			continue
+		}
+		for _, p := range x.Parts {
+			minutes += p.Spent.Minutes()
+			n += p.Spent.Calls
+		}
+	}
+	return minutes, n
+}
+
+// A call counts once: by the leg to the trunk, and not again by the phone, which may hear an
+// announcement, or have the dialplan try another trunk, after the leg has ended or was ended.
+func TestBudgetCountsOnce(t *testing.T) {
+	const own, leg, second = "PJSIP/1002-00000001", "PJSIP/carrier-00000002", "PJSIP/carrier-00000003"
+	answers := func(s *site, at time.Time, channel string) {
+		s.sees(at, event.Event{Kind: event.Newstate, Channel: []byte(channel), ChannelState: event.StateUp})
+	}
+	for name, tc := range map[string]struct {
+		play    func(s *site, now time.Time) time.Time
+		minutes int64
+		calls   int
+	}{
+		"the leg ends, and the phone hears an announcement": {func(s *site, now time.Time) time.Time {
+			s.sends(now, own, romania, leg, romania+"@carrier")
+			answers(s, now, leg)
+			answers(s, now, own)
+			now = s.watches(now, 3*time.Minute)
+			s.hangsUp(now, leg)
+			return s.watches(now, 10*time.Minute)
+		}, 3, 1},
+		"the leg is ended at once": {func(s *site, now time.Time) time.Time {
+			s.sends(now, own, romania, leg, romania+"@carrier")
+			s.hangsUp(now, leg)
+			answers(s, now, own)
+			return s.watches(now, 10*time.Minute)
+		}, 0, 0},
+		"the dialplan tries another trunk": {func(s *site, now time.Time) time.Time {
+			answers(s, now, own)
+			s.sends(now, own, romania, leg, romania+"@carrier")
+			s.hangsUp(now, leg)
+			now = s.watches(now, time.Minute)
+			s.sends(now, own, romania, second, romania+"@carrier")
+			answers(s, now, second)
+			return s.watches(now, 2*time.Minute)
+		}, 2, 1},
+		"no leg is seen": {func(s *site, now time.Time) time.Time {
+			answers(s, now, own)
+			return s.watches(now, 2*time.Minute)
+		}, 2, 1},
+		"up when the daemon starts": {func(s *site, now time.Time) time.Time {
+			up := []calls.Channel{
+				{Name: own, Account: "1002", Dialled: romania, Since: now.Add(-4 * time.Minute), Answered: now.Add(-4 * time.Minute), Calling: true, Linkedid: "1", Data: "PJSIP/" + romania + "@carrier"},
+				{Name: leg, Account: "carrier", Since: now.Add(-4 * time.Minute), Answered: now.Add(-4 * time.Minute), Called: true, CallerID: romania, Linkedid: "1"},
+			}
+			s.Calls.BeginSnapshot()
+			s.Calls.ApplySnapshot(now, up)
+			s.JudgeLegsAlreadyUp(now, s.Calls.Standing(now, up))
+			now = s.watches(now, 2*time.Minute)
+			s.hangsUp(now, leg)
+			return s.watches(now, 2*time.Minute)
+		}, 6, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := budgeted()
+			p.Budget.Rules.Account, p.Budget.Rules.Site = spending.Limits{}, spending.Limits{}
+			s := pbx(t, p)
+			s.rings(noon, own, romania)
+			now := tc.play(s, noon)
+			if minutes, n := s.spent(now, "1002"); minutes != tc.minutes || n != tc.calls {
+				t.Errorf("%d minutes in %d calls, want %d in %d", minutes, n, tc.minutes, tc.calls)
+			}
+		})
+	}
 }

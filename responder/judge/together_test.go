@@ -136,7 +136,7 @@ func TestEndOfAClosing(t *testing.T) {
 	for port := 40000; port < 40004; port++ {
 		s.hear(t, noon, over("WSS", guesses(port, "1001", "1002", "1003")))
 	}
-	s.ClosingAcknowledged(netip.MustParsePrefix(office+"/32"), nil)
+	s.Partial.ClosingAcknowledged(netip.MustParsePrefix(office+"/32"), nil)
 	for _, minutes := range []time.Duration{5, 11, 12, 90} {
 		s.Prune(noon.Add(minutes * time.Minute))
 	}
@@ -150,7 +150,7 @@ func TestEndOfAClosing(t *testing.T) {
 // for a time to whoever guesses there, also while no phone vouches for it.
 func TestFrontWithoutPhonesIsClosed(t *testing.T) {
 	s := sharing(t, accounts(6)...)
-	s.CannotThrottle()
+	s.Partial.CannotThrottle()
 	s.registered(noon, accounts(6)...)
 	for _, a := range accounts(6) {
 		s.PasswordChanged(noon, a)

@@ -3,7 +3,6 @@ package judge
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,7 @@ func (j *Judge) takeTurns(o *score.Observation) {
 	if o.Transport != event.UDP {
 		return
 	}
-	t := j.networkThreshold(o.Signal)
+	t := j.policy.networkThreshold(o.Signal)
 	if t == nil {
 		return
 	}
@@ -31,7 +30,7 @@ func (j *Judge) takeTurns(o *score.Observation) {
 		At: o.At, Key: score.Key{Per: score.PerNetwork, Prefix: turn.Network}, Threshold: t, Score: turn.Failures,
 		Reason: fmt.Sprintf("%d %s took turns: %s within %s", turn.Members, memberWords(turn.Network), incident.Count(turn.Failures, "wrong password"), strings.TrimSuffix(score.TurnsWithin.String(), "0s")),
 	}
-	for _, r := range j.table.Evidence(networkKey(o.Source)) {
+	for _, r := range j.table.Evidence(score.NetworkKey(o.Source)) {
 		if turn.Network.Contains(r.Source) {
 			v.Evidence = append(v.Evidence, r)
 			v.Cause = r
@@ -44,17 +43,6 @@ func (j *Judge) takeTurns(o *score.Observation) {
 	f := j.facts(v, nil, turn.Network)
 	f.Full = false // networks have room of their own
 	j.carryOut(v, nil, f)
-}
-
-// networkThreshold is the first threshold per network that bans and counts a signal.
-func (j *Judge) networkThreshold(s score.Signal) *score.Threshold {
-	for i := range j.policy.Thresholds {
-		t := &j.policy.Thresholds[i]
-		if t.Per == score.PerNetwork && t.Points[s] > 0 && slices.Contains(j.policy.Playbooks[t.Playbook], incident.StepBan) {
-			return t
-		}
-	}
-	return nil
 }
 
 // memberWords names what takes turns in a network.

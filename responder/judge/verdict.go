@@ -10,13 +10,14 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/ongoing"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 // observe scores one observation and answers the thresholds it crosses. sign is
 // what the observation was made of, when it is about calls.
 func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
-	j.follow(o)
+	j.ongoing.Follow(o, j.modeOf(o.At))
 	for _, v := range j.table.Observe(o) {
 		j.count(&v)
 		j.explain(&v)
@@ -34,7 +35,7 @@ func (j *Judge) count(v *score.Verdict) {
 
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
-	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v, j.vouching(v.At)))
+	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v, j.phones.Vouching(v.At)))
 	if decide.SameOffence(v, f) && f.Healthy == 0 && f.Vital == "" && !f.Paused {
 		j.promote(v, *f.Banned)
 		return
@@ -47,7 +48,7 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	widening := decide.Widened(v, steps, f)
-	j.widened(v, widening, f)
+	j.Partial.Widen(v, widening, f)
 	closes := widening == decide.Close && j.dedup.FirstClosing(v, f.Target)
 	if closes {
 		steps = decide.Inform(steps, f)
@@ -63,9 +64,11 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 		j.tellOfNewPlace(v, sign, steps)
 	case f.Flow != nil && decide.OnlyFlow(steps) && !j.dedup.FirstFlow(v):
 		j.counters.Suppressed++
-		for _, flow := range j.dropFlows(v, steps) {
+		for _, flow := range j.Partial.DropFlows(v, steps) {
 			j.effects.DropFlow(flow, j.policy.Ladder.Brief())
-			j.partOf(flow)
+			if number := j.ongoing.Guesser(event.SourcePrefix(flow.At.Addr())); number != 0 {
+				j.Partial.PartOf(flow, number)
+			}
 		}
 	case (f.Flow == nil || f.Paused) && decide.OnlyInforms(steps) && !closes && !j.dedup.First(v, widening):
 		j.counters.Suppressed++
@@ -84,35 +87,35 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 // before anything is recorded.
 func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	spoofed := decide.Spoofed(v, steps)
-	if u := j.goingOn(v); u != nil {
+	mode := j.modeOf(v.At)
+	if u := j.ongoing.GoingOn(v, mode); u != nil {
 		j.join(u, v, sign, steps)
 		return
 	}
-	if spoofed && (j.prolonged(v, steps) || j.flood.take(j, v, steps)) {
+	if spoofed && (j.prolonged(v, steps) || j.joinFlood(v, steps)) {
 		return
 	}
-	if u := j.joinable(v); u != nil && !spoofed {
+	if u := j.ongoing.Joinable(v, mode); u != nil && !spoofed {
 		j.join(u, v, sign, steps)
 		return
 	}
-	u := j.openNew(v, sign, steps, j.modeOf(v.At))
+	u := j.openNew(v, sign, steps, mode)
 	if spoofed {
-		j.flood.opened(j, v, u)
+		j.flood.Opened(v, u, j.Bans.Full())
 	}
 }
 
 // openNew opens an incident of its own.
-func (j *Judge) openNew(v *score.Verdict, sign *calls.Sign, steps []incident.Step, mode incident.Mode) *underWay {
+func (j *Judge) openNew(v *score.Verdict, sign *calls.Sign, steps []incident.Step, mode incident.Mode) *ongoing.Incident {
 	i := &incident.Incident{
 		At: v.At, Key: v.Key,
-		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: j.reasonOf(v, sign),
+		Threshold: v.Threshold.Name, Playbook: v.Threshold.Playbook, Reason: j.ongoing.Reason(v, sign),
 		Mode: mode, Account: decide.AccountOf(v), Source: v.Cause.Source, Steps: steps,
 	}
-	if l, ok := j.before(v); ok {
-		i.Reason += fmt.Sprintf("; incident %d lists what came before", l.incident)
+	if number := j.ongoing.Before(v); number != 0 {
+		i.Reason += fmt.Sprintf("; incident %d lists what came before", number)
 	}
-	u := j.begin(v, i)
-	u.spoofed = decide.Spoofed(v, steps)
+	u := j.ongoing.Begin(v, i, decide.Spoofed(v, steps))
 	j.counters.Incidents++
 	j.carry(i, 0, v, func() { j.effects.Begin(i, func() { j.record(u) }) })
 	return u
@@ -129,13 +132,14 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 	if i.Mode != incident.Paused {
 		j.betray(v, i.Steps[first:], i)
 	}
-	j.dropFlows(v, i.Steps[first:])
+	j.Partial.DropFlows(v, i.Steps[first:])
 	urgent()
 }
 
 // enforce enters a new ban into the registry, and counts it.
 func (j *Judge) enforce(ban incident.Ban) {
 	j.makeRoom(ban)
+	j.resumption.overtake(ban)
 	j.Bans.Put(ban)
 	if ban.Offence > 0 {
 		j.Offences.Add(ban.Since, ban.Prefix)
@@ -150,19 +154,6 @@ func (j *Judge) enforce(ban incident.Ban) {
 	if ban.Repeat > 1 {
 		j.counters.Repeated++
 	}
-}
-
-// dropFlows are the flows that a plan drops.
-func (j *Judge) dropFlows(v *score.Verdict, steps []incident.Step) (flows []incident.Flow) {
-	for _, s := range steps {
-		if s.State == incident.Intended && s.Flow.At.IsValid() {
-			j.flows.Add(v)
-			j.blockFlow(v, s.Flow)
-			j.counters.Flows++
-			flows = append(flows, s.Flow)
-		}
-	}
-	return flows
 }
 
 // facts is what a plan must know to ban a target.
@@ -180,6 +171,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 			f.Costly = j.Calls.Cost(sign.Account, c.Dialled) != ""
 		}
 		if j.Places.Home(v.At, sign.Account, v.Cause.Source) {
+			f.OneNumber = j.oneNumber(v)
 			f.Home = "IP address that " + sign.Account + " has long used: calls are ended, but the address is not blocked"
 		}
 	}
@@ -197,7 +189,7 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	carrier := j.Places.Carrier(f.Target)
 	f.Vital = j.Places.Vital(f.Target)
 	f.Carrier = carrier && f.Vital != ""
-	f.Throttles = j.policy.Throttles && (!carrier || v.Proven)
+	f.Throttles = j.Partial.Throttles() && (!carrier || v.Proven)
 	f.Closes = j.policy.DropsFlows && !carrier && !j.Places.Relayed(f.Target)
 	j.spare(v, &f)
 	f.Offences = j.Offences.Count(v.At, f.Target)
@@ -241,21 +233,28 @@ func (j *Judge) weigh(o *score.Observation) {
 				j.promote(v, ban)
 			}
 		}
+		if brief, resumed := j.resumption.from(o.At, prefix); resumed && ban.Scope == incident.ScopeSIP && o.Transport.Connected() {
+			j.renewAfter(o, brief)
+		}
 		return
 	}
 	if ban, ok := j.Bans.Renewable(o.At, prefix); ok {
-		if v := j.again(o, ban); v != nil {
-			v.Reason = renewedReason(ban.Reason)
-			j.count(v)
-			j.answer(v, nil)
-		}
+		j.renewAfter(o, ban)
 	}
 }
 
-// continues begins the reason of a ban that was brought back.
-const continues = "continues after its ban: "
+// renewAfter brings a ban back that has run out.
+func (j *Judge) renewAfter(o *score.Observation, was incident.Ban) {
+	if v := j.again(o, was); v != nil {
+		v.Reason = renewedReason(was.Reason)
+		j.count(v)
+		j.answer(v, nil)
+	}
+}
 
-func renewedReason(was string) string { return continues + strings.TrimPrefix(was, continues) }
+func renewedReason(was string) string {
+	return ongoing.Continues + strings.TrimPrefix(was, ongoing.Continues)
+}
 
 // promote makes a ban on spoofable evidence a proven one: of the same incident, unless
 // that is shared with addresses that may be spoofed.
@@ -265,7 +264,7 @@ func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 		return // others live there: it stays a short one
 	}
 	ban := decide.BanFor(v, j.policy.Ladder, f)
-	if j.flood.shares(was) {
+	if j.flood.Shares(was) {
 		j.counters.Confirmed++
 		j.open(v, nil, decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f))
 		return
@@ -282,7 +281,7 @@ func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 // again is a verdict like the one that brought a ban about, on the evidence as
 // it stands; nil when the observation counts nothing for its threshold.
 func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
-	t := j.thresholdOf(was.Origin)
+	t := j.policy.thresholdOf(was.Origin)
 	if t == nil || t.Per != score.PerSource || t.Points[o.Signal] == 0 {
 		return nil
 	}
@@ -305,7 +304,7 @@ func (j *Judge) again(o *score.Observation, was incident.Ban) *score.Verdict {
 			proven += t.Points[e.Signal]
 		}
 	}
-	if was.Reason == unlistedReason {
+	if was.Reason == ongoing.UnlistedReason {
 		v.Reason = fmt.Sprintf("%s within %s", incident.Count(len(evidence), "failed attempt"), score.Span(t.Within))
 	}
 	v.Proven = o.Proof == score.Proven && proven >= t.Score

@@ -43,8 +43,7 @@ func (j *Judge) silenced(now time.Time, to netip.Addr) bool {
 	if _, _, banned := j.Bans.Dropping(now, to); banned {
 		return true
 	}
-	_, suspected := j.suspects.At(now, event.SourcePrefix(to))
-	return suspected
+	return j.Partial.Suspected(now, event.SourcePrefix(to))
 }
 
 // Sent takes a SIP response that leaves over UDP, for the address that it is
@@ -159,11 +158,11 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 		j.counters.GracePeriod++
 		return
 	}
-	old, moved := false, o.Signal == score.SuccessfulAuth && j.movedHere(o)
+	old, moved := false, o.Signal == score.SuccessfulAuth && j.phones.MovedHere(o)
 	o.Own = moved
 	if o.Signal.Failure() {
 		j.Contain.Costs.Failed(now, o.Account, o.Source)
-		o.Own = j.ownPhone(o)
+		o.Own = j.phones.OwnPhone(o)
 		old = o.Own || j.Contain.Rotations.InGrace(now, o.Account)
 		if o.Own && o.Proof == score.Proven {
 			j.Places.OwnFailed(o.Account, event.SourcePrefix(o.Source), now)
@@ -173,7 +172,7 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	brokenIn := false
 	switch {
 	case old: // an old password in one of the account's phones is no guess
-	case j.excused(o):
+	case j.phones.Excused(o):
 		broken, brokenIn = j.breakIn.Doubtful(o)
 	default:
 		broken, brokenIn = j.breakIn.Observe(o)
@@ -187,15 +186,14 @@ func (j *Judge) attempt(now time.Time, o *score.Observation) {
 	}
 	j.observeSlow(o)
 	if !brokenIn && o.Signal == score.SuccessfulAuth && o.Proof == score.Proven && j.Places.Known(string(o.Account), o.Source, now) {
-		j.handsets.used(o)
-		j.stale.succeeded(o)
-		j.Places.Protect(o, evidence{j})
+		j.phones.SignedIn(o)
+		j.Places.Protect(o, j.against)
 		if o.Transport.Connected() {
 			j.Places.Connected(o)
 		}
 	}
 	if !brokenIn && o.Signal == score.SuccessfulAuth {
-		j.phoneAt(o.At, o)
+		j.Partial.PhoneAt(o.At, o)
 	}
 	j.weigh(o)
 	j.takeTurns(o)

@@ -62,3 +62,14 @@ func readCalls(ctx context.Context, db *sql.DB, incidentID int64) ([]incident.Ca
 		return c, err
 	})
 }
+
+// readCost returns about what the calls of an incident cost together.
+func readCost(ctx context.Context, db *sql.DB, incidentID int64) (c incident.Cost, err error) {
+	var version int
+	if err := db.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil || version < spentVersion {
+		return c, err
+	}
+	err = db.QueryRowContext(ctx, `SELECT COALESCE(SUM(cost), 0), COALESCE(MAX(currency), ''), COALESCE(MAX(estimate), 0) FROM calls
+		WHERE incident = ? AND cost > 0`, incidentID).Scan(&c.Amount, &c.Currency, &c.Estimate)
+	return c, err
+}

@@ -65,6 +65,9 @@ func (l *Ledger) Incidents(ctx context.Context, limit int) ([]incident.Incident,
 			if err == nil {
 				list[n].Steps, err = readSteps(ctx, db, &list[n])
 			}
+			if err == nil {
+				list[n].Cost, err = readCost(ctx, db, list[n].ID)
+			}
 		}
 		return list, err
 	})
@@ -84,6 +87,9 @@ func (l *Ledger) Incident(ctx context.Context, id int64) (incident.Incident, err
 			return nil, err
 		}
 		if i.Calls, err = readCalls(ctx, db, id); err != nil {
+			return nil, err
+		}
+		if i.Cost, err = readCost(ctx, db, id); err != nil {
 			return nil, err
 		}
 		i.Evidence, err = readEvidence(ctx, db, id)

@@ -94,6 +94,32 @@ func TestCallsOfAnIncident(t *testing.T) {
 	})
 }
 
+// What calls cost is summed up, whether they have ended or not.
+func TestCostOfAnIncident(t *testing.T) {
+	call := func(n int, amount int64, estimate bool) incident.Call {
+		c := incident.Call{Channel: fmt.Sprintf("PJSIP/1002-%08x", n), Account: "1002", Dialled: "00881234567", Began: noon}
+		if amount > 0 {
+			c.Cost = incident.Cost{Amount: amount, Currency: "EUR", Estimate: estimate}
+		}
+		return c
+	}
+	inEachMoment(t, func(_ *testing.T, l *Ledger) {
+		for n := range 3 {
+			id := l.PutIncident(&incident.Incident{At: noon})
+			for k := range n + 1 {
+				l.PutCall(id, call(k, int64(n*k)*1_500_000, k == 2))
+			}
+		}
+	}, func(t *testing.T, l *Ledger) {
+		var costs []string
+		for _, i := range must[[]incident.Incident](t)(l.Incidents(t.Context(), 0)) {
+			costs = append(costs, i.Cost.String())
+			same(t, "cost", must[incident.Incident](t)(l.Incident(t.Context(), i.ID)).Cost, i.Cost)
+		}
+		same(t, "costs", costs, []string{"9.00 EUR (an estimate at default rates)", "1.50 EUR", "0.00 "})
+	})
+}
+
 // A read sees every change made before it, without a Flush.
 func TestReadsSeeWhatIsQueued(t *testing.T) {
 	l, err := Open(file(t), Options{linger: time.Hour})
@@ -330,7 +356,7 @@ func TestManyAtOnce(t *testing.T) {
 	for _, path := range []string{"", file(t)} {
 		t.Run(fmt.Sprintf("path %t", path != ""), func(t *testing.T) {
 			l := open(t, path)
-			const writers, each = 8, 200
+			const writers, each = 8, 60
 			var all sync.WaitGroup
 			for w := range writers {
 				all.Go(func() {
@@ -338,7 +364,7 @@ func TestManyAtOnce(t *testing.T) {
 						l.PutBan(guesser(w*each + n))
 						id := l.PutIncident(&incident.Incident{At: noon, Steps: []incident.Step{{State: incident.Intended}}})
 						l.PutStep(id, 0, noon, incident.Step{State: incident.Done})
-						if n%50 == 0 {
+						if n%10 == 0 { // little is pending, so that a slow machine writes it in time
 							if err := l.Flush(t.Context()); err != nil {
 								t.Error(err)
 							}

@@ -54,6 +54,14 @@ type Reading struct {
 // is not External, whatever it could be outside; its Readings are those of a valid number.
 func (d *Dialling) Read(dialled string) Number { return d.read(dialled, false) }
 
+// ReadCall is Read, but an emergency number is neither External nor has readings.
+func (d *Dialling) ReadCall(dialled string) (n Number, emergency bool) {
+	if d.Emergency(dialled) {
+		return Number{Digits: dialled}, true
+	}
+	return d.Read(dialled), false
+}
+
 // ReadSent returns the meaning of what was sent to a trunk. No such number is internal,
 // and none has an outside line that excuses a doubtful foreign number.
 func (d *Dialling) ReadSent(sent string) Number { return d.read(sent, true) }

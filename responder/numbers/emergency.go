@@ -1,6 +1,7 @@
 package numbers
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -16,8 +17,8 @@ const maxEmergencyLine = 2
 // everywhere are the emergency numbers of a site whose country is not known.
 var everywhere = []string{"112", "911", "999", "000", "110", "113", "118"}
 
-// Emergency says whether a dialled string is an emergency number, with or without the
-// outside line: one of EmergencyNumbers, or of the country, by libphonenumber's metadata of
+// Emergency says whether a dialled string is an emergency number, with or without an
+// outside line, yours or a common one: one of EmergencyNumbers, or of the country, by libphonenumber's metadata of
 // short numbers. Nothing may come after it but a host or parameters without digits, and
 // nothing before it but the scheme of a URI.
 func (d *Dialling) Emergency(dialled string) bool {
@@ -31,10 +32,12 @@ func (d *Dialling) Emergency(dialled string) bool {
 	if d.isEmergency(digits) {
 		return true
 	}
-	return slices.ContainsFunc(d.Outside, func(line string) bool {
+	behind := func(line string, shortest int) bool {
 		rest, ok := strings.CutPrefix(digits, line)
-		return ok && len(line) <= maxEmergencyLine && d.isEmergency(rest)
-	})
+		return ok && len(rest) >= shortest && d.isEmergency(rest)
+	}
+	return slices.ContainsFunc(d.Outside, func(line string) bool { return len(line) <= maxEmergencyLine && behind(line, 2) }) ||
+		slices.ContainsFunc(commonLines, func(line string) bool { return behind(line, 3) }) // 917 is an extension
 }
 
 func (d *Dialling) isEmergency(digits string) bool {
@@ -47,6 +50,58 @@ func (d *Dialling) isEmergency(digits string) bool {
 		return slices.Contains(everywhere, digits)
 	}
 	return phonenumbers.IsEmergencyNumber(digits, d.Country)
+}
+
+// EmergencyList lists the emergency numbers as phones dial them: sorted, each also behind
+// outside lines.
+func (d *Dialling) EmergencyList() (list []string) {
+	for _, width := range d.emergencyWidths() {
+		most := 1
+		for range width {
+			most *= 10
+		}
+		for n := range most {
+			if digits := fmt.Sprintf("%0*d", width, n); d.isEmergency(digits) {
+				list = append(list, digits)
+			}
+		}
+	}
+	for _, digits := range d.EmergencyNumbers {
+		if d.isEmergency(digits) {
+			list = append(list, digits)
+		}
+	}
+	for _, digits := range slices.Clone(list) {
+		for _, line := range slices.Concat(d.Outside, commonLines) {
+			if d.Emergency(line + digits) {
+				list = append(list, line+digits)
+			}
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// emergencyWidths are how many digits emergency numbers of the country have.
+func (d *Dialling) emergencyWidths() (widths []int) {
+	if d.Country == "" {
+		return []int{3}
+	}
+	all, err := phonenumbers.ShortNumberMetadataCollection()
+	if err != nil {
+		return nil
+	}
+	for _, m := range all.GetMetadata() {
+		if m.GetId() != d.Country {
+			continue
+		}
+		for _, width := range m.GetEmergency().GetPossibleLength() {
+			if width >= 2 && width < maxEmergency { // nobody has one of six
+				widths = append(widths, int(width))
+			}
+		}
+	}
+	return widths
 }
 
 // exact returns a string that is nothing but digits, or a URI of them.

@@ -247,3 +247,13 @@ func ParseProbation(h incident.Hold) (list []Probation) {
 	}
 	return list
 }
+
+// ProbationAt is the probation of an account's address; ok is false if it is not on one.
+func (p *Places) ProbationAt(account string, at netip.Addr, now time.Time) (is Probation, ok bool) {
+	for _, is := range p.Probations(account, now) {
+		if is.Source == event.SourcePrefix(at) {
+			return is, true
+		}
+	}
+	return Probation{}, false
+}

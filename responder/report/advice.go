@@ -40,7 +40,10 @@ func (t *builder) next() {
 	if t.breakIn() {
 		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
 	}
-	if t.spending() {
+	if t.raised(score.CostlyForward) {
+		next("Ask %s about the forward. If nobody of yours set it, take it back (`asterisk -rx \"database show\"` lists it under CF, CFB or CFU) and find out who could: whoever has the extension's password, UCP or the web interface.", t.account)
+	}
+	if t.spending() || t.raised(score.SharedNumber) {
 		next("Ask who made these calls: `tollwarden spending` shows what was used. If nobody of yours did, a thief uses the account, or a call forward or web page of the PBX: %s.", t.ifStolen())
 	} else if t.i.Key.Per == score.PerSite && !t.i.Shared() {
 		next("Each address is blocked with its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")

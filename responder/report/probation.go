@@ -50,5 +50,5 @@ func (t *builder) undecided(address string) string {
 	}) {
 		limited = "Nothing is limited."
 	}
-	return fmt.Sprintf("Undecided: somebody guessed at %s; then it was used from a new address, %s: you, or a thief. Its calls, registrations and password are left alone. %s", t.account, address, limited)
+	return fmt.Sprintf("Undecided: after wrong passwords that may be a thief's, %s was used from a new address, %s: you, or a thief. Its calls, registrations and password are left alone. %s", t.account, address, limited)
 }

@@ -100,6 +100,11 @@ func (t *builder) spending() bool {
 	})
 }
 
+// raised reports whether a signal is among the evidence.
+func (t *builder) raised(signal score.Signal) bool {
+	return slices.ContainsFunc(t.i.Evidence, func(o incident.Evidence) bool { return o.Signal == signal })
+}
+
 func (t *builder) guesses() []incident.Evidence {
 	var list []incident.Evidence
 	for _, o := range t.i.Evidence {
@@ -265,7 +270,10 @@ func signalWords(signal score.Signal) string {
 		score.OffHours: "Call outside business hours", score.Dormant: "First call of the account after a long time",
 		score.NewNetwork: "Account used from an unknown network", score.TwoNetworks: "Account used from two networks at once",
 		score.ScannerAgent: "Known attack tool", score.AnonymousCall: "Call without a login",
-		score.UnseenLogin: "Account used without the login that it needs",
+		score.UnseenLogin:   "Account used without the login that it needs",
+		score.CostlyForward: "Calls forwarded to a costly number", score.SharedNumber: "One new costly number called from several accounts",
+		score.SequentialNumbers: "Costly numbers called one after another", score.TestCalls: "Short calls that test numbers",
+		score.EarlyMedia: "Minutes of unanswered calls to costly numbers", score.CostlyAfterLogin: "Costly call right after a login from a new network",
 	}
 	if w, ok := words[signal]; ok {
 		return w
@@ -359,7 +367,11 @@ func (t *builder) lost() {
 	}
 	t.r.Lost = append(t.r.Lost, lost)
 	if cost := t.cost(); cost.Amount > 0 {
-		t.r.Lost = append(t.r.Lost, fmt.Sprintf("Calls abroad and to costly numbers cost about %s.", Plain(cost.String())))
+		soFar := ""
+		if open > 0 {
+			soFar = " so far"
+		}
+		t.r.Lost = append(t.r.Lost, fmt.Sprintf("Calls abroad and to costly numbers cost about %s%s.", Plain(cost.String()), soFar))
 	}
 	if open > 0 {
 		t.r.Lost = append(t.r.Lost, fmt.Sprintf("The end of %s was not seen: check Asterisk's call records or ask your carrier.", incident.Count(open, "call")))

@@ -118,6 +118,35 @@ func observed() incident.Incident {
 	return i
 }
 
+// The report says about what the calls cost, in text and HTML, and so does the mail, which is
+// the report: also of calls that have not ended, and whether it is an estimate.
+func TestWhatCallsCost(t *testing.T) {
+	cost := func(amount int64, estimate bool) incident.Cost {
+		return incident.Cost{Amount: amount, Currency: "EUR", Estimate: estimate}
+	}
+	for name, tc := range map[string]struct {
+		first, second incident.Cost
+		running       bool
+		want          string
+	}{
+		"at the carrier's rates": {cost(0, false), cost(412_300_000, false), false, "Calls abroad and to costly numbers cost about 412 EUR."},
+		"one of them estimated":  {cost(12_300_000, true), cost(400_000_000, false), false, "cost about 412 EUR (an estimate at default rates)."},
+		"one of them still up":   {cost(12_300_000, true), cost(400_000_000, false), true, "cost about 412 EUR (an estimate at default rates) so far."},
+		"none known":             {cost(0, false), cost(0, false), false, ""},
+	} {
+		i := breakIn()
+		i.Calls[0].Cost, i.Calls[1].Cost = tc.first, tc.second
+		if tc.running {
+			i.Calls[1].Ended = time.Time{}
+		}
+		for form, got := range map[string]string{"text": text(t, i), "HTML": page(t, i)} {
+			if tc.want != "" && !strings.Contains(got, tc.want) || tc.want == "" && strings.Contains(got, "cost about") {
+				t.Errorf("%s, %s: want %q in\n%s", name, form, tc.want, got)
+			}
+		}
+	}
+}
+
 func text(t *testing.T, i incident.Incident) string {
 	t.Helper()
 	var b bytes.Buffer

@@ -282,3 +282,13 @@ func (r Record) observation() Observation {
 		Account: []byte(r.Account), Session: []byte(r.Session),
 	}
 }
+
+// FailuresOf returns the failures for an account.
+func FailuresOf(records []Record, account string) (list []Record) {
+	for _, r := range records {
+		if r.Account == account && r.Signal.Failure() {
+			list = append(list, r)
+		}
+	}
+	return list
+}

@@ -147,3 +147,9 @@ func (k Key) Words() string {
 	}
 	return k.Kind() + " " + k.Value()
 }
+
+// SourceKey is the key of an address as a source.
+func SourceKey(a netip.Addr) Key { return Key{Per: PerSource, Prefix: event.SourcePrefix(a)} }
+
+// NetworkKey is the key of the network of an address.
+func NetworkKey(a netip.Addr) Key { return Key{Per: PerNetwork, Prefix: event.NetworkPrefix(a)} }

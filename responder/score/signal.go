@@ -56,6 +56,13 @@ const (
 	AnonymousCall        // an outgoing call without authentication
 	UnseenLogin          // a call or contact without the login it needs
 
+	CostlyForward     // an account's calls are forwarded to a number that costs
+	SharedNumber      // one new costly number from several accounts
+	SequentialNumbers // costly numbers one after another
+	TestCalls         // calls of a few seconds to many countries, or to one range of numbers
+	EarlyMedia        // minutes of unanswered calls to costly numbers
+	CostlyAfterLogin  // a call to a number known for fraud, minutes after the first login from a network
+
 	signalCount
 )
 
@@ -71,6 +78,7 @@ var signalNames = [signalCount]string{
 	"CallRate", "ConcurrentCalls", "Cadence", "DialProbing", "ForbiddenDestination",
 	"NewCountry", "OffHours", "Dormant", "NewNetwork", "TwoNetworks", "ScannerAgent",
 	"AnonymousCall", "UnseenLogin",
+	"CostlyForward", "SharedNumber", "SequentialNumbers", "TestCalls", "EarlyMedia", "CostlyAfterLogin",
 }
 
 // String returns the name used by Asterisk, the config and the ledger.

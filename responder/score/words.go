@@ -40,6 +40,12 @@ var signalWords = [signalCount][2]string{
 	ScannerAgent:            {"call by a known attack tool", "calls by a known attack tool"},
 	AnonymousCall:           {"call without a login", "calls without a login"},
 	UnseenLogin:             {"use without the login that it needs"},
+	CostlyForward:           {"call forward to a costly number", "call forwards to costly numbers"},
+	SharedNumber:            {"new costly number called from several accounts"},
+	SequentialNumbers:       {"costly number in a row", "costly numbers in a row"},
+	TestCalls:               {"short call that tests numbers", "short calls that test numbers"},
+	EarlyMedia:              {"minutes of unanswered calls to costly numbers"},
+	CostlyAfterLogin:        {"costly call right after a login from a new network", "costly calls right after a login from a new network"},
 }
 
 // Words says what n observations of the signal are, like "3 wrong passwords".

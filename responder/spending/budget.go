@@ -32,6 +32,13 @@ type Rules struct {
 	Learn time.Duration
 }
 
+// Budget is what the operator decided about the costs of calls.
+type Budget struct {
+	Rules
+	Block    time.Duration // how long a hard limit blocks costly calls
+	Currency string
+}
+
 // Group is a group of accounts with limits of its own.
 type Group struct {
 	Accounts []string // names, or patterns with * and ?; an exact name takes precedence
@@ -64,11 +71,15 @@ func (r *Rules) closed(at time.Time) bool { return r.Closed != nil && r.Closed(a
 
 // Price is what a call costs. known says whether the carrier's table has the number.
 func (r *Rules) Price(c *Call, length time.Duration) (m Money, known bool) {
-	rate, known := r.Rates.Find(c.E164)
-	if !known {
+	rate, known := r.rate(c)
+	return rate.Price(length), known
+}
+
+func (r *Rules) rate(c *Call) (rate Rate, known bool) {
+	if rate, known = r.Rates.Find(c.E164); !known {
 		rate = DefaultRate(c.Class)
 	}
-	return rate.Price(length), known
+	return rate, known
 }
 
 // Kind is whose spending is counted.

@@ -54,98 +54,25 @@ func (a *Alert) over(now time.Time) bool {
 // crowd is how many calls at once no person holds: two and a conference.
 const crowd = 3
 
-// tally is what a key has spent on one pool.
-type tally struct {
-	open, closed Sum
-	risky        Sum // of open
-	up           int // calls that are up
-	places       map[string]time.Duration
-	accounts     map[string]Sum
-}
-
-func (t *tally) total() Sum {
-	s := t.open
-	s.Add(t.closed)
-	return s
-}
-
-func (t *tally) add(u *Use, up bool) {
-	if u.Closed {
-		t.closed.Add(u.Sum)
-	} else {
-		t.open.Add(u.Sum)
-		if u.Risky {
-			t.risky.Add(u.Sum)
-		}
-	}
-	if up {
-		t.up += u.Calls
-	}
-	t.places[u.Place] += u.Time
-	sum := t.accounts[u.Account]
-	sum.Add(u.Sum)
-	t.accounts[u.Account] = sum
-}
-
-type tallyKey struct {
-	key  Key
-	pool pool
-}
-
-// counting calls see for everything spent within the window, also by calls that are up.
-func (s *Spending) counting(now time.Time, see func(u *Use, up bool)) {
-	hour := now.Unix() / 3600
-	within := func(h int64) bool { return h > hour-window && h <= hour+1 }
-	for _, u := range s.uses {
-		if !u.Forgiven && within(u.Hour) {
-			see(&u, false)
-		}
-	}
-	for _, c := range s.calls {
-		if c.answered.IsZero() {
-			continue
-		}
-		s.rules.cut(c, now, func(u Use) {
-			if !u.Forgiven && within(u.Hour) {
-				see(&u, true)
-			}
-		})
-	}
-}
-
-// tallies counts what each account, each trunk and the site have spent.
-func (s *Spending) tallies(now time.Time, l *learned) map[tallyKey]*tally {
-	all := map[tallyKey]*tally{}
-	s.counting(now, func(u *Use, up bool) {
-		p := others
-		if l.usual(u.Account, u.Place) {
-			p = usualPlaces
-		}
-		for _, k := range []Key{{PerAccount, u.Account}, {PerTrunk, u.Trunk}, {Kind: PerSite}} {
-			if k.Name == "" && k.Kind != PerSite {
-				continue
-			}
-			t := all[tallyKey{k, p}]
-			if t == nil {
-				t = &tally{places: map[string]time.Duration{}, accounts: map[string]Sum{}}
-				all[tallyKey{k, p}] = t
-			}
-			t.add(u, up)
-		}
-	})
-	return all
-}
-
 // Check returns the limits that have been reached, those of accounts first. learningEnds
-// is when the first days are over, in which the site is observed.
+// is when the first days are over, in which the site is observed. Only keys that have spent
+// anything since the last time are looked at.
 func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 	l := s.learnUpTo(now, learningEnds)
 	if len(s.calls) == 0 && !s.booked {
 		return nil // nothing was spent since the last time
 	}
 	s.booked = false
-	for k, t := range s.tallies(now, l) {
-		if a, ok := s.judge(now, k, t, l); ok {
+	s.keepTallies(now, l)
+	up := s.upTallies(now, l)
+	for k := range s.touched {
+		if up[k] == nil && s.finished[k] != nil {
+			up[k] = newTally(k)
+		}
+	}
+	clear(s.touched)
+	for k, t := range up {
+		if a, ok := s.judge(now, k, &both{s.finished[k], t}, l); ok {
 			list = append(list, a)
 		}
 	}
@@ -156,7 +83,7 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 }
 
 // judge says whether a key has reached a limit of which nobody was told.
-func (s *Spending) judge(now time.Time, k tallyKey, t *tally, l *learned) (Alert, bool) {
+func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert, bool) {
 	limits, day := s.rules.limitsOf(k.key), l.day(k.key, k.pool)
 	var reached Level
 	var why string
@@ -173,7 +100,7 @@ func (s *Spending) judge(now time.Time, k tallyKey, t *tally, l *learned) (Alert
 	if last, told := s.told[tellKey{k.key, Hard, k.pool}]; told && !last.over(now) {
 		return Alert{}, false
 	}
-	a := Alert{At: now, Key: k.key, Level: reached, Spent: t.total(), Others: k.pool == others, places: busiest(t.places), limit: why}
+	a := Alert{At: now, Key: k.key, Level: reached, Spent: t.total(), Others: k.pool == others, places: busiest(t.places()), limit: why}
 	if k.key.Kind != PerAccount {
 		a.Accounts = heaviest(t)
 	}
@@ -182,16 +109,15 @@ func (s *Spending) judge(now time.Time, k tallyKey, t *tally, l *learned) (Alert
 }
 
 // reached says in words which limit of a level was reached; "" for none.
-func (s *Spending) reached(level Level, k tallyKey, t *tally, limits *Limits, day span) string {
-	open, money := t.open, t.total()
+func (s *Spending) reached(level Level, k tallyKey, t *both, limits *Limits, day span) string {
+	open, closed, money := t.open(), t.closed(), t.total()
 	if s.learns {
 		if level == Soft && k.key.Kind == PerAccount {
 			return "" // the site's limit tells of it, once
 		}
-		if level == Hard && (k.key.Kind != PerAccount || t.up < crowd) {
-			open = t.risky
-			money = t.closed
-			money.Add(t.risky)
+		if level == Hard && (k.key.Kind != PerAccount || t.up.up < crowd) {
+			open, money = t.risky(), closed
+			money.Add(open)
 		}
 	}
 	measures := []struct {
@@ -199,7 +125,7 @@ func (s *Spending) reached(level Level, k tallyKey, t *tally, limits *Limits, da
 		words              string
 	}{
 		{open.Minutes(), limits.Minutes.at(level), int64(day.open / time.Minute), "%d minutes"},
-		{t.closed.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours"},
+		{closed.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours"},
 		{int64(money.Money / unit), limits.Money.at(level) / int64(unit), int64(day.money / unit), "%d in money"},
 	}
 	for _, m := range measures {
@@ -234,17 +160,18 @@ func (p Pair) at(level Level) int64 {
 }
 
 // heaviest are the accounts that spent most, until the others have spent less than half.
-func heaviest(t *tally) (list []string) {
-	accounts := slices.Collect(maps.Keys(t.accounts))
+func heaviest(t *both) (list []string) {
+	of := t.accounts()
+	accounts := slices.Collect(maps.Keys(of))
 	slices.SortFunc(accounts, func(a, b string) int {
-		return cmp.Or(cmp.Compare(t.accounts[b].Time, t.accounts[a].Time), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(of[b], of[a]), cmp.Compare(a, b))
 	})
 	left := t.total().Time
 	for _, a := range accounts {
 		if left < t.total().Time/2 && len(list) > 0 {
 			break
 		}
-		left -= t.accounts[a].Time
+		left -= of[a]
 		if a != "" {
 			list = append(list, a)
 		}
@@ -277,7 +204,7 @@ func (s Sum) Words(currency string) string {
 	}
 	text := fmt.Sprintf("%s in %s, about %s %s", minutes, calls, s.Money, currency)
 	if s.Estimate {
-		text += " at default rates"
+		text += " (an estimate at default rates)"
 	}
 	return text
 }

@@ -26,16 +26,20 @@ func (c Class) String() string { return classNames[min(c, classCount-1)] }
 // highRisk are countries to which public reports of revenue share fraud say that stolen
 // accounts call: the traditional ones (Cuba, Somalia, the Baltic states, Sierra Leone,
 // Zimbabwe, Guinea, the Gambia, Nauru, São Tomé: XINTEC's and TransNexus' guides), the
-// Caribbean countries of the North American plan, which are dialled like national numbers
-// (FCC, "One Ring" and 809 scams), and small countries whose numbers, by the test numbers
-// that Sahin and Francillon collected (NDSS 2021), are offered for it. Fraud moves, so the
-// list only sets a rate, and where the hard limit applies before anything is learned.
+// Caribbean and Atlantic countries of the North American plan, which are dialled like national
+// numbers (FCC, "One Ring" and 809 scams; not the territories of the United States, which cost
+// what other national calls do), and small countries and islands whose numbers, by the test
+// numbers that Sahin and Francillon collected (NDSS 2021), are offered for it. Countries that
+// many sites do business with are left out, although the same numbers are offered there (since
+// 2018 also in Britain, Belgium and Switzerland: Commsrisk). Fraud moves, so the list only sets
+// a rate, and where the hard limit applies before anything is learned.
 var highRisk = []string{
-	"AC", "AF", "AG", "AI", "AL", "AZ", "BA", "BB", "BF", "BI", "BJ", "BS", "BY", "CD", "CF", "CG", "CK", "CU", "DJ", "DM",
-	"DO", "DZ", "EE", "ER", "ET", "FK", "FM", "GA", "GD", "GM", "GN", "GQ", "GW", "GY", "HT", "JM", "KI", "KM", "KN", "KP",
-	"LA", "LC", "LI", "LK", "LR", "LT", "LV", "LY", "MC", "MD", "MG", "MH", "ML", "MM", "MR", "MS", "MV", "MW", "NC", "NE",
-	"NR", "NU", "PG", "PS", "PW", "RW", "SB", "SC", "SD", "SH", "SL", "SM", "SO", "SR", "SS", "ST", "SY", "TC", "TD", "TG",
-	"TJ", "TK", "TL", "TM", "TN", "TO", "TT", "TV", "UZ", "VC", "VG", "VU", "WF", "WS", "YE", "ZM", "ZW",
+	"AC", "AF", "AG", "AI", "AL", "AZ", "BA", "BB", "BF", "BI", "BJ", "BM", "BS", "BY", "CD", "CF", "CG", "CK", "CU", "CV",
+	"DJ", "DM", "DO", "DZ", "EE", "ER", "ET", "FK", "FM", "GA", "GD", "GM", "GN", "GQ", "GW", "GY", "HT", "IO", "JM", "KI",
+	"KM", "KN", "KP", "KY", "LA", "LC", "LI", "LK", "LR", "LS", "LT", "LV", "LY", "MC", "MD", "MG", "MH", "ML", "MM", "MR",
+	"MS", "MV", "MW", "NC", "NE", "NF", "NR", "NU", "PF", "PG", "PS", "PW", "RW", "SB", "SC", "SD", "SH", "SL", "SM", "SO",
+	"SR", "SS", "ST", "SX", "SY", "SZ", "TA", "TC", "TD", "TG", "TJ", "TK", "TL", "TM", "TN", "TO", "TT", "TV", "UZ", "VC",
+	"VG", "VU", "WF", "WS", "YE", "ZM", "ZW",
 }
 
 // ClassOf is the class of a number: its country (ISO 3166; "001" for numbers of no
@@ -50,11 +54,14 @@ func ClassOf(country, kind string, foreign bool) Class {
 		return Personal
 	case !foreign:
 		return None
-	case slices.Contains(highRisk, country):
+	case HighRiskCountry(country):
 		return HighRisk
 	}
 	return International
 }
+
+// HighRiskCountry reports whether fraudsters prefer a country (ISO 3166).
+func HighRiskCountry(country string) bool { return slices.Contains(highRisk, country) }
 
 // risky says whether the hard limit applies before anything is learned.
 func (c Class) risky() bool { return c >= HighRisk }

@@ -17,23 +17,24 @@ const maxRange = 1000
 const maxInCell = 10_000
 
 // parsePrefixes reads a cell with one prefix or several: "44", "+44 20", "0044",
-// "355, 3554", "2520-2529".
-func parsePrefixes(cell string) (list []string, err error) {
+// "355, 3554", "2520-2529", "4477-79", "1-264". country is put in front of each, if it is
+// not empty.
+func parsePrefixes(country, cell string) (list []string, err error) {
+	if country != "" {
+		if country, err = parsePrefix(country); err != nil || cell == "" {
+			return []string{country}, err
+		}
+	}
 	if cell == "" {
 		return nil, errors.New("no prefix")
 	}
-	for part := range strings.FieldsFuncSeq(cell, func(r rune) bool { return r == ',' || r == ';' || r == '|' }) {
-		from, to, isRange := strings.Cut(strings.ReplaceAll(strings.TrimSpace(part), " ", ""), "-")
-		if isRange && len(from) == len(to) {
-			if list, err = appendRange(list, from, to); err != nil {
-				return nil, err
-			}
-		} else {
-			p, err := parsePrefix(from + to)
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, p)
+	for part := range strings.FieldsFuncSeq(cell, func(r rune) bool { return r == ',' || r == ';' || r == '|' || r == '\n' }) {
+		part = strings.NewReplacer(" ", "", "\u00a0", "", "(", "", ")", "", "\u2013", "-", "'", "").Replace(part)
+		if part == "" {
+			continue
+		}
+		if list, err = appendPrefixes(list, country, part); err != nil {
+			return nil, err
 		}
 		if len(list) > maxInCell {
 			return nil, fmt.Errorf("more than %d prefixes in one row", maxInCell)
@@ -43,6 +44,29 @@ func parsePrefixes(cell string) (list []string, err error) {
 		return nil, errors.New("no prefix")
 	}
 	return list, nil
+}
+
+// maxCountryCode is how many digits a country code has at most: "352-621" is one, and what
+// follows it.
+const maxCountryCode = 3
+
+// appendPrefixes reads one prefix, a range, or a country code and what follows it.
+func appendPrefixes(list []string, country, part string) ([]string, error) {
+	from, to, two := strings.Cut(part, "-")
+	code := country == "" && len(strings.TrimPrefix(strings.TrimPrefix(from, "+"), "00")) <= maxCountryCode
+	switch {
+	case two && code && len(from) == len(to):
+		return nil, fmt.Errorf("prefixes %s: a range, or a country code and what follows it? Write %s or each prefix", quoted(part), from+to)
+	case two && len(to) < len(from) && !code:
+		to = from[:len(from)-len(to)] + to
+		fallthrough
+	case two && len(to) == len(from):
+		return appendRange(list, country+from, country+to)
+	case two && !code:
+		return nil, fmt.Errorf("prefixes %s: want a range such as 4477-4479", quoted(part))
+	}
+	p, err := parsePrefix(country + from + to)
+	return append(list, p), err
 }
 
 func parsePrefix(s string) (string, error) {
@@ -77,6 +101,12 @@ func appendRange(list []string, from, to string) ([]string, error) {
 
 // parseMoney reads an amount: "0.0123", "0,0123", "1.234,50", "€ 0.12".
 func parseMoney(cell string) (Money, error) {
+	n, err := parseAmount(cell)
+	return Money(n / 1000), err
+}
+
+// parseAmount reads an amount in billionths: a rate for a second needs them.
+func parseAmount(cell string) (int64, error) {
 	text := strings.TrimSpace(strings.Trim(cell, "€$£¥ \u00a0ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
 	whole, fraction := text, ""
 	if i := strings.LastIndexAny(text, ".,"); i >= 0 {
@@ -96,14 +126,15 @@ func parseMoney(cell string) (Money, error) {
 		return 0, fmt.Errorf("%s: want an amount such as 0.0123", quoted(cell))
 	}
 	n, _ := strconv.ParseInt("0"+whole, 10, 64) // digits, few of them
-	f, _ := strconv.ParseInt((fraction + "000000")[:6], 10, 64)
-	return Money(n)*unit + Money(f), nil
+	f, _ := strconv.ParseInt((fraction + "000000000")[:9], 10, 64)
+	return n*1e9 + f, nil
 }
 
 // parseIncrement reads the seconds that are billed at least, and then at a time: "60/60",
-// "1+1", "30/6", or one number for both.
+// "1+1", "30-6", "60 sec", or one number for both.
 func parseIncrement(cell string) (first, step uint16, err error) {
-	a, b, two := strings.Cut(strings.ReplaceAll(strings.ReplaceAll(cell, " ", ""), "+", "/"), "/")
+	text := strings.NewReplacer(" ", "", "+", "/", "-", "/", ":", "/", "seconds", "", "seconde", "", "secondes", "", "segundos", "", "sekunden", "", "sek", "", "secs", "", "sec", "", "seg", "", "s", "", ".", "").Replace(strings.ToLower(cell))
+	a, b, two := strings.Cut(text, "/")
 	if !two {
 		b = a
 	}

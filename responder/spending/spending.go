@@ -15,8 +15,9 @@ const (
 // Spending counts what calls cost.
 type Spending struct {
 	rules   Rules
-	calls   map[string]*running // by channel
-	uses    map[usedIn]Use      // of the last hours
+	calls   map[string]*running      // by channel
+	uses    map[int64]map[usedIn]Use // of the last hours, by hour
+	entries int                      // of uses
 	days    map[dayOf]Sum
 	learned *learned
 	upTo    int64 // the day before which learned has learned, and
@@ -26,6 +27,13 @@ type Spending struct {
 	booked  bool // since the last check
 	refused uint64
 
+	// The running sums of uses: by what is usual, and at which hour. touched are the keys
+	// whose sums have grown since the last check. finished is nil if they must be counted anew.
+	finished  tallies
+	talliedBy *learned
+	talliedAt int64
+	touched   map[tallyKey]bool
+
 	// Used, if set, is called with what a finished call adds to an hour. Forgave is called
 	// when what an account has spent since an hour no longer counts; "" is every account.
 	Used    func(Use)
@@ -34,7 +42,7 @@ type Spending struct {
 
 // New returns Spending that has counted nothing.
 func New(rules Rules) *Spending {
-	s := &Spending{calls: map[string]*running{}, uses: map[usedIn]Use{}, days: map[dayOf]Sum{}, told: map[tellKey]Alert{}}
+	s := &Spending{calls: map[string]*running{}, uses: map[int64]map[usedIn]Use{}, days: map[dayOf]Sum{}, told: map[tellKey]Alert{}, touched: map[tallyKey]bool{}}
 	s.Configure(rules)
 	return s
 }
@@ -114,15 +122,11 @@ func (s *Spending) Restore(list []Use) {
 // book adds what was spent within an hour.
 func (s *Spending) book(u Use) {
 	s.booked = true
-	key := u.key()
-	was, known := s.uses[key]
-	if !known && len(s.uses) >= maxUses {
+	if !s.enter(u) {
 		s.refused++
 		return
 	}
-	was.Hour, was.Account, was.Trunk, was.Place, was.Risky, was.Closed, was.Forgiven = u.Hour, u.Account, u.Trunk, u.Place, u.Risky, u.Closed, u.Forgiven
-	was.Add(u.Sum)
-	s.uses[key] = was
+	s.tallied(&u)
 	d := dayOf{s.rules.day(time.Unix(u.Hour*3600, 0)), u.Account, u.Place, u.Closed}
 	sum, known := s.days[d]
 	if !known && len(s.days) >= maxDays {
@@ -130,6 +134,25 @@ func (s *Spending) book(u Use) {
 	}
 	sum.Add(u.Sum)
 	s.days[d] = sum
+}
+
+// enter adds to what was used. It returns whether there is room.
+func (s *Spending) enter(u Use) bool {
+	uses, key := s.uses[u.Hour], u.key()
+	was, known := uses[key]
+	if !known {
+		if s.entries >= maxUses {
+			return false
+		}
+		if uses == nil {
+			uses = map[usedIn]Use{}
+			s.uses[u.Hour] = uses
+		}
+		s.entries++
+	}
+	u.Add(was.Sum)
+	uses[key] = u
+	return true
 }
 
 // day numbers the days of the site's time zone.
@@ -144,10 +167,15 @@ const KeepFor = (keepDays + 1) * 24 * time.Hour
 // Prune forgets what no longer matters. It is to be called now and then.
 func (s *Spending) Prune(now time.Time) {
 	hour, today := now.Unix()/3600, s.rules.day(now)
-	for k := range s.uses {
-		if k.hour <= hour-window-1 {
-			delete(s.uses, k)
+	for h, uses := range s.uses {
+		if h > hour-window-1 {
+			continue
 		}
+		if within(h, s.talliedAt) {
+			s.finished = nil
+		}
+		s.entries -= len(uses)
+		delete(s.uses, h)
 	}
 	for d := range s.days {
 		if d.day < today-keepDays {
@@ -171,15 +199,17 @@ func (s *Spending) Usual(account, place string) bool {
 // its owner's, or the thief is out. "" is every account, and the site.
 func (s *Spending) Forgive(now time.Time, account string) {
 	since := now.Unix()/3600 - window - 1
-	for k, u := range s.uses {
-		if (account == "" || k.account == account) && !k.forgiven {
-			delete(s.uses, k)
-			u.Forgiven = true
-			was := s.uses[u.key()]
-			u.Add(was.Sum)
-			s.uses[u.key()] = u
+	for _, uses := range s.uses {
+		for k, u := range uses {
+			if (account == "" || k.account == account) && !k.forgiven {
+				delete(uses, k)
+				s.entries--
+				u.Forgiven = true
+				s.enter(u)
+			}
 		}
 	}
+	s.finished = nil
 	for _, c := range s.calls {
 		if account == "" || c.Account == account {
 			c.forgiven = now.Round(0)

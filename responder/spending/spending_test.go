@@ -283,7 +283,7 @@ func TestMoney(t *testing.T) {
 	for _, x := range s.Standings(s.now, learnt) {
 		got = append(got, x.Key.Name+": "+x.Parts[0].Spent.Words("EUR"))
 	}
-	want := "|: 8 minutes in 3 calls, about 29 EUR at default rates|0: 3 minutes in 1 call, about 0.05 EUR|1: 3 minutes in 1 call, about 27 EUR|2: 3 minutes in 1 call, about 1.50 EUR at default rates"
+	want := "|: 8 minutes in 3 calls, about 29 EUR (an estimate at default rates)|0: 3 minutes in 1 call, about 0.05 EUR|1: 3 minutes in 1 call, about 27 EUR|2: 3 minutes in 1 call, about 1.50 EUR (an estimate at default rates)"
 	if all := "|" + strings.Join(got, "|"); all != want {
 		t.Errorf("\ngot  %s\nwant %s", all, want)
 	}

@@ -32,10 +32,16 @@ func (m Measure) Left() (n int64, ok bool) { return max(m.Hard-m.Used, 0), m.Har
 // spent most of their kind first.
 func (s *Spending) Standings(now, learningEnds time.Time) (list []Standing) {
 	l := s.learnUpTo(now, learningEnds)
-	all := s.tallies(now, l)
+	s.keepTallies(now, l)
+	up := s.upTallies(now, l)
+	for k := range s.finished {
+		if up[k] == nil {
+			up[k] = newTally(k)
+		}
+	}
 	index := map[Key]int{}
 	for _, p := range []pool{others, usualPlaces} {
-		for k, t := range all {
+		for k, t := range up {
 			if k.pool != p {
 				continue
 			}
@@ -45,7 +51,7 @@ func (s *Spending) Standings(now, learningEnds time.Time) (list []Standing) {
 				index[k.key] = i
 				list = append(list, Standing{Key: k.key})
 			}
-			list[i].Parts = append(list[i].Parts, s.part(k, t, l))
+			list[i].Parts = append(list[i].Parts, s.part(k, &both{s.finished[k], t}, l))
 		}
 	}
 	slices.SortFunc(list, func(a, b Standing) int {
@@ -61,7 +67,7 @@ func (s *Standing) time() (d time.Duration) {
 	return d
 }
 
-func (s *Spending) part(k tallyKey, t *tally, l *learned) Part {
+func (s *Spending) part(k tallyKey, t *both, l *learned) Part {
 	limits, day := s.rules.limitsOf(k.key), l.day(k.key, k.pool)
 	measure := func(used int64, p Pair, per, usual int64) (m Measure) {
 		m.Used = used
@@ -76,8 +82,8 @@ func (s *Spending) part(k tallyKey, t *tally, l *learned) Part {
 	total := t.total()
 	return Part{
 		Usual: k.pool == usualPlaces, Spent: total,
-		Minutes:  measure(t.open.Minutes(), limits.Minutes, 1, int64(day.open/time.Minute)),
-		OffHours: measure(t.closed.Minutes(), limits.OffHours, 1, int64(day.closed/time.Minute)),
+		Minutes:  measure(t.open().Minutes(), limits.Minutes, 1, int64(day.open/time.Minute)),
+		OffHours: measure(t.closed().Minutes(), limits.OffHours, 1, int64(day.closed/time.Minute)),
 		Money:    measure(int64(total.Money/unit), limits.Money, int64(unit), int64(day.money/unit)),
 	}
 }

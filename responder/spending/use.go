@@ -34,15 +34,14 @@ type Use struct {
 	Sum
 }
 
-// usedIn is the key of a Use.
+// usedIn is the key of a Use within its hour.
 type usedIn struct {
-	hour                    int64
-	account, trunk, place   string
-	risky, closed, forgiven bool
+	account, trunk, place             string
+	risky, closed, forgiven, estimate bool
 }
 
 func (u *Use) key() usedIn {
-	return usedIn{u.Hour, u.Account, u.Trunk, u.Place, u.Risky, u.Closed, u.Forgiven}
+	return usedIn{u.Account, u.Trunk, u.Place, u.Risky, u.Closed, u.Forgiven, u.Estimate}
 }
 
 // cut calls piece for what a call from one time to another spends in each hour, within
@@ -52,6 +51,7 @@ func (r *Rules) cut(c *running, to time.Time, piece func(Use)) {
 	length = min(length, longest*time.Second)
 	to = to.Round(0)
 	from := to.Add(-length)
+	rate, known := r.rate(&c.Call)
 	var spent Money
 	var seen [4]bool // whether the call was counted: closed, forgiven
 	for at := from; ; {
@@ -81,7 +81,7 @@ func (r *Rules) cut(c *running, to time.Time, piece func(Use)) {
 		if !seen[part] {
 			seen[part], u.Calls = true, 1
 		}
-		price, known := r.Price(&c.Call, end.Sub(from))
+		price := rate.Price(end.Sub(from))
 		u.Money, u.Estimate = price-spent, !known
 		spent = price
 		piece(u)

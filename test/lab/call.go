@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"sync"
 )
@@ -11,11 +12,14 @@ import (
 // Call is a call of a phone that was answered, by either side. Its methods are for one
 // goroutine at a time, except Ended.
 type Call struct {
+	Number string // that was called
+
 	phone         *Phone
 	id            string
-	local, remote string // From and To of what the phone sends, tags included
-	target        string // URI of the PBX's side
-	ack           []byte // of the last INVITE the phone sent
+	local, remote string         // From and To of what the phone sends, tags included
+	target        string         // URI of the PBX's side
+	ack           []byte         // of the last INVITE the phone sent
+	media         netip.AddrPort // where the PBX wants the sound
 
 	ended chan struct{}
 	once  sync.Once
@@ -25,7 +29,7 @@ type Call struct {
 // [ErrNoAnswer] once ctx ends.
 func (p *Phone) Call(ctx context.Context, number string) (*Call, error) {
 	call := &Call{
-		phone: p, id: token() + p.tail, ended: make(chan struct{}),
+		Number: number, phone: p, id: token() + p.tail, ended: make(chan struct{}),
 		local: p.address() + ";tag=" + token(), remote: p.addressOf(number),
 		target: uriOf(p.addressOf(number)),
 	}
@@ -52,6 +56,7 @@ func (c *Call) invite(ctx context.Context) error {
 	}
 	c.remote = response.get("To")
 	c.target = uriOf(response.get("Contact"))
+	c.media = mediaOf(response.body)
 	return c.acknowledge(response)
 }
 

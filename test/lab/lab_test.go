@@ -13,7 +13,19 @@ import (
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
-// onBoth runs a test against each version of Asterisk, in a lab of its own.
+// onBothAtOnce runs a test against each version of Asterisk, in a lab of its own, beside all
+// other tests that are parallel: most of a test in a lab is waiting.
+func onBothAtOnce(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
+	for _, v := range lab.Versions() {
+		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel() // before there is a lab, which would wait for its turn
+			test(t, lab.New(t, lab.Options{Version: v}))
+		})
+	}
+}
+
+// onBoth is onBothAtOnce for a test that has the machine to itself, since it measures how
+// much that can do or looks for what this process leaves behind.
 func onBoth(t *testing.T, test func(t *testing.T, l *lab.Lab)) {
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) { test(t, lab.New(t, lab.Options{Version: v})) })
@@ -78,8 +90,10 @@ func alive(t *testing.T, c *lab.Call) bool {
 }
 
 func TestStartsInTime(t *testing.T) {
+	t.Parallel()
 	for _, v := range lab.Versions() {
 		t.Run("Asterisk"+string(v), func(t *testing.T) {
+			t.Parallel()
 			lab.New(t, lab.Options{Version: v}).Close() // the root is there from here on
 			begun := time.Now()
 			l := lab.New(t, lab.Options{Version: v})
@@ -97,7 +111,8 @@ func TestStartsInTime(t *testing.T) {
 }
 
 func TestEveryAccountRegisters(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		office := host(t, l, "office", "198.51.100.10", "2001:db8:10::10")
 		for _, account := range accounts {
 			registered(t, office, account, lab.PhoneOptions{})
@@ -109,7 +124,8 @@ func TestEveryAccountRegisters(t *testing.T) {
 }
 
 func TestWrongPasswordIsLogged(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
 		for _, account := range accounts {
 			var refused *lab.StatusError
@@ -128,7 +144,8 @@ func TestWrongPasswordIsLogged(t *testing.T) {
 }
 
 func TestCallsAreKnownToLive(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		office := host(t, l, "office", "198.51.100.10", "198.51.100.11")
 		anna := registered(t, office, "1001", lab.PhoneOptions{})
 		otto := registered(t, office, "1003", lab.PhoneOptions{From: office.Addresses()[1]})
@@ -174,7 +191,8 @@ func awaitEnd(t *testing.T, c *lab.Call) {
 
 // A call whose end the phone has missed is found out by asking.
 func TestForgottenCallIsDead(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		office := host(t, l, "office", "198.51.100.10")
 		call, err := registered(t, office, "1001", lab.PhoneOptions{}).Call(soon(t), "0011442079460001")
 		if err != nil {
@@ -193,7 +211,8 @@ func TestForgottenCallIsDead(t *testing.T) {
 }
 
 func TestRestartKeepsRegistrations(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		office := host(t, l, "office", "198.51.100.10")
 		registered(t, office, "1001", lab.PhoneOptions{})
 		if err := l.Restart(t.Context()); err != nil {
@@ -208,6 +227,7 @@ func TestRestartKeepsRegistrations(t *testing.T) {
 }
 
 func TestOptionsChangeConfiguration(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{
 		Files:  map[string]string{"extra.conf": "exten => 777,1,Answer()\n same => n,Wait(600)\n"},
 		Append: map[string]string{"extensions.conf": "[internal](+)\n#include extra.conf\n"},
@@ -219,6 +239,7 @@ func TestOptionsChangeConfiguration(t *testing.T) {
 }
 
 func TestRealtimeAccount(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{Realtime: true})
 	office := host(t, l, "office", "198.51.100.10")
 	p := registered(t, office, lab.RealtimeAccount, lab.PhoneOptions{})
@@ -237,7 +258,8 @@ func TestRealtimeAccount(t *testing.T) {
 }
 
 func TestGuesserFindsThePassword(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
 		words := []string{"1002", "123456", "letmein", lab.Passwords["1002"], "too late"}
 		got, err := lab.Guesser{
@@ -273,8 +295,9 @@ func TestGuesserReachesItsRate(t *testing.T) {
 }
 
 func TestGuesserRoves(t *testing.T) {
+	t.Parallel()
 	for name, network := range map[string]string{"IPv6": "2001:db8:66::/64", "IPv4": "203.0.113.0/26"} {
-		onBoth(t, func(t *testing.T, l *lab.Lab) {
+		onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 			const most = 200
 			thief := host(t, l, "thief", network)
 			got, err := lab.Guesser{Host: thief, Account: "1002", Rate: 400, Most: most, Rove: true}.Run(t.Context())
@@ -295,7 +318,8 @@ func TestGuesserRoves(t *testing.T) {
 }
 
 func TestSvcrack(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
 		said, err := l.Svcrack(t.Context(), thief, "1002", "1002", "123456", lab.Passwords["1002"])
 		if err != nil || !strings.Contains(said, lab.Passwords["1002"]) {
@@ -308,7 +332,8 @@ func TestSvcrack(t *testing.T) {
 }
 
 func TestScannerTriesEveryName(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		names := numbers(900, 1010) // with the accounts among them
 		scan, err := lab.Scanner{Host: host(t, l, "scout", "203.0.113.77"), Names: names, Rate: 200}.Run(soon(t))
 		if err != nil {
@@ -321,7 +346,8 @@ func TestScannerTriesEveryName(t *testing.T) {
 }
 
 func TestSvwar(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		scout := host(t, l, "scout", "203.0.113.77")
 		if said, err := l.Svwar(t.Context(), scout, "REGISTER", numbers(900, 1010)...); err != nil {
 			t.Errorf("svwar: %v\n%s", err, said)
@@ -336,6 +362,7 @@ func TestSvwar(t *testing.T) {
 }
 
 func TestSvwarFindsNames(t *testing.T) {
+	t.Parallel()
 	l := lab.New(t, lab.Options{
 		Version: lab.Asterisk16,
 		Append:  map[string]string{"sip.conf": "[general](+)\nalwaysauthreject = no\n"},
@@ -359,7 +386,8 @@ func numbers(from, to int) []string {
 }
 
 func TestSipp(t *testing.T) {
-	onBoth(t, func(t *testing.T, l *lab.Lab) {
+	t.Parallel()
+	onBothAtOnce(t, func(t *testing.T, l *lab.Lab) {
 		thief := host(t, l, "thief", "203.0.113.66")
 		const most = 5
 		if said, err := l.Sipp(soon(t), thief, anonymousCall, "-m", strconv.Itoa(most), "-r", "50"); err != nil {

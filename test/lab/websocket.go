@@ -106,6 +106,7 @@ func (w *wsWire) receive() ([]byte, error) {
 	}
 }
 
+func (w *wsWire) waiting() bool         { return false }
 func (w *wsWire) local() netip.AddrPort { return localAddr(w.conn.LocalAddr()) }
 func (w *wsWire) name() string          { return "WS" }
 func (w *wsWire) Close() error          { return w.conn.Close() }

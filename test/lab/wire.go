@@ -10,12 +10,15 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // wire carries whole SIP messages to the PBX and back. One goroutine receives; any may send.
 type wire interface {
 	send(b []byte) error
 	receive() ([]byte, error)
+	waiting() bool // something has arrived and is not received yet; UDP alone knows
 	local() netip.AddrPort
 	name() string // as Via and URIs want it: UDP or TCP
 	Close() error
@@ -71,6 +74,15 @@ func (w *udpWire) receive() ([]byte, error) {
 	return w.buf[:n], err
 }
 
+func (w *udpWire) waiting() bool {
+	n := 0
+	raw, err := w.conn.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+	}
+	return err == nil && n > 0
+}
+
 func (w *udpWire) local() netip.AddrPort { return localAddr(w.conn.LocalAddr()) }
 func (w *udpWire) name() string          { return "UDP" }
 func (w *udpWire) Close() error          { return w.conn.Close() }
@@ -110,6 +122,7 @@ func (w *tcpWire) receive() ([]byte, error) {
 	return append([]byte(head.String()), body...), err
 }
 
+func (w *tcpWire) waiting() bool         { return false }
 func (w *tcpWire) local() netip.AddrPort { return localAddr(w.conn.LocalAddr()) }
 func (w *tcpWire) name() string          { return "TCP" }
 func (w *tcpWire) Close() error          { return w.conn.Close() }

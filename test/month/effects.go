@@ -123,6 +123,7 @@ func (e effects) rotate(a *account, i *incident.Incident) {
 // end ends a call.
 func (e effects) end(channel, cause string) {
 	b := e.pbx
+	channel = b.owner(channel)
 	c := b.channels[channel]
 	if c == nil {
 		return
@@ -189,6 +190,7 @@ func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []
 // abroad from a new place end until somebody says whose it is, is meant so; no other call
 // of an owner may end.
 func (e effects) EndCall(channel string) {
+	channel = e.pbx.owner(channel)
 	if c := e.pbx.channels[channel]; c != nil && !c.rogue && abroadFrom(c.number) {
 		e.pbx.report.CostlyEnded++
 		c.account = &account{}

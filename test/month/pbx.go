@@ -289,7 +289,8 @@ func (b *pbx) complain(ban incident.Ban) {
 type call struct {
 	account *account
 	number  string
-	rogue   bool // a thief's
+	rogue   bool   // a thief's
+	leg     string // to the carrier; "" if the call stays in the site
 }
 
 // dial sets up a call that takes so long, unless it is ended before.
@@ -312,15 +313,43 @@ func (b *pbx) ring(c *call, number string, length time.Duration) (channel string
 	c.number = number
 	b.channels[channel] = c
 	b.event(&event.Event{Kind: event.Newchannel, Channel: []byte(channel), ChannelState: event.StateRing, Exten: []byte(number), Linkedid: []byte(channel), Uniqueid: []byte(channel)})
+	b.leave(c, channel)
 	b.after(length, func() { b.hangUp(channel) })
 	return channel
 }
 
+// leave is a call's leg to the carrier, if its number is outside the site. Nobody answers it,
+// so that no budget counts it.
+func (b *pbx) leave(c *call, channel string) {
+	if len(c.number) <= len(c.account.name) || b.channels[channel] == nil {
+		return
+	}
+	c.leg = fmt.Sprintf("PJSIP/carrier-%08x", b.serial)
+	b.event(&event.Event{
+		Kind: event.DialBegin, Channel: []byte(channel), ChannelState: event.StateRing, Exten: []byte(c.number), Linkedid: []byte(channel),
+		DestChannel: []byte(c.leg), DialString: []byte(c.number + "@carrier"),
+	})
+}
+
+// owner is the channel that a leg to the carrier is for.
+func (b *pbx) owner(channel string) string {
+	for name, c := range b.channels {
+		if c.leg == channel {
+			return name
+		}
+	}
+	return channel
+}
+
 func (b *pbx) hangUp(channel string) {
-	if b.channels[channel] == nil {
+	c := b.channels[channel]
+	if c == nil {
 		return
 	}
 	delete(b.channels, channel)
+	if c.leg != "" {
+		b.event(&event.Event{Kind: event.Hangup, Channel: []byte(c.leg)})
+	}
 	b.event(&event.Event{Kind: event.Hangup, Channel: []byte(channel)})
 }
 

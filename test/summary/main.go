@@ -4,7 +4,8 @@
 //
 //	go run ./test/summary -- go test -race -json ./...
 //
-// Several commands, separated by --, run one after the other and make one summary.
+// Several commands, separated by --, run side by side and make one summary. What is no
+// event of go test, as the output of a linter, is printed as it comes.
 package main
 
 import (
@@ -16,6 +17,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 )
 
 func main() {
@@ -43,15 +45,18 @@ func commands(args []string) (list [][]string) {
 }
 
 func run(commands [][]string) (code int) {
-	s := summary{output: map[string][]string{}}
+	s := summary{w: os.Stdout, output: map[string][]string{}}
+	var all sync.WaitGroup
 	for _, args := range commands {
-		if err := s.run(args); err != nil {
-			fmt.Fprintf(os.Stderr, "summary: %s: %v\n", args[0], err)
-			code = 1
-		}
+		all.Go(func() {
+			if err := s.run(args); err != nil {
+				s.fail(fmt.Sprintf("%s: %v", strings.Join(args[:min(len(args), 4)], " "), err))
+			}
+		})
 	}
-	s.print(os.Stdout)
-	if s.failed > 0 {
+	all.Wait()
+	s.print()
+	if len(s.failures) > 0 || s.failed > 0 {
 		code = 1
 	}
 	return code
@@ -68,7 +73,7 @@ func (s *summary) run(args []string) error {
 	if err != nil {
 		return err
 	}
-	s.read(out, os.Stdout)
+	s.read(out)
 	return cmd.Wait()
 }
 
@@ -82,26 +87,39 @@ type event struct {
 	Elapsed    float64
 }
 
+// summary is what all commands have reported.
 type summary struct {
+	mu                      sync.Mutex
+	w                       io.Writer
 	output                  map[string][]string // by package and test, until its result is known
 	passed, failed, skipped int
 	skips                   []string
+	failures                []string // commands that failed
 }
 
-func (s *summary) read(r io.Reader, w io.Writer) {
+func (s *summary) read(r io.Reader) {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var e event
-		if json.Unmarshal(lines.Bytes(), &e) != nil {
-			fmt.Fprintln(w, lines.Text())
-			continue
+		err := json.Unmarshal(lines.Bytes(), &e)
+		s.mu.Lock()
+		if err != nil {
+			fmt.Fprintln(s.w, lines.Text())
+		} else {
+			s.add(e)
 		}
-		s.add(e, w)
+		s.mu.Unlock()
 	}
 }
 
-func (s *summary) add(e event, w io.Writer) {
+func (s *summary) fail(command string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failures = append(s.failures, command)
+}
+
+func (s *summary) add(e event) {
 	key := e.Package + e.ImportPath + " " + e.Test
 	switch e.Action {
 	case "output", "build-output":
@@ -114,11 +132,11 @@ func (s *summary) add(e event, w io.Writer) {
 	output := s.output[key]
 	delete(s.output, key)
 	if e.Action == "fail" || e.Action == "build-fail" {
-		fmt.Fprint(w, strings.Join(output, ""))
+		fmt.Fprint(s.w, strings.Join(output, ""))
 	}
 	if e.Test == "" {
 		if e.Action != "build-fail" {
-			fmt.Fprintf(w, "%-4s %s %.1fs\n", e.Action, e.Package, e.Elapsed)
+			fmt.Fprintf(s.w, "%-4s %s %.1fs\n", e.Action, e.Package, e.Elapsed)
 		}
 		return
 	}
@@ -150,12 +168,18 @@ func reason(output []string) string {
 	return "no reason given"
 }
 
-func (s *summary) print(w io.Writer) {
+func (s *summary) print() {
 	if len(s.skips) > 0 {
-		fmt.Fprintln(w, "\nCould not run here:")
+		fmt.Fprintln(s.w, "\nCould not run here:")
 		for _, line := range s.skips {
-			fmt.Fprintln(w, "  "+line)
+			fmt.Fprintln(s.w, "  "+line)
 		}
 	}
-	fmt.Fprintf(w, "\n%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
+	if len(s.failures) > 0 {
+		fmt.Fprintln(s.w, "\nFailed:")
+		for _, line := range s.failures {
+			fmt.Fprintln(s.w, "  "+line)
+		}
+	}
+	fmt.Fprintf(s.w, "\n%d passed, %d failed, %d skipped\n", s.passed, s.failed, s.skipped)
 }

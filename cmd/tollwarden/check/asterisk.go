@@ -65,6 +65,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	warnOfRisks(ctx, w, manager, may.Technologies)
 	fmt.Fprintln(w, unattributed)
 	explainIAX(ctx, w, manager, len(cfg.Asterisk.Log) > 0)
+	explainHelp(w, cfg, may.Lacks)
 	hopeless := false
 	if rotates(cfg) {
 		hopeless = listUnrotatable(ctx, w, manager)
@@ -72,6 +73,9 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	if err := manager.WrongFolder(ctx); errors.Is(err, pbx.ErrWrongFolder) && editsFiles(cfg) {
 		fmt.Fprintf(w, "  warning: %v.\n", err)
 		hopeless = true
+	}
+	if policy, err := settings.Policy(cfg); err == nil {
+		listForwards(ctx, w, manager, policy.Calls)
 	}
 	listPhones(ctx, w, manager)
 	listCarriers(ctx, w, manager) // which may wait for a name server

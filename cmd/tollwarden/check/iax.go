@@ -25,5 +25,5 @@ func explainIAX(ctx context.Context, w io.Writer, asterisk accounts, log bool) {
 		fmt.Fprintln(w, "  warning: asterisk.log is not set: wrong passwords over IAX2 are not seen at all.")
 	}
 	fmt.Fprintln(w, "  IAX2 raises no events. Its calls and registrations are looked up; its wrong passwords are read from Asterisk's log, and their IP addresses may be spoofed. "+
-		"Not covered: guesses from where phones are used are not throttled; an account cannot be limited to networks, and the daemon itself ends the calls of a locked one.")
+		"Not covered: guesses from where phones are used are not throttled; an account cannot be limited to networks, and the daemon itself ends the calls of a locked one, but for emergency calls.")
 }

@@ -28,6 +28,9 @@ const (
 	resyncEvery = 5 * time.Minute
 	// unannouncedEvery is how often the registrations that no event reports are read.
 	unannouncedEvery = 5 * time.Second
+	// forwardsEvery is how often the call forwards in Asterisk's database are read. That is
+	// three short lists.
+	forwardsEvery = 10 * time.Second
 	// resyncWithin bounds one reading.
 	resyncWithin = 30 * time.Second
 )
@@ -44,6 +47,8 @@ type sessions struct {
 	gaps             *gaps
 	managerAt        func(netip.Addr) // gets the manager interface's address
 	log              zerolog.Logger
+
+	noForwards bool // the last reading of call forwards failed
 
 	begun    chan struct{} // an event session has begun
 	current  atomic.Pointer[eventSession]
@@ -118,16 +123,20 @@ func (s *sessions) askVersion(ctx context.Context) {
 // keepInSync reads Asterisk's channels and registrations at once and then from
 // time to time.
 func (s *sessions) keepInSync(ctx context.Context) {
-	tick, often := time.NewTicker(resyncEvery), time.NewTicker(unannouncedEvery)
+	tick, often, forwards := time.NewTicker(resyncEvery), time.NewTicker(unannouncedEvery), time.NewTicker(forwardsEvery)
 	defer tick.Stop()
 	defer often.Stop()
+	defer forwards.Stop()
 	s.resync(ctx)
+	s.resyncForwards(ctx)
 	for {
 		s.resyncUnannounced(ctx)
 		select {
 		case <-tick.C:
 			s.resync(ctx)
 		case <-often.C:
+		case <-forwards.C:
+			s.resyncForwards(ctx)
 		case <-ctx.Done():
 			return
 		}
@@ -141,6 +150,17 @@ func (s *sessions) resyncUnannounced(ctx context.Context) {
 	if err := s.engine.ResyncUnannounced(asking); err != nil && ctx.Err() == nil {
 		s.log.Debug().Err(err).Msg("cannot read the registrations over IAX2")
 	}
+}
+
+// resyncForwards reads the call forwards. A failure shows in the log once.
+func (s *sessions) resyncForwards(ctx context.Context) {
+	asking, cancel := context.WithTimeout(ctx, resyncWithin)
+	defer cancel()
+	err := s.engine.ResyncForwards(asking, time.Now())
+	if err != nil && ctx.Err() == nil && !s.noForwards {
+		s.log.Error().Err(err).Msg("cannot read the call forwards in Asterisk's database")
+	}
+	s.noForwards = err != nil
 }
 
 func (s *sessions) resync(ctx context.Context) {

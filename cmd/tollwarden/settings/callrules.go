@@ -3,7 +3,6 @@ package settings
 import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/calls"
-	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
@@ -16,7 +15,7 @@ func callRules(c *config.Calls) calls.Rules {
 			EmergencyNumbers: c.Emergency,
 		},
 		Hours: calls.Hours{Zone: c.Timezone},
-		Learn: c.Learn, Carriers: c.Carriers, Limits: callLimits(c.Limits),
+		Learn: c.Learn, Carriers: c.Carriers, Limits: callLimits(c.Limits), Risky: spending.HighRiskCountry,
 	}
 	for _, h := range c.Hours {
 		r.Hours.Open = append(r.Hours.Open, calls.Span(h))
@@ -30,9 +29,9 @@ func callRules(c *config.Calls) calls.Rules {
 	return r
 }
 
-// budget is the section calls.budget as package judge takes it.
-func budget(c *config.Calls) judge.Budget {
-	b := judge.Budget{
+// budget is the section calls.budget as package spending takes it.
+func budget(c *config.Calls) spending.Budget {
+	b := spending.Budget{
 		Rules: spending.Rules{
 			Account: spendingLimits(c.Budget.BudgetLimits), Site: spendingLimits(c.Budget.Site), Trunk: spendingLimits(c.Budget.Trunk),
 			Usual: spending.Pair{Soft: int64(c.Budget.Usual[0]), Hard: int64(c.Budget.Usual[1])},

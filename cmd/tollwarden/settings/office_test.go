@@ -34,6 +34,7 @@ type site struct {
 	contacts  []places.Contact
 	calls     int
 	sent      int // of them, sent on to a number outside
+	ended     int // by the daemon, for no incident
 }
 
 // The office has one public address; people at home have theirs.
@@ -78,6 +79,9 @@ func (s *site) Record(i *incident.Incident) {
 	i.ID = int64(len(s.incidents) + 1)
 	s.incidents = append(s.incidents, i.Clone())
 }
+
+// EndCall counts a call that is ended for no incident.
+func (s *site) EndCall(string) { s.ended++ }
 
 // resync gives the judge Asterisk's picture, without channels.
 func (s *site) resync() {
@@ -157,7 +161,11 @@ Linkedid: %[6]d.%[6]d
 // call logs in and sets up a call; it returns what ends it.
 func (s *site) call(account, number, source string) (hangUp func()) {
 	s.login(account, source)
-	return s.ring("PJSIP/"+account, number, "PJSIP/carrier")
+	to := "PJSIP/carrier"
+	if len(number) == len(account) {
+		to = "PJSIP/" + number
+	}
+	return s.ring("PJSIP/"+account, number, to)
 }
 
 // leg is one channel as events tell of it.
@@ -179,8 +187,16 @@ _Linkedid: %[3]d.%[3]d
 `, name, exten, serial), "_", prefix)
 }
 
-func (s *site) dials(from, to string) {
-	s.say("Event: DialBegin\nPrivilege: call,all\n" + leg("", from, "s", s.serial) + leg("Dest", to, "s", s.serial) + "DialString: x\n\n")
+// dials is one channel that dials another one: for a number, if that is the carrier's.
+func (s *site) dials(from, to, number string) {
+	dialString, carrier := number, strings.HasPrefix(to, "PJSIP/carrier-")
+	if !carrier {
+		_, dialString, _ = strings.Cut(to, "/")
+		dialString, _, _ = strings.Cut(dialString, "-")
+	} else {
+		dialString += "@carrier"
+	}
+	s.say("Event: DialBegin\nPrivilege: call,all\n" + leg("", from, "s", s.serial) + leg("Dest", to, "s", s.serial) + "DialString: " + dialString + "\n\n")
 }
 
 // sendOn is a caller whom the one called sends on: by a transfer of the call, or
@@ -197,7 +213,7 @@ func (s *site) sendOn(caller, called, number string, diverted bool) (hangUp func
 	s.serial++
 	out := fmt.Sprintf("PJSIP/carrier-%08x", s.serial)
 	s.channel("Newchannel", out, 0, "", "")
-	s.dials(caller, out)
+	s.dials(caller, out, number)
 	return func() {
 		s.channel("Hangup", out, 6, "", "Cause: 16\nCause-txt: Normal Clearing\n")
 		s.channel("Hangup", caller, 6, "", "Cause: 16\nCause-txt: Normal Clearing\n")
@@ -212,7 +228,7 @@ func (s *site) sentOn(account, number string, diverted bool) (hangUp func()) {
 	s.channel("Newchannel", in, 4, "+442079460000", "")
 	s.serial++
 	s.channel("Newchannel", out, 0, "", "")
-	s.dials(in, out)
+	s.dials(in, out, account)
 	return s.sendOn(in, out, number, diverted)
 }
 
@@ -224,7 +240,7 @@ func (s *site) ring(from, number, to string) (hangUp func()) {
 	s.channel("Newchannel", in, 4, number, "")
 	s.serial++
 	s.channel("Newchannel", out, 0, "", "")
-	s.dials(in, out)
+	s.dials(in, out, number)
 	s.channel("Newstate", out, 6, "", "")
 	s.channel("Newstate", in, 6, number, "")
 	return func() {
@@ -374,9 +390,9 @@ func TestQuietOffice(t *testing.T) {
 		t.Helper()
 		steps, stories := s.ordered()
 		c := s.judge.Counters()
-		t.Logf("%s (seed %d): %d accounts, %d calls (%d of them sent on to mobiles), %d events; signs about calls: %d; bans: %d, hang-ups: %d, rotations: %d, registrations removed: %d",
-			which, seed, len(s.accounts)-2, s.calls, s.sent, c.Events, c.Signs, len(s.judge.Bans.List(s.now)), steps["hangup"]+steps["hangup-call"], steps["rotate"], steps["remove-registrations"])
-		if len(steps) > 0 || len(s.judge.Bans.List(s.now)) > 0 {
+		t.Logf("%s (seed %d): %d accounts, %d calls (%d of them sent on to mobiles), %d events; signs about calls: %d; bans: %d, calls ended: %d, rotations: %d, registrations removed: %d",
+			which, seed, len(s.accounts)-2, s.calls, s.sent, c.Events, c.Signs, len(s.judge.Bans.List(s.now)), s.ended+steps["hangup"]+steps["hangup-call"], steps["rotate"], steps["remove-registrations"])
+		if len(steps) > 0 || s.ended > 0 || len(s.judge.Bans.List(s.now)) > 0 {
 			t.Errorf("the office was disturbed: %v\n%s", steps, strings.Join(stories, "\n"))
 		}
 	}
@@ -391,4 +407,40 @@ func TestQuietOffice(t *testing.T) {
 	s.calls = 0
 	s.day(r, 3000, 5*time.Minute)
 	check("a day weeks later")
+}
+
+// A call centre at full speed loses no call: forty agents, each with a call after the other
+// all morning.
+func TestQuietCallCentre(t *testing.T) {
+	const seed, agents = 20261130, 40
+	r := rand.New(rand.NewPCG(seed, 1))
+	s := newSite(t, time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC), gb+hours+"[[calls.group]]\nname = \"agents\"\naccounts = [\"10*\"]\nrate = 20\n")
+	morning := s.now
+	var book []appointment
+	for i := range agents {
+		account := fmt.Sprint(1001 + i)
+		at := time.Duration(r.IntN(60)) * time.Second
+		for at < 4*time.Hour {
+			number := fmt.Sprintf("0%d79460%03d", 20+r.IntN(3), r.IntN(1000))
+			talk := 5*time.Second + min(time.Duration(r.ExpFloat64()*float64(3*time.Minute)), 40*time.Minute)
+			var end func()
+			book = append(book, appointment{at, func() {
+				if end = s.call(account, number, s.at(account)); r.IntN(8) == 0 {
+					end()
+					end = s.ring("PJSIP/carrier", "+442079460001", "PJSIP/"+account)
+				}
+			}}, appointment{at + talk, func() { end() }})
+			at += talk + 4*time.Second + time.Duration(r.IntN(60))*time.Second
+		}
+	}
+	slices.SortStableFunc(book, func(a, b appointment) int { return int(a.at - b.at) })
+	for _, a := range book {
+		s.now = morning.Add(a.at)
+		a.do()
+	}
+	steps, stories := s.ordered()
+	t.Logf("seed %d: %d agents, %d calls; calls ended: %d", seed, agents, s.calls, s.ended+steps["hangup"]+steps["hangup-call"])
+	if len(steps) > 0 || s.ended > 0 {
+		t.Errorf("%v\n%s", steps, strings.Join(stories, "\n"))
+	}
 }

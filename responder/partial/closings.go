@@ -1,4 +1,4 @@
-package judge
+package partial
 
 import (
 	"net/netip"
@@ -31,47 +31,47 @@ type closing struct {
 
 // closeUDP drops what comes over UDP from the address of a verdict, where nothing decides
 // about single packets.
-func (j *Judge) closeUDP(v *score.Verdict, why incident.PartialBlock) {
-	next := j.closed.Next(why.Address, v, j.policy.Ladder)
-	j.suspect(v.At, why, next.Until.Sub(v.At), failedFrom(v), true)
-	if b, ok := j.suspects.At(v.At, why.Address); ok {
+func (x *Blocks) closeUDP(v *score.Verdict, why incident.PartialBlock) {
+	next := x.closed.Next(why.Address, v, x.ladder)
+	x.Suspect(v.At, why, next.Until.Sub(v.At), failedFrom(v), true)
+	if b, ok := x.suspects.At(v.At, why.Address); ok {
 		next.Until = b.Until
-		j.closed.Set(why.Address, next)
+		x.closed.Set(why.Address, next)
 	}
 }
 
 // closeConnections closes the address of a verdict for new connections.
-func (j *Judge) closeConnections(v *score.Verdict, at netip.Prefix) {
-	c := j.closings[at]
+func (x *Blocks) closeConnections(v *score.Verdict, at netip.Prefix) {
+	c := x.closings[at]
 	if c == nil {
-		if len(j.closings) >= maxClosings {
-			j.forgetClosings(v.At)
+		if len(x.closings) >= maxClosings {
+			x.forgetClosings(v.At)
 		}
-		if len(j.closings) >= maxClosings {
-			j.counters.SuspectsRefused++
+		if len(x.closings) >= maxClosings {
+			x.counters.Refused++
 			return
 		}
 		c = &closing{}
-		j.closings[at] = c
+		x.closings[at] = c
 	}
 	for _, from := range failedFrom(v) {
 		if !slices.Contains(c.barred, from) && len(c.barred) < maxLive {
 			c.barred = append(c.barred, from)
 		}
 	}
-	live := slices.DeleteFunc(j.Places.Live(at), func(a netip.AddrPort) bool { return slices.Contains(c.barred, a) })
+	live := slices.DeleteFunc(x.places.Live(at), func(a netip.AddrPort) bool { return slices.Contains(c.barred, a) })
 	live = live[:min(len(live), maxLive)]
 	closed := c.Until.After(v.At)
 	if closed && slices.Equal(live, c.live) {
 		return // what was under way
 	}
-	next := j.closed.Next(at, v, j.policy.Ladder)
-	if !j.effects.CloseConnections(at, next.Until.Sub(v.At), live) {
+	next := x.closed.Next(at, v, x.ladder)
+	if !x.effects.CloseConnections(at, next.Until.Sub(v.At), live) {
 		return // the next guess closes it
 	}
-	j.closed.Set(at, next)
+	x.closed.Set(at, next)
 	if c.Closing, c.live = next, live; !closed {
-		j.counters.Closings++
+		x.counters.Closings++
 		c.kernel = time.Time{}
 		c.block = incident.PartialBlock{
 			Kind: incident.ClosedAddress, Address: at, Connection: true, Account: v.Cause.Account, Since: v.At, Reason: v.Reason, Origin: v.Threshold.Name,
@@ -88,8 +88,8 @@ func (c *closing) partial() incident.PartialBlock {
 
 // ClosingAcknowledged records that the kernel closes an address, or why it does not: then
 // the next guess tries again.
-func (j *Judge) ClosingAcknowledged(at netip.Prefix, err error) {
-	c := j.closings[at]
+func (x *Blocks) ClosingAcknowledged(at netip.Prefix, err error) {
+	c := x.closings[at]
 	switch {
 	case c == nil:
 	case err != nil:
@@ -97,28 +97,28 @@ func (j *Judge) ClosingAcknowledged(at netip.Prefix, err error) {
 	default:
 		begins := c.kernel.IsZero()
 		if c.kernel = c.Until; begins {
-			j.effects.PartialChanged(c.partial(), incident.Closed)
+			x.effects.PartialChanged(c.partial(), incident.Closed)
 		}
 	}
 }
 
 // reopen ends the closing of an address of its own accord.
-func (j *Judge) reopen(at netip.Prefix, c *closing) {
-	delete(j.closings, at)
-	j.closed.Forget(at)
-	j.effects.CloseConnections(at, 0, nil)
-	j.effects.PartialChanged(c.partial(), incident.Released)
+func (x *Blocks) reopen(at netip.Prefix, c *closing) {
+	delete(x.closings, at)
+	x.closed.Forget(at)
+	x.effects.CloseConnections(at, 0, nil)
+	x.effects.PartialChanged(c.partial(), incident.Released)
 }
 
-func (j *Judge) forgetClosings(now time.Time) {
-	for at, c := range j.closings {
+func (x *Blocks) forgetClosings(now time.Time) {
+	for at, c := range x.closings {
 		if c.Until.After(now) {
 			continue
 		}
-		delete(j.closings, at)
+		delete(x.closings, at)
 		if !c.kernel.IsZero() {
-			j.effects.PartialChanged(c.partial(), incident.Ended)
+			x.effects.PartialChanged(c.partial(), incident.Ended)
 		}
 	}
-	j.closed.Prune(now)
+	x.closed.Prune(now)
 }

@@ -1,11 +1,10 @@
-package judge
+package phones
 
 import (
 	"net/netip"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
-	"github.com/tollwarden/tollwarden/responder/decide"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -100,83 +99,59 @@ func (s *stalePhones) prune(now time.Time) {
 	}
 }
 
-// ownPhone says whether a failure is that of one of the account's own phones, which has an
+// OwnPhone says whether a failure is that of one of the account's own phones, which has an
 // old password. So is that of whoever has signed in where the account is on probation: it
 // has the password.
-func (j *Judge) ownPhone(o *score.Observation) bool {
+func (p *Own) OwnPhone(o *score.Observation) bool {
 	source := event.SourcePrefix(o.Source)
-	if j.Places.Formerly(o.Account, source, o.At) {
-		j.stale.failed(o)
+	if p.places.Formerly(o.Account, source, o.At) {
+		p.stale.failed(o)
 		return true
 	}
-	return j.Places.OnProbation(o.Account, source, o.At) || j.ownHandset(o) || j.stale.moved(o.At, o.Account, o.Source)
+	return p.places.OnProbation(o.Account, source, o.At) || p.ownHandset(o) || p.stale.moved(o.At, o.Account, o.Source)
 }
 
-// excused says whether an address succeeds that failed for the account itself, and was
+// Excused says whether an address succeeds that failed for the account itself, and was
 // taken for its own phone with an old password: its owner has just corrected that, or a
 // guesser passed for it and has found the password. So it is where others of the site have
 // long been: whoever sets up a phone there mistypes, and guests guess at accounts whose
 // owners may turn up there.
-func (j *Judge) excused(o *score.Observation) bool {
-	if o.Signal != score.SuccessfulAuth || o.Own || j.Places.KnownSource(o.Account, event.SourcePrefix(o.Source), o.At) {
+func (p *Own) Excused(o *score.Observation) bool {
+	if o.Signal != score.SuccessfulAuth || o.Own || p.places.KnownSource(o.Account, event.SourcePrefix(o.Source), o.At) {
 		return false
 	}
 	enough := func(list []score.Record, proven bool) bool {
 		n := 0
 		for i := range list {
-			if r := &list[i]; (r.Proof == score.Proven || !proven) && o.At.Sub(r.At) < j.breakIn.Within() && event.SourcePrefix(r.Source) == event.SourcePrefix(o.Source) {
+			if r := &list[i]; (r.Proof == score.Proven || !proven) && o.At.Sub(r.At) < p.breakIn.Within() && event.SourcePrefix(r.Source) == event.SourcePrefix(o.Source) {
 				n++
 			}
 		}
-		return n >= j.breakIn.Threshold()
+		return n >= p.breakIn.Threshold()
 	}
 	account := string(o.Account)
-	here := j.table.Evidence(sourceKey(o.Source))
-	return enough(failuresAt(here, account), true) && (!enough(j.breakIn.Failures(account), false) || j.amongOthers(o, here))
+	here := p.table.Evidence(score.SourceKey(o.Source))
+	return enough(score.FailuresOf(here, account), true) && (!enough(p.breakIn.Failures(account), false) || p.amongOthers(o, here))
 }
 
 // amongOthers says whether an address succeeds for the only account that failed there without
 // living there, while others that count have their home there. Whoever tries several is a
 // guesser anywhere.
-func (j *Judge) amongOthers(o *score.Observation, failed []score.Record) bool {
+func (p *Own) amongOthers(o *score.Observation, failed []score.Record) bool {
 	account, source := string(o.Account), event.SourcePrefix(o.Source)
-	if _, thief := j.Places.Thief(o.Account, source); thief {
+	if _, thief := p.places.Thief(o.Account, source); thief {
 		return false
 	}
 	for i := range failed {
 		r := &failed[i]
-		if r.Signal.Failure() && r.Account != account && o.At.Sub(r.At) < j.breakIn.Within() && !j.Places.Lives([]byte(r.Account), source, o.At) {
+		if r.Signal.Failure() && r.Account != account && o.At.Sub(r.At) < p.breakIn.Within() && !p.places.Lives([]byte(r.Account), source, o.At) {
 			return false
 		}
 	}
-	for other, last := range j.Places.Residents(o.At, source) {
-		if other != account && j.Places.Home(o.At, other, o.Source) && j.Places.Vouches(other, o.At) && !j.vouchers.Spent(o.At, other) && last.After(j.Contain.Rotations.At(other)) {
+	for other, last := range p.places.Residents(o.At, source) {
+		if other != account && p.places.Home(o.At, other, o.Source) && p.places.Vouches(other, o.At) && !p.vouchers.Spent(o.At, other) && last.After(p.rotations.At(other)) {
 			return true
 		}
 	}
 	return false
-}
-
-// outdatedPhone says whether the wrong passwords that a verdict rests on are those of one
-// of the account's own phones, where nobody healthy is known: where its stale phone may
-// have moved; where it is on probation; and, at few addresses a day, by the Call-ID of one
-// of its phones, or after its password was changed. only says that nothing but a flow is to
-// be cut for it: whoever goes on through others is no phone.
-func (j *Judge) outdatedPhone(v *score.Verdict) (ok, only bool) {
-	if !decide.OnePhone(v) {
-		return false, false
-	}
-	account, source := []byte(v.Cause.Account), event.SourcePrefix(v.Cause.Source)
-	if j.stale.moved(v.At, account, v.Cause.Source) {
-		return true, false
-	}
-	if !j.Places.OnProbation(account, source, v.At) {
-		if !j.handsets.knows(v.At, account, []byte(v.Cause.Session)) && !j.Contain.Rotations.InGrace(v.At, account) {
-			return false, false
-		}
-		if j.outdated.Vouch(v.At, v.Cause.Account, source); j.outdated.Spent(v.At, v.Cause.Account) {
-			return false, false
-		}
-	}
-	return true, true
 }

@@ -1,4 +1,4 @@
-package judge
+package ongoing
 
 import (
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -10,24 +10,24 @@ import (
 // that make its success one. The tables keep records of their own of the same events: each
 // event is one row. id is the number of the incident, as far as it is known: what another
 // one has listed of the same key is left out.
-func (j *Judge) evidence(v *score.Verdict, id int64, there ...[]incident.Evidence) []incident.Evidence {
+func (s *Incidents) evidence(v *score.Verdict, id int64, there ...[]incident.Evidence) []incident.Evidence {
 	seen := map[sighting]int{}
 	for _, part := range there {
 		for i := range part {
 			seen[sightingOf(&part[i].Record)]++
 		}
 	}
-	records := unseen(j.notListed(v, id), seen)
+	records := unseen(s.notListed(v, id), seen)
 	if afterFailures(v) {
 		// The table's records first: only they have the session.
-		records = append(records, unseen(failuresAt(j.table.Evidence(sourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)
-		records = append(records, unseen(j.breakIn.Failures(v.Key.Account), counts(records, seen))...)
+		records = append(records, unseen(score.FailuresOf(s.table.Evidence(score.SourceKey(v.Cause.Source)), v.Key.Account), counts(records, seen))...)
+		records = append(records, unseen(s.breakIn.Failures(v.Key.Account), counts(records, seen))...)
 	}
 	list := make([]incident.Evidence, len(records))
 	for n, r := range records {
 		list[n].Record = r
 	}
-	for n, text := range j.table.RawTexts(records) {
+	for n, text := range s.table.RawTexts(records) {
 		raw := incident.Redact(text)
 		if len(text) == score.MaxRaw {
 			raw += "\r\n(cut off here)"
@@ -70,14 +70,4 @@ func counts(records []score.Record, seen map[sighting]int) map[sighting]int {
 		all[sightingOf(&records[i])]++
 	}
 	return all
-}
-
-// failuresAt are the failures for an account.
-func failuresAt(records []score.Record, account string) (list []score.Record) {
-	for _, r := range records {
-		if r.Account == account && r.Signal.Failure() {
-			list = append(list, r)
-		}
-	}
-	return list
 }

@@ -1,7 +1,6 @@
-package judge
+package phones
 
 import (
-	"fmt"
 	"hash/maphash"
 	"time"
 
@@ -122,27 +121,16 @@ func (h *handsets) prune(now time.Time) {
 
 // ownHandset says whether an attempt is that of a phone that has signed in where its
 // account is known.
-func (j *Judge) ownHandset(o *score.Observation) bool {
-	return o.Proof == score.Proven && j.handsets.knows(o.At, o.Account, o.Session)
+func (p *Own) ownHandset(o *score.Observation) bool {
+	return o.Proof == score.Proven && p.handsets.knows(o.At, o.Account, o.Session)
 }
 
-// movedHere says whether a success is that of a phone of the account's own which has
+// MovedHere says whether a success is that of a phone of the account's own which has
 // another address now.
-func (j *Judge) movedHere(o *score.Observation) bool {
-	if !j.ownHandset(o) || j.Places.Known(string(o.Account), o.Source, o.At) {
+func (p *Own) MovedHere(o *score.Observation) bool {
+	if !p.ownHandset(o) || p.places.Known(string(o.Account), o.Source, o.At) {
 		return false
 	}
-	p, undecided := j.probationAt(o.At, string(o.Account), o.Source)
-	return !undecided || o.At.Sub(p.First) < sureFor
-}
-
-// arrived takes the success of such a phone: nothing of the account is limited any longer
-// because of the address.
-func (j *Judge) arrived(o *score.Observation) {
-	account := string(o.Account)
-	if _, limited := j.Contain.Costs.Of(account); !limited || !j.Places.Known(account, o.Source, o.At) {
-		return
-	}
-	j.Calls.Trust(o.At, account, o.Source)
-	j.endProbationLimit(o.At, account, fmt.Sprintf("one of the account's own phones has moved to %s", o.Source.Unmap()))
+	is, undecided := p.places.ProbationAt(string(o.Account), o.Source, o.At)
+	return !undecided || o.At.Sub(is.First) < sureFor
 }

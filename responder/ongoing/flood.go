@@ -1,4 +1,4 @@
-package judge
+package ongoing
 
 import (
 	"fmt"
@@ -26,12 +26,14 @@ const (
 	// sharedFor is how long it is known which incidents are shared: as long as the
 	// longest such ban, with the time in which it can be renewed.
 	sharedFor = 26 * time.Hour
-	// goesOnFor is how long the bans in a row of one address are one incident.
-	goesOnFor = 24 * time.Hour
+	// GoesOnFor is how long the bans in a row of one address are one incident.
+	GoesOnFor = 24 * time.Hour
 )
 
-// flood is the bans of addresses that may be spoofed. The zero value is ready to use.
-type flood struct {
+// Flood is the bans of addresses that may be spoofed. It has no lock: its owner calls it
+// from one goroutine at a time.
+type Flood struct {
+	effects         Effects
 	blocked, spared shared              // those that were blocked, and those that were not
 	numbers         map[int64]time.Time // of incidents that are shared
 }
@@ -39,7 +41,7 @@ type flood struct {
 // shared is an incident that collects such bans.
 type shared struct {
 	incident *incident.Incident // nil: there is none now
-	first    *underWay
+	first    *Incident
 	why      string // its first verdict
 	listed   int
 	blocked  int       // addresses that were blocked
@@ -51,66 +53,80 @@ type shared struct {
 	at       time.Time // when it was last brought up to date
 }
 
-// take adds a verdict to the incident of this minute. ok is false if there is none: the
-// verdict then opens it.
-func (f *flood) take(j *Judge, v *score.Verdict, steps []incident.Step) (ok bool) {
-	s, ban := f.of(j, steps), banOf(steps)
+// NewFlood makes a Flood without incidents.
+func NewFlood(effects Effects) *Flood { return &Flood{effects: effects} }
+
+// Taken is what a verdict adds to an incident that is shared.
+type Taken struct {
+	Incident *Incident
+	Listed   bool          // by the incident's steps from number Step on
+	Step     int           //
+	Ban      *incident.Ban // of an address that is only counted; nil if it is not blocked
+}
+
+// Take adds a verdict to the incident of this minute. full says whether there is no room for
+// a ban. ok is false if there is none: the verdict then opens it.
+func (f *Flood) Take(v *score.Verdict, steps []incident.Step, mode incident.Mode, full bool) (t Taken, ok bool) {
+	s, ban := f.of(steps, full), BanOf(steps)
 	if s == &f.spared && s.spared < maxAlone && s.incident != nil && v.At.Sub(s.incident.At) < floodWithin {
-		return false
+		return Taken{}, false
 	}
-	if s.incident == nil || v.At.Sub(s.incident.At) >= floodWithin || s.incident.Mode != j.modeOf(v.At) {
-		s.recount(j, v.At)
+	if s.incident == nil || v.At.Sub(s.incident.At) >= floodWithin || s.incident.Mode != mode {
+		f.recount(s, v.At)
 		*s = shared{}
-		return false
+		return Taken{}, false
 	}
-	j.counters.Joined++
 	s.share()
-	f.number(s.incident)
-	s.add(j, ban)
+	f.Number(s.incident)
+	s.add(ban, full)
+	t = Taken{Incident: s.first}
 	if s.listed >= maxListed || ban == nil && s.refused > 0 {
-		f.countOnly(j, s, ban)
-		return true
+		if ban != nil {
+			ban.Incident, ban.Step, ban.Reason = s.incident.ID, incident.StepUnlisted, UnlistedReason
+		}
+		t.Ban = ban
+		return t, true
 	}
 	s.listed++
-	i, step := s.incident, len(s.incident.Steps)
+	i := s.incident
+	t.Listed, t.Step = true, len(i.Steps)
 	for n := range steps {
 		steps[n].Began = v.At
 	}
 	i.Steps = append(i.Steps, steps...)
 	i.Reason, s.written, s.at = s.reason(), s.targets(), v.At
 	s.first.fresh = append(s.first.fresh, &score.Verdict{At: v.At, Threshold: v.Threshold, Evidence: []score.Record{v.Cause}})
-	j.carry(i, step, v, func() { j.effects.Join(i, step, func() { j.record(s.first); f.number(i) }) })
-	return true
+	return t, true
 }
 
 // of is where a plan belongs: with those that are blocked, or would be if there were room,
 // or with those that are not.
-func (f *flood) of(j *Judge, steps []incident.Step) *shared {
-	if banOf(steps) == nil && !j.Bans.Full() {
+func (f *Flood) of(steps []incident.Step, full bool) *shared {
+	if BanOf(steps) == nil && !full {
 		return &f.spared
 	}
 	return &f.blocked
 }
 
-// opened makes a new incident the one of its minute.
-func (f *flood) opened(j *Judge, v *score.Verdict, u *underWay) {
-	s := f.of(j, u.incident.Steps)
+// Opened makes a new incident the one of its minute.
+func (f *Flood) Opened(v *score.Verdict, u *Incident, full bool) {
+	s := f.of(u.Incident.Steps, full)
 	alone := 0
 	if s == &f.spared {
 		alone = s.spared // since the first of them
 	}
-	*s = shared{incident: u.incident, first: u, why: v.Reason, listed: 1, spared: alone, alone: alone, at: v.At}
-	s.add(j, banOf(u.incident.Steps))
+	*s = shared{incident: u.Incident, first: u, why: v.Reason, listed: 1, spared: alone, alone: alone, at: v.At}
+	s.add(BanOf(u.Incident.Steps), full)
 }
 
 // add counts an address.
-func (s *shared) add(j *Judge, ban *incident.Ban) {
+func (s *shared) add(ban *incident.Ban, full bool) {
 	switch {
 	case ban != nil && ban.Network():
 		s.networks++
 	case ban != nil:
 		s.blocked++
-	case j.Bans.Full():
+	case full:
 		s.refused++
 	default:
 		s.spared++
@@ -120,21 +136,15 @@ func (s *shared) add(j *Judge, ban *incident.Ban) {
 // targets is how many addresses and networks the incident is about.
 func (s *shared) targets() int { return s.blocked + s.networks + s.spared - s.alone + s.refused }
 
-// countOnly puts a ban in force that is not listed; nil is an address that is not blocked.
-func (f *flood) countOnly(j *Judge, s *shared, ban *incident.Ban) {
-	if ban != nil {
-		ban.Incident, ban.Step, ban.Reason = s.incident.ID, incident.StepUnlisted, unlistedReason
-		j.enforce(*ban)
-		j.effects.Prolong(*ban)
-	}
-}
+// Continues begins the reason of a ban that was brought back.
+const Continues = "continues after its ban: "
 
-// unlistedReason is the reason of a ban that its incident only counts. The ledger keeps a
+// UnlistedReason is the reason of a ban that its incident only counts. The ledger keeps a
 // hundred thousand of them, so it is short.
-const unlistedReason = "part of a flood"
+const UnlistedReason = "part of a flood"
 
-// joined says that an incident is about more than a block: nothing else may share it.
-func (f *flood) joined(i *incident.Incident) {
+// Joined says that an incident is about more than a block: nothing else may share it.
+func (f *Flood) Joined(i *incident.Incident) {
 	for _, s := range []*shared{&f.blocked, &f.spared} {
 		if s.incident == i {
 			*s = shared{}
@@ -173,10 +183,11 @@ func (s *shared) reason() string {
 	if n := s.targets(); n > s.listed {
 		parts = append(parts, fmt.Sprintf("%d of them are listed", s.listed))
 	}
-	return strings.Join(parts, "; ") + "; the first: " + strings.TrimPrefix(s.why, continues)
+	return strings.Join(parts, "; ") + "; the first: " + strings.TrimPrefix(s.why, Continues)
 }
 
-func (f *flood) number(i *incident.Incident) {
+// Number records that an incident is shared, once it has its number.
+func (f *Flood) Number(i *incident.Incident) {
 	if i.ID == 0 {
 		return // it is not recorded yet
 	}
@@ -186,34 +197,34 @@ func (f *flood) number(i *incident.Incident) {
 	f.numbers[i.ID] = i.At
 }
 
-// shares says whether the incident of a ban is shared with others.
-func (f *flood) shares(ban incident.Ban) bool {
+// Shares says whether the incident of a ban is shared with others.
+func (f *Flood) Shares(ban incident.Ban) bool {
 	_, shared := f.numbers[ban.Incident]
-	return shared || ban.Step == incident.StepUnlisted || ban.Reason == unlistedReason // which the ledger keeps
+	return shared || ban.Step == incident.StepUnlisted || ban.Reason == UnlistedReason // which the ledger keeps
 }
 
 // countEvery is how often the numbers that a reason names are brought up to date.
 const countEvery = 10 * time.Second
 
-// watch brings the incidents of this minute up to date.
-func (f *flood) watch(j *Judge, now time.Time) {
+// Watch brings the incidents of this minute up to date.
+func (f *Flood) Watch(now time.Time) {
 	for _, s := range []*shared{&f.blocked, &f.spared} {
 		if now.Sub(s.at) >= countEvery {
-			s.recount(j, now)
+			f.recount(s, now)
 		}
 	}
 }
 
-func (s *shared) recount(j *Judge, now time.Time) {
+func (f *Flood) recount(s *shared, now time.Time) {
 	if s.incident != nil && s.targets() > s.listed && s.targets() > s.written {
 		s.written, s.at = s.targets(), now
 		s.incident.Reason = s.reason()
-		j.effects.Amend(s.incident)
+		f.effects.Amend(s.incident)
 	}
 }
 
-// prune forgets which incidents were shared long ago.
-func (f *flood) prune(now time.Time) {
+// Prune forgets which incidents were shared long ago.
+func (f *Flood) Prune(now time.Time) {
 	for id, at := range f.numbers {
 		if now.Sub(at) >= sharedFor {
 			delete(f.numbers, id)
@@ -221,35 +232,13 @@ func (f *flood) prune(now time.Time) {
 	}
 }
 
-// banOf is the ban that steps put in force, or would in mode observe; nil if there is
+// BanOf is the ban that steps put in force, or would in mode observe; nil if there is
 // none.
-func banOf(steps []incident.Step) *incident.Ban {
+func BanOf(steps []incident.Step) *incident.Ban {
 	for n := range steps {
 		if steps[n].Ban.Prefix.IsValid() {
 			return &steps[n].Ban
 		}
 	}
 	return nil
-}
-
-// prolonged puts a ban in force that follows another one of the same address: that is no
-// incident of its own. For a day it goes on with that of the ban before it.
-func (j *Judge) prolonged(v *score.Verdict, steps []incident.Step) (ok bool) {
-	ban := banOf(steps)
-	if ban == nil {
-		return false
-	}
-	was, ok := j.Bans.Renewable(v.At, ban.Prefix)
-	began := was.Began
-	if began.IsZero() {
-		began = was.Since
-	}
-	if !ok || was.Incident == 0 || j.flood.shares(was) || was.Observed != ban.Observed || v.At.Sub(began) >= goesOnFor {
-		return false
-	}
-	ban.Incident, ban.Step, ban.Began = was.Incident, was.Step, began
-	j.counters.Joined++
-	j.enforce(*ban)
-	j.effects.Prolong(*ban)
-	return true
 }

@@ -1,0 +1,39 @@
+package gate
+
+import (
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/calls"
+)
+
+// Every call of an account that is locked or being contained is ended, whatever it costs.
+
+// Contains says whether an account's calls are all being ended.
+func (g *Gate) Contains(now time.Time, account string) bool {
+	return g.contain.Sessions.Active(now, account)
+}
+
+// EndsCallsOf says whether every call that an account sets up is ended: the account is
+// locked, and Asterisk does not see to it itself.
+func (g *Gate) EndsCallsOf(account string) bool {
+	return !g.observe && g.contain.Locks.Enforced(account)
+}
+
+// SweepNew ends a new call of an account that is being contained. It returns whether it
+// does.
+func (g *Gate) SweepNew(c calls.Channel) bool {
+	incidents, active := g.contain.Sessions.NewChannel(c.Since, c.Account, c.Name)
+	if !active {
+		return false
+	}
+	g.add(c.Since, incidents, c)
+	g.effects.Sweep(c.Account)
+	return true
+}
+
+// SweepStray ends a call that an account which is being contained is no longer in.
+func (g *Gate) SweepStray(now time.Time, account, channel string) {
+	if g.Contains(now, account) && g.calls.Stray(channel) {
+		g.effects.Sweep(account)
+	}
+}

@@ -1,0 +1,18 @@
+package judge
+
+import (
+	"fmt"
+
+	"github.com/tollwarden/tollwarden/responder/score"
+)
+
+// arrived takes the success of an account's own phone that has moved: nothing of the account is limited any longer
+// because of the address.
+func (j *Judge) arrived(o *score.Observation) {
+	account := string(o.Account)
+	if _, limited := j.Contain.Costs.Of(account); !limited || !j.Places.Known(account, o.Source, o.At) {
+		return
+	}
+	j.Calls.Trust(o.At, account, o.Source)
+	j.limits.endProbation(o.At, account, fmt.Sprintf("one of the account's own phones has moved to %s", o.Source.Unmap()))
+}
