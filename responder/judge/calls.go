@@ -109,17 +109,15 @@ func (j *Judge) contains(now time.Time, account string) bool {
 	return j.Gate.Contains(now, account)
 }
 
+// channelDown handles the end of a channel.
 func (j *Judge) channelDown(now time.Time, e *event.Event) {
-	j.Gate.LegEnds(now, string(e.Channel))
-	down, signs, ok := j.Calls.End(now, string(e.Channel))
 	j.Gate.LegEnded(now, string(e.Channel))
+	down, signs, ok := j.Calls.End(now, string(e.Channel))
 	j.effects.ChannelDown()
-	if !ok {
-		j.raise(now, signs, e.Raw)
-		return
+	if ok {
+		j.Gate.Ended(now, down)
+		j.Contain.Sessions.ChannelDown(down.Account, down.Name)
 	}
-	j.Gate.Ended(now, down)
-	j.Contain.Sessions.ChannelDown(down.Account, down.Name)
 	j.raise(now, signs, e.Raw)
 }
 
