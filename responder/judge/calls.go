@@ -81,9 +81,9 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 	j.raise(now, signs, raw)
 }
 
-// calledUnseen takes that an account calls whose login over chan_sip raised no event, as
-// that of one that never registered: whoever calls knows the password. If two may have
-// called, it is not the one that is known. raw is the event of the call.
+// calledUnseen handles a call over chan_sip for whose login there was no event, as by a phone
+// that never registered: whoever calls knows the password. If one of two phones may have
+// called, and one is known, it was that one. raw is the event of the call.
 func (j *Judge) calledUnseen(now time.Time, account string, raw []byte) {
 	var last calls.Login
 	for l := range j.Calls.Callers(now, account) {
