@@ -49,6 +49,7 @@ func (s *State) Prune(now time.Time) {
 	s.Restrictions.Prune(now)
 	s.Breaker.Prune(now)
 	s.Costs.Prune(now)
+	s.Numbers.Prune(now)
 }
 
 // Channels is what a Runner asks about the channels that the events say are up.

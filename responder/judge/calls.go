@@ -82,8 +82,8 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 }
 
 // calledUnseen handles a call over chan_sip for whose login there was no event, as by a phone
-// that never registered: whoever calls knows the password. If one of two phones may have
-// called, and one is known, it was that one. raw is the event of the call.
+// that never registered: whoever calls knows the password. If any phone that may have called
+// is known, it was that one. raw is the event of the call.
 func (j *Judge) calledUnseen(now time.Time, account string, raw []byte) {
 	var last calls.Login
 	for l := range j.Calls.Callers(now, account) {
