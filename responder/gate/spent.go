@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,7 +119,8 @@ func (g *Gate) LimitSpending(v *score.Verdict) (detail string) {
 	return blockedWords(accounts, until)
 }
 
-// overspent are the accounts of a verdict on a hard limit, or contain.Site.
+// overspent are the accounts of a verdict on a hard limit, or contain.Site: each once, in
+// order, though the limits of the site and of trunks may be reached at once.
 func (g *Gate) overspent(v *score.Verdict) (list []string) {
 	if v.Cause.Signal == score.SpendingHard {
 		return []string{v.Key.Account}
@@ -132,7 +134,8 @@ func (g *Gate) overspent(v *score.Verdict) (list []string) {
 			list = append(list, a.Accounts...)
 		}
 	}
-	return list
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // maxNamed bounds the accounts that a step names.
