@@ -203,7 +203,7 @@ func (d *Detector) checkShared(now time.Time, a *accountState, costs string, s *
 		for i := range callers {
 			callers[i] = score.Printable(callers[i])
 		}
-		s.add(SharedNumber, "%s, called from %d accounts within an hour (%s)", costs, len(callers), strings.Join(callers, ", "))
+		s.add(SharedNumber, "%s, called from %d extensions within an hour (%s)", costs, len(callers), strings.Join(callers, ", "))
 	}
 }
 
