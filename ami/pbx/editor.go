@@ -173,6 +173,9 @@ func writeDirect(p place, swaps []swap) error {
 func (ed *editor) write(ctx context.Context, t *tree, e edit, w writer) (*change, error) {
 	c := &change{was: w.touches}
 	for _, f := range w.touches {
+		if f.owned {
+			continue
+		}
 		if err := t.keepCopy(f, time.Now()); err != nil {
 			return nil, err
 		}
@@ -187,6 +190,9 @@ func (ed *editor) write(ctx context.Context, t *tree, e edit, w writer) (*change
 		}
 	}
 	c.note = fmt.Sprintf("%s (%s, copy %s)", w.file.path, w.name, filepath.Base(t.copies[w.file]))
+	if w.file.owned {
+		c.note = fmt.Sprintf("%s (%s)", w.file.path, w.name)
+	}
 	err := w.write(ctx)
 	for _, f := range c.was {
 		text, rerr := os.ReadFile(f.path)

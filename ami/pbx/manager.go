@@ -8,6 +8,7 @@ import (
 var (
 	_ contain.Calls    = (*Manager)(nil)
 	_ contain.Accounts = (*Manager)(nil)
+	_ contain.Standing = (*Manager)(nil)
 )
 
 // Manager is Asterisk for the rest of the program: it answers questions about
@@ -22,6 +23,8 @@ type Manager struct {
 	rotations
 	locks
 	restrictions
+	standing
+	evictions
 	audit
 }
 
@@ -41,8 +44,10 @@ func New(d ami.Doer, o Options) *Manager {
 		hangups:       hangups{ast, inv, o.Rounds},
 		registrations: registrations{ast, inv, o.Rounds},
 		rotations:     rotations{ast, ed, db, o},
+		standing:      standing{ast, rotations{ast, ed, db, o}, ed, o.Fingerprints},
 		locks:         locks{ast, ed, db, o.VerifyWithin},
 		restrictions:  restrictions{ast, ed, o.VerifyWithin},
+		evictions:     evictions{ast, inv, hangups{ast, inv, o.Rounds}, registrations{ast, inv, o.Rounds}},
 		audit:         audit{ast, o},
 	}
 }

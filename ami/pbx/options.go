@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // Method is a way to change a secret.
@@ -47,6 +49,9 @@ type Options struct {
 	Vault Vault
 	// Hook is the operator's command that changes the secret.
 	Hook Hook
+
+	// Fingerprints makes the fingerprints of passwords that Live returns.
+	Fingerprints orders.SecretKey
 
 	// VerifyWithin bounds the wait until Asterisk shows an effect (default 10 s).
 	VerifyWithin time.Duration

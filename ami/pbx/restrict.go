@@ -47,7 +47,8 @@ func (res *restrictions) Restrict(ctx context.Context, account string, to []neti
 func (res *restrictions) Unrestrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
 	detail, err = res.setRules(ctx, account, rules{to, false})
 	if errors.Is(err, ErrNoAccount) {
-		return "the account no longer exists", nil
+		_, err = res.editor.removeTraces(ctx, account)
+		return "the account no longer exists", err
 	}
 	if err != nil {
 		return detail, fmt.Errorf("end the restriction of %s: %w", account, err)

@@ -81,7 +81,7 @@ func run(ctx context.Context, rotations []rotation, secret string) (details []st
 
 // plan chooses how to rotate. It changes nothing.
 func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
-	if ro.o.Method == Exec || ro.o.Method == Auto && len(ro.o.Hook.Command) > 0 {
+	if ro.byHook() {
 		return []rotation{ro.hookRotation(a)}, nil
 	}
 	var rs []rotation

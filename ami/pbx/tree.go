@@ -19,6 +19,7 @@ type confFile struct {
 	text  []byte
 	lines []conffile.Line
 	plain bool // it and all below it use nothing but #include of single files
+	owned bool // this program made it: no copy is kept
 }
 
 // tree is a root config file with everything it includes, in reading order.

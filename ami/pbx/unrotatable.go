@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -22,14 +23,11 @@ var errTrial = errors.New("not written: a trial")
 // would be written, and lists those for which that fails. A hook is not tried. It changes
 // nothing.
 func (ro *rotations) Unrotatable(ctx context.Context) ([]Unrotatable, error) {
-	ast := asterisk{&remembering{d: ro.asterisk.d}}
-	editor := newEditor(ast, ro.o)
-	editor.trial = true
-	trial := rotations{ast, editor, database{asterisk: ast, within: ro.o.VerifyWithin, trial: true}, ro.o}
-	if hook := trial.o.Method == Exec || trial.o.Method == Auto && len(trial.o.Hook.Command) > 0; hook {
+	trial := ro.trial()
+	if trial.byHook() {
 		return nil, nil
 	}
-	accounts, err := inventory{ast}.Accounts(ctx)
+	accounts, err := inventory{trial.asterisk}.Accounts(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list accounts: %w", err)
 	}
@@ -49,6 +47,28 @@ func (ro *rotations) Unrotatable(ctx context.Context) ([]Unrotatable, error) {
 		}
 	}
 	return out, nil
+}
+
+// trial is the same, but writes nothing.
+func (ro *rotations) trial() rotations {
+	ast := asterisk{&remembering{d: ro.asterisk.d}}
+	editor := newEditor(ast, ro.o)
+	editor.trial = true
+	return rotations{ast, editor, database{asterisk: ast, within: ro.o.VerifyWithin, trial: true}, ro.o}
+}
+
+func (ro *rotations) byHook() bool {
+	return ro.o.Method == Exec || ro.o.Method == Auto && len(ro.o.Hook.Command) > 0
+}
+
+// Rotatable says why an account's password cannot be changed, as far as that shows without
+// writing anything.
+func (ro *rotations) Rotatable(ctx context.Context, account string) error {
+	trial := ro.trial()
+	if trial.byHook() {
+		return nil
+	}
+	return trial.try(ctx, account)
 }
 
 // try says why an account cannot be rotated, or returns nil.
@@ -71,7 +91,8 @@ func (ro *rotations) try(ctx context.Context, name string) error {
 
 // remembering asks a question once. It is for questions about many accounts of one file.
 type remembering struct {
-	d ami.Doer
+	d    ami.Doer
+	only []string // the actions whose answers are remembered; nil: all
 
 	mu    sync.Mutex
 	known map[string]*ami.Response
@@ -79,6 +100,9 @@ type remembering struct {
 
 // Do answers from memory what was asked before and answered well.
 func (r *remembering) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
+	if r.only != nil && !slices.Contains(r.only, a.Name) {
+		return r.d.Do(ctx, a)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	key := fmt.Sprintf("%s %q", a.Name, a.Fields)

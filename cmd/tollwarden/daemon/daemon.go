@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -147,6 +148,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	options.Fingerprints = openFingerprints(o.Config.Data, o.Log)
 	messages, err := parseNotifyConfig(&o.Config.Notify)
 	if err != nil {
 		return err
@@ -160,9 +162,14 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.ports.ask = asterisk.Binds
 	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
 	parts := responder.Parts{
-		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
+		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Standing: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
 		LocalPort: d.ports.name,
+		OnOrder: func(n contain.News) {
+			if n.Alarm {
+				d.alarms.notify(orderAlarm(time.Now(), n))
+			}
+		},
 	}
 	if d.wire.watch != nil {
 		parts.Watch, d.ports.watch = d.wire.watch, d.wire.watch
@@ -249,6 +256,7 @@ func (d *Daemon) probes() []probe {
 		{check: senses(checkEffect)},
 		{check: senses(checkAttacks)},
 		{check: senses(checkBreaker)},
+		{check: senses(checkOrders)},
 		{check: senses(checkPhones)},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: d.config.checkAllowList, every: filesEvery},
