@@ -24,6 +24,46 @@ func (e *ended) EndCall(channel string)    { *e = append(*e, channel) }
 func (e *ended) Sweep(string)              {}
 func (e *ended) Call(contain.IncidentCall) {}
 
+// recorded records the calls of incidents.
+type recorded struct {
+	ended
+	calls []contain.IncidentCall
+}
+
+func (r *recorded) Call(c contain.IncidentCall) { r.calls = append(r.calls, c) }
+
+// Channels have the same names again after a restart of Asterisk. A call whose end was missed
+// does not make an incident's of the next one of its name.
+func TestEndOfACallIsMissed(t *testing.T) {
+	for name, tc := range map[string]struct {
+		gap  bool
+		want int
+	}{
+		"its end is seen":   {want: 2},
+		"its end is missed": {gap: true, want: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			detector := calls.NewDetector(noon, calls.Rules{}, places.New(places.Config{}, nil))
+			var got recorded
+			g := gate.New(gate.Rules{}, detector, &contain.State{}, spending.New(spending.Rules{}), decide.Pause{}, &got)
+			c := calls.Channel{Name: "PJSIP/1001-00000001", Account: "1001", Dialled: "00882161234567", Since: noon, Calling: true}
+			detector.Up(c)
+			g.CallsOf(noon, &incident.Incident{ID: 1, Account: "1001"}, noon)
+			if tc.gap {
+				detector.BeginSnapshot()
+				detector.ApplySnapshot(noon.Add(time.Minute), nil)
+				g.ForgetGone()
+				detector.Up(c)
+			}
+			down, _, _ := detector.End(noon.Add(time.Hour), c.Name)
+			g.Ended(noon.Add(time.Hour), down)
+			if len(got.calls) != tc.want {
+				t.Errorf("recorded %+v, want %d", got.calls, tc.want)
+			}
+		})
+	}
+}
+
 func TestCostlyCallsOfAnAccountThatWaits(t *testing.T) {
 	for name, tc := range map[string]struct {
 		account, dialled string

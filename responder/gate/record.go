@@ -77,6 +77,16 @@ func (r *Record) legEnded(now time.Time, channel string) {
 	}
 }
 
+// ForgetGone forgets the calls of incidents whose end was missed. It is to be called after
+// Detector.ApplySnapshot.
+func (r *Record) ForgetGone() {
+	r.log.ForgetGone(func(channel string) bool {
+		_, up := r.calls.Channel(channel)
+		_, leg := r.calls.Leg(channel)
+		return up || leg
+	})
+}
+
 // costOf estimates what a call of an incident cost, or has cost so far.
 func (r *Record) costOf(now time.Time, c *incident.Call) (cost incident.Cost) {
 	n, _ := r.dialling.ReadCall(c.Dialled)
