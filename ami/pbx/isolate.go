@@ -189,7 +189,11 @@ func (ed *editor) removeTraces(ctx context.Context, account string) (detail stri
 			continue // the channel driver is not there
 		}
 		for _, kind := range slices.Sorted(maps.Keys(ownKinds)) {
-			own := ed.folder.ownFile(account, kind)
+			section := account
+			if kind == "auth" {
+				section += "-auth" // as FreePBX names it
+			}
+			own := ed.folder.ownFile(section, kind)
 			for _, f := range t.files {
 				if text := own.excluded(f.text); !bytes.Equal(text, f.text) {
 					errs = append(errs, replace(f.path, text))
