@@ -85,62 +85,67 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 // judge says whether a key has reached a limit of which nobody was told.
 func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert, bool) {
 	limits, day := s.rules.limitsOf(k.key), l.day(k.key, k.pool)
-	var reached Level
-	var why string
-	for _, level := range []Level{Hard, Soft} {
-		if why = s.reached(level, k, t, limits, day); why != "" {
-			reached = level
-			break
-		}
+	level := Hard
+	m, reached := s.reached(Hard, k, t, limits, day)
+	if !reached {
+		level = Soft
+		m, reached = s.reached(Soft, k, t, limits, day)
 	}
-	tell := tellKey{k.key, reached, k.pool}
-	if last, told := s.told[tell]; reached == 0 || told && !last.over(now) {
+	tell := tellKey{k.key, level, k.pool}
+	if last, told := s.told[tell]; !reached || told && !last.over(now) {
 		return Alert{}, false
 	}
 	if last, told := s.told[tellKey{k.key, Hard, k.pool}]; told && !last.over(now) {
 		return Alert{}, false
 	}
-	a := Alert{At: now, Key: k.key, Level: reached, Spent: t.total(), Others: k.pool == others, places: busiest(t.places()), limit: why}
+	a := Alert{At: now, Key: k.key, Level: level, Spent: t.sum(m.of...), Others: k.pool == others, places: busiest(t.places(m.of...)), limit: m.limit}
 	if k.key.Kind != PerAccount {
-		a.Accounts = heaviest(t)
+		a.Accounts = heaviest(a.Spent.Time, t.accounts(m.of...))
 	}
 	s.told[tell] = a
 	return a, true
 }
 
-// reached says in words which limit of a level was reached; "" for none.
-func (s *Spending) reached(level Level, k tallyKey, t *both, limits *Limits, day span) string {
-	open, closed, money := t.open(), t.closed(), t.total()
+// measured is a limit that was reached: which, in words, and of which parts.
+type measured struct {
+	limit string
+	of    []part
+}
+
+// reached returns the limit of a level that was reached.
+func (s *Spending) reached(level Level, k tallyKey, t *both, limits *Limits, day span) (measured, bool) {
+	open := part(openPart)
 	if s.learns {
 		if level == Soft && k.key.Kind == PerAccount {
-			return "" // the site's limit tells of it, once
+			return measured{}, false // the site's limit tells of it, once
 		}
 		if level == Hard && (k.key.Kind != PerAccount || t.up.up < crowd) {
-			open, money = t.risky(), closed
-			money.Add(open)
+			open = riskyPart
 		}
 	}
-	measures := []struct {
-		spent, base, usual int64
-		words              string
+	inside, outside, all := t.sum(open), t.sum(closedPart), t.sum(open, closedPart)
+	for _, m := range []struct {
+		spent             *Sum
+		used, base, usual int64
+		words             string
+		of                []part
 	}{
-		{open.Minutes(), limits.Minutes.at(level), int64(day.open / time.Minute), "%d minutes"},
-		{closed.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours"},
-		{int64(money.Money / unit), limits.Money.at(level) / int64(unit), int64(day.money / unit), "%d in money"},
-	}
-	for _, m := range measures {
+		{&inside, inside.Minutes(), limits.Minutes.at(level), int64(day.open / time.Minute), "%d minutes", []part{open}},
+		{&outside, outside.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours", []part{closedPart}},
+		{&all, int64(all.Money / unit), limits.Money.at(level) / int64(unit), int64(day.money / unit), "%d in money", []part{open, closedPart}},
+	} {
 		if m.base == 0 {
 			continue
 		}
 		limit := s.rules.limit(level, k.pool, m.base, m.usual)
-		if level == Hard && t.total().Calls <= 1 {
+		if level == Hard && m.spent.Calls <= 1 {
 			limit *= 2 // one long call is a conversation
 		}
-		if m.spent >= limit {
-			return fmt.Sprintf(m.words, limit)
+		if m.used >= limit {
+			return measured{fmt.Sprintf(m.words, limit), m.of}, true
 		}
 	}
-	return ""
+	return measured{}, false
 }
 
 // limit is a limit for a pool: twice as much for usual places, and at least as many usual
@@ -160,15 +165,14 @@ func (p Pair) at(level Level) int64 {
 }
 
 // heaviest are the accounts that spent most, until the others have spent less than half.
-func heaviest(t *both) (list []string) {
-	of := t.accounts()
+func heaviest(total time.Duration, of map[string]time.Duration) (list []string) {
 	accounts := slices.Collect(maps.Keys(of))
 	slices.SortFunc(accounts, func(a, b string) int {
 		return cmp.Or(cmp.Compare(of[b], of[a]), cmp.Compare(a, b))
 	})
-	left := t.total().Time
+	left := total
 	for _, a := range accounts {
-		if left < t.total().Time/2 && len(list) > 0 {
+		if left < total/2 && len(list) > 0 {
 			break
 		}
 		left -= of[a]
