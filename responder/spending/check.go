@@ -71,9 +71,14 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 		}
 	}
 	clear(s.touched)
-	for k, t := range up {
-		if a, ok := s.judge(now, k, &both{s.finished[k], t}, l); ok {
-			list = append(list, a)
+	for _, accounts := range []bool{true, false} { // first, since they may be all there is to tell
+		for k, t := range up {
+			if accounts != (k.key.Kind == PerAccount) {
+				continue
+			}
+			if a, ok := s.judge(now, k, &both{s.finished[k], t}, l); ok {
+				list = append(list, a)
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b Alert) int {
@@ -84,12 +89,11 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 
 // judge says whether a key has reached a limit of which nobody was told.
 func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert, bool) {
-	limits, day := s.rules.limitsOf(k.key), l.day(k.key, k.pool)
 	level := Hard
-	m, reached := s.reached(Hard, k, t, limits, day)
+	m, reached := s.reached(Hard, k, t, l)
 	if !reached {
 		level = Soft
-		m, reached = s.reached(Soft, k, t, limits, day)
+		m, reached = s.reached(Soft, k, t, l)
 	}
 	tell := tellKey{k.key, level, k.pool}
 	if last, told := s.told[tell]; !reached || told && !last.over(now) {
@@ -100,10 +104,30 @@ func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert,
 	}
 	a := Alert{At: now, Key: k.key, Level: level, Spent: t.sum(m.of...), Others: k.pool == others, places: busiest(t.places(m.of...)), limit: m.limit}
 	if k.key.Kind != PerAccount {
-		a.Accounts = heaviest(a.Spent.Time, t.accounts(m.of...))
+		accounts := t.accounts(m.of...)
+		a.Accounts = heaviest(a.Spent.Time, accounts)
+		if level == Soft && accounts[""] == 0 && s.toldOf(now, a.Accounts) {
+			return Alert{}, false
+		}
 	}
 	s.told[tell] = a
 	return a, true
+}
+
+// toldOf says whether somebody was told of each of these accounts within 24 hours. Then a
+// soft limit of the site that they brought about is no news.
+func (s *Spending) toldOf(now time.Time, accounts []string) bool {
+	for _, name := range accounts {
+		if !slices.ContainsFunc([]Level{Soft, Hard}, func(level Level) bool {
+			return slices.ContainsFunc([]pool{usualPlaces, others}, func(p pool) bool {
+				last, told := s.told[tellKey{Key{PerAccount, name}, level, p}]
+				return told && !last.over(now)
+			})
+		}) {
+			return false
+		}
+	}
+	return len(accounts) > 0
 }
 
 // measured is a limit that was reached: which, in words, and of which parts.
@@ -113,11 +137,15 @@ type measured struct {
 }
 
 // reached returns the limit of a level that was reached.
-func (s *Spending) reached(level Level, k tallyKey, t *both, limits *Limits, day span) (measured, bool) {
+func (s *Spending) reached(level Level, k tallyKey, t *both, l *learned) (measured, bool) {
+	limits, day, first := s.rules.limitsOf(k.key), l.day(k.key, k.pool), l.first[k.pool]
 	open := part(openPart)
 	if s.learns {
 		if level == Soft && k.key.Kind == PerAccount {
 			return measured{}, false // the site's limit tells of it, once
+		}
+		if level == Soft && k.key.Kind == PerSite {
+			day.open, day.money = max(day.open, first.open), max(day.money, first.money)
 		}
 		if level == Hard && (k.key.Kind != PerAccount || t.up.up < crowd) {
 			open = riskyPart
@@ -148,11 +176,16 @@ func (s *Spending) reached(level Level, k tallyKey, t *both, limits *Limits, day
 	return measured{}, false
 }
 
-// limit is a limit for a pool: twice as much for usual places, and at least as many usual
-// days as the rules say.
+// toUsualPlaces is how many times as much may be spent on usual places. The soft limit
+// doubles; but whoever travels calls home in the evening and at weekends, two hours a day at
+// times, and only that much more than a person talks is worth ending calls.
+var toUsualPlaces = Pair{Soft: 2, Hard: 4}
+
+// limit is a limit for a pool: some times as much for usual places, and at least as many
+// usual days as the rules say.
 func (r *Rules) limit(level Level, p pool, base, usual int64) int64 {
 	if p == usualPlaces {
-		base *= 2
+		base *= toUsualPlaces.at(level)
 	}
 	return max(base, usual*r.Usual.at(level))
 }
