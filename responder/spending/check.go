@@ -166,7 +166,7 @@ func (s *Spending) reached(level Level, k tallyKey, t *both, l *learned) (measur
 			continue
 		}
 		limit := s.rules.limit(level, k.pool, m.base, m.usual)
-		if level == Hard && m.spent.Calls <= 1 {
+		if level == Hard && m.spent.Calls <= 1 || m.spent == &outside && t.oneByOne(k, level) {
 			limit *= 2 // one long call is a conversation
 		}
 		if m.used >= limit {
@@ -176,10 +176,9 @@ func (s *Spending) reached(level Level, k tallyKey, t *both, l *learned) (measur
 	return measured{}, false
 }
 
-// toUsualPlaces is how many times as much may be spent on usual places. The soft limit
-// doubles; but whoever travels calls home in the evening and at weekends, two hours a day at
-// times, and only that much more than a person talks is worth ending calls.
-var toUsualPlaces = Pair{Soft: 2, Hard: 4}
+// toUsualPlaces is how many times as much may be spent on usual places. Whoever travels calls
+// home in the evening and at weekends, for an hour or two on some days.
+var toUsualPlaces = Pair{Soft: 2, Hard: 3}
 
 // limit is a limit for a pool: some times as much for usual places, and at least as many
 // usual days as the rules say.
@@ -188,6 +187,13 @@ func (r *Rules) limit(level Level, p pool, base, usual int64) int64 {
 		base *= toUsualPlaces.at(level)
 	}
 	return max(base, usual*r.Usual.at(level))
+}
+
+// oneByOne says whether an account calls as a person does who works late, or travels: one
+// call after another. A thief with one line could use twice a limit anyway, in one call. Of
+// places that are not usual somebody is told all the same.
+func (b *both) oneByOne(k tallyKey, level Level) bool {
+	return k.key.Kind == PerAccount && b.up.up <= 1 && (level == Hard || k.pool == usualPlaces)
 }
 
 func (p Pair) at(level Level) int64 {
