@@ -152,15 +152,14 @@ func (s *Spending) reached(level Level, k tallyKey, t *both, l *learned) (measur
 		}
 	}
 	inside, outside, all := t.sum(open), t.sum(closedPart), t.sum(open, closedPart)
-	for _, m := range []struct {
+	for i, m := range [...]struct {
 		spent             *Sum
 		used, base, usual int64
 		words             string
-		of                []part
 	}{
-		{&inside, inside.Minutes(), limits.Minutes.at(level), int64(day.open / time.Minute), "%d minutes", []part{open}},
-		{&outside, outside.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours", []part{closedPart}},
-		{&all, int64(all.Money / unit), limits.Money.at(level) / int64(unit), int64(day.money / unit), "%d in money", []part{open, closedPart}},
+		{&inside, inside.Minutes(), limits.Minutes.at(level), int64(day.open / time.Minute), "%d minutes"},
+		{&outside, outside.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours"},
+		{&all, int64(all.Money / unit), limits.Money.at(level) / int64(unit), int64(day.money / unit), "%d in money"},
 	} {
 		if m.base == 0 {
 			continue
@@ -170,7 +169,7 @@ func (s *Spending) reached(level Level, k tallyKey, t *both, l *learned) (measur
 			limit *= 2 // one long call is a conversation
 		}
 		if m.used >= limit {
-			return measured{fmt.Sprintf(m.words, limit), m.of}, true
+			return measured{fmt.Sprintf(m.words, limit), [][]part{{open}, {closedPart}, {open, closedPart}}[i]}, true
 		}
 	}
 	return measured{}, false
@@ -190,10 +189,18 @@ func (r *Rules) limit(level Level, p pool, base, usual int64) int64 {
 }
 
 // oneByOne says whether an account calls as a person does who works late, or travels: one
-// call after another. A thief with one line could use twice a limit anyway, in one call. Of
-// places that are not usual somebody is told all the same.
+// call after another, and if the limit is for all, nobody else does. A thief with one line
+// could use twice a limit anyway, in one call. Of places that are not usual somebody is told
+// all the same.
 func (b *both) oneByOne(k tallyKey, level Level) bool {
-	return k.key.Kind == PerAccount && b.up.up <= 1 && (level == Hard || k.pool == usualPlaces)
+	switch {
+	case b.up.up > 1 || level == Soft && (k.pool != usualPlaces || k.key.Kind != PerAccount):
+		return false
+	case k.key.Kind == PerAccount:
+		return true
+	}
+	accounts := b.accounts(closedPart)
+	return len(accounts) == 1 && accounts[""] == 0
 }
 
 func (p Pair) at(level Level) int64 {

@@ -137,16 +137,21 @@ func keysOf(u *Use, l *learned, see func(tallyKey)) {
 	see(tallyKey{Key{Kind: PerSite}, p})
 }
 
-func (all tallies) add(k tallyKey, u *Use, sign int) *tally {
+// at is the tally of a key, a new one if there is none.
+func (all tallies) at(k tallyKey) *tally {
 	t := all[k]
 	if t == nil {
 		t = newTally(k)
 		all[k] = t
 	}
+	return t
+}
+
+func (all tallies) add(k tallyKey, u *Use, sign int) {
+	t := all.at(k)
 	if t.add(u, sign); t.open.Time+t.closed.Time == 0 {
 		delete(all, k)
 	}
-	return t
 }
 
 // within says whether an hour counts at a time.
@@ -155,17 +160,25 @@ func within(hour, now int64) bool { return hour > now-window && hour <= now+1 }
 // upTallies counts what the calls that are up have spent.
 func (s *Spending) upTallies(now time.Time, l *learned) tallies {
 	up, hour := tallies{}, now.Unix()/3600
+	var of []*tally // of one call
 	for _, c := range s.calls {
 		if c.answered.IsZero() {
 			continue
 		}
-		first := 1
+		of = of[:0]
 		s.rules.cut(c, now, func(u Use) {
 			if u.Forgiven || !within(u.Hour, hour) {
 				return
 			}
-			keysOf(&u, l, func(k tallyKey) { up.add(k, &u, 1).up += first })
-			first = 0
+			if len(of) == 0 {
+				keysOf(&u, l, func(k tallyKey) { of = append(of, up.at(k)) })
+				for _, t := range of {
+					t.up++
+				}
+			}
+			for _, t := range of {
+				t.add(&u, 1)
+			}
 		})
 	}
 	return up

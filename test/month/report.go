@@ -84,7 +84,7 @@ func (b *pbx) hurt(h Harm, cause, whom string) {
 	r.Harmed[h]++
 	key := h.String() + ": " + cause
 	r.Causes[key]++
-	if r.Causes[key] <= 200 {
+	if r.Causes[key] <= 2 {
 		r.Stories = append(r.Stories, fmt.Sprintf("%s %s: %s", b.now.Format("Jan 2 15:04:05"), key, whom))
 	}
 }
@@ -105,7 +105,7 @@ func (b *pbx) judgeMessage(i *incident.Incident) {
 		key += ", after: " + why
 	}
 	b.report.Causes[key]++
-	if b.report.Causes[key] <= 300 {
+	if b.report.Causes[key] <= 3 {
 		b.report.Stories = append(b.report.Stories, fmt.Sprintf("%s %s: %s: %s%s", b.now.Format("Jan 2 15:04:05"), key, i.Key.Value(), i.Reason, signalsOf(i.Evidence)))
 	}
 }

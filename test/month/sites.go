@@ -84,7 +84,6 @@ func Play(s Site, policy judge.Policy, seed uint64) (*Report, error) {
 	if s.attacks {
 		b.attack()
 	}
-	b.ratios()
 	b.run(start.Add(time.Duration(s.Days) * 24 * time.Hour))
 	r.Accounts = len(b.accounts)
 	for _, a := range b.accounts {
