@@ -8,7 +8,8 @@ import "github.com/tollwarden/tollwarden/responder/score"
 //   - the peers of trunks: accounts that need no login, those that Asterisk logs in to, and
 //     the carriers of the rules;
 //   - any other device that is sent an outside number: a gateway that logs in like a phone,
-//     a host that is no peer, a line of DAHDI or of a technology that is not known here.
+//     a host that is no peer, a line of DAHDI or of a technology that is not known here, a
+//     phone whose registration leads to a carrier.
 //
 // A phone that is dialled by one of its contacts (PJSIP/1002/sip:…@…) is inside.
 func (d *Detector) trunkOf(x Dial) (trunk, sent string, ok bool) {
@@ -21,6 +22,9 @@ func (d *Detector) trunkOf(x Dial) (trunk, sent string, ok bool) {
 		trunk = peer
 		if d.isTrunk(peer) {
 			return trunk, sent, true
+		}
+		if sent == "" {
+			sent = d.redirected(peer)
 		}
 	} else {
 		trunk = tech
