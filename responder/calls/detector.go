@@ -81,7 +81,7 @@ type Detector struct {
 	unseen      []waiting        // calls whose login has not been seen yet, oldest first
 	contacts    map[Contact]bool // the last registrations, without Agent and URI; nil before the first
 	contactsAt  time.Time
-	elsewhere   map[string][]redirection // what registrations make of calls to an account
+	uris        map[string][]contactURI // of the last registrations, by account
 
 	// Learned, if set, is called for each new habit, and again once a day while it
 	// is in use.

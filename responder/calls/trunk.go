@@ -30,7 +30,7 @@ func (d *Detector) trunkOf(x Dial) (trunk, sent string, ok bool) {
 		trunk = tech
 	}
 	n := d.rules.Dialling.Read(sent)
-	return trunk, sent, n.External && sent != peer && !d.registered(peer, x.String)
+	return trunk, sent, n.External && sent != peer && !d.registered(peer, sent, hostIn(x.String))
 }
 
 // named reports whether peers of a technology are accounts.
@@ -49,14 +49,4 @@ func trunkName(channel string) string {
 		return score.TrunkOrigins + peer
 	}
 	return score.TrunkOrigins + tech
-}
-
-// registered reports whether a dial string leads to a place that the account is registered
-// from.
-func (d *Detector) registered(account, dialString string) bool {
-	host := hostIn(dialString)
-	if !host.IsValid() {
-		return false
-	}
-	return d.contacts[Contact{Account: account, Source: host}]
 }

@@ -42,7 +42,6 @@ type PhoneOptions struct {
 	From      netip.Addr // one of the host's addresses
 	Port      uint16     // any by default
 	UserAgent string     // "Lab phone"
-	Contact   string     // URI that the PBX is to send requests to; by default where the phone is
 
 	// CallIDTail ends every Call-ID, as that of a Guesser.
 	CallIDTail string
@@ -91,9 +90,6 @@ func (h *Host) Phone(account, password string, o PhoneOptions) (*Phone, error) {
 		done:     make(chan struct{}),
 		waiting:  make(map[string]chan *message),
 		calls:    make(map[string]*Call),
-	}
-	if o.Contact != "" {
-		p.contact = "<" + o.Contact + ">"
 	}
 	go p.read()
 	return p, nil

@@ -24,7 +24,9 @@ func TestRegistrationAtTheCarrier(t *testing.T) {
 		{name: "Asterisk does not say"},
 		{name: "a satellite number", uri: "sip:00881612345678@203.0.113.200:5060", leaves: true},
 		{name: "a satellite number, in brackets", uri: "<SIP:00881612345678@203.0.113.200>", leaves: true},
-		{name: "dialled by the contact", uri: "sip:00881612345678@203.0.113.200", dial: "1003/sip:00881612345678@203.0.113.200", leaves: true},
+		{name: "a phone behind a NAT, dialled by its contact", uri: "sip:447911123456@10.0.0.7:5060", dial: "1003/sip:447911123456@10.0.0.7:5060"},
+		{name: "a satellite number at a gateway that logs in like a phone", uri: "sip:gw@198.51.100.10", dial: "1003/sip:00881612345678@198.51.100.10", leaves: true},
+		{name: "a satellite number at the carrier, dialled by the contact", uri: "sip:00881612345678@203.0.113.200", dial: "1003/sip:00881612345678@203.0.113.200", leaves: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := newSite(calls.Rules{Dialling: numbers.Dialling{Country: "GB", Internal: 6}, Limits: calls.Limits{Destinations: calls.Destinations{Deny: []string{"satellite"}}}})
