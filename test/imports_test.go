@@ -90,6 +90,25 @@ func TestImportsRunOneWay(t *testing.T) {
 	}
 }
 
+// The map for contributors names every package.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	folders, err := importsBelow(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder := range folders {
+		if !strings.Contains(table, "`"+folder+"`") && !strings.Contains(table, "`…/"+filepath.Base(folder)+"`") {
+			t.Errorf("docs/architecture.md does not name %s", folder)
+		}
+	}
+}
+
 // importsBelow lists, for each package of this module, what it imports from the
 // module, as folders from the module's root. The go command finds the root from
 // any folder dir of the module, and never leaves it: not for a module around it,

@@ -58,9 +58,9 @@ func (d *Detector) isExtension(dialled string) bool {
 }
 
 // consults gives a call of the PBX to the phone that has the PBX dial for it: for an attended
-// transfer by keys (features.conf, atxfer) and for Page, no event says who dialled. The
-// phone calls or has answered, and is part of the same call; the caller's number names it, if it is an
-// account's, and otherwise it must be the only one.
+// transfer by keys (features.conf, atxfer) and for Page, no event says who dialled. The phone
+// has called or answered, and has the same Linkedid. If the caller's number is that of such a
+// phone, it is this one; otherwise there must be only one.
 func (d *Detector) consults(x Dial, c *trackedCall) {
 	if c.account != score.PBXItself || x.Linkedid == "" {
 		return

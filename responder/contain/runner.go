@@ -51,6 +51,7 @@ func (s *State) Prune(now time.Time) {
 	s.Restrictions.Prune(now)
 	s.Breaker.Prune(now)
 	s.Costs.Prune(now)
+	s.Numbers.Prune(now)
 	s.Orders.Prune(now) // the ledger forgets them at the next start
 }
 

@@ -271,7 +271,7 @@ func signalWords(signal score.Signal) string {
 		score.NewNetwork: "Account used from an unknown network", score.TwoNetworks: "Account used from two networks at once",
 		score.ScannerAgent: "Known attack tool", score.AnonymousCall: "Call without a login",
 		score.UnseenLogin:   "Account used without the login that it needs",
-		score.CostlyForward: "Calls forwarded to a costly number", score.SharedNumber: "One new costly number called from several accounts",
+		score.CostlyForward: "Calls forwarded to a costly number", score.SharedNumber: "One new costly number called from several extensions",
 		score.SequentialNumbers: "Costly numbers called one after another", score.TestCalls: "Short calls that test numbers",
 		score.EarlyMedia: "Minutes of unanswered calls to costly numbers", score.CostlyAfterLogin: "Costly call right after a login from a new network",
 	}

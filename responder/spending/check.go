@@ -41,12 +41,14 @@ type Alert struct {
 	limit    string // in words
 }
 
-type tellKey struct {
+// alertKey is what an alert is raised for once within 24 hours.
+type alertKey struct {
 	key   Key
 	level Level
 	pool  pool
 }
 
+// over says whether the alert was raised so long ago that it can be raised again.
 func (a *Alert) over(now time.Time) bool {
 	return now.Sub(a.At) >= window*time.Hour || now.Before(a.At)
 }
@@ -54,9 +56,9 @@ func (a *Alert) over(now time.Time) bool {
 // crowd is how many calls at once no person holds: two and a conference.
 const crowd = 3
 
-// Check returns the limits that have been reached, those of accounts first. learningEnds
-// is when the first days are over, in which the site is observed. Only keys that have spent
-// anything since the last time are looked at.
+// Check returns the limits that have been reached, those of accounts first. learningEnds is
+// when the first days are over, in which the site is observed. It looks only at keys that have
+// spent something since the last check.
 func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 	l := s.learnUpTo(now, learningEnds)
 	if len(s.calls) == 0 && !s.booked {
@@ -82,7 +84,7 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 	return list
 }
 
-// judge says whether a key has reached a limit of which nobody was told.
+// judge says whether a key has reached a limit for which no alert was raised.
 func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert, bool) {
 	limits, day := s.rules.limitsOf(k.key), l.day(k.key, k.pool)
 	var reached Level
@@ -93,18 +95,18 @@ func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert,
 			break
 		}
 	}
-	tell := tellKey{k.key, reached, k.pool}
-	if last, told := s.told[tell]; reached == 0 || told && !last.over(now) {
-		return Alert{}, false
+	raised := func(level Level) bool {
+		last, ok := s.raised[alertKey{k.key, level, k.pool}]
+		return ok && !last.over(now)
 	}
-	if last, told := s.told[tellKey{k.key, Hard, k.pool}]; told && !last.over(now) {
+	if reached == 0 || raised(reached) || raised(Hard) {
 		return Alert{}, false
 	}
 	a := Alert{At: now, Key: k.key, Level: reached, Spent: t.total(), Others: k.pool == others, places: busiest(t.places()), limit: why}
 	if k.key.Kind != PerAccount {
 		a.Accounts = heaviest(t)
 	}
-	s.told[tell] = a
+	s.raised[alertKey{k.key, reached, k.pool}] = a
 	return a, true
 }
 
@@ -113,7 +115,7 @@ func (s *Spending) reached(level Level, k tallyKey, t *both, limits *Limits, day
 	open, closed, money := t.open(), t.closed(), t.total()
 	if s.learns {
 		if level == Soft && k.key.Kind == PerAccount {
-			return "" // the site's limit tells of it, once
+			return "" // the site's limit raises one alert for all
 		}
 		if level == Hard && (k.key.Kind != PerAccount || t.up.up < crowd) {
 			open, money = t.risky(), closed
@@ -179,7 +181,7 @@ func heaviest(t *both) (list []string) {
 	return list
 }
 
-// busiest are the places that most was spent on.
+// busiest are the five places that most was spent on.
 func busiest(places map[string]time.Duration) []string {
 	list := slices.Collect(maps.Keys(places))
 	slices.SortFunc(list, func(a, b string) int {
@@ -236,7 +238,7 @@ func (a *Alert) Reason(currency string) string {
 
 // Raised are the alerts of a level that were raised at a time.
 func (s *Spending) Raised(at time.Time, level Level) (list []Alert) {
-	for _, a := range s.told {
+	for _, a := range s.raised {
 		if a.Level == level && a.At.Equal(at) {
 			list = append(list, a)
 		}
@@ -244,5 +246,5 @@ func (s *Spending) Raised(at time.Time, level Level) (list []Alert) {
 	return list
 }
 
-// Retell has limits raised again that were raised before: nothing was done about them.
-func (s *Spending) Retell() { clear(s.told) }
+// RaiseAgain has alerts raised again that were raised before: nothing was done about them.
+func (s *Spending) RaiseAgain() { clear(s.raised) }
