@@ -52,6 +52,7 @@ type Contact struct {
 	Account string
 	Source  netip.Addr
 	Agent   string // User-Agent
+	URI     string // where calls to it are sent; "" if that is not known
 	// Unannounced is true if no event reports such a registration.
 	Unannounced bool
 	// Doubtful says that it shows no home of the account: it may be a thief's.
@@ -78,8 +79,9 @@ type Detector struct {
 	streamStart time.Time
 	sawLogin    bool             // since streamStart, so the stream contains logins
 	unseen      []waiting        // calls whose login has not been seen yet, oldest first
-	contacts    map[Contact]bool // the last registrations, without Agent; nil before the first
+	contacts    map[Contact]bool // the last registrations, without Agent and URI; nil before the first
 	contactsAt  time.Time
+	uris        map[string][]contactURI // of the last registrations, by account
 
 	// Learned, if set, is called for each new habit, and again once a day while it
 	// is in use.
@@ -134,6 +136,9 @@ type Places interface {
 	// AssumeHome makes the network of an address a home network of the account if
 	// the account has no known networks.
 	AssumeHome(now time.Time, account string, source netip.Addr)
+	// Carrier reports whether Asterisk's configuration names the address of a prefix, as a
+	// carrier's or that of another PBX.
+	Carrier(prefix netip.Prefix) bool
 	// Home reports whether an account has long been used from the network of an
 	// address. Young reports whether a network is known for the account, but not one
 	// of its home networks yet.
