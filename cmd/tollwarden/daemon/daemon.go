@@ -52,6 +52,7 @@ type Daemon struct {
 	lastSeen  *lastSeenFile
 	engine    *responder.Engine
 	notifier  *notifier
+	names     *roster
 	alarms    *alarmNotifier
 	command   *commandRunner
 	wire      *wireSensor
@@ -155,8 +156,10 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.alarms = &alarmNotifier{notifier: d.notifier}
 	d.command = newCommandRunner(o.Config.Exec, d.ledger)
 	link := pbx.NewLink()
-	d.sessions = &sessions{link: link, ports: d.ports, log: o.Log, begun: make(chan struct{}, 1)}
 	asterisk := pbx.New(link, options)
+	d.names = newRoster(asterisk, o.Log)
+	d.notifier.names, d.command.names, d.feeds.names = d.names, d.names, d.names
+	d.sessions = &sessions{link: link, ports: d.ports, names: d.names, log: o.Log, begun: make(chan struct{}, 1)}
 	d.ports.ask = asterisk.Binds
 	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
 	parts := responder.Parts{
@@ -220,7 +223,7 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	}
 	status := statusSource{
 		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
-		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier,
+		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier, names: d.names,
 	}
 	*d.api = apiBackend{statusSource: status, feeds: &d.feeds}
 	if o.Config.Health.Listen == "" {
@@ -262,6 +265,7 @@ func (d *Daemon) probes() []probe {
 // apply puts in force what a reload can change outside the engine.
 func (d *Daemon) apply(cfg *config.Config, messages *notifyConfig) {
 	d.notifier.set(messages)
+	d.names.again()
 	d.command.set(cfg.Exec)
 	d.sessions.canary.set(cfg.Health.Canary)
 	d.kernel.setInterval(cfg.Health.Firewall)
@@ -284,7 +288,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
 		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
-		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList,
+		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList,
 	}
 	if d.web != nil {
 		tasks = append(tasks, d.web.Serve)

@@ -39,6 +39,7 @@ type notifier struct {
 	post   *notify.Post
 	words  atomic.Pointer[notify.Words]
 	ledger *ledger.Ledger
+	names  *roster
 }
 
 var _ journal.Receiver = (*notifier)(nil)
@@ -58,7 +59,7 @@ func (n *notifier) set(c *notifyConfig) {
 
 // Deliver queues an incident for the receivers.
 func (n *notifier) Deliver(i *incident.Incident, report func(incident.State, string)) {
-	m := n.words.Load().Of(n.host, recorded(n.ledger, *i), time.Local)
+	m := n.words.Load().Of(n.host, n.names.name(recorded(n.ledger, *i)), time.Local)
 	n.post.Send(m, func(o notify.Outcome) {
 		switch {
 		case !o.Final:
