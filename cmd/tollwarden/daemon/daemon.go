@@ -53,6 +53,7 @@ type Daemon struct {
 	engine    *responder.Engine
 	notifier  *notifier
 	names     *roster
+	userMail  *userMail
 	alarms    *alarmNotifier
 	command   *commandRunner
 	wire      *wireSensor
@@ -158,13 +159,15 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	link := pbx.NewLink()
 	asterisk := pbx.New(link, options)
 	d.names = newRoster(asterisk, o.Log)
+	d.userMail = &userMail{host: d.notifier.host, names: d.names, send: d.notifier.post.SendUser, log: o.Log}
+	d.userMail.words.Store(messages.users)
 	d.notifier.names, d.command.names, d.feeds.names = d.names, d.names, d.names
 	d.sessions = &sessions{link: link, ports: d.ports, names: d.names, log: o.Log, begun: make(chan struct{}, 1)}
 	d.ports.ask = asterisk.Binds
 	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
-		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
+		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(d.userMail.also(o.OnIncident)), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
 		LocalPort: d.ports.name,
 	}
 	if d.wire.watch != nil {
@@ -265,6 +268,7 @@ func (d *Daemon) probes() []probe {
 // apply puts in force what a reload can change outside the engine.
 func (d *Daemon) apply(cfg *config.Config, messages *notifyConfig) {
 	d.notifier.set(messages)
+	d.userMail.words.Store(messages.users)
 	d.names.again()
 	d.command.set(cfg.Exec)
 	d.sessions.canary.set(cfg.Health.Canary)

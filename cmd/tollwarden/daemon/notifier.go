@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 type notifyConfig struct {
 	receivers notify.Receivers
 	words     *notify.Words
+	users     *notify.UserWords // nil: users get none
 }
 
 func parseNotifyConfig(n *config.Notify) (*notifyConfig, error) {
@@ -30,7 +32,13 @@ func parseNotifyConfig(n *config.Notify) (*notifyConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &notifyConfig{receivers, words}, nil
+	c := &notifyConfig{receivers: receivers, words: words}
+	if n.Users.Mail {
+		if c.users, err = notify.ParseUserWords(n.Users.Subject, n.Users.Text, n.Users.Contact); err != nil {
+			return nil, fmt.Errorf("users: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // notifier sends incidents and alarms to the receivers.
