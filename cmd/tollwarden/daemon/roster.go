@@ -63,6 +63,10 @@ func (n *roster) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
+		select {
+		case <-n.againC: // what changed meanwhile is about to be read
+		default:
+		}
 		n.read(ctx)
 	}
 }
