@@ -46,6 +46,7 @@ type IneffectiveBan struct {
 // failed.
 type Attack struct {
 	Key       score.Key `json:"key"`
+	Name      string    `json:"name,omitempty"` // of an account's person
 	Threshold string    `json:"threshold"`
 	Since     time.Time `json:"since"`
 	Last      time.Time `json:"last"`
@@ -195,9 +196,10 @@ const (
 // ScoreStatus is how near a source, a network or an account is to a threshold.
 type ScoreStatus struct {
 	Key     score.Key     `json:"key"`
-	Share   float64       `json:"share"`  // of the nearest threshold, 0 to 1
-	Scores  []Score       `json:"scores"` // one for each threshold of the key's kind
-	Last    *time.Time    `json:"last"`   // newest observation that still counts
+	Name    string        `json:"name,omitempty"` // of an account's person
+	Share   float64       `json:"share"`          // of the nearest threshold, 0 to 1
+	Scores  []Score       `json:"scores"`         // one for each threshold of the key's kind
+	Last    *time.Time    `json:"last"`           // newest observation that still counts
 	Crossed bool          `json:"crossed"`
 	Ban     *incident.Ban `json:"ban"` // the ban that covers it
 	// Partial are the phones blocked at an address, or those of an account, and whether
@@ -232,6 +234,7 @@ type TrustOrder struct {
 // AccountDone says what was done to an account.
 type AccountDone struct {
 	Account  string   `json:"account"`
+	Name     string   `json:"name,omitempty"`     // of its person
 	Channels []string `json:"channels,omitempty"` // the channels hung up
 	Message  string   `json:"message"`
 }
@@ -276,10 +279,12 @@ type Spending struct {
 
 // Spender is the site, a trunk or an account.
 type Spender struct {
-	Kind  string `json:"kind"` // site, trunk or account
-	Name  string `json:"name,omitempty"`
-	Usual *Spent `json:"usual,omitempty"`  // on places that are usual
-	Other *Spent `json:"others,omitempty"` // on others
+	Kind string `json:"kind"` // site, trunk or account
+	Name string `json:"name,omitempty"`
+	// Person is the name of an account's person.
+	Person string `json:"person,omitempty"`
+	Usual  *Spent `json:"usual,omitempty"`  // on places that are usual
+	Other  *Spent `json:"others,omitempty"` // on others
 }
 
 // Spent is what was used, and the limits.
@@ -303,5 +308,6 @@ type Measured struct {
 // the site.
 type Blocking struct {
 	Account string    `json:"account,omitempty"`
+	Name    string    `json:"name,omitempty"` // of its person
 	Until   time.Time `json:"until"`
 }
