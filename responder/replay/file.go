@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
@@ -23,7 +24,7 @@ type Format string
 const (
 	FormatAMI Format = "ami" // a transcript of the manager interface
 	FormatLog Format = "log" // security, messages or full
-	FormatCDR Format = "cdr" // call records of cdr_csv (Master.csv)
+	FormatCDR Format = "cdr" // call records: Master.csv, or an export of the table cdr
 )
 
 // File is what was read from one file.
@@ -126,7 +127,7 @@ func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 			_ = raw.Close()
 			return nil, fmt.Errorf("replay: %s: call records are read twice, so they cannot come from a pipe: write them to a file", path)
 		}
-		s.stream = newRecords(in, &s.File, zone, latest)
+		s.stream = newRecords(cdr.NewCSV(in, zone, latest), &s.File)
 	default:
 		s.stream = newLog(in, &s.File, zone, latest)
 	}
@@ -142,7 +143,7 @@ func sniff(head []byte) Format {
 			return FormatAMI
 		}
 	}
-	if fields, ok := splitCSV(line, nil); ok && len(fields) >= cdrFields && line[0] == '"' {
+	if cdr.Sniff(head) {
 		return FormatCDR
 	}
 	return FormatLog
