@@ -24,6 +24,7 @@ type CSV struct {
 	fields [][]byte
 	joined []byte   // a row over several lines
 	again  [][]byte // lines that were read and are to be read again
+	owes   bool     // a line that was too long has yet to be reported
 	bad    BadRow
 	err    error // of the reader, once what was read before has been returned
 }
@@ -97,6 +98,10 @@ func (c *CSV) line() ([]byte, error) {
 		c.again = c.again[1:]
 		return line, nil
 	}
+	if c.owes {
+		c.owes = false
+		return nil, c.wrong("too long", nil)
+	}
 	for {
 		if c.err != nil {
 			return nil, c.err
@@ -138,6 +143,7 @@ func (c *CSV) row(line []byte) (row []byte, ok bool) {
 	for len(read) < maxRow-1 && len(c.joined) < maxLine {
 		next, err := c.line()
 		if err != nil {
+			_, c.owes = err.(*BadRow)
 			break
 		}
 		read = append(read, bytes.Clone(next))

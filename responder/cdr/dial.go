@@ -49,3 +49,19 @@ func (r *Record) Caller() []byte {
 	_, name, _ := event.SplitChannel(r.Channel)
 	return name
 }
+
+// Number is the number that Dial was asked to send to a carrier: what is before the @,
+// or behind the carrier's name.
+func Number(data []byte) []byte {
+	to := Destination(data)
+	if _, uri, ok := bytes.Cut(to, []byte("sip:")); ok {
+		to = uri
+	}
+	if number, _, ok := bytes.Cut(to, []byte{'@'}); ok {
+		return number
+	}
+	if slash := bytes.LastIndexByte(to, '/'); slash >= 0 {
+		return to[slash+1:]
+	}
+	return to
+}
