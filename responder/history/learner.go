@@ -79,7 +79,7 @@ func (l *Learner) Read(in cdr.Reader, cancelled func() error) error {
 			l.bad(bad)
 		case err != nil:
 			return err
-		case l.summary.Records >= MaxRecords:
+		case l.summary.Records-l.summary.Old >= MaxRecords:
 			l.summary.More = true
 			return nil
 		default:
