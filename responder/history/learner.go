@@ -17,7 +17,9 @@ type Learner struct {
 	carriers map[string]bool
 	callDays map[int64]bool // on which anybody called out
 	night    map[int64]time.Duration
-	entries  int // days of accounts at places
+	readings readings // of what was dialled, and
+	sent     readings // of what was sent to carriers
+	entries  int      // days of accounts at places
 
 	summary Summary
 }
@@ -117,7 +119,7 @@ func (l *Learner) add(r *cdr.Record) {
 	if r.ByNumber() {
 		sent = cdr.Number(r.Data)
 	}
-	c, n, forbidden := l.rules.call(name, r.Dialled, sent)
+	c, n, forbidden := l.call(name, r.Dialled, sent)
 	if !n.External && !forbidden {
 		return
 	}

@@ -38,20 +38,54 @@ const (
 
 // call is what a number costs that was dialled or sent; of class None if it does not count.
 // What costs more counts, as it does live.
-func (r *Rules) call(account string, dialled, sent []byte) (c spending.Call, n numbers.Number, forbidden bool) {
-	n, emergency := r.Calls.Dialling.ReadCall(string(dialled))
-	if emergency {
+func (l *Learner) call(account string, dialled, sent []byte) (c spending.Call, n numbers.Number, forbidden bool) {
+	r := &l.rules
+	number := l.readings.of(string(dialled), func(s string) reading {
+		n, emergency := r.Calls.Dialling.ReadCall(s)
+		return reading{n, emergency}
+	})
+	n = number.Number
+	if number.emergency {
 		return c, n, false
 	}
 	c, forbidden = r.cost(account, &n)
-	if len(sent) == 0 || string(sent) == string(dialled) || r.Calls.Dialling.Emergency(string(sent)) {
+	if len(sent) == 0 || string(sent) == string(dialled) {
 		return c, n, forbidden
 	}
-	m := r.Calls.Dialling.ReadSent(string(sent))
+	number = l.sent.of(string(sent), func(s string) reading {
+		return reading{r.Calls.Dialling.ReadSent(s), r.Calls.Dialling.Emergency(s)}
+	})
+	m := number.Number
+	if number.emergency {
+		return c, n, forbidden
+	}
 	if d, f := r.cost(account, &m); f && !forbidden || d.Class > c.Class || d.Class == c.Class && d.E164 != "" && c.E164 == "" {
 		return d, m, f || forbidden
 	}
 	return c, n, forbidden
+}
+
+// reading is what a number means; emergency if it is one for help.
+type reading struct {
+	numbers.Number
+	emergency bool
+}
+
+// readings remember what numbers mean: most are called again.
+type readings map[string]reading
+
+const maxReadings = 1 << 15
+
+func (all *readings) of(number string, read func(string) reading) reading {
+	x, known := (*all)[number]
+	if !known {
+		if *all == nil || len(*all) >= maxReadings {
+			*all = readings{}
+		}
+		x = read(number)
+		(*all)[number] = x
+	}
+	return x
 }
 
 func (r *Rules) cost(account string, n *numbers.Number) (c spending.Call, forbidden bool) {

@@ -44,8 +44,8 @@ func (s *Summary) Words() string {
 		return fmt.Sprintf("no calls of the last %d days in %d records%s", int(MaxAge.Hours()/24), s.Records, s.unread())
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d records from %s to %s: the calls of %s, %s abroad or to costly numbers, taught %s of accounts and what is spent a day",
-		s.Records-s.Old, s.From.Format(time.DateOnly), s.To.Format(time.DateOnly), plural(s.Accounts, "account"), plural(int(s.Costly), "call"), plural(s.Countries, "usual country", "usual countries"))
+	fmt.Fprintf(&b, "%d records from %s to %s: %s that call out, with %s in all; %s abroad or to costly numbers",
+		s.Records-s.Old, s.From.Format(time.DateOnly), s.To.Format(time.DateOnly), plural(s.Accounts, "account"), plural(s.Countries, "usual country", "usual countries"), plural(int(s.Costly), "call"))
 	var not []string
 	for _, x := range []struct {
 		n   int
@@ -56,7 +56,7 @@ func (s *Summary) Words() string {
 		}
 	}
 	if len(not) > 0 {
-		b.WriteString("; calls that taught nothing: " + strings.Join(not, ", "))
+		b.WriteString(", of which these taught nothing: " + strings.Join(not, ", "))
 	}
 	b.WriteString("; records have no addresses, so homes are learned from registrations")
 	switch {
