@@ -24,6 +24,9 @@ type fakeDaemon struct {
 }
 
 func (f *fakeDaemon) Spending() control.Spending { return control.Spending{} }
+func (f *fakeDaemon) Teach(context.Context, uint32, control.History) (control.Changed, error) {
+	return control.Changed{}, nil
+}
 
 func (f *fakeDaemon) Status() control.Status {
 	gap := &control.Gap{From: goldenAt, To: goldenAt.Add(time.Minute)}

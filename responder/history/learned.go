@@ -153,9 +153,9 @@ func (l *Learner) suspect(name string, a *account, days map[int64]bool, out *Lea
 	s.Suspects = s.Suspects[:min(len(s.Suspects), maxSuspects)]
 }
 
-// longestPause is how old the newest record may be if the records are to go on in what is
-// seen from now on.
-const longestPause = 72 * time.Hour
+// longestPause is how old the newest record may be if nobody called since, rather than that
+// the records end: longer than a long weekend.
+const longestPause = 7 * 24 * time.Hour
 
 // since adds since when the calls of the site are known. A site that calls on few days is
 // not known as soon as another one: a week counts with five days.
@@ -169,7 +169,7 @@ func (l *Learner) since(out *Learned) {
 	if s.From.After(s.Since) {
 		s.Since = s.From
 	}
-	out.Habits = append(out.Habits, calls.Habit{Kind: calls.HabitHistory, First: s.Since, Last: s.To})
+	out.Habits = append(out.Habits, calls.Habit{Kind: calls.HabitHistory, First: s.Since, Last: l.now})
 }
 
 func placesOf(uses []spending.Use) map[string]bool {

@@ -67,7 +67,7 @@ func (s *Summary) Words() string {
 	}
 	b.WriteString(s.unread())
 	if s.Since.IsZero() {
-		b.WriteString("; the newest record is older than three days, so learning still takes as long as without")
+		b.WriteString("; the newest record is older than a week, so learning still takes as long as without")
 	}
 	return b.String()
 }
