@@ -1,8 +1,6 @@
 package replay
 
 import (
-	"time"
-
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
@@ -13,13 +11,13 @@ import (
 
 // accountsOf reads call records once before they are replayed, to find the
 // accounts.
-func accountsOf(sources []*source, zone *time.Location) ([]calls.Account, error) {
+func accountsOf(sources []*source) ([]calls.Account, error) {
 	phone := map[string]bool{} // false: a carrier
 	for _, played := range sources {
 		if played.Format != FormatCDR {
 			continue
 		}
-		s, err := open(played.Path, zone, func(int) {})
+		s, err := played.again()
 		if err != nil {
 			return nil, err
 		}

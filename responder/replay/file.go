@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -86,6 +87,18 @@ type source struct {
 	stream stream
 	item   item
 	closer func() error
+	again  func() (*source, error) // opens call records anew
+}
+
+// ask is a source of the call records of a database.
+func ask(ctx context.Context, o Options) (*source, error) {
+	calls, err := o.Calls(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	s := &source{File: File{Path: o.CallsName, Format: FormatCDR}, closer: calls.Close, again: func() (*source, error) { return ask(ctx, o) }}
+	s.stream = newRecords(calls, &s.File)
+	return s, nil
 }
 
 const bufferSize = 64 << 10
@@ -128,6 +141,7 @@ func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 			return nil, fmt.Errorf("replay: %s: call records are read twice, so they cannot come from a pipe: write them to a file", path)
 		}
 		s.stream = newRecords(cdr.NewCSV(in, zone, latest), &s.File)
+		s.again = func() (*source, error) { return open(path, zone, func(int) {}) }
 	default:
 		s.stream = newLog(in, &s.File, zone, latest)
 	}
