@@ -34,6 +34,9 @@ func (b *fakeDaemon) Status() control.Status {
 func (b *fakeDaemon) Teach(context.Context, uint32, control.History) (control.Changed, error) {
 	return control.Changed{}, nil
 }
+
+func (b *fakeDaemon) Orders() []control.Order { return nil }
+
 func (b *fakeDaemon) Spending() control.Spending { return control.Spending{Currency: "EUR"} }
 
 func (b *fakeDaemon) Bans() []incident.Ban { return b.bans }
