@@ -6,7 +6,6 @@ import "path/filepath"
 type History struct {
 	From     string // HistoryAuto, HistoryOff, HistoryDatabase, or the path of a file
 	Database string // its name
-	Socket   string // of its server; "" is the usual one
 }
 
 // What History.From can be besides the path of a file.
@@ -19,19 +18,14 @@ const (
 type fileHistory struct {
 	From     *string `toml:"from"`
 	Database *string `toml:"database"`
-	Socket   *string `toml:"socket"`
 }
 
 func (p *parser) history(in *fileHistory, h *History) {
 	set(in.From, &h.From)
 	set(in.Database, &h.Database)
-	set(in.Socket, &h.Socket)
 	switch {
 	case h.From == HistoryAuto, h.From == HistoryOff, h.From == HistoryDatabase, filepath.IsAbs(h.From):
 	default:
 		p.fail("calls.history.from", `%q: want "auto", "off", "database", or the full path of a file such as "/var/log/asterisk/cdr-csv/Master.csv"`, h.From)
-	}
-	if h.Socket != "" && !filepath.IsAbs(h.Socket) {
-		p.fail("calls.history.socket", `%q: want the full path of the database server's socket`, h.Socket)
 	}
 }

@@ -40,7 +40,7 @@ func newImportCalls() *cobra.Command {
 		case *fromDatabase:
 			sources = []string{config.HistoryDatabase}
 		case len(sources) == 0:
-			if sources = settings.HistorySources(&cfg.Calls.History); len(sources) == 0 {
+			if sources = settings.HistorySources(cfg); len(sources) == 0 {
 				return errors.New("no call records were found: name a file, such as " + settings.HistoryFiles[0] + ", or give --database")
 			}
 			sources = sources[:1]

@@ -55,7 +55,7 @@ func newReplay() *cobra.Command {
 		if *fromDatabase {
 			o.CallsName = "database " + cfg.Calls.History.Database
 			o.Calls = func(ctx context.Context) (replay.CallReader, error) {
-				return settings.OpenCalls(ctx, &cfg.Calls.History, time.Now().Add(-history.MaxAge), location)
+				return settings.OpenCalls(ctx, cfg, time.Now().Add(-history.MaxAge), location)
 			}
 		}
 		out := cmd.OutOrStdout()

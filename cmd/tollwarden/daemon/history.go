@@ -29,7 +29,7 @@ func (p *pastCalls) run(ctx context.Context) error {
 	if !p.engine.NeedsHistory(time.Now()) {
 		return nil
 	}
-	sources := settings.HistorySources(&p.cfg.Calls.History)
+	sources := settings.HistorySources(p.cfg)
 	if len(sources) == 0 {
 		return nil
 	}

@@ -28,7 +28,8 @@ const maxHistory = 1 << 30
 
 // HistorySources are where records of past calls may be, the best first: config.HistoryDatabase
 // or files. There is none if they are off, or nothing was found.
-func HistorySources(h *config.History) (list []string) {
+func HistorySources(cfg *config.Config) (list []string) {
+	h := &cfg.Calls.History
 	switch h.From {
 	case config.HistoryOff:
 		return nil
@@ -36,7 +37,7 @@ func HistorySources(h *config.History) (list []string) {
 	default:
 		return []string{h.From}
 	}
-	if anyExists(freePBXFiles) && (h.Socket != "" || database.Socket() != "") {
+	if anyExists(freePBXFiles) && (cfg.Database.Socket != "" || database.Socket() != "") {
 		list = append(list, config.HistoryDatabase)
 	}
 	for _, f := range HistoryFiles {
@@ -64,7 +65,7 @@ func LearnHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *
 	}
 	l := history.New(now, rules)
 	for _, source := range sources {
-		in, closer, err := openHistory(ctx, now, &cfg.Calls.History, zone, source)
+		in, closer, err := openHistory(ctx, now, cfg, zone, source)
 		if err != nil {
 			return history.Learned{}, err
 		}
@@ -77,9 +78,9 @@ func LearnHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *
 }
 
 // openHistory opens the records of one source.
-func openHistory(ctx context.Context, now time.Time, h *config.History, zone *time.Location, source string) (cdr.Reader, func() error, error) {
+func openHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *time.Location, source string) (cdr.Reader, func() error, error) {
 	if source == config.HistoryDatabase {
-		in, err := OpenCalls(ctx, h, now.Add(-history.MaxAge), zone)
+		in, err := OpenCalls(ctx, cfg, now.Add(-history.MaxAge), zone)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -98,8 +99,8 @@ func openHistory(ctx context.Context, now time.Time, h *config.History, zone *ti
 }
 
 // OpenCalls asks the database for the calls since a time.
-func OpenCalls(ctx context.Context, h *config.History, since time.Time, zone *time.Location) (*database.Calls, error) {
-	return database.Open(ctx, database.Options{Socket: h.Socket, Name: h.Database}, since, history.MaxRecords, zone)
+func OpenCalls(ctx context.Context, cfg *config.Config, since time.Time, zone *time.Location) (*database.Calls, error) {
+	return database.Open(ctx, database.Options{Socket: cfg.Database.Socket, Name: cfg.Calls.History.Database}, since, history.MaxRecords, zone)
 }
 
 // contents are those of a file, which may be compressed, or its end if it is large.
