@@ -38,7 +38,7 @@ func (p *pastCalls) run(ctx context.Context) error {
 		if err == nil || ctx.Err() != nil {
 			return nil
 		}
-		p.log.Warn().Err(err).Msg("what is usual is not learned from calls of the past, but as calls are made: see calls.history, and `tollwarden import calls`")
+		p.log.Warn().Err(err).Msg("what is usual is not learned from calls of the past, but as calls are made: see calls.history")
 		if n == len(historyRetries) {
 			return nil
 		}
