@@ -70,6 +70,7 @@ type Detector struct {
 	folded   map[string]string  // their names by the same in lower case
 	since    time.Time          // habits have been learned since then
 	uptime   usage              // of the daemon
+	history  usage              // of the calls that records of the past have told of
 	unheard  []string           // channels that only Asterisk's last list has told of
 	refused  uint64
 
@@ -160,6 +161,10 @@ func (d *Detector) RestoreHabits(now time.Time, habits []Habit) {
 			d.stored.restore(h)
 			continue
 		}
+		if h.Kind == HabitHistory {
+			d.history = s
+			continue
+		}
 		if h.Kind == HabitWatch {
 			d.uptime = s
 			if now.Sub(h.Last) < longestPause {
@@ -180,6 +185,7 @@ func (d *Detector) RestoreHabits(now time.Time, habits []Habit) {
 			a.countries[h.Value] = &s
 		}
 	}
+	d.keepHistory(now)
 }
 
 // RecordUptime reports, once an hour, that the daemon is running and since when it
@@ -370,9 +376,10 @@ func (d *Detector) Configure(rules Rules) {
 // IsPhone reports whether an account is a phone: it logs in and is not a carrier.
 func (d *Detector) IsPhone(account string) bool { return d.isPhoneName(account) }
 
-// LearningEnds is when the first days are over, in which nothing is new.
-func (d *Detector) LearningEnds() time.Time { return d.since.Add(d.rules.Learn) }
+// LearningEnds is when the first days are over, in which no call is new.
+func (d *Detector) LearningEnds() time.Time { return d.callsSince().Add(d.rules.Learn) }
 
+// learningDone reports whether the first days are over, in which no network is new.
 func (d *Detector) learningDone(now time.Time) bool { return now.Sub(d.since) >= d.rules.Learn }
 
 func (d *Detector) report(h Habit) {

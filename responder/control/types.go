@@ -256,6 +256,34 @@ type Changed struct {
 	Message string                  `json:"message"`           // the same, for people
 }
 
+// History is what records of past calls have taught; a part of it, since a request is
+// small.
+type History struct {
+	Habits []TaughtHabit `json:"habits"`
+	Days   []TaughtDay   `json:"days"`
+}
+
+// TaughtHabit is a country that an account usually calls, or that it called at all.
+type TaughtHabit struct {
+	Account string    `json:"account,omitempty"`
+	Kind    string    `json:"kind"` // country, call, or history: since when calls are known
+	Value   string    `json:"value,omitempty"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+}
+
+// TaughtDay is what an account spent on a place on a day of the past.
+type TaughtDay struct {
+	Hour     int64   `json:"hour"` // an hour of the day, since 1970
+	Account  string  `json:"account"`
+	Place    string  `json:"place"`
+	Closed   bool    `json:"closed,omitempty"` // outside working hours
+	Seconds  float64 `json:"seconds"`
+	Calls    int     `json:"calls"`
+	Money    int64   `json:"money"` // in millionths of the currency
+	Estimate bool    `json:"estimate,omitempty"`
+}
+
 // Order is something that must stay in force for an account, or did until lately.
 type Order struct {
 	Account  string    `json:"account"`

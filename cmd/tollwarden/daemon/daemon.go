@@ -64,6 +64,7 @@ type Daemon struct {
 	trials       *trials
 	sessions     *sessions
 	health       *health
+	history      *pastCalls
 	feeds        feeds
 	api          *apiBackend
 	socket       *control.Server
@@ -225,6 +226,7 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 
 // openReports prepares everything that says how the daemon is.
 func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
+	d.history = &pastCalls{cfg: o.Config, engine: d.engine, log: o.Log}
 	d.health = newHealth(d.probes(), d.alarms.notify, o.Log)
 	d.health.canary = d.sessions.canary
 	d.health.summary = func() string { return summary(d.mode, d.engine.Bans.Count()) }
@@ -307,7 +309,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
 		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
-		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run,
+		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run, d.history.run,
 	}
 	if d.web != nil {
 		tasks = append(tasks, d.web.Serve)
