@@ -31,8 +31,11 @@ func (d *Detector) isGuest(name string) bool {
 // forwarder returns the account that sends a call to another channel than its own phone's:
 // what has been dialled is its name, or was at first (dialplans jump, and macros dial as
 // "s"): by the caller, or by the Local channel through which a queue or a ring group rings
-// the extension. "" means that none does.
+// the extension. "" means that none does. An account's registration may forward its calls, too.
 func (d *Detector) forwarder(x Dial) string {
+	if tech, peer := peerOf(x.Channel); named(tech) && !d.isTrunk(peer) && numberIn(tech, x.String) == "" && d.redirected(peer) != "" {
+		return peer
+	}
 	c, account := d.parts[x.By].call, x.Exten
 	if !d.isExtension(account) {
 		switch tech, peer := peerOf(x.By); {

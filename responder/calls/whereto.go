@@ -60,7 +60,7 @@ func (d *Detector) unusual(now time.Time, a *accountState, n *numbers.Number, co
 	if costs == "" || costs == noNumber {
 		return false
 	}
-	return paysThieves(n, costs) || d.abroad(n) && d.learningDone(now) && !a.usuallyCalls(now, n.Country)
+	return paysThieves(n, costs) || d.abroad(n) && d.callsKnown(now) && !a.usuallyCalls(now, n.Country)
 }
 
 // abroad reports whether a number is certain to be abroad: without the site's country, a
@@ -199,7 +199,7 @@ func (d *Detector) checkShared(now time.Time, a *accountState, costs string, s *
 	if len(callers) < sharedBy {
 		return
 	}
-	if paysThieves(n, costs) || d.abroad(n) && d.learningDone(now) && !d.siteCalls(now, n.Country) {
+	if paysThieves(n, costs) || d.abroad(n) && d.callsKnown(now) && !d.siteCalls(now, n.Country) {
 		for i := range callers {
 			callers[i] = score.Printable(callers[i])
 		}

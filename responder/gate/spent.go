@@ -53,12 +53,7 @@ func costly(n *numbers.Number) spending.Call {
 	if !n.External {
 		return spending.Call{}
 	}
-	c := spending.Call{E164: n.E164, Place: n.Country, Class: spending.ClassOf(n.Country, n.Type, n.Foreign)}
-	switch c.Class {
-	case spending.Premium, spending.Satellite, spending.Personal:
-		c.Place = c.Class.String()
-	}
-	return c
+	return spending.NewCall(n.E164, n.Country, n.Type, n.Foreign)
 }
 
 // LegAnswered records that a call was answered, and costs from now on.
