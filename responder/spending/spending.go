@@ -183,7 +183,7 @@ func (s *Spending) Prune(now time.Time) {
 		}
 	}
 	for k, a := range s.told {
-		if a.over(now) {
+		if a.forgotten(now) {
 			delete(s.told, k)
 		}
 	}
