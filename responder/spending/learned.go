@@ -19,8 +19,11 @@ const (
 	// accounts or more: the days on which different accounts call count each.
 	usualDays, siteDays = 3, 5
 	// typical is which of the busiest days counts as the usual one: the third, so that
-	// two busy days change nothing.
-	typical = 3
+	// two busy days change nothing. For the site, and usual places, it is the second until
+	// threeWeeks are known: what happens once a week has happened twice when the first
+	// days are over.
+	typical    = 3
+	threeWeeks = 21
 )
 
 // dayOf is a day of an account, at a place.
@@ -104,8 +107,9 @@ func (l *learned) busyDays(days map[dayOf]Sum, before int64) {
 		pool pool
 		day  int64
 	}
-	sums := map[keyDay]span{}
+	sums, first := map[keyDay]span{}, before
 	for d, sum := range days {
+		first = min(first, d.day)
 		if d.day >= before {
 			continue
 		}
@@ -133,16 +137,20 @@ func (l *learned) busyDays(days map[dayOf]Sum, before int64) {
 		lists[keyPool{k.key, k.pool}] = append(lists[keyPool{k.key, k.pool}], s)
 	}
 	for k, list := range lists {
+		n := typical
+		if k.key.Kind == PerSite && k.pool == usualPlaces && before-first < threeWeeks {
+			n--
+		}
 		l.days[k.pool][k.key] = span{
-			open: nth(list, func(s span) time.Duration { return s.open }), closed: nth(list, func(s span) time.Duration { return s.closed }),
-			money: nth(list, func(s span) Money { return s.money }),
+			open: nth(n, list, func(s span) time.Duration { return s.open }), closed: nth(n, list, func(s span) time.Duration { return s.closed }),
+			money: nth(n, list, func(s span) Money { return s.money }),
 		}
 	}
 }
 
-// nth is the typical one of the greatest values; zero if there are fewer.
-func nth[T cmp.Ordered](list []span, of func(span) T) (value T) {
-	if len(list) < typical {
+// nth is the nth greatest value; zero if there are fewer.
+func nth[T cmp.Ordered](n int, list []span, of func(span) T) (value T) {
+	if len(list) < n {
 		return value
 	}
 	values := make([]T, len(list))
@@ -150,5 +158,5 @@ func nth[T cmp.Ordered](list []span, of func(span) T) (value T) {
 		values[i] = of(list[i])
 	}
 	slices.Sort(values)
-	return values[len(values)-typical]
+	return values[len(values)-n]
 }
