@@ -32,6 +32,7 @@ type Config struct {
 	Socket string // path of the control socket
 
 	Asterisk   Asterisk
+	Database   Database
 	Firewall   Firewall
 	Bans       Bans
 	Ledger     Ledger
@@ -62,6 +63,17 @@ type Asterisk struct {
 	TLSName   string // name the certificate must have; "" is the host of Address
 	ConfigDir string // folder of Asterisk's own configuration files
 	Log       string // Asterisk's log, a second source of events; "" is none
+	// Generated are patterns of configuration files that another program generates,
+	// besides those that are recognised.
+	Generated []string
+}
+
+// Database says how to log in to the MariaDB that Asterisk's accounts come from: that of
+// FreePBX or Issabel, or that of PJSIP realtime.
+type Database struct {
+	Socket string // of the server; "" is the usual one
+	User   string // its name is that of the user that the daemon runs as
+	Name   string // "" is FreePBX's; realtime is changed through Asterisk's CLI then
 }
 
 // Firewall names our nftables table and what it must never drop.
@@ -135,7 +147,7 @@ type Slow struct {
 
 // Rotate says how a stolen secret is replaced and where the new one is stored.
 type Rotate struct {
-	Method     string   // auto | pjsip-file | pjsip-realtime | chan-sip | iax2 | exec
+	Method     string   // auto | pjsip-file | pjsip-realtime | chan-sip | iax2 | freepbx | exec
 	Length     int      // characters
 	Store      string   // file, mode 0600, to which new secrets are appended
 	Recipient  string   // age recipient to encrypt new secrets to; "" stores them in plain text

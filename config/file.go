@@ -19,7 +19,15 @@ type file struct {
 		TLSName    *string `toml:"tls_name"`
 		ConfigDir  *string `toml:"config_dir"`
 		Log        *string `toml:"log"`
+
+		Generated *[]string `toml:"generated"`
 	} `toml:"asterisk"`
+
+	Database struct {
+		Socket *string `toml:"socket"`
+		User   *string `toml:"user"`
+		Name   *string `toml:"name"`
+	} `toml:"database"`
 
 	Firewall struct {
 		Table    *string   `toml:"table"`

@@ -85,6 +85,7 @@ func parse(name string, data []byte, env Env, base *Config) (*Config, error) {
 	}
 	p.top(&f, c)
 	p.asterisk(&f, &c.Asterisk, base != nil)
+	p.database(&f, &c.Database)
 	p.firewall(&f, &c.Firewall)
 	p.bans(&f, &c.Bans)
 	p.ledger(&f, c)
@@ -168,6 +169,12 @@ func (p *parser) asterisk(f *file, a *Asterisk, login bool) {
 	p.path("asterisk.config_dir", in.ConfigDir, &a.ConfigDir)
 	if in.Log != nil && *in.Log != "" {
 		p.path("asterisk.log", in.Log, &a.Log)
+	}
+	set(in.Generated, &a.Generated)
+	for _, pattern := range a.Generated {
+		if _, err := filepath.Match(pattern, ""); err != nil || pattern == "" {
+			p.fail("asterisk.generated", `%q: want the name of a file, or a pattern such as "sip_*.conf"`, pattern)
+		}
 	}
 	if _, port, err := net.SplitHostPort(a.Address); err != nil || !isPort(port) {
 		p.fail("asterisk.address", `%q: want host:port, such as "127.0.0.1:5038" or "[::1]:5038"`, a.Address)
@@ -329,7 +336,19 @@ func (p *parser) slow(f *file, s *Slow) {
 	p.number("slow.site_accounts", f.Slow.SiteAccounts, &s.SiteAccounts, 2, 10_000)
 }
 
-var rotateMethods = []string{"auto", "pjsip-file", "pjsip-realtime", "chan-sip", "iax2", "exec"}
+func (p *parser) database(f *file, d *Database) {
+	in := &f.Database
+	if in.Socket != nil && *in.Socket != "" {
+		p.path("database.socket", in.Socket, &d.Socket)
+	}
+	set(in.User, &d.User)
+	set(in.Name, &d.Name)
+	if d.User == "" {
+		p.fail("database.user", "missing: the name of the user that the daemon runs as")
+	}
+}
+
+var rotateMethods = []string{"auto", "pjsip-file", "pjsip-realtime", "chan-sip", "iax2", "freepbx", "exec"}
 
 func (p *parser) rotate(f *file, c *Config) {
 	in, r := &f.Rotate, &c.Rotate

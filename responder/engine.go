@@ -25,6 +25,8 @@ type Parts struct {
 	Calls     contain.Calls
 	Accounts  contain.Accounts
 	Inventory Inventory
+	// Standing may be nil: then nothing is kept in force.
+	Standing contain.Standing
 	// Before may be nil: then nothing is known of the time without events.
 	Before Before
 	Ledger *ledger.Ledger
@@ -46,6 +48,9 @@ type Parts struct {
 	// OnBan, when set, gets each ban as it comes into force and as it ends. It
 	// must not block.
 	OnBan func(b incident.Ban, change incident.BanChange)
+	// OnOrder, when set, gets what became of an order that was not in force. It may be
+	// called with the engine's lock held and must not block.
+	OnOrder func(n contain.News)
 	// OnPartial, when set, gets each change of a partial block. It is called with the
 	// engine's lock held and must not block.
 	OnPartial func(b incident.PartialBlock, change incident.BanChange)
@@ -62,6 +67,7 @@ type Engine struct {
 	observe   bool
 	queue     *bans.KernelQueue
 	runner    *contain.Runner
+	keeper    *contain.Keeper // nil: nothing is kept in force
 	flowsC    chan flowDrop
 	suspectsC chan throttling
 	sourcesC  chan sourceQuestion    // where calls come from
@@ -105,6 +111,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 	e.queue = bans.NewKernelQueue(parts.Firewall, e.inForce, parts.Log)
 	e.queue.Reconciled = func(now time.Time) { e.with(func() { e.judge.Bans.AcknowledgedAll(now) }) }
 	e.runner = contain.NewRunner(parts.Calls, parts.Accounts, e.judge.Contain, e.judge.Calls, parts.Ledger, owner{e}, parts.Log)
+	e.keepOrders()
 	e.Bans = &bans.Operator{
 		Registry: e.judge.Bans, Offences: e.judge.Offences, Repeats: e.judge.Repeats, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
 		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
@@ -159,6 +166,9 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.with(func() { e.running = true })
 	g.Go(func() error { e.queue.Run(ctx); return nil })
 	g.Go(func() error { return e.runner.Run(ctx) })
+	if e.keeper != nil {
+		g.Go(func() error { return e.keeper.Run(ctx) })
+	}
 	g.Go(func() error { e.journal.Run(ctx); return nil })
 	g.Go(func() error { return consume(ctx, e.sourcesC, e.askSource) })
 	g.Go(func() error { return consume(ctx, e.agentsC, e.askUserAgent) })

@@ -14,6 +14,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/journal"
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/orders"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
@@ -54,7 +55,8 @@ type Senses struct {
 	Ineffective []bans.IneffectiveBan // those first that have been so for longest
 	Unstopped   []decide.Attack       // that go on because nothing is done about them
 	Breaker     contain.BreakerState
-	Pause       decide.Pause // the zero Pause: none is on
+	Broken      []orders.Order // what should be in force and is not
+	Pause       decide.Pause   // the zero Pause: none is on
 }
 
 // Senses is what the sensors last reported, as of now.
@@ -69,6 +71,7 @@ func (e *Engine) Senses(now time.Time) (s Senses) {
 		if p, paused := e.judge.Paused(now); paused {
 			s.Pause = p
 		}
+		s.Broken = e.judge.Contain.Orders.Broken()
 		s.Front = e.judge.Places.Front()
 	})
 	s.TableFull = e.queue.Full()

@@ -116,6 +116,7 @@ func (e *Engine) restoreGuesses(ctx context.Context, now time.Time) {
 func (e *Engine) restoreHolds(ctx context.Context, now time.Time) (undecided []string) {
 	holds, err := e.parts.Ledger.Holds(ctx)
 	e.doubt(err, "the locks, restrictions, limits, stolen passwords and addresses on probation")
+	e.restoreOrders(ctx, now, holds)
 	for _, h := range holds {
 		switch h.Kind {
 		case incident.HoldLock:

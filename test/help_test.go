@@ -32,7 +32,7 @@ site = { minutes = [0, 0], money = [0, 0] }
 
 // A call for help goes out at once and stays up, whatever is taken from its extension: its
 // budget is used up, its number is forbidden, it is locked, also after the dialplan was
-// loaded again, its calls are ended, it is limited to its networks, its password is changed.
+// loaded again, its calls are ended, its password is changed.
 // It is not counted. Nothing else leaves a locked extension.
 func TestCallsForHelpGoOut(t *testing.T) {
 	t.Parallel()

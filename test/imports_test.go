@@ -24,7 +24,7 @@ var pure = []string{
 	"ami/event",
 	"responder/score", "responder/numbers", "responder/calls", "responder/incident", "responder/intake", "responder/places",
 	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
-	"responder/spending", "responder/gate", "responder/partial", "responder/phones", "responder/ongoing", "responder/effect",
+	"responder/spending", "responder/orders", "responder/gate", "responder/partial", "responder/phones", "responder/ongoing", "responder/effect",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 
 	"ami":                {"ami"},
 	"ami/event":          {},
-	"ami/pbx":            {"ami", "responder/binds", "responder/calls", "responder/contain", "responder/incident", "responder/places"},
+	"ami/pbx":            {"ami", "responder/binds", "responder/calls", "responder/contain", "responder/incident", "responder/orders", "responder/places"},
 	"config":             {},
 	"firewall":           {},
 	"responder":          {"ami", "responder"},
@@ -53,12 +53,13 @@ var allowed = map[string][]string{
 	"responder/decide":   {"ami/event", "responder/incident", "responder/score"},
 	"responder/bans":     {"responder/incident"},
 	"responder/binds":    {},
-	"responder/contain":  {"ami/event", "responder/calls", "responder/incident", "responder/score"},
+	"responder/contain":  {"ami/event", "responder/calls", "responder/incident", "responder/orders", "responder/score"},
 	"responder/journal":  {"responder/incident"},
 	"responder/judge":    pure,
 	"responder/replay":   append([]string{"ami", "responder/judge"}, pure...),
-	"responder/ledger":   {"ami/event", "responder/incident", "responder/score"},
+	"responder/ledger":   {"ami/event", "responder/incident", "responder/orders", "responder/score"},
 	"responder/control":  {"responder/incident", "responder/score"},
+	"responder/orders":   {},
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
 	"responder/spending": {},

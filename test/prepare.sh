@@ -19,6 +19,8 @@ need debootstrap debootstrap "the lab's real Asterisk"
 need svcrack sipvicious "the lab's password guesser and scanner"
 need sipp sip-tester "the lab's phones"
 need promtool prometheus "the check of the alert rules"
+need mariadbd mariadb-server-core "the database of the model of FreePBX" # without a service
+need my_print_defaults mariadb-client-core "the same"
 if [ "$(id -u)" != 0 ]; then
 	echo "prepare: not root: tests of the kernel and of a real Asterisk will be skipped"
 fi

@@ -37,6 +37,7 @@ func init() {
 		{"DBGet", "system,reporting", "Get DB Entry.", doDBGet},
 		{"DBGetTree", "system,reporting", "Get DB entries, optionally at a particular family/key", doDBGetTree},
 		{"DBPut", "system", "Put DB entry.", doDBPut},
+		{"DialplanExtensionAdd", "system", "Add an extension to the dialplan", doDialplanExtensionAdd},
 		{"Events", "", "Control Event Flow.", doEvents},
 		{"Filter", "system", "Dynamically add filters for the current manager session.", doNothing},
 		{"GetConfig", "system,config", "Retrieve configuration.", doGetConfig},
@@ -49,6 +50,7 @@ func init() {
 		{"PJSIPShowEndpoint", "system", "Detail listing of an endpoint and its objects.", doShowEndpoint},
 		{"PJSIPShowEndpoints", "system", "Lists PJSIP endpoints.", doShowEndpoints},
 		{"Reload", "system,config", "Send a reload event.", doReload},
+		{"ShowDialPlan", "config,reporting", "Show dialplan contexts and extensions", doShowDialPlan},
 		{"SIPpeers", "system,reporting", "List SIP peers (text format).", doSIPPeers},
 		{"SIPshowpeer", "system,reporting", "show SIP peer (text format).", doSIPShowPeer},
 		{"SorceryMemoryCacheExpireObject", "system", "Expire (remove) an object from a sorcery memory cache.", doNothing},
@@ -187,16 +189,23 @@ func doReload(p *PBX, _ *session, r request, a *reply) {
 	a.success("Module Reloaded")
 }
 
+// dialplanModule loads the dialplan, which forgets what was added to it over AMI.
+const dialplanModule = "pbx_config.so"
+
 // moduleFiles maps modules to their config files.
 var moduleFiles = map[string]string{
-	"res_pjsip.so": pjsipConf, "chan_pjsip.so": "", "chan_sip.so": sipConf, "sip": sipConf, "manager": "",
+	"res_pjsip.so": pjsipConf, "chan_pjsip.so": "", "chan_sip.so": sipConf, "sip": sipConf, "manager": "", dialplanModule: "",
 }
 
 func (p *PBX) reloadModule(module string) bool {
 	if module == "" {
 		p.reload(pjsipConf)
 		p.reload(sipConf)
+		clear(p.dialplan)
 		return true
+	}
+	if module == dialplanModule {
+		clear(p.dialplan)
 	}
 	file, found := moduleFiles[module]
 	if found && file != "" {

@@ -66,6 +66,7 @@ type PBX struct {
 	files    files
 	loaded   map[string]config // by file
 	database map[string]string // "/family/key" to value
+	dialplan map[step]exten
 	realtime map[string][]map[string]string
 	channels []*Channel // in order of creation
 	serial   int        // of channels and sessions
@@ -85,6 +86,7 @@ func Start(o Options) (*PBX, error) {
 		changed:  make(chan struct{}),
 		loaded:   make(map[string]config),
 		database: make(map[string]string),
+		dialplan: make(map[step]exten),
 		realtime: make(map[string][]map[string]string),
 	}
 	p.faults.gate = make(chan struct{})

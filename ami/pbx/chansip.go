@@ -36,19 +36,16 @@ func (ro *rotations) planChanSIP(ctx context.Context, a *account) (rotation, err
 			return "", join(err, fmt.Errorf("section [%s] is no longer in %s", a.name, root))
 		}
 		e.swaps = sipSwaps(e.before, e.index, secret)
-		c, err := ro.editor.apply(ctx, e)
-		if err != nil {
-			return "", err
-		}
 		var checked string
-		err = ro.editor.settle(ctx, c, chanSIPModule, func(ctx context.Context) (err error) {
+		live := func(ctx context.Context) (err error) {
 			checked, err = ro.liveSIP(ctx, a.name, secret)
 			return err
-		})
+		}
+		where, more, err := ro.bring(ctx, a.name, e, chanSIPModule, live)
 		if err != nil {
 			return "", err
 		}
-		return fmt.Sprintf("chan_sip peer %s in %s, %s", a.name, c.note, checked), nil
+		return fmt.Sprintf("chan_sip peer %s in %s, %s%s", a.name, where, checked, more), nil
 	}, nil
 }
 

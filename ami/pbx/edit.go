@@ -31,6 +31,8 @@ type change struct {
 	was  []*confFile // the files as they were
 	is   [][]byte    // the same files as this change left them
 	note string      // which file and copy, for the detail
+	// settled, if set, is called once Asterisk has read the change.
+	settled func()
 }
 
 // ErrUncertain reports a failed change after which it is not known whether the

@@ -22,12 +22,13 @@ type editor struct {
 	direct   bool          // see Options.DirectEdit
 	within   time.Duration // see Options.VerifyWithin
 	changing chan struct{} // holds one token while a change is under way
+	declared []string      // see Options.Generated
 	trial    bool          // nothing is written: apply ends with errTrial
 }
 
 func newEditor(ast asterisk, o Options) *editor {
 	return &editor{
-		asterisk: ast, folder: folder(o.ConfigDir), direct: o.DirectEdit, within: o.VerifyWithin,
+		asterisk: ast, folder: folder(o.ConfigDir), direct: o.DirectEdit, within: o.VerifyWithin, declared: o.Generated,
 		changing: make(chan struct{}, 1),
 	}
 }
@@ -63,13 +64,16 @@ func (ed *editor) apply(ctx context.Context, e edit) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p.file.generated() {
+	if p.file.generated(ed.declared) {
 		return nil, fmt.Errorf("%s: %w", p.file.path, ErrGenerated)
 	}
 	if err := t.holds(e.swaps); err != nil {
 		return nil, fmt.Errorf("%s: %w", ed.folder, err)
 	}
 	if ed.trial {
+		if err := canReplace(p.file.path); err != nil {
+			return nil, err
+		}
 		return nil, errTrial
 	}
 	var failures []error
@@ -173,6 +177,9 @@ func writeDirect(p place, swaps []swap) error {
 func (ed *editor) write(ctx context.Context, t *tree, e edit, w writer) (*change, error) {
 	c := &change{was: w.touches}
 	for _, f := range w.touches {
+		if f.owned {
+			continue
+		}
 		if err := t.keepCopy(f, time.Now()); err != nil {
 			return nil, err
 		}
@@ -187,6 +194,9 @@ func (ed *editor) write(ctx context.Context, t *tree, e edit, w writer) (*change
 		}
 	}
 	c.note = fmt.Sprintf("%s (%s, copy %s)", w.file.path, w.name, filepath.Base(t.copies[w.file]))
+	if w.file.owned {
+		c.note = fmt.Sprintf("%s (%s)", w.file.path, w.name)
+	}
 	err := w.write(ctx)
 	for _, f := range c.was {
 		text, rerr := os.ReadFile(f.path)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Hook is a command of the operator's. It runs without a shell, in a process
@@ -28,6 +30,21 @@ import (
 type Hook struct {
 	Command []string      // program and arguments
 	Timeout time.Duration // default 60 s; the command and its children are killed then
+}
+
+// Check says whether this process could run the command now.
+func (h Hook) Check() error {
+	path := h.Command[0]
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return fmt.Errorf("hook %s: %w", path, err)
+	case info.IsDir():
+		return fmt.Errorf("hook %s: a folder", path)
+	case unix.Access(path, unix.X_OK) != nil:
+		return fmt.Errorf("hook %s: not executable for this user: chmod 755 it, and let the user in the folders above", path)
+	}
+	return nil
 }
 
 // run gives the secret to the command and waits for its end.

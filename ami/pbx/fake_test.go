@@ -70,25 +70,46 @@ func newFakePBX(t *testing.T, files map[string]string) *fakePBX {
 }
 
 func (f *fakePBX) load(file string) config {
+	c, _ := f.read(nil, file)
+	return c
+}
+
+// read adds what a file says to what was read before it. Like Asterisk, it stops at a section
+// that adds to one that is not there, and goes on behind the line that included the file.
+func (f *fakePBX) read(c config, file string) (config, bool) {
 	text, err := os.ReadFile(filepath.Join(f.dir, file))
 	if err != nil {
-		return nil
+		return nil, false
 	}
-	var c config
+	open := -1
 	for _, l := range conffile.Parse(text) {
 		switch l.Kind {
 		case conffile.Header:
-			c = append(c, category{name: l.Name})
+			if !l.Adds() {
+				c, open = append(c, category{name: l.Name}), len(c)
+				continue
+			}
+			_, kind, _ := strings.Cut(l.Options[0], "+type=")
+			if open, err = c.find(l.Name, kind); err != nil || open < 0 {
+				return c, true
+			}
 		case conffile.Variable:
-			c[len(c)-1].vars = append(c[len(c)-1].vars, ami.Field{Name: l.Name, Value: l.Value})
+			c[open].vars = append(c[open].vars, ami.Field{Name: l.Name, Value: l.Value})
 		case conffile.Include:
 			paths, _ := filepath.Glob(filepath.Join(f.dir, l.Value))
 			for _, p := range paths {
-				c = append(c, f.load(strings.TrimPrefix(p, f.dir+"/"))...)
+				more, ok := f.read(c, strings.TrimPrefix(p, f.dir+"/"))
+				if !ok {
+					return nil, false
+				}
+				c = more
+			}
+			if len(paths) == 0 && l.Name == "include" && !strings.ContainsAny(l.Value, "*?[") {
+				return nil, false // then Asterisk loads nothing at all
 			}
 		}
 	}
-	return c
+	return c, true
 }
 
 func (f *fakePBX) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
@@ -143,6 +164,7 @@ func (f *fakePBX) endpoint(name string) (*ami.Response, error) {
 		{Name: "Auth", Value: e.last("auth")},
 		{Name: "OutboundAuth", Value: e.last("outbound_auth")},
 		{Name: "Acl", Value: acl},
+		{Name: "Context", Value: e.last("context")},
 	}}}
 	for _, n := range append(list(e.last("auth")), list(e.last("outbound_auth"))...) {
 		if au, ok := section(n, "auth"); ok {

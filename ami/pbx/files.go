@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // keptCopies is how many copies of each config file stay.
@@ -104,4 +106,13 @@ func writeLike(model, name string, text []byte) (err error) {
 		}
 	}
 	return f.Sync()
+}
+
+// canReplace says whether this process may put another file in the place of path: replace
+// makes one beside it.
+func canReplace(path string) error {
+	if err := unix.Access(filepath.Dir(path), unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("%s: this user may not make files there: %w", filepath.Dir(path), err)
+	}
+	return nil
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // LockedContext is the dialplan context of a locked account. It need not exist in the
 // dialplan's files: LetCallForHelp adds the emergency numbers, and every other call is
 // refused. Files that have it say what else a locked account may dial.
-const LockedContext = "tollwarden-locked"
+const LockedContext = orders.LockedContext
 
 // locks takes accounts' calls away and gives them back.
 type locks struct {
@@ -31,7 +33,8 @@ func (l *locks) Lock(ctx context.Context, account string) (was, detail string, e
 	return l.moveTo(ctx, account, func(Technology) string { return LockedContext })
 }
 
-// Unlock gives an account back what Lock took; was is what Lock returned.
+// Unlock gives an account back what Lock took; was is what Lock returned. An account that is
+// gone is no error.
 func (l *locks) Unlock(ctx context.Context, account, was string) (detail string, err error) {
 	contexts := map[Technology]string{}
 	for item := range strings.FieldsSeq(was) {
@@ -41,7 +44,12 @@ func (l *locks) Unlock(ctx context.Context, account, was string) (detail string,
 		}
 		contexts[Technology(tech)] = name
 	}
-	if _, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] }); err == nil {
+	_, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
+	if errors.Is(err, ErrNoAccount) {
+		_, err = l.editor.removeTraces(ctx, account)
+		detail = "the account no longer exists"
+	}
+	if err == nil {
 		l.forget(ctx, account)
 	}
 	return detail, err

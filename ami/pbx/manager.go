@@ -2,12 +2,14 @@ package pbx
 
 import (
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/pbx/mariadb"
 	"github.com/tollwarden/tollwarden/responder/contain"
 )
 
 var (
 	_ contain.Calls    = (*Manager)(nil)
 	_ contain.Accounts = (*Manager)(nil)
+	_ contain.Standing = (*Manager)(nil)
 )
 
 // Manager is Asterisk for the rest of the program: it answers questions about
@@ -22,6 +24,8 @@ type Manager struct {
 	rotations
 	locks
 	restrictions
+	standing
+	evictions
 	audit
 }
 
@@ -32,7 +36,11 @@ func New(d ami.Doer, o Options) *Manager {
 	o = o.withDefaults()
 	ast := asterisk{d}
 	inv := inventory{ast}
+	sqldb := mariadb.Open(o.Database)
 	db := database{asterisk: ast, within: o.VerifyWithin}
+	if o.Database.Name != "" {
+		db.rows = sqldb
+	}
 	ed := newEditor(ast, o)
 	return &Manager{
 		inventory:     inv,
@@ -40,9 +48,11 @@ func New(d ami.Doer, o Options) *Manager {
 		listeners:     listeners{ast},
 		hangups:       hangups{ast, inv, o.Rounds},
 		registrations: registrations{ast, inv, o.Rounds},
-		rotations:     rotations{ast, ed, db, o},
+		rotations:     rotations{ast, ed, db, sqldb, o},
+		standing:      standing{ast, rotations{ast, ed, db, sqldb, o}, ed, o.Fingerprints},
 		locks:         locks{ast, ed, db, o.VerifyWithin},
-		restrictions:  restrictions{ast, ed, o.VerifyWithin},
+		restrictions:  restrictions{ast, ed, db, o.VerifyWithin},
+		evictions:     evictions{ast, inv, hangups{ast, inv, o.Rounds}, registrations{ast, inv, o.Rounds}},
 		audit:         audit{ast, o},
 	}
 }

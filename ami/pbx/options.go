@@ -6,21 +6,28 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/tollwarden/tollwarden/ami/pbx/mariadb"
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // Method is a way to change a secret.
 type Method string
 
 // The ways to change a secret. Auto uses the hook when there is one, otherwise
-// the place that holds the account's secret.
+// the place that holds the account's secret. FreePBX is that of FreePBX and Issabel alone,
+// which Auto finds by itself.
 const (
 	Auto          Method = ""
 	PJSIPFile     Method = "pjsip-file"
 	PJSIPRealtime Method = "pjsip-realtime"
 	ChanSIPFile   Method = "chan_sip"
 	IAX2File      Method = "iax2"
+	FreePBX       Method = "freepbx"
 	Exec          Method = "exec"
 )
+
+var methods = []Method{Auto, PJSIPFile, PJSIPRealtime, ChanSIPFile, IAX2File, FreePBX, Exec}
 
 // Options say how a Manager works. The zero value works beside an Asterisk that
 // keeps its files in /etc/asterisk, but cannot rotate: that needs a Vault.
@@ -40,6 +47,14 @@ type Options struct {
 	// what sorcery.conf says, or ps_auths.
 	RealtimeFamily string
 
+	// Generated are patterns of the names or paths of config files that a program
+	// generates which is not known by its marks, in the words of filepath.Match.
+	Generated []string
+	// Database is that of FreePBX or Issabel, or with a Name also of PJSIP realtime.
+	// Without one, realtime is changed through Asterisk's CLI, which takes the write
+	// class command.
+	Database mariadb.Options
+
 	// SecretLength is how many characters a new secret has, 12 to 80 (default 24).
 	SecretLength int
 	// Vault keeps a new secret before Asterisk is changed. Rotate refuses to
@@ -47,6 +62,9 @@ type Options struct {
 	Vault Vault
 	// Hook is the operator's command that changes the secret.
 	Hook Hook
+
+	// Fingerprints makes the fingerprints of passwords that Live returns.
+	Fingerprints orders.SecretKey
 
 	// VerifyWithin bounds the wait until Asterisk shows an effect (default 10 s).
 	VerifyWithin time.Duration
@@ -58,7 +76,7 @@ type Options struct {
 // Validate reports what is wrong with the options and what to do.
 func (o Options) Validate() error {
 	var errs []error
-	if !slices.Contains([]Method{Auto, PJSIPFile, PJSIPRealtime, ChanSIPFile, IAX2File, Exec}, o.Method) {
+	if !slices.Contains(methods, o.Method) {
 		errs = append(errs, fmt.Errorf("rotation method %q: must be empty, %q, %q, %q, %q or %q",
 			o.Method, PJSIPFile, PJSIPRealtime, ChanSIPFile, IAX2File, Exec))
 	}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 )
 
 // pjsipModule is what makes PJSIP read its files again.
@@ -25,7 +27,9 @@ func (ro *rotations) planPJSIP(ctx context.Context, a *account) ([]rotation, err
 	var rs []rotation
 	for _, au := range e.auths {
 		if slices.Contains(e.outbound, au.name) {
-			return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: give outbound calls an auth object of their own", au.name)
+			if err := ro.bothWays(ctx, a, au); err != nil {
+				return nil, fmt.Errorf("auth %s is also this endpoint's outbound_auth: %w", au.name, err)
+			}
 		}
 		if strings.EqualFold(au.kind, "google_oauth") {
 			return nil, fmt.Errorf("auth %s: google_oauth has no secret of ours", au.name)
@@ -50,7 +54,7 @@ func (ro *rotations) planAuth(ctx context.Context, a *account, au auth, stores s
 			}
 		}
 	}
-	if ro.o.Method != PJSIPFile && (stores.authFamily != "" || ro.o.RealtimeFamily != "" || ro.o.Method == PJSIPRealtime) {
+	if ro.o.Method != PJSIPFile && ro.o.Method != FreePBX && (stores.authFamily != "" || ro.o.RealtimeFamily != "" || ro.o.Method == PJSIPRealtime) {
 		return ro.realtimeRotation(a, au, stores), nil
 	}
 	if ro.o.Method != PJSIPRealtime {
@@ -123,17 +127,12 @@ func (ro *rotations) fileRotation(a *account, au auth, e edit, prefix string) ro
 		if e.swaps, err = au.swaps(e.before[e.index], prefix, secret); err != nil {
 			return "", err
 		}
-		c, err := ro.editor.apply(ctx, e)
+		live := func(ctx context.Context) error { return ro.liveAuth(ctx, a.name, au.name, secret) }
+		where, more, err := ro.bring(ctx, a.name, e, pjsipModule, live)
 		if err != nil {
 			return "", err
 		}
-		err = ro.editor.settle(ctx, c, pjsipModule, func(ctx context.Context) error {
-			return ro.liveAuth(ctx, a.name, au.name, secret)
-		})
-		if err != nil {
-			return "", err
-		}
-		return fmt.Sprintf("PJSIP auth %s in %s, live value checked", au.name, c.note), nil
+		return fmt.Sprintf("PJSIP auth %s in %s, live value checked%s", au.name, where, more), nil
 	}
 }
 
@@ -226,6 +225,23 @@ func (ro *rotations) liveAuth(ctx context.Context, endpointName, authName, secre
 	}
 	if !held {
 		return fmt.Errorf("the live auth object %s does not have the new secret after %v", authName, ro.o.VerifyWithin)
+	}
+	return nil
+}
+
+// bothWays says why an auth object that Asterisk itself uses, too, cannot be changed, or
+// returns nil: FreePBX's Outbound Auth is a phone's own, with which Asterisk answers the
+// phone's challenge. A trunk's auth object has the trunk's name; where an extension's has
+// its name, too, the database tells them apart.
+func (ro *rotations) bothWays(ctx context.Context, a *account, au auth) error {
+	t, err := ro.editor.folder.readTree("pjsip.conf")
+	switch generated := err == nil && slices.ContainsFunc(t.files, func(f *confFile) bool {
+		return t.personsFile(f) != nil && f.generated(ro.editor.declared) && len(conffile.Sections(f.lines, au.name)) > 0
+	}); {
+	case !generated:
+		return errors.New("give outbound calls an auth object of their own")
+	case au.name != a.name+"-auth" && ro.askFirst(ctx, a.name, "secret") != nil:
+		return errNotExtension
 	}
 	return nil
 }

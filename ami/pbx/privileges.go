@@ -152,13 +152,13 @@ func (a *audit) needs(step incident.StepKind, on []Technology, stored sorcery) [
 		add(!hook, "GetConfig")
 		add(!hook && a.o.Method != PJSIPRealtime, "Reload")
 		add(!hook && a.o.Method != PJSIPRealtime && !a.o.DirectEdit, "UpdateConfig")
-		add(!hook && realtime, "Command")
+		add(!hook && realtime && a.o.Database.Name == "", "Command")
 	case incident.StepLock:
 		add(pj, "PJSIPShowEndpoint")
 		add(sip, "SIPshowpeer")
 		add(true, "GetConfig", "Reload")
 		add(!a.o.DirectEdit, "UpdateConfig")
-		add(stored.endpointFamily != "", "Command")
+		add(stored.endpointFamily != "" && a.o.Database.Name == "", "Command")
 		add(true, HelpActions...)
 	case incident.StepRestrict:
 		add(pj, "PJSIPShowEndpoint")

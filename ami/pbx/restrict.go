@@ -20,6 +20,7 @@ const everybody = "0.0.0.0/0,::/0"
 type restrictions struct {
 	asterisk asterisk
 	editor   *editor
+	database database
 	within   time.Duration // see Options.VerifyWithin
 }
 
@@ -47,7 +48,8 @@ func (res *restrictions) Restrict(ctx context.Context, account string, to []neti
 func (res *restrictions) Unrestrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
 	detail, err = res.setRules(ctx, account, rules{to, false})
 	if errors.Is(err, ErrNoAccount) {
-		return "the account no longer exists", nil
+		_, err = res.editor.removeTraces(ctx, account)
+		return "the account no longer exists", err
 	}
 	if err != nil {
 		return detail, fmt.Errorf("end the restriction of %s: %w", account, err)
@@ -118,13 +120,15 @@ func (res *restrictions) setPJSIPRules(ctx context.Context, name string, r rules
 	}
 	e := edit{root: "pjsip_wizard.conf", section: name, kind: "wizard", direct: true}
 	detail, found, err := res.setRulesIn(ctx, e, "endpoint/", r, pjsipModule, live)
-	if !found && err == nil && !r.up {
+	switch {
+	case found || err != nil:
+		return detail, err
+	case s.endpointFamily != "" && (r.up || res.database.rows != nil):
+		return res.setRowRules(ctx, s, name, r, live)
+	case !r.up:
 		return "the endpoint is in no config file, so nothing restricts it", nil
 	}
-	if !found && err == nil {
-		err = fmt.Errorf("endpoint %s is in no config file (realtime): set deny and permit of its row there", name)
-	}
-	return detail, err
+	return "", errNoDatabase
 }
 
 func (res *restrictions) setSIPRules(ctx context.Context, name string, r rules) (string, error) {
@@ -209,7 +213,7 @@ func (res *restrictions) rulesOf(e edit, prefix string) (there []ami.Field, was 
 		return there, "", nil
 	}
 	_, p, err := res.editor.placeOf(e)
-	if err != nil || !p.file.generated() {
+	if err != nil || !p.file.generated(res.editor.declared) {
 		return there, "", err
 	}
 	return there[2:], anybody, nil

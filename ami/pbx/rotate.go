@@ -13,7 +13,9 @@ type rotations struct {
 	asterisk asterisk
 	editor   *editor
 	database database
-	o        Options
+	// extensions are FreePBX's or Issabel's, if it generates the files.
+	extensions extensions
+	o          Options
 }
 
 // Rotate gives the account a new secret, on every technology it exists on, and
@@ -25,6 +27,17 @@ type rotations struct {
 // Registrations and calls under way survive a rotation: RemoveRegistrations and
 // Hangup end them.
 func (ro *rotations) Rotate(ctx context.Context, account string) (detail string, err error) {
+	detail, err = ro.rotate(ctx, account)
+	switch {
+	case err == nil, errors.Is(err, ErrUncertain), errors.Is(err, ErrNoAccount), errors.Is(err, ErrUnsafeName):
+		return detail, err
+	case detail != "":
+		return detail, fmt.Errorf("%w; there, the old password is still valid", err)
+	}
+	return detail, fmt.Errorf("%w; the old password is still valid", err)
+}
+
+func (ro *rotations) rotate(ctx context.Context, account string) (detail string, err error) {
 	if err := ro.o.Validate(); err != nil {
 		return "", err
 	}
@@ -81,7 +94,7 @@ func run(ctx context.Context, rotations []rotation, secret string) (details []st
 
 // plan chooses how to rotate. It changes nothing.
 func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
-	if ro.o.Method == Exec || ro.o.Method == Auto && len(ro.o.Hook.Command) > 0 {
+	if ro.byHook() {
 		return []rotation{ro.hookRotation(a)}, nil
 	}
 	var rs []rotation
@@ -92,7 +105,7 @@ func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
 		}
 		rs = append(rs, pj...)
 	}
-	if a.peer != nil && (ro.o.Method == Auto || ro.o.Method == ChanSIPFile) {
+	if a.peer != nil && (ro.o.Method == Auto || ro.o.Method == ChanSIPFile || ro.o.Method == FreePBX) {
 		sip, err := ro.planChanSIP(ctx, a)
 		if err != nil {
 			return nil, err

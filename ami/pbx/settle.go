@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	goami "github.com/heltonmarx/goami/ami"
+
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // reload reloads one module, waiting for a reload that is under way.
@@ -26,13 +28,23 @@ func (ed *editor) reload(ctx context.Context, module string) error {
 }
 
 // settle makes Asterisk read a change and checks that it lives; otherwise it
-// undoes the change, in Asterisk too.
+// undoes the change, in Asterisk too, and says so (orders.Reloaded).
 func (ed *editor) settle(ctx context.Context, c *change, module string, check func(context.Context) error) error {
+	if err := ed.live(ctx, c, module, check); err != nil {
+		return orders.AfterReload(err)
+	}
+	return nil
+}
+
+func (ed *editor) live(ctx context.Context, c *change, module string, check func(context.Context) error) error {
 	err := ed.reload(ctx, module)
 	if err == nil {
 		err = check(ctx)
 	}
 	if err == nil {
+		if c.settled != nil {
+			c.settled()
+		}
 		return nil
 	}
 	// Undo even when the caller gives up.

@@ -67,9 +67,12 @@ func (v *FileVault) Check(uid int) error {
 	return writable(v.path, unix.W_OK)
 }
 
+// voided is in place of a secret that is not in force.
+const voided = "(the rotation failed: the secret above is not in force)"
+
 // Void appends a line that says so, without the secret.
 func (v *FileVault) Void(e Entry) error {
-	e.Secret = "(the rotation failed: the secret above is not in force)"
+	e.Secret = voided
 	return v.append(e.line())
 }
 

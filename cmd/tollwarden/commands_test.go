@@ -23,6 +23,9 @@ type fakeDaemon struct {
 	pause  *control.Pause
 }
 
+func (f *fakeDaemon) Orders() []control.Order {
+	return []control.Order{{Account: "1006", Order: "rotate", State: "gave up", Reason: "the old password was back again", Since: time.Now(), Incident: 41, Repairs: 3}}
+}
 func (f *fakeDaemon) Spending() control.Spending { return control.Spending{} }
 
 func (f *fakeDaemon) Status() control.Status {
@@ -197,6 +200,8 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"bans --json", 0, []string{`"192.0.2.66/32"`, `"kind": "flow"`, `"flow": "198.51.100.20:59271"`, `"address": "2001:db8::/64"`}},
 		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", `blocked  198.51.100.20:59271  one phone's flow, until 2026-`, "the daemon ended the watch"}},
 		{"bans --watch --json", 1, []string{`"change":"released","ban":{`, `"change":"blocked","partial":{"kind":"flow"`}},
+		{"orders", 0, []string{"1006     rotate  gave up", "41", "the old password was back again"}},
+		{"orders --json", 0, []string{`"state": "gave up"`, `"repairs": 3`}},
 		{"incidents", 0, []string{"41", "account 1002", "ban done, hangup failed", "the answer is incomplete: 3 rows"}},
 		{"incidents --watch", 1, []string{"incident 41  account 1002  break-in", "notify operator  done"}},
 		{"incidents --watch --json", 1, []string{`"id":41`}},

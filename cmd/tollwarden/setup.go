@@ -3,10 +3,12 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/setup"
 )
 
@@ -19,6 +21,7 @@ func newSetup() *cobra.Command {
 	}
 	asterisk := cmd.Flags().String("asterisk", "/etc/asterisk", "Asterisk's configuration `FOLDER`")
 	folder := cmd.Flags().String("folder", "/etc/tollwarden", "the `FOLDER` for Tollwarden's configuration")
+	database := cmd.Flags().Bool("database", false, "only make the database user, as root, where FreePBX, Issabel or PJSIP realtime keep accounts in MariaDB")
 	agreed := cmd.Flags().Bool("yes", false, "answer yes to every question")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s := setup.Setup{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Agreed: *agreed, Secret: rand.Text()}
@@ -28,7 +31,24 @@ func newSetup() *cobra.Command {
 		if err := errors.Join(err, ferr); err != nil {
 			return err
 		}
+		if *database {
+			return setupDatabase(cmd, &s)
+		}
 		return s.Run(cmd.Context())
 	}
 	return cmd
+}
+
+// setupDatabase makes the database user of the configuration, or that of its defaults if
+// there is none yet.
+func setupDatabase(cmd *cobra.Command, s *setup.Setup) error {
+	d := setup.Database{In: s.In, Out: s.Out, Agreed: s.Agreed, Asterisk: s.Asterisk}
+	cfg, err := settings.Load(filepath.Join(s.Folder, "tollwarden.toml"))
+	switch {
+	case err == nil:
+		d.Options, d.Asterisk = settings.Database(cfg), cfg.Asterisk.ConfigDir
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return d.Run(cmd.Context())
 }

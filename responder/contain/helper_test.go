@@ -13,6 +13,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 var (
@@ -142,6 +143,7 @@ type site struct {
 	strays      []string
 	emergencies []string // of every account
 	holds       map[string]string
+	orders      map[orders.Key]orders.Order
 	finished    []string // the steps of each incident as it was finished
 	acted       []string
 	cleared     []string
@@ -150,7 +152,7 @@ type site struct {
 }
 
 func newSite(rule RestrictRule) *site {
-	s := &site{pbx: &asterisk{}, state: &State{Restrictions: NewRestrictions(rule)}, holds: map[string]string{}}
+	s := &site{pbx: &asterisk{}, state: &State{Restrictions: NewRestrictions(rule)}, holds: map[string]string{}, orders: map[orders.Key]orders.Order{}}
 	s.Operator = &Operator{
 		Runner: NewRunner(s.pbx, s.pbx, s.state, s, s, s, zerolog.Nop()),
 		Acted: func(_ time.Time, uid uint32, what, target, detail string) {
@@ -194,6 +196,11 @@ func (s *site) Strays(string) []string  { return slices.Clone(s.strays) }
 func (s *site) PutHold(h incident.Hold) { s.holds[string(h.Kind)+" "+h.Account] = h.Value }
 func (s *site) DropHold(account string, kind incident.HoldKind) {
 	delete(s.holds, string(kind)+" "+account)
+}
+
+func (s *site) PutOrder(o orders.Order) { s.orders[o.Key()] = o }
+func (s *site) DropOrder(account string, kind orders.Kind) {
+	delete(s.orders, orders.Key{Account: account, Kind: kind})
 }
 
 // down records that the channels of every account went down.

@@ -8,11 +8,13 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // lock locks an account and keeps what unlocks it. As long as Asterisk does not
 // refuse the account's calls, the daemon ends them as they come.
-func (r *Runner) lock(ctx context.Context, account string) (detail string, err error) {
+func (r *Runner) lock(ctx context.Context, account string, number int64) (detail string, err error) {
+	defer r.begin(account)()
 	first := r.keepLock(account, "")
 	ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 	defer cancel()
@@ -32,6 +34,7 @@ func (r *Runner) lock(ctx context.Context, account string) (detail string, err e
 		}
 		return "", err
 	}
+	r.ordered(account, orders.Lock, number, err, nil)
 	if err != nil {
 		return detail, fmt.Errorf("%w; while it runs, the daemon ends the calls of %s as they come", err, account)
 	}
@@ -39,6 +42,7 @@ func (r *Runner) lock(ctx context.Context, account string) (detail string, err e
 }
 
 func (r *Runner) unlock(ctx context.Context, account, was string) (detail string, err error) {
+	defer r.begin(account)()
 	detail = "Asterisk was never reached"
 	if was != "" {
 		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
@@ -47,6 +51,7 @@ func (r *Runner) unlock(ctx context.Context, account, was string) (detail string
 	}
 	if err == nil {
 		r.forgetLock(account)
+		r.endOrder(account, orders.Lock)
 	}
 	return detail, err
 }
@@ -72,7 +77,8 @@ func (r *Runner) forgetLock(account string) {
 
 // restrict restricts an account to networks and keeps what ends that: first of
 // all, so that it ends whatever becomes of this process.
-func (r *Runner) restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error) {
+func (r *Runner) restrict(ctx context.Context, account string, to []netip.Prefix, number int64) (detail string, err error) {
+	defer r.begin(account)()
 	var why string
 	r.owner.With(func() {
 		now := time.Now()
@@ -87,11 +93,15 @@ func (r *Runner) restrict(ctx context.Context, account string, to []netip.Prefix
 	defer cancel()
 	detail, err = r.accounts.Restrict(ctx, account, to)
 	r.owner.With(func() { r.state.Restrictions.Began(time.Now(), account, err) })
+	if err == nil {
+		r.restricted(account, number, to)
+	}
 	return detail, err
 }
 
 // unrestrict ends a restriction.
 func (r *Runner) unrestrict(ctx context.Context, account string) (detail string, err error) {
+	defer r.begin(account)()
 	var to []netip.Prefix
 	var restricted bool
 	r.owner.With(func() { to, restricted = r.state.Restrictions.Networks(account) })
@@ -107,6 +117,9 @@ func (r *Runner) unrestrict(ctx context.Context, account string) (detail string,
 			r.ledger.DropHold(account, incident.HoldRestriction)
 		}
 	})
+	if gone {
+		r.endOrder(account, orders.Restrict)
+	}
 	switch {
 	case err == nil:
 		return detail, nil

@@ -99,9 +99,9 @@ func (r *Runner) Enqueue(i *incident.Incident, first int) (refused []int) {
 func (r *Runner) contain(ctx context.Context, j job) {
 	var beside sync.WaitGroup
 	beside.Go(func() { r.hangupStep(ctx, j, "") })
-	r.step(j, incident.StepLock, func() (string, error) { return r.lock(ctx, j.account) })
+	r.step(j, incident.StepLock, func() (string, error) { return r.lock(ctx, j.account, j.incident.ID) })
 	r.step(j, incident.StepRestrict, func() (string, error) {
-		detail, err := r.restrict(ctx, j.account, j.to)
+		detail, err := r.restrict(ctx, j.account, j.to, j.incident.ID)
 		return detail + "; until the attack is over", err
 	})
 	r.rotate(ctx, j)
@@ -223,16 +223,19 @@ func (r *Runner) rotate(ctx context.Context, j job) {
 		r.owner.Report(j.incident, n, incident.Skipped, "the password was already changed after this")
 		return
 	}
-	r.step(j, incident.StepRotate, func() (string, error) { return r.rotateOnce(ctx, j.account) })
+	r.step(j, incident.StepRotate, func() (string, error) { return r.rotateOnce(ctx, j.account, j.incident.ID) })
 }
 
 // rotateOnce changes an account's password; whoever asks for it meanwhile gets
-// the same answer.
-func (r *Runner) rotateOnce(ctx context.Context, account string) (string, error) {
+// the same answer. number is the incident that asks, 0 for a person.
+func (r *Runner) rotateOnce(ctx context.Context, account string, number int64) (string, error) {
 	detail, err, _ := r.rotations.Do(account, func() (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 		defer cancel()
+		defer r.begin(account)()
+		old := r.passwords(ctx, account)
 		detail, err := r.accounts.Rotate(ctx, account)
+		r.rotated(ctx, account, number, old, err)
 		if err == nil {
 			detail += "; " + r.owner.PasswordChanged(account)
 		}

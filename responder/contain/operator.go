@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/orders"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -38,7 +39,7 @@ func (o *Operator) Rotate(ctx context.Context, account string, uid uint32) (deta
 		return "", err
 	}
 	now := time.Now()
-	detail, err = o.Runner.rotateOnce(context.WithoutCancel(ctx), account)
+	detail, err = o.Runner.rotateOnce(context.WithoutCancel(ctx), account, 0)
 	o.record(now, uid, "rotate", account, detail, err)
 	return detail, err
 }
@@ -78,7 +79,7 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 		return "", err
 	}
 	now := time.Now()
-	detail, err = o.Runner.lock(context.WithoutCancel(ctx), account)
+	detail, err = o.Runner.lock(context.WithoutCancel(ctx), account, 0)
 	if err == nil {
 		o.Runner.owner.With(func() { o.EndWaits(account) })
 	}
@@ -100,10 +101,11 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 	ctx = context.WithoutCancel(ctx)
 	r := o.Runner
 	var was string
-	var locked, restricted, limited, stolen, waits bool
+	var locked, restricted, limited, stolen, waits, unchanged bool
 	r.owner.With(func() {
 		stolen = o.Stolen(now, account)
 		waits = r.state.Breaker.Waits(account)
+		unchanged = r.brokenRotation(account)
 		was, locked = r.state.Locks.Get(account)
 		_, limited = r.state.Costs.Of(account)
 		if _, restricted = r.state.Restrictions.Networks(account); restricted {
@@ -119,7 +121,7 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 		detail, err = r.unrestrict(ctx, account)
 	case locked:
 		detail, err = r.unlock(ctx, account, was)
-	case !stolen && !waits && !limited:
+	case !stolen && !waits && !limited && !unchanged:
 		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor restricted by this daemon, none of its calls are ended, nor is its password known to others", incident.ErrRefused, account))
 	}
 	if (restricted || stolen || waits || limited) && err == nil {
@@ -128,7 +130,10 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 	if limited && err == nil {
 		detail = strings.TrimPrefix(detail+"; costly calls are no longer ended", "; ")
 	}
-	if (stolen || waits) && err == nil {
+	if unchanged && err == nil {
+		r.endOrder(account, orders.Rotate)
+	}
+	if (stolen || waits || unchanged) && err == nil {
 		detail = strings.TrimPrefix(detail+"; its password counts as changed", "; ")
 	}
 	o.record(now, uid, "unlock", account, detail, err)

@@ -10,6 +10,8 @@ package contain
 import (
 	"context"
 	"net/netip"
+
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // Calls ends calls. What it reports was verified with Asterisk. Its methods may
@@ -45,4 +47,29 @@ type Accounts interface {
 	Restrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
 	// Unrestrict takes away what Restrict added, and nothing else.
 	Unrestrict(ctx context.Context, account string, to []netip.Prefix) (detail string, err error)
+}
+
+// Standing reads what is in force for accounts, and puts it back. Its methods may be called
+// from any goroutine, like those of Calls.
+type Standing interface {
+	// Live is what Asterisk has in force for an account. Round is the same for many accounts;
+	// without files, what only Asterisk's files show is left out.
+	Live(ctx context.Context, account string) (orders.Live, error)
+	Round(files bool) func(ctx context.Context, account string) (orders.Live, error)
+	// ReloadedAt changes when Asterisk has read all of its files.
+	ReloadedAt(ctx context.Context) (string, error)
+	// RestorePassword gives an account the newest password that it got from us, or another
+	// one.
+	RestorePassword(ctx context.Context, account string) (detail string, err error)
+	// Rotatable says why an account's password cannot be changed, as far as that shows
+	// without writing anything.
+	Rotatable(ctx context.Context, account string) error
+	// Isolate keeps what was added for one account from breaking that of another; moved is
+	// how many additions of an earlier version it moved.
+	Isolate(ctx context.Context) (moved int, err error)
+	// RemoveTraces removes what was added for an account that is gone.
+	RemoveTraces(ctx context.Context, account string) (detail string, err error)
+	// Evict ends the registrations and calls of an account from addresses that stranger
+	// picks, but for the channels that spare names.
+	Evict(ctx context.Context, account string, stranger func(netip.Addr) bool, spare func() []string) (removed int, channels []string, err error)
 }

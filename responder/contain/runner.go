@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 // State is what has to be known to contain accounts.
@@ -22,6 +23,7 @@ type State struct {
 	Costs        CostLimits
 	Numbers      CostlyNumbers
 	Log          CallLog
+	Orders       orders.Book
 }
 
 // Held says in words what is taken from an account for now; "" when nothing is.
@@ -49,6 +51,7 @@ func (s *State) Prune(now time.Time) {
 	s.Restrictions.Prune(now)
 	s.Breaker.Prune(now)
 	s.Costs.Prune(now)
+	s.Orders.Prune(now) // the ledger forgets them at the next start
 }
 
 // Channels is what a Runner asks about the channels that the events say are up.
@@ -68,6 +71,8 @@ type Channels interface {
 type Ledger interface {
 	PutHold(h incident.Hold)
 	DropHold(account string, kind incident.HoldKind)
+	PutOrder(o orders.Order)
+	DropOrder(account string, kind orders.Kind)
 }
 
 // Owner is who owns the State, its lock included.
@@ -114,6 +119,8 @@ type Runner struct {
 	downC     chan struct{}
 	sweeping  map[string]bool // accounts in sweepsC; the owner's lock guards it
 	rotations singleflight.Group
+	standing  Standing       // nil: nothing is kept in force
+	busy      map[string]int // accounts being changed; the owner's lock guards it
 }
 
 // end is one call to be hung up. incident is nil when the account is locked, waits for a
@@ -129,7 +136,7 @@ func NewRunner(calls Calls, accounts Accounts, state *State, channels Channels, 
 	return &Runner{
 		calls: calls, accounts: accounts, state: state, channels: channels, ledger: ledger, owner: owner, log: log,
 		jobsC: make(chan job, maxJobs), sweepsC: make(chan string, maxSweeps), endsC: make(chan end, maxEnds), downC: make(chan struct{}),
-		sweeping: map[string]bool{},
+		sweeping: map[string]bool{}, busy: map[string]int{},
 	}
 }
 

@@ -103,6 +103,11 @@ func (c *Client) Accounts(ctx context.Context) (names []string, err error) {
 	return names, c.do(ctx, http.MethodGet, "/accounts", nil, &names)
 }
 
+// Orders returns what must stay in force for accounts.
+func (c *Client) Orders(ctx context.Context) (list []Order, err error) {
+	return list, c.do(ctx, http.MethodGet, "/orders", nil, &list)
+}
+
 // Spending returns what calls have used of their budgets.
 func (c *Client) Spending(ctx context.Context) (s Spending, err error) {
 	return s, c.do(ctx, http.MethodGet, "/spending", nil, &s)

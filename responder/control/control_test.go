@@ -30,6 +30,8 @@ type fakeDaemon struct {
 func (b *fakeDaemon) Status() control.Status {
 	return control.Status{Health: control.Healthy, Checks: []control.Check{{Name: "asterisk", OK: true}}}
 }
+func (b *fakeDaemon) Orders() []control.Order { return nil }
+
 func (b *fakeDaemon) Spending() control.Spending { return control.Spending{Currency: "EUR"} }
 
 func (b *fakeDaemon) Bans() []incident.Ban { return b.bans }

@@ -34,6 +34,8 @@ type Daemon interface {
 	// Scores are the keys of one kind nearest to a threshold.
 	Scores(kind string, limit int) ([]ScoreStatus, error)
 	Accounts() []string
+	// Orders are what must stay in force for accounts.
+	Orders() []Order
 	// Spending is what calls have used of their budgets.
 	Spending() Spending
 	Rotate(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
@@ -213,6 +215,7 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 		return d.Scores(r.PathValue("kind"), limit)
 	}))
 	mux.HandleFunc("GET /accounts", answer(func(*http.Request, struct{}) ([]string, error) { return d.Accounts(), nil }))
+	mux.HandleFunc("GET /orders", answer(func(*http.Request, struct{}) ([]Order, error) { return d.Orders(), nil }))
 	mux.HandleFunc("GET /spending", answer(func(*http.Request, struct{}) (Spending, error) { return d.Spending(), nil }))
 	mux.HandleFunc("POST /rotate", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
 		return d.Rotate(r.Context(), uid(r), o)

@@ -253,6 +253,19 @@ type Changed struct {
 	Message string                  `json:"message"`           // the same, for people
 }
 
+// Order is something that must stay in force for an account, or did until lately.
+type Order struct {
+	Account  string    `json:"account"`
+	Order    string    `json:"order"` // "lock", "restrict" or "rotate"
+	State    string    `json:"state"`
+	Reason   string    `json:"reason,omitempty"`   // why it is in that state
+	Networks string    `json:"networks,omitempty"` // of a restriction
+	Created  time.Time `json:"created"`
+	Since    time.Time `json:"since"`              // of the state
+	Incident int64     `json:"incident,omitempty"` // that led to it
+	Repairs  int       `json:"repairs"`            // within the last hour
+}
+
 // Spending is what calls abroad and to costly numbers have used within 24 hours.
 type Spending struct {
 	Currency string     `json:"currency"`

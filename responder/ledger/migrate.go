@@ -84,6 +84,22 @@ CREATE TABLE spending (
   estimate INTEGER NOT NULL, -- 1: some of the money is at default rates
   PRIMARY KEY (hour, account, trunk, place, risky, closed, forgiven)
 ) STRICT, WITHOUT ROWID;`,
+	// Locks and restrictions that stand become orders.
+	`CREATE TABLE orders (
+  account  TEXT    NOT NULL,
+  kind     TEXT    NOT NULL, -- lock | restrict | rotate
+  state    TEXT    NOT NULL, -- in force | being put back | cannot be put back | gave up | ended by a person | account gone
+  reason   TEXT    NOT NULL, -- why it is in that state; never a secret
+  created  INTEGER NOT NULL,
+  since    INTEGER NOT NULL, -- of the state
+  incident INTEGER NOT NULL, -- that led to it; 0: a person did
+  networks TEXT    NOT NULL, -- of a restriction
+  new      TEXT    NOT NULL, -- keyed fingerprints of the password that was set; empty: it could not be
+  old      TEXT    NOT NULL, -- those of what it replaced
+  repairs  TEXT    NOT NULL, -- when it was put back within the last hour
+  PRIMARY KEY (account, kind)
+) STRICT, WITHOUT ROWID;
+` + ordersFromHolds,
 }
 
 // oldHolds selects the locks and restrictions, which were stored as habits up to
@@ -95,6 +111,12 @@ const oldHolds = `SELECT account, CASE kind WHEN 'locked' THEN 'lock' ELSE 'rest
 // that is already there is newer than all of them.
 const moveHolds = `INSERT OR IGNORE INTO holds (account, kind, value, since) ` + oldHolds + ` ORDER BY last DESC;
 DELETE FROM habits WHERE kind IN ('locked', 'restricted');`
+
+// ordersFromHolds makes orders of the locks and restrictions that stand.
+const ordersFromHolds = `INSERT OR IGNORE INTO orders (account, kind, state, reason, created, since, incident, networks, new, old, repairs)
+  SELECT account, CASE kind WHEN 'lock' THEN 'lock' ELSE 'restrict' END, 'in force', '', since, since, 0,
+    CASE kind WHEN 'lock' THEN '' ELSE value END, '', '', ''
+  FROM holds WHERE kind IN ('lock', 'restriction') AND account <> '';`
 
 // schemaVersion is the version of schema, kept in the file as PRAGMA user_version.
 func schemaVersion() int { return 1 + len(migrations) }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/orders"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -50,6 +51,18 @@ func TestOldLedgersStayReadable(t *testing.T) {
 			if version >= 7 {
 				spent = []Spent{{Hour: 490896, Account: "1002", Trunk: "carrier", Place: "FR", Time: time.Minute, Calls: 1, Money: 500_000, Estimate: true}}
 			}
+			var want []orders.Order
+			at := time.UnixMilli(1767225600000)
+			if version >= 5 { // the lock that stood
+				want = append(want, orders.Order{Account: "1003", Kind: orders.Lock, State: orders.InForce, Created: at, Since: at})
+			}
+			if version >= 8 {
+				want = append(want, orders.Order{
+					Account: "1004", Kind: orders.Rotate, State: orders.GaveUp, Reason: "the old password was back again", Created: at, Since: at.Add(time.Second),
+					Incident: 41, New: []orders.Fingerprint{"aa"}, Old: []orders.Fingerprint{"bb", "cc"}, Repairs: []time.Time{at, at.Add(time.Second)},
+				})
+			}
+			same(t, "orders", fmt.Sprintf("%+v", must[[]orders.Order](t)(l.Orders(t.Context()))), fmt.Sprintf("%+v", want))
 			same(t, "spending", must[[]Spent](t)(l.Spending(t.Context(), time.UnixMilli(0))), spent)
 			if version >= 2 {
 				call := incident.Call{Channel: "PJSIP/1002-00000001", Account: "1002", Dialled: "00881234567", Began: time.UnixMilli(1767225601000)}

@@ -17,13 +17,14 @@ const (
 	kindPlace
 	kindHabit
 	kindHold
+	kindOrder
 	kindGuess
 	kindSpent
 	kindAction
 	kinds
 )
 
-var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "hold", "guess", "spending", "action"}
+var kindNames = [kinds]string{"ban", "offence", "incident", "step", "call", "place", "habit", "hold", "order", "guess", "spending", "action"}
 
 func (k kind) String() string { return kindNames[k] }
 

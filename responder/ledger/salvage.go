@@ -26,6 +26,7 @@ var tables = []struct{ name, key string }{
 	{"calls", "incident, channel"},
 	{"places", "account, prefix"},
 	{"holds", "account, kind"},
+	{"orders", "account, kind"},
 	{"habits", "account, kind, value"},
 	{"guesses", "account, prefix"},
 	{"actions", "id"},

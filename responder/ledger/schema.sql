@@ -1,4 +1,4 @@
--- The ledger's schema, version 7. Times are integer milliseconds since the
+-- The ledger's schema, version 8. Times are integer milliseconds since the
 -- Unix epoch, UTC. Prefixes are text in canonical form, "192.0.2.7/32". There
 -- is no column for a secret, and there must never be one.
 
@@ -156,6 +156,23 @@ CREATE TABLE holds (
   kind    TEXT    NOT NULL, -- lock | restriction | stolen | waiting | pause | resumed
   value   TEXT    NOT NULL, -- the contexts of before, the networks, where the others are, which steps wait, until when
   since   INTEGER NOT NULL,
+  PRIMARY KEY (account, kind)
+) STRICT, WITHOUT ROWID;
+
+-- What must stay in force for accounts, whatever other programs write into Asterisk's
+-- files, and what of that ended lately.
+CREATE TABLE orders (
+  account  TEXT    NOT NULL,
+  kind     TEXT    NOT NULL, -- lock | restrict | rotate
+  state    TEXT    NOT NULL, -- in force | being put back | cannot be put back | gave up | ended by a person | account gone
+  reason   TEXT    NOT NULL, -- why it is in that state; never a secret
+  created  INTEGER NOT NULL,
+  since    INTEGER NOT NULL, -- of the state
+  incident INTEGER NOT NULL, -- that led to it; 0: a person did
+  networks TEXT    NOT NULL, -- of a restriction
+  new      TEXT    NOT NULL, -- keyed fingerprints of the password that was set; empty: it could not be
+  old      TEXT    NOT NULL, -- those of what it replaced
+  repairs  TEXT    NOT NULL, -- when it was put back within the last hour
   PRIMARY KEY (account, kind)
 ) STRICT, WITHOUT ROWID;
 

@@ -98,6 +98,17 @@ func (a *account) home(now time.Time, network netip.Prefix) bool {
 	return s != nil && now.Sub(s.first) >= settled && now.Sub(s.last) < rememberNetwork
 }
 
+// UsedSince says whether an account has been used from the network of an address since
+// before a time.
+func (p *Places) UsedSince(before time.Time, name string, source netip.Addr) bool {
+	a := p.find(name)
+	if a == nil || !source.IsValid() {
+		return false
+	}
+	s := a.networks[event.NetworkPrefix(source)]
+	return s != nil && s.first.Before(before)
+}
+
 // NearHome says whether an address lies in the neighbourhood of a network where an account
 // is at home: a provider's next address for it does.
 func (p *Places) NearHome(name []byte, source netip.Prefix, now time.Time) bool {

@@ -23,6 +23,7 @@ type Reading struct {
 	Closed      int // of them, networks closed for SIP
 	Ineffective int // bans without effect
 	Unstopped   int // attacks that go on
+	Broken      int // locks, restrictions and changed passwords that are not in force
 	Waiting     int // accounts whose steps wait for a person
 	Paused      bool
 	Channels    int
@@ -175,6 +176,7 @@ func (e exporter) decisions(r *Reading) {
 	}
 	e.counter("incidents_total", "Incidents opened.", m.Counters.Incidents)
 	e.gauge("unstopped_attacks", "Attacks that go on because every step of their playbook was skipped or failed.", float64(r.Unstopped))
+	e.gauge("broken_orders", "Locks, restrictions and changed passwords that are not in force, and cannot be put back or were put back too often.", float64(r.Broken))
 	e.gauge("waiting_accounts", "Accounts whose password waits for a person to be changed, because too many were changed already (breaker.accounts).", float64(r.Waiting))
 	e.counter("unstopped_attacks_total", "Attacks that went on because every step of their playbook was skipped or failed.", m.Counters.Unstopped)
 	e.counter("joined_verdicts_total", "Thresholds crossed that joined an incident under way.", m.Counters.Joined)

@@ -105,3 +105,15 @@ func DropVariable(text []byte, s Section, name, value string) []byte {
 	b.Write(text[lines[s.Last].end:])
 	return b.Bytes()
 }
+
+// DropIncludes returns the text without the include lines that drop picks by their
+// directive, such as "tryinclude", and by the file that they name.
+func DropIncludes(text []byte, drop func(directive, file string) bool) []byte {
+	var b bytes.Buffer
+	for _, l := range Parse(text) {
+		if l.Kind != Include || !drop(l.Name, l.Value) {
+			b.Write(text[l.start:l.end])
+		}
+	}
+	return b.Bytes()
+}

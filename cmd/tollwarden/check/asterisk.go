@@ -66,8 +66,13 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	fmt.Fprintln(w, unattributed)
 	explainIAX(ctx, w, manager, len(cfg.Asterisk.Log) > 0)
 	explainHelp(w, cfg, may.Lacks)
+	hopeless := false
 	if rotates(cfg) {
-		listUnrotatable(ctx, w, manager)
+		hopeless = listUnrotatable(ctx, w, manager)
+	}
+	if err := manager.WrongFolder(ctx); errors.Is(err, pbx.ErrWrongFolder) && editsFiles(cfg) {
+		fmt.Fprintf(w, "  warning: %v.\n", err)
+		hopeless = true
 	}
 	if policy, err := settings.Policy(cfg); err == nil {
 		listForwards(ctx, w, manager, policy.Calls)
@@ -81,6 +86,9 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 		return errors.New("the user does not get the events that everything depends on")
 	case len(lacking) > 0:
 		return errors.New("the user lacks privileges that the playbooks need")
+	}
+	if hopeless {
+		return errors.New("a step of the playbooks would fail")
 	}
 	fmt.Fprintln(w, "  the user may carry out every step of the playbooks.")
 	return nil

@@ -35,7 +35,7 @@ func TestExplainIAX(t *testing.T) {
 
 type stuck []pbx.Unrotatable
 
-func (s stuck) Unrotatable(context.Context) ([]pbx.Unrotatable, error) { return s, nil }
+func (s stuck) TryRotate(context.Context, int) (pbx.Trial, error) { return pbx.Trial{Failed: s}, nil }
 
 // The accounts whose passwords cannot be changed are named, those of one reason together.
 func TestListUnrotatable(t *testing.T) {
@@ -46,8 +46,8 @@ func TestListUnrotatable(t *testing.T) {
 	var out strings.Builder
 	listUnrotatable(t.Context(), &out, list)
 	for _, want := range []string{
-		`the password of "Front Desk" cannot be changed: no section.`,
-		`the password of "1000", "1001", `, `"1019" and 5 more cannot be changed: [1000] is generated.`,
+		`rotating "Front Desk" would fail, and the stolen password would stay valid: no section.`,
+		`rotating "1000", "1001", `, `"1019" and 5 more would fail, and the stolen password would stay valid: [1000] is generated.`,
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%s is missing:\n%s", want, &out)

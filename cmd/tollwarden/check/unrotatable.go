@@ -19,7 +19,7 @@ const maxNamed = 20
 
 // passwords says which passwords cannot be changed.
 type passwords interface {
-	Unrotatable(ctx context.Context) ([]pbx.Unrotatable, error)
+	TryRotate(ctx context.Context, atMost int) (pbx.Trial, error)
 }
 
 // rotates says whether a playbook in use changes passwords.
@@ -27,10 +27,22 @@ func rotates(cfg *config.Config) bool {
 	return slices.ContainsFunc(settings.StepsInUse(cfg), func(s config.Step) bool { return incident.StepKind(s) == incident.StepRotate })
 }
 
+// editsFiles says whether a playbook in use changes Asterisk's files.
+func editsFiles(cfg *config.Config) bool {
+	return slices.ContainsFunc(settings.StepsInUse(cfg), func(s config.Step) bool {
+		return s == config.StepRotate || s == config.StepLock || s == config.StepRestrict
+	})
+}
+
 // listUnrotatable names the accounts whose password would stay the stolen one after a
-// break-in, and why.
-func listUnrotatable(ctx context.Context, w io.Writer, asterisk passwords) {
-	list, err := asterisk.Unrotatable(ctx)
+// break-in, and why. hopeless says that there is a kind of them of which none can be
+// rotated.
+func listUnrotatable(ctx context.Context, w io.Writer, asterisk passwords) (hopeless bool) {
+	trial, err := asterisk.TryRotate(ctx, 0)
+	list := trial.Failed
+	if len(list) == 0 {
+		list = trial.Hopeless // a hook
+	}
 	if err != nil {
 		fmt.Fprintf(w, "  warning: could not find out whether every password can be changed: %v\n", err)
 	}
@@ -54,6 +66,7 @@ func listUnrotatable(ctx context.Context, w io.Writer, asterisk passwords) {
 		if n := len(g.names) - maxNamed; n > 0 {
 			g.names, more = g.names[:maxNamed], fmt.Sprintf(" and %d more", n)
 		}
-		fmt.Fprintf(w, "  warning: after a break-in, the password of %s%s cannot be changed: %s.\n", strings.Join(g.names, ", "), more, g.reason)
+		fmt.Fprintf(w, "  warning: rotating %s%s would fail, and the stolen password would stay valid: %s.\n", strings.Join(g.names, ", "), more, g.reason)
 	}
+	return len(trial.Hopeless) > 0
 }

@@ -22,7 +22,9 @@ const (
 	alarmIneffective = "ineffective"
 	// Extensions wait for a person, since too many had their password changed.
 	alarmWaiting = "waiting"
-	alarmTest    = "test" // a test by an administrator
+	// Another program undid a lock, a restriction or a changed password, or a person did.
+	alarmOrder = "order"
+	alarmTest  = "test" // a test by an administrator
 )
 
 // alarm is something about the daemon itself that a person should know.

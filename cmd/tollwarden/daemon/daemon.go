@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -56,12 +57,15 @@ type Daemon struct {
 	command   *commandRunner
 	wire      *wireSensor
 	logSensor *logSensor
-	sessions  *sessions
-	health    *health
-	feeds     feeds
-	api       *apiBackend
-	socket    *control.Server
-	web       *web.Server // nil if health.listen is not set
+
+	newPasswords *newPasswords
+	trials       *trials
+	sessions     *sessions
+	health       *health
+	feeds        feeds
+	api          *apiBackend
+	socket       *control.Server
+	web          *web.Server // nil if health.listen is not set
 
 	closers []func() error
 }
@@ -147,6 +151,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	options.Fingerprints = openFingerprints(o.Config.Data, o.Log)
 	messages, err := parseNotifyConfig(&o.Config.Notify)
 	if err != nil {
 		return err
@@ -158,11 +163,18 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.sessions = &sessions{link: link, ports: d.ports, log: o.Log, begun: make(chan struct{}, 1)}
 	asterisk := pbx.New(link, options)
 	d.ports.ask = asterisk.Binds
+	d.newPasswords = &newPasswords{settle: asterisk.SettlePasswords, log: o.Log}
+	d.trials = &trials{asterisk: asterisk, config: d.config.current.Load}
 	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
 	parts := responder.Parts{
-		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
+		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Standing: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
 		LocalPort: d.ports.name,
+		OnOrder: func(n contain.News) {
+			if n.Alarm {
+				d.alarms.notify(orderAlarm(time.Now(), n))
+			}
+		},
 	}
 	if d.wire.watch != nil {
 		parts.Watch, d.ports.watch = d.wire.watch, d.wire.watch
@@ -249,12 +261,15 @@ func (d *Daemon) probes() []probe {
 		{check: senses(checkEffect)},
 		{check: senses(checkAttacks)},
 		{check: senses(checkBreaker)},
+		{check: senses(checkOrders)},
 		{check: senses(checkPhones)},
 		{check: d.config.checkFiles, every: filesEvery},
 		{check: d.config.checkAllowList, every: filesEvery},
 		{check: senses(d.wire.check)},
 		{check: func(time.Time) control.Check { return checkLedger(d.ledger.Health()) }},
 		{check: senses(d.logSensor.check)},
+		{check: d.newPasswords.check},
+		{check: d.trials.check},
 		{check: func(now time.Time) control.Check { return checkPasswords(d.engine.StolenPasswords(now)) }},
 	}
 }
@@ -284,7 +299,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
 		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
-		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList,
+		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run,
 	}
 	if d.web != nil {
 		tasks = append(tasks, d.web.Serve)

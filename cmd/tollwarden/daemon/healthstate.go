@@ -51,7 +51,7 @@ func (s *healthState) update(now time.Time, checks []control.Check) (change heal
 // hasOwnMessage says whether a failing check has an alarm of its own, or is what a person
 // asked for.
 func hasOwnMessage(c control.Check) bool {
-	return c.Name == checkEffectName || c.Name == checkBreakerName || c.Name == checkPauseName
+	return c.Name == checkEffectName || c.Name == checkBreakerName || c.Name == checkOrdersName || c.Name == checkPauseName
 }
 
 // toRaise is the alarm to raise when these checks fail; nil for none.

@@ -30,7 +30,7 @@ func (m metricsSource) Reading() web.Reading {
 	events, commands := m.sessions.events.Counters(), m.sessions.commands.Counters()
 	r := web.Reading{
 		Version: m.version, Mode: string(m.mode), Checks: m.health.checks(now), Meters: meters,
-		Bans: m.engine.Bans.Count(), Closed: m.engine.Bans.Closed(now), Ineffective: len(senses.Ineffective), Unstopped: len(senses.Unstopped), Channels: meters.ChannelsUp, Repairs: guard.Repairs, Probes: guard.Probes,
+		Bans: m.engine.Bans.Count(), Closed: m.engine.Bans.Closed(now), Ineffective: len(senses.Ineffective), Unstopped: len(senses.Unstopped), Broken: len(senses.Broken), Channels: meters.ChannelsUp, Repairs: guard.Repairs, Probes: guard.Probes,
 		Gaps: m.sessions.gaps.count.Load(), GapTime: time.Duration(m.sessions.gaps.length.Load()),
 		Sessions: map[string]web.Session{"events": sessionMetrics(events), "commands": sessionMetrics(commands)},
 		Refused:  events.Refused.Load() + commands.Refused.Load(),

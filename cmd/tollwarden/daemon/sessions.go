@@ -80,6 +80,7 @@ func (s *sessions) listen(ctx context.Context, c *ami.Client) error {
 		s.managerAt(addr.AddrPort().Addr().Unmap().WithZone(""))
 	}
 	s.engine.Listening(time.Now())
+	s.engine.Reloaded() // Asterisk may have been restarted
 	log, message := s.log.Info(), "listening to Asterisk"
 	if gap := s.gaps.before(time.Now(), c.Gap()); !gap.IsZero() {
 		s.gaps.add(gap)

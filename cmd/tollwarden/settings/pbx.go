@@ -10,13 +10,14 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/pbx"
+	"github.com/tollwarden/tollwarden/ami/pbx/mariadb"
 	"github.com/tollwarden/tollwarden/config"
 )
 
 // methods are the ways to change a password, by their names in the configuration.
 var methods = map[string]pbx.Method{
 	"auto": pbx.Auto, "pjsip-file": pbx.PJSIPFile, "pjsip-realtime": pbx.PJSIPRealtime,
-	"chan-sip": pbx.ChanSIPFile, "iax2": pbx.IAX2File, "exec": pbx.Exec,
+	"chan-sip": pbx.ChanSIPFile, "iax2": pbx.IAX2File, "freepbx": pbx.FreePBX, "exec": pbx.Exec,
 }
 
 // PBX is the configuration as package pbx takes it.
@@ -24,14 +25,19 @@ func PBX(cfg *config.Config) (pbx.Options, error) {
 	r := cfg.Rotate
 	o := pbx.Options{
 		Method: methods[r.Method], ConfigDir: cfg.Asterisk.ConfigDir, RealtimeFamily: r.Realtime, DirectEdit: r.DirectEdit,
-		SecretLength: r.Length,
-		Hook:         pbx.Hook{Command: r.Exec, Timeout: r.ExecWithin},
+		SecretLength: r.Length, Generated: cfg.Asterisk.Generated, Database: Database(cfg),
+		Hook: pbx.Hook{Command: r.Exec, Timeout: r.ExecWithin},
 	}
 	var err error
 	if o.Vault, err = vault(cfg); err != nil {
 		return o, err
 	}
 	return o, o.Validate()
+}
+
+// Database is the part of the configuration about a database, as package mariadb takes it.
+func Database(cfg *config.Config) mariadb.Options {
+	return mariadb.Options{Socket: cfg.Database.Socket, User: cfg.Database.User, Name: cfg.Database.Name}
 }
 
 // vault is where new passwords are kept.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/config"
 )
 
@@ -35,6 +36,16 @@ func StepsCanWrite(cfg *config.Config, uid int) error {
 		}
 	}
 	hook := cfg.Rotate.Method == "exec" || len(cfg.Rotate.Exec) > 0
+	if rotates && hook {
+		if err := (pbx.Hook{Command: cfg.Rotate.Exec}).Check(); err != nil {
+			return fmt.Errorf("rotate will fail: %w", err)
+		}
+	}
+	if slices.Contains(used, config.StepExec) && len(cfg.Exec.Command) > 0 {
+		if err := (pbx.Hook{Command: cfg.Exec.Command}).Check(); err != nil {
+			return fmt.Errorf("exec will fail: %w", err)
+		}
+	}
 	if !slices.Contains(used, config.StepLock) && !slices.Contains(used, config.StepRestrict) && (!rotates || hook) {
 		return nil
 	}

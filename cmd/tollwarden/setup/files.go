@@ -24,7 +24,7 @@ func (s *Setup) write(stanza, where string) error {
 		}
 		fmt.Fprintf(s.Out, "wrote %s\n", f.path)
 	}
-	if where != s.manager.path {
+	if where != s.manager.path && !exists(where) {
 		if err := create(where, stanza); err != nil {
 			return err
 		}
@@ -60,6 +60,12 @@ func appendTo(path, text string) error {
 	}
 	_, err = f.WriteString(text)
 	return errors.Join(err, f.Close())
+}
+
+// packaged says whether there is a user for the daemon.
+func packaged() bool {
+	_, err := user.Lookup(managerUser)
+	return err == nil
 }
 
 // give makes the daemon's user the owner, if there is one.

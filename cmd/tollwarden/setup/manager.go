@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -20,6 +21,8 @@ type managerConf struct {
 	address netip.AddrPort // on this machine, so that our connections come from there too
 	exists  bool           // a section [tollwarden]
 	folder  bool           // it includes manager.d/*.conf
+	custom  bool           // it includes manager_custom.conf, which is there
+	direct  bool           // the section is in manager.conf itself
 }
 
 // readManager reads manager.conf and what it includes.
@@ -37,6 +40,13 @@ func readManager(path string) (managerConf, error) {
 	m.folder = slices.ContainsFunc(conf.Includes, func(pattern string) bool {
 		return strings.HasSuffix(pattern, "manager.d/*.conf") || strings.HasSuffix(pattern, "manager.d/tollwarden.conf")
 	})
+	m.custom = exists(filepath.Join(filepath.Dir(path), customManager)) && slices.ContainsFunc(conf.Includes, func(pattern string) bool {
+		return filepath.Base(pattern) == customManager
+	})
+	if text, err := os.ReadFile(path); err == nil {
+		_, cut := moved(text, managerUser)
+		m.direct = len(cut) > 0
+	}
 	host, port := netip.MustParseAddr("127.0.0.1"), uint64(5038)
 	if p, err := strconv.ParseUint(conf.Value("general", "port"), 10, 16); err == nil {
 		port = p
