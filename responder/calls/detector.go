@@ -112,6 +112,7 @@ type accountState struct {
 	newNetwork newNetwork
 	costly     []costlyNumber // unusual ones called within the last hour, the newest maxCostly
 	tests      []costlyNumber // those of them that were calls of a few seconds
+	broadcast  time.Time      // the last sign of numbers in a row that may be one
 	early      earlyMedia
 	feature    dialledFeature
 }

@@ -160,22 +160,41 @@ func TestSigns(t *testing.T) {
 		}, []string{"NewCountry", "", ""}},
 		{"the seventh call in an hour at night, and the third at once", func(s *site, observe func([]calls.Sign)) {
 			night := noon.Add(11 * time.Hour)
+			s.call(noon, "1002", "0033142685300", office)
+			s.hangUp(noon, "1002")
 			for i := range 7 {
-				observe(s.call(night.Add(time.Duration(i)*5*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), office))
+				observe(s.call(night.Add(time.Duration(i)*5*time.Minute), "1002", fmt.Sprintf("003314268%04d", i*7), office))
 				s.hangUp(night.Add(time.Duration(i)*5*time.Minute+time.Minute), "1002")
 			}
 			for i := range 3 {
-				observe(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", fmt.Sprintf("0207946%04d", i), office))
+				observe(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", fmt.Sprintf("003314268%04d", i*7), office))
 			}
 		}, []string{"", "", "", "", "", "", "OffHours", "", "", "OffHours"}},
+		{"twenty mobiles of an on-call rota at night, one after another", func(s *site, observe func([]calls.Sign)) {
+			for i := range 20 {
+				at := noon.Add(14*time.Hour + time.Duration(i)*40*time.Second)
+				observe(s.call(at, "1002", fmt.Sprintf("0770090%04d", i), office))
+				s.hangUp(at.Add(30*time.Second), "1002")
+			}
+		}, make([]string, 20)},
+		{"domestic calls at night from where the account is not at home", func(s *site, observe func([]calls.Sign)) {
+			s.Login(noon, []byte("1002"), attacker)
+			for i := range 8 {
+				at := noon.Add(14*time.Hour + time.Duration(i)*40*time.Second)
+				observe(s.call(at, "1002", fmt.Sprintf("0770090%04d", i), attacker))
+				s.hangUp(at.Add(30*time.Second), "1002")
+			}
+		}, []string{"", "", "", "", "", "", "OffHours", "OffHours"}},
 		{"an engaged number at night, and on two lines at once", func(s *site, observe func([]calls.Sign)) {
 			night := noon.Add(11 * time.Hour)
+			s.call(noon, "1002", "0033142685300", office)
+			s.hangUp(noon, "1002")
 			for i := range 12 {
-				observe(s.call(night.Add(time.Duration(i)*time.Minute), "1002", "02079460001", office))
+				observe(s.call(night.Add(time.Duration(i)*time.Minute), "1002", "0033142685301", office))
 				s.hangUp(night.Add(time.Duration(i)*time.Minute+10*time.Second), "1002")
 			}
 			for i := range 3 {
-				observe(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", "02079460001", office))
+				observe(s.call(night.Add(3*time.Hour+time.Duration(i)*time.Minute), "1002", "0033142685301", office))
 			}
 		}, []string{"", "", "", "", "", "", "", "", "", "", "", "", "", "", "OffHours"}},
 		{"a new network, and two alternately", func(s *site, observe func([]calls.Sign)) {
@@ -216,6 +235,17 @@ func TestDormantAccount(t *testing.T) {
 	}
 	if got := names(s.call(noon.Add(29*24*time.Hour), "1003", "02079460002", office)); strings.Contains(got, "Dormant") {
 		t.Errorf("after 29 days: %q", got)
+	}
+	// A phone in the lobby calls a taxi; the next time that somebody picks it up, he calls abroad.
+	for number, want := range map[string]string{"02079460002": "", "0033142685300": "Dormant NewCountry"} {
+		s := newSite(usual())
+		s.activate("1002")
+		for d := -24 * time.Hour; d < 40*24*time.Hour; d += 24 * time.Hour {
+			s.Login(noon.Add(d), []byte("1002"), office)
+		}
+		if got := names(s.call(noon.Add(40*24*time.Hour), "1002", number, office)); got != want {
+			t.Errorf("%s from home after 40 days: %q, want %q", number, got, want)
+		}
 	}
 }
 

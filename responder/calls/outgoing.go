@@ -33,11 +33,11 @@ func (d *Detector) checkOutgoing(now time.Time, a *accountState, s *signs) {
 	if live := d.Outgoing(a.name); live > a.limits.Concurrent && a.limits.Concurrent > 0 {
 		s.add(ConcurrentCalls, "%d calls at once", live)
 	}
-	again := a.checkProbing(now, s)
-	if !again {
+	again, ordinary := a.checkProbing(now, s), d.ordinary(now, a, s)
+	if !again && !ordinary {
 		a.fresh = recent(append(a.fresh, now), now)
 	}
-	if d.rules.Hours.closed(now) {
+	if !ordinary && d.rules.Hours.closed(now) {
 		a.checkOffHours(now, d.Outgoing(a.name), again, s)
 	}
 	d.checkDormant(now, a, s)
@@ -94,6 +94,23 @@ const (
 func (d *Detector) Hasty(now time.Time, account string) bool {
 	a := d.accounts[account]
 	return a != nil && since(a.starts, now.Add(-hastily)) >= hasty
+}
+
+// ordinary reports whether a call costs no more than others, is dialled by hand and comes
+// from where its account has long been used. Night shifts and rotas make many of them, and
+// lobbies one a year.
+func (d *Detector) ordinary(now time.Time, a *accountState, s *signs) bool {
+	return d.cost(a.limits, s.number) == "" && !d.Hasty(now, a.name) && d.atHome(now, a, s)
+}
+
+// atHome reports whether a call comes, as far as anybody knows, from where its account has
+// long been used.
+func (d *Detector) atHome(now time.Time, a *accountState, s *signs) bool {
+	from := s.from.Source
+	if !from.IsValid() {
+		from = s.hint.Source
+	}
+	return from.IsValid() && d.places.Home(now, a.name, from)
 }
 
 // checkOffHours applies the limits outside business hours. Whoever dials a number again
@@ -165,7 +182,7 @@ func (d *Detector) checkDormant(now time.Time, a *accountState, s *signs) {
 	if last.Before(since) {
 		last = since // nothing is known about the time before
 	}
-	if silent := now.Sub(last); silent >= a.limits.Dormant && a.limits.Dormant > 0 {
+	if silent := now.Sub(last); silent >= a.limits.Dormant && a.limits.Dormant > 0 && !d.ordinary(now, a, s) {
 		s.add(Dormant, "the first call after %d days", int(silent.Hours()/24))
 	}
 	if a.calls.record(now) {

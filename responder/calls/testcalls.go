@@ -105,6 +105,9 @@ func (d *Detector) Unanswered(now time.Time) (list []Sign) {
 func (d *Detector) countUnanswered(now time.Time, l Leg) []Sign {
 	a := d.accounts[l.Cause]
 	more := now.Sub(l.Began) - unanswered - l.early
+	if a != nil && !d.risky(now, a, &l.Number, l.Costs) {
+		more = min(more, earlyMinutes-l.early) // a queue that answers when it is one's turn
+	}
 	if a == nil || more <= 0 || !d.unusual(now, a, &l.Number, l.Costs) {
 		return nil
 	}

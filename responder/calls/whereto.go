@@ -50,7 +50,7 @@ func (d *Detector) checkWhereTo(now time.Time, a *accountState, s *signs) {
 	d.checkShared(now, a, costs, s)
 	d.checkAfterLogin(now, a, costs, s)
 	if d.unusual(now, a, s.number, costs) {
-		a.checkSequence(now, s)
+		d.checkSequence(now, a, costs, s)
 	}
 }
 
@@ -93,8 +93,10 @@ func (d *Detector) checkAfterLogin(now time.Time, a *accountState, costs string,
 	s.add(CostlyAfterLogin, "%s, %s after the first login from %s", costs, now.Sub(is.at).Round(time.Second), is.prefix)
 }
 
-// checkSequence looks for numbers in a row: whoever is paid for them rents a range.
-func (a *accountState) checkSequence(now time.Time, s *signs) {
+// checkSequence looks for numbers in a row: whoever is paid for them rents a range. A fax
+// that goes to all extensions of a customer does the same, from its own desk and to a country
+// that fraud does not prefer: that is one sign an hour.
+func (d *Detector) checkSequence(now time.Time, a *accountState, costs string, s *signs) {
 	var again bool
 	if a.costly, again = addNumber(a.costly, now, s.number); again {
 		return
@@ -116,7 +118,10 @@ func (a *accountState) checkSequence(now time.Time, s *signs) {
 	for i := v + 1; called[i]; i++ {
 		n++
 	}
-	if n >= inARow {
+	if broadcast := !d.risky(now, a, s.number, costs) && d.atHome(now, a, s); n >= inARow && (!broadcast || now.Sub(a.broadcast) >= hour) {
+		if broadcast {
+			a.broadcast = now
+		}
 		s.add(SequentialNumbers, "one of %d costly numbers in a row", n)
 	}
 }

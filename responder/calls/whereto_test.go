@@ -91,6 +91,15 @@ func TestWhereCallsGo(t *testing.T) {
 		{"the gaps between numbers in a row are filled last", func(s *site) []string {
 			return dial(s, "1002", 0, "0037167800001", "0037167800003", "0037167800004", "0037167800002")
 		}, "SequentialNumbers"},
+		{"a fax to all extensions of a new customer", func(s *site) []string { return dial(s, "1002", 0, numbered("004822123%04d", 20, 1)...) }, "SequentialNumbers"},
+		{"the same, from where the extension is not at home", func(s *site) []string {
+			s.Login(noon.Add(-2*time.Hour), []byte("1002"), attacker)
+			var found []string
+			for i := range 6 {
+				found = append(found, these(s.call(after(i), "1002", fmt.Sprintf("004822123%04d", i), attacker)))
+			}
+			return found
+		}, "SequentialNumbers SequentialNumbers SequentialNumbers"},
 		{"numbers that are not in a row", func(s *site) []string { return dial(s, "1002", 0, numbered("003716780%04d", 9, 7)...) }, ""},
 		{"a call centre dials domestic numbers in a row", func(s *site) []string { return dial(s, "1002", 10*time.Second, numbered("0207946%04d", 30, 1)...) }, ""},
 		{"a call centre dials numbers in a row in a country that it calls", func(s *site) []string { return dial(s, "1001", 10*time.Second, numbered("00331445566%02d", 30, 1)...) }, ""},
@@ -187,6 +196,8 @@ func TestEarlyMedia(t *testing.T) {
 		want         string
 	}{
 		{"one leg is not answered for an hour", "0037167801234", 1, 13 * time.Minute, false, "EarlyMedia EarlyMedia"},
+		{"the queue of an airline in a new country", "0048221234567", 1, 27 * time.Minute, false, "EarlyMedia"},
+		{"three legs there", "0048221234567", 3, 7 * time.Minute, false, "EarlyMedia EarlyMedia EarlyMedia"},
 		{"five legs at once", "0037167801234", 5, 140 * time.Second, false, "EarlyMedia"},
 		{"somebody redials five times", "0037167801234", 5, 45 * time.Second, false, ""},
 		{"a long conversation", "0037167801234", 1, 20 * time.Minute, true, ""},

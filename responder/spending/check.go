@@ -26,7 +26,8 @@ const (
 	Hard
 )
 
-// Alert is a limit that was reached. It is raised once within 24 hours.
+// Alert is a limit that was reached. It is raised once within 24 hours; a soft one once a
+// week, unless much more is spent, or most of it elsewhere.
 type Alert struct {
 	At    time.Time
 	Key   Key
@@ -51,6 +52,18 @@ type alertKey struct {
 // over says whether the alert was raised so long ago that it can be raised again.
 func (a *Alert) over(now time.Time) bool {
 	return now.Sub(a.At) >= window*time.Hour || now.Before(a.At)
+}
+
+// goesOn reports whether an alert, less than a week later, says the same again: a business
+// trip, or what the site does every day.
+func (a *Alert) goesOn(next *Alert) bool {
+	return !a.forgotten(next.At) && next.Spent.Time <= a.Spent.Time*3/2 && next.Spent.Money <= a.Spent.Money*3/2 &&
+		(len(next.places) == 0 || slices.Contains(a.places, next.places[0]))
+}
+
+// forgotten reports whether an alert no longer matters.
+func (a *Alert) forgotten(now time.Time) bool {
+	return now.Sub(a.At) >= 7*24*time.Hour || now.Before(a.At)
 }
 
 // crowd is how many calls at once no person holds: two and a conference.
@@ -111,6 +124,9 @@ func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert,
 		if level == Soft && accounts[""] == 0 && s.knownOf(now, a.Accounts) {
 			return Alert{}, false
 		}
+	}
+	if last, ok := s.raised[alertKey{k.key, level, k.pool}]; level == Soft && ok && last.goesOn(&a) {
+		return Alert{}, false
 	}
 	s.raised[alertKey{k.key, level, k.pool}] = a
 	return a, true

@@ -25,8 +25,11 @@ const (
 	// usual in the first days.
 	firstCallers = 3
 	// typical is which of the busiest days counts as the usual one: the third, so that
-	// two busy days change nothing.
-	typical = 3
+	// two busy days change nothing. For the site, and usual places, it is the second until
+	// threeWeeks are known: what happens once a week has happened twice when the first
+	// days are over.
+	typical    = 3
+	threeWeeks = 21
 )
 
 // dayOf is a day of an account, at a place.
@@ -115,8 +118,9 @@ func (l *learned) busyDays(days map[dayOf]Sum, before int64, learning bool) {
 		pool pool
 		day  int64
 	}
-	sums := map[keyDay]span{}
+	sums, first := map[keyDay]span{}, before
 	for d, sum := range days {
+		first = min(first, d.day)
 		if d.day >= before {
 			continue
 		}
@@ -144,9 +148,13 @@ func (l *learned) busyDays(days map[dayOf]Sum, before int64, learning bool) {
 		lists[keyPool{k.key, k.pool}] = append(lists[keyPool{k.key, k.pool}], s)
 	}
 	for k, list := range lists {
+		n := typical
+		if k.key.Kind == PerSite && k.pool == usualPlaces && before-first < threeWeeks {
+			n--
+		}
 		l.days[k.pool][k.key] = span{
-			open: nth(list, func(s span) time.Duration { return s.open }), closed: nth(list, func(s span) time.Duration { return s.closed }),
-			money: nth(list, func(s span) Money { return s.money }),
+			open: nth(n, list, func(s span) time.Duration { return s.open }), closed: nth(n, list, func(s span) time.Duration { return s.closed }),
+			money: nth(n, list, func(s span) Money { return s.money }),
 		}
 		if learning && k.key.Kind == PerSite && len(list) < typical {
 			for _, s := range list {
@@ -156,9 +164,9 @@ func (l *learned) busyDays(days map[dayOf]Sum, before int64, learning bool) {
 	}
 }
 
-// nth is the typical one of the greatest values; zero if there are fewer.
-func nth[T cmp.Ordered](list []span, of func(span) T) (value T) {
-	if len(list) < typical {
+// nth is the nth greatest value; zero if there are fewer.
+func nth[T cmp.Ordered](n int, list []span, of func(span) T) (value T) {
+	if len(list) < n {
 		return value
 	}
 	values := make([]T, len(list))
@@ -166,5 +174,5 @@ func nth[T cmp.Ordered](list []span, of func(span) T) (value T) {
 		values[i] = of(list[i])
 	}
 	slices.Sort(values)
-	return values[len(values)-typical]
+	return values[len(values)-n]
 }

@@ -184,7 +184,7 @@ func (s *Spending) Prune(now time.Time) {
 		}
 	}
 	for k, a := range s.raised {
-		if a.over(now) {
+		if a.forgotten(now) {
 			delete(s.raised, k)
 		}
 	}

@@ -157,10 +157,16 @@ func TestLimits(t *testing.T) {
 			s.now = s.now.Add(-time.Hour)
 			s.passes(30 * time.Minute)
 		}, ""},
-		"told once a day": {noon, func(s *site) {
-			for range 3 {
+		"a trip, told of once a week": {noon, func(s *site) {
+			for range 9 {
 				s.call("1", "RO", 31*time.Minute)
 				s.Forgive(s.now, "nobody")
+				s.passes(23*time.Hour + 29*time.Minute)
+			}
+		}, "account 1 soft/30 after 12:29:05; site soft/30 after 12:29:05; account 1 soft/30 after 12:29:05"},
+		"each day somewhere else": {noon, func(s *site) {
+			for _, country := range []string{"RO", "PL", "RO"} {
+				s.call("1", country, 31*time.Minute)
 				s.passes(23*time.Hour + 40*time.Minute)
 			}
 		}, "account 1 soft/30 after 12:29:05; account 1 soft/30 after 12:40:05; account 1 soft/30 after 12:51:05"},

@@ -42,6 +42,11 @@ const officeAddress = "198.51.100.10"
 
 func newSite(t *testing.T, now time.Time, settings string) *site {
 	t.Helper()
+	return newSiteWith(t, now, settings, true)
+}
+
+func newSiteWith(t *testing.T, now time.Time, settings string, noReceiver bool) *site {
+	t.Helper()
 	cfg, err := config.Parse("office.toml", []byte("[asterisk]\nusername = \"u\"\nsecret = \"s\"\n"+settings), config.Env{Signals: Signals(), Getenv: func(string) string { return "" }})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +55,7 @@ func newSite(t *testing.T, now time.Time, settings string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	policy.NoReceiver = true
+	policy.NoReceiver = noReceiver
 	s := &site{t: t, now: now}
 	if s.judge, err = judge.New(now, policy, s); err != nil {
 		t.Fatal(err)
