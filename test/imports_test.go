@@ -40,7 +40,7 @@ var allowed = map[string][]string{
 
 	"ami":                {"ami"},
 	"ami/event":          {},
-	"ami/pbx":            {"ami", "responder/binds", "responder/calls", "responder/contain", "responder/incident", "responder/orders", "responder/places"},
+	"ami/pbx":            {"ami", "responder/binds", "responder/calls", "responder/contain", "responder/incident", "responder/orders", "responder/people", "responder/places"},
 	"config":             {},
 	"firewall":           {},
 	"responder":          {"ami", "responder"},
