@@ -174,6 +174,7 @@ func (b *burgled) staysOut(t *testing.T) {
 	b.restore(t)
 	b.out(t, "after a restored database", time.Now())
 
+	b.wait("the database to have it again", 5*time.Second, func() bool { return b.pbx.Secret(t, "1002") != b.stolen })
 	b.pbx.ApplyConfig(t) // the files have it, so that nothing of ours protects it now
 	b.wait("the lines over the generated file to go", 5*time.Second, func() bool {
 		left, err := filepath.Glob(b.pbx.File("tollwarden-*-1002*.conf"))
