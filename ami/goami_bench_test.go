@@ -48,7 +48,7 @@ func BenchmarkActions(b *testing.B) {
 				_, err := goami.CoreShowChannels(ctx, s, "")
 				return err
 			}},
-			{act("PJSIPShowContacts"), []string{"ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent"}, func(ctx context.Context, s goami.Client) error {
+			{act("PJSIPShowContacts"), []string{"ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent", "Uri"}, func(ctx context.Context, s goami.Client) error {
 				_, err := goami.PJSIPShowContacts(ctx, s, "")
 				return err
 			}},

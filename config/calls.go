@@ -28,6 +28,7 @@ type Calls struct {
 	Limits         CallLimits
 	Groups         []CallGroup
 	Budget         Budget
+	History        History
 }
 
 // CallLimits are the limits of one account. Zero switches Rate, Concurrent, Gap,
@@ -79,6 +80,7 @@ type fileCalls struct {
 	Carriers       *[]string       `toml:"carriers"`
 	Group          []fileCallGroup `toml:"group"`
 	Budget         fileBudget      `toml:"budget"`
+	History        fileHistory     `toml:"history"`
 	fileCallLimits
 }
 
@@ -121,6 +123,7 @@ func (p *parser) calls(f *file, c *Calls) {
 	p.patterns("calls.carriers", c.Carriers)
 	p.limits("calls", &in.fileCallLimits, &c.Limits)
 	p.budget(&in.Budget, &c.Budget)
+	p.history(&in.History, &c.History)
 	if in.Group != nil {
 		c.Groups = nil
 	}

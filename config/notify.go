@@ -15,6 +15,7 @@ type Notify struct {
 	Webhook string // URL that gets each incident as JSON; "" is off
 	Syslog  string // socket that gets a line for each incident; "" is off
 	Mail    Mail
+	Users   Users
 	Within  time.Duration // time limit of one delivery
 	Burst   int           // messages of one kind sent one by one within Digest
 	Digest  time.Duration // how long the messages after them are collected
@@ -24,6 +25,14 @@ type Notify struct {
 
 // Anybody reports whether there is a receiver.
 func (n *Notify) Anybody() bool { return n.Webhook != "" || n.Syslog != "" || n.Mail.Server != "" }
+
+// Users says what the person of an extension hears of a changed password.
+type Users struct {
+	Mail    bool   // an e-mail goes to the addresses in voicemail.conf
+	Contact string // whom to ask, in words
+	Subject string // template of its subject
+	Text    string // template of its text
+}
 
 // Mail says how e-mail is sent.
 type Mail struct {
@@ -43,15 +52,23 @@ type Exec struct {
 }
 
 type fileNotify struct {
-	Webhook *string  `toml:"webhook"`
-	Syslog  *string  `toml:"syslog"`
-	Within  *string  `toml:"within"`
-	Burst   *int     `toml:"burst"`
-	AtOnce  *int     `toml:"at_once" now:"burst"`
-	Digest  *string  `toml:"digest"`
-	Subject *string  `toml:"subject"`
-	Text    *string  `toml:"text"`
-	Mail    fileMail `toml:"mail"`
+	Webhook *string   `toml:"webhook"`
+	Syslog  *string   `toml:"syslog"`
+	Within  *string   `toml:"within"`
+	Burst   *int      `toml:"burst"`
+	AtOnce  *int      `toml:"at_once" now:"burst"`
+	Digest  *string   `toml:"digest"`
+	Subject *string   `toml:"subject"`
+	Text    *string   `toml:"text"`
+	Mail    fileMail  `toml:"mail"`
+	Users   fileUsers `toml:"users"`
+}
+
+type fileUsers struct {
+	Mail    *bool   `toml:"mail"`
+	Contact *string `toml:"contact"`
+	Subject *string `toml:"subject"`
+	Text    *string `toml:"text"`
 }
 
 type fileMail struct {
@@ -92,17 +109,35 @@ func (p *parser) notify(in *fileNotify, n *Notify) {
 	if n.Digest < minDigest || n.Digest > maxDigest {
 		p.fail("notify.digest", "%s: want %s to %s", FormatDuration(n.Digest), FormatDuration(minDigest), FormatDuration(maxDigest))
 	}
-	p.template("notify.subject", in.Subject, &n.Subject)
-	p.template("notify.text", in.Text, &n.Text)
+	p.template("notify.subject", in.Subject, &n.Subject, p.env.Template)
+	p.template("notify.text", in.Text, &n.Text, p.env.Template)
 	p.mail(&in.Mail, &n.Mail)
+	p.users(&in.Users, n)
 }
 
-func (p *parser) template(key string, in, out *string) {
-	set(in, out)
-	if p.env.Template == nil {
+func (p *parser) users(in *fileUsers, n *Notify) {
+	u := &n.Users
+	set(in.Mail, &u.Mail)
+	set(in.Contact, &u.Contact)
+	p.template("notify.users.subject", in.Subject, &u.Subject, p.env.UserTemplate)
+	p.template("notify.users.text", in.Text, &u.Text, p.env.UserTemplate)
+	if !u.Mail {
 		return
 	}
-	if err := p.env.Template(*out); err != nil {
+	if strings.TrimSpace(u.Contact) == "" {
+		p.fail("notify.users.contact", `missing: whom users ask for help, such as "the help desk (extension 1000)"`)
+	}
+	if n.Mail.Server == "" {
+		p.fail("notify.users.mail", "needs notify.mail.server")
+	}
+}
+
+func (p *parser) template(key string, in, out *string, check func(string) error) {
+	set(in, out)
+	if check == nil {
+		return
+	}
+	if err := check(*out); err != nil {
 		p.fail(key, "not a valid template: %v", err)
 	}
 }

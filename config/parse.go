@@ -25,6 +25,8 @@ type Env struct {
 	Signals []string
 	// Template checks a template of notify; nil allows any.
 	Template func(text string) error
+	// UserTemplate checks a template of notify.users; nil allows any.
+	UserTemplate func(text string) error
 	// Getenv reads the environment; nil is os.Getenv.
 	Getenv func(string) string
 }

@@ -50,6 +50,7 @@ func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	var legs []calls.Leg
 	e.with(func() {
 		e.judge.Calls.ApplySnapshot(now, up)
+		e.judge.Gate.ForgetGone()
 		legs = e.judge.Calls.Standing(now, up)
 	})
 	err = e.meet(ctx, now, up)

@@ -31,6 +31,11 @@ func (e *Engine) Spending(now time.Time) (s Spending) {
 func (e *Engine) restoreSpending(ctx context.Context, now time.Time) {
 	rows, err := e.parts.Ledger.Spending(ctx, now.Add(-spending.KeepFor))
 	e.doubt(err, "what calls have cost")
+	e.judge.Spending.Restore(usesOf(rows))
+}
+
+// usesOf are what rows of the ledger say was spent.
+func usesOf(rows []ledger.Spent) []spending.Use {
 	list := make([]spending.Use, len(rows))
 	for i, r := range rows {
 		list[i] = spending.Use{
@@ -38,7 +43,7 @@ func (e *Engine) restoreSpending(ctx context.Context, now time.Time) {
 			Sum: spending.Sum{Time: r.Time, Calls: r.Calls, Money: spending.Money(r.Money), Estimate: r.Estimate},
 		}
 	}
-	e.judge.Spending.Restore(list)
+	return list
 }
 
 func spendingRow(u spending.Use) ledger.Spent {

@@ -104,7 +104,7 @@ func (b *burgled) breakIn(t *testing.T) {
 	thief.SetPassword(b.stolen)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	_ = thief.Register(ctx) // the answer may come after the ban
+	_ = thief.Register(ctx)              // the answer may come after the ban
 	if b.lab.Version == lab.Asterisk16 { // over UDP the guesses may be somebody else's
 		b.newPlace("1002")
 		if out, err := b.tollwarden("compromise", "1002", "--socket", b.socket()); err != nil {

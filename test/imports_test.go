@@ -24,7 +24,7 @@ var pure = []string{
 	"ami/event",
 	"responder/score", "responder/numbers", "responder/calls", "responder/incident", "responder/intake", "responder/places",
 	"responder/decide", "responder/bans", "responder/contain", "responder/sip", "responder/binds", "responder/slow",
-	"responder/spending", "responder/orders", "responder/gate", "responder/partial", "responder/phones", "responder/ongoing", "responder/effect",
+	"responder/spending", "responder/orders", "responder/gate", "responder/cdr", "responder/history", "responder/partial", "responder/phones", "responder/ongoing", "responder/effect",
 }
 
 // allowed says which of the project's own packages each folder may import.
@@ -63,12 +63,17 @@ var allowed = map[string][]string{
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
 	"responder/spending": {},
-	"responder/effect":   {"ami/event", "responder/bans", "responder/incident", "responder/phones", "responder/places"},
-	"responder/ongoing":  {"ami/event", "responder/calls", "responder/contain", "responder/decide", "responder/incident", "responder/score"},
-	"responder/phones":   {"ami/event", "responder/contain", "responder/decide", "responder/places", "responder/score"},
-	"responder/partial":  {"ami/event", "responder/bans", "responder/decide", "responder/incident", "responder/score"},
-	"responder/gate":     {"responder/calls", "responder/contain", "responder/incident", "responder/numbers", "responder/score", "responder/spending"},
-	"test":               {"ami", "config", "firewall", "responder", "test"},
+	"responder/cdr":      {"ami/event"},
+	"responder/history":  {"responder/calls", "responder/cdr", "responder/numbers", "responder/spending"},
+
+	"responder/cdr/database": {"responder/cdr"},
+
+	"responder/effect":  {"ami/event", "responder/bans", "responder/incident", "responder/phones", "responder/places"},
+	"responder/ongoing": {"ami/event", "responder/calls", "responder/contain", "responder/decide", "responder/incident", "responder/score"},
+	"responder/phones":  {"ami/event", "responder/contain", "responder/decide", "responder/places", "responder/score"},
+	"responder/partial": {"ami/event", "responder/bans", "responder/decide", "responder/incident", "responder/score"},
+	"responder/gate":    {"responder/calls", "responder/contain", "responder/incident", "responder/numbers", "responder/score", "responder/spending"},
+	"test":              {"ami", "config", "firewall", "responder", "test"},
 }
 
 // Imports run one way: the leaves know nothing of the program, cmd knows
@@ -87,6 +92,25 @@ func TestImportsRunOneWay(t *testing.T) {
 	}
 	if len(folders) < len(allowed)-1 {
 		t.Errorf("only %d packages were checked", len(folders))
+	}
+}
+
+// The map for contributors names every package.
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## Packages\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	folders, err := importsBelow(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder := range folders {
+		if !strings.Contains(table, "`"+folder+"`") && !strings.Contains(table, "`…/"+filepath.Base(folder)+"`") {
+			t.Errorf("docs/architecture.md does not name %s", folder)
+		}
 	}
 }
 

@@ -39,6 +39,15 @@ var exitsFromBritain = []exit{
 	{"Originate to the trunk", "pbx/itself", "", func(x *exits) {
 		x.originate(x.lab.Technology()+"/"+satellite+"@carrier", "Application: Wait\r\nData: 5")
 	}},
+	{"Originate to a URI at the trunk", "pbx/itself", lab.Asterisk22, func(x *exits) {
+		x.originate("PJSIP/carrier/<SIP:"+satellite+"@"+trunkAddress+":5060>", "Application: Wait\r\nData: 5")
+	}},
+	{"Originate to the trunk through a proxy", "pbx/itself", lab.Asterisk16, func(x *exits) {
+		x.originate("SIP/"+satellite+"@carrier//"+trunkAddress, "Application: Wait\r\nData: 5")
+	}},
+	{"Originate to an emergency number, with another in To", "pbx/itself", lab.Asterisk16, func(x *exits) {
+		x.originate("SIP/112@carrier!"+satellite+"@"+trunkAddress, "Application: Wait\r\nData: 5")
+	}},
 	{"Originate through the dialplan", "pbx/itself", "", func(x *exits) {
 		x.originate("Local/"+satellite+"@internal", "Application: Wait\r\nData: 5")
 	}},

@@ -308,7 +308,7 @@ func TestContactsReadTheAddressTheRegisterCameFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []places.Contact{
-		{Account: "1002", Source: netip.MustParseAddr("203.0.113.66"), Port: 40000, Agent: "friendly-scanner"},
+		{Account: "1002", Source: netip.MustParseAddr("203.0.113.66"), Port: 40000, Agent: "friendly-scanner", URI: "sip:123@1.1.1.1"},
 		{Account: "1002", Source: netip.MustParseAddr("2001:db8::7"), Port: 5060},
 		{Account: "1002"},
 		{Account: "1003", Source: netip.MustParseAddr("192.0.2.3"), Port: 5061, Agent: "desk phone"},

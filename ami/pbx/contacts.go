@@ -22,6 +22,7 @@ type registration struct {
 	// "rport" (ViaAddr, ViaPort). Invalid when Asterisk gives no address.
 	via       netip.AddrPort
 	userAgent string
+	uri       string // PJSIP: where calls to it are sent
 	object    string // PJSIP: id of the sorcery object
 }
 
@@ -52,13 +53,13 @@ func (i inventory) Contacts(ctx context.Context) ([]places.Contact, error) {
 		}
 	}
 	for _, r := range all {
-		out = append(out, places.Contact{Account: r.account, Source: r.via.Addr(), Port: r.via.Port(), Agent: r.userAgent})
+		out = append(out, places.Contact{Account: r.account, Source: r.via.Addr(), Port: r.via.Port(), Agent: r.userAgent, URI: r.uri})
 	}
 	return out, nil
 }
 
 func (i inventory) pjsipRegistered(ctx context.Context) ([]registration, error) {
-	items, err := goami.PJSIPShowContacts(ctx, i.asterisk.session("ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent"), "")
+	items, err := goami.PJSIPShowContacts(ctx, i.asterisk.session("ObjectName", "Endpoint", "ViaAddr", "ViaPort", "UserAgent", "Uri"), "")
 	if unknownAction(err) || answered(err, "No Contacts found") {
 		return nil, nil
 	}
@@ -77,7 +78,7 @@ func (i inventory) pjsipRegistered(ctx context.Context) ([]registration, error) 
 func readContact(item goami.Response) registration {
 	r := registration{
 		account: own(item, "Endpoint"), object: own(item, "ObjectName"),
-		via: addrPort(item.Get("ViaAddr"), item.Get("ViaPort")), userAgent: own(item, "UserAgent"),
+		via: addrPort(item.Get("ViaAddr"), item.Get("ViaPort")), userAgent: own(item, "UserAgent"), uri: own(item, "Uri"),
 	}
 	if i := strings.LastIndex(r.object, ";@"); i > 0 {
 		r.aor = r.object[:i]

@@ -27,10 +27,10 @@ var HelpActions = []string{"DBDel", "DBPut", "DialplanExtensionAdd", "ShowDialPl
 // was locked: of PJSIP/1002-0000001f, the key is PJSIP/1002.
 const formerContext = "${DB(" + LockedContext + "/${CHANNEL:0:-9})}"
 
-// LetCallForHelp makes sure that locked accounts can dial these emergency numbers. locked
-// has what Lock returned for each. An extension of LockedContext that is there stays. What
-// has no such context, as chan_iax2's accounts, is left out. It needs the write class
-// system.
+// LetCallForHelp makes sure that locked accounts can dial these emergency numbers. locked has
+// what Lock returned for each. An extension that LockedContext has already stays as it is. It
+// leaves out accounts without a context of their own, as those of chan_iax2 are. It needs the
+// write class system.
 func (l *locks) LetCallForHelp(ctx context.Context, numbers []string, locked map[string]string) error {
 	for account, was := range locked {
 		for item := range strings.FieldsSeq(was) {
@@ -62,7 +62,8 @@ func (l *locks) LetCallForHelp(ctx context.Context, numbers []string, locked map
 	return nil
 }
 
-// forget removes what LetCallForHelp noted of an account, which no longer matters.
+// forget removes what LetCallForHelp put into Asterisk's database about an account that is no
+// longer locked. An error does no harm: the context is only read while the account is locked.
 func (l *locks) forget(ctx context.Context, account string) {
 	for _, tech := range []Technology{PJSIP, ChanSIP} {
 		_, _ = goami.DBDel(ctx, l.asterisk.session(), "", LockedContext, string(tech)+"/"+account)

@@ -27,6 +27,9 @@ func (f *fakeDaemon) Orders() []control.Order {
 	return []control.Order{{Account: "1006", Order: "rotate", State: "gave up", Reason: "the old password was back again", Since: time.Now(), Incident: 41, Repairs: 3}}
 }
 func (f *fakeDaemon) Spending() control.Spending { return control.Spending{} }
+func (f *fakeDaemon) Teach(context.Context, uint32, control.History) (control.Changed, error) {
+	return control.Changed{}, nil
+}
 
 func (f *fakeDaemon) Status() control.Status {
 	gap := &control.Gap{From: goldenAt, To: goldenAt.Add(time.Minute)}

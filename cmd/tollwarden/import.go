@@ -17,10 +17,10 @@ import (
 
 func newImport() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "import", Short: "Import bans and allowed addresses from another program", Args: args(cobra.NoArgs),
+		Use: "import", Short: "Import bans and allowed addresses from another program, and past calls", Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newImportFail2ban())
+	cmd.AddCommand(newImportFail2ban(), newImportCalls())
 	return cmd
 }
 

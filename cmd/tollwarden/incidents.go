@@ -12,7 +12,9 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/people"
 	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
 func newIncidents() *cobra.Command {
@@ -62,7 +64,15 @@ func who(i *incident.Incident) string {
 	if i.Shared() {
 		return "many addresses"
 	}
-	return i.Key.Words()
+	return people.Title(i.Key.Words(), nameOf(i.Key, i.Name))
+}
+
+// nameOf is the name of an account's person, if the key is an account.
+func nameOf(k score.Key, name string) string {
+	if k.Per != score.PerAccount {
+		return ""
+	}
+	return name
 }
 
 // cost is about what the calls of an incident cost: an estimate if it is at default rates.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,16 +17,18 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/replayview"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/history"
 	"github.com/tollwarden/tollwarden/responder/replay"
 	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 func newReplay() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "replay FILE...", Short: "Show what this configuration would have done with recorded files", Args: args(cobra.MinimumNArgs(1)),
+		Use: "replay [FILE...]", Short: "Show what this configuration would have done with recorded files",
 		Long: "Show what this configuration would have done, in virtual time and without changing anything.\n\n" +
 			"The files may be Asterisk's logs (security, messages, full; rotated ones, also compressed by gzip),\n" +
-			"transcripts of the manager interface, and call records (Master.csv), in any mixture. A month\n" +
+			"transcripts of the manager interface, and call records (Master.csv, or exports of the\n" +
+			"table cdr as CSV), in any mixture; with --database, the call records of FreePBX, too. A month\n" +
 			"of logs shows, before the first day in mode enforce, which attackers it would have blocked, and\n" +
 			"which users.",
 	}
@@ -34,17 +37,27 @@ func newReplay() *cobra.Command {
 	observations := cmd.Flags().Bool("observations", false, "print every observation instead, one JSON object per line")
 	asHTML := cmd.Flags().Bool("html", false, "print a self-contained HTML page")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "observations")
+	fromDatabase := cmd.Flags().Bool("database", false, "also the call records of the last 60 days in the database of calls.history")
 	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that have none, such as Europe/London")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		location, err := time.LoadLocation(*zone)
 		if err != nil {
 			return usage(fmt.Errorf("--zone: %w", err))
 		}
-		o, err := replayOptions(cmd, *file)
+		if len(paths) == 0 && !*fromDatabase {
+			return usage(errors.New("name a file, or give --database"))
+		}
+		o, cfg, err := replayOptions(cmd, *file)
 		if err != nil {
 			return err
 		}
 		o.Zone = location
+		if *fromDatabase {
+			o.CallsName = "database " + cfg.Calls.History.Database
+			o.Calls = func(ctx context.Context) (replay.CallReader, error) {
+				return settings.OpenCalls(ctx, cfg, time.Now().Add(-history.MaxAge), location)
+			}
+		}
 		out := cmd.OutOrStdout()
 		bar := newBar(cmd.ErrOrStderr())
 		if bar != nil {
@@ -76,12 +89,12 @@ func newReplay() *cobra.Command {
 
 // replayOptions are those of the configuration and its allow file, or of the
 // built-in configuration if none was named and none is installed.
-func replayOptions(cmd *cobra.Command, path string) (o replay.Options, err error) {
-	cfg := config.Default()
+func replayOptions(cmd *cobra.Command, path string) (o replay.Options, cfg *config.Config, err error) {
+	cfg = config.Default()
 	_, err = os.Stat(path)
 	if named := cmd.Flags().Changed("config"); named || !errors.Is(err, fs.ErrNotExist) {
 		if cfg, err = settings.Load(path); err != nil {
-			return o, err
+			return o, cfg, err
 		}
 	}
 	host, _, _ := net.SplitHostPort(cfg.Asterisk.Address)
@@ -89,15 +102,15 @@ func replayOptions(cmd *cobra.Command, path string) (o replay.Options, err error
 		o.Own = own // beside Asterisk; elsewhere our own address is not known
 	}
 	if o.Policy, err = settings.Policy(cfg); err != nil {
-		return o, err
+		return o, cfg, err
 	}
 	if o.Policy.Budget.Rates, _, err = settings.Rates(cfg); err != nil {
-		return o, err
+		return o, cfg, err
 	}
 	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
 	if err != nil {
-		return o, err
+		return o, cfg, err
 	}
 	o.Policy.Allow = append(o.Policy.Allow, config.AllowedPrefixes(allowed.Items(), time.Now())...)
-	return o, nil
+	return o, cfg, nil
 }

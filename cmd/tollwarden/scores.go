@@ -11,6 +11,7 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/people"
 )
 
 func newSources() *cobra.Command {
@@ -58,7 +59,7 @@ func printScores(w io.Writer, kind string, list []control.ScoreStatus) {
 		if s.Last != nil {
 			last = output.Time(*s.Last)
 		}
-		t.Row(s.Key.Value(), strconv.Itoa(int(100*s.Share))+"%", nearest.Threshold,
+		t.Row(people.Title(s.Key.Value(), s.Name), strconv.Itoa(int(100*s.Share))+"%", nearest.Threshold,
 			fmt.Sprintf("%d of %d within %s", nearest.Points, nearest.Score, nearest.Within), last, scoreState(&s))
 	}
 	t.Flush()

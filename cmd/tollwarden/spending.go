@@ -10,6 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/people"
 )
 
 func newSpending() *cobra.Command {
@@ -43,7 +44,7 @@ func printSpending(w io.Writer, s control.Spending) {
 		case "trunk":
 			who = "trunk " + output.Plain(x.Name)
 		case "account":
-			who = output.Plain(x.Name)
+			who = output.Plain(people.Title(x.Name, x.Person))
 		}
 		for _, part := range []struct {
 			places string
@@ -69,7 +70,7 @@ func printSpending(w io.Writer, s control.Spending) {
 			fmt.Fprintf(w, "the site's budget is used up: calls to places that are not usual are ended until %s; `tollwarden resume` allows them before\n", output.Time(b.Until))
 			continue
 		}
-		fmt.Fprintf(w, "%s has used up its budget: its calls abroad and to costly numbers are ended until %s; %s allows them before\n", output.Plain(b.Account), output.Time(b.Until), incident.AccountCommand("unlock", b.Account))
+		fmt.Fprintf(w, "%s has used up its budget: its calls abroad and to costly numbers are ended until %s; %s allows them before\n", output.Plain(people.Title(b.Account, b.Name)), output.Time(b.Until), incident.AccountCommand("unlock", b.Account))
 	}
 }
 

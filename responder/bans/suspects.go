@@ -40,7 +40,7 @@ type Throttler interface {
 type suspect struct {
 	incident.PartialBlock
 	kernel  time.Time        // until when the kernel throttles it, as far as it has said
-	untold  bool             // the kernel has not taken what was decided last
+	unsent  bool             // the kernel has not taken what was decided last
 	live    []netip.AddrPort // conversations that pass undecided; shared, so never changed in place
 	barred  []netip.AddrPort // those that would, had no guesses come from them
 	guesses bool             // it guesses; otherwise it received others' answers, which can happen to anybody
@@ -77,7 +77,7 @@ func (s *Suspects) Add(now time.Time, why incident.PartialBlock, within time.Dur
 		is.guesses, is.Account, is.Reason, is.Origin = true, why.Account, why.Reason, why.Origin
 	}
 	changed := is.bar(failed)
-	if !changed && !is.untold && is.Until.Sub(now) > within/2 {
+	if !changed && !is.unsent && is.Until.Sub(now) > within/2 {
 		return begun, true
 	}
 	if until := now.Add(within); until.After(is.Until) {
@@ -90,7 +90,7 @@ func (s *Suspects) Add(now time.Time, why incident.PartialBlock, within time.Dur
 // throttle has the kernel throttle a suspect. If there is no room for that now, the next
 // guess tries again.
 func (s *Suspects) throttle(now time.Time, is *suspect) {
-	if is.untold = !s.throttler.Suspect(is.Address, is.Until.Sub(now), is.live); is.untold {
+	if is.unsent = !s.throttler.Suspect(is.Address, is.Until.Sub(now), is.live); is.unsent {
 		is.Until = is.kernel
 	}
 }
@@ -144,7 +144,7 @@ func (s *Suspects) Acknowledged(now time.Time, at netip.Prefix, err error) {
 		return
 	}
 	if err != nil {
-		is.Until, is.untold = is.kernel, true
+		is.Until, is.unsent = is.kernel, true
 		return
 	}
 	begins := !is.kernel.After(now)

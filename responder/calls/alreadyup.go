@@ -28,7 +28,7 @@ func (d *Detector) AlreadyUp(now time.Time) (list []Channel) {
 	return list
 }
 
-// UpNow returns all calls that AlreadyUp would, however they became known, by name.
+// UpNow returns the calls that AlreadyUp would, however they became known, ordered by name.
 func (d *Detector) UpNow(now time.Time) (list []Channel) {
 	for _, c := range d.byName {
 		if !c.Calling {
@@ -77,10 +77,11 @@ func (d *Detector) CheckAlreadyUp(now time.Time, list []Channel) (found []Sign) 
 	return found
 }
 
-// CheckLegsAlreadyUp returns the signs of legs that were up before any event told of them, of
-// those that no phone set up by a channel of its own: forbidden destinations, and more than
-// Concurrent costly calls of one account or origin at once, except to countries that it
-// usually calls.
+// CheckLegsAlreadyUp returns the signs of legs that were up before any event named them. It
+// leaves out those of a phone's own channel. These count:
+//   - forbidden destinations
+//   - more than Concurrent costly calls of one account or origin at once, except to countries
+//     that it usually calls
 func (d *Detector) CheckLegsAlreadyUp(now time.Time, legs []Leg) (found []Sign) {
 	up, over := map[string]map[string]bool{}, map[string]int{}
 	unusual := func(a *accountState, leg *Leg) bool {

@@ -52,6 +52,7 @@ type Contact struct {
 	Account string
 	Source  netip.Addr
 	Agent   string // User-Agent
+	URI     string // where calls to it are sent; "" if that is not known
 	// Unannounced is true if no event reports such a registration.
 	Unannounced bool
 	// Doubtful says that it shows no home of the account: it may be a thief's.
@@ -69,6 +70,7 @@ type Detector struct {
 	folded   map[string]string  // their names by the same in lower case
 	since    time.Time          // habits have been learned since then
 	uptime   usage              // of the daemon
+	history  usage              // of the calls that records of the past have told of
 	unheard  []string           // channels that only Asterisk's last list has told of
 	refused  uint64
 
@@ -78,8 +80,9 @@ type Detector struct {
 	streamStart time.Time
 	sawLogin    bool             // since streamStart, so the stream contains logins
 	unseen      []waiting        // calls whose login has not been seen yet, oldest first
-	contacts    map[Contact]bool // the last registrations, without Agent; nil before the first
+	contacts    map[Contact]bool // the last registrations, without Agent and URI; nil before the first
 	contactsAt  time.Time
+	uris        map[string][]contactURI // of the last registrations, by account
 
 	// Learned, if set, is called for each new habit, and again once a day while it
 	// is in use.
@@ -134,6 +137,9 @@ type Places interface {
 	// AssumeHome makes the network of an address a home network of the account if
 	// the account has no known networks.
 	AssumeHome(now time.Time, account string, source netip.Addr)
+	// Carrier reports whether Asterisk's configuration names the address of a prefix, as a
+	// carrier's or that of another PBX.
+	Carrier(prefix netip.Prefix) bool
 	// Home reports whether an account has long been used from the network of an
 	// address. Young reports whether a network is known for the account, but not one
 	// of its home networks yet.
@@ -153,6 +159,10 @@ func (d *Detector) RestoreHabits(now time.Time, habits []Habit) {
 		s := usage{h.First, h.Last, h.Last}
 		if h.Kind == HabitForward {
 			d.stored.restore(h)
+			continue
+		}
+		if h.Kind == HabitHistory {
+			d.history = s
 			continue
 		}
 		if h.Kind == HabitWatch {
@@ -175,6 +185,7 @@ func (d *Detector) RestoreHabits(now time.Time, habits []Habit) {
 			a.countries[h.Value] = &s
 		}
 	}
+	d.keepHistory(now)
 }
 
 // RecordUptime reports, once an hour, that the daemon is running and since when it
@@ -365,9 +376,10 @@ func (d *Detector) Configure(rules Rules) {
 // IsPhone reports whether an account is a phone: it logs in and is not a carrier.
 func (d *Detector) IsPhone(account string) bool { return d.isPhoneName(account) }
 
-// LearningEnds is when the first days are over, in which nothing is new.
-func (d *Detector) LearningEnds() time.Time { return d.since.Add(d.rules.Learn) }
+// LearningEnds is when the first days are over, in which no call is new.
+func (d *Detector) LearningEnds() time.Time { return d.callsSince().Add(d.rules.Learn) }
 
+// learningDone reports whether the first days are over, in which no network is new.
 func (d *Detector) learningDone(now time.Time) bool { return now.Sub(d.since) >= d.rules.Learn }
 
 func (d *Detector) report(h Habit) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // peerOf splits the name of a channel into technology and the peer at the other end.
@@ -33,42 +34,56 @@ func isInternal(tech string) bool {
 }
 
 // numberIn returns the number that a dial string sends, without the device that it is sent
-// through; "" if it names only a device. The queue writes the technology in front, Dial
-// does not:
+// through; "" if it names only a device. A parameter phone-context stays, since it is part of
+// the number. The queue writes the technology in front, Dial does not:
 //
 //	0044…@trunk              PJSIP, SIP, Motif
 //	trunk/sip:0044…@host     PJSIP
 //	trunk/0044…              SIP
+//	0044…@host//address      SIP, through a proxy
+//	0044…@trunk!sip:0033…@host   SIP, with a To of its own: both count ("0044…&0033…")
 //	user:password@peer/0044…@context   IAX2
 //	g0/0044…                 DAHDI and others
 //	0044…@context/n          Local
 func numberIn(tech, dialString string) string {
 	dialString = strings.TrimPrefix(dialString, tech+"/")
+	to := ""
+	if tech == "SIP" {
+		dialString, to, _ = strings.Cut(dialString, "!")
+		to, _, _ = strings.Cut(to, "!")
+	}
 	device, number, ok := strings.Cut(dialString, "/")
-	if !ok || tech == "Local" {
+	if !ok || tech == "Local" || strings.HasPrefix(number, "/") {
 		if number, _, ok = strings.Cut(device, "@"); !ok || tech == "IAX2" {
-			return ""
+			number = ""
 		}
 	}
-	if i := strings.IndexAny(number, "@;?"); i >= 0 {
-		number = number[:i]
+	number, to = sentUser(number), sentUser(to)
+	if number != "" && to != "" {
+		return number + "&" + to
 	}
-	for _, scheme := range []string{"sip:", "sips:", "tel:"} {
-		number = strings.TrimPrefix(number, scheme)
-	}
+	return number + to
+}
+
+// sentUser returns the number in a URI, or in a user with its password.
+func sentUser(uri string) string {
+	number, context, _ := strings.Cut(numbers.User(uri), ";")
 	number, _, _ = strings.Cut(number, ":") // a password
-	return strings.TrimLeft(number, "wW")   // waits for the dial tone
+	number = strings.TrimLeft(number, "wW") // waits for the dial tone
+	if context != "" && number != "" {
+		number += ";" + context
+	}
+	return number
 }
 
 // hostIn returns the address that a dial string leads to: peer/sip:name@address:port. It
 // is the zero Addr if the string has none.
 func hostIn(dialString string) netip.Addr {
-	i := strings.LastIndexByte(dialString, '@')
-	if i < 0 {
+	_, host, ok := strings.Cut(dialString, "@")
+	if !ok {
 		return netip.Addr{}
 	}
-	host := dialString[i+1:]
-	if end := strings.IndexAny(host, ";?/"); end >= 0 {
+	if end := strings.IndexAny(host, ";?/!>"); end >= 0 {
 		host = host[:end]
 	}
 	if at, err := netip.ParseAddrPort(host); err == nil {

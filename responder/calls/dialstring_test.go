@@ -9,10 +9,18 @@ func TestNumberIn(t *testing.T) {
 		{"PJSIP", "trunk/sip:+44@host:5060;user=phone", "+44"},
 		{"PJSIP", "trunk/sips:0044@host", "0044"},
 		{"PJSIP", "trunk/sip:0044;phone-context=x@host", "0044"},
+		{"PJSIP", "trunk/sip:612345678;user=x;phone-context=+881@host", "612345678;phone-context=+881"},
+		{"PJSIP", "612345678;phone-context=+881@trunk", "612345678;phone-context=+881"},
+		{"PJSIP", "trunk/SIP:0044@host", "0044"},
+		{"PJSIP", "trunk/<sip:0044@host>", "0044"},
+		{"PJSIP", "trunk/\"x\" <Sips:0044@host>;tag=1", "0044"},
 		{"PJSIP", "1002", ""},
 		{"SIP", "trunk/0044", "0044"},
 		{"SIP", "0044@host", "0044"},
 		{"SIP", "0044:secret@host", "0044"},
+		{"SIP", "0044@host//192.0.2.9", "0044"},
+		{"SIP", "112@trunk!0044@host", "112&0044"},
+		{"SIP", "trunk!sip:0044@host!sip:1002@host", "0044"},
 		{"IAX2", "user:secret@peer/0044@context", "0044"},
 		{"IAX2", "0044:secret@peer", ""},
 		{"DAHDI", "g0/0044", "0044"},
@@ -26,6 +34,23 @@ func TestNumberIn(t *testing.T) {
 	} {
 		if got := numberIn(c.tech, c.dialString); got != c.want {
 			t.Errorf("%s to %q: %q, want %q", c.tech, c.dialString, got, c.want)
+		}
+	}
+}
+
+// A phone that is dialled by its contact is where its registration came from.
+func TestHostIn(t *testing.T) {
+	for dialString, want := range map[string]string{
+		"1002/sip:1002@192.0.2.7:5060;ob":       "192.0.2.7",
+		"1002/sip:1002@[2001:db8::7]:5060":      "2001:db8::7",
+		"1002/<sip:1002@192.0.2.7>":             "192.0.2.7",
+		"1002/sip:0044@192.0.2.9;x=y@192.0.2.7": "192.0.2.9",
+		"0044@192.0.2.9!x@192.0.2.7":            "192.0.2.9",
+		"1002":                                  "invalid IP",
+		"1002/sip:1002@phone.example":           "invalid IP",
+	} {
+		if got := hostIn(dialString); got.String() != want {
+			t.Errorf("%q: %s, want %s", dialString, got, want)
 		}
 	}
 }

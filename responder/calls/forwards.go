@@ -21,8 +21,8 @@ const (
 	maxForwards = 1 << 14
 	// maxForwardName bounds an extension and a number, in bytes: anything longer is none.
 	maxForwardName = 64
-	// forwardKnown is how long a forward that was taken back is no news when it is set
-	// again: somebody forwards to a mobile phone each evening.
+	// forwardKnown is how long a forward that was removed can be set again without a sign:
+	// somebody forwards to a mobile phone each evening.
 	forwardKnown = 30 * 24 * time.Hour
 )
 
@@ -30,8 +30,8 @@ const (
 type storedForwards struct {
 	at     time.Time          // of the last look in this run; zero before the first
 	before usage              // of looks; its last is that of an earlier run until then
-	stand  map[Forward]bool   // at the last look
-	known  map[Forward]*usage // also those that were taken back
+	stand  map[Forward]bool   // those set at the last look
+	known  map[Forward]*usage // also those that were removed
 }
 
 // dialledFeature is the last feature code that an account's phone dialled.
@@ -66,7 +66,7 @@ func (f *storedForwards) remember(x Forward, u *usage) {
 	f.known[x] = u
 }
 
-// begin makes those that stood at the last look of an earlier run stand.
+// begin takes over the forwards that were set at the last look of an earlier run.
 func (f *storedForwards) begin() {
 	f.stand = map[Forward]bool{}
 	for x, u := range f.known {
@@ -76,10 +76,10 @@ func (f *storedForwards) begin() {
 	}
 }
 
-// Forwards takes the forwards that Asterisk's database holds now, and returns a sign for
-// each that has been set to a costly number since the last look: one that pays thieves, or
-// a country that the account does not usually call. What stands at the very first look is
-// returned as stood, and is no sign.
+// Forwards takes the forwards in Asterisk's database now, and returns a sign for each that has
+// been set to a costly number since the last look: a number that pays thieves, or one in a
+// country that the account does not usually call. Those set before the very first look are no
+// sign; stood has them in words.
 func (d *Detector) Forwards(now time.Time, list []Forward) (found []Sign, stood []string) {
 	f := &d.stored
 	first := f.at.IsZero()
@@ -111,7 +111,7 @@ func (d *Detector) Forwards(now time.Time, list []Forward) (found []Sign, stood 
 	return found, stood
 }
 
-// CostlyForwards says which forwards of a list lead to costly numbers.
+// CostlyForwards lists in words the forwards of a list that lead to costly numbers.
 func (d *Detector) CostlyForwards(now time.Time, list []Forward) (words []string) {
 	for _, x := range list {
 		if n, why, _ := d.forwardCosts(now, &x); why != "" {
@@ -121,8 +121,8 @@ func (d *Detector) CostlyForwards(now time.Time, list []Forward) (words []string
 	return words
 }
 
-// forwardCosts says why a forward costs, "" if it does not, or leads to a country that the
-// account usually calls.
+// forwardCosts says why a forward costs; "" if it does not, or if it leads to a country that the
+// account usually calls. risky says that its number pays thieves.
 func (d *Detector) forwardCosts(now time.Time, x *Forward) (n numbers.Number, why string, risky bool) {
 	if len(x.Account) > maxForwardName || len(x.Number) > maxForwardName {
 		return n, "", false

@@ -12,6 +12,7 @@ const (
 	HabitCountry HabitKind = "country" // the account has called this country
 	HabitCall    HabitKind = "call"    // the account has made calls; no value
 	HabitWatch   HabitKind = "watch"   // the daemon was running; no account, no value
+	HabitHistory HabitKind = "history" // calls of the past are known, by their records; no account, no value
 	HabitForward HabitKind = "forward" // the account forwards its calls so; without an account: forwards were looked at
 )
 

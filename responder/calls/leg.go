@@ -25,7 +25,7 @@ type Leg struct {
 	Own       bool
 	Dialled   string         // what the channel that dials has dialled
 	Sent      string         // to the trunk; "" if the dial string names only a device
-	Number    numbers.Number // which of both costs more, as it is read
+	Number    numbers.Number // Dialled or Sent, whichever costs more, as it is read
 	Costs     string         // why it costs more than others, in words; "" if it does not
 	Forbidden bool           // by the rules of Cause
 	Emergency bool           // a call for help, which nothing may end or delay
@@ -37,7 +37,7 @@ type Leg struct {
 	Began    time.Time
 	Answered time.Time // zero if it was not
 
-	early time.Duration // of it unanswered, as far as it has been counted
+	early time.Duration // unanswered for longer than a phone rings, as far as it has been counted
 
 	call *trackedCall
 }

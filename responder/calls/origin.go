@@ -31,8 +31,11 @@ func (d *Detector) isGuest(name string) bool {
 // forwarder returns the account that sends a call to another channel than its own phone's:
 // what has been dialled is its name, or was at first (dialplans jump, and macros dial as
 // "s"): by the caller, or by the Local channel through which a queue or a ring group rings
-// the extension. "" means that none does.
+// the extension. "" means that none does. An account's registration may forward its calls, too.
 func (d *Detector) forwarder(x Dial) string {
+	if tech, peer := peerOf(x.Channel); named(tech) && !d.isTrunk(peer) && numberIn(tech, x.String) == "" && d.redirected(peer) != "" {
+		return peer
+	}
 	c, account := d.parts[x.By].call, x.Exten
 	if !d.isExtension(account) {
 		switch tech, peer := peerOf(x.By); {
@@ -55,9 +58,9 @@ func (d *Detector) isExtension(dialled string) bool {
 }
 
 // consults gives a call of the PBX to the phone that has the PBX dial for it: for an attended
-// transfer by keys (features.conf, atxfer) and for Page, no event says who dialled. The
-// phone calls or has answered, and is part of the same call; the caller's number names it, if it is an
-// account's, and otherwise it must be the only one.
+// transfer by keys (features.conf, atxfer) and for Page, no event says who dialled. The phone
+// has called or answered, and has the same Linkedid. If the caller's number is that of such a
+// phone, it is this one; otherwise there must be only one.
 func (d *Detector) consults(x Dial, c *trackedCall) {
 	if c.account != score.PBXItself || x.Linkedid == "" {
 		return

@@ -158,8 +158,12 @@ func formsOf(n *numbers.Number, dialed []dialedNumber) (forms []*numbers.Number)
 // checkDormant checks whether an account made no calls for a long time before this one.
 func (d *Detector) checkDormant(now time.Time, a *accountState, s *signs) {
 	last := a.calls.last
-	if last.Before(d.since) {
-		last = d.since // nothing is known about the time before
+	since := d.since
+	if !last.IsZero() {
+		since = d.callsSince()
+	}
+	if last.Before(since) {
+		last = since // nothing is known about the time before
 	}
 	if silent := now.Sub(last); silent >= a.limits.Dormant && a.limits.Dormant > 0 {
 		s.add(Dormant, "the first call after %d days", int(silent.Hours()/24))
@@ -182,7 +186,7 @@ func (d *Detector) checkCountry(now time.Time, a *accountState, s *signs) {
 		}
 		known = &usage{}
 		a.countries[n.Country] = known
-		if n.Foreign && d.learningDone(now) {
+		if n.Foreign && d.callsKnown(now) {
 			s.add(NewCountry, "the first call to %s", n.Country)
 		}
 	}

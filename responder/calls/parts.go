@@ -19,7 +19,7 @@ type trackedCall struct {
 	counted   bool     // an origin's, as one that costs
 	left      bool     // the site: a leg of it went to a trunk
 	forbidden string   // the trunk's channel that a forbidden one was sent to last
-	sentOnBy  string   // who transferred its own channel to an internal number
+	sentOnBy  string   // the account that transferred its own channel to an internal number
 	orphan    bool     // of a Local channel of which nobody has said yet who dialled it
 }
 
@@ -113,8 +113,8 @@ func (t *Tracker) join(c *trackedCall, by, name string) {
 	}
 }
 
-// reached records that a channel is answered. A call that has got to whom it was for is not
-// forwarded by them any more, wherever it goes next.
+// reached records that a channel is answered. Once the extension that was dialled at first has
+// answered, wherever the call goes next is no forward of that extension.
 func (t *Tracker) reached(name string) {
 	p := t.parts[name]
 	if p.call == nil || p.by == "" || p.by != p.call.own {

@@ -6,8 +6,8 @@ import (
 )
 
 // Transfer records that an account transfers the other side of a call to a number,
-// and returns the signs of that. An internal number has none, but the dialplan may send what
-// it stands for outside.
+// and returns the signs of that. A transfer to an internal number has none, but the dialplan may
+// send the call outside from there.
 func (d *Detector) Transfer(now time.Time, account, number, channel string) []Sign {
 	if !d.redirectsOut(account, number) {
 		if c := d.parts[channel].call; c != nil && c.own == channel && d.isPhoneName(account) {

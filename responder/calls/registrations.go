@@ -41,6 +41,7 @@ func (d *Detector) Contacts(now time.Time, list []Contact) []Sign {
 	for name, at := range from {
 		found = append(found, d.checkTwoNetworks(now, d.accounts[name], at)...)
 	}
+	d.uris = contactURIs(list)
 	return append(found, d.unseenContacts(now, list)...)
 }
 

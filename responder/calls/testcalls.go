@@ -1,6 +1,8 @@
 package calls
 
 import (
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,8 +13,9 @@ const (
 	testCall      = 15 * time.Second
 	testCalls     = 5
 	testCountries = 3
-	// unanswered is how long a phone may ring. What is beyond that is early media: sound
-	// that Asterisk takes for no answer. earlyMinutes of it within the hour are a sign.
+	// unanswered is how long a phone may ring. A call that is not answered for longer is taken
+	// for early media: the far end plays sound without answering. earlyMinutes of it within
+	// the hour are a sign.
 	unanswered   = time.Minute
 	earlyMinutes = 5 * time.Minute
 )
@@ -25,8 +28,8 @@ type earlyMedia struct {
 	raised int
 }
 
-// ended returns the signs of a call as it ends: of a leg to a trunk, or of a call that left
-// through none.
+// ended returns the signs of a channel that ends: of a leg to a trunk, or of a phone's channel
+// whose call had no leg.
 func (d *Detector) ended(now time.Time, name string) []Sign {
 	if l, ok := d.out[name]; ok {
 		if l.Emergency {
@@ -85,10 +88,15 @@ func inRange(list []costlyNumber, e164 string) (n int) {
 // Unanswered returns the signs of calls to unusual numbers that are up and not answered. It
 // is to be called every second.
 func (d *Detector) Unanswered(now time.Time) (list []Sign) {
+	var legs []Leg
 	for _, l := range d.out {
 		if l.Answered.IsZero() && !l.Emergency && now.Sub(l.Began) > unanswered {
-			list = append(list, d.countUnanswered(now, l)...)
+			legs = append(legs, l)
 		}
+	}
+	slices.SortFunc(legs, func(a, b Leg) int { return strings.Compare(a.Channel, b.Channel) })
+	for i := range legs {
+		list = append(list, d.countUnanswered(now, legs[i])...)
 	}
 	return list
 }

@@ -8,7 +8,8 @@ import "github.com/tollwarden/tollwarden/responder/score"
 //   - the peers of trunks: accounts that need no login, those that Asterisk logs in to, and
 //     the carriers of the rules;
 //   - any other device that is sent an outside number: a gateway that logs in like a phone,
-//     a host that is no peer, a line of DAHDI or of a technology that is not known here.
+//     a host that is no peer, a line of DAHDI or of a technology that is not known here, a
+//     phone whose registration leads to a carrier.
 //
 // A phone that is dialled by one of its contacts (PJSIP/1002/sip:…@…) is inside.
 func (d *Detector) trunkOf(x Dial) (trunk, sent string, ok bool) {
@@ -22,11 +23,14 @@ func (d *Detector) trunkOf(x Dial) (trunk, sent string, ok bool) {
 		if d.isTrunk(peer) {
 			return trunk, sent, true
 		}
+		if sent == "" {
+			sent = d.redirected(peer)
+		}
 	} else {
 		trunk = tech
 	}
 	n := d.rules.Dialling.Read(sent)
-	return trunk, sent, n.External && sent != peer && !d.registered(peer, x.String)
+	return trunk, sent, n.External && sent != peer && !d.registered(peer, sent, hostIn(x.String))
 }
 
 // named reports whether peers of a technology are accounts.
@@ -45,14 +49,4 @@ func trunkName(channel string) string {
 		return score.TrunkOrigins + peer
 	}
 	return score.TrunkOrigins + tech
-}
-
-// registered reports whether a dial string leads to a place that the account is registered
-// from.
-func (d *Detector) registered(account, dialString string) bool {
-	host := hostIn(dialString)
-	if !host.IsValid() {
-		return false
-	}
-	return d.contacts[Contact{Account: account, Source: host}]
 }

@@ -14,14 +14,14 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Limits of where a thief's calls go, and an owner's do not.
+// Limits of where a thief's calls go and an owner's do not.
 const (
 	// sharedBy accounts that call one new costly number within the hour are a sign.
 	sharedBy = 4
 	// inARow costly numbers in a row, within the hour, are a sign.
 	inARow = 4
-	// afterLogin is how long after the first login from a network a call is one of whoever
-	// logged in there for.
+	// afterLogin is how long after the first login from a network a call counts as what
+	// somebody logged in there for.
 	afterLogin = 10 * time.Minute
 	// maxCostly bounds the costly numbers kept for an account.
 	maxCostly = 32
@@ -60,7 +60,7 @@ func (d *Detector) unusual(now time.Time, a *accountState, n *numbers.Number, co
 	if costs == "" || costs == noNumber {
 		return false
 	}
-	return paysThieves(n, costs) || d.abroad(n) && d.learningDone(now) && !a.usuallyCalls(now, n.Country)
+	return paysThieves(n, costs) || d.abroad(n) && d.callsKnown(now) && !a.usuallyCalls(now, n.Country)
 }
 
 // abroad reports whether a number is certain to be abroad: without the site's country, a
@@ -187,9 +187,9 @@ func (l *sharedNumbers) makeRoom() {
 	delete(*l, oldest)
 }
 
-// checkShared looks for one number that several accounts call, and nobody called before: a
-// thief with many passwords tries them on it. A customer abroad, or a conference bridge, is
-// in a country that somebody of the site usually calls.
+// checkShared looks for one number that several accounts call and nobody called before: a thief
+// with many passwords tries them on it. A customer abroad, or a conference bridge, is in a
+// country that somebody of the site usually calls.
 func (d *Detector) checkShared(now time.Time, a *accountState, costs string, s *signs) {
 	n := s.number
 	if n.E164 == "" || score.IsOrigin(a.name) {
@@ -199,12 +199,11 @@ func (d *Detector) checkShared(now time.Time, a *accountState, costs string, s *
 	if len(callers) < sharedBy {
 		return
 	}
-	if paysThieves(n, costs) || d.abroad(n) && d.learningDone(now) && !d.siteCalls(now, n.Country) {
-		named := callers
-		for i := range named {
-			named[i] = score.Printable(named[i])
+	if paysThieves(n, costs) || d.abroad(n) && d.callsKnown(now) && !d.siteCalls(now, n.Country) {
+		for i := range callers {
+			callers[i] = score.Printable(callers[i])
 		}
-		s.add(SharedNumber, "%s, called from %d accounts within an hour (%s)", costs, len(callers), strings.Join(named, ", "))
+		s.add(SharedNumber, "%s, called from %d extensions within an hour (%s)", costs, len(callers), strings.Join(callers, ", "))
 	}
 }
 

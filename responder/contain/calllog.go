@@ -89,6 +89,16 @@ func (l *CallLog) Add(incidents []int64, c calls.Channel, ended time.Time, count
 	}}, true
 }
 
+// ForgetGone forgets the calls whose end was missed: those of channels that are not up. The
+// next channel of that name, after a restart of Asterisk, is another call.
+func (l *CallLog) ForgetGone(up func(channel string) bool) {
+	for channel := range l.open {
+		if !up(channel) {
+			delete(l.open, channel)
+		}
+	}
+}
+
 // End takes the end of a call; ok is false when no incident waits for it.
 func (l *CallLog) End(c calls.Channel, now time.Time, country func(string) string) (_ IncidentCall, ok bool) {
 	incidents, open := l.open[c.Name]

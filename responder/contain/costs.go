@@ -159,6 +159,14 @@ func (l *CostLimits) Everywhere(now time.Time) iter.Seq2[string, time.Time] {
 	}
 }
 
+// AnyEverywhere says whether costly calls of anybody are ended wherever they come from.
+func (l *CostLimits) AnyEverywhere(now time.Time) bool {
+	for range l.Everywhere(now) {
+		return true
+	}
+	return false
+}
+
 // Record says to which incident the calls of an account belong from now on.
 func (l *CostLimits) Record(account string, incident int64) {
 	if x := l.by[account]; x != nil {

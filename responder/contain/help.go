@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// helpEvery is how often locked accounts are made sure to be able to call for help: Asterisk
-// forgets what it was told when its dialplan is loaded again.
+// helpEvery is how often it is checked that locked accounts can call for help: Asterisk forgets
+// the extensions added for that when its dialplan is loaded again.
 const helpEvery = 5 * time.Second
 
-// help lets locked accounts call for help, and says in words for a person whether this one
-// can. A lock that leaves no help is a lock all the same.
+// help lets locked accounts call for help, and says in words whether this one can. If it
+// cannot, it stays locked all the same.
 func (r *Runner) help(ctx context.Context, account, was string) string {
 	if was == unknownContext {
 		return "whether it can call emergency numbers depends on the dialplan, since its context of before is not known"
@@ -22,6 +22,7 @@ func (r *Runner) help(ctx context.Context, account, was string) string {
 	return "emergency calls still work"
 }
 
+// letCallForHelp has Asterisk let the locked accounts dial emergency numbers.
 func (r *Runner) letCallForHelp(ctx context.Context) error {
 	var locked map[string]string
 	var list func() []string
@@ -35,7 +36,7 @@ func (r *Runner) letCallForHelp(ctx context.Context) error {
 	return r.accounts.LetCallForHelp(ctx, list(), locked)
 }
 
-// keepHelp does so again and again until ctx ends, and logs an error once.
+// keepHelp calls letCallForHelp every helpEvery until ctx ends, and logs each error once.
 func (r *Runner) keepHelp(ctx context.Context) {
 	tick := time.NewTicker(helpEvery)
 	defer tick.Stop()
@@ -51,7 +52,7 @@ func (r *Runner) keepHelp(ctx context.Context) {
 		cancel()
 		if text := errorText(err); text != last && ctx.Err() == nil {
 			if last = text; err != nil {
-				r.log.Error().Err(err).Msg("locked accounts cannot call emergency numbers")
+				r.log.Error().Err(err).Msg("locked extensions cannot call emergency numbers")
 			}
 		}
 	}

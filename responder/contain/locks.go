@@ -59,8 +59,8 @@ func (l *Locks) Enforced(account string) bool {
 	return locked && (was == "" || strings.HasSuffix(was, partly))
 }
 
-// confirmed are the accounts that Asterisk has locked, also in part, and their contexts of
-// before.
+// confirmed are the accounts that Asterisk has locked, wholly or in part, with the contexts that
+// they had before.
 func (l *Locks) confirmed() map[string]string {
 	out := map[string]string{}
 	for account, was := range l.was {

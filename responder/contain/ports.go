@@ -40,7 +40,7 @@ type Accounts interface {
 	Lock(ctx context.Context, account string) (was, detail string, err error)
 	Unlock(ctx context.Context, account, was string) (detail string, err error)
 	// LetCallForHelp makes sure that locked accounts can dial emergency numbers; locked
-	// has what Lock returned for each. It is done with little when it has been done.
+	// has what Lock returned for each. Calling it again costs little.
 	LetCallForHelp(ctx context.Context, numbers []string, locked map[string]string) error
 	// Restrict lets the account be used from these networks alone, until
 	// Unrestrict; restricted to them already is fine.

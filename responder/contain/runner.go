@@ -51,6 +51,7 @@ func (s *State) Prune(now time.Time) {
 	s.Restrictions.Prune(now)
 	s.Breaker.Prune(now)
 	s.Costs.Prune(now)
+	s.Numbers.Prune(now)
 	s.Orders.Prune(now) // the ledger forgets them at the next start
 }
 
@@ -93,8 +94,8 @@ const (
 	workers   = 8 // several, so that one slow rotation does not delay another account's
 	maxJobs   = 4096
 	maxSweeps = 1024
-	enders    = 4 // goroutines that hang up single calls
-	maxEnds   = 1024
+	enders    = 4     // goroutines that hang up single calls
+	maxEnds   = 16384 // a program that makes the PBX dial sets up as many calls at once as Asterisk can
 	// unrestrictEvery is how often restrictions are looked at whose attack may be
 	// over.
 	unrestrictEvery = 5 * time.Second

@@ -113,6 +113,11 @@ func (c *Client) Spending(ctx context.Context) (s Spending, err error) {
 	return s, c.do(ctx, http.MethodGet, "/spending", nil, &s)
 }
 
+// Teach gives the daemon what records of past calls have taught. It must fit in a request.
+func (c *Client) Teach(ctx context.Context, h History) (done Changed, err error) {
+	return done, c.do(ctx, http.MethodPost, "/history", h, &done)
+}
+
 // Rotate changes the secret of an account.
 func (c *Client) Rotate(ctx context.Context, o AccountOrder) (d AccountDone, err error) {
 	return d, c.do(ctx, http.MethodPost, "/rotate", o, &d)

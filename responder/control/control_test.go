@@ -30,6 +30,11 @@ type fakeDaemon struct {
 func (b *fakeDaemon) Status() control.Status {
 	return control.Status{Health: control.Healthy, Checks: []control.Check{{Name: "asterisk", OK: true}}}
 }
+
+func (b *fakeDaemon) Teach(context.Context, uint32, control.History) (control.Changed, error) {
+	return control.Changed{}, nil
+}
+
 func (b *fakeDaemon) Orders() []control.Order { return nil }
 
 func (b *fakeDaemon) Spending() control.Spending { return control.Spending{Currency: "EUR"} }

@@ -27,6 +27,7 @@ type Breaker struct {
 // Waiting is an account whose steps wait for a person.
 type Waiting struct {
 	Account string    `json:"account"`
+	Name    string    `json:"name,omitempty"` // of its person
 	Since   time.Time `json:"since"`
 	Steps   []string  `json:"steps"`
 }

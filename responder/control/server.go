@@ -38,6 +38,8 @@ type Daemon interface {
 	Orders() []Order
 	// Spending is what calls have used of their budgets.
 	Spending() Spending
+	// Teach takes over what records of past calls have taught.
+	Teach(ctx context.Context, uid uint32, h History) (Changed, error)
 	Rotate(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Lock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
 	Unlock(ctx context.Context, uid uint32, o AccountOrder) (AccountDone, error)
@@ -217,6 +219,7 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	mux.HandleFunc("GET /accounts", answer(func(*http.Request, struct{}) ([]string, error) { return d.Accounts(), nil }))
 	mux.HandleFunc("GET /orders", answer(func(*http.Request, struct{}) ([]Order, error) { return d.Orders(), nil }))
 	mux.HandleFunc("GET /spending", answer(func(*http.Request, struct{}) (Spending, error) { return d.Spending(), nil }))
+	mux.HandleFunc("POST /history", answer(func(r *http.Request, h History) (Changed, error) { return d.Teach(r.Context(), uid(r), h) }))
 	mux.HandleFunc("POST /rotate", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) {
 		return d.Rotate(r.Context(), uid(r), o)
 	}))

@@ -46,6 +46,7 @@ type IneffectiveBan struct {
 // failed.
 type Attack struct {
 	Key       score.Key `json:"key"`
+	Name      string    `json:"name,omitempty"` // of an account's person
 	Threshold string    `json:"threshold"`
 	Since     time.Time `json:"since"`
 	Last      time.Time `json:"last"`
@@ -195,9 +196,10 @@ const (
 // ScoreStatus is how near a source, a network or an account is to a threshold.
 type ScoreStatus struct {
 	Key     score.Key     `json:"key"`
-	Share   float64       `json:"share"`  // of the nearest threshold, 0 to 1
-	Scores  []Score       `json:"scores"` // one for each threshold of the key's kind
-	Last    *time.Time    `json:"last"`   // newest observation that still counts
+	Name    string        `json:"name,omitempty"` // of an account's person
+	Share   float64       `json:"share"`          // of the nearest threshold, 0 to 1
+	Scores  []Score       `json:"scores"`         // one for each threshold of the key's kind
+	Last    *time.Time    `json:"last"`           // newest observation that still counts
 	Crossed bool          `json:"crossed"`
 	Ban     *incident.Ban `json:"ban"` // the ban that covers it
 	// Partial are the phones blocked at an address, or those of an account, and whether
@@ -232,6 +234,7 @@ type TrustOrder struct {
 // AccountDone says what was done to an account.
 type AccountDone struct {
 	Account  string   `json:"account"`
+	Name     string   `json:"name,omitempty"`     // of its person
 	Channels []string `json:"channels,omitempty"` // the channels hung up
 	Message  string   `json:"message"`
 }
@@ -251,6 +254,34 @@ type Changed struct {
 	Partial []incident.PartialBlock `json:"partial,omitempty"` // lifted
 	Allowed []Allowed               `json:"allowed,omitempty"` // added to the list or removed
 	Message string                  `json:"message"`           // the same, for people
+}
+
+// History is what records of past calls have taught; a part of it, since a request is
+// small.
+type History struct {
+	Habits []TaughtHabit `json:"habits"`
+	Days   []TaughtDay   `json:"days"`
+}
+
+// TaughtHabit is a country that an account usually calls, or that it called at all.
+type TaughtHabit struct {
+	Account string    `json:"account,omitempty"`
+	Kind    string    `json:"kind"` // country, call, or history: since when calls are known
+	Value   string    `json:"value,omitempty"`
+	First   time.Time `json:"first"`
+	Last    time.Time `json:"last"`
+}
+
+// TaughtDay is what an account spent on a place on a day of the past.
+type TaughtDay struct {
+	Hour     int64   `json:"hour"` // an hour of the day, since 1970
+	Account  string  `json:"account"`
+	Place    string  `json:"place"`
+	Closed   bool    `json:"closed,omitempty"` // outside working hours
+	Seconds  float64 `json:"seconds"`
+	Calls    int     `json:"calls"`
+	Money    int64   `json:"money"` // in millionths of the currency
+	Estimate bool    `json:"estimate,omitempty"`
 }
 
 // Order is something that must stay in force for an account, or did until lately.
@@ -276,10 +307,12 @@ type Spending struct {
 
 // Spender is the site, a trunk or an account.
 type Spender struct {
-	Kind  string `json:"kind"` // site, trunk or account
-	Name  string `json:"name,omitempty"`
-	Usual *Spent `json:"usual,omitempty"`  // on places that are usual
-	Other *Spent `json:"others,omitempty"` // on others
+	Kind string `json:"kind"` // site, trunk or account
+	Name string `json:"name,omitempty"`
+	// Person is the name of an account's person.
+	Person string `json:"person,omitempty"`
+	Usual  *Spent `json:"usual,omitempty"`  // on places that are usual
+	Other  *Spent `json:"others,omitempty"` // on others
 }
 
 // Spent is what was used, and the limits.
@@ -303,5 +336,6 @@ type Measured struct {
 // the site.
 type Blocking struct {
 	Account string    `json:"account,omitempty"`
+	Name    string    `json:"name,omitempty"` // of its person
 	Until   time.Time `json:"until"`
 }

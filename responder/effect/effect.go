@@ -1,6 +1,5 @@
-// Package effect finds out whether bans take effect. A ban is done when its address no longer
-// gets answers. If Asterisk still answers the address, or reports it, the ban has no effect:
-// it is renewed, or widened.
+// Package effect checks whether bans take effect. If Asterisk still answers a banned address,
+// or reports it, the ban has no effect: it is renewed or widened.
 package effect
 
 import (
@@ -28,8 +27,7 @@ type Effects interface {
 // Pause is a time in which no ban is widened.
 type Pause interface{ Active(now time.Time) bool }
 
-// Counters count the bans renewed, widened ones included, and those for which that did not
-// help.
+// Counters count the bans that were renewed or widened, and those without effect all the same.
 type Counters struct{ Renewed, Ineffective uint64 }
 
 // Check watches the bans in force. It has no lock: its owner calls it from one goroutine at
@@ -46,7 +44,7 @@ type Check struct {
 	counters    Counters
 }
 
-// New makes a Check of the bans of a registry. In mode observe there are none.
+// New returns a Check of the bans of a registry. In mode observe it does nothing.
 func New(observe bool, registry *bans.Registry, p *places.Places, own *phones.Own, pause Pause, effects Effects) *Check {
 	return &Check{bans: registry, places: p, phones: own, pause: pause, effects: effects, observe: observe}
 }

@@ -6,8 +6,6 @@ import (
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
 
-// Every call of an account that is locked or being contained is ended, whatever it costs.
-
 // Contains says whether an account's calls are all being ended.
 func (g *Gate) Contains(now time.Time, account string) bool {
 	return g.contain.Sessions.Active(now, account)
@@ -19,8 +17,8 @@ func (g *Gate) EndsCallsOf(account string) bool {
 	return !g.observe && g.contain.Locks.Enforced(account)
 }
 
-// SweepNew ends a new call of an account that is being contained. It returns whether it
-// does.
+// SweepNew ends a new call of an account that is being contained. It returns whether the
+// account is.
 func (g *Gate) SweepNew(c calls.Channel) bool {
 	incidents, active := g.contain.Sessions.NewChannel(c.Since, c.Account, c.Name)
 	if !active {
@@ -31,7 +29,7 @@ func (g *Gate) SweepNew(c calls.Channel) bool {
 	return true
 }
 
-// SweepStray ends a call that an account which is being contained is no longer in.
+// SweepStray ends a call that an account being contained has set up and left.
 func (g *Gate) SweepStray(now time.Time, account, channel string) {
 	if g.Contains(now, account) && g.calls.Stray(channel) {
 		g.effects.Sweep(account)

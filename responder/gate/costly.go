@@ -7,7 +7,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// Refuse ends a leg that its account or origin may not have now.
+// Refuse ends a leg if the account or origin that caused it may not have it now: a costly one
+// while it waits for a person or its costs are limited, any one while it is locked.
 func (g *Gate) Refuse(now time.Time, leg calls.Leg) {
 	if g.observe {
 		return
@@ -17,7 +18,7 @@ func (g *Gate) Refuse(now time.Time, leg calls.Leg) {
 		return
 	}
 	if score.IsOrigin(leg.Cause) {
-		g.endOfOrigin(now, leg)
+		g.endOriginLeg(now, leg)
 		return
 	}
 	if leg.Costs != "" && g.waits(now, leg.Cause) {
@@ -25,9 +26,9 @@ func (g *Gate) Refuse(now time.Time, leg calls.Leg) {
 	}
 }
 
-// EndCostly ends a call of an account that waits for a person, since a thief has its
-// password: one that may cost money. Calls within the site and the country go on, so that
-// many accounts that wait do not silence a site.
+// EndCostly ends a call that may cost money, of an account that waits for a person since a
+// thief has its password. Calls within the site and the country go on, so that many waiting
+// accounts do not silence a site.
 func (g *Gate) EndCostly(now time.Time, account, channel, dialled string) {
 	if g.waits(now, account) && g.calls.Cost(account, dialled) != "" {
 		g.End(channel)
@@ -39,8 +40,8 @@ func (g *Gate) waits(now time.Time, account string) bool {
 	return g.contain.Breaker.Waits(account) && g.endsCostly(now) && !g.Contains(now, account)
 }
 
-// endOfOrigin ends a leg that costs, while the costs of its origin are limited.
-func (g *Gate) endOfOrigin(now time.Time, leg calls.Leg) {
+// endOriginLeg ends a costly leg while the costs of its origin are limited.
+func (g *Gate) endOriginLeg(now time.Time, leg calls.Leg) {
 	limit, limited := g.contain.Costs.Of(leg.Cause)
 	if !limited || leg.Costs == "" || !g.endsCostly(now) {
 		return
@@ -51,17 +52,17 @@ func (g *Gate) endOfOrigin(now time.Time, leg calls.Leg) {
 	}
 }
 
-// originLimitFor is how long an origin may make no costly calls once it made too many:
-// over a night and a day, in which somebody reads the message.
+// originLimitFor is how long the costs of an origin are limited: long enough that somebody
+// reads the message.
 const originLimitFor = 24 * time.Hour
 
-// LimitOrigin ends the costly calls of an origin that are up, and has new ones ended for a
-// time.
+// LimitOrigin ends the costly calls of an origin: those that are up, and for 24 hours new
+// ones.
 func (g *Gate) LimitOrigin(now time.Time, origin string) {
 	g.contain.Costs.BeginEverywhere(now, origin, now.Add(originLimitFor))
 	for leg := range g.calls.Legs() {
 		if leg.Cause == origin {
-			g.endOfOrigin(now, leg)
+			g.endOriginLeg(now, leg)
 		}
 	}
 }

@@ -22,9 +22,9 @@ type Rules struct {
 
 // Effects end and record calls. None of them waits.
 type Effects interface {
-	// EndCall ends the call of a channel. Sweep ends the new calls of an account that is
-	// being contained.
+	// EndCall ends the call of a channel.
 	EndCall(channel string)
+	// Sweep ends the new calls of an account that is being contained.
 	Sweep(account string)
 	// Call records a call with the incidents that it belongs to.
 	Call(c contain.IncidentCall)
@@ -46,13 +46,16 @@ type Gate struct {
 	observe   bool
 	budget    spending.Budget
 	checkedAt time.Time       // when limits of spending were last checked
-	freeCalls map[string]bool // calls of phones that are up, and do not count
-	ended     uint64
+	freeCalls map[string]bool // channels of phones in calls that do not count
+	ended     uint64          // costly calls
 }
 
 // New makes a Gate for the calls that a Detector knows.
 func New(rules Rules, c *calls.Detector, state *contain.State, s *spending.Spending, pause Pause, effects Effects) *Gate {
-	g := &Gate{Record: &Record{calls: c, log: &state.Log, effects: effects}, calls: c, contain: state, spending: s, pause: pause, effects: effects}
+	g := &Gate{
+		Record: &Record{calls: c, log: &state.Log, effects: effects},
+		calls:  c, contain: state, spending: s, pause: pause, effects: effects,
+	}
 	g.Configure(rules)
 	return g
 }

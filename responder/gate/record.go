@@ -10,7 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
-// Record records the calls that incidents are about, as they come, and their end.
+// Record records the calls that incidents are about: when they begin, and when they end.
 type Record struct {
 	calls    *calls.Detector
 	log      *contain.CallLog
@@ -25,12 +25,13 @@ func (r *Record) country(dialled string) string { return r.dialling.Read(dialled
 
 // CallsOf records the calls that a new incident is about.
 func (r *Record) CallsOf(now time.Time, i *incident.Incident, since time.Time) {
-	for _, c := range r.log.Begin(i, r.recent.Of(i.Account, since), append(r.calls.Of(i.Account), r.calls.Others(i.Account)...), r.country) {
+	up := append(r.calls.Of(i.Account), r.calls.Others(i.Account)...)
+	for _, c := range r.log.Begin(i, r.recent.Of(i.Account, since), up, r.country) {
 		r.record(now, c)
 	}
 }
 
-// Placed records a call that is up with an incident, if that has a number.
+// Placed records the call of a channel with an incident; 0 is none.
 func (r *Record) Placed(now time.Time, number int64, channel string) {
 	c, up := r.calls.Channel(channel)
 	if leg, left := r.calls.Leg(channel); left && leg.Own {
@@ -50,7 +51,7 @@ func (r *Record) add(now time.Time, incidents []int64, c calls.Channel) {
 	}
 }
 
-// record records a call of incidents, and about what it has cost so far.
+// record records a call of incidents, with an estimate of what it has cost so far.
 func (r *Record) record(now time.Time, c contain.IncidentCall) {
 	c.Call.Cost = r.costOf(now, &c.Call)
 	r.effects.Call(c)
@@ -64,23 +65,29 @@ func (r *Record) Ended(now time.Time, c calls.Channel) {
 	}
 }
 
-// LegEnds records the end of a leg that is no call of an account's own channel.
-func (r *Record) LegEnds(now time.Time, channel string) {
+// legEnded records the end of a leg, while the Detector still knows it. The call of a leg of
+// an account's own channel ends with that channel.
+func (r *Record) legEnded(now time.Time, channel string) {
 	leg, ok := r.calls.Leg(channel)
 	if !ok {
 		return
 	}
-	c, others := leg.AsCall()
-	if !others {
-		return // the end of the account's own channel is the end of the call
-	}
-	r.recent.Add(c, now)
-	if call, ok := r.log.End(c, now, r.country); ok {
-		r.record(now, call)
+	if c, others := leg.AsCall(); others {
+		r.Ended(now, c)
 	}
 }
 
-// costOf is about what a call of an incident cost, or has cost so far.
+// ForgetGone forgets the calls of incidents whose end was missed. It is to be called after
+// Detector.ApplySnapshot.
+func (r *Record) ForgetGone() {
+	r.log.ForgetGone(func(channel string) bool {
+		_, up := r.calls.Channel(channel)
+		_, leg := r.calls.Leg(channel)
+		return up || leg
+	})
+}
+
+// costOf estimates what a call of an incident cost, or has cost so far.
 func (r *Record) costOf(now time.Time, c *incident.Call) (cost incident.Cost) {
 	n, _ := r.dialling.ReadCall(c.Dialled)
 	leg := costly(&n)

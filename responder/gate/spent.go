@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,9 +14,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
-// LegBegan counts a call that is set up from now on, and ends it at once if its budget
-// is used up. account caused it, "" if nobody knows; trunk is "" if it is not known.
-// number is what was dialled, or sent if that costs more.
+// LegBegan counts a call from when it is set up, and ends it at once if its budget is used
+// up. account caused it, and is "" if that is not known; so is trunk. number is what was
+// dialled, or what was sent to the trunk if that costs more.
 func (g *Gate) LegBegan(now time.Time, channel, account, trunk string, number *numbers.Number) {
 	c := costly(number)
 	if c.Class == spending.None {
@@ -47,24 +48,23 @@ func (g *Gate) refuseOverspent(now time.Time, c spending.Call) bool {
 	return true
 }
 
-// costly is what a call to a number is to the budgets; of class None if it does not count.
+// costly is a call to a number as the budgets see it. Its class is None if it does not count.
 func costly(n *numbers.Number) spending.Call {
 	if !n.External {
 		return spending.Call{}
 	}
-	c := spending.Call{E164: n.E164, Place: n.Country, Class: spending.ClassOf(n.Country, n.Type, n.Foreign)}
-	switch c.Class {
-	case spending.Premium, spending.Satellite, spending.Personal:
-		c.Place = c.Class.String()
-	}
-	return c
+	return spending.NewCall(n.E164, n.Country, n.Type, n.Foreign)
 }
 
-// LegAnswered counts that a call costs from now on.
+// LegAnswered records that a call was answered, and costs from now on.
 func (g *Gate) LegAnswered(now time.Time, channel string) { g.spending.Answered(now, channel) }
 
-// LegEnded counts that a call is over.
-func (g *Gate) LegEnded(now time.Time, channel string) { g.spending.Ended(now, channel) }
+// LegEnded records that a call is over. It is to be called while the Detector still knows the
+// leg.
+func (g *Gate) LegEnded(now time.Time, channel string) {
+	g.legEnded(now, channel)
+	g.spending.Ended(now, channel)
+}
 
 // endSpent ends a costly call of an account whose budget is used up, or, if the site's is,
 // one to a place that is not usual for the account. It returns whether it did.
@@ -93,27 +93,29 @@ func (g *Gate) CheckSpending(now time.Time) (reached []spending.Alert, checked b
 	return g.spending.Check(now, g.calls.LearningEnds()), true
 }
 
-// EndOverspent ends the calls that are up and whose budget is used up.
+// EndOverspent ends those calls that are up whose budget is used up.
 func (g *Gate) EndOverspent(now time.Time) {
-	for range g.contain.Costs.Everywhere(now) {
-		g.spending.Running(func(c spending.Call) { g.refuseOverspent(now, c) })
-		break
+	if !g.contain.Costs.AnyEverywhere(now) {
+		return
 	}
+	g.spending.Running(func(c spending.Call) { g.refuseOverspent(now, c) })
 }
 
-// LimitSpending blocks the costly calls that a verdict on a hard limit is about: those of
-// an account; or of the site those to places that are not usual, or those of the accounts
-// that spent most. It needs nothing of Asterisk and is done at once. It returns what is
-// blocked, in words.
+// LimitSpending blocks the costly calls that a verdict on a hard limit is about. If the
+// limit is an account's, these are its calls. If it is the site's or a trunk's, they are the
+// calls to places that are not usual, or those of the accounts that spent most. Asterisk is
+// not asked for anything, so that this is done at once. It returns in words what is blocked.
 func (g *Gate) LimitSpending(v *score.Verdict) (detail string) {
 	until := v.At.Add(g.budget.Block)
-	for _, account := range g.overspent(v) {
+	accounts := g.overspent(v)
+	for _, account := range accounts {
 		g.contain.Costs.BeginEverywhere(v.At, account, until)
 	}
-	return g.spentWords(v, until)
+	return blockedWords(accounts, until)
 }
 
-// overspent are the accounts of a verdict on a hard limit, or contain.Site.
+// overspent are the accounts of a verdict on a hard limit, or contain.Site: each once, in
+// order, though the limits of the site and of trunks may be reached at once.
 func (g *Gate) overspent(v *score.Verdict) (list []string) {
 	if v.Cause.Signal == score.SpendingHard {
 		return []string{v.Key.Account}
@@ -127,29 +129,31 @@ func (g *Gate) overspent(v *score.Verdict) (list []string) {
 			list = append(list, a.Accounts...)
 		}
 	}
-	return list
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // maxNamed bounds the accounts that a step names.
 const maxNamed = 5
 
-// spentWords says what is blocked, and how a person lifts it.
-func (g *Gate) spentWords(v *score.Verdict, until time.Time) string {
-	list, who := g.overspent(v), ""
-	var ways []string
-	for _, account := range list {
-		switch account {
-		case contain.Site:
-			who = " to places that are not usual"
-			ways = append(ways, incident.Command("resume"))
-		default:
-			ways = append(ways, incident.AccountCommand("unlock", account))
+// blockedWords says what is blocked of accounts, or of contain.Site, and how a person lifts
+// it.
+func blockedWords(accounts []string, until time.Time) string {
+	where := ""
+	var commands []string
+	for _, account := range accounts {
+		if account == contain.Site {
+			where = " to places that are not usual"
+			commands = append(commands, incident.Command("resume"))
+			continue
 		}
+		commands = append(commands, incident.AccountCommand("unlock", account))
 	}
-	if len(ways) > maxNamed {
-		ways = append(ways[:maxNamed], fmt.Sprintf("%d more", len(ways)-maxNamed))
+	if len(commands) > maxNamed {
+		commands = append(commands[:maxNamed], fmt.Sprintf("%d more", len(commands)-maxNamed))
 	}
-	return fmt.Sprintf("calls abroad and to costly numbers%s are ended until %s; to allow them before: %s", who, until.UTC().Format("2006-01-02 15:04 MST"), strings.Join(ways, ", "))
+	return fmt.Sprintf("calls abroad and to costly numbers%s are ended until %s; to allow them before: %s",
+		where, until.UTC().Format("2006-01-02 15:04 MST"), strings.Join(commands, ", "))
 }
 
 // IsHard says whether a verdict is about a hard limit.
@@ -157,10 +161,10 @@ func IsHard(v *score.Verdict) bool {
 	return v.Cause.Signal == score.SpendingHard || v.Cause.Signal == score.SiteSpendingHard
 }
 
-// followCalls has what is counted agree with the channels that are up: those from before
-// the start, and those whose end was missed. A call is counted by its legs, and by the channel
-// of its phone only if it never had one: after a leg has ended, or was ended, the phone may
-// hear an announcement.
+// followCalls compares the calls counted with the channels that are up. It adds those from
+// before the start, and drops those whose end was missed. A call is counted by its legs, and
+// by the channel of its phone only if it never had one: after a leg has ended, or was ended,
+// the phone may hear an announcement.
 func (g *Gate) followCalls(now time.Time) {
 	var over []string
 	g.spending.Running(func(c spending.Call) {
@@ -191,10 +195,10 @@ func (g *Gate) followCalls(now time.Time) {
 	g.freeCalls = free
 }
 
-// Currency is that of money.
+// Currency is the currency of all amounts.
 func (g *Gate) Currency() string { return g.budget.Currency }
 
-// SpendingNow is what was spent within 24 hours, and what the limits are.
+// SpendingNow lists what was spent within 24 hours, and the limits.
 func (g *Gate) SpendingNow(now time.Time) []spending.Standing {
 	return g.spending.Standings(now, g.calls.LearningEnds())
 }

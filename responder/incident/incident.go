@@ -37,6 +37,7 @@ type Incident struct {
 	At        time.Time  `json:"at"`
 	Key       score.Key  `json:"key"`
 	Account   string     `json:"account,omitempty"` // "" when none is concerned
+	Name      string     `json:"name,omitempty"`    // of the account's person, as Asterisk has it now; not in the ledger
 	Source    netip.Addr `json:"source,omitzero"`   // the zero Addr when none is concerned
 	Threshold string     `json:"threshold"`
 	Playbook  string     `json:"playbook"`

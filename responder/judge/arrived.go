@@ -6,8 +6,8 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// arrived takes the success of an account's own phone that has moved: nothing of the account is limited any longer
-// because of the address.
+// arrived handles the success of an account's own phone that has moved: its address no longer
+// limits the account's costs.
 func (j *Judge) arrived(o *score.Observation) {
 	account := string(o.Account)
 	if _, limited := j.Contain.Costs.Of(account); !limited || !j.Places.Known(account, o.Source, o.At) {

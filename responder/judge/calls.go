@@ -81,9 +81,9 @@ func (j *Judge) called(now time.Time, c calls.Channel, raw []byte) {
 	j.raise(now, signs, raw)
 }
 
-// calledUnseen takes that an account calls whose login over chan_sip raised no event, as
-// that of one that never registered: whoever calls knows the password. If two may have
-// called, it is not the one that is known. raw is the event of the call.
+// calledUnseen handles a call over chan_sip for whose login there was no event, as by a phone
+// that never registered: whoever calls knows the password. If any phone that may have called
+// is known, it was that one. raw is the event of the call.
 func (j *Judge) calledUnseen(now time.Time, account string, raw []byte) {
 	var last calls.Login
 	for l := range j.Calls.Callers(now, account) {
@@ -109,17 +109,15 @@ func (j *Judge) contains(now time.Time, account string) bool {
 	return j.Gate.Contains(now, account)
 }
 
+// channelDown handles the end of a channel.
 func (j *Judge) channelDown(now time.Time, e *event.Event) {
-	j.Gate.LegEnds(now, string(e.Channel))
-	down, signs, ok := j.Calls.End(now, string(e.Channel))
 	j.Gate.LegEnded(now, string(e.Channel))
+	down, signs, ok := j.Calls.End(now, string(e.Channel))
 	j.effects.ChannelDown()
-	if !ok {
-		j.raise(now, signs, e.Raw)
-		return
+	if ok {
+		j.Gate.Ended(now, down)
+		j.Contain.Sessions.ChannelDown(down.Account, down.Name)
 	}
-	j.Gate.Ended(now, down)
-	j.Contain.Sessions.ChannelDown(down.Account, down.Name)
 	j.raise(now, signs, e.Raw)
 }
 

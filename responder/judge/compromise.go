@@ -11,10 +11,10 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// betray ends the protection that the account of an incident gave, if its playbook treats
-// the account as a thief's. If somebody has used it, that lasts until its password is
-// changed; the guesses of others alone take nothing from its owner for long.
-func (j *Judge) betray(v *score.Verdict, steps []incident.Step, i *incident.Incident) {
+// endProtection ends the protection that the account of an incident gives its addresses, if
+// the steps treat the account as compromised. If somebody else has used it, that lasts until
+// its password is changed; after guesses alone, only until its owner uses it again.
+func (j *Judge) endProtection(v *score.Verdict, steps []incident.Step, i *incident.Incident) {
 	switch {
 	case !decide.Compromised(steps):
 	case used(v.Cause.Signal):
@@ -32,9 +32,8 @@ func (j *Judge) betray(v *score.Verdict, steps []incident.Step, i *incident.Inci
 // used says whether a signal is raised by somebody who uses an account, not by guesses.
 func used(s score.Signal) bool { return s == score.SuccessAfterFailures || s >= score.CallRate }
 
-// VitalBans are the bans of the daemon's own that cut off a vital address, as one may that
-// was banned before it was known. What a person banned stays, and so does what nobody
-// remembers.
+// VitalBans are the daemon's own bans that cut off a vital address, which may have been banned
+// before it was known to be vital. Bans by a person stay, and so do those of unknown origin.
 func (j *Judge) VitalBans(now time.Time) (list []incident.Ban) {
 	seen := map[netip.Prefix]bool{}
 	add := func(ban incident.Ban) {

@@ -36,7 +36,7 @@ func TestReportedTwice(t *testing.T) {
 		rotations int
 		says      string
 	}{
-		"reported":        {reporting, nil, 10 * time.Minute, 1, 1, "this joins incident 1, which treats 1002 as a thief's since 2026-11-22 12:00:00 UTC: nothing is done again; `tollwarden rotate 1002 --expire` changes"},
+		"reported":        {reporting, nil, 10 * time.Minute, 1, 1, "this joins incident 1, which has treated 1002 as compromised since 2026-11-22 12:00:00 UTC: nothing is done again; `tollwarden rotate 1002 --expire` changes"},
 		"seen":            {thieving, nil, 10 * time.Minute, 1, 1, "this joins incident 1, "},
 		"after two hours": {reporting, nil, 2 * time.Hour, 2, 2, ""},
 		"a step had failed": {reporting, func(_ *site, i *incident.Incident) {

@@ -86,8 +86,8 @@ type Effects interface {
 	AskSource(s calls.Sign, raw []byte) bool
 	AskUserAgent(c calls.Channel, raw []byte) bool
 
-	// AccountWaits keeps that an account waits for a person; without steps it no longer
-	// does.
+	// AccountWaits keeps that steps of an account wait for a person; without steps, none
+	// waits any longer.
 	AccountWaits(w contain.Waiting)
 	// ThievesChanged keeps who else knows the password of an account, since when;
 	// nobody, if the list is empty.
@@ -108,8 +108,8 @@ type Effects interface {
 	// what an account, or with "" any of them, has spent since an hour no longer counts.
 	SpendingUsed(u spending.Use)
 	SpendingForgiven(account string, since int64)
-	// GuessChanged keeps a wrong password that counts for days. SlowRaised keeps what
-	// people were told of them.
+	// GuessChanged keeps a wrong password that counts for days. SlowRaised keeps what was
+	// raised about them.
 	GuessChanged(g slow.Guess)
 	SlowRaised(r slow.Raised)
 }

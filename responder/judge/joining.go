@@ -80,8 +80,9 @@ func (j *Judge) record(u *ongoing.Incident) {
 	}
 }
 
-// joinContained adds the steps that an incident lacks, or all of them if the account is used
-// from a new address again, and says in words what is done.
+// joinContained joins what a person reports to the incident that contains the account. It adds
+// the steps that the incident lacks, or all of them if the account is used from a new address
+// again. It returns in words what is done.
 func (j *Judge) joinContained(u *ongoing.Incident, v *score.Verdict, plan []incident.Step, again bool) (detail string) {
 	i := u.Incident
 	missing := slices.DeleteFunc(plan, func(s incident.Step) bool {
@@ -90,7 +91,7 @@ func (j *Judge) joinContained(u *ongoing.Incident, v *score.Verdict, plan []inci
 		})
 	})
 	since := incident.TimeText(u.Contained)
-	detail = fmt.Sprintf("this joins incident %d, which treats %s as a thief's since %s", i.ID, v.Key.Account, since)
+	detail = fmt.Sprintf("this joins incident %d, which has treated %s as compromised since %s", i.ID, v.Key.Account, since)
 	if len(missing) == 0 {
 		return detail + fmt.Sprintf(": nothing is done again; %s changes the password once more, %s ends new calls", incident.AccountCommand("rotate", v.Key.Account, "--expire"), incident.AccountCommand("hangup", v.Key.Account))
 	}

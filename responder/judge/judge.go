@@ -1,10 +1,14 @@
 // Package judge is the way of an event from a sensor to a decision:
 //
 //	intake   what counts as one attempt, on which account, is it proven?
-//	score    which thresholds does it cross?   calls   what is unusual about a call?
+//	calls    what is unusual about a call?   spending   which limit is reached?
+//	score    which thresholds does it cross?
 //	slow     which guesses belong together, over days?
-//	places   is this address known for this account?
+//	places   is this address known for this account?   phones   is it the account's own phone?
 //	decide   which steps of the playbook, and which not?
+//	ongoing  a new incident, or one under way?
+//	partial  what is done where others live   gate   may a call go on?
+//	effect   do bans take effect?
 //
 // A Judge is pure: time is an argument, nothing waits, and what it decides it
 // hands to Effects. The daemon, replay, the demo and tests run the same code. It
@@ -190,7 +194,6 @@ func (j *Judge) Prune(now time.Time) {
 	if !j.pause.Active(now) {
 		j.missed.Prune(now)
 	}
-	j.Contain.Numbers.Prune(now)
 	j.phones.Prune(now)
 	j.pruneSlow(now)
 	j.Spending.Prune(now)

@@ -22,8 +22,8 @@ type Counters struct {
 	// Challenges are the nonces seen on their way; Misdirected those that went
 	// to another address than the one they were for.
 	Challenges, Misdirected uint64
-	// CostlyEnded are the costly calls that were ended because they came from where
-	// their account is not known, or because the account waits for a person.
+	// CostlyEnded are the costly calls that were ended because the account waits for a
+	// person, its costs are limited, or a budget is used up.
 	CostlyEnded uint64
 	// Flows are single flows and connections dropped, renewals included. Closings are
 	// addresses closed but for the connections of live registrations.

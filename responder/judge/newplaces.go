@@ -13,9 +13,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// The owners' addresses change every day, and strangers guess at every account. So people
-// get one message a day about new addresses. The others wait for the next one, or until
-// the account calls where it costs from an address that is not known.
+// Owners' addresses change every day, and attackers guess at every account. So people get one
+// message a day about new addresses. The others wait for the next message, or until the
+// account makes a costly call from an unknown address.
 
 // newPlaces are the verdicts on new addresses that no message has named yet, by account.
 // The zero value is ready to use. A restart forgets them.
@@ -23,28 +23,29 @@ type newPlaces struct {
 	held map[string]heldPlace
 }
 
-// heldPlace is one of them. again says that people heard of another address of the account
-// this week: an owner on a journey calls the same countries from each.
+// heldPlace is one of them. again says that a message this week named another address of the
+// account: an owner who travels calls the same countries from each.
 type heldPlace struct {
 	verdict *score.Verdict
 	again   bool
 }
 
-// maxHeld bounds them. What does not fit is named by its incident alone.
+// maxHeld bounds them. Those beyond it are named only by their incidents.
 const maxHeld = 256
 
+// hold keeps a verdict for the next message.
 func (p *newPlaces) hold(v *score.Verdict, again bool) {
 	if p.held == nil {
 		p.held = map[string]heldPlace{}
 	}
 	if len(p.held) < maxHeld {
 		is := *v
-		was, untold := p.held[v.Key.Account]
-		p.held[v.Key.Account] = heldPlace{&is, again && (!untold || was.again)}
+		was, held := p.held[v.Key.Account]
+		p.held[v.Key.Account] = heldPlace{&is, again && (!held || was.again)}
 	}
 }
 
-// names is what a message says about the others, which are named by that.
+// names is what a message adds about those held, which no longer wait then.
 func (p *newPlaces) names() string {
 	if len(p.held) == 0 {
 		return ""
@@ -57,8 +58,8 @@ func (p *newPlaces) names() string {
 	return "; on probation since the last message, too: " + strings.Join(words, ", ")
 }
 
-// untold are the steps of a plan without its message.
-func untold(steps []incident.Step) []incident.Step {
+// withoutMessage are the steps of a plan with notify skipped.
+func withoutMessage(steps []incident.Step) []incident.Step {
 	for i := range steps {
 		if s := &steps[i]; s.Step == incident.StepNotify {
 			s.SkipUnless(false, "people hear of new addresses once a day: the next message names this one")
@@ -67,10 +68,10 @@ func untold(steps []incident.Step) []incident.Step {
 	return steps
 }
 
-// tellHeld sends the message about an account's new address that waits, because of a call
-// that costs. If people heard of another address this week, the call must be one that the
-// owner does not make: to a country that the account had never called, or one that costs for another reason.
-func (j *Judge) tellHeld(now time.Time, s calls.Sign) {
+// notifyHeld sends the message about an account's new address that waits, because of a costly
+// call. If a message named another address this week, the call must be one that the owner does
+// not make: to a country that the account had never called, or costly for another reason.
+func (j *Judge) notifyHeld(now time.Time, s calls.Sign) {
 	account := s.Account
 	is, waits := j.newPlaces.held[account]
 	if !waits || is.again && !s.NewCountry && strings.HasPrefix(s.Cost, "international") {

@@ -12,14 +12,14 @@ import (
 // Pause begins a pause, or changes the one that is on.
 func (j *Judge) Pause(p decide.Pause) { *j.pause = p }
 
-// Resume ends the pause, judges the calls that are up, and lets the breaker go on. It returns the pause that was on, if one
-// was.
+// Resume ends the pause, judges the calls that are up, and closes the circuit breaker. It
+// returns the pause that was on, if one was.
 func (j *Judge) Resume(now time.Time) (was decide.Pause, paused bool) {
 	was, paused = *j.pause, j.pause.Active(now)
 	*j.pause = decide.Pause{}
 	j.Contain.Breaker.Resume(now)
 	if paused {
-		j.Spending.Retell() // nothing was done about it
+		j.Spending.RaiseAgain() // nothing was done about it
 		j.judgeAfterPause(now)
 	} else {
 		j.Forgive(now, "")
@@ -38,7 +38,7 @@ func (j *Judge) PauseOver(now time.Time) (was decide.Pause, over bool) {
 		return decide.Pause{}, false
 	}
 	was, *j.pause = *j.pause, decide.Pause{}
-	j.Spending.Retell()
+	j.Spending.RaiseAgain()
 	j.judgeAfterPause(now)
 	return was, true
 }

@@ -16,7 +16,7 @@ func (j *Judge) SetContacts(now time.Time, contacts []places.Contact, up []calls
 	j.doubts.contacts = nil
 	for i, c := range contacts {
 		registered[i] = calls.Contact{
-			Account: c.Account, Source: c.Source, Agent: c.Agent,
+			Account: c.Account, Source: c.Source, Agent: c.Agent, URI: c.URI,
 			Unannounced: j.unannounced.has(c), Doubtful: against.isDoubtful(c.Account, c.Source),
 		}
 		if registered[i].Doubtful {

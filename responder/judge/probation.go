@@ -11,13 +11,13 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// An address on probation is its owner's or a thief's. Nothing of the account is taken
-// from it but costly calls, until a second sign shows that it is a thief's.
+// An address on probation is its owner's or a thief's. Only its costly calls are ended, until
+// a second sign shows that it is a thief's.
 
-// isSecondSign says whether nobody but a thief gives a sign at an address on probation.
-// TwoNetworks is none: a desk phone and a softphone of one account sign in by turns. Nor
-// are late calls that cost nothing, or go to one number again and again. A traveller whose
-// call is ended tries other prefixes, too, but not within seconds.
+// isSecondSign says whether only a thief gives a sign at an address on probation. TwoNetworks
+// does not count: a desk phone and a softphone of one account sign in by turns. Nor do late
+// calls that cost nothing, or that go to one number again and again. A traveller whose call is
+// ended tries other prefixes, too, but not within seconds.
 func (j *Judge) isSecondSign(now time.Time, s calls.Sign) bool {
 	switch s.Kind {
 	case calls.ForbiddenDestination, calls.ScannerAgent:
@@ -39,8 +39,9 @@ type placedCall struct {
 	leg             *calls.Leg // that the call is, instead of a number; nil if it has none yet
 }
 
-// placed looks at a call of an account whose costs are limited, or that has an address
-// on probation, and acts on what a pause left undone about the account. It returns whether the call shows a break-in. raw is borrowed.
+// placed looks at a call of an account whose costs are limited, or that has an address on
+// probation, and acts on what a pause left undone about the account. It returns whether the
+// call shows a break-in. raw is borrowed.
 func (j *Judge) placed(now time.Time, c placedCall, raw []byte) (broken bool) {
 	j.resumedBy(now, c.account, nil)
 	_, limited := j.Contain.Costs.Of(c.account)
@@ -71,7 +72,7 @@ func (j *Judge) placed(now time.Time, c placedCall, raw []byte) (broken bool) {
 	return j.judgePlaced(now, s, raw)
 }
 
-// unknownPhone is where a phone of the account is signed in that is not known there: it
+// unknownPhone is an address where the account is not known but has a phone signed in, which
 // may have redirected a call.
 func (j *Judge) unknownPhone(now time.Time, account string) (from calls.Login, ok bool) {
 	for _, l := range j.Calls.Phones(now, account) {
@@ -122,14 +123,14 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	case up && ownChannel(s) && !j.suspicions.forged(s.Account, s.From.Source):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}
-	j.tellHeld(now, s)
+	j.notifyHeld(now, s)
 	return false
 }
 
-// besideProbation takes a call from where its account is known. Packets that may be forged put
-// an owner's new address on probation, and he may have two phones in use: then it is none. If it costs, and another
-// one that does is up from an address on probation, two people are using the account. A call that the account's
-// phone left behind when its address changed is none: it began before.
+// besideProbation handles a call from where its account is known. If it is costly, and so is
+// another one that is up from an address on probation, two people are using the account. That
+// does not count if the address is on probation only for packets that may be forged: its owner
+// may use two phones.
 func (j *Judge) besideProbation(now time.Time, s calls.Sign, raw []byte) (broken bool) {
 	other, up := j.Calls.CostlyElsewhere(s.Account, s.From.Source, time.Time{})
 	if !up || s.Cost == "" || !ownChannel(s) || j.suspicions.forged(s.Account, other.From) {
@@ -175,10 +176,11 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 	return true
 }
 
-// tellOfNewPlace opens an incident about a new address, unless there was one this week: the
-// address of an owner may change all the time. The next message names it, or one of its own
-// once it calls where it costs: a thief may have waited for the owner's new address.
-func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
+// openNewPlace opens an incident about a new address, unless the account had one this week:
+// an owner's address may change all the time. Without a message of its own, the address is
+// named by the next one, or as soon as it is used for a costly call: a thief may have waited
+// for the owner's new address.
+func (j *Judge) openNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	paused := j.pause.Active(v.At)
 	switch {
 	case !j.dedup.FirstNewPlace(v, paused):
@@ -189,7 +191,7 @@ func (j *Judge) tellOfNewPlace(v *score.Verdict, sign *calls.Sign, steps []incid
 		j.open(v, sign, steps)
 	default:
 		j.newPlaces.hold(v, false)
-		j.open(v, sign, untold(steps))
+		j.open(v, sign, withoutMessage(steps))
 	}
 }
 

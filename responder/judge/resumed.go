@@ -8,12 +8,12 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// A prefix has one ban. One that closes SIP over UDP for hours may be followed by a brief one
-// of everything, after guesses over TCP whose address may be made up. When that has run out,
-// the longer one goes on: a ban never shortens another.
+// A prefix has one ban. A ban of SIP over UDP that lasts for hours may be replaced by a brief
+// ban of all ports, after guesses over TCP whose address may be spoofed. When that has run
+// out, the longer ban goes on: a ban never shortens another.
 
-// overtaken is a ban that a brief one took the place of.
-type overtaken struct {
+// interrupted is a ban that a brief one has replaced.
+type interrupted struct {
 	ban   incident.Ban
 	until time.Time // the end of the brief one
 }
@@ -21,17 +21,17 @@ type overtaken struct {
 // resumption is what goes on after brief bans.
 type resumption struct {
 	bans    *bans.Registry
-	waiting []overtaken                   // bans that go on after a brief one, the next first
+	waiting []interrupted                 // bans that go on after a brief one, the next first
 	resumed map[netip.Prefix]incident.Ban // the brief ones, by the prefix of one that goes on
 }
 
-// overtake keeps the ban in force that a brief one takes the place of, if it lasts longer.
-func (r *resumption) overtake(brief incident.Ban) {
+// interrupt keeps the ban that a brief one replaces, if it lasts longer.
+func (r *resumption) interrupt(brief incident.Ban) {
 	was, ok := r.bans.Exact(brief.Since, brief.Prefix)
 	if brief.Scope != incident.ScopeBrief || !ok || was.Scope != incident.ScopeSIP || !was.Forever() && !was.Until.After(brief.Until) {
 		return
 	}
-	r.waiting = append(r.waiting, overtaken{was, brief.Until}) // at most one for each ban in force
+	r.waiting = append(r.waiting, interrupted{was, brief.Until}) // at most one for each ban in force
 }
 
 // due are the bans that go on now, since their brief one has run out. One that was released
@@ -66,14 +66,14 @@ func (j *Judge) resumeBans(now time.Time) {
 	}
 }
 
-// from is the brief ban that has just run out, if a longer one went on after it: one
-// more failure over a connection brings it back, as it would without the longer one.
+// from is the brief ban that has just run out, if a longer one went on after it. One more
+// failure over a connection brings it back, as it would without the longer one.
 func (r *resumption) from(now time.Time, prefix netip.Prefix) (brief incident.Ban, ok bool) {
 	brief, ok = r.resumed[prefix]
 	return brief, ok && now.Sub(brief.Until) < resumedFor
 }
 
-// resumedFor is how long that is so.
+// resumedFor is how long after its end a failure brings a brief ban back.
 const resumedFor = time.Hour
 
 func (r *resumption) forget(now time.Time) {

@@ -11,17 +11,17 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// suspicions are why addresses are on probation, by account. A restart forgets them; the
-// incident has them in words.
+// suspicions says why addresses are on probation. A restart forgets it; the incident has the
+// reason in words.
 type suspicions struct {
 	places  *places.Places
 	table   *score.Table
 	breakIn *score.BreakIn
-	why     map[string]map[netip.Prefix]suspicion
+	why     map[string]map[netip.Prefix]suspicion // by account and address
 }
 
-// suspicion is why an address is on probation. forged says that nothing but packets that may be
-// forged speaks against it.
+// suspicion is why an address is on probation. forged says that it rests only on packets that
+// may be forged.
 type suspicion struct {
 	words  string
 	forged bool

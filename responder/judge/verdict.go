@@ -44,7 +44,7 @@ func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 }
 
 // carryOut plans the steps of a verdict and opens an incident, unless there is
-// nothing new to do or to tell.
+// nothing new to do or to report.
 func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	steps := decide.Plan(v, j.policy.Playbooks[v.Threshold.Playbook], j.policy.Ladder, f)
 	widening := decide.Widened(v, steps, f)
@@ -61,7 +61,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 	case decide.NothingNew(steps, f):
 		j.counters.Suppressed++
 	case v.Cause.Signal == score.NewPlaceAfterFailures && decide.OnlyInforms(steps):
-		j.tellOfNewPlace(v, sign, steps)
+		j.openNewPlace(v, sign, steps)
 	case f.Flow != nil && decide.OnlyFlow(steps) && !j.dedup.FirstFlow(v):
 		j.counters.Suppressed++
 		for _, flow := range j.Partial.DropFlows(v, steps) {
@@ -130,7 +130,7 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 		}
 	}
 	if i.Mode != incident.Paused {
-		j.betray(v, i.Steps[first:], i)
+		j.endProtection(v, i.Steps[first:], i)
 	}
 	j.Partial.DropFlows(v, i.Steps[first:])
 	urgent()
@@ -139,7 +139,7 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 // enforce enters a new ban into the registry, and counts it.
 func (j *Judge) enforce(ban incident.Ban) {
 	j.makeRoom(ban)
-	j.resumption.overtake(ban)
+	j.resumption.interrupt(ban)
 	j.Bans.Put(ban)
 	if ban.Offence > 0 {
 		j.Offences.Add(ban.Since, ban.Prefix)
@@ -219,9 +219,8 @@ func (j *Judge) restriction(v *score.Verdict) (to []netip.Prefix, why string) {
 	return to, ""
 }
 
-// weigh looks again at an address whose ban rests on spoofable evidence: proof
-// makes it a ban like any other, and one more failure after its end brings it
-// back.
+// weigh looks again at an address whose ban rests on spoofable evidence. A confirmed failure
+// makes it a ban like any other, and a failure after its end brings it back.
 func (j *Judge) weigh(o *score.Observation) {
 	if o.Signal == score.SuccessfulAuth {
 		return

@@ -20,6 +20,8 @@ type Message struct {
 	Line    string // everything in one line, for a log
 	JSON    any    // the body for a webhook
 	Brief   any    // its entry in a webhook's digest
+	// To are the only recipients, of a message to the person of an account (UserMail).
+	To []string
 }
 
 // Receiver delivers messages to one destination.

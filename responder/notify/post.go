@@ -11,7 +11,9 @@ import (
 // Receivers are the configured receivers; nil where there is none.
 type Receivers struct {
 	Webhook, Mail, Syslog Receiver
-	Within                time.Duration // timeout of one attempt
+	// Users gets what is for the person of an account, and nothing else.
+	Users  Receiver
+	Within time.Duration // timeout of one attempt
 	// Limit applies to Webhook and Mail, which people read. Syslog is a record
 	// and gets every message.
 	Limit Limit
@@ -27,14 +29,14 @@ func (r *Receivers) Each(yield func(Receiver) bool) {
 }
 
 // Post sends every message to every receiver, each through its own outbox.
-type Post struct{ webhook, mail, syslog *outbox }
+type Post struct{ webhook, mail, syslog, users *outbox }
 
 // NewPost returns a Post without receivers; host is this machine's name in digests.
 func NewPost(host string, log zerolog.Logger) *Post {
-	return &Post{newOutbox("webhook", host, log), newOutbox("e-mail", host, log), newOutbox("syslog", host, log)}
+	return &Post{newOutbox("webhook", host, log), newOutbox("e-mail", host, log), newOutbox("syslog", host, log), newOutbox("e-mail to users", host, log)}
 }
 
-func (p *Post) boxes() []*outbox { return []*outbox{p.webhook, p.mail, p.syslog} }
+func (p *Post) boxes() []*outbox { return []*outbox{p.webhook, p.mail, p.syslog, p.users} }
 
 // Set replaces the receivers, before or while the Post runs. Messages pending for
 // one go to its successor.
@@ -49,14 +51,22 @@ func (p *Post) Set(r Receivers) {
 	set(p.webhook, r.Webhook, r.Limit)
 	set(p.mail, r.Mail, r.Limit)
 	set(p.syslog, r.Syslog, Limit{Digest: r.Limit.Digest})
+	set(p.users, r.Users, Limit{Digest: r.Limit.Digest}) // a digest would mix what is for several people
 }
 
 // Send queues a message for every receiver and does not wait. report is called
 // from any goroutine each time the Outcome changes; the last call has a Final
 // one, unless Run ends before.
 func (p *Post) Send(m *Message, report func(Outcome)) {
+	send(m, report, p.webhook, p.mail, p.syslog)
+}
+
+// SendUser queues a message for the people that it names, and otherwise works like Send.
+func (p *Post) SendUser(m *Message, report func(Outcome)) { send(m, report, p.users) }
+
+func send(m *Message, report func(Outcome), boxes ...*outbox) {
 	r := &receipt{report: report}
-	for _, o := range p.boxes() {
+	for _, o := range boxes {
 		if o.to.Load() != nil {
 			r.boxes, r.details = append(r.boxes, o), append(r.details, "")
 		}

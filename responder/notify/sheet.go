@@ -18,6 +18,7 @@ type Sheet struct {
 	At                                time.Time
 	Key                               SheetKey
 	Account, Source                   string // "" when there is none
+	Name                              string // of the account's person; "" if it is not known
 	Threshold, Playbook, Reason, Mode string
 	Steps                             []SheetStep
 	Evidence                          []SheetEvidence
@@ -54,7 +55,7 @@ type SheetCall struct {
 
 func sheetOf(host string, i incident.Incident, loc *time.Location) Sheet {
 	s := Sheet{
-		ID: i.ID, At: i.At, Key: SheetKey{i.Key.Kind(), i.Key.Value()}, Account: i.Account, Threshold: i.Threshold,
+		ID: i.ID, At: i.At, Key: SheetKey{i.Key.Kind(), i.Key.Value()}, Account: i.Account, Name: i.Name, Threshold: i.Threshold,
 		Playbook: i.Playbook, Reason: i.Reason, Mode: string(i.Mode), Steps: []SheetStep{}, Bare: i.Bare, Host: host,
 	}
 	if i.Source.IsValid() {

@@ -66,7 +66,7 @@ func sample() incident.Incident {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	source := netip.MustParseAddr("192.0.2.66")
 	return incident.Incident{
-		ID: 41, At: at, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Source: source,
+		ID: 41, At: at, Key: score.Key{Per: score.PerAccount, Account: "1002"}, Account: "1002", Name: "Front desk", Source: source,
 		Threshold: "break-in", Playbook: "compromise", Reason: "1 point of 1 within 1h: SuccessAfterFailures", Mode: incident.Enforce,
 		Steps: []incident.Step{{Step: incident.StepRotate, Target: "1002", State: incident.Done, Detail: "kept in secrets", Took: incident.Elapsed(12 * time.Millisecond)}},
 		Evidence: []incident.Evidence{{Record: score.Record{
@@ -105,8 +105,12 @@ func lineOf(i *Sheet) string {
 	for n, s := range i.Steps {
 		steps[n] = s.Step + " " + s.State
 	}
-	return fmt.Sprintf("incident=%d threshold=%q key=%q account=%q source=%q mode=%s steps=%q reason=%q",
-		i.ID, i.Threshold, i.Key.Kind+" "+i.Key.Value, i.Account, i.Source, i.Mode, strings.Join(steps, ", "), i.Reason)
+	name := ""
+	if i.Name != "" {
+		name = fmt.Sprintf(" name=%q", i.Name)
+	}
+	return fmt.Sprintf("incident=%d threshold=%q key=%q account=%q%s source=%q mode=%s steps=%q reason=%q",
+		i.ID, i.Threshold, i.Key.Kind+" "+i.Key.Value, i.Account, name, i.Source, i.Mode, strings.Join(steps, ", "), i.Reason)
 }
 
 func execute(t *template.Template, s Sheet) (string, error) {

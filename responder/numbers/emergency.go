@@ -17,10 +17,10 @@ const maxEmergencyLine = 2
 // everywhere are the emergency numbers of a site whose country is not known.
 var everywhere = []string{"112", "911", "999", "000", "110", "113", "118"}
 
-// Emergency says whether a dialled string is an emergency number, with or without an
-// outside line, yours or a common one: one of EmergencyNumbers, or of the country, by libphonenumber's metadata of
-// short numbers. Nothing may come after it but a host or parameters without digits, and
-// nothing before it but the scheme of a URI.
+// Emergency says whether a dialled string is an emergency number: one of EmergencyNumbers, or
+// one of the country by libphonenumber's metadata of short numbers. An outside line may come
+// before it, one of Outside or a common one, and so may the scheme of a URI. Only a host or
+// parameters without digits may come after it.
 func (d *Dialling) Emergency(dialled string) bool {
 	if len(dialled) > maxDialled {
 		return false

@@ -25,12 +25,16 @@ func spellings(dialled string) spelling {
 	dialled = plain(dialled[:min(len(dialled), maxDialled)])
 	var s spelling
 	for i, destination := range strings.Split(dialled, "&") {
+		context := phoneContext(destination)
 		destination = withoutHost(destination)
 		if i == 0 {
 			s.main = leadingDigits(destination)
 		}
 		if part := variants(destination); len(part) > 0 {
 			s.parts = append(s.parts, part)
+		}
+		if context != "" {
+			s.parts = append(s.parts, []string{context + onlyDigits(destination)})
 		}
 	}
 	return s
@@ -101,11 +105,40 @@ func withoutHost(s string) string {
 		})
 		s = parts[max(i, 0)]
 	}
-	s = withoutScheme(s)
-	if i := strings.IndexAny(s, ";@?>"); i >= 0 {
-		s = s[:i]
-	}
+	s, _, _ = strings.Cut(User(s), ";")
 	return s
+}
+
+// User returns the user of a URI that names a number, without scheme and host, and of its
+// parameters only the context of a local number (RFC 3966, ";phone-context=+881"). The URI may
+// be in angle brackets. What is no URI is returned as it is.
+func User(uri string) string {
+	if i := strings.IndexByte(uri, '<'); i >= 0 {
+		uri = uri[i+1:]
+	}
+	user := withoutScheme(uri)
+	if i := strings.IndexAny(user, ";@?>"); i >= 0 {
+		user = user[:i]
+	}
+	if context := phoneContext(uri); context != "" {
+		user += contextName + context
+	}
+	return user
+}
+
+const contextName = ";phone-context="
+
+// phoneContext returns the digits, with a +, that belong before a local number; "" if there are
+// none. A context may also be a domain.
+func phoneContext(uri string) string {
+	for i := range uri {
+		if len(uri)-i >= len(contextName) && strings.EqualFold(uri[i:i+len(contextName)], contextName) {
+			if context := leadingDigits(uri[i+len(contextName):]); len(context) > 1 && context[0] == '+' {
+				return context
+			}
+		}
+	}
+	return ""
 }
 
 func withoutScheme(s string) string {

@@ -7,15 +7,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
-// What a person reports about an account that was treated as a thief's within the hour joins
-// the incident about that: a second password would only be one more to enter.
+// What a person reports about an account that was treated as compromised within the hour joins
+// the incident about that: a second new password would only be one more to enter.
 
 const (
 	containedFor = time.Hour
 	maxContained = 4096
 )
 
-// contain remembers that an incident treats its account as a thief's.
+// contain remembers that an incident treats its account as compromised.
 func (s *Incidents) contain(u *Incident, at time.Time) {
 	i := u.Incident
 	if u.gravity < decide.Compromise || i.Mode != incident.Enforce || i.Account == "" {
@@ -30,7 +30,7 @@ func (s *Incidents) contain(u *Incident, at time.Time) {
 	s.contained[i.Account], u.Contained = u, at
 }
 
-// ContainedBy is the incident that has treated an account as a thief's within the hour; nil
+// ContainedBy is the incident that has treated an account as compromised within the hour; nil
 // if there is none.
 func (s *Incidents) ContainedBy(now time.Time, account string) *Incident {
 	u := s.contained[account]

@@ -34,33 +34,33 @@ const (
 // from one goroutine at a time.
 type Flood struct {
 	effects         Effects
-	blocked, spared shared              // those that were blocked, and those that were not
+	blocked, spared shared              // of addresses that were blocked, and of those that were not
 	numbers         map[int64]time.Time // of incidents that are shared
 }
 
 // shared is an incident that collects such bans.
 type shared struct {
 	incident *incident.Incident // nil: there is none now
-	first    *Incident
-	why      string // its first verdict
+	first    *Incident          // the same, as one that can be joined
+	why      string             // the reason of its first verdict
 	listed   int
 	blocked  int       // addresses that were blocked
 	networks int       // networks that were, since their addresses take turns
 	spared   int       // those that were not, for reasons of their own
 	refused  int       // those for which there is no room
-	alone    int       // of those, the ones with an incident of their own
+	alone    int       // of those spared, the ones with an incident of their own
 	written  int       // addresses and networks that the reason counts
 	at       time.Time // when it was last brought up to date
 }
 
-// NewFlood makes a Flood without incidents.
+// NewFlood returns a Flood without incidents.
 func NewFlood(effects Effects) *Flood { return &Flood{effects: effects} }
 
 // Taken is what a verdict adds to an incident that is shared.
 type Taken struct {
 	Incident *Incident
-	Listed   bool          // by the incident's steps from number Step on
-	Step     int           //
+	Listed   bool          // its steps are those of the incident from number Step on
+	Step     int           // 0 unless Listed
 	Ban      *incident.Ban // of an address that is only counted; nil if it is not blocked
 }
 
@@ -143,7 +143,7 @@ const Continues = "continues after its ban: "
 // hundred thousand of them, so it is short.
 const UnlistedReason = "part of a flood"
 
-// Joined says that an incident is about more than a block: nothing else may share it.
+// Joined records that an incident is about more than a block: no other address may share it.
 func (f *Flood) Joined(i *incident.Incident) {
 	for _, s := range []*shared{&f.blocked, &f.spared} {
 		if s.incident == i {

@@ -13,9 +13,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// An incident about a guesser goes on as long as the guesses do: what is cut next joins it,
-// and so do the guesses that cross no threshold of their own. An incident that comes later
-// lists only what is new, and names the one before.
+// An incident about a guesser goes on as long as the guesses do. The next flow that is dropped
+// joins it, and so do guesses that cross no threshold of their own. A later incident lists
+// only what is new, and names the one before.
 
 const (
 	// goesOnWithin is how long after its last guess an incident goes on whose address is
@@ -23,8 +23,8 @@ const (
 	goesOnWithin = time.Hour
 	// maxGuesses bounds the guesses that an incident lists; the others are counted.
 	maxGuesses = 200
-	// listedFor is how long it is known which guesses an incident has listed, and
-	// maxListings bounds the keys of which it is.
+	// listedFor is how long it is remembered what an incident has listed of a key, and
+	// maxListings bounds the keys.
 	listedFor   = 24 * time.Hour
 	maxListings = 4096
 )
@@ -32,7 +32,7 @@ const (
 // guessed says whether a record is a failed attempt.
 func guessed(s score.Signal) bool { return s.Failure() || s == score.InvalidAccountID }
 
-// isGuesser makes an incident about an address one that its guesses go on with.
+// isGuesser has the further guesses of an address join an incident, if the verdict is about it.
 func (s *Incidents) isGuesser(u *Incident, v *score.Verdict) {
 	if u.source.IsValid() || v.Key.Per != score.PerSource {
 		return
@@ -81,8 +81,8 @@ func (u *Incident) bans(observed bool) bool {
 	})
 }
 
-// goesOnAs says whether a verdict is about the guesser of an incident, who goes on since
-// nothing but what was used is cut. Another phone with a wrong password is another matter.
+// goesOnAs says whether a verdict is about the guesser of an incident, which goes on since its
+// address is not banned. Another phone with a wrong password is another matter.
 func (u *Incident) goesOnAs(v *score.Verdict) bool {
 	if v.Key.Per != score.PerSource || v.Key != u.Incident.Key || !guessed(v.Cause.Signal) || u.over(v.At) || u.bans(true) {
 		return false
@@ -113,7 +113,7 @@ func (s *Incidents) RecordGuesses(now time.Time, record func(*Incident)) {
 			continue
 		}
 		u.unlisted, u.late = u.unlisted+u.late, 0
-		if u.unlisted != u.told && now.Sub(u.amended) >= countEvery {
+		if u.unlisted != u.named && now.Sub(u.amended) >= countEvery {
 			u.amend(now)
 			s.effects.Amend(u.Incident)
 		}
@@ -159,7 +159,7 @@ func (u *Incident) amend(now time.Time) {
 		u.suffix = fmt.Sprintf("; %s came too fast, or were too many, to be listed", incident.Count(u.unlisted, "more failed attempt"))
 	}
 	i.Reason += u.suffix
-	u.told, u.amended = u.unlisted, now
+	u.named, u.amended = u.unlisted, now
 }
 
 // Guesser returns the number of the incident about the guesses of an address; 0 if there is

@@ -56,10 +56,10 @@ type Incidents struct {
 	list      []*Incident                // the oldest first
 	guessers  map[netip.Prefix]*Incident // those of them that are about the guesses of an address
 	listings  map[score.Key]listing      // what incidents have listed
-	contained map[string]*Incident       // the last incident that treats an account as a thief's
+	contained map[string]*Incident       // by account, the last incident that treats it as compromised
 }
 
-// New makes Incidents without any.
+// New returns Incidents without any.
 func New(table *score.Table, breakIn *score.BreakIn, effects Effects) *Incidents {
 	return &Incidents{table: table, breakIn: breakIn, effects: effects}
 }
@@ -71,8 +71,8 @@ func (s *Incidents) Prune(now time.Time) {
 	s.pruneContained(now)
 }
 
-// NoteStep records what became later of a done step of an incident, which is found by its
-// kind and target.
+// NoteStep changes the detail of a step of an incident under way. The step is found by its
+// kind, target and state.
 func (s *Incidents) NoteStep(number int64, step incident.Step) {
 	for _, u := range s.list {
 		for n := range u.Incident.Steps {
@@ -83,8 +83,8 @@ func (s *Incidents) NoteStep(number int64, step incident.Step) {
 	}
 }
 
-// Ends says whether an incident under way ended a call of an account over one of these
-// channels.
+// Ends says whether an incident under way has ended, or is ending, the call of an account on
+// one of these channels.
 func (s *Incidents) Ends(account string, channels ...string) bool {
 	return slices.ContainsFunc(s.list, func(u *Incident) bool {
 		return u.Incident.Account == account && slices.ContainsFunc(u.Incident.Steps, func(s incident.Step) bool {
@@ -105,14 +105,14 @@ type Incident struct {
 	fresh     []*score.Verdict // whose evidence is to be recorded
 	steps     int              // how many of its steps are recorded
 	begun     bool             // it is recorded
-	Contained time.Time        // when its account was last treated as a thief's
+	Contained time.Time        // when its account was last treated as compromised
 	spoofed   bool             // it may become one about many addresses
 
 	source   netip.Prefix // of the guesser that it is about; the zero Prefix if it is about none
 	heard    time.Time    // when that last guessed
 	late     int          // guesses since the last that were listed
 	unlisted int          // guesses that are not listed
-	told     int          // of those, how many the reason names
+	named    int          // of those, how many the reason counts
 	suffix   string       // of the reason, about them
 	amended  time.Time    // when the reason was last brought up to date
 }
@@ -165,8 +165,8 @@ func (s *Incidents) takesMore(u *Incident, v *score.Verdict, mode incident.Mode)
 	return i.Key.Per != score.PerSite && len(i.Steps) < MaxSteps && len(i.Evidence) < maxRows && i.Mode == mode
 }
 
-// shares says whether an event counts for a verdict that crossed a threshold of an
-// incident before.
+// shares says whether an event that counts for a verdict also counted for a threshold that an
+// incident has crossed.
 func (s *Incidents) shares(v *score.Verdict, u *Incident) bool {
 	for _, before := range u.uncounted {
 		for _, r := range s.counted(before) {
@@ -231,7 +231,8 @@ func (u *Incident) lastHeard() time.Time {
 	return u.last
 }
 
-// add leaves what takes time for later, since the steps of a verdict come first.
+// add adds a verdict. What takes time is left for later, since the steps of a verdict come
+// first.
 func (u *Incident) add(v *score.Verdict) {
 	u.last = v.At
 	u.fresh, u.uncounted = append(u.fresh, v), append(u.uncounted, v)
@@ -306,7 +307,7 @@ func (s *Incidents) Record(u *Incident) (step int, aboutCalls, ok bool) {
 	return step, aboutCalls, true
 }
 
-// Last is when the last verdict came that belongs to it.
+// Last is when the last verdict came that belongs to the incident.
 func (u *Incident) Last() time.Time { return u.last }
 
 // Crossed are the thresholds that the incident crossed.
@@ -371,7 +372,7 @@ func (s *Incidents) Reason(v *score.Verdict, sign *calls.Sign) string {
 	return reason
 }
 
-// otherFailures counts the failures at a verdict's address for other accounts than its own.
+// otherFailures counts the failures of other accounts at a verdict's address.
 func (s *Incidents) otherFailures(v *score.Verdict) (n int) {
 	for _, r := range s.table.Evidence(score.SourceKey(v.Cause.Source)) {
 		if r.Signal.Failure() && r.Account != v.Key.Account && v.At.Sub(r.At) < s.breakIn.Within() {

@@ -64,8 +64,8 @@ func (s *Incidents) notListed(v *score.Verdict, id int64) []score.Record {
 	return list
 }
 
-// RestoreListing has an incident about a block of before a restart named by the next one
-// about its address.
+// RestoreListing takes over a partial block from before a restart: the next incident about its
+// address names the one of the block.
 func (s *Incidents) RestoreListing(now time.Time, b incident.PartialBlock) {
 	if b.Incident == 0 {
 		return

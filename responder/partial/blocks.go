@@ -1,6 +1,6 @@
-// Package partial holds the partial blocks: what is done at an address that is not banned,
-// since others use it. One phone's flow or connection is dropped, or the address is a
-// suspect, which is throttled, or closed for new connections. The kernel holds the same.
+// Package partial holds the partial blocks: what is done at an address that is not banned
+// since others use it. One phone's flow or connection is dropped, or the whole address is
+// throttled as a suspect, or closed for new connections. The kernel has the same blocks.
 package partial
 
 import (
@@ -39,8 +39,8 @@ type Places interface {
 // Pause is a time in which no address becomes a suspect.
 type Pause interface{ Active(now time.Time) bool }
 
-// Counters count what was begun: suspects, closings, flows dropped; and what there was no
-// room for.
+// Counters count the suspects, closings and dropped flows that were begun, and those for which
+// there was no room.
 type Counters struct{ Suspects, Closings, Flows, Refused uint64 }
 
 // Blocks are the partial blocks. It has no lock: its owner calls it from one goroutine at a
@@ -60,7 +60,7 @@ type Blocks struct {
 	counters Counters
 }
 
-// New makes Blocks without any. throttles says whether the kernel lets us decide about
+// New returns Blocks without any. throttles says whether the kernel lets us decide about
 // single packets.
 func New(ladder decide.Ladder, throttles bool, places Places, pause Pause, effects Effects) *Blocks {
 	return &Blocks{
@@ -80,7 +80,7 @@ func (x *Blocks) CloseFor(v *score.Verdict, at netip.Prefix) time.Duration {
 	return x.closed.Next(at, v, x.ladder).Until.Sub(v.At)
 }
 
-// Recorded gives the partial blocks of an incident, which crossed these thresholds, its number.
+// Recorded gives the partial blocks of an incident its number. crossed names its thresholds.
 func (x *Blocks) Recorded(i *incident.Incident, crossed []string) {
 	for _, s := range i.Steps {
 		switch {
@@ -118,15 +118,14 @@ func (x *Blocks) List(now time.Time) []incident.PartialBlock {
 	return list
 }
 
-// Lift forgets a partial block, which the kernel is to end. undo is for when it does
-// not.
+// Lift forgets a partial block that the kernel is to end. undo brings it back, in case the
+// kernel does not.
 func (x *Blocks) Lift(b incident.PartialBlock) (undo func()) {
 	if b.Kind == incident.BlockedFlow {
 		return x.forgetFlow(b)
 	}
 	remember := x.closed.Forget(b.Address)
-	switch {
-	case b.Kind == incident.ClosedAddress && b.Connection:
+	if b.Kind == incident.ClosedAddress && b.Connection {
 		c := x.closings[b.Address]
 		delete(x.closings, b.Address)
 		return func() {
@@ -177,7 +176,8 @@ func (x *Blocks) EndAllowed(now time.Time) {
 	}
 }
 
-// Widen does what a plan says in place of a ban that would hit others.
+// Widen throttles or closes the address of a verdict, as a plan says in place of a ban that
+// would hit others.
 func (x *Blocks) Widen(v *score.Verdict, what decide.Widening, f decide.Facts) {
 	why := incident.PartialBlock{Address: f.Target, Account: v.Cause.Account, Reason: v.Reason, Origin: v.Threshold.Name}
 	switch {

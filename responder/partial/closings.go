@@ -10,21 +10,21 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// An address is closed when a guesser there goes on over ever new connections, while
-// others live there: for a time, nothing is let in but what belongs to the connections of
-// live registrations.
+// An address is closed when a guesser there goes on over ever new connections, while others
+// live there. For a time, only the connections of live registrations are let through.
 
 // maxClosings bounds the addresses that are closed at once.
 const maxClosings = 4096
 
-// maxLive bounds the connections that stay at one of them, and those that are remembered
-// since guesses came from them.
+// maxLive bounds the connections that stay open at one of them, and those remembered because
+// guesses came from them.
 const maxLive = 1024
 
+// closing is an address that is closed, or was asked to be.
 type closing struct {
 	decide.Closing
 	block  incident.PartialBlock
-	kernel time.Time        // until when the kernel closes it, as far as it has said
+	kernel time.Time        // until when the kernel closes it, as it has acknowledged
 	live   []netip.AddrPort // connections of live registrations
 	barred []netip.AddrPort // those that guesses came from
 }
@@ -102,7 +102,7 @@ func (x *Blocks) ClosingAcknowledged(at netip.Prefix, err error) {
 	}
 }
 
-// reopen ends the closing of an address of its own accord.
+// reopen ends the closing of an address before its time.
 func (x *Blocks) reopen(at netip.Prefix, c *closing) {
 	delete(x.closings, at)
 	x.closed.Forget(at)
@@ -110,6 +110,7 @@ func (x *Blocks) reopen(at netip.Prefix, c *closing) {
 	x.effects.PartialChanged(c.partial(), incident.Released)
 }
 
+// forgetClosings forgets the closings whose time is over.
 func (x *Blocks) forgetClosings(now time.Time) {
 	for at, c := range x.closings {
 		if c.Until.After(now) {

@@ -43,7 +43,7 @@ func (x *Blocks) blockFlow(v *score.Verdict, f incident.Flow) {
 	}
 }
 
-// liftFlow lets a flow through of our own accord.
+// liftFlow lets a flow through before its time.
 func (x *Blocks) liftFlow(b incident.PartialBlock) {
 	x.forgetFlow(b)
 	x.effects.LiftFlow(b)

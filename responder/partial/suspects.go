@@ -13,8 +13,9 @@ import (
 // throttled instead: intake.Suspects decides about each of its packets, except those of
 // the phones that are registered there. bans.Suspects is their registry.
 
-// Suspect has the address throttled that why names, or goes on with it. A conversation
-// that a failure came from, of those in failed, does not pass undecided.
+// Suspect throttles the address that why names, or goes on throttling it. failed are the
+// conversations that failures came from, which do not pass undecided. guesses says that the
+// address itself guessed, and was not only sent the answers to others' guesses.
 func (x *Blocks) Suspect(now time.Time, why incident.PartialBlock, within time.Duration, failed []netip.AddrPort, guesses bool) {
 	if x.pause.Active(now) {
 		return
@@ -39,7 +40,7 @@ func failedFrom(v *score.Verdict) (list []netip.AddrPort) {
 	return list
 }
 
-// suspectKind is what becomes of a suspect.
+// suspectKind is how a suspect is blocked: closed, if nothing can be throttled.
 func (x *Blocks) suspectKind() incident.PartialKind {
 	if x.throttles {
 		return incident.ThrottledAddress

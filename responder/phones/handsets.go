@@ -22,9 +22,9 @@ const (
 	minCallID = 8
 	// maxHandsets bounds the accounts.
 	maxHandsets = 1 << 14
-	// sureFor is for how long after its first success an address can be taken off probation
-	// by a Call-ID: a call may come before the registration. A thief who has the
-	// password must not have time to try Call-IDs.
+	// sureFor is how long after its first success an address can be taken off probation by a
+	// Call-ID, since a call may come before the registration. It is short, so that a thief
+	// who has the password has no time to try Call-IDs.
 	sureFor = 10 * time.Minute
 )
 
@@ -68,8 +68,8 @@ func (h *handsets) used(o *score.Observation) {
 	}
 }
 
-// leastUseful is the one longest not used, of those that were used at one time only if
-// there are some: a call's.
+// leastUseful is the one not used for longest. If any was used only once, which is a call's, it
+// is one of those.
 func leastUseful(list []callID) *callID {
 	least := &list[0]
 	once := func(c *callID) bool { return c.last.Sub(c.first) < time.Minute }
@@ -97,7 +97,7 @@ func (h *handsets) knows(now time.Time, account, session []byte) bool {
 	return false
 }
 
-// hash is that of the part of a session that evidence keeps.
+// hash hashes the part of a session that evidence keeps.
 func (h *handsets) hash(session []byte) uint64 {
 	return maphash.Bytes(h.seed, session[:min(len(session), score.MaxSession)])
 }
@@ -125,8 +125,8 @@ func (p *Own) ownHandset(o *score.Observation) bool {
 	return o.Proof == score.Proven && p.handsets.knows(o.At, o.Account, o.Session)
 }
 
-// MovedHere says whether a success is that of a phone of the account's own which has
-// another address now.
+// MovedHere says whether a success is that of one of the account's own phones, at a new
+// address.
 func (p *Own) MovedHere(o *score.Observation) bool {
 	if !p.ownHandset(o) || p.places.Known(string(o.Account), o.Source, o.At) {
 		return false

@@ -11,8 +11,8 @@ import (
 
 // Healthy counts the accounts known at a verdict's address that vouch for it, and names
 // one of them. These do not:
-//   - whom the verdict is about
-//   - an account whose own phone fails there, for certain, and has not succeeded since
+//   - the one that the verdict is about
+//   - an account whose own phone certainly fails there, and has not succeeded since
 //   - an account whose password somebody else has, or which has not been used since its
 //     password was changed
 //   - one where guesses came from too many of its addresses: it is the guesser's own
@@ -46,20 +46,19 @@ func (p *Own) Healthy(v *score.Verdict) (first string, n int) {
 	return first, n
 }
 
-// Vouching says whether the use of an address by an account spares it.
+// Vouching returns what says whether an account spares the addresses where it is in use.
 func (p *Own) Vouching(now time.Time) func(account string) bool {
 	return func(account string) bool { return !p.vouchers.Spent(now, account) }
 }
 
-// failing is what shows that the phone of an account fails: when it last did, and from
-// which ports.
+// failing is when the phone of an account last failed, and from which ports.
 type failing struct {
 	last  time.Time
 	ports []uint16
 }
 
-// failing are the accounts whose own phones fail at an address, for certain. Whoever tries
-// several accounts from one port is a guesser, and no phone of any of them.
+// failing are the accounts whose own phones certainly fail at an address. Whoever tries several
+// accounts from one port is a guesser, and no phone of any of them.
 func (p *Own) failing(source netip.Prefix) map[string]failing {
 	evidence := p.table.Evidence(score.Key{Per: score.PerSource, Prefix: source})
 	accountOn, guesser := map[uint16]string{}, map[uint16]bool{}

@@ -1,5 +1,6 @@
-// Package phones tells the phones of the accounts from guessers: by what they have signed in
-// with before, by where they failed before, and by who else is in use at their address.
+// Package phones knows which phones are an account's own, and which are guessers: by the
+// Call-IDs they signed in with, by where they failed before, and by which other accounts are in
+// use at their address.
 package phones
 
 import (
@@ -26,19 +27,19 @@ type Own struct {
 	handsets handsets
 }
 
-// New makes an Own that knows no phone yet.
+// New returns an Own that knows no phone yet.
 func New(p *places.Places, table *score.Table, breakIn *score.BreakIn, rotations *contain.Rotations) *Own {
 	return &Own{places: p, table: table, breakIn: breakIn, rotations: rotations, handsets: newHandsets()}
 }
 
-// SignedIn records a success, for certain, where the account is known. It allocates nothing
-// for a phone that is known.
+// SignedIn records a confirmed success where the account is known. It allocates nothing for a
+// phone that is known.
 func (p *Own) SignedIn(o *score.Observation) {
 	p.handsets.used(o)
 	p.stale.succeeded(o)
 }
 
-// ForgetVouchers lets an account vouch again for the addresses where it is in use.
+// ForgetVouchers lets an account vouch again for all addresses where it is in use.
 func (p *Own) ForgetVouchers(account string) { p.vouchers.Forget(account) }
 
 // ForgetHandsets forgets the phones of an account: a thief's may be among them.
@@ -52,11 +53,13 @@ func (p *Own) Prune(now time.Time) {
 	p.outdated.Prune(now)
 }
 
-// Outdated says whether the wrong passwords that a verdict rests on are those of one
-// of the account's own phones, where nobody healthy is known: where its stale phone may
-// have moved; where it is on probation; and, at few addresses a day, by the Call-ID of one
-// of its phones, or after its password was changed. only says that nothing but a flow is to
-// be cut for it: whoever goes on through others is no phone.
+// Outdated says whether the wrong passwords that a verdict rests on come from one of the
+// account's own phones, at an address where no healthy account is known. These are its phones:
+//   - the stale phone, where it may have moved
+//   - one at an address on probation
+//   - at few addresses a day, one whose Call-ID is known, or any after a change of password
+//
+// only says that just its flow may be cut: whoever goes on through others is no phone.
 func (p *Own) Outdated(v *score.Verdict) (ok, only bool) {
 	if !decide.OnePhone(v) {
 		return false, false

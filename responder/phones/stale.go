@@ -9,22 +9,21 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// A phone with an old password goes on when its line gets another address, beside the
-// healthy phones of its account. It began where the account was known, so what it does at
-// the next address is no guessing either: in the neighbourhood, or at one address elsewhere,
-// unless it still fails where it was.
+// A phone with an old password goes on failing when its line gets another address. It began
+// where the account was known, so that its failures at the next address are no guesses either:
+// anywhere in the neighbourhood, or at one address elsewhere, unless it still fails where it
+// was.
 
 const (
 	// staleFor is how long after its last failure at a known address a phone is expected at
 	// the next one.
 	staleFor = 7 * 24 * time.Hour
-	// movesEvery is how often such a phone moves out of its neighbourhood at most. Whoever
-	// guesses at its account elsewhere may be taken for it once in this time, until it
-	// fails where it was.
+	// movesEvery is the time between two moves of such a phone out of its neighbourhood. In
+	// this time, one guesser elsewhere may be taken for it, until it fails where it was.
 	movesEvery = 20 * time.Hour
-	// stillFails is how often such a phone tries at least. If its account is used where it
-	// failed, and it has not for so long, somebody only mistyped, or has corrected it:
-	// whoever fails elsewhere from then on is a guesser.
+	// stillFails is how often such a phone tries at least. If it has not for so long, and its
+	// account is used there, somebody mistyped or has corrected the password: whoever fails
+	// elsewhere from then on is a guesser.
 	stillFails = time.Hour
 	// maxStale bounds the accounts with such a phone.
 	maxStale = 1 << 14
@@ -99,9 +98,9 @@ func (s *stalePhones) prune(now time.Time) {
 	}
 }
 
-// OwnPhone says whether a failure is that of one of the account's own phones, which has an
-// old password. So is that of whoever has signed in where the account is on probation: it
-// has the password.
+// OwnPhone says whether a failure is that of one of the account's own phones with an old
+// password. A failure at an address on probation counts, too: whoever signed in there has the
+// password.
 func (p *Own) OwnPhone(o *score.Observation) bool {
 	source := event.SourcePrefix(o.Source)
 	if p.places.Formerly(o.Account, source, o.At) {
@@ -111,11 +110,10 @@ func (p *Own) OwnPhone(o *score.Observation) bool {
 	return p.places.OnProbation(o.Account, source, o.At) || p.ownHandset(o) || p.stale.moved(o.At, o.Account, o.Source)
 }
 
-// Excused says whether an address succeeds that failed for the account itself, and was
-// taken for its own phone with an old password: its owner has just corrected that, or a
-// guesser passed for it and has found the password. So it is where others of the site have
-// long been: whoever sets up a phone there mistypes, and guests guess at accounts whose
-// owners may turn up there.
+// Excused says whether a success follows failures of the same account at the same address that
+// were taken for those of its own phone with an old password. Its owner has corrected the
+// password, or a guesser has found it: nobody can say. The same holds where others of the site
+// have long been: whoever sets up a phone there mistypes, and a guest may guess.
 func (p *Own) Excused(o *score.Observation) bool {
 	if o.Signal != score.SuccessfulAuth || o.Own || p.places.KnownSource(o.Account, event.SourcePrefix(o.Source), o.At) {
 		return false
@@ -134,9 +132,9 @@ func (p *Own) Excused(o *score.Observation) bool {
 	return enough(score.FailuresOf(here, account), true) && (!enough(p.breakIn.Failures(account), false) || p.amongOthers(o, here))
 }
 
-// amongOthers says whether an address succeeds for the only account that failed there without
-// living there, while others that count have their home there. Whoever tries several is a
-// guesser anywhere.
+// amongOthers says whether others that vouch have long been at the address of a success, and
+// no other account failed there that does not live there: whoever tries several accounts is a
+// guesser.
 func (p *Own) amongOthers(o *score.Observation, failed []score.Record) bool {
 	account, source := string(o.Account), event.SourcePrefix(o.Source)
 	if _, thief := p.places.Thief(o.Account, source); thief {

@@ -14,7 +14,7 @@ func TestCompromisedAccountsProtectNothing(t *testing.T) {
 	thief := event.SourcePrefix(netip.MustParseAddr("192.0.2.66"))
 	var kept []Compromise
 	p := New(Config{Compromised: func(c Compromise) { kept = append(kept, c) }}, nil)
-	contacts := []Contact{{"1001", office, 5070, ""}, {"1002", home, 5060, ""}, {"1002", thief.Addr(), 5060, ""}}
+	contacts := []Contact{{"1001", office, 5070, "", ""}, {"1002", home, 5060, "", ""}, {"1002", thief.Addr(), 5060, "", ""}}
 	p.Know("1002", home, noon)
 	p.Know("1002", thief.Addr(), noon) // as if it were the owner's
 	p.SetContacts(noon, contacts, never)

@@ -40,7 +40,7 @@ func TestFront(t *testing.T) {
 		"Docker's relay, seen inside":     {at("172.17.0.1", 1001, 7, 40000), "172.17.0.2", "a private address"},
 		"a local network":                 {append(append(at("192.168.1.5", 1001, 3, 5060), at("192.168.1.6", 1004, 1, 5060)...), at("192.168.1.7", 1005, 1, 5060)...), "", ""},
 		"a local network with IPv6":       {append(at("2001:db8::5", 1001, 3, 5060), at("2001:db8::6", 1004, 3, 5060)...), "", "behind 2001:db8::/64"},
-		"a thief with one account's sets": {append(at("192.0.2.66", 1001, 1, 5060), Contact{"1001", netip.MustParseAddr("192.0.2.66"), 5061, ""}), "", ""},
+		"a thief with one account's sets": {append(at("192.0.2.66", 1001, 1, 5060), Contact{"1001", netip.MustParseAddr("192.0.2.66"), 5061, "", ""}), "", ""},
 	} {
 		p := New(Config{}, nil)
 		p.SetContacts(noon, tc.contacts, never)

@@ -241,12 +241,12 @@ func TestNarrow(t *testing.T) {
 func TestPhones(t *testing.T) {
 	p := New(Config{}, nil)
 	contacts := []Contact{
-		{"1001", office, 5070, "Snom 1001"},
-		{"1002", office, 5071, "Yealink 1002"},
-		{"1002", office, 5072, "Softphone 1002"},
-		{"1003", office, 5073, ""},
-		{"1004", home, 5060, "Snom 1004"},
-		{"1005", netip.Addr{}, 5060, "nowhere"},
+		{"1001", office, 5070, "Snom 1001", ""},
+		{"1002", office, 5071, "Yealink 1002", ""},
+		{"1002", office, 5072, "Softphone 1002", ""},
+		{"1003", office, 5073, "", ""},
+		{"1004", home, 5060, "Snom 1004", ""},
+		{"1005", netip.Addr{}, 5060, "nowhere", ""},
 	}
 	p.SetContacts(noon, contacts, never)
 	at := event.SourcePrefix(office)
@@ -275,7 +275,7 @@ func TestPhones(t *testing.T) {
 	if agent := p.Agent("1001", at); agent != "Snom 1001" {
 		t.Errorf("%q", agent)
 	}
-	p.SetContacts(noon, []Contact{{"1001", office, 5070, strings.Repeat("x", 200)}}, never)
+	p.SetContacts(noon, []Contact{{"1001", office, 5070, strings.Repeat("x", 200), ""}}, never)
 	if agent := p.Agent("1001", at); len(agent) != maxAgent {
 		t.Errorf("an agent of %d bytes is shown", len(agent))
 	}
@@ -301,10 +301,10 @@ func TestPlacesAreBounded(t *testing.T) {
 	}
 	var contacts []Contact
 	for i := range maxAgents + 100 {
-		contacts = append(contacts, Contact{fmt.Sprint(i), office, 5060, "Snom"})
+		contacts = append(contacts, Contact{fmt.Sprint(i), office, 5060, "Snom", ""})
 	}
 	p.learnAgents(contacts)
-	p.learnAgents([]Contact{{"0", office, 5060, "Yealink"}})
+	p.learnAgents([]Contact{{"0", office, 5060, "Yealink", ""}})
 	if len(p.agents) != maxAgents || p.agents[agentKey{"0", event.SourcePrefix(office)}] != "Yealink" {
 		t.Errorf("%d agents", len(p.agents))
 	}

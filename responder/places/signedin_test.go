@@ -10,7 +10,7 @@ import (
 // Who is signed in is listed in order, without control characters, and not without end.
 func TestSignedIn(t *testing.T) {
 	got := SignedIn([]Contact{
-		{"1002", home, 5060, "evil\x1b]0;x"}, {"1001", office, 5071, "Snom"}, {"1001", office, 5070, ""}, {"99", netip.Addr{}, 0, "Snom"},
+		{"1002", home, 5060, "evil\x1b]0;x", ""}, {"1001", office, 5071, "Snom", ""}, {"1001", office, 5070, "", ""}, {"99", netip.Addr{}, 0, "Snom", ""},
 	})
 	want := []string{
 		`99 from an unknown address, User-Agent "Snom"`, "1001 from 198.51.100.10, no User-Agent", `1001 from 198.51.100.10, User-Agent "Snom"`,
@@ -21,7 +21,7 @@ func TestSignedIn(t *testing.T) {
 	}
 	var many []Contact
 	for i := range 70 {
-		many = append(many, Contact{fmt.Sprint(1000 + i), office, 5060, "Snom"})
+		many = append(many, Contact{fmt.Sprint(1000 + i), office, 5060, "Snom", ""})
 	}
 	if got := SignedIn(many); len(got) != 51 || got[50] != "and 20 more" {
 		t.Errorf("%d lines, at last %q", len(got), got[len(got)-1])

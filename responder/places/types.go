@@ -8,6 +8,7 @@ type Contact struct {
 	Source  netip.Addr // where the registration came from, not what it claims
 	Port    uint16     // of Source
 	Agent   string     // what the phone calls itself; "" when Asterisk does not say
+	URI     string     // where calls to it are sent, which the phone chooses; "" when Asterisk does not say
 }
 
 // Protected is an address that evidence which may be spoofed does not ban. Asterisk's

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
@@ -23,7 +25,7 @@ type Format string
 const (
 	FormatAMI Format = "ami" // a transcript of the manager interface
 	FormatLog Format = "log" // security, messages or full
-	FormatCDR Format = "cdr" // call records of cdr_csv (Master.csv)
+	FormatCDR Format = "cdr" // call records: Master.csv, or an export of the table cdr
 )
 
 // File is what was read from one file.
@@ -85,6 +87,18 @@ type source struct {
 	stream stream
 	item   item
 	closer func() error
+	again  func() (*source, error) // opens call records anew
+}
+
+// ask is a source of the call records of a database.
+func ask(ctx context.Context, o Options) (*source, error) {
+	calls, err := o.Calls(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("replay: %w", err)
+	}
+	s := &source{File: File{Path: o.CallsName, Format: FormatCDR}, closer: calls.Close, again: func() (*source, error) { return ask(ctx, o) }}
+	s.stream = newRecords(calls, &s.File)
+	return s, nil
 }
 
 const bufferSize = 64 << 10
@@ -126,7 +140,8 @@ func open(path string, zone *time.Location, read func(n int)) (*source, error) {
 			_ = raw.Close()
 			return nil, fmt.Errorf("replay: %s: call records are read twice, so they cannot come from a pipe: write them to a file", path)
 		}
-		s.stream = newRecords(in, &s.File, zone, latest)
+		s.stream = newRecords(cdr.NewCSV(in, zone, latest), &s.File)
+		s.again = func() (*source, error) { return open(path, zone, func(int) {}) }
 	default:
 		s.stream = newLog(in, &s.File, zone, latest)
 	}
@@ -142,7 +157,7 @@ func sniff(head []byte) Format {
 			return FormatAMI
 		}
 	}
-	if fields, ok := splitCSV(line, nil); ok && len(fields) >= cdrFields && line[0] == '"' {
+	if cdr.Sniff(head) {
 		return FormatCDR
 	}
 	return FormatLog

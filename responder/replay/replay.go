@@ -11,6 +11,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/intake"
 	"github.com/tollwarden/tollwarden/responder/judge"
@@ -24,8 +25,18 @@ type Options struct {
 	Zone   *time.Location // of times without a zone; nil is local time
 	// Saw, if set, is called with every observation before it is judged.
 	Saw func(*Observation)
+	// Calls, if set, asks a database for call records; its name is that of the file which
+	// the result has of them. They are read twice, and closed.
+	Calls     func(context.Context) (CallReader, error)
+	CallsName string
 	// Progress, if set, is called after every read from a file.
 	Progress func(Progress)
+}
+
+// CallReader reads call records until it is closed.
+type CallReader interface {
+	cdr.Reader
+	Close() error
 }
 
 // Progress is the progress of a replay.
@@ -100,8 +111,15 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 		}
 		p.sources = append(p.sources, s)
 	}
+	if o.Calls != nil {
+		s, err := ask(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		p.sources = append(p.sources, s)
+	}
 	p.assignSensors()
-	accounts, err := accountsOf(p.sources, o.Zone)
+	accounts, err := accountsOf(p.sources)
 	if err != nil {
 		return nil, err
 	}

@@ -102,7 +102,7 @@ func (s Step) adviceWaits() string {
 func (s Step) adviceDone() string {
 	switch s.kind {
 	case incident.StepRotate:
-		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.Target, s.Detail)
+		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.whose, s.Detail)
 	case incident.StepBan:
 		if s.device() {
 			return fmt.Sprintf("Find the device at %s, and correct its password or stop it. %s then lets it through at once.",

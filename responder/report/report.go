@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/people"
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
@@ -54,6 +55,7 @@ type Step struct {
 	What, Target, State, Detail string
 	At                          time.Time // zero: it has no outcome yet, or was skipped
 	kind                        incident.StepKind
+	whose                       string        // Target with the name of the account's person
 	raw                         string        // Target as it is, for commands
 	took                        time.Duration // from when it was decided
 }
@@ -65,6 +67,7 @@ func Of(i incident.Incident, loc *time.Location) *Report {
 	t := builder{i: &i, r: &Report{Number: i.ID, Observed: i.Mode == incident.Observe || i.Mode == incident.Paused, Annex: annexOf(&i)}, loc: loc}
 	t.r.Zone = i.At.In(loc).Format("MST (-07:00)")
 	t.account = Plain(i.Account)
+	t.person = Plain(people.Title(i.Account, i.Name))
 	t.steps()
 	t.calls()
 	t.title()
@@ -83,6 +86,7 @@ type builder struct {
 	r       *Report
 	loc     *time.Location
 	account string
+	person  string // the account with its name, if that is known
 }
 
 // guess reports whether a signal is a failed login attempt.
@@ -119,17 +123,17 @@ func (t *builder) title() {
 	address, probation := t.onProbation()
 	switch {
 	case t.breakIn():
-		t.r.Title = "Break-in on account " + t.account
+		t.r.Title = "Break-in on account " + t.person
 	case t.i.Shared():
 		t.r.Title = t.sharedTitle()
 	case probation:
-		t.r.Title = fmt.Sprintf("New address of account %s after guesses: %s", t.account, address)
+		t.r.Title = fmt.Sprintf("New address of account %s after guesses: %s", t.person, address)
 	case t.i.Key.Per == score.PerSite:
 		t.r.Title = fmt.Sprintf("The whole site: %s", Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerOrigin:
 		t.r.Title = fmt.Sprintf("Calls that no phone set up, from %s: %s", Plain(score.OriginWords(t.i.Key.Account)), Plain(t.i.Threshold))
 	case t.i.Key.Per == score.PerAccount:
-		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(t.i.Key.Value()), Plain(t.i.Threshold))
+		t.r.Title = fmt.Sprintf("Account %s: %s", Plain(people.Title(t.i.Key.Value(), t.i.Name)), Plain(t.i.Threshold))
 	case len(t.r.Steps) > 0 && t.r.Steps[0].device():
 		t.r.Title = fmt.Sprintf("Wrong passwords from %s, where your phones are", Plain(t.i.Key.Value()))
 	default:
@@ -271,7 +275,7 @@ func signalWords(signal score.Signal) string {
 		score.NewNetwork: "Account used from an unknown network", score.TwoNetworks: "Account used from two networks at once",
 		score.ScannerAgent: "Known attack tool", score.AnonymousCall: "Call without a login",
 		score.UnseenLogin:   "Account used without the login that it needs",
-		score.CostlyForward: "Calls forwarded to a costly number", score.SharedNumber: "One new costly number called from several accounts",
+		score.CostlyForward: "Calls forwarded to a costly number", score.SharedNumber: "One new costly number called from several extensions",
 		score.SequentialNumbers: "Costly numbers called one after another", score.TestCalls: "Short calls that test numbers",
 		score.EarlyMedia: "Minutes of unanswered calls to costly numbers", score.CostlyAfterLogin: "Costly call right after a login from a new network",
 	}
@@ -285,7 +289,7 @@ func (t *builder) affected() {
 	if score.IsOrigin(t.i.Account) {
 		t.r.Affected = append(t.r.Affected, "Calls that no phone sets up, from "+Plain(score.OriginWords(t.i.Account))+".")
 	} else if t.account != "" {
-		t.r.Affected = append(t.r.Affected, "Account "+t.account+", and everyone who uses it.")
+		t.r.Affected = append(t.r.Affected, "Account "+t.person+", and everyone who uses it.")
 	}
 	var accounts, sources []string
 	for _, o := range t.i.Evidence {

@@ -16,6 +16,10 @@ func (t *builder) steps() {
 		if took, err := time.ParseDuration(s.Took.String()); err == nil && s.State != incident.Skipped {
 			step.At, step.took = t.i.Started(n).Add(took).In(t.loc), took
 		}
+		step.whose = step.Target
+		if s.Target == t.i.Account {
+			step.whose = t.person
+		}
 		switch {
 		case step.device():
 			step.What = "block one device"

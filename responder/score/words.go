@@ -41,7 +41,7 @@ var signalWords = [signalCount][2]string{
 	AnonymousCall:           {"call without a login", "calls without a login"},
 	UnseenLogin:             {"use without the login that it needs"},
 	CostlyForward:           {"call forward to a costly number", "call forwards to costly numbers"},
-	SharedNumber:            {"new costly number called from several accounts"},
+	SharedNumber:            {"new costly number called from several extensions"},
 	SequentialNumbers:       {"costly number in a row", "costly numbers in a row"},
 	TestCalls:               {"short call that tests numbers", "short calls that test numbers"},
 	EarlyMedia:              {"minutes of unanswered calls to costly numbers"},

@@ -27,7 +27,7 @@ func busy(finished, up int) *site {
 }
 
 func BenchmarkCheck(b *testing.B) {
-	for _, size := range []struct{ finished, up int }{{100_000, 1000}, {0, 1000}, {100_000, 10}} {
+	for _, size := range []struct{ finished, up int }{{100_000, 1000}, {0, 1000}, {100_000, 10}, {0, 2000}} {
 		b.Run(fmt.Sprintf("%d finished, %d up", size.finished, size.up), func(b *testing.B) {
 			s := busy(size.finished, size.up)
 			for b.Loop() {

@@ -41,12 +41,14 @@ type Alert struct {
 	limit    string // in words
 }
 
-type tellKey struct {
+// alertKey is what an alert is raised for once within 24 hours.
+type alertKey struct {
 	key   Key
 	level Level
 	pool  pool
 }
 
+// over says whether the alert was raised so long ago that it can be raised again.
 func (a *Alert) over(now time.Time) bool {
 	return now.Sub(a.At) >= window*time.Hour || now.Before(a.At)
 }
@@ -54,9 +56,9 @@ func (a *Alert) over(now time.Time) bool {
 // crowd is how many calls at once no person holds: two and a conference.
 const crowd = 3
 
-// Check returns the limits that have been reached, those of accounts first. learningEnds
-// is when the first days are over, in which the site is observed. Only keys that have spent
-// anything since the last time are looked at.
+// Check returns the limits that have been reached, those of accounts first. learningEnds is
+// when the first days are over, in which the site is observed. It looks only at keys that have
+// spent something since the last check.
 func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 	l := s.learnUpTo(now, learningEnds)
 	if len(s.calls) == 0 && !s.booked {
@@ -71,9 +73,14 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 		}
 	}
 	clear(s.touched)
-	for k, t := range up {
-		if a, ok := s.judge(now, k, &both{s.finished[k], t}, l); ok {
-			list = append(list, a)
+	for _, accounts := range []bool{true, false} { // first, since they may be all there is to tell
+		for k, t := range up {
+			if accounts != (k.key.Kind == PerAccount) {
+				continue
+			}
+			if a, ok := s.judge(now, k, &both{s.finished[k], t}, l); ok {
+				list = append(list, a)
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b Alert) int {
@@ -82,74 +89,120 @@ func (s *Spending) Check(now, learningEnds time.Time) (list []Alert) {
 	return list
 }
 
-// judge says whether a key has reached a limit of which nobody was told.
+// judge says whether a key has reached a limit for which no alert was raised.
 func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert, bool) {
-	limits, day := s.rules.limitsOf(k.key), l.day(k.key, k.pool)
-	var reached Level
-	var why string
-	for _, level := range []Level{Hard, Soft} {
-		if why = s.reached(level, k, t, limits, day); why != "" {
-			reached = level
-			break
+	level := Hard
+	m, reached := s.reached(Hard, k, t, l)
+	if !reached {
+		level = Soft
+		m, reached = s.reached(Soft, k, t, l)
+	}
+	raised := func(level Level) bool {
+		last, ok := s.raised[alertKey{k.key, level, k.pool}]
+		return ok && !last.over(now)
+	}
+	if !reached || raised(level) || raised(Hard) {
+		return Alert{}, false
+	}
+	a := Alert{At: now, Key: k.key, Level: level, Spent: t.sum(m.of...), Others: k.pool == others, places: busiest(t.places(m.of...)), limit: m.limit}
+	if k.key.Kind != PerAccount {
+		accounts := t.accounts(m.of...)
+		a.Accounts = heaviest(a.Spent.Time, accounts)
+		if level == Soft && accounts[""] == 0 && s.knownOf(now, a.Accounts) {
+			return Alert{}, false
 		}
 	}
-	tell := tellKey{k.key, reached, k.pool}
-	if last, told := s.told[tell]; reached == 0 || told && !last.over(now) {
-		return Alert{}, false
-	}
-	if last, told := s.told[tellKey{k.key, Hard, k.pool}]; told && !last.over(now) {
-		return Alert{}, false
-	}
-	a := Alert{At: now, Key: k.key, Level: reached, Spent: t.total(), Others: k.pool == others, places: busiest(t.places()), limit: why}
-	if k.key.Kind != PerAccount {
-		a.Accounts = heaviest(t)
-	}
-	s.told[tell] = a
+	s.raised[alertKey{k.key, level, k.pool}] = a
 	return a, true
 }
 
-// reached says in words which limit of a level was reached; "" for none.
-func (s *Spending) reached(level Level, k tallyKey, t *both, limits *Limits, day span) string {
-	open, closed, money := t.open(), t.closed(), t.total()
+// knownOf says whether an alert was raised for each of these accounts within 24 hours. Then
+// a soft limit of the site that they reached together is no news.
+func (s *Spending) knownOf(now time.Time, accounts []string) bool {
+	for _, name := range accounts {
+		if !slices.ContainsFunc([]Level{Soft, Hard}, func(level Level) bool {
+			return slices.ContainsFunc([]pool{usualPlaces, others}, func(p pool) bool {
+				last, ok := s.raised[alertKey{Key{PerAccount, name}, level, p}]
+				return ok && !last.over(now)
+			})
+		}) {
+			return false
+		}
+	}
+	return len(accounts) > 0
+}
+
+// measured is a limit that was reached: which, in words, and of which parts.
+type measured struct {
+	limit string
+	of    []part
+}
+
+// reached returns the limit of a level that was reached.
+func (s *Spending) reached(level Level, k tallyKey, t *both, l *learned) (measured, bool) {
+	limits, day, first := s.rules.limitsOf(k.key), l.day(k.key, k.pool), l.first[k.pool]
+	open := part(openPart)
 	if s.learns {
 		if level == Soft && k.key.Kind == PerAccount {
-			return "" // the site's limit tells of it, once
+			return measured{}, false // the site's limit raises one alert for all
+		}
+		if level == Soft && k.key.Kind == PerSite {
+			day.open, day.money = max(day.open, first.open), max(day.money, first.money)
 		}
 		if level == Hard && (k.key.Kind != PerAccount || t.up.up < crowd) {
-			open, money = t.risky(), closed
-			money.Add(open)
+			open = riskyPart
 		}
 	}
-	measures := []struct {
-		spent, base, usual int64
-		words              string
+	inside, outside, all := t.sum(open), t.sum(closedPart), t.sum(open, closedPart)
+	for i, m := range [...]struct {
+		spent             *Sum
+		used, base, usual int64
+		words             string
 	}{
-		{open.Minutes(), limits.Minutes.at(level), int64(day.open / time.Minute), "%d minutes"},
-		{closed.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours"},
-		{int64(money.Money / unit), limits.Money.at(level) / int64(unit), int64(day.money / unit), "%d in money"},
-	}
-	for _, m := range measures {
+		{&inside, inside.Minutes(), limits.Minutes.at(level), int64(day.open / time.Minute), "%d minutes"},
+		{&outside, outside.Minutes(), limits.OffHours.at(level), int64(day.closed / time.Minute), "%d minutes outside working hours"},
+		{&all, int64(all.Money / unit), limits.Money.at(level) / int64(unit), int64(day.money / unit), "%d in money"},
+	} {
 		if m.base == 0 {
 			continue
 		}
 		limit := s.rules.limit(level, k.pool, m.base, m.usual)
-		if level == Hard && t.total().Calls <= 1 {
+		if level == Hard && m.spent.Calls <= 1 || m.spent == &outside && t.oneByOne(k, level) {
 			limit *= 2 // one long call is a conversation
 		}
-		if m.spent >= limit {
-			return fmt.Sprintf(m.words, limit)
+		if m.used >= limit {
+			return measured{fmt.Sprintf(m.words, limit), [][]part{{open}, {closedPart}, {open, closedPart}}[i]}, true
 		}
 	}
-	return ""
+	return measured{}, false
 }
 
-// limit is a limit for a pool: twice as much for usual places, and at least as many usual
-// days as the rules say.
+// toUsualPlaces is how many times as much may be spent on usual places. Whoever travels calls
+// home in the evening and at weekends, for an hour or two on some days.
+var toUsualPlaces = Pair{Soft: 2, Hard: 3}
+
+// limit is a limit for a pool: some times as much for usual places, and at least as many
+// usual days as the rules say.
 func (r *Rules) limit(level Level, p pool, base, usual int64) int64 {
 	if p == usualPlaces {
-		base *= 2
+		base *= toUsualPlaces.at(level)
 	}
 	return max(base, usual*r.Usual.at(level))
+}
+
+// oneByOne says whether an account calls as a person does who works late, or travels: one
+// call after another, and if the limit is for all, nobody else does. A thief with one line
+// could use twice a limit anyway, in one call. Of places that are not usual somebody is told
+// all the same.
+func (b *both) oneByOne(k tallyKey, level Level) bool {
+	switch {
+	case b.up.up > 1 || level == Soft && (k.pool != usualPlaces || k.key.Kind != PerAccount):
+		return false
+	case k.key.Kind == PerAccount:
+		return true
+	}
+	accounts := b.accounts(closedPart)
+	return len(accounts) == 1 && accounts[""] == 0
 }
 
 func (p Pair) at(level Level) int64 {
@@ -160,15 +213,14 @@ func (p Pair) at(level Level) int64 {
 }
 
 // heaviest are the accounts that spent most, until the others have spent less than half.
-func heaviest(t *both) (list []string) {
-	of := t.accounts()
+func heaviest(total time.Duration, of map[string]time.Duration) (list []string) {
 	accounts := slices.Collect(maps.Keys(of))
 	slices.SortFunc(accounts, func(a, b string) int {
 		return cmp.Or(cmp.Compare(of[b], of[a]), cmp.Compare(a, b))
 	})
-	left := t.total().Time
+	left := total
 	for _, a := range accounts {
-		if left < t.total().Time/2 && len(list) > 0 {
+		if left < total/2 && len(list) > 0 {
 			break
 		}
 		left -= of[a]
@@ -179,7 +231,7 @@ func heaviest(t *both) (list []string) {
 	return list
 }
 
-// busiest are the places that most was spent on.
+// busiest are the five places that most was spent on.
 func busiest(places map[string]time.Duration) []string {
 	list := slices.Collect(maps.Keys(places))
 	slices.SortFunc(list, func(a, b string) int {
@@ -236,7 +288,7 @@ func (a *Alert) Reason(currency string) string {
 
 // Raised are the alerts of a level that were raised at a time.
 func (s *Spending) Raised(at time.Time, level Level) (list []Alert) {
-	for _, a := range s.told {
+	for _, a := range s.raised {
 		if a.Level == level && a.At.Equal(at) {
 			list = append(list, a)
 		}
@@ -244,5 +296,5 @@ func (s *Spending) Raised(at time.Time, level Level) (list []Alert) {
 	return list
 }
 
-// Retell has limits raised again that were raised before: nothing was done about them.
-func (s *Spending) Retell() { clear(s.told) }
+// RaiseAgain has alerts raised again that were raised before: nothing was done about them.
+func (s *Spending) RaiseAgain() { clear(s.raised) }

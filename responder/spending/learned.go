@@ -9,7 +9,10 @@ import (
 // What is usual is learned from days. The newest ones do not count: a thief who stays
 // below the soft limit has to do so for Rules.Learn until that raises any limit, and then
 // raises it to Usual times what it spent each day. Only the first days after the first
-// start count at once, together, when they are over.
+// start count at once, together, when they are over. Until then a place is usual if it was
+// called from all over the site within working hours: it would take a thief several
+// extensions, by day, to have one place count as usual, and that doubles what may be spent on
+// it at night.
 
 const (
 	// keepDays is how many days what is usual is learned from.
@@ -18,6 +21,9 @@ const (
 	// usual for it. A place is usual for everybody if it was called on siteDays, by two
 	// accounts or more: the days on which different accounts call count each.
 	usualDays, siteDays = 3, 5
+	// firstCallers is how many accounts must have called a place, on siteDays, for that to be
+	// usual in the first days.
+	firstCallers = 3
 	// typical is which of the busiest days counts as the usual one: the third, so that
 	// two busy days change nothing.
 	typical = 3
@@ -42,6 +48,9 @@ type learned struct {
 	site     map[string]bool    // places
 	// days are the usual days by key, for usual places and for others.
 	days [2]map[Key]span
+	// first is the site's busiest day so far, in the first days and while there are too few
+	// for a usual one. Only the soft limit within working hours takes it.
+	first [2]span
 }
 
 // usual says whether a place is usual for an account.
@@ -60,22 +69,20 @@ func (l *learned) day(k Key, p pool) span {
 	return s
 }
 
-// learn learns from the days before a day. While the site is learning, no place is usual.
+// learn learns from the days before a day.
 func learn(days map[dayOf]Sum, before int64, learning bool) *learned {
 	l := &learned{accounts: map[[2]string]bool{}, site: map[string]bool{}, days: [2]map[Key]span{{}, {}}}
-	if !learning {
-		l.places(days, before)
-	}
-	l.busyDays(days, before)
+	l.places(days, before, learning)
+	l.busyDays(days, before, learning)
 	return l
 }
 
 // places finds the usual places.
-func (l *learned) places(days map[dayOf]Sum, before int64) {
+func (l *learned) places(days map[dayOf]Sum, before int64, learning bool) {
 	type place struct{ account, place string }
 	on := map[place]map[int64]bool{}
 	for d := range days {
-		if d.day >= before || d.place == "" {
+		if d.day >= before || d.place == "" || learning && (d.closed || d.account == "") {
 			continue
 		}
 		p := place{d.account, d.place}
@@ -86,19 +93,23 @@ func (l *learned) places(days map[dayOf]Sum, before int64) {
 	}
 	calls, callers := map[string]int{}, map[string]int{}
 	for p, days := range on {
-		if p.account != "" && len(days) >= usualDays {
+		if p.account != "" && len(days) >= usualDays && !learning {
 			l.accounts[[2]string{p.account, p.place}] = true
 		}
 		calls[p.place] += len(days)
 		callers[p.place]++
 	}
+	least := 2
+	if learning {
+		least = firstCallers
+	}
 	for place, n := range calls {
-		l.site[place] = n >= siteDays && callers[place] > 1
+		l.site[place] = n >= siteDays && callers[place] >= least
 	}
 }
 
 // busyDays finds the usual days.
-func (l *learned) busyDays(days map[dayOf]Sum, before int64) {
+func (l *learned) busyDays(days map[dayOf]Sum, before int64, learning bool) {
 	type keyDay struct {
 		key  Key
 		pool pool
@@ -136,6 +147,11 @@ func (l *learned) busyDays(days map[dayOf]Sum, before int64) {
 		l.days[k.pool][k.key] = span{
 			open: nth(list, func(s span) time.Duration { return s.open }), closed: nth(list, func(s span) time.Duration { return s.closed }),
 			money: nth(list, func(s span) Money { return s.money }),
+		}
+		if learning && k.key.Kind == PerSite && len(list) < typical {
+			for _, s := range list {
+				l.first[k.pool].open, l.first[k.pool].money = max(l.first[k.pool].open, s.open), max(l.first[k.pool].money, s.money)
+			}
 		}
 	}
 }

@@ -1,8 +1,6 @@
 package spending
 
-import (
-	"time"
-)
+import "time"
 
 const (
 	// window is the time that limits are for, in hours.
@@ -20,12 +18,12 @@ type Spending struct {
 	entries int                      // of uses
 	days    map[dayOf]Sum
 	learned *learned
-	upTo    int64 // the day before which learned has learned, and
-	learns  bool  // whether it is still learning
+	upTo    int64 // learned is from the days before this one
+	learns  bool  // the first days of the site are not over
 	stale   bool  // learned must be learned anew
-	told    map[tellKey]Alert
-	booked  bool // since the last check
-	refused uint64
+	raised  map[alertKey]Alert
+	booked  bool   // something was, since the last check
+	refused uint64 // calls and uses, for lack of room
 
 	// The running sums of uses: by what is usual, and at which hour. touched are the keys
 	// whose sums have grown since the last check. finished is nil if they must be counted anew.
@@ -42,7 +40,10 @@ type Spending struct {
 
 // New returns Spending that has counted nothing.
 func New(rules Rules) *Spending {
-	s := &Spending{calls: map[string]*running{}, uses: map[int64]map[usedIn]Use{}, days: map[dayOf]Sum{}, told: map[tellKey]Alert{}, touched: map[tallyKey]bool{}}
+	s := &Spending{
+		calls: map[string]*running{}, uses: map[int64]map[usedIn]Use{}, days: map[dayOf]Sum{},
+		raised: map[alertKey]Alert{}, touched: map[tallyKey]bool{},
+	}
 	s.Configure(rules)
 	return s
 }
@@ -108,7 +109,7 @@ func (s *Spending) Running(see func(Call)) {
 // Up is the number of calls that are followed.
 func (s *Spending) Up() int { return len(s.calls) }
 
-// Refused is how many calls were not counted for lack of room.
+// Refused is how many calls, and parts of calls, were not counted for lack of room.
 func (s *Spending) Refused() uint64 { return s.refused }
 
 // Restore takes over what was spent in former runs.
@@ -164,7 +165,7 @@ func (r *Rules) day(at time.Time) int64 {
 // KeepFor is how long what was spent matters.
 const KeepFor = (keepDays + 1) * 24 * time.Hour
 
-// Prune forgets what no longer matters. It is to be called now and then.
+// Prune forgets what no longer matters. It is to be called once a minute.
 func (s *Spending) Prune(now time.Time) {
 	hour, today := now.Unix()/3600, s.rules.day(now)
 	for h, uses := range s.uses {
@@ -182,9 +183,9 @@ func (s *Spending) Prune(now time.Time) {
 			delete(s.days, d)
 		}
 	}
-	for k, a := range s.told {
+	for k, a := range s.raised {
 		if a.over(now) {
-			delete(s.told, k)
+			delete(s.raised, k)
 		}
 	}
 }
@@ -215,9 +216,9 @@ func (s *Spending) Forgive(now time.Time, account string) {
 			c.forgiven = now.Round(0)
 		}
 	}
-	for k := range s.told {
+	for k := range s.raised {
 		if account == "" || k.key == (Key{PerAccount, account}) {
-			delete(s.told, k)
+			delete(s.raised, k)
 		}
 	}
 	if s.Forgave != nil {
@@ -225,8 +226,8 @@ func (s *Spending) Forgive(now time.Time, account string) {
 	}
 }
 
-// learnUpTo learns anew once a day, and when the first days are over. learning ends at
-// a time.
+// learnUpTo learns anew once a day, and when the first days of the site are over, at
+// learningEnds.
 func (s *Spending) learnUpTo(now, learningEnds time.Time) *learned {
 	learning := now.Before(learningEnds)
 	upTo := s.rules.day(now)

@@ -23,7 +23,7 @@ func rules() spending.Rules {
 	return spending.Rules{
 		Account: spending.Limits{Minutes: spending.Pair{Soft: 30, Hard: 50}, OffHours: spending.Pair{Soft: 15, Hard: 30}, Money: money(20, 30)},
 		Site:    spending.Limits{Minutes: spending.Pair{Soft: 50, Hard: 100}, OffHours: spending.Pair{Soft: 30, Hard: 55}, Money: money(40, 80)},
-		Usual:   spending.Pair{Soft: 2, Hard: 4},
+		Usual:   spending.Pair{Soft: 2, Hard: 5},
 		Learn:   14 * 24 * time.Hour,
 		Closed: func(t time.Time) bool {
 			return t.Weekday() == time.Saturday || t.Weekday() == time.Sunday || t.Hour() < 8 || t.Hour() >= 18
@@ -70,6 +70,15 @@ func (s *site) call(account, country string, d time.Duration) {
 	s.Ended(s.now, c)
 }
 
+// day is so many minutes of working hours on the phone, and then the evening.
+func (s *site) day(account string, minutes int) {
+	s.call(account, "RO", time.Duration(minutes-5)*time.Minute)
+	s.call(account, "RO", 5*time.Minute)
+	for s.now.Hour() < 20 {
+		s.passes(time.Minute)
+	}
+}
+
 // raised are the alerts in short.
 func (s *site) raised() string {
 	var words []string
@@ -86,19 +95,19 @@ func TestLimits(t *testing.T) {
 		play func(*site)
 		want string
 	}{
-		"a conversation of an hour": {noon, func(s *site) { s.call("1", "RO", 62*time.Minute) }, "account 1 soft/30 after 12:29:05; site soft/50 after 12:49:05"},
+		"a conversation of an hour": {noon, func(s *site) { s.call("1", "RO", 62*time.Minute) }, "account 1 soft/30 after 12:29:05"},
 		"calls of twenty minutes": {noon, func(s *site) {
 			for range 3 {
 				s.call("1", "RO", 20*time.Minute)
 			}
-		}, "account 1 soft/30 after 12:29:05; account 1 hard/50 after 12:49:05; site soft/50 after 12:49:05"},
-		"one call of twenty hours": {noon.Add(-3 * time.Hour), func(s *site) { s.call("1", "RO", 20*time.Hour) }, "account 1 soft/30 after 09:30:00; site soft/50 after 09:50:00; account 1 hard/100 after 10:40:00; site hard/200 after 12:20:00"},
-		"in the night":             {noon.Add(12 * time.Hour), func(s *site) { s.begins("1", "RO"); s.call("1", "RO", 16*time.Minute) }, "account 1 soft/15 after 00:07:05; account 1 hard/30 after 00:14:35; site soft/30 after 00:14:35"},
+		}, "account 1 soft/30 after 12:29:05; account 1 hard/50 after 12:49:05"},
+		"one call of twenty hours": {noon.Add(-3 * time.Hour), func(s *site) { s.call("1", "RO", 20*time.Hour) }, "account 1 soft/30 after 09:30:00; account 1 hard/100 after 10:40:00; site hard/200 after 12:20:00"},
+		"in the night":             {noon.Add(12 * time.Hour), func(s *site) { s.begins("1", "RO"); s.call("1", "RO", 16*time.Minute) }, "account 1 soft/15 after 00:07:05; account 1 hard/30 after 00:14:35"},
 		"a minute each, thousands": {noon, func(s *site) {
 			for range 120 {
 				s.call("1", "RO", 5*time.Second)
 			}
-		}, "account 1 soft/30 after 12:02:30; account 1 hard/50 after 12:04:10; site soft/50 after 12:04:10; site hard/100 after 12:08:20"},
+		}, "account 1 soft/30 after 12:02:30; account 1 hard/50 after 12:04:10; site hard/100 after 12:08:20"},
 		"little by many accounts": {noon.Add(12 * time.Hour), func(s *site) {
 			for n := range 30 {
 				s.call(fmt.Sprint(n), "RO", 2*time.Minute)
@@ -124,15 +133,25 @@ func TestLimits(t *testing.T) {
 			s.begins("", "RO")
 			s.passes(30 * time.Minute)
 		}, "site soft/30 after 00:14:35; site hard/55 after 00:27:05"},
-		"over midnight": {noon.Add(11*time.Hour + 50*time.Minute), func(s *site) {
-			for range 4 {
+		"over midnight, one after another": {noon.Add(11*time.Hour + 50*time.Minute), func(s *site) {
+			for range 7 {
 				s.call("1", "RO", 10*time.Minute)
 			}
-		}, "account 1 soft/15 after 00:04:05; account 1 hard/30 after 00:19:05; site soft/30 after 00:19:05"},
+		}, "account 1 soft/15 after 00:04:05; account 1 hard/60 after 00:49:05"},
+		"over midnight, two at once": {noon.Add(11*time.Hour + 50*time.Minute), func(s *site) {
+			for range 2 {
+				s.begins("1", "RO")
+				s.call("1", "RO", 10*time.Minute)
+			}
+		}, "account 1 soft/15 after 23:57:05; account 1 hard/30 after 00:03:05"},
+		"a conversation into the evening":     {noon.Add(5*time.Hour + 45*time.Minute), func(s *site) { s.call("1", "RO", 70*time.Minute) }, "account 1 soft/15 after 18:14:05"},
+		"a busy day, then one call at night":  {noon.Add(time.Hour), func(s *site) { s.day("1", 12); s.call("1", "RO", 45*time.Minute) }, "account 1 soft/15 after 20:14:05"},
+		"a busy day, then two calls at night": {noon.Add(time.Hour), func(s *site) { s.day("1", 12); s.begins("1", "RO"); s.call("1", "RO", 20*time.Minute) }, "account 1 soft/15 after 20:07:05; account 1 hard/30 after 20:14:35"},
+		"by day somebody else, then at night": {noon.Add(time.Hour), func(s *site) { s.day("2", 29); s.begins("1", "RO"); s.call("1", "RO", 14*time.Minute) }, "account 1 soft/15 after 20:07:05"},
 		"from working hours into the evening": {noon.Add(5*time.Hour + 40*time.Minute), func(s *site) {
 			s.begins("1", "RO")
 			s.call("1", "RO", 40*time.Minute)
-		}, "account 1 soft/30 after 17:54:35; account 1 hard/59 after 18:09:05; site soft/70 after 18:14:35"},
+		}, "account 1 soft/30 after 17:54:35; account 1 hard/59 after 18:09:05"},
 		"the clock goes back": {noon, func(s *site) {
 			s.begins("1", "RO")
 			s.now = s.now.Add(-time.Hour)
@@ -164,11 +183,25 @@ func TestTheFirstDays(t *testing.T) {
 		play func(*site)
 		hard string
 	}{
-		"in working hours":        {day, func(s *site) { s.begins("1", "RO"); s.call("1", "RO", 5*time.Hour) }, ""},
-		"three calls at once":     {day, func(s *site) { s.begins("1", "RO"); s.begins("1", "RO"); s.call("1", "RO", time.Hour) }, "1"},
-		"three colleagues":        {day, func(s *site) { s.begins("1", "RO"); s.begins("2", "RO"); s.call("3", "RO", 3*time.Hour) }, ""},
-		"where fraud is frequent": {day, func(s *site) { s.begins("1", "SO"); s.call("1", "SO", time.Hour) }, "1"},
-		"outside working hours":   {day.Add(12 * time.Hour), func(s *site) { s.begins("1", "RO"); s.call("1", "RO", time.Hour) }, "1"},
+		"in working hours":                      {day, func(s *site) { s.begins("1", "RO"); s.call("1", "RO", 5*time.Hour) }, ""},
+		"three calls at once":                   {day, func(s *site) { s.begins("1", "RO"); s.begins("1", "RO"); s.call("1", "RO", time.Hour) }, "1"},
+		"three colleagues":                      {day, func(s *site) { s.begins("1", "RO"); s.begins("2", "RO"); s.call("3", "RO", 3*time.Hour) }, ""},
+		"where fraud is frequent":               {day, func(s *site) { s.begins("1", "SO"); s.call("1", "SO", time.Hour) }, "1"},
+		"outside working hours":                 {day.Add(12 * time.Hour), func(s *site) { s.begins("1", "RO"); s.call("1", "RO", time.Hour) }, "1"},
+		"two calls that go on into the evening": {day.Add(7*time.Hour + 20*time.Minute), func(s *site) { s.begins("1", "RO"); s.call("1", "RO", 52*time.Minute) }, ""},
+		"at night, where the office calls by day": {day, func(s *site) {
+			s.office("1", "2", "3")
+			s.calls("4", "RO", 5, 15*time.Minute)
+		}, ""},
+		"at night, two lines, where the office calls by day": {day, func(s *site) {
+			s.office("1", "2", "3")
+			s.begins("4", "RO")
+			s.call("4", "RO", 50*time.Minute)
+		}, "4"},
+		"at night, where two call by day": {day, func(s *site) {
+			s.office("1", "2")
+			s.calls("4", "RO", 5, 15*time.Minute)
+		}, "4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(tc.at)
@@ -185,6 +218,63 @@ func TestTheFirstDays(t *testing.T) {
 				t.Errorf("hard limit of %q, want %q", hard, tc.hard)
 			}
 		})
+	}
+}
+
+// office is two days on which each of these accounts calls abroad, and the night after.
+func (s *site) office(accounts ...string) {
+	for range 2 {
+		for _, a := range accounts {
+			s.call(a, "RO", time.Minute)
+		}
+		s.passes(24*time.Hour - time.Duration(len(accounts))*time.Minute)
+	}
+	s.passes(12 * time.Hour)
+}
+
+// calls are some calls, one after another.
+func (s *site) calls(account, country string, n int, each time.Duration) {
+	for range n {
+		s.call(account, country, each)
+	}
+}
+
+// Nobody is told each of the first days that the office calls abroad; but if it suddenly
+// calls twice as much as on any day before.
+func TestTheFirstDaysSoftly(t *testing.T) {
+	s := newSite(monday.Add(10 * time.Hour))
+	for day, tc := range []struct {
+		minutes int
+		want    string
+	}{{60, "site soft/50 after 10:49:05"}, {90, ""}, {200, "site soft/180 after 12:59:05"}} {
+		s.now = monday.AddDate(0, 0, day).Add(10 * time.Hour)
+		for n := range tc.minutes / 10 {
+			s.call(fmt.Sprint(n%6), "RO", 10*time.Minute)
+		}
+		if got := s.raised(); got != tc.want {
+			t.Errorf("day %d: got %q, want %q", day, got, tc.want)
+		}
+	}
+}
+
+// A limit outside working hours is about what was used then, and about who used it.
+func TestWhoCallsAtNight(t *testing.T) {
+	s := newSite(noon.Add(time.Hour))
+	s.day("seller", 48)
+	s.alerts = nil
+	for n := range 12 {
+		s.call(fmt.Sprint(n), "FR", 5*time.Minute)
+	}
+	if len(s.alerts) != 2 {
+		t.Fatalf("%d alerts", len(s.alerts))
+	}
+	for i, want := range []string{
+		"30 minutes in 6 calls, about 15 EUR (an estimate at default rates) to places that are not usual (FR) within 24 hours: the soft limit is 30 minutes outside working hours; most of it by 0, 1, 2",
+		"55 minutes in 11 calls, about 28 EUR (an estimate at default rates) to places that are not usual (FR) within 24 hours: the hard limit is 55 minutes outside working hours; most of it by 0, 1, 2, 3, 4 and 1 more",
+	} {
+		if got := s.alerts[i].Reason("EUR"); got != want {
+			t.Errorf("\ngot  %s\nwant %s", got, want)
+		}
 	}
 }
 
@@ -323,7 +413,4 @@ func TestMany(t *testing.T) {
 	if s.Up() != 100_000 || s.Refused() != 20_000 {
 		t.Errorf("%d up, %d refused", s.Up(), s.Refused())
 	}
-	begun := time.Now()
-	s.Check(s.now.Add(time.Minute), learnt)
-	t.Logf("a check took %s", time.Since(begun))
 }

@@ -82,8 +82,8 @@ func (s *Spending) part(k tallyKey, t *both, l *learned) Part {
 	total := t.total()
 	return Part{
 		Usual: k.pool == usualPlaces, Spent: total,
-		Minutes:  measure(t.open().Minutes(), limits.Minutes, 1, int64(day.open/time.Minute)),
-		OffHours: measure(t.closed().Minutes(), limits.OffHours, 1, int64(day.closed/time.Minute)),
+		Minutes:  measure(t.sum(openPart).Minutes(), limits.Minutes, 1, int64(day.open/time.Minute)),
+		OffHours: measure(t.sum(closedPart).Minutes(), limits.OffHours, 1, int64(day.closed/time.Minute)),
 		Money:    measure(int64(total.Money/unit), limits.Money, int64(unit), int64(day.money/unit)),
 	}
 }

@@ -1,9 +1,6 @@
 package spending
 
-import (
-	"maps"
-	"time"
-)
+import "time"
 
 // What finished calls have spent within the window is kept as running sums, so that a check
 // looks at the calls that are up and at nothing else: a busy site has finished a hundred
@@ -11,45 +8,59 @@ import (
 
 // tally is what a key has spent on one pool.
 type tally struct {
-	open, closed Sum
-	risky        Sum   // of open
-	estimated    Money // of both, at default rates
+	open, closed share
+	risky        share // of open
 	up           int   // calls that are up
-	places       map[string]time.Duration
-	accounts     map[string]time.Duration
+	everybody    bool  // it is not an account's
 }
 
-func newTally(k tallyKey) *tally {
-	t := &tally{places: map[string]time.Duration{}}
-	if k.key.Kind != PerAccount {
-		t.accounts = map[string]time.Duration{}
-	}
-	return t
+// share is what a tally has spent within working hours, or outside.
+type share struct {
+	Sum
+	estimated Money // at default rates
+	places    map[string]time.Duration
+	accounts  map[string]time.Duration // nil for an account
 }
+
+// part is a share of each tally. Limits are for one part, or for two together.
+type part func(*tally) *share
+
+func openPart(t *tally) *share   { return &t.open }
+func closedPart(t *tally) *share { return &t.closed }
+func riskyPart(t *tally) *share  { return &t.risky }
+
+func newTally(k tallyKey) *tally { return &tally{everybody: k.key.Kind != PerAccount} }
 
 // add adds a use; sign -1 takes it away again.
 func (t *tally) add(u *Use, sign int) {
-	s := Sum{Time: u.Time * time.Duration(sign), Calls: u.Calls * sign, Money: u.Money * Money(sign)}
 	if u.Closed {
-		t.closed.Add(s)
-	} else {
-		t.open.Add(s)
-		if u.Risky {
-			t.risky.Add(s)
-		}
+		t.closed.add(u, sign, t.everybody)
+		return
 	}
-	if u.Estimate {
-		t.estimated += s.Money
-	}
-	addTime(t.places, u.Place, s.Time)
-	if t.accounts != nil {
-		addTime(t.accounts, u.Account, s.Time)
+	t.open.add(u, sign, t.everybody)
+	if u.Risky {
+		t.risky.add(u, sign, t.everybody)
 	}
 }
 
-func addTime(of map[string]time.Duration, name string, d time.Duration) {
-	if of[name] += d; of[name] == 0 {
-		delete(of, name)
+func (s *share) add(u *Use, sign int, everybody bool) {
+	sum := Sum{Time: u.Time * time.Duration(sign), Calls: u.Calls * sign, Money: u.Money * Money(sign)}
+	s.Add(sum)
+	if u.Estimate {
+		s.estimated += sum.Money
+	}
+	addTime(&s.places, u.Place, sum.Time)
+	if everybody {
+		addTime(&s.accounts, u.Account, sum.Time)
+	}
+}
+
+func addTime(of *map[string]time.Duration, name string, d time.Duration) {
+	if *of == nil {
+		*of = map[string]time.Duration{}
+	}
+	if (*of)[name] += d; (*of)[name] == 0 {
+		delete(*of, name)
 	}
 }
 
@@ -59,39 +70,45 @@ type both struct {
 	up       *tally
 }
 
-func (b *both) sum(of func(*tally) Sum) Sum {
-	s := of(b.up)
-	if b.finished != nil {
-		s.Add(of(b.finished))
+// sum is what was spent in parts.
+func (b *both) sum(of ...part) (s Sum) {
+	var estimated Money
+	add := func(t *tally) {
+		for _, p := range of {
+			s.Add(p(t).Sum)
+			estimated += p(t).estimated
+		}
 	}
-	return s
-}
-
-func (b *both) open() Sum   { return b.sum(func(t *tally) Sum { return t.open }) }
-func (b *both) closed() Sum { return b.sum(func(t *tally) Sum { return t.closed }) }
-func (b *both) risky() Sum  { return b.sum(func(t *tally) Sum { return t.risky }) }
-
-func (b *both) total() Sum {
-	s := b.open()
-	s.Add(b.closed())
-	s.Estimate = b.up.estimated > 0 || b.finished != nil && b.finished.estimated > 0
-	return s
-}
-
-// places and accounts are the time spent on each.
-func (b *both) places() map[string]time.Duration {
-	return b.merged(func(t *tally) map[string]time.Duration { return t.places })
-}
-
-func (b *both) accounts() map[string]time.Duration {
-	return b.merged(func(t *tally) map[string]time.Duration { return t.accounts })
-}
-
-func (b *both) merged(of func(*tally) map[string]time.Duration) map[string]time.Duration {
-	all := maps.Clone(of(b.up))
+	add(b.up)
+	s.Calls = min(s.Calls, b.up.up) // one that began within working hours and goes on is in two parts
 	if b.finished != nil {
-		for name, d := range of(b.finished) {
-			all[name] += d
+		add(b.finished)
+	}
+	s.Estimate = estimated > 0
+	return s
+}
+
+func (b *both) total() Sum { return b.sum(openPart, closedPart) }
+
+// places and accounts are the time spent on each in parts.
+func (b *both) places(of ...part) map[string]time.Duration {
+	return b.merged(of, func(s *share) map[string]time.Duration { return s.places })
+}
+
+func (b *both) accounts(of ...part) map[string]time.Duration {
+	return b.merged(of, func(s *share) map[string]time.Duration { return s.accounts })
+}
+
+func (b *both) merged(of []part, times func(*share) map[string]time.Duration) map[string]time.Duration {
+	all := map[string]time.Duration{}
+	for _, t := range []*tally{b.up, b.finished} {
+		if t == nil {
+			continue
+		}
+		for _, p := range of {
+			for name, d := range times(p(t)) {
+				all[name] += d
+			}
 		}
 	}
 	return all
@@ -120,16 +137,21 @@ func keysOf(u *Use, l *learned, see func(tallyKey)) {
 	see(tallyKey{Key{Kind: PerSite}, p})
 }
 
-func (all tallies) add(k tallyKey, u *Use, sign int) *tally {
+// at is the tally of a key, a new one if there is none.
+func (all tallies) at(k tallyKey) *tally {
 	t := all[k]
 	if t == nil {
 		t = newTally(k)
 		all[k] = t
 	}
+	return t
+}
+
+func (all tallies) add(k tallyKey, u *Use, sign int) {
+	t := all.at(k)
 	if t.add(u, sign); t.open.Time+t.closed.Time == 0 {
 		delete(all, k)
 	}
-	return t
 }
 
 // within says whether an hour counts at a time.
@@ -138,15 +160,25 @@ func within(hour, now int64) bool { return hour > now-window && hour <= now+1 }
 // upTallies counts what the calls that are up have spent.
 func (s *Spending) upTallies(now time.Time, l *learned) tallies {
 	up, hour := tallies{}, now.Unix()/3600
+	var of []*tally // of one call
 	for _, c := range s.calls {
 		if c.answered.IsZero() {
 			continue
 		}
+		of = of[:0]
 		s.rules.cut(c, now, func(u Use) {
 			if u.Forgiven || !within(u.Hour, hour) {
 				return
 			}
-			keysOf(&u, l, func(k tallyKey) { up.add(k, &u, 1).up += u.Calls })
+			if len(of) == 0 {
+				keysOf(&u, l, func(k tallyKey) { of = append(of, up.at(k)) })
+				for _, t := range of {
+					t.up++
+				}
+			}
+			for _, t := range of {
+				t.add(&u, 1)
+			}
 		})
 	}
 	return up

@@ -210,7 +210,7 @@ func (e exporter) kernel(r *Reading) {
 	}
 	e.counter("suspects_total", "IP addresses that were throttled because they cannot be banned.", r.Meters.Judge.Counters.Suspects)
 	e.counter("closings_total", "Times that an IP address was closed but for the connections of registered phones, because a guesser there went on.", r.Meters.Judge.Counters.Closings)
-	e.counter("costly_calls_ended_total", "Costly calls that were ended because they came from where their account is not known, or because it waits for a person.", r.Meters.Judge.Counters.CostlyEnded)
+	e.counter("costly_calls_ended_total", "Costly calls that were ended because the extension waits for a person, its costs are limited, or a budget is used up.", r.Meters.Judge.Counters.CostlyEnded)
 	e.counter("table_repairs_total", "Times that the nftables table was restored after another program changed it.", r.Repairs)
 	e.counter("probes_total", "Successful tests that packets from a banned address are dropped.", r.Probes)
 }

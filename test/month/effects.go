@@ -9,11 +9,13 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/contain"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/judge"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
 	"github.com/tollwarden/tollwarden/responder/slow"
+	"github.com/tollwarden/tollwarden/responder/spending"
 )
 
 // effects carries out what the judge decides, in the generated world.
@@ -188,10 +190,15 @@ func (e effects) CloseConnections(at netip.Prefix, within time.Duration, live []
 
 // EndCall ends a call of an account that is locked, or whose costs are limited. That calls
 // abroad from a new place end until somebody says whose it is, is meant so; no other call
-// of an owner may end.
+// of an owner may end, least of all for a budget.
 func (e effects) EndCall(channel string) {
 	channel = e.pbx.owner(channel)
-	if c := e.pbx.channels[channel]; c != nil && !c.rogue && abroadFrom(c.number) {
+	c := e.pbx.channels[channel]
+	if c != nil && !c.rogue && abroadFrom(c.number) {
+		if limits := &e.pbx.judge.Contain.Costs; limits.EndsEverywhere(e.pbx.now, c.account.name) || limits.EndsEverywhere(e.pbx.now, contain.Site) {
+			e.end(channel, "a budget was used up")
+			return
+		}
 		e.pbx.report.CostlyEnded++
 		c.account = &account{}
 		e.pbx.after(10*time.Millisecond, func() { e.pbx.hangUp(channel) })
@@ -226,6 +233,8 @@ func (e effects) ThievesChanged(name string, thieves []netip.Prefix, at time.Tim
 	e.pbx.ledger.thieves[name] = stolen{thieves, at}
 }
 
+func (e effects) SpendingUsed(u spending.Use) { e.pbx.ledger.spent = append(e.pbx.ledger.spent, u) }
+
 // ledger is what survives a restart of the daemon.
 type ledger struct {
 	addresses map[string]places.Address
@@ -234,6 +243,7 @@ type ledger struct {
 	guesses   map[string]slow.Guess
 	raised    map[string]slow.Raised
 	thieves   map[string]stolen
+	spent     []spending.Use
 }
 
 type stolen struct {
@@ -249,6 +259,7 @@ func newLedger() ledger {
 		map[string]slow.Guess{},
 		map[string]slow.Raised{},
 		map[string]stolen{},
+		nil,
 	}
 }
 
@@ -283,6 +294,7 @@ func (b *pbx) restart() {
 		habits = append(habits, l.habits[key])
 	}
 	j.Calls.RestoreHabits(b.now, habits)
+	j.Spending.Restore(l.spent)
 	var guesses []slow.Guess
 	for _, key := range slices.Sorted(maps.Keys(l.guesses)) {
 		guesses = append(guesses, l.guesses[key])

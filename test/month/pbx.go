@@ -318,8 +318,7 @@ func (b *pbx) ring(c *call, number string, length time.Duration) (channel string
 	return channel
 }
 
-// leave is a call's leg to the carrier, if its number is outside the site. Nobody answers it,
-// so that no budget counts it.
+// leave is a call's leg to the carrier, if its number is outside the site. It is answered at once.
 func (b *pbx) leave(c *call, channel string) {
 	if len(c.number) <= len(c.account.name) || b.channels[channel] == nil {
 		return
@@ -329,6 +328,9 @@ func (b *pbx) leave(c *call, channel string) {
 		Kind: event.DialBegin, Channel: []byte(channel), ChannelState: event.StateRing, Exten: []byte(c.number), Linkedid: []byte(channel),
 		DestChannel: []byte(c.leg), DialString: []byte(c.number + "@carrier"),
 	})
+	for _, answered := range []string{c.leg, channel} {
+		b.event(&event.Event{Kind: event.Newstate, Channel: []byte(answered), ChannelState: event.StateUp})
+	}
 }
 
 // owner is the channel that a leg to the carrier is for.

@@ -28,9 +28,12 @@ func Administer(ctx context.Context, o Options) (*Admin, error) {
 func (a *Admin) Close() error { return a.db.Close() }
 
 // Has says whether the database has a table.
-func (a *Admin) Has(ctx context.Context, table string) bool {
+func (a *Admin) Has(ctx context.Context, table string) bool { return a.HasIn(ctx, a.db.o.Name, table) }
+
+// HasIn says whether another database has a table.
+func (a *Admin) HasIn(ctx context.Context, database, table string) bool {
 	var n int
-	err := a.db.open().QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", a.db.o.Name, table).Scan(&n)
+	err := a.db.open().QueryRowContext(ctx, "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", database, table).Scan(&n)
 	return err == nil && n > 0
 }
 

@@ -37,3 +37,9 @@ func (o Options) RealtimeGrants(auths, endpoints string) []string {
 		fmt.Sprintf("GRANT SELECT (id, context, deny, permit), UPDATE (context, deny, permit) ON %s.%s TO %s", name, quote(endpoints), o.account()),
 	}
 }
+
+// CallsGrant lets the user read the records of past calls, which FreePBX keeps in a
+// database of their own.
+func (o Options) CallsGrant(database string) string {
+	return fmt.Sprintf("GRANT SELECT ON %s.cdr TO %s", quote(database), o.account())
+}

@@ -77,6 +77,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	if policy, err := settings.Policy(cfg); err == nil {
 		listForwards(ctx, w, manager, policy.Calls)
 	}
+	countPeople(ctx, w, manager, cfg)
 	listPhones(ctx, w, manager)
 	listCarriers(ctx, w, manager) // which may wait for a name server
 	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n",

@@ -23,6 +23,7 @@ func (b *apiBackend) Scores(kind string, limit int) ([]control.ScoreStatus, erro
 	list := make([]control.ScoreStatus, len(scores))
 	for i := range scores {
 		list[i] = scoreStatus(&scores[i])
+		list[i].Name = b.names.of(scores[i].Key.Account)
 	}
 	return list, nil
 }
@@ -50,7 +51,7 @@ func (b *apiBackend) Rotate(ctx context.Context, uid uint32, o control.AccountOr
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	done := control.AccountDone{Account: o.Account, Message: "changed the password of " + o.Account + ": " + detail + "\nits phones need the new one"}
+	done := control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: "changed the password of " + b.names.title(o.Account) + ": " + detail + "\nits phones need the new one"}
 	if !o.Expire {
 		done.Message += "; a registration made with the old one lasts until it expires (--expire removes it)"
 		return done, nil
@@ -69,9 +70,9 @@ func (b *apiBackend) Hangup(ctx context.Context, uid uint32, o control.AccountOr
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	done := control.AccountDone{Account: o.Account, Channels: channels, Message: o.Account + " has no calls"}
+	done := control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Channels: channels, Message: b.names.title(o.Account) + " has no calls"}
 	if len(channels) > 0 {
-		done.Message = fmt.Sprintf("ended %s of %s: %s", incident.Count(len(channels), "channel"), o.Account, strings.Join(channels, ", "))
+		done.Message = fmt.Sprintf("ended %s of %s: %s", incident.Count(len(channels), "channel"), b.names.title(o.Account), strings.Join(channels, ", "))
 	}
 	return done, nil
 }
@@ -82,7 +83,7 @@ func (b *apiBackend) Lock(ctx context.Context, uid uint32, o control.AccountOrde
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	return control.AccountDone{Account: o.Account, Message: "locked " + o.Account + ": " + detail}, nil
+	return control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: "locked " + b.names.title(o.Account) + ": " + detail}, nil
 }
 
 // Unlock ends a lock or a restriction, or takes that a stolen password was changed.
@@ -91,7 +92,7 @@ func (b *apiBackend) Unlock(ctx context.Context, uid uint32, o control.AccountOr
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	return control.AccountDone{Account: o.Account, Message: "unlocked " + o.Account + ": " + detail}, nil
+	return control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: "unlocked " + b.names.title(o.Account) + ": " + detail}, nil
 }
 
 // Trust ends the probation of an address, by an operator's order.
@@ -100,7 +101,7 @@ func (b *apiBackend) Trust(uid uint32, o control.TrustOrder) (control.AccountDon
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
-	return control.AccountDone{Account: o.Account, Message: detail}, nil
+	return control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: detail}, nil
 }
 
 // Compromise has the playbook of a break-in carried out, by an operator's order.
@@ -112,5 +113,5 @@ func (b *apiBackend) Compromise(uid uint32, o control.AccountOrder) (control.Acc
 	if detail == "" {
 		detail = "the playbook of a break-in is being carried out"
 	}
-	return control.AccountDone{Account: o.Account, Message: o.Account + ": " + detail + "; `tollwarden incidents` shows its steps"}, nil
+	return control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: b.names.title(o.Account) + ": " + detail + "; `tollwarden incidents` shows its steps"}, nil
 }

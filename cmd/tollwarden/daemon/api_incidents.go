@@ -22,6 +22,9 @@ func (b *apiBackend) Incidents(limit int) ([]incident.Incident, error) {
 	if list == nil {
 		list = []incident.Incident{}
 	}
+	for n := range list {
+		list[n] = b.names.name(list[n])
+	}
 	return list, incomplete(err)
 }
 
@@ -30,6 +33,7 @@ func (b *apiBackend) Incident(id int64) (incident.Incident, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readLedgerWithin)
 	defer cancel()
 	i, err := b.ledger.Incident(ctx, id)
+	i = b.names.name(i)
 	switch {
 	case errors.Is(err, ledger.ErrNoIncident):
 		return i, control.Refusal(fmt.Sprintf("there is no incident %d: `tollwarden incidents` lists them", id))

@@ -58,6 +58,7 @@ func (b *broadcast[T]) publish(v T) {
 type feeds struct {
 	bans      broadcast[control.BanChange]
 	incidents broadcast[incident.Incident]
+	names     *roster
 }
 
 // onIncident publishes every change of an incident, without its evidence, and
@@ -68,7 +69,7 @@ func (f *feeds) onIncident(also func(incident.Incident)) func(incident.Incident)
 			also(i)
 		}
 		if f.incidents.watched() {
-			shown := i.Clone()
+			shown := f.names.name(i.Clone())
 			shown.Evidence = nil
 			f.incidents.publish(shown)
 		}

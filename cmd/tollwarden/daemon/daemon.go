@@ -53,6 +53,8 @@ type Daemon struct {
 	lastSeen  *lastSeenFile
 	engine    *responder.Engine
 	notifier  *notifier
+	names     *roster
+	userMail  *userMail
 	alarms    *alarmNotifier
 	command   *commandRunner
 	wire      *wireSensor
@@ -62,6 +64,7 @@ type Daemon struct {
 	trials       *trials
 	sessions     *sessions
 	health       *health
+	history      *pastCalls
 	feeds        feeds
 	api          *apiBackend
 	socket       *control.Server
@@ -160,15 +163,19 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.alarms = &alarmNotifier{notifier: d.notifier}
 	d.command = newCommandRunner(o.Config.Exec, d.ledger)
 	link := pbx.NewLink()
-	d.sessions = &sessions{link: link, ports: d.ports, log: o.Log, begun: make(chan struct{}, 1)}
 	asterisk := pbx.New(link, options)
+	d.names = newRoster(asterisk, o.Log)
+	d.userMail = &userMail{host: d.notifier.host, names: d.names, send: d.notifier.post.SendUser, log: o.Log}
+	d.userMail.words.Store(messages.users)
+	d.notifier.names, d.command.names, d.feeds.names = d.names, d.names, d.names
+	d.sessions = &sessions{link: link, ports: d.ports, names: d.names, log: o.Log, begun: make(chan struct{}, 1)}
 	d.ports.ask = asterisk.Binds
 	d.newPasswords = &newPasswords{settle: asterisk.SettlePasswords, soonC: make(chan struct{}, 1), log: o.Log}
 	d.trials = &trials{asterisk: asterisk, config: d.config.current.Load}
 	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Standing: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
-		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(o.OnIncident), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
+		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(d.userMail.also(o.OnIncident)), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
 		LocalPort: d.ports.name, OnReload: d.newPasswords.soon,
 		OnOrder: func(n contain.News) {
 			if n.Alarm {
@@ -219,6 +226,7 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 
 // openReports prepares everything that says how the daemon is.
 func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
+	d.history = &pastCalls{cfg: o.Config, engine: d.engine, log: o.Log}
 	d.health = newHealth(d.probes(), d.alarms.notify, o.Log)
 	d.health.canary = d.sessions.canary
 	d.health.summary = func() string { return summary(d.mode, d.engine.Bans.Count()) }
@@ -232,7 +240,7 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	}
 	status := statusSource{
 		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
-		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier,
+		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier, names: d.names,
 	}
 	*d.api = apiBackend{statusSource: status, feeds: &d.feeds}
 	if o.Config.Health.Listen == "" {
@@ -277,6 +285,8 @@ func (d *Daemon) probes() []probe {
 // apply puts in force what a reload can change outside the engine.
 func (d *Daemon) apply(cfg *config.Config, messages *notifyConfig) {
 	d.notifier.set(messages)
+	d.userMail.words.Store(messages.users)
+	d.names.again()
 	d.command.set(cfg.Exec)
 	d.sessions.canary.set(cfg.Health.Canary)
 	d.kernel.setInterval(cfg.Health.Firewall)
@@ -299,7 +309,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
 		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
-		d.notifier.post.Run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run,
+		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run, d.history.run,
 	}
 	if d.web != nil {
 		tasks = append(tasks, d.web.Serve)

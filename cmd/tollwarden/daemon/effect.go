@@ -85,10 +85,12 @@ func ineffectiveBans(list []bans.IneffectiveBan) []control.IneffectiveBan {
 	return out
 }
 
-func unstoppedAttacks(list []decide.Attack) []control.Attack {
+func (d statusSource) unstoppedAttacks(list []decide.Attack) []control.Attack {
 	out := make([]control.Attack, len(list))
 	for i, a := range list {
-		out[i] = control.Attack(a)
+		out[i] = control.Attack{
+			Key: a.Key, Name: d.names.of(a.Key.Account), Threshold: a.Threshold, Since: a.Since, Last: a.Last, Crossed: a.Crossed, Reason: a.Reason, Advice: a.Advice,
+		}
 	}
 	return out
 }

@@ -27,6 +27,7 @@ type commandRunner struct {
 	command atomic.Pointer[config.Exec]
 	waiting chan commandRun
 	ledger  *ledger.Ledger
+	names   *roster
 }
 
 var _ journal.Receiver = (*commandRunner)(nil)
@@ -86,7 +87,7 @@ func (r *commandRunner) once(ctx context.Context, i *incident.Incident) (inciden
 	if len(e.Command) == 0 {
 		return incident.Failed, "exec.command is no longer set"
 	}
-	input, err := json.Marshal(recorded(r.ledger, *i))
+	input, err := json.Marshal(r.names.name(recorded(r.ledger, *i)))
 	if err != nil {
 		return incident.Failed, err.Error()
 	}

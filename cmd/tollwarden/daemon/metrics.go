@@ -41,7 +41,7 @@ func (m metricsSource) Reading() web.Reading {
 		LedgerLag: health.Lag, LedgerPending: health.Pending, LedgerDropped: health.Dropped, LedgerEvicted: health.Evicted,
 		AlarmsDelivered: m.alarms.delivered.Load(), AlarmsFailed: m.alarms.failed.Load(), Messages: m.notifier.post.Counts(),
 	}
-	used := spendingOf(now, m.engine.Spending(now))
+	used := spendingOf(now, m.engine.Spending(now), nil)
 	r.Spending, r.Blocked = used.List, len(used.Blocked)
 	r.Paused, r.Waiting = !senses.Pause.Until.IsZero(), len(senses.Breaker.Waiting)
 	canary := m.sessions.canary.state(now)

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 type notifyConfig struct {
 	receivers notify.Receivers
 	words     *notify.Words
+	users     *notify.UserWords // nil: users get none
 }
 
 func parseNotifyConfig(n *config.Notify) (*notifyConfig, error) {
@@ -30,7 +32,13 @@ func parseNotifyConfig(n *config.Notify) (*notifyConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &notifyConfig{receivers, words}, nil
+	c := &notifyConfig{receivers: receivers, words: words}
+	if n.Users.Mail {
+		if c.users, err = notify.ParseUserWords(n.Users.Subject, n.Users.Text, n.Users.Contact); err != nil {
+			return nil, fmt.Errorf("users: %w", err)
+		}
+	}
+	return c, nil
 }
 
 // notifier sends incidents and alarms to the receivers.
@@ -39,6 +47,7 @@ type notifier struct {
 	post   *notify.Post
 	words  atomic.Pointer[notify.Words]
 	ledger *ledger.Ledger
+	names  *roster
 }
 
 var _ journal.Receiver = (*notifier)(nil)
@@ -58,7 +67,7 @@ func (n *notifier) set(c *notifyConfig) {
 
 // Deliver queues an incident for the receivers.
 func (n *notifier) Deliver(i *incident.Incident, report func(incident.State, string)) {
-	m := n.words.Load().Of(n.host, recorded(n.ledger, *i), time.Local)
+	m := n.words.Load().Of(n.host, n.names.name(recorded(n.ledger, *i)), time.Local)
 	n.post.Send(m, func(o notify.Outcome) {
 		switch {
 		case !o.Final:

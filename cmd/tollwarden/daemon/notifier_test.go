@@ -64,7 +64,7 @@ func TestMessageHasTheCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	l, to := newLedger(t), inbox{make(chan *notify.Message, 1)}
-	n := newNotifier(&notifyConfig{notify.Receivers{Mail: to, Within: time.Second, Limit: notify.Limit{Digest: time.Minute}}, words}, l, zerolog.Nop())
+	n := newNotifier(&notifyConfig{receivers: notify.Receivers{Mail: to, Within: time.Second, Limit: notify.Limit{Digest: time.Minute}}, words: words}, l, zerolog.Nop())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- n.post.Run(ctx) }()

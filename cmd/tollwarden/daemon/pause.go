@@ -92,17 +92,17 @@ func accountsText(names []string) string {
 	return words
 }
 
-func breakerOf(b contain.BreakerState) control.Breaker {
+func (d statusSource) breakerOf(b contain.BreakerState) control.Breaker {
 	return control.Breaker{
 		Accounts: b.Rule.Accounts, Within: config.FormatDuration(b.Rule.Within), Taken: append([]string{}, b.Taken...),
-		Open: b.Open, Until: incident.SomeTime(b.Until), Waiting: waitingOf(b.Waiting),
+		Open: b.Open, Until: incident.SomeTime(b.Until), Waiting: d.waitingOf(b.Waiting),
 	}
 }
 
-func waitingOf(list []contain.Waiting) []control.Waiting {
+func (d statusSource) waitingOf(list []contain.Waiting) []control.Waiting {
 	out := make([]control.Waiting, len(list))
 	for i, w := range list {
-		out[i] = control.Waiting{Account: w.Account, Since: w.Since, Steps: strings.Fields(w.Words())}
+		out[i] = control.Waiting{Account: w.Account, Name: d.names.of(w.Account), Since: w.Since, Steps: strings.Fields(w.Words())}
 	}
 	return out
 }
@@ -119,7 +119,7 @@ func (b *apiBackend) Pause(uid uint32, o control.PauseOrder) (control.Paused, er
 	}
 	shown := pauseOf(p)
 	return b.paused(control.Paused{
-		Pause: shown, Waiting: waitingOf(b.engine.Senses(time.Now()).Breaker.Waiting),
+		Pause: shown, Waiting: b.waitingOf(b.engine.Senses(time.Now()).Breaker.Waiting),
 		Message: pauseWords(shown) + "\nattacks are reported, but not stopped; bans in force stay; `tollwarden resume` ends the pause",
 	})
 }
@@ -127,7 +127,7 @@ func (b *apiBackend) Pause(uid uint32, o control.PauseOrder) (control.Paused, er
 // Resume ends the pause and lets the breaker go on, by an operator's order.
 func (b *apiBackend) Resume(uid uint32) (control.Paused, error) {
 	was, paused, waiting := b.engine.Resume(time.Now(), uid)
-	done := control.Paused{Waiting: waitingOf(waiting), Message: "not paused"}
+	done := control.Paused{Waiting: b.waitingOf(waiting), Message: "not paused"}
 	if paused {
 		done.Message = "resumed, after a pause of " + time.Since(was.Since).Round(time.Second).String()
 	}

@@ -43,6 +43,7 @@ type sessions struct {
 	link             *pbx.Link // uses the command session
 	canary           *canary
 	ports            *ports
+	names            *roster
 	crowd            *crowd
 	gaps             *gaps
 	managerAt        func(netip.Addr) // gets the manager interface's address
@@ -164,6 +165,7 @@ func (s *sessions) resyncForwards(ctx context.Context) {
 }
 
 func (s *sessions) resync(ctx context.Context) {
+	s.names.again()
 	asking, cancel := context.WithTimeout(ctx, resyncWithin)
 	defer cancel()
 	if err := s.engine.Resync(asking, time.Now()); err != nil && ctx.Err() == nil {

@@ -26,6 +26,7 @@ type statusSource struct {
 	sessions *sessions
 	wire     *wireSensor
 	notifier *notifier
+	names    *roster
 }
 
 // Status is the daemon's health in one place.
@@ -36,8 +37,8 @@ func (d statusSource) Status() control.Status {
 		Checks: d.health.checks(now), Firewall: d.firewall(), Asterisk: d.asterisk(now), Counters: d.counters(), Allow: d.config.allow.state(),
 	}
 	senses := d.engine.Senses(now)
-	s.Ineffective, s.Unstopped = ineffectiveBans(senses.Ineffective), unstoppedAttacks(senses.Unstopped)
-	s.Pause, s.Breaker = pauseOf(senses.Pause), breakerOf(senses.Breaker)
+	s.Ineffective, s.Unstopped = ineffectiveBans(senses.Ineffective), d.unstoppedAttacks(senses.Unstopped)
+	s.Pause, s.Breaker = pauseOf(senses.Pause), d.breakerOf(senses.Breaker)
 	s.Health = d.health.stateOf(now, s.Checks)
 	if d.config.file != nil {
 		c := d.config.file.State()

@@ -3,6 +3,7 @@ package settings
 import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/history"
 	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/spending"
 )
@@ -57,4 +58,15 @@ func callLimits(l config.CallLimits) calls.Limits {
 		OffHours: l.OffHours, OffHoursConcurrent: l.OffHoursConcurrent, Dormant: l.Dormant,
 		Destinations: calls.Destinations{Allow: l.Allow, Deny: l.Deny},
 	}
+}
+
+// HistoryRules are the rules by which calls of the past are judged.
+func HistoryRules(cfg *config.Config) (history.Rules, error) {
+	r := history.Rules{Calls: callRules(&cfg.Calls), Spending: budget(&cfg.Calls).Rules}
+	r.Spending.Zone, r.Spending.Learn = r.Calls.Hours.Zone, r.Calls.Learn
+	hours := r.Calls.Hours
+	r.Spending.Closed = hours.Closed
+	var err error
+	r.Spending.Rates, _, err = Rates(cfg)
+	return r, err
 }

@@ -59,7 +59,7 @@ func (f *File) Path() string { return f.path }
 
 // Read parses the file as it is now.
 func (f *File) Read() (*config.Config, Sum, error) {
-	env := config.Env{Signals: Signals(), Template: notify.CheckTemplate, Getenv: func(key string) string {
+	env := config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Getenv: func(key string) string {
 		if key == config.SecretEnv {
 			return f.secret
 		}

@@ -24,6 +24,9 @@ func Receivers(n *config.Notify) (notify.Receivers, error) {
 		return r, err
 	}
 	r.Mail = mail
+	if n.Users.Mail {
+		r.Users = notify.UserMail{Mail: mail}
+	}
 	return r, nil
 }
 

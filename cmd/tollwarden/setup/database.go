@@ -67,8 +67,14 @@ func (d *Database) statements(ctx context.Context, admin *mariadb.Admin) ([]stri
 	if !found {
 		return nil, errors.New("the database has neither FreePBX's tables sip and admin nor ps_auths and ps_endpoints: set [database] name in the configuration")
 	}
+	if admin.HasIn(ctx, callRecords, "cdr") {
+		statements = append(statements, d.Options.CallsGrant(callRecords))
+	}
 	return statements, nil
 }
+
+// callRecords is the database with the records of past calls, as FreePBX names it.
+const callRecords = "asteriskcdrdb"
 
 // realtimeTable is the table of a realtime family: "family => driver,database[,table]".
 func realtimeTable(etc, family string) string {
