@@ -170,6 +170,8 @@ func TestMistakes(t *testing.T) {
 		"slow":             {login + "[slow]\nwithin = \"60d\"\n", `t.toml:5: slow.within: 60d: want at most 30d`},
 		"slow accounts":    {login + "[slow]\naccounts = 9\n", `t.toml:5: slow.accounts: 9: want 2 to 8`},
 		"method":           {login + "[rotate]\nmethod = \"magic\"\n", `t.toml:5: rotate.method: "magic": want one of auto, pjsip-file, pjsip-realtime, chan-sip, iax2, freepbx, exec`},
+		"socket of exec":   {login + "[rotate]\nexec = [\"unix:hook.sock\"]\n", `such as "unix:/run/tollwarden-hook.sock"`},
+		"arguments of it":  {login + "[rotate]\nexec = [\"unix:/run/hook.sock\", \"x\"]\n", `a socket takes no arguments`},
 		"exec missing":     {login + "[rotate]\nmethod = \"exec\"\n", `t.toml: rotate.exec: missing: method "exec" needs a command`},
 		"restrict":         {login + "[restrict]\nnetworks = 1\nquiet = \"soon\"\n", "t.toml:5: restrict.networks: 1: want 2 to 30"},
 		"lived":            {login + "[restrict]\nlived = \"91d\"\n", `t.toml:5: restrict.lived: "91d": want at most 90d`},

@@ -373,8 +373,14 @@ func (p *parser) rotate(f *file, c *Config) {
 	if r.Method == "exec" && len(r.Exec) == 0 {
 		p.fail("rotate.exec", `missing: method "exec" needs a command, such as ["/usr/local/bin/rotate-secret"]`)
 	}
-	if len(r.Exec) > 0 && !filepath.IsAbs(r.Exec[0]) {
-		p.fail("rotate.exec", "%q: want the absolute path of a command first", r.Exec[0])
+	if len(r.Exec) > 0 {
+		path, socket := strings.CutPrefix(r.Exec[0], "unix:")
+		switch {
+		case !filepath.IsAbs(path):
+			p.fail("rotate.exec", `%q: want the absolute path of a command first, or of a socket, such as "unix:/run/tollwarden-hook.sock"`, r.Exec[0])
+		case socket && len(r.Exec) > 1:
+			p.fail("rotate.exec", "%q: a socket takes no arguments: they stand in its unit", r.Exec[1])
+		}
 	}
 	p.duration("rotate.exec_within", in.ExecWithin, &r.ExecWithin)
 	set(in.Realtime, &r.Realtime)

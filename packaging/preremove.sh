@@ -7,7 +7,7 @@ case "$1" in
 upgrade | 1) exit 0 ;;
 esac
 if [ -d /run/systemd/system ]; then
-	systemctl disable --now tollwarden.service || true
+	systemctl disable --now tollwarden.service tollwarden-hook.socket || true
 fi
 /usr/sbin/tollwarden down || /usr/sbin/tollwarden down --table tollwarden || true
 rm -f /run/tollwarden.sock

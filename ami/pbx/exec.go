@@ -27,13 +27,25 @@ import (
 //	{"account":"1002","secret":"…"}
 //
 // It must return 0 only when the new secret is in force.
+//
+// A command that begins with [HookSocket] runs elsewhere, with the rights that it has
+// there.
 type Hook struct {
-	Command []string      // program and arguments
+	Command []string      // program and arguments, or a socket
 	Timeout time.Duration // default 60 s; the command and its children are killed then
 }
 
-// Check says whether this process could run the command now.
+// hookRequest is what a hook reads.
+type hookRequest struct {
+	Account string `json:"account"`
+	Secret  string `json:"secret"`
+}
+
+// Check says whether this process could run the command now, or connect to its socket.
 func (h Hook) Check() error {
+	if socket, ok := h.socket(); ok {
+		return checkSocket(socket)
+	}
 	path := h.Command[0]
 	info, err := os.Stat(path)
 	switch {
@@ -49,10 +61,7 @@ func (h Hook) Check() error {
 
 // run gives the secret to the command and waits for its end.
 func (h Hook) run(ctx context.Context, account, secret string) error {
-	input, err := json.Marshal(struct {
-		Account string `json:"account"`
-		Secret  string `json:"secret"`
-	}{account, secret})
+	input, err := json.Marshal(hookRequest{account, secret})
 	if err != nil {
 		return fmt.Errorf("prepare hook input: %w", err)
 	}
@@ -64,6 +73,9 @@ func (h Hook) run(ctx context.Context, account, secret string) error {
 // said is the last of what it printed, quoted, and "" for nothing; an error has
 // it in its words. Neither holds the secret, when there is one.
 func (h Hook) Run(ctx context.Context, input []byte, secret string) (said string, err error) {
+	if socket, ok := h.socket(); ok {
+		return h.ask(ctx, socket, input, secret)
+	}
 	timeout := cmp.Or(h.Timeout, time.Minute)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -105,6 +117,15 @@ func (t *tail) Write(p []byte) (int, error) {
 
 // quote returns the text for one line, without the secret.
 func (t *tail) quote(secret string) string {
+	s := t.text(secret)
+	if s == "" {
+		return ""
+	}
+	return strconv.Quote(s)
+}
+
+// text returns the text without the secret.
+func (t *tail) text(secret string) string {
 	s := string(t.b)
 	if secret != "" {
 		s = strings.ReplaceAll(s, secret, "<secret>")
@@ -113,8 +134,5 @@ func (t *tail) quote(secret string) string {
 	if len(s) > maxTail {
 		s = "…" + s[len(s)-maxTail:]
 	}
-	if s == "" {
-		return ""
-	}
-	return strconv.Quote(s)
+	return s
 }

@@ -39,11 +39,11 @@ func (ro *rotations) Unrotatable(ctx context.Context) ([]Unrotatable, error) {
 
 // TryRotate tries to rotate accounts that log in, up to where the first file or row would
 // be written: at most so many of each kind, or all if that is 0. A hook is not run, only
-// looked for. It changes nothing.
+// looked for, and asked if it is behind a socket. It changes nothing.
 func (ro *rotations) TryRotate(ctx context.Context, atMost int) (out Trial, err error) {
 	trial := ro.trial()
 	if trial.byHook() {
-		if err := trial.o.Hook.Check(); err != nil {
+		if err := trial.o.Hook.Ping(ctx); err != nil {
 			out.Hopeless = []Unrotatable{{"any account", err.Error()}}
 		}
 		return out, nil

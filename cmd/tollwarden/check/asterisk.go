@@ -69,6 +69,7 @@ func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
 	hopeless := false
 	if rotates(cfg) {
 		hopeless = listUnrotatable(ctx, w, manager)
+		explainHook(w, cfg, hopeless)
 	}
 	if err := manager.WrongFolder(ctx); errors.Is(err, pbx.ErrWrongFolder) && editsFiles(cfg) {
 		fmt.Fprintf(w, "  warning: %v.\n", err)

@@ -70,3 +70,11 @@ func listUnrotatable(ctx context.Context, w io.Writer, asterisk passwords) (hope
 	}
 	return len(trial.Hopeless) > 0
 }
+
+// explainHook says that the command of a hook behind a socket can be run: listUnrotatable
+// has asked.
+func explainHook(w io.Writer, cfg *config.Config, hopeless bool) {
+	if hook := settings.RotateHook(cfg); hook != "" && !hopeless && strings.HasPrefix(hook, pbx.HookSocket) {
+		fmt.Fprintf(w, "  rotate.exec: %s answers, and can run its command.\n", hook)
+	}
+}

@@ -35,6 +35,14 @@ func PBX(cfg *config.Config) (pbx.Options, error) {
 	return o, o.Validate()
 }
 
+// RotateHook is the program or the socket of the hook that changes passwords, or "".
+func RotateHook(cfg *config.Config) string {
+	if r := cfg.Rotate; len(r.Exec) > 0 && (r.Method == "exec" || r.Method == "auto") {
+		return r.Exec[0]
+	}
+	return ""
+}
+
 // Database is the part of the configuration about a database, as package mariadb takes it.
 func Database(cfg *config.Config) mariadb.Options {
 	return mariadb.Options{Socket: cfg.Database.Socket, User: cfg.Database.User, Name: cfg.Database.Name}

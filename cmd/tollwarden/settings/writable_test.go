@@ -51,6 +51,7 @@ func TestStepsThatCannotWrite(t *testing.T) {
 		"cannot write to restrict": {theirs, []config.Step{config.StepRestrict}, nil, "not writable"},
 		"cannot read":              {unreadable, []config.Step{config.StepRotate}, nil, "not readable"},
 		"a hook rotates":           {theirs, []config.Step{config.StepRotate}, []string{"/bin/true"}, ""},
+		"no socket of a hook":      {theirs, []config.Step{config.StepRotate}, []string{"unix:" + filepath.Join(ours, "none")}, "enable --now tollwarden-hook.socket"},
 		"no step writes":           {theirs, []config.Step{config.StepHangup}, nil, ""},
 	} {
 		cfg := &config.Config{Playbooks: []config.Playbook{{Name: "p", Steps: tt.steps}}, Thresholds: []config.Threshold{{Playbook: "p"}}}

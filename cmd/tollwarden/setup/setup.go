@@ -31,11 +31,13 @@ type Setup struct {
 	// absolute.
 	Asterisk, Folder string
 	Secret           string // of the new user
+	Socket           string // of FreePBX's database; "" is the usual one
 	// Reload has Asterisk read manager.conf again; by default its own command does.
 	// Its output explains an error.
 	Reload func() (output []byte, err error)
 
 	manager managerConf
+	found   string // what FreePBX's settings add to the configuration
 }
 
 // Run proposes a user in manager.conf and a configuration, writes both if the
@@ -51,10 +53,14 @@ func (s *Setup) Run(ctx context.Context) error {
 	if err := s.find(); err != nil {
 		return err
 	}
+	s.found = s.detected(ctx)
 	stanza, where := s.stanza()
 	fmt.Fprintf(s.Out, "Asterisk's manager interface: %s, in %s\n\n", s.manager.address, s.manager.path)
 	fmt.Fprintf(s.Out, "1. A user for Tollwarden, in %s:\n\n%s\n\n", where, output.Indent(hideSecret(stanza, s.Secret)))
 	fmt.Fprintf(s.Out, "2. A configuration, %s, with the secret in a file of its own:\n\n%s\n", s.config(), output.Indent(s.text()))
+	if s.found != "" {
+		fmt.Fprintf(s.Out, "Its networks, ports, country, trunks and address for mail are those of FreePBX's settings: look at them.\n\n")
+	}
 	if !agree(s.In, s.Out, s.Agreed, "Write both, and make Asterisk reload manager.conf?") {
 		fmt.Fprintln(s.Out, "Nothing was written.")
 		return nil
@@ -173,7 +179,7 @@ func (s *Setup) text() string {
 	}
 	return "mode = \"observe\"   # decides and records everything, changes nothing; set it to \"enforce\" once you agree with its decisions\n" +
 		"\n[asterisk]\n" +
-		fmt.Sprintf("address = %q\nusername = %q\nsecret_file = %q\nconfig_dir = %q\n", s.manager.address, managerUser, s.secretFile(), s.Asterisk) + log + database
+		fmt.Sprintf("address = %q\nusername = %q\nsecret_file = %q\nconfig_dir = %q\n", s.manager.address, managerUser, s.secretFile(), s.Asterisk) + log + database + s.found
 }
 
 func hideSecret(text, secret string) string { return strings.ReplaceAll(text, secret, "<random>") }
