@@ -51,6 +51,8 @@ type Parts struct {
 	// OnOrder, when set, gets what became of an order that was not in force. It may be
 	// called with the engine's lock held and must not block.
 	OnOrder func(n contain.News)
+	// OnReload, when set, is called after Asterisk has read its files. It must not block.
+	OnReload func()
 	// OnPartial, when set, gets each change of a partial block. It is called with the
 	// engine's lock held and must not block.
 	OnPartial func(b incident.PartialBlock, change incident.BanChange)

@@ -17,7 +17,7 @@ func (e *Engine) keepOrders() {
 		return
 	}
 	e.keeper = e.runner.Keep(contain.KeeperOptions{
-		Standing: e.parts.Standing, Stranger: e.stranger, Tell: e.orderChanged,
+		Standing: e.parts.Standing, Stranger: e.stranger, Tell: e.orderChanged, Reloaded: e.parts.OnReload,
 		Paused: func(now time.Time) bool {
 			_, paused := e.judge.Paused(now)
 			return paused

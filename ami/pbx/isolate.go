@@ -91,11 +91,11 @@ func (ed *editor) moveAdditions(t *tree, custom *confFile) (n int, err error) {
 	return len(list), nil
 }
 
-// additions finds what overrideText added to a shared file; rest is the file without.
+// additions finds what overrideText and newPassword.text added to a file; rest is the file
+// without.
 func additions(text []byte) (list []addition, rest []byte) {
-	mark := []byte("\n" + ourMark)
 	for {
-		at := bytes.Index(text, mark)
+		at := marked(text)
 		if at < 0 {
 			return list, append(rest, text...)
 		}
@@ -120,6 +120,17 @@ func additions(text []byte) (list []addition, rest []byte) {
 		}
 		list, rest, text = append(list, a), append(rest, text[:at]...), text[end:]
 	}
+}
+
+// marked is where our first addition begins; -1 for none.
+func marked(text []byte) int {
+	at := -1
+	for _, mark := range []string{ourMark, newPasswordMark} {
+		if i := bytes.Index(text, []byte("\n"+mark)); i >= 0 && (at < 0 || i < at) {
+			at = i
+		}
+	}
+	return at
 }
 
 // lineLength is the length of the first line, its end included.

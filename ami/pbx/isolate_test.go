@@ -200,3 +200,27 @@ func TestPasswordPutBack(t *testing.T) {
 
 // sealed is a vault that cannot be read here.
 type sealed struct{ Vault }
+
+// A new password over a generated file is ours as a lock is: it stays until the generated
+// file has it, too.
+func TestNewPasswordsAreKeptWithTheirFiles(t *testing.T) {
+	p := newPassword{account: "1002", section: "1002-auth", kind: "auth", name: "password", value: "fresh"}
+	p.was = p.fingerprint("generated-1002")
+	lock := string(overrideText(edit{section: "1002", kind: "endpoint", swaps: []swap{{name: "context", value: "locked"}}}, false))
+	for name, added := range map[string]string{"alone": p.text(), "before a lock": p.text() + lock, "after a lock": lock + p.text()} {
+		files := freePBX("", "1002")
+		files["pjsip.conf"] += "#include pjsip.auth_custom_post.conf\n"
+		files["pjsip.auth_custom_post.conf"] = "\n#tryinclude tollwarden-auth-1002-auth.conf\n"
+		files["tollwarden-auth-1002-auth.conf"] = added
+		f := newFakePBX(t, files)
+		m := New(f, Options{ConfigDir: f.dir, VerifyWithin: time.Second})
+		if moved, err := m.Isolate(t.Context()); err != nil || moved != 0 {
+			t.Errorf("%s: moved %d, %v", name, moved, err)
+		}
+		for _, file := range []string{"pjsip.auth_custom_post.conf", "tollwarden-auth-1002-auth.conf"} {
+			if text, err := os.ReadFile(filepath.Join(f.dir, file)); err != nil || string(text) != files[file] {
+				t.Errorf("%s: %s is now %q, %v", name, file, text, err)
+			}
+		}
+	}
+}

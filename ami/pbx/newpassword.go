@@ -131,9 +131,10 @@ func (p newPassword) due(generated string, written, now time.Time) due {
 		return dueRemove
 	case p.fingerprint(generated) != p.was:
 		return dueYield
-	case p.stored.IsZero(), written.After(p.stored.Add(settling)):
+	case p.stored.IsZero(), written.After(p.stored):
 		// Written after the database had it, and still the replaced one: the database has
-		// lost it again, as by a restored backup.
+		// lost it again, as by a restored backup, or the generator had read it before. To
+		// store it once more does no harm then.
 		return dueStore
 	}
 	return dueNothing

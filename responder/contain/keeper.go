@@ -45,6 +45,8 @@ type KeeperOptions struct {
 	// are called under the lock.
 	Stranger func(now, since time.Time, account string, at netip.Addr) bool
 	Paused   func(now time.Time) bool
+	// Reloaded, if set, is called after Asterisk has read its files. It must not block.
+	Reloaded func()
 	// Tell takes news about an order. It must not block.
 	Tell func(n News)
 }
@@ -141,6 +143,9 @@ func (k *Keeper) wasReloaded(ctx context.Context) bool {
 		return false
 	}
 	k.reloaded = at
+	if k.options.Reloaded != nil {
+		k.options.Reloaded()
+	}
 	return true
 }
 

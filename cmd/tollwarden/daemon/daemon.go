@@ -170,13 +170,13 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.notifier.names, d.command.names, d.feeds.names = d.names, d.names, d.names
 	d.sessions = &sessions{link: link, ports: d.ports, names: d.names, log: o.Log, begun: make(chan struct{}, 1)}
 	d.ports.ask = asterisk.Binds
-	d.newPasswords = &newPasswords{settle: asterisk.SettlePasswords, log: o.Log}
+	d.newPasswords = &newPasswords{settle: asterisk.SettlePasswords, soonC: make(chan struct{}, 1), log: o.Log}
 	d.trials = &trials{asterisk: asterisk, config: d.config.current.Load}
 	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Standing: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(d.userMail.also(o.OnIncident)), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
-		LocalPort: d.ports.name,
+		LocalPort: d.ports.name, OnReload: d.newPasswords.soon,
 		OnOrder: func(n contain.News) {
 			if n.Alarm {
 				d.alarms.notify(orderAlarm(time.Now(), n))

@@ -17,6 +17,9 @@ import (
 const (
 	// settleEvery is how often new passwords over generated files are looked at.
 	settleEvery = time.Minute
+	// settleAfter is how long after a reload they are looked at again: files that were
+	// just written are not believed.
+	settleAfter = 2500 * time.Millisecond
 	// settleWithin bounds one look, a reload of Asterisk included.
 	settleWithin = 30 * time.Second
 )
@@ -25,6 +28,7 @@ const (
 // generates: until its database and those files have them.
 type newPasswords struct {
 	settle func(ctx context.Context) ([]pbx.NewPassword, error)
+	soonC  chan struct{}
 	log    zerolog.Logger
 
 	mu   sync.Mutex
@@ -32,17 +36,33 @@ type newPasswords struct {
 	err  error
 }
 
-// run looks at the start and then every minute, until ctx ends.
+// soon has them looked at once the files that Asterisk has just read are believed: a person
+// may have chosen another password. It does not wait.
+func (n *newPasswords) soon() {
+	select {
+	case n.soonC <- struct{}{}:
+	default:
+	}
+}
+
+// run looks at the start, after each reload and every minute, until ctx ends.
 func (n *newPasswords) run(ctx context.Context) error {
 	tick := time.NewTicker(settleEvery)
 	defer tick.Stop()
+	after := time.NewTimer(settleAfter)
+	defer after.Stop()
+	n.look(ctx)
 	for {
-		n.look(ctx)
 		select {
+		case <-n.soonC:
+			after.Reset(settleAfter)
+			continue
+		case <-after.C:
 		case <-tick.C:
 		case <-ctx.Done():
 			return nil
 		}
+		n.look(ctx)
 	}
 }
 
