@@ -102,30 +102,28 @@ func (c *CSV) line() ([]byte, error) {
 		c.owes = false
 		return nil, c.wrong("too long", nil)
 	}
-	for {
-		if c.err != nil {
-			return nil, c.err
-		}
-		line, err := c.in.ReadSlice('\n')
-		long := false
-		for errors.Is(err, bufio.ErrBufferFull) {
-			long = true
-			_, err = c.in.ReadSlice('\n')
-		}
-		c.err = err
-		if err != nil && len(line) == 0 {
-			return nil, err
-		}
-		c.lines++
-		if long {
-			return nil, c.wrong("too long", nil)
-		}
-		line = bytes.TrimSuffix(line, []byte{'\n'})
-		if c.lines == 1 {
-			line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
-		}
-		return line, nil
+	if c.err != nil {
+		return nil, c.err
 	}
+	line, err := c.in.ReadSlice('\n')
+	long := false
+	for errors.Is(err, bufio.ErrBufferFull) {
+		long = true
+		_, err = c.in.ReadSlice('\n')
+	}
+	c.err = err
+	if err != nil && len(line) == 0 {
+		return nil, err
+	}
+	c.lines++
+	if long {
+		return nil, c.wrong("too long", nil)
+	}
+	line = bytes.TrimSuffix(line, []byte{'\n'})
+	if c.lines == 1 {
+		line = bytes.TrimPrefix(line, []byte("\xef\xbb\xbf"))
+	}
+	return line, nil
 }
 
 // row splits a row, which goes on in the next lines if a quote is open at the end of the
