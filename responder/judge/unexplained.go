@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
@@ -19,6 +21,7 @@ const maxWaiting = 64
 
 // unexplained is a success that waits for the response that explains it.
 type unexplained struct {
+	at     time.Time
 	sensor intake.Sensor
 	event  event.Event // owns its memory
 }
@@ -32,7 +35,7 @@ func (j *Judge) hold(now time.Time, s intake.Sensor, e *event.Event) bool {
 	if len(j.waiting) >= maxWaiting {
 		return j.silenced(now, e.Remote.Addr().Unmap()) // as when its time is over
 	}
-	j.waiting = append(j.waiting, unexplained{s, cloneSecurity(e)})
+	j.waiting = append(j.waiting, unexplained{now, s, cloneSecurity(e)})
 	return true
 }
 
@@ -62,6 +65,18 @@ func (j *Judge) releaseWaiting(now time.Time, due func(*unexplained) bool) {
 			continue
 		}
 		j.judgeSecurity(now, released[i].sensor, e)
+		j.placedSince(now, released[i].at, string(e.AccountID))
+	}
+}
+
+// placedSince looks once more at the calls that an account has begun since a success came,
+// which waited: a thief may call at once.
+func (j *Judge) placedSince(now, since time.Time, account string) {
+	for _, c := range slices.SortedFunc(j.Calls.All(), func(a, b calls.Channel) int { return strings.Compare(a.Name, b.Name) }) {
+		if c.Account != account || !c.Calling || c.Since.Before(since) || j.policy.Calls.Dialling.Emergency(c.Dialled) {
+			continue
+		}
+		j.placed(now, placedCall{account: account, number: c.Dialled, channel: c.Name, by: c.Name}, nil)
 	}
 }
 

@@ -462,7 +462,11 @@ func TestSuccessThatIsNotExplained(t *testing.T) {
 	if got := s.verdicts(); got != "" {
 		t.Errorf("incidents %q at once", got)
 	}
+	s.rings(at.Add(time.Millisecond), "SIP/2001-00000001", "0037167801234")
 	s.Watch(at.Add(time.Second))
+	if got := s.effects(); !strings.Contains(got, "end SIP/2001-00000001") {
+		t.Errorf("a call abroad that began meanwhile goes on: %s", got)
+	}
 	if got := s.verdicts(); got != "new place 2001" {
 		t.Errorf("incidents %q after a second", got)
 	}
