@@ -54,6 +54,7 @@ func (w *warden) restart() {
 		}
 		return err == nil && ok == 2
 	})
+	nextSecond()
 }
 
 // During a pause a break-in is told, and the thief's call stands; when he calls after it, it is

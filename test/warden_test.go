@@ -141,7 +141,7 @@ func (w *warden) write(top, user, secret, sections string) {
 func (w *warden) config() string { return filepath.Join(w.dir, "tollwarden.toml") }
 func (w *warden) socket() string { return filepath.Join(w.dir, "socket") }
 
-// start runs the daemon and waits until it is healthy.
+// start runs the daemon and waits until it is healthy, and the second of its start is over.
 func (w *warden) start() {
 	w.t.Helper()
 	w.launch()
@@ -149,6 +149,14 @@ func (w *warden) start() {
 		s, err := w.client().Status(w.t.Context())
 		return err == nil && s.Health == control.Healthy
 	})
+	nextSecond()
+}
+
+// nextSecond waits until the second is over in which a daemon started: nonces carry whole
+// seconds, so one of that second may be older than the daemon and proves nothing.
+func nextSecond() {
+	now := time.Now()
+	time.Sleep(now.Truncate(time.Second).Add(1010 * time.Millisecond).Sub(now))
 }
 
 // launch runs the daemon.
