@@ -15,10 +15,9 @@ test: prepare
 	@$(GO) run ./test/lab/cmd/lab -provision >/dev/null 2>&1 & asterisk=$$!; \
 	$(MAKE) --no-print-directory tests; code=$$?; wait $$asterisk; exit $$code
 
-# Tests of the kernel and of a real Asterisk: one package at a time, since some measure how
-# soon something happens. They mostly wait; all else takes what they leave of the processors,
-# and slows nothing down.
-TIMED = ./firewall ./test ./test/lab
+# Tests of the kernel and of a real Asterisk: after all others and one package at a time, since
+# some measure how soon something happens.
+TIMED = ./firewall ./test ./test/freepbx ./test/lab
 # Simulations of weeks in one goroutine.
 SIMULATED = ./cmd/tollwarden/settings ./test/month
 # Packages without goroutines or locks, as TestSinglePackagesStartNoGoroutine checks.
@@ -28,18 +27,18 @@ SINGLE = ./ami/event ./ami/pbx/conffile $(addprefix ./responder/,\
 MODULE = $(shell $(GO) list -m)
 OTHERS = $(filter-out $(patsubst ./%,$(MODULE)/%,$(TIMED) $(SIMULATED) $(SINGLE)),$(shell $(GO) list ./...))
 TEST = $(GO) test -vet off -count 1 -timeout 20m -json
-IDLY = nice -n 19
 
 .PHONY: tests
 tests:
 	$(GO) build $(RACE) ./... # once, for all that follows
-	$(GO) run ./test/summary -- \
-		$(TEST) $(RACE) -p 1 -parallel 4 $(TIMED) -- \
-		$(IDLY) $(TEST) $(RACE) $(OTHERS) -- \
-		$(IDLY) $(TEST) $(SINGLE) -- \
-		$(IDLY) $(TEST) -short $(SIMULATED) -- \
-		$(IDLY) make --no-print-directory lint vulnerabilities \
-			fuzz FUZZTIME=50000x TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket"
+	@code=0; $(GO) run ./test/summary -- \
+		$(TEST) $(RACE) $(OTHERS) -- \
+		$(TEST) $(SINGLE) -- \
+		$(TEST) -short $(SIMULATED) -- \
+		$(MAKE) --no-print-directory lint vulnerabilities \
+			fuzz FUZZTIME=50000x TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket" || code=1; \
+	$(GO) run ./test/summary -- $(TEST) $(RACE) -p 1 -parallel 4 $(TIMED) || code=1; \
+	exit $$code
 
 .PHONY: single
 single:
