@@ -57,7 +57,7 @@ func explainBreaker(w io.Writer, cfg *config.Config) {
 		fmt.Fprintln(w, "Passwords are changed and accounts locked however many there are.")
 		return
 	}
-	fmt.Fprintf(w, "At most %s within %s have their password changed, are locked or lose their registrations; further ones wait for a person, and meanwhile only their calls abroad and to premium and satellite numbers are ended.\n",
+	fmt.Fprintf(w, "At most %s within %s have their password changed, are locked or lose their registrations; further ones wait for you, and meanwhile only their calls abroad and to premium and satellite numbers are ended.\n",
 		incident.Count(cfg.Breaker.Accounts, "account"), config.FormatDuration(cfg.Breaker.Within))
 }
 
