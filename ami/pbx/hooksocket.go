@@ -158,7 +158,7 @@ func (h Hook) guarded() error {
 			return fmt.Errorf("hook %s: %w", path, err)
 		}
 		if st.Uid != 0 && int(st.Uid) != os.Geteuid() || st.Mode&0o022 != 0 {
-			return fmt.Errorf("hook %s: others than root could change it: chown root and chmod go-w %s", h.Command[0], path)
+			return fmt.Errorf("hook %s: users other than root could change it: chown root and chmod go-w %s", h.Command[0], path)
 		}
 	}
 	return nil

@@ -93,7 +93,7 @@ func TestHookBehindASocketFails(t *testing.T) {
 		"a file":               {writable.Command[0], "not a socket", false},
 		"the command fails":    {listen(t, hook(t, `read line; echo "cannot set $line"; exit 3`)), "exit status 3: it said", true},
 		"no command":           {listen(t, Hook{Command: []string{"/nonexistent/hook"}}), "no such file", false},
-		"anybody may write it": {listen(t, writable), "others than root could change it", false},
+		"anybody may write it": {listen(t, writable), "users other than root could change it", false},
 		"no answer":            {silent.Addr().String(), "ended without an answer", false},
 	} {
 		h := behind(tt.socket)

@@ -60,17 +60,17 @@ func printSpending(w io.Writer, s control.Spending) {
 	}
 	t.Flush()
 	if estimate {
-		fmt.Fprintln(w, "\nmoney is in part an estimate at default rates: import your carrier's list (tollwarden rates import FILE)")
+		fmt.Fprintln(w, "\nsome of the money is an estimate at default rates: import your carrier's list (tollwarden rates import FILE)")
 	}
 	if s.Learning != nil {
-		fmt.Fprintf(w, "what is usual is being learned until %s: until then, the hard limit applies outside working hours, to numbers known for fraud and to three calls at once\n", output.Time(*s.Learning))
+		fmt.Fprintf(w, "what is usual is learned until %s; until then, the hard limit applies outside working hours, to numbers known for fraud and to three calls at once\n", output.Time(*s.Learning))
 	}
 	for _, b := range s.Blocked {
 		if b.Account == "" {
-			fmt.Fprintf(w, "the site's budget is used up: calls to places that are not usual are ended until %s; `tollwarden resume` allows them before\n", output.Time(b.Until))
+			fmt.Fprintf(w, "the site's budget is used up: calls to places that are not usual are ended until %s; `tollwarden resume` allows them at once\n", output.Time(b.Until))
 			continue
 		}
-		fmt.Fprintf(w, "%s has used up its budget: its calls abroad and to costly numbers are ended until %s; %s allows them before\n", output.Plain(people.Title(b.Account, b.Name)), output.Time(b.Until), incident.AccountCommand("unlock", b.Account))
+		fmt.Fprintf(w, "%s has used up its budget: its calls abroad and to costly numbers are ended until %s; %s allows them at once\n", output.Plain(people.Title(b.Account, b.Name)), output.Time(b.Until), incident.AccountCommand("unlock", b.Account))
 	}
 }
 

@@ -47,7 +47,7 @@ func (d *Detector) UpNow(now time.Time) (list []Channel) {
 //   - more than Concurrent costly calls of one account at once, except to countries that it
 //     usually calls
 //   - more than OffHoursConcurrent costly calls of one account at once, to whatever country,
-//     outside business hours
+//     outside working hours
 //   - calls of guests, as when they begin
 //
 // Costly calls go abroad, or to numbers that cost more than others. Calls that were heard
@@ -173,7 +173,7 @@ func (d *Detector) checkAtOnce(now time.Time, up *costlyCalls, c *Channel, s *si
 	}
 	if up.overClosed > 0 {
 		up.overClosed--
-		s.add(OffHours, "%d costly calls at once, this one for %s, outside business hours", up.all, long)
+		s.add(OffHours, "%d costly calls at once, this one for %s, outside working hours", up.all, long)
 	}
 }
 

@@ -2,7 +2,7 @@ package calls
 
 import "time"
 
-// Hours are the business hours of a site. If Open is empty, the site is always
+// Hours are the working hours of a site. If Open is empty, the site is always
 // open.
 type Hours struct {
 	Zone     *time.Location

@@ -113,13 +113,13 @@ func (d *Detector) atHome(now time.Time, a *accountState, s *signs) bool {
 	return from.IsValid() && d.places.Home(now, a.name, from)
 }
 
-// checkOffHours applies the limits outside business hours. Whoever dials a number again
+// checkOffHours applies the limits outside working hours. Whoever dials a number again
 // could not get through, and makes no further call.
 func (a *accountState) checkOffHours(now time.Time, live int, again bool, s *signs) {
 	if n := since(a.fresh, now.Add(-hour)); n > a.limits.OffHours && !again {
-		s.add(OffHours, "call %d within an hour, outside business hours", n)
+		s.add(OffHours, "call %d within an hour, outside working hours", n)
 	} else if live > a.limits.OffHoursConcurrent {
-		s.add(OffHours, "%d calls at once, outside business hours", live)
+		s.add(OffHours, "%d calls at once, outside working hours", live)
 	}
 }
 

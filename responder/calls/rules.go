@@ -32,8 +32,8 @@ type Limits struct {
 	Concurrent         int           // most calls at once
 	Gap                time.Duration // shortest time between two calls of a person
 	Variants           int           // ways to dial one number within ProbeWithin from which each is a sign
-	OffHours           int           // most calls within an hour outside business hours
-	OffHoursConcurrent int           // most calls at once outside business hours
+	OffHours           int           // most calls within an hour outside working hours
+	OffHoursConcurrent int           // most calls at once outside working hours
 	Dormant            time.Duration // time without calls after which a call is a sign
 	Destinations       Destinations
 }

@@ -58,16 +58,16 @@ func (s *Summary) Words() string {
 	if len(not) > 0 {
 		b.WriteString(", of which these taught nothing: " + strings.Join(not, ", "))
 	}
-	b.WriteString("; records have no addresses, so homes are learned from registrations")
+	b.WriteString("; records have no IP addresses, so home networks are learned from registrations")
 	switch {
 	case s.More:
 		fmt.Fprintf(&b, "; there are more than %d records: the rest was not read", MaxRecords)
 	case s.Left > 0:
-		fmt.Fprintf(&b, "; %d did not fit", s.Left)
+		fmt.Fprintf(&b, "; %d of what they teach did not fit", s.Left)
 	}
 	b.WriteString(s.unread())
 	if s.Since.IsZero() {
-		b.WriteString("; the newest record is older than a week, so learning still takes as long as without")
+		b.WriteString("; the newest record is older than a week, so learning takes as long as without records")
 	}
 	return b.String()
 }

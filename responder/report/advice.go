@@ -41,12 +41,12 @@ func (t *builder) next() {
 		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
 	}
 	if t.raised(score.CostlyForward) {
-		next("Ask %s about the forward. If nobody of yours set it, take it back (`asterisk -rx \"database show\"` lists it under CF, CFB or CFU) and find out who could: whoever has the extension's password, UCP or the web interface.", t.account)
+		next("Ask %s about the forward. If nobody of yours set it, remove it (`asterisk -rx \"database show\"` lists it under CF, CFB or CFU) and find out who could: whoever has the extension's password, UCP or the web interface.", t.account)
 	}
 	if t.spending() || t.raised(score.SharedNumber) {
-		next("Ask who made these calls: `tollwarden spending` shows what was used. If nobody of yours did, a thief uses the account, or a call forward or web page of the PBX: %s.", t.ifStolen())
+		next("Ask who made these calls: `tollwarden spending` shows what was used. If nobody of yours did, a thief uses the account, a call forward or a web page of the PBX: %s.", t.ifStolen())
 	} else if t.i.Key.Per == score.PerSite && !t.i.Shared() {
-		next("Each address is blocked with its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")
+		next("Each address is blocked at its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")
 	}
 	if t.i.Bare {
 		next("See which calls were made: `tollwarden incident %d`. Report them to your carrier soon: carriers set short deadlines.", t.i.ID)
@@ -58,7 +58,7 @@ func (t *builder) next() {
 // nextOfOrigin says what to look for when no account set up the calls.
 func (t *builder) nextOfOrigin(next func(format string, args ...any)) {
 	if strings.HasPrefix(t.i.Account, score.TrunkOrigins) {
-		next("Find out what sends callers from outside out again: a forwarded extension (`asterisk -rx \"database show\"`), DISA, a voicemail box that may dial, a queue or follow-me.")
+		next("Find out what forwards callers from outside: a forwarded extension (`asterisk -rx \"database show\"`), DISA, a voicemail box that may dial, a queue or follow-me.")
 	} else {
 		next("Find out what makes the PBX dial: a program with a login in manager.conf, a web interface that somebody broke into, a file in /var/spool/asterisk/outgoing.")
 	}

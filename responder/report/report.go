@@ -271,7 +271,7 @@ func signalWords(signal score.Signal) string {
 		score.CallRate:         "More calls per minute than allowed", score.ConcurrentCalls: "More calls at once than allowed",
 		score.Cadence: "Calls placed faster than a person dials", score.DialProbing: "One number tried with different prefixes",
 		score.ForbiddenDestination: "Call to a forbidden destination", score.NewCountry: "First call to a new country",
-		score.OffHours: "Call outside business hours", score.Dormant: "First call of the account after a long time",
+		score.OffHours: "Call outside working hours", score.Dormant: "First call of the account after a long time",
 		score.NewNetwork: "Account used from an unknown network", score.TwoNetworks: "Account used from two networks at once",
 		score.ScannerAgent: "Known attack tool", score.AnonymousCall: "Call without a login",
 		score.UnseenLogin:   "Account used without the login that it needs",

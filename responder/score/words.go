@@ -33,7 +33,7 @@ var signalWords = [signalCount][2]string{
 	DialProbing:             {"one number tried with different prefixes"},
 	ForbiddenDestination:    {"call to a forbidden destination", "calls to forbidden destinations"},
 	NewCountry:              {"first call to a new country", "first calls to new countries"},
-	OffHours:                {"call outside business hours", "calls outside business hours"},
+	OffHours:                {"call outside working hours", "calls outside working hours"},
 	Dormant:                 {"first call after a long time", "first calls after a long time"},
 	NewNetwork:              {"use from an unknown network", "uses from unknown networks"},
 	TwoNetworks:             {"use from two networks at once"},

@@ -31,7 +31,7 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	explainSpoofable(w, cfg)
 	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from an IP address, or one to another account, then a successful one; failures of its network count, too, but not where accounts are used. They must be confirmed, and the IP address unknown: one that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
 		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
-	fmt.Fprintf(w, "NewPlaceAfterFailures: %d or more failed logins of others, or of what may be spoofed, then a successful one from an unknown IP address: it is on probation for 30 days. If the account is used from there for a forbidden call, by a scanner, for five numbers within an hour in countries that it had never called, for five that cost outside business hours, or for a costly call while one from elsewhere is up, this is SuccessAfterFailures.\n", cfg.BreakIn.Failures)
+	fmt.Fprintf(w, "NewPlaceAfterFailures: %d or more failed logins of others, or of what may be spoofed, then a successful one from an unknown IP address: it is on probation for 30 days. If the account is used from there for a forbidden call, by a scanner, for five numbers within an hour in countries that it had never called, for five that cost outside working hours, or for a costly call while one from elsewhere is up, this is SuccessAfterFailures.\n", cfg.BreakIn.Failures)
 	fmt.Fprintf(w, "Slow guessing, within %s and where the account is not used: SlowGuesser is %d accounts or %d wrong passwords from one IP address, SlowNetwork %d accounts from one network, SlowAttack %d changes of address on one account, LastingFailures %d wrong passwords for one account over days, GuessingCampaign %d accounts of the site.\n",
 		config.FormatDuration(cfg.Slow.Within), cfg.Slow.Accounts, cfg.Slow.Failures, cfg.Slow.NetworkAccounts, cfg.Slow.Addresses, cfg.Slow.Failures, cfg.Slow.SiteAccounts)
 	explainNumbers(w, &cfg.Calls)
@@ -57,7 +57,7 @@ func explainBreaker(w io.Writer, cfg *config.Config) {
 		fmt.Fprintln(w, "Passwords are changed and accounts locked however many there are.")
 		return
 	}
-	fmt.Fprintf(w, "At most %s within %s have their password changed, are locked or lose their registrations; further ones wait for a person, and meanwhile only their calls abroad and to premium and satellite numbers are ended.\n",
+	fmt.Fprintf(w, "At most %s within %s have their password changed, are locked or lose their registrations; further ones wait for you, and meanwhile only their calls abroad and to premium and satellite numbers are ended.\n",
 		incident.Count(cfg.Breaker.Accounts, "account"), config.FormatDuration(cfg.Breaker.Within))
 }
 

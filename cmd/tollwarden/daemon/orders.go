@@ -54,9 +54,9 @@ func orderText(o orders.Order) string {
 	switch {
 	case !o.State.Broken():
 	case o.State == orders.GaveUp:
-		text += fmt.Sprintf(". Another program writes Asterisk's files: change it there. Then say %s", incident.AccountCommand("unlock", o.Account))
+		text += fmt.Sprintf(". Another program writes Asterisk's files: change it there. Then run %s", incident.AccountCommand("unlock", o.Account))
 	case o.Kind == orders.Rotate:
-		text += fmt.Sprintf(". Change the password where it is kept, and say %s, or %s", incident.AccountCommand("unlock", o.Account), incident.AccountCommand("rotate", o.Account))
+		text += fmt.Sprintf(". Change the password where it is kept and run %s, or run %s", incident.AccountCommand("unlock", o.Account), incident.AccountCommand("rotate", o.Account))
 	default:
 		text += fmt.Sprintf(". It is tried again; %s ends it", incident.AccountCommand("unlock", o.Account))
 	}

@@ -45,7 +45,7 @@ func (s *Setup) detected(ctx context.Context) string {
 		settings, err = admin.Settings(ctx)
 	}
 	if err != nil {
-		fmt.Fprintf(s.Out, "FreePBX's settings could not all be read, such as the networks that its firewall trusts: %v\n\n", err)
+		fmt.Fprintf(s.Out, "Some of FreePBX's settings could not be read, such as the networks that its firewall trusts: %v\n\n", err)
 	}
 	host, err := os.Hostname()
 	if err != nil || host == "" {

@@ -59,7 +59,7 @@ func (s *Setup) Run(ctx context.Context) error {
 	fmt.Fprintf(s.Out, "1. A user for Tollwarden, in %s:\n\n%s\n\n", where, output.Indent(hideSecret(stanza, s.Secret)))
 	fmt.Fprintf(s.Out, "2. A configuration, %s, with the secret in a file of its own:\n\n%s\n", s.config(), output.Indent(s.text()))
 	if s.found != "" {
-		fmt.Fprintf(s.Out, "Its networks, ports, country, trunks and address for mail are those of FreePBX's settings: look at them.\n\n")
+		fmt.Fprintf(s.Out, "Its networks, ports, country, trunks and e-mail address come from FreePBX's settings: check them before you agree.\n\n")
 	}
 	if !agree(s.In, s.Out, s.Agreed, "Write both, and make Asterisk reload manager.conf?") {
 		fmt.Fprintln(s.Out, "Nothing was written.")
