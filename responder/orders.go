@@ -64,6 +64,16 @@ func (e *Engine) Orders() (list []orders.Order) {
 	return list
 }
 
+// Outdated says whether an account must never have a password again: another was ordered
+// in its place.
+func (e *Engine) Outdated(account string, password orders.Fingerprint) (is bool) {
+	e.with(func() {
+		o := e.judge.Contain.Orders.Get(account, orders.Rotate)
+		is = o != nil && o.Replaced(password)
+	})
+	return is
+}
+
 // restoreOrders takes over the orders of former runs. Locks and restrictions that the ledger
 // of an older version holds become orders.
 func (e *Engine) restoreOrders(ctx context.Context, now time.Time, holds []incident.Hold) {

@@ -146,6 +146,7 @@ func lineLength(text []byte) int {
 func (ed *editor) repairIncludes(custom *confFile) error {
 	text := custom.text
 	var errs []error
+	var idle []string
 	for _, l := range custom.lines {
 		if l.Kind != conffile.Include || !isOwn(l.Value) {
 			continue
@@ -160,7 +161,7 @@ func (ed *editor) repairIncludes(custom *confFile) error {
 		switch {
 		case len(ours) == 0:
 			text = own.excluded(text)
-			defer os.Remove(own.path) // after the include
+			idle = append(idle, own.path)
 		case !bytes.Equal(ours, own.text):
 			errs = append(errs, replace(own.path, ours))
 			fallthrough
@@ -169,7 +170,12 @@ func (ed *editor) repairIncludes(custom *confFile) error {
 		}
 	}
 	if !bytes.Equal(text, custom.text) {
-		errs = append(errs, replace(custom.path, text))
+		if err := replace(custom.path, text); err != nil { // an include may still ask for the others
+			return join(append(errs, err)...)
+		}
+	}
+	for _, path := range idle {
+		_ = os.Remove(path) // or the next time
 	}
 	return join(errs...)
 }
@@ -205,15 +211,14 @@ func (ed *editor) removeTraces(ctx context.Context, account string) (detail stri
 				section += "-auth" // as FreePBX names it
 			}
 			own := ed.folder.ownFile(section, kind)
-			for _, f := range t.files {
-				if text := own.excluded(f.text); !bytes.Equal(text, f.text) {
-					errs = append(errs, replace(f.path, text))
-					f.text = text
-				}
+			err := t.exclude(own)
+			if err == nil {
+				err = os.Remove(own.path)
 			}
-			if err := os.Remove(own.path); err == nil {
+			switch {
+			case err == nil:
 				removed = append(removed, own.path)
-			} else if !errors.Is(err, fs.ErrNotExist) {
+			case !errors.Is(err, fs.ErrNotExist):
 				errs = append(errs, err)
 			}
 		}

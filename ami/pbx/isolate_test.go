@@ -155,6 +155,56 @@ func TestSharedAdditionsMove(t *testing.T) {
 	}
 }
 
+// A file goes after the line that includes it: where that cannot be taken out, it stays, since
+// Asterisk loads nothing at all when a required file is missing.
+func TestFilesStayWhileTheyAreIncluded(t *testing.T) {
+	for name, do := range map[string]func(m *Manager) error{
+		"repaired":      func(m *Manager) error { _, err := m.Isolate(t.Context()); return err },
+		"traces to go":  func(m *Manager) error { _, err := m.RemoveTraces(t.Context(), "1002"); return err },
+		"traces locked": func(m *Manager) error { _, err := m.Unlock(t.Context(), "1002", "PJSIP=internal"); return err },
+	} {
+		f := newFakePBX(t, freePBX("#include tollwarden-endpoint-1002.conf\n", "1001"))
+		m := New(f, Options{ConfigDir: f.dir, VerifyWithin: time.Second})
+		own, inTheWay := filepath.Join(f.dir, "tollwarden-endpoint-1002.conf"), filepath.Join(f.dir, ".pjsip.endpoint_custom_post.conf.tollwarden-new", "x")
+		if err := errors.Join(os.WriteFile(own, nil, 0o640), os.MkdirAll(inTheWay, 0o755)); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(m); err == nil || f.load("pjsip.conf") == nil {
+			t.Errorf("%s: the disk is full: %v; loads %v", name, err, f.load("pjsip.conf") != nil)
+		}
+		if err := os.RemoveAll(filepath.Dir(inTheWay)); err != nil {
+			t.Fatal(err)
+		}
+		if err := do(m); err != nil || f.load("pjsip.conf") == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Stat(own); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: left: %v", name, err)
+		}
+	}
+}
+
+// An account that Asterisk does not have, and its files do, is not gone: a module is not
+// loaded, or Asterisk could not read them.
+func TestAccountOfAModuleThatIsAway(t *testing.T) {
+	f := newFakePBX(t, nil)
+	m := New(f, Options{ConfigDir: f.dir})
+	f.live = nil
+	if live, err := m.Live(t.Context(), "1002"); err != nil || live.Gone {
+		t.Errorf("not loaded: %+v, %v", live, err)
+	}
+	if err := os.Rename(filepath.Join(f.dir, "pjsip.conf"), filepath.Join(f.dir, "pjsip.conf.bak")); err != nil {
+		t.Fatal(err)
+	}
+	if live, err := m.Live(t.Context(), "1002"); err != nil || live.Gone {
+		t.Errorf("no files: %+v, %v", live, err)
+	}
+	f.write(map[string]string{"pjsip.conf": "[1001]\ntype = endpoint\n"})
+	if live, err := m.Live(t.Context(), "1002"); err != nil || !live.Gone {
+		t.Errorf("deleted: %+v, %v", live, err)
+	}
+}
+
 // The password that was set is put back from the vault; where this machine cannot read it, the
 // account gets yet another one. Fingerprints show which is in force, and no password.
 func TestPasswordPutBack(t *testing.T) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	goami "github.com/heltonmarx/goami/ami"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/ami/pbx/mariadb"
 	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
@@ -40,7 +42,7 @@ func (s *standing) liveOf(ctx context.Context, ast asterisk, account string, fil
 	l := orders.Live{Contexts: map[string]string{}, Permits: map[string]string{}}
 	a, err := ast.find(ctx, account)
 	if errors.Is(err, ErrNoAccount) {
-		l.Gone = true
+		l.Gone = s.deleted(ctx, ast, account)
 		return l, nil
 	}
 	if err != nil {
@@ -78,6 +80,34 @@ func (s *standing) liveOf(ctx context.Context, ast asterisk, account string, fil
 		return l, fmt.Errorf("see what is in force for %s: %w", account, err)
 	}
 	return l, nil
+}
+
+// deleted says whether an account that Asterisk does not have is in no file and no database
+// either. Otherwise a module is not loaded, or could not read them: the account will be back,
+// and so might a stolen password.
+func (s *standing) deleted(ctx context.Context, ast asterisk, account string) bool {
+	stores, err := ast.stores(ctx)
+	if err != nil {
+		return false
+	}
+	sections := 0
+	for _, root := range slices.Concat(stores.endpointFiles, []string{"pjsip_wizard.conf", "sip.conf", iaxFile}) {
+		conf, err := ast.getConfig(ctx, root)
+		if err != nil || slices.ContainsFunc(conf, func(c category) bool { return c.name == account && !c.template }) {
+			return false
+		}
+		sections += len(conf)
+	}
+	if stores.endpointFamily == "" {
+		return sections > 0 // else the files are away, too
+	}
+	db := s.rotations.database
+	table, err := db.table(ctx, stores.endpointFamily)
+	if err != nil || db.rows == nil {
+		return false // a person can end what was ordered
+	}
+	_, err = db.rows.Row(ctx, table, account, "id")
+	return errors.Is(err, mariadb.ErrNoRow)
 }
 
 // add takes what logs in.

@@ -125,7 +125,7 @@ const settling = 2 * time.Second
 // and when the file was written.
 func (p newPassword) due(generated string, written, now time.Time) due {
 	switch {
-	case now.Sub(written) < settling && generated != p.value:
+	case now.Sub(written).Abs() < settling && generated != p.value: // the clock may have been set back
 		return dueNothing
 	case generated == p.value:
 		return dueRemove

@@ -59,6 +59,7 @@ func TestDue(t *testing.T) {
 		"an old database was restored":           {stored, "stolen", time.Minute, dueStore},
 		"the database was down":                  {p, "stolen", 2 * time.Hour, dueStore},
 		"and a person chose another meanwhile":   {p, "mine", time.Minute, dueYield},
+		"the clock was set back":                 {stored, "mine", -time.Hour, dueYield},
 		"and a person typed the new one by hand": {p, "fresh", time.Minute, dueRemove},
 	} {
 		if got := c.p.due(c.generated, now.Add(-c.written), now); got != c.want {

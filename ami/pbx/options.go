@@ -65,6 +65,9 @@ type Options struct {
 
 	// Fingerprints makes the fingerprints of passwords that Live returns.
 	Fingerprints orders.SecretKey
+	// Outdated, if set, says whether an account must never have a password again. A
+	// generated file that has one shows an old backup, and no person's choice.
+	Outdated func(account string, password orders.Fingerprint) bool
 
 	// VerifyWithin bounds the wait until Asterisk shows an effect (default 10 s).
 	VerifyWithin time.Duration

@@ -41,7 +41,7 @@ func (ed *editor) override(ctx context.Context, e edit, undo bool, otherwise str
 		return nil, err
 	}
 	own := ed.folder.ownFile(e.section, e.kind)
-	if err := own.read(custom); err != nil {
+	if err := own.read(p.file); err != nil {
 		return nil, err
 	}
 	added, base := overrideText(e, undo), own.additions()

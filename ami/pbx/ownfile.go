@@ -37,7 +37,8 @@ func (f folder) ownFile(section, kind string) *ownFile {
 	return &ownFile{confFile{ref: name, path: path, owned: true}}
 }
 
-// read takes what the file holds. One that is missing is created empty, like the model.
+// read takes what the file holds. One that is missing is created empty, with the mode and
+// owner of the model: that of the generated file, since it may get a password as well.
 func (o *ownFile) read(model *confFile) (err error) {
 	o.text, err = os.ReadFile(o.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -59,6 +60,22 @@ func (o *ownFile) additions() (text []byte) {
 		text = append(text, a.text...)
 	}
 	return text
+}
+
+// exclude takes the lines that include a file out of all files. Only then may that be
+// removed: Asterisk does not load a configuration with an #include of nothing.
+func (t *tree) exclude(own *ownFile) error {
+	for _, f := range t.files {
+		text := own.excluded(f.text)
+		if bytes.Equal(text, f.text) {
+			continue
+		}
+		if err := replace(f.path, text); err != nil {
+			return err
+		}
+		f.text = text
+	}
+	return nil
 }
 
 // pattern says whether an include of a pattern reads the file, besides its own line.

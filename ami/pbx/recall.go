@@ -29,13 +29,13 @@ func (v *FileVault) Last(account string) (secret string, err error) {
 	var kept []string
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		fields := strings.SplitN(lines.Text(), "\t", 3)
+		e, ok := entryOf(lines.Text())
 		switch {
-		case len(fields) != 3 || fields[1] != account:
-		case strings.HasPrefix(fields[2], voided):
+		case !ok || e.Account != account:
+		case strings.HasPrefix(e.Secret, voided):
 			kept = kept[:max(0, len(kept)-1)]
 		default:
-			kept = append(kept, fields[2])
+			kept = append(kept, e.Secret)
 		}
 	}
 	if err := lines.Err(); err != nil {

@@ -84,7 +84,7 @@ func (ro *rotations) rotateGenerated(ctx context.Context, account string, e edit
 		return "", "", err
 	}
 	own := ro.editor.folder.ownFile(e.section, e.kind)
-	if err := own.read(custom); err != nil {
+	if err := own.read(p.file); err != nil {
 		return "", "", err
 	}
 	c, err := ro.editor.writeOwn(ctx, t, e, custom, own, withNewPassword(own.text, added))
@@ -94,7 +94,7 @@ func (ro *rotations) rotateGenerated(ctx context.Context, account string, e edit
 	if err := ro.editor.settle(ctx, c, module, live); err != nil {
 		return "", "", err
 	}
-	stored, dberr := ro.store(ctx, own.path, added)
+	stored, dberr := ro.storeSoon(ctx, own.path, added, dberr)
 	switch {
 	case stored.IsZero():
 		more = fmt.Sprintf("; the database does not have it yet: %v; this is tried again every minute, and Apply Config does not bring the old password back meanwhile", dberr)
@@ -133,6 +133,20 @@ func (ro *rotations) store(ctx context.Context, path string, p newPassword) (sto
 	return p.stored, join(ro.editor.setNewPassword(path, p), ro.extensions.NeedReload(ctx))
 }
 
+// hanging is how long a database that has just not answered in time is waited for: other
+// accounts wait meanwhile.
+const hanging = time.Second
+
+// storeSoon is store, which does not wait long if the database did not answer before.
+func (ro *rotations) storeSoon(ctx context.Context, path string, p newPassword, before error) (stored time.Time, err error) {
+	if errors.Is(before, mariadb.ErrUnreachable) {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, hanging)
+		defer cancel()
+	}
+	return ro.store(ctx, path, p)
+}
+
 // setNewPassword writes p into the file at path as it is now.
 func (ed *editor) setNewPassword(path string, p newPassword) error {
 	text, err := os.ReadFile(path)
@@ -154,13 +168,8 @@ func (ed *editor) takeOut(t *tree, f *confFile, p newPassword) error {
 		return replace(f.path, text)
 	}
 	own := ed.folder.ownFile(p.section, p.kind)
-	for _, g := range t.files {
-		if rest := own.excluded(g.text); !bytes.Equal(rest, g.text) {
-			if err := replace(g.path, rest); err != nil {
-				return err
-			}
-			g.text = rest
-		}
+	if err := t.exclude(own); err != nil {
+		return err
 	}
 	if f.path != own.path { // a person has put it elsewhere
 		return replace(f.path, text)
@@ -200,6 +209,16 @@ func (ro *rotations) SettlePasswords(ctx context.Context) (left []NewPassword, e
 		return nil, fmt.Errorf("settle new passwords: %w", err)
 	}
 	defer done()
+	var unreachable error
+	store := func(path string, p newPassword) (stored time.Time, err error) {
+		if unreachable != nil { // once is enough: other changes wait
+			return time.Time{}, unreachable
+		}
+		if stored, err = ro.store(ctx, path, p); errors.Is(err, mariadb.ErrUnreachable) {
+			unreachable = err
+		}
+		return stored, err
+	}
 	for _, root := range []struct{ file, module string }{{"pjsip.conf", pjsipModule}, {"sip.conf", chanSIPModule}} {
 		t, terr := ro.editor.folder.readTree(root.file)
 		if errors.Is(terr, os.ErrNotExist) {
@@ -212,7 +231,7 @@ func (ro *rotations) SettlePasswords(ctx context.Context) (left []NewPassword, e
 		reload := false
 		for _, f := range t.files {
 			for _, p := range newPasswords(f.text) {
-				now, yielded := ro.settleOne(ctx, t, f, p)
+				now, yielded := ro.settleOne(t, f, p, store)
 				if now != nil {
 					left = append(left, *now)
 				}
@@ -227,7 +246,7 @@ func (ro *rotations) SettlePasswords(ctx context.Context) (left []NewPassword, e
 }
 
 // settleOne does what is due with one password, and returns it if it is left.
-func (ro *rotations) settleOne(ctx context.Context, t *tree, f *confFile, p newPassword) (left *NewPassword, yielded bool) {
+func (ro *rotations) settleOne(t *tree, f *confFile, p newPassword, store func(path string, p newPassword) (time.Time, error)) (left *NewPassword, yielded bool) {
 	generated, from := t.generatedValue(p)
 	written := fileTime(f.path) // of a deleted section, that of its file is not known
 	if from != nil {
@@ -235,9 +254,13 @@ func (ro *rotations) settleOne(ctx context.Context, t *tree, f *confFile, p newP
 	}
 	left = &NewPassword{Account: p.account, Stored: p.stored}
 	var err error
-	switch p.due(generated, written, time.Now()) {
+	what := p.due(generated, written, time.Now())
+	if what == dueYield && ro.outdated(p.account, generated) { // a backup that is older still
+		p.was, what = p.fingerprint(generated), dueStore
+	}
+	switch what {
 	case dueStore:
-		left.Stored, err = ro.store(ctx, f.path, p)
+		left.Stored, err = store(f.path, p)
 	case dueRemove, dueYield:
 		yielded = generated != p.value
 		if err = ro.editor.takeOut(t, f, p); err == nil {
@@ -248,6 +271,12 @@ func (ro *rotations) settleOne(ctx context.Context, t *tree, f *confFile, p newP
 		left.Problem, yielded = err.Error(), false
 	}
 	return left, yielded
+}
+
+// outdated says whether a password in a generated file is one that the account must never
+// have again.
+func (ro *rotations) outdated(account, generated string) bool {
+	return generated != "" && ro.o.Outdated != nil && ro.o.Outdated(account, ro.o.Fingerprints.Sum(generated))
 }
 
 // fileTime is when a file was last written; now, if that cannot be found out.

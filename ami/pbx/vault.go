@@ -95,7 +95,11 @@ func (v *FileVault) append(line string) (err error) {
 	if err := private(v.path, info, os.Geteuid()); err != nil {
 		return err
 	}
-	return write(f, line)
+	if err := write(f, line); err != nil {
+		// Half a line would spoil the next one.
+		return join(err, f.Truncate(info.Size()))
+	}
+	return nil
 }
 
 // private refuses a file that is not a regular one of user uid, or that others

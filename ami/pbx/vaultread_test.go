@@ -88,3 +88,14 @@ func TestNewestSecretOfDamagedVault(t *testing.T) {
 		t.Errorf("through a link: %v", err)
 	}
 }
+
+// Half a line, as a full disk may leave, is never taken for a password.
+func TestHalfALineOfAVault(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secrets")
+	if err := os.WriteFile(path, []byte(entryLine+"2026-03-02T12:00:00Z\t1002\thal"+entryLine), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := NewFileVault(path).Last("1002"); err != nil || got != entry.Secret {
+		t.Errorf("%q, %v", got, err)
+	}
+}

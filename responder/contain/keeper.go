@@ -2,6 +2,7 @@ package contain
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,6 +20,9 @@ const (
 	compareEvery = time.Minute
 	// isolateEvery is the shortest pause between two looks at the files of all accounts.
 	isolateEvery = 15 * time.Second
+	// failAtMost is how often an account that cannot be compared has everything compared
+	// again at once: a reload may be under way.
+	failAtMost = 10
 	// looked bounds the accounts looked at between two such comparisons, each second.
 	looked = 10
 )
@@ -34,6 +38,7 @@ type Keeper struct {
 	reloaded string    // when Asterisk was, as far as is known
 	isolated time.Time // when the files of all accounts were last looked at
 	place    int       // in the list of accounts
+	failed   int       // comparisons of everything in a row with an account that could not be
 	again    bool      // something was changed while it was looked at
 }
 
@@ -113,14 +118,25 @@ func (k *Keeper) look(ctx context.Context) {
 		accounts = k.some(accounts)
 	}
 	k.again = false
-	read := k.options.Standing.Round(all)
+	read, failed := k.options.Standing.Round(all), 0
 	for _, account := range accounts {
-		if err := k.compare(ctx, account, read); err != nil {
-			k.runner.log.Debug().Err(err).Str("account", account).Msg("cannot compare what is in force with what was ordered")
+		err := k.compare(ctx, account, read)
+		if err == nil {
+			continue
+		}
+		k.runner.log.Debug().Err(err).Str("account", account).Msg("cannot compare what is in force with what was ordered")
+		if errors.Is(err, context.DeadlineExceeded) {
 			return // there is no session, or it is slow: everything is due again
 		}
+		failed++ // the others are no worse for it
 	}
-	if all && !k.again {
+	if !all {
+		return
+	}
+	if k.failed++; failed == 0 {
+		k.failed = 0
+	}
+	if !k.again && (failed == 0 || k.failed > failAtMost) {
 		k.next = now.Add(compareEvery)
 	}
 }
@@ -260,7 +276,10 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 		k.retryRotation(ctx, f)
 		return
 	}
-	end := r.begin(account)
+	end, still := r.beginRepair(f.order.Key())
+	if !still {
+		return // a person has just ended it, or is about to
+	}
 	detail, err := k.putBack(ctx, &f.order)
 	var fresh []orders.Fingerprint
 	if f.order.Kind == orders.Rotate {
@@ -281,8 +300,7 @@ func (k *Keeper) repair(ctx context.Context, f finding) {
 			n.Alarm = o.State.Broken() // a person was told that it was not in force
 			o.Repaired(now, f.why)
 			if o.Kind == orders.Rotate {
-				o.Replace(slices.DeleteFunc(slices.Clone(o.New), func(f orders.Fingerprint) bool { return slices.Contains(fresh, f) }), maxOld)
-				o.Set(fresh)
+				o.Restored(fresh, maxOld)
 			}
 		}
 		r.putOrder(o)
@@ -306,8 +324,17 @@ func (k *Keeper) retryRotation(ctx context.Context, f finding) {
 	}
 	detail, err := r.rotateOnce(ctx, account, f.order.Incident)
 	if err != nil {
+		if f.order.Incident == 0 { // else it is recorded
+			r.ordered(account, orders.Rotate, 0, err, nil)
+		}
 		return // a person was told of it when it failed first
 	}
+	r.owner.With(func() {
+		if o := r.state.Orders.Get(account, orders.Rotate); o != nil {
+			o.Again(time.Now())
+			r.putOrder(o)
+		}
+	})
 	if o := k.current(f.order.Key()); o != nil {
 		k.options.Tell(News{Order: *o, Detail: detail, Alarm: true})
 	}

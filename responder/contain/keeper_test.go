@@ -25,7 +25,9 @@ type officePBX struct {
 	reloads                   int
 	down                      error // nothing can be written
 	unreachable               error
-	unrotatable               error // a rotation would fail before anything is written
+	unread                    string // an account that cannot be read
+	overtaken                 int    // repairs after which the old password is back at once
+	unrotatable               error  // a rotation would fail before anything is written
 	evicted                   int
 }
 
@@ -49,6 +51,10 @@ func (o *officePBX) RestorePassword(ctx context.Context, account string) (string
 		return "", o.down
 	}
 	o.password = o.vault
+	if o.overtaken > 0 {
+		o.overtaken--
+		o.password = "stolen"
+	}
 	return "in pjsip.conf again", nil
 }
 
@@ -79,7 +85,10 @@ func (o *officePBX) Unrestrict(ctx context.Context, account string, to []netip.P
 	return "unrestricted", nil
 }
 
-func (o *officePBX) Live(context.Context, string) (orders.Live, error) {
+func (o *officePBX) Live(_ context.Context, account string) (orders.Live, error) {
+	if account == o.unread {
+		return orders.Live{}, errors.New("an auth object of the endpoint does not exist")
+	}
 	return orders.Live{
 		Gone: o.gone, Contexts: map[string]string{"PJSIP": o.context}, Permits: map[string]string{"PJSIP": o.permit},
 		Passwords: []orders.Fingerprint{orders.Fingerprint("#" + o.password)},
@@ -278,6 +287,104 @@ func TestKeeperTriesNothingInVain(t *testing.T) {
 		k.pass(t, 11*time.Minute)
 		if k.state(orders.Rotate) != orders.InForce || k.office.password == "stolen" {
 			t.Errorf("%s, %s", k.state(orders.Rotate), k.office.password)
+		}
+	})
+}
+
+// A second thief who has the password that we set: that it cannot be changed is no reason to
+// believe that all is well.
+func TestKeeperReplacesAStolenPasswordOfOurs(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		if _, err := k.Rotate(t.Context(), "1002", 0); err != nil {
+			t.Fatal(err)
+		}
+		k.pass(t, time.Hour)
+		k.office.down = errors.New("no space left on device")
+		i := breakIn(incident.StepRotate)
+		i.ID, i.At = 42, time.Now()
+		k.Runner.contain(t.Context(), newJob(i, 0))
+		k.pass(t, 10*time.Minute)
+		if states(i) != "rotate failed" || k.state(orders.Rotate) != orders.CannotPutBack || k.office.password != "ours-1" {
+			t.Fatalf("%s, %s, %s", states(i), k.state(orders.Rotate), k.office.password)
+		}
+		k.office.down = nil
+		k.pass(t, 11*time.Minute)
+		fresh := k.office.password
+		if fresh == "ours-1" || fresh == "stolen" || k.state(orders.Rotate) != orders.InForce {
+			t.Errorf("%s, %s", fresh, k.state(orders.Rotate))
+		}
+		k.office.password = "ours-1"
+		k.pass(t, 2*time.Minute)
+		if k.office.password != fresh {
+			t.Errorf("%s is back", k.office.password)
+		}
+	})
+}
+
+// A program that brings the old password back right after a repair does not make it ours.
+func TestKeeperOvertaken(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		if _, err := k.Rotate(t.Context(), "1002", 0); err != nil {
+			t.Fatal(err)
+		}
+		k.pass(t, time.Minute)
+		k.office.password, k.office.overtaken = "stolen", 1
+		k.pass(t, 5*time.Second)
+		if k.office.password != "ours-1" || k.pbx.times("restore 1002") != 2 || k.pbx.times("rotate 1002") != 1 {
+			t.Errorf("%s after %s", k.office.password, k.pbx.asked())
+		}
+	})
+}
+
+// The same for a person's rotation, whose repair fails then: it is not tried each second.
+func TestKeeperOvertakenAtOnce(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		if _, err := k.Rotate(t.Context(), "1002", 0); err != nil {
+			t.Fatal(err)
+		}
+		o := k.book().Get("1002", orders.Rotate)
+		k.office.password, k.office.down = "stolen", errors.New("no space left on device")
+		o.Set([]orders.Fingerprint{"#stolen"})
+		k.pass(t, 10*time.Minute)
+		if n := k.pbx.times("rotate 1002"); n < 3 || n > 8 || k.state(orders.Rotate) != orders.CannotPutBack {
+			t.Errorf("%d tries, %s", n, k.state(orders.Rotate))
+		}
+	})
+}
+
+// An account that cannot be read leaves the others what was ordered.
+func TestKeeperGoesOnAfterAnAccountItCannotRead(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		if _, err := k.Lock(t.Context(), "1002", 0); err != nil {
+			t.Fatal(err)
+		}
+		k.office.unread = "1001"
+		k.book().Put(orders.New(time.Now(), "1001", orders.Lock, 0, nil))
+		k.pass(t, 30*time.Second)
+		k.office.context = "internal"
+		k.pass(t, 2*time.Second)
+		if k.office.context != orders.LockedContext || k.pbx.times("lock 1001") != 0 {
+			t.Errorf("in %s; %s", k.office.context, k.pbx.asked())
+		}
+	})
+}
+
+// A person who ends an order while it is about to be put back has the last word.
+func TestKeeperDoesNotRepairWhatAPersonEnded(t *testing.T) {
+	keep(t, func(t *testing.T, k *kept) {
+		if _, err := k.Lock(t.Context(), "1002", 0); err != nil {
+			t.Fatal(err)
+		}
+		found := finding{order: *k.book().Get("1002", orders.Lock), do: orders.Repair}
+		end := k.Runner.begin("1002")
+		k.keeper.act(t.Context(), found)
+		end()
+		if _, err := k.Unlock(t.Context(), "1002", 0); err != nil {
+			t.Fatal(err)
+		}
+		k.keeper.act(t.Context(), found)
+		if k.office.context != "internal" || k.pbx.times("lock 1002") != 1 {
+			t.Errorf("in %s; %s", k.office.context, k.pbx.asked())
 		}
 	})
 }

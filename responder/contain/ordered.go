@@ -22,13 +22,26 @@ const readWithin = 10 * time.Second
 // force in between says nothing.
 func (r *Runner) begin(account string) (end func()) {
 	r.owner.With(func() { r.busy[account]++ })
-	return func() {
-		r.owner.With(func() {
-			if r.busy[account]--; r.busy[account] == 0 {
-				delete(r.busy, account)
-			}
-		})
-	}
+	return func() { r.release(account) }
+}
+
+func (r *Runner) release(account string) {
+	r.owner.With(func() {
+		if r.busy[account]--; r.busy[account] == 0 {
+			delete(r.busy, account)
+		}
+	})
+}
+
+// beginRepair is begin, unless the order no longer stands or somebody else is changing the
+// account.
+func (r *Runner) beginRepair(key orders.Key) (end func(), still bool) {
+	r.owner.With(func() {
+		if still = r.busy[key.Account] == 0 && r.state.Orders.Get(key.Account, key.Kind) != nil; still {
+			r.busy[key.Account]++
+		}
+	})
+	return func() { r.release(key.Account) }, still
 }
 
 // putOrder keeps an order. The caller holds the lock.
@@ -103,7 +116,9 @@ func (r *Runner) rotated(ctx context.Context, account string, number int64, old 
 		o.Replace(old, maxOld)
 		if err == nil {
 			o.Set(now)
+			return
 		}
+		o.Replace(slices.Clone(o.New), maxOld) // what we set before was to be replaced, too
 	})
 }
 

@@ -92,7 +92,7 @@ func (o *Order) compare(live Live) (holds, person bool, why string) {
 }
 
 func (o *Order) comparePasswords(live []Fingerprint) (holds, person bool, why string) {
-	old := slices.ContainsFunc(live, func(f Fingerprint) bool { return slices.Contains(o.Old, f) && !slices.Contains(o.New, f) })
+	old := slices.ContainsFunc(live, o.Replaced)
 	switch {
 	case len(live) == 0 || o.unread && !old:
 		return false, false, ""
@@ -135,7 +135,11 @@ func (o *Order) adopt(live Live) {
 
 // pause is how long after a failed attempt the next one is made.
 func (o *Order) pause() time.Duration {
-	return min(retryAfter<<min(o.attempts-1, 4), retryAtMost)
+	first := retryAfter
+	if o.reloaded {
+		first = retryReloaded
+	}
+	return min(first<<min(o.attempts-1, 6), retryAtMost)
 }
 
 // Held records that the order is in force. news is false if that was so before.
@@ -153,12 +157,15 @@ func (o *Order) Repaired(now time.Time, why string) {
 	o.set(now, InForce, "put back at "+now.UTC().Format(time.RFC3339)+": "+why)
 }
 
+// Again records that Asterisk has read its files once more for the order.
+func (o *Order) Again(now time.Time) { o.Repairs = append(o.recent(now), now) }
+
 // Failed records that the order could not be carried out or put back. reloaded says that
 // Asterisk has read its files for it, so that the attempt counts as a repair. news is false
 // if that was so before.
 func (o *Order) Failed(now time.Time, err error) (news bool) {
-	if Reloaded(err) {
-		o.Repairs = append(o.recent(now), now)
+	if o.reloaded = Reloaded(err); o.reloaded {
+		o.Again(now)
 	}
 	o.touched, o.failed = now, now
 	o.attempts++

@@ -52,8 +52,9 @@ const (
 	// goneFor is how long an account must be missing: during a reload it may be for a moment.
 	goneFor = 30 * time.Second
 	// retryAfter and retryAtMost are the pauses between attempts that change nothing in
-	// Asterisk: they double.
-	retryAfter, retryAtMost = time.Minute, 10 * time.Minute
+	// Asterisk: they double. The first is short, since another program may have been writing
+	// the same files; after an attempt that reloaded Asterisk it is retryReloaded.
+	retryAfter, retryReloaded, retryAtMost = 10 * time.Second, time.Minute, 10 * time.Minute
 	// settleFor is how long after an order or a repair nothing is concluded from what
 	// Asterisk has: it may be reading it.
 	settleFor = 200 * time.Millisecond
@@ -79,6 +80,7 @@ type Order struct {
 	touched  time.Time // when we last changed something in Asterisk
 	failed   time.Time // the last attempt that failed
 	attempts int       // that failed in a row
+	reloaded bool      // the last of them reloaded Asterisk
 	missing  time.Time // since when the account is gone
 	held     time.Time // when it was last seen in force
 	unread   bool      // New was set, and could not be read yet
@@ -122,11 +124,17 @@ func (o *Order) set(now time.Time, s State, reason string) {
 
 // recent are the repairs that still count.
 func (o *Order) recent(now time.Time) []time.Time {
-	return slices.DeleteFunc(slices.Clone(o.Repairs), func(at time.Time) bool { return now.Sub(at) >= RepairWindow })
+	return slices.DeleteFunc(slices.Clone(o.Repairs), func(at time.Time) bool {
+		return now.Sub(at).Abs() >= RepairWindow // also after the clock was set back
+	})
 }
 
-// Replace adds passwords that the account must never have again. It keeps the newest.
+// Replace adds passwords that the account must never have again. It keeps the newest. One of
+// ours among them counts as ours no longer: it was stolen, too.
 func (o *Order) Replace(old []Fingerprint, most int) {
+	if len(old) > 0 {
+		o.New, o.unread = without(o.New, old), false
+	}
 	for _, f := range old {
 		if !slices.Contains(o.Old, f) {
 			o.Old = append(o.Old, f)
@@ -137,8 +145,33 @@ func (o *Order) Replace(old []Fingerprint, most int) {
 	}
 }
 
-// Set takes the passwords that the account has now, by our doing. None if they could not be
-// read: then the next reading counts, if it shows none of the old ones.
+// Set takes the passwords that the account has now, by our doing. Old ones among them are
+// none of ours: another program was faster. Without any, the next reading counts, if it
+// shows none of the old ones.
 func (o *Order) Set(now []Fingerprint) {
-	o.New, o.unread = slices.Clone(now), len(now) == 0
+	o.New = without(now, o.Old)
+	o.unread = len(o.New) == 0
+}
+
+// Replaced says whether the account must never have a password again.
+func (o *Order) Replaced(f Fingerprint) bool {
+	return slices.Contains(o.Old, f) && !slices.Contains(o.New, f)
+}
+
+// Restored takes the passwords that the account has after its own was put back. Where
+// another program was faster, they are old ones, and what should be in force stays the same.
+func (o *Order) Restored(now []Fingerprint, most int) {
+	ours := without(now, o.Old)
+	switch {
+	case len(ours) > 0:
+		o.Replace(without(o.New, ours), most)
+		o.Set(ours)
+	case len(now) == 0: // they could not be read
+		o.Set(nil)
+	}
+}
+
+// without are the fingerprints of a list that are not in another.
+func without(list, others []Fingerprint) []Fingerprint {
+	return slices.DeleteFunc(slices.Clone(list), func(f Fingerprint) bool { return slices.Contains(others, f) })
 }

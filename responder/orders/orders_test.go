@@ -131,6 +131,53 @@ func TestFailuresAreRetried(t *testing.T) {
 	}
 }
 
+// A password of ours that was stolen, too, and cannot be replaced is not in force as ordered;
+// neither is an old one that another program brought back while ours was checked.
+func TestStolenAgain(t *testing.T) {
+	ordered := func() *Order {
+		o := New(noon, "1002", Rotate, 41, nil)
+		o.Replace([]Fingerprint{"stolen"}, 16)
+		o.Set([]Fingerprint{"ours"})
+		return o
+	}
+	failed := ordered()
+	failed.Failed(noon, errors.New("no space left on device"))
+	failed.Replace([]Fingerprint{"ours"}, 16)
+	overtaken := ordered()
+	overtaken.Set([]Fingerprint{"stolen"})
+	restored, unread := ordered(), ordered()
+	restored.Restored([]Fingerprint{"stolen"}, 16)
+	unread.Restored(nil, 16)
+	for name, c := range map[string]struct {
+		order *Order
+		live  Fingerprint
+		want  Action
+	}{
+		"ours was stolen":                {failed, "ours", Repair},
+		"and the older one is back":      {failed, "stolen", Repair},
+		"another program was faster":     {overtaken, "stolen", Repair},
+		"and faster than a repair":       {restored, "stolen", Repair},
+		"which comes to hold after all":  {restored, "ours", Hold},
+		"a repair that cannot be read":   {unread, "ours", Hold},
+		"a person chooses one after all": {restored, "a person's", End},
+	} {
+		if do, why := c.order.Decide(noon.Add(time.Hour), Live{Passwords: []Fingerprint{c.live}}); do != c.want {
+			t.Errorf("%s: %v, %q", name, do, why)
+		}
+	}
+}
+
+// Repairs that a wrong clock dated in the future count no longer once it is right.
+func TestRepairsOfAWrongClock(t *testing.T) {
+	o := New(noon, "1002", Lock, 0, nil)
+	for range MaxRepairs {
+		o.Again(noon.Add(1000 * time.Hour))
+	}
+	if do, why := o.Decide(noon.Add(time.Minute), Live{Contexts: map[string]string{"PJSIP": "internal"}}); do != Repair {
+		t.Errorf("%v, %q", do, why)
+	}
+}
+
 // An account is gone if it is missing for longer than a reload takes.
 func TestAccountGone(t *testing.T) {
 	o := New(noon, "1002", Lock, 0, nil)

@@ -16,6 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/ledger"
+	"github.com/tollwarden/tollwarden/responder/orders"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/web"
 )
@@ -155,6 +156,7 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	options.Fingerprints = openFingerprints(o.Config.Data, o.Log)
+	options.Outdated = func(account string, password orders.Fingerprint) bool { return d.engine.Outdated(account, password) }
 	messages, err := parseNotifyConfig(&o.Config.Notify)
 	if err != nil {
 		return err
