@@ -137,18 +137,28 @@ func (x *exits) takeAll(list []exit, rounds int) {
 // take takes one way out, and waits until it has come to an end. The leg is in time if it
 // lasted half a second at most, and was not answered.
 func (x *exits) take(e exit) (legs []leg, inTime bool) {
-	before, endings, answers := len(x.watch.since(0)), x.endings(e.cause), x.answers()
+	before, endings, answers := len(x.watch.since(0)), x.endingsFor(e), x.answers()
 	e.take(x)
 	settled := 0 // an incident may come before its leg
 	x.warden.wait(e.name+": an incident of "+e.cause+", and the end of the legs", 2*time.Second, func() bool {
 		legs = x.forbidden(before)
-		if settled++; x.endings(e.cause) == endings || slices.ContainsFunc(legs, func(l leg) bool { return l.took == 0 }) {
+		if settled++; x.endingsFor(e) == endings || slices.ContainsFunc(legs, func(l leg) bool { return l.took == 0 }) {
 			settled = 0
 		}
 		return settled == 4
 	})
 	late := slices.ContainsFunc(legs, func(l leg) bool { return l.took > 500*time.Millisecond || l.answered })
 	return legs, !late && x.answers() == answers
+}
+
+// endingsFor counts the ended legs of an exit's cause. On Asterisk 16 the second half of a Local
+// channel can dial before anything says who dialled the first: then its leg is the PBX's own.
+func (x *exits) endingsFor(e exit) int {
+	n := x.endings(e.cause)
+	if x.lab.Version == lab.Asterisk16 && e.cause != "pbx/itself" {
+		n += x.endings("pbx/itself")
+	}
+	return n
 }
 
 // forbidden are the legs to forbidden numbers, from the n-th leg on.
