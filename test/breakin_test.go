@@ -181,14 +181,14 @@ func TestBreakInByAQuickThief(t *testing.T) {
 		defer cancel()
 		var all sync.WaitGroup
 		in := make(chan string, 1+len(friends)) // who got in before the secret was another
-		for _, p := range append(friends, thief) {
+		for n, p := range append(friends, thief) {
 			all.Go(func() {
 				if p.Register(ctx) != nil {
 					return
 				}
 				in <- p.Source().Addr().String()
 				for i := range 7 {
-					if _, err := p.Call(ctx, fmt.Sprintf("0011442079460%03d", i)); err != nil {
+					if _, err := p.Call(ctx, fmt.Sprintf("0011442079460%03d", 10*n+i)); err != nil {
 						return
 					}
 				}
