@@ -1,12 +1,10 @@
 package pbx
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 )
 
 // Last is the newest secret of an account that came into force; "" for none.
@@ -26,25 +24,14 @@ func (v *FileVault) Last(account string) (secret string, err error) {
 	if err := private(v.path, info, os.Geteuid()); err != nil {
 		return "", err
 	}
-	var kept []string
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		e, ok := entryOf(lines.Text())
-		switch {
-		case !ok || e.Account != account:
-		case strings.HasPrefix(e.Secret, voided):
-			kept = kept[:max(0, len(kept)-1)]
-		default:
-			kept = append(kept, e.Secret)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		return "", fmt.Errorf("read vault: %w", err)
-	}
-	if len(kept) == 0 {
+	e, err := newestIn(f, account)
+	if errors.Is(err, ErrNoSecret) {
 		return "", nil
 	}
-	return kept[len(kept)-1], nil
+	if err != nil {
+		return "", fmt.Errorf("read vault: %w", err)
+	}
+	return e.Secret, nil
 }
 
 var _ recalling = (*FileVault)(nil)

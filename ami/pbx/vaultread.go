@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -62,15 +61,18 @@ func newestIn(r io.Reader, account string) (Entry, error) {
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			break // what has no end was never acknowledged
+		}
+		if err != nil {
+			return Entry{}, err
 		}
 		e, ok := entryOf(line)
 		if !ok || e.Account != account {
 			continue
 		}
-		if strings.HasPrefix(e.Secret, "(") { // FileVault.Void; no secret begins so
-			kept = slices.DeleteFunc(kept, func(k Entry) bool { return k.At.Equal(e.At) })
+		if strings.HasPrefix(e.Secret, voided) {
+			kept = kept[:max(0, len(kept)-1)] // rotations of an account come one after another
 			continue
 		}
 		kept = append(kept, e)
