@@ -110,11 +110,7 @@ func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert,
 		level = Soft
 		m, reached = s.reached(Soft, k, t, l)
 	}
-	raised := func(level Level) bool {
-		last, ok := s.raised[alertKey{k.key, level, k.pool}]
-		return ok && !last.over(now)
-	}
-	if !reached || raised(level) || raised(Hard) {
+	if !reached || s.alerted(now, alertKey{k.key, level, k.pool}) || s.alerted(now, alertKey{k.key, Hard, k.pool}) {
 		return Alert{}, false
 	}
 	a := Alert{At: now, Key: k.key, Level: level, Spent: t.sum(m.of...), Others: k.pool == others, places: busiest(t.places(m.of...)), limit: m.limit}
@@ -132,14 +128,19 @@ func (s *Spending) judge(now time.Time, k tallyKey, t *both, l *learned) (Alert,
 	return a, true
 }
 
+// alerted says whether an alert was raised within 24 hours.
+func (s *Spending) alerted(now time.Time, k alertKey) bool {
+	last, ok := s.raised[k]
+	return ok && !last.over(now)
+}
+
 // knownOf says whether an alert was raised for each of these accounts within 24 hours. Then
 // a soft limit of the site that they reached together is no news.
 func (s *Spending) knownOf(now time.Time, accounts []string) bool {
 	for _, name := range accounts {
 		if !slices.ContainsFunc([]Level{Soft, Hard}, func(level Level) bool {
 			return slices.ContainsFunc([]pool{usualPlaces, others}, func(p pool) bool {
-				last, ok := s.raised[alertKey{Key{PerAccount, name}, level, p}]
-				return ok && !last.over(now)
+				return s.alerted(now, alertKey{Key{PerAccount, name}, level, p})
 			})
 		}) {
 			return false
