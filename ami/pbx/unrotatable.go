@@ -84,7 +84,7 @@ func (ro *rotations) TryRotate(ctx context.Context, atMost int) (out Trial, err 
 	return out, nil
 }
 
-// trial is the same, but writes nothing.
+// trial are rotations that stop before they write anything.
 func (ro *rotations) trial() rotations {
 	ast := asterisk{&remembering{d: ro.asterisk.d}}
 	editor := newEditor(ast, ro.o)
@@ -105,11 +105,8 @@ func (ro *rotations) Rotatable(ctx context.Context, account string) error {
 	if trial.byHook() {
 		return trial.o.Hook.Check()
 	}
-	a, err := trial.asterisk.find(ctx, account)
-	if err != nil {
-		return err
-	}
-	return trial.tryAccount(ctx, a)
+	_, err := trial.try(ctx, account, func(string) bool { return false })
+	return err
 }
 
 // kindTrial counts the accounts of a kind.
