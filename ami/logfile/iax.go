@@ -19,7 +19,7 @@ import (
 //	Empty registration from source
 //	Rejected connect attempt from source, who was trying to reach 'number@context'
 //
-// The other messages are no attempts, or name nobody:
+// The other messages are not attempts, or contain no address:
 //
 //   - "Rejected connect attempt from source, request 'number@context' does not exist" is
 //     mostly a caller with the right password who misdialled. Asterisk 16 writes the same

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// example runs a shipped hook with a psql that keeps what it is told and answers as told.
+// example runs a shipped hook with a psql that records its input and gives a fixed answer.
 func example(t *testing.T, account, secret, answer string) (said string, err error) {
 	t.Helper()
 	path, err := filepath.Abs("../../packaging/examples/rotate-postgresql")

@@ -61,7 +61,7 @@ func checkSocket(path string) error {
 }
 
 func noHookSocket(path string) error {
-	return fmt.Errorf("hook %s: nobody listens there: systemctl enable --now tollwarden-hook.socket", path)
+	return fmt.Errorf("hook %s: nothing listens there: systemctl enable --now tollwarden-hook.socket", path)
 }
 
 // Ping is Check, and asks a hook behind a socket whether it could run its command.
@@ -150,7 +150,7 @@ func (h Hook) serve(ctx context.Context, gone func(), in *bufio.Reader) (said st
 	return h.Run(ctx, line, request.Secret)
 }
 
-// guarded says whether somebody else could change the command.
+// guarded returns an error if users other than root could change the command.
 func (h Hook) guarded() error {
 	for _, path := range []string{h.Command[0], filepath.Dir(h.Command[0])} {
 		var st unix.Stat_t

@@ -89,7 +89,7 @@ func TestHookBehindASocketFails(t *testing.T) {
 		pings  bool
 	}{
 		"no socket":            {filepath.Join(t.TempDir(), "none"), "systemctl enable --now tollwarden-hook.socket", false},
-		"nobody listens":       {dead, "systemctl enable --now tollwarden-hook.socket", false},
+		"nothing listens":      {dead, "systemctl enable --now tollwarden-hook.socket", false},
 		"a file":               {writable.Command[0], "not a socket", false},
 		"the command fails":    {listen(t, hook(t, `read line; echo "cannot set $line"; exit 3`)), "exit status 3: it said", true},
 		"no command":           {listen(t, Hook{Command: []string{"/nonexistent/hook"}}), "no such file", false},
