@@ -314,7 +314,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	}
 	b.run(with("rotate", "1009")...).wants(t, "rotate of nobody", 1, "1009")
 	b.run(with("lock", "1009")...).wants(t, "lock of nobody", 1, "no such extension")
-	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "neither locked nor restricted")
+	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "neither locked nor limited to networks")
 	b.run(with("rotate", "AMI/admin")...).wants(t, "rotate of a manager account", 1, "manager.conf")
 
 	// A shell completes what there is.

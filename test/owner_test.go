@@ -327,7 +327,7 @@ func TestOneAccountFromEverywhere(t *testing.T) {
 	w.wait("a word about the account", 10*time.Second, func() bool {
 		told = 0
 		for _, i := range w.incidents() {
-			if crosses(i, "account under attack") && i.Account == "1002" {
+			if crosses(i, "extension under attack") && i.Account == "1002" {
 				told++
 			}
 		}

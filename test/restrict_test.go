@@ -189,7 +189,7 @@ func (w *warden) sheltered() bool {
 	w.t.Helper()
 	for _, i := range w.incidents() {
 		for _, s := range i.Steps {
-			if crosses(i, "account under attack") && s.Step == "restrict" && s.State == "done" {
+			if crosses(i, "extension under attack") && s.Step == "restrict" && s.State == "done" {
 				return true
 			}
 		}

@@ -92,8 +92,8 @@ func noFlag(cmd *cobra.Command, err error) error {
 	if len(name) == 1 {
 		return usage(fmt.Errorf("%w: %s lists the options", err, helpOf(cmd)))
 	}
-	if near := nearest(name, names); near != "" {
-		return usage(fmt.Errorf("there is no option --%s; did you mean --%s?", name, near))
+	if near := nearest(name, names); len(near) > 0 {
+		return usage(fmt.Errorf("there is no option --%s; did you mean --%s?", name, near[0]))
 	}
 	return usage(fmt.Errorf("there is no option --%s: %s lists them", name, helpOf(cmd)))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
@@ -21,10 +22,14 @@ func meantExtension(ctx context.Context, client *control.Client, name string, fa
 	if err != nil || slices.Contains(known, name) {
 		return failed
 	}
-	if near := nearest(name, known); near != "" {
-		return fmt.Errorf("no extension %s; did you mean %s?", output.Plain(name), output.Plain(near))
+	near := nearest(name, known)
+	switch {
+	case len(near) == 0:
+		return failed
+	case strings.Contains(failed.Error(), "no such extension"), strings.Contains(failed.Error(), "there is no extension"):
+		return fmt.Errorf("no extension %s; did you mean %s?", output.Plain(name), output.Plain(oneOf(near)))
 	}
-	return failed
+	return fmt.Errorf("%w; no extension %s is known: did you mean %s?", failed, output.Plain(name), output.Plain(oneOf(near)))
 }
 
 // meantBlock adds to the refusal to release what is not blocked which blocked address was
@@ -44,8 +49,8 @@ func meantBlock(ctx context.Context, client *control.Client, target string, fail
 	for _, b := range list.partial {
 		targets = append(targets, b.Target())
 	}
-	if near := nearest(target, targets); near != "" {
-		return fmt.Errorf("%w; did you mean %s?", failed, near)
+	if near := nearest(target, targets); len(near) > 0 {
+		return fmt.Errorf("%w; did you mean %s?", failed, oneOf(near))
 	}
 	return failed
 }

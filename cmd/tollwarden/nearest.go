@@ -2,23 +2,37 @@ package main
 
 import "strings"
 
-// nearest is the name that a person most likely meant: one or two letters differ, or two
-// are swapped. It is "" if none is close, or the name itself is there.
-func nearest(meant string, names []string) (best string) {
-	most := 2
-	if len(meant) < 4 {
-		most = 1
+// maxNear bounds the names that nearest proposes.
+const maxNear = 3
+
+// nearest are the names that a person most likely meant: one or two letters differ, or two
+// are swapped. There are none if no name is close, or the name itself is there.
+func nearest(meant string, names []string) (best []string) {
+	distance := 2
+	if len(meant) < 5 {
+		distance = 1
 	}
-	distance := most + 1
 	for _, name := range names {
 		if name == meant {
-			return ""
+			return nil
 		}
-		if d := typos(strings.ToLower(meant), strings.ToLower(name)); d < distance {
-			best, distance = name, d
+		switch d := typos(strings.ToLower(meant), strings.ToLower(name)); {
+		case d < distance:
+			best, distance = []string{name}, d
+		case d == distance && len(best) < maxNear:
+			best = append(best, name)
 		}
 	}
 	return best
+}
+
+// oneOf lists names of which one is meant.
+func oneOf(names []string) string {
+	if len(names) == 1 {
+		return names[0]
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
 }
 
 // typos counts the bytes to insert, remove or replace, and the neighbours to swap, to make

@@ -66,7 +66,7 @@ func TestRefusedOrders(t *testing.T) {
 		}
 	}
 	s := newSite(RestrictRule{})
-	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is neither locked nor restricted by this daemon") {
+	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is neither locked nor limited to networks by this daemon") {
 		t.Errorf("unlock of what is not locked: %v", err)
 	}
 }
