@@ -14,8 +14,14 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// version is the module's version, or the commit it was built from.
+// release is the version of a release; the linker sets it (packaging/release.sh).
+var release string
+
+// version is that of the release or of the module, or the commit it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"
