@@ -34,7 +34,7 @@ func (a *audit) Risks(ctx context.Context, on []Technology) ([]Risk, error) {
 		return out, err
 	}
 	if blind {
-		out = append(out, Risk{"authdebug is not \"yes\" in iax.conf: guesses against IAX2 accounts are not seen at all, because chan_iax2 raises no events; set authdebug=yes in its section [general], and asterisk.log", iaxFile, "authdebug", "yes", "iax2"})
+		out = append(out, Risk{"authdebug is not \"yes\" in iax.conf: guesses against IAX2 users are not seen at all, because chan_iax2 raises no events; set authdebug=yes in its section [general], and asterisk.log", iaxFile, "authdebug", "yes", "iax2"})
 	}
 	if !slices.Contains(on, ChanSIP) {
 		return out, nil
@@ -44,7 +44,7 @@ func (a *audit) Risks(ctx context.Context, on []Technology) ([]Risk, error) {
 		return nil, err
 	}
 	if guests := sip.general("allowguest"); len(sip) > 0 && (guests == "" || conffile.True(guests)) {
-		out = append(out, Risk{"allowguest is not \"no\" in sip.conf: anybody may call without an account, and choose the name of the channel; set allowguest=no", "sip.conf", "allowguest", "no", "sip"})
+		out = append(out, Risk{"allowguest is not \"no\" in sip.conf: anybody may call without a login, and choose the name of the channel; set allowguest=no", "sip.conf", "allowguest", "no", "sip"})
 	}
 	return out, nil
 }

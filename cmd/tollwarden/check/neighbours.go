@@ -24,9 +24,12 @@ func runCommand(ctx context.Context, name string, args ...string) (string, error
 	return string(out), err
 }
 
-// asteriskJails are parts of the names of fail2ban's jails that watch Asterisk: Debian's
-// and those of FreePBX's intrusion detection.
-var asteriskJails = []string{"asterisk", "freepbx", "issabel", "sip", "pbx-gui"}
+// watchesAsterisk says whether a jail of fail2ban is about Asterisk, by its name: Debian's,
+// and those of FreePBX's intrusion detection, but not that of its web pages.
+func watchesAsterisk(jail string) bool {
+	jail = strings.ToLower(jail)
+	return strings.Contains(jail, "asterisk") || strings.Contains(jail, "freepbx") && !strings.Contains(jail, "web")
+}
 
 // fail2ban says whether a fail2ban on this machine watches Asterisk, too. Its other jails
 // are no business of ours.
@@ -37,9 +40,7 @@ func fail2ban(run commandRunner) func(context.Context, *config.Config) []Result 
 			return nil // there is none, or it does not run
 		}
 		jails := jailsOf(out)
-		watching := slices.DeleteFunc(slices.Clone(jails), func(jail string) bool {
-			return !slices.ContainsFunc(asteriskJails, func(part string) bool { return strings.Contains(strings.ToLower(jail), part) })
-		})
+		watching := slices.DeleteFunc(slices.Clone(jails), func(jail string) bool { return !watchesAsterisk(jail) })
 		if len(watching) == 0 {
 			return []Result{passed("it runs, and none of its jails (%s) watches Asterisk", strings.Join(jails, ", "))}
 		}
@@ -48,7 +49,7 @@ func fail2ban(run commandRunner) func(context.Context, *config.Config) []Result 
 			off.WriteString(`[` + jail + `]\nenabled = false\n`)
 		}
 		return []Result{warning("its jail %s watches Asterisk, too: it bans on its own, so that releasing an address here may not be enough to let somebody in. Other jails may go on", strings.Join(watching, ", ")).
-			fix("printf " + quote(off.String()) + " > /etc/fail2ban/jail.d/zz-tollwarden.local && fail2ban-client reload")}
+			fix("printf " + quote(off.String()) + " >> /etc/fail2ban/jail.d/zz-tollwarden.local && fail2ban-client reload")}
 	}
 }
 

@@ -23,10 +23,9 @@ func privileges(ctx context.Context, cfg *config.Config, s *session) []Result {
 	if len(lacks) == 0 {
 		return []Result{passed("the user may carry out every step of the playbooks: %d incomplete actions were refused as incomplete, not as forbidden", tried)}
 	}
-	var lines, classes []string
+	var lines []string
 	for _, lack := range lacks {
 		lines = append(lines, "missing: "+lack.String())
-		classes = append(classes, lack.Classes[0])
 	}
 	stanza := pbx.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(s.client), s.may.Write(needed...))
 	lines = append(lines, "The smallest section of manager.conf for this configuration:")
