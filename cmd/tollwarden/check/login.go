@@ -67,17 +67,17 @@ func notLoggedIn(ctx context.Context, cfg *config.Config, o Options, err error) 
 	case errors.Is(err, syscall.ECONNREFUSED) && !here:
 		return failed("%v", err).fix("systemctl start asterisk")
 	case errors.Is(err, syscall.ECONNREFUSED) && !conffile.True(conf.Value("general", "enabled")):
-		return failed("%v: the manager interface is switched off in %s", err, manager).
+		return failed("nothing listens at %s: the manager interface is switched off in %s", cfg.Asterisk.Address, manager).
 			fix(setVariable(manager, "general", "enabled", "yes") + " && " + reload("manager"))
 	case errors.Is(err, syscall.ECONNREFUSED) && managerAddress(conf) != cfg.Asterisk.Address:
-		r := failed("%v: %s has the manager interface at %s", err, manager, managerAddress(conf))
+		r := failed("nothing listens at %s: %s has the manager interface at %s", cfg.Asterisk.Address, manager, managerAddress(conf))
 		return r.fix(setKey(o.file(), "asterisk", "address", strconv.Quote(managerAddress(conf))))
 	case errors.Is(err, syscall.ECONNREFUSED):
 		if _, err := localConsole(cfg.Asterisk.ConfigDir)(ctx, "core show uptime"); err == nil {
 			return failed("Asterisk runs, but does not listen at %s, as %s has it: it has not read that again; if a reload does not help, restart Asterisk", cfg.Asterisk.Address, manager).
 				fix(reload("manager"))
 		}
-		return failed("%v: %s has it there, so Asterisk does not run", err, manager).fix("systemctl start asterisk")
+		return failed("nothing listens at %s, although %s has the manager interface there, so Asterisk does not run", cfg.Asterisk.Address, manager).fix("systemctl start asterisk")
 	case errors.Is(err, ami.ErrAuth) && here:
 		return wrongLogin(cfg, o, conf, err)
 	}
