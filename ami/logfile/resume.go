@@ -100,6 +100,7 @@ func (f *Follower) resume() {
 		}
 		if checksum(file, from.Offset) == from.Before {
 			f.begin(file, is.info, from.Offset)
+			f.survey(is.info)
 			for _, later := range files[n+1:] {
 				if later.path != f.Path {
 					f.older = append(f.older, later.path)

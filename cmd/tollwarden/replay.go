@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/replayview"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
@@ -26,7 +27,8 @@ func newReplay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay [FILE...]", Short: "Show what this configuration would have done with recorded files",
 		Long: "Show what this configuration would have done, in virtual time and without changing anything.\n\n" +
-			"The files may be Asterisk's logs (security, messages, full; rotated ones, also compressed by gzip),\n" +
+			"The files may be Asterisk's logs (security, messages, full; rotated ones, also compressed by gzip;\n" +
+			"from syslog, the journal and containers, too; with any dateformat of logger.conf),\n" +
 			"transcripts of the manager interface, and call records (Master.csv, or exports of the\n" +
 			"table cdr as CSV), in any mixture; with --database, the call records of FreePBX, too. A month\n" +
 			"of logs shows, before the first day in mode enforce, which attackers it would have blocked, and\n" +
@@ -38,6 +40,8 @@ func newReplay() *cobra.Command {
 	asHTML := cmd.Flags().Bool("html", false, "print a self-contained HTML page")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "observations")
 	fromDatabase := cmd.Flags().Bool("database", false, "also the call records of the last 60 days in the database of calls.history")
+	dateFormat := cmd.Flags().String("dateformat", "", "the `FORMAT` of the dates in Asterisk's logs, as in logger.conf, such as '%d/%m/%Y %T'; read from them if it is missing")
+	tags := cmd.Flags().StringSlice("tag", nil, "a further `NAME` of Asterisk in syslog, the journal or a container's log")
 	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that have none, such as Europe/London")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		location, err := time.LoadLocation(*zone)
@@ -52,6 +56,11 @@ func newReplay() *cobra.Command {
 			return err
 		}
 		o.Zone = location
+		if o.Tags = append(cfg.Asterisk.LogTags, *tags...); *dateFormat != "" {
+			if o.DateFormat, err = logfile.ParseDateFormat(*dateFormat); err != nil {
+				return usage(fmt.Errorf("--dateformat: %w", err))
+			}
+		}
 		if *fromDatabase {
 			o.CallsName = "database " + cfg.Calls.History.Database
 			o.Calls = func(ctx context.Context) (replay.CallReader, error) {

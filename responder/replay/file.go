@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
@@ -36,6 +37,11 @@ type File struct {
 	Read    uint64 // those with something to replay
 	Damaged uint64 // those that do not fit the format
 	Samples []Damage
+
+	// Of a log, the lines of Asterisk's logger, and those of other programs. Trust is who
+	// can have written them.
+	Entries, Others uint64
+	Trust           logfile.Trust
 }
 
 // Damage is one damaged line.

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -35,6 +37,40 @@ func newLog(in *bufio.Reader, file *File, zone *time.Location, latest time.Time)
 	}
 }
 
+// prepare learns how the log is written. The error is an *logfile.AmbiguousError if its
+// dates leave open which number is the day, and says what to do about that.
+func (s *logStream) prepare(path string, o *Options) error {
+	p := &s.parser
+	p.Tags, p.Clock.Format = o.Tags, o.DateFormat
+	head, _ := s.in.Peek(bufferSize) // errors show up when it is read
+	var open *logfile.AmbiguousError
+	err := p.Survey(bytes.NewReader(head), time.Time{})
+	if errors.As(err, &open) {
+		err = s.prepareWhole(path, o, err)
+	}
+	if err != nil {
+		return fmt.Errorf("replay: %s: %w: say which with --dateformat", path, err)
+	}
+	return nil
+}
+
+// prepareWhole reads the whole file for that.
+func (s *logStream) prepareWhole(path string, o *Options, unknown error) error {
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return unknown
+	}
+	again, err := open(path, o.Zone, func(int) {})
+	if err != nil {
+		return err
+	}
+	defer again.closer()
+	log, ok := again.stream.(*logStream)
+	if !ok {
+		return unknown
+	}
+	return s.parser.Survey(log.in, s.parser.Clock.Latest)
+}
+
 func (s *logStream) next(it *item) error {
 	s.item, s.got = it, false
 	for !s.over {
@@ -50,6 +86,7 @@ func (s *logStream) next(it *item) error {
 		}
 		before := s.parser.Counts
 		s.parser.Line(line, s.take)
+		s.file.Entries, s.file.Others = s.parser.Counts.Entries, s.parser.Counts.Others
 		switch {
 		case s.parser.Counts.Undated > before.Undated:
 			s.file.addDamage("its date cannot be parsed", line)
@@ -100,6 +137,7 @@ func (s *logStream) take(r *logfile.Record) {
 	}
 	s.got = true
 	s.file.Read++
+	s.file.Trust = s.parser.Trust
 	*s.item = item{at: s.last, sensor: s.plain}
 	if r.Security {
 		s.item.sensor = s.secure

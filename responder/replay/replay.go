@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -23,6 +24,9 @@ type Options struct {
 	Policy judge.Policy   // its mode does not matter, because a replay changes nothing
 	Own    netip.Addr     // address of the daemon's own manager sessions, if known
 	Zone   *time.Location // of times without a zone; nil is local time
+	// DateFormat is the format of dates in logs; nil is that which they show.
+	DateFormat *logfile.DateFormat
+	Tags       []string // further names of Asterisk in syslog and the journal
 	// Saw, if set, is called with every observation before it is judged.
 	Saw func(*Observation)
 	// Calls, if set, asks a database for call records; its name is that of the file which
@@ -110,6 +114,11 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 			return nil, err
 		}
 		p.sources = append(p.sources, s)
+		if log, ok := s.stream.(*logStream); ok {
+			if err := log.prepare(path, &o); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if o.Calls != nil {
 		s, err := ask(ctx, o)

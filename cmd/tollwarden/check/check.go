@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/daemon"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
@@ -84,13 +83,23 @@ func log(_ context.Context, w io.Writer, cfg *config.Config) error {
 			"  Set asterisk.log to a file to which logger.conf sends notice, warning and error, such as /var/log/asterisk/messages.")
 		return nil
 	}
-	counts, err := logfile.Sample(time.Now(), cfg.Asterisk.Log)
+	follower, err := settings.Follower(cfg)
 	if err != nil {
 		return err
 	}
-	if counts.Lines > 0 && counts.Foreign+counts.Undated >= counts.Lines {
-		return fmt.Errorf("none of the last %d lines of %s can be parsed: set dateformat=%%F %%T in logger.conf", counts.Lines, cfg.Asterisk.Log)
+	health, err := follower.Sample(time.Now())
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(w, "ok: %s can be read; %d of its last %d lines show attempts.\n", cfg.Asterisk.Log, counts.Seen, counts.Lines)
+	if problem := settings.LogProblem(health); problem != "" {
+		return fmt.Errorf("%s: %s", cfg.Asterisk.Log, problem)
+	}
+	fmt.Fprintf(w, "ok: %s can be read; %d of its last %d lines show attempts.\n", cfg.Asterisk.Log, health.Counts.Seen, health.Counts.Lines)
+	if others := health.Counts.Others; others > 0 {
+		fmt.Fprintf(w, "  %d lines are other programs', or what Asterisk shows besides its log.\n", others)
+	}
+	if spoofed := settings.LogTrust(health.Trust); spoofed != "" {
+		fmt.Fprintf(w, "  warning: %s.\n", spoofed)
+	}
 	return nil
 }
