@@ -250,8 +250,18 @@ var weekdays = names{{"sun"}, {"mon"}, {"tue"}, {"wed"}, {"thu"}, {"fri"}, {"sat
 // months are the names of months as strftime writes them in English and, since journalctl
 // follows the locale, in German, French, Spanish, Italian, Portuguese and Dutch.
 var months = names{
-	{"jan", "ene", "gen"}, {"feb", "fév", "fev"}, {"mar", "mär", "mrz", "mrt"}, {"apr", "abr", "avr"}, {"may", "mai", "mag", "mei"}, {"jun", "juin", "giu"},
-	{"jul", "juil", "lug"}, {"aug", "aoû", "ago"}, {"sep", "set"}, {"oct", "okt", "ott", "out"}, {"nov"}, {"dec", "dez", "déc", "dic"},
+	{"jan", "ene", "gen"},
+	{"feb", "fév", "fev"},
+	{"mar", "mär", "mrz", "mrt"},
+	{"apr", "abr", "avr"},
+	{"may", "mai", "mag", "mei"},
+	{"jun", "juin", "giu"},
+	{"jul", "juil", "lug"},
+	{"aug", "aoû", "ago"},
+	{"sep", "set"},
+	{"oct", "okt", "ott", "out"},
+	{"nov"},
+	{"dec", "dez", "déc", "dic"},
 }
 
 // names are lists of how the names of something begin, in lower case.

@@ -237,8 +237,10 @@ func (u *unwrapper) unquote(raw []byte) (text []byte, ok bool) {
 			u.text = append(u.text, '\t')
 		case 'r':
 			u.text = append(u.text, '\r')
-		case 'b', 'f':
-			u.text = append(u.text, ' ')
+		case 'b':
+			u.text = append(u.text, '\b')
+		case 'f':
+			u.text = append(u.text, '\f')
 		case '"', '\\', '/':
 			u.text = append(u.text, c)
 		case 'u':
