@@ -71,7 +71,7 @@ func (c *Clock) parse(text []byte) (at time.Time, ok bool) {
 		return c.readAs(c.Format, text)
 	}
 	for i, f := range c.formats {
-		if at, ok = c.readAs(f, text); ok {
+		if at, ok = c.readAs(f, text); ok && !(c.Follows && c.tooLate(at)) {
 			if i > 0 {
 				c.use(f)
 			}

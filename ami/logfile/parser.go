@@ -237,12 +237,13 @@ func (p *Parser) trust(w *wrapped, e *entry) (t Trust) {
 func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Record)) {
 	blank := len(bytes.TrimSpace(w.text)) == 0
 	shown := w.ours && isConsoleText(w.text)
+	opening := w.ours && isOpening(w.text)
 	if shown && w.form == formBare {
 		p.console.others++
 	}
 	switch {
 	case blank, undated:
-	case !w.ours, w.form != formBare, shown:
+	case !w.ours, w.form != formBare, shown, opening:
 		p.Counts.Others++
 	default:
 		p.Counts.Foreign++

@@ -94,7 +94,7 @@ func TestSharedLogs(t *testing.T) {
 		"a tag in a message":                 {cron + " asterisk[9]: NOTICE[1]: manager.c:1 in f: " + blamed, ``},
 		"a message under a name like ours":   {"Nov 22 00:26:26 pbx sshd[1]: asterisk[9]: NOTICE[1]: manager.c:1 in f: " + blamed, ``},
 		"brackets in structured data":        {`<134>1 2026-11-22T00:26:26Z pbx sshd 9 - [a b="] asterisk 9 - - NOTICE[1]: manager.c:1 in f: ` + blamed + `"] x`, ``},
-		"colours in a name":                  {stamp + "NOTICE[55] chan_iax2.c: No registration for peer 'x#033[0m\x1b[1;33m' (from 8.8.8.8)' (from 192.0.2.66)", `IAX2 InvalidAccountID "x' (from 8.8.8.8)" from 192.0.2.66:0` + spoofed},
+		"colours in a name":                  {stamp + "NOTICE[55] chan_iax2.c: No registration for peer 'x#033[0m\x1b[1;33m' (from 8.8.8.8)' (from 192.0.2.66)", `IAX2 InvalidAccountID "x#033[0m' (from 8.8.8.8)" from 192.0.2.66:0` + spoofed},
 		"a piece of a container's line":      {"2026-11-22T00:26:26Z stdout P " + stamp + "NOTICE[55]: manager.c:1 f: \n2026-11-22T00:26:26Z stderr F " + blamed + "\n2026-11-22T00:26:26Z stdout F " + byMe, admin + spoofed},
 		"a repeated message counts as often": {prefix + "message repeated 3 times: [ NOTICE[55]: manager.c:1 in f: " + byMe + "]", strings.Repeat("\n"+admin+spoofed, 3)[1:]},
 		"but not forever":                    {prefix + "message repeated 9999999 times: [ NOTICE[55]: manager.c:1 in f: " + byMe + "]", ``},

@@ -1,5 +1,7 @@
 package logfile
 
+import "bytes"
+
 // Trust is who can have written the lines of a log.
 type Trust uint8
 
@@ -55,4 +57,10 @@ func isConsoleText(v []byte) bool {
 		return false
 	}
 	return string(v[:2]) == "--" || string(v[:2]) == "==" || string(v[:2]) == "> "
+}
+
+// isOpening reports whether a line is the one that Asterisk writes into a log that it opens.
+func isOpening(v []byte) bool {
+	_, rest, dated := cutBracketed(v)
+	return dated && bytes.HasPrefix(rest, []byte(" Asterisk ")) && bytes.Contains(rest, []byte(" built by "))
 }

@@ -68,7 +68,9 @@ func (u *unwrapper) unwrap(line []byte) (w wrapped) {
 			return found
 		}
 	}
-	w.text = stripOctal(w.text)
+	if w.form != formBare {
+		w.text = stripOctal(w.text)
+	}
 	if w.form == formSyslog {
 		w.text, w.times = cutRepeated(w.text)
 	}
