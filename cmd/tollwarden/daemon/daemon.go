@@ -174,7 +174,9 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.ports.ask = asterisk.Binds
 	d.newPasswords = &newPasswords{settle: asterisk.SettlePasswords, soonC: make(chan struct{}, 1), log: o.Log}
 	d.trials = &trials{asterisk: asterisk, config: d.config.current.Load}
-	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
+	if d.logSensor, err = newLogSensor(o.Config, d.lastSeen.seen.Log, d.since); err != nil {
+		return err
+	}
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Standing: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(d.userMail.also(o.OnIncident)), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
