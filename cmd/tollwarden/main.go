@@ -21,13 +21,14 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 )
 
-// Exit codes. `status` adds its own two.
+// Exit codes. `status` adds its own three.
 const (
 	exitFine       = 0
 	exitFailed     = 1
 	exitUsage      = 2
 	exitNotRunning = 3
 	exitDegraded   = 4
+	exitObserving  = 5
 )
 
 // exitCode is an error that asks for an exit code of its own.
@@ -103,7 +104,7 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
 		newSetup(), newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(), newOrders(), newSpending(), newRates(),
-		newIncidents(), newIncident(), newRotate(), newSecret(), newHangup(), newLock(), newUnlock(), newTrust(), newCompromise(), newPause(), newResume(), newReload(), newDown(), newMan(), newHook(), newDemo(), newReplay(), newImport(), newVersion(),
+		newIncidents(), newIncident(), newRotate(), newSecret(), newHangup(), newLock(), newUnlock(), newTrust(), newCompromise(), newEnforce(), newObserve(), newPause(), newResume(), newReload(), newDown(), newMan(), newHook(), newDemo(), newReplay(), newImport(), newVersion(),
 	)
 	return root
 }

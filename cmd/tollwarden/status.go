@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -18,8 +19,9 @@ import (
 func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Say whether the daemon would stop an attack now", Args: args(cobra.NoArgs),
-		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy or starting, 3 not running, 4 degraded. It is starting until Asterisk has\n" +
-			"named its ports, for 10 seconds at most.",
+		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy or starting, 3 not running, 4 degraded, 5 healthy but in mode observe, so\n" +
+			"that no attack is stopped. It is starting until Asterisk has named its ports, for 10 seconds at\n" +
+			"most.",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -38,6 +40,9 @@ func newStatus() *cobra.Command {
 		if err == nil && s.Health != control.Healthy && s.Health != control.Starting {
 			return exitCode{code: exitDegraded}
 		}
+		if err == nil && s.Mode == string(config.Observe) {
+			return exitCode{code: exitObserving}
+		}
 		return err
 	}
 	return cmd
@@ -45,6 +50,9 @@ func newStatus() *cobra.Command {
 
 func printStatus(cmd *cobra.Command, s control.Status) {
 	w := cmd.OutOrStdout()
+	if s.Mode == string(config.Observe) {
+		fmt.Fprint(w, "OBSERVING: attacks are reported, but not stopped; `tollwarden enforce` begins to stop them\n\n")
+	}
 	if p := s.Pause; p != nil {
 		printPause(w, p)
 	}

@@ -59,12 +59,7 @@ func (f *File) Path() string { return f.path }
 
 // Read parses the file as it is now.
 func (f *File) Read() (*config.Config, Sum, error) {
-	env := config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Getenv: func(key string) string {
-		if key == config.SecretEnv {
-			return f.secret
-		}
-		return os.Getenv(key)
-	}}
+	env := environment(f.secret)
 	data, err := os.ReadFile(f.path)
 	if err != nil {
 		cfg, err := config.Load(f.path, env) // for its error, which says what to do
@@ -72,6 +67,22 @@ func (f *File) Read() (*config.Config, Sum, error) {
 	}
 	cfg, err := config.Parse(f.path, data, env)
 	return cfg, sha256.Sum256(data), err
+}
+
+// environment is what the configuration needs of others, with a secret.
+func environment(secret string) config.Env {
+	return config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Getenv: func(key string) string {
+		if key == config.SecretEnv {
+			return secret
+		}
+		return os.Getenv(key)
+	}}
+}
+
+// Parse checks the text of the file at path for a command that changes it. The secret is the
+// daemon's concern: it may have another environment.
+func Parse(path string, text []byte) (*config.Config, error) {
+	return config.Parse(path, text, environment("the daemon has its own"))
 }
 
 // Applied notes that cfg, which Read returned with this sum, is in force now.
