@@ -28,6 +28,7 @@ func newEnforce() *cobra.Command {
 			"each whether to act on it: to hang up its calls, change the password, remove the registrations and\n" +
 			"ban the thief's address, or what else the configuration wants done about a break-in. --act acts on\n" +
 			"all without asking.",
+		Example: "  tollwarden enforce\n  tollwarden enforce --act",
 	}
 	file := configFlag(cmd)
 	socket := socketFlag(cmd)
@@ -49,6 +50,7 @@ func newObserve() *cobra.Command {
 		Long: "Only watch: write mode = \"observe\" into the configuration and reload it. Attacks are scored,\n" +
 			"recorded and reported, with what would have been done. Bans, locks and changed passwords stay,\n" +
 			"and commands by hand work. `tollwarden status` exits with 5.",
+		Example: "  tollwarden observe",
 	}
 	file := configFlag(cmd)
 	socket := socketFlag(cmd)
@@ -69,7 +71,7 @@ func switchMode(cmd *cobra.Command, path, socket string, mode config.Mode) (*con
 	if err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
-	cfg, err := settings.Parse(path, before)
+	cfg, err := settings.ParseWithoutSecret(path, before)
 	if err != nil {
 		return nil, fmt.Errorf("the configuration is as before, since it has errors: %w", err)
 	}

@@ -72,7 +72,8 @@ func TestSwitchMode(t *testing.T) {
 func TestEnforceActsOnBreakIns(t *testing.T) {
 	list := []control.BreakIn{
 		{Account: "1002", Name: "Front desk", At: goldenAt, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.66/32")}, Calls: 3, Incident: 12},
-		{Account: "1003", At: goldenAt}, {Account: "1004", At: goldenAt},
+		{Account: "1003", At: goldenAt},
+		{Account: "1004", At: goldenAt},
 	}
 	for name, tt := range map[string]struct {
 		list    []control.BreakIn

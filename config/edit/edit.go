@@ -11,7 +11,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Set returns text with a key set to a value: a string, bool, int or []string. key is
+// Set returns text with a key set to a value: a string, bool, int, []int or []string. key is
 // dotted, such as "mode" or "calls.country"; upper and lower case are alike, as they are in
 // the configuration. A key that is not there yet goes to the end of its table, and a table
 // that is not there to the end of the text. The order of a list that has comments between
@@ -108,6 +108,9 @@ func same(decoded, value any) bool {
 	switch v := value.(type) {
 	case int:
 		return decoded == int64(v)
+	case []int:
+		list, ok := decoded.([]any)
+		return ok && slices.EqualFunc(list, v, func(a any, b int) bool { return a == int64(b) })
 	case []string:
 		list, ok := decoded.([]any)
 		if !ok || len(list) != len(v) {

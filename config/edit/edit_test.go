@@ -53,6 +53,7 @@ func TestSet(t *testing.T) {
 			"allow = [\n    \"b\",\n  # old\n]\n",
 		},
 		"a long list": {"", "x", []string{strings.Repeat("a", 60), strings.Repeat("b", 60)}, "x = [\n    \"" + strings.Repeat("a", 60) + "\",\n    \"" + strings.Repeat("b", 60) + "\",\n]\n"},
+		"numbers":     {"x = [ 1 ] # ports\n", "x", []int{5060, 5061}, "x = [5060, 5061] # ports\n"},
 		"escapes":     {"", "x", "a\"b\\c\n\x7f", "x = \"a\\\"b\\\\c\\u000A\\u007F\"\n"},
 		"a mark":      {"\ufeffa = 1\n", "b", true, "\ufeffa = 1\nb = true\n"},
 	} {

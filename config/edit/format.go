@@ -20,6 +20,8 @@ func format(value any) (string, error) {
 		return strconv.FormatBool(v), nil
 	case int:
 		return strconv.Itoa(v), nil
+	case []int:
+		return strings.ReplaceAll(fmt.Sprint(v), " ", ", "), nil
 	case []string:
 		list := make([]string, len(v))
 		for i, s := range v {
@@ -33,7 +35,7 @@ func format(value any) (string, error) {
 		}
 		return "[\n    " + strings.Join(list, ",\n    ") + ",\n]", nil
 	}
-	return "", fmt.Errorf("a value of type %T: want a string, bool, int or []string", value)
+	return "", fmt.Errorf("a value of type %T: want a string, bool, int, []int or []string", value)
 }
 
 // quote writes a basic string.

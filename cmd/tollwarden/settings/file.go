@@ -59,18 +59,22 @@ func (f *File) Path() string { return f.path }
 
 // Read parses the file as it is now.
 func (f *File) Read() (*config.Config, Sum, error) {
-	env := environment(f.secret)
 	data, err := os.ReadFile(f.path)
 	if err != nil {
-		cfg, err := config.Load(f.path, env) // for its error, which says what to do
+		cfg, err := config.Load(f.path, env(f.secret)) // for its error, which says what to do
 		return cfg, sha256.Sum256(data), err
 	}
-	cfg, err := config.Parse(f.path, data, env)
+	cfg, err := config.Parse(f.path, data, env(f.secret))
 	return cfg, sha256.Sum256(data), err
 }
 
-// environment is what the configuration needs of others, with a secret.
-func environment(secret string) config.Env {
+// Parse reads a text as Load reads a file, for a command that is about to write it there.
+func Parse(path string, data []byte) (*config.Config, error) {
+	return config.Parse(path, data, env(os.Getenv(config.SecretEnv)))
+}
+
+// env is what a configuration may ask for.
+func env(secret string) config.Env {
 	return config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Getenv: func(key string) string {
 		if key == config.SecretEnv {
 			return secret
@@ -79,10 +83,10 @@ func environment(secret string) config.Env {
 	}}
 }
 
-// Parse checks the text of the file at path for a command that changes it. The secret is the
-// daemon's concern: it may have another environment.
-func Parse(path string, text []byte) (*config.Config, error) {
-	return config.Parse(path, text, environment("the daemon has its own"))
+// ParseWithoutSecret is Parse for a command that changes what a running daemon reads: the
+// daemon may have the secret from an environment of its own.
+func ParseWithoutSecret(path string, data []byte) (*config.Config, error) {
+	return config.Parse(path, data, env("the daemon has its own"))
 }
 
 // Applied notes that cfg, which Read returned with this sum, is in force now.
