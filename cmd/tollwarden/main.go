@@ -102,7 +102,7 @@ func newRoot() *cobra.Command {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	root.AddCommand(
-		newSetup(), newRun(), newCheck(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(), newOrders(), newSpending(), newRates(),
+		newSetup(), newRun(), newCheck(), newBackup(), newRestore(), newForget(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(), newOrders(), newSpending(), newRates(),
 		newIncidents(), newIncident(), newRotate(), newSecret(), newHangup(), newLock(), newUnlock(), newTrust(), newCompromise(), newPause(), newResume(), newReload(), newDown(), newMan(), newHook(), newDemo(), newReplay(), newImport(), newVersion(),
 	)
 	return root
