@@ -27,6 +27,8 @@ type Env struct {
 	Template func(text string) error
 	// UserTemplate checks a template of notify.users; nil allows any.
 	UserTemplate func(text string) error
+	// Languages are the codes that notify.language may have; nil allows any.
+	Languages []string
 	// Getenv reads the environment; nil is os.Getenv.
 	Getenv func(string) string
 }

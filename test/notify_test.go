@@ -239,7 +239,7 @@ command = [%q, %q]
 	if !strings.Contains(said.out, "e-mail b@example.org: ok") || !strings.Contains(said.out, "syslog "+socket+": ok") || len(mail.got()) > 0 {
 		t.Errorf("check: %s; %d letters", said.out, len(mail.got()))
 	}
-	if said := b.run("check", "--notify", "-c", b.config()); !strings.Contains(said.out, "a test message goes to each") || len(mail.got()) != 1 || !strings.Contains(mail.got()[0], "Subject: [tollwarden] test (") {
+	if said := b.run("check", "--notify", "-c", b.config()); !strings.Contains(said.out, "a test message goes to each") || len(mail.got()) != 1 || !strings.Contains(mail.got()[0], "Subject: FYI: This is a test (") {
 		t.Errorf("check --notify: %s; letters %q", said.out, mail.got())
 	}
 	if line := readLine(t, syslog); !strings.Contains(line, "test: This is a test of `tollwarden check --notify`") {
@@ -252,7 +252,7 @@ command = [%q, %q]
 		b.pbx.Raw("security", security("InvalidAccountID", "evil\x1b]0;x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
 	}
 	b.wait("the digest", func() bool { return len(mail.got()) == 4 })
-	if digest := mail.got()[3]; !strings.Contains(digest, "Subject: [tollwarden] 8 more messages from ") || strings.Count(digest, "Attack from 203.0.113.") != 8 {
+	if digest := mail.got()[3]; !strings.Contains(digest, "Subject: FYI: 8 more messages (") || strings.Count(digest, "Attack from 203.0.113.") != 16 {
 		t.Errorf("the digest is\n%s", digest)
 	}
 	// The owner's address is known.
@@ -260,7 +260,7 @@ command = [%q, %q]
 	b.theft()
 	b.wait("the letter", func() bool { return len(mail.got()) == 5 })
 	letter := mail.got()[4]
-	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new password were last seen at 198.51.100.12"} {
+	for _, want := range []string{"Subject: Break-in on extension 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new password were last seen at 198.51.100.12"} {
 		if !strings.Contains(letter, want) {
 			t.Errorf("the letter lacks %q:\n%s", want, letter)
 		}

@@ -75,6 +75,13 @@ type Step struct {
 // Everybody is the target of a step about the whole site.
 const Everybody = "all extensions"
 
+// Why a ban is skipped at an address of the site: it is on the allow list, or protected,
+// which the detail goes on to explain.
+const (
+	OnAllowList = "on the allow list"
+	Protected   = "protected ("
+)
+
 // SkipUnless skips an intended step unless ok, and says why.
 func (s *Step) SkipUnless(ok bool, why string) {
 	if !ok && s.State == Intended {

@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
 // Sum identifies the text of a configuration file.
@@ -59,7 +60,7 @@ func (f *File) Path() string { return f.path }
 
 // Read parses the file as it is now.
 func (f *File) Read() (*config.Config, Sum, error) {
-	env := config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Getenv: func(key string) string {
+	env := config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Languages: texts.Codes(), Getenv: func(key string) string {
 		if key == config.SecretEnv {
 			return f.secret
 		}
