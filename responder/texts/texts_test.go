@@ -46,7 +46,7 @@ func TestSay(t *testing.T) {
 		"1 call was made; x.":         english.Say("lead.calls", "n", 1, "answered", "x"),
 		"Es gab 2.345 Anrufe; x.":     languages["de"].Say("lead.calls", "n", 2345, "answered", "x"),
 		"a & b":                       half.List([]string{"a", "b"}),
-		"Blocked x y.":          half.Say("done.ban", "target", "x", "until", "y"), // in English
+		"Blocked x y.":                half.Say("done.ban", "target", "x", "until", "y"), // in English
 		"no.such.key":                 english.Say("no.such.key"),
 		"STOPPED":                     (*Language)(nil).Say("urgency.stopped"),
 	} {

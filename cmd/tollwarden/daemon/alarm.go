@@ -52,7 +52,7 @@ func TestMessage(now time.Time) *notify.Message {
 func alarmMessage(style report.Style, a alarm) *notify.Message {
 	of := report.Alarm{Event: a.Event, At: a.At, Text: a.Text}
 	for _, c := range a.Checks {
-		of.Checks = append(of.Checks, report.Check{Name: c.Name, Detail: c.Detail})
+		of.Checks = append(of.Checks, report.Check{Name: c.Title(), Detail: c.Detail})
 	}
 	m := notify.OfPage(style.Alarm(of), a.Event, a.At)
 	m.Line, m.JSON, m.Brief = a.Event+": "+a.Text, a, a

@@ -140,7 +140,7 @@ func (w *weekly) facts(ctx context.Context, now time.Time) report.Week {
 	errs = append(errs, err)
 	of.Abroad, of.Places = spentIn(spent, w.currency(now))
 	for _, c := range failing(w.checks(now)) {
-		of.Failing = append(of.Failing, report.Check{Name: c.Name, Detail: c.Detail})
+		of.Failing = append(of.Failing, report.Check{Name: c.Title(), Detail: c.Detail})
 	}
 	if err := errors.Join(errs...); err != nil {
 		of.Partial = strings.ReplaceAll(err.Error(), "\n", "; ")
