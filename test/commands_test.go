@@ -253,8 +253,8 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	if keysOf(t, steps[0].(map[string]any)) != "detail state step target took" || keysOf(t, list[0]["key"].(map[string]any)) != "kind value" {
 		t.Errorf("incidents --json: %v", list[0])
 	}
-	b.run(with("incident", "1")...).wants(t, "incident", 0, "Break-in on account 1002", "What to do next", "Give the phones of 1002", "unban 203.0.113.6 --forgive", "SHA-256")
-	b.run(with("incident", "1", "--html")...).wants(t, "incident --html", 0, "<!doctype html>", "Break-in on account 1002")
+	b.run(with("incident", "1")...).wants(t, "incident", 0, "Break-in on extension 1002", "What to do now", "Give the phones of 1002", "unban 203.0.113.6 --forgive", "SHA-256")
+	b.run(with("incident", "1", "--html")...).wants(t, "incident --html", 0, "<!doctype html>", "Break-in on extension 1002")
 	annex := b.must(with("incident", "1", "--annex")...)
 	if sum := sha256.Sum256([]byte(annex)); !strings.Contains(b.must(with("incident", "1")...), hex.EncodeToString(sum[:])) {
 		t.Error("the annex has not the sum that the report tells")

@@ -235,7 +235,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"incidents", 0, []string{"41", "extension 1002", "banned, ending calls failed", "the answer is incomplete: 3 rows"}},
 		{"incidents --watch", 1, []string{"incident 41  extension 1002  break-in", "message operator  done"}},
 		{"incidents --watch --json", 1, []string{`"id":41`}},
-		{"incident 41", 0, []string{"Break-in on account 1002"}},
+		{"incident 41", 0, []string{"Break-in on extension 1002"}},
 		{"incident 41 --html", 0, []string{"<!doctype html>"}},
 		{"incident 41 --annex", 0, []string{"InvalidPassword"}},
 		{"incident 41 --json", 0, []string{`"id": 41`}},

@@ -157,6 +157,11 @@ func (p pool) source(t *testing.T) {
 	root := filepath.Join("..", "..")
 	for _, dir := range []string{"cmd", "responder", "ami", "firewall", "config"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".toml" && filepath.Base(filepath.Dir(path)) == "texts" {
+				text, err := os.ReadFile(path) // of reports and messages, in each language
+				p.scan(string(text))
+				return err
+			}
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
