@@ -76,6 +76,7 @@ func (f *fakeDaemon) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	return f.changed(uid, o)
 }
+
 func (f *fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) {
 	return control.Proof{}, nil
 }
