@@ -65,6 +65,9 @@ func runSetup(cmd *cobra.Command, f setupFlags) error {
 	if err := errors.Join(err, ferr); err != nil {
 		return err
 	}
+	if cfg, err := settings.Load(filepath.Join(s.Folder, "tollwarden.toml")); err == nil && !cmd.Flags().Changed("asterisk") {
+		s.Asterisk = cfg.Asterisk.ConfigDir
+	}
 	if *f.answers != "" {
 		if s.Given, err = setup.ReadAnswers(*f.answers); err != nil {
 			return usage(err)

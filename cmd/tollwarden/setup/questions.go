@@ -322,6 +322,11 @@ func (q *question) answerOf(f *site, a Answers, given []string) ([]string, error
 		if len(given) != 1 {
 			return nil, fmt.Errorf("want one of %s", strings.Join(q.choices, ", "))
 		}
+		for i, answer := range []string{yes, no} { // to a question that begins as if that were one
+			if strings.HasPrefix(answer, strings.ToLower(given[0])) && !slices.Contains(q.choices, answer) {
+				return []string{q.choices[i]}, nil
+			}
+		}
 		for _, c := range q.choices {
 			if strings.HasPrefix(c, strings.ToLower(given[0])) {
 				return []string{c}, nil
