@@ -50,7 +50,13 @@ func newSetup() *cobra.Command {
 		f.given[q[0]] = cmd.Flags().StringSlice(strings.ReplaceAll(q[0], "_", "-"), nil, strings.NewReplacer("\"", "", "`", "").Replace(q[1]))
 	}
 	cmd.MarkFlagsMutuallyExclusive("undo", "prove", "database", "print-answers")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runSetup(cmd, f) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		err := runSetup(cmd, f)
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%w: run it as root", err)
+		}
+		return err
+	}
 	return cmd
 }
 
