@@ -76,6 +76,10 @@ func (f *fakeDaemon) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	return f.changed(uid, o)
 }
+func (f *fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) {
+	return control.Proof{}, nil
+}
+
 func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) { return f.changed(uid, "reload") }
 func (f *fakeDaemon) Pause(uid uint32, o control.PauseOrder) (control.Paused, error) {
 	f.order, f.uid = o, uid == uint32(os.Getuid())

@@ -14,12 +14,10 @@ func newVersion() *cobra.Command {
 	}
 }
 
-// release is the version of a released build. The build sets it:
-//
-//	go build -ldflags "-X main.release=1.2.3" ./cmd/tollwarden
+// release is the version of a release; the linker sets it (packaging/release.sh).
 var release string
 
-// version is the release, the module's version, or the commit that it was built from.
+// version is that of the release or of the module, or the commit it was built from.
 func version() string {
 	if release != "" {
 		return release

@@ -65,7 +65,7 @@ func (b *book) office() {
 func (b *book) learn(t *testing.T, r history.Rules) history.Learned {
 	t.Helper()
 	l := history.New(now, r)
-	if err := l.Read(cdr.NewCSV(strings.NewReader(b.String()), time.UTC, now), func() error { return nil }); err != nil {
+	if err := l.Read(cdr.NewCSV(strings.NewReader(b.String()), time.UTC, now, cdr.Unclear), func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return l.Learned()
