@@ -100,7 +100,7 @@ func (f *fakeDaemon) AllowList() []control.Allowed {
 
 func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 	if kind == "network" {
-		return nil, control.Refusal("no network scores")
+		return nil, control.Refusal("no network is counted")
 	}
 	bans := goldenBans()
 	return []control.ScoreStatus{{
@@ -222,7 +222,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"sources", 0, []string{"2 of 3 wrong passwords  1d", "one phone's flow (198.51.100.20:59271) blocked until 2026-", "throttled until 2026-", "limit reached, known, locked, 2 calls up, password changed"}},
 		{"addresses --verbose", 0, []string{"66%", "  b  "}},
 		{"extensions", 0, []string{"EXTENSION", "2 of 3 wrong passwords"}},
-		{"sources --networks", 1, []string{"no network scores"}},
+		{"sources --networks", 1, []string{"no network is counted"}},
 		{"accounts --json", 0, []string{`"share": 0.66`}},
 		{"allow list", 0, []string{"198.51.100.0/24", "our office"}},
 		{"allow list --json", 0, []string{`"origin": "file"`}},
