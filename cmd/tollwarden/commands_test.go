@@ -76,6 +76,7 @@ func (f *fakeDaemon) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	return f.changed(uid, o)
 }
+
 func (f *fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) {
 	return control.Proof{}, nil
 }
@@ -110,6 +111,12 @@ func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 }
 func (f *fakeDaemon) Accounts() []string { return []string{"1001", "10 02; rm"} }
 func (f *fakeDaemon) account(uid uint32, what string, o control.AccountOrder) (control.AccountDone, error) {
+	switch o.Account {
+	case "1011": // a typo
+		return control.AccountDone{}, control.Refusal("refused: no such extension: 1011")
+	case "1021":
+		return control.AccountDone{}, control.Refusal("Asterisk is down")
+	}
 	f.order, f.uid = what+" "+o.Account, uid == uint32(os.Getuid())
 	if o.Expire {
 		f.order = what + " and remove " + o.Account
@@ -236,6 +243,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
 		{"unban", 2, []string{"give an address"}},
 		{"nothing", 2, []string{"there is no command \"nothing\""}},
+		{"rotate 1011", 1, []string{"tollwarden: no extension 1011; did you mean 1001?"}},
+		{"rotate 1021", 1, []string{"tollwarden: Asterisk is down; no extension 1021 is known: did you mean 1001?"}},
+		{"hangup 1010", 0, []string{"done so", "no extension 1010 is known; did you mean 1001?"}},
 		{"stauts", 2, []string{"did you mean `tollwarden status`?"}},
 		{"allow ad", 2, []string{"did you mean `tollwarden allow add`?"}},
 		{"rotate 1002 --expir", 2, []string{"there is no option --expir; did you mean --expire?"}},
