@@ -37,7 +37,7 @@ func newSetup() *cobra.Command {
 		folder:   cmd.Flags().String("folder", "/etc/tollwarden", "the `FOLDER` for Tollwarden's configuration"),
 		answers:  cmd.Flags().String("answers", "", "take the answers from `FILE` and ask nothing"),
 		example:  cmd.Flags().Bool("print-answers", false, "print a file of answers, filled in with what is found or in force"),
-		database: cmd.Flags().Bool("database", false, "only make the database user, as root, where FreePBX, Issabel or PJSIP realtime keep accounts in MariaDB"),
+		database: cmd.Flags().Bool("database", false, "only make the database user, as root, where FreePBX, Issabel or PJSIP realtime keep extensions in MariaDB"),
 		agreed:   cmd.Flags().Bool("yes", false, "ask nothing: take what is found"),
 		undo:     cmd.Flags().Bool("undo", false, "take back everything that setup did"),
 		removal:  cmd.Flags().Bool("keep-configuration", false, "with --undo: leave Tollwarden's own configuration, as when its package is removed"),

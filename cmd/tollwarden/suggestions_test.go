@@ -24,6 +24,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
@@ -247,6 +248,9 @@ func parses(words []string) error {
 	cmd, rest, err := root.Find(words)
 	if err == nil {
 		err = cmd.ParseFlags(rest)
+	}
+	if errors.Is(err, pflag.ErrHelp) {
+		return nil
 	}
 	if err == nil {
 		err = cmd.ValidateArgs(cmd.Flags().Args())
