@@ -242,7 +242,7 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 		waiting.look(now, senses.Breaker)
 	}
 	d.weekly = openWeekly(o.Config.Data, o.Log)
-	d.weekly.notifier, d.weekly.ledger, d.weekly.names, d.weekly.mode = d.notifier, d.ledger, d.names, d.mode
+	d.weekly.notifier, d.weekly.ledger, d.weekly.names, d.weekly.mode = d.notifier, d.ledger, d.names, d.config.mode
 	d.weekly.checks = d.health.checks
 	d.weekly.currency = func(now time.Time) string { return d.engine.Spending(now).Currency }
 	status := statusSource{
