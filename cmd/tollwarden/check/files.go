@@ -44,7 +44,7 @@ func fileModes(file string) func(context.Context, *config.Config) []Result {
 			mode       string      // that the fix sets
 		}
 		list := []private{
-			{settings.LedgerPath(cfg), "the ledger", 0o007, "600"},
+			{settings.LedgerPath(cfg), "the records", 0o007, "600"},
 			{cfg.Rotate.Store, "the file of new passwords", 0o077, "600"},
 			{cfg.Socket, "the control socket", 0o002, "600"},
 		}
@@ -63,7 +63,7 @@ func fileModes(file string) func(context.Context, *config.Config) []Result {
 				fix(fmt.Sprintf("chmod %s %s", p.mode, quote(filepath.Clean(p.path)))))
 		}
 		if len(out) == 0 {
-			out = append(out, passed("no other user of this machine can read passwords, the ledger or the control socket"))
+			out = append(out, passed("no other user of this machine can read passwords, the records or the control socket"))
 		}
 		return out
 	}

@@ -18,7 +18,7 @@ func TestFileModes(t *testing.T) {
 		}
 	}
 	got := fileModes(file)(t.Context(), cfg)
-	if len(got) != 2 || !strings.Contains(text(got), "chmod 640 "+file) || !strings.Contains(text(got), "the ledger") {
+	if len(got) != 2 || !strings.Contains(text(got), "chmod 640 "+file) || !strings.Contains(text(got), "the records") {
 		t.Fatalf("%s", text(got))
 	}
 	for _, r := range got {
