@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -281,5 +283,22 @@ func TestListPorts(t *testing.T) {
 		if len(results) != len(tt.says) {
 			t.Errorf("%s: %d results:\n%s", name, len(results), out)
 		}
+	}
+}
+
+// The report as JSON has every result, and what would be done.
+func TestRunJSON(t *testing.T) {
+	cfg := load(t, "127.0.0.1:1", "")
+	var out strings.Builder
+	err := Run(t.Context(), &out, cfg, Options{JSON: true})
+	var r Report
+	if jsonErr := json.Unmarshal([]byte(out.String()), &r); jsonErr != nil || err == nil {
+		t.Fatalf("%v, %v:\n%s", err, jsonErr, &out)
+	}
+	if r.Mode != "enforce" || len(r.Rules) == 0 || r.Failed != 1 || len(r.Results) < 5 {
+		t.Errorf("%+v", r)
+	}
+	if i := slices.IndexFunc(r.Results, func(r Result) bool { return r.Check == "login" }); i < 0 || r.Results[i].State != Failed || r.Results[i].Fix == "" {
+		t.Errorf("no failed login with a fix: %+v", r.Results)
 	}
 }
