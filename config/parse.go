@@ -29,6 +29,8 @@ type Env struct {
 	UserTemplate func(text string) error
 	// CountryName is the English name of a country's code; nil knows none.
 	CountryName func(code string) string
+	// Languages are the codes that notify.language may have; nil allows any.
+	Languages []string
 	// Getenv reads the environment; nil is os.Getenv.
 	Getenv func(string) string
 }
@@ -174,6 +176,8 @@ func (p *parser) asterisk(f *file, a *Asterisk, login bool) {
 	if in.Log != nil && *in.Log != "" {
 		p.path("asterisk.log", in.Log, &a.Log)
 	}
+	set(in.LogDateFormat, &a.LogDateFormat)
+	set(in.LogTags, &a.LogTags)
 	set(in.Generated, &a.Generated)
 	for _, pattern := range a.Generated {
 		if _, err := filepath.Match(pattern, ""); err != nil || pattern == "" {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
@@ -157,6 +158,11 @@ func (p pool) source(t *testing.T) {
 	root := filepath.Join("..", "..")
 	for _, dir := range []string{"cmd", "responder", "ami", "firewall", "config"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".toml" && filepath.Base(filepath.Dir(path)) == "texts" {
+				text, err := os.ReadFile(path) // of reports and messages, in each language
+				p.scan(string(text))
+				return err
+			}
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
@@ -243,6 +249,9 @@ func parses(words []string) error {
 	if err == nil {
 		err = cmd.ParseFlags(rest)
 	}
+	if errors.Is(err, pflag.ErrHelp) {
+		return nil
+	}
 	if err == nil {
 		err = cmd.ValidateArgs(cmd.Flags().Args())
 	}
@@ -295,11 +304,15 @@ var refusedSuggestion = regexp.MustCompile(`(?i)unknown|there is no|no such|want
 
 // suggestionSite is a daemon beside a PBX with accounts of odd names, an incident and
 // bans.
-type suggestionSite struct{ socket string }
+type suggestionSite struct{ socket, config string }
 
 func (s suggestionSite) run(t *testing.T, words []string) (code int, text string) {
 	t.Helper()
-	return tollwarden(t, withSocket(words, s.socket)...)
+	words = withSocket(words, s.socket)
+	if cmd, _, err := newRoot().Find(words); err == nil && cmd.Flags().Lookup("config") != nil {
+		words = slices.Concat(words[:1], []string{"-c", s.config}, words[1:])
+	}
+	return tollwarden(t, words...)
 }
 
 func startSuggestionSite(t *testing.T) suggestionSite {
@@ -348,7 +361,7 @@ func startSuggestionSite(t *testing.T) suggestionSite {
 			t.Error(err)
 		}
 	})
-	s := suggestionSite{socket: dir + "/s"}
+	s := suggestionSite{socket: dir + "/s", config: file}
 	s.prepare(t, pbx)
 	return s
 }

@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
@@ -32,20 +31,39 @@ func readLog(cfg *config.Config, o Options) []Result {
 	if path == "" {
 		return []Result{noLog(cfg, o)}
 	}
-	counts, err := logfile.Sample(time.Now(), path)
+	follower, err := settings.Follower(cfg)
+	if err != nil {
+		return []Result{failed("%v", err)}
+	}
+	health, err := follower.Sample(time.Now())
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return []Result{failed("%v: let the user in the log's group", err).fix("usermod -a -G asterisk tollwarden")}
 	case err != nil:
 		return []Result{notWritten(cfg, o, err.Error())}
-	case counts.Lines > 0 && counts.Foreign+counts.Undated >= counts.Lines:
-		return []Result{failed("none of the last %d lines of %s can be parsed: set dateformat=%%F %%T in logger.conf", counts.Lines, path).
-			fix(setVariable(sectionFile(cfg.Asterisk.ConfigDir, loggerConf, "general"), "general", "dateformat", "%F %T") + " && " + reload("logger"))}
 	}
 	if uid := settings.DaemonUser(cfg); !permits(path, uid, mayRead) {
 		return []Result{failed("the daemon's user (%s) cannot read %s", userName(uid), path).fix(readFix(path, uid))}
 	}
-	return []Result{passed("%s can be read; %d of its last %d lines show attempts", path, counts.Seen, counts.Lines)}
+	if problem := settings.LogProblem(health); problem != "" {
+		return []Result{failed("%s: %s", path, problem).fix(dateFix(cfg, problem))}
+	}
+	out := []Result{passed("%s can be read; %d of its last %d lines show attempts", path, health.Counts.Seen, health.Counts.Lines)}
+	if others := health.Counts.Others; others > 0 {
+		out = append(out, passed("%d of its lines are other programs', or what Asterisk shows besides its log", others))
+	}
+	if spoofed := settings.LogTrust(health.Trust); spoofed != "" {
+		out = append(out, warning("%s: %s", path, spoofed))
+	}
+	return out
+}
+
+// dateFix gives the log dates that can be read, if that is the problem.
+func dateFix(cfg *config.Config, problem string) string {
+	if !strings.Contains(problem, "dateformat") {
+		return ""
+	}
+	return setVariable(sectionFile(cfg.Asterisk.ConfigDir, loggerConf, "general"), "general", "dateformat", "%F %T") + " && " + reload("logger")
 }
 
 // readFix lets a user read a file by its group, if that may; then the user has to start anew.
