@@ -3,7 +3,7 @@
 
 GO ?= go
 
-.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages flood flood-hour month
+.PHONY: demo test lint build man lab fmt bench bench-peers bench-check clean chaos soak packages release release-check flood flood-hour month
 
 ## demo: the main job on the embedded default: an attack, and how it ends
 demo:
@@ -85,17 +85,25 @@ soak:
 	TOLLWARDEN_SOAK=$(or $(FOR),1h) TOLLWARDEN_SOAK_RATE=$(or $(RATE),20000) TOLLWARDEN_SOAK_PICTURE=$(CURDIR)/bin/soak.svg $(GO) test -count=1 -timeout 3h -v -run '^TestSoak$$' ./test
 
 ## packages: a deb and an rpm in bin/, for this machine's architecture or ARCH=
-packages: build
-	rm -rf bin/man bin/completion && mkdir -p bin/completion
-	$(GO) run ./cmd/tollwarden man bin/man
-	$(GO) run ./cmd/tollwarden completion bash >bin/completion/tollwarden.bash
-	$(GO) run ./cmd/tollwarden completion zsh >bin/completion/_tollwarden
-	$(GO) run ./cmd/tollwarden completion fish >bin/completion/tollwarden.fish
-	for kind in deb rpm; do ARCH=$(or $(ARCH),$(shell $(GO) env GOARCH)) VERSION=$(VERSION) $(NFPM) package -f packaging/nfpm.yaml -p $$kind -t bin/ || exit 1; done
+packages:
+	VERSION=$(VERSION) ARCHES=$(or $(ARCH:arm=armv7),$(shell $(GO) env GOARCH)) $(RELEASE) bin
 
-NFPM = $(GO) run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 # The newest tag, or 0.0.0 and the commit before the first one.
 VERSION = $(shell git describe --tags --match 'v*' 2>/dev/null || echo 0.0.0-$$(git rev-parse --short HEAD))
+RELEASE = SOURCE_DATE_EPOCH=$(shell git log -1 --format=%ct) GO="$(GO)" sh packaging/release.sh
+
+## release: binaries, deb and rpm of VERSION=1.2.3 for all architectures in bin/release, with
+## checksums and SBOMs; KEY= names the SSH key that signs them
+release:
+	@[ "$(origin VERSION)" = "command line" ] || { echo "release: say which: make release VERSION=1.2.3"; exit 2; }
+	@[ -z "$$(git status --porcelain)" ] || { echo "release: commit or stash first: a release is built from a commit"; exit 2; }
+	rm -rf bin/release
+	VERSION=$(VERSION) KEY=$(KEY) $(RELEASE) bin/release
+
+## release-check: a release is reproducible for every architecture, and its packages can be
+## installed, upgraded, removed and purged in a fresh Debian 12 and with rpm; takes minutes
+release-check: prepare
+	TOLLWARDEN_RELEASE=all $(GO) test -count=1 -timeout 30m -v ./packaging/...
 
 ## month: the generated month of three sites, with all 20 seeds (`make test` plays one)
 month:

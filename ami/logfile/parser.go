@@ -252,7 +252,7 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 		}
 	}
 	if blank || !p.held {
-		if !blank && w.form == formBare {
+		if !blank && w.form == formBare && !opening {
 			p.carried = carriedWithin
 		}
 		return
@@ -263,6 +263,14 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 	}
 	p.carried = carriedWithin
 	p.taint(line, emit)
+}
+
+// IsEntry reports whether a line starts like one of Asterisk's logger, whatever stands before
+// it. The line may be changed.
+func (p *Parser) IsEntry(line []byte) bool {
+	p.unwrapper.tags, p.unwrapper.stamps.clock = p.Tags, &p.Clock
+	w := p.unwrapper.unwrap(stripColour(line))
+	return w.ours && (len(w.entry.level) > 0 || IsEntry(w.text))
 }
 
 // Flush emits the held finding. It is called if no further line has arrived for long

@@ -23,7 +23,7 @@ func (a *audit) Risks(ctx context.Context, on []Technology) ([]string, error) {
 		return out, err
 	}
 	if blind {
-		out = append(out, "authdebug is not \"yes\" in iax.conf: guesses against IAX2 accounts are not seen at all, because chan_iax2 raises no events; set authdebug=yes in its section [general], and asterisk.log")
+		out = append(out, "authdebug is not \"yes\" in iax.conf: guesses against IAX2 users are not seen at all, because chan_iax2 raises no events; set authdebug=yes in its section [general], and asterisk.log")
 	}
 	if !slices.Contains(on, ChanSIP) {
 		return out, nil
@@ -33,7 +33,7 @@ func (a *audit) Risks(ctx context.Context, on []Technology) ([]string, error) {
 		return nil, err
 	}
 	if guests := sip.general("allowguest"); len(sip) > 0 && (guests == "" || conffile.True(guests)) {
-		out = append(out, "allowguest is not \"no\" in sip.conf: anybody may call without an account, and choose the name of the channel; set allowguest=no")
+		out = append(out, "allowguest is not \"no\" in sip.conf: anybody may call without a login, and choose the name of the channel; set allowguest=no")
 	}
 	return out, nil
 }

@@ -9,16 +9,22 @@ import (
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: args(cobra.NoArgs),
+		Use: "version", Short: "Print the version", Args: args(cobra.NoArgs), Example: "  tollwarden version",
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "tollwarden "+version()) },
 	}
 }
 
-// version is the module's version, or the commit it was built from.
+// release is the version of a release; the linker sets it (packaging/release.sh).
+var release string
+
+// version is that of the release or of the module, or the commit it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return "of an unknown build"
 	}
 	v := info.Main.Version
 	if v != "" && v != "(devel)" {
@@ -29,5 +35,5 @@ func version() string {
 			return "commit " + s.Value[:min(12, len(s.Value))]
 		}
 	}
-	return "development"
+	return "without a version (built from source)"
 }

@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/responder/archive"
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
@@ -37,38 +37,31 @@ func newLog(in *bufio.Reader, file *File, zone *time.Location, latest time.Time)
 	}
 }
 
-// prepare learns how the log is written. The error is an *logfile.AmbiguousError if its
-// dates leave open which number is the day, and says what to do about that.
-func (s *logStream) prepare(path string, o *Options) error {
+// prepare learns how the log is written. The error says what to do if its dates leave open
+// which number is the day.
+func (s *logStream) prepare(path string, regular bool, o *Options) error {
 	p := &s.parser
 	p.Tags, p.Clock.Format = o.Tags, o.DateFormat
 	head, _ := s.in.Peek(bufferSize) // errors show up when it is read
 	var open *logfile.AmbiguousError
 	err := p.Survey(bytes.NewReader(head), time.Time{})
-	if errors.As(err, &open) {
-		err = s.prepareWhole(path, o, err)
+	if errors.As(err, &open) && regular {
+		err = s.prepareWhole(path)
 	}
 	if err != nil {
-		return fmt.Errorf("replay: %s: %w: say which with --dateformat", path, err)
+		return fmt.Errorf("%w: say which with --dateformat", err)
 	}
 	return nil
 }
 
 // prepareWhole reads the whole file for that.
-func (s *logStream) prepareWhole(path string, o *Options, unknown error) error {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return unknown
-	}
-	again, err := open(path, o.Zone, func(int) {})
+func (s *logStream) prepareWhole(path string) error {
+	in, err := archive.Open(path, archive.Options{})
 	if err != nil {
 		return err
 	}
-	defer again.closer()
-	log, ok := again.stream.(*logStream)
-	if !ok {
-		return unknown
-	}
-	return s.parser.Survey(log.in, s.parser.Clock.Latest)
+	defer in.Close()
+	return s.parser.Survey(in, in.Modified)
 }
 
 func (s *logStream) next(it *item) error {
@@ -115,7 +108,7 @@ func (s *logStream) end(line []byte, err error) {
 	switch {
 	case errors.Is(err, errCut):
 		s.file.Lines++
-		if logfile.IsEntry(line) {
+		if s.parser.IsEntry(line) {
 			s.tail = line
 		} else {
 			s.file.addDamage(err.Error(), line)

@@ -13,6 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Layer makes a writable view of the root at lower, which stays as it is, in the folder dir.
+// remove takes its mount away again.
+func Layer(lower, dir string) (root string, remove func() error, err error) {
+	root, err = layer(lower, dir)
+	return root, func() error { _, err := unmountBelow(dir); return err }, err
+}
+
 // layer makes a writable view of the root at lower in dir and returns its folder. It is an
 // overlay mount where the kernel and the file system under dir allow one, and a copy otherwise.
 func layer(lower, dir string) (string, error) {

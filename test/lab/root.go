@@ -28,13 +28,16 @@ func Versions() []Version { return []Version{Asterisk22, Asterisk16} }
 // release is where a version comes from and how it speaks SIP.
 type release struct {
 	suite      string // Debian suite
+	packages   string // besides the smallest system, with commas
 	technology string // folder of conf/ and of its own configuration
 	confFile   string // the file that holds the accounts
 }
 
+const asteriskPackages = "asterisk,asterisk-modules,iproute2"
+
 var releases = map[Version]release{
-	Asterisk22: {suite: "sid", technology: "pjsip", confFile: "pjsip.conf"},
-	Asterisk16: {suite: "bullseye", technology: "chan_sip", confFile: "sip.conf"},
+	Asterisk22: {suite: "sid", packages: asteriskPackages, technology: "pjsip", confFile: "pjsip.conf"},
+	Asterisk16: {suite: "bullseye", packages: asteriskPackages, technology: "chan_sip", confFile: "sip.conf"},
 }
 
 // mirror serves every suite of the lab; debootstrap checks what it gets against the Debian keys.
@@ -58,9 +61,9 @@ func Cache() (string, error) {
 	return filepath.Join(dir, "tollwarden-lab"), nil
 }
 
-// ErrNoRoot says that there is no root file system of Asterisk and that debootstrap could not
+// ErrNoRoot says that there is no root file system and that debootstrap could not
 // build one, as without the network.
-var ErrNoRoot = errors.New("no root file system of Asterisk")
+var ErrNoRoot = errors.New("no root file system")
 
 // Root returns the root file system of version and builds it first when the cache does not have
 // it, which takes a minute or two and the network. Processes that ask at the same time wait for
@@ -72,18 +75,36 @@ func Root(ctx context.Context, version Version, progress io.Writer) (string, err
 	if !ok {
 		return "", fmt.Errorf("build root: no such version %q", version)
 	}
+	dir, err := stored(ctx, "asterisk-"+string(version), r, progress)
+	if err != nil {
+		return "", fmt.Errorf("build root of Asterisk %s: %w", version, err)
+	}
+	return dir, nil
+}
+
+// Debian is [Root] for the smallest Debian 12, without Asterisk.
+func Debian(ctx context.Context, progress io.Writer) (string, error) {
+	dir, err := stored(ctx, "debian-12", release{suite: "bookworm"}, progress)
+	if err != nil {
+		return "", fmt.Errorf("build root of Debian 12: %w", err)
+	}
+	return dir, nil
+}
+
+// stored is the root called name in the cache, which is built first where it is missing.
+func stored(ctx context.Context, name string, r release, progress io.Writer) (string, error) {
 	cache, err := Cache()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(cache, "asterisk-"+string(version))
+	dir := filepath.Join(cache, name)
 	if complete(dir) {
 		return dir, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", fmt.Errorf("make cache folder: %w", err)
 	}
-	unlock, err := lock(filepath.Join(cache, "asterisk-"+string(version)+".lock"))
+	unlock, err := lock(filepath.Join(cache, name+".lock"))
 	if err != nil {
 		return "", err
 	}
@@ -91,10 +112,7 @@ func Root(ctx context.Context, version Version, progress io.Writer) (string, err
 	if complete(dir) { // somebody else was faster
 		return dir, nil
 	}
-	if err := build(ctx, r, dir, progress); err != nil {
-		return "", fmt.Errorf("build root of Asterisk %s: %w", version, err)
-	}
-	return dir, nil
+	return dir, build(ctx, r, dir, progress)
 }
 
 // complete tells whether dir is a finished root of the present recipe.
@@ -109,8 +127,11 @@ func build(ctx context.Context, r release, dir string, progress io.Writer) error
 	if err := errors.Join(removeRoot(part), removeRoot(dir)); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "debootstrap", "--variant=minbase",
-		"--include=asterisk,asterisk-modules,iproute2", r.suite, part, mirror)
+	args := []string{"--variant=minbase", r.suite, part, mirror}
+	if r.packages != "" {
+		args = append([]string{"--include=" + r.packages}, args...)
+	}
+	cmd := exec.CommandContext(ctx, "debootstrap", args...)
 	var tail tailWriter
 	cmd.Stdout, cmd.Stderr = &tail, &tail
 	if progress != nil {

@@ -58,6 +58,11 @@ func provisionAll(ctx context.Context) error {
 		}
 		fmt.Printf("Asterisk %s: %s\n", v, dir)
 	}
+	dir, err := lab.Debian(ctx, os.Stderr)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Debian 12: %s\n", dir)
 	return nil
 }
 
