@@ -79,10 +79,11 @@ func (s *logStream) next(it *item) error {
 		}
 		before := s.parser.Counts
 		s.parser.Line(line, s.take)
-		s.file.Entries, s.file.Others = s.parser.Counts.Entries, s.parser.Counts.Others
 		switch {
 		case s.parser.Counts.Undated > before.Undated:
 			s.file.addDamage("its date cannot be parsed", line)
+		case s.parser.Counts.Others > before.Others:
+			s.file.addNote("lines of other programs, or that Asterisk shows besides its log", line)
 		case s.parser.Counts.Foreign > before.Foreign && len(bytes.TrimSpace(line)) > 0:
 			s.file.addDamage("not a line of Asterisk's logger", line)
 		}
