@@ -169,7 +169,7 @@ func (s *source) begin(raw *archive.File, o *Options) error {
 	default:
 		log := newLog(in, &s.File, o.Zone, raw.Modified)
 		s.stream = log
-		return log.prepare(s.Path, raw.Regular, o)
+		return log.prepare(o, raw.Regular)
 	}
 	return nil
 }

@@ -37,16 +37,17 @@ func newLog(in *bufio.Reader, file *File, zone *time.Location, latest time.Time)
 	}
 }
 
-// prepare learns how the log is written. The error says what to do if its dates leave open
-// which number is the day.
-func (s *logStream) prepare(path string, regular bool, o *Options) error {
+// prepare learns how the log is written. The error is an *logfile.AmbiguousError if its
+// dates leave open which number is the day, and says what to do about that. A file that is
+// not regular shows only its beginning.
+func (s *logStream) prepare(o *Options, regular bool) error {
 	p := &s.parser
 	p.Tags, p.Clock.Format = o.Tags, o.DateFormat
 	head, _ := s.in.Peek(bufferSize) // errors show up when it is read
-	var open *logfile.AmbiguousError
 	err := p.Survey(bytes.NewReader(head), time.Time{})
-	if errors.As(err, &open) && regular {
-		err = s.prepareWhole(path)
+	var unclear *logfile.AmbiguousError
+	if errors.As(err, &unclear) && regular {
+		err = s.prepareWhole()
 	}
 	if err != nil {
 		return fmt.Errorf("%w: say which with --dateformat", err)
@@ -55,13 +56,13 @@ func (s *logStream) prepare(path string, regular bool, o *Options) error {
 }
 
 // prepareWhole reads the whole file for that.
-func (s *logStream) prepareWhole(path string) error {
-	in, err := archive.Open(path, archive.Options{})
+func (s *logStream) prepareWhole() error {
+	in, err := archive.Open(s.file.Path, archive.Options{})
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	return s.parser.Survey(in, in.Modified)
+	return s.parser.Survey(in, s.parser.Clock.Latest)
 }
 
 func (s *logStream) next(it *item) error {
