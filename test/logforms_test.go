@@ -93,6 +93,11 @@ func (f *formsLab) await(i int, form string) { f.awaited[netip.PrefixFrom(f.addr
 func (f *formsLab) banned() {
 	f.t.Helper()
 	missing := ""
+	defer func() {
+		if missing != "" {
+			f.t.Errorf("no ban from %d forms:%s", strings.Count(missing, "\n"), missing)
+		}
+	}()
 	f.w.wait("bans from all forms", 10*time.Second, func() bool {
 		listing, err := f.w.lab.PBX.Command(f.t.Context(), "nft", "-j", "list", "table", "inet", "tollwarden").Output()
 		if err != nil {
@@ -108,9 +113,6 @@ func (f *formsLab) banned() {
 			if kernelHolds(f.t, listing, p) {
 				f.t.Fatalf("a ban from %s", form)
 			}
-		}
-		if now != missing && now != "" {
-			f.t.Logf("no ban yet from %d forms:%s", strings.Count(now, "\n"), now)
 		}
 		missing = now
 		if now != "" {

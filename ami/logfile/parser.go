@@ -257,7 +257,7 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 		}
 		return
 	}
-	if p.whole || w.form != formBare && p.form != formBare || p.record.Doubtful && p.console.shows() {
+	if p.whole || opening || w.form != formBare && p.form != formBare || p.record.Doubtful && p.console.shows() {
 		p.Flush(emit)
 		return
 	}
