@@ -124,8 +124,8 @@ func TestConsoleWithoutPrefix(t *testing.T) {
 	if err := p.Survey(strings.NewReader(text), noon); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := foundShared(p, text), strings.Repeat("\n"+admin+spoofed, 5)[1:]; got != want || p.Trust != Anyone {
-		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust)
+	if got, want := foundShared(p, text), strings.Repeat("\n"+admin+spoofed, 5)[1:]; got != want || p.Trust() != Anyone {
+		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust())
 	}
 	// Asterisk's own file has no such lines: two in it are somebody's.
 	file := stamp + manager + byMe + "\n    -- Added contact 'sip:1002@198.51.100.7'\n"
@@ -134,8 +134,8 @@ func TestConsoleWithoutPrefix(t *testing.T) {
 	if err := p.Survey(strings.NewReader(text), noon); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := foundShared(p, text), strings.Repeat("\ntampered"+spoofed, 5)[1:]; got != want || p.Trust != Own {
-		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust)
+	if got, want := foundShared(p, text), strings.Repeat("\ntampered"+spoofed, 5)[1:]; got != want || p.Trust() != Own {
+		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust())
 	}
 }
 

@@ -132,7 +132,7 @@ func (s *logStream) take(r *logfile.Record) {
 	}
 	s.got = true
 	s.file.Read++
-	s.file.Trust = s.parser.Trust
+	s.file.Trust = s.parser.Trust()
 	*s.item = item{at: s.last, sensor: s.plain}
 	if r.Security {
 		s.item.sensor = s.secure
