@@ -18,6 +18,8 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 	fmt.Fprintf(w, "Mode %s", cfg.Mode)
 	if cfg.Mode == config.Observe {
 		fmt.Fprint(w, ": decide and record everything, change nothing")
+	} else if n := cfg.Observing(); n > 0 {
+		fmt.Fprintf(w, ", but %s only watched", map[bool]string{true: "1 threshold is", false: fmt.Sprint(n) + " thresholds are"}[n == 1])
 	}
 	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Data in %s, control socket %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
 	fmt.Fprintf(w, "Never banned: %s%s.\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
@@ -108,7 +110,15 @@ func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
 	}
 	slices.Sort(names)
 	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, incident.Count(t.Score, "point"), perWords(t.Per),
-		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
+		config.FormatDuration(t.Within), strings.Join(names, ", "), observedWords(t)+playbookWords(cfg, t.Playbook))
+}
+
+// observedWords says that a threshold is only watched.
+func observedWords(t config.Threshold) string {
+	if t.Mode == config.Observe {
+		return "only watched, would "
+	}
+	return ""
 }
 
 // perWords says what a threshold keeps its scores by.
