@@ -105,7 +105,7 @@ func newRoot() *cobra.Command {
 	root.AddCommand(
 		newStatus(), newIncidents(), newIncident(), newBans(), newAddresses(), newExtensions(), newOrders(), newSpending(),
 		newFirstHour(), newHangup(), newRotate(), newSecret(), newLock(), newUnlock(), newCompromise(), newTrust(), newBan(), newUnban(), newAllow(), newEnforce(), newObserve(), newPause(), newResume(),
-		newSetup(), newCheck(), newReplay(), newImport(), newRates(), newDemo(),
+		newSetup(), newCheck(), newReplay(), newImport(), newRates(), newBackup(), newRestore(), newForget(), newDemo(),
 		newRun(), newReload(), newDown(), newVersion(), newMan(), newHook(), oldName(newAddresses(), "sources"), oldName(newExtensions(), "accounts"),
 	)
 	group(root)

@@ -64,6 +64,7 @@ type Daemon struct {
 	sessions     *sessions
 	health       *health
 	history      *pastCalls
+	weekly       *weekly
 	feeds        feeds
 	api          *apiBackend
 	socket       *control.Server
@@ -172,7 +173,9 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.ports.ask = asterisk.Binds
 	d.newPasswords = &newPasswords{settle: asterisk.SettlePasswords, soonC: make(chan struct{}, 1), log: o.Log}
 	d.trials = &trials{asterisk: asterisk, config: d.config.current.Load}
-	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
+	if d.logSensor, err = newLogSensor(o.Config, d.lastSeen.seen.Log, d.since); err != nil {
+		return err
+	}
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Standing: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(d.userMail.also(o.OnIncident)), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
@@ -238,6 +241,10 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 		effect.look(now, senses.Ineffective)
 		waiting.look(now, senses.Breaker)
 	}
+	d.weekly = openWeekly(o.Config.Data, o.Log)
+	d.weekly.notifier, d.weekly.ledger, d.weekly.names, d.weekly.mode = d.notifier, d.ledger, d.names, d.config.mode
+	d.weekly.checks = d.health.checks
+	d.weekly.currency = func(now time.Time) string { return d.engine.Spending(now).Currency }
 	status := statusSource{
 		version: d.version, since: d.since, health: d.health, config: d.config,
 		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier, names: d.names,
@@ -309,7 +316,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
 		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
-		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run, d.history.run,
+		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run, d.history.run, d.weekly.run,
 	}
 	if d.web != nil {
 		tasks = append(tasks, d.web.Serve)

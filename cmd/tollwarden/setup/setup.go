@@ -266,7 +266,7 @@ func (s *Setup) strangers(ctx context.Context, f *site, a Answers, daemon *contr
 	for _, ip := range addresses {
 		fmt.Fprintf(s.Out, "  %s\n", typed(incident.Command("ban", ip.String(), "--for", "30d", "--reason", "not ours")))
 	}
-	if daemon == nil || s.Agreed || !agree(s.In, s.Out, false, "Do that now? The extension's own phone needs the new password then (`tollwarden secret`).") {
+	if daemon == nil || s.Agreed || !agree(s.In, s.Out, false, "Do that now? The extension's own phone needs the new password then (`tollwarden secret EXTENSION` shows it).") {
 		return
 	}
 	said := func(what string, err error) {
