@@ -72,7 +72,7 @@ steps = ["ban", "notify"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []config.Threshold{{Name: "mine", Per: config.PerNetwork, Signals: map[string]int{"InvalidPassword": 2}, Score: 6, Within: 7 * 24 * time.Hour, Playbook: "p"}}
+	want := []config.Threshold{{Name: "mine", Per: config.PerNetwork, Signals: map[string]int{"InvalidPassword": 2}, Score: 6, Within: 7 * 24 * time.Hour, Playbook: "p", Mode: config.Enforce}}
 	if diff := cmp.Diff(want, c.Thresholds); diff != "" {
 		t.Error(diff)
 	}
@@ -206,6 +206,7 @@ func TestMistakes(t *testing.T) {
 		"signal":           {login + strings.Replace(rule, `InvalidPassword`, `WrongPassword`, 1), `t.toml:11: threshold[0].signals: there is no signal "WrongPassword": want some of InvalidPassword`},
 		"score":            {login + strings.Replace(rule, `score = 3`, `score = 0`, 1), `t.toml:12: threshold[0].score: 0: want 1 to 1000`},
 		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network", "account", "site" or "origin"`},
+		"mode of rule":     {login + rule + "mode = \"watch\"\n", `t.toml:15: threshold[0].mode: "watch": want "enforce" or "observe"`},
 		"within missing":   {login + strings.Replace(rule, "within = \"1h\"\n", "", 1), `t.toml:8: threshold[0].within: "": want a duration`},
 		"country":          {login + "[calls]\ncountry = \"England\"\n", `t.toml:5: calls.country: "England": want a two-letter country code (ISO 3166)`},
 		"outside line":     {login + "[calls]\noutside_line = [\"nine\"]\n", `t.toml:5: calls.outside_line: "nine": want 1 to 8 digits`},
