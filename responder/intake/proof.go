@@ -163,7 +163,7 @@ func (p *Proof) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 // proves nothing. With chan_sip it does not: that sends a challenge it has made
 // once to whoever repeats the request, from another address, too (check_auth).
 func nonceOf(e *event.Event) []byte {
-	if IsAnswer(e) {
+	if e.Kind == event.ChallengeResponseFailed && string(e.Service) == "PJSIP" {
 		return e.Challenge // what the client sent
 	}
 	return nil
