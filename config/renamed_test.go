@@ -52,7 +52,7 @@ func TestOldReference(t *testing.T) {
 	got := parseFile(t, "testdata/old-reference.toml", withLogin)
 	want := parseFile(t, "reference.toml", withLogin)
 	old := map[string]string{
-		"dormant account used": "account wakes", "faster than a person dials": "machine-dialled",
+		"long unused extension": "account wakes", "extension under attack": "account under attack", "faster than a person dials": "machine-dialled",
 		"limit to known networks": "shelter", "notify only": "tell",
 	}
 	since := []string{

@@ -12,7 +12,7 @@ func suggest(unknown string) string {
 		if strings.Count(key, ".") != strings.Count(unknown, ".") {
 			continue
 		}
-		if d := editDistance(unknown, key); d < distance {
+		if d := EditDistance(unknown, key); d < distance {
 			best, distance = key, d
 		}
 	}
@@ -43,8 +43,8 @@ func keysOf(table string, t reflect.Type) (keys []string) {
 	return keys
 }
 
-// editDistance counts the bytes to insert, remove or replace to make b of a.
-func editDistance(a, b string) int {
+// EditDistance counts the bytes to insert, remove or replace to make b of a.
+func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -131,6 +131,13 @@ func (e *Engine) Canary() (name string, heard <-chan struct{}) {
 	return name, heard
 }
 
+// Guess makes up a name for one guess over SIP and returns a channel that is closed when
+// the event session has heard it. No score counts it.
+func (e *Engine) Guess() (name string, seen <-chan struct{}) {
+	e.with(func() { name, seen = e.judge.Intake.Canaries.NewGuess() })
+	return name, seen
+}
+
 // OwnCanary is Canary for a login with our own name.
 func (e *Engine) OwnCanary() (heard <-chan struct{}) {
 	e.with(func() { heard = e.judge.Intake.Canaries.NewOwn() })

@@ -92,7 +92,7 @@ func TestStalePasswordInAnOffice(t *testing.T) {
 	if len(list) != 1 {
 		t.Fatalf("%d incidents: %s", len(list), thresholds(list))
 	}
-	if s := list[0].Steps[0]; s.State != "done" || s.Target != office+":5073" || !strings.Contains(s.Detail, `the phone of account "1004" (User-Agent "Snom 1004") has a wrong password`) {
+	if s := list[0].Steps[0]; s.State != "done" || s.Target != office+":5073" || !strings.Contains(s.Detail, `the phone of extension "1004" (User-Agent "Snom 1004") has a wrong password`) {
 		t.Errorf("step: %+v", s)
 	}
 }
@@ -196,7 +196,7 @@ func TestUnbanOfAFlow(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := again.Bans.ListPartial(time.Now())
-	if len(list) != 1 || list[0].Flow != flow || list[0].Account != "1003" || list[0].Incident != 1 || list[0].Reason == "" || list[0].Phone != `the phone of account "1003"` {
+	if len(list) != 1 || list[0].Flow != flow || list[0].Account != "1003" || list[0].Incident != 1 || list[0].Reason == "" || list[0].Phone != `the phone of extension "1003"` {
 		t.Fatalf("after a restart: %+v", list)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -401,7 +401,7 @@ func TestSixPhonesForTenMinutes(t *testing.T) {
 		}
 	}
 	list := h.settled(t)
-	if len(list) != 1 || !strings.Contains(list[0].Steps[0].Detail, `the phone of account "1006" (User-Agent "Snom 1006") has a wrong password`) {
+	if len(list) != 1 || !strings.Contains(list[0].Steps[0].Detail, `the phone of extension "1006" (User-Agent "Snom 1006") has a wrong password`) {
 		t.Fatalf("incidents %s: %+v, want one that names the sixth", thresholds(list), list)
 	}
 	if n := h.Counters().Flows; n < 4 {

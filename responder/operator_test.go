@@ -124,7 +124,7 @@ func TestForgiveness(t *testing.T) {
 	if _, err := h.Bans.Unban(villains, false, 7); !errors.Is(err, incident.ErrRefused) {
 		t.Errorf("what is not banned is released: %v", err)
 	}
-	want := []string{"unban 192.0.2.66", "unban 192.0.2.66 2 offences forgotten", "unban 192.0.2.66", "unban 192.0.2.0/24 1 offence forgotten"}
+	want := []string{"unban 192.0.2.66", "unban 192.0.2.66 2 earlier bans forgotten", "unban 192.0.2.66", "unban 192.0.2.0/24 1 earlier ban forgotten"}
 	if got := h.actions(t); !slices.Equal(got, want) {
 		t.Errorf("recorded %q, want %q", got, want)
 	}

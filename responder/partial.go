@@ -198,7 +198,7 @@ func (e *Engine) restorePartial(ctx context.Context, now time.Time) {
 		if i, ok := known[b.Target()]; ok {
 			b.Since, b.Origin, b.Reason, b.Account, b.Incident = i.At, i.Threshold, i.Reason, i.Account, i.ID
 			if b.Kind == incident.BlockedFlow && i.Account != "" {
-				b.Phone = "the phone of account " + strconv.QuoteToGraphic(i.Account)
+				b.Phone = "the phone of extension " + strconv.QuoteToGraphic(i.Account)
 			}
 		}
 		e.judge.RestorePartial(now, b, live)

@@ -36,7 +36,7 @@ const (
 func (e *Engine) Resync(ctx context.Context, now time.Time) error {
 	accounts, err := e.parts.Inventory.Accounts(ctx)
 	if err != nil {
-		return fmt.Errorf("list accounts: %w", err)
+		return fmt.Errorf("list the extensions: %w", err)
 	}
 	e.with(func() {
 		e.judge.Calls.List(accounts)

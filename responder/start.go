@@ -45,12 +45,12 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 	e.restoreSpending(ctx, now)
 	undecided := e.restoreHolds(ctx, now)
 	taken, err := l.Taken(ctx, now.Add(-policy.Breaker.Within))
-	e.doubt(err, "the accounts whose passwords were changed lately")
+	e.doubt(err, "the extensions whose passwords were changed lately")
 	for account, at := range taken {
 		e.judge.Contain.Breaker.Take(at, account)
 	}
 	offences, err := l.Offences(ctx, now.Add(-policy.Ladder.Forget))
-	e.doubt(err, "the offences")
+	e.doubt(err, "how many times each address was banned")
 	for _, o := range offences {
 		e.judge.Offences.Set(o.Prefix, o.Number, o.Last)
 	}
@@ -73,7 +73,7 @@ func (e *Engine) start(ctx context.Context, now time.Time, policy judge.Policy) 
 
 func (e *Engine) doubt(err error, what string) {
 	if err != nil {
-		e.parts.Log.Error().Err(err).Msg("could not read " + what + " from the ledger: continuing without")
+		e.parts.Log.Error().Err(err).Msg("could not read " + what + " from the records on disk: continuing without")
 	}
 }
 

@@ -134,7 +134,7 @@ func TestSpoofableLadderAfterAStart(t *testing.T) {
 			if got := ban.Until.Sub(now).Round(time.Minute); got != tc.want || ban.Repeat != 3 || ban.Offence != 0 {
 				t.Errorf("banned for %s: %+v", got, ban)
 			}
-			if ban, _ := h.banOf(now, network); ban.Rung() != "spoofable, 3rd time" || !ban.Network() {
+			if ban, _ := h.banOf(now, network); ban.Rung() != "may be spoofed, 3rd time in a row" || !ban.Network() {
 				t.Errorf("the network: %+v", ban)
 			}
 			repeats, err := h.ledger.Repeats(t.Context(), now.Add(-time.Minute))

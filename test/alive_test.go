@@ -135,7 +135,7 @@ func TestDeafEventSessionIsNoticed(t *testing.T) {
 	if code, body := w.get("/healthz"); code != http.StatusServiceUnavailable || !strings.Contains(body, "canary") {
 		t.Errorf("healthz: %d %s", code, body)
 	}
-	if out, err := w.tollwarden("status", "--socket", w.socket()); err == nil || !strings.Contains(out, "canary") {
+	if out, err := w.tollwarden("status", "--socket", w.socket()); err == nil || !strings.Contains(out, "test event") {
 		t.Errorf("status: %v\n%s", err, out)
 	}
 	w.wait("the alarm", 60*time.Second, func() bool { n, _ := m.got("degraded"); return n == 1 })

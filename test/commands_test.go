@@ -217,7 +217,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 
 	b.pbx.Raw("security", guesses("1002", "203.0.113.5", 2))
 	b.wait("a score", func() bool { return strings.Contains(b.must(with("sources")...), "203.0.113.5") })
-	b.run(with("sources")...).wants(t, "sources", 0, "66%", "password guessing", "2 of 3 within 1h")
+	b.run(with("sources")...).wants(t, "sources", 0, "2 of 3 wrong passwords  1h")
 	if list := objects(t, b.must(with("sources", "--json")...)); len(list) != 1 || keysOf(t, list[0]) != "ban channels crossed key last scores share" {
 		t.Errorf("sources --json: %v", list)
 	}
@@ -235,7 +235,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	if b.pbx.Secret("1002") == "easy-1002" || !b.dropped("203.0.113.5/32") || !b.dropped("203.0.113.6/32") {
 		t.Error("the attack was not stopped")
 	}
-	b.run(with("accounts")...).wants(t, "accounts", 0, "1002", "crossed", "password changed")
+	b.run(with("accounts")...).wants(t, "accounts", 0, "1002", "limit reached", "password changed")
 	if got := bans.line(); !strings.Contains(got, `"change":"banned"`) || !strings.Contains(got, "203.0.113.5/32") {
 		t.Errorf("bans --watch: %q", got)
 	}
@@ -273,7 +273,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	b.run("allow", "everybody").wants(t, "no such command", 2, `unknown command "everybody"`)
 	b.run(with("incident", "seven")...).wants(t, "no number", 2, "want the number")
 
-	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; forgot the score and 1 offence")
+	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; forgot its wrong passwords and 1 earlier ban")
 	if got := bans.until("released"); !strings.Contains(got, `"change":"released"`) {
 		t.Errorf("bans --watch: %q", got)
 	}
@@ -313,8 +313,8 @@ func TestOrdersOnAccounts(t *testing.T) {
 		t.Error("the secret is printed")
 	}
 	b.run(with("rotate", "1009")...).wants(t, "rotate of nobody", 1, "1009")
-	b.run(with("lock", "1009")...).wants(t, "lock of nobody", 1, "no such account")
-	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "neither locked nor restricted")
+	b.run(with("lock", "1009")...).wants(t, "lock of nobody", 1, "no such extension")
+	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "neither locked nor limited to networks")
 	b.run(with("rotate", "AMI/admin")...).wants(t, "rotate of a manager account", 1, "manager.conf")
 
 	// A shell completes what there is.

@@ -540,7 +540,7 @@ func TestStartsWithoutItsLedger(t *testing.T) {
 			if err != nil || len(bans) != 2 || bans[1].Origin != "kernel" {
 				t.Errorf("bans: %+v, %v", bans, err)
 			}
-			b.run("status", "--socket", b.socket()).wants(t, "status", 4, "ledger", tc.want)
+			b.run("status", "--socket", b.socket()).wants(t, "status", 4, "records", tc.want)
 		})
 	}
 }

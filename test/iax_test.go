@@ -44,7 +44,7 @@ func iaxPhone(t *testing.T, h *lab.Host, account, secret string) *lab.IAXPhone {
 	return p
 }
 
-// A thief who finds the password of an IAX2 account is contained like one of SIP: after
+// A thief who finds the password of an IAX2 user is contained like one of SIP: after
 // others' guesses a call to a satellite ends the thief's calls and its registration,
 // changes the password and closes the port. A colleague's call over IAX2 goes on. So it is
 // for an account of SIP with a name of three words.

@@ -56,7 +56,7 @@ var allowed = map[string][]string{
 	"responder/contain":  {"ami/event", "responder/calls", "responder/incident", "responder/orders", "responder/score"},
 	"responder/journal":  {"responder/incident"},
 	"responder/judge":    pure,
-	"responder/replay":   append([]string{"ami", "responder/judge"}, pure...),
+	"responder/replay":   append([]string{"ami", "responder/archive", "responder/judge"}, pure...),
 	"responder/ledger":   {"ami/event", "responder/incident", "responder/orders", "responder/score"},
 	"responder/control":  {"responder/incident", "responder/score"},
 	"responder/orders":   {},
@@ -64,6 +64,7 @@ var allowed = map[string][]string{
 	"responder/slow":     {"ami/event", "responder/score"},
 	"responder/spending": {},
 	"responder/cdr":      {"ami/event"},
+	"responder/archive":  {},
 	"responder/history":  {"responder/calls", "responder/cdr", "responder/numbers", "responder/spending"},
 
 	"responder/cdr/database": {"responder/cdr"},

@@ -181,7 +181,7 @@ func TestSixPhonesBehindOneAddress(t *testing.T) {
 	}
 	named := 0
 	for _, i := range w.incidents() {
-		if strings.Contains(i.Steps[0].Detail, `the phone of account "1006" (User-Agent "Lab phone") has a wrong password`) {
+		if strings.Contains(i.Steps[0].Detail, `the phone of extension "1006" (User-Agent "Lab phone") has a wrong password`) {
 			named++
 			if i.Steps[0].Target != sixth.Source().String() || i.Steps[0].State != "done" {
 				t.Errorf("step %+v, want the flow %s", i.Steps[0], sixth.Source())
@@ -238,7 +238,7 @@ func TestSixPhonesBehindOneAddress(t *testing.T) {
 	// phone through.
 	flow := sixth.Source().String()
 	out, err := w.tollwarden("bans", "--socket", w.socket())
-	if err != nil || !strings.Contains(out, flow) || !strings.Contains(out, "one phone's flow") || !strings.Contains(out, `the phone of account "1006"`) {
+	if err != nil || !strings.Contains(out, flow) || !strings.Contains(out, "one phone's flow") || !strings.Contains(out, `the phone of extension "1006"`) {
 		t.Errorf("bans: %v, %s", err, out)
 	}
 	if s, err := w.client().Status(t.Context()); err != nil || s.Firewall.FlowsBlocked != 1 {
@@ -327,7 +327,7 @@ func TestOneAccountFromEverywhere(t *testing.T) {
 	w.wait("a word about the account", 10*time.Second, func() bool {
 		told = 0
 		for _, i := range w.incidents() {
-			if crosses(i, "account under attack") && i.Account == "1002" {
+			if crosses(i, "extension under attack") && i.Account == "1002" {
 				told++
 			}
 		}

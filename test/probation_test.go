@@ -129,7 +129,7 @@ func (w *warden) guessedAt(f *forger, account string) {
 		}
 		for _, s := range list {
 			for _, points := range s.Scores {
-				if s.Key.Account == account && points.Threshold == "account under attack" && points.Points >= 4 {
+				if s.Key.Account == account && points.Threshold == "extension under attack" && points.Points >= 4 {
 					return true
 				}
 			}

@@ -110,7 +110,7 @@ func TestUnlockEndsARestriction(t *testing.T) {
 	if err := traveller.Register(soon(t)); err == nil {
 		t.Error("the right password is accepted from an unknown network")
 	}
-	if out, err := w.tollwarden("accounts", "--socket", w.socket()); err != nil || !strings.Contains(out, "restricted to 198.51.100.0/24") {
+	if out, err := w.tollwarden("accounts", "--socket", w.socket()); err != nil || !strings.Contains(out, "limited to its known networks 198.51.100.0/24") {
 		t.Errorf("accounts says %s, %v", out, err)
 	}
 	out, err := w.tollwarden("unlock", "1002", "--socket", w.socket())
@@ -189,7 +189,7 @@ func (w *warden) sheltered() bool {
 	w.t.Helper()
 	for _, i := range w.incidents() {
 		for _, s := range i.Steps {
-			if crosses(i, "account under attack") && s.Step == "restrict" && s.State == "done" {
+			if crosses(i, "extension under attack") && s.Step == "restrict" && s.State == "done" {
 				return true
 			}
 		}

@@ -49,10 +49,10 @@ func (ast asterisk) find(ctx context.Context, name string) (*account, error) {
 		return nil, fmt.Errorf("look up chan_sip peer %s: %w", name, err)
 	}
 	if a.iax, err = ast.iaxAccount(ctx, name); err != nil {
-		return nil, fmt.Errorf("look up IAX2 account %s: %w", name, err)
+		return nil, fmt.Errorf("look up IAX2 user %s: %w", name, err)
 	}
 	if a.endpoint == nil && a.peer == nil && a.iax == nil {
-		return nil, fmt.Errorf("%w: %s is neither a PJSIP endpoint nor a chan_sip peer nor an IAX2 account", ErrNoAccount, name)
+		return nil, fmt.Errorf("%w: %s is neither a PJSIP endpoint nor a chan_sip peer nor an IAX2 user", ErrNoAccount, name)
 	}
 	return a, nil
 }
@@ -124,7 +124,7 @@ func (a *account) technologies() string {
 	for _, t := range []struct {
 		there bool
 		name  string
-	}{{a.endpoint != nil, "a PJSIP endpoint"}, {a.peer != nil, "a chan_sip peer"}, {a.iax != nil, "an IAX2 account"}} {
+	}{{a.endpoint != nil, "a PJSIP endpoint"}, {a.peer != nil, "a chan_sip peer"}, {a.iax != nil, "an IAX2 user"}} {
 		if t.there {
 			is = append(is, t.name)
 		}

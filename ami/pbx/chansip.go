@@ -127,7 +127,7 @@ func (ro *rotations) liveSIP(ctx context.Context, name, secret string) (checked 
 	if err := sleep(ctx, min(500*time.Millisecond, ro.o.VerifyWithin)); err != nil {
 		return "", err
 	}
-	return unread + " without write class command, or the account is no friend or user)", nil
+	return unread + " without write class command, or the extension is no friend or user)", nil
 }
 
 // shownName is how many bytes of a name `sip show users` prints, in a column of that

@@ -12,7 +12,7 @@ import (
 
 // ErrNoAccount reports a name that is neither a PJSIP endpoint nor a chan_sip
 // peer of this Asterisk. It is an incident.ErrRefused.
-var ErrNoAccount = fmt.Errorf("%w: no such account", incident.ErrRefused)
+var ErrNoAccount = fmt.Errorf("%w: no such extension", incident.ErrRefused)
 
 // PermissionError reports an action that the AMI user may not do.
 type PermissionError struct {

@@ -22,12 +22,12 @@ type evictions struct {
 func (ev *evictions) Evict(ctx context.Context, account string, stranger func(netip.Addr) bool, spare func() []string) (removed int, channels []string, err error) {
 	a, err := ev.asterisk.find(ctx, account)
 	if err != nil {
-		return 0, nil, fmt.Errorf("evict strangers: %w", err)
+		return 0, nil, fmt.Errorf("end what comes from unknown places: %w", err)
 	}
 	removed, err = ev.registered(ctx, a, stranger)
 	channels, cerr := ev.calls(ctx, account, stranger, spare)
 	if err = errors.Join(err, cerr); err != nil {
-		err = fmt.Errorf("evict strangers of %s: %w", account, err)
+		err = fmt.Errorf("end what uses %s from unknown places: %w", account, err)
 	}
 	return removed, channels, err
 }

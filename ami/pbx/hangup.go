@@ -62,7 +62,7 @@ func (h *hangups) hangup(ctx context.Context, account string, spare func() []str
 			return nil
 		}
 	}
-	return fmt.Errorf("channels are still there after %d rounds: rotate or lock the account first", h.rounds)
+	return fmt.Errorf("channels are still there after %d rounds: rotate or lock the extension first", h.rounds)
 }
 
 // hangupAll asks for the end of every channel of an account that is not spared, and returns

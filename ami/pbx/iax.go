@@ -176,7 +176,7 @@ func (ro *rotations) planIAX(ctx context.Context, a *account) ([]rotation, error
 		rs = append(rs, ro.iaxRotation(a, edit{root: iaxFile, section: a.name, kind: conf[i].last("type")}))
 	}
 	if len(rs) == 0 {
-		return nil, errors.New("the IAX2 account has no section in iax.conf (realtime or users.conf): use a rotation hook")
+		return nil, errors.New("the IAX2 user has no section in iax.conf (realtime or users.conf): use a rotation hook")
 	}
 	return rs, nil
 }
@@ -271,7 +271,7 @@ func (ro *rotations) liveIAX(ctx context.Context, name, secret string) (checked 
 	case refused:
 		return unread + " without write class command)", nil
 	}
-	return unread + ": the account is no friend or user)", nil
+	return unread + ": the extension is no friend or user)", nil
 }
 
 // shownIAXUser finds the beginning of a secret in a line of `iax2 show users`.

@@ -97,7 +97,7 @@ func TestEachAccountHasItsOwnFile(t *testing.T) {
 	if f.load("pjsip.conf") == nil || strings.Contains(f.file("pjsip.endpoint_custom_post.conf"), "#include") {
 		t.Errorf("repaired, it is\n%s", f.file("pjsip.endpoint_custom_post.conf"))
 	}
-	if detail, err := m.Unlock(t.Context(), "1002", was["1002"]); err != nil || detail != "the account no longer exists" {
+	if detail, err := m.Unlock(t.Context(), "1002", was["1002"]); err != nil || detail != "the extension no longer exists" {
 		t.Errorf("%q, %v", detail, err)
 	}
 	if _, err := m.Unrestrict(t.Context(), "1001", office); err != nil {

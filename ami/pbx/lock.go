@@ -47,7 +47,7 @@ func (l *locks) Unlock(ctx context.Context, account, was string) (detail string,
 	_, detail, err = l.moveTo(ctx, account, func(t Technology) string { return contexts[t] })
 	if errors.Is(err, ErrNoAccount) {
 		_, err = l.editor.removeTraces(ctx, account)
-		detail = "the account no longer exists"
+		detail = "the extension no longer exists"
 	}
 	if err == nil {
 		l.forget(ctx, account)
@@ -182,7 +182,7 @@ func (l *locks) liveContext(ctx context.Context, name, want string) error {
 		return p != nil && p.Get("Context") == want, err
 	})
 	if err == nil && !held {
-		err = fmt.Errorf("after %v the account does not have it", l.within)
+		err = fmt.Errorf("after %v the extension does not have it", l.within)
 	}
 	if err != nil {
 		return fmt.Errorf("check the live context: %w", err)

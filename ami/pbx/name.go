@@ -10,7 +10,7 @@ import (
 
 // ErrUnsafeName reports a name that cannot be put into an AMI action or a CLI
 // command without changing its meaning. Nothing has been sent.
-var ErrUnsafeName = errors.New("unsafe account name")
+var ErrUnsafeName = errors.New("unsafe extension name")
 
 // maxAccount is the longest account name: chan_iax2 reads 255 bytes of one, the other
 // drivers fewer.

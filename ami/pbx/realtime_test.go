@@ -71,7 +71,7 @@ func TestRealtimeRow(t *testing.T) {
 	if err != nil || !strings.Contains(detail, "row 1001 of endpoints") {
 		t.Fatalf("%q, %v", detail, err)
 	}
-	if detail, err := m.Restrict(t.Context(), "1001", office); err != nil || detail != "restricted already" {
+	if detail, err := m.Restrict(t.Context(), "1001", office); err != nil || detail != "limited to its known networks already" {
 		t.Errorf("again: %q, %v", detail, err)
 	}
 	if _, err := m.Restrict(t.Context(), "1001", office[:1]); err == nil {

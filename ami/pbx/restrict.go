@@ -49,7 +49,7 @@ func (res *restrictions) Unrestrict(ctx context.Context, account string, to []ne
 	detail, err = res.setRules(ctx, account, rules{to, false})
 	if errors.Is(err, ErrNoAccount) {
 		_, err = res.editor.removeTraces(ctx, account)
-		return "the account no longer exists", err
+		return "the extension no longer exists", err
 	}
 	if err != nil {
 		return detail, fmt.Errorf("end the restriction of %s: %w", account, err)
@@ -166,11 +166,11 @@ func (res *restrictions) setRulesIn(ctx context.Context, e edit, prefix string, 
 	none := len(there) == 0
 	switch {
 	case r.up && ours:
-		return "restricted already", true, nil
+		return "limited to its known networks already", true, nil
 	case r.up && !none:
 		return "", true, errors.New("it has a deny or permit of its own: change them by hand, or leave restrict out of the playbook")
 	case !r.up && none:
-		return "it was not restricted any more", true, nil
+		return "it was not limited any more", true, nil
 	case !r.up && !ours:
 		return "somebody else changed its deny and permit, which stay", true, nil
 	case r.up:
@@ -178,7 +178,7 @@ func (res *restrictions) setRulesIn(ctx context.Context, e edit, prefix string, 
 	default:
 		e.swaps = []swap{{prefix + "deny", everybody, was}, {prefix + "permit", r.permit(), was}}
 	}
-	change, err := res.editor.amend(ctx, e, !r.up, "set the account's deny and permit there, or leave restrict out of the playbook")
+	change, err := res.editor.amend(ctx, e, !r.up, "set the extension's deny and permit there, or leave restrict out of the playbook")
 	if err != nil {
 		return "", true, err
 	}
@@ -192,7 +192,7 @@ func (res *restrictions) setRulesIn(ctx context.Context, e edit, prefix string, 
 	}
 	what := "restriction lifted: deny and permit removed from"
 	if r.up {
-		what = "restricted to " + strings.ReplaceAll(r.permit(), ",", ", ") + ": deny and permit in"
+		what = "limited to " + strings.ReplaceAll(r.permit(), ",", ", ") + ": deny and permit in"
 	}
 	return fmt.Sprintf("%s [%s] of %s, %s", what, e.section, change.note, proof), true, nil
 }
@@ -227,7 +227,7 @@ func (res *restrictions) liveRules(ctx context.Context, want bool, look func() (
 		return there && restricted == want, err
 	})
 	if err == nil && !held {
-		err = fmt.Errorf("after %v the account does not show it", res.within)
+		err = fmt.Errorf("after %v the extension does not show it", res.within)
 	}
 	if err != nil {
 		return fmt.Errorf("check the live rules: %w", err)

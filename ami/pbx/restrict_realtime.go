@@ -32,17 +32,17 @@ func (res *restrictions) setRowRules(ctx context.Context, s sorcery, name string
 	there := [2]string{now[0].Value, now[1].Value}
 	ours := [2]string{everybody, r.permit()}
 	none := [2]string{}
-	to, what := ours, "restricted to "+r.permit()
+	to, what := ours, "limited to "+r.permit()
 	if !r.up {
 		to, what = none, "restriction lifted"
 	}
 	switch {
 	case r.up && there == ours:
-		return "restricted already", nil
+		return "limited to its known networks already", nil
 	case r.up && there != none:
 		return "", errors.New("its row has a deny or permit of its own: change them by hand, or leave restrict out of the playbook")
 	case !r.up && there == none:
-		return "it was not restricted any more", nil
+		return "it was not limited any more", nil
 	case !r.up && there != ours:
 		return "somebody else changed its deny and permit, which stay", nil
 	}

@@ -27,7 +27,7 @@ func TestRestrictAndUnrestrict(t *testing.T) {
 	if n := f.count("UpdateConfig"); n > 0 {
 		t.Errorf("Asterisk was asked to write %d times", n)
 	}
-	if detail, err := m.Restrict(t.Context(), "1001", office); err != nil || detail != "restricted already" {
+	if detail, err := m.Restrict(t.Context(), "1001", office); err != nil || detail != "limited to its known networks already" {
 		t.Errorf("again: %q, %v", detail, err)
 	}
 	if _, err := m.Restrict(t.Context(), "1002", office[:1]); err != nil {
@@ -44,10 +44,10 @@ func TestRestrictAndUnrestrict(t *testing.T) {
 	if got := f.file("pjsip.conf"); got != pjsipConf {
 		t.Errorf("after it the file is\n%s", got)
 	}
-	if detail, err := m.Unrestrict(t.Context(), "1001", office); err != nil || detail != "it was not restricted any more" {
+	if detail, err := m.Unrestrict(t.Context(), "1001", office); err != nil || detail != "it was not limited any more" {
 		t.Errorf("lifted twice: %q, %v", detail, err)
 	}
-	if detail, err := m.Unrestrict(t.Context(), "nobody", office); err != nil || detail != "the account no longer exists" {
+	if detail, err := m.Unrestrict(t.Context(), "nobody", office); err != nil || detail != "the extension no longer exists" {
 		t.Errorf("lifted from nobody: %q, %v", detail, err)
 	}
 }
@@ -69,7 +69,7 @@ func TestRestrictLeavesAPersonsRulesAlone(t *testing.T) {
 			t.Errorf("the file is\n%s", got)
 		}
 		if _, err := m.Restrict(t.Context(), "1002", nil); err == nil {
-			t.Error("restricted to no network")
+			t.Error("limited to no network")
 		}
 	}
 }

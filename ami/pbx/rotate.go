@@ -123,7 +123,7 @@ func (ro *rotations) plan(ctx context.Context, a *account) ([]rotation, error) {
 		rs = append(rs, iax...)
 	}
 	if len(rs) == 0 {
-		return nil, fmt.Errorf("rotation method %q does not apply: the account is %s", ro.o.Method, a.technologies())
+		return nil, fmt.Errorf("rotation method %q does not apply: the extension is %s", ro.o.Method, a.technologies())
 	}
 	return rs, nil
 }

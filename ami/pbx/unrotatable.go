@@ -44,13 +44,13 @@ func (ro *rotations) TryRotate(ctx context.Context, atMost int) (out Trial, err 
 	trial := ro.trial()
 	if trial.byHook() {
 		if err := trial.o.Hook.Ping(ctx); err != nil {
-			out.Hopeless = []Unrotatable{{"any account", err.Error()}}
+			out.Hopeless = []Unrotatable{{"any extension", err.Error()}}
 		}
 		return out, nil
 	}
 	accounts, err := inventory{trial.asterisk}.Accounts(ctx)
 	if err != nil {
-		return out, fmt.Errorf("list accounts: %w", err)
+		return out, fmt.Errorf("list the extensions: %w", err)
 	}
 	tried, kinds := map[string]bool{}, map[string]*kindTrial{}
 	for _, a := range accounts {

@@ -17,7 +17,8 @@ func newAllow() *cobra.Command {
 		Use: "allow", Short: "Change or list what is never banned", Args: args(cobra.NoArgs),
 		Long: "Change or list what is never banned. A change takes effect at once and is written\n" +
 			"to the file `allow` in the data folder, beside firewall.allow in the configuration.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: "  tollwarden allow list\n  tollwarden allow add 198.51.100.0/24 --comment \"office in Bristol\"",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newAllowAdd(), newAllowRemove(), newAllowList())
 	return cmd
@@ -77,7 +78,7 @@ func allowedReason(a control.Allowed) string {
 }
 
 func newAllowRemove() *cobra.Command {
-	cmd := &cobra.Command{Use: "remove ADDR|CIDR|NAME", Short: "Remove an address, network or host name from the allow file", Args: args(cobra.ExactArgs(1))}
+	cmd := &cobra.Command{Use: "remove ADDR|CIDR|NAME", Short: "Remove an address, network or host name from the allow file", Args: args(cobra.ExactArgs(1)), Example: "  tollwarden allow remove 198.51.100.0/24"}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.ValidArgsFunction = completeAllowed(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -101,6 +102,7 @@ func newAllowList() *cobra.Command {
 		Use: "list", Short: "List what is never banned, and what is protected", Args: args(cobra.NoArgs),
 		Long: "List what is never banned, by origin: config, file, asterisk. What Asterisk itself trusts\n" +
 			"follows as protected: it is banned only if its address is confirmed.",
+		Example: "  tollwarden allow list",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -21,6 +21,7 @@ func newBans() *cobra.Command {
 		Long: "List what is blocked or throttled, newest first: banned addresses and networks, and at\n" +
 			"addresses that are not banned because others use them, the flows of single phones and\n" +
 			"what is throttled. With --json, the latter have a kind and no prefix.",
+		Example: "  tollwarden bans\n  tollwarden bans --watch", SuggestFor: []string{"blocked", "blocks"},
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	watch := cmd.Flags().Bool("watch", false, "list the bans, then follow changes; with --json only the changes, one object per line")
@@ -94,13 +95,13 @@ func newBan() *cobra.Command {
 func newUnban() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "unban ADDR|CIDR|ADDR:PORT | --all", Short: "Release a ban, or let a blocked phone through", Args: args(cobra.MaximumNArgs(1)),
-		Long: "Release everything that `tollwarden bans` lists of an address or a prefix, with its score.\n" +
+		Long: "Release everything that `tollwarden bans` lists of an address or a prefix, and forget its wrong passwords.\n" +
 			"With a port, let through one blocked phone at an address that others use.",
 		Example: "  tollwarden unban 192.0.2.66\n  tollwarden unban 198.51.100.20:59271\n  tollwarden unban '[2001:db8::20]:5060'",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	all := cmd.Flags().Bool("all", false, "release everything")
-	forgive := cmd.Flags().Bool("forgive", false, "also forget the score and the offences, so that the next ban counts as the first")
+	forgive := cmd.Flags().Bool("forgive", false, "also forget its wrong passwords and earlier bans, so that the next ban counts as the first")
 	cmd.ValidArgsFunction = completeBans(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *all == (len(args) == 1) {
@@ -113,7 +114,11 @@ func newUnban() *cobra.Command {
 				return usage(err)
 			}
 		}
-		changed, err := control.Dial(*socket).Unban(cmd.Context(), o)
+		client := control.Dial(*socket)
+		changed, err := client.Unban(cmd.Context(), o)
+		if err != nil && !o.All {
+			err = meantBlock(cmd.Context(), client, args[0], err)
+		}
 		return printChanged(cmd, changed, err, *asJSON)
 	}
 	return cmd

@@ -52,7 +52,7 @@ func (b blocks) print(w io.Writer) {
 		rows = append(rows, row{b.Since, []string{b.Target(), output.Time(b.Since), output.Until(b.Until), b.Words(), "-", "-", b.Origin, b.Why()}})
 	}
 	slices.SortStableFunc(rows, func(x, y row) int { return y.since.Compare(x.since) })
-	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "BLOCKED", "PACKETS", "TIME", "ORIGIN", "REASON")
+	t := output.NewTable(w, "IP ADDRESS", "SINCE", "UNTIL", "BLOCKED", "PACKETS", "TIMES BANNED", "ORIGIN", "REASON")
 	for _, r := range rows {
 		t.Row(r.cells...)
 	}

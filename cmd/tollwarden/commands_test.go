@@ -76,6 +76,10 @@ func (f *fakeDaemon) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	return f.changed(uid, o)
 }
+func (f *fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) {
+	return control.Proof{}, nil
+}
+
 func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) { return f.changed(uid, "reload") }
 func (f *fakeDaemon) Pause(uid uint32, o control.PauseOrder) (control.Paused, error) {
 	f.order, f.uid = o, uid == uint32(os.Getuid())
@@ -101,7 +105,7 @@ func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 	bans := goldenBans()
 	return []control.ScoreStatus{{
 		Key: score.Key{Per: score.PerAccount, Account: "1002"}, Share: 0.66, Crossed: true, Trust: "known", Held: "locked", Channels: 2, Rotated: &goldenAt, Last: &goldenAt, Ban: &bans[1], Partial: goldenPartial(),
-		Scores: []control.Score{{Threshold: "a", Points: 1, Score: 4, Within: "1h"}, {Threshold: "b", Points: 2, Score: 3, Within: "1d"}},
+		Scores: []control.Score{{Threshold: "a", Points: 1, Score: 4, Within: "1h"}, {Threshold: "b", Points: 2, Score: 3, Within: "1d", Counts: "wrong passwords"}},
 	}}, nil
 }
 func (f *fakeDaemon) Accounts() []string { return []string{"1001", "10 02; rm"} }
@@ -197,16 +201,17 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		code int
 		want []string
 	}{
-		{"status", 0, []string{"mode enforce", "kernel  NOT OK  gone", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled or closed: 2 · packets", "203.0.113.7 is closed to new connections over TCP, TLS and WebSocket until ", "12 phones keep theirs: find what guesses there; `tollwarden unban 203.0.113.7` opens it", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read", "incidents: 2"}},
+		{"status", 0, []string{"An attack would be stopped now.\nok · mode enforce", "kernel  NOT OK  gone\nevents  ok", "bans in force: 4 (2 networks closed for SIP and IAX2 over UDP) · single phones blocked: 1 · addresses throttled or closed: 2 · packets", "203.0.113.7 is closed to new connections over TCP, TLS and WebSocket until ", "12 phones keep theirs: find what guesses there; `tollwarden unban 203.0.113.7` opens it", "last gap: no events arrived from", "/etc/t.toml has changed", "/etc/t.toml: rename it", "/var/allow could not be read"}},
+		{"status --verbose", 0, []string{"events read: 5 · gaps: 1", "incidents: 2"}},
 		{"status --json", 0, []string{`"mode": "enforce"`}},
-		{"bans", 0, []string{"SIP and IAX2 over UDP  -        spoofable, 2nd time", "everything             -        1st offence", "192.0.2.66", "released by hand", "3 points of 3 within 1h", "198.51.100.20:59271  2026-", "one phone's flow ", "2001:db8::/64        2026-", "throttled  ", `the phone of account "1004": 3 points`}},
+		{"bans", 0, []string{"SIP and IAX2 over UDP  -        may be spoofed, 2nd time in a row", "everything             -        1st time", "192.0.2.66", "released by hand", "3 points of 3 within 1h", "198.51.100.20:59271  2026-", "one phone's flow ", "2001:db8::/64        2026-", "throttled  ", `the phone of extension "1004": 3 points`}},
 		{"bans --json", 0, []string{`"192.0.2.66/32"`, `"kind": "flow"`, `"flow": "198.51.100.20:59271"`, `"address": "2001:db8::/64"`}},
 		{"bans --watch", 1, []string{"192.0.2.66", "released  198.51.100.0/24  until it is released  by hand", `blocked  198.51.100.20:59271  one phone's flow, until 2026-`, "the daemon ended the watch"}},
 		{"bans --watch --json", 1, []string{`"change":"released","ban":{`, `"change":"blocked","partial":{"kind":"flow"`}},
-		{"orders", 0, []string{"1006     rotate  gave up", "41", "the old password was back again"}},
+		{"orders", 0, []string{"1006       new password  gave up", "41", "the old password was back again"}},
 		{"orders --json", 0, []string{`"state": "gave up"`, `"repairs": 3`}},
-		{"incidents", 0, []string{"41", "account 1002", "ban done, hangup failed", "the answer is incomplete: 3 rows"}},
-		{"incidents --watch", 1, []string{"incident 41  account 1002  break-in", "notify operator  done"}},
+		{"incidents", 0, []string{"41", "extension 1002", "banned, ending calls failed", "the answer is incomplete: 3 rows"}},
+		{"incidents --watch", 1, []string{"incident 41  extension 1002  break-in", "message operator  done"}},
 		{"incidents --watch --json", 1, []string{`"id":41`}},
 		{"incident 41", 0, []string{"Break-in on account 1002"}},
 		{"incident 41 --html", 0, []string{"<!doctype html>"}},
@@ -214,7 +219,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"incident 41 --json", 0, []string{`"id": 41`}},
 		{"incident 42", 1, []string{"there is no such incident"}},
 		{"incident none", 2, []string{"want the number"}},
-		{"sources", 0, []string{"66%", "2 of 3 within 1d", "one phone's flow (198.51.100.20:59271) blocked until 2026-", "throttled until 2026-", "crossed, known, locked, 2 calls up, password changed"}},
+		{"sources", 0, []string{"2 of 3 wrong passwords  1d", "one phone's flow (198.51.100.20:59271) blocked until 2026-", "throttled until 2026-", "limit reached, known, locked, 2 calls up, password changed"}},
+		{"addresses --verbose", 0, []string{"66%", "  b  "}},
+		{"extensions", 0, []string{"EXTENSION", "2 of 3 wrong passwords"}},
 		{"sources --networks", 1, []string{"no network scores"}},
 		{"accounts --json", 0, []string{`"share": 0.66`}},
 		{"allow list", 0, []string{"198.51.100.0/24", "our office"}},
@@ -229,11 +236,14 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
 		{"unban", 2, []string{"give an address"}},
 		{"nothing", 2, []string{"there is no command \"nothing\""}},
-		{"rotate", 2, []string{"want tollwarden rotate ACCOUNT"}},
+		{"stauts", 2, []string{"did you mean `tollwarden status`?"}},
+		{"allow ad", 2, []string{"did you mean `tollwarden allow add`?"}},
+		{"rotate 1002 --expir", 2, []string{"there is no option --expir; did you mean --expire?"}},
+		{"rotate", 2, []string{"want tollwarden rotate EXTENSION"}},
 	} {
 		code, got := tollwarden(t, append(strings.Fields(tt.line), "--socket", socket)...)
-		if tt.line == "nothing" {
-			code, got = tollwarden(t, "nothing")
+		if tt.code == 2 { // wrong usage comes first
+			code, got = tollwarden(t, strings.Fields(tt.line)...)
 		}
 		for _, want := range tt.want {
 			if code != tt.code || !strings.Contains(got, want) {

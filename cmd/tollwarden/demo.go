@@ -25,6 +25,7 @@ func newDemo() *cobra.Command {
 		Long: "Replay a recorded attack against the real daemon and a small PBX that speaks AMI.\n" +
 			"As root, the kernel drops the packets, in a network namespace of its own; otherwise a\n" +
 			"simulated firewall does. Exits with 1 if the attack was not stopped.",
+		Example: "  tollwarden demo",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if os.Geteuid() == 0 && os.Getenv(insideEnv) == "" {
 				return demoInNamespace(cmd)

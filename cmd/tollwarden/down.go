@@ -15,8 +15,9 @@ func newDown() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "down", Short: "Remove Tollwarden's table from the kernel", Args: args(cobra.NoArgs),
 		Long: "Remove Tollwarden's table from the kernel, and with it every ban. Stop the daemon first:\n" +
-			"it would restore the table. The bans stay in the ledger: the next start restores those\n" +
+			"it would restore the table. The bans stay on record: the next start restores those\n" +
 			"that have not expired.",
+		Example: "  tollwarden down",
 	}
 	file := configFlag(cmd)
 	table := cmd.Flags().String("table", "", "the `NAME` of the nftables table, instead of the configured one")

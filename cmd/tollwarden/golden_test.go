@@ -77,7 +77,7 @@ func goldenBans() []incident.Ban {
 func goldenPartial() []incident.PartialBlock {
 	return []incident.PartialBlock{
 		{
-			Kind: incident.BlockedFlow, Flow: netip.MustParseAddrPort("198.51.100.20:59271"), Account: "1004", Phone: `the phone of account "1004"`,
+			Kind: incident.BlockedFlow, Flow: netip.MustParseAddrPort("198.51.100.20:59271"), Account: "1004", Phone: `the phone of extension "1004"`,
 			Since: goldenAt, Until: goldenAt.Add(10 * time.Minute), Reason: "3 points of 3 within 1h", Origin: "password guessing", Incident: 7,
 		},
 		{

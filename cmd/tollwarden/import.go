@@ -18,7 +18,8 @@ import (
 func newImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import", Short: "Import bans and allowed addresses from another program, and past calls", Args: args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Example: "  tollwarden import fail2ban --dry-run\n  tollwarden import calls --dry-run",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newImportFail2ban(), newImportCalls())
 	return cmd

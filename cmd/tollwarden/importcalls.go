@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/history"
 	"github.com/tollwarden/tollwarden/responder/ledger"
@@ -21,15 +22,21 @@ func newImportCalls() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "calls [FILE...]", Short: "Learn from records of past calls what is usual",
 		Long: "Learn from records of past calls which countries each extension usually calls, and what is\n" +
-			"spent a day. The files may be a Master.csv or exports of the table cdr as CSV, also compressed\n" +
-			"by gzip; without any, those of calls.history are read. What looks like fraud teaches nothing and\n" +
+			"spent a day. The files may be a Master.csv, exports with the columns' names in the first line,\n" +
+			"or a log of channel events (CEL), also compressed (gzip, xz, zstd, bzip2); without any, those of\n" +
+			"calls.history are read. What looks like fraud teaches nothing and\n" +
 			"is listed. The daemon does this itself at its first start. To import twice does no harm.",
 		Example: "  tollwarden import calls --dry-run\n  tollwarden import calls --database\n  tollwarden import calls /var/log/asterisk/cdr-csv/Master.csv",
 	}
 	socket, asJSON, file := socketFlag(cmd), jsonFlag(cmd), configFlag(cmd)
 	fromDatabase := cmd.Flags().Bool("database", false, "read the database of calls.history (FreePBX: asteriskcdrdb)")
 	dry := cmd.Flags().Bool("dry-run", false, "print what would be learned, and change nothing")
+	dates := datesFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, sources []string) error {
+		order, err := orderOf(*dates)
+		if err != nil {
+			return err
+		}
 		cfg, err := settings.Load(*file)
 		if err != nil {
 			return err
@@ -45,7 +52,7 @@ func newImportCalls() *cobra.Command {
 			}
 			sources = sources[:1]
 		}
-		learned, err := settings.LearnHistory(cmd.Context(), time.Now(), cfg, cfg.Calls.Timezone, sources...)
+		learned, err := settings.LearnHistory(cmd.Context(), time.Now(), cfg, cfg.Calls.Timezone, order, sources...)
 		if err == nil && !*dry {
 			err = teach(cmd.Context(), &learned, *socket, cfg)
 		}
@@ -117,4 +124,22 @@ func store(ctx context.Context, learned *history.Learned, cfg *config.Config) (e
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	return responder.TeachLedger(ctx, time.Now(), l, rules.Spending, learned.Habits, learned.Uses)
+}
+
+// datesFlag is the order of day and month in the dates of call records.
+func datesFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().String("dates", "auto", "the `ORDER` of dates such as 3/4/2026 in call records: day-first or month-first (auto: as other dates in the file show)")
+}
+
+// orderOf reads datesFlag.
+func orderOf(dates string) (cdr.Order, error) {
+	switch dates {
+	case "auto":
+		return cdr.Unclear, nil
+	case "day-first":
+		return cdr.DayFirst, nil
+	case "month-first":
+		return cdr.MonthFirst, nil
+	}
+	return cdr.Unclear, usage(fmt.Errorf("--dates %q: want day-first or month-first", dates))
 }

@@ -18,7 +18,7 @@ import (
 )
 
 func newIncidents() *cobra.Command {
-	cmd := &cobra.Command{Use: "incidents", Short: "List what happened and what was done, newest first", Args: args(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: "incidents", Short: "List what happened and what was done, newest first", Args: args(cobra.NoArgs), Example: "  tollwarden incidents --limit 10\n  tollwarden incidents --watch"}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	limit := cmd.Flags().Int("limit", 50, "how many to list")
 	watch := cmd.Flags().Bool("watch", false, "follow new incidents and their steps as they happen; with --json one object per line")
@@ -36,7 +36,7 @@ func newIncidents() *cobra.Command {
 		if s, err := control.Dial(*socket).Status(cmd.Context()); err == nil && s.Pause != nil {
 			printPause(cmd.OutOrStdout(), s.Pause)
 		}
-		t := output.NewTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "THRESHOLD", "COST", "STEPS")
+		t := output.NewTable(cmd.OutOrStdout(), "ID", "AT", "WHO", "WHAT", "COST", "WHAT WAS DONE")
 		for _, i := range list {
 			t.Row(fmtID(i.ID), output.Time(i.At), who(&i), i.Threshold, cost(i.Cost), stepSummary(i.Steps))
 		}
@@ -95,7 +95,7 @@ func stepSummary(steps []incident.Step) string {
 		for n+same < len(steps) && steps[n+same].Step == s.Step && steps[n+same].State == s.State {
 			same++
 		}
-		word := string(s.Step) + " " + string(s.State)
+		word := stepOutcome(s.Step, s.State)
 		if same > 1 {
 			word += fmt.Sprintf(" (%d)", same)
 		}

@@ -40,10 +40,10 @@ func TestStepSummary(t *testing.T) {
 	}
 	ban, failed, rotate := step(incident.StepBan, incident.Done), step(incident.StepBan, incident.Failed), step(incident.StepRotate, incident.Done)
 	for want, steps := range map[string][]incident.Step{
-		"":                                   nil,
-		"ban done":                           {ban},
-		"ban done, rotate done":              {ban, rotate},
-		"ban done (3), ban failed, ban done": {ban, ban, ban, failed, ban},
+		"":                               nil,
+		"banned":                         {ban},
+		"banned, password changed":       {ban, rotate},
+		"banned (3), ban failed, banned": {ban, ban, ban, failed, ban},
 	} {
 		if got := stepSummary(steps); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -88,9 +88,9 @@ func newRoot() *cobra.Command {
 		Short:         "Stops password guessers and toll fraud on an Asterisk PBX",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usage(fmt.Errorf("there is no command %q: `tollwarden help` lists them", args[0]))
+				return noCommand(cmd, args[0])
 			}
 			return nil
 		},
@@ -100,11 +100,14 @@ func newRoot() *cobra.Command {
 		},
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
+	root.SetFlagErrorFunc(noFlag)
 	root.AddCommand(
-		newSetup(), newRun(), newCheck(), newBackup(), newRestore(), newForget(), newStatus(), newBans(), newBan(), newUnban(), newAllow(), newSources(), newAccounts(), newOrders(), newSpending(), newRates(),
-		newIncidents(), newIncident(), newRotate(), newSecret(), newHangup(), newLock(), newUnlock(), newTrust(), newCompromise(), newPause(), newResume(), newReload(), newDown(), newMan(), newHook(), newDemo(), newReplay(), newImport(), newVersion(),
+		newStatus(), newIncidents(), newIncident(), newBans(), newAddresses(), newExtensions(), newOrders(), newSpending(),
+		newFirstHour(), newHangup(), newRotate(), newSecret(), newLock(), newUnlock(), newCompromise(), newTrust(), newBan(), newUnban(), newAllow(), newPause(), newResume(),
+		newSetup(), newCheck(), newReplay(), newImport(), newRates(), newBackup(), newRestore(), newForget(), newDemo(),
+		newRun(), newReload(), newDown(), newVersion(), newMan(), newHook(), oldName(newAddresses(), "sources"), oldName(newExtensions(), "accounts"),
 	)
+	group(root)
 	return root
 }
 
@@ -112,7 +115,10 @@ func newRoot() *cobra.Command {
 func args(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
-		if err != nil && !cmd.HasSubCommands() {
+		switch {
+		case err != nil && cmd.HasSubCommands() && len(args) > 0:
+			return noCommand(cmd, args[0])
+		case err != nil:
 			err = fmt.Errorf("want %s", cmd.UseLine())
 		}
 		return usage(err)
@@ -132,4 +138,9 @@ func socketFlag(cmd *cobra.Command) *string {
 // jsonFlag adds --json.
 func jsonFlag(cmd *cobra.Command) *bool {
 	return cmd.Flags().Bool("json", false, "print JSON")
+}
+
+// verboseFlag adds --verbose.
+func verboseFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().BoolP("verbose", "v", false, "also show what is for people who work on Tollwarden")
 }

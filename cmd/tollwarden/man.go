@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/tollwarden/tollwarden/config"
 )
 
 func newMan() *cobra.Command {
@@ -17,7 +19,10 @@ func newMan() *cobra.Command {
 			if err := os.MkdirAll(args[0], 0o755); err != nil {
 				return err
 			}
-			return writePages(cmd.Root(), args[0])
+			if err := writePages(cmd.Root(), args[0]); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(args[0], "tollwarden.toml.5"), []byte(tomlPage(string(config.Reference))), 0o644)
 		},
 	}
 }
@@ -27,8 +32,7 @@ func writePages(cmd *cobra.Command, dir string) error {
 	if cmd.Hidden || cmd.Name() == "help" {
 		return nil
 	}
-	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-") + ".1"
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(manPage(cmd)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, pageName(cmd)+".1"), []byte(manPage(cmd)), 0o644); err != nil {
 		return err
 	}
 	for _, c := range cmd.Commands() {
@@ -39,32 +43,112 @@ func writePages(cmd *cobra.Command, dir string) error {
 	return nil
 }
 
+// pageName is the name of a command's page, such as tollwarden-allow-add.
+func pageName(cmd *cobra.Command) string { return strings.ReplaceAll(cmd.CommandPath(), " ", "-") }
+
 // manPage writes a command in man(7).
 func manPage(cmd *cobra.Command) string {
 	var b strings.Builder
-	name := strings.ReplaceAll(cmd.CommandPath(), " ", "-")
+	name := pageName(cmd)
 	fmt.Fprintf(&b, ".TH %s 1 \"\" \"tollwarden %s\" \"Tollwarden\"\n", strings.ToUpper(roff(name)), roff(version()))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(cmd.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(cmd.UseLine()))
 	if cmd.Long != "" {
-		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", roff(cmd.Long))
+		fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", strings.ReplaceAll(roff(cmd.Long), "\n\n", "\n.PP\n"))
 	}
 	cmd.InitDefaultHelpFlag()
 	section(&b, "OPTIONS", func(add func(string, string)) {
-		cmd.NonInheritedFlags().VisitAll(func(f *pflag.Flag) { add(flagTerm(f), f.Usage+flagDefault(f)) })
+		cmd.NonInheritedFlags().VisitAll(func(f *pflag.Flag) { add(flagTerm(f), flagText(f)) })
 	})
-	section(&b, "COMMANDS", func(add func(string, string)) {
-		for _, c := range cmd.Commands() {
-			if c.IsAvailableCommand() {
-				add(c.UseLine(), c.Short)
+	commandSections(&b, cmd)
+	section(&b, "FILES", func(add func(string, string)) {
+		for _, f := range files {
+			if f.flag == "" && !cmd.HasParent() || cmd.Flags().Lookup(f.flag) != nil {
+				add(f.path, f.what)
 			}
 		}
 	})
 	if cmd.Example != "" {
-		fmt.Fprintf(&b, ".SH EXAMPLES\n.nf\n%s\n.fi\n", roff(cmd.Example))
+		fmt.Fprintf(&b, ".SH EXAMPLES\n.EX\n%s\n.EE\n", roff(cmd.Example))
 	}
-	fmt.Fprintf(&b, ".SH EXIT STATUS\n0 success, 1 failure, 2 wrong usage; status: 0 healthy or starting, 3 not running, 4 degraded.\n")
+	section(&b, "EXIT STATUS", func(add func(string, string)) {
+		for _, s := range exitStatus {
+			if !s.ofStatus || cmd.Name() == "status" || !cmd.HasParent() {
+				add(s.code, s.what)
+			}
+		}
+	})
+	fmt.Fprintf(&b, ".SH SEE ALSO\n%s\n", seeAlso(cmd))
 	return b.String()
+}
+
+// files are those that the commands with a flag use; without a flag, those of the program.
+var files = []struct{ flag, path, what string }{
+	{"", "/etc/tollwarden/tollwarden.toml", "The configuration; see tollwarden.toml(5)."},
+	{"config", "/etc/tollwarden/tollwarden.toml", "The configuration; see tollwarden.toml(5)."},
+	{"", "/run/tollwarden.sock", "The socket through which the commands reach the daemon."},
+	{"socket", "/run/tollwarden.sock", "The socket through which the command reaches the daemon."},
+	{"", "/var/lib/tollwarden/ledger.db", "The records: what happened, and what must survive a restart."},
+	{"", "/var/lib/tollwarden/allow", "The allow list that `tollwarden allow` changes."},
+	{"", "/var/lib/tollwarden/secrets", "The passwords that Tollwarden has set, which `tollwarden secret` shows."},
+	{"", "/usr/share/doc/tollwarden/reference.toml", "Every key of the configuration with its default."},
+}
+
+// exitStatus is what the commands return. Some are of `tollwarden status` alone.
+var exitStatus = []struct {
+	code, what string
+	ofStatus   bool
+}{
+	{"0", "Success.", false},
+	{"1", "Failure.", false},
+	{"2", "Wrong usage.", false},
+	{"0", "Of status: an attack would be stopped now, or the daemon is starting.", true},
+	{"3", "Of status: the daemon is not running.", true},
+	{"4", "Of status: an attack might not be stopped now.", true},
+}
+
+// commandSections lists the commands under a command, under the headings of the help.
+func commandSections(b *strings.Builder, cmd *cobra.Command) {
+	add := func(heading, id string) {
+		section(b, heading, func(add func(string, string)) {
+			for _, c := range cmd.Commands() {
+				if c.IsAvailableCommand() && c.GroupID == id {
+					add(c.UseLine(), c.Short)
+				}
+			}
+		})
+	}
+	for _, g := range cmd.Groups() {
+		add("COMMANDS: "+strings.ToUpper(strings.TrimSuffix(g.Title, ":")), g.ID)
+	}
+	add("COMMANDS", "")
+}
+
+// seeAlso lists the pages around a command: above it, under it, and under its heading.
+func seeAlso(cmd *cobra.Command) string {
+	var pages []string
+	add := func(c *cobra.Command) {
+		if c != cmd && c.IsAvailableCommand() && c.Name() != "help" {
+			pages = append(pages, roff(pageName(c))+"(1)")
+		}
+	}
+	if parent := cmd.Parent(); parent != nil {
+		pages = append(pages, roff(pageName(parent))+"(1)")
+		for _, c := range parent.Commands() {
+			if c.GroupID == cmd.GroupID {
+				add(c)
+			}
+		}
+	}
+	for _, c := range cmd.Commands() {
+		add(c)
+	}
+	pages = append(pages, "tollwarden.toml(5)")
+	for i, page := range pages {
+		title, number, _ := strings.Cut(page, "(")
+		pages[i] = ".BR " + title + " (" + number
+	}
+	return strings.Join(pages, " ,\n")
 }
 
 // section writes tagged paragraphs under a heading, and nothing when there are
@@ -72,7 +156,7 @@ func manPage(cmd *cobra.Command) string {
 func section(b *strings.Builder, heading string, list func(add func(term, text string))) {
 	list(func(term, text string) {
 		if heading != "" {
-			fmt.Fprintf(b, ".SH %s\n", heading)
+			fmt.Fprintf(b, ".SH %s\n", roff(heading))
 			heading = ""
 		}
 		fmt.Fprintf(b, ".TP\n.B %s\n%s\n", roff(term), roff(text))
@@ -88,20 +172,29 @@ func flagTerm(f *pflag.Flag) string {
 	return term
 }
 
-func flagDefault(f *pflag.Flag) string {
-	if f.DefValue == "" || f.DefValue == "false" {
-		return ""
+// flagText is what a flag does, and its default.
+func flagText(f *pflag.Flag) string {
+	_, text := pflag.UnquoteUsage(f)
+	if f.DefValue == "" || f.DefValue == "false" || f.DefValue == "[]" {
+		return text
 	}
-	return " (default " + f.DefValue + ")"
+	return text + " (default " + f.DefValue + ")"
 }
 
-// roff escapes text: a backslash, a hyphen that is to be copied, and a dot or an
-// apostrophe that begins a line.
+// roffEscapes are the characters that roff takes for something else: of a program's text,
+// a hyphen and quotes are to be copied.
+var roffEscapes = strings.NewReplacer(`\`, `\e`, "-", `\-`, `"`, `\(dq`, "'", `\(aq`, "~", `\(ti`, "^", `\(ha`, "…", "...")
+
+// roff escapes text, prints what is between backquotes in bold, and keeps a dot that begins
+// a line from being a request.
 func roff(s string) string {
-	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "`", "").Replace(s)
+	s = roffEscapes.Replace(s)
+	for bold := true; strings.Contains(s, "`"); bold = !bold {
+		s = strings.Replace(s, "`", map[bool]string{true: `\fB`, false: `\fR`}[bold], 1)
+	}
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {
-		if strings.HasPrefix(l, ".") || strings.HasPrefix(l, "'") {
+		if strings.HasPrefix(l, ".") {
 			lines[i] = `\&` + l
 		}
 	}

@@ -19,7 +19,7 @@ import (
 func newPause() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "pause DURATION", Short: "Pause everything automatic for maintenance", Args: args(cobra.ExactArgs(1)),
-		Long: "Pause everything automatic, at most for 24h. Attacks are scored, recorded and reported, with what\n" +
+		Long: "Pause everything automatic, at most for 24h. Attacks are recorded and reported, with what\n" +
 			"would have been done, but nothing is banned, hung up or changed. Bans in force stay, and commands by\n" +
 			"hand work. The pause ends by itself, also across a restart, or with `tollwarden resume`; an attack\n" +
 			"that goes on afterwards is acted on at its next event. `tollwarden status` shows the pause and exits\n" +
@@ -49,7 +49,8 @@ func newResume() *cobra.Command {
 		Long: "End a pause. If passwords are no longer changed automatically, because too many were within an hour\n" +
 			"(breaker.accounts), count from zero again, and list the extensions that still wait for a person.\n" +
 			"Without a pause, the budgets of calls (calls.budget) count from zero, too, and that of the site, if\n" +
-			"it is used up, ends no more calls; an extension whose own is used up needs `tollwarden unlock ACCOUNT`.",
+			"it is used up, ends no more calls; an extension whose own is used up needs `tollwarden unlock EXTENSION`.",
+		Example: "  tollwarden resume\n  tollwarden resume --waiting",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	waiting := cmd.Flags().Bool("waiting", false, "also do what waits: change the passwords, lock the extensions, remove the registrations")

@@ -15,7 +15,7 @@ import (
 func TestListsShowNames(t *testing.T) {
 	key := score.Key{Per: score.PerAccount, Account: "1006"}
 	i := incident.Incident{ID: 1, Key: key, Account: "1006", Name: "Front desk"}
-	if got := who(&i); got != "account 1006 Front desk" {
+	if got := who(&i); got != "extension 1006 Front desk" {
 		t.Errorf("incident: %q", got)
 	}
 	i.Key = score.Key{Per: score.PerSite}
@@ -23,7 +23,7 @@ func TestListsShowNames(t *testing.T) {
 		t.Errorf("incident of the site: %q", got)
 	}
 	var b bytes.Buffer
-	printScores(&b, "account", []control.ScoreStatus{{Key: key, Name: "Front\x1b desk", Scores: []control.Score{{Threshold: "x", Score: 1}}}})
+	printScores(&b, score.PerAccount, []control.ScoreStatus{{Key: key, Name: "Front\x1b desk", Scores: []control.Score{{Threshold: "x", Score: 1}}}}, false)
 	printSpending(&b, control.Spending{List: []control.Spender{{Kind: "account", Name: "1006", Person: "Front desk", Other: &control.Spent{}}}, Blocked: []control.Blocking{{Account: "1006", Name: "Front desk"}}})
 	for _, want := range []string{`1006 Front\x1b desk`, "1006 Front desk", "1006 Front desk has used up", "`tollwarden unlock 1006`"} {
 		if !strings.Contains(b.String(), want) {

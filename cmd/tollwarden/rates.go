@@ -22,6 +22,7 @@ func newRates() *cobra.Command {
 		Use: "rates [NUMBER...]", Short: "Show your carrier's rates, or what a minute to a number costs",
 		Long: "Show how many rates are known and since when, with samples, or those of numbers in international\n" +
 			"form, such as +442079460001. Without rates, calls are estimated at default rates.",
+		Example: "  tollwarden rates\n  tollwarden rates +442079460001",
 	}
 	file, asJSON := configFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, numbers []string) error {

@@ -16,6 +16,7 @@ func newReload() *cobra.Command {
 			"running steps stay, and no event is lost. If either file has an error, or a change\n" +
 			"needs a restart, both are refused and the old ones stay in force. Entries of the allow list\n" +
 			"that are not in force all the same are listed, such as a host name that cannot be resolved.",
+		Example: "  tollwarden reload",
 	}
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -26,11 +26,13 @@ func newReplay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay [FILE...]", Short: "Show what this configuration would have done with recorded files",
 		Long: "Show what this configuration would have done, in virtual time and without changing anything.\n\n" +
-			"The files may be Asterisk's logs (security, messages, full; rotated ones, also compressed by gzip),\n" +
-			"transcripts of the manager interface, and call records (Master.csv, or exports of the\n" +
-			"table cdr as CSV), in any mixture; with --database, the call records of FreePBX, too. A month\n" +
-			"of logs shows, before the first day in mode enforce, which attackers it would have blocked, and\n" +
-			"which users.",
+			"The files may be Asterisk's logs (security, messages, full, rotated ones), transcripts of the\n" +
+			"manager interface, and call records (Master.csv, exports with the columns' names in the first\n" +
+			"line, channel events), in any mixture, also compressed (gzip, xz, zstd, bzip2), or a whole\n" +
+			"folder of them; with --database, the call records of FreePBX, too. A month of logs shows, before\n" +
+			"the first day in mode enforce, which attackers it would have blocked, and which users. Wrong\n" +
+			"answers to challenges of PJSIP count as confirmed addresses, as nearly all do live.",
+		Example: "  tollwarden replay /var/log/asterisk/security\n  tollwarden replay /var/log/asterisk\n  tollwarden replay --dates day-first calls.csv",
 	}
 	file := configFlag(cmd)
 	asJSON := jsonFlag(cmd)
@@ -38,11 +40,17 @@ func newReplay() *cobra.Command {
 	asHTML := cmd.Flags().Bool("html", false, "print a self-contained HTML page")
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "observations")
 	fromDatabase := cmd.Flags().Bool("database", false, "also the call records of the last 60 days in the database of calls.history")
+	dates := datesFlag(cmd)
+	progress := cmd.Flags().Bool("progress", false, "print the progress even if standard error is no terminal")
 	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that have none, such as Europe/London")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		location, err := time.LoadLocation(*zone)
 		if err != nil {
 			return usage(fmt.Errorf("--zone: %w", err))
+		}
+		order, err := orderOf(*dates)
+		if err != nil {
+			return err
 		}
 		if len(paths) == 0 && !*fromDatabase {
 			return usage(errors.New("name a file, or give --database"))
@@ -51,7 +59,7 @@ func newReplay() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		o.Zone = location
+		o.Zone, o.Dates = location, order
 		if *fromDatabase {
 			o.CallsName = "database " + cfg.Calls.History.Database
 			o.Calls = func(ctx context.Context) (replay.CallReader, error) {
@@ -59,7 +67,7 @@ func newReplay() *cobra.Command {
 			}
 		}
 		out := cmd.OutOrStdout()
-		bar := newBar(cmd.ErrOrStderr())
+		bar := newBar(cmd.ErrOrStderr(), *progress)
 		if bar != nil {
 			o.Progress = bar.show
 		}

@@ -17,7 +17,9 @@ func newRun() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "run", Short: "Run the daemon", Args: args(cobra.NoArgs),
 		Long: "Run the daemon in the foreground, until SIGTERM or SIGINT.\n" +
-			"The bans stay in the kernel and expire on time; the next start takes them over.",
+			"The bans stay in the kernel and expire on time; the next start takes them over.\n" +
+			"With the packages, systemd runs it: systemctl enable --now tollwarden; its log is journalctl -u tollwarden.",
+		Example: "  tollwarden run",
 	}
 	file := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,57 +13,90 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/people"
+	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-func newSources() *cobra.Command {
-	cmd := &cobra.Command{Use: "sources", Short: "List the IP addresses that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
-	networks := cmd.Flags().Bool("networks", false, "list networks instead, if a threshold is per network")
-	kind := func() string {
-		if *networks {
-			return "network"
-		}
-		return "source"
+func newAddresses() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "addresses", Short: "List the IP addresses that attract attention now, those nearest to being blocked first", Args: args(cobra.NoArgs),
+		Long: "List the IP addresses with wrong passwords or other signs of an attack that still count, those nearest to\n" +
+			"being blocked first, and what is done about each. --networks lists networks instead.",
+		Example: "  tollwarden addresses\n  tollwarden addresses --networks --limit 10",
 	}
-	return listScores(cmd, kind)
+	networks := cmd.Flags().Bool("networks", false, "list networks instead, if a threshold is per network")
+	return listScores(cmd, func() score.Per {
+		if *networks {
+			return score.PerNetwork
+		}
+		return score.PerSource
+	})
 }
 
-func newAccounts() *cobra.Command {
-	cmd := &cobra.Command{Use: "accounts", Short: "List the accounts that score now, nearest to a threshold first", Args: args(cobra.NoArgs)}
-	return listScores(cmd, func() string { return "account" })
+func newExtensions() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "extensions", Short: "List the extensions that attract attention now, those nearest to a limit first", Args: args(cobra.NoArgs),
+		Long: "List the extensions that are guessed at or whose calls are unusual, those nearest to a limit first, and\n" +
+			"what was done about each: whether it is locked or limited, and when its password was changed.",
+		Example: "  tollwarden extensions\n  tollwarden extensions --json",
+	}
+	return listScores(cmd, func() score.Per { return score.PerAccount })
 }
 
-func listScores(cmd *cobra.Command, kind func() string) *cobra.Command {
-	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+// oldName is a command under the name that it used to have, which help does not list.
+func oldName(cmd *cobra.Command, name string) *cobra.Command {
+	cmd.Use, cmd.Hidden = name, true
+	return cmd
+}
+
+func listScores(cmd *cobra.Command, per func() score.Per) *cobra.Command {
+	socket, asJSON, verbose := socketFlag(cmd), jsonFlag(cmd), verboseFlag(cmd)
 	limit := cmd.Flags().Int("limit", 50, "how many to list")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		list, err := control.Dial(*socket).Scores(cmd.Context(), kind(), *limit)
+		list, err := control.Dial(*socket).Scores(cmd.Context(), per().String(), *limit)
 		if err != nil {
 			return err
 		}
 		if *asJSON {
 			return output.JSON(cmd.OutOrStdout(), list)
 		}
-		printScores(cmd.OutOrStdout(), kind(), list)
+		printScores(cmd.OutOrStdout(), per(), list, *verbose)
 		return nil
 	}
 	return cmd
 }
 
-func printScores(w io.Writer, kind string, list []control.ScoreStatus) {
-	if kind == "source" {
-		kind = "IP address"
+func printScores(w io.Writer, per score.Per, list []control.ScoreStatus, verbose bool) {
+	what := map[score.Per]string{score.PerSource: "IP address", score.PerNetwork: "network", score.PerAccount: "extension"}[per]
+	if len(list) == 0 {
+		fmt.Fprintf(w, "nothing to report about any %s now\n", what)
+		return
 	}
-	t := output.NewTable(w, strings.ToUpper(kind), "SHARE", "NEAREST THRESHOLD", "POINTS", "LAST", "STATE")
+	heading := []string{strings.ToUpper(what), "SO FAR", "WITHIN", "LAST", "STATE"}
+	if verbose {
+		heading = slices.Insert(heading, 1, "SHARE", "THRESHOLD")
+	}
+	t := output.NewTable(w, heading...)
 	for _, s := range list {
 		nearest := nearestOf(s.Scores)
 		last := ""
 		if s.Last != nil {
 			last = output.Time(*s.Last)
 		}
-		t.Row(people.Title(s.Key.Value(), s.Name), strconv.Itoa(int(100*s.Share))+"%", nearest.Threshold,
-			fmt.Sprintf("%d of %d within %s", nearest.Points, nearest.Score, nearest.Within), last, scoreState(&s))
+		row := []string{people.Title(s.Key.Value(), s.Name), soFar(nearest), nearest.Within, last, scoreState(&s)}
+		if verbose {
+			row = slices.Insert(row, 1, strconv.Itoa(int(100*s.Share))+"%", nearest.Threshold)
+		}
+		t.Row(row...)
 	}
 	t.Flush()
+}
+
+// soFar is how much of a limit is reached, such as "2 of 3 wrong passwords".
+func soFar(s control.Score) string {
+	if s.Counts != "" {
+		return fmt.Sprintf("%d of %d %s", s.Points, s.Score, s.Counts)
+	}
+	return fmt.Sprintf("%d of %d points for %q", s.Points, s.Score, s.Threshold)
 }
 
 func nearestOf(scores []control.Score) (nearest control.Score) {
@@ -84,7 +118,7 @@ func scoreState(s *control.ScoreStatus) string {
 		words = append(words, partialWords(b))
 	}
 	if s.Crossed {
-		words = append(words, "crossed")
+		words = append(words, "limit reached")
 	}
 	if s.Trust != "" {
 		words = append(words, s.Trust)

@@ -29,8 +29,8 @@ type secretOptions struct {
 
 func newSecret() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "secret ACCOUNT", Short: "Show the newest password that Tollwarden gave an account, to root alone", Args: args(cobra.ExactArgs(1)),
-		Long: "Show the newest password that Tollwarden gave an account. It reads the file in which rotations store\n" +
+		Use: "secret EXTENSION", Short: "Show the newest password that Tollwarden gave an extension, to root alone", Args: args(cobra.ExactArgs(1)),
+		Long: "Show the newest password that Tollwarden gave an extension. It reads the file in which rotations store\n" +
 			"them (rotate.store), not the daemon, and runs as root alone. Whether somebody has changed the password\n" +
 			"since is not known. Encrypted passwords (rotate.recipient) need --identity.\n\n" +
 			"With --provision, the password is not shown, but written to a file from which a phone fetches its\n" +
@@ -45,7 +45,7 @@ func newSecret() *cobra.Command {
 	cmd.Flags().StringVar(&o.identity, "identity", "", "the `FILE` with your age key, for encrypted passwords")
 	cmd.Flags().StringVar(&o.provision, "provision", "", "write it to a file in this `DIR`, and do not show it")
 	cmd.Flags().StringVar(&o.template, "template", "", "the `FILE` that the phone's file is made from")
-	cmd.Flags().StringVar(&o.file, "file", "", "the `NAME` of the phone's file; by default the account and the template's ending")
+	cmd.Flags().StringVar(&o.file, "file", "", "the `NAME` of the phone's file; by default the extension and the template's ending")
 	cmd.Flags().BoolVar(&o.accepted, provision.AcceptServed[2:], false, "write it even if a server is known to hand out the folder: whoever fetches the file has the password")
 	cmd.MarkFlagsRequiredTogether("provision", "template")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -37,14 +37,14 @@ func TestSecret(t *testing.T) {
 		code             int
 		out, err, notOut string
 	}{
-		"root":              {0, "1006", 0, "newPassword23\n", "set by Tollwarden at", ""},
-		"JSON":              {0, "1006 --json", 0, `"secret": "newPassword23"`, "", ""},
-		"somebody else":     {1000, "1006", 1, "", "only root", ""},
-		"nothing known":     {0, "1007", 1, "", "tollwarden rotate 1007", ""},
-		"for a phone":       {0, "1006 --provision " + phones + " --template " + template, 0, phones + "/1006.cfg", "", "newPassword23"},
-		"no template":       {0, "1006 --provision " + phones, 2, "", "template", ""},
-		"open folder":       {0, "1006 --provision /usr --template " + template, 1, "", "every user", ""},
-		"no account at all": {0, "", 2, "", "ACCOUNT", ""},
+		"root":                {0, "1006", 0, "newPassword23\n", "set by Tollwarden at", ""},
+		"JSON":                {0, "1006 --json", 0, `"secret": "newPassword23"`, "", ""},
+		"somebody else":       {1000, "1006", 1, "", "only root", ""},
+		"nothing known":       {0, "1007", 1, "", "tollwarden rotate 1007", ""},
+		"for a phone":         {0, "1006 --provision " + phones + " --template " + template, 0, phones + "/1006.cfg", "", "newPassword23"},
+		"no template":         {0, "1006 --provision " + phones, 2, "", "template", ""},
+		"open folder":         {0, "1006 --provision /usr --template " + template, 1, "", "every user", ""},
+		"no extension at all": {0, "", 2, "", "EXTENSION", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			geteuid = func() int { return c.uid }

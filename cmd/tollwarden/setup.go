@@ -3,8 +3,10 @@ package main
 import (
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,31 +14,88 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/setup"
 )
 
+// setupFlags are what the command line says about a setup.
+type setupFlags struct {
+	asterisk, folder, answers, root                 *string
+	database, agreed, example, undo, removal, prove *bool
+	given                                           map[string]*[]string // answers, by key
+}
+
 func newSetup() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "setup", Short: "Set up Tollwarden beside the Asterisk on this machine", Args: args(cobra.NoArgs),
-		Long: "Set up Tollwarden beside the Asterisk on this machine: find manager.conf, propose a user\n" +
-			"in it and a configuration in mode observe, and test both. Nothing is written before you\n" +
-			"agree, and nothing that exists is overwritten.",
+		Long: "Set up Tollwarden beside the Asterisk on this machine. It looks at what is there, asks a few\n" +
+			"questions, shows what it will write, starts the service, and proves with a failed login of\n" +
+			"its own that attacks are noticed. Nothing is written before you agree. Another run changes\n" +
+			"single settings; --undo takes everything back.\n\n" +
+			"Each question can be answered by its own flag or in a file (--answers).",
+		Example: "  tollwarden setup\n  tollwarden setup --print-answers > answers.toml\n  tollwarden setup --answers answers.toml\n" +
+			"  tollwarden setup --country GB --mode watch --yes\n  tollwarden setup --undo",
 	}
-	asterisk := cmd.Flags().String("asterisk", "/etc/asterisk", "Asterisk's configuration `FOLDER`")
-	folder := cmd.Flags().String("folder", "/etc/tollwarden", "the `FOLDER` for Tollwarden's configuration")
-	database := cmd.Flags().Bool("database", false, "only make the database user, as root, where FreePBX, Issabel or PJSIP realtime keep accounts in MariaDB")
-	agreed := cmd.Flags().Bool("yes", false, "answer yes to every question")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s := setup.Setup{In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Agreed: *agreed, Secret: rand.Text()}
-		var err, ferr error // absolute, because the daemon runs in another folder
-		s.Asterisk, err = filepath.Abs(*asterisk)
-		s.Folder, ferr = filepath.Abs(*folder)
-		if err := errors.Join(err, ferr); err != nil {
+	f := setupFlags{
+		asterisk: cmd.Flags().String("asterisk", "/etc/asterisk", "Asterisk's configuration `FOLDER`"),
+		folder:   cmd.Flags().String("folder", "/etc/tollwarden", "the `FOLDER` for Tollwarden's configuration"),
+		answers:  cmd.Flags().String("answers", "", "take the answers from `FILE` and ask nothing"),
+		example:  cmd.Flags().Bool("print-answers", false, "print a file of answers, filled in with what is found or in force"),
+		database: cmd.Flags().Bool("database", false, "only make the database user, as root, where FreePBX, Issabel or PJSIP realtime keep accounts in MariaDB"),
+		agreed:   cmd.Flags().Bool("yes", false, "ask nothing: take what is found"),
+		undo:     cmd.Flags().Bool("undo", false, "take back everything that setup did"),
+		removal:  cmd.Flags().Bool("keep-configuration", false, "with --undo: leave Tollwarden's own configuration, as when its package is removed"),
+		prove:    cmd.Flags().Bool("prove", false, "only prove that attacks are noticed"),
+		root:     cmd.Flags().String("system-root", "/", "the `FOLDER` that holds the system's own files"),
+		given:    map[string]*[]string{},
+	}
+	_ = cmd.Flags().MarkHidden("system-root") // for tests; the flag exists
+	for _, q := range setup.Questions() {
+		f.given[q[0]] = cmd.Flags().StringSlice(strings.ReplaceAll(q[0], "_", "-"), nil, strings.NewReplacer("\"", "", "`", "").Replace(q[1]))
+	}
+	cmd.MarkFlagsMutuallyExclusive("undo", "prove", "database", "print-answers")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runSetup(cmd, f) }
+	return cmd
+}
+
+func runSetup(cmd *cobra.Command, f setupFlags) error {
+	s := setup.Setup{
+		In: cmd.InOrStdin(), Out: cmd.OutOrStdout(), Agreed: *f.agreed || *f.answers != "", Given: setup.Answers{}, Secret: rand.Text(),
+		Run: setup.System, Proc: "/proc", Root: *f.root,
+	}
+	var err, ferr error // absolute, because the daemon runs in another folder
+	s.Asterisk, err = filepath.Abs(*f.asterisk)
+	s.Folder, ferr = filepath.Abs(*f.folder)
+	if err := errors.Join(err, ferr); err != nil {
+		return err
+	}
+	if *f.answers != "" {
+		if s.Given, err = setup.ReadAnswers(*f.answers); err != nil {
+			return usage(err)
+		}
+	}
+	for key, words := range f.given {
+		if cmd.Flags().Changed(strings.ReplaceAll(key, "_", "-")) {
+			if err := s.Given.Set(key, *words...); err != nil {
+				return usage(err)
+			}
+		}
+	}
+	switch {
+	case *f.undo:
+		return s.Undo(cmd.Context(), *f.removal)
+	case *f.database:
+		return setupDatabase(cmd, &s)
+	case *f.prove:
+		cfg, err := settings.Load(filepath.Join(s.Folder, "tollwarden.toml"))
+		if err != nil {
 			return err
 		}
-		if *database {
-			return setupDatabase(cmd, &s)
+		return s.Prove(cmd.Context(), cfg)
+	case *f.example:
+		text, err := s.Example(cmd.Context())
+		if err == nil {
+			_, err = fmt.Fprint(s.Out, text)
 		}
-		return s.Run(cmd.Context())
+		return err
 	}
-	return cmd
+	return s.Go(cmd.Context())
 }
 
 // setupDatabase makes the database user of the configuration, or that of its defaults if
@@ -50,5 +109,5 @@ func setupDatabase(cmd *cobra.Command, s *setup.Setup) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	return d.Run(cmd.Context())
+	return s.Database(cmd.Context(), &d)
 }

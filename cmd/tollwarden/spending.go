@@ -19,6 +19,7 @@ func newSpending() *cobra.Command {
 		Long: "List what calls abroad and to premium, satellite and personal numbers have used within 24 hours, of\n" +
 			"the site, each trunk and each extension, with the limits of [calls.budget] and what is left of them.\n" +
 			"Calls that are up count, too. Places that are called regularly are usual, and have limits of their own.",
+		Example: "  tollwarden spending",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
 func newOrders() *cobra.Command {
@@ -18,6 +20,7 @@ func newOrders() *cobra.Command {
 			"minute, and put back at most three times an hour. A password that somebody else changes meanwhile stays,\n" +
 			"and ends the order. The command unlock ends a lock or a restriction, and a changed password that is not in\n" +
 			"force. What ended is listed for a week.",
+		Example: "  tollwarden orders",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -34,12 +37,18 @@ func newOrders() *cobra.Command {
 	return cmd
 }
 
+// orderNames and orderStates say in words what an order is, and what became of it.
+var (
+	orderNames  = map[string]string{"lock": "lock", "restrict": "limit to known networks", "rotate": "new password"}
+	orderStates = map[string]string{string(orders.Gone): "extension gone"}
+)
+
 func printOrders(w io.Writer, list []control.Order) {
 	if len(list) == 0 {
-		fmt.Fprintln(w, "no account is locked or restricted, and no password was changed")
+		fmt.Fprintln(w, "no extension is locked or restricted, and no password was changed")
 		return
 	}
-	t := output.NewTable(w, "ACCOUNT", "ORDER", "STATE", "SINCE", "INCIDENT", "DETAIL")
+	t := output.NewTable(w, "EXTENSION", "ORDER", "STATE", "SINCE", "INCIDENT", "DETAIL")
 	for _, o := range list {
 		number := "-"
 		if o.Incident != 0 {
@@ -49,7 +58,7 @@ func printOrders(w io.Writer, list []control.Order) {
 		if detail == "" && o.Networks != "" {
 			detail = "to " + o.Networks
 		}
-		t.Row(o.Account, o.Order, o.State, output.Time(o.Since), number, detail)
+		t.Row(o.Account, cmp.Or(orderNames[o.Order], o.Order), cmp.Or(orderStates[o.State], o.State), output.Time(o.Since), number, detail)
 	}
 	t.Flush()
 }

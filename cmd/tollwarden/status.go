@@ -17,11 +17,13 @@ import (
 
 func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "status", Short: "Say whether the daemon would stop an attack now", Args: args(cobra.NoArgs),
-		Long: "Say whether the daemon would stop an attack now.\nExit code: 0 healthy or starting, 3 not running, 4 degraded. It is starting until Asterisk has\n" +
+		Use: "status", Short: "Say whether an attack would be stopped now", Args: args(cobra.NoArgs),
+		Long: "Say whether an attack would be stopped now, and if not, why not. What is not in order comes first.\n" +
+			"Exit code: 0 yes, or starting; 3 the daemon is not running; 4 no. It is starting until Asterisk has\n" +
 			"named its ports, for 10 seconds at most.",
+		Example: "  tollwarden status\n  tollwarden status --verbose\n  tollwarden status >/dev/null || echo \"look at the PBX\"",
 	}
-	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
+	socket, asJSON, verbose := socketFlag(cmd), jsonFlag(cmd), verboseFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, err := control.Dial(*socket).Status(cmd.Context())
 		if errors.Is(err, control.ErrNotRunning) {
@@ -33,7 +35,7 @@ func newStatus() *cobra.Command {
 		if *asJSON {
 			err = output.JSON(cmd.OutOrStdout(), s)
 		} else {
-			printStatus(cmd, s)
+			printStatus(cmd.OutOrStdout(), s, *verbose)
 		}
 		if err == nil && s.Health != control.Healthy && s.Health != control.Starting {
 			return exitCode{code: exitDegraded}
@@ -43,36 +45,23 @@ func newStatus() *cobra.Command {
 	return cmd
 }
 
-func printStatus(cmd *cobra.Command, s control.Status) {
-	w := cmd.OutOrStdout()
+func printStatus(w io.Writer, s control.Status, verbose bool) {
 	if p := s.Pause; p != nil {
 		printPause(w, p)
+	} else {
+		fmt.Fprintln(w, answer(s))
 	}
 	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, output.Plain(s.Version), output.Time(s.Since))
 	t := output.NewTable(w, "CHECK", "STATE", "DETAIL")
-	for _, c := range s.Checks {
-		state := "ok"
-		if !c.OK {
-			state = "NOT OK"
+	for _, ok := range []bool{false, true} {
+		for _, c := range s.Checks {
+			if c.OK == ok {
+				t.Row(c.Title(), map[bool]string{true: "ok", false: "NOT OK"}[ok], c.Detail)
+			}
 		}
-		t.Row(c.Name, state, c.Detail)
 	}
 	t.Flush()
-	closed := ""
-	if n := s.Firewall.NetworksClosed; n > 0 {
-		closed = fmt.Sprintf(" (%s closed for SIP and IAX2 over UDP)", incident.Count(n, "network"))
-	}
-	if n := s.Firewall.FlowsBlocked; n > 0 {
-		closed += fmt.Sprintf(" · single phones blocked: %d", n)
-	}
-	if n := s.Firewall.Throttled; n > 0 {
-		closed += fmt.Sprintf(" · addresses throttled or closed: %d", n)
-	}
-	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d · events read: %d · gaps: %d\n", s.Firewall.Bans, closed, s.Firewall.PacketsDropped, s.Asterisk.Events, s.Asterisk.Gaps)
-	printClosed(w, s.Firewall.Closed)
-	if len(s.Firewall.Ports) > 0 {
-		fmt.Fprintf(w, "UDP ports closed to addresses that may be spoofed: %s\n", portWords(s.Firewall.Ports))
-	}
+	printBlocked(w, s.Firewall)
 	if g := s.Asterisk.LastGap; g != nil {
 		covered := "; no log covers that time: set asterisk.log"
 		if g.InLog {
@@ -84,6 +73,46 @@ func printStatus(cmd *cobra.Command, s control.Status) {
 		printFile(w, *c)
 	}
 	printFile(w, s.Allow)
+	if verbose {
+		printInternals(w, s)
+	}
+}
+
+// answer says in one line whether an attack would be stopped now.
+func answer(s control.Status) string {
+	switch {
+	case s.Health == control.Starting:
+		return "The daemon is starting: ask again in some seconds."
+	case s.Health != control.Healthy:
+		return "AN ATTACK MIGHT NOT BE STOPPED NOW: see what is NOT OK."
+	case s.Mode == string(incident.Observe):
+		return "OBSERVING: an attack would be recorded, but not stopped."
+	}
+	return "An attack would be stopped now."
+}
+
+// printBlocked sums up what is blocked.
+func printBlocked(w io.Writer, f control.Firewall) {
+	closed := ""
+	if n := f.NetworksClosed; n > 0 {
+		closed = fmt.Sprintf(" (%s closed for SIP and IAX2 over UDP)", incident.Count(n, "network"))
+	}
+	if n := f.FlowsBlocked; n > 0 {
+		closed += fmt.Sprintf(" · single phones blocked: %d", n)
+	}
+	if n := f.Throttled; n > 0 {
+		closed += fmt.Sprintf(" · addresses throttled or closed: %d", n)
+	}
+	fmt.Fprintf(w, "\nbans in force: %d%s · packets dropped: %d\n", f.Bans, closed, f.PacketsDropped)
+	printClosed(w, f.Closed)
+}
+
+// printInternals shows what is for those who work on the daemon.
+func printInternals(w io.Writer, s control.Status) {
+	fmt.Fprintf(w, "events read: %d · gaps: %d\n", s.Asterisk.Events, s.Asterisk.Gaps)
+	if len(s.Firewall.Ports) > 0 {
+		fmt.Fprintf(w, "UDP ports closed to addresses that may be spoofed: %s\n", portWords(s.Firewall.Ports))
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Counters)) {
 		if n := s.Counters[name]; n > 0 {
 			fmt.Fprintf(w, "  %s: %d\n", name, n)

@@ -137,7 +137,7 @@ func (p pool) decisions() {
 				f.Sharing = decide.ProxyPhones
 			}
 			if on(7) {
-				f.Flow = &incident.Flow{At: netip.MustParseAddrPort("[2001:db8::20]:5060"), Phone: "the phone of account \"1002\"", For: time.Minute}
+				f.Flow = &incident.Flow{At: netip.MustParseAddrPort("[2001:db8::20]:5060"), Phone: "the phone of extension \"1002\"", For: time.Minute}
 				p.scan(f.Flow.Dropped(goldenAt))
 			}
 			p.scan(decide.Remedy(f))
@@ -200,7 +200,7 @@ func (p pool) help(cmd *cobra.Command) {
 }
 
 // placeholders stand for what the reader puts in.
-var placeholders = strings.NewReplacer("ACCOUNT", "1002", "ADDRESS", "192.0.2.66", "ADDR", "192.0.2.66")
+var placeholders = strings.NewReplacer("ACCOUNT", "1002", "EXTENSION", "1002", "ADDRESS", "192.0.2.66", "ADDR", "192.0.2.66")
 
 // splitCommands splits command lines into words as bash does. What a line leads into or
 // out of the program is dropped.

@@ -13,10 +13,11 @@ import (
 func newTrust() *cobra.Command {
 	var address string
 	cmd := orderAccount(&cobra.Command{
-		Use: "trust ACCOUNT ADDRESS", Short: "Say that a new address of an account is its owner's", Args: args(cobra.ExactArgs(2)),
-		Long: "Say that an address on probation is the account owner's: after others had guessed at the password,\n" +
-			"the account was used from there. The address is known from then on, and costly calls from there are\n" +
-			"no longer ended. If it is not the owner's, use `tollwarden compromise ACCOUNT`.",
+		Use: "trust EXTENSION ADDRESS", Short: "Say that a new address of an extension is its owner's", Args: args(cobra.ExactArgs(2)),
+		Long: "Say that an address on probation is the extension owner's: after others had guessed at the password,\n" +
+			"the extension was used from there. The address is known from then on, and costly calls from there are\n" +
+			"no longer ended. If it is not the owner's, use `tollwarden compromise EXTENSION`.",
+		Example: "  tollwarden trust 1006 198.51.100.7",
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		at, err := netip.ParseAddr(address)
 		if err != nil {
@@ -30,10 +31,11 @@ func newTrust() *cobra.Command {
 
 func newCompromise() *cobra.Command {
 	return orderAccount(&cobra.Command{
-		Use: "compromise ACCOUNT", Short: "Say that a thief has an account's password", Args: args(cobra.ExactArgs(1)),
-		Long: "Say that a thief has an account's password. What the configuration wants done about a break-in is\n" +
-			"done at once: by default the account's calls are hung up, its password is changed, its registrations\n" +
+		Use: "compromise EXTENSION", Short: "Say that a thief has an extension's password", Args: args(cobra.ExactArgs(1)),
+		Long: "Say that a thief has an extension's password. What the configuration wants done about a break-in is\n" +
+			"done at once: by default its calls are hung up, its password is changed, its registrations\n" +
 			"are removed, and its new addresses are banned.",
+		Example: "  tollwarden compromise 1006", SuggestFor: []string{"stolen", "hacked"},
 	}, func(ctx context.Context, c *control.Client, account string) (control.AccountDone, error) {
 		return c.Compromise(ctx, control.AccountOrder{Account: account})
 	})

@@ -9,7 +9,7 @@ import (
 
 func newVersion() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version", Args: args(cobra.NoArgs),
+		Use: "version", Short: "Print the version", Args: args(cobra.NoArgs), Example: "  tollwarden version",
 		Run: func(cmd *cobra.Command, _ []string) { fmt.Fprintln(cmd.OutOrStdout(), "tollwarden "+version()) },
 	}
 }
@@ -24,7 +24,7 @@ func version() string {
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		return "of an unknown build"
 	}
 	v := info.Main.Version
 	if v != "" && v != "(devel)" {
@@ -35,5 +35,5 @@ func version() string {
 			return "commit " + s.Value[:min(12, len(s.Value))]
 		}
 	}
-	return "development"
+	return "without a version (built from source)"
 }

@@ -59,7 +59,7 @@ func watchIncidents(ctx context.Context, out io.Writer, socket string, asJSON bo
 			if n < len(before) && sameStep(before[n], s) {
 				continue
 			}
-			fmt.Fprintf(out, "%19s  incident %d  %s %s  %s  %s %s\n", "", i.ID, s.Step, output.Plain(s.Target), color.State(string(s.State)), s.Took, output.Plain(s.Detail))
+			fmt.Fprintf(out, "%19s  incident %d  %s %s  %s  %s %s\n", "", i.ID, stepName(s.Step), output.Plain(s.Target), color.State(string(s.State)), s.Took, output.Plain(s.Detail))
 		}
 		if printed[i.ID] = i.Steps; !open {
 			printed[i.ID] = nil // it is finished

@@ -180,7 +180,7 @@ func (r *Released) detail(forgive bool) string {
 		words = append(words, b.Target()+", "+b.Words())
 	}
 	if forgive {
-		words = append(words, incident.Count(r.Forgiven, "offence")+" forgotten")
+		words = append(words, incident.Count(r.Forgiven, "earlier ban")+" forgotten")
 	}
 	return strings.Join(words, "; ")
 }

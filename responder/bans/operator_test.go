@@ -155,7 +155,7 @@ func TestUnban(t *testing.T) {
 		if s.Offences.Count(now, guesser) != 0 {
 			t.Error("not forgiven")
 		}
-		want := "7: unban 192.0.2.66; 7: unban 192.0.2.66 2 offences forgotten; 7: unban 192.0.2.0/24 1 offence forgotten"
+		want := "7: unban 192.0.2.66; 7: unban 192.0.2.66 2 earlier bans forgotten; 7: unban 192.0.2.0/24 1 earlier ban forgotten"
 		if got := strings.Join(s.acted, "; "); got != want {
 			t.Errorf("recorded %q, want %q", got, want)
 		}

@@ -107,5 +107,5 @@ func (d *Detector) ContactLimitReached(now time.Time, name []byte, from Login) [
 		return nil
 	}
 	a.lastTwoNetworks = now
-	return []Sign{{Kind: TwoNetworks, Account: a.name, From: from, Detail: "more registrations than the account may have"}}
+	return []Sign{{Kind: TwoNetworks, Account: a.name, From: from, Detail: "more registrations than the extension may have"}}
 }

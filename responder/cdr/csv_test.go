@@ -1,6 +1,7 @@
 package cdr_test
 
 import (
+	"cmp"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -24,7 +25,7 @@ const (
 
 // all reads everything, in short.
 func all(text string) (list []string) {
-	c := cdr.NewCSV(strings.NewReader(text), time.UTC, time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC))
+	c := cdr.NewCSV(strings.NewReader(text), time.UTC, time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC), cdr.Unclear)
 	for {
 		var r cdr.Record
 		err := c.Next(&r)
@@ -71,7 +72,7 @@ func TestRecords(t *testing.T) {
 		"a damaged time":                         {plain + strings.Replace(plain, "2026-11-20 03:01:34", "soon", 1), []string{read, "line 2: its end is not a valid time"}},
 		"it ends before it starts":               {plain + strings.Replace(plain, "03:01:34", "02:01:34", 1), []string{read, "line 2: its end is before its start"}},
 		"a start in the future":                  {plain + strings.ReplaceAll(plain, "2026", "2027"), []string{read, "line 2: its start is not a valid time"}},
-		"nothing like it":                        {"[2026-11-20] NOTICE[1] chan_sip.c: x\n", []string{"line 1: no call record: its columns are not known"}},
+		"nothing like it":                        {"[2026-11-20] NOTICE[1] chan_sip.c: x\n", []string{"line 1: no call record: its columns are not known; write their names into the first line"}},
 		"a line that is too long":                {plain + strings.Repeat("x", 70_000) + "\n" + plain, []string{read, "line 2: too long", read}},
 		"a line that is too long within a quote": {plain + "\"x\n" + strings.Repeat("x", 70_000) + "\n" + plain, []string{read, "line 3: not CSV", "line 3: too long", read}},
 	} {
@@ -94,25 +95,60 @@ func TestSniff(t *testing.T) {
 	}
 }
 
-func TestByNumber(t *testing.T) {
+// Each form of a destination: what is sent to a carrier, and which one.
+func TestDestinations(t *testing.T) {
+	const number = "00442079460001"
 	for data, want := range map[string]string{
-		"PJSIP/00442079460001@carrier,30,T":                 "00442079460001",
-		"PJSIP/carrier/sip:00442079460001@198.51.100.9,300": "00442079460001",
-		"PJSIP/carrier/sip:+442079460001@198.51.100.9":      "+442079460001",
-		"SIP/carrier/00442079460001":                        "00442079460001",
-		"IAX2/carrier/00442079460001,300":                   "00442079460001",
-		"PJSIP/1002/sip:1002@192.0.2.7:5060":                "",
-		"PJSIP/4930123456/sip:4930123456@192.0.2.7":         "",
-		"PJSIP/1002": "",
-		"":           "",
+		"PJSIP/00442079460001@carrier,30,T":                        number + " over carrier",
+		"PJSIP/00442079460001@carrier|30|T":                        number + " over carrier",
+		"PJSIP/carrier/sip:00442079460001@198.51.100.9,300":        number + " over carrier",
+		"PJSIP/carrier/sips:00442079460001@198.51.100.9;lr,300":    number + " over carrier",
+		"PJSIP/carrier/sip:00442079460001;phone-context=x@h,300":   number + " over carrier",
+		"PJSIP/carrier/tel:00442079460001":                         number + " over carrier",
+		"PJSIP/carrier/sip:+442079460001@198.51.100.9":             "+442079460001 over carrier",
+		"PJSIP/1001&PJSIP/1002&PJSIP/00442079460001@carrier,20":    number + " over carrier",
+		"PJSIP/00442079460009@other&PJSIP/00442079460001@carrier":  number + " over carrier",
+		"SIP/carrier/00442079460001":                               number + " over carrier",
+		"SIP/00442079460001@carrier":                               number + " over carrier",
+		"SIP/00442079460001:secret@carrier":                        number + " over carrier",
+		"SIP/00442079460001@carrier!sip:0033@host":                 number + " over carrier",
+		"SIP/00442079460001@198.51.100.9//proxy":                   number + " over carrier",
+		"IAX2/carrier/00442079460001,300":                          number + " over carrier",
+		"IAX2/user:secret@carrier:4569/00442079460001@ctx/opt,300": number + " over carrier",
+		"DAHDI/g0/00442079460001,60":                               number + " over 1",
+		"DAHDI/i1/w00442079460001":                                 number + " over 1",
+		"DAHDI/1/00442079460001":                                   number + " over 1",
+		"Zap/r1/00442079460001":                                    number + " over 1",
+		"mISDN/g:isdn/00442079460001":                              number + " over 1",
+		"H323/00442079460001@gateway":                              number + " over 1",
+		"Dongle/g0/00442079460001":                                 number + " over 1",
+		"Local/00442079460001@from-internal/n":                     "",
+		"PJSIP/1002/sip:1002@192.0.2.7:5060":                       "",
+		"PJSIP/4930123456/sip:4930123456@192.0.2.7":                "",
+		"PJSIP/1002": "", "SIP/1002,20,tr": "", "SIP/1001&SIP/1002": "", "IAX2/1002": "", "DAHDI/5": "", "DAHDI/g0": "", "": "", "&": "", "/": "", "SIP/": "",
 	} {
-		r := cdr.Record{Data: []byte(data)}
+		tech, _, _ := strings.Cut(data, "/")
+		out := map[string]string{"PJSIP": "PJSIP/carrier-000003e8", "SIP": "SIP/carrier-000003e8", "IAX2": "IAX2/carrier-117"}[tech]
+		r := cdr.Record{Data: []byte(data), OutChannel: []byte(out)}
 		got := ""
 		if r.ByNumber() {
-			got = string(cdr.Number(r.Data))
+			got = string(r.Number()) + " over " + cmp.Or(string(r.Carrier()), "1")
 		}
 		if got != want {
 			t.Errorf("%s: %q, want %q", data, got, want)
+		}
+	}
+}
+
+// Callers of any technology whose channels name an account.
+func TestCallers(t *testing.T) {
+	for channel, want := range map[string]string{
+		"PJSIP/1001-00000010": "1001", "SIP/front-desk-00000010": "front-desk", "IAX2/branch-117": "branch", "IAX2/branch-00000010": "branch",
+		"DAHDI/5-1": "", "Local/1001@in-00000010;2": "", "IAX2/branch-": "", "SIP/1001": "", "": "",
+	} {
+		r := cdr.Record{Channel: []byte(channel)}
+		if got := string(r.Caller()); got != want {
+			t.Errorf("%s: %q, want %q", channel, got, want)
 		}
 	}
 }
@@ -171,7 +207,7 @@ func FuzzCSV(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c := cdr.NewCSV(strings.NewReader(string(text)), time.UTC, time.Time{})
+		c := cdr.NewCSV(strings.NewReader(string(text)), time.UTC, time.Time{}, cdr.Unclear)
 		rows := 0
 		for {
 			var r cdr.Record

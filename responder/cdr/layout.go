@@ -1,14 +1,10 @@
 package cdr
 
-import (
-	"bytes"
-	"strings"
-)
-
 // layout says where the columns of a file are.
 type layout struct {
-	at   [columns]int // -1: it has none
-	last int          // the last field that a record needs
+	at     [columns]int // -1: it has none
+	last   int          // the last field that a record needs
+	events bool         // a log of channel events (CEL), not of calls
 }
 
 func newLayout(list ...column) *layout {
@@ -21,7 +17,11 @@ func newLayout(list ...column) *layout {
 			l.at[c] = i
 		}
 	}
-	l.last = max(l.at[start], l.at[end], l.at[duration], l.at[channel])
+	if l.events = l.at[celType] >= 0; l.events {
+		l.last = max(l.at[celType], l.at[celTime], l.at[channel], l.at[uniqueid], l.at[linkedid])
+	} else {
+		l.last = max(l.at[start], l.at[end], l.at[duration], l.at[channel])
+	}
 	return l
 }
 
@@ -36,11 +36,17 @@ var (
 	ofCustom = newLayout(ignored, source, dialled, context, channel, outChannel, ignored, data, start, answer, end, duration, billed, disposition, ignored, accountCode, uniqueid)
 	// The table cdr, as mysql exports it and as Rows selects it.
 	ofTable = newLayout(start, ignored, source, dialled, context, channel, outChannel, ignored, data, duration, billed, disposition, ignored, accountCode, uniqueid)
+	// cel_custom: configs/samples/cel_custom.conf.
+	ofEvents = newLayout(celType, celTime, ignored, source, ignored, ignored, ignored, celExten, context, channel, celApp, data, ignored, accountCode, uniqueid, linkedid)
+	// The list of fields in the same sample, which recent versions of Asterisk have.
+	ofEventList = newLayout(celType, ignored, ignored, ignored, celTime, ignored, source, ignored, ignored, ignored, celExten, context, channel, celApp, data, ignored, accountCode, uniqueid, linkedid)
+	// The table cel, as FreePBX has it.
+	ofEventTable = newLayout(ignored, celType, celTime, ignored, source, ignored, ignored, ignored, celExten, context, channel, celApp, data, ignored, accountCode, uniqueid, linkedid)
 )
 
 // headless finds the layout of a row without names; nil if there is none that fits.
 func headless(fields [][]byte, clock *clock) *layout {
-	for _, l := range []*layout{ofCSV, ofCustom, ofTable} {
+	for _, l := range []*layout{ofCSV, ofCustom, ofTable, ofEvents, ofEventList, ofEventTable} {
 		if l.fits(fields, clock) {
 			return l
 		}
@@ -54,7 +60,11 @@ func (l *layout) fits(fields [][]byte, clock *clock) bool {
 	if len(fields) <= l.last {
 		return false
 	}
-	if _, ok := clock.time(l.field(fields, start)); !ok {
+	if l.events {
+		_, ok := clock.time(l.field(fields, celTime))
+		return ok && isCELType(l.field(fields, celType))
+	}
+	if _, ok := l.started(fields, clock); !ok {
 		return false
 	}
 	if l.at[end] >= 0 {
@@ -65,23 +75,27 @@ func (l *layout) fits(fields [][]byte, clock *clock) bool {
 	return ok
 }
 
-// field is a column of a row; nil if it has none.
+// field is a column of a row; nil if it has none, or NULL.
 func (l *layout) field(fields [][]byte, c column) []byte {
-	if n := l.at[c]; n >= 0 && n < len(fields) {
-		return fields[n]
+	n := l.at[c]
+	if n < 0 || n >= len(fields) {
+		return nil
+	}
+	if f := fields[n]; string(f) != "NULL" && string(f) != `\N` {
+		return f
 	}
 	return nil
 }
 
 // named finds the columns by their names; nil if a row is not one of names.
 func named(fields [][]byte) *layout {
-	if len(fields) < 5 {
+	if len(fields) < 4 {
 		return nil
 	}
 	list, known := make([]column, len(fields)), 0
 	var seen [columns]bool
 	for i, f := range fields {
-		c, ok := names[strings.ToLower(string(bytes.Trim(f, " \t\r\"'`")))]
+		c, ok := columnOf(f)
 		if !ok || seen[c] {
 			list[i] = ignored
 			continue
@@ -89,7 +103,14 @@ func named(fields [][]byte) *layout {
 		list[i], seen[c] = c, true
 		known++
 	}
-	if known < 5 || !seen[start] || !seen[channel] || !seen[end] && !seen[duration] {
+	switch {
+	case known < 4:
+		return nil
+	case seen[celType]:
+		if !seen[celTime] || !seen[channel] || !seen[linkedid] {
+			return nil
+		}
+	case !seen[start] || !seen[end] && !seen[duration] || !seen[channel] && (!seen[source] || !seen[dialled]):
 		return nil
 	}
 	return newLayout(list...)

@@ -5,6 +5,7 @@
 package cdr
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 )
@@ -63,26 +64,24 @@ const (
 	billed
 	disposition
 	uniqueid
+	clockTime // the time of day, if start has only the date
+	celType
+	celTime
+	celApp
+	celExten
+	linkedid
 	columns
 )
 
-// names are the names that a column has in the headers of exports.
-var names = map[string]column{
-	"accountcode": accountCode, "account": accountCode, "src": source, "source": source, "dst": dialled, "destination": dialled,
-	"dcontext": context, "destination context": context, "channel": channel, "source channel": channel, "dstchannel": outChannel, "destination channel": outChannel,
-	"lastdata": data, "last data": data, "start": start, "calldate": start, "call date": start, "date": start, "answer": answer, "end": end,
-	"duration": duration, "billsec": billed, "billable seconds": billed, "disposition": disposition, "uniqueid": uniqueid, "unique id": uniqueid,
-}
-
-// fill makes a record of the fields of a row; at says where each column is, -1 for one
-// that there is not. It says what is wrong, or "".
-func (r *Record) fill(field func(column) []byte, clock *clock) string {
+// fill makes a record of the fields of a row. It says what is wrong, or "".
+func (r *Record) fill(l *layout, fields [][]byte, clock *clock) string {
+	field := func(c column) []byte { return l.field(fields, c) }
 	var ok bool
 	*r = Record{
 		AccountCode: field(accountCode), Source: field(source), Dialled: field(dialled), Context: field(context), Channel: field(channel),
 		OutChannel: field(outChannel), Data: field(data), Uniqueid: field(uniqueid),
 	}
-	if r.Start, ok = clock.time(field(start)); !ok {
+	if r.Start, ok = l.started(fields, clock); !ok {
 		return "its start is not a valid time"
 	}
 	length, timed := seconds(field(duration))
@@ -98,13 +97,36 @@ func (r *Record) fill(field func(column) []byte, clock *clock) string {
 	if r.End.Before(r.Start) {
 		return "its end is before its start"
 	}
-	if text := field(answer); len(text) > 0 {
+	talked, isBilled := seconds(field(billed))
+	switch text := field(answer); {
+	case len(text) > 0:
 		r.Answer, _ = clock.time(text)
-	} else if talked, ok := seconds(field(billed)); ok && timed && (talked > 0 || string(field(disposition)) == "ANSWERED") {
+	case isBilled && timed && (talked > 0 || isAnswered(field(disposition))):
 		r.Answer = r.Start.Add(length - talked)
+	case l.at[answer] < 0 && l.at[billed] < 0 && isAnswered(field(disposition)):
+		r.Answer = r.Start // it is not known when: at most that
 	}
 	if r.Answer.Before(r.Start) || r.Answer.After(r.End) {
 		r.Answer = time.Time{}
 	}
 	return ""
+}
+
+// started is when the call of a row began.
+func (l *layout) started(fields [][]byte, clock *clock) (at time.Time, ok bool) {
+	text := l.field(fields, start)
+	if at, ok = clock.time(text); ok || l.at[clockTime] < 0 {
+		return at, ok
+	}
+	return clock.time(append(append(bytes.Clone(bytes.TrimSpace(text)), ' '), l.field(fields, clockTime)...))
+}
+
+// answered are the words for an answered call, as plainName writes them.
+var answered = map[string]bool{
+	"answered": true, "answer": true, "beantwortet": true, "contestada": true, "contestado": true, "respondida": true, "respondido": true, "atendida": true, "atendido": true,
+	"repondu": true, "decroche": true, "risposto": true, "risposta": true, "отвечен": true, "отвечено": true, "отвечена": true, "ответ": true, "beantwoord": true,
+}
+
+func isAnswered(disposition []byte) bool {
+	return string(disposition) == "ANSWERED" || answered[plainName(string(disposition))]
 }

@@ -26,12 +26,13 @@ type Rows struct {
 	n      uint64
 	fields [tableColumns]sql.RawBytes
 	to     [tableColumns]any
+	row    [tableColumns][]byte
 	bad    BadRow
 }
 
 // NewRows reads records from rows, which the caller closes. zone is that of their times.
 func NewRows(rows Source, zone *time.Location, latest time.Time) *Rows {
-	r := &Rows{rows: rows, clock: clock{zone, latest}}
+	r := &Rows{rows: rows, clock: clock{zone: zone, latest: latest}}
 	for i := range r.fields {
 		r.to[i] = &r.fields[i]
 	}
@@ -54,12 +55,10 @@ func (s *Rows) Next(r *Record) error {
 		s.bad = BadRow{Line: s.n, Why: err.Error()}
 		return &s.bad
 	}
-	why := r.fill(func(c column) []byte {
-		if n := ofTable.at[c]; n >= 0 {
-			return s.fields[n]
-		}
-		return nil
-	}, &s.clock)
+	for i, raw := range s.fields {
+		s.row[i] = raw
+	}
+	why := r.fill(ofTable, s.row[:], &s.clock)
 	if why != "" {
 		s.bad = BadRow{s.n, why, s.fields[0]}
 		return &s.bad

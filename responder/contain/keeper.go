@@ -170,10 +170,10 @@ func (k *Keeper) isolate(ctx context.Context) {
 	defer cancel()
 	moved, err := k.options.Standing.Isolate(ctx)
 	if moved > 0 {
-		k.runner.log.Info().Int("additions", moved).Msg("what was added to Asterisk's files for each account is in a file of its own now")
+		k.runner.log.Info().Int("additions", moved).Msg("what was added to Asterisk's files for each extension is in a file of its own now")
 	}
 	if err != nil {
-		k.runner.log.Error().Err(err).Msg("could not give each account a file of its own")
+		k.runner.log.Error().Err(err).Msg("could not give each extension a file of its own")
 	}
 }
 
@@ -388,7 +388,7 @@ func (k *Keeper) removeTraces(ctx context.Context, f finding) {
 	defer r.begin(account)()
 	detail, err := k.options.Standing.RemoveTraces(ctx, account)
 	if err != nil {
-		r.log.Error().Err(err).Str("account", account).Msg("could not remove what was added for an account that is gone")
+		r.log.Error().Err(err).Str("account", account).Msg("could not remove what was added for an extension that is gone")
 		return // it is tried again
 	}
 	var n News

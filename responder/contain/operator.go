@@ -122,7 +122,7 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 	case locked:
 		detail, err = r.unlock(ctx, account, was)
 	case !stolen && !waits && !limited && !unchanged:
-		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor restricted by this daemon, none of its calls are ended, nor is its password known to others", incident.ErrRefused, account))
+		return "", cmp.Or(ordinary(account), fmt.Errorf("%w: %s is neither locked nor limited to networks by this daemon, none of its calls are ended, nor is its password known to others", incident.ErrRefused, account))
 	}
 	if (restricted || stolen || waits || limited) && err == nil {
 		r.owner.With(func() { o.ForgetAttack(account) })
@@ -146,7 +146,7 @@ func (o *Operator) may(account string) error {
 		return fmt.Errorf("%w: mode is observe, nothing is changed in Asterisk", incident.ErrRefused)
 	}
 	if score.IsOrigin(account) {
-		return fmt.Errorf("%w: %s is no account, and has no password: %s ends the limit of its costs", incident.ErrRefused, account, incident.AccountCommand("unlock", account))
+		return fmt.Errorf("%w: %s is no extension, and has no password: %s ends the limit of its costs", incident.ErrRefused, account, incident.AccountCommand("unlock", account))
 	}
 	return ordinary(account)
 }
@@ -155,9 +155,9 @@ func (o *Operator) may(account string) error {
 func ordinary(account string) error {
 	switch {
 	case account == "":
-		return fmt.Errorf("%w: no account given", incident.ErrRefused)
+		return fmt.Errorf("%w: no extension given", incident.ErrRefused)
 	case strings.HasPrefix(account, score.ManagerAccounts):
-		return fmt.Errorf("%w: %s is an account of the manager interface: change it in manager.conf", incident.ErrRefused, account)
+		return fmt.Errorf("%w: %s is a user of the manager interface: change it in manager.conf", incident.ErrRefused, account)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func TestRefusedOrders(t *testing.T) {
 	}
 	for name, order := range orders {
 		s := newSite(RestrictRule{})
-		for account, want := range map[string]string{"": "no account given", "AMI/admin": "AMI/admin is an account of the manager interface: change it in manager.conf"} {
+		for account, want := range map[string]string{"": "no extension given", "AMI/admin": "AMI/admin is a user of the manager interface: change it in manager.conf"} {
 			if err := order(s, account); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s %q: %v", name, account, err)
 			}
@@ -66,7 +66,7 @@ func TestRefusedOrders(t *testing.T) {
 		}
 	}
 	s := newSite(RestrictRule{})
-	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is neither locked nor restricted by this daemon") {
+	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is neither locked nor limited to networks by this daemon") {
 		t.Errorf("unlock of what is not locked: %v", err)
 	}
 }
@@ -84,7 +84,7 @@ func TestLock(t *testing.T) {
 		"locked before":              {nil, nil, "unknown", false, "locked; previous context: unknown; whether it can call emergency"},
 		"Asterisk cannot be reached": {nil, unreached, "", true, "no connection; while it runs, the daemon ends the calls of 1002 as they come"},
 		"locked in part":             {[]string{"PJSIP=internal"}, unreached, "PJSIP=internal in-part", true, "no connection; while it runs"},
-		"no such account":            {nil, fmt.Errorf("%w: no such account", incident.ErrRefused), "-", false, "refused: no such account"},
+		"no such extension":          {nil, fmt.Errorf("%w: no such extension", incident.ErrRefused), "-", false, "refused: no such extension"},
 	} {
 		s := newSite(RestrictRule{})
 		s.pbx.was = c.was
@@ -190,7 +190,7 @@ func TestUnlockOfARestrictedAccount(t *testing.T) {
 		if locked {
 			s.state.Locks.Restore("1002", "PJSIP=internal")
 			want = "unrestricted; unlocked"
-			if held := s.state.Held("1002"); held != "locked, restricted to 198.51.100.0/24" {
+			if held := s.state.Held("1002"); held != "locked, limited to its known networks 198.51.100.0/24" {
 				t.Errorf("held %q", held)
 			}
 		}

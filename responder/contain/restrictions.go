@@ -179,11 +179,11 @@ func (r *Restrictions) busy(account string) string {
 	}
 	switch {
 	case r.by[account] != nil:
-		return "restricted already"
+		return "limited to its known networks already"
 	case len(r.by) >= maxRestricted:
-		return fmt.Sprintf("%d accounts are restricted already", maxRestricted)
+		return fmt.Sprintf("%d extensions are limited already", maxRestricted)
 	case under >= maxRestricting:
-		return fmt.Sprintf("%d accounts are being restricted now", under)
+		return fmt.Sprintf("%d extensions are being limited now", under)
 	}
 	return ""
 }

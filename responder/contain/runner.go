@@ -33,7 +33,7 @@ func (s *State) Held(account string) string {
 		words = append(words, "locked")
 	}
 	if to, restricted := s.Restrictions.Networks(account); restricted {
-		words = append(words, "restricted to "+incident.PrefixesText(to))
+		words = append(words, "limited to its known networks "+incident.PrefixesText(to))
 	}
 	if x, limited := s.Costs.Of(account); limited {
 		words = append(words, x.String())
@@ -210,7 +210,7 @@ func (r *Runner) sweep(ctx context.Context, account string) {
 	ended, err := r.endCalls(ctx, account)
 	r.ended(account, ended)
 	if err != nil {
-		r.log.Error().Err(err).Str("account", account).Msg("could not end a call that the account set up while it was being contained")
+		r.log.Error().Err(err).Str("account", account).Msg("could not end a call that the extension set up while it was being contained")
 	}
 }
 
@@ -221,7 +221,7 @@ func (r *Runner) endOne(ctx context.Context, e end) {
 	switch {
 	case e.incident == nil:
 		if ended || err != nil {
-			r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call: its account is locked or waits for a person, its costs are limited, or the same call has just been ended on another trunk")
+			r.log.Warn().AnErr("error", err).Str("channel", e.channel).Msg("ended a call: its extension is locked or waits for a person, its costs are limited, or the same call has just been ended on another trunk")
 		}
 	case err != nil:
 		r.owner.Report(e.incident, e.step, incident.Failed, err.Error())

@@ -303,13 +303,13 @@ func TestRestrictionByARunner(t *testing.T) {
 		if got := states(i) + " " + i.Steps[0].Detail; got != "restrict done restricted; until the attack is over" {
 			t.Errorf("%s", got)
 		}
-		if s.holds["restriction 1002"] != "198.51.100.0/24" || s.state.Held("1002") != "restricted to 198.51.100.0/24" {
+		if s.holds["restriction 1002"] != "198.51.100.0/24" || s.state.Held("1002") != "limited to its known networks 198.51.100.0/24" {
 			t.Errorf("kept %v, held %q", s.holds, s.state.Held("1002"))
 		}
 		again := breakIn(incident.StepRestrict)
 		s.enqueue(again)
 		synctest.Wait()
-		if s := again.Steps[0]; s.State != incident.Failed || s.Detail != "restricted already" {
+		if s := again.Steps[0]; s.State != incident.Failed || s.Detail != "limited to its known networks already" {
 			t.Errorf("a second one: %+v", s)
 		}
 		time.Sleep(time.Minute - time.Second)

@@ -188,17 +188,17 @@ func TestObjection(t *testing.T) {
 		"and have to be enough":            {spoofable, 1, known, known, nil, "only 2 unknown networks guessed; 3 are needed"},
 		"nobody knows where it is at home": {rule, 3, nil, known, nil, "no network has been known for it long enough"},
 		"it is at home everywhere":         {rule, 3, known, many, nil, "it is used from 65 networks"},
-		"restricted already":               {rule, 3, known, known, func(r *Restrictions) { r.Begin(noon, "1002", known) }, "restricted already"},
+		"limited to its known networks already":               {rule, 3, known, known, func(r *Restrictions) { r.Begin(noon, "1002", known) }, "limited to its known networks already"},
 		"too many are": {rule, 3, known, known, func(r *Restrictions) {
 			for n := range maxRestricted {
 				r.Restore(noon, fmt.Sprint(n), known, noon)
 			}
-		}, "16 accounts are restricted already"},
+		}, "16 extensions are limited already"},
 		"too many at once": {rule, 3, known, known, func(r *Restrictions) {
 			for n := range maxRestricting {
 				r.Begin(noon, fmt.Sprint(n), known)
 			}
-		}, "3 accounts are being restricted now"},
+		}, "3 extensions are being limited now"},
 		"it failed today": {rule, 3, known, known, func(r *Restrictions) {
 			r.Begin(noon.Add(-time.Hour), "1002", known)
 			r.Began(noon.Add(-time.Hour), "1002", errors.New("no section"))

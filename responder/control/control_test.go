@@ -137,6 +137,10 @@ func (b *fakeDaemon) Resume(uid uint32) (control.Paused, error) {
 	return control.Paused{Waiting: []control.Waiting{{Account: "1006"}}}, nil
 }
 
+func (b *fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) {
+	return control.Proof{User: "made-up", Seen: true}, nil
+}
+
 func (b *fakeDaemon) Reload(uid uint32) (control.Changed, error) {
 	b.uid = uid
 	return control.Changed{Message: "in force"}, nil
@@ -180,6 +184,9 @@ func TestCommandsReachTheDaemon(t *testing.T) {
 		t.Errorf("the daemon got uid %d, want %d", d.uid, os.Getuid())
 	}
 	d.uid = 1
+	if p, err := c.Prove(ctx); err != nil || !p.Seen || p.User != "made-up" {
+		t.Errorf("prove: %+v, %v", p, err)
+	}
 	if ch, err := c.Reload(ctx); err != nil || ch.Message != "in force" || d.uid != uint32(os.Getuid()) {
 		t.Errorf("reload = %+v, %v", ch, err)
 	}

@@ -55,6 +55,8 @@ type Daemon interface {
 	// the breaker go on.
 	Pause(uid uint32, o PauseOrder) (Paused, error)
 	Resume(uid uint32) (Paused, error)
+	// Prove has the daemon guess a password itself and waits until it has noticed.
+	Prove(ctx context.Context, uid uint32) (Proof, error)
 	// Reload reloads the configuration.
 	Reload(uid uint32) (Changed, error)
 }
@@ -246,6 +248,7 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	})
 	mux.HandleFunc("POST /pause", answer(func(r *http.Request, o PauseOrder) (Paused, error) { return d.Pause(uid(r), o) }))
 	mux.HandleFunc("POST /resume", answer(func(r *http.Request, _ struct{}) (Paused, error) { return d.Resume(uid(r)) }))
+	mux.HandleFunc("POST /prove", answer(func(r *http.Request, _ struct{}) (Proof, error) { return d.Prove(r.Context(), uid(r)) }))
 	mux.HandleFunc("POST /reload", answer(func(r *http.Request, _ struct{}) (Changed, error) { return d.Reload(uid(r)) }))
 	return mux
 }

@@ -78,6 +78,17 @@ type Check struct {
 	Detail string `json:"detail"`
 }
 
+// checkTitles are the checks whose names say nothing to people.
+var checkTitles = map[string]string{"canary": "test event", "ledger": "records"}
+
+// Title is the check's name for people.
+func (c Check) Title() string {
+	if title := checkTitles[c.Name]; title != "" {
+		return title
+	}
+	return c.Name
+}
+
 // Asterisk is the state of the manager sessions.
 type Asterisk struct {
 	Version        string     `json:"version"`
@@ -217,6 +228,7 @@ type Score struct {
 	Points    int    `json:"points"`
 	Score     int    `json:"score"` // points at which it is crossed
 	Within    string `json:"within"`
+	Counts    string `json:"counts,omitempty"` // what each point is, such as "wrong passwords"; absent: several things
 }
 
 // AccountOrder names the account of an order.

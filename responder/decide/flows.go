@@ -70,7 +70,7 @@ func describeFlow(flow *incident.Flow, v *score.Verdict, own bool, agent string)
 	guesses := v.Cause.Signal.Failure()
 	switch {
 	case guesses && len(accounts) == 1 && own, !guesses && v.Key.Per == score.PerAccount:
-		flow.Phone = "the phone of account " + strconv.QuoteToGraphic(AccountOf(v))
+		flow.Phone = "the phone of extension " + strconv.QuoteToGraphic(AccountOf(v))
 		if agent != "" {
 			flow.Phone += fmt.Sprintf(" (User-Agent %s)", strconv.QuoteToGraphic(agent))
 		}

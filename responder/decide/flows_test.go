@@ -44,7 +44,7 @@ func TestCut(t *testing.T) {
 		}
 		return v
 	}
-	const phone, guesser = `the phone of account "1004" has a wrong password, correct it`, "a device that tries passwords of 1004"
+	const phone, guesser = `the phone of extension "1004" has a wrong password, correct it`, "a device that tries passwords of 1004"
 	for name, tc := range map[string]struct {
 		verdict *score.Verdict
 		foreign bool // the account is not at home at the address
@@ -65,7 +65,7 @@ func TestCut(t *testing.T) {
 		"a scan": {cut(func(v *score.Verdict) { v.Cause.Signal = score.InvalidAccountID }), false, "the device behind this port did what the reason says"},
 		"calls": {cut(func(v *score.Verdict) {
 			v.Key, v.Cause.Signal = score.Key{Per: score.PerAccount, Account: "1004"}, score.CallRate
-		}), false, `the phone of account "1004" did what the reason says, or somebody else behind this address`},
+		}), false, `the phone of extension "1004" did what the reason says, or somebody else behind this address`},
 	} {
 		var f Flows
 		flow, ok := f.Cut(tc.verdict, !tc.foreign, "", true)
@@ -77,7 +77,7 @@ func TestCut(t *testing.T) {
 		}
 	}
 	var f Flows
-	if flow, _ := f.Cut(wrongPassword(5073, "1004"), true, "Snom\r\n1004", true); flow.Phone != `the phone of account "1004" (User-Agent "Snom\r\n1004")` {
+	if flow, _ := f.Cut(wrongPassword(5073, "1004"), true, "Snom\r\n1004", true); flow.Phone != `the phone of extension "1004" (User-Agent "Snom\r\n1004")` {
 		t.Errorf("the phone is %s", flow.Phone)
 	}
 	mixed := cut(func(v *score.Verdict) { v.Evidence[0].Signal = score.InvalidAccountID })

@@ -90,9 +90,9 @@ func planStep(v *score.Verdict, kind incident.StepKind, ladder Ladder, f Facts) 
 			account = incident.Everybody
 		}
 		s.Target, s.Anywhere = account, v.Cause.Signal == score.SpendingHard || v.Cause.Signal == score.SiteSpendingHard
-		s.SkipUnless(account != "", "no account is known")
-		s.SkipUnless(v.Key.Per != score.PerOrigin || kind == incident.StepLimitCosts, "no account set up the calls")
-		s.SkipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "an account of the manager interface: change its secret in manager.conf")
+		s.SkipUnless(account != "", "no extension is known")
+		s.SkipUnless(v.Key.Per != score.PerOrigin || kind == incident.StepLimitCosts, "no extension set up the calls")
+		s.SkipUnless(!strings.HasPrefix(account, score.ManagerAccounts), "a user of the manager interface: change its secret in manager.conf")
 		if kind == incident.StepRestrict {
 			s.Networks = f.Networks
 			s.Instead = s.State == incident.Intended && f.Travels != ""

@@ -56,7 +56,7 @@ func TestPlan(t *testing.T) {
 	until := noon.Add(time.Hour)
 	banned := incident.Ban{Prefix: guesser, Until: until}
 	spoofable := incident.Ban{Prefix: guesser, Until: until, Scope: incident.ScopeSIP}
-	flow := incident.Flow{At: netip.MustParseAddrPort("192.0.2.66:5070"), Phone: `the phone of account "1002"`, About: `the phone of account "1002" has a wrong password, correct it`}
+	flow := incident.Flow{At: netip.MustParseAddrPort("192.0.2.66:5070"), Phone: `the phone of extension "1002"`, About: `the phone of extension "1002" has a wrong password, correct it`}
 	home := netip.MustParsePrefix("198.51.100.0/24")
 	overTCP := guessing(false)
 	overTCP.Cause.Transport = event.TCP
@@ -161,7 +161,7 @@ func TestPlan(t *testing.T) {
 			scanning(),
 			[]incident.StepKind{incident.StepBan, incident.StepHangup},
 			Facts{},
-			"ban 192.0.2.66 intended; hangup  skipped", "no account is known",
+			"ban 192.0.2.66 intended; hangup  skipped", "no extension is known",
 		},
 		"a verdict about a call ends it": {
 			broken("1002"), []incident.StepKind{incident.StepHangupCall}, Facts{Channel: "PJSIP/1002-00000001"}, "hangup-call PJSIP/1002-00000001 intended", "",
@@ -184,7 +184,7 @@ func TestPlan(t *testing.T) {
 		"flows that the kernel cannot drop": {
 			guessing(true), ban,
 			Facts{Flow: &flow},
-			"ban 192.0.2.66:5070 skipped", `the phone of account "1002" has a wrong password, correct it; nothing is dropped`,
+			"ban 192.0.2.66:5070 skipped", `the phone of extension "1002" has a wrong password, correct it; nothing is dropped`,
 		},
 		"a proxy": {
 			guessing(true), ban, Facts{Sharing: ProxyPhones}, "ban 192.0.2.66 skipped", "4 other extensions use the same address and port, as behind a SIP proxy or SBC",
@@ -219,7 +219,7 @@ func TestPlan(t *testing.T) {
 		"a flow in mode observe": {
 			guessing(true), ban,
 			Facts{Flow: &flow, Observe: true},
-			"ban 192.0.2.66:5070 skipped", `would drop the flow 192.0.2.66:5070: the phone of account "1002" has a wrong password`,
+			"ban 192.0.2.66:5070 skipped", `would drop the flow 192.0.2.66:5070: the phone of extension "1002" has a wrong password`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -65,7 +65,7 @@ func (b *book) office() {
 func (b *book) learn(t *testing.T, r history.Rules) history.Learned {
 	t.Helper()
 	l := history.New(now, r)
-	if err := l.Read(cdr.NewCSV(strings.NewReader(b.String()), time.UTC, now), func() error { return nil }); err != nil {
+	if err := l.Read(cdr.NewCSV(strings.NewReader(b.String()), time.UTC, now, cdr.Unclear), func() error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return l.Learned()
@@ -215,7 +215,7 @@ func TestHowMuchIsKnown(t *testing.T) {
 		"a few days": {func(b *book) {
 			b.call("1001", home, now.AddDate(0, 0, -50), time.Minute)
 			b.call("1001", home, now.AddDate(0, 0, -1), time.Minute)
-		}, "3", "1 account that call"},
+		}, "3", "1 extension that call"},
 		"eight weeks":      {(*book).office, "56", "1 usual country in all"},
 		"a row is damaged": {func(b *book) { b.WriteString("\"oops\n"); b.office() }, "56", "1 rows could not be read, the first: \"line 1: not CSV: \\\"oops\""},
 	} {

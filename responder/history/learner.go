@@ -117,7 +117,7 @@ func (l *Learner) add(r *cdr.Record) {
 	name := string(caller)
 	var sent []byte
 	if r.ByNumber() {
-		sent = cdr.Number(r.Data)
+		sent = r.Number()
 	}
 	c, n, forbidden := l.call(name, r.Dialled, sent)
 	if !n.External && !forbidden {

@@ -45,7 +45,7 @@ func (s *Summary) Words() string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d records from %s to %s: %s that call out, with %s in all; %s abroad or to costly numbers",
-		s.Records-s.Old, s.From.Format(time.DateOnly), s.To.Format(time.DateOnly), plural(s.Accounts, "account"), plural(s.Countries, "usual country", "usual countries"), plural(int(s.Costly), "call"))
+		s.Records-s.Old, s.From.Format(time.DateOnly), s.To.Format(time.DateOnly), plural(s.Accounts, "extension"), plural(s.Countries, "usual country", "usual countries"), plural(int(s.Costly), "call"))
 	var not []string
 	for _, x := range []struct {
 		n   int

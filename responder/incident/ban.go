@@ -101,16 +101,16 @@ func (b Ban) Network() bool {
 	return bits >= 0 && bits < 64 && (b.Prefix.Addr().Is6() || bits < 32)
 }
 
-// Rung says in words which ban of its prefix this is: "2nd offence", or
-// "spoofable, 2nd time"; "" where nothing is counted.
+// Rung says in words how many times its prefix was banned: "2nd time", or "may be spoofed,
+// 2nd time in a row"; "" where nothing is counted.
 func (b Ban) Rung() string {
 	switch {
 	case b.Offence > 0:
-		return Ordinal(b.Offence) + " offence"
+		return Ordinal(b.Offence) + " time"
 	case b.Repeat > 0:
-		return "spoofable, " + Ordinal(b.Repeat) + " time"
+		return "may be spoofed, " + Ordinal(b.Repeat) + " time in a row"
 	case b.Spoofable():
-		return "spoofable"
+		return "may be spoofed"
 	}
 	return ""
 }

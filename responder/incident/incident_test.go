@@ -29,7 +29,7 @@ func TestBanInWords(t *testing.T) {
 		}
 	}
 	for want, ban := range map[string]Ban{
-		"": {}, "1st offence": {Offence: 1}, "22nd offence": {Offence: 22}, "spoofable, 2nd time": {Repeat: 2, Scope: ScopeSIP}, "spoofable": {Scope: ScopeBrief},
+		"": {}, "1st time": {Offence: 1}, "22nd time": {Offence: 22}, "may be spoofed, 2nd time in a row": {Repeat: 2, Scope: ScopeSIP}, "may be spoofed": {Scope: ScopeBrief},
 	} {
 		if got := ban.Rung(); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -26,6 +26,11 @@ type Canaries struct {
 	waiting  [sensors]chan struct{} // closed when the one waited for is heard
 	name     string                 // what is waited for; "" is our own
 	heardAt  [sensors]time.Time
+
+	guesses [8]string // made up lately, by NewGuess
+	guessed int
+	guess   string        // what is waited for
+	seen    chan struct{} // closed when it is heard
 }
 
 // New makes up a name for one canary and returns a channel that is closed when
@@ -40,6 +45,20 @@ func (c *Canaries) New() (name string, heard <-chan struct{}) {
 
 // NewOwn is New for a login with our own name.
 func (c *Canaries) NewOwn() (heard <-chan struct{}) { return c.await("") }
+
+// guessLength keeps the name of a guess whole: res_pjsip reports the first 36 bytes.
+const guessLength = 16
+
+// NewGuess makes up a name for one guess over SIP, which must not be scored, and returns a
+// channel that is closed when the event session has heard it. Another one ends the wait for
+// it.
+func (c *Canaries) NewGuess() (name string, seen <-chan struct{}) {
+	name = CanaryName + rand.Text()[:guessLength]
+	c.guesses[c.guessed%len(c.guesses)] = name
+	c.guessed++
+	c.guess, c.seen = name, make(chan struct{})
+	return name, c.seen
+}
 
 // HeardAt is when a sensor last heard a canary; the zero time when never.
 func (c *Canaries) HeardAt(s Sensor) time.Time { return c.heardAt[s] }
@@ -56,7 +75,7 @@ func (c *Canaries) await(name string) <-chan struct{} {
 // be scored: one with a made-up name.
 func (c *Canaries) heard(now time.Time, s Sensor, e *event.Event) (made bool) {
 	if !Manager(e) {
-		return false
+		return bytes.HasPrefix(e.AccountID, canaryPrefix) && c.guessHeard(s, e.AccountID)
 	}
 	switch e.Kind {
 	case event.SuccessfulAuth:
@@ -69,6 +88,20 @@ func (c *Canaries) heard(now time.Time, s Sensor, e *event.Event) (made bool) {
 		// As main/manager.c writes it for an action that it does not know.
 		if action, ok := bytes.CutPrefix(e.RequestType, actionPrefix); ok && string(e.AccountID) == c.username {
 			return c.named(now, s, action)
+		}
+	}
+	return false
+}
+
+// guessHeard takes an event of SIP with a name that may be a guess's.
+func (c *Canaries) guessHeard(s Sensor, name []byte) (made bool) {
+	for _, guess := range c.guesses {
+		if guess != "" && guess == string(name) {
+			if s == SensorAMI && guess == c.guess && c.seen != nil {
+				close(c.seen)
+				c.seen = nil
+			}
+			return true
 		}
 	}
 	return false

@@ -132,3 +132,29 @@ func TestOwnSessions(t *testing.T) {
 		}
 	}
 }
+
+// A guess of our own over SIP is seen by the event session and scored by none. Its name is
+// no canary's, and another name is no guess's.
+func TestOwnGuessIsSeenAndNotScored(t *testing.T) {
+	in := New("warden", false)
+	name, seen := in.Canaries.NewGuess()
+	if len(name) > 36 {
+		t.Errorf("res_pjsip cuts %q", name)
+	}
+	guess := func(name string) *event.Event { return raised(event.InvalidAccountID, "s", account(name)) }
+	if counts(in, noon, SensorLog, guess(name)) || isHeard(seen) {
+		t.Error("the log's line is scored, or taken for the event")
+	}
+	for range 3 {
+		if counts(in, noon, SensorAMI, guess(name)) || !isHeard(seen) {
+			t.Error("the guess is scored, or was not seen")
+		}
+	}
+	if !counts(in, noon, SensorAMI, guess(name+"X")) || !counts(in, noon, SensorAMI, guess(CanaryName+"X")) {
+		t.Error("another name is not scored")
+	}
+	canary, _ := in.Canaries.New()
+	if !counts(in, noon, SensorAMI, guess(canary)) {
+		t.Error("a canary of the manager interface is taken for a guess")
+	}
+}

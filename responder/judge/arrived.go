@@ -14,5 +14,5 @@ func (j *Judge) arrived(o *score.Observation) {
 		return
 	}
 	j.Calls.Trust(o.At, account, o.Source)
-	j.limits.endProbation(o.At, account, fmt.Sprintf("one of the account's own phones has moved to %s", o.Source.Unmap()))
+	j.limits.endProbation(o.At, account, fmt.Sprintf("one of the extension's own phones has moved to %s", o.Source.Unmap()))
 }

@@ -317,7 +317,7 @@ func TestWrongPasswordInAnOffice(t *testing.T) {
 		t.Errorf("%s; banned %s", got, s.bans(noon.Add(time.Minute)))
 	}
 	i := s.incidents[0]
-	if step := i.Steps[0]; step.Flow.For != 10*time.Minute || step.Flow.Phone != `the phone of account "1004" (User-Agent "Snom 1004")` {
+	if step := i.Steps[0]; step.Flow.For != 10*time.Minute || step.Flow.Phone != `the phone of extension "1004" (User-Agent "Snom 1004")` {
 		t.Errorf("%+v", step)
 	}
 }

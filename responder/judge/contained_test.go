@@ -88,9 +88,9 @@ func TestLimitThatIsOverIsSaid(t *testing.T) {
 			if _, err := s.Trust(at, "1002", netip.MustParseAddr(newPlace)); err != nil {
 				t.Error(err)
 			}
-		}, "no longer: a person has said that 192.0.2.90 is the account's own"},
+		}, "no longer: a person has said that 192.0.2.90 is the extension's own"},
 		"a new password": {func(s *site, at time.Time) { s.PasswordChanged(at, "1002") }, "no longer: the password was changed"},
-		"unlock":         {func(s *site, _ time.Time) { s.ForgetAttack("1002") }, "no longer: a person has unlocked the account"},
+		"unlock":         {func(s *site, _ time.Time) { s.ForgetAttack("1002") }, "no longer: a person has unlocked the extension"},
 	} {
 		for _, after := range []time.Duration{10 * time.Second, 2 * time.Hour} {
 			s := owned(t, suspecting())

@@ -67,7 +67,7 @@ func (j *Judge) EnforceProbation(now time.Time, account string) {
 	v := &score.Verdict{
 		At: now, Key: score.Key{Per: score.PerAccount, Account: account}, Threshold: t, Score: t.Score,
 		Cause: score.Record{At: list[0].First, Signal: score.NewPlaceAfterFailures, Source: list[0].Source.Addr(), Account: account},
-		Reason: fmt.Sprintf("on probation since %s, and its costly calls were not ended so far, as in mode observe: after wrong passwords that may be a thief's, the account was used from %s, a new address: its owner's, or a thief's",
+		Reason: fmt.Sprintf("on probation since %s, and its costly calls were not ended so far, as in mode observe: after wrong passwords that may be a thief's, the extension was used from %s, a new address: its owner's, or a thief's",
 			incident.TimeText(list[0].Since), incident.PrefixText(list[0].Source)),
 	}
 	v.Evidence = []score.Record{v.Cause}

@@ -16,7 +16,7 @@ import (
 
 // A person decides whose an address on probation is: Trust and Compromise.
 
-// Trust takes a person's word that an address on probation is the account's own: it is
+// Trust takes a person's word that an address on probation is the extension's own: it is
 // known from now on, and what others guessed is forgotten. detail says what still
 // holds for the account. The error is an incident.ErrRefused.
 func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail string, err error) {
@@ -25,7 +25,7 @@ func (j *Judge) Trust(now time.Time, account string, at netip.Addr) (detail stri
 	}
 	j.breakIn.ClearFailures(account)
 	j.Calls.Trust(now, account, at)
-	ended := j.limits.endProbation(now, account, fmt.Sprintf("a person has said that %s is the account's own", at))
+	ended := j.limits.endProbation(now, account, fmt.Sprintf("a person has said that %s is the extension's own", at))
 	detail = fmt.Sprintf("%s is known for %s from now on", at, account)
 	if left := j.words.probationWords(now, account); left != "" {
 		return detail + "; still on probation: " + left + j.stillBlocked(now, at), nil
@@ -77,7 +77,7 @@ func (j *Judge) cannotTrust(now time.Time, account string, at netip.Addr) error 
 }
 
 func noAccount(account string) error {
-	return fmt.Errorf("%w: there is no account %s in Asterisk", incident.ErrRefused, score.Printable(account))
+	return fmt.Errorf("%w: there is no extension %s in Asterisk", incident.ErrRefused, score.Printable(account))
 }
 
 // exists says whether Asterisk knows an account, or anybody has used it.

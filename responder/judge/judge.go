@@ -133,7 +133,7 @@ func (j *Judge) PasswordChanged(now time.Time, account string) {
 
 // ForgetAttack forgets what others did to an account: a person has dealt with it.
 func (j *Judge) ForgetAttack(account string) {
-	j.forgetBreakIn(account, "a person has unlocked the account")
+	j.forgetBreakIn(account, "a person has unlocked the extension")
 	j.Slow.Reviewed(account)
 	j.EndWaits(account)
 }

@@ -217,7 +217,7 @@ func TestStalePhoneOverTCP(t *testing.T) {
 	if strings.Contains(log, "close") || strings.Contains(log, "drop "+office) || s.verdicts() != "password guessing 198.51.100.10" && strings.Count(s.verdicts(), ",") > 1 {
 		t.Errorf("incidents %s: %.300s", s.verdicts(), log)
 	}
-	if step := s.incidents[0].Steps[0]; step.Flow.About != `the phone of account "1001" has a wrong password, correct it` {
+	if step := s.incidents[0].Steps[0]; step.Flow.About != `the phone of extension "1001" has a wrong password, correct it` {
 		t.Errorf("%+v", step)
 	}
 }

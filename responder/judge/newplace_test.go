@@ -10,14 +10,14 @@ import (
 
 // The incident says why an address is on probation.
 func TestReasonForProbation(t *testing.T) {
-	const last = "; then the account was used from 192.0.2.90, a new address: its owner's, or a thief's"
+	const last = "; then the extension was used from 192.0.2.90, a new address: its owner's, or a thief's"
 	for name, tc := range map[string]struct {
 		events, want string
 	}{
 		"others guessed":              {guessedAt("1002") + success("1002", newPlace), "somebody guessed at the password (4 wrong passwords from 2 addresses)"},
-		"a colleague and it mistyped": {over("TCP", failures("1003", newPlace, 2)+failures("1002", newPlace, 2)) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
+		"a colleague and it mistyped": {over("TCP", failures("1003", newPlace, 2)+failures("1002", newPlace, 2)) + success("1002", newPlace), "wrong passwords for other extensions came from the same address"},
 		"a phone with a wrong one":    {failures("1002", newPlace, 4) + success("1002", newPlace), "wrong passwords came from the same address, of a phone with a wrong one or of a guesser"},
-		"it failed for another one":   {failures("1003", newPlace, 4) + success("1002", newPlace), "wrong passwords for other accounts came from the same address"},
+		"it failed for another one":   {failures("1003", newPlace, 4) + success("1002", newPlace), "wrong passwords for other extensions came from the same address"},
 	} {
 		s := owned(t, suspecting())
 		s.hear(t, noon, tc.events)
@@ -25,7 +25,7 @@ func TestReasonForProbation(t *testing.T) {
 			t.Errorf("%s: %+v", name, s.incidents)
 		}
 		s.calls(t, noon.Add(time.Hour), newPlace, "PJSIP/1002-00000001", premium)
-		second := tc.want + "; then the account was used from 192.0.2.90, a new address, and then: a call to " + premium + ", forbidden (premium)"
+		second := tc.want + "; then the extension was used from 192.0.2.90, a new address, and then: a call to " + premium + ", forbidden (premium)"
 		if got := s.incidents[len(s.incidents)-1].Reason; !strings.HasPrefix(got, second) {
 			t.Errorf("%s: second sign: %s, want %s", name, got, second)
 		}
@@ -36,7 +36,7 @@ func TestReasonForProbation(t *testing.T) {
 func TestReasonForBreakInAtSeveral(t *testing.T) {
 	s := owned(t, suspecting())
 	s.hear(t, noon, over("TCP", failures("1001", newPlace, 1)+failures("1003", newPlace, 2)+failures("1002", newPlace, 1))+success("1002", newPlace))
-	const want = "1 login with the right password from 192.0.2.90 within 1h; after 1 failed login from unknown addresses; after 3 failed logins to other accounts from this address"
+	const want = "1 login with the right password from 192.0.2.90 within 1h; after 1 failed login from unknown addresses; after 3 failed logins to other extensions from this address"
 	if len(s.incidents) != 1 || s.incidents[0].Reason != want {
 		t.Errorf("%+v, want %s", s.incidents, want)
 	}

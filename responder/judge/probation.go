@@ -119,7 +119,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 	case s.Forbidden:
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+", "+s.Cost, raw)
 	case s.NewCountry && j.Contain.Numbers.Many(now, s.Account, true):
-		return j.secondSign(now, s.Account, s.From, "calls to different numbers in countries that the account had never called, the last to "+s.Detail+", "+s.Cost, raw)
+		return j.secondSign(now, s.Account, s.From, "calls to different numbers in countries that the extension had never called, the last to "+s.Detail+", "+s.Cost, raw)
 	case up && ownChannel(s) && !j.suspicions.forged(s.Account, s.From.Source):
 		return j.secondSign(now, s.Account, s.From, "a call to "+s.Detail+" while one from "+other.From.String()+" is up", raw)
 	}

@@ -184,7 +184,7 @@ func TestSecondSign(t *testing.T) {
 	s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
 	s.calls(t, noon.Add(time.Hour), newPlace, "PJSIP/1002-00000001", premium)
 	i := s.incidents[len(s.incidents)-1]
-	want := "somebody guessed at the password (4 wrong passwords from 2 addresses); then the account was used from 192.0.2.90, a new address, and then: a call to " + premium + ", forbidden (premium); after 4 failed logins from unknown addresses"
+	want := "somebody guessed at the password (4 wrong passwords from 2 addresses); then the extension was used from 192.0.2.90, a new address, and then: a call to " + premium + ", forbidden (premium); after 4 failed logins from unknown addresses"
 	if i.Reason != want {
 		t.Errorf("%s\nwant %s", i.Reason, want)
 	}
@@ -449,11 +449,11 @@ func TestPersonDecides(t *testing.T) {
 	later := noon.Add(time.Hour)
 	s := owned(t, suspecting())
 	s.hear(t, noon, guessedAt("1002")+success("1002", newPlace))
-	if got := s.incidents[0].Reason; got != "somebody guessed at the password (4 wrong passwords from 2 addresses); then the account was used from 192.0.2.90, a new address: its owner's, or a thief's" {
+	if got := s.incidents[0].Reason; got != "somebody guessed at the password (4 wrong passwords from 2 addresses); then the extension was used from 192.0.2.90, a new address: its owner's, or a thief's" {
 		t.Errorf("%s", got)
 	}
 	for order, err := range map[string]error{
-		"no account 1009":           second(s.Compromise(later, "1009")),
+		"no extension 1009":         second(s.Compromise(later, "1009")),
 		"1009, in Asterisk":         second(s.Trust(later, "1009", netip.MustParseAddr(newPlace))),
 		"is known for 1002 already": second(s.Trust(later, "1002", netip.MustParseAddr(office))),
 		"on probation: 192.0.2.90":  second(s.Trust(later, "1002", netip.MustParseAddr("203.0.113.5"))),

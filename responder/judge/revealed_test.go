@@ -60,7 +60,7 @@ func (s *site) oldNonce(t *testing.T, at time.Time, p phone, nonce string) {
 	s.wire(t, at, 1000+p.n, exchange{p.method, p.account, nonce, p.at, "", 401, stale})
 }
 
-// The password is right and the nonce is not: it is the account's own phone that has
+// The password is right and the nonce is not: it is the extension's own phone that has
 // moved or slept, or somebody who guesses. Nothing is cut in doubt.
 func TestOldNonces(t *testing.T) {
 	const none = ""

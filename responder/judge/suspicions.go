@@ -61,9 +61,9 @@ func (s *suspicions) keep(account string, list []places.Probation) {
 // before says what came before a second sign.
 func (s *suspicions) before(account string, at netip.Addr) string {
 	if why := s.why[account][event.SourcePrefix(at)].words; why != "" {
-		return fmt.Sprintf("%s; then the account was used from %s, a new address", why, at.Unmap())
+		return fmt.Sprintf("%s; then the extension was used from %s, a new address", why, at.Unmap())
 	}
-	return fmt.Sprintf("the account was used from %s, a new address, while it was in doubt whether its owner or a thief uses it", at.Unmap())
+	return fmt.Sprintf("the extension was used from %s, a new address, while it was in doubt whether its owner or a thief uses it", at.Unmap())
 }
 
 // forged says whether an address is on probation for nothing but packets that may be forged.
@@ -75,7 +75,7 @@ func (s *suspicions) forged(account string, at netip.Addr) bool {
 func (s *suspicions) newPlaceReason(v *score.Verdict) string {
 	why := s.suspicionOf(v)
 	s.set(v.Key.Account, event.SourcePrefix(v.Cause.Source), why)
-	return fmt.Sprintf("%s; then the account was used from %s, a new address: its owner's, or a thief's", why.words, v.Cause.Source.Unmap())
+	return fmt.Sprintf("%s; then the extension was used from %s, a new address: its owner's, or a thief's", why.words, v.Cause.Source.Unmap())
 }
 
 // suspicionOf is why an address is on probation now.
@@ -104,9 +104,9 @@ func (s *suspicions) suspicionOf(v *score.Verdict) suspicion {
 				forged = forged && s.forged(v.Key.Account, p.Source.Addr())
 			}
 		}
-		return suspicion{"another address of the account is on probation", forged}
+		return suspicion{"another address of the extension is on probation", forged}
 	}
-	return suspicion{"wrong passwords for other accounts came from the same address", proven(here) == 0}
+	return suspicion{"wrong passwords for other extensions came from the same address", proven(here) == 0}
 }
 
 // proven counts the failures that came from their address for certain.

@@ -74,7 +74,7 @@ func (j *Judge) makeRoom(ban incident.Ban) {
 func (j *Judge) moveIn(neighbourhood netip.Prefix, at time.Time) {
 	for _, ban := range j.Bans.Within(at, neighbourhood) {
 		if ban.Spoofable() && (ban.Network() || ban.Forever() || ban.Until.Sub(ban.Since) > j.policy.Ladder.Brief()) {
-			j.release(ban, "an account is used nearby")
+			j.release(ban, "an extension is used nearby")
 		}
 	}
 }

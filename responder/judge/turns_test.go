@@ -198,7 +198,7 @@ func TestClosedNetworkComesBack(t *testing.T) {
 		at = ban.Until
 		s.Prune(at)
 	}
-	if got := s.incidents[4].Steps[0].Ban.Rung(); got != "spoofable, 5th time" {
+	if got := s.incidents[4].Steps[0].Ban.Rung(); got != "may be spoofed, 5th time in a row" {
 		t.Errorf("the fifth time is %q", got)
 	}
 }
@@ -225,7 +225,7 @@ func TestMovingInReleases(t *testing.T) {
 	if got, want := s.bans(at), "192.0.7.7/32 sip #0"; got != want {
 		t.Errorf("bans %s, want %s", got, want)
 	}
-	if got := s.effects(); !strings.Contains(got, "release 192.0.2.0/24: an account is used nearby") || !strings.Contains(got, "release 192.0.8.8: ") {
+	if got := s.effects(); !strings.Contains(got, "release 192.0.2.0/24: an extension is used nearby") || !strings.Contains(got, "release 192.0.8.8: ") {
 		t.Errorf("effects: %s", got)
 	}
 }

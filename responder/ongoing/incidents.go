@@ -367,7 +367,7 @@ func (s *Incidents) Reason(v *score.Verdict, sign *calls.Sign) string {
 		reason += "; after " + incident.Count(n, "failed login") + " from unknown addresses"
 	}
 	if others := s.otherFailures(v); n < s.breakIn.Threshold() && others > 0 {
-		reason += "; after " + incident.Count(others, "failed login") + " to other accounts from this address"
+		reason += "; after " + incident.Count(others, "failed login") + " to other extensions from this address"
 	}
 	return reason
 }

@@ -41,7 +41,7 @@ func (o *Order) Decide(now time.Time, live Live) (do Action, why string) {
 		if now.Sub(o.missing) < goneFor {
 			return Wait, ""
 		}
-		return RemoveTraces, "the account no longer exists"
+		return RemoveTraces, "the extension no longer exists"
 	}
 	o.missing = time.Time{}
 	o.adopt(live)

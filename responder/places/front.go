@@ -94,7 +94,7 @@ func (p *Places) Front() string {
 	if f.shared != 0 {
 		where += fmt.Sprintf(" port %d", f.shared)
 	}
-	return fmt.Sprintf("Asterisk sees %d of %d registered extensions behind %s, %s: nobody is blocked by address there, since that would cut off the phones; guessers are throttled over UDP, and their calls and accounts are acted on. %s",
+	return fmt.Sprintf("Asterisk sees %d of %d registered extensions behind %s, %s: nobody is blocked by address there, since that would cut off the phones; guessers are throttled over UDP, and their calls and extensions are acted on. %s",
 		f.phones, f.of, where, p.frontKind(), p.frontAdvice())
 }
 

@@ -1,8 +1,8 @@
 package replay
 
 import (
-	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/calls"
+	"github.com/tollwarden/tollwarden/responder/cdr"
 )
 
 // Call records do not say which endpoint is a phone and which is a carrier, and
@@ -39,10 +39,10 @@ func accountsOf(sources []*source) ([]calls.Account, error) {
 func (s *records) findAccounts(phone map[string]bool) {
 	for s.file.record(s.in, &s.record) {
 		if r := &s.record; r.ByNumber() && len(phone) < MaxAccounts {
-			if _, carrier, ok := event.SplitChannel(r.OutChannel); ok {
+			if _, carrier, ok := cdr.SplitChannel(r.OutChannel); ok {
 				phone[string(carrier)] = false
 			}
-			if _, caller, ok := event.SplitChannel(r.Channel); ok {
+			if _, caller, ok := cdr.SplitChannel(r.Channel); ok {
 				if _, known := phone[string(caller)]; !known {
 					phone[string(caller)] = true
 				}

@@ -3,17 +3,16 @@ package replay
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/archive"
 	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
@@ -36,6 +35,25 @@ type File struct {
 	Read    uint64 // those with something to replay
 	Damaged uint64 // those that do not fit the format
 	Samples []Damage
+	Notes   []Note
+}
+
+// Note is something in a file that could be read, but is not fully understood.
+type Note struct {
+	What  string
+	Count uint64
+	Line  uint64 // the first
+	Text  string // of it, unescaped
+}
+
+func (f *File) addNote(what string, text []byte) {
+	for i := range f.Notes {
+		if f.Notes[i].What == what {
+			f.Notes[i].Count++
+			return
+		}
+	}
+	f.Notes = append(f.Notes, Note{what, 1, f.Lines, string(text[:min(len(text), maxSample)])})
 }
 
 // Damage is one damaged line.
@@ -84,10 +102,16 @@ type stream interface {
 // source is one open file.
 type source struct {
 	File
-	stream stream
-	item   item
-	closer func() error
-	again  func() (*source, error) // opens call records anew
+	stream  stream
+	item    item
+	closer  func() error
+	again   func() (*source, error) // opens it anew
+	regular bool                    // it can be opened again
+	n       int                     // its place among the sources
+	counted int64                   // bytes of it in the progress
+	skip    int64                   // bytes of it that are in the progress already
+
+	secure, plain intake.Sensor // of a log
 }
 
 // ask is a source of the call records of a database.
@@ -107,45 +131,57 @@ const bufferSize = 64 << 10
 // called with the number of bytes of each read from disk. A file that is not
 // regular, such as a pipe, cannot contain call records, because those are read
 // twice (accountsOf).
-func open(path string, zone *time.Location, read func(n int)) (*source, error) {
-	raw, err := os.Open(path)
+func (s *source) open(path string, o *Options, read func(n int)) error {
+	raw, err := archive.Open(path, archive.Options{Read: read})
 	if err != nil {
-		return nil, fmt.Errorf("replay: %w", err)
+		return fmt.Errorf("replay: %w", err)
 	}
-	info, err := raw.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a folder: give the files in it", path)
-	}
-	if err != nil {
+	s.File, s.closer, s.regular = File{Path: path}, raw.Close, raw.Regular
+	if err := s.begin(raw, o); err != nil {
 		_ = raw.Close()
-		return nil, fmt.Errorf("replay: %w", err)
+		return fmt.Errorf("replay: %s: %w", path, err)
 	}
-	in := bufio.NewReaderSize(&counter{raw, read}, bufferSize)
-	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		unzipped, err := gzip.NewReader(in)
-		if err != nil {
-			_ = raw.Close()
-			return nil, fmt.Errorf("replay: %s: %w", path, err)
-		}
-		in = bufio.NewReaderSize(unzipped, bufferSize)
+	s.again = func() (*source, error) {
+		other := &source{}
+		return other, other.open(path, o, func(int) {})
 	}
-	s := &source{File: File{Path: path}, closer: raw.Close}
-	latest := info.ModTime()
+	return nil
+}
+
+// begin recognizes a file's format, and makes the stream of its items.
+func (s *source) begin(raw *archive.File, o *Options) error {
+	in := bufio.NewReaderSize(raw, bufferSize)
 	head, _ := in.Peek(4096)
 	switch s.Format = sniff(head); s.Format {
 	case FormatAMI:
 		s.stream = newTranscript(in, &s.File)
 	case FormatCDR:
-		if !info.Mode().IsRegular() {
-			_ = raw.Close()
-			return nil, fmt.Errorf("replay: %s: call records are read twice, so they cannot come from a pipe: write them to a file", path)
+		if !raw.Regular {
+			return errors.New("call records are read twice, so they cannot come from a pipe: write them to a file")
 		}
-		s.stream = newRecords(cdr.NewCSV(in, zone, latest), &s.File)
-		s.again = func() (*source, error) { return open(path, zone, func(int) {}) }
+		order, err := orderOf(s.Path, head, o, raw.Modified)
+		if err != nil {
+			return err
+		}
+		s.stream = newRecords(cdr.NewCSV(in, o.Zone, raw.Modified, order), &s.File)
 	default:
-		s.stream = newLog(in, &s.File, zone, latest)
+		s.stream = newLog(in, &s.File, o.Zone, raw.Modified)
 	}
-	return s, nil
+	return nil
+}
+
+// orderOf is the order of day and month in call records: that of the options, or the one
+// that the whole file shows, if it begins with dates whose order matters.
+func orderOf(path string, head []byte, o *Options, latest time.Time) (cdr.Order, error) {
+	if o.Dates != cdr.Unclear || !cdr.NeedsOrder(head, o.Zone) {
+		return o.Dates, nil
+	}
+	in, err := archive.Open(path, archive.Options{})
+	if err != nil {
+		return cdr.Unclear, err
+	}
+	defer in.Close()
+	return cdr.FindOrder(in, o.Zone, latest)
 }
 
 // sniff recognizes a file's format by its first bytes.
@@ -171,18 +207,6 @@ func family(path string) string {
 		name = name[:end]
 	}
 	return filepath.Join(filepath.Dir(path), name)
-}
-
-// counter reports the number of bytes of each read.
-type counter struct {
-	r    io.Reader
-	read func(n int)
-}
-
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	c.read(n)
-	return n, err
 }
 
 // errCut reports that a file ends in the middle of a line.

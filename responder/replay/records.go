@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"container/heap"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -75,10 +77,35 @@ func (f *File) record(in cdr.Reader, r *cdr.Record) (more bool) {
 	return true
 }
 
+// note notes what of a record is not understood.
+func (s *records) note(r *cdr.Record) {
+	if len(r.Caller()) == 0 && len(r.Channel) > 0 && !bytes.HasPrefix(r.Channel, []byte("Local/")) {
+		s.file.addNote("calls from a channel that names no account: they are judged as those of the PBX itself or of a trunk", r.Channel)
+	}
+	if len(r.OutChannel) > 0 && len(r.Data) > 0 && len(r.Destination()) == 0 {
+		s.file.addNote("calls whose destination is in no known form: they are judged by what was dialled", r.Data)
+	}
+}
+
+// channelName is the name of a channel as Asterisk writes it: exports may have renumbered
+// those of IAX2.
+func channelName(name []byte) []byte {
+	if _, _, ok := event.SplitChannel(name); ok {
+		return bytes.Clone(name)
+	}
+	tech, account, ok := cdr.SplitChannel(name)
+	if !ok {
+		return bytes.Clone(name)
+	}
+	n, _ := strconv.ParseUint(string(name[len(tech)+len(account)+2:]), 16, 64)
+	return fmt.Appendf(nil, "%s/%s-%d", tech, account, n%100_000)
+}
+
 // play adds the events of a record.
 func (s *records) play(r *cdr.Record) {
+	s.note(r)
 	call := event.Event{
-		Channel: bytes.Clone(r.Channel), CallerIDNum: bytes.Clone(r.Source), Context: bytes.Clone(r.Context),
+		Channel: channelName(r.Channel), CallerIDNum: bytes.Clone(r.Source), Context: bytes.Clone(r.Context),
 		Exten: bytes.Clone(r.Dialled), AccountCode: bytes.Clone(r.AccountCode),
 	}
 	call.Uniqueid = call.Channel
@@ -96,7 +123,7 @@ func (s *records) play(r *cdr.Record) {
 		s.put(r.Answer, 4, event.Newstate, event.StateUp, call)
 	}
 	if len(r.OutChannel) > 0 {
-		leg := event.Event{Channel: bytes.Clone(r.OutChannel), Linkedid: call.Linkedid}
+		leg := event.Event{Channel: channelName(r.OutChannel), Linkedid: call.Linkedid}
 		leg.Uniqueid = leg.Channel
 		s.put(r.Start, 1, event.Newchannel, event.StateDown, leg)
 		if r.Answered() {
@@ -104,7 +131,7 @@ func (s *records) play(r *cdr.Record) {
 		}
 		s.put(r.End, 7, event.Hangup, event.StateUp, leg)
 		out := call
-		out.DestChannel, out.DestExten, out.DialString = bytes.Clone(r.OutChannel), call.Exten, bytes.Clone(cdr.Destination(r.Data))
+		out.DestChannel, out.DestExten, out.DialString = leg.Channel, call.Exten, bytes.Clone(r.Destination())
 		out.DestUniqueid, out.DestLinkedid = out.DestChannel, call.Linkedid
 		s.put(r.Start, 2, event.DialBegin, event.StateRing, out)
 		if r.Answered() {

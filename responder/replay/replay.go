@@ -3,6 +3,7 @@ package replay
 import (
 	"container/heap"
 	"context"
+	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/responder/archive"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -23,6 +25,7 @@ type Options struct {
 	Policy judge.Policy   // its mode does not matter, because a replay changes nothing
 	Own    netip.Addr     // address of the daemon's own manager sessions, if known
 	Zone   *time.Location // of times without a zone; nil is local time
+	Dates  cdr.Order      // of day and month in call records; Unclear is what the file shows
 	// Saw, if set, is called with every observation before it is judged.
 	Saw func(*Observation)
 	// Calls, if set, asks a database for call records; its name is that of the file which
@@ -60,8 +63,12 @@ type Observation struct {
 
 // Result is what would have happened.
 type Result struct {
-	Files     []File
-	From, To  time.Time
+	Files    []File
+	Skipped  []archive.Skipped // files of folders that were not read
+	From, To time.Time
+	// Assumed is how many attempts over UDP were taken for confirmed: a recording does not
+	// show where their challenges went.
+	Assumed   uint64
 	Counters  judge.Counters
 	Incidents []incident.Incident // in order of time; at most MaxIncidents
 	Dropped   uint64              // further incidents
@@ -99,23 +106,15 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 	}
 	p := &player{options: o, bans: map[netip.Prefix]*Ban{}, accounts: map[string]*Account{}}
 	defer p.close()
-	for _, path := range paths {
-		if info, err := os.Stat(path); err == nil {
-			p.done.Size += info.Size()
-		}
-	}
-	for _, path := range paths {
-		s, err := open(path, o.Zone, p.progress)
-		if err != nil {
-			return nil, err
-		}
-		p.sources = append(p.sources, s)
+	if err := p.open(paths); err != nil {
+		return nil, err
 	}
 	if o.Calls != nil {
 		s, err := ask(ctx, o)
 		if err != nil {
 			return nil, err
 		}
+		s.n = len(p.sources)
 		p.sources = append(p.sources, s)
 	}
 	p.assignSensors()
@@ -132,7 +131,9 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 		}
 		p.done.Items++
 		p.play(&p.queue[0].item)
-		p.advance()
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
 	}
 	return p.result(), nil
 }
@@ -141,6 +142,7 @@ func Run(ctx context.Context, paths []string, o Options) (*Result, error) {
 type player struct {
 	options   Options
 	sources   []*source
+	skipped   []archive.Skipped
 	queue     queue
 	judge     *judge.Judge
 	done      Progress
@@ -149,14 +151,49 @@ type player struct {
 	incidents []incident.Incident
 	fresh     []incident.Incident // since the last item
 	dropped   uint64
+	assumed   uint64
 	opened    int64
 	bans      map[netip.Prefix]*Ban
 	accounts  map[string]*Account
 }
 
+// open opens the files, and those of the folders. One of a folder that cannot be opened is
+// skipped.
+func (p *player) open(paths []string) error {
+	files, skipped, err := archive.Expand(paths)
+	if err != nil {
+		return fmt.Errorf("replay: %w", err)
+	}
+	p.skipped = skipped
+	for _, path := range files {
+		if info, err := os.Stat(path); err == nil {
+			p.done.Size += info.Size()
+		}
+	}
+	for _, path := range files {
+		s := &source{n: len(p.sources)}
+		err := s.open(path, &p.options, func(n int) { p.progress(s, n) })
+		if err != nil && !slices.Contains(paths, path) {
+			if info, err := os.Stat(path); err == nil {
+				p.done.Size -= info.Size()
+			}
+			p.skipped = append(p.skipped, archive.Skipped{Path: path, Why: err.Error()})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.sources = append(p.sources, s)
+	}
+	return nil
+}
+
 // progress is called after every read from a file.
-func (p *player) progress(n int) {
-	p.done.Read, p.done.At = p.done.Read+int64(n), p.now
+func (p *player) progress(s *source, n int) {
+	again := min(s.skip, int64(n)) // it was read before
+	s.skip -= again
+	s.counted += int64(n)
+	p.done.Read, p.done.At = p.done.Read+int64(n)-again, p.now
 	if p.options.Progress != nil {
 		p.options.Progress(p.done)
 	}
@@ -167,8 +204,7 @@ func (p *player) progress(n int) {
 func (p *player) assignSensors() {
 	var families []string
 	for _, s := range p.sources {
-		log, ok := s.stream.(*logStream)
-		if !ok {
+		if s.Format != FormatLog {
 			continue
 		}
 		name := family(s.Path)
@@ -177,7 +213,8 @@ func (p *player) assignSensors() {
 			n = len(families)
 			families = append(families, name)
 		}
-		log.secure, log.plain = intake.LogSensors(n)
+		s.secure, s.plain = intake.LogSensors(n)
+		s.tell()
 	}
 }
 
@@ -187,18 +224,22 @@ func (p *player) start(accounts []calls.Account) error {
 		if s.stream.next(&s.item) == nil {
 			p.queue = append(p.queue, s)
 		}
+		if len(p.sources) > maxAwake {
+			s.park()
+		}
 	}
 	heap.Init(&p.queue)
 	if len(p.queue) > 0 {
 		p.from, p.now = p.queue[0].item.at, p.queue[0].item.at
 	}
 	policy := p.options.Policy
-	policy.Observe, policy.Log = true, true
+	policy.Observe, policy.Log, policy.DropsFlows, policy.Throttles = true, true, true, true
 	var err error
 	if p.judge, err = judge.New(p.now, policy, recorder{player: p}); err != nil {
 		return err
 	}
 	p.judge.Intake.SetOwn(p.options.Own)
+	p.judge.Intake.Proof.AssumeAnswered()
 	if len(accounts) > 0 {
 		p.judge.Calls.List(accounts)
 		p.judge.SetContacts(p.now, nil, nil)
@@ -207,13 +248,18 @@ func (p *player) start(accounts []calls.Account) error {
 }
 
 // advance takes the next item of the source whose item was played.
-func (p *player) advance() {
+func (p *player) advance() error {
 	s := p.queue[0]
+	if err := s.wake(&p.options, func(n int) { p.progress(s, n) }); err != nil {
+		return err
+	}
 	if s.stream.next(&s.item) != nil {
+		s.park()
 		heap.Pop(&p.queue)
-		return
+		return nil
 	}
 	heap.Fix(&p.queue, 0)
+	return nil
 }
 
 // play judges one item, unless a ban would have stopped it.
@@ -229,6 +275,9 @@ func (p *player) play(it *item) {
 	if p.options.Saw != nil && (it.what != anEvent || it.event.Kind.Security()) {
 		o := observation(it)
 		p.options.Saw(&o)
+	}
+	if it.what == anEvent && intake.IsAnswer(&it.event) && !it.event.Transport.Connected() {
+		p.assumed++
 	}
 	if p.stopped(it) {
 		return
@@ -343,14 +392,14 @@ func observation(it *item) Observation {
 	if it.event.Remote.IsValid() {
 		o.Source = it.event.Remote.Addr().String()
 	}
-	if it.event.Proven() {
+	if it.event.Proven() || it.what == anEvent && intake.IsAnswer(&it.event) {
 		o.Proof = score.Proven.String()
 	}
 	return o
 }
 
 func (p *player) result() *Result {
-	r := &Result{From: p.from, To: p.now, Counters: p.judge.Counters(), Incidents: p.incidents, Dropped: p.dropped}
+	r := &Result{Skipped: p.skipped, Assumed: p.assumed, From: p.from, To: p.now, Counters: p.judge.Counters(), Incidents: p.incidents, Dropped: p.dropped}
 	for _, s := range p.sources {
 		r.Files = append(r.Files, s.File)
 	}
@@ -384,17 +433,26 @@ func (p *player) result() *Result {
 
 func (p *player) close() {
 	for _, s := range p.sources {
-		_ = s.closer()
+		s.park()
+		if s.closer != nil { // a pipe
+			_ = s.closer()
+		}
 	}
 }
 
 // queue is a heap with the source of the earliest item first.
 type queue []*source
 
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].item.at.Before(q[j].item.at) }
-func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(*source)) }
+func (q queue) Len() int      { return len(q) }
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(*source)) }
+
+func (q queue) Less(i, j int) bool {
+	if c := q[i].item.at.Compare(q[j].item.at); c != 0 {
+		return c < 0
+	}
+	return q[i].n < q[j].n
+}
 
 func (q *queue) Pop() any {
 	old := *q

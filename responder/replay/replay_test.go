@@ -171,7 +171,7 @@ func TestFilesAreMerged(t *testing.T) {
 	r := run(t,
 		filepath.Join(folder, "messages"), write(t, "security", security.String()), write(t, "manager.txt", string(transcript)),
 		write(t, "full", full.String()), filepath.Join(folder, "messages.1.gz"))
-	wantBans(t, r, "192.0.2.66 1 times, offence 0, sip, 16 stopped, 6 logins", "203.0.113.7 1 times, offence 0, sip, 23 stopped, 0 logins")
+	wantBans(t, r, "192.0.2.66 1 times, offence 1, all, 16 stopped, 6 logins", "203.0.113.7 1 times, offence 1, all, 23 stopped, 0 logins")
 	if len(r.Incidents) != 2 || r.Incidents[1].At != noon.Add(2*time.Minute) {
 		t.Errorf("incidents %+v", r.Incidents)
 	}
@@ -200,7 +200,8 @@ func TestOwnSessionsAreIgnored(t *testing.T) {
 	}
 }
 
-// Every observation is reported, even those that a ban would have stopped. Forged
+// Every observation is reported, even those that a ban would have stopped. Wrong answers
+// to challenges of PJSIP are taken for confirmed, as they are live. Forged
 // lines confirm no address, not even over a connection.
 func TestObservations(t *testing.T) {
 	text := notice(noon, "203.0.113.7", 1) + entry(noon.Add(time.Second), "InvalidAccountID", "TLS", "203.0.113.8", 2) +
@@ -210,12 +211,65 @@ func TestObservations(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s %s %s %s %s", o.At.Format(time.TimeOnly), o.Sensor, o.Kind, o.Source, o.Account, o.Session, o.Proof))
 	}})
 	want := []string{
-		"12:00:00 log ChallengeResponseFailed 203.0.113.7 1002 1 spoofable",
+		"12:00:00 log ChallengeResponseFailed 203.0.113.7 1002 1 proven",
 		"12:00:01 security log InvalidAccountID 203.0.113.8 1002 2 proven",
 		"12:00:02 security log Tampering 203.0.113.9   spoofable",
 	}
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, observations\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A folder is read as a whole, in the order of the dates in its files, which may be
+// compressed and more than are kept open. What is no log is skipped.
+func TestFolder(t *testing.T) {
+	folder := t.TempDir()
+	names := []string{"messages.z.gz", "messages-b", "messages.1"}
+	for i := range 20 {
+		names = append(names, fmt.Sprintf("messages-%02d", 50-i)) // the newest name is the oldest file
+	}
+	size := int64(0)
+	for i, name := range names {
+		var text strings.Builder
+		for n := range 40 {
+			text.WriteString(notice(noon.Add(time.Duration(i)*time.Hour+time.Duration(n)*time.Minute), fmt.Sprintf("203.0.%d.%d", 113+i, n/4), i*100+n))
+		}
+		path := write(t, name, text.String())
+		if err := os.Rename(path, filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		size += info.Size()
+	}
+	for name, text := range map[string]string{"astdb.sqlite3": "x", "broken.gz": "\x1f\x8bx"} {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var last time.Time
+	var done replay.Progress
+	r, err := replay.Run(t.Context(), []string{folder}, replay.Options{Policy: policy(), Zone: time.UTC, Progress: func(p replay.Progress) { done = p }, Saw: func(o *replay.Observation) {
+		if o.At.Before(last) {
+			t.Errorf("%s after %s", o.At, last)
+		}
+		last = o.At
+	}})
+	if err != nil || len(r.Files) != len(names) || len(r.Skipped) != 2 || done.Read != size || done.Size != size {
+		t.Fatalf("%v: %d files, skipped %+v, progress %+v of %d bytes", err, len(r.Files), r.Skipped, done, size)
+	}
+	for _, f := range r.Files {
+		if f.Read != 40 || f.Lines != 40 || f.Damaged > 0 {
+			t.Errorf("%+v", f)
+		}
+	}
+	if len(r.Bans) != 10*len(names) {
+		t.Errorf("%d bans, want %d", len(r.Bans), 10*len(names))
+	}
+	if r.Assumed != uint64(40*len(names)) {
+		t.Errorf("assumed %d times that an address is confirmed", r.Assumed)
 	}
 }
 
@@ -229,7 +283,7 @@ func TestDamage(t *testing.T) {
 		t.Errorf("file %+v", f)
 	}
 	// The line before the damage is not trusted: an attacker may have injected the break.
-	wantBans(t, r, "203.0.113.7 1 times, offence 0, sip, 0 stopped, 0 logins")
+	wantBans(t, r, "203.0.113.7 1 times, offence 1, all, 0 stopped, 0 logins")
 	for _, text := range []string{"", "\n", "x", "Event: ", "Asterisk Call Manager/5\r\n\r\n\x00", `"",""`, strings.Repeat(`"",`, 20)} {
 		if r := run(t, write(t, "messages", text)); len(r.Bans) != 0 {
 			t.Errorf("%q: bans %v", text, bans(r))
@@ -369,5 +423,40 @@ func TestMemoryIsFlat(t *testing.T) {
 	t.Logf("%d lines in %s, %d incidents; heap %d MB at a quarter, %d MB at most", lines, time.Since(began).Round(time.Millisecond), r.Counters.Incidents, early>>20, most>>20)
 	if most > early+128<<20 {
 		t.Errorf("the heap grew from %d to %d MB", early>>20, most>>20)
+	}
+}
+
+// Exports as people have them reveal the same thief: with a byte order mark, with names in
+// the first line, over IAX2, and to a number in a URI.
+func TestExportsRevealTheThief(t *testing.T) {
+	o := replay.Options{Policy: policy(), Zone: time.UTC}
+	o.Policy.Calls.Dialling.Country = "GB"
+	o.Policy.Calls.Limits = calls.Limits{Gap: time.Second, Destinations: calls.Destinations{Deny: []string{"satellite"}}}
+	o.Policy.Thresholds = append(o.Policy.Thresholds, score.Threshold{
+		Name: "fraud", Per: score.PerAccount, Score: 1, Within: time.Hour, Playbook: "block", Points: map[score.Signal]int{score.ForbiddenDestination: 1},
+	})
+	for name, thief := range map[string]string{"export-with-bom": "1001", "cdr-custom": "1001", "freepbx-export": "1001", "iax-caller": "branch", "sip-uri-destination": "1001"} {
+		r, err := replay.Run(t.Context(), []string{"../cdr/testdata/" + name + ".csv"}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f := r.Files[0]; f.Read != 12 || f.Damaged > 0 || len(f.Notes) > 0 {
+			t.Errorf("%s: %+v", name, f)
+		}
+		if len(r.Incidents) == 0 || r.Incidents[0].Account != thief {
+			t.Errorf("%s: incidents %+v", name, r.Incidents)
+		}
+	}
+}
+
+// What can be read but not attributed is counted, with the first such line.
+func TestNotes(t *testing.T) {
+	row := func(channel, data string, n int) string {
+		return fmt.Sprintf(`"","x","5","in","x","%s","PJSIP/carrier-%08x","Dial","%s","%s","","%s",9,0,"NO ANSWER","DOCUMENTATION","%d.0",""`+"\n", channel, n, data, noon.Format(time.DateTime), noon.Format(time.DateTime), n)
+	}
+	text := row("PJSIP/1001-00000010", "PJSIP/00442079460001@carrier", 1) + row("DAHDI/5-1", "PJSIP/00442079460001@carrier", 2) + row("DAHDI/6-1", "PJSIP/00442079460001@carrier", 3) + row("PJSIP/1001-00000011", ",30", 4)
+	f := run(t, write(t, "Master.csv", text)).Files[0]
+	if len(f.Notes) != 2 || f.Notes[0].Count != 2 || f.Notes[0].Line != 2 || f.Notes[0].Text != "DAHDI/5-1" || f.Notes[1].Line != 4 {
+		t.Errorf("%+v", f)
 	}
 }

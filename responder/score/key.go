@@ -3,6 +3,7 @@ package score
 import (
 	"encoding/binary"
 	"net/netip"
+	"strings"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 )
@@ -144,6 +145,13 @@ func (k Key) Words() string {
 		return "address " + k.Value()
 	case PerSite:
 		return "the whole site"
+	case PerAccount:
+		if name, ok := strings.CutPrefix(k.Value(), ManagerAccounts); ok {
+			return "manager user " + name
+		}
+		return "extension " + k.Value()
+	case PerOrigin:
+		return OriginWords(k.Account)
 	}
 	return k.Kind() + " " + k.Value()
 }

@@ -15,7 +15,7 @@ var signalWords = [signalCount][2]string{
 	AuthMethodNotAllowed:    {"login with a method that is not allowed", "logins with a method that is not allowed"},
 	RequestBadFormat:        {"malformed request", "malformed requests"},
 	SuccessfulAuth:          {"successful login", "successful logins"},
-	UnexpectedAddress:       {"request from an address that is not the account's", "requests from an address that is not the account's"},
+	UnexpectedAddress:       {"request from an address that is not the extension's", "requests from an address that is not the extension's"},
 	ChallengeResponseFailed: {"wrong password", "wrong passwords"},
 	InvalidPassword:         {"wrong password", "wrong passwords"},
 	InvalidTransport:        {"request over a transport that is not allowed", "requests over a transport that is not allowed"},
@@ -26,7 +26,7 @@ var signalWords = [signalCount][2]string{
 	SlowNetwork:             {"wrong passwords over days from one network"},
 	SlowAttack:              {"wrong passwords over days from changing addresses"},
 	LastingFailures:         {"wrong passwords for days"},
-	GuessingCampaign:        {"many accounts guessed at over days"},
+	GuessingCampaign:        {"many extensions guessed at over days"},
 	CallRate:                {"more calls per minute than allowed"},
 	ConcurrentCalls:         {"more calls at once than allowed"},
 	Cadence:                 {"calls placed faster than a person dials"},
@@ -91,4 +91,17 @@ func appendSignals(b []byte, signals *[signalCount]int) []byte {
 		before = ", "
 	}
 	return b
+}
+
+// Counts is what each point of the threshold is, in the plural, if all are the same to
+// people: "wrong passwords". Otherwise it is "".
+func (t *Threshold) Counts() string {
+	words := ""
+	for s, points := range t.Points {
+		if points != 1 || s >= signalCount || signalWords[s][1] == "" || words != "" && words != signalWords[s][1] {
+			return ""
+		}
+		words = signalWords[s][1]
+	}
+	return words
 }

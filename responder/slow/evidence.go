@@ -92,15 +92,15 @@ func (g *Guesses) Explain(cause *score.Record) string {
 			return ""
 		}
 		failures, accounts := g.accounts(list[0])
-		return fmt.Sprintf("%s within %s for accounts that are not used at this address: %s", count(failures, "wrong password"), span, accounts)
+		return fmt.Sprintf("%s within %s for extensions that are not used at this address: %s", count(failures, "wrong password"), span, accounts)
 	case score.SlowNetwork:
-		return fmt.Sprintf("wrong passwords within %s for accounts that are not used in this network, from %s: %s", span, count(len(list), "address"), g.addresses(list))
+		return fmt.Sprintf("wrong passwords within %s for extensions that are not used in this network, from %s: %s", span, count(len(list), "address"), g.addresses(list))
 	case score.SlowAttack:
-		return fmt.Sprintf("wrong passwords for this account from changing addresses, where it is not used, over %s: %s", span, sources(list))
+		return fmt.Sprintf("wrong passwords for this extension from changing addresses, where it is not used, over %s: %s", span, sources(list))
 	case score.LastingFailures:
-		return fmt.Sprintf("wrong passwords for this account over %s where it is not used, by an attacker or a phone with an old password: %s", span, sources(list))
+		return fmt.Sprintf("wrong passwords for this extension over %s where it is not used, by an attacker or a phone with an old password: %s", span, sources(list))
 	default:
-		return fmt.Sprintf("%s guessed at within %s from %s where they are not used: %s", count(g.targets.guessed, "account"), span, count(len(list), "address"), g.addresses(list))
+		return fmt.Sprintf("%s guessed at within %s from %s where they are not used: %s", count(g.targets.guessed, "extension"), span, count(len(list), "address"), g.addresses(list))
 	}
 }
 
@@ -119,7 +119,7 @@ func (g *Guesses) addresses(list []*guesser) string {
 		if x.more {
 			more = " or more"
 		}
-		fmt.Fprintf(&b, "%s (%s, %s%s)", x.prefix.Addr(), count(all.failures, "guess"), count(all.accounts, "account"), more)
+		fmt.Fprintf(&b, "%s (%s, %s%s)", x.prefix.Addr(), count(all.failures, "guess"), count(all.accounts, "extension"), more)
 	}
 	return b.String() + notShown(len(list))
 }

@@ -342,10 +342,10 @@ func TestExplain(t *testing.T) {
 	g := New(Config{}, homes{})
 	_, _ = play(g, noon, fails(5, "1001 1002 1003 10\"04 1002", "192.0.2.66"), fails(4, "1001", "192.0.2.67 192.0.3.1").later(50*time.Hour))
 	for signal, want := range map[score.Signal]string{
-		score.SlowGuesser:      `5 wrong passwords within 5 minutes for accounts that are not used at this address: "10\"04" (1), 1001 (1), 1002 (2), 1003 (1)`,
-		score.SlowNetwork:      `wrong passwords within 3 days for accounts that are not used in this network, from 2 addresses: 192.0.2.67 (2 guesses, 1 account), 192.0.2.66 (5 guesses, 4 accounts)`,
-		score.SlowAttack:       `wrong passwords for this account from changing addresses, where it is not used, over 3 days: 192.0.3.1, 192.0.2.67, 192.0.2.66`,
-		score.GuessingCampaign: `4 accounts guessed at within 3 days from 3 addresses where they are not used: 192.0.3.1 (2 guesses, 1 account), 192.0.2.67 (2 guesses, 1 account), 192.0.2.66 (5 guesses, 4 accounts)`,
+		score.SlowGuesser:      `5 wrong passwords within 5 minutes for extensions that are not used at this address: "10\"04" (1), 1001 (1), 1002 (2), 1003 (1)`,
+		score.SlowNetwork:      `wrong passwords within 3 days for extensions that are not used in this network, from 2 addresses: 192.0.2.67 (2 guesses, 1 extension), 192.0.2.66 (5 guesses, 4 extensions)`,
+		score.SlowAttack:       `wrong passwords for this extension from changing addresses, where it is not used, over 3 days: 192.0.3.1, 192.0.2.67, 192.0.2.66`,
+		score.GuessingCampaign: `4 extensions guessed at within 3 days from 3 addresses where they are not used: 192.0.3.1 (2 guesses, 1 extension), 192.0.2.67 (2 guesses, 1 extension), 192.0.2.66 (5 guesses, 4 extensions)`,
 	} {
 		if got := g.Explain(&score.Record{Signal: signal, Source: netip.MustParseAddr("192.0.2.66"), Account: "1001"}); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", signal, got, want)

@@ -80,7 +80,7 @@ func play(t *testing.T, s month.Site) []*month.Report {
 
 // aboutAttacks are the thresholds whose messages are about guessing that really goes on
 // in the generated months, or about a phone with an old password.
-var aboutAttacks = []string{"guessing campaign", "account under attack", "slow distributed attack", "wrong passwords for days"}
+var aboutAttacks = []string{"guessing campaign", "extension under attack", "slow distributed attack", "wrong passwords for days"}
 
 // messagesAWeek is how many other messages people may get in a week, in the mean of the
 // months of a site.

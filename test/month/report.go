@@ -101,7 +101,7 @@ func (b *pbx) once(h Harm, cause, same, whom string) {
 func (b *pbx) judgeMessage(i *incident.Incident) {
 	b.said["a message about "+i.Account] = true
 	key := "message: " + i.Threshold
-	if why := b.blame[i.Source]; why != "" && i.Threshold == "account under attack" {
+	if why := b.blame[i.Source]; why != "" && i.Threshold == "extension under attack" {
 		key += ", after: " + why
 	}
 	b.report.Causes[key]++

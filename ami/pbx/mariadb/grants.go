@@ -43,3 +43,6 @@ func (o Options) RealtimeGrants(auths, endpoints string) []string {
 func (o Options) CallsGrant(database string) string {
 	return fmt.Sprintf("GRANT SELECT ON %s.cdr TO %s", quote(database), o.account())
 }
+
+// Drop are the statements that remove the database user.
+func (o Options) Drop() []string { return []string{"DROP USER " + o.account()} }

@@ -53,7 +53,7 @@ func alarmMessage(host string, a alarm) *notify.Message {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\nHost: %s\nTime: %s\n", a.Text, host, a.At.Format(time.RFC1123Z))
 	for _, c := range a.Checks {
-		fmt.Fprintf(&text, "%s: %s\n", c.Name, c.Detail)
+		fmt.Fprintf(&text, "%s: %s\n", c.Title(), c.Detail)
 	}
 	return &notify.Message{
 		Kind: a.Event, At: a.At, Subject: fmt.Sprintf("[tollwarden] %s (%s)", a.Event, host), Text: text.String(),

@@ -17,7 +17,7 @@ import (
 func (b *apiBackend) Scores(kind string, limit int) ([]control.ScoreStatus, error) {
 	per, err := score.ParsePer(kind)
 	if err != nil {
-		return nil, control.Refusal(fmt.Sprintf("%q: want source, network or account", kind))
+		return nil, control.Refusal(fmt.Sprintf("%q: want source (an IP address), network or account (an extension)", kind))
 	}
 	scores := b.engine.Scores(time.Now(), per, limit)
 	list := make([]control.ScoreStatus, len(scores))
@@ -36,7 +36,7 @@ func scoreStatus(s *judge.ScoreStatus) control.ScoreStatus {
 	}
 	for _, p := range s.Scores {
 		shown.Scores = append(shown.Scores, control.Score{
-			Threshold: p.Threshold.Name, Points: p.Points, Score: p.Threshold.Score, Within: config.FormatDuration(p.Threshold.Within),
+			Threshold: p.Threshold.Name, Points: p.Points, Score: p.Threshold.Score, Within: config.FormatDuration(p.Threshold.Within), Counts: p.Threshold.Counts(),
 		})
 	}
 	return shown

@@ -142,7 +142,7 @@ func (b *apiBackend) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 		}
 	}
 	if o.Forgive {
-		message += "; forgot the score and " + incident.Count(released.Forgiven, "offence")
+		message += "; forgot its wrong passwords and " + incident.Count(released.Forgiven, "earlier ban")
 	}
 	return b.flushed(control.Changed{Bans: released.Bans, Partial: released.Partial, Message: message})
 }

@@ -67,7 +67,7 @@ func TestBansByHand(t *testing.T) {
 	}{
 		{"one", control.UnbanOrder{Prefix: prefix("192.0.2.66/32")}, "released 192.0.2.66"},
 		{"inside a wider ban", control.UnbanOrder{Prefix: prefix("203.0.113.5/32")}, "held by the ban of 203.0.113.0/24"},
-		{"not banned", control.UnbanOrder{Prefix: prefix("192.0.2.99/32"), Forgive: true}, "forgot the score and 0 offences"},
+		{"not banned", control.UnbanOrder{Prefix: prefix("192.0.2.99/32"), Forgive: true}, "forgot its wrong passwords and 0 earlier bans"},
 		{"all", control.UnbanOrder{All: true}, "released 3 bans"},
 		{"all again", control.UnbanOrder{All: true}, "released 0 bans"},
 	} {
@@ -179,13 +179,13 @@ func TestAccountsByHand(t *testing.T) {
 	done, err = s.api.Unlock(ctx, order)
 	answered(t, "unlock", done.Message, err, "unlocked 1001")
 	_, err = s.api.Unlock(ctx, order)
-	answered(t, "unlock again", "", err, "neither locked nor restricted")
+	answered(t, "unlock again", "", err, "neither locked nor limited to networks")
 	_, err = s.api.Lock(ctx, control.AccountOrder{Account: "1009"})
 	answered(t, "lock of an unknown account", "", err, "1009")
 	_, err = s.api.Trust(ctx, control.TrustOrder{Account: "1001", Address: netip.MustParseAddr("203.0.113.9")})
 	answered(t, "trust without a reason", "", err, "nothing to trust")
 	_, err = s.api.Compromise(ctx, control.AccountOrder{Account: "1009"})
-	answered(t, "compromise of an unknown account", "", err, "no account 1009")
+	answered(t, "compromise of an unknown account", "", err, "no extension 1009")
 	before := s.pbx.Secret("1001")
 	done, err = s.api.Compromise(ctx, order)
 	answered(t, "compromise", done.Message, err, "1001: the playbook of a break-in is being carried out")
@@ -224,7 +224,7 @@ func TestScoresShow(t *testing.T) {
 		t.Errorf("accounts %v, %v", names, err)
 	}
 	_, err := s.api.Scores(t.Context(), "planet", 10)
-	answered(t, "an unknown kind", "", err, "want source, network or account")
+	answered(t, "an unknown kind", "", err, "want source (an IP address), network or account (an extension)")
 	_, err = s.api.Incident(t.Context(), 77)
 	answered(t, "an unknown incident", "", err, "there is no incident 77")
 	if list, err := s.api.Incidents(t.Context(), 5); err != nil || list == nil || len(list) > 0 {

@@ -28,7 +28,7 @@ const (
 
 // errDeaf reports that Asterisk did what raises a security event, and that the
 // event session did not get it.
-var errDeaf = errors.New("the canary did not arrive: Asterisk's security events do not reach the daemon")
+var errDeaf = errors.New("the test event did not arrive: Asterisk's security events do not reach the daemon")
 
 // canaryEngine announces canaries; the channel is closed when the canary arrives.
 type canaryEngine interface {
@@ -132,10 +132,10 @@ func (c *canary) send(ctx context.Context) error {
 		return nil
 	case err := <-sent:
 		if err != nil && !errors.Is(err, ami.ErrAuth) {
-			return fmt.Errorf("the canary could not be sent: %w", err)
+			return fmt.Errorf("the test event could not be sent: %w", err)
 		}
 	case <-ctx.Done():
-		return fmt.Errorf("the canary could not be sent: %w", <-sent)
+		return fmt.Errorf("the test event could not be sent: %w", <-sent)
 	}
 	if madeUp {
 		c.sentUnknownUser(time.Now())
@@ -150,7 +150,7 @@ func (c *canary) sendOver(ctx context.Context, act actor) error {
 	name, heard := c.engine.Canary()
 	var answer *ami.Error
 	if err := act(ctx, name); err != nil && !errors.As(err, &answer) { // that there is no such action is an answer
-		return fmt.Errorf("the canary could not be sent: %w", err)
+		return fmt.Errorf("the test event could not be sent: %w", err)
 	}
 	return c.await(ctx, heard)
 }
@@ -167,7 +167,7 @@ func (c *canary) await(ctx context.Context, heard <-chan struct{}) error {
 // closedText says why nobody can log in, and what to do about that.
 func (c *canary) closedText(err error) string {
 	if !errors.Is(err, ami.ErrFull) {
-		return "no new login is possible: " + strings.TrimPrefix(err.Error(), "the canary could not be sent: ")
+		return "no new login is possible: " + strings.TrimPrefix(err.Error(), "the test event could not be sent: ")
 	}
 	return crowdText(c.crowd())
 }
@@ -212,7 +212,7 @@ func (c *canary) note(now time.Time, err error, closed string) {
 	case err == nil:
 		c.status.heard = now
 		if c.status.err != nil {
-			c.log.Info().Msg("canaries arrive again")
+			c.log.Info().Msg("test events arrive again")
 		}
 	case errors.Is(err, errDeaf):
 		c.status.lost++
@@ -220,7 +220,7 @@ func (c *canary) note(now time.Time, err error, closed string) {
 		c.status.unsent++
 	}
 	if err != nil && c.status.err == nil {
-		c.log.Error().Err(err).Msg("no canary arrived")
+		c.log.Error().Err(err).Msg("no test event arrived")
 	}
 	c.status.err = err
 }

@@ -22,7 +22,7 @@ import (
 
 // systemd's watchdog is fed unless a restart could help.
 func TestWatchdogIsFed(t *testing.T) {
-	unsent := fmt.Errorf("the canary could not be sent: %w", errors.New("connection refused"))
+	unsent := fmt.Errorf("the test event could not be sent: %w", errors.New("connection refused"))
 	for name, tt := range map[string]struct {
 		kernel, events bool
 		canary         error
@@ -128,7 +128,7 @@ func TestHealthIsReported(t *testing.T) {
 		if got := strings.Join(alarms, " "); got != "degraded healthy" {
 			t.Errorf("alarms: %s", got)
 		}
-		want := []string{"WATCHDOG=1", "STATUS=healthy, mode enforce, 1 ban in force", "STATUS=DEGRADED: canary: lost"}
+		want := []string{"WATCHDOG=1", "STATUS=healthy, mode enforce, 1 ban in force", "STATUS=DEGRADED: test event: lost"}
 		if !slices.Equal(states, want) {
 			t.Errorf("systemd got %q", states)
 		}

@@ -75,7 +75,7 @@ func (s *healthState) toRaise(now time.Time, bad []control.Check) *alarm {
 func names(checks []control.Check) string {
 	list := make([]string, len(checks))
 	for i, c := range checks {
-		list[i] = c.Name
+		list[i] = c.Title()
 	}
 	return strings.Join(list, ", ")
 }

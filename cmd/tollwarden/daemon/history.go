@@ -10,6 +10,7 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
+	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/history"
 )
 
@@ -54,7 +55,7 @@ func (p *pastCalls) run(ctx context.Context) error {
 func (p *pastCalls) learn(ctx context.Context, sources []string) (err error) {
 	for _, source := range sources {
 		began := time.Now()
-		learned, failed := settings.LearnHistory(ctx, began, p.cfg, p.cfg.Calls.Timezone, source)
+		learned, failed := settings.LearnHistory(ctx, began, p.cfg, p.cfg.Calls.Timezone, cdr.Unclear, source)
 		if failed == nil {
 			failed = p.engine.Teach(ctx, time.Now(), learned.Habits, learned.Uses)
 		}

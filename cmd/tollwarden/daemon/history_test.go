@@ -35,7 +35,9 @@ func TestFirstStartLearnsFromPastCalls(t *testing.T) {
 	writeFile(t, records, pastOffice(time.Now().UTC()))
 	s.configure("[calls]\ncountry = \"GB\"\ntimezone = \"UTC\"\n[calls.history]\nfrom = \"" + records + "\"\n")
 	s.start()
-	s.wait("what was learned", func() bool { return strings.Contains(s.log.String(), "2 accounts that call out, with 1 usual country") })
+	s.wait("what was learned", func() bool {
+		return strings.Contains(s.log.String(), "2 extensions that call out, with 1 usual country")
+	})
 	s.wait("the warning", func() bool { return strings.Contains(s.log.String(), "1002: 100 calls abroad") })
 	learned := func() bool {
 		spending, err := s.api.Spending(t.Context())

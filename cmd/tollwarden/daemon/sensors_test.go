@@ -117,7 +117,7 @@ func TestCanariesAreLost(t *testing.T) {
 			t.Errorf("it took %s", took)
 		}
 		s := c.state(time.Now())
-		if s.unsent != 3 || s.lost != 1 || !errors.Is(s.err, errDeaf) || strings.Count(log.String(), "no canary arrived") != 1 {
+		if s.unsent != 3 || s.lost != 1 || !errors.Is(s.err, errDeaf) || strings.Count(log.String(), "no test event arrived") != 1 {
 			t.Errorf("%+v, the log:\n%s", s, log)
 		}
 		if check := c.check(time.Now()); check.OK || check.Detail != errDeaf.Error() {
@@ -127,7 +127,7 @@ func TestCanariesAreLost(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		_ = c.run(ctx, unanswered)
-		if c.state(time.Now()).err != nil || !strings.Contains(log.String(), "canaries arrive again") {
+		if c.state(time.Now()).err != nil || !strings.Contains(log.String(), "test events arrive again") {
 			t.Errorf("the log:\n%s", log)
 		}
 	})

@@ -19,7 +19,7 @@ func (h *health) statusLine(now time.Time, checks []control.Check) string {
 	}
 	parts := make([]string, len(bad))
 	for i, c := range bad {
-		parts[i] = c.Name + ": " + c.Detail
+		parts[i] = c.Title() + ": " + c.Detail
 	}
 	if h.stateOf(now, checks) == control.Starting {
 		return "starting: " + strings.Join(parts, "; ")

@@ -86,7 +86,7 @@ func (u *userMail) tell(words *notify.UserWords, account string, at time.Time) {
 	log := u.log.With().Str("account", account).Logger()
 	to := d.Emails(account)
 	if len(to) == 0 {
-		log.Info().Msg("voicemail.conf has no e-mail address for this account: nobody is told that its phones need the new password")
+		log.Info().Msg("voicemail.conf has no e-mail address for this extension: nobody is told that its phones need the new password")
 		return
 	}
 	m, err := words.Of(u.host, account, d.Name(account), at.Local(), to)
@@ -96,7 +96,7 @@ func (u *userMail) tell(words *notify.UserWords, account string, at time.Time) {
 	}
 	u.send(m, func(o notify.Outcome) {
 		if o.Final {
-			log.Info().Str("outcome", o.Detail).Msg("message to the user of an account: its phones need the new password")
+			log.Info().Str("outcome", o.Detail).Msg("message to the user of an extension: its phones need the new password")
 		}
 	})
 }

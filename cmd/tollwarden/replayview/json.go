@@ -32,6 +32,7 @@ type Document struct {
 	From      time.Time           `json:"from"`
 	To        time.Time           `json:"to"`
 	Files     []File              `json:"files"`
+	Skipped   []Skipped           `json:"skipped"`
 	Bans      []Ban               `json:"bans"`
 	Incidents []incident.Incident `json:"incidents"`
 	Accounts  []Account           `json:"accounts"`
@@ -46,6 +47,15 @@ type File struct {
 	Read    uint64   `json:"read"`
 	Damaged uint64   `json:"damaged"`
 	Samples []Damage `json:"samples"`
+	Notes   []Note   `json:"notes"`
+}
+
+// Note is what of a file is not fully understood.
+type Note struct {
+	What  string `json:"what"`
+	Count uint64 `json:"count"`
+	Line  uint64 `json:"line"` // the first
+	Text  string `json:"text"`
 }
 
 // Damage is one line that could not be read.
@@ -53,6 +63,12 @@ type Damage struct {
 	Line uint64 `json:"line"`
 	Why  string `json:"why"`
 	Text string `json:"text"`
+}
+
+// Skipped is a file of a folder that was not read.
+type Skipped struct {
+	Path string `json:"path"`
+	Why  string `json:"why"`
 }
 
 // Ban is a ban that would have been, and what it would have stopped.
@@ -85,15 +101,18 @@ type Account struct {
 // JSON is the result as --json prints it.
 func JSON(r *replay.Result) Document {
 	shown := Document{
-		From: r.From, To: r.To, Files: []File{}, Bans: []Ban{}, Incidents: []incident.Incident{}, Accounts: []Account{},
+		From: r.From, To: r.To, Files: []File{}, Skipped: []Skipped{}, Bans: []Ban{}, Incidents: []incident.Incident{}, Accounts: []Account{},
 		Counters: map[string]uint64{
 			"events": r.Counters.Events, "observations": r.Counters.Observations, "verdicts": r.Counters.Verdicts,
-			"incidents": r.Counters.Incidents, "incidents_not_shown": r.Dropped,
+			"incidents": r.Counters.Incidents, "incidents_not_shown": r.Dropped, "assumed_confirmed": r.Assumed,
 			"tampered": r.Counters.Tampered, "events_not_issued": r.Counters.NotIssued,
 		},
 	}
 	for _, f := range r.Files {
 		shown.Files = append(shown.Files, showFile(f))
+	}
+	for _, f := range r.Skipped {
+		shown.Skipped = append(shown.Skipped, Skipped(f))
 	}
 	for i := range r.Bans {
 		b := &r.Bans[i]
@@ -108,9 +127,12 @@ func JSON(r *replay.Result) Document {
 
 // showFile lists the first lines that could not be read, too.
 func showFile(f replay.File) File {
-	shown := File{f.Path, string(f.Format), f.Lines, f.Read, f.Damaged, []Damage{}}
+	shown := File{f.Path, string(f.Format), f.Lines, f.Read, f.Damaged, []Damage{}, []Note{}}
 	for _, d := range f.Samples {
 		shown.Samples = append(shown.Samples, Damage{d.Line, d.Why, strings.ToValidUTF8(d.Text, "�")})
+	}
+	for _, n := range f.Notes {
+		shown.Notes = append(shown.Notes, Note{n.What, n.Count, n.Line, strings.ToValidUTF8(n.Text, "\ufffd")})
 	}
 	return shown
 }

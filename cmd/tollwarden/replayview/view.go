@@ -33,9 +33,12 @@ func Of(r *replay.Result) View {
 		return View{Summary: "These files contain no event with a time.", Tables: []Table{filesTable(r)}}
 	}
 	v := View{Summary: fmt.Sprintf("From %s to %s: %s, %s, %s blocked.",
-		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), incident.Count(len(r.Bans), "IP address"))}
+		output.Time(r.From), output.Time(r.To), incident.Count(int(r.Counters.Observations+r.Counters.Signs), "observation"), incident.Count(int(r.Counters.Incidents), "incident"), addresses(len(r.Bans)))}
 	if r.Counters.NotIssued > 0 {
 		v.Summary += " " + incident.Count(int(r.Counters.NotIssued), "time") + " an attacker evaded the manager interface: set asterisk.log."
+	}
+	if r.Assumed > 0 {
+		v.Summary += " Phones that answered a challenge over UDP count as confirmed, as nearly all are live: files do not show where challenges went."
 	}
 	for _, t := range []Table{filesTable(r), timeline(r), bansTable(r), accountsTable(r)} {
 		if len(t.Rows) > 0 {
@@ -54,7 +57,29 @@ func filesTable(r *replay.Result) Table {
 		}
 		t.Rows = append(t.Rows, []string{f.Path, string(f.Format), fmt.Sprint(f.Lines), fmt.Sprint(f.Read), fmt.Sprint(f.Damaged), strings.Join(samples, "; ")})
 	}
+	var more []string
+	for _, f := range r.Files {
+		for _, n := range f.Notes {
+			more = append(more, fmt.Sprintf("%s: %d %s; the first is in line %d: %s", f.Path, n.Count, n.What, n.Line, output.Plain(n.Text)))
+		}
+	}
+	var skipped []string
+	for _, f := range r.Skipped {
+		skipped = append(skipped, output.Plain(f.Path+": "+f.Why))
+	}
+	if len(skipped) > 0 {
+		more = append(more, "Not read: "+strings.Join(skipped, "; "))
+	}
+	t.More = strings.Join(more, "\n")
 	return t
+}
+
+// addresses counts IP addresses.
+func addresses(n int) string {
+	if n == 1 {
+		return "1 IP address"
+	}
+	return fmt.Sprintf("%d IP addresses", n)
 }
 
 func timeline(r *replay.Result) Table {

@@ -114,7 +114,7 @@ func TestCampaignIsReadable(t *testing.T) {
 	for _, i := range s.incidents {
 		if i.Threshold == "guessing campaign" {
 			t.Log(i.Reason)
-			if !strings.Contains(i.Reason, "15 accounts guessed at within 2 hours from 16 addresses where they are not used: 192.0.") || i.Account != "" || len(i.Evidence) < 15 {
+			if !strings.Contains(i.Reason, "15 extensions guessed at within 2 hours from 16 addresses where they are not used: 192.0.") || i.Account != "" || len(i.Evidence) < 15 {
 				t.Errorf("%d records, account %q: %s", len(i.Evidence), i.Account, i.Reason)
 			}
 			return

@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 )
 
 // Sum identifies the text of a configuration file.
@@ -59,19 +60,28 @@ func (f *File) Path() string { return f.path }
 
 // Read parses the file as it is now.
 func (f *File) Read() (*config.Config, Sum, error) {
-	env := config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Getenv: func(key string) string {
+	data, err := os.ReadFile(f.path)
+	if err != nil {
+		cfg, err := config.Load(f.path, env(f.secret)) // for its error, which says what to do
+		return cfg, sha256.Sum256(data), err
+	}
+	cfg, err := config.Parse(f.path, data, env(f.secret))
+	return cfg, sha256.Sum256(data), err
+}
+
+// Parse reads a text as Load reads a file, for a command that is about to write it there.
+func Parse(path string, data []byte) (*config.Config, error) {
+	return config.Parse(path, data, env(os.Getenv(config.SecretEnv)))
+}
+
+// env is what a configuration may ask for.
+func env(secret string) config.Env {
+	return config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, CountryName: numbers.CountryName, Getenv: func(key string) string {
 		if key == config.SecretEnv {
-			return f.secret
+			return secret
 		}
 		return os.Getenv(key)
 	}}
-	data, err := os.ReadFile(f.path)
-	if err != nil {
-		cfg, err := config.Load(f.path, env) // for its error, which says what to do
-		return cfg, sha256.Sum256(data), err
-	}
-	cfg, err := config.Parse(f.path, data, env)
-	return cfg, sha256.Sum256(data), err
 }
 
 // Applied notes that cfg, which Read returned with this sum, is in force now.

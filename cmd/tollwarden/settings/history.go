@@ -2,16 +2,14 @@ package settings
 
 import (
 	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
 	"github.com/tollwarden/tollwarden/config"
+	"github.com/tollwarden/tollwarden/responder/archive"
 	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/cdr/database"
 	"github.com/tollwarden/tollwarden/responder/history"
@@ -57,15 +55,16 @@ func anyExists(files []string) bool {
 	return false
 }
 
-// LearnHistory learns from the records in sources, together. zone is that of their times.
-func LearnHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *time.Location, sources ...string) (history.Learned, error) {
+// LearnHistory learns from the records in sources, together. zone is that of their times,
+// dates the order of day and month in them, where it matters.
+func LearnHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *time.Location, dates cdr.Order, sources ...string) (history.Learned, error) {
 	rules, err := HistoryRules(cfg)
 	if err != nil {
 		return history.Learned{}, err
 	}
 	l := history.New(now, rules)
 	for _, source := range sources {
-		in, closer, err := openHistory(ctx, now, cfg, zone, source)
+		in, closer, err := openHistory(ctx, now, cfg, zone, dates, source)
 		if err != nil {
 			return history.Learned{}, err
 		}
@@ -77,8 +76,11 @@ func LearnHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *
 	return l.Learned(), nil
 }
 
+// headSize is how much of a file shows whether its dates need an order.
+const headSize = 4096
+
 // openHistory opens the records of one source.
-func openHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *time.Location, source string) (cdr.Reader, func() error, error) {
+func openHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *time.Location, dates cdr.Order, source string) (cdr.Reader, func() error, error) {
 	if source == config.HistoryDatabase {
 		in, err := OpenCalls(ctx, cfg, now.Add(-history.MaxAge), zone)
 		if err != nil {
@@ -86,46 +88,31 @@ func openHistory(ctx context.Context, now time.Time, cfg *config.Config, zone *t
 		}
 		return in, in.Close, nil
 	}
-	file, err := os.Open(source)
+	file, err := archive.Open(source, archive.Options{Tail: maxHistory})
 	if err != nil {
 		return nil, nil, fmt.Errorf("call records: %w", err)
 	}
-	in, err := contents(file)
-	if err != nil {
-		_ = file.Close()
-		return nil, nil, fmt.Errorf("call records: %s: %w", source, err)
+	in := bufio.NewReaderSize(file, headSize)
+	if head, _ := in.Peek(headSize); dates == cdr.Unclear && file.Regular && cdr.NeedsOrder(head, zone) {
+		if dates, err = orderIn(source, zone, file.Modified); err != nil {
+			_ = file.Close()
+			return nil, nil, fmt.Errorf("call records: %s: %w", source, err)
+		}
 	}
-	return cdr.NewCSV(in, zone, now), file.Close, nil
+	return cdr.NewCSV(in, zone, now, dates), file.Close, nil
+}
+
+// orderIn is the order of day and month that a file shows.
+func orderIn(path string, zone *time.Location, latest time.Time) (cdr.Order, error) {
+	in, err := archive.Open(path, archive.Options{})
+	if err != nil {
+		return cdr.Unclear, err
+	}
+	defer in.Close()
+	return cdr.FindOrder(in, zone, latest)
 }
 
 // OpenCalls asks the database for the calls since a time.
 func OpenCalls(ctx context.Context, cfg *config.Config, since time.Time, zone *time.Location) (*database.Calls, error) {
 	return database.Open(ctx, database.Options{Socket: cfg.Database.Socket, Name: cfg.Calls.History.Database}, since, history.MaxRecords, zone)
-}
-
-// contents are those of a file, which may be compressed, or its end if it is large.
-func contents(file *os.File) (io.Reader, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if info.IsDir() {
-		return nil, errors.New("a folder: give the files in it")
-	}
-	in := bufio.NewReader(file)
-	if magic, _ := in.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		return gzip.NewReader(in)
-	}
-	if info.Size() <= maxHistory {
-		return in, nil
-	}
-	if _, err := file.Seek(info.Size()-maxHistory, io.SeekStart); err != nil {
-		return nil, err
-	}
-	in.Reset(file)
-	for {
-		if _, err := in.ReadSlice('\n'); !errors.Is(err, bufio.ErrBufferFull) {
-			return in, err // behind a line that is not whole
-		}
-	}
 }

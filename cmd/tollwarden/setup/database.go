@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,6 +22,7 @@ type Database struct {
 	Agreed   bool
 	Options  mariadb.Options // of the daemon's user
 	Asterisk string          // Asterisk's configuration folder
+	Record   *record         // notes what is done; nil: that of no setup
 }
 
 // Run shows the statements, asks, and runs them as the database's root.
@@ -42,6 +42,11 @@ func (d *Database) Run(ctx context.Context) error {
 		fmt.Fprintln(d.Out, "Nothing was changed.")
 		return nil
 	}
+	if d.Record != nil {
+		if err := d.Record.database(d.Options); err != nil {
+			return err
+		}
+	}
 	if err := admin.Run(ctx, statements...); err != nil {
 		return err
 	}
@@ -50,7 +55,7 @@ func (d *Database) Run(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintf(d.Out, "done. Its rights are now:\n\n%s\n", output.Indent(sqlText(grants)))
-	return keepFolderOpen(d.Out, d.Asterisk)
+	return d.keepFolderOpen()
 }
 
 // statements are those for the tables that are there.
@@ -95,29 +100,24 @@ const chownFile = "freepbx_chown.conf"
 
 // keepFolderOpen has FreePBX leave Asterisk's folder writable for the entry in its ACL
 // that the daemon's user has: `fwconsole chown` sets 0750 otherwise, which shuts it out.
-func keepFolderOpen(out io.Writer, etc string) error {
-	if !isFreePBX(etc) {
+func (d *Database) keepFolderOpen() error {
+	if !isFreePBX(d.Asterisk) {
 		return nil
 	}
-	path := filepath.Join(etc, chownFile)
-	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	path := filepath.Join(d.Asterisk, chownFile)
+	r := d.Record
+	if r == nil {
+		r = &record{}
 	}
-	changed, ok := withChownLine(text, etc)
-	if !ok {
-		return nil
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		err = create(path, string(changed))
-		if err == nil {
-			err = copyOwner(filepath.Join(etc, "manager.conf"), path)
-		}
-	} else {
-		err = os.WriteFile(path, changed, 0o640) // of its mode and owner
-	}
-	if err == nil {
-		fmt.Fprintf(out, "added to %s, so that `fwconsole chown` leaves the folder writable for Tollwarden: %s\n", path, chownLine(etc))
+	added := false
+	err := r.file(entry{What: "mode of Asterisk's folder", Path: path}, func(path string) error {
+		return copyOwner(filepath.Join(d.Asterisk, "manager.conf"), path)
+	}, func(text []byte) (changed []byte, err error) {
+		changed, added = withChownLine(text, d.Asterisk)
+		return changed, nil
+	})
+	if err == nil && added {
+		fmt.Fprintf(d.Out, "added to %s, so that `fwconsole chown` leaves the folder writable for Tollwarden: %s\n", path, chownLine(d.Asterisk))
 	}
 	return err
 }
@@ -152,4 +152,16 @@ func newlineUnless(text []byte) string {
 		return ""
 	}
 	return "\n"
+}
+
+// Database runs d and notes what it does, if there was a setup.
+func (s *Setup) Database(ctx context.Context, d *Database) error {
+	if exists(s.config()) {
+		r, err := openRecord(s.Folder)
+		if err != nil {
+			return err
+		}
+		d.Record = r
+	}
+	return d.Run(ctx)
 }

@@ -3,7 +3,6 @@ package setup
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/mail"
 	"net/netip"
@@ -76,7 +75,7 @@ func sipPorts(etc string) (udp, tcp []uint16) {
 			*list = append(*list, port)
 		}
 	}
-	for _, s := range load(etc, "pjsip.transports.conf").Sections {
+	for _, s := range append(load(etc, "pjsip.transports.conf").Sections, load(etc, "pjsip.conf").Sections...) {
 		if value(s, "type") != "transport" || s.Template {
 			continue
 		}
@@ -191,7 +190,7 @@ func country(etc string, settings []mariadb.Setting, timezone string) (country, 
 		return "", ""
 	}
 	if zone == "US" && !strings.HasPrefix(timezone, "America/") && !strings.HasPrefix(timezone, "US/") && timezone != "Pacific/Honolulu" {
-		return zone, "FreePBX's default, and the time zone is " + cmp.Or(timezone, "unknown")
+		return zone, "that is the default, and the time zone is " + cmp.Or(timezone, "unknown")
 	}
 	return zone, ""
 }
@@ -251,67 +250,25 @@ func administrator(settings []mariadb.Setting) (to, from string) {
 	return to, from
 }
 
-// text is what the configuration gets of it. mailServer says whether this machine takes
-// mail, and host is its name.
-func (d detected) text(mailServer bool, host string) string {
-	var b strings.Builder
-	usual := config.Default().Firewall
-	if len(d.allow)+len(d.udp)+len(d.tcp) > 0 {
-		fmt.Fprintf(&b, "\n[firewall]\n")
-	}
-	if len(d.allow) > 0 {
-		b.WriteString("# trusted by FreePBX's firewall: never banned. Remove what is not yours\nallow = [\"127.0.0.0/8\", \"::1/128\",\n")
-		for _, n := range d.allow {
-			if n.refused == "" {
-				fmt.Fprintf(&b, "  %q,\n", n.what)
-			} else {
-				fmt.Fprintf(&b, "  # left out: %s (%s)\n", n.what, n.refused)
-			}
-		}
-		b.WriteString("]\n")
-	}
-	if len(d.udp) > 0 {
-		fmt.Fprintf(&b, "sip_ports = [%s]   # FreePBX's transports\n", ports(usual.SIPPorts, d.udp))
-	}
-	if len(d.tcp) > 0 {
-		fmt.Fprintf(&b, "sip_tcp_ports = [%s]   # FreePBX's transports\n", ports(usual.TCPPorts, d.tcp))
-	}
-	if d.mail != "" {
-		off, why := "", ""
-		if !mailServer {
-			off, why = "# ", "; nothing takes mail at 127.0.0.1:25, so name your server"
-		}
-		fmt.Fprintf(&b, "\n%[1]s[notify.mail]   # FreePBX's notices go there, too%[2]s\n%[1]sserver = \"127.0.0.1:25\"\n%[1]ssecurity = \"none\"\n%[1]sfrom = %[3]q\n%[1]sto = [%[4]q]\n",
-			off, why, cmp.Or(d.from, "tollwarden@"+host), d.mail)
-	}
-	if d.country+strings.Join(d.carriers, "") != "" {
-		b.WriteString("\n[calls]\n")
-	}
-	switch {
-	case d.doubt != "":
-		fmt.Fprintf(&b, "# country = %q   # %s: set yours\n", d.country, d.doubt)
-	case d.country != "":
-		fmt.Fprintf(&b, "country = %q   # of FreePBX's tones\n", d.country)
-	}
-	if len(d.carriers) > 0 {
-		fmt.Fprintf(&b, "carriers = [%s]   # FreePBX's trunks\n", strings.Join(quoted(d.carriers), ", "))
-	}
-	return b.String()
-}
-
-func ports(usual, more []uint16) string {
-	var words []string
-	for _, p := range append(slices.Clone(usual), more...) {
-		words = append(words, strconv.Itoa(int(p)))
-	}
-	return strings.Join(words, ", ")
-}
-
 func quoted(words []string) (out []string) {
 	for _, w := range words {
 		out = append(out, strconv.Quote(w))
 	}
 	return out
+}
+
+// zoneCountry is the country of a time zone (zone.tab), or "".
+func zoneCountry(zone string) string {
+	text, err := os.ReadFile("/usr/share/zoneinfo/zone.tab")
+	if err != nil || zone == "" {
+		return ""
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 2 && f[2] == zone && phonenumbers.GetCountryCodeForRegion(f[0]) != 0 {
+			return f[0]
+		}
+	}
+	return ""
 }
 
 // machineTimezone is the name of this machine's time zone, or "".

@@ -9,35 +9,6 @@ import (
 	"syscall"
 )
 
-// write creates the files and overwrites none. Our own go to the daemon's user,
-// if the package has created one.
-func (s *Setup) write(stanza, where string) error {
-	if err := os.MkdirAll(s.Folder, 0o755); err != nil {
-		return err
-	}
-	for _, f := range []struct{ path, text string }{{s.secretFile(), s.Secret + "\n"}, {s.config(), s.text()}} {
-		if err := create(f.path, f.text); err != nil {
-			return err
-		}
-		if err := give(f.path, managerUser); err != nil {
-			return err
-		}
-		fmt.Fprintf(s.Out, "wrote %s\n", f.path)
-	}
-	if where != s.manager.path && !exists(where) {
-		if err := create(where, stanza); err != nil {
-			return err
-		}
-		if err := copyOwner(s.manager.path, where); err != nil {
-			return err
-		}
-	} else if err := appendTo(where, "\n"+stanza); err != nil {
-		return err
-	}
-	fmt.Fprintf(s.Out, "wrote [%s] into %s\n", managerUser, where)
-	return nil
-}
-
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return !errors.Is(err, os.ErrNotExist)
@@ -46,15 +17,6 @@ func exists(path string) bool {
 // create writes a new file that only its owner reads.
 func create(path, text string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	return errors.Join(err, f.Close())
-}
-
-func appendTo(path, text string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}

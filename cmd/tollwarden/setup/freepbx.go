@@ -1,16 +1,11 @@
 package setup
 
 import (
-	"context"
-	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
-	"github.com/tollwarden/tollwarden/ami/pbx/mariadb"
 )
 
 // isFreePBX says whether FreePBX or Issabel generates the files of a folder: both leave
@@ -28,41 +23,6 @@ func isFreePBX(etc string) bool {
 // AMI password in its settings leaves alone: in manager.conf itself, that rewrites the
 // password of every section.
 const customManager = "manager_custom.conf"
-
-// fullLog is FreePBX's log of Asterisk, with NOTICE lines.
-var fullLog = "/var/log/asterisk/full"
-
-// detected is what FreePBX's files and settings add to the configuration. Without the
-// database, the files alone are read.
-func (s *Setup) detected(ctx context.Context) string {
-	if !isFreePBX(s.Asterisk) {
-		return ""
-	}
-	var settings []mariadb.Setting
-	admin, err := mariadb.Administer(ctx, mariadb.Options{Socket: s.Socket})
-	if err == nil {
-		defer admin.Close()
-		settings, err = admin.Settings(ctx)
-	}
-	if err != nil {
-		fmt.Fprintf(s.Out, "Some of FreePBX's settings could not be read, such as the networks that its firewall trusts: %v\n\n", err)
-	}
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		host = "localhost"
-	}
-	return detect(s.Asterisk, settings, machineTimezone()).text(takesMail(), host)
-}
-
-// takesMail says whether a mail server is on this machine.
-func takesMail() bool {
-	conn, err := net.DialTimeout("tcp", "127.0.0.1:25", time.Second)
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
-}
 
 // usesChanSIP says whether chan_sip has accounts. FreePBX writes sip.conf in any case.
 func usesChanSIP(etc string) bool {

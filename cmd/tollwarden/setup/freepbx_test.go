@@ -29,24 +29,25 @@ func newFreePBX(t *testing.T, more map[string]string) (s *Setup, out *strings.Bu
 // FreePBX edits manager.conf itself, so the user goes where it leaves it alone; the log is
 // the one that it has.
 func TestUserBesideFreePBX(t *testing.T) {
-	old := fullLog
-	t.Cleanup(func() { fullLog = old })
-	fullLog = filepath.Join(t.TempDir(), "full")
-	if err := os.WriteFile(fullLog, nil, 0o600); err != nil {
+	logs := t.TempDir()
+	if err := os.WriteFile(filepath.Join(logs, "full"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, out := newFreePBX(t, nil)
+	s, out := newFreePBX(t, map[string]string{
+		"asterisk.conf": "[directories]\nastlogdir => " + logs + "\n", "logger.conf": "[logfiles]\n#include logger_logfiles_additional.conf\n#include logger_logfiles_custom.conf\n",
+		"logger_logfiles_additional.conf": freepbx.Header + "full => debug,error,notice,security,verbose(3),warning\n",
+	})
 	before := text(t, filepath.Join(s.Asterisk, "manager.conf"))
-	if err := s.Run(t.Context()); err != nil {
+	if err := s.Go(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if text(t, filepath.Join(s.Asterisk, "manager.conf")) != before || !strings.Contains(text(t, filepath.Join(s.Asterisk, customManager)), "[tollwarden]\nsecret = made-up\n") {
 		t.Errorf("the user is in the wrong file: %s", out)
 	}
-	if got := text(t, s.config()); !strings.Contains(got, fullLog) {
+	if got := text(t, s.config()); !strings.Contains(got, logs+"/full") {
 		t.Errorf("the configuration: %s", got)
 	}
-	if got := strings.Join(s.writes(), ","); got != "config,system" {
+	if got := strings.Join((&site{etc: s.Asterisk}).writes(), ","); got != "config,system" {
 		t.Errorf("without extensions of chan_sip, classes %s", got)
 	}
 }
@@ -54,11 +55,11 @@ func TestUserBesideFreePBX(t *testing.T) {
 // chan_sip's extensions need one more class.
 func TestClassesForFreePBXWithChanSIP(t *testing.T) {
 	s, _ := newFreePBX(t, map[string]string{"sip_additional.conf": freepbx.Header + "[1002]\ntype=friend\n"})
-	if got := strings.Join(s.writes(), ","); got != "config,system,command" {
+	if got := strings.Join((&site{etc: s.Asterisk}).writes(), ","); got != "config,system,command" {
 		t.Errorf("classes %s", got)
 	}
 	s, _ = newFreePBX(t, map[string]string{"sip_additional.conf": freepbx.Header + "[1002]\ntype=friend\n", "modules.conf": "[modules]\nnoload = chan_sip.so\n"})
-	if got := strings.Join(s.writes(), ","); got != "config,system" {
+	if got := strings.Join((&site{etc: s.Asterisk}).writes(), ","); got != "config,system" {
 		t.Errorf("chan_sip is not loaded: classes %s", got)
 	}
 }
@@ -72,7 +73,7 @@ func TestUserMoves(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Replace(before, "[admin]", ours+"[admin]", 1)), 0o640); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Run(t.Context()); err != nil {
+	if err := s.Go(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	if text(t, path) != before || text(t, filepath.Join(s.Asterisk, customManager)) != "; mine\n"+ours {

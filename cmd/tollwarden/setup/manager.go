@@ -57,3 +57,11 @@ func readManager(path string) (managerConf, error) {
 	m.address = netip.AddrPortFrom(host, uint16(port))
 	return m, nil
 }
+
+// loopback is the address that the manager interface is bound to when setup turns it on.
+func (m managerConf) loopback() netip.Addr { return netip.AddrFrom4([4]byte{127, 0, 0, 1}) }
+
+// includes says whether a file of Asterisk's includes another, by its name.
+func includes(etc, file, other string) bool {
+	return slices.ContainsFunc(load(etc, file).Includes, func(pattern string) bool { return filepath.Base(pattern) == other })
+}
