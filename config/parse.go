@@ -174,6 +174,8 @@ func (p *parser) asterisk(f *file, a *Asterisk, login bool) {
 	if in.Log != nil && *in.Log != "" {
 		p.path("asterisk.log", in.Log, &a.Log)
 	}
+	set(in.LogDateFormat, &a.LogDateFormat)
+	set(in.LogTags, &a.LogTags)
 	set(in.Generated, &a.Generated)
 	for _, pattern := range a.Generated {
 		if _, err := filepath.Match(pattern, ""); err != nil || pattern == "" {

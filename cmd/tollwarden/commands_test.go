@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -21,6 +22,11 @@ type fakeDaemon struct {
 	order  any
 	uid    bool // the order came with a user
 	pause  *control.Pause
+	mode   string // "" is enforce
+	// breakIns are those that nobody has dealt with, and acted the accounts of those acted on.
+	breakIns []control.BreakIn
+	acted    []string
+	reload   func() error // nil: it succeeds
 }
 
 func (f *fakeDaemon) Orders() []control.Order {
@@ -34,7 +40,7 @@ func (f *fakeDaemon) Teach(context.Context, uint32, control.History) (control.Ch
 func (f *fakeDaemon) Status() control.Status {
 	gap := &control.Gap{From: goldenAt, To: goldenAt.Add(time.Minute)}
 	return control.Status{
-		Health: f.health, Pause: f.pause, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
+		Health: f.health, Pause: f.pause, Mode: cmp.Or(f.mode, "enforce"), Version: "v1\x1b", Since: goldenAt,
 		Checks:   []control.Check{{Name: "events", OK: true, Detail: "listening"}, {Name: "kernel", Detail: "gone"}},
 		Asterisk: control.Asterisk{Events: 5, Gaps: 1, LastGap: gap}, Counters: map[string]uint64{"incidents": 2, "verdicts": 0},
 		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2, FlowsBlocked: 1, Throttled: 2, Closed: []incident.PartialBlock{
@@ -76,11 +82,20 @@ func (f *fakeDaemon) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	return f.changed(uid, o)
 }
+
 func (f *fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) {
 	return control.Proof{}, nil
 }
 
-func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) { return f.changed(uid, "reload") }
+func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) {
+	if f.reload != nil {
+		if err := f.reload(); err != nil {
+			return control.Changed{}, control.Refusal(err.Error())
+		}
+	}
+	return f.changed(uid, "reload")
+}
+
 func (f *fakeDaemon) Pause(uid uint32, o control.PauseOrder) (control.Paused, error) {
 	f.order, f.uid = o, uid == uint32(os.Getuid())
 	return control.Paused{Message: "done so"}, nil
@@ -131,6 +146,13 @@ func (f *fakeDaemon) Trust(uid uint32, o control.TrustOrder) (control.AccountDon
 
 func (f *fakeDaemon) Compromise(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	return f.account(uid, "compromise", o)
+}
+
+func (f *fakeDaemon) BreakIns() []control.BreakIn { return f.breakIns }
+
+func (f *fakeDaemon) ActOn(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	f.acted = append(f.acted, o.Account)
+	return control.AccountDone{Account: o.Account, Message: o.Account + ": being contained"}, nil
 }
 
 func (f *fakeDaemon) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {

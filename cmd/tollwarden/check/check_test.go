@@ -148,7 +148,7 @@ func TestLog(t *testing.T) {
 	for name, tt := range map[string]struct{ text, want string }{
 		"none":       {"", "set asterisk.log to a file"},
 		"missing":    {"-", "FAILED   : open log"},
-		"foreign":    {"hello\nworld\n", "FAILED   : none of the last 2 lines"},
+		"foreign":    {"hello\nworld\n", "2 of its last 2 lines are not in a form of Asterisk"},
 		"an attempt": {"[2026-11-22 12:00:00] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n", "1 of its last 1 lines show attempts"},
 	} {
 		cfg := load(t, "127.0.0.1:5038", "")

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
 )
 
@@ -29,17 +29,28 @@ func readLog(cfg *config.Config, o Options) []Result {
 	if path == "" {
 		return []Result{noLog(cfg, o)}
 	}
-	counts, err := logfile.Sample(time.Now(), path)
+	follower, err := settings.Follower(cfg)
+	if err != nil {
+		return []Result{failed("%v", err)}
+	}
+	health, err := follower.Sample(time.Now())
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return []Result{failed("%v: let the user in the log's group", err).fix("usermod -a -G asterisk tollwarden")}
 	case err != nil:
 		return []Result{notWritten(cfg, o, err.Error())}
-	case counts.Lines > 0 && counts.Foreign+counts.Undated >= counts.Lines:
-		return []Result{failed("none of the last %d lines of %s can be parsed: set dateformat=%%F %%T in logger.conf", counts.Lines, path).
-			fix(setVariable(sectionFile(cfg.Asterisk.ConfigDir, loggerConf, "general"), "general", "dateformat", "%F %T") + " && " + reload("logger"))}
 	}
-	return []Result{passed("%s can be read; %d of its last %d lines show attempts", path, counts.Seen, counts.Lines)}
+	if problem := settings.LogProblem(health); problem != "" {
+		return []Result{failed("%s: %s", path, problem)}
+	}
+	out := []Result{passed("%s can be read; %d of its last %d lines show attempts", path, health.Counts.Seen, health.Counts.Lines)}
+	if others := health.Counts.Others; others > 0 {
+		out = append(out, passed("%d of its lines are other programs', or what Asterisk shows besides its log", others))
+	}
+	if spoofed := settings.LogTrust(health.Trust); spoofed != "" {
+		out = append(out, warning("%s: %s", path, spoofed))
+	}
+	return out
 }
 
 // logLine looks in the log for the line of the login that Asterisk has refused.

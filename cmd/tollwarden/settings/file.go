@@ -84,6 +84,12 @@ func env(secret string) config.Env {
 	}}
 }
 
+// ParseWithoutSecret is Parse for a command that changes what a running daemon reads: the
+// daemon may have the secret from an environment of its own.
+func ParseWithoutSecret(path string, data []byte) (*config.Config, error) {
+	return config.Parse(path, data, env("the daemon has its own"))
+}
+
 // Applied notes that cfg, which Read returned with this sum, is in force now.
 func (f *File) Applied(cfg *config.Config, sum Sum) {
 	f.mu.Lock()
