@@ -21,6 +21,16 @@ type Notify struct {
 	Digest  time.Duration // how long the messages after them are collected
 	Subject string        // template of a message's subject
 	Text    string        // template of its text
+	// Language is the code of the language of messages, such as "en".
+	Language string
+	Weekly   Weekly
+}
+
+// Weekly says when the weekly summary is sent, in this machine's time zone.
+type Weekly struct {
+	On  bool
+	Day time.Weekday
+	At  time.Duration // since midnight
 }
 
 // Anybody reports whether there is a receiver.
@@ -60,6 +70,8 @@ type fileNotify struct {
 	Digest  *string   `toml:"digest"`
 	Subject *string   `toml:"subject"`
 	Text    *string   `toml:"text"`
+	Lang    *string   `toml:"language"`
+	Weekly  *string   `toml:"weekly"`
 	Mail    fileMail  `toml:"mail"`
 	Users   fileUsers `toml:"users"`
 }
@@ -111,8 +123,33 @@ func (p *parser) notify(in *fileNotify, n *Notify) {
 	}
 	p.template("notify.subject", in.Subject, &n.Subject, p.env.Template)
 	p.template("notify.text", in.Text, &n.Text, p.env.Template)
+	set(in.Lang, &n.Language)
+	if known := p.env.Languages; known != nil && !slices.Contains(known, n.Language) {
+		p.fail("notify.language", "%q: want one of %s", n.Language, strings.Join(known, ", "))
+	}
+	p.weekly(in.Weekly, &n.Weekly)
 	p.mail(&in.Mail, &n.Mail)
 	p.users(&in.Users, n)
+}
+
+// weekly reads a weekday and a time, or "off".
+func (p *parser) weekly(in *string, w *Weekly) {
+	if in == nil {
+		return
+	}
+	*w = Weekly{}
+	if *in == "off" {
+		return
+	}
+	day, clock, _ := strings.Cut(*in, " ")
+	at, err := time.Parse("15:04", clock)
+	for d := range 7 {
+		if name := time.Weekday(d).String(); err == nil && (day == name || day == name[:3]) {
+			*w = Weekly{On: true, Day: time.Weekday(d), At: time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute}
+			return
+		}
+	}
+	p.fail("notify.weekly", `%q: want a weekday and a time, such as "Mon 08:00", or "off"`, *in)
 }
 
 func (p *parser) users(in *fileUsers, n *Notify) {

@@ -29,6 +29,8 @@ type Env struct {
 	UserTemplate func(text string) error
 	// CountryName is the English name of a country's code; nil knows none.
 	CountryName func(code string) string
+	// Languages are the codes that notify.language may have; nil allows any.
+	Languages []string
 	// Getenv reads the environment; nil is os.Getenv.
 	Getenv func(string) string
 }

@@ -62,6 +62,7 @@ var allowed = map[string][]string{
 	"responder/orders":   {},
 	"responder/sip":      {},
 	"responder/slow":     {"ami/event", "responder/score"},
+	"responder/texts":    {},
 	"responder/spending": {},
 	"responder/cdr":      {"ami/event"},
 	"responder/archive":  {},

@@ -239,7 +239,7 @@ command = [%q, %q]
 	if !strings.Contains(said.out, "e-mail b@example.org answers") || !strings.Contains(said.out, "syslog "+socket+" answers") || len(mail.got()) > 0 {
 		t.Errorf("check: %s; %d letters", said.out, len(mail.got()))
 	}
-	if said := b.run("check", "--notify", "-c", b.config()); strings.Count(said.out, "took a sample of an incident, of an alarm and of a digest") != 2 || len(mail.got()) != 3 || !strings.Contains(mail.got()[1], "Subject: [tollwarden] test (") {
+	if said := b.run("check", "--notify", "-c", b.config()); strings.Count(said.out, "took a sample of an incident, of an alarm and of a digest") != 2 || len(mail.got()) != 3 || !strings.Contains(mail.got()[1], "Subject: FYI: This is a test (") {
 		t.Errorf("check --notify: %s; letters %q", said.out, mail.got())
 	}
 	if line := readLine(t, syslog); !strings.Contains(line, `threshold="sample"`) {
@@ -255,7 +255,7 @@ command = [%q, %q]
 		b.pbx.Raw("security", security("InvalidAccountID", "evil\x1b]0;x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
 	}
 	b.wait("the digest", func() bool { return len(mail.got()) == 6 })
-	if digest := mail.got()[5]; !strings.Contains(digest, "Subject: [tollwarden] 8 more messages from ") || strings.Count(digest, "Attack from 203.0.113.") != 8 {
+	if digest := mail.got()[5]; !strings.Contains(digest, "Subject: FYI: 8 more messages (") || strings.Count(digest, "Attack from 203.0.113.") != 16 {
 		t.Errorf("the digest is\n%s", digest)
 	}
 	// The owner's address is known.
@@ -263,7 +263,7 @@ command = [%q, %q]
 	b.theft()
 	b.wait("the letter", func() bool { return len(mail.got()) == 7 })
 	letter := mail.got()[6]
-	for _, want := range []string{"Subject: Break-in on account 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new password were last seen at 198.51.100.12"} {
+	for _, want := range []string{"Subject: Break-in on extension 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new password were last seen at 198.51.100.12"} {
 		if !strings.Contains(letter, want) {
 			t.Errorf("the letter lacks %q:\n%s", want, letter)
 		}

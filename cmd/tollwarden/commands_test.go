@@ -115,7 +115,7 @@ func (f *fakeDaemon) AllowList() []control.Allowed {
 
 func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 	if kind == "network" {
-		return nil, control.Refusal("no network scores")
+		return nil, control.Refusal("no network is counted")
 	}
 	bans := goldenBans()
 	return []control.ScoreStatus{{
@@ -125,6 +125,12 @@ func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 }
 func (f *fakeDaemon) Accounts() []string { return []string{"1001", "10 02; rm"} }
 func (f *fakeDaemon) account(uid uint32, what string, o control.AccountOrder) (control.AccountDone, error) {
+	switch o.Account {
+	case "1011": // a typo
+		return control.AccountDone{}, control.Refusal("refused: no such extension: 1011")
+	case "1021":
+		return control.AccountDone{}, control.Refusal("Asterisk is down")
+	}
 	f.order, f.uid = what+" "+o.Account, uid == uint32(os.Getuid())
 	if o.Expire {
 		f.order = what + " and remove " + o.Account
@@ -235,7 +241,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"incidents", 0, []string{"41", "extension 1002", "banned, ending calls failed", "the answer is incomplete: 3 rows"}},
 		{"incidents --watch", 1, []string{"incident 41  extension 1002  break-in", "message operator  done"}},
 		{"incidents --watch --json", 1, []string{`"id":41`}},
-		{"incident 41", 0, []string{"Break-in on account 1002"}},
+		{"incident 41", 0, []string{"Break-in on extension 1002"}},
 		{"incident 41 --html", 0, []string{"<!doctype html>"}},
 		{"incident 41 --annex", 0, []string{"InvalidPassword"}},
 		{"incident 41 --json", 0, []string{`"id": 41`}},
@@ -244,7 +250,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"sources", 0, []string{"2 of 3 wrong passwords  1d", "one phone's flow (198.51.100.20:59271) blocked until 2026-", "throttled until 2026-", "limit reached, known, locked, 2 calls up, password changed"}},
 		{"addresses --verbose", 0, []string{"66%", "  b  "}},
 		{"extensions", 0, []string{"EXTENSION", "2 of 3 wrong passwords"}},
-		{"sources --networks", 1, []string{"no network scores"}},
+		{"sources --networks", 1, []string{"no network is counted"}},
 		{"accounts --json", 0, []string{`"share": 0.66`}},
 		{"allow list", 0, []string{"198.51.100.0/24", "our office"}},
 		{"allow list --json", 0, []string{`"origin": "file"`}},
@@ -258,6 +264,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
 		{"unban", 2, []string{"give an address"}},
 		{"nothing", 2, []string{"there is no command \"nothing\""}},
+		{"rotate 1011", 1, []string{"tollwarden: no extension 1011; did you mean 1001?"}},
+		{"rotate 1021", 1, []string{"tollwarden: Asterisk is down; no extension 1021 is known: did you mean 1001?"}},
+		{"hangup 1010", 0, []string{"done so", "no extension 1010 is known; did you mean 1001?"}},
 		{"stauts", 2, []string{"did you mean `tollwarden status`?"}},
 		{"allow ad", 2, []string{"did you mean `tollwarden allow add`?"}},
 		{"rotate 1002 --expir", 2, []string{"there is no option --expir; did you mean --expire?"}},

@@ -177,8 +177,7 @@ const everyField = `{{.ID}} {{.At}} {{.Key.Kind}} {{.Key.Value}} {{.Account}} {{
 {{range .Steps}}{{.Step}} {{.Target}} {{.State}} {{.Detail}} {{.Took}};{{end}}
 {{range .Evidence}}{{.At}} {{.Signal}} {{.Source}} {{.Port}} {{.Transport}} {{.Proof}} {{.Account}} {{.Session}} {{.Raw}};{{end}}
 {{range .Calls}}{{.Channel}} {{.Account}} {{.Dialled}} {{.Country}} {{.Began}} {{with .Ended}}{{.}}{{end}} {{with .Answered}}{{.}}{{end}};{{end}}
-{{.Bare}} {{.Host}} {{.Title}} {{.Outcome}} {{.Next}}
-{{.Report}}`
+{{.Bare}} {{.Host}} {{.Title}} {{.Outcome}} {{.Next}}`
 
 func TestGoldenMessages(t *testing.T) {
 	words, err := notify.ParseWords("{{.Title}}", everyField)

@@ -24,6 +24,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
@@ -157,6 +158,11 @@ func (p pool) source(t *testing.T) {
 	root := filepath.Join("..", "..")
 	for _, dir := range []string{"cmd", "responder", "ami", "firewall", "config"} {
 		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil && filepath.Ext(path) == ".toml" && filepath.Base(filepath.Dir(path)) == "texts" {
+				text, err := os.ReadFile(path) // of reports and messages, in each language
+				p.scan(string(text))
+				return err
+			}
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
@@ -242,6 +248,9 @@ func parses(words []string) error {
 	cmd, rest, err := root.Find(words)
 	if err == nil {
 		err = cmd.ParseFlags(rest)
+	}
+	if errors.Is(err, pflag.ErrHelp) {
+		return nil
 	}
 	if err == nil {
 		err = cmd.ValidateArgs(cmd.Flags().Args())

@@ -135,7 +135,7 @@ func planBan(v *score.Verdict, ladder Ladder, f Facts) incident.Step {
 		return planFlow(f, ladder)
 	}
 	s.Target = incident.PrefixText(f.Target)
-	s.SkipUnless(!f.Allowed, "on the allow list")
+	s.SkipUnless(!f.Allowed, incident.OnAllowList)
 	s.SkipUnless(f.Vital == "", whyVital(v, ladder, f))
 	s.SkipUnless(!proxied(f), whyProxied(v, ladder, f))
 	s.SkipUnless(f.Home == "", f.Home)
@@ -168,14 +168,14 @@ func whyProxied(v *score.Verdict, ladder Ladder, f Facts) string {
 // whyNotBanned says why a protected address is not banned on evidence that can be
 // spoofed, and what is done instead.
 func whyNotBanned(v *score.Verdict, ladder Ladder, f Facts) string {
-	return "protected (" + f.Protected + "), and the evidence can be spoofed" + widenedWords(v, ladder, f)
+	return incident.Protected + f.Protected + "), and the evidence can be spoofed" + widenedWords(v, ladder, f)
 }
 
 // planFlow takes the place of a ban where others live at the address.
 func planFlow(f Facts, ladder Ladder) incident.Step {
 	s := incident.Step{Step: incident.StepBan, Target: f.Flow.At.String(), State: incident.Intended, Flow: *f.Flow}
 	s.Flow.For = ladder.Brief()
-	s.SkipUnless(!f.Allowed, "on the allow list")
+	s.SkipUnless(!f.Allowed, incident.OnAllowList)
 	s.SkipUnless(f.DropsFlows || f.Observe, f.Flow.About+"; nothing is dropped, since others use this address and the kernel cannot drop single flows")
 	return s
 }

@@ -2,6 +2,7 @@ package incident
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -14,8 +15,10 @@ func Command(args ...string) string { return "`" + CommandLine(args...) + "`" }
 // for what follows the name.
 func AccountCommand(command, account string, more ...string) string {
 	words := []string{command}
-	if strings.HasPrefix(account, "-") {
-		words = append(words, "--") // it is no flag
+	if strings.HasPrefix(account, "-") { // it is no flag, and flags stand before it
+		flags := slices.DeleteFunc(slices.Clone(more), func(s string) bool { return !strings.HasPrefix(s, "--") })
+		more = slices.DeleteFunc(slices.Clone(more), func(s string) bool { return strings.HasPrefix(s, "--") })
+		words = append(append(words, flags...), "--")
 	}
 	return Command(append(append(words, account), more...)...)
 }

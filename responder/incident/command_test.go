@@ -42,6 +42,9 @@ func TestShellWord(t *testing.T) {
 	if got := incident.AccountCommand("hangup", "-x"); got != "`tollwarden hangup -- -x`" {
 		t.Error(got)
 	}
+	if got := incident.AccountCommand("rotate", "-x", "--expire"); got != "`tollwarden rotate --expire -- -x`" {
+		t.Error(got)
+	}
 	if got := incident.AccountCommand("trust", "10 06", "192.0.2.66"); got != "`tollwarden trust '10 06' 192.0.2.66`" {
 		t.Error(got)
 	}

@@ -80,6 +80,13 @@ const Everybody = "all extensions"
 // not certain that anything was done.
 var ErrUnreachable = errors.New("no session to Asterisk")
 
+// Why a ban is skipped at an address of the site: it is on the allow list, or protected,
+// which the detail goes on to explain.
+const (
+	OnAllowList = "on the allow list"
+	Protected   = "protected ("
+)
+
 // SkipUnless skips an intended step unless ok, and says why.
 func (s *Step) SkipUnless(ok bool, why string) {
 	if !ok && s.State == Intended {

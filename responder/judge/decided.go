@@ -103,7 +103,7 @@ func (j *Judge) treatAsStolen(now time.Time, account string, list []places.Proba
 	case !j.exists(account) || strings.HasPrefix(account, score.ManagerAccounts):
 		return "", noAccount(account)
 	case t == nil:
-		return "", fmt.Errorf("%w: no [[threshold]] per account counts SuccessAfterFailures, so there is no playbook for a break-in: use %s and %s", incident.ErrRefused, incident.AccountCommand("hangup", account), incident.AccountCommand("rotate", account, "--expire"))
+		return "", fmt.Errorf("%w: no [[threshold]] of an extension counts SuccessAfterFailures, so there is no playbook for a break-in: use %s and %s", incident.ErrRefused, incident.AccountCommand("hangup", account), incident.AccountCommand("rotate", account, "--expire"))
 	}
 	steps, v := j.reported(now, t, account, list, reason)
 	for _, p := range list {

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -86,7 +87,8 @@ func (m *Mail) deliverEach(client *mail.Client, session *smtp.Client, what *Mess
 	return Refusal{err}
 }
 
-// letter makes a mail of a message, in plain text.
+// letter makes a mail of a message: in plain text, with its page as the alternative, and its
+// files attached.
 func (m *Mail) letter(what *Message, to ...string) (*mail.Msg, error) {
 	letter := mail.NewMsg(mail.WithNoDefaultUserAgent())
 	if err := errors.Join(letter.From(m.From), letter.To(to...)); err != nil {
@@ -99,6 +101,14 @@ func (m *Mail) letter(what *Message, to ...string) (*mail.Msg, error) {
 	// Keeps auto-responders quiet (RFC 3834, section 5).
 	letter.SetGenHeader("Auto-Submitted", "auto-generated")
 	letter.SetBodyString(mail.TypeTextPlain, lines(what.Text))
+	if what.HTML != "" {
+		letter.AddAlternativeString(mail.TypeTextHTML, what.HTML)
+	}
+	for _, f := range what.Files {
+		if err := letter.AttachReader(f.Name, bytes.NewReader(f.Data), mail.WithFileContentType("application/jsonl")); err != nil {
+			return nil, err
+		}
+	}
 	return letter, nil
 }
 

@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -17,11 +16,19 @@ type Message struct {
 	At      time.Time
 	Subject string // one line
 	Text    string // several lines
+	HTML    string // the same as a page for a mail; "": there is only the text
+	Files   []File // attached to a mail
 	Line    string // everything in one line, for a log
 	JSON    any    // the body for a webhook
 	Brief   any    // its entry in a webhook's digest
 	// To are the only recipients, of a message to the person of an account (UserMail).
 	To []string
+}
+
+// File is a file that a mail has attached.
+type File struct {
+	Name string
+	Data []byte
 }
 
 // Receiver delivers messages to one destination.
@@ -107,21 +114,31 @@ type line struct {
 }
 
 // digestOf lists messages in one; unlisted is how many more there were.
-func digestOf(host string, now time.Time, listed []line, unlisted uint64) *Message {
-	all := uint64(len(listed)) + unlisted
-	d := digest{Event: "digest", At: now, Messages: []any{}, Unnamed: unlisted}
-	d.Text = fmt.Sprintf("%d more messages from %s", all, host)
-	if all == 1 {
-		d.Text = "1 more message from " + host
+func digestOf(style report.Style, now time.Time, listed []line, unlisted uint64) *Message {
+	l, all := style.Language, int(uint64(len(listed))+unlisted)
+	p := &report.Page{
+		Language: l, Urgency: report.Info, Ref: l.Say("ref.digest"), Site: report.Plain(style.Site), When: l.Moment(now),
+		Title: l.Say("digest.title", "n", all), Lead: []string{l.Say("digest.lead")},
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s, not sent individually. `tollwarden incidents` lists all incidents.\n\n", d.Text)
-	for _, l := range listed {
-		fmt.Fprintf(&b, "%s  %s\n", l.at.Format("2006-01-02 15:04:05"), l.subject)
-		d.Messages = append(d.Messages, l.brief)
+	d := digest{Event: "digest", At: now, Text: l.Say("digest.text", "n", all, "site", report.Plain(style.Site)), Messages: []any{}, Unnamed: unlisted}
+	list := report.Section{Heading: l.Say("digest.heading")}
+	for _, x := range listed {
+		list.Lines = append(list.Lines, report.Line{When: x.at.Format("01-02 15:04:05"), Text: oneLine(x.subject, maxSubject)})
+		d.Messages = append(d.Messages, x.brief)
 	}
 	if unlisted > 0 {
-		fmt.Fprintf(&b, "and %d more, too many to list here\n", unlisted)
+		list.Lines = append(list.Lines, report.Line{When: "–", Text: l.Say("digest.more", "n", int(unlisted))})
 	}
-	return &Message{Kind: d.Event, At: now, Subject: "[tollwarden] " + d.Text, Text: b.String(), Line: d.Text, JSON: d}
+	p.Sections = []report.Section{list}
+	m := OfPage(p, d.Event, now)
+	m.Line, m.JSON = d.Text, d
+	return m
+}
+
+// OfPage makes the message of a page. Its line is the subject.
+func OfPage(p *report.Page, kind string, at time.Time) *Message {
+	var text, html strings.Builder
+	_, _ = p.Text(&text), p.MailHTML(&html) // writing to a Builder cannot fail
+	subject := oneLine(p.Subject(), maxSubject)
+	return &Message{Kind: kind, At: at, Subject: subject, Text: lines(text.String()), HTML: html.String(), Line: subject}
 }

@@ -8,6 +8,9 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/rs/zerolog"
+
+	"github.com/tollwarden/tollwarden/responder/report"
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
 // Limits on the messages pending for one receiver.
@@ -33,8 +36,14 @@ var (
 // address is a receiver with its settings.
 type address struct {
 	Receiver
-	limit  Limit
-	within time.Duration // timeout of one attempt
+	limit    Limit
+	within   time.Duration   // timeout of one attempt
+	language *texts.Language // of digests; nil: English
+}
+
+// styled is the style of digests from a machine.
+func (a *address) styled(host string) report.Style {
+	return report.Style{Language: a.language, Site: host}
 }
 
 // letter is one message for one receiver.
@@ -199,7 +208,7 @@ func (o *outbox) close(ctx context.Context, now time.Time, to *address) (ok bool
 		for i, l := range o.held {
 			listed[i] = line{l.At, l.Subject, l.Brief}
 		}
-		err := o.try(ctx, to, digestOf(o.host, now, listed, unlisted))
+		err := o.try(ctx, to, digestOf(to.styled(o.host), now, listed, unlisted))
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return false

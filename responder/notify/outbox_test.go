@@ -152,7 +152,7 @@ func TestDigest(t *testing.T) {
 		time.Sleep(limit.Digest - time.Since(start) + time.Second)
 		synctest.Wait()
 		got := mail.has()
-		if len(got) != 5 || got[4] != "[tollwarden] 47 more messages from pbx" {
+		if len(got) != 5 || got[4] != "FYI: 47 more messages (pbx, digest)" {
 			t.Fatalf("sent %q", got)
 		}
 		for i := 3; i < 50; i++ {
@@ -207,7 +207,7 @@ func TestDeadReceiver(t *testing.T) {
 		}
 		time.Sleep(20 * time.Minute)
 		synctest.Wait()
-		if got := mail.has(); !slices.Equal(got, []string{"flood 0", "flood 1", "flood 2", "[tollwarden] 2 more messages from pbx"}) {
+		if got := mail.has(); !slices.Equal(got, []string{"flood 0", "flood 1", "flood 2", "FYI: 2 more messages (pbx, digest)"}) {
 			t.Errorf("when it came back it got %q", got)
 		}
 		for name, o := range l.all() {
@@ -270,7 +270,7 @@ func TestRefusedDigest(t *testing.T) {
 		}
 		time.Sleep(limit.Digest)
 		synctest.Wait()
-		if got := hook.has(); len(got) != 5 || got[4] != "[tollwarden] 2 more messages from pbx" {
+		if got := hook.has(); len(got) != 5 || got[4] != "FYI: 2 more messages (pbx, digest)" {
 			t.Errorf("the next digest: %q", got)
 		}
 	})
@@ -330,11 +330,11 @@ func TestEverythingIsCounted(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		got := mail.has()
-		if len(got) != 4 || got[3] != fmt.Sprintf("[tollwarden] %d more messages from pbx", all-3) {
+		if len(got) != 4 || got[3] != "FYI: 8,997 more messages (pbx, digest)" {
 			t.Fatalf("sent %q", got)
 		}
 		named := strings.Count(mail.text(3), "flood ")
-		if named != 1000 || !strings.Contains(mail.text(3), fmt.Sprintf("and %d more", all-3-named)) {
+		if named != 1000 || !strings.Contains(mail.text(3), "and 7,997 more") {
 			t.Errorf("the digest lists %d of %d", named, all-3)
 		}
 		if len(l.final) != all {

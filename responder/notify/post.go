@@ -6,6 +6,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
 // Receivers are the configured receivers; nil where there is none.
@@ -17,6 +19,8 @@ type Receivers struct {
 	// Limit applies to Webhook and Mail, which people read. Syslog is a record
 	// and gets every message.
 	Limit Limit
+	// Language is that of digests; nil is English.
+	Language *texts.Language
 }
 
 // Each yields the receivers that are configured.
@@ -46,7 +50,7 @@ func (p *Post) Set(r Receivers) {
 			o.set(nil)
 			return
 		}
-		o.set(&address{Receiver: to, limit: limit, within: r.Within})
+		o.set(&address{Receiver: to, limit: limit, within: r.Within, language: r.Language})
 	}
 	set(p.webhook, r.Webhook, r.Limit)
 	set(p.mail, r.Mail, r.Limit)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // Sample is an incident for `tollwarden check --notify` that says that it is one. Its
@@ -22,10 +23,10 @@ func Sample(now time.Time) incident.Incident {
 }
 
 // SampleDigest is the digest of some messages, as an outbox makes it.
-func SampleDigest(host string, now time.Time, messages ...*Message) *Message {
+func SampleDigest(style report.Style, now time.Time, messages ...*Message) *Message {
 	listed := make([]line, len(messages))
 	for i, m := range messages {
 		listed[i] = line{m.At, m.Subject, m.Brief}
 	}
-	return digestOf(host, now, listed, 0)
+	return digestOf(style, now, listed, 0)
 }

@@ -26,6 +26,8 @@ type Sheet struct {
 	Bare                              bool // the ledger could not be read: calls and raw lines are missing
 
 	Host    string   // this machine
+	Subject string   // STOPPED, ACT NOW or FYI, what happened, where, and which incident
+	Urgency string   // the first words of Subject
 	Title   string   // what happened, in a few words
 	Outcome string   // how it ended, in one sentence
 	Next    []string // what to do next
@@ -53,10 +55,10 @@ type SheetCall struct {
 	Ended, Answered                    *time.Time // nil: unknown
 }
 
-func sheetOf(host string, i incident.Incident, loc *time.Location) Sheet {
+func sheetOf(style report.Style, i *incident.Incident) (Sheet, *report.Report) {
 	s := Sheet{
 		ID: i.ID, At: i.At, Key: SheetKey{i.Key.Kind(), i.Key.Value()}, Account: i.Account, Name: i.Name, Threshold: i.Threshold,
-		Playbook: i.Playbook, Reason: i.Reason, Mode: string(i.Mode), Steps: []SheetStep{}, Bare: i.Bare, Host: host,
+		Playbook: i.Playbook, Reason: i.Reason, Mode: string(i.Mode), Steps: []SheetStep{}, Bare: i.Bare, Host: style.Site,
 	}
 	if i.Source.IsValid() {
 		s.Source = i.Source.String()
@@ -78,11 +80,11 @@ func sheetOf(host string, i incident.Incident, loc *time.Location) Sheet {
 	}
 	plainAll(reflect.ValueOf(&s).Elem())
 
-	r := report.Of(i, loc)
+	r := style.Incident(*i)
 	var text strings.Builder
 	_ = r.Text(&text) // writing to a Builder cannot fail
-	s.Title, s.Outcome, s.Next, s.Report = r.Title, r.Outcome, r.Next, text.String()
-	return s
+	s.Subject, s.Urgency, s.Title, s.Outcome, s.Next, s.Report = r.Subject(), r.Word(), r.Title, r.Outcome, r.Next, text.String()
+	return s, r
 }
 
 // plainAll makes every string in a settable value safe to print.

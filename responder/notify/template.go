@@ -11,11 +11,26 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/report"
 	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
-// Words are the templates of the subject and the text.
-type Words struct{ subject, text *template.Template }
+// Words are the templates of the subject and the text, and their language.
+type Words struct {
+	subject, text *template.Template
+	whole         bool // the text is the report, so that its page says the same
+	language      *texts.Language
+}
+
+// In has the words of reports in a language.
+func (w *Words) In(l *texts.Language) *Words {
+	w.language = l
+	return w
+}
+
+// wholeReport is the template of the text that is the report, and nothing else.
+const wholeReport = "{{.Report}}"
 
 // ParseWords parses the templates of the subject and the text. They should have
 // passed CheckTemplate.
@@ -28,7 +43,7 @@ func ParseWords(subject, text string) (*Words, error) {
 	if err != nil {
 		return nil, fmt.Errorf("text: %w", err)
 	}
-	return &Words{s, t}, nil
+	return &Words{subject: s, text: t, whole: strings.TrimSpace(text) == wholeReport}, nil
 }
 
 func parse(text string) (*template.Template, error) {
@@ -44,7 +59,8 @@ func CheckTemplate(text string) error {
 	}
 	for _, i := range []incident.Incident{sample(), {}} {
 		var b bytes.Buffer
-		if err := t.Execute(&b, sheetOf("pbx.example.org", i, time.UTC)); err != nil {
+		s, _ := sheetOf(report.Style{Site: "pbx.example.org", Zone: time.UTC}, &i)
+		if err := t.Execute(&b, s); err != nil {
 			return cleaned(err)
 		}
 		if strings.TrimSpace(b.String()) == "" {
@@ -80,24 +96,36 @@ func sample() incident.Incident {
 // still fail on a different incident; the message then says so and contains the
 // full report.
 func (w *Words) Of(host string, i incident.Incident, loc *time.Location) *Message {
-	s := sheetOf(host, i, loc)
+	s, r := sheetOf(report.Style{Language: w.language, Site: host, Zone: loc}, &i)
 	m := &Message{Kind: i.Threshold, At: i.At, JSON: i}
 	brief := i
 	brief.Evidence, brief.Calls = nil, nil
 	m.Brief = brief
 	text, err := execute(w.text, s)
 	if err != nil {
-		text = "The template notify.text failed: " + err.Error() + "\n\n" + s.Report
+		text = w.language.Say("template.failed", "why", err.Error()) + "\n\n" + s.Report
 	}
 	m.Text = lines(text)
+	if w.whole || err != nil {
+		var html strings.Builder
+		_ = r.MailHTML(&html) // writing to a Builder cannot fail
+		m.HTML = html.String()
+	}
+	if n := len(r.Annex.Data); n > 0 && n <= maxAttached {
+		m.Files = []File{{r.Annex.Name, r.Annex.Data}}
+	}
 	subject, err := execute(w.subject, s)
 	if err != nil {
-		subject = s.Title
+		subject = s.Subject
 	}
 	m.Subject = oneLine(subject, maxSubject)
 	m.Line = lineOf(&s)
 	return m
 }
+
+// maxAttached is the largest annex that a mail has as a file, in bytes: mail servers refuse
+// large mails, and nobody may hear of a flood for its evidence.
+const maxAttached = 1 << 20
 
 // lineOf formats an incident as one line for a log.
 func lineOf(i *Sheet) string {

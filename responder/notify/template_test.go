@@ -26,16 +26,16 @@ func TestTemplates(t *testing.T) {
 		}},
 	}
 	for text, want := range map[string]string{
-		"{{.Title}} ({{.Host}}, incident {{.ID}})":                                   "Break-in on account 1002 (pbx, incident 41)\n",
+		"{{.Title}} ({{.Host}}, incident {{.ID}})":                                   "Break-in on extension 1002 (pbx, incident 41)\n",
 		`{{.At.Format "15:04"}} {{.Key.Kind}} {{.Key.Value}} {{.Source}} {{.Mode}}`:  "03:04 account 1002 192.0.2.66 enforce\n",
 		"{{range .Steps}}{{.Step}} of {{.Target}}: {{.State}}, {{.Detail}}\n{{end}}": "rotate of 1002: done, kept in secrets\n",
 		"{{range .Evidence}}{{.Signal}} {{.Proof}}{{end}}":                           "SuccessAfterFailures proven\n",
-		"{{if .Calls}}calls{{else}}no calls{{end}}\n\n{{.Outcome}}":                  "no calls\n\nStopped.\n",
+		"{{if .Calls}}calls{{else}}no calls{{end}}\n\n{{.Outcome}}":                  "no calls\n\nIt is over: stopped.\n",
 		// Templates in use compare fields with words, and ask whether they are empty.
 		`{{range .Evidence}}{{if and (eq .Proof "proven") (eq .Signal "SuccessAfterFailures") (ne .Transport "UDP")}}{{range .Raw}}{{.}};{{end}}{{end}}{{end}}`: "Event: SuccessfulAuth;AccountID: 1002;\n",
 		`{{range .Steps}}{{if and (eq .State "done") (eq .Took "")}}done{{end}}{{end}}{{if eq .Mode "enforce"}} for real{{end}}`:                                "done for real\n",
 		`{{if .Source}}from {{.Source}}{{end}}{{range .Calls}}{{if not .Ended}} up{{end}}{{end}}`:                                                               "from 192.0.2.66\n",
-		"{{index .Next 0}}": "Give the phones of 1002 their new password (kept in secrets). Until then they cannot register.\n",
+		"{{index .Next 0}}": "Give the phones of 1002 their new password; until then they cannot make or take calls. `tollwarden secret 1002`, run by root, shows it. Enter it in the phone, or have it written into the phone's provisioning file (--provision).\n",
 	} {
 		w, err := notify.ParseWords("{{.Title}}", text)
 		if err != nil {
@@ -45,7 +45,7 @@ func TestTemplates(t *testing.T) {
 		if m.Text != want {
 			t.Errorf("%s makes %q, want %q", text, m.Text, want)
 		}
-		if m.Subject != "Break-in on account 1002" || m.Kind != "break-in" {
+		if m.Subject != "Break-in on extension 1002" || m.Kind != "break-in" {
 			t.Errorf("subject %q, kind %q", m.Subject, m.Kind)
 		}
 	}
@@ -54,7 +54,7 @@ func TestTemplates(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := w.Of("pbx", i, time.UTC)
-	if !strings.Contains(m.Text, "Incident 41: Break-in on account 1002\n") || !strings.Contains(m.Text, "What to do next\n") {
+	if !strings.Contains(m.Text, "ACT NOW: Break-in on extension 1002; stopped") || !strings.Contains(m.Text, "What to do now\n") || !strings.Contains(m.HTML, "<h2>What to do now</h2>") || len(m.Files) != 1 {
 		t.Errorf("the report is %q", m.Text)
 	}
 	if want := `incident=41 threshold="break-in" key="account 1002" account="1002" source="192.0.2.66" mode=enforce steps="rotate done" reason=""`; m.Line != want {
@@ -96,7 +96,7 @@ func TestTemplateThatFailsLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := w.Of("pbx", incident.Incident{ID: 7, Account: "1002", Key: score.Key{Per: score.PerAccount, Account: "1002"}, Steps: make([]incident.Step, 2)}, time.UTC)
-	if !strings.HasPrefix(m.Text, "The template notify.text failed: ") || !strings.Contains(m.Text, "Incident 7") || m.Subject != "Account 1002: " && m.Subject != "Account 1002:" {
+	if !strings.HasPrefix(m.Text, "The template notify.text failed: ") || !strings.Contains(m.Text, "incident 7") || !strings.HasPrefix(m.Subject, "ACT NOW: Extension 1002:") {
 		t.Errorf("%q, %q", m.Subject, m.Text)
 	}
 }

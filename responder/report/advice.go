@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -9,157 +8,206 @@ import (
 	"github.com/tollwarden/tollwarden/responder/score"
 )
 
-// next says what the administrator should do now.
-func (t *builder) next() {
-	next := func(format string, args ...any) { t.r.Next = append(t.r.Next, fmt.Sprintf(format, args...)) }
-	if t.i.Mode == incident.Paused {
-		next("Tollwarden was paused for maintenance, so it changed nothing. `tollwarden resume` ends the pause; the steps say what it would have done, and it does so when the attack goes on.")
-	} else if t.r.Observed {
-		next("Tollwarden runs in mode observe, so it changed nothing. Set mode = \"enforce\" when you trust it.")
+// advice says what to do now, the most urgent first, with commands that work.
+func (f *facts) advice() (next []string) {
+	add := func(list ...string) { next = append(next, list...) }
+	switch {
+	case f.i.Shared():
+		return []string{f.say("next.shared")}
+	case f.paused:
+		add(f.say("next.paused"))
+	case f.observed:
+		add(f.nextObserved()...)
 	}
-	steps := t.r.Steps
-	if t.i.Shared() {
-		next(sharedAdvice)
-		steps = nil
+	add(f.nextOfSteps()...)
+	if f.probation != "" {
+		add(f.say("next.trust", "address", f.probation, "command", incident.AccountCommand("trust", f.i.Account, f.probation)),
+			f.say("next.compromise", "command", incident.AccountCommand("compromise", f.i.Account)))
 	}
-	for _, s := range steps {
-		if advice := s.advice(t.i.Account); advice != "" {
-			next("%s", advice)
+	if f.callsGoOn() && !f.observed && f.i.Account != "" && !f.ofOrigin() && f.probation == "" {
+		add(f.say("next.hangup", "command", incident.AccountCommand("hangup", f.i.Account)))
+	}
+	add(f.nextAboutCalls()...)
+	if f.breakIn {
+		add(f.say("next.how", "who", f.account))
+	}
+	add(f.nextIfOurs()...)
+	if f.observed {
+		add(f.say("next.observed"))
+	}
+	if len(next) == 0 {
+		add(f.say("next.nothing"))
+	}
+	return next
+}
+
+// nextObserved is what Tollwarden would have done itself.
+func (f *facts) nextObserved() (next []string) {
+	if f.dangerous() && f.i.Account != "" && !f.ofOrigin() {
+		next = append(next, f.say("next.observed-hangup", "command", incident.AccountCommand("hangup", f.i.Account)))
+		if f.breakIn {
+			next = append(next, f.say("next.observed-rotate", "command", incident.AccountCommand("rotate", f.i.Account, "--expire")))
+		}
+		if thief := f.thief(); thief != "" {
+			next = append(next, f.say("next.observed-ban", "command", incident.Command("ban", thief)))
 		}
 	}
-	address, probation := t.onProbation()
-	if probation {
-		t.r.Next = append(t.r.Next, t.decide(address)...)
+	return next
+}
+
+// nextOfSteps is what is left to do about each step: first where it failed, then the phones
+// that need their new password.
+func (f *facts) nextOfSteps() (next []string) {
+	for n := range f.steps {
+		if s := &f.steps[n]; s.notOver() {
+			next = append(next, f.nextFailed(s)...)
+		}
 	}
-	if len(t.r.Calls) > 0 && !probation {
-		next("Report the calls listed here to your carrier, with their times and numbers. Ask not to be charged for them and to have these destinations blocked. Do it soon: carriers set short deadlines.")
+	for n := range f.steps {
+		s := &f.steps[n]
+		switch {
+		case s.State == incident.Done && s.kind == incident.StepRotate:
+			next = append(next, f.nextPassword(s)...)
+		case s.State == incident.Done && s.kind == incident.StepLock:
+			next = append(next, f.say("next.locked", "who", s.target, "command", incident.AccountCommand("unlock", s.Target)))
+		case s.instead() != "":
+			next = append(next, f.say("next.behind", "address", s.target, "command", incident.Command("unban", s.Target)))
+		case s.State == incident.Skipped && strings.HasPrefix(s.Detail, incident.WaitsForPerson):
+			next = append(next, f.nextWaits(s)...)
+		case s.Informs() && (s.State == incident.Failed || s.State == incident.Intended):
+			next = append(next, f.nextFailed(s)...)
+		}
 	}
-	if t.i.Key.Per == score.PerOrigin {
-		t.nextOfOrigin(next)
+	return next
+}
+
+// lastSeen is what the detail of a rotation says before where its phones were.
+const lastSeen = "its phones that need the new password were last seen at "
+
+// nextPassword is how the new password reaches the phone.
+func (f *facts) nextPassword(s *step) []string {
+	phones := s.target
+	if _, at, found := strings.Cut(s.Detail, lastSeen); found {
+		phones = f.say("next.phones-at", "who", s.target, "addresses", plain(at))
 	}
-	if t.breakIn() {
-		next("Find out how the attacker got the password: was it short, the same as the number, in a provisioning file, or used elsewhere? Check call forwarding and voicemail of %s.", t.account)
+	key := "next.password"
+	if strings.Contains(s.Detail, "Apply Config") {
+		key = "next.password-freepbx"
 	}
-	if t.raised(score.CostlyForward) {
-		next("Ask %s about the forward. If nobody of yours set it, remove it (`asterisk -rx \"database show\"` lists it under CF, CFB or CFU) and find out who could: whoever has the extension's password, UCP or the web interface.", t.account)
+	return []string{f.say(key, "phones", phones, "command", incident.AccountCommand("secret", s.Target))}
+}
+
+// nextWaits says what to do about a step that waits for a person.
+func (f *facts) nextWaits(s *step) []string {
+	switch s.kind {
+	case incident.StepRotate:
+		return []string{f.say("next.waits-rotate", "who", s.target, "command", incident.AccountCommand("rotate", s.Target, "--expire"))}
+	case incident.StepLock:
+		return []string{f.say("next.waits-lock", "who", s.target, "command", incident.AccountCommand("lock", s.Target))}
 	}
-	if t.spending() || t.raised(score.SharedNumber) {
-		next("Ask who made these calls: `tollwarden spending` shows what was used. If nobody of yours did, a thief uses the account, a call forward or a web page of the PBX: %s.", t.ifStolen())
-	} else if t.i.Key.Per == score.PerSite && !t.i.Shared() {
-		next("Each address is blocked at its next guess, or when it has tried several accounts; `tollwarden incidents` lists them. Make sure that no account has a short or common password.")
+	return nil
+}
+
+// nextFailed is what to do about a step that did not succeed.
+func (f *facts) nextFailed(s *step) []string {
+	why := strings.TrimSuffix(plain(s.Detail), ".")
+	one := func(key, command string) []string {
+		return []string{f.say("next.failed-"+key, "target", s.target, "command", command, "why", why)}
 	}
-	if t.i.Bare {
-		next("See which calls were made: `tollwarden incident %d`. Report them to your carrier soon: carriers set short deadlines.", t.i.ID)
-		return
+	switch s.kind {
+	case incident.StepRotate, incident.StepRestrict:
+		return one(string(s.kind), incident.AccountCommand("rotate", s.Target))
+	case incident.StepHangup, incident.StepLock:
+		return one(string(s.kind), incident.AccountCommand(string(s.kind), s.Target))
+	case incident.StepHangupCall:
+		if f.i.Account == "" || f.ofOrigin() {
+			return one("hangup-channel", "`asterisk -rx "+incident.ShellWord("channel request hangup "+s.Target)+"`")
+		}
+		return one("hangup-call", incident.AccountCommand("hangup", f.i.Account))
+	case incident.StepLimitCosts:
+		if score.IsOrigin(s.Target) || s.Target == incident.Everybody {
+			return one("limit-channels", "`asterisk -rx \"core show channels\"`")
+		}
+		return one("limit-costs", incident.AccountCommand("hangup", s.Target))
+	case incident.StepRemoveRegistrations:
+		return one("registrations", incident.AccountCommand("rotate", s.Target, "--expire"))
+	case incident.StepBan:
+		return one("ban", incident.Command("status"))
+	case incident.StepNotify, incident.StepExec:
+		switch {
+		case s.State == incident.Failed:
+			return one(string(s.kind), "")
+		case s.kind == incident.StepNotify && why != "":
+			return one("notify-pending", "")
+		}
 	}
-	next("Keep this report with its annex and note the SHA-256 elsewhere: it proves later that the annex was not changed.")
+	return nil
+}
+
+// nextAboutCalls is what to do about calls that were made.
+func (f *facts) nextAboutCalls() (next []string) {
+	add := func(key string, params ...any) { next = append(next, f.say(key, params...)) }
+	if f.i.Bare {
+		add("next.bare", "command", f.command())
+	}
+	if len(f.calls) > 0 && f.probation == "" {
+		add("next.carrier")
+	}
+	if f.i.Key.Per == score.PerOrigin {
+		next = append(next, f.nextOfOrigin()...)
+	}
+	if f.raised(score.CostlyForward) {
+		add("next.forward", "who", f.person)
+	}
+	switch {
+	case (f.spending() || f.raised(score.SharedNumber)) && f.i.Account != "" && !f.ofOrigin():
+		add("next.whose-calls", "command", incident.AccountCommand("compromise", f.i.Account))
+	case f.spending() || f.raised(score.SharedNumber):
+		add("next.whose-calls-site")
+	case f.i.Key.Per == score.PerSite:
+		add("next.site")
+	}
+	return next
 }
 
 // nextOfOrigin says what to look for when no account set up the calls.
-func (t *builder) nextOfOrigin(next func(format string, args ...any)) {
-	if strings.HasPrefix(t.i.Account, score.TrunkOrigins) {
-		next("Find out what forwards callers from outside: a forwarded extension (`asterisk -rx \"database show\"`), DISA, a voicemail box that may dial, a queue or follow-me.")
-	} else {
-		next("Find out what makes the PBX dial: a program with a login in manager.conf, a web interface that somebody broke into, a file in /var/spool/asterisk/outgoing.")
+func (f *facts) nextOfOrigin() []string {
+	find := "next.origin-pbx"
+	if strings.HasPrefix(f.i.Account, score.TrunkOrigins) {
+		find = "next.origin-trunk"
 	}
-	limited := slices.ContainsFunc(t.i.Steps, func(s incident.Step) bool { return s.Step == incident.StepLimitCosts && s.State == incident.Done })
-	if limited {
-		next("If these calls are yours, let them through again: %s, and give %q a [[calls.group]] with limits of its own.", incident.AccountCommand("unlock", t.i.Account), Plain(t.i.Account))
-		return
+	allow := "next.origin-allow"
+	if slices.ContainsFunc(f.i.Steps, func(s incident.Step) bool { return s.Step == incident.StepLimitCosts && s.State == incident.Done }) {
+		allow = "next.origin-limited"
 	}
-	next("If such calls are yours, give %q a [[calls.group]] with a list of its own in deny.", Plain(t.i.Account))
+	return []string{f.say(find), f.say(allow, "command", incident.AccountCommand("unlock", f.i.Account), "name", plain(f.i.Account))}
 }
 
-// advice says what is left to do after a step; "" is nothing. account is the
-// incident's.
-func (s Step) advice(account string) string {
-	switch incident.State(s.State) {
-	case incident.Done:
-		return s.adviceDone()
-	case incident.Failed, incident.Intended:
-		return s.adviceFailed(account)
-	}
-	if s.instead() != "" {
-		return fmt.Sprintf("Find what guesses behind %s: phones there may have trouble signing in until it stops. %s lifts what was done about the address.",
-			s.Target, incident.Command("unban", s.raw))
-	}
-	return s.adviceWaits()
-}
-
-// adviceWaits says what to do about a step that waits for a person.
-func (s Step) adviceWaits() string {
-	switch {
-	case !strings.HasPrefix(s.Detail, incident.WaitsForPerson):
-		return ""
-	case s.kind == incident.StepRotate:
-		return fmt.Sprintf("Change the password of %s: %s, or those of all extensions that wait: `tollwarden resume --waiting`.", s.Target, incident.AccountCommand("rotate", s.raw, "--expire"))
-	case s.kind == incident.StepLock:
-		return fmt.Sprintf("Lock %s if it is not in use: %s.", s.Target, incident.AccountCommand("lock", s.raw))
-	}
-	return ""
-}
-
-func (s Step) adviceDone() string {
-	switch s.kind {
-	case incident.StepRotate:
-		return fmt.Sprintf("Give the phones of %s their new password (%s). Until then they cannot register.", s.whose, s.Detail)
-	case incident.StepBan:
+// nextIfOurs is how blocked addresses are released, in one line however many there are.
+func (f *facts) nextIfOurs() (next []string) {
+	var blocked []step
+	for _, s := range f.stepsDone(incident.StepBan) {
 		if s.device() {
-			return fmt.Sprintf("Find the device at %s, and correct its password or stop it. %s then lets it through at once.",
-				s.Target, incident.Command("unban", s.raw))
-		}
-		return fmt.Sprintf("If %s is yours, release it with %s, and run %s so that it is not blocked again.",
-			s.Target, incident.Command("unban", s.raw, "--forgive"), incident.Command("allow", "add", s.raw))
-	}
-	return ""
-}
-
-// adviceFailed is what to do about a step that did not succeed. account is the
-// incident's, "" if none is known, as for a call without a login.
-func (s Step) adviceFailed(account string) string {
-	failed := s.State == string(incident.Failed)
-	switch s.kind {
-	case incident.StepRotate:
-		return fmt.Sprintf("Change the password of %s now: %s.", s.Target, incident.AccountCommand("rotate", s.raw))
-	case incident.StepHangup:
-		return fmt.Sprintf("Make sure that %s has no calls: %s.", s.Target, incident.AccountCommand("hangup", s.raw))
-	case incident.StepHangupCall:
-		if account == "" || score.IsOrigin(account) {
-			return fmt.Sprintf("Make sure that the call has ended: `asterisk -rx %s` ends it.", incident.ShellWord("channel request hangup "+s.raw))
-		}
-		return fmt.Sprintf("Make sure that the call %s has ended: %s ends it and the other calls of its account.", s.Target, incident.AccountCommand("hangup", account))
-	case incident.StepLock:
-		return fmt.Sprintf("Make sure that %s cannot make calls: %s says what prevents the lock.", s.Target, incident.AccountCommand("lock", s.raw))
-	case incident.StepLimitCosts:
-		if score.IsOrigin(s.raw) {
-			return "Make sure that no such calls are up: `asterisk -rx \"core show channels\"` lists all."
-		}
-		return fmt.Sprintf("Make sure that %s makes no costly calls: %s.", s.Target, incident.AccountCommand("hangup", s.raw))
-	case incident.StepRestrict:
-		return fmt.Sprintf("The password of %s can still be guessed from anywhere: make sure that it is a long one, or change it: %s.", s.Target, incident.AccountCommand("rotate", s.raw))
-	case incident.StepRemoveRegistrations:
-		return fmt.Sprintf("Make sure that no unknown device is registered as %s: remove its contact in Asterisk, or restart Asterisk.", s.Target)
-	case incident.StepBan:
-		return fmt.Sprintf("The kernel does not block %s: `tollwarden status` says why.", s.Target)
-	case incident.StepNotify:
-		if failed {
-			return fmt.Sprintf("Nobody was notified: %s.", s.Detail)
-		}
-		if s.Detail != "" {
-			return fmt.Sprintf("Some notifications are still pending: %s.", s.Detail)
-		}
-	case incident.StepExec:
-		if failed {
-			return fmt.Sprintf("The operator's command failed: %s.", s.Detail)
+			next = append(next, f.say("next.device", "address", s.target, "command", incident.Command("unban", s.Target)))
+		} else {
+			blocked = append(blocked, s)
 		}
 	}
-	return ""
-}
-
-// ifStolen says what to do if an account of an incident about costs was stolen.
-func (t *builder) ifStolen() string {
-	if t.i.Account == "" {
-		return "check call forwarding, and the accounts named above"
+	switch len(blocked) {
+	case 0:
+	case 1:
+		s := blocked[0]
+		next = append(next, f.say("next.if-ours", "address", s.target,
+			"unban", incident.Command("unban", s.Target, "--forgive"), "allow", incident.Command("allow", "add", s.Target)))
+	default:
+		var releases []string
+		for n, s := range blocked {
+			if n == 3 {
+				break
+			}
+			releases = append(releases, incident.Command("unban", s.Target, "--forgive"))
+		}
+		next = append(next, f.say("next.if-one-ours", "releases", strings.Join(releases, ", ")))
 	}
-	return incident.AccountCommand("compromise", t.i.Account) + " says so, and check its call forwarding"
+	return next
 }

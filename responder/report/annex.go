@@ -6,12 +6,12 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"html/template"
 	"strconv"
 	"strings"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
 // Annex is the evidence as it was recorded, one JSON object per line: first every
@@ -23,7 +23,7 @@ type Annex struct {
 	Note   string // says what is missing; "": nothing
 }
 
-func annexOf(i *incident.Incident) Annex {
+func annexOf(i *incident.Incident, l *texts.Language) Annex {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false) // html/template escapes it in the page
@@ -42,16 +42,16 @@ func annexOf(i *incident.Incident) Annex {
 	}
 	a := Annex{Data: escape(b.String(), ascii), Name: "incident-" + strconv.FormatInt(i.ID, 10) + "-evidence.jsonl"}
 	if i.Bare {
-		a.Note = fmt.Sprintf("Calls and Asterisk's own lines are missing, because the ledger could not be read. `tollwarden incident %d --annex` prints everything on record.", i.ID)
+		a.Note = l.Say("annex.bare", "command", incident.Command("incident", strconv.FormatInt(i.ID, 10), "--annex"))
 		return a
 	}
 	sum := sha256.Sum256(a.Data)
 	a.SHA256 = hex.EncodeToString(sum[:])
 	if i.Shared() {
-		a.Note = sharedNote
+		a.Note = l.Say("annex.shared")
 	}
 	if bare > 0 {
-		a.Note = strings.TrimPrefix(a.Note+" "+fmt.Sprintf("Asterisk's own lines are missing for %d of %s: they are kept only for a short time before an incident.", bare, incident.Count(len(i.Evidence), "observation")), " ")
+		a.Note = strings.TrimPrefix(a.Note+" "+l.Say("annex.lines-missing", "n", bare, "of", len(i.Evidence)), " ")
 	}
 	return a
 }

@@ -16,11 +16,11 @@ func TestCallsOfNoAccount(t *testing.T) {
 	at := time.Date(2026, 11, 30, 22, 0, 0, 0, time.UTC)
 	for origin, want := range map[string][]string{
 		score.PBXItself: {
-			"Calls that no phone set up, from the PBX itself: toll fraud of the PBX",
+			"Calls that no phone set up, from the PBX itself: toll fraud; NOT stopped",
 			"manager.conf", "`tollwarden unlock pbx/itself`", "call 00371", "channel request hangup PJSIP/carrier-00000007",
 		},
 		score.TrunkOrigins + "carrier": {
-			"Calls that no phone set up, from trunk carrier: toll fraud of the PBX",
+			"Calls that no phone set up, from trunk carrier: toll fraud; NOT stopped",
 			"DISA", "`tollwarden unlock trunk/carrier`",
 		},
 	} {

@@ -13,8 +13,8 @@ func TestReportNamesThePerson(t *testing.T) {
 	i := breakIn()
 	for name, want := range map[string]string{"Front desk": " Front desk", "Boss\x1b[2J\nx": ` Boss\x1b[2J\nx`, "": ""} {
 		i.Name = name
-		got := text(t, i)
-		for _, line := range []string{"Break-in on account " + report.Plain(i.Account) + want + "\n", "Account " + report.Plain(i.Account) + want + ", and everyone", "the phones of " + report.Plain(i.Account) + want + " their new"} {
+		got := words(t, i)
+		for _, line := range []string{"Break-in on extension " + report.Plain(i.Account) + want + "; stopped", "signed in as extension " + report.Plain(i.Account) + want + " with the right", "the phones of " + report.Plain(i.Account) + want + " their new"} {
 			if !strings.Contains(got, line) {
 				t.Errorf("%q: no %q in:\n%s", name, line, got)
 			}

@@ -129,9 +129,9 @@ func TestWhatCallsCost(t *testing.T) {
 		running       bool
 		want          string
 	}{
-		"at the carrier's rates": {cost(0, false), cost(412_300_000, false), false, "Calls abroad and to costly numbers cost about 412 EUR."},
-		"one of them estimated":  {cost(12_300_000, true), cost(400_000_000, false), false, "cost about 412 EUR (an estimate at default rates)."},
-		"one of them still up":   {cost(12_300_000, true), cost(400_000_000, false), true, "cost about 412 EUR (an estimate at default rates) so far."},
+		"at the carrier's rates": {cost(0, false), cost(412_300_000, false), false, "About 412 EUR."},
+		"one of them estimated":  {cost(12_300_000, true), cost(400_000_000, false), false, "About 412 EUR, an estimate at default rates."},
+		"one of them still up":   {cost(12_300_000, true), cost(400_000_000, false), true, "About 412 EUR so far, an estimate at default rates."},
 		"none known":             {cost(0, false), cost(0, false), false, ""},
 	} {
 		i := breakIn()
@@ -140,7 +140,7 @@ func TestWhatCallsCost(t *testing.T) {
 			i.Calls[1].Ended = time.Time{}
 		}
 		for form, got := range map[string]string{"text": text(t, i), "HTML": page(t, i)} {
-			if tc.want != "" && !strings.Contains(got, tc.want) || tc.want == "" && strings.Contains(got, "cost about") {
+			if tc.want != "" && !strings.Contains(got, tc.want) || tc.want == "" && strings.Contains(got, "EUR") {
 				t.Errorf("%s, %s: want %q in\n%s", name, form, tc.want, got)
 			}
 		}
@@ -154,6 +154,12 @@ func text(t *testing.T, i incident.Incident) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// words is the text however its lines are broken.
+func words(t *testing.T, i incident.Incident) string {
+	t.Helper()
+	return strings.Join(strings.Fields(text(t, i)), " ")
 }
 
 func page(t *testing.T, i incident.Incident) string {
@@ -194,7 +200,7 @@ func TestEveryStepThatFailedHasANextOne(t *testing.T) {
 			i.Account = "1002"
 			i.Steps = []incident.Step{{Step: step, Target: "a-target", State: state, Detail: "the disk is full"}}
 			r := report.Of(i, time.UTC)
-			if !strings.Contains(r.Outcome, "See what to do next") || !slices.ContainsFunc(r.Next, func(s string) bool { return strings.Contains(s, "a-target") }) {
+			if !strings.Contains(r.Outcome, "See what to do now") || !slices.ContainsFunc(r.Next, func(s string) bool { return strings.Contains(s, "a-target") }) {
 				t.Errorf("%s %s: %q, next %q", step, state, r.Outcome, r.Next)
 			}
 		}
@@ -215,6 +221,7 @@ func TestHostileWords(t *testing.T) {
 	allowed := map[string]bool{
 		"html": true, "head": true, "meta": true, "title": true, "style": true, "body": true, "header": true, "main": true, "link": true,
 		"h1": true, "h2": true, "p": true, "ul": true, "ol": true, "li": true, "time": true, "br": true, "span": true,
+		"div": true, "section": true, "footer": true, "svg": true, "desc": true, "text": true, "line": true, "g": true, "rect": true, "path": true,
 		"table": true, "thead": true, "tbody": true, "tr": true, "th": true, "td": true, "pre": true, "code": true, "a": true,
 	}
 	for n := range doc.Descendants() {
@@ -272,18 +279,17 @@ func TestAnnex(t *testing.T) {
 	}
 }
 
-// took parses how long a step took.
 // The report of a first ban says what stays open.
 func TestFirstBan(t *testing.T) {
 	i := breakIn()
 	i.Steps = i.Steps[:1]
 	i.Steps[0].Detail = incident.Ban{Until: noon, Scope: incident.ScopeAsterisk}.UntilText()
-	changed := report.Of(i, time.UTC).Changed
-	if want := []string{"Asterisk's ports are closed for 203.0.113.9, until 2026-11-22 12:00:00 UTC; SSH and everything else stays open."}; !slices.Equal(changed, want) {
-		t.Errorf("%q, want %q", changed, want)
+	if got := words(t, i); !strings.Contains(got, "Blocked 203.0.113.9 at Asterisk's ports until 12:00; SSH and everything else stays open.") {
+		t.Errorf("%s", got)
 	}
 }
 
+// took parses how long a step took.
 func took(words string) incident.Elapsed {
 	d, err := time.ParseDuration(words)
 	if err != nil {
@@ -301,8 +307,8 @@ func TestLimitThatIsOver(t *testing.T) {
 		Evidence: []incident.Evidence{{Record: score.Record{At: at, Signal: score.NewPlaceAfterFailures, Source: netip.MustParseAddr("192.0.2.90"), Account: "1002"}}},
 	}
 	r := report.Of(i, time.UTC)
-	if want := "Costly calls of 1002 from unknown addresses were ended for a time; they no longer are: the password was changed."; len(r.Changed) != 1 || r.Changed[0] != want {
-		t.Errorf("%q", r.Changed)
+	if want := "Costly calls of 1002 from unknown addresses were ended for a time; they no longer are: the password was changed."; !strings.Contains(words(t, i), want) {
+		t.Errorf("it lacks %q: %s", want, words(t, i))
 	}
 	if want := "Decided: the password was changed. Costly calls of 1002 are no longer ended."; r.Outcome != want {
 		t.Errorf("%q", r.Outcome)

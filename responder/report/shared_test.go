@@ -1,7 +1,6 @@
 package report_test
 
 import (
-	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -28,13 +27,14 @@ func TestSharedIncident(t *testing.T) {
 		i.Evidence = append(i.Evidence, incident.Evidence{Record: score.Record{At: at, Signal: score.InvalidPassword, Source: source, Account: "1002"}})
 	}
 	r := report.Of(i, time.UTC)
-	if r.Title != "2345 addresses that may be spoofed were blocked" || r.Outcome != "Stopped within 1ms of detection." {
-		t.Errorf("%s: %s", r.Title, r.Outcome)
+	if r.Title != "2,345 addresses that may be spoofed were blocked" || r.Outcome != "It is over: stopped 1 ms after it was noticed." || r.Urgency != report.Stopped {
+		t.Errorf("%s: %s, %s", r.Title, r.Outcome, r.Urgency)
 	}
-	if n := len(r.Story) + len(r.Affected) + len(r.Changed) + len(r.Next); n > 12 {
-		t.Errorf("%d lines: %v %v %v %v", n, r.Story, r.Affected, r.Changed, r.Next)
+	got := text(t, i)
+	if n := strings.Count(got, "\n"); n > 40 {
+		t.Errorf("%d lines:\n%s", n, got)
 	}
-	if got := fmt.Sprint(r.Changed, r.Next); !strings.Contains(got, "Blocked the 100 addresses that are listed below.") || !strings.Contains(got, "unless one of the addresses is yours") {
+	if got := words(t, i); !strings.Contains(got, "Blocked 100 of 100 addresses that are on record.") || !strings.Contains(got, "unless one of the addresses is yours") {
 		t.Errorf("%s", got)
 	}
 }
@@ -50,20 +50,12 @@ func TestJoinedIncident(t *testing.T) {
 			{Step: incident.StepRotate, Target: "1002", State: incident.Done, Took: incident.Elapsed(30 * time.Millisecond), Began: later},
 		},
 	}
-	r := report.Of(i, time.UTC)
-	var story []string
-	for _, m := range r.Story {
-		story = append(story, m.At.Format("15:04:05.000 ")+m.What)
-	}
-	want := []string{
-		"12:00:00.001 Blocked 192.0.2.66.",
-		`12:00:20.000 Threshold "break-in" crossed: 1 point; also password guessing: 3 points.`,
-		"12:00:20.030 Changed the password of 1002.",
-	}
-	if got := strings.Join(story, "\n"); got != strings.Join(want, "\n") {
-		t.Errorf("%s", got)
-	}
-	if r.Outcome != "Stopped within 30ms of detection." {
-		t.Errorf("%s", r.Outcome)
+	got := words(t, i)
+	for _, want := range []string{
+		"12:00:00 Blocked 192.0.2.66 for some time.", "12:00:20 Changed the password of 1002.", "It is over: stopped 30 ms after it was noticed.", "1 point; also password guessing: 3 points.",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
 	}
 }

@@ -26,10 +26,10 @@ func TestGuessingCampaign(t *testing.T) {
 	}
 	i.Evidence = append(i.Evidence, incident.Evidence{Record: score.Record{At: noon, Signal: score.GuessingCampaign, Source: i.Source, Proof: score.Proven, Account: "1016"}})
 	r := report.Of(i, time.UTC)
-	if r.Title != "The whole site: guessing campaign" || !strings.HasPrefix(r.Outcome, "Reported. ") {
+	if r.Title != "The whole site: password guessing at many extensions" || !strings.HasPrefix(r.Outcome, "Reported. ") {
 		t.Errorf("%s: %s", r.Title, r.Outcome)
 	}
-	text := strings.Join(r.Affected, "\n")
+	text := words(t, i)
 	for _, want := range []string{
 		"192.0.2.1 (may be spoofed) tried 1001, 1003, 1005, 1007, 1009, 1011, 1013, 1015.",
 		"192.0.2.2 tried 1002, 1004, 1006, 1008, 1010, 1012, 1014.",

@@ -24,7 +24,7 @@ func TestReportOfWhatWasNotDone(t *testing.T) {
 		contained bool
 		want      []string
 	}{
-		"paused": {paused, false, []string{"NOT stopped: nothing was changed, because Tollwarden was paused.", "`tollwarden resume` ends the pause"}},
+		"paused": {paused, false, []string{"NOT stopped: Tollwarden was paused, so it changed nothing.", "End the pause when the maintenance is over: `tollwarden resume`."}},
 		"waits":  {waits, true, []string{"tollwarden rotate 1002 --expire", "breaker.accounts"}},
 	} {
 		r := report.Of(tc.of, time.UTC)

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -10,6 +9,7 @@ import (
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // What an alarm is about. Receivers get these words.
@@ -43,22 +43,20 @@ func repairAlarm(e firewall.GuardEvent) alarm {
 	}
 }
 
-// TestMessage is what `tollwarden check --notify` sends.
-func TestMessage(now time.Time) *notify.Message {
-	return alarmMessage(hostName(), alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from this machine arrive."})
+// testMessage is the alarm that `tollwarden check --notify` sends.
+func testMessage(style report.Style, now time.Time) *notify.Message {
+	return alarmMessage(style, alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from this machine arrive."})
 }
 
 // alarmMessage is an alarm as the receivers get it.
-func alarmMessage(host string, a alarm) *notify.Message {
-	var text strings.Builder
-	fmt.Fprintf(&text, "%s\n\nHost: %s\nTime: %s\n", a.Text, host, a.At.Format(time.RFC1123Z))
+func alarmMessage(style report.Style, a alarm) *notify.Message {
+	of := report.Alarm{Event: a.Event, At: a.At, Text: a.Text}
 	for _, c := range a.Checks {
-		fmt.Fprintf(&text, "%s: %s\n", c.Title(), c.Detail)
+		of.Checks = append(of.Checks, report.Check{Name: c.Title(), Detail: c.Detail})
 	}
-	return &notify.Message{
-		Kind: a.Event, At: a.At, Subject: fmt.Sprintf("[tollwarden] %s (%s)", a.Event, host), Text: text.String(),
-		Line: a.Event + ": " + a.Text, JSON: a, Brief: a,
-	}
+	m := notify.OfPage(style.Alarm(of), a.Event, a.At)
+	m.Line, m.JSON, m.Brief = a.Event+": "+a.Text, a, a
+	return m
 }
 
 // hostName is what messages call this machine.
@@ -78,7 +76,7 @@ type alarmNotifier struct {
 
 // notify queues an alarm without waiting.
 func (n *alarmNotifier) notify(a alarm) {
-	n.notifier.post.Send(alarmMessage(n.notifier.host, a), func(o notify.Outcome) {
+	n.notifier.post.Send(alarmMessage(n.notifier.config.Load().style, a), func(o notify.Outcome) {
 		switch {
 		case !o.Final:
 		case o.Delivered > 0:

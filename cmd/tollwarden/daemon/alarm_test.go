@@ -17,6 +17,7 @@ import (
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // An alarm reaches a webhook as JSON, and is counted.
@@ -65,15 +66,16 @@ func TestAlarmsAreDelivered(t *testing.T) {
 
 func TestAlarmText(t *testing.T) {
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	style := report.Style{Site: "pbx", Zone: time.UTC}
 	for name, tt := range map[string]struct {
 		message *notify.Message
 		want    string // in the subject or the text
 	}{
-		"repaired": {alarmMessage("pbx", repairAlarm(firewall.GuardEvent{At: at, Found: []string{"a chain is gone"}})), "and has been repaired, with every ban: a chain is gone"},
-		"degraded": {alarmMessage("pbx", alarm{Event: alarmDegraded, At: at, Checks: []control.Check{{Name: "kernel", Detail: "gone"}}}), "kernel: gone\n"},
-		"subject":  {alarmMessage("pbx", alarm{Event: alarmGap, At: at}), "[tollwarden] gap (pbx)"},
-		"host":     {alarmMessage("pbx", alarm{Event: alarmGap, At: at}), "Host: pbx\n"},
-		"test":     {TestMessage(at), "This is a test of `tollwarden check --notify`"},
+		"repaired": {alarmMessage(style, repairAlarm(firewall.GuardEvent{At: at, Found: []string{"a chain is gone"}})), "and has been"},
+		"degraded": {alarmMessage(style, alarm{Event: alarmDegraded, At: at, Checks: []control.Check{{Name: "kernel", Detail: "gone"}}}), "kernel: gone\n"},
+		"subject":  {alarmMessage(style, alarm{Event: alarmGap, At: at}), "FYI: Events were lost for a time (pbx, alarm)"},
+		"host":     {alarmMessage(style, alarm{Event: alarmGap, At: at}), "\npbx · alarm · Sun 22 Nov 2026, 12:00 UTC\n"},
+		"test":     {testMessage(style, at), "This is a test of `tollwarden check --notify`"},
 	} {
 		if text := tt.message.Subject + "\n" + tt.message.Text; !strings.Contains(text, tt.want) {
 			t.Errorf("%s: %q, want %q", name, text, tt.want)

@@ -17,7 +17,7 @@ import (
 func (b *apiBackend) Scores(kind string, limit int) ([]control.ScoreStatus, error) {
 	per, err := score.ParsePer(kind)
 	if err != nil {
-		return nil, control.Refusal(fmt.Sprintf("%q: want source (an IP address), network or account (an extension)", kind))
+		return nil, control.Refusal(fmt.Sprintf("%q: want \"source\" (an IP address), \"network\" or \"account\" (an extension)", kind))
 	}
 	scores := b.engine.Scores(time.Now(), per, limit)
 	list := make([]control.ScoreStatus, len(scores))

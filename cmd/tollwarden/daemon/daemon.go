@@ -64,6 +64,7 @@ type Daemon struct {
 	sessions     *sessions
 	health       *health
 	history      *pastCalls
+	weekly       *weekly
 	feeds        feeds
 	api          *apiBackend
 	socket       *control.Server
@@ -240,6 +241,10 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 		effect.look(now, senses.Ineffective)
 		waiting.look(now, senses.Breaker)
 	}
+	d.weekly = openWeekly(o.Config.Data, o.Log)
+	d.weekly.notifier, d.weekly.ledger, d.weekly.names, d.weekly.mode = d.notifier, d.ledger, d.names, d.config.mode
+	d.weekly.checks = d.health.checks
+	d.weekly.currency = func(now time.Time) string { return d.engine.Spending(now).Currency }
 	status := statusSource{
 		version: d.version, since: d.since, health: d.health, config: d.config,
 		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier, names: d.names,
@@ -311,7 +316,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	tasks := []func(context.Context) error{
 		d.engine.Run, d.wire.run, d.wire.throttle.run, d.socket.Serve, d.sessions.run, d.logSensor.run, d.health.run, d.rememberLastSeen,
-		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run, d.history.run,
+		d.notifier.post.Run, d.names.run, d.command.run, d.kernel.run, d.config.handleSIGHUP, d.config.watchAllowList, d.newPasswords.run, d.trials.run, d.history.run, d.weekly.run,
 	}
 	if d.web != nil {
 		tasks = append(tasks, d.web.Serve)

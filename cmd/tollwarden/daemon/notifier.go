@@ -14,12 +14,15 @@ import (
 	"github.com/tollwarden/tollwarden/responder/journal"
 	"github.com/tollwarden/tollwarden/responder/ledger"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/report"
 )
 
 // notifyConfig is who gets messages, and in which words. A reload may change both.
 type notifyConfig struct {
 	receivers notify.Receivers
 	words     *notify.Words
+	style     report.Style // of alarms and summaries
+	weekly    config.Weekly
 	users     *notify.UserWords // nil: users get none
 }
 
@@ -28,13 +31,14 @@ func parseNotifyConfig(n *config.Notify) (*notifyConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	words, err := notify.ParseWords(n.Subject, n.Text)
+	words, err := settings.Words(n)
 	if err != nil {
 		return nil, err
 	}
-	c := &notifyConfig{receivers: receivers, words: words}
+	c := &notifyConfig{receivers: receivers, words: words, weekly: n.Weekly}
+	c.style = report.Style{Language: settings.Language(n), Site: hostName(), Zone: time.Local}
 	if n.Users.Mail {
-		if c.users, err = notify.ParseUserWords(n.Users.Subject, n.Users.Text, n.Users.Contact); err != nil {
+		if c.users, err = settings.UserWords(n); err != nil {
 			return nil, fmt.Errorf("users: %w", err)
 		}
 	}
@@ -45,7 +49,7 @@ func parseNotifyConfig(n *config.Notify) (*notifyConfig, error) {
 type notifier struct {
 	host   string
 	post   *notify.Post
-	words  atomic.Pointer[notify.Words]
+	config atomic.Pointer[notifyConfig]
 	ledger *ledger.Ledger
 	names  *roster
 }
@@ -61,13 +65,13 @@ func newNotifier(c *notifyConfig, l *ledger.Ledger, log zerolog.Logger) *notifie
 
 // set changes receivers and words from the next message on.
 func (n *notifier) set(c *notifyConfig) {
-	n.words.Store(c.words)
+	n.config.Store(c)
 	n.post.Set(c.receivers)
 }
 
 // Deliver queues an incident for the receivers.
 func (n *notifier) Deliver(i *incident.Incident, report func(incident.State, string)) {
-	m := n.words.Load().Of(n.host, n.names.name(recorded(n.ledger, *i)), time.Local)
+	m := n.config.Load().words.Of(n.host, n.names.name(recorded(n.ledger, *i)), time.Local)
 	n.post.Send(m, func(o notify.Outcome) {
 		switch {
 		case !o.Final:

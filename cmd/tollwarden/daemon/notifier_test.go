@@ -78,10 +78,13 @@ func TestMessageHasTheCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(report.Of(recorded, time.UTC).Annex.Data)
-	for _, want := range []string{"Call to 00882612345678", "At most 1 min 0 s of call time", "Report the calls listed here to your carrier", "SHA-256 " + hex.EncodeToString(sum[:]), "Event: Newchannel"} {
+	for _, want := range []string{"Call to 00882612345678", "1 min 0 s of talk", "Call your carrier today with the list of calls below", hex.EncodeToString(sum[:])} {
 		if !strings.Contains(m.Text, want) {
 			t.Errorf("the mail lacks %q:\n%s", want, m.Text)
 		}
+	}
+	if len(m.Files) != 1 || !bytes.Contains(m.Files[0].Data, []byte("Event: Newchannel")) || strings.Contains(m.Text, "Event: Newchannel") {
+		t.Errorf("the evidence is no file, or in the text: %v", m.Files)
 	}
 	if len(m.JSON.(incident.Incident).Calls) != 1 || len(m.Brief.(incident.Incident).Calls) != 0 {
 		t.Errorf("JSON %+v, brief %+v", m.JSON, m.Brief)

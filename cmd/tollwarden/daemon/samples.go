@@ -15,6 +15,6 @@ func Samples(now time.Time, n *config.Notify) ([]*notify.Message, error) {
 		return nil, err
 	}
 	incident := c.words.Of(hostName(), notify.Sample(now), time.Local)
-	alarm := TestMessage(now)
-	return []*notify.Message{incident, alarm, notify.SampleDigest(hostName(), now, incident, alarm)}, nil
+	alarm := testMessage(c.style, now)
+	return []*notify.Message{incident, alarm, notify.SampleDigest(c.style, now, incident, alarm)}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
 	"github.com/tollwarden/tollwarden/responder/numbers"
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
 // Sum identifies the text of a configuration file.
@@ -76,7 +77,7 @@ func Parse(path string, data []byte) (*config.Config, error) {
 
 // env is what a configuration may ask for.
 func env(secret string) config.Env {
-	return config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, CountryName: numbers.CountryName, Getenv: func(key string) string {
+	return config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, CountryName: numbers.CountryName, Languages: texts.Codes(), Getenv: func(key string) string {
 		if key == config.SecretEnv {
 			return secret
 		}

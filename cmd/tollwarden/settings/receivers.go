@@ -5,11 +5,12 @@ import (
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
 // Receivers are those who get messages.
 func Receivers(n *config.Notify) (notify.Receivers, error) {
-	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{Burst: n.Burst, Digest: n.Digest}}
+	r := notify.Receivers{Within: n.Within, Limit: notify.Limit{Burst: n.Burst, Digest: n.Digest}, Language: Language(n)}
 	if n.Webhook != "" {
 		r.Webhook = &notify.Webhook{URL: n.Webhook}
 	}
@@ -28,6 +29,34 @@ func Receivers(n *config.Notify) (notify.Receivers, error) {
 		r.Users = notify.UserMail{Mail: mail}
 	}
 	return r, nil
+}
+
+// Language is that of messages.
+func Language(n *config.Notify) *texts.Language {
+	l, _ := texts.In(n.Language) // a reading checks it
+	return l
+}
+
+// Words are the templates of messages about incidents.
+func Words(n *config.Notify) (*notify.Words, error) {
+	words, err := notify.ParseWords(n.Subject, n.Text)
+	if err != nil {
+		return nil, err
+	}
+	return words.In(Language(n)), nil
+}
+
+// UserWords are the templates of messages to the people of extensions: those of the language,
+// unless the configuration has its own.
+func UserWords(n *config.Notify) (*notify.UserWords, error) {
+	subject, text, usual := n.Users.Subject, n.Users.Text, config.Default().Notify.Users
+	if subject == usual.Subject {
+		subject = Language(n).Say("user.subject")
+	}
+	if text == usual.Text {
+		text = Language(n).Say("user.text")
+	}
+	return notify.ParseUserWords(subject, text, n.Users.Contact)
 }
 
 func mailReceiver(m *config.Mail) (*notify.Mail, error) {
