@@ -36,7 +36,7 @@ tests:
 		$(TEST) $(SINGLE) -- \
 		$(TEST) -short $(SIMULATED) -- \
 		$(MAKE) --no-print-directory lint vulnerabilities \
-			fuzz FUZZTIME=50000x TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket" || code=1; \
+			fuzz FUZZTIME=50000x TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket FuzzForms FuzzDateFormat FuzzJSONLine" || code=1; \
 	$(GO) run ./test/summary -- $(TEST) $(RACE) -p 1 -parallel 4 $(TIMED) || code=1; \
 	exit $$code
 
@@ -151,3 +151,10 @@ fuzz:
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir || exit 1; \
 		done; \
 	done
+
+## fail2ban: fetches Debian's fail2ban for the tests that compare our reading with its own; it is not installed
+.PHONY: fail2ban
+fail2ban: CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tollwarden-fail2ban
+fail2ban:
+	mkdir -p $(CACHE)
+	cd $(CACHE) && apt-get download fail2ban && dpkg-deb -x fail2ban_*.deb . && rm fail2ban_*.deb

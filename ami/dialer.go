@@ -8,6 +8,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -150,6 +151,9 @@ func (d *Dialer) open(ctx context.Context) (*Client, error) {
 		dial = (&net.Dialer{Control: enlarge}).DialContext
 	}
 	conn, err := dial(ctx, "tcp", d.Address)
+	if errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("ami: connect: %w: is Asterisk running, with enabled = yes and this port in manager.conf?", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ami: connect: %w", err)
 	}

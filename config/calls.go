@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"regexp"
@@ -109,7 +110,7 @@ func (p *parser) calls(f *file, c *Calls) {
 	in := &f.Calls
 	set(in.Country, &c.Country)
 	if c.Country != "" && phonenumbers.GetCountryCodeForRegion(c.Country) == 0 {
-		p.fail("calls.country", `%q: want a two-letter country code (ISO 3166), such as "GB" or "US"`, c.Country)
+		p.fail("calls.country", `%q: want a two-letter country code (ISO 3166), such as "GB" or "US"%s`, c.Country, p.meantCountry(c.Country))
 	}
 	p.prefixes("calls.outside_line", in.OutsideLine, &c.OutsideLine)
 	p.prefixes("calls.international", in.International, &c.International)
@@ -178,8 +179,8 @@ func (p *parser) destinations(key string, items []string) {
 		case slices.Contains(destinationTypes, item), numberStart.MatchString(item):
 		case len(item) == 2 && phonenumbers.GetCountryCodeForRegion(item) > 0:
 		default:
-			p.fail(key, `%q: want a country such as "FR", the first digits of a number such as "+4490" or "118", or one of %s`,
-				item, strings.Join(destinationTypes, ", "))
+			p.fail(key, `%q: want a country such as "FR", the first digits of a number such as "+4490" or "118", or one of %s%s`,
+				item, strings.Join(destinationTypes, ", "), cmp.Or(meant(item, destinationTypes...), p.meantCountry(item)))
 		}
 	}
 }
@@ -225,10 +226,15 @@ func (p *parser) timezone(in *string, c *Calls) {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		p.fail("calls.timezone", `%q: want a time zone such as "Europe/London", or "" for this machine's`, name)
+		p.fail("calls.timezone", `%q: want a time zone such as "Europe/London", or "" for this machine's%s`, name, meantZone(name))
 		return
 	}
 	c.Timezone = zone
+}
+
+func isZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil
 }
 
 var (

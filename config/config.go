@@ -63,6 +63,10 @@ type Asterisk struct {
 	TLSName   string // name the certificate must have; "" is the host of Address
 	ConfigDir string // folder of Asterisk's own configuration files
 	Log       string // Asterisk's log, a second source of events; "" is none
+	// LogDateFormat is the format of its dates, as in logger.conf; "" is that which they show.
+	LogDateFormat string
+	// LogTags are names of Asterisk in syslog and the journal, besides the usual ones.
+	LogTags []string
 	// Generated are patterns of configuration files that another program generates,
 	// besides those that are recognised.
 	Generated []string

@@ -20,6 +20,9 @@ type file struct {
 		ConfigDir  *string `toml:"config_dir"`
 		Log        *string `toml:"log"`
 
+		LogDateFormat *string   `toml:"log_dateformat"`
+		LogTags       *[]string `toml:"log_tags"`
+
 		Generated *[]string `toml:"generated"`
 	} `toml:"asterisk"`
 

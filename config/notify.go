@@ -189,7 +189,7 @@ func (p *parser) mail(in *fileMail, m *Mail) {
 	set(in.From, &m.From)
 	set(in.To, &m.To)
 	if !slices.Contains(mailSecurity, m.Security) {
-		p.fail("notify.mail.security", "%q: want one of %s", m.Security, strings.Join(mailSecurity, ", "))
+		p.fail("notify.mail.security", "%q: want one of %s%s", m.Security, strings.Join(mailSecurity, ", "), meantSecurity(m.Security))
 	}
 	if m.Server == "" {
 		if in.From != nil && *in.From != "" || len(m.To) > 0 {
@@ -260,4 +260,13 @@ func (p *parser) exec(in *fileExec, c *Config) {
 			p.fail("exec.command", `missing: playbook %q has the step exec: want a command, such as ["/usr/local/bin/on-incident"]`, book.Name)
 		}
 	}
+}
+
+// meantSecurity is meant for how mail is encrypted, also in other words.
+func meantSecurity(value string) string {
+	switch strings.ToLower(value) {
+	case "ssl", "smtps", "implicit":
+		return didYouMean("tls")
+	}
+	return meant(value, mailSecurity...)
 }

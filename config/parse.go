@@ -27,6 +27,8 @@ type Env struct {
 	Template func(text string) error
 	// UserTemplate checks a template of notify.users; nil allows any.
 	UserTemplate func(text string) error
+	// CountryName is the English name of a country's code; nil knows none.
+	CountryName func(code string) string
 	// Languages are the codes that notify.language may have; nil allows any.
 	Languages []string
 	// Getenv reads the environment; nil is os.Getenv.
@@ -157,7 +159,7 @@ func (p *parser) top(f *file, c *Config) {
 		c.Mode = Mode(*f.Mode)
 	}
 	if c.Mode != Enforce && c.Mode != Observe {
-		p.fail("mode", `%q: want "enforce" or "observe"`, c.Mode)
+		p.fail("mode", `%q: want "enforce" or "observe"%s`, c.Mode, meant(string(c.Mode), Enforce, Observe))
 	}
 	p.path("data", f.Data, &c.Data)
 	p.path("socket", f.Socket, &c.Socket)
@@ -174,6 +176,8 @@ func (p *parser) asterisk(f *file, a *Asterisk, login bool) {
 	if in.Log != nil && *in.Log != "" {
 		p.path("asterisk.log", in.Log, &a.Log)
 	}
+	set(in.LogDateFormat, &a.LogDateFormat)
+	set(in.LogTags, &a.LogTags)
 	set(in.Generated, &a.Generated)
 	for _, pattern := range a.Generated {
 		if _, err := filepath.Match(pattern, ""); err != nil || pattern == "" {
@@ -266,7 +270,7 @@ func (p *parser) scope(in *oneOrMore, b *Bans) {
 		if scope := Scope(s); scope == ScopeAsterisk || scope == ScopeAll {
 			b.Scope = append(b.Scope, scope)
 		} else {
-			p.fail(key, "%q: %s", s, want)
+			p.fail(key, "%q: %s%s", s, want, meant(s, ScopeAsterisk, ScopeAll))
 		}
 	}
 }
@@ -358,7 +362,7 @@ func (p *parser) rotate(f *file, c *Config) {
 	in, r := &f.Rotate, &c.Rotate
 	set(in.Method, &r.Method)
 	if !slices.Contains(rotateMethods, r.Method) {
-		p.fail("rotate.method", "%q: want one of %s", r.Method, strings.Join(rotateMethods, ", "))
+		p.fail("rotate.method", "%q: want one of %s%s", r.Method, strings.Join(rotateMethods, ", "), meant(r.Method, rotateMethods...))
 	}
 	p.number("rotate.length", in.Length, &r.Length, 12, 64)
 	r.Store = filepath.Join(c.Data, "secrets")

@@ -80,7 +80,7 @@ func (p *parser) playbook(key string, in filePlaybook, before []Playbook) (Playb
 	for _, s := range in.Steps {
 		switch step := p.step(key+".steps", s); {
 		case !slices.Contains(Steps, step):
-			p.fail(key+".steps", "%q: want some of %s", s, stepNames())
+			p.fail(key+".steps", "%q: want some of %s%s", s, stepNames(), meant(s, Steps...))
 		case slices.Contains(book.Steps, step):
 			p.fail(key+".steps", "%s", twice(step, in.Steps))
 		default:
@@ -99,7 +99,7 @@ func (p *parser) threshold(key string, in fileThreshold, books []filePlaybook, b
 		p.fail(key+".name", "two thresholds are called %q", t.Name)
 	}
 	if t.Per != PerSource && t.Per != PerNetwork && t.Per != PerAccount && t.Per != PerSite && t.Per != PerOrigin {
-		p.failIn(key, "per", `%q: want "source", "network", "account", "site" or "origin"`, t.Per)
+		p.failIn(key, "per", `%q: want "source", "network", "account", "site" or "origin"%s`, t.Per, meantPer(t.Per))
 	}
 	if t.Score < 1 || t.Score > maxScore {
 		p.failIn(key, "score", "%d: want 1 to %d", t.Score, maxScore)
@@ -111,7 +111,7 @@ func (p *parser) threshold(key string, in fileThreshold, books []filePlaybook, b
 	}
 	t.Within = within
 	if !slices.ContainsFunc(books, func(b filePlaybook) bool { return b.Name == t.Playbook }) {
-		p.failIn(key, "playbook", "there is no [[playbook]] %q: want one of %s", t.Playbook, bookNames(books))
+		p.failIn(key, "playbook", "there is no [[playbook]] %q: want one of %s%s", t.Playbook, bookNames(books), meantBook(t.Playbook, books))
 	}
 	return t
 }
@@ -127,7 +127,7 @@ func (p *parser) signals(key string, t Threshold) {
 	slices.Sort(names)
 	for _, name := range names {
 		if p.env.Signals != nil && !slices.Contains(p.env.Signals, name) {
-			p.failIn(key, "signals", "there is no signal %q: want some of %s", name, strings.Join(p.env.Signals, ", "))
+			p.failIn(key, "signals", "%s", noSignal(name, p.env.Signals))
 		}
 		if points := t.Signals[name]; points < 1 || points > maxScore {
 			p.failIn(key, "signals", "%s = %d: want 1 to %d points", name, points, maxScore)
@@ -144,6 +144,33 @@ func (p *parser) failIn(element, key, format string, args ...any) {
 		line = p.line(element)
 	}
 	p.problems = append(p.problems, Problem{File: p.name, Line: line, Key: full, Text: fmt.Sprintf(format, args...)})
+}
+
+// noSignal says that there is no such signal: with the one that was meant, or with all.
+func noSignal(name string, all []string) string {
+	if close := meant(name, all...); close != "" {
+		return fmt.Sprintf("there is no signal %q%s", name, close)
+	}
+	return fmt.Sprintf("there is no signal %q: want some of %s", name, strings.Join(all, ", "))
+}
+
+// meantPer is meant for what a threshold counts by, also in other words.
+func meantPer(per Per) string {
+	switch strings.ToLower(string(per)) {
+	case "ip", "address", "host":
+		return didYouMean(string(PerSource))
+	case "extension", "user", "peer", "endpoint":
+		return didYouMean(string(PerAccount))
+	}
+	return meant(string(per), PerSource, PerNetwork, PerAccount, PerSite, PerOrigin)
+}
+
+func meantBook(name string, books []filePlaybook) string {
+	names := make([]string, len(books))
+	for i, b := range books {
+		names[i] = b.Name
+	}
+	return meant(name, names...)
 }
 
 func stepNames() string {

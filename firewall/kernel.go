@@ -3,6 +3,7 @@ package firewall
 import (
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/google/nftables"
@@ -20,6 +21,7 @@ type Kernel struct {
 	ports   ports
 	counted bool // each ban counts its packets
 	opened  Opened
+	claim   io.Closer // nil if the table is in another namespace
 
 	writer  *nftables.Conn // every change
 	fd      int            // the writer's socket
@@ -47,8 +49,17 @@ func Open(cfg Config) (*Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err))
 	}
+	var finding string
+	if cfg.NetNS == 0 { // the claim is made in our own namespace
+		if k.claim, finding, err = claim(cfg.Name); err != nil {
+			return nil, errors.Join(fmt.Errorf("firewall: table inet %s: %w", cfg.Name, err), k.closeConns())
+		}
+	}
 	if err := k.takeOver(cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("firewall: open table inet %s: %w", cfg.Name, explain(err)), k.closeConns())
+	}
+	if finding != "" {
+		k.opened.Findings = append(k.opened.Findings, finding)
 	}
 	return k, nil
 }
@@ -127,6 +138,9 @@ func selectable(c *netlink.Conn) (fd int, err error) {
 
 func (k *Kernel) closeConns() error {
 	var errs []error
+	if k.claim != nil {
+		errs = append(errs, k.claim.Close())
+	}
 	if k.writer != nil {
 		errs = append(errs, k.writer.CloseLasting())
 	}

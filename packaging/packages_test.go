@@ -50,6 +50,8 @@ func TestPackages(t *testing.T) {
 				}
 			}
 			r := newRoot(t)
+			const manager = "etc/asterisk/manager.conf"
+			r.write(manager, "[general]\n")
 			before := r.listing()
 			c.install(r)
 			r.installed("1.2.3", c.units)
@@ -61,7 +63,12 @@ func TestPackages(t *testing.T) {
 			if r.read(config) != "# mine\n" || r.read(evidence) != "rows" {
 				t.Error("the upgrade changed the configuration or the ledger")
 			}
+			r.write(manager, "[general]\n[tollwarden]\nsecret = x\n")
+			r.write("etc/tollwarden/setup.json", `{"entries": [{"what": "user [tollwarden]", "path": "/`+manager+`", "section": "tollwarden"}]}`)
 			c.remove(r)
+			if got := r.read(manager); got != "[general]\n" {
+				t.Errorf("a removal leaves the manager user: %s", got)
+			}
 			if r.exists("usr/sbin/tollwarden") || !r.exists(config) || !r.exists(evidence) {
 				t.Error("a removal takes the program, and keeps the configuration and the ledger")
 			}

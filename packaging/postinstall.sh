@@ -16,4 +16,6 @@ if systemctl is-enabled --quiet tollwarden.service; then
 	systemctl restart tollwarden.service
 elif [ ! -e /etc/tollwarden/tollwarden.toml ]; then
 	echo "Tollwarden is installed but not configured: run 'tollwarden setup'."
+else
+	echo "Tollwarden is installed but not started: run 'tollwarden setup'."
 fi

@@ -35,6 +35,16 @@ trap 'exit 1' INT TERM
 build() { # GOARCH OUTPUT; without version control's stamp, which differs between a clone and a tarball
 	GOARCH=$1 $GO build -trimpath -buildvcs=false -ldflags "-s -w -X main.release=$VERSION" -o "$2" ./cmd/tollwarden
 }
+build32() ( # the same for 32 bits, where github.com/google/nftables does not compile: it
+	# prints math.MaxUint32 as an int. Once there is a version that does, this goes.
+	mkdir "$stage/src"
+	cp -R go.mod go.sum LICENSE ami cmd config firewall responder test "$stage/src"
+	cd "$stage/src"
+	$GO mod vendor
+	sed 's/transaction", math\.MaxUint32)/transaction", uint32(math.MaxUint32))/' vendor/github.com/google/nftables/conn.go >conn.go
+	mv conn.go vendor/github.com/google/nftables/conn.go
+	build "$1" "$2"
+)
 run() { # a program that runs here; go keeps it built
 	$GO run -buildvcs=false "$@"
 }
@@ -59,7 +69,11 @@ rm -f "$out"/tollwarden[_-]"$VERSION"[_-]* "$out/SHA256SUMS" "$out/SHA256SUMS.si
 for arch in $ARCHES; do
 	case $arch in armv7) goarch=arm packaged=arm7 ;; *) goarch=$arch packaged=$arch ;; esac
 	binary=$out/tollwarden_${VERSION}_linux_$arch
-	if [ "$goarch" = "$host" ]; then cp "$here" "$binary"; else build "$goarch" "$binary"; fi
+	case $goarch in
+	"$host") cp "$here" "$binary" ;;
+	arm) build32 $goarch "$binary" ;;
+	*) build $goarch "$binary" ;;
+	esac
 	run ./packaging/sbom -version "$VERSION" -time "$SOURCE_DATE_EPOCH" "$binary" >"$binary.cdx.json"
 	install -m 0755 "$binary" "$tree/bin/tollwarden"
 	for kind in deb rpm; do

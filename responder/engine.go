@@ -51,6 +51,10 @@ type Parts struct {
 	// OnOrder, when set, gets what became of an order that was not in force. It may be
 	// called with the engine's lock held and must not block.
 	OnOrder func(n contain.News)
+	// AtOnce, when set, returns a context with which what is asked of Asterisk fails at once
+	// if there is no session to it, or an error if there is none now. What a person asks for
+	// must not wait, and be done when nobody expects it any more.
+	AtOnce func(context.Context) (context.Context, error)
 	// OnReload, when set, is called after Asterisk has read its files. It must not block.
 	OnReload func()
 	// OnPartial, when set, gets each change of a partial block. It is called with the
@@ -66,7 +70,6 @@ type Engine struct {
 	Accounts *contain.Operator
 
 	parts     Parts
-	observe   bool
 	queue     *bans.KernelQueue
 	runner    *contain.Runner
 	keeper    *contain.Keeper // nil: nothing is kept in force
@@ -100,7 +103,7 @@ type Refused struct {
 // Command, DropsFlows, Throttles) is corrected by which parts there are.
 func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (*Engine, error) {
 	e := &Engine{
-		parts: parts, observe: policy.Observe,
+		parts:  parts,
 		flowsC: make(chan flowDrop, maxFlowDrops), suspectsC: make(chan throttling, maxThrottlings), sourcesC: make(chan sourceQuestion, maxQuestions), agentsC: make(chan userAgentQuestion, maxQuestions),
 	}
 	var err error
@@ -115,12 +118,12 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 	e.runner = contain.NewRunner(parts.Calls, parts.Accounts, e.judge.Contain, e.judge.Calls, parts.Ledger, owner{e}, parts.Log)
 	e.keepOrders()
 	e.Bans = &bans.Operator{
-		Registry: e.judge.Bans, Offences: e.judge.Offences, Repeats: e.judge.Repeats, Queue: e.queue, Ledger: parts.Ledger, Observe: policy.Observe,
+		Registry: e.judge.Bans, Offences: e.judge.Offences, Repeats: e.judge.Repeats, Queue: e.queue, Ledger: parts.Ledger,
 		With: e.with, Objection: e.judge.Places.Objection, Allowed: e.judge.Places.Allowed, ClearScore: e.judge.ClearScore,
 		Partial: partialBlocks{e},
 		Acted:   e.Acted, Changed: e.banChanged,
 	}
-	e.Accounts = &contain.Operator{Runner: e.runner, Observe: policy.Observe, Acted: e.Acted, Stolen: e.judge.Stolen, ForgetAttack: e.forgetAttack, EndWaits: e.judge.EndWaits, Unregistered: e.judge.Places.Betrayed}
+	e.Accounts = &contain.Operator{Runner: e.runner, AtOnce: parts.AtOnce, Acted: e.Acted, Stolen: e.judge.Stolen, ForgetAttack: e.forgetAttack, EndWaits: e.judge.EndWaits, Unregistered: e.judge.Places.Betrayed}
 	if err := e.start(ctx, now, policy); err != nil {
 		return nil, err
 	}
@@ -130,7 +133,7 @@ func New(ctx context.Context, now time.Time, policy judge.Policy, parts Parts) (
 // edges corrects what a policy says about the edges.
 func (e *Engine) edges(p judge.Policy) judge.Policy {
 	p.NoReceiver = p.NoReceiver || e.parts.Notifier == nil
-	if e.parts.Exec == nil && !p.Observe {
+	if e.parts.Exec == nil && !p.Observe { // replay says what would be run
 		p.Command = ""
 	}
 	p.DropsFlows, p.Wire = e.parts.Watch != nil, e.parts.Watch != nil
@@ -237,8 +240,20 @@ func (e *Engine) forgetAttack(account string) {
 
 // Configure puts another policy in force without a pause; see judge.Configure.
 func (e *Engine) Configure(p judge.Policy) (err error) {
-	e.with(func() { err = e.judge.Configure(e.edges(p)) })
+	now := time.Now()
+	e.with(func() {
+		observed := e.judge.Observes()
+		if err = e.judge.Configure(e.edges(p)); err == nil && observed && !p.Observe {
+			e.judge.BeginEnforcing(now)
+		}
+	})
 	return err
+}
+
+// observes says whether mode observe is on.
+func (e *Engine) observes() (is bool) {
+	e.with(func() { is = e.judge.Observes() })
+	return is
 }
 
 // reconcileWithin bounds one reconcile: very many bans take seconds.

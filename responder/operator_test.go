@@ -168,8 +168,12 @@ func TestOrdersOnAccounts(t *testing.T) {
 	}
 	p := guessing(3)
 	p.Observe = true
-	if _, err := newHarness(t, p).Accounts.Hangup(ctx, "1002", 7); !errors.Is(err, incident.ErrRefused) {
-		t.Errorf("mode observe hangs up: %v", err)
+	observing := newHarness(t, p)
+	if _, err := observing.Accounts.Hangup(ctx, "1002", 7); err != nil {
+		t.Errorf("a person asks in mode observe: %v", err)
+	}
+	if _, err := observing.Bans.Ban(netip.MustParsePrefix("192.0.2.66/32"), time.Time{}, "", false, 7); err != nil || observing.Bans.Count() != 1 {
+		t.Errorf("a person bans in mode observe: %v, %d bans", err, observing.Bans.Count())
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 	"github.com/tollwarden/tollwarden/responder/orders"
 )
 
-// keepOrders makes what keeps orders in force, unless nothing may be changed in Asterisk.
+// keepOrders makes what keeps orders in force.
 func (e *Engine) keepOrders() {
-	if e.parts.Standing == nil || e.observe {
+	if e.parts.Standing == nil {
 		return
 	}
 	e.keeper = e.runner.Keep(contain.KeeperOptions{
@@ -22,6 +22,7 @@ func (e *Engine) keepOrders() {
 			_, paused := e.judge.Paused(now)
 			return paused
 		},
+		Observes: e.judge.Observes,
 	})
 }
 

@@ -115,10 +115,11 @@ func TestOrdersSurviveAKill(t *testing.T) {
 	}
 }
 
-// In mode observe nothing is put back.
-func TestObserveKeepsNoOrders(t *testing.T) {
+// In mode observe only what a person ordered is put back.
+func TestOrdersInObserve(t *testing.T) {
 	h := idleHarness(t, noon, guessing(3))
-	h.ledger.PutHold(incident.Hold{Account: "1001", Kind: incident.HoldLock, Value: "PJSIP=internal", Since: noon})
+	h.ledger.PutOrder(*orders.New(noon, "1001", orders.Lock, 41, nil))
+	h.ledger.PutOrder(*orders.New(noon, "1002", orders.Lock, 0, nil))
 	if err := h.ledger.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +134,8 @@ func TestObserveKeepsNoOrders(t *testing.T) {
 	}
 	h.run(t)
 	h.Reloaded()
-	time.Sleep(1500 * time.Millisecond)
+	h.wait(t, "the person's lock", func() bool { return h.pbx.times("lock 1002") == 1 })
 	if n := h.pbx.times("lock 1001"); n != 0 {
-		t.Errorf("locked %d times", n)
+		t.Errorf("the lock of an incident was put back %d times", n)
 	}
 }

@@ -14,7 +14,7 @@ import (
 // one that is too long, and one in mode observe.
 func (e *Engine) Pause(now time.Time, within time.Duration, reason string, uid uint32) (decide.Pause, error) {
 	switch {
-	case e.observe:
+	case e.observes():
 		return decide.Pause{}, fmt.Errorf("%w: mode is observe, nothing is done automatically anyway", incident.ErrRefused)
 	case within <= 0 || within > decide.MaxPause:
 		return decide.Pause{}, fmt.Errorf("%w: a pause lasts at most %s: repeat the command before it ends", incident.ErrRefused, "24h")
@@ -82,7 +82,7 @@ func (e *Engine) restorePause(now time.Time, h incident.Hold) {
 		e.doubt(err, "a pause")
 		return
 	}
-	if p := (decide.Pause{Since: h.Since, Until: s.Until, UID: s.UID, Reason: s.Reason}); !e.observe && p.Active(now) {
+	if p := (decide.Pause{Since: h.Since, Until: s.Until, UID: s.UID, Reason: s.Reason}); !e.judge.Observes() && p.Active(now) {
 		e.judge.Pause(p)
 		e.parts.Log.Warn().Time("until", p.Until).Str("reason", p.Reason).Msg("still paused: automatic steps are recorded, but not carried out")
 		return

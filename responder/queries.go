@@ -119,9 +119,9 @@ func (e *Engine) Protected() (list []places.Protected) {
 	return list
 }
 
-// inForce is every ban in force, in no order.
+// inForce is every ban that the kernel should hold, in no order.
 func (e *Engine) inForce(now time.Time) (list []incident.Ban) {
-	e.with(func() { list = e.judge.Bans.List(now) })
+	e.with(func() { list = e.judge.Bans.InForce(now) })
 	return list
 }
 

@@ -177,8 +177,8 @@ func (e *Engine) restoreCompromise(now time.Time, h incident.Hold) {
 	e.judge.Places.RestoreCompromise(c)
 }
 
-// restoreBans brings the bans of the ledger and those of the kernel together. In
-// mode observe nothing is dropped.
+// restoreBans brings the bans of the ledger and those of the kernel together, in mode observe,
+// too: what a person banned, or the daemon before, stays.
 func (e *Engine) restoreBans(ctx context.Context, now time.Time) error {
 	list, err := e.parts.Ledger.Bans(ctx, now)
 	if errors.Is(ctx.Err(), context.Canceled) {
@@ -191,10 +191,6 @@ func (e *Engine) restoreBans(ctx context.Context, now time.Time) error {
 		}
 	}
 	was := bans.Remembered{Bans: list, Partial: err != nil}
-	if e.observe {
-		bans.Restore(now, e.judge.Bans, e.parts.Ledger, was, e.judge.Places.Allowed)
-		return nil
-	}
 	err = bans.Load(now, e.judge.Bans, e.parts.Firewall, e.parts.Ledger, was, e.judge.Places.Allowed)
 	if errors.Is(err, bans.ErrFull) {
 		e.queue.SetFull()
@@ -248,7 +244,7 @@ func (e *Engine) resume(now time.Time, o unfinished) {
 		case s.Step.Step == incident.StepBan && e.drops(now, s.Target):
 			s.State, s.Detail = incident.Done, "in force since the restart"
 		case e.pausedStep(now, &s.Step):
-		case read && !e.observe && e.canFinish(s.Step.Step, now.Sub(i.At)):
+		case read && e.canFinish(s.Step.Step, now.Sub(i.At)):
 			if !slices.Contains(recent, s.Incident) {
 				recent = append(recent, s.Incident)
 			}
@@ -268,11 +264,11 @@ func (e *Engine) resume(now time.Time, o unfinished) {
 }
 
 // canFinish names the steps that do no harm when they are done twice, of an
-// incident that is not too old for them.
+// incident that is not too old for them. In mode observe that is the message alone.
 func (e *Engine) canFinish(kind incident.StepKind, age time.Duration) bool {
 	switch kind {
 	case incident.StepHangup, incident.StepRotate, incident.StepRemoveRegistrations:
-		return age < finishWithin
+		return age < finishWithin && !e.judge.Observes()
 	case incident.StepNotify:
 		return age < deliverWithin && e.parts.Notifier != nil
 	}

@@ -14,7 +14,7 @@ func check(t *testing.T, l *lab.Lab, user, secret, settings string) (string, int
 	t.Helper()
 	w := &warden{t: t, lab: l, dir: t.TempDir()}
 	w.write("", user, secret, settings)
-	out, err := w.tollwarden("check", "-c", w.config())
+	out, err := w.tollwarden("check", "--verbose", "-c", w.config())
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return out, exit.ExitCode()
@@ -38,19 +38,21 @@ func TestCheck(t *testing.T) {
 			says                   []string
 		}{
 			"all is well": {lab.AMIUser, lab.AMISecret, "", 0, []string{
+				"3 wrong passwords from one IP address within 1h",
 				"password guessing: 3 points of one IP address within 1h from ChallengeResponseFailed (1), InvalidPassword (1): ban.",
-				"A ban lasts 15m, then 4h, then 24h, then 7d, then forever, by offence",
+				"A ban lasts 15m, then 4h, then 24h, then 7d, then forever",
+				"security events: a refused login that this check made arrived", "none failed",
 				"on UDP port 5060, 5061 and the other UDP ports on which Asterisk takes SIP and IAX2 only",
 				"Asterisk listens for SIP and IAX2 on UDP port 5060 (" + map[lab.Version]string{lab.Asterisk16: "chan_sip", lab.Asterisk22: "PJSIP"}[l.Version] + "): bans close them",
-				"It closes Asterisk's ports, then everything.", "It listens on TCP port 5038 (AMI), 5060 (",
+				"It closes Asterisk's ports, then everything.", "it listens on TCP port 5038 (AMI), 5060 (",
 				"the kernel accepts the whole ruleset of table inet tollwarden", "logged in to Asterisk Call Manager",
 				"the user may carry out every step of the playbooks", "read = security,call", stanza,
 			}},
 			"a user who may do nothing": {lab.WatcherUser, lab.WatcherSecret, "", 1, []string{
-				"warning: could not ask Asterisk for all of its ports: ", "missing: ports needs GetConfig: add system or config to write=",
+				"warning  ports: could not ask Asterisk for all of its ports: ", "missing: ports needs GetConfig: add system or config to write=",
 				"missing: hangup needs Hangup: add call or system to write=", "missing: rotate needs UpdateConfig: add config to write=",
 			}},
-			"a wrong secret": {lab.AMIUser, "wrong", "", 1, []string{"asterisk: FAILED:", "wrong secret, unknown user"}},
+			"a wrong secret": {lab.AMIUser, "wrong", "", 1, []string{"FAILED   login:", "wrong secret, unknown user", "fix: sed -i"}},
 			"a playbook that does not exist": {lab.AMIUser, lab.AMISecret, strings.Replace(shortRules(3), `playbook = "block"`, `playbook = "blok"`, 1), 1, []string{
 				`threshold[0].playbook: there is no [[playbook]] "blok": want one of "block", "compromise"`,
 			}},

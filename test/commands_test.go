@@ -270,7 +270,7 @@ func TestLookingIntoAnAttack(t *testing.T) {
 	}
 	b.run(with("incident", "77")...).wants(t, "no incident", 1, "there is no incident 77")
 	b.run("incident").wants(t, "no incident named", 2, "want tollwarden incident ID")
-	b.run("allow", "everybody").wants(t, "no such command", 2, `unknown command "everybody"`)
+	b.run("allow", "everybody").wants(t, "no such command", 2, `there is no command "allow everybody"`)
 	b.run(with("incident", "seven")...).wants(t, "no number", 2, "want the number")
 
 	b.run(with("unban", "203.0.113.5", "--forgive")...).wants(t, "unban --forgive", 0, "released 203.0.113.5; forgot its wrong passwords and 1 earlier ban")
@@ -313,7 +313,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 		t.Error("the secret is printed")
 	}
 	b.run(with("rotate", "1009")...).wants(t, "rotate of nobody", 1, "1009")
-	b.run(with("lock", "1009")...).wants(t, "lock of nobody", 1, "no such extension")
+	b.run(with("lock", "1009")...).wants(t, "lock of nobody", 1, "no extension 1009; did you mean 1001?")
 	b.run(with("unlock", "1009")...).wants(t, "a mistyped lock is none", 1, "neither locked nor limited to networks")
 	b.run(with("rotate", "AMI/admin")...).wants(t, "rotate of a manager account", 1, "manager.conf")
 

@@ -36,7 +36,7 @@ var allowed = map[string][]string{
 	"cmd/tollwarden/output":     {"responder/report"},
 	"cmd/tollwarden/operator":   {},
 	"cmd/tollwarden/daemon":     {"ami", "cmd/tollwarden/output", "cmd/tollwarden/settings", "config", "firewall", "responder"},
-	"cmd/tollwarden/replayview": {"cmd/tollwarden/output", "responder/incident", "responder/replay"},
+	"cmd/tollwarden/replayview": {"ami/logfile", "cmd/tollwarden/output", "responder/incident", "responder/replay"},
 
 	"ami":                {"ami"},
 	"ami/event":          {},

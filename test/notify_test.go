@@ -236,11 +236,14 @@ command = [%q, %q]
 
 	// check tests the receivers; with --notify it sends a message.
 	said := b.run("check", "-c", b.config())
-	if !strings.Contains(said.out, "e-mail b@example.org: ok") || !strings.Contains(said.out, "syslog "+socket+": ok") || len(mail.got()) > 0 {
+	if !strings.Contains(said.out, "e-mail b@example.org answers") || !strings.Contains(said.out, "syslog "+socket+" answers") || len(mail.got()) > 0 {
 		t.Errorf("check: %s; %d letters", said.out, len(mail.got()))
 	}
-	if said := b.run("check", "--notify", "-c", b.config()); !strings.Contains(said.out, "a test message goes to each") || len(mail.got()) != 1 || !strings.Contains(mail.got()[0], "Subject: FYI: This is a test (") {
+	if said := b.run("check", "--notify", "-c", b.config()); strings.Count(said.out, "took a sample of an incident, of an alarm and of a digest") != 2 || len(mail.got()) != 3 || !strings.Contains(mail.got()[1], "Subject: FYI: This is a test (") {
 		t.Errorf("check --notify: %s; letters %q", said.out, mail.got())
+	}
+	if line := readLine(t, syslog); !strings.Contains(line, `threshold="sample"`) {
+		t.Errorf("syslog got %q", line)
 	}
 	if line := readLine(t, syslog); !strings.Contains(line, "test: This is a test of `tollwarden check --notify`") {
 		t.Errorf("syslog got %q", line)
@@ -251,22 +254,22 @@ command = [%q, %q]
 	for n := range 10 {
 		b.pbx.Raw("security", security("InvalidAccountID", "evil\x1b]0;x", fmt.Sprint("n", n), fmt.Sprintf("203.0.113.%d", n), ""))
 	}
-	b.wait("the digest", func() bool { return len(mail.got()) == 4 })
-	if digest := mail.got()[3]; !strings.Contains(digest, "Subject: FYI: 8 more messages (") || strings.Count(digest, "Attack from 203.0.113.") != 16 {
+	b.wait("the digest", func() bool { return len(mail.got()) == 6 })
+	if digest := mail.got()[5]; !strings.Contains(digest, "Subject: FYI: 8 more messages (") || strings.Count(digest, "Attack from 203.0.113.") != 16 {
 		t.Errorf("the digest is\n%s", digest)
 	}
 	// The owner's address is known.
 	b.pbx.Raw("security", rightGuess("1002", "198.51.100.12"))
 	b.theft()
-	b.wait("the letter", func() bool { return len(mail.got()) == 5 })
-	letter := mail.got()[4]
+	b.wait("the letter", func() bool { return len(mail.got()) == 7 })
+	letter := mail.got()[6]
 	for _, want := range []string{"Subject: Break-in on extension 1002 at ", "\r\n\r\n1002 from 192.0.2.66\r\nban done: until ", "\r\nhangup done: 1 channel ended", "its phones that need the new password were last seen at 198.51.100.12"} {
 		if !strings.Contains(letter, want) {
 			t.Errorf("the letter lacks %q:\n%s", want, letter)
 		}
 	}
 	var line string
-	for range 11 {
+	for range 12 { // the first is the sample of a digest
 		line = readLine(t, syslog)
 	}
 	if !regexp.MustCompile(`^<84>.{15} tollwarden\[\d+\]: incident=11 threshold="break-in" key="account 1002" account="1002" source="192.0.2.66" mode=enforce steps="ban done, hangup done, rotate done`).MatchString(line) {
@@ -306,7 +309,7 @@ func TestPendingNotificationsSurviveARestart(t *testing.T) {
 		}
 	}
 	config(deadEnd(t), "300ms")
-	if said := b.run("check", "-c", b.config()); said.code != 1 || !strings.Contains(said.out, "e-mail b@example.org: FAILED") || !strings.Contains(said.out, "no answer within 300ms") {
+	if said := b.run("check", "-c", b.config()); said.code != 1 || !strings.Contains(said.out, "FAILED   receivers: e-mail b@example.org") || !strings.Contains(said.out, "no answer within 300ms") {
 		t.Errorf("check with a dead mail server: exit %d, %s", said.code, said.out)
 	}
 	b.start()

@@ -20,7 +20,7 @@ func TestStatusReportsTheLog(t *testing.T) {
 	b.start()
 	at := []string{"--socket", b.socket()}
 	b.run(append([]string{"status"}, at...)...).wants(t, "status without the log", 4, "open log", "no such file")
-	b.run("check", "-c", b.config()).wants(t, "check without the log", 1, "log: FAILED", "no such file")
+	b.run("check", "-c", b.config()).wants(t, "check without the log", 1, "FAILED   log:", "no such file")
 	if err := os.WriteFile(path, []byte("["+time.Now().Format(time.DateTime)+"] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n"+strings.Repeat("x", 100<<10)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

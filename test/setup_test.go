@@ -82,10 +82,11 @@ func TestSetup(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := s.files()
+		register(t, addPhone(t, addHost(t, l, "office", "192.0.2.10"), "1001"))
 		for _, answers := range []string{"", strings.Repeat("\n", 30) + "n\n"} {
 			out, err := s.run(answers)
 			left, _ := os.ReadDir(s.folder)
-			if err != nil || !strings.Contains(out, "Nothing was written.") || len(left) > 0 || cmp.Diff(before, s.files()) != "" {
+			if err != nil || !strings.Contains(out, "Nothing was written.") || len(left) > 0 || cmp.Diff(before, s.files()) != "" || answers != "" && !strings.Contains(out, "extension 1001 from 192.0.2.10") {
 				t.Errorf("answers %q: %v, %v\n%s", answers, err, left, out)
 			}
 		}

@@ -143,6 +143,7 @@ type Event struct {
 	SessionID     []byte // PJSIP: the Call-ID
 	Local         netip.AddrPort
 	Remote        netip.AddrPort // see Proven
+	Doubtful      bool           // from a log in which others than Asterisk can write
 	Transport     Transport      // of Remote
 	ACLName       []byte         // FailedACL
 	RequestType   []byte         // RequestNotSupported, RequestNotAllowed, RequestBadFormat
@@ -189,8 +190,10 @@ func (e *Event) chanSIP() bool { return string(e.Service) == "SIP" }
 // (chan_sip.c check_via, sip_real_dst, the same in 16, 18 and 20). Observed on
 // 16.28 over UDP and TCP: ";rport;maddr=198.51.100.7" yields InvalidPassword and
 // SuccessfulAuth from 198.51.100.7.
+//
+// What comes from a log in which others can write proves nothing.
 func (e *Event) Proven() bool {
-	if !e.Kind.Security() || e.chanSIP() {
+	if !e.Kind.Security() || e.chanSIP() || e.Doubtful {
 		return false
 	}
 	return e.Transport.Connected() || (e.Kind == SuccessfulAuth && e.UsingPassword)

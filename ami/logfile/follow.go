@@ -12,6 +12,24 @@ import (
 	"time"
 )
 
+// recent counts the last lines.
+type recent struct{ before, last Counts }
+
+// fewLines is how many lines recent counts at least, if there are as many.
+const fewLines = 2000
+
+// of returns the counts since one of the last lines.
+func (r *recent) of(now Counts) Counts {
+	if now.Lines-r.last.Lines >= fewLines {
+		r.before, r.last = r.last, now
+	}
+	b := &r.before
+	return Counts{
+		Lines: now.Lines - b.Lines, Entries: now.Entries - b.Entries, Others: now.Others - b.Others, Foreign: now.Foreign - b.Foreign, Undated: now.Undated - b.Undated,
+		Doubtful: now.Doubtful - b.Doubtful, Seen: now.Seen - b.Seen, Tampered: now.Tampered - b.Tampered, Blinded: now.Blinded - b.Blinded,
+	}
+}
+
 const (
 	// pollInterval is how often the log is polled. Lines are parsed one poll after they
 	// were read: by then, a manager event for the same attempt has arrived, and the
@@ -41,6 +59,13 @@ type Follower struct {
 	// Since is since when lines are read that were written before there was a Follower;
 	// zero is not at all. It chooses files, not lines: earlier ones are read, too.
 	Since time.Time
+	// DateFormat is the format of the dates; nil is that which they show.
+	DateFormat *DateFormat
+	// Hint, if set, returns what the format probably is, or nil: see Clock.Hint. It is
+	// called on the Follower's goroutine.
+	Hint func() *DateFormat
+	// Tags are further names of Asterisk: see Parser.Tags.
+	Tags []string
 
 	parser  Parser
 	file    *os.File
@@ -57,7 +82,8 @@ type Follower struct {
 	started bool          // the first poll is over; new files are read from the start
 	unread  []byte        // read, not yet parsed
 	partial []byte        // start of an incomplete line
-	skip    bool          // inside a line that is too long
+	recent  recent
+	skip    bool // inside a line that is too long
 
 	mu     sync.Mutex
 	health Health
@@ -72,6 +98,14 @@ type Health struct {
 	Rotated  uint64    // number of times that the file was replaced or truncated
 	TooLong  uint64    // number of lines skipped because of their length
 	Counts   Counts
+	// Recent counts the last lines alone, some thousands.
+	Recent Counts
+	// Trust is who can have written the lines.
+	Trust Trust
+	// Sample is the beginning of a line in no known form; "" if there was none.
+	Sample string
+	// Ambiguous is why dates are not read, or nil.
+	Ambiguous *AmbiguousError
 }
 
 // Health returns the current state. It may be called from any goroutine.
@@ -145,6 +179,8 @@ func (f *Follower) poll(now time.Time, buf []byte) int {
 		f.upTo = upTo
 	}
 	f.health.Err, f.health.Counts = err, f.parser.Counts
+	f.health.Recent = f.recent.of(f.parser.Counts)
+	f.health.Trust, f.health.Sample, f.health.Ambiguous = f.parser.Trust, f.parser.Sample, f.parser.Clock.Ambiguous()
 	if n > 0 {
 		f.health.LastLine = now
 	}
@@ -200,7 +236,21 @@ func (f *Follower) open(path string) error {
 		offset = info.Size()
 	}
 	f.begin(file, info, offset)
+	f.survey(info)
 	return nil
+}
+
+// survey surveys the end of the file, or what is read of it.
+func (f *Follower) survey(info os.FileInfo) {
+	p := &f.parser
+	p.Tags, p.Clock.Format = f.Tags, f.DateFormat
+	if f.Hint != nil {
+		p.Clock.Hint = f.Hint()
+	}
+	p.Clock.Location, p.Clock.Latest = f.zone(), info.ModTime()
+	size := info.Size()
+	from := min(f.offset, max(0, size-readSize))
+	_ = p.Survey(io.NewSectionReader(f.file, from, size-from), info.ModTime()) // dates that stay open are told of as they come
 }
 
 // replaced checks whether the file was replaced or truncated after it was read to its
@@ -265,6 +315,7 @@ func (f *Follower) parse(text []byte) {
 		f.parsed++
 		if !f.skip {
 			f.parser.Missed = f.line < f.missed
+			f.parser.Clock.Follows = !f.parser.Missed
 			f.parser.Line(line, f.Emit)
 			f.advance()
 		}
@@ -281,26 +332,27 @@ func (f *Follower) tooLong() {
 	f.partial, f.skip = f.partial[:0], true
 }
 
-// Sample parses the end of a log and returns its counts.
-func Sample(now time.Time, path string) (Counts, error) {
-	f := Follower{Path: path, Emit: func(*Record) {}}
+// Sample parses the end of the log of f, which must not run, and returns what it is like.
+func (f *Follower) Sample(now time.Time) (Health, error) {
+	f.Emit = func(*Record) {}
 	defer f.close()
-	if err := f.open(path); err != nil {
-		return Counts{}, err
+	if err := f.open(f.Path); err != nil {
+		return Health{}, err
 	}
 	f.offset = max(0, f.offset-readSize)
 	cut := f.offset > 0
 	buf := make([]byte, readSize)
 	n, err := f.file.ReadAt(buf, f.offset)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Counts{}, fmt.Errorf("read log: %w", err)
+		return Health{}, fmt.Errorf("read log: %w", err)
 	}
 	text := buf[:n]
 	if cut {
 		_, text, _ = bytes.Cut(text, []byte{'\n'})
 	}
-	f.parser.Clock = Clock{Location: time.Local, Latest: now}
+	f.missed = f.offset + int64(n)
+	f.parser.Clock.Latest = now
 	f.parse(text)
 	f.parser.Flush(f.Emit)
-	return f.parser.Counts, nil
+	return Health{Counts: f.parser.Counts, Recent: f.parser.Counts, Trust: f.parser.Trust, Sample: f.parser.Sample, Ambiguous: f.parser.Clock.Ambiguous()}, nil
 }

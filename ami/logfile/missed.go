@@ -73,14 +73,23 @@ func (f *Follower) findShift() {
 	text := make([]byte, min(info.Size(), longestLine))
 	n, _ := file.ReadAt(text, info.Size()-int64(len(text)))
 	written := info.ModTime()
-	clock := Clock{Location: time.Local, Latest: written}
+	clock := Clock{Location: time.Local, Latest: written, Format: f.DateFormat, Follows: true}
+	u := unwrapper{tags: f.Tags, stamps: stamps{clock: &clock}}
 	lines := bytes.Split(bytes.TrimSpace(text[:n]), []byte{'\n'})
 	for i := len(lines) - 1; i >= 0; i-- {
-		e, ok := parseEntry(stripColour(lines[i]))
+		w := u.unwrap(stripColour(lines[i]))
+		e, ok := w.entry, len(w.entry.level) > 0
+		if !ok {
+			e, ok = parseEntry(w.text)
+		}
 		if !ok {
 			continue
 		}
-		if at, dated := clock.Parse(e.date); dated {
+		at, dated := w.at, !w.at.IsZero()
+		if !dated {
+			at, dated = clock.Parse(e.date)
+		}
+		if dated && !w.zoned {
 			f.shift = shiftBetween(at, written)
 		}
 		return

@@ -262,6 +262,7 @@ func isTransport(v []byte) bool {
 }
 
 // parseManager parses the messages of the manager interface, which start with the source.
+// Whoever reaches it has a TCP connection, also over HTTP.
 func parseManager(m []byte, e *event.Event) (notice, valid bool) {
 	source, rest, _ := bytes.Cut(m, space)
 	for _, v := range []reasonKind{
@@ -274,7 +275,7 @@ func parseManager(m []byte, e *event.Event) (notice, valid bool) {
 			continue
 		}
 		name, complete := bytes.CutSuffix(name, []byte{'\''})
-		e.Kind, e.Service, e.AccountID = v.kind, serviceAMI, name
+		e.Kind, e.Service, e.AccountID, e.Transport = v.kind, serviceAMI, name, event.TCP
 		e.Remote, valid = parseSource(source)
 		return true, valid && complete
 	}

@@ -24,17 +24,23 @@ const (
 // Record is one finding. The text of its event is valid only during the call of emit.
 type Record struct {
 	Finding  Finding
-	At       time.Time // of the line; zero if it has no date
+	At       time.Time // of the line, or of the last one with a date; zero if there was none, or it was just written
 	Security bool      // from a SECURITY line
 	Missed   bool      // written while no process followed the log
-	Event    event.Event
+	Doubtful bool      // others than Asterisk can have written it: see Trust
+
+	carried bool // it may be part of a sender's text
+	Event   event.Event
 }
 
 // Counts counts the lines and findings of a Parser.
 type Counts struct {
 	Lines    uint64 // all lines
-	Foreign  uint64 // lines that do not start like Asterisk's
-	Undated  uint64 // lines with an unknown date format, which are ignored
+	Entries  uint64 // of Asterisk's logger, with a known date or none
+	Others   uint64 // of other programs, or shown by Asterisk's console besides the log
+	Foreign  uint64 // in no known form
+	Undated  uint64 // of Asterisk's logger, with an unknown date format, which are ignored
+	Doubtful uint64 // of Entries, those that others than Asterisk can have written
 	Seen     uint64
 	Tampered uint64
 	Blinded  uint64
@@ -48,17 +54,34 @@ const maxTorn = 1024
 type Parser struct {
 	Clock  Clock
 	Counts Counts
+	// Tags are names under which syslog, the journal or a container has Asterisk's lines,
+	// besides the usual ones.
+	Tags []string
 	// Comments makes the Parser skip lines that start with '#', which people add to log
 	// collections. Asterisk writes no such lines.
 	Comments bool
 	// Missed is the value of Record.Missed for the next lines.
 	Missed bool
+	// Trust is who can have written the lines so far.
+	Trust Trust
+	// Sample is the beginning of the first line in no known form.
+	Sample string
 
-	line   []byte // text of the held record
+	unwrapper unwrapper
+	pieces    [2][]byte // lines in pieces, by stream
+
+	line   []byte // the lines of the held record
+	text   []byte // Asterisk's text in them
 	record Record
+	times  int  // how often the record was logged
 	held   bool // record is held until the next line
+	whole  bool // the held record is complete, whatever follows
 
-	torn tornEntry
+	torn    tornEntry
+	last    time.Time // of the last line with a date
+	form    form      // of the last entry
+	carried int       // the next bytes may be a sender's text
+	console console
 
 	// manager.c writes two lines if it rejects the name or address of a login: the
 	// reason and the failure. rejected is the address and name in the first line.
@@ -73,31 +96,173 @@ type tornEntry struct {
 	hasSource bool // its end contains the genuine source
 }
 
+// maxSample bounds Parser.Sample.
+const maxSample = 120
+
 // Line parses the next line, without its line feed. A finding is passed to emit when the
-// next line shows that it is complete.
+// next line shows that it is complete. The line may be changed.
 func (p *Parser) Line(line []byte, emit func(*Record)) {
 	p.Counts.Lines++
 	if p.Comments && len(line) > 0 && line[0] == '#' {
 		return
 	}
 	line = stripColour(line)
-	e, ok := parseEntry(line)
-	if ok && len(e.date) > 0 {
-		if _, ok = p.Clock.Parse(e.date); !ok {
-			p.Counts.Undated++
+	p.unwrapper.tags, p.unwrapper.stamps.clock = p.Tags, &p.Clock
+	w := p.unwrapper.unwrap(line)
+	if w.form == formContainer {
+		var whole bool
+		if w.text, whole = p.join(&w); !whole {
+			return
 		}
 	}
+	carried := p.carried > 0
+	p.carried = max(0, p.carried-len(line)-1)
+	undated := p.Counts.Undated
+	e, at, ok := p.entry(&w)
 	if p.torn.room > 0 {
-		p.continueTorn(line, emit)
+		if w.ours {
+			p.continueTorn(w.text, emit)
+		} else {
+			p.Counts.Others++
+		}
 		return
 	}
 	if !ok {
-		p.Counts.Foreign++
-		p.taint(line, emit)
+		p.notEntry(&w, line, p.Counts.Undated > undated, emit)
 		return
 	}
 	p.Flush(emit)
-	p.read(line, &e)
+	trust := p.trust(&w, &e)
+	p.Counts.Entries++
+	if trust != Own {
+		p.Counts.Doubtful++
+	}
+	if w.form != p.form && p.Counts.Entries > 1 {
+		p.carried = carriedWithin // one of the two may be forged
+		carried = true
+	}
+	p.form = w.form
+	p.read(line, &w, &e, Record{At: at, Doubtful: trust != Own, carried: carried})
+	if carrier(&e) {
+		p.carried = carriedWithin
+	}
+}
+
+// join joins a line that a container's runtime cut into pieces.
+func (p *Parser) join(w *wrapped) (text []byte, whole bool) {
+	stream := 0
+	if w.stderr {
+		stream = 1
+	}
+	piece := &p.pieces[stream]
+	if !w.partial && len(*piece) == 0 {
+		return w.text, true
+	}
+	if len(*piece)+len(w.text) <= longestLine {
+		*piece = append(*piece, w.text...)
+	}
+	if w.partial {
+		return nil, false
+	}
+	text, *piece = *piece, (*piece)[:0]
+	return text, true
+}
+
+// entry returns the entry in a line, and its time. ok is false if it is none of Asterisk's
+// logger.
+func (p *Parser) entry(w *wrapped) (e entry, at time.Time, ok bool) {
+	if !w.ours {
+		return e, at, false
+	}
+	e, ok = w.entry, len(w.entry.level) > 0
+	if !ok {
+		e, ok = parseEntry(w.text)
+	}
+	if !ok {
+		return e, at, false
+	}
+	if w.form == formBare {
+		if len(e.date) == 0 && p.console.dated {
+			return e, at, false // no line of this log
+		}
+		p.console.entries++
+		p.console.dated = p.console.dated || len(e.date) > 0
+	}
+	at, ok = p.date(w, &e)
+	return e, at, ok
+}
+
+// date is the time of an entry: a date with a time zone, then Asterisk's own, then that of
+// the last line with one. ok is false if the entry has a date, but none can be read.
+func (p *Parser) date(w *wrapped, e *entry) (at time.Time, ok bool) {
+	switch at, ok = w.at, true; {
+	case w.zoned:
+	case len(e.date) > 0:
+		own, known := p.Clock.Parse(e.date)
+		if known {
+			at = own
+		} else if at.IsZero() {
+			p.Counts.Undated++
+			return at, false
+		}
+	}
+	if at.IsZero() {
+		if p.Clock.Follows {
+			return at, true // of now
+		}
+		return p.last, true
+	}
+	if !p.Clock.tooLate(at) {
+		p.last = at
+	}
+	return at, true
+}
+
+// trust is who can have written an entry.
+func (p *Parser) trust(w *wrapped, e *entry) (t Trust) {
+	switch {
+	case w.form == formLogger:
+	case w.form == formContainer:
+		t = Anyone
+	case e.layout == layoutSyslog:
+		t = LocalUsers
+	case w.form == formSyslog, e.layout == layoutConsole && p.console.shows():
+		t = Anyone
+	}
+	p.Trust = max(p.Trust, t)
+	return t
+}
+
+// notEntry handles a line that is none of Asterisk's logger, or whose date is unknown.
+func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Record)) {
+	blank := len(bytes.TrimSpace(w.text)) == 0
+	shown := w.ours && isConsoleText(w.text)
+	opening := w.ours && isOpening(w.text)
+	if shown && w.form == formBare {
+		p.console.others++
+	}
+	switch {
+	case blank, undated:
+	case !w.ours, w.form != formBare, shown, opening:
+		p.Counts.Others++
+	default:
+		p.Counts.Foreign++
+		if p.Sample == "" {
+			p.Sample = string(line[:min(len(line), maxSample)])
+		}
+	}
+	if blank || !p.held {
+		if !blank && w.form == formBare {
+			p.carried = carriedWithin
+		}
+		return
+	}
+	if p.whole || w.form != formBare && p.form != formBare || p.record.Doubtful && p.console.shows() {
+		p.Flush(emit)
+		return
+	}
+	p.carried = carriedWithin
+	p.taint(line, emit)
 }
 
 // Flush emits the held finding. It is called if no further line has arrived for long
@@ -108,30 +273,29 @@ func (p *Parser) Flush(emit func(*Record)) {
 	}
 	p.held = false
 	p.record.Event.Raw = p.line
-	switch p.record.Finding {
-	case Seen:
-		p.Counts.Seen++
-	case Tampered:
-		p.Counts.Tampered++
-	case Blinded:
-		p.Counts.Blinded++
+	for range max(p.times, 1) {
+		switch p.record.Finding {
+		case Seen:
+			p.Counts.Seen++
+		case Tampered:
+			p.Counts.Tampered++
+		case Blinded:
+			p.Counts.Blinded++
+		}
+		emit(&p.record)
 	}
-	emit(&p.record)
 }
 
 // taint turns the held finding into tampering, because the line after it does not start
 // like Asterisk's: one of the two is forged.
 func (p *Parser) taint(line []byte, emit func(*Record)) {
-	if !p.held || len(bytes.TrimSpace(line)) == 0 {
-		return
-	}
-	p.record.Finding, p.record.Event = Tampered, event.Event{Kind: p.record.Event.Kind}
+	p.record.Finding, p.record.Event, p.times = Tampered, event.Event{Kind: p.record.Event.Kind}, 0
 	p.appendLine(line)
 	p.Flush(emit)
 }
 
 // read looks for a finding in a line of Asterisk's.
-func (p *Parser) read(line []byte, e *entry) {
+func (p *Parser) read(line []byte, w *wrapped, e *entry, r Record) {
 	switch string(e.level) {
 	case "SECURITY":
 		if !bytes.HasPrefix(e.message, []byte(securityOpening)) {
@@ -145,35 +309,45 @@ func (p *Parser) read(line []byte, e *entry) {
 		if !bytes.HasPrefix(e.message, []byte("Failed to issue security event of type ")) {
 			return
 		}
-		at, _ := p.Clock.Parse(e.date)
 		p.line = append(p.line[:0], line...)
-		p.hold(Record{Finding: Blinded, At: at})
+		r.Finding = Blinded
+		p.hold(r, w)
 		return
 	default:
 		return
 	}
 	p.line = append(p.line[:0], line...)
-	own, _ := parseEntry(p.line)
-	at, _ := p.Clock.Parse(own.date)
-	r := Record{Finding: Seen, At: at}
-	if string(own.level) == "SECURITY" {
-		r.Security = true
-		if parseSecurity(own.message, &r.Event) {
-			p.hold(r)
-			return
-		}
-		p.torn = tornEntry{room: maxTorn, at: at, security: true, hasSource: string(r.Event.Service) != "SIP"}
+	p.text = append(append(p.text[:0], e.file...), e.message...)
+	file, message := p.text[:len(e.file)], p.text[len(e.file):]
+	r.Finding = Seen
+	if string(e.level) == "SECURITY" {
+		p.readSecurity(message, w, r)
 		return
 	}
-	switch notice, valid := parseNotice(own.file, own.message, &r.Event); {
+	switch notice, valid := parseNotice(file, message, &r.Event); {
 	case !notice:
 	case valid && p.isRepeat(&r.Event):
 	case valid:
-		p.hold(r)
-	case bytes.Equal(r.Event.ACLName, aclExtension):
-		p.torn = tornEntry{room: maxTorn, at: at}
+		p.hold(r, w)
+	case bytes.Equal(r.Event.ACLName, aclExtension) && w.form != formLogger:
+		p.torn = tornEntry{room: maxTorn, at: r.At}
 	default:
-		p.hold(Record{Finding: Tampered, At: at})
+		p.hold(Record{Finding: Tampered, At: r.At, Doubtful: r.Doubtful}, w)
+	}
+}
+
+// readSecurity reads an entry of the security log. A success that others can have written
+// is none: it would make their address one of the account's.
+func (p *Parser) readSecurity(message []byte, w *wrapped, r Record) {
+	r.Security = true
+	switch complete := parseSecurity(message, &r.Event); {
+	case complete && r.Doubtful && r.Event.Kind == event.SuccessfulAuth:
+	case complete:
+		p.hold(r, w)
+	case w.form == formLogger:
+		p.hold(Record{Finding: Tampered, At: r.At, Security: true, Doubtful: r.Doubtful}, w)
+	default:
+		p.torn = tornEntry{room: maxTorn, at: r.At, security: true, hasSource: string(r.Event.Service) != "SIP"}
 	}
 }
 
@@ -206,9 +380,10 @@ func (p *Parser) appendLine(line []byte) {
 	p.line = append(append(p.line, '\n'), line...)
 }
 
-func (p *Parser) hold(r Record) {
+func (p *Parser) hold(r Record, w *wrapped) {
 	r.Missed = p.Missed
-	p.record, p.held = r, true
+	r.Event.Doubtful = r.Doubtful || r.carried
+	p.record, p.held, p.whole, p.times = r, true, w.form == formLogger, w.times
 }
 
 // continueTorn handles the lines after the start of a torn entry. No line is accepted
@@ -230,6 +405,6 @@ func (p *Parser) continueTorn(line []byte, emit func(*Record)) {
 	if !over || !p.torn.hasSource {
 		r.Event = event.Event{}
 	}
-	p.torn = tornEntry{}
-	p.hold(r)
+	p.torn, p.carried = tornEntry{}, carriedWithin
+	p.hold(r, &wrapped{form: p.form})
 }

@@ -100,6 +100,7 @@ func (f *Follower) resume() {
 		}
 		if checksum(file, from.Offset) == from.Before {
 			f.begin(file, is.info, from.Offset)
+			f.survey(is.info)
 			for _, later := range files[n+1:] {
 				if later.path != f.Path {
 					f.older = append(f.older, later.path)
@@ -167,6 +168,7 @@ func (f *Follower) begin(file *os.File, info os.FileInfo, offset int64) {
 			offset, f.skip = bound, true
 		}
 	}
+	f.parser.console, f.parser.Trust = console{}, Own // it may be written in another way
 	f.here = Place{Path: f.Path}
 	f.here.Device, f.here.Inode = identity(info)
 	f.file, f.offset, f.parsed, f.line, f.emitted = file, offset, offset, offset, offset

@@ -82,7 +82,7 @@ func TestRisks(t *testing.T) {
 				t.Fatalf("risks: %q, %v; want those of %q", got, err, tc.want)
 			}
 			for i, want := range tc.want {
-				if !strings.HasPrefix(got[i], want) {
+				if !strings.HasPrefix(got[i].Text, want) {
 					t.Errorf("risk %q, want %s", got[i], want)
 				}
 			}

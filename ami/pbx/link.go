@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // Link is the way to Asterisk over whatever session there is. Without one,
@@ -37,6 +38,15 @@ func (l *Link) Use(ctx context.Context, session *ami.Client) error {
 	return ctx.Err()
 }
 
+// atOnceKey marks a context with which nothing waits for a session.
+type atOnceKey struct{}
+
+// AtOnce returns a context with which actions fail at once while there is no session, with an
+// incident.ErrUnreachable. ok is false if there is none now.
+func (l *Link) AtOnce(ctx context.Context) (_ context.Context, ok bool) {
+	return context.WithValue(ctx, atOnceKey{}, true), l.Connected()
+}
+
 // Connected reports whether there is a session.
 func (l *Link) Connected() bool {
 	l.mu.Lock()
@@ -57,6 +67,9 @@ func (l *Link) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
 			}
 			return r, err
 		}
+		if ctx.Value(atOnceKey{}) != nil {
+			return nil, fmt.Errorf("%s: %w", a.Name, incident.ErrUnreachable)
+		}
 		select {
 		case <-ready:
 		case <-ctx.Done():
@@ -70,6 +83,9 @@ func (l *Link) Do(ctx context.Context, a ami.Action) (*ami.Response, error) {
 type brokenError struct{ error }
 
 func (e brokenError) Unwrap() error { return e.error }
+
+// Is says that Asterisk was not reached, or not for long enough.
+func (e brokenError) Is(target error) bool { return target == incident.ErrUnreachable }
 
 // again repeats what is harmless to repeat while sessions break under it.
 func again(ctx context.Context, f func() error) error {

@@ -144,7 +144,7 @@ func TestIAX2GuessesMustBeLogged(t *testing.T) {
 			return r, nil
 		}), Options{})
 		risks, err := m.Risks(t.Context(), nil)
-		if err != nil || (len(risks) > 0) != blind || blind && !strings.HasPrefix(risks[0], "authdebug") {
+		if err != nil || (len(risks) > 0) != blind || blind && !strings.HasPrefix(risks[0].Text, "authdebug") {
 			t.Errorf("%s: %q, %v", general, risks, err)
 		}
 	}

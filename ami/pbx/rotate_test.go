@@ -240,7 +240,7 @@ func TestRotationsRefusedBeforeAnythingChanges(t *testing.T) {
 		kept    int
 	}{
 		"unsafe name":                     {account: "10\n02", is: ErrUnsafeName},
-		"no such extension":                 {account: "1999", is: ErrNoAccount},
+		"no such extension":               {account: "1999", is: ErrNoAccount},
 		"no vault":                        {account: "1002", options: func(o *Options) { o.Vault = nil }, says: "no vault"},
 		"bad options":                     {account: "1002", options: func(o *Options) { o.SecretLength = 4 }, says: "secret length 4"},
 		"endpoint without a login":        {account: "trunk", files: map[string]string{"pjsip.conf": "[trunk]\ntype=endpoint\naors=trunk\n"}, says: "no auth object"},

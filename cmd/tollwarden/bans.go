@@ -44,6 +44,9 @@ func newBans() *cobra.Command {
 
 // dropped is what of a prefix's traffic is dropped.
 func dropped(b incident.Ban) string {
+	if b.Observed {
+		return "would be blocked: " + b.Scope.Words()
+	}
 	return b.Scope.Words()
 }
 

@@ -62,6 +62,9 @@ func (b blocks) print(w io.Writer) {
 // changeLine is a change of a block, in one line.
 func changeLine(c control.BanChange, change string) string {
 	target, until, reason := incident.PrefixText(c.Ban.Prefix), untilWords(c.Ban), c.Ban.Reason
+	if c.Ban.Observed {
+		until = "would be blocked, " + until
+	}
 	if b := c.Partial; b.Kind != "" {
 		target, until, reason = b.Target(), b.Words()+", "+output.UntilWords(b.Until), b.Why()
 	}

@@ -10,14 +10,21 @@ import (
 
 func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "check", Short: "Explain the configuration and test that it works here", Args: args(cobra.NoArgs),
-		Long: "Explain the configuration in words, log in to Asterisk and list what the user may do,\n" +
-			"try the ruleset in the kernel without touching the one in force, and see whether the\n" +
-			"receivers of messages can be reached. Changes nothing; sends messages only with --notify.",
+		Use: "check", Short: "Explain the configuration and prove that it works here", Args: args(cobra.NoArgs),
+		Long: "Explain the configuration in words, and prove by trying that it works here: that\n" +
+			"Asterisk's events and log lines arrive, that the user may do what the playbooks need,\n" +
+			"that the kernel takes the ruleset, and that files, hooks and receivers work. Each failure\n" +
+			"comes with the one command that fixes it. Changes nothing; sends messages only with\n" +
+			"--notify.\n\n" +
+			"Exit codes: 0 everything passed, perhaps with warnings; 1 something failed, or the\n" +
+			"configuration cannot be read; 2 wrong usage.",
 	}
 	file := configFlag(cmd)
 	reference := cmd.Flags().Bool("reference", false, "print every key with its default, and check nothing")
-	send := cmd.Flags().Bool("notify", false, "send every receiver a test message")
+	var o check.Options
+	cmd.Flags().BoolVar(&o.Send, "notify", false, "send every receiver samples: an incident, an alarm and a digest")
+	cmd.Flags().BoolVar(&o.Verbose, "verbose", false, "show signals, points and limits, too, and the section of manager.conf")
+	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if *reference {
 			_, err := cmd.OutOrStdout().Write(config.Reference)
@@ -27,7 +34,8 @@ func newCheck() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return check.Run(cmd.Context(), cmd.OutOrStdout(), cfg, check.Options{Send: *send})
+		o.File, o.JSON = *file, *asJSON
+		return check.Run(cmd.Context(), cmd.OutOrStdout(), cfg, o)
 	}
 	return cmd
 }

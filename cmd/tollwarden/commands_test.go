@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -21,6 +22,11 @@ type fakeDaemon struct {
 	order  any
 	uid    bool // the order came with a user
 	pause  *control.Pause
+	mode   string // "" is enforce
+	// breakIns are those that nobody has dealt with, and acted the accounts of those acted on.
+	breakIns []control.BreakIn
+	acted    []string
+	reload   func() error // nil: it succeeds
 }
 
 func (f *fakeDaemon) Orders() []control.Order {
@@ -34,7 +40,7 @@ func (f *fakeDaemon) Teach(context.Context, uint32, control.History) (control.Ch
 func (f *fakeDaemon) Status() control.Status {
 	gap := &control.Gap{From: goldenAt, To: goldenAt.Add(time.Minute)}
 	return control.Status{
-		Health: f.health, Pause: f.pause, Mode: "enforce", Version: "v1\x1b", Since: goldenAt,
+		Health: f.health, Pause: f.pause, Mode: cmp.Or(f.mode, "enforce"), Version: "v1\x1b", Since: goldenAt,
 		Checks:   []control.Check{{Name: "events", OK: true, Detail: "listening"}, {Name: "kernel", Detail: "gone"}},
 		Asterisk: control.Asterisk{Events: 5, Gaps: 1, LastGap: gap}, Counters: map[string]uint64{"incidents": 2, "verdicts": 0},
 		Firewall: control.Firewall{Bans: 4, NetworksClosed: 2, FlowsBlocked: 1, Throttled: 2, Closed: []incident.PartialBlock{
@@ -76,11 +82,20 @@ func (f *fakeDaemon) Unban(uid uint32, o control.UnbanOrder) (control.Changed, e
 func (f *fakeDaemon) Allow(uid uint32, o control.AllowOrder) (control.Changed, error) {
 	return f.changed(uid, o)
 }
+
 func (f *fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) {
 	return control.Proof{}, nil
 }
 
-func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) { return f.changed(uid, "reload") }
+func (f *fakeDaemon) Reload(uid uint32) (control.Changed, error) {
+	if f.reload != nil {
+		if err := f.reload(); err != nil {
+			return control.Changed{}, control.Refusal(err.Error())
+		}
+	}
+	return f.changed(uid, "reload")
+}
+
 func (f *fakeDaemon) Pause(uid uint32, o control.PauseOrder) (control.Paused, error) {
 	f.order, f.uid = o, uid == uint32(os.Getuid())
 	return control.Paused{Message: "done so"}, nil
@@ -100,7 +115,7 @@ func (f *fakeDaemon) AllowList() []control.Allowed {
 
 func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 	if kind == "network" {
-		return nil, control.Refusal("no network scores")
+		return nil, control.Refusal("no network is counted")
 	}
 	bans := goldenBans()
 	return []control.ScoreStatus{{
@@ -110,6 +125,12 @@ func (f *fakeDaemon) Scores(kind string, _ int) ([]control.ScoreStatus, error) {
 }
 func (f *fakeDaemon) Accounts() []string { return []string{"1001", "10 02; rm"} }
 func (f *fakeDaemon) account(uid uint32, what string, o control.AccountOrder) (control.AccountDone, error) {
+	switch o.Account {
+	case "1011": // a typo
+		return control.AccountDone{}, control.Refusal("refused: no such extension: 1011")
+	case "1021":
+		return control.AccountDone{}, control.Refusal("Asterisk is down")
+	}
 	f.order, f.uid = what+" "+o.Account, uid == uint32(os.Getuid())
 	if o.Expire {
 		f.order = what + " and remove " + o.Account
@@ -131,6 +152,13 @@ func (f *fakeDaemon) Trust(uid uint32, o control.TrustOrder) (control.AccountDon
 
 func (f *fakeDaemon) Compromise(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	return f.account(uid, "compromise", o)
+}
+
+func (f *fakeDaemon) BreakIns() []control.BreakIn { return f.breakIns }
+
+func (f *fakeDaemon) ActOn(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	f.acted = append(f.acted, o.Account)
+	return control.AccountDone{Account: o.Account, Message: o.Account + ": being contained"}, nil
 }
 
 func (f *fakeDaemon) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
@@ -224,7 +252,7 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"sources", 0, []string{"2 of 3 wrong passwords  1d", "one phone's flow (198.51.100.20:59271) blocked until 2026-", "throttled until 2026-", "limit reached, known, locked, 2 calls up, password changed"}},
 		{"addresses --verbose", 0, []string{"66%", "  b  "}},
 		{"extensions", 0, []string{"EXTENSION", "2 of 3 wrong passwords"}},
-		{"sources --networks", 1, []string{"no network scores"}},
+		{"sources --networks", 1, []string{"no network is counted"}},
 		{"accounts --json", 0, []string{`"share": 0.66`}},
 		{"allow list", 0, []string{"198.51.100.0/24", "our office"}},
 		{"allow list --json", 0, []string{`"origin": "file"`}},
@@ -238,6 +266,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"ban 192.0.2.1 --for soon", 2, []string{"--for"}},
 		{"unban", 2, []string{"give an address"}},
 		{"nothing", 2, []string{"there is no command \"nothing\""}},
+		{"rotate 1011", 1, []string{"tollwarden: no extension 1011; did you mean 1001?"}},
+		{"rotate 1021", 1, []string{"tollwarden: Asterisk is down; no extension 1021 is known: did you mean 1001?"}},
+		{"hangup 1010", 0, []string{"done so", "no extension 1010 is known; did you mean 1001?"}},
 		{"stauts", 2, []string{"did you mean `tollwarden status`?"}},
 		{"allow ad", 2, []string{"did you mean `tollwarden allow add`?"}},
 		{"rotate 1002 --expir", 2, []string{"there is no option --expir; did you mean --expire?"}},

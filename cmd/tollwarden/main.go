@@ -21,13 +21,14 @@ import (
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 )
 
-// Exit codes. `status` adds its own two.
+// Exit codes. `status` adds its own three.
 const (
 	exitFine       = 0
 	exitFailed     = 1
 	exitUsage      = 2
 	exitNotRunning = 3
 	exitDegraded   = 4
+	exitObserving  = 5
 )
 
 // exitCode is an error that asks for an exit code of its own.
@@ -103,8 +104,8 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(noFlag)
 	root.AddCommand(
 		newStatus(), newIncidents(), newIncident(), newBans(), newAddresses(), newExtensions(), newOrders(), newSpending(),
-		newFirstHour(), newHangup(), newRotate(), newSecret(), newLock(), newUnlock(), newCompromise(), newTrust(), newBan(), newUnban(), newAllow(), newPause(), newResume(),
-		newSetup(), newCheck(), newReplay(), newImport(), newRates(), newDemo(),
+		newFirstHour(), newHangup(), newRotate(), newSecret(), newLock(), newUnlock(), newCompromise(), newTrust(), newBan(), newUnban(), newAllow(), newEnforce(), newObserve(), newPause(), newResume(),
+		newSetup(), newCheck(), newReplay(), newImport(), newRates(), newBackup(), newRestore(), newForget(), newDemo(),
 		newRun(), newReload(), newDown(), newVersion(), newMan(), newHook(), oldName(newAddresses(), "sources"), oldName(newExtensions(), "accounts"),
 	)
 	group(root)

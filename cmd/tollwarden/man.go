@@ -90,7 +90,7 @@ var files = []struct{ flag, path, what string }{
 	{"socket", "/run/tollwarden.sock", "The socket through which the command reaches the daemon."},
 	{"", "/var/lib/tollwarden/ledger.db", "The records: what happened, and what must survive a restart."},
 	{"", "/var/lib/tollwarden/allow", "The allow list that `tollwarden allow` changes."},
-	{"", "/var/lib/tollwarden/secrets", "The passwords that Tollwarden has set, which `tollwarden secret` shows."},
+	{"", "/var/lib/tollwarden/secrets", "The passwords that Tollwarden has set, which `tollwarden secret EXTENSION` shows."},
 	{"", "/usr/share/doc/tollwarden/reference.toml", "Every key of the configuration with its default."},
 }
 

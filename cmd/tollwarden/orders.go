@@ -49,8 +49,13 @@ func orderAccount(cmd *cobra.Command, order func(context.Context, *control.Clien
 		if *asJSON {
 			return output.JSON(cmd.OutOrStdout(), done)
 		}
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), output.PlainLines(done.Message))
-		return err
+		if _, err = fmt.Fprintln(cmd.OutOrStdout(), output.PlainLines(done.Message)); err != nil {
+			return err
+		}
+		if cmd.Name() == "hangup" && len(done.Channels) == 0 { // which is no failure, but may be a typo
+			hintExtension(cmd, client, args[0])
+		}
+		return nil
 	}
 	return cmd
 }

@@ -12,7 +12,7 @@ import (
 func newReload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "reload", Short: "Reload the daemon's configuration and allow file", Args: args(cobra.NoArgs),
-		Long: "Reload the daemon's configuration and allow file, as SIGHUP does. Scores, bans and\n" +
+		Long: "Reload the daemon's configuration and allow file, as SIGHUP does. What is counted, bans and\n" +
 			"running steps stay, and no event is lost. If either file has an error, or a change\n" +
 			"needs a restart, both are refused and the old ones stay in force. Entries of the allow list\n" +
 			"that are not in force all the same are listed, such as a host name that cannot be resolved.",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/replayview"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
@@ -26,9 +27,10 @@ func newReplay() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "replay [FILE...]", Short: "Show what this configuration would have done with recorded files",
 		Long: "Show what this configuration would have done, in virtual time and without changing anything.\n\n" +
-			"The files may be Asterisk's logs (security, messages, full, rotated ones), transcripts of the\n" +
-			"manager interface, and call records (Master.csv, exports with the columns' names in the first\n" +
-			"line, channel events), in any mixture, also compressed (gzip, xz, zstd, bzip2), or a whole\n" +
+			"The files may be Asterisk's logs (security, messages, full, rotated ones; from syslog, the\n" +
+			"journal and containers, too; with any dateformat of logger.conf), transcripts of the manager\n" +
+			"interface, and call records (Master.csv, exports with the columns' names in the first line,\n" +
+			"channel events), in any mixture, also compressed (gzip, xz, zstd, bzip2), or a whole\n" +
 			"folder of them; with --database, the call records of FreePBX, too. A month of logs shows, before\n" +
 			"the first day in mode enforce, which attackers it would have blocked, and which users. Wrong\n" +
 			"answers to challenges of PJSIP count as confirmed addresses, as nearly all do live.",
@@ -42,6 +44,8 @@ func newReplay() *cobra.Command {
 	fromDatabase := cmd.Flags().Bool("database", false, "also the call records of the last 60 days in the database of calls.history")
 	dates := datesFlag(cmd)
 	progress := cmd.Flags().Bool("progress", false, "print the progress even if standard error is no terminal")
+	dateFormat := cmd.Flags().String("dateformat", "", "the `FORMAT` of the dates in Asterisk's logs, as in logger.conf, such as '%d/%m/%Y %T'; read from them if it is missing")
+	tags := cmd.Flags().StringSlice("tag", nil, "a further `NAME` of Asterisk in syslog, the journal or a container's log")
 	zone := cmd.Flags().String("zone", "Local", "the time `ZONE` of dates that have none, such as Europe/London")
 	cmd.RunE = func(cmd *cobra.Command, paths []string) error {
 		location, err := time.LoadLocation(*zone)
@@ -60,6 +64,11 @@ func newReplay() *cobra.Command {
 			return err
 		}
 		o.Zone, o.Dates = location, order
+		if o.Tags = append(cfg.Asterisk.LogTags, *tags...); *dateFormat != "" {
+			if o.DateFormat, err = logfile.ParseDateFormat(*dateFormat); err != nil {
+				return usage(fmt.Errorf("--dateformat: %w", err))
+			}
+		}
 		if *fromDatabase {
 			o.CallsName = "database " + cfg.Calls.History.Database
 			o.Calls = func(ctx context.Context) (replay.CallReader, error) {

@@ -37,7 +37,7 @@ func newSetup() *cobra.Command {
 		folder:   cmd.Flags().String("folder", "/etc/tollwarden", "the `FOLDER` for Tollwarden's configuration"),
 		answers:  cmd.Flags().String("answers", "", "take the answers from `FILE` and ask nothing"),
 		example:  cmd.Flags().Bool("print-answers", false, "print a file of answers, filled in with what is found or in force"),
-		database: cmd.Flags().Bool("database", false, "only make the database user, as root, where FreePBX, Issabel or PJSIP realtime keep accounts in MariaDB"),
+		database: cmd.Flags().Bool("database", false, "only make the database user, as root, where FreePBX, Issabel or PJSIP realtime keep extensions in MariaDB"),
 		agreed:   cmd.Flags().Bool("yes", false, "ask nothing: take what is found"),
 		undo:     cmd.Flags().Bool("undo", false, "take back everything that setup did"),
 		removal:  cmd.Flags().Bool("keep-configuration", false, "with --undo: leave Tollwarden's own configuration, as when its package is removed"),
@@ -50,7 +50,13 @@ func newSetup() *cobra.Command {
 		f.given[q[0]] = cmd.Flags().StringSlice(strings.ReplaceAll(q[0], "_", "-"), nil, strings.NewReplacer("\"", "", "`", "").Replace(q[1]))
 	}
 	cmd.MarkFlagsMutuallyExclusive("undo", "prove", "database", "print-answers")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return runSetup(cmd, f) }
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		err := runSetup(cmd, f)
+		if errors.Is(err, fs.ErrPermission) {
+			return fmt.Errorf("%w: run it as root", err)
+		}
+		return err
+	}
 	return cmd
 }
 
@@ -64,6 +70,9 @@ func runSetup(cmd *cobra.Command, f setupFlags) error {
 	s.Folder, ferr = filepath.Abs(*f.folder)
 	if err := errors.Join(err, ferr); err != nil {
 		return err
+	}
+	if cfg, err := settings.Load(filepath.Join(s.Folder, "tollwarden.toml")); err == nil && !cmd.Flags().Changed("asterisk") {
+		s.Asterisk = cfg.Asterisk.ConfigDir
 	}
 	if *f.answers != "" {
 		if s.Given, err = setup.ReadAnswers(*f.answers); err != nil {

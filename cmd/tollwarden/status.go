@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
@@ -19,8 +20,8 @@ func newStatus() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "status", Short: "Say whether an attack would be stopped now", Args: args(cobra.NoArgs),
 		Long: "Say whether an attack would be stopped now, and if not, why not. What is not in order comes first.\n" +
-			"Exit code: 0 yes, or starting; 3 the daemon is not running; 4 no. It is starting until Asterisk has\n" +
-			"named its ports, for 10 seconds at most.",
+			"Exit code: 0 yes, or starting; 3 the daemon is not running; 4 no; 5 no, since it only observes, and\n" +
+			"all else is in order. It is starting until Asterisk has named its ports, for 10 seconds at most.",
 		Example: "  tollwarden status\n  tollwarden status --verbose\n  tollwarden status >/dev/null || echo \"look at the PBX\"",
 	}
 	socket, asJSON, verbose := socketFlag(cmd), jsonFlag(cmd), verboseFlag(cmd)
@@ -40,15 +41,22 @@ func newStatus() *cobra.Command {
 		if err == nil && s.Health != control.Healthy && s.Health != control.Starting {
 			return exitCode{code: exitDegraded}
 		}
+		if err == nil && s.Mode == string(config.Observe) {
+			return exitCode{code: exitObserving}
+		}
 		return err
 	}
 	return cmd
 }
 
 func printStatus(w io.Writer, s control.Status, verbose bool) {
+	observing := s.Mode == string(config.Observe)
+	if observing {
+		fmt.Fprintln(w, "OBSERVING: attacks are reported, but not stopped; `tollwarden enforce` begins to stop them")
+	}
 	if p := s.Pause; p != nil {
 		printPause(w, p)
-	} else {
+	} else if !observing || s.Health != control.Healthy {
 		fmt.Fprintln(w, answer(s))
 	}
 	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, output.Plain(s.Version), output.Time(s.Since))
@@ -85,8 +93,6 @@ func answer(s control.Status) string {
 		return "The daemon is starting: ask again in some seconds."
 	case s.Health != control.Healthy:
 		return "AN ATTACK MIGHT NOT BE STOPPED NOW: see what is NOT OK."
-	case s.Mode == string(incident.Observe):
-		return "OBSERVING: an attack would be recorded, but not stopped."
 	}
 	return "An attack would be stopped now."
 }

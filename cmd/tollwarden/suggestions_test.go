@@ -24,6 +24,7 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/amitest"
@@ -248,6 +249,9 @@ func parses(words []string) error {
 	if err == nil {
 		err = cmd.ParseFlags(rest)
 	}
+	if errors.Is(err, pflag.ErrHelp) {
+		return nil
+	}
 	if err == nil {
 		err = cmd.ValidateArgs(cmd.Flags().Args())
 	}
@@ -300,11 +304,15 @@ var refusedSuggestion = regexp.MustCompile(`(?i)unknown|there is no|no such|want
 
 // suggestionSite is a daemon beside a PBX with accounts of odd names, an incident and
 // bans.
-type suggestionSite struct{ socket string }
+type suggestionSite struct{ socket, config string }
 
 func (s suggestionSite) run(t *testing.T, words []string) (code int, text string) {
 	t.Helper()
-	return tollwarden(t, withSocket(words, s.socket)...)
+	words = withSocket(words, s.socket)
+	if cmd, _, err := newRoot().Find(words); err == nil && cmd.Flags().Lookup("config") != nil {
+		words = slices.Concat(words[:1], []string{"-c", s.config}, words[1:])
+	}
+	return tollwarden(t, words...)
 }
 
 func startSuggestionSite(t *testing.T) suggestionSite {
@@ -353,7 +361,7 @@ func startSuggestionSite(t *testing.T) suggestionSite {
 			t.Error(err)
 		}
 	})
-	s := suggestionSite{socket: dir + "/s"}
+	s := suggestionSite{socket: dir + "/s", config: file}
 	s.prepare(t, pbx)
 	return s
 }

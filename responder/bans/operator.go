@@ -17,7 +17,6 @@ type Operator struct {
 	Repeats  *Offences // bans on spoofable evidence
 	Queue    *KernelQueue
 	Ledger   Ledger
-	Observe  bool // nothing is dropped
 	// With runs a function under the lock that guards the registry. The functions
 	// below that say so are called from within one.
 	With func(func())
@@ -48,9 +47,6 @@ func (o *Operator) BanScope(prefix netip.Prefix, until time.Time, scope incident
 	now := time.Now()
 	prefix = prefix.Masked()
 	ban := incident.Ban{Prefix: prefix, Since: now, Until: until, Scope: scope, Reason: reason, Origin: incident.OriginOperator, Step: incident.StepUnknown}
-	if o.Observe {
-		return ban, fmt.Errorf("%w: mode is observe, nothing is dropped", incident.ErrRefused)
-	}
 	var why string
 	o.With(func() { why = o.Objection(prefix) })
 	if why != "" && !force {
@@ -280,14 +276,15 @@ func await(room bool, doneC <-chan error) error {
 	}
 }
 
-// List is every ban in force, the newest first.
+// List is every ban in force, the newest first, with those that mode observe did not carry
+// out.
 func (o *Operator) List(now time.Time) (list []incident.Ban) {
 	o.With(func() { list = o.Registry.List(now) })
 	NewestFirst(list) // off the lock: to sort very many would hold up the events
 	return list
 }
 
-// Count is how many bans are in force; one that ended may count for up to a
+// Count is how many bans are in force in the kernel; one that ended may count for up to a
 // minute more.
 func (o *Operator) Count() (n int) {
 	o.With(func() { n = o.Registry.Count() })

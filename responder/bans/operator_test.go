@@ -40,13 +40,11 @@ func TestBanIsRefused(t *testing.T) {
 		"a protected address":         {another, false, false, "refused: 203.0.113.9 is protected: used by 1002; use --force to ban it anyway"},
 		"a network that holds one":    {netip.MustParsePrefix("203.0.113.0/24"), false, false, "--force"},
 		"a protected address, forced": {another, true, false, ""},
-		"in mode observe":             {guesser, true, true, "refused: mode is observe, nothing is dropped"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newSite()
 				s.run(t)
-				s.Observe = tc.observe
 				_, err := s.Ban(tc.prefix, time.Time{}, "", tc.force, 7)
 				if tc.want == "" {
 					if err != nil || s.Count() != 1 {

@@ -38,6 +38,7 @@ type Registry struct {
 	spoofable int                        // of them, ended ones included
 	closed    map[netip.Prefix]time.Time // of them, the networks, and since when
 	ended     int                        // of them, those no longer in force at pruned
+	observed  int                        // of them, those in force at pruned that mode observe did not carry out
 	pending   int                        // of them, those that the kernel has not acknowledged
 	pruned    time.Time
 	loaded    int64 // µs since 1970: no ban was dropped for certain before
@@ -50,8 +51,8 @@ type entry struct {
 }
 
 // Count is how many bans are in force, those included that ended since the last
-// Prune. It costs nothing.
-func (r *Registry) Count() int { return r.bans.Size() - r.ended }
+// Prune, but not those that mode observe did not carry out. It costs nothing.
+func (r *Registry) Count() int { return r.bans.Size() - r.ended - r.observed }
 
 // Spoofable is how many bans rest on spoofable evidence, ended ones included.
 func (r *Registry) Spoofable() int { return r.spoofable }
@@ -152,6 +153,8 @@ func (r *Registry) put(ban entry) {
 	}
 	if !ban.InForce(r.pruned) {
 		r.ended++
+	} else if ban.Observed {
+		r.observed++
 	}
 }
 
@@ -171,15 +174,40 @@ func (r *Registry) Remove(prefix netip.Prefix) {
 	}
 	if !was.InForce(r.pruned) {
 		r.ended--
+	} else if was.Observed {
+		r.observed--
 	}
 }
 
-// List is every ban in force, in no particular order.
+// List is every ban in force, in no particular order, with those that mode observe did not
+// carry out.
 func (r *Registry) List(now time.Time) []incident.Ban {
 	list := make([]incident.Ban, 0, r.bans.Size())
 	for _, ban := range r.bans.All() {
 		if ban.InForce(now) {
 			list = append(list, ban.Ban)
+		}
+	}
+	return list
+}
+
+// InForce is every ban that the kernel should hold, in no particular order.
+func (r *Registry) InForce(now time.Time) []incident.Ban {
+	return slices.DeleteFunc(r.List(now), func(b incident.Ban) bool { return b.Observed })
+}
+
+// ForgetObserved forgets the bans that mode observe did not carry out, those that have ended
+// included. It returns those that have not.
+func (r *Registry) ForgetObserved(now time.Time) (list []incident.Ban) {
+	var gone []incident.Ban
+	for _, ban := range r.bans.All() {
+		if ban.Observed {
+			gone = append(gone, ban.Ban)
+		}
+	}
+	for _, ban := range gone {
+		if r.Remove(ban.Prefix); ban.InForce(now) {
+			list = append(list, ban)
 		}
 	}
 	return list
@@ -200,9 +228,12 @@ func NewestFirst(list []incident.Ban) {
 func (r *Registry) Prune(now time.Time) (ended []incident.Ban) {
 	var gone []netip.Prefix
 	crowded := r.spoofable > MaxSpoofable/2
-	kept := 0
+	kept, observed := 0, 0
 	for prefix, ban := range r.bans.All() {
 		if ban.InForce(now) {
+			if ban.Observed {
+				observed++
+			}
 			continue
 		}
 		if ban.Until.After(r.pruned) {
@@ -217,6 +248,6 @@ func (r *Registry) Prune(now time.Time) (ended []incident.Ban) {
 	for _, prefix := range gone {
 		r.Remove(prefix)
 	}
-	r.ended, r.pruned = kept, now
+	r.ended, r.observed, r.pruned = kept, observed, now
 	return ended
 }

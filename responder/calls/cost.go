@@ -14,13 +14,13 @@ func (d *Detector) Cost(account, number string) string {
 
 func (d *Detector) cost(l *Limits, n *numbers.Number) string {
 	if _, reason, forbidden := l.Destinations.forbids(n); forbidden {
-		return "forbidden (" + reason + ")"
+		return "forbidden (" + numbers.CountryName(reason) + ")"
 	}
 	switch {
 	case n.Type != "":
 		return n.Type
 	case n.Foreign:
-		return "international (" + n.Country + ")"
+		return "international (" + numbers.CountryName(n.Country) + ")"
 	case len(n.Readings) == 0 && d.rules.Dialling.Country != "": // without a country, a local one cannot be read either
 		return noNumber
 	}

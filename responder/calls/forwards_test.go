@@ -61,8 +61,8 @@ func TestForwardInWords(t *testing.T) {
 	s.call(noon.Add(20*time.Second), "1002", "*72", office)
 	found, _ := s.Forwards(noon.Add(30*time.Second), []calls.Forward{forward("1002", "0037167801234"), forward("1004", "0037167801234")})
 	for i, want := range []string{
-		"all calls of 1002 are forwarded to 0037167801234, international (LV); set within the last 30s, after its phone dialled *72 from 198.51.100.10",
-		"all calls of 1004 are forwarded to 0037167801234, international (LV); set within the last 30s, and not by a code that its phone dialled: by a web page (UCP, FreePBX), the manager interface or the command line",
+		"all calls of 1002 are forwarded to 0037167801234, international (Latvia); set within the last 30s, after its phone dialled *72 from 198.51.100.10",
+		"all calls of 1004 are forwarded to 0037167801234, international (Latvia); set within the last 30s, and not by a code that its phone dialled: by a web page (UCP, FreePBX), the manager interface or the command line",
 	} {
 		if i >= len(found) || found[i].Detail != want {
 			t.Errorf("%+v, want %s", found, want)

@@ -51,7 +51,7 @@ func (a *accountState) checkDestination(s *signs) {
 		country = "unknown country"
 	}
 	if forbidden {
-		s.add(ForbiddenDestination, "%s, %s", country, reason)
+		s.add(ForbiddenDestination, "%s, %s", numbers.CountryName(country), numbers.CountryName(reason))
 	}
 }
 
@@ -204,7 +204,7 @@ func (d *Detector) checkCountry(now time.Time, a *accountState, s *signs) {
 		known = &usage{}
 		a.countries[n.Country] = known
 		if n.Foreign && d.callsKnown(now) {
-			s.add(NewCountry, "the first call to %s", n.Country)
+			s.add(NewCountry, "the first call to %s", numbers.CountryName(n.Country))
 		}
 	}
 	if known.record(now) {

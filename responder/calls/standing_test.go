@@ -33,7 +33,7 @@ func TestStanding(t *testing.T) {
 		}
 		slices.Sort(got)
 		want := `PJSIP/carrier-00000008 by 1002 to carrier "forbidden (satellite)" true, ` +
-			`PJSIP/carrier-0000000a by 1003 to carrier "international (FR)" false`
+			`PJSIP/carrier-0000000a by 1003 to carrier "international (France)" false`
 		if strings.Join(got, ", ") != want {
 			t.Errorf("%s", strings.Join(got, "\n"))
 		}

@@ -28,7 +28,8 @@ func (r *Runner) lock(ctx context.Context, account string, number int64) (detail
 	case was != "":
 		r.keepLock(account, was)
 	}
-	if errors.Is(err, incident.ErrRefused) {
+	abandoned := number == 0 && was == "" && errors.Is(err, incident.ErrUnreachable) // a person is told, and asks again
+	if errors.Is(err, incident.ErrRefused) || abandoned {
 		if first {
 			r.forgetLock(account)
 		}

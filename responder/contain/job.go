@@ -228,8 +228,16 @@ func (r *Runner) rotate(ctx context.Context, j job) {
 
 // rotateOnce changes an account's password; whoever asks for it meanwhile gets
 // the same answer. number is the incident that asks, 0 for a person.
-func (r *Runner) rotateOnce(ctx context.Context, account string, number int64) (string, error) {
-	detail, err, _ := r.rotations.Do(account, func() (any, error) {
+func (r *Runner) rotateOnce(ctx context.Context, account string, number int64) (detail string, err error) {
+	detail, shared, err := r.rotateShared(ctx, account, number)
+	if shared && number != 0 && errors.Is(err, incident.ErrUnreachable) {
+		detail, _, err = r.rotateShared(ctx, account, number) // that was a person's, who does not wait for Asterisk
+	}
+	return detail, err
+}
+
+func (r *Runner) rotateShared(ctx context.Context, account string, number int64) (detail string, shared bool, err error) {
+	done, err, shared := r.rotations.Do(account, func() (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, rotateWithin)
 		defer cancel()
 		defer r.begin(account)()
@@ -241,7 +249,7 @@ func (r *Runner) rotateOnce(ctx context.Context, account string, number int64) (
 		}
 		return detail, err
 	})
-	return detail.(string), err
+	return done.(string), shared, err
 }
 
 // expire removes the account's registrations. An error names what was done

@@ -50,6 +50,9 @@ type KeeperOptions struct {
 	// are called under the lock.
 	Stranger func(now, since time.Time, account string, at netip.Addr) bool
 	Paused   func(now time.Time) bool
+	// Observes says whether only what a person ordered is put back. It is called under the
+	// lock, and may be nil.
+	Observes func() bool
 	// Reloaded, if set, is called after Asterisk has read its files. It must not block.
 	Reloaded func()
 	// Tell takes news about an order. It must not block.
@@ -205,7 +208,11 @@ func (k *Keeper) compare(ctx context.Context, account string, read func(context.
 		if r.busy[account] > 0 {
 			return
 		}
+		observes := k.options.Observes != nil && k.options.Observes()
 		for _, o := range r.state.Orders.Of(account) {
+			if observes && o.Incident != 0 {
+				continue
+			}
 			known := orders.Text(o.New) + "/" + orders.Text(o.Old)
 			do, why := o.Decide(now, live)
 			again = again || o.Settling(now)

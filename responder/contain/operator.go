@@ -14,10 +14,13 @@ import (
 )
 
 // Operator carries out what a person asks about accounts. A change of Asterisk's
-// configuration is not broken off because the person who asked went away.
+// configuration is not broken off because the person who asked went away. But nothing waits
+// for Asterisk: what fails is over, and is not done later.
 type Operator struct {
-	Runner  *Runner
-	Observe bool // nothing is changed in Asterisk
+	Runner *Runner
+	// AtOnce returns a context with which what is asked of Asterisk fails instead of waiting
+	// for a session, or why there is none now. It may be nil: then everything waits.
+	AtOnce func(context.Context) (context.Context, error)
 	// Acted records what a person did.
 	Acted func(now time.Time, uid uint32, what, target, detail string)
 	// Stolen says whether somebody else knows an account's password, and ForgetAttack
@@ -39,7 +42,9 @@ func (o *Operator) Rotate(ctx context.Context, account string, uid uint32) (deta
 		return "", err
 	}
 	now := time.Now()
-	detail, err = o.Runner.rotateOnce(context.WithoutCancel(ctx), account, 0)
+	if ctx, err = o.atOnce(context.WithoutCancel(ctx)); err == nil {
+		detail, err = o.Runner.rotateOnce(ctx, account, 0)
+	}
 	o.record(now, uid, "rotate", account, detail, err)
 	return detail, err
 }
@@ -52,7 +57,11 @@ func (o *Operator) Hangup(ctx context.Context, account string, uid uint32) ([]st
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, hangupWithin)
 	defer cancel()
-	channels, err := o.Runner.endCalls(ctx, account)
+	var channels []string
+	ctx, err := o.atOnce(ctx)
+	if err == nil {
+		channels, err = o.Runner.endCalls(ctx, account)
+	}
 	o.record(now, uid, "hangup", account, strings.Join(channels, ", "), err)
 	return channels, err
 }
@@ -66,7 +75,10 @@ func (o *Operator) RemoveRegistrations(ctx context.Context, account string, uid 
 	now := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, expireWithin)
 	defer cancel()
-	if detail, err = o.Runner.accounts.RemoveRegistrations(ctx, account); err == nil && o.Unregistered != nil {
+	if ctx, err = o.atOnce(ctx); err == nil {
+		detail, err = o.Runner.accounts.RemoveRegistrations(ctx, account)
+	}
+	if err == nil && o.Unregistered != nil {
 		o.Runner.owner.With(func() { o.Unregistered(account) })
 	}
 	o.record(now, uid, "remove-registrations", account, detail, err)
@@ -79,7 +91,9 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 		return "", err
 	}
 	now := time.Now()
-	detail, err = o.Runner.lock(context.WithoutCancel(ctx), account, 0)
+	if ctx, err = o.atOnce(context.WithoutCancel(ctx)); err == nil {
+		detail, err = o.Runner.lock(ctx, account, 0)
+	}
 	if err == nil {
 		o.Runner.owner.With(func() { o.EndWaits(account) })
 	}
@@ -90,9 +104,7 @@ func (o *Operator) Lock(ctx context.Context, account string, uid uint32) (detail
 // Unlock gives a locked account its calls back, and ends the restriction of one that can
 // be used from its known networks alone, and the limit of its costs. A password that
 // others know counts as changed. What others did during the attack is forgiven then: whoever the person
-// lets in comes from a new place, and is no thief for that alone. It works in mode
-// observe, too: there the daemon takes nothing away, and a person can still give back
-// what it took before.
+// lets in comes from a new place, and is no thief for that alone.
 func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (detail string, err error) {
 	if account == "" {
 		return "", ordinary(account)
@@ -108,10 +120,17 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 		unchanged = r.brokenRotation(account)
 		was, locked = r.state.Locks.Get(account)
 		_, limited = r.state.Costs.Of(account)
-		if _, restricted = r.state.Restrictions.Networks(account); restricted {
-			r.state.Restrictions.LeaveAlone(now, account)
-		}
+		_, restricted = r.state.Restrictions.Networks(account)
 	})
+	if restricted || locked && was != "" {
+		if ctx, err = o.atOnce(ctx); err != nil {
+			o.record(now, uid, "unlock", account, "", err)
+			return "", err
+		}
+		if restricted {
+			r.owner.With(func() { r.state.Restrictions.LeaveAlone(now, account) })
+		}
+	}
 	switch {
 	case restricted && locked:
 		opened, rerr := r.unrestrict(ctx, account)
@@ -142,13 +161,18 @@ func (o *Operator) Unlock(ctx context.Context, account string, uid uint32) (deta
 
 // may refuses what must not be done to an account.
 func (o *Operator) may(account string) error {
-	if o.Observe {
-		return fmt.Errorf("%w: mode is observe, nothing is changed in Asterisk", incident.ErrRefused)
-	}
 	if score.IsOrigin(account) {
 		return fmt.Errorf("%w: %s is no extension, and has no password: %s ends the limit of its costs", incident.ErrRefused, account, incident.AccountCommand("unlock", account))
 	}
 	return ordinary(account)
+}
+
+// atOnce has what is asked of Asterisk fail instead of waiting for a session.
+func (o *Operator) atOnce(ctx context.Context) (context.Context, error) {
+	if o.AtOnce == nil {
+		return ctx, nil
+	}
+	return o.AtOnce(ctx)
 }
 
 // ordinary refuses what is no account of a phone.

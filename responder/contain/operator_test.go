@@ -38,8 +38,7 @@ func TestOrdersOnAccounts(t *testing.T) {
 	}
 }
 
-// What is no phone's account is left alone, and in mode observe all are; what
-// was taken before can still be given back there.
+// What is no phone's account is left alone.
 func TestRefusedOrders(t *testing.T) {
 	orders := map[string]func(s *site, account string) error{
 		"rotate": func(s *site, a string) error { _, err := s.Rotate(t.Context(), a, 7); return err },
@@ -55,19 +54,58 @@ func TestRefusedOrders(t *testing.T) {
 				t.Errorf("%s %q: %v", name, account, err)
 			}
 		}
-		s.Observe = true
-		s.state.Locks.Restore("1002", "PJSIP=internal")
-		err := order(s, "1002")
-		if refused := errors.Is(err, incident.ErrRefused); refused != (name != "unlock") {
-			t.Errorf("%s in mode observe: %v", name, err)
-		}
-		if name != "unlock" && (s.pbx.asked() != "" || len(s.acted) != 0) {
+		if s.pbx.asked() != "" || len(s.acted) != 0 {
 			t.Errorf("%s was refused and yet asked %s, recorded %v", name, s.pbx.asked(), s.acted)
 		}
 	}
 	s := newSite(RestrictRule{})
 	if err := orders["unlock"](s, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "1002 is neither locked nor limited to networks by this daemon") {
 		t.Errorf("unlock of what is not locked: %v", err)
+	}
+}
+
+// While Asterisk is down, what a person asks for fails at once, and leaves nothing behind that
+// would be done later. What needs nothing of Asterisk is done all the same.
+func TestOrdersWhileAsteriskIsDown(t *testing.T) {
+	down := errors.New("no command session")
+	for name, order := range map[string]func(s *site) error{
+		"rotate":        func(s *site) error { _, err := s.Rotate(t.Context(), "1002", 7); return err },
+		"hangup":        func(s *site) error { _, err := s.Hangup(t.Context(), "1002", 7); return err },
+		"expire":        func(s *site) error { _, err := s.RemoveRegistrations(t.Context(), "1002", 7); return err },
+		"lock":          func(s *site) error { _, err := s.Lock(t.Context(), "1002", 7); return err },
+		"unlock locked": func(s *site) error { _, err := s.Unlock(t.Context(), "1003", 7); return err },
+	} {
+		s := newSite(RestrictRule{})
+		s.Runner.Keep(KeeperOptions{Standing: newOffice()})
+		s.state.Locks.Restore("1003", "PJSIP=internal")
+		s.AtOnce = func(ctx context.Context) (context.Context, error) { return ctx, down }
+		if err := order(s); !errors.Is(err, down) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if s.pbx.asked() != "" || s.state.Held("1002") != "" || len(s.state.Orders.List()) != 0 || len(s.holds) != 0 {
+			t.Errorf("%s asked %q and left %q, %v, %v", name, s.pbx.asked(), s.state.Held("1002"), s.state.Orders.List(), s.holds)
+		}
+		if len(s.acted) != 1 || !strings.Contains(s.acted[0], " failed ") {
+			t.Errorf("%s is recorded as %q", name, s.acted)
+		}
+	}
+	s := newSite(RestrictRule{})
+	s.stolen, s.AtOnce = "1002", func(ctx context.Context) (context.Context, error) { return ctx, down }
+	if _, err := s.Unlock(t.Context(), "1002", 7); err != nil {
+		t.Errorf("the password was changed by hand: %v", err)
+	}
+}
+
+// If the session breaks under a person's lock, nothing is kept of it.
+func TestLockThatBreaks(t *testing.T) {
+	s := newSite(RestrictRule{})
+	s.Runner.Keep(KeeperOptions{Standing: newOffice()})
+	s.pbx.fail("lock", fmt.Errorf("UpdateConfig: %w", incident.ErrUnreachable))
+	if _, err := s.Lock(t.Context(), "1002", 7); !errors.Is(err, incident.ErrUnreachable) {
+		t.Errorf("%v", err)
+	}
+	if s.state.Held("1002") != "" || len(s.state.Orders.List()) != 0 || len(s.holds) != 0 {
+		t.Errorf("left %q, %v, %v", s.state.Held("1002"), s.state.Orders.List(), s.holds)
 	}
 }
 

@@ -119,6 +119,25 @@ func TestOneRotationForManyIncidents(t *testing.T) {
 	})
 }
 
+// A person's rotation does not wait for Asterisk, an incident's does: it does not fail with
+// that of the person who asked at the same time.
+func TestRotationBesideAPersons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, i := slow(), compromised()
+		s.pbx.fail("rotate", fmt.Errorf("UpdateConfig: %w", incident.ErrUnreachable))
+		var both sync.WaitGroup
+		both.Go(func() { _, _ = s.Rotate(t.Context(), "1002", 7) })
+		synctest.Wait()
+		both.Go(func() { s.Runner.rotate(t.Context(), newJob(i, 0)) })
+		synctest.Wait()
+		s.pbx.fail("rotate", nil)
+		both.Wait()
+		if i.Steps[2].State != incident.Done || s.pbx.times("rotate 1002") != 2 {
+			t.Errorf("%+v after %d rotations", i.Steps[2], s.pbx.times("rotate 1002"))
+		}
+	})
+}
+
 // Asterisk says that the channels are gone, their Hangup events never come:
 // the step waits for them a while and then says so.
 func TestHangupWaitsForTheEvents(t *testing.T) {

@@ -181,14 +181,14 @@ func TestObjection(t *testing.T) {
 		before    func(r *Restrictions)
 		want      string
 	}{
-		"proven, from everywhere":          {rule, 3, known, known, nil, ""},
-		"proven, from two networks":        {rule, 2, known, known, nil, "only 2 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
-		"one who is real":                  {rule, 1, known, known, nil, "only 1 unknown network guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
-		"spoofed ones count by the rule":   {spoofable, 2, known, known, nil, ""},
-		"and have to be enough":            {spoofable, 1, known, known, nil, "only 2 unknown networks guessed; 3 are needed"},
-		"nobody knows where it is at home": {rule, 3, nil, known, nil, "no network has been known for it long enough"},
-		"it is at home everywhere":         {rule, 3, known, many, nil, "it is used from 65 networks"},
-		"limited to its known networks already":               {rule, 3, known, known, func(r *Restrictions) { r.Begin(noon, "1002", known) }, "limited to its known networks already"},
+		"proven, from everywhere":               {rule, 3, known, known, nil, ""},
+		"proven, from two networks":             {rule, 2, known, known, nil, "only 2 unknown networks guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"one who is real":                       {rule, 1, known, known, nil, "only 1 unknown network guessed from confirmed addresses; 3 are needed, and the rest may be spoofed"},
+		"spoofed ones count by the rule":        {spoofable, 2, known, known, nil, ""},
+		"and have to be enough":                 {spoofable, 1, known, known, nil, "only 2 unknown networks guessed; 3 are needed"},
+		"nobody knows where it is at home":      {rule, 3, nil, known, nil, "no network has been known for it long enough"},
+		"it is at home everywhere":              {rule, 3, known, many, nil, "it is used from 65 networks"},
+		"limited to its known networks already": {rule, 3, known, known, func(r *Restrictions) { r.Begin(noon, "1002", known) }, "limited to its known networks already"},
 		"too many are": {rule, 3, known, known, func(r *Restrictions) {
 			for n := range maxRestricted {
 				r.Restore(noon, fmt.Sprint(n), known, noon)

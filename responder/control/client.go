@@ -11,6 +11,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -220,13 +223,28 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Re
 	return nil, errors.New(f.Error)
 }
 
+// unitFolders are where systemd looks for units.
+var unitFolders = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+
+// HasUnit says whether systemd has a unit for the daemon, as with the packages.
+func HasUnit() bool {
+	return slices.ContainsFunc(unitFolders, func(folder string) bool {
+		_, err := os.Stat(filepath.Join(folder, "tollwarden.service"))
+		return err == nil
+	})
+}
+
 // unreachable explains in one line what to do about a socket that does not answer.
 func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("control socket %s: permission denied: run the command as the daemon's user or as root", c.path)
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w on %s: start it with `systemctl start tollwarden` or `tollwarden run`, or give its socket with --socket", ErrNotRunning, c.path)
+		start := "`tollwarden run`"
+		if HasUnit() {
+			start = "`systemctl start tollwarden`"
+		}
+		return fmt.Errorf("%w on %s: start it with %s, or give its socket with --socket", ErrNotRunning, c.path, start)
 	}
 	return fmt.Errorf("control socket %s: %w", c.path, err)
 }

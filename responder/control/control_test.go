@@ -104,6 +104,15 @@ func (b *fakeDaemon) Compromise(uid uint32, o control.AccountOrder) (control.Acc
 	return control.AccountDone{Account: o.Account, Message: "compromised"}, nil
 }
 
+func (b *fakeDaemon) BreakIns() []control.BreakIn {
+	return []control.BreakIn{{Account: "1002", Calls: 3, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.66/32")}}}
+}
+
+func (b *fakeDaemon) ActOn(uid uint32, o control.AccountOrder) (control.AccountDone, error) {
+	b.uid = uid
+	return control.AccountDone{Account: o.Account, Message: "contained"}, nil
+}
+
 func (b *fakeDaemon) Unlock(_ context.Context, uid uint32, o control.AccountOrder) (control.AccountDone, error) {
 	b.uid = uid
 	return control.AccountDone{Account: o.Account, Message: "unlocked"}, nil
@@ -242,6 +251,12 @@ func TestOrdersReachTheDaemon(t *testing.T) {
 	}
 	if done, err := c.Compromise(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "compromised" {
 		t.Errorf("compromise = %+v, %v", done, err)
+	}
+	if list, err := c.BreakIns(ctx); err != nil || len(list) != 1 || list[0].Calls != 3 {
+		t.Errorf("break-ins = %+v, %v", list, err)
+	}
+	if done, err := c.ActOn(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "contained" {
+		t.Errorf("act on = %+v, %v", done, err)
 	}
 	if done, err := c.Unlock(ctx, control.AccountOrder{Account: "1002"}); err != nil || done.Message != "unlocked" {
 		t.Errorf("unlock = %+v, %v", done, err)

@@ -47,6 +47,9 @@ type Daemon interface {
 	// Trust and Compromise are what a person says of an account's new address.
 	Trust(uid uint32, o TrustOrder) (AccountDone, error)
 	Compromise(uid uint32, o AccountOrder) (AccountDone, error)
+	// BreakIns are those that nobody has dealt with, as in mode observe; ActOn deals with one.
+	BreakIns() []BreakIn
+	ActOn(uid uint32, o AccountOrder) (AccountDone, error)
 	// WatchBans and WatchIncidents report changes from now on, until end is
 	// called. The channel of a watcher that falls behind is closed.
 	WatchBans() (changes <-chan BanChange, end func())
@@ -236,6 +239,8 @@ func routes(d Daemon, stop <-chan struct{}) http.Handler {
 	}))
 	mux.HandleFunc("POST /trust", answer(func(r *http.Request, o TrustOrder) (AccountDone, error) { return d.Trust(uid(r), o) }))
 	mux.HandleFunc("POST /compromise", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) { return d.Compromise(uid(r), o) }))
+	mux.HandleFunc("GET /breakins", answer(func(*http.Request, struct{}) ([]BreakIn, error) { return d.BreakIns(), nil }))
+	mux.HandleFunc("POST /breakins", answer(func(r *http.Request, o AccountOrder) (AccountDone, error) { return d.ActOn(uid(r), o) }))
 	mux.HandleFunc("GET /watch/bans", func(w http.ResponseWriter, r *http.Request) {
 		changes, end := d.WatchBans()
 		defer end()

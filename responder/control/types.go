@@ -69,6 +69,8 @@ const (
 	Healthy  = "ok"
 	Starting = "starting" // what Asterisk alone knows is still being asked; at most some seconds
 	Degraded = "degraded"
+	// Observing is what /healthz says of a healthy daemon in mode observe.
+	Observing = "observing"
 )
 
 // Check is one thing that must hold for the daemon to stop an attack now.

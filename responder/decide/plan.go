@@ -27,7 +27,7 @@ type Facts struct {
 	Offences   int            // of the target, still counting
 	Repeats    int            // bans of the target on spoofable evidence, still counting
 	Near       bool           // an account lives near the target
-	Observe    bool           // decide and record, change nothing
+	Observe    bool           // mode observe, of the site or the threshold: decide and record, change nothing
 	NoReceiver bool           // no receiver is configured
 	Command    string         // what exec runs; "" when it can run nothing
 	Sharing    int            // other accounts at the address and port of the last event, as behind a proxy
@@ -57,8 +57,11 @@ func Plan(v *score.Verdict, playbook []incident.StepKind, ladder Ladder, f Facts
 		if f.Stopped != "" && s.Detail == f.Stopped {
 			s.Instead = slices.Contains(playbook, incident.StepHangup)
 		}
-		if f.Observe && s.State == incident.Intended {
-			s.State, s.Detail = incident.Skipped, strings.TrimSpace("mode is observe: would "+describe(s, v.At))
+		if f.Observe && s.State == incident.Intended && kind != incident.StepNotify {
+			s.State, s.Detail = incident.Skipped, whyObserved(v)+": would "+describe(s, v.At)
+			if v.Threshold.Observe {
+				s.Ban = incident.Ban{} // others act: what is not in force must not stop them
+			}
 		}
 		if f.Paused && s.State == incident.Intended && kind != incident.StepNotify {
 			s = incident.Step{Step: kind, Target: s.Target, State: incident.Skipped, Detail: "paused: would " + describe(s, v.At)}
@@ -66,6 +69,14 @@ func Plan(v *score.Verdict, playbook []incident.StepKind, ladder Ladder, f Facts
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// whyObserved says why nothing is done about a verdict in mode observe.
+func whyObserved(v *score.Verdict) string {
+	if v.Threshold.Observe {
+		return incident.ObservedThreshold
+	}
+	return incident.ObservedMode
 }
 
 // Inform adds a message to a plan that has none.

@@ -72,11 +72,11 @@ func TestPlan(t *testing.T) {
 		"a guesser is banned": {
 			guessing(false), ban, Facts{}, "ban 192.0.2.66 intended", "",
 		},
-		"in mode observe nobody is notified and nothing is run": {
+		"in mode observe people are notified and nothing is run": {
 			guessing(false),
 			[]incident.StepKind{incident.StepNotify, incident.StepExec},
 			Facts{Observe: true, Command: "/bin/x"},
-			"notify operator skipped; exec /bin/x skipped", "would run /bin/x",
+			"notify operator intended; exec /bin/x skipped", "mode is observe: would run /bin/x",
 		},
 		"an allowed address is never banned, the other steps run": {
 			broken("1002"), compromise,
@@ -138,9 +138,9 @@ func TestPlan(t *testing.T) {
 		"mode observe changes nothing and says what it would do": {
 			broken("1002"), compromise,
 			Facts{Observe: true},
-			"ban 192.0.2.66 skipped; hangup 1002 skipped; rotate 1002 skipped; remove-registrations 1002 skipped; notify operator skipped",
+			"ban 192.0.2.66 skipped; hangup 1002 skipped; rotate 1002 skipped; remove-registrations 1002 skipped; notify operator intended",
 			"mode is observe: would ban 192.0.2.66 until 2026-11-22 13:00:00 UTC; mode is observe: would hang up every call of 1002; " +
-				"mode is observe: would change the secret of 1002; mode is observe: would remove the registrations of 1002; mode is observe: would notify",
+				"mode is observe: would change the secret of 1002; mode is observe: would remove the registrations of 1002; ",
 		},
 		"mode observe says so of every other step, too": {
 			broken("1002"),
@@ -233,7 +233,13 @@ func TestPlan(t *testing.T) {
 			}
 		})
 	}
-	steps := Plan(guessing(true), ban, ladder, Facts{})
+	only := broken("1002")
+	only.Threshold.Observe = true
+	steps := Plan(only, compromise, ladder, Facts{Target: guesser, Observe: true})
+	if got, detail := named(steps); !strings.HasSuffix(got, "notify operator intended") || !strings.HasPrefix(detail, "this threshold only observes: would ban 192.0.2.66 until ") || steps[0].Ban.Prefix.IsValid() {
+		t.Errorf("a threshold that only observes: %s, %s, %+v", got, detail, steps[0].Ban)
+	}
+	steps = Plan(guessing(true), ban, ladder, Facts{})
 	if got, detail := named(steps); got != "ban  skipped" || detail != "no address is known" || steps[0].Ban.Prefix.IsValid() {
 		t.Errorf("without an address: %s, %s", got, detail)
 	}

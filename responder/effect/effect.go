@@ -24,7 +24,7 @@ type Effects interface {
 	NoteBan(ban incident.Ban, s incident.Step)
 }
 
-// Pause is a time in which no ban is widened.
+// Pause is a time in which no ban is widened: a pause, or mode observe.
 type Pause interface{ Active(now time.Time) bool }
 
 // Counters count the bans that were renewed or widened, and those without effect all the same.
@@ -38,15 +38,14 @@ type Check struct {
 	phones  *phones.Own
 	pause   Pause
 	effects Effects
-	observe bool
 
 	ineffective bans.Ineffective
 	counters    Counters
 }
 
-// New returns a Check of the bans of a registry. In mode observe it does nothing.
-func New(observe bool, registry *bans.Registry, p *places.Places, own *phones.Own, pause Pause, effects Effects) *Check {
-	return &Check{bans: registry, places: p, phones: own, pause: pause, effects: effects, observe: observe}
+// New returns a Check of the bans of a registry.
+func New(registry *bans.Registry, p *places.Places, own *phones.Own, pause Pause, effects Effects) *Check {
+	return &Check{bans: registry, places: p, phones: own, pause: pause, effects: effects}
 }
 
 // Counters are the counts so far.
@@ -55,7 +54,7 @@ func (c *Check) Counters() Counters { return c.counters }
 // GotThrough handles a sign that packets of an address get through. An address that is
 // not banned costs one lookup.
 func (c *Check) GotThrough(now time.Time, addr netip.Addr, over event.Transport, sign bans.Sign) {
-	if c.observe || !addr.IsValid() {
+	if !addr.IsValid() {
 		return
 	}
 	ban, dropped, ok := c.bans.Dropping(now, addr)
@@ -99,7 +98,7 @@ func (c *Check) widen(now time.Time, b *bans.IneffectiveBan) {
 	switch {
 	case b.Kept != "":
 	case c.pause.Active(now):
-		b.Kept = "paused"
+		b.Kept = "nothing is widened during a pause, nor in mode observe"
 	case c.places.Inhabited(now, b.Ban.Prefix, c.phones.Vouching(now)):
 		b.Kept = "extensions are in use at " + incident.PrefixText(b.Ban.Prefix)
 	}

@@ -12,9 +12,9 @@ func (g *Gate) Contains(now time.Time, account string) bool {
 }
 
 // EndsCallsOf says whether every call that an account sets up is ended: the account is
-// locked, and Asterisk does not see to it itself.
+// locked, and Asterisk does not see to it itself. A lock stands in mode observe, too.
 func (g *Gate) EndsCallsOf(account string) bool {
-	return !g.observe && g.contain.Locks.Enforced(account)
+	return g.contain.Locks.Enforced(account)
 }
 
 // SweepNew ends a new call of an account that is being contained. It returns whether the

@@ -10,9 +10,6 @@ import (
 // Refuse ends a leg if the account or origin that caused it may not have it now: a costly one
 // while it waits for a person or its costs are limited, any one while it is locked.
 func (g *Gate) Refuse(now time.Time, leg calls.Leg) {
-	if g.observe {
-		return
-	}
 	if g.EndsCallsOf(leg.Cause) {
 		g.effects.EndCall(leg.Channel)
 		return

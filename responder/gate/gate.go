@@ -15,7 +15,6 @@ import (
 
 // Rules are what the operator decided.
 type Rules struct {
-	Observe  bool // end no call
 	Dialling numbers.Dialling
 	Budget   spending.Budget
 }
@@ -30,7 +29,7 @@ type Effects interface {
 	Call(c contain.IncidentCall)
 }
 
-// Pause is a time in which costly calls are not ended.
+// Pause is a time in which costly calls are not ended: a pause, or mode observe.
 type Pause interface{ Active(now time.Time) bool }
 
 // Gate decides which calls may go on. It has no lock: its owner calls it from one goroutine
@@ -43,7 +42,6 @@ type Gate struct {
 	pause    Pause
 	effects  Effects
 
-	observe   bool
 	budget    spending.Budget
 	checkedAt time.Time       // when limits of spending were last checked
 	freeCalls map[string]bool // channels of phones in calls that do not count
@@ -62,7 +60,7 @@ func New(rules Rules, c *calls.Detector, state *contain.State, s *spending.Spend
 
 // Configure puts other rules in force.
 func (g *Gate) Configure(rules Rules) {
-	g.observe, g.budget = rules.Observe, rules.Budget
+	g.budget = rules.Budget
 	g.Record.dialling, g.Record.budget = rules.Dialling, rules.Budget
 }
 
@@ -76,4 +74,4 @@ func (g *Gate) End(channel string) {
 }
 
 // endsCostly says whether costly calls are ended at all now.
-func (g *Gate) endsCostly(now time.Time) bool { return !g.observe && !g.pause.Active(now) }
+func (g *Gate) endsCostly(now time.Time) bool { return !g.pause.Active(now) }

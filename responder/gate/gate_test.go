@@ -67,7 +67,6 @@ func TestEndOfACallIsMissed(t *testing.T) {
 func TestCostlyCallsOfAnAccountThatWaits(t *testing.T) {
 	for name, tc := range map[string]struct {
 		account, dialled string
-		observe          bool
 		pause            decide.Pause
 		want             int
 	}{
@@ -76,7 +75,6 @@ func TestCostlyCallsOfAnAccountThatWaits(t *testing.T) {
 		"a colleague":          {account: "1001", dialled: "1002"},
 		"a call for help":      {account: "1001", dialled: "112"},
 		"of another account":   {account: "1002", dialled: "00882161234567"},
-		"in mode observe":      {account: "1001", dialled: "00882161234567", observe: true},
 		"during a pause":       {account: "1001", dialled: "00882161234567", pause: decide.Pause{Since: noon, Until: noon.Add(time.Hour)}},
 		"a pause that is over": {account: "1001", dialled: "00882161234567", pause: decide.Pause{Since: noon.Add(-time.Hour), Until: noon}, want: 1},
 	} {
@@ -86,7 +84,7 @@ func TestCostlyCallsOfAnAccountThatWaits(t *testing.T) {
 			state := &contain.State{}
 			state.Breaker.Wait(noon, "1001", []incident.StepKind{incident.StepRotate})
 			var got ended
-			g := gate.New(gate.Rules{Observe: tc.observe, Dialling: dialling}, detector, state, spending.New(spending.Rules{}), tc.pause, &got)
+			g := gate.New(gate.Rules{Dialling: dialling}, detector, state, spending.New(spending.Rules{}), tc.pause, &got)
 			g.EndCostly(noon, tc.account, "PJSIP/"+tc.account+"-00000001", tc.dialled)
 			if len(got) != tc.want || g.CostlyEnded() != uint64(tc.want) {
 				t.Errorf("ended %v, counted %d, want %d", got, g.CostlyEnded(), tc.want)

@@ -31,7 +31,7 @@ type Ban struct {
 	// this one.
 	Began time.Time `json:"-"`
 	// Observed is a ban that mode observe decided and that was not carried out.
-	Observed bool `json:"-"`
+	Observed bool `json:"observed,omitempty"`
 }
 
 // StepUnknown is the Step of a ban that the ledger remembers: it knows only the

@@ -7,6 +7,7 @@ package incident
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -22,6 +23,27 @@ const (
 	Observe Mode = "observe"
 	Paused  Mode = "paused"
 )
+
+// Why a step was not carried out in mode observe; ": would " and what it would have done
+// follow.
+const (
+	ObservedMode      = "mode is observe"
+	ObservedThreshold = "this threshold only observes"
+)
+
+// Would is what a step would have done if something else than mode observe or a pause had
+// decided; ok is false for any other step.
+func (s *Step) Would() (what string, ok bool) {
+	if s.State != Skipped {
+		return "", false
+	}
+	for _, why := range []string{ObservedMode, ObservedThreshold, "paused"} {
+		if what, ok = strings.CutPrefix(s.Detail, why+": would "); ok {
+			return what, true
+		}
+	}
+	return "", false
+}
 
 // ModeOf is Observe or Enforce.
 func ModeOf(observe bool) Mode {

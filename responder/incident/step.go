@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -74,6 +75,10 @@ type Step struct {
 
 // Everybody is the target of a step about the whole site.
 const Everybody = "all extensions"
+
+// ErrUnreachable says that there was no session to Asterisk, or that it broke, so that it is
+// not certain that anything was done.
+var ErrUnreachable = errors.New("no session to Asterisk")
 
 // Why a ban is skipped at an address of the site: it is on the allow list, or protected,
 // which the detail goes on to explain.

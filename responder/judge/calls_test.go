@@ -83,7 +83,7 @@ func TestCallThatNobodyHasRoomToEnd(t *testing.T) {
 	}
 }
 
-// Mode observe ends no call of an account that mode enforce had locked.
+// A lock stands in mode observe, too: a person ordered it, or it was there before.
 func TestCallOfALockedAccount(t *testing.T) {
 	for name, tc := range map[string]struct {
 		was     string
@@ -93,7 +93,7 @@ func TestCallOfALockedAccount(t *testing.T) {
 		"Asterisk could not be reached": {"", false, "end PJSIP/1002-00000001"},
 		"locked in part":                {"PJSIP=internal in-part", false, "end PJSIP/1002-00000001"},
 		"Asterisk locks it itself":      {"PJSIP=internal", false, ""},
-		"in mode observe":               {"", true, ""},
+		"in mode observe":               {"", true, "end PJSIP/1002-00000001"},
 	} {
 		p := guessing(3)
 		p.Observe = tc.observe

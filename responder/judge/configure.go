@@ -35,13 +35,14 @@ func (j *Judge) Configure(p Policy) error {
 	j.Places.Configure(p.Known)
 	j.Offences.Configure(p.Ladder.Forget)
 	j.Repeats.Configure(p.Ladder.RepeatMemory())
+	j.wouldBe.configure(p.Ladder)
 	j.Calls.Configure(p.Calls)
 	j.Spending.Configure(p.spendingRules())
 	j.Contain.Restrictions.Configure(p.Restrict)
 	j.Contain.Breaker.Configure(p.Breaker)
 	j.Contain.Costs.Configure(p.Restrict)
 	was := j.policy
-	p.Observe, p.Username, p.Log, p.Wire, p.Allow, p.DropsFlows, p.Throttles = was.Observe, was.Username, was.Log, was.Wire, was.Allow, was.DropsFlows, was.Throttles
+	p.Username, p.Log, p.Wire, p.Allow, p.DropsFlows, p.Throttles = was.Username, was.Log, was.Wire, was.Allow, was.DropsFlows, was.Throttles
 	j.policy = p
 	j.Gate.Configure(p.gateRules())
 	j.Partial.Configure(p.Ladder)

@@ -87,21 +87,25 @@ func (j *Judge) exists(account string) bool {
 }
 
 // Compromise takes a person's word that a thief has an account's password: the playbook
-// of a break-in is carried out, and bans the account's addresses on probation. What was
+// of a break-in is carried out, and bans the account's addresses on probation, and those of a
+// break-in that nobody has dealt with. What was
 // done within the hour is not done again; detail then says so. The error is an
 // incident.ErrRefused.
 func (j *Judge) Compromise(now time.Time, account string) (detail string, err error) {
+	return j.treatAsStolen(now, account, j.intruders(now, account), "reported by a person: somebody else has the password")
+}
+
+// treatAsStolen has the playbook of a break-in carried out at a person's word. list are the
+// addresses of those who use the account, as if they were on probation.
+func (j *Judge) treatAsStolen(now time.Time, account string, list []places.Probation, reason string) (detail string, err error) {
 	t := j.policy.breakInThreshold()
 	switch {
-	case j.policy.Observe:
-		return "", fmt.Errorf("%w: mode is observe, nothing is changed: set mode = \"enforce\" and `tollwarden reload` it, or change the password by hand", incident.ErrRefused)
 	case !j.exists(account) || strings.HasPrefix(account, score.ManagerAccounts):
 		return "", noAccount(account)
 	case t == nil:
-		return "", fmt.Errorf("%w: no [[threshold]] per account counts SuccessAfterFailures, so there is no playbook for a break-in: use %s and %s", incident.ErrRefused, incident.AccountCommand("hangup", account), incident.AccountCommand("rotate", account, "--expire"))
+		return "", fmt.Errorf("%w: no [[threshold]] of an extension counts SuccessAfterFailures, so there is no playbook for a break-in: use %s and %s", incident.ErrRefused, incident.AccountCommand("hangup", account), incident.AccountCommand("rotate", account, "--expire"))
 	}
-	list := j.Places.Probations(account, now)
-	steps, v := j.reported(now, t, account, list)
+	steps, v := j.reported(now, t, account, list, reason)
 	for _, p := range list {
 		j.Places.MarkThief([]byte(account), p.Source, now, true)
 	}
@@ -113,16 +117,16 @@ func (j *Judge) Compromise(now time.Time, account string) (detail string, err er
 	if u := j.ongoing.ContainedBy(now, account); u != nil {
 		return j.joinContained(u, v, steps, len(list) > 0), nil
 	}
-	j.openNew(v, nil, steps, incident.Enforce) // also during a pause: a person asked
+	j.openNew(v, nil, steps, incident.Enforce) // also during a pause or in mode observe: a person asked
 	return "", nil
 }
 
-// reported plans what is done about a break-in that a person reports. Each address on
-// probation is banned, as far as that cuts off nobody else.
-func (j *Judge) reported(now time.Time, t *score.Threshold, account string, list []places.Probation) (steps []incident.Step, v *score.Verdict) {
+// reported plans what is done about a break-in that a person reports. Each address of the list
+// is banned, as far as that cuts off nobody else.
+func (j *Judge) reported(now time.Time, t *score.Threshold, account string, list []places.Probation, reason string) (steps []incident.Step, v *score.Verdict) {
 	v = &score.Verdict{
 		At: now, Key: score.Key{Per: score.PerAccount, Account: account}, Threshold: t, Score: t.Score,
-		Reason: "reported by a person: somebody else has the password",
+		Reason: reason,
 	}
 	cause := func(p places.Probation) score.Record {
 		r := score.Record{At: p.First, Signal: score.SuccessAfterFailures, Source: p.Source.Addr(), Account: account}
@@ -154,10 +158,14 @@ func (j *Judge) reported(now time.Time, t *score.Threshold, account string, list
 	return steps, v
 }
 
-// asked is what a plan must know that a person asked for: neither a pause nor the circuit
-// breaker stops it.
+// asked is what a plan must know that a person asked for: neither mode observe, nor a pause,
+// nor the circuit breaker stops it.
 func (j *Judge) asked(v *score.Verdict, target netip.Prefix) decide.Facts {
 	f := j.facts(v, nil, target)
-	f.Paused, f.Stopped = false, ""
+	if f.Banned != nil && f.Banned.Observed {
+		f.Banned = nil
+	}
+	f.Offences, f.Repeats = j.Offences.Count(v.At, target), j.Repeats.Count(v.At, target)
+	f.Observe, f.Paused, f.Stopped = false, false, ""
 	return f
 }

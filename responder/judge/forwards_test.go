@@ -48,7 +48,7 @@ func TestForwardToACostlyNumber(t *testing.T) {
 		t.Fatalf("incidents %q, want %q", got, want)
 	}
 	i := s.incidents[0]
-	if !strings.Contains(i.Reason, "all calls of 1002 are forwarded to "+romania+", international (RO)") || len(i.Steps) != 1 || i.Steps[0].Step != incident.StepNotify {
+	if !strings.Contains(i.Reason, "all calls of 1002 are forwarded to "+romania+", international (Romania)") || len(i.Steps) != 1 || i.Steps[0].Step != incident.StepNotify {
 		t.Errorf("%q with %+v", i.Reason, i.Steps)
 	}
 	if got := s.effects(); strings.Contains(got, "end ") || strings.Contains(got, "drop ") {

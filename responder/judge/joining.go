@@ -24,7 +24,7 @@ func (j *Judge) join(u *ongoing.Incident, v *score.Verdict, sign *calls.Sign, pl
 // joinFlood adds a verdict to the incident that addresses which may be spoofed share. It
 // reports false if there is none now.
 func (j *Judge) joinFlood(v *score.Verdict, steps []incident.Step) bool {
-	t, ok := j.flood.Take(v, steps, j.modeOf(v.At), j.Bans.Full())
+	t, ok := j.flood.Take(v, steps, j.modeOf(v), j.Bans.Full())
 	if !ok {
 		return false
 	}

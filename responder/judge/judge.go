@@ -69,6 +69,7 @@ type Judge struct {
 	placesAt   time.Time // when Places was last pruned
 	unstopped  decide.Unstopped
 	pause      *decide.Pause
+	wouldBe    wouldBe
 	missed     decide.Missed // verdicts of the pause that is on, or was the last
 	resumption resumption
 	suspicions suspicions
@@ -92,6 +93,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Intake: intake.New(policy.Username, policy.Log || policy.Wire),
 		Bans:   &bans.Registry{}, Offences: bans.NewOffences(policy.Ladder.Forget), Repeats: bans.NewRepeats(policy.Ladder.RepeatMemory()),
 		Contain: &contain.State{Restrictions: contain.NewRestrictions(policy.Restrict)},
+		wouldBe: newWouldBe(policy.Ladder),
 		policy:  policy, effects: effects, table: table, turns: score.NewTurns(), meters: newMeters(), placesAt: now, pause: &decide.Pause{},
 	}
 	j.Contain.Costs.Holds = effects
@@ -101,7 +103,7 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 		Remember: policy.Known, AddressLearned: effects.AddressLearned, NetworkLearned: effects.NetworkLearned,
 		ThievesChanged: effects.ThievesChanged, ProbationChanged: keepProbation(effects, &j.suspicions), Compromised: effects.Compromised, NeighbourhoodLearned: j.moveIn,
 	}, policy.Allow)
-	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, j.pause, effects)
+	j.Partial = partial.New(policy.Ladder, policy.Throttles, j.Places, idle{j}, effects)
 	j.breakIn = score.NewBreakIn(policy.BreakIn, j.Places)
 	j.resumption.bans = j.Bans
 	j.suspicions.places, j.suspicions.table, j.suspicions.breakIn = j.Places, table, j.breakIn
@@ -111,13 +113,13 @@ func New(now time.Time, policy Policy, effects Effects) (*Judge, error) {
 	j.limits = limits{&j.Contain.Costs, j.Places, j.ongoing, effects}
 	j.words = words{j.Places, j.Contain}
 	j.phones = phones.New(j.Places, table, j.breakIn, &j.Contain.Rotations)
-	j.Effect = effect.New(policy.Observe, j.Bans, j.Places, j.phones, j.pause, effects)
+	j.Effect = effect.New(j.Bans, j.Places, j.phones, idle{j}, effects)
 	j.Slow = slow.New(policy.Slow, j.Places)
 	j.Calls = calls.NewDetector(now, policy.Calls, j.Places)
 	j.Calls.Learned = effects.HabitLearned
 	j.Spending = spending.New(policy.spendingRules())
 	j.Spending.Used, j.Spending.Forgave = effects.SpendingUsed, effects.SpendingForgiven
-	j.Gate = gate.New(policy.gateRules(), j.Calls, j.Contain, j.Spending, j.pause, effects)
+	j.Gate = gate.New(policy.gateRules(), j.Calls, j.Contain, j.Spending, idle{j}, effects)
 	j.Contain.Breaker.Configure(policy.Breaker)
 	return j, nil
 }

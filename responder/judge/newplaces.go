@@ -80,5 +80,5 @@ func (j *Judge) notifyHeld(now time.Time, s calls.Sign) {
 	v := is.verdict
 	delete(j.newPlaces.held, account)
 	v.At, v.Reason = now, v.Reason+"; and then it called "+s.Detail
-	j.openNew(v, nil, decide.Plan(v, []incident.StepKind{incident.StepNotify}, j.policy.Ladder, j.facts(v, nil, decide.TargetOf(v))), j.modeOf(now))
+	j.openNew(v, nil, decide.Plan(v, []incident.StepKind{incident.StepNotify}, j.policy.Ladder, j.facts(v, nil, decide.TargetOf(v))), j.modeOf(v))
 }

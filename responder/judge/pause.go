@@ -43,8 +43,17 @@ func (j *Judge) PauseOver(now time.Time) (was decide.Pause, over bool) {
 	return was, true
 }
 
-// modeOf is the mode of an incident at a time.
-func (j *Judge) modeOf(now time.Time) incident.Mode {
+// modeOf is the mode of an incident about a verdict.
+func (j *Judge) modeOf(v *score.Verdict) incident.Mode {
+	if j.observes(v) {
+		return incident.Observe
+	}
+	return j.siteMode(v.At)
+}
+
+// siteMode is the mode of most incidents at a time: of all but those about thresholds that
+// only observe.
+func (j *Judge) siteMode(now time.Time) incident.Mode {
 	if !j.policy.Observe && j.pause.Active(now) {
 		return incident.Paused
 	}

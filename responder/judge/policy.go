@@ -47,7 +47,7 @@ func (p *Policy) spendingRules() spending.Rules {
 
 // gateRules are what decides which calls may go on.
 func (p *Policy) gateRules() gate.Rules {
-	return gate.Rules{Observe: p.Observe, Dialling: p.Calls.Dialling, Budget: p.Budget}
+	return gate.Rules{Dialling: p.Calls.Dialling, Budget: p.Budget}
 }
 
 // thresholdOf is the threshold of that name; nil when the configuration has

@@ -102,7 +102,7 @@ func (j *Judge) judgePlaced(now time.Time, s calls.Sign, raw []byte) (broken boo
 		return j.besideProbation(now, s, raw)
 	}
 	limit, limited := j.Contain.Costs.Of(s.Account)
-	ends := limited && s.Cost != "" && !j.policy.Observe && !j.pause.Active(now)
+	ends := limited && s.Cost != "" && !idle{j}.Active(now)
 	ended := j.Contain.Breaker.Waits(s.Account) || ownChannel(s) && j.Gate.EndsCallsOf(s.Account) // whatever it costs here
 	if ends && !ended {
 		j.Gate.End(s.Channel)
@@ -183,7 +183,7 @@ func (j *Judge) secondSign(now time.Time, account string, from calls.Login, what
 func (j *Judge) openNewPlace(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	paused := j.pause.Active(v.At)
 	switch {
-	case !j.dedup.FirstNewPlace(v, paused):
+	case !j.dedup.FirstNewPlace(v, idle{j}.Active(v.At)):
 		j.counters.Suppressed++
 		j.newPlaces.hold(v, true)
 	case paused || j.dedup.FirstNewPlaceOfDay(v):

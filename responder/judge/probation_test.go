@@ -439,8 +439,14 @@ func TestProbationInObserve(t *testing.T) {
 	if step := s.incidents[0].Steps[0]; step.State != incident.Skipped || step.Detail != "mode is observe: would end costly calls of 1002 from unknown addresses" {
 		t.Errorf("%+v", step)
 	}
-	if _, err := s.Compromise(noon, "1002"); !errors.Is(err, incident.ErrRefused) || !strings.Contains(err.Error(), "enforce") {
+	if _, err := s.Compromise(noon.Add(2*time.Minute), "1002"); err != nil {
 		t.Errorf("%v", err)
+	}
+	if got := s.effects(); !strings.HasPrefix(got, "drop 192.0.2.90") {
+		t.Errorf("a person asked: %s", got)
+	}
+	if i := s.incidents[len(s.incidents)-1]; i.Mode != incident.Enforce || i.Steps[0].State == incident.Skipped {
+		t.Errorf("%s, %+v", i.Mode, i.Steps[0])
 	}
 }
 

@@ -97,7 +97,7 @@ func TestConfigure(t *testing.T) {
 	s := newSite(t, guessing(10))
 	s.hear(t, noon, failures("1002", thief, 4))
 	p := guessing(5)
-	p.Observe, p.Username = true, "somebody else" // which cannot change
+	p.Username = "somebody else" // which cannot change
 	if err := s.Configure(p); err != nil || len(s.incidents) != 0 {
 		t.Fatalf("%s, %v; want no verdict on what was before", s.verdicts(), err)
 	}

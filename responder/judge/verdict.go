@@ -17,7 +17,7 @@ import (
 // observe scores one observation and answers the thresholds it crosses. sign is
 // what the observation was made of, when it is about calls.
 func (j *Judge) observe(o *score.Observation, sign *calls.Sign) {
-	j.ongoing.Follow(o, j.modeOf(o.At))
+	j.ongoing.Follow(o, j.siteMode(o.At))
 	for _, v := range j.table.Observe(o) {
 		j.count(&v)
 		j.explain(&v)
@@ -36,7 +36,7 @@ func (j *Judge) count(v *score.Verdict) {
 // answer plans what a verdict asks for and has it carried out.
 func (j *Judge) answer(v *score.Verdict, sign *calls.Sign) {
 	f := j.facts(v, sign, j.Places.Narrow(decide.TargetOf(v), v, j.phones.Vouching(v.At)))
-	if decide.SameOffence(v, f) && f.Healthy == 0 && f.Vital == "" && !f.Paused {
+	if decide.SameOffence(v, f) && f.Healthy == 0 && f.Vital == "" && !f.Paused && f.Observe == f.Banned.Observed {
 		j.promote(v, *f.Banned)
 		return
 	}
@@ -87,7 +87,7 @@ func (j *Judge) carryOut(v *score.Verdict, sign *calls.Sign, f decide.Facts) {
 // before anything is recorded.
 func (j *Judge) open(v *score.Verdict, sign *calls.Sign, steps []incident.Step) {
 	spoofed := decide.Spoofed(v, steps)
-	mode := j.modeOf(v.At)
+	mode := j.modeOf(v)
 	if u := j.ongoing.GoingOn(v, mode); u != nil {
 		j.join(u, v, sign, steps)
 		return
@@ -138,14 +138,18 @@ func (j *Judge) carry(i *incident.Incident, first int, v *score.Verdict, urgent 
 
 // enforce enters a new ban into the registry, and counts it.
 func (j *Judge) enforce(ban incident.Ban) {
+	if ban.Observed && !j.observed(ban) {
+		return
+	}
 	j.makeRoom(ban)
 	j.resumption.interrupt(ban)
 	j.Bans.Put(ban)
+	offences, repeats := j.counted(ban)
 	if ban.Offence > 0 {
-		j.Offences.Add(ban.Since, ban.Prefix)
+		offences.Add(ban.Since, ban.Prefix)
 	}
 	if ban.Repeat > 0 {
-		j.Repeats.Set(ban.Prefix, ban.Repeat, ban.Since)
+		repeats.Set(ban.Prefix, ban.Repeat, ban.Since)
 	}
 	if !ban.Spoofable() {
 		return
@@ -159,9 +163,9 @@ func (j *Judge) enforce(ban incident.Ban) {
 // facts is what a plan must know to ban a target.
 func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) decide.Facts {
 	f := decide.Facts{
-		Target: target, Observe: j.policy.Observe,
+		Target: target, Observe: j.observes(v),
 		NoReceiver: j.policy.NoReceiver, Command: j.policy.Command, DropsFlows: j.policy.DropsFlows, AboutCall: sign != nil,
-		Stopped: j.stopped(v), Paused: !j.policy.Observe && j.pause.Active(v.At),
+		Stopped: j.stopped(v), Paused: !j.observes(v) && j.pause.Active(v.At),
 	}
 	if sign != nil {
 		f.Channel = sign.Channel
@@ -192,8 +196,8 @@ func (j *Judge) facts(v *score.Verdict, sign *calls.Sign, target netip.Prefix) d
 	f.Throttles = j.Partial.Throttles() && (!carrier || v.Proven)
 	f.Closes = j.policy.DropsFlows && !carrier && !j.Places.Relayed(f.Target)
 	j.spare(v, &f)
-	f.Offences = j.Offences.Count(v.At, f.Target)
-	f.Repeats = j.Repeats.Count(v.At, f.Target)
+	f.Offences = j.Offences.Count(v.At, f.Target) + j.wouldBe.offences.Count(v.At, f.Target)
+	f.Repeats = max(j.Repeats.Count(v.At, f.Target), j.wouldBe.repeats.Count(v.At, f.Target))
 	f.Near = j.Places.Near(v.At, f.Target.Addr())
 	if ban, ok := j.Bans.Covering(v.At, f.Target); ok {
 		f.Banned = &ban
@@ -227,7 +231,7 @@ func (j *Judge) weigh(o *score.Observation) {
 	}
 	prefix := event.SourcePrefix(o.Source)
 	if ban, ok := j.Bans.Exact(o.At, prefix); ok {
-		if ban.Spoofable() && o.Proof == score.Proven && !j.pause.Active(o.At) {
+		if ban.Spoofable() && o.Proof == score.Proven && !j.pause.Active(o.At) && ban.Observed == j.policy.Observe {
 			if v := j.again(o, ban); v != nil && v.Proven {
 				j.promote(v, ban)
 			}
@@ -270,7 +274,8 @@ func (j *Judge) promote(v *score.Verdict, was incident.Ban) {
 	}
 	ban.Incident, ban.Step, ban.Began = was.Incident, was.Step, was.Began
 	j.Bans.Put(ban)
-	j.Offences.Add(ban.Since, ban.Prefix)
+	offences, _ := j.counted(ban)
+	offences.Add(ban.Since, ban.Prefix)
 	if !ban.Observed {
 		j.counters.Confirmed++
 		j.effects.Promote(ban)

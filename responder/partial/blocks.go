@@ -36,7 +36,7 @@ type Places interface {
 	Allowed(prefix netip.Prefix) bool
 }
 
-// Pause is a time in which no address becomes a suspect.
+// Pause is a time in which no address becomes a suspect: a pause, or mode observe.
 type Pause interface{ Active(now time.Time) bool }
 
 // Counters count the suspects, closings and dropped flows that were begun, and those for which

@@ -142,6 +142,17 @@ func (p *Places) Probations(name string, now time.Time) (list []Probation) {
 	return list
 }
 
+// AccountsOnProbation are the accounts with an address on probation, in order.
+func (p *Places) AccountsOnProbation(now time.Time) (names []string) {
+	for name := range p.accounts {
+		if _, undecided := p.Undecided([]byte(name), now); undecided {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // Trust ends the probation of an address, because a person says whose it is: it is
 // known from now on. ok is false if the address is not on probation.
 func (p *Places) Trust(name string, source netip.Addr, now time.Time) (ok bool) {

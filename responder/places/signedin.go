@@ -13,7 +13,7 @@ const maxSignedIn = 50
 
 // WhoseAreThese asks a person about the registrations that SignedIn lists, and says what
 // to do about a thief's.
-const WhoseAreThese = "Which of these are not yours? `tollwarden compromise ACCOUNT` treats an extension as stolen: it ends its calls, changes its " +
+const WhoseAreThese = "Which of these are not yours? `tollwarden compromise EXTENSION` treats an extension as stolen: it ends its calls, changes its " +
 	"password and removes its registrations. `tollwarden ban ADDRESS` blocks an address (both in mode enforce)."
 
 // SignedIn lists who is registered, from where and with what, a line each, in order.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/responder/archive"
 	"github.com/tollwarden/tollwarden/responder/cdr"
 	"github.com/tollwarden/tollwarden/responder/intake"
@@ -36,6 +37,11 @@ type File struct {
 	Damaged uint64 // those that do not fit the format
 	Samples []Damage
 	Notes   []Note
+
+	// Of a log, the lines of Asterisk's logger, and those of other programs. Trust is who
+	// can have written them.
+	Entries, Others uint64
+	Trust           logfile.Trust
 }
 
 // Note is something in a file that could be read, but is not fully understood.
@@ -165,7 +171,9 @@ func (s *source) begin(raw *archive.File, o *Options) error {
 		}
 		s.stream = newRecords(cdr.NewCSV(in, o.Zone, raw.Modified, order), &s.File)
 	default:
-		s.stream = newLog(in, &s.File, o.Zone, raw.Modified)
+		log := newLog(in, &s.File, o.Zone, raw.Modified)
+		s.stream = log
+		return log.prepare(o, raw.Regular)
 	}
 	return nil
 }

@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/responder/archive"
 	"github.com/tollwarden/tollwarden/responder/intake"
 )
 
@@ -35,6 +37,34 @@ func newLog(in *bufio.Reader, file *File, zone *time.Location, latest time.Time)
 	}
 }
 
+// prepare learns how the log is written. The error is an *logfile.AmbiguousError if its
+// dates leave open which number is the day, and says what to do about that. A file that is
+// not regular shows only its beginning.
+func (s *logStream) prepare(o *Options, regular bool) error {
+	p := &s.parser
+	p.Tags, p.Clock.Format = o.Tags, o.DateFormat
+	head, _ := s.in.Peek(bufferSize) // errors show up when it is read
+	err := p.Survey(bytes.NewReader(head), time.Time{})
+	var unclear *logfile.AmbiguousError
+	if errors.As(err, &unclear) && regular {
+		err = s.prepareWhole()
+	}
+	if err != nil {
+		return fmt.Errorf("%w: say which with --dateformat", err)
+	}
+	return nil
+}
+
+// prepareWhole reads the whole file for that.
+func (s *logStream) prepareWhole() error {
+	in, err := archive.Open(s.file.Path, archive.Options{})
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return s.parser.Survey(in, s.parser.Clock.Latest)
+}
+
 func (s *logStream) next(it *item) error {
 	s.item, s.got = it, false
 	for !s.over {
@@ -50,6 +80,7 @@ func (s *logStream) next(it *item) error {
 		}
 		before := s.parser.Counts
 		s.parser.Line(line, s.take)
+		s.file.Entries, s.file.Others = s.parser.Counts.Entries, s.parser.Counts.Others
 		switch {
 		case s.parser.Counts.Undated > before.Undated:
 			s.file.addDamage("its date cannot be parsed", line)
@@ -100,6 +131,7 @@ func (s *logStream) take(r *logfile.Record) {
 	}
 	s.got = true
 	s.file.Read++
+	s.file.Trust = s.parser.Trust
 	*s.item = item{at: s.last, sensor: s.plain}
 	if r.Security {
 		s.item.sensor = s.secure

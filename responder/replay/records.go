@@ -80,7 +80,7 @@ func (f *File) record(in cdr.Reader, r *cdr.Record) (more bool) {
 // note notes what of a record is not understood.
 func (s *records) note(r *cdr.Record) {
 	if len(r.Caller()) == 0 && len(r.Channel) > 0 && !bytes.HasPrefix(r.Channel, []byte("Local/")) {
-		s.file.addNote("calls from a channel that names no account: they are judged as those of the PBX itself or of a trunk", r.Channel)
+		s.file.addNote("calls from a channel that names no extension: they are judged as those of the PBX itself or of a trunk", r.Channel)
 	}
 	if len(r.OutChannel) > 0 && len(r.Data) > 0 && len(r.Destination()) == 0 {
 		s.file.addNote("calls whose destination is in no known form: they are judged by what was dialled", r.Data)

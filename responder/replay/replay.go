@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/responder/archive"
 	"github.com/tollwarden/tollwarden/responder/calls"
 	"github.com/tollwarden/tollwarden/responder/cdr"
@@ -26,6 +27,9 @@ type Options struct {
 	Own    netip.Addr     // address of the daemon's own manager sessions, if known
 	Zone   *time.Location // of times without a zone; nil is local time
 	Dates  cdr.Order      // of day and month in call records; Unclear is what the file shows
+	// DateFormat is the format of dates in logs; nil is that which they show.
+	DateFormat *logfile.DateFormat
+	Tags       []string // further names of Asterisk in syslog and the journal
 	// Saw, if set, is called with every observation before it is judged.
 	Saw func(*Observation)
 	// Calls, if set, asks a database for call records; its name is that of the file which

@@ -16,6 +16,8 @@ type Threshold struct {
 	Score    int
 	Within   time.Duration
 	Playbook string
+	// Observe says that the playbook is not run: what it would do is recorded.
+	Observe bool
 }
 
 // Limits on thresholds. A window holds one cell for every observation that counts, so

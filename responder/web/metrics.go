@@ -110,6 +110,7 @@ func (e exporter) health(r *Reading) {
 		e.gauge("check_ok", "Whether a check of `tollwarden status` passes.", ok, "check", c.Name)
 	}
 	e.gauge("healthy", "Whether every check passes, so that the daemon would stop an attack now.", healthy)
+	e.gauge("observing", "Whether the daemon is in mode observe, and stops no attack.", number(r.Mode == "observe"))
 	e.gauge("paused", "Whether a person has paused everything automatic.", number(r.Paused))
 	if r.CanaryAge >= 0 {
 		e.gauge("canary_age_seconds", "Time since a test event of the daemon last came through Asterisk.", r.CanaryAge.Seconds())

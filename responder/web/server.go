@@ -68,7 +68,7 @@ func healthz(w http.ResponseWriter, s Source) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	if answer.Health != control.Healthy {
+	if answer.Health != control.Healthy && answer.Health != control.Observing { // which is what a person chose, not a fault
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	_ = json.NewEncoder(w).Encode(answer) // fails only when the client is gone

@@ -65,3 +65,11 @@ func (a *Admin) settings(ctx context.Context, table, query string) ([]Setting, e
 	}
 	return out, rows.Err()
 }
+
+// NeedsReload says whether FreePBX has changes that nobody has applied.
+func (a *Admin) NeedsReload(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	rows, err := a.settings(ctx, "admin", "SELECT variable, value FROM admin WHERE variable = 'need_reload'")
+	return len(rows) > 0 && rows[0].Value == "true", err
+}

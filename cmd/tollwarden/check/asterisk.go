@@ -3,101 +3,86 @@ package check
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/pbx"
-	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/responder/binds"
 	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // asteriskWithin bounds everything that Asterisk is asked.
-const asteriskWithin = 15 * time.Second
+const asteriskWithin = 20 * time.Second
 
-// Asterisk logs in, lists which privileges the playbooks need and the user lacks,
-// lists Asterisk's ports, and warns of settings of Asterisk's that are risky.
-func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
-	ctx, cancel := context.WithTimeout(ctx, asteriskWithin)
-	defer cancel()
-	dialer, err := settings.Dialer(cfg, zerolog.Nop())
-	if err != nil {
-		return err
-	}
-	client, err := dialer.Connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	options, err := settings.PBX(cfg)
-	if err != nil {
-		return err
-	}
-	manager := pbx.New(client, options)
-	may, err := manager.Privileges(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(w, "logged in to %s.\n", client.Banner())
-	needed := neededSteps(cfg)
-	lacking := slices.DeleteFunc(slices.Clone(may.Lacks), func(l pbx.Lack) bool { return !slices.Contains(needed, l.Step) })
-	for _, lack := range lacking {
-		fmt.Fprintf(w, "  missing: %s\n", lack)
-	}
-	unread, known, err := manager.Unread(ctx, cfg.Asterisk.Username)
-	for _, class := range unread {
-		fmt.Fprintf(w, "  missing: %s\n", class)
-	}
-	if err != nil || !known {
-		fmt.Fprintf(w, "  warning: could not read in manager.conf which events the user gets: make sure that its section has read = security,call.\n")
-	}
-	listPorts(ctx, w, manager, settings.Ports(cfg))
-	warnOfRisks(ctx, w, manager, may.Technologies)
-	fmt.Fprintln(w, unattributed)
-	explainIAX(ctx, w, manager, len(cfg.Asterisk.Log) > 0)
-	explainHelp(w, cfg, may.Lacks)
-	hopeless := false
-	if rotates(cfg) {
-		hopeless = listUnrotatable(ctx, w, manager)
-		explainHook(w, cfg, hopeless)
-	}
-	if err := manager.WrongFolder(ctx); errors.Is(err, pbx.ErrWrongFolder) && editsFiles(cfg) {
-		fmt.Fprintf(w, "  warning: %v.\n", err)
-		hopeless = true
-	}
-	if policy, err := settings.Policy(cfg); err == nil {
-		listForwards(ctx, w, manager, policy.Calls)
-	}
-	countPeople(ctx, w, manager, cfg)
-	listPhones(ctx, w, manager)
-	listCarriers(ctx, w, manager) // which may wait for a name server
-	fmt.Fprintf(w, "The smallest section of manager.conf for this configuration:\n\n%s\n",
-		output.Indent(pbx.Stanza(cfg.Asterisk.Username, "<a long random secret>", own(client), may.Write(needed...))))
-	switch {
-	case len(unread) > 0:
-		return errors.New("the user does not get the events that everything depends on")
-	case len(lacking) > 0:
-		return errors.New("the user lacks privileges that the playbooks need")
-	}
-	if hopeless {
-		return errors.New("a step of the playbooks would fail")
-	}
-	fmt.Fprintln(w, "  the user may carry out every step of the playbooks.")
-	return nil
+// proofOfAsterisk tries one thing over a login to the manager interface.
+type proofOfAsterisk struct {
+	name  string
+	prove func(ctx context.Context, cfg *config.Config, s *session) []Result
 }
 
-// unattributed names the calls of which nobody can say which extension caused them.
-const unattributed = "  Calls of PJSIP and SIP count for the extension that dials, forwards or transfers them. Those that come in by DAHDI and other lines or by IAX2 trunks and leave again count for the trunk; Originate, Page, call files and `channel originate` for the PBX itself (pbx/itself)."
+// proofsOfAsterisk are in the order in which they are printed. That of the log looks for
+// what the one of security events had Asterisk write.
+func proofsOfAsterisk(o Options) []proofOfAsterisk {
+	return []proofOfAsterisk{
+		{"security events", securityEvents},
+		{"call events", callEvents},
+		{"log", logLine(o)},
+		{"privileges", privileges},
+		{"ports", ports},
+		{"Asterisk's settings", risks},
+		{"passwords", passwordChanges},
+		{"call forwards", forwards},
+		{"people", people},
+		{"signed in", phones},
+		{"carriers", carriers}, // which may wait for a name server
+		{"limits", limits(o.Verbose)},
+	}
+}
+
+// asterisk logs in and runs the proofs that need it.
+func asterisk(ctx context.Context, cfg *config.Config, o Options, emit func(Result)) {
+	ctx, cancel := context.WithTimeout(ctx, asteriskWithin)
+	defer cancel()
+	s, err := logIn(ctx, cfg)
+	if err != nil {
+		r := notLoggedIn(ctx, cfg, o, err)
+		r.Check = "login"
+		emit(r)
+		for _, r := range readLog(cfg, o) { // which needs no login
+			r.Check = "log"
+			emit(r)
+		}
+		return
+	}
+	defer s.client.Close()
+	r := passed("logged in to %s as %q", s.client.Banner(), cfg.Asterisk.Username)
+	r.Check = "login"
+	emit(r)
+	for _, p := range proofsOfAsterisk(o) {
+		for _, r := range p.prove(ctx, cfg, s) {
+			r.Check = p.name
+			emit(r)
+		}
+	}
+}
+
+// Asterisk runs only what needs a login, for setup. Its error is the first thing that
+// failed, but for the log: Asterisk's other files are no matter of the user's.
+func Asterisk(ctx context.Context, w io.Writer, cfg *config.Config) error {
+	var first error
+	asterisk(ctx, cfg, Options{}, func(r Result) {
+		r.print(w)
+		if r.State == Failed && r.Check != "log" && first == nil {
+			first = errors.New(r.Check + ": " + r.Text)
+		}
+	})
+	return first
+}
 
 // neededSteps are what the user must be allowed. To hang up one call takes the same
 // as all calls of an account.
@@ -113,55 +98,40 @@ func neededSteps(cfg *config.Config) []incident.StepKind {
 	return needed
 }
 
-// portSource is what is asked for Asterisk's ports.
-type portSource interface {
-	Binds(ctx context.Context) (binds.Answer, error)
-}
-
-// listPorts says which ports Asterisk listens on, and warns if bans would not close
-// some of them.
-func listPorts(ctx context.Context, w io.Writer, asterisk portSource, configured binds.Configured) {
-	answer, err := asterisk.Binds(ctx)
-	state := binds.New(configured, binds.Memory{})
-	state.Learn(time.Now(), answer, err)
-	udp, tcp := listening(state, binds.UDP), listening(state, binds.TCP)
-	if udp != "" {
-		fmt.Fprintf(w, "  Asterisk listens for SIP and IAX2 on UDP port %s: bans close them, also to IP addresses that may be spoofed, as well as the ports in firewall.sip_ports.\n", udp)
-	} else if err == nil {
-		fmt.Fprintln(w, "  warning: Asterisk listens for SIP and IAX2 on no UDP port: only the ports in firewall.sip_ports are closed to IP addresses that may be spoofed.")
-	}
-	if tcp != "" {
-		fmt.Fprintf(w, "  It listens on TCP port %s: a confirmed guesser's bans close them, as well as the ports in firewall.sip_tcp_ports.\n", tcp)
-	}
+// risks are settings of Asterisk's that let anybody forge what the daemon reads, and the
+// folder of its files, if it is not this Asterisk's.
+func risks(ctx context.Context, cfg *config.Config, s *session) (out []Result) {
+	list, err := s.manager.Risks(ctx, s.may.Technologies)
 	if err != nil {
-		fmt.Fprintf(w, "  warning: could not ask Asterisk for all of its ports: %v: bans close the others only if firewall.sip_ports or firewall.sip_tcp_ports lists them, or if they close everything.\n", err)
+		out = append(out, warning("could not read Asterisk's own settings: %v", err))
 	}
-	for _, p := range []binds.Protocol{binds.UDP, binds.TCP} {
-		if _, left := state.Open(p); left > 0 {
-			fmt.Fprintf(w, "  warning: %d more %s ports cannot be closed: at most %d can.\n", left, p, binds.MaxPorts)
-		}
+	for _, risk := range list {
+		out = append(out, warning("%s", risk.Text).fix(riskFix(cfg, risk)))
 	}
+	if err := s.manager.WrongFolder(ctx); errors.Is(err, pbx.ErrWrongFolder) && editsFiles(cfg) {
+		out = append(out, failed("%v", err))
+	}
+	if len(out) == 0 {
+		out = append(out, passed("none lets a stranger forge what is read"))
+	}
+	return out
 }
 
-// listening lists the ports of a protocol on which Asterisk listens, with what does.
-func listening(state *binds.State, p binds.Protocol) string {
-	var found []string
-	for _, port := range state.Ports(p) {
-		for _, d := range port.Drivers {
-			found = append(found, fmt.Sprintf("%d (%s)", port.Number, d.Words()))
-		}
-	}
-	return strings.Join(found, ", ")
+// riskFix is the command that changes a risky setting.
+func riskFix(cfg *config.Config, r pbx.Risk) string {
+	return setVariable(sectionFile(cfg.Asterisk.ConfigDir, r.File, "general"), "general", r.Variable, r.Value) + " && " + reload(r.Module)
 }
 
-func warnOfRisks(ctx context.Context, w io.Writer, manager *pbx.Manager, on []pbx.Technology) {
-	risks, err := manager.Risks(ctx, on)
-	if err != nil {
-		fmt.Fprintf(w, "  warning: could not read Asterisk's own settings: %v\n", err)
-	}
-	for _, risk := range risks {
-		fmt.Fprintf(w, "  warning: %s.\n", risk)
-	}
+// rotates says whether a playbook in use changes passwords.
+func rotates(cfg *config.Config) bool {
+	return slices.ContainsFunc(settings.StepsInUse(cfg), func(s config.Step) bool { return incident.StepKind(s) == incident.StepRotate })
+}
+
+// editsFiles says whether a playbook in use changes Asterisk's files.
+func editsFiles(cfg *config.Config) bool {
+	return slices.ContainsFunc(settings.StepsInUse(cfg), func(s config.Step) bool {
+		return s == config.StepRotate || s == config.StepLock || s == config.StepRestrict
+	})
 }
 
 // own is our end of a connection, which manager.conf must permit.

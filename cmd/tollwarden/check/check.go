@@ -2,22 +2,47 @@ package check
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/tollwarden/tollwarden/ami/logfile"
-	"github.com/tollwarden/tollwarden/cmd/tollwarden/daemon"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
 	"github.com/tollwarden/tollwarden/config"
-	"github.com/tollwarden/tollwarden/firewall"
 )
 
 // Options say what Run does.
 type Options struct {
-	// Send sends every receiver a test message.
+	// File is where the configuration was read from.
+	File string
+	// Send sends every receiver a sample of each kind of message.
 	Send bool
+	// Verbose adds the configuration's internals, and the section of manager.conf.
+	Verbose bool
+	// JSON prints a Report instead of text.
+	JSON bool
+}
+
+// A proof tries one thing, and says what it found. It changes nothing.
+type proof struct {
+	name  string
+	prove func(ctx context.Context, cfg *config.Config) []Result
+}
+
+// proofs are those of this machine, in the order in which they are printed. Those of
+// Asterisk come after them; see proofsOfAsterisk.
+func proofs(o Options) []proof {
+	return []proof{
+		{"mode", mode(o.File)},
+		{"configuration", names},
+		{"kernel", kernel},
+		{"files", files},
+		{"secrets", fileModes(o.File)},
+		{"hooks", hooks},
+		{"fail2ban", fail2ban(runCommand)},
+		{"FreePBX", freePBX(runCommand)},
+		{"receivers", receivers(o.Send)},
+	}
 }
 
 // Run explains a configuration, tests it and writes what it finds to w. Its error
@@ -27,70 +52,56 @@ func Run(ctx context.Context, w io.Writer, cfg *config.Config, o Options) error 
 	if err != nil {
 		return err
 	}
-	for _, warning := range settings.Warnings(cfg) { // the old names still work
-		fmt.Fprintf(w, "warning: %s\n", warning)
-	}
-	if len(cfg.Warnings) > 0 {
-		fmt.Fprintln(w)
-	}
-	Explain(w, cfg, allowed)
-	tests := []struct {
-		name string
-		run  func(context.Context, io.Writer, *config.Config) error
-	}{{"kernel", kernel}, {"files", files}, {"asterisk", Asterisk}, {"log", log}, {"receivers", receivers(o.Send)}}
-	failed := 0
-	for _, t := range tests {
-		fmt.Fprintf(w, "\n%s: ", t.name)
-		if err := t.run(ctx, w, cfg); err != nil {
-			fmt.Fprintf(w, "FAILED: %v\n", err)
-			failed++
+	report := Report{Mode: string(cfg.Mode), Rules: Rules(cfg)}
+	emit := func(r Result) {
+		report.Results = append(report.Results, r)
+		if !o.JSON {
+			r.print(w)
 		}
 	}
-	if failed > 0 {
-		return fmt.Errorf("check: %d of %d checks failed", failed, len(tests))
+	if !o.JSON {
+		Explain(w, cfg, allowed)
+		if o.Verbose {
+			fmt.Fprintln(w)
+			ExplainInternals(w, cfg)
+		}
+		fmt.Fprintln(w)
 	}
-	return nil
+	run(ctx, cfg, proofs(o), emit)
+	asterisk(ctx, cfg, o, emit)
+	report.count()
+	if o.JSON {
+		err = output.JSON(w, report)
+	} else {
+		fmt.Fprintf(w, "\n%s\n", report.Summary())
+	}
+	if report.Failed > 0 {
+		return fmt.Errorf("check: %d of %d checks failed", report.Failed, report.Passed+report.Warnings+report.Failed)
+	}
+	return err
 }
 
-// kernel tries the ruleset without putting it in force.
-func kernel(_ context.Context, w io.Writer, cfg *config.Config) error {
-	table := settings.Firewall(cfg)
-	if err := firewall.Check(table); err != nil {
-		return err
+func run(ctx context.Context, cfg *config.Config, proofs []proof, emit func(Result)) {
+	for _, p := range proofs {
+		for _, r := range p.prove(ctx, cfg) {
+			r.Check = p.name
+			emit(r)
+		}
 	}
-	fmt.Fprintf(w, "ok: the kernel accepts the whole ruleset of table inet %s.\n", cfg.Firewall.Table)
-	if err := firewall.CheckWatch(table); err != nil {
-		fmt.Fprintf(w, "  warning: %v: %s.\n", err, daemon.WithoutWire)
-	}
-	if err := firewall.CheckThrottle(table); err != nil {
-		fmt.Fprintf(w, "  warning: %v: %s.\n", err, daemon.WithoutThrottle)
-	}
-	return nil
 }
 
-// files tests that the daemon could write what it writes.
-func files(_ context.Context, w io.Writer, cfg *config.Config) error {
-	if err := errors.Join(settings.Writable(cfg.Data), settings.StepsCanWrite(cfg, settings.DaemonUser(cfg))); err != nil {
-		return err
+// names are the old names of keys in the configuration, and what the allow list lacks.
+func names(_ context.Context, cfg *config.Config) (out []Result) {
+	for _, w := range cfg.Warnings { // the old names still work
+		r := warning("%s: %s", w.File, w)
+		if w.Old != "" && w.Line > 0 {
+			r = r.fix(renameKey(w))
+		}
+		out = append(out, r)
 	}
-	fmt.Fprintln(w, "ok: this user can write records, passwords and backups; for the daemon's user, see `tollwarden status`.")
-	return nil
-}
-
-// log reads the end of Asterisk's log, and recommends one if none is set.
-func log(_ context.Context, w io.Writer, cfg *config.Config) error {
-	if cfg.Asterisk.Log == "" {
-		fmt.Fprintln(w, "none. An attacker whose Call-ID is not UTF-8 raises no event at all and guesses unseen, but the log has the address.\n"+
-			"  Set asterisk.log to a file to which logger.conf sends notice, warning and error, such as /var/log/asterisk/messages.")
-		return nil
-	}
-	counts, err := logfile.Sample(time.Now(), cfg.Asterisk.Log)
+	allowed, err := config.LoadAllowFile(settings.AllowPath(cfg))
 	if err != nil {
-		return err
+		return append(out, failed("%v", err))
 	}
-	if counts.Lines > 0 && counts.Foreign+counts.Undated >= counts.Lines {
-		return fmt.Errorf("none of the last %d lines of %s can be parsed: set dateformat=%%F %%T in logger.conf", counts.Lines, cfg.Asterisk.Log)
-	}
-	fmt.Fprintf(w, "ok: %s can be read; %d of its last %d lines show attempts.\n", cfg.Asterisk.Log, counts.Seen, counts.Lines)
-	return nil
+	return append(out, allowItems(append(cfg.Firewall.Allow[:len(cfg.Firewall.Allow):len(cfg.Firewall.Allow)], allowed.Items()...), time.Now())...)
 }

@@ -3,7 +3,6 @@ package check
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"time"
 
@@ -15,82 +14,39 @@ import (
 
 // Explain says in words what the configuration will do.
 func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
-	fmt.Fprintf(w, "Mode %s", cfg.Mode)
 	if cfg.Mode == config.Observe {
-		fmt.Fprint(w, ": decide and record everything, change nothing")
+		fmt.Fprint(w, "OBSERVING: the following is decided and recorded, and nothing is done.\n\n")
 	}
-	fmt.Fprintf(w, ".\nAsterisk at %s as %q. Data in %s, control socket %s.\n", cfg.Asterisk.Address, cfg.Asterisk.Username, cfg.Data, cfg.Socket)
-	fmt.Fprintf(w, "Never banned: %s%s.\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
-	explainAllowItems(w, append(slices.Clone(cfg.Firewall.Allow), allowed.Items()...), time.Now())
-	fmt.Fprintln(w)
-	for _, t := range cfg.Thresholds {
-		explainThreshold(w, cfg, t)
+	rows := [][2]string{{"When", "then"}}
+	for _, r := range Rules(cfg) {
+		rows = append(rows, [2]string{r.When, r.Then})
 	}
-	fmt.Fprintf(w, "\nA ban lasts %s, by offence; an offence is forgotten after %s. It closes %s. Whoever used the right password in a break-in starts at the second.\n",
+	columns(w, rows)
+	fmt.Fprintf(w, "\nA ban lasts %s; after %s without another, it starts again at the first. It closes %s. After a break-in, it starts at the second.\n",
 		ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget), scopeWords(cfg.Bans.Scope))
-	explainSpoofable(w, cfg)
-	fmt.Fprintf(w, "SuccessAfterFailures: %d or more failed logins to an account within %s from an IP address, or one to another account, then a successful one; failures of its network count, too, but not where accounts are used. They must be confirmed, and the IP address unknown: one that has logged in within %s is known. A password that an unknown IP address gets out of Asterisk with a nonce made up for it needs no failed logins, nor does a login from another one with a password that is known to be stolen.\n",
-		cfg.BreakIn.Failures, config.FormatDuration(cfg.BreakIn.Within), config.FormatDuration(cfg.BreakIn.Known))
-	fmt.Fprintf(w, "NewPlaceAfterFailures: %d or more failed logins of others, or of what may be spoofed, then a successful one from an unknown IP address: it is on probation for 30 days. If the account is used from there for a forbidden call, by a scanner, for five numbers within an hour in countries that it had never called, for five that cost outside working hours, or for a costly call while one from elsewhere is up, this is SuccessAfterFailures.\n", cfg.BreakIn.Failures)
-	fmt.Fprintf(w, "Slow guessing, within %s and where the account is not used: SlowGuesser is %d accounts or %d wrong passwords from one IP address, SlowNetwork %d accounts from one network, SlowAttack %d changes of address on one account, LastingFailures %d wrong passwords for one account over days, GuessingCampaign %d accounts of the site.\n",
-		config.FormatDuration(cfg.Slow.Within), cfg.Slow.Accounts, cfg.Slow.Failures, cfg.Slow.NetworkAccounts, cfg.Slow.Addresses, cfg.Slow.Failures, cfg.Slow.SiteAccounts)
-	explainNumbers(w, &cfg.Calls)
-	explainSteps(w, cfg)
-	explainBreaker(w, cfg)
+	fmt.Fprintf(w, "An address that may be spoofed loses only Asterisk's UDP ports, for %s at first.\n", config.FormatDuration(cfg.Bans.Spoofable[0]))
+	if cfg.Calls.Country == "" {
+		fmt.Fprintln(w, "The country is not set (calls.country): most numbers cannot be told apart, so that few calls count as costly.")
+	}
+	fmt.Fprintf(w, "Never banned: %s%s.\n", output.Join(settings.Allow(cfg)), allowFileWords(allowed))
 }
 
-// explainNumbers says how dialled numbers are read.
-func explainNumbers(w io.Writer, c *config.Calls) {
-	where, emergency := "in "+c.Country, "those of "+c.Country
-	if c.Country == "" {
-		where, emergency = "without knowing the country: most national numbers cannot be read", "112, 911, 999, 000, 110, 113 and 118"
-	}
-	if len(c.Emergency) > 0 {
-		emergency += ", and " + output.Join(c.Emergency)
-	}
-	fmt.Fprintf(w, "Numbers are read as dialled %s; of several plausible readings, the worst counts. Emergency numbers are %s.\n", where, emergency)
-}
-
-// explainBreaker says how many extensions are taken from their owners without a person.
-func explainBreaker(w io.Writer, cfg *config.Config) {
-	if cfg.Breaker.Accounts == 0 {
-		fmt.Fprintln(w, "Passwords are changed and accounts locked however many there are.")
-		return
-	}
-	fmt.Fprintf(w, "At most %s within %s have their password changed, are locked or lose their registrations; further ones wait for you, and meanwhile only their calls abroad and to premium and satellite numbers are ended.\n",
-		incident.Count(cfg.Breaker.Accounts, "account"), config.FormatDuration(cfg.Breaker.Within))
-}
-
-// explainSpoofable says how long addresses and networks are banned that may be
-// spoofed.
-func explainSpoofable(w io.Writer, cfg *config.Config) {
-	b := &cfg.Bans
-	last := ""
-	if b.SpoofableForever {
-		last = ", then until you release it"
-	}
-	first := config.FormatDuration(b.Spoofable[0])
-	fmt.Fprintf(w, "An IP address that may be spoofed is banned for %s%s, on UDP port %s and the other UDP ports on which Asterisk takes SIP and IAX2 only; always for %s if an account was used in its neighbourhood (/16, IPv6: /32) in the last 90 days, or, on all ports, if its event came over TCP or TLS. This does not count as an offence.\n",
-		ladderWords(b.Spoofable), last, output.Join(cfg.Firewall.SIPPorts), first)
-	fmt.Fprintf(w, "A network (/24, IPv6: /56 or /48) whose members take turns is closed for %s, on the same ports, if no account was used in its neighbourhood.\n",
-		ladderWords(b.Spoofable))
-}
-
-// explainAllowItems says what is special about entries of the allow list.
-func explainAllowItems(w io.Writer, items []config.AllowItem, now time.Time) {
+// allowItems says what is special about entries of the allow list.
+func allowItems(items []config.AllowItem, now time.Time) (out []Result) {
 	for _, item := range items {
 		switch {
 		case item.Refused() != "":
-			fmt.Fprintf(w, "NOT on the allow list: %s: use smaller networks, or write \"%s force\".\n", item.Refused(), item.What())
+			out = append(out, warning("NOT on the allow list: %s: use smaller networks, or write \"%s force\"", item.Refused(), item.What()))
 		case !item.InForce(now):
-			fmt.Fprintf(w, "No longer on the allow list: %s.\n", item)
+			out = append(out, note("no longer on the allow list: %s", item))
 		case item.Name != "":
-			fmt.Fprintf(w, "Every account counts as known where %s leads, at most 4 public addresses; they can still be banned.\n", item.Name)
+			out = append(out, note("every account counts as known where %s leads, at most 4 public addresses; they can still be banned", item.Name))
 		}
 	}
 	if covered := config.Covered(config.AllowedPrefixes(items, now)); covered.Wide() {
-		fmt.Fprintf(w, "WARNING: the allow list covers %d public IPv4 addresses and %d IPv6 /64s, where no attacker is ever blocked.\n", covered.V4, covered.V6)
+		out = append(out, warning("the allow list covers %d public IPv4 addresses and %d IPv6 /64s, where no attacker is ever blocked", covered.V4, covered.V6))
 	}
+	return out
 }
 
 // allowFileWords counts the entries of the allow file, if it has any.
@@ -99,33 +55,6 @@ func allowFileWords(file *config.AllowFile) string {
 		return fmt.Sprintf(", and %d more in %s", n, file.Path())
 	}
 	return ""
-}
-
-func explainThreshold(w io.Writer, cfg *config.Config, t config.Threshold) {
-	names := make([]string, 0, len(t.Signals))
-	for name, points := range t.Signals {
-		names = append(names, fmt.Sprintf("%s (%d)", name, points))
-	}
-	slices.Sort(names)
-	fmt.Fprintf(w, "%s: %s of one %s within %s from %s: %s.\n", t.Name, incident.Count(t.Score, "point"), perWords(t.Per),
-		config.FormatDuration(t.Within), strings.Join(names, ", "), playbookWords(cfg, t.Playbook))
-}
-
-// perWords says what a threshold keeps its scores by.
-func perWords(per config.Per) string {
-	if per == config.PerSource {
-		return "IP address"
-	}
-	return string(per)
-}
-
-func playbookWords(cfg *config.Config, name string) string {
-	for _, b := range cfg.Playbooks {
-		if b.Name == name {
-			return output.Join(b.Steps)
-		}
-	}
-	return name
 }
 
 // scopeWords say what bans close, by offence.
@@ -145,29 +74,39 @@ func ladderWords(times []time.Duration) string {
 	return strings.Join(words, ", then ")
 }
 
-// explainSteps says how passwords change, who gets messages and which command is
-// run, as far as a playbook does so.
-func explainSteps(w io.Writer, cfg *config.Config) {
-	used := settings.StepsInUse(cfg)
-	if slices.Contains(used, config.StepRotate) {
-		encrypted := ""
-		if cfg.Rotate.Recipient != "" {
-			encrypted = ", encrypted to " + cfg.Rotate.Recipient
+// Widths of the two columns, in characters: a terminal has 100 or more.
+const (
+	whenWidth = 56
+	thenWidth = 42
+)
+
+// columns prints two columns, each of which wraps.
+func columns(w io.Writer, rows [][2]string) {
+	for _, row := range rows {
+		left, right := wrap(row[0], whenWidth), wrap(row[1], thenWidth)
+		for i := range max(len(left), len(right)) {
+			line := fmt.Sprintf("%-*s  %s", whenWidth, at(left, i), at(right, i))
+			fmt.Fprintln(w, output.Plain(strings.TrimRight(line, " ")))
 		}
-		fmt.Fprintf(w, "rotate: method %s, %d characters, new passwords are stored in %s%s.\n", cfg.Rotate.Method, cfg.Rotate.Length, cfg.Rotate.Store, encrypted)
 	}
-	n := &cfg.Notify
-	if !n.Anybody() && slices.Contains(used, config.StepNotify) {
-		fmt.Fprintln(w, "notify: no messages are sent, because notify.webhook, notify.mail and notify.syslog are not set; the step will be skipped.")
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
 	}
-	if receivers, err := settings.Receivers(n); err == nil && n.Anybody() {
-		var names []string
-		for to := range receivers.Each {
-			names = append(names, to.Name())
+	return ""
+}
+
+// wrap breaks a text into lines.
+func wrap(text string, width int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
 		}
-		fmt.Fprintf(w, "notify: %s; up to %d messages of each kind within %s are sent individually, the rest in a digest (syslog gets all of them individually).\n", strings.Join(names, "; "), n.Burst, config.FormatDuration(n.Digest))
+		line = strings.TrimPrefix(line+" "+word, " ")
 	}
-	if slices.Contains(used, config.StepExec) {
-		fmt.Fprintf(w, "exec: %s, for at most %s.\n", settings.Program(cfg.Exec.Command), config.FormatDuration(cfg.Exec.Within))
-	}
+	return append(lines, line)
 }

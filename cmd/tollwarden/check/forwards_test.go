@@ -22,18 +22,15 @@ func (f forwarded) Forwards(context.Context) ([]calls.Forward, error) {
 // Forwards that cost are named; those within the site and the country are not.
 func TestListForwards(t *testing.T) {
 	rules := calls.Rules{Dialling: numbers.Dialling{Country: "GB", Internal: 6}}
-	var out strings.Builder
-	listForwards(t.Context(), &out, forwarded{
+	got := text(listForwards(t.Context(), forwarded{
 		{Account: "1002", Which: "all calls", Number: "00881612345678"},
 		{Account: "1003", Which: "all calls", Number: "1004"},
 		{Account: "1004", Which: "calls while busy", Number: "07700900123"},
-	}, rules)
-	if got, want := out.String(), "  warning: all calls of 1002 are forwarded to 00881612345678, satellite. Is that yours?\n"; got != want {
+	}, rules))
+	if want := "warning  : all calls of 1002 are forwarded to 00881612345678, satellite. Is that yours?\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	out.Reset()
-	listForwards(t.Context(), &out, forwarded(nil), rules)
-	if !strings.Contains(out.String(), "no session") {
-		t.Errorf("%q does not say why nothing is known", out.String())
+	if got := text(listForwards(t.Context(), forwarded(nil), rules)); !strings.Contains(got, "no session") {
+		t.Errorf("%q does not say why nothing is known", got)
 	}
 }

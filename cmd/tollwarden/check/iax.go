@@ -2,10 +2,9 @@ package check
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"slices"
 
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
 
@@ -14,16 +13,16 @@ type accounts interface {
 	Accounts(ctx context.Context) ([]calls.Account, error)
 }
 
-// explainIAX says what of IAX2 is not covered, if there are accounts of it. A failure shows
+// iax says what of IAX2 is not covered, if there are accounts of it. A failure shows
 // elsewhere.
-func explainIAX(ctx context.Context, w io.Writer, asterisk accounts, log bool) {
+func iax(ctx context.Context, asterisk accounts, cfg *config.Config) (out []Result) {
 	list, err := asterisk.Accounts(ctx)
 	if err != nil || !slices.ContainsFunc(list, func(a calls.Account) bool { return a.Unannounced }) {
-		return
+		return nil
 	}
-	if !log {
-		fmt.Fprintln(w, "  warning: asterisk.log is not set: wrong passwords over IAX2 are not seen at all.")
+	if cfg.Asterisk.Log == "" {
+		out = append(out, warning("asterisk.log is not set: wrong passwords over IAX2 are not seen at all"))
 	}
-	fmt.Fprintln(w, "  IAX2 raises no events. Its calls and registrations are looked up; its wrong passwords are read from Asterisk's log, and their IP addresses may be spoofed. "+
-		"Not covered: guesses from where phones are used are not throttled; an account cannot be limited to networks, and the daemon itself ends the calls of a locked one, but for emergency calls.")
+	return append(out, note("IAX2 raises no events. Its calls and registrations are looked up; its wrong passwords are read from Asterisk's log, and their IP addresses may be spoofed. "+
+		"Not covered: guesses from where phones are used are not throttled; an account cannot be limited to networks, and the daemon itself ends the calls of a locked one, but for emergency calls"))
 }

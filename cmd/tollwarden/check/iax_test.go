@@ -7,28 +7,31 @@ import (
 	"testing"
 
 	"github.com/tollwarden/tollwarden/ami/pbx"
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/calls"
 )
 
-type has []calls.Account
+type listed []calls.Account
 
-func (h has) Accounts(context.Context) ([]calls.Account, error) { return h, nil }
+func (h listed) Accounts(context.Context) ([]calls.Account, error) { return h, nil }
 
 // What of IAX2 is not covered is said where there are accounts of it, and only there.
 func TestExplainIAX(t *testing.T) {
 	for name, c := range map[string]struct {
-		accounts  has
+		accounts  listed
 		log       bool
 		says, not string
 	}{
-		"no account": {has{{Name: "1001", Login: true}}, false, "", "IAX2"},
-		"seen":       {has{{Name: "1001"}, {Name: "2001", Unannounced: true}}, true, "Not covered: guesses", "warning"},
-		"unseen":     {has{{Name: "2001", Unannounced: true}}, false, "warning: asterisk.log is not set", "warning: authdebug"},
+		"no account": {listed{{Name: "1001", Login: true}}, false, "", "IAX2"},
+		"seen":       {listed{{Name: "1001"}, {Name: "2001", Unannounced: true}}, true, "Not covered: guesses", "warning"},
+		"unseen":     {listed{{Name: "2001", Unannounced: true}}, false, "warning  : asterisk.log is not set", "authdebug"},
 	} {
-		var out strings.Builder
-		explainIAX(t.Context(), &out, c.accounts, c.log)
-		if !strings.Contains(out.String(), c.says) || strings.Contains(out.String(), c.not) {
-			t.Errorf("%s: %s", name, out.String())
+		cfg := &config.Config{}
+		if c.log {
+			cfg.Asterisk.Log = "/var/log/asterisk/messages"
+		}
+		if out := text(iax(t.Context(), c.accounts, cfg)); !strings.Contains(out, c.says) || strings.Contains(out, c.not) {
+			t.Errorf("%s: %s", name, out)
 		}
 	}
 }
@@ -43,14 +46,13 @@ func TestListUnrotatable(t *testing.T) {
 	for n := range 25 {
 		list = append(list, pbx.Unrotatable{Account: fmt.Sprint(1000 + n), Reason: fmt.Sprintf("[%d] is generated", 1000+n)})
 	}
-	var out strings.Builder
-	listUnrotatable(t.Context(), &out, list)
+	out := text(listUnrotatable(t.Context(), list))
 	for _, want := range []string{
-		`rotating "Front Desk" would fail, and the stolen password would stay valid: no section.`,
-		`rotating "1000", "1001", `, `"1019" and 5 more would fail, and the stolen password would stay valid: [1000] is generated.`,
+		`rotating "Front Desk" would fail, and the stolen password would stay valid: no section`,
+		`rotating "1000", "1001", `, `"1019" and 5 more would fail, and the stolen password would stay valid: [1000] is generated`,
 	} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("%s is missing:\n%s", want, &out)
+		if !strings.Contains(out, want) {
+			t.Errorf("%s is missing:\n%s", want, out)
 		}
 	}
 }

@@ -2,29 +2,32 @@ package check
 
 import (
 	"context"
-	"fmt"
-	"io"
 
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/incident"
-	"github.com/tollwarden/tollwarden/responder/people"
+	directory "github.com/tollwarden/tollwarden/responder/people"
 )
 
 // peopleSource is what is asked who the accounts belong to.
 type peopleSource interface {
-	People(ctx context.Context) ([]people.Person, error)
+	People(ctx context.Context) ([]directory.Person, error)
+}
+
+func people(ctx context.Context, cfg *config.Config, s *session) []Result {
+	return countPeople(ctx, s.manager, cfg)
 }
 
 // countPeople says how many extensions have a name, and, if users get mail, how many of
 // them it would reach.
-func countPeople(ctx context.Context, w io.Writer, asterisk peopleSource, cfg *config.Config) {
+func countPeople(ctx context.Context, asterisk peopleSource, cfg *config.Config) (out []Result) {
 	list, err := asterisk.People(ctx)
-	d := people.NewDirectory(list)
+	d := directory.NewDirectory(list)
 	if err != nil {
-		fmt.Fprintf(w, "  warning: could not read the names of all extensions: %v\n", err)
+		out = append(out, warning("could not read the names of all extensions: %v", err))
 	}
 	if cfg.Notify.Users.Mail {
-		fmt.Fprintf(w, "  Users who get an e-mail if their password is changed: %d of %s with a name or an address in Asterisk's configuration (notify.users).\n",
-			d.WithEmail(), incident.Count(d.Len(), "extension"))
+		out = append(out, note("users who get an e-mail if their password is changed: %d of %s with a name or an address in Asterisk's configuration (notify.users)",
+			d.WithEmail(), incident.Count(d.Len(), "extension")))
 	}
+	return out
 }

@@ -3,12 +3,12 @@ package check
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/daemon"
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/places"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -22,14 +22,18 @@ type carrierSource interface {
 	Carriers(ctx context.Context) ([]places.Protected, error)
 }
 
+func carriers(ctx context.Context, _ *config.Config, s *session) []Result {
+	return listCarriers(ctx, s.manager)
+}
+
 // listCarriers lists the addresses that Asterisk's configuration names.
-func listCarriers(ctx context.Context, w io.Writer, asterisk carrierSource) {
+func listCarriers(ctx context.Context, asterisk carrierSource) (out []Result) {
 	carriers, err := asterisk.Carriers(ctx)
 	if err != nil {
-		fmt.Fprintf(w, "  warning: could not read all carriers in Asterisk's configuration: %v\n", err)
+		out = append(out, warning("could not read all carriers in Asterisk's configuration: %v", err))
 	}
 	if len(carriers) == 0 {
-		return
+		return out
 	}
 	words := make([]string, 0, maxCarriers)
 	for _, c := range carriers[:min(len(carriers), maxCarriers)] {
@@ -39,7 +43,7 @@ func listCarriers(ctx context.Context, w io.Writer, asterisk carrierSource) {
 	if n := len(carriers) - maxCarriers; n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	fmt.Fprintf(w, "  carriers that Asterisk's configuration names: %s%s. Those that are missing belong in firewall.allow.\n", strings.Join(words, ", "), more)
+	return append(out, note("Asterisk's configuration names %s%s. Those that are missing belong in firewall.allow", strings.Join(words, ", "), more))
 }
 
 // phoneSource is what is asked for the registrations.
@@ -47,28 +51,27 @@ type phoneSource interface {
 	Contacts(ctx context.Context) ([]places.Contact, error)
 }
 
+func phones(ctx context.Context, _ *config.Config, s *session) []Result {
+	return listPhones(ctx, s.manager)
+}
+
 // listPhones lists who is signed in, and says if all phones seem to be at one address.
-func listPhones(ctx context.Context, w io.Writer, asterisk phoneSource) {
+func listPhones(ctx context.Context, asterisk phoneSource) []Result {
 	contacts, err := asterisk.Contacts(ctx)
 	if err != nil {
-		fmt.Fprintf(w, "  warning: could not list who is signed in: %v\n", err)
-		return
+		return []Result{warning("could not list who is signed in: %v", err)}
 	}
 	if len(contacts) == 0 {
-		fmt.Fprintln(w, "  signed in: nobody.")
-		return
+		return []Result{note("nobody")}
 	}
-	fmt.Fprintln(w, "  signed in:")
-	for _, line := range places.SignedIn(contacts) {
-		fmt.Fprintf(w, "    %s\n", line)
-	}
-	fmt.Fprintf(w, "  %s\n", places.WhoseAreThese)
+	out := []Result{note("%s. %s", incident.Count(len(contacts), "phone"), places.WhoseAreThese).with(places.SignedIn(contacts)...)}
 	p := places.New(places.Config{}, nil)
 	p.SetOwn(daemon.OwnAddresses())
 	p.SetContacts(time.Now(), contacts, nothing{})
 	if front := p.Front(); front != "" {
-		fmt.Fprintf(w, "  note: %s.\n", front)
+		out = append(out, note("%s", front))
 	}
+	return out
 }
 
 // nothing is known against anybody.

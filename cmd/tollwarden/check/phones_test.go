@@ -33,34 +33,30 @@ func TestListPhones(t *testing.T) {
 		asked
 		want, not string
 	}{
-		"nobody":             {asked{}, "signed in: nobody", "not yours"},
-		"two":                {asked{contacts: phones("198.51.100.7", 2)}, "    1001 from 198.51.100.7, User-Agent \"Snom\"\n", "Asterisk sees"},
+		"nobody":             {asked{}, "nobody", "not yours"},
+		"two":                {asked{contacts: phones("198.51.100.7", 2)}, " 1001 from 198.51.100.7, User-Agent \"Snom\"\n", "Asterisk sees"},
 		"and a question":     {asked{contacts: phones("198.51.100.7", 2)}, "Which of these are not yours?", "warning"},
-		"behind a relay":     {asked{contacts: phones("127.0.0.1", 6)}, "note: Asterisk sees 6 of 6 registered extensions behind 127.0.0.1, an address of this machine", ""},
-		"it cannot be asked": {asked{err: errors.New("no")}, "warning: could not list who is signed in: no", "not yours"},
+		"behind a relay":     {asked{contacts: phones("127.0.0.1", 6)}, "note     : Asterisk sees 6 of 6 registered extensions behind 127.0.0.1, an address of this machine", ""},
+		"it cannot be asked": {asked{err: errors.New("no")}, "warning  : could not list who is signed in: no", "not yours"},
 	} {
-		var out strings.Builder
-		listPhones(t.Context(), &out, tc.asked)
-		if got := out.String(); !strings.Contains(got, tc.want) || tc.not != "" && strings.Contains(got, tc.not) {
+		if got := text(listPhones(t.Context(), tc.asked)); !strings.Contains(got, tc.want) || tc.not != "" && strings.Contains(got, tc.not) {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
 }
 
 func TestListCarriers(t *testing.T) {
-	var out strings.Builder
-	listCarriers(t.Context(), &out, asked{})
-	if out.String() != "" {
-		t.Errorf("without carriers: %q", &out)
+	if out := text(listCarriers(t.Context(), asked{})); out != "" {
+		t.Errorf("without carriers: %q", out)
 	}
 	a := asked{err: errors.New("there are more")}
 	for i := range 30 {
 		a.carriers = append(a.carriers, places.Protected{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{203, 0, 113, byte(i)}), 32), Why: "contact of carrier"})
 	}
-	listCarriers(t.Context(), &out, a)
-	for _, want := range []string{"203.0.113.0 (contact of carrier), ", "and 10 more", "warning: could not read all carriers in Asterisk's configuration: there are more"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("it lacks %q: %s", want, &out)
+	out := text(listCarriers(t.Context(), a))
+	for _, want := range []string{"203.0.113.0 (contact of carrier), ", "and 10 more", "warning  : could not read all carriers in Asterisk's configuration: there are more"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("it lacks %q: %s", want, out)
 		}
 	}
 }

@@ -3,11 +3,7 @@ package check
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/daemon"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
@@ -15,53 +11,50 @@ import (
 	"github.com/tollwarden/tollwarden/responder/notify"
 )
 
-// receivers tests that the receivers can be reached; with send it sends each a
-// message. It tests that exec.command can be run, too.
-func receivers(send bool) func(context.Context, io.Writer, *config.Config) error {
-	return func(ctx context.Context, w io.Writer, cfg *config.Config) error {
+// receivers tests that the receivers can be reached; with send, each gets what the daemon
+// would send it: an incident, an alarm and a digest, which say that they are samples.
+func receivers(send bool) func(context.Context, *config.Config) []Result {
+	return func(ctx context.Context, cfg *config.Config) (out []Result) {
 		list, err := settings.Receivers(&cfg.Notify)
 		if err != nil {
-			return err
+			return []Result{failed("%v", err)}
 		}
-		if len(cfg.Exec.Command) > 0 {
-			if err := unix.Access(cfg.Exec.Command[0], unix.X_OK); err != nil {
-				return fmt.Errorf("exec.command %s: this user cannot run it: %w", cfg.Exec.Command[0], err)
-			}
+		if !cfg.Notify.Anybody() {
+			return []Result{warning("none is set: nobody hears of a break-in. Set notify.mail or notify.webhook").fix("tollwarden setup")}
 		}
-		fmt.Fprintln(w, receiversWords(&cfg.Notify, send))
-		var errs []error
+		samples, err := daemon.Samples(time.Now(), &cfg.Notify)
+		if err != nil {
+			return []Result{failed("%v", err)}
+		}
 		for to := range list.Each {
-			if err := reach(ctx, to, cfg.Notify.Within, send); err != nil {
-				fmt.Fprintf(w, "  %s: FAILED\n", to.Name())
-				errs = append(errs, fmt.Errorf("%s: %w", to.Name(), err))
-				continue
-			}
-			fmt.Fprintf(w, "  %s: ok\n", to.Name())
+			out = append(out, reach(ctx, to, cfg.Notify.Within, send, samples))
 		}
-		return errors.Join(errs...)
+		return out
 	}
-}
-
-func receiversWords(n *config.Notify, send bool) string {
-	switch {
-	case !n.Anybody():
-		return "none is set."
-	case send:
-		return "a test message goes to each."
-	}
-	return "tried without sending anything (--notify sends a test message)."
 }
 
 // reach tries to reach one receiver.
-func reach(ctx context.Context, to notify.Receiver, within time.Duration, send bool) error {
+func reach(ctx context.Context, to notify.Receiver, within time.Duration, send bool, samples []*notify.Message) Result {
+	if !send {
+		if err := attempt(ctx, within, to.Check); err != nil {
+			return failed("%s: %v", to.Name(), err)
+		}
+		return passed("%s answers; nothing was sent (--notify sends samples)", to.Name())
+	}
+	for _, m := range samples {
+		err := attempt(ctx, within, func(ctx context.Context) error { return to.Deliver(ctx, m) })
+		if err != nil {
+			return failed("%s: it refuses %s: %v", to.Name(), m.Kind, err)
+		}
+	}
+	return passed("%s took a sample of an incident, of an alarm and of a digest", to.Name())
+}
+
+// attempt bounds one attempt to reach somebody.
+func attempt(ctx context.Context, within time.Duration, try func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, errors.New("no answer within "+config.FormatDuration(within)))
 	defer cancel()
-	err := error(nil)
-	if send {
-		err = to.Deliver(ctx, daemon.TestMessage(time.Now()))
-	} else {
-		err = to.Check(ctx)
-	}
+	err := try(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

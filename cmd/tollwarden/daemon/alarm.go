@@ -43,9 +43,9 @@ func repairAlarm(e firewall.GuardEvent) alarm {
 	}
 }
 
-// TestMessage is what `tollwarden check --notify` sends.
-func TestMessage(now time.Time) *notify.Message {
-	return alarmMessage(report.Style{Site: hostName(), Zone: time.Local}, alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from this machine arrive."})
+// testMessage is the alarm that `tollwarden check --notify` sends.
+func testMessage(style report.Style, now time.Time) *notify.Message {
+	return alarmMessage(style, alarm{Event: alarmTest, At: now, Text: "This is a test of `tollwarden check --notify`: messages from this machine arrive."})
 }
 
 // alarmMessage is an alarm as the receivers get it.

@@ -75,7 +75,7 @@ func TestAlarmText(t *testing.T) {
 		"degraded": {alarmMessage(style, alarm{Event: alarmDegraded, At: at, Checks: []control.Check{{Name: "kernel", Detail: "gone"}}}), "kernel: gone\n"},
 		"subject":  {alarmMessage(style, alarm{Event: alarmGap, At: at}), "FYI: Events were lost for a time (pbx, alarm)"},
 		"host":     {alarmMessage(style, alarm{Event: alarmGap, At: at}), "\npbx · alarm · Sun 22 Nov 2026, 12:00 UTC\n"},
-		"test":     {TestMessage(at), "This is a test of `tollwarden check --notify`"},
+		"test":     {testMessage(style, at), "This is a test of `tollwarden check --notify`"},
 	} {
 		if text := tt.message.Subject + "\n" + tt.message.Text; !strings.Contains(text, tt.want) {
 			t.Errorf("%s: %q, want %q", name, text, tt.want)

@@ -17,7 +17,7 @@ import (
 func (b *apiBackend) Scores(kind string, limit int) ([]control.ScoreStatus, error) {
 	per, err := score.ParsePer(kind)
 	if err != nil {
-		return nil, control.Refusal(fmt.Sprintf("%q: want source (an IP address), network or account (an extension)", kind))
+		return nil, control.Refusal(fmt.Sprintf("%q: want \"source\" (an IP address), \"network\" or \"account\" (an extension)", kind))
 	}
 	scores := b.engine.Scores(time.Now(), per, limit)
 	list := make([]control.ScoreStatus, len(scores))
@@ -110,8 +110,14 @@ func (b *apiBackend) Compromise(uid uint32, o control.AccountOrder) (control.Acc
 	if err != nil {
 		return control.AccountDone{}, refusal(err)
 	}
+	return b.beingContained(o.Account, detail), nil
+}
+
+// beingContained says that the playbook of a break-in is being carried out; detail is not empty
+// if that joins an incident.
+func (b *apiBackend) beingContained(account, detail string) control.AccountDone {
 	if detail == "" {
 		detail = "the playbook of a break-in is being carried out"
 	}
-	return control.AccountDone{Account: o.Account, Name: b.names.of(o.Account), Message: b.names.title(o.Account) + ": " + detail + "; `tollwarden incidents` shows its steps"}, nil
+	return control.AccountDone{Account: account, Name: b.names.of(account), Message: b.names.title(account) + ": " + detail + "; `tollwarden incidents` shows its steps"}
 }

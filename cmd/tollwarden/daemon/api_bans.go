@@ -17,15 +17,17 @@ import (
 // maxHits is how many bans the kernel is asked about for one list: 5 µs each.
 const maxHits = 100_000
 
-// Bans are the bans in force, newest first, and what each has dropped.
+// Bans are the bans in force, newest first, and what each has dropped. Among them are those that
+// mode observe has not carried out.
 func (b *apiBackend) Bans() []incident.Ban {
 	list := b.engine.Bans.List(time.Now())
-	hits, err := b.kernel.table.Hits(tableBans(list[:min(len(list), maxHits)]))
+	inForce := slices.DeleteFunc(slices.Clone(list), func(b incident.Ban) bool { return b.Observed })
+	hits, err := b.kernel.table.Hits(tableBans(inForce[:min(len(inForce), maxHits)]))
 	if err != nil {
 		return list // the checks say what is wrong with the table
 	}
 	for i := range list {
-		if n, ok := hits[list[i].Prefix]; ok {
+		if n, ok := hits[list[i].Prefix]; ok && !list[i].Observed {
 			list[i].Packets = &n
 		}
 	}

@@ -224,7 +224,7 @@ func TestScoresShow(t *testing.T) {
 		t.Errorf("accounts %v, %v", names, err)
 	}
 	_, err := s.api.Scores(t.Context(), "planet", 10)
-	answered(t, "an unknown kind", "", err, "want source (an IP address), network or account (an extension)")
+	answered(t, "an unknown kind", "", err, "want \"source\" (an IP address)")
 	_, err = s.api.Incident(t.Context(), 77)
 	answered(t, "an unknown incident", "", err, "there is no incident 77")
 	if list, err := s.api.Incidents(t.Context(), 5); err != nil || list == nil || len(list) > 0 {

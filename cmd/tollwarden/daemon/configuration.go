@@ -24,6 +24,7 @@ type configuration struct {
 	file    *settings.File // nil: it was not read from a file
 	engine  *responder.Engine
 	ports   *ports
+	kernel  *kernel
 	// apply puts in force what a reload changes outside the engine.
 	apply func(*config.Config, *notifyConfig)
 	log   zerolog.Logger
@@ -40,6 +41,9 @@ func newConfiguration(cfg *config.Config, file *settings.File, allow *allowList,
 	c.current.Store(cfg)
 	return c
 }
+
+// mode is the mode in force.
+func (c *configuration) mode() config.Mode { return c.current.Load().Mode }
 
 // enforce puts the allow list in force. If that fails, it may be half done: undo
 // is called and the old list is put in force again.
@@ -119,8 +123,8 @@ func (c *configuration) checkFiles(time.Time) control.Check {
 	switch {
 	case err == nil:
 		check.OK, check.Detail = true, "the steps can write what they change"
-	case c.started.Mode == config.Observe:
-		check.OK, check.Detail = true, "mode observe changes nothing; in mode enforce: "+err.Error()
+	case c.current.Load().Mode == config.Observe:
+		check.OK, check.Detail = true, "mode observe changes nothing by itself; in mode enforce: "+err.Error()
 	default:
 		check.Detail = err.Error()
 	}

@@ -78,7 +78,7 @@ func TestReloadOfSteps(t *testing.T) {
 	if c := check(); c.OK || !strings.Contains(c.Detail, "rotate will fail") {
 		t.Errorf("the place of the passwords is taken: %+v", c)
 	}
-	s.daemon.config.started.Mode = config.Observe
+	s.daemon.config.current.Load().Mode = config.Observe
 	if c := check(); !c.OK || !strings.Contains(c.Detail, "in mode enforce: rotate will fail") {
 		t.Errorf("in mode observe: %+v", c)
 	}

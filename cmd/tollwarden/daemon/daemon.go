@@ -32,8 +32,7 @@ type Options struct {
 	Log  zerolog.Logger
 	// Version is what status and the metrics show.
 	Version string
-	// Firewall opens the table that bans go to: by default the kernel's, or in
-	// mode observe one in memory.
+	// Firewall opens the table that bans go to: by default the kernel's.
 	Firewall OpenTable
 	// OnIncident, if set, gets each incident as it opens and after every change
 	// of a step. It must not block.
@@ -43,7 +42,6 @@ type Options struct {
 // Daemon is everything that runs together. It is run once and then closed.
 type Daemon struct {
 	log     zerolog.Logger
-	mode    config.Mode
 	version string
 	since   time.Time
 
@@ -80,7 +78,7 @@ type Daemon struct {
 // another daemon answers there, nothing is touched. ctx bounds only New. The
 // caller closes the Daemon.
 func New(ctx context.Context, o Options) (_ *Daemon, err error) {
-	d := &Daemon{log: o.Log, mode: o.Config.Mode, version: o.Version, since: time.Now()}
+	d := &Daemon{log: o.Log, version: o.Version, since: time.Now()}
 	defer func() {
 		if err != nil {
 			d.Close()
@@ -126,7 +124,7 @@ func (d *Daemon) openStores(_ context.Context, o Options) error {
 		return err
 	}
 	d.ports.table = table
-	d.kernel = &kernel{table: table, mode: o.Config.Mode}
+	d.kernel = &kernel{table: table}
 	d.closeLater(table.Close)
 	if d.ledger, err = ledger.Open(settings.LedgerPath(o.Config), ledger.Options{Retention: o.Config.Ledger.Keep, Size: o.Config.Ledger.Size, KeepPlaces: max(o.Config.BreakIn.Known, places.LivedFor), Log: o.Log}); err != nil {
 		return err
@@ -175,11 +173,13 @@ func (d *Daemon) openEngine(ctx context.Context, o Options) (err error) {
 	d.ports.ask = asterisk.Binds
 	d.newPasswords = &newPasswords{settle: asterisk.SettlePasswords, soonC: make(chan struct{}, 1), log: o.Log}
 	d.trials = &trials{asterisk: asterisk, config: d.config.current.Load}
-	d.logSensor = newLogSensor(o.Config.Asterisk.Log, d.lastSeen.seen.Log, d.since)
+	if d.logSensor, err = newLogSensor(o.Config, d.lastSeen.seen.Log, d.since); err != nil {
+		return err
+	}
 	parts := responder.Parts{
 		Firewall: firewallAdapter{d.kernel.table}, Calls: asterisk, Accounts: asterisk, Inventory: asterisk, Standing: asterisk, Before: d.logSensor, Ledger: d.ledger, Own: OwnAddresses, Log: o.Log,
 		Notifier: d.notifier, Exec: d.command, OnIncident: d.feeds.onIncident(d.userMail.also(o.OnIncident)), OnBan: d.feeds.onBan, OnPartial: d.feeds.onPartial,
-		LocalPort: d.ports.name, OnReload: d.newPasswords.soon,
+		LocalPort: d.ports.name, OnReload: d.newPasswords.soon, AtOnce: d.sessions.atOnce,
 		OnOrder: func(n contain.News) {
 			if n.Alarm {
 				d.alarms.notify(orderAlarm(time.Now(), n))
@@ -222,7 +222,7 @@ func (d *Daemon) openSensors(_ context.Context, o Options) (err error) {
 		},
 	})
 	d.ports.unwatched = d.engine.Unwatched
-	d.config.engine, d.config.ports, d.config.apply = d.engine, d.ports, d.apply
+	d.config.engine, d.config.ports, d.config.kernel, d.config.apply = d.engine, d.ports, d.kernel, d.apply
 	d.engine.SetNamed(d.since, d.config.names.places(d.config.allow.names(d.since)))
 	return nil
 }
@@ -232,7 +232,7 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 	d.history = &pastCalls{cfg: o.Config, engine: d.engine, log: o.Log}
 	d.health = newHealth(d.probes(), d.alarms.notify, o.Log)
 	d.health.canary = d.sessions.canary
-	d.health.summary = func() string { return summary(d.mode, d.engine.Bans.Count()) }
+	d.health.summary = func() string { return summary(d.config.mode(), d.engine.Bans.Count()) }
 	load, effect := &overload{shed: &d.sessions.events.Counters().Shed, log: o.Log}, &effectAlarms{alarm: d.alarms.notify}
 	waiting := &breakerAlarms{alarm: d.alarms.notify}
 	d.health.tick = func(now time.Time) {
@@ -242,11 +242,11 @@ func (d *Daemon) openReports(_ context.Context, o Options) (err error) {
 		waiting.look(now, senses.Breaker)
 	}
 	d.weekly = openWeekly(o.Config.Data, o.Log)
-	d.weekly.notifier, d.weekly.ledger, d.weekly.names, d.weekly.mode = d.notifier, d.ledger, d.names, d.mode
+	d.weekly.notifier, d.weekly.ledger, d.weekly.names, d.weekly.mode = d.notifier, d.ledger, d.names, d.config.mode
 	d.weekly.checks = d.health.checks
 	d.weekly.currency = func(now time.Time) string { return d.engine.Spending(now).Currency }
 	status := statusSource{
-		version: d.version, mode: d.mode, since: d.since, health: d.health, config: d.config,
+		version: d.version, since: d.since, health: d.health, config: d.config,
 		engine: d.engine, ledger: d.ledger, kernel: d.kernel, ports: d.ports, sessions: d.sessions, wire: d.wire, notifier: d.notifier, names: d.names,
 	}
 	*d.api = apiBackend{statusSource: status, feeds: &d.feeds}
@@ -324,7 +324,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	for _, run := range tasks {
 		g.Go(func() error { return run(ctx) })
 	}
-	d.log.Info().Str("version", d.version).Str("mode", string(d.mode)).Int("bans", d.engine.Bans.Count()).Msg("tollwarden is running")
+	d.log.Info().Str("version", d.version).Str("mode", string(d.config.mode())).Int("bans", d.engine.Bans.Count()).Msg("tollwarden is running")
 	return g.Wait()
 }
 

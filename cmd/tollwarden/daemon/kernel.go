@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,14 +19,31 @@ import (
 // OpenTable opens the table that bans go to. The daemon closes it.
 type OpenTable func(firewall.Config, zerolog.Logger) (firewall.Table, error)
 
-// tableFor is the kernel's table, except in mode observe, which touches nothing in
-// the kernel.
+// tableFor is the kernel's table. In mode observe it has the bans that a person orders, and
+// those from before; a daemon that may not change the kernel can observe all the same.
 func tableFor(m config.Mode) OpenTable {
-	if m == config.Observe {
-		return InMemory
+	if m != config.Observe {
+		return InKernel
 	}
-	return InKernel
+	return func(c firewall.Config, log zerolog.Logger) (firewall.Table, error) {
+		table, err := InKernel(c, log)
+		if !errors.Is(err, firewall.ErrPrivilege) {
+			return table, err
+		}
+		log.Warn().Err(err).Msg("the kernel's firewall cannot be used: mode observe goes on without it, and nobody can be banned")
+		return withoutKernel{firewall.NewMemory(c), err}, nil
+	}
 }
+
+// withoutKernel is the table of a daemon that may not change the kernel. It has no bans but
+// those that the ledger knows of.
+type withoutKernel struct {
+	*firewall.Memory
+	why error
+}
+
+// Ban refuses.
+func (w withoutKernel) Ban(time.Time, ...firewall.Ban) error { return w.why }
 
 // InMemory makes a table that drops nothing.
 func InMemory(c firewall.Config, _ zerolog.Logger) (firewall.Table, error) {
@@ -46,8 +64,15 @@ func InKernel(c firewall.Config, log zerolog.Logger) (firewall.Table, error) {
 // kernel is the firewall's table and, if it is in the kernel, its guard.
 type kernel struct {
 	table firewall.Table
-	mode  config.Mode
 	guard *firewall.Guard // nil if the table is in memory
+}
+
+// canEnforce says why mode enforce is not possible with the table; nil if it is.
+func (k *kernel) canEnforce() error {
+	if table, is := k.table.(withoutKernel); is {
+		return table.why
+	}
+	return nil
 }
 
 // guardWith makes the guard, if the table is in the kernel.
@@ -83,7 +108,10 @@ func (k *kernel) state() firewall.GuardState {
 
 func (k *kernel) check(now time.Time) control.Check {
 	if k.guard == nil {
-		return control.Check{Name: "kernel", OK: true, Detail: "not used: mode " + string(k.mode) + ", with bans in memory only"}
+		if err := k.canEnforce(); err != nil {
+			return control.Check{Name: "kernel", OK: true, Detail: "not used, so nobody can be banned, and mode enforce is not possible: " + err.Error()}
+		}
+		return control.Check{Name: "kernel", OK: true, Detail: "not used: bans are in memory only"}
 	}
 	return checkGuard(now, k.guard.State())
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -9,9 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
-	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/firewall"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/incident"
@@ -39,19 +37,28 @@ func TestKernelCheck(t *testing.T) {
 	}
 }
 
-// Mode observe touches nothing in the kernel, and needs no guard.
-func TestTableOfModeObserve(t *testing.T) {
-	table, err := tableFor(config.Observe)(firewall.Config{}, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
+// A daemon that may not change the kernel can observe, with the bans that the ledger knows of,
+// but nobody can be banned, and it says so.
+func TestTableWithoutPrivilege(t *testing.T) {
+	why := fmt.Errorf("open table inet tollwarden: %w", firewall.ErrPrivilege)
+	table := withoutKernel{firewall.NewMemory(firewall.Config{}), why}
+	now := time.Now()
+	if err := table.Reconcile(now, []firewall.Ban{{Prefix: netip.MustParsePrefix("192.0.2.66/32"), Until: now.Add(time.Hour)}}); err != nil {
+		t.Error(err)
 	}
-	k := &kernel{table: table, mode: config.Observe}
+	if err := table.Ban(now, firewall.Ban{Prefix: netip.MustParsePrefix("192.0.2.67/32")}); !errors.Is(err, firewall.ErrPrivilege) {
+		t.Errorf("banned: %v", err)
+	}
+	k := &kernel{table: table}
+	if err := k.canEnforce(); !errors.Is(err, firewall.ErrPrivilege) {
+		t.Errorf("it could enforce: %v", err)
+	}
 	k.guardWith(firewall.GuardConfig{})
 	k.setInterval(time.Second)
 	if err := k.run(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if c := k.check(time.Now()); !c.OK || !strings.Contains(c.Detail, "mode observe") {
+	if c := k.check(time.Now()); !c.OK || !strings.Contains(c.Detail, "nobody can be banned, and mode enforce is not possible: ") {
 		t.Errorf("%+v", c)
 	}
 }

@@ -56,7 +56,7 @@ func (b *logBefore) read(ctx context.Context, now time.Time, missed *logfile.Fol
 // note counts a wrong password.
 func (b *logBefore) note(now time.Time, rec *logfile.Record) {
 	e := &rec.Event
-	b.secured = b.secured || rec.Security
+	b.secured = b.secured || rec.Security && !rec.Doubtful // whose successes do not count
 	if rec.Finding != logfile.Seen || now.Sub(rec.At) > maxMissed || intake.Manager(e) {
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/config"
 )
 
 // What was guessed before the start is known before anything of it is judged: which address
@@ -29,7 +30,7 @@ func TestGuessesBeforeTheStart(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := newLogSensor(path, nil, now)
+	s := sensorOf(t, path, now)
 	s.before.read(t.Context(), now, &logfile.Follower{Path: path, Since: now.Add(-maxMissed)})
 	got := map[string]string{}
 	for _, g := range s.Guesses(t.Context()) {
@@ -44,9 +45,21 @@ func TestGuessesBeforeTheStart(t *testing.T) {
 	if s.Unknown() != failuresBefore {
 		t.Errorf("%q", s.Unknown())
 	}
-	none := newLogSensor("", nil, now)
+	none := sensorOf(t, "", now)
 	none.Reported(t.Context()) // waits for nothing
 	if none.Guesses(t.Context()) != nil || !strings.Contains(none.Unknown(), "set asterisk.log") {
 		t.Errorf("%q", none.Unknown())
 	}
+}
+
+// sensorOf is the sensor of a log, or of none.
+func sensorOf(t *testing.T, path string, now time.Time) *logSensor {
+	t.Helper()
+	cfg := config.Default()
+	cfg.Asterisk.Log = path
+	s, err := newLogSensor(cfg, nil, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/logfile"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/intake"
@@ -29,13 +31,18 @@ type logSensor struct {
 }
 
 // newLogSensor continues where the previous run stopped; from is nil if there was
-// none: then with the last day. path is "" without a log. engine is to be set before run.
-func newLogSensor(path string, from *logfile.Place, since time.Time) *logSensor {
-	s := &logSensor{since: since, before: newLogBefore()}
-	if path != "" {
-		s.follower = &logfile.Follower{Path: path, From: from, Since: since.Add(-maxMissed), Emit: func(rec *logfile.Record) { s.report(time.Now(), rec) }}
+// none: then with the last day. engine is to be set before run.
+func newLogSensor(cfg *config.Config, from *logfile.Place, since time.Time) (s *logSensor, err error) {
+	s = &logSensor{since: since, before: newLogBefore()}
+	if cfg.Asterisk.Log == "" {
+		return s, nil
 	}
-	return s
+	if s.follower, err = settings.Follower(cfg); err != nil {
+		return nil, err
+	}
+	s.follower.From, s.follower.Since = from, since.Add(-maxMissed)
+	s.follower.Emit = func(rec *logfile.Record) { s.report(time.Now(), rec) }
+	return s, nil
 }
 
 // run follows the log until ctx ends.
@@ -43,7 +50,8 @@ func (s *logSensor) run(ctx context.Context) error {
 	if s.follower == nil {
 		return nil
 	}
-	s.before.read(ctx, s.since, &logfile.Follower{Path: s.follower.Path, From: s.follower.From, Since: s.follower.Since})
+	f := s.follower
+	s.before.read(ctx, s.since, &logfile.Follower{Path: f.Path, From: f.From, Since: f.Since, DateFormat: f.DateFormat, Hint: f.Hint, Tags: f.Tags})
 	select {
 	case <-s.before.askedC:
 	case <-time.After(reportAfter):
@@ -116,14 +124,17 @@ func checkLog(now, since time.Time, h logfile.Health, senses responder.Senses) c
 	switch {
 	case h.Err != nil:
 		c.Detail = h.Err.Error()
-	case h.Counts.Lines > 0 && h.Counts.Undated == h.Counts.Lines:
-		c.Detail = "the dates of its lines are in an unknown format: set dateformat=%F %T in logger.conf"
+	case settings.LogProblem(h) != "":
+		c.Detail = settings.LogProblem(h)
 	case senses.EventFailure.Sub(senses.LogFailure) > logLag && now.Sub(senses.EventFailure) < time.Hour:
 		c.Detail = fmt.Sprintf("the events report failures at %s, the log does not: does its line in logger.conf include notice, and was it reopened after its rotation?", senses.EventFailure.Format(time.DateTime))
 	case h.LastLine.IsZero():
 		c.OK, c.Detail = true, "read, no line yet"
 	default:
 		c.OK, c.Detail = true, "read, last line "+ago(now, h.LastLine)
+	}
+	if spoofed := settings.LogTrust(h.Trust); c.OK && spoofed != "" {
+		c.Detail += "; " + spoofed
 	}
 	if !senses.Blinded.IsZero() {
 		c.Detail += fmt.Sprintf("; an attacker evades the manager interface, last at %s", senses.Blinded.Format(time.DateTime))

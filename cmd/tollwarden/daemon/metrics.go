@@ -5,6 +5,7 @@ import (
 
 	"github.com/tollwarden/tollwarden/ami"
 	"github.com/tollwarden/tollwarden/ami/event"
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/web"
 )
@@ -16,11 +17,14 @@ type metricsSource struct {
 	logSensor *logSensor
 }
 
-// Health is that of status.
+// Health is that of status, but for mode observe, in which no attack would be stopped.
 func (m metricsSource) Health() (state string, checks []control.Check) {
 	now := time.Now()
 	checks = m.health.checks(now)
-	return m.health.stateOf(now, checks), checks
+	if state = m.health.stateOf(now, checks); state == control.Healthy && m.config.mode() == config.Observe {
+		state = control.Observing
+	}
+	return state, checks
 }
 
 // Reading collects the metrics.
@@ -29,7 +33,7 @@ func (m metricsSource) Reading() web.Reading {
 	meters, senses, guard, health := m.engine.Meters(), m.engine.Senses(now), m.kernel.state(), m.ledger.Health()
 	events, commands := m.sessions.events.Counters(), m.sessions.commands.Counters()
 	r := web.Reading{
-		Version: m.version, Mode: string(m.mode), Checks: m.health.checks(now), Meters: meters,
+		Version: m.version, Mode: string(m.config.mode()), Checks: m.health.checks(now), Meters: meters,
 		Bans: m.engine.Bans.Count(), Closed: m.engine.Bans.Closed(now), Ineffective: len(senses.Ineffective), Unstopped: len(senses.Unstopped), Broken: len(senses.Broken), Channels: meters.ChannelsUp, Repairs: guard.Repairs, Probes: guard.Probes,
 		Gaps: m.sessions.gaps.count.Load(), GapTime: time.Duration(m.sessions.gaps.length.Load()),
 		Sessions: map[string]web.Session{"events": sessionMetrics(events), "commands": sessionMetrics(commands)},

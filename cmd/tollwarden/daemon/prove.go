@@ -33,7 +33,7 @@ func (b *apiBackend) Prove(ctx context.Context, _ uint32) (control.Proof, error)
 	p := control.Proof{User: name}
 	begun := time.Now()
 	var err error
-	if p.From, p.To, err = guessAnywhere(ctx, b.sipSockets(), name); err != nil {
+	if p.From, p.To, p.Answer, err = guessAnywhere(ctx, b.sipSockets(), name); err != nil {
 		p.Why = err.Error()
 		return p, nil
 	}
@@ -41,7 +41,7 @@ func (b *apiBackend) Prove(ctx context.Context, _ uint32) (control.Proof, error)
 	case <-seen:
 		p.Seen, p.Took = true, time.Since(begun)
 	case <-time.After(guessSeen):
-		p.Why = fmt.Sprintf("Asterisk answered at %s, but no event named %s within %s", p.To, name, guessSeen)
+		p.Why = fmt.Sprintf("Asterisk answered %d at %s, but no event named %s within %s", p.Answer, p.To, name, guessSeen)
 	case <-ctx.Done():
 		return p, ctx.Err()
 	}
@@ -74,16 +74,16 @@ func (b *apiBackend) sipSockets() (list []netip.AddrPort) {
 }
 
 // guessAnywhere sends a guess to the first socket that answers.
-func guessAnywhere(ctx context.Context, sockets []netip.AddrPort, name string) (from netip.Addr, to netip.AddrPort, err error) {
+func guessAnywhere(ctx context.Context, sockets []netip.AddrPort, name string) (from netip.Addr, to netip.AddrPort, answer int, err error) {
 	for _, to := range sockets {
-		if from, err := guessAt(ctx, to, name); err == nil {
-			return from, to, nil
+		if from, answer, err := guessAt(ctx, to, name); err == nil {
+			return from, to, answer, nil
 		}
 	}
 	if len(sockets) == 0 {
-		return from, to, errors.New("no port for SIP over UDP is known")
+		return from, to, 0, errors.New("no port for SIP over UDP is known")
 	}
-	return from, to, fmt.Errorf("no answer from Asterisk over UDP at %s", joinSockets(sockets))
+	return from, to, 0, fmt.Errorf("no answer from Asterisk over UDP at %s", joinSockets(sockets))
 }
 
 func joinSockets(sockets []netip.AddrPort) string {
@@ -94,22 +94,29 @@ func joinSockets(sockets []netip.AddrPort) string {
 	return strings.Join(words, ", ")
 }
 
-// guessAt registers once and waits for any response.
-func guessAt(ctx context.Context, to netip.AddrPort, name string) (from netip.Addr, err error) {
+// guessAt registers once and waits for any response, whose status code is answer.
+func guessAt(ctx context.Context, to netip.AddrPort, name string) (from netip.Addr, answer int, err error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "udp", to.String())
 	if err != nil {
-		return from, err
+		return from, 0, err
 	}
 	defer conn.Close()
 	local := conn.LocalAddr().(*net.UDPAddr).AddrPort()
 	if err := conn.SetDeadline(time.Now().Add(guessAnswered)); err != nil {
-		return from, err
+		return from, 0, err
 	}
 	if _, err := conn.Write([]byte(register(local, to, name))); err != nil {
-		return from, err
+		return from, 0, err
 	}
-	_, err = conn.Read(make([]byte, 2048))
-	return local.Addr().Unmap(), err
+	response := make([]byte, 2048)
+	n, err := conn.Read(response)
+	if err != nil {
+		return from, 0, err
+	}
+	if _, err := fmt.Sscanf(string(response[:n]), "SIP/2.0 %d", &answer); err != nil {
+		return from, 0, fmt.Errorf("%s: no SIP response", to)
+	}
+	return local.Addr().Unmap(), answer, nil
 }
 
 // register is a REGISTER without a password (RFC 3261, 10.2).

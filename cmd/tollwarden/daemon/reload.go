@@ -63,6 +63,9 @@ func (c *configuration) replace() error {
 	if keys := settings.NeedRestart(c.started, cfg); len(keys) > 0 {
 		return fmt.Errorf("%s: only a restart can change %s", c.file.Path(), strings.Join(keys, ", "))
 	}
+	if err := c.kernel.canEnforce(); err != nil && cfg.Mode == config.Enforce {
+		return fmt.Errorf("%s: mode enforce: %w; then restart the daemon", c.file.Path(), err)
+	}
 	policy, err := settings.Policy(cfg)
 	if err != nil {
 		return err
@@ -93,6 +96,9 @@ func (c *configuration) replace() error {
 		return errors.Join(err, c.enforceAgain(), c.ports.configure(settings.Ports(cfg), before))
 	}
 	c.apply(cfg, messages)
+	if was := c.mode(); was != cfg.Mode {
+		c.log.Warn().Str("from", string(was)).Str("to", string(cfg.Mode)).Msg("the mode has changed")
+	}
 	c.current.Store(cfg)
 	c.file.Applied(cfg, sum)
 	settings.LogWarnings(c.log, cfg)

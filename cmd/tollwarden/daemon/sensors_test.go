@@ -303,7 +303,7 @@ func TestMissedLogLines(t *testing.T) {
 		"of last week":   {logfile.Record{At: now.Add(-7 * 24 * time.Hour), Missed: true}, 0},
 		"a security log": {logfile.Record{At: now, Security: true}, 1},
 	} {
-		s := newLogSensor("", nil, now)
+		s := sensorOf(t, "", now)
 		s.engine = newEngine(t)
 		tt.rec.Finding = logfile.Seen
 		tt.rec.Event = event.Event{Kind: event.ChallengeResponseFailed, AccountID: []byte("1002"), SessionID: []byte("call-1"), Service: []byte("PJSIP"), Remote: netip.MustParseAddrPort("192.0.2.66:5060")}
@@ -326,7 +326,13 @@ func TestLogCheck(t *testing.T) {
 		"quiet":       {logfile.Health{}, responder.Senses{}, true, "read, no line yet"},
 		"read":        {logfile.Health{LastLine: now.Add(-time.Second)}, responder.Senses{}, true, "read, last line 1s ago"},
 		"gone":        {logfile.Health{Err: errors.New("open log: no such file")}, responder.Senses{}, false, "no such file"},
-		"no dates":    {logfile.Health{Counts: logfile.Counts{Lines: 5, Undated: 5}}, responder.Senses{}, false, "dateformat=%F %T"},
+		"no dates":    {logfile.Health{Recent: logfile.Counts{Lines: 5, Undated: 5}}, responder.Senses{}, false, "dateformat=%F %T"},
+		"two orders":  {logfile.Health{Ambiguous: &logfile.AmbiguousError{Text: "03/04/2026 10:00:00"}}, responder.Senses{}, false, "set asterisk.log_dateformat"},
+		"foreign":     {logfile.Health{Recent: logfile.Counts{Lines: 500, Entries: 100, Foreign: 400}, Sample: "x"}, responder.Senses{}, false, "400 of its last 500 lines are not in a form of Asterisk's logger"},
+		"others'":     {logfile.Health{LastLine: now, Recent: logfile.Counts{Lines: 500, Entries: 1, Others: 499}}, responder.Senses{}, true, "read, last line"},
+		"no own line": {logfile.Health{Recent: logfile.Counts{Lines: 500, Others: 500}}, responder.Senses{}, false, "set asterisk.log_tags"},
+		"syslog":      {logfile.Health{LastLine: now, Trust: logfile.LocalUsers}, responder.Senses{}, true, "any program on this host can write such lines"},
+		"a console":   {logfile.Health{LastLine: now, Trust: logfile.Anyone}, responder.Senses{}, true, "may be spoofed, and no success counts"},
 		"no notices":  {logfile.Health{LastLine: now}, responder.Senses{EventFailure: now.Add(-time.Minute)}, false, "does its line in logger.conf include notice"},
 		"long ago":    {logfile.Health{LastLine: now}, responder.Senses{EventFailure: now.Add(-2 * time.Hour)}, true, "read"},
 		"both see it": {logfile.Health{LastLine: now}, responder.Senses{EventFailure: now, LogFailure: now}, true, "read"},
@@ -336,7 +342,7 @@ func TestLogCheck(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", name, c, tt.want)
 		}
 	}
-	none := newLogSensor("", nil, now)
+	none := sensorOf(t, "", now)
 	if c := none.check(now, responder.Senses{}); !c.OK || none.isRead() || none.place() != nil || none.longLines() != 0 || none.run(t.Context()) != nil {
 		t.Errorf("without a log: %+v", c)
 	}

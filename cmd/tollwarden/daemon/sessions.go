@@ -16,6 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // eventClasses are the classes of events that the event session asks for:
@@ -205,6 +206,16 @@ func (s *sessions) checkCommands(time.Time) control.Check {
 		return control.Check{Name: "commands", OK: true, Detail: "connected"}
 	}
 	return control.Check{Name: "commands", Detail: "no command session: calls cannot be ended and passwords cannot be changed" + s.why(s.commands)}
+}
+
+// atOnce returns a context with which what is asked of Asterisk fails instead of waiting for a
+// session, or why there is none.
+func (s *sessions) atOnce(ctx context.Context) (context.Context, error) {
+	ctx, ok := s.link.AtOnce(ctx)
+	if !ok {
+		return ctx, fmt.Errorf("%w%s: nothing was done, nor will it be later: give the order again when `tollwarden status` shows the check \"commands\" as ok", incident.ErrUnreachable, s.why(s.commands))
+	}
+	return ctx, nil
 }
 
 // why says why there is no session, to be appended to that.

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/binds"
 	"github.com/tollwarden/tollwarden/responder/control"
@@ -15,7 +14,6 @@ import (
 // statusSource is what status and the metrics are read from.
 type statusSource struct {
 	version  string
-	mode     config.Mode
 	since    time.Time
 	health   *health
 	config   *configuration
@@ -33,7 +31,7 @@ type statusSource struct {
 func (d statusSource) Status() control.Status {
 	now := time.Now()
 	s := control.Status{
-		Version: d.version, Mode: string(d.mode), Since: d.since,
+		Version: d.version, Mode: string(d.config.mode()), Since: d.since,
 		Checks: d.health.checks(now), Firewall: d.firewall(), Asterisk: d.asterisk(now), Counters: d.counters(), Allow: d.config.allow.state(),
 	}
 	senses := d.engine.Senses(now)

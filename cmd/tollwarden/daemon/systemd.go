@@ -28,6 +28,9 @@ func (h *health) statusLine(now time.Time, checks []control.Check) string {
 }
 
 func summary(mode config.Mode, bans int) string {
+	if mode == config.Observe {
+		return fmt.Sprintf("OBSERVING, attacks are not stopped, %s in force", incident.Count(bans, "ban"))
+	}
 	return fmt.Sprintf("healthy, mode %s, %s in force", mode, incident.Count(bans, "ban"))
 }
 

@@ -103,7 +103,7 @@ func (t *trials) check(time.Time) control.Check {
 		return control.Check{Name: "steps", OK: true, Detail: "none is known to fail"}
 	}
 	if t.config().Mode == config.Observe {
-		return control.Check{Name: "steps", OK: true, Detail: "mode observe changes nothing; in mode enforce: " + t.problem}
+		return control.Check{Name: "steps", OK: true, Detail: "mode observe changes nothing by itself; in mode enforce: " + t.problem}
 	}
 	return control.Check{Name: "steps", Detail: t.problem}
 }

@@ -34,7 +34,7 @@ type weekly struct {
 	notifier *notifier
 	ledger   *ledger.Ledger
 	names    *roster
-	mode     config.Mode
+	mode     func() config.Mode // now
 	checks   func(time.Time) []control.Check
 	currency func(time.Time) string
 	file     stateFile[weeklyState]
@@ -123,7 +123,7 @@ func (w *weekly) send(ctx context.Context, now time.Time) {
 // facts are those of the week before a time. What cannot be read is missing, and said to be.
 func (w *weekly) facts(ctx context.Context, now time.Time) report.Week {
 	since := now.Add(-week)
-	of := report.Week{From: since, To: now, Observing: w.mode == config.Observe}
+	of := report.Week{From: since, To: now, Observing: w.mode() == config.Observe}
 	var errs []error
 	summary, err := w.ledger.Summary(ctx, since)
 	errs = append(errs, err)

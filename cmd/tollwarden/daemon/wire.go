@@ -30,11 +30,11 @@ type wireSensor struct {
 }
 
 // openWireSensor makes the kernel show SIP over UDP at these ports. The daemon works
-// without it, but sees less. Mode observe touches nothing in the kernel.
+// without it, but sees less.
 func openWireSensor(cfg *config.Config, udp, tcp []uint16, table firewall.Table, log zerolog.Logger) (*wireSensor, error) {
 	w := &wireSensor{log: log, throttle: newThrottle(nil, log)}
-	if _, inKernel := table.(*firewall.Kernel); !inKernel || cfg.Mode == config.Observe {
-		err := errors.New("the kernel's firewall is not used in this mode")
+	if _, inKernel := table.(*firewall.Kernel); !inKernel {
+		err := errors.New("the kernel's firewall is not used")
 		w.err.Store(&err)
 		return w, nil
 	}

@@ -62,7 +62,7 @@ func TestMissedPacketsShow(t *testing.T) {
 	}
 }
 
-// Nothing is made in the kernel for a table in memory, or in mode observe.
+// Nothing is made in the kernel for a table in memory.
 func TestWireOfATableInMemory(t *testing.T) {
 	w, err := openWireSensor(config.Default(), nil, nil, firewall.NewMemory(firewall.Config{}), zerolog.Nop())
 	if err != nil || w.watch != nil {

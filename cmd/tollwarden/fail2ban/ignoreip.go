@@ -1,84 +1,214 @@
 package fail2ban
 
 import (
-	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
+	"net"
+	"net/netip"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/takeover"
 	"github.com/tollwarden/tollwarden/config"
 )
 
-// readIgnored takes the ignoreip of the files: of [DEFAULT], and of the jails that
-// are imported or, if all are, of those named after Asterisk. Another jail's
+// readIgnored takes the ignoreip of [DEFAULT], and of the jails that are imported or, if
+// all are, of those about Asterisk, also if they are switched off. Another jail's
 // exceptions have no meaning for a PBX.
-func (im *Import) readIgnored(s Source) error {
-	files, jails := s.IgnoreIP, s.Jails
-	asked := files != nil
-	if !asked {
-		files = []string{DefaultJails}
+func readIgnored(im *takeover.Import, c *configuration, s Source) {
+	for _, why := range c.unread {
+		im.Skip(why, "fail2ban does without it, too")
 	}
-	for _, path := range files {
-		file, err := os.Open(path)
-		if !asked && errors.Is(err, fs.ErrNotExist) {
+	site := jail{name: defaultSection}
+	site.ignore, _, site.wrong = c.get(defaultSection, "ignoreip")
+	for _, j := range append([]jail{site}, c.jails()...) {
+		wanted := j.name == defaultSection || slices.Contains(s.Jails, j.name) || len(s.Jails) == 0 && j.aboutAsterisk()
+		if !wanted {
 			continue
 		}
-		if err != nil {
-			return fmt.Errorf("ignoreip: %w", err)
+		if j.wrong != nil && !strings.Contains(j.wrong.Error(), "names no option") {
+			im.Skip("ignoreip of "+j.name, j.wrong.Error()+": fail2ban does not start with it; what it refers to is left out")
 		}
-		words, err := ignoredIn(file, func(section string) bool {
-			return section == "DEFAULT" || slices.Contains(jails, section) || len(jails) == 0 && strings.Contains(section, "asterisk")
-		})
-		if err = errors.Join(err, file.Close()); err != nil {
-			return fmt.Errorf("ignoreip: %s: %w", path, err)
-		}
-		for _, word := range words {
-			item, err := config.ParseAllow(word)
-			item.Force = s.Force && item.Refused() != ""
-			switch {
-			case err != nil:
-				im.skip(word, "in ignoreip, but neither an address nor a host name")
-			case item.Refused() != "":
-				im.skip(word, item.Refused()+": --force imports it all the same")
-			case !slices.ContainsFunc(im.Allowed, item.Same):
-				im.Allowed = append(im.Allowed, item)
-			}
+		for line := range strings.SplitSeq(j.ignore, "\n") {
+			takeLine(im, line, s.Force)
 		}
 	}
-	return nil
 }
 
-// ignoredIn reads the words of ignoreip in a file like jail.local: sections, keys,
-// and values that continue in lines that begin with a space.
-func ignoredIn(r io.Reader, wanted func(section string) bool) ([]string, error) {
-	var words []string
-	section, within := "", false
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		line := lines.Text()
-		trimmed := strings.TrimSpace(line)
-		if trimmed == "" || trimmed[0] == '#' || trimmed[0] == ';' {
-			continue
-		}
-		value := trimmed
-		if line[0] != ' ' && line[0] != '\t' {
-			if trimmed[0] == '[' {
-				section, within = strings.Trim(trimmed, "[]"), false
+// takeLine takes the addresses of a line. fail2ban knows no comments in values, so what is
+// behind a # counts as well, if it is an address.
+func takeLine(im *takeover.Import, line string, force bool) {
+	remark := false
+	for word := range strings.FieldsFuncSeq(line, isSeparator) {
+		if remark = remark || strings.HasPrefix(word, "#"); remark {
+			if word = strings.TrimPrefix(word, "#"); !looksLikeAddress(word) {
 				continue
 			}
-			key, after, _ := strings.Cut(trimmed, "=")
-			within, value = strings.TrimSpace(key) == "ignoreip", after
 		}
-		if !within || !wanted(section) {
+		if path, ok := fileNamed(word); ok {
+			takeFile(im, path, force)
 			continue
 		}
-		value, _, _ = strings.Cut(value, " #")
-		value, _, _ = strings.Cut(value, " ;")
-		words = append(words, strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' })...)
+		take(im, word, force)
 	}
-	return words, lines.Err()
+}
+
+// take takes one entry of ignoreip, or names it with the reason why not.
+func take(im *takeover.Import, word string, force bool) {
+	item, why := entry(word)
+	if why != "" {
+		im.Skip(word, "in ignoreip, but "+why)
+		return
+	}
+	im.Allow(item, force)
+}
+
+// entry reads an entry of ignoreip as fail2ban does (server/ipdns.py IPAddr).
+func entry(word string) (item config.AllowItem, why string) {
+	if len(word) > 2 && word[0] == '[' && word[len(word)-1] == ']' {
+		word = word[1 : len(word)-1]
+	}
+	if address, mask, ok := strings.Cut(word, "/"); ok && strings.ContainsAny(mask, ".:") {
+		bits, ok := maskBits(mask)
+		if !ok {
+			return item, "its mask is none"
+		}
+		word = fmt.Sprintf("%s/%d", address, bits)
+	}
+	if strings.HasPrefix(word, "%(") {
+		return item, "it refers to an option that there is not"
+	}
+	if first, last, ok := strings.Cut(word, "-"); ok {
+		from, err1 := netip.ParseAddr(first)
+		to, err2 := netip.ParseAddr(last)
+		if err1 == nil && err2 == nil {
+			return item, "fail2ban reads no ranges, and took it for a host name" + inPrefixes(from, to)
+		}
+	}
+	item, err := config.ParseAllow(word)
+	if err != nil {
+		return item, "neither an address nor a host name"
+	}
+	return item, ""
+}
+
+// maskBits is how many ones a mask such as 255.255.255.0 has; ok is false if others follow
+// its zeros.
+func maskBits(mask string) (ones int, ok bool) {
+	addr, err := netip.ParseAddr(mask)
+	if err != nil {
+		return 0, false
+	}
+	ones, size := net.IPMask(addr.AsSlice()).Size()
+	return ones, size > 0
+}
+
+// maxAdvised is how many prefixes are proposed instead of a range.
+const maxAdvised = 8
+
+// inPrefixes proposes prefixes for a range.
+func inPrefixes(from, to netip.Addr) string {
+	list := rangePrefixes(from, to)
+	if len(list) == 0 || len(list) > maxAdvised {
+		return ""
+	}
+	words := make([]string, len(list))
+	for i, p := range list {
+		words[i] = p.String()
+	}
+	return ": allow it by tollwarden allow add, as " + strings.Join(words, ", ")
+}
+
+// rangePrefixes splits a range into as few prefixes as possible.
+func rangePrefixes(from, to netip.Addr) (list []netip.Prefix) {
+	for from.BitLen() == to.BitLen() && from.Compare(to) <= 0 && len(list) <= maxAdvised {
+		bits := from.BitLen()
+		for bits > 0 {
+			wider := netip.PrefixFrom(from, bits-1)
+			if wider.Masked().Addr() != from || last(wider).Compare(to) > 0 {
+				break
+			}
+			bits--
+		}
+		p := netip.PrefixFrom(from, bits)
+		list = append(list, p)
+		if from = last(p).Next(); !from.IsValid() {
+			break
+		}
+	}
+	return list
+}
+
+// last is the last address of a prefix.
+func last(p netip.Prefix) netip.Addr {
+	raw := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(raw)*8; i++ {
+		raw[i/8] |= 0x80 >> (i % 8)
+	}
+	addr, _ := netip.AddrFromSlice(raw)
+	return addr
+}
+
+func looksLikeAddress(word string) bool {
+	item, why := entry(word)
+	return why == "" && item.Name == ""
+}
+
+// fileNamed is the file that an entry names, as fail2ban from 1.1.1 on reads it: file:/path,
+// file:///path or file:path (FileIPAddrSet.RE_FILE_IGN_IP).
+func fileNamed(word string) (path string, ok bool) {
+	path, ok = strings.CutPrefix(word, "file:")
+	if !ok {
+		return "", false
+	}
+	if strings.HasPrefix(path, "//") {
+		path = "/" + strings.TrimLeft(path, "/")
+	}
+	return path, path != ""
+}
+
+// remarks are comments in such a file (helpers.py RE_REM_COMMENTS).
+var remarks = regexp.MustCompile(`(?m)(?:^|\s)[#;].*`)
+
+// takeFile takes the entries of a file.
+func takeFile(im *takeover.Import, path string, force bool) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		im.Skip("file:"+path, err.Error())
+		return
+	}
+	for word := range strings.FieldsFuncSeq(remarks.ReplaceAllString(string(text), ""), isSeparator) {
+		take(im, word, force)
+	}
+}
+
+// configurationOf reads the files of the source, or the folder, if it is there.
+func configurationOf(s Source) (*configuration, error) {
+	dir := cmp.Or(s.Folder, DefaultFolder)
+	if s.IgnoreIP == nil {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && s.Folder == "" {
+			return readFiles(dir, nil)
+		} else if err != nil {
+			return nil, fmt.Errorf("ignoreip: %w", err)
+		}
+		c, err := readFolder(dir)
+		if err != nil {
+			return nil, fmt.Errorf("ignoreip: %w", err)
+		}
+		return c, nil
+	}
+	for _, path := range s.IgnoreIP {
+		if _, err := os.Stat(path); err != nil {
+			return nil, fmt.Errorf("ignoreip: %w", err)
+		}
+	}
+	c, err := readFiles(filepath.Dir(append(s.IgnoreIP, dir)[0]), s.IgnoreIP)
+	if err != nil {
+		return nil, fmt.Errorf("ignoreip: %w", err)
+	}
+	return c, nil
 }

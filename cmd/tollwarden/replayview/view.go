@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/tollwarden/tollwarden/ami/logfile"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/output"
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/replay"
@@ -54,6 +55,12 @@ func filesTable(r *replay.Result) Table {
 		var samples []string
 		for _, d := range f.Samples {
 			samples = append(samples, fmt.Sprintf("line %d: %s: %s", d.Line, d.Why, d.Text))
+		}
+		switch f.Trust {
+		case logfile.LocalUsers:
+			t.Note = "Any program on that host can write such lines of syslog and the journal: what they say may be spoofed, and successes in them do not count."
+		case logfile.Anyone:
+			t.Note = "A caller's name with a line feed makes further lines at Asterisk's console: what they say may be spoofed, and successes in them do not count."
 		}
 		t.Rows = append(t.Rows, []string{f.Path, string(f.Format), fmt.Sprint(f.Lines), fmt.Sprint(f.Read), fmt.Sprint(f.Damaged), strings.Join(samples, "; ")})
 	}

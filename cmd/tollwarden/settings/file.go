@@ -12,6 +12,7 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/responder/notify"
+	"github.com/tollwarden/tollwarden/responder/numbers"
 	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
@@ -76,12 +77,18 @@ func Parse(path string, data []byte) (*config.Config, error) {
 
 // env is what a configuration may ask for.
 func env(secret string) config.Env {
-	return config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, Languages: texts.Codes(), Getenv: func(key string) string {
+	return config.Env{Signals: Signals(), Template: notify.CheckTemplate, UserTemplate: notify.CheckUserTemplate, CountryName: numbers.CountryName, Languages: texts.Codes(), Getenv: func(key string) string {
 		if key == config.SecretEnv {
 			return secret
 		}
 		return os.Getenv(key)
 	}}
+}
+
+// ParseWithoutSecret is Parse for a command that changes what a running daemon reads: the
+// daemon may have the secret from an environment of its own.
+func ParseWithoutSecret(path string, data []byte) (*config.Config, error) {
+	return config.Parse(path, data, env("the daemon has its own"))
 }
 
 // Applied notes that cfg, which Read returned with this sum, is in force now.

@@ -84,7 +84,7 @@ func TestFixedKeys(t *testing.T) {
 	if keys := NeedRestart(was, is); len(keys) > 0 {
 		t.Errorf("nothing differs: %v", keys)
 	}
-	is.Thresholds, is.Playbooks = nil, nil
+	is.Mode, is.Thresholds, is.Playbooks = config.Observe, nil, nil
 	is.Bans.Forget, is.BreakIn.Failures, is.Calls.Country = 1, 99, "FR"
 	is.Restrict.Networks, is.Restrict.Quiet = 9, 1
 	is.Notify.Webhook, is.Health.Canary = "https://example.org/", 7
@@ -92,9 +92,9 @@ func TestFixedKeys(t *testing.T) {
 	if keys := NeedRestart(was, is); len(keys) > 0 {
 		t.Errorf("a reload can change %v", keys)
 	}
-	is.Mode, is.Asterisk.TLSCA, is.Asterisk.ConfigDir, is.Health.Listen = config.Observe, "x", "y", "z"
+	is.Asterisk.TLSCA, is.Asterisk.ConfigDir, is.Health.Listen = "x", "y", "z"
 	is.Firewall.Table, is.Rotate.ExecWithin, is.BreakIn.Known = "other", 3, 1
-	want := []string{"break_in.known", "mode", "asterisk.tls_ca", "asterisk.config_dir", "firewall.table", "rotate.exec_within", "health.listen"}
+	want := []string{"break_in.known", "asterisk.tls_ca", "asterisk.config_dir", "firewall.table", "rotate.exec_within", "health.listen"}
 	got := NeedRestart(was, is)
 	slices.Sort(want)
 	slices.Sort(got)

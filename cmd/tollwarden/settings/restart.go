@@ -17,7 +17,7 @@ func NeedRestart(was, is *config.Config) []string {
 // fixedPart is the configuration without what a reload can change. What is not
 // named here needs a restart, new keys included.
 func fixedPart(c config.Config) config.Config {
-	c.Thresholds, c.Playbooks = nil, nil
+	c.Mode, c.Thresholds, c.Playbooks = "", nil, nil
 	c.Bans, c.Restrict, c.Calls = config.Bans{}, config.Restrict{}, config.Calls{}
 	c.Slow = config.Slow{}
 	c.BreakIn = config.BreakIn{Known: c.BreakIn.Known} // the ledger keeps places that long, too

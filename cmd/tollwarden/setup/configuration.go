@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
@@ -23,6 +24,10 @@ type setting struct {
 // localhost is on the allow list in any case.
 var localhost = []string{"127.0.0.0/8", "::1/128"}
 
+// configDir is where the answers of a configuration keep its asterisk.config_dir, which
+// nobody is asked.
+const configDir = "config_dir"
+
 // settingsOf are the keys that follow from answers.
 func settingsOf(f *site, a Answers) []setting {
 	mode := config.Enforce
@@ -33,6 +38,7 @@ func settingsOf(f *site, a Answers) []setting {
 	server := a.one("mail_server")
 	list := []setting{
 		{"mode", string(mode)},
+		{"asterisk.config_dir", cmp.Or(a.one(configDir), f.etc)},
 		{"asterisk.log", textOrNil(f.logPath(a.one("log")))},
 		{"firewall.allow", append(slices.Clone(localhost), a["offices"]...)},
 		{"firewall.sip_ports", portList(a["sip_ports"], usual.SIPPorts)},
@@ -84,12 +90,14 @@ func portList(words []string, usual []uint16) any {
 
 // answersOf reads a configuration back, for a second run. data is its text.
 func answersOf(cfg *config.Config, data []byte) Answers {
-	a := Answers{"mode": {modeProtect}, "log": {logNone}}
+	a := Answers{"mode": {modeProtect}, "log": {logNone}, configDir: {cfg.Asterisk.ConfigDir}}
 	if cfg.Mode == config.Observe {
 		a["mode"] = []string{modeWatch}
 	}
-	if cfg.Asterisk.Log != "" {
-		a["log"] = []string{cfg.Asterisk.Log}
+	if log := cfg.Asterisk.Log; strings.HasPrefix(log, "/proc/") && !exists(log) {
+		delete(a, "log") // of a container that has started anew: to be found again
+	} else if log != "" {
+		a["log"] = []string{log}
 	}
 	for _, item := range cfg.Firewall.Allow {
 		if word := allowText(item); !slices.Contains(localhost, word) {
@@ -140,7 +148,7 @@ func (s *Setup) newConfiguration(f *site, a Answers) ([]byte, error) {
 	}
 	base := "# Written by `tollwarden setup`, which changes it, too, and keeps what you add.\n" +
 		"# `tollwarden check --reference` prints every key.\n\nmode = \"observe\"\n\n[asterisk]\n" +
-		fmt.Sprintf("address = %q\nusername = %q\nsecret_file = %q\nconfig_dir = %q\n", f.managerAddress(), managerUser, s.secretFile(), f.etc) + database
+		fmt.Sprintf("address = %q\nusername = %q\nsecret_file = %q\n", f.managerAddress(), managerUser, s.secretFile()) + database
 	return apply([]byte(base), nil, settingsOf(f, a))
 }
 

@@ -31,13 +31,14 @@ func asteriskJails(ctx context.Context, run Runner) (jails []string) {
 	return jails
 }
 
-// watchesAsterisk says whether a jail is about Asterisk, by its name or its log.
+// watchesAsterisk says whether a jail is about Asterisk, by its name or its log. Logins to
+// the web interface of FreePBX, whose log is in the same folder, are none of ours.
 func watchesAsterisk(ctx context.Context, run Runner, jail string) bool {
-	if lower := strings.ToLower(jail); strings.Contains(lower, "asterisk") || strings.Contains(lower, "freepbx") && !strings.Contains(lower, "web") {
+	if strings.Contains(strings.ToLower(jail), "asterisk") {
 		return true
 	}
 	out, err := run(ctx, "fail2ban-client", "get", jail, "logpath")
-	return err == nil && strings.Contains(string(out), "/asterisk/")
+	return err == nil && strings.Contains(string(out), "/asterisk/") && !strings.Contains(string(out), "/asterisk/freepbx")
 }
 
 // jailsText turns jails off, and nothing else.

@@ -2,7 +2,6 @@ package setup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -275,5 +274,3 @@ func (s *Setup) databaseUser(ctx context.Context, f *site, r *record) error {
 	d := Database{In: s.In, Out: s.Out, Agreed: true, Asterisk: f.etc, Record: r, Options: mariadb.Options{Socket: s.Socket}}
 	return d.Run(ctx)
 }
-
-var errNothingWritten = errors.New("nothing was written")

@@ -16,6 +16,9 @@ const (
 	// proofWithin is how long a daemon that was started may take until an attack would be
 	// stopped.
 	proofWithin = time.Minute
+	// tryWithin is how much of that may pass until a guess over SIP is given up where
+	// Asterisk takes none: the daemon first has to learn its ports.
+	tryWithin = 15 * time.Second
 	// lookEvery is how often it is asked.
 	lookEvery = 500 * time.Millisecond
 )
@@ -28,11 +31,12 @@ func (s *Setup) Prove(ctx context.Context, cfg *config.Config) error {
 		within = proofWithin
 	}
 	client := control.Dial(cfg.Socket)
-	end := time.Now().Add(within)
+	begun := time.Now()
+	end, tried := begun.Add(within), begun.Add(min(tryWithin, within/2))
 	fmt.Fprintln(s.Out, "Waiting until an attack would be noticed …")
 	for {
 		status, proof, err := try(ctx, client)
-		if err == nil && ready(status) && (proof.Seen || !proof.To.IsValid()) {
+		if err == nil && ready(status) && (proof.Seen || time.Now().After(tried) && noPassword(proof)) {
 			s.proven(status, proof)
 			return nil
 		}
@@ -44,6 +48,13 @@ func (s *Setup) Prove(ctx context.Context, cfg *config.Config) error {
 		}
 		time.Sleep(lookEvery)
 	}
+}
+
+// noPassword says whether Asterisk did not even ask the guess for a password, so that nothing
+// can be seen of one.
+func noPassword(p control.Proof) bool {
+	const unauthorized = 401
+	return !p.To.IsValid() || p.Answer != unauthorized
 }
 
 // try asks how the daemon is and, if it is well, for a guess of its own.
@@ -75,6 +86,8 @@ func (s *Setup) proven(status control.Status, p control.Proof) {
 	case p.Seen:
 		fmt.Fprintf(s.Out, "Proof: Tollwarden tried to sign in to Asterisk at %s as %s, from %s, and saw that attempt %s later. It counts for nothing.\n",
 			p.To, p.User, p.From, p.Took.Round(100*time.Microsecond))
+	case p.To.IsValid():
+		fmt.Fprintf(s.Out, "Proof: a failed login of Tollwarden's own at the manager interface was seen. Over SIP, Asterisk at %s asks unknown extensions for no password (it takes calls from anybody), so nothing could be tried there.\n", p.To)
 	default:
 		fmt.Fprintf(s.Out, "Proof: a failed login of Tollwarden's own at the manager interface was seen. Over SIP nothing could be tried: %s.\n", output.Plain(p.Why))
 	}
@@ -84,7 +97,7 @@ func (s *Setup) proven(status control.Status, p control.Proof) {
 		}
 	}
 	if status.Mode == string(config.Observe) {
-		fmt.Fprintln(s.Out, "\nATTACKS ARE SEEN, BUT NOT STOPPED: you chose to watch first. `tollwarden incidents` shows what it would do, `tollwarden enforce` protects.")
+		fmt.Fprintln(s.Out, "\nATTACKS ARE SEEN, BUT NOT STOPPED: you chose to watch first. `tollwarden incidents` shows what it would do, and tollwarden enforce protects.")
 		return
 	}
 	fmt.Fprintln(s.Out, "The kernel drops what Tollwarden blocks: it has tried that, too.\n\nYOU ARE PROTECTED. `tollwarden status` says at any time whether you still are.")
@@ -98,7 +111,7 @@ var fixes = map[string]string{
 	"pause":    "`tollwarden resume` ends the pause",
 	"kernel":   "`tollwarden check` says what the kernel refuses",
 	"ports":    "`tollwarden check` lists Asterisk's ports",
-	"log":      "asterisk -rx \"logger show channels\" shows where Asterisk logs; set asterisk.log to that",
+	"log":      "asterisk -rx \"logger show channels\" shows where Asterisk logs; `tollwarden check` says whether that can be read",
 	"files":    "systemctl restart tollwarden, then `tollwarden status`",
 }
 

@@ -287,7 +287,7 @@ var questions = []*question{
 		ask:  "Protect now?",
 		help: `"protect" blocks attackers from the start; "watch" only reports what it would do`,
 		found: func(*site, Answers) []string {
-			return []string{"protect: attackers are blocked and stolen passwords changed from now on.", "watch:   you only hear what would be done. `tollwarden enforce` protects later."}
+			return []string{"protect: attackers are blocked and stolen passwords changed from now on.", "watch:   you only hear what would be done. tollwarden enforce protects later."}
 		},
 		propose: always(modeProtect),
 	},
@@ -321,6 +321,11 @@ func (q *question) answerOf(f *site, a Answers, given []string) ([]string, error
 	if len(q.choices) > 0 {
 		if len(given) != 1 {
 			return nil, fmt.Errorf("want one of %s", strings.Join(q.choices, ", "))
+		}
+		for i, answer := range []string{yes, no} { // to a question that begins as if that were one
+			if strings.HasPrefix(answer, strings.ToLower(given[0])) && !slices.Contains(q.choices, answer) {
+				return []string{q.choices[i]}, nil
+			}
 		}
 		for _, c := range q.choices {
 			if strings.HasPrefix(c, strings.ToLower(given[0])) {

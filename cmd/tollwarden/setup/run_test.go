@@ -161,7 +161,8 @@ func TestOnlyYesAgrees(t *testing.T) {
 func TestInterview(t *testing.T) {
 	s, out := newSetup(t, "")
 	m := &machine{prints: map[string]string{
-		"fail2ban-client status":          "Status\n|- Number of jail:\t2\n`- Jail list:\tasterisk, sshd\n",
+		"fail2ban-client status":          "Status\n|- Number of jail:\t3\n`- Jail list:\tasterisk, pbx-gui, sshd\n",
+		"fail2ban-client get pbx-gui":     "`- /var/log/asterisk/freepbx_security.log\n",
 		"fail2ban-client get sshd":        "Current monitored log file(s):\n`- /var/log/auth.log\n",
 		"fail2ban-client reload":          "OK\n",
 		"asterisk -rx database show reg":  "/registrar/contact/1001;@abc  : {\"via_addr\":\"198.51.100.7\",\"user_agent\":\"Snom\\u001b[2J\",\"expiration_time\":\"99999999999\"}\n/registrar/contact/1002;@abd : {\"via_addr\":\"203.0.113.9\",\"expiration_time\":\"99999999999\"}\n2 results found.\n",
@@ -295,7 +296,7 @@ func TestClassesForChanSIP(t *testing.T) {
 // A service is started, and the proof says what it saw.
 func TestServiceIsStartedAndProven(t *testing.T) {
 	healthy := []control.Check{{Name: "events", OK: true}, {Name: "kernel", OK: true}, {Name: "steps", Detail: "rotating 1001 would fail"}}
-	seen := control.Proof{User: "tollwarden-canary-X", From: netip.MustParseAddr("127.0.0.1"), To: netip.MustParseAddrPort("127.0.0.1:5060"), Took: 3 * time.Millisecond, Seen: true}
+	seen := control.Proof{User: "tollwarden-canary-X", From: netip.MustParseAddr("127.0.0.1"), To: netip.MustParseAddrPort("127.0.0.1:5060"), Answer: 401, Took: 3 * time.Millisecond, Seen: true}
 	for name, tt := range map[string]struct {
 		mode  string
 		check []control.Check
@@ -306,8 +307,9 @@ func TestServiceIsStartedAndProven(t *testing.T) {
 		"protected":    {"enforce", healthy, seen, []string{"as tollwarden-canary-X, from 127.0.0.1, and saw that attempt 3ms later", "YOU ARE PROTECTED", "Also to be seen to: steps: rotating"}, ""},
 		"watching":     {"observe", healthy, seen, []string{"ATTACKS ARE SEEN, BUT NOT STOPPED"}, ""},
 		"no SIP":       {"enforce", healthy, control.Proof{Why: "no answer"}, []string{"Over SIP nothing could be tried: no answer", "YOU ARE PROTECTED"}, ""},
+		"guests":       {"enforce", healthy, control.Proof{To: seen.To, Answer: 404, Why: "no event"}, []string{"asks unknown extensions for no password", "YOU ARE PROTECTED"}, ""},
 		"no kernel":    {"enforce", []control.Check{{Name: "events", OK: true}, {Name: "kernel", Detail: "no room"}}, seen, []string{"Missing: kernel: no room\n  To fix it: `tollwarden check`"}, "NOT PROTECTED YET"},
-		"deaf":         {"enforce", healthy, control.Proof{To: seen.To, Why: "no event named it"}, []string{"Missing: no event named it\n  To fix it:"}, "NOT PROTECTED YET"},
+		"deaf":         {"enforce", healthy, control.Proof{To: seen.To, Answer: 401, Why: "no event named it"}, []string{"Missing: no event named it\n  To fix it:"}, "NOT PROTECTED YET"},
 		"did not come": {"", nil, seen, nil, "the daemon did not start"},
 	} {
 		s, out := newSetup(t, "")

@@ -36,6 +36,7 @@ func (s *Setup) Undo(ctx context.Context, keep bool) error {
 			left = append(left, e)
 			continue
 		}
+		e.Path = s.present(f, e.Path)
 		said, err := s.takeBack(ctx, f, e)
 		if err != nil {
 			failed, left = append(failed, fmt.Errorf("%s: %w", e.What, err)), append(left, e)
@@ -67,6 +68,16 @@ func (s *Setup) quickSite() site {
 	}
 	f.manager, _ = readManager(filepath.Join(f.etc, "manager.conf"))
 	return f
+}
+
+// present is where a file of a container is by now: its process may be another one.
+func (s *Setup) present(f site, path string) string {
+	rest, ok := strings.CutPrefix(path, s.Proc+"/")
+	_, rest, found := strings.Cut(rest, "/root/")
+	if !ok || !found || exists(path) || !f.asterisk.inside {
+		return path
+	}
+	return filepath.Join(f.asterisk.root, rest)
 }
 
 // unrecorded are the entries of a setup from before there was a record.

@@ -1,4 +1,4 @@
-package fail2ban
+package takeover
 
 import (
 	"cmp"
@@ -31,7 +31,7 @@ func (im *Import) Store(ctx context.Context, cfg *config.Config) error {
 		}
 	}
 	im.allow(allowed, func(item config.AllowItem) error {
-		file = file.With(item, im.now, cmp.Or(os.Getenv("SUDO_USER"), "import"), comment)
+		file = file.With(item, im.now, cmp.Or(os.Getenv("SUDO_USER"), "import"), im.comment)
 		return nil
 	})
 	if len(im.Allowed) > 0 {
@@ -46,9 +46,9 @@ func (im *Import) Store(ctx context.Context, cfg *config.Config) error {
 	allowed = append(allowed, im.Allowed...)
 	im.takeOver(func(b Ban) error {
 		if slices.ContainsFunc(allowed, func(item config.AllowItem) bool { return item.Prefix.IsValid() && item.Prefix.Overlaps(b.Prefix) }) {
-			return errors.New("on the allow list, or contains an address that is")
+			return errAllowed
 		}
-		ban := incident.Ban{Prefix: b.Prefix, Since: b.Since, Reason: b.reason(), Origin: incident.OriginOperator}
+		ban := incident.Ban{Prefix: b.Prefix, Since: b.Since, Reason: im.reason(b), Origin: incident.OriginOperator}
 		if b.Until != nil {
 			ban.Until = *b.Until
 		}

@@ -1,4 +1,4 @@
-package fail2ban
+package takeover
 
 import (
 	"context"
@@ -9,9 +9,6 @@ import (
 	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder/control"
 )
-
-// comment is the reason on the allow list.
-const comment = "fail2ban ignoreip"
 
 // Send gives everything to a running daemon. control.ErrNotRunning: none runs.
 func (im *Import) Send(ctx context.Context, daemon *control.Client) error {
@@ -26,7 +23,7 @@ func (im *Import) Send(ctx context.Context, daemon *control.Client) error {
 		}
 	}
 	im.allow(have, func(item config.AllowItem) error {
-		_, err := daemon.Allow(ctx, control.AllowOrder{Prefix: item.Prefix, Name: item.Name, Force: item.Force, Comment: comment, By: os.Getenv("SUDO_USER")})
+		_, err := daemon.Allow(ctx, control.AllowOrder{Prefix: item.Prefix, Name: item.Name, Force: item.Force, Comment: im.comment, By: os.Getenv("SUDO_USER")})
 		return err
 	})
 	from, sessions := operator.Address(), operator.SSHSessions("/proc")
@@ -35,7 +32,7 @@ func (im *Import) Send(ctx context.Context, daemon *control.Client) error {
 		if gone != nil {
 			return gone
 		}
-		_, err := daemon.Ban(ctx, control.BanOrder{Prefix: b.Prefix, For: b.left(im.now), Reason: b.reason(), Operator: from, Sessions: sessions})
+		_, err := daemon.Ban(ctx, control.BanOrder{Prefix: b.Prefix, For: b.Left(im.now), Reason: im.reason(b), Operator: from, Sessions: sessions})
 		if errors.Is(err, control.ErrNotRunning) || ctx.Err() != nil {
 			gone = err
 		}

@@ -1,4 +1,4 @@
-package fail2ban
+package takeover
 
 import (
 	"fmt"
@@ -12,7 +12,11 @@ import (
 
 // Print lists for a person what was imported or, if dry, what would be.
 func (im *Import) Print(w io.Writer, dry bool) {
-	t := output.NewTable(w, "IP ADDRESS", "JAIL", "SINCE", "UNTIL")
+	heading := "SET"
+	if im.from == fail2ban {
+		heading = "JAIL"
+	}
+	t := output.NewTable(w, "IP ADDRESS", heading, "SINCE", "UNTIL")
 	for _, b := range im.Bans {
 		var end time.Time
 		if b.Until != nil {

@@ -1,0 +1,208 @@
+package check
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
+	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
+	"github.com/tollwarden/tollwarden/config"
+)
+
+// loggerConf says what Asterisk logs where.
+const loggerConf = "logger.conf"
+
+// endOfLog is how much of the log's end is searched for our line.
+const endOfLog = 1 << 20
+
+// readLog reads the end of Asterisk's log, or recommends one if none is set.
+func readLog(cfg *config.Config, o Options) []Result {
+	path := cfg.Asterisk.Log
+	if path == "" {
+		return []Result{noLog(cfg, o)}
+	}
+	follower, err := settings.Follower(cfg)
+	if err != nil {
+		return []Result{failed("%v", err)}
+	}
+	health, err := follower.Sample(time.Now())
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return []Result{failed("%v: let the user in the log's group", err).fix("usermod -a -G asterisk tollwarden")}
+	case err != nil:
+		return []Result{notWritten(cfg, o, err.Error())}
+	}
+	if problem := settings.LogProblem(health); problem != "" {
+		return []Result{failed("%s: %s", path, problem)}
+	}
+	out := []Result{passed("%s can be read; %d of its last %d lines show attempts", path, health.Counts.Seen, health.Counts.Lines)}
+	if others := health.Counts.Others; others > 0 {
+		out = append(out, passed("%d of its lines are other programs', or what Asterisk shows besides its log", others))
+	}
+	if spoofed := settings.LogTrust(health.Trust); spoofed != "" {
+		out = append(out, warning("%s: %s", path, spoofed))
+	}
+	return out
+}
+
+// logLine looks in the log for the line of the login that Asterisk has refused.
+func logLine(o Options) func(context.Context, *config.Config, *session) []Result {
+	return func(ctx context.Context, cfg *config.Config, s *session) []Result {
+		out := readLog(cfg, o)
+		if cfg.Asterisk.Log == "" || out[0].State != OK || !s.sent {
+			return out
+		}
+		if awaitLine(ctx, cfg.Asterisk.Log, s.marker) {
+			return append(out, passed("Asterisk wrote a line about this check's refused login into it"))
+		}
+		return append(out, notWritten(cfg, o, "Asterisk wrote no line about this check's refused login into "+cfg.Asterisk.Log))
+	}
+}
+
+// awaitLine waits until the end of a file has a text.
+func awaitLine(ctx context.Context, path, text string) bool {
+	ctx, cancel := context.WithTimeout(ctx, eventWithin)
+	defer cancel()
+	for {
+		if bytes.Contains(tailOf(path), []byte(text)) {
+			return true
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+func tailOf(path string) []byte {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil
+	}
+	buf := make([]byte, min(info.Size(), endOfLog))
+	n, _ := f.ReadAt(buf, info.Size()-int64(len(buf)))
+	return buf[:n]
+}
+
+// channel is one line of logger.conf: a file and what goes there.
+type channel struct {
+	key, levels string
+	file        string // the file of configuration that has the line
+}
+
+// notices says whether the levels include notices.
+func (c channel) notices() bool {
+	levels := c.levels
+	if _, after, found := strings.Cut(levels, "]"); found { // the formatter, such as [json]
+		levels = after
+	}
+	for level := range strings.SplitSeq(levels, ",") {
+		if level = strings.ToLower(strings.TrimSpace(level)); level == "notice" || level == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// is says whether the channel writes to a file.
+func (c channel) is(path string) bool {
+	return path == c.key || strings.HasSuffix(path, "/"+strings.TrimPrefix(c.key, "/"))
+}
+
+// channels are the files that logger.conf names.
+func channels(folder string) (out []channel) {
+	conf, err := conffile.Load(folder, loggerConf)
+	if err != nil {
+		return nil
+	}
+	for _, s := range conf.Sections {
+		if s.Name != "logfiles" || s.Template {
+			continue
+		}
+		for _, v := range s.Variables {
+			if v.Name != "console" && !strings.HasPrefix(v.Name, "syslog.") {
+				out = append(out, channel{key: v.Name, levels: v.Value, file: fileWith(folder, v.Name)})
+			}
+		}
+	}
+	return out
+}
+
+// fileWith is the file of configuration that has the line of a log.
+func fileWith(folder, key string) string {
+	root := filepath.Join(folder, loggerConf)
+	conf, err := conffile.Load(folder, loggerConf)
+	if err != nil {
+		return root
+	}
+	files := []string{root}
+	for _, pattern := range conf.Includes {
+		if !filepath.IsAbs(pattern) {
+			pattern = filepath.Join(folder, pattern)
+		}
+		found, _ := filepath.Glob(pattern)
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err == nil && slices.ContainsFunc(conffile.Parse(text), func(l conffile.Line) bool { return l.Kind == conffile.Variable && l.Name == key }) {
+			return file
+		}
+	}
+	return root
+}
+
+// logNames are where the lines of a channel are on this machine.
+func (c channel) path() string {
+	if filepath.IsAbs(c.key) {
+		return c.key
+	}
+	return filepath.Join("/var/log/asterisk", c.key)
+}
+
+// noLog recommends a log: one that Asterisk writes notices to.
+func noLog(cfg *config.Config, o Options) Result {
+	r := warning("none is set. An attacker whose Call-ID is not UTF-8 raises no event at all and guesses unseen, but the log has the address: set asterisk.log to a file to which logger.conf sends notice, warning and error, such as /var/log/asterisk/messages")
+	all := channels(cfg.Asterisk.ConfigDir)
+	if i := slices.IndexFunc(all, channel.notices); i >= 0 {
+		return r.fix(setKey(o.file(), "asterisk", "log", strconv.Quote(all[i].path())))
+	}
+	return r
+}
+
+// notWritten says why Asterisk writes nothing into the log, as far as logger.conf says.
+func notWritten(cfg *config.Config, o Options, text string) Result {
+	all := channels(cfg.Asterisk.ConfigDir)
+	if len(all) == 0 {
+		return failed("%s: does it write there?", text).fix(reload("logger"))
+	}
+	i := slices.IndexFunc(all, func(c channel) bool { return c.is(cfg.Asterisk.Log) })
+	if i < 0 {
+		with := slices.IndexFunc(all, channel.notices)
+		if with < 0 {
+			return failed("%s: logger.conf has no file with notices", text).
+				fix(setVariable(fileWith(cfg.Asterisk.ConfigDir, ""), "logfiles", "messages", "notice,warning,error") + " && " + reload("logger"))
+		}
+		return failed("%s: logger.conf does not name that file, but %s", text, all[with].path()).
+			fix(setKey(o.file(), "asterisk", "log", strconv.Quote(all[with].path())))
+	}
+	if !all[i].notices() {
+		return failed("%s: logger.conf sends only %s there, without notice", text, all[i].levels).
+			fix(setVariable(all[i].file, "logfiles", all[i].key, all[i].levels+",notice") + " && " + reload("logger"))
+	}
+	return failed("%s: it still writes to a file that was moved away", text).fix(reload("logger"))
+}
