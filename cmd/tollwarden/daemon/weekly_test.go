@@ -58,7 +58,7 @@ func weeklyOf(t *testing.T, data string, when config.Weekly) (*weekly, inbox) {
 	go func() { done <- n.post.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
 	w := openWeekly(data, zerolog.Nop())
-	w.notifier, w.ledger, w.mode = n, l, config.Enforce
+	w.notifier, w.ledger, w.mode = n, l, func() config.Mode { return config.Enforce }
 	w.checks = func(time.Time) []control.Check { return nil }
 	w.currency = func(time.Time) string { return "EUR" }
 	return w, to
