@@ -158,3 +158,8 @@ fail2ban: CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/tollwarden-fail2ban
 fail2ban:
 	mkdir -p $(CACHE)
 	cd $(CACHE) && apt-get download fail2ban && dpkg-deb -x fail2ban_*.deb . && rm fail2ban_*.deb
+
+## replay-speed: N lines of a log (10 million) through replay: how long it takes, and that memory stays flat
+.PHONY: replay-speed
+replay-speed:
+	TOLLWARDEN_REPLAY_LINES=$(or $(N),10000000) $(GO) test -count=1 -run 'TestMemoryIsFlat$$' -v ./responder/replay

@@ -18,8 +18,9 @@ import (
 const login = "[asterisk]\nusername = \"tollwarden\"\nsecret = \"s3cr3t\"\n"
 
 var env = config.Env{
-	Signals: []string{"InvalidPassword", "ChallengeResponseFailed", "SuccessAfterFailures"},
-	Getenv:  func(string) string { return "" },
+	Languages: []string{"de", "en"},
+	Signals:   []string{"InvalidPassword", "ChallengeResponseFailed", "SuccessAfterFailures"},
+	Getenv:    func(string) string { return "" },
 }
 
 var sameZone = cmp.Comparer(func(a, b *time.Location) bool { return a == b })
@@ -181,6 +182,9 @@ func TestMistakes(t *testing.T) {
 		"webhook":          {login + "[notify]\nwebhook = \"ops@example.org\"\n", `t.toml:5: notify.webhook: want an http:// or https:// URL`},
 		"relative socket":  {login + "[notify]\nsyslog = \"log\"\n", `t.toml:5: notify.syslog: "log": want an absolute path`},
 		"burst":            {login + "[notify]\nburst = 0\n", `t.toml:5: notify.burst: 0: want 1 to 1000`},
+		"language":         {login + "[notify]\nlanguage = \"fr\"\n", `t.toml:5: notify.language: "fr": want one of de, en`},
+		"weekly":           {login + "[notify]\nweekly = \"8 o'clock\"\n", `t.toml:5: notify.weekly: "8 o'clock": want a weekday and a time, such as "Mon 08:00", or "off"`},
+		"weekly time":      {login + "[notify]\nweekly = \"Mon 25:00\"\n", `t.toml:5: notify.weekly: "Mon 25:00": want a weekday and a time`},
 		"digest":           {login + "[notify]\ndigest = \"1d\"\n", `t.toml:5: notify.digest: 24h: want 1s to 6h`},
 		"template":         {login + "[notify]\nsubject = \"{{.Acount}}\"\n", `t.toml:5: notify.subject: not a valid template: no such field`},
 		"mail server":      {login + strings.Replace(mail, ":587", "", 1), `t.toml:5: notify.mail.server: "mail.example.org": want host:port, such as "mail.example.org:587"`},
@@ -273,6 +277,8 @@ func TestNotify(t *testing.T) {
 [notify]
 syslog = "/dev/log"
 digest = "1h"
+language = "de"
+weekly = "Friday 17:30"
 [notify.mail]
 server = "[2001:db8::25]:465"
 security = "tls"
@@ -287,7 +293,8 @@ command = ["/bin/true", "x"]
 		t.Fatal(err)
 	}
 	want := config.Default().Notify
-	want.Syslog, want.Digest = "/dev/log", time.Hour
+	want.Syslog, want.Digest, want.Language = "/dev/log", time.Hour, "de"
+	want.Weekly = config.Weekly{On: true, Day: time.Friday, At: 17*time.Hour + 30*time.Minute}
 	want.Mail = config.Mail{Server: "[2001:db8::25]:465", Security: "tls", Username: "u", Password: "s3cr3t", From: "a@example.org", To: []string{"b@example.org", "c@example.org"}}
 	if diff := cmp.Diff(want, c.Notify); diff != "" {
 		t.Error(diff)

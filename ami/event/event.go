@@ -146,7 +146,7 @@ type Event struct {
 	Doubtful      bool           // from a log in which others than Asterisk can write
 	Transport     Transport      // of Remote
 	ACLName       []byte         // FailedACL
-	RequestType   []byte         // RequestNotSupported, RequestNotAllowed, RequestBadFormat
+	RequestType   []byte         // RequestNotSupported, RequestNotAllowed, RequestBadFormat; the method, in PJSIP's lines of the log
 	Challenge     []byte
 	UsingPassword bool // SuccessfulAuth
 

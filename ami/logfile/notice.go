@@ -96,8 +96,8 @@ func parseRequest(m []byte, e *event.Event) (notice, valid bool) {
 	if !found {
 		return false, true
 	}
-	if _, after, named := bytes.Cut(rest, []byte("' from '")); named && rest[0] == '\'' {
-		rest = after
+	if method, after, named := bytes.Cut(rest, []byte("' from '")); named && rest[0] == '\'' {
+		rest, e.RequestType = after, method[1:]
 	} else if rest, found = bytes.CutPrefix(rest, []byte("from '")); !found {
 		return true, false // before version 13 without a method
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
 )
 
 // File is an open file, read as if it were not compressed.
@@ -106,7 +107,7 @@ func (f *File) Close() error {
 	return err
 }
 
-// maxWindow bounds the memory that a compressed file can demand.
+// maxWindow bounds the memory that a file compressed by zstd can demand.
 const maxWindow = 128 << 20
 
 // unpack decompresses a stream; nil if it is not compressed.
@@ -116,7 +117,7 @@ func unpack(in *bufio.Reader) (io.Reader, error) {
 	case bytes.HasPrefix(magic, []byte{0x1f, 0x8b}):
 		return gzip.NewReader(in)
 	case bytes.HasPrefix(magic, []byte{0xfd, '7', 'z', 'X', 'Z', 0}):
-		return xz.ReaderConfig{DictCap: maxWindow}.NewReader(in)
+		return xz.ReaderConfig{DictCap: lzma.MinDictCap}.NewReader(in) // more if the file says so
 	case bytes.HasPrefix(magic, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		d, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {

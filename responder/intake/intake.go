@@ -60,6 +60,9 @@ func (in *Intake) Take(now time.Time, s Sensor, e *event.Event) (o score.Observa
 	if in.Canaries.heard(now, s, e) {
 		return o, true, false
 	}
+	if s.Plain() && string(e.Service) == "PJSIP" && isFailure(e.Kind) {
+		in.Pings.Logged(now, e)
+	}
 	if !in.dedup.first(now, s, e) {
 		return o, false, false
 	}

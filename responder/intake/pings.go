@@ -19,7 +19,7 @@ import (
 //   - A name that an address has not used before counts, whatever the request: whoever
 //     looks for extensions names many.
 //   - The same name from the same address again counts only if it comes fast, or if the
-//     wire shows that the request was neither an OPTIONS nor a NOTIFY. So a monitor counts
+//     wire or Asterisk's log shows that the request was neither an OPTIONS nor a NOTIFY. So a monitor counts
 //     once a day for each name that it uses.
 //
 // That gains a scanner nothing: the response to the same question is the same, and a
@@ -82,6 +82,21 @@ func (p *Pings) Requested(now time.Time, from netip.Addr, r *sip.Request) {
 	x.request = asks
 	if bytes.Equal(r.Method, options) || bytes.Equal(r.Method, notify) {
 		x.request = keepAlive
+	}
+}
+
+// Logged records what Asterisk's log says of a request, if the wire does not show it.
+func (p *Pings) Logged(now time.Time, e *event.Event) {
+	if len(e.RequestType) == 0 || e.Doubtful {
+		return
+	}
+	x := p.exchange(now, e.Remote.Addr(), e.SessionID)
+	switch {
+	case x.request != unseen:
+	case bytes.Equal(e.RequestType, options), bytes.Equal(e.RequestType, notify):
+		x.request = keepAlive
+	default:
+		x.request = asks
 	}
 }
 

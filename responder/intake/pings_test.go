@@ -127,3 +127,29 @@ func TestPingsDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Without the wire, as over TCP or in a replay, the log says what a request was; a log in
+// which others write does not.
+func TestPingsInTheLog(t *testing.T) {
+	for name, tc := range map[string]struct {
+		method   string
+		doubtful bool
+		scans    bool
+	}{
+		"OPTIONS": {"OPTIONS", false, false}, "NOTIFY": {"NOTIFY", false, false}, "REGISTER": {"REGISTER", false, true}, "INVITE": {"INVITE", false, true},
+		"no method, before Asterisk 13": {"", false, false}, "written by anybody": {"REGISTER", true, false},
+	} {
+		in := New("warden", true)
+		n := 0
+		for i := range 10 {
+			at := noon.Add(time.Duration(i) * time.Minute)
+			notice := raised(event.InvalidAccountID, fmt.Sprint("call-", i), account("u"), func(e *event.Event) { e.RequestType, e.Doubtful = []byte(tc.method), tc.doubtful })
+			if counts(in, at, SensorLog, notice) {
+				n++
+			}
+		}
+		if (n >= 5) != tc.scans {
+			t.Errorf("%s: %d of 10 count", name, n)
+		}
+	}
+}

@@ -57,9 +57,10 @@ func newProof() *Proof {
 // recordings, which do not show where challenges went. Live, nearly all are confirmed.
 func (p *Proof) AssumeAnswered() { p.assumed = true }
 
-// IsAnswer reports whether an event is about an answer to a challenge of PJSIP.
+// IsAnswer reports whether an event is about an answer to a challenge of PJSIP, and from a log
+// that can be trusted, if it is from one.
 func IsAnswer(e *event.Event) bool {
-	return e.Kind == event.ChallengeResponseFailed && string(e.Service) == "PJSIP"
+	return e.Kind == event.ChallengeResponseFailed && string(e.Service) == "PJSIP" && !e.Doubtful
 }
 
 // Challenged takes a nonce that left for an address, in the answer to a request
@@ -162,7 +163,7 @@ func (p *Proof) hash(source netip.Addr, nonce []byte) (uint64, bool) {
 // proves nothing. With chan_sip it does not: that sends a challenge it has made
 // once to whoever repeats the request, from another address, too (check_auth).
 func nonceOf(e *event.Event) []byte {
-	if IsAnswer(e) {
+	if e.Kind == event.ChallengeResponseFailed && string(e.Service) == "PJSIP" {
 		return e.Challenge // what the client sent
 	}
 	return nil

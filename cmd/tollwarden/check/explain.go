@@ -43,7 +43,7 @@ func allowItems(items []config.AllowItem, now time.Time) (out []Result) {
 		case !item.InForce(now):
 			out = append(out, note("no longer on the allow list: %s", item))
 		case item.Name != "":
-			out = append(out, note("every account counts as known where %s leads, at most 4 public addresses; they can still be banned", item.Name))
+			out = append(out, note("every extension counts as known where %s leads, at most 4 public addresses; they can still be banned", item.Name))
 		}
 	}
 	if covered := config.Covered(config.AllowedPrefixes(items, now)); covered.Wide() {
