@@ -260,7 +260,7 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 		}
 	}
 	if blank || !p.held {
-		if !blank && w.form == formBare && !opening {
+		if !blank && !opening {
 			p.carried = carriedWithin
 		}
 		return
