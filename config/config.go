@@ -198,6 +198,18 @@ type Threshold struct {
 	Score    int
 	Within   time.Duration
 	Playbook string
+	// Mode is Observe if the playbook is not run even in mode enforce.
+	Mode Mode
+}
+
+// Observing counts the thresholds whose playbooks are not run in mode enforce.
+func (c *Config) Observing() (n int) {
+	for _, t := range c.Thresholds {
+		if t.Mode == Observe {
+			n++
+		}
+	}
+	return n
 }
 
 // Step is one effect of a playbook.

@@ -18,8 +18,9 @@ import (
 const login = "[asterisk]\nusername = \"tollwarden\"\nsecret = \"s3cr3t\"\n"
 
 var env = config.Env{
-	Signals: []string{"InvalidPassword", "ChallengeResponseFailed", "SuccessAfterFailures"},
-	Getenv:  func(string) string { return "" },
+	Languages: []string{"de", "en"},
+	Signals:   []string{"InvalidPassword", "ChallengeResponseFailed", "SuccessAfterFailures"},
+	Getenv:    func(string) string { return "" },
 }
 
 var sameZone = cmp.Comparer(func(a, b *time.Location) bool { return a == b })
@@ -72,7 +73,7 @@ steps = ["ban", "notify"]
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []config.Threshold{{Name: "mine", Per: config.PerNetwork, Signals: map[string]int{"InvalidPassword": 2}, Score: 6, Within: 7 * 24 * time.Hour, Playbook: "p"}}
+	want := []config.Threshold{{Name: "mine", Per: config.PerNetwork, Signals: map[string]int{"InvalidPassword": 2}, Score: 6, Within: 7 * 24 * time.Hour, Playbook: "p", Mode: config.Enforce}}
 	if diff := cmp.Diff(want, c.Thresholds); diff != "" {
 		t.Error(diff)
 	}
@@ -181,6 +182,9 @@ func TestMistakes(t *testing.T) {
 		"webhook":          {login + "[notify]\nwebhook = \"ops@example.org\"\n", `t.toml:5: notify.webhook: want an http:// or https:// URL`},
 		"relative socket":  {login + "[notify]\nsyslog = \"log\"\n", `t.toml:5: notify.syslog: "log": want an absolute path`},
 		"burst":            {login + "[notify]\nburst = 0\n", `t.toml:5: notify.burst: 0: want 1 to 1000`},
+		"language":         {login + "[notify]\nlanguage = \"fr\"\n", `t.toml:5: notify.language: "fr": want one of de, en`},
+		"weekly":           {login + "[notify]\nweekly = \"8 o'clock\"\n", `t.toml:5: notify.weekly: "8 o'clock": want a weekday and a time, such as "Mon 08:00", or "off"`},
+		"weekly time":      {login + "[notify]\nweekly = \"Mon 25:00\"\n", `t.toml:5: notify.weekly: "Mon 25:00": want a weekday and a time`},
 		"digest":           {login + "[notify]\ndigest = \"1d\"\n", `t.toml:5: notify.digest: 24h: want 1s to 6h`},
 		"template":         {login + "[notify]\nsubject = \"{{.Acount}}\"\n", `t.toml:5: notify.subject: not a valid template: no such field`},
 		"mail server":      {login + strings.Replace(mail, ":587", "", 1), `t.toml:5: notify.mail.server: "mail.example.org": want host:port, such as "mail.example.org:587"`},
@@ -206,6 +210,7 @@ func TestMistakes(t *testing.T) {
 		"signal":           {login + strings.Replace(rule, `InvalidPassword`, `WrongPassword`, 1), `t.toml:11: threshold[0].signals: there is no signal "WrongPassword": want some of InvalidPassword`},
 		"score":            {login + strings.Replace(rule, `score = 3`, `score = 0`, 1), `t.toml:12: threshold[0].score: 0: want 1 to 1000`},
 		"per":              {login + strings.Replace(rule, `"source"`, `"host"`, 1), `t.toml:10: threshold[0].per: "host": want "source", "network", "account", "site" or "origin"`},
+		"mode of rule":     {login + rule + "mode = \"watch\"\n", `t.toml:15: threshold[0].mode: "watch": want "enforce" or "observe"`},
 		"within missing":   {login + strings.Replace(rule, "within = \"1h\"\n", "", 1), `t.toml:8: threshold[0].within: "": want a duration`},
 		"country":          {login + "[calls]\ncountry = \"England\"\n", `t.toml:5: calls.country: "England": want a two-letter country code (ISO 3166)`},
 		"outside line":     {login + "[calls]\noutside_line = [\"nine\"]\n", `t.toml:5: calls.outside_line: "nine": want 1 to 8 digits`},
@@ -272,6 +277,8 @@ func TestNotify(t *testing.T) {
 [notify]
 syslog = "/dev/log"
 digest = "1h"
+language = "de"
+weekly = "Friday 17:30"
 [notify.mail]
 server = "[2001:db8::25]:465"
 security = "tls"
@@ -286,7 +293,8 @@ command = ["/bin/true", "x"]
 		t.Fatal(err)
 	}
 	want := config.Default().Notify
-	want.Syslog, want.Digest = "/dev/log", time.Hour
+	want.Syslog, want.Digest, want.Language = "/dev/log", time.Hour, "de"
+	want.Weekly = config.Weekly{On: true, Day: time.Friday, At: 17*time.Hour + 30*time.Minute}
 	want.Mail = config.Mail{Server: "[2001:db8::25]:465", Security: "tls", Username: "u", Password: "s3cr3t", From: "a@example.org", To: []string{"b@example.org", "c@example.org"}}
 	if diff := cmp.Diff(want, c.Notify); diff != "" {
 		t.Error(diff)

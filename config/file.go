@@ -116,6 +116,7 @@ type fileThreshold struct {
 	Score    int            `toml:"score"`
 	Within   string         `toml:"within"`
 	Playbook string         `toml:"playbook"`
+	Mode     string         `toml:"mode"`
 }
 
 type filePlaybook struct {

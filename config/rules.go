@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,7 +92,10 @@ func (p *parser) playbook(key string, in filePlaybook, before []Playbook) (Playb
 }
 
 func (p *parser) threshold(key string, in fileThreshold, books []filePlaybook, before []Threshold) Threshold {
-	t := Threshold{Name: in.Name, Per: Per(in.Per), Signals: in.Signals, Score: in.Score, Playbook: in.Playbook}
+	t := Threshold{Name: in.Name, Per: Per(in.Per), Signals: in.Signals, Score: in.Score, Playbook: in.Playbook, Mode: cmp.Or(Mode(in.Mode), Enforce)}
+	if t.Mode != Enforce && t.Mode != Observe {
+		p.failIn(key, "mode", `%q: want "enforce" or "observe"`, t.Mode)
+	}
 	if t.Name == "" {
 		p.fail(key, "a threshold needs a name")
 	}

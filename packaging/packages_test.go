@@ -1,6 +1,7 @@
 package packaging
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -85,6 +86,16 @@ func TestPackages(t *testing.T) {
 			slices.Sort(left)
 			if want := []string{"var/lib/tollwarden drwxr-xr-x", "var/lib/tollwarden/ledger.db -rw-------"}; !slices.Equal(left, want) {
 				t.Errorf("after the purge there is\n%s\nwant only the evidence, which is kept on purpose", strings.Join(left, "\n"))
+			}
+			// Its user goes with the last of its files.
+			if err := os.RemoveAll(r.path("var/lib/tollwarden")); err != nil {
+				t.Fatal(err)
+			}
+			c.install(r)
+			c.remove(r)
+			c.purge(r)
+			if out, err := r.run("chroot", r.dir, "getent", "passwd", "tollwarden"); err == nil {
+				t.Errorf("after the purge there is a user: %s", out)
 			}
 		})
 	}

@@ -7,9 +7,11 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
+	"github.com/tollwarden/tollwarden/responder/control"
 	"github.com/tollwarden/tollwarden/test/lab"
 )
 
@@ -33,7 +35,12 @@ func TestCheckProves(t *testing.T) {
 			messages := l.Path("/var/log/asterisk/messages")
 			log := fmt.Sprintf("log = %q\n", messages)
 
-			c.cli("logger reload") // the folder may be another one's
+			// A healthy PBX raises no alarm: only a receiver is missing.
+			c.write("", lab.AMIUser, lab.AMISecret, log+shortRules(3))
+			if out, code := c.run(); code != 0 || strings.Count(out, "\nwarning ") != 1 || !strings.Contains(out, "\nwarning  receivers: none is set") {
+				t.Errorf("a healthy PBX: exit code %d\n%s", code, out)
+			}
+
 			script := filepath.Join(c.dir, "hook")
 			c.file(script, "#!/bin/sh\n", 0o644)
 			c.edit("logger.conf", "messages = notice,warning,error", "messages = warning,error")
@@ -77,6 +84,40 @@ func TestCheckProves(t *testing.T) {
 			c.fails("so Asterisk does not run", "fix: systemctl start asterisk\n")
 		})
 	}
+}
+
+// A daemon whose user gets no calls is not healthy, says what to add, and logs in again once it
+// is added.
+func TestStatusNamesMissingEvents(t *testing.T) {
+	t.Parallel()
+	l := lab.New(t, lab.Options{Append: brokenUsers})
+	w := &warden{t: t, lab: l, dir: t.TempDir()}
+	w.write("", "blind", "s", shortRules(3))
+	w.launch()
+	t.Cleanup(func() { w.stop(syscall.SIGTERM) })
+	events := func() (health, detail string) {
+		s, err := w.client().Status(t.Context())
+		if err != nil {
+			return "", ""
+		}
+		for _, c := range s.Checks {
+			if c.Name == "events" {
+				return s.Health, c.Detail
+			}
+		}
+		return s.Health, ""
+	}
+	w.wait("the missing class to be named", 20*time.Second, func() bool {
+		health, detail := events()
+		return health == control.Degraded && strings.Contains(detail, "no calls are seen: add call to read= of the AMI user in manager.conf")
+	})
+	c := &checking{warden: w}
+	c.edit("manager.conf", "read = security\n", "read = security,call\n")
+	c.cli("manager reload")
+	w.wait("the daemon to hear calls", 30*time.Second, func() bool {
+		health, detail := events()
+		return health == control.Healthy && strings.HasPrefix(detail, "listening to ")
+	})
 }
 
 // checking runs check, and the commands that it proposes, beside a lab's Asterisk.

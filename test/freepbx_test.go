@@ -43,12 +43,27 @@ func TestBreakInOnFreePBX(t *testing.T) {
 					t.Errorf("check: %v\n%s", err, out)
 				}
 				w.noRotationElsewhere(t, database)
+				w.redButton(t, p)
 			}
 			b := &burgled{warden: w, pbx: p, stolen: p.Secret(t, "1002")}
 			b.breakIn(t)
 			b.staysOut(t)
 			b.ownChangeWins(t)
 		})
+	}
+}
+
+// redButton expects check to name changes that nobody has applied.
+func (w *warden) redButton(t *testing.T, p *freepbx.PBX) {
+	t.Helper()
+	for _, pending := range []string{"true", "false"} {
+		if _, err := p.DB.ExecContext(t.Context(), "UPDATE admin SET value = ? WHERE variable = 'need_reload'", pending); err != nil {
+			t.Fatal(err)
+		}
+		out, err := w.tollwarden("check", "-c", w.config())
+		if err != nil || strings.Contains(out, "changes that are not applied") != (pending == "true") || strings.Contains(out, "fix: fwconsole reload") != (pending == "true") {
+			t.Errorf("need_reload = %s: %v\n%s", pending, err, out)
+		}
 	}
 }
 

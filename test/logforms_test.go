@@ -49,7 +49,7 @@ func TestBansFromEveryFormOfTheLog(t *testing.T) {
 				"extensions.conf": "\n[forms]\nexten => _X.,1,Log(NOTICE,\"Rejecting unknown SIP connection from 198.18.${EXTEN:1}.7\")\n" +
 					" same => n,Log(NOTICE,\"Rejecting unknown SIP connection from 198.18.${EXTEN:1}.7\")\n same => n,Log(NOTICE,\"Rejecting unknown SIP connection from 198.18.${EXTEN:1}.7\")\n",
 			}})
-			f := formsLab{t: t, l: l, log: l.Path("var/log/asterisk/messages")}
+			f := formsLab{t: t, l: l, log: l.Path("var/log/asterisk/messages"), awaited: map[netip.Prefix]string{}, refused: map[netip.Prefix]string{}}
 			f.w = &warden{t: t, lab: l, dir: t.TempDir()}
 			f.w.write("", "deaf", "no-security", fmt.Sprintf("log = %q\n", f.log)+strings.ReplaceAll(shortRules(3), "ChallengeResponseFailed = 1", "ChallengeResponseFailed = 1, FailedACL = 1"))
 			f.w.launch()
@@ -63,9 +63,11 @@ func TestBansFromEveryFormOfTheLog(t *testing.T) {
 				s, err := f.w.client().Status(t.Context())
 				return err == nil && len(s.Checks) > 0 && strings.HasPrefix(f.w.check("log").Detail, "read, ")
 			})
-			written := f.byAsterisk()
-			relayed := f.relayed()
-			t.Logf("%d of Asterisk's own forms and %d relayed ones lead to bans", written, relayed)
+			f.byAsterisk()
+			written := len(f.awaited)
+			f.relay()
+			f.banned()
+			t.Logf("%d of Asterisk's own forms and %d relayed ones lead to bans", written, len(f.awaited)-written)
 		})
 	}
 }
@@ -76,10 +78,52 @@ type formsLab struct {
 	l   *lab.Lab
 	w   *warden
 	log string
+
+	awaited, refused map[netip.Prefix]string // the forms by the addresses that they name
+}
+
+// address is that of the guesses in a form.
+func (f *formsLab) address(i int) netip.Addr {
+	return netip.MustParseAddr(fmt.Sprintf("198.18.%d.7", i))
+}
+
+func (f *formsLab) await(i int, form string) { f.awaited[netip.PrefixFrom(f.address(i), 32)] = form }
+
+// banned waits for the bans.
+func (f *formsLab) banned() {
+	f.t.Helper()
+	missing := ""
+	defer func() {
+		if missing != "" {
+			f.t.Errorf("no ban from %d forms:%s", strings.Count(missing, "\n"), missing)
+		}
+	}()
+	f.w.wait("bans from all forms", 10*time.Second, func() bool {
+		listing, err := f.w.lab.PBX.Command(f.t.Context(), "nft", "-j", "list", "table", "inet", "tollwarden").Output()
+		if err != nil {
+			return false
+		}
+		now := ""
+		for p, form := range f.awaited {
+			if !kernelHolds(f.t, listing, p) {
+				now += "\n" + form
+			}
+		}
+		for p, form := range f.refused {
+			if kernelHolds(f.t, listing, p) {
+				f.t.Fatalf("a ban from %s", form)
+			}
+		}
+		missing = now
+		if now != "" {
+			time.Sleep(200 * time.Millisecond)
+		}
+		return now == ""
+	})
 }
 
 // byAsterisk has Asterisk write its log in each dateformat.
-func (f *formsLab) byAsterisk() (n int) {
+func (f *formsLab) byAsterisk() {
 	for i, d := range dateFormats {
 		conf := "[general]\ndateformat = " + d.format + "\n[logfiles]\nmessages = " + d.formatter + "notice,warning,error\n"
 		if err := os.WriteFile(f.l.Path("etc/asterisk/logger.conf"), []byte(conf), 0o644); err != nil {
@@ -90,23 +134,15 @@ func (f *formsLab) byAsterisk() (n int) {
 				f.t.Fatalf("%s: %v: %s", command, err, out)
 			}
 		}
-		f.banned(i, fmt.Sprintf("dateformat %s %s", d.format, d.formatter))
+		f.await(i, fmt.Sprintf("dateformat %s %s", d.format, d.formatter))
 	}
-	return len(dateFormats)
-}
-
-// banned waits for the ban of an address.
-func (f *formsLab) banned(i int, form string) {
-	f.t.Helper()
-	address := fmt.Sprintf("198.18.%d.7/32", i)
-	f.w.wait("a ban from "+form, 5*time.Second, func() bool { return f.w.dropped(address) })
 }
 
 // noticeOf takes Asterisk's text apart.
 var noticeOf = regexp.MustCompile(`(NOTICE|WARNING)\[\d+\](?:\[C-\w+\])?:? ([\w./]+\.c): (.*)`)
 
-// relayed hands on what Asterisk writes about a real guess, in every form.
-func (f *formsLab) relayed() (n int) {
+// relay hands on what Asterisk writes about a real guess, in every form.
+func (f *formsLab) relay() {
 	t := f.t
 	if err := os.WriteFile(f.l.Path("etc/asterisk/logger.conf"), []byte("[general]\ndateformat = %F %T\n[logfiles]\nmessages = notice,warning,error\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -134,23 +170,13 @@ func (f *formsLab) relayed() (n int) {
 		case form.DateFormat != "", strings.HasPrefix(form.Name, "journal, cat"), form.Name == "docker json-file, [json]", strings.Contains(form.Name, "in pieces"):
 			continue // of logs with nothing else in them, or with a message of their own
 		}
-		from := netip.MustParseAddr(fmt.Sprintf("198.18.%d.7", first+i))
-		f.guesses(form, entry, from)
-	}
-	for i, form := range logforms.Forms {
-		switch {
-		case form.Refused, form.DateFormat != "", strings.HasPrefix(form.Name, "journal, cat"), form.Name == "docker json-file, [json]", strings.Contains(form.Name, "in pieces"):
-			continue
-		}
-		f.banned(first+i, form.Name)
-		n++
-	}
-	for i, form := range logforms.Forms {
-		if form.Refused && f.w.dropped(fmt.Sprintf("198.18.%d.7/32", first+i)) {
-			t.Errorf("a ban from %s", form.Name)
+		f.guesses(form, entry, f.address(first+i))
+		if form.Refused {
+			f.refused[netip.PrefixFrom(f.address(first+i), 32)] = form.Name
+		} else {
+			f.await(first+i, form.Name)
 		}
 	}
-	return n
 }
 
 // guesses appends three guesses from an address to the log.

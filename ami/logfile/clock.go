@@ -23,7 +23,8 @@ type Clock struct {
 	// Follows means that lines are parsed as they are written, at Latest. That decides, too.
 	Follows bool
 
-	formats []*DateFormat // those of the dates so far, the last one first
+	formats []*DateFormat // those of the dates so far, the usual one first
+	others  int           // how many of the last dates were in the second one
 	open    *AmbiguousError
 
 	text []byte    // the date parsed last
@@ -72,9 +73,7 @@ func (c *Clock) parse(text []byte) (at time.Time, ok bool) {
 	}
 	for i, f := range c.formats {
 		if at, ok = c.readAs(f, text); ok && !(c.Follows && c.tooLate(at)) {
-			if i > 0 {
-				c.use(f)
-			}
+			c.matched(i)
 			return at, true
 		}
 	}
@@ -89,7 +88,7 @@ func (c *Clock) parse(text []byte) (at time.Time, ok bool) {
 	case 0:
 		return time.Time{}, false
 	case 1:
-		c.use(possible[0])
+		c.adopt(possible[0])
 		return c.readAs(possible[0], text)
 	}
 	c.open = &AmbiguousError{Text: string(text), Formats: possible}
@@ -179,7 +178,39 @@ func (c *Clock) use(f *DateFormat) {
 	c.formats = slices.DeleteFunc(c.formats, func(g *DateFormat) bool { return g == f })
 	c.formats = slices.Insert(c.formats, 0, f)
 	c.formats = c.formats[:min(len(c.formats), maxFormats)]
-	c.text, c.open = c.text[:0], nil
+	c.text, c.others, c.open = c.text[:0], 0, nil
+}
+
+// adopt adds a format that a date shows. It becomes the usual one once several dates in a row
+// are in it, so that no single line makes others mean another day.
+func (c *Clock) adopt(f *DateFormat) {
+	if len(c.formats) == 0 {
+		c.use(f)
+		return
+	}
+	c.formats = slices.Insert(c.formats, 1, f)
+	c.formats = c.formats[:min(len(c.formats), maxFormats)]
+	c.others, c.open = 1, nil
+}
+
+// matched notes the format of a date.
+func (c *Clock) matched(index int) {
+	const several = 3
+	switch index {
+	case 0:
+		c.others = 0
+		return
+	case 1:
+		c.others++
+	default:
+		f := c.formats[index]
+		c.formats = slices.Insert(slices.Delete(c.formats, index, index+1), 1, f)
+		c.others = 1
+	}
+	if c.others >= several {
+		c.formats[0], c.formats[1] = c.formats[1], c.formats[0]
+		c.others = 0
+	}
 }
 
 // sameInSomeZone reports whether a date without a zone may be of a line that was written at

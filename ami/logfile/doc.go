@@ -10,4 +10,9 @@
 // character, and the next line starts like one of Asterisk's. The source is always the
 // address in the place where Asterisk writes it. Anything ambiguous is tampering and is
 // not attributed to a source.
+//
+// Others add prefixes to Asterisk's lines, and write their own between them: syslog, the
+// journal, containers. What others than Asterisk can have written is a doubtful Record, and
+// its event proves nothing; so is what follows closely after a line that can bring whole
+// lines of its sender with it (trust.go).
 package logfile

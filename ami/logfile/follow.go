@@ -180,7 +180,7 @@ func (f *Follower) poll(now time.Time, buf []byte) int {
 	}
 	f.health.Err, f.health.Counts = err, f.parser.Counts
 	f.health.Recent = f.recent.of(f.parser.Counts)
-	f.health.Trust, f.health.Sample, f.health.Ambiguous = f.parser.Trust, f.parser.Sample, f.parser.Clock.Ambiguous()
+	f.health.Trust, f.health.Sample, f.health.Ambiguous = f.parser.Trust(), f.parser.Sample, f.parser.Clock.Ambiguous()
 	if n > 0 {
 		f.health.LastLine = now
 	}
@@ -354,5 +354,5 @@ func (f *Follower) Sample(now time.Time) (Health, error) {
 	f.parser.Clock.Latest = now
 	f.parse(text)
 	f.parser.Flush(f.Emit)
-	return Health{Counts: f.parser.Counts, Recent: f.parser.Counts, Trust: f.parser.Trust, Sample: f.parser.Sample, Ambiguous: f.parser.Clock.Ambiguous()}, nil
+	return Health{Counts: f.parser.Counts, Recent: f.parser.Counts, Trust: f.parser.Trust(), Sample: f.parser.Sample, Ambiguous: f.parser.Clock.Ambiguous()}, nil
 }

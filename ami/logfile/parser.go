@@ -62,8 +62,6 @@ type Parser struct {
 	Comments bool
 	// Missed is the value of Record.Missed for the next lines.
 	Missed bool
-	// Trust is who can have written the lines so far.
-	Trust Trust
 	// Sample is the beginning of the first line in no known form.
 	Sample string
 
@@ -82,6 +80,7 @@ type Parser struct {
 	form    form      // of the last entry
 	carried int       // the next bytes may be a sender's text
 	console console
+	doubted Trust // the widest of the entries so far
 
 	// manager.c writes two lines if it rejects the name or address of a login: the
 	// reason and the failure. rejected is the address and name in the first line.
@@ -229,8 +228,17 @@ func (p *Parser) trust(w *wrapped, e *entry) (t Trust) {
 	case w.form == formSyslog, e.layout == layoutConsole && p.console.shows():
 		t = Anyone
 	}
-	p.Trust = max(p.Trust, t)
+	p.doubted = max(p.doubted, t)
 	return t
+}
+
+// Trust is who can have written the log so far. A few lines by which somebody pretends that
+// others can do not count.
+func (p *Parser) Trust() Trust {
+	if p.Counts.Doubtful*10 <= p.Counts.Entries {
+		return Own
+	}
+	return p.doubted
 }
 
 // notEntry handles a line that is none of Asterisk's logger, or whose date is unknown.
@@ -252,17 +260,25 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 		}
 	}
 	if blank || !p.held {
-		if !blank && w.form == formBare {
+		if !blank && w.form == formBare && !opening {
 			p.carried = carriedWithin
 		}
 		return
 	}
-	if p.whole || w.form != formBare && p.form != formBare || p.record.Doubtful && p.console.shows() {
+	if p.whole || opening || w.form != formBare && p.form != formBare || p.record.Doubtful && p.console.shows() {
 		p.Flush(emit)
 		return
 	}
 	p.carried = carriedWithin
 	p.taint(line, emit)
+}
+
+// IsEntry reports whether a line starts like one of Asterisk's logger, whatever stands before
+// it. The line may be changed.
+func (p *Parser) IsEntry(line []byte) bool {
+	p.unwrapper.tags, p.unwrapper.stamps.clock = p.Tags, &p.Clock
+	w := p.unwrapper.unwrap(stripColour(line))
+	return w.ours && (len(w.entry.level) > 0 || IsEntry(w.text))
 }
 
 // Flush emits the held finding. It is called if no further line has arrived for long

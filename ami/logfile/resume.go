@@ -168,7 +168,7 @@ func (f *Follower) begin(file *os.File, info os.FileInfo, offset int64) {
 			offset, f.skip = bound, true
 		}
 	}
-	f.parser.console, f.parser.Trust = console{}, Own // it may be written in another way
+	f.parser.console, f.parser.doubted = console{}, Own // it may be written in another way
 	f.here = Place{Path: f.Path}
 	f.here.Device, f.here.Inode = identity(info)
 	f.file, f.offset, f.parsed, f.line, f.emitted = file, offset, offset, offset, offset

@@ -85,6 +85,8 @@ func TestSharedLogs(t *testing.T) {
 		"a line without a date in a dialled name": {stamp + "VERBOSE[1] pbx.c: Executing [x\nNOTICE[1] manager.c: 8.8.8.8 failed to authenticate as ''\nNOTICE[1] a.c:@in:1]\n" + next, ``},
 		"the manager's line after an odd one":     {next + "\nodd\n" + stamp + manager + blamed + "\n" + next, fakeAMI + spoofed},
 
+		"Asterisk opens its log":             {stamp + manager + byMe + "\n[2026-11-22 00:26:26.070] Asterisk 16.28.0~dfsg-0+deb11u4 built by nobody @ buildd.debian.org on a unknown running Linux on 2024-01-04 17:58:50 UTC", admin + provenBy},
+		"a sender pretends so":               {iax + "x\n" + stamp + manager + blamed + "\n[2026-11-22 00:26:26.070] Asterisk 1 built by x UTC' (from 192.0.2.66)", byIAX + "\ntampered" + spoofed},
 		"JSON in JSON":                       {jsonLog("NOTICE", "manager.c", `x`+"\n"+jsonLog("NOTICE", "manager.c", blamed)), ``},
 		"a quote in JSON":                    {jsonLog("NOTICE", "chan_iax2.c", `Host 192.0.2.66 failed to authenticate as x","level":"NOTICE","message":"`+blamed), `IAX2 InvalidPassword "x\",\"level\":\"NOTICE\",\"message\":\"8.8.8.8 failed to authenticate as 'a" from 192.0.2.66:0` + spoofed},
 		"a line feed in a name in JSON":      {jsonLog("NOTICE", "chan_iax2.c", "No registration for peer 'x\n"+stamp+manager+blamed+"' (from 192.0.2.66)"), fmt.Sprintf("IAX2 InvalidAccountID %q from 192.0.2.66:0", "x\n"+stamp+manager+blamed) + spoofed},
@@ -122,8 +124,8 @@ func TestConsoleWithoutPrefix(t *testing.T) {
 	if err := p.Survey(strings.NewReader(text), noon); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := foundShared(p, text), strings.Repeat("\n"+admin+spoofed, 5)[1:]; got != want || p.Trust != Anyone {
-		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust)
+	if got, want := foundShared(p, text), strings.Repeat("\n"+admin+spoofed, 5)[1:]; got != want || p.Trust() != Anyone {
+		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust())
 	}
 	// Asterisk's own file has no such lines: two in it are somebody's.
 	file := stamp + manager + byMe + "\n    -- Added contact 'sip:1002@198.51.100.7'\n"
@@ -132,8 +134,8 @@ func TestConsoleWithoutPrefix(t *testing.T) {
 	if err := p.Survey(strings.NewReader(text), noon); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := foundShared(p, text), strings.Repeat("\ntampered"+spoofed, 5)[1:]; got != want || p.Trust != Own {
-		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust)
+	if got, want := foundShared(p, text), strings.Repeat("\ntampered"+spoofed, 5)[1:]; got != want || p.Trust() != Own {
+		t.Errorf("found %s\n want %s (trust %d)", got, want, p.Trust())
 	}
 }
 

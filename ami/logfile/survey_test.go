@@ -51,6 +51,7 @@ func TestDayOrMonth(t *testing.T) {
 		"logger.conf is of other days": {[]string{"04/13/2026 10:00:00", "04/05/2026 10:00:00"}, later, nil, dmy, "04-13 10:00, 04-05 10:00"},
 		"the same either way":          {[]string{"04/04/2026 10:00:00"}, later, nil, nil, "04-04 10:00"},
 		"the weekday tells":            {[]string{"Fri 03/04/2026 10:00:00"}, later, nil, nil, "04-03 10:00"},
+		"one line of another order":    {[]string{"04/13/2026 10:00:00", "13/04/2026 11:00:00", "04/05/2026 10:00:00"}, later, nil, nil, "04-13 10:00, 04-13 11:00, 04-05 10:00"},
 		"another format later":         {[]string{"13/04/2026 10:00:00", "2026-04-14 10:00:00"}, later, nil, nil, "04-13 10:00, 04-14 10:00"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -59,8 +59,9 @@ func isConsoleText(v []byte) bool {
 	return string(v[:2]) == "--" || string(v[:2]) == "==" || string(v[:2]) == "> "
 }
 
-// isOpening reports whether a line is the one that Asterisk writes into a log that it opens.
+// isOpening reports whether a line is the one that Asterisk writes into a log that it opens,
+// up to its end: no sender's text ends like this, since Asterisk's own follows it.
 func isOpening(v []byte) bool {
 	_, rest, dated := cutBracketed(v)
-	return dated && bytes.HasPrefix(rest, []byte(" Asterisk ")) && bytes.Contains(rest, []byte(" built by "))
+	return dated && bytes.HasPrefix(rest, []byte(" Asterisk ")) && bytes.Contains(rest, []byte(" built by ")) && bytes.HasSuffix(rest, []byte(" UTC"))
 }

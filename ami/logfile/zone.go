@@ -1,9 +1,6 @@
 package logfile
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // abbreviations are the offsets, in hours, of abbreviated time zones that mean one thing.
 // Others, such as CST and IST, are known only where they are the log's own.
@@ -28,14 +25,20 @@ func abbreviation(name []byte, own *time.Location, year int) (offset int, known 
 	return int(hours * 3600), known
 }
 
-// fixedZones holds the zones of offsets, so that a line allocates none.
-var fixedZones sync.Map
+// fixedZones are the zones of all offsets that exist, so that a line allocates none.
+var fixedZones = func() (zones [2*widestOffset/zoneStep + 1]*time.Location) {
+	for i := range zones {
+		zones[i] = time.FixedZone("", int((time.Duration(i)*zoneStep - widestOffset).Seconds()))
+	}
+	return zones
+}()
+
+const widestOffset = 15 * time.Hour
 
 func fixedZone(offset int) *time.Location {
-	if z, ok := fixedZones.Load(offset); ok {
-		return z.(*time.Location)
+	d := time.Duration(offset) * time.Second
+	if d%zoneStep != 0 || d.Abs() > widestOffset {
+		return time.FixedZone("", offset)
 	}
-	z := time.FixedZone("", offset)
-	fixedZones.Store(offset, z)
-	return z
+	return fixedZones[(d+widestOffset)/zoneStep]
 }

@@ -22,7 +22,7 @@ import (
 func newBackup() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "backup FILE", Short: "Store configuration, bans, history and allow list in one file", Args: args(cobra.ExactArgs(1)),
-		Long: "Store the configuration, the ledger (bans, incidents, locks and other orders, known places), the allow\n" +
+		Long: "Store the configuration, the records (bans, incidents, locks and other orders, known places), the allow\n" +
 			"list, the carrier's rates and the key of the orders in one file, mode 0600. The daemon may be running.\n" +
 			"`tollwarden restore FILE` brings them to another host, or back to this one.\n\n" +
 			"The configuration is stored as it is, with the secrets in it. --secrets adds the files that hold others:\n" +

@@ -242,6 +242,8 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		{"incidents --watch", 1, []string{"incident 41  extension 1002  break-in", "message operator  done"}},
 		{"incidents --watch --json", 1, []string{`"id":41`}},
 		{"incident 41", 0, []string{"Break-in on extension 1002"}},
+		{"incident 41 --language de", 0, []string{"Einbruch in Nebenstelle 1002"}},
+		{"incident 41 --language xx", 2, []string{"want de or en"}},
 		{"incident 41 --html", 0, []string{"<!doctype html>"}},
 		{"incident 41 --annex", 0, []string{"InvalidPassword"}},
 		{"incident 41 --json", 0, []string{`"id": 41`}},

@@ -22,7 +22,7 @@ var groups = []struct {
 		"first-hour", "hangup", "rotate", "secret", "lock", "unlock", "compromise", "trust", "ban", "unban", "allow", "pause", "resume",
 	}},
 	{"setup", "Set up and try out:", []string{"setup", "check", "observe", "enforce", "replay", "import", "rates", "demo"}},
-	{"service", "The service:", []string{"run", "reload", "backup", "restore", "down", "version", "completion", "help"}},
+	{"service", "The service:", []string{"run", "reload", "backup", "restore", "forget", "down", "version", "completion", "help"}},
 }
 
 // examples are those of commands whose own files have none.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/tollwarden/tollwarden/responder/people"
 	"github.com/tollwarden/tollwarden/responder/report"
 	"github.com/tollwarden/tollwarden/responder/score"
+	"github.com/tollwarden/tollwarden/responder/texts"
 )
 
 func newIncidents() *cobra.Command {
@@ -107,13 +109,14 @@ func stepSummary(steps []incident.Step) string {
 func newIncident() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "incident ID", Short: "Report one incident: what happened, what was lost, what was done, what to do", Args: args(cobra.ExactArgs(1)),
-		Long: "Report one incident in plain words: what happened and when, who was affected, the maximum\n" +
-			"loss, what was changed, and what to do next, with the evidence as an annex.",
+		Long: "Report one incident in plain words: what happened and whether it is over, what it cost at most,\n" +
+			"what to do now, and then how it went, step by step. The evidence is a file (--annex).",
 		Example: "  tollwarden incident 41\n  tollwarden incident 41 --html > incident-41.html\n  tollwarden incident 41 --annex | sha256sum",
 	}
 	socket, asJSON := socketFlag(cmd), jsonFlag(cmd)
 	asHTML := cmd.Flags().Bool("html", false, "print a self-contained HTML page")
 	annex := cmd.Flags().Bool("annex", false, "print only the evidence: the lines that the SHA-256 covers")
+	language := cmd.Flags().String("language", "en", "the `LANGUAGE` of the report: "+strings.Join(texts.Codes(), " or "))
 	cmd.MarkFlagsMutuallyExclusive("json", "html", "annex")
 	cmd.ValidArgsFunction = completeIncidents(socket)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -121,11 +124,16 @@ func newIncident() *cobra.Command {
 		if err != nil || id < 1 {
 			return usage(fmt.Errorf("incident %q: want the number that `tollwarden incidents` shows", args[0]))
 		}
+		words, ok := texts.In(*language)
+		if !ok {
+			return usage(fmt.Errorf("language %q: want %s", *language, strings.Join(texts.Codes(), " or ")))
+		}
 		i, err := control.Dial(*socket).Incident(cmd.Context(), id)
 		if err := showIncomplete(cmd, err); err != nil {
 			return err
 		}
-		out, r := cmd.OutOrStdout(), report.Of(i, time.Local)
+		site, _ := os.Hostname() // it is left out if it is not known
+		out, r := cmd.OutOrStdout(), report.Style{Language: words, Site: site, Zone: time.Local}.Incident(i)
 		switch {
 		case *asJSON:
 			return output.JSON(out, i)

@@ -105,6 +105,7 @@ var exitStatus = []struct {
 	{"0", "Of status: an attack would be stopped now, or the daemon is starting.", true},
 	{"3", "Of status: the daemon is not running.", true},
 	{"4", "Of status: an attack might not be stopped now.", true},
+	{"5", "Of status: an attack would be noticed, but not stopped: mode observe.", true},
 }
 
 // commandSections lists the commands under a command, under the headings of the help.

@@ -47,7 +47,7 @@ func newEnforce() *cobra.Command {
 func newObserve() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "observe", Short: "Only watch: report attacks, but do not stop them", Args: args(cobra.NoArgs),
-		Long: "Only watch: write mode = \"observe\" into the configuration and reload it. Attacks are scored,\n" +
+		Long: "Only watch: write mode = \"observe\" into the configuration and reload it. Attacks are counted,\n" +
 			"recorded and reported, with what would have been done. Bans, locks and changed passwords stay,\n" +
 			"and commands by hand work. `tollwarden status` exits with 5.",
 		Example: "  tollwarden observe",

@@ -60,6 +60,9 @@ func printStatus(w io.Writer, s control.Status, verbose bool) {
 		fmt.Fprintln(w, answer(s))
 	}
 	fmt.Fprintf(w, "%s · mode %s · %s · since %s\n\n", s.Health, s.Mode, output.Plain(s.Version), output.Time(s.Since))
+	if n := len(s.Observing); n > 0 && !observing {
+		fmt.Fprintf(w, "only watched, by their mode in the configuration: %s\n\n", output.Join(s.Observing))
+	}
 	t := output.NewTable(w, "CHECK", "STATE", "DETAIL")
 	for _, ok := range []bool{false, true} {
 		for _, c := range s.Checks {

@@ -1,6 +1,7 @@
 package contain
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -17,7 +18,58 @@ const maxOpenCalls = 8192
 // CallLog knows which calls belong to which incidents, until they end. The zero
 // value is ready to use.
 type CallLog struct {
-	open map[string][]int64 // incidents by the channel whose end they wait for
+	open     map[string][]int64   // incidents by the channel whose end they wait for
+	followed map[string]*followed // by account
+}
+
+// followed is an account whose further calls belong to an incident, since nothing ends them: in
+// mode observe, or during a pause.
+type followed struct {
+	incident int64
+	until    time.Time
+	calls    int // so far
+}
+
+const (
+	// followFor is how long the calls of an account are followed, and maxFollowedCalls bounds
+	// them; maxFollowed bounds the accounts.
+	followFor        = 24 * time.Hour
+	maxFollowedCalls = 1000
+	maxFollowed      = 1024
+)
+
+// Follow has the calls that an account sets up from now on belong to an incident, if all its
+// calls would have been ended for that and are not.
+func (l *CallLog) Follow(now time.Time, i *incident.Incident) {
+	ends := slices.ContainsFunc(i.Steps, func(s incident.Step) bool {
+		_, would := s.Would()
+		return would && s.Step == incident.StepHangup && i.Account != ""
+	})
+	if _, known := l.followed[i.Account]; !ends || !known && len(l.followed) >= maxFollowed {
+		return
+	}
+	if l.followed == nil {
+		l.followed = map[string]*followed{}
+	}
+	l.followed[i.Account] = &followed{incident: i.ID, until: now.Add(followFor)}
+}
+
+// FollowedBy is the incident that a new call of an account belongs to; 0 if there is none.
+func (l *CallLog) FollowedBy(now time.Time, account string) int64 {
+	f := l.followed[account]
+	if f == nil || now.After(f.until) || f.calls >= maxFollowedCalls {
+		return 0
+	}
+	f.calls++
+	return f.incident
+}
+
+// Unfollow ends that: the account is dealt with.
+func (l *CallLog) Unfollow(account string) { delete(l.followed, account) }
+
+// Prune forgets what is over.
+func (l *CallLog) Prune(now time.Time) {
+	maps.DeleteFunc(l.followed, func(_ string, f *followed) bool { return now.After(f.until) })
 }
 
 // IncidentCall is one call, and the incidents that it belongs to.
@@ -87,6 +139,17 @@ func (l *CallLog) Add(incidents []int64, c calls.Channel, ended time.Time, count
 		Channel: c.Name, Account: c.Account, Dialled: c.Dialled, Country: country(c.Dialled),
 		Began: c.Since, Ended: ended, Answered: c.Answered,
 	}}, true
+}
+
+// Waits says whether incidents wait for the end of a channel.
+func (l *CallLog) Waits(channel string) bool { return len(l.open[channel]) > 0 }
+
+// Answered takes that a call was answered; ok is false when no incident waits for its end.
+func (l *CallLog) Answered(c calls.Channel, country func(string) string) (_ IncidentCall, ok bool) {
+	if !l.Waits(c.Name) {
+		return IncidentCall{}, false
+	}
+	return l.Add(slices.Clone(l.open[c.Name]), c, time.Time{}, country)
 }
 
 // ForgetGone forgets the calls whose end was missed: those of channels that are not up. The

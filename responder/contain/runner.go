@@ -52,6 +52,7 @@ func (s *State) Prune(now time.Time) {
 	s.Breaker.Prune(now)
 	s.Costs.Prune(now)
 	s.Numbers.Prune(now)
+	s.Log.Prune(now)
 	s.Orders.Prune(now) // the ledger forgets them at the next start
 }
 

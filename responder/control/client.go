@@ -209,6 +209,9 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Re
 		return nil, err
 	}
 	resp, err := c.http.Do(req)
+	if err != nil && method == http.MethodPost && errors.Is(context.Cause(ctx), context.Canceled) {
+		return nil, errInterrupted
+	}
 	if err != nil {
 		return nil, c.unreachable(err)
 	}
@@ -222,6 +225,9 @@ func (c *Client) ask(ctx context.Context, method, path string, in any) (*http.Re
 	}
 	return nil, errors.New(f.Error)
 }
+
+// errInterrupted is what a person hears who does not wait for an order to be carried out.
+var errInterrupted = errors.New("interrupted: the daemon ends no further call, but finishes a change of Asterisk's configuration that it has begun: `tollwarden orders` lists what stays in force")
 
 // unitFolders are where systemd looks for units.
 var unitFolders = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}

@@ -25,8 +25,10 @@ type Status struct {
 	Ineffective []IneffectiveBan `json:"ineffective_bans"`
 	Unstopped   []Attack         `json:"unstopped_attacks"`
 	// Pause is the pause that a person asked for; null: none is on.
-	Pause   *Pause  `json:"pause"`
-	Breaker Breaker `json:"breaker"`
+	Pause *Pause `json:"pause"`
+	// Observing names the thresholds that only observe while the others act.
+	Observing []string `json:"observing_thresholds,omitempty"`
+	Breaker   Breaker  `json:"breaker"`
 }
 
 // IneffectiveBan is a ban whose address still gets through.

@@ -18,10 +18,11 @@ func (g *Gate) EndsCallsOf(account string) bool {
 }
 
 // SweepNew ends a new call of an account that is being contained. It returns whether the
-// account is.
+// account is. If it would be, but for mode observe or a pause, the call is recorded.
 func (g *Gate) SweepNew(c calls.Channel) bool {
 	incidents, active := g.contain.Sessions.NewChannel(c.Since, c.Account, c.Name)
 	if !active {
+		g.follow(c.Since, c)
 		return false
 	}
 	g.add(c.Since, incidents, c)

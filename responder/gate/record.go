@@ -29,6 +29,34 @@ func (r *Record) CallsOf(now time.Time, i *incident.Incident, since time.Time) {
 	for _, c := range r.log.Begin(i, r.recent.Of(i.Account, since), up, r.country) {
 		r.record(now, c)
 	}
+	r.log.Follow(now, i)
+}
+
+// follow records a new call of an account whose calls would have been ended.
+func (r *Record) follow(now time.Time, c calls.Channel) {
+	if c.Dialled == "" {
+		return
+	}
+	if number := r.log.FollowedBy(now, c.Account); number != 0 {
+		r.add(now, []int64{number}, c)
+	}
+}
+
+// answered records that a call of incidents was answered: it may be up for hours.
+func (r *Record) answered(now time.Time, channel string) {
+	if !r.log.Waits(channel) {
+		return
+	}
+	c, ok := r.calls.Channel(channel)
+	if leg, left := r.calls.Leg(channel); !ok && left {
+		c, ok = leg.AsCall()
+	}
+	if !ok || c.Answered.IsZero() {
+		return
+	}
+	if call, ok := r.log.Answered(c, r.country); ok {
+		r.record(now, call)
+	}
 }
 
 // Placed records the call of a channel with an incident; 0 is none.

@@ -57,7 +57,10 @@ func costly(n *numbers.Number) spending.Call {
 }
 
 // LegAnswered records that a call was answered, and costs from now on.
-func (g *Gate) LegAnswered(now time.Time, channel string) { g.spending.Answered(now, channel) }
+func (g *Gate) LegAnswered(now time.Time, channel string) {
+	g.spending.Answered(now, channel)
+	g.answered(now, channel)
+}
 
 // LegEnded records that a call is over. It is to be called while the Detector still knows the
 // leg.

@@ -57,8 +57,8 @@ func newProof() *Proof {
 // recordings, which do not show where challenges went. Live, nearly all are confirmed.
 func (p *Proof) AssumeAnswered() { p.assumed = true }
 
-// IsAnswer reports whether an event is about a wrong answer to a challenge of PJSIP, and
-// certainly Asterisk's.
+// IsAnswer reports whether an event is about an answer to a challenge of PJSIP, and from a log
+// that can be trusted, if it is from one.
 func IsAnswer(e *event.Event) bool {
 	return e.Kind == event.ChallengeResponseFailed && string(e.Service) == "PJSIP" && !e.Doubtful
 }

@@ -150,6 +150,7 @@ func (j *Judge) EndWaits(account string) {
 // forgetBreakIn forgets the guesses at an account, and where others have or may have its
 // password, with the limit of its costs that they brought about. why is a reason in words.
 func (j *Judge) forgetBreakIn(account, why string) {
+	j.Contain.Log.Unfollow(account)
 	j.breakIn.ClearFailures(account)
 	j.phones.ForgetVouchers(account)
 	delete(j.newPlaces.held, account)

@@ -37,11 +37,7 @@ type File struct {
 	Damaged uint64 // those that do not fit the format
 	Samples []Damage
 	Notes   []Note
-
-	// Of a log, the lines of Asterisk's logger, and those of other programs. Trust is who
-	// can have written them.
-	Entries, Others uint64
-	Trust           logfile.Trust
+	Trust   logfile.Trust // of a log: who can have written its lines
 }
 
 // Note is something in a file that could be read, but is not fully understood.

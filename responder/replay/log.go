@@ -80,10 +80,11 @@ func (s *logStream) next(it *item) error {
 		}
 		before := s.parser.Counts
 		s.parser.Line(line, s.take)
-		s.file.Entries, s.file.Others = s.parser.Counts.Entries, s.parser.Counts.Others
 		switch {
 		case s.parser.Counts.Undated > before.Undated:
 			s.file.addDamage("its date cannot be parsed", line)
+		case s.parser.Counts.Others > before.Others:
+			s.file.addNote("lines of other programs, or that Asterisk shows besides its log", line)
 		case s.parser.Counts.Foreign > before.Foreign && len(bytes.TrimSpace(line)) > 0:
 			s.file.addDamage("not a line of Asterisk's logger", line)
 		}
@@ -109,7 +110,7 @@ func (s *logStream) end(line []byte, err error) {
 	switch {
 	case errors.Is(err, errCut):
 		s.file.Lines++
-		if logfile.IsEntry(line) {
+		if s.parser.IsEntry(line) {
 			s.tail = line
 		} else {
 			s.file.addDamage(err.Error(), line)
@@ -131,7 +132,7 @@ func (s *logStream) take(r *logfile.Record) {
 	}
 	s.got = true
 	s.file.Read++
-	s.file.Trust = s.parser.Trust
+	s.file.Trust = s.parser.Trust()
 	*s.item = item{at: s.last, sensor: s.plain}
 	if r.Security {
 		s.item.sensor = s.secure

@@ -283,8 +283,8 @@ func TestDamage(t *testing.T) {
 	if f.Lines != 9 || f.Damaged != 5 || len(f.Samples) != 3 || f.Samples[0].Line != 2 {
 		t.Errorf("file %+v", f)
 	}
-	// The line before the damage is not trusted: an attacker may have injected the break.
-	// Nor does a log in which others write confirm anybody.
+	// The line before the damage is not trusted: an attacker may have injected the break. Nor
+	// do those right after it confirm an address.
 	wantBans(t, r, "203.0.113.7 1 times, offence 0, sip, 0 stopped, 0 logins")
 	for _, text := range []string{"", "\n", "x", "Event: ", "Asterisk Call Manager/5\r\n\r\n\x00", `"",""`, strings.Repeat(`"",`, 20)} {
 		if r := run(t, write(t, "messages", text)); len(r.Bans) != 0 {

@@ -24,7 +24,7 @@ func (f *facts) advice() (next []string) {
 		add(f.say("next.trust", "address", f.probation, "command", incident.AccountCommand("trust", f.i.Account, f.probation)),
 			f.say("next.compromise", "command", incident.AccountCommand("compromise", f.i.Account)))
 	}
-	if f.callsGoOn() && !f.observed && f.i.Account != "" && !f.ofOrigin() && f.probation == "" {
+	if f.callsGoOn() && !f.failed(incident.StepHangup) && !f.observed && f.i.Account != "" && !f.ofOrigin() && f.probation == "" {
 		add(f.say("next.hangup", "command", incident.AccountCommand("hangup", f.i.Account)))
 	}
 	add(f.nextAboutCalls()...)
@@ -115,8 +115,10 @@ func (f *facts) nextFailed(s *step) []string {
 		return []string{f.say("next.failed-"+key, "target", s.target, "command", command, "why", why)}
 	}
 	switch s.kind {
-	case incident.StepRotate, incident.StepRestrict:
-		return one(string(s.kind), incident.AccountCommand("rotate", s.Target))
+	case incident.StepRotate:
+		return one("rotate", incident.AccountCommand("rotate", s.Target, "--expire"))
+	case incident.StepRestrict:
+		return one("restrict", incident.AccountCommand("rotate", s.Target))
 	case incident.StepHangup, incident.StepLock:
 		return one(string(s.kind), incident.AccountCommand(string(s.kind), s.Target))
 	case incident.StepHangupCall:
@@ -130,6 +132,9 @@ func (f *facts) nextFailed(s *step) []string {
 		}
 		return one("limit-costs", incident.AccountCommand("hangup", s.Target))
 	case incident.StepRemoveRegistrations:
+		if f.failed(incident.StepRotate) {
+			return nil // which says how to do both
+		}
 		return one("registrations", incident.AccountCommand("rotate", s.Target, "--expire"))
 	case incident.StepBan:
 		return one("ban", incident.Command("status"))
@@ -142,6 +147,11 @@ func (f *facts) nextFailed(s *step) []string {
 		}
 	}
 	return nil
+}
+
+// failed reports whether a step of that kind did not succeed.
+func (f *facts) failed(kind incident.StepKind) bool {
+	return slices.ContainsFunc(f.steps, func(s step) bool { return s.kind == kind && s.notOver() })
 }
 
 // nextAboutCalls is what to do about calls that were made.

@@ -31,7 +31,7 @@ func (s Style) Alarm(a Alarm) *Page {
 	if key := "alarm-means." + a.Event; s.Language.Has(key) {
 		p.Lead = []string{p.say(key)}
 	}
-	if text := Plain(a.Text); text != "" {
+	if text := Plain(a.Text); text != "" && len(a.Checks) == 0 {
 		p.add(Section{Heading: p.say("heading.message"), Lines: []Line{{Text: text}}})
 	}
 	var failing []Line

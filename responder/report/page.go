@@ -1,6 +1,11 @@
 package report
 
-import "github.com/tollwarden/tollwarden/responder/texts"
+import (
+	"slices"
+	"time"
+
+	"github.com/tollwarden/tollwarden/responder/texts"
+)
 
 // Urgency is what a reader has to do. Subjects begin with its word.
 type Urgency string
@@ -73,10 +78,16 @@ func (m Mark) Sign() string {
 // Story reports whether the lines have times.
 func (s Section) Story() bool { return len(s.Lines) > 0 && s.Lines[0].When != "" }
 
+// Spans reports whether a line tells of a span of time, or of a day.
+func (s Section) Spans() bool {
+	return slices.ContainsFunc(s.Lines, func(l Line) bool { return len(l.When) > len(time.TimeOnly) })
+}
+
 // Table is rows of cells.
 type Table struct {
 	Columns []Column
 	Rows    [][]string
+	Stack   bool // on a narrow screen, the cells of a row stand below one another
 }
 
 // Column is the head of a column.

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -66,11 +67,13 @@ func breakIn() incident.Incident {
 	return i
 }
 
+// evil is what a stranger may write into every value.
+const evil = "<script>alert(1)</script>\"'&\x1b[31m\r\nBcc: x@example.org\n\u202egnp.exe `rm -rf ~`"
+
 // hostile is an incident in which every untrusted value is malicious.
 func hostile() incident.Incident {
 	i := breakIn()
-	const evil = "<script>alert(1)</script>\"'&\x1b[31m\n\u202egnp.exe"
-	i.Account, i.Reason, i.Threshold = evil, evil, evil
+	i.Account, i.Reason, i.Threshold, i.Playbook, i.Name = evil, evil, evil, evil, evil
 	i.Key.Account = evil
 	for n := range i.Evidence {
 		i.Evidence[n].Account, i.Evidence[n].Session, i.Evidence[n].Raw = evil, evil, evil+"\r\n\xff\\x"
@@ -80,6 +83,7 @@ func hostile() incident.Incident {
 	}
 	for n := range i.Calls {
 		i.Calls[n].Dialled, i.Calls[n].Channel = evil, "javascript:alert(1)"+evil
+		i.Calls[n].Country, i.Calls[n].Cost = evil, incident.Cost{Amount: 5e6, Currency: evil}
 	}
 	return i
 }
@@ -207,36 +211,79 @@ func TestEveryStepThatFailedHasANextOne(t *testing.T) {
 	}
 }
 
-// Untrusted values cannot inject markup, links or control characters.
-func TestHostileWords(t *testing.T) {
-	for _, c := range text(t, hostile()) {
-		if c != '\n' && (c < ' ' || c == 0x7f || c == '\u202e') {
-			t.Fatalf("the text contains %U", c)
-		}
+// hostilePages are pages of every kind in which every untrusted value is malicious.
+func hostilePages(t *testing.T) map[string]*report.Page {
+	observed, bare, probation, origin := hostile(), hostile(), hostile(), hostile()
+	observed.Mode, bare.Bare = incident.Observe, true
+	probation.Evidence[len(probation.Evidence)-1].Signal = score.NewPlaceAfterFailures
+	origin.Account = score.TrunkOrigins + evil
+	origin.Key = score.Key{Per: score.PerOrigin, Account: origin.Account}
+	style := report.Style{Site: evil, Zone: time.UTC}
+	ours := strings.ReplaceAll(evil, "`", "") // the daemon's own words, which name commands
+	week := badWeek()
+	week.Incidents[0].Threshold, week.AtRisk[0].Account, week.AtRisk[0].Person, week.Abroad.Currency, week.Partial = evil, evil, evil, evil, evil
+	week.Places[0].Place, week.Places[0].Currency, week.Failing[0].Name, week.Failing[0].Detail = evil, evil, evil, ours
+	alarm := report.Alarm{Event: evil, At: noon, Text: ours, Checks: []report.Check{{Name: evil, Detail: ours}}}
+	list := map[string]*report.Page{"week": style.Week(week), "alarm": style.Alarm(alarm)}
+	for name, i := range map[string]incident.Incident{"break-in": hostile(), "observed": observed, "bare": bare, "probation": probation, "origin": origin} {
+		list[name] = &style.Incident(i).Page
+		list[name+" in German"] = &german(t).Incident(i).Page
 	}
-	doc, err := html.Parse(strings.NewReader(page(t, hostile())))
+	return list
+}
+
+// Untrusted values cannot inject lines, markup, links, commands or control characters into
+// subjects, texts and pages.
+func TestHostileWords(t *testing.T) {
+	for name, p := range hostilePages(t) {
+		var text, page, mail bytes.Buffer
+		if err := errors.Join(p.Text(&text), p.HTML(&page), p.MailHTML(&mail)); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range text.String() {
+			if c != '\n' && (c < ' ' || c == 0x7f || c == '\u202e') {
+				t.Fatalf("%s: the text contains %U", name, c)
+			}
+		}
+		if strings.ContainsAny(p.Subject(), "\r\n\x1b\u202e") || strings.Contains(text.String(), "\nBcc:") {
+			t.Errorf("%s: subject %q", name, p.Subject())
+		}
+		for n, command := range strings.Split(text.String(), "`") {
+			if n%2 == 1 && !strings.HasPrefix(command, "tollwarden ") && !strings.HasPrefix(command, "asterisk -rx ") {
+				t.Errorf("%s: a stranger's command: %q", name, command)
+			}
+		}
+		checkMarkup(t, name, page.String())
+		checkMarkup(t, name+", mail", mail.String())
+	}
+}
+
+// checkMarkup checks that a page has no markup but ours.
+func checkMarkup(t *testing.T, name, page string) {
+	t.Helper()
+	doc, err := html.Parse(strings.NewReader(page))
 	if err != nil {
 		t.Fatal(err)
 	}
 	allowed := map[string]bool{
 		"html": true, "head": true, "meta": true, "title": true, "style": true, "body": true, "header": true, "main": true, "link": true,
-		"h1": true, "h2": true, "p": true, "ul": true, "ol": true, "li": true, "time": true, "br": true, "span": true,
+		"h1": true, "h2": true, "p": true, "ul": true, "ol": true, "li": true, "time": true, "span": true,
 		"div": true, "section": true, "footer": true, "svg": true, "desc": true, "text": true, "line": true, "g": true, "rect": true, "path": true,
-		"table": true, "thead": true, "tbody": true, "tr": true, "th": true, "td": true, "pre": true, "code": true, "a": true,
+		"table": true, "thead": true, "tbody": true, "tr": true, "th": true, "td": true, "code": true, "a": true,
 	}
 	for n := range doc.Descendants() {
 		if n.Type == html.TextNode && strings.ContainsAny(n.Data, "\u202e\x1b") {
-			t.Errorf("unprintable characters in %q", n.Data)
+			t.Errorf("%s: unprintable characters in %q", name, n.Data)
 		}
 		if n.Type != html.ElementNode {
 			continue
 		}
 		if !allowed[n.Data] {
-			t.Errorf("the page contains <%s>", n.Data)
+			t.Errorf("%s: the page contains <%s>", name, n.Data)
 		}
 		for _, a := range n.Attr {
 			if strings.HasPrefix(a.Key, "on") || a.Key == "src" || a.Key == "href" && !strings.HasPrefix(a.Val, "data:") {
-				t.Errorf("<%s %s=%q>", n.Data, a.Key, a.Val)
+				t.Errorf("%s: <%s %s=%q>", name, n.Data, a.Key, a.Val)
 			}
 		}
 	}

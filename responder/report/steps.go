@@ -147,6 +147,10 @@ func (f *facts) details(a *Annex) (lines []Line) {
 	}
 	if !f.i.Shared() {
 		for n := range f.steps {
+			if n == mostSteps {
+				add("details.more-steps", "n", len(f.steps)-n, "command", incident.Command("incident", itoa(f.i.ID), "--json"))
+				break
+			}
 			lines = append(lines, f.stepDetail(&f.steps[n]))
 		}
 	}
@@ -158,6 +162,9 @@ func (f *facts) details(a *Annex) (lines []Line) {
 	}
 	return lines
 }
+
+// mostSteps is how many steps the details have.
+const mostSteps = 20
 
 func (f *facts) stepDetail(s *step) Line {
 	at := s.at

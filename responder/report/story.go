@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/tollwarden/tollwarden/responder/incident"
 	"github.com/tollwarden/tollwarden/responder/score"
@@ -163,7 +165,13 @@ func (f *facts) tellGuesses(g []moment) string {
 	if !slices.ContainsFunc(list, func(o incident.Evidence) bool { return o.Proof == score.Proven }) {
 		key = "story.guesses-spoofable"
 	}
-	return f.say(key, "tried", f.triedWords(list), "extensions", f.extensions(accounts(list)), "from", f.Language.List(f.sources(list)))
+	return capital(f.say(key, "tried", f.triedWords(list), "extensions", f.extensions(accounts(list)), "from", f.Language.List(f.sources(list))))
+}
+
+// capital begins a sentence.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }
 
 func (f *facts) tellSigns(g []moment) string {

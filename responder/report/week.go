@@ -116,12 +116,11 @@ func (p *Page) risks(list []Risk) (lines []Line) {
 		if n == mostRisks {
 			return append(lines, Line{Text: p.say("week.more-risks", "n", len(list)-n)})
 		}
-		command := "incidents"
 		who := plain(r.Account)
 		if r.Person != "" {
 			who += " " + plain(r.Person)
 		}
-		shows := incident.Command(command)
+		shows := incident.Command("incidents")
 		switch r.Why {
 		case RiskWaiting:
 			shows = incident.AccountCommand("rotate", r.Account, "--expire")
@@ -154,7 +153,9 @@ func (p *Page) figures(w *Week, incidents int) *Table {
 	row(p.say("week.row-banned"), number(w.Banned))
 	row(p.say("week.row-guessed"), number(w.Guessed))
 	row(p.say("week.row-calls"), number(w.Abroad.Calls))
-	row(p.say("week.row-minutes"), p.Language.Duration(w.Abroad.Time))
+	if w.Abroad.Calls > 0 {
+		row(p.say("week.row-minutes"), p.Language.Duration(w.Abroad.Time))
+	}
 	if w.Abroad.Money > 0 {
 		key := "week.row-money"
 		if w.Abroad.Estimate {

@@ -21,6 +21,7 @@ type Form struct {
 	//	console  on its console: NOTICE[2217]: pjsip_distributor.c:676 function: …
 	//	syslog   in syslog: NOTICE[2217]: pjsip_distributor.c:676 in function: …
 	//	message  the message alone
+	//	path     the file in Asterisk's source
 	//	seconds, micros  the time since 1970
 	//	e        the day of the month, padded with a space
 	//
@@ -94,6 +95,8 @@ func part(name string, at time.Time, e Entry) string {
 		return fmt.Sprintf("%s[2217][C-0000001a]: %s:676 %s: %s", e.Level, e.File, e.Function, e.Message)
 	case "syslog":
 		return fmt.Sprintf("%s[2217]: %s:676 in %s: %s", e.Level, e.File, e.Function, e.Message)
+	case "path":
+		return e.File
 	case "message":
 		return e.Message
 	case "seconds":

@@ -63,8 +63,8 @@ var Forms = []Form{
 	{Name: "[plain] with a call", Line: `[«Jan _2 15:04:05»] «call»`},
 	{Name: "CR LF", Line: "[«2006-01-02 15:04:05»] «file»\r"},
 	{Name: "colours", Line: `[«Jan _2 15:04:05»] «colours»`},
-	{Name: "[json]", Line: `{"hostname": "pbx", "timestamp": «"‹2006-01-02 15:04:05›"», "identifiers": {"lwp": 2217, "callid": ""}, "logmsg": {"location": {"filename": "res_pjsip/pjsip_distributor.c", "function": "log_failed_request", "line": 676}, "level": "NOTICE", "message": «"‹message›\n"»}}`},
-	{Name: "[json], compact, other order", Line: `{"logmsg":{"message":«"‹message›\n"»,"level":"NOTICE","location":{"line":676,"function":"log_failed_request","filename":"res_pjsip/pjsip_distributor.c"}},"timestamp":«"‹Jan _2 15:04:05›"»,"hostname":"pbx"}`},
+	{Name: "[json]", Line: `{"hostname": "pbx", "timestamp": «"‹2006-01-02 15:04:05›"», "identifiers": {"lwp": 2217, "callid": ""}, "logmsg": {"location": {"filename": "«path»", "function": "log_failed_request", "line": 676}, "level": "NOTICE", "message": «"‹message›\n"»}}`},
+	{Name: "[json], compact, other order", Line: `{"logmsg":{"message":«"‹message›\n"»,"level":"NOTICE","location":{"line":676,"function":"log_failed_request","filename":"«path»"}},"timestamp":«"‹Jan _2 15:04:05›"»,"hostname":"pbx"}`},
 
 	// Syslog.
 	{Name: "RFC 3164", Line: `«Jan _2 15:04:05» pbx asterisk[991]: «syslog»`, Trust: local},
@@ -128,7 +128,7 @@ var Forms = []Form{
 	{Name: "docker json-file", Line: `{"log":«"[‹2006-01-02 15:04:05›] ‹colours›\r\n"»,"stream":"stdout","time":"«2006-01-02T15:04:05.000000000Z07:00»"}`, Trust: anyone},
 	{Name: "docker json-file, [json]", Line: `{"log":«"{\"logmsg\":{\"location\":{\"filename\":\"chan_iax2.c\"},\"level\":\"NOTICE\",\"message\":\"No registration for peer '1001' (from 203.0.113.66)\"},\"timestamp\":\"‹Jan _2 15:04:05›\"}\n"»,"stream":"stdout","time":"«2006-01-02T15:04:05.000000000Z07:00»"}`, Trust: anyone},
 	{Name: "Kubernetes CRI", Line: `«2006-01-02T15:04:05.000000000-07:00» stdout F [«2006-01-02 15:04:05»] «console»`, Trust: anyone},
-	{Name: "Kubernetes CRI, in pieces", Before: `«2006-01-02T15:04:05.000000000-07:00» stdout P [«2006-01-02 15:04:05»] NOTI`, Line: `«2006-01-02T15:04:05.000000000-07:00» stdout F CE[2217]: res_pjsip/pjsip_distributor.c:676 log_failed_request: «message»`, Trust: anyone},
+	{Name: "Kubernetes CRI, in pieces", Before: `«2006-01-02T15:04:05.000000000-07:00» stdout P [«2006-01-02 15:04:05»] NOTI`, Line: `«2006-01-02T15:04:05.000000000-07:00» stdout F CE[2217]: «path»:676 log_failed_request: «message»`, Trust: anyone},
 	{Name: "kubectl logs --prefix", Line: `[pod/asterisk-0/asterisk] [«2006-01-02 15:04:05»] «console»`, Trust: anyone},
 	{Name: "collector's JSON", Line: `{"@timestamp":"«2006-01-02T15:04:05.000Z07:00»","program":"asterisk","message":«"‹syslog›"»}`, Trust: local},
 
@@ -142,8 +142,8 @@ var Forms = []Form{
 	{Name: "a zone with several meanings", Line: `[«2006-01-02 15:04:05» CST] «file»`, Refused: true},
 	{Name: "the wrong weekday", Line: `[Xyz «2006-01-02 15:04:05»] «file»`, Refused: true},
 	{Name: "no date at all", Line: `[yesterday] «file»`, Refused: true},
-	{Name: "no thread", Line: `[«2006-01-02 15:04:05»] NOTICE res_pjsip/pjsip_distributor.c: «message»`, Refused: true},
-	{Name: "another level", Line: `[«2006-01-02 15:04:05»] VERBOSE[2217] res_pjsip/pjsip_distributor.c: «message»`, Refused: true},
+	{Name: "no thread", Line: `[«2006-01-02 15:04:05»] NOTICE «path»: «message»`, Refused: true},
+	{Name: "another level", Line: `[«2006-01-02 15:04:05»] VERBOSE[2217] «path»: «message»`, Refused: true},
 	{Name: "another file", Line: `[«2006-01-02 15:04:05»] NOTICE[2217] app_dial.c: «message»`, Refused: true},
 	{Name: "half an object", Line: `{"SYSLOG_IDENTIFIER":"asterisk","MESSAGE":«"‹syslog›"»`, Refused: true},
 	{Name: "two objects", Line: `{"a":1}{"SYSLOG_IDENTIFIER":"asterisk","MESSAGE":«"‹syslog›"»}`, Refused: true},

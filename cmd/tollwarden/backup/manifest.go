@@ -69,7 +69,7 @@ func (m *Manifest) check() error {
 		seen[f.Role] = true
 	}
 	if !seen[roleConfig] || !seen[roleLedger] {
-		return errors.New("it has no configuration or no ledger")
+		return errors.New("it has no configuration or no records")
 	}
 	return nil
 }

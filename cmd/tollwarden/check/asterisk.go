@@ -112,7 +112,7 @@ func risks(ctx context.Context, cfg *config.Config, s *session) (out []Result) {
 		out = append(out, failed("%v", err))
 	}
 	if len(out) == 0 {
-		out = append(out, passed("none lets a stranger forge what is read"))
+		out = append(out, passed("none lets others forge what is read"))
 	}
 	return out
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,7 +148,7 @@ func TestAsterisk(t *testing.T) {
 func TestLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "messages")
 	for name, tt := range map[string]struct{ text, want string }{
-		"none":       {"", "set asterisk.log to a file"},
+		"none":       {"", "Set asterisk.log to a file"},
 		"missing":    {"-", "FAILED   : open log"},
 		"foreign":    {"hello\nworld\n", "2 of its last 2 lines are not in a form of Asterisk"},
 		"an attempt": {"[2026-11-22 12:00:00] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n", "1 of its last 1 lines show attempts"},
@@ -281,5 +283,22 @@ func TestListPorts(t *testing.T) {
 		if len(results) != len(tt.says) {
 			t.Errorf("%s: %d results:\n%s", name, len(results), out)
 		}
+	}
+}
+
+// The report as JSON has every result, and what would be done.
+func TestRunJSON(t *testing.T) {
+	cfg := load(t, "127.0.0.1:1", "")
+	var out strings.Builder
+	err := Run(t.Context(), &out, cfg, Options{JSON: true})
+	var r Report
+	if jsonErr := json.Unmarshal([]byte(out.String()), &r); jsonErr != nil || err == nil {
+		t.Fatalf("%v, %v:\n%s", err, jsonErr, &out)
+	}
+	if r.Mode != "enforce" || len(r.Rules) == 0 || r.Failed != 1 || len(r.Results) < 5 {
+		t.Errorf("%+v", r)
+	}
+	if i := slices.IndexFunc(r.Results, func(r Result) bool { return r.Check == "login" }); i < 0 || r.Results[i].State != Failed || r.Results[i].Fix == "" {
+		t.Errorf("no failed login with a fix: %+v", r.Results)
 	}
 }

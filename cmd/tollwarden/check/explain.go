@@ -22,6 +22,9 @@ func Explain(w io.Writer, cfg *config.Config, allowed *config.AllowFile) {
 		rows = append(rows, [2]string{r.When, r.Then})
 	}
 	columns(w, rows)
+	if n := cfg.Observing(); n > 0 && cfg.Mode == config.Enforce {
+		fmt.Fprintf(w, "\nOnly watched, by their mode: %s.\n", incident.Count(n, "threshold"))
+	}
 	fmt.Fprintf(w, "\nA ban lasts %s; after %s without another, it starts again at the first. It closes %s. After a break-in, it starts at the second.\n",
 		ladderWords(cfg.Bans.Ladder), config.FormatDuration(cfg.Bans.Forget), scopeWords(cfg.Bans.Scope))
 	fmt.Fprintf(w, "An address that may be spoofed loses only Asterisk's UDP ports, for %s at first.\n", config.FormatDuration(cfg.Bans.Spoofable[0]))
@@ -40,7 +43,7 @@ func allowItems(items []config.AllowItem, now time.Time) (out []Result) {
 		case !item.InForce(now):
 			out = append(out, note("no longer on the allow list: %s", item))
 		case item.Name != "":
-			out = append(out, note("every account counts as known where %s leads, at most 4 public addresses; they can still be banned", item.Name))
+			out = append(out, note("every extension counts as known where %s leads, at most 4 public addresses; they can still be banned", item.Name))
 		}
 	}
 	if covered := config.Covered(config.AllowedPrefixes(items, now)); covered.Wide() {

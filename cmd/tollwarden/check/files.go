@@ -44,7 +44,7 @@ func fileModes(file string) func(context.Context, *config.Config) []Result {
 			mode       string      // that the fix sets
 		}
 		list := []private{
-			{settings.LedgerPath(cfg), "the ledger", 0o007, "600"},
+			{settings.LedgerPath(cfg), "the records", 0o007, "600"},
 			{cfg.Rotate.Store, "the file of new passwords", 0o077, "600"},
 			{cfg.Socket, "the control socket", 0o002, "600"},
 		}
@@ -62,8 +62,15 @@ func fileModes(file string) func(context.Context, *config.Config) []Result {
 			out = append(out, failed("%s %s can be used by other users of this machine (mode %04o)", p.what, p.path, info.Mode().Perm()).
 				fix(fmt.Sprintf("chmod %s %s", p.mode, quote(filepath.Clean(p.path)))))
 		}
+		uid := settings.DaemonUser(cfg)
+		for _, path := range []string{file, secretFile(file)} {
+			if path != "" && !permits(path, uid, mayRead) {
+				out = append(out, failed("the daemon's user (%s) cannot read %s", userName(uid), path).
+					fix(fmt.Sprintf("chown %s %s", quote(userName(uid)), quote(path))))
+			}
+		}
 		if len(out) == 0 {
-			out = append(out, passed("no other user of this machine can read passwords, the ledger or the control socket"))
+			out = append(out, passed("no other user of this machine can read passwords, the records or the control socket"))
 		}
 		return out
 	}

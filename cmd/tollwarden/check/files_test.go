@@ -18,7 +18,7 @@ func TestFileModes(t *testing.T) {
 		}
 	}
 	got := fileModes(file)(t.Context(), cfg)
-	if len(got) != 2 || !strings.Contains(text(got), "chmod 640 "+file) || !strings.Contains(text(got), "the ledger") {
+	if len(got) != 2 || !strings.Contains(text(got), "chmod 640 "+file) || !strings.Contains(text(got), "the records") {
 		t.Fatalf("%s", text(got))
 	}
 	for _, r := range got {
@@ -28,5 +28,45 @@ func TestFileModes(t *testing.T) {
 	}
 	if got := fileModes(file)(t.Context(), cfg); len(got) != 1 || got[0].State != OK {
 		t.Errorf("after the fixes: %s", text(got))
+	}
+}
+
+// What root can read but the daemon's user cannot is named, with a command that changes it.
+func TestReadableForTheDaemon(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: files of two users")
+	}
+	cfg := load(t, "127.0.0.1:5038", "")
+	const nobody = 65534
+	if err := os.Chown(cfg.Data, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Dir(dir)} {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "tollwarden.toml")
+	cfg.Asterisk.Log = filepath.Join(dir, "messages")
+	line := "[2026-11-22 12:00:00] NOTICE[1] manager.c: 203.0.113.7 failed to authenticate as 'admin'\n"
+	for path, text := range map[string]string{file: "", cfg.Asterisk.Log: line} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := fileModes(file)(t.Context(), cfg)
+	if len(got) != 1 || got[0].State != Failed || got[0].Fix != "chown nobody "+file {
+		t.Errorf("the configuration: %s", text(got))
+	}
+	got = readLog(cfg, Options{})
+	if len(got) != 1 || got[0].State != Failed || got[0].Fix != "setfacl -m u:nobody:rX "+cfg.Asterisk.Log {
+		t.Errorf("the log: %s", text(got))
+	}
+	if err := os.Chmod(cfg.Asterisk.Log, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got := readLog(cfg, Options{}); got[0].State != OK {
+		t.Errorf("the log for everybody: %s", text(got))
 	}
 }

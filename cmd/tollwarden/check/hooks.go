@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/tollwarden/tollwarden/ami/pbx"
 	"github.com/tollwarden/tollwarden/cmd/tollwarden/settings"
@@ -50,8 +53,8 @@ func hook(ctx context.Context, key string, command []string, uid int) Result {
 		return failed("%s %s: this user cannot run it: %v", key, program, plainPath(err))
 	case info.IsDir():
 		return failed("%s %s: a folder", key, program)
-	case !mayRun(program, uid):
-		return failed("%s %s: the daemon's user (%s) cannot run it", key, program, userName(uid)).fix(runFix(program, uid))
+	case !permits(program, uid, mayRun):
+		return failed("%s %s: the daemon's user (%s) cannot run it", key, program, userName(uid)).fix("chmod a+rx " + quote(blocked(program, uid, mayRun)))
 	}
 	return passed("%s: the daemon's user can run %s", key, program)
 }
@@ -65,30 +68,30 @@ func plainPath(err error) error {
 	return err
 }
 
-// mayRun says whether a user may run a program: its own mode, and those of the folders.
-func mayRun(path string, uid int) bool {
-	for p := path; ; p = filepath.Dir(p) {
-		if !executable(p, uid) {
-			return false
+// What a user may do with a file, as the bits of others in its mode.
+const (
+	mayRead = 0o4
+	mayRun  = 0o1
+)
+
+// permits says whether a user may do something with a file, and search the folders above it.
+func permits(path string, uid int, what fs.FileMode) bool { return blocked(path, uid, what) == "" }
+
+// blocked is the file or the folder above it that keeps a user from it, or "".
+func blocked(path string, uid int, what fs.FileMode) string {
+	for p := filepath.Clean(path); ; p, what = filepath.Dir(p), mayRun {
+		if !allows(p, uid, what) {
+			return p
 		}
 		if p == filepath.Dir(p) {
-			return true
+			return ""
 		}
 	}
 }
 
-// runFix opens the first of the program and its folders that the user may not use.
-func runFix(path string, uid int) string {
-	for p := path; p != filepath.Dir(p); p = filepath.Dir(p) {
-		if !executable(p, uid) {
-			return "chmod a+rx " + quote(p)
-		}
-	}
-	return ""
-}
-
-// executable says whether a user may execute a file, or search a folder.
-func executable(path string, uid int) bool {
+// allows says whether the mode of a file lets a user do something with it. One with an access
+// list gets the benefit of the doubt.
+func allows(path string, uid int, what fs.FileMode) bool {
 	info, err := os.Stat(path)
 	if err != nil {
 		return false
@@ -99,13 +102,16 @@ func executable(path string, uid int) bool {
 	case !ok:
 		return false
 	case uid == 0:
-		return mode&0o111 != 0
+		return what != mayRun || mode&0o111 != 0
 	case int(st.Uid) == uid:
-		return mode&0o100 != 0
+		return mode>>6&what != 0
 	case slices.Contains(groupsOf(uid), int(st.Gid)):
-		return mode&0o010 != 0
+		return mode>>3&what != 0
+	case mode&what != 0:
+		return true
 	}
-	return mode&0o001 != 0
+	n, err := unix.Getxattr(path, "system.posix_acl_access", nil)
+	return err == nil && n > 0
 }
 
 // groupsOf are the groups of a user.
@@ -131,4 +137,11 @@ func userName(uid int) string {
 		return u.Username
 	}
 	return fmt.Sprint(uid)
+}
+
+func groupName(gid int) string {
+	if g, err := user.LookupGroupId(strconv.Itoa(gid)); err == nil {
+		return g.Name
+	}
+	return fmt.Sprint(gid)
 }

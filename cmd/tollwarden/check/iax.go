@@ -24,5 +24,5 @@ func iax(ctx context.Context, asterisk accounts, cfg *config.Config) (out []Resu
 		out = append(out, warning("asterisk.log is not set: wrong passwords over IAX2 are not seen at all"))
 	}
 	return append(out, note("IAX2 raises no events. Its calls and registrations are looked up; its wrong passwords are read from Asterisk's log, and their IP addresses may be spoofed. "+
-		"Not covered: guesses from where phones are used are not throttled; an account cannot be limited to networks, and the daemon itself ends the calls of a locked one, but for emergency calls"))
+		"Not covered: guesses from where phones are used are not throttled; an extension cannot be limited to networks, and the daemon itself ends the calls of a locked one, but for emergency calls"))
 }

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/pbx/conffile"
@@ -40,8 +42,11 @@ func readLog(cfg *config.Config, o Options) []Result {
 	case err != nil:
 		return []Result{notWritten(cfg, o, err.Error())}
 	}
+	if uid := settings.DaemonUser(cfg); !permits(path, uid, mayRead) {
+		return []Result{failed("the daemon's user (%s) cannot read %s", userName(uid), path).fix(readFix(path, uid))}
+	}
 	if problem := settings.LogProblem(health); problem != "" {
-		return []Result{failed("%s: %s", path, problem)}
+		return []Result{failed("%s: %s", path, problem).fix(dateFix(cfg, problem))}
 	}
 	out := []Result{passed("%s can be read; %d of its last %d lines show attempts", path, health.Counts.Seen, health.Counts.Lines)}
 	if others := health.Counts.Others; others > 0 {
@@ -51,6 +56,27 @@ func readLog(cfg *config.Config, o Options) []Result {
 		out = append(out, warning("%s: %s", path, spoofed))
 	}
 	return out
+}
+
+// dateFix gives the log dates that can be read, if that is the problem.
+func dateFix(cfg *config.Config, problem string) string {
+	if !strings.Contains(problem, "dateformat") {
+		return ""
+	}
+	return setVariable(sectionFile(cfg.Asterisk.ConfigDir, loggerConf, "general"), "general", "dateformat", "%F %T") + " && " + reload("logger")
+}
+
+// readFix lets a user read a file by its group, if that may; then the user has to start anew.
+func readFix(path string, uid int) string {
+	at := blocked(path, uid, mayRead)
+	info, err := os.Stat(at)
+	if err != nil {
+		return ""
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && at == path && info.Mode().Perm()&0o040 != 0 && st.Gid != 0 {
+		return fmt.Sprintf("usermod -a -G %s %s && systemctl restart tollwarden", quote(groupName(int(st.Gid))), quote(userName(uid)))
+	}
+	return "setfacl -m u:" + quote(userName(uid)) + ":rX " + quote(at)
 }
 
 // logLine looks in the log for the line of the login that Asterisk has refused.
@@ -166,7 +192,7 @@ func fileWith(folder, key string) string {
 	return root
 }
 
-// logNames are where the lines of a channel are on this machine.
+// path is where the lines of a channel are on this machine.
 func (c channel) path() string {
 	if filepath.IsAbs(c.key) {
 		return c.key
@@ -176,7 +202,7 @@ func (c channel) path() string {
 
 // noLog recommends a log: one that Asterisk writes notices to.
 func noLog(cfg *config.Config, o Options) Result {
-	r := warning("none is set. An attacker whose Call-ID is not UTF-8 raises no event at all and guesses unseen, but the log has the address: set asterisk.log to a file to which logger.conf sends notice, warning and error, such as /var/log/asterisk/messages")
+	r := warning("none is set: an attacker who evades the manager interface is not seen, but the log has the address. Set asterisk.log to a file to which logger.conf sends notice, warning and error, such as /var/log/asterisk/messages")
 	all := channels(cfg.Asterisk.ConfigDir)
 	if i := slices.IndexFunc(all, channel.notices); i >= 0 {
 		return r.fix(setKey(o.file(), "asterisk", "log", strconv.Quote(all[i].path())))
@@ -199,6 +225,10 @@ func notWritten(cfg *config.Config, o Options, text string) Result {
 		}
 		return failed("%s: logger.conf does not name that file, but %s", text, all[with].path()).
 			fix(setKey(o.file(), "asterisk", "log", strconv.Quote(all[with].path())))
+	}
+	if other := slices.IndexFunc(all, channel.notices); !all[i].notices() && isGenerated(all[i].file) && other >= 0 {
+		return failed("%s: logger.conf sends only %s there, without notice, but notices to %s", text, all[i].levels, all[other].path()).
+			fix(setKey(o.file(), "asterisk", "log", strconv.Quote(all[other].path())))
 	}
 	if !all[i].notices() {
 		return failed("%s: logger.conf sends only %s there, without notice", text, all[i].levels).

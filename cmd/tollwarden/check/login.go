@@ -69,7 +69,7 @@ func notLoggedIn(ctx context.Context, cfg *config.Config, o Options, err error) 
 	case errors.Is(err, syscall.ECONNREFUSED) && !conffile.True(conf.Value("general", "enabled")):
 		return failed("nothing listens at %s: the manager interface is switched off in %s", cfg.Asterisk.Address, manager).
 			fix(setVariable(manager, "general", "enabled", "yes") + " && " + reload("manager"))
-	case errors.Is(err, syscall.ECONNREFUSED) && managerAddress(conf) != cfg.Asterisk.Address:
+	case errors.Is(err, syscall.ECONNREFUSED) && !sameAddress(managerAddress(conf), cfg.Asterisk.Address):
 		r := failed("nothing listens at %s: %s has the manager interface at %s", cfg.Asterisk.Address, manager, managerAddress(conf))
 		return r.fix(setKey(o.file(), "asterisk", "address", strconv.Quote(managerAddress(conf))))
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -145,6 +145,11 @@ func managerAddress(conf *conffile.Config) string {
 		host = a.String()
 	}
 	return net.JoinHostPort(host, port)
+}
+
+// sameAddress says whether two addresses lead to the same place, of which one may have a name.
+func sameAddress(a, b string) bool {
+	return strings.Replace(a, "localhost:", "127.0.0.1:", 1) == strings.Replace(b, "localhost:", "127.0.0.1:", 1)
 }
 
 // file is where the configuration is.

@@ -68,17 +68,23 @@ func jailsOf(status string) (out []string) {
 	return out
 }
 
-// marksOfFreePBX are in the files that FreePBX and Issabel generate.
+// markOfFreePBX is in the files that FreePBX and Issabel generate.
 const markOfFreePBX = "not edit this file as it is auto-generated"
 
 // isFreePBX says whether FreePBX or Issabel generates the files of a folder.
 func isFreePBX(folder string) bool {
 	for _, name := range []string{"pjsip.auth.conf", "pjsip_additional.conf", "sip_additional.conf"} {
-		if text, err := os.ReadFile(filepath.Join(folder, name)); err == nil && strings.Contains(strings.ToLower(string(text)), markOfFreePBX) {
+		if isGenerated(filepath.Join(folder, name)) {
 			return true
 		}
 	}
 	return false
+}
+
+// isGenerated says whether they generate a file.
+func isGenerated(path string) bool {
+	text, err := os.ReadFile(path)
+	return err == nil && strings.Contains(strings.ToLower(string(text)), markOfFreePBX)
 }
 
 // freePBX says what of FreePBX's own state matters here: changes that wait to be applied, and

@@ -37,6 +37,9 @@ func then(cfg *config.Config, t config.Threshold) string {
 	for _, s := range cfg.Playbooks[i].Steps {
 		words = append(words, stepWords(s, t.Per))
 	}
+	if t.Mode == config.Observe && cfg.Mode == config.Enforce {
+		return "only watched: " + sentence(words)
+	}
 	return sentence(words)
 }
 

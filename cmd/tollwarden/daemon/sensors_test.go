@@ -327,7 +327,7 @@ func TestLogCheck(t *testing.T) {
 		"read":        {logfile.Health{LastLine: now.Add(-time.Second)}, responder.Senses{}, true, "read, last line 1s ago"},
 		"gone":        {logfile.Health{Err: errors.New("open log: no such file")}, responder.Senses{}, false, "no such file"},
 		"no dates":    {logfile.Health{Recent: logfile.Counts{Lines: 5, Undated: 5}}, responder.Senses{}, false, "dateformat=%F %T"},
-		"two orders":  {logfile.Health{Ambiguous: &logfile.AmbiguousError{Text: "03/04/2026 10:00:00"}}, responder.Senses{}, false, "set asterisk.log_dateformat"},
+		"two orders":  {logfile.Health{Recent: logfile.Counts{Lines: 1, Undated: 1}, Ambiguous: &logfile.AmbiguousError{Text: "03/04/2026 10:00:00"}}, responder.Senses{}, false, "set asterisk.log_dateformat"},
 		"foreign":     {logfile.Health{Recent: logfile.Counts{Lines: 500, Entries: 100, Foreign: 400}, Sample: "x"}, responder.Senses{}, false, "400 of its last 500 lines are not in a form of Asterisk's logger"},
 		"others'":     {logfile.Health{LastLine: now, Recent: logfile.Counts{Lines: 500, Entries: 1, Others: 499}}, responder.Senses{}, true, "read, last line"},
 		"no own line": {logfile.Health{Recent: logfile.Counts{Lines: 500, Others: 500}}, responder.Senses{}, false, "set asterisk.log_tags"},

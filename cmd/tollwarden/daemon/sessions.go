@@ -47,6 +47,7 @@ type sessions struct {
 	names            *roster
 	crowd            *crowd
 	gaps             *gaps
+	deaf             deafness
 	managerAt        func(netip.Addr) // gets the manager interface's address
 	log              zerolog.Logger
 
@@ -105,6 +106,11 @@ func (s *sessions) listen(ctx context.Context, c *ami.Client) error {
 		return s.canary.run(ctx, func(ctx context.Context, action string) error {
 			_, err := c.Do(ctx, ami.Action{Name: action})
 			return err
+		})
+	})
+	g.Go(func() error {
+		return s.deaf.watch(ctx, func(ctx context.Context) ([]pbx.Unread, bool, error) {
+			return pbx.New(c, pbx.Options{}).Unread(ctx, s.events.Username)
 		})
 	})
 	g.Go(func() error { s.keepInSync(ctx); return ctx.Err() })
@@ -190,6 +196,9 @@ func (s *sessions) checkEvents(time.Time) control.Check {
 	session := s.current.Load()
 	if session == nil {
 		return control.Check{Name: "events", Detail: "no event session: attacks are not seen" + s.why(s.events)}
+	}
+	if missing := s.deaf.text(); missing != "" {
+		return control.Check{Name: "events", Detail: missing + " in manager.conf, then run `asterisk -rx \"manager reload\"`"}
 	}
 	detail := "listening to " + session.version
 	if n := s.events.Counters().Shed.Total(); n > 0 {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tollwarden/tollwarden/config"
 	"github.com/tollwarden/tollwarden/responder"
 	"github.com/tollwarden/tollwarden/responder/binds"
 	"github.com/tollwarden/tollwarden/responder/control"
@@ -38,6 +39,11 @@ func (d statusSource) Status() control.Status {
 	s.Ineffective, s.Unstopped = ineffectiveBans(senses.Ineffective), d.unstoppedAttacks(senses.Unstopped)
 	s.Pause, s.Breaker = pauseOf(senses.Pause), d.breakerOf(senses.Breaker)
 	s.Health = d.health.stateOf(now, s.Checks)
+	for _, t := range d.config.current.Load().Thresholds {
+		if t.Mode == config.Observe {
+			s.Observing = append(s.Observing, t.Name)
+		}
+	}
 	if d.config.file != nil {
 		c := d.config.file.State()
 		s.Config = &c

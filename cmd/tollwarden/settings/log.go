@@ -43,10 +43,11 @@ const fewLines = 20
 // LogProblem says why a log is not read as it should be, and what to do about it; "" if it is.
 func LogProblem(h logfile.Health) string {
 	r := h.Recent
+	undated := r.Undated > 0 && r.Undated*2 > r.Entries+r.Undated
 	switch {
-	case h.Ambiguous != nil:
+	case undated && h.Ambiguous != nil:
 		return h.Ambiguous.Error() + ": set asterisk.log_dateformat to the right one"
-	case r.Undated > 0 && r.Undated*2 > r.Entries+r.Undated:
+	case undated:
 		return "the dates of its lines are in an unknown format: set asterisk.log_dateformat to the dateformat in logger.conf, or there dateformat=%F %T"
 	case r.Lines >= fewLines && r.Entries == 0 && r.Others > 0:
 		return fmt.Sprintf("none of its last %d lines is Asterisk's: if Asterisk has another name there, set asterisk.log_tags", r.Lines)

@@ -77,7 +77,7 @@ func thresholdOf(t config.Threshold) (score.Threshold, error) {
 		}
 		points[signal] = n
 	}
-	return score.Threshold{Name: t.Name, Per: per, Points: points, Score: t.Score, Within: t.Within, Playbook: t.Playbook}, nil
+	return score.Threshold{Name: t.Name, Per: per, Points: points, Score: t.Score, Within: t.Within, Playbook: t.Playbook, Observe: t.Mode == config.Observe}, nil
 }
 
 // Signals are the names of the signals that this version raises: what a threshold

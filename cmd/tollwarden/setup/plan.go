@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/tollwarden/tollwarden/ami/pbx"
@@ -208,6 +209,9 @@ func (f *site) writes() []string {
 
 // ownLog has Asterisk write a log for Tollwarden, and logrotate bound it.
 func (s *Setup) ownLog(f *site) []change {
+	if _, list := logFiles(f.etc); slices.ContainsFunc(list, func(l logFile) bool { return l.name == ourLog }) {
+		return nil // from an earlier setup
+	}
 	path, included := filepath.Join(f.etc, "logger.conf"), false
 	if custom := filepath.Join(f.etc, customLogs); exists(custom) && includes(f.etc, "logger.conf", customLogs) {
 		path, included = custom, true

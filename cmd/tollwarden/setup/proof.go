@@ -97,7 +97,7 @@ func (s *Setup) proven(status control.Status, p control.Proof) {
 		}
 	}
 	if status.Mode == string(config.Observe) {
-		fmt.Fprintln(s.Out, "\nATTACKS ARE SEEN, BUT NOT STOPPED: you chose to watch first. `tollwarden incidents` shows what it would do, and tollwarden enforce protects.")
+		fmt.Fprintln(s.Out, "\nATTACKS ARE SEEN, BUT NOT STOPPED: you chose to watch first. `tollwarden incidents` shows what it would do, and `tollwarden enforce` protects.")
 		return
 	}
 	fmt.Fprintln(s.Out, "The kernel drops what Tollwarden blocks: it has tried that, too.\n\nYOU ARE PROTECTED. `tollwarden status` says at any time whether you still are.")

@@ -287,7 +287,7 @@ var questions = []*question{
 		ask:  "Protect now?",
 		help: `"protect" blocks attackers from the start; "watch" only reports what it would do`,
 		found: func(*site, Answers) []string {
-			return []string{"protect: attackers are blocked and stolen passwords changed from now on.", "watch:   you only hear what would be done. tollwarden enforce protects later."}
+			return []string{"protect: attackers are blocked and stolen passwords changed from now on.", "watch:   you only hear what would be done. `tollwarden enforce` protects later."}
 		},
 		propose: always(modeProtect),
 	},

@@ -79,6 +79,9 @@ func (s *Setup) Go(ctx context.Context) error {
 	if f.manager.exists && cfg == nil {
 		return fmt.Errorf("%s already has a section [%s], and %s is not there: `tollwarden setup --undo` removes the section, or write the configuration by hand (`tollwarden check --reference` prints every key)", f.manager.path, managerUser, s.config())
 	}
+	if own := f.logPath(logAdd); current.one("log") == own {
+		current["log"] = []string{logAdd} // its line may be gone
+	}
 	s.introduce(&f, current != nil)
 	a, err := s.interview(&f, s.Given, current)
 	if errors.Is(err, errAborted) {

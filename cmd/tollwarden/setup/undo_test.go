@@ -104,8 +104,11 @@ func TestUndoKeepsTheConfiguration(t *testing.T) {
 	if err := s.Go(t.Context()); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	if d := cmp.Diff(with[filepath.Join(s.Asterisk, customManager)], text(t, filepath.Join(s.Asterisk, customManager))); d != "" {
+	if d := cmp.Diff(with, tree(t, s.Asterisk)); d != "" {
 		t.Error(d)
+	}
+	if err := s.Go(t.Context()); err != nil || cmp.Diff(with, tree(t, s.Asterisk)) != "" {
+		t.Errorf("another run: %v\n%s", err, out)
 	}
 	if err := s.Undo(t.Context(), false); err != nil || exists(s.config()) {
 		t.Errorf("%v\n%s", err, out)

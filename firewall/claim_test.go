@@ -1,0 +1,55 @@
+package firewall
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A table has one daemon at a time in a network namespace, which the other one's error names;
+// another table is free, and so is this one once its daemon has ended.
+func TestClaim(t *testing.T) {
+	table := fmt.Sprintf("test_%d", os.Getpid())
+	first, finding, err := claim(table)
+	if err != nil || finding != "" {
+		t.Fatalf("%q, %v", finding, err)
+	}
+	if _, _, err := claim(table); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), fmt.Sprintf("(process %d): stop that one first", os.Getpid())) {
+		t.Errorf("a second daemon: %v", err)
+	}
+	other, _, err := claim(table + "_b")
+	if err != nil {
+		t.Errorf("another table: %v", err)
+	}
+	if err := errors.Join(first.Close(), other.Close()); err != nil {
+		t.Error(err)
+	}
+	again, finding, err := claim(table)
+	if err != nil || finding != "" {
+		t.Fatalf("after its end: %q, %v", finding, err)
+	}
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Any user can take the name; that keeps no daemon from protecting the site.
+func TestWhoMayHaveTheTable(t *testing.T) {
+	for name, tt := range map[string]struct {
+		who  unix.Ucred
+		want bool
+	}{
+		"root":                       {unix.Ucred{Uid: 0, Pid: 1}, true},
+		"our own user":               {unix.Ucred{Uid: uint32(os.Geteuid()), Pid: 1}, true},
+		"a user with CAP_NET_ADMIN":  {unix.Ucred{Uid: 4711, Pid: int32(os.Getpid())}, os.Geteuid() == 0},
+		"a process that is not seen": {unix.Ucred{Uid: 4711, Pid: 0}, false},
+	} {
+		if got := mayHaveTable(&tt.who); got != tt.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
