@@ -45,8 +45,14 @@ func blocks(t *testing.T, file, language string) (found []string) {
 func TestDocumentedConfigurationsParse(t *testing.T) {
 	found := 0
 	for _, file := range documents(t) {
+		if strings.HasSuffix(file, "/setup.md") {
+			continue // answers, which TestAnswersInTheDocuments reads
+		}
 		for _, text := range blocks(t, file, "toml") {
 			found++
+			if !strings.Contains(text, "[asterisk]") { // not the whole file
+				text += "\n[asterisk]\nusername = \"tollwarden\"\nsecret = \"made-up\"\n"
+			}
 			if _, err := config.Parse(file, []byte(text), config.Env{}); err != nil {
 				t.Error(err)
 			}
