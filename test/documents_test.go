@@ -46,7 +46,7 @@ func TestDocumentedConfigurationsParse(t *testing.T) {
 	found := 0
 	for _, file := range documents(t) {
 		if strings.HasSuffix(file, "/setup.md") {
-			continue // answers, which TestAnswersInTheDocuments reads
+			continue // answers, which TestAnswersInTheDocumentation reads
 		}
 		for _, text := range blocks(t, file, "toml") {
 			found++

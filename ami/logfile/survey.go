@@ -61,7 +61,7 @@ func (p *Parser) surveyLine(u *unwrapper, s *survey, line []byte) {
 		s.learn(e.date, s.carried > 0)
 	}
 	s.carried = max(0, s.carried-len(line)-1)
-	if !ok || carrier(&e) {
+	if !ok || carrier(&e) > 0 {
 		s.carried = carriedWithin
 	}
 }
