@@ -36,7 +36,7 @@ tests:
 		$(TEST) $(SINGLE) -- \
 		$(TEST) -short $(SIMULATED) -- \
 		$(MAKE) --no-print-directory lint vulnerabilities \
-			fuzz FUZZTIME=50000x TARGETS="FuzzReader FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket FuzzForms FuzzDateFormat FuzzJSONLine" || code=1; \
+			fuzz FUZZTIME=50000x TARGETS="FuzzReader FuzzCSV FuzzUnpack FuzzConfiguration FuzzBlocklist FuzzParseEvent FuzzParser FuzzChallenge FuzzPacket FuzzForms FuzzDateFormat FuzzJSONLine" || code=1; \
 	$(GO) run ./test/summary -- $(TEST) $(RACE) -p 1 -parallel 4 $(TIMED) || code=1; \
 	exit $$code
 

@@ -131,10 +131,10 @@ func (e *Engine) Canary() (name string, heard <-chan struct{}) {
 	return name, heard
 }
 
-// Guess makes up a name for one guess over SIP and returns a channel that is closed when
-// the event session has heard it. No score counts it.
-func (e *Engine) Guess() (name string, seen <-chan struct{}) {
-	e.with(func() { name, seen = e.judge.Intake.Canaries.NewGuess() })
+// Guess makes up a name for one guess over SIP from one of this machine's addresses, and
+// returns a channel that is closed when the event session has heard it. No score counts it.
+func (e *Engine) Guess(now time.Time, own []netip.Addr) (name string, seen <-chan struct{}) {
+	e.with(func() { name, seen = e.judge.Intake.Canaries.NewGuess(now, own) })
 	return name, seen
 }
 

@@ -79,6 +79,7 @@ type Parser struct {
 	last    time.Time // of the last line with a date
 	form    form      // of the last entry
 	carried int       // the next bytes may be a sender's text
+	longest int       // line in that text
 	console console
 	doubted Trust // the widest of the entries so far
 
@@ -137,14 +138,15 @@ func (p *Parser) Line(line []byte, emit func(*Record)) {
 		p.Counts.Doubtful++
 	}
 	if w.form != p.form && p.Counts.Entries > 1 {
-		p.carried = carriedWithin // one of the two may be forged
+		p.carry(carriedWithin) // one of the two may be forged
 		carried = true
+	}
+	if w.form == formBare && p.Clock.others > 0 {
+		carried = true // its date is not in the usual format: perhaps a short one, to fit into a name
 	}
 	p.form = w.form
 	p.read(line, &w, &e, Record{At: at, Doubtful: trust != Own, carried: carried})
-	if carrier(&e) {
-		p.carried = carriedWithin
-	}
+	p.carry(carrier(&e))
 }
 
 // join joins a line that a container's runtime cut into pieces.
@@ -260,8 +262,8 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 		}
 	}
 	if blank || !p.held {
-		if !blank && w.form == formBare && !opening {
-			p.carried = carriedWithin
+		if !blank && !opening {
+			p.carry(carriedWithin)
 		}
 		return
 	}
@@ -269,7 +271,7 @@ func (p *Parser) notEntry(w *wrapped, line []byte, undated bool, emit func(*Reco
 		p.Flush(emit)
 		return
 	}
-	p.carried = carriedWithin
+	p.carry(carriedWithin)
 	p.taint(line, emit)
 }
 
@@ -353,11 +355,11 @@ func (p *Parser) read(line []byte, w *wrapped, e *entry, r Record) {
 }
 
 // readSecurity reads an entry of the security log. A success that others can have written
-// is none: it would make their address one of the account's.
+// is none: it would make their address one of the account's, and spare it.
 func (p *Parser) readSecurity(message []byte, w *wrapped, r Record) {
 	r.Security = true
 	switch complete := parseSecurity(message, &r.Event); {
-	case complete && r.Doubtful && r.Event.Kind == event.SuccessfulAuth:
+	case complete && r.Event.Kind == event.SuccessfulAuth && (r.Doubtful || r.carried && len(p.line) <= p.longest):
 	case complete:
 		p.hold(r, w)
 	case w.form == formLogger:
@@ -421,6 +423,7 @@ func (p *Parser) continueTorn(line []byte, emit func(*Record)) {
 	if !over || !p.torn.hasSource {
 		r.Event = event.Event{}
 	}
-	p.torn, p.carried = tornEntry{}, carriedWithin
+	p.torn = tornEntry{}
+	p.carry(carriedWithin)
 	p.hold(r, &wrapped{form: p.form})
 }

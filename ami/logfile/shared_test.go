@@ -58,6 +58,9 @@ func TestSharedLogs(t *testing.T) {
 		return `SECURITY[55] res_security_log.c: SecurityEvent="` + event + `",EventTV="2026-11-22T00:26:26.070+0000",Severity="Error",Service="PJSIP",EventVersion="1",AccountID="1002",SessionID="s",` +
 			`LocalAddress="IPV4/TCP/192.0.2.1/5060",RemoteAddress="IPV4/TCP/` + source + `/5060",UsingPassword="1"`
 	}
+	short := stamp + `SECURITY[5] a.c: SecurityEvent="SuccessfulAuth",EventTV="",Severity="",Service="SIP",EventVersion="",AccountID="1002",SessionID="",LocalAddress="IPV4/UDP/::/1",RemoteAddress="IPV4/TCP/8.8.8.8/1",UsingPassword="1"`
+	chanSIP := stamp + "NOTICE[55] chan_sip.c: Registration from '<sip:x@y>' failed for '192.0.2.66:5060' - Wrong password\n"
+	bySIP := `SIP InvalidPassword "x" from 192.0.2.66:5060` + spoofed
 	byIAX := `IAX2 InvalidPassword "x" from 192.0.2.66:4569` + spoofed
 	for name, c := range map[string]struct{ text, want string }{
 		"the manager interface is TCP":           {stamp + manager + byMe, admin + provenBy},
@@ -80,6 +83,10 @@ func TestSharedLogs(t *testing.T) {
 		"whole lines in a name of IAX2":           {iax + "x\n" + stamp + manager + blamed + "\n" + next, byIAX + "\n" + fakeAMI + spoofed},
 		"many of them":                            {iax + "x\n" + stamp + "NOTICE[1] a.c: b\n" + stamp + "NOTICE[1] a.c: b\n" + stamp + manager + blamed + "\n" + next, byIAX + "\n" + fakeAMI + spoofed},
 		"a whole security event in it":            {iax + "x\n" + stamp + tcp("InvalidPassword", "8.8.8.8") + "\n" + next, byIAX + "\n" + `PJSIP InvalidPassword "1002" from 8.8.8.8:5060` + spoofed},
+		"a success in it":                         {iax + "x\n" + stamp + tcp("SuccessfulAuth", "8.8.8.8") + "\n" + next, byIAX},
+		"a success in a name of chan_sip":         {chanSIP + short + "\n" + next, bySIP},
+		"a success after a line of chan_sip":      {chanSIP + stamp + tcp("SuccessfulAuth", "198.51.100.7") + "\n" + next, bySIP + "\n" + `PJSIP SuccessfulAuth "1002" from 198.51.100.7:5060` + spoofed},
+		"a success after an odd line":             {next + "\nodd\n" + short + "\n" + next, ``},
 		"JSON in it":                              {iax + "x\n" + jsonLog("NOTICE", "manager.c", blamed) + "\n" + next, byIAX + "\n" + fakeAMI + spoofed},
 		"JSON in a trace":                         {next + "\n" + jsonLog("NOTICE", "manager.c", blamed) + "\n" + next, fakeAMI + spoofed},
 		"a line without a date in a dialled name": {stamp + "VERBOSE[1] pbx.c: Executing [x\nNOTICE[1] manager.c: 8.8.8.8 failed to authenticate as ''\nNOTICE[1] a.c:@in:1]\n" + next, ``},

@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,47 @@ func TestDateFormatErrors(t *testing.T) {
 	for text, want := range map[string]string{"%F %": "ends in the middle", "%F %N": "%N is no conversion", "%T": "no day and month", "": "no day and month", "%d %T": "no day and month"} {
 		if _, err := ParseDateFormat(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// A line that a sender forged after a user name of his does not decide the order of the dates:
+// it would make the others mean another month. Where nothing else decides, the days of a month
+// that has passed do.
+func TestForgedDatesDecideNothing(t *testing.T) {
+	failure := "] NOTICE[55] chan_sip.c: Registration from '<sip:1002@x>' failed for '192.0.2.66:5060' - Wrong password\n"
+	carrying := "] NOTICE[55] chan_sip.c: Registration from '<sip:\n"
+	written := func(days, forgedAt int, forged string) string {
+		var b strings.Builder
+		for d := 1; d <= days; d++ {
+			if d == forgedAt {
+				fmt.Fprintf(&b, "[11/%02d/2026 08:00:00%s%s", d, carrying, forged)
+			}
+			fmt.Fprintf(&b, "[11/%02d/2026 10:00:00%s", d, failure)
+		}
+		return b.String()
+	}
+	const forged = "[25/11/2026 10:00:00] NOTICE[55] chan_sip.c: Registration from '<sip:1002@x\n"
+	for name, tt := range map[string]struct {
+		text      string
+		ambiguous bool
+	}{
+		"forged first":       {written(9, 1, forged), true},
+		"forged amid":        {written(9, 5, forged), true},
+		"forged many times":  {written(9, 5, strings.Repeat(forged+"[26/11/2026 10:00:00"+failure, 5)), true},
+		"forged, whole days": {written(28, 5, forged), true}, // both have been shown
+		"nothing forged":     {written(28, 0, ""), false},
+		"an honest line":     {written(9, 5, forged) + "[11/14/2026 10:00:00] VERBOSE[1] logger.c: Asterisk Queue Logger restarted\n" + strings.Repeat("[11/14/2026 11:00:00] VERBOSE[1] pbx.c: some words that are as long as those of others are\n", 12) + "[11/15/2026 10:00:00] VERBOSE[1] logger.c: Asterisk Queue Logger restarted\n", false},
+	} {
+		p := Parser{Clock: Clock{Latest: time.Date(2026, 12, 2, 11, 7, 11, 0, time.UTC)}}
+		err := p.Survey(strings.NewReader(tt.text), time.Time{})
+		var open *AmbiguousError
+		if errors.As(err, &open) != tt.ambiguous {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if at, ok := p.Clock.Parse([]byte("11/03/2026 10:00:00")); !tt.ambiguous && (!ok || at.Month() != time.November) {
+			t.Errorf("%s: %s, %t", name, at, ok)
 		}
 	}
 }

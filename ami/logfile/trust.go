@@ -21,15 +21,29 @@ const (
 // sender. A sender's text is shorter: at most 255 bytes of IAX2, 256 of chan_sip.
 const carriedWithin = 768
 
-// carrier reports whether an entry holds text that a sender chose, may contain line feeds,
-// and is long enough for a whole line: names and numbers of chan_iax2 and chan_sip. Those of
-// other modules are cut off after 79 bytes.
-func carrier(e *entry) bool {
+// carrier is the length of the longest line that a text of an entry may bring with it, 0 if
+// none: names and numbers of chan_iax2 and chan_sip, which a sender chose, may contain line
+// feeds, and are long enough for a whole line. Those of other modules are cut off after 79
+// bytes. chan_iax2 writes two in a row, as number@context.
+func carrier(e *entry) int {
 	switch string(base(e.file)) {
-	case "chan_iax2.c", "chan_sip.c":
-		return true
+	case "chan_iax2.c":
+		return carriedWithin
+	case "chan_sip.c":
+		return 256
 	}
-	return false
+	return 0
+}
+
+// carry notes that further lines of up to so many bytes may be a sender's text.
+func (p *Parser) carry(longest int) {
+	if longest == 0 {
+		return
+	}
+	if p.carried == 0 {
+		p.longest = 0
+	}
+	p.carried, p.longest = carriedWithin, max(p.longest, longest)
 }
 
 // console decides whether lines without a prefix were copied from Asterisk's console, where

@@ -136,5 +136,5 @@ func giveToDaemon(path string) error {
 	if err := errors.Join(err, gerr); err != nil {
 		return err
 	}
-	return os.Chown(path, uid, gid)
+	return os.Lchown(path, uid, gid)
 }

@@ -34,11 +34,11 @@ func newEnforce() *cobra.Command {
 	socket := socketFlag(cmd)
 	act := cmd.Flags().Bool("act", false, "act on all break-ins seen while observing, without asking")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := switchMode(cmd, *file, *socket, config.Enforce)
+		c, now, err := switchMode(cmd, *file, *socket, config.Enforce)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), "enforcing: attacks are stopped from now on")
+		fmt.Fprintln(cmd.OutOrStdout(), enforcing(now))
 		return dealWith(cmd, c, *act)
 	}
 	return cmd
@@ -55,7 +55,7 @@ func newObserve() *cobra.Command {
 	file := configFlag(cmd)
 	socket := socketFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if _, err := switchMode(cmd, *file, *socket, config.Observe); err != nil {
+		if _, _, err := switchMode(cmd, *file, *socket, config.Observe); err != nil {
 			return err
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), "OBSERVING: attacks are reported, but not stopped; what is in force stays, and `tollwarden unban --all` releases every ban")
@@ -64,35 +64,64 @@ func newObserve() *cobra.Command {
 	return cmd
 }
 
+// enforcing says that attacks are stopped from now on, or why that is not so yet.
+func enforcing(now control.Status) string {
+	switch {
+	case now.Pause != nil:
+		return "mode enforce, but paused: attacks are not stopped until `tollwarden resume`"
+	case now.Health != control.Healthy && now.Health != control.Starting:
+		return "enforcing, but AN ATTACK MIGHT NOT BE STOPPED NOW: `tollwarden status` says why"
+	}
+	return "enforcing: attacks are stopped from now on"
+}
+
 // switchMode writes a mode into the configuration file and has the daemon reload it. If the
-// daemon refuses, the file is as before.
-func switchMode(cmd *cobra.Command, path, socket string, mode config.Mode) (*control.Client, error) {
+// daemon refuses, or reads another file, the file is as before. now is the daemon's state in
+// that mode.
+func switchMode(cmd *cobra.Command, path, socket string, mode config.Mode) (c *control.Client, now control.Status, err error) {
 	before, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("config: %w", err)
+		return nil, now, fmt.Errorf("config: %w", err)
 	}
 	cfg, err := settings.ParseWithoutSecret(path, before)
 	if err != nil {
-		return nil, fmt.Errorf("the configuration is as before, since it has errors: %w", err)
+		return nil, now, fmt.Errorf("the configuration is as before, since it has errors: %w", err)
 	}
 	if !cmd.Flags().Changed("socket") {
 		socket = cfg.Socket
 	}
 	after, err := edit.Set(before, "mode", string(mode))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, now, fmt.Errorf("%s: %w", path, err)
 	}
 	if err := settings.Rewrite(path, after); err != nil {
-		return nil, err
+		return nil, now, err
 	}
-	c := control.Dial(socket)
+	c = control.Dial(socket)
 	switch _, err = c.Reload(cmd.Context()); {
 	case errors.Is(err, control.ErrNotRunning):
-		return nil, exitCode{exitNotRunning, fmt.Errorf("mode = %q is in %s now, and in force from the next start: %w", mode, path, err)}
+		return nil, now, exitCode{exitNotRunning, fmt.Errorf("mode = %q is in %s now, and in force from the next start: %w", mode, path, err)}
 	case err != nil:
-		return nil, errors.Join(fmt.Errorf("the mode is as before: %w", err), settings.Rewrite(path, before))
+		return nil, now, errors.Join(fmt.Errorf("the mode is as before: %w", err), settings.Rewrite(path, before))
 	}
-	return c, nil
+	if now, err = c.Status(cmd.Context()); err != nil {
+		return nil, now, fmt.Errorf("whether mode %s is in force is not known: %w", mode, err)
+	}
+	switch {
+	case now.Mode == string(mode):
+		return c, now, nil
+	case now.Config != nil && !sameFile(now.Config.File, path):
+		err = fmt.Errorf("the daemon is still in mode %s: it reads %s; change that one with -c; %s is as before", now.Mode, output.Plain(now.Config.File), path)
+		return nil, now, errors.Join(err, settings.Rewrite(path, before))
+	}
+	return nil, now, fmt.Errorf("the daemon is in mode %s: somebody changed %s at the same time: try again", now.Mode, path)
+}
+
+// sameFile says whether two paths lead to one file.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(one, other)
 }
 
 // dealWith lists the break-ins that nobody has dealt with, and acts on those that a person

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"net/netip"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/tollwarden/tollwarden/responder/control"
+	"github.com/tollwarden/tollwarden/responder/incident"
 )
 
 // A command rewrites the mode line alone, keeps the file's owner and mode, and has the daemon
@@ -35,7 +37,7 @@ func TestSwitchMode(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "none")
 			if tt.running {
-				socket = serve(t, &fakeDaemon{health: control.Healthy, reload: func() error { return tt.reload }})
+				socket = serve(t, &fakeDaemon{health: control.Healthy, mode: tt.command, reload: func() error { return tt.reload }})
 			}
 			real, link := filepath.Join(t.TempDir(), "t.toml"), filepath.Join(t.TempDir(), "link.toml")
 			if err := errors.Join(os.WriteFile(real, []byte(tt.text), 0o640), os.Chmod(real, 0o640), os.Symlink(real, link)); err != nil {
@@ -65,6 +67,33 @@ func TestSwitchMode(t *testing.T) {
 				t.Errorf("left behind: %v", left)
 			}
 		})
+	}
+}
+
+// Nobody is told that attacks are stopped while they are not: when the daemon reads another file,
+// in a pause, and when something is missing.
+func TestEnforceSaysWhatHolds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		f    *fakeDaemon
+		code int
+		says string
+	}{
+		"the daemon reads another file": {&fakeDaemon{health: control.Healthy, mode: "observe"}, 1, "the daemon is still in mode observe: it reads /etc/t.toml; change that one with -c"},
+		"in a pause":                    {&fakeDaemon{health: control.Healthy, pause: &control.Pause{}}, 0, "mode enforce, but paused: attacks are not stopped until `tollwarden resume`"},
+		"something is missing":          {&fakeDaemon{health: control.Degraded}, 0, "AN ATTACK MIGHT NOT BE STOPPED NOW"},
+	} {
+		const text = "mode = \"observe\"\n[asterisk]\nusername = \"t\"\nsecret = \"s\"\n"
+		file := filepath.Join(t.TempDir(), "t.toml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, says := tollwarden(t, "enforce", "-c", file, "--socket", serve(t, tt.f))
+		if code != tt.code || !strings.Contains(says, tt.says) || strings.Contains(says, "attacks are stopped from now on") {
+			t.Errorf("%s: code %d, want %d: %s", name, code, tt.code, says)
+		}
+		if after, err := os.ReadFile(file); err != nil || code != 0 && string(after) != text {
+			t.Errorf("%s: the file is %q, %v", name, after, err)
+		}
 	}
 }
 
@@ -126,5 +155,19 @@ func TestStatusWhileObserving(t *testing.T) {
 		if got != code || !strings.HasPrefix(says, "OBSERVING: attacks are reported, but not stopped; `tollwarden enforce` begins to stop them\n") {
 			t.Errorf("%s: code %d, want %d: %s", health, got, code, says)
 		}
+	}
+}
+
+// What mode observe has not blocked is not listed as blocked.
+func TestBansWhileObserving(t *testing.T) {
+	ban := goldenBans()[0]
+	ban.Observed = true
+	if got := dropped(ban); got != "would be blocked: "+ban.Scope.Words() {
+		t.Errorf("%q", got)
+	}
+	text, err := json.Marshal(ban)
+	var back incident.Ban
+	if err = errors.Join(err, json.Unmarshal(text, &back)); err != nil || !back.Observed {
+		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -3,6 +3,8 @@ package intake
 import (
 	"bytes"
 	"crypto/rand"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
@@ -27,7 +29,7 @@ type Canaries struct {
 	name     string                 // what is waited for; "" is our own
 	heardAt  [sensors]time.Time
 
-	guesses [8]string // made up lately, by NewGuess
+	guesses [8]ownGuess // made up lately, by NewGuess
 	guessed int
 	guess   string        // what is waited for
 	seen    chan struct{} // closed when it is heard
@@ -46,15 +48,27 @@ func (c *Canaries) New() (name string, heard <-chan struct{}) {
 // NewOwn is New for a login with our own name.
 func (c *Canaries) NewOwn() (heard <-chan struct{}) { return c.await("") }
 
-// guessLength keeps the name of a guess whole: res_pjsip reports the first 36 bytes.
-const guessLength = 16
+// ownGuess is a guess over SIP that this machine sends to its own Asterisk.
+type ownGuess struct {
+	name string
+	at   time.Time
+	from []netip.Addr
+}
 
-// NewGuess makes up a name for one guess over SIP, which must not be scored, and returns a
-// channel that is closed when the event session has heard it. Another one ends the wait for
-// it.
-func (c *Canaries) NewGuess() (name string, seen <-chan struct{}) {
+const (
+	// guessLength keeps the name of a guess whole: res_pjsip reports the first 36 bytes.
+	guessLength = 16
+	// guessLasts is how long the events of a guess may be on their way. The name is in
+	// Asterisk's log from then on, for everybody who reads that.
+	guessLasts = time.Minute
+)
+
+// NewGuess makes up a name for one guess over SIP from any of these addresses, which must not
+// be scored, and returns a channel that is closed when the event session has heard it. Another
+// one ends the wait for it.
+func (c *Canaries) NewGuess(now time.Time, from []netip.Addr) (name string, seen <-chan struct{}) {
 	name = CanaryName + rand.Text()[:guessLength]
-	c.guesses[c.guessed%len(c.guesses)] = name
+	c.guesses[c.guessed%len(c.guesses)] = ownGuess{name, now, from}
 	c.guessed++
 	c.guess, c.seen = name, make(chan struct{})
 	return name, c.seen
@@ -75,7 +89,7 @@ func (c *Canaries) await(name string) <-chan struct{} {
 // be scored: one with a made-up name.
 func (c *Canaries) heard(now time.Time, s Sensor, e *event.Event) (made bool) {
 	if !Manager(e) {
-		return bytes.HasPrefix(e.AccountID, canaryPrefix) && c.guessHeard(s, e.AccountID)
+		return bytes.HasPrefix(e.AccountID, canaryPrefix) && c.guessHeard(now, s, e)
 	}
 	switch e.Kind {
 	case event.SuccessfulAuth:
@@ -93,16 +107,22 @@ func (c *Canaries) heard(now time.Time, s Sensor, e *event.Event) (made bool) {
 	return false
 }
 
-// guessHeard takes an event of SIP with a name that may be a guess's.
-func (c *Canaries) guessHeard(s Sensor, name []byte) (made bool) {
-	for _, guess := range c.guesses {
-		if guess != "" && guess == string(name) {
-			if s == SensorAMI && guess == c.guess && c.seen != nil {
-				close(c.seen)
-				c.seen = nil
-			}
-			return true
+// guessHeard takes an event of SIP with a name that may be a guess's. Only an unknown
+// extension from this machine is one: chan_sip puts the number that somebody dials in the
+// place of the extension, and whoever knew the name could guess passwords unseen.
+func (c *Canaries) guessHeard(now time.Time, s Sensor, e *event.Event) (made bool) {
+	if e.Kind != event.InvalidAccountID {
+		return false
+	}
+	for _, g := range c.guesses {
+		if g.name == "" || g.name != string(e.AccountID) || now.Sub(g.at) > guessLasts || !slices.Contains(g.from, e.Remote.Addr()) {
+			continue
 		}
+		if s == SensorAMI && g.name == c.guess && c.seen != nil {
+			close(c.seen)
+			c.seen = nil
+		}
+		return true
 	}
 	return false
 }

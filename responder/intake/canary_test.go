@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tollwarden/tollwarden/ami/event"
 )
@@ -137,11 +138,14 @@ func TestOwnSessions(t *testing.T) {
 // no canary's, and another name is no guess's.
 func TestOwnGuessIsSeenAndNotScored(t *testing.T) {
 	in := New("warden", false)
-	name, seen := in.Canaries.NewGuess()
+	own := netip.MustParseAddr("127.0.0.1")
+	name, seen := in.Canaries.NewGuess(noon, []netip.Addr{own})
 	if len(name) > 36 {
 		t.Errorf("res_pjsip cuts %q", name)
 	}
-	guess := func(name string) *event.Event { return raised(event.InvalidAccountID, "s", account(name)) }
+	guess := func(name string) *event.Event {
+		return raised(event.InvalidAccountID, "s", account(name), from(own.String()))
+	}
 	if counts(in, noon, SensorLog, guess(name)) || isHeard(seen) {
 		t.Error("the log's line is scored, or taken for the event")
 	}
@@ -156,5 +160,31 @@ func TestOwnGuessIsSeenAndNotScored(t *testing.T) {
 	canary, _ := in.Canaries.New()
 	if !counts(in, noon, SensorAMI, guess(canary)) {
 		t.Error("a canary of the manager interface is taken for a guess")
+	}
+}
+
+// Whoever has read the name of a guess in a log is scored like anybody else: from another
+// address, later, and for a wrong password of a real extension, since chan_sip names the number
+// that was dialled.
+func TestNobodyHidesBehindAGuess(t *testing.T) {
+	own := netip.MustParseAddr("192.0.2.1")
+	for what, e := range map[string]struct {
+		after time.Duration
+		kind  event.Kind
+		from  netip.Addr
+	}{
+		"from elsewhere":           {time.Second, event.InvalidAccountID, netip.MustParseAddr("203.0.113.7")},
+		"later":                    {2 * guessLasts, event.InvalidAccountID, own},
+		"a wrong password":         {time.Second, event.InvalidPassword, own},
+		"a wrong response":         {time.Second, event.ChallengeResponseFailed, own},
+		"a wrong password, abroad": {time.Second, event.InvalidPassword, netip.MustParseAddr("203.0.113.7")},
+	} {
+		for _, s := range []Sensor{SensorAMI, SensorSecurityLog, SensorLog} {
+			in := New("warden", false)
+			name, seen := in.Canaries.NewGuess(noon, []netip.Addr{own})
+			if !counts(in, noon.Add(e.after), s, raised(e.kind, "s", account(name), service("SIP"), from(e.from.String()))) || isHeard(seen) {
+				t.Errorf("%s is not scored by the %s, or was taken for ours", what, s)
+			}
+		}
 	}
 }

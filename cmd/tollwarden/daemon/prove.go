@@ -29,9 +29,9 @@ func (b *apiBackend) Prove(ctx context.Context, _ uint32) (control.Proof, error)
 	if b.sessions.current.Load() == nil {
 		return control.Proof{Why: "there is no session to Asterisk's manager interface"}, nil
 	}
-	name, seen := b.engine.Guess()
-	p := control.Proof{User: name}
 	begun := time.Now()
+	name, seen := b.engine.Guess(begun, OwnAddresses())
+	p := control.Proof{User: name}
 	var err error
 	if p.From, p.To, p.Answer, err = guessAnywhere(ctx, b.sipSockets(), name); err != nil {
 		p.Why = err.Error()
