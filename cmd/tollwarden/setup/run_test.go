@@ -306,8 +306,8 @@ func TestServiceIsStartedAndProven(t *testing.T) {
 	}{
 		"protected":    {"enforce", healthy, seen, []string{"as tollwarden-canary-X, from 127.0.0.1, and saw that attempt 3ms later", "YOU ARE PROTECTED", "Also to be seen to: countermeasures: rotating"}, ""},
 		"watching":     {"observe", healthy, seen, []string{"ATTACKS ARE SEEN, BUT NOT STOPPED"}, ""},
-		"no SIP":       {"enforce", healthy, control.Proof{Why: "no answer"}, []string{"Over SIP nothing could be tried: no answer", "RUNNING, BUT NOT PROVEN OVER SIP: the reason is above, and `tollwarden setup --prove` tries again"}, ""},
-		"guests":       {"enforce", healthy, control.Proof{To: seen.To, Answer: 404, Why: "no event"}, []string{"asks unknown extensions for no password", "RUNNING, BUT NOT PROVEN OVER SIP"}, ""},
+		"no SIP":       {"enforce", healthy, control.Proof{Why: "no answer"}, []string{"Over SIP nothing could be tried: no answer", "RUNNING, BUT NOT TRIED OVER SIP: the reason is above, and `tollwarden setup --prove` tries again"}, ""},
+		"guests":       {"enforce", healthy, control.Proof{To: seen.To, Answer: 404, Why: "no event"}, []string{"asks unknown extensions for no password", "RUNNING, BUT NOT TRIED OVER SIP"}, ""},
 		"no kernel":    {"enforce", []control.Check{{Name: "events", OK: true}, {Name: "kernel", Detail: "no room"}}, seen, []string{"Missing: kernel: no room\n  To fix it: `tollwarden check`"}, "NOT PROTECTED YET"},
 		"deaf":         {"enforce", healthy, control.Proof{To: seen.To, Answer: 401, Why: "no event named it"}, []string{"Missing: no event named it\n  To fix it:"}, "NOT PROTECTED YET"},
 		"did not come": {"", nil, seen, nil, "the daemon did not start"},
