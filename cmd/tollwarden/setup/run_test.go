@@ -177,7 +177,7 @@ func TestInterview(t *testing.T) {
 		"1002",                              // not ours
 		"203.0.113.0/24, 198.51.100.0/24",   // where the thief is
 		"198.51.100.0/24, home.example.org", // offices
-		"gb", "GB", "", "Mon-Fri 9-5", "Mon-Fri 09:00-17:00", "trunk-*",
+		"Britain", "gb", "", "Mon-Fri 9-5", "Mon-Fri 09:00-17:00", "trunk-*",
 		"ops@example.org", "mail.example.org:25", "pbx@example.org", "https://chat.example.org/x",
 		"", "", "", // log, ports
 		"off", "watch", "", "y", "",
@@ -187,7 +187,7 @@ func TestInterview(t *testing.T) {
 	}
 	for _, want := range []string{
 		"extension 1001 from 198.51.100.7 (Snom[2J)", "extension 1003 from 198.51.100.8", `"1009": no such extension or IP address is signed in`,
-		"203.0.113.0/24: extension 1002 is signed in from there", "want two capital letters", "want days and times", "fail2ban runs and watches Asterisk, too: asterisk.",
+		"203.0.113.0/24: extension 1002 is signed in from there", "is not the code of a country: want two letters", "want days and times", "fail2ban runs and watches Asterisk, too: asterisk.",
 		"tollwarden rotate 1002 --expire", "tollwarden ban 203.0.113.9 --for 30d",
 	} {
 		if !strings.Contains(out.String(), want) {
@@ -267,8 +267,12 @@ func TestWhatIsInTheWay(t *testing.T) {
 		}, "the manager interface is off"},
 		"a broken configuration": {func(s *Setup) { put(t, s.config(), "x") }, "mend it first"},
 		"a secret":               {func(s *Setup) { put(t, s.secretFile(), "x") }, "move it away first"},
-		"a wrong answer":         {func(s *Setup) { s.Given["country"] = []string{"Britain"} }, "country: \"Britain\": want two capital letters"},
-		"no mail server":         {func(s *Setup) { s.Given["mail_to"] = []string{"a@example.org"}; s.Given["mail_server"] = nil }, "mail_server: missing"},
+		"a name of a country":    {func(s *Setup) { s.Given["country"] = []string{"uk"} }, "country: \"UK\": the code of the United Kingdom is \"GB\""},
+		"no port of a server": {func(s *Setup) {
+			s.Given["mail_to"], s.Given["mail_server"] = []string{"a@example.org"}, []string{"mail.example.org"}
+		}, "mail_server: \"mail.example.org\": want host:port"},
+		"a wrong answer": {func(s *Setup) { s.Given["country"] = []string{"Britain"} }, "country: \"BRITAIN\" is not the code of a country"},
+		"no mail server": {func(s *Setup) { s.Given["mail_to"] = []string{"a@example.org"}; s.Given["mail_server"] = nil }, "mail_server: missing"},
 		"no reload": {func(s *Setup) {
 			s.Run = (&machine{refuses: map[string]bool{"asterisk -rx manager reload": true}}).run
 		}, "Asterisk did not reload it: run the command above"},
@@ -357,3 +361,15 @@ type fakeDaemon struct {
 func (d fakeDaemon) Status() control.Status { return d.status }
 
 func (d fakeDaemon) Prove(context.Context, uint32) (control.Proof, error) { return d.proof, nil }
+
+// Small letters do for a country.
+func TestCountryInSmallLetters(t *testing.T) {
+	for _, q := range questions {
+		if q.key != "country" {
+			continue
+		}
+		if got, err := q.answerOf(&site{}, Answers{}, []string{"gb"}); err != nil || len(got) != 1 || got[0] != "GB" {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+}
